@@ -1,0 +1,138 @@
+//! The disk: partitions laid out, each with its file system, as one plan.
+
+use amiforge_formats::ext4;
+use amiforge_formats::guid::Guid;
+use amiforge_formats::plan::Plan;
+use amiforge_formats::time::Time;
+use amiforge_formats::tree::{Content, Tree};
+
+/// What a disk should be. Partitions stand on the disk in this order.
+#[derive(Debug, Clone)]
+pub struct DiskSpec {
+    /// Name of the image: seed of every id that is not given.
+    pub name: String,
+    /// Length of the disk.
+    pub size: DiskSize,
+    /// GUID of the disk, else derived.
+    pub guid: Option<Guid>,
+    /// Time of file systems.
+    pub time: Time,
+    /// The partitions.
+    pub partitions: Vec<PartitionSpec>,
+}
+
+/// Length of a disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DiskSize {
+    /// Bytes.
+    Exact(u64),
+    /// As small as the partitions allow, rounded up to whole MiB.
+    Minimal,
+}
+
+/// A partition.
+#[derive(Debug, Clone)]
+pub struct PartitionSpec {
+    /// Number in the GPT, else the next that is free (1-based).
+    pub number: Option<u32>,
+    /// Name in words for errors and derived ids, unique, such as `root`.
+    pub id: String,
+    /// GPT partition name.
+    pub label: String,
+    /// GPT partition type.
+    pub type_guid: Guid,
+    /// GPT partition GUID, else derived.
+    pub guid: Option<Guid>,
+    /// GPT attribute bits.
+    pub attributes: u64,
+    /// Length.
+    pub size: PartitionSize,
+    /// What stands in it.
+    pub content: PartitionContent,
+}
+
+/// Length of a partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PartitionSize {
+    /// Bytes, rounded up to whole MiB.
+    Exact(u64),
+    /// What the others leave (one partition at most; on a `Minimal` disk the same as `Minimal` without slack).
+    Fill,
+    /// As small as the content allows, and so many bytes more of free space.
+    Minimal {
+        /// Free space wanted in bytes.
+        slack: u64,
+    },
+}
+
+/// What stands in a partition.
+#[derive(Debug, Clone)]
+pub enum PartitionContent {
+    /// Nothing: every byte free.
+    Empty,
+    /// Bytes as they are, the rest zero.
+    Raw(Content),
+    /// FAT32.
+    Fat32 {
+        /// The files.
+        tree: Tree,
+        /// Volume label, at most 11 characters.
+        label: String,
+        /// Volume id, else derived.
+        volume_id: Option<u32>,
+    },
+    /// ext4.
+    Ext4 {
+        /// The files.
+        tree: Tree,
+        /// UUID, else derived.
+        uuid: Option<Guid>,
+        /// Volume label, at most 16 bytes.
+        label: String,
+        /// Journal.
+        journal: ext4::write::Journal,
+        /// Blocks reserved for root, in hundredths of a percent.
+        reserved: u16,
+    },
+    /// A swap area.
+    Swap {
+        /// UUID, else derived.
+        uuid: Option<Guid>,
+        /// Label, at most 16 bytes.
+        label: String,
+    },
+}
+
+/// A disk laid out.
+#[derive(Debug, Clone)]
+pub struct Disk {
+    /// Every byte of it.
+    pub plan: Plan,
+    /// GUID of the disk.
+    pub guid: Guid,
+    /// The partitions, in the order of the specification.
+    pub partitions: Vec<Placed>,
+}
+
+/// Where a partition came to stand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Placed {
+    /// The `id` of the specification.
+    pub id: String,
+    /// Number in the GPT.
+    pub number: u32,
+    /// First byte on the disk.
+    pub start: u64,
+    /// Length in bytes.
+    pub len: u64,
+    /// GPT partition type.
+    pub type_guid: Guid,
+    /// GPT partition GUID.
+    pub guid: Guid,
+    /// GPT partition name.
+    pub label: String,
+    /// `fat32`, `ext4`, `swap`, or none.
+    pub file_system: Option<&'static str>,
+    /// UUID of the file system or volume id (`XXXX-XXXX`), where it has one.
+    pub uuid: Option<String>,
+}

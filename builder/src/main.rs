@@ -1,0 +1,2 @@
+//! The `amiforge` program.
+fn main() {}

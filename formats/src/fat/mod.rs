@@ -1,0 +1,1 @@
+//! FAT32: writer, reader and checker.

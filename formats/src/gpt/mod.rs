@@ -1,0 +1,1 @@
+//! GPT: writer, reader and checker.

@@ -1,0 +1,18 @@
+//! Pure bytes: the tree, the plan, and the on-disk formats of machine images.
+//!
+//! Nothing here knows a clock, a random number, the environment, a file system, the network or a thread:
+//! the same arguments give the same bytes anywhere. Input and output are traits ([`read_at::ReadAt`],
+//! [`plan::Sources`]) that the caller implements.
+#![forbid(unsafe_code)]
+
+pub mod digest;
+pub mod dump;
+pub mod ext4;
+pub mod fat;
+pub mod gpt;
+pub mod guid;
+pub mod plan;
+pub mod read_at;
+pub mod swap;
+pub mod time;
+pub mod tree;

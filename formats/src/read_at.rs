@@ -1,0 +1,78 @@
+//! Positioned reading for the readers of this crate: a disk, a partition of it, or bytes in memory.
+
+use std::io;
+
+/// Something of known length that can be read at any offset, by many readers at once.
+pub trait ReadAt: Sync {
+    /// Length in bytes.
+    fn size(&self) -> u64;
+
+    /// Fills `buf` from byte `offset` on.
+    ///
+    /// # Errors
+    /// `UnexpectedEof` when the range does not lie within [`ReadAt::size`]; otherwise what the medium says.
+    fn read_exact_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()>;
+}
+
+impl ReadAt for [u8] {
+    fn size(&self) -> u64 {
+        self.len() as u64
+    }
+
+    fn read_exact_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+        let from = usize::try_from(offset).ok();
+        let range = from.and_then(|from| Some(from..from.checked_add(buf.len())?));
+        let bytes = range.and_then(|range| self.get(range)).ok_or(io::ErrorKind::UnexpectedEof)?;
+        buf.copy_from_slice(bytes);
+        Ok(())
+    }
+}
+
+impl ReadAt for Vec<u8> {
+    fn size(&self) -> u64 {
+        self.len() as u64
+    }
+
+    fn read_exact_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+        self.as_slice().read_exact_at(offset, buf)
+    }
+}
+
+impl<R: ReadAt + ?Sized> ReadAt for &R {
+    fn size(&self) -> u64 {
+        (**self).size()
+    }
+
+    fn read_exact_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+        (**self).read_exact_at(offset, buf)
+    }
+}
+
+/// A part of something longer: a partition of a disk.
+#[derive(Debug, Clone, Copy)]
+pub struct Window<R> {
+    inner: R,
+    start: u64,
+    len: u64,
+}
+
+impl<R: ReadAt> Window<R> {
+    /// The bytes `start..start + len` of `inner`; `None` when they reach past its end.
+    pub fn new(inner: R, start: u64, len: u64) -> Option<Self> {
+        (start.checked_add(len)? <= inner.size()).then_some(Self { inner, start, len })
+    }
+}
+
+impl<R: ReadAt> ReadAt for Window<R> {
+    fn size(&self) -> u64 {
+        self.len
+    }
+
+    fn read_exact_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+        let end = offset.checked_add(buf.len() as u64).ok_or(io::ErrorKind::UnexpectedEof)?;
+        if end > self.len {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        self.inner.read_exact_at(self.start + offset, buf)
+    }
+}

@@ -1,0 +1,1 @@
+//! Swap areas, as mkswap writes them.

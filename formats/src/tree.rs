@@ -1,0 +1,480 @@
+//! The tree: an in-memory file system of names, metadata and *references* to content.
+//!
+//! Every source becomes a tree and every file-system format is written from one; the readers of this crate give
+//! one back. It holds no content but small inline bytes, and it does no I/O. Names are bytes, not text.
+
+use std::borrow::Borrow;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use crate::plan::SourceId;
+use crate::time::Time;
+
+/// Longest name of a directory entry, in bytes (Linux `NAME_MAX`).
+pub const NAME_MAX: usize = 255;
+
+/// Longest target of a symbolic link, in bytes (Linux `PATH_MAX` less the NUL).
+pub const SYMLINK_MAX: usize = 4095;
+
+/// A name in a directory: 1 to 255 bytes, no `/`, no NUL, not `.` or `..`.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Name(Box<[u8]>);
+
+impl Name {
+    /// Checks a name.
+    ///
+    /// # Errors
+    /// [`TreeError::BadName`] when the bytes cannot be a directory entry on Linux.
+    pub fn new(bytes: &[u8]) -> Result<Self, TreeError> {
+        let bad = bytes.is_empty()
+            || bytes.len() > NAME_MAX
+            || bytes == b"."
+            || bytes == b".."
+            || bytes.iter().any(|&byte| byte == b'/' || byte == 0);
+        if bad { Err(TreeError::BadName { name: bytes.to_vec() }) } else { Ok(Self(bytes.into())) }
+    }
+
+    /// The bytes of the name.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Borrow<[u8]> for Name {
+    fn borrow(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Name({})", Printable(&self.0))
+    }
+}
+
+/// Shows a path or name for people: printable ASCII as it is, every other byte (and the backslash) as `\xNN`.
+#[derive(Clone, Copy)]
+pub struct Printable<'a>(pub &'a [u8]);
+
+impl fmt::Display for Printable<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|&byte| match byte {
+            b'\\' => write!(f, "\\\\"),
+            b' '..=b'~' => write!(f, "{}", byte as char),
+            _ => write!(f, "\\x{byte:02x}"),
+        })
+    }
+}
+
+/// Extended attributes by full name, such as `security.capability`; values as the kernel's system calls give them
+/// (POSIX ACLs therefore in the uapi form, version 2).
+pub type Xattrs = BTreeMap<Box<[u8]>, Box<[u8]>>;
+
+/// What every node has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Meta {
+    /// Permission bits with set-id and sticky: 0..=0o7777.
+    pub mode: u16,
+    /// Owner by number.
+    pub uid: u32,
+    /// Group by number.
+    pub gid: u32,
+    /// Modification time; access, change and creation times are written equal to it.
+    pub mtime: Time,
+    /// Extended attributes; boxed because nearly every node has none.
+    pub xattrs: Option<Box<Xattrs>>,
+}
+
+impl Meta {
+    /// Root-owned metadata without attributes.
+    pub fn root_owned(mode: u16, mtime: Time) -> Self {
+        Self { mode, uid: 0, gid: 0, mtime, xattrs: None }
+    }
+}
+
+/// Where a stretch of a file's bytes comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// Bytes held in memory: `bytes[at..at + len]` with the length of the segment.
+    Inline {
+        /// The bytes.
+        bytes: Arc<[u8]>,
+        /// First byte used.
+        at: usize,
+    },
+    /// Bytes of a source, from byte `at` on.
+    Slice {
+        /// Which source.
+        source: SourceId,
+        /// First byte used.
+        at: u64,
+    },
+}
+
+/// A stretch of a file that holds bytes; what lies between segments is a hole and reads as zero.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Segment {
+    /// Offset in the file.
+    pub offset: u64,
+    /// Length in bytes, not zero.
+    pub len: u64,
+    /// Where the bytes come from.
+    pub origin: Origin,
+}
+
+/// The content of a regular file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Content {
+    /// Bytes held in memory.
+    Inline(Arc<[u8]>),
+    /// One run of bytes of a source.
+    Slice {
+        /// Which source.
+        source: SourceId,
+        /// First byte.
+        at: u64,
+        /// Length in bytes.
+        len: u64,
+    },
+    /// Segments, sorted and disjoint, within `len`; the rest are holes.
+    Sparse {
+        /// Length of the file in bytes.
+        len: u64,
+        /// The stretches with bytes.
+        segments: Arc<[Segment]>,
+    },
+}
+
+impl Content {
+    /// An empty file.
+    pub fn empty() -> Self {
+        Self::Inline(Arc::from([]))
+    }
+
+    /// Length of the file in bytes, holes included.
+    pub fn len(&self) -> u64 {
+        match self {
+            Self::Inline(bytes) => bytes.len() as u64,
+            Self::Slice { len, .. } | Self::Sparse { len, .. } => *len,
+        }
+    }
+
+    /// Whether the file has no bytes and no holes.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The stretches that hold bytes, in order; an empty file has none.
+    pub fn segments(&self) -> Vec<Segment> {
+        match self {
+            Self::Sparse { segments, .. } => segments.to_vec(),
+            _ if self.is_empty() => Vec::new(),
+            Self::Inline(bytes) => vec![Segment {
+                offset: 0,
+                len: bytes.len() as u64,
+                origin: Origin::Inline { bytes: Arc::clone(bytes), at: 0 },
+            }],
+            Self::Slice { source, at, len } => {
+                vec![Segment { offset: 0, len: *len, origin: Origin::Slice { source: *source, at: *at } }]
+            }
+        }
+    }
+}
+
+/// What a node is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Kind {
+    /// A directory and its entries, sorted by name.
+    Dir(BTreeMap<Name, NodeId>),
+    /// A regular file.
+    File(Content),
+    /// A symbolic link: 1 to 4095 bytes, no NUL.
+    Symlink(Box<[u8]>),
+    /// A character device.
+    CharDevice {
+        /// Major number, 12 bits.
+        major: u32,
+        /// Minor number, 20 bits.
+        minor: u32,
+    },
+    /// A block device.
+    BlockDevice {
+        /// Major number, 12 bits.
+        major: u32,
+        /// Minor number, 20 bits.
+        minor: u32,
+    },
+    /// A named pipe.
+    Fifo,
+    /// A socket.
+    Socket,
+}
+
+impl Kind {
+    /// An empty directory.
+    pub fn dir() -> Self {
+        Self::Dir(BTreeMap::new())
+    }
+
+    /// The word for this kind in listings and errors.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Dir(_) => "dir",
+            Self::File(_) => "file",
+            Self::Symlink(_) => "symlink",
+            Self::CharDevice { .. } => "char",
+            Self::BlockDevice { .. } => "block",
+            Self::Fifo => "fifo",
+            Self::Socket => "socket",
+        }
+    }
+}
+
+/// A node: what a path names. Several names of one node are hard links.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Node {
+    /// Mode, owner, time, attributes.
+    pub meta: Meta,
+    /// What it is.
+    pub kind: Kind,
+}
+
+/// Names a node of one tree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NodeId(u32);
+
+impl NodeId {
+    /// Position in the tree's arena; below [`Tree::capacity`], so tables can be indexed by it.
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// Why a tree refused a change.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TreeError {
+    /// The bytes cannot be a name.
+    #[error("`{}` cannot be a file name: 1 to 255 bytes, no `/`, no NUL, not `.` or `..`", Printable(name))]
+    BadName {
+        /// The bytes.
+        name: Vec<u8>,
+    },
+    /// The directory has that name already.
+    #[error("`{}` exists already", Printable(name.as_bytes()))]
+    Exists {
+        /// The name.
+        name: Name,
+    },
+    /// A node was used as a directory and is none.
+    #[error("a {found} stands where a directory is needed")]
+    NotADir {
+        /// What it is instead.
+        found: &'static str,
+    },
+    /// A directory cannot have two names.
+    #[error("a directory cannot be hard-linked")]
+    DirLink,
+}
+
+/// An in-memory file system. The root is always a directory.
+#[derive(Debug, Clone)]
+pub struct Tree {
+    nodes: Vec<Node>,
+}
+
+impl Tree {
+    /// A tree of an empty root directory.
+    pub fn new(root: Meta) -> Self {
+        Self { nodes: vec![Node { meta: root, kind: Kind::dir() }] }
+    }
+
+    /// The root directory.
+    pub fn root(&self) -> NodeId {
+        NodeId(0)
+    }
+
+    /// Nodes ever added, those unlinked since included: the bound of [`NodeId::index`].
+    pub fn capacity(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// A node.
+    pub fn node(&self, id: NodeId) -> &Node {
+        &self.nodes[id.index()]
+    }
+
+    /// A node, to change its metadata or content. Entries of directories are changed by the methods below.
+    pub fn node_mut(&mut self, id: NodeId) -> &mut Node {
+        &mut self.nodes[id.index()]
+    }
+
+    /// The entries of a directory; `None` for every other kind.
+    pub fn entries(&self, dir: NodeId) -> Option<&BTreeMap<Name, NodeId>> {
+        match &self.node(dir).kind {
+            Kind::Dir(entries) => Some(entries),
+            _ => None,
+        }
+    }
+
+    /// The entry `name` of `dir`.
+    pub fn child(&self, dir: NodeId, name: &[u8]) -> Option<NodeId> {
+        self.entries(dir)?.get(name).copied()
+    }
+
+    /// The node at a path of names joined by `/`; empty names and `.` are passed over, links are not followed,
+    /// `..` is not known. The empty path is the root.
+    pub fn lookup(&self, path: &[u8]) -> Option<NodeId> {
+        path.split(|&byte| byte == b'/')
+            .filter(|name| !name.is_empty() && *name != b".")
+            .try_fold(self.root(), |dir, name| self.child(dir, name))
+    }
+
+    /// Adds a node under a new name.
+    ///
+    /// # Errors
+    /// [`TreeError::Exists`], [`TreeError::NotADir`].
+    pub fn add(&mut self, dir: NodeId, name: Name, node: Node) -> Result<NodeId, TreeError> {
+        let id = NodeId(u32::try_from(self.nodes.len()).unwrap_or(u32::MAX));
+        self.enter(dir, name, id)?;
+        self.nodes.push(node);
+        Ok(id)
+    }
+
+    /// Gives a node one more name (a hard link).
+    ///
+    /// # Errors
+    /// [`TreeError::Exists`], [`TreeError::NotADir`], [`TreeError::DirLink`].
+    pub fn link(&mut self, dir: NodeId, name: Name, node: NodeId) -> Result<(), TreeError> {
+        if matches!(self.node(node).kind, Kind::Dir(_)) {
+            return Err(TreeError::DirLink);
+        }
+        self.enter(dir, name, node)
+    }
+
+    /// Removes a name; what it named leaves the tree when that was its last name.
+    pub fn unlink(&mut self, dir: NodeId, name: &[u8]) -> Option<NodeId> {
+        match &mut self.node_mut(dir).kind {
+            Kind::Dir(entries) => entries.remove(name),
+            _ => None,
+        }
+    }
+
+    /// Names per node by [`NodeId::index`], as `st_nlink` counts them: a directory has 2 and one for each
+    /// directory in it; an unlinked node has 0.
+    pub fn link_counts(&self) -> Vec<u32> {
+        let mut counts = vec![0; self.nodes.len()];
+        counts[0] = 2;
+        for entry in self.walk() {
+            let Kind::Dir(entries) = &self.node(entry.id).kind else { continue };
+            for child in entries.values() {
+                if matches!(self.node(*child).kind, Kind::Dir(_)) {
+                    counts[child.index()] += 2;
+                    counts[entry.id.index()] += 1;
+                } else {
+                    counts[child.index()] += 1;
+                }
+            }
+        }
+        counts
+    }
+
+    /// Every name in the tree, depth first, a directory before its entries, entries by the bytes of their names.
+    /// The root comes first, with an empty path. A node with several names comes once for each.
+    pub fn walk(&self) -> Walk<'_> {
+        Walk { tree: self, stack: vec![(Vec::new(), self.root())] }
+    }
+
+    fn enter(&mut self, dir: NodeId, name: Name, id: NodeId) -> Result<(), TreeError> {
+        match &mut self.node_mut(dir).kind {
+            Kind::Dir(entries) => match entries.entry(name) {
+                std::collections::btree_map::Entry::Vacant(slot) => {
+                    slot.insert(id);
+                    Ok(())
+                }
+                std::collections::btree_map::Entry::Occupied(slot) => {
+                    Err(TreeError::Exists { name: slot.key().clone() })
+                }
+            },
+            other => Err(TreeError::NotADir { found: other.word() }),
+        }
+    }
+}
+
+/// A name met by [`Tree::walk`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Names from the root joined by `/`, without a leading one; empty for the root.
+    pub path: Vec<u8>,
+    /// The node.
+    pub id: NodeId,
+}
+
+/// The iterator of [`Tree::walk`].
+#[derive(Debug)]
+pub struct Walk<'a> {
+    tree: &'a Tree,
+    stack: Vec<(Vec<u8>, NodeId)>,
+}
+
+impl Iterator for Walk<'_> {
+    type Item = Entry;
+
+    fn next(&mut self) -> Option<Entry> {
+        let (path, id) = self.stack.pop()?;
+        if let Some(entries) = self.tree.entries(id) {
+            self.stack.extend(entries.iter().rev().map(|(name, child)| {
+                let mut below = Vec::with_capacity(path.len() + 1 + name.as_bytes().len());
+                below.extend_from_slice(&path);
+                if !path.is_empty() {
+                    below.push(b'/');
+                }
+                below.extend_from_slice(name.as_bytes());
+                (below, *child)
+            }));
+        }
+        Some(Entry { path, id })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file() -> Node {
+        Node { meta: Meta::root_owned(0o644, Time::EPOCH), kind: Kind::File(Content::empty()) }
+    }
+
+    fn name(text: &str) -> Name {
+        Name::new(text.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn walk_is_sorted_and_counts_links() {
+        let mut tree = Tree::new(Meta::root_owned(0o755, Time::EPOCH));
+        let dir = Node { meta: Meta::root_owned(0o755, Time::EPOCH), kind: Kind::dir() };
+        let b = tree.add(tree.root(), name("b"), dir.clone()).unwrap();
+        let a = tree.add(tree.root(), name("a"), dir).unwrap();
+        let f = tree.add(b, name("f"), file()).unwrap();
+        tree.link(a, name("g"), f).unwrap();
+        let paths: Vec<_> = tree.walk().map(|entry| String::from_utf8(entry.path).unwrap()).collect();
+        assert_eq!(paths, ["", "a", "a/g", "b", "b/f"]);
+        let counts = tree.link_counts();
+        assert_eq!((counts[0], counts[a.index()], counts[f.index()]), (4, 2, 2));
+        assert_eq!(tree.lookup(b"/b/./f"), Some(f));
+        assert_eq!(tree.add(b, name("f"), file()), Err(TreeError::Exists { name: name("f") }));
+        assert!(matches!(tree.add(f, name("x"), file()), Err(TreeError::NotADir { found: "file" })));
+        assert_eq!(tree.link(b, name("d"), a), Err(TreeError::DirLink));
+        assert_eq!(tree.unlink(b, b"f"), Some(f));
+        assert_eq!(tree.link_counts()[f.index()], 1);
+    }
+
+    #[test]
+    fn names_that_linux_refuses_are_refused() {
+        for wrong in [&b""[..], b".", b"..", b"a/b", b"a\0", &[b'x'; 256]] {
+            assert!(Name::new(wrong).is_err());
+        }
+        assert!(Name::new(&[0xff; 255]).is_ok());
+    }
+}

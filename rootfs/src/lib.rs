@@ -1,0 +1,9 @@
+//! From inputs to a file tree: sources, store, merging, and the steps that make a tree a system.
+
+pub mod assemble;
+pub mod blobs;
+pub mod glob;
+pub mod normalize;
+pub mod sources;
+pub mod steps;
+pub mod store;

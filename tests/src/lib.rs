@@ -1,0 +1,1 @@
+//! Oracles, generators and other tools of the test suites.
