@@ -1,1 +1,8 @@
-//! Oracles, generators and other tools of the test suites.
+//! What the end-to-end suites stand on: the program under test, the oracles, the inputs. Knows no format.
+//!
+//! An oracle that is not installed makes a test skip with a printed `SKIP`; with `REQUIRE_ORACLES=1` it fails.
+
+pub mod guest;
+pub mod oracle;
+pub mod program;
+pub mod scratch;

@@ -1,0 +1,69 @@
+//! A virtual machine that boots a disk with a kernel given beside it, and what it wrote to its serial console.
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// A machine to run.
+#[derive(Debug)]
+pub struct Guest<'a> {
+    /// The kernel, NVMe and ext4 built in.
+    pub kernel: &'a Path,
+    /// The raw disk: its only NVMe name space; written to.
+    pub disk: &'a Path,
+    /// What the kernel is told besides its console.
+    pub cmdline: &'a str,
+    /// How long it may take to power itself off.
+    pub timeout: Duration,
+}
+
+/// Powers the machine off when a test fails.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Guest<'_> {
+    /// Boots the machine, waits until it powers itself off, and gives its serial console.
+    ///
+    /// # Panics
+    /// When QEMU cannot be started, or the guest does not power itself off in time; with the console's last lines.
+    pub fn run(&self, console: &Path) -> String {
+        let program = crate::oracle::find("qemu-system-x86_64").expect("QEMU");
+        let disk = format!(
+            "if=none,id=d0,format=raw,file={},cache=unsafe,discard=unmap,detect-zeroes=unmap",
+            self.disk.display()
+        );
+        let serial = format!("file:{}", console.display());
+        let cmdline = format!("console=ttyS0,115200n8 panic=-1 {}", self.cmdline);
+        let child = Command::new(program)
+            // Software emulation: there is no machine of CI on which KVM can be relied on.
+            .args(["-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "1024"])
+            .args(["-nodefaults", "-display", "none", "-no-reboot", "-serial", &serial])
+            .args(["-drive", &disk, "-device", "nvme,drive=d0,serial=vol0", "-append", &cmdline])
+            .arg("-kernel")
+            .arg(self.kernel)
+            .stdin(Stdio::null())
+            .spawn()
+            .expect("QEMU starts");
+        let mut running = Running(child);
+        let end = Instant::now() + self.timeout;
+        while running.0.try_wait().expect("QEMU's state").is_none() {
+            assert!(Instant::now() < end, "the guest did not power off:\n{}", tail(console));
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        String::from_utf8_lossy(&std::fs::read(console).unwrap_or_default()).into_owned()
+    }
+}
+
+/// The last lines of a console.
+fn tail(console: &Path) -> String {
+    let text = std::fs::read(console).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    let lines: Vec<_> = text.lines().collect();
+    lines[lines.len().saturating_sub(40)..].join("\n")
+}

@@ -1,0 +1,31 @@
+//! Folders and inputs of the suites.
+
+use std::path::{Path, PathBuf};
+
+/// The root of the repository.
+pub fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ has a parent").to_owned()
+}
+
+/// A new folder that goes when dropped: in memory where there is room (`/dev/shm`), else the system's own.
+///
+/// # Panics
+/// When no folder can be made.
+pub fn folder() -> tempfile::TempDir {
+    let memory = Path::new("/dev/shm");
+    let made = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
+    made.or_else(|_| tempfile::tempdir()).expect("a scratch folder")
+}
+
+/// A large input that `tests/inputs/make.sh` leaves in `target/inputs` (or `AMIFORGE_TEST_INPUTS`); skips when it
+/// was not made.
+pub fn input(name: &str) -> Option<PathBuf> {
+    let folder = std::env::var_os("AMIFORGE_TEST_INPUTS")
+        .map_or_else(|| repository().join("target/inputs"), PathBuf::from);
+    let path = folder.join(name);
+    if path.is_file() {
+        return Some(path);
+    }
+    crate::oracle::skip(&format!("no input {name}: run tests/inputs/make.sh"));
+    None
+}
