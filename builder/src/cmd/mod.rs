@@ -1,0 +1,91 @@
+//! The commands, one per file: arguments → one library call → words. Only here and in `main` are errors `anyhow`.
+
+pub(crate) mod build;
+pub(crate) mod diff;
+pub(crate) mod docs;
+pub(crate) mod inspect;
+pub(crate) mod new;
+pub(crate) mod repro;
+pub(crate) mod schema;
+pub(crate) mod verify;
+
+use amiforge::interrupt::Interrupt;
+use anyhow::Context as _;
+
+use crate::cli::Command;
+use crate::ui::Ui;
+
+/// How a command that did not fail ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Done {
+    /// As asked: exit code 0.
+    Well,
+    /// What was compared or verified differs: exit code 3. The result says how.
+    Differs,
+}
+
+/// Why a command failed.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    /// The chain of errors; the first says "cannot <verb> <object>".
+    pub(crate) error: anyhow::Error,
+    /// Whose fault it was.
+    pub(crate) fault: Fault,
+    /// What to do next, often a command to run.
+    pub(crate) hint: Option<String>,
+}
+
+/// Whose fault a failure was; decides the exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// Something went wrong: exit code 1.
+    Work,
+    /// The command line or the recipe is mistaken: exit code 2.
+    Usage,
+}
+
+impl Failure {
+    /// A mistake in the usage or the recipe.
+    pub(crate) fn usage(error: anyhow::Error) -> Self {
+        Self { error, fault: Fault::Usage, hint: None }
+    }
+
+    /// The same with a hint.
+    #[must_use]
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        Self { error, fault: Fault::Work, hint: None }
+    }
+}
+
+/// What every command gives back.
+pub(crate) type Outcome = Result<Done, Failure>;
+
+/// Runs a command.
+pub(crate) fn run(command: Command, ui: &Ui) -> Outcome {
+    match command {
+        Command::New(args) => new::run(&args, ui),
+        Command::Build(args) => build::run(&args, ui),
+        Command::Inspect(args) => inspect::run(&args, ui),
+        Command::Diff(args) => diff::run(&args, ui),
+        Command::Verify(args) => verify::run(&args, ui),
+        Command::Repro(args) => repro::run(&args, ui),
+        Command::Schema(args) => schema::run(&args, ui),
+        Command::Docs(args) => docs::run(&args, ui),
+    }
+}
+
+/// From now on Ctrl-C and SIGTERM raise a flag, for work that cleans up after itself when it sees it.
+pub(crate) fn stop_on_signals() -> anyhow::Result<Interrupt> {
+    let interrupt = Interrupt::new();
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM, signal_hook::consts::SIGHUP] {
+        signal_hook::flag::register(signal, interrupt.flag()).context("cannot listen for Ctrl-C")?;
+    }
+    Ok(interrupt)
+}

@@ -1,0 +1,15 @@
+//! `amiforge schema`: the JSON Schema of recipes, for editors.
+
+use super::{Done, Outcome};
+use crate::ui::Ui;
+
+/// Print the JSON Schema of recipes, for editors
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  amiforge schema > recipe.schema.json")]
+pub(crate) struct Args {}
+
+/// Runs the command.
+pub(crate) fn run(_args: &Args, ui: &Ui) -> Outcome {
+    ui.object(&amiforge::recipe::schema())?;
+    Ok(Done::Well)
+}

@@ -1,0 +1,214 @@
+//! The only writer to the terminal: results to standard output, status, progress, warnings and errors to standard
+//! error; colour, loudness, exit codes. It knows no command and decides no wording but that around an error.
+
+mod steps;
+
+use std::fmt;
+use std::io::{self, IsTerminal as _, Write};
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use amiforge::progress::Progress;
+use serde::Serialize;
+
+use crate::cmd::{Done, Failure, Fault, Outcome};
+use steps::Steps;
+
+/// How to speak, as the command line asks.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Voice {
+    /// Results as JSON.
+    pub(crate) json: bool,
+    /// Below zero: no status. Above: each step with its time.
+    pub(crate) loudness: i8,
+    /// When to use colour.
+    pub(crate) paint: Paint,
+}
+
+/// When to use colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Paint {
+    /// On a terminal, unless `NO_COLOR` is set to something.
+    OnTerminals,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// The terminal.
+pub(crate) struct Ui {
+    voice: Voice,
+    colored: bool,
+    steps: Steps,
+    closed: AtomicBool,
+}
+
+impl Ui {
+    /// Looks at what the standard streams are.
+    pub(crate) fn new(voice: Voice) -> Self {
+        let terminal = io::stderr().is_terminal();
+        let colored = match voice.paint {
+            Paint::Always => true,
+            Paint::Never => false,
+            Paint::OnTerminals => terminal && std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty()),
+        };
+        Self { voice, colored, steps: Steps::new(terminal, voice.loudness), closed: AtomicBool::new(false) }
+    }
+
+    /// Whether results should be JSON.
+    pub(crate) fn json(&self) -> bool {
+        self.voice.json
+    }
+
+    /// Standard output, buffered, for results. When nobody reads any more the write fails, and a command that hands
+    /// that failure up ends silently.
+    pub(crate) fn out(&self) -> Out<'_> {
+        Out { stdout: io::BufWriter::new(io::stdout().lock()), closed: &self.closed }
+    }
+
+    /// One line of result.
+    pub(crate) fn line(&self, line: impl fmt::Display) -> Result<(), Failure> {
+        let mut out = self.out();
+        written(writeln!(out, "{line}").and_then(|()| out.flush()))
+    }
+
+    /// A whole result as JSON, indented, with the line's end.
+    pub(crate) fn object(&self, object: &impl Serialize) -> Result<(), Failure> {
+        let text = serde_json::to_string_pretty(object).map_err(anyhow::Error::from)?;
+        self.line(text)
+    }
+
+    /// Says where things stand, unless `-q`.
+    pub(crate) fn status(&self, line: impl fmt::Display) {
+        if self.voice.loudness >= 0 {
+            self.steps.around(|| say(&format!("{line}\n")));
+        }
+    }
+
+    /// Says something that does not stop the work but should be known.
+    pub(crate) fn warn(&self, line: impl fmt::Display) {
+        let word = self.painted("warning:", "1;33");
+        self.steps.around(|| say(&format!("{word} {line}\n")));
+    }
+
+    /// Shows how the command ended, if that is news, and gives the exit code.
+    pub(crate) fn finish(&self, outcome: Outcome) -> ExitCode {
+        self.steps.end();
+        match outcome {
+            Ok(Done::Well) => ExitCode::SUCCESS,
+            Ok(Done::Differs) => ExitCode::from(3),
+            // The reader, such as `head`, had enough: no failure of ours.
+            Err(_) if self.closed.load(Ordering::Relaxed) => ExitCode::SUCCESS,
+            Err(failure) => {
+                say(&self.failure(&failure));
+                ExitCode::from(match failure.fault {
+                    Fault::Work => 1,
+                    Fault::Usage => 2,
+                })
+            }
+        }
+    }
+
+    /// The error, its causes and the hint, a line each; further lines of a message are indented below its first.
+    fn failure(&self, failure: &Failure) -> String {
+        let mut lines = Vec::new();
+        let mut chain = failure.error.chain();
+        if let Some(top) = chain.next() {
+            lines.push(format!("{} {top}\n", self.painted("error:", "1;31")));
+        }
+        for cause in chain {
+            let cause = cause.to_string().replace('\n', "\n    ");
+            lines.push(format!("  {} {cause}\n", self.painted("caused by:", "1;31")));
+        }
+        if let Some(hint) = &failure.hint {
+            lines.push(format!("{} {hint}\n", self.painted("hint:", "1;36")));
+        }
+        lines.concat()
+    }
+
+    fn painted(&self, word: &str, code: &str) -> String {
+        if self.colored { format!("\x1b[{code}m{word}\x1b[0m") } else { word.to_owned() }
+    }
+}
+
+impl Progress for Ui {
+    fn begin(&self, step: &str, total: Option<u64>) {
+        self.steps.begin(step, total);
+    }
+
+    fn advance(&self, bytes: u64) {
+        self.steps.advance(bytes);
+    }
+
+    fn end(&self) {
+        self.steps.end();
+    }
+}
+
+/// Standard output that remembers when its reader went away.
+pub(crate) struct Out<'a> {
+    stdout: io::BufWriter<io::StdoutLock<'static>>,
+    closed: &'a AtomicBool,
+}
+
+impl Out<'_> {
+    fn note<T>(&self, result: io::Result<T>) -> io::Result<T> {
+        if matches!(&result, Err(error) if error.kind() == io::ErrorKind::BrokenPipe) {
+            self.closed.store(true, Ordering::Relaxed);
+        }
+        result
+    }
+}
+
+impl Write for Out<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let result = self.stdout.write(bytes);
+        self.note(result)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let result = self.stdout.flush();
+        self.note(result)
+    }
+}
+
+/// Names what failed when a result could not be written.
+pub(crate) fn written<T>(result: io::Result<T>) -> Result<T, Failure> {
+    result.map_err(|error| {
+        anyhow::Error::from(error).context("cannot write the result to standard output").into()
+    })
+}
+
+/// Shows what clap has to say: help and version on standard output, mistakes on standard error.
+pub(crate) fn show_usage(usage: &clap::Error) -> ExitCode {
+    // Nobody is left to tell when this fails.
+    let _ = usage.print();
+    ExitCode::from(u8::try_from(usage.exit_code()).unwrap_or(2))
+}
+
+/// Writes to standard error; when that is closed there is nobody to tell.
+fn say(text: &str) {
+    let _ = io::stderr().lock().write_all(text.as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ui(paint: Paint) -> Ui {
+        Ui::new(Voice { json: false, loudness: 0, paint })
+    }
+
+    #[test]
+    fn a_failure_reads_as_error_causes_and_hint() {
+        let error =
+            anyhow::anyhow!("no space\nat all").context("writing block 3").context("cannot build `web`");
+        let failure = Failure::from(error).hint("make room");
+        let expected = "error: cannot build `web`\n  caused by: writing block 3\n  \
+                        caused by: no space\n    at all\nhint: make room\n";
+        assert_eq!(ui(Paint::Never).failure(&failure), expected);
+        let painted = ui(Paint::Always).failure(&failure);
+        assert!(painted.starts_with("\x1b[1;31merror:\x1b[0m cannot build"), "{painted:?}");
+    }
+}
