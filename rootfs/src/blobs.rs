@@ -39,7 +39,11 @@ impl Sources for Blobs {
         file.read_exact_at(buf, at).map_err(|error| match error.kind() {
             io::ErrorKind::UnexpectedEof => io::Error::new(
                 error.kind(),
-                format!("`{}` is shorter than when it was indexed: no byte {}", path.display(), at + buf.len() as u64),
+                format!(
+                    "`{}` is shorter than when it was indexed: no byte {}",
+                    path.display(),
+                    at + buf.len() as u64
+                ),
             ),
             kind => io::Error::new(kind, format!("reading `{}` at byte {at}: {error}", path.display())),
         })

@@ -1,1 +1,75 @@
-//! Stub.
+//! Steps: what makes a merged tree a system. One file per thing that is put in the tree; each takes the tree, a
+//! plain spec and the time of the build, and knows nothing of recipes, disks or the host.
+//!
+//! The order that gives a recipe its meaning: [`accounts`], [`files`], [`system`], [`units`], [`fstab`], and last
+//! [`crate::normalize`]. Files may so belong to users of the recipe, and units may come from `[[file]]`.
+
+pub mod accounts;
+pub mod acl;
+pub mod capability;
+pub mod files;
+pub mod fstab;
+pub(crate) mod resolve;
+pub mod system;
+pub mod units;
+
+pub use resolve::PathError;
+
+/// Why a step failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StepError {
+    /// A `[[file]]`.
+    #[error("putting `{path}` into the image")]
+    File {
+        /// Its path in the image.
+        path: String,
+        /// Why.
+        #[source]
+        source: files::FileError,
+    },
+    /// A `[[user]]`.
+    #[error("setting up user `{name}`")]
+    User {
+        /// Its name.
+        name: String,
+        /// Why.
+        #[source]
+        source: accounts::AccountError,
+    },
+    /// A `[[group]]`.
+    #[error("setting up group `{name}`")]
+    Group {
+        /// Its name.
+        name: String,
+        /// Why.
+        #[source]
+        source: accounts::AccountError,
+    },
+    /// The account files of the image, before or after all changes.
+    #[error("reading and writing the account files of the image")]
+    Accounts(#[source] accounts::AccountError),
+    /// A key of `[system]`.
+    #[error("setting the {key}")]
+    System {
+        /// `hostname`, `timezone` or `locale`.
+        key: &'static str,
+        /// Why.
+        #[source]
+        source: system::SystemError,
+    },
+    /// A unit.
+    #[error("{doing} unit `{unit}`")]
+    Unit {
+        /// `enabling`, `disabling`, `masking` or `presetting`.
+        doing: &'static str,
+        /// Its name.
+        unit: String,
+        /// Why.
+        #[source]
+        source: units::UnitError,
+    },
+    /// `/etc/fstab`.
+    #[error("writing /etc/fstab")]
+    Fstab(#[source] fstab::FstabError),
+}

@@ -1,0 +1,349 @@
+//! Paths inside a tree: follows symbolic links as the kernel would with the tree as its root, makes missing
+//! parents when asked, and reads and replaces small files. Knows nothing of what the files mean.
+//!
+//! Follows path_resolution(7): links resolve against their own directory, absolute targets against the tree's
+//! root, `..` of the root is the root, and 40 links are the end of it.
+
+use std::io;
+use std::sync::Arc;
+
+use amiforge_formats::plan::Sources;
+use amiforge_formats::time::Time;
+use amiforge_formats::tree::{
+    Content, Kind, Meta, Name, Node, NodeId, Origin, Printable, SYMLINK_MAX, Tree, TreeError,
+};
+
+/// Links followed before a path counts as a loop (Linux `MAXSYMLINKS`).
+const LINKS_MAX: u32 = 40;
+
+/// Largest file that a step reads into memory.
+pub(crate) const SMALL_FILE: u64 = 16 << 20;
+
+/// Why a path of a recipe, or one that the tree itself contains, cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PathError {
+    /// A path of the recipe is not absolute.
+    #[error("`{}` is not absolute: paths in the image start with `/`", Printable(path))]
+    NotAbsolute {
+        /// The path.
+        path: Vec<u8>,
+    },
+    /// A path of the recipe has `..`, `.`, an empty name or a `/` at the end.
+    #[error("`{}` is not plain: no `.`, `..`, `//` or `/` at the end", Printable(path))]
+    NotNormal {
+        /// The path.
+        path: Vec<u8>,
+    },
+    /// A name in the path cannot be one.
+    #[error("in `{}`: {source}", Printable(path))]
+    Name {
+        /// The path.
+        path: Vec<u8>,
+        /// What is wrong with the name.
+        source: TreeError,
+    },
+    /// Something else stands where a directory is needed.
+    #[error("`{}` is a {found} where a directory is needed", Printable(path))]
+    NotADir {
+        /// The path of what is in the way.
+        path: Vec<u8>,
+        /// What it is.
+        found: &'static str,
+    },
+    /// Something else stands where a regular file is needed.
+    #[error("`{}` is a {found} where a regular file is needed", Printable(path))]
+    NotAFile {
+        /// The path.
+        path: Vec<u8>,
+        /// What it is.
+        found: &'static str,
+    },
+    /// Too many symbolic links.
+    #[error("`{}` leads through more than {LINKS_MAX} symbolic links", Printable(path))]
+    Loop {
+        /// The path.
+        path: Vec<u8>,
+    },
+    /// A file that a step has to read is too large.
+    #[error("`{}` has {len} bytes where at most {limit} are read", Printable(path))]
+    TooLarge {
+        /// The path.
+        path: Vec<u8>,
+        /// Its length.
+        len: u64,
+        /// The bound.
+        limit: u64,
+    },
+    /// The bytes of a file could not be read.
+    #[error("reading `{}` of the image", Printable(path))]
+    Read {
+        /// The path.
+        path: Vec<u8>,
+        /// What the medium says.
+        #[source]
+        source: io::Error,
+    },
+    /// The tree refused a change.
+    #[error("changing `{}`", Printable(path))]
+    Tree {
+        /// The path.
+        path: Vec<u8>,
+        /// Why.
+        #[source]
+        source: TreeError,
+    },
+}
+
+/// Checks a path that a recipe gives: absolute, without `.`, `..`, empty names, or bytes that no name can have.
+pub(crate) fn checked(path: &str) -> Result<&[u8], PathError> {
+    let bytes = path.as_bytes();
+    let Some(rest) = bytes.strip_prefix(b"/") else {
+        return Err(PathError::NotAbsolute { path: bytes.to_vec() });
+    };
+    if rest.is_empty() {
+        return Ok(bytes);
+    }
+    for name in rest.split(|&byte| byte == b'/') {
+        if name.is_empty() || name == b"." || name == b".." {
+            return Err(PathError::NotNormal { path: bytes.to_vec() });
+        }
+        Name::new(name).map_err(|source| PathError::Name { path: bytes.to_vec(), source })?;
+    }
+    Ok(bytes)
+}
+
+/// Whether a symbolic link at the very end of a path is followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Last {
+    /// As `open` does.
+    Follow,
+    /// As `lstat` does.
+    Keep,
+}
+
+/// What to do where a directory on the way does not exist.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Parents {
+    /// The path names nothing.
+    Absent,
+    /// Make it, root's, mode 0755, of this time.
+    Make(Time),
+}
+
+/// Where a path leads: a directory and a name in it, whether that name exists or not.
+#[derive(Debug, Clone)]
+pub(crate) struct Place {
+    /// Where the name is; the root itself for the path `/`.
+    pub(crate) dir: NodeId,
+    /// The name; none for the root.
+    pub(crate) name: Option<Name>,
+    /// What stands there.
+    pub(crate) node: Option<NodeId>,
+    /// The path without links, absolute.
+    pub(crate) path: Vec<u8>,
+}
+
+/// A walk under way: the directories from the root down to where it stands.
+struct Walker {
+    stack: Vec<(NodeId, Name)>,
+    root: NodeId,
+}
+
+impl Walker {
+    fn dir(&self) -> NodeId {
+        self.stack.last().map_or(self.root, |(id, _)| *id)
+    }
+
+    fn path_of(&self, name: Option<&Name>) -> Vec<u8> {
+        let mut path = Vec::new();
+        for name in self.stack.iter().map(|(_, name)| name).chain(name) {
+            path.push(b'/');
+            path.extend_from_slice(name.as_bytes());
+        }
+        if path.is_empty() { b"/".to_vec() } else { path }
+    }
+
+    fn place(mut self) -> Place {
+        let path = self.path_of(None);
+        match self.stack.pop() {
+            Some((id, name)) => Place { dir: self.dir(), name: Some(name), node: Some(id), path },
+            None => Place { dir: self.root, name: None, node: Some(self.root), path },
+        }
+    }
+}
+
+/// Splits into names, last first, as the walk pops them.
+fn names_reversed(path: &[u8]) -> impl Iterator<Item = Box<[u8]>> + '_ {
+    path.split(|&byte| byte == b'/').rev().filter(|name| !name.is_empty() && *name != b".").map(Box::from)
+}
+
+/// Walks a path; `None` when a directory on the way is absent.
+fn walk(
+    tree: &mut TreeAccess<'_>,
+    path: &[u8],
+    last: Last,
+    parents: Parents,
+) -> Result<Option<Place>, PathError> {
+    let mut walker = Walker { stack: Vec::new(), root: tree.get().root() };
+    let mut pending: Vec<Box<[u8]>> = names_reversed(path).collect();
+    let mut links = 0;
+    while let Some(name) = pending.pop() {
+        if &*name == b".." {
+            walker.stack.pop();
+            continue;
+        }
+        let name = Name::new(&name).map_err(|source| PathError::Name { path: path.to_vec(), source })?;
+        let dir = walker.dir();
+        let Some(id) = tree.get().child(dir, name.as_bytes()) else {
+            let path = walker.path_of(Some(&name));
+            if pending.is_empty() {
+                return Ok(Some(Place { dir, name: Some(name), node: None, path }));
+            }
+            let Some(id) =
+                tree.make_dir(dir, &name, parents).map_err(|source| PathError::Tree { path, source })?
+            else {
+                return Ok(None);
+            };
+            walker.stack.push((id, name));
+            continue;
+        };
+        match &tree.get().node(id).kind {
+            Kind::Dir(_) => walker.stack.push((id, name)),
+            Kind::Symlink(target) if !pending.is_empty() || last == Last::Follow => {
+                links += 1;
+                if links > LINKS_MAX || target.len() > SYMLINK_MAX {
+                    return Err(PathError::Loop { path: path.to_vec() });
+                }
+                if target.starts_with(b"/") {
+                    walker.stack.clear();
+                }
+                pending.extend(names_reversed(target));
+            }
+            _ if pending.is_empty() => {
+                let path = walker.path_of(Some(&name));
+                return Ok(Some(Place { dir, name: Some(name), node: Some(id), path }));
+            }
+            other => {
+                return Err(PathError::NotADir { path: walker.path_of(Some(&name)), found: other.word() });
+            }
+        }
+    }
+    Ok(Some(walker.place()))
+}
+
+/// A tree that a walk may or may not change.
+enum TreeAccess<'a> {
+    Read(&'a Tree),
+    Write(&'a mut Tree),
+}
+
+impl TreeAccess<'_> {
+    fn get(&self) -> &Tree {
+        match self {
+            Self::Read(tree) => tree,
+            Self::Write(tree) => tree,
+        }
+    }
+
+    fn make_dir(&mut self, dir: NodeId, name: &Name, parents: Parents) -> Result<Option<NodeId>, TreeError> {
+        match (self, parents) {
+            (Self::Write(tree), Parents::Make(time)) => {
+                let node = Node { meta: Meta::root_owned(0o755, time), kind: Kind::dir() };
+                tree.add(dir, name.clone(), node).map(Some)
+            }
+            _ => Ok(None),
+        }
+    }
+}
+
+/// Where a path leads; `None` when a directory on the way is absent.
+pub(crate) fn place(tree: &Tree, path: &[u8], last: Last) -> Result<Option<Place>, PathError> {
+    walk(&mut TreeAccess::Read(tree), path, last, Parents::Absent)
+}
+
+/// Where a path leads, with the directories on the way made.
+pub(crate) fn place_made(tree: &mut Tree, path: &[u8], last: Last, time: Time) -> Result<Place, PathError> {
+    walk(&mut TreeAccess::Write(tree), path, last, Parents::Make(time))?
+        .ok_or_else(|| PathError::NotNormal { path: path.to_vec() })
+}
+
+/// What a path names, links followed.
+pub(crate) fn find(tree: &Tree, path: &[u8]) -> Result<Option<NodeId>, PathError> {
+    Ok(place(tree, path, Last::Follow)?.and_then(|place| place.node))
+}
+
+/// Puts a node at a place, instead of whatever is there.
+pub(crate) fn put(tree: &mut Tree, place: &Place, node: Node) -> Result<NodeId, PathError> {
+    let Some(name) = &place.name else {
+        return Err(PathError::NotAFile { path: place.path.clone(), found: "dir" });
+    };
+    tree.unlink(place.dir, name.as_bytes());
+    tree.add(place.dir, name.clone(), node)
+        .map_err(|source| PathError::Tree { path: place.path.clone(), source })
+}
+
+/// The bytes of a regular file, if there are at most `limit`.
+pub(crate) fn contents(
+    tree: &Tree,
+    sources: &dyn Sources,
+    place: &Place,
+    limit: u64,
+) -> Result<Option<Vec<u8>>, PathError> {
+    let Some(id) = place.node else { return Ok(None) };
+    let content = match &tree.node(id).kind {
+        Kind::File(content) => content,
+        other => return Err(PathError::NotAFile { path: place.path.clone(), found: other.word() }),
+    };
+    if content.len() > limit {
+        return Err(PathError::TooLarge { path: place.path.clone(), len: content.len(), limit });
+    }
+    bytes_of(content, sources)
+        .map(Some)
+        .map_err(|source| PathError::Read { path: place.path.clone(), source })
+}
+
+/// The bytes of content whose length the caller has bounded.
+fn bytes_of(content: &Content, sources: &dyn Sources) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![0; usize::try_from(content.len()).map_err(io::Error::other)?];
+    for segment in content.segments() {
+        let range = segment.offset as usize..(segment.offset + segment.len) as usize;
+        let part = bytes.get_mut(range).ok_or(io::ErrorKind::InvalidData)?;
+        match &segment.origin {
+            Origin::Inline { bytes, at } => {
+                let from = bytes.get(*at..).and_then(|rest| rest.get(..part.len()));
+                part.copy_from_slice(from.ok_or(io::ErrorKind::InvalidData)?);
+            }
+            Origin::Slice { source, at } => sources.read_exact_at(*source, *at, part)?,
+        }
+    }
+    Ok(bytes)
+}
+
+/// The bytes of the small file at a path, links followed; `None` when there is none.
+pub(crate) fn read(tree: &Tree, sources: &dyn Sources, path: &[u8]) -> Result<Option<Vec<u8>>, PathError> {
+    match place(tree, path, Last::Follow)? {
+        Some(place) => contents(tree, sources, &place, SMALL_FILE),
+        None => Ok(None),
+    }
+}
+
+/// Writes a file as an editor does, links followed: mode, owner and attributes of a file that is there stay, and
+/// further names of it keep the old bytes. A new file is root's, of `mode`.
+pub(crate) fn write(
+    tree: &mut Tree,
+    path: &[u8],
+    bytes: &[u8],
+    mode: u16,
+    time: Time,
+) -> Result<(), PathError> {
+    let place = place_made(tree, path, Last::Follow, time)?;
+    let meta = match place.node.map(|id| tree.node(id)) {
+        Some(Node { meta, kind: Kind::File(_) }) => Meta { mtime: time, ..meta.clone() },
+        Some(node) => {
+            return Err(PathError::NotAFile { path: place.path.clone(), found: node.kind.word() });
+        }
+        None => Meta::root_owned(mode, time),
+    };
+    put(tree, &place, Node { meta, kind: Kind::File(Content::Inline(Arc::from(bytes))) }).map(|_| ())
+}
