@@ -7,3 +7,4 @@ pub mod normalize;
 pub mod sources;
 pub mod steps;
 pub mod store;
+pub mod watch;

@@ -11,8 +11,8 @@ pub struct SourceSpec {
     pub label: String,
     /// What it is.
     pub kind: SourceKind,
-    /// Digest of the file, or (for an OCI layout) of the image manifest: checked if given, recorded always.
-    pub sha256: Option<Digest>,
+    /// What is known, or wanted to be known, of its digest.
+    pub pin: Pin,
     /// Leading names dropped from every path; entries with fewer names are left out.
     pub strip: u32,
     /// Directory that the entries are put under, such as `/opt/app`.
@@ -21,6 +21,23 @@ pub struct SourceSpec {
     pub exclude: Vec<String>,
     /// Whether paths that earlier sources gave may be given anew, differently.
     pub overrides: bool,
+}
+
+/// How the digest of a source is treated. It is that of the file as it lies there (still compressed); for an OCI
+/// source that of the image's manifest, or of its config where a `docker save` archive has no manifest.
+///
+/// A digest of a plain tar costs one full read that nothing else needs, about as long as copying the file. It is
+/// therefore only taken where it is asked for; whoever wants it without knowing it writes `sha256 = "record"`.
+/// Compressed archives and OCI images are hashed on the way and always have one. A folder has none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pin {
+    /// It must be this one.
+    Exact(Digest),
+    /// Take it and write it down, whatever it costs.
+    Record,
+    /// Write it down if it costs nothing; otherwise the input is known by the digest of its index only, and the
+    /// manifest says `unpinned`.
+    Unpinned,
 }
 
 /// The kinds of source.
