@@ -1,1 +1,90 @@
-//! Stub.
+//! The image: a plan written out as the bytes of a disk, with every digest taken in the same pass.
+//!
+//! Owns the blocks and their digests, and how bytes reach a file. Knows no format and no partition: a plan is all
+//! that it sees. The aggregate over blocks follows the checksums of EBS direct APIs (`CompleteSnapshot`, LINEAR),
+//! the Merkle tree follows RFC 9162 section 2.1.
+
+mod blocks;
+mod emit;
+
+use std::io;
+use std::path::PathBuf;
+
+use amiforge_formats::digest::Digest;
+
+pub use blocks::{Aggregate, Block, BlockMap, Run};
+pub use emit::emit;
+
+/// How to write an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Options {
+    /// Threads that read, write and hash; at least one. The bytes do not depend on it.
+    pub threads: usize,
+}
+
+impl Default for Options {
+    /// One thread for each core that this process may use.
+    fn default() -> Self {
+        Self { threads: std::thread::available_parallelism().map_or(1, usize::from) }
+    }
+}
+
+/// What came of writing an image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Emitted {
+    /// Digest or kind of every block, in order.
+    pub blocks: BlockMap,
+    /// SHA-256 of the whole file.
+    pub plain: Digest,
+    /// Length of the file in bytes.
+    pub len: u64,
+    /// Bytes written; the rest of the file are holes.
+    pub written: u64,
+}
+
+/// Why an image could not be written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EmitError {
+    /// The file could not be made.
+    #[error("creating `{}`", path.display())]
+    Create {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A source did not give its bytes. The cause names the source and the byte in it.
+    #[error("reading what belongs at byte {offset} of the image")]
+    Read {
+        /// Where in the image the bytes belong.
+        offset: u64,
+        /// Why.
+        source: io::Error,
+    },
+    /// The file system is full.
+    #[error(
+        "`{}` needs {needed} bytes of disk space, and its file system has {available} left", path.display()
+    )]
+    NoSpace {
+        /// The file.
+        path: PathBuf,
+        /// Bytes that the image takes.
+        needed: u64,
+        /// Bytes that were free for it.
+        available: u64,
+    },
+    /// The file did not take the bytes.
+    #[error("writing byte {offset} of `{}`", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Where in the image.
+        offset: u64,
+        /// Why.
+        source: io::Error,
+    },
+    /// Somebody asked to stop.
+    #[error("interrupted")]
+    Interrupted,
+}
