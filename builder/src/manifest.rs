@@ -1,1 +1,131 @@
-//! Stub.
+//! The manifest: the JSON that vouches for an image: its inputs, its partitions, and every block of it.
+//!
+//! Owns the text and its version. It knows neither files nor recipes: whoever builds hands in what to say, and
+//! `verify` compares it with the bytes. Keys stand sorted in the text, and a manifest has exactly one text.
+
+mod text;
+
+use amiforge_formats::digest::Digest;
+use amiforge_formats::guid::Guid;
+
+use crate::disk::{Disk, Placed};
+use crate::image::{Aggregate, BlockMap, Emitted};
+
+pub use text::{ManifestError, TEXT_MAX};
+
+/// Version of the text that this program writes, and the only one that it reads.
+pub const SCHEMA: u64 = 1;
+
+/// What the image is and what it was made from: the part of a manifest that the build hands in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// Name of the image.
+    pub name: String,
+    /// Version of the image, as the recipe gives it.
+    pub version: Option<String>,
+    /// Architecture: `x86_64` or `aarch64`.
+    pub arch: String,
+    /// The time that stands for the build, in seconds since 1970.
+    pub epoch: i64,
+    /// How it boots, where the image says (`uefi`, `legacy-bios`, `uefi-preferred`).
+    pub boot_mode: Option<String>,
+    /// Digest of the recipe.
+    pub recipe: Digest,
+    /// Digest of the lock, if the build used one.
+    pub lock: Option<Digest>,
+    /// The inputs, in the order of the recipe.
+    pub inputs: Vec<Input>,
+}
+
+/// Something that the image was made from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Input {
+    /// What it is: `tar`, `dir`, `oci`, `file`.
+    pub kind: String,
+    /// How the recipe names it.
+    pub name: String,
+    /// Its digest, or nothing where the input is not pinned by one.
+    pub sha256: Option<Digest>,
+}
+
+/// A partition as the manifest tells of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Partition {
+    /// Name of the partition in the recipe.
+    pub id: String,
+    /// Number in the GPT.
+    pub number: u32,
+    /// First byte.
+    pub start: u64,
+    /// Length in bytes.
+    pub len: u64,
+    /// GPT partition name.
+    pub label: String,
+    /// GPT partition type.
+    pub type_guid: Guid,
+    /// GPT partition GUID.
+    pub guid: Guid,
+    /// `fat32`, `ext4`, `swap`, or nothing.
+    pub file_system: Option<String>,
+    /// UUID or volume id of the file system, where it has one.
+    pub uuid: Option<String>,
+}
+
+impl From<&Placed> for Partition {
+    fn from(placed: &Placed) -> Self {
+        Self {
+            id: placed.id.clone(),
+            number: placed.number,
+            start: placed.start,
+            len: placed.len,
+            label: placed.label.clone(),
+            type_guid: placed.type_guid,
+            guid: placed.guid,
+            file_system: placed.file_system.map(str::to_owned),
+            uuid: placed.uuid.clone(),
+        }
+    }
+}
+
+/// The manifest of an image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Manifest {
+    /// Version of the program that made the image.
+    pub tool: String,
+    /// What the image is and what it was made from.
+    pub origin: Origin,
+    /// Length of the disk in bytes.
+    pub size: u64,
+    /// GUID of the disk.
+    pub disk: Guid,
+    /// The partitions, in their order on the disk.
+    pub partitions: Vec<Partition>,
+    /// Every block.
+    pub blocks: BlockMap,
+    /// SHA-256 of the whole image.
+    pub plain: Digest,
+    /// [`BlockMap::merkle_root`].
+    pub merkle_root: Digest,
+    /// [`BlockMap::without_free`].
+    pub without_free: Aggregate,
+    /// [`BlockMap::without_zero`].
+    pub without_zero: Aggregate,
+}
+
+impl Manifest {
+    /// The manifest of a disk that was written.
+    pub fn new(origin: Origin, disk: &Disk, emitted: &Emitted) -> Self {
+        Self {
+            tool: env!("CARGO_PKG_VERSION").to_owned(),
+            origin,
+            size: emitted.len,
+            disk: disk.guid,
+            partitions: disk.partitions.iter().map(Partition::from).collect(),
+            merkle_root: emitted.blocks.merkle_root(),
+            without_free: emitted.blocks.without_free(),
+            without_zero: emitted.blocks.without_zero(),
+            blocks: emitted.blocks.clone(),
+            plain: emitted.plain,
+        }
+    }
+}

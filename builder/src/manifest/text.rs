@@ -1,0 +1,496 @@
+//! The text of a manifest: JSON with sorted keys, strictly read.
+//!
+//! Reading refuses unknown keys, another schema, and more blocks than the size has room for; what it gives back may
+//! still be wrong about the image, which is for `verify` to find.
+
+use amiforge_formats::digest::{BLOCK, Digest};
+use amiforge_formats::guid::Guid;
+use serde::{Deserialize, Serialize};
+
+use super::{Input, Manifest, Origin, Partition, SCHEMA};
+use crate::image::{Aggregate, Block, BlockMap};
+
+/// Longest text that is read: room for the blocks of the largest volume of EBS that is not mostly free.
+pub const TEXT_MAX: u64 = 1 << 30;
+
+/// Largest disk, that of EBS: 64 TiB.
+const SIZE_MAX: u64 = 1 << 46;
+
+/// How a third party recomputes the digests; part of the text so that it need not be looked up.
+const NOTES: [&str; 4] = [
+    "a block is block_size bytes of the image; the last one is filled up with zeros; an entry of blocks is the \
+     SHA-256 of one block, or zero*N or free*N for N blocks of zeros; free blocks are space that nobody reads \
+     before writing it",
+    "ebs.*.sha256 is SHA-256 over the raw digests of the blocks written, in order; base64 of it is the LINEAR \
+     checksum of CompleteSnapshot; without_zero is right only for volumes that are not encrypted",
+    "merkle_root is that of RFC 9162, 2.1.1, over the raw digests of all blocks as leaves",
+    "sha256 is that of the whole image",
+];
+
+/// Why a text is not a manifest.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ManifestError {
+    /// Not JSON of the right shape.
+    #[error("reading the JSON of the manifest")]
+    Json(#[source] serde_json::Error),
+    /// Another version.
+    #[error("the manifest has schema {found}, and this program reads schema {SCHEMA}")]
+    Schema {
+        /// The version found.
+        found: u64,
+    },
+    /// Too long to be read.
+    #[error("the manifest is {len} bytes long, and no more than {TEXT_MAX} are read")]
+    TooLong {
+        /// Its length in bytes.
+        len: u64,
+    },
+    /// A value that cannot be.
+    #[error("`{key}` is `{value}`, which is not {expected}")]
+    Value {
+        /// Where in the JSON.
+        key: String,
+        /// The value.
+        value: String,
+        /// What it should be.
+        expected: &'static str,
+    },
+    /// The list of blocks does not fit the size.
+    #[error("the manifest lists {listed} blocks, and a disk of {size} bytes has {needed}")]
+    BlockCount {
+        /// Blocks in the list.
+        listed: u64,
+        /// Length of the disk in bytes.
+        size: u64,
+        /// Blocks that it has.
+        needed: u64,
+    },
+}
+
+// The fields of the structures below stand in the order of their names, which makes the keys of the text sorted.
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Text {
+    block_size: u64,
+    blocks: Vec<String>,
+    disk: DiskText,
+    ebs: EbsText,
+    image: ImageText,
+    inputs: Vec<InputText>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lock_sha256: Option<String>,
+    merkle_root: String,
+    notes: Vec<String>,
+    recipe_sha256: String,
+    schema: u64,
+    sha256: String,
+    tool: ToolText,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DiskText {
+    guid: String,
+    partitions: Vec<PartitionText>,
+    size: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PartitionText {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file_system: Option<String>,
+    guid: String,
+    id: String,
+    label: String,
+    number: u32,
+    size: u64,
+    start: u64,
+    type_guid: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    uuid: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EbsText {
+    without_free: AggregateText,
+    without_zero: AggregateText,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AggregateText {
+    blocks: u64,
+    sha256: String,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ImageText {
+    arch: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    boot_mode: Option<String>,
+    epoch: i64,
+    name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct InputText {
+    kind: String,
+    name: String,
+    sha256: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ToolText {
+    name: String,
+    version: String,
+}
+
+/// Only the version, read before anything else so that a newer text is named as one.
+#[derive(Deserialize)]
+struct SchemaText {
+    schema: u64,
+}
+
+impl Manifest {
+    /// The text, ending in a line break.
+    pub fn to_text(&self) -> String {
+        // Plain structures of strings and numbers cannot fail to become JSON.
+        let mut text = serde_json::to_string_pretty(&self.as_text()).unwrap_or_default();
+        text.push('\n');
+        text
+    }
+
+    /// Reads a text.
+    ///
+    /// # Errors
+    /// [`ManifestError`].
+    pub fn parse(text: &[u8]) -> Result<Self, ManifestError> {
+        if text.len() as u64 > TEXT_MAX {
+            return Err(ManifestError::TooLong { len: text.len() as u64 });
+        }
+        let SchemaText { schema } = serde_json::from_slice(text).map_err(ManifestError::Json)?;
+        if schema != SCHEMA {
+            return Err(ManifestError::Schema { found: schema });
+        }
+        serde_json::from_slice::<Text>(text).map_err(ManifestError::Json)?.into_manifest()
+    }
+
+    fn as_text(&self) -> Text {
+        let origin = &self.origin;
+        Text {
+            block_size: BLOCK,
+            blocks: write_blocks(&self.blocks),
+            disk: DiskText {
+                guid: self.disk.to_string(),
+                partitions: self.partitions.iter().map(PartitionText::from).collect(),
+                size: self.size,
+            },
+            ebs: EbsText { without_free: self.without_free.into(), without_zero: self.without_zero.into() },
+            image: ImageText {
+                arch: origin.arch.clone(),
+                boot_mode: origin.boot_mode.clone(),
+                epoch: origin.epoch,
+                name: origin.name.clone(),
+                version: origin.version.clone(),
+            },
+            inputs: origin.inputs.iter().map(InputText::from).collect(),
+            lock_sha256: origin.lock.map(|digest| digest.to_string()),
+            merkle_root: self.merkle_root.to_string(),
+            notes: NOTES.map(str::to_owned).to_vec(),
+            recipe_sha256: origin.recipe.to_string(),
+            schema: SCHEMA,
+            sha256: self.plain.to_string(),
+            tool: ToolText { name: "amiforge".to_owned(), version: self.tool.clone() },
+        }
+    }
+}
+
+impl Text {
+    fn into_manifest(self) -> Result<Manifest, ManifestError> {
+        if self.block_size != BLOCK {
+            return Err(wrong("block_size", &self.block_size.to_string(), "524288"));
+        }
+        if self.disk.size > SIZE_MAX {
+            return Err(wrong("disk.size", &self.disk.size.to_string(), "at most 64 TiB"));
+        }
+        let inputs = self.inputs.into_iter().map(InputText::into_input);
+        let partitions = self.disk.partitions.into_iter().map(PartitionText::into_partition);
+        Ok(Manifest {
+            tool: self.tool.version,
+            origin: Origin {
+                name: self.image.name,
+                version: self.image.version,
+                arch: self.image.arch,
+                epoch: self.image.epoch,
+                boot_mode: self.image.boot_mode,
+                recipe: digest("recipe_sha256", &self.recipe_sha256)?,
+                lock: self.lock_sha256.map(|text| digest("lock_sha256", &text)).transpose()?,
+                inputs: inputs.collect::<Result<_, _>>()?,
+            },
+            size: self.disk.size,
+            disk: guid("disk.guid", &self.disk.guid)?,
+            partitions: partitions.collect::<Result<_, _>>()?,
+            blocks: read_blocks(&self.blocks, self.disk.size)?,
+            plain: digest("sha256", &self.sha256)?,
+            merkle_root: digest("merkle_root", &self.merkle_root)?,
+            without_free: self.ebs.without_free.into_aggregate("ebs.without_free.sha256")?,
+            without_zero: self.ebs.without_zero.into_aggregate("ebs.without_zero.sha256")?,
+        })
+    }
+}
+
+impl From<&Partition> for PartitionText {
+    fn from(partition: &Partition) -> Self {
+        Self {
+            file_system: partition.file_system.clone(),
+            guid: partition.guid.to_string(),
+            id: partition.id.clone(),
+            label: partition.label.clone(),
+            number: partition.number,
+            size: partition.len,
+            start: partition.start,
+            type_guid: partition.type_guid.to_string(),
+            uuid: partition.uuid.clone(),
+        }
+    }
+}
+
+impl PartitionText {
+    fn into_partition(self) -> Result<Partition, ManifestError> {
+        Ok(Partition {
+            type_guid: guid("disk.partitions.type_guid", &self.type_guid)?,
+            guid: guid("disk.partitions.guid", &self.guid)?,
+            id: self.id,
+            number: self.number,
+            start: self.start,
+            len: self.size,
+            label: self.label,
+            file_system: self.file_system,
+            uuid: self.uuid,
+        })
+    }
+}
+
+impl From<Aggregate> for AggregateText {
+    fn from(aggregate: Aggregate) -> Self {
+        Self { blocks: aggregate.blocks, sha256: aggregate.sha256.to_string() }
+    }
+}
+
+impl AggregateText {
+    fn into_aggregate(self, key: &str) -> Result<Aggregate, ManifestError> {
+        Ok(Aggregate { blocks: self.blocks, sha256: digest(key, &self.sha256)? })
+    }
+}
+
+impl From<&Input> for InputText {
+    fn from(input: &Input) -> Self {
+        Self {
+            kind: input.kind.clone(),
+            name: input.name.clone(),
+            sha256: input.sha256.map(|digest| digest.to_string()),
+        }
+    }
+}
+
+impl InputText {
+    fn into_input(self) -> Result<Input, ManifestError> {
+        let sha256 = self.sha256.map(|text| digest("inputs.sha256", &text)).transpose()?;
+        Ok(Input { kind: self.kind, name: self.name, sha256 })
+    }
+}
+
+fn wrong(key: &str, value: &str, expected: &'static str) -> ManifestError {
+    ManifestError::Value { key: key.to_owned(), value: value.to_owned(), expected }
+}
+
+fn digest(key: &str, text: &str) -> Result<Digest, ManifestError> {
+    // Upper case would give one manifest two texts.
+    let lower = !text.bytes().any(|byte| byte.is_ascii_uppercase());
+    let digest = lower.then(|| text.parse().ok()).flatten();
+    digest.ok_or_else(|| wrong(key, text, "64 lower-case hexadecimal digits"))
+}
+
+fn guid(key: &str, text: &str) -> Result<Guid, ManifestError> {
+    let guid: Option<Guid> = text.parse().ok().filter(|guid: &Guid| guid.to_string() == text);
+    guid.ok_or_else(|| wrong(key, text, "a GUID"))
+}
+
+fn write_blocks(blocks: &BlockMap) -> Vec<String> {
+    let runs = blocks.runs().iter();
+    runs.map(|run| match run.block {
+        Block::Data(digest) => digest.to_string(),
+        Block::Zero => format!("zero*{}", run.count),
+        Block::Free => format!("free*{}", run.count),
+    })
+    .collect()
+}
+
+fn read_blocks(entries: &[String], size: u64) -> Result<BlockMap, ManifestError> {
+    let needed = BlockMap::count_for(size);
+    let mut map = BlockMap::default();
+    for entry in entries {
+        let (block, count) = match entry.split_once('*') {
+            None => (data(entry)?, 1),
+            Some((kind, count)) => (kind_of(kind, entry)?, count_of(count, entry)?),
+        };
+        // Counted before the blocks are added, and no count is larger than what is left, so this cannot overflow.
+        if count > needed - map.len() {
+            let listed = map.len().saturating_add(count);
+            return Err(ManifestError::BlockCount { listed, size, needed });
+        }
+        let last = map.runs().last().map(|run| run.block);
+        if last == Some(block) && !matches!(block, Block::Data(_)) {
+            return Err(wrong("blocks", entry, "one entry for neighbouring blocks of a kind"));
+        }
+        map.push(block, count);
+    }
+    if map.len() == needed {
+        Ok(map)
+    } else {
+        Err(ManifestError::BlockCount { listed: map.len(), size, needed })
+    }
+}
+
+fn data(entry: &str) -> Result<Block, ManifestError> {
+    match Block::hashed(digest("blocks", entry)?) {
+        Block::Zero => Err(wrong("blocks", entry, "how a block of zeros is written: zero*N")),
+        block => Ok(block),
+    }
+}
+
+fn kind_of(kind: &str, entry: &str) -> Result<Block, ManifestError> {
+    match kind {
+        "zero" => Ok(Block::Zero),
+        "free" => Ok(Block::Free),
+        _ => Err(wrong("blocks", entry, "a digest, zero*N or free*N")),
+    }
+}
+
+fn count_of(count: &str, entry: &str) -> Result<u64, ManifestError> {
+    let number = count.parse::<u64>().ok().filter(|number| *number > 0 && number.to_string() == count);
+    number.ok_or_else(|| wrong("blocks", entry, "a digest, zero*N or free*N"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn manifest() -> Manifest {
+        let mut blocks = BlockMap::default();
+        blocks.push(Block::Data(Digest::of(b"a")), 1);
+        blocks.push(Block::Free, 2);
+        blocks.push(Block::Zero, 1);
+        blocks.push(Block::Data(Digest::of(b"b")), 1);
+        let partition = Partition {
+            id: "root".to_owned(),
+            number: 1,
+            start: 1 << 20,
+            len: BLOCK,
+            label: "root".to_owned(),
+            type_guid: Guid::derive("x", "type"),
+            guid: Guid::derive("x", "part"),
+            file_system: Some("ext4".to_owned()),
+            uuid: None,
+        };
+        Manifest {
+            tool: "0.1.0".to_owned(),
+            origin: Origin {
+                name: "web".to_owned(),
+                version: Some("1".to_owned()),
+                arch: "x86_64".to_owned(),
+                epoch: -5,
+                boot_mode: None,
+                recipe: Digest::of(b"recipe"),
+                lock: None,
+                inputs: vec![Input { kind: "dir".to_owned(), name: "skel".to_owned(), sha256: None }],
+            },
+            size: 4 * BLOCK + 1,
+            disk: Guid::derive("web", "disk"),
+            partitions: vec![partition],
+            merkle_root: blocks.merkle_root(),
+            without_free: blocks.without_free(),
+            without_zero: blocks.without_zero(),
+            blocks,
+            plain: Digest::of(b"all"),
+        }
+    }
+
+    /// The text with `from` replaced, which must occur in it.
+    fn changed(from: &str, to: &str) -> Result<Manifest, ManifestError> {
+        let text = manifest().to_text();
+        assert!(text.contains(from), "{from} is not in {text}");
+        Manifest::parse(text.replacen(from, to, 1).as_bytes())
+    }
+
+    #[test]
+    fn a_manifest_reads_back_from_its_text() {
+        let text = manifest().to_text();
+        let read = Manifest::parse(text.as_bytes()).unwrap();
+        assert_eq!(read, manifest());
+        assert_eq!(read.to_text(), text);
+    }
+
+    #[test]
+    fn keys_stand_sorted_at_every_depth() {
+        fn sorted(value: &serde_json::Value) -> String {
+            match value {
+                // A map of the standard library, because that of `serde_json` may keep the order of insertion.
+                serde_json::Value::Object(map) => {
+                    let map: std::collections::BTreeMap<_, _> = map.iter().collect();
+                    let parts: Vec<_> =
+                        map.iter().map(|(key, value)| format!("{key:?}:{}", sorted(value))).collect();
+                    format!("{{{}}}", parts.join(","))
+                }
+                serde_json::Value::Array(list) => {
+                    format!("[{}]", list.iter().map(sorted).collect::<Vec<_>>().join(","))
+                }
+                other => other.to_string(),
+            }
+        }
+        let value = serde_json::from_str(&manifest().to_text()).unwrap();
+        assert_eq!(serde_json::to_string(&manifest().as_text()).unwrap(), sorted(&value));
+    }
+
+    #[test]
+    fn another_schema_is_named_before_its_unknown_keys() {
+        let newer = changed("\"schema\": 1", "\"schema\": 2, \"later\": true");
+        assert!(matches!(newer, Err(ManifestError::Schema { found: 2 })), "{newer:?}");
+        assert!(matches!(
+            changed("\"schema\": 1", "\"schema\": 1, \"later\": 0"),
+            Err(ManifestError::Json(_))
+        ));
+        assert!(matches!(changed("\"size\"", "\"sizes\""), Err(ManifestError::Json(_))));
+    }
+
+    #[test]
+    fn lists_of_blocks_that_do_not_fit_are_refused_without_being_unrolled() {
+        let count = changed("free*2", "free*18446744073709551615");
+        assert!(matches!(count, Err(ManifestError::BlockCount { needed: 5, .. })), "{count:?}");
+        assert!(matches!(changed("zero*1", "zero*2"), Err(ManifestError::BlockCount { listed: 6, .. })));
+        assert!(matches!(changed("free*2", "free*1"), Err(ManifestError::BlockCount { listed: 4, .. })));
+        for entry in ["free*0", "free*+2", "free*02", "free*", "full*2", "zero*2", "free", ""] {
+            let refused = changed("free*2", entry);
+            assert!(matches!(refused, Err(ManifestError::Value { .. })), "{entry}: {refused:?}");
+        }
+        let upper = Digest::of(b"a").to_string().to_uppercase();
+        assert!(matches!(changed(&Digest::of(b"a").to_string(), &upper), Err(ManifestError::Value { .. })));
+        let zero = Block::Zero.digest().to_string();
+        assert!(matches!(changed(&Digest::of(b"a").to_string(), &zero), Err(ManifestError::Value { .. })));
+    }
+
+    #[test]
+    fn a_disk_larger_than_any_volume_is_refused() {
+        let huge = changed(&format!("\"size\": {}", 4 * BLOCK + 1), &format!("\"size\": {}", u64::MAX));
+        assert!(matches!(huge, Err(ManifestError::Value { .. })), "{huge:?}");
+    }
+}
