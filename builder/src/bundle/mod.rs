@@ -1,1 +1,264 @@
-//! Stub.
+//! The bundle: the directory that a build leaves. `disk.raw`, `manifest.json`, `tree.txt` and `SHA256SUMS`.
+//!
+//! Owns the names in it and how it comes to its place: everything is written in a directory beside it and renamed
+//! as a whole, so a half-written bundle never stands under the final name. Knows no recipe.
+
+mod place;
+mod sums;
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use amiforge_formats::digest::Digest;
+use amiforge_formats::plan::Sources;
+
+use crate::disk::Disk;
+use crate::image::{self, EmitError, Options};
+use crate::interrupt::Interrupt;
+use crate::manifest::{Manifest, Origin};
+use crate::progress::Progress;
+
+pub use sums::{Sum, SumsError, parse as parse_sums};
+
+/// The image.
+pub const DISK: &str = "disk.raw";
+/// The manifest.
+pub const MANIFEST: &str = "manifest.json";
+/// The listing of every file system.
+pub const TREE: &str = "tree.txt";
+/// SHA-256 of the other files, as `sha256sum -c` reads it.
+pub const SUMS: &str = "SHA256SUMS";
+/// Every file of a bundle, sorted.
+pub const FILES: [&str; 4] = [SUMS, DISK, MANIFEST, TREE];
+
+/// What a bundle is made from.
+pub struct Parts<'a> {
+    /// The disk.
+    pub disk: &'a Disk,
+    /// Where its plan is read from.
+    pub sources: &'a dyn Sources,
+    /// What the manifest says of the image's origin.
+    pub origin: Origin,
+    /// The text of `tree.txt`.
+    pub listing: &'a str,
+}
+
+/// What to do when the bundle's name is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Existing {
+    /// Fail with [`BundleError::Exists`].
+    Refuse,
+    /// Put the new bundle in the place of the old one at one stroke, if the old one is a bundle.
+    Replace,
+}
+
+/// Why a bundle could not be written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BundleError {
+    /// The name is taken.
+    #[error("`{}` exists already", path.display())]
+    Exists {
+        /// The name.
+        path: PathBuf,
+    },
+    /// What has the name is not a bundle, so it is not replaced.
+    #[error("`{}` holds `{found}`, which is no file of a bundle", path.display())]
+    NotABundle {
+        /// The directory.
+        path: PathBuf,
+        /// What it holds.
+        found: String,
+    },
+    /// Another build writes the same bundle.
+    #[error("another build is writing `{}`", path.display())]
+    Busy {
+        /// The directory that it writes in.
+        path: PathBuf,
+    },
+    /// The name cannot be that of a directory.
+    #[error("`{}` does not end in a name", path.display())]
+    Unnamed {
+        /// The path.
+        path: PathBuf,
+    },
+    /// The image could not be written.
+    #[error("writing the image")]
+    Image(#[source] EmitError),
+    /// A file or directory could not be written.
+    #[error("writing `{}`", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// Writes a bundle at `out` and gives back its manifest. On failure, and when interrupted, nothing is left.
+///
+/// # Errors
+/// [`BundleError`].
+pub fn write(
+    out: &Path,
+    existing: Existing,
+    parts: Parts<'_>,
+    options: &Options,
+    progress: &dyn Progress,
+    interrupt: &Interrupt,
+) -> Result<Manifest, BundleError> {
+    let place = place::Place::open(out, existing)?;
+    let at = |name: &str| place.directory().join(name);
+    let emitted = image::emit(&parts.disk.plan, parts.sources, &at(DISK), options, progress, interrupt)
+        .map_err(BundleError::Image)?;
+    let manifest = Manifest::new(parts.origin, parts.disk, &emitted);
+    let text = manifest.to_text();
+    let sums = sums::write(&[
+        (DISK, emitted.plain),
+        (MANIFEST, Digest::of(text.as_bytes())),
+        (TREE, Digest::of(parts.listing.as_bytes())),
+    ]);
+    write_file(&at(MANIFEST), &text)?;
+    write_file(&at(TREE), parts.listing)?;
+    write_file(&at(SUMS), &sums)?;
+    sync(&at(DISK))?;
+    if interrupt.raised() {
+        return Err(BundleError::Image(EmitError::Interrupted));
+    }
+    place.commit()?;
+    Ok(manifest)
+}
+
+/// Writes a small file and waits until it is on the disk.
+fn write_file(path: &Path, text: &str) -> Result<(), BundleError> {
+    let write = || {
+        let mut file = File::create(path)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()
+    };
+    write().map_err(|source| BundleError::File { path: path.to_owned(), source })
+}
+
+/// Waits until a file is on the disk.
+fn sync(path: &Path) -> Result<(), BundleError> {
+    let sync = || fs::OpenOptions::new().write(true).open(path)?.sync_all();
+    sync().map_err(|source| BundleError::File { path: path.to_owned(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::progress::Silent;
+    use amiforge_formats::guid::Guid;
+    use amiforge_formats::plan::{Claims, Data, NoSources, SourceId};
+
+    fn disk(data: Data) -> Disk {
+        let mut claims = Claims::new(3 << 20);
+        claims.claim(1 << 20, 3, data);
+        Disk {
+            plan: claims.finish(&Data::Free).unwrap(),
+            guid: Guid::derive("x", "disk"),
+            partitions: Vec::new(),
+        }
+    }
+
+    fn bytes() -> Data {
+        Data::Bytes { bytes: b"abc".as_slice().into(), at: 0 }
+    }
+
+    fn build(
+        out: &Path,
+        existing: Existing,
+        data: Data,
+        interrupt: &Interrupt,
+    ) -> Result<Manifest, BundleError> {
+        let origin = Origin {
+            name: "x".to_owned(),
+            version: None,
+            arch: "x86_64".to_owned(),
+            epoch: 0,
+            boot_mode: None,
+            recipe: Digest::of(b""),
+            lock: None,
+            inputs: Vec::new(),
+        };
+        let parts = Parts { disk: &disk(data), sources: &NoSources, origin, listing: "/ dir\n" };
+        write(out, existing, parts, &Options { threads: 2 }, &Silent, interrupt)
+    }
+
+    fn names(directory: &Path) -> Vec<String> {
+        let entries = fs::read_dir(directory).unwrap();
+        let mut names: Vec<_> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_bundle_has_its_four_files_and_their_sums_hold() {
+        let parent = tempfile::tempdir().unwrap();
+        let out = parent.path().join("web");
+        let manifest = build(&out, Existing::Refuse, bytes(), &Interrupt::new()).unwrap();
+        assert_eq!(names(&out), FILES);
+        assert_eq!(names(parent.path()), ["web"]);
+        assert_eq!(Manifest::parse(&fs::read(out.join(MANIFEST)).unwrap()).unwrap(), manifest);
+        let sums = parse_sums(&fs::read_to_string(out.join(SUMS)).unwrap()).unwrap();
+        assert_eq!(sums.len(), 3);
+        for sum in sums {
+            assert_eq!(Digest::of(&fs::read(out.join(&sum.name)).unwrap()), sum.sha256, "{}", sum.name);
+        }
+    }
+
+    #[test]
+    fn a_failed_or_interrupted_bundle_leaves_nothing() {
+        let parent = tempfile::tempdir().unwrap();
+        let out = parent.path().join("web");
+        let missing =
+            build(&out, Existing::Refuse, Data::Slice { source: SourceId(0), at: 0 }, &Interrupt::new());
+        assert!(matches!(missing, Err(BundleError::Image(EmitError::Read { .. }))), "{missing:?}");
+        let stop = Interrupt::new();
+        stop.flag().store(true, std::sync::atomic::Ordering::Relaxed);
+        let stopped = build(&out, Existing::Refuse, bytes(), &stop);
+        assert!(matches!(stopped, Err(BundleError::Image(EmitError::Interrupted))), "{stopped:?}");
+        assert_eq!(names(parent.path()), [""; 0]);
+    }
+
+    #[test]
+    fn a_taken_name_is_kept_unless_a_bundle_is_to_be_replaced() {
+        let parent = tempfile::tempdir().unwrap();
+        let out = parent.path().join("web");
+        let build = |existing, data| build(&out, existing, data, &Interrupt::new());
+        let first = build(Existing::Replace, bytes()).unwrap();
+        assert!(matches!(build(Existing::Refuse, Data::Zero), Err(BundleError::Exists { .. })));
+        assert_eq!(Manifest::parse(&fs::read(out.join(MANIFEST)).unwrap()).unwrap(), first);
+        let second = build(Existing::Replace, Data::Zero).unwrap();
+        assert_ne!(first.plain, second.plain);
+        assert_eq!(Manifest::parse(&fs::read(out.join(MANIFEST)).unwrap()).unwrap(), second);
+        assert_eq!(names(parent.path()), ["web"]);
+        fs::write(out.join("notes"), "mine").unwrap();
+        let refused = build(Existing::Replace, bytes());
+        assert!(
+            matches!(&refused, Err(BundleError::NotABundle { found, .. }) if found == "notes"),
+            "{refused:?}"
+        );
+        assert_eq!(names(&out).len(), 5);
+    }
+
+    #[test]
+    fn what_a_killed_build_left_is_cleared_and_a_running_build_is_respected() {
+        let parent = tempfile::tempdir().unwrap();
+        let out = parent.path().join("web");
+        let left = parent.path().join(".web.partial");
+        fs::create_dir(&left).unwrap();
+        fs::write(left.join(DISK), "half").unwrap();
+        let running = File::open(&left).unwrap();
+        rustix::fs::flock(&running, rustix::fs::FlockOperation::LockExclusive).unwrap();
+        let busy = build(&out, Existing::Refuse, bytes(), &Interrupt::new());
+        assert!(matches!(busy, Err(BundleError::Busy { .. })), "{busy:?}");
+        assert_eq!(names(&left), [DISK]);
+        drop(running);
+        build(&out, Existing::Refuse, bytes(), &Interrupt::new()).unwrap();
+        assert_eq!(names(parent.path()), ["web"]);
+    }
+}

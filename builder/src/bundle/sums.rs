@@ -1,0 +1,68 @@
+//! `SHA256SUMS`: a line for each file, as `sha256sum` of the GNU core utilities writes and checks it.
+
+use std::fmt::Write;
+
+use amiforge_formats::digest::Digest;
+
+/// A line of the file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sum {
+    /// Name of the file.
+    pub name: String,
+    /// Its SHA-256.
+    pub sha256: Digest,
+}
+
+/// Why a text is not a list of sums.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SumsError {
+    /// A line of another form.
+    #[error("line {line} is not a SHA-256, two spaces and a name")]
+    Line {
+        /// Its number, from 1.
+        line: usize,
+    },
+}
+
+/// The text for files in the order given.
+pub(super) fn write(files: &[(&str, Digest)]) -> String {
+    files.iter().fold(String::new(), |mut text, (name, sha256)| {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{sha256}  {name}");
+        text
+    })
+}
+
+/// Reads the lines. Names are plain: no directory, no escapes.
+///
+/// # Errors
+/// [`SumsError`].
+pub fn parse(text: &str) -> Result<Vec<Sum>, SumsError> {
+    let line = |(index, line): (usize, &str)| {
+        let sum = line.split_once("  ").and_then(|(sha256, name)| {
+            let plain = !name.is_empty() && !name.contains(['/', '\\', '\0']);
+            let sha256 = sha256.parse().ok().filter(|_| plain)?;
+            Some(Sum { name: name.to_owned(), sha256 })
+        });
+        sum.ok_or(SumsError::Line { line: index + 1 })
+    };
+    text.lines().enumerate().map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sums_read_back_and_other_lines_are_named() {
+        let text = write(&[("disk.raw", Digest::of(b"a")), ("tree.txt", Digest::of(b"b"))]);
+        assert!(text.ends_with("  tree.txt\n"));
+        let sums = parse(&text).unwrap();
+        assert_eq!(sums[1], Sum { name: "tree.txt".to_owned(), sha256: Digest::of(b"b") });
+        for wrong in ["", "x", "../disk.raw"] {
+            let text = format!("{text}{}  {wrong}\n", &"0".repeat(if wrong == "x" { 63 } else { 64 }));
+            assert_eq!(parse(&text), Err(SumsError::Line { line: 3 }), "{wrong}");
+        }
+    }
+}
