@@ -285,7 +285,10 @@ mod tests {
         assert_eq!(shape, [(0, 4), (4, 36), (40, 20), (60, 40)]);
         let clipped: Vec<_> = plan.range(3, 45).collect();
         assert_eq!(clipped.len(), 3);
-        assert_eq!(clipped[2], Extent { offset: 40, len: 5, data: Data::Slice { source: SourceId(1), at: 0 } });
+        assert_eq!(
+            clipped[2],
+            Extent { offset: 40, len: 5, data: Data::Slice { source: SourceId(1), at: 0 } }
+        );
         let mut buf = [9; 6];
         plan.read_exact_at(&NoSources, 2, &mut buf).unwrap();
         assert_eq!(buf, [7, 7, 0, 0, 0, 0]);

@@ -1,1 +1,256 @@
-//! ext4 reader.
+//! ext4 reader: from the bytes of an image to facts, inodes and a tree.
+//!
+//! It shares no code with the writer, so that neither can hide a misreading of the other. It refuses what is damaged
+//! with what, where and why; it never panics, never loops, and takes memory in proportion to the image's metadata.
+//! Specification: the kernel's `Documentation/filesystems/ext4`.
+
+pub(crate) mod acl;
+pub(crate) mod checksum;
+pub(crate) mod directory;
+mod error;
+pub(crate) mod extents;
+pub(crate) mod features;
+pub(crate) mod fields;
+pub(crate) mod groups;
+pub(crate) mod hash;
+pub(crate) mod htree;
+pub(crate) mod indirect;
+pub(crate) mod inode;
+pub(crate) mod superblock;
+mod tree;
+mod usage;
+pub(crate) mod xattr;
+
+use std::collections::BTreeSet;
+
+pub use self::directory::DirEntry;
+pub(crate) use self::error::Faults;
+use self::error::Refuse;
+pub use self::error::{Fault, Place, ReadError, Why};
+pub use self::extents::{Mapping, Run};
+pub use self::features::Features;
+pub use self::groups::{BLOCK_UNINIT, Group, INODE_UNINIT, INODE_ZEROED};
+pub use self::inode::{
+    EXTENTS_FL, FileKind, HUGE_FILE_FL, INDEX_FL, INLINE_DATA_FL, Inode, JOURNAL, RESIZE, ROOT,
+};
+pub use self::superblock::Superblock;
+pub use self::tree::NumberedTree;
+pub use self::usage::UsedBlocks;
+use crate::plan::SourceId;
+use crate::read_at::ReadAt;
+use crate::tree::{Tree, Xattrs};
+
+/// A file system in an image, its superblock and group descriptors read and checked.
+pub struct FileSystem<'a, R: ?Sized> {
+    image: &'a R,
+    superblock: Superblock,
+    groups: Vec<Group>,
+}
+
+/// Opens the file system that begins at the first byte of `image`.
+///
+/// # Errors
+/// [`ReadError`] when there is none, when it uses features that this reader does not read, or when the superblock
+/// or a group descriptor is damaged.
+pub fn open<R: ReadAt + ?Sized>(image: &R) -> Result<FileSystem<'_, R>, ReadError> {
+    open_reporting(image, &mut Refuse)
+}
+
+/// Opens, and leaves it to `faults` whether a wrong checksum ends it.
+pub(crate) fn open_reporting<'a, R: ReadAt + ?Sized>(
+    image: &'a R,
+    faults: &mut dyn Faults,
+) -> Result<FileSystem<'a, R>, ReadError> {
+    let superblock = Superblock::read(image, faults)?;
+    let groups = groups::read(image, &superblock, faults)?;
+    Ok(FileSystem { image, superblock, groups })
+}
+
+impl<'a, R: ReadAt + ?Sized> FileSystem<'a, R> {
+    /// The superblock.
+    pub fn superblock(&self) -> &Superblock {
+        &self.superblock
+    }
+
+    /// The group descriptors, by group.
+    pub fn groups(&self) -> &[Group] {
+        &self.groups
+    }
+
+    /// The image.
+    pub fn image(&self) -> &'a R {
+        self.image
+    }
+
+    /// Length of the journal in bytes, 0 without one.
+    ///
+    /// # Errors
+    /// [`ReadError`] when the journal's inode is damaged.
+    pub fn journal_len(&self) -> Result<u64, ReadError> {
+        match self.superblock.journal_inode {
+            0 => Ok(0),
+            number => Ok(self.inode(number)?.size),
+        }
+    }
+
+    /// An inode, in use or not.
+    ///
+    /// # Errors
+    /// [`ReadError`] when there is no such inode or it is damaged.
+    pub fn inode(&self, number: u32) -> Result<Inode, ReadError> {
+        self.inode_reporting(number, &mut Refuse)
+    }
+
+    pub(crate) fn inode_reporting(&self, number: u32, faults: &mut dyn Faults) -> Result<Inode, ReadError> {
+        let offset = self.inode_offset(number)?;
+        let mut raw = vec![0; usize::from(self.superblock.inode_size)];
+        read_exact(self.image, offset, &mut raw)?;
+        Inode::read(&self.superblock, number, offset, &raw, faults)
+    }
+
+    /// First byte of an inode in the image.
+    ///
+    /// # Errors
+    /// [`ReadError`] when there is no such inode.
+    pub fn inode_offset(&self, number: u32) -> Result<u64, ReadError> {
+        let index = number.wrapping_sub(1);
+        let group = self.groups.get((index / self.superblock.inodes_per_group) as usize);
+        let Some(group) = group.filter(|_| number != 0) else {
+            let (found, most) = (u64::from(number), u64::from(self.superblock.inodes));
+            let why = Why::Range { field: "inode number", found, least: 1, most };
+            let offset = superblock::OFFSET;
+            return Err(Fault { place: Place::Inode { inode: number }, offset, why }.into());
+        };
+        let slot = u64::from(index % self.superblock.inodes_per_group);
+        let start = self.superblock.offset_of(group.inode_table);
+        Ok(start.saturating_add(slot * u64::from(self.superblock.inode_size)))
+    }
+
+    /// Where the content of an inode stands.
+    ///
+    /// # Errors
+    /// [`ReadError`] when the extent tree or the blocks of block numbers are damaged.
+    pub fn mapping(&self, inode: &Inode) -> Result<Mapping, ReadError> {
+        self.mapping_reporting(inode, &mut BTreeSet::new(), &mut Refuse)
+    }
+
+    /// Reads the mapping; `met` holds the blocks of extents that were read so far and may not come again.
+    pub(crate) fn mapping_reporting(
+        &self,
+        inode: &Inode,
+        met: &mut BTreeSet<u64>,
+        faults: &mut dyn Faults,
+    ) -> Result<Mapping, ReadError> {
+        if inode.is(INLINE_DATA_FL) {
+            let why = Why::Meaningless { field: "i_flags (inline data)", found: u64::from(inode.flags) };
+            inode.report(why, faults)?;
+            return Ok(Mapping::default());
+        }
+        if inode.is(EXTENTS_FL) {
+            return extents::read(self, inode, met, faults);
+        }
+        indirect::read(self, inode, met, faults)
+    }
+
+    /// The entries of a directory, `.` and `..` among them, in the order of the disk.
+    ///
+    /// # Errors
+    /// [`ReadError`] when the directory is damaged.
+    pub fn entries(&self, dir: &Inode) -> Result<Vec<DirEntry>, ReadError> {
+        let mapping = self.mapping(dir)?;
+        directory::read(self, dir, &mapping, &mut Refuse)
+    }
+
+    /// The extended attributes of an inode, as the kernel's system calls give them.
+    ///
+    /// # Errors
+    /// [`ReadError`] when the attributes are damaged.
+    pub fn xattrs(&self, inode: &Inode) -> Result<Xattrs, ReadError> {
+        xattr::read(self, inode, &mut Refuse)
+    }
+
+    /// The target of a symbolic link.
+    ///
+    /// # Errors
+    /// [`ReadError`] when the link is damaged.
+    pub fn symlink_target(&self, inode: &Inode) -> Result<Box<[u8]>, ReadError> {
+        tree::target(self, inode, &mut BTreeSet::new(), &mut Refuse)
+    }
+
+    /// The inode at a path of names joined by `/`, links not followed; `None` when a name is not there.
+    ///
+    /// # Errors
+    /// [`ReadError`] when a directory on the way is damaged.
+    pub fn inode_of(&self, path: &[u8]) -> Result<Option<u32>, ReadError> {
+        let mut number = ROOT;
+        for name in path.split(|&byte| byte == b'/').filter(|name| !name.is_empty() && *name != b".") {
+            let dir = self.inode(number)?;
+            if dir.kind() != Some(FileKind::Dir) {
+                return Ok(None);
+            }
+            let entries = self.entries(&dir)?;
+            match entries.iter().find(|entry| &*entry.name == name) {
+                Some(entry) => number = entry.inode,
+                None => return Ok(None),
+            }
+        }
+        Ok(Some(number))
+    }
+
+    /// The whole file system as a tree; contents are slices of `source`, with offsets from the start of the image.
+    ///
+    /// # Errors
+    /// [`ReadError`] when anything that the tree needs is damaged.
+    pub fn tree(&self, source: SourceId) -> Result<Tree, ReadError> {
+        Ok(self.numbered_tree(source)?.tree)
+    }
+
+    /// [`FileSystem::tree`] with the inode number of every node.
+    ///
+    /// # Errors
+    /// As [`FileSystem::tree`].
+    pub fn numbered_tree(&self, source: SourceId) -> Result<NumberedTree, ReadError> {
+        tree::read(self, source)
+    }
+
+    /// The runs of blocks that the bitmaps have as used, in order.
+    pub fn used_blocks(&self) -> UsedBlocks<'_, 'a, R> {
+        UsedBlocks::new(self)
+    }
+
+    /// Reads a block into a buffer of its size.
+    pub(crate) fn block(&self, block: u64) -> Result<Vec<u8>, ReadError> {
+        let mut bytes = vec![0; self.superblock.block_size as usize];
+        read_block(self.image, &self.superblock, block, &mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// Whether data or metadata may stand in blocks `start..start + len`.
+    pub(crate) fn holds(&self, start: u64, len: u64) -> bool {
+        let first = u64::from(self.superblock.first_data_block);
+        start > first && start.checked_add(len).is_some_and(|end| end <= self.superblock.blocks)
+    }
+}
+
+/// Fills `buf` from `offset` on.
+pub(crate) fn read_exact<R: ReadAt + ?Sized>(
+    image: &R,
+    offset: u64,
+    buf: &mut [u8],
+) -> Result<(), ReadError> {
+    let len = buf.len() as u64;
+    image.read_exact_at(offset, buf).map_err(|source| ReadError::Io { offset, len, source })
+}
+
+/// Fills `buf`, a block long, from a block.
+pub(crate) fn read_block<R: ReadAt + ?Sized>(
+    image: &R,
+    superblock: &Superblock,
+    block: u64,
+    buf: &mut [u8],
+) -> Result<(), ReadError> {
+    read_exact(image, superblock.offset_of(block), buf)
+}
+
+#[cfg(test)]
+mod tests;

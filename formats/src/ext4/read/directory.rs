@@ -1,0 +1,228 @@
+//! Directories: entries in blocks, with the checksum at each block's end (kernel documentation,
+//! `filesystems/ext4/directory.rst`).
+
+use super::FileSystem;
+use super::checksum;
+use super::error::{Fault, Faults, Place, ReadError, Why};
+use super::extents::Mapping;
+use super::features;
+use super::fields;
+use super::hash;
+use super::htree::{self, Index};
+use super::inode::{INDEX_FL, Inode};
+use crate::read_at::ReadAt;
+
+/// Bytes of the entry that holds a leaf's checksum.
+const TAIL: usize = 12;
+/// Shortest entry: a head of 8 bytes and a name of up to 4.
+const SHORTEST: usize = 12;
+
+/// An entry of a directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DirEntry {
+    /// The inode that it names.
+    pub inode: u32,
+    /// The type byte, 0 in a file system without them.
+    pub file_type: u8,
+    /// The name.
+    pub name: Box<[u8]>,
+    /// The block of the directory that it stands in.
+    pub block: u64,
+    /// Its first byte in the image.
+    pub offset: u64,
+}
+
+/// Reads all entries, `.` and `..` too.
+pub(crate) fn read<R: ReadAt + ?Sized>(
+    file_system: &FileSystem<'_, R>,
+    dir: &Inode,
+    mapping: &Mapping,
+    faults: &mut dyn Faults,
+) -> Result<Vec<DirEntry>, ReadError> {
+    let superblock = file_system.superblock();
+    let block_size = u64::from(superblock.block_size);
+    let blocks = mapping.end();
+    if dir.size != blocks.saturating_mul(block_size) || blocks == 0 {
+        let expected = blocks.max(1).saturating_mul(block_size);
+        dir.report(Why::Value { field: "i_size", found: dir.size, expected }, faults)?;
+    }
+    let indexed = dir.is(INDEX_FL) && superblock.features.compat(features::DIR_INDEX);
+    let index = if indexed { htree::read(file_system, dir, mapping, faults)? } else { None };
+    let mut entries = Vec::new();
+    let mut hole = None;
+    for run in &mapping.runs {
+        let expected = hole.take().unwrap_or(0);
+        if run.logical != expected || run.unwritten {
+            dir.report(Why::Missing { what: "a block of the directory" }, faults)?;
+        }
+        hole = Some(run.logical + run.len);
+        for step in 0..run.len {
+            let block = Block {
+                number: run.logical + step,
+                offset: superblock.offset_of(run.physical + step),
+                bytes: file_system.block(run.physical + step)?,
+                dir: dir.number,
+            };
+            block.read(file_system, dir, index.as_ref(), &mut entries, faults)?;
+        }
+    }
+    check_dots(dir, &entries, faults)?;
+    Ok(entries)
+}
+
+/// The first two entries are the directory itself and its parent, and no others are called so.
+fn check_dots(dir: &Inode, entries: &[DirEntry], faults: &mut dyn Faults) -> Result<(), ReadError> {
+    match entries.first() {
+        Some(entry) if &*entry.name == b"." && entry.inode == dir.number => {}
+        Some(entry) if &*entry.name == b"." => {
+            let why = Why::Entry { name: entry.name.clone(), found: entry.inode, expected: dir.number };
+            faults.report(entry.fault(dir.number, why))?;
+        }
+        _ => dir.report(Why::Missing { what: "the first entry, `.`," }, faults)?,
+    }
+    if entries.get(1).is_none_or(|entry| &*entry.name != b"..") {
+        dir.report(Why::Missing { what: "the second entry, `..`," }, faults)?;
+    }
+    for (position, entry) in entries.iter().enumerate() {
+        let dots = [&b"."[..], b".."].iter().position(|dots| *dots == &*entry.name);
+        if dots.is_some_and(|expected| expected != position) {
+            faults.report(entry.fault(dir.number, Why::Name { name: entry.name.clone() }))?;
+        }
+    }
+    Ok(())
+}
+
+impl DirEntry {
+    /// A fault of this entry.
+    pub(crate) fn fault(&self, dir: u32, why: Why) -> Fault {
+        Fault { place: Place::Directory { inode: dir, block: self.block }, offset: self.offset, why }
+    }
+
+    /// Whether this is `.` or `..`.
+    pub(crate) fn is_dots(&self) -> bool {
+        matches!(&*self.name, b"." | b"..")
+    }
+}
+
+/// A block of a directory.
+struct Block {
+    number: u64,
+    offset: u64,
+    bytes: Vec<u8>,
+    dir: u32,
+}
+
+impl Block {
+    fn fault(&self, why: Why) -> Fault {
+        Fault { place: Place::Directory { inode: self.dir, block: self.number }, offset: self.offset, why }
+    }
+
+    fn read<R: ReadAt + ?Sized>(
+        &self,
+        file_system: &FileSystem<'_, R>,
+        dir: &Inode,
+        index: Option<&Index>,
+        entries: &mut Vec<DirEntry>,
+        faults: &mut dyn Faults,
+    ) -> Result<(), ReadError> {
+        let superblock = file_system.superblock();
+        let is_node = index.is_some_and(|index| index.nodes.contains(&self.number));
+        let mut end = self.bytes.len();
+        if superblock.has_checksums() && !is_node {
+            end = end.saturating_sub(TAIL);
+            self.verify(end, dir.seed(superblock), faults)?;
+        }
+        let from = entries.len();
+        self.parse(end, file_system, entries, faults)?;
+        let Some(index) = index.filter(|_| !is_node) else { return Ok(()) };
+        let Some(leaf) = index.leaves.get(&self.number) else {
+            return faults.report(self.fault(Why::Missing { what: "the index entry of this block" }));
+        };
+        for entry in entries.iter().skip(from).filter(|entry| !entry.is_dots()) {
+            let hash = hash::of_name(index.version, superblock.hash_seed, &entry.name).unwrap_or(0);
+            if !(leaf.least..=leaf.most).contains(&hash) {
+                let (least, most) = (u64::from(leaf.least), u64::from(leaf.most));
+                let why = Why::Range { field: "hash of a name", found: u64::from(hash), least, most };
+                faults.report(entry.fault(self.dir, why))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks the tail that holds the checksum.
+    fn verify(&self, end: usize, seed: u32, faults: &mut dyn Faults) -> Result<(), ReadError> {
+        let tail = self.bytes.get(end..).unwrap_or(&[]);
+        if fields::array(tail, 0) != [0, 0, 0, 0, 12, 0, 0, 0xde] {
+            return faults.report(self.fault(Why::Missing { what: "the checksum at the block's end" }));
+        }
+        let stored = fields::u32(tail, 8);
+        let computed = checksum::crc32c(seed, self.bytes.get(..end).unwrap_or(&[]));
+        if stored == computed {
+            return Ok(());
+        }
+        faults.report(self.fault(Why::Checksum { stored, computed }))
+    }
+
+    /// Takes the entries; ends at the first that has an impossible length.
+    fn parse<R: ReadAt + ?Sized>(
+        &self,
+        end: usize,
+        file_system: &FileSystem<'_, R>,
+        entries: &mut Vec<DirEntry>,
+        faults: &mut dyn Faults,
+    ) -> Result<(), ReadError> {
+        let superblock = file_system.superblock();
+        let typed = superblock.features.incompat(features::FILETYPE);
+        let mut at = 0;
+        while at < end {
+            let inode = fields::u32(&self.bytes, at);
+            let len = record_len(fields::u16(&self.bytes, at + 4), self.bytes.len());
+            let name_len = usize::from(fields::u8(&self.bytes, at + 6));
+            let needed = if inode == 0 { SHORTEST } else { (8 + name_len).next_multiple_of(4).max(SHORTEST) };
+            let left = end - at;
+            let offset = self.offset + at as u64;
+            if len < needed || len > left || !len.is_multiple_of(4) {
+                let (found, least, most) = (len as u64, needed as u64, left as u64);
+                let why = Why::Range { field: "rec_len", found, least, most };
+                return faults.report(Fault { offset, ..self.fault(why) });
+            }
+            if inode != 0 {
+                let name = self.bytes.get(at + 8..at + 8 + name_len).unwrap_or(&[]);
+                let file_type = if typed { fields::u8(&self.bytes, at + 7) } else { 0 };
+                let entry = DirEntry { inode, file_type, name: name.into(), block: self.number, offset };
+                if entry.check(self.dir, superblock.inodes, faults)? {
+                    entries.push(entry);
+                }
+            }
+            at += len;
+        }
+        Ok(())
+    }
+}
+
+impl DirEntry {
+    /// Whether name and inode number can be.
+    fn check(&self, dir: u32, inodes: u32, faults: &mut dyn Faults) -> Result<bool, ReadError> {
+        if self.name.is_empty() || self.name.iter().any(|byte| matches!(byte, 0 | b'/')) {
+            faults.report(self.fault(dir, Why::Name { name: self.name.clone() }))?;
+            return Ok(false);
+        }
+        if self.inode > inodes {
+            let (found, most) = (u64::from(self.inode), u64::from(inodes));
+            let why = Why::Range { field: "inode of an entry", found, least: 1, most };
+            faults.report(self.fault(dir, why))?;
+            return Ok(false);
+        }
+        Ok(true)
+    }
+}
+
+/// The length of an entry: blocks of 64 KiB need more than 16 bits and keep the upper two in the lower ones.
+pub(crate) fn record_len(stored: u16, block: usize) -> usize {
+    let stored = usize::from(stored);
+    if block < 65536 {
+        return stored;
+    }
+    if stored == 65535 || stored == 0 { block } else { stored & 65532 | (stored & 3) << 16 }
+}
