@@ -9,6 +9,8 @@ pub mod digest;
 pub mod dump;
 pub mod ext4;
 pub mod fat;
+mod fields;
+pub mod finding;
 pub mod gpt;
 pub mod guid;
 pub mod plan;

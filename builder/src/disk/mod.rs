@@ -1,4 +1,21 @@
 //! The disk: partitions laid out, each with its file system, as one plan.
+//!
+//! This page is what goes in and what comes out; [`lay_out`] is the one thing that is done with it. Must not know the
+//! recipe, the store or any file: contents are references that the plan carries on.
+//!
+//! The first MiB is zero but for the table and, where one is asked for, a small BIOS-boot partition; partitions start
+//! at multiples of 1 MiB, in the order of the specification; what no partition has is free; the backup table ends
+//! the disk.
+
+mod compose;
+mod error;
+mod ids;
+mod lay_out;
+mod place;
+
+pub use error::{ContentError, DiskError};
+pub use ids::{disk_guid, file_system_uuid, hash_seed, partition_guid, volume_id};
+pub use lay_out::lay_out;
 
 use amiforge_formats::ext4;
 use amiforge_formats::guid::Guid;
@@ -54,7 +71,8 @@ pub struct PartitionSpec {
 /// Length of a partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PartitionSize {
-    /// Bytes, rounded up to whole MiB.
+    /// Bytes, rounded up to whole MiB. A BIOS-boot partition of at most 1,031,168 bytes (2,014 sectors) stands at sector
+    /// 34, before the first MiB, in whole sectors: the place that tools keep for it, which costs the disk nothing.
     Exact(u64),
     /// What the others leave (one partition at most; on a `Minimal` disk the same as `Minimal` without slack).
     Fill,
@@ -131,6 +149,8 @@ pub struct Placed {
     pub guid: Guid,
     /// GPT partition name.
     pub label: String,
+    /// GPT attribute bits.
+    pub attributes: u64,
     /// `fat32`, `ext4`, `swap`, or none.
     pub file_system: Option<&'static str>,
     /// UUID of the file system or volume id (`XXXX-XXXX`), where it has one.

@@ -1,1 +1,11 @@
-//! FAT32: writer, reader and checker.
+//! FAT: the file system of EFI system partitions (Microsoft, "FAT: General Overview of On-Disk Format", 1.03).
+//!
+//! Writes FAT32 only; reads FAT12, FAT16 and FAT32. The reader and the checker share no planning code with the writer.
+
+pub mod read;
+pub mod write;
+
+/// A volume id as people and `/dev/disk/by-uuid` write it, such as `A1B2-C3D4`.
+pub fn id_text(volume_id: u32) -> String {
+    format!("{:04X}-{:04X}", volume_id >> 16, volume_id & 0xffff)
+}

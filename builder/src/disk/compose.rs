@@ -1,0 +1,134 @@
+//! What stands in a partition: its least length, and its plan once the length is known.
+
+use amiforge_formats::guid::Guid;
+use amiforge_formats::plan::{Claims, Data, Plan};
+use amiforge_formats::time::Time;
+use amiforge_formats::tree::{Content, Origin};
+use amiforge_formats::{ext4, fat, gpt, swap};
+
+use super::place::{MIB, Stretch};
+use super::{ContentError, PartitionContent, PartitionSize, PartitionSpec, ids};
+
+/// The parts of the specification that contents are made with.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Image<'a> {
+    pub(super) name: &'a str,
+    pub(super) time: Time,
+}
+
+/// A partition's plan and what the manifest says of it.
+#[derive(Debug)]
+pub(super) struct Composed {
+    pub(super) plan: Plan,
+    pub(super) file_system: Option<&'static str>,
+    pub(super) uuid: Option<String>,
+}
+
+/// The length that a partition asks for. A fill asks for one MiB where the disk has a size of its own, so that what its
+/// content lacks is told as the partition's fault and not the disk's.
+pub(super) fn wanted_len(
+    image: Image,
+    partition: &PartitionSpec,
+    exact_disk: bool,
+) -> Result<u64, ContentError> {
+    match partition.size {
+        PartitionSize::Exact(len) => Ok(len),
+        PartitionSize::Fill if exact_disk => Ok(MIB),
+        PartitionSize::Fill => minimal_len(image, partition, 0),
+        PartitionSize::Minimal { slack } => minimal_len(image, partition, slack),
+    }
+}
+
+/// The least length of a partition with so many bytes of free space, never zero.
+fn minimal_len(image: Image, partition: &PartitionSpec, slack: u64) -> Result<u64, ContentError> {
+    let len = match &partition.content {
+        PartitionContent::Empty | PartitionContent::Swap { .. } => slack,
+        PartitionContent::Raw(content) => content.len().saturating_add(slack),
+        PartitionContent::Fat32 { tree, .. } => {
+            let start = Stretch { start: 0, len: 0 };
+            fat::write::minimal_len(tree, &fat_options(image, partition, start), slack)?
+        }
+        PartitionContent::Ext4 { tree, .. } => {
+            ext4::write::minimal_len(tree, &ext4_options(image, partition), slack)?
+        }
+    };
+    Ok(len.max(MIB))
+}
+
+/// Plans what stands in a partition.
+pub(super) fn compose(
+    image: Image,
+    partition: &PartitionSpec,
+    stretch: Stretch,
+) -> Result<Composed, ContentError> {
+    match &partition.content {
+        PartitionContent::Empty => Ok(Composed { plan: free(stretch.len)?, file_system: None, uuid: None }),
+        PartitionContent::Raw(content) => {
+            Ok(Composed { plan: raw(content, stretch.len)?, file_system: None, uuid: None })
+        }
+        PartitionContent::Fat32 { tree, .. } => {
+            let options = fat_options(image, partition, stretch);
+            let plan = fat::write::plan(tree, &options, stretch.len)?;
+            Ok(Composed { plan, file_system: Some("fat32"), uuid: Some(fat::id_text(options.volume_id)) })
+        }
+        PartitionContent::Ext4 { tree, .. } => {
+            let options = ext4_options(image, partition);
+            let plan = ext4::write::plan(tree, &options, stretch.len)?;
+            Ok(Composed { plan, file_system: Some("ext4"), uuid: Some(options.uuid.to_string()) })
+        }
+        PartitionContent::Swap { uuid, label } => {
+            let uuid = uuid.unwrap_or_else(|| ids::file_system_uuid(image.name, &partition.id));
+            let plan = swap::plan(uuid, label, stretch.len)?;
+            Ok(Composed { plan, file_system: Some("swap"), uuid: Some(uuid.to_string()) })
+        }
+    }
+}
+
+/// What a FAT32 volume at that place should be.
+fn fat_options(image: Image, partition: &PartitionSpec, stretch: Stretch) -> fat::write::Options {
+    let (label, volume_id) = match &partition.content {
+        PartitionContent::Fat32 { label, volume_id, .. } => (label.clone(), *volume_id),
+        _ => (String::new(), None),
+    };
+    fat::write::Options {
+        volume_id: volume_id.unwrap_or_else(|| ids::volume_id(image.name, &partition.id)),
+        label,
+        time: image.time,
+        // The field cannot say more, and no reader of a partitioned disk believes it.
+        hidden_sectors: u32::try_from(stretch.start / gpt::SECTOR).unwrap_or(0),
+    }
+}
+
+/// What an ext4 file system should be.
+fn ext4_options(image: Image, partition: &PartitionSpec) -> ext4::write::Options {
+    let derived: Guid = ids::file_system_uuid(image.name, &partition.id);
+    let (uuid, label, journal, reserved) = match &partition.content {
+        PartitionContent::Ext4 { uuid, label, journal, reserved, .. } => {
+            (uuid.unwrap_or(derived), label.clone(), *journal, *reserved)
+        }
+        _ => (derived, String::new(), ext4::write::Journal::Auto, 0),
+    };
+    let hash_seed = ids::hash_seed(image.name, &partition.id);
+    ext4::write::Options { uuid, hash_seed, label, time: image.time, journal, reserved }
+}
+
+/// Nothing: every byte free.
+fn free(len: u64) -> Result<Plan, ContentError> {
+    Ok(Claims::new(len).finish(&Data::Free)?)
+}
+
+/// Bytes as they are, the rest zero.
+fn raw(content: &Content, len: u64) -> Result<Plan, ContentError> {
+    if content.len() > len {
+        return Err(ContentError::NoSpace { needed: content.len(), available: len });
+    }
+    let mut claims = Claims::new(len);
+    for segment in content.segments() {
+        let data = match segment.origin {
+            Origin::Inline { bytes, at } => Data::Bytes { bytes, at },
+            Origin::Slice { source, at } => Data::Slice { source, at },
+        };
+        claims.claim(segment.offset, segment.len, data);
+    }
+    Ok(claims.finish(&Data::Zero)?)
+}

@@ -1,0 +1,139 @@
+//! Where partitions stand: numbers, starts and lengths. Knows lengths only, not what stands in a partition.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use amiforge_formats::gpt::{ENTRIES, HEAD_SECTORS, SECTOR, TAIL_SECTORS, types};
+
+use super::{DiskError, DiskSize, PartitionSize, PartitionSpec};
+
+/// What partitions are aligned to and lengths are rounded up to.
+pub(super) const MIB: u64 = 1 << 20;
+
+/// The largest disk: what EBS has, and far below where arithmetic on bytes could overflow.
+const DISK_MAX: u64 = 64 << 40;
+
+/// First byte of a BIOS-boot partition before the first MiB.
+const EARLY_START: u64 = HEAD_SECTORS * SECTOR;
+
+/// A stretch of the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stretch {
+    pub(super) start: u64,
+    pub(super) len: u64,
+}
+
+/// The disk's length and where each partition stands, in the order given.
+#[derive(Debug)]
+pub(super) struct Layout {
+    pub(super) size: u64,
+    pub(super) stretches: Vec<Stretch>,
+}
+
+/// The numbers of the partitions: those asked for, and for the others the least that are free, in order.
+pub(super) fn numbers(partitions: &[PartitionSpec]) -> Result<Vec<u32>, DiskError> {
+    if partitions.len() > ENTRIES as usize {
+        return Err(DiskError::TooManyPartitions { count: partitions.len() });
+    }
+    let mut ids = BTreeSet::new();
+    let mut taken: BTreeMap<u32, &str> = BTreeMap::new();
+    for partition in partitions {
+        let id = partition.id.as_str();
+        if !ids.insert(id) {
+            return Err(DiskError::SameId { id: id.to_owned() });
+        }
+        let Some(number) = partition.number else { continue };
+        if number == 0 || number > ENTRIES {
+            return Err(DiskError::Number { id: id.to_owned(), number });
+        }
+        if let Some(a) = taken.insert(number, id) {
+            return Err(DiskError::SameNumber { a: a.to_owned(), b: id.to_owned(), number });
+        }
+    }
+    let mut free = (1..=ENTRIES).filter(|number| !taken.contains_key(number));
+    let number = |partition: &PartitionSpec| partition.number.or_else(|| free.next());
+    // No more partitions than numbers, so none is left without.
+    Ok(partitions.iter().filter_map(number).collect())
+}
+
+/// Places partitions whose least lengths in bytes are known (of a fill, what its content needs on a minimal disk).
+pub(super) fn place(
+    partitions: &[PartitionSpec],
+    wanted: &[u64],
+    size: DiskSize,
+) -> Result<Layout, DiskError> {
+    let fill = fill(partitions)?;
+    let early = partitions.iter().position(fits_early);
+    let mut lens = Vec::with_capacity(partitions.len());
+    let mut end = MIB;
+    for (index, (partition, wanted)) in partitions.iter().zip(wanted).enumerate() {
+        let id = || partition.id.clone();
+        if *wanted == 0 {
+            return Err(DiskError::NoLength { id: id() });
+        }
+        let unit = if early == Some(index) { SECTOR } else { MIB };
+        let len = wanted.checked_next_multiple_of(unit).filter(|len| *len <= DISK_MAX);
+        let len = len.ok_or_else(|| DiskError::TooLarge { id: id(), most: DISK_MAX })?;
+        if early != Some(index) {
+            end += len;
+        }
+        if end > DISK_MAX - MIB {
+            return Err(DiskError::TooLarge { id: id(), most: DISK_MAX });
+        }
+        lens.push(len);
+    }
+    let size = match size {
+        DiskSize::Minimal => end + MIB,
+        DiskSize::Exact(size) => {
+            let room = room(size)?;
+            if room < end {
+                return Err(DiskError::DiskTooSmall { needed: end + MIB, size });
+            }
+            if let Some(fill) = fill {
+                lens[fill] += room - end;
+            }
+            size
+        }
+    };
+    Ok(Layout { size, stretches: stretches(&lens, early) })
+}
+
+/// Starts, one after the other.
+fn stretches(lens: &[u64], early: Option<usize>) -> Vec<Stretch> {
+    let mut next = MIB;
+    let stretch = |(index, len): (usize, &u64)| {
+        if early == Some(index) {
+            return Stretch { start: EARLY_START, len: *len };
+        }
+        let start = next;
+        next += len;
+        Stretch { start, len: *len }
+    };
+    lens.iter().enumerate().map(stretch).collect()
+}
+
+/// Where the last partition may end on a disk of that size: at a whole MiB, before the backup table.
+fn room(size: u64) -> Result<u64, DiskError> {
+    if !size.is_multiple_of(SECTOR) {
+        return Err(DiskError::PartSector { size });
+    }
+    Ok(size.saturating_sub(TAIL_SECTORS * SECTOR) / MIB * MIB)
+}
+
+/// The partition that takes what the others leave.
+fn fill(partitions: &[PartitionSpec]) -> Result<Option<usize>, DiskError> {
+    let fills = |partition: &PartitionSpec| partition.size == PartitionSize::Fill;
+    let mut found = partitions.iter().enumerate().filter(|(_, partition)| fills(partition));
+    let first = found.next();
+    if let (Some((_, a)), Some((_, b))) = (first, found.next()) {
+        return Err(DiskError::TwoFills { a: a.id.clone(), b: b.id.clone() });
+    }
+    Ok(first.map(|(index, _)| index))
+}
+
+/// Whether a partition goes before the first MiB: a BIOS-boot one that fits there. Nothing reads its alignment, and a
+/// loader that wants more room than this asks for a size that is placed as any other.
+fn fits_early(partition: &PartitionSpec) -> bool {
+    let fits = |len: u64| len > 0 && len <= MIB - EARLY_START;
+    partition.type_guid == types::BIOS_BOOT
+        && matches!(partition.size, PartitionSize::Exact(len) if fits(len))
+}

@@ -1,0 +1,132 @@
+//! GPT checker: everything that is wrong or odd about both copies of a table and the MBR before it.
+//!
+//! Looks through the reader's eyes and adds what a reader need not care for: the protective MBR, whether the copies
+//! agree, whether the backup stands at the end, alignment.
+#![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
+
+use super::fault::{Fault, Finding, Place};
+use super::read::{Header, Loaded, ReadError, copies};
+use super::{Copy, Lba, SECTOR};
+use crate::fields;
+use crate::read_at::ReadAt;
+
+/// Sectors in a MiB, where partitions should start.
+const ALIGNMENT: u64 = 2048;
+
+/// Checks the partition table of a disk. No findings mean a table that every tool takes; a damaged copy is told by
+/// its first fault.
+///
+/// # Errors
+/// [`ReadError::Io`] when the disk cannot be read.
+pub fn check(disk: &dyn ReadAt) -> Result<Vec<Finding>, ReadError> {
+    let mut findings = Vec::new();
+    let len = disk.size();
+    if len.checked_rem(SECTOR) != Some(0) {
+        findings.push(Fault::PartSector { len }.at(Place::Disk));
+    }
+    let sectors = len / SECTOR;
+    if sectors > 0 {
+        findings.extend(check_mbr(disk, sectors)?);
+    }
+    let copies = copies(disk)?;
+    if let [Ok(primary), Ok(backup)] = &copies {
+        findings.extend(disagreements(primary, backup));
+    }
+    let numbered = [Copy::Primary, Copy::Backup].into_iter().zip(copies);
+    for (copy, outcome) in numbered {
+        match outcome {
+            Err(finding) if findings.contains(&finding) => {}
+            Err(finding) => findings.push(finding),
+            Ok(loaded) => findings.extend(oddities(copy, loaded, sectors)),
+        }
+    }
+    Ok(findings)
+}
+
+/// What is wrong with the protective MBR (UEFI 2.10, section 5.2.3).
+fn check_mbr(disk: &dyn ReadAt, sectors: u64) -> Result<Vec<Finding>, ReadError> {
+    let mut mbr = [0; SECTOR as usize];
+    disk.read_exact_at(0, &mut mbr).map_err(|source| ReadError::Io { at: Lba(0), source })?;
+    let found = fields::u16(&mbr, 510);
+    if found != 0xaa55 {
+        return Ok(vec![Fault::MbrSignature { found }.at(Place::Mbr)]);
+    }
+    let mut faults = Vec::new();
+    let mut protected = false;
+    for at in [446_usize, 462, 478, 494] {
+        let record: [u8; 16] = fields::array(&mbr, at);
+        match fields::u8(&record, 4) {
+            0 => {}
+            0xee if !protected => {
+                protected = true;
+                let (start, len) = (fields::u32(&record, 8), fields::u32(&record, 12));
+                let expected = u32::try_from(sectors.saturating_sub(1)).unwrap_or(u32::MAX);
+                if start != 1 {
+                    faults.push(Fault::ProtectiveStart { found: start });
+                }
+                // Some tools always write the largest length; every reader takes it.
+                if len != expected && len != u32::MAX {
+                    faults.push(Fault::ProtectiveLen { found: len, expected });
+                }
+            }
+            kind => faults.push(Fault::Hybrid { kind }),
+        }
+    }
+    if !protected {
+        faults.push(Fault::NotProtective);
+    }
+    Ok(faults.into_iter().map(|fault| fault.at(Place::Mbr)).collect())
+}
+
+/// What is odd about a copy that can be read. What the backup repeats of the primary's entries is said once, by
+/// whoever compares the two.
+fn oddities(copy: Copy, loaded: Loaded, sectors: u64) -> Vec<Finding> {
+    let mut findings = loaded.oddities;
+    let last = Lba(sectors.saturating_sub(1));
+    if copy == Copy::Backup && loaded.header.at != last {
+        findings.push(Fault::NotAtEnd { stored: loaded.header.at, last }.at(Place::Header(copy)));
+    }
+    // A BIOS-boot partition may stand before the first MiB: nothing but its loader reads it.
+    let unaligned = |first: Lba| first.0.checked_rem(ALIGNMENT) != Some(0) && first.0 > ALIGNMENT;
+    for partition in loaded.partitions.iter().filter(|partition| unaligned(partition.first)) {
+        let place = Place::Entry { copy, number: partition.number };
+        findings.push(Fault::Unaligned { first: partition.first }.at(place));
+    }
+    findings
+}
+
+/// Where the two copies say different things.
+fn disagreements(primary: &Loaded, backup: &Loaded) -> Vec<Finding> {
+    let texts = |header: &Header| {
+        [
+            ("the disk's GUID", header.disk.to_string()),
+            ("the first usable sector", header.usable_first.to_string()),
+            ("the last usable sector", header.usable_last.to_string()),
+            ("the number of entries", header.count.to_string()),
+            ("the length of an entry", header.entry_len.to_string()),
+        ]
+    };
+    let pairs = texts(&primary.header).into_iter().zip(texts(&backup.header));
+    let mut findings: Vec<_> = pairs
+        .filter(|((_, a), (_, b))| a != b)
+        .map(|((field, primary), (_, backup))| Fault::HeadersDisagree { field, primary, backup })
+        .map(|fault| fault.at(Place::Header(Copy::Backup)))
+        .collect();
+    let stored = backup.header.alternate;
+    if stored != primary.header.at {
+        let fault = Fault::HeadersDisagree {
+            field: "the sector of the primary header",
+            primary: primary.header.at.to_string(),
+            backup: stored.to_string(),
+        };
+        findings.push(fault.at(Place::Header(Copy::Backup)));
+    }
+    let len = primary.header.entry_len.max(1) as usize;
+    let entries = primary.entries.chunks_exact(len).zip(backup.entries.chunks_exact(len));
+    for (number, (a, b)) in (1_u32..).zip(entries) {
+        if a != b {
+            findings.push(Fault::EntriesDisagree.at(Place::Entry { copy: Copy::Backup, number }));
+        }
+    }
+    findings
+}
