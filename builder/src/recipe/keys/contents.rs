@@ -1,0 +1,191 @@
+//! `[[file]]`, `[[user]]`, `[[group]]`, `[system]` and `[normalize]`: what is done to the merged tree.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::NumberOrText;
+
+/// Something put into the tree, or taken out of it. Exactly one of `content`, `source`, `symlink`, `folder` and
+/// `remove` says what.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct FileKeys {
+    /// Absolute path in the image. Folders on the way are made; links on the way are followed in the image.
+    pub(crate) path: String,
+    /// A regular file with this text.
+    pub(crate) content: Option<String>,
+    /// A regular file with the bytes of this one, beside the recipe.
+    pub(crate) source: Option<String>,
+    /// A symbolic link with this target.
+    pub(crate) symlink: Option<String>,
+    /// `true`: a folder; one that exists keeps its entries.
+    pub(crate) folder: Option<bool>,
+    /// `true`: nothing shall be there, and something must have been. `"if-present"`: nothing shall be there.
+    pub(crate) remove: Option<RemoveKey>,
+    /// Permission bits in octal, as a text such as `"0755"`; `"0644"` for files and `"0755"` for folders if not given.
+    pub(crate) mode: Option<String>,
+    /// Owner and group in the image, by name or number: `"root"`, `"www-data:www-data"`, `"0:0"`; root if not given.
+    pub(crate) owner: Option<String>,
+    /// Extended attributes by full name. A text is taken as setcap(8) does for `security.capability` and as setfacl(1)
+    /// does for `system.posix_acl_access` and `_default`; `{ hex = "…" }` gives exact bytes.
+    #[serde(default)]
+    pub(crate) xattrs: BTreeMap<String, XattrKey>,
+}
+
+/// Whether to remove.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub(crate) enum RemoveKey {
+    /// Whether.
+    Whether(bool),
+    /// `"if-present"`.
+    Word(String),
+}
+
+/// The value of an extended attribute.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub(crate) enum XattrKey {
+    /// Text.
+    Text(String),
+    /// Bytes.
+    Bytes(HexKeys),
+}
+
+/// Bytes.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct HexKeys {
+    /// Two hexadecimal digits for each byte.
+    pub(crate) hex: String,
+}
+
+/// A group of the system. One that the image has already is kept; `members` are added.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct GroupKeys {
+    /// Its name.
+    pub(crate) name: String,
+    /// Its number; the next that is free if not given.
+    pub(crate) gid: Option<u32>,
+    /// Whether it is for a service rather than for people: takes a low number.
+    #[serde(default)]
+    pub(crate) system: bool,
+    /// Users to be in it.
+    #[serde(default)]
+    pub(crate) members: Vec<String>,
+}
+
+/// A user of the system. Of one that the image has already, only what is given changes.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct UserKeys {
+    /// Its name.
+    pub(crate) name: String,
+    /// Its number; the next that is free if not given.
+    pub(crate) uid: Option<u32>,
+    /// Primary group, by name or number; a group of the user's own name if not given.
+    pub(crate) group: Option<NumberOrText>,
+    /// Further groups.
+    #[serde(default)]
+    pub(crate) groups: Vec<String>,
+    /// Home; `/home/NAME` if not given, `/nonexistent` for system users.
+    pub(crate) home: Option<String>,
+    /// Whether the home is made, from `/etc/skel`; for users who are not `system` if not given.
+    pub(crate) make_home: Option<bool>,
+    /// Login shell; `/bin/bash` or `/bin/sh` if not given, `/usr/sbin/nologin` for system users.
+    pub(crate) shell: Option<String>,
+    /// Full name.
+    pub(crate) gecos: Option<String>,
+    /// Whether it is for a service rather than for a person.
+    #[serde(default)]
+    pub(crate) system: bool,
+    /// A crypt(5) string, such as `mkpasswd` prints. Without it the password is locked.
+    pub(crate) password_hash: Option<String>,
+    /// Lines of `~/.ssh/authorized_keys`.
+    #[serde(default)]
+    pub(crate) authorized_keys: Vec<String>,
+    /// Range of subordinate user ids, such as `"100000:65536"`, or `"none"`; the next free range for people.
+    pub(crate) subuid: Option<String>,
+    /// Range of subordinate group ids, likewise.
+    pub(crate) subgid: Option<String>,
+}
+
+/// Settings of the system; what is not given stays as the sources have it.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct SystemKeys {
+    /// Host name.
+    pub(crate) hostname: Option<String>,
+    /// Time zone, such as `"Europe/Berlin"`.
+    pub(crate) timezone: Option<String>,
+    /// Locale, such as `"C.UTF-8"`.
+    pub(crate) locale: Option<String>,
+    /// Whether the presets of the distribution are applied to all units first, as `systemctl preset-all` does.
+    #[serde(default)]
+    pub(crate) presets: bool,
+    /// systemd units to enable, as their `[Install]` sections say.
+    #[serde(default)]
+    pub(crate) enable: Vec<String>,
+    /// systemd units to disable.
+    #[serde(default)]
+    pub(crate) disable: Vec<String>,
+    /// systemd units to mask: they cannot be started at all.
+    #[serde(default)]
+    pub(crate) mask: Vec<String>,
+    /// What to do about `/etc/fstab`; `"write"` if not given.
+    pub(crate) fstab: Option<FstabKey>,
+}
+
+/// What to do about `/etc/fstab`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum FstabKey {
+    /// Write it from the partitions; refused if the sources have one that holds more than comments.
+    Write,
+    /// Write it from the partitions in the place of any other.
+    Replace,
+    /// Leave it as the sources have it.
+    Keep,
+}
+
+/// What is cleaned at the end, so that the image holds nobody's identity and no left-overs.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct NormalizeKeys {
+    /// Rules that are not applied: `machine-id`, `ssh-host-keys`, `random-seeds`, `package-caches`, `caches` and `logs`
+    /// are unless they stand here.
+    #[serde(default)]
+    pub(crate) skip: Vec<RuleKey>,
+    /// Rules that are applied besides: `backups`, `histories`, `temporary-files` and `runtime-files` are only then.
+    #[serde(default)]
+    pub(crate) also: Vec<RuleKey>,
+}
+
+/// A rule of cleaning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum RuleKey {
+    /// `/etc/machine-id` emptied, `/var/lib/dbus/machine-id` removed.
+    MachineId,
+    /// `/etc/ssh/ssh_host_*` removed.
+    SshHostKeys,
+    /// Saved random seeds and the credential secret removed.
+    RandomSeeds,
+    /// Package lists and downloaded packages removed.
+    PackageCaches,
+    /// Caches that are made anew on need removed.
+    Caches,
+    /// Logs emptied or removed.
+    Logs,
+    /// Backups that package tools leave removed.
+    Backups,
+    /// Shell histories removed.
+    Histories,
+    /// Everything in `/tmp` and `/var/tmp` removed.
+    TemporaryFiles,
+    /// Everything in `/run` removed.
+    RuntimeFiles,
+}

@@ -1,0 +1,102 @@
+//! The keys of a recipe as they are written: plain TOML types with the words of the reference and the JSON Schema.
+//!
+//! Nothing is judged here; [`super::check`] turns keys into specs. Doc comments are the users' documentation.
+
+mod contents;
+mod partition;
+mod source;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+pub(crate) use contents::*;
+pub(crate) use partition::*;
+pub(crate) use source::*;
+
+/// A recipe says what an image should be. Paths are relative to the folder of the recipe; `~` and environment
+/// variables are not expanded.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct RecipeKeys {
+    pub(crate) image: ImageKeys,
+    #[serde(default)]
+    pub(crate) disk: DiskKeys,
+    #[serde(default)]
+    pub(crate) partition: Vec<PartitionKeys>,
+    #[serde(default)]
+    pub(crate) source: Vec<SourceKeys>,
+    #[serde(default)]
+    pub(crate) file: Vec<FileKeys>,
+    #[serde(default)]
+    pub(crate) group: Vec<GroupKeys>,
+    #[serde(default)]
+    pub(crate) user: Vec<UserKeys>,
+    #[serde(default)]
+    pub(crate) system: SystemKeys,
+    #[serde(default)]
+    pub(crate) normalize: NormalizeKeys,
+}
+
+/// What the image is.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct ImageKeys {
+    /// Name of the image, and later of the AMI: 3 to 128 of the characters `A-Z a-z 0-9 space ( ) [ ] . / - ' @ _`.
+    /// Every id that the recipe does not give (of the disk, of partitions, of file systems) is derived from it.
+    pub(crate) name: String,
+    /// Version of the image, such as `2026.11`; the same characters, 1 to 64 of them.
+    pub(crate) version: Option<String>,
+    /// Architecture of the machines that it is for.
+    pub(crate) arch: ArchKey,
+    /// The time that stands for the build, as RFC 3339 (`2026-11-01T00:00:00Z`) or seconds since 1970. No file is
+    /// newer than that. `SOURCE_DATE_EPOCH` in the environment goes before it; without both it is the newest time
+    /// among the inputs.
+    pub(crate) epoch: Option<EpochKey>,
+}
+
+/// Architecture of machines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+pub(crate) enum ArchKey {
+    /// Intel and AMD, 64 bit.
+    #[serde(rename = "x86_64")]
+    X86_64,
+    /// Arm, 64 bit, such as Graviton.
+    #[serde(rename = "aarch64")]
+    Aarch64,
+}
+
+/// A point in time.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub(crate) enum EpochKey {
+    /// Seconds since 1970-01-01T00:00:00Z.
+    Seconds(i64),
+    /// RFC 3339.
+    Text(String),
+    /// A date and time of TOML itself.
+    #[schemars(skip)]
+    Toml(toml::value::Datetime),
+}
+
+/// A number or a text.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub(crate) enum NumberOrText {
+    /// A number.
+    Number(i64),
+    /// A text.
+    Text(String),
+}
+
+/// The disk.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct DiskKeys {
+    /// Length of the disk: a number of GiB (`8`), a size such as `"8 GiB"` or `"1536 MiB"`, or `"minimal"`, which is
+    /// the default: as small as the partitions allow.
+    pub(crate) size: Option<NumberOrText>,
+    /// Bytes in a sector; only 512, which is what EC2 shows to machines.
+    pub(crate) sector_size: Option<i64>,
+    /// GUID of the disk; derived from the image's name if not given.
+    pub(crate) guid: Option<String>,
+}

@@ -1,0 +1,199 @@
+//! Mistakes in a recipe: what is wrong, and the line and column where. Knows TOML's shape but no key of a recipe.
+
+use std::fmt;
+use std::ops::Range;
+use std::path::PathBuf;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+/// Lines longer than this are not shown below a mistake.
+const LINE_SHOWN: usize = 160;
+
+/// A place in a recipe: the keys and positions that lead to it from the top.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct At(Vec<Step>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Step {
+    Key(String),
+    Index(usize),
+}
+
+impl At {
+    /// The whole recipe.
+    pub(super) fn top() -> Self {
+        Self::default()
+    }
+
+    /// The value of a key here.
+    pub(super) fn key(&self, key: &str) -> Self {
+        let mut steps = self.0.clone();
+        steps.push(Step::Key(key.to_owned()));
+        Self(steps)
+    }
+
+    /// An item of the list here, from 0.
+    pub(super) fn index(&self, index: usize) -> Self {
+        let mut steps = self.0.clone();
+        steps.push(Step::Index(index));
+        Self(steps)
+    }
+
+    /// The table here as its header names it, such as `[[partition]]`; nothing for the whole recipe.
+    pub(super) fn table(&self) -> Option<String> {
+        let keys = |step: &Step| match step {
+            Step::Key(key) => Some(key.clone()),
+            Step::Index(_) => None,
+        };
+        let name = self.0.iter().filter_map(keys).collect::<Vec<_>>().join(".");
+        match self.0.last()? {
+            Step::Key(_) => Some(format!("[{name}]")),
+            Step::Index(_) => Some(format!("[[{name}]]")),
+        }
+    }
+}
+
+/// Which part of a key with its value a mistake points at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    Key,
+    Value,
+}
+
+/// What is wrong, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mistake {
+    /// Line, from 1.
+    pub line: usize,
+    /// Column in characters, from 1.
+    pub column: usize,
+    /// What is wrong.
+    pub message: String,
+    /// The line as it is written, and how many characters of it are meant; nothing for lines that are very long.
+    excerpt: Option<(String, usize)>,
+}
+
+impl Mistake {
+    /// A mistake in the bytes `span` of `text`.
+    pub(super) fn new(text: &str, span: Range<usize>, message: String) -> Self {
+        let start = floor(text, span.start);
+        let line_start = text[..start].rfind('\n').map_or(0, |newline| newline + 1);
+        let line = text[line_start..].lines().next().unwrap_or_default();
+        let end = floor(text, span.end).clamp(start, line_start + line.len().max(start - line_start));
+        let width = text[start..end].chars().count().max(1);
+        let shown: String = line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        Self {
+            line: text[..start].matches('\n').count() + 1,
+            column: text[line_start..start].chars().count() + 1,
+            message,
+            excerpt: (line.len() <= LINE_SHOWN).then_some((shown, width)),
+        }
+    }
+}
+
+/// The last boundary between characters that is not after byte `at`.
+fn floor(text: &str, at: usize) -> usize {
+    (0..=at.min(text.len())).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0)
+}
+
+/// Every mistake found in one recipe, in the order of the text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mistakes {
+    path: PathBuf,
+    list: Vec<Mistake>,
+}
+
+impl Mistakes {
+    /// Sorts them.
+    pub(super) fn new(path: PathBuf, mut list: Vec<Mistake>) -> Self {
+        list.sort_by_key(|mistake| (mistake.line, mistake.column));
+        Self { path, list }
+    }
+
+    /// The mistakes.
+    pub fn list(&self) -> &[Mistake] {
+        &self.list
+    }
+}
+
+impl fmt::Display for Mistakes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = self.path.display();
+        if self.list.len() > 1 {
+            write!(f, "{} mistakes", self.list.len())?;
+        }
+        for mistake in &self.list {
+            let Mistake { line, column, message, excerpt } = mistake;
+            if self.list.len() > 1 {
+                writeln!(f)?;
+            }
+            write!(f, "{path}:{line}:{column}: {message}")?;
+            if let Some((text, width)) = excerpt {
+                let (gutter, indent) = (line.to_string().len(), column - 1);
+                write!(f, "\n  {line} | {text}\n  {:gutter$} | {:indent$}{}", "", "", "^".repeat(*width))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The bytes of the text that `at` leads to; where a key is missing, the table that should have it.
+pub(super) fn locate(root: &Spanned<DeTable<'_>>, at: &At, part: Part) -> Range<usize> {
+    let mut found = root.span();
+    let mut table = Some(root.get_ref());
+    let mut list = None;
+    for step in &at.0 {
+        let value: Option<&Spanned<DeValue<'_>>> = match step {
+            Step::Key(key) => match table.and_then(|table| table.get_key_value(key.as_str())) {
+                Some((key, value)) => {
+                    found = if part == Part::Key { key.span() } else { value.span() };
+                    Some(value)
+                }
+                None => None,
+            },
+            Step::Index(index) => list.and_then(|list: &toml::de::DeArray<'_>| list.get(*index)),
+        };
+        let Some(value) = value else { break };
+        if matches!(step, Step::Index(_)) {
+            found = value.span();
+        }
+        table = value.get_ref().as_table();
+        list = value.get_ref().as_array();
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mistake_is_shown_with_its_line_and_a_caret_under_each_character() {
+        let text = "a = 1\n[x]\nkäse = \"größe\"\n";
+        let start = text.find("\"g").unwrap();
+        let mistake = Mistake::new(text, start..start + "\"größe\"".len(), "is wrong".into());
+        let shown = Mistakes::new("r.toml".into(), vec![mistake]).to_string();
+        assert_eq!(shown, "r.toml:3:8: is wrong\n  3 | käse = \"größe\"\n    |        ^^^^^^^");
+    }
+
+    #[test]
+    fn a_place_past_the_end_or_within_a_character_does_not_panic() {
+        for span in [0..0, 5..900, 900..901, 1..1] {
+            Mistake::new("é\n", span, String::new());
+        }
+        assert_eq!(Mistake::new("", 0..0, String::new()).line, 1);
+    }
+
+    #[test]
+    fn places_lead_to_keys_values_and_the_tables_of_missing_keys() {
+        let text = "[image]\nname = \"x\"\n[[partition]]\n[[partition]]\nsize = 5\n";
+        let root = DeTable::parse(text).unwrap();
+        let shown = |at: &At, part| &text[locate(&root, at, part)];
+        let size = At::top().key("partition").index(1).key("size");
+        assert_eq!((shown(&size, Part::Key), shown(&size, Part::Value)), ("size", "5"));
+        assert_eq!(shown(&At::top().key("image").key("arch"), Part::Value), "[image]");
+        assert_eq!(size.table().unwrap(), "[partition.size]");
+        assert_eq!(At::top().key("partition").index(1).table().unwrap(), "[[partition]]");
+    }
+}

@@ -1,0 +1,343 @@
+//! `[[partition]]`: from keys to partitions, with the defaults that follow from the role, the mount point and the
+//! architecture (Discoverable Partitions Specification).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use amiforge_formats::ext4::write::Journal;
+use amiforge_formats::gpt::{NAME_UNITS, attributes, types};
+use amiforge_formats::guid::Guid;
+
+use super::check::Checker;
+use super::keys::{FsKey, NumberOrText, PartitionKeys, PercentKey, RoleKey};
+use super::mistake::At;
+use super::nearest::meant;
+use super::{Arch, Holds, Partition, values};
+use crate::disk::PartitionSize;
+
+/// Length of an EFI system partition unless said otherwise: FAT32 needs over 32 MiB, a kernel image 20 to 60.
+const ESP_SIZE: u64 = 128 << 20;
+
+/// Length of a BIOS boot partition unless said otherwise, as GRUB advises.
+const BIOS_BOOT_SIZE: u64 = 1 << 20;
+
+/// Checks every partition; without any there are an ESP and a root.
+pub(super) fn check(all: &[PartitionKeys], arch: Arch, at: &At, checker: &mut Checker<'_>) -> Vec<Partition> {
+    let usual = [RoleKey::Esp, RoleKey::Root].map(|role| PartitionKeys { role, ..PartitionKeys::default() });
+    let all = if all.is_empty() { &usual[..] } else { all };
+    let partitions: Vec<_> = all
+        .iter()
+        .enumerate()
+        .map(|(index, keys)| partition(keys, arch, &at.index(index), checker))
+        .collect();
+    each_once(&partitions, at, checker);
+    partitions
+}
+
+/// Tells of what two partitions may not share.
+fn each_once(partitions: &[Partition], at: &At, checker: &mut Checker<'_>) {
+    let (mut ids, mut mounts, mut numbers) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+    let (mut trees, mut guids) = (BTreeSet::new(), BTreeMap::new());
+    let mut fills = 0;
+    for (index, partition) in partitions.iter().enumerate() {
+        let at = at.index(index);
+        if !ids.insert(&partition.id) {
+            let message = match partition.id.as_str() {
+                once @ ("esp" | "bios-boot" | "root") => format!("a disk has one `{once}`"),
+                id => format!("two partitions are called `{id}`; give this one another `label`"),
+            };
+            checker.wrong(at, message);
+            continue;
+        }
+        if let Some(mount) = partition.mount.as_ref().filter(|&mount| !mounts.insert(mount)) {
+            checker.wrong(at.key("mount"), format!("an earlier partition is mounted at `{mount}` already"));
+        } else if let Some(tree) = partition.tree.as_ref().filter(|&tree| !trees.insert(tree)) {
+            checker.wrong(at.key("tree"), format!("`{tree}` goes on an earlier partition already"));
+        }
+        if let Some(number) = partition.number.filter(|&number| !numbers.insert(number)) {
+            checker.wrong(at.key("number"), format!("an earlier partition has the number {number} already"));
+        }
+        if let Some(guid) = partition.guid.filter(|&guid| guids.insert(guid, index).is_some()) {
+            checker.wrong(at.key("guid"), format!("an earlier partition has the GUID {guid} already"));
+        }
+        fills += u32::from(partition.size == PartitionSize::Fill);
+        if partition.size == PartitionSize::Fill && fills > 1 {
+            checker.wrong(at.key("size"), "an earlier partition fills the disk already");
+        }
+    }
+}
+
+fn partition(keys: &PartitionKeys, arch: Arch, at: &At, checker: &mut Checker<'_>) -> Partition {
+    let fs = file_system(keys, at, checker);
+    let mount = mount(keys, fs, at, checker);
+    let id = id(keys, mount.as_deref());
+    let label = keys.label.clone().unwrap_or_else(|| id.clone());
+    if label.encode_utf16().count() > NAME_UNITS || label.contains('\0') {
+        checker.wrong(
+            at.key("label"),
+            format!("`{label}` is longer than the {NAME_UNITS} characters that GPT has"),
+        );
+    }
+    let tree = checker.optional(at.key("tree"), keys.tree.as_ref(), values::image_path);
+    if tree.is_some() && !matches!(fs, FsKey::Ext4 | FsKey::Fat32) {
+        checker.misplaced(at.key("tree"), "a tree needs a file system: `fat32` or `ext4`");
+    }
+    if keys.role == RoleKey::Root && tree.as_deref().is_some_and(|tree| tree != "/") {
+        checker.wrong(at.key("tree"), "`root` holds what no other partition takes: `/`");
+    }
+    if keys.mount_options.is_some() && mount.is_none() {
+        checker.misplaced(at.key("mount-options"), "a partition that is not mounted has no options for it");
+    }
+    let number = keys.number.and_then(|number| u32::try_from(number).ok());
+    let type_guid = checker.optional(at.key("type"), keys.r#type.as_ref(), partition_type);
+    Partition {
+        number,
+        type_guid: type_guid.unwrap_or_else(|| usual_type(keys.role, mount.as_deref(), arch)),
+        guid: checker.optional(at.key("guid"), keys.guid.as_ref(), guid),
+        attributes: attribute_bits(keys, at, checker),
+        size: size(keys, fs, at, checker),
+        holds: holds(keys, fs, &label, at, checker),
+        mount_options: keys.mount_options.clone(),
+        tree: tree.or_else(|| mount.clone()),
+        mount,
+        id,
+        label,
+    }
+}
+
+/// The name of a partition in words: the role, or for what there may be several of, the label or the mount point.
+fn id(keys: &PartitionKeys, mount: Option<&str>) -> String {
+    let role = match keys.role {
+        RoleKey::Esp => return "esp".to_owned(),
+        RoleKey::BiosBoot => return "bios-boot".to_owned(),
+        RoleKey::Root => return "root".to_owned(),
+        RoleKey::Data => "data",
+        RoleKey::Swap => "swap",
+        RoleKey::Raw => "raw",
+    };
+    let by_mount =
+        mount.map(|mount| mount.trim_matches('/').replace('/', "-")).filter(|name| !name.is_empty());
+    keys.label.clone().or(by_mount).unwrap_or_else(|| role.to_owned())
+}
+
+fn file_system(keys: &PartitionKeys, at: &At, checker: &mut Checker<'_>) -> FsKey {
+    let (usual, allowed): (_, &[FsKey]) = match keys.role {
+        RoleKey::Esp => (FsKey::Fat32, &[FsKey::Fat32]),
+        RoleKey::Root => (FsKey::Ext4, &[FsKey::Ext4]),
+        RoleKey::Data => (FsKey::Ext4, &[FsKey::Ext4, FsKey::Fat32]),
+        RoleKey::Swap => (FsKey::Swap, &[FsKey::Swap]),
+        RoleKey::BiosBoot | RoleKey::Raw => (FsKey::None, &[FsKey::None]),
+    };
+    match keys.fs {
+        Some(fs) if !allowed.contains(&fs) => {
+            let words = super::nearest::listed(allowed.iter().map(|fs| word(*fs)));
+            checker.wrong(at.key("fs"), format!("a partition of this role has {words}, not `{}`", word(fs)));
+            usual
+        }
+        Some(fs) => fs,
+        None => usual,
+    }
+}
+
+fn word(fs: FsKey) -> &'static str {
+    match fs {
+        FsKey::Fat32 => "fat32",
+        FsKey::Ext4 => "ext4",
+        FsKey::Swap => "swap",
+        FsKey::None => "none",
+    }
+}
+
+fn mount(keys: &PartitionKeys, fs: FsKey, at: &At, checker: &mut Checker<'_>) -> Option<String> {
+    let usual = match keys.role {
+        RoleKey::Esp => Some("/boot/efi"),
+        RoleKey::Root => Some("/"),
+        _ => None,
+    };
+    let point = match keys.mount.as_deref() {
+        Some("none") => return None,
+        Some(point) => checker.accept(at.key("mount"), values::image_path(point))?,
+        None => usual?.to_owned(),
+    };
+    if !matches!(fs, FsKey::Ext4 | FsKey::Fat32) {
+        checker.misplaced(at.key("mount"), "only a file system can be mounted: `fat32` or `ext4`");
+    }
+    if (keys.role == RoleKey::Root) != (point == "/") {
+        checker.wrong(at.key("mount"), "`/` is where `root` is mounted, and nothing else");
+    }
+    Some(point)
+}
+
+/// What the specification gives to a partition of that role that is mounted there.
+fn usual_type(role: RoleKey, mount: Option<&str>, arch: Arch) -> Guid {
+    let of_arch = |x86_64, aarch64| match arch {
+        Arch::X86_64 => x86_64,
+        Arch::Aarch64 => aarch64,
+    };
+    match (role, mount) {
+        (RoleKey::Esp, _) => types::ESP,
+        (RoleKey::BiosBoot, _) => types::BIOS_BOOT,
+        (RoleKey::Root, _) => of_arch(types::ROOT_X86_64, types::ROOT_AARCH64),
+        (RoleKey::Swap, _) => types::SWAP,
+        (RoleKey::Data, Some("/boot")) => types::XBOOTLDR,
+        (RoleKey::Data, Some("/home")) => types::HOME,
+        (RoleKey::Data, Some("/srv")) => types::SRV,
+        (RoleKey::Data, Some("/var")) => types::VAR,
+        (RoleKey::Data, Some("/var/tmp")) => types::TMP,
+        (RoleKey::Data, Some("/usr")) => of_arch(types::USR_X86_64, types::USR_AARCH64),
+        (RoleKey::Data | RoleKey::Raw, _) => types::LINUX_GENERIC,
+    }
+}
+
+fn partition_type(text: &str) -> Result<Guid, String> {
+    types::by_name(text).or_else(|| text.parse().ok()).ok_or_else(|| {
+        let near = meant(text, types::NAMES.iter().map(|(name, _)| *name));
+        format!("`{text}` is neither a partition type of the Discoverable Partitions Specification nor a GUID{near}")
+    })
+}
+
+fn guid(text: &str) -> Result<Guid, String> {
+    text.parse().map_err(|wrong| format!("{wrong}"))
+}
+
+fn attribute_bits(keys: &PartitionKeys, at: &At, checker: &mut Checker<'_>) -> u64 {
+    let Some(all) = &keys.attributes else {
+        return if keys.role == RoleKey::Root { attributes::GROW_FILE_SYSTEM } else { 0 };
+    };
+    let mut bits = 0;
+    for (index, attribute) in all.iter().enumerate() {
+        let bit = match attribute {
+            NumberOrText::Number(bit @ 0..64) => Ok(1 << bit),
+            NumberOrText::Number(bit) => Err(format!("`{bit}` is not a bit: 0 to 63")),
+            NumberOrText::Text(name) => attributes::by_name(name).ok_or_else(|| {
+                let near = meant(name, attributes::NAMES.iter().map(|(name, _)| *name));
+                format!("`{name}` is not an attribute{near}")
+            }),
+        };
+        bits |= checker.accept(at.key("attributes").index(index), bit).unwrap_or(0);
+    }
+    bits
+}
+
+fn size(keys: &PartitionKeys, fs: FsKey, at: &At, checker: &mut Checker<'_>) -> PartitionSize {
+    let Some(text) = &keys.size else {
+        return match (keys.role, fs) {
+            (RoleKey::Esp, _) => PartitionSize::Exact(ESP_SIZE),
+            (RoleKey::BiosBoot, _) => PartitionSize::Exact(BIOS_BOOT_SIZE),
+            (RoleKey::Root, _) => PartitionSize::Fill,
+            (RoleKey::Raw, _) if keys.source.is_some() => PartitionSize::Minimal { slack: 0 },
+            _ => {
+                checker.wrong(at.key("size"), "a partition of this role needs a `size`");
+                PartitionSize::Fill
+            }
+        };
+    };
+    let minimal = text.strip_prefix("minimal").map(str::trim);
+    let parsed = match minimal {
+        Some("") => Ok(PartitionSize::Minimal { slack: 0 }),
+        Some(slack) => match slack.strip_prefix('+') {
+            Some(slack) => values::size(slack.trim()).map(|slack| PartitionSize::Minimal { slack }),
+            None => Err(format!("`{text}` is not as `minimal + 256 MiB` is")),
+        },
+        None if text == "fill" => Ok(PartitionSize::Fill),
+        None => values::size(text).map(PartitionSize::Exact),
+    };
+    if minimal.is_some() && matches!(fs, FsKey::None | FsKey::Swap) && keys.source.is_none() {
+        checker.wrong(at.key("size"), "without files in it, a partition has no smallest size");
+    }
+    checker.accept(at.key("size"), parsed).unwrap_or(PartitionSize::Minimal { slack: 0 })
+}
+
+fn holds(keys: &PartitionKeys, fs: FsKey, label: &str, at: &At, checker: &mut Checker<'_>) -> Holds {
+    let foreign = [
+        ("journal", keys.journal.is_some(), fs == FsKey::Ext4, "is for `ext4`"),
+        ("reserved", keys.reserved.is_some(), fs == FsKey::Ext4, "is for `ext4`"),
+        ("source", keys.source.is_some(), fs == FsKey::None, "is for partitions without a file system"),
+        ("uuid", keys.uuid.is_some(), fs != FsKey::None, "is for partitions with a file system"),
+        ("fs-label", keys.fs_label.is_some(), fs != FsKey::None, "is for partitions with a file system"),
+    ];
+    for (key, ..) in foreign.iter().filter(|(_, given, right, _)| *given && !right) {
+        let (.., why) = foreign.iter().find(|entry| entry.0 == *key).unwrap_or(&foreign[0]);
+        checker.misplaced(at.key(key), format!("`{key}` {why}"));
+    }
+    match fs {
+        FsKey::Fat32 => Holds::Fat32 {
+            label: fat_label(keys, label, at, checker),
+            volume_id: checker.optional(at.key("uuid"), keys.uuid.as_ref(), values::volume_id),
+        },
+        FsKey::Ext4 => Holds::Ext4 {
+            label: short_label(keys, label, at, checker),
+            uuid: checker.optional(at.key("uuid"), keys.uuid.as_ref(), guid),
+            journal: checker
+                .optional(at.key("journal"), keys.journal.as_ref(), journal)
+                .unwrap_or(Journal::Auto),
+            reserved: reserved(keys, at, checker),
+        },
+        FsKey::Swap => Holds::Swap {
+            label: short_label(keys, label, at, checker),
+            uuid: checker.optional(at.key("uuid"), keys.uuid.as_ref(), guid),
+        },
+        FsKey::None => match &keys.source {
+            Some(path) => Holds::Raw(checker.host_path(at.key("source"), path)),
+            None => Holds::Nothing,
+        },
+    }
+}
+
+/// A label of at most 16 bytes.
+fn short_label(keys: &PartitionKeys, label: &str, at: &At, checker: &mut Checker<'_>) -> String {
+    let fits = |label: &str| label.len() <= 16 && !label.contains('\0');
+    match &keys.fs_label {
+        Some(given) if fits(given) => given.clone(),
+        Some(given) => {
+            checker.wrong(
+                at.key("fs-label"),
+                format!("`{given}` has {} bytes, and 16 are allowed", given.len()),
+            );
+            String::new()
+        }
+        None if fits(label) => label.to_owned(),
+        None => String::new(),
+    }
+}
+
+/// A label of at most 11 characters that FAT knows on every machine.
+fn fat_label(keys: &PartitionKeys, label: &str, at: &At, checker: &mut Checker<'_>) -> String {
+    let known = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || " !#$%&'()-@^_`{}~".contains(c);
+    let fits = |label: &str| label.len() <= 11 && label.chars().all(known) && !label.starts_with(' ');
+    match &keys.fs_label {
+        Some(given) if fits(given) => given.clone(),
+        Some(given) => {
+            let message =
+                format!("`{given}` is not a FAT label: at most 11 of A-Z 0-9 space - _ and the like");
+            checker.wrong(at.key("fs-label"), message);
+            String::new()
+        }
+        None => Some(label.to_ascii_uppercase()).filter(|label| fits(label)).unwrap_or_default(),
+    }
+}
+
+fn journal(text: &str) -> Result<Journal, String> {
+    match text {
+        "auto" => Ok(Journal::Auto),
+        "none" => Ok(Journal::None),
+        // 1024 blocks of 4 KiB are the least that the kernel takes.
+        _ => match values::size(text)? {
+            bytes if bytes < 4 << 20 => Err(format!("`{text}` is too short: a journal has 4 MiB at least")),
+            bytes if bytes > 40 << 30 => Err(format!("`{text}` is too long: a journal has 40 GiB at most")),
+            bytes => Ok(Journal::Bytes(bytes)),
+        },
+    }
+}
+
+fn reserved(keys: &PartitionKeys, at: &At, checker: &mut Checker<'_>) -> u16 {
+    let percent = match keys.reserved {
+        None => return if keys.role == RoleKey::Root { 500 } else { 0 },
+        Some(PercentKey::Whole(percent)) => percent as f64,
+        Some(PercentKey::Decimal(percent)) => percent,
+    };
+    if !(0.0..=50.0).contains(&percent) {
+        checker.wrong(at.key("reserved"), format!("`{percent}` per cent is not between 0 and 50"));
+        return 0;
+    }
+    (percent * 100.0).round() as u16
+}

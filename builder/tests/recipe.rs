@@ -1,0 +1,129 @@
+//! Every mistake in a recipe, as the user reads it, and what a recipe means that has none.
+
+use std::path::{Path, PathBuf};
+
+use amiforge::disk::{DiskSize, PartitionSize};
+use amiforge::recipe::{Holds, Recipe, RecipeError};
+
+/// Stands before the recipe of each case.
+const CASE: &str = "#### ";
+/// Stands before what is said about it.
+const SAID: &str = "#--- said\n";
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/recipes").join(name)
+}
+
+/// The fixture with what is said now. `[image]` and its keys stand before every case that has none.
+fn said_now(fixture: &str) -> String {
+    let cases = fixture.split(CASE).skip(1).map(|case| {
+        let (title, rest) = case.split_once('\n').unwrap();
+        let recipe = rest.split(SAID).next().unwrap();
+        let said = match Recipe::parse(recipe, Path::new("recipe.toml")) {
+            Ok(_) => "nothing\n".to_owned(),
+            Err(error) => format!("{error}\n"),
+        };
+        format!("{CASE}{title}\n{recipe}{SAID}{said}\n")
+    });
+    cases.collect()
+}
+
+#[test]
+fn every_mistake_reads_as_the_fixture_says() {
+    let path = fixture("mistakes.txt");
+    let fixture = std::fs::read_to_string(&path).unwrap();
+    let now = said_now(&fixture);
+    if std::env::var_os("UPDATE_FIXTURES").is_some() {
+        std::fs::write(&path, &now).unwrap();
+        return;
+    }
+    for (now, then) in now.split(CASE).zip(fixture.split(CASE)) {
+        assert_eq!(now, then, "UPDATE_FIXTURES=1 rewrites {}", path.display());
+    }
+    assert!(!now.contains("said\nnothing"), "a case has no mistake");
+    assert_eq!(now, fixture);
+}
+
+fn parse(text: &str) -> Recipe {
+    Recipe::parse(text, Path::new("folder/recipe.toml")).unwrap_or_else(|error| panic!("{error}"))
+}
+
+const IMAGE: &str = "[image]\nname = \"web\"\narch = \"x86_64\"\n";
+
+#[test]
+fn without_partitions_there_are_an_esp_and_a_root_that_fills() {
+    let recipe = parse(IMAGE);
+    assert_eq!(recipe.size, DiskSize::Minimal);
+    let [esp, root] = recipe.partitions.as_slice() else { panic!("{:?}", recipe.partitions) };
+    assert_eq!(
+        (esp.id.as_str(), esp.mount.as_deref(), esp.size),
+        ("esp", Some("/boot/efi"), PartitionSize::Exact(128 << 20))
+    );
+    assert!(matches!(&esp.holds, Holds::Fat32 { label, .. } if label == "ESP"));
+    assert_eq!(
+        (root.id.as_str(), root.mount.as_deref(), root.size),
+        ("root", Some("/"), PartitionSize::Fill)
+    );
+    assert_eq!(root.type_guid.to_string(), "4f68bce3-e8cd-4db1-96e7-fbcaf984b709");
+    assert_eq!(root.attributes, 1 << 59);
+    let arm = parse(&IMAGE.replace("x86_64", "aarch64"));
+    assert_eq!(arm.partitions[1].type_guid.to_string(), "b921b045-1df0-41c3-af44-4c6f280d3fae");
+}
+
+#[test]
+fn types_ids_and_labels_follow_from_role_and_mount() {
+    let recipe = parse(&format!(
+        "{IMAGE}[disk]\nsize = 8\n\
+         [[partition]]\nrole = \"bios-boot\"\nnumber = 14\n\
+         [[partition]]\nrole = \"root\"\nsize = \"minimal + 256 MiB\"\n\
+         [[partition]]\nrole = \"data\"\nmount = \"/var/lib/db\"\nsize = \"1 GiB\"\nattributes = [\"read-only\", 55]\n\
+         [[partition]]\nrole = \"data\"\nmount = \"/home\"\nsize = \"fill\"\nreserved = 0.25\njournal = \"none\"\n\
+         [[partition]]\nrole = \"swap\"\nsize = \"64 MiB\"\n"
+    ));
+    assert_eq!(recipe.size, DiskSize::Exact(8 << 30));
+    let shown: Vec<_> =
+        recipe.partitions.iter().map(|p| (p.id.as_str(), p.label.as_str(), p.number)).collect();
+    let expected = [
+        ("bios-boot", "bios-boot", Some(14)),
+        ("root", "root", None),
+        ("var-lib-db", "var-lib-db", None),
+        ("home", "home", None),
+        ("swap", "swap", None),
+    ];
+    assert_eq!(shown, expected);
+    assert_eq!(recipe.partitions[1].size, PartitionSize::Minimal { slack: 256 << 20 });
+    assert_eq!(recipe.partitions[2].attributes, 1 << 60 | 1 << 55);
+    assert_eq!(recipe.partitions[3].type_guid.to_string(), "933ac7e1-2eb4-4f13-b844-0e14e2aef915");
+    assert!(matches!(recipe.partitions[3].holds, Holds::Ext4 { reserved: 25, .. }));
+}
+
+#[test]
+fn an_epoch_may_be_seconds_a_text_or_a_time_of_toml() {
+    for epoch in ["1793491200", "\"1793491200\"", "\"2026-11-01T00:00:00Z\"", "2026-11-01T00:00:00Z"] {
+        let recipe = parse(&format!("{IMAGE}epoch = {epoch}\n"));
+        assert_eq!(recipe.image.epoch, Some(1_793_491_200), "{epoch}");
+    }
+}
+
+#[test]
+fn paths_are_relative_to_the_folder_of_the_recipe() {
+    let recipe = parse(&format!(
+        "{IMAGE}[[source]]\nkind = \"tar\"\npath = \"in/base.tar.zst\"\n[[file]]\npath = \"/a\"\nsource = \"/etc/a\"\n"
+    ));
+    assert_eq!(recipe.sources[0].label, "source 1 (base.tar.zst)");
+    let amiforge_rootfs::sources::SourceKind::Tar { path } = &recipe.sources[0].kind else { panic!() };
+    assert_eq!(path, Path::new("folder/in/base.tar.zst"));
+    let amiforge::recipe::Put::HostFile { path, .. } = &recipe.files[0].put else { panic!() };
+    assert_eq!(path, Path::new("/etc/a"));
+}
+
+#[test]
+fn a_file_that_is_no_text_or_too_long_or_missing_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("recipe.toml");
+    assert!(matches!(Recipe::load(&path), Err(RecipeError::Read { .. })));
+    std::fs::write(&path, b"# \xff").unwrap();
+    assert!(matches!(Recipe::load(&path), Err(RecipeError::NotText { at: 2, .. })));
+    std::fs::write(&path, vec![b'#'; (4 << 20) + 1]).unwrap();
+    assert!(matches!(Recipe::load(&path), Err(RecipeError::TooLong { .. })));
+}
