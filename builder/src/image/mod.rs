@@ -5,7 +5,11 @@
 //! the Merkle tree follows RFC 9162 section 2.1.
 
 mod blocks;
+mod digester;
 mod emit;
+mod sha256;
+mod target;
+mod window;
 
 use std::io;
 use std::path::PathBuf;
@@ -88,3 +92,6 @@ pub enum EmitError {
     #[error("interrupted")]
     Interrupted,
 }
+
+#[cfg(test)]
+mod tests;
