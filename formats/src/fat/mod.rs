@@ -1,8 +1,11 @@
 //! FAT: the file system of EFI system partitions (Microsoft, "FAT: General Overview of On-Disk Format", 1.03).
 //!
-//! Writes FAT32 only; reads FAT12, FAT16 and FAT32. The reader and the checker share no planning code with the writer.
+//! Writes FAT32 only; reads FAT12, FAT16 and FAT32. The reader and the checker share no planning code with the writer,
+//! only what the specification says on the pages [`spec`] and `dos_time`.
 
+mod dos_time;
 pub mod read;
+mod spec;
 pub mod write;
 
 /// A volume id as people and `/dev/disk/by-uuid` write it, such as `A1B2-C3D4`.

@@ -1,0 +1,163 @@
+//! The draft: a tree as directories and files that FAT can hold, before anything has a place.
+
+use std::collections::BTreeMap;
+
+use super::super::spec::{ENTRIES_MAX, ENTRY, LONG_UNITS, fold};
+use super::names::{Short, shorten, units};
+use super::{Shown, WriteError};
+use crate::time::Time;
+use crate::tree::{Content, Kind, Name, NodeId, Tree};
+
+/// The longest file that a directory entry can say.
+const FILE_MAX: u64 = u32::MAX as u64;
+
+/// A tree's directories and files, numbered.
+#[derive(Debug)]
+pub(super) struct Draft<'a> {
+    /// The root comes first, a directory before those in it.
+    pub(super) dirs: Vec<DraftDir>,
+    pub(super) files: Vec<DraftFile<'a>>,
+}
+
+/// A directory.
+#[derive(Debug)]
+pub(super) struct DraftDir {
+    pub(super) path: Vec<u8>,
+    /// The directory that it stands in; the root's is itself.
+    pub(super) parent: usize,
+    pub(super) mtime: Time,
+    pub(super) items: Vec<Item>,
+    /// Entries that stand before the items: `.` and `..`, or the label.
+    pub(super) leading: usize,
+}
+
+/// A file under one of its names. FAT has no hard links: each name has its own copy of the bytes.
+#[derive(Debug)]
+pub(super) struct DraftFile<'a> {
+    pub(super) path: Vec<u8>,
+    pub(super) content: &'a Content,
+}
+
+/// A name in a directory.
+#[derive(Debug)]
+pub(super) struct Item {
+    pub(super) short: Short,
+    pub(super) units: Vec<u16>,
+    pub(super) mtime: Time,
+    pub(super) target: Target,
+}
+
+/// What a name stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Target {
+    /// A directory of the draft.
+    Dir(usize),
+    /// A file of the draft.
+    File(usize),
+}
+
+impl Item {
+    /// Entries that the item takes.
+    fn entries(&self) -> usize {
+        1 + if self.short.long { self.units.len().div_ceil(LONG_UNITS) } else { 0 }
+    }
+}
+
+impl DraftDir {
+    /// Entries that the directory takes.
+    fn entries(&self) -> usize {
+        self.leading + self.items.iter().map(Item::entries).sum::<usize>()
+    }
+
+    /// Bytes that the directory takes.
+    pub(super) fn len(&self) -> u64 {
+        (self.entries() * ENTRY) as u64
+    }
+}
+
+impl<'a> Draft<'a> {
+    /// Drafts a tree; refuses what FAT cannot hold, with its path.
+    pub(super) fn new(tree: &'a Tree, labelled: bool) -> Result<Self, WriteError> {
+        let mtime = tree.node(tree.root()).meta.mtime;
+        let root = DraftDir {
+            path: Vec::new(),
+            parent: 0,
+            mtime,
+            items: Vec::new(),
+            leading: usize::from(labelled),
+        };
+        let mut draft = Self { dirs: vec![root], files: Vec::new() };
+        let mut nodes = vec![tree.root()];
+        let mut next = 0;
+        while let Some(node) = nodes.get(next).copied() {
+            draft.enter(tree, next, node, &mut nodes)?;
+            next += 1;
+        }
+        Ok(draft)
+    }
+
+    /// Drafts the entries of directory `dir`, and adds the directories among them to those still to be drafted.
+    fn enter(
+        &mut self,
+        tree: &'a Tree,
+        dir: usize,
+        node: NodeId,
+        nodes: &mut Vec<NodeId>,
+    ) -> Result<(), WriteError> {
+        let Some(entries) = tree.entries(node) else { return Ok(()) };
+        let path = self.dirs[dir].path.clone();
+        let units = fat_names(&path, entries)?;
+        let names: Vec<&[u8]> = entries.keys().map(Name::as_bytes).collect();
+        for (((name, id), units), short) in entries.iter().zip(units).zip(shorten(&names)) {
+            let path = below(&path, name);
+            let node = tree.node(*id);
+            let mtime = node.meta.mtime;
+            let target = match &node.kind {
+                Kind::Dir(_) => {
+                    nodes.push(*id);
+                    self.dirs.push(DraftDir { path, parent: dir, mtime, items: Vec::new(), leading: 2 });
+                    Target::Dir(self.dirs.len() - 1)
+                }
+                Kind::File(content) if content.len() > FILE_MAX => {
+                    return Err(WriteError::FileTooLong { path: Shown(path), len: content.len() });
+                }
+                Kind::File(content) => {
+                    self.files.push(DraftFile { path, content });
+                    Target::File(self.files.len() - 1)
+                }
+                other => return Err(WriteError::Kind { path: Shown(path), kind: other.word() }),
+            };
+            self.dirs[dir].items.push(Item { short, units, mtime, target });
+        }
+        let count = self.dirs[dir].entries();
+        if count > ENTRIES_MAX {
+            return Err(WriteError::DirTooLong { path: Shown(path), entries: count });
+        }
+        Ok(())
+    }
+}
+
+/// The UTF-16 names of a directory's entries, none of them the same but for case.
+fn fat_names(path: &[u8], entries: &BTreeMap<Name, NodeId>) -> Result<Vec<Vec<u16>>, WriteError> {
+    let mut seen: BTreeMap<Vec<u16>, &Name> = BTreeMap::new();
+    let mut names = Vec::with_capacity(entries.len());
+    for name in entries.keys() {
+        let wrong = |source| WriteError::Name { path: Shown(below(path, name)), source };
+        let units = units(name.as_bytes()).map_err(wrong)?;
+        if let Some(other) = seen.insert(fold(&units), name) {
+            return Err(WriteError::SameName { a: Shown(below(path, other)), b: Shown(below(path, name)) });
+        }
+        names.push(units);
+    }
+    Ok(names)
+}
+
+/// The path of a name in a directory.
+fn below(path: &[u8], name: &Name) -> Vec<u8> {
+    let mut below = path.to_vec();
+    if !below.is_empty() {
+        below.push(b'/');
+    }
+    below.extend_from_slice(name.as_bytes());
+    below
+}

@@ -1,0 +1,132 @@
+//! Which clusters directories and files get.
+//!
+//! Everything is contiguous: the directories first, then files under 1 MiB by path, then the others by path. So that a
+//! change moves little else, the directories' stretch is rounded up to 64 KiB, a file starts at a multiple of 4 KiB and
+//! is followed by room to grow: its length is rounded up to an eighth of its largest power of two. That costs at most
+//! an eighth of the contents; a volume too small for it has less room between files, down to none.
+
+use super::draft::Draft;
+use super::geometry::Geometry;
+
+/// Where the files' stretch starts, at a multiple of so many bytes.
+const DIRS_ROOM: u64 = 64 << 10;
+
+/// Files of at least so many bytes stand last: one of them growing moves none of the small ones.
+const LARGE: u64 = 1 << 20;
+
+/// Bytes that a file's room is a multiple of.
+const PAGE: u64 = 4096;
+
+/// How much room to leave: files are rounded up to their power of two shifted right by so much.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Room {
+    /// The largest power of two in the length, shifted right.
+    Shift(u32),
+    /// Whole clusters only.
+    None,
+}
+
+/// The kinds of room that are tried, the widest first.
+const ROOMS: [Room; 5] = [ROOMY, Room::Shift(4), Room::Shift(5), Room::Shift(7), Room::None];
+
+/// The room that a volume of minimal length has.
+pub(super) const ROOMY: Room = Room::Shift(3);
+
+/// A run of clusters. An empty file has none and starts at 0, as its entry says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Run {
+    pub(super) first: u32,
+    pub(super) count: u32,
+}
+
+/// Where everything of a draft stands.
+#[derive(Debug)]
+pub(super) struct Placement {
+    pub(super) dirs: Vec<Run>,
+    pub(super) files: Vec<Run>,
+    /// Clusters that hold something.
+    pub(super) used: u64,
+    /// Clusters up to the last one that holds something, and its room.
+    pub(super) reach: u64,
+}
+
+/// Clusters from the first to the end of the last room, and where the files start, all in clusters from 0.
+struct Walk {
+    cluster: u64,
+    room: Room,
+    next: u64,
+    used: u64,
+}
+
+impl Walk {
+    /// Moves to a multiple of so many bytes, unless there is no room for that.
+    fn align(&mut self, bytes: u64) {
+        if self.room != Room::None {
+            self.next = self.next.next_multiple_of(bytes.div_ceil(self.cluster));
+        }
+    }
+
+    /// Takes the clusters of `len` bytes.
+    fn take(&mut self, len: u64) -> Run {
+        let count = len.div_ceil(self.cluster);
+        if count == 0 {
+            return Run { first: 0, count: 0 };
+        }
+        let first = self.next + 2;
+        self.next += count;
+        self.used += count;
+        // Runs past what 32 bits count belong to a placement that is given up for being too long.
+        Run {
+            first: u32::try_from(first).unwrap_or(u32::MAX),
+            count: u32::try_from(count).unwrap_or(u32::MAX),
+        }
+    }
+}
+
+/// Places a draft in a volume with the widest room that fits.
+///
+/// # Errors
+/// The clusters that it takes without any room, when even they are too many.
+pub(super) fn place(draft: &Draft, geometry: &Geometry) -> Result<Placement, u64> {
+    let mut least = 0;
+    for room in ROOMS {
+        let placement = walk(draft, geometry.cluster(), room);
+        if placement.reach <= geometry.clusters {
+            return Ok(placement);
+        }
+        least = placement.used;
+    }
+    Err(least)
+}
+
+/// Clusters of `cluster` bytes that a draft takes with that room.
+pub(super) fn reach(draft: &Draft, cluster: u64, room: Room) -> u64 {
+    walk(draft, cluster, room).reach
+}
+
+/// Gives every directory and file its clusters, whatever their number comes to.
+fn walk(draft: &Draft, cluster: u64, room: Room) -> Placement {
+    let mut walk = Walk { cluster, room, next: 0, used: 0 };
+    // The root has a cluster even when it has no entries.
+    let dirs = draft.dirs.iter().map(|dir| walk.take(dir.len().max(1))).collect();
+    walk.align(DIRS_ROOM);
+    let mut order: Vec<usize> = (0..draft.files.len()).collect();
+    order.sort_by_key(|index| {
+        let file = &draft.files[*index];
+        (file.content.len() >= LARGE, &file.path)
+    });
+    let mut files = vec![Run { first: 0, count: 0 }; draft.files.len()];
+    for index in order {
+        let len = draft.files[index].content.len();
+        files[index] = walk.take(len);
+        if let Room::Shift(shift) = room
+            && let Some(log) = len.checked_ilog2()
+        {
+            let unit = (1_u64 << log >> shift).max(PAGE);
+            let start = u64::from(files[index].first).saturating_sub(2);
+            walk.next = walk.next.max(start + len.next_multiple_of(unit).div_ceil(cluster));
+            walk.align(PAGE);
+        }
+    }
+    Placement { dirs, files, used: walk.used, reach: walk.next }
+}
