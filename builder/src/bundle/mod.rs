@@ -6,6 +6,7 @@
 mod place;
 mod sums;
 
+use std::error::Error;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -38,11 +39,15 @@ pub struct Parts<'a> {
     pub disk: &'a Disk,
     /// Where its plan is read from.
     pub sources: &'a dyn Sources,
-    /// What the manifest says of the image's origin.
-    pub origin: Origin,
+    /// Gives what the manifest says of the image's origin. It is asked once the last byte has been read, so that it
+    /// can check that no input changed meanwhile; when it fails there is no bundle.
+    pub origin: OriginOf<'a>,
     /// The text of `tree.txt`.
     pub listing: &'a str,
 }
+
+/// Gives the origin of an image after its last byte was read.
+pub type OriginOf<'a> = Box<dyn FnOnce() -> Result<Origin, Box<dyn Error + Send + Sync>> + 'a>;
 
 /// What to do when the bundle's name is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,6 +91,9 @@ pub enum BundleError {
     /// The image could not be written.
     #[error("writing the image")]
     Image(#[source] EmitError),
+    /// An input is not what it was or should be.
+    #[error("checking the inputs after the last byte was read")]
+    Origin(#[source] Box<dyn Error + Send + Sync>),
     /// A file or directory could not be written.
     #[error("writing `{}`", path.display())]
     File {
@@ -94,6 +102,14 @@ pub enum BundleError {
         /// Why.
         source: io::Error,
     },
+}
+
+/// Whether a bundle may be written at `out`, told before any work is done for it.
+///
+/// # Errors
+/// [`BundleError::Exists`], [`BundleError::NotABundle`].
+pub fn check_vacant(out: &Path, existing: Existing) -> Result<(), BundleError> {
+    place::check_taken(out, existing)
 }
 
 /// Writes a bundle at `out` and gives back its manifest. On failure, and when interrupted, nothing is left.
@@ -112,7 +128,8 @@ pub fn write(
     let at = |name: &str| place.directory().join(name);
     let emitted = image::emit(&parts.disk.plan, parts.sources, &at(DISK), options, progress, interrupt)
         .map_err(BundleError::Image)?;
-    let manifest = Manifest::new(parts.origin, parts.disk, &emitted);
+    let origin = (parts.origin)().map_err(BundleError::Origin)?;
+    let manifest = Manifest::new(origin, parts.disk, &emitted);
     let text = manifest.to_text();
     let sums = sums::write(&[
         (DISK, emitted.plain),
@@ -183,7 +200,12 @@ mod tests {
             lock: None,
             inputs: Vec::new(),
         };
-        let parts = Parts { disk: &disk(data), sources: &NoSources, origin, listing: "/ dir\n" };
+        let parts = Parts {
+            disk: &disk(data),
+            sources: &NoSources,
+            origin: Box::new(|| Ok(origin)),
+            listing: "/ dir\n",
+        };
         write(out, existing, parts, &Options { threads: 2 }, &Silent, interrupt)
     }
 

@@ -99,7 +99,7 @@ fn parent(out: &Path) -> &Path {
 }
 
 /// Whether the name is free, or taken by a bundle that may be replaced.
-fn check_taken(out: &Path, existing: Existing) -> Result<(), BundleError> {
+pub(super) fn check_taken(out: &Path, existing: Existing) -> Result<(), BundleError> {
     match (out.symlink_metadata(), existing) {
         (Err(error), _) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         (Err(source), _) => Err(failed(out, source)),
