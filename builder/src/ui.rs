@@ -61,6 +61,11 @@ impl Ui {
         self.voice.json
     }
 
+    /// Whether `-v` was given.
+    pub(crate) fn verbose(&self) -> bool {
+        self.voice.loudness > 0
+    }
+
     /// Standard output, buffered, for results. When nobody reads any more the write fails, and a command that hands
     /// that failure up ends silently.
     pub(crate) fn out(&self) -> Out<'_> {

@@ -1,19 +1,208 @@
 //! `amiforge inspect`: shows what is in an image.
 
+use std::ffi::OsString;
+use std::io::Write as _;
 use std::path::PathBuf;
 
-use super::Outcome;
-use crate::ui::Ui;
+use amiforge::inspect::{
+    Contents, DiskView, Extracted, Inside, LastLink, Listed, Medium, Overview, Overwrite, Owners, Recursion,
+    Selector, Slot, Target, Volume, extract, list, resolve, send,
+};
+use amiforge_formats::tree::{Kind, Node, NodeId, Tree};
+use amiforge_formats::{dump, read_at};
+use anyhow::Context as _;
+
+use super::{Done, Failure, Outcome};
+use crate::ui::{Ui, written};
 
 /// Show the partitions, file systems and files of an image
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  amiforge inspect out/web")]
+#[command(after_help = "Examples:\n  amiforge inspect out/web\n  amiforge inspect out/web:root/etc\n  \
+    amiforge inspect out/web:root/etc/fstab --cat\n  amiforge inspect out/web:esp --extract esp\n\n\
+    PARTITION is a number, a partition's name, or a role such as esp or root; of an image without a partition\n\
+    table nothing stands there: IMAGE:/path.")]
 pub(crate) struct Args {
-    /// Image or bundle, or IMAGE:PARTITION/path
-    image: PathBuf,
+    /// Image, bundle, or IMAGE:PARTITION/path
+    #[arg(value_name = "IMAGE[:PARTITION[/PATH]]")]
+    target: OsString,
+
+    /// List everything below
+    #[arg(short = 'R', long)]
+    recursive: bool,
+
+    /// Follow a link at the end of the path, within the image
+    #[arg(short = 'L', long)]
+    follow: bool,
+
+    /// Write the bytes of a file to standard output
+    #[arg(long, conflicts_with_all = ["extract", "dump", "recursive"])]
+    cat: bool,
+
+    /// Write a file or the contents of a folder to DEST
+    #[arg(long, value_name = "DEST", conflicts_with_all = ["dump", "recursive"])]
+    extract: Option<PathBuf>,
+
+    /// With --extract: owners, devices, set-id bits and all attributes as in the image (root only)
+    #[arg(long, requires = "extract")]
+    owners: bool,
+
+    /// With --extract: replace files that stand in the way
+    #[arg(long, requires = "extract")]
+    force: bool,
+
+    /// Print every name of the file system on a line, in the form of a bundle's tree.txt
+    #[arg(long, conflicts_with = "recursive")]
+    dump: bool,
+}
+
+impl Args {
+    /// Whether something is asked that needs a path or a partition.
+    fn needs_inside(&self) -> bool {
+        self.recursive || self.follow || self.cat || self.extract.is_some() || self.dump
+    }
 }
 
 /// Runs the command.
-pub(crate) fn run(_args: &Args, _ui: &Ui) -> Outcome {
-    Err(anyhow::anyhow!("`amiforge inspect` is not there yet").into())
+pub(crate) fn run(args: &Args, ui: &Ui) -> Outcome {
+    let shown = amiforge_formats::tree::Printable(args.target.as_encoded_bytes()).to_string();
+    let cannot = || format!("cannot inspect `{shown}`");
+    let target = Target::parse(&args.target).with_context(cannot).map_err(Failure::usage)?;
+    let medium = Medium::open(&target.image).with_context(cannot)?;
+    let inside = match target.inside {
+        Some(inside) => inside,
+        None if !args.needs_inside() => return overview(&medium, ui, cannot),
+        None => Inside { partition: String::new(), path: Vec::new() },
+    };
+    let view = DiskView::read(&medium).with_context(cannot)?;
+    let slot = view.select(Selector(&inside.partition)).with_context(cannot).map_err(Failure::usage)?;
+    let volume = Volume::read(&medium, slot).with_context(cannot)?;
+    let tree = volume
+        .and_then(|volume| volume.tree)
+        .with_context(|| format!("{} holds no files that can be read: {}", slot.title(), slot.holds.word()));
+    let tree = tree.with_context(cannot)?;
+    let last = if args.follow { LastLink::Followed } else { LastLink::Kept };
+    let at = resolve(&tree, &inside.path, last).with_context(cannot)?;
+    let found = Found { medium: &medium, slot, tree: &tree, at, name: inside.path.last().cloned() };
+    found.answer(args, ui, cannot)
+}
+
+/// Shows the whole image.
+fn overview(medium: &Medium, ui: &Ui, cannot: impl Fn() -> String) -> Outcome {
+    let overview = Overview::read(medium).with_context(cannot)?;
+    if ui.json() {
+        ui.object(&overview)?;
+    } else {
+        ui.line(overview.to_string().trim_end())?;
+    }
+    Ok(Done::Well)
+}
+
+/// What the target leads to.
+struct Found<'a> {
+    medium: &'a Medium,
+    slot: &'a Slot,
+    tree: &'a Tree,
+    at: NodeId,
+    name: Option<Vec<u8>>,
+}
+
+impl Found<'_> {
+    /// Does what is asked.
+    fn answer(&self, args: &Args, ui: &Ui, cannot: impl Fn() -> String) -> Outcome {
+        if args.cat {
+            return self.cat(ui, cannot);
+        }
+        if let Some(dest) = &args.extract {
+            let owners = if args.owners { Owners::AsInImage } else { Owners::Mine };
+            let overwrite = if args.force { Overwrite::Allowed } else { Overwrite::Never };
+            let done = self.extract(dest, owners, overwrite).with_context(cannot)?;
+            return told(&done, ui);
+        }
+        if args.dump {
+            return self.dump(ui);
+        }
+        let recursion = if args.recursive { Recursion::Everything } else { Recursion::Entries };
+        let name = self.name.as_deref().unwrap_or(b"/");
+        listing(&list(self.tree, self.at, name, recursion), ui)
+    }
+
+    /// The bytes of the slot.
+    fn window(&self) -> anyhow::Result<read_at::Window<&Medium>> {
+        self.slot.window(self.medium).context("the partition reaches past the end of the disk")
+    }
+
+    /// Writes a file's bytes.
+    fn cat(&self, ui: &Ui, cannot: impl Fn() -> String) -> Outcome {
+        let Node { kind: Kind::File(content), .. } = self.tree.node(self.at) else {
+            let word = self.tree.node(self.at).kind.word();
+            return Err(anyhow::anyhow!("it is a {word}, not a file").context(cannot()).into());
+        };
+        let window = self.window()?;
+        let mut out = ui.out();
+        let sent = send(content, &Contents(window), &mut out).and_then(|_| out.flush());
+        written(sent)?;
+        Ok(Done::Well)
+    }
+
+    /// Writes files to this machine.
+    fn extract(
+        &self,
+        dest: &std::path::Path,
+        owners: Owners,
+        overwrite: Overwrite,
+    ) -> anyhow::Result<Extracted> {
+        let window = self.window()?;
+        let name = self.name.as_deref().unwrap_or(b"");
+        Ok(extract((self.tree, self.at), name, &Contents(window), dest, (owners, overwrite))?)
+    }
+
+    /// Prints the dump of the whole file system.
+    fn dump(&self, ui: &Ui) -> Outcome {
+        let text = dump::to_string(self.tree);
+        if ui.json() {
+            let lines: Vec<_> = text.lines().collect();
+            ui.object(&lines)?;
+        } else {
+            ui.line(text.trim_end())?;
+        }
+        Ok(Done::Well)
+    }
+}
+
+/// Prints a listing.
+fn listing(rows: &[Listed], ui: &Ui) -> Outcome {
+    if ui.json() {
+        ui.object(&rows)?;
+        return Ok(Done::Well);
+    }
+    let mut out = ui.out();
+    for row in rows {
+        written(writeln!(out, "{row}"))?;
+        if ui.verbose() {
+            for (name, value) in &row.xattrs {
+                written(writeln!(out, "    {name}={value}"))?;
+            }
+        }
+    }
+    written(out.flush())?;
+    Ok(Done::Well)
+}
+
+/// Says what was extracted, and what was not.
+fn told(done: &Extracted, ui: &Ui) -> Outcome {
+    if ui.json() {
+        ui.object(done)?;
+        return Ok(Done::Well);
+    }
+    ui.status(format!("extracted {} names with {} bytes", done.names, done.bytes));
+    for (count, what) in [
+        (done.devices_left_out, "devices were left out"),
+        (done.set_id_dropped, "files lost their set-id bits"),
+        (done.xattrs_left_out, "extended attributes were left out"),
+    ] {
+        if count > 0 {
+            ui.warn(format!("{count} {what}; root may keep them with --owners"));
+        }
+    }
+    Ok(Done::Well)
 }

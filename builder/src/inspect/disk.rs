@@ -1,0 +1,205 @@
+//! The disk: its size, its partition table and what each partition holds.
+
+use amiforge_formats::gpt::{self, attributes, types};
+use amiforge_formats::guid::Guid;
+use amiforge_formats::read_at::{ReadAt, Window};
+use amiforge_formats::tree::Printable;
+use serde::Serialize;
+
+use super::{Holds, InspectError, Medium, probe};
+
+/// A disk, or an image that is one file system.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DiskView {
+    /// Length in bytes.
+    pub len: u64,
+    /// The partition table, if there is one.
+    pub table: Option<TableView>,
+    /// The partitions by number; without a table, the whole image as the only one.
+    pub slots: Vec<Slot>,
+}
+
+/// A partition table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableView {
+    /// GUID of the disk.
+    pub guid: Guid,
+    /// Which copy was read.
+    pub copy: gpt::Copy,
+    /// What is wrong or odd with either copy.
+    pub findings: Vec<String>,
+}
+
+/// A stretch of the disk that may hold a file system.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Slot {
+    /// Its entry in the partition table, if there is one.
+    pub partition: Option<gpt::Partition>,
+    /// First byte on the disk.
+    pub start: u64,
+    /// Length in bytes.
+    pub len: u64,
+    /// What it holds.
+    pub holds: Holds,
+}
+
+/// How a user names a partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Selector<'a>(pub &'a str);
+
+impl DiskView {
+    /// Looks at an image. A disk is told by a partition table of which one copy is good; what is neither that nor
+    /// anything else with a magic number, but looks like a damaged disk, is an error.
+    ///
+    /// # Errors
+    /// [`InspectError::Medium`], [`InspectError::Table`].
+    pub fn read(medium: &Medium) -> Result<Self, InspectError> {
+        let failed = |source| InspectError::Medium { path: medium.path().to_owned(), source };
+        let len = medium.size();
+        let reading = match gpt::read::read(medium) {
+            Ok(reading) => reading,
+            Err(error) => {
+                let holds = probe(medium).map_err(failed)?;
+                let damaged = holds == Holds::Unknown && looks_like_a_disk(medium);
+                if damaged || matches!(error, gpt::read::ReadError::Io { .. }) {
+                    return Err(InspectError::Table(error));
+                }
+                return Ok(Self {
+                    len,
+                    table: None,
+                    slots: vec![Slot { partition: None, start: 0, len, holds }],
+                });
+            }
+        };
+        let findings = gpt::check::check(medium).map_err(InspectError::Table)?;
+        let findings = findings.iter().map(|finding| escape(&finding.to_string())).collect();
+        let slots = reading.table.partitions.into_iter().map(|partition| {
+            let (start, len) = (partition.first.offset(), partition.len());
+            let holds = match Window::new(medium, start, len) {
+                Some(window) => probe(&window).map_err(failed)?,
+                None => Holds::Unknown,
+            };
+            Ok(Slot { partition: Some(partition), start, len, holds })
+        });
+        let slots = slots.collect::<Result<_, InspectError>>()?;
+        Ok(Self {
+            len,
+            table: Some(TableView { guid: reading.table.guid, copy: reading.copy, findings }),
+            slots,
+        })
+    }
+
+    /// The slot that a user means: by number, partition name, role or (without a table) by nothing.
+    ///
+    /// # Errors
+    /// [`InspectError::NoPartition`], [`InspectError::Ambiguous`].
+    pub fn select(&self, selector: Selector<'_>) -> Result<&Slot, InspectError> {
+        let wanted = selector.0;
+        if let ([slot], true) = (self.slots.as_slice(), wanted.is_empty()) {
+            return Ok(slot);
+        }
+        let ways: [&dyn Fn(&Slot) -> bool; 3] = [
+            &|slot| slot.number().is_some_and(|number| number.to_string() == wanted),
+            &|slot| slot.partition.as_ref().is_some_and(|partition| partition.name == wanted),
+            &|slot| slot.role() == Some(wanted),
+        ];
+        for way in ways {
+            let meant: Vec<_> = self.slots.iter().filter(|slot| way(slot)).collect();
+            match meant.as_slice() {
+                [] => {}
+                [slot] => return Ok(slot),
+                several => {
+                    let meant = several.iter().map(|slot| slot.title()).collect::<Vec<_>>().join(", ");
+                    return Err(InspectError::Ambiguous { wanted: wanted.to_owned(), meant });
+                }
+            }
+        }
+        let there = self.slots.iter().map(Slot::title).collect::<Vec<_>>().join(", ");
+        let there = if there.is_empty() { "none".to_owned() } else { there };
+        Err(InspectError::NoPartition { wanted: wanted.to_owned(), there })
+    }
+}
+
+impl Slot {
+    /// The partition's number.
+    pub fn number(&self) -> Option<u32> {
+        self.partition.as_ref().map(|partition| partition.number)
+    }
+
+    /// How people are told which one it is: ``2 `root` ``, or `the image` without a partition table.
+    pub fn title(&self) -> String {
+        match &self.partition {
+            None => "the image".to_owned(),
+            Some(partition) if partition.name.is_empty() => partition.number.to_string(),
+            Some(partition) => format!("{} `{}`", partition.number, escape(&partition.name)),
+        }
+    }
+
+    /// The type of the partition by its name in the Discoverable Partitions Specification, else its GUID.
+    pub fn type_name(&self) -> String {
+        let Some(partition) = &self.partition else { return "none".to_owned() };
+        types::name(partition.type_guid).map_or_else(|| partition.type_guid.to_string(), str::to_owned)
+    }
+
+    /// The role that a recipe would give the partition: its type's name without the architecture.
+    pub fn role(&self) -> Option<&'static str> {
+        let name = types::name(self.partition.as_ref()?.type_guid)?;
+        Some(match name {
+            "root-x86-64" | "root-arm64" => "root",
+            "usr-x86-64" | "usr-arm64" => "usr",
+            "linux-generic" => "data",
+            other => other,
+        })
+    }
+
+    /// The bytes of the slot; `None` when it reaches past the end of the disk.
+    pub fn window<R: ReadAt>(&self, disk: R) -> Option<Window<R>> {
+        Window::new(disk, self.start, self.len)
+    }
+
+    /// The slot as JSON shows it.
+    pub fn json(&self) -> SlotJson {
+        let partition = self.partition.as_ref();
+        SlotJson {
+            number: self.number(),
+            name: partition.map(|partition| escape(&partition.name)),
+            r#type: partition.map(|_| self.type_name()),
+            type_guid: partition.map(|partition| partition.type_guid.to_string()),
+            guid: partition.map(|partition| partition.guid.to_string()),
+            attributes: partition
+                .map(|partition| attributes::names(partition.attributes))
+                .unwrap_or_default(),
+            start: self.start,
+            len: self.len,
+            holds: self.holds.word(),
+        }
+    }
+}
+
+/// A slot as JSON shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SlotJson {
+    pub(super) number: Option<u32>,
+    pub(super) name: Option<String>,
+    pub(super) r#type: Option<String>,
+    pub(super) type_guid: Option<String>,
+    pub(super) guid: Option<String>,
+    pub(super) attributes: Vec<String>,
+    pub(super) start: u64,
+    pub(super) len: u64,
+    pub(super) holds: &'static str,
+}
+
+/// Whether the signature of a GPT header stands in sector 1 or the last one.
+fn looks_like_a_disk(medium: &Medium) -> bool {
+    let signature = |at: u64| {
+        let mut found = [0; 8];
+        medium.read_exact_at(at, &mut found).is_ok() && found == *b"EFI PART"
+    };
+    signature(gpt::SECTOR) || medium.size().checked_sub(gpt::SECTOR).is_some_and(signature)
+}
+
+/// A text out of an image with everything escaped that a terminal could take for a command.
+pub(crate) fn escape(text: &str) -> String {
+    Printable(text.as_bytes()).to_string()
+}

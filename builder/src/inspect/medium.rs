@@ -1,0 +1,141 @@
+//! The medium: the bytes of an image on this machine, as a file, a block device or the disk of a bundle.
+//!
+//! Owns opening, positioned reads and the holes of sparse files. It knows no format.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use amiforge_formats::plan::{SourceId, Sources};
+use amiforge_formats::read_at::ReadAt;
+use rustix::fs::SeekFrom;
+use rustix::io::Errno;
+
+use super::InspectError;
+
+/// The file of a bundle that holds the disk.
+const DISK: &str = "disk.raw";
+
+/// An open image.
+#[derive(Debug)]
+pub struct Medium {
+    file: File,
+    len: u64,
+    path: PathBuf,
+    bundle: Option<PathBuf>,
+}
+
+impl Medium {
+    /// Opens an image: a raw file, a block device, or a bundle's folder (its `disk.raw`).
+    ///
+    /// # Errors
+    /// [`InspectError::Open`] when it is not there or may not be read, [`InspectError::NotAnImage`] when it is
+    /// something else.
+    pub fn open(path: &Path) -> Result<Self, InspectError> {
+        let failed = |source| InspectError::Open { path: path.to_owned(), source };
+        let folder = std::fs::metadata(path).map_err(failed)?.is_dir();
+        let disk = if folder { path.join(DISK) } else { path.to_owned() };
+        if folder && !disk.is_file() {
+            return Err(InspectError::NotABundle { path: path.to_owned() });
+        }
+        let kind = std::fs::metadata(&disk).map_err(failed)?.file_type();
+        // A pipe or a terminal would block or give nothing twice.
+        if !kind.is_file() && !std::os::unix::fs::FileTypeExt::is_block_device(&kind) {
+            return Err(InspectError::NotAnImage { path: disk });
+        }
+        let file = File::open(&disk).map_err(failed)?;
+        let len = rustix::fs::seek(&file, SeekFrom::End(0)).map_err(|errno| failed(errno.into()))?;
+        Ok(Self { file, len, path: disk, bundle: folder.then(|| path.to_owned()) })
+    }
+
+    /// The file that is read.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The folder of the bundle, when a bundle was opened.
+    pub fn bundle(&self) -> Option<&Path> {
+        self.bundle.as_deref()
+    }
+
+    /// The stretches of `start..end` that may hold something else than zeros, as the host's file system tells them;
+    /// everything where it cannot tell.
+    ///
+    /// # Errors
+    /// What the host says.
+    pub fn stretches(&self, start: u64, end: u64) -> io::Result<Vec<(u64, u64)>> {
+        let end = end.min(self.len);
+        let mut found = Vec::new();
+        let mut at = start;
+        while at < end {
+            let data = match rustix::fs::seek(&self.file, SeekFrom::Data(at)) {
+                Ok(data) if data < end => data,
+                Ok(_) | Err(Errno::NXIO) => break,
+                Err(Errno::INVAL | Errno::OPNOTSUPP) => return Ok(vec![(start, end)]),
+                Err(errno) => return Err(errno.into()),
+            };
+            let hole = rustix::fs::seek(&self.file, SeekFrom::Hole(data)).unwrap_or(end).min(end);
+            // A file that shrinks meanwhile could answer with no progress.
+            let hole = hole.max(data + 1);
+            found.push((data, hole));
+            at = hole;
+        }
+        Ok(found)
+    }
+}
+
+impl ReadAt for Medium {
+    fn size(&self) -> u64 {
+        self.len
+    }
+
+    fn read_exact_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+        let end = offset.checked_add(buf.len() as u64).ok_or(io::ErrorKind::UnexpectedEof)?;
+        if end > self.len {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        self.file.read_exact_at(buf, offset)
+    }
+}
+
+/// The contents of the files of one file system: every slice is a stretch of what its reader was given.
+#[derive(Debug, Clone, Copy)]
+pub struct Contents<R>(pub R);
+
+impl<R: ReadAt> Sources for Contents<R> {
+    fn read_exact_at(&self, _source: SourceId, at: u64, buf: &mut [u8]) -> io::Result<()> {
+        self.0.read_exact_at(at, buf)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn holes_of_a_sparse_file_are_passed_over_and_reads_end_with_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.raw");
+        let file = File::create(&path).unwrap();
+        file.set_len(8 << 20).unwrap();
+        file.write_all_at(b"here", 4 << 20).unwrap();
+        let medium = Medium::open(&path).unwrap();
+        assert_eq!(medium.size(), 8 << 20);
+        let stretches = medium.stretches(0, 8 << 20).unwrap();
+        assert!(stretches.iter().any(|&(from, to)| from <= 4 << 20 && to >= (4 << 20) + 4));
+        let mut buf = [0; 4];
+        medium.read_exact_at(4 << 20, &mut buf).unwrap();
+        assert_eq!(&buf, b"here");
+        assert!(medium.read_exact_at((8 << 20) - 2, &mut buf).is_err());
+        assert!(medium.read_exact_at(u64::MAX, &mut buf).is_err());
+    }
+
+    #[test]
+    fn a_folder_without_a_disk_is_no_bundle_and_a_pipe_no_image() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(matches!(Medium::open(folder.path()), Err(InspectError::NotABundle { .. })));
+        assert!(matches!(Medium::open(Path::new("/dev/null")), Err(InspectError::NotAnImage { .. })));
+        assert!(matches!(Medium::open(&folder.path().join("none")), Err(InspectError::Open { .. })));
+    }
+}
