@@ -12,6 +12,7 @@ use amiforge::progress::Progress;
 use serde::Serialize;
 
 use crate::cmd::{Done, Failure, Fault, Outcome};
+pub(crate) use steps::Bytes;
 use steps::Steps;
 
 /// How to speak, as the command line asks.

@@ -19,11 +19,8 @@ epoch = "2200-01-01T00:00:00Z"
 [disk]
 size = {size}
 
-[system]
-fstab = "keep"
-
 [normalize]
-skip = ["machine-id", "ssh-host-keys", "random-seeds", "package-caches", "caches", "logs"]
+clean = false
 
 [[source]]
 kind = "tar"

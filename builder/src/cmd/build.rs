@@ -1,19 +1,183 @@
-//! `amiforge build`: builds a recipe.
+//! `amiforge build`: from a recipe to a bundle.
 
+use std::env;
 use std::path::PathBuf;
+use std::time::Instant;
 
-use super::Outcome;
-use crate::ui::Ui;
+use amiforge::build::{self, BuildError, Built, Options};
+use amiforge::bundle::{self, BundleError, Existing};
+use amiforge::disk::DiskError;
+use amiforge::image::EmitError;
+use amiforge::recipe::{Recipe, RecipeError};
+use serde::Serialize;
 
-/// Build a recipe into a bundle
+use super::{Done, Failure, Outcome, stop_on_signals};
+use crate::ui::{Bytes, Ui};
+
+/// Build a recipe into a bundle: image, manifest, listing, checksums
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  amiforge build web/recipe.toml -o out/web")]
+#[command(after_help = "Examples:\n  amiforge build web/recipe.toml -o out/web\n  \
+    SOURCE_DATE_EPOCH=1761955200 amiforge build web/recipe.toml -o out/web --force --json\n\n\
+    The same recipe and inputs give the same bytes, on any machine, whoever builds. Nothing is needed but the inputs: \
+    no root, no network, no tool of the host.")]
 pub(crate) struct Args {
     /// The recipe
     recipe: PathBuf,
+
+    /// Folder to make for the bundle
+    #[arg(short, long, value_name = "DIR")]
+    out: PathBuf,
+
+    /// Replace a bundle that is there already, once the new one is whole
+    #[arg(long)]
+    force: bool,
+
+    /// Threads that read, write and hash; one for each core if not given
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
+
+    /// Folder where unpacked inputs are kept for the next build [default: amiforge in the user's cache folder]
+    #[arg(long, value_name = "DIR")]
+    store: Option<PathBuf>,
+}
+
+/// The result as JSON.
+#[derive(Debug, Serialize)]
+struct Report {
+    bundle: String,
+    image: String,
+    size: u64,
+    sha256: String,
+    merkle_root: String,
+    recipe_sha256: String,
+    epoch: i64,
+    partitions: Vec<PartitionReport>,
+    seconds: f64,
+}
+
+#[derive(Debug, Serialize)]
+struct PartitionReport {
+    number: u32,
+    id: String,
+    start: u64,
+    size: u64,
+    file_system: Option<String>,
+    uuid: Option<String>,
 }
 
 /// Runs the command.
-pub(crate) fn run(_args: &Args, _ui: &Ui) -> Outcome {
-    Err(anyhow::anyhow!("`amiforge build` is not there yet").into())
+pub(crate) fn run(args: &Args, ui: &Ui) -> Outcome {
+    let begun = Instant::now();
+    let recipe = load(&args.recipe)?;
+    let options = options(args)?;
+    let interrupt = stop_on_signals()?;
+    let built =
+        build::build(&recipe, &options, ui, &interrupt).map_err(|error| failure(error, &recipe, args))?;
+    report(&built, begun.elapsed().as_secs_f64(), ui)?;
+    Ok(Done::Well)
+}
+
+/// Reads the recipe; mistakes in it are the user's.
+pub(crate) fn load(path: &std::path::Path) -> Result<Recipe, Failure> {
+    let name = format!("cannot use the recipe `{}`", path.display());
+    Recipe::load(path).map_err(|error| match &error {
+        RecipeError::Mistakes(_) => Failure::usage(anyhow::Error::from(error).context(name))
+            .hint("`amiforge schema` prints every key, for editors that complete and check them"),
+        RecipeError::Read { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
+            Failure::usage(anyhow::Error::from(error).context(name))
+                .hint("`amiforge new DIR` starts a recipe that builds as it is")
+        }
+        _ => Failure::usage(anyhow::Error::from(error).context(name)),
+    })
+}
+
+fn options(args: &Args) -> Result<Options, Failure> {
+    let threads = args.threads.map(usize::from);
+    Ok(Options {
+        out: args.out.clone(),
+        existing: if args.force { Existing::Replace } else { Existing::Refuse },
+        threads: threads.unwrap_or_else(|| amiforge::image::Options::default().threads),
+        store: args.store.clone().or_else(default_store),
+        source_date_epoch: source_date_epoch()?,
+    })
+}
+
+/// `SOURCE_DATE_EPOCH` of the environment, if it is set to something.
+pub(crate) fn source_date_epoch() -> Result<Option<i64>, Failure> {
+    let Some(value) = env::var_os("SOURCE_DATE_EPOCH").filter(|value| !value.is_empty()) else {
+        return Ok(None);
+    };
+    let seconds = build::parse_source_date_epoch(&value.to_string_lossy());
+    seconds.map(Some).map_err(|error| {
+        Failure::usage(anyhow::Error::from(error).context("cannot tell the time of the build"))
+    })
+}
+
+/// The folder of this program in the user's cache (XDG Base Directory Specification), where there is a user with one.
+pub(crate) fn default_store() -> Option<PathBuf> {
+    let set = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let cache = set("XDG_CACHE_HOME").or_else(|| set("HOME").map(|home| home.join(".cache")));
+    cache.map(|cache| cache.join("amiforge"))
+}
+
+/// Says whose fault a failed build is, and what to do next.
+fn failure(error: BuildError, recipe: &Recipe, args: &Args) -> Failure {
+    let hint = hint(&error, args);
+    let failure =
+        Failure::from(anyhow::Error::from(error).context(format!("cannot build `{}`", recipe.image.name)));
+    match hint {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
+}
+
+fn hint(error: &BuildError, args: &Args) -> Option<String> {
+    let out = args.out.display();
+    match error {
+        BuildError::Bundle(BundleError::Exists { .. }) => {
+            Some(format!("`--force` replaces the bundle `{out}` once the new one is whole"))
+        }
+        BuildError::Bundle(BundleError::NotABundle { .. }) => {
+            Some("only a bundle is ever replaced; choose another `--out`".to_owned())
+        }
+        BuildError::Bundle(BundleError::Busy { .. }) => {
+            Some("wait for the other build, or choose another `--out`".to_owned())
+        }
+        BuildError::Bundle(BundleError::Image(EmitError::NoSpace { .. })) => {
+            Some(format!("make room, or put `--out` on another disk than that of `{out}`"))
+        }
+        BuildError::Disk(DiskError::DiskTooSmall { .. }) => Some(
+            "raise `size` under `[disk]`, or leave it out: the disk is then as large as it must be"
+                .to_owned(),
+        ),
+        _ => None,
+    }
+}
+
+fn report(built: &Built, seconds: f64, ui: &Ui) -> Result<(), Failure> {
+    let manifest = &built.manifest;
+    if !ui.json() {
+        let name = built.bundle.display();
+        ui.status(format_args!("built in {seconds:.1} s, {} of disk", Bytes(manifest.size)));
+        return ui.line(format_args!("{name} {}", manifest.plain));
+    }
+    let partitions = manifest.partitions.iter().map(|partition| PartitionReport {
+        number: partition.number,
+        id: partition.id.clone(),
+        start: partition.start,
+        size: partition.len,
+        file_system: partition.file_system.clone(),
+        uuid: partition.uuid.clone(),
+    });
+    ui.object(&Report {
+        bundle: built.bundle.display().to_string(),
+        image: built.bundle.join(bundle::DISK).display().to_string(),
+        size: manifest.size,
+        sha256: manifest.plain.to_string(),
+        merkle_root: manifest.merkle_root.to_string(),
+        recipe_sha256: manifest.origin.recipe.to_string(),
+        epoch: manifest.origin.epoch,
+        partitions: partitions.collect(),
+        seconds: (seconds * 1000.0).round() / 1000.0,
+    })
 }

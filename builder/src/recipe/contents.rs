@@ -60,7 +60,7 @@ fn put(keys: &FileKeys, at: &At, checker: &mut Checker<'_>) -> Option<Put> {
     match &keys.remove {
         Some(RemoveKey::Whether(true)) => puts.push(("remove", Put::Remove(IfMissing::Refuse))),
         Some(RemoveKey::Word(word)) if word == "if-present" => {
-            puts.push(("remove", Put::Remove(IfMissing::Accept)))
+            puts.push(("remove", Put::Remove(IfMissing::Accept)));
         }
         Some(_) => checker.wrong(at.key("remove"), "expected is `true` or `\"if-present\"`"),
         None => {}

@@ -13,6 +13,7 @@ mod partitions;
 mod reference;
 mod shape;
 mod sources;
+mod starter;
 mod values;
 
 use std::fs::File;
@@ -34,6 +35,7 @@ use crate::disk::{DiskSize, PartitionSize};
 
 pub use mistake::{Mistake, Mistakes};
 pub use reference::{reference, schema};
+pub use starter::{StartError, start};
 
 /// Longest recipe that is read.
 const LONGEST: u64 = 4 << 20;
@@ -157,7 +159,12 @@ pub enum Holds {
         uuid: Option<Guid>,
     },
     /// The bytes of a file of the host.
-    Raw(PathBuf),
+    Raw {
+        /// The file.
+        path: PathBuf,
+        /// As the recipe names it.
+        name: String,
+    },
     /// Nothing.
     Nothing,
 }

@@ -277,7 +277,7 @@ fn holds(keys: &PartitionKeys, fs: FsKey, label: &str, at: &At, checker: &mut Ch
             uuid: checker.optional(at.key("uuid"), keys.uuid.as_ref(), guid),
         },
         FsKey::None => match &keys.source {
-            Some(path) => Holds::Raw(checker.host_path(at.key("source"), path)),
+            Some(name) => Holds::Raw { path: checker.host_path(at.key("source"), name), name: name.clone() },
             None => Holds::Nothing,
         },
     }

@@ -8,6 +8,10 @@ use serde_json::Value;
 use super::keys::RecipeKeys;
 use super::shape::words;
 
+/// The tables in the order of a recipe; JSON has none.
+const ORDER: [&str; 9] =
+    ["image", "disk", "partition", "source", "file", "group", "user", "system", "normalize"];
+
 /// The JSON Schema of recipes (2020-12), without references.
 pub fn schema() -> Value {
     let settings = SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
@@ -57,7 +61,8 @@ pub fn reference() -> String {
     );
     text.push_str(&described(&schema));
     text.push('\n');
-    for (key, part) in schema["properties"].as_object().into_iter().flatten() {
+    for key in ORDER {
+        let part = &schema["properties"][key];
         let several = part["type"] == "array";
         let table = if several { &part["items"] } else { part };
         let heading = if several { format!("[[{key}]]") } else { format!("[{key}]") };
@@ -72,8 +77,12 @@ pub fn reference() -> String {
 /// A row for each key of a table, and for the keys of tables in it.
 fn rows(table: &Value, prefix: &str, text: &mut String) {
     let required: Vec<_> = table["required"].as_array().into_iter().flatten().collect();
-    for (key, value) in table["properties"].as_object().into_iter().flatten() {
-        let needed = if required.iter().any(|name| *name == key) { " (required)" } else { "" };
+    let is_required = |key: &str| required.iter().any(|name| *name == key);
+    let mut keys: Vec<_> = table["properties"].as_object().into_iter().flatten().collect();
+    // What must be there comes first; the rest stay by name.
+    keys.sort_by_key(|(key, _)| !is_required(key));
+    for (key, value) in keys {
+        let needed = if is_required(key) { " (required)" } else { "" };
         let mut meaning = described(value);
         for one in value["oneOf"].as_array().into_iter().flatten() {
             let _ =
@@ -106,4 +115,24 @@ fn kind(schema: &Value) -> String {
 /// The words on something, on one line.
 fn described(schema: &Value) -> String {
     schema["description"].as_str().unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_table_and_key_is_in_the_reference_and_described() {
+        let schema = schema();
+        let mut tables: Vec<_> =
+            schema["properties"].as_object().unwrap().keys().map(String::as_str).collect();
+        let mut order = ORDER.to_vec();
+        order.sort_unstable();
+        tables.sort_unstable();
+        assert_eq!(tables, order);
+        let reference = reference();
+        let undescribed: Vec<_> = reference.lines().filter(|line| line.ends_with("|  |")).collect();
+        assert!(undescribed.is_empty(), "{undescribed:?}");
+        assert!(!reference.contains("null"));
+    }
 }

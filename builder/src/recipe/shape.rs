@@ -75,7 +75,7 @@ fn value(item: &Spanned<DeValue<'_>>, schema: &Value, at: &At, found: &mut Vec<F
             }
         }
         DeValue::Integer(number) => {
-            found.extend(range(number, schema).map(|why| (at.clone(), Part::Value, why)))
+            found.extend(range(number, schema).map(|why| (at.clone(), Part::Value, why)));
         }
         _ => {}
     }

@@ -81,6 +81,19 @@ fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
     year * 365 + leaps + (153 * month + 2) / 5 + day - 1 - 719_468
 }
 
+/// The year, month and day that is so many days after 1970-01-01: the reverse of [`days_since_1970`].
+pub(super) fn date_of_day(day: i64) -> (i64, i64, i64) {
+    // Counted in eras of 400 years, each of 146,097 days, that begin on a first of March.
+    let day = day + 719_468;
+    let (era, day) = (day.div_euclid(146_097), day.rem_euclid(146_097));
+    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let day = day - (153 * month + 2) / 5 + 1;
+    let (month, next) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
+    (era * 400 + year + next, month, day)
+}
+
 /// Permission bits in octal.
 pub(super) fn mode(text: &str) -> Result<u16, String> {
     let octal = (3..=4).contains(&text.len()) && text.bytes().all(|byte| matches!(byte, b'0'..=b'7'));
@@ -193,6 +206,16 @@ mod tests {
             assert!(epoch(wrong).is_err(), "{wrong}: {:?}", epoch(wrong));
         }
         assert!(epoch("2026-11-01T00:00:00.5Z").is_err());
+    }
+
+    #[test]
+    fn dates_and_days_are_each_others_reverse() {
+        for day in (-800_000..800_000).step_by(97).chain(0..1500) {
+            let (year, month, of_month) = date_of_day(day);
+            assert!((1..=12).contains(&month) && (1..=31).contains(&of_month));
+            assert_eq!(days_since_1970(year, month, of_month), day);
+        }
+        assert_eq!(date_of_day(20_758), (2026, 11, 1));
     }
 
     #[test]

@@ -1,0 +1,86 @@
+//! The steps that make the merged tree a system, in the order that gives a recipe its meaning.
+
+use amiforge_formats::fat;
+use amiforge_formats::time::Time;
+use amiforge_formats::tree::Tree;
+use amiforge_rootfs::blobs::Blobs;
+use amiforge_rootfs::steps::files::{FileAction, FileSpec};
+use amiforge_rootfs::steps::fstab::{self, Device, FstabSpec, MountSpec};
+use amiforge_rootfs::steps::{accounts, files, system, units};
+
+use super::BuildError;
+use super::host_files::HostFiles;
+use crate::disk::{file_system_uuid, volume_id};
+use crate::recipe::{FileEntry, Fstab, Holds, Partition, Put, Recipe};
+
+/// Applies everything that the recipe says of the tree.
+pub(super) fn apply(
+    recipe: &Recipe,
+    tree: &mut Tree,
+    blobs: &mut Blobs,
+    host_files: &mut HostFiles,
+    time: Time,
+) -> Result<(), BuildError> {
+    let entries = recipe.files.iter().map(|entry| file(entry, blobs, host_files));
+    let entries = entries.collect::<Result<Vec<_>, _>>()?;
+    accounts::apply(tree, blobs, &recipe.groups, &recipe.users, time)?;
+    files::apply(tree, blobs, &entries, time)?;
+    system::apply(tree, blobs, &recipe.system, time)?;
+    units::apply(tree, blobs, &recipe.units, time)?;
+    if let Some(spec) = fstab_of(recipe) {
+        fstab::apply(tree, blobs, &spec, time)?;
+    }
+    Ok(())
+}
+
+fn file(entry: &FileEntry, blobs: &mut Blobs, host_files: &mut HostFiles) -> Result<FileSpec, BuildError> {
+    let action = match &entry.put {
+        Put::Bytes(bytes) => FileAction::Write(amiforge_formats::tree::Content::Inline(bytes.clone())),
+        Put::HostFile { path, name } => FileAction::Write(host_files.open(path, name, blobs)?),
+        Put::Symlink(target) => FileAction::Symlink(target.clone()),
+        Put::Folder => FileAction::Folder,
+        Put::Remove(missing) => FileAction::Remove(*missing),
+    };
+    Ok(FileSpec {
+        path: entry.path.clone(),
+        action,
+        mode: entry.mode,
+        user: entry.user.clone(),
+        group: entry.group.clone(),
+        xattrs: entry.xattrs.clone(),
+    })
+}
+
+/// What goes into fstab; nothing when it is to be left alone.
+fn fstab_of(recipe: &Recipe) -> Option<FstabSpec> {
+    let existing = match recipe.fstab {
+        Fstab::Keep => return None,
+        Fstab::Write => fstab::Existing::Refuse,
+        Fstab::Replace => fstab::Existing::Replace,
+    };
+    let mounts =
+        recipe.partitions.iter().filter_map(|partition| mount(&recipe.image.name, partition)).collect();
+    Some(FstabSpec { mounts, existing })
+}
+
+/// The line for a partition. File systems are named by their own UUIDs, which survive a copy to another disk.
+fn mount(image: &str, partition: &Partition) -> Option<MountSpec> {
+    let by_uuid = |uuid: Option<_>| {
+        Device::Uuid(uuid.unwrap_or_else(|| file_system_uuid(image, &partition.id)).to_string())
+    };
+    let point = partition.mount.as_deref();
+    let mut spec = match &partition.holds {
+        Holds::Swap { uuid, .. } => MountSpec::swap(by_uuid(*uuid)),
+        Holds::Ext4 { uuid, .. } if point? == "/" => MountSpec::root(by_uuid(*uuid), "ext4"),
+        Holds::Ext4 { uuid, .. } => MountSpec::data(by_uuid(*uuid), point?, "ext4"),
+        Holds::Fat32 { volume_id: id, .. } => {
+            let id = id.unwrap_or_else(|| volume_id(image, &partition.id));
+            MountSpec::esp(Device::Uuid(fat::id_text(id)), point?)
+        }
+        Holds::Raw { .. } | Holds::Nothing => return None,
+    };
+    if let Some(options) = &partition.mount_options {
+        spec.options.clone_from(options);
+    }
+    Some(spec)
+}

@@ -1,0 +1,70 @@
+//! What the disk should be, of a recipe and the trees that go on its partitions.
+
+use amiforge_formats::time::Time;
+use amiforge_formats::tree::{Meta, Tree};
+use amiforge_rootfs::blobs::Blobs;
+
+use super::BuildError;
+use super::host_files::HostFiles;
+use crate::disk::{DiskSpec, PartitionContent, PartitionSpec};
+use crate::recipe::{Arch, Holds, Partition, Recipe};
+
+/// The specification of the disk.
+pub(super) fn spec(
+    recipe: &Recipe,
+    trees: Vec<Option<Tree>>,
+    time: Time,
+    blobs: &mut Blobs,
+    host_files: &mut HostFiles,
+) -> Result<DiskSpec, BuildError> {
+    let mut partitions = Vec::new();
+    for (partition, tree) in recipe.partitions.iter().zip(trees) {
+        let tree = tree.unwrap_or_else(|| Tree::new(Meta::root_owned(0o755, time)));
+        let content = content(partition, tree, blobs, host_files)?;
+        partitions.push(PartitionSpec {
+            number: partition.number,
+            id: partition.id.clone(),
+            label: partition.label.clone(),
+            type_guid: partition.type_guid,
+            guid: partition.guid,
+            attributes: partition.attributes,
+            size: partition.size,
+            content,
+        });
+    }
+    Ok(DiskSpec { name: recipe.image.name.clone(), size: recipe.size, guid: recipe.guid, time, partitions })
+}
+
+fn content(
+    partition: &Partition,
+    tree: Tree,
+    blobs: &mut Blobs,
+    host_files: &mut HostFiles,
+) -> Result<PartitionContent, BuildError> {
+    Ok(match &partition.holds {
+        Holds::Fat32 { label, volume_id } => {
+            PartitionContent::Fat32 { tree, label: label.clone(), volume_id: *volume_id }
+        }
+        Holds::Ext4 { label, uuid, journal, reserved } => PartitionContent::Ext4 {
+            tree,
+            uuid: *uuid,
+            label: label.clone(),
+            journal: *journal,
+            reserved: *reserved,
+        },
+        Holds::Swap { label, uuid } => PartitionContent::Swap { uuid: *uuid, label: label.clone() },
+        Holds::Raw { path, name } => PartitionContent::Raw(host_files.open(path, name, blobs)?),
+        Holds::Nothing => PartitionContent::Empty,
+    })
+}
+
+/// How the image boots, as EC2 calls it, by the partitions that firmware looks for.
+pub(super) fn boot_mode(recipe: &Recipe) -> Option<&'static str> {
+    let has = |id| recipe.partitions.iter().any(|partition| partition.id == id);
+    match (recipe.image.arch, has("esp"), has("bios-boot")) {
+        (Arch::Aarch64, true, _) | (Arch::X86_64, true, false) => Some("uefi"),
+        (Arch::X86_64, true, true) => Some("uefi-preferred"),
+        (Arch::X86_64, false, true) => Some("legacy-bios"),
+        (_, false, _) => None,
+    }
+}

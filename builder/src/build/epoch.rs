@@ -1,0 +1,54 @@
+//! The one time that stands for a build: `SOURCE_DATE_EPOCH`, else the recipe's, else the newest among the inputs.
+//!
+//! The rules of <https://reproducible-builds.org/specs/source-date-epoch/>; never the clock.
+
+use amiforge_formats::time::Time;
+
+/// The last second that ext4 can store: in the year 2446.
+const LAST_SECOND: i64 = (1 << 34) - (1 << 31) - 1;
+
+/// Why `SOURCE_DATE_EPOCH` cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("SOURCE_DATE_EPOCH is `{0}`, not a number of seconds between 0 and {LAST_SECOND}")]
+pub struct NotAnEpoch(String);
+
+/// Reads the value of `SOURCE_DATE_EPOCH`.
+///
+/// # Errors
+/// [`NotAnEpoch`] when it is no decimal number of seconds that a file can have.
+pub fn parse_source_date_epoch(text: &str) -> Result<i64, NotAnEpoch> {
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let seconds = text.parse().ok().filter(|seconds| digits && (0..=LAST_SECOND).contains(seconds));
+    seconds.ok_or_else(|| NotAnEpoch(text.to_owned()))
+}
+
+/// The time of the build. Of the newest time among the inputs the next whole second is taken, so that no file has to be
+/// clamped; one before 1970 or after what ext4 can store is brought there.
+pub(super) fn choose(source_date_epoch: Option<i64>, recipe: Option<i64>, newest: Time) -> Time {
+    let newest = newest.secs.saturating_add(i64::from(newest.nanos > 0));
+    let seconds = source_date_epoch.or(recipe).unwrap_or(newest);
+    Time::from_secs(seconds.clamp(0, LAST_SECOND))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_environment_goes_before_the_recipe_and_that_before_the_inputs() {
+        let newest = Time { secs: 30, nanos: 1 };
+        assert_eq!(choose(Some(10), Some(20), newest), Time::from_secs(10));
+        assert_eq!(choose(None, Some(20), newest), Time::from_secs(20));
+        assert_eq!(choose(None, None, newest), Time::from_secs(31));
+        assert_eq!(choose(None, None, Time::from_secs(-5)), Time::EPOCH);
+        assert_eq!(choose(None, None, Time { secs: i64::MAX, nanos: 9 }), Time::from_secs(LAST_SECOND));
+    }
+
+    #[test]
+    fn source_date_epoch_is_a_plain_number() {
+        assert_eq!(parse_source_date_epoch("1700000000"), Ok(1_700_000_000));
+        for wrong in ["", " 1", "+1", "-1", "1.5", "now", "99999999999999999999", "15032385536"] {
+            assert!(parse_source_date_epoch(wrong).is_err(), "{wrong}");
+        }
+    }
+}

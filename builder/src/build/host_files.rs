@@ -1,0 +1,180 @@
+//! Files of the host that a recipe names one by one: `[[file]] source` and the bytes of raw partitions.
+//!
+//! Small ones are read at once, larger ones are read when the image is written; all are hashed, and a larger one must
+//! still be the same at the end.
+
+use std::fs::{File, Metadata};
+use std::io::{self, Read};
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
+use std::path::{Path, PathBuf};
+
+use amiforge_formats::digest::Digest;
+use amiforge_formats::tree::Content;
+use amiforge_rootfs::blobs::Blobs;
+use sha2::{Digest as _, Sha256};
+
+use super::BuildError;
+use crate::manifest::Input;
+
+/// Files up to this length are held in memory.
+const SMALL: u64 = 64 << 10;
+
+/// Bytes hashed at a time.
+const CHUNK: usize = 1 << 20;
+
+/// Why a file of the host cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum HostFileError {
+    /// It cannot be read.
+    #[error("`{}` cannot be read", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// It is a folder, a device or the like.
+    #[error("`{}` is not a regular file", path.display())]
+    NotAFile {
+        /// What has the name.
+        path: PathBuf,
+    },
+    /// It was written to while the build read it.
+    #[error("`{}` changed while it was being read", path.display())]
+    Changed {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+/// Every file of the host that was opened.
+#[derive(Debug, Default)]
+pub(super) struct HostFiles(Vec<Opened>);
+
+#[derive(Debug)]
+struct Opened {
+    name: String,
+    digest: Digest,
+    /// What is read later, and what it looked like when it was opened.
+    later: Option<(File, PathBuf, Stamp)>,
+}
+
+/// What changes when a file does.
+#[derive(Debug, PartialEq, Eq)]
+struct Stamp(u64, (i64, i64), (i64, i64));
+
+impl Stamp {
+    fn of(metadata: &Metadata) -> Self {
+        let (mtime, ctime) =
+            ((metadata.mtime(), metadata.mtime_nsec()), (metadata.ctime(), metadata.ctime_nsec()));
+        Self(metadata.len(), mtime, ctime)
+    }
+}
+
+impl HostFiles {
+    /// The content of the file at `path`, which the recipe calls `name`.
+    pub(super) fn open(&mut self, path: &Path, name: &str, blobs: &mut Blobs) -> Result<Content, BuildError> {
+        let (opened, content) = open(path, name, blobs)
+            .map_err(|source| BuildError::HostFile { name: name.to_owned(), source })?;
+        self.0.push(opened);
+        Ok(content)
+    }
+
+    /// Checks that what was read late is what was hashed early.
+    pub(super) fn settle(&self) -> Result<(), HostFileError> {
+        for (file, path, stamp) in self.0.iter().filter_map(|opened| opened.later.as_ref()) {
+            let now = file.metadata().map_err(|source| HostFileError::Read { path: path.clone(), source })?;
+            if Stamp::of(&now) != *stamp {
+                return Err(HostFileError::Changed { path: path.clone() });
+            }
+        }
+        Ok(())
+    }
+
+    /// As the manifest lists them.
+    pub(super) fn inputs(&self) -> impl Iterator<Item = Input> + '_ {
+        self.0.iter().map(|opened| Input {
+            kind: "file".to_owned(),
+            name: opened.name.clone(),
+            sha256: Some(opened.digest),
+        })
+    }
+}
+
+fn open(path: &Path, name: &str, blobs: &mut Blobs) -> Result<(Opened, Content), HostFileError> {
+    let failed = |source| HostFileError::Read { path: path.to_owned(), source };
+    // Looked at before it is opened: opening a pipe would wait for its other end.
+    if !path.metadata().map_err(failed)?.is_file() {
+        return Err(HostFileError::NotAFile { path: path.to_owned() });
+    }
+    let mut file = File::open(path).map_err(failed)?;
+    let stamp = Stamp::of(&file.metadata().map_err(failed)?);
+    let len = stamp.0;
+    if len <= SMALL {
+        let mut bytes = Vec::new();
+        Read::by_ref(&mut file).take(SMALL + 1).read_to_end(&mut bytes).map_err(failed)?;
+        if bytes.len() as u64 != len {
+            return Err(HostFileError::Changed { path: path.to_owned() });
+        }
+        let opened = Opened { name: name.to_owned(), digest: Digest::of(&bytes), later: None };
+        return Ok((opened, Content::Inline(bytes.into())));
+    }
+    let digest = hash(&file, len).map_err(failed)?;
+    let watched = file.try_clone().map_err(failed)?;
+    let source = blobs.add(file, path);
+    let opened = Opened { name: name.to_owned(), digest, later: Some((watched, path.to_owned(), stamp)) };
+    Ok((opened, Content::Slice { source, at: 0, len }))
+}
+
+fn hash(file: &File, len: u64) -> io::Result<Digest> {
+    let mut hasher = Sha256::new();
+    let mut chunk = vec![0; CHUNK];
+    let mut at = 0;
+    while at < len {
+        let part = &mut chunk[..CHUNK.min((len - at) as usize)];
+        file.read_exact_at(part, at)?;
+        hasher.update(&*part);
+        at += part.len() as u64;
+    }
+    Ok(Digest(hasher.finalize().into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write as _;
+
+    #[test]
+    fn small_files_are_held_large_ones_are_referred_to_and_both_are_hashed() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut blobs = Blobs::new();
+        let mut files = HostFiles::default();
+        for len in [0, 5, SMALL, SMALL + 1, 3 << 20] {
+            let path = folder.path().join(len.to_string());
+            let bytes = vec![7; len as usize];
+            std::fs::write(&path, &bytes).unwrap();
+            let content = files.open(&path, "x", &mut blobs).unwrap();
+            assert_eq!(content.len(), len);
+            assert_eq!(matches!(content, Content::Inline(_)), len <= SMALL);
+            assert_eq!(files.0.last().unwrap().digest, Digest::of(&bytes));
+        }
+        files.settle().unwrap();
+        let path = folder.path().join((3 << 20).to_string());
+        std::fs::OpenOptions::new().append(true).open(&path).unwrap().write_all(b"!").unwrap();
+        assert!(matches!(files.settle(), Err(HostFileError::Changed { path: named }) if named == path));
+    }
+
+    #[test]
+    fn folders_and_missing_files_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = |path: &Path| HostFiles::default().open(path, "x", &mut Blobs::new()).unwrap_err();
+        let source = |error| match error {
+            BuildError::HostFile { source, .. } => source,
+            other => panic!("{other}"),
+        };
+        assert!(matches!(source(open(folder.path())), HostFileError::NotAFile { .. }));
+        assert!(matches!(source(open(&folder.path().join("none"))), HostFileError::Read { .. }));
+    }
+}

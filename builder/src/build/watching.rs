@@ -1,0 +1,26 @@
+//! Passes progress and interruption on to the crate that reads the sources.
+
+use amiforge_rootfs::watch::Watch;
+
+use crate::interrupt::Interrupt;
+use crate::progress::Progress;
+
+/// What the builder has, as the sources want it.
+pub(super) struct Watching<'a> {
+    pub(super) progress: &'a dyn Progress,
+    pub(super) interrupt: &'a Interrupt,
+}
+
+impl Watch for Watching<'_> {
+    fn begin(&self, step: &str, bytes: Option<u64>) {
+        self.progress.begin(step, bytes);
+    }
+
+    fn advance(&self, bytes: u64) {
+        self.progress.advance(bytes);
+    }
+
+    fn interrupted(&self) -> bool {
+        self.interrupt.raised()
+    }
+}

@@ -1,4 +1,0 @@
-//! ext4: what mke2fs makes is read back and found clean.
-
-mod corpus;
-mod images;
