@@ -1,13 +1,14 @@
-//! Writing a plan to a file: many threads gather and write windows, one at a time hashes them in order.
+//! Writing a plan to a file: every thread gathers, writes or hashes windows, whatever there is to do.
 //!
-//! The digest of the whole image is a chain, so one thread at a time takes the next window that is finished and
-//! hashes it; every other thread gathers and writes further windows, as far as there are buffers. Any thread does
-//! either, the chain first, because it is what everything waits for in the end.
+//! The digest of the whole image is a chain, so one thread at a time hashes, window after window in order. Through
+//! the page cache one thread at a time writes, because the kernel lets one in per file and the others would burn a
+//! core waiting; around the cache several write at once. Gathering fills the rest of the time, as far as there are
+//! buffers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
 use std::path::Path;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use amiforge_formats::digest::Digest;
 use amiforge_formats::plan::{Plan, Sources};
@@ -21,6 +22,9 @@ use crate::progress::Progress;
 
 /// Most threads that have work: the chain takes what about three others gather.
 const THREADS_MAX: usize = 8;
+
+/// Threads more than asked for when writes go around the cache: that many wait for the device, not for a core.
+const IN_FLIGHT: usize = 2;
 
 /// Most windows in memory: 48 MiB.
 const BUFFERS_MAX: usize = 12;
@@ -62,7 +66,8 @@ pub(super) fn emit_by(
     interrupt: &Interrupt,
 ) -> Result<Emitted, EmitError> {
     let target = Target::create(path, plan.len())?;
-    let threads = options.threads.clamp(1, THREADS_MAX);
+    let asked = options.threads.clamp(1, THREADS_MAX);
+    let threads = if target.is_direct() { asked + IN_FLIGHT } else { asked };
     let emission = Emission {
         plan,
         sources,
@@ -116,8 +121,12 @@ struct Queue {
     next: u64,
     /// Index of the window that is hashed next.
     hash: u64,
-    /// Windows written and not yet hashed.
-    written: BTreeMap<u64, Written>,
+    /// Windows gathered and not yet hashed.
+    unhashed: BTreeMap<u64, Arc<Gathered>>,
+    /// Windows gathered that no thread writes yet.
+    unwritten: VecDeque<Arc<Gathered>>,
+    /// Threads that write.
+    writing: usize,
     /// Nobody's while a thread hashes.
     digester: Option<Digester>,
     /// Buffers that nobody uses.
@@ -125,8 +134,8 @@ struct Queue {
     failed: Option<EmitError>,
 }
 
-/// A window that is in the file.
-struct Written {
+/// A window in memory.
+struct Gathered {
     survey: Survey,
     buffer: Option<Buffer>,
     hashed: Option<Vec<Digest>>,
@@ -135,7 +144,8 @@ struct Written {
 /// What a thread does next.
 enum Job {
     Gather(u64, Survey, Option<Buffer>),
-    Hash(Digester, Written),
+    Write(Arc<Gathered>),
+    Hash(Digester, Arc<Gathered>),
 }
 
 impl Queue {
@@ -143,11 +153,34 @@ impl Queue {
         Self {
             next: 0,
             hash: 0,
-            written: BTreeMap::new(),
+            unhashed: BTreeMap::new(),
+            unwritten: VecDeque::new(),
+            writing: 0,
             digester: Some(Digester::new()),
             buffers: (0..buffers).map(|_| Buffer::new()).collect(),
             failed: None,
         }
+    }
+
+    /// The next window of the chain, when it is there and nobody hashes.
+    fn hash_job(&mut self) -> Option<Job> {
+        if self.digester.is_none() || !self.unhashed.contains_key(&self.hash) {
+            return None;
+        }
+        let (digester, window) = (self.digester.take()?, self.unhashed.remove(&self.hash)?);
+        Some(Job::Hash(digester, window))
+    }
+
+    /// A window to write, when fewer than `writers` do.
+    fn write_job(&mut self, writers: usize) -> Option<Job> {
+        let window = if self.writing < writers { self.unwritten.pop_front()? } else { return None };
+        self.writing += 1;
+        Some(Job::Write(window))
+    }
+
+    /// Takes back a window that a thread is done with; its buffer is free when no other thread has it.
+    fn give_back(&mut self, window: Arc<Gathered>) {
+        self.buffers.extend(Arc::into_inner(window).and_then(|window| window.buffer));
     }
 }
 
@@ -181,12 +214,16 @@ impl Emission<'_> {
         let _alarm = Alarm(self);
         let mut gatherer = Gatherer::default();
         while let Some(job) = self.job() {
-            match job {
-                Job::Gather(index, survey, buffer) => match self.gather(&mut gatherer, survey, buffer) {
-                    Ok(written) => _ = self.lock().written.insert(index, written),
-                    Err(error) => self.fail(error),
-                },
-                Job::Hash(digester, written) => self.hash(digester, written),
+            let done = match job {
+                Job::Gather(index, survey, buffer) => self.gather(&mut gatherer, index, survey, buffer),
+                Job::Write(window) => self.write(window),
+                Job::Hash(digester, window) => {
+                    self.hash(digester, window);
+                    Ok(())
+                }
+            };
+            if let Err(error) = done {
+                self.lock().failed.get_or_insert(error);
             }
             self.changed.notify_all();
         }
@@ -194,16 +231,20 @@ impl Emission<'_> {
 
     /// The next job; waits while others have all of them. `None` when the image is done or lost.
     fn job(&self) -> Option<Job> {
+        // Through the cache a second writer would only wait for the first.
+        let writers = if self.target.is_direct() { usize::MAX } else { 1 };
         let mut queue = self.lock();
         loop {
             if self.interrupt.raised() {
                 queue.failed.get_or_insert(EmitError::Interrupted);
                 self.changed.notify_all();
             }
-            if queue.failed.is_some() || queue.hash == self.windows() {
+            let written = queue.unwritten.is_empty() && queue.writing == 0;
+            if queue.failed.is_some() || (queue.hash == self.windows() && written) {
                 return None;
             }
-            if let Some(job) = hash_job(&mut queue).or_else(|| self.gather_job(&mut queue)) {
+            let job = queue.hash_job().or_else(|| queue.write_job(writers));
+            if let Some(job) = job.or_else(|| self.gather_job(&mut queue)) {
                 return Some(job);
             }
             queue = self.changed.wait(queue).unwrap_or_else(PoisonError::into_inner);
@@ -221,61 +262,64 @@ impl Emission<'_> {
         Some(Job::Gather(queue.next - 1, survey, buffer))
     }
 
-    /// Reads a window and writes it.
+    /// Reads a window.
     fn gather(
         &self,
         gatherer: &mut Gatherer,
+        index: u64,
         survey: Survey,
         mut buffer: Option<Buffer>,
-    ) -> Result<Written, EmitError> {
+    ) -> Result<(), EmitError> {
         let mut hashed = None;
         if let Some(buffer) = &mut buffer {
             gatherer
                 .gather(self.plan, self.sources, &survey, buffer)
                 .map_err(|Unread { offset, source }| EmitError::Read { offset, source })?;
-            for run in &survey.runs {
-                let from = (run.start - survey.range.start) as usize;
-                let len = (run.end - run.start) as usize;
-                self.target.write(&buffer.bytes()[from..from + len], run.start, self.needed)?;
-            }
             hashed = (self.hashing == Hashing::Gatherers).then(|| Digester::hash_blocks(&survey, buffer));
         }
-        Ok(Written { survey, buffer, hashed })
+        let window = Arc::new(Gathered { survey, buffer, hashed });
+        let mut queue = self.lock();
+        if window.buffer.is_some() {
+            queue.unwritten.push_back(Arc::clone(&window));
+        }
+        queue.unhashed.insert(index, window);
+        Ok(())
+    }
+
+    /// Writes the runs of a window.
+    fn write(&self, window: Arc<Gathered>) -> Result<(), EmitError> {
+        let Survey { range, runs, .. } = &window.survey;
+        let bytes = window.buffer.as_ref().map_or(&[][..], Buffer::bytes);
+        let mut runs = runs.iter();
+        let written = runs.try_for_each(|run| {
+            let part = (run.start - range.start) as usize..(run.end - range.start) as usize;
+            self.target.write(&bytes[part], run.start, self.needed)
+        });
+        let mut queue = self.lock();
+        queue.writing -= 1;
+        queue.give_back(window);
+        written
     }
 
     /// Adds the next window to the chain.
-    fn hash(&self, mut digester: Digester, written: Written) {
-        let Written { survey, buffer, hashed } = written;
-        digester.take(&survey, buffer.as_ref(), hashed.as_deref());
+    fn hash(&self, mut digester: Digester, window: Arc<Gathered>) {
+        let Gathered { survey, buffer, hashed } = &*window;
+        digester.take(survey, buffer.as_ref(), hashed.as_deref());
         self.progress.advance(survey.range.end - survey.range.start);
         let mut queue = self.lock();
         queue.digester = Some(digester);
-        queue.buffers.extend(buffer);
         queue.hash += 1;
-    }
-
-    fn fail(&self, error: EmitError) {
-        self.lock().failed.get_or_insert(error);
+        queue.give_back(window);
     }
 }
 
-/// The next window of the chain, when it is written and nobody hashes.
-fn hash_job(queue: &mut Queue) -> Option<Job> {
-    let index = queue.hash;
-    if queue.digester.is_none() || !queue.written.contains_key(&index) {
-        return None;
-    }
-    let (digester, written) = (queue.digester.take()?, queue.written.remove(&index)?);
-    Some(Job::Hash(digester, written))
-}
-
-/// Wakes the other threads when one panics, so that they do not wait for it.
+/// Stops the other threads when one panics, so that they do not wait for it.
 struct Alarm<'a, 'b>(&'a Emission<'b>);
 
 impl Drop for Alarm<'_, '_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            self.0.fail(EmitError::Interrupted);
+            self.0.lock().failed.get_or_insert(EmitError::Interrupted);
             self.0.changed.notify_all();
         }
     }
