@@ -2,6 +2,7 @@
 //!
 //! An oracle that is not installed makes a test skip with a printed `SKIP`; with `REQUIRE_ORACLES=1` it fails.
 
+pub mod archive;
 pub mod guest;
 pub mod oracle;
 pub mod program;

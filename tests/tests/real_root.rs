@@ -19,8 +19,11 @@ epoch = "2200-01-01T00:00:00Z"
 [disk]
 size = {size}
 
+[system]
+fstab = "keep"
+
 [normalize]
-clean = false
+skip = ["machine-id", "ssh-host-keys", "random-seeds", "package-caches", "caches", "logs"]
 
 [[source]]
 kind = "tar"

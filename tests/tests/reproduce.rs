@@ -30,7 +30,7 @@ content = "hello\n"
 [[user]]
 name = "admin"
 uid = 1000
-ssh_authorized_keys = ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ0k admin"]
+authorized-keys = ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ0k admin"]
 "#;
 
 /// Files of a folder source: enough to fill directories, extents and several blocks.

@@ -1,9 +1,13 @@
 //! `/etc/fstab` (fstab(5)) from a list of mounts, with the mount points made in the tree. Does not know partitions.
 
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
 use amiforge_formats::plan::Sources;
 use amiforge_formats::time::Time;
-use amiforge_formats::tree::Tree;
+use amiforge_formats::tree::{Kind, Meta, Node, Tree};
 
+use super::resolve::{self, Last};
 use super::{PathError, StepError};
 
 /// How a mount finds its device.
@@ -95,6 +99,34 @@ pub enum FstabError {
     /// A path.
     #[error(transparent)]
     Path(#[from] PathError),
+    /// The sources brought one.
+    #[error("the image has an fstab already, and it has entries; the first is `{}`", first.escape_debug())]
+    Exists {
+        /// Its first entry.
+        first: String,
+    },
+    /// Two mounts at one place.
+    #[error("two file systems are to be mounted at `{mount_point}`")]
+    Twice {
+        /// The place.
+        mount_point: String,
+    },
+    /// A field is empty or has what no escape can hide.
+    #[error("`{}` cannot be the {field} of a mount", value.escape_debug())]
+    BadField {
+        /// Which field.
+        field: &'static str,
+        /// Its value.
+        value: String,
+    },
+    /// The last field of fstab only goes so far.
+    #[error("pass {pass} of `{mount_point}`: 0 is never, 1 the root, 2 all others")]
+    BadPass {
+        /// What was given.
+        pass: u8,
+        /// Where.
+        mount_point: String,
+    },
 }
 
 /// Writes `/etc/fstab` and makes the mount points. Without mounts nothing changes.
@@ -102,6 +134,199 @@ pub enum FstabError {
 /// # Errors
 /// [`StepError::Fstab`].
 pub fn apply(tree: &mut Tree, sources: &dyn Sources, spec: &FstabSpec, time: Time) -> Result<(), StepError> {
-    let _ = (tree, sources, spec, time);
+    if spec.mounts.is_empty() {
+        return Ok(());
+    }
+    write(tree, sources, spec, time).map_err(StepError::Fstab)
+}
+
+fn write(tree: &mut Tree, sources: &dyn Sources, spec: &FstabSpec, time: Time) -> Result<(), FstabError> {
+    if spec.existing == Existing::Refuse {
+        refuse_entries(tree, sources)?;
+    }
+    let mut mounts: Vec<&MountSpec> = spec.mounts.iter().collect();
+    // Parents before children, swap last; the sort is stable, so swaps keep the order given.
+    mounts.sort_by_key(|mount| mount.mount_point.as_ref().map_or((1, ""), |path| (0, path.as_str())));
+    let mut points = BTreeSet::new();
+    let mut text = String::from("# <file system> <mount point> <type> <options> <dump> <pass>\n");
+    for mount in mounts {
+        line(mount, &mut text)?;
+        let Some(point) = &mount.mount_point else { continue };
+        if !points.insert(point) {
+            return Err(FstabError::Twice { mount_point: point.clone() });
+        }
+        make_point(tree, point, time)?;
+    }
+    Ok(resolve::write(tree, b"/etc/fstab", text.as_bytes(), 0o644, time)?)
+}
+
+/// An fstab of comments, as distributions ship it, may go.
+fn refuse_entries(tree: &Tree, sources: &dyn Sources) -> Result<(), FstabError> {
+    let text = resolve::read(tree, sources, b"/etc/fstab")?.unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    match text.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#')) {
+        Some(first) => Err(FstabError::Exists { first: first.to_owned() }),
+        None => Ok(()),
+    }
+}
+
+/// Makes the folder of a mount point, or finds one there.
+fn make_point(tree: &mut Tree, point: &str, time: Time) -> Result<(), FstabError> {
+    let place = resolve::place_made(tree, resolve::checked(point)?, Last::Follow, time)?;
+    match place.node.map(|id| &tree.node(id).kind) {
+        None => {
+            resolve::put(tree, &place, Node { meta: Meta::root_owned(0o755, time), kind: Kind::dir() })?;
+        }
+        Some(Kind::Dir(_)) => {}
+        Some(other) => return Err(PathError::NotADir { path: place.path, found: other.word() }.into()),
+    }
     Ok(())
+}
+
+/// Adds the line of one mount.
+fn line(mount: &MountSpec, text: &mut String) -> Result<(), FstabError> {
+    let (tag, device) = match &mount.device {
+        Device::PartUuid(guid) => ("PARTUUID=", guid),
+        Device::Uuid(uuid) => ("UUID=", uuid),
+        Device::Label(label) => ("LABEL=", label),
+        Device::Other(device) => ("", device),
+    };
+    let point = mount.mount_point.as_deref().unwrap_or("none");
+    if mount.pass > 2 {
+        return Err(FstabError::BadPass { pass: mount.pass, mount_point: point.to_owned() });
+    }
+    let options = if mount.options.is_empty() { "defaults".to_owned() } else { mount.options.join(",") };
+    let fields = [("device", device), ("mount point", &point.to_owned()), ("type", &mount.fs_type)];
+    for (field, value) in fields.into_iter().chain(mount.options.iter().map(|option| ("option", option))) {
+        if value.is_empty()
+            || value.chars().any(|letter| letter.is_control() && letter != '\t' && letter != '\n')
+        {
+            return Err(FstabError::BadField { field, value: value.clone() });
+        }
+    }
+    // Writing to a String cannot fail.
+    let _ = writeln!(
+        text,
+        "{tag}{} {} {} {} {} {}",
+        escaped(device),
+        escaped(point),
+        escaped(&mount.fs_type),
+        escaped(&options),
+        mount.dump,
+        mount.pass
+    );
+    Ok(())
+}
+
+/// A field with what would end it, or start a comment, as the octal escapes of getmntent(3).
+fn escaped(field: &str) -> String {
+    let mut out = String::with_capacity(field.len());
+    for letter in field.chars() {
+        match letter {
+            ' ' | '\t' | '\n' | '\\' | '#' => {
+                let _ = write!(out, "\\{:03o}", u32::from(letter));
+            }
+            _ => out.push(letter),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use amiforge_formats::plan::NoSources;
+
+    use super::*;
+    use crate::steps::testing::{NOW, add, empty, extract, oracle, shape, text, tree};
+
+    fn mounts(mounts: Vec<MountSpec>) -> FstabSpec {
+        FstabSpec { mounts, existing: Existing::Refuse }
+    }
+
+    fn typical() -> FstabSpec {
+        let guid = "c12a7328-f81f-11d2-ba4b-00a0c93ec93b";
+        let mut odd = MountSpec::data(Device::Other("tmpfs".into()), "/srv/a b\\#c", "tmpfs");
+        odd.options = vec!["size=1m".into(), "mode=0700".into()];
+        odd.pass = 0;
+        mounts(vec![
+            MountSpec::swap(Device::Uuid("5c3e4a5e-8f4e-4f6e-9d55-8f9cf6f5d0a1".into())),
+            MountSpec::esp(Device::PartUuid(guid.into()), "/boot/efi"),
+            odd,
+            MountSpec::root(Device::Label("my root".into()), "ext4"),
+        ])
+    }
+
+    #[test]
+    fn mounts_become_lines_and_folders() {
+        let mut tree = tree(&[("/etc/fstab", "file 0600 # UNCONFIGURED FSTAB FOR BASE SYSTEM\n\n")]);
+        apply(&mut tree, &NoSources, &typical(), NOW).unwrap();
+        let expected = "# <file system> <mount point> <type> <options> <dump> <pass>\n\
+            LABEL=my\\040root / ext4 defaults 0 1\n\
+            PARTUUID=c12a7328-f81f-11d2-ba4b-00a0c93ec93b /boot/efi vfat umask=0077 0 2\n\
+            tmpfs /srv/a\\040b\\134\\043c tmpfs size=1m,mode=0700 0 0\n\
+            UUID=5c3e4a5e-8f4e-4f6e-9d55-8f9cf6f5d0a1 none swap sw 0 0\n";
+        assert_eq!(text(&tree, "/etc/fstab"), expected);
+        assert_eq!(shape(&tree, "/etc/fstab"), "file 0600 0:0");
+        assert_eq!(shape(&tree, "/boot/efi"), "dir 0755 0:0");
+        assert_eq!(shape(&tree, "/srv/a b\\#c"), "dir 0755 0:0");
+    }
+
+    #[test]
+    fn findmnt_reads_the_same_fields() {
+        let mut tree = empty();
+        apply(&mut tree, &NoSources, &typical(), NOW).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        extract(&tree, folder.path());
+        let file = folder.path().join("etc/fstab").display().to_string();
+        let args = ["--fstab", "--tab-file", &file, "--noheadings", "--json", "--output", "SOURCE,TARGET"];
+        let Some(output) = oracle("findmnt", &args) else { return };
+        let said = String::from_utf8(output.stdout).unwrap();
+        for part in ["LABEL=my root", r#""/boot/efi""#, r"/srv/a b\\#c"] {
+            assert!(said.contains(part), "{part} in {said}");
+        }
+        let Some(output) = oracle("findmnt", &["--verify", "--tab-file", &file]) else { return };
+        let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        // The devices and the odd folder are not on this machine; only what it says of the text counts.
+        assert!(said.contains("0 parse errors"), "{said}");
+    }
+
+    #[test]
+    fn an_fstab_with_entries_is_refused_unless_told() {
+        let mut tree = tree(&[("/etc/fstab", "file 0644 # c\nLABEL=x / ext4 defaults 0 1\n")]);
+        let error = apply(&mut tree, &NoSources, &typical(), NOW).unwrap_err();
+        assert!(
+            matches!(error, StepError::Fstab(FstabError::Exists { first }) if first.starts_with("LABEL=x"))
+        );
+        let told = FstabSpec { existing: Existing::Replace, ..typical() };
+        apply(&mut tree, &NoSources, &told, NOW).unwrap();
+        assert!(!text(&tree, "/etc/fstab").contains("LABEL=x"));
+        let before = text(&tree, "/etc/fstab");
+        apply(&mut tree, &NoSources, &FstabSpec::default(), NOW).unwrap();
+        assert_eq!(text(&tree, "/etc/fstab"), before);
+    }
+
+    #[test]
+    fn mounts_that_cannot_be_are_refused() {
+        let mut tree = empty();
+        add(&mut tree, "/file", "file 0644 x");
+        let device = || Device::Label("x".into());
+        let mut pass = MountSpec::root(device(), "ext4");
+        pass.pass = 3;
+        let mut option = MountSpec::root(device(), "ext4");
+        option.options.push(String::new());
+        for (spec, expected) in [
+            (vec![MountSpec::root(device(), "ext4"), MountSpec::root(device(), "ext4")], "two file systems"),
+            (vec![MountSpec::data(device(), "/a/../b", "ext4")], "is not plain"),
+            (vec![MountSpec::data(device(), "relative", "ext4")], "is not absolute"),
+            (vec![MountSpec::data(device(), "/file", "ext4")], "is a file where a directory"),
+            (vec![MountSpec::data(Device::Label("a\u{7}".into()), "/a", "ext4")], "cannot be the device"),
+            (vec![MountSpec::data(device(), "/a", "")], "cannot be the type"),
+            (vec![option], "cannot be the option"),
+            (vec![pass], "pass 3"),
+        ] {
+            let error = apply(&mut tree.clone(), &NoSources, &mounts(spec), NOW).unwrap_err();
+            let said = std::error::Error::source(&error).unwrap().to_string();
+            assert!(said.contains(expected), "{said}");
+        }
+    }
 }

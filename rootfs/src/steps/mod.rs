@@ -11,6 +11,8 @@ pub mod files;
 pub mod fstab;
 pub(crate) mod resolve;
 pub mod system;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod units;
 
 pub use resolve::PathError;

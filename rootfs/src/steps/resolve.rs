@@ -1,7 +1,7 @@
 //! Paths inside a tree: follows symbolic links as the kernel would with the tree as its root, makes missing
 //! parents when asked, and reads and replaces small files. Knows nothing of what the files mean.
 //!
-//! Follows path_resolution(7): links resolve against their own directory, absolute targets against the tree's
+//! Follows `path_resolution(7)`: links resolve against their own directory, absolute targets against the tree's
 //! root, `..` of the root is the root, and 40 links are the end of it.
 
 use std::io;
@@ -304,7 +304,7 @@ pub(crate) fn contents(
 }
 
 /// The bytes of content whose length the caller has bounded.
-fn bytes_of(content: &Content, sources: &dyn Sources) -> io::Result<Vec<u8>> {
+pub(crate) fn bytes_of(content: &Content, sources: &dyn Sources) -> io::Result<Vec<u8>> {
     let mut bytes = vec![0; usize::try_from(content.len()).map_err(io::Error::other)?];
     for segment in content.segments() {
         let range = segment.offset as usize..(segment.offset + segment.len) as usize;

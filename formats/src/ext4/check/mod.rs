@@ -1,58 +1,27 @@
 //! ext4 checker: what a file system says against what it uses, like a file-system check that changes nothing.
+//!
+//! It goes as e2fsck does: every inode and the blocks that it claims, every directory and the names that lead to
+//! inodes, then bitmaps and counts against both; further the journal, the inode for growth, and the backups. It
+//! knows the reader and nothing of the writer.
 
-use super::read::{self, Fault, Faults, ReadError};
+mod attributes;
+mod backups;
+mod claims;
+mod directories;
+mod groups;
+mod inodes;
+mod journal;
+mod links;
+mod orphans;
+mod report;
+mod resize;
+mod superblock;
+
+use std::collections::BTreeMap;
+
+pub use self::report::{Finding, Report, Severity};
+use super::read::{self, FileKind, FileSystem, ReadError};
 use crate::read_at::ReadAt;
-
-/// How bad a finding is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Severity {
-    /// Odd, and harmless to a system that mounts it.
-    Warning,
-    /// A file-system check would repair it.
-    Error,
-}
-
-/// Something found.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{fault}")]
-#[non_exhaustive]
-pub struct Finding {
-    /// How bad.
-    pub severity: Severity,
-    /// What, where and why.
-    pub fault: Fault,
-}
-
-/// What a check found.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Report {
-    /// The findings, in the order of the check; at most [`Report::MOST`].
-    pub findings: Vec<Finding>,
-    /// Findings beyond those.
-    pub more: u64,
-}
-
-impl Report {
-    /// Most findings that a report keeps.
-    pub const MOST: usize = 10_000;
-
-    /// Whether nothing was found.
-    pub fn is_clean(&self) -> bool {
-        self.findings.is_empty()
-    }
-}
-
-impl Faults for Report {
-    fn report(&mut self, fault: Fault) -> Result<(), ReadError> {
-        if self.findings.len() < Self::MOST {
-            self.findings.push(Finding { severity: Severity::Error, fault });
-        } else {
-            self.more += 1;
-        }
-        Ok(())
-    }
-}
 
 /// Checks the file system that begins at the first byte of `image`.
 ///
@@ -61,6 +30,53 @@ impl Faults for Report {
 pub fn check<R: ReadAt + ?Sized>(image: &R) -> Result<Report, ReadError> {
     let mut report = Report::default();
     let file_system = read::open_reporting(image, &mut report)?;
-    let _ = file_system;
-    Ok(report)
+    let names = file_system.superblock().features.uncheckable();
+    if !names.is_empty() {
+        return Err(ReadError::Features { names: names.join(", ") });
+    }
+    let mut check = Check {
+        file_system: &file_system,
+        report,
+        claims: claims::Claims::default(),
+        inodes: BTreeMap::new(),
+        attributes: attributes::Shared::default(),
+    };
+    check.superblock();
+    check.metadata_claims();
+    check.inodes()?;
+    check.attribute_blocks();
+    check.journal()?;
+    check.resize_inode()?;
+    check.orphan_file()?;
+    check.directories()?;
+    check.links();
+    check.block_claims();
+    check.groups()?;
+    check.backups()?;
+    Ok(check.report)
 }
+
+/// What is known of an inode in use.
+#[derive(Debug, Clone, Copy)]
+struct Known {
+    kind: Option<FileKind>,
+    /// Names that it says it has.
+    links: u16,
+    /// Names that lead to it.
+    names: u32,
+    /// First byte of the inode in the image.
+    offset: u64,
+}
+
+/// A check under way.
+struct Check<'c, 'a, R: ?Sized> {
+    file_system: &'c FileSystem<'a, R>,
+    report: Report,
+    claims: claims::Claims,
+    /// Inodes in use.
+    inodes: BTreeMap<u32, Known>,
+    attributes: attributes::Shared,
+}
+
+#[cfg(test)]
+mod tests;

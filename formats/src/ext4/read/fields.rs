@@ -24,11 +24,6 @@ pub(crate) fn u32(bytes: &[u8], at: usize) -> u32 {
     u32::from_le_bytes(array(bytes, at))
 }
 
-/// The 64-bit number at `at`.
-pub(crate) fn u64(bytes: &[u8], at: usize) -> u64 {
-    u64::from_le_bytes(array(bytes, at))
-}
-
 /// The big-endian 32-bit number at `at` (the journal is big-endian).
 pub(crate) fn be32(bytes: &[u8], at: usize) -> u32 {
     u32::from_be_bytes(array(bytes, at))

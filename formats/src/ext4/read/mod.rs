@@ -7,7 +7,7 @@
 pub(crate) mod acl;
 pub(crate) mod checksum;
 pub(crate) mod directory;
-mod error;
+pub(crate) mod error;
 pub(crate) mod extents;
 pub(crate) mod features;
 pub(crate) mod fields;
@@ -17,15 +17,15 @@ pub(crate) mod htree;
 pub(crate) mod indirect;
 pub(crate) mod inode;
 pub(crate) mod superblock;
-mod tree;
-mod usage;
+pub(crate) mod tree;
+pub(crate) mod usage;
 pub(crate) mod xattr;
 
 use std::collections::BTreeSet;
 
 pub use self::directory::DirEntry;
 pub(crate) use self::error::Faults;
-use self::error::Refuse;
+pub(crate) use self::error::Refuse;
 pub use self::error::{Fault, Place, ReadError, Why};
 pub use self::extents::{Mapping, Run};
 pub use self::features::Features;
@@ -35,6 +35,7 @@ pub use self::inode::{
 };
 pub use self::superblock::Superblock;
 pub use self::tree::NumberedTree;
+pub(crate) use self::tree::target;
 pub use self::usage::UsedBlocks;
 use crate::plan::SourceId;
 use crate::read_at::ReadAt;

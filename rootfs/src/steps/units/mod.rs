@@ -1,9 +1,29 @@
 //! Enabling, disabling and masking of systemd units, with the links that `systemctl --root` makes.
+//!
+//! The parts: `name` (what a unit name is), `lookup` (where its file is), `install` (what the file says), `enable`
+//! (which links that means), `links` (making and removing them), `preset` (what the distribution wants).
+
+mod enable;
+mod install;
+mod links;
+mod lookup;
+mod name;
+mod preset;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeSet, VecDeque};
 
 use amiforge_formats::plan::Sources;
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::Tree;
 
+use self::enable::Faults;
+use self::install::expand;
+use self::links::{Link, Over};
+use self::lookup::{Found, Units};
+use self::name::UnitName;
+use self::preset::Verdict;
 use super::{PathError, StepError};
 
 /// Whether the distribution's presets are applied first.
@@ -36,6 +56,92 @@ pub enum UnitError {
     /// A path.
     #[error(transparent)]
     Path(#[from] PathError),
+    /// The recipe's word is no unit name.
+    #[error("`{}` is no unit name", text.escape_debug())]
+    BadName {
+        /// The word.
+        text: String,
+    },
+    /// No unit file has that name.
+    #[error(
+        "the image has no unit file `{name}` in /etc, /usr/local/lib, /usr/lib or /lib `/systemd/system`"
+    )]
+    Missing {
+        /// The name.
+        name: String,
+    },
+    /// It is masked.
+    #[error("`{path}` masks it: an empty file, or a link to /dev/null")]
+    Masked {
+        /// The mask.
+        path: String,
+    },
+    /// It says nowhere how to be enabled.
+    #[error("`{name}` has no [Install] section that says what wants it: it cannot be enabled, only wanted")]
+    NoInstall {
+        /// The unit.
+        name: String,
+    },
+    /// A link in the search path leads to what is no unit.
+    #[error("the link `{link}` leads to `{target}`, which is no unit")]
+    BadLink {
+        /// The link.
+        link: String,
+        /// Its target.
+        target: String,
+    },
+    /// Aliases without end.
+    #[error("`{name}` is an alias of an alias without end")]
+    AliasLoop {
+        /// The last name tried.
+        name: String,
+    },
+    /// A specifier that only a running machine knows, or nobody.
+    #[error("`%{specifier}` in `{text}` is not known in an image")]
+    Specifier {
+        /// The letter.
+        specifier: String,
+        /// The word that it stands in.
+        text: String,
+    },
+    /// A word of `[Install]` is not what it has to be.
+    #[error("`{}` of {key}= is not valid", value.escape_debug())]
+    BadValue {
+        /// The key.
+        key: &'static str,
+        /// The word, specifiers expanded.
+        value: String,
+    },
+    /// A word of `Alias=` cannot be an alias of the unit.
+    #[error("`{}` of Alias= cannot be an alias of it: {why}", alias.escape_debug())]
+    BadAlias {
+        /// The word, specifiers expanded.
+        alias: String,
+        /// Why.
+        why: &'static str,
+    },
+    /// A template that is to be wanted by what is no template.
+    #[error("`{unit}` is a template without DefaultInstance=, and `{by}` cannot want it: name an instance")]
+    NoInstance {
+        /// The template.
+        unit: String,
+        /// What should want it.
+        by: String,
+    },
+    /// Something else stands where a link has to be.
+    #[error("`{path}` is {found} already")]
+    Taken {
+        /// The path.
+        path: String,
+        /// What it is.
+        found: String,
+    },
+    /// `Also=` without end.
+    #[error("it names more than {limit} units by Also=")]
+    TooMany {
+        /// The bound.
+        limit: usize,
+    },
 }
 
 /// Applies presets, then `disable`, `enable` and `mask`.
@@ -43,6 +149,116 @@ pub enum UnitError {
 /// # Errors
 /// [`StepError::Unit`] for the first unit that cannot be.
 pub fn apply(tree: &mut Tree, sources: &dyn Sources, spec: &UnitsSpec, time: Time) -> Result<(), StepError> {
-    let _ = (tree, sources, spec, time);
+    let fault = |doing, unit: &str| {
+        let unit = unit.to_owned();
+        move |source| StepError::Unit { doing, unit, source }
+    };
+    if spec.presets == Presets::All {
+        preset_all(tree, sources, time).map_err(fault("presetting", "*"))?;
+    }
+    for unit in &spec.disable {
+        disable(tree, sources, unit).map_err(fault("disabling", unit))?;
+    }
+    for unit in &spec.enable {
+        enable(tree, sources, unit, time).map_err(fault("enabling", unit))?;
+    }
+    for unit in &spec.mask {
+        mask(tree, unit, time).map_err(fault("masking", unit))?;
+    }
     Ok(())
+}
+
+fn parse(text: &str) -> Result<UnitName, UnitError> {
+    UnitName::of_words(text).ok_or_else(|| UnitError::BadName { text: text.to_owned() })
+}
+
+/// As `systemctl enable`, but that a unit without anything to install is refused: a recipe means what it says.
+fn enable(tree: &mut Tree, sources: &dyn Sources, unit: &str, time: Time) -> Result<(), UnitError> {
+    let name = parse(unit)?;
+    let links = enable::links(&Units::new(tree, sources)?, &name, Faults::Refuse)?;
+    if links.is_empty() {
+        return Err(UnitError::NoInstall { name: name.to_string() });
+    }
+    links.iter().try_for_each(|link| links::make(tree, link, time))
+}
+
+/// As `systemctl disable`: the unit and all that it names by `Also=`.
+fn disable(tree: &mut Tree, sources: &dyn Sources, unit: &str) -> Result<(), UnitError> {
+    let first = parse(unit)?;
+    let units = Units::new(tree, sources)?;
+    let mut seen = BTreeSet::from([first.clone()]);
+    let mut pending = VecDeque::from([first]);
+    let mut marked = BTreeSet::new();
+    while let Some(name) = pending.pop_front() {
+        let found = match units.find(&name) {
+            Ok(Found::Unit(found)) => found,
+            Ok(Found::Masked(_)) => continue,
+            // Only the unit that the recipe names has to be there.
+            Err(_) if seen.len() > 1 => continue,
+            Err(error) => return Err(error),
+        };
+        marked.insert(found.name.to_string());
+        for also in &found.install.also {
+            let also = expand(also, &found.name, found.install.default_instance.as_deref())?;
+            let also = UnitName::new(&also).ok_or(UnitError::BadValue { key: "Also", value: also })?;
+            if seen.insert(also.clone()) {
+                pending.push_back(also);
+            }
+            if seen.len() > enable::ALSO_MAX {
+                return Err(UnitError::TooMany { limit: enable::ALSO_MAX });
+            }
+        }
+    }
+    links::remove(tree, marked)
+}
+
+/// As `systemctl mask`.
+fn mask(tree: &mut Tree, unit: &str, time: Time) -> Result<(), UnitError> {
+    let name = parse(unit)?.to_string();
+    links::make(tree, &Link { name, target: "/dev/null".into(), over: Over::Broken }, time)
+}
+
+/// As `systemctl preset-all`: units that cannot be enabled are passed over.
+fn preset_all(tree: &mut Tree, sources: &dyn Sources, time: Time) -> Result<(), UnitError> {
+    let units = Units::new(tree, sources)?;
+    let mut presets = preset::Presets::default();
+    units.preset_files()?.iter().for_each(|file| presets.add(file));
+    let (mut wanted, mut unwanted) = (Vec::new(), BTreeSet::new());
+    for name in units.names()? {
+        match units.find(&name) {
+            // Aliases follow the unit that they are of.
+            Ok(Found::Unit(unit)) if unit.name == name => {}
+            Err(error) if is_grave(&error) => return Err(error),
+            Ok(_) | Err(_) => continue,
+        }
+        match presets.verdict(&name) {
+            Verdict::Ignore => {}
+            Verdict::Disable => drop(unwanted.insert(name.to_string())),
+            Verdict::Enable(names) => wanted.extend(names),
+        }
+    }
+    let mut made = Vec::new();
+    for name in wanted {
+        match enable::links(&units, &name, Faults::PassOver) {
+            Ok(links) => made.extend(links),
+            Err(error) if is_grave(&error) => return Err(error),
+            Err(_) => {}
+        }
+    }
+    links::remove(tree, unwanted)?;
+    for link in made {
+        match links::make(tree, &link, time) {
+            Err(UnitError::Taken { .. }) => {}
+            other => other?,
+        }
+    }
+    Ok(())
+}
+
+/// Whether an error is more than a unit that cannot be enabled.
+fn is_grave(error: &UnitError) -> bool {
+    matches!(
+        error,
+        UnitError::Path(PathError::Read { .. } | PathError::TooLarge { .. } | PathError::Tree { .. })
+    )
 }

@@ -1,0 +1,157 @@
+//! Every directory: where its names lead, and whether the root leads to it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Check;
+use super::superblock::value;
+use crate::ext4::read::features;
+use crate::ext4::read::{DirEntry, Fault, FileKind, Inode, Place, ROOT, ReadError, Why, directory};
+use crate::read_at::ReadAt;
+
+/// What the directories say of each other.
+#[derive(Debug, Default)]
+struct Family {
+    /// The directory that names a directory.
+    parents: BTreeMap<u32, u32>,
+    /// What `..` names in a directory, and where that entry stands.
+    dots: BTreeMap<u32, DirEntry>,
+}
+
+impl<R: ReadAt + ?Sized> Check<'_, '_, R> {
+    /// Goes through the entries of all directories.
+    pub(super) fn directories(&mut self) -> Result<(), ReadError> {
+        let is_dir = |kind: Option<FileKind>| kind == Some(FileKind::Dir);
+        let dirs: Vec<u32> =
+            self.inodes.iter().filter(|(_, known)| is_dir(known.kind)).map(|(number, _)| *number).collect();
+        let mut family = Family::default();
+        let mut met = BTreeSet::new();
+        for &number in &dirs {
+            // What is wrong with the inode or its mapping is known already.
+            let inode = self.file_system.inode_reporting(number, &mut super::Report::default())?;
+            self.directory(&inode, &mut family, &mut met)?;
+        }
+        if !self.inodes.get(&ROOT).is_some_and(|root| is_dir(root.kind)) {
+            let offset = self.file_system.inode_offset(ROOT)?;
+            let place = Place::Inode { inode: ROOT };
+            let why = Why::Missing { what: "the root directory" };
+            self.report.error(Fault { place, offset, why });
+        }
+        self.family(&dirs, &family);
+        Ok(())
+    }
+
+    fn directory(
+        &mut self,
+        dir: &Inode,
+        family: &mut Family,
+        met: &mut BTreeSet<u64>,
+    ) -> Result<(), ReadError> {
+        let mapping = self.file_system.mapping_reporting(dir, met, &mut super::Report::default())?;
+        // Blocks of two directories are found with the claims; read twice they would multiply the entries.
+        let blocks = mapping.runs.iter().flat_map(|run| run.physical..run.physical.saturating_add(run.len));
+        if !blocks.fold(true, |fresh, block| met.insert(block) && fresh) {
+            return Ok(());
+        }
+        let entries = directory::read(self.file_system, dir, &mapping, &mut self.report)?;
+        let mut names: BTreeSet<&[u8]> = BTreeSet::new();
+        for entry in &entries {
+            if entry.is_dots() {
+                self.type_byte(dir, entry, FileKind::Dir);
+                if &*entry.name == b".." {
+                    family.dots.entry(dir.number).or_insert_with(|| entry.clone());
+                }
+                continue;
+            }
+            if !names.insert(&entry.name) {
+                self.report.error(entry.fault(dir.number, Why::Duplicate { name: entry.name.clone() }));
+            }
+            self.entry(dir, entry, family);
+        }
+        Ok(())
+    }
+
+    fn entry(&mut self, dir: &Inode, entry: &DirEntry, family: &mut Family) {
+        let first = self.file_system.superblock().first_inode;
+        let known = self.inodes.get_mut(&entry.inode).filter(|_| entry.inode >= first);
+        let Some(known) = known else {
+            let why = Why::Dangling { name: entry.name.clone(), found: entry.inode };
+            self.report.error(entry.fault(dir.number, why));
+            return;
+        };
+        known.names = known.names.saturating_add(1);
+        let Some(kind) = known.kind else { return };
+        self.type_byte(dir, entry, kind);
+        if kind == FileKind::Dir && family.parents.insert(entry.inode, dir.number).is_some() {
+            let why = Why::Again { what: "directory", number: u64::from(entry.inode) };
+            self.report.error(entry.fault(dir.number, why));
+        }
+    }
+
+    fn type_byte(&mut self, dir: &Inode, entry: &DirEntry, kind: FileKind) {
+        let typed = self.file_system.superblock().features.incompat(features::FILETYPE);
+        let (found, expected) = (entry.file_type, kind.entry_byte());
+        if typed && found != expected {
+            let why = Why::FileType { name: entry.name.clone(), found, expected };
+            self.report.error(entry.fault(dir.number, why));
+        }
+    }
+
+    /// Parents agree with `..`, and lead to the root.
+    fn family(&mut self, dirs: &[u32], family: &Family) {
+        for (&dir, entry) in &family.dots {
+            let expected = if dir == ROOT { Some(&ROOT) } else { family.parents.get(&dir) };
+            if let Some(&expected) = expected.filter(|expected| **expected != entry.inode) {
+                let why = Why::Entry { name: entry.name.clone(), found: entry.inode, expected };
+                self.report.error(entry.fault(dir, why));
+            }
+        }
+        let mut reached: BTreeSet<u32> = [ROOT].into();
+        for &dir in dirs {
+            let mut path = Vec::new();
+            let mut at = dir;
+            // Whoever stands on the path already closes a loop, which the root does not lead to.
+            let mut on_path = BTreeSet::new();
+            let found = loop {
+                if reached.contains(&at) {
+                    break true;
+                }
+                if !on_path.insert(at) {
+                    break false;
+                }
+                path.push(at);
+                match family.parents.get(&at) {
+                    Some(&parent) => at = parent,
+                    None => break false,
+                }
+            };
+            if found {
+                reached.extend(path);
+            } else if let Some(known) = self.inodes.get(&dir).filter(|known| known.names > 0) {
+                // One without any name is found with the link counts.
+                let place = Place::Inode { inode: dir };
+                let fault = Fault { place, offset: known.offset, why: Why::Unreachable };
+                self.report.error(fault);
+            }
+        }
+        self.subdirectories(dirs, family);
+    }
+
+    /// A directory has two links and one more for every directory in it.
+    fn subdirectories(&mut self, dirs: &[u32], family: &Family) {
+        let mut inside: BTreeMap<u32, u64> = BTreeMap::new();
+        for parent in family.parents.values() {
+            *inside.entry(*parent).or_default() += 1;
+        }
+        let many = self.file_system.superblock().features.ro_compat(features::DIR_NLINK);
+        for dir in dirs {
+            let Some(known) = self.inodes.get(dir) else { continue };
+            let links = 2 + inside.get(dir).copied().unwrap_or(0);
+            // Past 65000 the count does not fit: it stands at 1 for good.
+            let expected = if many && links > 65000 { 1 } else { links };
+            if let Some(why) = value("i_links_count", known.links.into(), expected) {
+                let fault = Fault { place: Place::Inode { inode: *dir }, offset: known.offset, why };
+                self.report.error(fault);
+            }
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! Names against link counts: every inode in use is in a directory, and as often as it says.
+
+use super::Check;
+use super::superblock::value;
+use crate::ext4::read::{Fault, FileKind, Place, ROOT, Why};
+use crate::read_at::ReadAt;
+
+impl<R: ReadAt + ?Sized> Check<'_, '_, R> {
+    /// Compares names and link counts; directories' counts are compared with the directories.
+    pub(super) fn links(&mut self) {
+        let superblock = self.file_system.superblock();
+        for (&inode, known) in &self.inodes {
+            let nameless = inode < superblock.first_inode
+                || inode == superblock.journal_inode
+                || inode == superblock.orphan_file_inode
+                || superblock.quota_inodes.contains(&inode);
+            if inode == ROOT || nameless {
+                continue;
+            }
+            let why = if known.names == 0 {
+                Some(Why::Unreachable)
+            } else if known.kind == Some(FileKind::Dir) {
+                None
+            } else {
+                value("i_links_count", known.links.into(), known.names.into())
+            };
+            if let Some(why) = why {
+                self.report.error(Fault { place: Place::Inode { inode }, offset: known.offset, why });
+            }
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! Homes: made from `/etc/skel`, and the ssh keys in them. Does not read account files.
+
+use std::sync::Arc;
+
+use amiforge_formats::plan::Sources;
+use amiforge_formats::time::Time;
+use amiforge_formats::tree::{Content, Kind, Meta, Node, NodeId, Tree};
+
+use super::database::User;
+use super::{AccountClass, AccountError, MakeHome, UserSpec};
+use crate::steps::resolve::{self, Last, PathError, Place};
+
+/// Deepest folder that is copied from `/etc/skel`.
+const DEPTH_MAX: usize = 64;
+
+/// Makes the home if the spec wants it and it is not there, and adds the keys.
+pub(super) fn apply(
+    tree: &mut Tree,
+    sources: &dyn Sources,
+    spec: &UserSpec,
+    user: &User,
+    mode: u16,
+    time: Time,
+) -> Result<(), AccountError> {
+    let keys = !spec.ssh_authorized_keys.is_empty();
+    let wanted = match spec.make_home {
+        MakeHome::Always => true,
+        MakeHome::Never => false,
+        MakeHome::Default => keys || (user.new && spec.class == AccountClass::Regular),
+    };
+    let exists = resolve::find(tree, user.home.as_bytes())?.is_some();
+    if keys && (user.home == "/nonexistent" || !(exists || wanted)) {
+        return Err(AccountError::NoHome { home: user.home.clone() });
+    }
+    if wanted && !exists {
+        make(tree, user, mode, time)?;
+    }
+    if keys { add_keys(tree, sources, spec, user, time) } else { Ok(()) }
+}
+
+fn owned(user: &User, mode: u16, mtime: Time) -> Meta {
+    Meta { mode, uid: user.uid, gid: user.gid, mtime, xattrs: None }
+}
+
+/// Copies `/etc/skel` to the home, all of it the user's.
+fn make(tree: &mut Tree, user: &User, mode: u16, time: Time) -> Result<(), AccountError> {
+    let path = resolve::checked(&user.home)?;
+    let place = resolve::place_made(tree, path, Last::Follow, time)?;
+    let home = resolve::put(tree, &place, Node { meta: owned(user, mode, time), kind: Kind::dir() })?;
+    let Some(skel) = resolve::find(tree, b"/etc/skel")? else { return Ok(()) };
+    copy(tree, skel, &Place { dir: home, name: None, node: Some(home), path: place.path }, user)
+}
+
+/// Copies the entries of a folder; content is shared, not read.
+fn copy(tree: &mut Tree, from: NodeId, to: &Place, user: &User) -> Result<(), AccountError> {
+    let mut pending = vec![(from, to.dir, to.path.clone(), 0)];
+    while let Some((from, to, path, depth)) = pending.pop() {
+        for (name, id) in tree.entries(from).cloned().unwrap_or_default() {
+            // A home below /etc/skel would copy itself.
+            if id == to || depth > DEPTH_MAX {
+                continue;
+            }
+            let mut node = tree.node(id).clone();
+            node.meta.uid = user.uid;
+            node.meta.gid = user.gid;
+            let is_dir = matches!(node.kind, Kind::Dir(_));
+            if is_dir {
+                node.kind = Kind::dir();
+            }
+            let path = [&path[..], b"/", name.as_bytes()].concat();
+            let made =
+                tree.add(to, name, node).map_err(|source| PathError::Tree { path: path.clone(), source })?;
+            if is_dir {
+                pending.push((id, made, path, depth + 1));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Adds the keys that are not there yet. sshd(8) takes them only from a folder and file of the user alone.
+fn add_keys(
+    tree: &mut Tree,
+    sources: &dyn Sources,
+    spec: &UserSpec,
+    user: &User,
+    time: Time,
+) -> Result<(), AccountError> {
+    let folder = format!("{}/.ssh", user.home.trim_end_matches('/'));
+    let place = resolve::place_made(tree, folder.as_bytes(), Last::Follow, time)?;
+    match place.node {
+        Some(id) if matches!(tree.node(id).kind, Kind::Dir(_)) => {
+            let meta = &mut tree.node_mut(id).meta;
+            *meta = Meta { xattrs: meta.xattrs.take(), ..owned(user, 0o700, meta.mtime) };
+        }
+        Some(id) => {
+            let found = tree.node(id).kind.word();
+            return Err(PathError::NotADir { path: place.path, found }.into());
+        }
+        None => {
+            resolve::put(tree, &place, Node { meta: owned(user, 0o700, time), kind: Kind::dir() })?;
+        }
+    }
+    let file = format!("{folder}/authorized_keys");
+    let mut text = resolve::read(tree, sources, file.as_bytes())?.unwrap_or_default();
+    if text.last().is_some_and(|&byte| byte != b'\n') {
+        text.push(b'\n');
+    }
+    for key in &spec.ssh_authorized_keys {
+        if !text.split(|&byte| byte == b'\n').any(|line| line == key.as_bytes()) {
+            text.extend_from_slice(key.as_bytes());
+            text.push(b'\n');
+        }
+    }
+    let place = resolve::place_made(tree, file.as_bytes(), Last::Follow, time)?;
+    let kind = Kind::File(Content::Inline(Arc::from(text)));
+    resolve::put(tree, &place, Node { meta: owned(user, 0o600, time), kind })?;
+    Ok(())
+}

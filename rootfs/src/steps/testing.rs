@@ -1,0 +1,150 @@
+//! Trees in a few words, for the tests of the steps, and the oracles that judge the results.
+//!
+//! `tree(&[("/etc/motd", "file 0644 hello")])`: `file MODE CONTENT`, `dir MODE`, `link TARGET`, `null`.
+
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use amiforge_formats::plan::{NoSources, SourceId, Sources};
+use amiforge_formats::time::Time;
+use amiforge_formats::tree::{Content, Kind, Meta, Node, Tree};
+
+use super::resolve::{self, Last};
+
+/// The time of everything that a test puts into a tree.
+pub(crate) const OLD: Time = Time::from_secs(1_000_000);
+
+/// The time of a build.
+pub(crate) const NOW: Time = Time::from_secs(1_700_000_000);
+
+/// An empty root.
+pub(crate) fn empty() -> Tree {
+    Tree::new(Meta::root_owned(0o755, OLD))
+}
+
+/// A tree from paths and words.
+pub(crate) fn tree(entries: &[(&str, &str)]) -> Tree {
+    let mut tree = empty();
+    for (path, words) in entries {
+        add(&mut tree, path, words);
+    }
+    tree
+}
+
+/// Adds or replaces one path.
+pub(crate) fn add(tree: &mut Tree, path: &str, words: &str) {
+    let (kind, rest) = words.split_once(' ').unwrap_or((words, ""));
+    let (mode, content) = rest.split_once(' ').unwrap_or((rest, ""));
+    let mode = u16::from_str_radix(mode, 8).unwrap_or(0o777);
+    let kind = match kind {
+        "file" => Kind::File(Content::Inline(content.as_bytes().into())),
+        "dir" => Kind::dir(),
+        "link" => Kind::Symlink(rest.as_bytes().into()),
+        "null" => Kind::CharDevice { major: 1, minor: 3 },
+        other => panic!("`{other}` is no kind"),
+    };
+    let place = resolve::place_made(tree, path.as_bytes(), Last::Keep, OLD).unwrap();
+    if matches!(kind, Kind::Dir(_)) && place.node.is_some() {
+        return;
+    }
+    resolve::put(tree, &place, Node { meta: Meta::root_owned(mode, OLD), kind }).unwrap();
+}
+
+/// The text of a file, links followed.
+pub(crate) fn text(tree: &Tree, path: &str) -> String {
+    let bytes = resolve::read(tree, &NoSources, path.as_bytes()).unwrap();
+    String::from_utf8(bytes.unwrap_or_else(|| panic!("{path} is not there"))).unwrap()
+}
+
+/// `kind mode uid:gid` of a path, links not followed, with the target of a link; `-` if there is nothing.
+pub(crate) fn shape(tree: &Tree, path: &str) -> String {
+    let place = resolve::place(tree, path.as_bytes(), Last::Keep).unwrap();
+    let Some(id) = place.and_then(|place| place.node) else { return "-".into() };
+    let Node { meta, kind } = tree.node(id);
+    let target = match kind {
+        Kind::Symlink(target) => format!(" {}", String::from_utf8_lossy(target)),
+        _ => String::new(),
+    };
+    format!("{} {:04o} {}:{}{target}", kind.word(), meta.mode, meta.uid, meta.gid)
+}
+
+/// A source of one stretch of bytes, for files that are not inline.
+pub(crate) struct OneSource(pub(crate) Vec<u8>);
+
+impl Sources for OneSource {
+    fn read_exact_at(&self, _source: SourceId, at: u64, buf: &mut [u8]) -> std::io::Result<()> {
+        let from = self.0.get(at as usize..).and_then(|rest| rest.get(..buf.len()));
+        buf.copy_from_slice(from.ok_or(std::io::ErrorKind::UnexpectedEof)?);
+        Ok(())
+    }
+}
+
+/// Writes folders, files and links of a tree below a folder, as the user who tests.
+pub(crate) fn extract(tree: &Tree, folder: &Path) {
+    for entry in tree.walk() {
+        let path = folder.join(std::ffi::OsStr::from_bytes(&entry.path));
+        match &tree.node(entry.id).kind {
+            Kind::Dir(_) => std::fs::create_dir_all(path).unwrap(),
+            Kind::Symlink(target) => {
+                std::os::unix::fs::symlink(std::ffi::OsStr::from_bytes(target), path).unwrap();
+            }
+            Kind::File(content) => {
+                std::fs::write(path, resolve::bytes_of(content, &NoSources).unwrap()).unwrap();
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Every path below a folder of the host that is no folder, with the targets of links, sorted.
+pub(crate) fn listing(folder: &Path) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut pending = vec![folder.to_owned()];
+    while let Some(dir) = pending.pop() {
+        for entry in std::fs::read_dir(&dir).into_iter().flatten().map(Result::unwrap) {
+            let path = entry.path();
+            let name = path.strip_prefix(folder).unwrap().display().to_string();
+            match std::fs::read_link(&path) {
+                Ok(target) => lines.push(format!("{name} -> {}", target.display())),
+                Err(_) if path.is_dir() => {
+                    lines.push(format!("{name}/"));
+                    pending.push(path);
+                }
+                Err(_) => lines.push(name),
+            }
+        }
+    }
+    lines.sort();
+    lines
+}
+
+/// Runs a tool that did not come from us. `None`, and a word about it, if this machine does not have it.
+pub(crate) fn oracle(name: &str, args: &[&str]) -> Option<Output> {
+    let dirs = std::env::var_os("PATH").unwrap_or_default();
+    let mut dirs: Vec<PathBuf> = std::env::split_paths(&dirs).collect();
+    dirs.extend(["/usr/sbin".into(), "/sbin".into()]);
+    let Some(program) = dirs.iter().map(|dir| dir.join(name)).find(|path| path.is_file()) else {
+        skip(&format!("`{name}` is not installed"));
+        return None;
+    };
+    Some(Command::new(program).args(args).env("LC_ALL", "C").output().unwrap())
+}
+
+/// Says that an oracle is missing, and fails where none may be.
+pub(crate) fn skip(why: &str) {
+    assert!(std::env::var_os("REQUIRE_ORACLES").is_none_or(|value| value != "1"), "{why}");
+    println!("SKIP: {why}");
+}
+
+/// A large input of the test suites, made by `tests/inputs/make.sh`.
+pub(crate) fn input(name: &str) -> Option<PathBuf> {
+    let folder = std::env::var_os("AMIFORGE_TEST_INPUTS")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/inputs"), PathBuf::from);
+    let path = folder.join(name);
+    if path.exists() {
+        return Some(path);
+    }
+    skip(&format!("there is no `{name}` among the test inputs; tests/inputs/make.sh makes it"));
+    None
+}

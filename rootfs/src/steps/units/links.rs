@@ -1,0 +1,133 @@
+//! The links that stand for an enabled unit: makes and removes them below `/etc/systemd/system`. Does not read units.
+
+use std::collections::BTreeSet;
+
+use amiforge_formats::time::Time;
+use amiforge_formats::tree::{Kind, Meta, Name, Node, NodeId, Tree};
+
+use super::UnitError;
+use super::lookup::{CONFIG, absolute};
+use super::name::UnitName;
+use crate::steps::resolve::{self, Last};
+
+/// Deepest directory below `/etc/systemd/system` that is searched for links.
+const DEPTH_MAX: usize = 16;
+
+/// What may be replaced by a link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Over {
+    /// A link that leads nowhere.
+    Broken,
+    /// Any link.
+    Links,
+}
+
+/// A link to be.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Link {
+    /// Path below `/etc/systemd/system`.
+    pub(super) name: String,
+    /// Where it leads.
+    pub(super) target: String,
+    /// What it may replace.
+    pub(super) over: Over,
+}
+
+/// Makes a link; one that leads to the same file already stays as it is.
+pub(super) fn make(tree: &mut Tree, link: &Link, time: Time) -> Result<(), UnitError> {
+    let path = format!("{CONFIG}/{}", link.name);
+    let place = resolve::place_made(tree, path.as_bytes(), Last::Keep, time)?;
+    match place.node.map(|id| &tree.node(id).kind) {
+        None => {}
+        Some(Kind::Symlink(found)) => {
+            let found = found.to_vec();
+            if same_file(tree, &absolute(&place.path, &found), link.target.as_bytes())? {
+                return Ok(());
+            }
+            if link.over == Over::Broken && resolve::find(tree, &place.path)?.is_some() {
+                let found = String::from_utf8_lossy(&found).into_owned();
+                return Err(UnitError::Taken { path, found: format!("a link to `{found}`") });
+            }
+        }
+        Some(other) => return Err(UnitError::Taken { path, found: format!("a {}", other.word()) }),
+    }
+    let kind = Kind::Symlink(link.target.as_bytes().into());
+    resolve::put(tree, &place, Node { meta: Meta::root_owned(0o777, time), kind })?;
+    Ok(())
+}
+
+/// Whether two paths name one entry of one directory, however the directory is spelt.
+fn same_file(tree: &Tree, a: &[u8], b: &[u8]) -> Result<bool, UnitError> {
+    if a == b {
+        return Ok(true);
+    }
+    let a = resolve::place(tree, a, Last::Keep)?;
+    let b = resolve::place(tree, b, Last::Keep)?;
+    Ok(matches!((a, b), (Some(a), Some(b)) if a.path == b.path))
+}
+
+/// Removes every link below `/etc/systemd/system` that has one of the names, leads to a file of such a name, or is
+/// an instance of such a template; and so on for links to what was removed. Directories left empty go too.
+pub(super) fn remove(tree: &mut Tree, mut names: BTreeSet<String>) -> Result<(), UnitError> {
+    let Some(config) = resolve::find(tree, CONFIG.as_bytes())? else { return Ok(()) };
+    loop {
+        let known = names.len();
+        let config_path = CONFIG.as_bytes().to_vec();
+        let mut stack = vec![(config, config_path, 0)];
+        let mut visited = Vec::new();
+        while let Some((dir, path, depth)) = stack.pop() {
+            for (name, id) in tree.entries(dir).cloned().unwrap_or_default() {
+                let entry = [&path[..], b"/", name.as_bytes()].concat();
+                match &tree.node(id).kind {
+                    Kind::Dir(_) if depth < DEPTH_MAX => stack.push((id, entry, depth + 1)),
+                    Kind::Symlink(_) => remove_if_marked(tree, dir, &name, &entry, &mut names)?,
+                    _ => {}
+                }
+            }
+            visited.push((dir, path));
+        }
+        // Children come after their parents here, so a directory of empty directories goes as well.
+        for (_, path) in visited.iter().rev().filter(|(dir, _)| *dir != config) {
+            remove_if_empty(tree, path)?;
+        }
+        if names.len() == known {
+            return Ok(());
+        }
+    }
+}
+
+/// Removes a link if it stands for one of the names, and adds its own name to them.
+fn remove_if_marked(
+    tree: &mut Tree,
+    dir: NodeId,
+    name: &Name,
+    path: &[u8],
+    names: &mut BTreeSet<String>,
+) -> Result<(), UnitError> {
+    let Some(unit) = std::str::from_utf8(name.as_bytes()).ok().and_then(UnitName::new) else { return Ok(()) };
+    let end = match resolve::place(tree, path, Last::Follow) {
+        Ok(Some(place)) => place.path,
+        Ok(None) => Vec::new(),
+        Err(resolve::PathError::Loop { .. } | resolve::PathError::NotADir { .. }) => return Ok(()),
+        Err(error) => return Err(error.into()),
+    };
+    let end = String::from_utf8_lossy(&end).into_owned();
+    let marked = names.contains(super::lookup::basename(&end))
+        || names.contains(unit.as_str())
+        || unit.template().is_some_and(|template| names.contains(template.as_str()));
+    if marked {
+        tree.unlink(dir, name.as_bytes());
+        names.insert(unit.as_str().to_owned());
+    }
+    Ok(())
+}
+
+/// Removes an empty directory that a removed link may have left.
+fn remove_if_empty(tree: &mut Tree, path: &[u8]) -> Result<(), UnitError> {
+    let Some(place) = resolve::place(tree, path, Last::Keep)? else { return Ok(()) };
+    let empty = place.node.and_then(|id| tree.entries(id)).is_some_and(std::collections::BTreeMap::is_empty);
+    if let (true, Some(name)) = (empty, &place.name) {
+        tree.unlink(place.dir, name.as_bytes());
+    }
+    Ok(())
+}

@@ -1,0 +1,273 @@
+//! Finds unit files in a tree: the search path, links that make aliases, masks, and drop-ins. Changes nothing.
+//!
+//! Follows the *Unit File Load Path* of systemd.unit(5) as far as it concerns an image that is not running.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use amiforge_formats::plan::Sources;
+use amiforge_formats::tree::{Kind, NodeId, Tree};
+
+use super::UnitError;
+use super::install::Install;
+use super::name::{Form, UnitName};
+use crate::steps::resolve::{self, Last, Place};
+
+/// Where the administrator's units and all links of this module are.
+pub(super) const CONFIG: &str = "/etc/systemd/system";
+
+/// Links followed from one unit name to the next (`UNIT_FILE_FOLLOW_SYMLINK_MAX`).
+const ALIASES_MAX: u32 = 64;
+
+/// A unit file with its drop-ins.
+#[derive(Debug, Clone)]
+pub(super) struct Unit {
+    /// Its name, aliases resolved; an instance stays one even where only a template has a file.
+    pub(super) name: UnitName,
+    /// The file, in the spelling that links to it use.
+    pub(super) path: String,
+    /// What its sections say.
+    pub(super) install: Install,
+}
+
+/// What a name leads to.
+#[derive(Debug, Clone)]
+pub(super) enum Found {
+    /// A unit.
+    Unit(Unit),
+    /// A link to `/dev/null`, or an empty file.
+    Masked(String),
+}
+
+/// What stands at one path of the search path.
+enum Hit {
+    File,
+    Masked,
+    Link(String),
+}
+
+/// The units of a tree.
+pub(super) struct Units<'a> {
+    tree: &'a Tree,
+    sources: &'a dyn Sources,
+    dirs: Vec<&'static str>,
+}
+
+impl<'a> Units<'a> {
+    /// Looks at what the tree has for a search path.
+    pub(super) fn new(tree: &'a Tree, sources: &'a dyn Sources) -> Result<Self, UnitError> {
+        let mut dirs = vec!["/etc/systemd/system.control", CONFIG, "/etc/systemd/system.attached"];
+        dirs.push("/usr/local/lib/systemd/system");
+        // Both are one directory on most distributions; which spelling stands in links differs between them.
+        dirs.extend(match spelling(tree)? {
+            Spelling::Usr => ["/usr/lib/systemd/system", "/lib/systemd/system"],
+            Spelling::Root => ["/lib/systemd/system", "/usr/lib/systemd/system"],
+        });
+        let mut present = Vec::new();
+        for dir in dirs {
+            if resolve::find(tree, dir.as_bytes())?.is_some() {
+                present.push(dir);
+            }
+        }
+        Ok(Self { tree, sources, dirs: present })
+    }
+
+    /// Follows a name through aliases to its unit file and reads it.
+    pub(super) fn find(&self, name: &UnitName) -> Result<Found, UnitError> {
+        let mut name = name.clone();
+        let mut linked: Option<String> = None;
+        for _ in 0..ALIASES_MAX {
+            let (path, hit) = match linked.take() {
+                Some(path) => self.hit(&path)?.map(|hit| (path, hit)),
+                None => self.search(&name)?,
+            }
+            .ok_or_else(|| UnitError::Missing { name: name.to_string() })?;
+            match hit {
+                Hit::Masked => return Ok(Found::Masked(path)),
+                Hit::File => {
+                    let install = self.install(&name, &path)?;
+                    return Ok(Found::Unit(Unit { name, path, install }));
+                }
+                Hit::Link(target) if basename(&target) == basename(&path) => linked = Some(target),
+                Hit::Link(target) => name = alias_target(&name, &target)?,
+            }
+        }
+        Err(UnitError::AliasLoop { name: name.to_string() })
+    }
+
+    /// Every name in the search path that has a file or link, sorted.
+    pub(super) fn names(&self) -> Result<BTreeSet<UnitName>, UnitError> {
+        let mut names = BTreeSet::new();
+        for dir in &self.dirs {
+            let Some(dir) = resolve::find(self.tree, dir.as_bytes())? else { continue };
+            for (name, id) in self.tree.entries(dir).into_iter().flatten() {
+                if matches!(self.tree.node(*id).kind, Kind::File(_) | Kind::Symlink(_)) {
+                    names.extend(std::str::from_utf8(name.as_bytes()).ok().and_then(UnitName::new));
+                }
+            }
+        }
+        Ok(names)
+    }
+
+    /// Whether a path is in a directory of the search path.
+    pub(super) fn covers(&self, path: &str) -> Result<bool, UnitError> {
+        let Some((parent, _)) = path.rsplit_once('/') else { return Ok(false) };
+        let parent = resolve::find(self.tree, parent.as_bytes())?;
+        for dir in &self.dirs {
+            if parent.is_some() && parent == resolve::find(self.tree, dir.as_bytes())? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// The first file for a name: its own in any directory before its template's.
+    fn search(&self, name: &UnitName) -> Result<Option<(String, Hit)>, UnitError> {
+        for name in std::iter::once(name.clone()).chain(name.template()) {
+            for dir in &self.dirs {
+                let path = format!("{dir}/{name}");
+                if let Some(hit) = self.hit(&path)? {
+                    return Ok(Some((path, hit)));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    fn hit(&self, path: &str) -> Result<Option<Hit>, UnitError> {
+        let Some(place) = resolve::place(self.tree, path.as_bytes(), Last::Keep)? else { return Ok(None) };
+        let Some(id) = place.node else { return Ok(None) };
+        match &self.tree.node(id).kind {
+            Kind::Symlink(target) => self.link(&place, target).map(Some),
+            _ if self.is_null(id) => Ok(Some(Hit::Masked)),
+            Kind::File(_) => Ok(Some(Hit::File)),
+            _ => Ok(None),
+        }
+    }
+
+    /// Goes one link further: to the end of a chain would pass over the names in between.
+    fn link(&self, place: &Place, target: &[u8]) -> Result<Hit, UnitError> {
+        let absolute = absolute(&place.path, target);
+        let next = resolve::place(self.tree, &absolute, Last::Keep)?;
+        let next = next.map_or(absolute.clone(), |next| next.path);
+        let null =
+            next == b"/dev/null" || resolve::find(self.tree, &absolute)?.is_some_and(|id| self.is_null(id));
+        if null {
+            return Ok(Hit::Masked);
+        }
+        let target = String::from_utf8(next).map_err(|_| UnitError::BadLink {
+            link: String::from_utf8_lossy(&place.path).into_owned(),
+            target: String::from_utf8_lossy(target).into_owned(),
+        })?;
+        Ok(Hit::Link(target))
+    }
+
+    /// Whether a node is what systemd takes for a mask.
+    fn is_null(&self, id: NodeId) -> bool {
+        match &self.tree.node(id).kind {
+            Kind::File(content) => content.is_empty(),
+            Kind::CharDevice { major, minor } => (*major, *minor) == (1, 3),
+            _ => false,
+        }
+    }
+
+    /// Reads a unit file and its drop-ins, which are sorted by name across directories.
+    fn install(&self, name: &UnitName, path: &str) -> Result<Install, UnitError> {
+        let mut install = Install::default();
+        let bytes = resolve::read(self.tree, self.sources, path.as_bytes())?;
+        install.merge(&bytes.unwrap_or_default());
+        let mut files: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
+        for drop_in in name.drop_ins() {
+            for dir in &self.dirs {
+                self.conf_files(&format!("{dir}/{drop_in}"), b".conf", &mut files)?;
+            }
+        }
+        for path in files.values() {
+            install.merge(&self.read_if_file(path)?);
+        }
+        Ok(install)
+    }
+
+    /// Adds the files of a directory by name; a name that an earlier directory gave stays.
+    fn conf_files(
+        &self,
+        dir: &str,
+        suffix: &[u8],
+        files: &mut BTreeMap<Vec<u8>, Vec<u8>>,
+    ) -> Result<(), UnitError> {
+        let Some(id) = resolve::find(self.tree, dir.as_bytes())? else { return Ok(()) };
+        for name in self.tree.entries(id).into_iter().flat_map(BTreeMap::keys) {
+            let name = name.as_bytes();
+            if name.ends_with(suffix) && !name.starts_with(b".") {
+                files.entry(name.to_vec()).or_insert_with(|| [dir.as_bytes(), b"/", name].concat());
+            }
+        }
+        Ok(())
+    }
+
+    /// The bytes of a file that may be a link to `/dev/null`, or to nothing.
+    fn read_if_file(&self, path: &[u8]) -> Result<Vec<u8>, UnitError> {
+        match resolve::find(self.tree, path)? {
+            Some(id) if matches!(self.tree.node(id).kind, Kind::File(_)) => {
+                Ok(resolve::read(self.tree, self.sources, path)?.unwrap_or_default())
+            }
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    /// The preset files in the order in which they count.
+    pub(super) fn preset_files(&self) -> Result<Vec<Vec<u8>>, UnitError> {
+        let mut files = BTreeMap::new();
+        for dir in ["/etc", "/usr/local/lib", "/usr/lib", "/lib"] {
+            self.conf_files(&format!("{dir}/systemd/system-preset"), b".preset", &mut files)?;
+        }
+        files.values().map(|path| self.read_if_file(path)).collect()
+    }
+}
+
+/// How links name the directory of the distribution's units.
+enum Spelling {
+    Usr,
+    Root,
+}
+
+/// systemd writes the directory that it was built for: `/lib/systemd/system` on Debian up to 12, `/usr/lib/…`
+/// nearly everywhere else. The links that the distribution made itself tell which.
+fn spelling(tree: &Tree) -> Result<Spelling, UnitError> {
+    let Some(config) = resolve::find(tree, CONFIG.as_bytes())? else { return Ok(Spelling::Usr) };
+    let (mut usr, mut root) = (0_u32, 0_u32);
+    let mut count = |id: &NodeId| {
+        if let Kind::Symlink(target) = &tree.node(*id).kind {
+            usr += u32::from(target.starts_with(b"/usr/lib/systemd/system/"));
+            root += u32::from(target.starts_with(b"/lib/systemd/system/"));
+        }
+    };
+    for id in tree.entries(config).into_iter().flat_map(BTreeMap::values) {
+        count(id);
+        tree.entries(*id).into_iter().flat_map(BTreeMap::values).for_each(&mut count);
+    }
+    Ok(if root > usr { Spelling::Root } else { Spelling::Usr })
+}
+
+/// The unit that a link named `name` makes an alias of.
+fn alias_target(name: &UnitName, target: &str) -> Result<UnitName, UnitError> {
+    let bad = || UnitError::BadLink { link: name.to_string(), target: target.to_owned() };
+    let unit = UnitName::new(basename(target)).ok_or_else(bad)?;
+    if (name.form(), unit.form()) == (Form::Instance, Form::Template) {
+        return unit.with_instance(name.instance()).ok_or_else(bad);
+    }
+    Ok(unit)
+}
+
+/// What a link at `link` means by `target`.
+pub(super) fn absolute(link: &[u8], target: &[u8]) -> Vec<u8> {
+    if target.starts_with(b"/") {
+        return target.to_vec();
+    }
+    let parent = link.iter().rposition(|&byte| byte == b'/').and_then(|at| link.get(..at));
+    [parent.unwrap_or_default(), b"/", target].concat()
+}
+
+/// What stands after the last `/`.
+pub(super) fn basename(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or_default()
+}

@@ -1,0 +1,105 @@
+//! A tar archive with one of everything, made from nothing but this file: the input of golden images.
+//!
+//! Written header by header, so that no library's choice can move a byte of it.
+
+/// One member.
+#[derive(Debug, Clone, Copy)]
+pub struct Member<'a> {
+    /// Name, at most 100 bytes.
+    pub name: &'a str,
+    /// Type flag of ustar: `0` file, `1` hard link, `2` symbolic link, `3` and `4` devices, `5` folder, `6` fifo.
+    pub kind: u8,
+    /// Permission bits.
+    pub mode: u32,
+    /// Owner and group.
+    pub owner: (u32, u32),
+    /// Target of a link.
+    pub link: &'a str,
+    /// Device numbers.
+    pub device: (u32, u32),
+    /// Records of a PAX header before the member.
+    pub pax: &'a [(&'a str, &'a [u8])],
+    /// Bytes of a file.
+    pub bytes: &'a [u8],
+}
+
+impl Default for Member<'_> {
+    fn default() -> Self {
+        Self {
+            name: "",
+            kind: b'0',
+            mode: 0o644,
+            owner: (0, 0),
+            link: "",
+            device: (0, 0),
+            pax: &[],
+            bytes: &[],
+        }
+    }
+}
+
+/// Modification time of every member that has no PAX record for it.
+const MTIME: u64 = 1_600_000_000;
+
+/// The archive of these members.
+pub fn tar(members: &[Member<'_>]) -> Vec<u8> {
+    let mut archive = Vec::new();
+    for member in members {
+        if !member.pax.is_empty() {
+            let records: Vec<u8> = member.pax.iter().flat_map(|(key, value)| record(key, value)).collect();
+            let header = Member { name: "pax", kind: b'x', bytes: &records, ..Member::default() };
+            push(&mut archive, &header);
+        }
+        push(&mut archive, member);
+    }
+    archive.resize(archive.len() + 1024, 0);
+    archive
+}
+
+/// A PAX record: its own length in decimal, a space, `key=value`, a newline (POSIX.1-2017, pax, 4.20).
+fn record(key: &str, value: &[u8]) -> Vec<u8> {
+    let rest = key.len() + value.len() + 3;
+    let mut len = rest;
+    while len != rest + len.to_string().len() {
+        len = rest + len.to_string().len();
+    }
+    let mut record = format!("{len} {key}=").into_bytes();
+    record.extend_from_slice(value);
+    record.push(b'\n');
+    record
+}
+
+/// Appends a header of ustar and the bytes, filled up to 512.
+fn push(archive: &mut Vec<u8>, member: &Member<'_>) {
+    let mut header = [0_u8; 512];
+    let mut put = |at: usize, bytes: &[u8]| header[at..at + bytes.len()].copy_from_slice(bytes);
+    put(0, member.name.as_bytes());
+    put(100, format!("{:07o}\0", member.mode).as_bytes());
+    put(108, format!("{:07o}\0", member.owner.0).as_bytes());
+    put(116, format!("{:07o}\0", member.owner.1).as_bytes());
+    put(124, format!("{:011o}\0", member.bytes.len()).as_bytes());
+    put(136, format!("{MTIME:011o}\0").as_bytes());
+    put(148, b"        ");
+    put(156, &[member.kind]);
+    put(157, member.link.as_bytes());
+    put(257, b"ustar\x0000");
+    put(329, format!("{:07o}\0", member.device.0).as_bytes());
+    put(337, format!("{:07o}\0", member.device.1).as_bytes());
+    let sum: u32 = header.iter().map(|&byte| u32::from(byte)).sum();
+    header[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+    archive.extend_from_slice(&header);
+    archive.extend_from_slice(member.bytes);
+    archive.resize(archive.len().next_multiple_of(512), 0);
+}
+
+/// Bytes that look random and are always the same.
+pub fn noise(len: usize, seed: u32) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(2_654_435_761).wrapping_add(1);
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 17;
+        state ^= state << 5;
+        (state >> 11) as u8
+    };
+    (0..len).map(|_| next()).collect()
+}
