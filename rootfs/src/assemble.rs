@@ -1,11 +1,19 @@
-//! Assembling: every source of a recipe, in order, into one tree whose contents reference the inputs.
+//! Assembling: every source of a recipe, in order, into one tree whose contents reference the inputs. Knows the
+//! order of things; how a kind of source is read lies in [`crate::sources`], how two fit together in
+//! [`crate::merge`].
+
+use std::path::PathBuf;
 
 use amiforge_formats::digest::Digest;
 use amiforge_formats::time::Time;
-use amiforge_formats::tree::{Meta, Tree};
+use amiforge_formats::tree::Tree;
 
 use crate::blobs::Blobs;
-use crate::sources::SourceSpec;
+use crate::checks::{CheckError, Checks};
+use crate::glob::{Globs, NotAGlob};
+use crate::merge::{MergeError, Merged, Reshape};
+use crate::sources::indexed::clean;
+use crate::sources::{Opened, Opening, SourceError, SourceSpec};
 use crate::store::Store;
 use crate::watch::Watch;
 
@@ -20,6 +28,7 @@ pub struct Assembled {
     pub newest: Time,
     /// The config of the last OCI source.
     pub oci_config: Option<serde_json::Value>,
+    checks: Checks,
 }
 
 /// An input as the manifest lists it.
@@ -47,6 +56,61 @@ pub enum AssembleError {
     /// The user asked to stop.
     #[error("interrupted")]
     Interrupted,
+    /// A source cannot be read.
+    #[error("reading {label}")]
+    Source {
+        /// Which source.
+        label: String,
+        /// What is wrong.
+        #[source]
+        source: Box<SourceError>,
+    },
+    /// Its `exclude` does not parse.
+    #[error("reading `exclude` of {label}")]
+    Exclude {
+        /// Which source.
+        label: String,
+        /// What is wrong.
+        #[source]
+        source: NotAGlob,
+    },
+    /// Its `prefix` is no path.
+    #[error(
+        "the prefix `{prefix}` of {label} is no path of an image: it holds `..`, a NUL or a name over 255 bytes"
+    )]
+    Prefix {
+        /// Which source.
+        label: String,
+        /// What it says.
+        prefix: String,
+    },
+    /// Two sources contradict each other.
+    #[error("merging {label} into the tree")]
+    Merge {
+        /// The later source.
+        label: String,
+        /// What is wrong.
+        #[source]
+        source: Box<MergeError>,
+    },
+    /// An input is not what it should be.
+    #[error("checking {label}")]
+    Check {
+        /// Which source.
+        label: String,
+        /// What is wrong.
+        #[source]
+        source: CheckError,
+    },
+    /// An input was written to during the build.
+    #[error("`{}` changed during the build", path.display())]
+    Changed {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// An input cannot be looked at any more.
+    #[error("looking at the inputs again")]
+    Look(#[source] std::io::Error),
 }
 
 impl Assembled {
@@ -57,8 +121,20 @@ impl Assembled {
     /// # Errors
     /// A digest that is not the one named, an input that changed, an entry of the store that is damaged.
     pub fn settle(&mut self, blobs: &Blobs) -> Result<(), AssembleError> {
-        let _ = blobs;
-        Ok(())
+        let label = |inputs: &[Input], number: usize| inputs.get(number).map(|input| input.label.clone());
+        let digests = self.checks.wait().map_err(|(number, source)| AssembleError::Check {
+            label: label(&self.inputs, number).unwrap_or_default(),
+            source,
+        })?;
+        for (number, digest) in digests {
+            if let Some(input) = self.inputs.get_mut(number) {
+                input.sha256 = Some(digest);
+            }
+        }
+        match blobs.changed().map_err(AssembleError::Look)? {
+            Some(path) => Err(AssembleError::Changed { path: path.to_owned() }),
+            None => Ok(()),
+        }
     }
 }
 
@@ -72,7 +148,35 @@ pub fn assemble(
     blobs: &mut Blobs,
     watch: &dyn Watch,
 ) -> Result<Assembled, AssembleError> {
-    let _ = (specs, store, blobs, watch);
-    let tree = Tree::new(Meta::root_owned(0o755, Time::EPOCH));
-    Ok(Assembled { tree, inputs: Vec::new(), newest: Time::EPOCH, oci_config: None })
+    let mut merged = Merged::default();
+    let (mut inputs, mut tasks, mut newest, mut oci_config) = (Vec::new(), Vec::new(), None, None);
+    for (number, spec) in specs.iter().enumerate() {
+        let reshape = reshape(spec)?;
+        let opening = Opening { store, watch, reshape: &reshape };
+        let opened = opening.open(spec, blobs).map_err(|error| match error {
+            _ if watch.interrupted() => AssembleError::Interrupted,
+            error => AssembleError::Source { label: spec.label.clone(), source: Box::new(error) },
+        })?;
+        let Opened { indexed, kind, size, sha256, pinned, tasks: own, config } = opened;
+        newest = newest.max(indexed.newest);
+        oci_config = config.or(oci_config);
+        tasks.extend(own.into_iter().map(|task| (number, task)));
+        let index = indexed.digest;
+        inputs.push(Input { label: spec.label.clone(), kind, size, sha256, pinned, index });
+        let taken = merged.take(&spec.label, indexed, &reshape, spec.overrides, blobs);
+        taken
+            .map_err(|source| AssembleError::Merge { label: spec.label.clone(), source: Box::new(source) })?;
+    }
+    let checks = Checks::start(tasks);
+    let newest = newest.unwrap_or(Time::EPOCH);
+    Ok(Assembled { tree: merged.finish(), inputs, newest, oci_config, checks })
+}
+
+fn reshape(spec: &SourceSpec) -> Result<Reshape, AssembleError> {
+    let exclude = Globs::new(spec.exclude.iter().map(String::as_str));
+    let exclude = exclude.map_err(|source| AssembleError::Exclude { label: spec.label.clone(), source })?;
+    let mut prefix = Vec::new();
+    clean(spec.prefix.trim_start_matches('/').as_bytes(), &mut prefix)
+        .map_err(|_| AssembleError::Prefix { label: spec.label.clone(), prefix: spec.prefix.clone() })?;
+    Ok(Reshape { strip: spec.strip as usize, prefix, exclude })
 }

@@ -1,16 +1,48 @@
-//! The open files behind the slices of trees and plans.
+//! The files behind the slices of trees and plans: some stay open, some (the many files of a folder) are opened
+//! when they are read. Each is checked to be the one that was indexed.
 
-use std::fs::File;
+use std::collections::VecDeque;
+use std::fs::{File, Metadata, OpenOptions};
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use amiforge_formats::plan::{SourceId, Sources};
+
+/// Files of folders that are kept open at a time; well below the usual limit of 1024 for a program.
+const OPEN_MAX: usize = 64;
+
+/// What tells one state of a file from another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stamp {
+    dev: u64,
+    ino: u64,
+    size: u64,
+    mtime: (i64, i64),
+}
+
+impl Stamp {
+    /// The stamp of a file.
+    pub fn of(found: &Metadata) -> Self {
+        let mtime = (found.mtime(), found.mtime_nsec());
+        Self { dev: found.dev(), ino: found.ino(), size: found.size(), mtime }
+    }
+}
+
+#[derive(Debug)]
+struct Blob {
+    path: PathBuf,
+    file: Option<File>,
+    stamp: Option<Stamp>,
+}
 
 /// Every file that content is read from, by [`SourceId`]. Files are added while sources are read and only read later.
 #[derive(Debug, Default)]
 pub struct Blobs {
-    files: Vec<(File, PathBuf)>,
+    blobs: Vec<Blob>,
+    /// Files opened on demand, the latest used first.
+    recent: Mutex<VecDeque<(u32, Arc<File>)>>,
 }
 
 impl Blobs {
@@ -21,31 +53,128 @@ impl Blobs {
 
     /// Adds an open file; `path` is how errors name it.
     pub fn add(&mut self, file: File, path: &Path) -> SourceId {
-        self.files.push((file, path.to_owned()));
-        SourceId(u32::try_from(self.files.len() - 1).unwrap_or(u32::MAX))
+        let stamp = file.metadata().ok().map(|found| Stamp::of(&found));
+        self.push(Blob { path: path.to_owned(), file: Some(file), stamp })
+    }
+
+    /// Adds a file that is opened when it is read, and must then still have its stamp.
+    pub fn add_closed(&mut self, path: PathBuf, stamp: Stamp) -> SourceId {
+        self.push(Blob { path, file: None, stamp: Some(stamp) })
     }
 
     /// How errors name a source.
     pub fn path(&self, source: SourceId) -> Option<&Path> {
-        self.files.get(source.0 as usize).map(|(_, path)| path.as_path())
+        self.blobs.get(source.0 as usize).map(|blob| blob.path.as_path())
+    }
+
+    /// The first of the open files that is not as it was when it was added. Those opened on demand are looked at
+    /// whenever they are read.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn changed(&self) -> io::Result<Option<&Path>> {
+        for blob in &self.blobs {
+            let (Some(file), Some(stamp)) = (&blob.file, blob.stamp) else { continue };
+            if Stamp::of(&file.metadata()?) != stamp {
+                return Ok(Some(&blob.path));
+            }
+        }
+        Ok(None)
+    }
+
+    fn push(&mut self, blob: Blob) -> SourceId {
+        self.blobs.push(blob);
+        SourceId(u32::try_from(self.blobs.len() - 1).unwrap_or(u32::MAX))
+    }
+
+    /// Opens a file of a folder, or takes it from those that are open.
+    fn open(&self, source: u32, blob: &Blob) -> io::Result<Arc<File>> {
+        {
+            let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(at) = recent.iter().position(|(held, _)| *held == source)
+                && let Some(held) = recent.remove(at)
+            {
+                let file = Arc::clone(&held.1);
+                recent.push_front(held);
+                return Ok(file);
+            }
+        }
+        let nofollow = (rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK).bits() as i32;
+        let file = Arc::new(OpenOptions::new().read(true).custom_flags(nofollow).open(&blob.path)?);
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        recent.push_front((source, Arc::clone(&file)));
+        recent.truncate(OPEN_MAX);
+        Ok(file)
+    }
+
+    /// Reads from a file of a folder; looked at after the read, so that what was read is what was indexed.
+    fn read_closed(&self, source: u32, blob: &Blob, at: u64, buf: &mut [u8]) -> io::Result<()> {
+        let file = self.open(source, blob)?;
+        let read = file.read_exact_at(buf, at);
+        if blob.stamp != Some(Stamp::of(&file.metadata()?)) {
+            return Err(io::Error::other("it changed since it was indexed"));
+        }
+        read
     }
 }
 
 impl Sources for Blobs {
     fn read_exact_at(&self, source: SourceId, at: u64, buf: &mut [u8]) -> io::Result<()> {
-        let (file, path) = self.files.get(source.0 as usize).ok_or_else(|| {
+        let blob = self.blobs.get(source.0 as usize).ok_or_else(|| {
             io::Error::new(io::ErrorKind::NotFound, format!("source {} is not open", source.0))
         })?;
-        file.read_exact_at(buf, at).map_err(|error| match error.kind() {
+        let read = match &blob.file {
+            Some(file) => file.read_exact_at(buf, at),
+            None => self.read_closed(source.0, blob, at, buf),
+        };
+        let path = blob.path.display();
+        read.map_err(|error| match error.kind() {
             io::ErrorKind::UnexpectedEof => io::Error::new(
                 error.kind(),
-                format!(
-                    "`{}` is shorter than when it was indexed: no byte {}",
-                    path.display(),
-                    at + buf.len() as u64
-                ),
+                format!("`{path}` is shorter than when it was indexed: no byte {}", at + buf.len() as u64),
             ),
-            kind => io::Error::new(kind, format!("reading `{}` at byte {at}: {error}", path.display())),
+            kind => io::Error::new(kind, format!("reading `{path}` at byte {at}: {error}")),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_files_than_may_be_open_are_read_and_a_changed_one_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut blobs = Blobs::new();
+        let mut ids = Vec::new();
+        for number in 0..200u32 {
+            let path = folder.path().join(number.to_string());
+            std::fs::write(&path, number.to_le_bytes()).unwrap();
+            let stamp = Stamp::of(&std::fs::symlink_metadata(&path).unwrap());
+            ids.push(blobs.add_closed(path, stamp));
+        }
+        for round in 0..2 {
+            for (number, id) in (0u32..).zip(&ids) {
+                let mut buf = [round; 4];
+                blobs.read_exact_at(*id, 0, &mut buf).unwrap();
+                assert_eq!(u32::from_le_bytes(buf), number);
+            }
+        }
+        assert!(blobs.recent.lock().unwrap().len() <= OPEN_MAX);
+        std::fs::write(folder.path().join("7"), b"longer").unwrap();
+        let error = blobs.read_exact_at(ids[7], 0, &mut [0; 4]).unwrap_err().to_string();
+        assert!(error.contains("/7`") && error.contains("changed since it was indexed"), "{error}");
+    }
+
+    #[test]
+    fn an_open_file_that_changed_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.tar");
+        std::fs::write(&path, b"before").unwrap();
+        let mut blobs = Blobs::new();
+        blobs.add(File::open(&path).unwrap(), &path);
+        assert_eq!(blobs.changed().unwrap(), None);
+        std::fs::write(&path, b"behind it").unwrap();
+        assert_eq!(blobs.changed().unwrap(), Some(path.as_path()));
     }
 }

@@ -2,7 +2,9 @@
 
 pub mod assemble;
 pub mod blobs;
+pub mod checks;
 pub mod glob;
+pub mod merge;
 pub mod normalize;
 pub mod sources;
 pub mod steps;

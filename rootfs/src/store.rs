@@ -1,12 +1,34 @@
-//! The store: a content-addressed folder of unpacked inputs, shared by builds.
+//! The store: a content-addressed folder of decompressed inputs, shared by builds that may run at once.
+//!
+//! An entry is one file, `<sha256 of the compressed input>-<its length>`, so that its name says whether an input can
+//! be in the store before that is read. It holds the decompressed bytes and a trailer with their length and
+//! digest and with the trailer's own digest. It is written under another name, synced, and renamed, so a power cut
+//! leaves either nothing or all of it; what a killed build leaves is removed by the next one that opens the store.
+//!
+//! The trailer is checked on open, which finds an entry that was cut short; the bytes are hashed while the build
+//! reads them, and the build is not finished before they proved right (see [`crate::checks`]), because hashing
+//! first would take longer than all the rest. So an entry is never trusted further than its digest reaches; who can
+//! write the store could forge both, as they could the tool itself.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+
+use amiforge_formats::digest::Digest;
+use sha2::{Digest as _, Sha256};
+use tempfile::{NamedTempFile, TempDir};
+
+const MAGIC: &[u8; 16] = b"amiforge spool 1";
+const TRAILER: usize = 16 + 8 + 32 + 32;
+const PART: &str = ".part-";
 
 /// A folder of spooled inputs.
 #[derive(Debug)]
 pub struct Store {
     folder: PathBuf,
+    /// A folder that goes when the store does.
+    scratch: Option<TempDir>,
 }
 
 /// Why the store cannot be used.
@@ -14,24 +36,287 @@ pub struct Store {
 #[non_exhaustive]
 pub enum StoreError {
     /// The folder cannot be made or written.
-    #[error("opening the store `{}`", folder.display())]
-    Open {
+    #[error("writing the store `{}`", folder.display())]
+    Write {
         /// The folder.
         folder: PathBuf,
         /// What the system said.
         #[source]
         source: io::Error,
     },
+    /// An entry cannot be read.
+    #[error("reading `{}` of the store", path.display())]
+    Read {
+        /// The entry.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// An entry whose trailer or digest is wrong. It has been removed.
+    #[error("`{}` of the store is damaged: {found} instead of {expected}; it was removed, run the command again", path.display())]
+    Damaged {
+        /// The entry.
+        path: PathBuf,
+        /// What stands there.
+        found: String,
+        /// What should.
+        expected: String,
+    },
+}
+
+/// A decompressed input, open.
+#[derive(Debug)]
+pub struct Spool {
+    /// The file; its first `len` bytes are the input.
+    pub file: File,
+    /// How errors name it.
+    pub path: PathBuf,
+    /// Decompressed length.
+    pub len: u64,
+    /// Digest of the decompressed bytes.
+    pub digest: Digest,
 }
 
 impl Store {
     /// A store at `folder`, created when first written to.
     pub fn at(folder: &Path) -> Self {
-        Self { folder: folder.to_owned() }
+        Self { folder: folder.to_owned(), scratch: None }
+    }
+
+    /// A store that is removed with this value, made in `beside`: for a build that keeps nothing.
+    ///
+    /// # Errors
+    /// When the folder cannot be made.
+    pub fn scratch(beside: &Path) -> Result<Self, StoreError> {
+        let made = tempfile::Builder::new().prefix(".amiforge-").tempdir_in(beside);
+        let made = made.map_err(|source| StoreError::Write { folder: beside.to_owned(), source })?;
+        Ok(Self { folder: made.path().to_owned(), scratch: Some(made) })
     }
 
     /// Where it is.
     pub fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// Whether an input of this length may be here; if not, there is no need to know its digest first.
+    pub fn may_hold(&self, compressed: u64) -> bool {
+        let end = format!("-{compressed}");
+        let Ok(entries) = std::fs::read_dir(&self.folder) else { return false };
+        entries.flatten().any(|entry| entry.file_name().to_string_lossy().ends_with(&end))
+    }
+
+    /// The decompressed form of an input.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] when its trailer is wrong.
+    pub fn find(&self, digest: Digest, compressed: u64) -> Result<Option<Spool>, StoreError> {
+        let path = self.entry(digest, compressed);
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(StoreError::Read { path, source }),
+        };
+        match trailer(&file) {
+            Ok(Ok((len, digest))) => Ok(Some(Spool { file, path, len, digest })),
+            Ok(Err(found)) => {
+                let _ = std::fs::remove_file(&path);
+                Err(StoreError::Damaged { path, found, expected: "the trailer".to_owned() })
+            }
+            Err(source) => Err(StoreError::Read { path, source }),
+        }
+    }
+
+    /// Begins an entry.
+    ///
+    /// # Errors
+    /// When the folder cannot be made or written.
+    pub fn begin(&self) -> Result<Spooling, StoreError> {
+        let failed = |source| StoreError::Write { folder: self.folder.clone(), source };
+        std::fs::create_dir_all(&self.folder).map_err(failed)?;
+        self.sweep();
+        let part = tempfile::Builder::new().prefix(PART).tempfile_in(&self.folder).map_err(failed)?;
+        // Held for as long as the file is open; tells a part of a living build from one of a dead build.
+        let lock = rustix::fs::FlockOperation::NonBlockingLockExclusive;
+        rustix::fs::flock(part.as_file(), lock).map_err(|error| failed(error.into()))?;
+        Ok(Spooling {
+            part,
+            folder: self.folder.clone(),
+            plain: Sha256::new(),
+            len: 0,
+            keep: self.scratch.is_none(),
+        })
+    }
+
+    fn entry(&self, digest: Digest, compressed: u64) -> PathBuf {
+        self.folder.join(format!("{digest}-{compressed}"))
+    }
+
+    /// Removes what builds that were killed have left.
+    fn sweep(&self) {
+        let Ok(entries) = std::fs::read_dir(&self.folder) else { return };
+        for entry in entries.flatten() {
+            if !entry.file_name().to_string_lossy().starts_with(PART) {
+                continue;
+            }
+            let Ok(file) = File::open(entry.path()) else { continue };
+            let free = rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive).is_ok();
+            if free {
+                // Nothing depends on it; a failure only leaves the file for the next build.
+                let _ = std::fs::remove_file(entry.path());
+            }
+        }
+    }
+}
+
+/// An entry being written; dropped unfinished, it leaves nothing.
+#[derive(Debug)]
+pub struct Spooling {
+    part: NamedTempFile,
+    folder: PathBuf,
+    plain: Sha256,
+    len: u64,
+    keep: bool,
+}
+
+impl Spooling {
+    /// Appends decompressed bytes.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn write(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
+        self.plain.update(bytes);
+        self.len += bytes.len() as u64;
+        let folder = &self.folder;
+        let written = self.part.as_file_mut().write_all(bytes);
+        written.map_err(|source| StoreError::Write { folder: folder.clone(), source })
+    }
+
+    /// Ends the entry. It can be read at once and has its name when the [`Naming`] is done.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn finish(self, compressed: Digest, size: u64) -> Result<(Spool, Naming), StoreError> {
+        let Self { mut part, folder, plain, len, keep } = self;
+        let failed = |source| StoreError::Write { folder: folder.clone(), source };
+        let digest = Digest(plain.finalize().into());
+        let mut trailer = MAGIC.to_vec();
+        trailer.extend_from_slice(&len.to_le_bytes());
+        trailer.extend_from_slice(&digest.0);
+        trailer.extend_from_slice(&Digest::of(&trailer).0);
+        part.as_file_mut().write_all(&trailer).map_err(failed)?;
+        let file = File::open(part.path()).map_err(failed)?;
+        let path = folder.join(format!("{compressed}-{size}"));
+        let spool = Spool { file, path: path.clone(), len, digest };
+        Ok((spool, Naming { part, path, folder, keep }))
+    }
+}
+
+/// An entry that is complete and still has to get its name.
+#[derive(Debug)]
+pub struct Naming {
+    part: NamedTempFile,
+    path: PathBuf,
+    folder: PathBuf,
+    keep: bool,
+}
+
+impl Naming {
+    /// Syncs the entry and gives it its name; in a scratch store it only goes away.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn finish(self) -> Result<(), StoreError> {
+        let Self { part, path, folder, keep } = self;
+        if !keep {
+            return Ok(());
+        }
+        let failed = |source| StoreError::Write { folder: folder.clone(), source };
+        part.as_file().sync_all().map_err(failed)?;
+        part.persist(&path).map_err(|error| failed(error.error))?;
+        File::open(&folder).and_then(|folder| folder.sync_all()).map_err(failed)
+    }
+}
+
+/// Length and digest from a trailer, or what is wrong with it.
+fn trailer(file: &File) -> io::Result<Result<(u64, Digest), String>> {
+    let size = file.metadata()?.len();
+    let Some(at) = size.checked_sub(TRAILER as u64) else { return Ok(Err(format!("{size} bytes"))) };
+    let mut bytes = [0; TRAILER];
+    file.read_exact_at(&mut bytes, at)?;
+    let (said, own) = bytes.split_at(TRAILER - 32);
+    let (magic, rest) = said.split_at(16);
+    let (len, digest) = rest.split_at(8);
+    let len = u64::from_le_bytes(len.try_into().unwrap_or_default());
+    let digest = Digest(digest.try_into().unwrap_or_default());
+    if magic != MAGIC || Digest::of(said).0 != own || len != at {
+        return Ok(Err(format!("something else at byte {at}")));
+    }
+    Ok(Ok((len, digest)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn put(store: &Store, bytes: &[u8]) -> PathBuf {
+        let mut entry = store.begin().unwrap();
+        entry.write(bytes).unwrap();
+        let (spool, naming) = entry.finish(Digest::of(b"gz"), 2).unwrap();
+        naming.finish().unwrap();
+        spool.path
+    }
+
+    #[test]
+    fn an_entry_is_found_by_digest_and_length_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::at(&folder.path().join("new"));
+        assert!(!store.may_hold(2));
+        assert!(store.find(Digest::of(b"gz"), 2).unwrap().is_none());
+        put(&store, b"plain");
+        assert!(store.may_hold(2) && !store.may_hold(12));
+        let spool = store.find(Digest::of(b"gz"), 2).unwrap().unwrap();
+        assert_eq!((spool.len, spool.digest), (5, Digest::of(b"plain")));
+        assert!(store.find(Digest::of(b"other"), 2).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_cut_entry_is_named_and_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::at(folder.path());
+        let path = put(&store, b"plain");
+        std::fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(90).unwrap();
+        let error = store.find(Digest::of(b"gz"), 2).unwrap_err();
+        assert!(error.to_string().contains(&path.display().to_string()), "{error}");
+        assert!(store.find(Digest::of(b"gz"), 2).unwrap().is_none());
+    }
+
+    #[test]
+    fn what_a_dead_build_left_is_swept_and_a_living_one_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::at(folder.path());
+        let living = store.begin().unwrap();
+        let dead = folder.path().join(".part-dead");
+        std::fs::write(&dead, b"x").unwrap();
+        let _second = store.begin().unwrap();
+        assert!(living.part.path().exists() && !dead.exists());
+    }
+
+    #[test]
+    fn a_scratch_store_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::scratch(folder.path()).unwrap();
+        put(&store, b"plain");
+        drop(store);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_store_that_cannot_be_written_says_where() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        std::fs::write(&file, b"").unwrap();
+        let error = Store::at(&file.join("store")).begin().unwrap_err();
+        assert!(error.to_string().contains("/file/store`"), "{error}");
     }
 }

@@ -1,8 +1,18 @@
 //! Sources: what a tree is made from. One file per kind; [`crate::assemble`] merges them.
 
+pub mod expand;
+pub mod fault;
+pub mod indexed;
+pub mod open;
+pub mod same;
+pub mod tar;
+
 use std::path::PathBuf;
 
 use amiforge_formats::digest::Digest;
+
+pub use self::open::SourceError;
+pub(crate) use self::open::{Opened, Opening};
 
 /// One `[[source]]` of a recipe, paths already resolved against the recipe's folder.
 #[derive(Debug, Clone, PartialEq, Eq)]

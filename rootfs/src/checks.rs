@@ -1,0 +1,163 @@
+//! Digests that are taken while the build goes on: nothing waits for them but the last step.
+//!
+//! One thread does them one after the other. It is slower than two would be and leaves the other core to the build,
+//! which is what the user waits for.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+
+use amiforge_formats::digest::Digest;
+use sha2::{Digest as _, Sha256};
+
+use crate::store::{Naming, StoreError};
+
+/// Bytes hashed at a time.
+const PIECE: usize = 1 << 20;
+
+/// What a digest is taken for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// It is the input's own, to be compared with what the recipe names, if it does.
+    Input(Option<Digest>),
+    /// It is that of a part of the input, such as a layer; named so in errors.
+    Part(String, Digest),
+    /// It is that of an entry of the store, which is removed if it is wrong.
+    Entry(PathBuf, Digest),
+}
+
+/// Something to be done before the build is finished.
+#[derive(Debug)]
+pub(crate) enum Task {
+    /// Hash `len` bytes of `file` from `at` on.
+    Hash {
+        /// The file.
+        file: File,
+        /// First byte.
+        at: u64,
+        /// Length in bytes.
+        len: u64,
+        /// What for.
+        purpose: Purpose,
+    },
+    /// Give an entry of the store its name.
+    Name(Naming),
+}
+
+/// Why a check failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CheckError {
+    /// The bytes cannot be read.
+    #[error("hashing the input")]
+    Read(#[source] io::Error),
+    /// The input is not the one that the recipe names.
+    #[error("its sha256 is {actual}, expected {expected}")]
+    Input {
+        /// What the recipe names.
+        expected: Digest,
+        /// What it is.
+        actual: Digest,
+    },
+    /// A part of the input is not what its manifest says.
+    #[error("the sha256 of {part} is {actual}, expected {expected}")]
+    Part {
+        /// Which part.
+        part: String,
+        /// What the manifest says.
+        expected: Digest,
+        /// What it is.
+        actual: Digest,
+    },
+    /// The store is at fault.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// It was told to stop.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+type Done = Result<Vec<(usize, Digest)>, (usize, CheckError)>;
+
+/// Checks that are under way; dropped, they stop.
+#[derive(Debug, Default)]
+pub(crate) struct Checks {
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<Done>>,
+}
+
+impl Checks {
+    /// Starts on the tasks, each with the number of the input that it belongs to.
+    pub(crate) fn start(tasks: Vec<(usize, Task)>) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let flag = Arc::clone(&stop);
+        let thread = (!tasks.is_empty()).then(|| std::thread::spawn(move || all(tasks, &flag)));
+        Self { stop, thread }
+    }
+
+    /// Waits for the rest; gives the digests of inputs by their number.
+    pub(crate) fn wait(&mut self) -> Done {
+        let Some(thread) = self.thread.take() else { return Ok(Vec::new()) };
+        let stopped = || Err((0, CheckError::Read(io::Error::other("the thread that hashes ended early"))));
+        thread.join().unwrap_or_else(|_| stopped())
+    }
+}
+
+impl Drop for Checks {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn all(tasks: Vec<(usize, Task)>, stop: &AtomicBool) -> Done {
+    let mut digests = Vec::new();
+    for (input, task) in tasks {
+        if let Some(digest) = one(task, stop).map_err(|error| (input, error))? {
+            digests.push((input, digest));
+        }
+    }
+    Ok(digests)
+}
+
+fn one(task: Task, stop: &AtomicBool) -> Result<Option<Digest>, CheckError> {
+    let (file, at, len, purpose) = match task {
+        Task::Hash { file, at, len, purpose } => (file, at, len, purpose),
+        Task::Name(naming) => return naming.finish().map(|()| None).map_err(CheckError::Store),
+    };
+    let actual = hash(&file, at, len, stop)?;
+    match purpose {
+        Purpose::Input(Some(expected)) if expected != actual => Err(CheckError::Input { expected, actual }),
+        Purpose::Input(_) => Ok(Some(actual)),
+        Purpose::Part(_, expected) | Purpose::Entry(_, expected) if expected == actual => Ok(None),
+        Purpose::Part(part, expected) => Err(CheckError::Part { part, expected, actual }),
+        Purpose::Entry(path, expected) => {
+            let _ = std::fs::remove_file(&path);
+            let (found, expected) = (format!("sha256 {actual}"), expected.to_string());
+            Err(StoreError::Damaged { path, found, expected }.into())
+        }
+    }
+}
+
+/// The digest of a stretch of a file.
+fn hash(file: &File, mut at: u64, mut len: u64, stop: &AtomicBool) -> Result<Digest, CheckError> {
+    let mut hasher = Sha256::new();
+    let mut buf = vec![0; PIECE];
+    while len > 0 {
+        if stop.load(Ordering::Relaxed) {
+            return Err(CheckError::Interrupted);
+        }
+        let piece = usize::try_from(len).unwrap_or(PIECE).min(PIECE);
+        file.read_exact_at(&mut buf[..piece], at).map_err(CheckError::Read)?;
+        hasher.update(&buf[..piece]);
+        at += piece as u64;
+        len -= piece as u64;
+    }
+    Ok(Digest(hasher.finalize().into()))
+}

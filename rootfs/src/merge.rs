@@ -1,0 +1,441 @@
+//! Merging: the trees of sources, in order, into one. A path that two sources give must be the same in both, unless
+//! the later one overrides.
+//!
+//! - Directories join. Their mode, owner and attributes must agree; of their times the earlier source's stays (a
+//!   directory's time says when names in it changed, which no overlay can agree with), unless the later overrides.
+//!   A directory that only names below it made, and the top folder of a `dir` source, yield to any other.
+//! - Anything else must be equal in kind, metadata, time and content, or be overridden. What overrides a directory
+//!   takes everything below it away.
+//! - No source's path may lead through another's symlink, not even with `override`: in a system whose `/lib` is a
+//!   link, a directory `/lib` would hide every library.
+
+use std::io;
+
+use amiforge_formats::plan::Sources;
+use amiforge_formats::time::Time;
+use amiforge_formats::tree::{Kind, Meta, Name, Node, NodeId, Printable, Tree};
+
+use crate::glob::Globs;
+use crate::sources::fault::PATH_LONGEST;
+use crate::sources::indexed::{Indexed, Standing};
+use crate::sources::same::same_bytes;
+
+/// Where the entries of a source go, and which.
+#[derive(Debug, Clone)]
+pub struct Reshape {
+    /// Leading names dropped; entries with no more names than that are left out.
+    pub strip: usize,
+    /// Path that the rest is put under; clean, empty for the root.
+    pub prefix: Vec<u8>,
+    /// What is left out, by path after `strip`.
+    pub exclude: Globs,
+}
+
+impl Reshape {
+    /// The part of a path that remains after `strip`.
+    pub fn stripped<'p>(&self, path: &'p [u8]) -> Option<&'p [u8]> {
+        let mut rest = path;
+        for _ in 0..self.strip {
+            let slash = rest.iter().position(|byte| *byte == b'/')?;
+            rest = &rest[slash + 1..];
+        }
+        Some(rest).filter(|rest| !rest.is_empty() || self.strip == 0)
+    }
+
+    /// Whether a path of the source is left out, with all that is below it.
+    pub fn excludes(&self, path: &[u8]) -> bool {
+        self.stripped(path).is_some_and(|rest| self.exclude.matches(rest))
+    }
+
+    fn is_identity(&self) -> bool {
+        self.strip == 0 && self.prefix.is_empty() && self.exclude.is_empty()
+    }
+}
+
+/// Why a source does not fit the ones before it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum MergeError {
+    /// Two sources give a path, differently.
+    #[error(
+        "`/{}` differs in its {differs}: {before} in {earlier}, {now} in {later}; if the later one is meant, give it \
+         `override = true`",
+        Printable(path)
+    )]
+    Conflict {
+        /// The path.
+        path: Vec<u8>,
+        /// What differs.
+        differs: &'static str,
+        /// The source that gave it first.
+        earlier: String,
+        /// What that one says.
+        before: String,
+        /// The source that gives it again.
+        later: String,
+        /// What this one says.
+        now: String,
+    },
+    /// A path leads through another source's link.
+    #[error(
+        "`/{}` of {later} leads through `/{}`, a symlink to `{}` in {earlier}; put it at `/{}` instead",
+        Printable(path),
+        Printable(link),
+        Printable(target),
+        Printable(instead)
+    )]
+    ThroughLink {
+        /// The path.
+        path: Vec<u8>,
+        /// The link in it.
+        link: Vec<u8>,
+        /// Where that points.
+        target: Vec<u8>,
+        /// The source that gave the link.
+        earlier: String,
+        /// The source that gives the path.
+        later: String,
+        /// The path that means the same without the link.
+        instead: Vec<u8>,
+    },
+    /// `prefix` makes a path too long.
+    #[error("`/{}` would have {len} bytes, allowed are {PATH_LONGEST}", Printable(path))]
+    PathTooLong {
+        /// The path.
+        path: Vec<u8>,
+        /// Its length.
+        len: usize,
+    },
+    /// Two contents cannot be compared.
+    #[error("comparing `/{}` of {earlier} and {later}", Printable(path))]
+    Compare {
+        /// The path.
+        path: Vec<u8>,
+        /// The first source.
+        earlier: String,
+        /// The second.
+        later: String,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// The tree that sources have been merged into so far.
+#[derive(Debug)]
+pub struct Merged {
+    tree: Tree,
+    /// By node: which source gave it, and how.
+    from: Vec<(usize, Standing)>,
+    labels: Vec<String>,
+}
+
+impl Default for Merged {
+    fn default() -> Self {
+        let tree = Tree::new(Meta::root_owned(0o755, Time::EPOCH));
+        Self { tree, from: vec![(0, Standing::Implied)], labels: Vec::new() }
+    }
+}
+
+/// One source on its way into the tree.
+struct Graft<'a> {
+    tree: &'a Tree,
+    overrides: bool,
+    sources: &'a dyn Sources,
+    /// By node of the source: its node in the merged tree.
+    became: Vec<Option<NodeId>>,
+}
+
+impl Merged {
+    /// The merged tree.
+    pub fn finish(self) -> Tree {
+        self.tree
+    }
+
+    /// Takes in the next source.
+    ///
+    /// # Errors
+    /// The first path, in order, that does not fit.
+    pub fn take(
+        &mut self,
+        label: &str,
+        indexed: Indexed,
+        reshape: &Reshape,
+        overrides: bool,
+        sources: &dyn Sources,
+    ) -> Result<(), MergeError> {
+        let number = self.labels.len();
+        self.labels.push(label.to_owned());
+        if number == 0 && reshape.is_identity() {
+            self.from = indexed.marks.iter().map(|mark| (number, mark.standing)).collect();
+            self.tree = indexed.tree;
+            return Ok(());
+        }
+        let became = vec![None; indexed.tree.capacity()];
+        let mut graft = Graft { tree: &indexed.tree, overrides, sources, became };
+        let mut left_out: Option<Vec<u8>> = None;
+        for entry in indexed.tree.walk() {
+            if left_out.as_ref().is_some_and(|above| below(&entry.path, above)) {
+                continue;
+            }
+            let Some(rest) = reshape.stripped(&entry.path) else { continue };
+            if reshape.exclude.matches(rest) {
+                left_out = Some(entry.path);
+                continue;
+            }
+            let path = join(&reshape.prefix, rest)?;
+            let standing = indexed.marks.get(entry.id.index()).map_or(Standing::Given, |mark| mark.standing);
+            self.place(&mut graft, &path, entry.id, standing)?;
+        }
+        Ok(())
+    }
+
+    /// Puts one name of the source where it belongs.
+    fn place(
+        &mut self,
+        graft: &mut Graft<'_>,
+        path: &[u8],
+        id: NodeId,
+        standing: Standing,
+    ) -> Result<(), MergeError> {
+        let Some((parent, name)) = self.parent(path)? else {
+            return self.join(graft, path, self.tree.root(), id, standing);
+        };
+        let Some(old) = self.tree.child(parent, name.as_bytes()) else {
+            self.add(graft, parent, name, id, standing);
+            return Ok(());
+        };
+        let (before, now) = (&self.tree.node(old).kind, &graft.tree.node(id).kind);
+        match (before, now) {
+            (Kind::Dir(_), Kind::Dir(_)) => self.join(graft, path, old, id, standing),
+            (Kind::Symlink(target), Kind::Dir(_)) => Err(self.through(path, path, target, old)),
+            _ => {
+                let differs = self.differs(graft, path, old, id)?;
+                match differs {
+                    None => graft.became[id.index()] = Some(old),
+                    Some(_) if graft.overrides => {
+                        self.tree.unlink(parent, name.as_bytes());
+                        self.add(graft, parent, name, id, standing);
+                    }
+                    Some(differs) => return Err(self.conflict(graft, path, old, id, differs)),
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// A directory meets a directory.
+    fn join(
+        &mut self,
+        graft: &mut Graft<'_>,
+        path: &[u8],
+        old: NodeId,
+        id: NodeId,
+        standing: Standing,
+    ) -> Result<(), MergeError> {
+        graft.became[id.index()] = Some(old);
+        let given_before = self.from[old.index()].1 == Standing::Given;
+        let new = &graft.tree.node(id).meta;
+        if standing == Standing::Implied {
+            // The top folder of a `dir` source has metadata to offer where nobody has better.
+            if !given_before && *new != Meta::root_owned(0o755, Time::EPOCH) {
+                self.tree.node_mut(old).meta = new.clone();
+            }
+            return Ok(());
+        }
+        if given_before && !graft.overrides {
+            let timeless = Meta { mtime: self.tree.node(old).meta.mtime, ..new.clone() };
+            return match meta_differs(&self.tree.node(old).meta, &timeless) {
+                Some(differs) => Err(self.conflict(graft, path, old, id, differs)),
+                None => Ok(()),
+            };
+        }
+        self.tree.node_mut(old).meta = new.clone();
+        self.from[old.index()] = (self.labels.len() - 1, Standing::Given);
+        Ok(())
+    }
+
+    /// Adds a name that is free: a new node, or one more name of a node that came before.
+    fn add(&mut self, graft: &mut Graft<'_>, parent: NodeId, name: Name, id: NodeId, standing: Standing) {
+        if let Some(known) = graft.became[id.index()] {
+            // The name is free, and what has several names is no directory.
+            let _ = self.tree.link(parent, name, known);
+            return;
+        }
+        let node = graft.tree.node(id);
+        let kind = if matches!(node.kind, Kind::Dir(_)) { Kind::dir() } else { node.kind.clone() };
+        if let Ok(new) = self.tree.add(parent, name, Node { meta: node.meta.clone(), kind }) {
+            graft.became[id.index()] = Some(new);
+            self.from.push((self.labels.len() - 1, standing));
+        }
+    }
+
+    /// What differs between a node that is there and one of the source.
+    fn differs(
+        &self,
+        graft: &Graft<'_>,
+        path: &[u8],
+        old: NodeId,
+        id: NodeId,
+    ) -> Result<Option<&'static str>, MergeError> {
+        if let Some(known) = graft.became[id.index()] {
+            return Ok((known != old).then_some("hard links"));
+        }
+        let (before, now) = (self.tree.node(old), graft.tree.node(id));
+        let content = match (&before.kind, &now.kind) {
+            (Kind::File(a), Kind::File(b)) => {
+                if a.len() != b.len() {
+                    return Ok(Some("content"));
+                }
+                if let Some(differs) = meta_differs(&before.meta, &now.meta) {
+                    return Ok(Some(differs));
+                }
+                same_bytes(a, b, graft.sources).map_err(|source| MergeError::Compare {
+                    path: path.to_vec(),
+                    earlier: self.label(old),
+                    later: self.labels.last().cloned().unwrap_or_default(),
+                    source,
+                })?
+            }
+            (a, b) if a.word() != b.word() => return Ok(Some("kind")),
+            (a, b) => a == b,
+        };
+        Ok(if content { meta_differs(&before.meta, &now.meta) } else { Some("content") })
+    }
+
+    fn label(&self, id: NodeId) -> String {
+        self.labels.get(self.from[id.index()].0).cloned().unwrap_or_default()
+    }
+
+    fn conflict(
+        &self,
+        graft: &Graft<'_>,
+        path: &[u8],
+        old: NodeId,
+        id: NodeId,
+        differs: &'static str,
+    ) -> MergeError {
+        MergeError::Conflict {
+            path: path.to_vec(),
+            differs,
+            earlier: self.label(old),
+            before: describe(self.tree.node(old)),
+            later: self.labels.last().cloned().unwrap_or_default(),
+            now: describe(graft.tree.node(id)),
+        }
+    }
+
+    fn through(&self, path: &[u8], link: &[u8], target: &[u8], id: NodeId) -> MergeError {
+        MergeError::ThroughLink {
+            path: path.to_vec(),
+            link: link.to_vec(),
+            target: target.to_vec(),
+            earlier: self.label(id),
+            later: self.labels.last().cloned().unwrap_or_default(),
+            instead: without_link(path, link, target),
+        }
+    }
+
+    /// The directory that a path lies in, made if need be, and the path's last name; `None` for the root.
+    fn parent(&mut self, path: &[u8]) -> Result<Option<(NodeId, Name)>, MergeError> {
+        let mut id = self.tree.root();
+        let mut names = path.split(|byte| *byte == b'/').filter(|name| !name.is_empty()).peekable();
+        let mut end = 0;
+        while let Some(bytes) = names.next() {
+            // Names come from a tree or a clean prefix, so they are names.
+            let Ok(name) = Name::new(bytes) else { return Ok(None) };
+            if names.peek().is_none() {
+                return Ok(Some((id, name)));
+            }
+            end += bytes.len() + usize::from(end > 0);
+            let next = match self.tree.child(id, bytes) {
+                Some(next) => next,
+                None => self.imply(id, name),
+            };
+            match &self.tree.node(next).kind {
+                Kind::Dir(_) => {}
+                Kind::Symlink(target) => return Err(self.through(path, &path[..end], target, next)),
+                _ => {
+                    return Err(MergeError::Conflict {
+                        path: path[..end].to_vec(),
+                        differs: "kind",
+                        earlier: self.label(next),
+                        before: describe(self.tree.node(next)),
+                        later: self.labels.last().cloned().unwrap_or_default(),
+                        now: "a dir".to_owned(),
+                    });
+                }
+            }
+            id = next;
+        }
+        Ok(None)
+    }
+
+    fn imply(&mut self, parent: NodeId, name: Name) -> NodeId {
+        let node = Node { meta: Meta::root_owned(0o755, Time::EPOCH), kind: Kind::dir() };
+        let Ok(id) = self.tree.add(parent, name, node) else { return parent };
+        self.from.push((self.labels.len() - 1, Standing::Implied));
+        id
+    }
+}
+
+/// The first of the fields that differ.
+fn meta_differs(a: &Meta, b: &Meta) -> Option<&'static str> {
+    if a.mode != b.mode {
+        Some("mode")
+    } else if (a.uid, a.gid) != (b.uid, b.gid) {
+        Some("owner")
+    } else if a.xattrs != b.xattrs {
+        Some("attributes")
+    } else if a.mtime != b.mtime {
+        Some("time")
+    } else {
+        None
+    }
+}
+
+fn describe(node: &Node) -> String {
+    let Meta { mode, uid, gid, mtime, .. } = &node.meta;
+    let kind = node.kind.word();
+    let end = match &node.kind {
+        Kind::File(content) => format!(" of {} bytes", content.len()),
+        Kind::Symlink(target) => format!(" to `{}`", Printable(target)),
+        _ => String::new(),
+    };
+    format!("a {kind}{end} ({mode:04o} {uid}:{gid} at {mtime})")
+}
+
+/// Whether a path is `above` or lies below it.
+fn below(path: &[u8], above: &[u8]) -> bool {
+    path.strip_prefix(above).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
+}
+
+fn join(prefix: &[u8], rest: &[u8]) -> Result<Vec<u8>, MergeError> {
+    let mut path = prefix.to_vec();
+    if !path.is_empty() && !rest.is_empty() {
+        path.push(b'/');
+    }
+    path.extend_from_slice(rest);
+    if path.len() > PATH_LONGEST {
+        return Err(MergeError::PathTooLong { len: path.len(), path });
+    }
+    Ok(path)
+}
+
+/// The path with the link replaced by what it points to.
+fn without_link(path: &[u8], link: &[u8], target: &[u8]) -> Vec<u8> {
+    let mut names: Vec<&[u8]> = Vec::new();
+    let above = link.iter().rposition(|byte| *byte == b'/').map_or(&b""[..], |slash| &link[..slash]);
+    let start = if target.starts_with(b"/") { &b""[..] } else { above };
+    let rest = path.strip_prefix(link).unwrap_or_default();
+    for name in [start, target, rest].into_iter().flat_map(|part| part.split(|byte| *byte == b'/')) {
+        match name {
+            b"" | b"." => {}
+            b".." => {
+                names.pop();
+            }
+            name => names.push(name),
+        }
+    }
+    names.join(&b'/')
+}

@@ -1,0 +1,235 @@
+//! Compressed inputs: told by their first bytes, decompressed once into the store, hashed on both sides in the same
+//! pass. Formats: gzip (RFC 1952, any number of members), xz (any number of streams), zstd (RFC 8878, any number
+//! of frames).
+
+use std::io::{self, BufReader, Read};
+
+use amiforge_formats::digest::Digest;
+use amiforge_formats::read_at::ReadAt;
+use sha2::{Digest as _, Sha256};
+
+use crate::store::{Naming, Spool, Store, StoreError};
+use crate::watch::Watch;
+
+/// Bytes taken from the input, and given to the store, at a time.
+const PIECE: usize = 1 << 20;
+
+/// Memory that the dictionary of an xz stream may take: twice that of `xz -9`.
+const XZ_MEMORY: u64 = 160 << 20;
+
+/// How long a decompressed input may be. Tars of systems shrink to a fifth; a file of zeros to a thousandth or less.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// Always allowed, in bytes.
+    pub free: u64,
+    /// Allowed for each compressed byte.
+    pub ratio: u64,
+    /// Never exceeded, in bytes.
+    pub most: u64,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self { free: 256 << 20, ratio: 200, most: 1 << 40 }
+    }
+}
+
+impl Bounds {
+    /// The bound for an input of so many bytes.
+    fn of(self, compressed: u64) -> u64 {
+        compressed.saturating_mul(self.ratio).max(self.free).min(self.most)
+    }
+}
+
+/// A compression that we can undo.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compression {
+    /// gzip.
+    Gzip,
+    /// xz.
+    Xz,
+    /// Zstandard.
+    Zstd,
+}
+
+impl Compression {
+    /// The compression of an input, by its first bytes.
+    pub fn of(start: &[u8]) -> Option<Self> {
+        match start {
+            [0x1f, 0x8b, ..] => Some(Self::Gzip),
+            [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Some(Self::Xz),
+            // A frame, or a skippable frame before one.
+            [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Some(Self::Zstd),
+            _ => None,
+        }
+    }
+
+    /// Its name.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Gzip => "gzip",
+            Self::Xz => "xz",
+            Self::Zstd => "zstd",
+        }
+    }
+}
+
+/// Why an input cannot be decompressed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ExpandError {
+    /// It cannot be read.
+    #[error("reading the input at byte {at}")]
+    Read {
+        /// Where.
+        at: u64,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// The compressed bytes make no sense.
+    #[error("decompressing the {format} stream near byte {at}")]
+    Corrupt {
+        /// Which format.
+        format: &'static str,
+        /// How far the input was read.
+        at: u64,
+        /// What the decoder said.
+        #[source]
+        source: io::Error,
+    },
+    /// It becomes too long.
+    #[error(
+        "{compressed} compressed bytes become more than {bound}; if that is right, give the archive decompressed"
+    )]
+    Bomb {
+        /// Length of the input.
+        compressed: u64,
+        /// Length allowed.
+        bound: u64,
+    },
+    /// The store cannot take it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The user asked to stop.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+/// A decompressed input.
+pub(super) struct Expanded {
+    pub(super) spool: Spool,
+    /// Digest of the input as it was, compressed.
+    pub(super) compressed: Digest,
+    pub(super) naming: Naming,
+}
+
+/// Decompresses an input into the store.
+pub(super) fn expand(
+    input: &dyn ReadAt,
+    format: Compression,
+    store: &Store,
+    bounds: Bounds,
+    watch: &dyn Watch,
+) -> Result<Expanded, ExpandError> {
+    let size = input.size();
+    let mut hashing = Hashing { input, at: 0, hasher: Sha256::new(), failed: false, watch };
+    let mut spooling = store.begin()?;
+    let copied = {
+        let buffered = BufReader::with_capacity(PIECE, &mut hashing);
+        match format {
+            Compression::Gzip => {
+                copy(flate2::bufread::MultiGzDecoder::new(buffered), &mut spooling, size, bounds, watch)
+            }
+            Compression::Xz => {
+                liblzma::stream::Stream::new_stream_decoder(XZ_MEMORY, liblzma::stream::CONCATENATED)
+                    .map_err(|error| Stopped::Decoder(error.into()))
+                    .and_then(|stream| {
+                        let decoder = liblzma::bufread::XzDecoder::new_stream(buffered, stream);
+                        copy(decoder, &mut spooling, size, bounds, watch)
+                    })
+            }
+            Compression::Zstd => zstd::stream::read::Decoder::with_buffer(buffered)
+                .map_err(Stopped::Decoder)
+                .and_then(|decoder| copy(decoder, &mut spooling, size, bounds, watch)),
+        }
+    };
+    let at = hashing.at;
+    copied.map_err(|stopped| match stopped {
+        Stopped::Other(error) => error,
+        Stopped::Decoder(_) if watch.interrupted() => ExpandError::Interrupted,
+        Stopped::Decoder(source) if hashing.failed => ExpandError::Read { at, source },
+        Stopped::Decoder(source) => ExpandError::Corrupt { format: format.word(), at, source },
+    })?;
+    // The decoders read to the end to look for one more member; should one ever not, the digest still covers all.
+    io::copy(&mut hashing, &mut io::sink()).map_err(|source| ExpandError::Read { at, source })?;
+    let compressed = Digest(hashing.hasher.finalize().into());
+    let (spool, naming) = spooling.finish(compressed, size)?;
+    Ok(Expanded { spool, compressed, naming })
+}
+
+/// The digest of an input as it lies there.
+pub(super) fn digest(input: &dyn ReadAt, watch: &dyn Watch) -> Result<Digest, ExpandError> {
+    let mut hashing = Hashing { input, at: 0, hasher: Sha256::new(), failed: false, watch };
+    let mut buf = vec![0; PIECE];
+    loop {
+        match hashing.read(&mut buf) {
+            Ok(0) => return Ok(Digest(hashing.hasher.finalize().into())),
+            Ok(_) => {}
+            Err(_) if watch.interrupted() => return Err(ExpandError::Interrupted),
+            Err(source) => return Err(ExpandError::Read { at: hashing.at, source }),
+        }
+    }
+}
+
+enum Stopped {
+    Decoder(io::Error),
+    Other(ExpandError),
+}
+
+fn copy(
+    mut decoder: impl Read,
+    spooling: &mut crate::store::Spooling,
+    compressed: u64,
+    bounds: Bounds,
+    watch: &dyn Watch,
+) -> Result<(), Stopped> {
+    let bound = bounds.of(compressed);
+    let mut left = bound;
+    let mut buf = vec![0; PIECE];
+    loop {
+        let len = decoder.read(&mut buf).map_err(Stopped::Decoder)?;
+        if len == 0 {
+            return Ok(());
+        }
+        if watch.interrupted() {
+            return Err(Stopped::Other(ExpandError::Interrupted));
+        }
+        left = left.checked_sub(len as u64).ok_or(Stopped::Other(ExpandError::Bomb { compressed, bound }))?;
+        spooling.write(&buf[..len]).map_err(|error| Stopped::Other(error.into()))?;
+    }
+}
+
+/// Reads an input from front to back and hashes it on the way.
+struct Hashing<'a> {
+    input: &'a dyn ReadAt,
+    at: u64,
+    hasher: Sha256,
+    failed: bool,
+    watch: &'a dyn Watch,
+}
+
+impl Read for Hashing<'_> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let len = usize::try_from(self.input.size() - self.at).unwrap_or(usize::MAX).min(buf.len());
+        let buf = &mut buf[..len];
+        self.input.read_exact_at(self.at, buf).inspect_err(|_| self.failed = true)?;
+        if self.watch.interrupted() {
+            return Err(io::Error::other("interrupted"));
+        }
+        self.hasher.update(&*buf);
+        self.at += len as u64;
+        self.watch.advance(len as u64);
+        Ok(len)
+    }
+}

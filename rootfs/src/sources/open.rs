@@ -1,0 +1,227 @@
+//! Opening a source: what it is by its content, its digest, its tree. The one place that knows all kinds.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use amiforge_formats::digest::Digest;
+use amiforge_formats::plan::SourceId;
+use amiforge_formats::read_at::ReadAt;
+
+use super::expand::{self, Bounds, Compression, ExpandError};
+use super::indexed::Indexed;
+use super::tar::{self, Place, TarError};
+use super::{Pin, SourceKind, SourceSpec};
+use crate::blobs::Blobs;
+use crate::checks::{Purpose, Task};
+use crate::merge::Reshape;
+use crate::store::{Spool, Store, StoreError};
+use crate::watch::Watch;
+
+/// Why a source cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SourceError {
+    /// It cannot be opened.
+    #[error("opening `{}`", path.display())]
+    Open {
+        /// The path.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// It is something else than a file.
+    #[error("`{}` is not a regular file", path.display())]
+    NotAFile {
+        /// The path.
+        path: PathBuf,
+    },
+    /// Its content is none that we know.
+    #[error("`{}` begins with {start}: neither tar nor gzip, xz or zstd", path.display())]
+    Unknown {
+        /// The path.
+        path: PathBuf,
+        /// Its first bytes in hexadecimal.
+        start: String,
+    },
+    /// Its digest is not the one named.
+    #[error("its sha256 is {actual}, expected {expected}")]
+    Digest {
+        /// What the recipe names.
+        expected: Digest,
+        /// What it is.
+        actual: Digest,
+    },
+    /// A folder has no digest.
+    #[error("a folder has no sha256; pack it as a tar to pin it")]
+    PinnedFolder,
+    /// The archive is at fault.
+    #[error(transparent)]
+    Tar(#[from] TarError),
+    /// It cannot be decompressed.
+    #[error(transparent)]
+    Expand(#[from] ExpandError),
+    /// The store is at fault.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What opening takes.
+pub(crate) struct Opening<'a> {
+    pub(crate) store: &'a Store,
+    pub(crate) watch: &'a dyn Watch,
+    /// Only so that what is excluded of a folder need not be readable.
+    pub(crate) reshape: &'a Reshape,
+}
+
+/// What a source turned out to be.
+pub(crate) struct Opened {
+    pub(crate) indexed: Indexed,
+    pub(crate) kind: &'static str,
+    pub(crate) size: u64,
+    pub(crate) sha256: Option<Digest>,
+    pub(crate) pinned: bool,
+    pub(crate) tasks: Vec<Task>,
+    pub(crate) config: Option<serde_json::Value>,
+}
+
+/// A stretch of a file.
+pub(super) struct Stretch<'a> {
+    pub(super) file: &'a File,
+    pub(super) at: u64,
+    pub(super) len: u64,
+}
+
+impl ReadAt for Stretch<'_> {
+    fn size(&self) -> u64 {
+        self.len
+    }
+
+    fn read_exact_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+        let end = offset.checked_add(buf.len() as u64).filter(|end| *end <= self.len);
+        end.ok_or(io::ErrorKind::UnexpectedEof)?;
+        self.file.read_exact_at(buf, self.at + offset)
+    }
+}
+
+/// An archive that lies uncompressed in a file that is among the blobs.
+pub(super) struct Plain {
+    pub(super) file: File,
+    pub(super) source: SourceId,
+    pub(super) len: u64,
+    /// Digest of the input as it lay there, if it was taken on the way.
+    pub(super) sha256: Option<Digest>,
+    /// Digest of the uncompressed bytes, if known.
+    pub(super) plain: Option<Digest>,
+    pub(super) size: u64,
+}
+
+impl Plain {
+    pub(super) fn bytes(&self) -> Stretch<'_> {
+        Stretch { file: &self.file, at: 0, len: self.len }
+    }
+}
+
+impl Opening<'_> {
+    /// Opens and indexes a source.
+    pub(crate) fn open(&self, spec: &SourceSpec, blobs: &mut Blobs) -> Result<Opened, SourceError> {
+        match &spec.kind {
+            SourceKind::Tar { path } => self.tar(path, spec.pin, blobs),
+            SourceKind::Dir { .. } | SourceKind::Oci { .. } => Err(SourceError::PinnedFolder),
+        }
+    }
+
+    fn tar(&self, path: &Path, pin: Pin, blobs: &mut Blobs) -> Result<Opened, SourceError> {
+        self.watch.begin("indexing the archive", None);
+        let mut tasks = Vec::new();
+        let plain = self.archive(path, pin, blobs, &mut tasks)?;
+        let indexed = tar::index(&plain.bytes(), Place { source: plain.source, at: 0 }, self.watch)?;
+        let pinned = matches!(pin, Pin::Exact(_));
+        let (size, sha256) = (plain.size, plain.sha256);
+        Ok(Opened { indexed, kind: "tar", size, sha256, pinned, tasks, config: None })
+    }
+
+    /// Opens an archive and decompresses it if need be. What its digest takes besides becomes a task.
+    pub(super) fn archive(
+        &self,
+        path: &Path,
+        pin: Pin,
+        blobs: &mut Blobs,
+        tasks: &mut Vec<Task>,
+    ) -> Result<Plain, SourceError> {
+        let opening = |source| SourceError::Open { path: path.to_owned(), source };
+        let file = File::open(path).map_err(opening)?;
+        let found = file.metadata().map_err(opening)?;
+        if !found.is_file() {
+            return Err(SourceError::NotAFile { path: path.to_owned() });
+        }
+        let size = found.len();
+        let whole = Stretch { file: &file, at: 0, len: size };
+        let start = start(&whole).map_err(opening)?;
+        if start.first_chunk().is_some_and(tar::is_tar) {
+            let (own, expected) = match pin {
+                Pin::Exact(expected) => (true, Some(expected)),
+                Pin::Record => (true, None),
+                Pin::Unpinned => (false, None),
+            };
+            if own {
+                let file = file.try_clone().map_err(opening)?;
+                tasks.push(Task::Hash { file, at: 0, len: size, purpose: Purpose::Input(expected) });
+            }
+            let source = blobs.add(file.try_clone().map_err(opening)?, path);
+            return Ok(Plain { file, source, len: size, sha256: expected, plain: expected, size });
+        }
+        let Some(format) = Compression::of(&start) else {
+            let start = start.iter().take(8).map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ");
+            let start = if start.is_empty() { "nothing".to_owned() } else { start };
+            return Err(SourceError::Unknown { path: path.to_owned(), start });
+        };
+        let (spool, sha256) = self.spooled(&whole, format, None, tasks)?;
+        if let Pin::Exact(expected) = pin
+            && expected != sha256
+        {
+            return Err(SourceError::Digest { expected, actual: sha256 });
+        }
+        let Spool { file, path, len, digest } = spool;
+        let source = blobs.add(file.try_clone().map_err(opening)?, &path);
+        Ok(Plain { file, source, len, sha256: Some(sha256), plain: Some(digest), size })
+    }
+
+    /// The decompressed form of an input, from the store if it is there, and the digest of the compressed one.
+    pub(super) fn spooled(
+        &self,
+        input: &dyn ReadAt,
+        format: Compression,
+        known: Option<Digest>,
+        tasks: &mut Vec<Task>,
+    ) -> Result<(Spool, Digest), SourceError> {
+        // Only when an entry might fit is the input worth hashing before it is decompressed.
+        if self.store.may_hold(input.size()) {
+            self.watch.begin("hashing the archive", Some(input.size()));
+            let digest = match known {
+                Some(digest) => digest,
+                None => expand::digest(input, self.watch)?,
+            };
+            if let Some(spool) = self.store.find(digest, input.size())? {
+                let file = spool.file.try_clone();
+                let file = file.map_err(|source| StoreError::Read { path: spool.path.clone(), source })?;
+                let purpose = Purpose::Entry(spool.path.clone(), spool.digest);
+                tasks.push(Task::Hash { file, at: 0, len: spool.len, purpose });
+                return Ok((spool, digest));
+            }
+        }
+        self.watch.begin("decompressing the archive", Some(input.size()));
+        let expanded = expand::expand(input, format, self.store, Bounds::default(), self.watch)?;
+        tasks.push(Task::Name(expanded.naming));
+        Ok((expanded.spool, expanded.compressed))
+    }
+}
+
+/// The first block of an input, or what there is of it.
+pub(super) fn start(input: &dyn ReadAt) -> io::Result<Vec<u8>> {
+    let mut start = vec![0; usize::try_from(input.size()).unwrap_or(usize::MAX).min(512)];
+    input.read_exact_at(0, &mut start)?;
+    Ok(start)
+}

@@ -1,0 +1,92 @@
+//! Whether two contents are the same bytes, holes read as zeros. Only what is given twice is ever compared.
+
+use std::io;
+
+use amiforge_formats::plan::{SourceId, Sources};
+use amiforge_formats::read_at::ReadAt;
+use amiforge_formats::tree::{Content, Origin, Segment};
+
+use super::tar::Place;
+
+/// Bytes compared at a time.
+const PIECE: usize = 64 << 10;
+
+/// Reads the slices that point into one archive.
+pub struct InArchive<'a> {
+    /// The archive.
+    pub archive: &'a dyn ReadAt,
+    /// Where its slices think it lies.
+    pub place: Place,
+}
+
+impl Sources for InArchive<'_> {
+    fn read_exact_at(&self, source: SourceId, at: u64, buf: &mut [u8]) -> io::Result<()> {
+        let at = at.checked_sub(self.place.at).filter(|_| source == self.place.source);
+        self.archive.read_exact_at(at.ok_or(io::ErrorKind::NotFound)?, buf)
+    }
+}
+
+/// Compares two contents.
+///
+/// # Errors
+/// What the sources say.
+pub fn same_bytes(a: &Content, b: &Content, sources: &dyn Sources) -> io::Result<bool> {
+    if a == b {
+        return Ok(true);
+    }
+    if a.len() != b.len() {
+        return Ok(false);
+    }
+    let (one, other) = (a.segments(), b.segments());
+    let (mut left, mut right) = (vec![0; PIECE], vec![0; PIECE]);
+    let mut at = 0;
+    while at < a.len() {
+        let len = usize::try_from(a.len() - at).unwrap_or(PIECE).min(PIECE);
+        read(&one, at, &mut left[..len], sources)?;
+        read(&other, at, &mut right[..len], sources)?;
+        if left[..len] != right[..len] {
+            return Ok(false);
+        }
+        at += len as u64;
+    }
+    Ok(true)
+}
+
+/// Fills `buf` with what stands at `offset` of the content that `segments` describe.
+pub(crate) fn read(
+    segments: &[Segment],
+    offset: u64,
+    buf: &mut [u8],
+    sources: &dyn Sources,
+) -> io::Result<()> {
+    buf.fill(0);
+    let end = offset + buf.len() as u64;
+    let first = segments.partition_point(|segment| segment.offset + segment.len <= offset);
+    for segment in segments[first..].iter().take_while(|segment| segment.offset < end) {
+        let from = segment.offset.max(offset);
+        let till = (segment.offset + segment.len).min(end);
+        let skip = from - segment.offset;
+        let part = &mut buf[(from - offset) as usize..(till - offset) as usize];
+        match &segment.origin {
+            Origin::Slice { source, at } => sources.read_exact_at(*source, at + skip, part)?,
+            Origin::Inline { bytes, at } => {
+                let at = at + skip as usize;
+                part.copy_from_slice(&bytes[at..at + part.len()]);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The whole of a content, of which at most `max` bytes are taken; `None` when it is longer.
+///
+/// # Errors
+/// What the sources say.
+pub(crate) fn whole(content: &Content, max: u64, sources: &dyn Sources) -> io::Result<Option<Vec<u8>>> {
+    if content.len() > max {
+        return Ok(None);
+    }
+    let mut bytes = vec![0; content.len() as usize];
+    read(&content.segments(), 0, &mut bytes, sources)?;
+    Ok(Some(bytes))
+}

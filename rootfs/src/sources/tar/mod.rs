@@ -1,0 +1,138 @@
+//! Tar archives, indexed in place: names, metadata and where the contents lie, without reading a content.
+//! POSIX.1-2017 *pax* (ustar and extended headers), the formats of GNU tar, and version 7.
+//!
+//! Where readers disagree about an archive it is refused, so that nobody else sees another tree in it: a size on an
+//! entry without content, bytes after the end, a name given twice with different meaning (`tar -r` writes those;
+//! directories may come again, and the later one counts), names that are absolute or hold `..`, names through
+//! symlinks. A hard link may come before the file that it names.
+#![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
+
+mod acl;
+mod entries;
+mod header;
+mod number;
+mod pax;
+mod sparse;
+mod window;
+
+use std::io;
+
+use amiforge_formats::digest::Digest;
+use amiforge_formats::plan::SourceId;
+use amiforge_formats::read_at::ReadAt;
+use amiforge_formats::tree::Printable;
+use sha2::{Digest as _, Sha256};
+
+use self::entries::{Entries, Item};
+use self::header::Header;
+use self::window::BLOCK;
+use super::fault::EntryFault;
+use super::indexed::{Again, Indexed, PlantError, Planting};
+use super::same::{InArchive, same_bytes};
+use crate::watch::Watch;
+
+/// Where in which source an archive lies, for the slices that point into it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// The source.
+    pub source: SourceId,
+    /// First byte of the archive in it.
+    pub at: u64,
+}
+
+/// Whether an archive must show that it is complete.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// A block of zeros must close it.
+    Marked,
+    /// It may just stop between entries: its digest vouches for it.
+    Vouched,
+}
+
+/// Why an archive was refused.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TarError {
+    /// It cannot be read.
+    #[error("reading the archive at byte {at}")]
+    Read {
+        /// Where.
+        at: u64,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// An entry is at fault.
+    #[error("reading the entry `{}` at byte {at}", Printable(path))]
+    Entry {
+        /// Its name as the archive gives it.
+        path: Vec<u8>,
+        /// Byte of the archive at which it begins.
+        at: u64,
+        /// What is wrong.
+        #[source]
+        fault: EntryFault,
+    },
+    /// Something without a name is at fault.
+    #[error("reading the header at byte {at}")]
+    Header {
+        /// Byte of the archive.
+        at: u64,
+        /// What is wrong.
+        #[source]
+        fault: EntryFault,
+    },
+    /// The user asked to stop.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+impl TarError {
+    fn unnamed(at: u64, fault: EntryFault) -> Self {
+        Self::Header { at, fault }
+    }
+
+    /// Puts the entry's name where only the byte was known.
+    fn named(self, raw: &[u8], start: u64) -> Self {
+        match self {
+            Self::Header { fault, .. } => Self::Entry { path: raw.to_vec(), at: start, fault },
+            other => other,
+        }
+    }
+}
+
+/// Whether a first block is that of a tar archive.
+pub fn is_tar(block: &[u8; BLOCK]) -> bool {
+    block.iter().all(|byte| *byte == 0) || Header::new(block).is_ok()
+}
+
+/// Indexes an archive.
+///
+/// # Errors
+/// The entry and byte at which it breaks a rule.
+pub fn index(archive: &dyn ReadAt, place: Place, watch: &dyn Watch) -> Result<Indexed, TarError> {
+    let mut planting = Planting::new(Again::Refuse);
+    let mut headers = Sha256::new();
+    let mut entries = Entries::new(archive, place, End::Marked, &mut headers);
+    while let Some(item) = entries.next(watch)? {
+        plant(&mut planting, &entries, item)?;
+    }
+    planting.finish_links().map_err(|(path, at, fault)| TarError::Entry { path, at, fault })?;
+    Ok(planting.finish(Digest(headers.finalize().into())))
+}
+
+/// Plants one entry of a plain archive.
+fn plant(planting: &mut Planting, entries: &Entries<'_>, item: Item) -> Result<(), TarError> {
+    let at = entries.start();
+    let (archive, place) = (entries.archive(), entries.place());
+    let planted = match item {
+        Item::Node(node) => {
+            planting.plant(entries.path(), node, at, &|a, b| same_bytes(a, b, &InArchive { archive, place }))
+        }
+        Item::Link(target) => planting.link(entries.path(), &target, at).map_err(PlantError::Fault),
+    };
+    planted.map_err(|error| match error {
+        PlantError::Fault(fault) => TarError::Entry { path: entries.raw().to_vec(), at, fault },
+        PlantError::Compare(source) => TarError::Read { at, source },
+    })
+}
