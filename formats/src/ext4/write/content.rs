@@ -1,0 +1,229 @@
+//! Nodes into claims: data, directory blocks, attribute blocks, extent trees and inodes of the tree.
+
+use std::sync::Arc;
+
+use super::arena::Arena;
+use super::bitmaps::BlockMap;
+use super::demand::Demand;
+use super::dirs::Writing;
+use super::extents::{self, ExtentTree};
+use super::geometry::Run;
+use super::layout::{Chunk, Layout, leading};
+use super::nodes::{Nodes, Walked, codes};
+use super::tables::Tables;
+use super::xattrs::Attributes;
+use crate::ext4::spec::inode::{
+    EXTENTS_FL, I_BLOCK_SIZE, INDEX_FL, Inode, encode_device, encode_time, inode_seed,
+};
+use crate::ext4::spec::{BLOCK_SIZE, LINK_MAX, xattr};
+use crate::plan::{Claims, Data};
+use crate::tree::{Content, Kind, Origin, Segment};
+
+/// What is written, and where it all goes.
+pub(super) struct Tree<'a> {
+    /// All nodes.
+    pub nodes: &'a Nodes<'a>,
+    /// Their data.
+    pub demand: &'a Demand,
+    /// Their attributes.
+    pub attributes: &'a Attributes,
+    /// Addresses.
+    pub layout: &'a Layout,
+    /// Inode numbers.
+    pub inos: &'a [u32],
+    /// Seed of checksums.
+    pub seed: u32,
+}
+
+/// What the nodes are written to.
+pub(super) struct Sink {
+    /// The plan to be.
+    pub claims: Claims,
+    /// Blocks used.
+    pub map: BlockMap,
+    /// Inodes.
+    pub tables: Tables,
+    /// Our own bytes.
+    pub arena: Arena,
+}
+
+impl Sink {
+    /// Blocks of our own, one after the other at the runs, written by `fill`.
+    fn blocks(&mut self, runs: &[Run], fill: impl FnOnce(&mut [u8])) {
+        let len: u64 = runs.iter().map(|run| run.len).sum::<u64>() * BLOCK_SIZE;
+        let places = runs.iter().map(|run| (run.start * BLOCK_SIZE, run.len * BLOCK_SIZE));
+        self.arena.write(&mut self.claims, places, len as usize, fill);
+        for run in runs {
+            self.map.mark(*run);
+        }
+    }
+}
+
+impl Tree<'_> {
+    /// Writes all nodes.
+    pub(super) fn write(&self, sink: &mut Sink) {
+        for (block, at) in self.attributes.blocks.iter().zip(&self.layout.xattrs) {
+            let sorted: Vec<&xattr::Attribute> = block.attributes.iter().collect();
+            let bytes = xattr::encode_block(&sorted, block.refcount, self.seed, *at);
+            sink.blocks(&[Run { start: *at, len: 1 }], |out| out.copy_from_slice(&bytes));
+        }
+        let (mut data, mut trees) = (self.layout.data.as_slice(), self.layout.trees.as_slice());
+        let mut shapes = self.demand.shapes.iter().peekable();
+        for (at, walked) in self.nodes.walked.iter().enumerate() {
+            let node = at as u32;
+            let chunks = leading(&mut data, |chunk| chunk.node == node);
+            let tree: Vec<Run> =
+                leading(&mut trees, |(of, _)| *of == node).iter().map(|(_, run)| *run).collect();
+            let shape = shapes.next_if(|(of, _)| *of == node).map(|(_, shape)| shape);
+            let hashed = matches!(shape, Some(super::dirs::Shape::Hashed(_)));
+            self.content(node, walked, shape, chunks, sink);
+            self.inode(node, walked, hashed, chunks, &tree, sink);
+        }
+    }
+
+    /// Claims the data of a node.
+    fn content(
+        &self,
+        node: u32,
+        walked: &Walked<'_>,
+        shape: Option<&super::dirs::Shape>,
+        chunks: &[Chunk],
+        sink: &mut Sink,
+    ) {
+        let runs = || chunks.iter().map(|chunk| Run { start: chunk.start, len: u64::from(chunk.len) });
+        match &walked.node.kind {
+            Kind::File(content) => {
+                for chunk in chunks {
+                    file(content, *chunk, &mut sink.claims);
+                }
+                runs().for_each(|run| sink.map.mark(run));
+            }
+            Kind::Symlink(target) if !chunks.is_empty() => {
+                sink.blocks(&runs().collect::<Vec<_>>(), |out| out[..target.len()].copy_from_slice(target));
+            }
+            Kind::Dir(_) => {
+                let Some(shape) = shape else { return };
+                let seed = inode_seed(self.seed, self.inos[node as usize]);
+                let writing = Writing { nodes: self.nodes, inos: self.inos, dir: node, seed };
+                sink.blocks(&runs().collect::<Vec<_>>(), |out| writing.write(shape, out));
+                sink.tables.count_dir(self.inos[node as usize]);
+            }
+            _ => {}
+        }
+    }
+
+    /// Writes the inode of a node and what hangs from it.
+    fn inode(
+        &self,
+        node: u32,
+        walked: &Walked<'_>,
+        hashed: bool,
+        chunks: &[Chunk],
+        kept: &[Run],
+        sink: &mut Sink,
+    ) {
+        let (ino, meta) = (self.inos[node as usize], &walked.node.meta);
+        let data: u64 = chunks.iter().map(|chunk| u64::from(chunk.len)).sum();
+        let tree = self.block_field(walked, ino, chunks, kept);
+        for (at, bytes) in &tree.nodes {
+            sink.blocks(&[Run { start: *at, len: 1 }], |out| out.copy_from_slice(bytes));
+        }
+        let attributes = self.attributes.of.get(&node);
+        let file_acl = attributes.and_then(|a| a.block).map_or(0, |block| self.layout.xattrs[block as usize]);
+        let (kind, _) = codes(&walked.node.kind);
+        let (size, extents) = match &walked.node.kind {
+            Kind::File(content) => (content.len(), true),
+            Kind::Symlink(target) => (target.len() as u64, !chunks.is_empty()),
+            Kind::Dir(_) => (data * BLOCK_SIZE, true),
+            _ => (0, false),
+        };
+        let links = if walked.links > LINK_MAX { 1 } else { walked.links as u16 };
+        let inode = Inode {
+            mode: kind | meta.mode,
+            uid: meta.uid,
+            gid: meta.gid,
+            size,
+            // The walk has refused what does not encode.
+            time: encode_time(meta.mtime).unwrap_or_default(),
+            links_count: links,
+            blocks: (data + tree.nodes.len() as u64 + u64::from(file_acl != 0)) * (BLOCK_SIZE / 512),
+            flags: if extents { EXTENTS_FL } else { 0 } | if hashed { INDEX_FL } else { 0 },
+            block: tree.i_block,
+            file_acl,
+            xattrs: attributes.map_or(&[], |a| &a.inline),
+        };
+        if let Some(out) = sink.tables.inode(ino) {
+            inode.encode(self.seed, ino, out);
+        }
+    }
+
+    /// What stands in `i_block`: an extent tree, a short target, or a device number.
+    fn block_field(&self, walked: &Walked<'_>, ino: u32, chunks: &[Chunk], kept: &[Run]) -> ExtentTree {
+        let mut plain = ExtentTree { i_block: [0; I_BLOCK_SIZE], nodes: Vec::new() };
+        match &walked.node.kind {
+            Kind::Symlink(target) if chunks.is_empty() => {
+                plain.i_block[..target.len()].copy_from_slice(target);
+            }
+            Kind::CharDevice { major, minor } | Kind::BlockDevice { major, minor } => {
+                plain.i_block = encode_device(*major, *minor);
+            }
+            Kind::Fifo | Kind::Socket => {}
+            Kind::File(_) | Kind::Dir(_) | Kind::Symlink(_) => {
+                let extents = extents::join(chunks.iter().copied());
+                return extents::tree(&extents, kept, inode_seed(self.seed, ino));
+            }
+        }
+        plain
+    }
+}
+
+/// Claims the part of a file's content that stands in a chunk; what no byte covers is zero.
+fn file(content: &Content, chunk: Chunk, claims: &mut Claims) {
+    let start = u64::from(chunk.block) * BLOCK_SIZE;
+    let place =
+        Place { start, end: start + u64::from(chunk.len) * BLOCK_SIZE, offset: chunk.start * BLOCK_SIZE };
+    let at = match content {
+        Content::Inline(bytes) => place.claim(0, bytes.len() as u64, start, claims, |skip| Data::Bytes {
+            bytes: Arc::clone(bytes),
+            at: skip as usize,
+        }),
+        Content::Slice { source, at, len } => {
+            place.claim(0, *len, start, claims, |skip| Data::Slice { source: *source, at: at + skip })
+        }
+        Content::Sparse { segments, .. } => {
+            let first = segments.partition_point(|segment| segment.offset + segment.len <= start);
+            let own = segments[first..].iter().take_while(|segment| segment.offset < place.end);
+            own.fold(start, |at, segment| {
+                place.claim(segment.offset, segment.len, at, claims, |skip| origin(segment, skip))
+            })
+        }
+    };
+    claims.claim(place.offset + (at - start), place.end - at, Data::Zero);
+}
+
+fn origin(segment: &Segment, skip: u64) -> Data {
+    match &segment.origin {
+        Origin::Inline { bytes, at } => Data::Bytes { bytes: Arc::clone(bytes), at: at + skip as usize },
+        Origin::Slice { source, at } => Data::Slice { source: *source, at: at + skip },
+    }
+}
+
+/// Bytes of a file that stand together in the plan.
+struct Place {
+    start: u64,
+    end: u64,
+    offset: u64,
+}
+
+impl Place {
+    /// Claims what of `from..from + len` lies here, and zeros from `at` up to it; gives where it ends.
+    fn claim(&self, from: u64, len: u64, at: u64, claims: &mut Claims, data: impl Fn(u64) -> Data) -> u64 {
+        let (first, last) = (from.max(self.start), (from + len).min(self.end));
+        if first >= last {
+            return at;
+        }
+        claims.claim(self.offset + (at - self.start), first - at, Data::Zero);
+        claims.claim(self.offset + (first - self.start), last - first, data(first - from));
+        last
+    }
+}

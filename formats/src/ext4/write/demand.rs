@@ -1,0 +1,112 @@
+//! What the tree wants stored: stretches of blocks of every node in the order of the walk, and how many blocks an
+//! extent tree takes. Knows no address.
+
+use super::dirs::{self, Shape};
+use super::nodes::Nodes;
+use crate::ext4::spec::extent::{BLOCK_ENTRIES, INLINE_ENTRIES};
+use crate::ext4::spec::hash::Seed;
+use crate::ext4::spec::{BLOCK_SIZE, inode};
+use crate::tree::{Content, Kind, Segment};
+
+/// Consecutive blocks of a node that hold data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stretch {
+    /// Place in the walk.
+    pub node: u32,
+    /// First block in the node.
+    pub block: u32,
+    /// Blocks.
+    pub len: u32,
+}
+
+/// All stretches, and the shapes of directories.
+#[derive(Debug)]
+pub(super) struct Demand {
+    /// By node, then by block.
+    pub stretches: Vec<Stretch>,
+    /// Directories that are hashed, by place in the walk; all others are linear.
+    pub shapes: Vec<(u32, Shape)>,
+}
+
+impl Demand {
+    /// Counts what every node wants.
+    pub(super) fn new(nodes: &Nodes<'_>, seed: &Seed) -> Self {
+        let mut demand = Self { stretches: Vec::with_capacity(nodes.walked.len()), shapes: Vec::new() };
+        for (at, walked) in nodes.walked.iter().enumerate() {
+            let node = at as u32;
+            let mut whole = |bytes: u64| {
+                let len = bytes.div_ceil(BLOCK_SIZE) as u32;
+                if len > 0 {
+                    demand.stretches.push(Stretch { node, block: 0, len });
+                }
+            };
+            match &walked.node.kind {
+                Kind::Dir(_) => {
+                    let shape = dirs::shape(nodes, node, seed);
+                    whole(u64::from(shape.blocks()) * BLOCK_SIZE);
+                    demand.shapes.push((node, shape));
+                }
+                Kind::Symlink(target) if target.len() >= inode::I_BLOCK_SIZE => whole(BLOCK_SIZE),
+                Kind::File(Content::Sparse { segments, .. }) => sparse(node, segments, &mut demand.stretches),
+                Kind::File(content) => whole(content.len()),
+                _ => {}
+            }
+        }
+        demand
+    }
+
+    /// Blocks of all stretches.
+    pub(super) fn blocks(&self) -> u64 {
+        self.stretches.iter().map(|stretch| u64::from(stretch.len)).sum()
+    }
+}
+
+/// The blocks that segments touch.
+fn sparse(node: u32, segments: &[Segment], out: &mut Vec<Stretch>) {
+    let bottom = out.len();
+    for segment in segments {
+        let block = (segment.offset / BLOCK_SIZE) as u32;
+        let end = (segment.offset + segment.len).div_ceil(BLOCK_SIZE) as u32;
+        match out[bottom..].last_mut() {
+            Some(last) if last.block + last.len >= block => last.len = end - last.block,
+            _ => out.push(Stretch { node, block, len: end - block }),
+        }
+    }
+}
+
+/// Nodes of an extent tree of so many extents outside the inode: by level, the leaves first.
+pub(super) fn tree_levels(extents: usize) -> Vec<usize> {
+    let mut levels = Vec::new();
+    let mut entries = extents;
+    while entries > INLINE_ENTRIES {
+        entries = entries.div_ceil(BLOCK_ENTRIES);
+        levels.push(entries);
+    }
+    levels
+}
+
+/// Blocks of an extent tree of so many extents.
+pub(super) fn tree_blocks(extents: usize) -> u32 {
+    tree_levels(extents).iter().sum::<usize>() as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::SourceId;
+    use crate::tree::Origin;
+
+    #[test]
+    fn segments_that_touch_a_block_are_one_stretch() {
+        let at = |offset, len| Segment { offset, len, origin: Origin::Slice { source: SourceId(0), at: 0 } };
+        let mut out = Vec::new();
+        sparse(5, &[at(10, 10), at(4000, 100), at(8192, 1), at(20480, 4096)], &mut out);
+        assert_eq!(out, [Stretch { node: 5, block: 0, len: 3 }, Stretch { node: 5, block: 5, len: 1 }]);
+    }
+
+    #[test]
+    fn trees_deepen_with_their_extents() {
+        assert_eq!((tree_blocks(4), tree_blocks(5), tree_blocks(1360)), (0, 1, 4));
+        assert_eq!(tree_levels(1361), [5, 1]);
+    }
+}

@@ -1,0 +1,220 @@
+//! The walk: every node of the tree once, numbered, with its identity, its links and its children, and checked for
+//! what ext4 cannot hold. Knows nothing of blocks.
+
+use std::ops::Range;
+
+use super::{WriteError, identity};
+use crate::ext4::spec::inode::{FIRST_SECOND, LAST_SECOND};
+use crate::ext4::spec::{LINK_MAX, dirent, inode};
+use crate::tree::{Kind, Name, Node, NodeId, SYMLINK_MAX, Segment, Tree};
+
+/// Name of the directory for what a repair finds.
+pub(super) const LOST_FOUND: &[u8] = b"lost+found";
+
+/// Most bytes of a file: 2³² - 1 blocks.
+const FILE_MAX: u64 = (u32::MAX as u64) * crate::ext4::spec::BLOCK_SIZE;
+
+/// A node by its place in the walk.
+#[derive(Debug)]
+pub(super) struct Walked<'a> {
+    /// The node.
+    pub node: &'a Node,
+    /// Identity of its first path.
+    pub hash: u64,
+    /// Directory that its first name stands in; the root is its own.
+    pub parent: u32,
+    /// First name.
+    pub name: &'a [u8],
+    /// Names, as `st_nlink` counts them.
+    pub links: u32,
+    /// Its entries, in [`Nodes::children`].
+    pub children: Range<u32>,
+}
+
+/// A directory's entry.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Child<'a> {
+    /// Name.
+    pub name: &'a [u8],
+    /// Place in the walk.
+    pub walked: u32,
+}
+
+/// All nodes, depth first, entries by the bytes of their names; a node of several names at its first.
+#[derive(Debug)]
+pub(super) struct Nodes<'a> {
+    /// The nodes; the root is first.
+    pub walked: Vec<Walked<'a>>,
+    /// Entries of all directories.
+    pub children: Vec<Child<'a>>,
+    /// Which one is `lost+found`.
+    pub lost_found: u32,
+}
+
+/// A name that waits to be visited; without a node it is the `lost+found` that the tree lacks.
+struct Waiting<'a> {
+    id: Option<NodeId>,
+    name: &'a [u8],
+    parent: u32,
+    child: u32,
+}
+
+impl<'a> Nodes<'a> {
+    /// Walks the tree; `lost_found` stands in where the tree has none.
+    pub(super) fn walk(tree: &'a Tree, lost_found: &'a Node) -> Result<Self, WriteError> {
+        let mut nodes =
+            Self { walked: Vec::with_capacity(tree.capacity() + 1), children: Vec::new(), lost_found: 0 };
+        let mut seen = vec![u32::MAX; tree.capacity()];
+        let mut stack = vec![Waiting { id: Some(tree.root()), name: b"", parent: 0, child: u32::MAX }];
+        while let Some(next) = stack.pop() {
+            let at = nodes.walked.len() as u32;
+            if let Some(known) = next.id.map(|id| seen[id.index()]).filter(|known| *known != u32::MAX) {
+                nodes.walked[known as usize].links += 1;
+                nodes.children[next.child as usize].walked = known;
+                continue;
+            }
+            if let Some(id) = next.id {
+                seen[id.index()] = at;
+            }
+            let node = next.id.map_or(lost_found, |id| tree.node(id));
+            nodes.enter(node, &next, at);
+            if let Kind::Dir(entries) = &node.kind {
+                nodes.list(entries, at, &mut stack);
+            }
+        }
+        if !matches!(nodes.walked[nodes.lost_found as usize].node.kind, Kind::Dir(_)) {
+            let found = nodes.walked[nodes.lost_found as usize].node.kind.word();
+            return Err(WriteError::LostFound { found });
+        }
+        (0..nodes.walked.len() as u32).try_for_each(|at| nodes.check(at))?;
+        Ok(nodes)
+    }
+
+    /// Numbers a node.
+    fn enter(&mut self, node: &'a Node, from: &Waiting<'a>, at: u32) {
+        let hash = match self.walked.get(from.parent as usize) {
+            None => identity::ROOT,
+            Some(parent) => identity::child(parent.hash, from.name),
+        };
+        let dir = matches!(node.kind, Kind::Dir(_));
+        if at > 0 {
+            self.children[from.child as usize].walked = at;
+            self.walked[from.parent as usize].links += u32::from(dir);
+            if from.parent == 0 && from.name == LOST_FOUND {
+                self.lost_found = at;
+            }
+        }
+        let links = if dir { 2 } else { 1 };
+        self.walked.push(Walked { node, hash, parent: from.parent, name: from.name, links, children: 0..0 });
+    }
+
+    /// Lists a directory's entries and has them visited in order.
+    fn list(
+        &mut self,
+        entries: &'a std::collections::BTreeMap<Name, NodeId>,
+        dir: u32,
+        stack: &mut Vec<Waiting<'a>>,
+    ) {
+        let first = self.children.len() as u32;
+        let bottom = stack.len();
+        let mut wait = |name: &'a [u8], id: Option<NodeId>| {
+            let child = self.children.len() as u32;
+            self.children.push(Child { name, walked: u32::MAX });
+            stack.push(Waiting { id, name, parent: dir, child });
+        };
+        let mut lacking = dir == 0 && !entries.contains_key(LOST_FOUND);
+        for (name, id) in entries {
+            if lacking && name.as_bytes() > LOST_FOUND {
+                wait(LOST_FOUND, None);
+                lacking = false;
+            }
+            wait(name.as_bytes(), Some(*id));
+        }
+        if lacking {
+            wait(LOST_FOUND, None);
+        }
+        stack[bottom..].reverse();
+        self.walked[dir as usize].children = first..self.children.len() as u32;
+    }
+
+    /// The entries of a directory.
+    pub(super) fn children(&self, dir: u32) -> &[Child<'a>] {
+        let range = &self.walked[dir as usize].children;
+        &self.children[range.start as usize..range.end as usize]
+    }
+
+    /// A node's first path, with a leading `/`, for errors.
+    pub(super) fn path(&self, at: u32) -> Vec<u8> {
+        let mut names = Vec::new();
+        let mut at = at;
+        while at != 0 {
+            names.push(self.walked[at as usize].name);
+            at = self.walked[at as usize].parent;
+        }
+        names.iter().rev().flat_map(|name| std::iter::once(&b'/').chain(name.iter())).copied().collect()
+    }
+
+    /// Refuses what an inode cannot hold.
+    fn check(&self, at: u32) -> Result<(), WriteError> {
+        let walked = &self.walked[at as usize];
+        let meta = &walked.node.meta;
+        let path = || self.path(at);
+        if meta.mode > 0o7777 {
+            return Err(WriteError::Mode { path: path(), mode: meta.mode });
+        }
+        if !(FIRST_SECOND..=LAST_SECOND).contains(&meta.mtime.secs) || meta.mtime.nanos >= 1_000_000_000 {
+            return Err(WriteError::Time { path: path(), time: meta.mtime });
+        }
+        match &walked.node.kind {
+            Kind::Dir(_) => return Ok(()),
+            Kind::Symlink(target) if !symlink_fits(target) => {
+                return Err(WriteError::Symlink { path: path(), len: target.len() });
+            }
+            Kind::CharDevice { major, minor } | Kind::BlockDevice { major, minor }
+                if *major >= 1 << 12 || *minor >= 1 << 20 =>
+            {
+                return Err(WriteError::Device { path: path(), major: *major, minor: *minor });
+            }
+            Kind::File(content) if content.len() > FILE_MAX => {
+                return Err(WriteError::FileTooLarge { path: path(), len: content.len(), most: FILE_MAX });
+            }
+            Kind::File(crate::tree::Content::Sparse { len, segments }) if !segments_fit(segments, *len) => {
+                return Err(WriteError::Segments { path: path() });
+            }
+            _ => {}
+        }
+        if walked.links > LINK_MAX {
+            return Err(WriteError::TooManyLinks { path: path(), links: walked.links, most: LINK_MAX });
+        }
+        Ok(())
+    }
+}
+
+fn symlink_fits(target: &[u8]) -> bool {
+    (1..=SYMLINK_MAX).contains(&target.len()) && !target.contains(&0)
+}
+
+/// Whether segments are sorted, disjoint, not empty and within `len`.
+fn segments_fit(segments: &[Segment], len: u64) -> bool {
+    let mut at = 0;
+    segments.iter().all(|segment| {
+        let fits = segment.offset >= at && segment.len > 0;
+        at = segment.offset.saturating_add(segment.len);
+        fits && at <= len
+    })
+}
+
+/// The kind of a node in `i_mode` and in directory entries.
+pub(super) fn codes(kind: &Kind) -> (u16, u8) {
+    use dirent::file_type;
+    use inode::kind;
+    match kind {
+        Kind::Dir(_) => (kind::DIR, file_type::DIR),
+        Kind::File(_) => (kind::FILE, file_type::FILE),
+        Kind::Symlink(_) => (kind::SYMLINK, file_type::SYMLINK),
+        Kind::CharDevice { .. } => (kind::CHAR, file_type::CHAR),
+        Kind::BlockDevice { .. } => (kind::BLOCK, file_type::BLOCK),
+        Kind::Fifo => (kind::FIFO, file_type::FIFO),
+        Kind::Socket => (kind::SOCKET, file_type::SOCKET),
+    }
+}
