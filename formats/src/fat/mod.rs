@@ -3,7 +3,9 @@
 //! Writes FAT32 only; reads FAT12, FAT16 and FAT32. The reader and the checker share no planning code with the writer,
 //! only what the specification says on the pages [`spec`] and `dos_time`.
 
+pub mod check;
 mod dos_time;
+pub mod fault;
 pub mod read;
 mod spec;
 pub mod write;

@@ -1,0 +1,184 @@
+//! FAT checker: everything that is wrong or odd about a volume.
+//!
+//! Walks through it as the reader does, and looks at what a reader need not care for: the copies of boot sector and
+//! table, FSInfo, clusters in use by nothing, labels.
+#![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
+
+use super::fault::{Fault, Finding, Place};
+use super::read::boot::{self, Shape};
+use super::read::scan::{Mode, Scanned, Whence, scan};
+use super::read::table::{Link, Table};
+use super::read::{ReadError, Width, boot_sector};
+use crate::fields;
+use crate::plan::SourceId;
+use crate::read_at::ReadAt;
+
+/// Bytes of the tables that are compared at once.
+const CHUNK: u64 = 64 << 10;
+
+/// Checks a volume. No findings mean one that fsck.fat takes; a boot sector that cannot be used is the only finding.
+///
+/// # Errors
+/// [`ReadError::Io`] when the volume cannot be read.
+pub fn check(volume: &dyn ReadAt) -> Result<Vec<Finding>, ReadError> {
+    let boot = match boot_sector(volume) {
+        Ok(boot) => boot,
+        Err(ReadError::Damaged(finding)) => return Ok(vec![*finding]),
+        Err(error) => return Err(error),
+    };
+    let shape = match boot::decode(&boot, volume.size()) {
+        Ok(shape) => shape,
+        Err(finding) => return Ok(vec![finding]),
+    };
+    let mut findings = boot::oddities(&shape);
+    let mut table = Table::new(volume, shape);
+    findings.extend(check_backup(volume, &shape, &boot)?);
+    findings.extend(check_first_entries(&shape, &mut table)?);
+    findings.extend(compare_tables(volume, &shape)?);
+    let whence = Whence { source: SourceId(0), at: 0 };
+    let scanned = scan(volume, shape, whence, Mode::Check)?;
+    let counted = count(&shape, &mut table, &scanned)?;
+    findings.extend(check_label(&shape, &scanned));
+    findings.extend(counted.lost());
+    findings.extend(check_fsinfo(volume, &shape, counted.free)?);
+    findings.extend(scanned.findings);
+    Ok(findings)
+}
+
+/// The first 512 bytes of a sector.
+fn sector(volume: &dyn ReadAt, shape: &Shape, sector: u16) -> Result<[u8; 512], ReadError> {
+    let at = u64::from(sector).saturating_mul(shape.sector);
+    let mut bytes = [0; 512];
+    volume.read_exact_at(at, &mut bytes).map_err(|source| ReadError::Io { at, source })?;
+    Ok(bytes)
+}
+
+/// Whether a sector of FAT32 that the boot sector points to is there.
+fn points(shape: &Shape, sector: u16) -> bool {
+    shape.width == Width::Fat32 && sector > 0 && sector < shape.reserved_sectors
+}
+
+/// The backup of the boot sector is the same.
+fn check_backup(volume: &dyn ReadAt, shape: &Shape, boot: &[u8; 512]) -> Result<Option<Finding>, ReadError> {
+    if !points(shape, shape.backup_sector) {
+        return Ok(None);
+    }
+    let backup = sector(volume, shape, shape.backup_sector)?;
+    // Byte 65 holds the dirty marks, which Windows sets in the first copy only.
+    let differing = boot.iter().zip(&backup).enumerate().find(|(at, (a, b))| a != b && *at != 65);
+    Ok(differing.map(|(at, (expected, found))| {
+        Fault::BackupDiffers { at, found: *found, expected: *expected }.at(Place::BackupBoot)
+    }))
+}
+
+/// The two entries of the table that stand for no cluster.
+fn check_first_entries(shape: &Shape, table: &mut Table) -> Result<Vec<Finding>, ReadError> {
+    let place = || Place::Table { index: shape.active };
+    let mask = shape.width.mask();
+    let mut findings = Vec::new();
+    let found = table.value(0)?;
+    if found != mask & !0xff | u32::from(shape.media) {
+        findings.push(Fault::Media { found, media: shape.media }.at(place()));
+    }
+    // Two high bits of entry 1 are set while a volume is in order; FAT12 has none.
+    let clean = match shape.width {
+        Width::Fat12 => 0,
+        Width::Fat16 => 0xc000,
+        Width::Fat32 => 0x0c00_0000,
+    };
+    if table.value(1)? & clean != clean {
+        findings.push(Fault::Dirty.at(place()));
+    }
+    Ok(findings)
+}
+
+/// All tables are the same, unless the volume says that they are not kept so.
+fn compare_tables(volume: &dyn ReadAt, shape: &Shape) -> Result<Vec<Finding>, ReadError> {
+    let mut findings = Vec::new();
+    let copies = if shape.mirrored { 1..shape.tables } else { 1..1 };
+    let (mut first, mut other) = (Vec::new(), Vec::new());
+    for index in copies {
+        let mut at = 0_u64;
+        while at < shape.table_len {
+            let len = shape.table_len.saturating_sub(at).min(CHUNK) as usize;
+            for (table, chunk) in [(0, &mut first), (index, &mut other)] {
+                let from = shape.table(table).saturating_add(at);
+                chunk.resize(len, 0);
+                volume.read_exact_at(from, chunk).map_err(|source| ReadError::Io { at: from, source })?;
+            }
+            if let Some(differs) = first.iter().zip(&other).position(|(a, b)| a != b) {
+                let at = at.saturating_add(differs as u64);
+                findings.push(Fault::TablesDiffer { at }.at(Place::Table { index }));
+                break;
+            }
+            at = at.saturating_add(CHUNK);
+        }
+    }
+    Ok(findings)
+}
+
+/// What the table says of all clusters.
+#[derive(Debug, Default)]
+struct Counted {
+    free: u32,
+    lost: u32,
+    first_lost: u32,
+    table: u8,
+}
+
+impl Counted {
+    fn lost(&self) -> Option<Finding> {
+        let fault = Fault::Lost { count: self.lost, first: self.first_lost };
+        (self.lost > 0).then(|| fault.at(Place::Table { index: self.table }))
+    }
+}
+
+/// Counts free clusters, and those in use by nothing.
+fn count(shape: &Shape, table: &mut Table, scanned: &Scanned) -> Result<Counted, ReadError> {
+    let mut counted = Counted { table: shape.active, ..Counted::default() };
+    for cluster in 2..=shape.last() {
+        match table.link(cluster)? {
+            Link::Free => counted.free = counted.free.saturating_add(1),
+            Link::Bad => {}
+            Link::End | Link::Next(_) if scanned.used.has(cluster) => {}
+            Link::End | Link::Next(_) => {
+                if counted.lost == 0 {
+                    counted.first_lost = cluster;
+                }
+                counted.lost = counted.lost.saturating_add(1);
+            }
+        }
+    }
+    Ok(counted)
+}
+
+/// The boot sector has the label of the root directory.
+fn check_label(shape: &Shape, scanned: &Scanned) -> Option<Finding> {
+    let (boot, root) = (shape.label, scanned.label?);
+    (boot != root).then(|| Fault::Label { boot, root }.at(Place::Boot))
+}
+
+/// FSInfo has its signatures and counts rightly.
+fn check_fsinfo(volume: &dyn ReadAt, shape: &Shape, counted: u32) -> Result<Vec<Finding>, ReadError> {
+    if !points(shape, shape.fsinfo_sector) {
+        return Ok(Vec::new());
+    }
+    let fsinfo = sector(volume, shape, shape.fsinfo_sector)?;
+    let signatures = [(0, 0x4161_5252), (484, 0x6141_7272), (508, 0xaa55_0000)];
+    let mut faults = Vec::new();
+    for (at, expected) in signatures {
+        let found = fields::u32(&fsinfo, at);
+        if found != expected {
+            faults.push(Fault::FsInfoSignature { found, expected });
+        }
+    }
+    let (stored, hint) = (fields::u32(&fsinfo, 488), fields::u32(&fsinfo, 492));
+    // All ones mean unknown.
+    if faults.is_empty() && stored != u32::MAX && stored != counted {
+        faults.push(Fault::FreeCount { stored, counted });
+    }
+    if faults.is_empty() && hint != u32::MAX && !shape.has(hint) {
+        faults.push(Fault::FreeHint { found: hint });
+    }
+    Ok(faults.into_iter().map(|fault| fault.at(Place::FsInfo)).collect())
+}

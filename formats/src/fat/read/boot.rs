@@ -1,0 +1,211 @@
+//! The boot sector as a shape that is safe to compute with: everything it places lies within the volume.
+#![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
+
+use super::super::fault::{Fault, Finding, Place};
+use super::super::spec::{ENTRY, FAT32_CLUSTERS};
+use super::Width;
+use crate::fields;
+
+/// The highest number of clusters in entries of 28 bits, some of which are reserved.
+const CLUSTERS_MAX: u64 = 0x0fff_fff4;
+
+/// The shape of a volume; offsets and lengths in bytes unless they say sectors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in super::super) struct Shape {
+    pub(in super::super) width: Width,
+    pub(in super::super) sector: u64,
+    pub(in super::super) cluster: u64,
+    pub(in super::super) reserved_sectors: u16,
+    pub(in super::super) tables: u8,
+    pub(in super::super) table_len: u64,
+    /// The table that is in use.
+    pub(in super::super) active: u8,
+    /// First byte of table 0.
+    tables_at: u64,
+    /// First byte of the root directory of FAT12 and FAT16.
+    pub(in super::super) root_at: u64,
+    /// Its length; 0 for FAT32.
+    pub(in super::super) root_len: u64,
+    /// First cluster of the root directory of FAT32; else 0.
+    pub(in super::super) root_cluster: u32,
+    data_at: u64,
+    /// Number of clusters; the last is one more.
+    pub(in super::super) clusters: u32,
+    pub(in super::super) media: u8,
+    pub(in super::super) fsinfo_sector: u16,
+    pub(in super::super) backup_sector: u16,
+    pub(in super::super) volume_id: u32,
+    pub(in super::super) label: [u8; 11],
+    /// Whether tables mirror each other.
+    pub(in super::super) mirrored: bool,
+}
+
+impl Shape {
+    /// The last cluster's number.
+    pub(in super::super) fn last(&self) -> u32 {
+        self.clusters.saturating_add(1)
+    }
+
+    /// Whether a cluster has that number.
+    pub(in super::super) fn has(&self, cluster: u32) -> bool {
+        (2..=self.last()).contains(&cluster)
+    }
+
+    /// First byte of a cluster that the volume has.
+    pub(in super::super) fn offset(&self, cluster: u32) -> u64 {
+        let index = u64::from(cluster.saturating_sub(2));
+        self.data_at.saturating_add(index.saturating_mul(self.cluster))
+    }
+
+    /// First byte of a table.
+    pub(in super::super) fn table(&self, index: u8) -> u64 {
+        self.tables_at.saturating_add(u64::from(index).saturating_mul(self.table_len))
+    }
+}
+
+/// Decodes a boot sector of a volume of `len` bytes.
+pub(in super::super) fn decode(boot: &[u8; 512], len: u64) -> Result<Shape, Finding> {
+    decode_fields(boot, len).map_err(|fault| fault.at(Place::Boot))
+}
+
+/// The 16-bit field if it is set, else the 32-bit one.
+fn either(boot: &[u8], short: usize, long: usize) -> u64 {
+    match fields::u16(boot, short) {
+        0 => u64::from(fields::u32(boot, long)),
+        set => u64::from(set),
+    }
+}
+
+fn decode_fields(boot: &[u8; 512], len: u64) -> Result<Shape, Fault> {
+    let found = fields::u16(boot, 510);
+    if found != 0xaa55 {
+        return Err(Fault::Signature { found });
+    }
+    let found = fields::u16(boot, 11);
+    if !matches!(found, 512 | 1024 | 2048 | 4096) {
+        return Err(Fault::SectorLen { found });
+    }
+    let sector = u64::from(found);
+    let found = fields::u8(boot, 13);
+    if !found.is_power_of_two() {
+        return Err(Fault::ClusterLen { found });
+    }
+    let cluster_sectors = u64::from(found);
+    let reserved_sectors = fields::u16(boot, 14);
+    if reserved_sectors == 0 {
+        return Err(Fault::NoReserved);
+    }
+    let tables = fields::u8(boot, 16);
+    if tables == 0 {
+        return Err(Fault::NoTables);
+    }
+    let table_sectors = either(boot, 22, 36);
+    if table_sectors == 0 {
+        return Err(Fault::NoTableSectors);
+    }
+    let sectors = either(boot, 19, 32);
+    let available = len.checked_div(sector).unwrap_or(0);
+    if sectors == 0 {
+        return Err(Fault::NoSectors);
+    }
+    if sectors > available {
+        return Err(Fault::PastEnd { stored: sectors, available });
+    }
+    // From here on no product exceeds the sector count's 32 bits times 4096 by much; nothing can overflow 64 bits.
+    let root_len = u64::from(fields::u16(boot, 17)).saturating_mul(ENTRY as u64);
+    let root_sectors = root_len.div_ceil(sector);
+    let root_start =
+        u64::from(reserved_sectors).saturating_add(u64::from(tables).saturating_mul(table_sectors));
+    let start = root_start.saturating_add(root_sectors);
+    let clusters = sectors.saturating_sub(start).checked_div(cluster_sectors).unwrap_or(0);
+    if start >= sectors || clusters == 0 {
+        return Err(Fault::NoData { start, sectors });
+    }
+    let width = width(boot, clusters);
+    let count = u32::try_from(clusters).ok().filter(|_| clusters <= CLUSTERS_MAX);
+    let mut shape = Shape {
+        width,
+        sector,
+        cluster: cluster_sectors.saturating_mul(sector),
+        reserved_sectors,
+        tables,
+        table_len: table_sectors.saturating_mul(sector),
+        active: 0,
+        tables_at: u64::from(reserved_sectors).saturating_mul(sector),
+        root_at: root_start.saturating_mul(sector),
+        root_len,
+        root_cluster: 0,
+        data_at: start.saturating_mul(sector),
+        clusters: count.ok_or(Fault::ManyClusters { clusters })?,
+        media: fields::u8(boot, 21),
+        fsinfo_sector: 0,
+        backup_sector: 0,
+        volume_id: fields::u32(boot, 39),
+        label: fields::array(boot, 43),
+        mirrored: true,
+    };
+    let entries = width.entries(shape.table_len);
+    if entries < clusters.saturating_add(2) {
+        return Err(Fault::ShortTable { entries, clusters });
+    }
+    if width == Width::Fat32 {
+        decode_fat32(boot, &mut shape)?;
+    }
+    Ok(shape)
+}
+
+/// FAT32 is told, as Linux does, by its 16-bit table length being zero; the others by their clusters.
+fn width(boot: &[u8], clusters: u64) -> Width {
+    if fields::u16(boot, 22) == 0 {
+        Width::Fat32
+    } else if clusters < 4085 {
+        Width::Fat12
+    } else {
+        Width::Fat16
+    }
+}
+
+/// The fields that only FAT32 has.
+fn decode_fat32(boot: &[u8], shape: &mut Shape) -> Result<(), Fault> {
+    let found = fields::u16(boot, 42);
+    if found != 0 {
+        return Err(Fault::Version { found });
+    }
+    let flags = fields::u8(boot, 40);
+    if flags & 0x80 != 0 {
+        shape.mirrored = false;
+        shape.active = flags & 0x0f;
+        if shape.active >= shape.tables {
+            return Err(Fault::ActiveTable { index: shape.active, tables: shape.tables });
+        }
+    }
+    shape.root_cluster = fields::u32(boot, 44);
+    if !shape.has(shape.root_cluster) {
+        return Err(Fault::NoSuchCluster { cluster: shape.root_cluster, last: shape.last() });
+    }
+    shape.fsinfo_sector = fields::u16(boot, 48);
+    shape.backup_sector = fields::u16(boot, 50);
+    shape.volume_id = fields::u32(boot, 67);
+    shape.label = fields::array(boot, 71);
+    Ok(())
+}
+
+/// What is wrong with a boot sector that can be read past.
+pub(in super::super) fn oddities(shape: &Shape) -> Vec<Finding> {
+    let mut faults = Vec::new();
+    if shape.width == Width::Fat32 {
+        let clusters = u64::from(shape.clusters);
+        if clusters < FAT32_CLUSTERS {
+            faults.push(Fault::FewClusters { clusters });
+        }
+        let reserved = shape.reserved_sectors;
+        let places = [("FSInfo sector", shape.fsinfo_sector), ("backup boot sector", shape.backup_sector)];
+        for (what, sector) in places {
+            // 0 and 0xffff say that there is none.
+            if sector >= reserved && sector != 0xffff {
+                faults.push(Fault::ReservedPlace { what, sector, reserved });
+            }
+        }
+    }
+    faults.into_iter().map(|fault| fault.at(Place::Boot)).collect()
+}

@@ -1,0 +1,95 @@
+//! FAT reader: the tree of a volume, its contents as slices.
+//!
+//! Reads FAT12, FAT16 and FAT32 as Linux does: past what is merely untidy, but not past what could give wrong bytes or
+//! names. Takes memory by what the volume holds, never by what it claims.
+
+pub(super) mod boot;
+mod dir;
+pub(super) mod scan;
+pub(super) mod table;
+
+use std::io;
+
+use super::fault::{Fault, Finding, Place};
+use crate::plan::SourceId;
+use crate::read_at::ReadAt;
+use crate::tree::Tree;
+
+/// How wide the entries of the file allocation table are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Width {
+    /// 12 bits.
+    Fat12,
+    /// 16 bits.
+    Fat16,
+    /// 32 bits, of which 28 count.
+    Fat32,
+}
+
+/// A volume that was read.
+#[derive(Debug, Clone)]
+pub struct Volume {
+    /// Width of its table's entries.
+    pub width: Width,
+    /// Bytes in a cluster.
+    pub cluster: u64,
+    /// Number of clusters.
+    pub clusters: u32,
+    /// Volume id; see [`super::id_text`].
+    pub volume_id: u32,
+    /// Label of the root directory, else of the boot sector; empty when it has none. Bytes outside ASCII are replaced.
+    pub label: String,
+    /// The files: directories are 0755, files 0644 (0444 when read-only), owned by root. The root directory, which has
+    /// no time on FAT, is of 1980-01-01.
+    pub tree: Tree,
+}
+
+/// Why a volume cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReadError {
+    /// It could not be read.
+    #[error("reading the volume from byte {at} on")]
+    Io {
+        /// First byte wanted.
+        at: u64,
+        /// What the medium says.
+        source: io::Error,
+    },
+    /// What was read cannot be trusted.
+    #[error("{0}")]
+    Damaged(Box<Finding>),
+}
+
+/// Reads a volume. Contents become slices of `source`, where the volume starts at byte `at`.
+///
+/// # Errors
+/// [`ReadError::Damaged`] at the first fault that could give wrong bytes or names.
+pub fn read(volume: &dyn ReadAt, source: SourceId, at: u64) -> Result<Volume, ReadError> {
+    let boot = boot_sector(volume)?;
+    let shape =
+        boot::decode(&boot, volume.size()).map_err(|finding| ReadError::Damaged(Box::new(finding)))?;
+    let whence = scan::Whence { source, at };
+    let scanned = scan::scan(volume, shape, whence, scan::Mode::Read)?;
+    let label =
+        scanned.label.unwrap_or(if shape.label == *b"NO NAME    " { [b' '; 11] } else { shape.label });
+    Ok(Volume {
+        width: shape.width,
+        cluster: shape.cluster,
+        clusters: shape.clusters,
+        volume_id: shape.volume_id,
+        label: String::from_utf8_lossy(&label).trim_end().to_owned(),
+        tree: scanned.tree,
+    })
+}
+
+/// The boot sector.
+pub(super) fn boot_sector(volume: &dyn ReadAt) -> Result<[u8; 512], ReadError> {
+    let len = volume.size();
+    if len < 512 {
+        return Err(ReadError::Damaged(Box::new(Fault::TooShort { len }.at(Place::Boot))));
+    }
+    let mut boot = [0; 512];
+    volume.read_exact_at(0, &mut boot).map_err(|source| ReadError::Io { at: 0, source })?;
+    Ok(boot)
+}

@@ -1,0 +1,289 @@
+//! The walk through a volume's directories that the reader and the checker share.
+//!
+//! The reader stops at the first fault that misleads; the checker collects all and goes on as well as it can. Every
+//! cluster belongs to one chain at most, so the walk ends however the volume is damaged.
+#![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
+
+use std::collections::{BTreeSet, VecDeque};
+
+use super::super::fault::{Fault, Finding, Place};
+use super::super::spec::{ENTRIES_MAX, ENTRY, READ_ONLY, fold};
+use super::boot::Shape;
+use super::dir::{Entry, What, entries};
+use super::table::{Chain, Run, Table, Used, follow};
+use super::{ReadError, Width};
+use crate::plan::SourceId;
+use crate::read_at::ReadAt;
+use crate::tree::{Content, Kind, Meta, Name, Node, NodeId, Origin, Segment, Tree};
+
+/// Directories within each other that are believed.
+const DEPTH_MAX: usize = 255;
+
+/// Findings that are told.
+const FINDINGS_MAX: usize = 500;
+
+/// What to do with a fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in super::super) enum Mode {
+    /// Stop at one that misleads, pass over the others.
+    Read,
+    /// Remember it and go on.
+    Check,
+}
+
+/// Where the bytes of the volume are, as the tree is to name them.
+#[derive(Debug, Clone, Copy)]
+pub(in super::super) struct Whence {
+    pub(in super::super) source: SourceId,
+    pub(in super::super) at: u64,
+}
+
+/// What a walk found.
+pub(in super::super) struct Scanned {
+    pub(in super::super) tree: Tree,
+    /// The label of the root directory.
+    pub(in super::super) label: Option<[u8; 11]>,
+    pub(in super::super) used: Used,
+    pub(in super::super) findings: Vec<Finding>,
+}
+
+/// A directory that is still to be walked through.
+struct Pending {
+    node: NodeId,
+    path: Vec<u8>,
+    depth: usize,
+    first: u32,
+    parent: u32,
+}
+
+/// The walk.
+struct Scan<'a> {
+    volume: &'a dyn ReadAt,
+    shape: Shape,
+    whence: Whence,
+    mode: Mode,
+    table: Table<'a>,
+    out: Scanned,
+    pending: VecDeque<Pending>,
+}
+
+/// Walks through a volume.
+pub(in super::super) fn scan(
+    volume: &dyn ReadAt,
+    shape: Shape,
+    whence: Whence,
+    mode: Mode,
+) -> Result<Scanned, ReadError> {
+    let tree = Tree::new(Meta::root_owned(0o755, super::super::fault::NO_TIME));
+    let node = tree.root();
+    let out = Scanned { tree, label: None, used: Used::default(), findings: Vec::new() };
+    let root = Pending { node, path: Vec::new(), depth: 0, first: shape.root_cluster, parent: 0 };
+    let table = Table::new(volume, shape);
+    let mut scan = Scan { volume, shape, whence, mode, table, out, pending: VecDeque::from([root]) };
+    while let Some(dir) = scan.pending.pop_front() {
+        scan.directory(&dir)?;
+    }
+    Ok(scan.out)
+}
+
+impl Scan<'_> {
+    /// Takes a fault at a path.
+    fn fault(&mut self, path: &[u8], fault: Fault) -> Result<(), ReadError> {
+        match self.mode {
+            Mode::Read if fault.misleads() => {
+                Err(ReadError::Damaged(Box::new(fault.at(Place::Path(path.to_vec())))))
+            }
+            Mode::Read => Ok(()),
+            Mode::Check => {
+                let findings = &mut self.out.findings;
+                if findings.len() < FINDINGS_MAX {
+                    findings.push(fault.at(Place::Path(path.to_vec())));
+                } else if findings.len() == FINDINGS_MAX {
+                    findings.push(Fault::More { told: FINDINGS_MAX }.at(Place::Boot));
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Walks through a directory.
+    fn directory(&mut self, dir: &Pending) -> Result<(), ReadError> {
+        let bytes = self.directory_bytes(dir)?;
+        let (entries, orphan) = entries(&bytes, self.shape.width == Width::Fat32);
+        if orphan {
+            self.fault(&dir.path, Fault::OrphanLong)?;
+        }
+        self.dots(dir, &entries)?;
+        let mut names = BTreeSet::new();
+        let mut shorts = BTreeSet::new();
+        for entry in entries {
+            let path = below(&dir.path, &entry.name);
+            for fault in &entry.faults {
+                self.fault(&path, fault.clone())?;
+            }
+            if entry.what == What::Label {
+                self.label(dir, &entry)?;
+            } else if !entry.is_dot() || dir.depth == 0 {
+                if !shorts.insert(entry.short) {
+                    self.fault(&path, Fault::SameShort { name: entry.short })?;
+                }
+                self.entry(dir, &entry, path, &mut names)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The bytes of a directory: a root of FAT12 or FAT16 has a place of its own, every other a chain.
+    fn directory_bytes(&mut self, dir: &Pending) -> Result<Vec<u8>, ReadError> {
+        if dir.depth == 0 && self.shape.width != Width::Fat32 {
+            let mut bytes = vec![0; self.shape.root_len as usize];
+            self.fill(self.shape.root_at, &mut bytes)?;
+            return Ok(bytes);
+        }
+        let cluster = self.shape.cluster;
+        let most = (ENTRIES_MAX.saturating_mul(ENTRY) as u64).div_ceil(cluster);
+        let Chain { runs, fault, longer, .. } = self.chain(dir.first, most)?;
+        let long = longer.then_some(Fault::LongDirectory);
+        for fault in fault.into_iter().chain(long) {
+            self.fault(&dir.path, fault)?;
+        }
+        let mut bytes = Vec::new();
+        for Run { first, count } in runs {
+            let from = bytes.len();
+            // At most 2 MiB and a cluster, as the chain is no longer.
+            bytes.resize(from.saturating_add(u64::from(count).saturating_mul(cluster) as usize), 0);
+            self.fill(self.shape.offset(first), bytes.get_mut(from..).unwrap_or_default())?;
+        }
+        Ok(bytes)
+    }
+
+    fn chain(&mut self, first: u32, most: u64) -> Result<Chain, ReadError> {
+        follow(&mut self.table, &mut self.out.used, &self.shape, first, most)
+    }
+
+    fn fill(&self, at: u64, bytes: &mut [u8]) -> Result<(), ReadError> {
+        self.volume.read_exact_at(at, bytes).map_err(|source| ReadError::Io { at, source })
+    }
+
+    /// Looks at `.` and `..`, which every directory but the root begins with.
+    fn dots(&mut self, dir: &Pending, entries: &[Entry]) -> Result<(), ReadError> {
+        if dir.depth == 0 {
+            return Ok(());
+        }
+        let expected = [(".", b".          ", dir.first), ("..", b"..         ", dir.parent)];
+        for (index, (name, short, expected)) in expected.into_iter().enumerate() {
+            match entries.get(index).filter(|entry| &entry.short == short && entry.what == What::Directory) {
+                None => self.fault(&dir.path, Fault::NoDot { name })?,
+                Some(Entry { first: found, .. }) if *found != expected => {
+                    self.fault(&dir.path, Fault::DotCluster { name, found: *found, expected })?;
+                }
+                Some(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the volume's label.
+    fn label(&mut self, dir: &Pending, entry: &Entry) -> Result<(), ReadError> {
+        if dir.depth > 0 || self.out.label.is_some() {
+            return self.fault(&dir.path, Fault::StrayLabel);
+        }
+        self.out.label = Some(entry.short);
+        Ok(())
+    }
+
+    /// Takes a file or a directory into the tree.
+    fn entry(
+        &mut self,
+        dir: &Pending,
+        entry: &Entry,
+        path: Vec<u8>,
+        names: &mut BTreeSet<Vec<u16>>,
+    ) -> Result<(), ReadError> {
+        let Ok(name) = Name::new(&entry.name) else { return self.fault(&path, Fault::NoName) };
+        let text = String::from_utf8_lossy(&entry.name);
+        if !names.insert(fold(&text.encode_utf16().collect::<Vec<_>>())) {
+            return self.fault(&path, Fault::SameName);
+        }
+        let (mode, kind) = match entry.what {
+            What::Directory => (0o755, Kind::dir()),
+            _ if entry.attributes & READ_ONLY != 0 => (0o444, Kind::File(self.content(entry, &path)?)),
+            _ => (0o644, Kind::File(self.content(entry, &path)?)),
+        };
+        let node = Node { meta: Meta::root_owned(mode, entry.mtime), kind };
+        let added = self.out.tree.add(dir.node, name, node);
+        let Ok(id) = added else { return self.fault(&path, Fault::SameName) };
+        if entry.what == What::Directory {
+            self.enter(dir, entry, path, id)?;
+        }
+        Ok(())
+    }
+
+    /// Puts a directory among those to be walked through.
+    fn enter(&mut self, dir: &Pending, entry: &Entry, path: Vec<u8>, node: NodeId) -> Result<(), ReadError> {
+        if entry.len != 0 {
+            self.fault(&path, Fault::DirectoryLen { len: entry.len })?;
+        }
+        let depth = dir.depth.saturating_add(1);
+        if depth > DEPTH_MAX {
+            return self.fault(&path, Fault::TooDeep);
+        }
+        // In `..`, the root is cluster 0.
+        let parent = if dir.depth == 0 { 0 } else { dir.first };
+        self.pending.push_back(Pending { node, path, depth, first: entry.first, parent });
+        Ok(())
+    }
+
+    /// The content of a file.
+    fn content(&mut self, entry: &Entry, path: &[u8]) -> Result<Content, ReadError> {
+        let len = entry.len;
+        let cluster = self.shape.cluster;
+        if len == 0 && entry.first == 0 {
+            return Ok(Content::empty());
+        }
+        let wanted = u64::from(len).div_ceil(cluster);
+        let Chain { runs, clusters, fault, longer } = self.chain(entry.first, wanted)?;
+        let available = clusters.saturating_mul(cluster);
+        if let Some(fault) = fault {
+            self.fault(path, fault)?;
+        } else if clusters < wanted {
+            self.fault(path, Fault::ChainTooShort { len, available })?;
+        } else if longer {
+            self.fault(path, Fault::ChainTooLong { len })?;
+        }
+        Ok(self.slices(&runs, u64::from(len)))
+    }
+
+    /// Runs of clusters as slices of the source.
+    fn slices(&self, runs: &[Run], len: u64) -> Content {
+        let source = self.whence.source;
+        let mut segments = Vec::with_capacity(runs.len());
+        let mut offset = 0_u64;
+        for run in runs {
+            let bytes =
+                u64::from(run.count).saturating_mul(self.shape.cluster).min(len.saturating_sub(offset));
+            let at = self.whence.at.saturating_add(self.shape.offset(run.first));
+            if bytes > 0 {
+                segments.push(Segment { offset, len: bytes, origin: Origin::Slice { source, at } });
+            }
+            offset = offset.saturating_add(bytes);
+        }
+        match segments.as_slice() {
+            [] if len == 0 => Content::empty(),
+            [Segment { len: whole, origin: Origin::Slice { at, .. }, .. }] if *whole == len => {
+                Content::Slice { source, at: *at, len }
+            }
+            _ => Content::Sparse { len, segments: segments.into() },
+        }
+    }
+}
+
+/// The path of a name in a directory.
+fn below(path: &[u8], name: &[u8]) -> Vec<u8> {
+    let mut below = path.to_vec();
+    if !below.is_empty() {
+        below.push(b'/');
+    }
+    below.extend_from_slice(name);
+    below
+}

@@ -1,0 +1,213 @@
+//! The file allocation table: what follows a cluster, and which clusters a volume's chains have used so far.
+#![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
+
+use std::collections::BTreeMap;
+
+use super::super::fault::Fault;
+use super::boot::Shape;
+use super::{ReadError, Width};
+use crate::fields;
+use crate::read_at::ReadAt;
+
+/// Bytes read of a table at once: enough for a thousand entries in order, little for a chain that jumps.
+const CHUNK: u64 = 4096;
+
+/// What an entry says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in super::super) enum Link {
+    /// The cluster is free.
+    Free,
+    /// The cluster is bad.
+    Bad,
+    /// The chain ends here.
+    End,
+    /// The chain goes on; the number may be of no cluster.
+    Next(u32),
+}
+
+impl Width {
+    /// Entries in a table of so many bytes.
+    pub(super) fn entries(self, len: u64) -> u64 {
+        match self {
+            Self::Fat12 => len.saturating_mul(2) / 3,
+            Self::Fat16 => len / 2,
+            Self::Fat32 => len / 4,
+        }
+    }
+
+    /// Where an entry starts.
+    fn offset(self, cluster: u32) -> u64 {
+        let cluster = u64::from(cluster);
+        match self {
+            Self::Fat12 => cluster.saturating_add(cluster / 2),
+            Self::Fat16 => cluster.saturating_mul(2),
+            Self::Fat32 => cluster.saturating_mul(4),
+        }
+    }
+
+    /// The bits of an entry that count.
+    pub(in super::super) const fn mask(self) -> u32 {
+        match self {
+            Self::Fat12 => 0xfff,
+            Self::Fat16 => 0xffff,
+            Self::Fat32 => 0x0fff_ffff,
+        }
+    }
+}
+
+/// The table in use, a chunk of it at a time.
+pub(in super::super) struct Table<'a> {
+    volume: &'a dyn ReadAt,
+    shape: Shape,
+    chunk_at: u64,
+    chunk: Vec<u8>,
+}
+
+impl<'a> Table<'a> {
+    pub(in super::super) fn new(volume: &'a dyn ReadAt, shape: Shape) -> Self {
+        Self { volume, shape, chunk_at: 0, chunk: Vec::new() }
+    }
+
+    /// An entry's value.
+    pub(in super::super) fn value(&mut self, cluster: u32) -> Result<u32, ReadError> {
+        let width = self.shape.width;
+        let offset = width.offset(cluster);
+        let bytes: [u8; 4] = self.bytes(offset)?;
+        let raw = match width {
+            Width::Fat12 if cluster.is_multiple_of(2) => u32::from(fields::u16(&bytes, 0)),
+            Width::Fat12 => u32::from(fields::u16(&bytes, 0)) >> 4,
+            Width::Fat16 => u32::from(fields::u16(&bytes, 0)),
+            Width::Fat32 => fields::u32(&bytes, 0),
+        };
+        Ok(raw & width.mask())
+    }
+
+    /// What follows a cluster.
+    pub(in super::super) fn link(&mut self, cluster: u32) -> Result<Link, ReadError> {
+        let value = self.value(cluster)?;
+        let bad = self.shape.width.mask() & 0x0fff_fff7;
+        Ok(match value {
+            0 => Link::Free,
+            _ if value == bad => Link::Bad,
+            _ if value > bad => Link::End,
+            next => Link::Next(next),
+        })
+    }
+
+    /// Four bytes of the table, zeros after its end.
+    fn bytes(&mut self, offset: u64) -> Result<[u8; 4], ReadError> {
+        let within =
+            offset.checked_sub(self.chunk_at).filter(|at| at.saturating_add(4) <= self.chunk.len() as u64);
+        if within.is_none() {
+            let left = self.shape.table_len.saturating_sub(offset);
+            let at = self.shape.table(self.shape.active).saturating_add(offset);
+            self.chunk_at = offset;
+            self.chunk.resize(left.min(CHUNK) as usize, 0);
+            let read = self.volume.read_exact_at(at, &mut self.chunk);
+            read.map_err(|source| ReadError::Io { at, source })?;
+        }
+        Ok(self.chunk.get(offset.saturating_sub(self.chunk_at) as usize..).map_or([0; 4], |rest| {
+            let mut bytes = [0; 4];
+            bytes.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+            bytes
+        }))
+    }
+}
+
+/// Clusters in each page of [`Used`].
+const PAGE_CLUSTERS: u32 = 32_768;
+
+/// Which clusters are in use by a chain, kept only for the stretches of the volume that chains touch.
+#[derive(Debug, Default)]
+pub(in super::super) struct Used {
+    pages: BTreeMap<u32, Box<[u64; 512]>>,
+}
+
+impl Used {
+    /// Marks a cluster; whether it was free of marks.
+    pub(super) fn mark(&mut self, cluster: u32) -> bool {
+        let page = self.pages.entry(cluster / PAGE_CLUSTERS).or_insert_with(|| Box::new([0; 512]));
+        let bit = 1_u64 << (cluster % 64);
+        let index = (cluster % PAGE_CLUSTERS / 64) as usize;
+        page.get_mut(index).is_some_and(|word| {
+            let new = *word & bit == 0;
+            *word |= bit;
+            new
+        })
+    }
+
+    /// Whether a cluster is marked.
+    pub(in super::super) fn has(&self, cluster: u32) -> bool {
+        let word = self.pages.get(&(cluster / PAGE_CLUSTERS));
+        let word = word.and_then(|page| page.get((cluster % PAGE_CLUSTERS / 64) as usize));
+        word.is_some_and(|word| word & 1 << (cluster % 64) != 0)
+    }
+}
+
+/// A run of clusters in a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Run {
+    pub(super) first: u32,
+    pub(super) count: u32,
+}
+
+/// A chain as far as it could be followed.
+#[derive(Debug, Default)]
+pub(super) struct Chain {
+    pub(super) runs: Vec<Run>,
+    pub(super) clusters: u64,
+    /// Why it could not be followed further.
+    pub(super) fault: Option<Fault>,
+    /// Whether it went on after as many clusters as were wanted.
+    pub(super) longer: bool,
+}
+
+/// Follows the chain that starts at `first` for at most `most` clusters, and marks them. Every cluster is marked once, so
+/// that all chains of a volume together take no more steps than it has clusters.
+pub(super) fn follow(
+    table: &mut Table,
+    used: &mut Used,
+    shape: &Shape,
+    first: u32,
+    most: u64,
+) -> Result<Chain, ReadError> {
+    let mut chain = Chain::default();
+    let mut next = Link::Next(first);
+    loop {
+        let cluster = match next {
+            Link::End => break,
+            Link::Next(cluster) => cluster,
+            Link::Free | Link::Bad => break,
+        };
+        if chain.clusters == most {
+            chain.longer = true;
+            break;
+        }
+        if !shape.has(cluster) {
+            chain.fault = Some(Fault::NoSuchCluster { cluster, last: shape.last() });
+            break;
+        }
+        if !used.mark(cluster) {
+            chain.fault = Some(Fault::CrossLink { cluster });
+            break;
+        }
+        next = table.link(cluster)?;
+        match next {
+            Link::Free => chain.fault = Some(Fault::FreeInChain { cluster }),
+            Link::Bad => chain.fault = Some(Fault::BadInChain { cluster }),
+            Link::End | Link::Next(_) => push(&mut chain, cluster),
+        }
+    }
+    Ok(chain)
+}
+
+/// Appends a cluster to a chain.
+fn push(chain: &mut Chain, cluster: u32) {
+    chain.clusters = chain.clusters.saturating_add(1);
+    match chain.runs.last_mut() {
+        Some(run) if run.first.checked_add(run.count) == Some(cluster) => {
+            run.count = run.count.saturating_add(1)
+        }
+        _ => chain.runs.push(Run { first: cluster, count: 1 }),
+    }
+}
