@@ -7,3 +7,4 @@ pub mod guest;
 pub mod oracle;
 pub mod program;
 pub mod scratch;
+pub mod volume;

@@ -243,7 +243,7 @@ pub enum Fault {
     #[error("it stands more than 255 directories deep")]
     TooDeep,
     /// `.` or `..` is missing or does not come first.
-    #[error("its entry {} is not `{name}`", if *name == "." { 0 } else { 1 })]
+    #[error("its entry {} is not `{name}`", u8::from(*name != "."))]
     NoDot {
         /// `.` or `..`.
         name: &'static str,

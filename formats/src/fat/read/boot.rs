@@ -77,63 +77,21 @@ fn either(boot: &[u8], short: usize, long: usize) -> u64 {
 }
 
 fn decode_fields(boot: &[u8; 512], len: u64) -> Result<Shape, Fault> {
-    let found = fields::u16(boot, 510);
-    if found != 0xaa55 {
-        return Err(Fault::Signature { found });
-    }
-    let found = fields::u16(boot, 11);
-    if !matches!(found, 512 | 1024 | 2048 | 4096) {
-        return Err(Fault::SectorLen { found });
-    }
-    let sector = u64::from(found);
-    let found = fields::u8(boot, 13);
-    if !found.is_power_of_two() {
-        return Err(Fault::ClusterLen { found });
-    }
-    let cluster_sectors = u64::from(found);
-    let reserved_sectors = fields::u16(boot, 14);
-    if reserved_sectors == 0 {
-        return Err(Fault::NoReserved);
-    }
-    let tables = fields::u8(boot, 16);
-    if tables == 0 {
-        return Err(Fault::NoTables);
-    }
-    let table_sectors = either(boot, 22, 36);
-    if table_sectors == 0 {
-        return Err(Fault::NoTableSectors);
-    }
-    let sectors = either(boot, 19, 32);
-    let available = len.checked_div(sector).unwrap_or(0);
-    if sectors == 0 {
-        return Err(Fault::NoSectors);
-    }
-    if sectors > available {
-        return Err(Fault::PastEnd { stored: sectors, available });
-    }
-    // From here on no product exceeds the sector count's 32 bits times 4096 by much; nothing can overflow 64 bits.
-    let root_len = u64::from(fields::u16(boot, 17)).saturating_mul(ENTRY as u64);
-    let root_sectors = root_len.div_ceil(sector);
-    let root_start =
-        u64::from(reserved_sectors).saturating_add(u64::from(tables).saturating_mul(table_sectors));
-    let start = root_start.saturating_add(root_sectors);
-    let clusters = sectors.saturating_sub(start).checked_div(cluster_sectors).unwrap_or(0);
-    if start >= sectors || clusters == 0 {
-        return Err(Fault::NoData { start, sectors });
-    }
+    let areas = decode_areas(boot, len)?;
+    let Areas { sector, table_sectors, start, clusters, .. } = areas;
     let width = width(boot, clusters);
     let count = u32::try_from(clusters).ok().filter(|_| clusters <= CLUSTERS_MAX);
     let mut shape = Shape {
         width,
         sector,
-        cluster: cluster_sectors.saturating_mul(sector),
-        reserved_sectors,
-        tables,
+        cluster: areas.cluster_sectors.saturating_mul(sector),
+        reserved_sectors: fields::u16(boot, 14),
+        tables: fields::u8(boot, 16),
         table_len: table_sectors.saturating_mul(sector),
         active: 0,
-        tables_at: u64::from(reserved_sectors).saturating_mul(sector),
-        root_at: root_start.saturating_mul(sector),
-        root_len,
+        tables_at: u64::from(fields::u16(boot, 14)).saturating_mul(sector),
+        root_at: areas.root_start.saturating_mul(sector),
+        root_len: u64::from(fields::u16(boot, 17)).saturating_mul(ENTRY as u64),
         root_cluster: 0,
         data_at: start.saturating_mul(sector),
         clusters: count.ok_or(Fault::ManyClusters { clusters })?,
@@ -152,6 +110,66 @@ fn decode_fields(boot: &[u8; 512], len: u64) -> Result<Shape, Fault> {
         decode_fat32(boot, &mut shape)?;
     }
     Ok(shape)
+}
+
+/// Where the areas of a volume start and how long they are; in sectors but for the length of one.
+struct Areas {
+    sector: u64,
+    cluster_sectors: u64,
+    table_sectors: u64,
+    root_start: u64,
+    /// Where data starts.
+    start: u64,
+    clusters: u64,
+}
+
+fn decode_areas(boot: &[u8; 512], len: u64) -> Result<Areas, Fault> {
+    let (sector, cluster_sectors) = decode_units(boot)?;
+    let reserved = fields::u16(boot, 14);
+    if reserved == 0 {
+        return Err(Fault::NoReserved);
+    }
+    let tables = fields::u8(boot, 16);
+    if tables == 0 {
+        return Err(Fault::NoTables);
+    }
+    let table_sectors = either(boot, 22, 36);
+    if table_sectors == 0 {
+        return Err(Fault::NoTableSectors);
+    }
+    let sectors = either(boot, 19, 32);
+    let available = len.checked_div(sector).unwrap_or(0);
+    if sectors == 0 {
+        return Err(Fault::NoSectors);
+    }
+    if sectors > available {
+        return Err(Fault::PastEnd { stored: sectors, available });
+    }
+    let root_len = u64::from(fields::u16(boot, 17)).saturating_mul(ENTRY as u64);
+    let root_start = u64::from(reserved).saturating_add(u64::from(tables).saturating_mul(table_sectors));
+    let start = root_start.saturating_add(root_len.div_ceil(sector));
+    let clusters = sectors.saturating_sub(start).checked_div(cluster_sectors).unwrap_or(0);
+    if start >= sectors || clusters == 0 {
+        return Err(Fault::NoData { start, sectors });
+    }
+    Ok(Areas { sector, cluster_sectors, table_sectors, root_start, start, clusters })
+}
+
+/// Bytes of a sector and sectors of a cluster.
+fn decode_units(boot: &[u8; 512]) -> Result<(u64, u64), Fault> {
+    let found = fields::u16(boot, 510);
+    if found != 0xaa55 {
+        return Err(Fault::Signature { found });
+    }
+    let sector = fields::u16(boot, 11);
+    if !matches!(sector, 512 | 1024 | 2048 | 4096) {
+        return Err(Fault::SectorLen { found: sector });
+    }
+    let cluster_sectors = fields::u8(boot, 13);
+    if !cluster_sectors.is_power_of_two() {
+        return Err(Fault::ClusterLen { found: cluster_sectors });
+    }
+    Ok((u64::from(sector), u64::from(cluster_sectors)))
 }
 
 /// FAT32 is told, as Linux does, by its 16-bit table length being zero; the others by their clusters.

@@ -173,12 +173,7 @@ pub(super) fn follow(
 ) -> Result<Chain, ReadError> {
     let mut chain = Chain::default();
     let mut next = Link::Next(first);
-    loop {
-        let cluster = match next {
-            Link::End => break,
-            Link::Next(cluster) => cluster,
-            Link::Free | Link::Bad => break,
-        };
+    while let Link::Next(cluster) = next {
         if chain.clusters == most {
             chain.longer = true;
             break;
@@ -206,7 +201,7 @@ fn push(chain: &mut Chain, cluster: u32) {
     chain.clusters = chain.clusters.saturating_add(1);
     match chain.runs.last_mut() {
         Some(run) if run.first.checked_add(run.count) == Some(cluster) => {
-            run.count = run.count.saturating_add(1)
+            run.count = run.count.saturating_add(1);
         }
         _ => chain.runs.push(Run { first: cluster, count: 1 }),
     }
