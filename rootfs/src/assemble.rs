@@ -164,8 +164,7 @@ pub fn assemble(
         let index = indexed.digest;
         inputs.push(Input { label: spec.label.clone(), kind, size, sha256, pinned, index });
         let taken = merged.take(&spec.label, indexed, &reshape, spec.overrides, blobs);
-        taken
-            .map_err(|source| AssembleError::Merge { label: spec.label.clone(), source: Box::new(source) })?;
+        taken.map_err(|source| AssembleError::Merge { label: spec.label.clone(), source })?;
     }
     let checks = Checks::start(tasks);
     let newest = newest.unwrap_or(Time::EPOCH);

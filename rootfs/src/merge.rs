@@ -163,7 +163,7 @@ impl Merged {
         reshape: &Reshape,
         overrides: bool,
         sources: &dyn Sources,
-    ) -> Result<(), MergeError> {
+    ) -> Result<(), Box<MergeError>> {
         let number = self.labels.len();
         self.labels.push(label.to_owned());
         if number == 0 && reshape.is_identity() {
@@ -197,7 +197,7 @@ impl Merged {
         path: &[u8],
         id: NodeId,
         standing: Standing,
-    ) -> Result<(), MergeError> {
+    ) -> Result<(), Box<MergeError>> {
         let Some((parent, name)) = self.parent(path)? else {
             return self.join(graft, path, self.tree.root(), id, standing);
         };
@@ -232,7 +232,7 @@ impl Merged {
         old: NodeId,
         id: NodeId,
         standing: Standing,
-    ) -> Result<(), MergeError> {
+    ) -> Result<(), Box<MergeError>> {
         graft.became[id.index()] = Some(old);
         let given_before = self.from[old.index()].1 == Standing::Given;
         let new = &graft.tree.node(id).meta;
@@ -277,7 +277,7 @@ impl Merged {
         path: &[u8],
         old: NodeId,
         id: NodeId,
-    ) -> Result<Option<&'static str>, MergeError> {
+    ) -> Result<Option<&'static str>, Box<MergeError>> {
         if let Some(known) = graft.became[id.index()] {
             return Ok((known != old).then_some("hard links"));
         }
@@ -290,11 +290,9 @@ impl Merged {
                 if let Some(differs) = meta_differs(&before.meta, &now.meta) {
                     return Ok(Some(differs));
                 }
-                same_bytes(a, b, graft.sources).map_err(|source| MergeError::Compare {
-                    path: path.to_vec(),
-                    earlier: self.label(old),
-                    later: self.labels.last().cloned().unwrap_or_default(),
-                    source,
+                same_bytes(a, b, graft.sources).map_err(|source| {
+                    let (earlier, later) = (self.label(old), self.labels.last().cloned().unwrap_or_default());
+                    MergeError::Compare { path: path.to_vec(), earlier, later, source }
                 })?
             }
             (a, b) if a.word() != b.word() => return Ok(Some("kind")),
@@ -314,30 +312,30 @@ impl Merged {
         old: NodeId,
         id: NodeId,
         differs: &'static str,
-    ) -> MergeError {
-        MergeError::Conflict {
+    ) -> Box<MergeError> {
+        Box::new(MergeError::Conflict {
             path: path.to_vec(),
             differs,
             earlier: self.label(old),
             before: describe(self.tree.node(old)),
             later: self.labels.last().cloned().unwrap_or_default(),
             now: describe(graft.tree.node(id)),
-        }
+        })
     }
 
-    fn through(&self, path: &[u8], link: &[u8], target: &[u8], id: NodeId) -> MergeError {
-        MergeError::ThroughLink {
+    fn through(&self, path: &[u8], link: &[u8], target: &[u8], id: NodeId) -> Box<MergeError> {
+        Box::new(MergeError::ThroughLink {
             path: path.to_vec(),
             link: link.to_vec(),
             target: target.to_vec(),
             earlier: self.label(id),
             later: self.labels.last().cloned().unwrap_or_default(),
             instead: without_link(path, link, target),
-        }
+        })
     }
 
     /// The directory that a path lies in, made if need be, and the path's last name; `None` for the root.
-    fn parent(&mut self, path: &[u8]) -> Result<Option<(NodeId, Name)>, MergeError> {
+    fn parent(&mut self, path: &[u8]) -> Result<Option<(NodeId, Name)>, Box<MergeError>> {
         let mut id = self.tree.root();
         let mut names = path.split(|byte| *byte == b'/').filter(|name| !name.is_empty()).peekable();
         let mut end = 0;
@@ -356,14 +354,14 @@ impl Merged {
                 Kind::Dir(_) => {}
                 Kind::Symlink(target) => return Err(self.through(path, &path[..end], target, next)),
                 _ => {
-                    return Err(MergeError::Conflict {
+                    return Err(Box::new(MergeError::Conflict {
                         path: path[..end].to_vec(),
                         differs: "kind",
                         earlier: self.label(next),
                         before: describe(self.tree.node(next)),
                         later: self.labels.last().cloned().unwrap_or_default(),
                         now: "a dir".to_owned(),
-                    });
+                    }));
                 }
             }
             id = next;
@@ -410,14 +408,14 @@ fn below(path: &[u8], above: &[u8]) -> bool {
     path.strip_prefix(above).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
 }
 
-fn join(prefix: &[u8], rest: &[u8]) -> Result<Vec<u8>, MergeError> {
+fn join(prefix: &[u8], rest: &[u8]) -> Result<Vec<u8>, Box<MergeError>> {
     let mut path = prefix.to_vec();
     if !path.is_empty() && !rest.is_empty() {
         path.push(b'/');
     }
     path.extend_from_slice(rest);
     if path.len() > PATH_LONGEST {
-        return Err(MergeError::PathTooLong { len: path.len(), path });
+        return Err(MergeError::PathTooLong { len: path.len(), path }.into());
     }
     Ok(path)
 }

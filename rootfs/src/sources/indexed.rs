@@ -175,6 +175,52 @@ impl Planting {
         Indexed { tree: self.tree, marks: self.marks, newest: self.newest, digest }
     }
 
+    /// Takes away what lower layers gave as `name` in the directory at `above`, with all below it.
+    ///
+    /// # Errors
+    /// A path through something that is no directory.
+    pub fn whiteout(&mut self, above: &[u8], name: &[u8]) -> Result<(), EntryFault> {
+        let Some(parent) = self.find(above)? else { return Ok(()) };
+        self.must_be_dir(parent, above)?;
+        let Some(child) = self.tree.child(parent, name) else { return Ok(()) };
+        self.purge(child);
+        self.drop_lower(parent, name, child);
+        Ok(())
+    }
+
+    /// Takes away what lower layers gave in the directory at `path`.
+    ///
+    /// # Errors
+    /// A path through something that is no directory.
+    pub fn opaque(&mut self, path: &[u8]) -> Result<(), EntryFault> {
+        let Some(dir) = self.find(path)? else { return Ok(()) };
+        self.must_be_dir(dir, path)?;
+        self.purge(dir);
+        Ok(())
+    }
+
+    /// Removes what lower layers gave below a node; directories go once they are empty.
+    fn purge(&mut self, top: NodeId) {
+        let mut names: Vec<(NodeId, Name, NodeId)> = Vec::new();
+        let mut dirs = vec![top];
+        while let Some(dir) = dirs.pop() {
+            for (name, child) in self.tree.entries(dir).into_iter().flatten() {
+                names.push((dir, name.clone(), *child));
+                dirs.push(*child);
+            }
+        }
+        for (dir, name, child) in names.into_iter().rev() {
+            self.drop_lower(dir, name.as_bytes(), child);
+        }
+    }
+
+    fn drop_lower(&mut self, parent: NodeId, name: &[u8], child: NodeId) {
+        let empty = self.tree.entries(child).is_none_or(std::collections::BTreeMap::is_empty);
+        if empty && self.mark(child).layer < self.layer {
+            self.remove(parent, name);
+        }
+    }
+
     fn link_to(&mut self, path: &[u8], target: &[u8], id: NodeId) -> Result<(), EntryFault> {
         let kind = self.tree.node(id).kind.word();
         if matches!(self.tree.node(id).kind, Kind::Dir(_)) {
@@ -189,6 +235,9 @@ impl Planting {
         }
         // The name is free and the parent a directory.
         let _ = self.tree.link(parent, name, id);
+        // A link to a lower layer's file lifts that into this layer, as overlay file systems do.
+        let mark = Mark { layer: self.layer, ..self.mark(id) };
+        self.note(id, mark);
         Ok(())
     }
 

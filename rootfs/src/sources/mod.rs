@@ -1,8 +1,10 @@
 //! Sources: what a tree is made from. One file per kind; [`crate::assemble`] merges them.
 
+pub mod dir;
 pub mod expand;
 pub mod fault;
 pub mod indexed;
+pub mod oci;
 pub mod open;
 pub mod same;
 pub mod tar;

@@ -9,10 +9,12 @@ use amiforge_formats::digest::Digest;
 use amiforge_formats::plan::SourceId;
 use amiforge_formats::read_at::ReadAt;
 
+use super::dir::{self, DirError};
 use super::expand::{self, Bounds, Compression, ExpandError};
 use super::indexed::Indexed;
+use super::oci::{self, OciError};
 use super::tar::{self, Place, TarError};
-use super::{Pin, SourceKind, SourceSpec};
+use super::{OwnerRule, Pin, SourceKind, SourceSpec};
 use crate::blobs::Blobs;
 use crate::checks::{Purpose, Task};
 use crate::merge::Reshape;
@@ -60,6 +62,12 @@ pub enum SourceError {
     /// The archive is at fault.
     #[error(transparent)]
     Tar(#[from] TarError),
+    /// The folder is at fault.
+    #[error(transparent)]
+    Dir(#[from] DirError),
+    /// The image is at fault.
+    #[error(transparent)]
+    Oci(#[from] OciError),
     /// It cannot be decompressed.
     #[error(transparent)]
     Expand(#[from] ExpandError),
@@ -113,8 +121,6 @@ pub(super) struct Plain {
     pub(super) len: u64,
     /// Digest of the input as it lay there, if it was taken on the way.
     pub(super) sha256: Option<Digest>,
-    /// Digest of the uncompressed bytes, if known.
-    pub(super) plain: Option<Digest>,
     pub(super) size: u64,
 }
 
@@ -129,8 +135,28 @@ impl Opening<'_> {
     pub(crate) fn open(&self, spec: &SourceSpec, blobs: &mut Blobs) -> Result<Opened, SourceError> {
         match &spec.kind {
             SourceKind::Tar { path } => self.tar(path, spec.pin, blobs),
-            SourceKind::Dir { .. } | SourceKind::Oci { .. } => Err(SourceError::PinnedFolder),
+            SourceKind::Dir { path, owners } => self.dir(path, owners, spec.pin, blobs),
+            SourceKind::Oci { path, platform, reference } => {
+                self.watch.begin("reading the image", None);
+                oci::open(self, spec, path, platform, reference.as_deref(), blobs)
+            }
         }
+    }
+
+    fn dir(
+        &self,
+        path: &Path,
+        owners: &[OwnerRule],
+        pin: Pin,
+        blobs: &mut Blobs,
+    ) -> Result<Opened, SourceError> {
+        if let Pin::Exact(_) = pin {
+            return Err(SourceError::PinnedFolder);
+        }
+        self.watch.begin("walking the folder", None);
+        let (indexed, size) = dir::index(path, owners, self.reshape, blobs, self.watch)?;
+        let (sha256, tasks) = (None, Vec::new());
+        Ok(Opened { indexed, kind: "dir", size, sha256, pinned: false, tasks, config: None })
     }
 
     fn tar(&self, path: &Path, pin: Pin, blobs: &mut Blobs) -> Result<Opened, SourceError> {
@@ -171,7 +197,7 @@ impl Opening<'_> {
                 tasks.push(Task::Hash { file, at: 0, len: size, purpose: Purpose::Input(expected) });
             }
             let source = blobs.add(file.try_clone().map_err(opening)?, path);
-            return Ok(Plain { file, source, len: size, sha256: expected, plain: expected, size });
+            return Ok(Plain { file, source, len: size, sha256: expected, size });
         }
         let Some(format) = Compression::of(&start) else {
             let start = start.iter().take(8).map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ");
@@ -184,9 +210,9 @@ impl Opening<'_> {
         {
             return Err(SourceError::Digest { expected, actual: sha256 });
         }
-        let Spool { file, path, len, digest } = spool;
+        let Spool { file, path, len, .. } = spool;
         let source = blobs.add(file.try_clone().map_err(opening)?, &path);
-        Ok(Plain { file, source, len, sha256: Some(sha256), plain: Some(digest), size })
+        Ok(Plain { file, source, len, sha256: Some(sha256), size })
     }
 
     /// The decompressed form of an input, from the store if it is there, and the digest of the compressed one.

@@ -53,12 +53,7 @@ pub fn same_bytes(a: &Content, b: &Content, sources: &dyn Sources) -> io::Result
 }
 
 /// Fills `buf` with what stands at `offset` of the content that `segments` describe.
-pub(crate) fn read(
-    segments: &[Segment],
-    offset: u64,
-    buf: &mut [u8],
-    sources: &dyn Sources,
-) -> io::Result<()> {
+fn read(segments: &[Segment], offset: u64, buf: &mut [u8], sources: &dyn Sources) -> io::Result<()> {
     buf.fill(0);
     let end = offset + buf.len() as u64;
     let first = segments.partition_point(|segment| segment.offset + segment.len <= offset);
@@ -76,17 +71,4 @@ pub(crate) fn read(
         }
     }
     Ok(())
-}
-
-/// The whole of a content, of which at most `max` bytes are taken; `None` when it is longer.
-///
-/// # Errors
-/// What the sources say.
-pub(crate) fn whole(content: &Content, max: u64, sources: &dyn Sources) -> io::Result<Option<Vec<u8>>> {
-    if content.len() > max {
-        return Ok(None);
-    }
-    let mut bytes = vec![0; content.len() as usize];
-    read(&content.segments(), 0, &mut bytes, sources)?;
-    Ok(Some(bytes))
 }

@@ -10,6 +10,7 @@
 mod acl;
 mod entries;
 mod header;
+mod layer;
 mod number;
 mod pax;
 mod sparse;
@@ -25,6 +26,7 @@ use sha2::{Digest as _, Sha256};
 
 use self::entries::{Entries, Item};
 use self::header::Header;
+pub(super) use self::layer::layer;
 use self::window::BLOCK;
 use super::fault::EntryFault;
 use super::indexed::{Again, Indexed, PlantError, Planting};

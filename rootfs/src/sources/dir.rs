@@ -1,0 +1,268 @@
+//! Folders of the host as sources: walked without following a link and never outside of the folder, in the order of
+//! names; contents are only opened when they are read.
+//!
+//! What comes from the disk: names, kinds, permission bits, modification times, hard links, the attributes `user.*`
+//! and `security.capability`. What does not: owners (the recipe's rules say, or root), access control lists (their
+//! numbers are this host's), `security.selinux` and other labels of this host. Modes and times of a version-control
+//! checkout are those of whoever checked out; `epoch` bounds the times. A socket belongs to a running program and is
+//! refused. Mount points are crossed.
+
+use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use amiforge_formats::digest::Digest;
+use amiforge_formats::dump;
+use amiforge_formats::time::Time;
+use amiforge_formats::tree::{Content, Kind, Meta, Node, Printable, Xattrs};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, Stat};
+
+use super::OwnerRule;
+use super::fault::EntryFault;
+use super::indexed::{Again, Indexed, PlantError, Planting, Standing};
+use crate::blobs::{Blobs, Stamp};
+use crate::glob::{Globs, NotAGlob};
+use crate::merge::Reshape;
+use crate::watch::Watch;
+
+/// Why a folder was refused.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DirError {
+    /// A path of it cannot be read.
+    #[error("reading `{}`", path.display())]
+    Read {
+        /// The path.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// It holds a socket.
+    #[error("`{}` is a socket, which belongs to a running program; exclude it", path.display())]
+    Socket {
+        /// The path.
+        path: PathBuf,
+    },
+    /// An entry cannot be in an image.
+    #[error("reading the entry `{}`", Printable(path))]
+    Entry {
+        /// Its path in the folder.
+        path: Vec<u8>,
+        /// What is wrong.
+        #[source]
+        fault: EntryFault,
+    },
+    /// A rule for owners does not parse.
+    #[error("reading the rules for owners")]
+    Owners(#[source] NotAGlob),
+    /// The user asked to stop.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+/// Indexes a folder; gives the sum of its files' lengths too.
+pub(super) fn index(
+    folder: &Path,
+    owners: &[OwnerRule],
+    reshape: &Reshape,
+    blobs: &mut Blobs,
+    watch: &dyn Watch,
+) -> Result<(Indexed, u64), DirError> {
+    let globs = Globs::new(owners.iter().map(|rule| rule.path.as_str())).map_err(DirError::Owners)?;
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let root = rustix::fs::open(folder, flags, Mode::empty())
+        .map_err(|error| DirError::Read { path: folder.to_owned(), source: error.into() })?;
+    let planting = Planting::new(Again::Refuse);
+    let mut walk = Walk { folder, root, owners, globs, planting, links: HashMap::new(), bytes: 0, blobs };
+    let mut folders = vec![Vec::new()];
+    while let Some(path) = folders.pop() {
+        if watch.interrupted() {
+            return Err(DirError::Interrupted);
+        }
+        walk.folder(&path, reshape, &mut folders)?;
+    }
+    let bytes = walk.bytes;
+    let mut indexed = walk.planting.finish(Digest([0; 32]));
+    indexed.digest = Digest::of(dump::to_string(&indexed.tree).as_bytes());
+    // The folder itself is only what holds the entries; it says nothing about the directory they go to.
+    if let Some(mark) = indexed.marks.first_mut() {
+        mark.standing = Standing::Implied;
+    }
+    Ok((indexed, bytes))
+}
+
+struct Walk<'a> {
+    folder: &'a Path,
+    root: OwnedFd,
+    owners: &'a [OwnerRule],
+    globs: Globs,
+    planting: Planting,
+    /// The first path of every file with several names.
+    links: HashMap<(u64, u64), Vec<u8>>,
+    bytes: u64,
+    blobs: &'a mut Blobs,
+}
+
+impl Walk<'_> {
+    /// Plants a folder and what is in it, and gives the folders in it.
+    fn folder(&mut self, path: &[u8], reshape: &Reshape, folders: &mut Vec<Vec<u8>>) -> Result<(), DirError> {
+        let at = |error: rustix::io::Errno| self.failed(path, error.into());
+        let dir = if path.is_empty() {
+            self.root.try_clone().map_err(|e| self.failed(path, e))?
+        } else {
+            self.beneath(path)?
+        };
+        let stat = rustix::fs::fstat(&dir).map_err(at)?;
+        let mut meta = self.meta(path, &stat);
+        meta.xattrs = xattrs(&dir).map_err(at)?;
+        let mut names = Vec::new();
+        for entry in rustix::fs::Dir::read_from(&dir).map_err(at)? {
+            let name = entry.map_err(at)?.file_name().to_bytes().to_vec();
+            if name != b"." && name != b".." {
+                names.push(name);
+            }
+        }
+        names.sort_unstable();
+        self.plant(path, Node { meta, kind: Kind::dir() })?;
+        for name in names {
+            let mut below = path.to_vec();
+            if !below.is_empty() {
+                below.push(b'/');
+            }
+            below.extend_from_slice(&name);
+            if reshape.excludes(&below) {
+                continue;
+            }
+            let stat = rustix::fs::statat(&dir, OsStr::from_bytes(&name), AtFlags::SYMLINK_NOFOLLOW);
+            let stat = stat.map_err(|error| self.failed(&below, error.into()))?;
+            match FileType::from_raw_mode(stat.st_mode) {
+                FileType::Directory => folders.push(below),
+                kind => self.entry(&dir, &name, &below, kind, &stat)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Plants anything but a folder.
+    fn entry(
+        &mut self,
+        dir: &OwnedFd,
+        name: &[u8],
+        path: &[u8],
+        kind: FileType,
+        stat: &Stat,
+    ) -> Result<(), DirError> {
+        if stat.st_nlink > 1 {
+            let identity = (stat.st_dev, stat.st_ino);
+            if let Some(first) = self.links.get(&identity) {
+                let linked = self.planting.link(path, first, 0);
+                return linked.map_err(|fault| DirError::Entry { path: path.to_vec(), fault });
+            }
+            self.links.insert(identity, path.to_vec());
+        }
+        let mut meta = self.meta(path, stat);
+        let (major, minor) = (rustix::fs::major(stat.st_rdev), rustix::fs::minor(stat.st_rdev));
+        let kind = match kind {
+            FileType::RegularFile => {
+                let (found, content) = self.file(dir, name, path)?;
+                meta.xattrs = found;
+                Kind::File(content)
+            }
+            FileType::Symlink => {
+                meta.mode = 0o777;
+                let target = rustix::fs::readlinkat(dir, OsStr::from_bytes(name), Vec::new());
+                let target = target.map_err(|error| self.failed(path, error.into()))?;
+                Kind::Symlink(target.to_bytes().into())
+            }
+            FileType::CharacterDevice => Kind::CharDevice { major, minor },
+            FileType::BlockDevice => Kind::BlockDevice { major, minor },
+            FileType::Fifo => Kind::Fifo,
+            FileType::Socket => return Err(DirError::Socket { path: self.full(path) }),
+            _ => return Err(self.failed(path, io::Error::other("of no kind that is known"))),
+        };
+        self.plant(path, Node { meta, kind })
+    }
+
+    /// Attributes and content of a regular file; opened here once, so that one that cannot be read is named early.
+    fn file(
+        &mut self,
+        dir: &OwnedFd,
+        name: &[u8],
+        path: &[u8],
+    ) -> Result<(Option<Box<Xattrs>>, Content), DirError> {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let file = rustix::fs::openat(dir, OsStr::from_bytes(name), flags, Mode::empty());
+        let file = File::from(file.map_err(|error| self.failed(path, error.into()))?);
+        let found = file.metadata().map_err(|error| self.failed(path, error))?;
+        let xattrs = xattrs(&file).map_err(|error| self.failed(path, error.into()))?;
+        if found.len() == 0 {
+            return Ok((xattrs, Content::empty()));
+        }
+        self.bytes = self.bytes.saturating_add(found.len());
+        let source = self.blobs.add_closed(self.full(path), Stamp::of(&found));
+        Ok((xattrs, Content::Slice { source, at: 0, len: found.len() }))
+    }
+
+    fn plant(&mut self, path: &[u8], node: Node) -> Result<(), DirError> {
+        // A name comes once in a folder, so nothing is ever compared.
+        self.planting.plant(path, node, 0, &|_, _| Ok(false)).map_err(|error| match error {
+            PlantError::Fault(fault) => DirError::Entry { path: path.to_vec(), fault },
+            PlantError::Compare(source) => DirError::Read { path: self.full(path), source },
+        })
+    }
+
+    /// Opens a folder below the root; a link put in its path since it was listed is not followed.
+    fn beneath(&self, path: &[u8]) -> Result<OwnedFd, DirError> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let name = OsStr::from_bytes(path);
+        let within = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+        let opened = match rustix::fs::openat2(&self.root, name, flags, Mode::empty(), within) {
+            // Kernels before 5.6, and sandboxes that have not heard of the call.
+            Err(rustix::io::Errno::NOSYS | rustix::io::Errno::PERM) => {
+                rustix::fs::openat(&self.root, name, flags, Mode::empty())
+            }
+            opened => opened,
+        };
+        opened.map_err(|error| self.failed(path, error.into()))
+    }
+
+    fn meta(&self, path: &[u8], stat: &Stat) -> Meta {
+        let rule = self.globs.last(path).and_then(|rule| self.owners.get(rule));
+        let (uid, gid) = rule.map_or((0, 0), |rule| (rule.uid, rule.gid));
+        let mtime = Time { secs: stat.st_mtime, nanos: u32::try_from(stat.st_mtime_nsec).unwrap_or(0) };
+        Meta { mode: (stat.st_mode & 0o7777) as u16, uid, gid, mtime, xattrs: None }
+    }
+
+    fn full(&self, path: &[u8]) -> PathBuf {
+        self.folder.join(OsStr::from_bytes(path))
+    }
+
+    fn failed(&self, path: &[u8], source: io::Error) -> DirError {
+        DirError::Read { path: self.full(path), source }
+    }
+}
+
+/// The attributes of a file or folder that belong to it and not to this host.
+fn xattrs(file: impl AsFd) -> Result<Option<Box<Xattrs>>, rustix::io::Errno> {
+    // An attribute and a list of names are at most 64 KiB each (Linux `XATTR_SIZE_MAX`, `XATTR_LIST_MAX`).
+    let mut names = vec![0u8; 64 << 10];
+    let len = match rustix::fs::flistxattr(file.as_fd(), &mut names) {
+        Ok(0) | Err(rustix::io::Errno::OPNOTSUPP) => return Ok(None),
+        Ok(len) => len,
+        Err(error) => return Err(error),
+    };
+    let mut kept = Xattrs::new();
+    for name in names[..len].split(|byte| *byte == 0) {
+        if name.starts_with(b"user.") || name == b"security.capability" {
+            let mut value = vec![0u8; 64 << 10];
+            let len = rustix::fs::fgetxattr(file.as_fd(), OsStr::from_bytes(name), &mut value)?;
+            kept.insert(name.into(), value[..len].into());
+        }
+    }
+    Ok((!kept.is_empty()).then(|| Box::new(kept)))
+}

@@ -1,0 +1,260 @@
+//! OCI images as sources: an image layout, as a folder or an archive (OCI image format specification 1.1), or what
+//! `docker save` writes. Index, manifest, config and layers, each held against the digest and size by which the one
+//! before names it. Network, registries and running containers are not its business.
+//!
+//! One image and one platform are picked; where that is not clear, it is refused with what there is to choose from.
+//! Layers override each other as the specification says; see [`super::tar::layer`].
+
+mod model;
+mod pick;
+mod shelf;
+
+use amiforge_formats::digest::Digest;
+use amiforge_formats::tree::Printable;
+use sha2::{Digest as _, Sha256};
+
+use self::model::Descriptor;
+use self::pick::Layer;
+use self::shelf::{Blob, Shelf};
+use super::expand::Compression;
+use super::indexed::{Again, Planting};
+use super::open::{Opened, Opening, SourceError, Stretch};
+use super::tar::{self, Place, TarError};
+use super::{Pin, SourceSpec};
+use crate::blobs::Blobs;
+use crate::checks::{Purpose, Task};
+
+/// Why an image was refused.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OciError {
+    /// Neither kind of image.
+    #[error("no image: it has neither `index.json` nor `manifest.json`")]
+    NoImage,
+    /// Something that a descriptor names is not there.
+    #[error("`{}` is missing", Printable(name.as_bytes()))]
+    Missing {
+        /// Its name in the image.
+        name: String,
+    },
+    /// Something cannot be read.
+    #[error("reading `{}`", Printable(name.as_bytes()))]
+    Read {
+        /// Its name in the image.
+        name: String,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A document over the bound.
+    #[error("`{}` has {size} bytes, allowed are {max}", Printable(name.as_bytes()))]
+    TooLong {
+        /// Its name in the image.
+        name: String,
+        /// Its length.
+        size: u64,
+        /// The bound.
+        max: u64,
+    },
+    /// A document that does not parse.
+    #[error("parsing `{}`", Printable(name.as_bytes()))]
+    Json {
+        /// Its name in the image.
+        name: String,
+        /// What is wrong.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// A digest of a kind that we do not know.
+    #[error("`{}` is not `sha256:` and 64 hexadecimal digits", Printable(digest.as_bytes()))]
+    NotADigest {
+        /// What stands there.
+        digest: String,
+    },
+    /// Something is not what its descriptor says.
+    #[error("the sha256 of {what} is {actual}, expected {expected}")]
+    Digest {
+        /// What it is.
+        what: String,
+        /// As the descriptor says.
+        expected: Digest,
+        /// As it is.
+        actual: Digest,
+    },
+    /// Something is not as long as its descriptor says.
+    #[error("{what} has {actual} bytes, expected {expected}")]
+    Size {
+        /// What it is.
+        what: String,
+        /// As the descriptor says.
+        expected: u64,
+        /// As it is.
+        actual: u64,
+    },
+    /// No image fits.
+    #[error("no image for {wanted}; there {}", listed(found))]
+    NoneFits {
+        /// What was asked for.
+        wanted: String,
+        /// What there is.
+        found: Vec<String>,
+    },
+    /// Several images fit.
+    #[error("{} images fit; name one with `reference`: there {}", found.len(), listed(found))]
+    Several {
+        /// What there is.
+        found: Vec<String>,
+    },
+    /// Indexes in indexes without end.
+    #[error("indexes name indexes more than {max} deep")]
+    TooDeep {
+        /// The bound.
+        max: usize,
+    },
+    /// The config is for another machine.
+    #[error("the config says {found}, expected {wanted}")]
+    Platform {
+        /// What was asked for.
+        wanted: String,
+        /// What the config says.
+        found: String,
+    },
+    /// The config lists another number of layers.
+    #[error("{layers} layers, but the config lists {diff_ids}")]
+    Layers {
+        /// In the manifest.
+        layers: usize,
+        /// In the config.
+        diff_ids: usize,
+    },
+    /// A layer of a kind that we cannot read.
+    #[error("layer {number} is of type `{}`, which {why}", Printable(media_type.as_bytes()))]
+    LayerType {
+        /// Counted from 1.
+        number: usize,
+        /// Its media type.
+        media_type: String,
+        /// Why not.
+        why: &'static str,
+    },
+    /// A layer that is neither tar nor compressed.
+    #[error("layer {number} is neither tar nor gzip, xz or zstd")]
+    LayerContent {
+        /// Counted from 1.
+        number: usize,
+    },
+    /// A layer breaks a rule.
+    #[error("reading layer {number} ({digest})")]
+    Layer {
+        /// Counted from 1.
+        number: usize,
+        /// Digest of its uncompressed bytes.
+        digest: Digest,
+        /// What is wrong.
+        #[source]
+        source: Box<TarError>,
+    },
+}
+
+fn listed(found: &[String]) -> String {
+    if found.is_empty() { "is none".to_owned() } else { format!("is {}", found.join(", ")) }
+}
+
+/// Opens an image and lays its layers over each other.
+pub(super) fn open(
+    opening: &Opening<'_>,
+    spec: &SourceSpec,
+    path: &std::path::Path,
+    platform: &str,
+    reference: Option<&str>,
+    blobs: &mut Blobs,
+) -> Result<Opened, SourceError> {
+    let mut tasks = Vec::new();
+    let mut shelf = Shelf::open(opening, path, blobs, &mut tasks)?;
+    let image = pick::image(&shelf, platform, reference)?;
+    let pinned = match spec.pin {
+        Pin::Exact(expected) if expected != image.digest => {
+            return Err(SourceError::Digest { expected, actual: image.digest });
+        }
+        Pin::Exact(_) => true,
+        _ => false,
+    };
+    let mut planting = Planting::new(Again::ReplaceLower);
+    let mut headers = Sha256::new();
+    let mut size = image.size;
+    for (layer, number) in image.layers.iter().zip(1..) {
+        let laid = lay(opening, &mut shelf, layer, number, blobs, &mut tasks)?;
+        size = size.saturating_add(laid.size);
+        planting.next_layer();
+        let bytes = Stretch { file: &laid.file, at: laid.place.at, len: laid.len };
+        tar::layer(&bytes, laid.place, &mut planting, &mut headers, opening.watch)
+            .map_err(|error| OciError::Layer { number, digest: layer.diff_id, source: Box::new(error) })?;
+    }
+    let size = shelf.size().unwrap_or(size);
+    let indexed = planting.finish(Digest(headers.finalize().into()));
+    let (sha256, config) = (Some(image.digest), Some(image.config));
+    Ok(Opened { indexed, kind: "oci", size, sha256, pinned, tasks, config })
+}
+
+/// A layer that lies uncompressed in a file.
+struct Laid {
+    file: std::fs::File,
+    place: Place,
+    len: u64,
+    /// Length as the image holds it.
+    size: u64,
+}
+
+/// Finds a layer, has it decompressed if need be, and its digests checked now or by a task.
+fn lay(
+    opening: &Opening<'_>,
+    shelf: &mut Shelf,
+    layer: &Layer,
+    number: usize,
+    blobs: &mut Blobs,
+    tasks: &mut Vec<Task>,
+) -> Result<Laid, SourceError> {
+    let Blob { file, path, at, len } = shelf.blob(&layer.name)?;
+    let size = len;
+    let what = format!("layer {number}");
+    if let Some(Descriptor { size: expected, .. }) = &layer.descriptor
+        && *expected != len
+    {
+        return Err(OciError::Size { what, expected: *expected, actual: len }.into());
+    }
+    let stretch = Stretch { file: &file, at, len };
+    let reading = |source| OciError::Read { name: layer.name.clone(), source };
+    let start = super::open::start(&stretch).map_err(reading)?;
+    let known = layer.digest;
+    let task = |expected| {
+        let purpose = Purpose::Part(what.clone(), expected);
+        file.try_clone().map(|file| Task::Hash { file, at, len, purpose }).map_err(reading)
+    };
+    if start.first_chunk().is_some_and(tar::is_tar) {
+        if let Some(actual) = known.filter(|digest| *digest != layer.diff_id) {
+            let what = format!("{what}, uncompressed,");
+            return Err(OciError::Digest { what, expected: layer.diff_id, actual }.into());
+        }
+        tasks.push(task(layer.diff_id)?);
+        let source = shelf.source(&path, &file, blobs).map_err(reading)?;
+        return Ok(Laid { file, place: Place { source, at }, len, size });
+    }
+    let Some(format) = Compression::of(&start) else { return Err(OciError::LayerContent { number }.into()) };
+    let before = tasks.len();
+    let (spool, actual) = opening.spooled(&stretch, format, known, tasks)?;
+    if let Some(expected) = known {
+        if expected != actual {
+            return Err(OciError::Digest { what, expected, actual }.into());
+        }
+        // From the store by the name that the manifest gives: then nobody has looked at the layer itself yet.
+        if tasks.get(before..).is_some_and(|new| new.iter().any(|task| matches!(task, Task::Hash { .. }))) {
+            tasks.push(task(expected)?);
+        }
+    }
+    if spool.digest != layer.diff_id {
+        let what = format!("{what}, uncompressed,");
+        return Err(OciError::Digest { what, expected: layer.diff_id, actual: spool.digest }.into());
+    }
+    let source = blobs.add(spool.file.try_clone().map_err(reading)?, &spool.path);
+    Ok(Laid { file: spool.file, place: Place { source, at: 0 }, len: spool.len, size })
+}

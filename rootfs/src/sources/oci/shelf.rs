@@ -1,0 +1,157 @@
+//! Where an image's documents and layers lie: in a folder, or in an archive that is indexed in place, so that an
+//! uncompressed layer in it is a slice of it. Knows names, not what they hold.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use amiforge_formats::plan::SourceId;
+use amiforge_formats::read_at::ReadAt;
+use amiforge_formats::tree::{Content, Kind, Tree};
+
+use super::OciError;
+use crate::blobs::Blobs;
+use crate::checks::Task;
+use crate::sources::Pin;
+use crate::sources::indexed::clean;
+use crate::sources::open::{Opening, Plain, SourceError, Stretch};
+use crate::sources::tar::{self, Place};
+
+/// Links followed from one name in an archive; old archives of `docker save` link a layer to its like.
+const LINKS_MAX: usize = 4;
+
+/// The parts of an image by name.
+pub(super) struct Shelf {
+    held: Held,
+    /// Files that are among the blobs already.
+    sources: HashMap<PathBuf, SourceId>,
+}
+
+enum Held {
+    Folder(PathBuf),
+    Archive { tree: Tree, plain: Plain, path: PathBuf },
+}
+
+/// A part: a stretch of an open file.
+pub(super) struct Blob {
+    pub(super) file: File,
+    /// How errors name the file.
+    pub(super) path: PathBuf,
+    pub(super) at: u64,
+    pub(super) len: u64,
+}
+
+impl Shelf {
+    /// Opens the folder or archive.
+    pub(super) fn open(
+        opening: &Opening<'_>,
+        path: &Path,
+        blobs: &mut Blobs,
+        tasks: &mut Vec<Task>,
+    ) -> Result<Self, SourceError> {
+        if path.is_dir() {
+            return Ok(Self { held: Held::Folder(path.to_owned()), sources: HashMap::new() });
+        }
+        // The pin is the manifest's, which does not care how the image was packed.
+        let plain = opening.archive(path, Pin::Unpinned, blobs, tasks)?;
+        let place = Place { source: plain.source, at: 0 };
+        let tree = tar::index(&plain.bytes(), place, opening.watch)?.tree;
+        let sources = HashMap::from([(path.to_owned(), plain.source)]);
+        Ok(Self { held: Held::Archive { tree, plain, path: path.to_owned() }, sources })
+    }
+
+    /// Length of the archive; a folder has none.
+    pub(super) fn size(&self) -> Option<u64> {
+        match &self.held {
+            Held::Folder(_) => None,
+            Held::Archive { plain, .. } => Some(plain.size),
+        }
+    }
+
+    /// Whether there is such a part.
+    pub(super) fn holds(&self, name: &str) -> bool {
+        match &self.held {
+            Held::Folder(folder) => folder.join(name).is_file(),
+            Held::Archive { tree, .. } => tree.lookup(name.as_bytes()).is_some(),
+        }
+    }
+
+    /// A whole document.
+    pub(super) fn document(&self, name: &str, max: u64) -> Result<Vec<u8>, OciError> {
+        let Blob { file, at, len, .. } = self.blob(name)?;
+        if len > max {
+            return Err(OciError::TooLong { name: name.to_owned(), size: len, max });
+        }
+        let mut bytes = vec![0; usize::try_from(len).unwrap_or(0)];
+        let read = Stretch { file: &file, at, len }.read_exact_at(0, &mut bytes);
+        read.map_err(|source| OciError::Read { name: name.to_owned(), source })?;
+        Ok(bytes)
+    }
+
+    /// Where a part lies.
+    pub(super) fn blob(&self, name: &str) -> Result<Blob, OciError> {
+        let missing = || OciError::Missing { name: name.to_owned() };
+        let reading = |source: io::Error| match source.kind() {
+            io::ErrorKind::NotFound => missing(),
+            _ => OciError::Read { name: name.to_owned(), source },
+        };
+        let mut path = Vec::new();
+        // Documents give names; one that leads out of the image is not in it.
+        clean(name.as_bytes(), &mut path).map_err(|_| missing())?;
+        match &self.held {
+            Held::Folder(folder) => {
+                let path = folder.join(name);
+                let file = File::open(&path).map_err(reading)?;
+                let found = file.metadata().map_err(reading)?;
+                if !found.is_file() {
+                    return Err(missing());
+                }
+                Ok(Blob { file, path, at: 0, len: found.len() })
+            }
+            Held::Archive { tree, plain, path: archive } => {
+                let (at, len) = slice(tree, path).ok_or_else(missing)?;
+                Ok(Blob { file: plain.file.try_clone().map_err(reading)?, path: archive.clone(), at, len })
+            }
+        }
+    }
+
+    /// The source of a part's file, added to the blobs when first asked for.
+    pub(super) fn source(&mut self, path: &Path, file: &File, blobs: &mut Blobs) -> io::Result<SourceId> {
+        if let Some(known) = self.sources.get(path) {
+            return Ok(*known);
+        }
+        let source = blobs.add(file.try_clone()?, path);
+        self.sources.insert(path.to_owned(), source);
+        Ok(source)
+    }
+}
+
+/// The stretch of the archive that a file in it is, links followed within it.
+fn slice(tree: &Tree, mut path: Vec<u8>) -> Option<(u64, u64)> {
+    for _ in 0..LINKS_MAX {
+        match &tree.node(tree.lookup(&path)?).kind {
+            Kind::File(Content::Slice { at, len, .. }) => return Some((*at, *len)),
+            Kind::File(content) if content.is_empty() => return Some((0, 0)),
+            Kind::Symlink(target) => path = beside(&path, target)?,
+            _ => return None,
+        }
+    }
+    None
+}
+
+/// A link's target seen from the link, by names only.
+fn beside(link: &[u8], target: &[u8]) -> Option<Vec<u8>> {
+    let mut names: Vec<&[u8]> = link.split(|byte| *byte == b'/').collect();
+    names.pop();
+    for name in target.split(|byte| *byte == b'/') {
+        match name {
+            b"" | b"." => {}
+            b".." => {
+                names.pop()?;
+            }
+            name => names.push(name),
+        }
+    }
+    Some(names.join(&b'/'))
+}
