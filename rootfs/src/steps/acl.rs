@@ -1,1 +1,210 @@
-//! POSIX ACLs: the text of setfacl(1) to the bytes of `system.posix_acl_access` and `system.posix_acl_default`.
+//! POSIX ACLs: the text of setfacl(1) to the bytes of `system.posix_acl_access` and `system.posix_acl_default`, in the
+//! form of the kernel's system calls, version 2. Knows no files.
+//!
+//! Follows acl(5) and `linux/posix_acl_xattr.h`.
+
+use std::collections::BTreeMap;
+
+const VERSION: u32 = 2;
+
+const USER_OBJ: u16 = 0x01;
+const USER: u16 = 0x02;
+const GROUP_OBJ: u16 = 0x04;
+const GROUP: u16 = 0x08;
+const MASK: u16 = 0x10;
+const OTHER: u16 = 0x20;
+
+/// What stands for the id of entries that have none.
+const NO_ID: u32 = u32::MAX;
+
+/// Why a text is no ACL.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AclError {
+    /// An entry is not `tag:who:permissions`.
+    #[error("`{}` is no entry such as `u:1000:rw-` or `o::r--`", entry.escape_debug())]
+    Entry {
+        /// The entry.
+        entry: String,
+    },
+    /// Two entries for one.
+    #[error("`{}` is the second entry of its kind", entry.escape_debug())]
+    Twice {
+        /// The entry.
+        entry: String,
+    },
+    /// A name that the image does not have.
+    #[error("the image has no {kind} `{}`", name.escape_debug())]
+    Unknown {
+        /// `user` or `group`.
+        kind: &'static str,
+        /// The name.
+        name: String,
+    },
+}
+
+/// An ACL as a file holds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Acl {
+    entries: BTreeMap<(u16, u32), u16>,
+    /// The value of the access ACL; `None` where the mode says all.
+    pub value: Option<Vec<u8>>,
+    /// Permission bits that go with it: the kernel keeps the mask in those of the group.
+    pub permissions: u16,
+}
+
+impl Acl {
+    /// All entries as the value of an attribute, as a default ACL needs them.
+    pub fn encoded(&self) -> Vec<u8> {
+        encode(&self.entries)
+    }
+}
+
+/// Whose numbers names are looked up in.
+pub trait Names {
+    /// The number of a user.
+    fn user(&self, name: &str) -> Option<u32>;
+    /// The number of a group.
+    fn group(&self, name: &str) -> Option<u32>;
+}
+
+/// An ACL from its text; what it leaves out of owner, group and others comes from `mode`, a missing mask is the
+/// union of all that it would mask.
+///
+/// # Errors
+/// [`AclError`].
+pub fn from_text(text: &str, mode: u16, names: &dyn Names) -> Result<Acl, AclError> {
+    let mut entries: BTreeMap<(u16, u32), u16> = BTreeMap::new();
+    for entry in text.split([',', '\n']).map(str::trim).filter(|entry| !entry.is_empty()) {
+        let (tag, id, permissions) = parse(entry, names)?;
+        if entries.insert((tag, id), permissions).is_some() {
+            return Err(AclError::Twice { entry: entry.to_owned() });
+        }
+    }
+    for (tag, shift) in [(USER_OBJ, 6), (GROUP_OBJ, 3), (OTHER, 0)] {
+        entries.entry((tag, NO_ID)).or_insert((mode >> shift) & 7);
+    }
+    let class = [USER, GROUP_OBJ, GROUP];
+    let named = entries.keys().any(|(tag, _)| [USER, GROUP].contains(tag));
+    if named && !entries.contains_key(&(MASK, NO_ID)) {
+        let masked = entries.iter().filter(|((tag, _), _)| class.contains(tag));
+        let mask = masked.fold(0, |mask, (_, permissions)| mask | permissions);
+        entries.insert((MASK, NO_ID), mask);
+    }
+    let bits = |tag| entries.get(&(tag, NO_ID)).copied();
+    let group = bits(MASK).or(bits(GROUP_OBJ)).unwrap_or_default();
+    let permissions = bits(USER_OBJ).unwrap_or_default() << 6 | group << 3 | bits(OTHER).unwrap_or_default();
+    let value = (entries.len() > 3).then(|| encode(&entries));
+    Ok(Acl { entries, value, permissions })
+}
+
+/// The bytes: a version, then tag, permissions and id of each entry, sorted.
+fn encode(entries: &BTreeMap<(u16, u32), u16>) -> Vec<u8> {
+    let mut bytes = VERSION.to_le_bytes().to_vec();
+    for ((tag, id), permissions) in entries {
+        bytes.extend(tag.to_le_bytes());
+        bytes.extend(permissions.to_le_bytes());
+        bytes.extend(id.to_le_bytes());
+    }
+    bytes
+}
+
+fn parse(entry: &str, names: &dyn Names) -> Result<(u16, u32, u16), AclError> {
+    let bad = || AclError::Entry { entry: entry.to_owned() };
+    let mut fields = entry.split(':');
+    let (Some(kind), Some(who), Some(letters), None) =
+        (fields.next(), fields.next(), fields.next(), fields.next())
+    else {
+        return Err(bad());
+    };
+    let (tag, id) = match (kind, who) {
+        ("u" | "user", "") => (USER_OBJ, NO_ID),
+        ("g" | "group", "") => (GROUP_OBJ, NO_ID),
+        ("m" | "mask", "") => (MASK, NO_ID),
+        ("o" | "other", "") => (OTHER, NO_ID),
+        ("u" | "user", name) => {
+            let id = name.parse().ok().or_else(|| names.user(name));
+            (USER, id.ok_or_else(|| AclError::Unknown { kind: "user", name: name.to_owned() })?)
+        }
+        ("g" | "group", name) => {
+            let id = name.parse().ok().or_else(|| names.group(name));
+            (GROUP, id.ok_or_else(|| AclError::Unknown { kind: "group", name: name.to_owned() })?)
+        }
+        _ => return Err(bad()),
+    };
+    let mut permissions = 0;
+    for letter in letters.chars() {
+        permissions |= match letter {
+            'r' => 4,
+            'w' => 2,
+            'x' => 1,
+            '-' => 0,
+            _ => return Err(bad()),
+        };
+    }
+    if letters.is_empty() || (id == NO_ID && !who.is_empty()) {
+        return Err(bad());
+    }
+    Ok((tag, id, permissions))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::steps::testing::{oracle, skip};
+
+    struct Nobody;
+
+    impl Names for Nobody {
+        fn user(&self, name: &str) -> Option<u32> {
+            (name == "root").then_some(0)
+        }
+        fn group(&self, name: &str) -> Option<u32> {
+            (name == "root").then_some(0)
+        }
+    }
+
+    #[test]
+    fn setfacl_writes_the_same() {
+        use std::os::unix::fs::PermissionsExt;
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let path = file.path().display().to_string();
+        for text in [
+            "u:1000:rw-",
+            "u::rwx,g::r-x,o::---,u:7:r,g:12:-w-,g:3:x",
+            "user:root:r--,group:root:rwx,mask::r--",
+            "m::rw",
+            "u::r,g::r,o::r",
+        ] {
+            std::fs::set_permissions(file.path(), std::fs::Permissions::from_mode(0o640)).unwrap();
+            let Some(output) = oracle("setfacl", &["-b", "-m", text, &path]) else { return };
+            if !output.status.success() {
+                return skip("the file system of temporary files has no ACLs");
+            }
+            let acl = from_text(text, 0o640, &Nobody).unwrap();
+            let mut value = [0; 256];
+            let theirs = rustix::fs::getxattr(file.path(), "system.posix_acl_access", &mut value);
+            assert_eq!(acl.value.as_deref(), theirs.ok().map(|len| &value[..len]), "{text}");
+            let mode = std::fs::metadata(file.path()).unwrap().permissions().mode() & 0o777;
+            assert_eq!(u32::from(acl.permissions), mode, "{text}");
+        }
+    }
+
+    #[test]
+    fn texts_that_mean_nothing_are_refused() {
+        for text in [
+            "u",
+            "u:1000",
+            "u:1000:",
+            "x::r",
+            "u:1000:q",
+            "u:1:r,u:1:w",
+            "o:1:r",
+            "u:nobody:r",
+            "u:1:r:x",
+            "u:4294967295:r",
+        ] {
+            assert!(from_text(text, 0o644, &Nobody).is_err(), "{text}");
+        }
+    }
+}

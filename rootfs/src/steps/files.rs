@@ -1,14 +1,26 @@
 //! `[[file]]`: puts files, links and folders into a tree, or takes them out, in the order of the recipe. Does not
 //! open files of the host: content comes as [`Content`].
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 
 use amiforge_formats::plan::Sources;
 use amiforge_formats::time::Time;
-use amiforge_formats::tree::{Content, Tree};
+use amiforge_formats::tree::{Content, Kind, Meta, Node, SYMLINK_MAX, Tree, Xattrs};
 
-use super::accounts::Principal;
+use super::accounts::{self, AccountError, Principal};
+use super::acl::{self, AclError, Names};
+use super::capability::{self, CapabilityError};
+use super::resolve::{self, Last, Place};
 use super::{PathError, StepError};
+
+/// Longest name of an attribute (`XATTR_NAME_MAX`).
+const XATTR_NAME_MAX: usize = 255;
+
+/// Longest value of an attribute (`XATTR_SIZE_MAX`).
+const XATTR_SIZE_MAX: usize = 65_536;
 
 /// One `[[file]]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,6 +71,62 @@ pub enum XattrValue {
     Text(String),
 }
 
+impl XattrValue {
+    /// A value as setfattr(1) takes it: `0x` and hexadecimal digits, `0s` and base64, else text.
+    ///
+    /// # Errors
+    /// [`FileError::XattrEncoding`] when what follows `0x` or `0s` is not of that form.
+    pub fn parse(text: &str) -> Result<Self, FileError> {
+        let bad = || FileError::XattrEncoding { text: text.to_owned() };
+        if let Some(digits) = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
+            return hex(digits).map(Self::Bytes).ok_or_else(bad);
+        }
+        if let Some(digits) = text.strip_prefix("0s").or_else(|| text.strip_prefix("0S")) {
+            return base64(digits).map(Self::Bytes).ok_or_else(bad);
+        }
+        Ok(Self::Text(text.to_owned()))
+    }
+}
+
+fn hex(digits: &str) -> Option<Vec<u8>> {
+    let nibble = |byte: &u8| char::from(*byte).to_digit(16);
+    digits
+        .as_bytes()
+        .chunks(2)
+        .map(|pair| match pair {
+            [high, low] => Some((nibble(high)? << 4 | nibble(low)?) as u8),
+            _ => None,
+        })
+        .collect()
+}
+
+fn base64(digits: &str) -> Option<Vec<u8>> {
+    let digits = digits.trim_end_matches('=').as_bytes();
+    let mut bytes = Vec::with_capacity(digits.len() / 4 * 3 + 2);
+    for group in digits.chunks(4) {
+        let mut bits = 0_u32;
+        for digit in group {
+            let value = match digit {
+                b'A'..=b'Z' => digit - b'A',
+                b'a'..=b'z' => digit - b'a' + 26,
+                b'0'..=b'9' => digit - b'0' + 52,
+                b'+' => 62,
+                b'/' => 63,
+                _ => return None,
+            };
+            bits = bits << 6 | u32::from(value);
+        }
+        let [_, a, b, c] = (bits << (6 * (4 - group.len()))).to_be_bytes();
+        match group.len() {
+            4 => bytes.extend([a, b, c]),
+            3 => bytes.extend([a, b]),
+            2 => bytes.push(a),
+            _ => return None,
+        }
+    }
+    Some(bytes)
+}
+
 /// Why a `[[file]]` failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -66,6 +134,83 @@ pub enum FileError {
     /// Its path.
     #[error(transparent)]
     Path(#[from] PathError),
+    /// Its owner.
+    #[error(transparent)]
+    Owner(#[from] AccountError),
+    /// Nothing to remove.
+    #[error("there is nothing at that path to remove")]
+    NothingThere,
+    /// The root of the image can only be a folder.
+    #[error("the root of the image can be neither removed nor replaced")]
+    Root,
+    /// A folder with something in it is in the way.
+    #[error("a folder with {entries} entries stands there: remove it first")]
+    FolderInTheWay {
+        /// How many.
+        entries: usize,
+    },
+    /// Something that is no folder is in the way.
+    #[error("a {found} stands where the folder has to be: remove it first")]
+    NotAFolder {
+        /// What it is.
+        found: &'static str,
+    },
+    /// Not a mode.
+    #[error("mode {mode:#o} has more than the twelve bits 07777")]
+    Mode {
+        /// The mode.
+        mode: u16,
+    },
+    /// A link has neither.
+    #[error("a symbolic link has no {what} of its own")]
+    OfALink {
+        /// `mode` or `extended attributes`.
+        what: &'static str,
+    },
+    /// Nothing is left to have an owner.
+    #[error("what is removed has no {what}")]
+    OfNothing {
+        /// `mode`, `owner` or `extended attributes`.
+        what: &'static str,
+    },
+    /// No target of a link.
+    #[error("{len} bytes, with or without NUL, cannot be the target of a link: 1 to {SYMLINK_MAX}, no NUL")]
+    Target {
+        /// Length of the target.
+        len: usize,
+    },
+    /// No name of an attribute.
+    #[error("`{}` is no name of an attribute such as `user.x` or `security.x`", name.escape_debug())]
+    XattrName {
+        /// The name.
+        name: String,
+    },
+    /// A value that is too long.
+    #[error("attribute `{name}` has {len} bytes where at most {XATTR_SIZE_MAX} fit")]
+    XattrSize {
+        /// The name.
+        name: String,
+        /// Length of the value.
+        len: usize,
+    },
+    /// Not what its prefix says.
+    #[error("`{}` starts like hexadecimal (0x) or base64 (0s) and is not", text.escape_debug())]
+    XattrEncoding {
+        /// The text.
+        text: String,
+    },
+    /// The text of `security.capability`.
+    #[error("reading the capabilities")]
+    Capability(#[source] CapabilityError),
+    /// The text of an ACL.
+    #[error("reading the ACL `{name}`")]
+    Acl {
+        /// The attribute.
+        name: String,
+        /// Why.
+        #[source]
+        source: AclError,
+    },
 }
 
 /// Applies every `[[file]]`, in order.
@@ -78,6 +223,174 @@ pub fn apply(
     specs: &[FileSpec],
     time: Time,
 ) -> Result<(), StepError> {
-    let _ = (tree, sources, specs, time);
+    specs.iter().try_for_each(|spec| {
+        one(tree, sources, spec, time).map_err(|source| StepError::File { path: spec.path.clone(), source })
+    })
+}
+
+fn one(tree: &mut Tree, sources: &dyn Sources, spec: &FileSpec, time: Time) -> Result<(), FileError> {
+    let path = resolve::checked(&spec.path)?;
+    if let Some(mode) = spec.mode.filter(|mode| *mode > 0o7777) {
+        return Err(FileError::Mode { mode });
+    }
+    match &spec.action {
+        FileAction::Remove(missing) => return remove(tree, path, spec, *missing),
+        FileAction::Folder => return folder(tree, sources, path, spec, time),
+        FileAction::Write(_) | FileAction::Symlink(_) => {}
+    }
+    let (kind, mode) = match &spec.action {
+        FileAction::Symlink(target) => (symlink(target, spec)?, 0o777),
+        FileAction::Write(content) => (Kind::File(content.clone()), spec.mode.unwrap_or(0o644)),
+        FileAction::Folder | FileAction::Remove(_) => return Ok(()),
+    };
+    let meta = described(tree, sources, spec, Meta::root_owned(mode, time))?;
+    let place = resolve::place_made(tree, path, Last::Keep, time)?;
+    refuse_folder(tree, &place)?;
+    resolve::put(tree, &place, Node { meta, kind })?;
     Ok(())
+}
+
+/// A file may take the place of an empty folder, as rename(2) lets one folder of another.
+fn refuse_folder(tree: &Tree, place: &Place) -> Result<(), FileError> {
+    if place.name.is_none() {
+        return Err(FileError::Root);
+    }
+    let entries = place.node.and_then(|id| tree.entries(id)).map_or(0, BTreeMap::len);
+    if entries > 0 { Err(FileError::FolderInTheWay { entries }) } else { Ok(()) }
+}
+
+fn symlink(target: &str, spec: &FileSpec) -> Result<Kind, FileError> {
+    if target.is_empty() || target.len() > SYMLINK_MAX || target.contains('\0') {
+        return Err(FileError::Target { len: target.len() });
+    }
+    if spec.mode.is_some() {
+        return Err(FileError::OfALink { what: "mode" });
+    }
+    if !spec.xattrs.is_empty() {
+        return Err(FileError::OfALink { what: "extended attributes" });
+    }
+    Ok(Kind::Symlink(target.as_bytes().into()))
+}
+
+/// Makes a folder, or gives the one there what the spec says. A link that leads to a folder is one.
+fn folder(
+    tree: &mut Tree,
+    sources: &dyn Sources,
+    path: &[u8],
+    spec: &FileSpec,
+    time: Time,
+) -> Result<(), FileError> {
+    let place = resolve::place_made(tree, path, Last::Follow, time)?;
+    let Some(id) = place.node else {
+        let meta = Meta::root_owned(spec.mode.unwrap_or(0o755), time);
+        let meta = described(tree, sources, spec, meta)?;
+        resolve::put(tree, &place, Node { meta, kind: Kind::dir() })?;
+        return Ok(());
+    };
+    let Node { meta, kind } = tree.node(id);
+    if !matches!(kind, Kind::Dir(_)) {
+        return Err(FileError::NotAFolder { found: kind.word() });
+    }
+    let mut meta = Meta { mode: spec.mode.unwrap_or(meta.mode), ..meta.clone() };
+    let before = meta.clone();
+    meta = described(tree, sources, spec, meta)?;
+    if meta != before || spec.mode.is_some() {
+        tree.node_mut(id).meta = meta;
+    }
+    Ok(())
+}
+
+fn remove(tree: &mut Tree, path: &[u8], spec: &FileSpec, missing: IfMissing) -> Result<(), FileError> {
+    let words = [
+        ("mode", spec.mode.is_some()),
+        ("owner", spec.user.is_some() || spec.group.is_some()),
+        ("extended attributes", !spec.xattrs.is_empty()),
+    ];
+    if let Some((what, _)) = words.into_iter().find(|(_, given)| *given) {
+        return Err(FileError::OfNothing { what });
+    }
+    let place = resolve::place(tree, path, Last::Keep)?;
+    match place {
+        Some(Place { name: None, .. }) => Err(FileError::Root),
+        Some(Place { dir, name: Some(name), node: Some(_), .. }) => {
+            tree.unlink(dir, name.as_bytes());
+            Ok(())
+        }
+        _ if missing == IfMissing::Accept => Ok(()),
+        _ => Err(FileError::NothingThere),
+    }
+}
+
+/// The metadata with the owner and attributes of the spec.
+fn described(tree: &Tree, sources: &dyn Sources, spec: &FileSpec, mut meta: Meta) -> Result<Meta, FileError> {
+    if let Some(user) = &spec.user {
+        meta.uid = accounts::uid_of(tree, sources, user)?;
+    }
+    if let Some(group) = &spec.group {
+        meta.gid = accounts::gid_of(tree, sources, group)?;
+    }
+    let mut xattrs = meta.xattrs.take().map_or_else(Xattrs::new, |xattrs| *xattrs);
+    for (name, value) in &spec.xattrs {
+        let value = xattr(tree, sources, name, value, &mut meta.mode)?;
+        let key = Box::from(name.as_bytes());
+        match value {
+            Some(value) => drop(xattrs.insert(key, value.into_boxed_slice())),
+            None => drop(xattrs.remove(&key)),
+        }
+    }
+    meta.xattrs = (!xattrs.is_empty()).then(|| Box::new(xattrs));
+    Ok(meta)
+}
+
+/// The bytes of one attribute; an ACL changes the mode too, and may be nothing more than that.
+fn xattr(
+    tree: &Tree,
+    sources: &dyn Sources,
+    name: &str,
+    value: &XattrValue,
+    mode: &mut u16,
+) -> Result<Option<Vec<u8>>, FileError> {
+    let known = ["user.", "security.", "trusted.", "system."]
+        .iter()
+        .any(|space| name.strip_prefix(space).is_some_and(|rest| !rest.is_empty()));
+    if !known || name.len() > XATTR_NAME_MAX || name.contains('\0') {
+        return Err(FileError::XattrName { name: name.to_owned() });
+    }
+    let bytes = match (name, value) {
+        (_, XattrValue::Bytes(bytes)) => bytes.clone(),
+        ("security.capability", XattrValue::Text(text)) => {
+            capability::from_text(text).map_err(FileError::Capability)?
+        }
+        ("system.posix_acl_access" | "system.posix_acl_default", XattrValue::Text(text)) => {
+            let acl = acl::from_text(text, *mode, &Accounts { tree, sources });
+            let acl = acl.map_err(|source| FileError::Acl { name: name.to_owned(), source })?;
+            if name == "system.posix_acl_default" {
+                // A default ACL says nothing of the folder itself.
+                return Ok(Some(acl.encoded()));
+            }
+            *mode = *mode & !0o777 | acl.permissions;
+            return Ok(acl.value);
+        }
+        (_, XattrValue::Text(text)) => text.as_bytes().to_vec(),
+    };
+    if bytes.len() > XATTR_SIZE_MAX {
+        return Err(FileError::XattrSize { name: name.to_owned(), len: bytes.len() });
+    }
+    Ok(Some(bytes))
+}
+
+/// The names of the tree, for ACLs.
+struct Accounts<'a> {
+    tree: &'a Tree,
+    sources: &'a dyn Sources,
+}
+
+impl Names for Accounts<'_> {
+    fn user(&self, name: &str) -> Option<u32> {
+        accounts::uid_of(self.tree, self.sources, &Principal::Name(name.to_owned())).ok()
+    }
+
+    fn group(&self, name: &str) -> Option<u32> {
+        accounts::gid_of(self.tree, self.sources, &Principal::Name(name.to_owned())).ok()
+    }
 }
