@@ -1,10 +1,13 @@
 //! The last step before a format sees the tree: clamps times, and takes out what must not be published or would
-//! differ between builds. Every removal belongs to a named rule and is reported.
+//! differ between builds. Every removal belongs to a named rule and is reported. Reads no content.
+//!
+//! Follows `SOURCE_DATE_EPOCH` of reproducible-builds.org for times, and machine-id(5) for images that many
+//! machines boot. Rules do not follow links: a link in a rule's path leads to what was not meant.
 
 use std::collections::BTreeSet;
 
 use amiforge_formats::time::Time;
-use amiforge_formats::tree::Tree;
+use amiforge_formats::tree::{Content, Kind, Name, Node, NodeId, Tree};
 
 /// A cleaning rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -104,8 +107,384 @@ impl Rule {
     }
 }
 
+/// Which entries of a folder a rule is about.
+#[derive(Debug, Clone, Copy)]
+enum Pick {
+    /// Those with one of the names.
+    Names(&'static [&'static str]),
+    /// Files that start so.
+    Prefix(&'static str),
+    /// Files that end in one of these.
+    Suffixes(&'static [&'static str]),
+    /// All of them; of package caches, folders named `partial` stay, emptied, for they belong to another user.
+    Everything,
+}
+
+/// A place that a rule cleans.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    /// The folder, without the first `/`; a `*` stands for every folder there.
+    folder: &'static str,
+    pick: Pick,
+    /// Whether folders below are cleaned alike.
+    depth: Depth,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Depth {
+    One,
+    All,
+}
+
+const fn here(folder: &'static str, pick: Pick) -> Place {
+    Place { folder, pick, depth: Depth::One }
+}
+
+const fn below(folder: &'static str, pick: Pick) -> Place {
+    Place { folder, pick, depth: Depth::All }
+}
+
+const ALL: Pick = Pick::Everything;
+
+const HISTORIES: Pick = Pick::Names(&[
+    ".ash_history",
+    ".bash_history",
+    ".lesshst",
+    ".mysql_history",
+    ".node_repl_history",
+    ".psql_history",
+    ".python_history",
+    ".sh_history",
+    ".sqlite_history",
+    ".viminfo",
+    ".wget-hsts",
+    ".zsh_history",
+]);
+
+const BACKUPS: Pick = Pick::Suffixes(&[
+    ".dpkg-bak",
+    ".dpkg-dist",
+    ".dpkg-new",
+    ".dpkg-old",
+    ".dpkg-tmp",
+    ".rpmnew",
+    ".rpmorig",
+    ".rpmsave",
+    ".ucf-dist",
+    ".ucf-new",
+    ".ucf-old",
+]);
+
+const LOADER_SEED: Pick = Pick::Names(&["random-seed"]);
+
+/// What each rule removes; machine-id and logs also empty files.
+const PLACES: &[(Rule, Place)] = &[
+    (Rule::MachineId, here("var/lib/dbus", Pick::Names(&["machine-id"]))),
+    (Rule::SshHostKeys, here("etc/ssh", Pick::Prefix("ssh_host_"))),
+    (Rule::RandomSeeds, here("boot/efi/loader", LOADER_SEED)),
+    (Rule::RandomSeeds, here("boot/loader", LOADER_SEED)),
+    (Rule::RandomSeeds, here("efi/loader", LOADER_SEED)),
+    (Rule::RandomSeeds, here("root", Pick::Names(&[".rnd"]))),
+    (Rule::RandomSeeds, here("var/lib", Pick::Names(&["random-seed"]))),
+    (Rule::RandomSeeds, here("var/lib/systemd", Pick::Names(&["credential.secret", "random-seed"]))),
+    (Rule::RandomSeeds, here("var/lib/urandom", Pick::Names(&["random-seed"]))),
+    (Rule::PackageCaches, here("var/cache/apk", ALL)),
+    (Rule::PackageCaches, here("var/cache/apt", Pick::Names(&["pkgcache.bin", "srcpkgcache.bin"]))),
+    (Rule::PackageCaches, here("var/cache/apt/archives", ALL)),
+    (Rule::PackageCaches, here("var/cache/dnf", ALL)),
+    (Rule::PackageCaches, here("var/cache/libdnf5", ALL)),
+    (Rule::PackageCaches, here("var/cache/pacman/pkg", ALL)),
+    (Rule::PackageCaches, here("var/cache/yum", ALL)),
+    (Rule::PackageCaches, here("var/cache/zypp", ALL)),
+    (Rule::PackageCaches, here("var/lib/apt/lists", ALL)),
+    (Rule::Caches, here("root/.cache", ALL)),
+    (Rule::Caches, here("var/cache/debconf", Pick::Suffixes(&["-old"]))),
+    (Rule::Caches, here("var/cache/fontconfig", ALL)),
+    (Rule::Caches, here("var/cache/ldconfig", Pick::Names(&["aux-cache"]))),
+    (Rule::Caches, here("var/cache/man", ALL)),
+    (Rule::Logs, here("var/log/journal", ALL)),
+    (Rule::Logs, below("var/log", Pick::Suffixes(&[".gz", ".xz", ".zst", ".bz2", ".old", ".0", ".1"]))),
+    (Rule::Backups, below("etc", BACKUPS)),
+    (
+        Rule::Backups,
+        here("etc", Pick::Names(&["group-", "gshadow-", "passwd-", "shadow-", "subgid-", "subuid-"])),
+    ),
+    (Rule::Backups, here("var/backups", ALL)),
+    (Rule::Backups, here("var/lib/dpkg", Pick::Suffixes(&["-old"]))),
+    (Rule::Histories, here("home/*", HISTORIES)),
+    (Rule::Histories, here("root", HISTORIES)),
+    (Rule::TemporaryFiles, here("tmp", ALL)),
+    (Rule::TemporaryFiles, here("var/tmp", ALL)),
+    (Rule::RuntimeFiles, here("run", ALL)),
+];
+
 /// Applies the rules, then clamps every time. The changes come in the order of the rules, then of the paths.
 pub fn normalize(tree: &mut Tree, spec: &NormalizeSpec) -> Vec<Change> {
-    let _ = (tree, spec);
-    Vec::new()
+    let mut changes = Vec::new();
+    for &rule in &spec.rules {
+        let mut of_rule = Vec::new();
+        for (_, place) in PLACES.iter().filter(|(of, _)| *of == rule) {
+            for (id, path) in folders(tree, place) {
+                clean(tree, (id, path), place.pick, rule, &mut of_rule);
+            }
+        }
+        match rule {
+            Rule::MachineId => empty_machine_id(tree, spec.epoch, &mut of_rule),
+            Rule::Logs => empty_logs(tree, spec.epoch, &mut of_rule),
+            _ => {}
+        }
+        of_rule.sort_by(|a, b| a.path.cmp(&b.path));
+        changes.extend(of_rule);
+    }
+    clamp(tree, spec.epoch);
+    changes
+}
+
+/// Nothing in the image is newer than the epoch.
+fn clamp(tree: &mut Tree, epoch: Time) {
+    let ids: Vec<NodeId> = tree.walk().map(|entry| entry.id).collect();
+    for id in ids {
+        let mtime = &mut tree.node_mut(id).meta.mtime;
+        *mtime = epoch.min(*mtime);
+    }
+}
+
+/// The folders of a place that exist, with their absolute paths.
+fn folders(tree: &Tree, place: &Place) -> Vec<(NodeId, Vec<u8>)> {
+    let (base, any) = place.folder.strip_suffix("/*").map_or((place.folder, false), |base| (base, true));
+    let Some(base_id) = tree.lookup(base.as_bytes()).filter(|id| tree.entries(*id).is_some()) else {
+        return Vec::new();
+    };
+    let mut found = vec![(base_id, [b"/", base.as_bytes()].concat())];
+    if any || place.depth == Depth::All {
+        let mut at = 0;
+        while let Some((id, path)) = found.get(at).cloned() {
+            let below = tree.entries(id).into_iter().flatten().filter(|(_, id)| tree.entries(**id).is_some());
+            found.extend(below.map(|(name, id)| (*id, [&path[..], b"/", name.as_bytes()].concat())));
+            at += 1;
+            if any {
+                break;
+            }
+        }
+    }
+    if any {
+        found.remove(0);
+    }
+    found
+}
+
+/// Removes what a pick takes from one folder.
+fn clean(
+    tree: &mut Tree,
+    (folder, path): (NodeId, Vec<u8>),
+    pick: Pick,
+    rule: Rule,
+    changes: &mut Vec<Change>,
+) {
+    for (name, id) in tree.entries(folder).cloned().unwrap_or_default() {
+        let path = [&path[..], b"/", name.as_bytes()].concat();
+        let kind = &tree.node(id).kind;
+        let is_dir = matches!(kind, Kind::Dir(_));
+        let bytes = name.as_bytes();
+        let taken = match pick {
+            // A link, as /var/lib/dbus/machine-id often is, holds nothing of its own.
+            Pick::Names(names) => {
+                names.iter().any(|name| name.as_bytes() == bytes) && matches!(kind, Kind::File(_))
+            }
+            Pick::Prefix(prefix) => bytes.starts_with(prefix.as_bytes()) && !is_dir,
+            Pick::Suffixes(suffixes) => {
+                suffixes.iter().any(|suffix| bytes.ends_with(suffix.as_bytes())) && !is_dir
+            }
+            Pick::Everything if is_dir && rule == Rule::PackageCaches && bytes == b"partial" => {
+                clean(tree, (id, path), pick, rule, changes);
+                continue;
+            }
+            Pick::Everything => true,
+        };
+        if taken {
+            tree.unlink(folder, name.as_bytes());
+            changes.push(Change { path, rule, outcome: Outcome::Removed });
+        }
+    }
+}
+
+/// An id of nobody: empty, so that each machine makes its own. `uninitialized` means that already, and is told by
+/// its length, as is the id of 32 digits.
+fn empty_machine_id(tree: &mut Tree, epoch: Time, changes: &mut Vec<Change>) {
+    let Some(etc) = tree.lookup(b"etc") else { return };
+    let Ok(name) = Name::new(b"machine-id") else { return };
+    let Some(id) = tree.child(etc, name.as_bytes()) else { return };
+    let Kind::File(content) = &tree.node(id).kind else { return };
+    if !matches!(content.len(), 0 | 13 | 14) {
+        empty(tree, etc, &name, id, epoch);
+        let path = b"/etc/machine-id".to_vec();
+        changes.push(Change { path, rule: Rule::MachineId, outcome: Outcome::Emptied });
+    }
+}
+
+/// Empties every file below `/var/log`: who wrote one expects to find it, with its owner and mode.
+fn empty_logs(tree: &mut Tree, epoch: Time, changes: &mut Vec<Change>) {
+    for (folder, path) in folders(tree, &below("var/log", ALL)) {
+        for (name, id) in tree.entries(folder).cloned().unwrap_or_default() {
+            if matches!(&tree.node(id).kind, Kind::File(content) if !content.is_empty()) {
+                empty(tree, folder, &name, id, epoch);
+                let path = [&path[..], b"/", name.as_bytes()].concat();
+                changes.push(Change { path, rule: Rule::Logs, outcome: Outcome::Emptied });
+            }
+        }
+    }
+}
+
+/// Puts an empty file in the place of one; further names of it elsewhere keep its content.
+fn empty(tree: &mut Tree, folder: NodeId, name: &Name, id: NodeId, mtime: Time) {
+    let mut meta = tree.node(id).meta.clone();
+    meta.mtime = mtime;
+    tree.unlink(folder, name.as_bytes());
+    // The name has just become free, and the folder is one.
+    let _ = tree.add(folder, name.clone(), Node { meta, kind: Kind::File(Content::empty()) });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::steps::testing::{NOW, OLD, add, shape, text, tree};
+
+    fn all() -> NormalizeSpec {
+        NormalizeSpec { epoch: NOW, rules: Rule::ALL.into() }
+    }
+
+    fn paths(changes: &[Change]) -> Vec<String> {
+        let line = |change: &Change| {
+            let outcome = if change.outcome == Outcome::Emptied { "0" } else { "-" };
+            format!("{outcome} {} {}", change.rule.name(), String::from_utf8_lossy(&change.path))
+        };
+        changes.iter().map(line).collect()
+    }
+
+    fn lived_in() -> Tree {
+        tree(&[
+            ("/etc/machine-id", "file 0444 0123456789abcdef0123456789abcdef\n"),
+            ("/var/lib/dbus/machine-id", "file 0444 0123456789abcdef0123456789abcdef\n"),
+            ("/etc/ssh/ssh_host_rsa_key", "file 0600 x"),
+            ("/etc/ssh/ssh_host_rsa_key.pub", "file 0644 x"),
+            ("/etc/ssh/sshd_config", "file 0644 x"),
+            ("/var/lib/systemd/random-seed", "file 0600 x"),
+            ("/var/lib/apt/lists/a_Packages", "file 0644 x"),
+            ("/var/lib/apt/lists/partial/b", "file 0644 x"),
+            ("/var/cache/apt/archives/x.deb", "file 0644 x"),
+            ("/var/cache/apt/pkgcache.bin", "file 0644 x"),
+            ("/var/cache/ldconfig/aux-cache", "file 0600 x"),
+            ("/var/cache/debconf/config.dat", "file 0644 x"),
+            ("/var/cache/debconf/config.dat-old", "file 0644 x"),
+            ("/var/log/dpkg.log", "file 0640 x"),
+            ("/var/log/apt/history.log", "file 0644 x"),
+            ("/var/log/syslog.2.gz", "file 0640 x"),
+            ("/var/log/journal/0123/system.journal", "file 0640 x"),
+            ("/var/log/wtmp", "file 0664 "),
+            ("/var/log/README", "link ../../usr/share/doc/README"),
+            ("/etc/x/y.conf.dpkg-old", "file 0644 x"),
+            ("/etc/passwd-", "file 0600 x"),
+            ("/home/a/.bash_history", "file 0600 x"),
+            ("/home/a/.bashrc", "file 0644 x"),
+            ("/root/.bash_history", "file 0600 x"),
+            ("/tmp/x/y", "file 0644 x"),
+            ("/var/tmp", "link /etc"),
+            ("/run/lock", "dir 0755"),
+            ("/usr/lib/python3/__pycache__/a.pyc", "file 0644 x"),
+            ("/etc/resolv.conf", "file 0644 x"),
+        ])
+    }
+
+    #[test]
+    fn every_rule_takes_what_it_names_and_nothing_else() {
+        let mut tree = lived_in();
+        let changes = normalize(&mut tree, &all());
+        let expected = [
+            "0 machine-id /etc/machine-id",
+            "- machine-id /var/lib/dbus/machine-id",
+            "- ssh-host-keys /etc/ssh/ssh_host_rsa_key",
+            "- ssh-host-keys /etc/ssh/ssh_host_rsa_key.pub",
+            "- random-seeds /var/lib/systemd/random-seed",
+            "- package-caches /var/cache/apt/archives/x.deb",
+            "- package-caches /var/cache/apt/pkgcache.bin",
+            "- package-caches /var/lib/apt/lists/a_Packages",
+            "- package-caches /var/lib/apt/lists/partial/b",
+            "- caches /var/cache/debconf/config.dat-old",
+            "- caches /var/cache/ldconfig/aux-cache",
+            "0 logs /var/log/apt/history.log",
+            "0 logs /var/log/dpkg.log",
+            "- logs /var/log/journal/0123",
+            "- logs /var/log/syslog.2.gz",
+            "- backups /etc/passwd-",
+            "- backups /etc/x/y.conf.dpkg-old",
+            "- histories /home/a/.bash_history",
+            "- histories /root/.bash_history",
+            "- temporary-files /tmp/x",
+            "- runtime-files /run/lock",
+        ];
+        assert_eq!(paths(&changes), expected);
+        for (path, expected) in [
+            ("/etc/machine-id", "file 0444 0:0"),
+            ("/var/log/dpkg.log", "file 0640 0:0"),
+            ("/var/lib/apt/lists/partial", "dir 0755 0:0"),
+            ("/etc/ssh/sshd_config", "file 0644 0:0"),
+            ("/home/a/.bashrc", "file 0644 0:0"),
+            ("/usr/lib/python3/__pycache__/a.pyc", "file 0644 0:0"),
+            ("/etc/resolv.conf", "file 0644 0:0"),
+        ] {
+            assert_eq!(shape(&tree, path), expected, "{path}");
+        }
+        assert_eq!(
+            (text(&tree, "/etc/machine-id"), text(&tree, "/var/log/dpkg.log")),
+            (String::new(), String::new())
+        );
+        assert_eq!(normalize(&mut tree, &all()), [], "a second time there is nothing left to do");
+    }
+
+    #[test]
+    fn rules_that_are_off_do_nothing() {
+        let mut tree = lived_in();
+        let before = amiforge_formats::dump::to_string(&tree);
+        assert_eq!(normalize(&mut tree, &NormalizeSpec { epoch: NOW, rules: BTreeSet::new() }), []);
+        assert_eq!(amiforge_formats::dump::to_string(&tree), before);
+        let changes = normalize(&mut tree, &NormalizeSpec { epoch: NOW, rules: Rule::defaults() });
+        assert!(changes.iter().all(|change| Rule::defaults().contains(&change.rule)) && changes.len() == 15);
+        for rule in Rule::ALL {
+            assert_eq!(Rule::from_name(rule.name()), Some(rule));
+        }
+        assert_eq!(Rule::from_name("machine_id"), None);
+    }
+
+    #[test]
+    fn times_after_the_epoch_become_the_epoch() {
+        let mut tree = tree(&[("/new", "file 0644 x"), ("/old", "file 0644 x")]);
+        let new = tree.lookup(b"new").unwrap();
+        tree.node_mut(new).meta.mtime = Time { secs: OLD.secs + 1, nanos: 1 };
+        let epoch = Time { secs: OLD.secs + 1, nanos: 0 };
+        normalize(&mut tree, &NormalizeSpec { epoch, rules: BTreeSet::new() });
+        assert_eq!(tree.node(new).meta.mtime, epoch);
+        assert_eq!(tree.node(tree.lookup(b"old").unwrap()).meta.mtime, OLD);
+        let before = Time { secs: 5, nanos: 7 };
+        normalize(&mut tree, &NormalizeSpec { epoch: before, rules: BTreeSet::new() });
+        assert!(tree.walk().all(|entry| tree.node(entry.id).meta.mtime == before));
+    }
+
+    #[test]
+    fn an_image_that_waits_for_its_first_boot_stays_so() {
+        let mut tree = tree(&[
+            ("/etc/machine-id", "file 0444 uninitialized\n"),
+            ("/var/lib/dbus/machine-id", "link /etc/machine-id"),
+            ("/usr/share/log", "file 0644 kept"),
+        ]);
+        add(&mut tree, "/var/log", "dir 0755");
+        let (log, other) = (tree.lookup(b"var/log").unwrap(), tree.lookup(b"usr/share/log").unwrap());
+        tree.link(log, Name::new(b"linked").unwrap(), other).unwrap();
+        let changes = normalize(&mut tree, &all());
+        assert_eq!(paths(&changes), ["0 logs /var/log/linked"]);
+        assert_eq!(text(&tree, "/etc/machine-id"), "uninitialized\n");
+        assert_eq!(
+            (text(&tree, "/usr/share/log"), text(&tree, "/var/log/linked")),
+            ("kept".into(), String::new())
+        );
+    }
 }
