@@ -42,8 +42,23 @@ pub fn emit(
     progress: &dyn Progress,
     interrupt: &Interrupt,
 ) -> Result<Emitted, EmitError> {
-    let hashing = if sha256::fused() { Hashing::Chain } else { Hashing::Gatherers };
-    emit_by(hashing, plan, sources, path, *options, progress, interrupt)
+    emit_by(Hashing::best(), plan, sources, path, *options, progress, interrupt)
+}
+
+/// Digests a plan as [`emit`] does, and writes it nowhere.
+///
+/// # Errors
+/// [`EmitError::Read`], [`EmitError::Interrupted`].
+pub fn digest(
+    plan: &Plan,
+    sources: &dyn Sources,
+    options: &Options,
+    progress: &dyn Progress,
+    interrupt: &Interrupt,
+) -> Result<Emitted, EmitError> {
+    progress.begin("digesting the image", Some(plan.len()));
+    let emission = Emission::new(plan, sources, None, Hashing::best(), progress, interrupt);
+    emission.run(*options)
 }
 
 /// Who digests the blocks.
@@ -53,6 +68,13 @@ pub(super) enum Hashing {
     Chain,
     /// Whoever gathered them.
     Gatherers,
+}
+
+impl Hashing {
+    /// The fastest on this machine.
+    fn best() -> Self {
+        if sha256::fused() { Self::Chain } else { Self::Gatherers }
+    }
 }
 
 /// [`emit`], with the choice that it makes.
@@ -66,34 +88,11 @@ pub(super) fn emit_by(
     interrupt: &Interrupt,
 ) -> Result<Emitted, EmitError> {
     let target = Target::create(path, plan.len())?;
-    let asked = options.threads.clamp(1, THREADS_MAX);
-    let threads = if target.is_direct() { asked + IN_FLIGHT } else { asked };
-    let emission = Emission {
-        plan,
-        sources,
-        progress,
-        interrupt,
-        needed: data_runs(plan).map(|run| run.end - run.start).sum(),
-        target: &target,
-        hashing,
-        queue: Mutex::new(Queue::new((2 * threads + 2).min(BUFFERS_MAX))),
-        changed: Condvar::new(),
-    };
+    let emission = Emission::new(plan, sources, Some(&target), hashing, progress, interrupt);
     emission.allocate()?;
     progress.begin("writing the image", Some(plan.len()));
-    std::thread::scope(|scope| {
-        for _ in 1..threads {
-            scope.spawn(|| emission.work());
-        }
-        emission.work();
-    });
-    progress.end();
-    let queue = emission.queue.into_inner().unwrap_or_else(PoisonError::into_inner);
-    if let Some(error) = queue.failed {
-        return Err(error);
-    }
-    let (blocks, plain) = queue.digester.unwrap_or_else(Digester::new).finish();
-    Ok(Emitted { blocks, plain, len: plan.len(), written: target.keep() })
+    let emitted = emission.run(options)?;
+    Ok(Emitted { written: target.keep(), ..emitted })
 }
 
 /// The runs of data of a whole plan, as windows cut them.
@@ -109,8 +108,11 @@ struct Emission<'a> {
     interrupt: &'a Interrupt,
     /// Bytes that will be written in all.
     needed: u64,
-    target: &'a Target,
+    /// Where the image is written, if it is.
+    target: Option<&'a Target>,
     hashing: Hashing,
+    /// Threads that may write at once: through the cache a second one would only wait for the first.
+    writers: usize,
     queue: Mutex<Queue>,
     changed: Condvar,
 }
@@ -149,7 +151,7 @@ enum Job {
 }
 
 impl Queue {
-    fn new(buffers: usize) -> Self {
+    fn new() -> Self {
         Self {
             next: 0,
             hash: 0,
@@ -157,7 +159,7 @@ impl Queue {
             unwritten: VecDeque::new(),
             writing: 0,
             digester: Some(Digester::new()),
-            buffers: (0..buffers).map(|_| Buffer::new()).collect(),
+            buffers: Vec::new(),
             failed: None,
         }
     }
@@ -184,7 +186,52 @@ impl Queue {
     }
 }
 
-impl Emission<'_> {
+impl<'a> Emission<'a> {
+    fn new(
+        plan: &'a Plan,
+        sources: &'a dyn Sources,
+        target: Option<&'a Target>,
+        hashing: Hashing,
+        progress: &'a dyn Progress,
+        interrupt: &'a Interrupt,
+    ) -> Self {
+        Self {
+            plan,
+            sources,
+            progress,
+            interrupt,
+            needed: data_runs(plan).map(|run| run.end - run.start).sum(),
+            target,
+            hashing,
+            writers: if target.is_some_and(Target::is_direct) { usize::MAX } else { 1 },
+            queue: Mutex::new(Queue::new()),
+            changed: Condvar::new(),
+        }
+    }
+
+    /// Does all of it.
+    fn run(self, options: Options) -> Result<Emitted, EmitError> {
+        let asked = options.threads.clamp(1, THREADS_MAX);
+        let threads = if self.writers > 1 { asked + IN_FLIGHT } else { asked };
+        self.lock().buffers.resize_with((2 * threads + 2).min(BUFFERS_MAX), Buffer::new);
+        std::thread::scope(|scope| {
+            for _ in 1..threads {
+                scope.spawn(|| self.work());
+            }
+            self.work();
+        });
+        self.progress.end();
+        let queue = self.queue.into_inner().unwrap_or_else(PoisonError::into_inner);
+        match (queue.failed, queue.digester) {
+            (None, Some(digester)) => {
+                let (blocks, plain) = digester.finish();
+                Ok(Emitted { blocks, plain, len: self.plan.len(), written: 0 })
+            }
+            // The chain is nobody's only when a thread panicked, which is over by now.
+            (failed, _) => Err(failed.unwrap_or(EmitError::Interrupted)),
+        }
+    }
+
     fn windows(&self) -> u64 {
         self.plan.len().div_ceil(WINDOW)
     }
@@ -196,15 +243,13 @@ impl Emission<'_> {
     /// Allocates all the space there will be data in, in order, so that a full disk is found before anything is
     /// written and the file has few fragments.
     fn allocate(&self) -> Result<(), EmitError> {
-        if !self.target.is_direct() {
-            return Ok(());
-        }
+        let Some(target) = self.target.filter(|target| target.is_direct()) else { return Ok(()) };
         let mut runs = data_runs(self.plan).peekable();
         while let Some(mut run) = runs.next() {
             while let Some(next) = runs.next_if(|next| next.start == run.end) {
                 run.end = next.end;
             }
-            self.target.allocate(&run, self.needed)?;
+            target.allocate(&run, self.needed)?;
         }
         Ok(())
     }
@@ -231,8 +276,6 @@ impl Emission<'_> {
 
     /// The next job; waits while others have all of them. `None` when the image is done or lost.
     fn job(&self) -> Option<Job> {
-        // Through the cache a second writer would only wait for the first.
-        let writers = if self.target.is_direct() { usize::MAX } else { 1 };
         let mut queue = self.lock();
         loop {
             if self.interrupt.raised() {
@@ -243,7 +286,7 @@ impl Emission<'_> {
             if queue.failed.is_some() || (queue.hash == self.windows() && written) {
                 return None;
             }
-            let job = queue.hash_job().or_else(|| queue.write_job(writers));
+            let job = queue.hash_job().or_else(|| queue.write_job(self.writers));
             if let Some(job) = job.or_else(|| self.gather_job(&mut queue)) {
                 return Some(job);
             }
@@ -279,7 +322,7 @@ impl Emission<'_> {
         }
         let window = Arc::new(Gathered { survey, buffer, hashed });
         let mut queue = self.lock();
-        if window.buffer.is_some() {
+        if window.buffer.is_some() && self.target.is_some() {
             queue.unwritten.push_back(Arc::clone(&window));
         }
         queue.unhashed.insert(index, window);
@@ -293,7 +336,7 @@ impl Emission<'_> {
         let mut runs = runs.iter();
         let written = runs.try_for_each(|run| {
             let part = (run.start - range.start) as usize..(run.end - range.start) as usize;
-            self.target.write(&bytes[part], run.start, self.needed)
+            self.target.map_or(Ok(()), |target| target.write(&bytes[part], run.start, self.needed))
         });
         let mut queue = self.lock();
         queue.writing -= 1;

@@ -83,6 +83,7 @@ struct Text {
     lock_sha256: Option<String>,
     merkle_root: String,
     notes: Vec<String>,
+    partitions: Vec<PartitionText>,
     recipe_sha256: String,
     schema: u64,
     sha256: String,
@@ -93,7 +94,6 @@ struct Text {
 #[serde(deny_unknown_fields)]
 struct DiskText {
     guid: String,
-    partitions: Vec<PartitionText>,
     size: u64,
 }
 
@@ -105,8 +105,8 @@ struct PartitionText {
     guid: String,
     id: String,
     label: String,
+    len: u64,
     number: u32,
-    size: u64,
     start: u64,
     type_guid: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -189,11 +189,7 @@ impl Manifest {
         Text {
             block_size: BLOCK,
             blocks: write_blocks(&self.blocks),
-            disk: DiskText {
-                guid: self.disk.to_string(),
-                partitions: self.partitions.iter().map(PartitionText::from).collect(),
-                size: self.size,
-            },
+            disk: DiskText { guid: self.disk.to_string(), size: self.size },
             ebs: EbsText { without_free: self.without_free.into(), without_zero: self.without_zero.into() },
             image: ImageText {
                 arch: origin.arch.clone(),
@@ -206,6 +202,7 @@ impl Manifest {
             lock_sha256: origin.lock.map(|digest| digest.to_string()),
             merkle_root: self.merkle_root.to_string(),
             notes: NOTES.map(str::to_owned).to_vec(),
+            partitions: self.partitions.iter().map(PartitionText::from).collect(),
             recipe_sha256: origin.recipe.to_string(),
             schema: SCHEMA,
             sha256: self.plain.to_string(),
@@ -223,7 +220,7 @@ impl Text {
             return Err(wrong("disk.size", &self.disk.size.to_string(), "at most 64 TiB"));
         }
         let inputs = self.inputs.into_iter().map(InputText::into_input);
-        let partitions = self.disk.partitions.into_iter().map(PartitionText::into_partition);
+        let partitions = self.partitions.into_iter().map(PartitionText::into_partition);
         Ok(Manifest {
             tool: self.tool.version,
             origin: Origin {
@@ -256,7 +253,7 @@ impl From<&Partition> for PartitionText {
             id: partition.id.clone(),
             label: partition.label.clone(),
             number: partition.number,
-            size: partition.len,
+            len: partition.len,
             start: partition.start,
             type_guid: partition.type_guid.to_string(),
             uuid: partition.uuid.clone(),
@@ -267,12 +264,12 @@ impl From<&Partition> for PartitionText {
 impl PartitionText {
     fn into_partition(self) -> Result<Partition, ManifestError> {
         Ok(Partition {
-            type_guid: guid("disk.partitions.type_guid", &self.type_guid)?,
-            guid: guid("disk.partitions.guid", &self.guid)?,
+            type_guid: guid("partitions.type_guid", &self.type_guid)?,
+            guid: guid("partitions.guid", &self.guid)?,
             id: self.id,
             number: self.number,
             start: self.start,
-            len: self.size,
+            len: self.len,
             label: self.label,
             file_system: self.file_system,
             uuid: self.uuid,
