@@ -1,0 +1,160 @@
+//! What can differ, and how it is told.
+
+use serde::Serialize;
+
+/// Something that is not as the bundle says. Digests are in hexadecimal, ranges in bytes of the image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Difference {
+    /// A file of a bundle is not there.
+    #[error("`{name}` is missing")]
+    Missing {
+        /// The file.
+        name: String,
+    },
+    /// Something is there that is no part of a bundle.
+    #[error("`{name}` does not belong to a bundle")]
+    Extra {
+        /// Its name.
+        name: String,
+    },
+    /// A file of a bundle is a link, a directory or a device.
+    #[error("`{name}` is not a regular file")]
+    NotAFile {
+        /// Its name.
+        name: String,
+    },
+    /// A text is longer than any that a build writes.
+    #[error("`{name}` is {len} bytes long, and no more than {limit} are read")]
+    TooLong {
+        /// The file.
+        name: String,
+        /// Its length.
+        len: u64,
+        /// What is read at most.
+        limit: u64,
+    },
+    /// `SHA256SUMS` cannot be read as such.
+    #[error("`SHA256SUMS`: {reason}")]
+    Sums {
+        /// Why.
+        reason: String,
+    },
+    /// `SHA256SUMS` has no line for a file, or more than one.
+    #[error("`SHA256SUMS` has {lines} lines for `{name}`, not one")]
+    SumLines {
+        /// The file.
+        name: String,
+        /// Lines for it.
+        lines: usize,
+    },
+    /// A file has another digest.
+    #[error("`{name}` has SHA-256 {found}, and `SHA256SUMS` says {expected}")]
+    Sum {
+        /// The file.
+        name: String,
+        /// What `SHA256SUMS` says.
+        expected: String,
+        /// The digest of the file.
+        found: String,
+    },
+    /// The manifest cannot be read.
+    #[error("`manifest.json` cannot be read: {reason}")]
+    Manifest {
+        /// Why.
+        reason: String,
+    },
+    /// The manifest's text is not the one that its contents have.
+    #[error("`manifest.json` is not written as amiforge {tool} writes it")]
+    ManifestText {
+        /// The version that it names.
+        tool: String,
+    },
+    /// A value of the manifest does not follow from its blocks.
+    #[error("`manifest.json` has `{key}` {found}, and its blocks make it {expected}")]
+    ManifestValue {
+        /// The key.
+        key: String,
+        /// What follows from the blocks.
+        expected: String,
+        /// What the manifest has.
+        found: String,
+    },
+    /// The image is shorter or longer.
+    #[error("`disk.raw` is {found} bytes long, and the manifest says {expected}")]
+    Length {
+        /// What the manifest says.
+        expected: u64,
+        /// Length of the file.
+        found: u64,
+    },
+    /// A block has other bytes.
+    #[error(
+        "block {block} (bytes {start} to {end}) {}: SHA-256 {found}, and the manifest says {expected}",
+        within(places)
+    )]
+    Block {
+        /// Index of the block.
+        block: u64,
+        /// Its first byte.
+        start: u64,
+        /// The first byte after it.
+        end: u64,
+        /// What lies in it: partitions and files.
+        places: Vec<String>,
+        /// What the manifest says; `free` and `zero` blocks have the digest of zeros.
+        expected: String,
+        /// The digest of the bytes.
+        found: String,
+    },
+    /// The digest of the whole image is another one.
+    #[error("the image has SHA-256 {found}, and the manifest says {expected}")]
+    Image {
+        /// What the manifest says.
+        expected: String,
+        /// The digest of the file.
+        found: String,
+    },
+    /// The partition table is not the one of the manifest.
+    #[error("{place} has {key} {found}, and the manifest says {expected}")]
+    Partition {
+        /// Which partition, or the disk.
+        place: String,
+        /// What differs.
+        key: String,
+        /// What the manifest says.
+        expected: String,
+        /// What the partition table says.
+        found: String,
+    },
+    /// A format is damaged.
+    #[error("{place}: {fault}")]
+    Format {
+        /// The format and its partition.
+        place: String,
+        /// What is wrong, and where in it.
+        fault: String,
+    },
+    /// `tree.txt` does not say what a file system holds.
+    #[error("{place}: {}", listed(*line, text))]
+    Listing {
+        /// The format and its partition.
+        place: String,
+        /// Line of `tree.txt` that the image does not bear out; nothing for a line that is missing there.
+        line: Option<u64>,
+        /// The line of the listing.
+        text: String,
+    },
+}
+
+fn within(places: &[String]) -> String {
+    if places.is_empty() { "outside every partition".to_owned() } else { format!("in {}", places.join(", ")) }
+}
+
+fn listed(line: Option<u64>, text: &str) -> String {
+    match line {
+        Some(line) => format!("line {line} of `tree.txt` is not in the image: {text}"),
+        None => format!("not in `tree.txt`: {text}"),
+    }
+}

@@ -1,0 +1,85 @@
+//! `tree.txt` against what the readers see in the image.
+
+use std::collections::BTreeMap;
+
+use amiforge_formats::dump;
+use amiforge_formats::tree::Printable;
+
+use super::formats::{Keeps, Seen};
+use super::{Difference, Report};
+
+/// What mke2fs and every ext4 writer makes by itself; a listing need not have it.
+const LOST_AND_FOUND: &str = "/lost+found ";
+
+/// A part of the listing: the lines of one file system with their numbers, by what is compared of them.
+type Lines = BTreeMap<String, (u64, String)>;
+
+/// Compares every file system with its part of the listing.
+pub(super) fn compare(listing: &[u8], seen: &[Seen], report: &mut Report) {
+    let text = String::from_utf8_lossy(listing);
+    let mut parts = parts(&text);
+    for volume in seen {
+        let part = parts.remove(volume.id.as_str());
+        let Some(tree) = &volume.tree else { continue };
+        let dump = dump::to_string(tree);
+        let found = keyed(dump.lines().map(|line| (0, line)), volume.keeps);
+        let listed = keyed(part.unwrap_or_default().into_iter(), volume.keeps);
+        report.names += found.len() as u64;
+        compare_lines(&volume.place, &listed, &found, report);
+    }
+    for (id, lines) in parts {
+        let strange = lines.into_iter().map(|(line, text)| Difference::Listing {
+            place: format!("`{}`", Printable(id.as_bytes())),
+            line: Some(line),
+            text: text.to_owned(),
+        });
+        report.differences.extend(strange);
+    }
+}
+
+/// The numbered lines of each file system, by the name of its partition.
+fn parts(text: &str) -> BTreeMap<&str, Vec<(u64, &str)>> {
+    let mut parts: BTreeMap<&str, Vec<_>> = BTreeMap::new();
+    let mut id = "";
+    for (number, line) in (1..).zip(text.lines()) {
+        match line.strip_prefix("# ") {
+            Some(head) => {
+                id = head.split(' ').next().unwrap_or_default();
+                // A file system without a file still has a part.
+                parts.entry(id).or_default();
+            }
+            None => parts.entry(id).or_default().push((number, line)),
+        }
+    }
+    parts
+}
+
+fn keyed<'a>(lines: impl Iterator<Item = (u64, &'a str)>, keeps: Keeps) -> Lines {
+    lines.map(|(number, line)| (key(line, keeps), (number, line.to_owned()))).collect()
+}
+
+/// What is compared of a line.
+fn key(line: &str, keeps: Keeps) -> String {
+    let words: Vec<_> = line.split(' ').collect();
+    match (keeps, words.as_slice()) {
+        // Path, kind, mode, owner, time, and for a file its size.
+        (Keeps::Names, [path, "file", _, _, _, size, ..]) => format!("{path} file {size}"),
+        (Keeps::Names, [path, kind, ..]) => format!("{path} {kind}"),
+        _ => line.to_owned(),
+    }
+}
+
+fn compare_lines(place: &str, listed: &Lines, found: &Lines, report: &mut Report) {
+    let place = || place.to_owned();
+    for (key, (line, text)) in listed {
+        if !found.contains_key(key) {
+            let text = text.clone();
+            report.differences.push(Difference::Listing { place: place(), line: Some(*line), text });
+        }
+    }
+    for (key, (_, text)) in found {
+        if !listed.contains_key(key) && !text.starts_with(LOST_AND_FOUND) {
+            report.differences.push(Difference::Listing { place: place(), line: None, text: text.clone() });
+        }
+    }
+}
