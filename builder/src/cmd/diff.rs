@@ -2,20 +2,48 @@
 
 use std::path::PathBuf;
 
-use super::Outcome;
+use amiforge::diff::{Options, diff};
+use anyhow::Context as _;
+
+use super::{Done, Outcome, stop_on_signals};
 use crate::ui::Ui;
+
+/// Differences of a group that are shown unless all are asked for.
+const SHOWN: usize = 20;
 
 /// Explain how two images or bundles differ, from the partition down to the byte
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  amiforge diff out/monday out/tuesday")]
+#[command(after_help = "Example:\n  amiforge diff out/monday out/tuesday\n\n\
+    Exit codes: 0 equal, 3 different. Of two manifests (manifest.json) only the blocks are compared.")]
 pub(crate) struct Args {
-    /// First image or bundle
+    /// First image, bundle or manifest
     a: PathBuf,
-    /// Second image or bundle
+    /// Second image, bundle or manifest
     b: PathBuf,
+
+    /// Show every difference, not the first of each group
+    #[arg(long)]
+    all: bool,
+
+    /// Threads that read [default: one for each core]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    threads: Option<u16>,
 }
 
 /// Runs the command.
-pub(crate) fn run(_args: &Args, _ui: &Ui) -> Outcome {
-    Err(anyhow::anyhow!("`amiforge diff` is not there yet").into())
+pub(crate) fn run(args: &Args, ui: &Ui) -> Outcome {
+    let interrupt = stop_on_signals()?;
+    let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let threads = args.threads.map_or_else(cores, usize::from);
+    let options = Options { threads, progress: ui, interrupt: &interrupt };
+    let shown =
+        |path: &PathBuf| amiforge_formats::tree::Printable(path.as_os_str().as_encoded_bytes()).to_string();
+    let report = diff(&args.a, &args.b, options)
+        .with_context(|| format!("cannot compare `{}` with `{}`", shown(&args.a), shown(&args.b)))?;
+    if ui.json() {
+        ui.object(&report)?;
+    } else {
+        ui.line(report.text(if args.all { usize::MAX } else { SHOWN }).trim_end())?;
+    }
+    Ok(if report.equal { Done::Well } else { Done::Differs })
 }

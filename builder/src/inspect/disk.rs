@@ -89,6 +89,11 @@ impl DiskView {
         })
     }
 
+    /// A disk whose partition table is not looked at.
+    pub(crate) fn without_table(len: u64) -> Self {
+        Self { len, table: None, slots: vec![Slot { partition: None, start: 0, len, holds: Holds::Unknown }] }
+    }
+
     /// The slot that a user means: by number, partition name, role or (without a table) by nothing.
     ///
     /// # Errors

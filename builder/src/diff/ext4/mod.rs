@@ -1,0 +1,140 @@
+//! Two ext4 file systems: superblock, files, inodes, and what is left of the blocks after that.
+//!
+//! Knows the structures by their fields; reads them with the reader of `formats`.
+
+mod fields;
+mod inodes;
+mod leftovers;
+mod roles;
+
+use amiforge_formats::ext4::read::{self, Features, FileSystem, NumberedTree};
+
+use super::DiffError;
+use super::fields::{Explained, compare};
+use super::files::{Outcome, Trees};
+use super::pair::{Bytes, Pair};
+use super::raw;
+use super::report::{Change, Found, Weight, below};
+use crate::inspect::{SOURCE, chain};
+
+/// Where the superblock stands, and its length.
+const SUPERBLOCK: (u64, usize) = (1024, 1024);
+
+/// One side: the file system, its tree, and the inodes of its nodes.
+pub(super) struct Side<'a> {
+    pub(super) system: FileSystem<'a, Bytes<'a>>,
+    pub(super) files: NumberedTree,
+}
+
+impl<'a> Side<'a> {
+    fn read(bytes: &'a Bytes<'a>) -> Result<Self, read::ReadError> {
+        let system = read::open(bytes)?;
+        let files = system.numbered_tree(SOURCE)?;
+        Ok(Self { system, files })
+    }
+}
+
+/// What the upper steps know and the lower ones weigh their findings by.
+pub(super) struct Sides<'a> {
+    pub(super) a: Side<'a>,
+    pub(super) b: Side<'a>,
+    pub(super) outcome: Outcome,
+    /// The seed of every checksum differs, so all of them do.
+    pub(super) reseeded: bool,
+}
+
+impl Sides<'_> {
+    /// How a difference of places counts: on its own only while the files are equal.
+    pub(super) fn placement(&self) -> Weight {
+        if self.outcome.structural { Weight::Follows } else { Weight::Own }
+    }
+
+    pub(super) fn explained(&self) -> Explained {
+        Explained { counts: self.outcome.structural, checksums: self.reseeded }
+    }
+}
+
+/// Compares two ext4 file systems.
+///
+/// # Errors
+/// [`DiffError`] when the media cannot be read.
+pub(super) fn compare_ext4(pair: &Pair<'_>, place: &[String], found: &mut Found) -> Result<(), DiffError> {
+    let mut here = Found::default();
+    match explained(pair, place, &mut here) {
+        // Damage below the tree: what has been told stays, and the bytes tell the rest.
+        Err(DiffError::Ext4(error)) => {
+            let words = format!("cannot be read to its end: {}", chain(&error));
+            here.add(Weight::Own, place, "one of both", Change::Note(words));
+            raw::compare(pair, &[], place, &mut here)?;
+        }
+        other => other?,
+    }
+    found.append(here);
+    Ok(())
+}
+
+/// Compares from the superblock down to the blocks.
+fn explained(pair: &Pair<'_>, place: &[String], found: &mut Found) -> Result<(), DiffError> {
+    let sides = match (Side::read(&pair.a), Side::read(&pair.b)) {
+        (Ok(a), Ok(b)) => (a, b),
+        (a, b) => {
+            for (side, outcome) in [("the first", a.err()), ("the second", b.err())] {
+                if let Some(error) = outcome {
+                    found.add(
+                        Weight::Own,
+                        place,
+                        side,
+                        Change::Note(format!("cannot be read: {}", chain(&error))),
+                    );
+                }
+            }
+            superblocks(pair, Explained::default(), &below(place, "superblock"), found)?;
+            return raw::compare(pair, &[(SUPERBLOCK.0, SUPERBLOCK.0 + SUPERBLOCK.1 as u64)], place, found);
+        }
+    };
+    let mut below_superblock = Found::default();
+    let trees = Trees { a: &sides.0.files.tree, b: &sides.1.files.tree, pair };
+    let outcome = trees.compare(place, &mut below_superblock)?;
+    let seeds = (sides.0.system.superblock().checksum_seed, sides.1.system.superblock().checksum_seed);
+    let sides = Sides { a: sides.0, b: sides.1, outcome, reseeded: seeds.0 != seeds.1 };
+    superblocks(pair, sides.explained(), &below(place, "superblock"), found)?;
+    found.append(below_superblock);
+    inodes::compare(&sides, pair, place, found)?;
+    leftovers::compare(&sides, pair, place, found)
+}
+
+/// Compares the primary superblocks.
+fn superblocks(
+    pair: &Pair<'_>,
+    explained: Explained,
+    place: &[String],
+    found: &mut Found,
+) -> Result<(), DiffError> {
+    let (a, b) = pair.both(SUPERBLOCK.0, SUPERBLOCK.1 as u64).map_err(DiffError::Partition)?;
+    superblock((&a, &b), explained, place, found);
+    Ok(())
+}
+
+/// Compares two copies of a superblock, features by name.
+pub(super) fn superblock((a, b): (&[u8], &[u8]), explained: Explained, place: &[String], found: &mut Found) {
+    let (in_a, in_b) = (features(a), features(b));
+    let differ = in_a != in_b;
+    if differ {
+        let (in_a, in_b) = (in_a.names(), in_b.names());
+        let lost = in_a.iter().filter(|name| !in_b.contains(name)).map(|name| format!("-{name}"));
+        let gained = in_b.iter().filter(|name| !in_a.contains(name)).map(|name| format!("+{name}"));
+        let words = lost.chain(gained).collect::<Vec<_>>().join(" ");
+        found.add(Weight::Own, place, "features", Change::Note(words));
+    }
+    let explained = Explained { checksums: explained.checksums || differ, ..explained };
+    compare((a, b), fields::SUPERBLOCK, explained, place, found);
+}
+
+/// The feature bits of a superblock.
+fn features(raw: &[u8]) -> Features {
+    let word = |at: usize| {
+        let bytes = raw.get(at..at + 4).and_then(|bytes| bytes.try_into().ok());
+        bytes.map_or(0, u32::from_le_bytes)
+    };
+    Features { compat: word(0x5c), incompat: word(0x60), ro_compat: word(0x64) }
+}

@@ -1,0 +1,323 @@
+//! Two trees path by path: names, metadata, links and contents.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::io;
+
+use amiforge_formats::read_at::ReadAt as _;
+use amiforge_formats::tree::{Content, Kind, Name, Node, NodeId, Origin, Printable, Segment, Tree, Xattrs};
+
+use super::DiffError;
+use super::bytes::ByteDiff;
+use super::pair::{Bytes, Pair};
+use super::report::{Change, Found, Weight, below};
+use crate::inspect::{Utc, hex, mode_string};
+
+/// Bytes compared at a time.
+const CHUNK: u64 = 1 << 20;
+
+/// Bytes of an attribute that are shown.
+const XATTR_SHOWN: usize = 64;
+
+/// A path that both trees have with a node of one kind.
+#[derive(Debug, Clone)]
+pub(crate) struct Common {
+    pub(crate) path: Vec<u8>,
+    pub(crate) a: NodeId,
+    pub(crate) b: NodeId,
+}
+
+/// What the comparison of two trees leaves for those who look below it.
+#[derive(Debug, Default)]
+pub(crate) struct Outcome {
+    /// Paths of nodes that both have, each pair of nodes once.
+    pub(crate) common: Vec<Common>,
+    /// Whether anything differs that moves blocks or inodes: names, kinds, lengths, contents, links, attributes.
+    pub(crate) structural: bool,
+}
+
+/// Two trees and where their contents stand.
+pub(crate) struct Trees<'a> {
+    pub(crate) a: &'a Tree,
+    pub(crate) b: &'a Tree,
+    pub(crate) pair: &'a Pair<'a>,
+}
+
+/// Shows a path as an absolute one.
+pub(crate) fn shown(path: &[u8]) -> String {
+    format!("/{}", Printable(path))
+}
+
+impl Trees<'_> {
+    /// Compares them.
+    ///
+    /// # Errors
+    /// [`DiffError::Content`].
+    pub(crate) fn compare(&self, place: &[String], found: &mut Found) -> Result<Outcome, DiffError> {
+        let mut outcome = Outcome::default();
+        let mut paths = Vec::new();
+        let mut stack = vec![Common { path: Vec::new(), a: self.a.root(), b: self.b.root() }];
+        while let Some(common) = stack.pop() {
+            let (a, b) = (self.a.node(common.a), self.b.node(common.b));
+            if a.kind.word() != b.kind.word() {
+                outcome.structural = true;
+                found.value(
+                    Weight::Own,
+                    &below(place, shown(&common.path)),
+                    "kind",
+                    describe(a),
+                    describe(b),
+                );
+                continue;
+            }
+            if let (Kind::Dir(in_a), Kind::Dir(in_b)) = (&a.kind, &b.kind) {
+                let children = self.entries(&common.path, in_a, in_b, place, (found, &mut outcome));
+                stack.extend(children.into_iter().rev());
+            }
+            paths.push(common);
+        }
+        let mut seen = HashSet::new();
+        outcome.structural |= hard_links(&paths, place, found);
+        for common in paths {
+            if seen.insert((common.a, common.b)) {
+                outcome.structural |= self.nodes(&common, place, found)?;
+                outcome.common.push(common);
+            }
+        }
+        Ok(outcome)
+    }
+
+    /// Compares the entries of a directory; gives those that both have.
+    fn entries(
+        &self,
+        path: &[u8],
+        a: &BTreeMap<Name, NodeId>,
+        b: &BTreeMap<Name, NodeId>,
+        place: &[String],
+        (found, outcome): (&mut Found, &mut Outcome),
+    ) -> Vec<Common> {
+        let join = |name: &Name| {
+            let slash: &[u8] = if path.is_empty() { b"" } else { b"/" };
+            [path, slash, name.as_bytes()].concat()
+        };
+        for (name, id) in a.iter().filter(|(name, _)| !b.contains_key(*name)) {
+            outcome.structural = true;
+            only(self.a, *id, &join(name), place, found, Change::OnlyA);
+        }
+        for (name, id) in b.iter().filter(|(name, _)| !a.contains_key(*name)) {
+            outcome.structural = true;
+            only(self.b, *id, &join(name), place, found, Change::OnlyB);
+        }
+        a.iter().filter_map(|(name, a)| Some(Common { path: join(name), a: *a, b: *b.get(name)? })).collect()
+    }
+
+    /// Compares two nodes of one kind; gives whether anything differs that moves blocks or inodes.
+    fn nodes(&self, common: &Common, place: &[String], found: &mut Found) -> Result<bool, DiffError> {
+        let place = below(place, shown(&common.path));
+        let (a, b) = (self.a.node(common.a), self.b.node(common.b));
+        let octal = |mode: u16| format!("{mode:04o}");
+        found.value(Weight::Own, &place, "mode", octal(a.meta.mode), octal(b.meta.mode));
+        found.value(Weight::Own, &place, "uid", a.meta.uid, b.meta.uid);
+        found.value(Weight::Own, &place, "gid", a.meta.gid, b.meta.gid);
+        found.value(Weight::Own, &place, "mtime", Utc(a.meta.mtime), Utc(b.meta.mtime));
+        let mut moves = xattrs(a.meta.xattrs.as_deref(), b.meta.xattrs.as_deref(), &place, found);
+        match (&a.kind, &b.kind) {
+            (Kind::File(in_a), Kind::File(in_b)) => {
+                let content = self.content(in_a, in_b);
+                let content =
+                    content.map_err(|source| DiffError::Content { path: common.path.clone(), source })?;
+                found.value(Weight::Own, &place, "size", in_a.len(), in_b.len());
+                moves |= in_a.len() != in_b.len();
+                if let Some(bytes) = content.finish() {
+                    found.add(Weight::Own, &place, "content", Change::Bytes(bytes));
+                    // Bytes that are replaced in place move nothing, but may be written elsewhere.
+                    moves = true;
+                } else if in_a.len() == in_b.len() && holes(in_a) != holes(in_b) {
+                    let stored = |content: &Content| format!("{} bytes stored", stored(content));
+                    found.value(Weight::Own, &place, "holes", stored(in_a), stored(in_b));
+                    moves = true;
+                }
+            }
+            (Kind::Symlink(in_a), Kind::Symlink(in_b)) => {
+                found.value(Weight::Own, &place, "target", Printable(in_a), Printable(in_b));
+                moves |= in_a != in_b;
+            }
+            _ => found.value(Weight::Own, &place, "device", device(&a.kind), device(&b.kind)),
+        }
+        Ok(moves)
+    }
+
+    /// Compares two contents as far as both reach.
+    fn content(&self, a: &Content, b: &Content) -> io::Result<ByteDiff> {
+        let (in_a, in_b) = (a.segments(), b.segments());
+        let len = a.len().min(b.len());
+        let mut diff = ByteDiff::default();
+        let mut at = 0;
+        while at < len {
+            let now = CHUNK.min(len - at);
+            if !self.same_place(&in_a, &in_b, at, now) {
+                let bytes = (read(&self.pair.a, &in_a, at, now)?, read(&self.pair.b, &in_b, at, now)?);
+                diff.compare(at, &bytes.0, &bytes.1);
+            }
+            at += now;
+        }
+        Ok(diff)
+    }
+
+    /// Whether a stretch of both files is known to be equal without reading it.
+    fn same_place(&self, a: &[Segment], b: &[Segment], at: u64, len: u64) -> bool {
+        match (whereabouts(a, at, len), whereabouts(b, at, len)) {
+            (Some(Whereabouts::Hole), Some(Whereabouts::Hole)) => true,
+            (Some(Whereabouts::At(a)), Some(Whereabouts::At(b))) => self.pair.known_equal(a, b, len),
+            _ => false,
+        }
+    }
+}
+
+/// Where the whole of a stretch of a file stands.
+enum Whereabouts {
+    Hole,
+    At(u64),
+}
+
+/// Where a stretch stands, if it is all in one place.
+fn whereabouts(segments: &[Segment], at: u64, len: u64) -> Option<Whereabouts> {
+    let first = segments.partition_point(|segment| segment.offset + segment.len <= at);
+    let Some(segment) = segments.get(first).filter(|segment| segment.offset < at + len) else {
+        return Some(Whereabouts::Hole);
+    };
+    let whole = segment.offset <= at && at + len <= segment.offset + segment.len;
+    match &segment.origin {
+        Origin::Slice { at: start, .. } if whole => Some(Whereabouts::At(start + (at - segment.offset))),
+        _ => None,
+    }
+}
+
+/// Reads a stretch of a file, holes as zeros.
+fn read(bytes: &Bytes<'_>, segments: &[Segment], at: u64, len: u64) -> io::Result<Vec<u8>> {
+    let mut buf = vec![0; len as usize];
+    let first = segments.partition_point(|segment| segment.offset + segment.len <= at);
+    for segment in segments[first..].iter().take_while(|segment| segment.offset < at + len) {
+        let from = segment.offset.max(at);
+        let to = (segment.offset + segment.len).min(at + len);
+        let skip = from - segment.offset;
+        let into = &mut buf[(from - at) as usize..(to - at) as usize];
+        match &segment.origin {
+            Origin::Slice { at: start, .. } => bytes.read_exact_at(start + skip, into)?,
+            Origin::Inline { bytes, at: start } => {
+                let start = start + skip as usize;
+                let held = bytes.get(start..start + into.len());
+                into.copy_from_slice(held.ok_or(io::ErrorKind::UnexpectedEof)?);
+            }
+        }
+    }
+    Ok(buf)
+}
+
+/// The stretches with bytes, neighbours joined: where they stand does not count.
+fn holes(content: &Content) -> Vec<(u64, u64)> {
+    let mut joined: Vec<(u64, u64)> = Vec::new();
+    for segment in content.segments() {
+        match joined.last_mut() {
+            Some(last) if last.1 == segment.offset => last.1 += segment.len,
+            _ => joined.push((segment.offset, segment.offset + segment.len)),
+        }
+    }
+    joined
+}
+
+/// Bytes that are not in holes.
+fn stored(content: &Content) -> u64 {
+    content.segments().iter().map(|segment| segment.len).sum()
+}
+
+/// Tells of a name that only one tree has, and of everything below it.
+fn only(
+    tree: &Tree,
+    id: NodeId,
+    path: &[u8],
+    place: &[String],
+    found: &mut Found,
+    change: fn(String) -> Change,
+) {
+    let mut stack = vec![(path.to_vec(), id)];
+    while let Some((path, id)) = stack.pop() {
+        let node = tree.node(id);
+        found.add(Weight::Own, &below(place, shown(&path)), "path", change(describe(node)));
+        let entries = tree.entries(id).into_iter().flat_map(|entries| entries.iter().rev());
+        stack.extend(
+            entries.map(|(name, child)| ([&path, b"/".as_slice(), name.as_bytes()].concat(), *child)),
+        );
+    }
+}
+
+/// A node in a few words.
+fn describe(node: &Node) -> String {
+    let meta = &node.meta;
+    let head = format!("{} {}:{}", mode_string(node.kind.word(), meta.mode), meta.uid, meta.gid);
+    match &node.kind {
+        Kind::File(content) => format!("{head} file of {} bytes", content.len()),
+        Kind::Symlink(target) => format!("{head} symlink to {}", Printable(target)),
+        Kind::CharDevice { .. } | Kind::BlockDevice { .. } => {
+            format!("{head} {} device {}", node.kind.word(), device(&node.kind))
+        }
+        other => format!("{head} {}", other.word()),
+    }
+}
+
+/// The numbers of a device.
+fn device(kind: &Kind) -> String {
+    match kind {
+        Kind::CharDevice { major, minor } | Kind::BlockDevice { major, minor } => format!("{major},{minor}"),
+        _ => String::new(),
+    }
+}
+
+/// Compares attributes; gives whether they differ.
+fn xattrs(a: Option<&Xattrs>, b: Option<&Xattrs>, place: &[String], found: &mut Found) -> bool {
+    if a == b {
+        return false;
+    }
+    let none = Xattrs::new();
+    let (a, b) = (a.unwrap_or(&none), b.unwrap_or(&none));
+    let value = |bytes: &[u8]| match bytes.len() {
+        0..=XATTR_SHOWN => hex(bytes),
+        len => format!("{}… ({len} bytes)", hex(&bytes[..XATTR_SHOWN])),
+    };
+    let mut differ = false;
+    let names: std::collections::BTreeSet<_> = a.keys().chain(b.keys()).collect();
+    for name in names {
+        let change = match (a.get(name), b.get(name)) {
+            (Some(a), Some(b)) if a == b => continue,
+            (Some(a), Some(b)) => Change::Value { a: value(a), b: value(b) },
+            (Some(a), None) => Change::OnlyA(value(a)),
+            (None, Some(b)) => Change::OnlyB(value(b)),
+            (None, None) => continue,
+        };
+        differ = true;
+        found.add(Weight::Own, place, format!("xattr {}", Printable(name)), change);
+    }
+    differ
+}
+
+/// Compares which of the paths that both have are names of one node; gives whether that differs.
+fn hard_links(paths: &[Common], place: &[String], found: &mut Found) -> bool {
+    let mut firsts: (HashMap<NodeId, usize>, HashMap<NodeId, usize>) = Default::default();
+    let mut differ = false;
+    for (index, common) in paths.iter().enumerate() {
+        let a = *firsts.0.entry(common.a).or_insert(index);
+        let b = *firsts.1.entry(common.b).or_insert(index);
+        if a != b {
+            differ = true;
+            let same_as = |first: usize| {
+                if first == index {
+                    "a file of its own".to_owned()
+                } else {
+                    format!("link to {}", shown(&paths[first].path))
+                }
+            };
+            let place = below(place, shown(&common.path));
+            found.value(Weight::Own, &place, "hard link", same_as(a), same_as(b));
+        }
+    }
+    differ
+}

@@ -1,0 +1,275 @@
+//! What a comparison says: differences, each with its place, grouped for people and complete as JSON.
+
+use std::fmt::{self, Write as _};
+
+use serde::Serialize;
+
+/// Ranges that a difference of bytes lists; further ones are only counted.
+pub(crate) const RANGES_MAX: usize = 1000;
+
+/// A difference, or something that follows from one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Difference {
+    /// Where, from the outside in: partition, file system, structure or path.
+    pub place: Vec<String>,
+    /// The field, or what was compared.
+    pub what: String,
+    /// How it differs.
+    pub change: Change,
+}
+
+/// How something differs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Change {
+    /// It has another value.
+    Value {
+        /// In the first.
+        a: String,
+        /// In the second.
+        b: String,
+    },
+    /// Only the first has it.
+    OnlyA(String),
+    /// Only the second has it.
+    OnlyB(String),
+    /// Its bytes differ.
+    Bytes(ByteChange),
+    /// Said in words.
+    Note(String),
+}
+
+/// Where bytes differ.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct ByteChange {
+    /// Bytes that differ.
+    pub bytes: u64,
+    /// Runs of such bytes.
+    pub runs: u64,
+    /// The first of the runs, in the order of what was compared.
+    pub ranges: Vec<Range>,
+    /// The first bytes of the first run in the first, in hexadecimal.
+    pub a: String,
+    /// The same in the second.
+    pub b: String,
+}
+
+/// A run of bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Range {
+    /// First byte.
+    pub at: u64,
+    /// Length in bytes.
+    pub len: u64,
+}
+
+/// The outcome of a comparison.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// How the user named the first.
+    pub a: String,
+    /// How the user named the second.
+    pub b: String,
+    /// Whether every byte is equal, and the manifests too where both have one.
+    pub equal: bool,
+    /// What differs.
+    pub differences: Vec<Difference>,
+    /// What differs only because something above does: free counts, bitmaps, checksums, places.
+    pub follows: Vec<Difference>,
+    /// Bytes that were read of each image to compare them.
+    pub compared: u64,
+}
+
+impl Report {
+    /// The differences as text, at most `most` in each group.
+    pub fn text(&self, most: usize) -> String {
+        let mut text = String::new();
+        if self.equal {
+            // Writing to a String cannot fail, here and below.
+            let _ = writeln!(text, "equal");
+            return text;
+        }
+        sections(&mut text, &self.differences, most);
+        if !self.follows.is_empty() {
+            let _ = writeln!(text, "\nand what follows from that");
+            let shown = if self.differences.is_empty() { most } else { most.min(3) };
+            let shown = if most == usize::MAX { most } else { shown };
+            sections(&mut text, &self.follows, shown);
+        }
+        text
+    }
+}
+
+/// Writes differences, those of one place together; of more than `most` places in a group only the first.
+fn sections(text: &mut String, differences: &[Difference], most: usize) {
+    let mut rest = differences;
+    while let Some(first) = rest.first() {
+        let group = &first.place[..first.place.len().min(2)];
+        let len = rest.iter().take_while(|next| next.place.starts_with(group)).count();
+        let (these, later) = rest.split_at(len.max(1));
+        section(text, these, most);
+        rest = later;
+    }
+}
+
+/// Writes the differences of one partition.
+fn section(text: &mut String, differences: &[Difference], most: usize) {
+    let mut place: &[String] = &[];
+    for difference in differences.iter().take(most) {
+        if difference.place != place {
+            place = &difference.place;
+            let _ = writeln!(text, "{}", place.join(" › "));
+        }
+        let _ = writeln!(text, "    {difference}");
+    }
+    if differences.len() > most {
+        let _ = writeln!(text, "    … and {} more; --all shows them", differences.len() - most);
+    }
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.change {
+            Change::Value { a, b } => write!(f, "{}: {a} → {b}", self.what),
+            Change::OnlyA(what) => write!(f, "{}: only in the first: {what}", self.what),
+            Change::OnlyB(what) => write!(f, "{}: only in the second: {what}", self.what),
+            Change::Bytes(bytes) => write!(f, "{}: {bytes}", self.what),
+            Change::Note(words) => write!(f, "{}: {words}", self.what),
+        }
+    }
+}
+
+impl fmt::Display for ByteChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plural = if self.bytes == 1 { "byte differs" } else { "bytes differ" };
+        write!(f, "{} {plural}", self.bytes)?;
+        if let Some(first) = self.ranges.first() {
+            match self.runs {
+                1 => write!(f, " at {}", first.at)?,
+                runs => write!(f, " in {runs} runs, the first at {} with {}", first.at, first.len)?,
+            }
+            write!(f, ": {} → {}", self.a, self.b)?;
+        }
+        Ok(())
+    }
+}
+
+impl Difference {
+    /// The place and the difference in one line.
+    pub fn line(&self) -> String {
+        format!("{}: {self}", self.place.join(" › "))
+    }
+}
+
+/// Collects differences below a place.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    pub(crate) differences: Vec<Difference>,
+    pub(crate) follows: Vec<Difference>,
+}
+
+/// Whether a difference stands for itself or follows from another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Weight {
+    /// For itself.
+    Own,
+    /// Something else explains it.
+    Follows,
+}
+
+impl Found {
+    /// Adds a difference.
+    pub(crate) fn add(&mut self, weight: Weight, place: &[String], what: impl Into<String>, change: Change) {
+        let difference = Difference { place: place.to_vec(), what: what.into(), change };
+        match weight {
+            Weight::Own => self.differences.push(difference),
+            Weight::Follows => self.follows.push(difference),
+        }
+    }
+
+    /// Adds a difference of two values, if they differ.
+    pub(crate) fn value(
+        &mut self,
+        weight: Weight,
+        place: &[String],
+        what: &str,
+        a: impl fmt::Display,
+        b: impl fmt::Display,
+    ) {
+        let (a, b) = (a.to_string(), b.to_string());
+        if a != b {
+            self.add(weight, place, what, Change::Value { a, b });
+        }
+    }
+}
+
+impl Found {
+    /// Adds what was found elsewhere.
+    pub(crate) fn append(&mut self, other: Self) {
+        self.differences.extend(other.differences);
+        self.follows.extend(other.follows);
+    }
+
+    /// Whether nothing was found at all.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.differences.is_empty() && self.follows.is_empty()
+    }
+
+    /// Adds what was found in a copy: what the original tells as well only follows.
+    pub(crate) fn mirror(&mut self, original: &[Difference], copy: Self) {
+        for difference in copy.differences {
+            let told =
+                original.iter().any(|one| one.what == difference.what && one.change == difference.change);
+            if told { self.follows.push(difference) } else { self.differences.push(difference) }
+        }
+        self.follows.extend(copy.follows);
+    }
+
+    /// Lets the differences from `first` on follow from the one before.
+    pub(crate) fn demote_bytes(&mut self, first: usize) {
+        let from = first.min(self.differences.len());
+        self.follows.extend(self.differences.drain(from..));
+    }
+
+    /// The report.
+    pub(crate) fn report(self, a: String, b: String, compared: u64) -> Report {
+        let Self { mut differences, mut follows } = self;
+        if differences.is_empty() {
+            // Nothing is left that they could follow from.
+            differences = std::mem::take(&mut follows);
+        }
+        Report { a, b, equal: differences.is_empty(), differences, follows, compared }
+    }
+}
+
+/// A place one further in.
+pub(crate) fn below(place: &[String], name: impl Into<String>) -> Vec<String> {
+    let mut place = place.to_vec();
+    place.push(name.into());
+    place
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_groups_by_place_and_truncates() {
+        let mut found = Found::default();
+        let place = vec!["partition 1".to_owned(), "/f".to_owned()];
+        for name in ["mode", "uid", "gid"] {
+            found.value(Weight::Own, &place, name, 1, 2);
+        }
+        found.value(Weight::Own, &place, "same", 1, 1);
+        let range = Range { at: 7, len: 1 };
+        let bytes = ByteChange { bytes: 1, runs: 1, ranges: vec![range], a: "00".into(), b: "ff".into() };
+        found.add(Weight::Follows, &below(&place[..1], "free space"), "content", Change::Bytes(bytes));
+        let (a, b) = ("a".to_owned(), "b".to_owned());
+        let Found { differences, follows } = found;
+        let report = Report { a, b, equal: false, differences, follows, compared: 0 };
+        let expected = "partition 1 › /f\n    mode: 1 → 2\n    uid: 1 → 2\n    … and 1 more; --all shows them\n\n\
+                        and what follows from that\npartition 1 › free space\n    \
+                        content: 1 byte differs at 7: 00 → ff\n";
+        assert_eq!(report.text(2), expected);
+    }
+}

@@ -1,0 +1,181 @@
+//! The partition table: the MBR, both headers and the entries, field by field.
+
+use amiforge_formats::gpt::{self, attributes, types};
+use amiforge_formats::guid::Guid;
+use amiforge_formats::read_at::ReadAt as _;
+
+use super::DiffError;
+use super::bytes::ByteDiff;
+use super::fields::{Explained, Field, Part, Show, compare};
+use super::report::{Change, Found, Weight};
+use crate::inspect::{DiskView, Medium, Slot, escape};
+
+/// A protective MBR (UEFI 2.10, table 5.1).
+const MBR: [Field; 4] = [
+    Field::own("boot code", 0, 440, Show::Bytes),
+    Field::own("disk signature", 440, 4, Show::Hex),
+    Field::own("unknown", 444, 2, Show::Hex),
+    Field::own("signature", 510, 2, Show::Hex),
+];
+
+/// A record of the MBR (UEFI 2.10, table 5.2).
+const RECORD: [Field; 6] = [
+    Field::own("boot indicator", 0, 1, Show::Hex),
+    Field::own("first CHS", 1, 3, Show::Bytes),
+    Field::own("type", 4, 1, Show::Hex),
+    Field::own("last CHS", 5, 3, Show::Bytes),
+    Field::number("first sector", 8, 4),
+    Field::number("sectors", 12, 4).part(Part::Count),
+];
+
+/// A GPT header (UEFI 2.10, table 5.5).
+const HEADER: [Field; 14] = [
+    Field::own("Signature", 0, 8, Show::Text),
+    Field::own("Revision", 8, 4, Show::Hex),
+    Field::number("HeaderSize", 12, 4),
+    Field::own("HeaderCRC32", 16, 4, Show::Hex).part(Part::Checksum),
+    Field::number("Reserved", 20, 4),
+    Field::number("MyLBA", 24, 8).part(Part::Count),
+    Field::number("AlternateLBA", 32, 8).part(Part::Count),
+    Field::number("FirstUsableLBA", 40, 8),
+    Field::number("LastUsableLBA", 48, 8).part(Part::Count),
+    Field::own("DiskGUID", 56, 16, Show::GuidLe),
+    Field::number("PartitionEntryLBA", 72, 8).part(Part::Count),
+    Field::number("NumberOfPartitionEntries", 80, 4),
+    Field::number("SizeOfPartitionEntry", 84, 4),
+    Field::own("PartitionEntryArrayCRC32", 88, 4, Show::Hex).part(Part::Checksum),
+];
+
+/// Bytes of entries that are looked at in each copy: 128 entries, as every table has at least.
+const ENTRIES: u64 = 128 * 128;
+
+/// The slots of two disks that belong together.
+pub(crate) type Matched<'a> = Vec<(Option<&'a Slot>, Option<&'a Slot>)>;
+
+/// Compares the tables of two disks; `readable` says that the partitions of both are told of in words.
+///
+/// # Errors
+/// [`DiffError::Medium`].
+pub(crate) fn tables((a, b): (&Medium, &Medium), readable: bool, found: &mut Found) -> Result<(), DiffError> {
+    let grown = a.size() != b.size();
+    let mbr = (sector(a, 0)?, sector(b, 0)?);
+    let explained = Explained { counts: grown, checksums: false };
+    compare((&mbr.0, &mbr.1), &MBR_WHOLE, explained, &["MBR".to_owned()], found);
+    for index in 0..4 {
+        let at = 446 + index * 16;
+        let records = (&mbr.0[at..at + 16], &mbr.1[at..at + 16]);
+        compare(records, &RECORD, explained, &["MBR".to_owned(), format!("record {}", index + 1)], found);
+    }
+    let primary = copies((a, gpt::SECTOR), (b, gpt::SECTOR), "GPT", (grown, readable))?;
+    let last = |medium: &Medium| medium.size().saturating_sub(gpt::SECTOR);
+    let backup = copies((a, last(a)), (b, last(b)), "backup GPT", (grown, readable))?;
+    // The backup's own fields say where it stands; all else repeats the primary, if that is as it was.
+    let originals = [primary.differences.clone(), primary.follows.clone()].concat();
+    found.append(primary);
+    found.mirror(&originals, backup);
+    Ok(())
+}
+
+/// [`MBR`] with the records passed over.
+const MBR_WHOLE: [Field; 5] =
+    [MBR[0], MBR[1], MBR[2], Field::own("records", 446, 64, Show::Bytes).part(Part::Skip), MBR[3]];
+
+/// Compares one copy of the header and its entries.
+fn copies(
+    (a, in_a): (&Medium, u64),
+    (b, in_b): (&Medium, u64),
+    name: &str,
+    (grown, readable): (bool, bool),
+) -> Result<Found, DiffError> {
+    let mut found = Found::default();
+    let headers = (sector(a, in_a)?, sector(b, in_b)?);
+    let entries = (entries(a, &headers.0)?, entries(b, &headers.1)?);
+    let explained = Explained { counts: grown, checksums: entries.0 != entries.1 };
+    compare((&headers.0, &headers.1), &HEADER, explained, &[format!("{name} header")], &mut found);
+    for (number, (a, b)) in (1..).zip(entries.0.chunks(128).zip(entries.1.chunks(128))) {
+        let mut diff = ByteDiff::default();
+        diff.compare(0, a, b);
+        let Some(change) = diff.finish() else { continue };
+        let place = [format!("{name} entries"), format!("entry {number}")];
+        // What readers take from an entry is told in words with the partition.
+        let what = if read_part(a) == read_part(b) { "bytes behind the name" } else { "entry" };
+        let told = readable && what == "entry" && name == "GPT";
+        let weight = if told { Weight::Follows } else { Weight::Own };
+        found.add(weight, &place, what, Change::Bytes(change));
+    }
+    Ok(found)
+}
+
+/// What readers take from an entry: the fields and the name up to its NUL.
+fn read_part(entry: &[u8]) -> &[u8] {
+    let name = entry.get(56..).unwrap_or(&[]);
+    let units = name.chunks_exact(2).position(|unit| unit == [0, 0]).map_or(name.len(), |end| end * 2);
+    &entry[..entry.len().min(56 + units)]
+}
+
+/// Reads the sector at a byte; one of zeros where the disk has none.
+fn sector(medium: &Medium, at: u64) -> Result<Vec<u8>, DiffError> {
+    let mut sector = vec![0; gpt::SECTOR as usize];
+    if at.checked_add(gpt::SECTOR).is_some_and(|end| end <= medium.size()) {
+        medium.read_exact_at(at, &mut sector).map_err(|error| DiffError::medium(medium, error))?;
+    }
+    Ok(sector)
+}
+
+/// Reads the entries that a header names; none where it names no place on the disk.
+fn entries(medium: &Medium, header: &[u8]) -> Result<Vec<u8>, DiffError> {
+    let lba = header[72..80].iter().rev().fold(0_u64, |value, byte| value << 8 | u64::from(*byte));
+    let at = lba.saturating_mul(gpt::SECTOR);
+    if !header.starts_with(b"EFI PART") || at.saturating_add(ENTRIES) > medium.size() {
+        return Ok(Vec::new());
+    }
+    let mut entries = vec![0; ENTRIES as usize];
+    medium.read_exact_at(at, &mut entries).map_err(|error| DiffError::medium(medium, error))?;
+    Ok(entries)
+}
+
+/// Finds out which partitions belong together: by GUID, then by number.
+pub(crate) fn matched<'a>(a: &'a DiskView, b: &'a DiskView) -> Matched<'a> {
+    let mut left: Vec<_> = b.slots.iter().collect();
+    let mut pairs: Matched<'a> = a.slots.iter().map(|slot| (Some(slot), None)).collect();
+    let ways: [fn(&Slot, &Slot) -> bool; 3] = [
+        |a, b| guid(a) == guid(b) && a.number() == b.number(),
+        |a, b| guid(a).is_some() && guid(a) == guid(b),
+        |a, b| a.number() == b.number(),
+    ];
+    for way in ways {
+        for (a, b) in pairs.iter_mut().filter(|(_, b)| b.is_none()) {
+            let at = a.and_then(|a| left.iter().position(|b| way(a, b)));
+            *b = at.map(|at| left.remove(at));
+        }
+    }
+    pairs.extend(left.into_iter().map(|slot| (None, Some(slot))));
+    pairs
+}
+
+/// The GUID of a slot's partition.
+fn guid(slot: &Slot) -> Option<Guid> {
+    slot.partition.as_ref().map(|partition| partition.guid)
+}
+
+/// Compares what the table says of a partition.
+pub(crate) fn partitions(a: &gpt::Partition, b: &gpt::Partition, place: &[String], found: &mut Found) {
+    let named = |guid| types::name(guid).map_or_else(|| format!("{guid}"), str::to_owned);
+    let flags = |bits| {
+        let names = attributes::names(bits);
+        if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+    };
+    found.value(Weight::Own, place, "number", a.number, b.number);
+    found.value(Weight::Own, place, "type", named(a.type_guid), named(b.type_guid));
+    found.value(Weight::Own, place, "guid", a.guid, b.guid);
+    found.value(
+        Weight::Own,
+        place,
+        "name",
+        format!("`{}`", escape(&a.name)),
+        format!("`{}`", escape(&b.name)),
+    );
+    found.value(Weight::Own, place, "attributes", flags(a.attributes), flags(b.attributes));
+    found.value(Weight::Own, place, "start", a.first.offset(), b.first.offset());
+    found.value(Weight::Own, place, "size", a.len(), b.len());
+}
