@@ -15,7 +15,7 @@ pub const PAGE: u64 = 4096;
 /// Fewest pages that mkswap and the kernel take.
 const PAGES_MIN: u64 = 10;
 
-/// Bytes of the label's field.
+/// Bytes of the label's field. mkswap keeps the last one zero; blkid and the kernel's tools read all sixteen.
 const LABEL: usize = 16;
 
 /// The last ten bytes of the first page.

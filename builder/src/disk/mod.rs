@@ -12,6 +12,8 @@ mod error;
 mod ids;
 mod lay_out;
 mod place;
+#[cfg(test)]
+mod tests;
 
 pub use error::{ContentError, DiskError};
 pub use ids::{disk_guid, file_system_uuid, hash_seed, partition_guid, volume_id};

@@ -37,10 +37,23 @@ pub fn check(disk: &dyn ReadAt) -> Result<Vec<Finding>, ReadError> {
         match outcome {
             Err(finding) if findings.contains(&finding) => {}
             Err(finding) => findings.push(finding),
-            Ok(loaded) => findings.extend(oddities(copy, loaded, sectors)),
+            Ok(loaded) => {
+                for finding in oddities(copy, loaded, sectors) {
+                    if !repeats(&findings, &finding) {
+                        findings.push(finding);
+                    }
+                }
+            }
         }
     }
     Ok(findings)
+}
+
+/// Whether the backup's entries only repeat what was said of the primary's.
+fn repeats(findings: &[Finding], finding: &Finding) -> bool {
+    let Place::Entry { copy: Copy::Backup, number } = finding.place else { return false };
+    let place = Place::Entry { copy: Copy::Primary, number };
+    findings.iter().any(|said| said.place == place && said.fault == finding.fault)
 }
 
 /// What is wrong with the protective MBR (UEFI 2.10, section 5.2.3).
@@ -78,8 +91,7 @@ fn check_mbr(disk: &dyn ReadAt, sectors: u64) -> Result<Vec<Finding>, ReadError>
     Ok(faults.into_iter().map(|fault| fault.at(Place::Mbr)).collect())
 }
 
-/// What is odd about a copy that can be read. What the backup repeats of the primary's entries is said once, by
-/// whoever compares the two.
+/// What is odd about a copy that can be read.
 fn oddities(copy: Copy, loaded: Loaded, sectors: u64) -> Vec<Finding> {
     let mut findings = loaded.oddities;
     let last = Lba(sectors.saturating_sub(1));

@@ -1,0 +1,269 @@
+//! Where partitions come to stand, and what is said when they cannot.
+
+use std::error::Error as _;
+
+use amiforge_formats::gpt::{self, types};
+use amiforge_formats::guid::Guid;
+use amiforge_formats::plan::{Data, NoSources, PlanReader};
+use amiforge_formats::read_at::{ReadAt, Window};
+use amiforge_formats::time::Time;
+use amiforge_formats::tree::{Content, Kind, Meta, Name, Node, Tree};
+use amiforge_formats::{fat, swap};
+
+use super::{
+    ContentError, Disk, DiskError, DiskSize, DiskSpec, PartitionContent, PartitionSize, PartitionSpec,
+    lay_out,
+};
+
+const MIB: u64 = 1 << 20;
+
+fn partition(id: &str, size: PartitionSize, content: PartitionContent) -> PartitionSpec {
+    PartitionSpec {
+        number: None,
+        id: id.to_owned(),
+        label: id.to_owned(),
+        type_guid: types::LINUX_GENERIC,
+        guid: None,
+        attributes: 0,
+        size,
+        content,
+    }
+}
+
+fn empty(id: &str, size: PartitionSize) -> PartitionSpec {
+    partition(id, size, PartitionContent::Empty)
+}
+
+fn esp(size: PartitionSize, file: usize) -> PartitionSpec {
+    let meta = Meta::root_owned(0o755, Time::EPOCH);
+    let mut tree = Tree::new(meta.clone());
+    let content = Content::Inline(vec![7; file].into());
+    tree.add(tree.root(), Name::new(b"file").unwrap(), Node { meta, kind: Kind::File(content) }).unwrap();
+    let content = PartitionContent::Fat32 { tree, label: "ESP".to_owned(), volume_id: None };
+    PartitionSpec { type_guid: types::ESP, ..partition("esp", size, content) }
+}
+
+fn spec(size: DiskSize, partitions: Vec<PartitionSpec>) -> DiskSpec {
+    DiskSpec { name: "web".to_owned(), size, guid: None, time: Time::from_secs(1_700_000_000), partitions }
+}
+
+/// Starts and lengths in MiB.
+fn places(disk: &Disk) -> Vec<(u64, u64)> {
+    disk.partitions.iter().map(|placed| (placed.start / MIB, placed.len / MIB)).collect()
+}
+
+fn table(disk: &Disk) -> gpt::Table {
+    let reader = PlanReader { plan: &disk.plan, sources: &NoSources };
+    assert_eq!(gpt::check::check(&reader).unwrap(), []);
+    gpt::read::read(&reader).unwrap().table
+}
+
+#[test]
+fn partitions_follow_each_other_at_whole_mib_and_the_fill_takes_the_rest() {
+    let partitions = vec![
+        esp(PartitionSize::Exact(40 * MIB + 1), 10),
+        empty("root", PartitionSize::Fill),
+        PartitionSpec { number: Some(1), ..empty("data", PartitionSize::Exact(3)) },
+    ];
+    let disk = lay_out(&spec(DiskSize::Exact(100 * MIB), partitions)).unwrap();
+    assert_eq!(places(&disk), [(1, 41), (42, 56), (98, 1)]);
+    assert_eq!(disk.partitions.iter().map(|placed| placed.number).collect::<Vec<_>>(), [2, 3, 1]);
+    assert_eq!(disk.plan.len(), 100 * MIB);
+    let table = table(&disk);
+    assert_eq!(table.partitions.iter().map(|p| p.name.as_str()).collect::<Vec<_>>(), ["data", "esp", "root"]);
+    assert_eq!(table.partitions[1].first.offset(), MIB);
+    assert_eq!(table.partitions[1].len(), 41 * MIB);
+}
+
+#[test]
+fn a_minimal_disk_is_as_small_as_its_partitions_in_any_order() {
+    let raw = PartitionContent::Raw(Content::Inline(vec![1; 5_000_000].into()));
+    let partitions = vec![
+        partition("raw", PartitionSize::Fill, raw.clone()),
+        empty("gap", PartitionSize::Minimal { slack: 0 }),
+        PartitionSpec { id: "more".into(), ..partition("raw", PartitionSize::Minimal { slack: MIB }, raw) },
+    ];
+    let disk = lay_out(&spec(DiskSize::Minimal, partitions)).unwrap();
+    assert_eq!(places(&disk), [(1, 5), (6, 1), (7, 6)]);
+    assert_eq!(disk.plan.len(), 14 * MIB);
+    let none = lay_out(&spec(DiskSize::Minimal, Vec::new())).unwrap();
+    assert_eq!(none.plan.len(), 2 * MIB);
+    assert!(table(&none).partitions.is_empty());
+}
+
+#[test]
+fn what_no_partition_has_is_free_and_the_first_mib_zero() {
+    let disk = lay_out(&spec(DiskSize::Exact(8 * MIB), vec![empty("a", PartitionSize::Exact(MIB))])).unwrap();
+    let shape: Vec<_> = disk.plan.extents().iter().map(|extent| (extent.offset, &extent.data)).collect();
+    let backup = 8 * MIB - 33 * 512;
+    assert!(matches!(shape[0], (0, Data::Bytes { .. })));
+    assert_eq!(shape[1..3], [(34 * 512, &Data::Zero), (MIB, &Data::Free)]);
+    assert!(matches!(shape[3], (at, Data::Bytes { .. }) if at == backup));
+}
+
+#[test]
+fn a_small_bios_boot_partition_stands_before_the_first_mib() {
+    let boot = |len| PartitionSpec {
+        number: Some(14),
+        type_guid: types::BIOS_BOOT,
+        ..partition(
+            "bios",
+            PartitionSize::Exact(len),
+            PartitionContent::Raw(Content::Inline(vec![3; 600].into())),
+        )
+    };
+    let partitions = |len| vec![empty("root", PartitionSize::Exact(MIB)), boot(len)];
+    let disk = lay_out(&spec(DiskSize::Minimal, partitions(2014 * 512))).unwrap();
+    assert_eq!((disk.partitions[1].start, disk.partitions[1].len), (34 * 512, 2014 * 512));
+    assert_eq!(disk.plan.len(), 3 * MIB);
+    assert_eq!(table(&disk).partitions[1].last, gpt::Lba(2047));
+    let small = lay_out(&spec(DiskSize::Minimal, partitions(601))).unwrap();
+    assert_eq!((small.partitions[1].start, small.partitions[1].len), (34 * 512, 1024));
+    table(&small);
+    let large = lay_out(&spec(DiskSize::Minimal, partitions(2014 * 512 + 1))).unwrap();
+    assert_eq!((large.partitions[1].start, large.partitions[1].len), (2 * MIB, MIB));
+}
+
+#[test]
+fn file_systems_stand_in_their_partitions_with_derived_ids() {
+    let label = "swap".to_owned();
+    let partitions = vec![
+        esp(PartitionSize::Minimal { slack: MIB }, 3_000_000),
+        partition("swap", PartitionSize::Exact(2 * MIB), PartitionContent::Swap { uuid: None, label }),
+    ];
+    let spec = spec(DiskSize::Minimal, partitions);
+    let disk = lay_out(&spec).unwrap();
+    let reader = PlanReader { plan: &disk.plan, sources: &NoSources };
+    let window =
+        |at: usize| Window::new(&reader, disk.partitions[at].start, disk.partitions[at].len).unwrap();
+    assert_eq!(fat::check::check(&window(0)).unwrap(), []);
+    let volume = fat::read::read(&window(0), amiforge_formats::plan::SourceId(0), 0).unwrap();
+    assert_eq!(Some(fat::id_text(volume.volume_id)), disk.partitions[0].uuid);
+    assert_eq!(volume.volume_id, super::volume_id("web", "esp"));
+    let mut hidden = [0; 4];
+    window(0).read_exact_at(28, &mut hidden).unwrap();
+    assert_eq!(u32::from_le_bytes(hidden), 2048);
+    let area = swap::read(&window(1)).unwrap();
+    assert_eq!((area.uuid, area.pages), (super::file_system_uuid("web", "swap"), 512));
+    assert_eq!(disk.guid, Guid::derive("web", "disk"));
+    assert_eq!(disk.partitions[1].guid, super::partition_guid("web", "swap"));
+    assert_eq!(lay_out(&spec).unwrap().plan, disk.plan);
+}
+
+/// An error with its sources, as a user reads it.
+fn said(error: &DiskError) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text += &format!(": {cause}");
+        source = cause.source();
+    }
+    text
+}
+
+#[test]
+fn disks_that_cannot_be_are_refused_with_what_is_missing() {
+    let exact = |mib: u64| PartitionSize::Exact(mib * MIB);
+    let numbered = |id: &str, number| PartitionSpec { number: Some(number), ..empty(id, exact(1)) };
+    let raw = |len: usize| PartitionContent::Raw(Content::Inline(vec![0; len].into()));
+    let swap = |label: &str| PartitionContent::Swap { uuid: None, label: label.to_owned() };
+    let long = PartitionSpec { label: "x".repeat(37), ..empty("long", exact(1)) };
+    let guid = Some(Guid::from_u128(5));
+    let cases = [
+        (
+            8,
+            vec![empty("a", exact(4)), empty("b", exact(4))],
+            "the partitions need a disk of 10485760 bytes and it has 8388608: 2097152 too few",
+        ),
+        (
+            8,
+            vec![empty("a", exact(6)), empty("b", PartitionSize::Fill)],
+            "the partitions need a disk of 9437184 bytes and it has 8388608: 1048576 too few",
+        ),
+        (0, vec![], "the partitions need a disk of 2097152 bytes and it has 0: 2097152 too few"),
+        (
+            8,
+            vec![empty("a", PartitionSize::Fill), empty("b", PartitionSize::Fill)],
+            "partitions `a` and `b` both fill the disk; one at most can",
+        ),
+        (8, vec![numbered("a", 3), numbered("b", 3)], "partitions `a` and `b` both have the number 3"),
+        (8, vec![numbered("a", 0)], "partition `a` has the number 0: numbers are 1 to 128"),
+        (8, vec![numbered("a", 129)], "partition `a` has the number 129: numbers are 1 to 128"),
+        (8, vec![empty("a", exact(1)), empty("a", exact(1))], "two partitions are called `a`"),
+        (8, vec![empty("a", exact(0))], "partition `a` has a size of 0 bytes"),
+        (
+            8,
+            vec![empty("a", PartitionSize::Exact(u64::MAX))],
+            "partition `a` would end past the largest disk, 70368744177664 bytes",
+        ),
+        (
+            8,
+            vec![empty("a", exact(1 << 26)), empty("b", exact(1 << 26))],
+            "partition `a` would end past the largest disk, 70368744177664 bytes",
+        ),
+        (
+            8,
+            vec![long],
+            "writing the partition table: the name `xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx` of partition 1 has \
+            37 UTF-16 units; at most 36 fit",
+        ),
+        (
+            8,
+            vec![partition("a", exact(1), raw(1_048_580))],
+            "laying out partition `a` of 1048576 bytes: the content has 1048580 bytes and the partition 1048576: 4 too few",
+        ),
+        (
+            8,
+            vec![partition("s", exact(1), swap(&"x".repeat(17)))],
+            "laying out partition `s` of 1048576 bytes: planning a swap area: the label `xxxxxxxxxxxxxxxxx` has 17 bytes; \
+            at most 16 without a NUL fit",
+        ),
+        (
+            80,
+            vec![esp(exact(20), 1)],
+            "laying out partition `esp` of 20971520 bytes: planning a FAT32 volume: 20971520 bytes \
+            are too few for a FAT32 volume, which has at least 34089472",
+        ),
+        (
+            80,
+            vec![esp(exact(34), 40_000_000)],
+            "laying out partition `esp` of 35651584 bytes: planning a FAT32 volume: the \
+            tree needs 40000512 bytes and the volume has 35086336: 4914176 too few",
+        ),
+        (
+            80,
+            vec![
+                PartitionSpec { guid, ..empty("a", exact(1)) },
+                PartitionSpec { guid, ..empty("b", exact(1)) },
+            ],
+            "writing the partition table: partitions 1 and 2 have the same GUID 00000000-0000-0000-0000-000000000005",
+        ),
+    ];
+    for (mib, partitions, text) in cases {
+        assert_eq!(said(&lay_out(&spec(DiskSize::Exact(mib * MIB), partitions)).unwrap_err()), text);
+    }
+    let odd = lay_out(&spec(DiskSize::Exact(8 * MIB + 1), Vec::new()));
+    assert_eq!(odd.unwrap_err(), DiskError::PartSector { size: 8 * MIB + 1 });
+    let many = (0..129).map(|n| empty(&n.to_string(), exact(1))).collect();
+    assert_eq!(
+        lay_out(&spec(DiskSize::Minimal, many)).unwrap_err(),
+        DiskError::TooManyPartitions { count: 129 }
+    );
+    let most = (0..128).map(|n| empty(&n.to_string(), exact(1))).collect();
+    assert_eq!(lay_out(&spec(DiskSize::Minimal, most)).unwrap().partitions[127].number, 128);
+    let link = {
+        let mut spec = esp(PartitionSize::Minimal { slack: 0 }, 1);
+        if let PartitionContent::Fat32 { tree, .. } = &mut spec.content {
+            let meta = Meta::root_owned(0o777, Time::EPOCH);
+            let node = Node { meta, kind: Kind::Symlink(Box::from(&b"x"[..])) };
+            tree.add(tree.root(), Name::new(b"l").unwrap(), node).unwrap();
+        }
+        lay_out(&super::DiskSpec { partitions: vec![spec], ..self::spec(DiskSize::Minimal, Vec::new()) })
+            .unwrap_err()
+    };
+    assert!(matches!(&link, DiskError::Sizing { source: ContentError::Fat(_), .. }));
+    assert_eq!(
+        said(&link),
+        "sizing partition `esp`: planning a FAT32 volume: `/l` is a symlink, and FAT holds files and directories only"
+    );
+}
