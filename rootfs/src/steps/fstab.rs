@@ -237,7 +237,7 @@ mod tests {
     use amiforge_formats::plan::NoSources;
 
     use super::*;
-    use crate::steps::testing::{NOW, add, empty, extract, oracle, shape, text, tree};
+    use crate::steps::testing::{NOW, add, empty, extract, folder, oracle, shape, text, tree};
 
     fn mounts(mounts: Vec<MountSpec>) -> FstabSpec {
         FstabSpec { mounts, existing: Existing::Refuse }
@@ -275,7 +275,7 @@ mod tests {
     fn findmnt_reads_the_same_fields() {
         let mut tree = empty();
         apply(&mut tree, &NoSources, &typical(), NOW).unwrap();
-        let folder = tempfile::tempdir().unwrap();
+        let folder = folder();
         extract(&tree, folder.path());
         let file = folder.path().join("etc/fstab").display().to_string();
         let args = ["--fstab", "--tab-file", &file, "--noheadings", "--json", "--output", "SOURCE,TARGET"];

@@ -80,6 +80,11 @@ impl Sources for OneSource {
     }
 }
 
+/// A new folder that goes when dropped, in memory where there is room.
+pub(crate) fn folder() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
+}
+
 /// Writes folders, files and links of a tree below a folder, as the user who tests.
 pub(crate) fn extract(tree: &Tree, folder: &Path) {
     for entry in tree.walk() {

@@ -8,7 +8,7 @@ use amiforge_formats::tree::{Content, Kind, Meta, Node, NodeId, Tree};
 
 use super::database::User;
 use super::{AccountClass, AccountError, MakeHome, UserSpec};
-use crate::steps::resolve::{self, Last, PathError, Place};
+use crate::steps::resolve::{self, Last, PathError};
 
 /// Deepest folder that is copied from `/etc/skel`.
 const DEPTH_MAX: usize = 64;
@@ -48,16 +48,16 @@ fn make(tree: &mut Tree, user: &User, mode: u16, time: Time) -> Result<(), Accou
     let place = resolve::place_made(tree, path, Last::Follow, time)?;
     let home = resolve::put(tree, &place, Node { meta: owned(user, mode, time), kind: Kind::dir() })?;
     let Some(skel) = resolve::find(tree, b"/etc/skel")? else { return Ok(()) };
-    copy(tree, skel, &Place { dir: home, name: None, node: Some(home), path: place.path }, user)
+    copy(tree, skel, home, place.path, user)
 }
 
 /// Copies the entries of a folder; content is shared, not read.
-fn copy(tree: &mut Tree, from: NodeId, to: &Place, user: &User) -> Result<(), AccountError> {
-    let mut pending = vec![(from, to.dir, to.path.clone(), 0)];
+fn copy(tree: &mut Tree, skel: NodeId, home: NodeId, path: Vec<u8>, user: &User) -> Result<(), AccountError> {
+    let mut pending = vec![(skel, home, path, 0)];
     while let Some((from, to, path, depth)) = pending.pop() {
         for (name, id) in tree.entries(from).cloned().unwrap_or_default() {
             // A home below /etc/skel would copy itself.
-            if id == to || depth > DEPTH_MAX {
+            if id == home || depth > DEPTH_MAX {
                 continue;
             }
             let mut node = tree.node(id).clone();

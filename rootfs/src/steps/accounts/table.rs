@@ -24,7 +24,7 @@ impl Table {
         let present = bytes.is_some();
         let bytes = bytes.unwrap_or_default();
         let text = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
-        let lines = if text.is_empty() && bytes.len() < 2 {
+        let lines = if bytes.is_empty() {
             Vec::new()
         } else {
             text.split(|&byte| byte == b'\n').map(<[u8]>::to_vec).collect()
@@ -70,7 +70,9 @@ impl Table {
 
     /// A field as a number.
     pub(super) fn number(&self, row: usize, field: usize) -> Option<u32> {
-        self.text(row, field).parse().ok()
+        let text = self.text(row, field);
+        // Unlike parse(), nothing that reads these files takes a sign.
+        text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
     }
 
     /// Every number of a field, sorted.

@@ -4,7 +4,7 @@ use amiforge_formats::plan::{NoSources, SourceId};
 use amiforge_formats::tree::{Content, Kind, Tree};
 
 use super::*;
-use crate::steps::testing::{NOW, OneSource, add, empty, extract, oracle, shape, skip, text, tree};
+use crate::steps::testing::{NOW, OneSource, add, empty, extract, folder, oracle, shape, skip, text, tree};
 
 const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl me";
 const HASH: &str =
@@ -97,7 +97,7 @@ fn a_new_user_is_in_every_file() {
 
 /// What the tools of the package `passwd` say, with the tree as their root, which only root may ask for.
 fn judge(tree: &Tree) {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = folder();
     let mut tree = tree.clone();
     // What the accounts of the smallest trees name and the trees do not have.
     add(&mut tree, "/bin/sh", "file 0755 x");
@@ -276,8 +276,8 @@ fn a_time_before_the_first_day_leaves_the_last_change_empty() {
 #[test]
 fn a_huge_passwd_is_refused_or_done_in_time() {
     let mut tree = debian();
-    let lines: String = (0..50_000).map(|n| format!("u{n}:x:{}:1::/:/bin/sh\n", 1000 + n)).collect();
-    add(&mut tree, "/etc/passwd", &format!("file 0644 {lines}"));
+    let lines: Vec<String> = (0..50_000).map(|n| format!("u{n}:x:{}:1::/:/bin/sh\n", 1000 + n)).collect();
+    add(&mut tree, "/etc/passwd", &format!("file 0644 {}", lines.concat()));
     run(&mut tree, &[], &[user("a"), user("b")]).unwrap();
     assert!(
         text(&tree, "/etc/passwd")
@@ -286,4 +286,24 @@ fn a_huge_passwd_is_refused_or_done_in_time() {
     let id = crate::steps::resolve::find(&tree, b"/etc/passwd").unwrap().unwrap();
     tree.node_mut(id).kind = Kind::File(Content::Slice { source: SourceId(0), at: 0, len: 1 << 40 });
     assert!(refusal(&tree, &[], &[user("c")]).contains("has 1099511627776 bytes where at most"));
+}
+
+#[test]
+fn a_home_inside_of_skel_does_not_copy_itself() {
+    let mut tree = debian();
+    run(&mut tree, &[], &[UserSpec { home: Some("/etc/skel/dir/home".into()), ..user("a") }]).unwrap();
+    assert_eq!(shape(&tree, "/etc/skel/dir/home/dir/link"), "symlink 0777 1000:1000 ../.profile");
+    assert_eq!(shape(&tree, "/etc/skel/dir/home/dir/home"), "-");
+}
+
+#[test]
+fn the_same_recipe_gives_the_same_tree() {
+    let spec =
+        UserSpec { groups: vec!["sudo".into()], ssh_authorized_keys: vec![KEY.into()], ..user("jane") };
+    let made = || {
+        let mut tree = debian();
+        run(&mut tree, &[group("b"), group("a")], &[spec.clone(), system("svc")]).unwrap();
+        amiforge_formats::dump::to_string(&tree) + &text(&tree, "/etc/passwd") + &text(&tree, "/etc/gshadow")
+    };
+    assert_eq!(made(), made());
 }

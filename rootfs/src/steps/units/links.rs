@@ -72,24 +72,23 @@ pub(super) fn remove(tree: &mut Tree, mut names: BTreeSet<String>) -> Result<(),
     let Some(config) = resolve::find(tree, CONFIG.as_bytes())? else { return Ok(()) };
     loop {
         let known = names.len();
-        let config_path = CONFIG.as_bytes().to_vec();
-        let mut stack = vec![(config, config_path, 0)];
-        let mut visited = Vec::new();
+        let mut stack = vec![(config, CONFIG.as_bytes().to_vec(), 0)];
+        let mut left = BTreeSet::new();
         while let Some((dir, path, depth)) = stack.pop() {
             for (name, id) in tree.entries(dir).cloned().unwrap_or_default() {
                 let entry = [&path[..], b"/", name.as_bytes()].concat();
                 match &tree.node(id).kind {
                     Kind::Dir(_) if depth < DEPTH_MAX => stack.push((id, entry, depth + 1)),
-                    Kind::Symlink(_) => remove_if_marked(tree, dir, &name, &entry, &mut names)?,
+                    Kind::Symlink(_) => {
+                        if remove_if_marked(tree, dir, &name, &entry, &mut names)? {
+                            left.insert(path.clone());
+                        }
+                    }
                     _ => {}
                 }
             }
-            visited.push((dir, path));
         }
-        // Children come after their parents here, so a directory of empty directories goes as well.
-        for (_, path) in visited.iter().rev().filter(|(dir, _)| *dir != config) {
-            remove_if_empty(tree, path)?;
-        }
+        left.iter().try_for_each(|path| remove_if_empty(tree, path))?;
         if names.len() == known {
             return Ok(());
         }
@@ -103,12 +102,14 @@ fn remove_if_marked(
     name: &Name,
     path: &[u8],
     names: &mut BTreeSet<String>,
-) -> Result<(), UnitError> {
-    let Some(unit) = std::str::from_utf8(name.as_bytes()).ok().and_then(UnitName::new) else { return Ok(()) };
+) -> Result<bool, UnitError> {
+    let Some(unit) = std::str::from_utf8(name.as_bytes()).ok().and_then(UnitName::new) else {
+        return Ok(false);
+    };
     let end = match resolve::place(tree, path, Last::Follow) {
         Ok(Some(place)) => place.path,
         Ok(None) => Vec::new(),
-        Err(resolve::PathError::Loop { .. } | resolve::PathError::NotADir { .. }) => return Ok(()),
+        Err(resolve::PathError::Loop { .. } | resolve::PathError::NotADir { .. }) => return Ok(false),
         Err(error) => return Err(error.into()),
     };
     let end = String::from_utf8_lossy(&end).into_owned();
@@ -119,15 +120,24 @@ fn remove_if_marked(
         tree.unlink(dir, name.as_bytes());
         names.insert(unit.as_str().to_owned());
     }
-    Ok(())
+    Ok(marked)
 }
 
-/// Removes an empty directory that a removed link may have left.
+/// Removes a directory that its last link has left, and those above it that this leaves empty.
 fn remove_if_empty(tree: &mut Tree, path: &[u8]) -> Result<(), UnitError> {
-    let Some(place) = resolve::place(tree, path, Last::Keep)? else { return Ok(()) };
-    let empty = place.node.and_then(|id| tree.entries(id)).is_some_and(std::collections::BTreeMap::is_empty);
-    if let (true, Some(name)) = (empty, &place.name) {
-        tree.unlink(place.dir, name.as_bytes());
+    let mut path = path.to_vec();
+    while path != CONFIG.as_bytes() {
+        let place = resolve::place(tree, &path, Last::Keep)?;
+        let Some((dir, name)) = place.as_ref().and_then(|place| Some((place.dir, place.name.as_ref()?)))
+        else {
+            break;
+        };
+        let id = tree.child(dir, name.as_bytes());
+        if !id.and_then(|id| tree.entries(id)).is_some_and(std::collections::BTreeMap::is_empty) {
+            break;
+        }
+        tree.unlink(dir, name.as_bytes());
+        path.truncate(path.iter().rposition(|&byte| byte == b'/').unwrap_or_default());
     }
     Ok(())
 }

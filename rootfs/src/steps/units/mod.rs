@@ -64,7 +64,7 @@ pub enum UnitError {
     },
     /// No unit file has that name.
     #[error(
-        "the image has no unit file `{name}` in /etc, /usr/local/lib, /usr/lib or /lib `/systemd/system`"
+        "the image has no unit file `{name}`: it is in systemd/system of neither /etc, /usr/local/lib nor /usr/lib"
     )]
     Missing {
         /// The name.
