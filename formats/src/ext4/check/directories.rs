@@ -48,8 +48,13 @@ impl<R: ReadAt + ?Sized> Check<'_, '_, R> {
     ) -> Result<(), ReadError> {
         let mapping = self.file_system.mapping_reporting(dir, met, &mut super::Report::default())?;
         // Blocks of two directories are found with the claims; read twice they would multiply the entries.
-        let blocks = mapping.runs.iter().flat_map(|run| run.physical..run.physical.saturating_add(run.len));
-        if !blocks.fold(true, |fresh, block| met.insert(block) && fresh) {
+        let mut fresh = true;
+        for run in &mapping.runs {
+            for block in run.physical..run.physical.saturating_add(run.len) {
+                fresh &= met.insert(block);
+            }
+        }
+        if !fresh {
             return Ok(());
         }
         let entries = directory::read(self.file_system, dir, &mapping, &mut self.report)?;

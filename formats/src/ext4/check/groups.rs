@@ -218,7 +218,9 @@ fn fill(bitmap: &mut [u8], from: u64, to: u64) {
     let (first, last) = (from.div_ceil(8), to / 8);
     if first < last {
         let whole = bitmap.get_mut(first as usize..last as usize);
-        whole.into_iter().for_each(|bytes| bytes.fill(0xff));
+        if let Some(bytes) = whole {
+            bytes.fill(0xff);
+        }
     }
     let edges = (from..to.min(first * 8)).chain((last * 8).max(from)..to);
     edges.for_each(|at| set(bitmap, at as u32));

@@ -11,6 +11,13 @@ use crate::ext4::read::{
 };
 use crate::read_at::ReadAt;
 
+/// Inodes that are set aside: bad blocks, quotas, undelete, exclude, replica.
+const UNUSED: [u32; 6] = [1, 3, 4, 6, 9, 10];
+/// Flag of a file whose content is authenticated.
+const VERITY_FL: u32 = 0x10_0000;
+/// Flags that need a feature which is not there: encryption, AFS, verity, attributes in inodes, inline data, case.
+const STRANGE: u32 = 0x800 | 0x2000 | VERITY_FL | 0x20_0000 | INLINE_DATA_FL | 0x4000_0000;
+
 impl<R: ReadAt + ?Sized> Check<'_, '_, R> {
     /// Goes through all inode tables, as far as they were ever used.
     pub(super) fn inodes(&mut self) -> Result<(), ReadError> {
@@ -67,6 +74,8 @@ impl<R: ReadAt + ?Sized> Check<'_, '_, R> {
     fn inode(&mut self, inode: &Inode, met: &mut BTreeSet<u64>) -> Result<(), ReadError> {
         let superblock = self.file_system.superblock();
         let reserved = inode.number < superblock.first_inode && inode.number != ROOT;
+        self.orphan(inode);
+        self.reserved(inode);
         if inode.links == 0 && !reserved {
             let alive = inode.mode != 0 && inode.dtime == 0;
             if alive {
@@ -76,7 +85,11 @@ impl<R: ReadAt + ?Sized> Check<'_, '_, R> {
         }
         let known = Known { kind: inode.kind(), links: inode.links, names: 0, offset: inode.offset };
         self.inodes.insert(inode.number, known);
-        if inode.number == RESIZE {
+        if inode.number == RESIZE && superblock.features.compat(features::RESIZE_INODE) {
+            self.fields(inode);
+            if let Some(why) = value("i_file_acl", inode.xattr_block, 0) {
+                self.find(inode, why);
+            }
             // Its blocks are those reserved for descriptors; it has a check of its own.
             return Ok(());
         }
@@ -91,11 +104,41 @@ impl<R: ReadAt + ?Sized> Check<'_, '_, R> {
         for &block in &mapping.nodes {
             self.claims.claim(block, 1, Place::ExtentNode { inode: inode.number, block });
         }
-        self.size(inode, &mapping)
+        self.size(inode, &mapping);
+        Ok(())
     }
 
     fn find(&mut self, inode: &Inode, why: Why) {
         self.report.error(inode.fault(why));
+    }
+
+    /// A deletion time that is an inode number is a link of the list of orphans, left over.
+    fn orphan(&mut self, inode: &Inode) {
+        let inodes = self.file_system.superblock().inodes;
+        if (1..inodes).contains(&inode.dtime) {
+            let (found, most) = (inode.dtime.into(), u64::from(u32::MAX));
+            let why = Why::Range { field: "i_dtime of an orphan", found, least: inodes.into(), most };
+            self.find(inode, why);
+        }
+    }
+
+    /// Inodes that are set aside and serve nothing are empty.
+    fn reserved(&mut self, inode: &Inode) {
+        let superblock = self.file_system.superblock();
+        let serves =
+            inode.number == superblock.journal_inode || superblock.quota_inodes.contains(&inode.number);
+        if serves || !UNUSED.contains(&inode.number) {
+            return;
+        }
+        let checks = [
+            value("i_mode of a reserved inode", inode.mode.into(), 0),
+            value("i_links_count of a reserved inode", inode.links.into(), 0),
+            value("i_uid of a reserved inode", inode.uid.into(), 0),
+            value("i_gid of a reserved inode", inode.gid.into(), 0),
+        ];
+        for why in checks.into_iter().flatten() {
+            self.find(inode, why);
+        }
     }
 
     /// Fields that must fit the kind and the features.
@@ -105,8 +148,11 @@ impl<R: ReadAt + ?Sized> Check<'_, '_, R> {
         let blocks_high = u64::from(fields::u16(&inode.raw, 0x74));
         let acl_high = u64::from(fields::u16(&inode.raw, 0x76));
         let is_dir = inode.kind() == Some(FileKind::Dir);
+        let strange = flags
+            & u64::from(if features.ro_compat(features::VERITY) { STRANGE & !VERITY_FL } else { STRANGE });
         let checks = [
             value("i_dtime", inode.dtime.into(), 0),
+            (strange != 0).then_some(Why::Meaningless { field: "i_flags", found: strange }),
             value("i_obso_faddr", fields::u32(&inode.raw, 0x70).into(), 0),
             (!features.ro_compat(features::HUGE_FILE))
                 .then(|| value("l_i_blocks_high", blocks_high, 0))
@@ -165,7 +211,7 @@ impl<R: ReadAt + ?Sized> Check<'_, '_, R> {
     }
 
     /// `i_blocks` and `i_size` against the mapping.
-    fn size(&mut self, inode: &Inode, mapping: &Mapping) -> Result<(), ReadError> {
+    fn size(&mut self, inode: &Inode, mapping: &Mapping) {
         let superblock = self.file_system.superblock();
         let block_size = u64::from(superblock.block_size);
         let blocks = mapping.blocks() + u64::from(inode.xattr_block != 0);
@@ -187,6 +233,5 @@ impl<R: ReadAt + ?Sized> Check<'_, '_, R> {
         for why in checks.into_iter().flatten() {
             self.find(inode, why);
         }
-        Ok(())
     }
 }

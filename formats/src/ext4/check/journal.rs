@@ -80,6 +80,8 @@ impl<R: ReadAt + ?Sized> Check<'_, '_, R> {
         // Version 1 had no feature fields; what stands there means nothing.
         let incompat = if kind == 4 { fields::be32(&bytes, 0x28) } else { 0 };
         let unknown = u64::from(incompat & !KNOWN);
+        let read_only = if kind == 4 { field(0x2c) } else { 0 };
+        let users = if kind == 4 { field(0x40) } else { 0 };
         let mut checks = vec![
             value("h_magic", field(0), MAGIC.into()),
             range("h_blocktype", kind, 3, 4),
@@ -88,6 +90,8 @@ impl<R: ReadAt + ?Sized> Check<'_, '_, R> {
             value("s_first", field(0x14), 1),
             value("s_start", field(0x1c), 0),
             value("s_errno", field(0x20), 0),
+            value("s_feature_ro_compat", read_only, 0),
+            range("s_nr_users", users, 0, 1),
             (unknown != 0).then_some(Why::Meaningless { field: "s_feature_incompat", found: unknown }),
         ];
         if incompat & CHECKSUMS != 0 {

@@ -32,6 +32,11 @@ impl<R: ReadAt + ?Sized> Check<'_, '_, R> {
         }
         let mapping =
             self.file_system.mapping_reporting(&inode, &mut std::collections::BTreeSet::new(), &mut quiet)?;
+        let mapped: u64 = mapping.runs.iter().map(|run| run.len).sum();
+        let expected = mapped * u64::from(superblock.block_size);
+        if let Some(why) = value("i_size of the orphan file", inode.size, expected) {
+            self.report.error(inode.fault(why));
+        }
         for run in &mapping.runs {
             for step in 0..run.len {
                 self.orphan_block(&inode, run.logical + step, run.physical + step)?;

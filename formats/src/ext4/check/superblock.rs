@@ -23,6 +23,9 @@ impl<R: ReadAt + ?Sized> Check<'_, '_, R> {
         let extra = u64::from(superblock.inode_size) - 128;
         let extra = if extra == 0 { u64::from(u16::MAX) } else { extra };
         let wide = u64::from(superblock.descriptor_size);
+        let uuid: [u8; 16] = fields::array(&superblock.raw, 0xd0);
+        let journal_uuid =
+            uuid.chunks_exact(4).map(|word| u64::from(fields::u32(word, 0))).max().unwrap_or(0);
         let errors = [
             range("s_r_blocks_count", reserved, 0, half),
             value("s_last_orphan", orphan, 0),
@@ -32,6 +35,8 @@ impl<R: ReadAt + ?Sized> Check<'_, '_, R> {
                 u64::from(journal),
                 if journal { u64::from(u32::MAX) } else { 0 },
             ),
+            // A journal on another device is not read, so nothing may name one.
+            value("s_journal_uuid", journal_uuid, 0),
             value("s_block_group_nr", u64::from(fields::u16(&superblock.raw, 0x5a)), 0),
             range("s_min_extra_isize", fields::u16(&superblock.raw, 0x15c).into(), 0, extra),
             range("s_want_extra_isize", fields::u16(&superblock.raw, 0x15e).into(), 0, extra),

@@ -191,6 +191,13 @@ impl Block {
                 let name = self.bytes.get(at + 8..at + 8 + name_len).unwrap_or(&[]);
                 let file_type = if typed { fields::u8(&self.bytes, at + 7) } else { 0 };
                 let entry = DirEntry { inode, file_type, name: name.into(), block: self.number, offset };
+                if entry.is_dots() {
+                    let found = u64::from(fields::u8(&self.bytes, at + 8 + name_len));
+                    if found != 0 {
+                        let why = Why::Value { field: "byte after `.` or `..`", found, expected: 0 };
+                        faults.report(entry.fault(self.dir, why))?;
+                    }
+                }
                 if entry.check(self.dir, superblock.inodes, faults)? {
                     entries.push(entry);
                 }
@@ -224,5 +231,5 @@ pub(crate) fn record_len(stored: u16, block: usize) -> usize {
     if block < 65536 {
         return stored;
     }
-    if stored == 65535 || stored == 0 { block } else { stored & 65532 | (stored & 3) << 16 }
+    if stored == 65535 || stored == 0 { block } else { stored & 0xfffc | (stored & 3) << 16 }
 }

@@ -206,21 +206,22 @@ pub(crate) fn target<R: ReadAt + ?Sized>(
         return Ok(Box::default());
     }
     let len = inode.size as usize;
-    let bytes = if inode.is_fast_symlink() {
-        inode.block.get(..len).unwrap_or(&[]).to_vec()
+    let mut bytes = if inode.is_fast_symlink() {
+        inode.block.to_vec()
     } else {
         let mapping = file_system.mapping_reporting(inode, met, faults)?;
         let Some(block) = mapping.find(0) else {
             inode.report(Why::Missing { what: "the block of the link's target" }, faults)?;
             return Ok(Box::default());
         };
-        let mut bytes = file_system.block(block)?;
-        bytes.truncate(len);
-        bytes
+        file_system.block(block)?
     };
-    if let Some(found) = bytes.iter().position(|&byte| byte == 0) {
-        let (found, expected) = (found as u64, inode.size);
-        inode.report(Why::Value { field: "length of the link's target", found, expected }, faults)?;
+    // The kernel takes the target up to the first NUL, whatever the size says.
+    let found = bytes.iter().position(|&byte| byte == 0).unwrap_or(bytes.len()) as u64;
+    if found != inode.size {
+        let why = Why::Value { field: "length of the link's target", found, expected: inode.size };
+        inode.report(why, faults)?;
     }
+    bytes.truncate(len);
     Ok(bytes.into())
 }

@@ -184,6 +184,9 @@ fn verify(seed: u32, number: u64, bytes: &[u8]) -> Option<Why> {
     (stored != computed).then_some(Why::Checksum { stored, computed })
 }
 
+/// An attribute, and where its value stands: first byte and length.
+type Found = ((usize, usize), Attribute);
+
 /// Bytes that hold entries from one end and values from the other.
 struct Area<'b> {
     bytes: &'b [u8],
@@ -241,12 +244,7 @@ impl Area<'_> {
     }
 
     /// Takes one entry and its value.
-    fn entry(
-        &self,
-        at: usize,
-        name: &[u8],
-        faults: &mut dyn Faults,
-    ) -> Result<Option<((usize, usize), Attribute)>, ReadError> {
+    fn entry(&self, at: usize, name: &[u8], faults: &mut dyn Faults) -> Result<Option<Found>, ReadError> {
         let inode = u64::from(fields::u32(self.bytes, at + 4));
         if inode != 0 {
             faults.report(self.fault(Why::Value { field: "e_value_inum", found: inode, expected: 0 }))?;
@@ -299,6 +297,12 @@ impl Area<'_> {
         values.sort_unstable();
         let mut end = entries_end;
         for (start, len) in values {
+            // Values stand at multiples of four and are padded to them.
+            if start % 4 != 0 {
+                let why =
+                    Why::Value { field: "e_value_offs modulo 4", found: (start % 4) as u64, expected: 0 };
+                faults.report(self.fault(why))?;
+            }
             if start < end {
                 let (found, before) = (start as u64, end as u64);
                 faults.report(self.fault(Why::Order { field: "e_value_offs", found, before }))?;
