@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
 mod corpus;
+mod hostile;
 mod images;
 mod patch;
 mod sweep;

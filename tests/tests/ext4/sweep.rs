@@ -35,13 +35,22 @@ pub(crate) fn image(scratch: &Path) -> (std::path::PathBuf, Vec<u8>) {
     (path, bytes)
 }
 
+/// Whether the host could give the files attributes in inodes and blocks.
+pub(crate) fn has_attributes(file_system: &FileSystem<'_, Vec<u8>>) -> bool {
+    ["empty", "usr/bin/odd"].iter().all(|path| {
+        let number = file_system.inode_of(path.as_bytes()).unwrap().unwrap();
+        file_system.inode(number).unwrap().xattr_block != 0
+    })
+}
+
 fn target(name: &str, at: u64, len: usize, guard: Guard) -> Target {
     Target { name: name.to_owned(), at: at as usize, len, guard }
 }
 
 /// The structures that hang on an inode.
 fn of_inode(file_system: &FileSystem<'_, Vec<u8>>, path: &str, targets: &mut Vec<Target>) {
-    let number = file_system.inode_of(path.as_bytes()).unwrap().unwrap();
+    // Only root makes devices.
+    let Some(number) = file_system.inode_of(path.as_bytes()).unwrap() else { return };
     let inode = file_system.inode(number).unwrap();
     let superblock = file_system.superblock();
     targets.push(target(&format!("inode of {path}"), inode.offset, 256, Guard::Inode(number)));

@@ -36,7 +36,10 @@ impl<R: ReadAt + ?Sized> Check<'_, '_, R> {
         let mut repeated = super::Report::default();
         xattr::read(self.file_system, inode, &mut repeated)?;
         let new = repeated.findings.into_iter().filter(|finding| {
-            let meaning = matches!(finding.fault.why, Why::Meaningless { .. } | Why::Duplicate { .. });
+            let meaning = matches!(
+                finding.fault.why,
+                Why::Meaningless { .. } | Why::Acl { .. } | Why::Duplicate { .. }
+            );
             meaning && matches!(finding.fault.place, Place::Inode { .. })
         });
         for finding in new {

@@ -191,7 +191,7 @@ impl<R: ReadAt + ?Sized> Check<'_, '_, R> {
         let bits = compare.bitmap.len() as u32 * 8;
         let clear = (compare.len..bits).find(|at| compare.written && !bit(compare.bitmap, *at));
         if let Some(found) = clear {
-            let why = Why::Meaningless { field: "padding is clear at bit, which", found: found.into() };
+            let why = Why::Padding { bit: found.into() };
             self.report.error(Fault { place: compare.place, offset: compare.offset, why });
         }
     }

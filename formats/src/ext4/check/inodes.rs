@@ -195,15 +195,13 @@ impl<R: ReadAt + ?Sized> Check<'_, '_, R> {
         let flags = u64::from(inode.flags);
         let device = matches!(inode.kind(), Some(FileKind::CharDevice | FileKind::BlockDevice));
         let rest = inode.block.get(if device { 16 } else { 0 }..).unwrap_or(&[]);
-        let found = rest.iter().position(|&byte| byte != 0).unwrap_or(0) as u64;
+        let found = rest.iter().copied().find(|&byte| byte != 0).map_or(0, u64::from);
         let checks = [
             inode
                 .is(EXTENTS_FL | INLINE_DATA_FL | INDEX_FL)
                 .then_some(Why::Meaningless { field: "i_flags of a special file", found: flags }),
             value("i_size of a special file", inode.size, 0),
-            rest.iter()
-                .any(|&byte| byte != 0)
-                .then_some(Why::Meaningless { field: "i_block of a special file, from byte", found }),
+            (found != 0).then_some(Why::Meaningless { field: "i_block of a special file", found }),
         ];
         for why in checks.into_iter().flatten() {
             self.find(inode, why);

@@ -34,6 +34,11 @@ pub fn check<R: ReadAt + ?Sized>(image: &R) -> Result<Report, ReadError> {
     if !names.is_empty() {
         return Err(ReadError::Features { names: names.join(", ") });
     }
+    let table = u64::from(file_system.superblock().inode_table_blocks());
+    if !file_system.groups().iter().all(|group| file_system.holds(group.inode_table, table)) {
+        // What was found names them; without the inodes nothing more can be said.
+        return Ok(report);
+    }
     let mut check = Check {
         file_system: &file_system,
         report,

@@ -64,7 +64,13 @@ pub(crate) fn read<R: ReadAt + ?Sized>(
                 bytes: file_system.block(run.physical + step)?,
                 dir: dir.number,
             };
-            block.read(file_system, dir, index.as_ref(), &mut entries, faults)?;
+            // A root that is damaged is a root all the same, and has no checksum of a leaf.
+            let is_node = match &index {
+                Some(index) => index.nodes.contains(&block.number),
+                None => indexed && block.number == 0,
+            };
+            let index = index.as_ref().filter(|_| !is_node);
+            block.read(file_system, dir, index, is_node, &mut entries, faults)?;
         }
     }
     check_dots(dir, &entries, faults)?;
@@ -123,11 +129,11 @@ impl Block {
         file_system: &FileSystem<'_, R>,
         dir: &Inode,
         index: Option<&Index>,
+        is_node: bool,
         entries: &mut Vec<DirEntry>,
         faults: &mut dyn Faults,
     ) -> Result<(), ReadError> {
         let superblock = file_system.superblock();
-        let is_node = index.is_some_and(|index| index.nodes.contains(&self.number));
         let mut end = self.bytes.len();
         if superblock.has_checksums() && !is_node {
             end = end.saturating_sub(TAIL);
@@ -135,7 +141,7 @@ impl Block {
         }
         let from = entries.len();
         self.parse(end, file_system, entries, faults)?;
-        let Some(index) = index.filter(|_| !is_node) else { return Ok(()) };
+        let Some(index) = index else { return Ok(()) };
         let Some(leaf) = index.leaves.get(&self.number) else {
             return faults.report(self.fault(Why::Missing { what: "the index entry of this block" }));
         };

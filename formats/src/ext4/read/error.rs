@@ -231,10 +231,20 @@ pub enum Why {
     /// In use but in no directory.
     #[error("it is in use and in no directory")]
     Unreachable,
-    /// Differs from the primary.
-    #[error(
-        "{field} differs from the primary at byte {at} of the structure: {found:#04x}, expected {expected:#04x}"
-    )]
+    /// A bit after the end of a bitmap that should be set.
+    #[error("padding bit {bit} is clear")]
+    Padding {
+        /// The bit.
+        bit: u64,
+    },
+    /// A value that is no POSIX ACL.
+    #[error("the POSIX ACL of {len} bytes is malformed")]
+    Acl {
+        /// Length of the value.
+        len: u64,
+    },
+    /// A copy differs from what it was made from.
+    #[error("{field} differs at byte {at} of the structure: {found:#04x}, expected {expected:#04x}")]
     Differs {
         /// What: the structure or field.
         field: &'static str,

@@ -112,8 +112,11 @@ impl<R: ReadAt + ?Sized> Build<'_, '_, R> {
         let dir = pending.inode.number;
         let inode = self.file_system.inode(entry.inode)?;
         let fault = |why: Why| ReadError::from(entry.fault(dir, why));
-        let Some(kind) = inode.kind().filter(|_| inode.links > 0) else {
+        if inode.links == 0 {
             return Err(fault(Why::Dangling { name: entry.name.clone(), found: entry.inode }));
+        }
+        let Some(kind) = inode.kind() else {
+            return Err(inode.fault(Why::Meaningless { field: "i_mode", found: inode.mode.into() }).into());
         };
         let typed = self.file_system.superblock().features.incompat(features::FILETYPE);
         if typed && entry.file_type != kind.entry_byte() {

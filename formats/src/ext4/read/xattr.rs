@@ -82,8 +82,8 @@ pub(crate) fn read<R: ReadAt + ?Sized>(
         };
         let value = if matches!(attribute.index, 2 | 3) {
             let Some(value) = acl::from_disk(&attribute.value) else {
-                let found = attribute.value.len() as u64;
-                inode.report(Why::Meaningless { field: "a POSIX ACL of this length", found }, faults)?;
+                let len = attribute.value.len() as u64;
+                inode.report(Why::Acl { len }, faults)?;
                 continue;
             };
             value.into()
