@@ -19,6 +19,15 @@ epoch = "2200-01-01T00:00:00Z"
 [disk]
 size = {size}
 
+# Not mounted, so that the tree of the root stays that of the tar.
+[[partition]]
+role = "esp"
+size = "128 MiB"
+mount = "none"
+
+[[partition]]
+role = "root"
+
 [system]
 fstab = "keep"
 
