@@ -15,7 +15,7 @@ use amiforge_formats::tree::{Content, Kind, Name, Node, NodeId, Tree};
 pub enum Rule {
     /// `/etc/machine-id` emptied, `/var/lib/dbus/machine-id` removed.
     MachineId,
-    /// `/etc/ssh/ssh_host_*` removed.
+    /// `/etc/ssh/ssh_host_*` removed. sshd does not start without: cloud-init or `ssh-keygen -A` makes new ones.
     SshHostKeys,
     /// Saved random seeds and the credential secret removed.
     RandomSeeds,

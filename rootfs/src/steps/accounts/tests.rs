@@ -307,3 +307,21 @@ fn the_same_recipe_gives_the_same_tree() {
     };
     assert_eq!(made(), made());
 }
+
+proptest::proptest! {
+    /// Whatever an account file holds, a new user adds one line and takes none.
+    #[test]
+    fn any_file_keeps_its_lines(bytes in proptest::collection::vec(proptest::sample::select(&b"a:+\n\xff0,"[..]), 0..60)) {
+        let mut tree = debian();
+        add(&mut tree, "/etc/passwd", "file 0644 ");
+        let id = crate::steps::resolve::find(&tree, b"/etc/passwd").unwrap().unwrap();
+        tree.node_mut(id).kind = Kind::File(Content::Inline(bytes.clone().into()));
+        run(&mut tree, &[], &[user("new")]).unwrap();
+        let after = crate::steps::resolve::read(&tree, &NoSources, b"/etc/passwd").unwrap().unwrap();
+        let new = b"new:x:1000:1000::/home/new:/bin/bash\n";
+        let at = after.windows(new.len()).position(|window| window == new).unwrap();
+        let rest = [&after[..at], &after[at + new.len()..]].concat();
+        let ended = if bytes.is_empty() || bytes.ends_with(b"\n") { bytes } else { [&bytes[..], b"\n"].concat() };
+        proptest::prop_assert_eq!(rest, ended);
+    }
+}

@@ -361,3 +361,19 @@ fn masking_what_has_a_file_in_etc_is_refused() {
     apply(&mut tree, &NoSources, &Op::Mask("plain").spec(), NOW).unwrap();
     assert_eq!(testing::shape(&tree, "/etc/systemd/system/plain.service"), "symlink 0777 0:0 /dev/null");
 }
+
+proptest::proptest! {
+    /// Sections, presets and names are other people's bytes.
+    #[test]
+    fn no_bytes_of_a_unit_file_panic(bytes: Vec<u8>, text in "[ -~]{0,40}", name in "[a@%.-]{0,6}\\.service") {
+        let mut install = super::install::Install::default();
+        install.merge(&[b"[Install]\nAlias=", &bytes[..], b"\nWantedBy=", text.as_bytes()].concat());
+        let mut presets = super::preset::Presets::default();
+        presets.add(&[b"enable ", &bytes[..], b"\ndisable ", text.as_bytes()].concat());
+        if let Some(unit) = super::name::UnitName::new(&name) {
+            presets.verdict(&unit);
+            let _ = super::install::expand(&text, &unit, Some(&text));
+            proptest::prop_assert_eq!(unit.with_instance(unit.instance()).map_or(name.clone(), |unit| unit.to_string()), name);
+        }
+    }
+}
