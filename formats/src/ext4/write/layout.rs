@@ -8,7 +8,7 @@ use super::demand::{Demand, Stretch, tree_blocks};
 use super::geometry::{Geometry, Run, SLOT, free_runs};
 use super::identity::mix;
 use super::nodes::Nodes;
-use super::place::{self, Room, Unit};
+use super::place;
 use super::xattrs::Attributes;
 use crate::ext4::spec::BLOCK_SIZE;
 use crate::ext4::spec::extent::MAX_LEN;
@@ -16,11 +16,15 @@ use crate::ext4::spec::extent::MAX_LEN;
 /// Slots of the largest piece that is kept together: 8 MiB.
 const PIECE: u32 = 16;
 
-/// Blocks of an extent tree that are kept together.
-const TREE_ITEM: u32 = 64;
+/// Blocks of a file's tail, and of an extent tree, that are kept together at least.
+const ITEM: u32 = 16;
 
-/// Hundredths of a slot that clusters fill on average, and of the slots that are in use.
-const FILL: (u64, u64) = (96, 97);
+/// Slots in use among those of the range, in hundredths, where the file system has room for it: free slots cost
+/// nothing and spare what is displaced.
+const LOAD: u64 = 50;
+
+/// The same at the least length.
+const TIGHTEST: u64 = 97;
 
 /// Blocks of a node at an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +37,17 @@ pub(super) struct Chunk {
     pub len: u32,
     /// First block in the file system.
     pub start: u64,
+}
+
+impl Chunk {
+    /// Takes in a chunk that continues this one in the node and in the file system.
+    fn join(&mut self, next: Self) -> bool {
+        let follows = self.node == next.node
+            && self.block + self.len == next.block
+            && self.start + u64::from(self.len) == next.start;
+        self.len += if follows { next.len } else { 0 };
+        follows
+    }
 }
 
 /// Addresses of everything that is not at a fixed place.
@@ -82,14 +97,18 @@ enum What {
     Xattr { block: u32 },
 }
 
-/// The stable way; `None` when it needs more room than there is.
+/// The stable way; `None` when it needs more slots than there are.
 pub(super) fn stable(wanted: Wanted<'_>, geometry: &Geometry) -> Option<Layout> {
     let (pieces, small) = split(wanted);
-    let need = slack(&pieces, &small, wanted.attributes.blocks.len());
-    let all = (geometry.blocks / u64::from(SLOT)) as u32;
-    let mut range = range_for(geometry, need).unwrap_or(all);
+    let need = slots_of(wanted, &pieces, &small);
+    let free = free_slots(geometry);
+    if (free.iter().filter(|free| **free).count() as u64) < need {
+        return None;
+    }
+    let all = free.len();
+    let mut range = range_for(&free, need * 100 / LOAD);
     loop {
-        if let Some(layout) = attempt(wanted, geometry, range, &pieces, &small) {
+        if let Some(layout) = attempt(wanted, &mut free[..range].to_vec(), &pieces, &small) {
             return Some(layout);
         }
         if range >= all {
@@ -99,32 +118,41 @@ pub(super) fn stable(wanted: Wanted<'_>, geometry: &Geometry) -> Option<Layout> 
     }
 }
 
-/// Blocks of slots that the stable way should have, its slack included.
+/// Slots that the stable way should have, its slack included.
 pub(super) fn stable_need(wanted: Wanted<'_>) -> u64 {
     let (pieces, small) = split(wanted);
-    slack(&pieces, &small, wanted.attributes.blocks.len())
+    (slots_of(wanted, &pieces, &small) * 100).div_ceil(TIGHTEST)
 }
 
-fn slack(pieces: &[Piece], small: &[Stretch], xattrs: usize) -> u64 {
-    let large: u64 = pieces.iter().map(|piece| u64::from(piece.slots * SLOT)).sum();
-    let small: u64 = small.iter().map(|stretch| u64::from(stretch.len)).sum();
-    let clustered = ((small + xattrs as u64) * 100).div_ceil(FILL.0);
-    ((large + clustered) * 100).div_ceil(FILL.1)
+/// Slots that pieces and clusters fill.
+fn slots_of(wanted: Wanted<'_>, pieces: &[Piece], small: &[Stretch]) -> u64 {
+    let whole = |p: &Piece| Chunk { node: p.node, block: p.first * SLOT, len: p.slots * SLOT, start: 0 };
+    let placed: Vec<Chunk> = pieces.iter().map(whole).collect();
+    let large: u64 = pieces.iter().map(|piece| u64::from(piece.slots)).sum();
+    large + cluster::cut(&weigh(wanted, &items(wanted, &placed, small)), SLOT).len() as u64
 }
 
-/// The least range of slots with so many free blocks, tiny rests not counted; `None` when there are fewer.
-pub(super) fn range_for(geometry: &Geometry, need: u64) -> Option<u32> {
-    let mut found = 0;
-    if need == 0 {
-        return Some(1);
-    }
-    for run in free_runs(&geometry.taken, 0, geometry.blocks / u64::from(SLOT) * u64::from(SLOT)) {
-        if found + run.len >= need {
-            return Some((run.start + need - found).div_ceil(u64::from(SLOT)) as u32);
+/// Which slots of the file system are wholly free.
+pub(super) fn free_slots(geometry: &Geometry) -> Vec<bool> {
+    let slot = u64::from(SLOT);
+    let mut free = vec![false; (geometry.blocks / slot) as usize];
+    for run in free_runs(&geometry.taken, 0, geometry.blocks) {
+        let (first, end) = (run.start.div_ceil(slot) as usize, (run.end() / slot) as usize);
+        if first < end {
+            free[first..end].fill(true);
         }
-        found += run.len;
     }
-    None
+    free
+}
+
+/// The least range from the front with so many free slots, or all.
+fn range_for(free: &[bool], need: u64) -> usize {
+    let mut found = 0;
+    let enough = free.iter().position(|free| {
+        found += u64::from(*free);
+        found >= need
+    });
+    enough.map_or(free.len(), |last| last + 1)
 }
 
 /// Cuts every stretch at the slots of its node: full slots in pieces, and what is less.
@@ -150,60 +178,29 @@ fn split(wanted: Wanted<'_>) -> (Vec<Piece>, Vec<Stretch>) {
     (pieces, small)
 }
 
-fn attempt(
-    wanted: Wanted<'_>,
-    geometry: &Geometry,
-    range: u32,
-    pieces: &[Piece],
-    small: &[Stretch],
-) -> Option<Layout> {
-    let mut rooms = rooms(geometry, range);
+fn attempt(wanted: Wanted<'_>, free: &mut [bool], pieces: &[Piece], small: &[Stretch]) -> Option<Layout> {
     let mut layout = Layout { xattrs: vec![0; wanted.attributes.blocks.len()], ..Layout::default() };
-    layout.data = place_pieces(pieces, &mut rooms)?;
+    layout.data = place_pieces(pieces, free)?;
     layout.data.sort_unstable_by_key(|chunk| (chunk.node, chunk.block));
     let items = items(wanted, &layout.data, small);
-    let weigh = |item: &Item| Weighted { hash: strength(wanted, item), weight: item.blocks };
-    let weighted: Vec<Weighted> = items.iter().map(weigh).collect();
+    let weighted = weigh(wanted, &items);
     let clusters = cluster::cut(&weighted, SLOT);
-    let units = clusters.iter().enumerate().map(|(index, run)| {
-        let size = weighted[run.clone()].iter().map(|item| item.weight).sum::<u32>() as u16;
-        Unit { key: weighted[run.start].hash, size, index: index as u32 }
-    });
-    let spots = place::place(&mut rooms, units.collect())?;
-    for (run, spot) in clusters.into_iter().zip(spots) {
-        let mut start = u64::from(spot.slot) * u64::from(SLOT) + u64::from(spot.at);
+    let keys: Vec<u64> = clusters.iter().map(|run| cluster::identity(&weighted[run.clone()])).collect();
+    let slots = place::place(free, &keys)?;
+    for (run, slot) in clusters.into_iter().zip(slots) {
+        let mut start = u64::from(slot) * u64::from(SLOT);
         for item in &items[run] {
             layout.put(item, start);
             start += u64::from(item.blocks);
         }
     }
     layout.data.sort_unstable_by_key(|chunk| (chunk.node, chunk.block));
+    layout.data.dedup_by(|next, chunk| chunk.join(*next));
     Some(layout)
 }
 
-/// The largest free room of each slot of the range.
-fn rooms(geometry: &Geometry, range: u32) -> Vec<Room> {
-    let mut rooms = vec![Room::default(); range as usize];
-    let slot = u64::from(SLOT);
-    for run in free_runs(&geometry.taken, 0, u64::from(range) * slot) {
-        let mut at = run.start;
-        while at < run.end() {
-            let stop = run.end().min((at / slot + 1) * slot);
-            let room = &mut rooms[(at / slot) as usize];
-            let start = (at % slot) as u16;
-            let new = Room { start, end: start + (stop - at) as u16 };
-            if new.left() > room.left() {
-                *room = new;
-            }
-            at = stop;
-        }
-    }
-    rooms
-}
-
 /// Places pieces, the larger first; one that finds no aligned place is halved.
-fn place_pieces(pieces: &[Piece], rooms: &mut [Room]) -> Option<Vec<Chunk>> {
-    let full = Room { start: 0, end: SLOT as u16 };
+fn place_pieces(pieces: &[Piece], free: &mut [bool]) -> Option<Vec<Chunk>> {
     let mut classes: Vec<Vec<Piece>> = vec![Vec::new(); PIECE.ilog2() as usize + 1];
     for piece in pieces {
         classes[piece.slots.ilog2() as usize].push(*piece);
@@ -213,11 +210,8 @@ fn place_pieces(pieces: &[Piece], rooms: &mut [Room]) -> Option<Vec<Chunk>> {
         let mut of_class = std::mem::take(&mut classes[class]);
         of_class.sort_unstable_by_key(|piece| (piece.key, piece.node, piece.first));
         for piece in of_class {
-            let good =
-                |slot: u32| rooms[slot as usize..(slot + piece.slots) as usize].iter().all(|r| *r == full);
-            if let Some(slot) = place::choose(piece.key, rooms.len() as u32, piece.slots, good) {
-                rooms[slot as usize..(slot + piece.slots) as usize]
-                    .fill(Room { start: full.end, end: full.end });
+            if let Some(slot) = place::choose(piece.key, free, piece.slots) {
+                free[slot as usize..(slot + piece.slots) as usize].fill(false);
                 let (block, len) = (piece.first * SLOT, piece.slots * SLOT);
                 chunks.push(Chunk { node: piece.node, block, len, start: u64::from(slot) * u64::from(SLOT) });
             } else {
@@ -242,13 +236,17 @@ fn items(wanted: Wanted<'_>, placed: &[Chunk], small: &[Stretch]) -> Vec<Item> {
         }
         let own_small = leading(&mut small, |stretch| stretch.node == node);
         let own_placed = leading(&mut placed, |chunk| chunk.node == node);
-        let mut tree = tree_blocks(own_small.len() + own_placed.len());
-        for part in 0..tree.div_ceil(TREE_ITEM) {
-            items.push(Item { node, what: What::Tree { part }, blocks: tree.min(TREE_ITEM) });
-            tree -= tree.min(TREE_ITEM);
+        let parts: u32 = own_small.iter().map(|stretch| stretch.len.div_ceil(ITEM)).sum();
+        let mut tree = tree_blocks(parts as usize + own_placed.len());
+        for part in 0..tree.div_ceil(ITEM) {
+            items.push(Item { node, what: What::Tree { part }, blocks: tree.min(ITEM) });
+            tree -= tree.min(ITEM);
         }
-        let data = |s: &Stretch| Item { node, what: What::Data { block: s.block }, blocks: s.len };
-        items.extend(own_small.iter().map(data));
+        for stretch in own_small {
+            let end = stretch.block + stretch.len;
+            let part = |block: u32| Item { node, what: What::Data { block }, blocks: ITEM.min(end - block) };
+            items.extend((stretch.block..end).step_by(ITEM as usize).map(part));
+        }
     }
     items
 }
@@ -261,13 +259,27 @@ pub(super) fn leading<'a, T>(rest: &mut &'a [T], own: impl Fn(&T) -> bool) -> &'
     front
 }
 
-/// How strongly the list is cut before an item: at the first item of a node rather than within it.
-fn strength(wanted: Wanted<'_>, item: &Item) -> u64 {
-    let hash = wanted.nodes.walked[item.node as usize].hash;
-    match item.what {
-        What::Data { block } => mix(hash, 0x1_0000_0000 | u64::from(block)),
-        What::Tree { part } => mix(hash, 0x2_0000_0000 | u64::from(part)),
-        What::Xattr { .. } => mix(hash, 0x3_0000_0000),
+/// Small items as the clusters see them. The list is cut rather between nodes than within one, so what goes on from
+/// the item before has the weaker half of all strengths.
+fn weigh(wanted: Wanted<'_>, items: &[Item]) -> Vec<Weighted> {
+    let mut last = u32::MAX;
+    let weigh = |item: &Item| {
+        let half = u64::from(item.node == last) << 63;
+        last = item.node;
+        let hash = wanted.nodes.walked[item.node as usize].hash;
+        Weighted { hash: half | mix(hash, item.what.code()) >> 1, weight: item.blocks }
+    };
+    items.iter().map(weigh).collect()
+}
+
+impl What {
+    /// Tells the items of a node apart.
+    fn code(self) -> u64 {
+        match self {
+            Self::Data { block } => 0x1_0000_0000 | u64::from(block),
+            Self::Tree { part } => 0x2_0000_0000 | u64::from(part),
+            Self::Xattr { .. } => 0x3_0000_0000,
+        }
     }
 }
 

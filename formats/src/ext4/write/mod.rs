@@ -111,16 +111,17 @@ pub fn minimal_len(tree: &Tree, options: &Options, slack: u64) -> Result<u64, Wr
     let lost_found = lost_found(options);
     let work = Work::new(tree, options, &lost_found)?;
     let need = layout::stable_need(work.wanted());
-    let want =
-        need.max(work.demand.blocks() + slack.div_ceil(BLOCK_SIZE) + work.attributes.blocks.len() as u64);
-    let mut slots = want.div_ceil(u64::from(geometry::SLOT)).max(1);
+    let free = work.demand.blocks() + work.attributes.blocks.len() as u64 + slack.div_ceil(BLOCK_SIZE);
+    let mut slots = need.max(free.div_ceil(u64::from(geometry::SLOT))).max(1);
     loop {
         let blocks = slots * u64::from(geometry::SLOT);
         // What stands at fixed places grows with the length, so the length grows until both fit.
         let missing = match Geometry::new(blocks, work.inodes(), options.journal) {
             Ok(geometry) => {
                 let taken: u64 = geometry.taken.iter().map(|run| run.len).sum();
-                (want + taken).saturating_sub(geometry.blocks)
+                let whole = layout::free_slots(&geometry).into_iter().filter(|free| *free).count() as u64;
+                let blocks = (free + taken).saturating_sub(geometry.blocks);
+                need.saturating_sub(whole).max(blocks.div_ceil(u64::from(geometry::SLOT)))
             }
             Err(
                 WriteError::NoSpace { .. }
@@ -132,7 +133,7 @@ pub fn minimal_len(tree: &Tree, options: &Options, slack: u64) -> Result<u64, Wr
         if missing == 0 && plan(tree, options, blocks * BLOCK_SIZE).is_ok() {
             return Ok(blocks * BLOCK_SIZE);
         }
-        slots += missing.max(1).div_ceil(u64::from(geometry::SLOT));
+        slots += missing.max(1);
     }
 }
 
