@@ -77,14 +77,11 @@ pub(super) fn remove(tree: &mut Tree, mut names: BTreeSet<String>) -> Result<(),
         while let Some((dir, path, depth)) = stack.pop() {
             for (name, id) in tree.entries(dir).cloned().unwrap_or_default() {
                 let entry = [&path[..], b"/", name.as_bytes()].concat();
-                match &tree.node(id).kind {
-                    Kind::Dir(_) if depth < DEPTH_MAX => stack.push((id, entry, depth + 1)),
-                    Kind::Symlink(_) => {
-                        if remove_if_marked(tree, dir, &name, &entry, &mut names)? {
-                            left.insert(path.clone());
-                        }
-                    }
-                    _ => {}
+                let is_dir = tree.entries(id).is_some();
+                if is_dir && depth < DEPTH_MAX {
+                    stack.push((id, entry, depth + 1));
+                } else if remove_if_marked(tree, dir, &name, &entry, &mut names)? {
+                    left.insert(path.clone());
                 }
             }
         }
@@ -103,9 +100,10 @@ fn remove_if_marked(
     path: &[u8],
     names: &mut BTreeSet<String>,
 ) -> Result<bool, UnitError> {
-    let Some(unit) = std::str::from_utf8(name.as_bytes()).ok().and_then(UnitName::new) else {
-        return Ok(false);
-    };
+    let is_link =
+        tree.child(dir, name.as_bytes()).is_some_and(|id| matches!(tree.node(id).kind, Kind::Symlink(_)));
+    let unit = std::str::from_utf8(name.as_bytes()).ok().and_then(UnitName::new);
+    let Some(unit) = unit.filter(|_| is_link) else { return Ok(false) };
     let end = match resolve::place(tree, path, Last::Follow) {
         Ok(Some(place)) => place.path,
         Ok(None) => Vec::new(),
