@@ -17,6 +17,7 @@ use crate::ui::{Ui, written};
 
 /// Show the partitions, file systems and files of an image
 #[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "clap takes a switch as a bool")]
 #[command(after_help = "Examples:\n  amiforge inspect out/web\n  amiforge inspect out/web:root/etc\n  \
     amiforge inspect out/web:root/etc/fstab --cat\n  amiforge inspect out/web:esp --extract esp\n\n\
     PARTITION is a number, a partition's name, or a role such as esp or root; of an image without a partition\n\

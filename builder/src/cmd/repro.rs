@@ -1,19 +1,106 @@
 //! `amiforge repro`: builds several times under changed conditions.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use super::Outcome;
+use amiforge::repro::child::Children;
+use amiforge::repro::{Keep, Options, Report, matrix, run as build_all};
+use anyhow::Context as _;
+
+use super::{Done, Outcome, build, stop_on_signals};
 use crate::ui::Ui;
+
+/// Differences of a group that are shown.
+const SHOWN: usize = 20;
 
 /// Build twice or more under changed conditions and say what differed
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  amiforge repro web/recipe.toml")]
+#[command(after_help = "Example:\n  amiforge repro web/recipe.toml --builds 6\n\n\
+    Changed are: working directory, time zone, locale, umask, threads, home and store, the order of entries in\n\
+    folders, the clock (where libfaketime is installed) and niceness.\n\n\
+    Exit codes: 0 all builds are equal, 3 some differ.")]
 pub(crate) struct Args {
     /// The recipe
     recipe: PathBuf,
+
+    /// Number of builds
+    #[arg(long, value_name = "N", default_value_t = 6, value_parser = clap::value_parser!(u16).range(2..))]
+    builds: u16,
+
+    /// Write the report as JSON to a file too
+    #[arg(short, long, value_name = "REPORT")]
+    out: Option<PathBuf>,
+
+    /// Folder for the builds, which stay there [default: one in $TMPDIR that goes in the end]
+    #[arg(long, value_name = "DIR")]
+    keep: Option<PathBuf>,
 }
 
 /// Runs the command.
-pub(crate) fn run(_args: &Args, _ui: &Ui) -> Outcome {
-    Err(anyhow::anyhow!("`amiforge repro` is not there yet").into())
+pub(crate) fn run(args: &Args, ui: &Ui) -> Outcome {
+    let recipe = build::load(&args.recipe)?;
+    let interrupt = stop_on_signals()?;
+    let cannot = || format!("cannot compare builds of `{}`", args.recipe.display());
+    let path = std::path::absolute(&args.recipe).with_context(cannot)?;
+    let scratch = scratch().with_context(cannot)?;
+    let folder = match &args.keep {
+        Some(folder) => {
+            std::fs::create_dir_all(folder).with_context(|| format!("making `{}`", folder.display()))?;
+            std::path::absolute(folder).with_context(cannot)?
+        }
+        None => scratch.path().to_owned(),
+    };
+    let program = std::env::current_exe().context("finding this program").with_context(cannot)?;
+    let children =
+        Children { program, path, recipe: &recipe, scratch: scratch.path(), interrupt: &interrupt };
+    let rows = matrix(args.builds.into());
+    let keep = if args.keep.is_some() { Keep::Everything } else { Keep::Nothing };
+    let options = Options { matrix: &rows, folder: &folder, keep, progress: ui, interrupt: &interrupt };
+    let mut one = |number: usize, conditions: &[_], out: &Path| {
+        let words: Vec<_> = conditions.iter().map(ToString::to_string).collect();
+        let words = if words.is_empty() { "nothing changed".to_owned() } else { words.join(", ") };
+        ui.status(format!("build {number} of {}: {words}", rows.len()));
+        children.build(number, conditions, out)
+    };
+    let report = build_all(options, &mut one).with_context(cannot)?;
+    told(&report, args, ui)
+}
+
+/// A folder for bundles where temporary files go: beside the recipe they could become part of what is built.
+fn scratch() -> std::io::Result<tempfile::TempDir> {
+    tempfile::Builder::new().prefix("amiforge-repro-").tempdir()
+}
+
+/// Says what came of it.
+fn told(report: &Report, args: &Args, ui: &Ui) -> Outcome {
+    if let Some(out) = &args.out {
+        let text = serde_json::to_string_pretty(report).context("writing the report as JSON")?;
+        std::fs::write(out, text + "\n")
+            .with_context(|| format!("cannot write the report to `{}`", out.display()))?;
+    }
+    if ui.json() {
+        ui.object(report)?;
+    } else {
+        ui.line(text(report).trim_end())?;
+    }
+    Ok(if report.equal { Done::Well } else { Done::Differs })
+}
+
+/// The report for people.
+fn text(report: &Report) -> String {
+    let mut lines = Vec::new();
+    for attempt in &report.builds {
+        let equal = if attempt.equal { "equal " } else { "DIFFERS" };
+        let changed = attempt.conditions.join(", ");
+        let conditions = if changed.is_empty() { "nothing changed" } else { &changed };
+        lines.push(format!("build {}  {:.12}…  {equal}  {conditions}", attempt.number, attempt.sha256));
+        for one in &attempt.not_varied {
+            lines.push(format!("    not varied: {}: {}", one.condition, one.why));
+        }
+    }
+    lines.push(report.verdict.to_string());
+    if let Some(differences) = &report.differences {
+        lines.push(String::new());
+        lines.push(differences.text(SHOWN));
+    }
+    lines.join("\n")
 }

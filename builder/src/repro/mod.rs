@@ -1,1 +1,271 @@
-//! Stub.
+//! Building a recipe several times under changed conditions, to see whether only its inputs matter.
+//!
+//! Owns the conditions, the order of builds and the verdict. How a build is made is handed in; [`child`] makes it by
+//! running this very program again, the only place that does so.
+
+pub mod child;
+mod conditions;
+mod shuffle;
+mod verdict;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use serde::Serialize;
+
+pub use conditions::{Condition, matrix};
+pub use verdict::Verdict;
+
+use crate::bundle::{MANIFEST, SUMS};
+use crate::diff::{self, DiffError};
+use crate::interrupt::Interrupt;
+use crate::manifest::{Manifest, ManifestError};
+use crate::progress::{Progress, Silent};
+
+/// Why builds could not be compared.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReproError {
+    /// A folder for the builds could not be made or cleared.
+    #[error("making room for the builds in `{}`", path.display())]
+    Scratch {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// This program could not be started again.
+    #[error("starting `{}` to build", path.display())]
+    Start {
+        /// The program.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// A build failed.
+    #[error("build {number} ({conditions}) failed: {said}")]
+    Build {
+        /// Its number, counted from 0.
+        number: usize,
+        /// What was changed for it.
+        conditions: String,
+        /// What it said.
+        said: String,
+    },
+    /// A bundle could not be read.
+    #[error("reading `{}`", path.display())]
+    Bundle {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// A manifest could not be read.
+    #[error("reading `{}`", path.display())]
+    Manifest {
+        /// The manifest.
+        path: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        source: ManifestError,
+    },
+    /// Two bundles could not be compared.
+    #[error("comparing two builds")]
+    Diff(#[source] DiffError),
+    /// Fewer than two builds compare nothing.
+    #[error("{0} builds are too few: at least two are compared")]
+    TooFew(usize),
+    /// Somebody asked to stop.
+    #[error("stopped before all builds were done")]
+    Interrupted,
+}
+
+/// A condition that could not be changed, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct NotVaried {
+    /// The condition.
+    pub condition: String,
+    /// Why.
+    pub why: String,
+}
+
+/// Makes one build under conditions into a folder that does not exist yet, and tells which conditions it could not change.
+pub type Build<'a> = dyn FnMut(usize, &[Condition], &Path) -> Result<Vec<NotVaried>, ReproError> + 'a;
+
+/// What to do.
+#[derive(Clone, Copy)]
+pub struct Options<'a> {
+    /// The conditions of each build; the first is what the others are compared with.
+    pub matrix: &'a [Vec<Condition>],
+    /// Folder for the bundles; it exists.
+    pub folder: &'a Path,
+    /// Whether bundles stay there.
+    pub keep: Keep,
+    /// Hears of each build.
+    pub progress: &'a dyn Progress,
+    /// Ends it.
+    pub interrupt: &'a Interrupt,
+}
+
+/// What becomes of the bundles.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keep {
+    /// They are removed.
+    Nothing,
+    /// They stay.
+    Everything,
+}
+
+/// A build and how it compares with the first.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Attempt {
+    /// Its number, counted from 0.
+    pub number: usize,
+    /// What was changed for it.
+    pub conditions: Vec<String>,
+    /// What should have been changed and could not.
+    pub not_varied: Vec<NotVaried>,
+    /// SHA-256 of the image.
+    pub sha256: String,
+    /// Whether all files of the bundle equal those of the first build.
+    pub equal: bool,
+    /// How long it took.
+    pub seconds: f64,
+    #[serde(skip)]
+    varied: Vec<Condition>,
+}
+
+/// The outcome of all builds.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Report {
+    /// Whether all builds gave the same bundle.
+    pub equal: bool,
+    /// The builds.
+    pub builds: Vec<Attempt>,
+    /// Which condition is likely to matter.
+    pub verdict: Verdict,
+    /// How the first build that differs does so.
+    pub differences: Option<diff::Report>,
+}
+
+/// Builds as often as the matrix has rows, and more where that tells which condition matters.
+///
+/// # Errors
+/// [`ReproError`].
+pub fn run(options: Options<'_>, build: &mut Build<'_>) -> Result<Report, ReproError> {
+    if options.matrix.len() < 2 {
+        return Err(ReproError::TooFew(options.matrix.len()));
+    }
+    let mut series = Series { options, build, attempts: Vec::new(), first: None, differences: None };
+    options.progress.begin("building", None);
+    let outcome = series.all();
+    options.progress.end();
+    let verdict = outcome?;
+    let Series { attempts: builds, differences, .. } = series;
+    if options.keep == Keep::Nothing {
+        for attempt in &builds {
+            remove(&bundle(options.folder, attempt.number))?;
+        }
+    }
+    Ok(Report { equal: builds.iter().all(|attempt| attempt.equal), builds, verdict, differences })
+}
+
+/// Builds under way.
+struct Series<'a, 'b> {
+    options: Options<'a>,
+    build: &'a mut Build<'b>,
+    attempts: Vec<Attempt>,
+    /// `SHA256SUMS` of the first build.
+    first: Option<Vec<u8>>,
+    differences: Option<diff::Report>,
+}
+
+impl Series<'_, '_> {
+    /// Makes all builds and judges them.
+    fn all(&mut self) -> Result<Verdict, ReproError> {
+        for conditions in self.options.matrix {
+            self.one(conditions)?;
+        }
+        let verdict = verdict::judge(&self.attempts);
+        let Verdict::Suspects(suspects) = &verdict else { return Ok(verdict) };
+        if suspects.len() < 2 {
+            return Ok(verdict);
+        }
+        // Several may be at fault: each alone tells which.
+        for suspect in Condition::ALL.into_iter().filter(|one| suspects.contains(&one.to_string())) {
+            self.one(&[suspect])?;
+        }
+        Ok(verdict::judge(&self.attempts))
+    }
+
+    /// Makes one build and compares it with the first.
+    fn one(&mut self, conditions: &[Condition]) -> Result<(), ReproError> {
+        if self.options.interrupt.raised() {
+            return Err(ReproError::Interrupted);
+        }
+        let number = self.attempts.len();
+        let out = bundle(self.options.folder, number);
+        let begun = Instant::now();
+        let not_varied = (self.build)(number, conditions, &out)?;
+        let seconds = begun.elapsed().as_secs_f64();
+        let sums = read(&out.join(SUMS))?;
+        let manifest = out.join(MANIFEST);
+        let parsed = Manifest::parse(&read(&manifest)?);
+        let parsed = parsed.map_err(|source| ReproError::Manifest { path: manifest, source })?;
+        let equal = self.first.as_ref().is_none_or(|first| *first == sums);
+        self.first.get_or_insert(sums);
+        let failed =
+            |condition: &Condition| not_varied.iter().any(|one| one.condition == condition.to_string());
+        let varied: Vec<_> = conditions.iter().copied().filter(|one| !failed(one)).collect();
+        self.attempts.push(Attempt {
+            number,
+            conditions: conditions.iter().map(ToString::to_string).collect(),
+            not_varied,
+            sha256: parsed.plain.to_string(),
+            equal,
+            seconds,
+            varied,
+        });
+        if !equal && self.differences.is_none() {
+            self.explain(&out)?;
+        }
+        if number > 0 && self.options.keep == Keep::Nothing {
+            remove(&out)?;
+        }
+        Ok(())
+    }
+
+    /// Finds out how a build differs from the first.
+    fn explain(&mut self, out: &Path) -> Result<(), ReproError> {
+        let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let options = diff::Options { threads, progress: &Silent, interrupt: self.options.interrupt };
+        let report = diff::diff(&bundle(self.options.folder, 0), out, options).map_err(ReproError::Diff)?;
+        self.differences = Some(report);
+        Ok(())
+    }
+}
+
+/// The folder of a build.
+fn bundle(folder: &Path, number: usize) -> PathBuf {
+    folder.join(format!("build-{number}"))
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, ReproError> {
+    std::fs::read(path).map_err(|source| ReproError::Bundle { path: path.to_owned(), source })
+}
+
+fn remove(path: &Path) -> Result<(), ReproError> {
+    match std::fs::remove_dir_all(path) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => {
+            Err(ReproError::Scratch { path: path.to_owned(), source })
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

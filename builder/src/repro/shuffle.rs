@@ -1,0 +1,184 @@
+//! A copy of a recipe whose folders were filled in another order, so that they name their entries in another one.
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::fs::{self, Metadata};
+use std::io;
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
+use std::path::{Component, Path, PathBuf};
+
+use amiforge_rootfs::sources::SourceKind;
+use rustix::fs::{AtFlags, CWD, FileType, Mode, Timespec, Timestamps, XattrFlags};
+
+use crate::recipe::Recipe;
+
+/// Where a copy is put if it is another file system: one that orders entries in a way of its own.
+const MEMORY: &str = "/dev/shm";
+
+/// The largest folder that is copied there.
+const MEMORY_MAX: u64 = 256 << 20;
+
+/// Why the order was not varied.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Refused {
+    /// Nothing has an order.
+    #[error("the recipe has no source of kind `dir`")]
+    NoFolder,
+    /// The folder cannot be moved with the recipe.
+    #[error("`{}` does not stand below the recipe's folder", .0.display())]
+    Elsewhere(PathBuf),
+    /// Something cannot be copied.
+    #[error("`{}` could not be copied: {source}", path.display())]
+    Copy {
+        /// What.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// A copy, gone when dropped.
+#[derive(Debug)]
+pub(super) struct Shuffled {
+    /// The recipe in it, the same bytes under the same name.
+    pub(super) recipe: PathBuf,
+    _folder: tempfile::TempDir,
+}
+
+/// Copies the folder of a recipe: what `dir` sources name is copied with its entries in reverse, all else is linked to.
+pub(super) fn copy(recipe: &Recipe, path: &Path, scratch: &Path) -> Result<Shuffled, Refused> {
+    let base = path.parent().unwrap_or(Path::new("/"));
+    let mut folders = Vec::new();
+    for source in &recipe.sources {
+        let (SourceKind::Dir { path, .. } | SourceKind::Tar { path } | SourceKind::Oci { path, .. }) =
+            &source.kind;
+        if path.components().any(|component| component == Component::ParentDir) {
+            return Err(Refused::Elsewhere(path.clone()));
+        }
+        if matches!(source.kind, SourceKind::Dir { .. }) {
+            // The recipe may have been named by a relative path.
+            let whole = std::path::absolute(path).unwrap_or_else(|_| path.clone());
+            let below = whole.strip_prefix(base).map_err(|_| Refused::Elsewhere(path.clone()))?;
+            let names = below.components().filter(|one| *one != Component::CurDir);
+            folders.push(names.collect::<PathBuf>());
+        }
+    }
+    if folders.is_empty() {
+        return Err(Refused::NoFolder);
+    }
+    let failed = |path: &Path, source| Refused::Copy { path: path.to_owned(), source };
+    let folder = place(base, &folders, scratch).map_err(|source| failed(scratch, source))?;
+    let mut copying = Copying { folders, links: HashMap::new() };
+    copying.folder(base, folder.path(), Path::new(""))?;
+    let name = path.file_name().unwrap_or_default();
+    Ok(Shuffled { recipe: folder.path().join(name), _folder: folder })
+}
+
+/// A folder for the copy, on another file system than the original where there is one with room.
+fn place(base: &Path, folders: &[PathBuf], scratch: &Path) -> io::Result<tempfile::TempDir> {
+    let elsewhere = fs::metadata(MEMORY)
+        .is_ok_and(|memory| fs::metadata(base).is_ok_and(|base| base.dev() != memory.dev()));
+    let small = || folders.iter().map(|folder| size(&base.join(folder))).sum::<u64>() <= MEMORY_MAX;
+    if elsewhere
+        && small()
+        && let Ok(folder) = tempfile::Builder::new().prefix("amiforge-repro-").tempdir_in(MEMORY)
+    {
+        return Ok(folder);
+    }
+    tempfile::Builder::new().prefix("shuffled-").tempdir_in(scratch)
+}
+
+/// Bytes below a folder, as far as they can be seen.
+fn size(folder: &Path) -> u64 {
+    let mut stack = vec![folder.to_owned()];
+    let mut bytes = 0;
+    while let Some(folder) = stack.pop() {
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            match entry.metadata() {
+                Ok(stat) if stat.is_dir() => stack.push(entry.path()),
+                Ok(stat) => bytes += stat.len(),
+                Err(_) => {}
+            }
+        }
+    }
+    bytes
+}
+
+/// A copy under way.
+struct Copying {
+    /// What is copied and not linked to, from the recipe's folder.
+    folders: Vec<PathBuf>,
+    /// First names of files with several, by device and inode.
+    links: HashMap<(u64, u64), PathBuf>,
+}
+
+impl Copying {
+    /// Copies the entries of a folder.
+    fn folder(&mut self, from: &Path, to: &Path, below: &Path) -> Result<(), Refused> {
+        let failed = |source| Refused::Copy { path: from.to_owned(), source };
+        let names: io::Result<Vec<OsString>> =
+            fs::read_dir(from).and_then(|entries| entries.map(|entry| Ok(entry?.file_name())).collect());
+        let mut names = names.map_err(failed)?;
+        names.reverse();
+        for name in names {
+            let (from, to, below) = (from.join(&name), to.join(&name), below.join(&name));
+            let failed = |source| Refused::Copy { path: from.clone(), source };
+            let copied = self.folders.iter().any(|folder| below.starts_with(folder));
+            let leads = self.folders.iter().any(|folder| folder.starts_with(&below));
+            let stat = fs::symlink_metadata(&from).map_err(failed)?;
+            if copied || (leads && stat.is_dir()) {
+                self.entry((&from, &stat), &to, &below)?;
+            } else {
+                std::os::unix::fs::symlink(&from, &to).map_err(failed)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Copies one entry with what a source reads of it: kind, bytes, mode, time, attributes, hard links.
+    fn entry(&mut self, (from, stat): (&Path, &Metadata), to: &Path, below: &Path) -> Result<(), Refused> {
+        let failed = |source| Refused::Copy { path: from.to_owned(), source };
+        let kind = stat.file_type();
+        if stat.nlink() > 1 && !kind.is_dir() {
+            if let Some(first) = self.links.get(&(stat.dev(), stat.ino())) {
+                return fs::hard_link(first, to).map_err(failed);
+            }
+            self.links.insert((stat.dev(), stat.ino()), to.to_owned());
+        }
+        if kind.is_dir() {
+            fs::create_dir(to).map_err(failed)?;
+            self.folder(from, to, below)?;
+            fs::set_permissions(to, stat.permissions()).map_err(failed)?;
+        } else if kind.is_file() {
+            fs::copy(from, to).map_err(failed)?;
+        } else if kind.is_symlink() {
+            fs::read_link(from).and_then(|target| std::os::unix::fs::symlink(target, to)).map_err(failed)?;
+        } else {
+            let node = match () {
+                () if kind.is_fifo() => FileType::Fifo,
+                () if kind.is_socket() => FileType::Socket,
+                () if kind.is_char_device() => FileType::CharacterDevice,
+                () => FileType::BlockDevice,
+            };
+            let mode = Mode::from_raw_mode(stat.mode() & 0o7777);
+            rustix::fs::mknodat(CWD, to, node, mode, stat.rdev()).map_err(|errno| failed(errno.into()))?;
+        }
+        xattrs(from, to).map_err(failed)?;
+        let time = Timespec { tv_sec: stat.mtime(), tv_nsec: stat.mtime_nsec() };
+        let times = Timestamps { last_access: time, last_modification: time };
+        rustix::fs::utimensat(CWD, to, &times, AtFlags::SYMLINK_NOFOLLOW)
+            .map_err(|errno| failed(errno.into()))
+    }
+}
+
+/// Copies extended attributes; those that cannot be read are none that a source would see.
+fn xattrs(from: &Path, to: &Path) -> io::Result<()> {
+    let mut names = vec![0_u8; 64 << 10];
+    let Ok(len) = rustix::fs::llistxattr(from, names.as_mut_slice()) else { return Ok(()) };
+    for name in names[..len].split(|byte| *byte == 0).filter(|name| !name.is_empty()) {
+        let mut value = vec![0_u8; 64 << 10];
+        let Ok(len) = rustix::fs::lgetxattr(from, name, value.as_mut_slice()) else { continue };
+        rustix::fs::lsetxattr(to, name, &value[..len], XattrFlags::empty())?;
+    }
+    Ok(())
+}

@@ -1,0 +1,65 @@
+//! Which condition is likely to matter, from which builds were equal.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use serde::Serialize;
+
+use super::{Attempt, Condition};
+
+/// What the builds show.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// All are equal.
+    Reproducible,
+    /// Builds differ although nothing was changed: something is drawn.
+    Chance,
+    /// These conditions were changed for every build that differs and for none that is equal.
+    Suspects(Vec<String>),
+    /// No one condition explains which builds differ.
+    Unclear,
+}
+
+/// Judges the builds.
+pub(super) fn judge(attempts: &[Attempt]) -> Verdict {
+    let (equal, different): (Vec<_>, Vec<_>) = attempts.iter().skip(1).partition(|attempt| attempt.equal);
+    if different.is_empty() {
+        return Verdict::Reproducible;
+    }
+    if different.iter().any(|attempt| attempt.varied.is_empty()) {
+        return Verdict::Chance;
+    }
+    let innocent: BTreeSet<Condition> =
+        equal.iter().flat_map(|attempt| attempt.varied.iter().copied()).collect();
+    // A build may differ by any one of several conditions, so alone ones weigh more than what all share.
+    let alone: Vec<_> = different
+        .iter()
+        .filter(|attempt| attempt.varied.len() == 1)
+        .flat_map(|attempt| &attempt.varied)
+        .collect();
+    let suspects: Vec<String> = if alone.is_empty() {
+        let shared = |one: &Condition| different.iter().all(|attempt| attempt.varied.contains(one));
+        Condition::ALL
+            .iter()
+            .filter(|one| shared(one) && !innocent.contains(one))
+            .map(ToString::to_string)
+            .collect()
+    } else {
+        alone.into_iter().map(ToString::to_string).collect()
+    };
+    if suspects.is_empty() { Verdict::Unclear } else { Verdict::Suspects(suspects) }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Reproducible => f.write_str("every build gave the same bytes"),
+            Self::Chance => f.write_str(
+                "builds differ although nothing was changed: something is drawn, such as a clock or a random number",
+            ),
+            Self::Suspects(suspects) => write!(f, "builds differ, likely by: {}", suspects.join(", ")),
+            Self::Unclear => f.write_str("builds differ, and no one condition explains which"),
+        }
+    }
+}
