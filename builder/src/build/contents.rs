@@ -1,6 +1,7 @@
 //! The steps that make the merged tree a system, in the order that gives a recipe its meaning.
 
 use amiforge_formats::fat;
+use amiforge_formats::gpt::types;
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::Tree;
 use amiforge_rootfs::blobs::Blobs;
@@ -18,7 +19,7 @@ pub(super) fn apply(
     recipe: &Recipe,
     tree: &mut Tree,
     blobs: &mut Blobs,
-    host_files: &mut HostFiles,
+    host_files: &mut HostFiles<'_>,
     time: Time,
 ) -> Result<(), BuildError> {
     let entries = recipe.files.iter().map(|entry| file(entry, blobs, host_files));
@@ -33,7 +34,11 @@ pub(super) fn apply(
     Ok(())
 }
 
-fn file(entry: &FileEntry, blobs: &mut Blobs, host_files: &mut HostFiles) -> Result<FileSpec, BuildError> {
+fn file(
+    entry: &FileEntry,
+    blobs: &mut Blobs,
+    host_files: &mut HostFiles<'_>,
+) -> Result<FileSpec, BuildError> {
     let action = match &entry.put {
         Put::Bytes(bytes) => FileAction::Write(amiforge_formats::tree::Content::Inline(bytes.clone())),
         Put::HostFile { path, name } => FileAction::Write(host_files.open(path, name, blobs)?),
@@ -75,7 +80,12 @@ fn mount(image: &str, partition: &Partition) -> Option<MountSpec> {
         Holds::Ext4 { uuid, .. } => MountSpec::data(by_uuid(*uuid), point?, "ext4"),
         Holds::Fat32 { volume_id: id, .. } => {
             let id = id.unwrap_or_else(|| volume_id(image, &partition.id));
-            MountSpec::esp(Device::Uuid(fat::id_text(id)), point?)
+            let device = Device::Uuid(fat::id_text(id));
+            if partition.type_guid == types::ESP {
+                MountSpec::esp(device, point?)
+            } else {
+                MountSpec::data(device, point?, "vfat")
+            }
         }
         Holds::Raw { .. } | Holds::Nothing => return None,
     };

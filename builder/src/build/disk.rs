@@ -15,7 +15,7 @@ pub(super) fn spec(
     trees: Vec<Option<Tree>>,
     time: Time,
     blobs: &mut Blobs,
-    host_files: &mut HostFiles,
+    host_files: &mut HostFiles<'_>,
 ) -> Result<DiskSpec, BuildError> {
     let mut partitions = Vec::new();
     for (partition, tree) in recipe.partitions.iter().zip(trees) {
@@ -39,7 +39,7 @@ fn content(
     partition: &Partition,
     tree: Tree,
     blobs: &mut Blobs,
-    host_files: &mut HostFiles,
+    host_files: &mut HostFiles<'_>,
 ) -> Result<PartitionContent, BuildError> {
     Ok(match &partition.holds {
         Holds::Fat32 { label, volume_id } => {

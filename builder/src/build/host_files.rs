@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use amiforge_formats::digest::Digest;
 use amiforge_formats::tree::Content;
 use amiforge_rootfs::blobs::Blobs;
+use amiforge_rootfs::watch::Watch;
 use sha2::{Digest as _, Sha256};
 
 use super::BuildError;
@@ -41,6 +42,9 @@ pub enum HostFileError {
         /// What has the name.
         path: PathBuf,
     },
+    /// Somebody asked to stop.
+    #[error("interrupted")]
+    Interrupted,
     /// It was written to while the build read it.
     #[error("`{}` changed while it was being read", path.display())]
     Changed {
@@ -50,8 +54,10 @@ pub enum HostFileError {
 }
 
 /// Every file of the host that was opened.
-#[derive(Debug, Default)]
-pub(super) struct HostFiles(Vec<Opened>);
+pub(super) struct HostFiles<'a> {
+    opened: Vec<Opened>,
+    watch: &'a dyn Watch,
+}
 
 #[derive(Debug)]
 struct Opened {
@@ -73,18 +79,25 @@ impl Stamp {
     }
 }
 
-impl HostFiles {
+impl<'a> HostFiles<'a> {
+    /// No files yet; `watch` hears of those that take time.
+    pub(super) fn new(watch: &'a dyn Watch) -> Self {
+        Self { opened: Vec::new(), watch }
+    }
+
     /// The content of the file at `path`, which the recipe calls `name`.
     pub(super) fn open(&mut self, path: &Path, name: &str, blobs: &mut Blobs) -> Result<Content, BuildError> {
-        let (opened, content) = open(path, name, blobs)
-            .map_err(|source| BuildError::HostFile { name: name.to_owned(), source })?;
-        self.0.push(opened);
+        let (opened, content) = open(path, name, blobs, self.watch).map_err(|source| match source {
+            HostFileError::Interrupted => BuildError::Interrupted,
+            source => BuildError::HostFile { name: name.to_owned(), source },
+        })?;
+        self.opened.push(opened);
         Ok(content)
     }
 
     /// Checks that what was read late is what was hashed early.
     pub(super) fn settle(&self) -> Result<(), HostFileError> {
-        for (file, path, stamp) in self.0.iter().filter_map(|opened| opened.later.as_ref()) {
+        for (file, path, stamp) in self.opened.iter().filter_map(|opened| opened.later.as_ref()) {
             let now = file.metadata().map_err(|source| HostFileError::Read { path: path.clone(), source })?;
             if Stamp::of(&now) != *stamp {
                 return Err(HostFileError::Changed { path: path.clone() });
@@ -95,7 +108,7 @@ impl HostFiles {
 
     /// As the manifest lists them.
     pub(super) fn inputs(&self) -> impl Iterator<Item = Input> + '_ {
-        self.0.iter().map(|opened| Input {
+        self.opened.iter().map(|opened| Input {
             kind: "file".to_owned(),
             name: opened.name.clone(),
             sha256: Some(opened.digest),
@@ -103,7 +116,12 @@ impl HostFiles {
     }
 }
 
-fn open(path: &Path, name: &str, blobs: &mut Blobs) -> Result<(Opened, Content), HostFileError> {
+fn open(
+    path: &Path,
+    name: &str,
+    blobs: &mut Blobs,
+    watch: &dyn Watch,
+) -> Result<(Opened, Content), HostFileError> {
     let failed = |source| HostFileError::Read { path: path.to_owned(), source };
     // Looked at before it is opened: opening a pipe would wait for its other end.
     if !path.metadata().map_err(failed)?.is_file() {
@@ -121,36 +139,43 @@ fn open(path: &Path, name: &str, blobs: &mut Blobs) -> Result<(Opened, Content),
         let opened = Opened { name: name.to_owned(), digest: Digest::of(&bytes), later: None };
         return Ok((opened, Content::Inline(bytes.into())));
     }
-    let digest = hash(&file, len).map_err(failed)?;
+    watch.begin(&format!("hashing {name}"), Some(len));
+    let digest = hash(&file, len, watch).map_err(failed)?.ok_or(HostFileError::Interrupted)?;
     let watched = file.try_clone().map_err(failed)?;
     let source = blobs.add(file, path);
     let opened = Opened { name: name.to_owned(), digest, later: Some((watched, path.to_owned(), stamp)) };
     Ok((opened, Content::Slice { source, at: 0, len }))
 }
 
-fn hash(file: &File, len: u64) -> io::Result<Digest> {
+/// The digest of the file, unless somebody asks to stop.
+fn hash(file: &File, len: u64, watch: &dyn Watch) -> io::Result<Option<Digest>> {
     let mut hasher = Sha256::new();
     let mut chunk = vec![0; CHUNK];
     let mut at = 0;
     while at < len {
+        if watch.interrupted() {
+            return Ok(None);
+        }
         let part = &mut chunk[..CHUNK.min((len - at) as usize)];
         file.read_exact_at(part, at)?;
         hasher.update(&*part);
         at += part.len() as u64;
+        watch.advance(part.len() as u64);
     }
-    Ok(Digest(hasher.finalize().into()))
+    Ok(Some(Digest(hasher.finalize().into())))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use amiforge_rootfs::watch::Unwatched;
     use std::io::Write as _;
 
     #[test]
     fn small_files_are_held_large_ones_are_referred_to_and_both_are_hashed() {
         let folder = tempfile::tempdir().unwrap();
         let mut blobs = Blobs::new();
-        let mut files = HostFiles::default();
+        let mut files = HostFiles::new(&Unwatched);
         for len in [0, 5, SMALL, SMALL + 1, 3 << 20] {
             let path = folder.path().join(len.to_string());
             let bytes = vec![7; len as usize];
@@ -158,7 +183,7 @@ mod tests {
             let content = files.open(&path, "x", &mut blobs).unwrap();
             assert_eq!(content.len(), len);
             assert_eq!(matches!(content, Content::Inline(_)), len <= SMALL);
-            assert_eq!(files.0.last().unwrap().digest, Digest::of(&bytes));
+            assert_eq!(files.opened.last().unwrap().digest, Digest::of(&bytes));
         }
         files.settle().unwrap();
         let path = folder.path().join((3 << 20).to_string());
@@ -169,7 +194,7 @@ mod tests {
     #[test]
     fn folders_and_missing_files_are_refused() {
         let folder = tempfile::tempdir().unwrap();
-        let open = |path: &Path| HostFiles::default().open(path, "x", &mut Blobs::new()).unwrap_err();
+        let open = |path: &Path| HostFiles::new(&Unwatched).open(path, "x", &mut Blobs::new()).unwrap_err();
         let source = |error| match error {
             BuildError::HostFile { source, .. } => source,
             other => panic!("{other}"),

@@ -82,7 +82,7 @@ pub fn build(
     let watching = Watching { progress, interrupt };
     let mut blobs = Blobs::new();
     let mut assembled = assemble::assemble(&recipe.sources, spool.store(), &mut blobs, &watching)?;
-    let mut host_files = HostFiles::default();
+    let mut host_files = HostFiles::new(&watching);
     let epoch = epoch::choose(options.source_date_epoch, recipe.image.epoch, assembled.newest);
     let mut tree = take_tree(&mut assembled);
     contents::apply(recipe, &mut tree, &mut blobs, &mut host_files, epoch)?;
@@ -123,7 +123,7 @@ fn origin(
     recipe: &Recipe,
     epoch: Time,
     assembled: &mut Assembled,
-    host_files: &HostFiles,
+    host_files: &HostFiles<'_>,
     blobs: &Blobs,
 ) -> Result<Origin, Box<dyn Error + Send + Sync>> {
     assembled.settle(blobs)?;

@@ -6,9 +6,14 @@ use std::time::Instant;
 
 use amiforge::build::{self, BuildError, Built, Options};
 use amiforge::bundle::{self, BundleError, Existing};
-use amiforge::disk::DiskError;
+use amiforge::disk::{ContentError, DiskError};
 use amiforge::image::EmitError;
 use amiforge::recipe::{Recipe, RecipeError};
+use amiforge_formats::{ext4, fat};
+use amiforge_rootfs::assemble::AssembleError;
+use amiforge_rootfs::sources::SourceError;
+use amiforge_rootfs::steps::StepError;
+use amiforge_rootfs::steps::fstab::FstabError;
 use serde::Serialize;
 
 use super::{Done, Failure, Outcome, stop_on_signals};
@@ -133,25 +138,48 @@ fn failure(error: BuildError, recipe: &Recipe, args: &Args) -> Failure {
 
 fn hint(error: &BuildError, args: &Args) -> Option<String> {
     let out = args.out.display();
-    match error {
+    let hint = match error {
         BuildError::Bundle(BundleError::Exists { .. }) => {
-            Some(format!("`--force` replaces the bundle `{out}` once the new one is whole"))
+            format!("`--force` replaces the bundle `{out}` once the new one is whole")
         }
         BuildError::Bundle(BundleError::NotABundle { .. }) => {
-            Some("only a bundle is ever replaced; choose another `--out`".to_owned())
+            "only a bundle is ever replaced; choose another `--out`".to_owned()
         }
         BuildError::Bundle(BundleError::Busy { .. }) => {
-            Some("wait for the other build, or choose another `--out`".to_owned())
+            "wait for the other build, or choose another `--out`".to_owned()
         }
         BuildError::Bundle(BundleError::Image(EmitError::NoSpace { .. })) => {
-            Some(format!("make room, or put `--out` on another disk than that of `{out}`"))
+            format!("make room where `{out}` goes, or choose an `--out` on another disk")
         }
-        BuildError::Disk(DiskError::DiskTooSmall { .. }) => Some(
-            "raise `size` under `[disk]`, or leave it out: the disk is then as large as it must be"
-                .to_owned(),
-        ),
-        _ => None,
+        BuildError::Disk(DiskError::DiskTooSmall { .. }) => {
+            "raise `size` under `[disk]`, or leave it out: the disk is then as large as it must be".to_owned()
+        }
+        BuildError::Disk(DiskError::Partition { id, source, .. }) if is_too_small(source) => {
+            format!("give partition `{id}` a larger `size`, or the `[disk]` if it fills that")
+        }
+        BuildError::Step(StepError::Fstab(FstabError::Exists { .. })) => {
+            "`fstab = \"replace\"` under `[system]` writes it anew, `\"keep\"` leaves it as it is".to_owned()
+        }
+        BuildError::Sources(AssembleError::Source { source, .. }) if is_other_digest(source) => {
+            "if this file is the one that is meant, write its `sha256` in the recipe".to_owned()
+        }
+        _ => return None,
+    };
+    Some(hint)
+}
+
+/// Whether something does not go into its partition for want of space.
+fn is_too_small(error: &ContentError) -> bool {
+    match error {
+        ContentError::NoSpace { .. } => true,
+        ContentError::Ext4(error) => matches!(error, ext4::write::WriteError::NoSpace { .. }),
+        ContentError::Fat(error) => matches!(error, fat::write::WriteError::NoSpace { .. }),
+        _ => false,
     }
+}
+
+fn is_other_digest(error: &SourceError) -> bool {
+    matches!(error, SourceError::Digest { .. })
 }
 
 fn report(built: &Built, seconds: f64, ui: &Ui) -> Result<(), Failure> {
