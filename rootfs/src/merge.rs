@@ -15,42 +15,10 @@ use amiforge_formats::plan::Sources;
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Kind, Meta, Name, Node, NodeId, Printable, Tree};
 
-use crate::glob::Globs;
+use crate::reshape::{Reshape, below};
 use crate::sources::fault::PATH_LONGEST;
 use crate::sources::indexed::{Indexed, Standing};
 use crate::sources::same::same_bytes;
-
-/// Where the entries of a source go, and which.
-#[derive(Debug, Clone)]
-pub struct Reshape {
-    /// Leading names dropped; entries with no more names than that are left out.
-    pub strip: usize,
-    /// Path that the rest is put under; clean, empty for the root.
-    pub prefix: Vec<u8>,
-    /// What is left out, by path after `strip`.
-    pub exclude: Globs,
-}
-
-impl Reshape {
-    /// The part of a path that remains after `strip`.
-    pub fn stripped<'p>(&self, path: &'p [u8]) -> Option<&'p [u8]> {
-        let mut rest = path;
-        for _ in 0..self.strip {
-            let slash = rest.iter().position(|byte| *byte == b'/')?;
-            rest = &rest[slash + 1..];
-        }
-        Some(rest).filter(|rest| !rest.is_empty() || self.strip == 0)
-    }
-
-    /// Whether a path of the source is left out, with all that is below it.
-    pub fn excludes(&self, path: &[u8]) -> bool {
-        self.stripped(path).is_some_and(|rest| self.exclude.matches(rest))
-    }
-
-    fn is_identity(&self) -> bool {
-        self.strip == 0 && self.prefix.is_empty() && self.exclude.is_empty()
-    }
-}
 
 /// Why a source does not fit the ones before it.
 #[derive(Debug, thiserror::Error)]
@@ -401,11 +369,6 @@ fn describe(node: &Node) -> String {
         _ => String::new(),
     };
     format!("a {kind}{end} ({mode:04o} {uid}:{gid} at {mtime})")
-}
-
-/// Whether a path is `above` or lies below it.
-fn below(path: &[u8], above: &[u8]) -> bool {
-    path.strip_prefix(above).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
 }
 
 fn join(prefix: &[u8], rest: &[u8]) -> Result<Vec<u8>, Box<MergeError>> {

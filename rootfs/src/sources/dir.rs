@@ -26,7 +26,7 @@ use super::fault::EntryFault;
 use super::indexed::{Again, Indexed, PlantError, Planting, Standing};
 use crate::blobs::{Blobs, Stamp};
 use crate::glob::{Globs, NotAGlob};
-use crate::merge::Reshape;
+use crate::reshape::Reshape;
 use crate::watch::Watch;
 
 /// Why a folder was refused.

@@ -17,7 +17,7 @@ use super::tar::{self, Place, TarError};
 use super::{OwnerRule, Pin, SourceKind, SourceSpec};
 use crate::blobs::Blobs;
 use crate::checks::{Purpose, Task};
-use crate::merge::Reshape;
+use crate::reshape::Reshape;
 use crate::store::{Spool, Store, StoreError};
 use crate::watch::Watch;
 

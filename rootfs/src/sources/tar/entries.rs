@@ -252,7 +252,7 @@ impl<'a> Entries<'a> {
         let kind = match flag {
             b'0' | 0 | b'7' | b'S' => Kind::File(self.content(header, flag, size, extended)?),
             _ => {
-                let nothing = bodiless(header, flag, size, link).map_err(unnamed)?;
+                let nothing = bodiless(header, flag, size, link.as_deref()).map_err(unnamed)?;
                 self.step(0, "the entry").map_err(unnamed)?;
                 match nothing {
                     Nothing::Link(target) => return Ok(Item::Link(target)),
@@ -326,8 +326,8 @@ enum Nothing {
     Kind(Kind),
 }
 
-fn bodiless(header: Header<'_>, flag: u8, size: u64, link: Option<Vec<u8>>) -> Result<Nothing, EntryFault> {
-    let target = || link.clone().unwrap_or_else(|| header.link().to_vec());
+fn bodiless(header: Header<'_>, flag: u8, size: u64, link: Option<&[u8]>) -> Result<Nothing, EntryFault> {
+    let target = || link.unwrap_or(header.link()).to_vec();
     let (kind, nothing) = match flag {
         b'1' => {
             let (target, mut path) = (target(), Vec::new());

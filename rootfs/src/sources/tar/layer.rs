@@ -48,7 +48,7 @@ pub(in crate::sources) fn layer(
             plant(planting, &entries, item)?;
             Ok(())
         };
-        done.map_err(|fault| TarError::Entry { path: entries.raw().to_vec(), at, fault })?;
+        done.map_err(|fault| TarError::Entry { path: entries.raw().to_vec(), at, fault: Box::new(fault) })?;
     }
-    planting.finish_links().map_err(|(path, at, fault)| TarError::Entry { path, at, fault })
+    planting.finish_links().map_err(|(path, at, fault)| TarError::Entry { path, at, fault: Box::new(fault) })
 }

@@ -73,7 +73,7 @@ pub enum TarError {
         at: u64,
         /// What is wrong.
         #[source]
-        fault: EntryFault,
+        fault: Box<EntryFault>,
     },
     /// Something without a name is at fault.
     #[error("reading the header at byte {at}")]
@@ -82,7 +82,7 @@ pub enum TarError {
         at: u64,
         /// What is wrong.
         #[source]
-        fault: EntryFault,
+        fault: Box<EntryFault>,
     },
     /// The user asked to stop.
     #[error("interrupted")]
@@ -91,7 +91,7 @@ pub enum TarError {
 
 impl TarError {
     fn unnamed(at: u64, fault: EntryFault) -> Self {
-        Self::Header { at, fault }
+        Self::Header { at, fault: Box::new(fault) }
     }
 
     /// Puts the entry's name where only the byte was known.
@@ -119,7 +119,11 @@ pub fn index(archive: &dyn ReadAt, place: Place, watch: &dyn Watch) -> Result<In
     while let Some(item) = entries.next(watch)? {
         plant(&mut planting, &entries, item)?;
     }
-    planting.finish_links().map_err(|(path, at, fault)| TarError::Entry { path, at, fault })?;
+    planting.finish_links().map_err(|(path, at, fault)| TarError::Entry {
+        path,
+        at,
+        fault: Box::new(fault),
+    })?;
     Ok(planting.finish(Digest(headers.finalize().into())))
 }
 
@@ -134,7 +138,9 @@ fn plant(planting: &mut Planting, entries: &Entries<'_>, item: Item) -> Result<(
         Item::Link(target) => planting.link(entries.path(), &target, at).map_err(PlantError::Fault),
     };
     planted.map_err(|error| match error {
-        PlantError::Fault(fault) => TarError::Entry { path: entries.raw().to_vec(), at, fault },
+        PlantError::Fault(fault) => {
+            TarError::Entry { path: entries.raw().to_vec(), at, fault: Box::new(fault) }
+        }
         PlantError::Compare(source) => TarError::Read { at, source },
     })
 }

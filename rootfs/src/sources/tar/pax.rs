@@ -79,10 +79,7 @@ impl Extended {
         match key {
             b"path" => self.path = text(value)?,
             b"linkpath" => self.link = text(value)?,
-            b"size" => {
-                self.size =
-                    given(value, |v| decimal(v).filter(|n| *n <= i64::MAX as u64)).ok_or_else(wrong)?
-            }
+            b"size" => self.size = given(value, length).ok_or_else(wrong)?,
             b"uid" => self.uid = id("uid", value, wrong)?,
             b"gid" => self.gid = id("gid", value, wrong)?,
             b"mtime" => self.mtime = given(value, time).ok_or_else(wrong)?,
@@ -134,6 +131,11 @@ fn split(records: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
 #[expect(clippy::option_option, reason = "the outer one is whether the value parses")]
 fn given<T>(value: &[u8], parse: impl Fn(&[u8]) -> Option<T>) -> Option<Option<T>> {
     if value.is_empty() { Some(None) } else { parse(value).map(Some) }
+}
+
+/// A length that files can have.
+fn length(value: &[u8]) -> Option<u64> {
+    decimal(value).filter(|len| i64::try_from(*len).is_ok())
 }
 
 fn text(value: &[u8]) -> Result<Option<Vec<u8>>, EntryFault> {
@@ -215,7 +217,8 @@ mod tests {
 
     fn record(key: &[u8], value: &[u8]) -> Vec<u8> {
         let body = [b" ", key, b"=", value, b"\n"].concat();
-        let len = (1..).find(|len| len - len.to_string().len() == body.len()).unwrap();
+        let len =
+            (1..9999).find(|len: &usize| len.to_string().len().saturating_add(body.len()) == *len).unwrap();
         [len.to_string().as_bytes(), &body].concat()
     }
 

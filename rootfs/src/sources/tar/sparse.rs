@@ -31,7 +31,7 @@ impl Records {
         match key {
             b"name" if value.contains(&0) => return Some(Err(EntryFault::Nul)),
             b"name" => self.name = Some(value.to_vec()),
-            b"size" | b"realsize" => self.size = Some(decimal(value).filter(|n| *n <= i64::MAX as u64)?),
+            b"size" | b"realsize" => self.size = Some(decimal(value).filter(|n| i64::try_from(*n).is_ok())?),
             b"major" => self.major = Some(decimal(value)?),
             b"minor" => self.minor = Some(decimal(value)?),
             b"offset" => self.offset = Some(decimal(value)?),
