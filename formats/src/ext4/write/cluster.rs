@@ -2,7 +2,7 @@
 //!
 //! Every place between two items has a strength, the hash of the item behind it. A run that is too heavy is cut at a
 //! strong place, and its parts again, until all fit: at the strongest of its middle third while it is long, and where
-//! both parts still need the fewest slots once it is a few slots long. Runs come out about six sevenths full; an item that
+//! both parts still need the fewest slots once it is a few slots long. Runs come out about four fifths full; an item that
 //! comes or goes disturbs another run than its own only where it moves a place over the edge of such a window. Knows
 //! neither trees nor blocks.
 
@@ -11,7 +11,7 @@ use std::ops::Range;
 use super::identity::mix;
 
 /// Runs of more slots than these are cut in the middle; shorter ones where the fewest slots are needed.
-const SECTION: u64 = 8;
+const SECTION: u64 = 4;
 
 /// An item to be kept beside its neighbours.
 #[derive(Debug, Clone, Copy)]
@@ -31,7 +31,7 @@ pub(super) fn identity(run: &[Weighted]) -> u64 {
 pub(super) fn cut(items: &[Weighted], capacity: u32) -> Vec<Range<usize>> {
     let sums = sums(items);
     let mut runs = Vec::new();
-    let mut stack = vec![0..items.len()];
+    let mut stack: Vec<Range<usize>> = Vec::from([Range { start: 0, end: items.len() }]);
     while let Some(run) = stack.pop() {
         if run.is_empty() {
             continue;
@@ -107,7 +107,7 @@ mod tests {
         }
         assert_eq!(at, items.len());
         let filled = items.iter().map(|item| item.weight as usize).sum::<usize>() * 100 / 128 / runs.len();
-        assert!(filled >= 82, "{filled} % full");
+        assert!(filled >= 80, "{filled} % full");
     }
 
     #[test]
@@ -129,7 +129,7 @@ mod tests {
     #[test]
     fn few_or_heavy_items_are_cut_too() {
         assert!(cut(&[], 16).is_empty());
-        assert_eq!(cut(&list(1), 128), [0..1]);
+        assert_eq!(cut(&list(1), 128).len(), 1);
         let heavy: Vec<Weighted> = (0..40).map(|i| Weighted { hash: mix(i, 1), weight: 127 }).collect();
         assert_eq!(cut(&heavy, 128).len(), 40);
     }

@@ -36,7 +36,8 @@ pub(super) fn number(nodes: &Nodes<'_>, geometry: &Geometry) -> Vec<u32> {
     wanting.sort_unstable_by_key(|one| (one.home, one.hash, one.at));
     // The first block of the first table is that of the reserved inodes.
     let all = geometry.groups * geometry.itable_blocks() - 1;
-    let range = (wanting.len() as u64 * 100).div_ceil(LOAD * u64::from(INODES_PER_BLOCK)).min(u64::from(all));
+    let range = (wanting.len() as u64 * 100).div_ceil(LOAD * u64::from(INODES_PER_BLOCK));
+    let range = super::place::rounded(range).min(u64::from(all));
     let mut used = vec![0u16; range as usize];
     let mut inos = vec![ROOT_INO; nodes.walked.len()];
     inos[nodes.lost_found as usize] = FIRST_INO;

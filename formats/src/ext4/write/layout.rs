@@ -13,8 +13,8 @@ use super::xattrs::Attributes;
 use crate::ext4::spec::BLOCK_SIZE;
 use crate::ext4::spec::extent::MAX_LEN;
 
-/// Slots of the largest piece that is kept together: 8 MiB.
-const PIECE: u32 = 16;
+/// Slots of the largest piece that is kept together: 2 MiB.
+const PIECE: u32 = 4;
 
 /// Blocks of a file's tail, and of an extent tree, that are kept together at least.
 const ITEM: u32 = 16;
@@ -106,7 +106,7 @@ pub(super) fn stable(wanted: Wanted<'_>, geometry: &Geometry) -> Option<Layout> 
         return None;
     }
     let all = free.len();
-    let mut range = range_for(&free, need * 100 / LOAD);
+    let mut range = range_for(&free, place::rounded(need * 100 / LOAD));
     loop {
         if let Some(layout) = attempt(wanted, &mut free[..range].to_vec(), &pieces, &small) {
             return Some(layout);
