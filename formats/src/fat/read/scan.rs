@@ -109,6 +109,10 @@ impl Scan<'_> {
     /// Walks through a directory.
     fn directory(&mut self, dir: &Pending) -> Result<(), ReadError> {
         let bytes = self.directory_bytes(dir)?;
+        // Nothing was readable, which was told; that its entries are missing follows from it.
+        if bytes.is_empty() {
+            return Ok(());
+        }
         let (entries, orphan) = entries(&bytes, self.shape.width == Width::Fat32);
         if orphan {
             self.fault(&dir.path, Fault::OrphanLong)?;
