@@ -130,6 +130,7 @@ fn boots() -> Vec<Case> {
 }
 
 /// Trees that would be wrong.
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn trees() -> Vec<Case> {
     use Repair::Copies;
     let last = CLUSTERS + 1;
@@ -231,6 +232,7 @@ fn trees() -> Vec<Case> {
 }
 
 /// Volumes that are read, but not as clean.
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn untidy() -> Vec<Case> {
     use Repair::{Copies, Nothing};
     let fsinfo = |fault| one(Place::FsInfo, fault);

@@ -314,6 +314,9 @@ fn a_disk_that_grew_or_shrank_is_told() {
     }
 }
 
+/// A change that no table can have, and what is said of it.
+type Wrong = (fn(&mut Table), &'static str);
+
 #[test]
 fn tables_that_cannot_be_are_not_written() {
     let wrong = |change: fn(&mut Table)| {
@@ -321,7 +324,7 @@ fn tables_that_cannot_be_are_not_written() {
         change(&mut table);
         write::encode(&table).unwrap_err().to_string()
     };
-    let cases: [(fn(&mut Table), &str); 10] = [
+    let cases: [Wrong; 10] = [
         (|table| table.sectors = 67, "a disk of 67 sectors is too small for a partition table: it needs 68"),
         (|table| table.partitions[0].number = 0, "partition 0 does not exist: numbers are 1 to 128"),
         (|table| table.partitions[0].number = 129, "partition 129 does not exist: numbers are 1 to 128"),

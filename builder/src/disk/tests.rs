@@ -155,13 +155,15 @@ fn said(error: &DiskError) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
-        text += &format!(": {cause}");
+        text += ": ";
+        text += &cause.to_string();
         source = cause.source();
     }
     text
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn disks_that_cannot_be_are_refused_with_what_is_missing() {
     let exact = |mib: u64| PartitionSize::Exact(mib * MIB);
     let numbered = |id: &str, number| PartitionSpec { number: Some(number), ..empty(id, exact(1)) };
