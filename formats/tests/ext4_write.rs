@@ -243,7 +243,7 @@ fn the_least_length_is_enough_and_what_is_missing_is_said() {
     clean(&tree, &options(), tight + MIB / 2);
     match plan(&tree, &options(), tight) {
         Err(WriteError::NoSpace { needed, available }) => {
-            assert!(needed > available && needed - available < MIB)
+            assert!(needed > available && needed - available < MIB);
         }
         other => panic!("{:?}", other.map(|_| ())),
     }

@@ -97,6 +97,8 @@ pub fn plan(tree: &Tree, options: &Options, len: u64) -> Result<Plan, WriteError
     let time = inode::encode_time(options.time).ok_or(WriteError::CreationTime { time: options.time })?;
     emit::Fixed { options, geometry: &geometry, seed, time, large_dir }.write(&mut sink)?;
     let Sink { mut claims, tables, mut arena, .. } = sink;
+    // What led to the claims is as large as they are, and finishing them takes room for both.
+    drop((layout, inos, work));
     arena.seal(&mut claims);
     tables.claim(&geometry, &mut claims);
     Ok(claims.finish(&Data::Free)?)
