@@ -6,7 +6,7 @@ use std::io::Read;
 use std::path::Path;
 
 use amiforge_formats::fat::{check, read, write};
-use amiforge_formats::plan::{Plan, SourceId};
+use amiforge_formats::plan::{Data, Plan, SourceId};
 use amiforge_formats::read_at::ReadAt;
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Content, Kind, Origin, Tree};
@@ -343,4 +343,63 @@ fn a_changed_kernel_dirties_little_else() {
     println!("blocks of 512 KiB dirtied: kernel grown by 200 kB {grown}, a small file grown {changed}");
     assert!(grown <= 5, "{grown}");
     assert!(changed <= 4, "{changed}");
+}
+
+#[test]
+fn directories_are_written_as_deep_as_they_are_read() {
+    let tree = |depth: usize| tree_of(&[("d/".repeat(depth) + "file", vec![1])]);
+    let deepest = tree(255);
+    assert_same(&deepest, &volume::bytes(&plan(&deepest, 34 * MIB), 0));
+    let said = write::plan(&tree(256), &options(), 34 * MIB).unwrap_err().to_string();
+    assert!(said.ends_with("stands more than 255 directories deep"), "{said}");
+}
+
+#[test]
+fn trees_that_fat_cannot_hold_are_refused_with_the_path_and_the_reason() {
+    let refused = |files: &[(&str, Vec<u8>)]| {
+        let error = write::plan(&volume::tree(files, 0), &options(), 34 * MIB).unwrap_err();
+        let source =
+            std::error::Error::source(&error).map(|source| format!(": {source}")).unwrap_or_default();
+        format!("{error}{source}")
+    };
+    let case = "`/EFI/BOOT` and `/EFI/Boot` are one name on FAT, which does not tell upper from lower case";
+    assert_eq!(refused(&[("EFI/BOOT/a", vec![]), ("EFI/Boot/a", vec![])]), case);
+    let colon = "FAT cannot hold the name of `/d/a:b`: no name has the character ':'";
+    assert_eq!(refused(&[("d/a:b", vec![])]), colon);
+    assert_eq!(
+        refused(&[("end.", vec![])]),
+        "FAT cannot hold the name of `/end.`: it ends in a dot or a space"
+    );
+    for label in ["lower", "TWELVE CHARS", " SPACE", "Ä"] {
+        let options = write::Options { label: label.to_owned(), ..options() };
+        let error = write::plan(&volume::tree(&[], 0), &options, 34 * MIB).unwrap_err();
+        assert_eq!(error, write::WriteError::Label { label: label.to_owned() });
+    }
+    let mut long = volume::tree(&[("long", vec![])], 0);
+    let id = long.lookup(b"long").unwrap();
+    long.node_mut(id).kind = Kind::File(Content::Slice { source: SourceId(1), at: 0, len: 1 << 32 });
+    let error = write::plan(&long, &options(), 8 << 30).unwrap_err().to_string();
+    assert_eq!(error, "`/long` has 4294967296 bytes, and a file on FAT at most 4294967295");
+    let many: Vec<_> = (0..33_000).map(|n| (format!("a name of two entries {n}"), Vec::new())).collect();
+    let error = write::plan(&tree_of(&many), &options(), 64 * MIB).unwrap_err().to_string();
+    assert!(error.contains("on FAT one has at most 65536"), "{error}");
+}
+
+#[test]
+fn contents_stay_references_and_the_least_length_is_the_least() {
+    let mut tree = volume::tree(&[("kernel.efi", vec![])], 0);
+    let id = tree.lookup(b"kernel.efi").unwrap();
+    let len = 50 * MIB + 3;
+    tree.node_mut(id).kind = Kind::File(Content::Slice { source: SourceId(7), at: 99, len });
+    let least = write::minimal_len(&tree, &options(), 0).unwrap();
+    assert_eq!(least % (512 * 1024), 0);
+    let plan = plan(&tree, least);
+    let slice = plan.extents().iter().find(|extent| matches!(extent.data, Data::Slice { .. })).unwrap();
+    assert_eq!((slice.len, &slice.data), (len, &Data::Slice { source: SourceId(7), at: 99 }));
+    assert_eq!(slice.offset % 4096, 0);
+    let slack = write::minimal_len(&tree, &options(), 10 * MIB).unwrap();
+    assert!((10 * MIB..11 * MIB).contains(&(slack - least)), "{least} {slack}");
+    // Without the room between files it still fits a little less, and not much less.
+    assert!(write::plan(&tree, &options(), 52 * MIB).is_ok());
+    assert!(matches!(write::plan(&tree, &options(), 50 * MIB), Err(write::WriteError::NoSpace { .. })));
 }

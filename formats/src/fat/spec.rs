@@ -9,6 +9,10 @@ pub(super) const ENTRY: usize = 32;
 /// Entries that a directory can have.
 pub(super) const ENTRIES_MAX: usize = 65_536;
 
+/// Directories within each other that are written and believed: FAT sets no limit, but a path longer than any system takes
+/// is a damaged volume's.
+pub(super) const DEPTH_MAX: usize = 255;
+
 /// Clusters at which a volume becomes FAT32: whoever reads it decides by this number alone.
 pub(super) const FAT32_CLUSTERS: u64 = 65_525;
 

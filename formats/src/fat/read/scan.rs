@@ -7,7 +7,7 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use super::super::fault::{Fault, Finding, Place};
-use super::super::spec::{ENTRIES_MAX, ENTRY, READ_ONLY, fold};
+use super::super::spec::{DEPTH_MAX, ENTRIES_MAX, ENTRY, READ_ONLY, fold};
 use super::boot::Shape;
 use super::dir::{Entry, What, entries};
 use super::table::{Chain, Run, Table, Used, follow};
@@ -15,9 +15,6 @@ use super::{ReadError, Width};
 use crate::plan::SourceId;
 use crate::read_at::ReadAt;
 use crate::tree::{Content, Kind, Meta, Name, Node, NodeId, Origin, Segment, Tree};
-
-/// Directories within each other that are believed.
-const DEPTH_MAX: usize = 255;
 
 /// Findings that are told.
 const FINDINGS_MAX: usize = 500;

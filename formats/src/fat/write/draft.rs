@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::super::spec::{ENTRIES_MAX, ENTRY, LONG_UNITS, fold};
+use super::super::spec::{DEPTH_MAX, ENTRIES_MAX, ENTRY, LONG_UNITS, fold};
 use super::names::{Short, shorten, units};
 use super::{Shown, WriteError};
 use crate::time::Time;
@@ -25,6 +25,7 @@ pub(super) struct DraftDir {
     pub(super) path: Vec<u8>,
     /// The directory that it stands in; the root's is itself.
     pub(super) parent: usize,
+    depth: usize,
     pub(super) mtime: Time,
     pub(super) items: Vec<Item>,
     /// Entries that stand before the items: `.` and `..`, or the label.
@@ -82,6 +83,7 @@ impl<'a> Draft<'a> {
         let root = DraftDir {
             path: Vec::new(),
             parent: 0,
+            depth: 0,
             mtime,
             items: Vec::new(),
             leading: usize::from(labelled),
@@ -106,6 +108,7 @@ impl<'a> Draft<'a> {
     ) -> Result<(), WriteError> {
         let Some(entries) = tree.entries(node) else { return Ok(()) };
         let path = self.dirs[dir].path.clone();
+        let depth = self.dirs[dir].depth + 1;
         let units = fat_names(&path, entries)?;
         let names: Vec<&[u8]> = entries.keys().map(Name::as_bytes).collect();
         for (((name, id), units), short) in entries.iter().zip(units).zip(shorten(&names)) {
@@ -113,9 +116,17 @@ impl<'a> Draft<'a> {
             let node = tree.node(*id);
             let mtime = node.meta.mtime;
             let target = match &node.kind {
+                Kind::Dir(_) if depth > DEPTH_MAX => return Err(WriteError::TooDeep { path: Shown(path) }),
                 Kind::Dir(_) => {
                     nodes.push(*id);
-                    self.dirs.push(DraftDir { path, parent: dir, mtime, items: Vec::new(), leading: 2 });
+                    self.dirs.push(DraftDir {
+                        path,
+                        parent: dir,
+                        depth,
+                        mtime,
+                        items: Vec::new(),
+                        leading: 2,
+                    });
                     Target::Dir(self.dirs.len() - 1)
                 }
                 Kind::File(content) if content.len() > FILE_MAX => {

@@ -96,6 +96,12 @@ pub enum WriteError {
         /// Entries that it takes.
         entries: usize,
     },
+    /// A directory deeper than we read.
+    #[error("directory `{path}` stands more than {} directories deep", super::spec::DEPTH_MAX)]
+    TooDeep {
+        /// Where it stands.
+        path: Shown,
+    },
     /// A label that FAT cannot hold.
     #[error(
         "`{label}` cannot be a FAT label: at most 11 characters of A-Z, 0-9, space and $%'-_@~`!(){{}}^#&, no space at an end"
