@@ -255,9 +255,10 @@ fn holds(keys: &PartitionKeys, fs: FsKey, label: &str, at: &At, checker: &mut Ch
         ("uuid", keys.uuid.is_some(), fs != FsKey::None, "is for partitions with a file system"),
         ("fs-label", keys.fs_label.is_some(), fs != FsKey::None, "is for partitions with a file system"),
     ];
-    for (key, ..) in foreign.iter().filter(|(_, given, right, _)| *given && !right) {
-        let (.., why) = foreign.iter().find(|entry| entry.0 == *key).unwrap_or(&foreign[0]);
-        checker.misplaced(at.key(key), format!("`{key}` {why}"));
+    for (key, given, right, whose) in foreign {
+        if given && !right {
+            checker.misplaced(at.key(key), format!("`{key}` {whose}"));
+        }
     }
     match fs {
         FsKey::Fat32 => Holds::Fat32 {
