@@ -8,12 +8,10 @@ use crate::sources::fault::EntryFault;
 /// Bytes of a tar block.
 pub(super) const BLOCK: usize = 512;
 
-/// Fills after a long jump. Most files of a system are small, so a few headers usually follow in it; measured on a
-/// Debian root of 108,858 entries, 8 KiB costs a third less than 2 KiB and a third less than 64 KiB.
-const JUMP: usize = 8 << 10;
-
-/// Fills while headers follow one another closely.
-const STRIDE: usize = 64 << 10;
+/// Bytes read at a time. Most files of a system are small, so the next header often lies in them. Finding the
+/// headers of a Debian root of 109,429 entries takes 74 ms of processor time with 4 KiB, 78 with 1 KiB, 90 with
+/// 16 KiB and 132 with 64 KiB, the archive in the page cache; growing the window while headers are close gains nothing.
+const FILL: usize = 4 << 10;
 
 /// A window onto an archive.
 pub(super) struct Window<'a> {
@@ -25,7 +23,7 @@ pub(super) struct Window<'a> {
 
 impl<'a> Window<'a> {
     pub(super) fn new(archive: &'a dyn ReadAt) -> Self {
-        Self { archive, size: archive.size(), buf: Vec::with_capacity(STRIDE), start: 0 }
+        Self { archive, size: archive.size(), buf: Vec::with_capacity(FILL), start: 0 }
     }
 
     /// First byte after the archive.
@@ -68,11 +66,8 @@ impl<'a> Window<'a> {
     }
 
     fn fill(&mut self, at: u64) -> Result<(), TarError> {
-        let end = self.start.saturating_add(self.buf.len() as u64);
-        let near = at.saturating_sub(end) < STRIDE as u64;
-        let wanted = if near && at >= self.start { STRIDE } else { JUMP };
         let left = usize::try_from(self.size.saturating_sub(at)).unwrap_or(usize::MAX);
-        self.buf.resize(wanted.min(left), 0);
+        self.buf.resize(FILL.min(left), 0);
         self.start = at;
         self.archive.read_exact_at(at, &mut self.buf).map_err(|source| TarError::Read { at, source })
     }
