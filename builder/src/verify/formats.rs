@@ -1,6 +1,7 @@
 //! The formats of an image against their specifications, by the readers and checkers of `formats`.
 
 use amiforge_formats::ext4;
+use amiforge_formats::fat;
 use amiforge_formats::finding::Severity;
 use amiforge_formats::gpt;
 use amiforge_formats::read_at::{ReadAt, Window};
@@ -125,8 +126,10 @@ fn check_partition(medium: &Medium, partition: &Partition, report: &mut Report) 
         damaged("it does not lie within the image, or no reader knows it".to_owned());
         return None;
     };
-    if slot.holds == Holds::Ext4 {
-        check_ext4(&slot.window(medium)?, &mut damaged);
+    match slot.holds {
+        Holds::Ext4 => check_ext4(&slot.window(medium)?, &mut damaged),
+        Holds::Fat => check_fat(&slot.window(medium)?, &mut damaged),
+        _ => {}
     }
     let volume = Volume::read(medium, &slot).map_err(|error| damaged(chain(&error))).ok().flatten();
     let found = volume.as_ref().and_then(|volume| volume.facts.uuid.as_ref());
@@ -154,6 +157,16 @@ fn check_ext4(window: &impl ReadAt, damaged: &mut impl FnMut(String)) {
             if found.more > 0 {
                 damaged(format!("{} more findings", found.more));
             }
+        }
+    }
+}
+
+fn check_fat(window: &impl ReadAt, damaged: &mut impl FnMut(String)) {
+    match fat::check::check(window) {
+        Err(error) => damaged(chain(&error)),
+        Ok(found) => {
+            let damage = found.iter().filter(|finding| finding.severity == Severity::Damage);
+            damage.for_each(|finding| damaged(finding.to_string()));
         }
     }
 }
