@@ -17,3 +17,8 @@ lint:
 # the large inputs of the end-to-end suites
 inputs:
     tests/inputs/make.sh
+
+# times beside a plain copy and what a user would do instead
+bench *ARGS:
+    cargo build --release -p amiforge
+    cargo bench -p amiforge-tests --bench build -- {{ARGS}}

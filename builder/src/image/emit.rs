@@ -61,6 +61,23 @@ pub fn digest(
     emission.run(*options)
 }
 
+/// Writes a plan as [`emit`] does, and digests nothing: for a file that nobody vouches for. Gives the number of
+/// bytes written.
+///
+/// # Errors
+/// [`EmitError`].
+pub fn write(
+    plan: &Plan,
+    sources: &dyn Sources,
+    path: &Path,
+    options: &Options,
+    progress: &dyn Progress,
+    interrupt: &Interrupt,
+) -> Result<u64, EmitError> {
+    let emitted = emit_by(Hashing::Nobody, plan, sources, path, *options, progress, interrupt)?;
+    Ok(emitted.written)
+}
+
 /// Who digests the blocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Hashing {
@@ -68,6 +85,8 @@ pub(super) enum Hashing {
     Chain,
     /// Whoever gathered them.
     Gatherers,
+    /// Nobody; there is no digest of the whole either.
+    Nobody,
 }
 
 impl Hashing {
@@ -347,7 +366,9 @@ impl<'a> Emission<'a> {
     /// Adds the next window to the chain.
     fn hash(&self, mut digester: Digester, window: Arc<Gathered>) {
         let Gathered { survey, buffer, hashed } = &*window;
-        digester.take(survey, buffer.as_ref(), hashed.as_deref());
+        if self.hashing != Hashing::Nobody {
+            digester.take(survey, buffer.as_ref(), hashed.as_deref());
+        }
         self.progress.advance(survey.range.end - survey.range.start);
         let mut queue = self.lock();
         queue.digester = Some(digester);

@@ -17,7 +17,7 @@ use std::path::PathBuf;
 use amiforge_formats::digest::Digest;
 
 pub use blocks::{Aggregate, Block, BlockMap, Run};
-pub use emit::{digest, emit};
+pub use emit::{digest, emit, write};
 
 /// How to write an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -91,7 +91,7 @@ fn expected_blocks(plan: &Plan, bytes: &[u8]) -> Vec<Block> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
     fn the_file_has_the_bytes_of_the_plan_and_the_digests_are_of_the_file(plan in plan()) {
@@ -105,6 +105,12 @@ proptest! {
             prop_assert!(fs::read(&path).unwrap() == bytes, "bytes with {} threads", threads);
             prop_assert_eq!(emitted.plain, Digest::of(&bytes));
             prop_assert_eq!(emitted.blocks.iter().collect::<Vec<_>>(), expected_blocks(&plan, &bytes));
+            let again = directory.path().join("again.raw");
+            write(&plan, &Pattern, &again, &options, &Silent, &Interrupt::new()).unwrap();
+            prop_assert!(fs::read(&again).unwrap() == bytes, "bytes without digests");
+            fs::remove_file(&again).unwrap();
+            let seen = digest(&plan, &Pattern, &options, &Silent, &Interrupt::new()).unwrap();
+            prop_assert_eq!((&seen.blocks, seen.plain), (&emitted.blocks, emitted.plain));
             prop_assert_eq!((emitted.len, emitted.blocks.len()), (plan.len(), plan.len().div_ceil(BLOCK)));
         }
     }
