@@ -111,7 +111,7 @@ pub(crate) fn make(variant: &Variant, root: &Path, scratch: &Path) -> Option<Pat
     args.push(variant.2);
     let output = oracle::run("mke2fs", &args);
     if !output.status.success() {
-        println!("mke2fs does not make `{}`: {}", variant.0, String::from_utf8_lossy(&output.stderr));
+        eprintln!("mke2fs does not make `{}`: {}", variant.0, String::from_utf8_lossy(&output.stderr));
         return None;
     }
     if variant.0 == "quota" {

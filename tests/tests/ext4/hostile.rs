@@ -260,7 +260,7 @@ fn a_corrupt_field_is_named_by_the_checker_and_refused_by_the_reader() {
     }
     let scratch = scratch::folder();
     let (_, bytes) = sweep::image(scratch.path());
-    let sound = Image::new(bytes.clone());
+    let sound = Image::new(&bytes);
     let file_system = open(&bytes).unwrap();
     if !sweep::has_attributes(&file_system) {
         return oracle::skip("files of the scratch folder have no attributes");
@@ -301,7 +301,7 @@ fn a_truncated_image_is_refused_with_both_lengths() {
         for error in [open(&cut).err(), check(&cut).err()] {
             match error {
                 Some(ReadError::Truncated { found, needed: said }) => {
-                    assert_eq!((found, said), (len as u64, needed))
+                    assert_eq!((found, said), (len as u64, needed));
                 }
                 other => panic!("{len}: {other:?}"),
             }

@@ -46,8 +46,8 @@ fn crc(seed: u32, bytes: &[u8]) -> u32 {
 
 impl Image {
     /// Takes a sound image with checksums.
-    pub(crate) fn new(bytes: Vec<u8>) -> Self {
-        let file_system = open(&bytes).unwrap();
+    pub(crate) fn new(bytes: &Vec<u8>) -> Self {
+        let file_system = open(bytes).unwrap();
         let superblock = file_system.superblock();
         assert!(superblock.has_checksums());
         let bitmaps = file_system.groups().iter();
@@ -81,16 +81,6 @@ impl Image {
     /// First byte of an inode.
     pub(crate) fn inode(&self, number: u32) -> usize {
         self.inodes[number as usize - 1]
-    }
-
-    /// First byte of a group's descriptor.
-    pub(crate) fn descriptor(&self, group: usize) -> usize {
-        self.descriptors[group]
-    }
-
-    /// First byte of a group's block bitmap and of its inode bitmap.
-    pub(crate) fn bitmaps(&self, group: usize) -> [usize; 2] {
-        self.bitmaps[group]
     }
 
     fn inode_seed(&self, number: u32) -> u32 {

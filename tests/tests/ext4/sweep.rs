@@ -190,7 +190,7 @@ fn sweep(words: fn(u16) -> Vec<u16>) -> Vec<String> {
     let scratch = scratch::folder();
     let (path, bytes) = image(scratch.path());
     let targets = targets(&bytes);
-    let sound = Image::new(bytes);
+    let sound = Image::new(&bytes);
     assert_eq!(judge(&sound, &path), Verdict::Agree);
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(8);
     let (next, missed) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
@@ -208,7 +208,7 @@ fn sweep(words: fn(u16) -> Vec<u16>) -> Vec<String> {
             });
         }
     });
-    println!("agreed on {} changes", agreed.into_inner());
+    eprintln!("agreed on {} changes", agreed.into_inner());
     missed.into_inner().unwrap()
 }
 
@@ -231,7 +231,7 @@ fn one(
                     agreed.fetch_add(1, Ordering::Relaxed);
                 }
                 Verdict::Missed(said) => missed.push(format!("{place}: {said}")),
-                Verdict::Stricter(said) => println!("stricter: {place}: {said}"),
+                Verdict::Stricter(said) => eprintln!("stricter: {place}: {said}"),
             }
         }
     }
@@ -253,5 +253,35 @@ fn what_e2fsck_finds_the_checker_finds_for_more_values() {
         let missed =
             sweep(|word| vec![word ^ 2, word ^ 0x100, word ^ 0x8000, word.wrapping_add(3), 0, 0xffff]);
         assert!(missed.is_empty(), "{missed:#?}");
+    }
+}
+
+#[test]
+#[ignore = "writes into the repository: seeds for the fuzz target"]
+fn seeds_for_the_fuzz_target_are_written() {
+    if !oracle::ready(&["mke2fs"], false) {
+        return;
+    }
+    let corpus = scratch::repository().join("fuzz/corpus/ext4");
+    fs::create_dir_all(&corpus).unwrap();
+    let scratch = scratch::folder();
+    let root = scratch.path().join("root");
+    fs::create_dir_all(root.join("a/b")).unwrap();
+    fs::write(root.join("a/file"), vec![1; 3000]).unwrap();
+    std::os::unix::fs::symlink("f".repeat(80), root.join("link")).unwrap();
+    for number in 0..60 {
+        fs::write(root.join(format!("a/b/{number}-{}", "n".repeat(20))), b"").unwrap();
+    }
+    let options: [&[&str]; 3] = [
+        &["-t", "ext4", "-b", "1024", "-N", "96", "-O", "^has_journal,^resize_inode"],
+        &["-t", "ext4", "-b", "1024", "-N", "96", "-O", "^has_journal,^metadata_csum"],
+        &["-t", "ext2", "-b", "1024", "-N", "96", "-I", "128"],
+    ];
+    for (number, options) in options.iter().enumerate() {
+        let path = corpus::make(&("seed", options, "320k"), &root, scratch.path()).unwrap();
+        corpus::index_directories(&path);
+        let mut seed = vec![number as u8];
+        seed.extend(fs::read(path).unwrap());
+        fs::write(corpus.join(format!("seed-{number}")), seed).unwrap();
     }
 }
