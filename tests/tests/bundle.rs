@@ -36,7 +36,8 @@ fn build(recipe: &Path, out: &Path) -> Command {
 
 /// Names in a folder, but for the inputs.
 fn left(folder: &Path) -> Vec<String> {
-    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let entries =
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let mut names: Vec<_> = entries.filter(|name| name != "tree" && name != "recipe.toml").collect();
     names.sort();
     names
@@ -52,7 +53,10 @@ fn a_killed_build_leaves_nothing_under_the_final_name_and_the_next_one_clears_up
         let mut child = build(&recipe, &out).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         let partial = folder.path().join(".out.partial/disk.raw");
         let begun = Instant::now();
-        while !partial.exists() && begun.elapsed() < Duration::from_secs(60) && child.try_wait().unwrap().is_none() {
+        while !partial.exists()
+            && begun.elapsed() < Duration::from_secs(60)
+            && child.try_wait().unwrap().is_none()
+        {
             std::hint::spin_loop();
         }
         std::thread::sleep(Duration::from_millis(delay));
@@ -129,7 +133,8 @@ fn verification_names_the_partition_and_the_file_of_a_flipped_bit() {
     let json = program::run(&["verify", "--json", &out.to_string_lossy()]);
     assert_eq!(json.status.code(), Some(3));
     let json: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
-    let kinds: Vec<_> = json["differences"].as_array().unwrap().iter().map(|one| one["kind"].clone()).collect();
+    let kinds: Vec<_> =
+        json["differences"].as_array().unwrap().iter().map(|one| one["kind"].clone()).collect();
     assert_eq!(kinds, ["sum", "block", "image"], "{json}");
     disk.write_all_at(&[image[at]], at as u64).unwrap();
     assert_eq!(verify().0, Some(0));
@@ -144,6 +149,7 @@ fn sha256sum_agrees_with_the_sums() {
     let recipe = recipe(folder.path(), 1);
     let out = folder.path().join("out");
     assert!(build(&recipe, &out).output().unwrap().status.success());
-    let checked = Command::new("sha256sum").args(["-c", "--strict", "SHA256SUMS"]).current_dir(&out).output().unwrap();
+    let checked =
+        Command::new("sha256sum").args(["-c", "--strict", "SHA256SUMS"]).current_dir(&out).output().unwrap();
     assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stdout));
 }
