@@ -1,6 +1,10 @@
 //! The ext4 writer judged by e2fsprogs: trees of every shape are planned, written to a file and checked.
 
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests stand outside test functions")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "helpers of tests stand outside test functions"
+)]
 
 use std::collections::BTreeMap;
 use std::io;
