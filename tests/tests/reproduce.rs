@@ -21,7 +21,7 @@ size = 1
 [[source]]
 kind = "dir"
 path = "tree"
-owners = [{ path = "home/**", uid = 1000, gid = 1000 }]
+owners = [{ path = "home/**", owner = "1000:1000" }]
 
 [[file]]
 path = "/etc/motd"
