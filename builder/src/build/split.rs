@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Kind, Meta, Name, Node, NodeId, Printable, Tree, TreeError};
 
-use crate::recipe::Partition;
+use crate::recipe::{Holds, Partition};
 
 /// Why a tree cannot be divided.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -79,7 +79,13 @@ pub(super) fn split(
         Some(root) => drop(trees.insert(root, tree)),
         None => nothing_left(&tree)?,
     }
-    Ok((0..partitions.len()).map(|index| trees.remove(&index)).collect())
+    // A file system that nothing is put on has a root nevertheless, and the listing shows it.
+    let empty = |partition: &Partition| {
+        let holds_files = matches!(partition.holds, Holds::Fat32 { .. } | Holds::Ext4 { .. });
+        holds_files.then(|| Tree::new(Meta::root_owned(0o755, time)))
+    };
+    let tree_of = |(index, partition)| trees.remove(&index).or_else(|| empty(partition));
+    Ok(partitions.iter().enumerate().map(tree_of).collect())
 }
 
 /// Makes a folder and those above it, where they are missing.
