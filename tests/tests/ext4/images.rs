@@ -53,7 +53,7 @@ fn compare(path: &Path, node: &Node, image: &[u8]) {
     assert_eq!(node.meta.mtime.secs, meta.mtime(), "{}", path.display());
     match &node.kind {
         Kind::File(content) => {
-            assert!(bytes_of(content, image) == fs::read(path).unwrap(), "{}", path.display())
+            assert!(bytes_of(content, image) == fs::read(path).unwrap(), "{}", path.display());
         }
         Kind::Symlink(target) => assert_eq!(&**target, fs::read_link(path).unwrap().as_os_str().as_bytes()),
         Kind::CharDevice { major, minor } => assert_eq!((*major, *minor), (1, 3)),

@@ -199,7 +199,7 @@ fn by_mkext4(tree: &Tree, image: &[u8]) {
                     assert!(file_system.read_file(entry.inode).unwrap() == bytes_of(content, image));
                 }
                 Kind::Symlink(target) => {
-                    assert_eq!(file_system.symlink_target(entry.inode).unwrap(), &**target)
+                    assert_eq!(file_system.symlink_target(entry.inode).unwrap(), &**target);
                 }
                 _ => {}
             }
@@ -229,10 +229,10 @@ fn by_ext4_view(tree: &Tree, image: &[u8]) {
         assert_eq!(found, (node.meta.mode, node.meta.uid, node.meta.gid, node.meta.mtime.secs), "{path:?}");
         match &node.kind {
             Kind::File(content) => {
-                assert!(file_system.read(path).unwrap() == bytes_of(content, image), "{path:?}")
+                assert!(file_system.read(path).unwrap() == bytes_of(content, image), "{path:?}");
             }
             Kind::Symlink(target) => {
-                assert_eq!(file_system.read_link(path).unwrap().as_ref(), &**target, "{path:?}")
+                assert_eq!(file_system.read_link(path).unwrap().as_ref(), &**target, "{path:?}");
             }
             Kind::Dir(entries) => {
                 let found = file_system.read_dir(path).unwrap().count();
