@@ -28,3 +28,18 @@ pub(crate) fn u32(bytes: &[u8], at: usize) -> u32 {
 pub(crate) fn u64(bytes: &[u8], at: usize) -> u64 {
     u64::from_le_bytes(array(bytes, at))
 }
+
+/// The big-endian 32-bit number at `at` (the journal is big-endian).
+pub(crate) fn be32(bytes: &[u8], at: usize) -> u32 {
+    u32::from_be_bytes(array(bytes, at))
+}
+
+/// The 32-bit number of a low and a high half.
+pub(crate) fn halves16(low: u16, high: u16) -> u32 {
+    u32::from(low) | u32::from(high) << 16
+}
+
+/// The 64-bit number of a low and a high half.
+pub(crate) fn halves32(low: u32, high: u32) -> u64 {
+    u64::from(low) | u64::from(high) << 32
+}

@@ -4,10 +4,9 @@
 //! - Directories join. Their mode, owner and attributes must agree; of their times the earlier source's stays (a
 //!   directory's time says when names in it changed, which no overlay can agree with), unless the later overrides.
 //!   A directory that only names below it made, and the top folder of a `dir` source, yield to any other.
-//! - Anything else must be equal in kind, metadata, time and content, or be overridden. What overrides a directory
-//!   takes everything below it away.
-//! - No source's path may lead through another's symlink, not even with `override`: in a system whose `/lib` is a
-//!   link, a directory `/lib` would hide every library.
+//! - Anything else must be equal in kind, metadata, time and content, or be overridden with all below it.
+//! - No source's path may lead through another's symlink, not even with `override`: where `/lib` is a link, a
+//!   directory `/lib` would hide every library.
 
 use std::io;
 
