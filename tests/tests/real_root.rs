@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use amiforge_tests::archive;
 use amiforge_tests::oracle::{self, Mounted};
 use amiforge_tests::program::{self, Bundle};
 use amiforge_tests::scratch;
@@ -88,6 +89,17 @@ fn judged_by_all(tar: &Path, size: &str) {
 }
 
 const ORACLES: [&str; 7] = ["e2fsck", "fsck.fat", "sgdisk", "sfdisk", "python3", "mount", "dd"];
+
+#[test]
+fn one_of_everything_is_clean_and_equal_to_its_tar() {
+    if !oracle::ready(&ORACLES, true) {
+        return;
+    }
+    let folder = scratch::folder();
+    let tar = folder.path().join("root.tar");
+    std::fs::write(&tar, archive::one_of_everything()).unwrap();
+    judged_by_all(&tar, "1");
+}
 
 #[test]
 fn a_small_debian_root_is_clean_and_equal_to_its_tar() {
