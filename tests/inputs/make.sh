@@ -14,9 +14,10 @@ more=python3-full,gcc,g++,linux-headers-cloud-amd64,perl-doc,manpages-dev,nodejs
 
 make() { # NAME PACKAGES RECOMMENDS
   [ -f "$folder/$1" ] && return 0
+  # The name ends in .tar: that is how mmdebstrap knows what to make.
   mmdebstrap --quiet --variant=minbase --aptopt="Apt::Install-Recommends \"$3\"" --include="$2" \
-    bookworm "$folder/.$1.part"
-  mv "$folder/.$1.part" "$folder/$1"
+    bookworm "$folder/.part-$1"
+  mv "$folder/.part-$1" "$folder/$1"
 }
 # about 350 MB and 11,600 entries: boots, has capabilities and POSIX ACLs
 make min.tar "$base" false
