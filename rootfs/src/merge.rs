@@ -1,5 +1,4 @@
-//! Merging: the trees of sources, in order, into one. A path that two sources give must be the same in both, unless
-//! the later one overrides.
+//! Merging: the trees of sources, in order, into one. A path given twice must be the same, or be overridden.
 //!
 //! - Directories join. Their mode, owner and attributes must agree; of their times the earlier source's stays (a
 //!   directory's time says when names in it changed, which no overlay can agree with), unless the later overrides.
