@@ -9,6 +9,8 @@ pub mod inspect;
 pub mod interrupt;
 pub mod manifest;
 pub mod progress;
+#[cfg(feature = "aws")]
+pub mod publish;
 pub mod recipe;
 pub mod repro;
 pub mod verify;

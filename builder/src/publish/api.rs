@@ -1,0 +1,11 @@
+//! What publishing needs of the service, in plain types: the six calls of EBS direct, and what EC2 tells of
+//! snapshots.
+//!
+//! One call is one request: nothing here repeats, waits or checks. Whoever implements a trait gives back what the
+//! service said; [`super::retry`] decides whether to ask again. Knows no AWS crate.
+
+mod ebs;
+mod snapshots;
+
+pub use ebs::{Changed, ChangedPage, Ebs, Encryption, Listed, ListedPage, Put, Start, Started};
+pub use snapshots::{Snapshot, SnapshotState, Snapshots};

@@ -1,0 +1,167 @@
+//! The six calls of EBS direct through `aws-sdk-ebs`.
+//!
+//! Blocks travel as they are: the bytes are neither copied nor hashed here (`PutSnapshotBlock` is signed with
+//! `UNSIGNED-PAYLOAD`, and the service checks the digest that the manifest has).
+
+use amiforge_formats::digest::{BLOCK, Digest};
+use aws_config::SdkConfig;
+use aws_sdk_ebs::Client;
+use aws_sdk_ebs::operation::start_snapshot::builders::StartSnapshotFluentBuilder;
+use aws_sdk_ebs::primitives::ByteStream;
+use aws_sdk_ebs::types::{ChecksumAggregationMethod, ChecksumAlgorithm, Tag};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use bytes::Bytes;
+
+use super::fault::fault;
+use crate::image::Aggregate;
+use crate::publish::api::{Changed, ChangedPage, Ebs, Encryption, Listed, ListedPage, Put, Start, Started};
+use crate::publish::fault::{Fault, FaultKind};
+
+/// Blocks asked for in one page, the most that the service gives.
+const PAGE: i32 = 10_000;
+
+/// EBS direct.
+#[derive(Debug, Clone)]
+pub struct EbsClient(Client);
+
+impl EbsClient {
+    pub(super) fn new(sdk: &SdkConfig) -> Self {
+        Self(Client::new(sdk))
+    }
+}
+
+impl Ebs for EbsClient {
+    async fn start(&self, request: &Start) -> Result<Started, Fault> {
+        let tags = request.tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build());
+        let call = self
+            .0
+            .start_snapshot()
+            .volume_size(i64::from(request.volume_gib))
+            .set_parent_snapshot_id(request.parent.clone())
+            .set_description(request.description.clone())
+            .set_tags(Some(tags.collect()))
+            .client_token(&request.token)
+            .timeout(i32::from(request.timeout_minutes));
+        let answer = encrypted(call, &request.encryption).send().await.map_err(fault)?;
+        check_block_size(answer.block_size)?;
+        let snapshot = answer.snapshot_id.ok_or_else(|| unreadable("StartSnapshot gave no id"))?;
+        Ok(Started { snapshot, names_key: answer.kms_key_arn.is_some() })
+    }
+
+    async fn put(&self, snapshot: &str, put: Put) -> Result<(), Fault> {
+        self.0
+            .put_snapshot_block()
+            .snapshot_id(snapshot)
+            .block_index(index(put.index)?)
+            .data_length(BLOCK as i32)
+            .checksum(BASE64.encode(put.digest.0))
+            .checksum_algorithm(ChecksumAlgorithm::ChecksumAlgorithmSha256)
+            .block_data(ByteStream::from(put.bytes))
+            .send()
+            .await
+            .map_err(fault)?;
+        Ok(())
+    }
+
+    async fn complete(&self, snapshot: &str, written: Aggregate) -> Result<(), Fault> {
+        let count = i32::try_from(written.blocks).map_err(|_| too_far(written.blocks))?;
+        self.0
+            .complete_snapshot()
+            .snapshot_id(snapshot)
+            .changed_blocks_count(count)
+            .checksum(BASE64.encode(written.sha256.0))
+            .checksum_algorithm(ChecksumAlgorithm::ChecksumAlgorithmSha256)
+            .checksum_aggregation_method(ChecksumAggregationMethod::ChecksumAggregationLinear)
+            .send()
+            .await
+            .map_err(fault)?;
+        Ok(())
+    }
+
+    async fn list(&self, snapshot: &str, from: u64, page: Option<String>) -> Result<ListedPage, Fault> {
+        let call = self.0.list_snapshot_blocks().snapshot_id(snapshot).max_results(PAGE);
+        let call = match page {
+            Some(page) => call.next_token(page),
+            None => call.starting_block_index(index(from)?),
+        };
+        let answer = call.send().await.map_err(fault)?;
+        check_block_size(answer.block_size)?;
+        let blocks = answer.blocks.unwrap_or_default().into_iter().map(|block| {
+            let (index, token) = (block.block_index, block.block_token);
+            let (Some(index), Some(token)) = (index.and_then(|index| u64::try_from(index).ok()), token)
+            else {
+                return Err(unreadable("ListSnapshotBlocks gave a block without its index or token"));
+            };
+            Ok(Listed { index, token })
+        });
+        Ok(ListedPage {
+            blocks: blocks.collect::<Result<_, _>>()?,
+            volume_gib: answer.volume_size.and_then(|gib| u64::try_from(gib).ok()).unwrap_or(0),
+            next: answer.next_token.filter(|token| !token.is_empty()),
+        })
+    }
+
+    async fn changed(&self, first: &str, second: &str, page: Option<String>) -> Result<ChangedPage, Fault> {
+        let call = self.0.list_changed_blocks().first_snapshot_id(first).second_snapshot_id(second);
+        let answer = call.max_results(PAGE).set_next_token(page).send().await.map_err(fault)?;
+        check_block_size(answer.block_size)?;
+        let blocks = answer.changed_blocks.unwrap_or_default().into_iter().map(|block| {
+            let index = block.block_index.and_then(|index| u64::try_from(index).ok());
+            let index =
+                index.ok_or_else(|| unreadable("ListChangedBlocks gave a block without its index"))?;
+            Ok(Changed { index, first: block.first_block_token, second: block.second_block_token })
+        });
+        Ok(ChangedPage {
+            blocks: blocks.collect::<Result<_, _>>()?,
+            next: answer.next_token.filter(|token| !token.is_empty()),
+        })
+    }
+
+    async fn block(&self, snapshot: &str, at: u64, token: &str) -> Result<Bytes, Fault> {
+        let call = self.0.get_snapshot_block().snapshot_id(snapshot).block_index(index(at)?);
+        let answer = call.block_token(token).send().await.map_err(fault)?;
+        let stated = answer.checksum.unwrap_or_default();
+        let broken = |error| Fault::own(FaultKind::Transport, format!("the block broke off: {error}"));
+        let bytes = answer.block_data.collect().await.map_err(broken)?.into_bytes();
+        if bytes.len() as u64 != BLOCK {
+            let words = format!("the block came with {} bytes, not {BLOCK}", bytes.len());
+            return Err(Fault::own(FaultKind::Transport, words));
+        }
+        let digest = Digest::of(&bytes);
+        if BASE64.encode(digest.0) != stated {
+            let words = format!("the block came with SHA-256 {digest}, and the service states {stated}");
+            return Err(Fault::own(FaultKind::Checksum, words));
+        }
+        Ok(bytes)
+    }
+}
+
+fn encrypted(call: StartSnapshotFluentBuilder, encryption: &Encryption) -> StartSnapshotFluentBuilder {
+    match encryption {
+        Encryption::AsAccount => call,
+        Encryption::DefaultKey => call.encrypted(true),
+        Encryption::Key(arn) => call.encrypted(true).kms_key_arn(arn),
+    }
+}
+
+/// The service states its block size in every answer that has to do with blocks; ours are made for one.
+fn check_block_size(stated: Option<i32>) -> Result<(), Fault> {
+    match stated {
+        Some(stated) if stated as u64 == BLOCK => Ok(()),
+        Some(stated) => Err(unreadable(format!("the service has blocks of {stated} bytes, not {BLOCK}"))),
+        None => Err(unreadable("the service does not state the size of its blocks")),
+    }
+}
+
+fn index(index: u64) -> Result<i32, Fault> {
+    i32::try_from(index).map_err(|_| too_far(index))
+}
+
+fn too_far(index: u64) -> Fault {
+    Fault::own(FaultKind::Refused, format!("block {index} lies beyond the largest volume"))
+}
+
+fn unreadable(words: impl Into<String>) -> Fault {
+    Fault::own(FaultKind::Unreadable, words)
+}

@@ -1,0 +1,94 @@
+//! From the errors of the AWS clients to [`Fault`].
+
+use aws_credential_types::provider::error::CredentialsError;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+
+use crate::publish::fault::{Fault, FaultKind};
+
+/// The fault that an error of a client stands for.
+#[expect(clippy::needless_pass_by_value, reason = "what `map_err` hands over")]
+pub(super) fn fault<E>(error: SdkError<E, HttpResponse>) -> Fault
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+{
+    match &error {
+        SdkError::TimeoutError(_) => Fault::own(FaultKind::TimedOut, "no answer in time"),
+        SdkError::DispatchFailure(failure) => {
+            let kind = if failure.is_timeout() {
+                FaultKind::TimedOut
+            } else if failure.is_user() {
+                FaultKind::Refused
+            } else if failure.is_io() || failure.is_other() && failure.as_other().is_some() {
+                FaultKind::Transport
+            } else {
+                no_credentials(&error).unwrap_or(FaultKind::Transport)
+            };
+            Fault::own(kind, words(&error))
+        }
+        SdkError::ConstructionFailure(_) => {
+            Fault::own(no_credentials(&error).unwrap_or(FaultKind::Refused), words(&error))
+        }
+        SdkError::ServiceError(failure) => answered(failure.err(), failure.raw()),
+        SdkError::ResponseError(failure) => {
+            // An answer that broke off may be whole the next time; one that says nothing sensible is another's.
+            let status = failure.raw().status().as_u16();
+            let kind = Fault::classify(status, None, "", None);
+            let kind = if kind == FaultKind::Unreadable { FaultKind::Transport } else { kind };
+            Fault { status: Some(status), ..Fault::own(kind, words(&error)) }
+        }
+        _ => Fault::own(FaultKind::Transport, words(&error)),
+    }
+}
+
+/// The fault of an answer that is an error.
+fn answered(error: &impl ProvideErrorMetadata, raw: &HttpResponse) -> Fault {
+    let status = raw.status().as_u16();
+    // The clients drop the reason of errors that their model does not know, and the words of some.
+    let body = raw.body().bytes().and_then(|body| serde_json::from_slice::<serde_json::Value>(body).ok());
+    let text = |keys: &[&str]| {
+        let body = body.as_ref()?;
+        keys.iter().find_map(|key| Some(body.get(*key)?.as_str()?.to_owned()))
+    };
+    let named = raw.headers().get("x-amzn-errortype").map(|name| name.split(':').next().unwrap_or(name));
+    let code = named.or_else(|| error.code()).map(str::to_owned);
+    let message = text(&["Message", "message"]).or_else(|| error.message().map(str::to_owned));
+    let message = message.unwrap_or_default();
+    let reason = text(&["Reason", "reason"]);
+    let id = ["x-amzn-requestid", "x-amz-request-id"].iter().find_map(|name| raw.headers().get(*name));
+    Fault {
+        kind: Fault::classify(status, code.as_deref(), &message, reason.as_deref()),
+        code,
+        message,
+        reason,
+        status: Some(status),
+        request_id: id.map(str::to_owned),
+    }
+}
+
+/// Whether an error comes from looking for credentials.
+fn no_credentials(error: &(dyn std::error::Error + 'static)) -> Option<FaultKind> {
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        if error.is::<CredentialsError>() {
+            return Some(FaultKind::NoCredentials);
+        }
+        cause = error.source();
+    }
+    None
+}
+
+/// The error with its causes, on one line.
+fn words(error: &(impl std::error::Error + 'static)) -> String {
+    let mut words = Vec::new();
+    let mut cause: Option<&dyn std::error::Error> = Some(error);
+    while let Some(error) = cause {
+        let text = error.to_string();
+        if words.last() != Some(&text) {
+            words.push(text);
+        }
+        cause = error.source();
+    }
+    words.join(": ")
+}

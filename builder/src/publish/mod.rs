@@ -1,0 +1,11 @@
+//! Publishing: blocks into a snapshot, a snapshot into an image that can be launched, and the proof that both hold
+//! what was built.
+//!
+//! Everything but [`aws`] speaks of the service through the traits of [`api`]; errors are told apart by
+//! [`fault::FaultKind`], repeated by [`retry`] and by nothing else. Facts of the service stand where they are used.
+
+pub mod api;
+pub mod aws;
+pub mod backoff;
+pub mod fault;
+pub mod retry;
