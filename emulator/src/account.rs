@@ -1,0 +1,74 @@
+//! Who may call: the accounts of the local region and their access keys. Knows nothing of signatures.
+//!
+//! Further accounts come from `accounts.json` in the state folder: `[{"account": "222222222222", "access_key_id":
+//! "...", "secret_access_key": "..."}]`.
+
+use std::collections::BTreeMap;
+use std::io::ErrorKind;
+use std::path::Path;
+
+use serde::Deserialize;
+
+use crate::error::Error;
+
+/// The account of the demo key.
+pub const ACCOUNT: &str = "123456789012";
+/// The id of the demo key; it belongs to [`ACCOUNT`] and is no secret.
+pub const ACCESS_KEY_ID: &str = "AKIALOCALREGION00000";
+/// The demo key.
+pub const SECRET_ACCESS_KEY: &str = "local-region-secret-key";
+
+/// An access key.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Key {
+    /// The account that it belongs to: twelve digits.
+    pub(crate) account: String,
+    /// Its public half.
+    #[serde(rename = "access_key_id")]
+    pub(crate) id: String,
+    /// Its secret half.
+    #[serde(rename = "secret_access_key")]
+    pub(crate) secret: String,
+}
+
+/// All access keys, by their ids.
+#[derive(Debug)]
+pub(crate) struct Accounts(BTreeMap<String, Key>);
+
+impl Accounts {
+    /// The demo keys and those of `accounts.json` in the folder.
+    pub(crate) fn load(folder: &Path) -> Result<Self, Error> {
+        let own = [(ACCESS_KEY_ID, SECRET_ACCESS_KEY), ("testing", "testing")];
+        let own = own.map(|(id, secret)| Key {
+            account: ACCOUNT.to_owned(),
+            id: id.to_owned(),
+            secret: secret.to_owned(),
+        });
+        let path = folder.join("accounts.json");
+        let further: Vec<Key> = match std::fs::read(&path) {
+            Ok(text) => serde_json::from_slice(&text)
+                .map_err(|error| Error::Damaged { path: path.clone(), what: error.to_string() })?,
+            Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
+            Err(error) => return Err(Error::io("read", path)(error)),
+        };
+        for key in &further {
+            if key.account.len() != 12 || !key.account.bytes().all(|byte| byte.is_ascii_digit()) {
+                let what = format!("account `{}` is not twelve digits", key.account);
+                return Err(Error::Damaged { path, what });
+            }
+        }
+        let all = own.into_iter().chain(further).map(|key| (key.id.clone(), key));
+        Ok(Self(all.collect()))
+    }
+
+    /// The key of an id.
+    pub(crate) fn key(&self, id: &str) -> Option<&Key> {
+        self.0.get(id)
+    }
+
+    /// Whether there is such an account.
+    pub(crate) fn knows(&self, account: &str) -> bool {
+        self.0.values().any(|key| key.account == account)
+    }
+}

@@ -1,0 +1,150 @@
+//! One request and its answer: who sent it, whose it is, what goes wrong with it on purpose, and the note of it.
+
+use http::{Request, StatusCode};
+use hyper::body::Incoming;
+
+use super::reply::{Content, Response};
+use super::signed::{Payload, Signed};
+use super::{Dropped, body};
+use crate::faults::Fault;
+use crate::services::{Service, Trouble};
+use crate::sigv4::{Claim, Denial, UNSIGNED};
+use crate::state::digest::Digest;
+use crate::state::ids;
+use crate::trail::Seen;
+use crate::world::World;
+
+/// Answers a request.
+pub(crate) async fn exchange(world: &World, request: Request<Incoming>) -> Result<Response, Dropped> {
+    let (parts, incoming) = request.into_parts();
+    let request_id = ids::uuid();
+    let claim = match Claim::read(&parts) {
+        Ok(claim) => claim,
+        Err(denial) => {
+            body::whole(incoming).await.map_err(Dropped::Torn)?;
+            return Ok(Service::guess(&parts).refuse(&denial, &request_id));
+        }
+    };
+    let Some(service) = Service::named(&claim.service) else {
+        let denial = Denial::Malformed(format!(
+            "Credential should be scoped to a valid service, not '{}'.",
+            claim.service
+        ));
+        return Ok(Service::guess(&parts).refuse(&denial, &request_id));
+    };
+    let payload = if service == Service::S3 {
+        Payload::Unread(incoming)
+    } else {
+        let (bytes, digest) = body::whole(incoming).await.map_err(Dropped::Torn)?;
+        Payload::Whole { bytes, digest }
+    };
+    let signed = match signed(world, &claim, parts, payload, request_id.clone()) {
+        Ok(signed) => signed,
+        Err(denial) => return Ok(service.refuse(&denial, &request_id)),
+    };
+    let note = Seen {
+        service: service.name(),
+        action: service.action(&signed),
+        region: claim.region.clone(),
+        target: signed.target().to_owned(),
+        status: 0,
+    };
+    let answer = faulty(world, service, &claim.region, signed, &note).await;
+    if let Some(trail) = &world.config.trail {
+        let status = answer.as_ref().map_or(0, |answer| answer.status().as_u16());
+        trail.note(Seen { status, ..note });
+    }
+    answer
+}
+
+/// Checks the signature.
+fn signed(
+    world: &World,
+    claim: &Claim,
+    parts: http::request::Parts,
+    payload: Payload,
+    request_id: String,
+) -> Result<Signed, Denial> {
+    let key = world.accounts.key(&claim.access_key_id).ok_or(Denial::UnknownKey)?;
+    let said = parts.headers.get("x-amz-content-sha256").and_then(|value| value.to_str().ok());
+    let word = match (said, &payload, claim.expires) {
+        (Some(said), ..) => said.to_owned(),
+        (None, _, Some(_)) | (None, Payload::Unread(_), None) => UNSIGNED.to_owned(),
+        (None, Payload::Whole { digest, .. }, None) => digest.hex(),
+    };
+    let seal = claim.check(&parts, &word, &key.secret, world.now())?;
+    if let (Payload::Whole { digest, .. }, Some(said)) = (&payload, Digest::from_hex(&word))
+        && said != *digest
+    {
+        return Err(Denial::Body);
+    }
+    Ok(Signed {
+        account: key.account.clone(),
+        access_key_id: key.id.clone(),
+        request_id,
+        parts,
+        payload,
+        seal,
+    })
+}
+
+/// Answers a request whose sender is known, unless or until something goes wrong on purpose.
+async fn faulty(
+    world: &World,
+    service: Service,
+    region: &str,
+    request: Signed,
+    note: &Seen,
+) -> Result<Response, Dropped> {
+    let fault = world.script.strike(service.name(), &note.action, &note.target);
+    let id = request.request_id.clone();
+    match &fault {
+        Some(Fault::Throttle) => return Ok(service.fail(Trouble::Throttled, &id)),
+        Some(Fault::ServerError { status: 503 }) => return Ok(service.fail(Trouble::Unavailable, &id)),
+        Some(Fault::ServerError { .. }) => return Ok(service.fail(Trouble::Internal, &id)),
+        Some(Fault::NotFound) => return Ok(service.fail(Trouble::NotFound, &id)),
+        Some(Fault::DropBefore) => return Err(Dropped::OnPurpose),
+        Some(Fault::ExpireTokens) => world.expire_tokens(),
+        Some(Fault::Slow { millis }) => tokio::time::sleep(std::time::Duration::from_millis(*millis)).await,
+        _ => {}
+    }
+    let digest = stored(&request);
+    let Ok(region) = world.region(region) else {
+        let denial = Denial::Malformed("Credential should be scoped to a valid region.".to_owned());
+        return Ok(service.refuse(&denial, &id));
+    };
+    let answer = service.answer(world, &region, request).await;
+    match fault {
+        Some(Fault::DropAfter) => Err(Dropped::OnPurpose),
+        Some(Fault::FlipBit { bit }) => Ok(answer.map(|content| flipped(content, bit))),
+        Some(Fault::ShortRead { bytes }) => Ok(answer.map(|content| shortened(content, bytes))),
+        Some(Fault::FlipStoredBit { bit }) if answer.status() == StatusCode::CREATED => {
+            // A block that cannot be altered was not stored: the answer says so already.
+            let _ = digest.map(|digest| world.blocks.rot(digest, bit));
+            Ok(answer)
+        }
+        _ => Ok(answer),
+    }
+}
+
+/// The digest that a request's body would be stored under.
+fn stored(request: &Signed) -> Option<Digest> {
+    match request.payload {
+        Payload::Whole { digest, .. } => Some(digest),
+        Payload::Unread(_) => None,
+    }
+}
+
+fn flipped(content: Content, bit: u64) -> Content {
+    let Some(bytes) = content.bytes().filter(|bytes| !bytes.is_empty()) else { return content };
+    let mut bytes = bytes.to_vec();
+    let bit = (bit % (bytes.len() as u64 * 8)) as usize;
+    bytes[bit / 8] ^= 1 << (bit % 8);
+    Content::Whole(bytes.into())
+}
+
+fn shortened(content: Content, to: u64) -> Content {
+    let Some(bytes) = content.bytes() else { return content };
+    let keep = bytes.len().saturating_sub(1).min(usize::try_from(to).unwrap_or(usize::MAX));
+    Content::Short { bytes: bytes.slice(..keep), promised: bytes.len() as u64 }
+}

@@ -1,0 +1,113 @@
+//! The services of a region: which one a request is for, what it asks for, and what it is answered when the door
+//! itself has to answer. Each service has its own voice.
+
+pub(crate) mod ebs;
+pub(crate) mod ec2;
+pub(crate) mod s3;
+pub(crate) mod ssm;
+pub(crate) mod sts;
+
+use http::request::Parts;
+
+use crate::door::reply::Response;
+use crate::door::signed::Signed;
+use crate::sigv4::Denial;
+use crate::world::{Region, World};
+
+/// A service of a region.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Service {
+    Ebs,
+    Ec2,
+    Ssm,
+    S3,
+    Sts,
+}
+
+/// What any service may say without having looked at the request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    /// Too many requests.
+    Throttled,
+    /// The service failed, status 500.
+    Internal,
+    /// The service cannot be reached just now, status 503.
+    Unavailable,
+    /// There is no such thing as the request is about.
+    NotFound,
+}
+
+impl Service {
+    /// The service of a credential scope.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        [Self::Ebs, Self::Ec2, Self::Ssm, Self::S3, Self::Sts].into_iter().find(|one| one.name() == name)
+    }
+
+    /// As credential scopes name it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Ebs => "ebs",
+            Self::Ec2 => "ec2",
+            Self::Ssm => "ssm",
+            Self::S3 => "s3",
+            Self::Sts => "sts",
+        }
+    }
+
+    /// The service that a request without a readable signature looks like it is for.
+    pub(crate) fn guess(parts: &Parts) -> Self {
+        if parts.headers.contains_key("x-amz-target") {
+            Self::Ssm
+        } else if parts.uri.path().starts_with("/snapshots") {
+            Self::Ebs
+        } else if parts.method == http::Method::POST && parts.uri.path() == "/" {
+            Self::Ec2
+        } else {
+            Self::S3
+        }
+    }
+
+    /// The name of what a request asks for, or something that describes it.
+    pub(crate) fn action(self, request: &Signed) -> String {
+        match self {
+            Self::Ebs => ebs::action(request),
+            Self::Ec2 => ec2::action(request),
+            Self::Ssm => ssm::action(request),
+            Self::S3 => s3::action(request),
+            Self::Sts => sts::action(request),
+        }
+    }
+
+    /// Answers a request.
+    pub(crate) async fn answer(self, world: &World, region: &Region, request: Signed) -> Response {
+        match self {
+            Self::Ebs => ebs::answer(world, region, request).await,
+            Self::Ec2 => ec2::answer(world, region, request).await,
+            Self::Ssm => ssm::answer(world, region, request).await,
+            Self::S3 => s3::answer(world, region, request).await,
+            Self::Sts => sts::answer(&request),
+        }
+    }
+
+    /// Refuses a request whose signature was not good.
+    pub(crate) fn refuse(self, denial: &Denial, request_id: &str) -> Response {
+        match self {
+            Self::Ebs => ebs::refuse(denial, request_id),
+            Self::Ec2 => ec2::refuse(denial, request_id),
+            Self::Ssm => ssm::refuse(denial, request_id),
+            Self::S3 => s3::refuse(denial, request_id),
+            Self::Sts => sts::refuse(denial, request_id),
+        }
+    }
+
+    /// Says that there is trouble.
+    pub(crate) fn fail(self, trouble: Trouble, request_id: &str) -> Response {
+        match self {
+            Self::Ebs => ebs::fail(trouble, request_id),
+            Self::Ec2 => ec2::fail(trouble, request_id),
+            Self::Ssm => ssm::fail(trouble, request_id),
+            Self::S3 => s3::fail(trouble, request_id),
+            Self::Sts => sts::fail(trouble, request_id),
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! How SSM says no: JSON, with a type that names the error.
+
+use http::StatusCode;
+
+use crate::door::reply::{Response, reply, with};
+use crate::services::Trouble;
+use crate::sigv4::Denial;
+
+/// An error as SSM writes it.
+pub(crate) fn error(status: StatusCode, name: &str, message: &str, request_id: &str) -> Response {
+    let body = serde_json::json!({"__type": name, "message": message});
+    with(reply(status, "application/x-amz-json-1.1", body.to_string()), "x-amzn-requestid", request_id)
+}
+
+/// Refuses a request whose signature was not good.
+pub(crate) fn refuse(denial: &Denial, request_id: &str) -> Response {
+    let (name, message) = match denial {
+        Denial::Missing => ("MissingAuthenticationTokenException", "Missing Authentication Token".to_owned()),
+        Denial::Malformed(what) => ("IncompleteSignatureException", what.clone()),
+        Denial::UnknownKey => (
+            "UnrecognizedClientException",
+            "The security token included in the request is invalid.".to_owned(),
+        ),
+        Denial::Mismatch | Denial::Body => (
+            "InvalidSignatureException",
+            "The request signature we calculated does not match the signature you provided.".to_owned(),
+        ),
+        Denial::Expired { signed, now } => (
+            "InvalidSignatureException",
+            format!("Signature expired: {signed} is now earlier than {now} (5 min.)"),
+        ),
+        Denial::Early { signed, now } => (
+            "InvalidSignatureException",
+            format!("Signature not yet current: {signed} is still later than {now} (5 min.)"),
+        ),
+    };
+    error(StatusCode::BAD_REQUEST, name, &message, request_id)
+}
+
+/// Says that there is trouble.
+pub(crate) fn fail(trouble: Trouble, request_id: &str) -> Response {
+    let (status, name, message) = match trouble {
+        Trouble::Throttled => (StatusCode::BAD_REQUEST, "ThrottlingException", "Rate exceeded"),
+        Trouble::Internal => {
+            (StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError", "An internal error occurred.")
+        }
+        Trouble::Unavailable => {
+            (StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailableException", "Try again later.")
+        }
+        Trouble::NotFound => (StatusCode::BAD_REQUEST, "ParameterNotFound", ""),
+    };
+    error(status, name, message, request_id)
+}

@@ -1,0 +1,83 @@
+//! STS: who am I (API version 2011-06-15, query protocol). Clients ask it to learn the account that they act for.
+
+use http::StatusCode;
+
+use super::Trouble;
+use super::ec2::{action as form_action, escape};
+use crate::door::reply::{Response, reply};
+use crate::door::signed::Signed;
+use crate::sigv4::Denial;
+
+/// The name of what a request asks for.
+pub(crate) fn action(request: &Signed) -> String {
+    form_action(request)
+}
+
+/// Answers a request.
+pub(crate) fn answer(request: &Signed) -> Response {
+    let action = action(request);
+    let id = &request.request_id;
+    if action != "GetCallerIdentity" {
+        let message = format!("Could not find operation {action} for version 2011-06-15");
+        return error(StatusCode::BAD_REQUEST, "InvalidAction", &message, id);
+    }
+    let account = &request.account;
+    let body = format!(
+        "<GetCallerIdentityResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><GetCallerIdentityResult>\
+         <Arn>arn:aws:iam::{account}:root</Arn><UserId>{account}</UserId><Account>{account}</Account>\
+         </GetCallerIdentityResult><ResponseMetadata><RequestId>{id}</RequestId></ResponseMetadata>\
+         </GetCallerIdentityResponse>"
+    );
+    reply(StatusCode::OK, "text/xml", body)
+}
+
+fn error(status: StatusCode, code: &str, message: &str, request_id: &str) -> Response {
+    let kind = if status.is_server_error() { "Receiver" } else { "Sender" };
+    let body = format!(
+        "<ErrorResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><Error><Type>{kind}</Type>\
+         <Code>{code}</Code><Message>{}</Message></Error><RequestId>{request_id}</RequestId></ErrorResponse>",
+        escape(message)
+    );
+    reply(status, "text/xml", body)
+}
+
+/// Refuses a request whose signature was not good.
+pub(crate) fn refuse(denial: &Denial, request_id: &str) -> Response {
+    let (status, code, message) = match denial {
+        Denial::Missing => (
+            StatusCode::FORBIDDEN,
+            "MissingAuthenticationToken",
+            "Request is missing Authentication Token".to_owned(),
+        ),
+        Denial::Malformed(what) => (StatusCode::BAD_REQUEST, "IncompleteSignature", what.clone()),
+        Denial::UnknownKey => (
+            StatusCode::FORBIDDEN,
+            "InvalidClientTokenId",
+            "The security token included in the request is invalid.".to_owned(),
+        ),
+        Denial::Mismatch | Denial::Body => (
+            StatusCode::FORBIDDEN,
+            "SignatureDoesNotMatch",
+            "The request signature we calculated does not match the signature you provided.".to_owned(),
+        ),
+        Denial::Expired { signed, now } | Denial::Early { signed, now } => (
+            StatusCode::FORBIDDEN,
+            "SignatureDoesNotMatch",
+            format!("Signature expired: {signed} is now earlier than {now} (5 min.)"),
+        ),
+    };
+    error(status, code, &message, request_id)
+}
+
+/// Says that there is trouble.
+pub(crate) fn fail(trouble: Trouble, request_id: &str) -> Response {
+    match trouble {
+        Trouble::Throttled => error(StatusCode::BAD_REQUEST, "Throttling", "Rate exceeded", request_id),
+        _ => error(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "InternalFailure",
+            "An internal error occurred.",
+            request_id,
+        ),
+    }
+}

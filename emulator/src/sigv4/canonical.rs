@@ -1,0 +1,96 @@
+//! The canonical form of a request: what is signed instead of its bytes on the wire.
+
+use std::fmt::Write as _;
+
+use http::request::Parts;
+
+use super::Claim;
+
+/// Method, path, query, headers, their names and the payload, each in its one form.
+pub(super) fn request(claim: &Claim, parts: &Parts, payload: &str) -> String {
+    let mut text = format!(
+        "{}\n{}\n{}\n",
+        parts.method,
+        path(parts.uri.path(), &claim.service),
+        query(parts.uri.query().unwrap_or_default()),
+    );
+    for name in &claim.signed_headers {
+        let values: Vec<_> = parts
+            .headers
+            .get_all(name)
+            .iter()
+            .map(|value| single_spaced(&String::from_utf8_lossy(value.as_bytes())))
+            .collect();
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{name}:{}", values.join(","));
+    }
+    let _ = write!(text, "\n{}\n{payload}", claim.signed_headers.join(";"));
+    text
+}
+
+/// S3 signs the path as it is sent; every other service encodes it once more.
+fn path(raw: &str, service: &str) -> String {
+    if service == "s3" { encode(&decode(raw), Slash::Kept) } else { encode(raw.as_bytes(), Slash::Kept) }
+}
+
+/// The query, sorted, without the signature of a presigned URL.
+fn query(raw: &str) -> String {
+    let mut encoded: Vec<_> = pairs(raw)
+        .into_iter()
+        .filter(|(key, _)| !key.eq_ignore_ascii_case("X-Amz-Signature"))
+        .map(|(key, value)| (encode(&decode(key), Slash::Encoded), encode(&decode(value), Slash::Encoded)))
+        .collect();
+    encoded.sort();
+    let joined: Vec<_> = encoded.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    joined.join("&")
+}
+
+/// The parameters of a query as they were sent.
+pub(super) fn pairs(raw: &str) -> Vec<(&str, &str)> {
+    raw.split('&')
+        .filter(|pair| !pair.is_empty())
+        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+        .collect()
+}
+
+/// Without `%XX`.
+pub(super) fn decode(text: &str) -> Vec<u8> {
+    let bytes = text.as_bytes();
+    let mut decoded = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while let Some(&byte) = bytes.get(at) {
+        let digits = text.get(at + 1..at + 3).filter(|_| byte == b'%');
+        let value = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        decoded.push(value.unwrap_or(byte));
+        at += if value.is_some() { 3 } else { 1 };
+    }
+    decoded
+}
+
+/// What becomes of slashes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Slash {
+    Kept,
+    Encoded,
+}
+
+/// With `%XX` for everything but the unreserved characters of RFC 3986.
+fn encode(bytes: &[u8], slash: Slash) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    for &byte in bytes {
+        let plain = byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
+        if plain || (byte == b'/' && slash == Slash::Kept) {
+            text.push(char::from(byte));
+        } else {
+            // Writing to a String cannot fail.
+            let _ = write!(text, "%{byte:02X}");
+        }
+    }
+    text
+}
+
+/// Trimmed, with single spaces for runs of them.
+fn single_spaced(value: &str) -> String {
+    let words: Vec<_> = value.split(' ').filter(|word| !word.is_empty()).collect();
+    words.join(" ").trim().to_owned()
+}

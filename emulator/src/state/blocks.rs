@@ -1,0 +1,137 @@
+//! The bytes of blocks, one file for each distinct block under its digest. Knows no snapshot.
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::{ErrorKind, Read as _};
+use std::path::{Path, PathBuf};
+use std::sync::RwLock;
+
+use super::atomic;
+use super::digest::Digest;
+use crate::error::Error;
+use crate::locks;
+
+/// Bytes of a block.
+pub(crate) const BLOCK: usize = 512 * 1024;
+
+/// The bytes of all blocks of all regions.
+#[derive(Debug)]
+pub(crate) struct Blocks {
+    folder: PathBuf,
+    /// Digests of the files that exist, so that a repeated block costs no system call.
+    known: RwLock<HashSet<Digest>>,
+}
+
+impl Blocks {
+    /// Opens the folder; it need not exist yet.
+    pub(crate) fn open(folder: PathBuf) -> Result<Self, Error> {
+        let mut known = HashSet::new();
+        for shelf in Self::shelves(&folder)? {
+            for path in atomic::files(&shelf)? {
+                let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                let Some(digest) = Digest::from_hex(&name) else {
+                    return Err(Error::Damaged { path, what: "its name is no digest of a block".to_owned() });
+                };
+                known.insert(digest);
+            }
+        }
+        Ok(Self { folder, known: RwLock::new(known) })
+    }
+
+    /// Keeps a block under its digest. Nothing is written if the block is there already.
+    pub(crate) fn keep(&self, digest: Digest, bytes: &[u8]) -> Result<(), Error> {
+        if locks::read(&self.known).contains(&digest) {
+            return Ok(());
+        }
+        atomic::write(&self.path(digest), bytes)?;
+        locks::write(&self.known).insert(digest);
+        Ok(())
+    }
+
+    /// Reads a block as it is now, whatever its digest.
+    ///
+    /// # Errors
+    /// When its file is missing or not as long as a block.
+    pub(crate) fn read(&self, digest: Digest) -> Result<Vec<u8>, Error> {
+        let path = self.path(digest);
+        let mut bytes = Vec::with_capacity(BLOCK + 1);
+        File::open(&path)
+            .and_then(|file| file.take(BLOCK as u64 + 1).read_to_end(&mut bytes))
+            .map_err(Error::io("read", &path))?;
+        if bytes.len() != BLOCK {
+            let what = format!("{} bytes, where a block has {BLOCK}", bytes.len());
+            return Err(Error::Damaged { path, what });
+        }
+        Ok(bytes)
+    }
+
+    /// Turns a bit of a block's file over, modulo its length: rot, on purpose.
+    pub(crate) fn rot(&self, digest: Digest, bit: u64) -> Result<(), Error> {
+        let mut bytes = self.read(digest)?;
+        let bit = (bit % (BLOCK as u64 * 8)) as usize;
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        atomic::write(&self.path(digest), &bytes)
+    }
+
+    /// Removes every block that is not in `used`.
+    pub(crate) fn sweep(&self, used: &HashSet<Digest>) -> Result<(), Error> {
+        let mut known = locks::write(&self.known);
+        let unused: Vec<_> = known.iter().filter(|digest| !used.contains(digest)).copied().collect();
+        for digest in unused {
+            atomic::remove(&self.path(digest))?;
+            known.remove(&digest);
+        }
+        Ok(())
+    }
+
+    /// The file of a block.
+    pub(crate) fn path(&self, digest: Digest) -> PathBuf {
+        let name = digest.hex();
+        self.folder.join(&name[..2]).join(name)
+    }
+
+    /// The folders that blocks stand in, by the first byte of their digests.
+    fn shelves(folder: &Path) -> Result<Vec<PathBuf>, Error> {
+        let list = match std::fs::read_dir(folder) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            other => other.map_err(Error::io("read", folder))?,
+        };
+        list.map(|entry| entry.map(|entry| entry.path()))
+            .collect::<Result<_, _>>()
+            .map_err(Error::io("read", folder))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_block_is_kept_once_and_read_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let blocks = Blocks::open(folder.path().join("blocks")).unwrap();
+        let bytes = vec![7; BLOCK];
+        let digest = Digest::of(&bytes);
+        blocks.keep(digest, &bytes).unwrap();
+        let written = std::fs::metadata(blocks.path(digest)).unwrap().modified().unwrap();
+        let again = Blocks::open(folder.path().join("blocks")).unwrap();
+        again.keep(digest, &bytes).unwrap();
+        assert_eq!(std::fs::metadata(blocks.path(digest)).unwrap().modified().unwrap(), written);
+        assert_eq!(again.read(digest).unwrap(), bytes);
+        again.sweep(&HashSet::new()).unwrap();
+        assert!(again.read(digest).is_err());
+    }
+
+    #[test]
+    fn a_file_that_is_no_block_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let blocks = Blocks::open(folder.path().to_owned()).unwrap();
+        let digest = Digest::of(b"x");
+        blocks.keep(digest, b"x").unwrap();
+        let error = blocks.read(digest).unwrap_err().to_string();
+        assert!(error.contains(&digest.hex()) && error.contains("1 bytes"), "{error}");
+        std::fs::write(folder.path().join("2d/stray"), "").unwrap();
+        let error = Blocks::open(folder.path().to_owned()).unwrap_err().to_string();
+        assert!(error.contains("stray"), "{error}");
+    }
+}

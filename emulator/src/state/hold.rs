@@ -1,0 +1,80 @@
+//! One server for one folder: a lock file that the system releases however its holder dies. It names the endpoint.
+
+use std::fs::File;
+use std::io::{Read as _, Seek as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
+
+use crate::error::Error;
+
+/// The folder is ours until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Hold {
+    file: File,
+    path: PathBuf,
+}
+
+impl Hold {
+    /// Takes the folder, which is made when missing.
+    ///
+    /// # Errors
+    /// [`Error::Held`] with the other server's endpoint when another one has it.
+    pub(crate) fn take(folder: &Path) -> Result<Self, Error> {
+        std::fs::create_dir_all(folder).map_err(Error::io("make", folder))?;
+        let path = folder.join("lock");
+        let file = File::options().read(true).write(true).create(true).truncate(false).open(&path);
+        let mut file = file.map_err(Error::io("open", &path))?;
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {
+                let hold = Self { file, path };
+                hold.tell("")?;
+                Ok(hold)
+            }
+            Err(Errno::WOULDBLOCK) => {
+                let mut text = String::new();
+                file.read_to_string(&mut text).map_err(Error::io("read", &path))?;
+                let endpoint = Some(text.trim().to_owned()).filter(|text| !text.is_empty());
+                Err(Error::Held { folder: folder.to_owned(), endpoint })
+            }
+            Err(error) => Err(Error::io("lock", path)(error.into())),
+        }
+    }
+
+    /// Says where the holder listens.
+    pub(crate) fn tell(&self, endpoint: &str) -> Result<(), Error> {
+        let mut file = &self.file;
+        file.set_len(0)
+            .and_then(|()| file.rewind())
+            .and_then(|()| file.write_all(endpoint.as_bytes()))
+            .map_err(Error::io("write", &self.path))
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        // The lock goes with the file; an endpoint that nobody serves any more should not be read either.
+        let _ = self.file.set_len(0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_server_learns_where_the_first_one_listens() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = Hold::take(folder.path()).unwrap();
+        assert!(matches!(Hold::take(folder.path()), Err(Error::Held { endpoint: None, .. })));
+        first.tell("http://127.0.0.1:1").unwrap();
+        let told = Hold::take(folder.path()).unwrap_err();
+        assert!(
+            matches!(&told, Error::Held { endpoint: Some(at), .. } if at == "http://127.0.0.1:1"),
+            "{told}"
+        );
+        drop(first);
+        Hold::take(folder.path()).unwrap();
+    }
+}

@@ -1,0 +1,201 @@
+//! A table of things of one kind: in memory to read, in a folder to last. One JSON file for each, replaced whole.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, RwLock};
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::atomic;
+use super::digest::Digest;
+use crate::error::Error;
+use crate::locks;
+
+/// A table of things of one kind, by name. Any text may be a name.
+#[derive(Debug)]
+pub(crate) struct Shelf<T> {
+    folder: PathBuf,
+    things: RwLock<BTreeMap<String, Arc<T>>>,
+}
+
+/// What a file holds.
+#[derive(Serialize, Deserialize)]
+struct Filed<T> {
+    name: String,
+    value: T,
+}
+
+impl<T: Clone + Serialize + DeserializeOwned> Shelf<T> {
+    /// Opens a table and reads all of it. The folder need not exist yet.
+    ///
+    /// # Errors
+    /// When a file cannot be read or is damaged; it is named.
+    pub(crate) fn open(folder: PathBuf) -> Result<Self, Error> {
+        let mut things = BTreeMap::new();
+        for path in atomic::files(&folder)? {
+            if path.extension().is_none_or(|extension| extension != "json") {
+                continue;
+            }
+            let text = std::fs::read(&path).map_err(Error::io("read", &path))?;
+            let filed: Filed<T> = serde_json::from_slice(&text)
+                .map_err(|error| Error::Damaged { path: path.clone(), what: error.to_string() })?;
+            if path != file_of(&folder, &filed.name) {
+                let what = format!("it holds `{}`, which belongs under another name", filed.name);
+                return Err(Error::Damaged { path, what });
+            }
+            things.insert(filed.name, Arc::new(filed.value));
+        }
+        Ok(Self { folder, things: RwLock::new(things) })
+    }
+
+    /// The thing of a name.
+    pub(crate) fn find(&self, name: &str) -> Option<Arc<T>> {
+        locks::read(&self.things).get(name).cloned()
+    }
+
+    /// All things, in the order of their names.
+    pub(crate) fn all(&self) -> Vec<(String, Arc<T>)> {
+        locks::read(&self.things).iter().map(|(name, thing)| (name.clone(), Arc::clone(thing))).collect()
+    }
+
+    /// Puts a thing under a name, in place of what was there.
+    pub(crate) fn put(&self, name: &str, thing: T) -> Result<(), Error> {
+        let mut things = locks::write(&self.things);
+        self.file(name, &thing)?;
+        things.insert(name.to_owned(), Arc::new(thing));
+        Ok(())
+    }
+
+    /// Puts a thing under a name unless one is there. Says whether it did.
+    pub(crate) fn add(&self, name: &str, thing: T) -> Result<bool, Error> {
+        let mut things = locks::write(&self.things);
+        if things.contains_key(name) {
+            return Ok(false);
+        }
+        self.file(name, &thing)?;
+        things.insert(name.to_owned(), Arc::new(thing));
+        Ok(true)
+    }
+
+    /// Changes the thing of a name while nobody else does, and gives what the change gave; nothing if there is no
+    /// such thing. If the change fails, nothing changes.
+    pub(crate) fn edit<R, E: From<Error>>(
+        &self,
+        name: &str,
+        change: impl FnOnce(&mut T) -> Result<R, E>,
+    ) -> Result<Option<R>, E> {
+        let mut things = locks::write(&self.things);
+        let Some(old) = things.get(name) else { return Ok(None) };
+        let mut thing = T::clone(old);
+        let result = change(&mut thing)?;
+        self.file(name, &thing)?;
+        things.insert(name.to_owned(), Arc::new(thing));
+        Ok(Some(result))
+    }
+
+    /// Removes a thing and gives it.
+    pub(crate) fn remove(&self, name: &str) -> Result<Option<Arc<T>>, Error> {
+        let mut things = locks::write(&self.things);
+        if things.contains_key(name) {
+            atomic::remove(&file_of(&self.folder, name))?;
+        }
+        Ok(things.remove(name))
+    }
+
+    fn file(&self, name: &str, value: &T) -> Result<(), Error> {
+        let path = file_of(&self.folder, name);
+        let filed = Filed { name: name.to_owned(), value };
+        let mut text = serde_json::to_vec_pretty(&filed)
+            .map_err(|error| Error::Damaged { path: path.clone(), what: error.to_string() })?;
+        text.push(b'\n');
+        atomic::write(&path, &text)
+    }
+}
+
+/// The longest name of a file that is written out, extension excluded; file systems take 255 bytes.
+const LONGEST: usize = 200;
+
+/// The file of a thing: its name, with what a file name may not hold as `%XX`; the digest of a name that is too long.
+fn file_of(folder: &Path, name: &str) -> PathBuf {
+    let mut file = String::new();
+    for byte in name.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_') || (byte == b'.' && !file.is_empty()) {
+            file.push(char::from(byte));
+        } else {
+            // Writing to a String cannot fail.
+            let _ = write!(file, "%{byte:02X}");
+        }
+    }
+    if file.is_empty() {
+        file.push('%');
+    }
+    if file.len() > LONGEST {
+        file = format!("%sha256-{}", Digest::of(name.as_bytes()).hex());
+    }
+    folder.join(file + ".json")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shelf(folder: &Path) -> Shelf<u32> {
+        Shelf::open(folder.join("numbers")).unwrap()
+    }
+
+    #[test]
+    fn what_is_put_is_there_after_opening_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let long = "x".repeat(2000);
+        let names = ["one", "/a/path", "..", ".hidden", "Käse", "", &long];
+        let first = shelf(folder.path());
+        for (number, name) in names.iter().enumerate() {
+            first.put(name, number as u32).unwrap();
+        }
+        first.remove("one").unwrap();
+        let again = shelf(folder.path());
+        assert_eq!(again.find("one"), None);
+        for (number, name) in names.iter().enumerate().skip(1) {
+            assert_eq!(again.find(name).as_deref(), Some(&(number as u32)), "{name}");
+        }
+        assert_eq!(again.all().len(), names.len() - 1);
+    }
+
+    #[test]
+    fn a_change_that_fails_changes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let one = shelf(folder.path());
+        one.put("n", 1).unwrap();
+        let failed = one.edit("n", |n| {
+            *n = 2;
+            Err::<(), _>(Error::NoSnapshot("x".to_owned()))
+        });
+        assert!(failed.is_err());
+        assert_eq!(one.find("n").as_deref(), Some(&1));
+        one.edit("n", |n| {
+            *n += 1;
+            Ok::<_, Error>(())
+        })
+        .unwrap()
+        .unwrap();
+        assert_eq!(shelf(folder.path()).find("n").as_deref(), Some(&2));
+        assert!(one.edit("m", |_| Ok::<_, Error>(())).unwrap().is_none());
+        assert!(!one.add("n", 9).unwrap());
+    }
+
+    #[test]
+    fn a_torn_file_is_named_and_a_leftover_is_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let one = shelf(folder.path());
+        one.put("n", 1).unwrap();
+        let leftover = folder.path().join("numbers/.new-1-1");
+        std::fs::write(&leftover, "{").unwrap();
+        assert_eq!(shelf(folder.path()).all().len(), 1);
+        assert!(!leftover.exists());
+        std::fs::write(folder.path().join("numbers/n.json"), "{\"name\":\"n\",").unwrap();
+        let error = Shelf::<u32>::open(folder.path().join("numbers")).unwrap_err().to_string();
+        assert!(error.contains("n.json` is damaged"), "{error}");
+    }
+}

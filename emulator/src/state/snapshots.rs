@@ -1,0 +1,193 @@
+//! The snapshots of a region: what is known of them, their blocks, and the tokens that they were started with.
+
+use std::collections::{BTreeMap, HashSet};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, RwLock};
+
+use super::atomic;
+use super::digest::Digest;
+use super::map::BlockMap;
+use super::shelf::Shelf;
+use super::snapshot::{Outcome, Snapshot, Start};
+use crate::clock::Moment;
+use crate::config::Windows;
+use crate::error::Error;
+use crate::locks;
+
+/// The snapshots of a region.
+#[derive(Debug)]
+pub(crate) struct Snapshots {
+    folder: PathBuf,
+    records: Shelf<Snapshot>,
+    maps: RwLock<BTreeMap<String, Arc<Mutex<BlockMap>>>>,
+    /// When something was last written into a pending snapshot.
+    writes: Mutex<BTreeMap<String, Moment>>,
+    /// Tokens of snapshots that were deleted: a token is never free again.
+    spent: Shelf<Start>,
+    /// Held while a snapshot is started, so that one token starts one snapshot.
+    starting: Mutex<()>,
+}
+
+/// What is said of a snapshot that nobody completed in time.
+const CANCELLED: &str = "Snapshot was cancelled: its timeout passed before it was completed";
+
+impl Snapshots {
+    /// Opens a region's snapshots; `region` is its folder.
+    pub(crate) fn open(region: &std::path::Path) -> Result<Self, Error> {
+        let folder = region.join("snapshots");
+        Ok(Self {
+            records: Shelf::open(folder.clone())?,
+            spent: Shelf::open(region.join("snapshot-tokens"))?,
+            folder,
+            maps: RwLock::default(),
+            writes: Mutex::default(),
+            starting: Mutex::default(),
+        })
+    }
+
+    /// What is known of a snapshot.
+    pub(crate) fn find(&self, id: &str) -> Option<Arc<Snapshot>> {
+        self.records.find(id)
+    }
+
+    /// All snapshots, in the order of their ids.
+    pub(crate) fn all(&self) -> Vec<Arc<Snapshot>> {
+        self.records.all().into_iter().map(|(_, snapshot)| snapshot).collect()
+    }
+
+    /// Changes what is known of a snapshot; nothing if there is none.
+    pub(crate) fn edit<R, E: From<Error>>(
+        &self,
+        id: &str,
+        change: impl FnOnce(&mut Snapshot) -> Result<R, E>,
+    ) -> Result<Option<R>, E> {
+        self.records.edit(id, change)
+    }
+
+    /// The blocks of a snapshot.
+    pub(crate) fn map(&self, id: &str) -> Result<Arc<Mutex<BlockMap>>, Error> {
+        if let Some(map) = locks::read(&self.maps).get(id) {
+            return Ok(Arc::clone(map));
+        }
+        let mut maps = locks::write(&self.maps);
+        if let Some(map) = maps.get(id) {
+            return Ok(Arc::clone(map));
+        }
+        let map = Arc::new(Mutex::new(BlockMap::open(self.file(id))?));
+        maps.insert(id.to_owned(), Arc::clone(&map));
+        Ok(map)
+    }
+
+    /// Lets nobody else start a snapshot until the result is dropped.
+    pub(crate) fn starting(&self) -> MutexGuard<'_, ()> {
+        locks::lock(&self.starting)
+    }
+
+    /// The request of an account that had this token.
+    pub(crate) fn start_of(&self, account: &str, token: &str) -> Option<Start> {
+        let same = |snapshot: &&Arc<Snapshot>| {
+            snapshot.owner == account && snapshot.start.as_ref().is_some_and(|start| start.token == token)
+        };
+        let living = self.all();
+        let living = living.iter().find(same).and_then(|snapshot| snapshot.start.clone());
+        living.or_else(|| self.spent.find(&spent(account, token)).as_deref().cloned())
+    }
+
+    /// Adds a new snapshot with its parent's blocks.
+    pub(crate) fn start(&self, snapshot: Snapshot) -> Result<(), Error> {
+        let path = self.file(&snapshot.id);
+        let map = match &snapshot.parent {
+            Some(parent) => BlockMap::create(path, Some(&locks::lock(&*self.map(parent)?)))?,
+            None => BlockMap::create(path, None)?,
+        };
+        self.insert(snapshot, map)
+    }
+
+    /// Adds a new snapshot with the blocks of another one, perhaps of another region.
+    pub(crate) fn copy(&self, snapshot: Snapshot, source: &Self, source_id: &str) -> Result<(), Error> {
+        let path = self.file(&snapshot.id);
+        let map = BlockMap::copy(path, &locks::lock(&*source.map(source_id)?))?;
+        self.insert(snapshot, map)
+    }
+
+    /// The blocks first: a snapshot that is known has its blocks, whenever the server is killed.
+    fn insert(&self, snapshot: Snapshot, map: BlockMap) -> Result<(), Error> {
+        let id = snapshot.id.clone();
+        locks::write(&self.maps).insert(id.clone(), Arc::new(Mutex::new(map)));
+        self.records.put(&id, snapshot)
+    }
+
+    /// Notes that something was written into a pending snapshot.
+    pub(crate) fn wrote(&self, id: &str, now: Moment) {
+        locks::lock(&self.writes).insert(id.to_owned(), now);
+    }
+
+    /// Cancels pending snapshots that have been idle for too long.
+    pub(crate) fn cancel_idle(&self, now: Moment, windows: &Windows) -> Result<(), Error> {
+        for snapshot in self.all().iter().filter(|snapshot| snapshot.outcome.is_none()) {
+            self.cancel_if_idle(snapshot, now, windows)?;
+        }
+        Ok(())
+    }
+
+    /// Cancels a pending snapshot if it has been idle for too long.
+    pub(crate) fn cancel_if_idle(
+        &self,
+        snapshot: &Snapshot,
+        now: Moment,
+        windows: &Windows,
+    ) -> Result<(), Error> {
+        let last = locks::lock(&self.writes).get(&snapshot.id).copied();
+        let last = last.unwrap_or_else(|| self.last_write(snapshot));
+        match snapshot.deadline(last, windows) {
+            Some(deadline) if now >= deadline => {
+                let outcome = Outcome { at: deadline, failure: Some(CANCELLED.to_owned()), blocks: 0 };
+                self.edit(&snapshot.id, |snapshot| {
+                    snapshot.outcome.get_or_insert(outcome);
+                    Ok::<_, Error>(())
+                })?;
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// When something was last written, as the file tells after the server was started anew.
+    fn last_write(&self, snapshot: &Snapshot) -> Moment {
+        let modified = std::fs::metadata(self.file(&snapshot.id)).and_then(|file| file.modified()).ok();
+        let since = modified.and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
+        let at = since.map(|since| Moment(since.as_millis() as u64));
+        at.map_or(snapshot.start_time, |at| at.max(snapshot.start_time))
+    }
+
+    /// Removes a snapshot. Its token stays spent; blocks that nothing else uses go when the folder is next opened.
+    pub(crate) fn remove(&self, id: &str) -> Result<bool, Error> {
+        let Some(snapshot) = self.find(id) else { return Ok(false) };
+        if let Some(start) = &snapshot.start {
+            self.spent.put(&spent(&snapshot.owner, &start.token), start.clone())?;
+        }
+        let removed = self.records.remove(id)?.is_some();
+        locks::write(&self.maps).remove(id);
+        locks::lock(&self.writes).remove(id);
+        atomic::remove(&self.file(id))?;
+        Ok(removed)
+    }
+
+    /// Digests of the blocks of all snapshots.
+    pub(crate) fn digests(&self) -> Result<HashSet<Digest>, Error> {
+        let mut all = HashSet::new();
+        for snapshot in self.all() {
+            all.extend(locks::lock(&*self.map(&snapshot.id)?).digests());
+        }
+        Ok(all)
+    }
+
+    fn file(&self, id: &str) -> PathBuf {
+        self.folder.join(format!("{id}.blocks"))
+    }
+}
+
+/// The name of a spent token.
+fn spent(account: &str, token: &str) -> String {
+    format!("{account}/{token}")
+}

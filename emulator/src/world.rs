@@ -1,0 +1,181 @@
+//! All of the local region's state and behaviour, and the named regions in it. Knows no protocol.
+
+use std::collections::{BTreeMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, RwLock};
+
+use crate::account::Accounts;
+use crate::clock::Moment;
+use crate::config::Config;
+use crate::error::Error;
+use crate::faults::Script;
+use crate::limit::Limiter;
+use crate::locks;
+use crate::services::ec2::store::Ec2Shelves;
+use crate::state::blocks::Blocks;
+use crate::state::hold::Hold;
+use crate::state::settings::Settings;
+use crate::state::shelf::Shelf;
+use crate::state::snapshots::Snapshots;
+use crate::state::{atomic, ids};
+
+/// All of the local region's state and behaviour.
+#[derive(Debug)]
+pub(crate) struct World {
+    pub(crate) config: Config,
+    pub(crate) accounts: Accounts,
+    /// The blocks of all regions.
+    pub(crate) blocks: Blocks,
+    /// What tokens are sealed with.
+    pub(crate) secret: [u8; 32],
+    /// Tokens of another generation are no longer valid.
+    pub(crate) generation: AtomicU32,
+    pub(crate) script: Script,
+    pub(crate) limiter: Limiter,
+    pub(crate) hold: Hold,
+    regions: RwLock<BTreeMap<String, Arc<Region>>>,
+}
+
+/// One named region.
+#[derive(Debug)]
+pub(crate) struct Region {
+    /// `local`, `local-2`, `us-east-1`, ...
+    pub(crate) name: String,
+    pub(crate) snapshots: Snapshots,
+    /// By account.
+    pub(crate) settings: Shelf<Settings>,
+    /// What EC2 and SSM keep here.
+    pub(crate) ec2: Ec2Shelves,
+    /// To be held while a change looks at several things: a name that has to be free, an image and its snapshots.
+    pub(crate) changing: Mutex<()>,
+}
+
+/// Says that snapshots were removed, so that some blocks may be unused.
+const SWEEP: &str = "sweep";
+
+impl World {
+    /// Opens the folder, which is made when missing, and keeps others from it.
+    pub(crate) fn open(config: Config) -> Result<Self, Error> {
+        let folder = config.folder.clone();
+        let hold = Hold::take(&folder)?;
+        let accounts = Accounts::load(&folder)?;
+        let blocks = Blocks::open(folder.join("blocks"))?;
+        let world = Self {
+            secret: secret(&folder)?,
+            generation: AtomicU32::new(0),
+            script: Script::new(config.faults.clone()),
+            limiter: Limiter::default(),
+            regions: RwLock::default(),
+            config,
+            accounts,
+            blocks,
+            hold,
+        };
+        for name in world.names()? {
+            world.region(&name)?;
+        }
+        world.sweep()?;
+        Ok(world)
+    }
+
+    /// The present moment.
+    pub(crate) fn now(&self) -> Moment {
+        self.config.clock.now()
+    }
+
+    /// A region by its name. Every name that could be one is one; its folder is made when something is put there.
+    pub(crate) fn region(&self, name: &str) -> Result<Arc<Region>, Error> {
+        if let Some(region) = locks::read(&self.regions).get(name) {
+            return Ok(Arc::clone(region));
+        }
+        if !may_be_region(name) {
+            return Err(Error::RegionName(name.to_owned()));
+        }
+        let mut regions = locks::write(&self.regions);
+        if let Some(region) = regions.get(name) {
+            return Ok(Arc::clone(region));
+        }
+        let region = Arc::new(Region::open(&self.config.folder, name)?);
+        regions.insert(name.to_owned(), Arc::clone(&region));
+        Ok(region)
+    }
+
+    /// Makes all tokens invalid that were given out so far.
+    pub(crate) fn expire_tokens(&self) {
+        self.generation.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Notes that blocks may have become unused.
+    pub(crate) fn sweep_later(&self) -> Result<(), Error> {
+        atomic::write(&self.config.folder.join(SWEEP), b"")
+    }
+
+    /// Removes blocks that no snapshot has, if snapshots were removed. Only safe while nobody writes.
+    fn sweep(&self) -> Result<(), Error> {
+        let marker = self.config.folder.join(SWEEP);
+        if !marker.exists() {
+            return Ok(());
+        }
+        let mut used = HashSet::new();
+        for region in locks::read(&self.regions).values() {
+            used.extend(region.snapshots.digests()?);
+        }
+        self.blocks.sweep(&used)?;
+        atomic::remove(&marker)
+    }
+
+    /// The regions that have a folder.
+    fn names(&self) -> Result<Vec<String>, Error> {
+        let folder = &self.config.folder;
+        let list = std::fs::read_dir(folder).map_err(Error::io("read", folder))?;
+        let mut names = Vec::new();
+        for entry in list {
+            let entry = entry.map_err(Error::io("read", folder))?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if entry.path().is_dir() && may_be_region(&name) {
+                names.push(name);
+            }
+        }
+        Ok(names)
+    }
+}
+
+impl Region {
+    fn open(folder: &Path, name: &str) -> Result<Self, Error> {
+        let folder: PathBuf = folder.join(name);
+        Ok(Self {
+            name: name.to_owned(),
+            snapshots: Snapshots::open(&folder)?,
+            settings: Shelf::open(folder.join("settings"))?,
+            ec2: Ec2Shelves::open(&folder)?,
+            changing: Mutex::default(),
+        })
+    }
+}
+
+/// Whether a name could be a region's: lower-case letters, digits and dashes, and no folder of the state itself.
+fn may_be_region(name: &str) -> bool {
+    let plain = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+    plain
+        && name != "blocks"
+        && (2..=40).contains(&name.len())
+        && name.starts_with(|one: char| one.is_ascii_lowercase())
+}
+
+/// The key that tokens are sealed with: made once, so that tokens outlive the server.
+fn secret(folder: &Path) -> Result<[u8; 32], Error> {
+    let path = folder.join("secret");
+    match std::fs::read(&path) {
+        Ok(bytes) => bytes.try_into().map_err(|bytes: Vec<u8>| {
+            let what = format!("{} bytes, where the key has 32", bytes.len());
+            Error::Damaged { path, what }
+        }),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let secret: [u8; 32] = ids::random();
+            atomic::write(&path, &secret)?;
+            Ok(secret)
+        }
+        Err(error) => Err(Error::io("read", path)(error)),
+    }
+}
