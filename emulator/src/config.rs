@@ -69,6 +69,10 @@ pub struct Windows {
     pub list_after_completion: Duration,
     /// From the making of an image or a snapshot until EC2's describing calls find it; `NotFound` before.
     pub describe_after_creation: Duration,
+    /// From `CopyImage` or `CopySnapshot` until the copy is completed; pending before.
+    pub copy: Duration,
+    /// How long it takes to store or restore an image, and to look at one that is put into a parameter.
+    pub task: Duration,
     /// What is added to a snapshot's `Timeout` before it is cancelled.
     pub cancel_lag: Duration,
 }
@@ -81,6 +85,8 @@ impl Windows {
             put_after_start: Duration::from_secs(3),
             list_after_completion: Duration::from_secs(52),
             describe_after_creation: Duration::from_secs(2),
+            copy: Duration::from_secs(5),
+            task: Duration::from_secs(3),
             cancel_lag: Duration::from_mins(10),
         }
     }

@@ -101,6 +101,11 @@ impl World {
         Ok(region)
     }
 
+    /// The names of the regions that were ever used.
+    pub(crate) fn used_regions(&self) -> Vec<String> {
+        locks::read(&self.regions).keys().cloned().collect()
+    }
+
     /// Makes all tokens invalid that were given out so far.
     pub(crate) fn expire_tokens(&self) {
         self.generation.fetch_add(1, Ordering::SeqCst);

@@ -6,6 +6,7 @@ pub(crate) mod ec2;
 pub(crate) mod s3;
 pub(crate) mod ssm;
 pub(crate) mod sts;
+pub(crate) mod xml;
 
 use http::request::Parts;
 

@@ -1,15 +1,49 @@
 //! EC2, as far as an AMI's life needs it (API version 2016-11-15, query protocol).
 
+mod call;
+mod copy;
+mod fault;
+mod filter;
+pub(crate) mod image;
+mod image_attribute;
+mod images;
+mod lifecycle;
+mod mapping;
+mod page;
+mod permission;
+mod query;
+mod regions;
+mod register;
+mod settings;
+mod snapshot_attribute;
+mod snapshots;
 pub(crate) mod store;
+pub(crate) mod tag;
+mod tag_calls;
+mod template;
+mod template_calls;
+mod template_data;
+mod template_versions;
 mod voice;
+mod volume;
 
 use http::StatusCode;
 
-use crate::door::reply::Response;
+use self::call::Call;
+use self::fault::Fault;
+use self::query::Node;
+use crate::door::reply::{Response, reply};
 use crate::door::signed::Signed;
+use crate::services::xml::Xml;
 use crate::world::{Region, World};
 
 pub(crate) use self::voice::{error, escape, fail, refuse};
+
+const NAMESPACE: &str = "http://ec2.amazonaws.com/doc/2016-11-15/";
+const VERSION: &str = "2016-11-15";
+
+/// A call: reads, refuses, does, and gives what stands in the answer.
+type Operation = fn(&Call<'_>) -> Result<Xml, Fault>;
 
 /// The name of what a request asks for.
 pub(crate) fn action(request: &Signed) -> String {
@@ -18,8 +52,90 @@ pub(crate) fn action(request: &Signed) -> String {
 }
 
 /// Answers a request.
-#[expect(clippy::unused_async, reason = "the calls are still to come")]
-pub(crate) async fn answer(_world: &World, _region: &Region, request: Signed) -> Response {
-    let message = format!("The action {} is not valid for this web service.", action(&request));
-    error(StatusCode::BAD_REQUEST, "InvalidAction", &message, &request.request_id)
+#[expect(clippy::unused_async, reason = "all services are asked in the same way")]
+pub(crate) async fn answer(world: &World, region: &Region, request: Signed) -> Response {
+    let id = &request.request_id;
+    match perform(world, region, &request) {
+        Ok((action, xml)) => {
+            let body = Xml::document(&format!("{action}Response"), NAMESPACE, |document| {
+                document.value("requestId", id);
+                document.append(&xml);
+            });
+            reply(StatusCode::OK, "text/xml;charset=UTF-8", body)
+        }
+        Err(fault) => {
+            let status = StatusCode::from_u16(fault.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            error(status, &fault.code, &fault.message, id)
+        }
+    }
+}
+
+fn perform(world: &World, region: &Region, request: &Signed) -> Result<(&'static str, Xml), Fault> {
+    let query = Node::read(form_urlencoded::parse(request.body()))?;
+    let params = query.params();
+    let action = params.text("Action").ok_or_else(|| Fault::missing("Action"))?;
+    let version = params.text("Version").ok_or_else(|| Fault::missing("Version"))?;
+    let invalid = || {
+        let message = format!("The action {action} is not valid for this web service.");
+        Fault::new("InvalidAction", message)
+    };
+    if version != VERSION {
+        return Err(invalid());
+    }
+    let (name, operation) = operation(action).ok_or_else(invalid)?;
+    let host = request.header("host").unwrap_or_default();
+    let call = Call { account: &request.account, region, world, now: world.now(), query: &query, host };
+    Ok((name, operation(&call)?))
+}
+
+/// All calls there are.
+#[rustfmt::skip]
+const OPERATIONS: [(&str, Operation); 43] = [
+    ("CopyImage", copy::copy_image),
+    ("CopySnapshot", copy::copy_snapshot),
+    ("CreateLaunchTemplate", template_calls::create),
+    ("CreateLaunchTemplateVersion", template_versions::create),
+    ("CreateTags", tag_calls::create),
+    ("DeleteLaunchTemplate", template_calls::delete),
+    ("DeleteLaunchTemplateVersions", template_versions::delete),
+    ("DeleteSnapshot", snapshot_attribute::delete),
+    ("DeleteTags", tag_calls::delete),
+    ("DeregisterImage", lifecycle::deregister),
+    ("DescribeAvailabilityZones", regions::zones),
+    ("DescribeImageAttribute", image_attribute::describe),
+    ("DescribeImages", images::describe_images),
+    ("DescribeLaunchTemplateVersions", template_versions::describe),
+    ("DescribeLaunchTemplates", template_calls::describe),
+    ("DescribeRegions", regions::describe),
+    ("DescribeSnapshotAttribute", snapshot_attribute::describe),
+    ("DescribeSnapshots", snapshots::describe_snapshots),
+    ("DescribeTags", tag_calls::describe),
+    ("DisableEbsEncryptionByDefault", settings::no_encryption_by_default),
+    ("DisableImage", lifecycle::disable),
+    ("DisableImageBlockPublicAccess", settings::unblock_images),
+    ("DisableImageDeprecation", lifecycle::undeprecate),
+    ("DisableImageDeregistrationProtection", lifecycle::unprotect),
+    ("DisableSnapshotBlockPublicAccess", settings::unblock_snapshots),
+    ("EnableEbsEncryptionByDefault", settings::encrypt_by_default),
+    ("EnableImage", lifecycle::enable),
+    ("EnableImageBlockPublicAccess", settings::block_images),
+    ("EnableImageDeprecation", lifecycle::deprecate),
+    ("EnableImageDeregistrationProtection", lifecycle::protect),
+    ("EnableSnapshotBlockPublicAccess", settings::block_snapshots),
+    ("GetEbsDefaultKmsKeyId", settings::default_key),
+    ("GetEbsEncryptionByDefault", settings::encryption_by_default),
+    ("GetImageBlockPublicAccessState", settings::image_access),
+    ("GetSnapshotBlockPublicAccessState", settings::snapshot_access),
+    ("ModifyEbsDefaultKmsKeyId", settings::set_default_key),
+    ("ModifyImageAttribute", image_attribute::modify),
+    ("ModifyLaunchTemplate", template_calls::modify),
+    ("ModifySnapshotAttribute", snapshot_attribute::modify),
+    ("RegisterImage", register::register_image),
+    ("ResetEbsDefaultKmsKeyId", settings::reset_default_key),
+    ("ResetImageAttribute", image_attribute::reset),
+    ("ResetSnapshotAttribute", snapshot_attribute::reset),
+];
+
+fn operation(action: &str) -> Option<(&'static str, Operation)> {
+    OPERATIONS.iter().find(|(name, _)| *name == action).copied()
 }

@@ -1,17 +1,35 @@
-//! What EC2 and SSM keep in a region: a shelf for each kind of thing.
+//! What EC2 and SSM keep in a region: a shelf for each kind of thing. Snapshots are EBS's, and stand with the region.
 
 use std::path::Path;
 
+use super::image::Image;
+use super::settings::Sharing;
+use super::template::Template;
 use crate::error::Error;
+use crate::services::ssm::parameters::Parameter;
+use crate::state::shelf::Shelf;
 
 /// What EC2 and SSM keep in a region.
 #[derive(Debug)]
-pub(crate) struct Ec2Shelves {}
+pub(crate) struct Ec2Shelves {
+    /// By id; those that were deregistered too.
+    pub(crate) images: Shelf<Image>,
+    /// Launch templates, by id.
+    pub(crate) templates: Shelf<Template>,
+    /// What may be shared with everybody, by account.
+    pub(crate) sharing: Shelf<Sharing>,
+    /// Parameters, by account and name.
+    pub(crate) parameters: Shelf<Parameter>,
+}
 
 impl Ec2Shelves {
     /// Opens the shelves; `region` is the region's folder.
-    #[expect(clippy::unnecessary_wraps, reason = "the shelves are still to come")]
-    pub(crate) fn open(_region: &Path) -> Result<Self, Error> {
-        Ok(Self {})
+    pub(crate) fn open(region: &Path) -> Result<Self, Error> {
+        Ok(Self {
+            images: Shelf::open(region.join("images"))?,
+            templates: Shelf::open(region.join("launch-templates"))?,
+            sharing: Shelf::open(region.join("sharing"))?,
+            parameters: Shelf::open(region.join("parameters"))?,
+        })
     }
 }

@@ -1,10 +1,21 @@
 //! SSM, as far as parameters go (API version 2014-11-06, JSON 1.1).
 
+mod call;
+mod fault;
+mod filters;
+mod labels;
+pub(crate) mod parameters;
+mod put;
+mod read;
+mod tags;
 mod voice;
 
 use http::StatusCode;
+use serde_json::Value;
 
-use crate::door::reply::Response;
+use self::call::Call;
+use self::fault::Fault;
+use crate::door::reply::{Response, reply, with};
 use crate::door::signed::Signed;
 use crate::world::{Region, World};
 
@@ -17,7 +28,36 @@ pub(crate) fn action(request: &Signed) -> String {
 }
 
 /// Answers a request.
-#[expect(clippy::unused_async, reason = "the calls are still to come")]
-pub(crate) async fn answer(_world: &World, _region: &Region, request: Signed) -> Response {
-    error(StatusCode::BAD_REQUEST, "UnknownOperationException", "", &request.request_id)
+#[expect(clippy::unused_async, reason = "all services are asked in the same way")]
+pub(crate) async fn answer(world: &World, region: &Region, request: Signed) -> Response {
+    let call = Call { account: &request.account, region, world, now: world.now(), body: request.body() };
+    match perform(&action(&request), &call) {
+        Ok(value) => {
+            let response = reply(StatusCode::OK, "application/x-amz-json-1.1", value.to_string());
+            with(response, "x-amzn-requestid", &request.request_id)
+        }
+        Err(fault) => {
+            let status = StatusCode::from_u16(fault.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            error(status, &fault.name, &fault.message, &request.request_id)
+        }
+    }
+}
+
+fn perform(action: &str, call: &Call<'_>) -> Result<Value, Fault> {
+    match action {
+        "AddTagsToResource" => tags::add(call),
+        "DeleteParameter" => put::delete_parameter(call),
+        "DeleteParameters" => put::delete_parameters(call),
+        "DescribeParameters" => filters::describe_parameters(call),
+        "GetParameter" => read::get_parameter(call),
+        "GetParameterHistory" => read::get_parameter_history(call),
+        "GetParameters" => read::get_parameters(call),
+        "GetParametersByPath" => read::get_parameters_by_path(call),
+        "LabelParameterVersion" => labels::label(call),
+        "ListTagsForResource" => tags::list(call),
+        "PutParameter" => put::put_parameter(call),
+        "RemoveTagsFromResource" => tags::remove(call),
+        "UnlabelParameterVersion" => labels::unlabel(call),
+        _ => Err(Fault::new("UnknownOperationException", "")),
+    }
 }

@@ -1,0 +1,162 @@
+//! One EC2 request on its way: who asks, when, for what, and in which region. Owns what all calls begin and end with.
+
+use std::sync::{Arc, MutexGuard};
+
+use super::fault::Fault;
+use super::image::Image;
+use super::query::{Node, Params};
+use super::store::Ec2Shelves;
+use crate::clock::Moment;
+use crate::locks;
+use crate::state::snapshot::Snapshot;
+use crate::world::{Region, World};
+
+/// One request on its way.
+pub(crate) struct Call<'c> {
+    /// The account that asks.
+    pub(crate) account: &'c str,
+    /// The region that is asked.
+    pub(crate) region: &'c Region,
+    /// All regions.
+    pub(crate) world: &'c World,
+    /// The time.
+    pub(crate) now: Moment,
+    /// What was sent.
+    pub(crate) query: &'c Node,
+    /// Where it was sent to.
+    pub(crate) host: &'c str,
+}
+
+impl<'c> Call<'c> {
+    /// The parameters.
+    pub(crate) fn params(&self) -> Params<'c> {
+        self.query.params()
+    }
+
+    /// The tables of EC2.
+    pub(crate) fn state(&self) -> &Ec2Shelves {
+        &self.region.ec2
+    }
+
+    /// Lets nobody else change the region's images and snapshots until the result is dropped.
+    pub(crate) fn changing(&self) -> MutexGuard<'_, ()> {
+        locks::lock(&self.region.changing)
+    }
+
+    /// To be asked when all parameters are read and found good, before anything is done: refuses what nobody asked
+    /// for, and goes no further in a dry run.
+    pub(crate) fn commit(&self) -> Result<(), Fault> {
+        let dry = self.params().truth("DryRun")?;
+        self.query.end()?;
+        if dry == Some(true) { Err(Fault::dry_run()) } else { Ok(()) }
+    }
+
+    /// Whether something made at a moment shows in describing calls yet.
+    pub(crate) fn shows(&self, made: Moment) -> bool {
+        self.now >= made.after(self.world.config.windows.describe_after_creation)
+    }
+
+    /// Whether the asking account may see and launch an image.
+    pub(crate) fn admits(&self, image: &Image) -> bool {
+        image.owner == self.account || image.grants.admits(self.account)
+    }
+
+    /// An image that the account may see.
+    pub(crate) fn image(&self, id: &str) -> Result<Arc<Image>, Fault> {
+        check_image_id(id)?;
+        let image = self.state().images.find(id).filter(|image| self.admits(image));
+        match image {
+            None => Err(no_image(id)),
+            Some(image) if matches!(image.life, super::image::Life::Deregistered) => Err(unavailable(id)),
+            Some(image) if !self.shows(image.created) => Err(no_image(id)),
+            Some(image) => Ok(image),
+        }
+    }
+
+    /// An image of the account.
+    pub(crate) fn own_image(&self, id: &str) -> Result<Arc<Image>, Fault> {
+        let image = self.image(id)?;
+        if image.owner == self.account { Ok(image) } else { Err(not_yours("image", id)) }
+    }
+
+    /// Changes an image of the account that is there.
+    pub(crate) fn edit_image(
+        &self,
+        id: &str,
+        change: impl FnOnce(&mut Image) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
+        self.state().images.edit(id, change)?.ok_or_else(|| no_image(id))
+    }
+
+    /// A snapshot that the account may use. `code` is what a missing one is called.
+    pub(crate) fn snapshot(&self, id: &str, code: &str) -> Result<Arc<Snapshot>, Fault> {
+        check_snapshot_id(id)?;
+        let found = self.region.snapshots.find(id).filter(|snapshot| snapshot.readable_by(self.account));
+        let found = found.filter(|snapshot| self.shows(snapshot.start_time));
+        found.ok_or_else(|| {
+            let noun = if code == "InvalidSnapshotID.NotFound" { "snapshot ID" } else { "snapshot" };
+            let stop = if code == "InvalidSnapshotID.NotFound" { "" } else { "." };
+            Fault::new(code, format!("The {noun} '{id}' does not exist{stop}"))
+        })
+    }
+
+    /// A snapshot of the account.
+    pub(crate) fn own_snapshot(&self, id: &str) -> Result<Arc<Snapshot>, Fault> {
+        let snapshot = self.snapshot(id, NO_SNAPSHOT)?;
+        if snapshot.owner == self.account { Ok(snapshot) } else { Err(not_yours("snapshot", id)) }
+    }
+
+    /// Removes a snapshot that nothing uses.
+    pub(crate) fn remove_snapshot(&self, id: &str) -> Result<(), Fault> {
+        // First the note: a server that is killed in between sweeps for nothing, which is better than never.
+        self.world.sweep_later()?;
+        self.region.snapshots.remove(id)?;
+        Ok(())
+    }
+}
+
+/// What most calls say of a snapshot that is not there; `RegisterImage` has a code of its own.
+pub(crate) const NO_SNAPSHOT: &str = "InvalidSnapshot.NotFound";
+
+impl From<crate::error::Error> for Fault {
+    fn from(error: crate::error::Error) -> Self {
+        Self::internal(error)
+    }
+}
+
+/// Refuses what cannot be the id of an image.
+pub(crate) fn check_image_id(id: &str) -> Result<(), Fault> {
+    if is_id(id, "ami-") {
+        return Ok(());
+    }
+    Err(Fault::new("InvalidAMIID.Malformed", format!("Invalid id: \"{id}\" (expecting \"ami-...\")")))
+}
+
+/// Refuses what cannot be the id of a snapshot.
+pub(crate) fn check_snapshot_id(id: &str) -> Result<(), Fault> {
+    if is_id(id, "snap-") {
+        return Ok(());
+    }
+    let message = format!("Value ({id}) for parameter snapshotId is invalid. Expected: 'snap-...'.");
+    Err(Fault::new("InvalidParameterValue", message))
+}
+
+fn is_id(id: &str, prefix: &str) -> bool {
+    let digits = id.strip_prefix(prefix).unwrap_or_default();
+    let hexadecimal = digits.bytes().all(|digit| digit.is_ascii_digit() || (b'a'..=b'f').contains(&digit));
+    matches!(digits.len(), 8 | 17) && hexadecimal && digits.bytes().any(|digit| digit != b'0')
+}
+
+/// There is no such image, or it is nobody's business.
+pub(crate) fn no_image(id: &str) -> Fault {
+    Fault::new("InvalidAMIID.NotFound", format!("The image id '[{id}]' does not exist"))
+}
+
+/// The image is gone.
+pub(crate) fn unavailable(id: &str) -> Fault {
+    Fault::new("InvalidAMIID.Unavailable", format!("The image ID '{id}' is no longer available"))
+}
+
+fn not_yours(kind: &str, id: &str) -> Fault {
+    Fault::new("AuthFailure", format!("Not authorized for {kind}:{id}"))
+}

@@ -1,0 +1,300 @@
+//! `CopyImage` and `CopySnapshot`: called in the region that is copied to. Blocks are shared by all regions, so a copy makes
+//! records only; it is pending for as long as the windows say.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::call::{self, Call, NO_SNAPSHOT};
+use super::fault::Fault;
+use super::image::{Image, State};
+use super::mapping::{Mapping, Target};
+use super::query::Params;
+use super::register;
+use super::settings;
+use super::tag::{self, Tags};
+use crate::services::xml::Xml;
+use crate::state::ids;
+use crate::state::snapshot::{Outcome, Shared, Snapshot, Status};
+use crate::world::Region;
+
+/// Characters of a token, at most.
+const MAX_TOKEN: usize = 128;
+/// Snapshots that are being copied into a region at a time, at most.
+const MAX_COPIES: usize = 20;
+
+/// How the copy of a snapshot is encrypted.
+enum Cipher {
+    /// As its source; a source of another region or account changes to this region's key.
+    AsSource,
+    /// With a key.
+    Key(String),
+}
+
+/// `CopyImage`.
+pub(crate) fn copy_image(call: &Call<'_>) -> Result<Xml, Fault> {
+    let _changing = call.changing();
+    let params = call.params();
+    let name = params.required("Name")?;
+    let (id, from) = (params.required("SourceImageId")?, params.required("SourceRegion")?);
+    register::check_name(name)?;
+    let description = register::read_description(&params)?;
+    let cipher = read_cipher(call, &params)?;
+    let with_tags = params.truth("CopyImageTags")?.unwrap_or(false);
+    let given = tag::read_specifications(&params, &["image", "snapshot"])?;
+    check_place(&params)?;
+    check_duration(params.number("SnapshotCopyCompletionDurationMinutes")?)?;
+    let asked = asked(&params);
+    if let Some(done) = repeated(call, &params, &asked)? {
+        call.commit()?;
+        return Ok(register::answer(&done));
+    }
+    let region = source_region(call, from)?;
+    let image = source_image(call, &region, id)?;
+    let tags = tags_of_copy(call, &image, with_tags, &tag::of_kind(&given, "image"))?;
+    register::check_free(call, name)?;
+    let sources = sources_of(&image, &region)?;
+    check_under_way(call, sources.len())?;
+    call.commit()?;
+    let text = format!("Copied for DestinationAmi {{}} from SourceAmi {id} for SourceSnapshot {{}}.");
+    let mut copies = BTreeMap::new();
+    let ready = call.now.after(call.world.config.windows.copy);
+    let mut copy = register::twin(call, &image, name, Vec::new(), tags, ready);
+    for (source_id, source) in &sources {
+        let why = text.replacen("{}", &copy.id, 1).replacen("{}", source_id, 1);
+        let snapshot = twin(call, source, &why, tag::of_kind(&given, "snapshot"), key(call, source, &cipher));
+        call.region.snapshots.copy(snapshot.clone(), &region.snapshots, source_id)?;
+        copies.insert(source_id.clone(), snapshot);
+    }
+    copy.mappings = image.mappings.iter().map(|mapping| mapped(mapping, &copies)).collect();
+    copy.description = description.or_else(|| image.description.clone());
+    copy.source = Some((id.to_owned(), from.to_owned()));
+    copy.token = params.filled("ClientToken").map(|token| (token.to_owned(), asked));
+    call.state().images.put(&copy.id, copy.clone())?;
+    Ok(register::answer(&copy.id))
+}
+
+/// All that was asked for, in one form for equal requests.
+fn asked(params: &Params<'_>) -> String {
+    let names =
+        ["Name", "SourceImageId", "SourceRegion", "Description", "Encrypted", "KmsKeyId", "CopyImageTags"];
+    let values = names.map(|name| format!("{name}={:?}", params.text(name)));
+    values.join("&")
+}
+
+/// The image that an equal request with the same token made.
+fn repeated(call: &Call<'_>, params: &Params<'_>, asked: &str) -> Result<Option<String>, Fault> {
+    let Some(token) = params.filled("ClientToken") else { return Ok(None) };
+    if token.len() > MAX_TOKEN {
+        return Err(Fault::value("clientToken", token, "It may have at most 128 characters."));
+    }
+    let same = |image: &Image| {
+        let with = image.token.as_ref().filter(|(other, _)| other == token);
+        with.filter(|_| image.owner == call.account).map(|(_, asked)| asked.clone())
+    };
+    let found = call.state().images.all().into_iter().find_map(|(id, image)| Some((id, same(&image)?)));
+    match found {
+        None => Ok(None),
+        Some((id, before)) if before == asked => Ok(Some(id)),
+        Some(_) => {
+            let message = "The request uses the same client token as a previous, but non-identical request.";
+            Err(Fault::new("IdempotentParameterMismatch", message))
+        }
+    }
+}
+
+fn read_cipher(call: &Call<'_>, params: &Params<'_>) -> Result<Cipher, Fault> {
+    let encrypted = params.truth("Encrypted")?;
+    match (encrypted, params.filled("KmsKeyId")) {
+        (Some(true), Some(key)) => Ok(Cipher::Key(settings::key_arn(call, key)?)),
+        (_, Some(_)) => {
+            let message = "The parameter KmsKeyId requires the parameter Encrypted to be set.";
+            Err(Fault::new("InvalidParameterDependency", message))
+        }
+        (Some(true), None) => Ok(Cipher::Key(settings::key_when_none_is_named(call))),
+        (_, None) if settings::encryption(call).encrypt_by_default => {
+            Ok(Cipher::Key(settings::key_when_none_is_named(call)))
+        }
+        // What is encrypted stays so: `false` cannot take it away.
+        (_, None) => Ok(Cipher::AsSource),
+    }
+}
+
+fn key(call: &Call<'_>, source: &Snapshot, cipher: &Cipher) -> Option<String> {
+    match cipher {
+        Cipher::Key(key) => Some(key.clone()),
+        Cipher::AsSource => source.kms_key.as_ref().map(|_| settings::key_when_none_is_named(call)),
+    }
+}
+
+fn check_place(params: &Params<'_>) -> Result<(), Fault> {
+    let places = ["DestinationOutpostArn", "DestinationAvailabilityZone", "DestinationAvailabilityZoneId"];
+    match places.iter().find(|name| params.filled(name).is_some()) {
+        None => Ok(()),
+        Some(name) => {
+            let message = format!("{name} names a place that this region does not have");
+            Err(Fault::new("InvalidParameterValue", message))
+        }
+    }
+}
+
+fn check_duration(minutes: Option<i64>) -> Result<(), Fault> {
+    match minutes {
+        Some(minutes) if !(15..=2880).contains(&minutes) || minutes % 15 != 0 => {
+            let why = "Expected a multiple of 15 between 15 and 2880.";
+            Err(Fault::value("completionDurationMinutes", &minutes.to_string(), why))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn source_region(call: &Call<'_>, name: &str) -> Result<Arc<Region>, Fault> {
+    let wrong = |_| Fault::value("sourceRegion", name, "The region does not exist.");
+    call.world.region(name).map_err(wrong)
+}
+
+fn source_image(call: &Call<'_>, region: &Region, id: &str) -> Result<Arc<Image>, Fault> {
+    call::check_image_id(id)?;
+    let found = region.ec2.images.find(id).filter(|image| call.admits(image) && call.shows(image.created));
+    let image = found.ok_or_else(|| call::no_image(id))?;
+    match image.state(call.now) {
+        State::Available => Ok(image),
+        State::Deregistered => Err(call::unavailable(id)),
+        state => {
+            let message = format!("The image {id} is in the state {}, expected available", state.name());
+            Err(Fault::new("IncorrectState", message))
+        }
+    }
+}
+
+/// The snapshots of an image. To copy what another account shares, its snapshots have to be shared too.
+fn sources_of(image: &Image, region: &Region) -> Result<Vec<(String, Arc<Snapshot>)>, Fault> {
+    let mut sources: Vec<(String, Arc<Snapshot>)> = Vec::new();
+    for id in image.snapshots() {
+        if sources.iter().any(|(other, _)| other == id) {
+            continue;
+        }
+        let missing =
+            || Fault::new("InvalidSnapshot.NotFound", format!("The snapshot '{id}' does not exist."));
+        sources.push((id.to_owned(), region.snapshots.find(id).ok_or_else(missing)?));
+    }
+    Ok(sources)
+}
+
+fn tags_of_copy(call: &Call<'_>, image: &Image, with_tags: bool, given: &Tags) -> Result<Tags, Fault> {
+    let mut tags = Tags::new();
+    if with_tags && image.owner == call.account {
+        tag::put(&mut tags, &image.tags)?;
+    }
+    // A tag that is given wins over one that is copied.
+    tag::put(&mut tags, given)?;
+    Ok(tags)
+}
+
+fn check_under_way(call: &Call<'_>, more: usize) -> Result<(), Fault> {
+    let all = call.region.snapshots.all();
+    let copying = |snapshot: &&Arc<Snapshot>| {
+        snapshot.owner == call.account
+            && snapshot.start.is_none()
+            && snapshot.outcome.as_ref().is_some_and(|outcome| call.now < outcome.at)
+            && snapshot.volume_id == COPIED
+    };
+    if all.iter().filter(copying).count() + more > MAX_COPIES {
+        let message =
+            format!("Too many snapshot copies in progress. The limit is {MAX_COPIES} for this destination");
+        return Err(Fault::new("ResourceLimitExceeded", message));
+    }
+    Ok(())
+}
+
+/// The volume that a copied snapshot says it was taken of.
+const COPIED: &str = "vol-ffffffff";
+
+fn twin(
+    call: &Call<'_>,
+    source: &Snapshot,
+    description: &str,
+    tags: Tags,
+    kms_key: Option<String>,
+) -> Snapshot {
+    let id = ids::fresh("snap");
+    let blocks = source.outcome.as_ref().map_or(0, |outcome| outcome.blocks);
+    let at = call.now.after(call.world.config.windows.copy);
+    Snapshot {
+        lineage: id.clone(),
+        id,
+        owner: call.account.to_owned(),
+        description: description.to_owned(),
+        volume_size: source.volume_size,
+        volume_id: COPIED.to_owned(),
+        parent: None,
+        kms_key,
+        start_time: call.now,
+        timeout: source.timeout,
+        outcome: Some(Outcome { at, failure: None, blocks }),
+        start: None,
+        tags,
+        shared_with: Shared::default(),
+    }
+}
+
+/// A device of the copy: as it was, of the copied snapshot.
+fn mapped(mapping: &Mapping, copies: &BTreeMap<String, Snapshot>) -> Mapping {
+    let mut mapping = mapping.clone();
+    if let Target::Ebs(ebs) = &mut mapping.target
+        && let Some(copy) = ebs.snapshot.as_ref().and_then(|id| copies.get(id))
+    {
+        ebs.snapshot = Some(copy.id.clone());
+        ebs.encrypted = copy.kms_key.is_some();
+    }
+    mapping
+}
+
+/// `CopySnapshot`.
+pub(crate) fn copy_snapshot(call: &Call<'_>) -> Result<Xml, Fault> {
+    let _changing = call.changing();
+    let params = call.params();
+    let (id, from) = (params.required("SourceSnapshotId")?, params.required("SourceRegion")?);
+    // The signed address lets the source's region check who asks; here one server is all regions.
+    params.text("PresignedUrl");
+    check_destination(call, &params)?;
+    let description = register::read_description(&params)?;
+    let cipher = read_cipher(call, &params)?;
+    let given = tag::read_specifications(&params, &["snapshot"])?;
+    check_place(&params)?;
+    check_duration(params.number("CompletionDurationMinutes")?)?;
+    let region = source_region(call, from)?;
+    let source = source_snapshot(call, &region, id)?;
+    check_under_way(call, 1)?;
+    call.commit()?;
+    let tags = tag::of_kind(&given, "snapshot");
+    let copied = format!("[Copied {id} from {from}]");
+    let description = description.unwrap_or(copied);
+    let copy = twin(call, &source, &description, tags, key(call, &source, &cipher));
+    call.region.snapshots.copy(copy.clone(), &region.snapshots, id)?;
+    let mut xml = Xml::new();
+    xml.value("snapshotId", &copy.id);
+    tag::show(&mut xml, &copy.tags);
+    Ok(xml)
+}
+
+fn check_destination(call: &Call<'_>, params: &Params<'_>) -> Result<(), Fault> {
+    match params.filled("DestinationRegion") {
+        Some(name) if name != call.region.name => {
+            Err(Fault::value("destinationRegion", name, "The call has to be sent to the destination region."))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn source_snapshot(call: &Call<'_>, region: &Region, id: &str) -> Result<Arc<Snapshot>, Fault> {
+    call::check_snapshot_id(id)?;
+    let readable =
+        |snapshot: &Arc<Snapshot>| snapshot.readable_by(call.account) && call.shows(snapshot.start_time);
+    let missing = || Fault::new(NO_SNAPSHOT, format!("The snapshot '{id}' does not exist."));
+    let snapshot = region.snapshots.find(id).filter(readable).ok_or_else(missing)?;
+    if snapshot.status(call.now) != Status::Completed {
+        let message = format!("The snapshot '{id}' is not in the state completed");
+        return Err(Fault::new("IncorrectState", message));
+    }
+    Ok(snapshot)
+}

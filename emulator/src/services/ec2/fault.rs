@@ -1,0 +1,54 @@
+//! The refusals of EC2: code, message, status, and how they are put on the wire. Decides nothing.
+//!
+//! Codes follow AWS's list of EC2 error codes; messages follow what was captured where it was.
+
+/// Why a call is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{code}: {message}")]
+pub(crate) struct Fault {
+    /// The code that clients branch on.
+    pub(crate) code: String,
+    /// A sentence for people.
+    pub(crate) message: String,
+    /// Status of the HTTP response.
+    pub(crate) status: u16,
+}
+
+impl Fault {
+    /// A refusal with status 400, as nearly all are.
+    pub(crate) fn new(code: &str, message: impl Into<String>) -> Self {
+        Self { code: code.to_owned(), message: message.into(), status: 400 }
+    }
+
+    /// The call would have succeeded, had it not been a dry run.
+    pub(crate) fn dry_run() -> Self {
+        let message = "Request would have succeeded, but DryRun flag is set.";
+        Self { status: 412, ..Self::new("DryRunOperation", message) }
+    }
+
+    /// The state could not be read or written.
+    pub(crate) fn internal(why: impl std::fmt::Display) -> Self {
+        Self { status: 500, ..Self::new("InternalError", format!("An internal error has occurred: {why}")) }
+    }
+
+    /// A parameter that has to be there is not.
+    pub(crate) fn missing(name: &str) -> Self {
+        Self::new("MissingParameter", format!("The request must contain the parameter {name}"))
+    }
+
+    /// A parameter that the call does not have.
+    pub(crate) fn unknown(name: &str) -> Self {
+        Self::new("UnknownParameter", format!("The parameter {name} is not recognized"))
+    }
+
+    /// A value that the parameter cannot have.
+    pub(crate) fn value(name: &str, value: &str, why: &str) -> Self {
+        let message = format!("Value ({value}) for parameter {name} is invalid. {why}");
+        Self::new("InvalidParameterValue", message)
+    }
+
+    /// Parameters that do not go together.
+    pub(crate) fn combination(message: impl Into<String>) -> Self {
+        Self::new("InvalidParameterCombination", message)
+    }
+}

@@ -1,0 +1,193 @@
+//! The filters of Describe calls: names with values, values with wildcards. Knows no resource.
+//!
+//! `*` stands for any characters, `?` for one, a backslash takes either literally. Values of a filter are alternatives,
+//! filters must all match. Matching is case-sensitive.
+
+use super::fault::Fault;
+use super::query::Params;
+use super::tag::Tags;
+
+/// Values of one filter, at most.
+const MAX_VALUES: usize = 200;
+
+/// A filter of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Filter {
+    name: String,
+    values: Vec<String>,
+}
+
+/// What a resource has under a filter's name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Field {
+    /// The resource has no filter of this name at all.
+    Unknown,
+    /// These values; none means that the resource lacks it.
+    Values(Vec<String>),
+}
+
+impl Field {
+    /// One value.
+    pub(crate) fn one(value: impl std::fmt::Display) -> Self {
+        Self::Values(vec![value.to_string()])
+    }
+
+    /// One value or none.
+    pub(crate) fn maybe(value: Option<impl ToString>) -> Self {
+        Self::Values(value.map(|value| value.to_string()).into_iter().collect())
+    }
+
+    /// Many values.
+    pub(crate) fn many<T: std::fmt::Display>(values: impl IntoIterator<Item = T>) -> Self {
+        Self::Values(values.into_iter().map(|value| value.to_string()).collect())
+    }
+}
+
+/// The filters of a request. `known` says whether a name is one that the call has.
+pub(crate) fn read(params: &Params<'_>, known: impl Fn(&str) -> bool) -> Result<Vec<Filter>, Fault> {
+    let read = |entry: Params<'_>| {
+        let name = entry.required("Name")?.to_owned();
+        let values: Vec<String> = entry.texts("Value").into_iter().map(str::to_owned).collect();
+        if !known(&name) {
+            return Err(Fault::new("InvalidParameterValue", format!("The filter '{name}' is invalid")));
+        }
+        if values.is_empty() {
+            return Err(Fault::new("InvalidParameterValue", format!("The filter '{name}' has no values")));
+        }
+        if values.len() > MAX_VALUES {
+            let message =
+                format!("The maximum number of filter values specified on a single call is {MAX_VALUES}");
+            return Err(Fault::new("FilterLimitExceeded", message));
+        }
+        Ok(Filter { name, values })
+    };
+    params.list("Filter").into_iter().map(read).collect()
+}
+
+/// Whether all filters match a resource.
+pub(crate) fn all_match(filters: &[Filter], field: impl Fn(&str) -> Field) -> bool {
+    filters.iter().all(|filter| match field(&filter.name) {
+        Field::Unknown => false,
+        Field::Values(have) => {
+            filter.values.iter().any(|pattern| have.iter().any(|value| wildcard(pattern, value)))
+        }
+    })
+}
+
+/// Values of the `tag:KEY` and `tag-key` filters.
+pub(crate) fn tag_field(name: &str, tags: &Tags) -> Field {
+    match name.strip_prefix("tag:") {
+        Some(key) => Field::maybe(tags.get(key)),
+        None if name == "tag-key" => Field::many(tags.keys()),
+        None => Field::Unknown,
+    }
+}
+
+/// Whether a name is one of the filters on tags.
+pub(crate) fn is_tag_filter(name: &str) -> bool {
+    name == "tag-key" || name.strip_prefix("tag:").is_some_and(|key| !key.is_empty())
+}
+
+/// Whether a value matches a pattern with wildcards.
+pub(crate) fn wildcard(pattern: &str, value: &str) -> bool {
+    let pattern = parts(pattern);
+    let value: Vec<char> = value.chars().collect();
+    // Greedy with one point to come back to: the last star is the only one that has to give way.
+    let (mut at, mut have) = (0, 0);
+    let mut star: Option<(usize, usize)> = None;
+    while have < value.len() {
+        match pattern.get(at) {
+            Some(Part::Many) => {
+                star = Some((at, have));
+                at += 1;
+            }
+            Some(part) if part.takes(value[have]) => {
+                at += 1;
+                have += 1;
+            }
+            _ => {
+                let Some((back, from)) = star else { return false };
+                star = Some((back, from + 1));
+                at = back + 1;
+                have = from + 1;
+            }
+        }
+    }
+    pattern[at..].iter().all(|part| *part == Part::Many)
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Char(char),
+    One,
+    Many,
+}
+
+impl Part {
+    fn takes(self, character: char) -> bool {
+        match self {
+            Self::Char(wanted) => wanted == character,
+            Self::One => true,
+            Self::Many => false,
+        }
+    }
+}
+
+fn parts(pattern: &str) -> Vec<Part> {
+    let mut parts = Vec::new();
+    let mut characters = pattern.chars().peekable();
+    while let Some(character) = characters.next() {
+        parts.push(match character {
+            '*' => Part::Many,
+            '?' => Part::One,
+            '\\' => match characters.next_if(|next| matches!(next, '*' | '?' | '\\')) {
+                Some(literal) => Part::Char(literal),
+                None => Part::Char('\\'),
+            },
+            other => Part::Char(other),
+        });
+    }
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wildcards_match_as_a_shell_would() {
+        for (pattern, value, matches) in [
+            ("web-*", "web-2026.11", true),
+            ("web-*", "web", false),
+            ("*", "", true),
+            ("**", "", true),
+            ("?", "", false),
+            ("w?b", "web", true),
+            ("*a*b*", "xxaxxbxx", true),
+            ("*ab", "aab", true),
+            ("*aab", "aaab", true),
+            ("a*b?", "ab", false),
+            ("a\\*b", "a*b", true),
+            ("a\\*b", "axb", false),
+            ("a\\?", "ab", false),
+            ("\\\\", "\\", true),
+            ("Web", "web", false),
+            ("é?", "éé", true),
+        ] {
+            assert_eq!(wildcard(pattern, value), matches, "{pattern} {value}");
+        }
+    }
+
+    #[test]
+    fn all_filters_and_any_value() {
+        let filter = |name: &str, values: &[&str]| Filter {
+            name: name.into(),
+            values: values.iter().map(|value| (*value).to_owned()).collect(),
+        };
+        let tags = Tags::from([("a".to_owned(), "1".to_owned())]);
+        let field = |name: &str| tag_field(name, &tags);
+        assert!(all_match(&[filter("tag:a", &["0", "1"]), filter("tag-key", &["a"])], field));
+        assert!(!all_match(&[filter("tag:a", &["1"]), filter("tag-key", &["b"])], field));
+        assert!(!all_match(&[filter("tag:b", &["*"])], field));
+    }
+}

@@ -1,0 +1,225 @@
+//! `DescribeImageAttribute`, `ModifyImageAttribute` and `ResetImageAttribute`: one attribute of an image at a time.
+
+use super::call::Call;
+use super::fault::Fault;
+use super::image::{Image, State};
+use super::permission::{Change, Grants, Reach};
+use super::register::MAX_DESCRIPTION;
+use super::settings;
+use crate::services::xml::Xml;
+
+const ATTRIBUTES: [&str; 13] = [
+    "description",
+    "kernel",
+    "ramdisk",
+    "launchPermission",
+    "productCodes",
+    "blockDeviceMapping",
+    "sriovNetSupport",
+    "bootMode",
+    "tpmSupport",
+    "uefiData",
+    "lastLaunchedTime",
+    "imdsSupport",
+    "deregistrationProtection",
+];
+
+/// Accounts, organisations and units that an image is shared with, at most.
+const MAX_GRANTS: usize = 1000;
+
+/// `DescribeImageAttribute`.
+pub(crate) fn describe(call: &Call<'_>) -> Result<Xml, Fault> {
+    let params = call.params();
+    let id = params.required("ImageId")?;
+    params.required("Attribute")?;
+    let attribute = params.word("Attribute", &ATTRIBUTES)?.unwrap_or_default();
+    let image = call.image(id)?;
+    // The device mapping is refused to owners too: it was replaced by DescribeImages.
+    let open = matches!(attribute, "description" | "kernel" | "ramdisk" | "productCodes" | "bootMode");
+    if attribute == "blockDeviceMapping" || (image.owner != call.account && !open) {
+        return Err(Fault::new("AuthFailure", "Unauthorized attempt to access restricted resource"));
+    }
+    call.commit()?;
+    let mut xml = Xml::new();
+    xml.value("imageId", id);
+    match attribute {
+        "launchPermission" => image.grants.show(&mut xml, "launchPermission"),
+        "productCodes" => xml.items("productCodes", [(); 0], |_, ()| {}),
+        name => xml.element(name, |xml| xml.optional("value", value(call, &image, name))),
+    }
+    Ok(xml)
+}
+
+fn value<'i>(call: &Call<'_>, image: &'i Image, attribute: &str) -> Option<&'i str> {
+    let machine = &image.machine;
+    match attribute {
+        "description" => image.description.as_deref(),
+        "kernel" => machine.kernel.as_deref(),
+        "ramdisk" => machine.ramdisk.as_deref(),
+        "sriovNetSupport" => machine.sriov.as_deref(),
+        "bootMode" => machine.boot_mode.as_deref(),
+        "tpmSupport" => machine.tpm.as_deref(),
+        "uefiData" => machine.uefi_data.as_deref(),
+        "imdsSupport" => machine.imds.as_deref(),
+        "deregistrationProtection" => Some(image.protection_word(call.now)),
+        // Nothing is ever launched here.
+        _ => None,
+    }
+}
+
+/// What one request changes.
+enum Asked {
+    Description(String),
+    Imds,
+    Permission(Change),
+}
+
+/// `ModifyImageAttribute`.
+pub(crate) fn modify(call: &Call<'_>) -> Result<Xml, Fault> {
+    let _changing = call.changing();
+    let id = call.params().required("ImageId")?;
+    let asked = read_asked(call)?;
+    let image = call.own_image(id)?;
+    if let Asked::Permission(change) = &asked {
+        check_sharing(call, &image, change)?;
+    }
+    call.commit()?;
+    call.edit_image(id, |image| {
+        match asked {
+            Asked::Description(text) => image.description = (!text.is_empty()).then_some(text),
+            Asked::Imds => image.machine.imds = Some("v2.0".to_owned()),
+            Asked::Permission(change) => image.grants.apply(&change),
+        }
+        Ok(())
+    })?;
+    Ok(truth())
+}
+
+fn read_asked(call: &Call<'_>) -> Result<Asked, Fault> {
+    let params = call.params();
+    let flat = Change::read_flat(&params, Reach::Organizations)?;
+    let mut asked = Vec::new();
+    if let Some(structure) = params.structure("LaunchPermission") {
+        asked.push(("launchPermission", Asked::Permission(Change::read(&structure, Reach::Organizations)?)));
+    }
+    if let Some(flat) = flat {
+        asked.push(("launchPermission", Asked::Permission(flat)));
+    }
+    if let Some(description) =
+        params.structure("Description").and_then(|description| description.text("Value"))
+    {
+        asked.push(("description", description_of(description)?));
+    }
+    if let Some(imds) = params.structure("ImdsSupport") {
+        asked.extend(imds.word("Value", &["v2.0"])?.map(|_| ("imdsSupport", Asked::Imds)));
+    }
+    if params.has("ProductCode") {
+        return Err(Fault::new("AuthFailure", "The account is not authorized to set product codes"));
+    }
+    let attribute =
+        params.word("Attribute", &["description", "imdsSupport", "launchPermission", "productCodes"])?;
+    if let Some(value) = params.text("Value") {
+        match attribute {
+            Some("description") => asked.push(("description", description_of(value)?)),
+            Some("imdsSupport") if value == "v2.0" => asked.push(("imdsSupport", Asked::Imds)),
+            Some(name) => return Err(Fault::value(name, value, "The attribute cannot have this value.")),
+            None => return Err(Fault::missing("attribute")),
+        }
+    }
+    one_of(asked, attribute)
+}
+
+fn one_of(mut asked: Vec<(&'static str, Asked)>, attribute: Option<&str>) -> Result<Asked, Fault> {
+    if let (Some(attribute), Some((name, _))) = (attribute, asked.first())
+        && attribute != *name
+    {
+        let message = format!("Fields for multiple attribute types specified: {attribute}, {name}");
+        return Err(Fault::combination(message));
+    }
+    if asked.len() > 1 {
+        let names: Vec<_> = asked.iter().map(|(name, _)| *name).collect();
+        let message = format!("Fields for multiple attribute types specified: {}", names.join(", "));
+        return Err(Fault::combination(message));
+    }
+    match asked.pop() {
+        None => Err(Fault::combination("No attributes specified.")),
+        Some((_, Asked::Permission(change))) if change.len() == 0 => {
+            Err(Fault::combination("No attributes specified."))
+        }
+        Some((_, asked)) => Ok(asked),
+    }
+}
+
+fn description_of(text: &str) -> Result<Asked, Fault> {
+    if text.chars().count() > MAX_DESCRIPTION {
+        let message = format!("The description may have at most {MAX_DESCRIPTION} characters");
+        return Err(Fault::new("InvalidParameterValue", message));
+    }
+    Ok(Asked::Description(text.to_owned()))
+}
+
+fn check_sharing(call: &Call<'_>, image: &Image, change: &Change) -> Result<(), Fault> {
+    if image.state(call.now) != State::Available {
+        let message = format!("The image {} is not in the state available", image.id);
+        return Err(Fault::new("IncorrectState", message));
+    }
+    if change.publishes() {
+        check_public(call, image)?;
+    }
+    if !change.add.is_empty() && is_default_key(call, image) {
+        let message = format!(
+            "Snapshots of the image {} are encrypted with the default key and cannot be shared",
+            image.id
+        );
+        return Err(Fault::new("InvalidParameter", message));
+    }
+    let mut after = image.grants.clone();
+    after.apply(change);
+    if after.0.len() > MAX_GRANTS {
+        let message = format!("An image may be shared with at most {MAX_GRANTS} entities");
+        return Err(Fault::new("ResourceLimitExceeded", message));
+    }
+    Ok(())
+}
+
+fn check_public(call: &Call<'_>, image: &Image) -> Result<(), Fault> {
+    if settings::sharing(call).images_blocked {
+        let message = "You can't publicly share this image because block public access for AMIs is enabled";
+        return Err(Fault::new("OperationNotPermitted", message));
+    }
+    if image.is_encrypted() {
+        let message = format!("The image {} has encrypted snapshots and cannot be made public", image.id);
+        return Err(Fault::new("InvalidParameter", message));
+    }
+    Ok(())
+}
+
+/// Whether any snapshot of an image is encrypted with the region's own key, which no other account can use.
+fn is_default_key(call: &Call<'_>, image: &Image) -> bool {
+    let own = crate::state::settings::own_key(&call.region.name, call.account);
+    let snapshots = image.snapshots().filter_map(|id| call.region.snapshots.find(id));
+    snapshots.into_iter().any(|snapshot| snapshot.kms_key.as_ref() == Some(&own))
+}
+
+/// `ResetImageAttribute`.
+pub(crate) fn reset(call: &Call<'_>) -> Result<Xml, Fault> {
+    let _changing = call.changing();
+    let params = call.params();
+    let id = params.required("ImageId")?;
+    params.required("Attribute")?;
+    params.word("Attribute", &["launchPermission"])?;
+    call.own_image(id)?;
+    call.commit()?;
+    call.edit_image(id, |image| {
+        image.grants = Grants::default();
+        Ok(())
+    })?;
+    Ok(truth())
+}
+
+/// The answer of calls that only say that they did it.
+pub(crate) fn truth() -> Xml {
+    let mut xml = Xml::new();
+    xml.value("return", true);
+    xml
+}

@@ -1,0 +1,166 @@
+//! The later life of an image: deprecated, disabled, protected, deregistered.
+
+use std::time::Duration;
+
+use super::call::Call;
+use super::fault::Fault;
+use super::image::{Image, Life, Protection, State};
+use super::image_attribute::truth;
+use super::images;
+use super::permission::Grants;
+use crate::clock::Moment;
+use crate::services::xml::Xml;
+
+/// How long an image stays protected after protection with a cooldown ends.
+const COOLDOWN: Duration = Duration::from_hours(24);
+/// How far ahead an image may be deprecated; and one that everybody may launch.
+const YEAR: Duration = Duration::from_hours(24 * 365);
+
+/// `EnableImageDeprecation`.
+pub(crate) fn deprecate(call: &Call<'_>) -> Result<Xml, Fault> {
+    let _changing = call.changing();
+    let params = call.params();
+    let (id, text) = (params.required("ImageId")?, params.required("DeprecateAt")?);
+    let wrong = |why: &str| Fault::value("DeprecateAt", text, why);
+    let at =
+        Moment::parse(text).ok_or_else(|| wrong("Expected a date and time such as 2030-01-31T12:00:00Z."))?;
+    let image = call.own_image(id)?;
+    let years = if image.grants.is_public() { 2 } else { 10 };
+    // Leap days are the account's gain.
+    let latest = call.now.after(YEAR * years + Duration::from_hours(24 * 3));
+    if at < call.now {
+        return Err(wrong("The deprecation date must be in the future."));
+    }
+    if at > latest {
+        return Err(wrong(&format!("The deprecation date must be within {years} years.")));
+    }
+    call.commit()?;
+    call.edit_image(id, |image| {
+        image.deprecated = Some(nearest_minute(at));
+        Ok(())
+    })?;
+    Ok(truth())
+}
+
+fn nearest_minute(moment: Moment) -> Moment {
+    Moment((moment.0 + 30_000) / 60_000 * 60_000)
+}
+
+/// `DisableImageDeprecation`.
+pub(crate) fn undeprecate(call: &Call<'_>) -> Result<Xml, Fault> {
+    edit(call, |image| {
+        image.deprecated = None;
+        Ok(())
+    })
+}
+
+/// `DisableImage`.
+pub(crate) fn disable(call: &Call<'_>) -> Result<Xml, Fault> {
+    let now = call.now;
+    edit(call, |image| {
+        expect(image, now, State::Available)?;
+        image.life = Life::Disabled;
+        image.grants = Grants::default();
+        Ok(())
+    })
+}
+
+/// `EnableImage`.
+pub(crate) fn enable(call: &Call<'_>) -> Result<Xml, Fault> {
+    let now = call.now;
+    edit(call, |image| {
+        expect(image, now, State::Disabled)?;
+        image.life = Life::Ready { from: now, failure: None };
+        Ok(())
+    })
+}
+
+/// `EnableImageDeregistrationProtection`.
+pub(crate) fn protect(call: &Call<'_>) -> Result<Xml, Fault> {
+    let cooldown = call.params().truth("WithCooldown")?.unwrap_or(false);
+    edit(call, |image| {
+        image.protection = if cooldown { Protection::OnWithCooldown } else { Protection::On };
+        Ok(())
+    })
+}
+
+/// `DisableImageDeregistrationProtection`.
+pub(crate) fn unprotect(call: &Call<'_>) -> Result<Xml, Fault> {
+    let now = call.now;
+    edit(call, |image| {
+        image.protection = match image.protection {
+            Protection::OnWithCooldown => Protection::Until(now.after(COOLDOWN)),
+            Protection::Until(end) => Protection::Until(end),
+            Protection::Off | Protection::On => Protection::Off,
+        };
+        Ok(())
+    })
+}
+
+/// Changes the image that is named; the change may refuse.
+fn edit(call: &Call<'_>, change: impl Fn(&mut Image) -> Result<(), Fault>) -> Result<Xml, Fault> {
+    let _changing = call.changing();
+    let id = call.params().required("ImageId")?;
+    let image = call.own_image(id)?;
+    // What a dry run has to refuse is known only by trying.
+    change(&mut Image::clone(&image))?;
+    call.commit()?;
+    call.edit_image(id, change)?;
+    Ok(truth())
+}
+
+fn expect(image: &Image, now: Moment, state: State) -> Result<(), Fault> {
+    if image.state(now) == state {
+        return Ok(());
+    }
+    let (id, have, want) = (&image.id, image.state(now).name(), state.name());
+    Err(Fault::new("IncorrectState", format!("The image {id} is in the state {have}, expected {want}")))
+}
+
+/// `DeregisterImage`.
+pub(crate) fn deregister(call: &Call<'_>) -> Result<Xml, Fault> {
+    let _changing = call.changing();
+    let params = call.params();
+    let id = params.required("ImageId")?;
+    let with_snapshots = params.truth("DeleteAssociatedSnapshots")?.unwrap_or(false);
+    let image = call.own_image(id)?;
+    if image.protection_word(call.now) != "disabled" {
+        let message = format!(
+            "The image {id} is protected from deregistration: deregistration protection is {}",
+            image.protection_word(call.now)
+        );
+        return Err(Fault::new("OperationNotPermitted", message));
+    }
+    call.commit()?;
+    call.edit_image(id, |image| {
+        image.life = Life::Deregistered;
+        Ok(())
+    })?;
+    let mut results = Vec::new();
+    if with_snapshots {
+        let mut snapshots: Vec<&str> = image.snapshots().collect();
+        snapshots.sort_unstable();
+        snapshots.dedup();
+        for snapshot in snapshots {
+            results.push((snapshot, delete_associated(call, snapshot)?));
+        }
+    }
+    let mut xml = truth();
+    xml.items("deleteSnapshotResultSet", results, |xml, (snapshot, code)| {
+        xml.value("snapshotId", snapshot);
+        xml.value("returnCode", code);
+    });
+    Ok(xml)
+}
+
+fn delete_associated(call: &Call<'_>, id: &str) -> Result<&'static str, Fault> {
+    match call.region.snapshots.find(id) {
+        None => Ok("client-error"),
+        Some(snapshot) if snapshot.owner != call.account => Ok("missing-permissions"),
+        Some(_) if !images::users_of(call, id).is_empty() => Ok("skipped"),
+        Some(_) => {
+            call.remove_snapshot(id)?;
+            Ok("success")
+        }
+    }
+}

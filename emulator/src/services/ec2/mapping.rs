@@ -1,0 +1,205 @@
+//! Block device mappings of an image: read from a request, checked against the limits of volumes, shown in answers.
+//!
+//! Limits of volume types as in the EBS user guide; what a snapshot is, is told by whoever calls.
+
+use serde::{Deserialize, Serialize};
+
+use super::fault::Fault;
+use super::query::Params;
+use super::volume::{self, Volume};
+use crate::services::xml::Xml;
+
+/// A device of the machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Mapping {
+    /// `/dev/xvda`, ...
+    pub(crate) device: String,
+    /// What it is.
+    pub(crate) target: Target,
+}
+
+/// What a device is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Target {
+    /// A disk of the host, `ephemeral0` to `ephemeral23`.
+    Ephemeral(String),
+    /// Nothing, even if the instance type would map something.
+    Nothing,
+    /// A volume.
+    Ebs(Box<Ebs>),
+}
+
+/// A volume that is made at launch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Ebs {
+    /// What it is filled from.
+    pub(crate) snapshot: Option<String>,
+    /// Its kind, size and speed.
+    pub(crate) volume: Volume,
+    /// Whether it goes when its instance goes.
+    pub(crate) delete_on_termination: bool,
+    /// As its snapshot, or as asked for an empty one.
+    pub(crate) encrypted: bool,
+    /// The key of an empty encrypted one.
+    pub(crate) kms_key: Option<String>,
+    /// MiB a second at which it is filled.
+    pub(crate) initialization_rate: Option<i64>,
+    /// Which EBS card of the instance.
+    pub(crate) card: Option<i64>,
+    /// The Outpost of the snapshot.
+    pub(crate) outpost: Option<String>,
+    /// The zone of a volume in a Local Zone.
+    pub(crate) zone: Option<String>,
+    /// The same by id.
+    pub(crate) zone_id: Option<String>,
+}
+
+/// What registering needs to know of a snapshot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Source {
+    /// GiB.
+    pub(crate) size: i64,
+    /// Whether it is.
+    pub(crate) encrypted: bool,
+}
+
+impl Mapping {
+    /// The snapshot that fills the device.
+    pub(crate) fn snapshot(&self) -> Option<&str> {
+        self.ebs()?.snapshot.as_deref()
+    }
+
+    /// The volume, if it is one.
+    pub(crate) fn ebs(&self) -> Option<&Ebs> {
+        match &self.target {
+            Target::Ebs(ebs) => Some(ebs),
+            Target::Ephemeral(_) | Target::Nothing => None,
+        }
+    }
+
+    /// Shows it as an `item` of `blockDeviceMapping`.
+    pub(crate) fn show(&self, xml: &mut Xml) {
+        xml.value("deviceName", &self.device);
+        match &self.target {
+            Target::Ephemeral(name) => xml.value("virtualName", name),
+            Target::Nothing => xml.value("noDevice", ""),
+            Target::Ebs(ebs) => xml.element("ebs", |xml| ebs.show(xml)),
+        }
+    }
+}
+
+impl Ebs {
+    fn show(&self, xml: &mut Xml) {
+        xml.optional("snapshotId", self.snapshot.as_ref());
+        xml.value("volumeSize", self.volume.size);
+        xml.value("deleteOnTermination", self.delete_on_termination);
+        xml.value("volumeType", self.volume.kind.name());
+        xml.optional("iops", self.volume.iops);
+        xml.optional("throughput", self.volume.throughput);
+        xml.value("encrypted", self.encrypted);
+        xml.optional("kmsKeyId", self.kms_key.as_ref());
+        xml.optional("outpostArn", self.outpost.as_ref());
+        xml.optional("availabilityZone", self.zone.as_ref());
+        xml.optional("AvailabilityZoneId", self.zone_id.as_ref());
+        xml.optional("VolumeInitializationRate", self.initialization_rate);
+        xml.optional("EbsCardIndex", self.card);
+    }
+}
+
+/// Reads `BlockDeviceMapping.n`. `source` finds a snapshot, or says why it cannot be used.
+pub(crate) fn read(
+    params: &Params<'_>,
+    source: impl Fn(&str) -> Result<Source, Fault>,
+) -> Result<Vec<Mapping>, Fault> {
+    let mut mappings: Vec<Mapping> = Vec::new();
+    for entry in params.list("BlockDeviceMapping") {
+        let device = entry.required("DeviceName")?.to_owned();
+        let target = target(&entry, &source)?;
+        if mappings.iter().any(|other| other.device == device) {
+            return Err(wrong(format!("Invalid device name {device}: it is mapped more than once")));
+        }
+        mappings.push(Mapping { device, target });
+    }
+    Ok(mappings)
+}
+
+fn target(entry: &Params<'_>, source: &impl Fn(&str) -> Result<Source, Fault>) -> Result<Target, Fault> {
+    let nothing = entry.text("NoDevice");
+    let ephemeral = entry.filled("VirtualName");
+    let ebs = entry.structure("Ebs");
+    match (ephemeral, nothing, ebs) {
+        (Some(name), None, None) if is_ephemeral(name) => Ok(Target::Ephemeral(name.to_owned())),
+        (Some(name), None, None) => {
+            Err(Fault::value("virtualName", name, "Expected 'ephemeral0' to 'ephemeral23'."))
+        }
+        (None, Some(_), None) => Ok(Target::Nothing),
+        (None, None, Some(ebs)) => Ok(Target::Ebs(Box::new(read_ebs(&ebs, source)?))),
+        (None, None, None) => {
+            Err(wrong("A mapping must be of an EBS volume, a virtual name or no device".into()))
+        }
+        _ => Err(wrong("A mapping may be of one of an EBS volume, a virtual name and no device".into())),
+    }
+}
+
+fn is_ephemeral(name: &str) -> bool {
+    let number = name.strip_prefix("ephemeral").and_then(|number| number.parse::<u8>().ok());
+    number.is_some_and(|number| number < 24)
+}
+
+fn read_ebs(ebs: &Params<'_>, find: &impl Fn(&str) -> Result<Source, Fault>) -> Result<Ebs, Fault> {
+    let snapshot = ebs.filled("SnapshotId").map(str::to_owned);
+    let encrypted = ebs.truth("Encrypted")?;
+    let kms_key = ebs.filled("KmsKeyId").map(str::to_owned);
+    if snapshot.is_some() && encrypted.is_some() {
+        let message = "Parameter encrypted is invalid. You cannot specify the encrypted flag if specifying a \
+                       snapshot id in a block device mapping.";
+        return Err(Fault::new("InvalidParameter", message));
+    }
+    if kms_key.is_some() && encrypted != Some(true) {
+        let message = "The parameter KmsKeyId requires the parameter Encrypted to be set.";
+        return Err(Fault::new("InvalidParameterDependency", message));
+    }
+    let initialization_rate = ebs.number("VolumeInitializationRate")?;
+    if let Some(rate) = initialization_rate {
+        check_rate(rate, snapshot.is_some())?;
+    }
+    let asked = volume::read(ebs)?;
+    let source = snapshot.as_deref().map(find).transpose()?;
+    let volume = asked.sized(source.as_ref().map(|source| source.size))?;
+    if let (Some(id), Some(source)) = (&snapshot, &source)
+        && volume.size < source.size
+    {
+        return Err(wrong(format!(
+            "Volume of size {}GB is smaller than snapshot '{id}', expect size>= {}GB",
+            volume.size, source.size
+        )));
+    }
+    Ok(Ebs {
+        encrypted: source.map_or(encrypted.unwrap_or(false), |source| source.encrypted),
+        snapshot,
+        volume,
+        delete_on_termination: ebs.truth("DeleteOnTermination")?.unwrap_or(true),
+        kms_key,
+        initialization_rate,
+        card: ebs.number("EbsCardIndex")?,
+        outpost: ebs.filled("OutpostArn").map(str::to_owned),
+        zone: ebs.filled("AvailabilityZone").map(str::to_owned),
+        zone_id: ebs.filled("AvailabilityZoneId").map(str::to_owned),
+    })
+}
+
+fn check_rate(rate: i64, from_snapshot: bool) -> Result<(), Fault> {
+    if !from_snapshot {
+        let message = "The parameter volumeInitializationRate requires the parameter snapshotId to be set.";
+        return Err(Fault::new("InvalidParameterDependency", message));
+    }
+    if !(100..=300).contains(&rate) {
+        return Err(Fault::value("volumeInitializationRate", &rate.to_string(), "Expected 100 to 300."));
+    }
+    Ok(())
+}
+
+pub(super) fn wrong(message: String) -> Fault {
+    Fault::new("InvalidBlockDeviceMapping", message)
+}

@@ -1,0 +1,85 @@
+//! `DescribeRegions` and `DescribeAvailabilityZones`.
+
+use super::call::Call;
+use super::fault::Fault;
+use super::filter::{self, Field};
+use crate::services::xml::Xml;
+
+/// Regions that are always shown, besides those that have been used.
+const REGIONS: [&str; 2] = ["local", "local-2"];
+
+/// `DescribeRegions`.
+pub(crate) fn describe(call: &Call<'_>) -> Result<Xml, Fault> {
+    let (params, host) = (call.params(), call.host);
+    let wanted = params.texts("RegionName");
+    params.truth("AllRegions")?;
+    let known = |name: &str| matches!(name, "endpoint" | "opt-in-status" | "region-name");
+    let filters = filter::read(&params, known)?;
+    let mut names: Vec<String> = REGIONS.iter().map(|&name| name.to_owned()).collect();
+    names.extend(call.world.used_regions());
+    names.sort();
+    names.dedup();
+    if let Some(missing) = wanted.iter().find(|name| !names.iter().any(|known| known == *name)) {
+        return Err(Fault::value("region", missing, "The region does not exist."));
+    }
+    call.commit()?;
+    let field = |region: &str, name: &str| match name {
+        "endpoint" => Field::one(host),
+        "opt-in-status" => Field::one("opt-in-not-required"),
+        _ => Field::one(region),
+    };
+    names.retain(|name| wanted.is_empty() || wanted.contains(&name.as_str()));
+    names.retain(|region| filter::all_match(&filters, |name| field(region, name)));
+    let mut xml = Xml::new();
+    xml.items("regionInfo", names, |xml, name| {
+        xml.value("regionName", name);
+        xml.value("regionEndpoint", host);
+        xml.value("optInStatus", "opt-in-not-required");
+    });
+    Ok(xml)
+}
+
+/// `DescribeAvailabilityZones`.
+pub(crate) fn zones(call: &Call<'_>) -> Result<Xml, Fault> {
+    let params = call.params();
+    let region = &call.region.name;
+    params.truth("AllAvailabilityZones")?;
+    let (names, ids) = (params.texts("ZoneName"), params.texts("ZoneId"));
+    let known = ["group-name", "opt-in-status", "region-name", "state", "zone-id", "zone-name", "zone-type"];
+    let filters = filter::read(&params, |name| known.contains(&name))?;
+    let mut zones: Vec<(String, String)> = ["a", "b", "c"]
+        .iter()
+        .zip(1..)
+        .map(|(letter, n)| (format!("{region}{letter}"), format!("{region}-az{n}")))
+        .collect();
+    let missing = names.iter().find(|name| !zones.iter().any(|zone| zone.0 == **name));
+    let missing = missing.or_else(|| ids.iter().find(|id| !zones.iter().any(|zone| zone.1 == **id)));
+    if let Some(missing) = missing {
+        return Err(Fault::value("availabilityZone", missing, "The zone does not exist."));
+    }
+    call.commit()?;
+    let field = |zone: &(String, String), name: &str| match name {
+        "zone-name" => Field::one(&zone.0),
+        "zone-id" => Field::one(&zone.1),
+        "state" => Field::one("available"),
+        "zone-type" => Field::one("availability-zone"),
+        "opt-in-status" => Field::one("opt-in-not-required"),
+        _ => Field::one(region),
+    };
+    zones.retain(|zone| names.is_empty() || names.contains(&zone.0.as_str()));
+    zones.retain(|zone| ids.is_empty() || ids.contains(&zone.1.as_str()));
+    zones.retain(|zone| filter::all_match(&filters, |name| field(zone, name)));
+    let mut xml = Xml::new();
+    xml.items("availabilityZoneInfo", zones, |xml, (name, id)| {
+        xml.value("zoneName", name);
+        xml.value("zoneId", id);
+        xml.value("zoneState", "available");
+        xml.value("zoneType", "availability-zone");
+        xml.value("regionName", region);
+        xml.value("groupName", region);
+        xml.value("networkBorderGroup", region);
+        xml.value("optInStatus", "opt-in-not-required");
+        xml.element("messageSet", |_| {});
+    });
+    Ok(xml)
+}

@@ -1,0 +1,230 @@
+//! `RegisterImage`: reads what was asked, refuses what AWS refuses, and keeps every field with AWS's defaults.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::call::Call;
+use super::fault::Fault;
+use super::image::{Image, Life, Machine, Protection};
+use super::mapping::{self, Mapping, Source};
+use super::permission::Grants;
+use super::query::Params;
+use super::tag::{self, Tags};
+use crate::clock::Moment;
+use crate::services::xml::Xml;
+use crate::state::ids;
+use crate::state::snapshot::Status;
+
+const ARCHITECTURES: [&str; 5] = ["i386", "x86_64", "arm64", "x86_64_mac", "arm64_mac"];
+const BOOT_MODES: [&str; 3] = ["legacy-bios", "uefi", "uefi-preferred"];
+/// Characters of `UefiData`, at most.
+const MAX_UEFI_DATA: usize = 64_000;
+/// Characters of a description, at most.
+pub(crate) const MAX_DESCRIPTION: usize = 255;
+
+/// `RegisterImage`.
+pub(crate) fn register_image(call: &Call<'_>) -> Result<Xml, Fault> {
+    let _changing = call.changing();
+    let params = call.params();
+    let name = params.required("Name")?;
+    check_name(name)?;
+    let description = read_description(&params)?;
+    let machine = read_machine(&params)?;
+    let mappings = mapping::read(&params, |id| find_source(call, id))?;
+    let tags = tag::read_specifications(&params, &["image"])?;
+    let location = params.filled("ImageLocation");
+    check_billing(&params)?;
+    check_root(&machine.root_device, &mappings, location)?;
+    check_free(call, name)?;
+    call.commit()?;
+    let image = Image {
+        id: ids::fresh("ami"),
+        owner: call.account.to_owned(),
+        name: name.to_owned(),
+        location: location.map_or_else(|| format!("{}/{name}", call.account), str::to_owned),
+        description,
+        created: call.now,
+        machine,
+        mappings,
+        tags: tag::of_kind(&tags, "image"),
+        grants: Grants::default(),
+        life: Life::Ready { from: call.now, failure: None },
+        deprecated: None,
+        protection: Protection::Off,
+        source: None,
+        token: None,
+    };
+    call.state().images.put(&image.id, image.clone())?;
+    Ok(answer(&image.id))
+}
+
+/// The answer of calls that make an image.
+pub(crate) fn answer(id: &str) -> Xml {
+    let mut xml = Xml::new();
+    xml.value("imageId", id);
+    xml
+}
+
+/// Refuses a name that AWS refuses.
+pub(crate) fn check_name(name: &str) -> Result<(), Fault> {
+    let taken = |one: char| one.is_ascii_alphanumeric() || "()[] ./-'@_".contains(one);
+    if (3..=128).contains(&name.chars().count()) && name.chars().all(taken) {
+        return Ok(());
+    }
+    let message = "AMI names must be between 3 and 128 characters long, and may contain letters, numbers, '(', ')', \
+                   '.', '-', '/' and '_'";
+    Err(Fault::new("InvalidAMIName.Malformed", message))
+}
+
+/// Refuses a name that another image of the account has.
+pub(crate) fn check_free(call: &Call<'_>, name: &str) -> Result<(), Fault> {
+    let images = call.state().images.all();
+    let taken =
+        |image: &Image| image.owner == call.account && image.name == name && image.life != Life::Deregistered;
+    match images.iter().find(|(_, image)| taken(image)) {
+        None => Ok(()),
+        Some((id, _)) => {
+            let message = format!("AMI name {name} is already in use by AMI {id}");
+            Err(Fault::new("InvalidAMIName.Duplicate", message))
+        }
+    }
+}
+
+/// Reads a description.
+pub(crate) fn read_description(params: &Params<'_>) -> Result<Option<String>, Fault> {
+    let description = params.filled("Description").map(str::to_owned);
+    if description.as_ref().is_some_and(|text| text.chars().count() > MAX_DESCRIPTION) {
+        let message = format!("The description may have at most {MAX_DESCRIPTION} characters");
+        return Err(Fault::new("InvalidParameterValue", message));
+    }
+    Ok(description)
+}
+
+fn read_machine(params: &Params<'_>) -> Result<Machine, Fault> {
+    let owned = |text: Option<&str>| text.map(str::to_owned);
+    let machine = Machine {
+        architecture: params.word("Architecture", &ARCHITECTURES)?.unwrap_or("i386").to_owned(),
+        virtualization: params
+            .word("VirtualizationType", &["hvm", "paravirtual"])?
+            .unwrap_or("paravirtual")
+            .to_owned(),
+        root_device: params.filled("RootDeviceName").unwrap_or("/dev/sda1").to_owned(),
+        boot_mode: owned(params.word("BootMode", &BOOT_MODES)?),
+        tpm: owned(params.word("TpmSupport", &["v2.0"])?),
+        uefi_data: owned(params.filled("UefiData")),
+        imds: owned(params.word("ImdsSupport", &["v2.0"])?),
+        ena: params.truth("EnaSupport")?,
+        sriov: owned(params.word("SriovNetSupport", &["simple"])?),
+        kernel: owned(params.filled("KernelId")),
+        ramdisk: owned(params.filled("RamdiskId")),
+    };
+    check_virtualization(&machine)?;
+    check_firmware(&machine)?;
+    Ok(machine)
+}
+
+fn check_virtualization(machine: &Machine) -> Result<(), Fault> {
+    if machine.virtualization == "hvm" {
+        return match (&machine.kernel, &machine.ramdisk) {
+            (None, None) => Ok(()),
+            _ => {
+                Err(Fault::combination("KernelId and RamdiskId may not be specified with hvm virtualization"))
+            }
+        };
+    }
+    let needs_hvm = [
+        ("EnaSupport", machine.ena == Some(true)),
+        ("SriovNetSupport", machine.sriov.is_some()),
+        ("BootMode", machine.boot_mode.as_deref().is_some_and(|mode| mode != "legacy-bios")),
+        ("TpmSupport", machine.tpm.is_some()),
+        ("UefiData", machine.uefi_data.is_some()),
+        ("Architecture", !matches!(machine.architecture.as_str(), "i386" | "x86_64")),
+    ];
+    match needs_hvm.iter().find(|(_, asked)| *asked) {
+        None => Ok(()),
+        Some((name, _)) => {
+            Err(Fault::combination(format!("{name} as specified needs the virtualization type hvm")))
+        }
+    }
+}
+
+fn check_firmware(machine: &Machine) -> Result<(), Fault> {
+    let mode = machine.boot_mode.as_deref();
+    if mode == Some("legacy-bios") && machine.architecture.starts_with("arm64") {
+        return Err(Fault::combination("Boot mode legacy-bios is not supported by architecture arm64"));
+    }
+    if machine.tpm.is_some() && mode != Some("uefi") {
+        return Err(Fault::combination("TpmSupport v2.0 requires the boot mode uefi"));
+    }
+    let Some(text) = &machine.uefi_data else { return Ok(()) };
+    if mode == Some("legacy-bios") {
+        return Err(Fault::combination("UefiData may not be specified with the boot mode legacy-bios"));
+    }
+    if text.len() > MAX_UEFI_DATA || STANDARD.decode(text).is_err() {
+        let message = format!("UefiData must be base64 of at most {MAX_UEFI_DATA} characters");
+        return Err(Fault::new("InvalidParameterValue", message));
+    }
+    Ok(())
+}
+
+fn check_billing(params: &Params<'_>) -> Result<(), Fault> {
+    match params.texts("BillingProduct").first() {
+        None => Ok(()),
+        Some(code) => {
+            let message = format!("The account is not authorized to use the billing product {code}");
+            Err(Fault::new("AuthFailure", message))
+        }
+    }
+}
+
+fn check_root(root: &str, mappings: &[Mapping], location: Option<&str>) -> Result<(), Fault> {
+    if mappings.iter().any(|mapping| mapping.device == root && mapping.snapshot().is_some()) {
+        return Ok(());
+    }
+    if let (Some(location), true) = (location, mappings.is_empty()) {
+        // An image of the instance store, described by a file in S3, which nothing here can make.
+        return Err(Fault::new("InvalidManifest", format!("The manifest at {location} cannot be read")));
+    }
+    Err(mapping::wrong("No root snapshot specified in device mapping.".to_owned()))
+}
+
+fn find_source(call: &Call<'_>, id: &str) -> Result<Source, Fault> {
+    let snapshot = call.snapshot(id, "InvalidSnapshotID.NotFound")?;
+    match snapshot.status(call.now) {
+        Status::Completed => Ok(Source {
+            size: i64::try_from(snapshot.volume_size).unwrap_or(i64::MAX),
+            encrypted: snapshot.kms_key.is_some(),
+        }),
+        status => {
+            let message = format!("Snapshot '{id}' is in the state {}, expected completed", status.word());
+            Err(Fault::new("IncorrectState", message))
+        }
+    }
+}
+
+/// An image like another one, for copies and restored ones.
+pub(crate) fn twin(
+    call: &Call<'_>,
+    model: &Image,
+    name: &str,
+    mappings: Vec<Mapping>,
+    tags: Tags,
+    ready: Moment,
+) -> Image {
+    Image {
+        id: ids::fresh("ami"),
+        owner: call.account.to_owned(),
+        name: name.to_owned(),
+        location: format!("{}/{name}", call.account),
+        created: call.now,
+        mappings,
+        tags,
+        grants: Grants::default(),
+        life: Life::Ready { from: ready, failure: None },
+        deprecated: None,
+        protection: Protection::Off,
+        source: None,
+        token: None,
+        ..model.clone()
+    }
+}

@@ -1,0 +1,224 @@
+//! What an account has set in a region: block public access, encryption by default. One call for each.
+
+use serde::{Deserialize, Serialize};
+
+use super::call::Call;
+use super::fault::Fault;
+use crate::services::xml::Xml;
+use crate::state::settings::{self, Settings};
+
+/// What may be shared with everybody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(crate) struct Sharing {
+    /// Of images: whether new sharing is blocked.
+    pub(crate) images_blocked: bool,
+    /// Of snapshots.
+    pub(crate) snapshots: SnapshotBlock,
+}
+
+/// How far sharing of snapshots with everybody is blocked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum SnapshotBlock {
+    /// Not at all.
+    #[default]
+    Unblocked,
+    /// What is shared stays so.
+    BlockNewSharing,
+    /// What is shared is treated as if it were not.
+    BlockAllSharing,
+}
+
+impl SnapshotBlock {
+    /// The word on the wire.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Unblocked => "unblocked",
+            Self::BlockNewSharing => "block-new-sharing",
+            Self::BlockAllSharing => "block-all-sharing",
+        }
+    }
+}
+
+/// What the asking account has set.
+pub(crate) fn sharing(call: &Call<'_>) -> Sharing {
+    sharing_of(call, call.account)
+}
+
+/// What an account has set.
+pub(crate) fn sharing_of(call: &Call<'_>, account: &str) -> Sharing {
+    call.state().sharing.find(account).map(|sharing| *sharing).unwrap_or_default()
+}
+
+fn set_sharing(call: &Call<'_>, change: impl FnOnce(&mut Sharing)) -> Result<(), Fault> {
+    let _changing = call.changing();
+    let mut sharing = sharing(call);
+    change(&mut sharing);
+    Ok(call.state().sharing.put(call.account, sharing)?)
+}
+
+fn image_word(blocked: bool) -> &'static str {
+    if blocked { "block-new-sharing" } else { "unblocked" }
+}
+
+/// `GetImageBlockPublicAccessState`.
+pub(crate) fn image_access(call: &Call<'_>) -> Result<Xml, Fault> {
+    call.commit()?;
+    let mut xml = Xml::new();
+    xml.value("imageBlockPublicAccessState", image_word(sharing(call).images_blocked));
+    xml.value("managedBy", "account");
+    Ok(xml)
+}
+
+/// `EnableImageBlockPublicAccess`.
+pub(crate) fn block_images(call: &Call<'_>) -> Result<Xml, Fault> {
+    let params = call.params();
+    params.required("ImageBlockPublicAccessState")?;
+    params.word("ImageBlockPublicAccessState", &["block-new-sharing"])?;
+    set_image_access(call, true)
+}
+
+/// `DisableImageBlockPublicAccess`.
+pub(crate) fn unblock_images(call: &Call<'_>) -> Result<Xml, Fault> {
+    set_image_access(call, false)
+}
+
+fn set_image_access(call: &Call<'_>, blocked: bool) -> Result<Xml, Fault> {
+    call.commit()?;
+    set_sharing(call, |sharing| sharing.images_blocked = blocked)?;
+    let mut xml = Xml::new();
+    xml.value("imageBlockPublicAccessState", image_word(blocked));
+    Ok(xml)
+}
+
+/// `GetSnapshotBlockPublicAccessState`.
+pub(crate) fn snapshot_access(call: &Call<'_>) -> Result<Xml, Fault> {
+    call.commit()?;
+    let mut xml = Xml::new();
+    xml.value("state", sharing(call).snapshots.name());
+    xml.value("managedBy", "account");
+    Ok(xml)
+}
+
+/// `EnableSnapshotBlockPublicAccess`.
+pub(crate) fn block_snapshots(call: &Call<'_>) -> Result<Xml, Fault> {
+    let params = call.params();
+    params.required("State")?;
+    let word = params.word("State", &["block-all-sharing", "block-new-sharing"])?;
+    let all = word == Some("block-all-sharing");
+    set_snapshot_access(
+        call,
+        if all { SnapshotBlock::BlockAllSharing } else { SnapshotBlock::BlockNewSharing },
+    )
+}
+
+/// `DisableSnapshotBlockPublicAccess`.
+pub(crate) fn unblock_snapshots(call: &Call<'_>) -> Result<Xml, Fault> {
+    set_snapshot_access(call, SnapshotBlock::Unblocked)
+}
+
+fn set_snapshot_access(call: &Call<'_>, state: SnapshotBlock) -> Result<Xml, Fault> {
+    call.commit()?;
+    set_sharing(call, |sharing| sharing.snapshots = state)?;
+    let mut xml = Xml::new();
+    xml.value("state", state.name());
+    Ok(xml)
+}
+
+/// What EBS direct has to know too.
+pub(crate) fn encryption(call: &Call<'_>) -> Settings {
+    call.region.settings.find(call.account).map(|settings| Settings::clone(&settings)).unwrap_or_default()
+}
+
+fn set_encryption(call: &Call<'_>, change: impl FnOnce(&mut Settings)) -> Result<Settings, Fault> {
+    let _changing = call.changing();
+    let mut settings = encryption(call);
+    change(&mut settings);
+    call.region.settings.put(call.account, settings.clone())?;
+    Ok(settings)
+}
+
+/// `GetEbsEncryptionByDefault`.
+pub(crate) fn encryption_by_default(call: &Call<'_>) -> Result<Xml, Fault> {
+    call.commit()?;
+    let on = encryption(call).encrypt_by_default;
+    let mut xml = Xml::new();
+    xml.value("ebsEncryptionByDefault", on);
+    xml.value("sseType", if on { "sse-kms" } else { "none" });
+    Ok(xml)
+}
+
+/// `EnableEbsEncryptionByDefault`.
+pub(crate) fn encrypt_by_default(call: &Call<'_>) -> Result<Xml, Fault> {
+    set_encrypt_by_default(call, true)
+}
+
+/// `DisableEbsEncryptionByDefault`.
+pub(crate) fn no_encryption_by_default(call: &Call<'_>) -> Result<Xml, Fault> {
+    set_encrypt_by_default(call, false)
+}
+
+fn set_encrypt_by_default(call: &Call<'_>, on: bool) -> Result<Xml, Fault> {
+    call.commit()?;
+    set_encryption(call, |settings| settings.encrypt_by_default = on)?;
+    let mut xml = Xml::new();
+    xml.value("ebsEncryptionByDefault", on);
+    Ok(xml)
+}
+
+/// `GetEbsDefaultKmsKeyId`.
+pub(crate) fn default_key(call: &Call<'_>) -> Result<Xml, Fault> {
+    call.commit()?;
+    Ok(key_answer(&encryption(call)))
+}
+
+/// `ModifyEbsDefaultKmsKeyId`.
+pub(crate) fn set_default_key(call: &Call<'_>) -> Result<Xml, Fault> {
+    let key = key_arn(call, call.params().required("KmsKeyId")?)?;
+    call.commit()?;
+    Ok(key_answer(&set_encryption(call, |settings| settings.default_key = Some(key))?))
+}
+
+/// `ResetEbsDefaultKmsKeyId`.
+pub(crate) fn reset_default_key(call: &Call<'_>) -> Result<Xml, Fault> {
+    call.commit()?;
+    Ok(key_answer(&set_encryption(call, |settings| settings.default_key = None)?))
+}
+
+fn key_answer(settings: &Settings) -> Xml {
+    let mut xml = Xml::new();
+    xml.value("kmsKeyId", settings.default_key.as_deref().unwrap_or("alias/aws/ebs"));
+    xml
+}
+
+/// The ARN of a key that is named by its id, alias or ARN, in this region.
+pub(crate) fn key_arn(call: &Call<'_>, name: &str) -> Result<String, Fault> {
+    let (region, account) = (&call.region.name, call.account);
+    if name == "alias/aws/ebs" {
+        return Ok(settings::own_key(region, account));
+    }
+    let prefix = format!("arn:aws:kms:{region}:");
+    let here = name.strip_prefix(&prefix).and_then(|rest| rest.split_once(':'));
+    let named = match here {
+        Some((_, rest)) => Some(rest),
+        None if name.starts_with("arn:") => None,
+        None => Some(name),
+    };
+    let plain = |text: &str| text.bytes().all(|one| one.is_ascii_alphanumeric() || b"/_-".contains(&one));
+    let valid = named.filter(|rest| !rest.is_empty() && plain(rest));
+    match (valid, here) {
+        (None, _) => {
+            let message = format!("The KMS key '{name}' does not exist in this region");
+            Err(Fault::new("InvalidKMSKey.NotFound", message))
+        }
+        (Some(_), Some(_)) => Ok(name.to_owned()),
+        (Some(alias), None) if alias.starts_with("alias/") => Ok(format!("{prefix}{account}:{alias}")),
+        (Some(id), None) => Ok(format!("{prefix}{account}:key/{}", id.trim_start_matches("key/"))),
+    }
+}
+
+/// The key that is used when none is named.
+pub(crate) fn key_when_none_is_named(call: &Call<'_>) -> String {
+    let settings = encryption(call);
+    settings.default_key.unwrap_or_else(|| settings::own_key(&call.region.name, call.account))
+}

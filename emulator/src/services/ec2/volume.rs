@@ -1,0 +1,257 @@
+//! Kinds of EBS volumes and their limits. Knows no image and no snapshot.
+//!
+//! Size in GiB, operations a second, MiB a second: EBS user guide, "volume types", at the generation with 80,000
+//! operations a second on gp3.
+
+use serde::{Deserialize, Serialize};
+
+use super::fault::Fault;
+use super::query::Params;
+
+/// A kind of volume.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Kind {
+    /// Magnetic, of the first generation.
+    Standard,
+    /// Provisioned operations.
+    Io1,
+    /// Provisioned operations, durable.
+    Io2,
+    /// General purpose, speed by size.
+    Gp2,
+    /// General purpose, speed as asked.
+    Gp3,
+    /// Throughput on magnetic disks.
+    St1,
+    /// Cold magnetic disks.
+    Sc1,
+}
+
+/// A volume to be made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Volume {
+    /// Its kind.
+    pub(crate) kind: Kind,
+    /// GiB.
+    pub(crate) size: i64,
+    /// Operations a second, where the kind has them.
+    pub(crate) iops: Option<i64>,
+    /// MiB a second, where the kind has it.
+    pub(crate) throughput: Option<i64>,
+}
+
+/// What a request says of a volume.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Asked {
+    kind: Kind,
+    size: Option<i64>,
+    iops: Option<i64>,
+    throughput: Option<i64>,
+}
+
+const KINDS: [&str; 7] = ["standard", "io1", "io2", "gp2", "gp3", "st1", "sc1"];
+
+impl Kind {
+    /// The word on the wire.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Standard => "standard",
+            Self::Io1 => "io1",
+            Self::Io2 => "io2",
+            Self::Gp2 => "gp2",
+            Self::Gp3 => "gp3",
+            Self::St1 => "st1",
+            Self::Sc1 => "sc1",
+        }
+    }
+
+    fn of(word: &str) -> Self {
+        match word {
+            "standard" => Self::Standard,
+            "io1" => Self::Io1,
+            "io2" => Self::Io2,
+            "gp3" => Self::Gp3,
+            "st1" => Self::St1,
+            "sc1" => Self::Sc1,
+            _ => Self::Gp2,
+        }
+    }
+
+    /// Least and largest size.
+    fn sizes(self) -> (i64, i64) {
+        match self {
+            Self::Standard => (1, 1024),
+            Self::Io1 => (4, 16_384),
+            Self::Io2 => (4, 65_536),
+            Self::Gp2 => (1, 16_384),
+            Self::Gp3 => (1, 65_536),
+            Self::St1 | Self::Sc1 => (125, 16_384),
+        }
+    }
+
+    /// Least, largest and default operations a second, and how many for each GiB.
+    fn iops(self) -> Option<(i64, i64, Option<i64>, i64)> {
+        match self {
+            Self::Io1 => Some((100, 64_000, None, 50)),
+            Self::Io2 => Some((100, 256_000, None, 1000)),
+            Self::Gp3 => Some((3000, 80_000, Some(3000), 500)),
+            Self::Standard | Self::Gp2 | Self::St1 | Self::Sc1 => None,
+        }
+    }
+}
+
+/// Reads `VolumeType`, `VolumeSize`, `Iops` and `Throughput`.
+pub(crate) fn read(ebs: &Params<'_>) -> Result<Asked, Fault> {
+    let kind = ebs.word("VolumeType", &KINDS)?.map_or(Kind::Gp2, Kind::of);
+    Ok(Asked {
+        kind,
+        size: ebs.number("VolumeSize")?,
+        iops: ebs.number("Iops")?,
+        throughput: ebs.number("Throughput")?,
+    })
+}
+
+impl Asked {
+    /// The volume, at least as large as a snapshot if it has one; refused where the limits are not kept.
+    pub(crate) fn sized(&self, snapshot: Option<i64>) -> Result<Volume, Fault> {
+        let Some(size) = self.size.or(snapshot) else {
+            return Err(Fault::missing("size or snapshotId"));
+        };
+        self.check_size(size)?;
+        let iops = self.checked_iops(size)?;
+        let throughput = self.checked_throughput(iops)?;
+        Ok(Volume { kind: self.kind, size, iops, throughput })
+    }
+
+    fn check_size(&self, size: i64) -> Result<(), Fault> {
+        let (least, most) = self.kind.sizes();
+        let name = self.kind.name();
+        if size < least {
+            return Err(value(format!(
+                "Volume of {size}GiB is too small for volume type {name}; minimum is {least}GiB."
+            )));
+        }
+        if size > most {
+            return Err(value(format!(
+                "Volume of {size}GiB is too large for volume type {name}; maximum is {most}GiB."
+            )));
+        }
+        Ok(())
+    }
+
+    fn checked_iops(&self, size: i64) -> Result<Option<i64>, Fault> {
+        let name = self.kind.name();
+        let Some((least, most, default, ratio)) = self.kind.iops() else {
+            return match self.iops {
+                None => Ok(None),
+                Some(_) => Err(unsupported("iops", name)),
+            };
+        };
+        let Some(iops) = self.iops.or(default) else {
+            let message = format!("The parameter iops must be specified for {name} volumes.");
+            return Err(Fault::new("MissingParameter", message));
+        };
+        if iops < least {
+            return Err(value(format!("Volume iops of {iops} is too low; minimum is {least}.")));
+        }
+        if iops > most {
+            return Err(value(format!("Volume iops of {iops} is too high; maximum is {most}.")));
+        }
+        // What everybody gets is not held against a small volume.
+        if self.iops.is_some_and(|iops| iops > least) && iops > size * ratio {
+            let have = iops as f64 / size as f64;
+            return Err(value(format!(
+                "Iops to volume size ratio of {have:.6} is too high; maximum is {ratio}."
+            )));
+        }
+        Ok(Some(iops))
+    }
+
+    fn checked_throughput(&self, iops: Option<i64>) -> Result<Option<i64>, Fault> {
+        if self.kind != Kind::Gp3 {
+            return match self.throughput {
+                None => Ok(None),
+                Some(_) => Err(unsupported("throughput", self.kind.name())),
+            };
+        }
+        let throughput = self.throughput.unwrap_or(125);
+        if throughput < 125 {
+            return Err(value(format!("Volume throughput of {throughput} is too low; minimum is 125.")));
+        }
+        if throughput > 2000 {
+            return Err(value(format!("Volume throughput of {throughput} is too high; maximum is 2000.")));
+        }
+        let iops = iops.unwrap_or(3000);
+        if throughput * 4 > iops {
+            let have = throughput as f64 / iops as f64;
+            return Err(value(format!(
+                "Throughput to iops ratio of {have:.6} is too high; maximum is 0.250000."
+            )));
+        }
+        Ok(Some(throughput))
+    }
+}
+
+fn value(message: String) -> Fault {
+    Fault::new("InvalidParameterValue", message)
+}
+
+fn unsupported(parameter: &str, kind: &str) -> Fault {
+    Fault::combination(format!("The parameter {parameter} is not supported for {kind} volumes."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::query::Node;
+    use super::*;
+
+    fn sized(text: &str, snapshot: Option<i64>) -> Result<Volume, Fault> {
+        let node = Node::read(form_urlencoded::parse(text.as_bytes())).unwrap();
+        read(&node.params())?.sized(snapshot)
+    }
+
+    #[test]
+    fn defaults_are_those_of_a_minimal_register() {
+        let volume = sized("", Some(7)).unwrap();
+        assert_eq!(volume, Volume { kind: Kind::Gp2, size: 7, iops: None, throughput: None });
+        let volume = sized("VolumeType=gp3&VolumeSize=9", Some(7)).unwrap();
+        assert_eq!(volume, Volume { kind: Kind::Gp3, size: 9, iops: Some(3000), throughput: Some(125) });
+    }
+
+    #[test]
+    fn limits_of_each_kind() {
+        for (text, want) in [
+            ("VolumeType=gp3&VolumeSize=65536", "ok"),
+            ("VolumeType=gp3&VolumeSize=65537", "InvalidParameterValue"),
+            ("VolumeType=gp3&VolumeSize=0", "InvalidParameterValue"),
+            ("VolumeType=gp3&VolumeSize=1", "ok"),
+            ("VolumeType=gp3&VolumeSize=1&Iops=3000", "ok"),
+            ("VolumeType=gp3&VolumeSize=10&Iops=5001", "InvalidParameterValue"),
+            ("VolumeType=gp3&VolumeSize=160&Iops=80000&Throughput=2000", "ok"),
+            ("VolumeType=gp3&VolumeSize=160&Iops=80001", "InvalidParameterValue"),
+            ("VolumeType=gp3&VolumeSize=8&Iops=2999", "InvalidParameterValue"),
+            ("VolumeType=gp3&VolumeSize=8&Throughput=750", "ok"),
+            ("VolumeType=gp3&VolumeSize=8&Throughput=751", "InvalidParameterValue"),
+            ("VolumeType=gp3&VolumeSize=8&Throughput=124", "InvalidParameterValue"),
+            ("VolumeType=gp3&VolumeSize=100&Iops=16000&Throughput=2001", "InvalidParameterValue"),
+            ("VolumeSize=16385", "InvalidParameterValue"),
+            ("VolumeSize=8&Iops=3000", "InvalidParameterCombination"),
+            ("VolumeSize=8&Throughput=125", "InvalidParameterCombination"),
+            ("VolumeType=io1&VolumeSize=8", "MissingParameter"),
+            ("VolumeType=io1&VolumeSize=8&Iops=400", "ok"),
+            ("VolumeType=io1&VolumeSize=8&Iops=401", "InvalidParameterValue"),
+            ("VolumeType=io1&VolumeSize=3&Iops=100", "InvalidParameterValue"),
+            ("VolumeType=io2&VolumeSize=256&Iops=256000", "ok"),
+            ("VolumeType=io2&VolumeSize=300&Iops=256001", "InvalidParameterValue"),
+            ("VolumeType=st1&VolumeSize=124", "InvalidParameterValue"),
+            ("VolumeType=sc1&VolumeSize=125", "ok"),
+            ("VolumeType=standard&VolumeSize=1025", "InvalidParameterValue"),
+            ("VolumeType=gp4&VolumeSize=8", "InvalidParameterValue"),
+            ("VolumeType=gp3", "MissingParameter"),
+        ] {
+            let code = sized(text, None).map_or_else(|fault| fault.code, |_| "ok".to_owned());
+            assert_eq!(code, want, "{text}");
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! One SSM request on its way: who asks, when, and what was sent. Owns what all calls begin with.
+
+use std::sync::MutexGuard;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use super::fault::Fault;
+use crate::clock::Moment;
+use crate::locks;
+use crate::world::{Region, World};
+
+/// One request on its way.
+pub(crate) struct Call<'c> {
+    /// The account that asks.
+    pub(crate) account: &'c str,
+    /// The region that is asked.
+    pub(crate) region: &'c Region,
+    /// All regions.
+    pub(crate) world: &'c World,
+    /// The time.
+    pub(crate) now: Moment,
+    /// JSON.
+    pub(crate) body: &'c [u8],
+}
+
+impl Call<'_> {
+    /// Reads what was sent. Members that the call does not have are passed over, as SSM does.
+    pub(crate) fn read<T: DeserializeOwned>(&self) -> Result<T, Fault> {
+        serde_json::from_slice(self.body).map_err(|error| match error.classify() {
+            serde_json::error::Category::Data if error.to_string().starts_with("missing field") => {
+                let name = error.to_string().split('`').nth(1).unwrap_or_default().to_owned();
+                Fault::validation(format!(
+                    "1 validation error detected: Value null at '{name}' failed to satisfy constraint: Member must \
+                     not be null"
+                ))
+            }
+            _ => Fault::new("SerializationException", error.to_string()),
+        })
+    }
+
+    /// Reads a list of one to ten names, none twice.
+    pub(crate) fn read_names(&self) -> Result<Vec<String>, Fault> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct Input {
+            names: Vec<String>,
+        }
+        let Input { names } = self.read()?;
+        if !(1..=10).contains(&names.len()) {
+            return Err(Fault::validation(format!(
+                "1 validation error detected: Value '{names:?}' at 'names' failed to satisfy constraint: Member must \
+                 have length between 1 and 10"
+            )));
+        }
+        let mut sorted = names.clone();
+        sorted.sort();
+        sorted.dedup();
+        if sorted.len() < names.len() {
+            return Err(Fault::validation("Names must not be repeated"));
+        }
+        Ok(names)
+    }
+
+    /// Lets nobody else change the region until the result is dropped.
+    pub(crate) fn changing(&self) -> MutexGuard<'_, ()> {
+        locks::lock(&self.region.changing)
+    }
+}
+
+/// The part of a sorted list that a page shows, and the token of the next.
+pub(crate) fn cut<T>(
+    all: Vec<T>,
+    (size, token): (Option<u64>, Option<&str>),
+    most: u64,
+    key: impl Fn(&T) -> String,
+) -> Result<(Vec<T>, Option<String>), Fault> {
+    let size = size.unwrap_or(most);
+    if size == 0 || size > most {
+        return Err(Fault::validation(format!(
+            "1 validation error detected: Value '{size}' at 'maxResults' failed to satisfy constraint: Member must \
+             have value between 1 and {most}"
+        )));
+    }
+    let after = token.map(decode).transpose()?;
+    let mut rest =
+        all.into_iter().filter(|one| after.as_ref().is_none_or(|after| key(one) > *after)).peekable();
+    let mut page = Vec::new();
+    while rest.peek().is_some() && (page.len() as u64) < size {
+        page.extend(rest.next());
+    }
+    let more = rest.peek().is_some();
+    let next = page.last().filter(|_| more).map(|last| URL_SAFE_NO_PAD.encode(key(last)));
+    Ok((page, next))
+}
+
+fn decode(token: &str) -> Result<String, Fault> {
+    let bytes = URL_SAFE_NO_PAD.decode(token).ok();
+    let key = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
+    key.ok_or_else(|| Fault::new("InvalidNextToken", "The specified token isn't valid."))
+}

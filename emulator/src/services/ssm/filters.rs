@@ -1,0 +1,207 @@
+//! The filters of `DescribeParameters` and `GetParametersByPath`, and `DescribeParameters` itself.
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::call::{self, Call};
+use super::fault::Fault;
+use super::parameters::{Parameter, Version};
+use super::read::{described, with_token};
+use crate::clock::Moment;
+
+/// A filter as it is sent.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct FilterInput {
+    key: String,
+    option: Option<String>,
+    values: Option<Vec<String>>,
+}
+
+/// A filter as it was sent long ago; still taken.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct OldFilterInput {
+    key: String,
+    values: Vec<String>,
+}
+
+/// The call that a filter is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// `DescribeParameters`.
+    Describe,
+    /// `GetParametersByPath`.
+    ByPath,
+}
+
+/// A filter that was found good.
+#[derive(Debug)]
+pub(crate) struct Filter {
+    key: String,
+    how: How,
+    values: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum How {
+    Equals,
+    BeginsWith,
+    Contains,
+    OneLevel,
+    Recursive,
+}
+
+/// Reads filters.
+pub(crate) fn read(inputs: &[FilterInput], place: Place) -> Result<Vec<Filter>, Fault> {
+    inputs.iter().map(|input| one(input, place)).collect()
+}
+
+fn one(input: &FilterInput, place: Place) -> Result<Filter, Fault> {
+    let key = input.key.as_str();
+    let known = match place {
+        Place::ByPath => matches!(key, "Type" | "KeyId" | "Label"),
+        Place::Describe => {
+            matches!(key, "Name" | "Path" | "Type" | "KeyId" | "Tier" | "DataType") || key.starts_with("tag:")
+        }
+    };
+    if !known {
+        let message = format!("The specified key isn't valid: {key}");
+        return Err(Fault::new("InvalidFilterKey", message));
+    }
+    let how = match (key, input.option.as_deref()) {
+        ("Path", None | Some("OneLevel")) => How::OneLevel,
+        ("Path", Some("Recursive")) => How::Recursive,
+        ("Name", Some("Contains")) => How::Contains,
+        ("Path", Some(_)) => return Err(wrong_option(input)),
+        (_, None | Some("Equals")) => How::Equals,
+        (_, Some("BeginsWith")) => How::BeginsWith,
+        _ => return Err(wrong_option(input)),
+    };
+    let values = input.values.clone().unwrap_or_default();
+    if values.is_empty() && !key.starts_with("tag:") {
+        return Err(Fault::new("InvalidFilterValue", format!("The filter {key} has no values")));
+    }
+    Ok(Filter { key: key.to_owned(), how, values })
+}
+
+fn wrong_option(input: &FilterInput) -> Fault {
+    let option = input.option.as_deref().unwrap_or_default();
+    Fault::new("InvalidFilterOption", format!("The filter {} cannot be used with {option}", input.key))
+}
+
+impl Filter {
+    /// Whether a parameter matches.
+    pub(crate) fn matches(&self, parameter: &Parameter, now: Moment) -> bool {
+        let latest = parameter.shown(now).next_back();
+        match self.key.as_str() {
+            "Path" => {
+                let below = |path: &String| is_below(&parameter.name, path, self.how == How::Recursive);
+                self.values.iter().any(below)
+            }
+            "Name" => self.any(&parameter.name) || self.any(parameter.name.trim_start_matches('/')),
+            "Type" => self.any(&parameter.kind),
+            "DataType" => self.any(&parameter.data_type),
+            "Tier" => latest.is_some_and(|version| self.any(&version.tier)),
+            "KeyId" => latest.and_then(|version| version.key.as_ref()).is_some_and(|key| self.any(key)),
+            "Label" => parameter.shown(now).any(|version| version.labels.iter().any(|label| self.any(label))),
+            key => {
+                let value = key.strip_prefix("tag:").and_then(|key| parameter.tags.get(key));
+                value.is_some_and(|value| self.values.is_empty() || self.any(value))
+            }
+        }
+    }
+
+    fn any(&self, have: &str) -> bool {
+        self.values.iter().any(|value| match self.how {
+            How::BeginsWith => have.starts_with(value.as_str()),
+            How::Contains => have.contains(value.as_str()),
+            How::Equals | How::OneLevel | How::Recursive => have == value,
+        })
+    }
+}
+
+/// The version that is shown: the latest, or the one that has the label that was asked for.
+pub(crate) fn labelled<'p>(parameter: &'p Parameter, filters: &[Filter], now: Moment) -> Option<&'p Version> {
+    match filters.iter().find(|filter| filter.key == "Label") {
+        None => parameter.shown(now).next_back(),
+        Some(filter) => {
+            parameter.shown(now).rev().find(|version| version.labels.iter().any(|label| filter.any(label)))
+        }
+    }
+}
+
+/// Whether a name stands below a path: right below it, or anywhere.
+pub(crate) fn is_below(name: &str, path: &str, anywhere: bool) -> bool {
+    let folder = format!("{}/", path.trim_end_matches('/'));
+    // A name without a slash stands at the root.
+    let full = if name.starts_with('/') { name.to_owned() } else { format!("/{name}") };
+    full.strip_prefix(&folder).is_some_and(|rest| !rest.is_empty() && (anywhere || !rest.contains('/')))
+}
+
+/// All parameters of the account that show, by name.
+pub(crate) fn everything(call: &Call<'_>) -> Vec<Arc<Parameter>> {
+    let all = call.region.ec2.parameters.all().into_iter().map(|(_, parameter)| parameter);
+    let seen = |parameter: &Arc<Parameter>| {
+        parameter.owner == call.account && parameter.shown(call.now).next().is_some()
+    };
+    let mut found: Vec<_> = all.filter(seen).collect();
+    found.sort_by(|a, b| a.name.cmp(&b.name));
+    found
+}
+
+/// `DescribeParameters`.
+pub(crate) fn describe_parameters(call: &Call<'_>) -> Result<Value, Fault> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Input {
+        filters: Option<Vec<OldFilterInput>>,
+        parameter_filters: Option<Vec<FilterInput>>,
+        max_results: Option<u64>,
+        next_token: Option<String>,
+    }
+    let input: Input = call.read()?;
+    if input.filters.is_some() && input.parameter_filters.is_some() {
+        return Err(Fault::validation("You can use either Filters or ParameterFilters in a single request."));
+    }
+    let mut inputs = input.parameter_filters.unwrap_or_default();
+    for old in input.filters.unwrap_or_default() {
+        let option = Some("BeginsWith".to_owned());
+        inputs.push(FilterInput { key: old.key, option, values: Some(old.values) });
+    }
+    let filters = read(&inputs, Place::Describe)?;
+    let mut found = everything(call);
+    found.retain(|parameter| filters.iter().all(|filter| filter.matches(parameter, call.now)));
+    let page = (input.max_results, input.next_token.as_deref());
+    let (shown, next) = call::cut(found, page, 50, |parameter| parameter.name.clone())?;
+    let list: Vec<Value> = shown.iter().filter_map(|parameter| one_described(call, parameter)).collect();
+    Ok(with_token(json!({"Parameters": list}), next))
+}
+
+fn one_described(call: &Call<'_>, parameter: &Parameter) -> Option<Value> {
+    let version = parameter.shown(call.now).next_back()?;
+    let mut fields = described(call, parameter, version);
+    fields.insert("ARN".into(), json!(parameter.arn(&call.region.name)));
+    Some(Value::Object(fields))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_holds_what_stands_below_it() {
+        for (name, path, anywhere, below) in [
+            ("/a/b", "/a", false, true),
+            ("/a/b/c", "/a", false, false),
+            ("/a/b/c", "/a/", true, true),
+            ("/ab", "/a", true, false),
+            ("/a", "/a", true, false),
+            ("plain", "/", false, true),
+        ] {
+            assert_eq!(is_below(name, path, anywhere), below, "{name} {path}");
+        }
+    }
+}

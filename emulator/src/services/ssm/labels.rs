@@ -1,0 +1,76 @@
+//! `LabelParameterVersion` and `UnlabelParameterVersion`.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::call::Call;
+use super::fault::Fault;
+use super::parameters::{self, Parameter, Version, shelf_name};
+
+/// Labels of a version, at most.
+const MAX_LABELS: usize = 10;
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Input {
+    name: String,
+    parameter_version: Option<u64>,
+    labels: Vec<String>,
+}
+
+/// `LabelParameterVersion`. A label that another version has moves.
+pub(crate) fn label(call: &Call<'_>) -> Result<Value, Fault> {
+    let _changing = call.changing();
+    let input: Input = call.read()?;
+    let (mut parameter, number) = parameter(call, &input)?;
+    let (good, invalid): (Vec<_>, Vec<_>) = input.labels.into_iter().partition(|label| is_label(label));
+    for version in &mut parameter.versions {
+        version.labels.retain(|label| !good.contains(label));
+    }
+    let version = version(&mut parameter, number)?;
+    version.labels.extend(good);
+    if version.labels.len() > MAX_LABELS {
+        let message = "A parameter version can have a maximum of ten labels.";
+        return Err(Fault::new("ParameterVersionLabelLimitExceeded", message));
+    }
+    call.region.ec2.parameters.put(&shelf_name(call.account, &parameter.name), parameter)?;
+    Ok(json!({"InvalidLabels": invalid, "ParameterVersion": number}))
+}
+
+/// `UnlabelParameterVersion`.
+pub(crate) fn unlabel(call: &Call<'_>) -> Result<Value, Fault> {
+    let _changing = call.changing();
+    let input: Input = call.read()?;
+    let (mut parameter, number) = parameter(call, &input)?;
+    let version = version(&mut parameter, number)?;
+    let (removed, invalid): (Vec<_>, Vec<_>) =
+        input.labels.into_iter().partition(|label| version.labels.remove(label));
+    call.region.ec2.parameters.put(&shelf_name(call.account, &parameter.name), parameter)?;
+    Ok(json!({"RemovedLabels": removed, "InvalidLabels": invalid}))
+}
+
+fn parameter(call: &Call<'_>, input: &Input) -> Result<(Parameter, u64), Fault> {
+    if !(1..=MAX_LABELS).contains(&input.labels.len()) {
+        return Err(Fault::validation("One to ten labels are needed"));
+    }
+    let parameter = parameters::find(call.region, call.account, &input.name, call.now)?;
+    let selector = input.parameter_version.map(|number| number.to_string());
+    let number = parameter.pick(selector.as_deref(), call.now)?.number;
+    Ok((Parameter::clone(&parameter), number))
+}
+
+fn version(parameter: &mut Parameter, number: u64) -> Result<&mut Version, Fault> {
+    let found = parameter.versions.iter_mut().find(|version| version.number == number);
+    found.ok_or_else(|| Fault::new("ParameterVersionNotFound", format!("There is no version {number}")))
+}
+
+/// Letters, digits and `._-`; not beginning with a digit, `aws` or `ssm`.
+fn is_label(label: &str) -> bool {
+    let lower = label.to_ascii_lowercase();
+    let taken = |one: char| one.is_ascii_alphanumeric() || "._-".contains(one);
+    (1..=100).contains(&label.len())
+        && label.chars().all(taken)
+        && !label.starts_with(|one: char| one.is_ascii_digit())
+        && !lower.starts_with("aws")
+        && !lower.starts_with("ssm")
+}

@@ -1,0 +1,150 @@
+//! A parameter and its versions as they are kept, and how requests name them. Knows no operation.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::fault::Fault;
+use crate::clock::Moment;
+use crate::services::ec2::tag::Tags;
+use crate::world::Region;
+
+/// A parameter. Its versions are never changed, but for their labels.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Parameter {
+    /// With its path.
+    pub(crate) name: String,
+    /// Account.
+    pub(crate) owner: String,
+    /// `String`, `StringList` or `SecureString`; never changed.
+    pub(crate) kind: String,
+    /// `text` or `aws:ec2:image`; never changed.
+    pub(crate) data_type: String,
+    /// By ascending number; never empty.
+    pub(crate) versions: Vec<Version>,
+    /// Of the owner.
+    pub(crate) tags: Tags,
+}
+
+/// A version of a parameter.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Version {
+    /// From 1.
+    pub(crate) number: u64,
+    /// What it is all about.
+    pub(crate) value: String,
+    /// Of the maker.
+    pub(crate) description: Option<String>,
+    /// `Standard` or `Advanced`.
+    pub(crate) tier: String,
+    /// The key of a secure one.
+    pub(crate) key: Option<String>,
+    /// When it was made.
+    pub(crate) modified: Moment,
+    /// From when on it shows: an image is looked at first.
+    pub(crate) from: Moment,
+    /// Names for it, each of which one version of a parameter has.
+    pub(crate) labels: BTreeSet<String>,
+}
+
+/// How a request names a parameter: name, and version or label.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Named<'n> {
+    /// Without what follows the colon.
+    pub(crate) name: &'n str,
+    /// What follows it.
+    pub(crate) selector: Option<&'n str>,
+}
+
+impl Parameter {
+    /// The versions that show at a moment.
+    pub(crate) fn shown(&self, now: Moment) -> impl DoubleEndedIterator<Item = &Version> {
+        self.versions.iter().filter(move |version| version.from <= now)
+    }
+
+    /// The version that a selector picks: a number, a label, or without one the latest.
+    pub(crate) fn pick(&self, selector: Option<&str>, now: Moment) -> Result<&Version, Fault> {
+        let mut shown = self.shown(now);
+        let Some(selector) = selector else {
+            return shown.next_back().ok_or_else(Fault::not_found);
+        };
+        let picked = |version: &&Version| match selector.parse::<u64>() {
+            Ok(number) => version.number == number,
+            Err(_) => version.labels.contains(selector),
+        };
+        shown.find(picked).ok_or_else(|| {
+            let message = format!(
+                "Systems Manager could not find version {selector} of {}. Verify the version and try again.",
+                self.name
+            );
+            Fault::new("ParameterVersionNotFound", message)
+        })
+    }
+
+    /// Its ARN in a region.
+    pub(crate) fn arn(&self, region: &str) -> String {
+        let slash = if self.name.starts_with('/') { "" } else { "/" };
+        format!("arn:aws:ssm:{region}:{}:parameter{slash}{}", self.owner, self.name)
+    }
+}
+
+impl<'n> Named<'n> {
+    /// Reads a name, which may be an ARN, with a selector.
+    pub(crate) fn read(text: &'n str) -> Self {
+        let rest = match text.strip_prefix("arn:") {
+            Some(arn) => {
+                arn.splitn(5, ':').nth(4).and_then(|rest| rest.strip_prefix("parameter")).unwrap_or(text)
+            }
+            None => text,
+        };
+        match rest.split_once(':') {
+            Some((name, selector)) => Self { name, selector: Some(selector) },
+            None => Self { name: rest, selector: None },
+        }
+    }
+}
+
+/// The name under which a parameter of an account is kept.
+pub(crate) fn shelf_name(account: &str, name: &str) -> String {
+    format!("{account}:{name}")
+}
+
+/// A parameter of an account, if any version of it shows. An ARN does not tell `/name` from `name`.
+pub(crate) fn find(
+    region: &Region,
+    account: &str,
+    name: &str,
+    now: Moment,
+) -> Result<std::sync::Arc<Parameter>, Fault> {
+    let shelf = &region.ec2.parameters;
+    let found = shelf.find(&shelf_name(account, name));
+    let found = found.or_else(|| {
+        let plain = name.strip_prefix('/').filter(|rest| !rest.contains('/'))?;
+        shelf.find(&shelf_name(account, plain))
+    });
+    found.filter(|parameter| parameter.shown(now).next().is_some()).ok_or_else(Fault::not_found)
+}
+
+/// The value that `resolve:ssm:NAME` stands for.
+pub(crate) fn value_of(region: &Region, account: &str, text: &str, now: Moment) -> Option<String> {
+    let named = Named::read(text);
+    let parameter = find(region, account, named.name, now).ok()?;
+    parameter.pick(named.selector, now).ok().map(|version| version.value.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_have_selectors_and_may_be_arns() {
+        for (text, name, selector) in [
+            ("/a/b", "/a/b", None),
+            ("/a/b:3", "/a/b", Some("3")),
+            ("plain:prod", "plain", Some("prod")),
+            ("arn:aws:ssm:local:123456789012:parameter/a/b:3", "/a/b", Some("3")),
+        ] {
+            assert_eq!(Named::read(text), Named { name, selector }, "{text}");
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! `GetParameter`, `GetParameters`, `GetParametersByPath` and `GetParameterHistory`.
+
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::call::{self, Call};
+use super::fault::Fault;
+use super::filters::{self, FilterInput, Place};
+use super::parameters::{self, Named, Parameter, Version};
+use crate::state::digest::Digest;
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Decryption {
+    with_decryption: Option<bool>,
+}
+
+/// `GetParameter`.
+pub(crate) fn get_parameter(call: &Call<'_>) -> Result<Value, Fault> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Input {
+        name: String,
+    }
+    let input: Input = call.read()?;
+    let decryption: Decryption = call.read()?;
+    Ok(json!({"Parameter": one(call, &input.name, decryption.with_decryption)?}))
+}
+
+/// `GetParameters`.
+pub(crate) fn get_parameters(call: &Call<'_>) -> Result<Value, Fault> {
+    let names = call.read_names()?;
+    let decryption: Decryption = call.read()?;
+    let (mut found, mut invalid) = (Vec::new(), Vec::new());
+    for name in names {
+        match one(call, &name, decryption.with_decryption) {
+            Ok(parameter) => found.push(parameter),
+            Err(_) => invalid.push(name),
+        }
+    }
+    Ok(json!({"Parameters": found, "InvalidParameters": invalid}))
+}
+
+fn one(call: &Call<'_>, name: &str, decrypt: Option<bool>) -> Result<Value, Fault> {
+    let named = Named::read(name);
+    let parameter = parameters::find(call.region, call.account, named.name, call.now)?;
+    let version = parameter.pick(named.selector, call.now)?;
+    Ok(shown(call, &parameter, version, named.selector, decrypt))
+}
+
+fn shown(
+    call: &Call<'_>,
+    parameter: &Parameter,
+    version: &Version,
+    selector: Option<&str>,
+    decrypt: Option<bool>,
+) -> Value {
+    let mut fields = Map::new();
+    fields.insert("Name".into(), json!(parameter.name));
+    fields.insert("Type".into(), json!(parameter.kind));
+    fields.insert("Value".into(), json!(value(parameter, version, decrypt)));
+    fields.insert("Version".into(), json!(version.number));
+    fields.insert("LastModifiedDate".into(), json!(version.modified.seconds()));
+    fields.insert("ARN".into(), json!(parameter.arn(&call.region.name)));
+    fields.insert("DataType".into(), json!(parameter.data_type));
+    if let Some(selector) = selector {
+        fields.insert("Selector".into(), json!(format!(":{selector}")));
+    }
+    Value::Object(fields)
+}
+
+/// A value, or in place of a secret that nobody asked to decrypt something that does not tell it.
+fn value(parameter: &Parameter, version: &Version, decrypt: Option<bool>) -> String {
+    if parameter.kind != "SecureString" || decrypt == Some(true) {
+        return version.value.clone();
+    }
+    format!("sealed-{}", Digest::of(format!("{}\n{}", parameter.name, version.value).as_bytes()).hex())
+}
+
+/// `GetParametersByPath`.
+pub(crate) fn get_parameters_by_path(call: &Call<'_>) -> Result<Value, Fault> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Input {
+        path: String,
+        recursive: Option<bool>,
+        parameter_filters: Option<Vec<FilterInput>>,
+        with_decryption: Option<bool>,
+        max_results: Option<u64>,
+        next_token: Option<String>,
+    }
+    let input: Input = call.read()?;
+    if !input.path.starts_with('/') {
+        return Err(Fault::validation(
+            "The parameter doesn't meet the parameter name requirements. The parameter name must begin with a \
+             forward slash \"/\".",
+        ));
+    }
+    let filters = filters::read(input.parameter_filters.as_deref().unwrap_or_default(), Place::ByPath)?;
+    let mut found = filters::everything(call);
+    found.retain(|parameter| filters::is_below(&parameter.name, &input.path, input.recursive == Some(true)));
+    found.retain(|parameter| filters.iter().all(|filter| filter.matches(parameter, call.now)));
+    let page = (input.max_results, input.next_token.as_deref());
+    let (shown_now, next) = call::cut(found, page, 10, |parameter| parameter.name.clone())?;
+    let labelled = |parameter: &Parameter| filters::labelled(parameter, &filters, call.now).cloned();
+    let list: Vec<Value> = shown_now
+        .iter()
+        .filter_map(|parameter| {
+            let version = labelled(parameter)?;
+            Some(shown(call, parameter, &version, None, input.with_decryption))
+        })
+        .collect();
+    Ok(with_token(json!({"Parameters": list}), next))
+}
+
+/// `GetParameterHistory`.
+pub(crate) fn get_parameter_history(call: &Call<'_>) -> Result<Value, Fault> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Input {
+        name: String,
+        with_decryption: Option<bool>,
+        max_results: Option<u64>,
+        next_token: Option<String>,
+    }
+    let input: Input = call.read()?;
+    let parameter = parameters::find(call.region, call.account, Named::read(&input.name).name, call.now)?;
+    let all: Vec<&Version> = parameter.shown(call.now).collect();
+    let page = (input.max_results, input.next_token.as_deref());
+    let (versions, next) = call::cut(all, page, 50, |version| format!("{:020}", version.number))?;
+    let list: Vec<Value> = versions
+        .into_iter()
+        .map(|version| {
+            let mut fields = described(call, &parameter, version);
+            fields.insert("Value".into(), json!(value(&parameter, version, input.with_decryption)));
+            fields.insert("Labels".into(), json!(version.labels));
+            Value::Object(fields)
+        })
+        .collect();
+    Ok(with_token(json!({"Parameters": list}), next))
+}
+
+/// What describing calls show of a version; everything but its value.
+pub(crate) fn described(call: &Call<'_>, parameter: &Parameter, version: &Version) -> Map<String, Value> {
+    let mut fields = Map::new();
+    fields.insert("Name".into(), json!(parameter.name));
+    fields.insert("Type".into(), json!(parameter.kind));
+    fields.insert("LastModifiedDate".into(), json!(version.modified.seconds()));
+    fields.insert("LastModifiedUser".into(), json!(format!("arn:aws:iam::{}:root", call.account)));
+    fields.insert("Version".into(), json!(version.number));
+    fields.insert("Tier".into(), json!(version.tier));
+    fields.insert("Policies".into(), json!([]));
+    fields.insert("DataType".into(), json!(parameter.data_type));
+    if let Some(description) = &version.description {
+        fields.insert("Description".into(), json!(description));
+    }
+    if let Some(key) = &version.key {
+        fields.insert("KeyId".into(), json!(key));
+    }
+    fields
+}
+
+/// An answer with the token of the next page, if there is one.
+pub(crate) fn with_token(mut answer: Value, next: Option<String>) -> Value {
+    if let (Value::Object(fields), Some(next)) = (&mut answer, next) {
+        fields.insert("NextToken".into(), Value::String(next));
+    }
+    answer
+}

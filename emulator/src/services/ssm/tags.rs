@@ -1,0 +1,97 @@
+//! `AddTagsToResource`, `RemoveTagsFromResource` and `ListTagsForResource`, on parameters.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::call::Call;
+use super::fault::Fault;
+use super::parameters::{self, Parameter, shelf_name};
+use crate::services::ec2::tag::Tags;
+
+/// Tags of a parameter, at most.
+const MAX_TAGS: usize = 50;
+
+/// A tag as it is sent.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct TagInput {
+    key: String,
+    value: String,
+}
+
+/// Reads tags.
+pub(crate) fn read_tags(inputs: &[TagInput]) -> Result<Tags, Fault> {
+    let mut tags = Tags::new();
+    for TagInput { key, value } in inputs {
+        let reserved = key.to_ascii_lowercase().starts_with("aws:");
+        if reserved || !(1..=128).contains(&key.chars().count()) || value.chars().count() > 256 {
+            return Err(Fault::validation(format!("The tag {key} is not valid")));
+        }
+        tags.insert(key.clone(), value.clone());
+    }
+    if tags.len() > MAX_TAGS { Err(too_many()) } else { Ok(tags) }
+}
+
+fn too_many() -> Fault {
+    Fault::new("TooManyTagsError", format!("A parameter may have at most {MAX_TAGS} tags"))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Resource {
+    resource_type: String,
+    resource_id: String,
+}
+
+fn parameter(call: &Call<'_>) -> Result<Parameter, Fault> {
+    let resource: Resource = call.read()?;
+    if resource.resource_type != "Parameter" {
+        let message = format!("The local region has no {}", resource.resource_type);
+        return Err(Fault::new("InvalidResourceType", message));
+    }
+    let missing = |_| Fault::new("InvalidResourceId", "The resource ID isn't valid.");
+    let found =
+        parameters::find(call.region, call.account, &resource.resource_id, call.now).map_err(missing)?;
+    Ok(Parameter::clone(&found))
+}
+
+/// `AddTagsToResource`.
+pub(crate) fn add(call: &Call<'_>) -> Result<Value, Fault> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Input {
+        tags: Vec<TagInput>,
+    }
+    let _changing = call.changing();
+    let mut parameter = parameter(call)?;
+    let input: Input = call.read()?;
+    parameter.tags.extend(read_tags(&input.tags)?);
+    if parameter.tags.len() > MAX_TAGS {
+        return Err(too_many());
+    }
+    call.region.ec2.parameters.put(&shelf_name(call.account, &parameter.name), parameter)?;
+    Ok(json!({}))
+}
+
+/// `RemoveTagsFromResource`.
+pub(crate) fn remove(call: &Call<'_>) -> Result<Value, Fault> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Input {
+        tag_keys: Vec<String>,
+    }
+    let _changing = call.changing();
+    let mut parameter = parameter(call)?;
+    let input: Input = call.read()?;
+    parameter.tags.retain(|key, _| !input.tag_keys.contains(key));
+    call.region.ec2.parameters.put(&shelf_name(call.account, &parameter.name), parameter)?;
+    Ok(json!({}))
+}
+
+/// `ListTagsForResource`.
+pub(crate) fn list(call: &Call<'_>) -> Result<Value, Fault> {
+    let parameter = parameter(call)?;
+    let list: Vec<Value> =
+        parameter.tags.iter().map(|(key, value)| json!({"Key": key, "Value": value})).collect();
+    Ok(json!({"TagList": list}))
+}
