@@ -26,7 +26,7 @@ pub(crate) struct World {
     pub(crate) config: Config,
     pub(crate) accounts: Accounts,
     /// The blocks of all regions.
-    pub(crate) blocks: Blocks,
+    pub(crate) blocks: Arc<Blocks>,
     /// What tokens are sealed with.
     pub(crate) secret: [u8; 32],
     /// Tokens of another generation are no longer valid.
@@ -69,7 +69,7 @@ impl World {
             regions: RwLock::default(),
             config,
             accounts,
-            blocks,
+            blocks: Arc::new(blocks),
             hold,
         };
         for name in world.names()? {

@@ -125,6 +125,11 @@ pub(crate) fn mac(key: &[u8], message: &[u8]) -> [u8; 32] {
     mac.finalize().into_bytes().into()
 }
 
+/// A part of a path without `%XX`.
+pub(crate) fn decoded(part: &str) -> String {
+    String::from_utf8_lossy(&canonical::decode(part)).into_owned()
+}
+
 fn keyed(key: &[u8]) -> Hmac<Sha256> {
     #[expect(clippy::expect_used, reason = "HMAC takes keys of every length")]
     Hmac::new_from_slice(key).expect("a key of any length")

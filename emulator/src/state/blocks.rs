@@ -38,9 +38,14 @@ impl Blocks {
         Ok(Self { folder, known: RwLock::new(known) })
     }
 
+    /// Whether a block is there already.
+    pub(crate) fn knows(&self, digest: Digest) -> bool {
+        locks::read(&self.known).contains(&digest)
+    }
+
     /// Keeps a block under its digest. Nothing is written if the block is there already.
     pub(crate) fn keep(&self, digest: Digest, bytes: &[u8]) -> Result<(), Error> {
-        if locks::read(&self.known).contains(&digest) {
+        if self.knows(digest) {
             return Ok(());
         }
         atomic::write(&self.path(digest), bytes)?;

@@ -44,6 +44,8 @@ pub(crate) struct BlockMap {
     places: BTreeMap<u32, Place>,
     /// Indexes that are being written now, and what is.
     under_way: BTreeMap<u32, (Digest, usize)>,
+    /// Nothing more is to be written.
+    sealed: bool,
 }
 
 impl BlockMap {
@@ -66,7 +68,7 @@ impl BlockMap {
     fn write(path: PathBuf, places: BTreeMap<u32, Place>) -> Result<Self, Error> {
         let bytes: Vec<u8> = places.iter().flat_map(|(&index, &place)| encode(index, place)).collect();
         atomic::write(&path, &bytes)?;
-        Ok(Self { path, file: None, places, under_way: BTreeMap::new() })
+        Ok(Self { path, file: None, places, under_way: BTreeMap::new(), sealed: false })
     }
 
     /// Reads what a file says. A missing file has no blocks.
@@ -87,7 +89,7 @@ impl BlockMap {
             };
             places.insert(index, place);
         }
-        Ok(Self { path, file: None, places, under_way: BTreeMap::new() })
+        Ok(Self { path, file: None, places, under_way: BTreeMap::new(), sealed: false })
     }
 
     /// The block at an index.
@@ -129,11 +131,14 @@ impl BlockMap {
         }
     }
 
-    /// Notes that a block, which is kept already, was written.
-    pub(crate) fn add(&mut self, index: u32, digest: Digest) -> Result<(), Error> {
+    /// Notes that a block, which is kept already, was written. False if it came too late.
+    pub(crate) fn add(&mut self, index: u32, digest: Digest) -> Result<bool, Error> {
+        if self.sealed {
+            return Ok(false);
+        }
         let place = Place { digest, origin: Origin::Written };
         if self.places.get(&index) == Some(&place) {
-            return Ok(());
+            return Ok(true);
         }
         let file = match &mut self.file {
             Some(file) => file,
@@ -141,11 +146,12 @@ impl BlockMap {
         };
         file.write_all(&encode(index, place)).map_err(Error::io("write", &self.path))?;
         self.places.insert(index, place);
-        Ok(())
+        Ok(true)
     }
 
-    /// Closes the file: nothing more is to be written.
+    /// From now on nothing more is written.
     pub(crate) fn seal(&mut self) {
+        self.sealed = true;
         self.file = None;
     }
 

@@ -130,26 +130,25 @@ impl Snapshots {
         Ok(())
     }
 
-    /// Cancels a pending snapshot if it has been idle for too long.
+    /// Cancels a pending snapshot if it has been idle for too long. Says whether it did.
     pub(crate) fn cancel_if_idle(
         &self,
         snapshot: &Snapshot,
         now: Moment,
         windows: &Windows,
-    ) -> Result<(), Error> {
+    ) -> Result<bool, Error> {
         let last = locks::lock(&self.writes).get(&snapshot.id).copied();
         let last = last.unwrap_or_else(|| self.last_write(snapshot));
-        match snapshot.deadline(last, windows) {
-            Some(deadline) if now >= deadline => {
-                let outcome = Outcome { at: deadline, failure: Some(CANCELLED.to_owned()), blocks: 0 };
-                self.edit(&snapshot.id, |snapshot| {
-                    snapshot.outcome.get_or_insert(outcome);
-                    Ok::<_, Error>(())
-                })?;
-                Ok(())
-            }
-            _ => Ok(()),
-        }
+        let Some(at) = snapshot.deadline(last, windows).filter(|&deadline| now >= deadline) else {
+            return Ok(false);
+        };
+        let outcome = Outcome { at, failure: Some(CANCELLED.to_owned()), blocks: 0 };
+        locks::lock(&*self.map(&snapshot.id)?).seal();
+        self.edit(&snapshot.id, |snapshot| {
+            snapshot.outcome.get_or_insert(outcome);
+            Ok::<_, Error>(())
+        })?;
+        Ok(true)
     }
 
     /// When something was last written, as the file tells after the server was started anew.

@@ -90,6 +90,12 @@ impl Refusal {
         Self { status, name: "SerializationException", message, reason: None, namespace: SIGNATURES }
     }
 
+    /// The service itself failed, nobody knows why.
+    pub(crate) fn broken() -> Self {
+        let message = "An internal error has occurred.".to_owned();
+        Self::service(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerException", None, message)
+    }
+
     /// There is no such operation.
     pub(crate) fn no_operation() -> Self {
         let message = "The requested operation is not recognized by the service.".to_owned();

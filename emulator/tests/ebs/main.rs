@@ -1,0 +1,11 @@
+//! EBS direct over HTTP, as a client sees it that shares no code with the server.
+#![expect(clippy::unwrap_used, reason = "a test that cannot prepare its case fails")]
+
+mod client;
+mod completing;
+mod faults;
+mod listing;
+mod putting;
+mod reading;
+mod refusals;
+mod starting;
