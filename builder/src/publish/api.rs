@@ -5,6 +5,7 @@
 //! service said; [`super::retry`] decides whether to ask again. Knows no AWS crate.
 
 mod ebs;
+pub mod ec2;
 mod snapshots;
 
 pub use ebs::{Changed, ChangedPage, Ebs, Encryption, Listed, ListedPage, Put, Start, Started};

@@ -8,4 +8,6 @@ pub mod api;
 pub mod aws;
 pub mod backoff;
 pub mod fault;
+pub mod request;
 pub mod retry;
+pub mod tags;

@@ -14,7 +14,7 @@ mod reference;
 mod shape;
 mod sources;
 mod starter;
-mod values;
+pub(crate) mod values;
 
 use std::fs::File;
 use std::io::{self, Read};

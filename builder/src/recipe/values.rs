@@ -14,7 +14,7 @@ pub(super) const LARGEST: u64 = 64 << 40;
 const LAST_SECOND: i64 = (1 << 34) - (1 << 31) - 1;
 
 /// Bytes in a size such as `512 MiB`.
-pub(super) fn size(text: &str) -> Result<u64, String> {
+pub(crate) fn size(text: &str) -> Result<u64, String> {
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = (&text[..digits], text[digits..].trim());
     let wrong = || format!("`{text}` is not a size such as `512 MiB` or `8 GiB`");
@@ -36,7 +36,7 @@ pub(super) fn size(text: &str) -> Result<u64, String> {
 }
 
 /// Seconds since 1970 in an RFC 3339 time, or in plain digits.
-pub(super) fn epoch(text: &str) -> Result<i64, String> {
+pub(crate) fn epoch(text: &str) -> Result<i64, String> {
     if let Ok(seconds) = text.parse() {
         return seconds_in_range(seconds);
     }
@@ -46,7 +46,7 @@ pub(super) fn epoch(text: &str) -> Result<i64, String> {
 }
 
 /// Seconds since 1970 if files can have such a time.
-pub(super) fn seconds_in_range(seconds: i64) -> Result<i64, String> {
+pub(crate) fn seconds_in_range(seconds: i64) -> Result<i64, String> {
     if (0..=LAST_SECOND).contains(&seconds) {
         Ok(seconds)
     } else {
@@ -55,7 +55,7 @@ pub(super) fn seconds_in_range(seconds: i64) -> Result<i64, String> {
 }
 
 /// Seconds since 1970 of a time that says its offset.
-pub(super) fn moment(time: Datetime) -> Result<i64, String> {
+pub(crate) fn moment(time: Datetime) -> Result<i64, String> {
     let (Some(date), Some(clock), Some(offset)) = (time.date, time.time, time.offset) else {
         return Err(format!("`{time}` leaves open which moment it is; write it as `2026-11-01T00:00:00Z`"));
     };
@@ -82,7 +82,7 @@ fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
 }
 
 /// The year, month and day that is so many days after 1970-01-01: the reverse of [`days_since_1970`].
-pub(super) fn date_of_day(day: i64) -> (i64, i64, i64) {
+pub(crate) fn date_of_day(day: i64) -> (i64, i64, i64) {
     // Counted in eras of 400 years, each of 146,097 days, that begin on a first of March.
     let day = day + 719_468;
     let (era, day) = (day.div_euclid(146_097), day.rem_euclid(146_097));
@@ -95,14 +95,14 @@ pub(super) fn date_of_day(day: i64) -> (i64, i64, i64) {
 }
 
 /// Permission bits in octal.
-pub(super) fn mode(text: &str) -> Result<u16, String> {
+pub(crate) fn mode(text: &str) -> Result<u16, String> {
     let octal = (3..=4).contains(&text.len()) && text.bytes().all(|byte| matches!(byte, b'0'..=b'7'));
     let bits = octal.then(|| u16::from_str_radix(text, 8).ok()).flatten();
     bits.ok_or_else(|| format!("`{text}` is not a mode of three or four octal digits, such as `0644`"))
 }
 
 /// A user or group by name or number.
-pub(super) fn principal(text: &str) -> Result<Principal, String> {
+pub(crate) fn principal(text: &str) -> Result<Principal, String> {
     if let Ok(id) = text.parse() {
         return Ok(Principal::Id(id));
     }
@@ -116,7 +116,7 @@ pub(super) fn principal(text: &str) -> Result<Principal, String> {
 }
 
 /// `USER` or `USER:GROUP`, by names or numbers.
-pub(super) fn owner(text: &str) -> Result<(Principal, Option<Principal>), String> {
+pub(crate) fn owner(text: &str) -> Result<(Principal, Option<Principal>), String> {
     match text.split_once(':') {
         Some((user, group)) => Ok((principal(user)?, Some(principal(group)?))),
         None => Ok((principal(text)?, None)),
@@ -124,13 +124,13 @@ pub(super) fn owner(text: &str) -> Result<(Principal, Option<Principal>), String
 }
 
 /// `UID:GID`, by numbers.
-pub(super) fn owner_ids(text: &str) -> Result<(u32, u32), String> {
+pub(crate) fn owner_ids(text: &str) -> Result<(u32, u32), String> {
     let ids = text.split_once(':').and_then(|(uid, gid)| Some((uid.parse().ok()?, gid.parse().ok()?)));
     ids.ok_or_else(|| format!("`{text}` is not an owner and a group by number, such as `33:33`"))
 }
 
 /// An absolute path in the image, without `.`, `..` and needless slashes; `/` for the root.
-pub(super) fn image_path(text: &str) -> Result<String, String> {
+pub(crate) fn image_path(text: &str) -> Result<String, String> {
     let names: Vec<_> = text.split('/').filter(|name| !name.is_empty() && *name != ".").collect();
     if !text.starts_with('/') || names.contains(&"..") || text.contains('\0') {
         return Err(format!(
@@ -144,7 +144,7 @@ pub(super) fn image_path(text: &str) -> Result<String, String> {
 }
 
 /// The characters that a name of an AMI may have.
-pub(super) fn image_name(text: &str, least: usize, most: usize) -> Result<String, String> {
+pub(crate) fn image_name(text: &str, least: usize, most: usize) -> Result<String, String> {
     let bad = text.chars().find(|c| !c.is_ascii_alphanumeric() && !" ()[]./-'@_".contains(*c));
     if let Some(bad) = bad {
         return Err(format!(
@@ -159,7 +159,7 @@ pub(super) fn image_name(text: &str, least: usize, most: usize) -> Result<String
 }
 
 /// A FAT volume id such as `1A2B-3C4D`.
-pub(super) fn volume_id(text: &str) -> Result<u32, String> {
+pub(crate) fn volume_id(text: &str) -> Result<u32, String> {
     let halves = text.split_once('-').filter(|(high, low)| high.len() == 4 && low.len() == 4);
     let hex = |half: &str| half.bytes().all(|byte| byte.is_ascii_hexdigit());
     let id = halves.filter(|(high, low)| hex(high) && hex(low));
@@ -168,7 +168,7 @@ pub(super) fn volume_id(text: &str) -> Result<u32, String> {
 }
 
 /// Bytes in hexadecimal.
-pub(super) fn hex(text: &str) -> Result<Vec<u8>, String> {
+pub(crate) fn hex(text: &str) -> Result<Vec<u8>, String> {
     let digits: Option<Vec<u8>> = text.chars().map(|c| c.to_digit(16).map(|digit| digit as u8)).collect();
     let digits = digits.filter(|digits| digits.len() % 2 == 0);
     let digits = digits.ok_or_else(|| format!("`{text}` is not pairs of hexadecimal digits"))?;

@@ -5,6 +5,7 @@
 //! [`super::retry`] is the only layer that repeats.
 
 mod ebs;
+mod ec2;
 mod fault;
 mod snapshots;
 
@@ -20,6 +21,7 @@ use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 
 pub use ebs::EbsClient;
+pub use ec2::Ec2Client;
 pub use snapshots::SnapshotsClient;
 
 /// Connections that are kept for the next request.
@@ -134,10 +136,9 @@ impl Config {
         SnapshotsClient::new(&self.sdk)
     }
 
-    /// For the clients of this folder.
-    #[expect(dead_code, reason = "the client of the rest of EC2 is made from it")]
-    pub(super) fn sdk(&self) -> &SdkConfig {
-        &self.sdk
+    /// The client of EC2.
+    pub fn ec2(&self) -> Ec2Client {
+        Ec2Client::new(&self.sdk)
     }
 }
 

@@ -1,0 +1,41 @@
+//! Mistakes in what is asked for: which option, what is wrong with it, and what to do instead.
+
+use std::fmt;
+
+/// Something that the service would refuse, or that would not be what anybody means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mistake {
+    /// The option, such as `--tpm`.
+    pub option: &'static str,
+    /// What is wrong.
+    pub problem: String,
+    /// What to do.
+    pub remedy: String,
+}
+
+impl Mistake {
+    /// A mistake.
+    pub(super) fn new(option: &'static str, problem: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { option, problem: problem.into(), remedy: remedy.into() }
+    }
+}
+
+impl fmt::Display for Mistake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}`: {}; {}", self.option, self.problem, self.remedy)
+    }
+}
+
+/// Every mistake that was found.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct Mistakes(pub Vec<Mistake>);
+
+impl fmt::Display for Mistakes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let [only] = self.0.as_slice() {
+            return write!(f, "{only}");
+        }
+        write!(f, "{} mistakes", self.0.len())?;
+        self.0.iter().try_for_each(|mistake| write!(f, "\n{mistake}"))
+    }
+}

@@ -1,0 +1,182 @@
+//! What an AMI shall be: from what the command line asks and what is known of the image to a [`Request`] that the
+//! service will take. Everything that can be refused without a network is refused here, all mistakes at once.
+//!
+//! Rules are those of `RegisterImage`, `CopyImage` and their neighbours (EC2 API, 2016-11-15) and of EBS volume types.
+//! Knows files where it is asked to read one (UEFI data), and no service.
+
+mod boot;
+mod check;
+mod copies;
+mod deprecation;
+mod mistake;
+mod region;
+mod share;
+#[cfg(test)]
+mod tests;
+mod text;
+mod uefi;
+mod volume;
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::api::ec2::{Cooldown, Mapping, NewImage, Tags};
+
+pub use boot::{Architecture, BootMode, Imds, Tpm};
+pub use check::check;
+pub use copies::{CopyTarget, KeyOf};
+pub use deprecation::Deprecation;
+pub use mistake::{Mistake, Mistakes};
+pub use region::{Partition, partition};
+pub use share::{Share, Snapshots};
+pub use volume::{ContentOf, Further, Settings, VolumeType};
+
+/// What is asked for: options as they stand on the command line. Whatever is `None` or empty has a default.
+#[derive(Debug, Clone, Default)]
+pub struct Wanted {
+    /// `--name`.
+    pub name: Option<String>,
+    /// `--description`.
+    pub description: Option<String>,
+    /// `--arch`.
+    pub architecture: Option<Architecture>,
+    /// `--boot-mode`.
+    pub boot_mode: Option<BootMode>,
+    /// `--tpm`.
+    pub tpm: Tpm,
+    /// `--uefi-data`: the file.
+    pub uefi_data: Option<PathBuf>,
+    /// `--imds`.
+    pub imds: Imds,
+    /// `--root-device`.
+    pub root_device: Option<String>,
+    /// `--root-volume`: settings such as `gp3,size=16GiB,iops=4000`.
+    pub root_volume: Option<String>,
+    /// `--volume`: `DEVICE=CONTENT[,SETTING…]`, each.
+    pub volumes: Vec<String>,
+    /// `--tag`: `KEY=VALUE`, each.
+    pub tags: Vec<String>,
+    /// `--deprecate`: a day, a moment, or a number of days.
+    pub deprecate: Option<String>,
+    /// `--protect`.
+    pub protection: Option<Cooldown>,
+    /// `--encrypt` and `--kms-key`.
+    pub encryption: KeyOf,
+    /// `--share`: accounts and ARNs, each.
+    pub share: Vec<String>,
+    /// `--public`.
+    pub audience: Audience,
+    /// `--share-snapshots`.
+    pub snapshots: Snapshots,
+    /// `--copy-to`: regions, each.
+    pub copy_to: Vec<String>,
+    /// `--copy-kms`: `REGION=KEY`, each.
+    pub copy_kms: Vec<String>,
+    /// `--encrypt-copies`.
+    pub encrypt_copies: KeyOf,
+}
+
+/// Who may launch besides those that are named.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Audience {
+    /// Nobody.
+    #[default]
+    Named,
+    /// Everybody.
+    Public,
+}
+
+/// What is known of the image that is to be registered.
+#[derive(Debug, Clone, Default)]
+pub struct Subject {
+    /// Name of the image.
+    pub name: Option<String>,
+    /// Its version.
+    pub version: Option<String>,
+    /// What tells images of one name without a version apart: the start of the Merkle root.
+    pub content: Option<String>,
+    /// Architecture.
+    pub architecture: Option<Architecture>,
+    /// Boot mode.
+    pub boot_mode: Option<BootMode>,
+    /// Size of the snapshot in GiB, where it is known.
+    pub gib: Option<u64>,
+    /// Tags that say which bundle it is of.
+    pub tags: Tags,
+}
+
+/// An AMI that the service will take, as far as that can be told without asking it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Request {
+    /// The region.
+    pub region: String,
+    /// Name, unique in the account and region.
+    pub name: String,
+    /// Description.
+    pub description: Option<String>,
+    /// Architecture.
+    pub architecture: Architecture,
+    /// Boot mode.
+    pub boot_mode: BootMode,
+    /// TPM.
+    pub tpm: Tpm,
+    /// UEFI variables, in base64.
+    pub uefi_data: Option<String>,
+    /// IMDS.
+    pub imds: Imds,
+    /// Device of the root volume.
+    pub root_device: String,
+    /// The root volume.
+    pub root: Settings,
+    /// Encryption of the root's snapshot and of those of further bundles.
+    pub encryption: KeyOf,
+    /// Further volumes, in their order.
+    pub volumes: Vec<Further>,
+    /// Tags of the image and of every snapshot that is made for it.
+    pub tags: Tags,
+    /// Tags that say which bundle the image is of.
+    pub digests: Tags,
+    /// When it counts as deprecated.
+    pub deprecation: Option<Deprecation>,
+    /// Protection from being deregistered.
+    pub protection: Option<Cooldown>,
+    /// Who may launch it.
+    pub share: Share,
+    /// Copies in other regions.
+    pub copies: Vec<CopyTarget>,
+}
+
+impl Request {
+    /// The tags of the image, and of the snapshot of its root.
+    pub fn image_tags(&self) -> Tags {
+        self.tags.iter().chain(&self.digests).map(|(key, value)| (key.clone(), value.clone())).collect()
+    }
+
+    /// Whether blocks may come to be encrypted by what is asked for here.
+    pub fn asks_for_encryption(&self) -> bool {
+        self.encryption != KeyOf::Account || self.copies.iter().any(|copy| copy.encryption != KeyOf::Account)
+    }
+
+    /// The call that registers it. `root` is the snapshot of the root volume; `further` has one for each of the
+    /// further volumes, none for an empty one.
+    pub fn new_image(&self, root: &str, further: &[Option<String>]) -> NewImage {
+        let mut mappings = vec![self.root.mapping(&self.root_device, Some(root.to_owned()))];
+        let snapshots = further.iter().cloned().chain(std::iter::repeat(None));
+        mappings.extend(self.volumes.iter().zip(snapshots).map(|(volume, snapshot): (_, Option<String>)| {
+            Mapping { encrypted: volume.encrypted(), ..volume.settings.mapping(&volume.device, snapshot) }
+        }));
+        NewImage {
+            name: self.name.clone(),
+            description: self.description.clone(),
+            architecture: self.architecture.word().to_owned(),
+            boot_mode: self.boot_mode.word().to_owned(),
+            tpm: self.tpm.word().map(str::to_owned),
+            uefi_data: self.uefi_data.clone(),
+            imds: self.imds.word().map(str::to_owned),
+            root_device: self.root_device.clone(),
+            mappings,
+            tags: self.image_tags(),
+        }
+    }
+}

@@ -1,0 +1,398 @@
+//! Volumes of an AMI: devices, types with their ranges and ratios, and the language of `--volume` and
+//! `--root-volume`: `DEVICE=CONTENT[,SETTING…]`.
+//!
+//! Ranges are those of the EBS volume types. A ratio that the service would refuse at the first launch, long after
+//! the registration, is refused here.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::Mistake;
+use crate::publish::api::ec2::{Encrypted, Mapping, OnTermination};
+use crate::recipe::values;
+
+/// Bytes of a GiB.
+pub(super) const GIB: u64 = 1 << 30;
+/// I/O operations that every gp3 volume has.
+const GP3_IOPS: u64 = 3_000;
+/// MiB in a second that every gp3 volume has.
+const GP3_THROUGHPUT: u64 = 125;
+
+/// Type of a volume.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum VolumeType {
+    /// SSD; speed apart from size.
+    #[default]
+    Gp3,
+    /// SSD; speed grows with size.
+    Gp2,
+    /// SSD, provisioned.
+    Io1,
+    /// SSD, provisioned, more durable.
+    Io2,
+    /// Hard disks for streams.
+    St1,
+    /// Cold hard disks.
+    Sc1,
+    /// Magnetic, previous generation.
+    Standard,
+}
+
+/// What a type allows.
+struct Limits {
+    /// GiB.
+    size: (u64, u64),
+    /// I/O operations in a second, where they can be asked for.
+    iops: Option<(u64, u64)>,
+    /// The most of them for each GiB.
+    iops_per_gib: u64,
+    /// MiB in a second, where they can be asked for.
+    throughput: Option<(u64, u64)>,
+}
+
+impl VolumeType {
+    const ALL: [Self; 7] = [Self::Gp3, Self::Gp2, Self::Io1, Self::Io2, Self::St1, Self::Sc1, Self::Standard];
+
+    /// As EC2 says it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Gp3 => "gp3",
+            Self::Gp2 => "gp2",
+            Self::Io1 => "io1",
+            Self::Io2 => "io2",
+            Self::St1 => "st1",
+            Self::Sc1 => "sc1",
+            Self::Standard => "standard",
+        }
+    }
+
+    fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.word() == word)
+    }
+
+    fn limits(self) -> Limits {
+        let plain =
+            |least, most| Limits { size: (least, most), iops: None, iops_per_gib: 0, throughput: None };
+        match self {
+            Self::Gp3 => Limits {
+                size: (1, 65_536),
+                iops: Some((GP3_IOPS, 80_000)),
+                iops_per_gib: 500,
+                throughput: Some((GP3_THROUGHPUT, 2_000)),
+            },
+            Self::Io1 => {
+                Limits { size: (4, 16_384), iops: Some((100, 64_000)), iops_per_gib: 50, throughput: None }
+            }
+            Self::Io2 => Limits {
+                size: (4, 65_536),
+                iops: Some((100, 256_000)),
+                iops_per_gib: 1_000,
+                throughput: None,
+            },
+            Self::Gp2 => plain(1, 16_384),
+            Self::St1 | Self::Sc1 => plain(125, 16_384),
+            Self::Standard => plain(1, 1_024),
+        }
+    }
+}
+
+/// How a volume is made at a launch.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settings {
+    /// Type.
+    pub kind: VolumeType,
+    /// GiB; the snapshot's size where nothing is said.
+    pub size: Option<u64>,
+    /// I/O operations in a second; the type's default where nothing is said.
+    pub iops: Option<u64>,
+    /// MiB in a second; the type's default where nothing is said.
+    pub throughput: Option<u64>,
+    /// Whether it goes when its instance goes.
+    pub on_termination: OnTermination,
+}
+
+impl Settings {
+    /// The mapping of a device.
+    pub(super) fn mapping(&self, device: &str, snapshot: Option<String>) -> Mapping {
+        Mapping {
+            device: device.to_owned(),
+            snapshot,
+            size: self.size,
+            volume_type: Some(self.kind.word().to_owned()),
+            iops: self.iops,
+            throughput: self.throughput,
+            on_termination: self.on_termination,
+            ..Mapping::default()
+        }
+    }
+
+    /// I/O operations in a second as the service tells them, where it tells any.
+    pub fn told_iops(&self) -> Option<u64> {
+        self.iops.or((self.kind == VolumeType::Gp3).then_some(GP3_IOPS))
+    }
+
+    /// MiB in a second as the service tells them, where it tells any.
+    pub fn told_throughput(&self) -> Option<u64> {
+        self.throughput.or((self.kind == VolumeType::Gp3).then_some(GP3_THROUGHPUT))
+    }
+}
+
+/// What stands on a further volume.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ContentOf {
+    /// The image of a bundle.
+    Bundle(PathBuf),
+    /// A snapshot that is there.
+    Snapshot(String),
+    /// Nothing.
+    Empty,
+    /// Nothing, encrypted with the account's key.
+    EmptyEncrypted,
+}
+
+/// A volume besides the root.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Further {
+    /// Device name.
+    pub device: String,
+    /// What stands on it.
+    pub content: ContentOf,
+    /// How it is made.
+    pub settings: Settings,
+}
+
+impl Further {
+    /// What the registration says of its encryption: only of an empty one may it say anything.
+    pub(super) fn encrypted(&self) -> Encrypted {
+        match self.content {
+            ContentOf::EmptyEncrypted => Encrypted::Key(None),
+            _ => Encrypted::No,
+        }
+    }
+}
+
+/// Refuses what is no device name, and gives the letters that tell devices apart: `sdb` and `xvdb` are one device to
+/// a machine.
+pub(super) fn device(option: &'static str, name: &str) -> Result<String, Mistake> {
+    let known = name.strip_prefix("/dev/").and_then(|name| {
+        let rest = name.strip_prefix("xvd").or_else(|| name.strip_prefix("sd"))?;
+        let letters = rest.trim_end_matches(|c: char| c.is_ascii_digit());
+        let one = (1..=2).contains(&letters.len()) && letters.bytes().all(|byte| byte.is_ascii_lowercase());
+        let number = &rest[letters.len()..];
+        let partition = number.is_empty() || (number.len() <= 2 && !number.starts_with('0'));
+        (one && partition).then(|| letters.to_owned())
+    });
+    known.ok_or_else(|| {
+        let problem = format!("`{name}` is not the name of a device");
+        Mistake::new(option, problem, "write it as `/dev/xvda`, `/dev/sda1` or `/dev/sdb`")
+    })
+}
+
+/// The root volume of `--root-volume`, made from a snapshot of `gib` GiB.
+pub(super) fn root(text: Option<&str>, gib: Option<u64>, mistakes: &mut Vec<Mistake>) -> Settings {
+    const OPTION: &str = "--root-volume";
+    let words = text.map(|text| text.split(',').collect::<Vec<_>>()).unwrap_or_default();
+    let (settings, extra) = parse(OPTION, &words, mistakes);
+    if extra == Extra::Encrypted {
+        let remedy = "`--encrypt` or `--kms-key` encrypt the snapshot of the root";
+        mistakes.push(Mistake::new(OPTION, "a root volume is encrypted as its snapshot is", remedy));
+    }
+    if matches!(settings.kind, VolumeType::St1 | VolumeType::Sc1) {
+        let problem = format!("no machine starts from a `{}` volume", settings.kind.word());
+        mistakes.push(Mistake::new(OPTION, problem, "use `gp3`"));
+    }
+    limits(OPTION, &settings, gib, mistakes);
+    settings
+}
+
+/// A further volume of `--volume`.
+pub(super) fn further(text: &str, mistakes: &mut Vec<Mistake>) -> Option<Further> {
+    const OPTION: &str = "--volume";
+    const FORM: &str =
+        "write it as `/dev/sdb=bundle:DIR`, `/dev/sdc=empty:100GiB,gp3` or `/dev/sdd=snapshot:snap-…`";
+    let mut refuse = |problem: String| {
+        mistakes.push(Mistake::new(OPTION, problem, FORM));
+        None
+    };
+    let Some((name, rest)) = text.split_once('=') else {
+        return refuse(format!("`{text}` has no `=` after the device"));
+    };
+    let mut words: Vec<_> = rest.split(',').collect();
+    let Some((kind, value)) = words.remove(0).split_once(':') else {
+        return refuse(format!("`{rest}` does not say what stands on `{name}`"));
+    };
+    let (content, size) = match kind {
+        "bundle" if !value.is_empty() => (ContentOf::Bundle(value.into()), None),
+        "snapshot" if is_snapshot(value) => (ContentOf::Snapshot(value.to_owned()), None),
+        "empty" => match gib(value) {
+            Ok(size) => (ContentOf::Empty, Some(size)),
+            Err(problem) => return refuse(problem),
+        },
+        _ => return refuse(format!("`{kind}:{value}` is nothing that can stand on a volume")),
+    };
+    if let Err(mistake) = device(OPTION, name) {
+        mistakes.push(mistake);
+    }
+    let (mut settings, extra) = parse(OPTION, &words, mistakes);
+    let content = match (content, extra) {
+        (ContentOf::Empty, Extra::Encrypted) => ContentOf::EmptyEncrypted,
+        (content, Extra::Nothing) => content,
+        (content, Extra::Encrypted) => {
+            let problem = format!("`{name}` is encrypted as its snapshot is");
+            mistakes.push(Mistake::new(OPTION, problem, "say `encrypted` of an empty volume only"));
+            content
+        }
+    };
+    settings.size = settings.size.or(size);
+    limits(OPTION, &settings, size, mistakes);
+    Some(Further { device: name.to_owned(), content, settings })
+}
+
+/// Whether a text looks like the id of a snapshot.
+pub(super) fn is_snapshot(text: &str) -> bool {
+    text.strip_prefix("snap-").is_some_and(|id| {
+        !id.is_empty() && id.len() <= 59 && id.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    })
+}
+
+/// What a setting said that is none of [`Settings`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Extra {
+    Nothing,
+    Encrypted,
+}
+
+fn parse(option: &'static str, words: &[&str], mistakes: &mut Vec<Mistake>) -> (Settings, Extra) {
+    let (mut settings, mut extra) = (Settings::default(), Extra::Nothing);
+    for word in words {
+        let number = |value: &str| value.parse().map(Some).map_err(|_| format!("`{word}` is not a number"));
+        let outcome = match word.split_once('=') {
+            Some(("size", value)) => gib(value).map(|size| settings.size = Some(size)),
+            Some(("iops", value)) => number(value).map(|iops| settings.iops = iops),
+            Some(("throughput", value)) => number(value).map(|most| settings.throughput = most),
+            None if *word == "keep" => {
+                settings.on_termination = OnTermination::Keep;
+                Ok(())
+            }
+            None if *word == "encrypted" => {
+                extra = Extra::Encrypted;
+                Ok(())
+            }
+            _ => VolumeType::from_word(word)
+                .map(|kind| settings.kind = kind)
+                .ok_or_else(|| format!("`{word}` is no setting of a volume")),
+        };
+        if let Err(problem) = outcome {
+            let remedy = "settings are `gp3`, `gp2`, `io1`, `io2`, `st1`, `sc1`, `standard`, `size=8GiB`, \
+                          `iops=N`, `throughput=N` (MiB in a second), `keep`, `encrypted`";
+            mistakes.push(Mistake::new(option, problem, remedy));
+        }
+    }
+    (settings, extra)
+}
+
+/// Whole GiB of a size such as `100GiB` or `100`.
+fn gib(text: &str) -> Result<u64, String> {
+    let bytes = match text.parse::<u64>() {
+        Ok(gib) => {
+            gib.checked_mul(GIB).ok_or_else(|| format!("`{text}` GiB are more than any volume has"))?
+        }
+        Err(_) => values::size(text)?,
+    };
+    match bytes {
+        0 => Err(format!("`{text}` is no room at all")),
+        bytes if bytes.is_multiple_of(GIB) => Ok(bytes / GIB),
+        _ => Err(format!("`{text}` is not whole GiB")),
+    }
+}
+
+/// Refuses what the type does not allow. `least` is the size of the snapshot in GiB, where there is one.
+fn limits(option: &'static str, settings: &Settings, least: Option<u64>, mistakes: &mut Vec<Mistake>) {
+    let (limits, word) = (settings.kind.limits(), settings.kind.word());
+    let mut refuse = |problem: String, remedy: String| mistakes.push(Mistake::new(option, problem, remedy));
+    let size = settings.size.or(least);
+    if let (Some(size), Some(least)) = (settings.size, least)
+        && size < least
+    {
+        refuse(
+            format!("{size} GiB are less than the {least} GiB of its image"),
+            format!("give `size={least}GiB` or more, or none"),
+        );
+    }
+    if let Some(size) = size
+        && !(limits.size.0..=limits.size.1).contains(&size)
+    {
+        let (least, most) = limits.size;
+        refuse(
+            format!("`{word}` has {least} to {most} GiB, and {size} are asked for"),
+            "choose another size or type".to_owned(),
+        );
+    }
+    for (asked, range, what) in
+        [(settings.iops, limits.iops, "iops"), (settings.throughput, limits.throughput, "throughput")]
+    {
+        match (asked, range) {
+            (Some(_), None) => {
+                refuse(
+                    format!("`{what}` cannot be chosen for `{word}`"),
+                    format!(
+                        "leave it out, or use `{}`",
+                        if what == "iops" { "gp3`, `io1` or `io2" } else { "gp3" }
+                    ),
+                );
+            }
+            (Some(asked), Some((least, most))) if !(least..=most).contains(&asked) => {
+                refuse(
+                    format!("`{word}` has {what} of {least} to {most}, and {asked} are asked for"),
+                    format!("choose one of {least} to {most}"),
+                );
+            }
+            _ => {}
+        }
+    }
+    ratios(option, settings, size, &limits, mistakes);
+}
+
+fn ratios(
+    option: &'static str,
+    settings: &Settings,
+    size: Option<u64>,
+    limits: &Limits,
+    mistakes: &mut Vec<Mistake>,
+) {
+    let word = settings.kind.word();
+    let mut refuse = |problem: String, remedy: String| mistakes.push(Mistake::new(option, problem, remedy));
+    if matches!(settings.kind, VolumeType::Io1 | VolumeType::Io2) && settings.iops.is_none() {
+        refuse(format!("`{word}` needs to be told its iops"), "add `iops=N`".to_owned());
+    }
+    if let (Some(iops), Some(size)) = (settings.iops, size) {
+        let most = size.saturating_mul(limits.iops_per_gib);
+        let granted = settings.kind == VolumeType::Gp3 && iops <= GP3_IOPS;
+        if limits.iops.is_some() && iops > most && !granted {
+            let enough = iops.div_ceil(limits.iops_per_gib);
+            refuse(
+                format!(
+                    "`{word}` of {size} GiB has at most {most} iops ({} for each GiB), and {iops} are asked for",
+                    limits.iops_per_gib
+                ),
+                format!("give `size={enough}GiB` or more, or fewer iops"),
+            );
+        }
+    }
+    if let (Some(throughput), VolumeType::Gp3) = (settings.throughput, settings.kind) {
+        let iops = settings.iops.unwrap_or(GP3_IOPS);
+        // A quarter of a MiB in a second for each operation.
+        if throughput > GP3_THROUGHPUT && throughput * 4 > iops {
+            refuse(
+                format!(
+                    "{throughput} MiB in a second need {} iops (a quarter of a MiB for each), and there are {iops}",
+                    throughput * 4
+                ),
+                format!("give `iops={}` or more, or less throughput", (throughput * 4).max(GP3_IOPS)),
+            );
+        }
+    }
+}
