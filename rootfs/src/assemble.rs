@@ -46,8 +46,6 @@ pub struct Input {
     pub sha256: Option<Digest>,
     /// Whether the recipe named the digest.
     pub pinned: bool,
-    /// Digest of names and metadata without contents: the identity of an input that has no `sha256`.
-    pub index: Digest,
 }
 
 /// Why the sources do not make a tree.
@@ -162,8 +160,7 @@ pub fn assemble(
         newest = newest.max(indexed.newest);
         oci_config = config.or(oci_config);
         tasks.extend(own.into_iter().map(|task| (number, task)));
-        let index = indexed.digest;
-        inputs.push(Input { label: spec.label.clone(), kind, size, sha256, pinned, index });
+        inputs.push(Input { label: spec.label.clone(), kind, size, sha256, pinned });
         let taken = merged.take(&spec.label, indexed, &reshape, spec.overrides, blobs);
         taken.map_err(|source| AssembleError::Merge { label: spec.label.clone(), source })?;
     }

@@ -1,5 +1,6 @@
 //! What stands in a partition: its least length, and its plan once the length is known.
 
+use amiforge_formats::ext4::write::Draft;
 use amiforge_formats::guid::Guid;
 use amiforge_formats::plan::{Claims, Data, Plan};
 use amiforge_formats::time::Time;
@@ -24,23 +25,38 @@ pub(super) struct Composed {
     pub(super) uuid: Option<String>,
 }
 
+/// A partition with the length that it asks for.
+#[derive(Debug)]
+pub(super) struct Wanted<'a> {
+    pub(super) len: u64,
+    /// What was learned of an ext4 tree when it was measured.
+    pub(super) draft: Option<Draft<'a>>,
+}
+
+impl Wanted<'_> {
+    fn plain(len: u64) -> Self {
+        Self { len, draft: None }
+    }
+}
+
 /// The length that a partition asks for. A fill asks for one MiB where the disk has a size of its own, so that what its
 /// content lacks is told as the partition's fault and not the disk's.
-pub(super) fn wanted_len(
+pub(super) fn wanted<'a>(
     image: Image,
-    partition: &PartitionSpec,
+    partition: &'a PartitionSpec,
     exact_disk: bool,
-) -> Result<u64, ContentError> {
+) -> Result<Wanted<'a>, ContentError> {
     match partition.size {
-        PartitionSize::Exact(len) => Ok(len),
-        PartitionSize::Fill if exact_disk => Ok(MIB),
-        PartitionSize::Fill => minimal_len(image, partition, 0),
-        PartitionSize::Minimal { slack } => minimal_len(image, partition, slack),
+        PartitionSize::Exact(len) => Ok(Wanted::plain(len)),
+        PartitionSize::Fill if exact_disk => Ok(Wanted::plain(MIB)),
+        PartitionSize::Fill => minimal(image, partition, 0),
+        PartitionSize::Minimal { slack } => minimal(image, partition, slack),
     }
 }
 
 /// The least length of a partition with so many bytes of free space, never zero.
-fn minimal_len(image: Image, partition: &PartitionSpec, slack: u64) -> Result<u64, ContentError> {
+fn minimal<'a>(image: Image, partition: &'a PartitionSpec, slack: u64) -> Result<Wanted<'a>, ContentError> {
+    let mut draft = None;
     let len = match &partition.content {
         PartitionContent::Empty | PartitionContent::Swap { .. } => slack,
         PartitionContent::Raw(content) => content.len().saturating_add(slack),
@@ -49,16 +65,17 @@ fn minimal_len(image: Image, partition: &PartitionSpec, slack: u64) -> Result<u6
             fat::write::minimal_len(tree, &fat_options(image, partition, start), slack)?
         }
         PartitionContent::Ext4 { tree, .. } => {
-            ext4::write::minimal_len(tree, &ext4_options(image, partition), slack)?
+            draft.insert(Draft::new(tree, &ext4_options(image, partition))?).minimal_len(slack)?
         }
     };
-    Ok(len.max(MIB))
+    Ok(Wanted { len: len.max(MIB), draft })
 }
 
-/// Plans what stands in a partition.
+/// Plans what stands in a partition, from its draft where there is one.
 pub(super) fn compose(
     image: Image,
     partition: &PartitionSpec,
+    draft: Option<Draft<'_>>,
     stretch: Stretch,
 ) -> Result<Composed, ContentError> {
     match &partition.content {
@@ -73,7 +90,8 @@ pub(super) fn compose(
         }
         PartitionContent::Ext4 { tree, .. } => {
             let options = ext4_options(image, partition);
-            let plan = ext4::write::plan(tree, &options, stretch.len)?;
+            let draft = draft.map_or_else(|| Draft::new(tree, &options), Ok)?;
+            let plan = draft.plan(stretch.len)?;
             Ok(Composed { plan, file_system: Some("ext4"), uuid: Some(options.uuid.to_string()) })
         }
         PartitionContent::Swap { uuid, label } => {

@@ -3,7 +3,7 @@
 use amiforge_formats::gpt::{self, Lba, SECTOR, TAIL_SECTORS, Table};
 use amiforge_formats::plan::{Claims, Data};
 
-use super::compose::{Composed, Image, compose, wanted_len};
+use super::compose::{Composed, Image, Wanted, compose, wanted};
 use super::place::{Layout, MIB, Stretch, numbers, place};
 use super::{Disk, DiskError, DiskSize, DiskSpec, PartitionSpec, Placed, ids};
 
@@ -18,19 +18,18 @@ pub fn lay_out(spec: &DiskSpec) -> Result<Disk, DiskError> {
     let exact = matches!(spec.size, DiskSize::Exact(_));
     let wanted = spec.partitions.iter().map(|partition| {
         let sizing = |source| DiskError::Sizing { id: partition.id.clone(), source };
-        wanted_len(image, partition, exact).map_err(sizing)
+        wanted(image, partition, exact).map_err(sizing)
     });
-    let wanted = wanted.collect::<Result<Vec<_>, _>>()?;
-    let layout = place(&spec.partitions, &wanted, spec.size)?;
+    let wanted = wanted.collect::<Result<Vec<Wanted>, _>>()?;
+    let lens: Vec<u64> = wanted.iter().map(|wanted| wanted.len).collect();
+    let layout = place(&spec.partitions, &lens, spec.size)?;
     let mut claims = Claims::new(layout.size);
     let mut placed = Vec::with_capacity(spec.partitions.len());
-    for ((partition, number), stretch) in spec.partitions.iter().zip(numbers).zip(&layout.stretches) {
+    let partitions = spec.partitions.iter().zip(wanted).zip(numbers).zip(&layout.stretches);
+    for (((partition, wanted), number), stretch) in partitions {
         let Stretch { start, len } = *stretch;
-        let composed = compose(image, partition, *stretch).map_err(|source| DiskError::Partition {
-            id: partition.id.clone(),
-            len,
-            source,
-        })?;
+        let composed = compose(image, partition, wanted.draft, *stretch)
+            .map_err(|source| DiskError::Partition { id: partition.id.clone(), len, source })?;
         placed.push(describe(image, partition, number, *stretch, &composed));
         claims.plan(start, composed.plan);
     }

@@ -15,7 +15,7 @@ use amiforge_formats::plan::{Plan, Sources};
 
 use super::digester::Digester;
 use super::target::Target;
-use super::window::{Buffer, Gatherer, Survey, Unread, WINDOW};
+use super::window::{AROUND, Buffer, Gatherer, Survey, THROUGH, Unread};
 use super::{EmitError, Emitted, Options, sha256};
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
@@ -114,9 +114,9 @@ pub(super) fn emit_by(
     Ok(Emitted { written: target.keep(), ..emitted })
 }
 
-/// The runs of data of a whole plan, as windows cut them.
-fn data_runs(plan: &Plan) -> impl Iterator<Item = Range<u64>> + '_ {
-    (0..plan.len().div_ceil(WINDOW)).flat_map(|index| Survey::of(plan, index * WINDOW).runs)
+/// The runs of data of a whole plan, as windows of `len` bytes cut them.
+fn data_runs(plan: &Plan, len: u64) -> impl Iterator<Item = Range<u64>> + '_ {
+    (0..plan.len().div_ceil(len)).flat_map(move |index| Survey::of(plan, index * len, len).runs)
 }
 
 /// What all threads see.
@@ -125,6 +125,8 @@ struct Emission<'a> {
     sources: &'a dyn Sources,
     progress: &'a dyn Progress,
     interrupt: &'a Interrupt,
+    /// Bytes in a window.
+    window: u64,
     /// Bytes that will be written in all.
     needed: u64,
     /// Where the image is written, if it is.
@@ -214,15 +216,18 @@ impl<'a> Emission<'a> {
         progress: &'a dyn Progress,
         interrupt: &'a Interrupt,
     ) -> Self {
+        let direct = target.is_some_and(Target::is_direct);
+        let window = if direct { AROUND } else { THROUGH };
         Self {
             plan,
             sources,
             progress,
             interrupt,
-            needed: data_runs(plan).map(|run| run.end - run.start).sum(),
+            window,
+            needed: data_runs(plan, window).map(|run| run.end - run.start).sum(),
             target,
             hashing,
-            writers: if target.is_some_and(Target::is_direct) { usize::MAX } else { 1 },
+            writers: if direct { usize::MAX } else { 1 },
             queue: Mutex::new(Queue::new()),
             changed: Condvar::new(),
         }
@@ -232,7 +237,8 @@ impl<'a> Emission<'a> {
     fn run(self, options: Options) -> Result<Emitted, EmitError> {
         let asked = options.threads.clamp(1, THREADS_MAX);
         let threads = if self.writers > 1 { asked + IN_FLIGHT } else { asked };
-        self.lock().buffers.resize_with((2 * threads + 2).min(BUFFERS_MAX), Buffer::new);
+        let buffers = (2 * threads + 2).min(BUFFERS_MAX);
+        self.lock().buffers.resize_with(buffers, || Buffer::new(self.window));
         std::thread::scope(|scope| {
             for _ in 1..threads {
                 scope.spawn(|| self.work());
@@ -252,7 +258,7 @@ impl<'a> Emission<'a> {
     }
 
     fn windows(&self) -> u64 {
-        self.plan.len().div_ceil(WINDOW)
+        self.plan.len().div_ceil(self.window)
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {
@@ -263,7 +269,7 @@ impl<'a> Emission<'a> {
     /// written and the file has few fragments.
     fn allocate(&self) -> Result<(), EmitError> {
         let Some(target) = self.target.filter(|target| target.is_direct()) else { return Ok(()) };
-        let mut runs = data_runs(self.plan).peekable();
+        let mut runs = data_runs(self.plan, self.window).peekable();
         while let Some(mut run) = runs.next() {
             while let Some(next) = runs.next_if(|next| next.start == run.end) {
                 run.end = next.end;
@@ -318,7 +324,7 @@ impl<'a> Emission<'a> {
         if queue.next == self.windows() || queue.next - queue.hash >= 4 * BUFFERS_MAX as u64 {
             return None;
         }
-        let survey = Survey::of(self.plan, queue.next * WINDOW);
+        let survey = Survey::of(self.plan, queue.next * self.window, self.window);
         let buffer = if survey.has_data() { Some(queue.buffers.pop()?) } else { None };
         queue.next += 1;
         Some(Job::Gather(queue.next - 1, survey, buffer))

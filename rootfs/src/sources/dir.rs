@@ -15,8 +15,6 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use amiforge_formats::digest::Digest;
-use amiforge_formats::dump;
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Content, Kind, Meta, Node, Printable, Xattrs};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, Stat};
@@ -87,8 +85,7 @@ pub(super) fn index(
         walk.folder(&path, reshape, &mut folders)?;
     }
     let bytes = walk.bytes;
-    let mut indexed = walk.planting.finish(Digest([0; 32]));
-    indexed.digest = Digest::of(dump::to_string(&indexed.tree).as_bytes());
+    let mut indexed = walk.planting.finish();
     // The folder itself is only what holds the entries; it says nothing about the directory they go to.
     if let Some(mark) = indexed.marks.first_mut() {
         mark.standing = Standing::Implied;

@@ -1,7 +1,6 @@
 //! The tree that one source gives, and how its entries are planted: in any order, never through a link, each name
 //! once. Knows no archive format; [`super::tar`], [`super::oci`] and [`super::dir`] bring the entries.
 
-use amiforge_formats::digest::Digest;
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Content, Kind, Meta, NAME_MAX, Name, Node, NodeId, Tree};
 
@@ -19,8 +18,6 @@ pub struct Indexed {
     pub marks: Vec<Mark>,
     /// The newest time among the entries given.
     pub newest: Option<Time>,
-    /// Digest of names and metadata as the source gave them.
-    pub digest: Digest,
 }
 
 /// Where a node came from.
@@ -171,8 +168,8 @@ impl Planting {
     }
 
     /// The finished tree.
-    pub fn finish(self, digest: Digest) -> Indexed {
-        Indexed { tree: self.tree, marks: self.marks, newest: self.newest, digest }
+    pub fn finish(self) -> Indexed {
+        Indexed { tree: self.tree, marks: self.marks, newest: self.newest }
     }
 
     /// Takes away what lower layers gave as `name` in the directory at `above`, with all below it.

@@ -35,8 +35,9 @@ pub(crate) fn make(tar: &Path, to: &Path) {
         journal: Journal::Auto,
         reserved: 0,
     };
-    let len = write::minimal_len(&assembled.tree, &options, 0).expect("the tree fits ext4");
-    let plan = write::plan(&assembled.tree, &options, len).expect("the tree fits");
+    let mut draft = write::Draft::new(&assembled.tree, &options).expect("ext4 can hold the tree");
+    let len = draft.minimal_len(0).expect("the tree fits ext4");
+    let plan = draft.plan(len).expect("the tree fits");
     image::write(&plan, &blobs, to, &Options::default(), &Silent, &Interrupt::new())
         .expect("the file is written");
 }

@@ -12,6 +12,7 @@ use super::layout::{Chunk, Layout, leading};
 use super::nodes::{Nodes, Walked, codes};
 use super::tables::Tables;
 use super::xattrs::Attributes;
+use crate::ext4::spec::dirent::LEAF_SPACE;
 use crate::ext4::spec::inode::{
     EXTENTS_FL, I_BLOCK_SIZE, INDEX_FL, Inode, encode_device, encode_time, inode_seed,
 };
@@ -45,6 +46,8 @@ pub(super) struct Sink {
     pub tables: Tables,
     /// Our own bytes.
     pub arena: Arena,
+    /// Room to make a directory in.
+    pub scratch: Vec<u8>,
 }
 
 impl Sink {
@@ -57,6 +60,36 @@ impl Sink {
             self.map.mark(*run);
         }
     }
+
+    /// Blocks of a directory, as [`Sink::blocks`]; what is zero between the last entry and the checksum of a block is
+    /// claimed and takes no memory: most directories are small, and fresh memory is the dearest part of a plan.
+    fn directory(&mut self, runs: &[Run], fill: impl FnOnce(&mut [u8])) {
+        let blocks: u64 = runs.iter().map(|run| run.len).sum();
+        self.scratch.clear();
+        self.scratch.resize((blocks * BLOCK_SIZE) as usize, 0);
+        fill(&mut self.scratch);
+        let places = runs.iter().flat_map(|run| run.start..run.end());
+        for (block, bytes) in places.zip(self.scratch.chunks_exact(BLOCK_SIZE as usize)) {
+            let (entries, tail) = bytes.split_at(LEAF_SPACE);
+            let used = used(entries);
+            let (start, after) = (block * BLOCK_SIZE, block * BLOCK_SIZE + LEAF_SPACE as u64);
+            let places = [(start, used as u64), (after, tail.len() as u64)];
+            self.arena.write(&mut self.claims, places, used + tail.len(), |out| {
+                out[..used].copy_from_slice(&entries[..used]);
+                out[used..].copy_from_slice(tail);
+            });
+            self.claims.claim(start + used as u64, (LEAF_SPACE - used) as u64, Data::Zero);
+        }
+        for run in runs {
+            self.map.mark(*run);
+        }
+    }
+}
+
+/// Bytes up to the zeros at the end, in steps of 64.
+fn used(bytes: &[u8]) -> usize {
+    let zeros = bytes.rchunks(64).take_while(|chunk| chunk.iter().all(|byte| *byte == 0));
+    bytes.len() - zeros.map(<[u8]>::len).sum::<usize>()
 }
 
 impl Tree<'_> {
@@ -105,7 +138,7 @@ impl Tree<'_> {
                 let Some(shape) = shape else { return };
                 let seed = inode_seed(self.seed, self.inos[node as usize]);
                 let writing = Writing { nodes: self.nodes, inos: self.inos, dir: node, seed };
-                sink.blocks(&runs().collect::<Vec<_>>(), |out| writing.write(shape, out));
+                sink.directory(&runs().collect::<Vec<_>>(), |out| writing.write(shape, out));
                 sink.tables.count_dir(self.inos[node as usize]);
             }
             _ => {}
@@ -144,7 +177,7 @@ impl Tree<'_> {
             gid: meta.gid,
             size,
             // The walk has refused what does not encode.
-            time: encode_time(meta.mtime).unwrap_or_default(),
+            time: encode_time(walked.mtime).unwrap_or_default(),
             links_count: links,
             blocks: (data + tree.nodes.len() as u64 + u64::from(file_acl != 0)) * (BLOCK_SIZE / 512),
             flags: if extents { EXTENTS_FL } else { 0 } | if hashed { INDEX_FL } else { 0 },

@@ -27,7 +27,7 @@ mod xattrs;
 use content::Sink;
 use demand::Demand;
 use geometry::Geometry;
-use layout::Wanted;
+use layout::{Layout, Wanted};
 use nodes::Nodes;
 use xattrs::Attributes;
 
@@ -35,7 +35,7 @@ use super::spec::{BLOCK_SIZE, FIRST_INO, csum_seed, hash, inode};
 use crate::guid::Guid;
 use crate::plan::{Claims, Data, Plan};
 use crate::time::Time;
-use crate::tree::{Kind, Meta, Node, Tree};
+use crate::tree::Tree;
 
 pub use error::WriteError;
 
@@ -72,87 +72,35 @@ pub enum Journal {
 /// # Errors
 /// [`WriteError`] when the options or the tree ask for what ext4 cannot hold, or the tree does not fit.
 pub fn plan(tree: &Tree, options: &Options, len: u64) -> Result<Plan, WriteError> {
-    let lost_found = lost_found(options);
-    let work = Work::new(tree, options, &lost_found)?;
-    let geometry = Geometry::new(len / BLOCK_SIZE, work.inodes(), options.journal)?;
-    let wanted = work.wanted();
-    let layout = match layout::stable(wanted, &geometry) {
-        Some(layout) => layout,
-        None => layout::dense(wanted, &geometry)?,
-    };
-    let inos = inodes::number(&work.nodes, &geometry);
-    let seed = csum_seed(&options.uuid.to_bytes());
-    let mut sink = Sink {
-        claims: Claims::new(len),
-        map: bitmaps::BlockMap::new(geometry.groups),
-        tables: tables::Tables::new(&geometry, &inos),
-        arena: arena::Arena::new(),
-    };
-    let large_dir = work.demand.shapes.iter().any(|(_, shape)| match shape {
-        dirs::Shape::Hashed(hashed) => htree::needs_large_dir(hashed.leaves.len()),
-        dirs::Shape::Linear { .. } => false,
-    });
-    let (nodes, demand, attributes) = (&work.nodes, &work.demand, &work.attributes);
-    content::Tree { nodes, demand, attributes, layout: &layout, inos: &inos, seed }.write(&mut sink);
-    let time = inode::encode_time(options.time).ok_or(WriteError::CreationTime { time: options.time })?;
-    emit::Fixed { options, geometry: &geometry, seed, time, large_dir }.write(&mut sink)?;
-    let Sink { mut claims, tables, mut arena, .. } = sink;
-    // What led to the claims is as large as they are, and finishing them takes room for both.
-    drop((layout, inos, work));
-    arena.seal(&mut claims);
-    tables.claim(&geometry, &mut claims);
-    Ok(claims.finish(&Data::Free)?)
+    Draft::new(tree, options)?.plan(len)
 }
 
-/// The least length in bytes, a multiple of 512 KiB, at which [`plan`] of this tree succeeds with at least `slack` bytes
-/// of blocks free for the system to use, and with the slack of slots that a stable layout wants.
+/// [`Draft::minimal_len`] of a tree.
 ///
 /// # Errors
 /// As [`plan`], but for a lack of space.
 pub fn minimal_len(tree: &Tree, options: &Options, slack: u64) -> Result<u64, WriteError> {
-    let lost_found = lost_found(options);
-    let work = Work::new(tree, options, &lost_found)?;
-    let need = layout::stable_need(work.wanted());
-    let free = work.demand.blocks() + work.attributes.blocks.len() as u64 + slack.div_ceil(BLOCK_SIZE);
-    let mut slots = need.max(free.div_ceil(u64::from(geometry::SLOT))).max(1);
-    loop {
-        let blocks = slots * u64::from(geometry::SLOT);
-        // What stands at fixed places grows with the length, so the length grows until both fit.
-        let missing = match Geometry::new(blocks, work.inodes(), options.journal) {
-            Ok(geometry) => {
-                let taken: u64 = geometry.taken.iter().map(|run| run.len).sum();
-                let whole = layout::free_slots(&geometry).into_iter().filter(|free| *free).count() as u64;
-                let blocks = (free + taken).saturating_sub(geometry.blocks);
-                need.saturating_sub(whole).max(blocks.div_ceil(u64::from(geometry::SLOT)))
-            }
-            Err(
-                WriteError::NoSpace { .. }
-                | WriteError::TooManyNodes { .. }
-                | WriteError::JournalTooBig { .. },
-            ) => 1,
-            Err(other) => return Err(other),
-        };
-        if missing == 0 && plan(tree, options, blocks * BLOCK_SIZE).is_ok() {
-            return Ok(blocks * BLOCK_SIZE);
-        }
-        slots += missing.max(1);
-    }
+    Draft::new(tree, options)?.minimal_len(slack)
 }
 
-/// The `lost+found` of a tree that has none.
-fn lost_found(options: &Options) -> Node {
-    Node { meta: Meta::root_owned(0o700, options.time), kind: Kind::dir() }
-}
-
-/// What is known of a tree before its file system has a length.
-struct Work<'a> {
+/// A file system that has no length yet: what is known of its tree, gathered once for both questions, how long it has
+/// to be and where everything stands.
+#[derive(Debug)]
+pub struct Draft<'a> {
+    options: Options,
     nodes: Nodes<'a>,
     demand: Demand,
     attributes: Attributes,
+    /// The layout at the least length that was asked for.
+    laid: Option<(Geometry, Layout)>,
 }
 
-impl<'a> Work<'a> {
-    fn new(tree: &'a Tree, options: &Options, lost_found: &'a Node) -> Result<Self, WriteError> {
+impl<'a> Draft<'a> {
+    /// Walks a tree.
+    ///
+    /// # Errors
+    /// [`WriteError`] when the options or the tree ask for what ext4 cannot hold.
+    pub fn new(tree: &'a Tree, options: &Options) -> Result<Self, WriteError> {
         if options.label.len() > 16 || options.label.contains('\0') {
             return Err(WriteError::Label { label: options.label.clone() });
         }
@@ -160,10 +108,87 @@ impl<'a> Work<'a> {
             return Err(WriteError::Reserved { asked: options.reserved });
         }
         inode::encode_time(options.time).ok_or(WriteError::CreationTime { time: options.time })?;
-        let nodes = Nodes::walk(tree, lost_found)?;
+        let nodes = Nodes::walk(tree, options.time)?;
         let demand = Demand::new(&nodes, &hash::seed_words(&options.hash_seed.to_bytes()));
         let attributes = Attributes::new(&nodes)?;
-        Ok(Self { nodes, demand, attributes })
+        Ok(Self { options: options.clone(), nodes, demand, attributes, laid: None })
+    }
+
+    /// The least length in bytes, a multiple of 512 KiB, at which [`Draft::plan`] succeeds with at least `slack` bytes of
+    /// blocks free for the system to use, and with the slack of slots that a stable layout wants.
+    ///
+    /// # Errors
+    /// As [`Draft::plan`], but for a lack of space.
+    pub fn minimal_len(&mut self, slack: u64) -> Result<u64, WriteError> {
+        let need = layout::stable_need(self.wanted());
+        let free = self.demand.blocks() + self.attributes.blocks.len() as u64 + slack.div_ceil(BLOCK_SIZE);
+        let mut slots = need.max(free.div_ceil(u64::from(geometry::SLOT))).max(1);
+        loop {
+            let blocks = slots * u64::from(geometry::SLOT);
+            // What stands at fixed places grows with the length, so the length grows until both fit.
+            let missing = match Geometry::new(blocks, self.inodes(), self.options.journal) {
+                Ok(geometry) => {
+                    let missing = missing_slots(&geometry, need, free);
+                    // Behind the layout nothing depends on the length: what can be laid out can be planned.
+                    if let Some(layout) = (missing == 0).then(|| self.lay_out(&geometry)).and_then(Result::ok)
+                    {
+                        self.laid = Some((geometry, layout));
+                        return Ok(blocks * BLOCK_SIZE);
+                    }
+                    missing
+                }
+                Err(
+                    WriteError::NoSpace { .. }
+                    | WriteError::TooManyNodes { .. }
+                    | WriteError::JournalTooBig { .. },
+                ) => 1,
+                Err(other) => return Err(other),
+            };
+            slots += missing.max(1);
+        }
+    }
+
+    /// Plans a file system of exactly `len` bytes (rounded down to whole 4 KiB blocks; the rest stays free).
+    ///
+    /// # Errors
+    /// [`WriteError`] when the tree does not fit.
+    pub fn plan(mut self, len: u64) -> Result<Plan, WriteError> {
+        let geometry = Geometry::new(len / BLOCK_SIZE, self.inodes(), self.options.journal)?;
+        let layout = match self.laid.take() {
+            Some((laid, layout)) if laid == geometry => layout,
+            _ => self.lay_out(&geometry)?,
+        };
+        let inos = inodes::number(&self.nodes, &geometry);
+        let seed = csum_seed(&self.options.uuid.to_bytes());
+        let mut sink = Sink {
+            claims: Claims::new(len),
+            map: bitmaps::BlockMap::new(geometry.groups),
+            tables: tables::Tables::new(&geometry, &inos),
+            arena: arena::Arena::new(),
+            scratch: Vec::new(),
+        };
+        let large_dir = self.demand.shapes.iter().any(|(_, shape)| match shape {
+            dirs::Shape::Hashed(hashed) => htree::needs_large_dir(hashed.leaves.len()),
+            dirs::Shape::Linear { .. } => false,
+        });
+        let Self { options, nodes, demand, attributes, .. } = &self;
+        content::Tree { nodes, demand, attributes, layout: &layout, inos: &inos, seed }.write(&mut sink);
+        let time = inode::encode_time(options.time).ok_or(WriteError::CreationTime { time: options.time })?;
+        emit::Fixed { options, geometry: &geometry, seed, time, large_dir }.write(&mut sink)?;
+        let Sink { mut claims, tables, mut arena, .. } = sink;
+        // What led to the claims is as large as they are, and finishing them takes room for both.
+        drop((layout, inos, self));
+        arena.seal(&mut claims);
+        tables.claim(&geometry, &mut claims);
+        Ok(claims.finish(&Data::Free)?)
+    }
+
+    /// The stable layout, or the dense one where it is too tight for that.
+    fn lay_out(&self, geometry: &Geometry) -> Result<Layout, WriteError> {
+        match layout::stable(self.wanted(), geometry) {
+            Some(layout) => Ok(layout),
+            None => layout::dense(self.wanted(), geometry),
+        }
     }
 
     /// Inodes besides the reserved ones, among which root and `lost+found` are.
@@ -174,6 +199,14 @@ impl<'a> Work<'a> {
     fn wanted(&self) -> Wanted<'_> {
         Wanted { nodes: &self.nodes, demand: &self.demand, attributes: &self.attributes }
     }
+}
+
+/// Slots by which a file system is too short for `need` whole slots and for `free` blocks beside its fixed ones.
+fn missing_slots(geometry: &Geometry, need: u64, free: u64) -> u64 {
+    let taken: u64 = geometry.taken.iter().map(|run| run.len).sum();
+    let whole = layout::free_slots(geometry).into_iter().filter(|free| *free).count() as u64;
+    let short = (free + taken).saturating_sub(geometry.blocks);
+    need.saturating_sub(whole).max(short.div_ceil(u64::from(geometry::SLOT)))
 }
 
 const _: () = assert!(FIRST_INO < geometry::RESERVED_INODES);

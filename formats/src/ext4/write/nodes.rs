@@ -1,12 +1,14 @@
 //! The walk: every node of the tree once, numbered, with its identity, its links and its children, and checked for
 //! what ext4 cannot hold. Knows nothing of blocks.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::{WriteError, identity};
 use crate::ext4::spec::inode::{FIRST_SECOND, LAST_SECOND};
 use crate::ext4::spec::{LINK_MAX, dirent, inode};
-use crate::tree::{Kind, Name, Node, NodeId, SYMLINK_MAX, Segment, Tree};
+use crate::time::Time;
+use crate::tree::{Kind, Meta, Name, Node, NodeId, SYMLINK_MAX, Segment, Tree};
 
 /// Name of the directory for what a repair finds.
 pub(super) const LOST_FOUND: &[u8] = b"lost+found";
@@ -14,11 +16,19 @@ pub(super) const LOST_FOUND: &[u8] = b"lost+found";
 /// Most bytes of a file: 2³² - 1 blocks.
 const FILE_MAX: u64 = (u32::MAX as u64) * crate::ext4::spec::BLOCK_SIZE;
 
+/// The `lost+found` of a tree that has none; its time is that of the file system.
+static STAND_IN: Node = Node {
+    meta: Meta { mode: 0o700, uid: 0, gid: 0, mtime: Time::EPOCH, xattrs: None },
+    kind: Kind::Dir(BTreeMap::new()),
+};
+
 /// A node by its place in the walk.
 #[derive(Debug)]
 pub(super) struct Walked<'a> {
     /// The node.
     pub node: &'a Node,
+    /// Its time.
+    pub mtime: Time,
     /// Identity of its first path.
     pub hash: u64,
     /// Directory that its first name stands in; the root is its own.
@@ -60,8 +70,8 @@ struct Waiting<'a> {
 }
 
 impl<'a> Nodes<'a> {
-    /// Walks the tree; `lost_found` stands in where the tree has none.
-    pub(super) fn walk(tree: &'a Tree, lost_found: &'a Node) -> Result<Self, WriteError> {
+    /// Walks the tree; where it has no `lost+found`, there is one made at `time`.
+    pub(super) fn walk(tree: &'a Tree, time: Time) -> Result<Self, WriteError> {
         let mut nodes =
             Self { walked: Vec::with_capacity(tree.capacity() + 1), children: Vec::new(), lost_found: 0 };
         let mut seen = vec![u32::MAX; tree.capacity()];
@@ -76,8 +86,9 @@ impl<'a> Nodes<'a> {
             if let Some(id) = next.id {
                 seen[id.index()] = at;
             }
-            let node = next.id.map_or(lost_found, |id| tree.node(id));
-            nodes.enter(node, &next, at);
+            let node = next.id.map_or(&STAND_IN, |id| tree.node(id));
+            let mtime = if next.id.is_some() { node.meta.mtime } else { time };
+            nodes.enter(node, mtime, &next, at);
             if let Kind::Dir(entries) = &node.kind {
                 nodes.list(entries, at, &mut stack);
             }
@@ -91,7 +102,7 @@ impl<'a> Nodes<'a> {
     }
 
     /// Numbers a node.
-    fn enter(&mut self, node: &'a Node, from: &Waiting<'a>, at: u32) {
+    fn enter(&mut self, node: &'a Node, mtime: Time, from: &Waiting<'a>, at: u32) {
         let hash = match self.walked.get(from.parent as usize) {
             None => identity::ROOT,
             Some(parent) => identity::child(parent.hash, from.name),
@@ -105,16 +116,12 @@ impl<'a> Nodes<'a> {
             }
         }
         let links = if dir { 2 } else { 1 };
-        self.walked.push(Walked { node, hash, parent: from.parent, name: from.name, links, children: 0..0 });
+        let (parent, name) = (from.parent, from.name);
+        self.walked.push(Walked { node, mtime, hash, parent, name, links, children: 0..0 });
     }
 
     /// Lists a directory's entries and has them visited in order.
-    fn list(
-        &mut self,
-        entries: &'a std::collections::BTreeMap<Name, NodeId>,
-        dir: u32,
-        stack: &mut Vec<Waiting<'a>>,
-    ) {
+    fn list(&mut self, entries: &'a BTreeMap<Name, NodeId>, dir: u32, stack: &mut Vec<Waiting<'a>>) {
         let first = self.children.len() as u32;
         let bottom = stack.len();
         let mut wait = |name: &'a [u8], id: Option<NodeId>| {
@@ -162,8 +169,9 @@ impl<'a> Nodes<'a> {
         if meta.mode > 0o7777 {
             return Err(WriteError::Mode { path: path(), mode: meta.mode });
         }
-        if !(FIRST_SECOND..=LAST_SECOND).contains(&meta.mtime.secs) || meta.mtime.nanos >= 1_000_000_000 {
-            return Err(WriteError::Time { path: path(), time: meta.mtime });
+        let time = walked.mtime;
+        if !(FIRST_SECOND..=LAST_SECOND).contains(&time.secs) || time.nanos >= 1_000_000_000 {
+            return Err(WriteError::Time { path: path(), time });
         }
         match &walked.node.kind {
             Kind::Dir(_) => return Ok(()),

@@ -11,7 +11,6 @@ mod shelf;
 
 use amiforge_formats::digest::Digest;
 use amiforge_formats::tree::Printable;
-use sha2::{Digest as _, Sha256};
 
 use self::model::Descriptor;
 use self::pick::Layer;
@@ -180,18 +179,20 @@ pub(super) fn open(
         _ => false,
     };
     let mut planting = Planting::new(Again::ReplaceLower);
-    let mut headers = Sha256::new();
     let mut size = image.size;
     for (layer, number) in image.layers.iter().zip(1..) {
         let laid = lay(opening, &mut shelf, layer, number, blobs, &mut tasks)?;
         size = size.saturating_add(laid.size);
         planting.next_layer();
         let bytes = Stretch { file: &laid.file, at: laid.place.at, len: laid.len };
-        tar::layer(&bytes, laid.place, &mut planting, &mut headers, opening.watch)
-            .map_err(|error| OciError::Layer { number, digest: layer.diff_id, source: Box::new(error) })?;
+        tar::layer(&bytes, laid.place, &mut planting, opening.watch).map_err(|error| OciError::Layer {
+            number,
+            digest: layer.diff_id,
+            source: Box::new(error),
+        })?;
     }
     let size = shelf.size().unwrap_or(size);
-    let indexed = planting.finish(Digest(headers.finalize().into()));
+    let indexed = planting.finish();
     let (sha256, config) = (Some(image.digest), Some(image.config));
     Ok(Opened { indexed, kind: "oci", size, sha256, pinned, tasks, config })
 }

@@ -3,7 +3,6 @@
 
 use amiforge_formats::read_at::ReadAt;
 use amiforge_formats::tree::{Content, Kind, Meta, Node, SYMLINK_MAX};
-use sha2::{Digest as _, Sha256};
 
 use super::header::Header;
 use super::pax::{Extended, Scope};
@@ -37,8 +36,6 @@ pub(super) struct Entries<'a> {
     window: Window<'a>,
     place: Place,
     end: End,
-    /// Takes in every header; becomes the identity of the archive.
-    headers: &'a mut Sha256,
     at: u64,
     start: u64,
     raw: Vec<u8>,
@@ -51,25 +48,11 @@ pub(super) struct Entries<'a> {
 }
 
 impl<'a> Entries<'a> {
-    pub(super) fn new(archive: &'a dyn ReadAt, place: Place, end: End, headers: &'a mut Sha256) -> Self {
+    pub(super) fn new(archive: &'a dyn ReadAt, place: Place, end: End) -> Self {
         let window = Window::new(archive);
         let (raw, path, pending) = (Vec::new(), Vec::new(), Vec::new());
         let (global, next) = (None, None);
-        Self {
-            archive,
-            window,
-            place,
-            end,
-            headers,
-            at: 0,
-            start: 0,
-            raw,
-            path,
-            global,
-            next,
-            pending,
-            looks: 0,
-        }
+        Self { archive, window, place, end, at: 0, start: 0, raw, path, global, next, pending, looks: 0 }
     }
 
     /// First byte of the present entry, its extended headers included.
@@ -110,7 +93,6 @@ impl<'a> Entries<'a> {
             }
             let block = *block;
             let header = Header::new(&block).map_err(|fault| TarError::unnamed(at, fault))?;
-            self.headers.update(block);
             match header.typeflag() {
                 flag @ (b'x' | b'X' | b'g' | b'L' | b'K') => self.extend(header, flag)?,
                 // A label of the whole archive; it makes no file.
@@ -195,7 +177,6 @@ impl<'a> Entries<'a> {
         }
         let body = self.step(size, "the extended header").map_err(unnamed)?;
         let records = self.window.bytes(body, size, "the extended header")?;
-        self.headers.update(&records);
         if flag == b'g' {
             let global = self.global.get_or_insert_default();
             return global.read(&records, Scope::Archive).map_err(unnamed);
@@ -308,7 +289,6 @@ impl<'a> Entries<'a> {
         while more {
             let at = self.at.saturating_add(BLOCK as u64);
             let block = self.window.bytes(at, BLOCK as u64, "the sparse map")?;
-            self.headers.update(&block);
             let (places, flag) = block.split_at_checked(504).unwrap_or((&block, &[]));
             sparse::places(places, &mut map).map_err(unnamed)?;
             more = flag.first().is_some_and(|flag| *flag != 0);

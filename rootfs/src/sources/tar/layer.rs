@@ -3,7 +3,6 @@
 //! everything lower in its directory. What the layer itself gives stays, wherever in it the mark stands.
 
 use amiforge_formats::read_at::ReadAt;
-use sha2::Sha256;
 
 use super::entries::Entries;
 use super::{End, Place, TarError, plant};
@@ -22,10 +21,9 @@ pub(in crate::sources) fn layer(
     archive: &dyn ReadAt,
     place: Place,
     planting: &mut Planting,
-    headers: &mut Sha256,
     watch: &dyn Watch,
 ) -> Result<(), TarError> {
-    let mut entries = Entries::new(archive, place, End::Vouched, headers);
+    let mut entries = Entries::new(archive, place, End::Vouched);
     while let Some(item) = entries.next(watch)? {
         let at = entries.start();
         let path = entries.path();

@@ -18,11 +18,9 @@ mod window;
 
 use std::io;
 
-use amiforge_formats::digest::Digest;
 use amiforge_formats::plan::SourceId;
 use amiforge_formats::read_at::ReadAt;
 use amiforge_formats::tree::Printable;
-use sha2::{Digest as _, Sha256};
 
 use self::entries::{Entries, Item};
 use self::header::Header;
@@ -114,8 +112,7 @@ pub fn is_tar(block: &[u8; BLOCK]) -> bool {
 /// The entry and byte at which it breaks a rule.
 pub fn index(archive: &dyn ReadAt, place: Place, watch: &dyn Watch) -> Result<Indexed, TarError> {
     let mut planting = Planting::new(Again::Refuse);
-    let mut headers = Sha256::new();
-    let mut entries = Entries::new(archive, place, End::Marked, &mut headers);
+    let mut entries = Entries::new(archive, place, End::Marked);
     while let Some(item) = entries.next(watch)? {
         plant(&mut planting, &entries, item)?;
     }
@@ -124,7 +121,7 @@ pub fn index(archive: &dyn ReadAt, place: Place, watch: &dyn Watch) -> Result<In
         at,
         fault: Box::new(fault),
     })?;
-    Ok(planting.finish(Digest(headers.finalize().into())))
+    Ok(planting.finish())
 }
 
 /// Plants one entry of a plain archive.
