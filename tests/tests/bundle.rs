@@ -54,7 +54,7 @@ fn a_killed_build_leaves_nothing_under_the_final_name_and_the_next_one_clears_up
         let partial = folder.path().join(".out.partial/disk.raw");
         let begun = Instant::now();
         while !partial.exists()
-            && begun.elapsed() < Duration::from_secs(60)
+            && begun.elapsed() < Duration::from_mins(1)
             && child.try_wait().unwrap().is_none()
         {
             std::hint::spin_loop();

@@ -329,3 +329,17 @@ fn partx_finds_the_partitions() {
         );
     }
 }
+
+#[test]
+#[ignore = "writes into the repository: seeds for the fuzz target"]
+fn seeds_for_the_fuzz_target_are_written() {
+    if !oracle::ready(&["sgdisk"], false) {
+        return;
+    }
+    let corpus = scratch::repository().join("fuzz/corpus/gpt");
+    std::fs::create_dir_all(&corpus).unwrap();
+    let seed = corpus.join("seed-two-partitions");
+    std::fs::write(&seed, vec![0; 256 << 10]).unwrap();
+    let text = seed.to_string_lossy().into_owned();
+    oracle::must("sgdisk", &["-a", "1", "-n", "1:64:127", "-n", "3:200:300", "-c", "1:one", &text]);
+}

@@ -119,3 +119,14 @@ fn a_debian_root_of_two_gigabytes_is_clean_and_equal_to_its_tar() {
     let Some(tar) = scratch::input("big.tar") else { return };
     judged_by_all(&tar, "8");
 }
+
+#[test]
+#[ignore = "writes into the repository: seeds for the fuzz target"]
+fn seeds_for_the_fuzz_target_are_written() {
+    let corpus = scratch::repository().join("fuzz/corpus/tar");
+    std::fs::create_dir_all(&corpus).unwrap();
+    // As much of it as the fuzzer takes at most.
+    let archive = archive::one_of_everything();
+    let part = archive.len().min(1 << 20);
+    std::fs::write(corpus.join("seed-everything"), &archive[..part]).unwrap();
+}
