@@ -28,8 +28,9 @@ impl Case {
 pub(crate) fn all(tar: &Path, memory: &Path, disk: &Path) -> Vec<Case> {
     let mut cases = vec![
         copy(tar, memory),
-        bundle("amiforge build, memory to memory", tar, &memory.join("out")),
-        bundle("amiforge build, memory to disk", tar, &disk.join("out")),
+        bundle("amiforge build, memory to memory", &recipe(tar, Pinned::No), &memory.join("out")),
+        bundle("amiforge build, memory to disk", &recipe(tar, Pinned::No), &disk.join("out")),
+        bundle("amiforge build, the tar's sha256 given", &recipe(tar, Pinned::Yes), &memory.join("out")),
         ext4_alone(tar, memory),
     ];
     cases.extend(verify(tar, memory));
@@ -52,19 +53,35 @@ fn copy(tar: &Path, memory: &Path) -> Case {
     Case { name: FLOOR, run: Box::new(run) }
 }
 
-fn recipe(tar: &Path) -> PathBuf {
+/// Whether the recipe says the digest of the tar, so that the build has to check it.
+#[derive(Clone, Copy)]
+enum Pinned {
+    No,
+    Yes,
+}
+
+fn recipe(tar: &Path, pinned: Pinned) -> PathBuf {
+    let (name, pin) = match pinned {
+        Pinned::No => ("toml", String::new()),
+        Pinned::Yes => ("pinned.toml", format!("sha256 = \"{}\"\n", sha256(tar))),
+    };
     let text = format!(
         "[image]\nname = \"bench\"\narch = \"x86_64\"\nepoch = \"2030-01-01T00:00:00Z\"\n\n\
-         [disk]\nsize = \"minimal\"\n\n[[source]]\nkind = \"tar\"\npath = \"{}\"\n",
+         [disk]\nsize = \"minimal\"\n\n[[source]]\nkind = \"tar\"\npath = \"{}\"\n{pin}",
         tar.display()
     );
-    let path = tar.with_extension("toml");
+    let path = tar.with_extension(name);
     std::fs::write(&path, text).expect("the recipe can be written");
     path
 }
 
-fn bundle(name: &'static str, tar: &Path, out: &Path) -> Case {
-    let (recipe, out) = (recipe(tar), out.to_owned());
+fn sha256(file: &Path) -> String {
+    let said = oracle::must("sha256sum", &[file]);
+    said.split_whitespace().next().unwrap_or_default().to_owned()
+}
+
+fn bundle(name: &'static str, recipe: &Path, out: &Path) -> Case {
+    let (recipe, out) = (recipe.to_owned(), out.to_owned());
     let run = move || {
         let sample = clock::run(Command::new(program::path()).arg("build").arg(&recipe).arg("-o").arg(&out));
         remove(&out);
@@ -88,7 +105,8 @@ fn ext4_alone(tar: &Path, memory: &Path) -> Case {
 /// Verification of a bundle, beside the digest of its image alone.
 fn verify(tar: &Path, memory: &Path) -> [Case; 2] {
     let out = memory.join("verified");
-    let built = program::run(&["build", &recipe(tar).to_string_lossy(), "-o", &out.to_string_lossy()]);
+    let built =
+        program::run(&["build", &recipe(tar, Pinned::No).to_string_lossy(), "-o", &out.to_string_lossy()]);
     assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
     let image = out.join("disk.raw");
     let ours = move || clock::run(Command::new(program::path()).arg("verify").arg(&out));
