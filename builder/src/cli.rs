@@ -51,6 +51,8 @@ pub(crate) enum Command {
     Diff(cmd::diff::Args),
     Verify(cmd::verify::Args),
     Repro(cmd::repro::Args),
+    #[cfg(feature = "aws")]
+    Upload(cmd::upload::Args),
     Schema(cmd::schema::Args),
     Docs(cmd::docs::Args),
 }

@@ -8,6 +8,8 @@ pub trait Progress: Sync {
     fn advance(&self, bytes: u64);
     /// The step is over.
     fn end(&self);
+    /// Something happened that should be known and stops nothing.
+    fn tell(&self, _words: &str) {}
 }
 
 /// Nobody listens.

@@ -150,6 +150,10 @@ impl Progress for Ui {
     fn end(&self) {
         self.steps.end();
     }
+
+    fn tell(&self, words: &str) {
+        self.status(words);
+    }
 }
 
 /// Standard output that remembers when its reader went away.

@@ -1,5 +1,7 @@
 //! The commands, one per file: arguments → one library call → words. Only here and in `main` are errors `anyhow`.
 
+#[cfg(feature = "aws")]
+pub(crate) mod aws;
 pub(crate) mod build;
 pub(crate) mod diff;
 pub(crate) mod docs;
@@ -7,6 +9,8 @@ pub(crate) mod inspect;
 pub(crate) mod new;
 pub(crate) mod repro;
 pub(crate) mod schema;
+#[cfg(feature = "aws")]
+pub(crate) mod upload;
 pub(crate) mod verify;
 
 use amiforge::interrupt::Interrupt;
@@ -76,6 +80,8 @@ pub(crate) fn run(command: Command, ui: &Ui) -> Outcome {
         Command::Diff(args) => diff::run(&args, ui),
         Command::Verify(args) => verify::run(&args, ui),
         Command::Repro(args) => repro::run(&args, ui),
+        #[cfg(feature = "aws")]
+        Command::Upload(args) => upload::run(&args, ui),
         Command::Schema(args) => schema::run(&args, ui),
         Command::Docs(args) => docs::run(&args, ui),
     }

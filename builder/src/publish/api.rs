@@ -8,5 +8,5 @@ mod ebs;
 pub mod ec2;
 mod snapshots;
 
-pub use ebs::{Changed, ChangedPage, Ebs, Encryption, Listed, ListedPage, Put, Start, Started};
+pub use ebs::{Changed, ChangedPage, Ebs, Encryption, Fetched, Listed, ListedPage, Put, Start, Started};
 pub use snapshots::{Snapshot, SnapshotState, Snapshots};

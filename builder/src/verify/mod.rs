@@ -22,6 +22,8 @@ use crate::manifest::Manifest;
 use crate::progress::Progress;
 
 pub use difference::Difference;
+#[cfg(feature = "aws")]
+pub(crate) use place::Places;
 
 /// What was verified and what differs.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]

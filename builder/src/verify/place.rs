@@ -13,7 +13,7 @@ use crate::manifest::{Manifest, Partition};
 const NAMED: usize = 8;
 
 /// What lies where on a disk.
-pub(super) struct Places {
+pub(crate) struct Places {
     partitions: Vec<(Partition, Vec<Stretch>)>,
 }
 
@@ -26,7 +26,7 @@ struct Stretch {
 
 impl Places {
     /// Looks where everything is.
-    pub(super) fn of(medium: &Medium, manifest: &Manifest) -> Self {
+    pub(crate) fn of(medium: &Medium, manifest: &Manifest) -> Self {
         let partitions = manifest.partitions.iter().map(|partition| {
             let tree = formats::slot(medium, partition).and_then(|slot| formats::tree(medium, &slot).ok()?);
             let mut stretches = tree.map_or_else(Vec::new, |tree| stretches(&tree, partition.start));
@@ -37,7 +37,7 @@ impl Places {
     }
 
     /// What lies within a range of the disk, in words.
-    pub(super) fn within(&self, start: u64, end: u64) -> Vec<String> {
+    pub(crate) fn within(&self, start: u64, end: u64) -> Vec<String> {
         let overlaps = |from: u64, to: u64| from < end && start < to;
         let inside = self.partitions.iter().filter(|(partition, _)| {
             overlaps(partition.start, partition.start.saturating_add(partition.len))

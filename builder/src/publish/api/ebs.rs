@@ -44,7 +44,7 @@ pub trait Ebs: Send + Sync + 'static {
         snapshot: &str,
         index: u64,
         token: &str,
-    ) -> impl Future<Output = Result<Bytes, Fault>> + Send;
+    ) -> impl Future<Output = Result<Fetched, Fault>> + Send;
 }
 
 /// What a snapshot is begun with.
@@ -95,6 +95,15 @@ pub struct Put {
     /// 512 KiB.
     pub bytes: Bytes,
     /// SHA-256 of the bytes, as far as the sender knows.
+    pub digest: Digest,
+}
+
+/// A block that was read.
+#[derive(Debug, Clone)]
+pub struct Fetched {
+    /// 512 KiB.
+    pub bytes: Bytes,
+    /// Their SHA-256, computed from the bytes.
     pub digest: Digest,
 }
 

@@ -11,11 +11,12 @@ use aws_sdk_ebs::primitives::ByteStream;
 use aws_sdk_ebs::types::{ChecksumAggregationMethod, ChecksumAlgorithm, Tag};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use bytes::Bytes;
 
 use super::fault::fault;
 use crate::image::Aggregate;
-use crate::publish::api::{Changed, ChangedPage, Ebs, Encryption, Listed, ListedPage, Put, Start, Started};
+use crate::publish::api::{
+    Changed, ChangedPage, Ebs, Encryption, Fetched, Listed, ListedPage, Put, Start, Started,
+};
 use crate::publish::fault::{Fault, FaultKind};
 
 /// Blocks asked for in one page, the most that the service gives.
@@ -118,7 +119,7 @@ impl Ebs for EbsClient {
         })
     }
 
-    async fn block(&self, snapshot: &str, at: u64, token: &str) -> Result<Bytes, Fault> {
+    async fn block(&self, snapshot: &str, at: u64, token: &str) -> Result<Fetched, Fault> {
         let call = self.0.get_snapshot_block().snapshot_id(snapshot).block_index(index(at)?);
         let answer = call.block_token(token).send().await.map_err(fault)?;
         let stated = answer.checksum.unwrap_or_default();
@@ -133,7 +134,7 @@ impl Ebs for EbsClient {
             let words = format!("the block came with SHA-256 {digest}, and the service states {stated}");
             return Err(Fault::own(FaultKind::Checksum, words));
         }
-        Ok(bytes)
+        Ok(Fetched { bytes, digest })
     }
 }
 

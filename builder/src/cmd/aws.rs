@@ -1,0 +1,141 @@
+//! Where the commands of publishing call: the arguments that they share, the runtime that they run on, and the local
+//! region, which is started in this process when nobody serves its folder.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use amiforge::publish::aws::{Config, EbsClient, Keys, Place, SnapshotsClient};
+use amiforge::publish::backoff::Pace;
+use amiforge::publish::services::Services;
+use anyhow::Context as _;
+
+use super::Failure;
+
+/// What the commands that call a region share.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "AWS")]
+pub(crate) struct Args {
+    /// The region; `local` (or `local-2` and so on) is one on this machine [default: as AWS tools find it]
+    #[arg(long, value_name = "REGION")]
+    pub(crate) region: Option<String>,
+
+    /// The profile of the shared configuration files [default: as AWS tools find it]
+    #[arg(long, value_name = "PROFILE")]
+    pub(crate) profile: Option<String>,
+
+    /// An endpoint in place of AWS's own
+    #[arg(long, value_name = "URL")]
+    pub(crate) endpoint_url: Option<String>,
+}
+
+/// A region that can be called.
+pub(crate) struct Region {
+    runtime: tokio::runtime::Runtime,
+    config: Config,
+    /// Runs as long as this value lives, where it runs in this process.
+    _local: Option<Local>,
+}
+
+impl Args {
+    /// Finds the region, its endpoint and who calls.
+    pub(crate) fn connect(&self) -> Result<Region, Failure> {
+        let (place, local) = self.place()?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .thread_name("publish")
+            .build()
+            .context("cannot start the threads that talk to the service")?;
+        let config = runtime.block_on(Config::load(&place)).map_err(|error| {
+            Failure::usage(anyhow::Error::from(error).context("cannot tell which region is meant"))
+                .hint("`--region eu-west-1` names one; `--region local` is one on this machine")
+        })?;
+        Ok(Region { runtime, config, _local: local })
+    }
+
+    /// Whether the region is one on this machine.
+    pub(crate) fn is_local(&self) -> bool {
+        self.region.as_deref().is_some_and(is_local)
+    }
+
+    fn place(&self) -> Result<(Place, Option<Local>), Failure> {
+        let mut place = Place {
+            region: self.region.clone(),
+            profile: self.profile.clone(),
+            endpoint: self.endpoint_url.clone(),
+            keys: None,
+        };
+        if !self.is_local() {
+            return Ok((place, None));
+        }
+        let (endpoint, keys, local) = serve(self.endpoint_url.as_deref())?;
+        (place.endpoint, place.keys) = (Some(endpoint), Some(keys));
+        Ok((place, local))
+    }
+}
+
+impl Region {
+    /// The services of the region.
+    pub(crate) fn services(&self) -> Services<EbsClient, SnapshotsClient> {
+        Services {
+            ebs: Arc::new(self.config.ebs()),
+            ec2: Arc::new(self.config.snapshots()),
+            pace: Pace::default(),
+            region: self.config.region().to_owned(),
+        }
+    }
+
+    /// Runs work to its end.
+    pub(crate) fn block_on<F: Future>(&self, work: F) -> F::Output {
+        self.runtime.block_on(work)
+    }
+}
+
+/// `local`, or `local-` and a number.
+fn is_local(region: &str) -> bool {
+    let rest = region.strip_prefix("local");
+    rest.is_some_and(|rest| {
+        rest.is_empty()
+            || rest.strip_prefix('-').is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
+    })
+}
+
+#[cfg(feature = "local-region")]
+type Local = amiforge_emulator::Running;
+
+#[cfg(not(feature = "local-region"))]
+type Local = std::convert::Infallible;
+
+/// The endpoint of the local region, and the keys that it knows.
+#[cfg(feature = "local-region")]
+fn serve(given: Option<&str>) -> Result<(String, Keys, Option<Local>), Failure> {
+    use amiforge_emulator::{ACCESS_KEY_ID, Error, Running, SECRET_ACCESS_KEY};
+
+    let keys = Keys { id: ACCESS_KEY_ID.to_owned(), secret: SECRET_ACCESS_KEY.to_owned() };
+    if let Some(endpoint) = given {
+        return Ok((endpoint.to_owned(), keys, None));
+    }
+    match Running::start(amiforge_emulator::Config::default()) {
+        Ok(running) => Ok((running.endpoint(), keys, Some(running))),
+        Err(Error::Held { endpoint: Some(endpoint), .. }) => Ok((endpoint, keys, None)),
+        Err(error) => Err(anyhow::Error::from(error).context("cannot start the local region").into()),
+    }
+}
+
+#[cfg(not(feature = "local-region"))]
+fn serve(_given: Option<&str>) -> Result<(String, Keys, Option<Local>), Failure> {
+    Err(Failure::usage(anyhow::anyhow!("this build of amiforge has no local region in it")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn regions_of_this_machine_are_local_with_or_without_a_number() {
+        for (region, local) in
+            [("local", true), ("local-2", true), ("local-", false), ("local-x", false), ("localhost", false)]
+        {
+            assert_eq!(is_local(region), local, "{region}");
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! `amiforge upload`: writes an image into a snapshot.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use amiforge::publish::api::Encryption;
+use amiforge::publish::error::PublishError;
+use amiforge::publish::fault::FaultKind;
+use amiforge::publish::flow;
+use amiforge::publish::folder::FolderError;
+use amiforge::publish::source::Source;
+use amiforge::publish::upload::{self, Later, Options, ParentChoice, Uploaded};
+use amiforge_formats::digest::BLOCK;
+use anyhow::Context as _;
+use serde::Serialize;
+
+use super::{Done, Failure, Outcome, aws};
+use crate::ui::{Bytes, Ui};
+
+/// Write an image into a snapshot, through the EBS direct APIs
+///
+/// Sends only the blocks that have to be sent, and can be stopped at any moment, by a power cut too: the same command
+/// goes on where it was, also on another host if the bundle and the folder `BUNDLE.publish` beside it are moved there.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  amiforge upload out/web --region eu-west-1\n  \
+    amiforge upload out/web --region local --parent auto")]
+pub(crate) struct Args {
+    /// The bundle, or a raw disk image
+    image: PathBuf,
+
+    /// Continue a published snapshot, sending only what changed: `auto` (the newest of this image's name), `snap-…` or
+    /// `ami-…`
+    #[arg(long, value_name = "PARENT")]
+    parent: Option<ParentChoice>,
+
+    /// The bundle (or its manifest) that the parent was made from, so that the parent need not be read
+    #[arg(long, value_name = "BUNDLE", requires = "parent")]
+    parent_bundle: Option<PathBuf>,
+
+    /// Encrypt the snapshot with the account's default key
+    #[arg(long)]
+    encrypt: bool,
+
+    /// Encrypt the snapshot with this key (an ARN)
+    #[arg(long, value_name = "ARN")]
+    kms_key: Option<String>,
+
+    /// Encrypted copies or volumes will be made of it: send blocks of zeros too, which they need
+    #[arg(long)]
+    encrypted_copies: bool,
+
+    /// Description of the snapshot
+    #[arg(long, value_name = "TEXT")]
+    description: Option<String>,
+
+    /// Tag of the snapshot; may be given often
+    #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = tag)]
+    tags: Vec<(String, String)>,
+
+    /// Blocks sent in a second at most, 0 for no limit [default: 950, what a snapshot takes; a local region: 0]
+    #[arg(long, value_name = "N")]
+    max_rate: Option<u32>,
+
+    /// Delete the snapshot of an upload that was not finished, and forget it
+    #[arg(long)]
+    abandon: bool,
+
+    #[command(flatten)]
+    aws: aws::Args,
+}
+
+/// What `--json` shows.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Shown<'a> {
+    snapshot_id: &'a str,
+    region: &'a str,
+    volume_size: u64,
+    encrypted: bool,
+    parent_snapshot_id: Option<&'a str>,
+    blocks_written: u64,
+    blocks_sent: u64,
+    bytes_sent: u64,
+    blocks_proven: u64,
+    throttled: u64,
+    journal: String,
+    seconds: f64,
+}
+
+/// Runs the command.
+pub(crate) fn run(args: &Args, ui: &Ui) -> Outcome {
+    let begun = Instant::now();
+    let interrupt = super::stop_on_signals()?;
+    let region = args.aws.connect()?;
+    let services = region.services();
+    let options = args.options()?;
+    if args.abandon {
+        let abandoned = region.block_on(upload::abandon(&services, &args.image, &options));
+        let snapshot =
+            abandoned.with_context(|| format!("cannot abandon the upload of `{}`", args.image.display()))?;
+        ui.status(format_args!("deleted {snapshot} and its journal"));
+        return show_abandoned(&snapshot, &services.region, ui);
+    }
+    let work = upload::upload(&services, &args.image, &options, ui, &interrupt);
+    let uploaded = region.block_on(work).map_err(|error| args.failure(error))?;
+    show(&uploaded, &services.region, begun.elapsed().as_secs_f64(), ui)?;
+    Ok(Done::Well)
+}
+
+impl Args {
+    fn options(&self) -> Result<Options, Failure> {
+        let encryption = match (&self.kms_key, self.encrypt) {
+            (Some(arn), _) => Encryption::Key(arn.clone()),
+            (None, true) => Encryption::DefaultKey,
+            (None, false) => Encryption::AsAccount,
+        };
+        let fastest = if self.aws.is_local() { 0 } else { flow::RATE };
+        Ok(Options {
+            encryption,
+            later: if self.encrypted_copies { Later::MayBeEncrypted } else { Later::StaysAsItIs },
+            parent: self.parent.clone(),
+            parent_bundle: self.parent_bundle.clone(),
+            description: self.description.clone(),
+            tags: self.tags()?,
+            rate: self.max_rate.unwrap_or(fastest),
+            ..Options::default()
+        })
+    }
+
+    /// The tags that say what the snapshot is, and those that were asked for.
+    fn tags(&self) -> Result<Vec<(String, String)>, Failure> {
+        let cannot = || format!("cannot upload `{}`", self.image.display());
+        let source = Source::open(&self.image).with_context(cannot)?;
+        let mut tags = source.tags();
+        for (key, value) in &self.tags {
+            tags.retain(|(own, _)| own != key);
+            tags.push((key.clone(), value.clone()));
+        }
+        Ok(tags)
+    }
+
+    fn failure(&self, error: PublishError) -> Failure {
+        let hint = self.hint(&error);
+        let cannot = format!("cannot upload `{}`", self.image.display());
+        let failure = Failure::from(anyhow::Error::from(error).context(cannot));
+        match hint {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        }
+    }
+
+    fn hint(&self, error: &PublishError) -> Option<String> {
+        let image = self.image.display();
+        let region =
+            self.aws.region.as_deref().map(|region| format!(" --region {region}")).unwrap_or_default();
+        let abandon = format!("`amiforge upload {image}{region} --abandon` deletes the snapshot");
+        let go_on = format!("the same command goes on where it was; {abandon}");
+        Some(match error {
+            PublishError::OtherUpload { .. } | PublishError::SnapshotFailed { .. } => abandon,
+            PublishError::BlockChanged { .. } => {
+                format!("build the image again; `amiforge verify {image}` lists every block that differs; {abandon}")
+            }
+            PublishError::Folder(FolderError::Busy { .. }) => {
+                "wait for the other command, or stop it: nothing is lost by that".to_owned()
+            }
+            PublishError::Call { source, .. } if source.fault.kind == FaultKind::NoCredentials => {
+                "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, choose a `--profile`, or run `aws sso login`".to_owned()
+            }
+            PublishError::Interrupted
+            | PublishError::Put { .. }
+            | PublishError::StillPending { .. }
+            | PublishError::Call { .. }
+            | PublishError::Read { .. } => go_on,
+            _ => return None,
+        })
+    }
+}
+
+fn tag(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("not KEY=VALUE".to_owned()),
+    }
+}
+
+fn show(uploaded: &Uploaded, region: &str, seconds: f64, ui: &Ui) -> Result<(), Failure> {
+    let snapshot = &uploaded.snapshot;
+    let bytes_sent = uploaded.sent * BLOCK;
+    if ui.json() {
+        return ui.object(&Shown {
+            snapshot_id: &snapshot.id,
+            region,
+            volume_size: snapshot.volume_gib,
+            encrypted: snapshot.encrypted,
+            parent_snapshot_id: uploaded.parent.as_deref(),
+            blocks_written: uploaded.written,
+            blocks_sent: uploaded.sent,
+            bytes_sent,
+            blocks_proven: uploaded.proven,
+            throttled: uploaded.throttled,
+            journal: uploaded.folder.display().to_string(),
+            seconds,
+        });
+    }
+    ui.status(format_args!(
+        "sent {} blocks of {} ({}) in {seconds:.1} s",
+        uploaded.sent,
+        uploaded.written,
+        Bytes(bytes_sent)
+    ));
+    if uploaded.proven > 0 {
+        ui.status(format_args!(
+            "read {} changed blocks back: parent and changes are the image",
+            uploaded.proven
+        ));
+    }
+    ui.line(&snapshot.id)
+}
+
+fn show_abandoned(snapshot: &str, region: &str, ui: &Ui) -> Outcome {
+    if ui.json() {
+        ui.object(&serde_json::json!({ "snapshotId": snapshot, "region": region, "deleted": true }))?;
+    } else {
+        ui.line(snapshot)?;
+    }
+    Ok(Done::Well)
+}

@@ -1,0 +1,145 @@
+//! Reading a snapshot back: the list of its blocks, and the blocks themselves, many at a time.
+
+use std::sync::Arc;
+
+use amiforge_formats::digest::BLOCK;
+use tokio::task::JoinSet;
+
+use super::api::{Ebs, Fetched, Listed, Snapshots};
+use super::error::{PublishError, doing};
+use super::fault::FaultKind;
+use super::flow::{Flow, START};
+use super::retry::{Step, Unwatched, retry};
+use super::services::Services;
+use crate::interrupt::Interrupt;
+use crate::progress::Progress;
+
+/// How often a block whose bytes are not what the service says is asked for in all.
+const CHECKS: u32 = 3;
+
+/// The blocks of a snapshot.
+#[derive(Debug, Clone, Default)]
+pub(super) struct List {
+    /// Every block, in order.
+    pub(super) blocks: Vec<Listed>,
+    /// Length of the volume in GiB.
+    pub(super) volume_gib: u64,
+}
+
+/// A block that was asked for.
+pub(super) struct Read {
+    /// Which.
+    pub(super) index: u64,
+    /// What came.
+    pub(super) bytes: Result<Fetched, PublishError>,
+}
+
+/// Bytes of so many blocks.
+pub(super) fn len(blocks: usize) -> u64 {
+    blocks as u64 * BLOCK
+}
+
+/// Lists a completed snapshot. One that was completed a moment ago is not known to this part of the service for about
+/// a minute, so this may take that long.
+pub(super) async fn list<E: Ebs, S: Snapshots>(
+    services: &Services<E, S>,
+    id: &str,
+    interrupt: &Interrupt,
+) -> Result<List, PublishError> {
+    let mut list = List::default();
+    let mut next = None;
+    loop {
+        let call = || services.ebs.list(id, 0, next.clone());
+        let page = retry(&services.pace, Step::Read, &Unwatched, call).await;
+        let page = page.map_err(doing(format!("listing the blocks of {id}")))?;
+        list.volume_gib = page.volume_gib;
+        list.blocks.extend(page.blocks);
+        next = page.next;
+        if !list.blocks.is_sorted_by(|a, b| a.index < b.index) {
+            let what = "the list of its blocks is not in order".to_owned();
+            return Err(PublishError::Strange { snapshot: id.to_owned(), what });
+        }
+        if interrupt.raised() {
+            return Err(PublishError::Interrupted);
+        }
+        if next.is_none() {
+            return Ok(list);
+        }
+    }
+}
+
+/// Reads blocks, many at a time and in no order, and hands each to `take`, in the thread that received it.
+pub(super) async fn each<E: Ebs, S: Snapshots>(
+    services: &Services<E, S>,
+    id: &str,
+    blocks: Vec<Listed>,
+    rate: u32,
+    take: impl Fn(Read) -> Result<(), PublishError> + Send + Sync + 'static,
+    progress: &dyn Progress,
+    interrupt: &Interrupt,
+) -> Result<(), PublishError> {
+    let lane = Arc::new(Lane {
+        ebs: Arc::clone(&services.ebs),
+        flow: Flow::new(services.pace.clone(), rate),
+        pace: services.pace.clone(),
+        snapshot: id.to_owned(),
+    });
+    let take = Arc::new(take);
+    let mut tasks = JoinSet::new();
+    let mut blocks = blocks.into_iter();
+    loop {
+        while tasks.len() < START as usize
+            && let Some(block) = blocks.next()
+        {
+            let (lane, take) = (Arc::clone(&lane), Arc::clone(&take));
+            tasks.spawn(async move {
+                let bytes = lane.read(&block).await;
+                take(Read { index: block.index, bytes })
+            });
+        }
+        let Some(done) = tasks.join_next().await else { return Ok(()) };
+        match done {
+            Ok(outcome) => outcome?,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(_) => return Err(PublishError::Interrupted),
+            },
+        }
+        progress.advance(BLOCK);
+        if interrupt.raised() {
+            return Err(PublishError::Interrupted);
+        }
+    }
+}
+
+struct Lane<E> {
+    ebs: Arc<E>,
+    flow: Flow,
+    pace: super::backoff::Pace,
+    snapshot: String,
+}
+
+impl<E: Ebs> Lane<E> {
+    /// Reads a block. Bytes that were hurt on their way come right when asked for again; bytes that were hurt where
+    /// they lie do not.
+    async fn read(&self, block: &Listed) -> Result<Fetched, PublishError> {
+        for check in 1.. {
+            let fetched = retry(&self.pace, Step::Read, &self.flow, || async {
+                let passed = self.flow.pass().await;
+                let fetched = self.ebs.block(&self.snapshot, block.index, &block.token).await?;
+                passed.well();
+                Ok(fetched)
+            })
+            .await;
+            match fetched {
+                Err(gave_up) if gave_up.fault.kind == FaultKind::Checksum && check < CHECKS => {}
+                other => return other.map_err(|source| self.failed(block.index, source)),
+            }
+        }
+        Err(PublishError::Interrupted)
+    }
+
+    fn failed(&self, block: u64, source: super::retry::GaveUp) -> PublishError {
+        PublishError::Block { block, snapshot: self.snapshot.clone(), source }
+    }
+}
