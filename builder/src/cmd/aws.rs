@@ -14,6 +14,7 @@ use super::Failure;
 /// What the commands that call a region share.
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "AWS")]
+#[group(skip)]
 pub(crate) struct Args {
     /// The region; `local` (or `local-2` and so on) is one on this machine [default: as AWS tools find it]
     #[arg(long, value_name = "REGION")]

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use amiforge::publish::api::Encryption;
+use amiforge::publish::api::ec2::Tags;
 use amiforge::publish::error::PublishError;
 use amiforge::publish::fault::FaultKind;
 use amiforge::publish::flow;
@@ -128,14 +129,11 @@ impl Args {
     }
 
     /// The tags that say what the snapshot is, and those that were asked for.
-    fn tags(&self) -> Result<Vec<(String, String)>, Failure> {
+    fn tags(&self) -> Result<Tags, Failure> {
         let cannot = || format!("cannot upload `{}`", self.image.display());
         let source = Source::open(&self.image).with_context(cannot)?;
         let mut tags = source.tags();
-        for (key, value) in &self.tags {
-            tags.retain(|(own, _)| own != key);
-            tags.push((key.clone(), value.clone()));
-        }
+        tags.extend(self.tags.iter().cloned());
         Ok(tags)
     }
 

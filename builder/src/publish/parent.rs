@@ -12,17 +12,12 @@ use super::readback::{self, Read};
 use super::retry::{Step, Unwatched, retry};
 use super::services::Services;
 use super::source::{self, Source};
+use super::tags;
 use super::upload::{Options, ParentChoice};
 use crate::bundle;
 use crate::image::{Block, BlockMap};
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
-
-/// The tag with the name of an image, by which its versions are found.
-const TAG_IMAGE: &str = "amiforge:image";
-
-/// The tag with the digest of the manifest that a snapshot was made from.
-const TAG_MANIFEST: &str = "amiforge:manifest";
 
 /// A parent and what it holds; without an id there is none.
 #[derive(Debug, Clone, Default)]
@@ -71,8 +66,8 @@ pub(super) async fn choose<E: Ebs, S: Snapshots>(
                 return Err(PublishError::Parent { parent: "auto".to_owned(), reason });
             };
             let name = &manifest.origin.name;
-            let tags = [(TAG_IMAGE, name.as_str())];
-            let found = retry(&services.pace, Step::Ask, &Unwatched, || services.ec2.tagged(&tags)).await;
+            let wanted = [(tags::IMAGE, name.as_str())];
+            let found = retry(&services.pace, Step::Ask, &Unwatched, || services.ec2.tagged(&wanted)).await;
             let mut found = found.map_err(doing(format!("looking for versions of `{name}`")))?;
             found.sort_by_key(|snapshot| std::cmp::Reverse((snapshot.started, snapshot.id.clone())));
             let fitting = found.into_iter().find(|one| unfit(one, source, options, default_on).is_none());
@@ -139,7 +134,7 @@ fn by_manifest(
     let (manifest, digest) = source::read_manifest(&path)?;
     let unlike = |reason: String| PublishError::Parent { parent: snapshot.id.clone(), reason };
     let shown = path.display();
-    if let Some(tag) = snapshot.tags.get(TAG_MANIFEST)
+    if let Some(tag) = snapshot.tags.get(tags::MANIFEST)
         && *tag != digest.to_string()
     {
         return Err(unlike(format!(

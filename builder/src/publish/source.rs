@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 use amiforge_formats::digest::{BLOCK, Digest};
 use amiforge_formats::read_at::ReadAt as _;
 
+use super::api::ec2::Tags;
 use super::error::PublishError;
 use super::journal::Identity;
+use super::tags;
 use crate::bundle;
 use crate::image::{Block, BlockMap, Run};
 use crate::inspect::Medium;
@@ -84,25 +86,17 @@ impl Source {
     }
 
     /// The tags that say what a snapshot of it is: which image and version, and from which manifest.
-    pub fn tags(&self) -> Vec<(String, String)> {
-        let mut tags = vec![("Name".to_owned(), self.name())];
-        let Some((manifest, digest)) = &self.bundle else { return tags };
+    pub fn tags(&self) -> Tags {
+        let Some((manifest, digest)) = &self.bundle else {
+            return Tags::from([(tags::NAME.to_owned(), self.name())]);
+        };
         let origin = &manifest.origin;
-        let named = match &origin.version {
+        let name = match &origin.version {
             Some(version) => format!("{}-{version}", origin.name),
             None => origin.name.clone(),
         };
-        tags[0].1 = named;
-        let mut push = |key: &str, value: String| tags.push((key.to_owned(), value));
-        push("amiforge:image", origin.name.clone());
-        push("amiforge:manifest", digest.to_string());
-        push("amiforge:merkle-root", manifest.merkle_root.to_string());
-        push("amiforge:blocks", manifest.blocks.len().to_string());
-        push("amiforge:recipe", origin.recipe.to_string());
-        push("amiforge:tool", manifest.tool.clone());
-        if let Some(version) = &origin.version {
-            push("amiforge:version", version.clone());
-        }
+        let mut tags = tags::of_manifest(manifest, *digest);
+        tags.insert(tags::NAME.to_owned(), name);
         tags
     }
 

@@ -167,7 +167,7 @@ impl<E: Ebs, S: Snapshots> Task<'_, E, S> {
             || options.later == Later::MayBeEncrypted
             || parent.as_ref().is_some_and(|parent| parent.encrypted);
         let token = token().map_err(|source| PublishError::File { path: "/dev/urandom".into(), source })?;
-        let mut tags = options.tags.clone();
+        let mut tags: Vec<_> = options.tags.clone().into_iter().collect();
         tags.push((TAG_UPLOAD.to_owned(), token.clone()));
         Ok(Intent {
             region: self.services.region.clone(),

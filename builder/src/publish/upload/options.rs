@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::publish::api::Encryption;
+use crate::publish::api::ec2::Tags;
 use crate::publish::error::PublishError;
 use crate::publish::flow;
 use crate::publish::folder::Folder;
@@ -27,7 +28,7 @@ pub struct Options {
     /// Description of the snapshot.
     pub description: Option<String>,
     /// Tags of the snapshot; [`TAG_UPLOAD`] is added.
-    pub tags: Vec<(String, String)>,
+    pub tags: Tags,
     /// Blocks in a second at most; no limit when zero.
     pub rate: u32,
     /// Minutes without a request after which the service may give the snapshot up.
@@ -46,7 +47,7 @@ impl Default for Options {
             parent: None,
             parent_bundle: None,
             description: None,
-            tags: Vec::new(),
+            tags: Tags::new(),
             rate: flow::RATE,
             timeout_minutes: 24 * 60,
             wait: Duration::from_mins(30),
