@@ -13,6 +13,7 @@ use crate::faults::Script;
 use crate::limit::Limiter;
 use crate::locks;
 use crate::services::ec2::store::Ec2Shelves;
+use crate::services::s3::store::S3Shelves;
 use crate::state::blocks::Blocks;
 use crate::state::hold::Hold;
 use crate::state::settings::Settings;
@@ -47,6 +48,8 @@ pub(crate) struct Region {
     pub(crate) settings: Shelf<Settings>,
     /// What EC2 and SSM keep here.
     pub(crate) ec2: Ec2Shelves,
+    /// What S3 keeps here.
+    pub(crate) s3: S3Shelves,
     /// To be held while a change looks at several things: a name that has to be free, an image and its snapshots.
     pub(crate) changing: Mutex<()>,
 }
@@ -154,6 +157,7 @@ impl Region {
             snapshots: Snapshots::open(&folder)?,
             settings: Shelf::open(folder.join("settings"))?,
             ec2: Ec2Shelves::open(&folder)?,
+            s3: S3Shelves::open(&folder)?,
             changing: Mutex::default(),
         })
     }

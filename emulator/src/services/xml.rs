@@ -62,6 +62,11 @@ impl Xml {
         });
     }
 
+    /// Text right in the element that is open.
+    pub(crate) fn text(&mut self, text: &str) {
+        self.push_escaped(text);
+    }
+
     /// Appends a part that was written apart.
     pub(crate) fn append(&mut self, part: &Self) {
         self.text.push_str(&part.text);

@@ -14,10 +14,13 @@ mod permission;
 mod query;
 mod regions;
 mod register;
+mod restore_task;
 mod settings;
 mod snapshot_attribute;
 mod snapshots;
 pub(crate) mod store;
+mod store_task;
+mod stored;
 pub(crate) mod tag;
 mod tag_calls;
 mod template;
@@ -90,11 +93,13 @@ fn perform(world: &World, region: &Region, request: &Signed) -> Result<(&'static
 
 /// All calls there are.
 #[rustfmt::skip]
-const OPERATIONS: [(&str, Operation); 43] = [
+const OPERATIONS: [(&str, Operation); 46] = [
     ("CopyImage", copy::copy_image),
     ("CopySnapshot", copy::copy_snapshot),
     ("CreateLaunchTemplate", template_calls::create),
     ("CreateLaunchTemplateVersion", template_versions::create),
+    ("CreateRestoreImageTask", restore_task::restore),
+    ("CreateStoreImageTask", store_task::store),
     ("CreateTags", tag_calls::create),
     ("DeleteLaunchTemplate", template_calls::delete),
     ("DeleteLaunchTemplateVersions", template_versions::delete),
@@ -109,6 +114,7 @@ const OPERATIONS: [(&str, Operation); 43] = [
     ("DescribeRegions", regions::describe),
     ("DescribeSnapshotAttribute", snapshot_attribute::describe),
     ("DescribeSnapshots", snapshots::describe_snapshots),
+    ("DescribeStoreImageTasks", store_task::describe),
     ("DescribeTags", tag_calls::describe),
     ("DisableEbsEncryptionByDefault", settings::no_encryption_by_default),
     ("DisableImage", lifecycle::disable),

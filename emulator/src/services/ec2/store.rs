@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::image::Image;
 use super::settings::Sharing;
+use super::store_task::Task;
 use super::template::Template;
 use crate::error::Error;
 use crate::services::ssm::parameters::Parameter;
@@ -18,6 +19,8 @@ pub(crate) struct Ec2Shelves {
     pub(crate) templates: Shelf<Template>,
     /// What may be shared with everybody, by account.
     pub(crate) sharing: Shelf<Sharing>,
+    /// Tasks that store an image, by image.
+    pub(crate) stores: Shelf<Task>,
     /// Parameters, by account and name.
     pub(crate) parameters: Shelf<Parameter>,
 }
@@ -29,6 +32,7 @@ impl Ec2Shelves {
             images: Shelf::open(region.join("images"))?,
             templates: Shelf::open(region.join("launch-templates"))?,
             sharing: Shelf::open(region.join("sharing"))?,
+            stores: Shelf::open(region.join("store-tasks"))?,
             parameters: Shelf::open(region.join("parameters"))?,
         })
     }

@@ -1,0 +1,145 @@
+//! `CreateRestoreImageTask`: an image again out of the object that it was stored as.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+
+use super::call::Call;
+use super::fault::Fault;
+use super::image::{Image, Life, Protection};
+use super::mapping::{Mapping, Target};
+use super::permission::Grants;
+use super::register;
+use super::settings;
+use super::store_task::check_bucket;
+use super::stored::{Stored, StoredSnapshot, read_block};
+use super::tag::{self, Tags};
+use crate::locks;
+use crate::services::s3;
+use crate::services::xml::Xml;
+use crate::state::ids;
+use crate::state::snapshot::{Outcome, Shared, Snapshot};
+
+/// `CreateRestoreImageTask`.
+pub(crate) fn restore(call: &Call<'_>) -> Result<Xml, Fault> {
+    let params = call.params();
+    let (bucket, key) = (params.required("Bucket")?, params.required("ObjectKey")?);
+    let name = params.filled("Name");
+    name.map_or(Ok(()), register::check_name)?;
+    let given = tag::read_specifications(&params, &["image", "snapshot"])?;
+    check_bucket(call, bucket)?;
+    let missing = |why: &dyn std::fmt::Display| {
+        let message = format!("The object {key} cannot be read from the bucket {bucket}: {why}");
+        Fault::new("InvalidParameterValue", message)
+    };
+    let mut source = s3::reader(&call.region.s3, bucket, key).map_err(|fault| missing(&fault))?;
+    let stored = Stored::read(&mut source).map_err(|error| missing(&error))?;
+    let name = name.unwrap_or(&stored.name).to_owned();
+    register::check_free(call, &name)?;
+    call.commit()?;
+    let mut restored = BTreeMap::new();
+    for (id, snapshot) in &stored.snapshots {
+        let tags = merged(&snapshot.tags, &tag::of_kind(&given, "snapshot"))?;
+        restored.insert(id.clone(), restore_snapshot(call, snapshot, tags, &mut source)?);
+    }
+    let _changing = call.changing();
+    register::check_free(call, &name)?;
+    let image = image(call, &stored, name, merged(&stored.tags, &tag::of_kind(&given, "image"))?, &restored);
+    call.state().images.put(&image.id, image.clone())?;
+    Ok(register::answer(&image.id))
+}
+
+fn merged(kept: &Tags, given: &Tags) -> Result<Tags, Fault> {
+    let mut tags = kept.clone();
+    tag::put(&mut tags, given)?;
+    Ok(tags)
+}
+
+fn image(
+    call: &Call<'_>,
+    stored: &Stored,
+    name: String,
+    tags: Tags,
+    restored: &BTreeMap<String, Snapshot>,
+) -> Image {
+    Image {
+        id: ids::fresh("ami"),
+        owner: call.account.to_owned(),
+        location: format!("{}/{name}", call.account),
+        name,
+        description: stored.description.clone(),
+        created: call.now,
+        machine: stored.machine.clone(),
+        mappings: stored.mappings.iter().map(|mapping| mapped(mapping, restored)).collect(),
+        tags,
+        grants: Grants::default(),
+        life: Life::Ready { from: call.now.after(call.world.config.windows.task), failure: None },
+        deprecated: None,
+        protection: Protection::Off,
+        source: None,
+        token: None,
+    }
+}
+
+/// A device of the image: as it was, of the restored snapshot.
+fn mapped(mapping: &Mapping, restored: &BTreeMap<String, Snapshot>) -> Mapping {
+    let mut mapping = mapping.clone();
+    if let Target::Ebs(ebs) = &mut mapping.target
+        && let Some(snapshot) = ebs.snapshot.as_ref().and_then(|id| restored.get(id))
+    {
+        ebs.snapshot = Some(snapshot.id.clone());
+        ebs.encrypted = snapshot.kms_key.is_some();
+    }
+    mapping
+}
+
+fn restore_snapshot(
+    call: &Call<'_>,
+    stored: &StoredSnapshot,
+    tags: Tags,
+    source: &mut impl Read,
+) -> Result<Snapshot, Fault> {
+    let encrypted = stored.encrypted || settings::encryption(call).encrypt_by_default;
+    let id = ids::fresh("snap");
+    let snapshot = Snapshot {
+        lineage: id.clone(),
+        id,
+        owner: call.account.to_owned(),
+        description: stored.description.clone(),
+        volume_size: stored.volume_size,
+        volume_id: "vol-ffffffff".to_owned(),
+        parent: None,
+        kms_key: encrypted.then(|| settings::key_when_none_is_named(call)),
+        start_time: call.now,
+        timeout: 60,
+        outcome: None,
+        start: None,
+        tags,
+        shared_with: Shared::default(),
+    };
+    call.region.snapshots.start(snapshot.clone())?;
+    let filled = fill(call, &snapshot.id, stored, source);
+    if filled.is_err() {
+        call.remove_snapshot(&snapshot.id)?;
+    }
+    filled?;
+    Ok(snapshot)
+}
+
+/// Writes the blocks of a snapshot and completes it.
+fn fill(call: &Call<'_>, id: &str, stored: &StoredSnapshot, source: &mut impl Read) -> Result<(), Fault> {
+    let map = call.region.snapshots.map(id)?;
+    let mut bytes = Vec::new();
+    for index in &stored.indexes {
+        let digest = read_block(source, &mut bytes).map_err(Fault::internal)?;
+        call.world.blocks.keep(digest, &bytes)?;
+        locks::lock(&*map).add(*index, digest)?;
+    }
+    locks::lock(&*map).seal();
+    let at = call.now.after(call.world.config.windows.task);
+    let outcome = Outcome { at, failure: None, blocks: stored.indexes.len() as u64 };
+    call.region.snapshots.edit(id, |snapshot| {
+        snapshot.outcome = Some(outcome);
+        Ok::<_, Fault>(())
+    })?;
+    Ok(())
+}

@@ -1,0 +1,165 @@
+//! `CreateStoreImageTask` and `DescribeStoreImageTasks`: an image as one object of S3.
+
+use std::io::Write as _;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::call::{Call, check_image_id};
+use super::fault::Fault;
+use super::filter::{self, Field};
+use super::image::{Image, State};
+use super::page::{Page, Rules};
+use super::stored::{Stored, StoredSnapshot};
+use super::tag::Tags;
+use crate::clock::Moment;
+use crate::locks;
+use crate::services::s3;
+use crate::services::xml::Xml;
+
+const RULES: Rules = Rules { least: 1, most: 200, default: Some(200) };
+
+/// A task that stores an image.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Task {
+    /// What is stored.
+    pub(crate) image: String,
+    /// Who stores it.
+    pub(crate) owner: String,
+    /// Where.
+    pub(crate) bucket: String,
+    /// `ami-....bin`
+    pub(crate) key: String,
+    /// When it began.
+    pub(crate) begun: Moment,
+    /// When it is done.
+    pub(crate) done: Moment,
+}
+
+impl Task {
+    fn state(&self, now: Moment) -> &'static str {
+        if now < self.done { "InProgress" } else { "Completed" }
+    }
+
+    fn percentage(&self, now: Moment) -> u64 {
+        let (whole, part) = (self.done.since(self.begun).as_millis(), now.since(self.begun).as_millis());
+        if part >= whole { 100 } else { u64::try_from(part * 100 / whole).unwrap_or(100) }
+    }
+}
+
+/// `CreateStoreImageTask`.
+pub(crate) fn store(call: &Call<'_>) -> Result<Xml, Fault> {
+    let params = call.params();
+    let (id, bucket) = (params.required("ImageId")?, params.required("Bucket")?);
+    let mut tags = Tags::new();
+    for entry in params.list("S3ObjectTag") {
+        let value = entry.text("Value").unwrap_or_default();
+        tags.insert(entry.required("Key")?.to_owned(), value.to_owned());
+    }
+    let image = call.own_image(id)?;
+    if image.state(call.now) != State::Available {
+        let message = format!("The image {id} is not in the state available");
+        return Err(Fault::new("IncorrectState", message));
+    }
+    check_bucket(call, bucket)?;
+    call.commit()?;
+    let key = format!("{id}.bin");
+    let (stored, blocks) = gather(call, &image)?;
+    let mut writer = s3::Writer::new(&call.region.s3).map_err(of_s3)?;
+    stored.write(&mut writer).map_err(Fault::internal)?;
+    for digest in blocks {
+        writer.write_all(&call.world.blocks.read(digest)?).map_err(Fault::internal)?;
+    }
+    let _changing = call.changing();
+    writer.finish(&call.region.s3, (bucket, &key), call.now, tags).map_err(of_s3)?;
+    let task = Task {
+        image: id.to_owned(),
+        owner: call.account.to_owned(),
+        bucket: bucket.to_owned(),
+        key: key.clone(),
+        begun: call.now,
+        done: call.now.after(call.world.config.windows.task),
+    };
+    call.region.ec2.stores.put(id, task)?;
+    let mut xml = Xml::new();
+    xml.value("objectKey", key);
+    Ok(xml)
+}
+
+/// Refuses a bucket that is not the account's, or not in this region.
+pub(crate) fn check_bucket(call: &Call<'_>, bucket: &str) -> Result<(), Fault> {
+    let found = call.region.s3.buckets.find(bucket).filter(|bucket| bucket.owner == call.account);
+    let missing = || {
+        let message = format!("The bucket {bucket} does not exist in this region or is not accessible");
+        Fault::new("InvalidParameterValue", message)
+    };
+    found.map(|_| ()).ok_or_else(missing)
+}
+
+/// Trouble with S3, in EC2's voice.
+pub(crate) fn of_s3(fault: s3::Fault) -> Fault {
+    Fault::internal(fault)
+}
+
+/// What an image and its snapshots are, and the digests of all blocks in order.
+fn gather(call: &Call<'_>, image: &Image) -> Result<(Stored, Vec<crate::state::digest::Digest>), Fault> {
+    let mut stored = Stored {
+        name: image.name.clone(),
+        description: image.description.clone(),
+        machine: image.machine.clone(),
+        mappings: image.mappings.clone(),
+        tags: image.tags.clone(),
+        snapshots: std::collections::BTreeMap::new(),
+    };
+    for id in image.snapshots() {
+        let snapshot = call.snapshot(id, super::call::NO_SNAPSHOT)?;
+        let map = call.region.snapshots.map(id)?;
+        let indexes = locks::lock(&*map).from(0).map(|(index, _)| index).collect();
+        let kept = StoredSnapshot {
+            volume_size: snapshot.volume_size,
+            encrypted: snapshot.kms_key.is_some(),
+            description: snapshot.description.clone(),
+            tags: snapshot.tags.clone(),
+            indexes,
+        };
+        stored.snapshots.insert(id.to_owned(), kept);
+    }
+    let mut digests = Vec::new();
+    for id in stored.snapshots.keys() {
+        let map = call.region.snapshots.map(id)?;
+        digests.extend(locks::lock(&*map).from(0).map(|(_, place)| place.digest));
+    }
+    Ok((stored, digests))
+}
+
+/// `DescribeStoreImageTasks`.
+pub(crate) fn describe(call: &Call<'_>) -> Result<Xml, Fault> {
+    let params = call.params();
+    let ids = params.texts("ImageId");
+    ids.iter().try_for_each(|id| check_image_id(id))?;
+    let filters = filter::read(&params, |name| matches!(name, "task-state" | "bucket"))?;
+    if !ids.is_empty() && Page::is_sized(&params) {
+        return Err(Fault::combination("MaxResults cannot be used with ImageIds"));
+    }
+    let page = Page::read(&params, RULES)?;
+    call.commit()?;
+    let field = |task: &Task, name: &str| match name {
+        "task-state" => Field::one(task.state(call.now)),
+        _ => Field::one(&task.bucket),
+    };
+    let mut tasks: Vec<Arc<Task>> = call.state().stores.all().into_iter().map(|(_, task)| task).collect();
+    tasks.retain(|task| task.owner == call.account && (ids.is_empty() || ids.contains(&task.image.as_str())));
+    tasks.retain(|task| filter::all_match(&filters, |name| field(task, name)));
+    let (shown, next) = page.cut(tasks, |task| &task.image);
+    let mut xml = Xml::new();
+    xml.items("storeImageTaskResultSet", shown, |xml, task| {
+        xml.value("amiId", &task.image);
+        xml.value("taskStartTime", task.begun.iso());
+        xml.value("bucket", &task.bucket);
+        xml.value("s3objectKey", &task.key);
+        xml.value("progressPercentage", task.percentage(call.now));
+        xml.value("storeTaskState", task.state(call.now));
+    });
+    xml.optional("nextToken", next);
+    Ok(xml)
+}

@@ -1,0 +1,108 @@
+//! Calls on buckets: list, make, look, where, remove.
+
+use http::StatusCode;
+
+use super::address::check_bucket;
+use super::call::Call;
+use super::fault::Fault;
+use super::store::{Bucket, find_bucket};
+use super::xml_in::Element;
+use super::{NAMESPACE, empty, xml};
+use crate::door::reply::{Response, with};
+use crate::services::xml::Xml;
+
+/// `ListBuckets`.
+pub(crate) fn list(call: &Call<'_>) -> Result<Response, Fault> {
+    let mut buckets = Vec::new();
+    for name in call.world.used_regions() {
+        let region = call.world.region(&name)?;
+        let all = region.s3.buckets.all().into_iter();
+        let own = all.filter(|(_, bucket)| bucket.owner == call.account);
+        buckets.extend(own.map(|(bucket, made)| (bucket, made.created, name.clone())));
+    }
+    buckets.sort();
+    let prefix = call.query("prefix").unwrap_or_default();
+    buckets.retain(|(name, ..)| name.starts_with(prefix));
+    let body = Xml::document("ListAllMyBucketsResult", NAMESPACE, |xml| {
+        xml.element("Buckets", |xml| {
+            for (name, created, region) in buckets {
+                xml.element("Bucket", |xml| {
+                    xml.value("Name", name);
+                    xml.value("CreationDate", created.iso());
+                    xml.value("BucketRegion", region);
+                });
+            }
+        });
+        xml.element("Owner", |xml| xml.value("ID", call.account));
+    });
+    Ok(super::xml(body))
+}
+
+/// `CreateBucket`.
+pub(crate) fn create(call: &Call<'_>, name: &str, document: &str) -> Result<Response, Fault> {
+    let _changing = crate::locks::lock(&call.region.changing);
+    check_bucket(name)?;
+    check_place(call, document)?;
+    match find_bucket(call.world, name)? {
+        None => {}
+        Some((region, bucket)) if bucket.owner == call.account && region == call.region.name => {
+            let message =
+                "Your previous request to create the named bucket succeeded and you already own it.";
+            return Err(Fault::new(409, "BucketAlreadyOwnedByYou", message));
+        }
+        Some(_) => {
+            let message = "The requested bucket name is not available. The bucket namespace is shared by all users of \
+                           the system. Please select a different name and try again.";
+            return Err(Fault::new(409, "BucketAlreadyExists", message));
+        }
+    }
+    let bucket = Bucket { owner: call.account.to_owned(), created: call.now };
+    call.region.s3.buckets.put(name, bucket)?;
+    Ok(with(empty(StatusCode::OK), "location", &format!("/{name}")))
+}
+
+/// Refuses a place that is not this region.
+fn check_place(call: &Call<'_>, document: &str) -> Result<(), Fault> {
+    if document.trim().is_empty() {
+        return Ok(());
+    }
+    let read = Element::read(document)?;
+    match read.text_of("LocationConstraint").filter(|place| !place.is_empty()) {
+        Some(place) if place != call.region.name => {
+            let message = format!(
+                "The {place} location constraint is incompatible for the region specific endpoint this request was \
+                 sent to."
+            );
+            Err(Fault::new(400, "IllegalLocationConstraintException", message))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// `HeadBucket`.
+pub(crate) fn head(call: &Call<'_>, name: &str) -> Result<Response, Fault> {
+    call.bucket(name)?;
+    Ok(with(empty(StatusCode::OK), "x-amz-bucket-region", &call.region.name))
+}
+
+/// `GetBucketLocation`.
+pub(crate) fn location(call: &Call<'_>, name: &str) -> Result<Response, Fault> {
+    call.bucket(name)?;
+    // The oldest region has no name here.
+    let place = if call.region.name == "us-east-1" { "" } else { &call.region.name };
+    let mut part = Xml::new();
+    part.text(place);
+    Ok(xml(Xml::document("LocationConstraint", NAMESPACE, |xml| xml.append(&part))))
+}
+
+/// `DeleteBucket`.
+pub(crate) fn delete(call: &Call<'_>, name: &str) -> Result<Response, Fault> {
+    let _changing = crate::locks::lock(&call.region.changing);
+    call.bucket(name)?;
+    if !call.region.s3.objects_of(name, "").is_empty() {
+        let message = "The bucket you tried to delete is not empty";
+        return Err(Fault::new(409, "BucketNotEmpty", message));
+    }
+    call.region.s3.buckets.remove(name)?;
+    Ok(empty(StatusCode::NO_CONTENT))
+}

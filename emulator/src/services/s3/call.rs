@@ -1,0 +1,144 @@
+//! One S3 request on its way: who asks, when, for what. Owns what all calls begin with.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::fault::Fault;
+use super::store::{Bucket, Object, find_bucket};
+use crate::clock::Moment;
+use crate::door::signed::Signed;
+use crate::sigv4::Seal;
+use crate::world::{Region, World};
+
+/// One request on its way.
+pub(crate) struct Call<'c> {
+    /// The account that asks.
+    pub(crate) account: &'c str,
+    /// The region that is asked.
+    pub(crate) region: &'c Region,
+    /// All regions.
+    pub(crate) world: &'c World,
+    /// The time.
+    pub(crate) now: Moment,
+    /// What it was signed with.
+    pub(crate) seal: Seal,
+    parts: http::request::Parts,
+    query: BTreeMap<String, String>,
+}
+
+/// Headers that are kept with an object and given back with it, besides `x-amz-meta-`.
+const KEPT: [&str; 7] = [
+    "cache-control",
+    "content-disposition",
+    "content-encoding",
+    "content-language",
+    "content-type",
+    "expires",
+    "x-amz-website-redirect-location",
+];
+
+impl<'c> Call<'c> {
+    /// The request of a sender who is known.
+    pub(crate) fn new(world: &'c World, region: &'c Region, account: &'c str, request: &Signed) -> Self {
+        Self {
+            account,
+            region,
+            world,
+            now: world.now(),
+            seal: request.seal.clone(),
+            parts: request.parts.clone(),
+            query: request.query().into_iter().collect(),
+        }
+    }
+
+    /// A header.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.parts.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// A parameter of the query; empty if it has no value.
+    pub(crate) fn query(&self, name: &str) -> Option<&str> {
+        self.query.get(name).map(String::as_str)
+    }
+
+    /// A parameter of the query that is a number.
+    pub(crate) fn number(&self, name: &str) -> Result<Option<u64>, Fault> {
+        let Some(text) = self.query(name) else { return Ok(None) };
+        let wrong = |_| Fault::argument(format!("Provided {name} not an integer or within integer range"));
+        text.parse().map(Some).map_err(wrong)
+    }
+
+    /// A bucket of the account in this region.
+    pub(crate) fn bucket(&self, name: &str) -> Result<Arc<Bucket>, Fault> {
+        let Some(found) = self.region.s3.buckets.find(name) else {
+            return Err(match find_bucket(self.world, name)? {
+                None => Fault::no_bucket(),
+                Some((region, _)) => elsewhere(region),
+            });
+        };
+        if found.owner == self.account {
+            Ok(found)
+        } else {
+            Err(Fault::new(403, "AccessDenied", "Access Denied"))
+        }
+    }
+
+    /// An object of a bucket of the account.
+    pub(crate) fn object(&self, bucket: &str, key: &str) -> Result<Arc<Object>, Fault> {
+        self.bucket(bucket)?;
+        self.region.s3.object(bucket, key).ok_or_else(Fault::no_key)
+    }
+
+    /// The headers that are kept with an object.
+    pub(crate) fn kept_headers(&self) -> BTreeMap<String, String> {
+        let mut kept = BTreeMap::new();
+        for (name, value) in &self.parts.headers {
+            let name = name.as_str();
+            let Ok(value) = value.to_str() else { continue };
+            if !KEPT.contains(&name) && !name.starts_with("x-amz-meta-") {
+                continue;
+            }
+            // That the body came in chunks is not a property of the object.
+            let value = if name == "content-encoding" { without_chunks(value) } else { value.to_owned() };
+            if !value.is_empty() {
+                kept.insert(name.to_owned(), value);
+            }
+        }
+        kept.entry("content-type".to_owned()).or_insert_with(|| "binary/octet-stream".to_owned());
+        kept
+    }
+
+    /// The tags of `x-amz-tagging`.
+    pub(crate) fn sent_tags(&self) -> Result<BTreeMap<String, String>, Fault> {
+        let text = self.header("x-amz-tagging").unwrap_or_default();
+        let tags: BTreeMap<String, String> = form_urlencoded::parse(text.as_bytes()).into_owned().collect();
+        check_tags(&tags)?;
+        Ok(tags)
+    }
+}
+
+/// The bucket is in another region.
+fn elsewhere(region: String) -> Fault {
+    let message = "The bucket you are attempting to access must be addressed using the specified endpoint.";
+    Fault { region: Some(region), ..Fault::new(301, "PermanentRedirect", message) }
+}
+
+/// Refuses tags that S3 refuses.
+pub(crate) fn check_tags(tags: &BTreeMap<String, String>) -> Result<(), Fault> {
+    if tags.len() > 10 {
+        return Err(Fault::new(400, "BadRequest", "Object tags cannot be greater than 10"));
+    }
+    let wrong = tags.iter().find(|(key, value)| {
+        let reserved = key.to_ascii_lowercase().starts_with("aws:");
+        reserved || !(1..=128).contains(&key.chars().count()) || value.chars().count() > 256
+    });
+    match wrong {
+        None => Ok(()),
+        Some((key, _)) => Err(Fault::new(400, "InvalidTag", format!("The tag {key} is invalid"))),
+    }
+}
+
+fn without_chunks(value: &str) -> String {
+    let codings: Vec<&str> = value.split(',').map(str::trim).filter(|one| *one != "aws-chunked").collect();
+    codings.join(",")
+}

@@ -1,0 +1,189 @@
+//! The checksums that S3 takes and gives: five algorithms, of whole objects or of the sums of their parts.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use crc::{CRC_32_ISCSI, CRC_32_ISO_HDLC, CRC_64_NVME, Crc, Digest as CrcDigest, Table};
+use serde::{Deserialize, Serialize};
+use sha1::Digest as _;
+
+static CRC32: Crc<u32, Table<16>> = Crc::<u32, Table<16>>::new(&CRC_32_ISO_HDLC);
+static CRC32C: Crc<u32, Table<16>> = Crc::<u32, Table<16>>::new(&CRC_32_ISCSI);
+static CRC64: Crc<u64, Table<16>> = Crc::<u64, Table<16>>::new(&CRC_64_NVME);
+
+/// How a checksum is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Algorithm {
+    /// Of Ethernet and zip.
+    Crc32,
+    /// Castagnoli's.
+    Crc32c,
+    /// What S3 takes when nobody asks for another.
+    Crc64Nvme,
+    /// Old.
+    Sha1,
+    /// Sound.
+    Sha256,
+}
+
+/// What a checksum is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Scope {
+    /// All bytes.
+    FullObject,
+    /// The checksums of the parts.
+    Composite,
+}
+
+/// A checksum of an object.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Checksum {
+    /// How it was taken.
+    pub(crate) algorithm: Algorithm,
+    /// In base64; of a composite one with the number of parts.
+    pub(crate) value: String,
+    /// What of.
+    pub(crate) scope: Scope,
+}
+
+const ALL: [Algorithm; 5] =
+    [Algorithm::Crc32, Algorithm::Crc32c, Algorithm::Crc64Nvme, Algorithm::Sha1, Algorithm::Sha256];
+
+impl Algorithm {
+    /// As `x-amz-checksum-algorithm` names it.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Crc32 => "CRC32",
+            Self::Crc32c => "CRC32C",
+            Self::Crc64Nvme => "CRC64NVME",
+            Self::Sha1 => "SHA1",
+            Self::Sha256 => "SHA256",
+        }
+    }
+
+    /// The header that carries it.
+    pub(crate) fn header(self) -> &'static str {
+        match self {
+            Self::Crc32 => "x-amz-checksum-crc32",
+            Self::Crc32c => "x-amz-checksum-crc32c",
+            Self::Crc64Nvme => "x-amz-checksum-crc64nvme",
+            Self::Sha1 => "x-amz-checksum-sha1",
+            Self::Sha256 => "x-amz-checksum-sha256",
+        }
+    }
+
+    /// The XML element that carries it.
+    pub(crate) fn element(self) -> String {
+        format!("Checksum{}", self.word())
+    }
+
+    /// The one of a word, in any case.
+    pub(crate) fn named(word: &str) -> Option<Self> {
+        ALL.into_iter().find(|one| one.word().eq_ignore_ascii_case(word))
+    }
+
+    /// The one whose header is in a list.
+    pub(crate) fn of_header(name: &str) -> Option<Self> {
+        ALL.into_iter().find(|one| one.header().eq_ignore_ascii_case(name))
+    }
+
+    /// What an object of several parts has unless asked otherwise.
+    pub(crate) fn scope_of_parts(self) -> Scope {
+        if self == Self::Crc64Nvme { Scope::FullObject } else { Scope::Composite }
+    }
+
+    /// All there are.
+    pub(crate) fn all() -> [Self; 5] {
+        ALL
+    }
+}
+
+impl Scope {
+    /// As `x-amz-checksum-type` names it.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::FullObject => "FULL_OBJECT",
+            Self::Composite => "COMPOSITE",
+        }
+    }
+}
+
+/// A checksum that is being taken.
+pub(crate) enum Sum {
+    Crc32(CrcDigest<'static, u32, Table<16>>),
+    Crc32c(CrcDigest<'static, u32, Table<16>>),
+    Crc64(CrcDigest<'static, u64, Table<16>>),
+    Sha1(Box<sha1::Sha1>),
+    Sha256(Box<sha2::Sha256>),
+}
+
+impl Sum {
+    /// Begins.
+    pub(crate) fn new(algorithm: Algorithm) -> Self {
+        match algorithm {
+            Algorithm::Crc32 => Self::Crc32(CRC32.digest()),
+            Algorithm::Crc32c => Self::Crc32c(CRC32C.digest()),
+            Algorithm::Crc64Nvme => Self::Crc64(CRC64.digest()),
+            Algorithm::Sha1 => Self::Sha1(Box::default()),
+            Algorithm::Sha256 => Self::Sha256(Box::default()),
+        }
+    }
+
+    /// Goes on.
+    pub(crate) fn update(&mut self, bytes: &[u8]) {
+        match self {
+            Self::Crc32(sum) | Self::Crc32c(sum) => sum.update(bytes),
+            Self::Crc64(sum) => sum.update(bytes),
+            Self::Sha1(sum) => sum.update(bytes),
+            Self::Sha256(sum) => sha2::Digest::update(&mut **sum, bytes),
+        }
+    }
+
+    /// Ends: base64.
+    pub(crate) fn finish(self) -> String {
+        match self {
+            Self::Crc32(sum) | Self::Crc32c(sum) => STANDARD.encode(sum.finalize().to_be_bytes()),
+            Self::Crc64(sum) => STANDARD.encode(sum.finalize().to_be_bytes()),
+            Self::Sha1(sum) => STANDARD.encode(sum.finalize()),
+            Self::Sha256(sum) => STANDARD.encode(sha2::Digest::finalize(*sum)),
+        }
+    }
+}
+
+/// The checksum of the checksums of parts.
+pub(crate) fn composite(algorithm: Algorithm, parts: &[String]) -> Option<String> {
+    let mut sum = Sum::new(algorithm);
+    for part in parts {
+        sum.update(&STANDARD.decode(part).ok()?);
+    }
+    Some(format!("{}-{}", sum.finish(), parts.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(algorithm: Algorithm, text: &str) -> String {
+        let mut sum = Sum::new(algorithm);
+        sum.update(text.as_bytes());
+        sum.finish()
+    }
+
+    #[test]
+    fn sums_of_the_check_string() {
+        // Check values of the catalogue of parametrised CRC algorithms, big-endian, in base64.
+        assert_eq!(of(Algorithm::Crc32, "123456789"), STANDARD.encode([0xcb, 0xf4, 0x39, 0x26]));
+        assert_eq!(of(Algorithm::Crc32c, "123456789"), STANDARD.encode([0xe3, 0x06, 0x92, 0x83]));
+        assert_eq!(
+            of(Algorithm::Crc64Nvme, "123456789"),
+            STANDARD.encode([0xae, 0x8b, 0x14, 0x86, 0x0a, 0x79, 0x98, 0x88])
+        );
+        assert_eq!(of(Algorithm::Sha1, ""), "2jmj7l5rSw0yVb/vlWAYkK/YBwk=");
+        assert_eq!(of(Algorithm::Sha256, ""), "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=");
+    }
+
+    #[test]
+    fn a_composite_says_of_how_many_parts_it_is() {
+        let parts = [of(Algorithm::Crc32, "a"), of(Algorithm::Crc32, "b")];
+        assert!(composite(Algorithm::Crc32, &parts).unwrap().ends_with("==-2"));
+    }
+}

@@ -1,0 +1,136 @@
+//! `ListObjectsV2` and `ListObjects`: keys by prefix, folded at a delimiter, a page at a time.
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use super::NAMESPACE;
+use super::address::encode;
+use super::call::Call;
+use super::fault::Fault;
+use super::store::Object;
+use crate::door::reply::Response;
+use crate::services::xml::Xml;
+
+/// Keys of a page, at most.
+const MOST: usize = 1000;
+
+/// One line of a listing.
+enum Row {
+    Key(String, Arc<Object>),
+    Prefix(String),
+}
+
+impl Row {
+    fn name(&self) -> &str {
+        match self {
+            Self::Key(name, _) | Self::Prefix(name) => name,
+        }
+    }
+}
+
+/// Which of the two calls it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// With markers.
+    First,
+    /// With tokens.
+    Second,
+}
+
+/// Lists a bucket.
+pub(crate) fn list(call: &Call<'_>, bucket: &str, form: Form) -> Result<Response, Fault> {
+    call.bucket(bucket)?;
+    let prefix = call.query("prefix").unwrap_or_default();
+    let delimiter = call.query("delimiter").unwrap_or_default();
+    let most = call.number("max-keys")?.map_or(MOST, |most| usize::try_from(most).unwrap_or(MOST)).min(MOST);
+    let token = call.query("continuation-token");
+    let after = match (form, token) {
+        (Form::First, _) => call.query("marker").unwrap_or_default().to_owned(),
+        (Form::Second, Some(token)) => decode_token(token)?,
+        (Form::Second, None) => call.query("start-after").unwrap_or_default().to_owned(),
+    };
+    let coding = match call.query("encoding-type") {
+        None => None,
+        Some("url") => Some("url"),
+        Some(_) => return Err(Fault::argument("Invalid Encoding Method specified in Request")),
+    };
+    let mut rows = fold(call.region.s3.objects_of(bucket, prefix), prefix, delimiter);
+    rows.retain(|row| row.name() > after.as_str());
+    let truncated = rows.len() > most && most > 0;
+    rows.truncate(most);
+    let name = |text: &str| if coding.is_some() { encode(text) } else { text.to_owned() };
+    let body = Xml::document("ListBucketResult", NAMESPACE, |xml| {
+        xml.value("Name", bucket);
+        xml.value("Prefix", name(prefix));
+        xml.value("MaxKeys", most);
+        xml.optional("Delimiter", (!delimiter.is_empty()).then(|| name(delimiter)));
+        xml.optional("EncodingType", coding);
+        xml.value("IsTruncated", truncated);
+        let last = rows.last().map(Row::name).filter(|_| truncated);
+        match form {
+            Form::First => {
+                xml.value("Marker", name(call.query("marker").unwrap_or_default()));
+                xml.optional("NextMarker", last.map(name));
+            }
+            Form::Second => {
+                xml.value("KeyCount", rows.len());
+                xml.optional("StartAfter", call.query("start-after").map(name));
+                xml.optional("ContinuationToken", token);
+                xml.optional("NextContinuationToken", last.map(|last| URL_SAFE_NO_PAD.encode(last)));
+            }
+        }
+        let owner =
+            (form == Form::First || call.query("fetch-owner") == Some("true")).then_some(call.account);
+        for row in &rows {
+            show(xml, row, owner, name);
+        }
+    });
+    Ok(super::xml(body))
+}
+
+fn decode_token(token: &str) -> Result<String, Fault> {
+    let bytes = URL_SAFE_NO_PAD.decode(token).ok();
+    let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
+    text.ok_or_else(|| Fault::argument("The continuation token provided is incorrect"))
+}
+
+/// Keys that go on beyond a delimiter after the prefix become one common prefix.
+fn fold(objects: Vec<(String, Arc<Object>)>, prefix: &str, delimiter: &str) -> Vec<Row> {
+    let mut rows: Vec<Row> = Vec::new();
+    for (key, object) in objects {
+        let rest = key.get(prefix.len()..).unwrap_or_default();
+        let end = if delimiter.is_empty() { None } else { rest.find(delimiter) };
+        match end {
+            None => rows.push(Row::Key(key, object)),
+            Some(end) => {
+                let common = key[..prefix.len() + end + delimiter.len()].to_owned();
+                if !rows.iter().rev().take(1).any(|row| matches!(row, Row::Prefix(last) if *last == common)) {
+                    rows.push(Row::Prefix(common));
+                }
+            }
+        }
+    }
+    rows
+}
+
+fn show(xml: &mut Xml, row: &Row, owner: Option<&str>, name: impl Fn(&str) -> String) {
+    match row {
+        Row::Prefix(prefix) => xml.element("CommonPrefixes", |xml| xml.value("Prefix", name(prefix))),
+        Row::Key(key, object) => xml.element("Contents", |xml| {
+            xml.value("Key", name(key));
+            xml.value("LastModified", object.modified.iso());
+            xml.value("ETag", &object.etag);
+            if let Some(checksum) = &object.checksum {
+                xml.value("ChecksumAlgorithm", checksum.algorithm.word());
+                xml.value("ChecksumType", checksum.scope.word());
+            }
+            xml.value("Size", object.size);
+            if let Some(owner) = owner {
+                xml.element("Owner", |xml| xml.value("ID", owner));
+            }
+            xml.value("StorageClass", "STANDARD");
+        }),
+    }
+}

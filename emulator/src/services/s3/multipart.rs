@@ -1,0 +1,287 @@
+//! Uploads in parts: begin, put parts, complete, abort, list.
+
+use http::StatusCode;
+use hyper::body::Incoming;
+use md5::{Digest as _, Md5};
+
+use super::call::Call;
+use super::checksum::{Algorithm, Checksum, Scope, Sum, composite};
+use super::fault::Fault;
+use super::intake::{self, hex};
+use super::object::keep;
+use super::store::{Object, Part, Segment, Upload, object_name};
+use super::xml_in::Element;
+use super::{NAMESPACE, empty, xml};
+use crate::door::reply::{Response, with};
+use crate::services::xml::Xml;
+use crate::state::ids;
+
+/// The largest number of a part.
+const MAX_PART: u64 = 10_000;
+/// Bytes of every part but the last, at least.
+const MIN_PART: u64 = 5 << 20;
+
+/// `CreateMultipartUpload`.
+pub(crate) fn create(call: &Call<'_>, bucket: &str, key: &str) -> Result<Response, Fault> {
+    call.bucket(bucket)?;
+    let unknown = |word: &str| Fault::argument(format!("Checksum algorithm provided is unsupported: {word}"));
+    let word = call.header("x-amz-checksum-algorithm");
+    let algorithm = word.map(|word| Algorithm::named(word).ok_or_else(|| unknown(word))).transpose()?;
+    let scope = match call.header("x-amz-checksum-type") {
+        Some("FULL_OBJECT") => Some(Scope::FullObject),
+        Some("COMPOSITE") => Some(Scope::Composite),
+        _ => None,
+    };
+    let checksum = algorithm.map(|algorithm| (algorithm, scope.unwrap_or(algorithm.scope_of_parts())));
+    let upload = Upload {
+        key: key.to_owned(),
+        begun: call.now,
+        headers: call.kept_headers(),
+        tags: call.sent_tags()?,
+        checksum,
+        parts: std::collections::BTreeMap::new(),
+    };
+    let id = ids::uuid().replace('-', "");
+    call.region.s3.uploads.put(&object_name(bucket, &id), upload)?;
+    let mut response = xml(Xml::document("InitiateMultipartUploadResult", NAMESPACE, |xml| {
+        xml.value("Bucket", bucket);
+        xml.value("Key", key);
+        xml.value("UploadId", id);
+    }));
+    if let Some((algorithm, scope)) = checksum {
+        response = with(response, "x-amz-checksum-algorithm", algorithm.word());
+        response = with(response, "x-amz-checksum-type", scope.word());
+    }
+    Ok(response)
+}
+
+fn upload_id<'c>(call: &'c Call<'_>) -> Result<&'c str, Fault> {
+    call.query("uploadId").ok_or_else(Fault::no_upload)
+}
+
+fn find(call: &Call<'_>, bucket: &str, key: &str) -> Result<(String, std::sync::Arc<Upload>), Fault> {
+    call.bucket(bucket)?;
+    let name = object_name(bucket, upload_id(call)?);
+    let found = call.region.s3.uploads.find(&name).filter(|upload| upload.key == key);
+    found.map(|upload| (name, upload)).ok_or_else(Fault::no_upload)
+}
+
+/// `UploadPart`.
+pub(crate) async fn put(call: &Call<'_>, bucket: &str, key: &str, body: Incoming) -> Result<Response, Fault> {
+    let (name, upload) = find(call, bucket, key)?;
+    let number = call.number("partNumber")?.filter(|number| (1..=MAX_PART).contains(number));
+    let message = "Part number must be an integer between 1 and 10000, inclusive";
+    let number =
+        number.and_then(|number| u32::try_from(number).ok()).ok_or_else(|| Fault::argument(message))?;
+    let taken = intake::take(call, body).await?;
+    let wanted = upload.checksum.map(|(algorithm, _)| algorithm);
+    if taken.was_sent && wanted.is_some_and(|wanted| wanted != taken.checksum.0) {
+        call.region.s3.forget(&[taken.segment])?;
+        let message = format!(
+            "Checksum Type mismatch occurred, expected checksum Type: {}, actual checksum Type: {}",
+            wanted.map_or("", Algorithm::word),
+            taken.checksum.0.word()
+        );
+        return Err(Fault::new(400, "InvalidRequest", message));
+    }
+    let part = Part {
+        segment: taken.segment.clone(),
+        etag: taken.etag.clone(),
+        checksum: Some(taken.checksum.clone()),
+        modified: call.now,
+    };
+    let old =
+        call.region.s3.uploads.edit(&name, |upload| Ok::<_, Fault>(upload.parts.insert(number, part)))?;
+    match old {
+        // Aborted or completed in the meantime.
+        None => {
+            call.region.s3.forget(&[taken.segment])?;
+            return Err(Fault::no_upload());
+        }
+        Some(Some(old)) => call.region.s3.forget(&[old.segment])?,
+        Some(None) => {}
+    }
+    let response = with(empty(StatusCode::OK), "etag", &taken.etag);
+    Ok(with(response, taken.checksum.0.header(), &taken.checksum.1))
+}
+
+/// `CompleteMultipartUpload`.
+pub(crate) fn complete(call: &Call<'_>, bucket: &str, key: &str, document: &str) -> Result<Response, Fault> {
+    let (name, upload) = find(call, bucket, key)?;
+    let chosen = chosen(&upload, &Element::read(document)?)?;
+    let checksum = checksum(call, &upload, &chosen)?;
+    let mut md5 = Md5::new();
+    for part in &chosen {
+        let digits = part.etag.trim_matches('"').as_bytes();
+        let bytes =
+            digits.chunks(2).filter_map(|two| u8::from_str_radix(std::str::from_utf8(two).ok()?, 16).ok());
+        md5.update(bytes.collect::<Vec<u8>>());
+    }
+    let object = Object {
+        size: chosen.iter().map(|part| part.segment.size).sum(),
+        etag: format!("\"{}-{}\"", hex(&md5.finalize()), chosen.len()),
+        modified: call.now,
+        segments: chosen.iter().map(|part| part.segment.clone()).collect(),
+        headers: upload.headers.clone(),
+        checksum: Some(checksum),
+        tags: upload.tags.clone(),
+    };
+    let used = object.segments.clone();
+    // The record of the upload goes first: whoever completes it a second time must not find parts that the object has.
+    call.region.s3.uploads.remove(&name)?.ok_or_else(Fault::no_upload)?;
+    let etag = object.etag.clone();
+    keep(call, bucket, key, object)?;
+    let unused: Vec<Segment> = upload
+        .parts
+        .values()
+        .map(|part| part.segment.clone())
+        .filter(|segment| !used.contains(segment))
+        .collect();
+    call.region.s3.forget(&unused)?;
+    Ok(xml(Xml::document("CompleteMultipartUploadResult", NAMESPACE, |xml| {
+        xml.value("Location", format!("/{bucket}/{key}"));
+        xml.value("Bucket", bucket);
+        xml.value("Key", key);
+        xml.value("ETag", etag);
+    })))
+}
+
+/// The parts that a document names, in order.
+fn chosen(upload: &Upload, document: &Element) -> Result<Vec<Part>, Fault> {
+    let (mut parts, mut last) = (Vec::<Part>::new(), 0_u32);
+    for element in document.all("Part") {
+        let number = element.text_of("PartNumber").and_then(|number| number.parse::<u32>().ok());
+        let (Some(number), Some(etag)) = (number, element.text_of("ETag")) else {
+            return Err(Fault::malformed_xml());
+        };
+        if number <= last {
+            let message =
+                "The list of parts was not in ascending order. Parts must be ordered by part number.";
+            return Err(Fault::new(400, "InvalidPartOrder", message));
+        }
+        last = number;
+        let part = upload.parts.get(&number);
+        let part = part.filter(|part| part.etag.trim_matches('"') == etag.trim_matches('"'));
+        let agrees = |part: &&Part| {
+            let Some((algorithm, value)) = &part.checksum else { return true };
+            element.text_of(&algorithm.element()).is_none_or(|said| said == value)
+        };
+        let part = part.filter(agrees).ok_or_else(|| {
+            let message = "One or more of the specified parts could not be found. The part may not have been \
+                           uploaded, or the specified entity tag may not match the part's entity tag.";
+            Fault::new(400, "InvalidPart", message)
+        })?;
+        parts.push(part.clone());
+    }
+    let Some((_, before)) = parts.split_last() else { return Err(Fault::malformed_xml()) };
+    if before.iter().any(|part| part.segment.size < MIN_PART) {
+        let message = "Your proposed upload is smaller than the minimum allowed size";
+        return Err(Fault::new(400, "EntityTooSmall", message));
+    }
+    Ok(parts)
+}
+
+/// The checksum of the object.
+fn checksum(call: &Call<'_>, upload: &Upload, parts: &[Part]) -> Result<Checksum, Fault> {
+    let (algorithm, scope) = upload.checksum.unwrap_or((Algorithm::Crc64Nvme, Scope::FullObject));
+    let sums: Option<Vec<String>> = parts
+        .iter()
+        .map(|part| {
+            part.checksum.as_ref().filter(|(other, _)| *other == algorithm).map(|(_, value)| value.clone())
+        })
+        .collect();
+    if scope == Scope::Composite {
+        let value = sums.and_then(|sums| composite(algorithm, &sums));
+        let missing =
+            || Fault::new(400, "InvalidRequest", "The upload was created with a checksum that a part lacks");
+        return Ok(Checksum { algorithm, value: value.ok_or_else(missing)?, scope });
+    }
+    let mut sum = Sum::new(algorithm);
+    for part in parts {
+        read_into(&call.region.s3.body(&part.segment), &mut sum).map_err(Fault::io("read a part"))?;
+    }
+    let value = sum.finish();
+    match call.header(algorithm.header()) {
+        Some(said) if said != value => {
+            let message =
+                format!("The {} you specified did not match the calculated checksum.", algorithm.word());
+            Err(Fault::new(400, "BadDigest", message))
+        }
+        _ => Ok(Checksum { algorithm, value, scope }),
+    }
+}
+
+fn read_into(path: &std::path::Path, sum: &mut Sum) -> std::io::Result<()> {
+    let mut file = std::fs::File::open(path)?;
+    let mut piece = vec![0; 1 << 20];
+    loop {
+        let read = std::io::Read::read(&mut file, &mut piece)?;
+        if read == 0 {
+            return Ok(());
+        }
+        sum.update(&piece[..read]);
+    }
+}
+
+/// `AbortMultipartUpload`.
+pub(crate) fn abort(call: &Call<'_>, bucket: &str, key: &str) -> Result<Response, Fault> {
+    let (name, _) = find(call, bucket, key)?;
+    let upload = call.region.s3.uploads.remove(&name)?.ok_or_else(Fault::no_upload)?;
+    let segments: Vec<Segment> = upload.parts.values().map(|part| part.segment.clone()).collect();
+    call.region.s3.forget(&segments)?;
+    Ok(empty(StatusCode::NO_CONTENT))
+}
+
+/// `ListParts`.
+pub(crate) fn parts(call: &Call<'_>, bucket: &str, key: &str) -> Result<Response, Fault> {
+    let (_, upload) = find(call, bucket, key)?;
+    let after = call.number("part-number-marker")?.unwrap_or(0);
+    let most = call.number("max-parts")?.unwrap_or(1000).min(1000) as usize;
+    let rest = upload.parts.iter().filter(|(number, _)| u64::from(**number) > after);
+    let rest: Vec<_> = rest.collect();
+    let truncated = rest.len() > most;
+    let shown = &rest[..rest.len().min(most)];
+    Ok(xml(Xml::document("ListPartsResult", NAMESPACE, |xml| {
+        xml.value("Bucket", bucket);
+        xml.value("Key", key);
+        xml.value("UploadId", upload_id(call).unwrap_or_default());
+        xml.value("PartNumberMarker", after);
+        xml.optional("NextPartNumberMarker", shown.last().map(|(number, _)| number));
+        xml.value("MaxParts", most);
+        xml.value("IsTruncated", truncated);
+        for (number, part) in shown {
+            xml.element("Part", |xml| {
+                xml.value("PartNumber", number);
+                xml.value("LastModified", part.modified.iso());
+                xml.value("ETag", &part.etag);
+                xml.value("Size", part.segment.size);
+                if let Some((algorithm, value)) = &part.checksum {
+                    xml.value(&algorithm.element(), value);
+                }
+            });
+        }
+    })))
+}
+
+/// `ListMultipartUploads`.
+pub(crate) fn list(call: &Call<'_>, bucket: &str) -> Result<Response, Fault> {
+    call.bucket(bucket)?;
+    let (begin, prefix) = (object_name(bucket, ""), call.query("prefix").unwrap_or_default());
+    let all = call.region.s3.uploads.all().into_iter();
+    let own = all.filter_map(|(name, upload)| Some((name.strip_prefix(&begin)?.to_owned(), upload)));
+    let mut own: Vec<_> = own.filter(|(_, upload)| upload.key.starts_with(prefix)).collect();
+    own.sort_by(|a, b| (&a.1.key, a.1.begun).cmp(&(&b.1.key, b.1.begun)));
+    Ok(xml(Xml::document("ListMultipartUploadsResult", NAMESPACE, |xml| {
+        xml.value("Bucket", bucket);
+        xml.value("Prefix", prefix);
+        xml.value("IsTruncated", false);
+        for (id, upload) in own {
+            xml.element("Upload", |xml| {
+                xml.value("UploadId", id);
+                xml.value("Key", &upload.key);
+                xml.value("Initiated", upload.begun.iso());
+                xml.value("StorageClass", "STANDARD");
+            });
+        }
+    })))
+}

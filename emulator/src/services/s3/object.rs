@@ -1,0 +1,200 @@
+//! Calls on one object: put, get, look, copy, tag, remove.
+
+use http::StatusCode;
+use hyper::body::Incoming;
+
+use super::address::decode;
+use super::call::{Call, check_tags};
+use super::checksum::{Checksum, Scope};
+use super::fault::Fault;
+use super::intake::{self, Body};
+use super::outlet::{self, Span};
+use super::store::{Object, Segment};
+use super::xml_in::Element;
+use super::{NAMESPACE, empty, xml};
+use crate::door::reply::{Response, with};
+use crate::locks;
+use crate::services::xml::Xml;
+
+/// `PutObject`.
+pub(crate) async fn put(call: &Call<'_>, bucket: &str, key: &str, body: Incoming) -> Result<Response, Fault> {
+    call.bucket(bucket)?;
+    let tags = call.sent_tags()?;
+    let taken = intake::take(call, body).await?;
+    let object = Object {
+        size: taken.segment.size,
+        etag: taken.etag.clone(),
+        modified: call.now,
+        segments: vec![taken.segment.clone()],
+        headers: call.kept_headers(),
+        checksum: Some(Checksum {
+            algorithm: taken.checksum.0,
+            value: taken.checksum.1.clone(),
+            scope: Scope::FullObject,
+        }),
+        tags,
+    };
+    keep(call, bucket, key, object)?;
+    Ok(put_answer(&taken))
+}
+
+/// Puts an object in its place, unless the request says that it only wants to in another case.
+pub(crate) fn keep(call: &Call<'_>, bucket: &str, key: &str, object: Object) -> Result<(), Fault> {
+    let _changing = locks::lock(&call.region.changing);
+    let allowed = call.bucket(bucket).and_then(|_| check_write(call, bucket, key));
+    if let Err(fault) = allowed {
+        call.region.s3.forget(&object.segments)?;
+        return Err(fault);
+    }
+    call.region.s3.put(bucket, key, object)
+}
+
+/// Conditions of a write: `If-None-Match: *` and `If-Match`.
+fn check_write(call: &Call<'_>, bucket: &str, key: &str) -> Result<(), Fault> {
+    let there = call.region.s3.object(bucket, key);
+    let failed = |condition: &str| {
+        let message = format!("At least one of the pre-conditions you specified did not hold: {condition}");
+        Err(Fault::new(412, "PreconditionFailed", message))
+    };
+    if call.header("if-none-match").is_some() && there.is_some() {
+        return failed("If-None-Match");
+    }
+    match (call.header("if-match"), there) {
+        (Some(_), None) => Err(Fault::no_key()),
+        (Some(etag), Some(object)) if !same_tag(etag, &object.etag) => failed("If-Match"),
+        _ => Ok(()),
+    }
+}
+
+fn same_tag(one: &str, other: &str) -> bool {
+    one.trim_matches('"') == other.trim_matches('"')
+}
+
+fn put_answer(taken: &Body) -> Response {
+    let response = with(empty(StatusCode::OK), "etag", &taken.etag);
+    let (algorithm, value) = &taken.checksum;
+    with(with(response, algorithm.header(), value), "x-amz-checksum-type", Scope::FullObject.word())
+}
+
+/// `GetObject`.
+pub(crate) fn get(call: &Call<'_>, bucket: &str, key: &str) -> Result<Response, Fault> {
+    let object = call.object(bucket, key)?;
+    check_read(call, &object)?;
+    let span = Span::read(call.header("range"), object.size)?;
+    outlet::send(call, &object, span)
+}
+
+/// `HeadObject`.
+pub(crate) fn head(call: &Call<'_>, bucket: &str, key: &str) -> Result<Response, Fault> {
+    let object = call.object(bucket, key)?;
+    check_read(call, &object)?;
+    let span = Span::read(call.header("range"), object.size)?;
+    Ok(outlet::head(call, &object, &span))
+}
+
+/// Conditions of a read: `If-Match` and `If-None-Match`.
+fn check_read(call: &Call<'_>, object: &Object) -> Result<(), Fault> {
+    if call.header("if-match").is_some_and(|tag| !same_tag(tag, &object.etag)) {
+        let message = "At least one of the pre-conditions you specified did not hold: If-Match";
+        return Err(Fault::new(412, "PreconditionFailed", message));
+    }
+    if call.header("if-none-match").is_some_and(|tag| tag == "*" || same_tag(tag, &object.etag)) {
+        return Err(Fault::new(304, "NotModified", "Not Modified"));
+    }
+    Ok(())
+}
+
+/// `CopyObject`. The bytes are linked, as no body is ever changed.
+pub(crate) fn copy(call: &Call<'_>, bucket: &str, key: &str, from: &str) -> Result<Response, Fault> {
+    let path = decode(from.strip_prefix('/').unwrap_or(from))?;
+    let path = path.split_once('?').map_or(path.as_str(), |(path, _)| path);
+    let (source_bucket, source_key) =
+        path.split_once('/').ok_or_else(|| Fault::argument("Invalid copy source"))?;
+    call.bucket(bucket)?;
+    let source = call.object(source_bucket, source_key)?;
+    let replace = call.header("x-amz-metadata-directive") == Some("REPLACE");
+    if source_bucket == bucket && source_key == key && !replace {
+        let message = "This copy request is illegal because it is trying to copy an object to itself without changing \
+                       the object's metadata, storage class, website redirect location or encryption attributes.";
+        return Err(Fault::new(400, "InvalidRequest", message));
+    }
+    let mut object = Object::clone(&source);
+    object.modified = call.now;
+    object.segments = source.segments.iter().map(|segment| link(call, segment)).collect::<Result<_, _>>()?;
+    if replace {
+        object.headers = call.kept_headers();
+    }
+    if call.header("x-amz-tagging-directive") == Some("REPLACE") {
+        object.tags = call.sent_tags()?;
+    }
+    let (etag, modified) = (object.etag.clone(), object.modified);
+    keep(call, bucket, key, object)?;
+    Ok(xml(Xml::document("CopyObjectResult", NAMESPACE, |xml| {
+        xml.value("ETag", etag);
+        xml.value("LastModified", modified.iso());
+    })))
+}
+
+fn link(call: &Call<'_>, segment: &Segment) -> Result<Segment, Fault> {
+    let (file, path) = call.region.s3.new_body()?;
+    std::fs::hard_link(call.region.s3.body(segment), path).map_err(Fault::io("link a body"))?;
+    Ok(Segment { file, size: segment.size })
+}
+
+/// `DeleteObject`. What is not there is gone too.
+pub(crate) fn delete(call: &Call<'_>, bucket: &str, key: &str) -> Result<Response, Fault> {
+    let _changing = locks::lock(&call.region.changing);
+    call.bucket(bucket)?;
+    call.region.s3.remove(bucket, key)?;
+    Ok(empty(StatusCode::NO_CONTENT))
+}
+
+/// `DeleteObjects`.
+pub(crate) fn delete_many(call: &Call<'_>, bucket: &str, document: &str) -> Result<Response, Fault> {
+    let _changing = locks::lock(&call.region.changing);
+    call.bucket(bucket)?;
+    let read = Element::read(document)?;
+    let quiet = read.text_of("Quiet") == Some("true");
+    let keys: Vec<&str> =
+        read.all("Object").filter_map(|object| object.child("Key")).map(|key| key.text.as_str()).collect();
+    if keys.is_empty() || keys.len() > 1000 {
+        return Err(Fault::malformed_xml());
+    }
+    for key in &keys {
+        call.region.s3.remove(bucket, key)?;
+    }
+    Ok(xml(Xml::document("DeleteResult", NAMESPACE, |xml| {
+        for key in keys.iter().filter(|_| !quiet) {
+            xml.element("Deleted", |xml| xml.value("Key", key));
+        }
+    })))
+}
+
+/// `GetObjectTagging`.
+pub(crate) fn tags(call: &Call<'_>, bucket: &str, key: &str) -> Result<Response, Fault> {
+    let object = call.object(bucket, key)?;
+    Ok(xml(Xml::document("Tagging", NAMESPACE, |xml| {
+        xml.element("TagSet", |xml| {
+            for (key, value) in &object.tags {
+                xml.element("Tag", |xml| {
+                    xml.value("Key", key);
+                    xml.value("Value", value);
+                });
+            }
+        });
+    })))
+}
+
+/// `PutObjectTagging`.
+pub(crate) fn set_tags(call: &Call<'_>, bucket: &str, key: &str, document: &str) -> Result<Response, Fault> {
+    let _changing = locks::lock(&call.region.changing);
+    let mut object = Object::clone(&*call.object(bucket, key)?);
+    let read = Element::read(document)?;
+    let set = read.child("TagSet").ok_or_else(Fault::malformed_xml)?;
+    let pair = |tag: &Element| Some((tag.child("Key")?.text.clone(), tag.child("Value")?.text.clone()));
+    let tags = set.all("Tag").map(|tag| pair(tag).ok_or_else(Fault::malformed_xml));
+    object.tags = tags.collect::<Result<_, _>>()?;
+    check_tags(&object.tags)?;
+    call.region.s3.objects.put(&super::store::object_name(bucket, key), object)?;
+    Ok(empty(StatusCode::OK))
+}
