@@ -53,6 +53,8 @@ pub(crate) enum Command {
     Repro(cmd::repro::Args),
     #[cfg(feature = "aws")]
     Upload(cmd::upload::Args),
+    #[cfg(feature = "aws")]
+    Download(cmd::download::Args),
     Schema(cmd::schema::Args),
     Docs(cmd::docs::Args),
 }

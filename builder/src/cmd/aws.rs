@@ -91,6 +91,17 @@ impl Region {
     }
 }
 
+/// The id of a snapshot or an image.
+pub(crate) fn remote(text: &str) -> Result<String, String> {
+    let digits = text.strip_prefix("snap-").or_else(|| text.strip_prefix("ami-"));
+    match digits {
+        Some(digits) if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_hexdigit()) => {
+            Ok(text.to_owned())
+        }
+        _ => Err("neither `snap-…` nor `ami-…`".to_owned()),
+    }
+}
+
 /// `local`, or `local-` and a number.
 fn is_local(region: &str) -> bool {
     let rest = region.strip_prefix("local");

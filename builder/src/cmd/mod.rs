@@ -5,6 +5,8 @@ pub(crate) mod aws;
 pub(crate) mod build;
 pub(crate) mod diff;
 pub(crate) mod docs;
+#[cfg(feature = "aws")]
+pub(crate) mod download;
 pub(crate) mod inspect;
 pub(crate) mod new;
 pub(crate) mod repro;
@@ -82,6 +84,8 @@ pub(crate) fn run(command: Command, ui: &Ui) -> Outcome {
         Command::Repro(args) => repro::run(&args, ui),
         #[cfg(feature = "aws")]
         Command::Upload(args) => upload::run(&args, ui),
+        #[cfg(feature = "aws")]
+        Command::Download(args) => download::run(&args, ui),
         Command::Schema(args) => schema::run(&args, ui),
         Command::Docs(args) => docs::run(&args, ui),
     }

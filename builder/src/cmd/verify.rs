@@ -1,4 +1,7 @@
-//! `amiforge verify`: checks a bundle against its manifest.
+//! `amiforge verify`: checks a bundle against its manifest, or a snapshot against a bundle.
+
+#[cfg(feature = "aws")]
+mod snapshot;
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -12,15 +15,32 @@ use serde::Serialize;
 use super::{Done, Failure, Outcome};
 use crate::ui::{Ui, written};
 
-/// Check every byte of a bundle against its manifest
+/// Check every byte of a bundle against its manifest, or a snapshot against what was built
 ///
-/// Compares SHA256SUMS, every block with the manifest, every partition and file system with its format, and tree.txt
-/// with what the image holds. Tells everything that differs and then exits with 3.
+/// Of a bundle: compares SHA256SUMS, every block with the manifest, every partition and file system with its format, and
+/// tree.txt with what the image holds. Of a snapshot: reads it back and compares it with a bundle, or with what its tags
+/// say. Tells everything that differs and then exits with 3.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  amiforge verify out/web")]
+#[command(after_help = "Example:\n  amiforge verify out/web\n  \
+    amiforge verify snap-0123456789abcdef0 --bundle out/web --region eu-west-1")]
 pub(crate) struct Args {
-    /// The bundle
-    bundle: PathBuf,
+    /// The bundle; or a snapshot (`snap-…`), or an image (`ami-…`), whose root volume's snapshot is read
+    #[arg(value_name = "BUNDLE")]
+    target: PathBuf,
+
+    /// Compare a snapshot with this bundle (or its manifest)
+    #[cfg(feature = "aws")]
+    #[arg(long, value_name = "BUNDLE")]
+    bundle: Option<PathBuf>,
+
+    /// Read back only so many of a hundred blocks of a snapshot, drawn by chance
+    #[cfg(feature = "aws")]
+    #[arg(long, value_name = "PERCENT", value_parser = percent)]
+    sample: Option<f64>,
+
+    #[cfg(feature = "aws")]
+    #[command(flatten)]
+    aws: super::aws::Args,
 
     /// Threads that read and hash; all cores unless given
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
@@ -38,17 +58,30 @@ struct Verified<'a> {
 
 /// Runs the command.
 pub(crate) fn run(args: &Args, ui: &Ui) -> Outcome {
-    let cannot = || format!("cannot verify `{}`", args.bundle.display());
+    #[cfg(feature = "aws")]
+    if let Some(Ok(name)) = args.target.to_str().map(super::aws::remote) {
+        return snapshot::run(args, &name, ui);
+    }
+    let cannot = || format!("cannot verify `{}`", args.target.display());
     let interrupt = super::stop_on_signals()?;
     let options = args.threads.map_or_else(Options::default, |threads| Options { threads: threads.into() });
     let begun = Instant::now();
-    let report = verify::verify(&args.bundle, &options, ui, &interrupt).with_context(cannot)?;
+    let report = verify::verify(&args.target, &options, ui, &interrupt).with_context(cannot)?;
     show(args, &report, begun.elapsed(), ui)?;
     Ok(if report.differences.is_empty() { Done::Well } else { Done::Differs })
 }
 
+/// A share of a hundred.
+#[cfg(feature = "aws")]
+fn percent(text: &str) -> Result<f64, String> {
+    let percent = text.trim_end_matches('%').parse::<f64>().ok();
+    percent
+        .filter(|percent| *percent > 0.0 && *percent <= 100.0)
+        .ok_or_else(|| "not between 0 and 100".to_owned())
+}
+
 fn show(args: &Args, report: &Report, took: Duration, ui: &Ui) -> Result<(), Failure> {
-    let bundle = args.bundle.display().to_string();
+    let bundle = args.target.display().to_string();
     let seconds = took.as_secs_f64();
     if ui.json() {
         return ui.object(&Verified { bundle, report, seconds });

@@ -9,7 +9,7 @@
 //! enough for a process that is killed; for a power cut it is put on the disk every few seconds, because waiting for
 //! each would cost more than sending again what a cut loses.
 
-mod record;
+pub(super) mod record;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};

@@ -7,6 +7,7 @@
 pub mod api;
 pub mod aws;
 pub mod backoff;
+pub mod download;
 pub mod error;
 pub mod fault;
 pub mod flow;
@@ -24,4 +25,5 @@ pub mod sieve;
 pub mod source;
 pub mod tags;
 pub mod upload;
+pub mod verify;
 mod wait;

@@ -144,8 +144,13 @@ impl Source {
 
     /// What lies in a block: partitions and files, in words. Slow: it reads the file systems.
     pub(super) fn places(&self, index: u64) -> Vec<String> {
-        let Some((manifest, _)) = &self.bundle else { return Vec::new() };
-        Places::of(&self.medium, manifest).within(index * BLOCK, (index + 1) * BLOCK)
+        let places = self.all_places();
+        places.map(|places| places.within(index * BLOCK, (index + 1) * BLOCK)).unwrap_or_default()
+    }
+
+    /// What lies where, if there is a manifest to tell.
+    pub(super) fn all_places(&self) -> Option<Places> {
+        self.bundle.as_ref().map(|(manifest, _)| Places::of(&self.medium, manifest))
     }
 }
 

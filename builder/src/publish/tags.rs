@@ -20,6 +20,8 @@ pub const TOOL: &str = "amiforge:tool";
 pub const MANIFEST: &str = "amiforge:manifest";
 /// Merkle root over the blocks.
 pub const MERKLE_ROOT: &str = "amiforge:merkle-root";
+/// Number of blocks that the Merkle root is over.
+pub const BLOCKS: &str = "amiforge:blocks";
 /// SHA-256 of the recipe.
 pub const RECIPE: &str = "amiforge:recipe";
 
@@ -32,6 +34,7 @@ pub fn of_manifest(manifest: &Manifest, manifest_sha256: Digest) -> Tags {
     set(IMAGE, &origin.name);
     set(MANIFEST, &manifest_sha256.to_string());
     set(MERKLE_ROOT, &manifest.merkle_root.to_string());
+    set(BLOCKS, &manifest.blocks.len().to_string());
     set(RECIPE, &origin.recipe.to_string());
     set(TOOL, &manifest.tool);
     if let Some(version) = &origin.version {

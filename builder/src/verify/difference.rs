@@ -108,6 +108,61 @@ pub enum Difference {
         /// The digest of the bytes.
         found: String,
     },
+    /// A snapshot does not hold a block.
+    #[error(
+        "block {block} (bytes {start} to {end}) {} is missing: the manifest says SHA-256 {expected}",
+        within(places)
+    )]
+    Absent {
+        /// Index of the block.
+        block: u64,
+        /// Its first byte.
+        start: u64,
+        /// The first byte after it.
+        end: u64,
+        /// What lies in it: partitions and files.
+        places: Vec<String>,
+        /// What the manifest says.
+        expected: String,
+    },
+    /// An encrypted snapshot does not hold a block of zeros, which will read as anything.
+    #[error(
+        "block {block} (bytes {start} to {end}) {} was never written: it should read as zeros, and on an encrypted \
+         volume it reads as anything",
+        within(places)
+    )]
+    Unwritten {
+        /// Index of the block.
+        block: u64,
+        /// Its first byte.
+        start: u64,
+        /// The first byte after it.
+        end: u64,
+        /// What lies in it: partitions and files.
+        places: Vec<String>,
+    },
+    /// The service gives other bytes for a block than it says it has.
+    #[error("block {block} (bytes {start} to {end}) {}: {reason}", within(places))]
+    Unread {
+        /// Index of the block.
+        block: u64,
+        /// Its first byte.
+        start: u64,
+        /// The first byte after it.
+        end: u64,
+        /// What lies in it: partitions and files.
+        places: Vec<String>,
+        /// What the bytes are, and what they should be.
+        reason: String,
+    },
+    /// All blocks of a snapshot together are not those that it is tagged with.
+    #[error("the blocks have the Merkle root {found}, and the snapshot's tag says {expected}")]
+    MerkleRoot {
+        /// What the tag says.
+        expected: String,
+        /// The root over what was read.
+        found: String,
+    },
     /// The digest of the whole image is another one.
     #[error("the image has SHA-256 {found}, and the manifest says {expected}")]
     Image {

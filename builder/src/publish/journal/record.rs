@@ -141,7 +141,7 @@ struct StartedText {
 }
 
 /// The bytes of a record.
-pub(super) fn write(record: &Record) -> Vec<u8> {
+pub(in crate::publish) fn write(record: &Record) -> Vec<u8> {
     // Plain structures of strings and numbers cannot fail to become JSON.
     let (kind, payload) = match record {
         Record::Intent(intent) => (b'I', serde_json::to_vec(intent).unwrap_or_default()),
@@ -167,7 +167,7 @@ pub(super) fn write(record: &Record) -> Vec<u8> {
 }
 
 /// The first record and what follows it; nothing when it is not whole.
-pub(super) fn read(bytes: &[u8]) -> Option<(Record, &[u8])> {
+pub(in crate::publish) fn read(bytes: &[u8]) -> Option<(Record, &[u8])> {
     let len = u32::from_le_bytes(bytes.get(1..5)?.try_into().ok()?) as usize;
     if len > PAYLOAD_MAX {
         return None;

@@ -1,0 +1,84 @@
+//! `amiforge download`: a snapshot becomes a file.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use amiforge::publish::download::download;
+use amiforge::publish::error::PublishError;
+use amiforge::publish::flow;
+use serde::Serialize;
+
+use super::{Done, Failure, Outcome, aws};
+use crate::ui::{Bytes, Ui};
+
+/// Read a snapshot into a file, through the EBS direct APIs
+///
+/// The file is sparse and as long as the volume. Every block is checked against the digest that the service states. A
+/// download that was stopped goes on where it was; the file has its name only when it is whole.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  amiforge download snap-0123456789abcdef0 -o web.raw --region eu-west-1")]
+pub(crate) struct Args {
+    /// The snapshot (`snap-…`), or an image (`ami-…`), of which the root volume's is read
+    #[arg(value_parser = super::aws::remote)]
+    snapshot: String,
+
+    /// The file to write, which must not exist
+    #[arg(short, long, value_name = "FILE")]
+    out: PathBuf,
+
+    #[command(flatten)]
+    aws: aws::Args,
+}
+
+/// What `--json` shows.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Shown<'a> {
+    snapshot_id: &'a str,
+    region: &'a str,
+    file: String,
+    size: u64,
+    blocks: u64,
+    blocks_fetched: u64,
+    seconds: f64,
+}
+
+/// Runs the command.
+pub(crate) fn run(args: &Args, ui: &Ui) -> Outcome {
+    let begun = Instant::now();
+    let interrupt = super::stop_on_signals()?;
+    let region = args.aws.connect()?;
+    let services = region.services();
+    let rate = if args.aws.is_local() { 0 } else { flow::RATE };
+    let work = download(&services, &args.snapshot, &args.out, rate, ui, &interrupt);
+    let done = region.block_on(work).map_err(|error| failure(args, error))?;
+    let seconds = begun.elapsed().as_secs_f64();
+    let file = args.out.display().to_string();
+    if ui.json() {
+        ui.object(&Shown {
+            snapshot_id: &done.snapshot,
+            region: &services.region,
+            file,
+            size: done.size,
+            blocks: done.held,
+            blocks_fetched: done.fetched,
+            seconds,
+        })?;
+    } else {
+        ui.status(format_args!("read {} blocks of {} in {seconds:.1} s", done.fetched, done.held));
+        ui.line(format_args!("{file} {}", Bytes(done.size)))?;
+    }
+    Ok(Done::Well)
+}
+
+fn failure(args: &Args, error: PublishError) -> Failure {
+    let resumable =
+        matches!(error, PublishError::Interrupted | PublishError::Block { .. } | PublishError::Call { .. });
+    let cannot = format!("cannot download {}", args.snapshot);
+    let failure = Failure::from(anyhow::Error::from(error).context(cannot));
+    if resumable {
+        failure.hint(format!("the same command goes on where it was, from `{}.partial`", args.out.display()))
+    } else {
+        failure
+    }
+}

@@ -1,0 +1,55 @@
+//! `amiforge verify snap-…|ami-…`: reads a snapshot back and compares it.
+
+use std::io::Write as _;
+use std::time::{Duration, Instant};
+
+use amiforge::publish::flow;
+use amiforge::publish::verify::{self, Report, Sample};
+use anyhow::Context as _;
+use serde::Serialize;
+
+use super::Args;
+use crate::cmd::{Done, Failure, Outcome, stop_on_signals};
+use crate::ui::{Ui, written};
+
+/// What `--json` shows.
+#[derive(Serialize)]
+struct Verified<'a> {
+    region: &'a str,
+    #[serde(flatten)]
+    report: &'a Report,
+    seconds: f64,
+}
+
+/// Verifies the snapshot that the arguments name.
+pub(super) fn run(args: &Args, name: &str, ui: &Ui) -> Outcome {
+    let begun = Instant::now();
+    let interrupt = stop_on_signals()?;
+    let region = args.aws.connect()?;
+    let services = region.services();
+    let rate = if args.aws.is_local() { 0 } else { flow::RATE };
+    let sample = args.sample.map_or(Sample::All, Sample::Percent);
+    let work = verify::verify(&services, name, args.bundle.as_deref(), sample, rate, ui, &interrupt);
+    let report = region.block_on(work).with_context(|| format!("cannot verify {name}"))?;
+    show(name, &services.region, &report, begun.elapsed(), ui)?;
+    Ok(if report.differences.is_empty() { Done::Well } else { Done::Differs })
+}
+
+fn show(name: &str, region: &str, report: &Report, took: Duration, ui: &Ui) -> Result<(), Failure> {
+    let seconds = took.as_secs_f64();
+    if ui.json() {
+        return ui.object(&Verified { region, report, seconds });
+    }
+    let mut out = ui.out();
+    for difference in &report.differences {
+        written(writeln!(out, "{difference}"))?;
+    }
+    let outcome = match report.differences.len() {
+        0 => "no difference".to_owned(),
+        1 => "1 difference".to_owned(),
+        count => format!("{count} differences"),
+    };
+    let (read, held, against) = (report.read, report.held, &report.against);
+    let line = format!("{name}: {outcome} from {against} in {read} of {held} blocks; {seconds:.2} s");
+    written(writeln!(out, "{line}").and_then(|()| out.flush()))
+}
