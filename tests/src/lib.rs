@@ -6,5 +6,6 @@ pub mod archive;
 pub mod guest;
 pub mod oracle;
 pub mod program;
+pub mod python;
 pub mod scratch;
 pub mod volume;

@@ -52,7 +52,7 @@ pub(crate) fn copy_image(call: &Call<'_>) -> Result<Xml, Fault> {
     let image = source_image(call, &region, id)?;
     let tags = tags_of_copy(call, &image, with_tags, &tag::of_kind(&given, "image"))?;
     register::check_free(call, name)?;
-    let sources = sources_of(&image, &region)?;
+    let sources = sources_of(call, &image, &region)?;
     check_under_way(call, sources.len())?;
     call.commit()?;
     let text = format!("Copied for DestinationAmi {{}} from SourceAmi {id} for SourceSnapshot {{}}.");
@@ -167,15 +167,20 @@ fn source_image(call: &Call<'_>, region: &Region, id: &str) -> Result<Arc<Image>
 }
 
 /// The snapshots of an image. To copy what another account shares, its snapshots have to be shared too.
-fn sources_of(image: &Image, region: &Region) -> Result<Vec<(String, Arc<Snapshot>)>, Fault> {
+fn sources_of(
+    call: &Call<'_>,
+    image: &Image,
+    region: &Region,
+) -> Result<Vec<(String, Arc<Snapshot>)>, Fault> {
     let mut sources: Vec<(String, Arc<Snapshot>)> = Vec::new();
     for id in image.snapshots() {
         if sources.iter().any(|(other, _)| other == id) {
             continue;
         }
-        let missing =
-            || Fault::new("InvalidSnapshot.NotFound", format!("The snapshot '{id}' does not exist."));
-        sources.push((id.to_owned(), region.snapshots.find(id).ok_or_else(missing)?));
+        let found = region.snapshots.find(id).filter(|snapshot| snapshot.readable_by(call.account));
+        let refused =
+            || Fault::new("InvalidRequest", "You do not have permission to access the storage of this ami");
+        sources.push((id.to_owned(), found.ok_or_else(refused)?));
     }
     Ok(sources)
 }

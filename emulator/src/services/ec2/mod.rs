@@ -145,3 +145,6 @@ const OPERATIONS: [(&str, Operation); 46] = [
 fn operation(action: &str) -> Option<(&'static str, Operation)> {
     OPERATIONS.iter().find(|(name, _)| *name == action).copied()
 }
+
+#[cfg(test)]
+mod tests;

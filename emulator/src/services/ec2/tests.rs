@@ -1,0 +1,268 @@
+//! What needs a clock that is turned by hand, or an account that nobody has a key of: EC2 asked without its door.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::*;
+use crate::account::ACCOUNT;
+use crate::clock::{HandClock, Moment};
+use crate::config::{Config, Windows};
+use crate::state::snapshot::{Outcome, Shared, Snapshot};
+
+const OTHER: &str = "210987654321";
+const DAY: Duration = Duration::from_hours(24);
+
+/// A region whose clock is turned by hand.
+struct Bench {
+    world: World,
+    clock: Arc<HandClock>,
+    _folder: tempfile::TempDir,
+}
+
+impl Bench {
+    fn new(windows: Windows) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Arc::new(HandClock::new(Moment::parse("2026-11-21T12:00:00Z").unwrap()));
+        let mut config = Config::new(folder.path());
+        config.windows = windows;
+        config.clock = Arc::clone(&clock) as Arc<dyn crate::clock::Clock>;
+        Self { world: World::open(config).unwrap(), clock, _folder: folder }
+    }
+
+    /// Asks as an account; the text of the answer, or the refusal.
+    fn ask_as(&self, account: &str, region: &str, text: &str) -> Result<String, Fault> {
+        let query = Node::read(form_urlencoded::parse(text.as_bytes()))?;
+        let action = query.params().text("Action").unwrap();
+        let (_, call_of) = operation(action).unwrap();
+        let region = self.world.region(region).unwrap();
+        let now = self.world.now();
+        let call = Call { account, region: &region, world: &self.world, now, query: &query, host: "h" };
+        call_of(&call).map(|xml| Xml::document("R", "urn:x", |document| document.append(&xml)))
+    }
+
+    fn ask(&self, text: &str) -> Result<String, Fault> {
+        self.ask_as(ACCOUNT, "local", text)
+    }
+
+    fn code(&self, text: &str) -> String {
+        self.ask(text).map_or_else(|fault| fault.code, |_| "ok".to_owned())
+    }
+
+    /// A completed snapshot.
+    fn snapshot(&self, id: &str, kms_key: Option<&str>) -> String {
+        let region = self.world.region("local").unwrap();
+        let now = self.world.now();
+        let snapshot = Snapshot {
+            id: id.to_owned(),
+            owner: ACCOUNT.to_owned(),
+            description: String::new(),
+            volume_size: 4,
+            volume_id: "vol-ffffffff".to_owned(),
+            parent: None,
+            lineage: id.to_owned(),
+            kms_key: kms_key.map(str::to_owned),
+            start_time: now,
+            timeout: 60,
+            outcome: Some(Outcome { at: now, failure: None, blocks: 0 }),
+            start: None,
+            tags: tag::Tags::new(),
+            shared_with: Shared::default(),
+        };
+        region.snapshots.start(snapshot).unwrap();
+        id.to_owned()
+    }
+
+    /// An image of a new snapshot, and its id.
+    fn image(&self, name: &str) -> String {
+        let snapshot = self.snapshot(&ids_of(name), None);
+        let answer = self.ask(&register(name, &snapshot)).unwrap();
+        between(&answer, "imageId")
+    }
+
+    fn images(&self, account: &str, more: &str) -> usize {
+        let answer = self.ask_as(account, "local", &format!("Action=DescribeImages{more}")).unwrap();
+        answer.matches("<imageId>").count()
+    }
+}
+
+/// An id that follows from a name.
+fn ids_of(name: &str) -> String {
+    format!("snap-{}", &crate::state::digest::Digest::of(name.as_bytes()).hex()[..17])
+}
+
+fn register(name: &str, snapshot: &str) -> String {
+    format!(
+        "Action=RegisterImage&Name={name}&Architecture=x86_64&VirtualizationType=hvm&RootDeviceName=/dev/xvda\
+         &BlockDeviceMapping.1.DeviceName=/dev/xvda&BlockDeviceMapping.1.Ebs.SnapshotId={snapshot}"
+    )
+}
+
+fn between(text: &str, tag: &str) -> String {
+    let rest = text.split_once(&format!("<{tag}>")).map(|(_, rest)| rest).unwrap_or_default();
+    rest.split_once('<').map(|(value, _)| value.to_owned()).unwrap_or_default()
+}
+
+#[test]
+fn an_image_that_was_just_made_is_not_described_yet() {
+    let windows = Windows { describe_after_creation: Duration::from_secs(2), ..Windows::default() };
+    let bench = Bench::new(windows);
+    let snapshot = bench.snapshot(&ids_of("late"), None);
+    assert_eq!(bench.code(&register("late", &snapshot)), "InvalidSnapshotID.NotFound");
+    bench.clock.advance(Duration::from_secs(2));
+    let id = between(&bench.ask(&register("late", &snapshot)).unwrap(), "imageId");
+    assert_eq!(bench.code(&format!("Action=DescribeImages&ImageId.1={id}")), "InvalidAMIID.NotFound");
+    assert_eq!(bench.images(ACCOUNT, ""), 0);
+    // The name is taken all the same.
+    assert_eq!(bench.code(&register("late", &snapshot)), "InvalidAMIName.Duplicate");
+    bench.clock.advance(Duration::from_secs(2));
+    assert_eq!(bench.images(ACCOUNT, &format!("&ImageId.1={id}")), 1);
+}
+
+#[test]
+fn protection_with_a_cooldown_lasts_a_day_longer() {
+    let bench = Bench::new(Windows::default());
+    let id = bench.image("protected");
+    let deregister = format!("Action=DeregisterImage&ImageId={id}");
+    let word = || {
+        between(
+            &bench.ask(&format!("Action=DescribeImages&ImageId.1={id}")).unwrap(),
+            "deregistrationProtection",
+        )
+    };
+    bench.ask(&format!("Action=EnableImageDeregistrationProtection&ImageId={id}&WithCooldown=true")).unwrap();
+    assert_eq!(word(), "enabled-with-cooldown");
+    bench.clock.advance(DAY * 7);
+    assert_eq!(bench.code(&deregister), "OperationNotPermitted");
+    bench.ask(&format!("Action=DisableImageDeregistrationProtection&ImageId={id}")).unwrap();
+    assert_eq!(word(), "disabled-with-cooldown");
+    bench.clock.advance(DAY - Duration::from_secs(1));
+    // To say it again does not begin the day anew.
+    bench.ask(&format!("Action=DisableImageDeregistrationProtection&ImageId={id}")).unwrap();
+    assert_eq!(bench.code(&deregister), "OperationNotPermitted");
+    bench.clock.advance(Duration::from_secs(1));
+    assert_eq!(word(), "disabled");
+    assert_eq!(bench.code(&deregister), "ok");
+}
+
+#[test]
+fn a_deprecated_image_is_hidden_from_others_who_do_not_ask_for_it() {
+    let bench = Bench::new(Windows::default());
+    let id = bench.image("old");
+    bench.ask(&format!("Action=ModifyImageAttribute&ImageId={id}&LaunchPermission.Add.1.Group=all")).unwrap();
+    let at = "2026-12-01T00:00:29.9Z";
+    bench.ask(&format!("Action=EnableImageDeprecation&ImageId={id}&DeprecateAt={at}")).unwrap();
+    assert_eq!(bench.images(OTHER, ""), 1);
+    bench.clock.advance(DAY * 11);
+    assert_eq!(bench.images(OTHER, ""), 0);
+    assert_eq!(bench.images(OTHER, "&IncludeDeprecated=true"), 1);
+    assert_eq!(bench.images(OTHER, &format!("&ImageId.1={id}")), 1);
+    assert_eq!(bench.images(ACCOUNT, ""), 1);
+    let shown = bench.ask("Action=DescribeImages").unwrap();
+    assert_eq!(between(&shown, "deprecationTime"), "2026-12-01T00:00:00.000Z");
+}
+
+#[test]
+fn a_copy_is_pending_and_then_available() {
+    let windows = Windows { copy: Duration::from_secs(5), ..Windows::default() };
+    let bench = Bench::new(windows);
+    let id = bench.image("source");
+    let copy = format!("Action=CopyImage&Name=copied&SourceImageId={id}&SourceRegion=local");
+    let there = |text: &str| bench.ask_as(ACCOUNT, "local-2", text).unwrap();
+    let copied = between(&there(&copy), "imageId");
+    let state = || between(&there(&format!("Action=DescribeImages&ImageId.1={copied}")), "imageState");
+    let snapshot = || between(&there("Action=DescribeSnapshots&Owner.1=self"), "status");
+    assert_eq!((state(), snapshot()), ("pending".to_owned(), "pending".to_owned()));
+    let share = format!("Action=ModifyImageAttribute&ImageId={copied}&LaunchPermission.Add.1.UserId={OTHER}");
+    assert_eq!(bench.ask_as(ACCOUNT, "local-2", &share).unwrap_err().code, "IncorrectState");
+    bench.clock.advance(Duration::from_secs(5));
+    assert_eq!((state(), snapshot()), ("available".to_owned(), "completed".to_owned()));
+    there(&share);
+}
+
+#[test]
+fn encryption_of_copies_follows_the_matrix() {
+    let bench = Bench::new(Windows::default());
+    let plain = bench.snapshot(&ids_of("plain"), None);
+    let own = bench.snapshot(&ids_of("own"), Some("arn:aws:kms:local:123456789012:key/mine"));
+    let here = crate::state::settings::own_key("local", ACCOUNT);
+    let named = "arn:aws:kms:local:123456789012:key/k-1";
+    let default = "arn:aws:kms:local:123456789012:key/d-1";
+    let key_of = |source: &str, more: &str| {
+        let copy = format!("Action=CopySnapshot&SourceSnapshotId={source}&SourceRegion=local{more}");
+        let id = between(&bench.ask(&copy).unwrap(), "snapshotId");
+        between(&bench.ask(&format!("Action=DescribeSnapshots&SnapshotId.1={id}")).unwrap(), "kmsKeyId")
+    };
+    for (source, more, key) in [
+        (&plain, "", ""),
+        (&plain, "&Encrypted=true", here.as_str()),
+        (&plain, "&Encrypted=true&KmsKeyId=k-1", named),
+        (&own, "", here.as_str()),
+        // What is encrypted stays so, whatever is said.
+        (&own, "&Encrypted=false", here.as_str()),
+        (&own, "&Encrypted=true&KmsKeyId=k-1", named),
+    ] {
+        assert_eq!(key_of(source, more), key, "{source} {more}");
+    }
+    bench.ask("Action=EnableEbsEncryptionByDefault").unwrap();
+    bench.ask("Action=ModifyEbsDefaultKmsKeyId&KmsKeyId=d-1").unwrap();
+    for (source, more, key) in [
+        (&plain, "", default),
+        (&plain, "&Encrypted=false", default),
+        (&own, "", default),
+        (&plain, "&Encrypted=true&KmsKeyId=k-1", named),
+    ] {
+        assert_eq!(key_of(source, more), key, "by default: {source} {more}");
+    }
+}
+
+#[test]
+fn too_many_copies_at_a_time_are_refused() {
+    let windows = Windows { copy: Duration::from_secs(5), ..Windows::default() };
+    let bench = Bench::new(windows);
+    let source = bench.snapshot(&ids_of("source"), None);
+    let copy = format!("Action=CopySnapshot&SourceSnapshotId={source}&SourceRegion=local");
+    for _ in 0..20 {
+        assert_eq!(bench.code(&copy), "ok");
+    }
+    assert_eq!(bench.code(&copy), "ResourceLimitExceeded");
+    bench.clock.advance(Duration::from_secs(5));
+    assert_eq!(bench.code(&copy), "ok");
+}
+
+#[test]
+fn public_snapshots_hide_where_all_sharing_is_blocked() {
+    let bench = Bench::new(Windows::default());
+    let id = bench.snapshot(&ids_of("public"), None);
+    bench
+        .ask(&format!("Action=ModifySnapshotAttribute&SnapshotId={id}&OperationType=add&UserGroup.1=all"))
+        .unwrap();
+    let seen = || bench.ask_as(OTHER, "local", "Action=DescribeSnapshots").unwrap().contains(&id);
+    assert!(seen());
+    bench.ask("Action=EnableSnapshotBlockPublicAccess&State=block-new-sharing").unwrap();
+    assert!(seen());
+    bench.ask("Action=EnableSnapshotBlockPublicAccess&State=block-all-sharing").unwrap();
+    assert!(!seen());
+}
+
+#[test]
+fn everything_is_there_after_opening_again() {
+    let bench = Bench::new(Windows::default());
+    let id = bench.image("lasting");
+    bench.ask(&format!("Action=CreateTags&ResourceId.1={id}&Tag.1.Key=k&Tag.1.Value=v")).unwrap();
+    let template = "Action=CreateLaunchTemplate&LaunchTemplateName=lasting&LaunchTemplateData.BlockDeviceMapping.1.\
+                    Ebs.VolumeSize=8&LaunchTemplateData.SecurityGroupId.1=sg-1";
+    bench.ask(template).unwrap();
+    let asked = [
+        "Action=DescribeImages",
+        "Action=DescribeSnapshots",
+        "Action=DescribeTags",
+        "Action=DescribeLaunchTemplateVersions&LaunchTemplateVersion.1=$Latest",
+    ];
+    let before: Vec<_> = asked.iter().map(|text| bench.ask(text).unwrap()).collect();
+    let Bench { world, clock, _folder } = bench;
+    let config = world.config.clone();
+    drop(world);
+    let again = Bench { world: World::open(config).unwrap(), clock, _folder };
+    let after: Vec<_> = asked.iter().map(|text| again.ask(text).unwrap()).collect();
+    assert_eq!(after, before);
+}

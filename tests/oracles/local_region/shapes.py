@@ -1,0 +1,399 @@
+"""Every operation is called, every answer is of the model's shape, pages join to the whole, and nothing else is there."""
+
+import datetime
+
+import clients
+import wire
+from clients import ACCOUNT, Region, refused
+
+EC2 = """
+CopyImage CopySnapshot CreateLaunchTemplate CreateLaunchTemplateVersion CreateRestoreImageTask CreateStoreImageTask
+CreateTags DeleteLaunchTemplate DeleteLaunchTemplateVersions DeleteSnapshot DeleteTags DeregisterImage
+DescribeAvailabilityZones DescribeImageAttribute DescribeImages DescribeLaunchTemplateVersions DescribeLaunchTemplates
+DescribeRegions DescribeSnapshotAttribute DescribeSnapshots DescribeStoreImageTasks DescribeTags
+DisableEbsEncryptionByDefault DisableImage DisableImageBlockPublicAccess DisableImageDeprecation
+DisableImageDeregistrationProtection DisableSnapshotBlockPublicAccess EnableEbsEncryptionByDefault EnableImage
+EnableImageBlockPublicAccess EnableImageDeprecation EnableImageDeregistrationProtection
+EnableSnapshotBlockPublicAccess GetEbsDefaultKmsKeyId GetEbsEncryptionByDefault GetImageBlockPublicAccessState
+GetSnapshotBlockPublicAccessState ModifyEbsDefaultKmsKeyId ModifyImageAttribute ModifyLaunchTemplate
+ModifySnapshotAttribute RegisterImage ResetEbsDefaultKmsKeyId ResetImageAttribute ResetSnapshotAttribute
+""".split()
+SSM = """
+AddTagsToResource DeleteParameter DeleteParameters DescribeParameters GetParameter GetParameterHistory GetParameters
+GetParametersByPath LabelParameterVersion ListTagsForResource PutParameter RemoveTagsFromResource
+UnlabelParameterVersion
+""".split()
+S3 = """
+AbortMultipartUpload CompleteMultipartUpload CopyObject CreateBucket CreateMultipartUpload DeleteBucket DeleteObject
+DeleteObjects GetBucketLocation GetObject GetObjectTagging HeadBucket HeadObject ListBuckets ListMultipartUploads
+ListObjects ListObjectsV2 ListParts PutObject PutObjectTagging UploadPart
+""".split()
+EBS = """
+CompleteSnapshot GetSnapshotBlock ListChangedBlocks ListSnapshotBlocks PutSnapshotBlock StartSnapshot
+""".split()
+OTHER = "210987654321"
+
+
+def main():
+    region = Region(clients.endpoint(), check=False)
+    snapshots = blocks(region)
+    image = images(region, snapshots)
+    settings(region)
+    templates(region, image)
+    parameters(region, image)
+    objects(region, image)
+    gone(region, image, snapshots)
+    covered()
+    nothing_else(region)
+    unknown_parameters(region)
+    print("OK")
+
+
+def joined(client, operation, key, size, **asked):
+    """Pages of a size, which join to what one answer gives."""
+    whole = getattr(client, operation)(**asked)[key]
+    pages = list(client.get_paginator(operation).paginate(PaginationConfig={"PageSize": size}, **asked))
+    assert [one for page in pages for one in page[key]] == whole, operation
+    assert all(len(page[key]) <= size for page in pages), operation
+    assert len(pages) == max(1, -(-len(whole) // size)), (operation, len(pages), len(whole))
+    return whole
+
+
+def blocks(region):
+    """EBS direct: the six calls, with a parent and what changed since."""
+    old = {0: clients.block(1), 1: clients.block(2)}
+    first = clients.snapshot(region, old, Description="first", Tags=[{"Key": "n", "Value": "1"}])
+    new = {1: clients.block(3), 5: clients.block(4)}
+    second = clients.snapshot(region, new, ParentSnapshotId=first)
+    assert clients.read(region, second) == {**old, **new}
+    changed = region.ebs.list_changed_blocks(FirstSnapshotId=first, SecondSnapshotId=second)["ChangedBlocks"]
+    assert [one["BlockIndex"] for one in changed] == [1, 5]
+    many = [clients.snapshot(region, {}) for _ in range(5)]
+    everything = joined(region.ec2, "describe_snapshots", "Snapshots", 5, OwnerIds=["self"])
+    assert {one["SnapshotId"] for one in everything} == {first, second, *many}
+    failed = clients.start(region, {0: clients.block(9)})
+    region.ebs.complete_snapshot(SnapshotId=failed, ChangedBlocksCount=2)
+    try:
+        clients.wait(region, "snapshot_completed", SnapshotIds=[failed])
+    except Exception as error:
+        assert "terminal failure" in str(error), error
+    (shown,) = region.ec2.describe_snapshots(SnapshotIds=[failed])["Snapshots"]
+    assert shown["State"] == "error" and shown["StateMessage"], shown
+    refused("IncorrectState", clients.register, region, failed, "of-a-failed-one")
+    for name, value in (("status", "error"), ("snapshot-id", failed), ("volume-size", "1"), ("description", "fir*")):
+        assert region.ec2.describe_snapshots(Filters=[{"Name": name, "Values": [value]}])["Snapshots"], name
+    region.ec2.modify_snapshot_attribute(SnapshotId=first, OperationType="add", GroupNames=["all"])
+    for attribute in ("createVolumePermission", "productCodes"):
+        region.ec2.describe_snapshot_attribute(SnapshotId=first, Attribute=attribute)
+    region.ec2.reset_snapshot_attribute(SnapshotId=first, Attribute="createVolumePermission")
+    copied = region.ec2.copy_snapshot(
+        SourceSnapshotId=first, SourceRegion=region.name, Description="copied",
+        TagSpecifications=[{"ResourceType": "snapshot", "Tags": [{"Key": "c", "Value": "d"}]}],
+    )  # fmt: skip
+    assert copied["Tags"] == [{"Key": "c", "Value": "d"}], copied
+    return [first, second, *many, failed, copied["SnapshotId"]]
+
+
+def images(region, snapshots):
+    """Images with everything that they can have, and every filter that the model's documentation names."""
+    ec2 = region.ec2
+    made = [
+        clients.register(
+            region, snapshots[0], f"shapes-{number}", BootMode="uefi", TpmSupport="v2.0", ImdsSupport="v2.0",
+            SriovNetSupport="simple", Description=f"<{number}> & more", UefiData="QU1a",
+            TagSpecifications=[{"ResourceType": "image", "Tags": [{"Key": "<&>", "Value": "\u00e9 \U0001f600"}]}],
+        )
+        for number in range(6)
+    ]  # fmt: skip
+    old = ec2.register_image(
+        Name="shapes-old", RootDeviceName="/dev/sda1", KernelId="aki-12345678", RamdiskId="ari-12345678",
+        BlockDeviceMappings=[
+            {"DeviceName": "/dev/sda1", "Ebs": {"SnapshotId": snapshots[1], "VolumeType": "io2", "Iops": 100, "VolumeSize": 4}},
+            {"DeviceName": "/dev/sdb", "NoDevice": ""},
+        ],
+    )["ImageId"]  # fmt: skip
+    everything = joined(ec2, "describe_images", "Images", 5, Owners=["self"])
+    assert {one["ImageId"] for one in everything} == {*made, old}
+    image = made[0]
+    shown = clients.image(region, image)
+    assert shown["Tags"] == [{"Key": "<&>", "Value": "\u00e9 \U0001f600"}] and shown["Description"] == "<0> & more"
+    filters(ec2, image)
+    for attribute in ec2.meta.service_model.shape_for("ImageAttributeName").enum:
+        if attribute != "blockDeviceMapping":
+            ec2.describe_image_attribute(ImageId=image, Attribute=attribute)
+            ec2.describe_image_attribute(ImageId=old, Attribute=attribute)
+    unit = f"arn:aws:organizations::{ACCOUNT}:ou/o-abcdefghij/ou-ab12-cdefghij"
+    add = [{"UserId": OTHER}, {"Group": "all"}, {"OrganizationalUnitArn": unit}]
+    ec2.modify_image_attribute(ImageId=image, LaunchPermission={"Add": add})
+    assert len(ec2.describe_image_attribute(ImageId=image, Attribute="launchPermission")["LaunchPermissions"]) == 3
+    ec2.reset_image_attribute(ImageId=image, Attribute="launchPermission")
+    ec2.modify_image_attribute(ImageId=image, Attribute="description", Value="changed")
+    ec2.create_tags(Resources=[image, snapshots[0]], Tags=[{"Key": str(n), "Value": "x"} for n in range(6)])
+    joined(ec2, "describe_tags", "Tags", 5)
+    ec2.delete_tags(Resources=[image, snapshots[0]])
+    assert "Tags" not in clients.image(region, image)
+    ec2.enable_image_deprecation(
+        ImageId=image, DeprecateAt=datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=1)
+    )
+    clients.image(region, image)
+    ec2.disable_image_deprecation(ImageId=image)
+    for name in ("enable_image_deregistration_protection", "disable_image_deregistration_protection"):
+        getattr(ec2, name)(ImageId=image)
+    ec2.disable_image(ImageId=image)
+    clients.image(region, image, IncludeDisabled=True)
+    ec2.enable_image(ImageId=image)
+    copied = ec2.copy_image(Name="shapes-copied", SourceImageId=image, SourceRegion=region.name, Encrypted=True)
+    (pending,) = ec2.describe_images(ImageIds=[copied["ImageId"]])["Images"]
+    assert pending["State"] == "pending", pending
+    clients.wait(region, "image_available", ImageIds=[copied["ImageId"]])
+    (mapping,) = clients.image(region, copied["ImageId"])["BlockDeviceMappings"]
+    assert mapping["Ebs"]["Encrypted"] is True
+    answer = ec2.deregister_image(ImageId=copied["ImageId"], DeleteAssociatedSnapshots=True)
+    assert [one["ReturnCode"] for one in answer["DeleteSnapshotResults"]] == ["success"]
+    for other in [*made[1:], old]:
+        results = ec2.deregister_image(ImageId=other, DeleteAssociatedSnapshots=other == made[1])
+        # The snapshot has other users still.
+        assert [one["ReturnCode"] for one in results["DeleteSnapshotResults"]] == ["skipped"] * (other == made[1])
+    return image
+
+
+def filters(ec2, image):
+    """Filters that have to find the image, and that there are no others than these and the ones without a match."""
+    shown = ec2.describe_images(ImageIds=[image])["Images"][0]
+    volume = shown["BlockDeviceMappings"][0]["Ebs"]
+    finding = {
+        "architecture": "x86_64",
+        "block-device-mapping.delete-on-termination": "true",
+        "block-device-mapping.device-name": "/dev/xvda",
+        "block-device-mapping.snapshot-id": volume["SnapshotId"],
+        "block-device-mapping.volume-size": "1",
+        "block-device-mapping.volume-type": "gp3",
+        "block-device-mapping.encrypted": "false",
+        "boot-mode": "uefi",
+        "creation-date": shown["CreationDate"][:10] + "*",
+        "description": "<0> ? more",
+        "ena-support": "true",
+        "free-tier-eligible": "true",
+        "hypervisor": "xen",
+        "image-id": image,
+        "image-type": "machine",
+        "is-public": "false",
+        "manifest-location": f"{ACCOUNT}/shapes-0",
+        "name": "*es-0",
+        "owner-id": ACCOUNT,
+        "root-device-name": "/dev/xvda",
+        "root-device-type": "ebs",
+        "state": "available",
+        "sriov-net-support": "simple",
+        "tag:<&>": "*",
+        "tag-key": "<&>",
+        "virtualization-type": "hvm",
+    }
+    for name, value in finding.items():
+        found = ec2.describe_images(Filters=[{"Name": name, "Values": ["nothing", value]}])["Images"]
+        assert image in [one["ImageId"] for one in found], name
+        assert not ec2.describe_images(Filters=[{"Name": name, "Values": ["nothing"]}])["Images"], name
+    for name in ("kernel-id", "owner-alias", "platform", "product-code", "ramdisk-id", "source-image-id", "state-reason-code"):
+        found = ec2.describe_images(Filters=[{"Name": name, "Values": ["*"]}])["Images"]
+        assert image not in [one["ImageId"] for one in found], name
+
+
+def settings(region):
+    """What an account sets."""
+    ec2 = region.ec2
+    assert ec2.enable_ebs_encryption_by_default()["EbsEncryptionByDefault"] is True
+    assert ec2.get_ebs_encryption_by_default()["EbsEncryptionByDefault"] is True
+    assert ec2.disable_ebs_encryption_by_default()["EbsEncryptionByDefault"] is False
+    ec2.get_ebs_encryption_by_default()
+    before = ec2.get_ebs_default_kms_key_id()["KmsKeyId"]
+    arn = ec2.modify_ebs_default_kms_key_id(KmsKeyId="1234abcd-12ab-34cd-56ef-1234567890ab")["KmsKeyId"]
+    assert arn == f"arn:aws:kms:{region.name}:{ACCOUNT}:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+    assert ec2.reset_ebs_default_kms_key_id()["KmsKeyId"] == before
+    assert ec2.get_image_block_public_access_state()["ImageBlockPublicAccessState"] == "unblocked"
+    ec2.enable_image_block_public_access(ImageBlockPublicAccessState="block-new-sharing")
+    assert ec2.get_image_block_public_access_state()["ImageBlockPublicAccessState"] == "block-new-sharing"
+    ec2.disable_image_block_public_access()
+    assert ec2.get_snapshot_block_public_access_state()["State"] == "unblocked"
+    assert ec2.enable_snapshot_block_public_access(State="block-all-sharing")["State"] == "block-all-sharing"
+    ec2.get_snapshot_block_public_access_state()
+    ec2.disable_snapshot_block_public_access()
+    names = [one["RegionName"] for one in ec2.describe_regions()["Regions"]]
+    assert {"local", "local-2"} <= set(names), names
+    assert len(ec2.describe_availability_zones()["AvailabilityZones"]) == 3
+
+
+def templates(region, image):
+    """Launch templates with something of every kind of member."""
+    ec2 = region.ec2
+    data = {
+        "ImageId": image,
+        "InstanceType": "t3.micro",
+        "EbsOptimized": True,
+        "BlockDeviceMappings": [{"DeviceName": "/dev/xvdb", "Ebs": {"VolumeSize": 8, "VolumeType": "gp3"}}],
+        "NetworkInterfaces": [{"DeviceIndex": 0, "Groups": ["sg-1"], "PrivateIpAddresses": [{"Primary": True, "PrivateIpAddress": "10.0.0.1"}]}],
+        "SecurityGroupIds": ["sg-2"],
+        "TagSpecifications": [{"ResourceType": "instance", "Tags": [{"Key": "k", "Value": "v"}]}],
+        "MetadataOptions": {"HttpTokens": "required", "HttpPutResponseHopLimit": 2},
+        "InstanceRequirements": {
+            "VCpuCount": {"Min": 1},
+            "MemoryMiB": {"Min": 512},
+            "MemoryGiBPerVCpu": {"Min": 0.5},
+            "CpuManufacturers": ["intel", "amd"],
+        },
+        "InstanceMarketOptions": {"MarketType": "spot", "SpotOptions": {"ValidUntil": datetime.datetime(2030, 1, 1)}},
+        "LicenseSpecifications": [{"LicenseConfigurationArn": "arn:x"}],
+        "UserData": "I2Nsb3VkLWNvbmZpZwo=",
+    }  # fmt: skip
+    made = ec2.create_launch_template(
+        LaunchTemplateName="shapes", LaunchTemplateData=data, VersionDescription="one",
+        TagSpecifications=[{"ResourceType": "launch-template", "Tags": [{"Key": "k", "Value": "v"}]}],
+    )["LaunchTemplate"]  # fmt: skip
+    names = {"LaunchTemplateId": made["LaunchTemplateId"]}
+    for _ in range(3):
+        ec2.create_launch_template_version(**names, SourceVersion="$Latest", LaunchTemplateData={"ImageId": image})
+    warned = ec2.create_launch_template(
+        LaunchTemplateName="shapes-other", LaunchTemplateData={"ImageId": "ami-0123456789abcdef0"}
+    )
+    assert warned["Warning"]["Errors"][0]["Code"] == "InvalidAMIID.NotFound", warned
+    joined(ec2, "describe_launch_templates", "LaunchTemplates", 1)
+    versions = joined(ec2, "describe_launch_template_versions", "LaunchTemplateVersions", 2, **names)
+    assert [one["VersionNumber"] for one in versions] == [4, 3, 2, 1]
+    shown = versions[-1]["LaunchTemplateData"]
+    for key in data:
+        if key not in ("InstanceMarketOptions", "NetworkInterfaces"):
+            assert shown[key] == data[key], (key, shown[key])
+    assert shown["NetworkInterfaces"][0]["Groups"] == ["sg-1"]
+    assert versions[0]["LaunchTemplateData"] == shown
+    ec2.modify_launch_template(**names, DefaultVersion="3")
+    latest = ec2.describe_launch_template_versions(Versions=["$Latest"])["LaunchTemplateVersions"]
+    assert len(latest) == 2
+    ec2.delete_launch_template_versions(**names, Versions=["1", "3", "9"])
+    ec2.delete_launch_template(**names)
+    ec2.delete_launch_template(LaunchTemplateName="shapes-other")
+
+
+def parameters(region, image):
+    """SSM."""
+    ssm = region.ssm
+    for number in range(12):
+        ssm.put_parameter(Name=f"/shapes/{number:02}", Type="String", Value=str(number), Description="d")
+    ssm.put_parameter(Name="/shapes/deep/secret", Type="SecureString", Value="hush", Tier="Advanced")
+    ssm.put_parameter(Name="shapes-list", Type="StringList", Value="a,b", Tags=[{"Key": "k", "Value": "v"}])
+    for value in range(3):
+        ssm.put_parameter(Name="/shapes/00", Value=f"again {value}", Overwrite=True)
+    assert ssm.get_parameter(Name="/shapes/deep/secret")["Parameter"]["Value"] != "hush"
+    assert ssm.get_parameter(Name="/shapes/deep/secret", WithDecryption=True)["Parameter"]["Value"] == "hush"
+    ssm.label_parameter_version(Name="/shapes/00", ParameterVersion=2, Labels=["prod", "2bad"])
+    assert ssm.get_parameter(Name="/shapes/00:prod")["Parameter"]["Version"] == 2
+    ssm.label_parameter_version(Name="/shapes/00", Labels=["prod"])
+    assert ssm.get_parameter(Name="/shapes/00:prod")["Parameter"]["Version"] == 4
+    arn = ssm.get_parameter(Name="/shapes/00")["Parameter"]["ARN"]
+    assert ssm.get_parameter(Name=arn)["Parameter"]["Name"] == "/shapes/00"
+    some = ssm.get_parameters(Names=["/shapes/00:1", "/shapes/none"])
+    assert [one["Value"] for one in some["Parameters"]] == ["0"] and some["InvalidParameters"] == ["/shapes/none"]
+    pages = ssm.get_paginator("get_parameters_by_path").paginate(Path="/shapes", PaginationConfig={"PageSize": 5})
+    assert len([one for page in pages for one in page["Parameters"]]) == 12
+    pages = ssm.get_paginator("get_parameters_by_path").paginate(Path="/", Recursive=True)
+    assert len([one for page in pages for one in page["Parameters"]]) == 14
+    joined(ssm, "describe_parameters", "Parameters", 4)
+    joined(ssm, "get_parameter_history", "Parameters", 3, Name="/shapes/00")
+    tagged = [{"Key": "tag:k", "Values": ["v"]}]
+    assert [one["Name"] for one in ssm.describe_parameters(ParameterFilters=tagged)["Parameters"]] == ["shapes-list"]
+    below = [{"Key": "Path", "Option": "Recursive", "Values": ["/shapes/deep"]}]
+    assert len(ssm.describe_parameters(ParameterFilters=below)["Parameters"]) == 1
+    names = {"ResourceType": "Parameter", "ResourceId": "shapes-list"}
+    ssm.add_tags_to_resource(**names, Tags=[{"Key": "l", "Value": "w"}])
+    assert len(ssm.list_tags_for_resource(**names)["TagList"]) == 2
+    ssm.remove_tags_from_resource(**names, TagKeys=["k"])
+    assert ssm.list_tags_for_resource(**names)["TagList"] == [{"Key": "l", "Value": "w"}]
+    ssm.unlabel_parameter_version(Name="/shapes/00", ParameterVersion=4, Labels=["prod", "none"])
+    ssm.put_parameter(Name="/shapes/ami", Type="String", DataType="aws:ec2:image", Value=image)
+    ssm.delete_parameter(Name="shapes-list")
+    gone = ssm.delete_parameters(Names=["/shapes/01", "/shapes/none"])
+    assert (gone["DeletedParameters"], gone["InvalidParameters"]) == (["/shapes/01"], ["/shapes/none"])
+
+
+def objects(region, image):
+    """S3, and images that are stored there; what objects may be is another script's."""
+    s3, ec2 = region.s3, region.ec2
+    s3.create_bucket(Bucket="shapes", CreateBucketConfiguration={"LocationConstraint": region.name})
+    ec2.create_store_image_task(ImageId=image, Bucket="shapes", S3ObjectTags=[{"Key": "k", "Value": "v"}])
+    (task,) = ec2.describe_store_image_tasks()["StoreImageTaskResults"]
+    assert task["StoreTaskState"] == "InProgress" and task["ProgressPercentage"] < 100, task
+    ec2.get_waiter("store_image_task_complete").wait(ImageIds=[image], WaiterConfig={"Delay": 0.05, "MaxAttempts": 400})
+    assert s3.get_object_tagging(Bucket="shapes", Key=f"{image}.bin")["TagSet"] == [{"Key": "k", "Value": "v"}]
+    joined(ec2, "describe_store_image_tasks", "StoreImageTaskResults", 1)
+    restored = ec2.create_restore_image_task(Bucket="shapes", ObjectKey=f"{image}.bin", Name="shapes-restored")
+    clients.wait(region, "image_available", ImageIds=[restored["ImageId"]])
+    ec2.deregister_image(ImageId=restored["ImageId"], DeleteAssociatedSnapshots=True)
+    names = {"Bucket": "shapes", "Key": "one"}
+    s3.put_object(**names, Body=b"bytes", Tagging="a=b")
+    s3.get_object(**names)["Body"].read()
+    s3.head_object(**names)
+    s3.put_object_tagging(**names, Tagging={"TagSet": []})
+    s3.copy_object(Bucket="shapes", Key="two", CopySource=names)
+    s3.list_buckets()
+    s3.head_bucket(Bucket="shapes")
+    s3.get_bucket_location(Bucket="shapes")
+    s3.list_objects(Bucket="shapes", Delimiter="/")
+    joined(s3, "list_objects_v2", "Contents", 2, Bucket="shapes")
+    upload = {**names, "UploadId": s3.create_multipart_upload(**names)["UploadId"]}
+    tag = s3.upload_part(**upload, PartNumber=1, Body=b"part")["ETag"]
+    s3.list_parts(**upload)
+    s3.list_multipart_uploads(Bucket="shapes")
+    s3.complete_multipart_upload(**upload, MultipartUpload={"Parts": [{"PartNumber": 1, "ETag": tag}]})
+    upload = {**names, "UploadId": s3.create_multipart_upload(**names)["UploadId"]}
+    s3.abort_multipart_upload(**upload)
+    s3.delete_object(**names)
+    s3.delete_objects(Bucket="shapes", Delete={"Objects": [{"Key": "two"}, {"Key": f"{image}.bin"}]})
+    s3.delete_bucket(Bucket="shapes")
+
+
+def gone(region, image, snapshots):
+    """Everything goes."""
+    region.ec2.deregister_image(ImageId=image)
+    for snapshot in snapshots:
+        region.ec2.delete_snapshot(SnapshotId=snapshot)
+    assert region.ec2.describe_snapshots(OwnerIds=["self"])["Snapshots"] == []
+    assert region.ec2.describe_tags()["Tags"] == []
+
+
+def covered():
+    """Every operation was answered at least once."""
+    for service, names in (("ec2", EC2), ("ssm", SSM), ("s3", S3), ("ebs", EBS)):
+        missing = [name for name in names if not wire.SEEN[f"{service}:{name}"]]
+        assert not missing, f"{service}: {missing} never called"
+
+
+def nothing_else(region):
+    """What the lists above lack is refused as unknown; so they are complete."""
+    for client, names, code in (
+        (region.ec2, EC2, "InvalidAction"),
+        (region.ssm, SSM, "UnknownOperationException"),
+    ):
+        for method, operation in client.meta.method_to_api_mapping.items():
+            if operation in names or client.meta.service_model.operation_model(operation).endpoint:
+                continue
+            refused(code, getattr(client, method))
+
+
+def unknown_parameters(region):
+    """A parameter that a call does not have is refused by its name, and changes nothing."""
+    events = region.ec2.meta.events
+
+    def add(params, **_):
+        params["body"]["Colour.1.Shade"] = "red"
+
+    events.register("before-call.ec2", add)
+    for method, operation in region.ec2.meta.method_to_api_mapping.items():
+        if operation.startswith(("Describe", "Get")) and operation in EC2 and "Attribute" not in operation:
+            asked = {"LaunchTemplateName": "x"} if operation.endswith("TemplateVersions") else {}
+            if not asked:
+                message = refused("UnknownParameter", getattr(region.ec2, method), **asked)
+                assert message == "The parameter Colour.1.Shade is not recognized", message
+    refused("UnknownParameter", region.ec2.enable_ebs_encryption_by_default)
+    events.unregister("before-call.ec2", add)
+    assert region.ec2.get_ebs_encryption_by_default()["EbsEncryptionByDefault"] is False
+
+
+main()

@@ -1,0 +1,59 @@
+//! The local region, driven by clients that others wrote: boto3, held against botocore's own service models, and the
+//! aws command line.
+
+use std::time::Duration;
+
+use amiforge_emulator::{Config, Running, Windows};
+use amiforge_tests::python;
+
+/// A region with short windows: what lags behind in a real region lags behind here, but not for long.
+fn lagging() -> Windows {
+    Windows {
+        completion: Duration::from_millis(150),
+        copy: Duration::from_millis(150),
+        task: Duration::from_millis(150),
+        ..Windows::default()
+    }
+}
+
+/// Runs a script against a region of its own.
+fn script(name: &str, modules: &[&str], windows: Windows, accounts: Option<&str>) {
+    let Some(python) = python::with(modules) else { return };
+    let folder = tempfile::tempdir().expect("a scratch folder");
+    if let Some(accounts) = accounts {
+        std::fs::write(folder.path().join("accounts.json"), accounts).expect("accounts.json");
+    }
+    let mut config = Config::new(folder.path());
+    config.windows = windows;
+    let running = Running::start(config).expect("the local region starts");
+    let said = python::must(&python, &format!("local_region/{name}"), &[running.endpoint()]);
+    assert_eq!(said.lines().last(), Some("OK"), "{name}: {said}");
+}
+
+/// Another account, for what is shared.
+const OTHER: &str = r#"[{"account": "210987654321", "access_key_id": "AKIAOTHERACCOUNT0000", "secret_access_key": "other-secret"}]"#;
+
+#[test]
+fn boto3_runs_the_whole_life_of_an_ami() {
+    script("life.py", &["boto3"], lagging(), None);
+}
+
+#[test]
+fn the_aws_command_line_runs_the_whole_life_of_an_ami() {
+    script("life_cli.py", &["boto3", "awscli"], lagging(), None);
+}
+
+#[test]
+fn every_answer_is_of_the_shape_that_the_service_models_say() {
+    script("shapes.py", &["boto3"], lagging(), Some(OTHER));
+}
+
+#[test]
+fn what_aws_refuses_is_refused_with_the_same_code() {
+    script("refusals.py", &["boto3"], Windows::default(), Some(OTHER));
+}
+
+#[test]
+fn objects_of_every_size_and_name_are_kept() {
+    script("objects.py", &["boto3"], Windows::default(), Some(OTHER));
+}
