@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use amiforge_emulator::{Config, Running, Windows};
+use amiforge_emulator::{Config, Quotas, Running, Windows};
 use amiforge_tests::python;
 
 /// A region with short windows: what lags behind in a real region lags behind here, but not for long.
@@ -18,13 +18,18 @@ fn lagging() -> Windows {
 
 /// Runs a script against a region of its own.
 fn script(name: &str, modules: &[&str], windows: Windows, accounts: Option<&str>) {
+    let change = |config: &mut Config| config.windows = windows;
+    script_with(name, modules, accounts, change);
+}
+
+fn script_with(name: &str, modules: &[&str], accounts: Option<&str>, change: impl FnOnce(&mut Config)) {
     let Some(python) = python::with(modules) else { return };
     let folder = tempfile::tempdir().expect("a scratch folder");
     if let Some(accounts) = accounts {
         std::fs::write(folder.path().join("accounts.json"), accounts).expect("accounts.json");
     }
     let mut config = Config::new(folder.path());
-    config.windows = windows;
+    change(&mut config);
     let running = Running::start(config).expect("the local region starts");
     let said = python::must(&python, &format!("local_region/{name}"), &[running.endpoint()]);
     assert_eq!(said.lines().last(), Some("OK"), "{name}: {said}");
@@ -51,6 +56,14 @@ fn every_answer_is_of_the_shape_that_the_service_models_say() {
 #[test]
 fn what_aws_refuses_is_refused_with_the_same_code() {
     script("refusals.py", &["boto3"], Windows::default(), Some(OTHER));
+}
+
+#[test]
+fn answers_lag_behind_effects_and_quotas_are_kept_where_the_region_is_told_so() {
+    script_with("eventually.py", &["boto3"], None, |config| {
+        config.windows = Windows { describe_after_creation: Duration::from_millis(500), ..lagging() };
+        config.quotas = Quotas { others: Some(150), ..Quotas::default() };
+    });
 }
 
 #[test]

@@ -81,6 +81,9 @@ impl Service {
 
     /// Answers a request.
     pub(crate) async fn answer(self, world: &World, region: &Region, request: Signed) -> Response {
+        if !self.has_room(world, &request.account) {
+            return self.fail(Trouble::Throttled, &request.request_id);
+        }
         match self {
             Self::Ebs => ebs::answer(world, region, request).await,
             Self::Ec2 => ec2::answer(world, region, request).await,
@@ -88,6 +91,15 @@ impl Service {
             Self::S3 => s3::answer(world, region, request).await,
             Self::Sts => sts::answer(&request),
         }
+    }
+
+    /// Whether an account may ask once more now. EBS direct counts each of its calls by itself.
+    fn has_room(self, world: &World, account: &str) -> bool {
+        let rate = match self {
+            Self::Ec2 | Self::Ssm | Self::S3 => world.config.quotas.others,
+            Self::Ebs | Self::Sts => None,
+        };
+        world.limiter.take(self.name(), account, rate, world.now())
     }
 
     /// Refuses a request whose signature was not good.

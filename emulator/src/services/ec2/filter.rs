@@ -178,6 +178,24 @@ mod tests {
         }
     }
 
+    /// The same by trying everything.
+    fn slowly(pattern: &[Part], value: &[char]) -> bool {
+        match (pattern.split_first(), value.split_first()) {
+            (None, left) => left.is_none(),
+            (Some((Part::Many, rest)), _) => (0..=value.len()).any(|skip| slowly(rest, &value[skip..])),
+            (Some((part, rest)), Some((first, value))) => part.takes(*first) && slowly(rest, value),
+            (Some(_), None) => false,
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn wildcards_match_what_trying_everything_matches(pattern in "[ab*?\\\\]{0,8}", value in "[ab*]{0,8}") {
+            let characters: Vec<char> = value.chars().collect();
+            proptest::prop_assert_eq!(wildcard(&pattern, &value), slowly(&parts(&pattern), &characters));
+        }
+    }
+
     #[test]
     fn all_filters_and_any_value() {
         let filter = |name: &str, values: &[&str]| Filter {

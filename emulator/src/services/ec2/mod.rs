@@ -58,7 +58,7 @@ pub(crate) fn action(request: &Signed) -> String {
 #[expect(clippy::unused_async, reason = "all services are asked in the same way")]
 pub(crate) async fn answer(world: &World, region: &Region, request: Signed) -> Response {
     let id = &request.request_id;
-    match perform(world, region, &request) {
+    match apart(|| perform(world, region, &request)) {
         Ok((action, xml)) => {
             let body = Xml::document(&format!("{action}Response"), NAMESPACE, |document| {
                 document.value("requestId", id);
@@ -70,6 +70,14 @@ pub(crate) async fn answer(world: &World, region: &Region, request: Signed) -> R
             let status = StatusCode::from_u16(fault.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
             error(status, &fault.code, &fault.message, id)
         }
+    }
+}
+
+/// Calls read and write files, and to store an image all of its blocks: where the runtime can, it is told so.
+fn apart<R>(call: impl FnOnce() -> R) -> R {
+    match tokio::runtime::Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
+        Ok(tokio::runtime::RuntimeFlavor::MultiThread) => tokio::task::block_in_place(call),
+        _ => call(),
     }
 }
 

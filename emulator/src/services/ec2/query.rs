@@ -236,6 +236,19 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        #[test]
+        fn no_request_is_too_strange_to_read(text in "[A-Z.0-9=&%+\\x00-\\x7f]{0,80}") {
+            if let Ok(node) = Node::read(form_urlencoded::parse(text.as_bytes())) {
+                let params = node.params();
+                for list in params.list("A") {
+                    let _ = (list.number("B"), list.truth("C"), list.texts("D"));
+                }
+                let _ = node.end();
+            }
+        }
+    }
+
     #[test]
     fn a_name_twice_or_with_an_empty_part_is_malformed() {
         for text in ["A=1&A=2", "A..B=1", ".=1", "A.B.C.D.E.F.G.H.I.J.K.L.M=1"] {

@@ -16,7 +16,7 @@ const DAY: Duration = Duration::from_hours(24);
 struct Bench {
     world: World,
     clock: Arc<HandClock>,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl Bench {
@@ -26,7 +26,7 @@ impl Bench {
         let mut config = Config::new(folder.path());
         config.windows = windows;
         config.clock = Arc::clone(&clock) as Arc<dyn crate::clock::Clock>;
-        Self { world: World::open(config).unwrap(), clock, _folder: folder }
+        Self { world: World::open(config).unwrap(), clock, folder }
     }
 
     /// Asks as an account; the text of the answer, or the refusal.
@@ -135,7 +135,7 @@ fn protection_with_a_cooldown_lasts_a_day_longer() {
     assert_eq!(bench.code(&deregister), "OperationNotPermitted");
     bench.ask(&format!("Action=DisableImageDeregistrationProtection&ImageId={id}")).unwrap();
     assert_eq!(word(), "disabled-with-cooldown");
-    bench.clock.advance(DAY - Duration::from_secs(1));
+    bench.clock.advance(Duration::from_secs(24 * 3600 - 1));
     // To say it again does not begin the day anew.
     bench.ask(&format!("Action=DisableImageDeregistrationProtection&ImageId={id}")).unwrap();
     assert_eq!(bench.code(&deregister), "OperationNotPermitted");
@@ -259,10 +259,11 @@ fn everything_is_there_after_opening_again() {
         "Action=DescribeLaunchTemplateVersions&LaunchTemplateVersion.1=$Latest",
     ];
     let before: Vec<_> = asked.iter().map(|text| bench.ask(text).unwrap()).collect();
-    let Bench { world, clock, _folder } = bench;
+    let Bench { world, clock, folder } = bench;
     let config = world.config.clone();
     drop(world);
-    let again = Bench { world: World::open(config).unwrap(), clock, _folder };
+    let again = Bench { world: World::open(config).unwrap(), clock, folder };
+    assert!(again.folder.path().is_dir());
     let after: Vec<_> = asked.iter().map(|text| again.ask(text).unwrap()).collect();
     assert_eq!(after, before);
 }

@@ -198,6 +198,13 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        #[test]
+        fn no_body_is_too_strange_to_take_apart(text in "[0-9a-f;\\r\\n:x]{0,60}", step in 1_usize..9) {
+            let _ = unsigned(&text, step);
+        }
+    }
+
     #[test]
     fn a_body_that_ends_early_is_incomplete() {
         for text in ["", "5\r\nhel", "5\r\nhello\r\n", "5\r\nhello\r\n0\r\nx:y\r\n"] {

@@ -77,24 +77,54 @@ struct Asked<'a> {
     subresource: Option<&'static str>,
 }
 
-/// A word for what a request asks for.
+/// The name of what a request asks for.
 pub(crate) fn action(request: &Signed) -> String {
     let host = request.header("host").unwrap_or_default();
-    let Ok(address) = Address::read(request.parts.uri.path(), host) else {
-        return request.parts.method.to_string();
-    };
+    let method = request.parts.method.as_str();
+    let Ok(address) = Address::read(request.parts.uri.path(), host) else { return method.to_owned() };
     let query = request.query();
-    let subresource = SUBRESOURCES.into_iter().find(|name| query.iter().any(|(other, _)| other == name));
-    let place = match (&address.bucket, &address.key) {
-        (None, _) => "Buckets",
-        (Some(_), None) => "Bucket",
-        (Some(_), Some(_)) => "Object",
+    let has = |name: &str| query.iter().any(|(other, _)| other == name);
+    let subresource = SUBRESOURCES.into_iter().find(|name| has(name));
+    let form = if has("list-type") { Form::Second } else { Form::First };
+    let copies = request.header("x-amz-copy-source").is_some();
+    let name = match (&address.bucket, &address.key) {
+        (None, _) => (method == "GET").then_some("ListBuckets"),
+        (Some(_), None) => bucket_action(method, subresource, form),
+        (Some(_), Some(_)) => object_action(method, subresource, copies),
     };
-    format!(
-        "{}{place}{}",
-        request.parts.method,
-        subresource.map(|name| format!("?{name}")).unwrap_or_default()
-    )
+    name.unwrap_or(method).to_owned()
+}
+
+fn bucket_action(method: &str, subresource: Option<&str>, form: Form) -> Option<&'static str> {
+    Some(match (method, subresource) {
+        ("GET", None) if form == Form::Second => "ListObjectsV2",
+        ("GET", None) => "ListObjects",
+        ("GET", Some("location")) => "GetBucketLocation",
+        ("GET", Some("uploads")) => "ListMultipartUploads",
+        ("HEAD", None) => "HeadBucket",
+        ("PUT", None) => "CreateBucket",
+        ("DELETE", None) => "DeleteBucket",
+        ("POST", Some("delete")) => "DeleteObjects",
+        _ => return None,
+    })
+}
+
+fn object_action(method: &str, subresource: Option<&str>, copies: bool) -> Option<&'static str> {
+    Some(match (method, subresource) {
+        ("GET", None) => "GetObject",
+        ("HEAD", None) => "HeadObject",
+        ("DELETE", None) => "DeleteObject",
+        ("PUT", None) if copies => "CopyObject",
+        ("PUT", None) => "PutObject",
+        ("GET", Some("tagging")) => "GetObjectTagging",
+        ("PUT", Some("tagging")) => "PutObjectTagging",
+        ("POST", Some("uploads")) => "CreateMultipartUpload",
+        ("PUT", Some("uploadId")) => "UploadPart",
+        ("POST", Some("uploadId")) => "CompleteMultipartUpload",
+        ("DELETE", Some("uploadId")) => "AbortMultipartUpload",
+        ("GET", Some("uploadId")) => "ListParts",
+        _ => return None,
+    })
 }
 
 /// Answers a request.

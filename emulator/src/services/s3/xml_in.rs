@@ -119,6 +119,13 @@ mod tests {
         assert_eq!(read.children[0].text_of("PartNumber"), Some("1"));
     }
 
+    proptest::proptest! {
+        #[test]
+        fn no_document_is_too_strange_to_read(text in "[<>/!?a&;#x1 \\-\"\u{e9}]{0,60}") {
+            let _ = Element::read(&text);
+        }
+    }
+
     #[test]
     fn what_is_not_well_formed_is_refused() {
         let deep = "<a>".repeat(40);
