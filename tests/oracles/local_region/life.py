@@ -1,6 +1,7 @@
 """The whole life of an AMI, with boto3: from blocks to an image, shared, copied, rolled out, stored, and gone."""
 
 import datetime
+import time
 import uuid
 
 import clients
@@ -226,6 +227,7 @@ def until(done, seconds=20):
             if "NotFound" not in str(error):
                 raise
         assert datetime.datetime.now() < end, "it never came true"
+        time.sleep(0.05)
 
 
 def store_and_restore(here, there, id, blocks):
