@@ -111,6 +111,8 @@ pub struct Quotas {
     pub lists: Option<u32>,
     /// Snapshots of an account that are pending at a time.
     pub pending: Option<u32>,
+    /// Images of an account that everybody may launch, in a region.
+    pub public_images: Option<u32>,
     /// EC2, SSM and S3 requests a second and account.
     pub others: Option<u32>,
 }
@@ -127,6 +129,7 @@ impl Quotas {
             gets_of_snapshot: Some(1000),
             lists: Some(50),
             pending: Some(100),
+            public_images: Some(5),
             others: Some(100),
         }
     }

@@ -2,7 +2,7 @@
 
 use super::call::Call;
 use super::fault::Fault;
-use super::image::{Image, State};
+use super::image::{Image, Life, State};
 use super::permission::{Change, Grants, Reach};
 use super::register::MAX_DESCRIPTION;
 use super::settings;
@@ -190,6 +190,15 @@ fn check_public(call: &Call<'_>, image: &Image) -> Result<(), Fault> {
     if image.is_encrypted() {
         let message = format!("The image {} has encrypted snapshots and cannot be made public", image.id);
         return Err(Fault::new("InvalidParameter", message));
+    }
+    let Some(most) = call.world.config.quotas.public_images else { return Ok(()) };
+    let public = |other: &Image| {
+        other.owner == call.account && other.grants.is_public() && other.life != Life::Deregistered
+    };
+    let count = call.state().images.all().iter().filter(|(_, other)| public(other)).count();
+    if !image.grants.is_public() && count >= most as usize {
+        let message = format!("An account may have at most {most} public images in a region");
+        return Err(Fault::new("ResourceLimitExceeded", message));
     }
     Ok(())
 }

@@ -5,8 +5,8 @@ use super::fault::Fault;
 use super::filter::{self, Field};
 use crate::services::xml::Xml;
 
-/// Regions that are always shown, besides those that have been used.
-const REGIONS: [&str; 2] = ["local", "local-2"];
+/// How many local regions are always shown, besides those that have been used: `local`, `local-2`, ...
+const SHOWN: usize = 9;
 
 /// `DescribeRegions`.
 pub(crate) fn describe(call: &Call<'_>) -> Result<Xml, Fault> {
@@ -15,7 +15,8 @@ pub(crate) fn describe(call: &Call<'_>) -> Result<Xml, Fault> {
     params.truth("AllRegions")?;
     let known = |name: &str| matches!(name, "endpoint" | "opt-in-status" | "region-name");
     let filters = filter::read(&params, known)?;
-    let mut names: Vec<String> = REGIONS.iter().map(|&name| name.to_owned()).collect();
+    let mut names = vec!["local".to_owned()];
+    names.extend((2..=SHOWN).map(|number| format!("local-{number}")));
     names.extend(call.world.used_regions());
     names.sort();
     names.dedup();

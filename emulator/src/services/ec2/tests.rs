@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::*;
 use crate::account::ACCOUNT;
 use crate::clock::{HandClock, Moment};
-use crate::config::{Config, Windows};
+use crate::config::{Config, Quotas, Windows};
 use crate::state::snapshot::{Outcome, Shared, Snapshot};
 
 const OTHER: &str = "210987654321";
@@ -21,10 +21,15 @@ struct Bench {
 
 impl Bench {
     fn new(windows: Windows) -> Self {
+        Self::with(windows, Quotas::default())
+    }
+
+    fn with(windows: Windows, quotas: Quotas) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(HandClock::new(Moment::parse("2026-11-21T12:00:00Z").unwrap()));
         let mut config = Config::new(folder.path());
         config.windows = windows;
+        config.quotas = quotas;
         config.clock = Arc::clone(&clock) as Arc<dyn crate::clock::Clock>;
         Self { world: World::open(config).unwrap(), clock, folder }
     }
@@ -227,6 +232,20 @@ fn too_many_copies_at_a_time_are_refused() {
     assert_eq!(bench.code(&copy), "ResourceLimitExceeded");
     bench.clock.advance(Duration::from_secs(5));
     assert_eq!(bench.code(&copy), "ok");
+}
+
+#[test]
+fn an_account_has_so_many_public_images_and_no_more() {
+    let quotas = Quotas { public_images: Some(2), ..Quotas::default() };
+    let bench = Bench::with(Windows::default(), quotas);
+    let ids = ["one", "two", "three"].map(|name| bench.image(name));
+    let publish =
+        |id: &str| format!("Action=ModifyImageAttribute&ImageId={id}&LaunchPermission.Add.1.Group=all");
+    let codes: Vec<_> = ids.iter().map(|id| bench.code(&publish(id))).collect();
+    assert_eq!(codes, ["ok", "ok", "ResourceLimitExceeded"]);
+    assert_eq!(bench.code(&publish(&ids[0])), "ok");
+    bench.ask(&format!("Action=DeregisterImage&ImageId={}", ids[0])).unwrap();
+    assert_eq!(bench.code(&publish(&ids[2])), "ok");
 }
 
 #[test]
