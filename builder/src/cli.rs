@@ -52,9 +52,13 @@ pub(crate) enum Command {
     Verify(cmd::verify::Args),
     Repro(cmd::repro::Args),
     #[cfg(feature = "aws")]
+    Publish(Box<cmd::publish::Args>),
+    #[cfg(feature = "aws")]
     Upload(cmd::upload::Args),
     #[cfg(feature = "aws")]
     Download(cmd::download::Args),
+    #[cfg(feature = "aws")]
+    Register(Box<cmd::register::Args>),
     Schema(cmd::schema::Args),
     Docs(cmd::docs::Args),
 }

@@ -73,6 +73,17 @@ impl Ui {
         Out { stdout: io::BufWriter::new(io::stdout().lock()), closed: &self.closed }
     }
 
+    /// Asks a question that is answered with yes or no; nothing where nobody can answer.
+    pub(crate) fn ask(&self, question: &str) -> Option<bool> {
+        if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+            return None;
+        }
+        self.steps.around(|| say(&format!("{question} [y/N] ")));
+        let mut answer = String::new();
+        io::stdin().read_line(&mut answer).ok()?;
+        Some(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
+    }
+
     /// One line of result.
     pub(crate) fn line(&self, line: impl fmt::Display) -> Result<(), Failure> {
         let mut out = self.out();

@@ -4,7 +4,7 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use amiforge::publish::aws::{Config, EbsClient, Keys, Place, SnapshotsClient};
+use amiforge::publish::aws::{Config, EbsClient, Ec2Client, Keys, Place};
 use amiforge::publish::backoff::Pace;
 use amiforge::publish::services::Services;
 use anyhow::Context as _;
@@ -76,13 +76,23 @@ impl Args {
 
 impl Region {
     /// The services of the region.
-    pub(crate) fn services(&self) -> Services<EbsClient, SnapshotsClient> {
+    pub(crate) fn services(&self) -> Services<EbsClient, Ec2Client> {
         Services {
             ebs: Arc::new(self.config.ebs()),
-            ec2: Arc::new(self.config.snapshots()),
+            ec2: Arc::new(self.config.ec2()),
             pace: Pace::default(),
             region: self.config.region().to_owned(),
         }
+    }
+
+    /// Its name.
+    pub(crate) fn name(&self) -> &str {
+        self.config.region()
+    }
+
+    /// What clients of further regions are made from.
+    pub(crate) fn config(&self) -> &Config {
+        &self.config
     }
 
     /// Runs work to its end.
@@ -100,6 +110,12 @@ pub(crate) fn remote(text: &str) -> Result<String, String> {
         }
         _ => Err("neither `snap-…` nor `ami-…`".to_owned()),
     }
+}
+
+/// The region as far as it is known without looking into files or asking anybody.
+pub(crate) fn named_region(args: &Args) -> Option<String> {
+    let set = |name| std::env::var(name).ok().filter(|region| !region.is_empty());
+    args.region.clone().or_else(|| set("AWS_REGION")).or_else(|| set("AWS_DEFAULT_REGION"))
 }
 
 /// `local`, or `local-` and a number.

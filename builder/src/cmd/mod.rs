@@ -1,6 +1,8 @@
 //! The commands, one per file: arguments → one library call → words. Only here and in `main` are errors `anyhow`.
 
 #[cfg(feature = "aws")]
+pub(crate) mod ami;
+#[cfg(feature = "aws")]
 pub(crate) mod aws;
 pub(crate) mod build;
 pub(crate) mod diff;
@@ -9,6 +11,12 @@ pub(crate) mod docs;
 pub(crate) mod download;
 pub(crate) mod inspect;
 pub(crate) mod new;
+#[cfg(feature = "aws")]
+mod plan;
+#[cfg(feature = "aws")]
+pub(crate) mod publish;
+#[cfg(feature = "aws")]
+pub(crate) mod register;
 pub(crate) mod repro;
 pub(crate) mod schema;
 #[cfg(feature = "aws")]
@@ -83,9 +91,13 @@ pub(crate) fn run(command: Command, ui: &Ui) -> Outcome {
         Command::Verify(args) => verify::run(&args, ui),
         Command::Repro(args) => repro::run(&args, ui),
         #[cfg(feature = "aws")]
+        Command::Publish(args) => publish::run(&args, ui),
+        #[cfg(feature = "aws")]
         Command::Upload(args) => upload::run(&args, ui),
         #[cfg(feature = "aws")]
         Command::Download(args) => download::run(&args, ui),
+        #[cfg(feature = "aws")]
+        Command::Register(args) => register::run(&args, ui),
         Command::Schema(args) => schema::run(&args, ui),
         Command::Docs(args) => docs::run(&args, ui),
     }

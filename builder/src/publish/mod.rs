@@ -4,6 +4,7 @@
 //! Everything but [`aws`] speaks of the service through the traits of [`api`]; errors are told apart by
 //! [`fault::FaultKind`], repeated by [`retry`] and by nothing else. Facts of the service stand where they are used.
 
+pub mod ami;
 pub mod api;
 pub mod aws;
 pub mod backoff;
@@ -14,6 +15,7 @@ pub mod flow;
 pub mod folder;
 pub mod journal;
 mod parent;
+pub mod plan;
 mod prove;
 mod readback;
 mod reader;

@@ -29,6 +29,8 @@ pub enum Step {
     Read,
     /// Asks EC2 for something that may not be known there yet.
     AskFresh,
+    /// Deletes something whose users were deleted a moment ago.
+    Delete,
     /// Any other call that may be repeated and whose object should be there.
     Ask,
 }
@@ -98,6 +100,7 @@ impl Step {
             (FaultKind::Throttled | FaultKind::Service | FaultKind::Transport | FaultKind::TimedOut, _)
             | (FaultKind::BodyUnread, Self::Put { .. })
             | (FaultKind::Pending, Self::Start)
+            | (FaultKind::InUse, Self::Delete)
             | (FaultKind::NotFound, Self::Read | Self::AskFresh) => Answer::Again,
             (FaultKind::NotFound, Self::Put { born }) if now.saturating_sub(born) < FRESH => Answer::Again,
             // Credentials that have just expired are fetched anew for the next call.
@@ -219,5 +222,11 @@ mod tests {
         assert_eq!(run(PUT, FaultKind::BodyUnread, 3), Ok(4));
         assert_eq!(run(Step::Start, FaultKind::BodyUnread, 3).unwrap_err().tries, 1);
         assert_eq!(run(Step::Start, FaultKind::Pending, 3), Ok(4));
+    }
+
+    #[test]
+    fn what_is_still_in_use_is_deleted_later() {
+        assert_eq!(run(Step::Delete, FaultKind::InUse, 3), Ok(4));
+        assert_eq!(run(Step::Ask, FaultKind::InUse, 1).unwrap_err().tries, 1);
     }
 }

@@ -5,6 +5,7 @@
 //! them, because it learns new ones before we do.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::future::Future;
 
 use super::Snapshots;
@@ -310,6 +311,15 @@ pub enum Grantee {
     Organization(String),
     /// An organisational unit, by its ARN.
     OrganizationalUnit(String),
+}
+
+impl fmt::Display for Grantee {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Everybody => f.write_str("all"),
+            Self::Account(id) | Self::Organization(id) | Self::OrganizationalUnit(id) => f.write_str(id),
+        }
+    }
 }
 
 /// A copy to make.

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Mistake, Wanted, partition, region};
+use crate::publish::api::Encryption;
 
 /// Encryption that is asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,6 +16,16 @@ pub enum KeyOf {
     Default,
     /// With a key, by its ARN.
     Arn(String),
+}
+
+impl From<KeyOf> for Encryption {
+    fn from(key: KeyOf) -> Self {
+        match key {
+            KeyOf::Account => Self::AsAccount,
+            KeyOf::Default => Self::DefaultKey,
+            KeyOf::Arn(arn) => Self::Key(arn),
+        }
+    }
 }
 
 /// A copy in another region.

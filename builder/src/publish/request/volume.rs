@@ -153,6 +153,16 @@ pub enum ContentOf {
     EmptyEncrypted,
 }
 
+impl ContentOf {
+    /// The snapshot, of one that is there.
+    pub fn snapshot(&self) -> Option<String> {
+        match self {
+            Self::Snapshot(id) => Some(id.clone()),
+            _ => None,
+        }
+    }
+}
+
 /// A volume besides the root.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Further {

@@ -1,0 +1,236 @@
+//! What `register` and `publish` share: the arguments that say what an AMI shall be, and the words for what went wrong.
+
+use std::path::PathBuf;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use amiforge::publish::ami::AmiError;
+use amiforge::publish::api::ec2::Cooldown;
+use amiforge::publish::error::PublishError;
+use amiforge::publish::fault::FaultKind;
+use amiforge::publish::folder::FolderError;
+use amiforge::publish::request::{
+    Architecture, Audience, BootMode, Imds, Request, Snapshots, Subject, Tpm, Wanted, check,
+};
+use amiforge::publish::retry::GaveUp;
+use amiforge::publish::source::Source;
+use amiforge::publish::{ami, upload};
+
+use super::Failure;
+use crate::ui::Ui;
+
+/// What an AMI shall be.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "AMI")]
+#[group(skip)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
+pub(crate) struct Args {
+    /// Name, unique in the account and region [default: the image's name and version]
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+
+    /// Description [default: the image's name and version]
+    #[arg(long, value_name = "TEXT")]
+    description: Option<String>,
+
+    /// Architecture [default: the bundle's]
+    #[arg(long, value_name = "ARCH", value_parser = ["x86_64", "arm64"])]
+    arch: Option<String>,
+
+    /// Boot mode [default: what the partitions allow: an ESP is for UEFI, a BIOS boot partition for BIOS]
+    #[arg(long, value_name = "MODE", value_parser = ["uefi", "uefi-preferred", "legacy-bios"])]
+    boot_mode: Option<String>,
+
+    /// Give machines a NitroTPM 2.0
+    #[arg(long)]
+    tpm: bool,
+
+    /// UEFI variables, as `uefivars -o aws` or `virt-fw-vars --output-aws` write them
+    #[arg(long, value_name = "FILE")]
+    uefi_data: Option<PathBuf>,
+
+    /// Let launches decide whether the metadata service demands tokens; without this it does (IMDSv2)
+    #[arg(long)]
+    allow_imdsv1: bool,
+
+    /// Name of the root device [default: /dev/xvda]
+    #[arg(long, value_name = "DEVICE")]
+    root_device: Option<String>,
+
+    /// Settings of the root volume, such as `gp3,size=16GiB,iops=4000,throughput=250,keep` [default: gp3]
+    #[arg(long, value_name = "SETTINGS")]
+    root_volume: Option<String>,
+
+    /// A further volume: `/dev/sdb=bundle:DIR`, `/dev/sdc=empty:100GiB,gp3`, `/dev/sdd=snapshot:snap-…`, each with
+    /// settings after commas; may be given often
+    #[arg(long = "volume", value_name = "VOLUME")]
+    volumes: Vec<String>,
+
+    /// Tag of the AMI and of its snapshots; may be given often
+    #[arg(long = "tag", value_name = "KEY=VALUE")]
+    tags: Vec<String>,
+
+    /// When it counts as deprecated: a day, a moment (RFC 3339), or a number of days such as `365d`
+    #[arg(long, value_name = "WHEN")]
+    deprecate: Option<String>,
+
+    /// Protect it from being deregistered; `cooldown`: for a day after the protection is taken off, too
+    #[arg(long, value_name = "HOW", value_parser = ["now", "cooldown"], num_args = 0..=1, default_missing_value = "now", require_equals = true)]
+    protect: Option<String>,
+
+    /// Let others launch it: accounts, and ARNs of organisations and organisational units
+    #[arg(long, value_name = "WHO", value_delimiter = ',')]
+    share: Vec<String>,
+
+    /// Let the accounts use the snapshots too, which copying needs
+    #[arg(long)]
+    share_snapshots: bool,
+
+    /// Let everybody launch it; asks before it does, on a terminal
+    #[arg(long)]
+    public: bool,
+
+    /// Do not ask
+    #[arg(long)]
+    yes: bool,
+}
+
+impl Args {
+    /// What is asked for, without what only one of the commands has.
+    pub(crate) fn wanted(&self) -> Wanted {
+        Wanted {
+            name: self.name.clone(),
+            description: self.description.clone(),
+            architecture: self.arch.as_deref().and_then(Architecture::from_word),
+            boot_mode: self.boot_mode.as_deref().and_then(BootMode::from_word),
+            tpm: if self.tpm { Tpm::V2 } else { Tpm::None },
+            uefi_data: self.uefi_data.clone(),
+            imds: if self.allow_imdsv1 { Imds::Any } else { Imds::V2 },
+            root_device: self.root_device.clone(),
+            root_volume: self.root_volume.clone(),
+            volumes: self.volumes.clone(),
+            tags: self.tags.clone(),
+            deprecate: self.deprecate.clone(),
+            protection: self.protect.as_deref().map(|how| match how {
+                "cooldown" => Cooldown::Day,
+                _ => Cooldown::None,
+            }),
+            share: self.share.clone(),
+            audience: if self.public { Audience::Public } else { Audience::Named },
+            snapshots: if self.share_snapshots { Snapshots::Shared } else { Snapshots::Kept },
+            ..Wanted::default()
+        }
+    }
+
+    /// Asks before something becomes public.
+    pub(crate) fn confirm(&self, request: &Request, ui: &Ui) -> Result<(), Failure> {
+        if !self.public || self.yes {
+            return Ok(());
+        }
+        let question = format!(
+            "Everybody, with any AWS account, will be able to launch `{}` and read all that it holds. Make it public?",
+            request.name
+        );
+        match ui.ask(&question) {
+            Some(true) => Ok(()),
+            Some(false) => Err(Failure::usage(anyhow::anyhow!("`{}` was not to be public", request.name))),
+            None => Err(Failure::usage(anyhow::anyhow!(
+                "`--public` asks before it acts, and there is no terminal"
+            ))
+            .hint("add `--yes`")),
+        }
+    }
+}
+
+/// What is known of an image that is a bundle or a raw file.
+pub(crate) fn subject(source: &Source) -> Subject {
+    let gib = Some(u64::from(source.volume_gib()));
+    let Some(manifest) = source.manifest() else {
+        return Subject { gib, ..Subject::default() };
+    };
+    let architecture = Architecture::from_word(&manifest.origin.arch);
+    Subject {
+        name: Some(manifest.origin.name.clone()),
+        version: manifest.origin.version.clone(),
+        content: manifest.merkle_root.to_string().get(..12).map(str::to_owned),
+        architecture,
+        boot_mode: architecture.and_then(|architecture| BootMode::of_manifest(manifest, architecture)),
+        gib,
+        tags: ami::digests(source),
+    }
+}
+
+/// The request, or every mistake in what is asked for.
+pub(crate) fn request(
+    wanted: &Wanted,
+    subject: &Subject,
+    region: &str,
+    cannot: &str,
+) -> Result<Request, Failure> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs() as i64);
+    check(wanted, subject, region, now)
+        .map_err(|mistakes| Failure::usage(anyhow::Error::from(mistakes).context(cannot.to_owned())))
+}
+
+/// A failure with what to do about it. `again` is the command, `abandon` the one that takes back what was made.
+pub(crate) fn failure(error: AmiError, cannot: String, abandon: Option<&str>) -> Failure {
+    let hint = hint(&error, abandon);
+    let failure = Failure::from(anyhow::Error::from(error).context(cannot));
+    match hint {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
+}
+
+fn hint(error: &AmiError, abandon: Option<&str>) -> Option<String> {
+    let go_on = || match abandon {
+        Some(abandon) => format!("the same command goes on where it was; `{abandon}` deletes what was made"),
+        None => "the same command goes on where it was".to_owned(),
+    };
+    Some(match error {
+        AmiError::Differs { .. } => {
+            "choose another `--name` (or `version` in the recipe): a name can be used only once in an account and region"
+                .to_owned()
+        }
+        AmiError::PublicBlocked { region } => format!(
+            "`aws ec2 disable-image-block-public-access --region {region}` takes the block off (it may take ten minutes)"
+        ),
+        AmiError::Encrypted { .. } => {
+            "name a key of your own (`--kms-key`, `--copy-kms`) whose policy allows the others its use, or leave the sharing out"
+                .to_owned()
+        }
+        AmiError::NoSuchRegion { region } => {
+            format!("is `{region}` spelled right, and enabled for the account?")
+        }
+        AmiError::OtherPublish { .. } => match abandon {
+            Some(abandon) => format!("finish that one with its own command, or delete what it made with `{abandon}`"),
+            None => "finish that one with its own command".to_owned(),
+        },
+        AmiError::Folder(FolderError::Busy { .. })
+        | AmiError::Upload { source: PublishError::Folder(FolderError::Busy { .. }), .. } => {
+            "wait for the other command, or stop it: nothing is lost by that".to_owned()
+        }
+        AmiError::Call { source, .. } | AmiError::Upload { source: PublishError::Call { source, .. }, .. } => {
+            denied(source).unwrap_or_else(go_on)
+        }
+        AmiError::Upload { .. } | AmiError::StillPending { .. } | AmiError::Interrupted | AmiError::Failed { .. } => go_on(),
+        _ => return None,
+    })
+}
+
+fn denied(gave_up: &GaveUp) -> Option<String> {
+    match gave_up.fault.kind {
+        FaultKind::NoCredentials => Some(
+            "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, choose a `--profile`, or run `aws sso login`"
+                .to_owned(),
+        ),
+        FaultKind::Denied => {
+            Some("`amiforge publish … --dry-run` prints the IAM policy that is needed".to_owned())
+        }
+        _ => None,
+    }
+}
+
+/// How an upload is done where nobody says otherwise: a local region has no quota to stay under.
+pub(crate) fn rate(given: Option<u32>, local: bool) -> u32 {
+    given.unwrap_or(if local { 0 } else { upload::Options::default().rate })
+}

@@ -1,0 +1,92 @@
+//! `amiforge publish --dry-run`: what would be done, in words or as JSON.
+
+use std::io::Write as _;
+use std::path::Path;
+
+use amiforge::image::{Block, BlockMap};
+use amiforge::publish::plan::{self, Known, Parent, Plan, Volume};
+use amiforge::publish::request::{ContentOf, Request};
+use amiforge::publish::source::Source;
+use anyhow::Context as _;
+
+use super::{Done, Failure, Outcome};
+use crate::ui::{Bytes, Ui, written};
+
+/// Shows the plan of a request.
+pub(super) fn show(
+    request: &Request,
+    root: &Source,
+    parent_bundle: Option<&Path>,
+    parent: Parent,
+    ui: &Ui,
+) -> Outcome {
+    let mut volumes = vec![volume(root)];
+    if let Some(bundle) = parent_bundle {
+        let before = Source::open(bundle).with_context(|| format!("cannot read `{}`", bundle.display()))?;
+        if let (Some(before), Some(after)) = (before.manifest(), root.manifest()) {
+            volumes[0] = changed(&before.blocks, &after.blocks, root);
+        }
+    }
+    for further in &request.volumes {
+        if let ContentOf::Bundle(path) = &further.content {
+            let source = Source::open(path).with_context(|| format!("cannot read `{}`", path.display()))?;
+            volumes.push(volume(&source));
+        }
+    }
+    let plan = plan::plan(request, &volumes, parent);
+    if ui.json() {
+        ui.object(&plan)?;
+    } else {
+        words(&plan, ui)?;
+    }
+    Ok(Done::Well)
+}
+
+fn volume(source: &Source) -> Volume {
+    let path = source.name();
+    match source.manifest() {
+        Some(manifest) => {
+            let (data, all) = (manifest.without_zero.blocks, manifest.without_free.blocks);
+            Volume { path, data, zero: all.saturating_sub(data), known: Known::Exactly }
+        }
+        None => Volume { path, data: BlockMap::count_for(source.size()), zero: 0, known: Known::AtMost },
+    }
+}
+
+/// The blocks that differ from a parent. One that turned zero has to be written.
+fn changed(before: &BlockMap, after: &BlockMap, source: &Source) -> Volume {
+    let before = before.iter().map(Block::digest).chain(std::iter::repeat(Block::Zero.digest()));
+    let differ = after.iter().zip(before).filter(|(now, then)| *now != Block::Free && now.digest() != *then);
+    Volume { path: source.name(), data: differ.count() as u64, zero: 0, known: Known::Exactly }
+}
+
+fn words(plan: &Plan, ui: &Ui) -> Result<(), Failure> {
+    let mut out = ui.out();
+    let mut print = || {
+        writeln!(out, "`{}` in {}", plan.name, plan.region)?;
+        if !plan.copies.is_empty() {
+            writeln!(out, "copied to {}", plan.copies.join(", "))?;
+        }
+        writeln!(out, "{} blocks, {}, are sent", plan.blocks, Bytes(plan.bytes))?;
+        writeln!(out, "\ncalls:")?;
+        for call in &plan.calls {
+            let count = call.count.map_or_else(|| "some".to_owned(), |count| count.to_string());
+            writeln!(out, "  {:>8} {:<42} {:<16} {}", count, call.action, call.region, call.purpose)?;
+        }
+        writeln!(out, "\nestimate of the cost ({}):", plan.prices)?;
+        for line in &plan.cost {
+            let every = match line.every {
+                plan::Every::Once => "once",
+                plan::Every::Month => "a month",
+            };
+            writeln!(out, "  {:>10.4} {every:<8} {}", line.usd, line.what)?;
+        }
+        writeln!(out, "\nnot known without asking:")?;
+        for unknown in &plan.unknown {
+            writeln!(out, "  {unknown}")?;
+        }
+        writeln!(out, "\nIAM policy:\n{:#}", plan.policy)?;
+        out.flush()
+    };
+    written(print())
+}

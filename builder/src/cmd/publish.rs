@@ -1,0 +1,311 @@
+//! `amiforge publish`: from a bundle to an AMI that is shared and copied.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use amiforge::publish::ami::{self, AmiError, Deleted, Job, Origin, Published};
+use amiforge::publish::request::{KeyOf, Request, Wanted};
+use amiforge::publish::source::Source;
+use amiforge::publish::upload::{self, ParentChoice};
+use amiforge_formats::digest::BLOCK;
+use anyhow::Context as _;
+use serde::Serialize;
+
+use super::ami as words;
+use super::{Done, Failure, Outcome, aws, plan};
+use crate::ui::{Bytes, Ui};
+
+/// Publish a bundle as an AMI: upload, register, tag, share, copy
+///
+/// Can be stopped at any moment, by a power cut too: the same command goes on where it was, also on another host if the
+/// bundle and the folder `BUNDLE.publish` beside it are moved there. `--abandon` deletes what it has made so far.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  amiforge publish out/web --region eu-west-1 --copy-to eu-central-1,us-east-1\n  \
+    amiforge publish out/web --region eu-west-1 --parent auto --share 111122223333 --dry-run\n  \
+    amiforge publish out/web --region local"
+)]
+pub(crate) struct Args {
+    /// The bundle, or a raw disk image
+    pub(crate) image: PathBuf,
+
+    /// Print what would be done, what it costs about and the IAM policy that it needs; calls nothing
+    #[arg(long, conflicts_with = "abandon")]
+    dry_run: bool,
+
+    /// Delete what a publish that was not finished has made: copies, AMI, snapshots
+    #[arg(long)]
+    abandon: bool,
+
+    #[command(flatten)]
+    ami: words::Args,
+
+    #[command(flatten)]
+    upload: Upload,
+
+    #[command(flatten)]
+    copying: Copying,
+
+    #[command(flatten)]
+    aws: aws::Args,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Upload")]
+#[group(skip)]
+struct Upload {
+    /// Continue a published snapshot, sending only what changed: `auto` (the newest of this image's name), `snap-…` or
+    /// `ami-…`
+    #[arg(long, value_name = "PARENT")]
+    parent: Option<ParentChoice>,
+
+    /// The bundle (or its manifest) that the parent was made from, so that the parent need not be read
+    #[arg(long, value_name = "BUNDLE", requires = "parent")]
+    parent_bundle: Option<PathBuf>,
+
+    /// Encrypt the snapshots with the account's default key
+    #[arg(long, conflicts_with = "kms_key")]
+    encrypt: bool,
+
+    /// Encrypt the snapshots with this key (an ARN)
+    #[arg(long, value_name = "ARN")]
+    kms_key: Option<String>,
+
+    /// Blocks sent in a second at most, 0 for no limit [default: 950, what a snapshot takes; a local region: 0]
+    #[arg(long, value_name = "N")]
+    max_rate: Option<u32>,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Copies")]
+#[group(skip)]
+struct Copying {
+    /// Copy the AMI to these regions, all at once
+    #[arg(long, value_name = "REGION", value_delimiter = ',')]
+    copy_to: Vec<String>,
+
+    /// Encrypt the copy in a region with this key; may be given often
+    #[arg(long, value_name = "REGION=ARN", value_delimiter = ',')]
+    copy_kms: Vec<String>,
+
+    /// Encrypt every copy, with the account's default key of its region unless `--copy-kms` names one
+    #[arg(long)]
+    encrypt_copies: bool,
+
+    /// Minutes to wait for a copy
+    #[arg(long, value_name = "N", default_value_t = 360)]
+    copy_wait: u64,
+}
+
+/// What `--json` shows.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Shown<'a> {
+    image_id: &'a str,
+    snapshot_id: Option<&'a str>,
+    snapshot_ids: Vec<String>,
+    region: &'a str,
+    name: &'a str,
+    adopted: bool,
+    blocks_sent: u64,
+    bytes_sent: u64,
+    copies: Vec<CopyShown<'a>>,
+    ledger: String,
+    seconds: f64,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct CopyShown<'a> {
+    region: &'a str,
+    image_id: Option<&'a str>,
+    snapshot_ids: &'a [String],
+    error: Option<String>,
+}
+
+/// Runs the command.
+pub(crate) fn run(args: &Args, ui: &Ui) -> Outcome {
+    let begun = Instant::now();
+    let interrupt = super::stop_on_signals()?;
+    if args.abandon {
+        return abandon(args, &interrupt, ui);
+    }
+    let source = Source::open(&args.image).with_context(|| args.cannot())?;
+    let subject = words::subject(&source);
+    let check = |region: &str| words::request(&args.wanted(), &subject, region, &args.cannot());
+    // What is mistaken is told before anything is called, or started.
+    let offline = aws::named_region(&args.aws);
+    let early = offline.as_deref().map(check).transpose()?;
+    if args.dry_run {
+        let request = early.ok_or_else(|| {
+            Failure::usage(anyhow::anyhow!("a dry run calls nothing, so it has to be told the region"))
+                .hint("add `--region eu-west-1`, or set AWS_REGION")
+        })?;
+        return plan::show(&request, &source, args.upload.parent_bundle.as_deref(), args.parent(), ui);
+    }
+    let connected = args.aws.connect()?;
+    let request = check(connected.name())?;
+    args.ami.confirm(&request, ui)?;
+    let services = connected.services();
+    let job = args.job(request);
+    let work = ami::publish(&services, connected.config(), &job, ui, &interrupt);
+    let published = connected.block_on(work).map_err(|error| args.failure(error))?;
+    show(&published, &job.request, begun.elapsed().as_secs_f64(), ui)?;
+    finish(published, args)
+}
+
+impl Args {
+    fn wanted(&self) -> Wanted {
+        Wanted {
+            encryption: match (&self.upload.kms_key, self.upload.encrypt) {
+                (Some(arn), _) => KeyOf::Arn(arn.clone()),
+                (None, true) => KeyOf::Default,
+                (None, false) => KeyOf::Account,
+            },
+            copy_to: self.copying.copy_to.clone(),
+            copy_kms: self.copying.copy_kms.clone(),
+            encrypt_copies: if self.copying.encrypt_copies { KeyOf::Default } else { KeyOf::Account },
+            ..self.ami.wanted()
+        }
+    }
+
+    fn parent(&self) -> amiforge::publish::plan::Parent {
+        match &self.upload.parent {
+            Some(_) => amiforge::publish::plan::Parent::Some,
+            None => amiforge::publish::plan::Parent::None,
+        }
+    }
+
+    fn job(&self, request: Request) -> Job {
+        Job {
+            image: self.image.clone(),
+            request,
+            upload: upload::Options {
+                parent: self.upload.parent.clone(),
+                parent_bundle: self.upload.parent_bundle.clone(),
+                rate: words::rate(self.upload.max_rate, self.aws.is_local()),
+                ..upload::Options::default()
+            },
+            wait: Duration::from_mins(self.copying.copy_wait),
+        }
+    }
+
+    fn cannot(&self) -> String {
+        format!("cannot publish `{}`", self.image.display())
+    }
+
+    fn failure(&self, error: AmiError) -> Failure {
+        words::failure(error, self.cannot(), Some(&self.abandoning()))
+    }
+
+    fn abandoning(&self) -> String {
+        let region =
+            self.aws.region.as_deref().map(|region| format!(" --region {region}")).unwrap_or_default();
+        format!("amiforge publish {}{region} --abandon", self.image.display())
+    }
+}
+
+fn show(published: &Published, request: &Request, seconds: f64, ui: &Ui) -> Result<(), Failure> {
+    let image = &published.image;
+    let sent: u64 = published.uploads.iter().map(|uploaded| uploaded.sent).sum();
+    if ui.json() {
+        let copies = published.copies.iter().map(|copy| CopyShown {
+            region: &copy.region,
+            image_id: copy.outcome.as_ref().ok().map(|copied| copied.image_id.as_str()),
+            snapshot_ids: copy
+                .outcome
+                .as_ref()
+                .map(|copied| copied.snapshot_ids.as_slice())
+                .unwrap_or_default(),
+            error: copy.outcome.as_ref().err().map(|error| format!("{:#}", Shallow(error))),
+        });
+        return ui.object(&Shown {
+            image_id: &image.id,
+            snapshot_id: image.root_snapshot(),
+            snapshot_ids: image.snapshots(),
+            region: &request.region,
+            name: &request.name,
+            adopted: published.origin == Origin::Adopted,
+            blocks_sent: sent,
+            bytes_sent: sent * BLOCK,
+            copies: copies.collect(),
+            ledger: published.folder.display().to_string(),
+            seconds,
+        });
+    }
+    ui.status(format_args!("sent {sent} blocks ({}) in {seconds:.1} s", Bytes(sent * BLOCK)));
+    ui.line(format_args!("{} {} {}", request.region, image.id, image.snapshots().join(" ")))?;
+    for copied in published.copied() {
+        ui.line(format_args!("{} {} {}", copied.region, copied.image_id, copied.snapshot_ids.join(" ")))?;
+    }
+    Ok(())
+}
+
+/// An error with its causes on one line.
+struct Shallow<'a>(&'a AmiError);
+
+impl std::fmt::Display for Shallow<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut cause = std::error::Error::source(self.0);
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
+}
+
+/// The end of a publish: a copy that failed is its failure.
+fn finish(published: Published, args: &Args) -> Outcome {
+    let all = published.copies.len();
+    let mut failed: Vec<_> =
+        published.copies.into_iter().filter_map(|copy| Some((copy.region, copy.outcome.err()?))).collect();
+    if failed.is_empty() {
+        return Ok(Done::Well);
+    }
+    let regions: Vec<_> = failed.iter().map(|(region, _)| region.clone()).collect();
+    let (region, first) = failed.swap_remove(0);
+    let cannot = format!(
+        "cannot copy {} to {} of {all} regions: {}",
+        published.image.id,
+        regions.len(),
+        regions.join(", ")
+    );
+    let error = anyhow::Error::from(first).context(format!("copying to {region}")).context(cannot);
+    let hint = format!(
+        "the same command copies to what is missing only; `{}` deletes everything",
+        args.abandoning()
+    );
+    Err(Failure::from(error).hint(hint))
+}
+
+fn abandon(args: &Args, interrupt: &amiforge::interrupt::Interrupt, ui: &Ui) -> Outcome {
+    let connected = args.aws.connect()?;
+    let services = connected.services();
+    let work = ami::abandon(&services, connected.config(), &args.image, ui, interrupt);
+    let cannot = format!("cannot abandon the publish of `{}`", args.image.display());
+    let deleted = connected.block_on(work).map_err(|error| {
+        let hint = match &error {
+            AmiError::NothingToAbandon { .. } => None,
+            _ => Some("the same command goes on deleting what is left"),
+        };
+        let failure = Failure::from(anyhow::Error::from(error).context(cannot));
+        match hint {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        }
+    })?;
+    show_deleted(&deleted, ui)
+}
+
+fn show_deleted(deleted: &[Deleted], ui: &Ui) -> Outcome {
+    if ui.json() {
+        ui.object(&serde_json::json!({ "deleted": deleted }))?;
+        return Ok(Done::Well);
+    }
+    for Deleted { region, id } in deleted {
+        ui.line(format_args!("{region} {id} deleted"))?;
+    }
+    Ok(Done::Well)
+}

@@ -1,0 +1,115 @@
+//! `amiforge register`: makes an AMI of a snapshot that is there.
+
+use std::path::PathBuf;
+
+use amiforge::publish::ami::{self, Origin, Region};
+use amiforge::publish::api::ec2::Image;
+use amiforge::publish::request::{ContentOf, Mistake, Mistakes, Request, Subject};
+use amiforge::publish::source::Source;
+use anyhow::Context as _;
+use serde::Serialize;
+
+use super::ami as words;
+use super::{Done, Failure, Outcome, aws};
+use crate::ui::Ui;
+
+/// Register a snapshot as an AMI
+///
+/// What the AMI is called and how it boots comes from the bundle that the snapshot holds, or from the options. An AMI
+/// of that name that is there is taken if it is equal, and refused, with the fields that differ, if it is not; so the
+/// same command can be run again. `publish` uploads, registers, shares and copies in one go.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  amiforge register snap-0abc --bundle out/web --region eu-west-1")]
+pub(crate) struct Args {
+    /// The snapshot
+    snapshot: String,
+
+    /// The bundle that the snapshot holds
+    #[arg(long, value_name = "BUNDLE")]
+    bundle: Option<PathBuf>,
+
+    #[command(flatten)]
+    ami: words::Args,
+
+    #[command(flatten)]
+    aws: aws::Args,
+}
+
+/// What `--json` shows.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Shown<'a> {
+    image_id: &'a str,
+    snapshot_id: &'a str,
+    region: &'a str,
+    name: &'a str,
+    adopted: bool,
+}
+
+/// Runs the command.
+pub(crate) fn run(args: &Args, ui: &Ui) -> Outcome {
+    let cannot = format!("cannot register `{}`", args.snapshot);
+    let interrupt = super::stop_on_signals()?;
+    let subject = args.subject(&cannot)?;
+    // What is mistaken is told before anything is called, or started.
+    let offline = aws::named_region(&args.aws);
+    let check = |region: &str| args.request(&subject, region, &cannot);
+    if let Some(region) = &offline {
+        check(region)?;
+    }
+    let connected = args.aws.connect()?;
+    let request = check(connected.name())?;
+    args.ami.confirm(&request, ui)?;
+    let services = connected.services();
+    let region = Region {
+        name: &services.region,
+        ec2: &*services.ec2,
+        pace: &services.pace,
+        progress: ui,
+        interrupt: &interrupt,
+    };
+    let work = ami::register_snapshot(&region, &request, &args.snapshot);
+    let (image, origin) =
+        connected.block_on(work).map_err(|error| words::failure(error, cannot.clone(), None))?;
+    show(&image, origin, &request, args, ui)
+}
+
+impl Args {
+    fn subject(&self, cannot: &str) -> Result<Subject, Failure> {
+        let Some(bundle) = &self.bundle else { return Ok(Subject::default()) };
+        let source = Source::open(bundle).with_context(|| cannot.to_owned())?;
+        Ok(words::subject(&source))
+    }
+
+    fn request(&self, subject: &Subject, region: &str, cannot: &str) -> Result<Request, Failure> {
+        let request = words::request(&self.ami.wanted(), subject, region, cannot)?;
+        let bundles = request.volumes.iter().any(|volume| matches!(volume.content, ContentOf::Bundle(_)));
+        if !bundles {
+            return Ok(request);
+        }
+        let mistake = Mistake {
+            option: "--volume",
+            problem: "`register` uploads nothing, and a volume is of a bundle".to_owned(),
+            remedy: "upload it and name its snapshot (`snapshot:snap-…`), or use `publish`".to_owned(),
+        };
+        Err(Failure::usage(anyhow::Error::from(Mistakes(vec![mistake])).context(cannot.to_owned())))
+    }
+}
+
+fn show(image: &Image, origin: Origin, request: &Request, args: &Args, ui: &Ui) -> Outcome {
+    if origin == Origin::Adopted {
+        ui.status(format_args!("{} is there already and equal", image.id));
+    }
+    if ui.json() {
+        ui.object(&Shown {
+            image_id: &image.id,
+            snapshot_id: &args.snapshot,
+            region: &request.region,
+            name: &request.name,
+            adopted: origin == Origin::Adopted,
+        })?;
+    } else {
+        ui.line(&image.id)?;
+    }
+    Ok(Done::Well)
+}

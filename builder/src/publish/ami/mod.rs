@@ -1,0 +1,29 @@
+//! The AMI side of publishing: registration, tags, deprecation, protection, sharing, copies, and taking all of it back.
+//!
+//! Every step looks before it writes and can be done again, because EC2 has a token for few of its calls: an AMI is
+//! known by its name and compared field by field, a copy by its token and its source, a permission by its list. The
+//! ledger says which of what is there was made by us. Speaks of the service through [`super::api`] alone.
+
+mod abandon;
+mod controls;
+mod copy;
+mod equal;
+mod error;
+mod join;
+pub mod ledger;
+mod preflight;
+mod publish;
+mod region;
+mod register;
+mod verify;
+mod wait;
+
+pub use abandon::{Deleted, abandon};
+pub use copy::{Copied, CopyOutcome};
+pub use equal::{FieldDifference, differences};
+pub use error::AmiError;
+pub use ledger::Origin;
+pub use publish::{Job, Published, WAIT, digests, digests_of, publish};
+pub use region::Region;
+pub use register::{register, register_snapshot};
+pub use verify::{Asked, Examined, Expected, VolumeOf, examine, expected};
