@@ -286,3 +286,106 @@ fn everything_is_there_after_opening_again() {
     let after: Vec<_> = asked.iter().map(|text| again.ask(text).unwrap()).collect();
     assert_eq!(after, before);
 }
+
+/// A request for every operation that would succeed, but for the name of the operation.
+fn good_requests(bench: &Bench) -> Vec<(&'static str, String)> {
+    let image = bench.image("good");
+    let snapshot = ids_of("good");
+    bench
+        .ask("Action=CreateLaunchTemplate&LaunchTemplateName=good&LaunchTemplateData.ImageId=ami-1")
+        .unwrap();
+    let region = bench.world.region("local").unwrap();
+    let bucket = crate::services::s3::store::Bucket { owner: ACCOUNT.to_owned(), created: bench.world.now() };
+    region.s3.buckets.put("good", bucket).unwrap();
+    bench.ask(&format!("Action=CreateStoreImageTask&ImageId={image}&Bucket=good")).unwrap();
+    let of_image = format!("&ImageId={image}");
+    let of_snapshot = format!("&SnapshotId={snapshot}");
+    let of_tags = format!("&ResourceId.1={image}&Tag.1.Key=k");
+    let template = "&LaunchTemplateName=good";
+    let permission = "&Attribute=createVolumePermission";
+    let mut good = vec![
+        ("CopyImage", format!("&Name=copy&SourceImageId={image}&SourceRegion=local")),
+        ("CopySnapshot", format!("&SourceSnapshotId={snapshot}&SourceRegion=local")),
+        ("CreateLaunchTemplate", "&LaunchTemplateName=other&LaunchTemplateData.ImageId=ami-1".to_owned()),
+        ("CreateLaunchTemplateVersion", format!("{template}&LaunchTemplateData.ImageId=ami-1")),
+        ("CreateRestoreImageTask", format!("&Bucket=good&ObjectKey={image}.bin&Name=restored")),
+        ("CreateStoreImageTask", format!("{of_image}&Bucket=good")),
+        ("CreateTags", format!("{of_tags}&Tag.1.Value=v")),
+        ("DeleteLaunchTemplate", template.to_owned()),
+        ("DeleteLaunchTemplateVersions", format!("{template}&LaunchTemplateVersion.1=1")),
+        ("DeleteSnapshot", format!("&SnapshotId={}", bench.snapshot(&ids_of("unused"), None))),
+        ("DeleteTags", of_tags),
+        ("DescribeImageAttribute", format!("{of_image}&Attribute=description")),
+        ("DescribeLaunchTemplateVersions", template.to_owned()),
+        ("DescribeSnapshotAttribute", format!("{of_snapshot}{permission}")),
+        ("EnableImageBlockPublicAccess", "&ImageBlockPublicAccessState=block-new-sharing".to_owned()),
+        ("EnableImageDeprecation", format!("{of_image}&DeprecateAt=2027-01-01T00:00:00Z")),
+        ("EnableSnapshotBlockPublicAccess", "&State=block-all-sharing".to_owned()),
+        ("ModifyEbsDefaultKmsKeyId", "&KmsKeyId=k-1".to_owned()),
+        ("ModifyImageAttribute", format!("{of_image}&LaunchPermission.Add.1.Group=all")),
+        ("ModifyLaunchTemplate", format!("{template}&SetDefaultVersion=1")),
+        ("ModifySnapshotAttribute", format!("{of_snapshot}&OperationType=add&UserGroup.1=all")),
+        ("ResetImageAttribute", format!("{of_image}&Attribute=launchPermission")),
+        ("ResetSnapshotAttribute", format!("{of_snapshot}{permission}")),
+    ];
+    let register = register("new", &snapshot);
+    good.push((
+        "RegisterImage",
+        register.strip_prefix("Action=RegisterImage").unwrap_or_default().to_owned(),
+    ));
+    let known: Vec<_> = good.iter().map(|(name, _)| *name).collect();
+    for (name, _) in OPERATIONS.iter().filter(|(name, _)| !known.contains(name)) {
+        let of_one = ["DeregisterImage", "DisableImage", "EnableImageDeregistrationProtection"]
+            .contains(name)
+            || ["DisableImageDeprecation", "DisableImageDeregistrationProtection"].contains(name);
+        good.push((name, if of_one { of_image.clone() } else { String::new() }));
+    }
+    good.retain(|(name, _)| *name != "EnableImage");
+    good
+}
+
+#[test]
+fn every_operation_knows_its_parameters_and_dry_runs() {
+    let bench = Bench::new(Windows::default());
+    let good = good_requests(&bench);
+    assert_eq!(good.len() + 1, OPERATIONS.len());
+    let all = || {
+        let region = bench.world.region("local").unwrap();
+        let shelves = &region.ec2;
+        let snapshots: Vec<_> = region.snapshots.all().iter().map(|one| format!("{one:?}")).collect();
+        format!(
+            "{:?} {:?} {:?} {snapshots:?}",
+            shelves.images.all(),
+            shelves.templates.all(),
+            shelves.sharing.all()
+        )
+    };
+    let before = all();
+    for (name, more) in &good {
+        assert_eq!(bench.code(&format!("Action={name}{more}&DryRun=true")), "DryRunOperation", "{name}");
+        assert_eq!(
+            bench.code(&format!("Action={name}{more}&Colour.1.Shade=red")),
+            "UnknownParameter",
+            "{name}"
+        );
+        assert_eq!(
+            bench.code(&format!("Action={name}{more}&DryRun=perhaps")),
+            "InvalidParameterValue",
+            "{name}"
+        );
+    }
+    assert_eq!(all(), before);
+}
+
+#[test]
+fn of_many_who_want_one_name_at_a_time_one_gets_it() {
+    let bench = Bench::new(Windows::default());
+    let snapshot = bench.snapshot(&ids_of("wanted"), None);
+    let codes: Vec<String> = std::thread::scope(|scope| {
+        let ask = || bench.code(&register("wanted", &snapshot));
+        let all: Vec<_> = (0..8).map(|_| scope.spawn(ask)).collect();
+        all.into_iter().map(|one| one.join().unwrap()).collect()
+    });
+    assert_eq!(codes.iter().filter(|code| *code == "ok").count(), 1, "{codes:?}");
+    assert_eq!(bench.images(ACCOUNT, ""), 1);
+}
