@@ -188,3 +188,45 @@ pub(crate) fn find_bucket(world: &World, name: &str) -> Result<Option<(String, A
     }
     Ok(None)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+
+    use super::super::within::{Writer, reader};
+    use super::*;
+
+    fn put(shelves: &S3Shelves, key: &str, bytes: &[u8]) {
+        let mut writer = Writer::new(shelves).unwrap();
+        writer.write_all(bytes).unwrap();
+        writer.finish(shelves, ("bucket", key), Moment(0), BTreeMap::new()).unwrap();
+    }
+
+    fn bodies(folder: &Path) -> usize {
+        std::fs::read_dir(folder.join("bodies")).unwrap().count()
+    }
+
+    #[test]
+    fn what_a_killed_server_left_is_removed_and_what_was_put_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let shelves = S3Shelves::open(folder.path()).unwrap();
+        put(&shelves, "one", b"first");
+        put(&shelves, "one", b"second");
+        put(&shelves, "two", b"third");
+        assert_eq!(bodies(folder.path()), 2);
+        // Killed while a body came in, and between a body and its record.
+        std::fs::write(shelves.new_body().unwrap().1, b"half").unwrap();
+        drop(Writer::new(&shelves).unwrap());
+        assert_eq!(bodies(folder.path()), 3);
+        drop(shelves);
+        let again = S3Shelves::open(folder.path()).unwrap();
+        assert_eq!(bodies(folder.path()), 2);
+        let mut text = String::new();
+        reader(&again, "bucket", "one").unwrap().read_to_string(&mut text).unwrap();
+        assert_eq!(text, "second");
+        let keys: Vec<_> = again.objects_of("bucket", "").into_iter().map(|(key, _)| key).collect();
+        assert_eq!(keys, ["one", "two"]);
+        again.remove("bucket", "one").unwrap();
+        assert_eq!(bodies(folder.path()), 1);
+    }
+}
