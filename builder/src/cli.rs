@@ -59,6 +59,8 @@ pub(crate) enum Command {
     Download(cmd::download::Args),
     #[cfg(feature = "aws")]
     Register(Box<cmd::register::Args>),
+    #[cfg(feature = "local-region")]
+    Local(cmd::local::Args),
     Schema(cmd::schema::Args),
     Docs(cmd::docs::Args),
 }

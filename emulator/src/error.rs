@@ -62,6 +62,19 @@ pub enum Error {
     /// No snapshot of this name.
     #[error("there is no snapshot `{0}`")]
     NoSnapshot(String),
+
+    /// A snapshot that has not got all its blocks, or failed.
+    #[error("snapshot `{0}` is not completed")]
+    NotCompleted(String),
+
+    /// A folder that holds something else than a local region's state.
+    #[error("`{}` holds `{found}`, which is none of a local region's", folder.display())]
+    Foreign {
+        /// The folder.
+        folder: PathBuf,
+        /// A name in it.
+        found: String,
+    },
 }
 
 impl Error {

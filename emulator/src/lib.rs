@@ -20,6 +20,7 @@ mod services;
 mod sigv4;
 mod state;
 mod trail;
+mod volume;
 mod world;
 
 pub use account::{ACCESS_KEY_ID, ACCOUNT, SECRET_ACCESS_KEY};
@@ -29,3 +30,4 @@ pub use error::Error;
 pub use faults::{Fault, Faults, Rule, When};
 pub use region::{LocalRegion, Running};
 pub use trail::{Seen, Trail};
+pub use volume::{View, Volume};

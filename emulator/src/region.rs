@@ -1,6 +1,7 @@
 //! Running a local region: in this program, on a thread of its own, or for as long as a future lasts.
 
 use std::future::Future;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -12,7 +13,7 @@ use crate::config::Config;
 use crate::door;
 use crate::error::Error;
 use crate::faults::Faults;
-use crate::world::World;
+use crate::world::{self, World};
 
 /// A local region whose folder is open and ours.
 #[derive(Debug, Clone)]
@@ -42,6 +43,14 @@ impl LocalRegion {
         Ok(())
     }
 
+    /// Removes the state in a folder: everything but the accounts. Gives whether there was any.
+    ///
+    /// # Errors
+    /// [`Error::Held`] if a server serves it; [`Error::Foreign`] if the folder holds anything else.
+    pub fn remove(folder: &Path) -> Result<bool, Error> {
+        world::remove(folder)
+    }
+
     /// Plays another script of faults from its beginning.
     pub fn play(&self, faults: Faults) {
         self.world.script.replace(faults);
@@ -50,10 +59,6 @@ impl LocalRegion {
     /// The folder of its state.
     pub fn folder(&self) -> &Path {
         &self.world.config.folder
-    }
-
-    pub(crate) fn world(&self) -> &World {
-        &self.world
     }
 }
 
@@ -72,9 +77,17 @@ impl Running {
     /// # Errors
     /// As [`LocalRegion::open`]; when no port can be opened or no thread be started.
     pub fn start(config: Config) -> Result<Self, Error> {
+        Self::start_at(config, (Ipv4Addr::LOCALHOST, 0).into())
+    }
+
+    /// The same at an address; port 0 is a free one.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn start_at(config: Config, address: SocketAddr) -> Result<Self, Error> {
         let region = LocalRegion::open(config)?;
         let start = |doing| move |source| Error::Start { doing, source };
-        let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).map_err(start("open a port"))?;
+        let listener = std::net::TcpListener::bind(address).map_err(start("open a port"))?;
         listener.set_nonblocking(true).map_err(start("open a port"))?;
         let address = listener.local_addr().map_err(start("learn the server's address"))?;
         let endpoint = format!("http://{address}");

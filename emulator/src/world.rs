@@ -1,6 +1,7 @@
 //! All of the local region's state and behaviour, and the named regions in it. Knows no protocol.
 
 use std::collections::{BTreeMap, HashSet};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
@@ -56,14 +57,20 @@ pub(crate) struct Region {
 
 /// Says that snapshots were removed, so that some blocks may be unused.
 const SWEEP: &str = "sweep";
+/// The key of tokens; a folder that has it is a local region's.
+const SECRET: &str = "secret";
+const LOCK: &str = "lock";
+const ACCOUNTS: &str = "accounts.json";
+const BLOCKS: &str = "blocks";
 
 impl World {
     /// Opens the folder, which is made when missing, and keeps others from it.
     pub(crate) fn open(config: Config) -> Result<Self, Error> {
         let folder = config.folder.clone();
+        check_ours(&folder)?;
         let hold = Hold::take(&folder)?;
         let accounts = Accounts::load(&folder)?;
-        let blocks = Blocks::open(folder.join("blocks"))?;
+        let blocks = Blocks::open(folder.join(BLOCKS))?;
         let world = Self {
             secret: secret(&folder)?,
             generation: AtomicU32::new(0),
@@ -163,24 +170,69 @@ impl Region {
     }
 }
 
+/// Whether a folder is a local region's, or may become one: it does not exist, is empty but for what people put there
+/// before, or holds nothing but the state of one.
+pub(crate) fn check_ours(folder: &Path) -> Result<(), Error> {
+    let list = match std::fs::read_dir(folder) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        other => other.map_err(Error::io("read", folder))?,
+    };
+    let begun = folder.join(SECRET).exists();
+    for entry in list {
+        let found = entry.map_err(Error::io("read", folder))?.file_name().to_string_lossy().into_owned();
+        let ours = match found.as_str() {
+            LOCK | ACCOUNTS => true,
+            SECRET | SWEEP | BLOCKS => begun,
+            other => begun && (may_be_region(other) || other.starts_with(atomic::ASIDE)),
+        };
+        if !ours {
+            return Err(Error::Foreign { folder: folder.to_owned(), found });
+        }
+    }
+    Ok(())
+}
+
+/// Removes the state of a local region: everything in its folder but the accounts. Gives whether there was any.
+pub(crate) fn remove(folder: &Path) -> Result<bool, Error> {
+    check_ours(folder)?;
+    if !folder.join(SECRET).exists() {
+        return Ok(false);
+    }
+    let _hold = Hold::take(folder)?;
+    let list = std::fs::read_dir(folder).map_err(Error::io("read", folder))?;
+    for entry in list {
+        let path = entry.map_err(Error::io("read", folder))?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        // What makes the folder ours goes last, so that a removal that was interrupted can be finished.
+        if matches!(&*name, LOCK | ACCOUNTS | SECRET) {
+            continue;
+        }
+        let removed =
+            if path.is_dir() { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) };
+        removed.map_err(Error::io("remove", &path))?;
+    }
+    atomic::remove(&folder.join(SECRET))?;
+    Ok(true)
+}
+
 /// Whether a name could be a region's: lower-case letters, digits and dashes, and no folder of the state itself.
 fn may_be_region(name: &str) -> bool {
     let plain = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
     plain
-        && name != "blocks"
+        && name != BLOCKS
         && (2..=40).contains(&name.len())
         && name.starts_with(|one: char| one.is_ascii_lowercase())
 }
 
 /// The key that tokens are sealed with: made once, so that tokens outlive the server.
 fn secret(folder: &Path) -> Result<[u8; 32], Error> {
-    let path = folder.join("secret");
+    let path = folder.join(SECRET);
     match std::fs::read(&path) {
         Ok(bytes) => bytes.try_into().map_err(|bytes: Vec<u8>| {
             let what = format!("{} bytes, where the key has 32", bytes.len());
             Error::Damaged { path, what }
         }),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
             let secret: [u8; 32] = ids::random();
             atomic::write(&path, &secret)?;
             Ok(secret)

@@ -45,6 +45,13 @@ fn command_line() -> String {
     for command in program.get_subcommands_mut().filter(shown) {
         let name = command.get_name().to_owned();
         pages.push(format!("\n## amiforge {name}\n\n```text\n{}```\n", command.render_long_help()));
+        for verb in command.get_subcommands_mut().filter(shown) {
+            let verb_name = verb.get_name().to_owned();
+            pages.push(format!(
+                "\n### amiforge {name} {verb_name}\n\n```text\n{}```\n",
+                verb.render_long_help()
+            ));
+        }
     }
     pages.concat()
 }

@@ -10,6 +10,8 @@ pub(crate) mod docs;
 #[cfg(feature = "aws")]
 pub(crate) mod download;
 pub(crate) mod inspect;
+#[cfg(feature = "local-region")]
+pub(crate) mod local;
 pub(crate) mod new;
 #[cfg(feature = "aws")]
 mod plan;
@@ -98,6 +100,8 @@ pub(crate) fn run(command: Command, ui: &Ui) -> Outcome {
         Command::Download(args) => download::run(&args, ui),
         #[cfg(feature = "aws")]
         Command::Register(args) => register::run(&args, ui),
+        #[cfg(feature = "local-region")]
+        Command::Local(args) => local::run(&args, ui),
         Command::Schema(args) => schema::run(&args, ui),
         Command::Docs(args) => docs::run(&args, ui),
     }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::error::Error;
 
 /// What the name of a file begins with while it is being written. A leftover of a killed server.
-const ASIDE: &str = ".new-";
+pub(crate) const ASIDE: &str = ".new-";
 
 static COUNT: AtomicU64 = AtomicU64::new(0);
 

@@ -38,6 +38,11 @@ impl Blocks {
         Ok(Self { folder, known: RwLock::new(known) })
     }
 
+    /// A folder that somebody else has open: only for reading.
+    pub(crate) fn of_others(folder: PathBuf) -> Self {
+        Self { folder, known: RwLock::default() }
+    }
+
     /// Whether a block is there already.
     pub(crate) fn knows(&self, digest: Digest) -> bool {
         locks::read(&self.known).contains(&digest)

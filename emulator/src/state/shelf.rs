@@ -50,6 +50,17 @@ impl<T: Clone + Serialize + DeserializeOwned> Shelf<T> {
         Ok(Self { folder, things: RwLock::new(things) })
     }
 
+    /// Reads one thing out of a table that somebody else may have open.
+    pub(crate) fn peek(folder: &Path, name: &str) -> Result<Option<T>, Error> {
+        let path = file_of(folder, name);
+        let text = match std::fs::read(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            other => other.map_err(Error::io("read", &path))?,
+        };
+        let filed: Result<Filed<T>, _> = serde_json::from_slice(&text);
+        filed.map(|filed| Some(filed.value)).map_err(|error| Error::Damaged { path, what: error.to_string() })
+    }
+
     /// The thing of a name.
     pub(crate) fn find(&self, name: &str) -> Option<Arc<T>> {
         locks::read(&self.things).get(name).cloned()

@@ -132,7 +132,8 @@ impl Client {
         signed.sort();
         let names: Vec<_> = signed.iter().map(|(name, _)| name.as_str()).collect();
         let names = names.join(";");
-        let lines: String = signed.iter().map(|(name, value)| format!("{name}:{value}\n")).collect();
+        let lines: Vec<_> = signed.iter().map(|(name, value)| format!("{name}:{value}\n")).collect();
+        let lines = lines.concat();
         let (path_only, query) = path.split_once('?').unwrap_or((path, ""));
         let mut query: Vec<_> = query
             .split('&')
@@ -155,7 +156,8 @@ impl Client {
         }
         let signature = hex(&mac(&key, &text));
         let id = &self.key.0;
-        let extra: String = signed.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let extra: Vec<_> = signed.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let extra = extra.concat();
         let length = body.len();
         let length = if method == "GET" { String::new() } else { format!("content-length: {length}\r\n") };
         format!(
@@ -263,7 +265,8 @@ pub(crate) fn base64(bytes: &[u8]) -> String {
 }
 
 pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let digits: Vec<_> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    digits.concat()
 }
 
 fn mac(key: &[u8], text: &str) -> Vec<u8> {

@@ -4,8 +4,10 @@
 mod client;
 mod completing;
 mod faults;
+mod killed;
 mod listing;
 mod putting;
 mod reading;
 mod refusals;
 mod starting;
+mod viewing;

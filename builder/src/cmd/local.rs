@@ -1,0 +1,290 @@
+//! `amiforge local`: the local region, served to other programs, looked into, and emptied.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use amiforge_emulator::{
+    ACCESS_KEY_ID, Config, Error, Faults, LocalRegion, Quotas, Running, SECRET_ACCESS_KEY, Trail, View,
+    Volume, Windows,
+};
+use anyhow::{Context as _, anyhow};
+use serde::Serialize;
+
+use super::{Done, Failure, Outcome, stop_on_signals};
+use crate::ui::Ui;
+
+/// Serve, look into or empty the local region: an AWS-compatible region on this machine
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  amiforge local serve --listen 127.0.0.1:4600\n\n\
+    Commands with `--region local` need no server: they run the local region themselves.")]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+/// What to do with the local region.
+#[derive(Debug, clap::Subcommand)]
+enum Verb {
+    Serve(Serve),
+    Volume(Look),
+    Reset(Reset),
+}
+
+/// Serve the local region to other programs until Ctrl-C: aws CLI, SDKs, Terraform, Packer
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  amiforge local serve --listen 127.0.0.1:4600 --windows --quotas\n\n\
+    Every name of a region is one (`local`, `local-2`, `us-east-1`, ...): a client's signature says which it means.\n\n\
+    Scripted faults are JSON; the first rule that applies to a request decides:\n  \
+    {\"rules\": [{\"service\": \"ebs\", \"action\": \"PutSnapshotBlock\", \"when\": {\"nth\": 3}, \"what\": \"throttle\"}]}\n  \
+    when: \"always\", {\"nth\": N}, {\"first\": N}, {\"every\": N}, {\"probability\": {\"p\": 0.1, \"seed\": 7}}\n  \
+    what: \"throttle\", {\"server_error\": {\"status\": 503}}, \"drop_before\", \"drop_after\", {\"slow\": {\"millis\": 300}},\n    \
+    {\"flip_bit\": {\"bit\": N}}, {\"flip_stored_bit\": {\"bit\": N}}, {\"short_read\": {\"bytes\": N}}, \"expire_tokens\", \"not_found\"\n  \
+    A rule may have \"target\" (a part of the path and query) and \"times\" (how often at most) too.")]
+struct Serve {
+    #[command(flatten)]
+    state: State,
+
+    /// Where to listen; on loopback only [default: a free port of 127.0.0.1]
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = loopback)]
+    listen: Option<SocketAddr>,
+
+    /// Answers lag behind effects, as in a real region: 404 for a while, then found
+    #[arg(long)]
+    windows: bool,
+
+    /// Refuse requests beyond a real account's default quotas
+    #[arg(long)]
+    quotas: bool,
+
+    /// Go wrong as a file of JSON says
+    #[arg(long, value_name = "FILE")]
+    faults: Option<PathBuf>,
+
+    /// Append a line of JSON to a file for each request
+    #[arg(long, value_name = "FILE")]
+    log: Option<PathBuf>,
+}
+
+/// Write a snapshot to a raw file, as a guest would see it on a volume
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example:\n  amiforge local volume snap-0123456789abcdef0 -o volume.raw --encrypted\n\n\
+    On an encrypted volume a block that was never written reads as garbage, not as zeros."
+)]
+struct Look {
+    /// The snapshot
+    snapshot: String,
+
+    /// The file; it must not exist
+    #[arg(short, long, value_name = "FILE")]
+    out: PathBuf,
+
+    /// See it on an encrypted volume, even if the snapshot is not encrypted
+    #[arg(long)]
+    encrypted: bool,
+
+    /// Which local region the snapshot is in
+    #[arg(long, value_name = "NAME", default_value = "local")]
+    region: String,
+
+    #[command(flatten)]
+    state: State,
+}
+
+/// Remove everything that the local region holds, but for its accounts
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  amiforge local reset")]
+struct Reset {
+    #[command(flatten)]
+    state: State,
+}
+
+/// Where the state is.
+#[derive(Debug, clap::Args)]
+struct State {
+    /// Folder of its state [default: `$AMIFORGE_LOCAL_REGION`, else `amiforge/local-region` in `$XDG_DATA_HOME`]
+    #[arg(long, value_name = "DIR")]
+    folder: Option<PathBuf>,
+}
+
+impl State {
+    fn folder(&self) -> PathBuf {
+        self.folder.clone().unwrap_or_else(Config::default_folder)
+    }
+}
+
+/// An address that only this machine reaches: the demo keys are known to everybody.
+fn loopback(text: &str) -> Result<SocketAddr, String> {
+    let address: SocketAddr =
+        text.parse().map_err(|_| "expected ADDRESS:PORT, as in 127.0.0.1:4600".to_owned())?;
+    let ip: IpAddr = address.ip();
+    if ip.is_loopback() { Ok(address) } else { Err(format!("{ip} is no loopback address")) }
+}
+
+/// Runs the command.
+pub(crate) fn run(args: &Args, ui: &Ui) -> Outcome {
+    match &args.verb {
+        Verb::Serve(args) => serve(args, ui),
+        Verb::Volume(args) => look(args, ui),
+        Verb::Reset(args) => reset(args, ui),
+    }
+}
+
+/// What a client has to know.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Served<'a> {
+    endpoint: &'a str,
+    folder: &'a Path,
+    access_key_id: &'a str,
+    secret_access_key: &'a str,
+}
+
+fn serve(args: &Serve, ui: &Ui) -> Outcome {
+    let interrupt = stop_on_signals()?;
+    let running = match args.listen {
+        Some(address) => Running::start_at(config(args)?, address),
+        None => Running::start(config(args)?),
+    };
+    let running = running.map_err(|error| refused(error, "cannot serve the local region"))?;
+    let endpoint = running.endpoint();
+    if ui.json() {
+        let folder = running.region().folder();
+        let (access_key_id, secret_access_key) = (ACCESS_KEY_ID, SECRET_ACCESS_KEY);
+        ui.object(&Served { endpoint: &endpoint, folder, access_key_id, secret_access_key })?;
+    } else {
+        ui.line(words(&endpoint, running.region().folder()))?;
+    }
+    ui.status("Ctrl-C stops it");
+    while !interrupt.raised() {
+        std::thread::park_timeout(Duration::from_millis(50));
+    }
+    drop(running);
+    ui.status("stopped");
+    Ok(Done::Well)
+}
+
+fn config(args: &Serve) -> Result<Config, Failure> {
+    let mut config = Config::new(args.state.folder());
+    if args.windows {
+        config.windows = Windows::real();
+    }
+    if args.quotas {
+        config.quotas = Quotas::real();
+    }
+    if let Some(path) = &args.faults {
+        config.faults = Faults::load(path).map_err(|error| {
+            Failure::usage(anyhow::Error::from(error).context("cannot serve the local region"))
+        })?;
+    }
+    if let Some(path) = &args.log {
+        config.trail = Some(Arc::new(Trail::to_file(path).context("cannot serve the local region")?));
+    }
+    Ok(config)
+}
+
+/// An error of the local region, with what to do about it.
+fn refused(error: Error, cannot: &str) -> Failure {
+    let hint = match &error {
+        Error::Held { endpoint: Some(endpoint), .. } => {
+            Some(format!("use that one: `--endpoint-url {endpoint}`, or another `--folder`"))
+        }
+        Error::Held { endpoint: None, .. } => {
+            Some("wait for it to end, or use another `--folder`".to_owned())
+        }
+        Error::Foreign { .. } => Some("name an empty folder, or one that does not exist yet".to_owned()),
+        Error::Damaged { .. } => Some(
+            "remove that file to go on without it, or run `amiforge local reset` to begin anew".to_owned(),
+        ),
+        _ => None,
+    };
+    let failure = Failure::from(anyhow::Error::from(error).context(cannot.to_owned()));
+    Failure { hint, ..failure }
+}
+
+/// What to type in another terminal.
+fn words(endpoint: &str, folder: &Path) -> String {
+    format!(
+        "The local region is at {endpoint}, its state in {}.\n\n\
+         aws CLI, boto3 and other SDKs:\n\
+         \x20 export AWS_ENDPOINT_URL={endpoint}\n\
+         \x20 export AWS_ACCESS_KEY_ID={ACCESS_KEY_ID}\n\
+         \x20 export AWS_SECRET_ACCESS_KEY={SECRET_ACCESS_KEY}\n\
+         \x20 export AWS_REGION=local AWS_DEFAULT_REGION=local AWS_EC2_METADATA_DISABLED=true\n\n\
+         Terraform:\n\
+         \x20 provider \"aws\" {{\n\
+         \x20   region                      = \"us-east-1\"\n\
+         \x20   access_key                  = \"{ACCESS_KEY_ID}\"\n\
+         \x20   secret_key                  = \"{SECRET_ACCESS_KEY}\"\n\
+         \x20   s3_use_path_style           = true\n\
+         \x20   skip_metadata_api_check     = true\n\
+         \x20   skip_region_validation      = true\n\
+         \x20   endpoints {{\n\
+         \x20     ec2 = \"{endpoint}\"\n\
+         \x20     s3  = \"{endpoint}\"\n\
+         \x20     ssm = \"{endpoint}\"\n\
+         \x20     sts = \"{endpoint}\"\n\
+         \x20   }}\n\
+         \x20 }}\n",
+        folder.display()
+    )
+}
+
+/// What was written.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Looked<'a> {
+    snapshot_id: &'a str,
+    path: &'a Path,
+    bytes: u64,
+    blocks: u32,
+}
+
+fn look(args: &Look, ui: &Ui) -> Outcome {
+    let cannot = format!("cannot write `{}` to `{}`", args.snapshot, args.out.display());
+    let view = if args.encrypted { View::Encrypted } else { View::AsStored };
+    let volume = Volume::open(&args.state.folder(), &args.region, &args.snapshot, view);
+    let volume = volume.map_err(|error| refused(error, &cannot))?;
+    let blocks = volume.export(&args.out).map_err(|error| refused(error, &cannot))?;
+    if ui.json() {
+        let (snapshot_id, path, bytes) = (args.snapshot.as_str(), args.out.as_path(), volume.len());
+        ui.object(&Looked { snapshot_id, path, bytes, blocks })?;
+    } else {
+        ui.line(format!("{}: {} GiB, {blocks} blocks are not zero", args.out.display(), volume.len() >> 30))?;
+    }
+    Ok(Done::Well)
+}
+
+fn reset(args: &Reset, ui: &Ui) -> Outcome {
+    let folder = args.state.folder();
+    let cannot = "cannot empty the local region";
+    let removed = LocalRegion::remove(&folder).map_err(|error| match error {
+        Error::Held { ref endpoint, .. } => {
+            let at = endpoint.clone().unwrap_or_else(|| "its address".to_owned());
+            Failure::from(anyhow!(error).context(cannot)).hint(format!("stop the server at {at} first"))
+        }
+        error => refused(error, cannot),
+    })?;
+    if ui.json() {
+        ui.object(&serde_json::json!({"folder": folder, "removed": removed}))?;
+    } else {
+        let word = if removed { "removed" } else { "there was nothing" };
+        ui.line(format!("{word} in {}", folder.display()))?;
+    }
+    Ok(Done::Well)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_this_machine_can_be_listened_to() {
+        assert!(loopback("127.0.0.1:0").is_ok() && loopback("[::1]:80").is_ok());
+        assert!(
+            loopback("0.0.0.0:80").is_err() && loopback("192.168.0.1:80").is_err() && loopback("80").is_err()
+        );
+    }
+}
