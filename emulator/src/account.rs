@@ -66,9 +66,4 @@ impl Accounts {
     pub(crate) fn key(&self, id: &str) -> Option<&Key> {
         self.0.get(id)
     }
-
-    /// Whether there is such an account.
-    pub(crate) fn knows(&self, account: &str) -> bool {
-        self.0.values().any(|key| key.account == account)
-    }
 }

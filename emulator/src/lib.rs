@@ -5,8 +5,6 @@
 //! descriptions. It is as strict as the real service, and unlike it does what it is told: windows of eventual
 //! consistency, quotas and faults happen when [`Config`] says so, and time is what its [`Clock`] says.
 
-#![expect(dead_code, reason = "EC2, SSM and S3, which use the rest, are being built")]
-
 mod account;
 mod clock;
 mod config;

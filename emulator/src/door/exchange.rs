@@ -78,14 +78,7 @@ fn signed(
     {
         return Err(Denial::Body);
     }
-    Ok(Signed {
-        account: key.account.clone(),
-        access_key_id: key.id.clone(),
-        request_id,
-        parts,
-        payload,
-        seal,
-    })
+    Ok(Signed { account: key.account.clone(), request_id, parts, payload, seal })
 }
 
 /// Answers a request whose sender is known, unless or until something goes wrong on purpose.

@@ -12,8 +12,6 @@ use crate::state::digest::Digest;
 pub(crate) struct Signed {
     /// The account that sent it.
     pub(crate) account: String,
-    /// The key that it was signed with.
-    pub(crate) access_key_id: String,
     /// Names this request in the answer.
     pub(crate) request_id: String,
     /// Method, path, query and headers as they came.

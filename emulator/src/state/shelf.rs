@@ -79,17 +79,6 @@ impl<T: Clone + Serialize + DeserializeOwned> Shelf<T> {
         Ok(())
     }
 
-    /// Puts a thing under a name unless one is there. Says whether it did.
-    pub(crate) fn add(&self, name: &str, thing: T) -> Result<bool, Error> {
-        let mut things = locks::write(&self.things);
-        if things.contains_key(name) {
-            return Ok(false);
-        }
-        self.file(name, &thing)?;
-        things.insert(name.to_owned(), Arc::new(thing));
-        Ok(true)
-    }
-
     /// Changes the thing of a name while nobody else does, and gives what the change gave; nothing if there is no
     /// such thing. If the change fails, nothing changes.
     pub(crate) fn edit<R, E: From<Error>>(
@@ -193,7 +182,6 @@ mod tests {
         .unwrap();
         assert_eq!(shelf(folder.path()).find("n").as_deref(), Some(&2));
         assert!(one.edit("m", |_| Ok::<_, Error>(())).unwrap().is_none());
-        assert!(!one.add("n", 9).unwrap());
     }
 
     #[test]

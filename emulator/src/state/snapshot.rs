@@ -142,11 +142,6 @@ impl Snapshot {
         self.completion_time(now).is_some_and(|at| now >= at.after(windows.list_after_completion))
     }
 
-    /// Whether EC2 describes it yet.
-    pub(crate) fn described(&self, now: Moment, windows: &Windows) -> bool {
-        now >= self.start_time.after(windows.describe_after_creation)
-    }
-
     /// When it is cancelled if nothing more is written after `last_write`; nothing once it was completed.
     pub(crate) fn deadline(&self, last_write: Moment, windows: &Windows) -> Option<Moment> {
         let minutes = Duration::from_secs(self.timeout.saturating_mul(60));
