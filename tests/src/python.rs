@@ -27,20 +27,23 @@ pub fn with(modules: &[&str]) -> Option<PathBuf> {
     found
 }
 
+/// A script of `tests/oracles`, to be given arguments and run.
+pub fn script(python: &Path, name: &str) -> Command {
+    let mut command = Command::new(python);
+    // Leaves no byte code beside the sources.
+    command.env("PYTHONDONTWRITEBYTECODE", "1");
+    command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("oracles").join(name));
+    command
+}
+
 /// Runs a script of `tests/oracles`, which has to succeed, and gives its standard output.
 ///
 /// # Panics
 /// When it fails; with all that it said.
-pub fn must<S: AsRef<OsStr> + std::fmt::Debug>(python: &Path, script: &str, args: &[S]) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("oracles").join(script);
-    let output = Command::new(python)
-        .arg(&path)
-        .args(args)
-        // Leaves no byte code beside the sources.
-        .env("PYTHONDONTWRITEBYTECODE", "1")
-        .output()
-        .unwrap_or_else(|error| panic!("{}: {error}", python.display()));
+pub fn must<S: AsRef<OsStr> + std::fmt::Debug>(python: &Path, name: &str, args: &[S]) -> String {
+    let output = script(python, name).args(args).output();
+    let output = output.unwrap_or_else(|error| panic!("{}: {error}", python.display()));
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{script} {args:?}: {}\n{out}\n{err}", output.status);
+    assert!(output.status.success(), "{name} {args:?}: {}\n{out}\n{err}", output.status);
     out.into_owned()
 }
