@@ -1,5 +1,4 @@
-//! The local region, driven by clients that others wrote: boto3, held against botocore's own service models, and the
-//! aws command line.
+//! The local region, driven by a client that others wrote: boto3, held against botocore's own service models.
 
 use std::time::Duration;
 
@@ -42,11 +41,6 @@ const OTHER: &str = r#"[{"account": "210987654321", "access_key_id": "AKIAOTHERA
 #[test]
 fn boto3_runs_the_whole_life_of_an_ami() {
     script("life.py", &["boto3"], lagging(), None);
-}
-
-#[test]
-fn the_aws_command_line_runs_the_whole_life_of_an_ami() {
-    script("life_cli.py", &["boto3", "awscli"], lagging(), None);
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! `amiforge local serve`, as other programs meet it: its endpoint is told, boto3 runs the whole life of an AMI against
-//! it, and killing it at any moment loses nothing that it acknowledged.
+//! `amiforge local serve`, as other programs meet it: its endpoint is told, boto3 and the aws command line run the whole
+//! life of an AMI against it, and killing it at any moment loses nothing that it acknowledged.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
@@ -42,12 +42,23 @@ impl Drop for Server {
     }
 }
 
-#[test]
-fn boto3_runs_the_whole_life_of_an_ami_against_the_served_region() {
-    let Some(python) = python::with(&["boto3"]) else { return };
+/// Runs a script against a server of its own.
+fn life(name: &str, modules: &[&str]) {
+    let Some(python) = python::with(modules) else { return };
     let folder = tempfile::tempdir().expect("a scratch folder");
     let server = Server::start(&folder.path().join("region"));
-    python::must(&python, "local_region/life.py", &[&server.endpoint]);
+    let said = python::must(&python, name, &[&server.endpoint]);
+    assert_eq!(said.lines().last(), Some("OK"), "{said}");
+}
+
+#[test]
+fn boto3_runs_the_whole_life_of_an_ami_against_the_served_region() {
+    life("local_region/life.py", &["boto3"]);
+}
+
+#[test]
+fn the_aws_command_line_runs_the_whole_life_of_an_ami_against_the_served_region() {
+    life("local_region/life_cli.py", &["boto3", "awscli"]);
 }
 
 #[test]

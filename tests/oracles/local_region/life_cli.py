@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -218,4 +219,7 @@ def end(images, made, copied):
         assert aws("ec2", "describe-snapshots", "--owner-ids", "self", region=region)["Snapshots"] == []
 
 
-main()
+try:
+    main()
+finally:
+    shutil.rmtree(FOLDER)
