@@ -36,6 +36,7 @@ OTHER = "210987654321"
 
 def main():
     region = Region(clients.endpoint(), check=False)
+    checks_can_fail(region)
     snapshots = blocks(region)
     image = images(region, snapshots)
     settings(region)
@@ -47,6 +48,43 @@ def main():
     nothing_else(region)
     unknown_parameters(region)
     print("OK")
+
+
+def checks_can_fail(region):
+    """An answer that is wrong in one place is seen to be."""
+    model = region.ec2.meta.service_model.operation_model("DescribeImages")
+    good = (
+        '<DescribeImagesResponse xmlns="http://ec2.amazonaws.com/doc/2016-11-15/"><requestId>r</requestId><imagesSet>'
+        "<item><imageId>ami-1</imageId><imageState>available</imageState><isPublic>true</isPublic></item>"
+        "</imagesSet></DescribeImagesResponse>"
+    )
+    mistakes = [
+        ("<imageId>", "<imageID>"),
+        ("available", "ready"),
+        ("true", "yes"),
+        ("item>", "member>"),
+        ("<requestId>r</requestId>", ""),
+        ("2016-11-15", "2016-09-15"),
+        ("<isPublic>", "<isPublic>true</isPublic><isPublic>"),
+    ]
+    for before, after in [("", ""), *mistakes]:
+        body = good.replace(before, after)
+        body = body.replace("</imageId>", "</imageID>") if "<imageID>" in body else body
+        try:
+            wire.look(model, {"status_code": 200, "body": body})
+        except wire.Difference:
+            assert before, "a right answer was refused"
+        else:
+            assert not before, f"{before} as {after} was taken"
+    wire.SEEN.clear()
+    put = region.ssm.meta.service_model.operation_model("PutParameter")
+    for body in ('{"Version": "1"}', '{"Verzion": 1}', '{"Version": 1, "Tier": "Free"}', "[]"):
+        try:
+            wire.look(put, {"status_code": 200, "body": body})
+        except wire.Difference:
+            continue
+        raise AssertionError(f"{body} was taken")
+    wire.SEEN.clear()
 
 
 def joined(client, operation, key, size, **asked):
