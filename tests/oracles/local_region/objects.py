@@ -158,6 +158,8 @@ def parts(s3):
     back = io.BytesIO()
     s3.download_fileobj("things", "large", back, Config=config)
     assert back.getvalue() == data
+    s3.copy({"Bucket": "things", "Key": "large"}, "things", "large copy", Config=config)
+    assert s3.get_object(Bucket="things", Key="large copy")["Body"].read() == data
     across = s3.get_object(Bucket="things", Key="large", Range=f"bytes={6 * MIB - 3}-{12 * MIB + 2}")
     assert across["Body"].read() == data[6 * MIB - 3 : 12 * MIB + 3]
     for algorithm, kind in (("CRC32", "COMPOSITE"), ("CRC64NVME", "FULL_OBJECT"), ("SHA256", "COMPOSITE")):

@@ -26,7 +26,7 @@ UnlabelParameterVersion
 S3 = """
 AbortMultipartUpload CompleteMultipartUpload CopyObject CreateBucket CreateMultipartUpload DeleteBucket DeleteObject
 DeleteObjects GetBucketLocation GetObject GetObjectTagging HeadBucket HeadObject ListBuckets ListMultipartUploads
-ListObjects ListObjectsV2 ListParts PutObject PutObjectTagging UploadPart
+ListObjects ListObjectsV2 ListParts PutObject PutObjectTagging UploadPart UploadPartCopy
 """.split()
 EBS = """
 CompleteSnapshot GetSnapshotBlock ListChangedBlocks ListSnapshotBlocks PutSnapshotBlock StartSnapshot
@@ -377,6 +377,7 @@ def objects(region, image):
     joined(s3, "list_objects_v2", "Contents", 2, Bucket="shapes")
     upload = {**names, "UploadId": s3.create_multipart_upload(**names)["UploadId"]}
     tag = s3.upload_part(**upload, PartNumber=1, Body=b"part")["ETag"]
+    s3.upload_part_copy(**upload, PartNumber=2, CopySource={"Bucket": "shapes", "Key": "two"})
     s3.list_parts(**upload)
     s3.list_multipart_uploads(Bucket="shapes")
     s3.complete_multipart_upload(**upload, MultipartUpload={"Parts": [{"PartNumber": 1, "ETag": tag}]})

@@ -14,6 +14,7 @@ mod list;
 mod multipart;
 mod object;
 mod outlet;
+mod part_copy;
 pub(crate) mod store;
 mod voice;
 mod within;
@@ -119,6 +120,7 @@ fn object_action(method: &str, subresource: Option<&str>, copies: bool) -> Optio
         ("GET", Some("tagging")) => "GetObjectTagging",
         ("PUT", Some("tagging")) => "PutObjectTagging",
         ("POST", Some("uploads")) => "CreateMultipartUpload",
+        ("PUT", Some("uploadId")) if copies => "UploadPartCopy",
         ("PUT", Some("uploadId")) => "UploadPart",
         ("POST", Some("uploadId")) => "CompleteMultipartUpload",
         ("DELETE", Some("uploadId")) => "AbortMultipartUpload",
@@ -188,6 +190,11 @@ async fn on_object(
     key: &str,
     body: Incoming,
 ) -> Result<Response, Fault> {
+    if ["partNumber", "versionId"].iter().any(|name| call.query(name).is_some())
+        && asked.subresource.is_none()
+    {
+        return Err(not_implemented());
+    }
     match (asked.method.as_str(), asked.subresource) {
         ("GET", None) => object::get(call, bucket, key),
         ("HEAD", None) => object::head(call, bucket, key),
@@ -199,9 +206,10 @@ async fn on_object(
         ("GET", Some("tagging")) => object::tags(call, bucket, key),
         ("PUT", Some("tagging")) => object::set_tags(call, bucket, key, &intake::document(call, body).await?),
         ("POST", Some("uploads")) => multipart::create(call, bucket, key),
-        ("PUT", Some("uploadId")) if call.header("x-amz-copy-source").is_none() => {
-            multipart::put(call, bucket, key, body).await
-        }
+        ("PUT", Some("uploadId")) => match call.header("x-amz-copy-source") {
+            Some(from) => part_copy::copy(call, bucket, key, from),
+            None => multipart::put(call, bucket, key, body).await,
+        },
         ("POST", Some("uploadId")) => {
             multipart::complete(call, bucket, key, &intake::document(call, body).await?)
         }

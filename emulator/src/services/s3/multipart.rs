@@ -59,20 +59,29 @@ fn upload_id<'c>(call: &'c Call<'_>) -> Result<&'c str, Fault> {
     call.query("uploadId").ok_or_else(Fault::no_upload)
 }
 
-fn find(call: &Call<'_>, bucket: &str, key: &str) -> Result<(String, std::sync::Arc<Upload>), Fault> {
+/// The upload that a request is about, and the name under which it is kept.
+pub(crate) fn find(
+    call: &Call<'_>,
+    bucket: &str,
+    key: &str,
+) -> Result<(String, std::sync::Arc<Upload>), Fault> {
     call.bucket(bucket)?;
     let name = object_name(bucket, upload_id(call)?);
     let found = call.region.s3.uploads.find(&name).filter(|upload| upload.key == key);
     found.map(|upload| (name, upload)).ok_or_else(Fault::no_upload)
 }
 
+/// The number of the part that a request is about.
+pub(crate) fn part_number(call: &Call<'_>) -> Result<u32, Fault> {
+    let number = call.number("partNumber")?.filter(|number| (1..=MAX_PART).contains(number));
+    let message = "Part number must be an integer between 1 and 10000, inclusive";
+    number.and_then(|number| u32::try_from(number).ok()).ok_or_else(|| Fault::argument(message))
+}
+
 /// `UploadPart`.
 pub(crate) async fn put(call: &Call<'_>, bucket: &str, key: &str, body: Incoming) -> Result<Response, Fault> {
     let (name, upload) = find(call, bucket, key)?;
-    let number = call.number("partNumber")?.filter(|number| (1..=MAX_PART).contains(number));
-    let message = "Part number must be an integer between 1 and 10000, inclusive";
-    let number =
-        number.and_then(|number| u32::try_from(number).ok()).ok_or_else(|| Fault::argument(message))?;
+    let number = part_number(call)?;
     let taken = intake::take(call, body).await?;
     let wanted = upload.checksum.map(|(algorithm, _)| algorithm);
     if taken.was_sent && wanted.is_some_and(|wanted| wanted != taken.checksum.0) {
@@ -84,25 +93,28 @@ pub(crate) async fn put(call: &Call<'_>, bucket: &str, key: &str, body: Incoming
         );
         return Err(Fault::new(400, "InvalidRequest", message));
     }
-    let part = Part {
-        segment: taken.segment.clone(),
-        etag: taken.etag.clone(),
-        checksum: Some(taken.checksum.clone()),
-        modified: call.now,
-    };
+    let response = with(empty(StatusCode::OK), "etag", &taken.etag);
+    let response = with(response, taken.checksum.0.header(), &taken.checksum.1);
+    let checksum = Some(taken.checksum);
+    let part = Part { segment: taken.segment, etag: taken.etag, checksum, modified: call.now };
+    put_part(call, &name, number, part)?;
+    Ok(response)
+}
+
+/// Adds a part to an upload, in place of the one that had its number.
+pub(crate) fn put_part(call: &Call<'_>, name: &str, number: u32, part: Part) -> Result<(), Fault> {
+    let segment = part.segment.clone();
     let old =
-        call.region.s3.uploads.edit(&name, |upload| Ok::<_, Fault>(upload.parts.insert(number, part)))?;
+        call.region.s3.uploads.edit(name, |upload| Ok::<_, Fault>(upload.parts.insert(number, part)))?;
     match old {
         // Aborted or completed in the meantime.
         None => {
-            call.region.s3.forget(&[taken.segment])?;
-            return Err(Fault::no_upload());
+            call.region.s3.forget(&[segment])?;
+            Err(Fault::no_upload())
         }
-        Some(Some(old)) => call.region.s3.forget(&[old.segment])?,
-        Some(None) => {}
+        Some(Some(old)) => call.region.s3.forget(&[old.segment]),
+        Some(None) => Ok(()),
     }
-    let response = with(empty(StatusCode::OK), "etag", &taken.etag);
-    Ok(with(response, taken.checksum.0.header(), &taken.checksum.1))
 }
 
 /// `CompleteMultipartUpload`.

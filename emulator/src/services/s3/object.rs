@@ -1,5 +1,7 @@
 //! Calls on one object: put, get, look, copy, tag, remove.
 
+use std::sync::Arc;
+
 use http::StatusCode;
 use hyper::body::Incoming;
 
@@ -106,14 +108,11 @@ fn check_read(call: &Call<'_>, object: &Object) -> Result<(), Fault> {
 
 /// `CopyObject`. The bytes are linked, as no body is ever changed.
 pub(crate) fn copy(call: &Call<'_>, bucket: &str, key: &str, from: &str) -> Result<Response, Fault> {
-    let path = decode(from.strip_prefix('/').unwrap_or(from))?;
-    let path = path.split_once('?').map_or(path.as_str(), |(path, _)| path);
-    let (source_bucket, source_key) =
-        path.split_once('/').ok_or_else(|| Fault::argument("Invalid copy source"))?;
     call.bucket(bucket)?;
-    let source = call.object(source_bucket, source_key)?;
+    let (name, source) = source(call, from)?;
+    let same = (name.0.as_str(), name.1.as_str()) == (bucket, key);
     let replace = call.header("x-amz-metadata-directive") == Some("REPLACE");
-    if source_bucket == bucket && source_key == key && !replace {
+    if same && !replace {
         let message = "This copy request is illegal because it is trying to copy an object to itself without changing \
                        the object's metadata, storage class, website redirect location or encryption attributes.";
         return Err(Fault::new(400, "InvalidRequest", message));
@@ -133,6 +132,14 @@ pub(crate) fn copy(call: &Call<'_>, bucket: &str, key: &str, from: &str) -> Resu
         xml.value("ETag", etag);
         xml.value("LastModified", modified.iso());
     })))
+}
+
+/// The object that `x-amz-copy-source` names, with its bucket and key.
+pub(crate) fn source(call: &Call<'_>, from: &str) -> Result<((String, String), Arc<Object>), Fault> {
+    let (path, _) = from.split_once('?').unwrap_or((from, ""));
+    let path = decode(path.strip_prefix('/').unwrap_or(path))?;
+    let (bucket, key) = path.split_once('/').ok_or_else(|| Fault::argument("Invalid copy source"))?;
+    Ok(((bucket.to_owned(), key.to_owned()), call.object(bucket, key)?))
 }
 
 fn link(call: &Call<'_>, segment: &Segment) -> Result<Segment, Fault> {

@@ -55,7 +55,7 @@ impl Span {
     }
 
     /// The first byte and how many.
-    fn bounds(self, size: u64) -> (u64, u64) {
+    pub(crate) fn bounds(self, size: u64) -> (u64, u64) {
         match self {
             Self::Whole => (0, size),
             Self::Range { first, last } => (first, last - first + 1),
@@ -99,9 +99,8 @@ pub(crate) fn send(call: &Call<'_>, object: &Object, span: Span) -> Result<Respo
     if count == 0 {
         return Ok(response);
     }
-    let files = files(call, object, first, count);
     // Opened now, so that a body that is missing is an answer and not a broken connection.
-    let opened = files.into_iter().map(|(path, at, len)| Ok((open(path, at)?, len)));
+    let opened = files(call, object, first, count).into_iter().map(|one| Ok((one.open()?, one.len)));
     let opened = opened.collect::<Result<Vec<_>, _>>().map_err(Fault::io("read the body"))?;
     let (sender, parts) = mpsc::channel(WAITING);
     tokio::task::spawn_blocking(move || {
@@ -115,14 +114,26 @@ pub(crate) fn send(call: &Call<'_>, object: &Object, span: Span) -> Result<Respo
     Ok(response)
 }
 
-fn open(path: PathBuf, at: u64) -> std::io::Result<File> {
-    let mut file = File::open(path)?;
-    file.seek(SeekFrom::Start(at))?;
-    Ok(file)
+/// Bytes that stand together in a file.
+#[derive(Debug)]
+pub(crate) struct Stretch {
+    path: PathBuf,
+    at: u64,
+    /// How many.
+    pub(crate) len: u64,
 }
 
-/// Which files hold a range, from where on and how many bytes.
-fn files(call: &Call<'_>, object: &Object, first: u64, count: u64) -> Vec<(PathBuf, u64, u64)> {
+impl Stretch {
+    /// The file, at the first byte.
+    pub(crate) fn open(&self) -> std::io::Result<File> {
+        let mut file = File::open(&self.path)?;
+        file.seek(SeekFrom::Start(self.at))?;
+        Ok(file)
+    }
+}
+
+/// Where the bytes of a range stand.
+pub(crate) fn files(call: &Call<'_>, object: &Object, first: u64, count: u64) -> Vec<Stretch> {
     let (mut skip, mut left, mut files) = (first, count, Vec::new());
     for segment in &object.segments {
         if skip >= segment.size {
@@ -131,7 +142,7 @@ fn files(call: &Call<'_>, object: &Object, first: u64, count: u64) -> Vec<(PathB
         }
         let len = (segment.size - skip).min(left);
         if len > 0 {
-            files.push((call.region.s3.body(segment), skip, len));
+            files.push(Stretch { path: call.region.s3.body(segment), at: skip, len });
         }
         skip = 0;
         left -= len;

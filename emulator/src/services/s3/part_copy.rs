@@ -1,0 +1,62 @@
+//! `UploadPartCopy`: a part of an upload out of an object that is there already, as `aws s3 cp` makes of large ones.
+
+use std::fs::File;
+use std::io::{BufReader, Read as _, Write as _};
+
+use md5::{Digest as _, Md5};
+
+use super::NAMESPACE;
+use super::call::Call;
+use super::checksum::{Algorithm, Sum};
+use super::fault::Fault;
+use super::intake::hex;
+use super::multipart;
+use super::object;
+use super::outlet::{self, Span};
+use super::store::{Part, Segment};
+use crate::door::reply::Response;
+use crate::services::xml::Xml;
+
+/// Bytes that are copied at a time.
+const PIECE: usize = 1 << 20;
+
+/// `UploadPartCopy`.
+pub(crate) fn copy(call: &Call<'_>, bucket: &str, key: &str, from: &str) -> Result<Response, Fault> {
+    let (name, upload) = multipart::find(call, bucket, key)?;
+    let number = multipart::part_number(call)?;
+    let (_, source) = object::source(call, from)?;
+    let span = Span::read(call.header("x-amz-copy-source-range"), source.size)?;
+    let (first, count) = span.bounds(source.size);
+    let algorithm = upload.checksum.map_or(Algorithm::Crc64Nvme, |(algorithm, _)| algorithm);
+    let part = copied(call, &outlet::files(call, &source, first, count), algorithm)?;
+    let etag = part.etag.clone();
+    multipart::put_part(call, &name, number, part)?;
+    Ok(super::xml(Xml::document("CopyPartResult", NAMESPACE, |xml| {
+        xml.value("ETag", etag);
+        xml.value("LastModified", call.now.iso());
+    })))
+}
+
+/// A part with the bytes of these files, from where on and how many.
+fn copied(call: &Call<'_>, files: &[outlet::Stretch], algorithm: Algorithm) -> Result<Part, Fault> {
+    let (file, path) = call.region.s3.new_body()?;
+    let mut sink = File::create_new(path).map_err(Fault::io("make a file for the body"))?;
+    let (mut md5, mut sum, mut size) = (Md5::new(), Sum::new(algorithm), 0);
+    let mut piece = vec![0; PIECE];
+    for stretch in files {
+        let mut source = BufReader::new(stretch.open().map_err(Fault::io("read a body"))?).take(stretch.len);
+        loop {
+            let read = source.read(&mut piece).map_err(Fault::io("read a body"))?;
+            if read == 0 {
+                break;
+            }
+            sink.write_all(&piece[..read]).map_err(Fault::io("write the body"))?;
+            md5.update(&piece[..read]);
+            sum.update(&piece[..read]);
+            size += read as u64;
+        }
+    }
+    let etag = format!("\"{}\"", hex(&md5.finalize()));
+    let checksum = Some((algorithm, sum.finish()));
+    Ok(Part { segment: Segment { file, size }, etag, checksum, modified: call.now })
+}
