@@ -5,6 +5,7 @@
 pub mod archive;
 pub mod guest;
 pub mod oracle;
+pub mod place;
 pub mod program;
 pub mod python;
 pub mod scratch;

@@ -1,0 +1,127 @@
+//! Every scripted fault: the upload finishes, or fails with the service's reason within its budget, and then the same
+//! call finishes it. One snapshot comes of it, never two.
+
+use amiforge_emulator::{Fault, Faults, Rule, When, Windows};
+use amiforge_tests::place::Region;
+use amiforge_tests::scratch;
+
+use crate::bundles::{assert_holds, build, chain, send, snapshots};
+
+fn rule(action: &str, when: When, what: Fault) -> Faults {
+    let action = Some(action.to_owned());
+    Faults { rules: vec![Rule { service: None, action, target: None, when, times: None, what }] }
+}
+
+const CALLS: [&str; 5] =
+    ["StartSnapshot", "PutSnapshotBlock", "CompleteSnapshot", "DescribeSnapshots", "GetEbsEncryptionByDefault"];
+
+#[test]
+fn what_passes_is_sat_out_at_every_call() {
+    let folder = scratch::folder();
+    let bundle = build(folder.path(), 1, 4);
+    let passing = [
+        Fault::Throttle,
+        Fault::ServerError { status: 500 },
+        Fault::ServerError { status: 503 },
+        Fault::DropBefore,
+        Fault::DropAfter,
+        Fault::Slow { millis: 30 },
+        Fault::ShortRead { bytes: 1 },
+    ];
+    for call in CALLS {
+        for fault in &passing {
+            let name = format!("{call} {fault:?}");
+            let region = Region::start(&folder.path().join("region"));
+            region.play(rule(call, When::First(3), fault.clone()));
+            let uploaded = send(&region, &bundle).unwrap_or_else(|error| panic!("{name}: {}", chain(&error)));
+            assert_eq!(snapshots(&region), [uploaded.snapshot.id.clone()], "{name}");
+            assert_holds(&region, &uploaded.snapshot.id, &bundle, folder.path());
+            drop(region);
+            clear(folder.path());
+        }
+    }
+}
+
+#[test]
+fn a_storm_of_every_fault_at_once_is_weathered() {
+    let folder = scratch::folder();
+    let bundle = build(folder.path(), 1, 12);
+    let some = |p, seed, what| rule("PutSnapshotBlock", When::Probability { p, seed }, what);
+    let storm = some(0.1, 1, Fault::Throttle)
+        .and(some(0.1, 2, Fault::ServerError { status: 500 }))
+        .and(some(0.05, 3, Fault::DropBefore))
+        .and(some(0.05, 4, Fault::DropAfter))
+        .and(some(0.05, 5, Fault::NotFound))
+        .and(some(0.05, 6, Fault::Slow { millis: 50 }));
+    let region = Region::start(&folder.path().join("region"));
+    region.play(storm);
+    let uploaded = send(&region, &bundle).unwrap_or_else(|error| panic!("{}", chain(&error)));
+    assert!(uploaded.throttled > 0);
+    region.play(Faults::default());
+    assert_holds(&region, &uploaded.snapshot.id, &bundle, folder.path());
+}
+
+#[test]
+fn what_does_not_pass_ends_with_the_services_reason_and_the_same_call_finishes_later() {
+    let folder = scratch::folder();
+    let bundle = build(folder.path(), 1, 4);
+    for (call, fault, reason) in [
+        ("PutSnapshotBlock", Fault::Throttle, "Throttl"),
+        ("PutSnapshotBlock", Fault::ServerError { status: 503 }, "giving up after"),
+        ("PutSnapshotBlock", Fault::NotFound, "does not exist"),
+        ("CompleteSnapshot", Fault::ServerError { status: 500 }, "completing snap-"),
+        ("StartSnapshot", Fault::DropAfter, "starting the snapshot"),
+        ("DescribeSnapshots", Fault::Throttle, "asking for snap-"),
+    ] {
+        let name = format!("{call} {fault:?}");
+        let region = Region::start(&folder.path().join("region"));
+        region.play(rule(call, When::Always, fault));
+        let failed = chain(&send(&region, &bundle).unwrap_err());
+        assert!(failed.contains(reason), "{name}: {failed}");
+        region.play(Faults::default());
+        let uploaded = send(&region, &bundle).unwrap_or_else(|error| panic!("{name}: {}", chain(&error)));
+        assert_eq!(snapshots(&region), [uploaded.snapshot.id.clone()], "{name}: an orphan is left");
+        assert_holds(&region, &uploaded.snapshot.id, &bundle, folder.path());
+        drop(region);
+        clear(folder.path());
+    }
+}
+
+#[test]
+fn windows_of_eventual_consistency_are_waited_out() {
+    use std::time::Duration;
+    let folder = scratch::folder();
+    let bundle = build(folder.path(), 1, 4);
+    let region = Region::with(&folder.path().join("region"), |config| {
+        config.windows = Windows {
+            completion: Duration::from_millis(300),
+            put_after_start: Duration::from_millis(500),
+            list_after_completion: Duration::from_millis(700),
+            describe_after_creation: Duration::from_millis(200),
+            ..Windows::default()
+        };
+    });
+    let uploaded = send(&region, &bundle).unwrap_or_else(|error| panic!("{}", chain(&error)));
+    let refused = region.seen("PutSnapshotBlock").iter().filter(|seen| seen.status == 404).count();
+    assert!(refused > 0, "the window was never met");
+    assert_holds(&region, &uploaded.snapshot.id, &bundle, folder.path());
+    assert!(region.seen("ListSnapshotBlocks").iter().any(|seen| seen.status == 404));
+}
+
+#[test]
+fn quotas_slow_an_upload_down_and_do_not_stop_it() {
+    let folder = scratch::folder();
+    let bundle = build(folder.path(), 1, 12);
+    let region = Region::with(&folder.path().join("region"), |config| {
+        config.quotas.puts_of_snapshot = Some(15);
+    });
+    let uploaded = send(&region, &bundle).unwrap_or_else(|error| panic!("{}", chain(&error)));
+    assert!(uploaded.throttled > 0, "the quota was never met");
+    assert_holds(&region, &uploaded.snapshot.id, &bundle, folder.path());
+}
+
+/// Forgets the region and the journal.
+fn clear(folder: &std::path::Path) {
+    std::fs::remove_dir_all(folder.join("region")).unwrap();
+    std::fs::remove_dir_all(folder.join("web-1.publish")).unwrap();
+}
