@@ -55,17 +55,20 @@ pub(super) async fn list<E: Ebs, S: Snapshots>(
         list.volume_gib = page.volume_gib;
         list.blocks.extend(page.blocks);
         next = page.next;
-        if !list.blocks.is_sorted_by(|a, b| a.index < b.index) {
-            let what = "the list of its blocks is not in order".to_owned();
-            return Err(PublishError::Strange { snapshot: id.to_owned(), what });
-        }
         if interrupt.raised() {
             return Err(PublishError::Interrupted);
         }
         if next.is_none() {
-            return Ok(list);
+            break;
         }
     }
+    // EBS lists in order; what stands in for it may not.
+    list.blocks.sort_by_key(|block| block.index);
+    if list.blocks.is_sorted_by(|a, b| a.index < b.index) {
+        return Ok(list);
+    }
+    let what = "a block of it is listed twice".to_owned();
+    Err(PublishError::Strange { snapshot: id.to_owned(), what })
 }
 
 /// Reads blocks, many at a time and in no order, and hands each to `take`, in the thread that received it.

@@ -135,7 +135,8 @@ async fn drain(mut sender: SendRequest<Full<Bytes>>, queue: Arc<Mutex<Vec<Put>>>
 /// Begins a snapshot and gives its id.
 async fn start(host: &str, signer: &Signer, size: usize) -> String {
     let body = format!("{{\"VolumeSize\":{}}}", size.div_ceil(1 << 30));
-    let headers = [("content-type", "application/json"), ("host", host), ("x-amz-date", signer.date.as_str())];
+    let headers =
+        [("content-type", "application/json"), ("host", host), ("x-amz-date", signer.date.as_str())];
     let digest = hex(&Sha256::digest(body.as_bytes()));
     let request = request("POST", "/snapshots", &headers, &digest, signer, body.into());
     let answer = connect(host).await.send_request(request).await.expect("an answer");

@@ -104,7 +104,8 @@ fn compare(asked: &Asked) {
                 },
             };
             eprintln!("round {} of {}: {client}", round + 1, asked.rounds);
-            let sample = if *client == "floor" { floor::timed(command) } else { clock::run(&mut { command }) };
+            let sample =
+                if *client == "floor" { floor::timed(command) } else { clock::run(&mut { command }) };
             samples.push(sample);
         }
     }
@@ -168,7 +169,10 @@ fn boto3(python: &Path, endpoint: &str, image: &Path) -> Command {
 }
 
 fn report(blocks: u64, gib: f64, samples: &[Vec<Sample>; 3]) {
-    println!("{blocks} blocks ({gib:.2} GiB) to a local region in memory, medians of {} rounds", samples[0].len());
+    println!(
+        "{blocks} blocks ({gib:.2} GiB) to a local region in memory, medians of {} rounds",
+        samples[0].len()
+    );
     println!("{:20} {:>9} {:>9} {:>13} {:>12}", "client", "seconds", "MiB/s", "CPU-s per GiB", "memory, MiB");
     for (client, samples) in CLIENTS.iter().zip(samples).filter(|(_, samples)| !samples.is_empty()) {
         let seconds = clock::median(samples);
@@ -177,5 +181,9 @@ fn report(blocks: u64, gib: f64, samples: &[Vec<Sample>; 3]) {
         println!("{client:20} {seconds:9.2} {:9.0} {cpu:13.2} {memory:12.1}", gib * 1024.0 / seconds);
     }
     let [ours, boto3, floor] = [0, 1, 2].map(|at| clock::median(&samples[at]));
-    println!("amiforge is {:.1} times as fast as boto3 and has {:.0} % of the floor's rate", boto3 / ours, floor / ours * 100.0);
+    println!(
+        "amiforge is {:.1} times as fast as boto3 and has {:.0} % of the floor's rate",
+        boto3 / ours,
+        floor / ours * 100.0
+    );
 }

@@ -23,8 +23,15 @@ impl Signer {
     }
 
     /// The `Authorization` of a request whose headers, in order of their names, are all signed.
-    pub(crate) fn authorization(&self, method: &str, path: &str, headers: &[(&str, &str)], payload: &str) -> String {
-        let listed: String = headers.iter().map(|(name, value)| format!("{name}:{value}\n")).collect();
+    pub(crate) fn authorization(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        payload: &str,
+    ) -> String {
+        let listed: Vec<_> = headers.iter().map(|(name, value)| format!("{name}:{value}\n")).collect();
+        let listed = listed.concat();
         let names: Vec<_> = headers.iter().map(|(name, _)| *name).collect();
         let names = names.join(";");
         let canonical = format!("{method}\n{path}\n\n{listed}\n{names}\n{payload}");
@@ -32,7 +39,9 @@ impl Signer {
         let digest = hex(&Sha256::digest(canonical.as_bytes()));
         let text = format!("AWS4-HMAC-SHA256\n{}\n{scope}\n{digest}", self.date);
         let signature = hex(&mac(&self.key, text.as_bytes()));
-        format!("AWS4-HMAC-SHA256 Credential={ACCESS_KEY_ID}/{scope}, SignedHeaders={names}, Signature={signature}")
+        format!(
+            "AWS4-HMAC-SHA256 Credential={ACCESS_KEY_ID}/{scope}, SignedHeaders={names}, Signature={signature}"
+        )
     }
 }
 
@@ -56,7 +65,8 @@ pub(crate) fn base64(bytes: &[u8]) -> String {
     const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::new();
     for chunk in bytes.chunks(3) {
-        let word = chunk.iter().fold(0_u32, |word, byte| word << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
+        let word =
+            chunk.iter().fold(0_u32, |word, byte| word << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
         for at in 0..4 {
             let letter = LETTERS[(word >> (18 - 6 * at) & 63) as usize] as char;
             text.push(if at <= chunk.len() { letter } else { '=' });

@@ -35,11 +35,16 @@ fn a_new_version_of_a_bundle_sends_few_blocks_and_is_proven() {
     assert_eq!(first.parent, None, "there is no version yet");
     let bundle = replace(&bundle, &build(folder.path(), 2, 24));
     region.trail.clear();
-    let second = send_as(&region, &bundle, &auto(&bundle)).unwrap_or_else(|error| panic!("{}", chain(&error)));
+    let second =
+        send_as(&region, &bundle, &auto(&bundle)).unwrap_or_else(|error| panic!("{}", chain(&error)));
     assert_eq!(second.parent, Some(first.snapshot.id.clone()));
     assert!(second.sent > 0 && second.sent <= FEW, "{} blocks were sent", second.sent);
     assert_eq!(second.proven, second.sent);
-    assert_eq!(region.successes("GetSnapshotBlock") as u64, second.proven, "the kept manifest stands in for the parent");
+    assert_eq!(
+        region.successes("GetSnapshotBlock") as u64,
+        second.proven,
+        "the kept manifest stands in for the parent"
+    );
     assert_holds(&region, &second.snapshot.id, &bundle, folder.path());
     // The same again changes nothing, though the newest version is now its own.
     let again = send_as(&region, &bundle, &auto(&bundle)).unwrap();
@@ -107,10 +112,8 @@ fn parents_that_do_not_fit_are_refused_before_anything_is_begun() {
     fs::OpenOptions::new().write(true).open(&large).unwrap().set_len(3 << 30).unwrap();
     let large = send(&region, &large).unwrap().snapshot.id;
     region.trail.clear();
-    let encrypted = Options {
-        encryption: amiforge::publish::api::Encryption::DefaultKey,
-        ..onto(&bundle, &parent)
-    };
+    let encrypted =
+        Options { encryption: amiforge::publish::api::Encryption::DefaultKey, ..onto(&bundle, &parent) };
     for (options, reason) in [
         (onto(&bundle, &large), "a child cannot be smaller"),
         (encrypted, "encrypted as its parent is"),

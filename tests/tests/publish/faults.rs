@@ -12,8 +12,13 @@ fn rule(action: &str, when: When, what: Fault) -> Faults {
     Faults { rules: vec![Rule { service: None, action, target: None, when, times: None, what }] }
 }
 
-const CALLS: [&str; 5] =
-    ["StartSnapshot", "PutSnapshotBlock", "CompleteSnapshot", "DescribeSnapshots", "GetEbsEncryptionByDefault"];
+const CALLS: [&str; 5] = [
+    "StartSnapshot",
+    "PutSnapshotBlock",
+    "CompleteSnapshot",
+    "DescribeSnapshots",
+    "GetEbsEncryptionByDefault",
+];
 
 #[test]
 fn what_passes_is_sat_out_at_every_call() {
@@ -34,7 +39,7 @@ fn what_passes_is_sat_out_at_every_call() {
             let region = Region::start(&folder.path().join("region"));
             region.play(rule(call, When::First(3), fault.clone()));
             let uploaded = send(&region, &bundle).unwrap_or_else(|error| panic!("{name}: {}", chain(&error)));
-            assert_eq!(snapshots(&region), [uploaded.snapshot.id.clone()], "{name}");
+            assert_eq!(snapshots(&region), [uploaded.snapshot.id.as_str()], "{name}");
             assert_holds(&region, &uploaded.snapshot.id, &bundle, folder.path());
             drop(region);
             clear(folder.path());
@@ -80,7 +85,7 @@ fn what_does_not_pass_ends_with_the_services_reason_and_the_same_call_finishes_l
         assert!(failed.contains(reason), "{name}: {failed}");
         region.play(Faults::default());
         let uploaded = send(&region, &bundle).unwrap_or_else(|error| panic!("{name}: {}", chain(&error)));
-        assert_eq!(snapshots(&region), [uploaded.snapshot.id.clone()], "{name}: an orphan is left");
+        assert_eq!(snapshots(&region), [uploaded.snapshot.id.as_str()], "{name}: an orphan is left");
         assert_holds(&region, &uploaded.snapshot.id, &bundle, folder.path());
         drop(region);
         clear(folder.path());

@@ -61,7 +61,9 @@ fn wait(region: &Region, child: &mut Child, blocks: usize, most: Duration) -> bo
 /// The blocks that the region was sent.
 fn put(region: &Region) -> Vec<u64> {
     let seen = region.seen("PutSnapshotBlock");
-    seen.iter().map(|seen| seen.target.rsplit('/').next().unwrap().split('?').next().unwrap().parse().unwrap()).collect()
+    seen.iter()
+        .map(|seen| seen.target.rsplit('/').next().unwrap().split('?').next().unwrap().parse().unwrap())
+        .collect()
 }
 
 /// The blocks that the journal says the region has.
@@ -114,7 +116,7 @@ fn kill_until_done(region: &Region, bundle: &Path, dice: &mut Dice) -> u32 {
         let ended = match dice.below(4) {
             // Also while it looks at its journal, and between its calls.
             0 => wait(region, &mut child, usize::MAX, Duration::from_micros(dice.below(60_000))),
-            _ => wait(region, &mut child, dice.below(10) as usize, Duration::from_secs(60)),
+            _ => wait(region, &mut child, dice.below(10) as usize, Duration::from_mins(1)),
         };
         // A program that is gone cannot be killed.
         let _ = child.kill();

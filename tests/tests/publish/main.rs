@@ -5,6 +5,7 @@ mod bundles;
 mod delta;
 mod faults;
 mod kill;
+mod others;
 mod readback;
 mod resume;
 mod zeros;

@@ -16,7 +16,12 @@ use amiforge_tests::scratch;
 
 use crate::bundles::{NEEDLE, build, send};
 
-fn check(region: &Region, snapshot: &str, bundle: Option<&Path>, sample: Sample) -> Result<Report, PublishError> {
+fn check(
+    region: &Region,
+    snapshot: &str,
+    bundle: Option<&Path>,
+    sample: Sample,
+) -> Result<Report, PublishError> {
     let services = region.services();
     region.block_on(verify(&services, snapshot, bundle, sample, 0, &Silent, &Interrupt::new()))
 }
@@ -104,7 +109,11 @@ fn another_bundle_differs_where_it_differs() {
     let report = check(&region, &snapshot, Some(&other), Sample::All).unwrap();
     let differing = report.differences.len();
     assert!((1..16).contains(&differing), "{:?}", report.differences);
-    assert!(report.differences.iter().any(|one| one.to_string().contains("`/etc/motd`")), "{:?}", report.differences);
+    assert!(
+        report.differences.iter().any(|one| one.to_string().contains("`/etc/motd`")),
+        "{:?}",
+        report.differences
+    );
 }
 
 #[test]

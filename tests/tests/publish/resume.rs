@@ -56,7 +56,7 @@ fn bundle_and_journal_go_on_where_they_are_moved() {
     fs::rename(folder.path().join("web-1.publish"), elsewhere.join("web-1.publish")).unwrap();
     let moved = elsewhere.join("web-1");
     let uploaded = send(&region, &moved).unwrap();
-    assert_eq!(snapshots(&region), [uploaded.snapshot.id.clone()]);
+    assert_eq!(snapshots(&region), [uploaded.snapshot.id.as_str()]);
     assert_eq!(uploaded.sent, uploaded.written - 10);
     assert_holds(&region, &uploaded.snapshot.id, &moved, folder.path());
 }
@@ -84,7 +84,10 @@ fn an_upload_of_something_else_is_not_mixed_in() {
     fs::remove_dir_all(&bundle).unwrap();
     fs::rename(&other, &bundle).unwrap();
     let refused = send(&region, &bundle).unwrap_err();
-    assert!(matches!(&refused, PublishError::OtherUpload { snapshot, .. } if snapshot.starts_with("snap-")), "{refused}");
+    assert!(
+        matches!(&refused, PublishError::OtherUpload { snapshot, .. } if snapshot.starts_with("snap-")),
+        "{refused}"
+    );
     let services = region.services();
     let deleted = region.block_on(abandon(&services, &bundle, &Options::default())).unwrap();
     assert_eq!(snapshots(&region), [""; 0], "{deleted} is still there");
@@ -169,7 +172,10 @@ fn a_block_that_changed_on_disk_is_named_with_its_partition_and_file() {
     disk.write_all_at(&[image[at] ^ 1], at as u64).unwrap();
     let refused = send(&region, &bundle).unwrap_err();
     let told = chain(&refused);
-    assert!(matches!(&refused, PublishError::BlockChanged { block, .. } if *block == at as u64 >> 19), "{told}");
+    assert!(
+        matches!(&refused, PublishError::BlockChanged { block, .. } if *block == at as u64 >> 19),
+        "{told}"
+    );
     assert!(told.contains("`root`") && told.contains("`/etc/motd`"), "{told}");
     // Mended, it goes on.
     disk.write_all_at(&[image[at]], at as u64).unwrap();
@@ -193,6 +199,6 @@ fn a_raw_file_that_changed_between_two_calls_is_sent_as_it_is_now() {
     bytes[8 * block..12 * block].fill(7);
     fs::write(&raw, &bytes).unwrap();
     let uploaded = send(&region, &raw).unwrap_or_else(|error| panic!("{}", chain(&error)));
-    assert_eq!(snapshots(&region), [uploaded.snapshot.id.clone()]);
+    assert_eq!(snapshots(&region), [uploaded.snapshot.id.as_str()]);
     assert_holds(&region, &uploaded.snapshot.id, &raw, folder.path());
 }
