@@ -393,3 +393,44 @@ fn the_schema_is_json_that_knows_the_keys() {
     assert_eq!(schema["properties"]["image"]["properties"]["name"]["type"], "string");
     assert_eq!(schema["additionalProperties"], false);
 }
+
+/// Runs a command of publishing against a local region in the desk's own folder.
+#[cfg(feature = "local-region")]
+fn locally(desk: &Desk, args: &[&str]) -> Output {
+    let mut command = desk.command(args);
+    command.args(["--region", "local"]).env("AMIFORGE_LOCAL_REGION", desk.path("region")).output().unwrap()
+}
+
+#[cfg(feature = "local-region")]
+#[test]
+fn a_bundle_goes_into_a_snapshot_and_comes_back() {
+    let desk = Desk::new();
+    desk.recipe();
+    desk.run(&["build", "recipe.toml", "-o", "out"]);
+    let first = json(&locally(&desk, &["upload", "out", "--json"]));
+    let id = first["snapshotId"].as_str().unwrap().to_owned();
+    assert!(id.starts_with("snap-") && first["blocksSent"] == first["blocksWritten"], "{first}");
+    let again = json(&locally(&desk, &["upload", "out", "--json"]));
+    assert_eq!((again["snapshotId"].as_str(), again["blocksSent"].as_u64()), (Some(id.as_str()), Some(0)));
+    let verified = locally(&desk, &["verify", &id, "--bundle", "out"]);
+    assert!(shown(&verified).starts_with(&format!("{id}: no difference from the manifest of `web` in ")));
+    let back = locally(&desk, &["download", &id, "-o", "back.raw"]);
+    assert_eq!(back.status.code(), Some(0), "{}", shown(&back));
+    let (found, built) =
+        (fs::read(desk.path("back.raw")).unwrap(), fs::read(desk.path("out/disk.raw")).unwrap());
+    assert!(found.starts_with(&built));
+    let nothing = shown(&locally(&desk, &["upload", "out", "--abandon"]));
+    assert!(nothing.contains(&format!("no upload is under way: {id} is complete")), "{nothing}");
+    assert!(nothing.ends_with("--- exit 1\n"), "{nothing}");
+}
+
+#[cfg(feature = "local-region")]
+#[test]
+fn a_snapshot_that_is_not_there_and_an_image_that_is_not_there() {
+    let desk = Desk::new();
+    let none = shown(&locally(&desk, &["upload", "none"]));
+    assert!(none.contains("error: cannot upload `none`\n") && none.ends_with("--- exit 1\n"), "{none}");
+    assert!(!desk.path("region").exists(), "nothing is started for that");
+    let usage = shown(&locally(&desk, &["download", "vol-1", "-o", "x"]));
+    assert!(usage.contains("neither `snap-…` nor `ami-…`") && usage.ends_with("--- exit 2\n"), "{usage}");
+}

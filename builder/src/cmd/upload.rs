@@ -92,9 +92,9 @@ struct Shown<'a> {
 pub(crate) fn run(args: &Args, ui: &Ui) -> Outcome {
     let begun = Instant::now();
     let interrupt = super::stop_on_signals()?;
+    let options = args.options()?;
     let region = args.aws.connect()?;
     let services = region.services();
-    let options = args.options()?;
     if args.abandon {
         let abandoned = region.block_on(upload::abandon(&services, &args.image, &options));
         let snapshot =
