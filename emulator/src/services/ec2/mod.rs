@@ -25,7 +25,7 @@ pub(crate) mod tag;
 mod tag_calls;
 mod template;
 mod template_calls;
-mod template_data;
+mod template_members;
 mod template_versions;
 mod voice;
 mod volume;

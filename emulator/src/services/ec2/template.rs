@@ -9,7 +9,7 @@ use super::fault::Fault;
 use super::image::whole_seconds;
 use super::query::Params;
 use super::tag::{self, Tags};
-use super::template_data::{self, Members, Value};
+use super::template_members::{self, Members, Value};
 use crate::clock::Moment;
 use crate::services::ssm::parameters;
 use crate::services::xml::Xml;
@@ -101,7 +101,7 @@ impl Template {
         xml.value("createTime", whole_seconds(version.created));
         xml.value("createdBy", format!("arn:aws:iam::{}:root", self.owner));
         xml.value("defaultVersion", version.number == self.default);
-        xml.element("launchTemplateData", |xml| template_data::show(xml, members));
+        xml.element("launchTemplateData", |xml| template_members::show(xml, members));
     }
 }
 
@@ -155,7 +155,8 @@ impl Call<'_> {
     /// Members with the image that a parameter names put in its place.
     pub(crate) fn resolved(&self, members: &Members) -> Result<Members, Fault> {
         let mut members = members.clone();
-        let alias = template_data::text(&members, &["ImageId"]).and_then(|image| image.strip_prefix(ALIAS));
+        let alias =
+            template_members::text(&members, &["ImageId"]).and_then(|image| image.strip_prefix(ALIAS));
         if let Some(name) = alias {
             let found = parameters::value_of(self.region, self.account, name, self.now);
             let missing = || {

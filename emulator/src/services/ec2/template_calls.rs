@@ -10,7 +10,7 @@ use super::page::{Page, Rules};
 use super::query::Params;
 use super::tag;
 use super::template::{Template, Version, no_version};
-use super::template_data::{self, Members};
+use super::template_members::{self, Members};
 use crate::services::xml::Xml;
 use crate::state::ids;
 
@@ -73,7 +73,7 @@ pub(crate) fn show_warning(xml: &mut Xml, warning: Option<&Fault>) {
 
 /// An image that cannot be launched does not stop a template.
 pub(crate) fn warning(call: &Call<'_>, members: &Members) -> Option<Fault> {
-    let image = template_data::text(members, &["ImageId"])?;
+    let image = template_members::text(members, &["ImageId"])?;
     if image.starts_with("resolve:ssm:") { None } else { call.image(image).err() }
 }
 
@@ -101,7 +101,7 @@ pub(crate) fn read_description(params: &Params<'_>) -> Result<Option<String>, Fa
 pub(crate) fn read_members(params: &Params<'_>) -> Result<Members, Fault> {
     let structure = params.structure("LaunchTemplateData");
     let structure = structure.ok_or_else(|| Fault::missing("LaunchTemplateData"))?;
-    template_data::read(&structure)
+    template_members::read(&structure)
 }
 
 /// The token of a request, and all that it asks for.

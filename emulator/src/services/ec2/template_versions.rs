@@ -10,7 +10,7 @@ use super::page::{Page, Rules};
 use super::query::Params;
 use super::template::{Template, Version, no_version};
 use super::template_calls::{mismatch, read_description, read_members, show_warning, token, warning};
-use super::template_data::{self, Members};
+use super::template_members::{self, Members};
 use crate::services::xml::Xml;
 
 const RULES: Rules = Rules { least: 1, most: 200, default: Some(200) };
@@ -195,7 +195,7 @@ fn matches(filters: &[Filter], row: &Row) -> bool {
         "is-default-version" => Field::one(row.version.number == row.template.default),
         _ => {
             let path = FILTERS.iter().find(|(known, _)| *known == name).map(|(_, path)| *path);
-            Field::maybe(path.and_then(|path| template_data::text(&row.members, path)))
+            Field::maybe(path.and_then(|path| template_members::text(&row.members, path)))
         }
     })
 }

@@ -105,9 +105,9 @@ fn fold(objects: Vec<(String, Arc<Object>)>, prefix: &str, delimiter: &str) -> V
         match end {
             None => rows.push(Row::Key(key, object)),
             Some(end) => {
-                let common = key[..prefix.len() + end + delimiter.len()].to_owned();
-                if !rows.iter().rev().take(1).any(|row| matches!(row, Row::Prefix(last) if *last == common)) {
-                    rows.push(Row::Prefix(common));
+                let folded = key[..prefix.len() + end + delimiter.len()].to_owned();
+                if !matches!(rows.last(), Some(Row::Prefix(last)) if *last == folded) {
+                    rows.push(Row::Prefix(folded));
                 }
             }
         }

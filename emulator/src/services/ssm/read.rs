@@ -16,7 +16,7 @@ struct Decryption {
 }
 
 /// `GetParameter`.
-pub(crate) fn get_parameter(call: &Call<'_>) -> Result<Value, Fault> {
+pub(crate) fn one_parameter(call: &Call<'_>) -> Result<Value, Fault> {
     #[derive(Deserialize)]
     #[serde(rename_all = "PascalCase")]
     struct Input {
@@ -28,7 +28,7 @@ pub(crate) fn get_parameter(call: &Call<'_>) -> Result<Value, Fault> {
 }
 
 /// `GetParameters`.
-pub(crate) fn get_parameters(call: &Call<'_>) -> Result<Value, Fault> {
+pub(crate) fn named_parameters(call: &Call<'_>) -> Result<Value, Fault> {
     let names = call.read_names()?;
     let decryption: Decryption = call.read()?;
     let (mut found, mut invalid) = (Vec::new(), Vec::new());
@@ -78,7 +78,7 @@ fn value(parameter: &Parameter, version: &Version, decrypt: Option<bool>) -> Str
 }
 
 /// `GetParametersByPath`.
-pub(crate) fn get_parameters_by_path(call: &Call<'_>) -> Result<Value, Fault> {
+pub(crate) fn parameters_below(call: &Call<'_>) -> Result<Value, Fault> {
     #[derive(Deserialize)]
     #[serde(rename_all = "PascalCase")]
     struct Input {
@@ -114,7 +114,7 @@ pub(crate) fn get_parameters_by_path(call: &Call<'_>) -> Result<Value, Fault> {
 }
 
 /// `GetParameterHistory`.
-pub(crate) fn get_parameter_history(call: &Call<'_>) -> Result<Value, Fault> {
+pub(crate) fn history(call: &Call<'_>) -> Result<Value, Fault> {
     #[derive(Deserialize)]
     #[serde(rename_all = "PascalCase")]
     struct Input {

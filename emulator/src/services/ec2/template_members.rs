@@ -172,7 +172,7 @@ mod tests {
     use super::super::query::Node;
     use super::*;
 
-    fn data(text: &str) -> Result<Members, Fault> {
+    fn members_of(text: &str) -> Result<Members, Fault> {
         let node = Node::read(form_urlencoded::parse(text.as_bytes())).unwrap();
         let read = read(&node.params())?;
         node.end()?;
@@ -181,7 +181,7 @@ mod tests {
 
     #[test]
     fn members_are_shown_in_the_names_of_the_response() {
-        let read = data(
+        let read = members_of(
             "ImageId=ami-1&BlockDeviceMapping.1.Ebs.VolumeSize=8&NetworkInterface.1.SecurityGroupId.1=sg-1&\
              TagSpecification.1.Tag.1.Key=k&MetadataOptions.HttpTokens=required",
         );
@@ -195,10 +195,10 @@ mod tests {
 
     #[test]
     fn unknown_names_and_wrong_types_are_refused() {
-        assert_eq!(data("Colour=red").unwrap_err().code, "UnknownParameter");
-        assert_eq!(data("EbsOptimized=perhaps").unwrap_err().code, "InvalidParameterValue");
+        assert_eq!(members_of("Colour=red").unwrap_err().code, "UnknownParameter");
+        assert_eq!(members_of("EbsOptimized=perhaps").unwrap_err().code, "InvalidParameterValue");
         assert_eq!(
-            data("BlockDeviceMapping.1.Ebs.VolumeSize=big").unwrap_err().code,
+            members_of("BlockDeviceMapping.1.Ebs.VolumeSize=big").unwrap_err().code,
             "InvalidParameterValue"
         );
     }
