@@ -76,6 +76,8 @@ pub enum When {
 pub enum Fault {
     /// The service says that there were too many requests; nothing has happened.
     Throttle,
+    /// The same, said by the framework in front of the service where there is one: another name, another body.
+    ThrottleInFront,
     /// The service fails with status 500 or 503; nothing has happened.
     ServerError {
         /// The status.

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, RwLock};
 use crate::account::Accounts;
 use crate::clock::Moment;
 use crate::config::Config;
+use crate::door::body::Buffers;
 use crate::error::Error;
 use crate::faults::Script;
 use crate::limit::Limiter;
@@ -29,6 +30,8 @@ pub(crate) struct World {
     pub(crate) accounts: Accounts,
     /// The blocks of all regions.
     pub(crate) blocks: Arc<Blocks>,
+    /// What bodies of requests are read into.
+    pub(crate) buffers: Arc<Buffers>,
     /// What tokens are sealed with.
     pub(crate) secret: [u8; 32],
     /// Tokens of another generation are no longer valid.
@@ -72,6 +75,7 @@ impl World {
         let accounts = Accounts::load(&folder)?;
         let blocks = Blocks::open(folder.join(BLOCKS))?;
         let world = Self {
+            buffers: Arc::default(),
             secret: secret(&folder)?,
             generation: AtomicU32::new(0),
             script: Script::new(config.faults.clone()),

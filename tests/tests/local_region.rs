@@ -49,6 +49,11 @@ fn every_answer_is_of_the_shape_that_the_service_models_say() {
 }
 
 #[test]
+fn ebs_direct_keeps_to_the_limits_errors_and_keys_that_its_model_and_manual_say() {
+    script("ebs.py", &["boto3"], Windows::default(), None);
+}
+
+#[test]
 fn what_aws_refuses_is_refused_with_the_same_code() {
     script("refusals.py", &["boto3"], Windows::default(), Some(OTHER));
 }

@@ -39,7 +39,7 @@ enum Verb {
     Scripted faults are JSON; the first rule that applies to a request decides:\n  \
     {\"rules\": [{\"service\": \"ebs\", \"action\": \"PutSnapshotBlock\", \"when\": {\"nth\": 3}, \"what\": \"throttle\"}]}\n  \
     when: \"always\", {\"nth\": N}, {\"first\": N}, {\"every\": N}, {\"probability\": {\"p\": 0.1, \"seed\": 7}}\n  \
-    what: \"throttle\", {\"server_error\": {\"status\": 503}}, \"drop_before\", \"drop_after\", {\"slow\": {\"millis\": 300}},\n    \
+    what: \"throttle\", \"throttle_in_front\", {\"server_error\": {\"status\": 503}}, \"drop_before\", \"drop_after\", {\"slow\": {\"millis\": 300}},\n    \
     {\"flip_bit\": {\"bit\": N}}, {\"flip_stored_bit\": {\"bit\": N}}, {\"short_read\": {\"bytes\": N}}, \"expire_tokens\", \"not_found\"\n  \
     A rule may have \"target\" (a part of the path and query) and \"times\" (how often at most) too.")]
 struct Serve {

@@ -21,7 +21,7 @@ pub(crate) async fn exchange(world: &World, request: Request<Incoming>) -> Resul
     let claim = match Claim::read(&parts) {
         Ok(claim) => claim,
         Err(denial) => {
-            body::whole(incoming).await.map_err(Dropped::Torn)?;
+            body::whole(incoming, &world.buffers).await.map_err(Dropped::Torn)?;
             return Ok(Service::guess(&parts).refuse(&denial, &request_id));
         }
     };
@@ -35,7 +35,7 @@ pub(crate) async fn exchange(world: &World, request: Request<Incoming>) -> Resul
     let payload = if service == Service::S3 {
         Payload::Unread(incoming)
     } else {
-        let (bytes, digest) = body::whole(incoming).await.map_err(Dropped::Torn)?;
+        let (bytes, digest) = body::whole(incoming, &world.buffers).await.map_err(Dropped::Torn)?;
         Payload::Whole { bytes, digest }
     };
     let signed = match signed(world, &claim, parts, payload, request_id.clone()) {
@@ -95,7 +95,8 @@ async fn faulty(
         Some(Fault::Throttle) => return Ok(service.fail(Trouble::Throttled, &id)),
         Some(Fault::ServerError { status: 503 }) => return Ok(service.fail(Trouble::Unavailable, &id)),
         Some(Fault::ServerError { .. }) => return Ok(service.fail(Trouble::Internal, &id)),
-        Some(Fault::NotFound) => return Ok(service.fail(Trouble::NotFound, &id)),
+        Some(Fault::ThrottleInFront) => return Ok(service.throttle_in_front(&id)),
+        Some(Fault::NotFound) => return Ok(service.miss(&request)),
         Some(Fault::DropBefore) => return Err(Dropped::OnPurpose),
         Some(Fault::ExpireTokens) => world.expire_tokens(),
         Some(Fault::Slow { millis }) => tokio::time::sleep(std::time::Duration::from_millis(*millis)).await,

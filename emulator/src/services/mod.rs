@@ -113,6 +113,22 @@ impl Service {
         }
     }
 
+    /// Says that there is no such thing as a request is about.
+    pub(crate) fn miss(self, request: &Signed) -> Response {
+        match self {
+            Self::Ebs => ebs::miss(request),
+            other => other.fail(Trouble::NotFound, &request.request_id),
+        }
+    }
+
+    /// Says that there were too many requests, before the service has seen this one.
+    pub(crate) fn throttle_in_front(self, request_id: &str) -> Response {
+        match self {
+            Self::Ebs => ebs::throttle_in_front(request_id),
+            other => other.fail(Trouble::Throttled, request_id),
+        }
+    }
+
     /// Says that there is trouble.
     pub(crate) fn fail(self, trouble: Trouble, request_id: &str) -> Response {
         match self {

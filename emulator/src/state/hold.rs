@@ -3,11 +3,17 @@
 use std::fs::File;
 use std::io::{Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
 use crate::error::Error;
+
+/// How long a holder may take to say where it listens.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// How long to wait until looking again.
+const STEP: Duration = Duration::from_millis(10);
 
 /// The folder is ours until this is dropped.
 #[derive(Debug)]
@@ -22,6 +28,23 @@ impl Hold {
     /// # Errors
     /// [`Error::Held`] with the other server's endpoint when another one has it.
     pub(crate) fn take(folder: &Path) -> Result<Self, Error> {
+        Self::take_within(folder, PATIENCE)
+    }
+
+    /// A holder without an endpoint has just begun, or is about to end: after a while it is clear which.
+    fn take_within(folder: &Path, patience: Duration) -> Result<Self, Error> {
+        let begun = Instant::now();
+        loop {
+            match Self::try_take(folder) {
+                Err(Error::Held { endpoint: None, .. }) if begun.elapsed() < patience => {
+                    std::thread::sleep(STEP);
+                }
+                other => return other,
+            }
+        }
+    }
+
+    fn try_take(folder: &Path) -> Result<Self, Error> {
         std::fs::create_dir_all(folder).map_err(Error::io("make", folder))?;
         let path = folder.join("lock");
         let file = File::options().read(true).write(true).create(true).truncate(false).open(&path);
@@ -67,7 +90,8 @@ mod tests {
     fn a_second_server_learns_where_the_first_one_listens() {
         let folder = tempfile::tempdir().unwrap();
         let first = Hold::take(folder.path()).unwrap();
-        assert!(matches!(Hold::take(folder.path()), Err(Error::Held { endpoint: None, .. })));
+        let told = Hold::take_within(folder.path(), STEP).unwrap_err();
+        assert!(matches!(told, Error::Held { endpoint: None, .. }), "{told}");
         first.tell("http://127.0.0.1:1").unwrap();
         let told = Hold::take(folder.path()).unwrap_err();
         assert!(

@@ -16,6 +16,7 @@ fn a_request_may_be_refused_before_it_has_any_effect() {
     let id = client.start(&json!({"VolumeSize": 1}));
     for (fault, status, error) in [
         (Fault::Throttle, 400, "RequestThrottledException"),
+        (Fault::ThrottleInFront, 400, "ThrottlingException"),
         (Fault::ServerError { status: 500 }, 500, "InternalServerException"),
         (Fault::ServerError { status: 503 }, 503, "InternalServerException"),
         (Fault::NotFound, 404, "ResourceNotFoundException"),

@@ -24,7 +24,7 @@ use crate::state::snapshot::Snapshot;
 use crate::world::{Region, World};
 
 use self::voice::Refusal;
-pub(crate) use self::voice::{fail, refuse};
+pub(crate) use self::voice::{fail, refuse, throttle_in_front};
 
 /// Blocks of a GiB.
 const BLOCKS_OF_GIB: u64 = (1 << 30) / BLOCK as u64;
@@ -93,6 +93,17 @@ struct Answer {
 /// The name of what a request asks for.
 pub(crate) fn action(request: &Signed) -> String {
     Call::of(request).map_or("", |call| call.name()).to_owned()
+}
+
+/// Says that there is no such snapshot as a request is about.
+pub(crate) fn miss(request: &Signed) -> Response {
+    let id = match Call::of(request) {
+        Some(
+            Call::Put(id, _) | Call::Complete(id) | Call::Blocks(id) | Call::Changes(id) | Call::Read(id, _),
+        ) => id,
+        Some(Call::Start) | None => String::new(),
+    };
+    Refusal::no_snapshot(&id).response(&request.request_id)
 }
 
 /// Answers a request.

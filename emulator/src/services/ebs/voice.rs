@@ -157,6 +157,13 @@ pub(crate) fn refuse(denial: &Denial, request_id: &str) -> Response {
     Refusal::signature(StatusCode::FORBIDDEN, name, message).response(request_id)
 }
 
+/// Says that there were too many requests, in the framework's words.
+pub(crate) fn throttle_in_front(request_id: &str) -> Response {
+    let (status, name, message) =
+        (StatusCode::BAD_REQUEST, "ThrottlingException", "Rate exceeded".to_owned());
+    Refusal::signature(status, name, message).response(request_id)
+}
+
 /// Says that there is trouble.
 pub(crate) fn fail(trouble: Trouble, request_id: &str) -> Response {
     let refusal = match trouble {
