@@ -12,8 +12,7 @@ use amiforge::publish::request::{
     Architecture, Audience, BootMode, Imds, Request, Snapshots, Subject, Tpm, Wanted, check,
 };
 use amiforge::publish::retry::GaveUp;
-use amiforge::publish::source::Source;
-use amiforge::publish::{ami, upload};
+use amiforge::publish::upload;
 
 use super::Failure;
 use crate::ui::Ui;
@@ -138,24 +137,6 @@ impl Args {
             ))
             .hint("add `--yes`")),
         }
-    }
-}
-
-/// What is known of an image that is a bundle or a raw file.
-pub(crate) fn subject(source: &Source) -> Subject {
-    let gib = Some(u64::from(source.volume_gib()));
-    let Some(manifest) = source.manifest() else {
-        return Subject { gib, ..Subject::default() };
-    };
-    let architecture = Architecture::from_word(&manifest.origin.arch);
-    Subject {
-        name: Some(manifest.origin.name.clone()),
-        version: manifest.origin.version.clone(),
-        content: manifest.merkle_root.to_string().get(..12).map(str::to_owned),
-        architecture,
-        boot_mode: architecture.and_then(|architecture| BootMode::of_manifest(manifest, architecture)),
-        gib,
-        tags: ami::digests(source),
     }
 }
 

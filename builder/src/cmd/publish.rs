@@ -131,7 +131,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Outcome {
         return abandon(args, &interrupt, ui);
     }
     let source = Source::open(&args.image).with_context(|| args.cannot())?;
-    let subject = words::subject(&source);
+    let subject = ami::subject(&source);
     let check = |region: &str| words::request(&args.wanted(), &subject, region, &args.cannot());
     // What is mistaken is told before anything is called, or started.
     let offline = aws::named_region(&args.aws);

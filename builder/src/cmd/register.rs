@@ -78,7 +78,7 @@ impl Args {
     fn subject(&self, cannot: &str) -> Result<Subject, Failure> {
         let Some(bundle) = &self.bundle else { return Ok(Subject::default()) };
         let source = Source::open(bundle).with_context(|| cannot.to_owned())?;
-        Ok(words::subject(&source))
+        Ok(ami::subject(&source))
     }
 
     fn request(&self, subject: &Subject, region: &str, cannot: &str) -> Result<Request, Failure> {

@@ -1,5 +1,7 @@
-//! `amiforge verify`: checks a bundle against its manifest, or a snapshot against a bundle.
+//! `amiforge verify`: checks a bundle against its manifest, or a snapshot or an AMI against a bundle.
 
+#[cfg(feature = "aws")]
+mod image;
 #[cfg(feature = "aws")]
 mod snapshot;
 
@@ -15,20 +17,22 @@ use serde::Serialize;
 use super::{Done, Failure, Outcome};
 use crate::ui::{Ui, written};
 
-/// Check every byte of a bundle against its manifest, or a snapshot against what was built
+/// Check every byte of a bundle against its manifest, or a snapshot or an AMI against what was built
 ///
 /// Of a bundle: compares SHA256SUMS, every block with the manifest, every partition and file system with its format, and
 /// tree.txt with what the image holds. Of a snapshot: reads it back and compares it with a bundle, or with what its tags
-/// say. Tells everything that differs and then exits with 3.
+/// say. Of an AMI: every field of its registration, its tags, who may launch it, and every snapshot of it. Tells
+/// everything that differs and then exits with 3.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  amiforge verify out/web\n  \
-    amiforge verify snap-0123456789abcdef0 --bundle out/web --region eu-west-1")]
+    amiforge verify snap-0123456789abcdef0 --bundle out/web --region eu-west-1\n  \
+    amiforge verify ami-0123456789abcdef0 --bundle out/web --region eu-west-1")]
 pub(crate) struct Args {
-    /// The bundle; or a snapshot (`snap-…`), or an image (`ami-…`), whose root volume's snapshot is read
+    /// The bundle; or a snapshot (`snap-…`), or an AMI (`ami-…`)
     #[arg(value_name = "BUNDLE")]
     target: PathBuf,
 
-    /// Compare a snapshot with this bundle (or its manifest)
+    /// Compare a snapshot or an AMI with this bundle (or its manifest)
     #[cfg(feature = "aws")]
     #[arg(long, value_name = "BUNDLE")]
     bundle: Option<PathBuf>,
@@ -60,6 +64,9 @@ struct Verified<'a> {
 pub(crate) fn run(args: &Args, ui: &Ui) -> Outcome {
     #[cfg(feature = "aws")]
     if let Some(Ok(name)) = args.target.to_str().map(super::aws::remote) {
+        if name.starts_with("ami-") {
+            return image::run(args, &name, ui);
+        }
         return snapshot::run(args, &name, ui);
     }
     let cannot = || format!("cannot verify `{}`", args.target.display());

@@ -26,9 +26,6 @@ pub(super) async fn set<C: Ec2>(
     if let Some(moment) = request.deprecation {
         deprecate(region, image, moment).await?;
     }
-    if let Some(cooldown) = request.protection {
-        protect(region, image, cooldown).await?;
-    }
     share(region, request, image, snapshots).await
 }
 
@@ -68,19 +65,30 @@ async fn deprecate<C: Ec2>(
     region.ask_fresh(&doing, || region.ec2.enable_image_deprecation(&image.id, &at)).await
 }
 
-async fn protect<C: Ec2>(region: &Region<'_, C>, image: &Image, cooldown: Cooldown) -> Result<(), AmiError> {
-    if image.deregistration_protection.as_deref() == Some(protection_word(cooldown)) {
+/// Protects an AMI, if that is asked for: the last thing of all, because what is protected with a cooldown cannot be
+/// taken back for a day.
+///
+/// # Errors
+/// [`AmiError::Call`].
+pub(super) async fn protect<C: Ec2>(
+    region: &Region<'_, C>,
+    request: &Request,
+    image: &Image,
+) -> Result<(), AmiError> {
+    let Some(cooldown) = request.protection else { return Ok(()) };
+    if is_protected(image, cooldown) {
         return Ok(());
     }
     let doing = format!("protecting {} from being deregistered", image.id);
     region.ask_fresh(&doing, || region.ec2.enable_deregistration_protection(&image.id, cooldown)).await
 }
 
-/// What the service says of an AMI that is protected so.
-pub(super) fn protection_word(cooldown: Cooldown) -> &'static str {
+/// Whether an AMI is protected at least so. The service says `enabled-without-cooldown` or `enabled-with-cooldown`.
+pub(super) fn is_protected(image: &Image, cooldown: Cooldown) -> bool {
+    let told = image.deregistration_protection.as_deref().unwrap_or_default();
     match cooldown {
-        Cooldown::None => "enabled-without-cooldown",
-        Cooldown::Day => "enabled-with-cooldown",
+        Cooldown::None => told.starts_with("enabled"),
+        Cooldown::Day => told == "enabled-with-cooldown",
     }
 }
 

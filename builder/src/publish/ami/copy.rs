@@ -91,6 +91,7 @@ impl<R: Regions> Copies<'_, R> {
         let snapshots = image.snapshots();
         let tagged: Vec<_> = snapshots.iter().map(|snapshot| (snapshot.clone(), tags.clone())).collect();
         controls::set(&region, self.request, &image, &tagged).await?;
+        controls::protect(&region, self.request, &image).await?;
         entry.stage = Stage::Done;
         self.ledger.keep_copy(&entry)?;
         Ok(Copied { region: target.region.clone(), image_id: id, snapshot_ids: snapshots })

@@ -23,7 +23,7 @@ pub use copy::{Copied, CopyOutcome};
 pub use equal::{FieldDifference, differences};
 pub use error::AmiError;
 pub use ledger::Origin;
-pub use publish::{Job, Published, WAIT, digests, digests_of, publish};
+pub use publish::{Job, Published, WAIT, digests, digests_of, publish, subject};
 pub use region::Region;
 pub use register::{register, register_snapshot};
 pub use verify::{Asked, Examined, Expected, VolumeOf, examine, expected};

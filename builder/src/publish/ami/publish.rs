@@ -12,7 +12,7 @@ use crate::interrupt::Interrupt;
 use crate::progress::Progress;
 use crate::publish::api::Ebs;
 use crate::publish::api::ec2::{Ec2, Image, Regions, Tags};
-use crate::publish::request::{ContentOf, Request};
+use crate::publish::request::{Architecture, BootMode, ContentOf, Request, Subject};
 use crate::publish::services::Services;
 use crate::publish::source::Source;
 use crate::publish::tags;
@@ -88,6 +88,7 @@ pub async fn publish<E: Ebs, C: Ec2, R: Regions<Ec2 = C>>(
     controls::set(&task.home(), &job.request, &image, &task.snapshots(&image)?).await?;
     let copies = task.copies(&image).all().await;
     if copies.iter().all(|copy| copy.outcome.is_ok()) {
+        controls::protect(&task.home(), &job.request, &image).await?;
         entry.stage = Stage::Done;
         task.ledger.keep(&entry)?;
     }
@@ -248,6 +249,24 @@ pub fn digests(source: &Source) -> Tags {
     match (source.manifest(), source.manifest_sha256()) {
         (Some(manifest), Some(sha256)) => tags::of_manifest(manifest, sha256),
         _ => Tags::new(),
+    }
+}
+
+/// What is known of an image that is a bundle or a raw file.
+pub fn subject(source: &Source) -> Subject {
+    let gib = Some(u64::from(source.volume_gib()));
+    let Some(manifest) = source.manifest() else {
+        return Subject { gib, ..Subject::default() };
+    };
+    let architecture = Architecture::from_word(&manifest.origin.arch);
+    Subject {
+        name: Some(manifest.origin.name.clone()),
+        version: manifest.origin.version.clone(),
+        content: manifest.merkle_root.to_string().get(..12).map(str::to_owned),
+        architecture,
+        boot_mode: architecture.and_then(|architecture| BootMode::of_manifest(manifest, architecture)),
+        gib,
+        tags: digests(source),
     }
 }
 

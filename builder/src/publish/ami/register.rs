@@ -41,6 +41,7 @@ pub async fn register_snapshot<C: Ec2>(
     let (image, origin) = register(region, &request.new_image(snapshot, &further)).await?;
     let tagged = [(snapshot.to_owned(), request.image_tags())];
     controls::set(region, request, &image, &tagged).await?;
+    controls::protect(region, request, &image).await?;
     Ok((image, origin))
 }
 

@@ -5,13 +5,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::AmiError;
-use super::controls::protection_word;
+use super::controls::is_protected;
 use super::equal::{FieldDifference, differences};
 use super::ledger::{Ledger, read_copies, read_entry};
 use super::publish::digests_of;
 use super::region::Region;
 use crate::publish::api::SnapshotState;
-use crate::publish::api::ec2::{Ec2, Image, NewImage, Tags};
+use crate::publish::api::ec2::{Cooldown, Ec2, Image, NewImage, Tags};
 use crate::publish::request::{Architecture, BootMode, ContentOf, KeyOf, Request, Snapshots, Subject};
 
 /// What an AMI should be.
@@ -234,9 +234,12 @@ impl<C: Ec2> Found<'_, C> {
         {
             self.note("deprecationTime", Some(&moment.to_string()), image.deprecation_time.as_deref());
         }
-        if let Some(cooldown) = request.protection {
+        if let Some(cooldown) = request.protection
+            && !is_protected(image, cooldown)
+        {
+            let wanted = if cooldown == Cooldown::Day { "enabled-with-cooldown" } else { "enabled" };
             let found = image.deregistration_protection.as_deref();
-            self.note("deregistrationProtection", Some(protection_word(cooldown)), found);
+            self.note("deregistrationProtection", Some(wanted), found);
         }
     }
 

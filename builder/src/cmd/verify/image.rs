@@ -1,0 +1,128 @@
+//! `amiforge verify ami-…`: compares an AMI with what was asked for, and every snapshot of it with what was built.
+
+use std::io::Write as _;
+use std::time::{Duration, Instant};
+
+use amiforge::publish::ami::{self, Examined, Expected, FieldDifference, Region};
+use amiforge::publish::flow;
+use amiforge::publish::source::Source;
+use amiforge::publish::verify::{self, Report, Sample};
+use anyhow::Context as _;
+use serde::Serialize;
+
+use super::Args;
+use crate::cmd::{Done, Failure, Outcome, stop_on_signals};
+use crate::ui::{Ui, written};
+
+/// What `--json` shows.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Verified<'a> {
+    image_id: &'a str,
+    region: &'a str,
+    against: &'static str,
+    differences: &'a [FieldDifference],
+    volumes: Vec<VolumeShown<'a>>,
+    seconds: f64,
+}
+
+#[derive(Serialize)]
+struct VolumeShown<'a> {
+    device: &'a str,
+    #[serde(flatten)]
+    report: &'a Report,
+}
+
+/// A volume and what came of reading it back.
+struct Volume {
+    device: String,
+    report: Report,
+}
+
+/// Verifies the AMI that the arguments name.
+pub(super) fn run(args: &Args, name: &str, ui: &Ui) -> Outcome {
+    let begun = Instant::now();
+    let cannot = || format!("cannot verify {name}");
+    let interrupt = stop_on_signals()?;
+    let subject = args.bundle.as_deref().and_then(|bundle| bundle.is_dir().then(|| Source::open(bundle)));
+    let subject = subject.transpose().with_context(cannot)?.map(|source| ami::subject(&source));
+    let expected = ami::expected(args.bundle.as_deref(), name, subject).with_context(cannot)?;
+    let connected = args.aws.connect()?;
+    let services = connected.services();
+    let region = Region {
+        name: &services.region,
+        ec2: &*services.ec2,
+        pace: &services.pace,
+        progress: ui,
+        interrupt: &interrupt,
+    };
+    let work = ami::examine(&region, name, &expected, args.bundle.as_deref());
+    let examined = connected.block_on(work).with_context(cannot)?;
+    let rate = if args.aws.is_local() { 0 } else { flow::RATE };
+    let sample = args.sample.map_or(Sample::All, Sample::Percent);
+    let mut volumes = Vec::new();
+    for volume in &examined.volumes {
+        let bundle = volume.bundle.as_deref();
+        let work = verify::verify(&services, &volume.snapshot, bundle, sample, rate, ui, &interrupt);
+        let report = connected.block_on(work).with_context(cannot)?;
+        volumes.push(Volume { device: volume.device.clone(), report });
+    }
+    show(&examined, &volumes, against(&expected), &services.region, begun.elapsed(), ui)?;
+    let equal =
+        examined.differences.is_empty() && volumes.iter().all(|one| one.report.differences.is_empty());
+    Ok(if equal { Done::Well } else { Done::Differs })
+}
+
+/// What the fields were compared with.
+fn against(expected: &Expected) -> &'static str {
+    match expected {
+        Expected::Asked(_) => "what its publish asked for",
+        Expected::Derived(_) => "what follows from the bundle",
+        Expected::Anything => "the tags of its snapshot",
+    }
+}
+
+fn show(
+    examined: &Examined,
+    volumes: &[Volume],
+    against: &'static str,
+    region: &str,
+    took: Duration,
+    ui: &Ui,
+) -> Result<(), Failure> {
+    let seconds = took.as_secs_f64();
+    let id = examined.image.id.as_str();
+    if ui.json() {
+        let volumes = volumes.iter().map(|one| VolumeShown { device: &one.device, report: &one.report });
+        let differences = examined.differences.as_slice();
+        let volumes = volumes.collect();
+        return ui.object(&Verified { image_id: id, region, against, differences, volumes, seconds });
+    }
+    let mut out = ui.out();
+    for difference in &examined.differences {
+        written(writeln!(out, "{difference}"))?;
+    }
+    let mut lines = Vec::new();
+    for Volume { device, report } in volumes {
+        for difference in &report.differences {
+            written(writeln!(out, "{device}: {difference}"))?;
+        }
+        let (count, read, held) = (counted(report.differences.len()), report.read, report.held);
+        let (snapshot, from) = (&report.snapshot_id, &report.against);
+        lines.push(format!("{device} {snapshot}: {count} from {from} in {read} of {held} blocks"));
+    }
+    for line in lines {
+        written(writeln!(out, "{line}"))?;
+    }
+    let count = counted(examined.differences.len());
+    let line = format!("{id}: {count} of its fields from {against}; {seconds:.2} s");
+    written(writeln!(out, "{line}").and_then(|()| out.flush()))
+}
+
+fn counted(differences: usize) -> String {
+    match differences {
+        0 => "no difference".to_owned(),
+        1 => "1 difference".to_owned(),
+        count => format!("{count} differences"),
+    }
+}

@@ -1,0 +1,81 @@
+//! Taking back what a publish that was not finished has made.
+
+use amiforge::publish::ami::AmiError;
+use amiforge::publish::api::ec2::{Cooldown, Ec2 as _};
+use amiforge::publish::request::Wanted;
+use amiforge_emulator::{Fault, Faults};
+
+use crate::world::{World, build, texts};
+
+/// Publishes with an action that always fails.
+fn stopped_at(world: &World, wanted: &Wanted, action: &str) {
+    world.region.play(Faults::times(u64::MAX, action, Fault::ServerError { status: 500 }));
+    let published = world.publish(wanted);
+    let failed =
+        published.is_err() || published.is_ok_and(|all| all.copies.iter().any(|one| one.outcome.is_err()));
+    assert!(failed, "{action} does not stop it");
+    world.region.play(Faults::default());
+}
+
+#[test]
+fn nothing_is_left_wherever_a_publish_stopped() {
+    for action in [
+        "CompleteSnapshot",
+        "RegisterImage",
+        "EnableImageDeprecation",
+        "EnableImageDeregistrationProtection",
+        "ModifyImageAttribute",
+        "CopyImage",
+    ] {
+        let world = World::new();
+        let further = build(world.folder.path(), "cache", 1);
+        let wanted = Wanted {
+            copy_to: texts(&["local-2", "local-3"]),
+            share: texts(&["111122223333"]),
+            deprecate: Some("2027-11-21".to_owned()),
+            protection: Some(Cooldown::None),
+            volumes: vec![format!("/dev/sdb=bundle:{}", further.display())],
+            ..Wanted::default()
+        };
+        stopped_at(&world, &wanted, action);
+        let deleted =
+            world.abandon().unwrap_or_else(|error| panic!("{action}: {}", crate::world::chain(&error)));
+        assert!(!deleted.is_empty(), "{action}: what was deleted is told");
+        for region in ["local", "local-2", "local-3"] {
+            assert_eq!(
+                (world.images(region).len(), world.snapshots(region)),
+                (0, vec![]),
+                "{action} {region}"
+            );
+        }
+        assert!(matches!(world.abandon(), Err(AmiError::NothingToAbandon { .. })), "{action}");
+        // And what was taken back can be published anew.
+        world.must(&Wanted { protection: None, ..wanted });
+    }
+}
+
+#[test]
+fn a_publish_that_is_done_is_not_taken_back() {
+    let world = World::new();
+    let published = world.must(&Wanted::default());
+    let refused = world.abandon().unwrap_err();
+    let told = format!("nothing is under way: `web-1` is published as {}", published.image.id);
+    assert_eq!(refused.to_string(), told);
+    world.assert_one("local");
+}
+
+#[test]
+fn an_ami_that_was_there_before_is_not_taken_back() {
+    let world = World::new();
+    let first = world.must(&Wanted::default());
+    std::fs::remove_dir_all(world.bundle.with_file_name("web-1.publish")).unwrap();
+    let wanted = Wanted { copy_to: texts(&["local-2"]), ..Wanted::default() };
+    stopped_at(&world, &wanted, "CopyImage");
+    // Nothing was made, so there is nothing to delete, and nothing to be told.
+    let _ = world.abandon();
+    world.assert_one("local");
+    assert_eq!(world.images("local")[0].id, first.image.id);
+    let ec2 = world.ec2("local-2");
+    assert!(world.region.block_on(ec2.describe_regions()).is_ok());
+    assert_eq!(world.images("local-2").len(), 0);
+}

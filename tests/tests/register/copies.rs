@@ -1,0 +1,130 @@
+//! Copies: one region that fails keeps no other from being done, and is the only one that is tried again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use amiforge::interrupt::Interrupt;
+use amiforge::progress::Silent;
+use amiforge::publish::ami::AmiError;
+use amiforge::publish::api::Snapshots as _;
+use amiforge::publish::api::ec2::{Cooldown, Ec2 as _, Image, ImageQuery, NewImage};
+use amiforge::publish::aws::Ec2Client;
+use amiforge::publish::request::{Architecture, KeyOf, Snapshots, Subject, Wanted, check};
+use amiforge::publish::services::Services;
+use amiforge::publish::source::Source;
+use amiforge::publish::upload;
+use amiforge_emulator::Windows;
+
+use crate::world::{NOW, World, build, texts};
+
+/// Takes a name in a region with another AMI.
+pub(crate) fn occupy(world: &World, ec2: &Ec2Client, region: &str, name: &str) -> String {
+    let other = build(world.folder.path(), "other", 1);
+    let config = world.region.config.in_region(region);
+    let services = Services {
+        ebs: Arc::new(config.ebs()),
+        ec2: Arc::new(config.ec2()),
+        pace: world.services().pace,
+        region: region.to_owned(),
+    };
+    let options = upload::Options { rate: 0, ..upload::Options::default() };
+    let interrupt = Interrupt::new();
+    let work = upload::upload(&services, &other, &options, &Silent, &interrupt);
+    let snapshot = world.region.block_on(work).unwrap().snapshot.id;
+    let subject = Subject {
+        name: Some(name.to_owned()),
+        architecture: Architecture::from_word("arm64"),
+        ..Subject::default()
+    };
+    let request = check(&Wanted::default(), &subject, region, NOW).unwrap();
+    let image: NewImage = request.new_image(&snapshot, &[]);
+    world.region.block_on(ec2.register_image(&image)).unwrap()
+}
+
+fn by_name(world: &World, ec2: &Ec2Client, name: &str) -> Option<Image> {
+    world.region.block_on(ec2.describe_images(&ImageQuery::by_name(name))).unwrap().pop()
+}
+
+#[test]
+fn a_region_that_fails_is_named_and_the_only_one_that_is_tried_again() {
+    let world = World::new();
+    let ec2 = world.ec2("local-3");
+    let occupant = occupy(&world, &ec2, "local-3", "web-1");
+    let wanted = Wanted { copy_to: texts(&["local-2", "local-3", "local-4"]), ..Wanted::default() };
+    let published = world.publish(&wanted).unwrap();
+    let failed: Vec<_> = published
+        .copies
+        .iter()
+        .filter(|copy| copy.outcome.is_err())
+        .map(|copy| copy.region.as_str())
+        .collect();
+    assert_eq!(failed, ["local-3"]);
+    let error = published.copies[1].outcome.as_ref().unwrap_err();
+    assert!(matches!(error, AmiError::Differs { image, .. } if *image == occupant), "{error}");
+    let before: Vec<_> = published.copied().map(|copied| copied.image_id.clone()).collect();
+    assert_eq!(world.region.successes("CopyImage"), 2);
+    world.region.block_on(ec2.deregister_image(&occupant)).unwrap();
+    world.region.trail.clear();
+    let again = world.must(&wanted);
+    assert_eq!(world.region.successes("CopyImage"), 1, "only the one that is missing is copied");
+    let after: Vec<_> = again.copied().map(|copied| copied.image_id.clone()).collect();
+    assert_eq!(before, [after[0].clone(), after[2].clone()]);
+    for region in ["local", "local-2", "local-4"] {
+        world.assert_one(region);
+    }
+}
+
+#[test]
+fn a_copy_has_everything_that_the_service_does_not_copy() {
+    let windows = Windows { copy: Duration::from_millis(300), ..Windows::default() };
+    let world = World::with(|config| config.windows = windows);
+    let wanted = Wanted {
+        copy_to: texts(&["local-2"]),
+        tags: texts(&["team=a"]),
+        deprecate: Some("2027-11-21".to_owned()),
+        share: texts(&["111122223333"]),
+        snapshots: Snapshots::Shared,
+        protection: Some(Cooldown::None),
+        ..Wanted::default()
+    };
+    let published = world.must(&wanted);
+    let ec2 = world.ec2("local-2");
+    let copy = by_name(&world, &ec2, "web-1").unwrap();
+    assert_eq!(copy.source_image.as_deref(), Some(published.image.id.as_str()));
+    assert_eq!(copy.tags, published.image.tags);
+    assert!(copy.deprecation_time.unwrap().starts_with("2027-11-21T00:00"));
+    let copied = published.copied().next().unwrap();
+    let who = world.region.block_on(ec2.launch_permissions(&copy.id)).unwrap();
+    assert_eq!(who.len(), 1);
+    let accounts = world.region.block_on(ec2.snapshot_accounts(&copied.snapshot_ids[0])).unwrap();
+    assert_eq!(accounts, ["111122223333"]);
+    let image = by_name(&world, &ec2, "web-1").unwrap();
+    let protection = image.deregistration_protection.unwrap();
+    assert!(protection.starts_with("enabled"), "{protection}");
+    let snapshot = world.region.block_on(ec2.snapshot(&copied.snapshot_ids[0])).unwrap();
+    assert_eq!(snapshot.tags["amiforge:manifest"], copy.tags["amiforge:manifest"]);
+    world.assert_one("local-2");
+}
+
+#[test]
+fn an_encrypted_copy_is_of_a_snapshot_whose_zeros_were_written() {
+    let world = World::new();
+    let wanted = Wanted { copy_to: texts(&["local-2"]), encrypt_copies: KeyOf::Default, ..Wanted::default() };
+    let published = world.must(&wanted);
+    let source = Source::open(&world.bundle).unwrap();
+    let manifest = source.manifest().unwrap();
+    assert_eq!(published.uploads[0].written, manifest.without_free.blocks);
+    assert!(manifest.without_free.blocks > manifest.without_zero.blocks, "the image has blocks of zeros");
+    let copied = published.copied().next().unwrap();
+    let snapshot = world.region.block_on(world.ec2("local-2").snapshot(&copied.snapshot_ids[0])).unwrap();
+    assert!(snapshot.encrypted);
+}
+
+#[test]
+fn a_region_that_the_account_does_not_have_is_refused_before_a_block_is_sent() {
+    let world = World::new();
+    let wanted = Wanted { copy_to: texts(&["local-99"]), ..Wanted::default() };
+    let refused = world.publish(&wanted).unwrap_err();
+    assert_eq!(refused.to_string(), "`local-99` is not a region that this account may use");
+    assert_eq!(world.region.successes("StartSnapshot"), 0);
+}

@@ -1,0 +1,110 @@
+//! Every call of a publish disturbed, one at a time: it finishes, with one AMI and one snapshot in each region.
+
+use std::time::Duration;
+
+use amiforge::publish::api::ec2::Cooldown;
+use amiforge::publish::request::{Snapshots, Wanted};
+use amiforge_emulator::{Fault, Faults, Windows};
+
+use crate::world::{World, texts};
+
+/// Every call of EC2 that [`wanted`] makes.
+const CALLS: [&str; 16] = [
+    "RegisterImage",
+    "CopyImage",
+    "DescribeImages",
+    "DescribeSnapshots",
+    "DescribeRegions",
+    "DescribeImageAttribute",
+    "ModifyImageAttribute",
+    "DescribeSnapshotAttribute",
+    "ModifySnapshotAttribute",
+    "EnableImageDeprecation",
+    "EnableImageDeregistrationProtection",
+    "GetEbsEncryptionByDefault",
+    "StartSnapshot",
+    "PutSnapshotBlock",
+    "CompleteSnapshot",
+    "CreateTags",
+];
+
+fn wanted() -> Wanted {
+    Wanted {
+        copy_to: texts(&["local-2"]),
+        share: texts(&["111122223333"]),
+        snapshots: Snapshots::Shared,
+        deprecate: Some("2027-11-21".to_owned()),
+        protection: Some(Cooldown::None),
+        ..Wanted::default()
+    }
+}
+
+fn finishes(action: &str, fault: &Fault, times: u64) {
+    let world = World::new();
+    if action == "CreateTags" {
+        // Tags are set with what they are of; only one that comes later has to be set by itself.
+        world.must(&wanted());
+    }
+    world.region.play(Faults::times(times, action, fault.clone()));
+    let tagged = Wanted { tags: texts(if action == "CreateTags" { &["late=1"] } else { &[] }), ..wanted() };
+    let published = world.must(&tagged);
+    world.region.play(Faults::default());
+    assert!(!world.region.seen(action).is_empty(), "{action} was not called");
+    for region in ["local", "local-2"] {
+        world.assert_one(region);
+        let tags = world.images(region).remove(0).tags;
+        assert_eq!(tags.contains_key("late"), action == "CreateTags", "{region}: {tags:?}");
+    }
+    assert_eq!(world.images("local")[0].id, published.image.id);
+}
+
+#[test]
+fn an_answer_that_is_lost_after_its_effect_costs_nothing() {
+    for action in CALLS {
+        finishes(action, &Fault::DropAfter, 1);
+    }
+}
+
+#[test]
+fn calls_that_fail_before_their_effect_are_made_again() {
+    for action in CALLS {
+        finishes(action, &Fault::DropBefore, 1);
+        finishes(action, &Fault::Throttle, 2);
+    }
+    for action in ["RegisterImage", "CopyImage", "DescribeImages"] {
+        finishes(action, &Fault::ServerError { status: 503 }, 3);
+    }
+    for action in ["RegisterImage", "CopyImage", "DescribeSnapshots"] {
+        finishes(action, &Fault::NotFound, 2);
+    }
+}
+
+#[test]
+fn what_the_service_learns_late_is_waited_for() {
+    let windows = Windows {
+        completion: Duration::from_millis(200),
+        put_after_start: Duration::from_millis(300),
+        describe_after_creation: Duration::from_millis(300),
+        copy: Duration::from_millis(400),
+        ..Windows::default()
+    };
+    let world = World::with(|config| config.windows = windows);
+    world.must(&wanted());
+    std::thread::sleep(windows.describe_after_creation);
+    world.assert_one("local");
+    world.assert_one("local-2");
+}
+
+#[test]
+fn a_call_that_stays_refused_is_given_up_with_the_services_words_and_goes_on_later() {
+    let world = World::new();
+    world.region.play(Faults::times(u64::MAX, "RegisterImage", Fault::ServerError { status: 503 }));
+    let error = world.publish(&wanted()).unwrap_err();
+    let told = crate::world::chain(&error);
+    assert!(told.starts_with("registering `web-1` in local: giving up after "), "{told}");
+    world.region.play(Faults::default());
+    let sent = world.region.successes("PutSnapshotBlock");
+    world.must(&wanted());
+    assert_eq!(world.region.successes("PutSnapshotBlock"), sent, "no block is sent again");
+    world.assert_one("local");
+}

@@ -1,0 +1,153 @@
+//! A bundle, a local region, and publishing the one to the other.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use amiforge::interrupt::Interrupt;
+use amiforge::progress::Silent;
+use amiforge::publish::ami::{self, AmiError, Deleted, Job, Published};
+use amiforge::publish::api::Snapshots as _;
+use amiforge::publish::api::ec2::{Ec2 as _, Image, ImageQuery, Owner};
+use amiforge::publish::aws::{EbsClient, Ec2Client};
+use amiforge::publish::request::{Request, Wanted, check};
+use amiforge::publish::services::Services;
+use amiforge::publish::source::Source;
+use amiforge::publish::upload;
+use amiforge_tests::archive::noise;
+use amiforge_tests::place::Region;
+use amiforge_tests::{program, scratch};
+use tempfile::TempDir;
+
+/// 2026-11-21.
+pub(crate) const NOW: i64 = 1_795_240_800;
+
+/// A bundle and a region.
+pub(crate) struct World {
+    pub(crate) folder: TempDir,
+    pub(crate) region: Region,
+    pub(crate) bundle: PathBuf,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        Self::with(|_| {})
+    }
+
+    pub(crate) fn with(set: impl FnOnce(&mut amiforge_emulator::Config)) -> Self {
+        let folder = scratch::folder();
+        let bundle = build(folder.path(), "web", 1);
+        let region = Region::with(&folder.path().join("region"), set);
+        Self { folder, region, bundle }
+    }
+
+    pub(crate) fn services(&self) -> Services<EbsClient, Ec2Client> {
+        let services = self.region.services();
+        Services {
+            ebs: services.ebs,
+            ec2: Arc::new(self.region.config.ec2()),
+            pace: services.pace,
+            region: services.region,
+        }
+    }
+
+    pub(crate) fn publish(&self, wanted: &Wanted) -> Result<Published, AmiError> {
+        self.publish_bundle(&self.bundle, wanted)
+    }
+
+    pub(crate) fn publish_bundle(&self, bundle: &Path, wanted: &Wanted) -> Result<Published, AmiError> {
+        let job = Job {
+            image: bundle.to_owned(),
+            request: request(bundle, wanted),
+            upload: upload::Options { rate: 0, ..upload::Options::default() },
+            wait: Duration::from_mins(10),
+        };
+        let (services, interrupt) = (self.services(), Interrupt::new());
+        let work = ami::publish(&services, &self.region.config, &job, &Silent, &interrupt);
+        self.region.block_on(work)
+    }
+
+    /// Publishes with copies that all have to succeed.
+    pub(crate) fn must(&self, wanted: &Wanted) -> Published {
+        let published = self.publish(wanted).unwrap_or_else(|error| panic!("{}", chain(&error)));
+        for copy in &published.copies {
+            assert!(copy.outcome.is_ok(), "{}: {:?}", copy.region, copy.outcome);
+        }
+        published
+    }
+
+    pub(crate) fn abandon(&self) -> Result<Vec<Deleted>, AmiError> {
+        let (services, interrupt) = (self.services(), Interrupt::new());
+        let work = ami::abandon(&services, &self.region.config, &self.bundle, &Silent, &interrupt);
+        self.region.block_on(work)
+    }
+
+    /// The EC2 of a region.
+    pub(crate) fn ec2(&self, region: &str) -> Ec2Client {
+        self.region.config.in_region(region).ec2()
+    }
+
+    /// The account's images of a region.
+    pub(crate) fn images(&self, region: &str) -> Vec<Image> {
+        let query = ImageQuery { own: Owner::Own, ..ImageQuery::default() };
+        self.region.block_on(self.ec2(region).describe_images(&query)).unwrap()
+    }
+
+    /// The account's snapshots of a region, by id.
+    pub(crate) fn snapshots(&self, region: &str) -> Vec<String> {
+        let all = self.region.block_on(self.ec2(region).tagged(&[])).unwrap();
+        let mut ids: Vec<_> = all.into_iter().map(|snapshot| snapshot.id).collect();
+        ids.sort();
+        ids
+    }
+
+    /// Fails unless a region has one image, made from its one snapshot.
+    pub(crate) fn assert_one(&self, region: &str) {
+        let images = self.images(region);
+        let ids: Vec<_> = images.iter().map(|image| &image.id).collect();
+        assert_eq!(ids.len(), 1, "{region}: {ids:?}");
+        assert_eq!(images[0].state, "available");
+        assert_eq!(images[0].snapshots(), self.snapshots(region), "{region}");
+    }
+}
+
+/// What is asked for of a bundle.
+pub(crate) fn request(bundle: &Path, wanted: &Wanted) -> Request {
+    let source = Source::open(bundle).unwrap();
+    check(wanted, &ami::subject(&source), "local", NOW).unwrap_or_else(|mistakes| panic!("{mistakes}"))
+}
+
+/// Builds an image of a few MiB that boots by UEFI.
+pub(crate) fn build(folder: &Path, name: &str, version: u32) -> PathBuf {
+    let tree = folder.join(format!("{name}-{version}.tree"));
+    fs::create_dir_all(tree.join("etc")).unwrap();
+    fs::write(tree.join("etc/noise"), noise(5 << 20, version)).unwrap();
+    let recipe = folder.join(format!("{name}-{version}.toml"));
+    let text = format!(
+        "[image]\nname = \"{name}\"\nversion = \"{version}\"\narch = \"x86_64\"\nepoch = 1700000000\n\n\
+         [disk]\nsize = \"96 MiB\"\n\n[[partition]]\nrole = \"esp\"\nsize = \"34 MiB\"\n\n\
+         [[partition]]\nrole = \"root\"\n\n[[source]]\nkind = \"dir\"\npath = \"{name}-{version}.tree\"\n"
+    );
+    fs::write(&recipe, text).unwrap();
+    let out = folder.join(format!("{name}-{version}"));
+    program::must(&["build", &recipe.to_string_lossy(), "-o", &out.to_string_lossy()]);
+    out
+}
+
+/// Texts of the command line.
+pub(crate) fn texts(all: &[&str]) -> Vec<String> {
+    all.iter().map(|&text| text.to_owned()).collect()
+}
+
+/// An error with all its causes.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
