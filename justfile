@@ -22,3 +22,8 @@ inputs:
 bench *ARGS:
     cargo build --release -p amiforge
     cargo bench -p amiforge-tests --bench build -- {{ARGS}}
+
+# uploads beside boto3 and the floor
+bench-publish *ARGS:
+    cargo build --release -p amiforge
+    cargo bench -p amiforge-tests --bench publish -- {{ARGS}}
