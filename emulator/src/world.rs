@@ -244,3 +244,84 @@ fn secret(folder: &Path) -> Result<[u8; 32], Error> {
         Err(error) => Err(Error::io("read", path)(error)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::locks::lock;
+    use crate::state::digest::Digest;
+    use crate::state::snapshot::{Shared, Snapshot};
+
+    fn snapshot(id: &str) -> Snapshot {
+        Snapshot {
+            id: id.to_owned(),
+            owner: "123456789012".to_owned(),
+            description: String::new(),
+            volume_size: 1,
+            volume_id: "vol-ffffffff".to_owned(),
+            parent: None,
+            lineage: id.to_owned(),
+            kms_key: None,
+            start_time: Moment(0),
+            timeout: 60,
+            outcome: None,
+            start: None,
+            tags: BTreeMap::new(),
+            shared_with: Shared::default(),
+        }
+    }
+
+    /// A snapshot with these blocks.
+    fn put(world: &World, region: &str, id: &str, blocks: &[&[u8]]) {
+        let region = world.region(region).unwrap();
+        region.snapshots.start(snapshot(id)).unwrap();
+        let map = region.snapshots.map(id).unwrap();
+        for (index, bytes) in blocks.iter().enumerate() {
+            world.blocks.keep(Digest::of(bytes), bytes).unwrap();
+            assert!(lock(&map).add(index as u32, Digest::of(bytes)).unwrap());
+        }
+    }
+
+    #[test]
+    fn blocks_go_with_the_last_snapshot_that_has_them_when_the_folder_is_next_opened() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = || World::open(Config::new(folder.path())).unwrap();
+        let world = open();
+        put(&world, "local", "snap-1", &[b"shared", b"own"]);
+        put(&world, "local-2", "snap-2", &[b"shared"]);
+        assert!(world.region("local").unwrap().snapshots.remove("snap-1").unwrap());
+        world.sweep_later().unwrap();
+        drop(world);
+        let world = open();
+        assert!(world.blocks.knows(Digest::of(b"shared")) && !world.blocks.knows(Digest::of(b"own")));
+        let path = world.blocks.path(Digest::of(b"shared"));
+        assert_eq!(std::fs::read(path).unwrap(), b"shared");
+        assert!(!folder.path().join(SWEEP).exists());
+    }
+
+    #[test]
+    fn blocks_of_a_snapshot_that_was_never_begun_are_forgotten() {
+        let folder = tempfile::tempdir().unwrap();
+        let world = World::open(Config::new(folder.path())).unwrap();
+        put(&world, "local", "snap-1", &[b"x"]);
+        drop(world);
+        let orphan = folder.path().join("local/snapshots/snap-2.blocks");
+        std::fs::write(&orphan, b"torn").unwrap();
+        let world = World::open(Config::new(folder.path())).unwrap();
+        assert!(!orphan.exists());
+        assert!(world.region("local").unwrap().snapshots.find("snap-1").is_some());
+    }
+
+    #[test]
+    fn only_what_could_be_a_region_is_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let world = World::open(Config::new(folder.path())).unwrap();
+        for name in ["local", "local-2", "us-east-1"] {
+            assert_eq!(world.region(name).unwrap().name, name);
+        }
+        for name in ["", "..", "blocks", "Local", "a/b", "x", "2-local"] {
+            assert!(matches!(world.region(name), Err(Error::RegionName(_))), "{name}");
+        }
+        assert!(!folder.path().join("local").exists(), "a region that only was asked has no folder");
+    }
+}

@@ -1,7 +1,7 @@
 //! The snapshots of a region: what is known of them, their blocks, and the tokens that they were started with.
 
 use std::collections::{BTreeMap, HashSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 
 use super::atomic;
@@ -33,10 +33,12 @@ const CANCELLED: &str = "Snapshot was cancelled: its timeout passed before it wa
 
 impl Snapshots {
     /// Opens a region's snapshots; `region` is its folder.
-    pub(crate) fn open(region: &std::path::Path) -> Result<Self, Error> {
+    pub(crate) fn open(region: &Path) -> Result<Self, Error> {
         let folder = region.join("snapshots");
+        let records = Shelf::open(folder.clone())?;
+        remove_orphans(&folder, &records)?;
         Ok(Self {
-            records: Shelf::open(folder.clone())?,
+            records,
             spent: Shelf::open(region.join("snapshot-tokens"))?,
             folder,
             maps: RwLock::default(),
@@ -184,6 +186,18 @@ impl Snapshots {
     fn file(&self, id: &str) -> PathBuf {
         self.folder.join(format!("{id}.blocks"))
     }
+}
+
+/// Removes blocks of snapshots that nobody knows: the server was killed while it started or removed them.
+fn remove_orphans(folder: &Path, records: &Shelf<Snapshot>) -> Result<(), Error> {
+    for path in atomic::files(folder)? {
+        let of_blocks = path.extension().is_some_and(|extension| extension == "blocks");
+        let id = path.file_stem().unwrap_or_default().to_string_lossy();
+        if of_blocks && records.find(&id).is_none() {
+            atomic::remove(&path)?;
+        }
+    }
+    Ok(())
 }
 
 /// The name of a spent token.
