@@ -119,7 +119,9 @@ impl<E: Ebs, C: Ec2, R: Regions<Ec2 = C>> Undo<'_, E, C, R> {
             match upload::abandon(self.services, path, &upload::Options::default()).await {
                 Ok(id) => self.gone(id),
                 Err(PublishError::NothingToAbandon { .. }) if entry.is_some() => {
-                    if let Some(id) = self.finished(path).await? {
+                    // An AMI that was there already was made from other snapshots than ours.
+                    let made = entry.is_some_and(|entry| entry.origin == Origin::Registered);
+                    if made && let Some(id) = self.finished(path).await? {
                         self.gone(id);
                     }
                 }

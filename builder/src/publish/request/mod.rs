@@ -8,6 +8,7 @@ mod boot;
 mod check;
 mod copies;
 mod deprecation;
+mod limits;
 mod mistake;
 mod region;
 mod share;
