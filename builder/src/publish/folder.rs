@@ -18,7 +18,7 @@ const LOCK: &str = "lock";
 #[derive(Debug)]
 pub struct Folder {
     path: PathBuf,
-    _lock: File,
+    lock: File,
 }
 
 /// Why the folder cannot be used.
@@ -73,7 +73,7 @@ impl Folder {
         let lock = OpenOptions::new().create(true).truncate(false).write(true).open(&name);
         let lock = lock.map_err(|source| failed(&name, source))?;
         match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
+            Ok(()) => Ok(Self { path: path.to_owned(), lock }),
             Err(rustix::io::Errno::WOULDBLOCK) => Err(FolderError::Busy { path: path.to_owned() }),
             Err(errno) => Err(failed(&name, errno.into())),
         }
@@ -97,6 +97,14 @@ impl Folder {
 
 fn failed(path: &Path, source: io::Error) -> FolderError {
     FolderError::File { path: path.to_owned(), source }
+}
+
+impl Drop for Folder {
+    /// Closing the file would give the lock back too, but not while a child that was forked meanwhile, and has not yet
+    /// become another program, still has it open.
+    fn drop(&mut self) {
+        let _ = flock(&self.lock, FlockOperation::Unlock);
+    }
 }
 
 #[cfg(test)]
