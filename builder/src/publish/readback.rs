@@ -1,21 +1,28 @@
 //! Reading a snapshot back: the list of its blocks, and the blocks themselves, many at a time.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use amiforge_formats::digest::BLOCK;
+use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
 use super::api::{Ebs, Fetched, Listed, Snapshots};
 use super::error::{PublishError, doing};
-use super::fault::FaultKind;
+use super::fault::{Fault, FaultKind};
 use super::flow::{Flow, START};
-use super::retry::{Step, Unwatched, retry};
+use super::retry::{GaveUp, Step, Unwatched, retry};
 use super::services::Services;
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
 
 /// How often a block whose bytes are not what the service says is asked for in all.
 const CHECKS: u32 = 3;
+
+/// The service's reasons for a token that is not valid any more: tokens of pages live for an hour, those of blocks for a
+/// week, and a command that was asleep may come back later.
+const STALE_PAGE: &str = "INVALID_PAGE_TOKEN";
+const STALE_BLOCK: &str = "INVALID_BLOCK_TOKEN";
 
 /// The blocks of a snapshot.
 #[derive(Debug, Clone, Default)]
@@ -47,10 +54,15 @@ pub(super) async fn list<E: Ebs, S: Snapshots>(
     interrupt: &Interrupt,
 ) -> Result<List, PublishError> {
     let mut list = List::default();
-    let mut next = None;
+    let mut next: Option<String> = None;
     loop {
-        let call = || services.ebs.list(id, 0, next.clone());
+        let from = list.blocks.last().map_or(0, |block: &Listed| block.index + 1);
+        let call = || services.ebs.list(id, from, next.clone());
         let page = retry(&services.pace, Step::Read, &Unwatched, call).await;
+        if next.is_some() && page.as_ref().is_err_and(|gave_up| is(&gave_up.fault, STALE_PAGE)) {
+            next = None;
+            continue;
+        }
         let page = page.map_err(doing(format!("listing the blocks of {id}")))?;
         list.volume_gib = page.volume_gib;
         list.blocks.extend(page.blocks);
@@ -86,6 +98,7 @@ pub(super) async fn each<E: Ebs, S: Snapshots>(
         flow: Flow::new(services.pace.clone(), rate),
         pace: services.pace.clone(),
         snapshot: id.to_owned(),
+        fresh: Mutex::default(),
     });
     let take = Arc::new(take);
     let mut tasks = JoinSet::new();
@@ -120,29 +133,54 @@ struct Lane<E> {
     flow: Flow,
     pace: super::backoff::Pace,
     snapshot: String,
+    /// Tokens that were asked for because those of the list had become stale.
+    fresh: Mutex<HashMap<u64, String>>,
+}
+
+/// Whether the service gives this reason.
+fn is(fault: &Fault, reason: &str) -> bool {
+    fault.reason.as_deref() == Some(reason)
 }
 
 impl<E: Ebs> Lane<E> {
     /// Reads a block. Bytes that were hurt on their way come right when asked for again; bytes that were hurt where
     /// they lie do not.
     async fn read(&self, block: &Listed) -> Result<Fetched, PublishError> {
+        let mut token = block.token.clone();
         for check in 1.. {
             let fetched = retry(&self.pace, Step::Read, &self.flow, || async {
                 let passed = self.flow.pass().await;
-                let fetched = self.ebs.block(&self.snapshot, block.index, &block.token).await?;
+                let fetched = self.ebs.block(&self.snapshot, block.index, &token).await?;
                 passed.well();
                 Ok(fetched)
             })
             .await;
             match fetched {
                 Err(gave_up) if gave_up.fault.kind == FaultKind::Checksum && check < CHECKS => {}
+                Err(gave_up) if is(&gave_up.fault, STALE_BLOCK) && check < CHECKS => {
+                    token = self.another_token(block.index, &token, gave_up).await?;
+                }
                 other => return other.map_err(|source| self.failed(block.index, source)),
             }
         }
         Err(PublishError::Interrupted)
     }
 
-    fn failed(&self, block: u64, source: super::retry::GaveUp) -> PublishError {
+    /// A token of a block other than `stale`. One page of the list renews the tokens of ten thousand blocks, so it is
+    /// asked for once and not by every request that is under way.
+    async fn another_token(&self, index: u64, stale: &str, refused: GaveUp) -> Result<String, PublishError> {
+        let mut fresh = self.fresh.lock().await;
+        if let Some(token) = fresh.get(&index).filter(|token| *token != stale) {
+            return Ok(token.clone());
+        }
+        let call = || self.ebs.list(&self.snapshot, index, None);
+        let page = retry(&self.pace, Step::Read, &Unwatched, call).await;
+        let page = page.map_err(|source| self.failed(index, source))?;
+        fresh.extend(page.blocks.into_iter().map(|block| (block.index, block.token)));
+        fresh.get(&index).cloned().ok_or_else(|| self.failed(index, refused))
+    }
+
+    fn failed(&self, block: u64, source: GaveUp) -> PublishError {
         PublishError::Block { block, snapshot: self.snapshot.clone(), source }
     }
 }

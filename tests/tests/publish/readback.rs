@@ -49,6 +49,26 @@ fn an_untouched_snapshot_verifies_with_and_without_its_bundle() {
 }
 
 #[test]
+fn tokens_that_expire_while_a_snapshot_is_read_are_asked_for_again() {
+    let folder = scratch::folder();
+    let (region, bundle, snapshot) = published(folder.path());
+    for when in [When::First(1), When::Every(3)] {
+        let rule = Rule {
+            service: None,
+            action: Some("GetSnapshotBlock".to_owned()),
+            target: None,
+            when,
+            times: Some(2),
+            what: Fault::ExpireTokens,
+        };
+        region.play(Faults { rules: vec![rule] });
+        let report = check(&region, &snapshot, Some(&bundle), Sample::All).unwrap();
+        assert_eq!(report.differences, []);
+        assert_eq!(report.read, report.held);
+    }
+}
+
+#[test]
 fn every_flipped_bit_is_found_and_a_passing_one_is_read_again() {
     let folder = scratch::folder();
     let (region, bundle, snapshot) = published(folder.path());
