@@ -3,10 +3,13 @@
 //! An oracle that is not installed makes a test skip with a printed `SKIP`; with `REQUIRE_ORACLES=1` it fails.
 
 pub mod archive;
+pub mod assembled;
+pub mod dice;
 pub mod guest;
 pub mod oracle;
 pub mod place;
 pub mod program;
 pub mod python;
 pub mod scratch;
+pub mod told;
 pub mod volume;

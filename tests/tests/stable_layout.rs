@@ -6,12 +6,8 @@ use amiforge_formats::guid::Guid;
 use amiforge_formats::plan::{Data, Plan, SourceId};
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Content, Kind, Meta, Name, Node, NodeId, Origin, Segment, Tree};
-use amiforge_rootfs::assemble::assemble;
 use amiforge_rootfs::blobs::Blobs;
-use amiforge_rootfs::sources::{Pin, SourceKind, SourceSpec};
-use amiforge_rootfs::store::Store;
-use amiforge_rootfs::watch::Unwatched;
-use amiforge_tests::scratch;
+use amiforge_tests::{assembled, scratch};
 
 const MIB: u64 = 1 << 20;
 
@@ -19,18 +15,8 @@ const MIB: u64 = 1 << 20;
 const OTHER: SourceId = SourceId(1000);
 
 fn tree_of(tar: &std::path::Path) -> Tree {
-    let spec = SourceSpec {
-        label: "tar".to_owned(),
-        kind: SourceKind::Tar { path: tar.to_owned() },
-        pin: Pin::Unpinned,
-        strip: 0,
-        prefix: String::new(),
-        exclude: Vec::new(),
-        overrides: false,
-    };
     let folder = scratch::folder();
-    let store = Store::scratch(folder.path()).unwrap();
-    assemble(&[spec], &store, &mut Blobs::new(), &Unwatched {}).unwrap().tree
+    assembled::tar(tar, folder.path(), &mut Blobs::new()).tree
 }
 
 /// Every directory and file of the tree, in the order of their paths.

@@ -87,6 +87,15 @@ fn percent(text: &str) -> Result<f64, String> {
         .ok_or_else(|| "not between 0 and 100".to_owned())
 }
 
+/// A number of differences in words.
+fn counted(differences: usize) -> String {
+    match differences {
+        0 => "no difference".to_owned(),
+        1 => "1 difference".to_owned(),
+        count => format!("{count} differences"),
+    }
+}
+
 fn show(args: &Args, report: &Report, took: Duration, ui: &Ui) -> Result<(), Failure> {
     let bundle = args.target.display().to_string();
     let seconds = took.as_secs_f64();
@@ -97,11 +106,7 @@ fn show(args: &Args, report: &Report, took: Duration, ui: &Ui) -> Result<(), Fai
     for difference in &report.differences {
         written(writeln!(out, "{difference}"))?;
     }
-    let outcome = match report.differences.len() {
-        0 => "no difference".to_owned(),
-        1 => "1 difference".to_owned(),
-        count => format!("{count} differences"),
-    };
+    let outcome = counted(report.differences.len());
     let checked = report.checked.join(", ");
     let (mib, rate) = (report.bytes >> 20, report.bytes as f64 / 1e9 / seconds.max(1e-9));
     let line = format!(

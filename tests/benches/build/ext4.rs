@@ -7,26 +7,13 @@ use amiforge::interrupt::Interrupt;
 use amiforge::progress::Silent;
 use amiforge_formats::ext4::write::{self, Journal};
 use amiforge_formats::guid::Guid;
-use amiforge_rootfs::assemble::assemble;
 use amiforge_rootfs::blobs::Blobs;
-use amiforge_rootfs::sources::{Pin, SourceKind, SourceSpec};
-use amiforge_rootfs::store::Store;
-use amiforge_rootfs::watch::Unwatched;
+use amiforge_tests::assembled;
 
 /// Writes the file system of a tar.
 pub(crate) fn make(tar: &Path, to: &Path) {
-    let spec = SourceSpec {
-        label: "tar".to_owned(),
-        kind: SourceKind::Tar { path: tar.to_owned() },
-        pin: Pin::Unpinned,
-        strip: 0,
-        prefix: String::new(),
-        exclude: Vec::new(),
-        overrides: false,
-    };
-    let store = Store::scratch(to.parent().expect("the file has a folder")).expect("a scratch store");
     let mut blobs = Blobs::new();
-    let assembled = assemble(&[spec], &store, &mut blobs, &Unwatched {}).expect("the tar is read");
+    let assembled = assembled::tar(tar, to.parent().expect("the file has a folder"), &mut blobs);
     let options = write::Options {
         uuid: Guid::derive("bench", "root"),
         hash_seed: Guid::derive("bench", "seed"),

@@ -96,15 +96,3 @@ pub(crate) fn raised() -> Interrupt {
     flag.store(true, std::sync::atomic::Ordering::Relaxed);
     interrupt
 }
-
-/// An error with all its causes.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
-}

@@ -9,7 +9,8 @@ use amiforge_emulator::{Fault, Faults};
 use amiforge_tests::place::Region;
 use amiforge_tests::scratch;
 
-use crate::bundles::{assert_holds, build, chain, options, send, send_as, snapshots};
+use crate::bundles::{assert_holds, build, options, send, send_as, snapshots};
+use amiforge_tests::told::chain;
 
 /// Most blocks that a change of one small file may cost.
 const FEW: u64 = 16;

@@ -5,7 +5,8 @@ use amiforge_emulator::{Fault, Faults, Rule, When, Windows};
 use amiforge_tests::place::Region;
 use amiforge_tests::scratch;
 
-use crate::bundles::{assert_holds, build, chain, send, snapshots};
+use crate::bundles::{assert_holds, build, send, snapshots};
+use amiforge_tests::told::chain;
 
 fn rule(action: &str, when: When, what: Fault) -> Faults {
     let action = Some(action.to_owned());

@@ -9,6 +9,7 @@ use amiforge::publish::flow;
 use amiforge::publish::folder::Folder;
 use amiforge::publish::journal::Journal;
 use amiforge_emulator::{Fault, Faults, Rule, When};
+use amiforge_tests::dice::Dice;
 use amiforge_tests::place::Region;
 use amiforge_tests::{program, scratch};
 
@@ -19,18 +20,6 @@ const UPLOADS: u32 = 6;
 
 /// Kills in all, at least.
 const KILLS: u32 = 200;
-
-/// Numbers that follow from a seed.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 11) % end
-    }
-}
 
 fn start(region: &Region, bundle: &Path) -> Child {
     Command::new(program::path())

@@ -13,7 +13,8 @@ use amiforge_emulator::{Fault, Faults, Rule, When};
 use amiforge_tests::place::Region;
 use amiforge_tests::scratch;
 
-use crate::bundles::{NEEDLE, assert_holds, build, chain, options, raised, send, send_as, snapshots};
+use crate::bundles::{NEEDLE, assert_holds, build, options, raised, send, send_as, snapshots};
+use amiforge_tests::told::chain;
 
 /// Lets the first `blocks` blocks through and no more, and uploads.
 fn stop_after(region: &Region, image: &std::path::Path, blocks: u64) {

@@ -38,8 +38,9 @@ fn nothing_is_left_wherever_a_publish_stopped() {
             ..Wanted::default()
         };
         stopped_at(&world, &wanted, action);
-        let deleted =
-            world.abandon().unwrap_or_else(|error| panic!("{action}: {}", crate::world::chain(&error)));
+        let deleted = world
+            .abandon()
+            .unwrap_or_else(|error| panic!("{action}: {}", amiforge_tests::told::chain(&error)));
         assert!(!deleted.is_empty(), "{action}: what was deleted is told");
         for region in ["local", "local-2", "local-3"] {
             assert_eq!(

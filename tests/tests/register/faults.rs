@@ -100,7 +100,7 @@ fn a_call_that_stays_refused_is_given_up_with_the_services_words_and_goes_on_lat
     let world = World::new();
     world.region.play(Faults::times(u64::MAX, "RegisterImage", Fault::ServerError { status: 503 }));
     let error = world.publish(&wanted()).unwrap_err();
-    let told = crate::world::chain(&error);
+    let told = amiforge_tests::told::chain(&error);
     assert!(told.starts_with("registering `web-1` in local: giving up after "), "{told}");
     world.region.play(Faults::default());
     let sent = world.region.successes("PutSnapshotBlock");

@@ -6,26 +6,16 @@ use std::time::{Duration, Instant};
 
 use amiforge::publish::ami::AmiError;
 use amiforge_emulator::{Fault, Faults, Rule, When};
+use amiforge_tests::dice::Dice;
 use amiforge_tests::program;
+use amiforge_tests::told::chain;
 
-use crate::world::{World, chain};
+use crate::world::World;
 
 /// Publishes that are killed until they are done.
 const PUBLISHES: u32 = 4;
 /// Kills in all, at least.
 const KILLS: u32 = 60;
-
-/// Numbers that follow from a seed.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 11) % end
-    }
-}
 
 fn start(world: &World, bundle: &Path, more: &[&str]) -> Child {
     Command::new(program::path())

@@ -17,6 +17,7 @@ use amiforge::publish::source::Source;
 use amiforge::publish::upload;
 use amiforge_tests::archive::noise;
 use amiforge_tests::place::Region;
+use amiforge_tests::told::chain;
 use amiforge_tests::{program, scratch};
 use tempfile::TempDir;
 
@@ -138,16 +139,4 @@ pub(crate) fn build(folder: &Path, name: &str, version: u32) -> PathBuf {
 /// Texts of the command line.
 pub(crate) fn texts(all: &[&str]) -> Vec<String> {
     all.iter().map(|&text| text.to_owned()).collect()
-}
-
-/// An error with all its causes.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

@@ -107,22 +107,14 @@ fn show(
         for difference in &report.differences {
             written(writeln!(out, "{device}: {difference}"))?;
         }
-        let (count, read, held) = (counted(report.differences.len()), report.read, report.held);
+        let (count, read, held) = (super::counted(report.differences.len()), report.read, report.held);
         let (snapshot, from) = (&report.snapshot_id, &report.against);
         lines.push(format!("{device} {snapshot}: {count} from {from} in {read} of {held} blocks"));
     }
     for line in lines {
         written(writeln!(out, "{line}"))?;
     }
-    let count = counted(examined.differences.len());
+    let count = super::counted(examined.differences.len());
     let line = format!("{id}: {count} of its fields from {against}; {seconds:.2} s");
     written(writeln!(out, "{line}").and_then(|()| out.flush()))
-}
-
-fn counted(differences: usize) -> String {
-    match differences {
-        0 => "no difference".to_owned(),
-        1 => "1 difference".to_owned(),
-        count => format!("{count} differences"),
-    }
 }

@@ -44,11 +44,7 @@ fn show(name: &str, region: &str, report: &Report, took: Duration, ui: &Ui) -> R
     for difference in &report.differences {
         written(writeln!(out, "{difference}"))?;
     }
-    let outcome = match report.differences.len() {
-        0 => "no difference".to_owned(),
-        1 => "1 difference".to_owned(),
-        count => format!("{count} differences"),
-    };
+    let outcome = super::counted(report.differences.len());
     let (read, held, against) = (report.read, report.held, &report.against);
     let line = format!("{name}: {outcome} from {against} in {read} of {held} blocks; {seconds:.2} s");
     written(writeln!(out, "{line}").and_then(|()| out.flush()))

@@ -1,0 +1,24 @@
+//! The tree of a tar, as a build reads it from an input that nobody pinned.
+
+use std::path::Path;
+
+use amiforge_rootfs::assemble::{Assembled, assemble};
+use amiforge_rootfs::blobs::Blobs;
+use amiforge_rootfs::sources::{Pin, SourceKind, SourceSpec};
+use amiforge_rootfs::store::Store;
+use amiforge_rootfs::watch::Unwatched;
+
+/// Reads a tar; `blobs` gives its contents, and what has to be unpacked goes to `folder`.
+pub fn tar(tar: &Path, folder: &Path, blobs: &mut Blobs) -> Assembled {
+    let spec = SourceSpec {
+        label: "tar".to_owned(),
+        kind: SourceKind::Tar { path: tar.to_owned() },
+        pin: Pin::Unpinned,
+        strip: 0,
+        prefix: String::new(),
+        exclude: Vec::new(),
+        overrides: false,
+    };
+    let store = Store::scratch(folder).expect("a scratch store");
+    assemble(&[spec], &store, blobs, &Unwatched {}).expect("the tar is read")
+}
