@@ -6,6 +6,7 @@ pub mod checks;
 pub mod glob;
 pub mod merge;
 pub mod normalize;
+pub mod packages;
 pub mod reshape;
 pub mod sources;
 pub mod steps;

@@ -1,0 +1,6 @@
+//! Packages of deb archives: from a signed archive to a locked set, from a locked set to a tree.
+//!
+//! [`locked`] is what passes between the halves: one half (index, resolve) decides which packages, the other (unpack,
+//! configure) takes them apart. Neither opens a network connection: bytes come in from outside.
+
+pub mod locked;
