@@ -3,12 +3,15 @@
 pub mod assemble;
 pub mod blobs;
 pub mod checks;
+pub mod configure;
 pub mod glob;
 pub mod merge;
 pub mod normalize;
 pub mod packages;
 pub mod reshape;
+pub mod sandbox;
 pub mod sources;
+pub mod stage;
 pub mod steps;
 pub mod store;
 pub mod watch;

@@ -1,0 +1,4 @@
+//! Configuring unpacked packages, so that a tree becomes a system. [`run`] lets the packages' own scripts do it, in
+//! the sandbox.
+
+pub mod run;
