@@ -81,6 +81,40 @@ pub enum CheckError {
     Interrupted,
 }
 
+/// Digests that are still to be taken, and entries of the store that are still to get their names. Dropped, they are
+/// not taken, and what needed them must not be used.
+#[derive(Debug, Default)]
+#[must_use = "what was read is not checked before these are"]
+pub struct Outstanding(Vec<Task>);
+
+/// Checks that have been started. Dropped, they stop.
+#[derive(Debug)]
+#[must_use = "what was read is not checked before these are"]
+pub struct Settling(Checks);
+
+impl Outstanding {
+    /// Takes over those of another.
+    pub fn append(&mut self, mut other: Self) {
+        self.0.append(&mut other.0);
+    }
+
+    /// Starts on them, on a thread of their own.
+    pub fn start(self) -> Settling {
+        Settling(Checks::start(self.0.into_iter().map(|task| (0, task)).collect()))
+    }
+}
+
+impl Settling {
+    /// Waits for the rest. To be called after the last content was read and before anything that was made from it is
+    /// given its final name.
+    ///
+    /// # Errors
+    /// The first that is not as it should be.
+    pub fn wait(mut self) -> Result<(), CheckError> {
+        self.0.wait().map(|_| ()).map_err(|(_, error)| error)
+    }
+}
+
 type Done = Result<Vec<(usize, Digest)>, (usize, CheckError)>;
 
 /// Checks that are under way; dropped, they stop.

@@ -43,7 +43,7 @@ pub struct LockedArchive {
     pub suite: String,
     /// `Date` of its Release, in seconds since 1970: a lock never goes back behind it.
     pub date: i64,
-    /// Digest of the InRelease (or Release) that was checked.
+    /// Digest of the `InRelease` (or Release) that was checked.
     pub release: Digest,
     /// Fingerprint of the key that signed it, in upper-case hexadecimal; none where the recipe trusts it unsigned.
     pub signer: Option<String>,
