@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use amiforge::disk::{DiskSize, PartitionSize};
-use amiforge::recipe::{Holds, Recipe, RecipeError};
+use amiforge::recipe::{Base, Holds, Recipe, RecipeError, Recommends, Scripts, SourceFrom};
 
 /// Stands before the recipe of each case.
 const CASE: &str = "#### ";
@@ -126,4 +126,52 @@ fn a_file_that_is_no_text_or_too_long_or_missing_is_refused() {
     assert!(matches!(Recipe::load(&path), Err(RecipeError::NotText { at: 2, .. })));
     std::fs::write(&path, vec![b'#'; (4 << 20) + 1]).unwrap();
     assert!(matches!(Recipe::load(&path), Err(RecipeError::TooLong { .. })));
+}
+
+const DEB: &str = "[[source]]\nkind = \"deb\"\ndistribution = \"debian\"\n\
+    suites = [\"bookworm\", \"bookworm-updates\", \"bookworm-security\"]\n";
+
+#[test]
+fn security_suites_of_debian_lie_in_an_archive_of_their_own() {
+    let recipe = parse(&format!("{IMAGE}{DEB}mirror = \"https://deb.example/debian/\"\n"));
+    let deb = recipe.deb.unwrap();
+    let shown: Vec<_> = deb
+        .archives
+        .iter()
+        .map(|archive| (archive.name.as_str(), archive.suites.join(" "), archive.mirror.as_deref()))
+        .collect();
+    let expected = [
+        ("debian", "bookworm bookworm-updates".to_owned(), Some("https://deb.example/debian")),
+        ("debian-security", "bookworm-security".to_owned(), Some("https://deb.example/debian-security")),
+    ];
+    assert_eq!(shown, expected);
+    assert_eq!((deb.base, deb.recommends, deb.scripts), (Base::Required, Recommends::Leave, Scripts::Run));
+    assert_eq!(deb.arch, "amd64");
+    let ubuntu = parse(&format!(
+        "{IMAGE}[[source]]\nkind = \"deb\"\ndistribution = \"ubuntu\"\nsuites = [\"noble\", \"noble-security\"]\n"
+    ));
+    assert_eq!(ubuntu.deb.unwrap().archives.len(), 1);
+}
+
+#[test]
+fn stages_runs_and_limits_have_their_usual_values() {
+    let recipe = parse(&format!(
+        "{IMAGE}{DEB}[[stage]]\nname = \"httpd\"\nrun = [\"make\"]\n\
+         [[stage.source]]\nurl = \"https://src.example/httpd-2.4.tar.gz?raw\"\nsha256 = \"{}\"\n\
+         [[stage.source]]\npath = \"in/extra.tar\"\nstrip = 0\n\
+         [[stage.install]]\nfrom = \"/opt/httpd/\"\n\
+         [[run]]\ncommand = \"a2enmod rewrite\"\n[sandbox]\nseconds = 60\nmemory = 1\ndisk = \"512 MiB\"\n",
+        "ab".repeat(32)
+    ));
+    let [stage] = recipe.stages.as_slice() else { panic!() };
+    let shown: Vec<_> = stage.sources.iter().map(|source| (source.folder.as_str(), source.strip)).collect();
+    assert_eq!(shown, [("httpd-2.4", 1), ("extra", 0)]);
+    assert_eq!(stage.sources[1].from, SourceFrom::Path("folder/in/extra.tar".into(), "in/extra.tar".into()));
+    assert_eq!(stage.installs, [("/opt/httpd".to_owned(), "/opt/httpd".to_owned())]);
+    assert_eq!(recipe.runs[0].command, "a2enmod rewrite");
+    assert_eq!(
+        (recipe.limits.time.as_secs(), recipe.limits.memory, recipe.limits.disk),
+        (60, 1 << 30, 512 << 20)
+    );
+    assert_eq!(recipe.limits.processes, 4096);
 }

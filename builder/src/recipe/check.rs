@@ -10,7 +10,7 @@ use toml::de::DeTable;
 use super::keys::{ArchKey, DiskKeys, EpochKey, ImageKeys, NumberOrText, RecipeKeys};
 use super::mistake::{At, Mistake, Part, locate};
 use super::shape::Finding;
-use super::{Arch, Image, Recipe, contents, partitions, reference, shape, sources, values};
+use super::{Arch, Image, Recipe, contents, partitions, reference, shape, sources, stages, values};
 use crate::disk::DiskSize;
 
 /// A MiB, in which disks are laid out.
@@ -97,7 +97,10 @@ fn specs(keys: &RecipeKeys, digest: Digest, checker: &mut Checker<'_>) -> Option
     let image = image(&keys.image, arch, &top.key("image"), checker);
     let (size, guid) = disk(&keys.disk, &top.key("disk"), checker);
     let partitions = partitions::check(&keys.partition, arch, &top.key("partition"), checker);
-    let sources = sources::check(&keys.source, arch, &top.key("source"), checker);
+    let (deb, sources) = sources::check(&keys.source, arch, &top.key("source"), checker);
+    let stages = stages::check(&keys.stage, deb.as_ref(), &top.key("stage"), checker);
+    let runs = stages::runs(&keys.run, &top.key("run"), checker);
+    let limits = stages::limits(&keys.sandbox, &top.key("sandbox"), checker);
     let files = contents::files(&keys.file, &top.key("file"), checker);
     let groups = contents::groups(&keys.group, &top.key("group"), checker);
     let users = contents::users(&keys.user, &top.key("user"), checker);
@@ -110,13 +113,17 @@ fn specs(keys: &RecipeKeys, digest: Digest, checker: &mut Checker<'_>) -> Option
         size,
         guid,
         partitions,
+        deb,
         sources,
+        stages,
         files,
         groups,
         users,
         system,
         units,
         fstab,
+        runs,
+        limits,
         rules,
     })
 }

@@ -6,15 +6,19 @@
 
 mod check;
 mod contents;
+mod deb;
 mod keys;
 mod mistake;
 mod nearest;
+mod packages;
 mod partitions;
 mod reference;
 mod shape;
 mod sources;
+mod stages;
 mod starter;
 pub(crate) mod values;
+pub(crate) mod words;
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -25,6 +29,7 @@ use amiforge_formats::digest::Digest;
 use amiforge_formats::ext4::write::Journal;
 use amiforge_formats::guid::Guid;
 use amiforge_rootfs::normalize::Rule;
+use amiforge_rootfs::sandbox::Limits;
 use amiforge_rootfs::sources::SourceSpec;
 use amiforge_rootfs::steps::accounts::{GroupSpec, Principal, UserSpec};
 use amiforge_rootfs::steps::files::{IfMissing, XattrValue};
@@ -33,6 +38,10 @@ use amiforge_rootfs::steps::units::UnitsSpec;
 
 use crate::disk::{DiskSize, PartitionSize};
 
+pub use deb::{
+    Base, DebArchive, DebFilters, DebSource, Keys, Pinned, PinnedTo, Recommends, Run, Scripts, SourceFrom,
+    Stage, StageSource, Stays, WhenExpired,
+};
 pub use mistake::{Mistake, Mistakes};
 pub use reference::{reference, schema};
 pub use starter::{StartError, start};
@@ -53,8 +62,12 @@ pub struct Recipe {
     pub guid: Option<Guid>,
     /// The partitions, in their order on the disk.
     pub partitions: Vec<Partition>,
-    /// The sources, in the order of merging.
+    /// The source of packages, which goes before the others.
+    pub deb: Option<DebSource>,
+    /// The other sources, in the order of merging.
     pub sources: Vec<SourceSpec>,
+    /// The `[[stage]]`s.
+    pub stages: Vec<Stage>,
     /// The `[[file]]`s.
     pub files: Vec<FileEntry>,
     /// The `[[group]]`s.
@@ -67,6 +80,10 @@ pub struct Recipe {
     pub units: UnitsSpec,
     /// What to do about `/etc/fstab`.
     pub fstab: Fstab,
+    /// The `[[run]]`s.
+    pub runs: Vec<Run>,
+    /// What each thing that is run in a sandbox may use.
+    pub limits: Limits,
     /// Rules of cleaning.
     pub rules: std::collections::BTreeSet<Rule>,
 }

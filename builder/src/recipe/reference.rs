@@ -9,8 +9,20 @@ use super::keys::RecipeKeys;
 use super::shape::words;
 
 /// The tables in the order of a recipe; JSON has none.
-const ORDER: [&str; 9] =
-    ["image", "disk", "partition", "source", "file", "group", "user", "system", "normalize"];
+const ORDER: [&str; 12] = [
+    "image",
+    "disk",
+    "partition",
+    "source",
+    "stage",
+    "file",
+    "group",
+    "user",
+    "system",
+    "run",
+    "sandbox",
+    "normalize",
+];
 
 /// The JSON Schema of recipes (2020-12), without references.
 pub fn schema() -> Value {

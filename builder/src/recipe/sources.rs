@@ -2,21 +2,50 @@
 
 use std::path::Path;
 
+use amiforge_formats::digest::Digest;
 use amiforge_rootfs::sources::{OwnerRule, Pin, SourceKind, SourceSpec};
 
 use super::check::Checker;
+use super::deb::DebSource;
 use super::keys::{SourceKeys, SourceKindKey};
 use super::mistake::At;
-use super::{Arch, values};
+use super::{Arch, packages, values};
 
-/// Checks every source.
-pub(super) fn check(all: &[SourceKeys], arch: Arch, at: &At, checker: &mut Checker<'_>) -> Vec<SourceSpec> {
-    all.iter().enumerate().map(|(index, keys)| source(keys, index, arch, &at.index(index), checker)).collect()
+/// Checks every source; packages are kept apart from the others.
+pub(super) fn check(
+    all: &[SourceKeys],
+    arch: Arch,
+    at: &At,
+    checker: &mut Checker<'_>,
+) -> (Option<DebSource>, Vec<SourceSpec>) {
+    let (mut deb, mut others) = (None, Vec::new());
+    for (index, keys) in all.iter().enumerate() {
+        let at = at.index(index);
+        only_its_own_keys(keys, &at, checker);
+        if keys.kind == SourceKindKey::Deb {
+            if index > 0 {
+                checker.wrong(at.key("kind"), "a `deb` source comes first, and there is one at most");
+            }
+            deb = Some(packages::check(keys, arch, &at, checker));
+        } else {
+            others.extend(source(keys, index, arch, &at, checker));
+        }
+    }
+    (deb, others)
 }
 
-fn source(keys: &SourceKeys, index: usize, arch: Arch, at: &At, checker: &mut Checker<'_>) -> SourceSpec {
-    only_its_own_keys(keys, at, checker);
-    let path = checker.host_path(at.key("path"), &keys.path);
+fn source(
+    keys: &SourceKeys,
+    index: usize,
+    arch: Arch,
+    at: &At,
+    checker: &mut Checker<'_>,
+) -> Option<SourceSpec> {
+    let Some(given) = &keys.path else {
+        checker.wrong(at.key("path"), "`[[source]]` needs the key `path`");
+        return None;
+    };
+    let path = checker.host_path(at.key("path"), given);
     let kind = match keys.kind {
         SourceKindKey::Dir => SourceKind::Dir { path, owners: owners(keys, at, checker) },
         SourceKindKey::Tar => SourceKind::Tar { path },
@@ -28,11 +57,12 @@ fn source(keys: &SourceKeys, index: usize, arch: Arch, at: &At, checker: &mut Ch
             let platform = keys.platform.clone().unwrap_or_else(|| by_arch.to_owned());
             SourceKind::Oci { path, platform, reference: keys.reference.clone() }
         }
+        SourceKindKey::Deb => return None,
     };
     let pin = checker.optional(at.key("sha256"), keys.sha256.as_ref(), pin).unwrap_or(Pin::Unpinned);
-    let name = Path::new(&keys.path).file_name().map(|name| name.to_string_lossy().into_owned());
-    SourceSpec {
-        label: format!("source {} ({})", index + 1, name.as_deref().unwrap_or(&keys.path)),
+    let name = Path::new(given).file_name().map(|name| name.to_string_lossy().into_owned());
+    Some(SourceSpec {
+        label: format!("source {} ({})", index + 1, name.as_deref().unwrap_or(given)),
         kind,
         pin,
         strip: keys.strip.and_then(|strip| u32::try_from(strip).ok()).unwrap_or(0),
@@ -41,7 +71,7 @@ fn source(keys: &SourceKeys, index: usize, arch: Arch, at: &At, checker: &mut Ch
             .unwrap_or_default(),
         exclude: globs(&keys.exclude, &at.key("exclude"), checker),
         overrides: keys.r#override,
-    }
+    })
 }
 
 /// Tells of keys that mean nothing for this kind of source.
@@ -56,14 +86,50 @@ fn only_its_own_keys(keys: &SourceKeys, at: &At, checker: &mut Checker<'_>) {
         ("platform", SourceKindKey::Oci, keys.platform.is_some(), "an `oci` source"),
         ("reference", SourceKindKey::Oci, keys.reference.is_some(), "an `oci` source"),
     ];
-    for (key, kind, given, whose) in foreign {
+    let packages = packages_keys(keys).map(|(key, given)| (key, SourceKindKey::Deb, given, "a `deb` source"));
+    for (key, kind, given, whose) in foreign.into_iter().chain(packages) {
         if given && keys.kind != kind {
             checker.misplaced(at.key(key), format!("`{key}` is for {whose}"));
         }
     }
+    let of_files = [
+        ("path", keys.path.is_some()),
+        ("sha256", keys.sha256.is_some()),
+        ("strip", keys.strip.is_some()),
+        ("prefix", keys.prefix.is_some()),
+        ("override", keys.r#override),
+    ];
+    for (key, _) in of_files.iter().filter(|(_, given)| *given && keys.kind == SourceKindKey::Deb) {
+        checker
+            .misplaced(at.key(key), format!("`{key}` is for folders and archives, not for a `deb` source"));
+    }
     if keys.kind == SourceKindKey::Dir && keys.sha256.is_some() {
         checker.misplaced(at.key("sha256"), "a `dir` source has no digest; pack it as a tar to pin it");
     }
+}
+
+/// The keys that mean something for packages alone, and whether each is given.
+fn packages_keys(keys: &SourceKeys) -> [(&'static str, bool); 18] {
+    [
+        ("distribution", keys.distribution.is_some()),
+        ("suites", !keys.suites.is_empty()),
+        ("components", keys.components.is_some()),
+        ("base", keys.base.is_some()),
+        ("packages", !keys.packages.is_empty()),
+        ("without", !keys.without.is_empty()),
+        ("recommends", keys.recommends.is_some()),
+        ("architectures", !keys.architectures.is_empty()),
+        ("mirror", keys.mirror.is_some()),
+        ("keyring", keys.keyring.is_some()),
+        ("allow-expired", keys.allow_expired.is_some()),
+        ("scripts", keys.scripts.is_some()),
+        ("include", !keys.include.is_empty()),
+        ("docs", keys.docs.is_some()),
+        ("man", keys.man.is_some()),
+        ("locales", keys.locales.is_some()),
+        ("archive", !keys.archive.is_empty()),
+        ("pin", !keys.pin.is_empty()),
+    ]
 }
 
 fn owners(keys: &SourceKeys, at: &At, checker: &mut Checker<'_>) -> Vec<OwnerRule> {
@@ -90,9 +156,17 @@ fn pin(text: &str) -> Result<Pin, String> {
     if text == "record" {
         return Ok(Pin::Record);
     }
-    // What registries and `sha256sum` print are both welcome.
-    let digits = text.strip_prefix("sha256:").unwrap_or(text).to_ascii_lowercase();
     let digest =
-        digits.parse().map_err(|_| format!("`{text}` is neither 64 hexadecimal digits nor `record`"))?;
+        digest(text).ok_or_else(|| format!("`{text}` is neither 64 hexadecimal digits nor `record`"))?;
     Ok(Pin::Exact(digest))
+}
+
+/// A digest that something must have.
+pub(super) fn exact(text: &str) -> Result<Digest, String> {
+    digest(text).ok_or_else(|| format!("`{text}` is not 64 hexadecimal digits"))
+}
+
+fn digest(text: &str) -> Option<Digest> {
+    // What registries and `sha256sum` print are both welcome.
+    text.strip_prefix("sha256:").unwrap_or(text).to_ascii_lowercase().parse().ok()
 }

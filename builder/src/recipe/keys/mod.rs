@@ -3,15 +3,19 @@
 //! Nothing is judged here; [`super::check`] turns keys into specs. Doc comments are the users' documentation.
 
 mod contents;
+mod packages;
 mod partition;
 mod source;
+mod stage;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub(crate) use contents::*;
+pub(crate) use packages::*;
 pub(crate) use partition::*;
 pub(crate) use source::*;
+pub(crate) use stage::*;
 
 /// A recipe says what an image should be. Paths are relative to the folder of the recipe; `~` and environment
 /// variables are not expanded.
@@ -26,6 +30,8 @@ pub(crate) struct RecipeKeys {
     #[serde(default)]
     pub(crate) source: Vec<SourceKeys>,
     #[serde(default)]
+    pub(crate) stage: Vec<StageKeys>,
+    #[serde(default)]
     pub(crate) file: Vec<FileKeys>,
     #[serde(default)]
     pub(crate) group: Vec<GroupKeys>,
@@ -33,6 +39,10 @@ pub(crate) struct RecipeKeys {
     pub(crate) user: Vec<UserKeys>,
     #[serde(default)]
     pub(crate) system: SystemKeys,
+    #[serde(default)]
+    pub(crate) run: Vec<RunKeys>,
+    #[serde(default)]
+    pub(crate) sandbox: SandboxKeys,
     #[serde(default)]
     pub(crate) normalize: NormalizeKeys,
 }

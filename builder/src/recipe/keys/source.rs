@@ -3,14 +3,16 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::{ArchiveKeys, BaseKey, PinKeys, ScriptsKey};
+
 /// An input. Sources are merged in their order into one tree.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct SourceKeys {
     /// What it is.
     pub(crate) kind: SourceKindKey,
-    /// The folder or archive.
-    pub(crate) path: String,
+    /// The folder or archive; not for a `deb` source, which is made of packages.
+    pub(crate) path: Option<String>,
     /// SHA-256 of the file (as it lies there, so of the compressed one), or of the image manifest of an `oci` source:
     /// refused if it is another. `"record"`: take it and write it in the manifest, even where that costs a read.
     pub(crate) sha256: Option<String>,
@@ -19,7 +21,8 @@ pub(crate) struct SourceKeys {
     pub(crate) strip: Option<i64>,
     /// Folder in the image that the entries are put under, such as `"/opt/app"`.
     pub(crate) prefix: Option<String>,
-    /// Globs of paths (after `strip`, before `prefix`) to leave out; a folder that matches goes with all in it.
+    /// Globs of paths (after `strip`, before `prefix`) to leave out; a folder that matches goes with all in it. Of a
+    /// `deb` source: paths in its packages, such as `"/usr/share/doc/**"`, unless `include` names them.
     #[serde(default)]
     pub(crate) exclude: Vec<String>,
     /// Whether paths that earlier sources gave may be given anew, differently; `false` if not given.
@@ -32,6 +35,53 @@ pub(crate) struct SourceKeys {
     pub(crate) platform: Option<String>,
     /// Tag or reference name to pick from an `oci` source that holds several images.
     pub(crate) reference: Option<String>,
+    /// Distribution of a `deb` source: `"debian"`, `"ubuntu"`, or a name of your own. Names the archive that `suites`
+    /// are taken from; a suite of `debian` that ends in `-security` lies in the archive `debian-security`.
+    pub(crate) distribution: Option<String>,
+    /// Suites of a `deb` source, such as `["bookworm", "bookworm-updates", "bookworm-security"]`.
+    #[serde(default)]
+    pub(crate) suites: Vec<String>,
+    /// Components of a `deb` source; `["main"]` if not given.
+    pub(crate) components: Option<Vec<String>>,
+    /// Set of packages that a `deb` source begins with; `"required"` if not given.
+    pub(crate) base: Option<BaseKey>,
+    /// Packages of a `deb` source, with all that they depend on: `"name"`, `"name=version"` (`*` stands for anything),
+    /// `"name/suite"` or `"name:architecture"`.
+    #[serde(default)]
+    pub(crate) packages: Vec<String>,
+    /// Packages that a `deb` source shall not hold; refused where something needs one.
+    #[serde(default)]
+    pub(crate) without: Vec<String>,
+    /// Whether a `deb` source holds what its packages recommend, too; `false` if not given.
+    pub(crate) recommends: Option<bool>,
+    /// Foreign architectures of a `deb` source as its archive names them, such as `["i386"]`.
+    #[serde(default)]
+    pub(crate) architectures: Vec<String>,
+    /// Where the archive of a `deb` source is fetched from. If not given: `AMIFORGE_DEB_MIRROR` of the environment, else
+    /// what apt of this machine is configured to use for the same suite. The lock holds for every mirror.
+    pub(crate) mirror: Option<String>,
+    /// OpenPGP keys that a `deb` source's archive is signed with, as a file beside the recipe; if not given,
+    /// `/usr/share/keyrings/DISTRIBUTION-archive-keyring.gpg` of this machine.
+    pub(crate) keyring: Option<String>,
+    /// Whether to take an archive of a `deb` source whose `Valid-Until` is past; `false` if not given.
+    pub(crate) allow_expired: Option<bool>,
+    /// How the packages of a `deb` source are configured; `"run"` if not given.
+    pub(crate) scripts: Option<ScriptsKey>,
+    /// Globs of paths in the packages of a `deb` source that `exclude` shall not leave out.
+    #[serde(default)]
+    pub(crate) include: Vec<String>,
+    /// Whether a `deb` source brings `/usr/share/doc` and the like; `true` if not given. Copyright files stay.
+    pub(crate) docs: Option<bool>,
+    /// Whether a `deb` source brings manual pages; `true` if not given.
+    pub(crate) man: Option<bool>,
+    /// Locales of which a `deb` source brings the translations, such as `["C", "en"]`; all if not given.
+    pub(crate) locales: Option<Vec<String>>,
+    /// Further archives of a `deb` source.
+    #[serde(default)]
+    pub(crate) archive: Vec<ArchiveKeys>,
+    /// Preferences among versions of packages, as in `apt_preferences(5)`.
+    #[serde(default)]
+    pub(crate) pin: Vec<PinKeys>,
 }
 
 /// What a source is.
@@ -44,6 +94,8 @@ pub(crate) enum SourceKindKey {
     Tar,
     /// An OCI image layout, as a folder or an archive, or an archive of `docker save`.
     Oci,
+    /// Packages of a Debian archive, as the lock beside the recipe pins them. There may be one, and it comes first.
+    Deb,
 }
 
 /// Gives an owner to entries of a `dir` source; the last rule that matches a path counts.

@@ -1,0 +1,66 @@
+//! The tables and words inside a `[[source]]` of packages.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// Set of packages to begin with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum BaseKey {
+    /// Nothing but what `packages` names.
+    None,
+    /// Packages marked essential.
+    Essential,
+    /// Those, and packages of priority `required`.
+    Required,
+    /// Those, and packages of priority `important`.
+    Important,
+    /// Those, and packages of priority `standard`.
+    Standard,
+}
+
+/// How packages are configured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum ScriptsKey {
+    /// The real dpkg runs their scripts in a sandbox.
+    Run,
+    /// Nothing runs; what most scripts do is done by amiforge, and what was skipped is listed.
+    Native,
+    /// Packages are unpacked and left so.
+    None,
+}
+
+/// A further archive.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct ArchiveKeys {
+    /// Its name in the lock.
+    pub(crate) name: String,
+    /// Where it is fetched from; `AMIFORGE_DEB_MIRROR_NAME` of the environment goes before it.
+    pub(crate) mirror: Option<String>,
+    /// Its suites.
+    pub(crate) suites: Vec<String>,
+    /// Its components; `["main"]` if not given.
+    pub(crate) components: Option<Vec<String>>,
+    /// OpenPGP keys that it is signed with, as a file beside the recipe.
+    pub(crate) keyring: Option<String>,
+    /// `true`: taken though nobody signed it.
+    #[serde(default)]
+    pub(crate) trusted: bool,
+}
+
+/// A preference among versions.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct PinKeys {
+    /// Packages that it is about: a name, in which `*` stands for anything.
+    pub(crate) package: String,
+    /// Versions that are meant; `*` stands for anything. Either this or `suite`.
+    pub(crate) version: Option<String>,
+    /// Suite of which the versions are meant.
+    pub(crate) suite: Option<String>,
+    /// Priority; 990 if not given, below 0 for never, above 1000 even for a downgrade.
+    #[schemars(range(min = -32768, max = 32767))]
+    pub(crate) priority: Option<i64>,
+}

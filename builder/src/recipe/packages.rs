@@ -1,0 +1,232 @@
+//! The `[[source]]` of packages: from keys to specs.
+
+use std::collections::BTreeSet;
+
+use super::check::Checker;
+use super::deb::{
+    Base, DebArchive, DebFilters, DebSource, Keys, Pinned, PinnedTo, Recommends, Scripts, Stays, WhenExpired,
+};
+use super::keys::{ArchiveKeys, BaseKey, PinKeys, ScriptsKey, SourceKeys};
+use super::mistake::At;
+use super::{Arch, words};
+
+/// Priority of a pin that says none: above what any version has by itself.
+const PRIORITY: i16 = 990;
+
+/// Checks a source of packages.
+pub(super) fn check(keys: &SourceKeys, arch: Arch, at: &At, checker: &mut Checker<'_>) -> DebSource {
+    let archives = archives(keys, at, checker);
+    let suites: BTreeSet<&str> =
+        archives.iter().flat_map(|archive| archive.suites.iter().map(String::as_str)).collect();
+    requests(&keys.packages, &suites, &at.key("packages"), checker);
+    without(keys, at, checker);
+    let arch = match arch {
+        Arch::X86_64 => "amd64",
+        Arch::Aarch64 => "arm64",
+    };
+    let pins = keys.pin.iter().enumerate();
+    let pins = pins.filter_map(|(index, pin)| pinned(pin, &suites, &at.key("pin").index(index), checker));
+    DebSource {
+        pins: pins.collect(),
+        arch: arch.to_owned(),
+        foreign: foreign(keys, arch, at, checker),
+        base: match keys.base.unwrap_or(BaseKey::Required) {
+            BaseKey::None => Base::None,
+            BaseKey::Essential => Base::Essential,
+            BaseKey::Required => Base::Required,
+            BaseKey::Important => Base::Important,
+            BaseKey::Standard => Base::Standard,
+        },
+        packages: keys.packages.clone(),
+        without: keys.without.clone(),
+        recommends: recommends(keys.recommends.unwrap_or(false)),
+        expired: if keys.allow_expired == Some(true) { WhenExpired::Accept } else { WhenExpired::Refuse },
+        scripts: match keys.scripts.unwrap_or(ScriptsKey::Run) {
+            ScriptsKey::Run => Scripts::Run,
+            ScriptsKey::Native => Scripts::Native,
+            ScriptsKey::None => Scripts::None,
+        },
+        filters: filters(keys, at, checker),
+        archives,
+    }
+}
+
+/// Holds packages that are asked for against the language for them; `suites` are those that there are.
+pub(super) fn requests(all: &[String], suites: &BTreeSet<&str>, at: &At, checker: &mut Checker<'_>) {
+    for (index, text) in all.iter().enumerate() {
+        let Some(request) = checker.accept(at.index(index), words::request(text)) else { continue };
+        if let Some(suite) = request.suite.filter(|suite| !suites.contains(suite)) {
+            checker.wrong(at.index(index), format!("`{suite}` is none of the `suites` of this recipe"));
+        }
+    }
+}
+
+/// Whether recommended packages are taken.
+pub(super) fn recommends(take: bool) -> Recommends {
+    if take { Recommends::Take } else { Recommends::Leave }
+}
+
+fn archives(keys: &SourceKeys, at: &At, checker: &mut Checker<'_>) -> Vec<DebArchive> {
+    let mut archives = of_distribution(keys, at, checker);
+    let mut names: BTreeSet<String> = archives.iter().map(|archive| archive.name.clone()).collect();
+    for (index, further) in keys.archive.iter().enumerate() {
+        let at = at.key("archive").index(index);
+        if let Some(name) = checker.accept(at.key("name"), words::archive_name(&further.name))
+            && !names.insert(name.clone())
+        {
+            checker.wrong(at.key("name"), format!("there is another archive named `{name}`"));
+        }
+        archives.push(archive(further, &at, checker));
+    }
+    if archives.is_empty() {
+        checker.wrong(at.clone(), "a `deb` source needs `suites`, or a `[[source.archive]]` that has some");
+    }
+    archives
+}
+
+/// The archives of the distribution itself.
+fn of_distribution(keys: &SourceKeys, at: &At, checker: &mut Checker<'_>) -> Vec<DebArchive> {
+    let Some(name) = &keys.distribution else {
+        checker.wrong(at.key("distribution"), "a `deb` source needs a `distribution`, such as `\"debian\"`");
+        return Vec::new();
+    };
+    checker.accept(at.key("distribution"), words::archive_name(name));
+    let suites = self::suites(&keys.suites, &at.key("suites"), checker);
+    let components = components(keys.components.as_deref(), &at.key("components"), checker);
+    let mirror = checker.optional(at.key("mirror"), keys.mirror.as_ref(), words::mirror);
+    let keyring = match &keys.keyring {
+        Some(name) => Keys::File { path: checker.host_path(at.key("keyring"), name), name: name.clone() },
+        None => Keys::Host { distribution: name.clone() },
+    };
+    // Debian keeps its security updates in an archive of their own, named so in every mirror.
+    let apart =
+        |suite: &String| name == "debian" && (suite.ends_with("-security") || suite.ends_with("/updates"));
+    let (security, own): (Vec<String>, Vec<String>) = suites.into_iter().partition(apart);
+    let beside = mirror.as_ref().map(|mirror| format!("{mirror}-security"));
+    let both = [(name.clone(), own, mirror), ("debian-security".to_owned(), security, beside)];
+    let archive = |(name, suites, mirror)| DebArchive {
+        name,
+        suites,
+        components: components.clone(),
+        mirror,
+        keys: keyring.clone(),
+    };
+    both.into_iter().map(archive).filter(|archive: &DebArchive| !archive.suites.is_empty()).collect()
+}
+
+fn archive(keys: &ArchiveKeys, at: &At, checker: &mut Checker<'_>) -> DebArchive {
+    let suites = self::suites(&keys.suites, &at.key("suites"), checker);
+    if keys.suites.is_empty() {
+        checker.wrong(at.key("suites"), "an archive without suites has no packages");
+    }
+    let keyring = match (&keys.keyring, keys.trusted) {
+        (Some(_), true) => {
+            checker
+                .misplaced(at.key("keyring"), "a `trusted` archive is taken unsigned; leave one of both out");
+            Keys::Unsigned
+        }
+        (Some(name), false) => {
+            Keys::File { path: checker.host_path(at.key("keyring"), name), name: name.clone() }
+        }
+        (None, true) => Keys::Unsigned,
+        (None, false) => Keys::Host { distribution: keys.name.clone() },
+    };
+    DebArchive {
+        name: keys.name.clone(),
+        suites,
+        components: components(keys.components.as_deref(), &at.key("components"), checker),
+        mirror: checker.optional(at.key("mirror"), keys.mirror.as_ref(), words::mirror),
+        keys: keyring,
+    }
+}
+
+fn suites(all: &[String], at: &At, checker: &mut Checker<'_>) -> Vec<String> {
+    let mut seen = BTreeSet::new();
+    for (index, suite) in all.iter().enumerate() {
+        checker.accept(at.index(index), words::suite(suite));
+        if !seen.insert(suite) {
+            checker.wrong(at.index(index), format!("`{suite}` is named twice"));
+        }
+    }
+    all.to_vec()
+}
+
+fn components(all: Option<&[String]>, at: &At, checker: &mut Checker<'_>) -> Vec<String> {
+    let Some(all) = all else { return vec!["main".to_owned()] };
+    for (index, component) in all.iter().enumerate() {
+        checker.accept(at.index(index), words::component(component));
+    }
+    if all.is_empty() {
+        checker.wrong(at.clone(), "no component has no packages; `[\"main\"]` is what most archives have");
+    }
+    all.to_vec()
+}
+
+fn without(keys: &SourceKeys, at: &At, checker: &mut Checker<'_>) {
+    for (index, name) in keys.without.iter().enumerate() {
+        let at = at.key("without").index(index);
+        checker.accept(at.clone(), words::package_name(name));
+        if keys.packages.contains(name) {
+            checker.wrong(at, format!("`{name}` is among the `packages`, too"));
+        }
+    }
+}
+
+fn foreign(keys: &SourceKeys, own: &str, at: &At, checker: &mut Checker<'_>) -> Vec<String> {
+    let mut foreign = BTreeSet::new();
+    for (index, arch) in keys.architectures.iter().enumerate() {
+        let at = at.key("architectures").index(index);
+        checker.accept(at.clone(), words::architecture(arch));
+        if arch == own || arch == "all" {
+            checker.wrong(at, format!("`{arch}` is not foreign: the image is `{own}`"));
+        }
+        foreign.insert(arch.clone());
+    }
+    foreign.into_iter().collect()
+}
+
+fn pinned(keys: &PinKeys, suites: &BTreeSet<&str>, at: &At, checker: &mut Checker<'_>) -> Option<Pinned> {
+    checker.accept(at.key("package"), words::package_glob(&keys.package));
+    let to = match (&keys.version, &keys.suite) {
+        (Some(version), None) => {
+            checker.accept(at.key("version"), words::version(version)).map(PinnedTo::Version)
+        }
+        (None, Some(suite)) => {
+            if !suites.contains(suite.as_str()) {
+                checker.wrong(at.key("suite"), format!("`{suite}` is none of the `suites` of this recipe"));
+            }
+            Some(PinnedTo::Suite(suite.clone()))
+        }
+        _ => {
+            checker.wrong(at.clone(), "a `[[source.pin]]` needs one of `version` and `suite`");
+            None
+        }
+    };
+    let priority = keys.priority.and_then(|priority| i16::try_from(priority).ok()).unwrap_or(PRIORITY);
+    if priority == 0 {
+        checker.wrong(
+            at.key("priority"),
+            "0 is no priority; below 0 is for never, 1 for if nothing else is there",
+        );
+    }
+    Some(Pinned { package: keys.package.clone(), to: to?, priority })
+}
+
+fn filters(keys: &SourceKeys, at: &At, checker: &mut Checker<'_>) -> DebFilters {
+    for (key, globs) in [("exclude", &keys.exclude), ("include", &keys.include)] {
+        for (index, glob) in globs.iter().enumerate() {
+            checker.accept(at.key(key).index(index), words::glob(glob));
+        }
+    }
+    for (index, locale) in keys.locales.iter().flatten().enumerate() {
+        checker.accept(at.key("locales").index(index), words::locale(locale));
+    }
+    let stays = |given: Option<bool>| if given == Some(false) { Stays::No } else { Stays::Yes };
+    DebFilters {
+        exclude: keys.exclude.clone(),
+        include: keys.include.clone(),
+        docs: stays(keys.docs),
+        man: stays(keys.man),
+        locales: keys.locales.clone(),
+    }
+}

@@ -1,0 +1,200 @@
+//! `[[stage]]`, `[[run]]` and `[sandbox]`: from keys to specs.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use amiforge_rootfs::sandbox::Limits;
+
+use super::check::Checker;
+use super::deb::{DebSource, Run, SourceFrom, Stage, StageSource};
+use super::keys::{NumberOrText, RunKeys, SandboxKeys, StageInstallKeys, StageKeys, StageSourceKeys};
+use super::mistake::At;
+use super::{packages, sources, values, words};
+
+/// Endings of archives, which are no part of a folder's name.
+const ENDINGS: [&str; 7] = [".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.zst", ".tar", ".git"];
+
+/// Checks every stage.
+pub(super) fn check(
+    all: &[StageKeys],
+    deb: Option<&DebSource>,
+    at: &At,
+    checker: &mut Checker<'_>,
+) -> Vec<Stage> {
+    let mut names = BTreeSet::new();
+    let mut stages = Vec::new();
+    for (index, keys) in all.iter().enumerate() {
+        let at = at.index(index);
+        if deb.is_none() {
+            let message =
+                "a stage takes its tools from the archives of a `deb` source, and this recipe has none";
+            checker.wrong(at.clone(), message);
+        }
+        checker.accept(at.key("name"), words::archive_name(&keys.name));
+        if !names.insert(&keys.name) {
+            checker.wrong(at.key("name"), format!("there is another stage named `{}`", keys.name));
+        }
+        stages.push(stage(keys, deb, &at, checker));
+    }
+    stages
+}
+
+/// Checks every command.
+pub(super) fn runs(all: &[RunKeys], at: &At, checker: &mut Checker<'_>) -> Vec<Run> {
+    let mut runs = Vec::new();
+    for (index, keys) in all.iter().enumerate() {
+        let at = at.index(index);
+        command(&keys.command, at.key("command"), checker);
+        let env = env(&keys.env, &at, checker);
+        runs.push(Run { command: keys.command.clone(), env });
+    }
+    runs
+}
+
+/// The limits, given or usual.
+pub(super) fn limits(keys: &SandboxKeys, at: &At, checker: &mut Checker<'_>) -> Limits {
+    let mut limits = Limits::default();
+    // The schema has seen to it that numbers are within bounds.
+    if let Some(seconds) = keys.seconds {
+        limits.time = Duration::from_secs(seconds.unsigned_abs());
+    }
+    if let Some(processes) = keys.processes.and_then(|count| u32::try_from(count).ok()) {
+        limits.processes = processes;
+    }
+    for (key, given, limit) in
+        [("memory", &keys.memory, &mut limits.memory), ("disk", &keys.disk, &mut limits.disk)]
+    {
+        let text = match given {
+            Some(NumberOrText::Text(text)) => text.clone(),
+            Some(NumberOrText::Number(gib)) => format!("{gib} GiB"),
+            None => continue,
+        };
+        if let Some(bytes) = checker.accept(at.key(key), values::size(&text)) {
+            *limit = bytes;
+        }
+    }
+    limits
+}
+
+fn stage(keys: &StageKeys, deb: Option<&DebSource>, at: &At, checker: &mut Checker<'_>) -> Stage {
+    let archives = deb.map(|deb| deb.archives.as_slice()).unwrap_or_default();
+    let suites = archives.iter().flat_map(|archive| archive.suites.iter().map(String::as_str)).collect();
+    if deb.is_some() {
+        packages::requests(&keys.packages, &suites, &at.key("packages"), checker);
+    }
+    for (index, text) in keys.run.iter().enumerate() {
+        command(text, at.key("run").index(index), checker);
+    }
+    if keys.run.is_empty() {
+        checker.wrong(at.key("run"), "a stage without commands builds nothing");
+    }
+    if keys.install.is_empty() {
+        checker.wrong(at.key("install"), "a stage of which nothing is installed gives nothing");
+    }
+    let patches = keys
+        .patches
+        .iter()
+        .enumerate()
+        .map(|(index, name)| (checker.host_path(at.key("patches").index(index), name), name.clone()));
+    let patches: Vec<_> = patches.collect();
+    if !patches.is_empty() && keys.source.is_empty() {
+        checker.wrong(at.key("patches"), "there is no `[[stage.source]]` to apply them to");
+    }
+    Stage {
+        name: keys.name.clone(),
+        packages: keys.packages.clone(),
+        recommends: packages::recommends(keys.recommends),
+        patches,
+        run: keys.run.clone(),
+        env: env(&keys.env, at, checker),
+        sources: stage_sources(keys, at, checker),
+        installs: keys
+            .install
+            .iter()
+            .enumerate()
+            .filter_map(|(index, install)| installed(install, &at.key("install").index(index), checker))
+            .collect(),
+    }
+}
+
+fn stage_sources(keys: &StageKeys, at: &At, checker: &mut Checker<'_>) -> Vec<StageSource> {
+    let mut folders = BTreeSet::new();
+    let mut sources = Vec::new();
+    for (index, source) in keys.source.iter().enumerate() {
+        let at = at.key("source").index(index);
+        let Some(source) = stage_source(source, &at, checker) else { continue };
+        if !folders.insert(source.folder.clone()) {
+            let message = format!("another source is unpacked to `{}`; give one a `folder`", source.folder);
+            checker.wrong(at, message);
+        }
+        sources.push(source);
+    }
+    sources
+}
+
+fn stage_source(keys: &StageSourceKeys, at: &At, checker: &mut Checker<'_>) -> Option<StageSource> {
+    let (from, name) = from(keys, at, checker)?;
+    let sha256 = checker.optional(at.key("sha256"), keys.sha256.as_ref(), sources::exact);
+    if matches!(from, SourceFrom::Url(_)) && keys.sha256.is_none() {
+        checker.wrong(at.key("sha256"), "a `url` needs the `sha256` of what is there");
+    }
+    let base = name.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+    let base = base.split(['?', '#']).next().unwrap_or_default();
+    let stem = ENDINGS.iter().find_map(|ending| base.strip_suffix(ending)).unwrap_or(base);
+    let folder = keys.folder.clone().unwrap_or_else(|| stem.to_owned());
+    if folder.is_empty() || folder == "." || folder == ".." || folder.contains(['/', '\0']) {
+        checker.wrong(at.key("folder"), format!("`{folder}` is not a name of a folder; `folder` gives one"));
+    }
+    // Archives of releases have one folder at the top; what git makes has none.
+    let usual = u32::from(!matches!(from, SourceFrom::Git { .. }));
+    let strip = keys.strip.and_then(|strip| u32::try_from(strip).ok()).unwrap_or(usual);
+    Some(StageSource { label: base.to_owned(), from, sha256, folder, strip })
+}
+
+/// Where a source is, and its name.
+fn from(keys: &StageSourceKeys, at: &At, checker: &mut Checker<'_>) -> Option<(SourceFrom, String)> {
+    if keys.git.is_some() != keys.commit.is_some() {
+        checker.wrong(at.clone(), "`git` and `commit` go together");
+    }
+    match (&keys.url, &keys.path, &keys.git) {
+        (Some(url), None, None) => {
+            let url = checker.accept(at.key("url"), words::url(url))?;
+            Some((SourceFrom::Url(url.clone()), url))
+        }
+        (None, Some(name), None) => {
+            let path = checker.host_path(at.key("path"), name);
+            Some((SourceFrom::Path(path, name.clone()), name.clone()))
+        }
+        (None, None, Some(git)) => {
+            let url = checker.accept(at.key("git"), words::git_url(git))?;
+            let commit = checker.accept(at.key("commit"), words::commit(keys.commit.as_ref()?))?;
+            Some((SourceFrom::Git { url: url.clone(), commit }, url))
+        }
+        _ => {
+            checker.wrong(at.clone(), "a `[[stage.source]]` needs one of `url`, `path` and `git`");
+            None
+        }
+    }
+}
+
+fn installed(keys: &StageInstallKeys, at: &At, checker: &mut Checker<'_>) -> Option<(String, String)> {
+    let from = checker.accept(at.key("from"), values::image_path(&keys.from));
+    let to = match &keys.to {
+        Some(to) => checker.accept(at.key("to"), values::image_path(to)),
+        None => from.clone(),
+    };
+    Some((from?, to?))
+}
+
+fn command(text: &str, at: At, checker: &mut Checker<'_>) {
+    if text.trim().is_empty() || text.contains('\0') {
+        checker.wrong(at, "an empty command does nothing");
+    }
+}
+
+fn env(all: &BTreeMap<String, String>, at: &At, checker: &mut Checker<'_>) -> BTreeMap<String, String> {
+    for (name, value) in all {
+        checker.accept(at.key("env").key(name), words::variable(name, value));
+    }
+    all.clone()
+}
