@@ -6,12 +6,17 @@ mod ui;
 
 use std::process::ExitCode;
 
+use amiforge_rootfs::sandbox::{self, SUBCOMMAND};
 use clap::Parser as _;
 
 use crate::cli::Cli;
 use crate::ui::Ui;
 
 fn main() -> ExitCode {
+    // The inside of a sandbox: before anything that might start a thread.
+    if std::env::args_os().nth(1).is_some_and(|word| word == SUBCOMMAND) {
+        return sandbox::enter();
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(usage) => return ui::show_usage(&usage),

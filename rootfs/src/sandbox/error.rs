@@ -168,6 +168,16 @@ pub enum SandboxError {
         #[source]
         source: io::Error,
     },
+    /// The tree does not fit, or what the sandbox itself needs.
+    #[error(
+        "{what} in the sandbox: its limit of {limit} bytes of files is reached; `disk` of `[sandbox]` raises it"
+    )]
+    Full {
+        /// A gerund and its object.
+        what: String,
+        /// The limit.
+        limit: u64,
+    },
     /// Content cannot be read, or written to the pack.
     #[error("{what}")]
     Content {

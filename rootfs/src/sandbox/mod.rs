@@ -8,19 +8,32 @@
 //! Knows nothing of packages or recipes. Linux only: `user_namespaces(7)`, `pid_namespaces(7)`, `seccomp(2)`, `tmpfs(5)`.
 
 mod error;
+mod fill;
+mod found;
+mod gather;
+mod ids;
+mod inner;
 mod job;
+mod orders;
+mod outer;
 mod pack;
+mod sys;
+mod wire;
 
-use std::process::ExitCode;
+use std::path::PathBuf;
 
 use amiforge_formats::tree::Tree;
 
 pub use error::{Ended, Limit, SandboxError, Tail};
+pub use inner::enter;
 pub use job::{Job, Keep, Launcher, Limits, OnFailure, SUBCOMMAND, Step};
 pub use pack::Pack;
 
 use crate::blobs::Blobs;
 use crate::watch::Watch;
+use gather::Gathering;
+use ids::{IDS, Ids};
+use outer::Outer;
 
 /// What a job left.
 #[derive(Debug)]
@@ -40,7 +53,7 @@ pub struct Sandbox {
     /// The program that enters it.
     pub launcher: Launcher,
     /// A folder on disk for what the commands wrote.
-    pub scratch: std::path::PathBuf,
+    pub scratch: PathBuf,
 }
 
 impl Sandbox {
@@ -55,13 +68,29 @@ impl Sandbox {
         job: &Job,
         watch: &dyn Watch,
     ) -> Result<Captured, SandboxError> {
-        let _ = (tree, blobs, job, watch);
-        Err(SandboxError::Died { how: "not written yet".to_owned() })
+        let what = || "making a file for what is written in the sandbox".to_owned();
+        let pack = Pack::begin(&self.scratch);
+        let mut pack = pack.map_err(|source| SandboxError::Content { what: what(), source })?;
+        let (mut outer, ids) = self.enter(job, watch)?;
+        let planted = outer.plant(&ids, tree, blobs)?;
+        let findings = outer.follow()?;
+        let mut gathering = Gathering::begin(tree, &planted, findings, job.epoch)?;
+        let log = outer.gather(&mut gathering, blobs, &mut pack)?;
+        let source = pack.finish(blobs);
+        let (tree, keys) = gathering.finish(source, &job.keep)?;
+        Ok(Captured { tree, log, keys })
     }
-}
 
-/// What the hidden subcommand [`SUBCOMMAND`] does: the inside of a sandbox. To be called first of all, while the
-/// program has one thread only; the job comes over standard input.
-pub fn enter() -> ExitCode {
-    ExitCode::FAILURE
+    /// Enters a sandbox with the best ids that the system allows.
+    fn enter<'a>(&self, job: &'a Job, watch: &'a dyn Watch) -> Result<(Outer<'a>, Ids), SandboxError> {
+        let mut forbidden = None;
+        for ids in Ids::choices()? {
+            match Outer::enter(&self.launcher, &ids, job, watch) {
+                Ok(outer) => return Ok((outer, ids)),
+                Err(error @ SandboxError::Forbidden { .. }) => forbidden = forbidden.or(Some(error)),
+                Err(error) => return Err(error),
+            }
+        }
+        Err(forbidden.unwrap_or_else(|| SandboxError::Died { how: "there are no ids for it".to_owned() }))
+    }
 }

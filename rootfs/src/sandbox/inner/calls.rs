@@ -1,0 +1,213 @@
+//! The system calls that commands in the sandbox may not make, as a program of classic BPF (seccomp(2)).
+//!
+//! It is a second wall: namespaces and missing capabilities stop the same things. It takes away the parts of the
+//! kernel that a build does not need and that bugs were found in, new user namespaces, and the kernel's random
+//! numbers. The calls of other ABIs (32-bit programs, x32) would need tables of their own; they are not allowed.
+
+use libc::{BPF_ABS, BPF_JEQ, BPF_JGE, BPF_JMP, BPF_JSET, BPF_K, BPF_LD, BPF_RET, BPF_W, sock_filter};
+
+#[cfg(target_arch = "x86_64")]
+const ARCH: u32 = 0xc000_003e;
+#[cfg(target_arch = "aarch64")]
+const ARCH: u32 = 0xc000_00b7;
+
+/// Offsets in the kernel's `seccomp_data`; both machines are little-endian, so the low half of an argument is first.
+const NUMBER: u32 = 0;
+const MACHINE: u32 = 4;
+const fn argument(index: u32) -> u32 {
+    16 + 8 * index
+}
+
+/// Calls numbered so or higher belong to x32 on x86-64; no machine has that many.
+const X32: u32 = 0x4000_0000;
+
+/// Namespaces that a call may ask for in its flags.
+const NAMESPACES: u32 = (libc::CLONE_NEWNS
+    | libc::CLONE_NEWCGROUP
+    | libc::CLONE_NEWUTS
+    | libc::CLONE_NEWIPC
+    | libc::CLONE_NEWUSER
+    | libc::CLONE_NEWPID
+    | libc::CLONE_NEWNET
+    | 0x80) as u32;
+
+/// Refused with "operation not permitted".
+const REFUSED: &[libc::c_long] = &[
+    libc::SYS_acct,
+    libc::SYS_adjtimex,
+    libc::SYS_bpf,
+    libc::SYS_clock_adjtime,
+    libc::SYS_clock_settime,
+    libc::SYS_delete_module,
+    libc::SYS_fanotify_init,
+    libc::SYS_finit_module,
+    libc::SYS_fsconfig,
+    libc::SYS_fsmount,
+    libc::SYS_fsopen,
+    libc::SYS_fspick,
+    libc::SYS_init_module,
+    libc::SYS_kcmp,
+    libc::SYS_kexec_file_load,
+    libc::SYS_kexec_load,
+    libc::SYS_mount,
+    libc::SYS_mount_setattr,
+    libc::SYS_move_mount,
+    libc::SYS_open_by_handle_at,
+    libc::SYS_open_tree,
+    libc::SYS_perf_event_open,
+    libc::SYS_pidfd_getfd,
+    libc::SYS_pivot_root,
+    libc::SYS_process_vm_readv,
+    libc::SYS_process_vm_writev,
+    libc::SYS_ptrace,
+    libc::SYS_quotactl,
+    libc::SYS_reboot,
+    libc::SYS_setns,
+    libc::SYS_settimeofday,
+    libc::SYS_swapoff,
+    libc::SYS_swapon,
+    libc::SYS_syslog,
+    libc::SYS_umount2,
+    libc::SYS_userfaultfd,
+    libc::SYS_vhangup,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_ioperm,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_iopl,
+];
+
+/// Not there, so that programs take the older way: random numbers from `/dev/urandom`, `clone` for `clone3`, whose
+/// flags a filter cannot see, and no rings, whose calls a filter does not see.
+const ABSENT: &[libc::c_long] = &[
+    libc::SYS_add_key,
+    libc::SYS_clone3,
+    libc::SYS_getrandom,
+    libc::SYS_io_uring_enter,
+    libc::SYS_io_uring_register,
+    libc::SYS_io_uring_setup,
+    libc::SYS_keyctl,
+    libc::SYS_request_key,
+];
+
+/// Families of sockets that are allowed: those that stay in the network namespace. (vsock and others do not.)
+const FAMILIES: &[i32] = &[libc::AF_UNIX, libc::AF_INET, libc::AF_INET6, libc::AF_NETLINK];
+
+/// Requests that would write to a terminal as if somebody typed: TIOCSTI and TIOCLINUX.
+const TYPING: &[u32] = &[0x5412, 0x541c];
+
+/// The program.
+pub(super) fn filter() -> Vec<sock_filter> {
+    let mut out = vec![load(MACHINE), jump(BPF_JEQ, ARCH, 1, 0), kill(), load(NUMBER)];
+    out.extend([jump(BPF_JGE, X32, 0, 1), fail(libc::ENOSYS)]);
+    for call in ABSENT {
+        out.extend([jump(BPF_JEQ, *call as u32, 0, 1), fail(libc::ENOSYS)]);
+    }
+    for call in REFUSED {
+        out.extend([jump(BPF_JEQ, *call as u32, 0, 1), fail(libc::EPERM)]);
+    }
+    for call in [libc::SYS_clone, libc::SYS_unshare] {
+        on_call(
+            &mut out,
+            call,
+            &[load(argument(0)), jump(BPF_JSET, NAMESPACES, 0, 1), fail(libc::EPERM), allow()],
+        );
+    }
+    let mut socket = vec![load(argument(0))];
+    for family in FAMILIES {
+        socket.extend([jump(BPF_JEQ, family.cast_unsigned(), 0, 1), allow()]);
+    }
+    socket.push(fail(libc::EAFNOSUPPORT));
+    on_call(&mut out, libc::SYS_socket, &socket);
+    let mut ioctl = vec![load(argument(1))];
+    for request in TYPING {
+        ioctl.extend([jump(BPF_JEQ, *request, 0, 1), fail(libc::EPERM)]);
+    }
+    ioctl.push(allow());
+    on_call(&mut out, libc::SYS_ioctl, &ioctl);
+    out.push(allow());
+    out
+}
+
+/// Instructions for one call; they must not fall through.
+fn on_call(out: &mut Vec<sock_filter>, call: libc::c_long, then: &[sock_filter]) {
+    out.push(jump(BPF_JEQ, call as u32, 0, then.len() as u8));
+    out.extend_from_slice(then);
+}
+
+fn load(at: u32) -> sock_filter {
+    sock_filter { code: (BPF_LD | BPF_W | BPF_ABS) as u16, jt: 0, jf: 0, k: at }
+}
+
+fn jump(test: u32, value: u32, yes: u8, no: u8) -> sock_filter {
+    sock_filter { code: (BPF_JMP | test | BPF_K) as u16, jt: yes, jf: no, k: value }
+}
+
+fn end(with: u32) -> sock_filter {
+    sock_filter { code: (BPF_RET | BPF_K) as u16, jt: 0, jf: 0, k: with }
+}
+
+fn allow() -> sock_filter {
+    end(libc::SECCOMP_RET_ALLOW)
+}
+
+fn kill() -> sock_filter {
+    end(libc::SECCOMP_RET_KILL_PROCESS)
+}
+
+fn fail(with: i32) -> sock_filter {
+    end(libc::SECCOMP_RET_ERRNO | with.cast_unsigned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the filter says to a call.
+    fn verdict(arch: u32, call: u32, args: [u32; 6]) -> u32 {
+        let program = filter();
+        let (mut at, mut value) = (0, 0);
+        loop {
+            let step = program[at];
+            at += 1;
+            match u32::from(step.code) & 0x07 {
+                BPF_LD => {
+                    value = match step.k {
+                        NUMBER => call,
+                        MACHINE => arch,
+                        other => args[(other as usize - 16) / 8],
+                    }
+                }
+                BPF_JMP => {
+                    let yes = match u32::from(step.code) & 0xf0 {
+                        BPF_JEQ => value == step.k,
+                        BPF_JGE => value >= step.k,
+                        _ => value & step.k != 0,
+                    };
+                    at += usize::from(if yes { step.jt } else { step.jf });
+                }
+                _ => return step.k,
+            }
+        }
+    }
+
+    #[test]
+    fn only_what_a_build_needs_is_allowed() {
+        let no = |errno: i32| libc::SECCOMP_RET_ERRNO | errno as u32;
+        let told = |call: libc::c_long, first: u32, second: u32| {
+            verdict(ARCH, call as u32, [first, second, 0, 0, 0, 0])
+        };
+        assert_eq!(told(libc::SYS_read, 0, 0), libc::SECCOMP_RET_ALLOW);
+        assert_eq!(told(libc::SYS_mount, 0, 0), no(libc::EPERM));
+        assert_eq!(told(libc::SYS_getrandom, 0, 0), no(libc::ENOSYS));
+        assert_eq!(told(libc::SYS_clone, libc::SIGCHLD as u32, 0), libc::SECCOMP_RET_ALLOW);
+        assert_eq!(told(libc::SYS_clone, libc::CLONE_NEWUSER as u32, 0), no(libc::EPERM));
+        assert_eq!(told(libc::SYS_unshare, libc::CLONE_NEWNS as u32, 0), no(libc::EPERM));
+        assert_eq!(told(libc::SYS_unshare, libc::CLONE_FS as u32, 0), libc::SECCOMP_RET_ALLOW);
+        assert_eq!(told(libc::SYS_socket, libc::AF_UNIX as u32, 0), libc::SECCOMP_RET_ALLOW);
+        assert_eq!(told(libc::SYS_socket, libc::AF_VSOCK as u32, 0), no(libc::EAFNOSUPPORT));
+        assert_eq!(told(libc::SYS_ioctl, 0, 0x5412), no(libc::EPERM));
+        assert_eq!(told(libc::SYS_ioctl, 0, 0x5401), libc::SECCOMP_RET_ALLOW);
+        assert_eq!(verdict(ARCH, X32 + 165, [0; 6]), no(libc::ENOSYS));
+        assert_eq!(verdict(0x4000_0003, 4, [0; 6]), libc::SECCOMP_RET_KILL_PROCESS);
+    }
+}

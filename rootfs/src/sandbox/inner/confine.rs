@@ -1,0 +1,80 @@
+//! What a command is before it starts: few capabilities, limits of its own, no new privileges, and the filter of
+//! system calls. Done in the child between `fork` and `exec`.
+
+use std::io;
+
+use libc::sock_filter;
+use rustix::process::{DumpableBehavior, Resource, Rlimit};
+use rustix::thread::{CapabilitySet, CapabilitySets};
+
+use super::super::Limits;
+use super::super::sys;
+
+/// Capabilities that root has in the sandbox: to own, read and change any file of the tree and to become its users.
+/// None reaches beyond the sandbox's user namespace, and the first process of the sandbox has more, so that commands
+/// can neither trace nor read it.
+const CAPABILITIES: CapabilitySet = CapabilitySet::CHOWN
+    .union(CapabilitySet::DAC_OVERRIDE)
+    .union(CapabilitySet::DAC_READ_SEARCH)
+    .union(CapabilitySet::FOWNER)
+    .union(CapabilitySet::FSETID)
+    .union(CapabilitySet::KILL)
+    .union(CapabilitySet::SETGID)
+    .union(CapabilitySet::SETUID)
+    .union(CapabilitySet::SETPCAP)
+    .union(CapabilitySet::SETFCAP)
+    .union(CapabilitySet::SYS_CHROOT)
+    .union(CapabilitySet::AUDIT_WRITE)
+    .union(CapabilitySet::NET_BIND_SERVICE);
+
+/// Open files that a program may have without asking for more.
+const OPEN_FILES: u64 = 1024;
+
+/// Open files that it may ask for.
+const OPEN_FILES_MAX: u64 = 524_288;
+
+/// Confines the calling process for good.
+pub(super) fn confine(limits: &Limits, filter: &[sock_filter]) -> io::Result<()> {
+    // Until `exec` this is a copy of the first process, but with fewer capabilities: nothing may look into it.
+    rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
+    rustix::process::setsid()?;
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
+    bound(limits);
+    sys::fix_addresses()?;
+    for index in 0..64 {
+        let one = CapabilitySet::from_bits_retain(1 << index);
+        if !CAPABILITIES.contains(one) && rustix::thread::capability_is_in_bounding_set(one).unwrap_or(false)
+        {
+            rustix::thread::remove_capability_from_bounding_set(one)?;
+        }
+    }
+    rustix::thread::clear_ambient_capability_set()?;
+    let held = CapabilitySets {
+        effective: CAPABILITIES,
+        permitted: CAPABILITIES,
+        inheritable: CapabilitySet::empty(),
+    };
+    rustix::thread::set_capabilities(None, held)?;
+    rustix::thread::set_no_new_privs(true)?;
+    sys::filter_calls(filter)
+}
+
+/// Sets the limits that the kernel keeps for each process; a lower one of the host stays.
+fn bound(limits: &Limits) {
+    let set = |resource, current: Option<u64>, most: Option<u64>| {
+        let hard = rustix::process::getrlimit(resource).maximum;
+        let below = |wanted: Option<u64>| match (wanted, hard) {
+            (Some(wanted), Some(hard)) => Some(wanted.min(hard)),
+            (wanted, hard) => wanted.or(hard),
+        };
+        let new = Rlimit { current: below(current), maximum: below(most) };
+        // A limit that cannot be set is kept by the watch over all processes, or is no danger.
+        let _ = rustix::process::setrlimit(resource, new);
+    };
+    let processes = Some(u64::from(limits.processes));
+    set(Resource::Nproc, processes, processes);
+    set(Resource::Fsize, Some(limits.disk), Some(limits.disk));
+    set(Resource::Nofile, Some(OPEN_FILES), Some(OPEN_FILES_MAX));
+    set(Resource::Core, Some(0), Some(0));
+    set(Resource::Stack, Some(8 << 20), None);
+}

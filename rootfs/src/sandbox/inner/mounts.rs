@@ -1,0 +1,314 @@
+//! The file systems of the sandbox: one in memory that holds all its files within the disk limit, `/proc` of its own
+//! processes, and a `/dev` with the few devices that do no harm. Nothing of the host stays visible.
+//!
+//! `mount_namespaces(7)`, `pivot_root(2)`, `fsmount(2)`, `tmpfs(5)`.
+
+use std::fs::File;
+use std::io::Write as _;
+use std::os::fd::{AsFd, OwnedFd};
+
+use amiforge_formats::digest::Digest;
+use rustix::fs::{AtFlags, CWD, Mode, OFlags};
+use rustix::mount::{
+    FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, MountPropagationFlags, MoveMountFlags,
+    OpenTreeFlags, UnmountFlags,
+};
+
+use super::super::Limits;
+use super::{During, Fault};
+
+/// Folders of the host that the new root may be mounted over, in this mount namespace only.
+const FOOTHOLDS: &[&str] = &["/tmp", "/mnt", "/run", "/var"];
+
+/// Devices of the host that the sandbox sees.
+const DEVICES: &[&str] = &["null", "zero", "full", "tty"];
+
+/// Bytes of `/dev/urandom` before it is all zeros.
+const RANDOM: usize = 1 << 20;
+
+/// Length of `/dev/urandom`: nobody reads to its end by mistake.
+const RANDOM_LEN: u64 = 1 << 40;
+
+/// Where something is mounted over the tree while commands run.
+pub(super) const COVERED: &[&str] = &["dev", "proc", "run", "sys", "tmp"];
+
+/// Files of `/proc` that tell of the host or reach into it.
+const MASKED: &[&str] = &[
+    "cmdline",
+    "kallsyms",
+    "kcore",
+    "keys",
+    "key-users",
+    "kmsg",
+    "kpagecount",
+    "kpageflags",
+    "latency_stats",
+    "sched_debug",
+    "sysrq-trigger",
+    "timer_list",
+    "timer_stats",
+    "version_signature",
+];
+
+/// Folders of `/proc` that do.
+const HIDDEN: &[&str] = &["acpi", "bus", "fs", "irq", "scsi", "asound", "driver"];
+
+/// The file systems, entered.
+pub(super) struct Places {
+    /// The root of the tree, without what is mounted over it.
+    pub(super) root: OwnedFd,
+    /// `/dev/null`.
+    pub(super) nothing: OwnedFd,
+    /// Folders that are mounted over the tree's, by name.
+    over: Vec<(&'static str, OwnedFd)>,
+    /// Devices for `/dev`.
+    devices: Vec<(&'static str, OwnedFd)>,
+    /// Fixed files for `/proc/sys/kernel/random`.
+    uuid: OwnedFd,
+    empty: OwnedFd,
+}
+
+/// Makes the file systems and leaves the host's.
+pub(super) fn enter(limits: &Limits) -> Result<Places, Fault> {
+    let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
+    rustix::mount::mount_change("/", private).entering("making mounts private")?;
+    let memory = memory(limits)?;
+    let open = |path: &str| open_clone(&CWD, path);
+    let devices: Vec<_> = DEVICES
+        .iter()
+        .map(|&name| Ok((name, open(&format!("/dev/{name}")).entering("taking over devices")?)))
+        .collect::<Result<_, Fault>>()?;
+    let nothing = rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty());
+    let nothing = nothing.entering("opening `/dev/null`")?;
+    let proc = mount("proc", &[], MountAttrFlags::MOUNT_ATTR_NOEXEC).entering("mounting `/proc`")?;
+    let pts = mount(
+        "devpts",
+        &[("ptmxmode", "0666"), ("mode", "620"), ("gid", "5"), ("newinstance", "")],
+        MountAttrFlags::MOUNT_ATTR_NOEXEC,
+    )
+    .entering("mounting `/dev/pts`")?;
+    let foothold = foothold(&memory)?;
+    furnish(&memory).entering("filling `/dev`")?;
+    let part = |name: &str| open_clone(&memory, name).entering("taking apart the file system in memory");
+    let (root, dev) = (part("root")?, part("dev")?);
+    let over = vec![
+        ("dev", dev),
+        ("proc", proc),
+        ("run", part("run")?),
+        ("sys", part("sys")?),
+        ("tmp", part("tmp")?),
+    ];
+    let mut devices = devices;
+    devices.extend([
+        ("random", part("random")?),
+        ("urandom", part("random")?),
+        ("pts", pts),
+        ("shm", part("shm")?),
+    ]);
+    let (uuid, empty) = (part("uuid")?, part("empty")?);
+    change_root(&root, foothold)?;
+    let root = rustix::fs::open("/", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+        .entering("opening the new root")?;
+    Ok(Places { root, nothing, over, devices, uuid, empty })
+}
+
+/// The file system that holds all files.
+fn memory(limits: &Limits) -> Result<OwnedFd, Fault> {
+    // A file takes about a kilobyte of the kernel's memory that its size does not show.
+    let inodes = (limits.disk / 4096).clamp(65_536, 8_388_608).to_string();
+    let size = limits.disk.to_string();
+    let options = [("size", size.as_str()), ("nr_inodes", &inodes), ("mode", "0700")];
+    let made = mount("tmpfs", &options, MountAttrFlags::empty());
+    made.entering("mounting a file system in memory")
+}
+
+fn mount(kind: &str, options: &[(&str, &str)], more: MountAttrFlags) -> rustix::io::Result<OwnedFd> {
+    let asked = rustix::mount::fsopen(kind, FsOpenFlags::FSOPEN_CLOEXEC)?;
+    for (key, value) in options {
+        if value.is_empty() {
+            // An option that newer kernels take for granted and may no longer know.
+            let _ = rustix::mount::fsconfig_set_flag(asked.as_fd(), *key);
+        } else {
+            rustix::mount::fsconfig_set_string(asked.as_fd(), *key, *value)?;
+        }
+    }
+    rustix::mount::fsconfig_create(asked.as_fd())?;
+    let attributes = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV | more;
+    rustix::mount::fsmount(asked.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, attributes)
+}
+
+/// A mount of its own of what lies at a path.
+fn open_clone(dir: &impl AsFd, path: &str) -> rustix::io::Result<OwnedFd> {
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+    rustix::mount::open_tree(dir, path, flags | OpenTreeFlags::AT_SYMLINK_NOFOLLOW)
+}
+
+/// Puts a mount in its place, which is open.
+fn attach(mount: &OwnedFd, place: &impl AsFd) -> rustix::io::Result<()> {
+    let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
+    rustix::mount::move_mount(mount, "", place, "", flags)
+}
+
+/// Mounts the file system somewhere: parts of it can be cloned only then.
+fn foothold(memory: &OwnedFd) -> Result<&'static str, Fault> {
+    let mut last = rustix::io::Errno::NOENT;
+    for place in FOOTHOLDS {
+        match rustix::mount::move_mount(memory, "", CWD, *place, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH) {
+            Ok(()) => return Ok(place),
+            Err(error) => last = error,
+        }
+    }
+    Err(last).entering("mounting a file system in memory")
+}
+
+/// Makes what lies in the file system beside the tree.
+fn furnish(memory: &OwnedFd) -> rustix::io::Result<()> {
+    let _ = rustix::process::umask(Mode::empty());
+    let folders =
+        [("root", 0o755), ("dev", 0o755), ("run", 0o755), ("sys", 0o555), ("tmp", 0o1777), ("shm", 0o1777)];
+    for (name, mode) in folders {
+        rustix::fs::mkdirat(memory, name, Mode::from_raw_mode(mode))?;
+    }
+    let dev = rustix::fs::openat(memory, "dev", OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+    for name in ["pts", "shm"] {
+        rustix::fs::mkdirat(&dev, name, Mode::from_raw_mode(0o755))?;
+    }
+    for name in DEVICES.iter().chain(&["random", "urandom"]) {
+        drop(create(&dev, name)?);
+    }
+    for (name, target) in [
+        ("fd", "/proc/self/fd"),
+        ("stdin", "/proc/self/fd/0"),
+        ("stdout", "/proc/self/fd/1"),
+        ("stderr", "/proc/self/fd/2"),
+        ("ptmx", "pts/ptmx"),
+    ] {
+        rustix::fs::symlinkat(target, &dev, name)?;
+    }
+    drop(create(memory, "empty")?);
+    write(create(memory, "uuid")?, b"00000000-0000-4000-8000-000000000000\n")?;
+    let random = create(memory, "random")?;
+    rustix::fs::ftruncate(&random, RANDOM_LEN)?;
+    write(random, &noise())
+}
+
+fn create(dir: &OwnedFd, name: &str) -> rustix::io::Result<OwnedFd> {
+    let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
+    rustix::fs::openat(dir, name, flags, Mode::from_raw_mode(0o666))
+}
+
+fn write(file: OwnedFd, bytes: &[u8]) -> rustix::io::Result<()> {
+    let written = File::from(file).write_all(bytes);
+    written.map_err(|error| rustix::io::Errno::from_io_error(&error).unwrap_or(rustix::io::Errno::IO))
+}
+
+/// The same bytes everywhere, with nothing to see in them: every reader gets them from the first on.
+fn noise() -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(RANDOM);
+    for count in 0u64.. {
+        if bytes.len() >= RANDOM {
+            break;
+        }
+        let mut seed = b"amiforge: not random at all ".to_vec();
+        seed.extend_from_slice(&count.to_le_bytes());
+        bytes.extend_from_slice(&Digest::of(&seed).0);
+    }
+    bytes
+}
+
+/// Makes the tree's folder the root and lets go of the host's.
+fn change_root(root: &OwnedFd, foothold: &str) -> Result<(), Fault> {
+    let what = "changing the root";
+    rustix::mount::move_mount(root, "", CWD, foothold, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
+        .entering(what)?;
+    rustix::process::fchdir(root).entering(what)?;
+    rustix::process::pivot_root(".", ".").entering(what)?;
+    rustix::mount::unmount(".", UnmountFlags::DETACH).entering(what)?;
+    rustix::process::chdir("/").entering(what)
+}
+
+impl Places {
+    /// Mounts over the tree what commands need.
+    pub(super) fn cover(&self, mapped: bool, limits: &Limits) -> Result<(), Fault> {
+        for (name, mount) in &self.over {
+            let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            let place = rustix::fs::openat(&self.root, *name, flags, Mode::empty());
+            let place = place.during(|| format!("opening `/{name}`"))?;
+            attach(mount, &place).during(|| format!("mounting `/{name}`"))?;
+        }
+        for (name, mount) in &self.devices {
+            let place =
+                rustix::fs::open(format!("/dev/{name}"), OFlags::PATH | OFlags::CLOEXEC, Mode::empty());
+            let place = place.during(|| format!("opening `/dev/{name}`"))?;
+            attach(mount, &place).during(|| format!("mounting `/dev/{name}`"))?;
+        }
+        for name in ["random", "urandom"] {
+            read_only(&format!("/dev/{name}"))?;
+        }
+        if mapped {
+            // Both are settings of the sandbox's own namespaces; a kernel that has no such setting says no.
+            let most = (u64::from(limits.processes) + 400).to_string();
+            let _ = std::fs::write("/proc/sys/kernel/pid_max", most);
+            let _ = std::fs::write("/proc/sys/user/max_user_namespaces", "0");
+        }
+        self.veil()
+    }
+
+    /// Hides what `/proc` tells of the host, and makes `/sys` and `/proc/sys` read-only.
+    fn veil(&self) -> Result<(), Fault> {
+        for name in MASKED {
+            self.veil_one(&format!("/proc/{name}"), &self.empty)?;
+        }
+        for name in ["uuid", "boot_id"] {
+            self.veil_one(&format!("/proc/sys/kernel/random/{name}"), &self.uuid)?;
+        }
+        let sys = open_clone(&CWD, "/sys").during(|| "cloning `/sys`".to_owned())?;
+        for name in HIDDEN {
+            self.veil_one(&format!("/proc/{name}"), &sys)?;
+        }
+        rustix::mount::mount_bind_recursive("/proc/sys", "/proc/sys")
+            .during(|| "mounting `/proc/sys`".to_owned())?;
+        read_only("/proc/sys")?;
+        read_only("/sys")
+    }
+
+    #[expect(clippy::unused_self, reason = "only places that were entered may be veiled")]
+    fn veil_one(&self, path: &str, with: &OwnedFd) -> Result<(), Fault> {
+        let place = rustix::fs::open(path, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty());
+        let Ok(place) = place else { return Ok(()) };
+        let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+        let copy = rustix::mount::open_tree(with, "", flags | OpenTreeFlags::AT_EMPTY_PATH);
+        let copy = copy.during(|| format!("covering `{path}`"))?;
+        attach(&copy, &place).during(|| format!("covering `{path}`"))?;
+        read_only(path)
+    }
+
+    /// Takes away what was mounted over the tree.
+    #[expect(clippy::unused_self, reason = "only places that were entered may be left: it unmounts by path")]
+    pub(super) fn uncover(&self) -> Result<(), Fault> {
+        for name in COVERED {
+            let gone =
+                rustix::mount::unmount(format!("/{name}"), UnmountFlags::DETACH | UnmountFlags::NOFOLLOW);
+            gone.during(|| format!("unmounting `/{name}`"))?;
+        }
+        Ok(())
+    }
+
+    /// Whether no byte or no inode is left.
+    pub(super) fn is_full(&self) -> bool {
+        rustix::fs::fstatvfs(&self.root).is_ok_and(|space| space.f_bavail == 0 || space.f_favail == 0)
+    }
+}
+
+fn read_only(path: &str) -> Result<(), Fault> {
+    let flags =
+        MountFlags::BIND | MountFlags::RDONLY | MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
+    rustix::mount::mount_remount(path, flags, "").during(|| format!("making `{path}` read-only"))
+}
+
+/// Attributes of a name of the tree, which is not followed.
+pub(super) fn look(dir: &impl AsFd, name: &[u8]) -> rustix::io::Result<rustix::fs::Statx> {
+    let mask = rustix::fs::StatxFlags::BASIC_STATS;
+    let name = if name.is_empty() { b"." } else { name };
+    rustix::fs::statx(dir, name, AtFlags::SYMLINK_NOFOLLOW, mask)
+}

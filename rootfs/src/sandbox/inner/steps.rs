@@ -1,0 +1,213 @@
+//! Runs the commands one after the other, and watches them: the time, the memory and the number of processes of all
+//! together, and whether the disk is full. What a command leaves running ends with it.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Write as _;
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::fs::MemfdFlags;
+use rustix::process::{Pid, PidfdFlags, WaitOptions, WaitStatus};
+
+use super::super::wire::{Channel, How, Said};
+use super::super::{Job, Limits, OnFailure, Step, sys};
+use super::mounts::Places;
+use super::usage::measure;
+use super::{During, Fault, calls, confine, say};
+
+/// How often the commands are looked after.
+const TICK: Duration = Duration::from_millis(100);
+
+/// Variables of every command: the same on every machine.
+const FIXED: &[(&str, &str)] = &[
+    ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
+    ("HOME", "/root"),
+    ("USER", "root"),
+    ("LOGNAME", "root"),
+    ("SHELL", "/bin/sh"),
+    ("TERM", "dumb"),
+    ("TZ", "UTC"),
+    ("LANG", "C.UTF-8"),
+    ("LC_ALL", "C.UTF-8"),
+    // Hash tables of these take their order from random numbers otherwise.
+    ("PERL_HASH_SEED", "0"),
+    ("PYTHONHASHSEED", "0"),
+];
+
+/// Whether all commands ended well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outcome {
+    Well,
+    Badly,
+}
+
+/// Runs the steps; the outer half is told of each.
+pub(super) fn run(
+    channel: &Channel,
+    job: &Job,
+    places: &Places,
+    terminal: &[OwnedFd],
+) -> Result<Outcome, Fault> {
+    let deadline = Instant::now().checked_add(job.limits.time);
+    let mut watch = Watching { channel, limits: job.limits, places, deadline };
+    for (number, step) in (0u32..).zip(&job.steps) {
+        say(channel, &Said::Begins(number))?;
+        let how = match start(job, step) {
+            Err(error) => How::NotStarted(error.to_string()),
+            Ok(child) => watch.until_end(child)?,
+        };
+        finish_others()?;
+        let well = how == How::Status(0);
+        if !well && job.on_failure == OnFailure::Shell {
+            watch.deadline = None;
+            shell(&watch, job, step, terminal)?;
+        }
+        say(channel, &Said::Ended { step: number, how })?;
+        if !well {
+            return Ok(Outcome::Badly);
+        }
+    }
+    Ok(Outcome::Well)
+}
+
+fn start(job: &Job, step: &Step) -> std::io::Result<Pid> {
+    let (program, arguments) = step.argv.split_first().ok_or(std::io::ErrorKind::InvalidInput)?;
+    let input = if step.input.is_empty() { Stdio::null() } else { Stdio::from(given(&step.input)?) };
+    let mut command = Command::new(program);
+    command.args(arguments).stdin(input);
+    spawn(command, job, step)
+}
+
+/// Starts a command with the variables of its step, confined.
+fn spawn(mut command: Command, job: &Job, step: &Step) -> std::io::Result<Pid> {
+    let mut env: BTreeMap<&str, &str> = FIXED.iter().copied().collect();
+    let epoch = job.epoch.secs.to_string();
+    env.insert("SOURCE_DATE_EPOCH", &epoch);
+    env.extend(job.env.iter().chain(&step.env).map(|(name, value)| (name.as_str(), value.as_str())));
+    command.env_clear().envs(env).current_dir(Path::new(&step.folder));
+    let (limits, filter) = (job.limits, calls::filter());
+    sys::before_exec(&mut command, move || confine::confine(&limits, &filter));
+    let child = command.spawn()?;
+    Pid::from_raw(child.id().cast_signed()).ok_or_else(|| std::io::ErrorKind::NotFound.into())
+}
+
+/// A file that gives these bytes.
+fn given(bytes: &[u8]) -> std::io::Result<File> {
+    let mut file = File::from(rustix::fs::memfd_create("input", MemfdFlags::CLOEXEC)?);
+    file.write_all(bytes)?;
+    std::io::Seek::rewind(&mut file)?;
+    Ok(file)
+}
+
+/// What is looked at while a command runs.
+struct Watching<'a> {
+    channel: &'a Channel,
+    limits: Limits,
+    places: &'a Places,
+    deadline: Option<Instant>,
+}
+
+impl Watching<'_> {
+    /// Waits for a command, or ends all when a limit is reached.
+    fn until_end(&self, child: Pid) -> Result<How, Fault> {
+        let ended = rustix::process::pidfd_open(child, PidfdFlags::empty());
+        let ended = ended.during(|| "watching a command".to_owned())?;
+        loop {
+            self.wait(ended.as_fd())?;
+            if let Some(status) = reap(child)? {
+                // What is full now may be why it failed, or what it did not notice.
+                return Ok(if self.places.is_full() { How::DiskFull } else { how(status) });
+            }
+            if let Some(how) = self.over() {
+                sys::kill_all();
+                return Ok(how);
+            }
+        }
+    }
+
+    /// Sleeps until the command ends or the time for a look has come; ends with the outer half.
+    fn wait(&self, ended: BorrowedFd<'_>) -> Result<(), Fault> {
+        let left = self.deadline.map_or(TICK, |deadline| deadline.saturating_duration_since(Instant::now()));
+        let timeout = Timespec::try_from(left.min(TICK)).unwrap_or_default();
+        let mut both = [
+            PollFd::new(&ended, PollFlags::IN),
+            PollFd::new(&self.channel.0, PollFlags::IN | PollFlags::RDHUP),
+        ];
+        match rustix::event::poll(&mut both, Some(&timeout)) {
+            Err(error) if error != rustix::io::Errno::INTR => Err(error),
+            // The outer half says nothing while commands run: it is gone, or wants an end.
+            Ok(_) if !both[1].revents().is_empty() => Err(rustix::io::Errno::PIPE),
+            _ => Ok(()),
+        }
+        .during(|| "watching a command".to_owned())
+    }
+
+    /// The limit that is reached.
+    fn over(&self) -> Option<How> {
+        if self.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            return Some(How::TooLong);
+        }
+        let usage = measure();
+        if usage.memory > self.limits.memory {
+            return Some(How::TooMuchMemory);
+        }
+        if usage.threads >= u64::from(self.limits.processes) {
+            return Some(How::TooMany);
+        }
+        self.places.is_full().then_some(How::DiskFull)
+    }
+}
+
+fn how(status: WaitStatus) -> How {
+    status.terminating_signal().map_or_else(|| How::Status(status.exit_status().unwrap_or(-1)), How::Signal)
+}
+
+/// Takes what has ended; gives the status of the command if that has.
+fn reap(child: Pid) -> Result<Option<WaitStatus>, Fault> {
+    let mut found = None;
+    loop {
+        match rustix::process::wait(WaitOptions::NOHANG) {
+            Ok(Some((pid, status))) if pid == child => found = Some(status),
+            Ok(Some(_)) | Err(rustix::io::Errno::INTR) => {}
+            Ok(None) | Err(rustix::io::Errno::CHILD) => return Ok(found),
+            Err(error) => return Err(error).during(|| "waiting for a command".to_owned()),
+        }
+    }
+}
+
+/// Ends what a command left running.
+fn finish_others() -> Result<(), Fault> {
+    loop {
+        sys::kill_all();
+        match rustix::process::wait(WaitOptions::empty()) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(rustix::io::Errno::CHILD) => return Ok(()),
+            Err(error) => return Err(error).during(|| "ending what commands left running".to_owned()),
+        }
+    }
+}
+
+/// A shell on the user's terminal in the state that a step left, with the step's variables.
+fn shell(watch: &Watching<'_>, job: &Job, step: &Step, terminal: &[OwnedFd]) -> Result<(), Fault> {
+    let [input, output, errors] = terminal else { return Ok(()) };
+    let own = |file: &OwnedFd| file.try_clone().map(Stdio::from);
+    let bash = Path::new("/bin/bash");
+    let mut command = Command::new(if bash.exists() { bash } else { Path::new("/bin/sh") });
+    command.arg("-i");
+    let what = || "starting a shell".to_owned();
+    command
+        .stdin(own(input).during(what)?)
+        .stdout(own(output).during(what)?)
+        .stderr(own(errors).during(what)?);
+    if let Ok(child) = spawn(command, job, step) {
+        let ended = rustix::process::pidfd_open(child, PidfdFlags::empty()).during(what)?;
+        while reap(child)?.is_none() {
+            watch.wait(ended.as_fd())?;
+        }
+    }
+    finish_others()
+}

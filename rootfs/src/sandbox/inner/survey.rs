@@ -1,0 +1,240 @@
+//! Tells what the tree is after the commands. Nothing but this process runs any more, so nothing moves; but the names
+//! and attributes are foreign: no link is followed, and nothing is assumed of them.
+
+use std::os::fd::OwnedFd;
+
+use amiforge_formats::time::Time;
+use amiforge_formats::tree::{Meta, Printable, Xattrs};
+use rustix::fs::{FileType, Mode, OFlags, RawDir, Statx};
+use std::collections::BTreeMap;
+
+use super::super::Keep;
+use super::super::found::{Found, Is, Now, encode};
+use super::super::orders::NONE;
+use super::super::wire::{Channel, Said, Writer};
+use super::mounts::{Places, look};
+use super::plant::{Mark, Planted, mark};
+use super::{Batches, During, Fault, say};
+
+/// Deepest nesting of folders; deeper ones have paths that no program can open.
+const DEPTH_MAX: usize = 2048;
+
+/// Attributes that the host's security modules give, which are not the tree's.
+const OF_THE_HOST: &[&[u8]] = &[b"security.selinux", b"security.ima", b"security.evm", b"security.SMACK64"];
+
+/// Tells the outer half every name that stands in the tree now, then hands over the files that it has to read.
+pub(super) fn survey(
+    channel: &Channel,
+    keep: &Keep,
+    places: &Places,
+    planted: &Planted,
+) -> Result<(), Fault> {
+    let mut out = Writer::default();
+    out.u32(planted.kept_out.len() as u32);
+    for (node, name) in &planted.kept_out {
+        out.u32(*node);
+        out.bytes(name);
+    }
+    let nodes = (0u32..).zip(&planted.marks).map(|(number, mark)| (mark.ino, number)).collect();
+    let mut survey = Survey { keep, planted, nodes, seen: BTreeMap::new(), out, count: 0, read: Vec::new() };
+    survey.walk(places)?;
+    let Survey { out, read, .. } = survey;
+    say(channel, &Said::Found(out.0))?;
+    let mut batches = Batches::new(channel, Said::Read);
+    for (number, path) in read {
+        batches.push(number, open_below(places, &path)?)?;
+    }
+    batches.finish()
+}
+
+/// Opens a file by its path, name by name: a long path cannot be opened at once.
+fn open_below(places: &Places, path: &[u8]) -> Result<OwnedFd, Fault> {
+    let what = || format!("opening `/{}`", Printable(path));
+    let mut dir = rustix::io::fcntl_dupfd_cloexec(&places.root, 3).during(what)?;
+    let mut names = path.split(|&byte| byte == b'/').peekable();
+    while let Some(name) = names.next() {
+        let kind = if names.peek().is_some() { OFlags::DIRECTORY } else { OFlags::NONBLOCK };
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | kind;
+        dir = rustix::fs::openat(&dir, name, flags, Mode::empty()).during(what)?;
+    }
+    Ok(dir)
+}
+
+struct Survey<'a> {
+    keep: &'a Keep,
+    planted: &'a Planted,
+    /// Nodes by inode.
+    nodes: BTreeMap<u64, u32>,
+    /// Names by inode of what has several.
+    seen: BTreeMap<u64, u32>,
+    out: Writer,
+    count: u32,
+    /// Files to be read, with the number of their name.
+    read: Vec<(u32, Vec<u8>)>,
+}
+
+/// A folder whose entries are being told.
+struct Folder {
+    number: u32,
+    dir: OwnedFd,
+    /// Length of its path.
+    path: usize,
+    /// Names that are still to be told, the last one first.
+    names: Vec<Vec<u8>>,
+}
+
+impl Survey<'_> {
+    fn walk(&mut self, places: &Places) -> Result<(), Fault> {
+        let what = || "reading the root".to_owned();
+        let root = rustix::io::fcntl_dupfd_cloexec(&places.root, 3).during(what)?;
+        let now = look(&root, b"").during(what)?;
+        let mut path = Vec::new();
+        let number = self.tell(NONE, &root, b"", &path, &now)?;
+        let entries = names(&root, &path)?;
+        let mut folders = vec![Folder { number, dir: root, path: 0, names: entries }];
+        while let Some(folder) = folders.last_mut() {
+            path.truncate(folder.path);
+            let Some(name) = folder.names.pop() else {
+                folders.pop();
+                continue;
+            };
+            if !path.is_empty() {
+                path.push(b'/');
+            }
+            path.extend_from_slice(&name);
+            let wanted = wanted(self.keep, &path);
+            let now = look(&folder.dir, &name).during(|| format!("looking at `/{}`", Printable(&path)))?;
+            if !wanted || self.planted.ours.contains(&now.stx_ino) {
+                continue;
+            }
+            let number = self.tell(folder.number, &folder.dir, &name, &path, &now)?;
+            if FileType::from_raw_mode(now.stx_mode.into()) == FileType::Directory {
+                let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+                let dir = rustix::fs::openat(&folder.dir, &*name, flags, Mode::empty());
+                let dir = dir.during(|| format!("opening `/{}`", Printable(&path)))?;
+                if folders.len() >= DEPTH_MAX {
+                    let deep = Err(rustix::io::Errno::NAMETOOLONG);
+                    return deep.during(|| format!("reading folders nested {DEPTH_MAX} deep"));
+                }
+                let entries = names(&dir, &path)?;
+                folders.push(Folder { number, dir, path: path.len(), names: entries });
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells one name; gives its number.
+    fn tell(
+        &mut self,
+        parent: u32,
+        dir: &OwnedFd,
+        name: &[u8],
+        path: &[u8],
+        now: &Statx,
+    ) -> Result<u32, Fault> {
+        let number = self.count;
+        self.count += 1;
+        let is_dir = FileType::from_raw_mode(now.stx_mode.into()) == FileType::Directory;
+        let node = self.nodes.get(&now.stx_ino).copied();
+        let before = node.and_then(|node| self.planted.marks.get(node as usize).map(|mark| (node, *mark)));
+        let what = if let Some(first) = self.seen.get(&now.stx_ino).filter(|_| !is_dir) {
+            Now::Link(*first)
+        } else {
+            if now.stx_nlink > 1 && !is_dir {
+                self.seen.insert(now.stx_ino, number);
+            }
+            compare(dir, name, now, before).during(|| format!("reading `/{}`", Printable(path)))?
+        };
+        let reads = match &what {
+            Now::Opened(_) => true,
+            Now::Changed { body: Is::File { size }, .. } => *size > 0,
+            _ => false,
+        };
+        if reads {
+            self.read.push((number, path.to_vec()));
+        }
+        encode(&Found { parent, name: name.to_vec(), what }, &mut self.out);
+        Ok(number)
+    }
+}
+
+/// What a name is, compared with the node that its inode was.
+fn compare(dir: &OwnedFd, name: &[u8], now: &Statx, before: Option<(u32, Mark)>) -> rustix::io::Result<Now> {
+    let kind = FileType::from_raw_mode(now.stx_mode.into());
+    if let Some((node, before)) = before
+        && before.changed == mark(now).changed
+    {
+        // A program may have written through a mapping, which older kernels show in no time but that of access.
+        let opened = kind == FileType::RegularFile && (now.stx_atime.tv_sec, now.stx_atime.tv_nsec) != (0, 0);
+        if !opened && (kind != FileType::RegularFile || before.size == now.stx_size) {
+            return Ok(Now::Same(node));
+        }
+        if opened && before.size == now.stx_size && now.stx_size > 0 {
+            return Ok(Now::Opened(node));
+        }
+        if before.size == now.stx_size {
+            return Ok(Now::Same(node));
+        }
+    }
+    let body = match kind {
+        FileType::Directory => Is::Dir,
+        FileType::RegularFile => Is::File { size: now.stx_size },
+        FileType::Symlink => Is::Symlink(rustix::fs::readlinkat(dir, name, Vec::new())?.into_bytes()),
+        FileType::Fifo => Is::Fifo,
+        FileType::Socket => Is::Socket,
+        _ => Is::CharDevice { major: now.stx_rdev_major, minor: now.stx_rdev_minor },
+    };
+    let xattrs = xattrs(dir, name)?;
+    let mtime = Time { secs: now.stx_mtime.tv_sec, nanos: now.stx_mtime.tv_nsec };
+    let mode = now.stx_mode & 0o7777;
+    let meta = Meta { mode, uid: now.stx_uid, gid: now.stx_gid, mtime, xattrs };
+    Ok(Now::Changed { former: before.map_or(NONE, |(node, _)| node), meta, body })
+}
+
+/// Whether a path is kept, or leads to what is.
+fn wanted(keep: &Keep, path: &[u8]) -> bool {
+    let Keep::Below(kept) = keep else { return true };
+    let under = |path: &[u8], top: &[u8]| {
+        path.strip_prefix(top).is_some_and(|rest| top.is_empty() || rest.is_empty() || rest.starts_with(b"/"))
+    };
+    kept.iter()
+        .map(|top| top.strip_prefix(b"/").unwrap_or(top))
+        .any(|top| under(path, top) || under(top, path))
+}
+
+/// The entries of a folder, the last one first.
+fn names(dir: &OwnedFd, path: &[u8]) -> Result<Vec<Vec<u8>>, Fault> {
+    let mut names = Vec::new();
+    let mut space = Vec::with_capacity(64 << 10);
+    let mut entries = RawDir::new(dir, space.spare_capacity_mut());
+    while let Some(entry) = entries.next() {
+        let entry = entry.during(|| format!("reading `/{}`", Printable(path)))?;
+        let name = entry.file_name().to_bytes();
+        if name != b"." && name != b".." {
+            names.push(name.to_vec());
+        }
+    }
+    names.sort_unstable_by(|a, b| b.cmp(a));
+    Ok(names)
+}
+
+/// The attributes of a name. The calls take paths only, so this process goes to the folder.
+fn xattrs(dir: &OwnedFd, name: &[u8]) -> rustix::io::Result<Option<Box<Xattrs>>> {
+    rustix::process::fchdir(dir)?;
+    let name = if name.is_empty() { b"." } else { name };
+    let mut list = vec![0; 64 << 10];
+    let len = match rustix::fs::llistxattr(name, list.as_mut_slice()) {
+        Ok(len) => len,
+        Err(rustix::io::Errno::OPNOTSUPP) => 0,
+        Err(error) => return Err(error),
+    };
+    let mut xattrs = Xattrs::new();
+    let listed = list.get(..len).unwrap_or_default().split(|&byte| byte == 0);
+    for attribute in listed.filter(|attribute| !attribute.is_empty() && !OF_THE_HOST.contains(attribute)) {
+        let mut value = vec![0; 64 << 10];
+        let len = rustix::fs::lgetxattr(name, attribute, value.as_mut_slice())?;
+        value.truncate(len);
+        xattrs.insert(attribute.into(), value.into());
+    }
+    Ok((!xattrs.is_empty()).then(|| Box::new(xattrs)))
+}

@@ -1,0 +1,232 @@
+//! What the outer half of the sandbox tells the inner one: the job, and the tree that it is done on.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::time::Duration;
+
+use amiforge_formats::time::Time;
+use amiforge_formats::tree::{Kind, Meta, NodeId, Tree, Xattrs};
+
+use super::job::{Job, Keep, Limits, OnFailure, Step};
+use super::wire::{Reader, Writer, garbled};
+use super::{IDS, SandboxError};
+
+/// No node.
+pub(super) const NONE: u32 = u32::MAX;
+
+/// What a node of the tree is, without the content of files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Body {
+    Dir,
+    /// Whether there is content to be filled in.
+    File(Fill),
+    Symlink(Vec<u8>),
+    Fifo,
+    Socket,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fill {
+    Needed,
+    Empty,
+}
+
+/// A name of the tree to be made.
+#[derive(Debug)]
+pub(super) struct Planting {
+    /// Number of the directory that it stands in, counted among all names.
+    pub(super) parent: u32,
+    pub(super) name: Vec<u8>,
+    pub(super) what: What,
+}
+
+#[derive(Debug)]
+pub(super) enum What {
+    /// One more name of a node, by its number among the nodes.
+    Link(u32),
+    /// The next node.
+    Node(Meta, Body),
+}
+
+/// The nodes that are made in the sandbox, by their number there, and the names of device nodes, which are not.
+#[derive(Debug)]
+pub(super) struct Planted {
+    pub(super) nodes: Vec<NodeId>,
+    pub(super) devices: Vec<(Vec<u8>, NodeId)>,
+}
+
+/// Writes a tree down for the inner half.
+pub(super) fn encode_tree(tree: &Tree, out: &mut Writer) -> Result<Planted, SandboxError> {
+    let mut numbers = vec![NONE; tree.capacity()];
+    let mut planted = Planted { nodes: Vec::new(), devices: Vec::new() };
+    // The numbers of the names of the directories that lead to the present one, by the length of their paths.
+    let mut above: Vec<(usize, u32)> = Vec::new();
+    let mut names = 0u32;
+    for entry in tree.walk() {
+        let node = tree.node(entry.id);
+        if matches!(node.kind, Kind::CharDevice { .. } | Kind::BlockDevice { .. }) {
+            planted.devices.push((entry.path, entry.id));
+            continue;
+        }
+        let cut = entry.path.iter().rposition(|&byte| byte == b'/');
+        let name = entry.path.get(cut.map_or(0, |cut| cut + 1)..).unwrap_or_default();
+        while above.last().is_some_and(|(len, _)| *len > cut.unwrap_or(0)) {
+            above.pop();
+        }
+        out.u32(above.last().map_or(NONE, |(_, number)| *number));
+        out.bytes(name);
+        if let Some(&number) = numbers.get(entry.id.index()).filter(|number| **number != NONE) {
+            out.u8(0);
+            out.u32(number);
+        } else {
+            check_owner(&entry.path, &node.meta)?;
+            numbers[entry.id.index()] = planted.nodes.len() as u32;
+            planted.nodes.push(entry.id);
+            encode_node(&node.meta, &node.kind, out);
+        }
+        if matches!(node.kind, Kind::Dir(_)) {
+            above.push((entry.path.len(), names));
+        }
+        names += 1;
+    }
+    Ok(planted)
+}
+
+fn check_owner(path: &[u8], meta: &Meta) -> Result<(), SandboxError> {
+    if meta.uid < IDS && meta.gid < IDS {
+        return Ok(());
+    }
+    Err(SandboxError::Owner { path: path.to_vec(), uid: meta.uid, gid: meta.gid, ids: IDS })
+}
+
+fn encode_node(meta: &Meta, kind: &Kind, out: &mut Writer) {
+    out.u8(match kind {
+        Kind::Dir(_) => 1,
+        Kind::File(content) if content.is_empty() => 2,
+        Kind::File(_) => 3,
+        Kind::Symlink(_) => 4,
+        Kind::Fifo => 5,
+        _ => 6,
+    });
+    encode_meta(meta, out);
+    if let Kind::Symlink(target) = kind {
+        out.bytes(target);
+    }
+}
+
+pub(super) fn encode_meta(meta: &Meta, out: &mut Writer) {
+    out.u32(u32::from(meta.mode));
+    out.u32(meta.uid);
+    out.u32(meta.gid);
+    out.time(meta.mtime);
+    let none = Xattrs::new();
+    let xattrs = meta.xattrs.as_deref().unwrap_or(&none);
+    out.u32(xattrs.len() as u32);
+    for (name, value) in xattrs {
+        out.bytes(name);
+        out.bytes(value);
+    }
+}
+
+pub(super) fn decode_meta(bytes: &mut Reader<'_>) -> io::Result<Meta> {
+    let mode = (bytes.u32()? & 0o7777) as u16;
+    let (uid, gid, mtime) = (bytes.u32()?, bytes.u32()?, bytes.time()?);
+    let mut xattrs = Xattrs::new();
+    for _ in 0..bytes.u32()? {
+        let name = bytes.bytes()?.into();
+        xattrs.insert(name, bytes.bytes()?.into());
+    }
+    let xattrs = (!xattrs.is_empty()).then(|| Box::new(xattrs));
+    Ok(Meta { mode, uid, gid, mtime, xattrs })
+}
+
+/// The next name to be made.
+pub(super) fn decode_planting(bytes: &mut Reader<'_>) -> io::Result<Planting> {
+    let parent = bytes.u32()?;
+    let name = bytes.bytes()?.to_vec();
+    let what = match bytes.u8()? {
+        0 => What::Link(bytes.u32()?),
+        kind => {
+            let meta = decode_meta(bytes)?;
+            let body = match kind {
+                1 => Body::Dir,
+                2 => Body::File(Fill::Empty),
+                3 => Body::File(Fill::Needed),
+                4 => Body::Symlink(bytes.bytes()?.to_vec()),
+                5 => Body::Fifo,
+                6 => Body::Socket,
+                _ => return Err(garbled()),
+            };
+            What::Node(meta, body)
+        }
+    };
+    Ok(Planting { parent, name, what })
+}
+
+/// Writes a job down for the inner half.
+pub(super) fn encode_job(job: &Job, out: &mut Writer) {
+    out.u64(job.limits.time.as_secs());
+    out.u64(job.limits.memory);
+    out.u64(job.limits.disk);
+    out.u32(job.limits.processes);
+    out.time(job.epoch);
+    out.u8(u8::from(job.on_failure == OnFailure::Shell));
+    variables(&job.env, out);
+    match &job.keep {
+        Keep::Everything => out.u8(0),
+        Keep::Below(paths) => {
+            out.u8(1);
+            out.u32(paths.len() as u32);
+            for path in paths {
+                out.bytes(path);
+            }
+        }
+    }
+    out.u32(job.steps.len() as u32);
+    for step in &job.steps {
+        out.bytes(step.name.as_bytes());
+        out.u32(step.argv.len() as u32);
+        for word in &step.argv {
+            out.bytes(word.as_bytes());
+        }
+        variables(&step.env, out);
+        out.bytes(step.folder.as_bytes());
+        out.bytes(&step.input);
+    }
+}
+
+/// A job, as the inner half reads it.
+pub(super) fn decode_job(bytes: &mut Reader<'_>) -> io::Result<Job> {
+    let time = Duration::from_secs(bytes.u64()?);
+    let limits = Limits { time, memory: bytes.u64()?, disk: bytes.u64()?, processes: bytes.u32()? };
+    let epoch: Time = bytes.time()?;
+    let on_failure = if bytes.u8()? == 0 { OnFailure::Stop } else { OnFailure::Shell };
+    let env = decode_variables(bytes)?;
+    let keep = match bytes.u8()? {
+        0 => Keep::Everything,
+        _ => Keep::Below(
+            (0..bytes.u32()?).map(|_| bytes.bytes().map(<[u8]>::to_vec)).collect::<io::Result<_>>()?,
+        ),
+    };
+    let mut steps = Vec::new();
+    for _ in 0..bytes.u32()? {
+        let name = bytes.text()?;
+        let argv = (0..bytes.u32()?).map(|_| bytes.text()).collect::<io::Result<_>>()?;
+        let env = decode_variables(bytes)?;
+        let folder = bytes.text()?;
+        steps.push(Step { name, argv, env, folder, input: bytes.bytes()?.to_vec() });
+    }
+    Ok(Job { steps, env, limits, epoch, keep, on_failure })
+}
+
+fn variables(env: &BTreeMap<String, String>, out: &mut Writer) {
+    out.u32(env.len() as u32);
+    for (name, value) in env {
+        out.bytes(name.as_bytes());
+        out.bytes(value.as_bytes());
+    }
+}
+
+fn decode_variables(bytes: &mut Reader<'_>) -> io::Result<BTreeMap<String, String>> {
+    (0..bytes.u32()?).map(|_| Ok((bytes.text()?, bytes.text()?))).collect()
+}

@@ -1,0 +1,278 @@
+//! The outer half: starts the inner one, gives it ids, the job and the contents of files, and listens until all is
+//! told. Dropped early, it ends the sandbox.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use amiforge_formats::tree::Tree;
+
+use super::fill::Fillers;
+use super::found::Findings;
+use super::gather::Gathering;
+use super::ids::{Ids, forbidden};
+use super::orders::{Planted, encode_job, encode_tree};
+use super::wire::{Channel, How, Said, Writer, garbled};
+use super::{Ended, Job, Launcher, Limit, OnFailure, Pack, SandboxError, Step, Tail};
+use crate::blobs::Blobs;
+use crate::watch::Watch;
+
+/// How often it is asked whether to go on while nothing is heard.
+const TICK: Duration = Duration::from_millis(100);
+
+/// How long the sandbox may take to end when it is told to.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Bytes of what the commands wrote that are kept.
+const TAIL: usize = 64 << 10;
+
+/// A sandbox that is being used.
+pub(super) struct Outer<'a> {
+    child: Child,
+    channel: Channel,
+    log: Option<JoinHandle<Vec<u8>>>,
+    job: &'a Job,
+    watch: &'a dyn Watch,
+}
+
+impl<'a> Outer<'a> {
+    /// Starts the inner half and lets it enter its namespaces.
+    pub(super) fn enter(
+        launcher: &Launcher,
+        ids: &Ids,
+        job: &'a Job,
+        watch: &'a dyn Watch,
+    ) -> Result<Self, SandboxError> {
+        let launch =
+            |source| SandboxError::Launch { program: launcher.program.display().to_string(), source };
+        let (ours, theirs) = UnixStream::pair().map_err(launch)?;
+        ours.set_read_timeout(Some(TICK)).map_err(launch)?;
+        let (reader, writer) = io::pipe().map_err(launch)?;
+        let mut command = Command::new(&launcher.program);
+        command.args(&launcher.args).env_clear();
+        command.stdin(Stdio::from(OwnedFd::from(theirs)));
+        command.stdout(writer.try_clone().map_err(launch)?).stderr(writer);
+        let child = command.spawn().map_err(launch)?;
+        // The command holds its ends of the socket and the pipe until it is dropped.
+        drop(command);
+        let log = Some(std::thread::spawn(move || tail(reader)));
+        let outer = Self { child, channel: Channel(ours), log, job, watch };
+        outer.identify(ids)?;
+        Ok(outer)
+    }
+
+    fn identify(&self, ids: &Ids) -> Result<(), SandboxError> {
+        if *ids == Ids::Plain {
+            return self.send(b"plain");
+        }
+        self.send(b"mapped")?;
+        match self.hear()? {
+            Said::Unshared => {}
+            _ => return Err(confused()),
+        }
+        ids.give(self.child.id())?;
+        self.send(b"mapped")
+    }
+
+    /// Hands over the job and the tree, and fills the tree's files.
+    pub(super) fn plant(&self, ids: &Ids, tree: &Tree, blobs: &Blobs) -> Result<Planted, SandboxError> {
+        let mut orders = Writer::default();
+        orders.u8(u8::from(*ids != Ids::Plain));
+        encode_job(self.job, &mut orders);
+        let planted = encode_tree(tree, &mut orders)?;
+        match self.job.on_failure {
+            OnFailure::Stop => self.send(&orders.0)?,
+            OnFailure::Shell => {
+                let terminal = [own(io::stdin())?, own(io::stdout())?, own(io::stderr())?];
+                self.channel.send_with(&orders.0, &terminal).map_err(|error| self.lost(error))?;
+            }
+        }
+        drop(orders);
+        let sending = Mutex::new(());
+        let filled = || {
+            let _one = sending.lock().unwrap_or_else(PoisonError::into_inner);
+            self.channel.send(b"filled")
+        };
+        let content =
+            |source| SandboxError::Content { what: "copying files into the sandbox".to_owned(), source };
+        std::thread::scope(|scope| {
+            let fillers = Fillers::start(scope, tree, blobs, &filled);
+            let heard = self.hand_out(&fillers, &planted);
+            let filled = fillers.finish().map_err(content);
+            // A file that cannot be filled is the reason for what the inner half says then, not the other way round.
+            match heard {
+                Err(SandboxError::Interrupted) => Err(SandboxError::Interrupted),
+                heard => filled.and(heard),
+            }
+        })?;
+        self.send(b"all filled")?;
+        Ok(planted)
+    }
+
+    fn hand_out(&self, fillers: &Fillers<'_>, planted: &Planted) -> Result<(), SandboxError> {
+        loop {
+            match self.hear()? {
+                Said::Fill(nodes) => {
+                    let files = self.channel.receive_files().map_err(|error| self.lost(error))?;
+                    let ids = nodes.iter().map(|node| planted.nodes.get(*node as usize).copied());
+                    let batch: Option<Vec<_>> = ids.zip(files).map(|(id, file)| Some((id?, file))).collect();
+                    let batch = batch.filter(|batch| batch.len() == nodes.len()).ok_or_else(confused)?;
+                    fillers.push(batch).map_err(|error| self.lost(error))?;
+                }
+                Said::Planted => return Ok(()),
+                _ => return Err(confused()),
+            }
+        }
+    }
+
+    /// Follows the commands; the names that the tree has afterwards.
+    pub(super) fn follow(&mut self) -> Result<Findings, SandboxError> {
+        loop {
+            match self.hear()? {
+                Said::Begins(step) => {
+                    if let Some(step) = self.job.steps.get(step as usize) {
+                        self.watch.begin(&format!("running {}", step.name), None);
+                    }
+                }
+                Said::Ended { how: How::Status(0), .. } => {}
+                Said::Ended { step, how } => {
+                    let log = self.finish();
+                    let step = self.job.steps.get(step as usize).ok_or_else(confused)?;
+                    return Err(failed(step, how, self.job, Tail(log)));
+                }
+                Said::Found(bytes) => return super::found::decode(&bytes).map_err(|error| self.lost(error)),
+                _ => return Err(confused()),
+            }
+        }
+    }
+
+    /// Reads the contents of what changed.
+    pub(super) fn gather(
+        &mut self,
+        gathering: &mut Gathering<'_>,
+        blobs: &Blobs,
+        pack: &mut Pack,
+    ) -> Result<Tail, SandboxError> {
+        let content = |source| SandboxError::Content {
+            what: "taking over what was written in the sandbox".to_owned(),
+            source,
+        };
+        loop {
+            match self.hear()? {
+                Said::Read(names) => {
+                    let files = self.channel.receive_files().map_err(|error| self.lost(error))?;
+                    if files.len() != names.len() {
+                        return Err(confused());
+                    }
+                    for (name, file) in names.into_iter().zip(files) {
+                        gathering.read(name, &File::from(file), blobs, pack).map_err(content)?;
+                    }
+                    self.send(b"read")?;
+                }
+                Said::Done => return Ok(Tail(self.finish())),
+                _ => return Err(confused()),
+            }
+        }
+    }
+
+    fn send(&self, bytes: &[u8]) -> Result<(), SandboxError> {
+        self.channel.send(bytes).map_err(|error| self.lost(error))
+    }
+
+    fn hear(&self) -> Result<Said, SandboxError> {
+        let bytes = self.channel.receive(&|| !self.watch.interrupted()).map_err(|error| self.lost(error))?;
+        match Said::decode(&bytes).map_err(|error| self.lost(error))? {
+            Said::Failed { entering: true, what, errno } => {
+                Err(forbidden(&what, &io::Error::from_raw_os_error(errno)))
+            }
+            Said::Failed { entering: false, what, errno } if errno == libc::ENOSPC => {
+                Err(SandboxError::Full { what, limit: self.job.limits.disk })
+            }
+            Said::Failed { entering: false, what, errno } => {
+                Err(SandboxError::Inside { what, source: io::Error::from_raw_os_error(errno) })
+            }
+            said => Ok(said),
+        }
+    }
+
+    /// Why the socket gave an error.
+    fn lost(&self, error: impl Into<io::Error>) -> SandboxError {
+        if self.watch.interrupted() {
+            return SandboxError::Interrupted;
+        }
+        SandboxError::Died { how: error.into().to_string() }
+    }
+
+    /// Ends the sandbox if it still runs; gives the last of what was written in it.
+    fn finish(&mut self) -> Vec<u8> {
+        let _ = self.channel.0.shutdown(std::net::Shutdown::Both);
+        let end = Instant::now() + GRACE;
+        while let Ok(None) = self.child.try_wait() {
+            if Instant::now() >= end {
+                let _ = self.child.kill();
+                let _ = self.child.wait();
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        self.log.take().and_then(|log| log.join().ok()).unwrap_or_default()
+    }
+}
+
+impl Drop for Outer<'_> {
+    fn drop(&mut self) {
+        self.finish();
+    }
+}
+
+fn confused() -> SandboxError {
+    SandboxError::Died { how: garbled().to_string() }
+}
+
+/// One of this program's standard files, to be handed over.
+fn own(file: impl AsFd) -> Result<OwnedFd, SandboxError> {
+    let own = file.as_fd().try_clone_to_owned();
+    own.map_err(|source| SandboxError::Content { what: "handing over the terminal".to_owned(), source })
+}
+
+/// The last of what comes through a pipe, until nobody can write to it any more.
+fn tail(mut pipe: impl Read) -> Vec<u8> {
+    let (mut kept, mut buf) = (Vec::new(), vec![0; TAIL]);
+    loop {
+        match pipe.read(&mut buf) {
+            Ok(0) => break,
+            Ok(got) => {
+                kept.extend_from_slice(&buf[..got]);
+                let over = kept.len().saturating_sub(TAIL);
+                kept.drain(..over);
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(_) => break,
+        }
+    }
+    kept
+}
+
+fn failed(step: &Step, how: How, job: &Job, tail: Tail) -> SandboxError {
+    let (name, command) = (step.name.clone(), step.command());
+    let limits = &job.limits;
+    let (which, limit) = match how {
+        How::Status(status) => {
+            return SandboxError::Step { name, command, ended: Ended::Status(status), tail };
+        }
+        How::Signal(signal) => {
+            return SandboxError::Step { name, command, ended: Ended::Signal(signal), tail };
+        }
+        How::NotStarted(reason) => return SandboxError::Start { name, command, reason },
+        How::TooLong => (Limit::Time, limits.time.as_secs()),
+        How::TooMuchMemory => (Limit::Memory, limits.memory),
+        How::DiskFull => (Limit::Disk, limits.disk),
+        How::TooMany => (Limit::Processes, limits.processes.into()),
+    };
+    SandboxError::Limit { name, command, which, limit, tail }
+}
