@@ -3,8 +3,11 @@
 //! [`locked`] is what passes between the halves: one half (index, resolve) decides which packages, the other (unpack,
 //! configure) takes them apart. Neither opens a network connection: bytes come in from outside.
 
+pub mod control;
 pub mod database;
 pub mod diversions;
 pub mod filters;
 pub mod locked;
+pub mod relation;
 pub mod unpack;
+pub mod version;
