@@ -4,6 +4,7 @@
 
 pub mod archive;
 pub mod assembled;
+pub mod debs;
 pub mod dice;
 pub mod guest;
 pub mod oracle;
