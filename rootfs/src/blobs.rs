@@ -10,8 +10,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use amiforge_formats::plan::{SourceId, Sources};
 
-/// Files of folders that are kept open at a time; well below the usual limit of 1024 for a program.
-const OPEN_MAX: usize = 64;
+/// Files that are kept open at a time of those opened on demand; well below the usual limit of 1024 for a program,
+/// and more than the packages of an ordinary system.
+const OPEN_MAX: usize = 256;
 
 /// What tells one state of a file from another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -147,7 +148,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut blobs = Blobs::new();
         let mut ids = Vec::new();
-        for number in 0..200u32 {
+        for number in 0..400u32 {
             let path = folder.path().join(number.to_string());
             std::fs::write(&path, number.to_le_bytes()).unwrap();
             let stamp = Stamp::of(&std::fs::symlink_metadata(&path).unwrap());

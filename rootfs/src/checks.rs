@@ -44,6 +44,16 @@ pub(crate) enum Task {
         /// What for.
         purpose: Purpose,
     },
+    /// Hash an entry of the store, which is removed if its digest is wrong. It is opened then, because there may be
+    /// more entries than a program may have open.
+    Entry {
+        /// The entry.
+        path: PathBuf,
+        /// Bytes of it, from the first on.
+        len: u64,
+        /// Their digest.
+        digest: Digest,
+    },
     /// Give an entry of the store its name.
     Name(Naming),
 }
@@ -93,6 +103,10 @@ pub struct Outstanding(Vec<Task>);
 pub struct Settling(Checks);
 
 impl Outstanding {
+    pub(crate) fn new(tasks: Vec<Task>) -> Self {
+        Self(tasks)
+    }
+
     /// Takes over those of another.
     pub fn append(&mut self, mut other: Self) {
         self.0.append(&mut other.0);
@@ -163,6 +177,10 @@ fn all(tasks: Vec<(usize, Task)>, stop: &AtomicBool) -> Done {
 fn one(task: Task, stop: &AtomicBool) -> Result<Option<Digest>, CheckError> {
     let (file, at, len, purpose) = match task {
         Task::Hash { file, at, len, purpose } => (file, at, len, purpose),
+        Task::Entry { path, len, digest } => {
+            let file = File::open(&path).map_err(CheckError::Read)?;
+            (file, 0, len, Purpose::Entry(path, digest))
+        }
         Task::Name(naming) => return naming.finish().map(|()| None).map_err(CheckError::Store),
     };
     let actual = hash(&file, at, len, stop)?;

@@ -12,8 +12,9 @@
 
 use std::fs::File;
 use std::io::{self, Write};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::sync::Once;
 
 use amiforge_formats::digest::Digest;
 use sha2::{Digest as _, Sha256};
@@ -29,6 +30,8 @@ pub struct Store {
     folder: PathBuf,
     /// A folder that goes when the store does.
     scratch: Option<TempDir>,
+    /// Whether what dead builds left was looked for.
+    swept: Once,
 }
 
 /// Why the store cannot be used.
@@ -81,7 +84,7 @@ pub struct Spool {
 impl Store {
     /// A store at `folder`, created when first written to.
     pub fn at(folder: &Path) -> Self {
-        Self { folder: folder.to_owned(), scratch: None }
+        Self { folder: folder.to_owned(), scratch: None, swept: Once::new() }
     }
 
     /// A store that is removed with this value, made in `beside`: for a build that keeps nothing.
@@ -91,7 +94,7 @@ impl Store {
     pub fn scratch(beside: &Path) -> Result<Self, StoreError> {
         let made = tempfile::Builder::new().prefix(".amiforge-").tempdir_in(beside);
         let made = made.map_err(|source| StoreError::Write { folder: beside.to_owned(), source })?;
-        Ok(Self { folder: made.path().to_owned(), scratch: Some(made) })
+        Ok(Self { folder: made.path().to_owned(), scratch: Some(made), swept: Once::new() })
     }
 
     /// Where it is.
@@ -134,11 +137,8 @@ impl Store {
     pub fn begin(&self) -> Result<Spooling, StoreError> {
         let failed = |source| StoreError::Write { folder: self.folder.clone(), source };
         std::fs::create_dir_all(&self.folder).map_err(failed)?;
-        self.sweep();
-        let part = tempfile::Builder::new().prefix(PART).tempfile_in(&self.folder).map_err(failed)?;
-        // Held for as long as the file is open; tells a part of a living build from one of a dead build.
-        let lock = rustix::fs::FlockOperation::NonBlockingLockExclusive;
-        rustix::fs::flock(part.as_file(), lock).map_err(|error| failed(error.into()))?;
+        self.swept.call_once(|| self.sweep());
+        let part = self.part().map_err(failed)?;
         Ok(Spooling {
             part,
             folder: self.folder.clone(),
@@ -146,6 +146,27 @@ impl Store {
             len: 0,
             keep: self.scratch.is_none(),
         })
+    }
+
+    /// A new part, locked for as long as the file is open, which tells it from one of a dead build.
+    fn part(&self) -> io::Result<NamedTempFile> {
+        loop {
+            let part = tempfile::Builder::new().prefix(PART).tempfile_in(&self.folder)?;
+            rustix::fs::flock(part.as_file(), rustix::fs::FlockOperation::LockExclusive)?;
+            // Another build that sweeps may have come between making and locking, and removed it.
+            if part.as_file().metadata()?.nlink() > 0 {
+                return Ok(part);
+            }
+        }
+    }
+
+    /// Makes the names that entries were given last through a power cut.
+    pub(crate) fn sync(&self) -> Result<(), StoreError> {
+        if self.scratch.is_some() {
+            return Ok(());
+        }
+        let synced = File::open(&self.folder).and_then(|folder| folder.sync_all());
+        synced.map_err(|source| StoreError::Write { folder: self.folder.clone(), source })
     }
 
     fn entry(&self, digest: Digest, compressed: u64) -> PathBuf {
@@ -192,6 +213,16 @@ impl Spooling {
         written.map_err(|source| StoreError::Write { folder: folder.clone(), source })
     }
 
+    /// Bytes appended so far.
+    pub fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Whether nothing was appended yet.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
     /// Ends the entry. It can be read at once and has its name when the [`Naming`] is done.
     ///
     /// # Errors
@@ -227,15 +258,38 @@ impl Naming {
     /// # Errors
     /// What the system says.
     pub fn finish(self) -> Result<(), StoreError> {
-        let Self { part, path, folder, keep } = self;
-        if !keep {
+        if !self.keep {
             return Ok(());
         }
-        let failed = |source| StoreError::Write { folder: folder.clone(), source };
-        part.as_file().sync_all().map_err(failed)?;
-        part.persist(&path).map_err(|error| failed(error.error))?;
-        File::open(&folder).and_then(|folder| folder.sync_all()).map_err(failed)
+        let folder = self.folder.clone();
+        self.name()?;
+        let synced = File::open(&folder).and_then(|opened| opened.sync_all());
+        synced.map_err(|source| StoreError::Write { folder, source })
     }
+
+    /// Syncs the entry and gives it its name, which lasts when [`Store::sync`] is done; in a scratch store, without
+    /// syncing it. An entry that another build has named meanwhile stays, since it may be open there.
+    pub(crate) fn name(self) -> Result<Named, StoreError> {
+        let Self { part, path, folder, keep } = self;
+        let failed = |source| StoreError::Write { folder: folder.clone(), source };
+        if keep {
+            part.as_file().sync_all().map_err(failed)?;
+        }
+        match part.persist_noclobber(&path) {
+            Ok(_) => Ok(Named::Ours),
+            Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Ok(Named::Theirs(path)),
+            Err(error) => Err(failed(error.error)),
+        }
+    }
+}
+
+/// Whose an entry is that has got its name.
+#[derive(Debug)]
+pub(crate) enum Named {
+    /// This build's.
+    Ours,
+    /// That of another build, which was faster.
+    Theirs(PathBuf),
 }
 
 /// Length and digest from a trailer, or what is wrong with it.
@@ -298,7 +352,7 @@ mod tests {
         let living = store.begin().unwrap();
         let dead = folder.path().join(".part-dead");
         std::fs::write(&dead, b"x").unwrap();
-        let _second = store.begin().unwrap();
+        let _second = Store::at(folder.path()).begin().unwrap();
         assert!(living.part.path().exists() && !dead.exists());
     }
 

@@ -4,7 +4,6 @@
 
 pub mod archive;
 pub mod assembled;
-pub mod debs;
 pub mod dice;
 pub mod guest;
 pub mod oracle;

@@ -1,35 +1,248 @@
-//! Which paths of packages are left out, as `path-exclude` and `path-include` of dpkg(1) say it, and the presets of a
-//! recipe.
+//! Which paths of packages are left out, as `path-exclude` and `path-include` of dpkg(1) do it: the package's list
+//! still names them, the tree does not have them. The globs are those of [`crate::glob`], as in the rest of a recipe.
 
-use crate::glob::NotAGlob;
+use std::collections::{HashMap, HashSet};
 
-/// Which paths of packages are left out of the tree.
+use amiforge_formats::tree::{Kind, Node};
+
+use crate::glob::{Globs, NotAGlob};
+use crate::sources::tar::Entry;
+
+/// Which paths of packages are left out of the tree. The default leaves out none.
 #[derive(Debug, Clone, Default)]
 pub struct Filters {
-    rules: Vec<Rule>,
+    globs: Option<Compiled>,
 }
 
-/// One rule; the last that matches decides.
+#[derive(Debug, Clone)]
+struct Compiled {
+    exclude: Globs,
+    include: Globs,
+    /// The folders that lead to what `include` may match.
+    passage: Globs,
+}
+
+/// What is wanted of documentation and translations.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Rule {
-    /// Paths that match are left out.
-    Exclude(String),
-    /// Paths that match are kept.
-    Include(String),
+pub struct Wanted {
+    /// Whether `/usr/share/doc` and its like are kept; licences (`copyright`) always are.
+    pub docs: Keep,
+    /// Whether manual pages are kept.
+    pub man: Keep,
+    /// Locales whose translations are kept, such as `en` or `de_DE`; `None` keeps all.
+    pub locales: Option<Vec<String>>,
+}
+
+/// Whether something is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Keep {
+    /// It is.
+    #[default]
+    All,
+    /// It is left out.
+    None,
+}
+
+impl Default for Wanted {
+    fn default() -> Self {
+        Self { docs: Keep::All, man: Keep::All, locales: None }
+    }
+}
+
+impl Wanted {
+    /// What to exclude and what to include for it.
+    pub fn globs(&self) -> (Vec<String>, Vec<String>) {
+        let (mut exclude, mut include) = (Vec::new(), Vec::new());
+        if self.docs == Keep::None {
+            let folders = ["doc", "doc-base", "info", "gtk-doc", "linda", "lintian"];
+            exclude.extend(folders.map(|folder| format!("/usr/share/{folder}/**")));
+            include.push("/usr/share/doc/*/copyright".to_owned());
+        }
+        if self.man == Keep::None {
+            exclude.push("/usr/share/man/**".to_owned());
+        }
+        if let Some(locales) = &self.locales {
+            exclude.push("/usr/share/locale/*".to_owned());
+            include.push("/usr/share/locale/locale.alias".to_owned());
+            let kept = locales.iter().filter(|locale| *locale != "C" && *locale != "POSIX");
+            include.extend(kept.map(|locale| format!("/usr/share/locale/{locale}")));
+        }
+        (exclude, include)
+    }
 }
 
 impl Filters {
-    /// Filters of rules in order: the last that matches a path decides, and what none matches is kept. A glob must
-    /// match a whole path; `*` and `?` match slashes too, as in dpkg.
+    /// Leaves out what matches `exclude` or lies in a folder that does, unless it matches `include` or lies in a
+    /// folder that does. Folders that lead to something included stay.
     ///
     /// # Errors
     /// The first that is no glob.
-    pub fn new(rules: Vec<Rule>) -> Result<Self, NotAGlob> {
-        Ok(Self { rules })
+    pub fn new<'a>(
+        exclude: impl IntoIterator<Item = &'a str>,
+        include: impl IntoIterator<Item = &'a str>,
+    ) -> Result<Self, NotAGlob> {
+        let exclude = Globs::new(exclude)?;
+        let include: Vec<&str> = include.into_iter().collect();
+        let passage: Vec<&str> = include.iter().flat_map(|glob| above(glob)).collect();
+        // Half of a choice like `{a/b,c}` is no glob; such an include just opens no way through links.
+        let passage = passage.into_iter().filter(|glob| Globs::new([*glob]).is_ok());
+        let passage = Globs::new(passage)?;
+        let include = Globs::new(include)?;
+        let compiled = Compiled { exclude, include, passage };
+        Ok(Self { globs: Some(compiled).filter(|compiled| !compiled.exclude.is_empty()) })
     }
 
     /// Whether nothing is left out.
     pub fn is_empty(&self) -> bool {
-        self.rules.is_empty()
+        self.globs.is_none()
+    }
+
+    /// Which entries of a package are kept, one answer for each.
+    pub(super) fn sift(&self, entries: &[(Vec<u8>, Entry)]) -> Vec<Keep> {
+        let Some(globs) = &self.globs else { return vec![Keep::All; entries.len()] };
+        let mut folders = HashMap::new();
+        let mut kept: Vec<Keep> = entries
+            .iter()
+            .map(|(path, entry)| match globs.verdict(path, &mut folders) {
+                Verdict::Excluded if is_link(entry) && globs.passage.matches(path) => Keep::All,
+                Verdict::Excluded => Keep::None,
+                Verdict::Included | Verdict::Unsaid => Keep::All,
+            })
+            .collect();
+        let leading: HashSet<&[u8]> = entries
+            .iter()
+            .zip(&kept)
+            .filter(|(_, keep)| **keep == Keep::All)
+            .flat_map(|((path, _), _)| folders_of(path))
+            .collect();
+        for ((path, entry), keep) in entries.iter().zip(&mut kept) {
+            if is_dir(entry) && (path.is_empty() || leading.contains(path.as_slice())) {
+                *keep = Keep::All;
+            }
+        }
+        kept
+    }
+}
+
+/// What the globs say about a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    Included,
+    Excluded,
+    Unsaid,
+}
+
+impl Compiled {
+    /// The verdict on a path; on folders it is remembered.
+    fn verdict<'p>(&self, path: &'p [u8], folders: &mut HashMap<&'p [u8], Verdict>) -> Verdict {
+        if path.is_empty() {
+            return Verdict::Unsaid;
+        }
+        let above = path.iter().rposition(|byte| *byte == b'/').map_or(&b""[..], |slash| &path[..slash]);
+        let inherited = if let Some(known) = folders.get(above) {
+            *known
+        } else {
+            let verdict = self.verdict(above, folders);
+            folders.insert(above, verdict);
+            verdict
+        };
+        match inherited {
+            Verdict::Included => Verdict::Included,
+            _ if self.include.matches(path) => Verdict::Included,
+            Verdict::Unsaid if !self.exclude.matches(path) => Verdict::Unsaid,
+            _ => Verdict::Excluded,
+        }
+    }
+}
+
+fn is_dir(entry: &Entry) -> bool {
+    matches!(entry, Entry::Node(Node { kind: Kind::Dir(_), .. }))
+}
+
+fn is_link(entry: &Entry) -> bool {
+    matches!(entry, Entry::Node(Node { kind: Kind::Symlink(_), .. }))
+}
+
+/// The folders that a path lies in, the root left out.
+fn folders_of(path: &[u8]) -> impl Iterator<Item = &[u8]> {
+    path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(slash, _)| &path[..slash])
+}
+
+/// The globs of the folders above what a glob matches.
+fn above(glob: &str) -> impl Iterator<Item = &str> {
+    let glob = glob.trim_start_matches('/');
+    glob.match_indices('/').map(|(slash, _)| &glob[..slash]).filter(|glob| !glob.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use amiforge_formats::time::Time;
+    use amiforge_formats::tree::{Content, Meta};
+
+    use super::*;
+
+    fn kept(filters: &Filters, paths: &[&str]) -> Vec<String> {
+        let entries: Vec<(Vec<u8>, Entry)> = paths
+            .iter()
+            .map(|path| {
+                let (path, kind) = match (path.strip_suffix('/'), path.strip_suffix('@')) {
+                    (Some(dir), _) => (dir, Kind::dir()),
+                    (_, Some(link)) => (link, Kind::Symlink(b"x"[..].into())),
+                    _ => (*path, Kind::File(Content::empty())),
+                };
+                let meta = Meta::root_owned(0o755, Time::EPOCH);
+                (path.as_bytes().to_vec(), Entry::Node(Node { meta, kind }))
+            })
+            .collect();
+        let keep = filters.sift(&entries);
+        let kept = paths.iter().zip(keep).filter(|(_, keep)| *keep == Keep::All);
+        kept.map(|(path, _)| (*path).to_owned()).collect()
+    }
+
+    #[test]
+    fn licences_stay_and_folders_that_hold_nothing_go() {
+        let wanted =
+            Wanted { docs: Keep::None, man: Keep::None, locales: Some(vec!["C".into(), "de".into()]) };
+        let (exclude, include) = wanted.globs();
+        let globs = |list: &[String]| list.to_vec();
+        let (exclude, include) = (globs(&exclude), globs(&include));
+        let filters =
+            Filters::new(exclude.iter().map(String::as_str), include.iter().map(String::as_str)).unwrap();
+        let all = [
+            "",
+            "usr/",
+            "usr/share/",
+            "usr/share/doc/",
+            "usr/share/doc/a/",
+            "usr/share/doc/a/copyright",
+            "usr/share/doc/a/README",
+            "usr/share/doc/b/",
+            "usr/share/doc/b/README",
+            "usr/share/doc/c@",
+            "usr/share/man/",
+            "usr/share/man/man1/",
+            "usr/share/man/man1/x.1.gz",
+            "usr/share/locale/",
+            "usr/share/locale/de/",
+            "usr/share/locale/de/LC_MESSAGES/",
+            "usr/share/locale/de/LC_MESSAGES/a.mo",
+            "usr/share/locale/fr/",
+            "usr/share/locale/fr/LC_MESSAGES/",
+            "usr/share/locale/fr/LC_MESSAGES/a.mo",
+        ];
+        let expected: Vec<&str> = all
+            .into_iter()
+            .filter(|path| !path.contains("/b/") && !path.contains("man1") && !path.contains("/fr/"))
+            .filter(|path| !path.ends_with("README"))
+            .collect();
+        assert_eq!(kept(&filters, &all), expected);
+        assert_eq!(kept(&Filters::default(), &all), all);
+    }
+
+    #[test]
+    fn an_included_folder_stays_with_all_below_it() {
+        let filters = Filters::new(["/opt/**"], ["/opt/a"]).unwrap();
+        assert_eq!(kept(&filters, &["opt/", "opt/a/", "opt/a/b", "opt/c"]), ["opt/", "opt/a/", "opt/a/b"]);
+        assert!(Filters::new(["["], []).is_err());
     }
 }

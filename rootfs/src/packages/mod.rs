@@ -5,6 +5,7 @@
 
 pub mod control;
 pub mod database;
+pub mod deb;
 pub mod diversions;
 pub mod filters;
 pub mod locked;

@@ -2,17 +2,17 @@
 //! pass. Formats: gzip (RFC 1952, any number of members), xz (any number of streams), zstd (RFC 8878, any number
 //! of frames).
 
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 
 use amiforge_formats::digest::Digest;
 use amiforge_formats::read_at::ReadAt;
 use sha2::{Digest as _, Sha256};
 
-use crate::store::{Naming, Spool, Store, StoreError};
+use crate::store::{Naming, Spool, Spooling, Store, StoreError};
 use crate::watch::Watch;
 
 /// Bytes taken from the input, and given to the store, at a time.
-const PIECE: usize = 1 << 20;
+pub(crate) const PIECE: usize = 1 << 20;
 
 /// Memory that the dictionary of an xz stream may take: twice that of `xz -9`.
 const XZ_MEMORY: u64 = 160 << 20;
@@ -133,63 +133,59 @@ pub(super) fn expand(
     watch: &dyn Watch,
 ) -> Result<Expanded, ExpandError> {
     let size = input.size();
-    let mut hashing = Hashing { input, at: 0, hasher: Sha256::new(), failed: false, watch };
+    let mut hashing = Hashing::new(input, watch);
     let mut spooling = store.begin()?;
-    let copied = {
-        let buffered = BufReader::with_capacity(PIECE, &mut hashing);
-        match format {
-            Compression::Gzip => {
-                copy(flate2::bufread::MultiGzDecoder::new(buffered), &mut spooling, size, bounds, watch)
-            }
-            Compression::Xz => {
-                liblzma::stream::Stream::new_stream_decoder(XZ_MEMORY, liblzma::stream::CONCATENATED)
-                    .map_err(|error| Stopped::Decoder(error.into()))
-                    .and_then(|stream| {
-                        let decoder = liblzma::bufread::XzDecoder::new_stream(buffered, stream);
-                        copy(decoder, &mut spooling, size, bounds, watch)
-                    })
-            }
-            Compression::Zstd => zstd::stream::read::Decoder::with_buffer(buffered)
-                .map_err(Stopped::Decoder)
-                .and_then(|decoder| copy(decoder, &mut spooling, size, bounds, watch)),
-        }
-    };
-    let at = hashing.at;
-    copied.map_err(|stopped| match stopped {
-        Stopped::Other(error) => error,
-        Stopped::Decoder(_) if watch.interrupted() => ExpandError::Interrupted,
-        Stopped::Decoder(source) if hashing.failed => ExpandError::Read { at, source },
-        Stopped::Decoder(source) => ExpandError::Corrupt { format: format.word(), at, source },
-    })?;
+    let buffered = BufReader::with_capacity(PIECE, &mut hashing);
+    let copied = decode(buffered, format, size, bounds, &mut spooling, watch);
+    copied.map_err(|stopped| hashing.explain(stopped, format.word()))?;
     // The decoders read to the end to look for one more member; should one ever not, the digest still covers all.
-    io::copy(&mut hashing, &mut io::sink()).map_err(|source| ExpandError::Read { at, source })?;
-    let compressed = Digest(hashing.hasher.finalize().into());
+    let compressed = hashing.finish()?;
     let (spool, naming) = spooling.finish(compressed, size)?;
     Ok(Expanded { spool, compressed, naming })
 }
 
 /// The digest of an input as it lies there.
 pub(super) fn digest(input: &dyn ReadAt, watch: &dyn Watch) -> Result<Digest, ExpandError> {
-    let mut hashing = Hashing { input, at: 0, hasher: Sha256::new(), failed: false, watch };
-    let mut buf = vec![0; PIECE];
-    loop {
-        match hashing.read(&mut buf) {
-            Ok(0) => return Ok(Digest(hashing.hasher.finalize().into())),
-            Ok(_) => {}
-            Err(_) if watch.interrupted() => return Err(ExpandError::Interrupted),
-            Err(source) => return Err(ExpandError::Read { at: hashing.at, source }),
-        }
-    }
+    Hashing::new(input, watch).finish()
 }
 
-enum Stopped {
+/// Why decoding stopped; [`Hashing::explain`] knows more about the first.
+pub(crate) enum Stopped {
     Decoder(io::Error),
     Other(ExpandError),
 }
 
-fn copy(
+/// Decompresses all that `input` gives, `compressed` bytes, into an entry of the store.
+pub(crate) fn decode(
+    input: impl BufRead,
+    format: Compression,
+    compressed: u64,
+    bounds: Bounds,
+    spooling: &mut Spooling,
+    watch: &dyn Watch,
+) -> Result<(), Stopped> {
+    match format {
+        Compression::Gzip => {
+            copy(flate2::bufread::MultiGzDecoder::new(input), spooling, compressed, bounds, watch)
+        }
+        Compression::Xz => {
+            let stream =
+                liblzma::stream::Stream::new_stream_decoder(XZ_MEMORY, liblzma::stream::CONCATENATED)
+                    .map_err(|error| Stopped::Decoder(error.into()))?;
+            let decoder = liblzma::bufread::XzDecoder::new_stream(input, stream);
+            copy(decoder, spooling, compressed, bounds, watch)
+        }
+        Compression::Zstd => {
+            let decoder = zstd::stream::read::Decoder::with_buffer(input).map_err(Stopped::Decoder)?;
+            copy(decoder, spooling, compressed, bounds, watch)
+        }
+    }
+}
+
+/// Copies what a decoder gives into an entry of the store, within the bounds.
+pub(crate) fn copy(
     mut decoder: impl Read,
-    spooling: &mut crate::store::Spooling,
+    spooling: &mut Spooling,
     compressed: u64,
     bounds: Bounds,
     watch: &dyn Watch,
@@ -211,12 +207,42 @@ fn copy(
 }
 
 /// Reads an input from front to back and hashes it on the way.
-struct Hashing<'a> {
+pub(crate) struct Hashing<'a> {
     input: &'a dyn ReadAt,
     at: u64,
     hasher: Sha256,
     failed: bool,
     watch: &'a dyn Watch,
+}
+
+impl<'a> Hashing<'a> {
+    pub(crate) fn new(input: &'a dyn ReadAt, watch: &'a dyn Watch) -> Self {
+        Self { input, at: 0, hasher: Sha256::new(), failed: false, watch }
+    }
+
+    /// What it was that stopped a decoder.
+    pub(crate) fn explain(&self, stopped: Stopped, format: &'static str) -> ExpandError {
+        let at = self.at;
+        match stopped {
+            Stopped::Other(error) => error,
+            Stopped::Decoder(_) if self.watch.interrupted() => ExpandError::Interrupted,
+            Stopped::Decoder(source) if self.failed => ExpandError::Read { at, source },
+            Stopped::Decoder(source) => ExpandError::Corrupt { format, at, source },
+        }
+    }
+
+    /// Reads what is left; the digest of all.
+    pub(crate) fn finish(mut self) -> Result<Digest, ExpandError> {
+        let mut buf = vec![0; PIECE];
+        loop {
+            match self.read(&mut buf) {
+                Ok(0) => return Ok(Digest(self.hasher.finalize().into())),
+                Ok(_) => {}
+                Err(_) if self.watch.interrupted() => return Err(ExpandError::Interrupted),
+                Err(source) => return Err(ExpandError::Read { at: self.at, source }),
+            }
+        }
+    }
 }
 
 impl Read for Hashing<'_> {

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use amiforge_formats::digest::Digest;
 
 pub use self::open::SourceError;
-pub(crate) use self::open::{Opened, Opening};
+pub(crate) use self::open::{Opened, Opening, Stretch};
 
 /// One `[[source]]` of a recipe, paths already resolved against the recipe's folder.
 #[derive(Debug, Clone, PartialEq, Eq)]

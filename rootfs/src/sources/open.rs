@@ -96,10 +96,10 @@ pub(crate) struct Opened {
 }
 
 /// A stretch of a file.
-pub(super) struct Stretch<'a> {
-    pub(super) file: &'a File,
-    pub(super) at: u64,
-    pub(super) len: u64,
+pub(crate) struct Stretch<'a> {
+    pub(crate) file: &'a File,
+    pub(crate) at: u64,
+    pub(crate) len: u64,
 }
 
 impl ReadAt for Stretch<'_> {

@@ -10,7 +10,8 @@ use amiforge_formats::tree::Tree;
 
 pub use self::error::UnpackError;
 pub use self::package::{Conffile, Interest, Member, Trigger, UnpackedPackage};
-use super::diversions::Diversion;
+use self::place::{Placed, Placing};
+use super::diversions::{self, Diversion};
 use super::filters::Filters;
 use super::locked::LockedPackage;
 use crate::blobs::Blobs;
@@ -19,7 +20,12 @@ use crate::store::Store;
 use crate::watch::Watch;
 
 mod error;
+mod gather;
+mod merged;
 mod package;
+mod place;
+mod read;
+mod replace;
 
 /// A package that is to be unpacked.
 #[derive(Debug, Clone)]
@@ -56,6 +62,38 @@ pub fn unpack(
     blobs: &mut Blobs,
     watch: &dyn Watch,
 ) -> Result<Unpacked, UnpackError> {
-    let _ = (debs, filters, store, blobs, watch);
-    Err(UnpackError::Interrupted)
+    let gathered = gather::gather(debs, store, watch)?;
+    let mut tasks = Vec::new();
+    let mut read = Vec::with_capacity(gathered.len());
+    for package in gathered {
+        tasks.extend(package.task);
+        read.push((package.read, blobs.add_closed(package.path, package.stamp)));
+    }
+    let diversions = read.iter().flat_map(|(read, _)| declared(&read.package)).collect::<Vec<_>>();
+    let names: Vec<_> = read.iter().map(|(read, _)| key(&read.package)).collect();
+    // base-files comes first, as in a bootstrap: it has the directories that all others put things into.
+    read.sort_by_key(|(read, _)| read.package.locked.name != "base-files");
+    let mut placing = Placing::new(blobs, filters, &diversions);
+    placing.merge_usr(merged::links(&read.iter().map(|(read, _)| read).collect::<Vec<_>>()));
+    for (read, source) in read {
+        if watch.interrupted() {
+            return Err(UnpackError::Interrupted);
+        }
+        placing.take(read, source)?;
+    }
+    let Placed { tree, mut packages, newest } = placing.finish();
+    packages.sort_by_cached_key(|package| names.iter().position(|name| *name == key(package)));
+    let (newest, outstanding) = (newest.unwrap_or(Time::EPOCH), Outstanding::new(tasks));
+    Ok(Unpacked { tree, packages, diversions, newest, outstanding })
+}
+
+/// The diversions that a package's preinst makes.
+fn declared(package: &UnpackedPackage) -> Vec<Diversion> {
+    let preinst = package.script("preinst").unwrap_or_default();
+    diversions::declared(&package.locked.name, preinst)
+}
+
+/// What tells a package from the others of its set.
+fn key(package: &UnpackedPackage) -> (String, String) {
+    (package.locked.name.clone(), package.locked.arch.clone())
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use amiforge_formats::time::Time;
 
+use crate::packages::control::Paragraph;
 use crate::packages::locked::LockedPackage;
 
 /// A package that was unpacked.
@@ -11,8 +12,8 @@ use crate::packages::locked::LockedPackage;
 pub struct UnpackedPackage {
     /// What the lock says about it.
     pub locked: LockedPackage,
-    /// The file `control` as it stands in the package.
-    pub control: Vec<u8>,
+    /// Its file `control`.
+    pub control: Paragraph,
     /// Every other member of the control archive by name: `preinst`, `md5sums`, `triggers` and so on.
     pub members: BTreeMap<String, Member>,
     /// Its conffiles, in the order in which it lists them.
@@ -72,38 +73,20 @@ impl UnpackedPackage {
         self.members.get(name).map(|member| member.bytes.as_slice())
     }
 
-    /// A field of its control file: continuation lines joined by newlines, the field's own spaces trimmed.
-    pub fn field(&self, name: &str) -> Option<String> {
-        let mut value: Option<String> = None;
-        for line in self.control.split(|byte| *byte == b'\n') {
-            let text = String::from_utf8_lossy(line);
-            match &mut value {
-                Some(value) if text.starts_with([' ', '\t']) => {
-                    value.push('\n');
-                    value.push_str(&text);
-                }
-                Some(_) => break,
-                None => {
-                    if let Some((key, rest)) = text.split_once(':')
-                        && key.eq_ignore_ascii_case(name)
-                    {
-                        value = Some(rest.trim().to_owned());
-                    }
-                }
-            }
-        }
-        value
+    /// A field of its control file.
+    pub fn field(&self, name: &str) -> Option<&str> {
+        self.control.get(name)
     }
 
     /// Whether it is `Essential: yes`.
     pub fn is_essential(&self) -> bool {
-        self.field("Essential").is_some_and(|value| value == "yes")
+        self.field("Essential").is_some_and(|value| value.eq_ignore_ascii_case("yes"))
     }
 
     /// The stem of its files in `/var/lib/dpkg/info`: `name`, or `name:arch` where it may be there for several
     /// architectures (`Multi-Arch: same`).
     pub fn info_name(&self) -> String {
-        match self.field("Multi-Arch").as_deref() {
+        match self.field("Multi-Arch") {
             Some("same") => format!("{}:{}", self.locked.name, self.locked.arch),
             _ => self.locked.name.clone(),
         }

@@ -20,7 +20,7 @@ use std::io;
 
 use amiforge_formats::plan::SourceId;
 use amiforge_formats::read_at::ReadAt;
-use amiforge_formats::tree::Printable;
+use amiforge_formats::tree::{Node, Printable};
 
 use self::entries::{Entries, Item};
 use self::header::Header;
@@ -122,6 +122,33 @@ pub fn index(archive: &dyn ReadAt, place: Place, watch: &dyn Watch) -> Result<In
         fault: Box::new(fault),
     })?;
     Ok(planting.finish())
+}
+
+/// What an entry of an archive is, for those who plant it themselves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Entry {
+    /// A node.
+    Node(Node),
+    /// One more name of the node at this path of the archive.
+    Link(Vec<u8>),
+}
+
+/// Goes through an archive in its own order; `take` is told of each entry's clean path.
+pub(crate) fn visit(
+    archive: &dyn ReadAt,
+    place: Place,
+    watch: &dyn Watch,
+    take: &mut dyn FnMut(&[u8], Entry),
+) -> Result<(), TarError> {
+    let mut entries = Entries::new(archive, place, End::Marked);
+    while let Some(item) = entries.next(watch)? {
+        let entry = match item {
+            Item::Node(node) => Entry::Node(node),
+            Item::Link(target) => Entry::Link(target),
+        };
+        take(entries.path(), entry);
+    }
+    Ok(())
 }
 
 /// Plants one entry of a plain archive.
