@@ -1,0 +1,116 @@
+//! Throwaway OpenPGP keys, made and used by gpg in a folder of their own.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use tempfile::TempDir;
+
+use crate::oracle;
+
+/// A key that signs archives; gone when dropped.
+#[derive(Debug)]
+pub struct Key {
+    home: TempDir,
+    /// Its fingerprint, in upper-case hexadecimal.
+    pub fingerprint: String,
+}
+
+impl Key {
+    /// A new key; nothing (and a printed `SKIP`) where gpg is not installed.
+    ///
+    /// # Panics
+    /// When gpg fails.
+    pub fn make(name: &str) -> Option<Self> {
+        Self::make_with(name, "never")
+    }
+
+    /// The same, with a time after which it is no longer valid, as gpg's `--quick-generate-key` takes it.
+    ///
+    /// # Panics
+    /// When gpg fails.
+    pub fn make_with(name: &str, expires: &str) -> Option<Self> {
+        if !oracle::ready(&["gpg", "gpgconf"], false) {
+            return None;
+        }
+        // Sockets have short paths: not below a deep scratch folder.
+        let home = tempfile::Builder::new().prefix("gpg").tempdir_in("/tmp").expect("a folder for gpg");
+        let mut key = Self { home, fingerprint: String::new() };
+        let user = format!("{name} <{name}@example.org>");
+        // Made at the start of 2020, so that it is older than whatever a test signs with it.
+        let old = ["--faked-system-time", "20200101T000000"];
+        let make = ["--quick-generate-key", &user, "ed25519", "sign", expires];
+        key.gpg(&[old.as_slice(), make.as_slice()].concat());
+        let listed = key.gpg(&["--list-keys", "--with-colons"]);
+        let listed = String::from_utf8(listed).expect("colons are text");
+        let line = listed.lines().find(|line| line.starts_with("fpr:")).expect("a fingerprint");
+        line.split(':').nth(9).expect("ten fields").clone_into(&mut key.fingerprint);
+        Some(key)
+    }
+
+    /// Its public half, binary as in `/usr/share/keyrings`.
+    pub fn public(&self) -> Vec<u8> {
+        self.gpg(&["--export"])
+    }
+
+    /// Its public half as text.
+    pub fn public_text(&self) -> Vec<u8> {
+        self.gpg(&["--armor", "--export"])
+    }
+
+    /// Writes the public half to `path` and gives that back.
+    ///
+    /// # Panics
+    /// When it cannot be written.
+    pub fn export(&self, path: &Path) -> PathBuf {
+        std::fs::write(path, self.public()).expect("keyring is written");
+        path.to_owned()
+    }
+
+    /// A text signed in the clear, as an `InRelease` is.
+    pub fn sign(&self, text: &Path) -> Vec<u8> {
+        self.gpg(&["--clearsign", "--digest-algo", "SHA512", "--output", "-", &text.to_string_lossy()])
+    }
+
+    /// A signature beside a text, as `Release.gpg` is.
+    pub fn sign_detached(&self, text: &Path) -> Vec<u8> {
+        self.gpg(&[
+            "--armor",
+            "--detach-sign",
+            "--digest-algo",
+            "SHA512",
+            "--output",
+            "-",
+            &text.to_string_lossy(),
+        ])
+    }
+
+    fn gpg(&self, args: &[&str]) -> Vec<u8> {
+        let output = Command::new("gpg")
+            .args([
+                "--batch",
+                "--quiet",
+                "--no-tty",
+                "--pinentry-mode",
+                "loopback",
+                "--passphrase",
+                "",
+                "--homedir",
+            ])
+            .arg(self.home.path())
+            .args(args)
+            .stdin(Stdio::null())
+            .output()
+            .expect("gpg starts");
+        let err = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "gpg {args:?}: {err}");
+        output.stdout
+    }
+}
+
+impl Drop for Key {
+    fn drop(&mut self) {
+        // The agent that gpg started for this folder; it would stay.
+        let _ =
+            Command::new("gpgconf").arg("--homedir").arg(self.home.path()).args(["--kill", "all"]).status();
+    }
+}
