@@ -5,6 +5,7 @@ pub mod blobs;
 pub mod checks;
 pub mod configure;
 pub mod glob;
+pub mod graft;
 pub mod layer;
 pub mod merge;
 pub mod normalize;

@@ -4,11 +4,15 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use amiforge_formats::digest::Digest;
 use amiforge_formats::time::Time;
-use amiforge_formats::tree::Tree;
+use amiforge_formats::tree::{Meta, Tree};
 
+use crate::assemble::{AssembleError, Assembled, assemble};
 use crate::blobs::Blobs;
-use crate::sandbox::{Limits, OnFailure, Sandbox, SandboxError, Tail};
+use crate::graft::{GraftError, graft};
+use crate::sandbox::{Job, Keep, Limits, OnFailure, Sandbox, SandboxError, Step, Tail};
+use crate::sources::{Pin, SourceKind, SourceSpec};
 use crate::store::Store;
 use crate::watch::Watch;
 
@@ -49,7 +53,7 @@ pub struct StageSource {
     /// Leading names of its paths that are dropped.
     pub strip: u32,
     /// Digest that it must have.
-    pub sha256: Option<amiforge_formats::digest::Digest>,
+    pub sha256: Option<Digest>,
 }
 
 /// What of a stage goes into the image.
@@ -81,7 +85,7 @@ pub enum StageError {
         label: String,
         /// What is wrong.
         #[source]
-        source: Box<crate::assemble::AssembleError>,
+        source: Box<AssembleError>,
     },
     /// A command failed, or there is no sandbox.
     #[error("building the stage `{name}`")]
@@ -92,6 +96,15 @@ pub enum StageError {
         #[source]
         source: Box<SandboxError>,
     },
+    /// A source, or what is installed, has no room in the tree.
+    #[error("placing what belongs to `{name}`")]
+    Place {
+        /// The stage or source.
+        name: String,
+        /// What is wrong.
+        #[source]
+        source: GraftError,
+    },
     /// The commands did not make what the recipe installs.
     #[error("the stage `{name}` installs `{from}`, and its commands made no `$DESTDIR{from}`")]
     Missing {
@@ -101,6 +114,12 @@ pub enum StageError {
         from: String,
     },
 }
+
+/// Where sources lie while a stage is built: the same path in every build, because programs write it down.
+pub const BUILD: &str = "/build";
+
+/// `$DESTDIR` of a stage.
+pub const DESTDIR: &str = "/install";
 
 /// Builds a stage.
 ///
@@ -113,10 +132,101 @@ pub fn build(
     blobs: &mut Blobs,
     watch: &dyn Watch,
 ) -> Result<Built, StageError> {
-    let _ = (store, watch);
-    let job = crate::sandbox::Job::new(Vec::new(), spec.epoch);
-    let captured = sandbox.run(&spec.tools, blobs, &job, watch);
-    let captured = captured
-        .map_err(|source| StageError::Sandbox { name: spec.name.clone(), source: Box::new(source) })?;
-    Ok(Built { tree: captured.tree, log: captured.log })
+    let mut tree = spec.tools.clone();
+    let mut assembled = Vec::new();
+    for source in &spec.sources {
+        let found = lay(source, &mut tree, spec.epoch, store, blobs, watch)?;
+        assembled.push((source, found));
+    }
+    let empty = Tree::new(Meta::root_owned(0o755, spec.epoch));
+    for folder in [BUILD, DESTDIR] {
+        let made = graft(&empty, empty.root(), &mut tree, folder.as_bytes(), spec.epoch);
+        made.map_err(|source| StageError::Place { name: spec.name.clone(), source })?;
+    }
+    let captured = sandbox.run(&tree, blobs, &job(spec), watch);
+    let sandboxed = |source| StageError::Sandbox { name: spec.name.clone(), source: Box::new(source) };
+    let captured = captured.map_err(sandboxed)?;
+    // What was built is nothing before its sources proved to be the right ones.
+    for (source, mut assembled) in assembled {
+        assembled.settle(blobs).map_err(|error| failed(source, error))?;
+    }
+    Ok(Built { tree: installed(spec, &captured.tree)?, log: captured.log })
+}
+
+/// Puts a source into the tree of tools.
+fn lay(
+    source: &StageSource,
+    tree: &mut Tree,
+    epoch: Time,
+    store: &Store,
+    blobs: &mut Blobs,
+    watch: &dyn Watch,
+) -> Result<Assembled, StageError> {
+    let spec = SourceSpec {
+        label: source.label.clone(),
+        kind: SourceKind::Tar { path: source.path.clone() },
+        pin: source.sha256.map_or(Pin::Unpinned, Pin::Exact),
+        strip: source.strip,
+        prefix: String::new(),
+        exclude: Vec::new(),
+        overrides: false,
+    };
+    let mut assembled = assemble(&[spec], store, blobs, watch).map_err(|error| failed(source, error))?;
+    // Whoever packed the archive is nobody here.
+    let ids: Vec<_> = assembled.tree.walk().map(|entry| entry.id).collect();
+    for id in ids {
+        let meta = &mut assembled.tree.node_mut(id).meta;
+        (meta.uid, meta.gid) = (0, 0);
+    }
+    let to = format!("{BUILD}/{}", source.folder);
+    let laid = graft(&assembled.tree, assembled.tree.root(), tree, to.as_bytes(), epoch);
+    laid.map_err(|error| StageError::Place { name: source.label.clone(), source: error })?;
+    Ok(assembled)
+}
+
+fn failed(source: &StageSource, error: AssembleError) -> StageError {
+    StageError::Source { label: source.label.clone(), source: Box::new(error) }
+}
+
+fn job(spec: &StageSpec) -> Job {
+    let folder =
+        spec.sources.first().map_or_else(|| BUILD.to_owned(), |first| format!("{BUILD}/{}", first.folder));
+    let patches = spec.patches.iter().map(|(label, patch)| {
+        let name = format!("applying {label} in the stage `{}`", spec.name);
+        let mut step = Step::new(name, ["patch", "-p1", "--no-backup-if-mismatch", "--force"]);
+        step.input.clone_from(patch);
+        step
+    });
+    let commands = (1..).zip(&spec.run).map(|(number, script)| {
+        Step::shell(format!("step {number} of the stage `{}`", spec.name), script.clone())
+    });
+    let steps = patches.chain(commands).map(|step| step.folder(folder.clone())).collect();
+    let mut job = Job::new(steps, spec.epoch);
+    let flags = format!("-O2 -ffile-prefix-map={BUILD}=.");
+    for (name, value) in [
+        ("DESTDIR", DESTDIR),
+        ("CFLAGS", flags.as_str()),
+        ("CXXFLAGS", flags.as_str()),
+        // Archives of objects without times and owners, whatever wrote them.
+        ("ZERO_AR_DATE", "1"),
+        ("GOFLAGS", "-trimpath"),
+    ] {
+        job.env.insert(name.to_owned(), value.to_owned());
+    }
+    job.env.extend(spec.env.clone());
+    (job.limits, job.on_failure) = (spec.limits, spec.on_failure);
+    job.keep = Keep::Below(vec![DESTDIR.as_bytes().to_vec()]);
+    job
+}
+
+/// The parts that are installed, at their places.
+fn installed(spec: &StageSpec, after: &Tree) -> Result<Tree, StageError> {
+    let mut tree = Tree::new(Meta::root_owned(0o755, spec.epoch));
+    for Install { from, to } in &spec.install {
+        let missing = || StageError::Missing { name: spec.name.clone(), from: from.clone() };
+        let found = after.lookup(format!("{DESTDIR}/{from}").as_bytes()).ok_or_else(missing)?;
+        let put = graft(after, found, &mut tree, to.as_bytes(), spec.epoch);
+        put.map_err(|source| StageError::Place { name: spec.name.clone(), source })?;
+    }
+    Ok(tree)
 }

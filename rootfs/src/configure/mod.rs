@@ -1,4 +1,5 @@
 //! Configuring unpacked packages, so that a tree becomes a system. [`run`] lets the packages' own scripts do it, in
 //! the sandbox.
 
+mod order;
 pub mod run;

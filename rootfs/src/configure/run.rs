@@ -1,32 +1,22 @@
-//! `scripts = "run"`: the real dpkg of the tree configures the unpacked packages, in the sandbox.
+//! `scripts = "run"`: the tree's own dpkg configures the unpacked packages, in the sandbox.
 //!
-//! Debian policy chapter 6 (maintainer scripts) and dpkg(1).
+//! What dpkg does when it unpacks a package and what unpacking natively leaves out is done first: the `preinst`
+//! scripts. Then come the essential packages, which every other may use without saying so, then the rest. No service
+//! is started. What is only there for this (a policy, a stand-in for `start-stop-daemon`) is taken out again, and so
+//! is what would differ from run to run.
+//!
+//! Debian policy chapters 6 and 9.3.3, dpkg(1), `invoke-rc.d(8)`.
+
+use std::collections::BTreeMap;
 
 use amiforge_formats::time::Time;
-use amiforge_formats::tree::Tree;
+use amiforge_formats::tree::{Content, Kind, Meta, Name, Node, NodeId, Tree};
 
+use super::order;
 use crate::blobs::Blobs;
-use crate::sandbox::{Captured, Limits, OnFailure, Sandbox, SandboxError};
+use crate::packages::unpack::UnpackedPackage;
+use crate::sandbox::{Captured, Job, Limits, OnFailure, Sandbox, SandboxError, Step};
 use crate::watch::Watch;
-
-/// An unpacked package that is to be configured, as far as this step has to know it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pending {
-    /// Name.
-    pub name: String,
-    /// Architecture.
-    pub arch: String,
-    /// Version.
-    pub version: String,
-    /// Whether it is `Essential: yes`.
-    pub essential: bool,
-    /// Names (or provided names) in its `Pre-Depends` and `Depends`, one list per relation.
-    pub needs: Vec<Vec<String>>,
-    /// Names that it provides.
-    pub provides: Vec<String>,
-    /// Whether it has a `preinst`, and under which name in `/var/lib/dpkg/info` (without the dot and suffix).
-    pub preinst: Option<String>,
-}
 
 /// How packages are configured.
 #[derive(Debug, Clone, Copy)]
@@ -39,19 +29,180 @@ pub struct Settings {
     pub on_failure: OnFailure,
 }
 
-/// Configures every unpacked package of a tree.
+/// Where `invoke-rc.d` and `deb-systemd-invoke` ask whether a service may be started.
+const POLICY: &[u8] = b"usr/sbin/policy-rc.d";
+
+/// Its answer: no.
+const REFUSES: &[u8] = b"#!/bin/sh\nexit 101\n";
+
+/// What old scripts start services with themselves.
+const STARTER: &[u8] = b"usr/sbin/start-stop-daemon";
+
+/// Stands in for it.
+const STARTS_NOTHING: &[u8] =
+    b"#!/bin/sh\necho \"start-stop-daemon: nothing is started while an image is built\" >&2\n";
+
+/// What differs from run to run, or is left by dpkg for its next run: removed.
+const REMOVED: &[&[u8]] = &[
+    b"var/cache/ldconfig/aux-cache",
+    b"var/cache/debconf/config.dat-old",
+    b"var/cache/debconf/passwords.dat-old",
+    b"var/cache/debconf/templates.dat-old",
+    b"var/lib/dpkg/available-old",
+    b"var/lib/dpkg/diversions-old",
+    b"var/lib/dpkg/lock",
+    b"var/lib/dpkg/lock-frontend",
+    b"var/lib/dpkg/statoverride-old",
+    b"var/lib/dpkg/status-old",
+    b"var/lib/dpkg/triggers/Lock",
+    b"var/log/alternatives.log",
+    b"var/log/dpkg.log",
+];
+
+/// Configures every unpacked package of a tree whose dpkg database says that they are unpacked.
 ///
 /// # Errors
-/// [`SandboxError::Step`] when a script fails.
+/// [`SandboxError::Step`] when a script fails, with what it wrote last.
 pub fn configure(
     tree: &Tree,
-    packages: &[Pending],
+    packages: &[UnpackedPackage],
     settings: &Settings,
     sandbox: &Sandbox,
     blobs: &mut Blobs,
     watch: &dyn Watch,
 ) -> Result<Captured, SandboxError> {
-    let _ = (packages, settings);
-    let job = crate::sandbox::Job::new(Vec::new(), settings.epoch);
-    sandbox.run(tree, blobs, &job, watch)
+    let mut tree = tree.clone();
+    let policy = stand_in(&mut tree, POLICY, REFUSES, settings.epoch);
+    let starter = stand_in(&mut tree, STARTER, STARTS_NOTHING, settings.epoch);
+    let kernels = promise_initrds(&mut tree, packages, settings.epoch);
+    let mut job = Job::new(steps(packages, &kernels), settings.epoch);
+    (job.limits, job.on_failure) = (settings.limits, settings.on_failure);
+    job.env = variables(&kernels);
+    let mut captured = sandbox.run(&tree, blobs, &job, watch)?;
+    let after = &mut captured.tree;
+    put_back(after, POLICY, REFUSES, policy.map(|id| tree.node(id)));
+    put_back(after, STARTER, STARTS_NOTHING, starter.map(|id| tree.node(id)));
+    for path in REMOVED {
+        if let Some((dir, name)) = split(after, path) {
+            after.unlink(dir, name);
+        }
+    }
+    Ok(captured)
+}
+
+/// Variables of every script.
+fn variables(kernels: &[String]) -> BTreeMap<String, String> {
+    let fixed = [
+        ("DEBIAN_FRONTEND", "noninteractive"),
+        ("DEBCONF_NONINTERACTIVE_SEEN", "true"),
+        ("DEBCONF_NOWARNINGS", "yes"),
+        ("DPKG_ADMINDIR", "/var/lib/dpkg"),
+        ("UCF_FORCE_CONFFNEW", "1"),
+    ];
+    // Kernels leave their initrd to the trigger, which makes it when all is configured.
+    let once = (!kernels.is_empty()).then_some(("INITRD", "No"));
+    fixed.into_iter().chain(once).map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+fn steps(packages: &[UnpackedPackage], kernels: &[String]) -> Vec<Step> {
+    let ordered = order::by_need(packages);
+    let mut steps: Vec<Step> = ordered.iter().filter_map(|package| preinst(package)).collect();
+    let essential: Vec<String> =
+        ordered.iter().filter(|package| package.is_essential()).map(|package| qualified(package)).collect();
+    let dpkg = |name: &str, options: &[&str], packages: Vec<String>| {
+        // No prompt, no sync of files that lie in memory; and a package that a user removed is none of ours.
+        let words = ["dpkg", "--force-confdef", "--force-confnew", "--force-unsafe-io"];
+        let words = words.iter().chain(options).map(|word| (*word).to_owned());
+        Step::new(name, words.chain(packages))
+    };
+    if !essential.is_empty() {
+        let options = ["--no-triggers", "--force-configure-any", "--configure"];
+        steps.push(dpkg("configuring the essential packages", &options, essential));
+    }
+    steps.push(dpkg("configuring the packages", &["--configure", "--pending"], Vec::new()));
+    for kernel in kernels {
+        let name = format!("making the initrd of Linux {kernel}");
+        let script = format!("test -s '/boot/initrd.img-{kernel}' || update-initramfs -c -k '{kernel}'");
+        steps.push(Step::shell(name, script));
+    }
+    steps
+}
+
+/// What dpkg does before it unpacks a package.
+fn preinst(package: &UnpackedPackage) -> Option<Step> {
+    package.script("preinst")?;
+    let script = format!("/var/lib/dpkg/info/{}.preinst", package.info_name());
+    let step = Step::new(format!("the package `{}`", package.locked.name), [script.as_str(), "install"]);
+    let step = step.env("DPKG_MAINTSCRIPT_PACKAGE", &package.locked.name);
+    let step = step.env("DPKG_MAINTSCRIPT_ARCH", &package.locked.arch);
+    let step = step.env("DPKG_MAINTSCRIPT_NAME", "preinst").env("DPKG_MAINTSCRIPT_PACKAGE_REFCOUNT", "1");
+    Some(step.env("DPKG_MAINTSCRIPT_DEBUG", "0").env("DPKG_RUNNING_VERSION", "1.21.22").env("DPKG_ROOT", ""))
+}
+
+/// A package's name as dpkg takes it where there may be several architectures of it.
+fn qualified(package: &UnpackedPackage) -> String {
+    match package.locked.arch.as_str() {
+        "all" => package.locked.name.clone(),
+        arch => format!("{}:{arch}", package.locked.name),
+    }
+}
+
+/// Makes empty initrds for kernels that would make one while they are configured and another when the trigger runs.
+/// The trigger fills the newest's; boot loaders that look for one find it.
+fn promise_initrds(tree: &mut Tree, packages: &[UnpackedPackage], epoch: Time) -> Vec<String> {
+    let Some(boot) = tree.lookup(b"boot") else { return Vec::new() };
+    if !packages.iter().any(|package| package.locked.name == "initramfs-tools") {
+        return Vec::new();
+    }
+    let entries = tree.entries(boot).into_iter().flatten();
+    let kernels: Vec<String> = entries
+        .filter_map(|(name, _)| name.as_bytes().strip_prefix(b"vmlinuz-"))
+        .filter_map(|version| std::str::from_utf8(version).ok())
+        // It becomes part of a script.
+        .filter(|version| {
+            version.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-._~".contains(&byte))
+        })
+        .map(str::to_owned)
+        .collect();
+    for kernel in &kernels {
+        let Ok(name) = Name::new(format!("initrd.img-{kernel}").as_bytes()) else { continue };
+        let node = Node { meta: Meta::root_owned(0o644, epoch), kind: Kind::File(Content::empty()) };
+        // One that is there already stays.
+        let _ = tree.add(boot, name, node);
+    }
+    kernels
+}
+
+/// Puts a script in a path's place; gives what stood there.
+fn stand_in(tree: &mut Tree, path: &[u8], script: &[u8], epoch: Time) -> Option<NodeId> {
+    let (dir, last) = split(tree, path)?;
+    let name = Name::new(last).ok()?;
+    let before = tree.unlink(dir, last);
+    let node =
+        Node { meta: Meta::root_owned(0o755, epoch), kind: Kind::File(Content::Inline(script.into())) };
+    // The name is free and its folder is one.
+    let _ = tree.add(dir, name, node);
+    before
+}
+
+/// Takes the script out again, unless something else stands there now, and puts back what stood there.
+fn put_back(tree: &mut Tree, path: &[u8], script: &[u8], before: Option<&Node>) {
+    let Some((dir, last)) = split(tree, path) else { return };
+    let ours = tree.child(dir, last).is_some_and(
+        |id| matches!(&tree.node(id).kind, Kind::File(Content::Inline(bytes)) if **bytes == *script),
+    );
+    if !ours {
+        return;
+    }
+    tree.unlink(dir, last);
+    if let (Some(before), Ok(name)) = (before, Name::new(last)) {
+        let _ = tree.add(dir, name, before.clone());
+    }
+}
+
+/// The folder of a path, and the path's last name.
+fn split<'a>(tree: &Tree, path: &'a [u8]) -> Option<(NodeId, &'a [u8])> {
+    let cut = path.iter().rposition(|&byte| byte == b'/')?;
+    let (dir, last) = path.split_at_checked(cut)?;
+    Some((tree.lookup(dir)?, last.get(1..)?))
 }

@@ -31,6 +31,7 @@ const FIXED: &[(&str, &str)] = &[
     ("SHELL", "/bin/sh"),
     ("TERM", "dumb"),
     ("TZ", "UTC"),
+    ("SYSTEMD_OFFLINE", "1"),
     ("LANG", "C.UTF-8"),
     ("LC_ALL", "C.UTF-8"),
     // Hash tables of these take their order from random numbers otherwise.
