@@ -26,15 +26,17 @@ pub(super) enum Ids {
 }
 
 impl Ids {
-    /// What may be tried, the best first.
+    /// What may be tried, the best first; nothing where too few ids are there.
     pub(super) fn choices() -> Result<Vec<Self>, SandboxError> {
         let uid = rustix::process::geteuid().as_raw();
         if uid != 0 {
             return Self::delegated(uid).map(|ids| vec![ids]);
         }
         let map = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
-        let owns = |from| [ROOTS, 0].into_iter().find(|&start| start >= from && covers(&map, start));
-        Ok(owns(0).map(Self::Own).into_iter().chain([Self::Plain]).collect())
+        let own = [ROOTS, 0].into_iter().find(|&start| covers(&map, start)).map(Self::Own);
+        // Without a map of its own the sandbox has the ids that there are here, which must be as many.
+        let plain = covers(&map, 0).then_some(Self::Plain);
+        Ok(own.into_iter().chain(plain).collect())
     }
 
     fn delegated(uid: u32) -> Result<Self, SandboxError> {

@@ -91,6 +91,9 @@ impl Sandbox {
                 Err(error) => return Err(error),
             }
         }
-        Err(forbidden.unwrap_or_else(|| SandboxError::Died { how: "there are no ids for it".to_owned() }))
+        Err(forbidden.unwrap_or_else(|| SandboxError::Forbidden {
+            what: "taking ids".to_owned(),
+            reason: format!("this user namespace has fewer than {IDS}"),
+        }))
     }
 }

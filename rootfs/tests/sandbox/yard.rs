@@ -1,60 +1,154 @@
-//! Trees and jobs for the tests.
+//! A small tree of the host's own programs, and jobs on it.
 
-use std::path::Path;
-use std::process::ExitCode;
-use std::time::Instant;
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
 
+use amiforge_formats::plan::Sources as _;
 use amiforge_formats::time::Time;
-use amiforge_rootfs::assemble::assemble;
-use amiforge_rootfs::blobs::Blobs;
-use amiforge_rootfs::sandbox::{Job, Launcher, Sandbox, Step};
-use amiforge_rootfs::sources::{Pin, SourceKind, SourceSpec};
-use amiforge_rootfs::store::Store;
+use amiforge_formats::tree::{Content, Kind, Meta, Name, Node, NodeId, Origin, Tree};
+use amiforge_rootfs::blobs::{Blobs, Stamp};
+use amiforge_rootfs::sandbox::{Captured, Job, Launcher, Sandbox, SandboxError, Step};
 use amiforge_rootfs::watch::Unwatched;
 
-/// Runs a script in the tree of a tar and tells how long that took.
-pub(crate) fn time(arguments: &[String]) -> ExitCode {
-    let [tar, script] = arguments else { return ExitCode::FAILURE };
-    let spec = SourceSpec {
-        label: "tree".into(),
-        kind: SourceKind::Tar { path: tar.into() },
-        pin: Pin::Unpinned,
-        strip: 0,
-        prefix: String::new(),
-        exclude: vec![],
-        overrides: false,
-    };
-    let scratch = tempfile::tempdir().unwrap();
-    let store = Store::at(&Path::new(tar).parent().unwrap().join("store"));
-    let mut blobs = Blobs::new();
-    let start = Instant::now();
-    let assembled = assemble(&[spec], &store, &mut blobs, &Unwatched).unwrap();
-    eprintln!("assembled {:?}", start.elapsed());
-    let sandbox = Sandbox { launcher: Launcher::own().unwrap(), scratch: scratch.path().to_owned() };
-    for _ in 0..2 {
-        let start = Instant::now();
-        let job = Job::new(vec![Step::shell("the script", script.clone())], Time::from_secs(1_600_000_000));
-        match sandbox.run(&assembled.tree, &mut blobs, &job, &Unwatched) {
-            Err(error) => {
-                eprintln!("{error} {error:?}");
-                return ExitCode::FAILURE;
-            }
-            Ok(captured) => {
-                eprintln!("ran {:?}: {}", start.elapsed(), captured.log);
-                let before = amiforge_formats::dump::to_string(&assembled.tree);
-                let after = amiforge_formats::dump::to_string(&captured.tree);
-                std::fs::write(scratch.path().join("a"), before).unwrap();
-                std::fs::write(scratch.path().join("b"), after).unwrap();
-                let diff = std::process::Command::new("diff")
-                    .arg("-U0")
-                    .arg("a")
-                    .arg("b")
-                    .current_dir(scratch.path())
-                    .output()
-                    .unwrap();
-                eprintln!("{}", String::from_utf8_lossy(&diff.stdout));
-            }
+/// `SOURCE_DATE_EPOCH` of the jobs.
+pub(crate) const EPOCH: Time = Time::from_secs(1_600_000_000);
+
+/// The time of everything in the tree.
+pub(crate) const OLD: Time = Time::from_secs(1_500_000_000);
+
+/// Programs of the host that the tree has.
+const PROGRAMS: &[&str] = &[
+    "sh", "perl", "cat", "chmod", "chown", "cp", "dd", "env", "head", "id", "ln", "ls", "mkdir", "mknod",
+    "mv", "nproc", "readlink", "rm", "rmdir", "sleep", "stat", "touch", "truncate", "uname", "mkfifo",
+];
+
+/// A tree, where its contents are, and a sandbox.
+pub(crate) struct Yard {
+    pub(crate) tree: Tree,
+    pub(crate) blobs: Blobs,
+    pub(crate) sandbox: Sandbox,
+    _scratch: tempfile::TempDir,
+}
+
+impl Yard {
+    pub(crate) fn new() -> Self {
+        let scratch = tempfile::tempdir().unwrap();
+        let sandbox = Sandbox { launcher: Launcher::own().unwrap(), scratch: scratch.path().join("packs") };
+        let mut yard = Self { tree: Tree::new(meta(0o755)), blobs: Blobs::new(), sandbox, _scratch: scratch };
+        for folder in ["bin", "dev", "etc", "proc", "root", "run", "sys", "tmp", "var"] {
+            yard.add(folder, meta(0o755), Kind::dir());
+        }
+        let mut files = BTreeSet::new();
+        for program in PROGRAMS {
+            let path = find(program);
+            files.extend(needs(&path));
+            yard.take(&path, &format!("bin/{program}"));
+        }
+        for file in files {
+            yard.take(&file, file.strip_prefix("/").unwrap().to_str().unwrap());
+        }
+        yard.file("etc/greeting", "hello\n");
+        yard
+    }
+
+    /// Adds a node and the folders that lead to it.
+    pub(crate) fn add(&mut self, path: &str, meta: Meta, kind: Kind) -> NodeId {
+        let (dir, name) = path.rsplit_once('/').unwrap_or(("", path));
+        let dir = match self.tree.lookup(dir.as_bytes()) {
+            Some(dir) => dir,
+            None => self.add(dir, self::meta(0o755), Kind::dir()),
+        };
+        self.tree.add(dir, Name::new(name.as_bytes()).unwrap(), Node { meta, kind }).unwrap()
+    }
+
+    pub(crate) fn file(&mut self, path: &str, text: &str) -> NodeId {
+        self.add(path, meta(0o644), Kind::File(Content::Inline(Arc::from(text.as_bytes()))))
+    }
+
+    fn take(&mut self, from: &Path, to: &str) {
+        if self.tree.lookup(to.as_bytes()).is_some() {
+            return;
+        }
+        let found = std::fs::metadata(from).unwrap();
+        let source = self.blobs.add_closed(from.canonicalize().unwrap(), Stamp::of(&found));
+        let mode = (found.permissions().mode() & 0o777) as u16;
+        self.add(to, meta(mode), Kind::File(Content::Slice { source, at: 0, len: found.size() }));
+    }
+
+    /// Runs a script; a job that takes a minute hangs.
+    pub(crate) fn run(&mut self, script: &str) -> Result<Captured, SandboxError> {
+        let mut job = job(script);
+        job.limits.time = Duration::from_mins(1);
+        // The tree has no locales, and perl would say so every time.
+        job.env.insert("PERL_BADLANG".into(), "0".into());
+        self.run_job(&job)
+    }
+
+    pub(crate) fn run_job(&mut self, job: &Job) -> Result<Captured, SandboxError> {
+        self.sandbox.run(&self.tree, &mut self.blobs, job, &Unwatched)
+    }
+
+    /// What a script writes.
+    pub(crate) fn told(&mut self, script: &str) -> String {
+        match self.run(script) {
+            Ok(captured) => String::from_utf8(captured.log.0).unwrap(),
+            Err(error) => panic!("{error}"),
         }
     }
-    ExitCode::SUCCESS
+
+    /// The content of a file.
+    pub(crate) fn read(&self, tree: &Tree, path: &str) -> Vec<u8> {
+        let id = tree.lookup(path.as_bytes()).unwrap_or_else(|| panic!("no {path}"));
+        let Kind::File(content) = &tree.node(id).kind else { panic!("{path} is no file") };
+        let mut bytes = vec![0; content.len() as usize];
+        for segment in content.segments() {
+            let into = &mut bytes[segment.offset as usize..][..segment.len as usize];
+            match segment.origin {
+                Origin::Inline { bytes, at } => into.copy_from_slice(&bytes[at..][..into.len()]),
+                Origin::Slice { source, at } => self.blobs.read_exact_at(source, at, into).unwrap(),
+            }
+        }
+        bytes
+    }
+}
+
+/// Every name of a tree with its attributes and a digest of its content, a line each.
+pub(crate) fn listing(yard: &Yard, tree: &Tree) -> String {
+    let mut out = String::new();
+    for (line, entry) in amiforge_formats::dump::to_string(tree).lines().zip(tree.walk()) {
+        out.push_str(line);
+        if let Kind::File(_) = tree.node(entry.id).kind {
+            let bytes = yard.read(tree, std::str::from_utf8(&entry.path).unwrap());
+            write!(out, " {}", amiforge_formats::digest::Digest::of(&bytes)).unwrap();
+        }
+        out.push('\n');
+    }
+    out
+}
+
+pub(crate) fn meta(mode: u16) -> Meta {
+    Meta::root_owned(mode, OLD)
+}
+
+pub(crate) fn job(script: &str) -> Job {
+    Job::new(vec![Step::shell("the script", script)], EPOCH)
+}
+
+fn find(program: &str) -> PathBuf {
+    let folders = ["/usr/bin", "/bin", "/usr/sbin", "/sbin"];
+    let found = folders.iter().map(|folder| Path::new(folder).join(program)).find(|path| path.exists());
+    found.unwrap_or_else(|| panic!("this system has no `{program}`"))
+}
+
+/// The libraries that a program needs.
+fn needs(program: &Path) -> Vec<PathBuf> {
+    let said = Command::new("ldd").arg(program).output().unwrap();
+    let said = String::from_utf8(said.stdout).unwrap();
+    let words = said.split_ascii_whitespace().filter(|word| word.starts_with('/'));
+    words.map(PathBuf::from).collect()
 }

@@ -71,7 +71,8 @@ fn bound(limits: &Limits) {
         // A limit that cannot be set is kept by the watch over all processes, or is no danger.
         let _ = rustix::process::setrlimit(resource, new);
     };
-    let processes = Some(u64::from(limits.processes));
+    // Above the limit that is watched, so that reaching it is told and not hidden behind a fork that fails.
+    let processes = Some(u64::from(limits.processes) + 64);
     set(Resource::Nproc, processes, processes);
     set(Resource::Fsize, Some(limits.disk), Some(limits.disk));
     set(Resource::Nofile, Some(OPEN_FILES), Some(OPEN_FILES_MAX));

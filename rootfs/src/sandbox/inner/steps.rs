@@ -156,7 +156,7 @@ impl Watching<'_> {
         if usage.memory > self.limits.memory {
             return Some(How::TooMuchMemory);
         }
-        if usage.threads >= u64::from(self.limits.processes) {
+        if usage.threads > u64::from(self.limits.processes) {
             return Some(How::TooMany);
         }
         self.places.is_full().then_some(How::DiskFull)

@@ -1,0 +1,107 @@
+//! What commands find in the sandbox.
+
+use amiforge_rootfs::sandbox::{Ended, SandboxError, Step};
+
+use crate::yard::{EPOCH, Yard, job};
+
+pub(crate) const TESTS: &[crate::Test] = crate::tests![
+    commands_are_root_of_a_system_of_their_own,
+    every_machine_looks_the_same,
+    random_numbers_are_the_same_every_time,
+    steps_run_in_order_with_their_own_variables_folder_and_input,
+    a_step_that_fails_is_told_with_what_it_wrote_last,
+    a_program_that_is_not_there_is_told,
+    what_a_step_leaves_running_ends_with_it,
+    a_flood_of_output_is_cut,
+];
+
+fn commands_are_root_of_a_system_of_their_own() {
+    let told = Yard::new().told(
+        "id -u; uname -n; ls /proc | grep -c '^[0-9]*$' || true; ls -d /work /home /usr/share 2>&1 | head -1
+         ls / ; cat /etc/greeting; test -c /dev/null; test -w /tmp; test -d /proc/self; echo x > /dev/null
+         cat /proc/mounts | head -1",
+    );
+    assert!(told.starts_with("0\nlocalhost\n"), "{told}");
+    assert!(told.contains("hello\n") && !told.contains("ext4"), "{told}");
+}
+
+fn every_machine_looks_the_same() {
+    let told = Yard::new().told("env; umask; pwd; cat /proc/sys/kernel/random/uuid; cat /proc/cmdline");
+    for line in [
+        "TZ=UTC",
+        "LC_ALL=C.UTF-8",
+        "HOME=/root",
+        "SOURCE_DATE_EPOCH=1600000000",
+        "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "0022",
+        "/",
+        "00000000-0000-4000-8000-000000000000",
+    ] {
+        assert!(told.lines().any(|told| told == line), "no {line} in {told}");
+    }
+    assert_eq!(told.lines().filter(|line| line.contains('=')).count(), 15, "{told}");
+}
+
+fn random_numbers_are_the_same_every_time() {
+    // Perl draws its own from /dev/urandom; 318 is getrandom on x86-64, 278 on arm64.
+    let number = if cfg!(target_arch = "x86_64") { 318 } else { 278 };
+    let script = format!(
+        "head -c 16 /dev/urandom | perl -e 'print unpack(\"H*\", <STDIN>)'; echo; head -c 9 /dev/random | perl -0777 -ne \
+         'print unpack(\"H*\", $_)'; perl -e 'print rand(), \" \", join(\",\", keys %{{{{map {{$_ => 1}} 1..20}}}}), \"\\n\";
+         my $b = \"x\" x 8; print syscall({number}, $b, 8, 0), \" \", $!+0, \"\\n\"; printf \"%x\\n\", \\my $x'",
+    );
+    let (mut yard, mut other) = (Yard::new(), Yard::new());
+    let first = yard.told(&script);
+    assert!(first.contains("\n-1 38\n"), "{first}");
+    assert_eq!(first, other.told(&script));
+}
+
+fn steps_run_in_order_with_their_own_variables_folder_and_input() {
+    let mut yard = Yard::new();
+    let mut job = job("echo one > /etc/out; echo $A $B >> /etc/out");
+    job.env.insert("A".into(), "of all".into());
+    job.env.insert("HOME".into(), "/nowhere".into());
+    let mut second = Step::new("the second", ["sh", "-c", "pwd >> out; cat >> out; echo $HOME $A $B >> out"]);
+    second.input = b"given\n".to_vec();
+    job.steps.push(second.folder("/etc").env("B", "own"));
+    let captured = yard.run_job(&job).unwrap();
+    let out = yard.read(&captured.tree, "etc/out");
+    assert_eq!(String::from_utf8(out).unwrap(), "one\nof all\n/etc\ngiven\n/nowhere of all own\n");
+    let id = captured.tree.lookup(b"etc/out").unwrap();
+    assert_eq!(captured.tree.node(id).meta.mtime, EPOCH);
+}
+
+fn a_step_that_fails_is_told_with_what_it_wrote_last() {
+    let error = Yard::new().run("echo fine; printf 'a \\033[31mred\\t letter' >&2; exit 3").unwrap_err();
+    assert!(matches!(error, SandboxError::Step { ended: Ended::Status(3), .. }), "{error:?}");
+    let said = error.to_string();
+    assert!(said.contains("the script failed") && said.contains("exit status 3"), "{said}");
+    assert!(said.ends_with("\n    fine\n    a \\u{1b}[31mred  letter"), "{said}");
+    let error = Yard::new().run("kill -9 $$").unwrap_err();
+    assert!(matches!(error, SandboxError::Step { ended: Ended::Signal(9), .. }), "{error:?}");
+    let error = Yard::new().run("false; true").unwrap_err();
+    assert!(matches!(error, SandboxError::Step { ended: Ended::Status(127 | 1), .. }), "{error:?}");
+}
+
+fn a_program_that_is_not_there_is_told() {
+    let mut job = job(":");
+    job.steps.push(Step::new("the missing one", ["/bin/missing"]));
+    let error = Yard::new().run_job(&job).unwrap_err();
+    assert!(
+        error.to_string().contains("the missing one failed: `/bin/missing` cannot be started: No such file")
+    );
+}
+
+fn what_a_step_leaves_running_ends_with_it() {
+    let mut yard = Yard::new();
+    let mut job = job("(sleep 1000; :) & (trap '' HUP TERM; exec sleep 1000) & sleep 0.1");
+    job.steps.push(Step::shell("the second", "for p in /proc/[0-9]*; do echo $p; done > /etc/out"));
+    let captured = yard.run_job(&job).unwrap();
+    let left = String::from_utf8(yard.read(&captured.tree, "etc/out")).unwrap();
+    assert_eq!(left.lines().count(), 2, "{left}");
+}
+
+fn a_flood_of_output_is_cut() {
+    let captured = Yard::new().run("perl -e 'print \"x\" x 999, \"\\n\" for 1..100000'; echo last").unwrap();
+    assert!(captured.log.0.len() <= 64 << 10 && captured.log.0.ends_with(b"last\n"));
+}

@@ -1,0 +1,91 @@
+//! What commands cannot have more of.
+
+use std::time::{Duration, Instant};
+
+use amiforge_rootfs::sandbox::{Limit, SandboxError};
+
+use crate::yard::{Yard, job};
+
+pub(crate) const TESTS: &[crate::Test] = crate::tests![
+    a_command_that_sleeps_for_ever_is_stopped,
+    a_command_that_fills_the_disk_is_stopped,
+    a_disk_full_of_names_is_full,
+    a_command_that_forks_without_end_is_stopped,
+    a_command_that_takes_all_memory_is_stopped,
+    a_tree_that_does_not_fit_is_told,
+];
+
+/// Runs a script with limits; which was reached.
+fn reached(script: &str, set: impl Fn(&mut amiforge_rootfs::sandbox::Limits)) -> (Limit, String) {
+    let mut job = job(script);
+    job.limits.time = Duration::from_mins(1);
+    set(&mut job.limits);
+    let error = Yard::new().run_job(&job).unwrap_err();
+    let SandboxError::Limit { which, .. } = error else { panic!("{error:?}") };
+    (which, error.to_string())
+}
+
+fn a_command_that_sleeps_for_ever_is_stopped() {
+    let start = Instant::now();
+    let (which, said) =
+        reached("echo so far; trap '' TERM INT; sleep 1000 & sleep 1000; sleep 1000", |limits| {
+            limits.time = Duration::from_secs(1);
+        });
+    assert_eq!(which, Limit::Time);
+    assert!(
+        said.contains("limit of 1 seconds") && said.contains("`seconds`") && said.contains("so far"),
+        "{said}"
+    );
+    assert!(start.elapsed() < Duration::from_secs(30));
+}
+
+fn a_command_that_fills_the_disk_is_stopped() {
+    let fill = "dd if=/dev/zero of=/etc/full bs=1M 2>&1";
+    for place in [
+        fill,
+        "dd if=/dev/zero of=/tmp/full bs=1M",
+        "dd if=/dev/zero of=/dev/shm/full bs=1M || true; sleep 1",
+    ] {
+        let (which, said) = reached(place, |limits| limits.disk = 64 << 20);
+        assert_eq!(which, Limit::Disk, "{place}");
+        assert!(said.contains("67108864 bytes of files"), "{said}");
+    }
+}
+
+fn a_disk_full_of_names_is_full() {
+    let script = "perl -e 'for my $i (0..9999999) { open(my $f, \">\", \"/etc/f$i\") or die \"$i $!\" }'";
+    let (which, _) = reached(script, |limits| limits.disk = 64 << 20);
+    assert_eq!(which, Limit::Disk);
+}
+
+fn a_command_that_forks_without_end_is_stopped() {
+    // As root of the sandbox, and as many of its users, each of whom has a limit of its own.
+    for bomb in [
+        "perl -e 'while (1) { fork }'",
+        "perl -e 'my $n; while (1) { $n++; next if fork; $> = $< = $n % 60000; }'",
+    ] {
+        let start = Instant::now();
+        let error = {
+            let mut job = job(bomb);
+            job.limits.processes = 200;
+            job.limits.time = Duration::from_secs(20);
+            Yard::new().run_job(&job).unwrap_err()
+        };
+        assert!(matches!(error, SandboxError::Limit { which: Limit::Processes, .. }), "{error:?}");
+        assert!(start.elapsed() < Duration::from_secs(15), "{:?}", start.elapsed());
+    }
+}
+
+fn a_command_that_takes_all_memory_is_stopped() {
+    let hog = "perl -e 'my @a; while (1) { push @a, \"x\" x (1 << 20); }'";
+    let (which, said) = reached(hog, |limits| limits.memory = 256 << 20);
+    assert_eq!(which, Limit::Memory);
+    assert!(said.contains("268435456 bytes of memory"), "{said}");
+}
+
+fn a_tree_that_does_not_fit_is_told() {
+    let mut job = job(":");
+    job.limits.disk = 1 << 20;
+    let error = Yard::new().run_job(&job).unwrap_err().to_string();
+    assert!(error.contains("1048576") || error.contains("No space"), "{error}");
+}
