@@ -1,21 +1,42 @@
 //! The database of dpkg and apt's list of automatic packages, written into a tree as dpkg itself would have left
-//! them: `/var/lib/dpkg/{status,available,arch,diversions,statoverride,info/,triggers/,updates/}` and
+//! them: `/var/lib/dpkg/{status,available,arch,diversions,info/,triggers/,updates/}` and
 //! `/var/lib/apt/extended_states`.
 //!
-//! dpkg(1), dpkg-query(1), deb-triggers(5); the order of fields and all that no manual says is dpkg 1.21's own.
+//! dpkg(1), dpkg-query(1), deb-triggers(5); the order of fields and all that no manual says is that of dpkg 1.21, which
+//! reads what older and newer ones write. Locks and backups, which every run of dpkg makes anew, are left out.
+
+mod conffiles;
+mod early;
+mod md5;
+mod status;
+mod triggers;
+
+use std::fmt::Write as _;
+use std::sync::Arc;
 
 use amiforge_formats::plan::Sources;
 use amiforge_formats::time::Time;
-use amiforge_formats::tree::Tree;
+use amiforge_formats::tree::{Content, Kind, Meta, Node, Tree};
 
+use self::conffiles::{Conffiles, Own};
 use super::diversions::Diversion;
+use super::locked::Reason;
 use super::unpack::UnpackedPackage;
+use crate::steps::PathError;
+use crate::steps::resolve::{self, Last};
+
+/// Where dpkg has its database.
+const ADMIN: &str = "/var/lib/dpkg";
+
+/// Where apt says which packages nobody asked for.
+const EXTENDED: &str = "/var/lib/apt/extended_states";
 
 /// What state the packages are in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
     /// `dpkg --configure --pending` is still to run: conffiles are moved to `NAME.dpkg-new`, where dpkg finds them;
-    /// those of essential and required packages stand under their own name too, as debootstrap leaves them.
+    /// those of essential and required packages and of what these need stand under their own name too, as
+    /// debootstrap leaves them.
     Unpacked,
     /// Everything is configured, and conffiles stand under their own names.
     Installed,
@@ -34,22 +55,17 @@ pub struct Architectures {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DatabaseError {
-    /// A file's content cannot be read.
-    #[error("reading `{path}` for its md5sum")]
-    Read {
-        /// The path in the tree.
-        path: String,
-        /// What the system said.
-        #[source]
-        source: std::io::Error,
-    },
+    /// A path of it, or of a file that it speaks of, cannot be used.
+    #[error("writing the package database")]
+    Path(#[from] PathError),
 }
 
-/// Writes the database into a tree that [`super::unpack::unpack`] gave. What was there is replaced. Files that dpkg
-/// would have made get the time `at`.
+/// Writes the database into a tree that [`super::unpack::unpack`] gave. Files of it that are there are replaced, and
+/// those that dpkg would have made get the time `at`. With [`State::Unpacked`], conffiles move to where dpkg looks
+/// for them.
 ///
 /// # Errors
-/// When the content of a file whose md5sum is needed cannot be read.
+/// When the content of a file whose md5sum is needed cannot be read, or something stands in the database's place.
 pub fn write(
     tree: &mut Tree,
     packages: &[UnpackedPackage],
@@ -59,6 +75,106 @@ pub fn write(
     at: Time,
     sources: &dyn Sources,
 ) -> Result<(), DatabaseError> {
-    let _ = (tree, packages, diversions, state, architectures, at, sources);
+    let mut sorted: Vec<&UnpackedPackage> = packages.iter().collect();
+    sorted.sort_by_key(|package| (&package.locked.name, &package.locked.arch));
+    for folder in ["info", "triggers", "updates"] {
+        make_folder(tree, &format!("{ADMIN}/{folder}"), at)?;
+    }
+    let early = early::packages(&sorted);
+    let mut status = String::new();
+    for package in &sorted {
+        let sums = md5::missing(tree, package, sources)?;
+        let conffiles = Conffiles::of(tree, package, state, sources)?;
+        status.push_str(&status::stanza(package, state, &conffiles));
+        info(tree, package, sums, at)?;
+        if state == State::Unpacked {
+            let is_early = early.contains(package.locked.name.as_str());
+            conffiles.set_aside(tree, if is_early { Own::Stays } else { Own::Goes })?;
+        }
+    }
+    put(tree, &format!("{ADMIN}/status"), status.into_bytes(), 0o644, at)?;
+    put(tree, &format!("{ADMIN}/available"), Vec::new(), 0o644, at)?;
+    put(tree, &format!("{ADMIN}/info/format"), b"1\n".to_vec(), 0o644, at)?;
+    put(tree, &format!("{ADMIN}/arch"), architectures.lines().into_bytes(), 0o644, at)?;
+    for (name, lines) in triggers::files(&sorted) {
+        put(tree, &format!("{ADMIN}/triggers/{name}"), lines, 0o644, at)?;
+    }
+    if !diversions.is_empty() {
+        put(tree, &format!("{ADMIN}/diversions"), lines_of(diversions), 0o644, at)?;
+    }
+    let has_apt = packages.iter().any(|package| package.locked.name == "apt");
+    if has_apt {
+        put(tree, EXTENDED, extended(&sorted, &architectures.native).into_bytes(), 0o644, at)?;
+    }
+    Ok(())
+}
+
+impl Architectures {
+    /// As `dpkg --add-architecture` writes them.
+    fn lines(&self) -> String {
+        let all: Vec<&str> = [&self.native].into_iter().chain(&self.foreign).map(String::as_str).collect();
+        all.join("\n") + "\n"
+    }
+}
+
+/// What dpkg keeps of a package besides its fields: its list of paths, and its control archive's members.
+fn info(
+    tree: &mut Tree,
+    package: &UnpackedPackage,
+    sums: Option<Vec<u8>>,
+    at: Time,
+) -> Result<(), DatabaseError> {
+    let stem = format!("{ADMIN}/info/{}", package.info_name());
+    let mut list = package.files.join(&b'\n');
+    list.push(b'\n');
+    put(tree, &format!("{stem}.list"), list, 0o644, at)?;
+    if let Some(sums) = sums {
+        put(tree, &format!("{stem}.md5sums"), sums, 0o644, at)?;
+    }
+    for (name, member) in &package.members {
+        put(tree, &format!("{stem}.{name}"), member.bytes.clone(), member.mode, member.mtime)?;
+    }
+    Ok(())
+}
+
+/// The file `diversions`: three lines for each.
+fn lines_of(diversions: &[Diversion]) -> Vec<u8> {
+    let mut lines = Vec::new();
+    for Diversion { from, to, package } in diversions {
+        let package = package.as_deref().unwrap_or(":");
+        for line in [from.as_slice(), to, package.as_bytes()] {
+            lines.extend_from_slice(line);
+            lines.push(b'\n');
+        }
+    }
+    lines
+}
+
+/// The packages that apt may take away once nothing needs them.
+fn extended(packages: &[&UnpackedPackage], native: &str) -> String {
+    let automatic = packages.iter().filter(|package| package.locked.reason == Reason::Dependency);
+    let mut states = String::new();
+    for package in automatic {
+        let locked = &package.locked;
+        let arch = if locked.arch == "all" { native } else { &locked.arch };
+        // Writing to a string cannot fail.
+        let _ = write!(states, "Package: {}\nArchitecture: {arch}\nAuto-Installed: 1\n\n", locked.name);
+    }
+    states
+}
+
+/// Puts a file of root's at a path, in place of what is there.
+fn put(tree: &mut Tree, path: &str, bytes: Vec<u8>, mode: u16, at: Time) -> Result<(), PathError> {
+    let place = resolve::place_made(tree, path.as_bytes(), Last::Keep, at)?;
+    let kind = Kind::File(Content::Inline(Arc::from(bytes)));
+    resolve::put(tree, &place, Node { meta: Meta::root_owned(mode, at), kind }).map(|_| ())
+}
+
+fn make_folder(tree: &mut Tree, path: &str, at: Time) -> Result<(), PathError> {
+    let place = resolve::place_made(tree, path.as_bytes(), Last::Follow, at)?;
+    if place.node.is_none() {
+        let node = Node { meta: Meta::root_owned(0o755, at), kind: Kind::dir() };
+        resolve::put(tree, &place, node)?;
+    }
     Ok(())
 }
