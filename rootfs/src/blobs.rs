@@ -20,14 +20,27 @@ pub struct Stamp {
     dev: u64,
     ino: u64,
     size: u64,
-    mtime: (i64, i64),
+    /// None for an entry of the store, whose name stands for its bytes.
+    mtime: Option<(i64, i64)>,
 }
 
 impl Stamp {
     /// The stamp of a file.
     pub fn of(found: &Metadata) -> Self {
-        let mtime = (found.mtime(), found.mtime_nsec());
+        let mtime = Some((found.mtime(), found.mtime_nsec()));
         Self { dev: found.dev(), ino: found.ino(), size: found.size(), mtime }
+    }
+
+    /// The stamp of an entry of the store: its bytes are held against their digest, and its time may say when it was
+    /// used last.
+    pub(crate) fn of_entry(found: &Metadata) -> Self {
+        Self { mtime: None, ..Self::of(found) }
+    }
+
+    /// Whether a file still has this stamp.
+    fn is_of(&self, found: &Metadata) -> bool {
+        let now = Self::of(found);
+        *self == Self { mtime: self.mtime.and(now.mtime), ..now }
     }
 }
 
@@ -76,7 +89,7 @@ impl Blobs {
     pub fn changed(&self) -> io::Result<Option<&Path>> {
         for blob in &self.blobs {
             let (Some(file), Some(stamp)) = (&blob.file, blob.stamp) else { continue };
-            if Stamp::of(&file.metadata()?) != stamp {
+            if !stamp.is_of(&file.metadata()?) {
                 return Ok(Some(&blob.path));
             }
         }
@@ -112,7 +125,8 @@ impl Blobs {
     fn read_closed(&self, source: u32, blob: &Blob, at: u64, buf: &mut [u8]) -> io::Result<()> {
         let file = self.open(source, blob)?;
         let read = file.read_exact_at(buf, at);
-        if blob.stamp != Some(Stamp::of(&file.metadata()?)) {
+        let found = file.metadata()?;
+        if !blob.stamp.is_some_and(|stamp| stamp.is_of(&found)) {
             return Err(io::Error::other("it changed since it was indexed"));
         }
         read

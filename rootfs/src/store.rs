@@ -114,7 +114,12 @@ impl Store {
     /// # Errors
     /// [`StoreError::Damaged`] when its trailer is wrong.
     pub fn find(&self, digest: Digest, compressed: u64) -> Result<Option<Spool>, StoreError> {
-        let path = self.entry(digest, compressed);
+        self.open(&format!("{digest}-{compressed}"))
+    }
+
+    /// An entry by its name in the folder.
+    pub(crate) fn open(&self, name: &str) -> Result<Option<Spool>, StoreError> {
+        let path = self.folder.join(name);
         let file = match File::open(&path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -167,10 +172,6 @@ impl Store {
         }
         let synced = File::open(&self.folder).and_then(|folder| folder.sync_all());
         synced.map_err(|source| StoreError::Write { folder: self.folder.clone(), source })
-    }
-
-    fn entry(&self, digest: Digest, compressed: u64) -> PathBuf {
-        self.folder.join(format!("{digest}-{compressed}"))
     }
 
     /// Removes what builds that were killed have left.
@@ -228,6 +229,11 @@ impl Spooling {
     /// # Errors
     /// What the system says.
     pub fn finish(self, compressed: Digest, size: u64) -> Result<(Spool, Naming), StoreError> {
+        self.finish_as(&format!("{compressed}-{size}"))
+    }
+
+    /// Ends an entry that has another name than that of an input.
+    pub(crate) fn finish_as(self, name: &str) -> Result<(Spool, Naming), StoreError> {
         let Self { mut part, folder, plain, len, keep } = self;
         let failed = |source| StoreError::Write { folder: folder.clone(), source };
         let digest = Digest(plain.finalize().into());
@@ -237,7 +243,7 @@ impl Spooling {
         trailer.extend_from_slice(&Digest::of(&trailer).0);
         part.as_file_mut().write_all(&trailer).map_err(failed)?;
         let file = File::open(part.path()).map_err(failed)?;
-        let path = folder.join(format!("{compressed}-{size}"));
+        let path = folder.join(name);
         let spool = Spool { file, path: path.clone(), len, digest };
         Ok((spool, Naming { part, path, folder, keep }))
     }

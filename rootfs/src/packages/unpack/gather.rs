@@ -105,7 +105,7 @@ fn whole(half: Half, theirs: &HashSet<PathBuf>) -> Result<Gathered, UnpackError>
     let found = std::fs::metadata(&path).map_err(|source| StoreError::Read { path: path.clone(), source })?;
     let unchecked = from == From::Store || theirs.contains(&path);
     let task = unchecked.then(|| Task::Entry { path: path.clone(), len, digest });
-    Ok(Gathered { read, path, stamp: Stamp::of(&found), task })
+    Ok(Gathered { read, path, stamp: Stamp::of_entry(&found), task })
 }
 
 /// Gives names until no more come.
