@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Content, Kind, Meta, Name, Node, NodeId, Tree};
 
+use super::blame::blame;
 use super::order;
 use crate::blobs::Blobs;
 use crate::packages::unpack::UnpackedPackage;
@@ -78,7 +79,7 @@ pub fn configure(
     let mut job = Job::new(steps(packages, &kernels), settings.epoch);
     (job.limits, job.on_failure) = (settings.limits, settings.on_failure);
     job.env = variables(&kernels);
-    let mut captured = sandbox.run(&tree, blobs, &job, watch)?;
+    let mut captured = sandbox.run(&tree, blobs, &job, watch).map_err(blame)?;
     let after = &mut captured.tree;
     put_back(after, POLICY, REFUSES, policy.map(|id| tree.node(id)));
     put_back(after, STARTER, STARTS_NOTHING, starter.map(|id| tree.node(id)));

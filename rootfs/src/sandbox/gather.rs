@@ -280,3 +280,12 @@ impl<'a> Gathering<'a> {
         }
     }
 }
+
+/// Whether a file holds a private key, and not only the words that one begins with.
+fn is_key(bytes: &[u8]) -> bool {
+    let mark = b"PRIVATE KEY-----\n";
+    let base64 = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/=".contains(byte);
+    let after = |at: usize| bytes.get(at + mark.len()..at + mark.len() + 32);
+    let mut places = bytes.windows(mark.len()).enumerate().filter(|(_, text)| text == mark);
+    places.any(|(at, _)| after(at).is_some_and(|text| text.iter().all(base64)))
+}

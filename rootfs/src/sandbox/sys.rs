@@ -77,6 +77,14 @@ pub(super) fn loopback_up() -> io::Result<()> {
     if done < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
+/// Makes the segment of shared memory by which OpenSSL knows that `/dev/urandom` may be used. (Where `getrandom` is
+/// missing and the kernel new, it takes no other random numbers: `OPENSSL_RAND_SEED_DEVRANDOM_SHM_ID`.)
+pub(super) fn vouch_for_urandom() -> io::Result<()> {
+    // SAFETY: no memory of this process is involved: the segment is not mapped.
+    let made = unsafe { libc::shmget(114, 1, libc::IPC_CREAT | 0o444) };
+    if made < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
 /// Has a command do something between `fork` and `exec`.
 pub(super) fn before_exec(
     command: &mut Command,

@@ -182,8 +182,8 @@ fn what_lies_over_the_tree_does_not_come_back() {
 
 fn private_keys_are_named() {
     let mut yard = Yard::new();
-    yard.file("etc/old.key", "-----BEGIN PRIVATE KEY-----\nx\n");
+    yard.file("etc/old.key", "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIAAAAAAAAAAAAAAAAAAAAAAA\n");
     let captured =
-        yard.run("cat /etc/old.key > /dev/null; cp /etc/old.key /etc/new.key; echo x > /etc/no.key").unwrap();
+        yard.run("cat /etc/old.key > /dev/null; cp /etc/old.key /etc/new.key; echo \"-----BEGIN PRIVATE KEY-----\" > /etc/no.key").unwrap();
     assert_eq!(captured.keys, [b"/etc/new.key".to_vec()]);
 }

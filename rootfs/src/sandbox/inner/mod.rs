@@ -129,6 +129,7 @@ fn inside(channel: &Channel) -> Result<(), Fault> {
     rustix::system::sethostname(b"localhost").entering("naming the host")?;
     rustix::system::setdomainname(b"(none)").entering("naming the domain")?;
     sys::loopback_up().entering("turning on the loopback device")?;
+    sys::vouch_for_urandom().entering("making a segment of shared memory")?;
     let orders = receive(channel)?;
     let mut orders = Reader(&orders);
     let unwell = || "reading the job".to_owned();
