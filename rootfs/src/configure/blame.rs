@@ -39,7 +39,7 @@ fn find(said: &[u8]) -> Option<Found> {
         let rest = line.strip_prefix("Setting up ").or_else(|| line.strip_prefix("Processing triggers for "));
         rest.is_some_and(|rest| rest.split(' ').next() == Some(package))
     };
-    let from = lines.get(..at)?.iter().rposition(|line| begins(line)).map_or(0, |from| from + 1);
+    let from = lines.get(..at)?.iter().rposition(begins).map_or(0, |from| from + 1);
     // The script may have ended without a line's end; what stands before dpkg's message is its own.
     let own = lines.get(at)?.split_once("dpkg: error").map(|(own, _)| own).filter(|own| !own.is_empty());
     let wrote: Vec<&str> = lines.get(from..at)?.iter().copied().chain(own).collect();

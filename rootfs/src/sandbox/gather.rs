@@ -187,9 +187,7 @@ impl<'a> Gathering<'a> {
         }
         let content = self.pack(file, len, pack)?;
         self.tree.node_mut(id).kind = Kind::File(content);
-        if len <= KEY_WITHIN
-            && self.bufs[0][..len as usize].windows(16).any(|text| text == b"PRIVATE KEY-----")
-        {
+        if len <= KEY_WITHIN && is_key(&self.bufs[0][..len as usize]) {
             self.keys.push(id);
         }
         self.packed.push(id);
