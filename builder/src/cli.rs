@@ -46,11 +46,17 @@ enum Color {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     New(cmd::new::Args),
+    #[cfg(feature = "fetch")]
+    Lock(cmd::lock::Args),
+    #[cfg(feature = "fetch")]
+    Fetch(cmd::fetch::Args),
+    Vendor(cmd::vendor::Args),
     Build(cmd::build::Args),
     Inspect(cmd::inspect::Args),
     Diff(cmd::diff::Args),
     Verify(cmd::verify::Args),
     Repro(cmd::repro::Args),
+    Store(cmd::store::Args),
     #[cfg(feature = "aws")]
     Publish(Box<cmd::publish::Args>),
     #[cfg(feature = "aws")]

@@ -74,6 +74,7 @@ impl Ui {
     }
 
     /// Asks a question that is answered with yes or no; nothing where nobody can answer.
+    #[cfg_attr(not(feature = "aws"), expect(dead_code, reason = "only publishing asks"))]
     pub(crate) fn ask(&self, question: &str) -> Option<bool> {
         if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
             return None;

@@ -10,6 +10,9 @@
 //! first would take longer than all the rest. So an entry is never trusted further than its digest reaches; who can
 //! write the store could forge both, as they could the tool itself.
 
+mod care;
+mod objects;
+
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::fs::{FileExt, MetadataExt};
@@ -19,6 +22,9 @@ use std::sync::Once;
 use amiforge_formats::digest::Digest;
 use sha2::{Digest as _, Sha256};
 use tempfile::{NamedTempFile, TempDir};
+
+pub use care::{Entry, Held, Kind};
+pub use objects::{Begun, Object, ObjectPart, Objects};
 
 const MAGIC: &[u8; 16] = b"amiforge spool 1";
 const TRAILER: usize = 16 + 8 + 32 + 32;
@@ -64,6 +70,14 @@ pub enum StoreError {
         /// What stands there.
         found: String,
         /// What should.
+        expected: String,
+    },
+    /// Bytes that came from elsewhere and are not those that are meant.
+    #[error("{found} instead of {expected}")]
+    Other {
+        /// What came.
+        found: String,
+        /// What should have.
         expected: String,
     },
 }
@@ -126,7 +140,10 @@ impl Store {
             Err(source) => return Err(StoreError::Read { path, source }),
         };
         match trailer(&file) {
-            Ok(Ok((len, digest))) => Ok(Some(Spool { file, path, len, digest })),
+            Ok(Ok((len, digest))) => {
+                touch(&file);
+                Ok(Some(Spool { file, path, len, digest }))
+            }
             Ok(Err(found)) => {
                 let _ = std::fs::remove_file(&path);
                 Err(StoreError::Damaged { path, found, expected: "the trailer".to_owned() })
@@ -313,6 +330,24 @@ fn trailer(file: &File) -> io::Result<Result<(u64, Digest), String>> {
         return Ok(Err(format!("something else at byte {at}")));
     }
     Ok(Ok((len, digest)))
+}
+
+/// Notes that an entry was used now, for whoever asks what is no longer needed. A store that cannot be written does
+/// without.
+fn touch(file: &File) {
+    let _ = file.set_modified(std::time::SystemTime::now());
+}
+
+/// What a folder holds, sorted; nothing where there is no folder.
+fn entries(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let listed = match std::fs::read_dir(folder) {
+        Ok(listed) => listed,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let mut all = listed.map(|entry| entry.map(|entry| entry.path())).collect::<io::Result<Vec<_>>>()?;
+    all.sort();
+    Ok(all)
 }
 
 #[cfg(test)]

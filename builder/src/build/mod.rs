@@ -31,6 +31,7 @@ pub use split::SplitError;
 use crate::bundle::{self, Existing, Parts};
 use crate::image;
 use crate::interrupt::Interrupt;
+use crate::lock::Lock;
 use crate::manifest::{Input, Manifest, Origin};
 use crate::progress::Progress;
 use crate::recipe::Recipe;
@@ -53,6 +54,10 @@ pub struct Options {
     pub store: Option<PathBuf>,
     /// `SOURCE_DATE_EPOCH`: goes before the recipe's own epoch.
     pub source_date_epoch: Option<i64>,
+    /// The lock, for a recipe that needs one.
+    pub lock: Option<Lock>,
+    /// An archive of inputs (see [`crate::vendor`]), from which the store takes what it lacks.
+    pub vendor: Option<PathBuf>,
 }
 
 /// What a build made.

@@ -8,7 +8,9 @@ use amiforge::build::{self, BuildError, Built, Options};
 use amiforge::bundle::{self, BundleError, Existing};
 use amiforge::disk::{ContentError, DiskError};
 use amiforge::image::EmitError;
+use amiforge::lock::{self, Lock};
 use amiforge::recipe::{Recipe, RecipeError};
+use amiforge::vendor::{self, VendorError};
 use amiforge_formats::{ext4, fat};
 use amiforge_rootfs::assemble::AssembleError;
 use amiforge_rootfs::sources::SourceError;
@@ -16,7 +18,7 @@ use amiforge_rootfs::steps::StepError;
 use amiforge_rootfs::steps::fstab::FstabError;
 use serde::Serialize;
 
-use super::{Done, Failure, Outcome, stop_on_signals};
+use super::{Done, Failure, Outcome, stop_on_signals, store};
 use crate::ui::{Bytes, Ui};
 
 /// Build a recipe into a bundle: image, manifest, listing, checksums
@@ -44,6 +46,10 @@ pub(crate) struct Args {
     /// Folder where unpacked inputs are kept for the next build [default: amiforge in the user's cache folder]
     #[arg(long, value_name = "DIR")]
     store: Option<PathBuf>,
+
+    /// Take packages and sources from this file of `amiforge vendor` rather than from the store
+    #[arg(long, value_name = "FILE")]
+    vendor: Option<PathBuf>,
 }
 
 /// The result as JSON.
@@ -79,7 +85,8 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Outcome {
             .context(format!("cannot build `{}`", recipe.image.name))
             .into());
     }
-    let options = options(args)?;
+    let mut options = options(args)?;
+    options.lock = lock(args, &recipe)?;
     let interrupt = stop_on_signals()?;
     let built =
         build::build(&recipe, &options, ui, &interrupt).map_err(|error| failure(error, &recipe, args))?;
@@ -101,6 +108,22 @@ pub(crate) fn load(path: &std::path::Path) -> Result<Recipe, Failure> {
     })
 }
 
+/// The lock of the recipe, from beside it or out of the file of inputs.
+fn lock(args: &Args, recipe: &Recipe) -> Result<Option<Lock>, Failure> {
+    let title = || format!("cannot build `{}`", recipe.image.name);
+    let Some(vendor) = args.vendor.as_ref().filter(|_| Lock::is_needed(recipe)) else {
+        let lock = lock::load_for(&args.recipe, recipe);
+        return lock.map_err(|error| store::lock_failure(error, title(), &args.recipe));
+    };
+    vendor::lock_for(vendor, &args.recipe, recipe).map(Some).map_err(|error| match error {
+        VendorError::Lock(error) => store::lock_failure(error, title(), &args.recipe),
+        error => {
+            let again = format!("`amiforge vendor {}` packs the inputs anew", args.recipe.display());
+            Failure::usage(anyhow::Error::from(error).context(title())).hint(again)
+        }
+    })
+}
+
 fn options(args: &Args) -> Result<Options, Failure> {
     let threads = args.threads.map(usize::from);
     Ok(Options {
@@ -109,6 +132,8 @@ fn options(args: &Args) -> Result<Options, Failure> {
         threads: threads.unwrap_or_else(|| amiforge::image::Options::default().threads),
         store: args.store.clone().or_else(default_store),
         source_date_epoch: source_date_epoch()?,
+        lock: None,
+        vendor: args.vendor.clone(),
     })
 }
 

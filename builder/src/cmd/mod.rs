@@ -9,9 +9,13 @@ pub(crate) mod diff;
 pub(crate) mod docs;
 #[cfg(feature = "aws")]
 pub(crate) mod download;
+#[cfg(feature = "fetch")]
+pub(crate) mod fetch;
 pub(crate) mod inspect;
 #[cfg(feature = "local-region")]
 pub(crate) mod local;
+#[cfg(feature = "fetch")]
+pub(crate) mod lock;
 pub(crate) mod new;
 #[cfg(feature = "aws")]
 mod plan;
@@ -21,8 +25,10 @@ pub(crate) mod publish;
 pub(crate) mod register;
 pub(crate) mod repro;
 pub(crate) mod schema;
+pub(crate) mod store;
 #[cfg(feature = "aws")]
 pub(crate) mod upload;
+pub(crate) mod vendor;
 pub(crate) mod verify;
 
 use amiforge::interrupt::Interrupt;
@@ -87,11 +93,17 @@ pub(crate) type Outcome = Result<Done, Failure>;
 pub(crate) fn run(command: Command, ui: &Ui) -> Outcome {
     match command {
         Command::New(args) => new::run(&args, ui),
+        #[cfg(feature = "fetch")]
+        Command::Lock(args) => lock::run(&args, ui),
+        #[cfg(feature = "fetch")]
+        Command::Fetch(args) => fetch::run(&args, ui),
+        Command::Vendor(args) => vendor::run(&args, ui),
         Command::Build(args) => build::run(&args, ui),
         Command::Inspect(args) => inspect::run(&args, ui),
         Command::Diff(args) => diff::run(&args, ui),
         Command::Verify(args) => verify::run(&args, ui),
         Command::Repro(args) => repro::run(&args, ui),
+        Command::Store(args) => store::run(&args, ui),
         #[cfg(feature = "aws")]
         Command::Publish(args) => publish::run(&args, ui),
         #[cfg(feature = "aws")]

@@ -38,6 +38,8 @@ pub struct DebSource {
 pub struct DebArchive {
     /// Its name in the lock.
     pub name: String,
+    /// What it is to the source.
+    pub role: ArchiveRole,
     /// Its suites.
     pub suites: Vec<String>,
     /// Its components.
@@ -46,6 +48,17 @@ pub struct DebArchive {
     pub mirror: Option<String>,
     /// Keys that it is signed with.
     pub keys: Keys,
+}
+
+/// What an archive is to a source of packages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ArchiveRole {
+    /// That of the distribution.
+    Distribution,
+    /// That of the distribution's security updates.
+    Security,
+    /// A further one.
+    Further,
 }
 
 /// The keys that an archive is signed with.

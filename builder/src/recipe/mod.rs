@@ -39,8 +39,8 @@ use amiforge_rootfs::steps::units::UnitsSpec;
 use crate::disk::{DiskSize, PartitionSize};
 
 pub use deb::{
-    Base, DebArchive, DebFilters, DebSource, Keys, Pinned, PinnedTo, Recommends, Run, Scripts, SourceFrom,
-    Stage, StageSource, Stays, WhenExpired,
+    ArchiveRole, Base, DebArchive, DebFilters, DebSource, Keys, Pinned, PinnedTo, Recommends, Run, Scripts,
+    SourceFrom, Stage, StageSource, Stays, WhenExpired,
 };
 pub use mistake::{Mistake, Mistakes};
 pub use reference::{reference, schema};

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use super::check::Checker;
 use super::deb::{
-    Base, DebArchive, DebFilters, DebSource, Keys, Pinned, PinnedTo, Recommends, Scripts, Stays, WhenExpired,
+    ArchiveRole, Base, DebArchive, DebFilters, DebSource, Keys, Pinned, PinnedTo, Recommends, Scripts, Stays,
+    WhenExpired,
 };
 use super::keys::{ArchiveKeys, BaseKey, PinKeys, ScriptsKey, SourceKeys};
 use super::mistake::At;
@@ -103,9 +104,13 @@ fn of_distribution(keys: &SourceKeys, at: &At, checker: &mut Checker<'_>) -> Vec
         |suite: &String| name == "debian" && (suite.ends_with("-security") || suite.ends_with("/updates"));
     let (security, own): (Vec<String>, Vec<String>) = suites.into_iter().partition(apart);
     let beside = mirror.as_ref().map(|mirror| format!("{mirror}-security"));
-    let both = [(name.clone(), own, mirror), ("debian-security".to_owned(), security, beside)];
-    let archive = |(name, suites, mirror)| DebArchive {
+    let both = [
+        (name.clone(), ArchiveRole::Distribution, own, mirror),
+        ("debian-security".to_owned(), ArchiveRole::Security, security, beside),
+    ];
+    let archive = |(name, role, suites, mirror)| DebArchive {
         name,
+        role,
         suites,
         components: components.clone(),
         mirror,
@@ -133,6 +138,7 @@ fn archive(keys: &ArchiveKeys, at: &At, checker: &mut Checker<'_>) -> DebArchive
     };
     DebArchive {
         name: keys.name.clone(),
+        role: ArchiveRole::Further,
         suites,
         components: components(keys.components.as_deref(), &at.key("components"), checker),
         mirror: checker.optional(at.key("mirror"), keys.mirror.as_ref(), words::mirror),

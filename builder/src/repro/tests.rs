@@ -67,6 +67,8 @@ impl Sample {
                 threads: 1,
                 store: None,
                 source_date_epoch: None,
+                lock: None,
+                vendor: None,
             };
             build::build(&recipe, &options, &Silent, &interrupt).unwrap();
             Ok(Vec::new())

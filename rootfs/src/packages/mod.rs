@@ -9,6 +9,7 @@ pub mod deb;
 pub mod diversions;
 pub mod filters;
 pub mod index;
+pub mod inflate;
 pub mod locked;
 pub mod relation;
 pub mod release;

@@ -37,7 +37,7 @@ pub(crate) enum ScriptsKey {
 pub(crate) struct ArchiveKeys {
     /// Its name in the lock.
     pub(crate) name: String,
-    /// Where it is fetched from; `AMIFORGE_DEB_MIRROR_NAME` of the environment goes before it.
+    /// Where it is fetched from; `AMIFORGE_DEB_MIRROR_NAME` of the environment if not given.
     pub(crate) mirror: Option<String>,
     /// Its suites.
     pub(crate) suites: Vec<String>,

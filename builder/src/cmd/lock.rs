@@ -1,0 +1,169 @@
+//! `amiforge lock`: from a recipe to its lock.
+
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use amiforge::fetch::{Mirrors, Wire};
+use amiforge::lock::make::{self, Fetching, Update};
+use amiforge::lock::{Changes, Lock, LockError};
+use amiforge_rootfs::store::Store;
+use serde::Serialize;
+
+use super::{Done, Failure, Outcome, build, stop_on_signals, store};
+use crate::ui::{Bytes, Ui};
+
+/// Pin every package and source of a recipe in a lock beside it
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  amiforge lock web/recipe.toml\n  amiforge lock web/recipe.toml --update\n  \
+    amiforge lock web/recipe.toml --update openssl libssl3\n  amiforge lock web/recipe.toml --update --check\n\n\
+    A lock that fits the recipe is left as it is, unless `--update` asks for newer versions. A new lock keeps the versions \
+    of the old one as far as they are still to be had. Archives are fetched from the recipe's `mirror`, else from \
+    `AMIFORGE_DEB_MIRROR`, else from where apt of this machine fetches the same suite."
+)]
+pub(crate) struct Args {
+    /// The recipe
+    recipe: PathBuf,
+
+    /// Take newer versions of these packages, or of all
+    #[arg(long, value_name = "PACKAGE", num_args = 0..)]
+    update: Option<Vec<String>>,
+
+    /// Write nothing; exit with 3 if the lock would change
+    #[arg(long)]
+    check: bool,
+
+    #[command(flatten)]
+    store: StoreArgs,
+}
+
+/// Where files go and how many are fetched at a time.
+#[derive(Debug, clap::Args)]
+pub(crate) struct StoreArgs {
+    /// Folder where inputs are kept [default: amiforge in the user's cache folder]
+    #[arg(long, value_name = "DIR")]
+    store: Option<PathBuf>,
+
+    /// Files fetched at a time
+    #[arg(short, long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=64))]
+    jobs: u16,
+}
+
+impl StoreArgs {
+    /// The store.
+    pub(crate) fn open(&self) -> Result<Store, Failure> {
+        store::open(self.store.as_deref())
+    }
+
+    /// Files at a time.
+    pub(crate) fn jobs(&self) -> usize {
+        usize::from(self.jobs)
+    }
+}
+
+/// The result as JSON.
+#[derive(Debug, Serialize)]
+struct Report {
+    lock: String,
+    sha256: String,
+    written: bool,
+    size: u64,
+    size_before: u64,
+    changes: Vec<ChangeReport>,
+}
+
+#[derive(Debug, Serialize)]
+struct ChangeReport {
+    of: String,
+    name: String,
+    change: String,
+}
+
+/// Runs the command.
+pub(crate) fn run(args: &Args, ui: &Ui) -> Outcome {
+    let recipe = build::load(&args.recipe)?;
+    let title = || format!("cannot lock `{}`", recipe.image.name);
+    if !Lock::is_needed(&recipe) {
+        ui.status("the recipe has no packages and no stages: there is nothing to lock");
+        return Ok(Done::Well);
+    }
+    let path = Lock::path(&args.recipe);
+    let failure = |error: LockError| store::lock_failure(error, title(), &args.recipe);
+    let old = Lock::load(&path).map_err(failure)?;
+    let fits = old.as_ref().filter(|old| old.fits(&recipe));
+    if let (Some(lock), None, false) = (fits, &args.update, args.check) {
+        ui.status("the lock fits the recipe; `--update` takes newer versions");
+        return report(&path, lock, &Changes::between(Some(lock), lock), Written::No, ui);
+    }
+    let interrupt = stop_on_signals()?;
+    let store = args.store.open()?;
+    let _held = store.hold();
+    let (wire, mirrors) = (Wire::new(), Mirrors::of_this_machine());
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64);
+    let jobs = args.store.jobs();
+    let with = Fetching {
+        store: &store,
+        wire: &wire,
+        mirrors: &mirrors,
+        jobs,
+        now,
+        progress: ui,
+        interrupt: &interrupt,
+    };
+    let update = match &args.update {
+        None => Update::Nothing,
+        Some(names) if names.is_empty() => Update::All,
+        Some(names) => Update::These(names.clone()),
+    };
+    let new = make::make(&recipe, old.as_ref(), &update, &with).map_err(failure)?;
+    let changes = Changes::between(old.as_ref(), &new);
+    if args.check {
+        report(&path, &new, &changes, Written::No, ui)?;
+        let same = changes.is_empty() && fits.is_some();
+        return Ok(if same { Done::Well } else { Done::Differs });
+    }
+    new.save(&path).map_err(failure)?;
+    report(&path, &new, &changes, Written::Yes, ui)
+}
+
+/// Whether the lock was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Written {
+    Yes,
+    No,
+}
+
+fn report(path: &Path, lock: &Lock, changes: &Changes, written: Written, ui: &Ui) -> Outcome {
+    if ui.json() {
+        let change = |(of, name, change): &(String, String, amiforge::lock::Change)| ChangeReport {
+            of: of.clone(),
+            name: name.clone(),
+            change: change.to_string(),
+        };
+        ui.object(&Report {
+            lock: path.display().to_string(),
+            sha256: lock.digest().to_string(),
+            written: written == Written::Yes,
+            size: changes.size.1,
+            size_before: changes.size.0,
+            changes: changes.list.iter().map(change).collect(),
+        })?;
+        return Ok(Done::Well);
+    }
+    for (of, name, change) in &changes.list {
+        let of = if of == "image" { String::new() } else { format!("{of}: ") };
+        ui.line(format_args!("{of}{name} {change}"))?;
+    }
+    let (before, after) = changes.size;
+    let grown =
+        if before > 0 && before != after { format!(", {} before", Bytes(before)) } else { String::new() };
+    let stages: usize = lock.stages.iter().map(|stage| stage.packages.len() + stage.sources.len()).sum();
+    let stages = if stages > 0 { format!(", {stages} inputs of stages") } else { String::new() };
+    ui.status(format_args!(
+        "{} changes: {} packages{stages}, {}{grown}",
+        changes.list.len(),
+        lock.image.len(),
+        Bytes(after)
+    ));
+    Ok(Done::Well)
+}

@@ -1,0 +1,203 @@
+//! Where archives are fetched from: the recipe, the environment, or what apt of this machine is configured to use.
+
+use std::fs;
+use std::path::Path;
+
+use amiforge_rootfs::packages::control;
+
+use super::shown;
+use crate::recipe::{ArchiveRole, DebArchive};
+
+/// The variable that names the mirror of the distribution.
+const VARIABLE: &str = "AMIFORGE_DEB_MIRROR";
+
+/// What this machine knows of mirrors.
+#[derive(Debug, Clone, Default)]
+pub struct Mirrors {
+    /// Variables of the environment that name mirrors.
+    variables: Vec<(String, String)>,
+    /// Address and suite of every entry that apt has.
+    apt: Vec<(String, String)>,
+}
+
+impl Mirrors {
+    /// Looks at the environment and at `/etc/apt`.
+    pub fn of_this_machine() -> Self {
+        let variables = std::env::vars_os().filter_map(|(name, value)| {
+            let (name, value) = (name.into_string().ok()?, value.into_string().ok()?);
+            (name.starts_with(VARIABLE) && !value.is_empty()).then_some((name, value))
+        });
+        Self { variables: variables.collect(), apt: configured(Path::new("/etc/apt")) }
+    }
+
+    /// Address of the archive that has a suite, without a slash at its end.
+    ///
+    /// # Errors
+    /// A sentence that says how to set it.
+    pub fn find(&self, archive: &DebArchive, suite: &str) -> Result<String, String> {
+        let own = format!("{VARIABLE}_{}", variable_part(&archive.name));
+        let given = self.variable(&own);
+        let found = match archive.role {
+            ArchiveRole::Security => given.or_else(|| archive.mirror.clone()).or_else(|| {
+                self.variable(VARIABLE).map(|main| format!("{}-security", main.trim_end_matches('/')))
+            }),
+            ArchiveRole::Distribution => archive.mirror.clone().or(given).or_else(|| self.variable(VARIABLE)),
+            ArchiveRole::Further => archive.mirror.clone().or(given),
+        };
+        let found = found.or_else(|| self.of_apt(archive, suite)).ok_or_else(|| {
+            let variable = if archive.role == ArchiveRole::Distribution { VARIABLE } else { &own };
+            format!(
+                "nothing says where the archive `{}` is: set `{variable}` in the environment, or `mirror` in the \
+                 recipe, to an address such as `https://deb.example/{}`; apt of this machine has no entry for its \
+                 suite `{suite}`",
+                archive.name, archive.name
+            )
+        })?;
+        let url = found.trim_end_matches('/');
+        if ["http://", "https://", "file:///"].iter().any(|scheme| url.starts_with(scheme)) {
+            return Ok(url.to_owned());
+        }
+        Err(format!(
+            "the mirror `{}` of the archive `{}` is not an address that begins with `https://`, `http://` or `file:///`",
+            shown(url),
+            archive.name
+        ))
+    }
+
+    fn variable(&self, name: &str) -> Option<String> {
+        self.variables.iter().find(|(own, _)| own == name).map(|(_, value)| value.clone())
+    }
+
+    /// The entry of apt for a suite, best one whose address ends in the name of the archive. Suites of further
+    /// archives are called `stable` and the like: for them the name has to agree.
+    fn of_apt(&self, archive: &DebArchive, suite: &str) -> Option<String> {
+        let named = |url: &str| url.trim_end_matches('/').rsplit('/').next() == Some(archive.name.as_str());
+        let fits: Vec<_> = self.apt.iter().filter(|(_, own)| own == suite).map(|(url, _)| url).collect();
+        let best = fits.iter().find(|url| named(url));
+        let any = fits.first().filter(|_| archive.role != ArchiveRole::Further);
+        best.or(any).map(|url| (*url).clone())
+    }
+}
+
+/// A name as part of the name of a variable.
+fn variable_part(name: &str) -> String {
+    name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' }).collect()
+}
+
+/// The entries for binary packages in the configuration of apt (`sources.list(5)`), in the order that apt reads them.
+fn configured(folder: &Path) -> Vec<(String, String)> {
+    let mut files = vec![folder.join("sources.list")];
+    let listed = fs::read_dir(folder.join("sources.list.d")).into_iter().flatten().flatten();
+    let mut parts: Vec<_> = listed.map(|entry| entry.path()).collect();
+    parts.sort();
+    files.extend(parts);
+    let mut entries = Vec::new();
+    for path in files {
+        let Ok(text) = fs::read_to_string(&path) else { continue };
+        match path.extension().and_then(|extension| extension.to_str()) {
+            Some("list") => entries.extend(text.lines().filter_map(one_line)),
+            Some("sources") => entries.extend(paragraphs(&text)),
+            _ => {}
+        }
+    }
+    entries
+}
+
+/// `deb [options] address suite component…`.
+fn one_line(line: &str) -> Option<(String, String)> {
+    let rest = line.split('#').next()?.trim().strip_prefix("deb")?;
+    let rest = rest.strip_prefix([' ', '\t'])?.trim_start();
+    let rest = match rest.strip_prefix('[') {
+        Some(options) => options.split_once(']')?.1,
+        None => rest,
+    };
+    let mut words = rest.split_whitespace();
+    Some((words.next()?.to_owned(), words.next()?.to_owned()))
+}
+
+/// Paragraphs of deb822.
+fn paragraphs(text: &str) -> Vec<(String, String)> {
+    let text = control::without_comments(text);
+    let mut entries = Vec::new();
+    for stanza in control::stanzas(&text).map_while(Result::ok) {
+        let words = |name| stanza.get(name).unwrap_or_default().split_whitespace();
+        let enabled = !stanza.get("Enabled").is_some_and(|value| value.eq_ignore_ascii_case("no"));
+        if enabled && words("Types").any(|kind| kind == "deb") {
+            for url in words("URIs") {
+                entries.extend(words("Suites").map(|suite| (url.to_owned(), suite.to_owned())));
+            }
+        }
+    }
+    entries
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recipe::Keys;
+
+    fn archive(name: &str, role: ArchiveRole) -> DebArchive {
+        DebArchive {
+            name: name.into(),
+            role,
+            suites: Vec::new(),
+            components: Vec::new(),
+            mirror: None,
+            keys: Keys::Unsigned,
+        }
+    }
+
+    #[test]
+    fn both_forms_of_apts_configuration_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let parts = folder.path().join("sources.list.d");
+        fs::create_dir_all(&parts).unwrap();
+        fs::write(
+            folder.path().join("sources.list"),
+            "# deb http://no/debian sid main\ndeb-src http://no/debian x main\n\
+             deb [arch=amd64 signed-by=/k] http://a/debian trixie main # why\ndebx\n",
+        )
+        .unwrap();
+        fs::write(
+            parts.join("b.sources"),
+            "# comment\nTypes: deb deb-src\nURIs: http://b/debian\nSuites: sid\n  experimental\nComponents: main\n\n\
+             Types: deb\nEnabled: no\nURIs: http://no/debian\nSuites: sid\n",
+        )
+        .unwrap();
+        fs::write(parts.join("c.list.bak"), "deb http://no/debian sid main\n").unwrap();
+        let expected =
+            [("http://a/debian", "trixie"), ("http://b/debian", "sid"), ("http://b/debian", "experimental")];
+        let expected = expected.map(|(url, suite)| (url.to_owned(), suite.to_owned()));
+        assert_eq!(configured(folder.path()), expected);
+    }
+
+    #[test]
+    fn the_recipe_goes_before_the_environment_and_that_before_apt() {
+        let main = archive("debian", ArchiveRole::Distribution);
+        let security = archive("debian-security", ArchiveRole::Security);
+        let mut mirrors = Mirrors::default();
+        let said = mirrors.find(&main, "bookworm").unwrap_err();
+        assert!(said.contains("AMIFORGE_DEB_MIRROR`") && said.contains("bookworm"), "{said}");
+        mirrors.apt = vec![
+            ("http://other/x".into(), "bookworm".into()),
+            ("http://apt/debian/".into(), "bookworm".into()),
+            ("http://apt/docker".into(), "stable".into()),
+        ];
+        assert_eq!(mirrors.find(&main, "bookworm").unwrap(), "http://apt/debian");
+        let own = archive("own", ArchiveRole::Further);
+        assert!(mirrors.find(&own, "stable").unwrap_err().contains("AMIFORGE_DEB_MIRROR_OWN`"));
+        assert_eq!(
+            mirrors.find(&archive("docker", ArchiveRole::Further), "stable").unwrap(),
+            "http://apt/docker"
+        );
+        mirrors.variables = vec![(VARIABLE.into(), "file:///m/debian/".into())];
+        assert_eq!(mirrors.find(&main, "bookworm").unwrap(), "file:///m/debian");
+        assert_eq!(mirrors.find(&security, "bookworm-security").unwrap(), "file:///m/debian-security");
+        mirrors.variables.push((format!("{VARIABLE}_DEBIAN_SECURITY"), "https://s".into()));
+        assert_eq!(mirrors.find(&security, "bookworm-security").unwrap(), "https://s");
+        let given = DebArchive { mirror: Some("https://recipe/debian".into()), ..main };
+        assert_eq!(mirrors.find(&given, "bookworm").unwrap(), "https://recipe/debian");
+        mirrors.variables = vec![(format!("{VARIABLE}_OWN"), "ftp://x".into())];
+        assert!(mirrors.find(&own, "stable").unwrap_err().contains("`ftp://x`"));
+    }
+}

@@ -1,0 +1,276 @@
+//! Files by address: `https`, `http` and `file`, from any byte on.
+
+use std::fs::File;
+use std::io::{self, Read, Seek as _, SeekFrom};
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use ureq::Agent;
+use ureq::http::{StatusCode, header};
+use ureq::tls::{Certificate, RootCerts, TlsConfig};
+
+use crate::interrupt::Interrupt;
+
+/// How often something that may pass is tried.
+pub(super) const ATTEMPTS: u32 = 5;
+/// The wait after the first failure; each further one is twice as long.
+const FIRST_WAIT: Duration = Duration::from_millis(250);
+/// A connection that gives nothing for so long is given up.
+const SILENCE: Duration = Duration::from_mins(1);
+
+/// Why a file could not be had from an address.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WireError {
+    /// There is no such file.
+    #[error("there is no such file ({0})")]
+    Missing(String),
+    /// The server answers something else than a file.
+    #[error("the server answers {0}")]
+    Status(u16),
+    /// The server cannot be reached, or the connection broke.
+    #[error("{0}")]
+    Broken(String),
+    /// The file ends too early.
+    #[error("the connection ended after {got} of {size} bytes")]
+    Cut {
+        /// Bytes that came.
+        got: u64,
+        /// Bytes that there are.
+        size: u64,
+    },
+    /// The file has another length.
+    #[error("the server has {found} bytes, and {size} are expected")]
+    Length {
+        /// Its length.
+        found: u64,
+        /// What it should be.
+        size: u64,
+    },
+    /// More than such a file can have.
+    #[error("it is longer than {0} bytes, which no such file is")]
+    TooLong(u64),
+    /// A file of this machine cannot be read.
+    #[error("it cannot be read")]
+    File(#[source] io::Error),
+}
+
+impl WireError {
+    /// Whether it may be gone when tried again.
+    pub(super) fn passes(&self) -> bool {
+        match self {
+            Self::Status(status) => matches!(status, 408 | 429 | 500..=599),
+            Self::Broken(_) | Self::Cut { .. } => true,
+            _ => false,
+        }
+    }
+
+    /// Whether there is no such file.
+    pub fn is_missing(&self) -> bool {
+        matches!(self, Self::Missing(_))
+    }
+}
+
+/// A file that is being had.
+pub(super) struct Answer {
+    /// The byte that it begins with.
+    pub(super) from: u64,
+    /// Length of the whole file, where the server tells.
+    pub(super) size: Option<u64>,
+    /// The bytes.
+    pub(super) body: Box<dyn Read + Send>,
+}
+
+/// Connections, with what the environment says of proxies and certificates.
+#[derive(Debug, Default)]
+pub struct Wire {
+    http: OnceLock<Agent>,
+    https: OnceLock<Agent>,
+    direct: OnceLock<Agent>,
+}
+
+impl Wire {
+    /// Opens nothing yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// All of a file that has at most `most` bytes; what may pass is tried again.
+    ///
+    /// # Errors
+    /// [`WireError`].
+    pub fn read(&self, url: &str, most: u64, interrupt: &Interrupt) -> Result<Vec<u8>, WireError> {
+        let mut attempt = 1;
+        loop {
+            match self.read_once(url, most) {
+                Err(error) if error.passes() && attempt < ATTEMPTS && !interrupt.raised() => {
+                    pause(attempt, interrupt);
+                    attempt += 1;
+                }
+                done => return done,
+            }
+        }
+    }
+
+    fn read_once(&self, url: &str, most: u64) -> Result<Vec<u8>, WireError> {
+        let answer = self.open(url, 0)?;
+        let mut bytes = Vec::new();
+        answer.body.take(most.saturating_add(1)).read_to_end(&mut bytes).map_err(|error| broken(&error))?;
+        let got = bytes.len() as u64;
+        match answer.size {
+            _ if got > most => Err(WireError::TooLong(most)),
+            Some(size) if size != got => Err(WireError::Cut { got, size }),
+            _ => Ok(bytes),
+        }
+    }
+
+    /// Asks for a file from a byte on. A server may answer with all of it nevertheless.
+    pub(super) fn open(&self, url: &str, from: u64) -> Result<Answer, WireError> {
+        if let Some(path) = url.strip_prefix("file://") {
+            return open_file(path, from);
+        }
+        let mut request = self.agent(url).get(escaped(url));
+        if from > 0 {
+            request = request.header(header::RANGE, format!("bytes={from}-"));
+        }
+        let response = request.call().map_err(|error| WireError::Broken(error.to_string()))?;
+        let status = response.status();
+        let number = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
+        let length = number(header::CONTENT_LENGTH).and_then(|text| text.parse::<u64>().ok());
+        let range = number(header::CONTENT_RANGE).and_then(range);
+        let (from, size) = match (status, range) {
+            (StatusCode::PARTIAL_CONTENT, Some((start, size))) => (start, size),
+            (StatusCode::OK, _) => (0, length),
+            (StatusCode::NOT_FOUND | StatusCode::GONE, _) => {
+                return Err(WireError::Missing(format!("status {}", status.as_u16())));
+            }
+            _ => return Err(WireError::Status(status.as_u16())),
+        };
+        Ok(Answer { from, size, body: Box::new(response.into_body().into_reader()) })
+    }
+
+    /// The connections that an address goes over.
+    fn agent(&self, url: &str) -> &Agent {
+        let (scheme, rest) = url.split_once("://").unwrap_or_default();
+        let host = rest.split(['/', '?']).next().unwrap_or_default();
+        let host = host.rsplit('@').next().unwrap_or_default();
+        let bare = host.rsplit_once(':').map_or(host, |(host, _)| host);
+        let proxy = variable(&format!("{scheme}_proxy")).or_else(|| variable("all_proxy"));
+        match proxy.filter(|_| !variable("no_proxy").is_some_and(|list| is_exempt(bare, &list))) {
+            None => self.direct.get_or_init(|| agent(None)),
+            Some(proxy) if scheme == "https" => self.https.get_or_init(|| agent(Some(&proxy))),
+            Some(proxy) => self.http.get_or_init(|| agent(Some(&proxy))),
+        }
+    }
+}
+
+/// Waits before the next attempt, unless somebody asks to stop.
+pub(super) fn pause(attempt: u32, interrupt: &Interrupt) {
+    let until = Instant::now() + FIRST_WAIT * 2_u32.saturating_pow(attempt - 1);
+    while Instant::now() < until && !interrupt.raised() {
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// A connection that broke.
+pub(super) fn broken(error: &io::Error) -> WireError {
+    WireError::Broken(format!("the connection broke: {error}"))
+}
+
+fn agent(proxy: Option<&str>) -> Agent {
+    let certificates = rustls_native_certs::load_native_certs().certs;
+    let certificates: Vec<_> =
+        certificates.iter().map(|certificate| Certificate::from_der(certificate).to_owned()).collect();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let tls = TlsConfig::builder()
+        .root_certs(RootCerts::new_with_certs(&certificates))
+        .unversioned_rustls_crypto_provider(provider)
+        .build();
+    Agent::config_builder()
+        .tls_config(tls)
+        // A proxy that cannot be understood is used by no other program either.
+        .proxy(proxy.and_then(|proxy| ureq::Proxy::new(proxy).ok()))
+        .http_status_as_error(false)
+        .user_agent(concat!("amiforge/", env!("CARGO_PKG_VERSION")))
+        // Compressed on the way, lengths and ranges would be those of something else.
+        .accept_encoding("identity")
+        .timeout_connect(Some(SILENCE))
+        .timeout_recv_response(Some(SILENCE))
+        .timeout_per_read(Some(SILENCE))
+        .max_idle_connections_per_host(16)
+        .build()
+        .into()
+}
+
+/// A variable of the environment by its lower-case name or its upper-case one.
+fn variable(name: &str) -> Option<String> {
+    let set = |name: String| std::env::var(name).ok().filter(|value| !value.is_empty());
+    set(name.to_owned()).or_else(|| set(name.to_ascii_uppercase()))
+}
+
+/// Whether a host is in a list such as `localhost,.example.org`: itself, or below a domain.
+fn is_exempt(host: &str, list: &str) -> bool {
+    list.split(',').map(|entry| entry.trim().trim_start_matches("*.").trim_start_matches('.')).any(|entry| {
+        let below = || host.strip_suffix(entry).is_some_and(|rest| rest.ends_with('.'));
+        entry == "*" || (!entry.is_empty() && (host == entry || below()))
+    })
+}
+
+/// The first byte and the length of the whole in a `Content-Range`.
+fn range(text: &str) -> Option<(u64, Option<u64>)> {
+    let (span, size) = text.strip_prefix("bytes ")?.split_once('/')?;
+    Some((span.split_once('-')?.0.parse().ok()?, size.parse().ok()))
+}
+
+/// An address in which what an address may not have is escaped; `%` is left as it is.
+fn escaped(url: &str) -> String {
+    let keep = |byte: u8| {
+        byte.is_ascii_graphic()
+            && !matches!(byte, b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}')
+    };
+    url.bytes()
+        .map(|byte| if keep(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .collect()
+}
+
+fn open_file(path: &str, from: u64) -> Result<Answer, WireError> {
+    let opened = File::open(Path::new(path)).and_then(|mut file| {
+        let size = file.metadata()?.len();
+        file.seek(SeekFrom::Start(from.min(size)))?;
+        Ok((file, size))
+    });
+    match opened {
+        Ok((file, size)) => Ok(Answer { from: from.min(size), size: Some(size), body: Box::new(file) }),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            Err(WireError::Missing(error.to_string()))
+        }
+        Err(error) => Err(WireError::File(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_below_a_domain_go_past_the_proxy() {
+        let list = "localhost, .example.org,*.corp,10.0.0.1";
+        for host in ["localhost", "a.example.org", "example.org", "x.corp", "10.0.0.1"] {
+            assert!(is_exempt(host, list), "{host}");
+        }
+        for host in ["otherexample.org", "example.com", "10.0.0.11", ""] {
+            assert!(!is_exempt(host, list), "{host}");
+        }
+        assert!(is_exempt("anything", "*"));
+    }
+
+    #[test]
+    fn ranges_and_escapes() {
+        assert_eq!(range("bytes 5-9/10"), Some((5, Some(10))));
+        assert_eq!(range("bytes 5-9/*"), Some((5, None)));
+        assert_eq!(range("bytes */10"), None);
+        assert_eq!(escaped("https://x/a b+c~1%20ü"), "https://x/a%20b+c~1%20%C3%BC");
+    }
+}

@@ -1,0 +1,49 @@
+//! The keys that archives are checked with: of the recipe, or of this machine.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use amiforge_rootfs::packages::signature::Keyring;
+
+use super::error::ArchiveFault;
+use crate::recipe::Keys;
+
+/// Where packages put the keys of distributions.
+const HOST: &str = "/usr/share/keyrings";
+
+/// The keyrings; none for an archive that is trusted unsigned.
+pub(super) fn keyrings(keys: &Keys) -> Result<Vec<Keyring>, ArchiveFault> {
+    match keys {
+        Keys::Unsigned => Ok(Vec::new()),
+        Keys::File { path, name } => read(name, path).map(|keyring| vec![keyring]),
+        Keys::Host { distribution } => {
+            let path = of_host(Path::new(HOST), distribution).ok_or_else(|| missing(distribution))?;
+            read(&path.display().to_string(), &path).map(|keyring| vec![keyring])
+        }
+    }
+}
+
+/// The file of keys that this machine has for a distribution.
+fn of_host(folder: &Path, distribution: &str) -> Option<PathBuf> {
+    ["gpg", "pgp", "asc"]
+        .map(|ending| folder.join(format!("{distribution}-archive-keyring.{ending}")))
+        .into_iter()
+        .find(|path| path.is_file())
+}
+
+fn missing(distribution: &str) -> ArchiveFault {
+    let package = match distribution {
+        "ubuntu" => "ubuntu-keyring".to_owned(),
+        other => format!("{other}-archive-keyring"),
+    };
+    ArchiveFault::Keys(format!(
+        "this machine has no keys of `{distribution}`: there is no `{HOST}/{distribution}-archive-keyring.gpg`; install \
+         the package `{package}`, or name a file of keys as `keyring` in the recipe"
+    ))
+}
+
+fn read(name: &str, path: &Path) -> Result<Keyring, ArchiveFault> {
+    let bytes = fs::read(path).map_err(|source| ArchiveFault::KeyFile { path: path.to_owned(), source })?;
+    let failed = |source| ArchiveFault::Signature { url: name.to_owned(), source: Box::new(source) };
+    Keyring::read(name, &bytes).map_err(failed)
+}

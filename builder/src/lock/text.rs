@@ -1,0 +1,260 @@
+//! The text of a lock: TOML of one shape, so that a change of an input is a change of a few lines.
+
+use std::fmt::Write as _;
+
+use amiforge_formats::digest::Digest;
+use amiforge_rootfs::packages::locked::{LockedArchive, LockedPackage, Reason};
+use serde::Deserialize;
+
+use super::{Lock, LockedSource, LockedStage};
+use crate::recipe::values;
+
+/// The version of the format.
+const VERSION: u32 = 1;
+
+const HEAD: &str = "# Made by `amiforge lock`, which keeps it up to date; not to be edited. It pins every input of the \
+                    recipe beside it.\n";
+
+/// The version alone, which tells whether the rest can be understood.
+#[derive(Debug, Deserialize)]
+struct Version {
+    version: Option<u32>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LockText {
+    version: u32,
+    inputs: String,
+    #[serde(default)]
+    archive: Vec<ArchiveText>,
+    #[serde(default)]
+    package: Vec<PackageText>,
+    #[serde(default)]
+    stage: Vec<StageText>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ArchiveText {
+    name: String,
+    suite: String,
+    date: toml::value::Datetime,
+    release: String,
+    signer: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PackageText {
+    name: String,
+    version: String,
+    arch: String,
+    sha256: String,
+    size: u64,
+    path: String,
+    archive: String,
+    reason: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StageText {
+    name: String,
+    #[serde(default)]
+    source: Vec<SourceText>,
+    #[serde(default)]
+    package: Vec<PackageText>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SourceText {
+    name: String,
+    sha256: String,
+    size: u64,
+}
+
+/// Reads a lock, or says what is wrong with it.
+pub(super) fn parse(bytes: &[u8]) -> Result<Lock, String> {
+    let text =
+        std::str::from_utf8(bytes).map_err(|error| format!("byte {} is not UTF-8", error.valid_up_to()))?;
+    let version: Version = toml::from_str(text).map_err(|error| said(text, &error))?;
+    if let Some(other) = version.version.filter(|&version| version != VERSION) {
+        return Err(format!("it has version {other}, and this program knows version {VERSION}"));
+    }
+    let lock: LockText = toml::from_str(text).map_err(|error| said(text, &error))?;
+    debug_assert_eq!(lock.version, VERSION);
+    Ok(Lock {
+        inputs: digest(&lock.inputs)?,
+        archives: lock.archive.into_iter().map(archive).collect::<Result<_, _>>()?,
+        image: lock.package.into_iter().map(package).collect::<Result<_, _>>()?,
+        stages: lock.stage.into_iter().map(stage).collect::<Result<_, _>>()?,
+    })
+}
+
+/// Writes a lock.
+pub(super) fn write(lock: &Lock) -> String {
+    let mut text = format!("{HEAD}version = {VERSION}\ninputs = \"{}\"\n", lock.inputs);
+    for archive in &lock.archives {
+        text.push_str("\n[[archive]]\n");
+        put(&mut text, "name", &archive.name);
+        put(&mut text, "suite", &archive.suite);
+        let _ = writeln!(text, "date = {}", moment(archive.date));
+        put(&mut text, "release", &archive.release.to_string());
+        if let Some(signer) = &archive.signer {
+            put(&mut text, "signer", signer);
+        }
+    }
+    packages("package", &lock.image, &mut text);
+    for stage in &lock.stages {
+        text.push_str("\n[[stage]]\n");
+        put(&mut text, "name", &stage.name);
+        for source in &stage.sources {
+            text.push_str("\n[[stage.source]]\n");
+            put(&mut text, "name", &source.label);
+            put(&mut text, "sha256", &source.sha256.to_string());
+            let _ = writeln!(text, "size = {}", source.size);
+        }
+        packages("stage.package", &stage.packages, &mut text);
+    }
+    text
+}
+
+fn packages(table: &str, all: &[LockedPackage], text: &mut String) {
+    for package in all {
+        let _ = writeln!(text, "\n[[{table}]]");
+        put(text, "name", &package.name);
+        put(text, "version", &package.version);
+        put(text, "arch", &package.arch);
+        put(text, "sha256", &package.sha256.to_string());
+        let _ = writeln!(text, "size = {}", package.size);
+        put(text, "path", &package.path);
+        put(text, "archive", &package.archive);
+        put(text, "reason", word(package.reason));
+    }
+}
+
+fn put(text: &mut String, key: &str, value: &str) {
+    let _ = writeln!(text, "{key} = {}", toml::Value::String(value.to_owned()));
+}
+
+/// A time as TOML has it.
+fn moment(seconds: i64) -> String {
+    let (day, of_day) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
+    let (year, month, day) = values::date_of_day(day);
+    format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", of_day / 3600, of_day / 60 % 60, of_day % 60)
+}
+
+fn word(reason: Reason) -> &'static str {
+    match reason {
+        Reason::Named => "named",
+        Reason::Base => "base",
+        Reason::Dependency => "dependency",
+    }
+}
+
+fn archive(text: ArchiveText) -> Result<LockedArchive, String> {
+    Ok(LockedArchive {
+        date: values::moment(text.date)?,
+        release: digest(&text.release)?,
+        name: text.name,
+        suite: text.suite,
+        signer: text.signer,
+    })
+}
+
+fn package(text: PackageText) -> Result<LockedPackage, String> {
+    let reason = [Reason::Named, Reason::Base, Reason::Dependency];
+    let reason = reason.into_iter().find(|&reason| word(reason) == text.reason);
+    let plain = |name: &str| !name.is_empty() && !matches!(name, "." | "..") && !name.contains('\0');
+    if !text.path.split('/').all(plain) {
+        return Err(format!("`{}` is not a path below an archive", text.path));
+    }
+    Ok(LockedPackage {
+        reason: reason.ok_or_else(|| format!("`{}` is no reason", text.reason))?,
+        sha256: digest(&text.sha256)?,
+        name: text.name,
+        version: text.version,
+        arch: text.arch,
+        size: text.size,
+        path: text.path,
+        archive: text.archive,
+    })
+}
+
+fn stage(text: StageText) -> Result<LockedStage, String> {
+    let source = |text: SourceText| {
+        digest(&text.sha256).map(|sha256| LockedSource { label: text.name, sha256, size: text.size })
+    };
+    Ok(LockedStage {
+        name: text.name,
+        sources: text.source.into_iter().map(source).collect::<Result<_, _>>()?,
+        packages: text.package.into_iter().map(package).collect::<Result<_, _>>()?,
+    })
+}
+
+fn digest(text: &str) -> Result<Digest, String> {
+    text.parse().map_err(|_| format!("`{text}` is not a digest of 64 hexadecimal digits"))
+}
+
+/// What the parser says, with the line.
+fn said(text: &str, error: &toml::de::Error) -> String {
+    let at = error.span().map_or(0, |span| span.start);
+    let line = text.get(..at).unwrap_or_default().matches('\n').count() + 1;
+    format!("line {line}: {}", error.message().trim().replace('\n', ", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lock() -> Lock {
+        let package = |name: &str, reason| LockedPackage {
+            name: name.into(),
+            version: "1:2.0~rc1+b1-1".into(),
+            arch: "amd64".into(),
+            sha256: Digest::of(name.as_bytes()),
+            size: 123,
+            path: format!("pool/main/{name}.deb"),
+            archive: "debian".into(),
+            reason,
+        };
+        Lock {
+            inputs: Digest::of(b"inputs"),
+            archives: vec![LockedArchive {
+                name: "debian".into(),
+                suite: "bookworm".into(),
+                date: 1_793_491_201,
+                release: Digest::of(b"release"),
+                signer: Some("ABCD".into()),
+            }],
+            image: vec![package("a2", Reason::Base), package("b\"\\ü", Reason::Named)],
+            stages: vec![LockedStage {
+                name: "httpd".into(),
+                packages: vec![package("gcc", Reason::Dependency)],
+                sources: vec![LockedSource { label: "x.tar".into(), sha256: Digest::of(b"x"), size: 1 }],
+            }],
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let lock = lock();
+        let text = write(&lock);
+        assert!(text.contains("date = 2026-11-01T00:00:01Z\n"), "{text}");
+        assert_eq!(parse(text.as_bytes()).unwrap(), lock);
+    }
+
+    #[test]
+    fn what_is_no_lock_is_told_with_its_line() {
+        let good = write(&lock());
+        let said = |text: &str| parse(text.as_bytes()).unwrap_err();
+        assert!(said("version = 2\nfoo = 1").contains("version 2"));
+        assert!(said(&good.replace("size = 123", "size = -1")).contains("line "));
+        assert!(said(&good.replace("\"base\"", "\"basis\"")).contains("`basis` is no reason"));
+        assert!(said(&good.replace("pool/main/a2.deb", "pool/../../a2.deb")).contains("not a path"));
+        assert!(said(&good[..good.len() - 40]).contains("line "));
+        assert!(parse(b"\xff").unwrap_err().contains("UTF-8"));
+    }
+}
