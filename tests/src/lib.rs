@@ -13,3 +13,4 @@ pub mod python;
 pub mod scratch;
 pub mod told;
 pub mod volume;
+pub mod written;

@@ -7,7 +7,7 @@ use crate::packages::unpack::{Interest, UnpackedPackage};
 
 /// The files of the folder `triggers` by name.
 pub(super) fn files(packages: &[&UnpackedPackage]) -> BTreeMap<String, Vec<u8>> {
-    let mut files = BTreeMap::from([("File".to_owned(), Vec::new()), ("Unincorp".to_owned(), Vec::new())]);
+    let mut files = BTreeMap::from([("Unincorp".to_owned(), Vec::new())]);
     for package in packages {
         for trigger in &package.triggers {
             let mark = match trigger.interest {

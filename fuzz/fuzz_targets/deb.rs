@@ -1,0 +1,33 @@
+//! Fuzzes the reader of packages with arbitrary bytes, whose digest is the right one: it may refuse them, it may not
+//! panic, hang or take unbounded memory.
+#![no_main]
+
+use amiforge_formats::digest::Digest;
+use amiforge_rootfs::blobs::Blobs;
+use amiforge_rootfs::packages::filters::Filters;
+use amiforge_rootfs::packages::locked::{LockedPackage, Reason};
+use amiforge_rootfs::packages::unpack::{DebFile, unpack};
+use amiforge_rootfs::store::Store;
+use amiforge_rootfs::watch::Unwatched;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    let folder = std::env::temp_dir().join(format!("amiforge-fuzz-deb-{}", std::process::id()));
+    let _ = std::fs::create_dir_all(&folder);
+    let path = folder.join("one.deb");
+    std::fs::write(&path, bytes).expect("the folder is writable");
+    // What the seeds say; the check that the lock and the package agree comes after everything is read.
+    let package = LockedPackage {
+        name: "one".to_owned(),
+        version: "1:2.0-1".to_owned(),
+        arch: "all".to_owned(),
+        sha256: Digest::of(bytes),
+        size: bytes.len() as u64,
+        path: String::new(),
+        archive: String::new(),
+        reason: Reason::Named,
+    };
+    let store = Store::scratch(&folder).expect("the folder is writable");
+    let debs = [DebFile { package: &package, path }];
+    let _ = unpack(&debs, &Filters::default(), &store, &mut Blobs::new(), &Unwatched);
+});
