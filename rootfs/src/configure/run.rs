@@ -43,6 +43,16 @@ const STARTER: &[u8] = b"usr/sbin/start-stop-daemon";
 const STARTS_NOTHING: &[u8] =
     b"#!/bin/sh\necho \"start-stop-daemon: nothing is started while an image is built\" >&2\n";
 
+/// What makes initrds: once for a kernel that is configured, and again when its trigger runs.
+const MAKER: &[u8] = b"usr/sbin/update-initramfs";
+
+/// The real one while something stands in for it.
+const REAL_MAKER: &[u8] = b"usr/sbin/update-initramfs.amiforge";
+
+/// Leaves new initrds to the trigger, which comes when all is configured.
+const MAKES_LATER: &[u8] =
+    b"#!/bin/sh\n[ \"$1\" = -c ] && exit 0\nexec /usr/sbin/update-initramfs.amiforge \"$@\"\n";
+
 /// What differs from run to run, or is left by dpkg for its next run: removed.
 const REMOVED: &[&[u8]] = &[
     b"var/cache/ldconfig/aux-cache",
@@ -56,6 +66,7 @@ const REMOVED: &[&[u8]] = &[
     b"var/lib/dpkg/statoverride-old",
     b"var/lib/dpkg/status-old",
     b"var/lib/dpkg/triggers/Lock",
+    b"var/lib/dbus/machine-id",
     b"var/log/alternatives.log",
     b"var/log/dpkg.log",
 ];
@@ -76,23 +87,43 @@ pub fn configure(
     let policy = stand_in(&mut tree, POLICY, REFUSES, settings.epoch);
     let starter = stand_in(&mut tree, STARTER, STARTS_NOTHING, settings.epoch);
     let kernels = promise_initrds(&mut tree, packages, settings.epoch);
+    let maker =
+        if kernels.is_empty() { None } else { stand_in(&mut tree, MAKER, MAKES_LATER, settings.epoch) };
+    if let Some(maker) = maker {
+        let real = tree.node(maker).clone();
+        place(&mut tree, REAL_MAKER, real);
+    }
     let mut job = Job::new(steps(packages, &kernels), settings.epoch);
     (job.limits, job.on_failure) = (settings.limits, settings.on_failure);
-    job.env = variables(&kernels);
+    job.env = variables();
     let mut captured = sandbox.run(&tree, blobs, &job, watch).map_err(blame)?;
     let after = &mut captured.tree;
     put_back(after, POLICY, REFUSES, policy.map(|id| tree.node(id)));
     put_back(after, STARTER, STARTS_NOTHING, starter.map(|id| tree.node(id)));
-    for path in REMOVED {
+    put_back(after, MAKER, MAKES_LATER, maker.map(|id| tree.node(id)));
+    for path in REMOVED.iter().chain(maker.is_some().then_some(&REAL_MAKER)) {
         if let Some((dir, name)) = split(after, path) {
             after.unlink(dir, name);
         }
     }
+    forget_machine(after, settings.epoch);
     Ok(captured)
 }
 
+/// Empties the machine's id, which some scripts draw from the clock: every machine makes its own.
+fn forget_machine(tree: &mut Tree, epoch: Time) {
+    let Some(id) = tree.lookup(b"etc/machine-id") else { return };
+    let node = tree.node_mut(id);
+    if let Kind::File(content) = &mut node.kind
+        && !content.is_empty()
+    {
+        *content = Content::empty();
+        node.meta.mtime = epoch;
+    }
+}
+
 /// Variables of every script.
-fn variables(kernels: &[String]) -> BTreeMap<String, String> {
+fn variables() -> BTreeMap<String, String> {
     let fixed = [
         ("DEBIAN_FRONTEND", "noninteractive"),
         ("DEBCONF_NONINTERACTIVE_SEEN", "true"),
@@ -100,9 +131,7 @@ fn variables(kernels: &[String]) -> BTreeMap<String, String> {
         ("DPKG_ADMINDIR", "/var/lib/dpkg"),
         ("UCF_FORCE_CONFFNEW", "1"),
     ];
-    // Kernels leave their initrd to the trigger, which makes it when all is configured.
-    let once = (!kernels.is_empty()).then_some(("INITRD", "No"));
-    fixed.into_iter().chain(once).map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    fixed.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
 fn steps(packages: &[UnpackedPackage], kernels: &[String]) -> Vec<Step> {
@@ -123,7 +152,8 @@ fn steps(packages: &[UnpackedPackage], kernels: &[String]) -> Vec<Step> {
     steps.push(dpkg("configuring the packages", &["--configure", "--pending"], Vec::new()));
     for kernel in kernels {
         let name = format!("making the initrd of Linux {kernel}");
-        let script = format!("test -s '/boot/initrd.img-{kernel}' || update-initramfs -c -k '{kernel}'");
+        let script =
+            format!("test -s '/boot/initrd.img-{kernel}' || update-initramfs.amiforge -c -k '{kernel}'");
         steps.push(Step::shell(name, script));
     }
     steps
@@ -177,13 +207,19 @@ fn promise_initrds(tree: &mut Tree, packages: &[UnpackedPackage], epoch: Time) -
 /// Puts a script in a path's place; gives what stood there.
 fn stand_in(tree: &mut Tree, path: &[u8], script: &[u8], epoch: Time) -> Option<NodeId> {
     let (dir, last) = split(tree, path)?;
-    let name = Name::new(last).ok()?;
     let before = tree.unlink(dir, last);
-    let node =
-        Node { meta: Meta::root_owned(0o755, epoch), kind: Kind::File(Content::Inline(script.into())) };
-    // The name is free and its folder is one.
-    let _ = tree.add(dir, name, node);
+    let meta = Meta::root_owned(0o755, epoch);
+    place(tree, path, Node { meta, kind: Kind::File(Content::Inline(script.into())) });
     before
+}
+
+/// Puts a node in a place whose folder is there and whose name is free; elsewhere it does nothing.
+fn place(tree: &mut Tree, path: &[u8], node: Node) {
+    if let Some((dir, last)) = split(tree, path)
+        && let Ok(name) = Name::new(last)
+    {
+        let _ = tree.add(dir, name, node);
+    }
 }
 
 /// Takes the script out again, unless something else stands there now, and puts back what stood there.
@@ -196,8 +232,8 @@ fn put_back(tree: &mut Tree, path: &[u8], script: &[u8], before: Option<&Node>) 
         return;
     }
     tree.unlink(dir, last);
-    if let (Some(before), Ok(name)) = (before, Name::new(last)) {
-        let _ = tree.add(dir, name, before.clone());
+    if let Some(before) = before {
+        place(tree, path, before.clone());
     }
 }
 

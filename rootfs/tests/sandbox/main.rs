@@ -11,6 +11,7 @@ mod forbidden;
 mod hostile;
 mod inside;
 mod limits;
+mod stages;
 mod yard;
 
 use std::process::ExitCode;
@@ -35,7 +36,7 @@ fn main() -> ExitCode {
         _ => {}
     }
     let wanted = arguments.iter().find(|word| !word.starts_with('-'));
-    let all = [inside::TESTS, capture::TESTS, limits::TESTS, hostile::TESTS, forbidden::TESTS];
+    let all = [inside::TESTS, capture::TESTS, limits::TESTS, stages::TESTS, hostile::TESTS, forbidden::TESTS];
     let chosen =
         all.into_iter().flatten().filter(|(name, _)| wanted.is_none_or(|wanted| name.contains(&**wanted)));
     let mut failed = Vec::new();

@@ -1,0 +1,103 @@
+//! Stages: sources in, what is installed out.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use amiforge_formats::digest::Digest;
+use amiforge_rootfs::sandbox::{Limits, OnFailure};
+use amiforge_rootfs::stage::{Built, Install, StageError, StageSource, StageSpec, build};
+use amiforge_rootfs::store::Store;
+use amiforge_rootfs::watch::Unwatched;
+
+use crate::yard::{EPOCH, Yard, listing};
+
+pub(crate) const TESTS: &[crate::Test] =
+    crate::tests![a_stage_installs_what_its_commands_made, a_source_that_is_another_is_refused];
+
+/// An archive of one folder with a file that somebody else owns.
+fn archive(folder: &Path) -> (std::path::PathBuf, Digest) {
+    let mut builder = tar::Builder::new(Vec::new());
+    for (path, text) in [("app-1.0/greeting.in", "hello, @who@\n"), ("app-1.0/install.sh", "exit 1\n")] {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(text.len() as u64);
+        header.set_mode(0o644);
+        header.set_uid(100_000);
+        header.set_gid(100_000);
+        header.set_mtime(1_550_000_000);
+        builder.append_data(&mut header, path, text.as_bytes()).unwrap();
+    }
+    let bytes = builder.into_inner().unwrap();
+    let path = folder.join("app.tar");
+    std::fs::write(&path, &bytes).unwrap();
+    (path, Digest::of(&bytes))
+}
+
+fn run(yard: &mut Yard, sha256: Digest, path: &Path, run: &[&str]) -> Result<Built, StageError> {
+    let install = |from: &str, to: &str| Install { from: from.to_owned(), to: to.to_owned() };
+    let spec = StageSpec {
+        name: "app".into(),
+        tools: yard.tree.clone(),
+        sources: vec![StageSource {
+            label: "source 1 (app.tar)".into(),
+            folder: "app".into(),
+            path: path.to_owned(),
+            strip: 1,
+            sha256: Some(sha256),
+        }],
+        patches: Vec::new(),
+        run: run.iter().map(|&line| line.to_owned()).collect(),
+        env: BTreeMap::from([("WHO".to_owned(), "stage".to_owned())]),
+        install: vec![install("/opt/app", "/opt/app"), install("/etc/app.conf", "/etc/app/main.conf")],
+        limits: Limits::default(),
+        epoch: EPOCH,
+        on_failure: OnFailure::Stop,
+    };
+    let store = Store::at(&path.parent().unwrap().join("store"));
+    build(&spec, &yard.sandbox, &store, &mut yard.blobs, &Unwatched)
+}
+
+fn a_stage_installs_what_its_commands_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, digest) = archive(folder.path());
+    let commands = [
+        "test $(stat -c %u greeting.in) = 0; perl -pe 's/\\@who\\@/$ENV{WHO}/' greeting.in > greeting; readlink -f . > where",
+        "mkdir -p \"$DESTDIR/opt/app\" \"$DESTDIR/etc\"; cp greeting where \"$DESTDIR/opt/app/\"
+         ln \"$DESTDIR/opt/app/greeting\" \"$DESTDIR/opt/app/again\"; echo $CFLAGS > \"$DESTDIR/etc/app.conf\"
+         echo not installed > \"$DESTDIR/rest\"",
+    ];
+    let list = || {
+        let mut yard = Yard::new();
+        let built = run(&mut yard, digest, &path, &commands).unwrap_or_else(|error| panic!("{error:?}"));
+        assert_eq!(yard.read(&built.tree, "opt/app/greeting"), b"hello, stage\n");
+        assert_eq!(yard.read(&built.tree, "opt/app/where"), b"/build/app\n");
+        assert_eq!(yard.read(&built.tree, "etc/app/main.conf"), b"-O2 -ffile-prefix-map=/build=.\n");
+        listing(&yard, &built.tree)
+    };
+    let first = list();
+    let paths: Vec<_> = first.lines().map(|line| line.split(' ').next().unwrap()).collect();
+    let expected = [
+        "/",
+        "/etc",
+        "/etc/app",
+        "/etc/app/main.conf",
+        "/opt",
+        "/opt/app",
+        "/opt/app/again",
+        "/opt/app/greeting",
+        "/opt/app/where",
+    ];
+    assert_eq!(paths, expected);
+    assert_eq!(first, list());
+    let mut yard = Yard::new();
+    let error = run(&mut yard, digest, &path, &["mkdir -p $DESTDIR/opt/app"]).unwrap_err().to_string();
+    assert!(error.contains("made no `$DESTDIR/etc/app.conf`"), "{error}");
+}
+
+fn a_source_that_is_another_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, _) = archive(folder.path());
+    let mut yard = Yard::new();
+    let commands = ["mkdir -p $DESTDIR/opt/app $DESTDIR/etc/app.conf"];
+    let error = run(&mut yard, Digest::of(b"another"), &path, &commands).unwrap_err();
+    assert!(matches!(error, StageError::Source { .. }), "{error:?}");
+}
