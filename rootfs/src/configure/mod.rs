@@ -1,6 +1,7 @@
 //! Configuring unpacked packages, so that a tree becomes a system. [`run`] lets the packages' own scripts do it, in
-//! the sandbox.
+//! the sandbox; [`native`] computes what they would do and runs nothing.
 
 mod blame;
+pub mod native;
 mod order;
 pub mod run;

@@ -1,0 +1,229 @@
+//! Configuring packages without running any of their code: what their scripts certainly do is done here, and what
+//! cannot be known is told. Needs nothing of the architecture that it runs on.
+//!
+//! The parts: [`script`] reads maintainer scripts, `commands` does what the commands in them do, `system` is the tree as
+//! they see it; the rest are the things that commands make (accounts, alternatives, units, caches).
+
+#![expect(
+    clippy::format_push_string,
+    clippy::format_collect,
+    reason = "texts of a few lines, each written once per package"
+)]
+#![expect(clippy::unnecessary_wraps, reason = "commands have one signature")]
+#![expect(clippy::match_same_arms, reason = "arms are sorted by what they are about")]
+#![expect(clippy::single_match_else, reason = "what is there, and else what is made")]
+
+mod accounts;
+mod alternatives;
+mod ca;
+mod commands;
+mod depmod;
+mod elf;
+mod helper;
+mod kernel;
+mod ldcache;
+mod pam;
+mod pattern;
+mod report;
+mod script;
+mod shells;
+mod system;
+mod sysusers;
+#[cfg(test)]
+mod testing;
+mod tmpfiles;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use amiforge_formats::plan::Sources;
+use amiforge_formats::time::Time;
+use amiforge_formats::tree::Tree;
+use md5::{Digest, Md5};
+
+pub use self::report::{NativeError, Reason, Report, Skipped};
+use self::system::{Scope, System};
+use super::order;
+use crate::packages::database::{self, Architectures, State};
+use crate::packages::diversions::Diversion;
+use crate::packages::unpack::UnpackedPackage;
+
+/// What the names of temporary files of scripts start with.
+const TEMPORARY: &str = "/tmp/.amiforge-script-";
+
+/// Configures unpacked packages: the tree is then what it would be after `dpkg --configure --pending`, apart from what
+/// the report lists. Writes the package database, with every package installed.
+///
+/// # Errors
+/// A file of the tree that cannot be read, or the database.
+pub fn configure(
+    tree: &mut Tree,
+    sources: &dyn Sources,
+    packages: &[UnpackedPackage],
+    diversions: &[Diversion],
+    architectures: &Architectures,
+    epoch: Time,
+) -> Result<Report, NativeError> {
+    database::write(tree, packages, diversions, State::Installed, architectures, epoch, sources)?;
+    let mut system = System {
+        tree,
+        sources,
+        time: epoch,
+        cwd: Vec::new(),
+        package: String::new(),
+        arch: architectures.native.clone(),
+        native: architectures.native.clone(),
+        installed: packages.iter().map(|package| package.locked.name.clone()).collect::<BTreeSet<_>>(),
+        owned: packages.iter().flat_map(|package| &package.files).map(Vec::as_slice).collect(),
+        answers: answers(packages),
+        diversions: diversions.to_vec(),
+        overrides: BTreeMap::new(),
+        scope: Scope::All,
+        umask: 0o022,
+        temporary: 0,
+        done: Vec::new(),
+        fault: None,
+    };
+    let mut skipped = Vec::new();
+    for package in order::by_need(packages) {
+        one(&mut system, package, &mut skipped);
+        if let Some(fault) = system.fault.take() {
+            return Err(NativeError::Read { package: package.locked.name.clone(), source: fault });
+        }
+    }
+    finish(&mut system)?;
+    Ok(Report { done: system.done, skipped })
+}
+
+/// What the questions of debconf are answered with when nobody is asked.
+fn answers(packages: &[UnpackedPackage]) -> BTreeMap<String, Option<String>> {
+    let mut answers = BTreeMap::new();
+    for member in packages.iter().filter_map(|package| package.members.get("templates")) {
+        let text = String::from_utf8_lossy(&member.bytes);
+        let mut question: Option<String> = None;
+        for line in text.lines() {
+            if let Some(name) = line.strip_prefix("Template:") {
+                let name = name.trim().to_owned();
+                answers.insert(name.clone(), Some(String::new()));
+                question = Some(name);
+            } else if let (Some(value), Some(name)) = (line.strip_prefix("Default:"), &question) {
+                answers.insert(name.clone(), Some(value.trim().to_owned()));
+            }
+        }
+    }
+    // What the configuration script of tzdata answers where no time zone is set yet.
+    for (question, answer) in [("tzdata/Areas", "Etc"), ("tzdata/Zones/Etc", "UTC")] {
+        if answers.get(question) == Some(&Some(String::new())) {
+            answers.insert(question.to_owned(), Some(answer.to_owned()));
+        }
+    }
+    answers
+}
+
+/// Follows the scripts of a package in the order in which dpkg calls them.
+fn one(system: &mut System<'_>, package: &UnpackedPackage, skipped: &mut Vec<Skipped>) {
+    let name = package.locked.name.as_str();
+    name.clone_into(&mut system.package);
+    system.arch = match package.locked.arch.as_str() {
+        "all" => system.native.clone(),
+        arch => arch.to_owned(),
+    };
+    if name == "ca-certificates" {
+        // Its script is a loop over lines that nothing could follow.
+        ca::configure(system);
+        return;
+    }
+    for (member, argument, scope) in [
+        ("config", "configure", Scope::Answers),
+        // It ran before the files were there: what it would find now is not what it would have found.
+        ("preinst", "install", Scope::Accounts),
+        ("postinst", "configure", Scope::All),
+    ] {
+        // It asks for the time zone of a running system.
+        if (name, member) == ("tzdata", "config") {
+            continue;
+        }
+        let Some(text) = package.script(member) else { continue };
+        if !is_shell(text) {
+            let command = format!("the {member}");
+            skipped.push(Skipped { package: name.to_owned(), command, reason: Reason::Language });
+            continue;
+        }
+        system.scope = scope;
+        system.cwd.clear();
+        system.umask = 0o022;
+        let arch = system.arch.clone();
+        let variables = [
+            ("DPKG_ROOT", ""),
+            ("DPKG_ADMINDIR", "/var/lib/dpkg"),
+            ("DPKG_MAINTSCRIPT_PACKAGE", name),
+            ("DPKG_MAINTSCRIPT_NAME", member),
+            ("DPKG_MAINTSCRIPT_ARCH", &arch),
+            ("DEBIAN_FRONTEND", "noninteractive"),
+            ("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"),
+            ("HOME", "/root"),
+        ];
+        let missed = script::follow(system, text, &[argument, ""], &variables);
+        system.scope = Scope::All;
+        match missed {
+            Ok(missed) if scope == Scope::All => {
+                skipped.extend(missed.into_iter().map(|missed| Skipped::of(name, missed)));
+            }
+            Ok(missed) => {
+                let of_accounts = missed.into_iter().filter(|missed| report::is_of_accounts(&missed.command));
+                skipped.extend(of_accounts.map(|missed| Skipped::of(name, missed)));
+            }
+            Err(error) => {
+                let command = format!("the {member}");
+                let reason = Reason::Syntax { line: error.line, expected: error.reason };
+                skipped.push(Skipped { package: name.to_owned(), command, reason });
+            }
+        }
+    }
+}
+
+fn is_shell(text: &[u8]) -> bool {
+    let line = text.split(|&byte| byte == b'\n').next().unwrap_or_default();
+    let line = String::from_utf8_lossy(line);
+    let program = line.strip_prefix("#!").unwrap_or_default().split_whitespace().next().unwrap_or_default();
+    matches!(program.rsplit('/').next(), Some("sh" | "dash" | "bash"))
+}
+
+/// What dpkg's triggers do once for all packages, and the rest of the package database.
+fn finish(system: &mut System<'_>) -> Result<(), NativeError> {
+    let made = ldcache::ldconfig(system.tree, system.sources).map_err(NativeError::Libraries)?;
+    for (link, target) in &made.links {
+        system.link(&String::from_utf8_lossy(link), &String::from_utf8_lossy(target));
+    }
+    if made.libraries > 0 {
+        system.write("/etc/ld.so.cache", &made.cache);
+        system.done.push(format!("ldconfig: {} libraries", made.libraries));
+    }
+    kernel::modules(system).map_err(NativeError::Modules)?;
+    for number in 0..system.temporary {
+        system.remove(&format!("{TEMPORARY}{number}"));
+    }
+    let diversions: Vec<u8> = system
+        .diversions
+        .iter()
+        .flat_map(|diversion| {
+            let package = diversion.package.as_deref().unwrap_or(":");
+            [&diversion.from[..], b"\n", &diversion.to, b"\n", package.as_bytes(), b"\n"].concat()
+        })
+        .collect();
+    system.write_deep("/var/lib/dpkg/diversions", &diversions);
+    let overrides: String = system
+        .overrides
+        .iter()
+        .map(|(path, (user, group, mode))| format!("{user} {group} {mode} {path}\n"))
+        .collect();
+    system.write_deep("/var/lib/dpkg/statoverride", overrides.as_bytes());
+    match system.fault.take() {
+        Some(fault) => Err(NativeError::Libraries(fault)),
+        None => Ok(()),
+    }
+}
+
+/// The MD5 of bytes in hexadecimal, as ucf keeps it.
+fn md5(bytes: &[u8]) -> String {
+    Md5::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,96 @@
+//! What native configuring gives back: what was done, what was not and why, and what stopped it.
+
+use super::script::{self, Why};
+use crate::packages::database::DatabaseError;
+use crate::steps::PathError;
+
+/// What became of the packages' scripts.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Report {
+    /// What was made, in order: accounts, alternatives, enabled units, caches.
+    pub done: Vec<String>,
+    /// Commands of scripts that were not done, in the order of the packages.
+    pub skipped: Vec<Skipped>,
+}
+
+/// A command that was not done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Skipped {
+    /// Whose script it stands in.
+    pub package: String,
+    /// The command on one line, long ones cut.
+    pub command: String,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// Why a command was not done.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Reason {
+    /// What it does is not known.
+    #[error("what it does is not known")]
+    Unknown,
+    /// It is known, but its arguments are not.
+    #[error("its arguments cannot be known without running it")]
+    Arguments,
+    /// Whether it would run cannot be known.
+    #[error("it depends on `{0}`")]
+    Undecided(String),
+    /// It is left out on purpose.
+    #[error("left out: {0}")]
+    LeftOut(&'static str),
+    /// The script is not of the shell.
+    #[error("the script is not of the shell")]
+    Language,
+    /// The script has a form that is not read.
+    #[error("line {line} of the script could not be read: {expected} is missing")]
+    Syntax {
+        /// Which line.
+        line: usize,
+        /// What was expected.
+        expected: &'static str,
+    },
+}
+
+impl Skipped {
+    pub(super) fn of(package: &str, missed: script::Skipped) -> Self {
+        let reason = match missed.why {
+            Why::Unknown => Reason::Unknown,
+            Why::Argument => Reason::Arguments,
+            Why::Undecided(condition) => Reason::Undecided(condition),
+            Why::LeftOut(why) => Reason::LeftOut(why),
+        };
+        Self { package: package.to_owned(), command: missed.command, reason }
+    }
+}
+
+/// Whether a command makes users or groups.
+pub(super) fn is_of_accounts(command: &str) -> bool {
+    let name = command.split_whitespace().next().unwrap_or_default();
+    matches!(name, "adduser" | "addgroup" | "useradd" | "groupadd" | "usermod" | "systemd-sysusers")
+}
+
+/// Why packages could not be configured.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum NativeError {
+    /// The package database.
+    #[error("writing the package database")]
+    Database(#[from] DatabaseError),
+    /// A file of the tree.
+    #[error("configuring `{package}`")]
+    Read {
+        /// Whose script was followed.
+        package: String,
+        /// Why.
+        #[source]
+        source: PathError,
+    },
+    /// The cache of the loader.
+    #[error("making /etc/ld.so.cache")]
+    Libraries(#[source] PathError),
+    /// The indexes of kernel modules.
+    #[error("reading kernel modules")]
+    Modules(#[source] std::io::Error),
+}

@@ -1,0 +1,482 @@
+//! Reads the grammar of the shell. Knows nothing of what commands do; runs nothing.
+//!
+//! Follows POSIX, Shell Command Language 2.2 to 2.10. What it does not know (arrays, `[[`, process substitution) is an
+//! error, or a command that nobody knows.
+
+use super::syntax::{Command, Part, Quotes, Redirect, RedirectKind, Simple};
+use super::words;
+
+/// Commands may stand in one another so deep.
+const DEPTH_MAX: usize = 32;
+
+/// Commands may be joined by `&&` and `||` so many at a time.
+const CHAIN_MAX: usize = 64;
+
+/// Why a script could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("line {line} of the script could not be read: {reason}")]
+pub(crate) struct SyntaxError {
+    /// Counted from 1.
+    pub(crate) line: usize,
+    /// What was expected.
+    pub(crate) reason: &'static str,
+}
+
+/// Reads a script.
+pub(crate) fn parse(text: &[u8]) -> Result<Command, SyntaxError> {
+    let mut reader = Reader::new(text);
+    let command = reader.list(&[]).and_then(|command| {
+        reader.blank();
+        if reader.at < text.len() { Err("the end of the script") } else { Ok(command) }
+    });
+    command.map_err(|reason| {
+        let before = text.get(..reader.at).unwrap_or(text);
+        SyntaxError { line: before.split(|&byte| byte == b'\n').count(), reason }
+    })
+}
+
+/// Reads a script that stands so deep in another; `None` if it cannot be read.
+pub(super) fn at_depth(text: &[u8], depth: usize) -> Option<Command> {
+    let mut reader = Reader { depth, ..Reader::new(text) };
+    reader.list(&[]).ok().filter(|_| reader.at >= text.len())
+}
+
+pub(super) type Read<T> = Result<T, &'static str>;
+
+/// Where the reading stands.
+pub(super) struct Reader<'a> {
+    pub(super) text: &'a [u8],
+    pub(super) at: usize,
+    /// Texts of `<<` that are read already: the newline before them, and where they end.
+    skip: Option<(usize, usize)>,
+    pub(super) depth: usize,
+}
+
+const RESERVED: [&[u8]; 14] = [
+    b"then", b"else", b"elif", b"fi", b"do", b"done", b"esac", b"}", b"if", b"case", b"for", b"while",
+    b"until", b"{",
+];
+
+pub(super) fn is_name(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_'
+}
+
+impl<'a> Reader<'a> {
+    /// Stands at the start of a text.
+    pub(super) fn new(text: &'a [u8]) -> Self {
+        Self { text, at: 0, skip: None, depth: 0 }
+    }
+}
+
+impl Reader<'_> {
+    /// The commands of `$(`, up to its parenthesis and behind it.
+    pub(super) fn commands_until_parenthesis(&mut self) -> Read<Command> {
+        let body = self.list(&[])?;
+        if self.eat(b")") { Ok(body) } else { Err("`)` of `$(`") }
+    }
+
+    /// One level down; the caller comes up again by itself.
+    pub(super) fn deeper(&mut self) -> Read<()> {
+        self.depth += 1;
+        if self.depth > DEPTH_MAX { Err("fewer commands in one another") } else { Ok(()) }
+    }
+
+    pub(super) fn peek(&self) -> Option<u8> {
+        self.text.get(self.at).copied()
+    }
+
+    pub(super) fn looking_at(&self, text: &[u8]) -> bool {
+        self.text.get(self.at..).is_some_and(|rest| rest.starts_with(text))
+    }
+
+    pub(super) fn eat(&mut self, text: &[u8]) -> bool {
+        let found = self.looking_at(text);
+        self.at += if found { text.len() } else { 0 };
+        found
+    }
+
+    /// Passes over spaces, continued lines and a comment, not over the end of the line.
+    fn space(&mut self) {
+        loop {
+            match self.peek() {
+                Some(b' ' | b'\t' | b'\r') => self.at += 1,
+                Some(b'\\') if self.looking_at(b"\\\n") => self.at += 2,
+                Some(b'#') => {
+                    while self.peek().is_some_and(|byte| byte != b'\n') {
+                        self.at += 1;
+                    }
+                }
+                _ => break,
+            }
+        }
+    }
+
+    /// Passes over spaces, comments and ends of lines.
+    fn blank(&mut self) {
+        loop {
+            self.space();
+            if self.peek() != Some(b'\n') {
+                break;
+            }
+            self.newline();
+        }
+    }
+
+    /// Passes over the end of a line and the texts that begin there.
+    fn newline(&mut self) {
+        self.at = match self.skip.take() {
+            Some((at, end)) if at == self.at => end,
+            other => {
+                self.skip = other;
+                self.at + 1
+            }
+        };
+    }
+
+    /// The text of a `<<`: it begins behind this line, or behind the text before it.
+    fn here(&mut self) -> Read<Redirect> {
+        let tabs = self.eat(b"-");
+        self.space();
+        let mark = self.word()?.ok_or("the end mark of a text")?;
+        let mut end = Vec::new();
+        let mut quotes = Quotes::Out;
+        for part in mark {
+            let Part::Text(bytes, kind) = part else { return Err("a plain end mark of a text") };
+            end.extend_from_slice(&bytes);
+            if kind == Quotes::In {
+                quotes = Quotes::In;
+            }
+        }
+        let rest = self.text.get(self.at..).unwrap_or_default();
+        let line_end = self.at + rest.iter().position(|&byte| byte == b'\n').unwrap_or(rest.len());
+        let (line_end, mut at) = self.skip.unwrap_or((line_end, line_end + 1));
+        let mut body = Vec::new();
+        while let Some(rest) = self.text.get(at..).filter(|rest| !rest.is_empty()) {
+            let len = rest.iter().position(|&byte| byte == b'\n').unwrap_or(rest.len());
+            let mut line = rest.get(..len).unwrap_or_default();
+            at = (at + len + 1).min(self.text.len());
+            while let (true, Some(shorter)) = (tabs, line.strip_prefix(b"\t")) {
+                line = shorter;
+            }
+            if line == end {
+                break;
+            }
+            body.extend_from_slice(line);
+            body.push(b'\n');
+        }
+        self.skip = Some((line_end, at));
+        let target = match quotes {
+            Quotes::In => vec![Part::Text(body, Quotes::In)],
+            Quotes::Out => words::here(&body).unwrap_or_else(|_| vec![Part::Unknown]),
+        };
+        Ok(Redirect { descriptor: None, kind: RedirectKind::Here, target })
+    }
+
+    /// The reserved word that stands here, if it is one of these.
+    fn at_word(&self, wanted: &[&'static [u8]]) -> Option<&'static [u8]> {
+        wanted.iter().copied().find(|word| {
+            let after = self.text.get(self.at + word.len()).copied();
+            self.looking_at(word)
+                && after.is_none_or(|byte| {
+                    matches!(byte, b' ' | b'\t' | b'\n' | b';' | b'&' | b'|' | b')' | b'(')
+                })
+        })
+    }
+
+    fn keyword(&mut self, word: &'static [u8], reason: &'static str) -> Read<()> {
+        self.blank();
+        if self.at_word(&[word]).is_none() {
+            return Err(reason);
+        }
+        self.at += word.len();
+        Ok(())
+    }
+
+    /// Commands up to one of the words (which is left), a `)`, a `;;` or the end.
+    fn list(&mut self, ends: &[&'static [u8]]) -> Read<Command> {
+        self.deeper()?;
+        let mut commands = Vec::new();
+        loop {
+            self.blank();
+            let over = self.peek().is_none_or(|byte| byte == b')') || self.looking_at(b";;");
+            if over || self.at_word(ends).is_some() {
+                break;
+            }
+            let start = self.at;
+            let mut command = self.and_or()?;
+            self.space();
+            if self.peek() == Some(b'&') && !self.looking_at(b"&&") {
+                self.at += 1;
+                command = Command::Background(Box::new(command));
+            } else if self.peek() == Some(b';') && !self.looking_at(b";;") {
+                self.at += 1;
+            }
+            if self.at == start {
+                return Err("a command");
+            }
+            commands.push(command);
+        }
+        self.depth -= 1;
+        Ok(if commands.len() == 1 { commands.remove(0) } else { Command::List(commands) })
+    }
+
+    fn and_or(&mut self) -> Read<Command> {
+        let mut left = self.pipeline()?;
+        for _ in 0..CHAIN_MAX {
+            self.space();
+            let and = self.eat(b"&&");
+            if !and && !self.eat(b"||") {
+                return Ok(left);
+            }
+            self.blank();
+            let right = Box::new(self.pipeline()?);
+            left = if and { Command::And(Box::new(left), right) } else { Command::Or(Box::new(left), right) };
+        }
+        Err("fewer commands joined by `&&` and `||`")
+    }
+
+    fn pipeline(&mut self) -> Read<Command> {
+        self.space();
+        if self.at_word(&[b"!"]).is_some() {
+            self.at += 1;
+            self.deeper()?;
+            let inner = self.pipeline()?;
+            self.depth -= 1;
+            return Ok(Command::Not(Box::new(inner)));
+        }
+        let mut commands = vec![self.command()?];
+        loop {
+            self.space();
+            if self.peek() != Some(b'|') || self.looking_at(b"||") {
+                break;
+            }
+            self.at += 1;
+            self.blank();
+            commands.push(self.command()?);
+        }
+        Ok(if commands.len() == 1 { commands.remove(0) } else { Command::Pipe(commands) })
+    }
+
+    fn command(&mut self) -> Read<Command> {
+        self.space();
+        if self.peek() == Some(b'(') {
+            self.at += 1;
+            let body = Box::new(self.list(&[])?);
+            if !self.eat(b")") {
+                return Err("`)`");
+            }
+            return Ok(Command::Subshell(body, self.redirects()?));
+        }
+        let compound = match self.at_word(&RESERVED) {
+            Some(b"if") => self.conditional()?,
+            Some(b"case") => self.case()?,
+            Some(b"for") => self.iteration()?,
+            Some(word @ (b"while" | b"until")) => {
+                self.at += word.len();
+                let condition = self.list(&[b"do"])?;
+                Command::Loop(Box::new(condition), Box::new(self.body()?))
+            }
+            Some(b"{") => {
+                self.at += 1;
+                let body = self.list(&[b"}"])?;
+                self.keyword(b"}", "`}`")?;
+                return Ok(Command::Group(Box::new(body), self.redirects()?));
+            }
+            Some(_) => return Err("a command instead of this reserved word"),
+            None => return self.simple(),
+        };
+        let redirects = self.redirects()?;
+        Ok(if redirects.is_empty() { compound } else { Command::Group(Box::new(compound), redirects) })
+    }
+
+    fn conditional(&mut self) -> Read<Command> {
+        self.at += 2;
+        let (mut arms, mut otherwise) = (Vec::new(), None);
+        loop {
+            let condition = self.list(&[b"then"])?;
+            self.keyword(b"then", "`then`")?;
+            arms.push((condition, self.list(&[b"elif", b"else", b"fi"])?));
+            self.blank();
+            match self.at_word(&[b"elif", b"else", b"fi"]) {
+                Some(b"elif") => self.at += 4,
+                Some(b"else") => {
+                    self.at += 4;
+                    otherwise = Some(Box::new(self.list(&[b"fi"])?));
+                    break;
+                }
+                _ => break,
+            }
+        }
+        self.keyword(b"fi", "`fi`")?;
+        Ok(Command::If { arms, otherwise })
+    }
+
+    fn case(&mut self) -> Read<Command> {
+        self.at += 4;
+        self.space();
+        let word = self.word()?.ok_or("a word")?;
+        self.keyword(b"in", "`in`")?;
+        let mut arms = Vec::new();
+        loop {
+            self.blank();
+            if self.at_word(&[b"esac"]).is_some() {
+                break;
+            }
+            self.eat(b"(");
+            let mut patterns = Vec::new();
+            loop {
+                self.space();
+                patterns.push(self.word()?.ok_or("a pattern")?);
+                self.space();
+                if !self.eat(b"|") {
+                    break;
+                }
+            }
+            if !self.eat(b")") {
+                return Err("`)` after a pattern");
+            }
+            arms.push((patterns, self.list(&[b"esac"])?));
+            self.blank();
+            if !self.eat(b";;") {
+                break;
+            }
+        }
+        self.keyword(b"esac", "`esac`")?;
+        Ok(Command::Case { word, arms })
+    }
+
+    fn iteration(&mut self) -> Read<Command> {
+        self.at += 3;
+        self.space();
+        let start = self.at;
+        while self.peek().is_some_and(is_name) {
+            self.at += 1;
+        }
+        let name = self.text.get(start..self.at).unwrap_or_default().to_vec();
+        self.blank();
+        let mut words = None;
+        if self.at_word(&[b"in"]).is_some() {
+            self.at += 2;
+            let mut list = Vec::new();
+            loop {
+                self.space();
+                match self.word()? {
+                    Some(word) => list.push(word),
+                    None => break,
+                }
+            }
+            words = Some(list);
+        }
+        self.space();
+        self.eat(b";");
+        Ok(Command::For { name, words, body: Box::new(self.body()?) })
+    }
+
+    fn body(&mut self) -> Read<Command> {
+        self.keyword(b"do", "`do`")?;
+        let body = self.list(&[b"done"])?;
+        self.keyword(b"done", "`done`")?;
+        Ok(body)
+    }
+
+    fn redirects(&mut self) -> Read<Vec<Redirect>> {
+        let mut redirects = Vec::new();
+        loop {
+            self.space();
+            match self.redirect()? {
+                Some(redirect) => redirects.push(redirect),
+                None => return Ok(redirects),
+            }
+        }
+    }
+
+    fn redirect(&mut self) -> Read<Option<Redirect>> {
+        let start = self.at;
+        while self.peek().is_some_and(|byte| byte.is_ascii_digit()) {
+            self.at += 1;
+        }
+        let digits = self.text.get(start..self.at).unwrap_or_default();
+        let descriptor = std::str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok());
+        let kinds: [(&[u8], RedirectKind); 7] = [
+            (b">>", RedirectKind::Append),
+            (b">&", RedirectKind::Other),
+            (b">|", RedirectKind::Write),
+            (b">", RedirectKind::Write),
+            (b"<&", RedirectKind::Other),
+            (b"<>", RedirectKind::Other),
+            (b"<", RedirectKind::Read),
+        ];
+        if self.eat(b"<<") {
+            return self.here().map(Some);
+        }
+        for (text, kind) in kinds {
+            if self.eat(text) {
+                self.space();
+                let target = self.word()?.ok_or("where to redirect to")?;
+                return Ok(Some(Redirect { descriptor, kind, target }));
+            }
+        }
+        self.at = start;
+        Ok(None)
+    }
+
+    /// A simple command, or the definition of a function.
+    fn simple(&mut self) -> Read<Command> {
+        let start = self.at;
+        let mut simple = Simple::default();
+        loop {
+            self.space();
+            if let Some(redirect) = self.redirect()? {
+                simple.redirects.push(redirect);
+                continue;
+            }
+            if simple.words.is_empty()
+                && let Some((name, value)) = self.assignment()?
+            {
+                simple.assigns.push((name, value));
+                continue;
+            }
+            match self.word()? {
+                Some(word) => simple.words.push(word),
+                None => break,
+            }
+            if simple.words.len() == 1 && simple.assigns.is_empty() && simple.redirects.is_empty() {
+                self.space();
+                if self.peek() == Some(b'(')
+                    && let Some([Part::Text(name, Quotes::Out)]) = simple.words.first().map(Vec::as_slice)
+                {
+                    let name = name.clone();
+                    self.at += 1;
+                    self.space();
+                    if !self.eat(b")") {
+                        return Err("`)` of a function");
+                    }
+                    self.blank();
+                    self.deeper()?;
+                    let body = self.command()?;
+                    self.depth -= 1;
+                    return Ok(Command::Function(name, std::rc::Rc::new(body)));
+                }
+            }
+        }
+        if self.at == start {
+            return Err("a command");
+        }
+        let text = self.text.get(start..self.at).unwrap_or_default();
+        simple.at = start..start + text.trim_ascii_end().len();
+        Ok(Command::Simple(simple))
+    }
+
+    /// `NAME=VALUE`, if that stands here.
+    fn assignment(&mut self) -> Read<Option<(Vec<u8>, super::syntax::Word)>> {
+        let rest = self.text.get(self.at..).unwrap_or_default();
+        let len = rest.iter().take_while(|&&byte| is_name(byte)).count();
+        let named = rest.first().is_some_and(|byte| !byte.is_ascii_digit()) && len > 0;
+        if !named || rest.get(len) != Some(&b'=') {
+            return Ok(None);
+        }
+        let name = rest.get(..len).unwrap_or_default().to_vec();
+        self.at += len + 1;
+        Ok(Some((name, self.word()?.unwrap_or_default())))
+    }
+}

@@ -1,0 +1,125 @@
+//! What a script of the shell consists of. Knows nothing of what commands do.
+
+use std::ops::Range;
+use std::rc::Rc;
+
+/// A command, simple or compound.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Command {
+    /// Assignments, a name with arguments, redirections.
+    Simple(Simple),
+    /// One after the other.
+    List(Vec<Command>),
+    /// Joined by `|`.
+    Pipe(Vec<Command>),
+    /// `! COMMAND`
+    Not(Box<Command>),
+    /// `A && B`
+    And(Box<Command>, Box<Command>),
+    /// `A || B`
+    Or(Box<Command>, Box<Command>),
+    /// `COMMAND &`
+    Background(Box<Command>),
+    /// `if`: conditions with what follows, and `else`.
+    If {
+        /// Conditions and what is done where they hold.
+        arms: Vec<(Command, Command)>,
+        /// What is done where none holds.
+        otherwise: Option<Box<Command>>,
+    },
+    /// `case`
+    Case {
+        /// What is compared.
+        word: Word,
+        /// Patterns and what is done.
+        arms: Vec<(Vec<Word>, Command)>,
+    },
+    /// `for`
+    For {
+        /// The variable.
+        name: Vec<u8>,
+        /// Its values; the arguments of the script if none are given.
+        words: Option<Vec<Word>>,
+        /// What is done with each.
+        body: Box<Command>,
+    },
+    /// `while` or `until`: condition and body.
+    Loop(Box<Command>, Box<Command>),
+    /// `NAME() BODY`
+    Function(Vec<u8>, Rc<Command>),
+    /// `{ … }` with redirections.
+    Group(Box<Command>, Vec<Redirect>),
+    /// `( … )` with redirections.
+    Subshell(Box<Command>, Vec<Redirect>),
+}
+
+/// A simple command.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Simple {
+    /// Variables set for it, or for the script where it has no words.
+    pub(crate) assigns: Vec<(Vec<u8>, Word)>,
+    /// Name and arguments.
+    pub(crate) words: Vec<Word>,
+    /// Redirections.
+    pub(crate) redirects: Vec<Redirect>,
+    /// Where it stands in the script.
+    pub(crate) at: Range<usize>,
+}
+
+/// A redirection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Redirect {
+    /// Which descriptor; that of the operator if not given.
+    pub(crate) descriptor: Option<u32>,
+    /// What kind.
+    pub(crate) kind: RedirectKind,
+    /// The file, descriptor or text.
+    pub(crate) target: Word,
+}
+
+/// Kinds of redirection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RedirectKind {
+    /// `<`
+    Read,
+    /// `>`, `>|`
+    Write,
+    /// `>>`
+    Append,
+    /// `<&`, `>&`, `<>`
+    Other,
+    /// `<<`, `<<-`: the target is the text.
+    Here,
+}
+
+/// A word: parts that stand together.
+pub(crate) type Word = Vec<Part>;
+
+/// Whether a part stands in quotes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Quotes {
+    /// It does: one field, no patterns.
+    In,
+    /// It does not: split at spaces, patterns count.
+    Out,
+}
+
+/// A part of a word.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// Bytes as they stand.
+    Text(Vec<u8>, Quotes),
+    /// `$NAME`, `${NAME…}`: the rest of the braces is an operator with a word.
+    Variable {
+        /// Its name; a digit, `@`, `*`, `#`, `?`, `$` or `!` for the special ones.
+        name: Vec<u8>,
+        /// `:-`, `-`, `:+`, `+`, `:=`, `=`, `:?`, `?`, `%`, `%%`, `#`, `##`, or `len` for `${#NAME}`, with its word.
+        operator: Option<(&'static str, Word)>,
+        /// Whether it stands in quotes.
+        quotes: Quotes,
+    },
+    /// `$(…)` or backquotes.
+    Output(Box<Command>, Quotes),
+    /// Something that is not followed, such as `$((…))`.
+    Unknown,
+}

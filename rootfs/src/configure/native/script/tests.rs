@@ -1,0 +1,154 @@
+//! Scripts as packages have them, followed by a host that only writes down what it is told.
+
+use super::*;
+
+#[derive(Default)]
+struct Told {
+    calls: Vec<String>,
+    written: Vec<String>,
+}
+
+impl Host for Told {
+    fn call(&mut self, name: &[u8], args: &[Value], _input: Option<&[u8]>) -> Answer {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let args: Vec<String> = args.iter().map(|arg| arg.as_deref().map_or("?".into(), text)).collect();
+        match (text(name).as_str(), args.iter().map(String::as_str).collect::<Vec<_>>().as_slice()) {
+            ("[", [a, "=", b, "]"]) if *a != "?" => Answer::status(Truth::of(a == b)),
+            ("[", ["-z", a, "]"]) if *a != "?" => Answer::status(Truth::of(a.is_empty())),
+            ("[", ["-n", a, "]"]) if *a != "?" => Answer::status(Truth::of(!a.is_empty())),
+            ("echo", words) => Answer::prints(words.join(" ") + "\n"),
+            ("stat" | "[", _) => Answer::unknown(),
+            ("missing", _) => Answer::skipped(Why::Unknown),
+            (name, words) => {
+                self.calls.push([&[name], words].concat().join(" "));
+                Answer::done()
+            }
+        }
+    }
+
+    fn is_inert(&self, name: &[u8]) -> bool {
+        matches!(name, b"stat" | b"echo")
+    }
+
+    fn glob(&self, _pattern: &[u8]) -> Vec<Vec<u8>> {
+        vec![b"/a".to_vec(), b"/b".to_vec()]
+    }
+
+    fn redirect(&mut self, path: &[u8], bytes: &[u8], _append: Append) -> Answer {
+        self.written.push(format!("{} {}", String::from_utf8_lossy(path), String::from_utf8_lossy(bytes)));
+        Answer::done()
+    }
+}
+
+/// The calls that a script makes, and what was skipped of it.
+fn followed(script: &str) -> (Vec<String>, Vec<Skipped>) {
+    let mut host = Told::default();
+    let skipped = follow(&mut host, script.as_bytes(), &["configure", ""], &[("DPKG_ROOT", "")]).unwrap();
+    (host.calls, skipped)
+}
+
+fn calls(script: &str) -> Vec<String> {
+    let (calls, skipped) = followed(script);
+    assert!(skipped.is_empty(), "{skipped:?}");
+    calls
+}
+
+#[test]
+fn only_the_branch_of_a_first_installation_is_taken() {
+    let script = r#"#!/bin/sh
+set -e
+if [ "$1" = "configure" ] && [ -z "$2" ]; then
+    make /a "$DPKG_ROOT/b"
+elif [ "$1" = triggered ]; then
+    never
+fi
+case "$1" in
+    abort-*|failed) never ;;
+    (configure)
+        make /c
+    ;;
+    *) echo "unknown \`$1'" >&2; exit 1 ;;
+esac
+exit 0
+never
+"#;
+    assert_eq!(calls(script), ["make /a /b", "make /c"]);
+}
+
+#[test]
+fn functions_take_their_arguments_and_give_their_status() {
+    let script =
+        "f() { local x=\"$1\"; shift\n make $x \"$@\"; [ \"$x\" = a ]; }\nf a 'b c' && f d || make e\n";
+    assert_eq!(calls(script), ["make a b c", "make d", "make e"]);
+}
+
+#[test]
+fn words_are_expanded_as_the_shell_does() {
+    let script = concat!(
+        "A='x y'\nmake $A \"$A\" ${B:-none} ${A:+some} \"${A#x }\" ${A%% *} \"$(echo out)\" `echo old` $B end\n",
+        "for f in one two /pattern/*; do make $f; done\n",
+    );
+    assert_eq!(
+        calls(script),
+        ["make x y x y none some y x out old end", "make one", "make two", "make /a", "make /b"]
+    );
+}
+
+#[test]
+fn texts_behind_a_line_are_written_where_they_are_sent() {
+    let mut host = Told::default();
+    let script = "V=1\ncat() { :; }\necho a > /etc/x\nmake <<EOF > /dev/null\n$V\nEOF\nmake <<-'EOF' 2>&1\n\t$V\n\tEOF\n";
+    let skipped = follow(&mut host, script.as_bytes(), &[], &[]).unwrap();
+    assert!(skipped.is_empty());
+    assert_eq!(host.written, ["/etc/x a\n"]);
+    assert_eq!(host.calls.len(), 2);
+}
+
+#[test]
+fn what_cannot_be_decided_is_told_and_not_done() {
+    let (calls, skipped) = followed("if stat /x; then make a; else make b; fi\nmake c\nmissing d\n");
+    assert_eq!(calls, ["make c"]);
+    let told: Vec<_> = skipped.iter().map(|skipped| skipped.command.as_str()).collect();
+    assert_eq!(told, ["make a", "make b", "missing d"]);
+    assert_eq!(skipped[0].why, Why::Undecided("stat /x".into()));
+    assert_eq!(skipped[2].why, Why::Unknown);
+}
+
+#[test]
+fn what_may_have_left_makes_the_rest_doubtful() {
+    let (calls, skipped) =
+        followed("f() { stat /x && return 0; make a; }\nf\nmake b\nif stat /y; then exit 0; fi\nmake c\n");
+    assert_eq!(calls, ["make b"]);
+    let told: Vec<_> = skipped.iter().map(|skipped| skipped.command.as_str()).collect();
+    assert_eq!(told, ["make a", "make c"]);
+}
+
+#[test]
+fn a_package_is_taken_to_configure_without_failing() {
+    assert_eq!(
+        calls("stat /x || exit 1\nmake a\nif ! stat /y; then echo no; exit 2; fi\nmake b\n"),
+        ["make a", "make b"]
+    );
+}
+
+#[test]
+fn a_variable_that_is_not_known_makes_its_command_unknown() {
+    let (calls, skipped) = followed("A=$(stat /x)\nmake $A\nmake \"$A\"\nA=1\nmake $A\n");
+    assert_eq!(calls, ["make ?", "make 1"]);
+    assert_eq!(skipped.len(), 1);
+    assert_eq!((skipped[0].command.as_str(), &skipped[0].why), ("make $A", &Why::Argument));
+}
+
+#[test]
+fn what_is_no_script_is_refused_with_its_line() {
+    for (script, line) in [("if a; then\n", 2), ("a\nb )\n", 2), ("case x in\n a) b\n", 3), ("echo 'a\n", 1)]
+    {
+        let error = follow(&mut Told::default(), script.as_bytes(), &[], &[]).unwrap_err();
+        assert_eq!(error.line, line, "{script}: {error}");
+    }
+    // Endless ones end.
+    let script = "f() { f; }\nf\n";
+    follow(&mut Told::default(), script.as_bytes(), &[], &[]).unwrap();
+    let deep = "(".repeat(100_000);
+    assert!(follow(&mut Told::default(), deep.as_bytes(), &[], &[]).is_err());
+}

@@ -1,0 +1,29 @@
+//! Real roots as trees, for the tests of this folder.
+
+use std::path::Path;
+
+use amiforge_formats::tree::Tree;
+
+use crate::assemble::assemble;
+use crate::blobs::Blobs;
+use crate::sources::{Pin, SourceKind, SourceSpec};
+use crate::steps::testing;
+use crate::store::Store;
+use crate::watch::Unwatched;
+
+/// The root that an archive holds.
+pub(super) fn root_of(tar: &Path) -> (Tree, Blobs) {
+    let spec = SourceSpec {
+        label: "root".into(),
+        kind: SourceKind::Tar { path: tar.to_owned() },
+        pin: Pin::Unpinned,
+        strip: 0,
+        prefix: String::new(),
+        exclude: Vec::new(),
+        overrides: false,
+    };
+    let folder = testing::folder();
+    let mut blobs = Blobs::new();
+    let made = assemble(&[spec], &Store::at(folder.path()), &mut blobs, &Unwatched).unwrap();
+    (made.tree, blobs)
+}

@@ -1,0 +1,123 @@
+//! Compares two trees entry by entry, and differences with a list that explains them.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use amiforge_formats::plan::Sources;
+use amiforge_formats::tree::{Content, Kind, Node, Origin, Tree};
+use amiforge_rootfs::assemble::assemble;
+use amiforge_rootfs::blobs::Blobs;
+use amiforge_rootfs::glob::Globs;
+use amiforge_rootfs::sources::{Pin, SourceKind, SourceSpec};
+use amiforge_rootfs::store::Store;
+use amiforge_rootfs::watch::Unwatched;
+
+/// The root that an archive holds.
+pub(crate) fn root_of(tar: &Path, store: &Path) -> (Tree, Blobs) {
+    let spec = SourceSpec {
+        label: "root".into(),
+        kind: SourceKind::Tar { path: tar.to_owned() },
+        pin: Pin::Unpinned,
+        strip: 0,
+        prefix: String::new(),
+        exclude: Vec::new(),
+        overrides: false,
+    };
+    let mut blobs = Blobs::new();
+    let made = assemble(&[spec], &Store::at(store), &mut blobs, &Unwatched).unwrap();
+    (made.tree, blobs)
+}
+
+fn bytes(content: &Content, sources: &dyn Sources) -> Vec<u8> {
+    let mut out = vec![0; content.len() as usize];
+    for segment in content.segments() {
+        let part = &mut out[segment.offset as usize..][..segment.len as usize];
+        match &segment.origin {
+            Origin::Inline { bytes, at } => part.copy_from_slice(&bytes[*at..][..part.len()]),
+            Origin::Slice { source, at } => sources.read_exact_at(*source, *at, part).unwrap(),
+        }
+    }
+    out
+}
+
+fn nodes(tree: &Tree) -> BTreeMap<String, &Node> {
+    let path = |path: &[u8]| String::from_utf8_lossy(path).into_owned();
+    tree.walk().map(|entry| (path(&entry.path), tree.node(entry.id))).collect()
+}
+
+/// What differs in an entry that both have.
+fn differing(ours: &Node, our: &Blobs, theirs: &Node, their: &Blobs) -> Option<String> {
+    let same = match (&ours.kind, &theirs.kind) {
+        (Kind::File(a), Kind::File(b)) => a.len() == b.len() && bytes(a, our) == bytes(b, their),
+        (Kind::Dir(_), Kind::Dir(_)) => true,
+        (a, b) => a == b,
+    };
+    if !same {
+        return Some(match (&ours.kind, &theirs.kind) {
+            (Kind::Symlink(a), Kind::Symlink(b)) => {
+                format!("link {} {}", String::from_utf8_lossy(a), String::from_utf8_lossy(b))
+            }
+            (Kind::File(a), Kind::File(b)) => format!("content{}", line(&bytes(a, our), &bytes(b, their))),
+            (a, b) if a.word() == b.word() => "numbers".to_owned(),
+            (a, b) => format!("kind {} {}", a.word(), b.word()),
+        });
+    }
+    let (a, b) = (&ours.meta, &theirs.meta);
+    if !matches!(ours.kind, Kind::Symlink(_)) && a.mode != b.mode {
+        return Some(format!("mode {:o} {:o}", a.mode, b.mode));
+    }
+    if (a.uid, a.gid) != (b.uid, b.gid) {
+        return Some(format!("owner {}:{} {}:{}", a.uid, a.gid, b.uid, b.gid));
+    }
+    (a.xattrs != b.xattrs).then(|| "attributes".to_owned())
+}
+
+/// The first lines that differ.
+fn line(ours: &[u8], theirs: &[u8]) -> String {
+    let (ours, theirs) = (String::from_utf8_lossy(ours), String::from_utf8_lossy(theirs));
+    let mut lines = ours.lines().zip(theirs.lines()).enumerate();
+    match lines.find(|(_, (a, b))| a != b) {
+        Some((number, (a, b))) => format!(" of line {}: {a:.60?} {b:.60?}", number + 1),
+        None => format!(" of {} and {} lines", ours.lines().count(), theirs.lines().count()),
+    }
+}
+
+/// Lines: `- PATH` for what only they have, `+ PATH` for what only we have, `~ PATH WHAT` (ours, theirs) for the rest.
+pub(crate) fn differences(ours: (&Tree, &Blobs), theirs: (&Tree, &Blobs)) -> Vec<String> {
+    let (our_nodes, their_nodes) = (nodes(ours.0), nodes(theirs.0));
+    let mut lines = Vec::new();
+    for (path, node) in &our_nodes {
+        match their_nodes.get(path) {
+            None => lines.push(format!("+ {path}")),
+            Some(their) => {
+                if let Some(what) = differing(node, ours.1, their, theirs.1) {
+                    lines.push(format!("~ {path} {what}"));
+                }
+            }
+        }
+    }
+    lines.extend(
+        their_nodes.keys().filter(|path| !our_nodes.contains_key(*path)).map(|path| format!("- {path}")),
+    );
+    lines
+}
+
+/// The differences that no line of the list explains. A line is a sign, a glob of paths and, behind `#`, the reason.
+pub(crate) fn unexplained(differences: &[String], list: &str) -> Vec<String> {
+    let rules: Vec<(&str, Globs)> = list
+        .lines()
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+        .map(|line| {
+            let (rule, reason) = line.split_once('#').unwrap_or_else(|| panic!("no reason: {line}"));
+            assert!(!reason.trim().is_empty(), "no reason: {line}");
+            let (sign, glob) = rule.trim().split_once(' ').unwrap_or_else(|| panic!("no glob: {line}"));
+            (sign, Globs::new([glob.trim()]).unwrap())
+        })
+        .collect();
+    let explained = |line: &&String| {
+        let mut words = line.splitn(3, ' ');
+        let (sign, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+        rules.iter().any(|(of, glob)| *of == sign && glob.matches(path.as_bytes()))
+    };
+    differences.iter().filter(|line| !explained(line)).cloned().collect()
+}
