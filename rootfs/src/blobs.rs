@@ -71,6 +71,12 @@ impl Blobs {
         self.push(Blob { path: path.to_owned(), file: Some(file), stamp })
     }
 
+    /// Adds an open entry of the store.
+    pub(crate) fn add_entry(&mut self, file: File, path: &Path) -> SourceId {
+        let stamp = file.metadata().ok().map(|found| Stamp::of_entry(&found));
+        self.push(Blob { path: path.to_owned(), file: Some(file), stamp })
+    }
+
     /// Adds a file that is opened when it is read, and must then still have its stamp.
     pub fn add_closed(&mut self, path: PathBuf, stamp: Stamp) -> SourceId {
         self.push(Blob { path, file: None, stamp: Some(stamp) })

@@ -211,7 +211,7 @@ impl Opening<'_> {
             return Err(SourceError::Digest { expected, actual: sha256 });
         }
         let Spool { file, path, len, .. } = spool;
-        let source = blobs.add(file.try_clone().map_err(opening)?, &path);
+        let source = blobs.add_entry(file.try_clone().map_err(opening)?, &path);
         Ok(Plain { file, source, len, sha256: Some(sha256), size })
     }
 

@@ -256,6 +256,6 @@ fn lay(
         let what = format!("{what}, uncompressed,");
         return Err(OciError::Digest { what, expected: layer.diff_id, actual: spool.digest }.into());
     }
-    let source = blobs.add(spool.file.try_clone().map_err(reading)?, &spool.path);
+    let source = blobs.add_entry(spool.file.try_clone().map_err(reading)?, &spool.path);
     Ok(Laid { file: spool.file, place: Place { source, at: 0 }, len: spool.len, size })
 }
