@@ -68,7 +68,7 @@ fn user() -> Option<(String, String)> {
     })
 }
 
-fn skip(why: &str) {
+pub(crate) fn skip(why: &str) {
     assert!(
         std::env::var_os("REQUIRE_ORACLES").is_none_or(|value| value != "1"),
         "an oracle is missing: {why}"

@@ -7,6 +7,7 @@
 )]
 
 mod capture;
+mod configured;
 mod forbidden;
 mod hostile;
 mod inside;
@@ -36,7 +37,15 @@ fn main() -> ExitCode {
         _ => {}
     }
     let wanted = arguments.iter().find(|word| !word.starts_with('-'));
-    let all = [inside::TESTS, capture::TESTS, limits::TESTS, stages::TESTS, hostile::TESTS, forbidden::TESTS];
+    let all = [
+        inside::TESTS,
+        capture::TESTS,
+        limits::TESTS,
+        stages::TESTS,
+        hostile::TESTS,
+        forbidden::TESTS,
+        configured::TESTS,
+    ];
     let chosen =
         all.into_iter().flatten().filter(|(name, _)| wanted.is_none_or(|wanted| name.contains(&**wanted)));
     let mut failed = Vec::new();
