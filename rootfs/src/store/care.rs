@@ -14,8 +14,6 @@ use crate::watch::Watch;
 
 /// Held by whoever works with the store; see [`Store::hold`].
 const IN_USE: &str = ".in-use";
-/// Folder of the layers.
-const LAYERS: &str = "layers";
 /// Bytes read at a time.
 const CHUNK: usize = 1 << 20;
 
@@ -120,15 +118,11 @@ impl Store {
                 all.extend(entry(Kind::Part, path, None));
             }
         }
-        for path in super::entries(&self.folder.join(LAYERS)).map_err(failed)? {
-            let kind = if name(&path).starts_with('.') { Kind::Part } else { Kind::Layer };
-            all.extend(entry(kind, path, None));
-        }
         Ok(all)
     }
 
     /// Reads an entry and holds it against its digest: what is wrong with it, if anything. A damaged one is removed.
-    /// Layers and parts tell for themselves when they are read.
+    /// Parts are left alone.
     ///
     /// # Errors
     /// When it cannot be read.
@@ -141,7 +135,7 @@ impl Store {
         };
         let (len, expected) = match (entry.kind, entry.digest) {
             (Kind::Object, Some(digest)) => (file.metadata().map_err(failed)?.len(), digest),
-            (Kind::Spool, _) => match super::trailer(&file).map_err(failed)? {
+            (Kind::Spool | Kind::Layer, _) => match super::trailer(&file).map_err(failed)? {
                 Ok(said) => said,
                 Err(found) => {
                     let _ = fs::remove_file(&entry.path);
@@ -181,10 +175,13 @@ fn name(path: &Path) -> &str {
     path.file_name().and_then(|name| name.to_str()).unwrap_or_default()
 }
 
-/// Whether a file at the top of the store is an input, unpacked, or a part of one.
+/// What a file at the top of the store is: an input, unpacked, a layer, or a part of one.
 fn kind_of_spool(path: &Path) -> Option<Kind> {
     let name = name(path);
     let (digest, len) = name.split_once('-').unwrap_or_default();
+    if digest == "layer" && len.parse::<Digest>().is_ok() {
+        return Some(Kind::Layer);
+    }
     if name.starts_with(super::PART) {
         Some(Kind::Part)
     } else if digest.parse::<Digest>().is_ok() && len.parse::<u64>().is_ok() {
@@ -247,13 +244,14 @@ mod tests {
         let mut spool = store.begin().unwrap();
         spool.write(b"plain").unwrap();
         spool.finish(Digest::of(b"gz"), 2).unwrap().1.finish().unwrap();
-        fs::create_dir_all(folder.path().join("layers/a")).unwrap();
-        fs::write(folder.path().join("layers/a/pack"), b"123").unwrap();
+        let mut layer = store.begin().unwrap();
+        layer.write(b"123").unwrap();
+        layer.finish_as(&format!("layer-{}", Digest::of(b"key"))).unwrap().1.finish().unwrap();
         for strange in ["notes.txt", "objects/notes.txt", ".part-x"] {
             fs::write(folder.path().join(strange), b"").unwrap();
         }
         let shown: Vec<_> = store.list().unwrap().iter().map(|entry| (entry.kind, entry.size)).collect();
-        let expected = [(Kind::Part, 0), (Kind::Spool, 93), (Kind::Object, 1), (Kind::Layer, 3)];
+        let expected = [(Kind::Part, 0), (Kind::Spool, 93), (Kind::Layer, 91), (Kind::Object, 1)];
         assert_eq!(shown, expected);
     }
 
