@@ -16,5 +16,6 @@ pub mod progress;
 pub mod publish;
 pub mod recipe;
 pub mod repro;
+pub mod sbom;
 pub mod vendor;
 pub mod verify;

@@ -3,8 +3,7 @@
 //! Follows POSIX, Shell Command Language 2.2 to 2.10. What it does not know (arrays, `[[`, process substitution) is an
 //! error, or a command that nobody knows.
 
-use super::syntax::{Command, Part, Quotes, Redirect, RedirectKind, Simple};
-use super::words;
+use super::syntax::{Command, Part, Quotes, Simple, Word};
 
 /// Commands may stand in one another so deep.
 const DEPTH_MAX: usize = 32;
@@ -48,7 +47,7 @@ pub(super) struct Reader<'a> {
     pub(super) text: &'a [u8],
     pub(super) at: usize,
     /// Texts of `<<` that are read already: the newline before them, and where they end.
-    skip: Option<(usize, usize)>,
+    pub(super) skip: Option<(usize, usize)>,
     pub(super) depth: usize,
 }
 
@@ -96,7 +95,7 @@ impl Reader<'_> {
     }
 
     /// Passes over spaces, continued lines and a comment, not over the end of the line.
-    fn space(&mut self) {
+    pub(super) fn space(&mut self) {
         loop {
             match self.peek() {
                 Some(b' ' | b'\t' | b'\r') => self.at += 1,
@@ -112,7 +111,7 @@ impl Reader<'_> {
     }
 
     /// Passes over spaces, comments and ends of lines.
-    fn blank(&mut self) {
+    pub(super) fn blank(&mut self) {
         loop {
             self.space();
             if self.peek() != Some(b'\n') {
@@ -133,47 +132,8 @@ impl Reader<'_> {
         };
     }
 
-    /// The text of a `<<`: it begins behind this line, or behind the text before it.
-    fn here(&mut self) -> Read<Redirect> {
-        let tabs = self.eat(b"-");
-        self.space();
-        let mark = self.word()?.ok_or("the end mark of a text")?;
-        let mut end = Vec::new();
-        let mut quotes = Quotes::Out;
-        for part in mark {
-            let Part::Text(bytes, kind) = part else { return Err("a plain end mark of a text") };
-            end.extend_from_slice(&bytes);
-            if kind == Quotes::In {
-                quotes = Quotes::In;
-            }
-        }
-        let rest = self.text.get(self.at..).unwrap_or_default();
-        let line_end = self.at + rest.iter().position(|&byte| byte == b'\n').unwrap_or(rest.len());
-        let (line_end, mut at) = self.skip.unwrap_or((line_end, line_end + 1));
-        let mut body = Vec::new();
-        while let Some(rest) = self.text.get(at..).filter(|rest| !rest.is_empty()) {
-            let len = rest.iter().position(|&byte| byte == b'\n').unwrap_or(rest.len());
-            let mut line = rest.get(..len).unwrap_or_default();
-            at = (at + len + 1).min(self.text.len());
-            while let (true, Some(shorter)) = (tabs, line.strip_prefix(b"\t")) {
-                line = shorter;
-            }
-            if line == end {
-                break;
-            }
-            body.extend_from_slice(line);
-            body.push(b'\n');
-        }
-        self.skip = Some((line_end, at));
-        let target = match quotes {
-            Quotes::In => vec![Part::Text(body, Quotes::In)],
-            Quotes::Out => words::here(&body).unwrap_or_else(|_| vec![Part::Unknown]),
-        };
-        Ok(Redirect { descriptor: None, kind: RedirectKind::Here, target })
-    }
-
     /// The reserved word that stands here, if it is one of these.
-    fn at_word(&self, wanted: &[&'static [u8]]) -> Option<&'static [u8]> {
+    pub(super) fn at_word(&self, wanted: &[&'static [u8]]) -> Option<&'static [u8]> {
         wanted.iter().copied().find(|word| {
             let after = self.text.get(self.at + word.len()).copied();
             self.looking_at(word)
@@ -183,7 +143,7 @@ impl Reader<'_> {
         })
     }
 
-    fn keyword(&mut self, word: &'static [u8], reason: &'static str) -> Read<()> {
+    pub(super) fn keyword(&mut self, word: &'static [u8], reason: &'static str) -> Read<()> {
         self.blank();
         if self.at_word(&[word]).is_none() {
             return Err(reason);
@@ -193,7 +153,7 @@ impl Reader<'_> {
     }
 
     /// Commands up to one of the words (which is left), a `)`, a `;;` or the end.
-    fn list(&mut self, ends: &[&'static [u8]]) -> Read<Command> {
+    pub(super) fn list(&mut self, ends: &[&'static [u8]]) -> Read<Command> {
         self.deeper()?;
         let mut commands = Vec::new();
         loop {
@@ -257,7 +217,7 @@ impl Reader<'_> {
         Ok(if commands.len() == 1 { commands.remove(0) } else { Command::Pipe(commands) })
     }
 
-    fn command(&mut self) -> Read<Command> {
+    pub(super) fn command(&mut self) -> Read<Command> {
         self.space();
         if self.peek() == Some(b'(') {
             self.at += 1;
@@ -287,137 +247,6 @@ impl Reader<'_> {
         };
         let redirects = self.redirects()?;
         Ok(if redirects.is_empty() { compound } else { Command::Group(Box::new(compound), redirects) })
-    }
-
-    fn conditional(&mut self) -> Read<Command> {
-        self.at += 2;
-        let (mut arms, mut otherwise) = (Vec::new(), None);
-        loop {
-            let condition = self.list(&[b"then"])?;
-            self.keyword(b"then", "`then`")?;
-            arms.push((condition, self.list(&[b"elif", b"else", b"fi"])?));
-            self.blank();
-            match self.at_word(&[b"elif", b"else", b"fi"]) {
-                Some(b"elif") => self.at += 4,
-                Some(b"else") => {
-                    self.at += 4;
-                    otherwise = Some(Box::new(self.list(&[b"fi"])?));
-                    break;
-                }
-                _ => break,
-            }
-        }
-        self.keyword(b"fi", "`fi`")?;
-        Ok(Command::If { arms, otherwise })
-    }
-
-    fn case(&mut self) -> Read<Command> {
-        self.at += 4;
-        self.space();
-        let word = self.word()?.ok_or("a word")?;
-        self.keyword(b"in", "`in`")?;
-        let mut arms = Vec::new();
-        loop {
-            self.blank();
-            if self.at_word(&[b"esac"]).is_some() {
-                break;
-            }
-            self.eat(b"(");
-            let mut patterns = Vec::new();
-            loop {
-                self.space();
-                patterns.push(self.word()?.ok_or("a pattern")?);
-                self.space();
-                if !self.eat(b"|") {
-                    break;
-                }
-            }
-            if !self.eat(b")") {
-                return Err("`)` after a pattern");
-            }
-            arms.push((patterns, self.list(&[b"esac"])?));
-            self.blank();
-            if !self.eat(b";;") {
-                break;
-            }
-        }
-        self.keyword(b"esac", "`esac`")?;
-        Ok(Command::Case { word, arms })
-    }
-
-    fn iteration(&mut self) -> Read<Command> {
-        self.at += 3;
-        self.space();
-        let start = self.at;
-        while self.peek().is_some_and(is_name) {
-            self.at += 1;
-        }
-        let name = self.text.get(start..self.at).unwrap_or_default().to_vec();
-        self.blank();
-        let mut words = None;
-        if self.at_word(&[b"in"]).is_some() {
-            self.at += 2;
-            let mut list = Vec::new();
-            loop {
-                self.space();
-                match self.word()? {
-                    Some(word) => list.push(word),
-                    None => break,
-                }
-            }
-            words = Some(list);
-        }
-        self.space();
-        self.eat(b";");
-        Ok(Command::For { name, words, body: Box::new(self.body()?) })
-    }
-
-    fn body(&mut self) -> Read<Command> {
-        self.keyword(b"do", "`do`")?;
-        let body = self.list(&[b"done"])?;
-        self.keyword(b"done", "`done`")?;
-        Ok(body)
-    }
-
-    fn redirects(&mut self) -> Read<Vec<Redirect>> {
-        let mut redirects = Vec::new();
-        loop {
-            self.space();
-            match self.redirect()? {
-                Some(redirect) => redirects.push(redirect),
-                None => return Ok(redirects),
-            }
-        }
-    }
-
-    fn redirect(&mut self) -> Read<Option<Redirect>> {
-        let start = self.at;
-        while self.peek().is_some_and(|byte| byte.is_ascii_digit()) {
-            self.at += 1;
-        }
-        let digits = self.text.get(start..self.at).unwrap_or_default();
-        let descriptor = std::str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok());
-        let kinds: [(&[u8], RedirectKind); 7] = [
-            (b">>", RedirectKind::Append),
-            (b">&", RedirectKind::Other),
-            (b">|", RedirectKind::Write),
-            (b">", RedirectKind::Write),
-            (b"<&", RedirectKind::Other),
-            (b"<>", RedirectKind::Other),
-            (b"<", RedirectKind::Read),
-        ];
-        if self.eat(b"<<") {
-            return self.here().map(Some);
-        }
-        for (text, kind) in kinds {
-            if self.eat(text) {
-                self.space();
-                let target = self.word()?.ok_or("where to redirect to")?;
-                return Ok(Some(Redirect { descriptor, kind, target }));
-            }
-        }
-        self.at = start;
-        Ok(None)
     }
 
     /// A simple command, or the definition of a function.
@@ -468,7 +297,7 @@ impl Reader<'_> {
     }
 
     /// `NAME=VALUE`, if that stands here.
-    fn assignment(&mut self) -> Read<Option<(Vec<u8>, super::syntax::Word)>> {
+    fn assignment(&mut self) -> Read<Option<(Vec<u8>, Word)>> {
         let rest = self.text.get(self.at..).unwrap_or_default();
         let len = rest.iter().take_while(|&&byte| is_name(byte)).count();
         let named = rest.first().is_some_and(|byte| !byte.is_ascii_digit()) && len > 0;

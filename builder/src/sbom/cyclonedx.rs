@@ -1,0 +1,84 @@
+//! `CycloneDX` 1.5 in JSON. Packages are libraries with their files in them; files of nobody stand beside them.
+//!
+//! Follows the `CycloneDX` specification 1.5 and its JSON schema.
+
+use serde_json::{Value, json};
+
+use super::inventory::{Component, FileEntry, Inventory};
+use super::{Subject, document_id, purl, timestamp};
+
+/// The document, indented, with a newline at its end.
+pub fn cyclonedx(subject: &Subject<'_>, inventory: &Inventory) -> String {
+    let mut of: Vec<Vec<Value>> = vec![Vec::new(); inventory.components.len()];
+    let mut loose = Vec::new();
+    for file in &inventory.files {
+        let list = file.owner.and_then(|owner| of.get_mut(owner)).unwrap_or(&mut loose);
+        list.push(file_entry(file));
+    }
+    let mut components: Vec<Value> = inventory
+        .components
+        .iter()
+        .zip(of)
+        .map(|(component, files)| package(subject, component, files))
+        .collect();
+    components.extend(loose);
+    let document = json!({
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.5",
+        "serialNumber": format!("urn:uuid:{}", document_id(subject, inventory)),
+        "version": 1,
+        "metadata": {
+            "timestamp": timestamp(subject.created),
+            "tools": { "components": [
+                { "type": "application", "name": "amiforge", "version": subject.tool },
+            ] },
+            "component": {
+                "type": "operating-system",
+                "bom-ref": "image",
+                "name": subject.name,
+                "version": subject.version,
+            },
+        },
+        "components": components,
+    });
+    format!("{document:#}\n")
+}
+
+fn package(subject: &Subject<'_>, component: &Component, files: Vec<Value>) -> Value {
+    let purl = purl(subject, component);
+    let mut package = json!({
+        "type": "library",
+        "bom-ref": purl,
+        "name": component.name,
+        "version": component.version,
+        "description": component.summary,
+        "hashes": [{ "alg": "SHA-256", "content": component.sha256 }],
+        "purl": purl,
+        "properties": [
+            { "name": "amiforge:deb:architecture", "value": component.arch },
+            { "name": "amiforge:deb:path", "value": component.path },
+            { "name": "amiforge:deb:source", "value": component.source.0 },
+            { "name": "amiforge:deb:source-version", "value": component.source.1 },
+        ],
+    });
+    if !component.licences.is_empty() {
+        let licences =
+            component.licences.iter().map(|licence| json!({ "license": { "name": licence.stated } }));
+        package["licenses"] = licences.collect();
+    }
+    if !files.is_empty() {
+        package["components"] = Value::Array(files);
+    }
+    package
+}
+
+fn file_entry(file: &FileEntry) -> Value {
+    json!({
+        "type": "file",
+        "name": format!("/{}", file.path),
+        "hashes": [
+            { "alg": "SHA-1", "content": file.sha1 },
+            { "alg": "SHA-256", "content": file.sha256 },
+        ],
+    })
+}

@@ -1,0 +1,244 @@
+//! Looks at a tree and its packages: what a bill of materials tells of each. Knows neither format.
+
+use std::collections::BTreeMap;
+use std::io;
+
+use amiforge_formats::plan::Sources;
+use amiforge_formats::tree::{Content, Kind, NodeId, Origin, Tree};
+use amiforge_rootfs::packages::unpack::UnpackedPackage;
+use sha2::Digest;
+
+use super::licence::{self, Licence};
+
+/// Symbolic links followed on the way to a file.
+const LINKS_MAX: usize = 40;
+/// Largest file of licences that is read.
+const COPYRIGHT_MAX: u64 = 4 << 20;
+/// Bytes that are read at a time.
+const STEP: u64 = 1 << 20;
+
+/// All that is in an image.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Inventory {
+    /// The packages, sorted by name and architecture.
+    pub components: Vec<Component>,
+    /// Every regular file, sorted by path.
+    pub files: Vec<FileEntry>,
+}
+
+/// A package.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Component {
+    /// Name.
+    pub name: String,
+    /// Version with its epoch.
+    pub version: String,
+    /// Architecture, or `all`.
+    pub arch: String,
+    /// The source package that it was built from: name and version.
+    pub source: (String, String),
+    /// The short description.
+    pub summary: String,
+    /// Where the project lives, if the package says so.
+    pub homepage: Option<String>,
+    /// Licences that `/usr/share/doc/NAME/copyright` states in machine-readable form, sorted.
+    pub licences: Vec<Licence>,
+    /// SHA-256 of the `.deb`, in hexadecimal.
+    pub sha256: String,
+    /// Where the `.deb` lies in its archive.
+    pub path: String,
+}
+
+/// A regular file of the image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileEntry {
+    /// Path without a leading `/`; bytes that are no UTF-8 are replaced.
+    pub path: String,
+    /// SHA-1 in hexadecimal, which SPDX asks for.
+    pub sha1: String,
+    /// SHA-256 in hexadecimal.
+    pub sha256: String,
+    /// The package that owns it, by position in [`Inventory::components`].
+    pub owner: Option<usize>,
+}
+
+/// Looks at every package and every file; the contents are read once, several at a time.
+///
+/// # Errors
+/// What the medium says.
+pub fn inventory(
+    tree: &Tree,
+    sources: &(dyn Sources + Sync),
+    packages: &[UnpackedPackage],
+) -> io::Result<Inventory> {
+    let mut sorted: Vec<&UnpackedPackage> = packages.iter().collect();
+    sorted.sort_by_key(|package| (&package.locked.name, &package.locked.arch));
+    let components: io::Result<Vec<Component>> =
+        sorted.iter().map(|package| component(tree, sources, package)).collect();
+    let owners = owners(tree, &sorted);
+    let files: Vec<(Vec<u8>, &Content)> = tree
+        .walk()
+        .filter_map(|entry| match &tree.node(entry.id).kind {
+            Kind::File(content) => Some((entry.path, content)),
+            _ => None,
+        })
+        .collect();
+    let workers = std::thread::available_parallelism().map_or(1, usize::from);
+    let share = files.len().div_ceil(workers).max(1);
+    let hashed: Vec<io::Result<Vec<FileEntry>>> = std::thread::scope(|scope| {
+        let running: Vec<_> = files
+            .chunks(share)
+            .map(|files| scope.spawn(|| files.iter().map(|file| hash(file, sources, &owners)).collect()))
+            .collect();
+        let failed = || Err(io::Error::other("a thread that takes digests ended early"));
+        running.into_iter().map(|thread| thread.join().unwrap_or_else(|_| failed())).collect()
+    });
+    let mut all = Vec::new();
+    for part in hashed {
+        all.extend(part?);
+    }
+    all.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(Inventory { components: components?, files: all })
+}
+
+fn component(tree: &Tree, sources: &dyn Sources, package: &UnpackedPackage) -> io::Result<Component> {
+    let locked = &package.locked;
+    let source = package.field("Source").unwrap_or(&locked.name);
+    let source = match source.split_once(" (") {
+        Some((name, version)) => (name.to_owned(), version.trim_end_matches(')').to_owned()),
+        None => (source.to_owned(), locked.version.clone()),
+    };
+    let description = package.field("Description").unwrap_or_default();
+    let copyright = format!("usr/share/doc/{}/copyright", locked.name);
+    let licences = match followed(tree, copyright.as_bytes()).map(|id| &tree.node(id).kind) {
+        Some(Kind::File(content)) if content.len() <= COPYRIGHT_MAX => {
+            let mut bytes = Vec::new();
+            each_part(content, sources, |part| bytes.extend_from_slice(part))?;
+            licence::stated(&String::from_utf8_lossy(&bytes))
+        }
+        _ => Vec::new(),
+    };
+    Ok(Component {
+        name: locked.name.clone(),
+        version: locked.version.clone(),
+        arch: locked.arch.clone(),
+        source,
+        summary: description.lines().next().unwrap_or_default().to_owned(),
+        homepage: package.field("Homepage").map(str::to_owned),
+        licences,
+        sha256: locked.sha256.to_string(),
+        path: locked.path.clone(),
+    })
+}
+
+/// Who owns which path of the tree; of several packages the first.
+fn owners(tree: &Tree, packages: &[&UnpackedPackage]) -> BTreeMap<Vec<u8>, usize> {
+    let mut owners = BTreeMap::new();
+    // Packages name files by `/bin`, `/lib` and so on, which are links into `/usr`.
+    let merged = |path: &[u8]| -> Vec<u8> {
+        let (first, rest) = path.split_at(path.iter().position(|&byte| byte == b'/').unwrap_or(path.len()));
+        match tree.lookup(first).map(|id| &tree.node(id).kind) {
+            Some(Kind::Symlink(target)) if !rest.is_empty() => {
+                [target.strip_prefix(b"/").unwrap_or(target), rest].concat()
+            }
+            _ => path.to_vec(),
+        }
+    };
+    for (at, package) in packages.iter().enumerate() {
+        for path in &package.files {
+            owners.entry(merged(path.strip_prefix(b"/").unwrap_or(path))).or_insert(at);
+        }
+    }
+    owners
+}
+
+fn hash(
+    (path, content): &(Vec<u8>, &Content),
+    sources: &(dyn Sources + Sync),
+    owners: &BTreeMap<Vec<u8>, usize>,
+) -> io::Result<FileEntry> {
+    let (mut sha1, mut sha256) = (sha1::Sha1::default(), sha2::Sha256::new());
+    each_part(content, sources, |part| {
+        sha1::Digest::update(&mut sha1, part);
+        sha256.update(part);
+    })?;
+    Ok(FileEntry {
+        path: String::from_utf8_lossy(path).into_owned(),
+        sha1: hex(&sha1::Digest::finalize(sha1)),
+        sha256: hex(&sha256.finalize()),
+        owner: owners.get(path).copied(),
+    })
+}
+
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(super::digit).collect()
+}
+
+/// Gives the bytes of a file piece by piece, holes as zeroes.
+fn each_part(content: &Content, sources: &dyn Sources, mut take: impl FnMut(&[u8])) -> io::Result<()> {
+    let mut done = 0;
+    let zeroes = |from: u64, to: u64, take: &mut dyn FnMut(&[u8])| {
+        let empty = vec![0; to.saturating_sub(from).min(STEP) as usize];
+        let mut left = to.saturating_sub(from);
+        while left > 0 {
+            let step = left.min(STEP);
+            take(empty.get(..step as usize).unwrap_or_default());
+            left -= step;
+        }
+    };
+    for segment in content.segments() {
+        zeroes(done, segment.offset, &mut take);
+        done = segment.offset + segment.len;
+        match &segment.origin {
+            Origin::Inline { bytes, at } => {
+                let part = bytes.get(*at..).and_then(|rest| rest.get(..segment.len as usize));
+                take(part.ok_or(io::ErrorKind::InvalidData)?);
+            }
+            Origin::Slice { source, at } => {
+                let (mut from, end) = (*at, at + segment.len);
+                let mut buffer = vec![0; segment.len.min(STEP) as usize];
+                while from < end {
+                    let step = (end - from).min(STEP) as usize;
+                    let part = buffer.get_mut(..step).ok_or(io::ErrorKind::InvalidData)?;
+                    sources.read_exact_at(*source, from, part)?;
+                    take(part);
+                    from += step as u64;
+                }
+            }
+        }
+    }
+    zeroes(done, content.len(), &mut take);
+    Ok(())
+}
+
+/// What a path names, links followed; `None` where it leads nowhere.
+fn followed(tree: &Tree, path: &[u8]) -> Option<NodeId> {
+    let mut pending: Vec<Vec<u8>> = path.rsplit(|&byte| byte == b'/').map(<[u8]>::to_vec).collect();
+    let (mut stack, mut links) = (vec![tree.root()], 0);
+    while let Some(name) = pending.pop() {
+        match name.as_slice() {
+            b"" | b"." => continue,
+            b".." => {
+                if stack.len() > 1 {
+                    stack.pop();
+                }
+                continue;
+            }
+            _ => {}
+        }
+        let id = tree.child(*stack.last()?, &name)?;
+        if let Kind::Symlink(target) = &tree.node(id).kind {
+            links += 1;
+            if links > LINKS_MAX {
+                return None;
+            }
+            if target.starts_with(b"/") {
+                stack.truncate(1);
+            }
+            pending.extend(target.rsplit(|&byte| byte == b'/').map(<[u8]>::to_vec));
+        } else {
+            stack.push(id);
+        }
+    }
+    stack.pop()
+}

@@ -1,0 +1,98 @@
+//! The bill of materials of an image: which packages it holds, from which sources, under which licences, and which file
+//! belongs to which, each with its digests. [`inventory`] looks; [`spdx`] and [`cyclonedx`] write. Nothing in them comes
+//! from a clock or a random number: ids follow from the content.
+
+mod cyclonedx;
+mod inventory;
+mod licence;
+mod spdx;
+#[cfg(test)]
+mod tests;
+
+use amiforge_formats::time::Time;
+
+pub use self::cyclonedx::cyclonedx;
+pub use self::inventory::{Component, FileEntry, Inventory, inventory};
+pub use self::licence::Licence;
+pub use self::spdx::spdx;
+
+/// The image that a bill of materials is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Subject<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Its version.
+    pub version: &'a str,
+    /// The distribution of its packages, as package URLs name it, such as `debian`.
+    pub distribution: &'a str,
+    /// The suite that its packages come from, such as `bookworm`.
+    pub suite: &'a str,
+    /// The time of the build, which is that of the newest input.
+    pub created: Time,
+    /// The version of this program.
+    pub tool: &'a str,
+}
+
+/// A name of the document that follows from what is in it: a UUID of version 8 (RFC 9562, 5.8).
+fn document_id(subject: &Subject<'_>, inventory: &Inventory) -> String {
+    use sha2::{Digest, Sha256};
+    let mut hasher = Sha256::new();
+    for text in [subject.name, subject.version, subject.distribution, subject.suite, subject.tool] {
+        hasher.update(text.as_bytes());
+        hasher.update([0]);
+    }
+    for component in &inventory.components {
+        hasher.update(component.sha256.as_bytes());
+    }
+    for file in &inventory.files {
+        hasher.update(file.path.as_bytes());
+        hasher.update([0]);
+        hasher.update(file.sha256.as_bytes());
+    }
+    let mut bytes = [0; 16];
+    bytes.iter_mut().zip(hasher.finalize()).for_each(|(byte, from)| *byte = from);
+    bytes[6] = bytes[6] & 0x0f | 0x80;
+    bytes[8] = bytes[8] & 0x3f | 0x80;
+    let hex: String = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(digit).collect();
+    let parts = [0..8, 8..12, 12..16, 16..20, 20..32].map(|range| hex.get(range).unwrap_or_default());
+    parts.join("-")
+}
+
+/// The package URL of a package (purl specification, type `deb`).
+fn purl(subject: &Subject<'_>, component: &Component) -> String {
+    let encoded = |text: &str| -> String {
+        text.bytes()
+            .map(|byte| match byte {
+                b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b':' => {
+                    char::from(byte).to_string()
+                }
+                byte => format!("%{byte:02X}"),
+            })
+            .collect()
+    };
+    let (name, version) = (encoded(&component.name), encoded(&component.version));
+    let (distribution, suite) = (encoded(subject.distribution), encoded(subject.suite));
+    let arch = encoded(&component.arch);
+    format!("pkg:deb/{distribution}/{name}@{version}?arch={arch}&distro={suite}")
+}
+
+fn digit(value: u8) -> char {
+    char::from_digit(u32::from(value), 16).unwrap_or('0')
+}
+
+/// A time as both formats write it: UTC, whole seconds.
+fn timestamp(time: Time) -> String {
+    // Civil date of a day count (H. Hinnant's algorithm).
+    let (days, seconds) = (time.secs.div_euclid(86_400), time.secs.rem_euclid(86_400));
+    let shifted = days + 719_468;
+    let era = shifted.div_euclid(146_097);
+    let day_of_era = shifted.rem_euclid(146_097);
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+}

@@ -1,0 +1,135 @@
+//! A small tree with two packages, in both formats.
+
+use amiforge_formats::digest::Digest;
+use amiforge_formats::plan::NoSources;
+use amiforge_formats::tree::{Content, Kind, Meta, Name, Node, Tree};
+use amiforge_rootfs::packages::control::Paragraph;
+use amiforge_rootfs::packages::locked::{LockedPackage, Reason};
+use amiforge_rootfs::packages::unpack::UnpackedPackage;
+
+use super::*;
+
+const COPYRIGHT: &str = "Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/\n\nFiles: *\nLicense: \
+                         GPL-2+ or Expat\n\nFiles: x\nLicense: odd one\n\nLicense: odd one\n Text.\n";
+
+fn add(tree: &mut Tree, path: &str, kind: Kind) {
+    let mut dir = tree.root();
+    let (folders, name) = path.rsplit_once('/').unwrap_or(("", path));
+    for folder in folders.split('/').filter(|folder| !folder.is_empty()) {
+        dir = tree.child(dir, folder.as_bytes()).unwrap_or_else(|| {
+            let node = Node { meta: Meta::root_owned(0o755, Time::EPOCH), kind: Kind::dir() };
+            tree.add(dir, Name::new(folder.as_bytes()).unwrap(), node).unwrap()
+        });
+    }
+    let node = Node { meta: Meta::root_owned(0o644, Time::EPOCH), kind };
+    tree.add(dir, Name::new(name.as_bytes()).unwrap(), node).unwrap();
+}
+
+fn package(name: &str, control: &str, files: &[&str]) -> UnpackedPackage {
+    UnpackedPackage {
+        locked: LockedPackage {
+            name: name.into(),
+            version: "1:2.0+x-1".into(),
+            arch: "amd64".into(),
+            sha256: Digest::of(name.as_bytes()),
+            size: 1,
+            path: format!("pool/{name}.deb"),
+            archive: "debian".into(),
+            reason: Reason::Named,
+        },
+        control: Paragraph::read(control.as_bytes()).unwrap(),
+        members: std::collections::BTreeMap::new(),
+        conffiles: Vec::new(),
+        triggers: Vec::new(),
+        files: files.iter().map(|path| path.as_bytes().to_vec()).collect(),
+        filtered: 0,
+    }
+}
+
+fn sample() -> Inventory {
+    let file = |text: &str| Kind::File(Content::Inline(text.as_bytes().into()));
+    let mut tree = Tree::new(Meta::root_owned(0o755, Time::EPOCH));
+    add(&mut tree, "usr/bin/b", file("abc"));
+    add(&mut tree, "bin", Kind::Symlink(b"usr/bin".as_slice().into()));
+    add(&mut tree, "etc/own", file(""));
+    add(&mut tree, "usr/share/doc/lib/copyright", file(COPYRIGHT));
+    add(&mut tree, "usr/share/doc/tool", Kind::Symlink(b"lib".as_slice().into()));
+    let packages = [
+        package(
+            "tool",
+            "Package: tool\nSource: big (1:2.0)\nDescription: a tool\n more\n",
+            &["/.", "/bin/b"],
+        ),
+        package("lib", "Package: lib\n", &["/usr/share/doc/lib/copyright"]),
+    ];
+    inventory(&tree, &NoSources, &packages).unwrap()
+}
+
+const SUBJECT: Subject<'_> = Subject {
+    name: "web",
+    version: "1",
+    distribution: "debian",
+    suite: "bookworm",
+    created: Time::from_secs(1_700_000_000),
+    tool: "0.1.0",
+};
+
+#[test]
+fn files_have_digests_and_owners_through_merged_usr() {
+    let inventory = sample();
+    let lines: Vec<String> = inventory
+        .files
+        .iter()
+        .map(|file| format!("{} {:?} {}", file.path, file.owner, &file.sha1[..8]))
+        .collect();
+    assert_eq!(
+        lines,
+        [
+            "etc/own None da39a3ee",
+            "usr/bin/b Some(1) a9993e36",
+            "usr/share/doc/lib/copyright Some(0) 0a5b7e2a"
+        ]
+        .map(|line| line.replace("0a5b7e2a", &inventory.files[2].sha1[..8]))
+    );
+    let [lib, tool] = &inventory.components[..] else { panic!("{:?}", inventory.components) };
+    assert_eq!(
+        (tool.source.0.as_str(), tool.source.1.as_str(), tool.summary.as_str()),
+        ("big", "1:2.0", "a tool")
+    );
+    assert_eq!(lib.source, ("lib".into(), "1:2.0+x-1".into()));
+    let expressions: Vec<_> = tool.licences.iter().map(|licence| licence.expression.as_str()).collect();
+    assert_eq!(expressions, ["(GPL-2.0-or-later OR MIT)", "LicenseRef-odd-one"]);
+    assert_eq!(purl(&SUBJECT, lib), "pkg:deb/debian/lib@1:2.0%2Bx-1?arch=amd64&distro=bookworm");
+}
+
+#[test]
+fn both_documents_say_the_same_twice_and_link_files_to_packages() {
+    let inventory = sample();
+    let (first, second) = (spdx(&SUBJECT, &inventory), cyclonedx(&SUBJECT, &inventory));
+    assert_eq!(first, spdx(&SUBJECT, &sample()));
+    assert_eq!(second, cyclonedx(&SUBJECT, &sample()));
+    let document: serde_json::Value = serde_json::from_str(&first).unwrap();
+    assert_eq!(document["creationInfo"]["created"], "2023-11-14T22:13:20Z");
+    assert_eq!(document["packages"].as_array().unwrap().len(), 3);
+    let owner = document["relationships"].as_array().unwrap().iter().find(|relationship| {
+        relationship["relatedSpdxElement"] == "SPDXRef-File-1"
+            && relationship["relationshipType"] == "CONTAINS"
+    });
+    assert_eq!(owner.unwrap()["spdxElementId"], "SPDXRef-Package-1");
+    let document: serde_json::Value = serde_json::from_str(&second).unwrap();
+    assert_eq!(document["components"][1]["components"][0]["name"], "/usr/bin/b");
+    assert_eq!(document["components"][2]["name"], "/etc/own");
+}
+
+#[test]
+fn times_are_written_as_dates() {
+    for (seconds, text) in [
+        (0, "1970-01-01T00:00:00Z"),
+        (951_782_399, "2000-02-28T23:59:59Z"),
+        (951_868_799, "2000-02-29T23:59:59Z"),
+        (4_102_444_800, "2100-01-01T00:00:00Z"),
+        (-1, "1969-12-31T23:59:59Z"),
+    ] {
+        assert_eq!(timestamp(Time::from_secs(seconds)), text);
+    }
+}

@@ -1,0 +1,114 @@
+//! Where a script branches: `&&`, `||`, `if`, `case` and `for`, of which only what is certain is followed.
+
+use super::flow::{fails, is_harmless, leaves};
+use super::follow::{Flow, Follower};
+use super::host::{Host, Truth};
+use super::syntax::{Command, Word};
+use crate::configure::native::pattern::matches;
+
+impl<H: Host> Follower<'_, H> {
+    /// `&&` (goes on at `Yes`) and `||` (goes on at `No`).
+    pub(super) fn chain(&mut self, left: &Command, right: &Command, goes_on: Truth) -> (Truth, Flow) {
+        let (status, flow) = self.run(left);
+        if flow != Flow::On {
+            return (status, flow);
+        }
+        if status == goes_on {
+            return self.run(right);
+        }
+        if status != Truth::Unknown {
+            return (status, Flow::On);
+        }
+        if fails(right) {
+            return (goes_on.not(), Flow::On);
+        }
+        // What is taken to have worked need not be caught.
+        if goes_on == Truth::No && is_harmless(right) {
+            return (Truth::Yes, Flow::On);
+        }
+        let why = self.shown(left);
+        self.doubt(right, &why);
+        (Truth::Unknown, leaves(right).map_or(Flow::On, |all| Flow::Lost(why, all)))
+    }
+
+    pub(super) fn conditional(
+        &mut self,
+        arms: &[(Command, Command)],
+        otherwise: Option<&Command>,
+    ) -> (Truth, Flow) {
+        for (at, (condition, body)) in arms.iter().enumerate() {
+            let (status, flow) = self.run(condition);
+            if flow != Flow::On {
+                return (status, flow);
+            }
+            match status {
+                Truth::Yes => return self.run(body),
+                Truth::Unknown if !fails(body) => {
+                    let only_failure_left = at + 1 == arms.len() && otherwise.is_some_and(fails);
+                    if only_failure_left {
+                        return self.run(body);
+                    }
+                    let why = self.shown(condition);
+                    let rest = arms.get(at..).unwrap_or_default();
+                    let bodies: Vec<&Command> = rest.iter().map(|(_, body)| body).chain(otherwise).collect();
+                    for body in &bodies {
+                        self.doubt(body, &why);
+                    }
+                    let left = bodies.iter().filter_map(|body| leaves(body)).max();
+                    return (Truth::Unknown, left.map_or(Flow::On, |all| Flow::Lost(why, all)));
+                }
+                _ => {}
+            }
+        }
+        otherwise.map_or((Truth::Yes, Flow::On), |body| self.run(body))
+    }
+
+    pub(super) fn case(&mut self, word: &Word, arms: &[(Vec<Word>, Command)]) -> (Truth, Flow) {
+        let value = self.value(word);
+        for (patterns, body) in arms {
+            for pattern in patterns {
+                match (&value, self.pattern(pattern)) {
+                    (Some(value), Some(pattern)) => {
+                        if matches(&pattern, value) {
+                            return self.run(body);
+                        }
+                    }
+                    _ => {
+                        let why = "the value of a `case`".to_owned();
+                        for (_, body) in arms {
+                            self.doubt(body, &why);
+                        }
+                        let left = arms.iter().filter(|(_, body)| !fails(body));
+                        let left = left.filter_map(|(_, body)| leaves(body)).max();
+                        return (Truth::Unknown, left.map_or(Flow::On, |all| Flow::Lost(why, all)));
+                    }
+                }
+            }
+        }
+        (Truth::Yes, Flow::On)
+    }
+
+    pub(super) fn iterate(&mut self, name: &[u8], words: Option<&[Word]>, body: &Command) -> (Truth, Flow) {
+        let values = match words {
+            Some(words) => self.fields(words),
+            None => Ok(self.args.clone()),
+        };
+        let Ok(values) = values else {
+            let why = "how often a `for` goes round".to_owned();
+            self.doubt(body, &why);
+            return (Truth::Unknown, leaves(body).map_or(Flow::On, |all| Flow::Lost(why, all)));
+        };
+        let mut status = Truth::Yes;
+        for value in values {
+            self.variables.insert(name.to_vec(), value);
+            let flow;
+            (status, flow) = self.run(body);
+            match flow {
+                Flow::On | Flow::Continue => {}
+                Flow::Break => break,
+                other => return (status, other),
+            }
+        }
+        (status, Flow::On)
+    }
+}
