@@ -118,7 +118,7 @@ impl Apt {
              Dir::State::extended_states \"{folder}/extended\";\nDir::Cache \"{folder}/cache\";\n\
              Dir::Log \"{folder}/log\";\nAPT::Architecture \"amd64\";\nAPT::Sandbox::User \"root\";\n\
              APT::Install-Recommends \"{}\";\nAcquire::Languages \"none\";\nAcquire::GzipIndexes \"false\";\n\
-             Acquire::Check-Valid-Until \"false\";\nDebug::NoLocking \"true\";\n",
+             Acquire::Check-Valid-Until \"false\";\nDebug::NoLocking \"true\";\npkgCacheGen::ForceEssential \",\";\n",
             self.lists.display(),
             question.recommends,
         );

@@ -82,7 +82,7 @@ impl<'u, 'a> Marks<'u, 'a> {
         Self { universe, recommended, states: states.collect() }
     }
 
-    /// Installs what is asked for, on top of what earlier phases did. Afterwards [`Marks::broken`] tells whether it
+    /// Installs what is asked for, in the order given, on top of what earlier phases did. Afterwards [`Marks::broken`] tells whether it
     /// went well.
     pub(super) fn phase(&mut self, asked: &[Ver], candidates: &[Option<Ver>]) -> Result<(), ResolveError> {
         for (state, candidate) in self.states.iter_mut().zip(candidates) {
@@ -96,11 +96,8 @@ impl<'u, 'a> Marks<'u, 'a> {
             self.at(pkg).protected = true;
             self.mark_install(pkg, Needs::Leave, 0, By::Request)?;
         }
-        let mut later: Vec<Pkg> = asked.iter().map(|ver| self.universe.ver(*ver).pkg).collect();
-        later.sort_unstable();
-        later.dedup();
-        for pkg in &later {
-            self.mark_install(*pkg, Needs::Mark, 0, By::Request)?;
+        for ver in asked {
+            self.mark_install(self.universe.ver(*ver).pkg, Needs::Mark, 0, By::Request)?;
         }
         Ok(())
     }

@@ -47,7 +47,8 @@ fn mark(
     also: &[Ver],
 ) -> Result<Option<Vec<Ver>>, ResolveError> {
     let mut marks = Marks::new(universe, &asked.candidates, recommended);
-    let rest: Vec<Ver> = asked.base.iter().chain(&asked.named).copied().collect();
+    // What is named chooses first, as on mmdebstrap's command line.
+    let rest: Vec<Ver> = asked.named.iter().chain(&asked.base).copied().collect();
     for wanted in [&asked.essential, &rest].into_iter().filter(|wanted| !wanted.is_empty()) {
         let with: Vec<Ver> = wanted.iter().chain(also).copied().collect();
         marks.phase(&with, &asked.candidates)?;
