@@ -17,6 +17,8 @@ pub struct Config {
     pub windows: Windows,
     /// How many requests it takes.
     pub quotas: Quotas,
+    /// How many entries a page of a list of blocks has at most; a service may give fewer than it was asked for.
+    pub page: Option<usize>,
     /// What goes wrong on purpose.
     pub faults: Faults,
     /// What tells it the time.
@@ -32,6 +34,7 @@ impl Config {
             folder: folder.into(),
             windows: Windows::default(),
             quotas: Quotas::default(),
+            page: None,
             faults: Faults::default(),
             clock: Arc::new(SystemClock),
             trail: None,

@@ -68,6 +68,35 @@ fn tokens_that_expire_while_a_snapshot_is_read_are_asked_for_again() {
     }
 }
 
+/// Lists that were refused.
+fn refused(region: &Region) -> usize {
+    region.seen("ListSnapshotBlocks").iter().filter(|seen| seen.status == 400).count()
+}
+
+#[test]
+fn pages_whose_tokens_expire_while_a_snapshot_is_listed_are_asked_for_again() {
+    let folder = scratch::folder();
+    let bundle = build(folder.path(), 1, 6);
+    let region = Region::with(&folder.path().join("region"), |config| config.page = Some(3));
+    let snapshot = send(&region, &bundle).unwrap().snapshot.id;
+    let expire = |when| Rule {
+        service: None,
+        action: Some("ListSnapshotBlocks".to_owned()),
+        target: None,
+        when,
+        times: Some(2),
+        what: Fault::ExpireTokens,
+    };
+    for when in [When::First(2), When::Every(2), When::Every(3)] {
+        region.play(Faults { rules: vec![expire(when)] });
+        let (before, stale) = (region.seen("ListSnapshotBlocks").len(), refused(&region));
+        let report = check(&region, &snapshot, Some(&bundle), Sample::All).unwrap();
+        assert_eq!((report.differences.as_slice(), report.read), ([].as_slice(), report.held));
+        assert!((region.seen("ListSnapshotBlocks").len() - before) as u64 > report.held / 3, "in pages");
+        assert!(refused(&region) > stale, "a token was stale");
+    }
+}
+
 #[test]
 fn every_flipped_bit_is_found_and_a_passing_one_is_read_again() {
     let folder = scratch::folder();

@@ -7,7 +7,8 @@ use std::process::Command;
 
 use amiforge::publish::api::Encryption;
 use amiforge::publish::upload::{Later, Options, ParentChoice};
-use amiforge_emulator::{ACCESS_KEY_ID, SECRET_ACCESS_KEY, View, Volume};
+use amiforge_emulator::{ACCESS_KEY_ID, Fault, Faults, SECRET_ACCESS_KEY, View, Volume};
+use amiforge_tests::oracle::Mounted;
 use amiforge_tests::place::Region;
 use amiforge_tests::program::Bundle;
 use amiforge_tests::{oracle, python, scratch};
@@ -84,6 +85,17 @@ fn content(image: &Path, path: &str) -> Vec<u8> {
     oracle::run("debugfs", &["-R", &format!("cat {path}"), &image.to_string_lossy()]).stdout
 }
 
+/// Holds the files of a volume that the kernel mounts against those of its tree.
+fn mounts(root: &Path, tree: &Path, at: &Path) {
+    if !oracle::ready(&["mount", "umount", "diff"], true) {
+        return;
+    }
+    let mounted = Mounted::new(root, 0, fs::metadata(root).unwrap().len(), at);
+    let (tree, at) = (tree.to_string_lossy(), at.to_string_lossy());
+    oracle::must("diff", &["-r", "--no-dereference", "-x", "lost+found", "-x", "fstab", &tree, &at]);
+    drop(mounted);
+}
+
 #[test]
 fn an_encrypted_volume_is_whole_with_the_zero_policy_and_is_not_without() {
     if !oracle::ready(&["e2fsck", "debugfs"], false) {
@@ -102,6 +114,7 @@ fn an_encrypted_volume_is_whole_with_the_zero_policy_and_is_not_without() {
             let expected = fs::read(folder.path().join("tree-1").join(file)).unwrap();
             assert!(content(&root, &format!("/{file}")) == expected, "{file} reads otherwise");
         }
+        mounts(&root, &folder.path().join("tree-1"), &folder.path().join("mounted"));
         fs::remove_dir_all(folder.path().join("web-1.publish")).unwrap();
     }
     // That the check can fail: the same without the zeros.
@@ -111,6 +124,32 @@ fn an_encrypted_volume_is_whole_with_the_zero_policy_and_is_not_without() {
     assert!(!clean(&root) || content(&root, "/opt/zeros") != zeros, "nothing was left out");
 }
 
+/// Makes the account encrypt whatever nobody says anything of.
+fn encrypt_by_default(region: &Region, python: &Path) {
+    let script = "import sys, boto3; \
+                  boto3.client('ec2', region_name='local', endpoint_url=sys.argv[1]).enable_ebs_encryption_by_default()";
+    let mut command = Command::new(python);
+    command.args(["-c", script, &region.running.endpoint()]);
+    command.env("AWS_ACCESS_KEY_ID", ACCESS_KEY_ID).env("AWS_SECRET_ACCESS_KEY", SECRET_ACCESS_KEY);
+    assert!(command.status().unwrap().success());
+}
+
+#[test]
+fn a_snapshot_that_turns_out_encrypted_after_its_start_gets_its_zeros_too() {
+    let Some(python) = python::with(&["boto3"]) else { return };
+    let folder = scratch::folder();
+    let bundle = build(folder.path(), 1, 6);
+    let region = Region::start(&folder.path().join("region"));
+    encrypt_by_default(&region, &python);
+    // Who may not ask what the account does by default learns it from the snapshot only.
+    region.play(Faults::times(u64::MAX, "GetEbsEncryptionByDefault", Fault::NotFound));
+    let sent = send(&region, &bundle).unwrap();
+    assert!(sent.snapshot.encrypted);
+    let manifest = Bundle::open(&bundle).manifest;
+    assert_eq!(Some(sent.written), manifest["ebs"]["without_free"]["blocks"].as_u64());
+    assert_holds(&region, &sent.snapshot.id, &bundle, folder.path());
+}
+
 #[test]
 fn an_account_that_encrypts_by_default_gets_its_zeros_and_no_plain_parent() {
     let Some(python) = python::with(&["boto3"]) else { return };
@@ -118,12 +157,7 @@ fn an_account_that_encrypts_by_default_gets_its_zeros_and_no_plain_parent() {
     let (old, new) = (build(folder.path(), 1, 4), build(folder.path(), 2, 4));
     let region = Region::start(&folder.path().join("region"));
     let plain = send(&region, &old).unwrap();
-    let script = "import sys, boto3; \
-                  boto3.client('ec2', region_name='local', endpoint_url=sys.argv[1]).enable_ebs_encryption_by_default()";
-    let mut command = Command::new(python);
-    command.args(["-c", script, &region.running.endpoint()]);
-    command.env("AWS_ACCESS_KEY_ID", ACCESS_KEY_ID).env("AWS_SECRET_ACCESS_KEY", SECRET_ACCESS_KEY);
-    assert!(command.status().unwrap().success());
+    encrypt_by_default(&region, &python);
     let named = ParentChoice::Id(plain.snapshot.id);
     let refused = send_as(&region, &new, &Options { parent: Some(named), ..options(&new) }).unwrap_err();
     assert!(refused.to_string().contains("encrypts by default"), "{refused}");

@@ -1,17 +1,21 @@
 //! The six calls of EBS direct through `aws-sdk-ebs`.
 //!
 //! Blocks travel as they are: the bytes are neither copied nor hashed here (`PutSnapshotBlock` is signed with
-//! `UNSIGNED-PAYLOAD`, and the service checks the digest that the manifest has).
+//! `UNSIGNED-PAYLOAD`, and the service checks the digest that the manifest has). That one call is made by hand, in
+//! [`super::blocks`].
+
+use std::sync::Arc;
 
 use amiforge_formats::digest::{BLOCK, Digest};
 use aws_config::SdkConfig;
 use aws_sdk_ebs::Client;
 use aws_sdk_ebs::operation::start_snapshot::builders::StartSnapshotFluentBuilder;
-use aws_sdk_ebs::primitives::ByteStream;
 use aws_sdk_ebs::types::{ChecksumAggregationMethod, ChecksumAlgorithm, Tag};
+use aws_smithy_runtime_api::client::http::SharedHttpConnector;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
+use super::blocks::Blocks;
 use super::fault::fault;
 use crate::image::Aggregate;
 use crate::publish::api::{
@@ -24,11 +28,14 @@ const PAGE: i32 = 10_000;
 
 /// EBS direct.
 #[derive(Debug, Clone)]
-pub struct EbsClient(Client);
+pub struct EbsClient {
+    client: Client,
+    blocks: Arc<Blocks>,
+}
 
 impl EbsClient {
-    pub(super) fn new(sdk: &SdkConfig) -> Self {
-        Self(Client::new(sdk))
+    pub(super) fn new(sdk: &SdkConfig, connector: SharedHttpConnector) -> Self {
+        Self { client: Client::new(sdk), blocks: Arc::new(Blocks::new(sdk, connector)) }
     }
 }
 
@@ -36,7 +43,7 @@ impl Ebs for EbsClient {
     async fn start(&self, request: &Start) -> Result<Started, Fault> {
         let tags = request.tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build());
         let call = self
-            .0
+            .client
             .start_snapshot()
             .volume_size(i64::from(request.volume_gib))
             .set_parent_snapshot_id(request.parent.clone())
@@ -51,23 +58,14 @@ impl Ebs for EbsClient {
     }
 
     async fn put(&self, snapshot: &str, put: Put) -> Result<(), Fault> {
-        self.0
-            .put_snapshot_block()
-            .snapshot_id(snapshot)
-            .block_index(index(put.index)?)
-            .data_length(BLOCK as i32)
-            .checksum(BASE64.encode(put.digest.0))
-            .checksum_algorithm(ChecksumAlgorithm::ChecksumAlgorithmSha256)
-            .block_data(ByteStream::from(put.bytes))
-            .send()
-            .await
-            .map_err(fault)?;
-        Ok(())
+        index(put.index)?;
+        let digest = BASE64.encode(put.digest.0);
+        self.blocks.put(snapshot, put, &digest).await
     }
 
     async fn complete(&self, snapshot: &str, written: Aggregate) -> Result<(), Fault> {
         let count = i32::try_from(written.blocks).map_err(|_| too_far(written.blocks))?;
-        self.0
+        self.client
             .complete_snapshot()
             .snapshot_id(snapshot)
             .changed_blocks_count(count)
@@ -81,7 +79,7 @@ impl Ebs for EbsClient {
     }
 
     async fn list(&self, snapshot: &str, from: u64, page: Option<String>) -> Result<ListedPage, Fault> {
-        let call = self.0.list_snapshot_blocks().snapshot_id(snapshot).max_results(PAGE);
+        let call = self.client.list_snapshot_blocks().snapshot_id(snapshot).max_results(PAGE);
         let call = match page {
             Some(page) => call.next_token(page),
             None => call.starting_block_index(index(from)?),
@@ -104,7 +102,7 @@ impl Ebs for EbsClient {
     }
 
     async fn changed(&self, first: &str, second: &str, page: Option<String>) -> Result<ChangedPage, Fault> {
-        let call = self.0.list_changed_blocks().first_snapshot_id(first).second_snapshot_id(second);
+        let call = self.client.list_changed_blocks().first_snapshot_id(first).second_snapshot_id(second);
         let answer = call.max_results(PAGE).set_next_token(page).send().await.map_err(fault)?;
         check_block_size(answer.block_size)?;
         let blocks = answer.changed_blocks.unwrap_or_default().into_iter().map(|block| {
@@ -120,7 +118,7 @@ impl Ebs for EbsClient {
     }
 
     async fn block(&self, snapshot: &str, at: u64, token: &str) -> Result<Fetched, Fault> {
-        let call = self.0.get_snapshot_block().snapshot_id(snapshot).block_index(index(at)?);
+        let call = self.client.get_snapshot_block().snapshot_id(snapshot).block_index(index(at)?);
         let answer = call.block_token(token).send().await.map_err(fault)?;
         let stated = answer.checksum.unwrap_or_default();
         let broken = |error| Fault::own(FaultKind::Transport, format!("the block broke off: {error}"));

@@ -2,7 +2,7 @@
 
 use aws_credential_types::provider::error::CredentialsError;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
-use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_runtime_api::client::result::{ConnectorError, SdkError};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use crate::publish::fault::{Fault, FaultKind};
@@ -16,19 +16,12 @@ where
     match &error {
         SdkError::TimeoutError(_) => Fault::own(FaultKind::TimedOut, "no answer in time"),
         SdkError::DispatchFailure(failure) => {
-            let kind = if failure.is_timeout() {
-                FaultKind::TimedOut
-            } else if failure.is_user() {
-                FaultKind::Refused
-            } else if failure.is_io() || failure.is_other() && failure.as_other().is_some() {
-                FaultKind::Transport
-            } else {
-                no_credentials(&error).unwrap_or(FaultKind::Transport)
-            };
-            Fault::own(kind, words(&error))
+            let fault = failure.as_connector_error().map(connection);
+            let kind = no_credentials(&error).or(fault.map(|fault| fault.kind));
+            Fault::own(kind.unwrap_or(FaultKind::Transport), causes(&error))
         }
         SdkError::ConstructionFailure(_) => {
-            Fault::own(no_credentials(&error).unwrap_or(FaultKind::Refused), words(&error))
+            Fault::own(no_credentials(&error).unwrap_or(FaultKind::Refused), causes(&error))
         }
         SdkError::ServiceError(failure) => answered(failure.err(), failure.raw()),
         SdkError::ResponseError(failure) => {
@@ -36,14 +29,14 @@ where
             let status = failure.raw().status().as_u16();
             let kind = Fault::classify(status, None, "", None);
             let kind = if kind == FaultKind::Unreadable { FaultKind::Transport } else { kind };
-            Fault { status: Some(status), ..Fault::own(kind, words(&error)) }
+            Fault { status: Some(status), ..Fault::own(kind, causes(&error)) }
         }
-        _ => Fault::own(FaultKind::Transport, words(&error)),
+        _ => Fault::own(FaultKind::Transport, causes(&error)),
     }
 }
 
 /// The fault of an answer that is an error.
-fn answered(error: &impl ProvideErrorMetadata, raw: &HttpResponse) -> Fault {
+pub(super) fn answered(error: &impl ProvideErrorMetadata, raw: &HttpResponse) -> Fault {
     let status = raw.status().as_u16();
     // The clients drop the reason of errors that their model does not know, and the words of some.
     let body = raw.body().bytes().and_then(|body| serde_json::from_slice::<serde_json::Value>(body).ok());
@@ -52,7 +45,7 @@ fn answered(error: &impl ProvideErrorMetadata, raw: &HttpResponse) -> Fault {
         keys.iter().find_map(|key| Some(body.get(*key)?.as_str()?.to_owned()))
     };
     let named = raw.headers().get("x-amzn-errortype").map(|name| name.split(':').next().unwrap_or(name));
-    let code = named.or_else(|| error.code()).map(str::to_owned);
+    let code = named.or_else(|| error.code()).map(str::to_owned).or_else(|| text(&["__type", "code"]));
     let message = text(&["Message", "message"]).or_else(|| error.message().map(str::to_owned));
     let message = message.unwrap_or_default();
     let reason = text(&["Reason", "reason"]);
@@ -79,10 +72,22 @@ fn no_credentials(error: &(dyn std::error::Error + 'static)) -> Option<FaultKind
     None
 }
 
+/// The fault of a request that got no answer.
+pub(super) fn connection(error: &ConnectorError) -> Fault {
+    let kind = if error.is_timeout() {
+        FaultKind::TimedOut
+    } else if error.is_user() {
+        FaultKind::Refused
+    } else {
+        FaultKind::Transport
+    };
+    Fault::own(kind, causes(error))
+}
+
 /// The error with its causes, on one line.
-fn words(error: &(impl std::error::Error + 'static)) -> String {
+pub(super) fn causes(error: &(dyn std::error::Error + 'static)) -> String {
     let mut words = Vec::new();
-    let mut cause: Option<&dyn std::error::Error> = Some(error);
+    let mut cause = Some(error);
     while let Some(error) = cause {
         let text = error.to_string();
         if words.last() != Some(&text) {

@@ -4,6 +4,7 @@
 //! instances: all by `aws-config`), the one HTTP client, and its timeouts. The clients' own retries are off:
 //! [`super::retry`] is the only layer that repeats.
 
+mod blocks;
 mod ebs;
 mod ec2;
 mod fault;
@@ -12,11 +13,12 @@ mod snapshots;
 use std::time::Duration;
 
 use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
-use aws_sdk_ebs::config::{Credentials, RuntimeComponents, SharedHttpClient};
+use aws_sdk_ebs::config::{Credentials, RuntimeComponents, SharedAsyncSleep, SharedHttpClient};
 use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::{Builder, Connector};
+use aws_smithy_runtime_api::client::http::{HttpConnectorSettings, SharedHttpConnector};
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 
@@ -72,6 +74,8 @@ pub enum PlaceError {
 pub struct Config {
     sdk: SdkConfig,
     region: String,
+    /// The connections that blocks are sent through.
+    blocks: SharedHttpConnector,
 }
 
 impl Config {
@@ -106,14 +110,16 @@ impl Config {
         }
         let sdk = loader.load().await;
         let region = sdk.region().ok_or(PlaceError::NoRegion)?.to_string();
-        Ok(Self { sdk, region })
+        let settings = HttpConnectorSettings::builder().connect_timeout(CONNECT).build();
+        let blocks = connector(reach(place), Some(settings), sdk.sleep_impl());
+        Ok(Self { sdk, region, blocks: SharedHttpConnector::new(blocks) })
     }
 
     /// The same for another region, with the same connections and credentials.
     #[must_use]
     pub fn in_region(&self, region: &str) -> Self {
         let sdk = self.sdk.to_builder().region(Region::new(region.to_owned())).build();
-        Self { sdk, region: region.to_owned() }
+        Self { sdk, region: region.to_owned(), blocks: self.blocks.clone() }
     }
 
     /// The region that is called.
@@ -128,7 +134,7 @@ impl Config {
 
     /// The client of EBS direct.
     pub fn ebs(&self) -> EbsClient {
-        EbsClient::new(&self.sdk)
+        EbsClient::new(&self.sdk, self.blocks.clone())
     }
 
     /// The client of the part of EC2 that knows snapshots.
@@ -142,22 +148,45 @@ impl Config {
     }
 }
 
-/// One client, with one pool of connections, for every service. An endpoint on this machine is never asked for
-/// through a proxy.
+/// Which way requests go.
+#[derive(Debug, Clone, Copy)]
+enum Reach {
+    /// Straight: an endpoint on this machine is never asked for through a proxy.
+    Loopback,
+    /// As the environment says.
+    Network,
+}
+
+fn reach(place: &Place) -> Reach {
+    if place.endpoint.as_deref().is_some_and(is_loopback) { Reach::Loopback } else { Reach::Network }
+}
+
+/// One client, with one pool of connections, for every service.
 fn http_client(place: &Place) -> SharedHttpClient {
-    let here = place.endpoint.as_deref().is_some_and(is_loopback);
+    let reach = reach(place);
     Builder::new().pool_idle_timeout(IDLE_FOR).pool_max_idle_per_host(IDLE).build_with_connector_fn(
         move |settings, components| {
-            let mut connector = Connector::builder()
-                .pool_idle_timeout(IDLE_FOR)
-                .pool_max_idle_per_host(IDLE)
-                .enable_tcp_nodelay(true)
-                .proxy_config(if here { ProxyConfig::disabled() } else { ProxyConfig::from_env() });
-            connector.set_connector_settings(settings.cloned());
-            connector.set_sleep_impl(components.and_then(RuntimeComponents::sleep_impl));
-            connector.tls_provider(Provider::Rustls(CryptoMode::Ring)).build()
+            connector(reach, settings.cloned(), components.and_then(RuntimeComponents::sleep_impl))
         },
     )
+}
+
+fn connector(
+    reach: Reach,
+    settings: Option<HttpConnectorSettings>,
+    sleep: Option<SharedAsyncSleep>,
+) -> Connector {
+    let mut connector = Connector::builder()
+        .pool_idle_timeout(IDLE_FOR)
+        .pool_max_idle_per_host(IDLE)
+        .enable_tcp_nodelay(true)
+        .proxy_config(match reach {
+            Reach::Loopback => ProxyConfig::disabled(),
+            Reach::Network => ProxyConfig::from_env(),
+        });
+    connector.set_connector_settings(settings);
+    connector.set_sleep_impl(sleep);
+    connector.tls_provider(Provider::Rustls(CryptoMode::Ring)).build()
 }
 
 /// Whether an endpoint is on this machine.

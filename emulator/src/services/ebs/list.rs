@@ -97,6 +97,7 @@ fn shape(query: &Query, ids: &[(&str, Option<&str>)]) -> Result<(), Refusal> {
 /// Which part of the list is asked for. A token comes before a starting index.
 fn page(world: &World, query: &Query, purpose: &str, now: Moment) -> Result<Page, Refusal> {
     let most = integer(query.find("maxResults"))?.unwrap_or(PAGE) as usize;
+    let most = most.min(world.config.page.unwrap_or(most));
     let Some(token) = query.find("pageToken") else {
         let start = integer(query.find("startingBlockIndex"))?.unwrap_or_default();
         return Ok(Page { start: u32::try_from(start).unwrap_or(u32::MAX), most });
