@@ -1,5 +1,6 @@
 //! How many requests are under way at a time, and how many in a second: more while all goes well, half as many when
-//! the service throttles (additive increase, multiplicative decrease), never more in a second than a snapshot's quota.
+//! the service throttles (additive increase, multiplicative decrease), no more than are of use ([`super::width`]), and
+//! never more in a second than a snapshot's quota.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -9,12 +10,10 @@ use tokio::sync::Notify;
 use super::backoff::Pace;
 use super::fault::{Fault, FaultKind};
 use super::retry::Watch;
+use super::width::Width;
 
-/// Requests under way at first.
-pub const START: u32 = 64;
-
-/// Requests under way at most: what the memory for blocks allows.
-pub const MOST: u32 = 80;
+/// Requests under way at first, and at most: what the memory for blocks allows.
+pub const MOST: u32 = 64;
 
 /// Requests of a kind that a snapshot takes in a second, less a margin for what else the account does.
 pub const RATE: u32 = 950;
@@ -35,6 +34,7 @@ pub struct Flow {
 #[derive(Debug)]
 struct State {
     limit: f64,
+    width: Width,
     active: u32,
     /// When the next request may pass.
     next: Duration,
@@ -51,8 +51,14 @@ impl Flow {
     /// A gate for `rate` requests in a second; no limit when zero.
     pub fn new(pace: Pace, rate: u32) -> Self {
         let gap = if rate == 0 { Duration::ZERO } else { Duration::from_secs(1) / rate };
-        let state =
-            State { limit: f64::from(START), active: 0, next: Duration::ZERO, cut: None, throttled: 0 };
+        let state = State {
+            limit: f64::from(MOST),
+            width: Width::new(MOST),
+            active: 0,
+            next: Duration::ZERO,
+            cut: None,
+            throttled: 0,
+        };
         Self { pace, gap, state: Mutex::new(state), left: Notify::new() }
     }
 
@@ -78,10 +84,15 @@ impl Flow {
         self.state().throttled
     }
 
+    /// How many requests may be under way now.
+    pub fn room(&self) -> u32 {
+        self.state().room()
+    }
+
     /// Takes a place if there is one; tells how long to wait for its turn.
     fn try_pass(&self) -> Option<Duration> {
         let mut state = self.state();
-        if f64::from(state.active) >= state.limit.floor() {
+        if state.active >= state.room() {
             return None;
         }
         state.active += 1;
@@ -94,20 +105,28 @@ impl Flow {
         Some(turn.saturating_sub(now))
     }
 
-    /// A request was answered well.
-    fn well(state: &mut State) {
-        state.limit = (state.limit + 1.0 / state.limit).min(f64::from(MOST));
-    }
-
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn room(&self) -> u32 {
+        (self.limit as u32).min(self.width.get())
+    }
+
+    /// A request was answered well.
+    fn well(&mut self, now: Duration) {
+        self.limit = (self.limit + 1.0 / self.limit).min(f64::from(MOST));
+        self.width.answered(now);
     }
 }
 
 impl Passed<'_> {
     /// The request was answered well.
     pub fn well(self) {
-        Flow::well(&mut self.0.state());
+        let now = self.0.pace.now();
+        self.0.state().well(now);
     }
 }
 
@@ -129,6 +148,7 @@ impl Watch for Flow {
         if state.cut.is_none_or(|cut| now >= cut + SETTLE) {
             state.limit = (state.limit / 2.0).max(1.0);
             state.cut = Some(now);
+            state.width.disturbed();
         }
     }
 }
@@ -160,7 +180,7 @@ mod tests {
         flow.met(&Fault::own(FaultKind::Service, ""));
         assert!((limit(&flow) - 32.0).abs() < f64::EPSILON);
         for _ in 0..33 {
-            Flow::well(&mut flow.state());
+            flow.state().well(Duration::ZERO);
         }
         assert!(limit(&flow) > 33.0 && limit(&flow) < 33.1, "one more for a round of answers");
     }
@@ -171,7 +191,7 @@ mod tests {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
             let mut passed = Vec::new();
-            for _ in 0..START {
+            for _ in 0..MOST {
                 passed.push(flow.pass().await);
             }
             assert!(flow.try_pass().is_none());

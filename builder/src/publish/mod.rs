@@ -29,3 +29,4 @@ pub mod tags;
 pub mod upload;
 pub mod verify;
 mod wait;
+mod width;

@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use super::api::{Ebs, Fetched, Listed, Snapshots};
 use super::error::{PublishError, doing};
 use super::fault::{Fault, FaultKind};
-use super::flow::{Flow, START};
+use super::flow::{Flow, MOST};
 use super::retry::{GaveUp, Step, Unwatched, retry};
 use super::services::Services;
 use crate::interrupt::Interrupt;
@@ -104,7 +104,7 @@ pub(super) async fn each<E: Ebs, S: Snapshots>(
     let mut tasks = JoinSet::new();
     let mut blocks = blocks.into_iter();
     loop {
-        while tasks.len() < START as usize
+        while tasks.len() < MOST as usize
             && let Some(block) = blocks.next()
         {
             let (lane, take) = (Arc::clone(&lane), Arc::clone(&take));

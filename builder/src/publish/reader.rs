@@ -7,12 +7,16 @@ use amiforge_formats::digest::{BLOCK, Digest};
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
+use super::flow::MOST;
 use super::sieve::Sieve;
 use super::source::{Source, Stretch};
 use crate::image::Block;
 
-/// Buffers: one for each request that may be under way, and some that are read ahead. 48 MiB in all.
-const BUFFERS: usize = 96;
+/// Blocks that are read ahead. More would have left the processor's cache before they are sent.
+const AHEAD: usize = 4;
+
+/// Buffers: one for each request that may be under way, those read ahead, and one for each thread that reads.
+const BUFFERS: usize = MOST as usize + AHEAD + 4;
 
 /// Zeros to send.
 static ZEROS: [u8; BLOCK as usize] = [0; BLOCK as usize];
@@ -76,7 +80,7 @@ pub(super) fn start(
     jobs: Vec<Job>,
     threads: usize,
 ) -> mpsc::Receiver<Item> {
-    let (items, receiver) = mpsc::channel(BUFFERS);
+    let (items, receiver) = mpsc::channel(AHEAD);
     let jobs = Arc::new(Mutex::new(jobs.into_iter()));
     let pool = Arc::new(Pool::default());
     for _ in 0..threads.max(1) {

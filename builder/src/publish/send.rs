@@ -88,9 +88,10 @@ impl<E: Ebs> Run<'_, E> {
         let mut glance = tokio::time::interval(GLANCE);
         let mut reading = true;
         while reading || !self.tasks.is_empty() {
+            let room = self.lane.flow.room() as usize;
             tokio::select! {
                 Some(done) = self.tasks.join_next() => self.acknowledge(joined(done)?)?,
-                item = items.recv(), if reading => match item {
+                item = items.recv(), if reading && self.tasks.len() < room => match item {
                     Some(item) => self.take(item)?,
                     None => reading = false,
                 },

@@ -1,0 +1,202 @@
+//! How many requests under way are of use: as few as bring the same rate.
+//!
+//! A service that answers in tens of milliseconds needs many requests at a time; a near one, or a slow line, does not,
+//! and what waits on its way has left the processor's cache, fills buffers at both ends and may run into a timeout.
+//! Nothing but the rate itself tells which it is: half as many are tried for a while, and kept when as much gets
+//! through; after a rest twice as many are tried, and kept when more does. Knows nothing of throttling.
+
+use std::time::Duration;
+
+/// Fewer are never tried.
+const LEAST: u32 = 8;
+
+/// A rate is taken over so many answers for each request under way, so that all of them count.
+const ROUNDS: u32 = 3;
+
+/// And over this time at least.
+const WINDOW: Duration = Duration::from_millis(40);
+
+/// Rates that differ by less than this are the same.
+const NOISE: f64 = 0.05;
+
+/// Rest after a trial that did not help, doubled each time.
+const REST: Duration = Duration::from_secs(1);
+
+/// The longest rest.
+const LONGEST: Duration = Duration::from_secs(30);
+
+/// The number of requests that are let under way.
+#[derive(Debug)]
+pub(super) struct Width {
+    width: u32,
+    most: u32,
+    stage: Stage,
+    /// When the window began, and answers since.
+    window: Option<(Duration, u32)>,
+    /// Where the next trial goes, after the next rest.
+    next: Trial,
+    rest: Duration,
+}
+
+/// What the window that is open is for.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Stage {
+    /// For nothing: connections are being made, or another width has just been taken.
+    Settle { then: Measure },
+    /// To learn the rate.
+    Measure(Measure),
+    /// For nothing until this moment.
+    Rest { until: Duration },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Measure {
+    /// Of the width that is in use.
+    Base,
+    /// Of another, beside the rate of the one that was in use before.
+    Trial { trial: Trial, base: f64 },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Trial {
+    Half,
+    Twice,
+}
+
+impl Width {
+    /// Begins with as many as may ever be.
+    pub(super) fn new(most: u32) -> Self {
+        let stage = Stage::Settle { then: Measure::Base };
+        Self { width: most, most, stage, window: None, next: Trial::Half, rest: REST }
+    }
+
+    /// How many requests may be under way.
+    pub(super) fn get(&self) -> u32 {
+        self.width
+    }
+
+    /// A request was answered well.
+    pub(super) fn answered(&mut self, now: Duration) {
+        if let Stage::Rest { until } = self.stage {
+            if now >= until {
+                self.enter(Stage::Measure(Measure::Base));
+            }
+            return;
+        }
+        let (since, answers) = self.window.get_or_insert((now, 0));
+        *answers += 1;
+        let time = now.saturating_sub(*since);
+        if *answers < ROUNDS * self.width || time < WINDOW {
+            return;
+        }
+        let rate = f64::from(*answers) / time.as_secs_f64();
+        self.decide(rate, now);
+    }
+
+    /// What was measured was disturbed.
+    pub(super) fn disturbed(&mut self) {
+        self.window = None;
+    }
+
+    fn decide(&mut self, rate: f64, now: Duration) {
+        match self.stage {
+            Stage::Settle { then } => self.enter(Stage::Measure(then)),
+            Stage::Measure(Measure::Base) => self.attempt(rate, now),
+            Stage::Measure(Measure::Trial { trial, base }) => {
+                let keep = match trial {
+                    Trial::Half => rate >= base * (1.0 - NOISE),
+                    Trial::Twice => rate >= base * (1.0 + NOISE),
+                };
+                if keep {
+                    self.rest = REST;
+                    self.next = trial;
+                    self.attempt(rate, now);
+                } else {
+                    self.width = match trial {
+                        Trial::Half => self.width * 2,
+                        Trial::Twice => self.width / 2,
+                    };
+                    self.next = if trial == Trial::Half { Trial::Twice } else { Trial::Half };
+                    self.pause(now);
+                }
+            }
+            Stage::Rest { .. } => {}
+        }
+    }
+
+    /// Takes the next width on trial, if there is one.
+    fn attempt(&mut self, base: f64, now: Duration) {
+        let (width, other) = match self.next {
+            Trial::Half => (self.width / 2, Trial::Twice),
+            Trial::Twice => (self.width * 2, Trial::Half),
+        };
+        if width < LEAST || width > self.most {
+            self.next = other;
+            self.pause(now);
+            return;
+        }
+        self.width = width;
+        self.enter(Stage::Settle { then: Measure::Trial { trial: self.next, base } });
+    }
+
+    fn pause(&mut self, now: Duration) {
+        self.enter(Stage::Rest { until: now + self.rest });
+        self.rest = (self.rest * 2).min(LONGEST);
+    }
+
+    fn enter(&mut self, stage: Stage) {
+        self.stage = stage;
+        self.window = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Answers for a time at the rate that a width has, and what the width is then.
+    fn after(width: &mut Width, now: &mut Duration, time: Duration, rate: impl Fn(u32) -> f64) -> u32 {
+        let end = *now + time;
+        while *now < end {
+            *now += Duration::from_secs_f64(1.0 / rate(width.get()));
+            width.answered(*now);
+        }
+        width.get()
+    }
+
+    #[test]
+    fn a_near_service_gets_few_at_a_time_and_a_far_one_keeps_many() {
+        let mut near = Width::new(64);
+        let found = after(&mut near, &mut Duration::ZERO, Duration::from_secs(3), |_| 1700.0);
+        assert!((8..=16).contains(&found), "{found}");
+        let mut far = Width::new(64);
+        let now = &mut Duration::ZERO;
+        for _ in 0..50 {
+            let found = after(&mut far, now, Duration::from_secs(1), |width| f64::from(width) * 20.0);
+            assert!(found >= 32, "{found}");
+        }
+        assert_eq!(far.get(), 64);
+    }
+
+    #[test]
+    fn a_service_that_moves_away_gets_more_again() {
+        let mut width = Width::new(64);
+        let now = &mut Duration::ZERO;
+        after(&mut width, now, Duration::from_secs(3), |_| 1700.0);
+        let found = after(&mut width, now, Duration::from_secs(60), |width| f64::from(width) * 20.0);
+        assert!(found >= 32, "{found}");
+    }
+
+    #[test]
+    fn trials_become_rare_when_they_do_not_help() {
+        let mut width = Width::new(64);
+        let now = &mut Duration::ZERO;
+        let rate = |width: u32| f64::from(width) * 20.0;
+        after(&mut width, now, Duration::from_secs(100), rate);
+        let mut narrow = 0;
+        for _ in 0..1000 {
+            narrow += u32::from(after(&mut width, now, Duration::from_millis(100), rate) < 64);
+        }
+        assert!(narrow < 50, "{narrow} of 1000 looks");
+    }
+}
