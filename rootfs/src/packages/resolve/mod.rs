@@ -107,3 +107,6 @@ fn locked(universe: &Universe<'_>, suites: &[Suite<'_>], asked: &Asked, ver: Ver
         reason,
     }
 }
+
+#[cfg(test)]
+mod tests;
