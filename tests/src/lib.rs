@@ -4,8 +4,10 @@
 
 pub mod archive;
 pub mod assembled;
+pub mod debs;
 pub mod dice;
 pub mod guest;
+pub mod locking;
 pub mod oracle;
 pub mod place;
 pub mod program;

@@ -80,13 +80,13 @@ struct PartitionReport {
 pub(crate) fn run(args: &Args, ui: &Ui) -> Outcome {
     let begun = Instant::now();
     let recipe = load(&args.recipe)?;
+    let mut options = options(args)?;
+    options.lock = lock(args, &recipe)?;
     if recipe.deb.is_some() || !recipe.stages.is_empty() || !recipe.runs.is_empty() {
         return Err(anyhow::anyhow!("packages, stages and commands cannot be built yet")
             .context(format!("cannot build `{}`", recipe.image.name))
             .into());
     }
-    let mut options = options(args)?;
-    options.lock = lock(args, &recipe)?;
     let interrupt = stop_on_signals()?;
     let built =
         build::build(&recipe, &options, ui, &interrupt).map_err(|error| failure(error, &recipe, args))?;

@@ -68,13 +68,14 @@ impl Mirrors {
         self.variables.iter().find(|(own, _)| own == name).map(|(_, value)| value.clone())
     }
 
-    /// The entry of apt for a suite, best one whose address ends in the name of the archive. Suites of further
-    /// archives are called `stable` and the like: for them the name has to agree.
+    /// The entry of apt for a suite, best one whose address ends in the name of the archive. Only the suites of the
+    /// known distributions are told by their names alone; others are called `stable` and the like.
     fn of_apt(&self, archive: &DebArchive, suite: &str) -> Option<String> {
         let named = |url: &str| url.trim_end_matches('/').rsplit('/').next() == Some(archive.name.as_str());
         let fits: Vec<_> = self.apt.iter().filter(|(_, own)| own == suite).map(|(url, _)| url).collect();
         let best = fits.iter().find(|url| named(url));
-        let any = fits.first().filter(|_| archive.role != ArchiveRole::Further);
+        let known = matches!(archive.name.as_str(), "debian" | "debian-security" | "ubuntu");
+        let any = fits.first().filter(|_| known);
         best.or(any).map(|url| (*url).clone())
     }
 }
