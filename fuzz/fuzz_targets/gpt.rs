@@ -8,7 +8,8 @@ use libfuzzer_sys::fuzz_target;
 
 /// Repairs the checksums of the entries and of the header in sector 1, where its fields allow.
 fn seal(disk: &mut [u8]) -> Option<()> {
-    let u32_at = |disk: &[u8], at: usize| Some(u32::from_le_bytes(disk.get(at..at + 4)?.try_into().ok()?) as usize);
+    let u32_at =
+        |disk: &[u8], at: usize| Some(u32::from_le_bytes(disk.get(at..at + 4)?.try_into().ok()?) as usize);
     let first = u32_at(disk, 584)?.checked_mul(512)?;
     let len = u32_at(disk, 592)?.checked_mul(u32_at(disk, 596)?)?;
     let crc = crc32fast::hash(disk.get(first..first.checked_add(len)?)?);

@@ -17,7 +17,9 @@ fuzz_target!(|bytes: &[u8]| {
     let _ = std::fs::remove_file(folder.join("index.json"));
     for name in ["index.json", "manifest.json", "c"] {
         match parts.next() {
-            Some(part) if !part.is_empty() => std::fs::write(folder.join(name), part).expect("the folder is writable"),
+            Some(part) if !part.is_empty() => {
+                std::fs::write(folder.join(name), part).expect("the folder is writable")
+            }
             _ => {}
         }
     }

@@ -235,3 +235,27 @@ fn what_a_lock_had_is_kept_and_reasons_are_told() {
         assert_eq!(ours(suites, set, ids.collect()), Ok(first));
     });
 }
+
+#[test]
+#[ignore = "writes seeds for the fuzz targets"]
+fn seeds_for_the_fuzz_target_are_written() {
+    let repository = scratch::repository();
+    let corpus = repository.join("fuzz/corpus");
+    for folder in ["packages", "signature"] {
+        std::fs::create_dir_all(corpus.join(folder)).expect("a folder");
+    }
+    for entry in std::fs::read_dir(repository.join("fixtures/signatures")).expect("the vectors") {
+        let path = entry.expect("a vector").path();
+        std::fs::copy(&path, corpus.join("signature").join(path.file_name().expect("a name")))
+            .expect("a seed");
+    }
+    with_suites(|_, lists, _| {
+        for (at, text) in lists.texts.iter().flatten().enumerate() {
+            // Whole stanzas, few enough to be changed in many ways.
+            let stanzas =
+                std::str::from_utf8(text).expect("text").split_inclusive("\n\n").step_by(997).take(40);
+            std::fs::write(corpus.join(format!("packages/list-{at}")), stanzas.collect::<String>())
+                .expect("a seed");
+        }
+    });
+}
