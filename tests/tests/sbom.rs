@@ -1,4 +1,4 @@
-//! Bills of materials of real packages, judged by the libraries of SPDX and CycloneDX.
+//! Bills of materials of real packages, judged by the libraries of SPDX and `CycloneDX`.
 
 use amiforge::sbom::{self, Subject};
 use amiforge_formats::digest::Digest;

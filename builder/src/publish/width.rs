@@ -28,7 +28,7 @@ const LONGEST: Duration = Duration::from_secs(30);
 /// The number of requests that are let under way.
 #[derive(Debug)]
 pub(super) struct Width {
-    width: u32,
+    current: u32,
     most: u32,
     stage: Stage,
     /// When the window began, and answers since.
@@ -67,12 +67,12 @@ impl Width {
     /// Begins with as many as may ever be.
     pub(super) fn new(most: u32) -> Self {
         let stage = Stage::Settle { then: Measure::Base };
-        Self { width: most, most, stage, window: None, next: Trial::Half, rest: REST }
+        Self { current: most, most, stage, window: None, next: Trial::Half, rest: REST }
     }
 
     /// How many requests may be under way.
     pub(super) fn get(&self) -> u32 {
-        self.width
+        self.current
     }
 
     /// A request was answered well.
@@ -86,7 +86,7 @@ impl Width {
         let (since, answers) = self.window.get_or_insert((now, 0));
         *answers += 1;
         let time = now.saturating_sub(*since);
-        if *answers < ROUNDS * self.width || time < WINDOW {
+        if *answers < ROUNDS * self.current || time < WINDOW {
             return;
         }
         let rate = f64::from(*answers) / time.as_secs_f64();
@@ -112,9 +112,9 @@ impl Width {
                     self.next = trial;
                     self.attempt(rate, now);
                 } else {
-                    self.width = match trial {
-                        Trial::Half => self.width * 2,
-                        Trial::Twice => self.width / 2,
+                    self.current = match trial {
+                        Trial::Half => self.current * 2,
+                        Trial::Twice => self.current / 2,
                     };
                     self.next = if trial == Trial::Half { Trial::Twice } else { Trial::Half };
                     self.pause(now);
@@ -127,15 +127,15 @@ impl Width {
     /// Takes the next width on trial, if there is one.
     fn attempt(&mut self, base: f64, now: Duration) {
         let (width, other) = match self.next {
-            Trial::Half => (self.width / 2, Trial::Twice),
-            Trial::Twice => (self.width * 2, Trial::Half),
+            Trial::Half => (self.current / 2, Trial::Twice),
+            Trial::Twice => (self.current * 2, Trial::Half),
         };
         if width < LEAST || width > self.most {
             self.next = other;
             self.pause(now);
             return;
         }
-        self.width = width;
+        self.current = width;
         self.enter(Stage::Settle { then: Measure::Trial { trial: self.next, base } });
     }
 
@@ -167,12 +167,13 @@ mod tests {
     #[test]
     fn a_near_service_gets_few_at_a_time_and_a_far_one_keeps_many() {
         let mut near = Width::new(64);
-        let found = after(&mut near, &mut Duration::ZERO, Duration::from_secs(3), |_| 1700.0);
+        let mut now = Duration::ZERO;
+        let found = after(&mut near, &mut now, Duration::from_secs(3), |_| 1700.0);
         assert!((8..=16).contains(&found), "{found}");
         let mut far = Width::new(64);
-        let now = &mut Duration::ZERO;
+        now = Duration::ZERO;
         for _ in 0..50 {
-            let found = after(&mut far, now, Duration::from_secs(1), |width| f64::from(width) * 20.0);
+            let found = after(&mut far, &mut now, Duration::from_secs(1), |width| f64::from(width) * 20.0);
             assert!(found >= 32, "{found}");
         }
         assert_eq!(far.get(), 64);
@@ -181,21 +182,21 @@ mod tests {
     #[test]
     fn a_service_that_moves_away_gets_more_again() {
         let mut width = Width::new(64);
-        let now = &mut Duration::ZERO;
-        after(&mut width, now, Duration::from_secs(3), |_| 1700.0);
-        let found = after(&mut width, now, Duration::from_secs(60), |width| f64::from(width) * 20.0);
+        let mut now = Duration::ZERO;
+        after(&mut width, &mut now, Duration::from_secs(3), |_| 1700.0);
+        let found = after(&mut width, &mut now, Duration::from_mins(1), |width| f64::from(width) * 20.0);
         assert!(found >= 32, "{found}");
     }
 
     #[test]
     fn trials_become_rare_when_they_do_not_help() {
         let mut width = Width::new(64);
-        let now = &mut Duration::ZERO;
+        let mut now = Duration::ZERO;
         let rate = |width: u32| f64::from(width) * 20.0;
-        after(&mut width, now, Duration::from_secs(100), rate);
+        after(&mut width, &mut now, Duration::from_secs(100), rate);
         let mut narrow = 0;
         for _ in 0..1000 {
-            narrow += u32::from(after(&mut width, now, Duration::from_millis(100), rate) < 64);
+            narrow += u32::from(after(&mut width, &mut now, Duration::from_millis(100), rate) < 64);
         }
         assert!(narrow < 50, "{narrow} of 1000 looks");
     }

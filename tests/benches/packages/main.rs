@@ -7,6 +7,7 @@
 //! of unpacking fill.
 
 #[path = "../build/clock.rs"]
+#[expect(dead_code, reason = "shared with other benchmarks, which use more of it")]
 mod clock;
 
 use std::io::Write as _;

@@ -16,24 +16,24 @@ use amiforge_rootfs::watch::Unwatched;
 use amiforge_tests::{oracle, scratch, written};
 
 /// The programs that these tests stand on.
-pub const PROGRAMS: [&str; 3] = ["dpkg", "dpkg-deb", "dpkg-divert"];
+pub(crate) const PROGRAMS: [&str; 3] = ["dpkg", "dpkg-deb", "dpkg-divert"];
 
 /// A time for everything in packages.
-pub const NOW: Time = Time::from_secs(1_700_000_000);
+pub(crate) const NOW: Time = Time::from_secs(1_700_000_000);
 
 /// A package to be made.
 #[derive(Debug, Clone, Copy)]
-pub struct Made<'a> {
-    pub name: &'a str,
-    pub arch: &'a str,
+pub(crate) struct Made<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) arch: &'a str,
     /// Lines of the control file besides those that every package has.
-    pub fields: &'a str,
+    pub(crate) fields: &'a str,
     /// Paths and what they are: text, `-> target`, `= path` for a hard link, or a path that ends in `/`.
-    pub files: &'a [(&'a str, &'a str)],
+    pub(crate) files: &'a [(&'a str, &'a str)],
     /// Members of the control archive.
-    pub members: &'a [(&'a str, &'a str)],
+    pub(crate) members: &'a [(&'a str, &'a str)],
     /// How dpkg-deb compresses.
-    pub compression: &'a str,
+    pub(crate) compression: &'a str,
 }
 
 impl Default for Made<'_> {
@@ -43,20 +43,20 @@ impl Default for Made<'_> {
 }
 
 /// A folder of packages, and a store.
-pub struct Bench {
-    pub folder: tempfile::TempDir,
-    pub store: Store,
+pub(crate) struct Bench {
+    pub(crate) folder: tempfile::TempDir,
+    pub(crate) store: Store,
 }
 
 impl Bench {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = scratch::folder();
         let store = Store::at(&folder.path().join("store"));
         Self { folder, store }
     }
 
     /// Has dpkg-deb make a package.
-    pub fn make(&self, made: &Made<'_>) -> (LockedPackage, PathBuf) {
+    pub(crate) fn make(&self, made: &Made<'_>) -> (LockedPackage, PathBuf) {
         let root = self.folder.path().join(format!("{}-{}", made.name, made.arch));
         std::fs::create_dir_all(root.join("DEBIAN")).unwrap();
         for (path, what) in made.files {
@@ -99,18 +99,18 @@ impl Bench {
     }
 
     /// A new empty folder.
-    pub fn new_folder(&self, name: &str) -> PathBuf {
+    pub(crate) fn new_folder(&self, name: &str) -> PathBuf {
         let folder = self.folder.path().join(name);
         let _ = std::fs::remove_dir_all(&folder);
         std::fs::create_dir_all(&folder).unwrap();
         folder
     }
 
-    pub fn unpack(&self, debs: &[(LockedPackage, PathBuf)]) -> Result<(Unpacked, Blobs), UnpackError> {
+    pub(crate) fn unpack(&self, debs: &[(LockedPackage, PathBuf)]) -> Result<(Unpacked, Blobs), UnpackError> {
         self.unpack_with(debs, &Filters::default())
     }
 
-    pub fn unpack_with(
+    pub(crate) fn unpack_with(
         &self,
         debs: &[(LockedPackage, PathBuf)],
         filters: &Filters,
@@ -123,7 +123,7 @@ impl Bench {
     }
 
     /// Unpacks packages, writes their database and all of it out.
-    pub fn ours(&self, debs: &[(LockedPackage, PathBuf)], state: State, filters: &Filters) -> PathBuf {
+    pub(crate) fn ours(&self, debs: &[(LockedPackage, PathBuf)], state: State, filters: &Filters) -> PathBuf {
         let (mut unpacked, blobs) =
             self.unpack_with(debs, filters).unwrap_or_else(|error| panic!("{error:?}"));
         with_database(&mut unpacked, &blobs, state);
@@ -134,7 +134,7 @@ impl Bench {
     }
 
     /// Has dpkg unpack packages, one after the other, into a root with merged `/usr`.
-    pub fn theirs(&self, debs: &[(LockedPackage, PathBuf)], options: &[&str]) -> PathBuf {
+    pub(crate) fn theirs(&self, debs: &[(LockedPackage, PathBuf)], options: &[&str]) -> PathBuf {
         let folder = self.new_folder("theirs");
         for name in ["bin", "sbin", "lib", "lib32", "lib64", "libx32"] {
             std::fs::create_dir_all(folder.join("usr").join(name)).unwrap();
@@ -158,14 +158,14 @@ impl Bench {
 }
 
 /// Writes the database as every test wants it.
-pub fn with_database(unpacked: &mut Unpacked, blobs: &Blobs, state: State) {
+pub(crate) fn with_database(unpacked: &mut Unpacked, blobs: &Blobs, state: State) {
     let architectures = Architectures { native: "amd64".to_owned(), foreign: Vec::new() };
     let Unpacked { tree, packages, diversions, .. } = unpacked;
     database::write(tree, packages, diversions, state, &architectures, NOW, blobs).unwrap();
 }
 
 /// What a lock would say about a package.
-pub fn locked(deb: &Path) -> LockedPackage {
+pub(crate) fn locked(deb: &Path) -> LockedPackage {
     let bytes = std::fs::read(deb).unwrap();
     let field =
         |name: &str| oracle::must("dpkg-deb", &["-f", &deb.to_string_lossy(), name]).trim().to_owned();
@@ -182,7 +182,7 @@ pub fn locked(deb: &Path) -> LockedPackage {
 }
 
 /// An error and what caused it, one line for each.
-pub fn chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut lines = vec![error.to_string()];
     let mut next = error.source();
     while let Some(error) = next {
