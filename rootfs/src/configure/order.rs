@@ -1,7 +1,7 @@
 //! The order in which packages are dealt with one by one: what a package needs comes before it, as far as there are
 //! no cycles. dpkg orders what it configures itself; this is for what is done without it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::packages::relation;
 use crate::packages::unpack::UnpackedPackage;
@@ -10,39 +10,76 @@ use crate::packages::unpack::UnpackedPackage;
 const FIRST: &[&str] =
     &["base-passwd", "base-files", "dpkg", "libc6", "dash", "bash", "coreutils", "sed", "debconf"];
 
-/// Orders packages: the base first, then what is needed before what needs it, else as they come.
-pub(super) fn by_need(packages: &[UnpackedPackage]) -> Vec<&UnpackedPackage> {
-    let mut givers: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-    for (at, package) in packages.iter().enumerate() {
-        givers.entry(&package.locked.name).or_default().push(at);
-        for name in names(package.field("Provides").unwrap_or_default()) {
-            givers.entry(name).or_default().push(at);
-        }
-    }
-    let needs: Vec<Vec<usize>> = packages
-        .iter()
-        .map(|package| {
-            let fields = ["Pre-Depends", "Depends"].map(|field| package.field(field).unwrap_or_default());
-            let names = fields.into_iter().flat_map(names);
-            names.filter_map(|name| givers.get(name)).flatten().copied().collect()
-        })
-        .collect();
-    let first =
-        FIRST.iter().filter_map(|name| packages.iter().position(|package| package.locked.name == *name));
-    let mut order = Order { needs: &needs, seen: vec![false; packages.len()], out: Vec::new() };
-    // The base is not led by its needs: there are cycles in it.
-    for at in first {
-        order.seen[at] = true;
-        order.out.push(at);
-    }
-    for essential in [true, false] {
+/// What packages need of each other, by their places in a list.
+pub(super) struct Needs<'a> {
+    packages: &'a [UnpackedPackage],
+    /// What each package names in `Pre-Depends`.
+    before: Vec<Vec<usize>>,
+    /// What it names there or in `Depends`.
+    all: Vec<Vec<usize>>,
+}
+
+impl<'a> Needs<'a> {
+    pub(super) fn of(packages: &'a [UnpackedPackage]) -> Self {
+        let mut givers: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
         for (at, package) in packages.iter().enumerate() {
-            if package.is_essential() == essential {
-                order.visit(at);
+            givers.entry(&package.locked.name).or_default().push(at);
+            for name in names(package.field("Provides").unwrap_or_default()) {
+                givers.entry(name).or_default().push(at);
             }
         }
+        let named = |package: &UnpackedPackage, fields: &[&str]| {
+            let fields = fields.iter().map(|field| package.field(field).unwrap_or_default());
+            let found: BTreeSet<usize> =
+                fields.flat_map(names).filter_map(|name| givers.get(name)).flatten().copied().collect();
+            found
+        };
+        let of = |fields: &[&str]| {
+            packages.iter().map(|package| named(package, fields).into_iter().collect()).collect()
+        };
+        Self { packages, before: of(&["Pre-Depends"]), all: of(&["Pre-Depends", "Depends"]) }
     }
-    order.out.iter().map(|&at| &packages[at]).collect()
+
+    /// Orders the packages: the base first, then what is needed before what needs it, else as they come.
+    pub(super) fn order(&self) -> Vec<usize> {
+        let packages = self.packages;
+        let first =
+            FIRST.iter().filter_map(|name| packages.iter().position(|package| package.locked.name == *name));
+        let mut order = Order { needs: &self.all, seen: vec![false; packages.len()], out: Vec::new() };
+        // The base is not led by its needs: there are cycles in it.
+        for at in first {
+            order.seen[at] = true;
+            order.out.push(at);
+        }
+        for essential in [true, false] {
+            for (at, package) in packages.iter().enumerate() {
+                if package.is_essential() == essential {
+                    order.visit(at);
+                }
+            }
+        }
+        order.out
+    }
+
+    /// The essential packages and all that they need, which is configured before anything else.
+    pub(super) fn base(&self) -> BTreeSet<usize> {
+        let essential = self.packages.iter().enumerate().filter(|(_, package)| package.is_essential());
+        self.closure(essential.map(|(at, _)| at))
+    }
+
+    /// What has to be configured before a package's own scripts may run, with all that it needs in turn (Debian
+    /// Policy, 7.2).
+    pub(super) fn before(&self, at: usize) -> BTreeSet<usize> {
+        self.closure(self.before.get(at).into_iter().flatten().copied())
+    }
+
+    fn closure(&self, start: impl Iterator<Item = usize>) -> BTreeSet<usize> {
+        let mut order = Order { needs: &self.all, seen: vec![false; self.packages.len()], out: Vec::new() };
+        for at in start {
+            order.visit(at);
+        }
+        order.out.into_iter().collect()
+    }
 }
 
 /// A walk through what is needed.
@@ -118,7 +155,13 @@ mod tests {
             package("v", "Provides: virtual (= 1)\n"),
             package("base-passwd", "Depends: e\n"),
         ];
-        let order: Vec<_> = by_need(&packages).iter().map(|package| package.locked.name.as_str()).collect();
-        assert_eq!(order, ["base-passwd", "e", "c", "b", "v", "a"]);
+        let needs = Needs::of(&packages);
+        let names = |all: &mut dyn Iterator<Item = usize>| -> Vec<_> {
+            all.map(|at| packages[at].locked.name.as_str()).collect()
+        };
+        assert_eq!(names(&mut needs.order().into_iter()), ["base-passwd", "e", "c", "b", "v", "a"]);
+        assert_eq!(names(&mut needs.base().into_iter()), ["e"]);
+        assert_eq!(names(&mut needs.before(1).into_iter()), ["a", "b", "c", "v"]);
+        assert!(needs.before(0).is_empty());
     }
 }

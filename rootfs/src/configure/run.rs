@@ -1,8 +1,8 @@
 //! `scripts = "run"`: the tree's own dpkg configures the unpacked packages, in the sandbox.
 //!
 //! What dpkg does when it unpacks a package and what unpacking natively leaves out is done first: the `preinst`
-//! scripts. Then come the essential packages, which every other may use without saying so, then the rest. No service
-//! is started. What is only there for this (a policy, a stand-in for `start-stop-daemon`) is taken out again, and so
+//! scripts. Then come the essential packages, which every other may use without saying so, then the rest; scripts
+//! that need other packages configured before they run (`Pre-Depends`) have them so. No service is started. What is only there for this (a policy, a stand-in for `start-stop-daemon`) is taken out again, and so
 //! is what would differ from run to run.
 //!
 //! Debian policy chapters 6 and 9.3.3, dpkg(1), `invoke-rc.d(8)`.
@@ -13,7 +13,7 @@ use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Content, Kind, Meta, Name, Node, NodeId, Tree};
 
 use super::blame::blame;
-use super::order;
+use super::order::Needs;
 use crate::blobs::Blobs;
 use crate::packages::unpack::UnpackedPackage;
 use crate::sandbox::{Captured, Job, Limits, OnFailure, Sandbox, SandboxError, Step};
@@ -52,6 +52,9 @@ const REAL_MAKER: &[u8] = b"usr/sbin/update-initramfs.amiforge";
 /// Leaves new initrds to the trigger, which comes when all is configured.
 const MAKES_LATER: &[u8] =
     b"#!/bin/sh\n[ \"$1\" = -c ] && exit 0\nexec /usr/sbin/update-initramfs.amiforge \"$@\"\n";
+
+/// dpkg without prompts, and without a sync of files that lie in memory.
+const DPKG: &[&str] = &["dpkg", "--force-confdef", "--force-confnew", "--force-unsafe-io"];
 
 /// What differs from run to run, or is left by dpkg for its next run: removed.
 const REMOVED: &[&[u8]] = &[
@@ -135,21 +138,31 @@ fn variables() -> BTreeMap<String, String> {
 }
 
 fn steps(packages: &[UnpackedPackage], kernels: &[String]) -> Vec<Step> {
-    let ordered = order::by_need(packages);
-    let mut steps: Vec<Step> = ordered.iter().filter_map(|package| preinst(package)).collect();
+    let needs = Needs::of(packages);
+    let base = needs.base();
+    let mut steps = Vec::new();
+    let mut later = Vec::new();
+    for at in needs.order() {
+        let Some(preinst) = preinst(&packages[at]) else { continue };
+        // What an essential package needs is unpacked, and that has to do.
+        let before: Vec<_> = needs.before(at).difference(&base).map(|&at| qualified(&packages[at])).collect();
+        if before.is_empty() || base.contains(&at) {
+            steps.push(preinst);
+        } else {
+            later.push(configure_first(&packages[at], &before));
+            later.push(preinst);
+        }
+    }
     let essential: Vec<String> =
-        ordered.iter().filter(|package| package.is_essential()).map(|package| qualified(package)).collect();
-    let dpkg = |name: &str, options: &[&str], packages: Vec<String>| {
-        // No prompt, no sync of files that lie in memory; and a package that a user removed is none of ours.
-        let words = ["dpkg", "--force-confdef", "--force-confnew", "--force-unsafe-io"];
-        let words = words.iter().chain(options).map(|word| (*word).to_owned());
-        Step::new(name, words.chain(packages))
-    };
+        packages.iter().filter(|package| package.is_essential()).map(qualified).collect();
     if !essential.is_empty() {
         let options = ["--no-triggers", "--force-configure-any", "--configure"];
-        steps.push(dpkg("configuring the essential packages", &options, essential));
+        let words = DPKG.iter().chain(&options).map(|word| (*word).to_owned());
+        steps.push(Step::new("configuring the essential packages", words.chain(essential)));
     }
-    steps.push(dpkg("configuring the packages", &["--configure", "--pending"], Vec::new()));
+    steps.append(&mut later);
+    let words = DPKG.iter().chain(&["--configure", "--pending"]).copied();
+    steps.push(Step::new("configuring the packages", words));
     for kernel in kernels {
         let name = format!("making the initrd of Linux {kernel}");
         let script =
@@ -157,6 +170,17 @@ fn steps(packages: &[UnpackedPackage], kernels: &[String]) -> Vec<Step> {
         steps.push(Step::shell(name, script));
     }
     steps
+}
+
+/// Configures what a package pre-depends on. dpkg refuses what is configured already, so it is asked first.
+fn configure_first(package: &UnpackedPackage, before: &[String]) -> Step {
+    let script = format!(
+        "set -- $(dpkg-query -W -f '${{db:Status-Status}} ${{binary:Package}}\n' {} | sed -n 's/^unpacked //p')\n\
+         [ $# = 0 ] || {} --no-triggers --configure \"$@\"",
+        before.join(" "),
+        DPKG.join(" "),
+    );
+    Step::shell(format!("configuring what `{}` pre-depends on", package.locked.name), script)
 }
 
 /// What dpkg does before it unpacks a package.

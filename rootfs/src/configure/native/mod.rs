@@ -42,7 +42,7 @@ use md5::{Digest, Md5};
 
 pub use self::report::{NativeError, Reason, Report, Skipped};
 use self::system::{Scope, System};
-use super::order;
+use super::order::Needs;
 use crate::packages::database::{self, Architectures, State};
 use crate::packages::diversions::Diversion;
 use crate::packages::unpack::UnpackedPackage;
@@ -84,7 +84,7 @@ pub fn configure(
         fault: None,
     };
     let mut skipped = Vec::new();
-    for package in order::by_need(packages) {
+    for package in Needs::of(packages).order().into_iter().filter_map(|at| packages.get(at)) {
         one(&mut system, package, &mut skipped);
         if let Some(fault) = system.fault.take() {
             return Err(NativeError::Read { package: package.locked.name.clone(), source: fault });
