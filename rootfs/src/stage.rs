@@ -11,7 +11,7 @@ use amiforge_formats::tree::{Meta, Tree};
 use crate::assemble::{AssembleError, Assembled, assemble};
 use crate::blobs::Blobs;
 use crate::graft::{GraftError, graft};
-use crate::sandbox::{Job, Keep, Limits, OnFailure, Sandbox, SandboxError, Step, Tail};
+use crate::sandbox::{Clock, Job, Keep, Limits, OnFailure, Sandbox, SandboxError, Step, Tail};
 use crate::sources::{Pin, SourceKind, SourceSpec};
 use crate::store::Store;
 use crate::watch::Watch;
@@ -35,6 +35,8 @@ pub struct StageSpec {
     pub install: Vec<Install>,
     /// What the commands may use together.
     pub limits: Limits,
+    /// Which time they see.
+    pub clock: Clock,
     /// `SOURCE_DATE_EPOCH`.
     pub epoch: Time,
     /// What happens when a command fails.
@@ -214,7 +216,7 @@ fn job(spec: &StageSpec) -> Job {
         job.env.insert(name.to_owned(), value.to_owned());
     }
     job.env.extend(spec.env.clone());
-    (job.limits, job.on_failure) = (spec.limits, spec.on_failure);
+    (job.limits, job.on_failure, job.clock) = (spec.limits, spec.on_failure, spec.clock);
     job.keep = Keep::Below(vec![DESTDIR.as_bytes().to_vec()]);
     job
 }

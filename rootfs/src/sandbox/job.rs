@@ -28,13 +28,23 @@ pub struct Job {
     pub keep: Keep,
     /// What happens in the sandbox when a step fails, before it is torn down.
     pub on_failure: OnFailure,
+    /// Which time the commands see.
+    pub clock: Clock,
 }
 
 impl Job {
     /// A job with the usual limits that keeps the whole tree.
     pub fn new(steps: Vec<Step>, epoch: Time) -> Self {
         let (env, limits) = (BTreeMap::new(), Limits::default());
-        Self { steps, env, limits, epoch, keep: Keep::Everything, on_failure: OnFailure::Stop }
+        Self {
+            steps,
+            env,
+            limits,
+            epoch,
+            keep: Keep::Everything,
+            on_failure: OnFailure::Stop,
+            clock: Clock::Real,
+        }
     }
 }
 
@@ -114,6 +124,15 @@ pub enum Keep {
     Everything,
     /// What lies at or under these absolute paths, with the folders that lead there; links in them are not followed.
     Below(Vec<Vec<u8>>),
+}
+
+/// Which time of day commands see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Clock {
+    /// What it is.
+    Real,
+    /// The epoch of the job, whenever they ask, as far as this machine can do that: x86-64 can.
+    Still,
 }
 
 /// What happens when a step fails.

@@ -26,7 +26,7 @@ use amiforge_formats::tree::Tree;
 
 pub use error::{Ended, Limit, SandboxError, Tail};
 pub use inner::enter;
-pub use job::{Job, Keep, Launcher, Limits, OnFailure, SUBCOMMAND, Step};
+pub use job::{Clock, Job, Keep, Launcher, Limits, OnFailure, SUBCOMMAND, Step};
 pub use pack::Pack;
 
 use crate::blobs::Blobs;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Kind, Meta, NodeId, Tree, Xattrs};
 
-use super::job::{Job, Keep, Limits, OnFailure, Step};
+use super::job::{Clock, Job, Keep, Limits, OnFailure, Step};
 use super::wire::{Reader, Writer, garbled};
 use super::{IDS, SandboxError};
 
@@ -171,6 +171,7 @@ pub(super) fn encode_job(job: &Job, out: &mut Writer) {
     out.u32(job.limits.processes);
     out.time(job.epoch);
     out.u8(u8::from(job.on_failure == OnFailure::Shell));
+    out.u8(u8::from(job.clock == Clock::Still));
     variables(&job.env, out);
     match &job.keep {
         Keep::Everything => out.u8(0),
@@ -201,6 +202,7 @@ pub(super) fn decode_job(bytes: &mut Reader<'_>) -> io::Result<Job> {
     let limits = Limits { time, memory: bytes.u64()?, disk: bytes.u64()?, processes: bytes.u32()? };
     let epoch: Time = bytes.time()?;
     let on_failure = if bytes.u8()? == 0 { OnFailure::Stop } else { OnFailure::Shell };
+    let clock = if bytes.u8()? == 0 { Clock::Real } else { Clock::Still };
     let env = decode_variables(bytes)?;
     let keep = match bytes.u8()? {
         0 => Keep::Everything,
@@ -216,7 +218,7 @@ pub(super) fn decode_job(bytes: &mut Reader<'_>) -> io::Result<Job> {
         let folder = bytes.text()?;
         steps.push(Step { name, argv, env, folder, input: bytes.bytes()?.to_vec() });
     }
-    Ok(Job { steps, env, limits, epoch, keep, on_failure })
+    Ok(Job { steps, env, limits, epoch, keep, on_failure, clock })
 }
 
 fn variables(env: &BTreeMap<String, String>, out: &mut Writer) {

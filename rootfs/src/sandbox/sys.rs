@@ -85,6 +85,139 @@ pub(super) fn vouch_for_urandom() -> io::Result<()> {
     if made < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
+/// Ends this process as another did, or with failure.
+pub(super) fn end_as(status: Option<rustix::process::WaitStatus>) -> ! {
+    let signal = status.and_then(rustix::process::WaitStatus::terminating_signal);
+    let status = status.and_then(rustix::process::WaitStatus::exit_status).unwrap_or(125);
+    // SAFETY: no memory is involved. `_exit` leaves what the process that was forked from will do at its own end.
+    unsafe {
+        if let Some(signal) = signal {
+            libc::signal(signal, libc::SIG_DFL);
+            libc::raise(signal);
+        }
+        libc::_exit(status)
+    }
+}
+
+/// Has the calling process traced by its parent from its next `exec` on.
+pub(super) fn trace_me() -> io::Result<()> {
+    trace(libc::PTRACE_TRACEME, None, 0, 0)
+}
+
+/// Has the descendants of a traced process traced as well, tells of each `exec` and of the calls that the filter names,
+/// and kills all when the tracer ends.
+pub(super) fn trace_options(pid: Pid) -> io::Result<()> {
+    let options = libc::PTRACE_O_TRACEEXEC
+        | libc::PTRACE_O_TRACEFORK
+        | libc::PTRACE_O_TRACEVFORK
+        | libc::PTRACE_O_TRACECLONE
+        | libc::PTRACE_O_TRACESECCOMP
+        | libc::PTRACE_O_EXITKILL;
+    trace(libc::PTRACE_SETOPTIONS, Some(pid), 0, options as usize)
+}
+
+/// Lets a traced program that stands go on, with a signal or 0.
+pub(super) fn resume(pid: Pid, signal: i32) -> io::Result<()> {
+    trace(libc::PTRACE_CONT, Some(pid), 0, signal as usize)
+}
+
+/// Requests whose arguments are numbers.
+fn trace(request: Request, pid: Option<Pid>, address: usize, data: usize) -> io::Result<()> {
+    // SAFETY: none of the requests above reads or writes memory of this process.
+    let done = unsafe { libc::ptrace(request, Pid::as_raw(pid), address, data) };
+    if done < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+#[cfg(target_env = "gnu")]
+type Request = libc::c_uint;
+#[cfg(not(target_env = "gnu"))]
+type Request = libc::c_int;
+
+/// The registers of a traced program that stands.
+#[cfg(target_arch = "x86_64")]
+pub(super) struct Registers(libc::user_regs_struct);
+
+#[cfg(target_arch = "x86_64")]
+impl Registers {
+    /// Where the stack ends.
+    pub(super) fn stack(&self) -> u64 {
+        self.0.rsp
+    }
+
+    /// The system call that it is about to make.
+    pub(super) fn call(&self) -> libc::c_long {
+        self.0.orig_rax.cast_signed()
+    }
+
+    /// Its first two arguments.
+    pub(super) fn arguments(&self) -> [u64; 2] {
+        [self.0.rdi, self.0.rsi]
+    }
+
+    /// Has the call not made, and gives the program this answer.
+    pub(super) fn answer(&mut self, result: i64) {
+        self.0.orig_rax = u64::MAX;
+        self.0.rax = result.cast_unsigned();
+    }
+}
+
+/// Reads the registers.
+#[cfg(target_arch = "x86_64")]
+pub(super) fn registers(pid: Pid) -> io::Result<Registers> {
+    // SAFETY: zero is a value of every field.
+    let mut registers: libc::user_regs_struct = unsafe { std::mem::zeroed() };
+    // SAFETY: the kernel writes one `user_regs_struct`, which lives for the whole call.
+    let done =
+        unsafe { libc::ptrace(libc::PTRACE_GETREGS, Pid::as_raw(Some(pid)), 0_usize, &raw mut registers) };
+    if done < 0 { Err(io::Error::last_os_error()) } else { Ok(Registers(registers)) }
+}
+
+/// Writes the registers.
+#[cfg(target_arch = "x86_64")]
+pub(super) fn set_registers(pid: Pid, registers: &Registers) -> io::Result<()> {
+    // SAFETY: the kernel reads one `user_regs_struct`, which lives for the whole call.
+    let done = unsafe {
+        libc::ptrace(libc::PTRACE_SETREGS, Pid::as_raw(Some(pid)), 0_usize, &raw const registers.0)
+    };
+    if done < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// Reads memory of a traced program, as far as it goes; gives how many bytes.
+pub(super) fn read_memory(pid: Pid, at: u64, into: &mut [u8]) -> io::Result<usize> {
+    let own = libc::iovec { iov_base: into.as_mut_ptr().cast(), iov_len: into.len() };
+    let mut total = 0;
+    // One part for each page, so that what lies before a page that is not there is read.
+    let mut parts = Vec::new();
+    while total < into.len() {
+        let here = at + total as u64;
+        let len = (PAGE - here as usize % PAGE).min(into.len() - total);
+        parts.push(libc::iovec { iov_base: here as *mut libc::c_void, iov_len: len });
+        total += len;
+    }
+    // SAFETY: the kernel writes at most `into.len()` bytes to `into`; the other addresses are those of another process.
+    let done = unsafe {
+        libc::process_vm_readv(Pid::as_raw(Some(pid)), &raw const own, 1, parts.as_ptr(), parts.len() as _, 0)
+    };
+    usize::try_from(done).map_err(|_| io::Error::last_os_error())
+}
+
+/// Writes memory of a traced program.
+pub(super) fn write_memory(pid: Pid, at: u64, bytes: &[u8]) -> io::Result<()> {
+    let own = libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
+    let other = libc::iovec { iov_base: at as *mut libc::c_void, iov_len: bytes.len() };
+    // SAFETY: the kernel reads `bytes`, which live for the whole call; the other address is that of another process.
+    let done =
+        unsafe { libc::process_vm_writev(Pid::as_raw(Some(pid)), &raw const own, 1, &raw const other, 1, 0) };
+    match usize::try_from(done) {
+        Ok(count) if count == bytes.len() => Ok(()),
+        Ok(_) => Err(io::Error::from_raw_os_error(libc::EFAULT)),
+        Err(_) => Err(io::Error::last_os_error()),
+    }
+}
+
+/// The smallest page of memory that a machine has.
+const PAGE: usize = 4096;
+
 /// Has a command do something between `fork` and `exec`.
 pub(super) fn before_exec(
     command: &mut Command,

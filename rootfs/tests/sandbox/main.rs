@@ -13,6 +13,7 @@ mod hostile;
 mod inside;
 mod limits;
 mod stages;
+mod still;
 mod yard;
 
 use std::process::ExitCode;
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
         capture::TESTS,
         limits::TESTS,
         stages::TESTS,
+        still::TESTS,
         hostile::TESTS,
         forbidden::TESTS,
         configured::TESTS,

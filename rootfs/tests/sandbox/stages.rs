@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use amiforge_formats::digest::Digest;
-use amiforge_rootfs::sandbox::{Limits, OnFailure};
+use amiforge_rootfs::sandbox::{Clock, Limits, OnFailure};
 use amiforge_rootfs::stage::{Built, Install, StageError, StageSource, StageSpec, build};
 use amiforge_rootfs::store::Store;
 use amiforge_rootfs::watch::Unwatched;
@@ -49,6 +49,7 @@ fn run(yard: &mut Yard, sha256: Digest, path: &Path, run: &[&str]) -> Result<Bui
         env: BTreeMap::from([("WHO".to_owned(), "stage".to_owned())]),
         install: vec![install("/opt/app", "/opt/app"), install("/etc/app.conf", "/etc/app/main.conf")],
         limits: Limits::default(),
+        clock: Clock::Still,
         epoch: EPOCH,
         on_failure: OnFailure::Stop,
     };

@@ -4,6 +4,7 @@
 //! kernel that a build does not need and that bugs were found in, new user namespaces, and the kernel's random
 //! numbers. The calls of other ABIs (32-bit programs, x32) would need tables of their own; they are not allowed.
 
+use super::super::Clock;
 use libc::{BPF_ABS, BPF_JEQ, BPF_JGE, BPF_JMP, BPF_JSET, BPF_K, BPF_LD, BPF_RET, BPF_W, sock_filter};
 
 #[cfg(target_arch = "x86_64")]
@@ -95,10 +96,30 @@ const FAMILIES: &[i32] = &[libc::AF_UNIX, libc::AF_INET, libc::AF_INET6, libc::A
 /// Requests that would write to a terminal as if somebody typed: TIOCSTI and TIOCLINUX.
 const TYPING: &[u32] = &[0x5412, 0x541c];
 
+/// Clocks that tell the time of day (`linux/time.h`): `CLOCK_REALTIME`, its coarse form, and `CLOCK_TAI`.
+const TIMES_OF_DAY: &[u32] = &[0, 5, 11];
+
+/// Hands the calls that ask for the time of day, and for random numbers, to the tracer.
+fn still(out: &mut Vec<sock_filter>) {
+    let mut gettime = vec![load(argument(0))];
+    for clock in TIMES_OF_DAY {
+        gettime.extend([jump(BPF_JEQ, *clock, 0, 1), end(libc::SECCOMP_RET_TRACE)]);
+    }
+    gettime.push(allow());
+    on_call(out, libc::SYS_clock_gettime, &gettime);
+    on_call(out, libc::SYS_getrandom, &[end(libc::SECCOMP_RET_TRACE)]);
+    on_call(out, libc::SYS_gettimeofday, &[end(libc::SECCOMP_RET_TRACE)]);
+    #[cfg(target_arch = "x86_64")]
+    on_call(out, libc::SYS_time, &[end(libc::SECCOMP_RET_TRACE)]);
+}
+
 /// The program.
-pub(super) fn filter() -> Vec<sock_filter> {
+pub(super) fn filter(clock: Clock) -> Vec<sock_filter> {
     let mut out = vec![load(MACHINE), jump(BPF_JEQ, ARCH, 1, 0), kill(), load(NUMBER)];
     out.extend([jump(BPF_JGE, X32, 0, 1), fail(libc::ENOSYS)]);
+    if clock == Clock::Still {
+        still(&mut out);
+    }
     for call in ABSENT {
         out.extend([jump(BPF_JEQ, *call as u32, 0, 1), fail(libc::ENOSYS)]);
     }
@@ -163,8 +184,8 @@ mod tests {
     use super::*;
 
     /// What the filter says to a call.
-    fn verdict(arch: u32, call: u32, args: [u32; 6]) -> u32 {
-        let program = filter();
+    fn verdict(clock: Clock, arch: u32, call: u32, args: [u32; 6]) -> u32 {
+        let program = filter(clock);
         let (mut at, mut value) = (0, 0);
         loop {
             let step = program[at];
@@ -194,7 +215,7 @@ mod tests {
     fn only_what_a_build_needs_is_allowed() {
         let no = |errno: i32| libc::SECCOMP_RET_ERRNO | errno as u32;
         let told = |call: libc::c_long, first: u32, second: u32| {
-            verdict(ARCH, call as u32, [first, second, 0, 0, 0, 0])
+            verdict(Clock::Real, ARCH, call as u32, [first, second, 0, 0, 0, 0])
         };
         assert_eq!(told(libc::SYS_read, 0, 0), libc::SECCOMP_RET_ALLOW);
         assert_eq!(told(libc::SYS_mount, 0, 0), no(libc::EPERM));
@@ -207,7 +228,21 @@ mod tests {
         assert_eq!(told(libc::SYS_socket, libc::AF_VSOCK as u32, 0), no(libc::EAFNOSUPPORT));
         assert_eq!(told(libc::SYS_ioctl, 0, 0x5412), no(libc::EPERM));
         assert_eq!(told(libc::SYS_ioctl, 0, 0x5401), libc::SECCOMP_RET_ALLOW);
-        assert_eq!(verdict(ARCH, X32 + 165, [0; 6]), no(libc::ENOSYS));
-        assert_eq!(verdict(0x4000_0003, 4, [0; 6]), libc::SECCOMP_RET_KILL_PROCESS);
+        assert_eq!(told(libc::SYS_clock_gettime, 0, 0), libc::SECCOMP_RET_ALLOW);
+        assert_eq!(verdict(Clock::Real, ARCH, X32 + 165, [0; 6]), no(libc::ENOSYS));
+        assert_eq!(verdict(Clock::Real, 0x4000_0003, 4, [0; 6]), libc::SECCOMP_RET_KILL_PROCESS);
+    }
+
+    #[test]
+    fn what_asks_for_the_time_of_day_or_chance_is_handed_to_the_tracer() {
+        let told =
+            |call: libc::c_long, first: u32| verdict(Clock::Still, ARCH, call as u32, [first, 0, 0, 0, 0, 0]);
+        let traced = libc::SECCOMP_RET_TRACE;
+        assert_eq!(told(libc::SYS_clock_gettime, libc::CLOCK_REALTIME as u32), traced);
+        assert_eq!(told(libc::SYS_clock_gettime, libc::CLOCK_MONOTONIC as u32), libc::SECCOMP_RET_ALLOW);
+        assert_eq!(told(libc::SYS_gettimeofday, 0), traced);
+        assert_eq!(told(libc::SYS_getrandom, 0), traced);
+        assert_eq!(told(libc::SYS_read, 0), libc::SECCOMP_RET_ALLOW);
+        assert_eq!(told(libc::SYS_mount, 0), libc::SECCOMP_RET_ERRNO | libc::EPERM as u32);
     }
 }

@@ -6,6 +6,8 @@
 //! at while commands run.
 
 mod calls;
+#[cfg(target_arch = "x86_64")]
+mod clock;
 mod confine;
 mod mounts;
 mod plant;

@@ -14,7 +14,9 @@ use rustix::fs::MemfdFlags;
 use rustix::process::{Pid, PidfdFlags, WaitOptions, WaitStatus};
 
 use super::super::wire::{Channel, How, Said};
-use super::super::{Job, Limits, OnFailure, Step, sys};
+use super::super::{Clock, Job, Limits, OnFailure, Step, sys};
+#[cfg(target_arch = "x86_64")]
+use super::clock::Tracer;
 use super::mounts::Places;
 use super::usage::measure;
 use super::{During, Fault, calls, confine, say};
@@ -57,10 +59,7 @@ pub(super) fn run(
     let mut watch = Watching { channel, limits: job.limits, places, deadline };
     for (number, step) in (0u32..).zip(&job.steps) {
         say(channel, &Said::Begins(number))?;
-        let how = match start(job, step) {
-            Err(error) => How::NotStarted(error.to_string()),
-            Ok(child) => watch.until_end(child)?,
-        };
+        let how = watch.one(job, step)?;
         finish_others()?;
         let well = how == How::Status(0);
         if !well && job.on_failure == OnFailure::Shell {
@@ -80,18 +79,28 @@ fn start(job: &Job, step: &Step) -> std::io::Result<Pid> {
     let input = if step.input.is_empty() { Stdio::null() } else { Stdio::from(given(&step.input)?) };
     let mut command = Command::new(program);
     command.args(arguments).stdin(input);
-    spawn(command, job, step)
+    spawn(command, job, step, clock(job))
+}
+
+/// The clock of a job, as far as this machine can hold it.
+fn clock(job: &Job) -> Clock {
+    if cfg!(target_arch = "x86_64") { job.clock } else { Clock::Real }
 }
 
 /// Starts a command with the variables of its step, confined.
-fn spawn(mut command: Command, job: &Job, step: &Step) -> std::io::Result<Pid> {
+fn spawn(mut command: Command, job: &Job, step: &Step, clock: Clock) -> std::io::Result<Pid> {
     let mut env: BTreeMap<&str, &str> = FIXED.iter().copied().collect();
     let epoch = job.epoch.secs.to_string();
     env.insert("SOURCE_DATE_EPOCH", &epoch);
     env.extend(job.env.iter().chain(&step.env).map(|(name, value)| (name.as_str(), value.as_str())));
     command.env_clear().envs(env).current_dir(Path::new(&step.folder));
-    let (limits, filter) = (job.limits, calls::filter());
-    sys::before_exec(&mut command, move || confine::confine(&limits, &filter));
+    let (limits, filter) = (job.limits, calls::filter(clock));
+    sys::before_exec(&mut command, move || {
+        if clock == Clock::Still {
+            sys::trace_me()?;
+        }
+        confine::confine(&limits, &filter)
+    });
     let child = command.spawn()?;
     Pid::from_raw(child.id().cast_signed()).ok_or_else(|| std::io::ErrorKind::NotFound.into())
 }
@@ -113,6 +122,20 @@ struct Watching<'a> {
 }
 
 impl Watching<'_> {
+    /// Runs a command to its end.
+    fn one(&self, job: &Job, step: &Step) -> Result<How, Fault> {
+        #[cfg(target_arch = "x86_64")]
+        if clock(job) == Clock::Still {
+            let tracer = Tracer::start(job.epoch, || start(job, step))?;
+            let how = self.until_end(tracer.pid)?;
+            return Ok(tracer.fault().map_or(how, How::NotStarted));
+        }
+        match start(job, step) {
+            Err(error) => Ok(How::NotStarted(error.to_string())),
+            Ok(child) => self.until_end(child),
+        }
+    }
+
     /// Waits for a command, or ends all when a limit is reached.
     fn until_end(&self, child: Pid) -> Result<How, Fault> {
         let ended = rustix::process::pidfd_open(child, PidfdFlags::empty());
@@ -204,7 +227,8 @@ fn shell(watch: &Watching<'_>, job: &Job, step: &Step, terminal: &[OwnedFd]) -> 
         .stdin(own(input).during(what)?)
         .stdout(own(output).during(what)?)
         .stderr(own(errors).during(what)?);
-    if let Ok(child) = spawn(command, job, step) {
+    // Whoever looks around may know the time.
+    if let Ok(child) = spawn(command, job, step, Clock::Real) {
         let ended = rustix::process::pidfd_open(child, PidfdFlags::empty()).during(what)?;
         while reap(child)?.is_none() {
             watch.wait(ended.as_fd())?;

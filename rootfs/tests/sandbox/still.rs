@@ -1,0 +1,91 @@
+//! The clock that stands still.
+
+use std::time::{Duration, Instant};
+
+use amiforge_rootfs::sandbox::{Clock, Ended, Job, SandboxError, Step};
+
+use crate::yard::{Yard, job};
+
+pub(crate) const TESTS: &[crate::Test] = crate::tests![
+    the_time_of_day_is_that_of_the_job,
+    every_process_draws_the_same_and_goes_on_to_another,
+    waiting_takes_its_time,
+    programs_begin_fork_fail_and_are_killed_as_ever,
+    what_is_left_running_ends_too,
+];
+
+/// A job whose clock stands still, where that can be done.
+fn still(script: &str) -> Option<Job> {
+    let mut job = Job { clock: Clock::Still, ..job(script) };
+    job.limits.time = Duration::from_mins(1);
+    // The tree has no locales, and perl would say so every time.
+    job.env.insert("PERL_BADLANG".into(), "0".into());
+    cfg!(target_arch = "x86_64").then_some(job)
+}
+
+fn log(job: &Job) -> String {
+    let captured = Yard::new().run_job(job).unwrap_or_else(|error| panic!("{error:?}"));
+    String::from_utf8(captured.log.0).unwrap()
+}
+
+fn the_time_of_day_is_that_of_the_job() {
+    // By `time`, by `gettimeofday` (96) and by `clock_gettime` of each clock (228), from a shell's child and its own.
+    let script = r#"
+        perl -e 'print time, "\n"; my $b = "x" x 16; print syscall(96, $b, 0), " ", join(" ", unpack("qq", $b)), "\n";
+                 for (0, 5, 11) { my $b = "x" x 16; syscall(228, $_, $b); print join(" ", unpack("qq", $b)), "\n" }
+                 print syscall(228, 0, 1), " ", $!+0, "\n"'
+        perl -e 'fork; wait; print time, "\n"'
+    "#;
+    let Some(job) = still(script) else { return };
+    let expected = "1600000000\n0 1600000000 0\n1600000000 0\n1600000000 0\n1600000000 0\n-1 14\n1600000000\n1600000000\n";
+    assert_eq!(log(&job), expected);
+}
+
+fn every_process_draws_the_same_and_goes_on_to_another() {
+    let draw = "perl -e 'for (8, 8, 100000) { my $b = \"x\" x $_; print syscall(318, $b, $_, 0), \" \", unpack(\"H16\", $b), \"\\n\" }'";
+    let Some(job) = still(&format!("{draw}; {draw}")) else { return };
+    let told = log(&job);
+    let lines = told.lines().collect::<Vec<_>>();
+    let [a, b, c, again @ ..] = lines.as_slice() else { panic!("{told}") };
+    assert!(a.starts_with("8 ") && b.starts_with("8 ") && c.starts_with("65536 "), "{told}");
+    assert!(a != b && again == [*a, *b, *c], "{told}");
+    assert_eq!(log(&job), told);
+}
+
+fn waiting_takes_its_time() {
+    let script = "perl -e 'select(undef, undef, undef, 0.3); my $b = \"x\" x 16; syscall(228, 1, $b); my @a = unpack(\"qq\", $b);
+                  select(undef, undef, undef, 0.2); syscall(228, 1, $b); my @b = unpack(\"qq\", $b);
+                  my $s = $b[0] - $a[0] + ($b[1] - $a[1]) / 1e9; print $s >= 0.2 && $s < 5 ? \"well\" : $s'";
+    let Some(job) = still(script) else { return };
+    let begun = Instant::now();
+    assert_eq!(log(&job), "well");
+    assert!(begun.elapsed().as_millis() >= 500);
+}
+
+fn programs_begin_fork_fail_and_are_killed_as_ever() {
+    let script = r#"
+        perl -e 'exit 7' || echo $?
+        perl -e 'kill 9, $$' || echo $?
+        perl -e '$SIG{USR1} = sub { print "heard\n" }; kill "USR1", $$;
+                 my $child = fork // die; if (!$child) { kill "STOP", $$; exit 3 } waitpid $child, 0; print $? >> 8, "\n"'
+        (exec perl -e 'print "again\n"')
+        true | cat
+    "#;
+    let Some(mut job) = still(script) else { return };
+    assert_eq!(log(&job), "7\nKilled\n137\nheard\n3\nagain\n");
+    for (script, expected) in [("exit 9", Ended::Status(9)), ("kill -TERM $$", Ended::Signal(15))] {
+        job.steps = vec![Step::shell("a step", script)];
+        let error = Yard::new().run_job(&job).unwrap_err();
+        assert!(matches!(&error, SandboxError::Step { ended, .. } if *ended == expected), "{error:?}");
+    }
+    job.steps = vec![Step::new("a step", ["/no/such/program"])];
+    let error = Yard::new().run_job(&job).unwrap_err();
+    assert!(format!("{error:?}").contains("No such file"), "{error:?}");
+}
+
+fn what_is_left_running_ends_too() {
+    let Some(job) = still("(sleep 1000; echo never) & echo begun") else { return };
+    let begun = Instant::now();
+    assert_eq!(log(&job), "begun\n");
+    assert!(begun.elapsed().as_secs() < 60);
+}
