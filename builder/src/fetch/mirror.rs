@@ -64,6 +64,14 @@ impl Mirrors {
         ))
     }
 
+    /// The same for whichever suite of it is known.
+    ///
+    /// # Errors
+    /// As [`Mirrors::find`].
+    pub fn of(&self, archive: &DebArchive) -> Result<String, String> {
+        self.find(archive, archive.suites.first().map(String::as_str).unwrap_or_default())
+    }
+
     fn variable(&self, name: &str) -> Option<String> {
         self.variables.iter().find(|(own, _)| own == name).map(|(_, value)| value.clone())
     }

@@ -19,7 +19,7 @@ use super::{FetchError, Mirrors, Wire, WireError, git, shown};
 use crate::interrupt::Interrupt;
 use crate::lock::Lock;
 use crate::progress::Progress;
-use crate::recipe::{Recipe, SourceFrom};
+use crate::recipe::{DebSource, Recipe, SourceFrom};
 
 /// Bytes read at a time.
 const CHUNK: usize = 1 << 17;
@@ -66,8 +66,7 @@ pub struct Outcome {
 pub fn wants(lock: &Lock, recipe: &Recipe, mirrors: &Mirrors) -> Result<Vec<Want>, FetchError> {
     let mut bases = BTreeMap::new();
     for archive in recipe.deb.iter().flat_map(|deb| &deb.archives) {
-        let suite = archive.suites.first().map(String::as_str).unwrap_or_default();
-        bases.insert(archive.name.as_str(), mirrors.find(archive, suite));
+        bases.insert(archive.name.as_str(), mirrors.of(archive));
     }
     let mut wants = BTreeMap::new();
     let packages = |stage: &'_ crate::lock::LockedStage| stage.packages.clone();
@@ -89,7 +88,8 @@ pub fn wants(lock: &Lock, recipe: &Recipe, mirrors: &Mirrors) -> Result<Vec<Want
     for (locked, stage) in lock.stages.iter().zip(&recipe.stages) {
         for (source, named) in locked.sources.iter().zip(&stage.sources) {
             let (sha256, size, label) = (source.sha256, source.size, source.label.clone());
-            wants.insert(sha256, Want { sha256, size, label, from: From::of(&named.from) });
+            let from = From::of(&named.from, recipe.deb.as_ref(), mirrors)?;
+            wants.insert(sha256, Want { sha256, size, label, from });
         }
     }
     Ok(wants.into_values().collect())
@@ -106,12 +106,23 @@ fn of_package(package: &LockedPackage, base: &str) -> Want {
 
 impl From {
     /// Where a source of a stage is.
-    pub(crate) fn of(source: &SourceFrom) -> Self {
-        match source {
+    pub(crate) fn of(
+        source: &SourceFrom,
+        deb: Option<&DebSource>,
+        mirrors: &Mirrors,
+    ) -> Result<Self, FetchError> {
+        Ok(match source {
             SourceFrom::Url(url) => Self::Urls(vec![url.clone()]),
             SourceFrom::Path(path, name) => Self::Path(path.clone(), name.clone()),
+            SourceFrom::Archive { archive, path } => {
+                let found =
+                    deb.into_iter().flat_map(|deb| &deb.archives).find(|known| known.name == *archive);
+                let found = found.ok_or_else(|| format!("the recipe has no archive `{archive}`"));
+                let base = found.and_then(|archive| mirrors.of(archive)).map_err(FetchError::Mirror)?;
+                Self::Urls(vec![format!("{base}/{path}")])
+            }
             SourceFrom::Git { url, commit } => Self::Git(url.clone(), commit.clone()),
-        }
+        })
     }
 }
 

@@ -53,6 +53,7 @@ fn stage(stage: &Stage, text: &mut String) {
         match &source.from {
             SourceFrom::Url(url) => line(text, &["url", url, &sha256]),
             SourceFrom::Path(_, name) => line(text, &["path", name, &sha256]),
+            SourceFrom::Archive { archive, path } => line(text, &["of", archive, path, &sha256]),
             SourceFrom::Git { url, commit } => line(text, &["git", url, commit, &sha256]),
         }
     }

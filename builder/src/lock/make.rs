@@ -97,9 +97,7 @@ pub fn make(
     }
     with.progress.end();
     for (locked, stage) in lock.stages.iter_mut().zip(&recipe.stages) {
-        for source in &stage.sources {
-            locked.sources.push(pin(stage, source, old, with)?);
-        }
+        locked.sources = sources(stage, recipe.deb.as_ref(), old, with)?;
     }
     Ok(lock)
 }
@@ -197,28 +195,42 @@ fn pins(deb: &DebSource) -> Vec<Pin> {
     deb.pins.iter().map(pin).collect()
 }
 
-/// Digest and length of a source, which is in the store afterwards.
-fn pin(
+/// The sources of a stage.
+fn sources(
     stage: &Stage,
-    source: &StageSource,
+    deb: Option<&DebSource>,
     old: Option<&Lock>,
     with: &Fetching<'_>,
-) -> Result<LockedSource, LockError> {
-    let pinned = known_size(source, old).map_or_else(
-        || first_time(source, with),
-        |(sha256, size)| {
-            let want = Want { sha256, size, label: source.label.clone(), from: From::of(&source.from) };
+) -> Result<Vec<LockedSource>, LockError> {
+    let one = |source: &StageSource| {
+        let pinned = From::of(&source.from, deb, with.mirrors).and_then(|from| pin(source, from, old, with));
+        pinned.map_err(|fault| LockError::Source {
+            stage: stage.name.clone(),
+            label: source.label.clone(),
+            source: Box::new(fault),
+        })
+    };
+    stage.sources.iter().map(one).collect()
+}
+
+/// Digest and length of a source, which is in the store afterwards.
+fn pin(
+    source: &StageSource,
+    from: From,
+    old: Option<&Lock>,
+    with: &Fetching<'_>,
+) -> Result<LockedSource, FetchError> {
+    let label = source.label.clone();
+    let (sha256, size) = match known_size(source, old) {
+        None => first_time(source, &from, with)?,
+        Some((sha256, size)) => {
+            let want = Want { sha256, size, label: label.clone(), from };
             let objects = with.store.objects();
             fetch::fetch(&[want], &objects, with.wire, 1, with.progress, with.interrupt)?;
-            Ok((sha256, size))
-        },
-    );
-    let (sha256, size) = pinned.map_err(|fault: FetchError| LockError::Source {
-        stage: stage.name.clone(),
-        label: source.label.clone(),
-        source: Box::new(fault),
-    })?;
-    Ok(LockedSource { label: source.label.clone(), sha256, size })
+            (sha256, size)
+        }
+    };
+    Ok(LockedSource { label, sha256, size })
 }
 
 /// What an older lock knows of a source whose digest the recipe gives.
@@ -229,9 +241,8 @@ fn known_size(source: &StageSource, old: Option<&Lock>) -> Option<(Digest, u64)>
 }
 
 /// Fetches a source of unknown length beside the store, to learn what it is.
-fn first_time(source: &StageSource, with: &Fetching<'_>) -> Result<(Digest, u64), FetchError> {
-    let mut file =
-        fetch::copy(&From::of(&source.from), with.store.folder(), with.wire, with.interrupt, with.progress)?;
+fn first_time(source: &StageSource, from: &From, with: &Fetching<'_>) -> Result<(Digest, u64), FetchError> {
+    let mut file = fetch::copy(from, with.store.folder(), with.wire, with.interrupt, with.progress)?;
     let (found, size) = measured(&mut file)
         .map_err(|error| FetchError::Local { name: source.label.clone(), source: error })?;
     if let Some(expected) = source.sha256.filter(|&expected| expected != found) {

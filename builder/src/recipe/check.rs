@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use amiforge_formats::digest::Digest;
+use amiforge_rootfs::sandbox::Clock;
 use serde::Deserialize as _;
 use toml::Spanned;
 use toml::de::DeTable;
 
-use super::keys::{ArchKey, DiskKeys, EpochKey, ImageKeys, NumberOrText, RecipeKeys};
+use super::keys::{ArchKey, ClockKey, DiskKeys, EpochKey, ImageKeys, NumberOrText, RecipeKeys};
 use super::mistake::{At, Mistake, Part, locate};
 use super::shape::Finding;
 use super::{Arch, Image, Recipe, contents, partitions, reference, shape, sources, stages, values};
@@ -123,6 +124,10 @@ fn specs(keys: &RecipeKeys, digest: Digest, checker: &mut Checker<'_>) -> Option
         units,
         fstab,
         runs,
+        clock: match keys.sandbox.clock {
+            Some(ClockKey::Real) => Clock::Real,
+            Some(ClockKey::Still) | None => Clock::Still,
+        },
         limits,
         rules,
     })

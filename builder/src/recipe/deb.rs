@@ -211,6 +211,13 @@ pub enum SourceFrom {
     Url(String),
     /// A file of the host, and as the recipe names it.
     Path(PathBuf, String),
+    /// A file of an archive of the `deb` source, wherever its mirror is.
+    Archive {
+        /// Name of the archive.
+        archive: String,
+        /// Path below it, such as `pool/main/h/hello/hello_2.10.orig.tar.gz`.
+        path: String,
+    },
     /// A git repository.
     Git {
         /// Its address.

@@ -29,7 +29,7 @@ use amiforge_formats::digest::Digest;
 use amiforge_formats::ext4::write::Journal;
 use amiforge_formats::guid::Guid;
 use amiforge_rootfs::normalize::Rule;
-use amiforge_rootfs::sandbox::Limits;
+use amiforge_rootfs::sandbox::{Clock, Limits};
 use amiforge_rootfs::sources::SourceSpec;
 use amiforge_rootfs::steps::accounts::{GroupSpec, Principal, UserSpec};
 use amiforge_rootfs::steps::files::{IfMissing, XattrValue};
@@ -82,6 +82,8 @@ pub struct Recipe {
     pub fstab: Fstab,
     /// The `[[run]]`s.
     pub runs: Vec<Run>,
+    /// Which time stages and commands see.
+    pub clock: Clock,
     /// What each thing that is run in a sandbox may use.
     pub limits: Limits,
     /// Rules of cleaning.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use amiforge_rootfs::sandbox::Limits;
 
 use super::check::Checker;
-use super::deb::{DebSource, Run, SourceFrom, Stage, StageSource};
+use super::deb::{DebArchive, DebSource, Run, SourceFrom, Stage, StageSource};
 use super::keys::{NumberOrText, RunKeys, SandboxKeys, StageInstallKeys, StageKeys, StageSourceKeys};
 use super::mistake::At;
 use super::{packages, sources, values, words};
@@ -107,7 +107,7 @@ fn stage(keys: &StageKeys, deb: Option<&DebSource>, at: &At, checker: &mut Check
         patches,
         run: keys.run.clone(),
         env: env(&keys.env, at, checker),
-        sources: stage_sources(keys, at, checker),
+        sources: stage_sources(keys, archives, at, checker),
         installs: keys
             .install
             .iter()
@@ -117,12 +117,24 @@ fn stage(keys: &StageKeys, deb: Option<&DebSource>, at: &At, checker: &mut Check
     }
 }
 
-fn stage_sources(keys: &StageKeys, at: &At, checker: &mut Checker<'_>) -> Vec<StageSource> {
+fn stage_sources(
+    keys: &StageKeys,
+    archives: &[DebArchive],
+    at: &At,
+    checker: &mut Checker<'_>,
+) -> Vec<StageSource> {
     let mut folders = BTreeSet::new();
     let mut sources = Vec::new();
     for (index, source) in keys.source.iter().enumerate() {
         let at = at.key("source").index(index);
         let Some(source) = stage_source(source, &at, checker) else { continue };
+        if let SourceFrom::Archive { archive, .. } = &source.from
+            && !archives.iter().any(|known| known.name == *archive)
+        {
+            let names: Vec<_> = archives.iter().map(|known| format!("`{}`", known.name)).collect();
+            let message = format!("there is no archive `{archive}` but {}", names.join(", "));
+            checker.wrong(at.key("archive"), message);
+        }
         if !folders.insert(source.folder.clone()) {
             let message = format!("another source is unpacked to `{}`; give one a `folder`", source.folder);
             checker.wrong(at, message);
@@ -135,8 +147,8 @@ fn stage_sources(keys: &StageKeys, at: &At, checker: &mut Checker<'_>) -> Vec<St
 fn stage_source(keys: &StageSourceKeys, at: &At, checker: &mut Checker<'_>) -> Option<StageSource> {
     let (from, name) = from(keys, at, checker)?;
     let sha256 = checker.optional(at.key("sha256"), keys.sha256.as_ref(), sources::exact);
-    if matches!(from, SourceFrom::Url(_)) && keys.sha256.is_none() {
-        checker.wrong(at.key("sha256"), "a `url` needs the `sha256` of what is there");
+    if matches!(from, SourceFrom::Url(_) | SourceFrom::Archive { .. }) && keys.sha256.is_none() {
+        checker.wrong(at.key("sha256"), "what is fetched needs the `sha256` of what is there");
     }
     let base = name.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
     let base = base.split(['?', '#']).next().unwrap_or_default();
@@ -156,10 +168,18 @@ fn from(keys: &StageSourceKeys, at: &At, checker: &mut Checker<'_>) -> Option<(S
     if keys.git.is_some() != keys.commit.is_some() {
         checker.wrong(at.clone(), "`git` and `commit` go together");
     }
+    if keys.archive.is_some() && keys.path.is_none() {
+        checker.wrong(at.clone(), "`archive` needs the `path` of a file in it");
+    }
     match (&keys.url, &keys.path, &keys.git) {
         (Some(url), None, None) => {
             let url = checker.accept(at.key("url"), words::url(url))?;
             Some((SourceFrom::Url(url.clone()), url))
+        }
+        (None, Some(path), None) if keys.archive.is_some() => {
+            let archive = keys.archive.clone()?;
+            let path = checker.accept(at.key("path"), words::archive_path(path))?;
+            Some((SourceFrom::Archive { archive, path: path.clone() }, path))
         }
         (None, Some(name), None) => {
             let path = checker.host_path(at.key("path"), name);

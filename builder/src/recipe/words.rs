@@ -48,6 +48,15 @@ pub(crate) fn package_name(text: &str) -> Result<String, String> {
     ))
 }
 
+/// A path below the address of an archive.
+pub(crate) fn archive_path(text: &str) -> Result<String, String> {
+    let plain = |name: &str| !name.is_empty() && !matches!(name, "." | "..");
+    if text.split('/').all(plain) && text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Ok(text.to_owned());
+    }
+    Err(format!("`{text}` is not a path in an archive, such as `pool/main/h/hello/hello_2.10.orig.tar.gz`"))
+}
+
 /// A name of packages with `*` for anything.
 pub(crate) fn package_glob(text: &str) -> Result<(), String> {
     let known = |byte: u8| {

@@ -41,13 +41,16 @@ pub(crate) struct StageKeys {
 pub(crate) struct StageSourceKeys {
     /// `https`, `http` or `file` address of a tar archive, plain or compressed with gzip, xz or zstd.
     pub(crate) url: Option<String>,
-    /// A tar archive beside the recipe.
+    /// A tar archive beside the recipe; with `archive`, its path there, such as
+    /// `"pool/main/h/hello/hello_2.10.orig.tar.gz"`.
     pub(crate) path: Option<String>,
+    /// Name of an archive of the `deb` source that has the tar archive at `path`; its mirror is that of the packages.
+    pub(crate) archive: Option<String>,
     /// Address of a git repository; the lock pins the archive that git makes of the `commit`.
     pub(crate) git: Option<String>,
     /// Full id of the commit of `git`.
     pub(crate) commit: Option<String>,
-    /// SHA-256 of the archive; needed for a `url`.
+    /// SHA-256 of the tar archive; needed for a `url`, and with `archive`.
     pub(crate) sha256: Option<String>,
     /// Name of the folder that it is unpacked to; that of the archive without its ending if not given.
     pub(crate) folder: Option<String>,
@@ -77,10 +80,22 @@ pub(crate) struct RunKeys {
     pub(crate) env: BTreeMap<String, String>,
 }
 
-/// Limits for each thing that is run in a sandbox: the packages' scripts, a stage, a `[[run]]`.
+/// Which time of day a command sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum ClockKey {
+    /// That of the build, whenever it asks, so that it cannot come into the image. (On `x86_64` hosts; elsewhere as `"real"`.)
+    Still,
+    /// What it is: for what waits for the time to come.
+    Real,
+}
+
+/// What is run in a sandbox: the packages' scripts, a stage, a `[[run]]`. Limits hold for each of them.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct SandboxKeys {
+    /// Which time stages and commands see; `"still"` if not given. The packages' scripts see the real one.
+    pub(crate) clock: Option<ClockKey>,
     /// Time in seconds; 3600 if not given.
     #[schemars(range(min = 1, max = 604_800))]
     pub(crate) seconds: Option<i64>,
