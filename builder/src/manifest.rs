@@ -35,6 +35,24 @@ pub struct Origin {
     pub lock: Option<Digest>,
     /// The inputs, in the order of the recipe.
     pub inputs: Vec<Input>,
+    /// What was cleaned out of the tree, in order.
+    pub cleaned: Vec<Cleaned>,
+    /// Private keys in the image that were made while it was built, the same in every build.
+    pub private_keys: Vec<String>,
+    /// What was not done of what the packages' scripts would have done.
+    pub skipped: Vec<String>,
+}
+
+/// Something that was cleaned out of the tree.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cleaned {
+    /// `removed` or `emptied`.
+    pub outcome: String,
+    /// Its path.
+    pub path: String,
+    /// The rule of `[normalize]`.
+    pub rule: String,
 }
 
 /// Something that the image was made from.

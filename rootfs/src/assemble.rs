@@ -147,7 +147,20 @@ pub fn assemble(
     blobs: &mut Blobs,
     watch: &dyn Watch,
 ) -> Result<Assembled, AssembleError> {
-    let mut merged = Merged::default();
+    assemble_over(Merged::default(), specs, store, blobs, watch)
+}
+
+/// The same, over what is there already.
+///
+/// # Errors
+/// As for [`assemble`].
+pub fn assemble_over(
+    mut merged: Merged,
+    specs: &[SourceSpec],
+    store: &Store,
+    blobs: &mut Blobs,
+    watch: &dyn Watch,
+) -> Result<Assembled, AssembleError> {
     let (mut inputs, mut tasks, mut newest, mut oci_config) = (Vec::new(), Vec::new(), None, None);
     for (number, spec) in specs.iter().enumerate() {
         let reshape = reshape(spec)?;

@@ -113,6 +113,12 @@ struct Graft<'a> {
 }
 
 impl Merged {
+    /// Begins with a tree that is there already; `label` names it in errors.
+    pub fn over(label: &str, tree: Tree) -> Self {
+        let from = vec![(0, Standing::Given); tree.capacity()];
+        Self { tree, from, labels: vec![label.to_owned()] }
+    }
+
     /// The merged tree.
     pub fn finish(self) -> Tree {
         self.tree

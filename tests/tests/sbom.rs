@@ -4,6 +4,7 @@ use amiforge::sbom::{self, Subject};
 use amiforge_formats::digest::Digest;
 use amiforge_formats::time::Time;
 use amiforge_rootfs::blobs::Blobs;
+use amiforge_rootfs::packages::database::{self, Architectures, State};
 use amiforge_rootfs::packages::filters::Filters;
 use amiforge_rootfs::packages::locked::{LockedPackage, Reason};
 use amiforge_rootfs::packages::unpack::{self, DebFile};
@@ -49,10 +50,21 @@ fn both_documents_are_what_their_own_projects_accept() {
         packages.iter().map(|(package, path)| DebFile { package, path: path.clone() }).collect();
     let mut blobs = Blobs::new();
     let store = Store::at(folder.path());
-    let unpacked = unpack::unpack(&debs, &Filters::default(), &store, &mut blobs, &Unwatched).unwrap();
-    let inventory = sbom::inventory(&unpacked.tree, &blobs, &unpacked.packages).unwrap();
-    let owned = inventory.files.iter().filter(|file| file.owner.is_some()).count();
-    assert_eq!(owned, inventory.files.len(), "every file of a package has an owner");
+    let mut unpacked = unpack::unpack(&debs, &Filters::default(), &store, &mut blobs, &Unwatched).unwrap();
+    let own = Architectures { native: "amd64".into(), foreign: Vec::new() };
+    let (tree, diversions) = (&mut unpacked.tree, &unpacked.diversions);
+    database::write(tree, &unpacked.packages, diversions, State::Unpacked, &own, Time::EPOCH, &blobs)
+        .unwrap();
+    let lock: Vec<_> = packages.iter().map(|(package, _)| package.clone()).collect();
+    let installed = sbom::installed(&unpacked.tree, &blobs, &lock).unwrap();
+    assert!(installed.len() == SOME.len() && installed.iter().all(|one| one.deb.is_some()));
+    let inventory = sbom::inventory(&unpacked.tree, &blobs, &installed).unwrap();
+    let loose: Vec<_> =
+        inventory.files.iter().filter(|file| file.owner.is_none()).map(|file| &file.path).collect();
+    assert!(
+        loose.iter().all(|path| path.starts_with("var/lib/dpkg/")),
+        "every file of a package has an owner: {loose:?}"
+    );
     let subject = Subject {
         name: "minimal",
         version: "1",

@@ -4,11 +4,21 @@ use std::io;
 use std::path::PathBuf;
 
 use amiforge_rootfs::assemble::AssembleError;
+use amiforge_rootfs::configure::native::NativeError;
+use amiforge_rootfs::glob::NotAGlob;
+use amiforge_rootfs::graft::GraftError;
+use amiforge_rootfs::layer::LayerError;
+use amiforge_rootfs::packages::database::DatabaseError;
+use amiforge_rootfs::packages::unpack::UnpackError;
+use amiforge_rootfs::sandbox::SandboxError;
+use amiforge_rootfs::stage::StageError;
 use amiforge_rootfs::steps::StepError;
+use amiforge_rootfs::store::StoreError;
 
 use super::{HostFileError, SplitError};
 use crate::bundle::BundleError;
 use crate::disk::DiskError;
+use crate::vendor::VendorError;
 
 /// Why a build failed.
 #[derive(Debug, thiserror::Error)]
@@ -17,6 +27,63 @@ pub enum BuildError {
     /// The sources do not make a tree.
     #[error("assembling the sources")]
     Sources(#[from] AssembleError),
+    /// The recipe has packages and there is no lock.
+    #[error("the recipe takes packages, and no lock pins them")]
+    NoLock,
+    /// A file that the lock pins is not in the store.
+    #[error("{label} is not in the store")]
+    NotFetched {
+        /// Which.
+        label: String,
+    },
+    /// The store is at fault.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A file of inputs cannot be used.
+    #[error("taking inputs")]
+    Vendor(#[from] VendorError),
+    /// A filter does not parse.
+    #[error("reading the filters of the packages")]
+    Filters(#[source] NotAGlob),
+    /// The packages do not make a tree.
+    #[error("unpacking the packages")]
+    Unpack(#[from] UnpackError),
+    /// Their database could not be written.
+    #[error("entering the packages into the database of dpkg")]
+    Database(#[from] DatabaseError),
+    /// This program cannot be found again to enter a sandbox.
+    #[error("finding this program")]
+    Launcher(#[source] io::Error),
+    /// Packages could not be configured by their scripts.
+    #[error("configuring the packages")]
+    Configure(#[source] Box<SandboxError>),
+    /// Packages could not be configured without their scripts.
+    #[error("configuring the packages")]
+    Native(#[from] NativeError),
+    /// A stage could not be built.
+    #[error(transparent)]
+    Stage(Box<StageError>),
+    /// What a stage installs has no room.
+    #[error("installing what the stage `{stage}` built")]
+    Place {
+        /// The stage.
+        stage: String,
+        /// What is wrong.
+        #[source]
+        source: GraftError,
+    },
+    /// A command of the recipe failed.
+    #[error("running the commands of the recipe")]
+    Run(#[source] Box<SandboxError>),
+    /// A layer could not be kept or taken.
+    #[error("keeping what was made for the next build")]
+    Layer(#[from] LayerError),
+    /// Notes of a layer could not be written.
+    #[error("writing the notes of a layer: {0}")]
+    Notes(String),
+    /// The bill of materials could not be made.
+    #[error("looking what packages and files are in the image")]
+    Sbom(#[source] std::io::Error),
     /// A step could not be done.
     #[error("making the tree a system")]
     Step(#[from] StepError),

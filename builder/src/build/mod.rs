@@ -5,23 +5,31 @@
 
 mod contents;
 mod disk;
+mod documents;
 mod epoch;
 mod error;
 mod host_files;
+mod keys;
 mod listing;
+mod origin;
 mod parents;
 mod split;
 mod spool;
+mod stages;
+mod system;
 mod watching;
+mod workshop;
 
-use std::error::Error;
 use std::path::{Path, PathBuf};
 
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::Tree;
 use amiforge_rootfs::assemble::{self, Assembled};
 use amiforge_rootfs::blobs::Blobs;
-use amiforge_rootfs::normalize::{self, Change};
+use amiforge_rootfs::checks::{CheckError, Outstanding, Settling};
+use amiforge_rootfs::merge::Merged;
+use amiforge_rootfs::normalize;
+use amiforge_rootfs::sandbox::OnFailure;
 
 pub use epoch::{NotAnEpoch, parse_source_date_epoch};
 pub use error::BuildError;
@@ -32,13 +40,15 @@ use crate::bundle::{self, Existing, Parts};
 use crate::image;
 use crate::interrupt::Interrupt;
 use crate::lock::Lock;
-use crate::manifest::{Input, Manifest, Origin};
+use crate::manifest::Manifest;
 use crate::progress::Progress;
 use crate::recipe::Recipe;
+use crate::vendor;
 use host_files::HostFiles;
 use parents::Parents;
 use spool::Spool;
 use watching::Watching;
+use workshop::{Packages, System, Workshop};
 
 /// What a build is told besides the recipe. Of all this only `source_date_epoch` may change a byte of the result.
 #[derive(Debug, Clone)]
@@ -58,6 +68,8 @@ pub struct Options {
     pub lock: Option<Lock>,
     /// An archive of inputs (see [`crate::vendor`]), from which the store takes what it lacks.
     pub vendor: Option<PathBuf>,
+    /// What happens when a command in the sandbox fails.
+    pub on_failure: OnFailure,
 }
 
 /// What a build made.
@@ -67,8 +79,17 @@ pub struct Built {
     pub bundle: PathBuf,
     /// Its manifest.
     pub manifest: Manifest,
-    /// What normalizing changed.
-    pub changes: Vec<Change>,
+    /// The layers, in the order of the build.
+    pub layers: Vec<Layer>,
+}
+
+/// Something that was made of packages or by commands, and is kept for the next build.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layer {
+    /// What it is: `packages`, `tools of NAME`, `stage NAME` or `run`.
+    pub name: String,
+    /// Whether it was taken from the store rather than made.
+    pub reused: bool,
 }
 
 /// Builds a recipe. On failure, and when interrupted, nothing is left.
@@ -86,31 +107,110 @@ pub fn build(
     let spool = Spool::open(options.store.as_deref(), &options.out)?;
     let watching = Watching { progress, interrupt };
     let mut blobs = Blobs::new();
-    let mut assembled = assemble::assemble(&recipe.sources, spool.store(), &mut blobs, &watching)?;
+    let mut workshop = workshop(recipe, options, &spool, &watching)?;
+    let system = workshop.image(&mut blobs)?;
+    let mut kept = Kept::default();
+    // From here on the packages' layer gets its name even if the rest of the recipe cannot be built.
+    kept.take(&mut workshop);
+    let (merged, newest) = beginning(system.as_ref());
+    let mut assembled =
+        assemble::assemble_over(merged, &recipe.sources, spool.store(), &mut blobs, &watching)?;
     let mut host_files = HostFiles::new(&watching);
-    let epoch = epoch::choose(options.source_date_epoch, recipe.image.epoch, assembled.newest);
+    let newest = newest.map_or(assembled.newest, |newest| newest.max(assembled.newest));
+    let epoch = epoch::choose(options.source_date_epoch, recipe.image.epoch, newest);
     let mut tree = take_tree(&mut assembled);
+    stages::install(&mut workshop, &mut tree, &mut blobs)?;
+    kept.take(&mut workshop);
     contents::apply(recipe, &mut tree, &mut blobs, &mut host_files, epoch)?;
+    let mut tree = workshop.run(tree, epoch, &mut blobs)?;
+    kept.take(&mut workshop);
     let rules = recipe.rules.clone();
     let changes = normalize::normalize(&mut tree, &normalize::NormalizeSpec { epoch, rules });
+    let documents = documents::write(&workshop, &tree, &blobs, epoch)?;
+    let layers = std::mem::take(&mut workshop.layers);
     let trees = split::split(tree, &recipe.partitions, epoch)?;
     let listing = listing::listing(&recipe.partitions, &trees);
     let spec = disk::spec(recipe, trees, epoch, &mut blobs, &mut host_files)?;
     stop_if_asked(interrupt)?;
     let laid_out = crate::disk::lay_out(&spec)?;
     drop(spec);
+    let notes = system.map(|system| system.notes).unwrap_or_default();
     let manifest = {
         let parts = Parts {
             disk: &laid_out,
             sources: &blobs,
-            origin: Box::new(|| origin(recipe, epoch, &mut assembled, &host_files, &blobs)),
+            origin: Box::new(|| {
+                kept.settle()?;
+                assembled.settle(&blobs)?;
+                host_files.settle()?;
+                let inputs = origin::inputs(options, &assembled, &host_files);
+                Ok(origin::origin(recipe, options, epoch, inputs, &changes, notes))
+            }),
             listing: &listing,
+            documents: &documents,
         };
         let threads = image::Options { threads: options.threads.max(1) };
         bundle::write(&options.out, options.existing, parts, &threads, progress, interrupt)?
     };
     parents.keep();
-    Ok(Built { bundle: options.out.clone(), manifest, changes })
+    Ok(Built { bundle: options.out.clone(), manifest, layers })
+}
+
+/// What makes layers; with everything in the store that a file of inputs has.
+fn workshop<'a>(
+    recipe: &'a Recipe,
+    options: &'a Options,
+    spool: &'a Spool,
+    watching: &'a Watching<'a>,
+) -> Result<Workshop<'a>, BuildError> {
+    let store = spool.store();
+    let packages = match (&recipe.deb, &options.lock) {
+        (None, _) => None,
+        (Some(_), None) => return Err(BuildError::NoLock),
+        (Some(deb), Some(lock)) => Some(Packages { lock, deb }),
+    };
+    if let (Some(vendor), Some(packages)) = (&options.vendor, packages) {
+        vendor::take(vendor, packages.lock, &store.objects(), watching.progress, watching.interrupt)?;
+    }
+    let (outstanding, names, layers) = Default::default();
+    Ok(Workshop { recipe, options, packages, store, watching, outstanding, names, layers })
+}
+
+/// What the other sources are put over, and the newest time in it.
+fn beginning(system: Option<&System>) -> (Merged, Option<Time>) {
+    match system {
+        Some(system) => (Merged::over("the packages", system.tree.clone()), Some(system.notes.newest())),
+        None => (Merged::default(), None),
+    }
+}
+
+/// Checks of layers that were started, and names that wait for them. A build that fails after them still settles them:
+/// what packages made is good and has its name for the next one.
+#[derive(Default)]
+struct Kept {
+    checks: Vec<Settling>,
+    names: Outstanding,
+}
+
+impl Kept {
+    /// Starts on what a workshop has outstanding.
+    fn take(&mut self, workshop: &mut Workshop<'_>) {
+        self.checks.push(std::mem::take(&mut workshop.outstanding).start());
+        self.names.append(std::mem::take(&mut workshop.names));
+    }
+
+    /// Waits for the checks, then gives the names.
+    fn settle(&mut self) -> Result<(), CheckError> {
+        self.checks.drain(..).try_for_each(Settling::wait)?;
+        std::mem::take(&mut self.names).start().wait()
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        // The build has failed already; what this finds is found again by the next one.
+        let _ = self.settle();
+    }
 }
 
 /// The merged tree, out of what else the sources gave.
@@ -121,33 +221,6 @@ fn take_tree(assembled: &mut Assembled) -> Tree {
 
 fn stop_if_asked(interrupt: &Interrupt) -> Result<(), BuildError> {
     if interrupt.raised() { Err(BuildError::Interrupted) } else { Ok(()) }
-}
-
-/// What the manifest says of the image, after checking that the inputs are what they were.
-fn origin(
-    recipe: &Recipe,
-    epoch: Time,
-    assembled: &mut Assembled,
-    host_files: &HostFiles<'_>,
-    blobs: &Blobs,
-) -> Result<Origin, Box<dyn Error + Send + Sync>> {
-    assembled.settle(blobs)?;
-    host_files.settle()?;
-    let sources = assembled.inputs.iter().map(|input| Input {
-        kind: input.kind.to_owned(),
-        name: input.label.clone(),
-        sha256: input.sha256,
-    });
-    Ok(Origin {
-        name: recipe.image.name.clone(),
-        version: recipe.image.version.clone(),
-        arch: recipe.image.arch.name().to_owned(),
-        epoch: epoch.secs,
-        boot_mode: disk::boot_mode(recipe).map(str::to_owned),
-        recipe: recipe.digest,
-        lock: None,
-        inputs: sources.chain(host_files.inputs()).collect(),
-    })
 }
 
 /// The folder that a path stands in.

@@ -1,4 +1,5 @@
-//! The bundle: the directory that a build leaves. `disk.raw`, `manifest.json`, `tree.txt` and `SHA256SUMS`.
+//! The bundle: the directory that a build leaves. `disk.raw`, `manifest.json`, `tree.txt` and `SHA256SUMS`, and where
+//! packages are in the image its bill of materials.
 //!
 //! Owns the names in it and how it comes to its place: everything is written in a directory beside it and renamed
 //! as a whole, so a half-written bundle never stands under the final name. Knows no recipe.
@@ -30,8 +31,19 @@ pub const MANIFEST: &str = "manifest.json";
 pub const TREE: &str = "tree.txt";
 /// SHA-256 of the other files, as `sha256sum -c` reads it.
 pub const SUMS: &str = "SHA256SUMS";
-/// Every file of a bundle, sorted.
+/// The bill of materials in `CycloneDX`.
+pub const CYCLONEDX: &str = "sbom.cdx.json";
+/// The bill of materials in SPDX.
+pub const SPDX: &str = "sbom.spdx.json";
+/// The files that every bundle has, sorted.
 pub const FILES: [&str; 4] = [SUMS, DISK, MANIFEST, TREE];
+/// The files that a bundle may have, sorted.
+pub const DOCUMENTS: [&str; 2] = [CYCLONEDX, SPDX];
+
+/// Every name that a file of a bundle may have.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    FILES.into_iter().chain(DOCUMENTS)
+}
 
 /// What a bundle is made from.
 pub struct Parts<'a> {
@@ -44,6 +56,8 @@ pub struct Parts<'a> {
     pub origin: OriginOf<'a>,
     /// The text of `tree.txt`.
     pub listing: &'a str,
+    /// Further texts by name, which is one of [`DOCUMENTS`], sorted.
+    pub documents: &'a [(&'static str, String)],
 }
 
 /// Gives the origin of an image after its last byte was read.
@@ -131,14 +145,16 @@ pub fn write(
     let origin = (parts.origin)().map_err(BundleError::Origin)?;
     let manifest = Manifest::new(origin, parts.disk, &emitted);
     let text = manifest.to_text();
-    let sums = sums::write(&[
-        (DISK, emitted.plain),
-        (MANIFEST, Digest::of(text.as_bytes())),
-        (TREE, Digest::of(parts.listing.as_bytes())),
-    ]);
-    write_file(&at(MANIFEST), &text)?;
-    write_file(&at(TREE), parts.listing)?;
-    write_file(&at(SUMS), &sums)?;
+    let mut texts = vec![(MANIFEST, text.as_str()), (TREE, parts.listing)];
+    texts.extend(parts.documents.iter().map(|(name, text)| (*name, text.as_str())));
+    let mut sums = vec![(DISK, emitted.plain)];
+    sums.extend(texts.iter().map(|(name, text)| (*name, Digest::of(text.as_bytes()))));
+    sums.sort_unstable_by_key(|(name, _)| *name);
+    let sums = sums::write(&sums);
+    texts.push((SUMS, &sums));
+    for (name, text) in texts {
+        write_file(&at(name), text)?;
+    }
     sync(&at(DISK))?;
     if interrupt.raised() {
         return Err(BundleError::Image(EmitError::Interrupted));
@@ -199,12 +215,16 @@ mod tests {
             recipe: Digest::of(b""),
             lock: None,
             inputs: Vec::new(),
+            cleaned: Vec::new(),
+            private_keys: Vec::new(),
+            skipped: Vec::new(),
         };
         let parts = Parts {
             disk: &disk(data),
             sources: &NoSources,
             origin: Box::new(|| Ok(origin)),
             listing: "/ dir\n",
+            documents: &[],
         };
         write(out, existing, parts, &Options { threads: 2 }, &Silent, interrupt)
     }

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, FlockOperation, RenameFlags, flock, renameat_with};
 
-use super::{BundleError, Existing, FILES};
+use super::{BundleError, Existing, names};
 
 /// A directory in which a bundle is written. Dropped before [`Place::commit`], it goes with all that it holds.
 #[derive(Debug)]
@@ -113,7 +113,7 @@ fn strangers(directory: &Path) -> Result<(), BundleError> {
     let entries = fs::read_dir(directory).map_err(|source| failed(directory, source))?;
     for entry in entries {
         let name = entry.map_err(|source| failed(directory, source))?.file_name();
-        if !FILES.iter().any(|file| name == *file) {
+        if !names().any(|file| name == *file) {
             let found = name.to_string_lossy().into_owned();
             return Err(BundleError::NotABundle { path: directory.to_owned(), found });
         }
@@ -150,7 +150,7 @@ fn lock(directory: &Path) -> Result<File, BundleError> {
 /// Removes the files of a bundle from a directory; anything else in it is refused.
 fn clear(directory: &Path) -> Result<(), BundleError> {
     strangers(directory)?;
-    for name in FILES {
+    for name in names() {
         let path = directory.join(name);
         match fs::remove_file(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}

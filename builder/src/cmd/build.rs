@@ -13,7 +13,9 @@ use amiforge::recipe::{Recipe, RecipeError};
 use amiforge::vendor::{self, VendorError};
 use amiforge_formats::{ext4, fat};
 use amiforge_rootfs::assemble::AssembleError;
+use amiforge_rootfs::sandbox::{OnFailure, SandboxError};
 use amiforge_rootfs::sources::SourceError;
+use amiforge_rootfs::stage::StageError;
 use amiforge_rootfs::steps::StepError;
 use amiforge_rootfs::steps::fstab::FstabError;
 use serde::Serialize;
@@ -50,6 +52,10 @@ pub(crate) struct Args {
     /// Take packages and sources from this file of `amiforge vendor` rather than from the store
     #[arg(long, value_name = "FILE")]
     vendor: Option<PathBuf>,
+
+    /// When a command in the sandbox fails, open a shell in the state that it left
+    #[arg(long)]
+    shell: bool,
 }
 
 /// The result as JSON.
@@ -63,7 +69,14 @@ struct Report {
     recipe_sha256: String,
     epoch: i64,
     partitions: Vec<PartitionReport>,
+    layers: Vec<LayerReport>,
     seconds: f64,
+}
+
+#[derive(Debug, Serialize)]
+struct LayerReport {
+    name: String,
+    reused: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -82,11 +95,6 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Outcome {
     let recipe = load(&args.recipe)?;
     let mut options = options(args)?;
     options.lock = lock(args, &recipe)?;
-    if recipe.deb.is_some() || !recipe.stages.is_empty() || !recipe.runs.is_empty() {
-        return Err(anyhow::anyhow!("packages, stages and commands cannot be built yet")
-            .context(format!("cannot build `{}`", recipe.image.name))
-            .into());
-    }
     let interrupt = stop_on_signals()?;
     let built =
         build::build(&recipe, &options, ui, &interrupt).map_err(|error| failure(error, &recipe, args))?;
@@ -134,6 +142,7 @@ fn options(args: &Args) -> Result<Options, Failure> {
         source_date_epoch: source_date_epoch()?,
         lock: None,
         vendor: args.vendor.clone(),
+        on_failure: if args.shell { OnFailure::Shell } else { OnFailure::Stop },
     })
 }
 
@@ -193,9 +202,25 @@ fn hint(error: &BuildError, args: &Args) -> Option<String> {
         BuildError::Sources(AssembleError::Source { source, .. }) if is_other_digest(source) => {
             "if this file is the one that is meant, write its `sha256` in the recipe".to_owned()
         }
+        BuildError::NoLock => format!("`amiforge lock {}` makes one", args.recipe.display()),
+        BuildError::NotFetched { .. } => format!(
+            "`amiforge fetch {}` fetches what the lock pins; `--vendor` takes it from a file",
+            args.recipe.display()
+        ),
+        BuildError::Configure(error) | BuildError::Run(error) => return in_sandbox(error),
+        BuildError::Stage(error) => match &**error {
+            StageError::Sandbox { source, .. } => return in_sandbox(source),
+            _ => return None,
+        },
         _ => return None,
     };
     Some(hint)
+}
+
+/// What to do when a command in the sandbox failed.
+fn in_sandbox(error: &SandboxError) -> Option<String> {
+    matches!(error, SandboxError::Step { .. })
+        .then(|| "`--shell` opens a shell in the state that the command left".to_owned())
 }
 
 /// Whether something does not go into its partition for want of space.
@@ -214,6 +239,16 @@ fn is_other_digest(error: &SourceError) -> bool {
 
 fn report(built: &Built, seconds: f64, ui: &Ui) -> Result<(), Failure> {
     let manifest = &built.manifest;
+    let origin = &manifest.origin;
+    for key in &origin.private_keys {
+        ui.warn(format_args!("the private key `{key}` is the same in every build of this image; remove it, or have it made at the first boot"));
+    }
+    if !origin.skipped.is_empty() {
+        let count = origin.skipped.len();
+        ui.status(format_args!(
+            "{count} things that scripts of packages do were not done; `skipped` in the manifest lists them"
+        ));
+    }
     if !ui.json() {
         let name = built.bundle.display();
         ui.status(format_args!("built in {seconds:.1} s, {} of disk", Bytes(manifest.size)));
@@ -227,6 +262,8 @@ fn report(built: &Built, seconds: f64, ui: &Ui) -> Result<(), Failure> {
         file_system: partition.file_system.clone(),
         uuid: partition.uuid.clone(),
     });
+    let layers = built.layers.iter();
+    let layers = layers.map(|layer| LayerReport { name: layer.name.clone(), reused: layer.reused });
     ui.object(&Report {
         bundle: built.bundle.display().to_string(),
         image: built.bundle.join(bundle::DISK).display().to_string(),
@@ -236,6 +273,7 @@ fn report(built: &Built, seconds: f64, ui: &Ui) -> Result<(), Failure> {
         recipe_sha256: manifest.origin.recipe.to_string(),
         epoch: manifest.origin.epoch,
         partitions: partitions.collect(),
+        layers: layers.collect(),
         seconds: (seconds * 1000.0).round() / 1000.0,
     })
 }

@@ -2,11 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
+use amiforge::lock;
+use amiforge::recipe::Recipe;
 use amiforge::repro::child::Children;
-use amiforge::repro::{Keep, Options, Report, matrix, run as build_all};
+use amiforge::repro::{Keep, Options, Report, ReproError, Stock, matrix, run as build_all};
+use amiforge_rootfs::store::Store;
 use anyhow::Context as _;
 
-use super::{Done, Outcome, build, stop_on_signals};
+use super::{Done, Failure, Outcome, build, stop_on_signals, store};
 use crate::ui::Ui;
 
 /// Differences of a group that are shown.
@@ -30,6 +33,10 @@ pub(crate) struct Args {
     #[arg(short, long, value_name = "REPORT")]
     out: Option<PathBuf>,
 
+    /// Store that has what the lock pins [default: amiforge in the user's cache folder]
+    #[arg(long, value_name = "DIR")]
+    store: Option<PathBuf>,
+
     /// Folder for the builds, which stay there [default: one in $TMPDIR that goes in the end]
     #[arg(long, value_name = "DIR")]
     keep: Option<PathBuf>,
@@ -38,6 +45,7 @@ pub(crate) struct Args {
 /// Runs the command.
 pub(crate) fn run(args: &Args, ui: &Ui) -> Outcome {
     let recipe = build::load(&args.recipe)?;
+    let stock = stock(args, &recipe)?;
     let interrupt = stop_on_signals()?;
     let cannot = || format!("cannot compare builds of `{}`", args.recipe.display());
     let path = std::path::absolute(&args.recipe).with_context(cannot)?;
@@ -51,7 +59,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Outcome {
     };
     let program = std::env::current_exe().context("finding this program").with_context(cannot)?;
     let children =
-        Children { program, path, recipe: &recipe, scratch: scratch.path(), interrupt: &interrupt };
+        Children { program, path, recipe: &recipe, stock, scratch: scratch.path(), interrupt: &interrupt };
     let rows = matrix(args.builds.into());
     let keep = if args.keep.is_some() { Keep::Everything } else { Keep::Nothing };
     let options = Options { matrix: &rows, folder: &folder, keep, progress: ui, interrupt: &interrupt };
@@ -61,8 +69,29 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Outcome {
         ui.status(format!("build {number} of {}: {words}", rows.len()));
         children.build(number, conditions, out)
     };
-    let report = build_all(options, &mut one).with_context(cannot)?;
+    let report = build_all(options, &mut one).map_err(|error| {
+        let hint = matches!(error, ReproError::NotFetched { .. })
+            .then(|| format!("`amiforge fetch {}` fetches what the lock pins", args.recipe.display()));
+        let failure = Failure::from(anyhow::Error::from(error).context(cannot()));
+        match hint {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        }
+    })?;
     told(&report, args, ui)
+}
+
+/// The lock of the recipe, if it needs one, and the store that has what it pins.
+fn stock(args: &Args, recipe: &Recipe) -> Result<Option<Stock>, Failure> {
+    let title = || format!("cannot compare builds of `{}`", args.recipe.display());
+    let lock = lock::load_for(&args.recipe, recipe);
+    let lock = lock.map_err(|error| store::lock_failure(error, title(), &args.recipe))?;
+    let Some(lock) = lock else { return Ok(None) };
+    let Some(folder) = args.store.clone().or_else(build::default_store) else {
+        let none = anyhow::anyhow!("there is no store: the user has no cache folder").context(title());
+        return Err(Failure::usage(none).hint("`--store` names the one that `amiforge fetch` filled"));
+    };
+    Ok(Some(Stock { store: Store::at(&folder), lock }))
 }
 
 /// A folder for bundles where temporary files go: beside the recipe they could become part of what is built.

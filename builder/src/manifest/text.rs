@@ -7,7 +7,7 @@ use amiforge_formats::digest::{BLOCK, Digest};
 use amiforge_formats::guid::Guid;
 use serde::{Deserialize, Serialize};
 
-use super::{Input, Manifest, Origin, Partition, SCHEMA};
+use super::{Cleaned, Input, Manifest, Origin, Partition, SCHEMA};
 use crate::image::{Aggregate, Block, BlockMap};
 
 /// Longest text that is read: room for the blocks of the largest volume of EBS that is not mostly free.
@@ -75,6 +75,8 @@ pub enum ManifestError {
 struct Text {
     block_size: u64,
     blocks: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    cleaned: Vec<Cleaned>,
     disk: DiskText,
     ebs: EbsText,
     image: ImageText,
@@ -84,9 +86,13 @@ struct Text {
     merkle_root: String,
     notes: Vec<String>,
     partitions: Vec<PartitionText>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    private_keys: Vec<String>,
     recipe_sha256: String,
     schema: u64,
     sha256: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    skipped: Vec<String>,
     tool: ToolText,
 }
 
@@ -189,6 +195,7 @@ impl Manifest {
         Text {
             block_size: BLOCK,
             blocks: write_blocks(&self.blocks),
+            cleaned: origin.cleaned.clone(),
             disk: DiskText { guid: self.disk.to_string(), size: self.size },
             ebs: EbsText { without_free: self.without_free.into(), without_zero: self.without_zero.into() },
             image: ImageText {
@@ -203,9 +210,11 @@ impl Manifest {
             merkle_root: self.merkle_root.to_string(),
             notes: NOTES.map(str::to_owned).to_vec(),
             partitions: self.partitions.iter().map(PartitionText::from).collect(),
+            private_keys: origin.private_keys.clone(),
             recipe_sha256: origin.recipe.to_string(),
             schema: SCHEMA,
             sha256: self.plain.to_string(),
+            skipped: origin.skipped.clone(),
             tool: ToolText { name: "amiforge".to_owned(), version: self.tool.clone() },
         }
     }
@@ -232,6 +241,9 @@ impl Text {
                 recipe: digest("recipe_sha256", &self.recipe_sha256)?,
                 lock: self.lock_sha256.map(|text| digest("lock_sha256", &text)).transpose()?,
                 inputs: inputs.collect::<Result<_, _>>()?,
+                cleaned: self.cleaned,
+                private_keys: self.private_keys,
+                skipped: self.skipped,
             },
             size: self.disk.size,
             disk: guid("disk.guid", &self.disk.guid)?,
@@ -410,6 +422,13 @@ mod tests {
                 recipe: Digest::of(b"recipe"),
                 lock: None,
                 inputs: vec![Input { kind: "dir".to_owned(), name: "skel".to_owned(), sha256: None }],
+                cleaned: vec![Cleaned {
+                    outcome: "emptied".to_owned(),
+                    path: "/var/log/x".to_owned(),
+                    rule: "logs".to_owned(),
+                }],
+                private_keys: Vec::new(),
+                skipped: vec!["x".to_owned()],
             },
             size: 4 * BLOCK + 1,
             disk: Guid::derive("web", "disk"),

@@ -9,7 +9,7 @@ use std::time::Duration;
 use rustix::fs::Mode;
 use rustix::process::{Pid, Signal};
 
-use super::{Condition, NotVaried, ReproError, shuffle};
+use super::{Condition, NotVaried, ReproError, Stock, shuffle};
 use crate::interrupt::Interrupt;
 use crate::recipe::Recipe;
 
@@ -36,6 +36,8 @@ pub struct Children<'a> {
     pub path: PathBuf,
     /// The recipe.
     pub recipe: &'a Recipe,
+    /// What a recipe with a lock is built from.
+    pub stock: Option<Stock>,
     /// Folder for what the conditions need.
     pub scratch: &'a Path,
     /// Ends the build under way.
@@ -86,8 +88,17 @@ impl Children<'_> {
         }
         let threads = threads(conditions);
         command.arg("build").arg(&recipe).arg("--out").arg(out).args(threads).arg("--quiet");
+        // Layers that an earlier build made would hide what differs.
+        let store = self.stock.as_ref().map(|stock| stock.fill(self.scratch.join(format!("store-{number}"))));
+        let store = store.transpose()?;
+        if let Some(store) = &store {
+            command.arg("--store").arg(store);
+        }
         let result = self.run(number, conditions, command);
         drop(shuffled);
+        if let Some(path) = store {
+            std::fs::remove_dir_all(&path).map_err(|source| ReproError::Scratch { path, source })?;
+        }
         result.map(|()| not_varied)
     }
 

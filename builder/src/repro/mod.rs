@@ -6,6 +6,7 @@
 pub mod child;
 mod conditions;
 mod shuffle;
+mod stock;
 mod verdict;
 
 use std::io;
@@ -15,7 +16,10 @@ use std::time::Instant;
 use serde::Serialize;
 
 pub use conditions::{Condition, matrix};
+pub use stock::Stock;
 pub use verdict::Verdict;
+
+use amiforge_rootfs::store::StoreError;
 
 use crate::bundle::{MANIFEST, SUMS};
 use crate::diff::{self, DiffError};
@@ -73,6 +77,15 @@ pub enum ReproError {
         #[source]
         source: ManifestError,
     },
+    /// The store lacks what the lock pins.
+    #[error("`{label}` is not in the store")]
+    NotFetched {
+        /// Which package or source.
+        label: String,
+    },
+    /// A store cannot be used.
+    #[error("filling a store for a build")]
+    Store(#[source] StoreError),
     /// Two bundles could not be compared.
     #[error("comparing two builds")]
     Diff(#[source] DiffError),

@@ -46,21 +46,26 @@ pub fn cyclonedx(subject: &Subject<'_>, inventory: &Inventory) -> String {
 
 fn package(subject: &Subject<'_>, component: &Component, files: Vec<Value>) -> Value {
     let purl = purl(subject, component);
+    let property =
+        |name: &str, value: &str| json!({ "name": format!("amiforge:deb:{name}"), "value": value });
+    let mut properties = vec![
+        property("architecture", &component.arch),
+        property("source", &component.source.0),
+        property("source-version", &component.source.1),
+    ];
+    properties.extend(component.deb.iter().map(|(_, path)| property("path", path)));
     let mut package = json!({
         "type": "library",
         "bom-ref": purl,
         "name": component.name,
         "version": component.version,
         "description": component.summary,
-        "hashes": [{ "alg": "SHA-256", "content": component.sha256 }],
         "purl": purl,
-        "properties": [
-            { "name": "amiforge:deb:architecture", "value": component.arch },
-            { "name": "amiforge:deb:path", "value": component.path },
-            { "name": "amiforge:deb:source", "value": component.source.0 },
-            { "name": "amiforge:deb:source-version", "value": component.source.1 },
-        ],
+        "properties": properties,
     });
+    if let Some((sha256, _)) = &component.deb {
+        package["hashes"] = json!([{ "alg": "SHA-256", "content": sha256 }]);
+    }
     if !component.licences.is_empty() {
         let licences =
             component.licences.iter().map(|licence| json!({ "license": { "name": licence.stated } }));

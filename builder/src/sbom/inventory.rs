@@ -5,9 +5,9 @@ use std::io;
 
 use amiforge_formats::plan::Sources;
 use amiforge_formats::tree::{Content, Kind, NodeId, Origin, Tree};
-use amiforge_rootfs::packages::unpack::UnpackedPackage;
 use sha2::Digest;
 
+use super::installed::Installed;
 use super::licence::{self, Licence};
 
 /// Symbolic links followed on the way to a file.
@@ -43,10 +43,8 @@ pub struct Component {
     pub homepage: Option<String>,
     /// Licences that `/usr/share/doc/NAME/copyright` states in machine-readable form, sorted.
     pub licences: Vec<Licence>,
-    /// SHA-256 of the `.deb`, in hexadecimal.
-    pub sha256: String,
-    /// Where the `.deb` lies in its archive.
-    pub path: String,
+    /// The `.deb` that it came from, where that is known: SHA-256 in hexadecimal, and where it lies in its archive.
+    pub deb: Option<(String, String)>,
 }
 
 /// A regular file of the image.
@@ -62,20 +60,19 @@ pub struct FileEntry {
     pub owner: Option<usize>,
 }
 
-/// Looks at every package and every file; the contents are read once, several at a time.
+/// Looks at every package and every file; the contents are read once, several at a time. The packages are sorted by name
+/// and architecture.
 ///
 /// # Errors
 /// What the medium says.
 pub fn inventory(
     tree: &Tree,
     sources: &(dyn Sources + Sync),
-    packages: &[UnpackedPackage],
+    packages: &[Installed],
 ) -> io::Result<Inventory> {
-    let mut sorted: Vec<&UnpackedPackage> = packages.iter().collect();
-    sorted.sort_by_key(|package| (&package.locked.name, &package.locked.arch));
     let components: io::Result<Vec<Component>> =
-        sorted.iter().map(|package| component(tree, sources, package)).collect();
-    let owners = owners(tree, &sorted);
+        packages.iter().map(|package| component(tree, sources, package)).collect();
+    let owners = owners(tree, packages);
     let files: Vec<(Vec<u8>, &Content)> = tree
         .walk()
         .filter_map(|entry| match &tree.node(entry.id).kind {
@@ -101,15 +98,14 @@ pub fn inventory(
     Ok(Inventory { components: components?, files: all })
 }
 
-fn component(tree: &Tree, sources: &dyn Sources, package: &UnpackedPackage) -> io::Result<Component> {
-    let locked = &package.locked;
-    let source = package.field("Source").unwrap_or(&locked.name);
+fn component(tree: &Tree, sources: &dyn Sources, package: &Installed) -> io::Result<Component> {
+    let source = package.control.get("Source").unwrap_or(&package.name);
     let source = match source.split_once(" (") {
         Some((name, version)) => (name.to_owned(), version.trim_end_matches(')').to_owned()),
-        None => (source.to_owned(), locked.version.clone()),
+        None => (source.to_owned(), package.version.clone()),
     };
-    let description = package.field("Description").unwrap_or_default();
-    let copyright = format!("usr/share/doc/{}/copyright", locked.name);
+    let description = package.control.get("Description").unwrap_or_default();
+    let copyright = format!("usr/share/doc/{}/copyright", package.name);
     let licences = match followed(tree, copyright.as_bytes()).map(|id| &tree.node(id).kind) {
         Some(Kind::File(content)) if content.len() <= COPYRIGHT_MAX => {
             let mut bytes = Vec::new();
@@ -119,20 +115,19 @@ fn component(tree: &Tree, sources: &dyn Sources, package: &UnpackedPackage) -> i
         _ => Vec::new(),
     };
     Ok(Component {
-        name: locked.name.clone(),
-        version: locked.version.clone(),
-        arch: locked.arch.clone(),
+        name: package.name.clone(),
+        version: package.version.clone(),
+        arch: package.arch.clone(),
         source,
         summary: description.lines().next().unwrap_or_default().to_owned(),
-        homepage: package.field("Homepage").map(str::to_owned),
+        homepage: package.control.get("Homepage").map(str::to_owned),
         licences,
-        sha256: locked.sha256.to_string(),
-        path: locked.path.clone(),
+        deb: package.deb.as_ref().map(|(sha256, path)| (sha256.to_string(), path.clone())),
     })
 }
 
 /// Who owns which path of the tree; of several packages the first.
-fn owners(tree: &Tree, packages: &[&UnpackedPackage]) -> BTreeMap<Vec<u8>, usize> {
+fn owners(tree: &Tree, packages: &[Installed]) -> BTreeMap<Vec<u8>, usize> {
     let mut owners = BTreeMap::new();
     // Packages name files by `/bin`, `/lib` and so on, which are links into `/usr`.
     let merged = |path: &[u8]| -> Vec<u8> {
@@ -175,7 +170,11 @@ pub(super) fn hex(bytes: &[u8]) -> String {
 }
 
 /// Gives the bytes of a file piece by piece, holes as zeroes.
-fn each_part(content: &Content, sources: &dyn Sources, mut take: impl FnMut(&[u8])) -> io::Result<()> {
+pub(super) fn each_part(
+    content: &Content,
+    sources: &dyn Sources,
+    mut take: impl FnMut(&[u8]),
+) -> io::Result<()> {
     let mut done = 0;
     let zeroes = |from: u64, to: u64, take: &mut dyn FnMut(&[u8])| {
         let empty = vec![0; to.saturating_sub(from).min(STEP) as usize];

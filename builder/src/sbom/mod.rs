@@ -3,6 +3,7 @@
 //! from a clock or a random number: ids follow from the content.
 
 mod cyclonedx;
+mod installed;
 mod inventory;
 mod licence;
 mod spdx;
@@ -12,6 +13,7 @@ mod tests;
 use amiforge_formats::time::Time;
 
 pub use self::cyclonedx::cyclonedx;
+pub use self::installed::{Installed, installed};
 pub use self::inventory::{Component, FileEntry, Inventory, inventory};
 pub use self::licence::Licence;
 pub use self::spdx::spdx;
@@ -42,7 +44,12 @@ fn document_id(subject: &Subject<'_>, inventory: &Inventory) -> String {
         hasher.update([0]);
     }
     for component in &inventory.components {
-        hasher.update(component.sha256.as_bytes());
+        hasher.update(purl(subject, component).as_bytes());
+        hasher.update([0]);
+        if let Some((sha256, _)) = &component.deb {
+            hasher.update(sha256.as_bytes());
+        }
+        hasher.update([0]);
     }
     for file in &inventory.files {
         hasher.update(file.path.as_bytes());

@@ -91,10 +91,8 @@ fn package(subject: &Subject<'_>, component: &Component, id: &str, files: &[&Fil
         "SPDXID": id,
         "name": component.name,
         "versionInfo": component.version,
-        "packageFileName": component.path,
         "downloadLocation": "NOASSERTION",
         "sourceInfo": format!("built from source package {} {}", component.source.0, component.source.1),
-        "checksums": [{ "algorithm": "SHA256", "checksumValue": component.sha256 }],
         "licenseConcluded": "NOASSERTION",
         "licenseDeclared": if declared.is_empty() { "NOASSERTION".to_owned() } else { declared.join(" AND ") },
         "copyrightText": "NOASSERTION",
@@ -105,6 +103,10 @@ fn package(subject: &Subject<'_>, component: &Component, id: &str, files: &[&Fil
             "referenceLocator": purl(subject, component),
         }],
     });
+    if let Some((sha256, path)) = &component.deb {
+        package["packageFileName"] = json!(path);
+        package["checksums"] = json!([{ "algorithm": "SHA256", "checksumValue": sha256 }]);
+    }
     if let Some(homepage) = component.homepage.as_deref().filter(|page| page.starts_with("http")) {
         package["homepage"] = json!(homepage);
     }

@@ -5,7 +5,6 @@ use amiforge_formats::plan::NoSources;
 use amiforge_formats::tree::{Content, Kind, Meta, Name, Node, Tree};
 use amiforge_rootfs::packages::control::Paragraph;
 use amiforge_rootfs::packages::locked::{LockedPackage, Reason};
-use amiforge_rootfs::packages::unpack::UnpackedPackage;
 
 use super::*;
 
@@ -25,24 +24,14 @@ fn add(tree: &mut Tree, path: &str, kind: Kind) {
     tree.add(dir, Name::new(name.as_bytes()).unwrap(), node).unwrap();
 }
 
-fn package(name: &str, control: &str, files: &[&str]) -> UnpackedPackage {
-    UnpackedPackage {
-        locked: LockedPackage {
-            name: name.into(),
-            version: "1:2.0+x-1".into(),
-            arch: "amd64".into(),
-            sha256: Digest::of(name.as_bytes()),
-            size: 1,
-            path: format!("pool/{name}.deb"),
-            archive: "debian".into(),
-            reason: Reason::Named,
-        },
+fn package(name: &str, control: &str, files: &[&str]) -> Installed {
+    Installed {
+        name: name.into(),
+        version: "1:2.0+x-1".into(),
+        arch: "amd64".into(),
         control: Paragraph::read(control.as_bytes()).unwrap(),
-        members: std::collections::BTreeMap::new(),
-        conffiles: Vec::new(),
-        triggers: Vec::new(),
         files: files.iter().map(|path| path.as_bytes().to_vec()).collect(),
-        filtered: 0,
+        deb: Some((Digest::of(name.as_bytes()), format!("pool/{name}.deb"))),
     }
 }
 
@@ -55,12 +44,12 @@ fn sample() -> Inventory {
     add(&mut tree, "usr/share/doc/lib/copyright", file(COPYRIGHT));
     add(&mut tree, "usr/share/doc/tool", Kind::Symlink(b"lib".as_slice().into()));
     let packages = [
+        package("lib", "Package: lib\n", &["/usr/share/doc/lib/copyright"]),
         package(
             "tool",
             "Package: tool\nSource: big (1:2.0)\nDescription: a tool\n more\n",
             &["/.", "/bin/b"],
         ),
-        package("lib", "Package: lib\n", &["/usr/share/doc/lib/copyright"]),
     ];
     inventory(&tree, &NoSources, &packages).unwrap()
 }
@@ -132,4 +121,41 @@ fn times_are_written_as_dates() {
     ] {
         assert_eq!(timestamp(Time::from_secs(seconds)), text);
     }
+}
+
+#[test]
+fn packages_are_read_from_the_database_of_dpkg() {
+    let file = |text: &str| Kind::File(Content::Inline(text.as_bytes().into()));
+    let mut tree = Tree::new(Meta::root_owned(0o755, Time::EPOCH));
+    assert_eq!(installed(&tree, &NoSources, &[]).unwrap(), []);
+    let stanza = |name: &str, arch: &str, status: &str| {
+        format!("Package: {name}\nStatus: {status}\nArchitecture: {arch}\nVersion: 1\n\n")
+    };
+    let status = [
+        stanza("tool", "all", "install ok installed"),
+        stanza("lib", "i386", "install ok unpacked"),
+        stanza("lib", "amd64", "install ok installed"),
+        stanza("gone", "all", "deinstall ok config-files"),
+    ];
+    add(&mut tree, "var/lib/dpkg/status", file(&status.concat()));
+    add(&mut tree, "var/lib/dpkg/info/tool.list", file("/.\n/bin/tool\n"));
+    add(&mut tree, "var/lib/dpkg/info/lib:i386.list", file("/lib/i386\n"));
+    let locked = LockedPackage {
+        name: "tool".into(),
+        version: "1".into(),
+        arch: "all".into(),
+        sha256: Digest::of(b"tool"),
+        size: 1,
+        path: "pool/tool.deb".into(),
+        archive: "debian".into(),
+        reason: Reason::Named,
+    };
+    let found = installed(&tree, &NoSources, &[locked]).unwrap();
+    let names: Vec<_> =
+        found.iter().map(|one| format!("{} {} {}", one.name, one.arch, one.files.len())).collect();
+    assert_eq!(names, ["lib amd64 0", "lib i386 2", "tool all 3"]);
+    assert_eq!(found[2].deb, Some((Digest::of(b"tool"), "pool/tool.deb".into())));
+    let inventory = inventory(&tree, &NoSources, &found).unwrap();
+    let cyclonedx: serde_json::Value = serde_json::from_str(&cyclonedx(&SUBJECT, &inventory)).unwrap();
+    assert_eq!(cyclonedx["components"][0]["hashes"], serde_json::Value::Null);
 }

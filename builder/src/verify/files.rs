@@ -25,7 +25,7 @@ pub(super) fn present(directory: &Path, report: &mut Report) -> Result<Present, 
         let entry = entry.map_err(failed)?;
         let name = entry.file_name();
         let regular = entry.file_type().map_err(failed)?.is_file();
-        match bundle::FILES.into_iter().find(|file| name == **file) {
+        match bundle::names().find(|file| name == **file) {
             Some(file) if regular => _ = present.insert(file),
             Some(file) => report.differences.push(Difference::NotAFile { name: file.to_owned() }),
             None => extra.push(Printable(name.as_encoded_bytes()).to_string()),
@@ -95,10 +95,14 @@ impl Sums {
         }
     }
 
-    /// Tells of lines for files that a bundle does not have.
-    pub(super) fn unlisted(&self, report: &mut Report) {
-        let covered = [bundle::DISK, bundle::MANIFEST, bundle::TREE];
-        let strange = self.lines.iter().flatten().filter(|sum| !covered.contains(&sum.name.as_str()));
+    /// Tells of lines for files that are not there, or that a bundle does not have.
+    pub(super) fn unlisted(&self, present: &Present, report: &mut Report) {
+        let lines = || self.lines.iter().flatten();
+        let gone = |name: &&str| !present.contains(name) && lines().any(|sum| sum.name == **name);
+        let gone = bundle::DOCUMENTS.into_iter().filter(gone);
+        report.differences.extend(gone.map(|name| Difference::Missing { name: name.to_owned() }));
+        let covered = |name: &str| name != bundle::SUMS && bundle::names().any(|known| known == name);
+        let strange = lines().filter(|sum| !covered(&sum.name));
         report.differences.extend(strange.map(|sum| Difference::Sums {
             reason: format!(
                 "it has a line for `{}`, which it does not cover in a bundle",

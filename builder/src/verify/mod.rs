@@ -108,7 +108,10 @@ pub fn verify(
             listing::compare(listing, &volumes, &mut report);
         }
     }
-    sums.unlisted(&mut report);
+    for document in bundle::DOCUMENTS {
+        files::text(directory, document, &present, &mut sums, &mut report)?;
+    }
+    sums.unlisted(&present, &mut report);
     Ok(report)
 }
 

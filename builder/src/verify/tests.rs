@@ -65,8 +65,13 @@ fn build() -> Bundle {
         recipe: Digest::of(b""),
         lock: None,
         inputs: Vec::new(),
+        cleaned: Vec::new(),
+        private_keys: Vec::new(),
+        skipped: Vec::new(),
     };
-    let parts = Parts { disk: &disk, sources: &NoSources, origin: Box::new(|| Ok(origin)), listing: "" };
+    let documents = [(bundle::SPDX, "{}\n".to_owned())];
+    let origin = Box::new(|| Ok(origin));
+    let parts = Parts { disk: &disk, sources: &NoSources, origin, listing: "", documents: &documents };
     bundle::write(&path, Existing::Refuse, parts, &Options { threads: 2 }, &Silent, &Interrupt::new())
         .unwrap();
     Bundle { _parent: parent, path }
@@ -233,11 +238,16 @@ fn missing_and_strange_files_are_told() {
     let bundle = build();
     fs::write(bundle.path.join("notes"), "").unwrap();
     fs::remove_file(bundle.path.join(TREE)).unwrap();
+    fs::remove_file(bundle.path.join(bundle::SPDX)).unwrap();
     fs::rename(bundle.path.join(DISK), bundle.path.join("..").join(DISK)).unwrap();
     std::os::unix::fs::symlink("../disk.raw", bundle.path.join(DISK)).unwrap();
     let told = bundle.differences();
-    let expected =
-        ["`disk.raw` is not a regular file", "`notes` does not belong to a bundle", "`tree.txt` is missing"];
+    let expected = [
+        "`disk.raw` is not a regular file",
+        "`notes` does not belong to a bundle",
+        "`tree.txt` is missing",
+        "`sbom.spdx.json` is missing",
+    ];
     assert_eq!(told, expected);
     fs::remove_file(bundle.path.join(SUMS)).unwrap();
     fs::remove_file(bundle.path.join(MANIFEST)).unwrap();

@@ -20,7 +20,7 @@ use amiforge_formats::tree::Tree;
 use self::encode::Encoder;
 use crate::blobs::{Blobs, Stamp};
 use crate::checks::{Outstanding, Task};
-use crate::store::{Spool, Store, StoreError};
+use crate::store::{Spool, Spooling, Store, StoreError};
 
 /// What the name of a layer's entry begins with; its key follows.
 const PREFIX: &str = "layer-";
@@ -102,6 +102,24 @@ impl<'a> Layers<'a> {
         blobs: &Blobs,
         notes: &[u8],
     ) -> Result<Outstanding, LayerError> {
+        let spooling = self.written(tree, blobs, notes)?;
+        let (_, naming) = spooling.finish_as(&format!("{PREFIX}{key}"))?;
+        Ok(Outstanding::new(vec![Task::Name(naming)]))
+    }
+
+    /// A digest of everything that a tree says, the bytes of its files included: those that lie in the store by the
+    /// digests of their entries, others as they are read now.
+    ///
+    /// # Errors
+    /// What the store or the sources say.
+    pub fn fingerprint(&self, tree: &Tree, blobs: &Blobs) -> Result<Digest, LayerError> {
+        let (spool, naming) = self.written(tree, blobs, b"")?.finish_as("fingerprint")?;
+        drop(naming);
+        Ok(spool.digest)
+    }
+
+    /// An entry that is complete but for its name.
+    fn written(self, tree: &Tree, blobs: &Blobs, notes: &[u8]) -> Result<Spooling, LayerError> {
         let mut spooling = self.store.begin()?;
         let encoded = Encoder::new(self.store, blobs, &mut spooling).encode(tree, notes)?;
         let start = spooling.len();
@@ -111,8 +129,7 @@ impl<'a> Layers<'a> {
         tail.extend_from_slice(&(encoded.len() as u64).to_le_bytes());
         tail.extend_from_slice(&Digest::of(&encoded).0);
         spooling.write(&tail)?;
-        let (_, naming) = spooling.finish_as(&format!("{PREFIX}{key}"))?;
-        Ok(Outstanding::new(vec![Task::Name(naming)]))
+        Ok(spooling)
     }
 
     /// Loads a tree; `None` when there is no such layer, or what it references is gone (it goes too, then).

@@ -1,0 +1,78 @@
+//! What the manifest says of an image besides its bytes: what it is, and what it was made from.
+
+use amiforge_formats::time::Time;
+use amiforge_formats::tree::Printable;
+use amiforge_rootfs::assemble::Assembled;
+use amiforge_rootfs::normalize::{Change, Outcome};
+use amiforge_rootfs::packages::locked::LockedPackage;
+
+use super::host_files::HostFiles;
+use super::workshop::Notes;
+use super::{Options, disk};
+use crate::lock::Lock;
+use crate::manifest::{Cleaned, Input, Origin};
+use crate::recipe::Recipe;
+
+/// The inputs: what the lock pins, then the sources, then files of the host.
+pub(super) fn inputs(options: &Options, assembled: &Assembled, host_files: &HostFiles<'_>) -> Vec<Input> {
+    let sources = assembled.inputs.iter().map(|input| Input {
+        kind: input.kind.to_owned(),
+        name: input.label.clone(),
+        sha256: input.sha256,
+    });
+    options.lock.iter().flat_map(locked).chain(sources).chain(host_files.inputs()).collect()
+}
+
+/// The inputs that a lock pins.
+fn locked(lock: &Lock) -> impl Iterator<Item = Input> + '_ {
+    let stages = lock.stages.iter().flat_map(|stage| {
+        let source = |source: &crate::lock::LockedSource| Input {
+            kind: "source".to_owned(),
+            name: format!("{}: {}", stage.name, source.label),
+            sha256: Some(source.sha256),
+        };
+        let tools = stage.packages.iter().map(|tool| package("tool", tool));
+        stage.sources.iter().map(source).chain(tools)
+    });
+    lock.image.iter().map(|one| package("deb", one)).chain(stages)
+}
+
+fn package(kind: &str, package: &LockedPackage) -> Input {
+    Input {
+        kind: kind.to_owned(),
+        name: format!("{} {} {}", package.name, package.version, package.arch),
+        sha256: Some(package.sha256),
+    }
+}
+
+/// All of it.
+pub(super) fn origin(
+    recipe: &Recipe,
+    options: &Options,
+    epoch: Time,
+    inputs: Vec<Input>,
+    changes: &[Change],
+    notes: Notes,
+) -> Origin {
+    let cleaned = |change: &Change| Cleaned {
+        outcome: match change.outcome {
+            Outcome::Removed => "removed".to_owned(),
+            Outcome::Emptied => "emptied".to_owned(),
+        },
+        path: Printable(&change.path).to_string(),
+        rule: change.rule.name().to_owned(),
+    };
+    Origin {
+        name: recipe.image.name.clone(),
+        version: recipe.image.version.clone(),
+        arch: recipe.image.arch.name().to_owned(),
+        epoch: epoch.secs,
+        boot_mode: disk::boot_mode(recipe).map(str::to_owned),
+        recipe: recipe.digest,
+        lock: options.lock.as_ref().map(Lock::digest),
+        inputs,
+        cleaned: changes.iter().map(cleaned).collect(),
+        private_keys: notes.keys,
+        skipped: notes.skipped,
+    }
+}

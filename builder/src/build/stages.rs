@@ -1,0 +1,95 @@
+//! Software from source: every stage of a recipe, built or taken from the store, and put into the tree.
+
+use std::fs;
+
+use amiforge_formats::digest::Digest;
+use amiforge_formats::tree::Tree;
+use amiforge_rootfs::blobs::Blobs;
+use amiforge_rootfs::graft::graft;
+use amiforge_rootfs::layer::Layers;
+use amiforge_rootfs::stage::{self, Install, StageSource, StageSpec};
+
+use super::workshop::{Packages, Workshop};
+use super::{BuildError, HostFileError, Layer, keys};
+use crate::lock::LockedStage;
+use crate::recipe::{DebSource, Stage};
+
+/// Puts what every stage installs into the tree.
+pub(super) fn install(
+    workshop: &mut Workshop<'_>,
+    tree: &mut Tree,
+    blobs: &mut Blobs,
+) -> Result<(), BuildError> {
+    let Some(Packages { lock, deb }) = workshop.packages else { return Ok(()) };
+    for (spec, locked) in workshop.recipe.stages.iter().zip(&lock.stages) {
+        let part = part(workshop, deb, spec, locked, blobs)?;
+        let at = part.node(part.root()).meta.mtime;
+        let placed = graft(&part, part.root(), tree, b"", at);
+        placed.map_err(|source| BuildError::Place { stage: spec.name.clone(), source })?;
+    }
+    Ok(())
+}
+
+/// What a stage installs.
+fn part(
+    workshop: &mut Workshop<'_>,
+    deb: &DebSource,
+    spec: &Stage,
+    locked: &LockedStage,
+    blobs: &mut Blobs,
+) -> Result<Tree, BuildError> {
+    let tools = keys::configured(&locked.packages, deb, workshop.recipe, workshop.options);
+    let patches = patches(spec)?;
+    let sources: Vec<Digest> = locked.sources.iter().map(|source| source.sha256).collect();
+    let key = keys::stage(spec, workshop.recipe, tools, &sources, &patches);
+    let (layers, name) = (Layers::of(workshop.store), format!("stage {}", spec.name));
+    if let Some(layer) = layers.load(key, blobs)? {
+        workshop.outstanding.append(layer.outstanding);
+        workshop.layers.push(Layer { name, reused: true });
+        return Ok(layer.tree);
+    }
+    let system = workshop.system(format!("tools of {}", spec.name), deb, &locked.packages, blobs)?;
+    workshop.layers.push(Layer { name, reused: false });
+    let mut archives = Vec::new();
+    for (source, locked) in spec.sources.iter().zip(&locked.sources) {
+        archives.push(StageSource {
+            label: source.label.clone(),
+            folder: source.folder.clone(),
+            path: workshop.object(locked.sha256, locked.size, &source.label)?,
+            strip: source.strip,
+            sha256: Some(locked.sha256),
+        });
+    }
+    let install = |(from, to): &(String, String)| Install { from: from.clone(), to: to.clone() };
+    let spec = StageSpec {
+        name: spec.name.clone(),
+        epoch: workshop.epoch(system.notes.newest()),
+        tools: system.tree,
+        sources: archives,
+        patches,
+        run: spec.run.clone(),
+        env: spec.env.clone(),
+        install: spec.installs.iter().map(install).collect(),
+        limits: workshop.recipe.limits,
+        clock: workshop.recipe.clock,
+        on_failure: workshop.on_failure(),
+    };
+    workshop.watching.progress.begin(&format!("building {}", spec.name), None);
+    let built = stage::build(&spec, &workshop.sandbox()?, workshop.store, blobs, workshop.watching);
+    workshop.watching.progress.end();
+    let built = built.map_err(|source| BuildError::Stage(Box::new(source)))?;
+    workshop.names.append(layers.save(key, &built.tree, blobs, b"")?);
+    Ok(built.tree)
+}
+
+/// The bytes of a stage's patches, with their names.
+fn patches(spec: &Stage) -> Result<Vec<(String, Vec<u8>)>, BuildError> {
+    let read = |(path, name): &(std::path::PathBuf, String)| {
+        let bytes = fs::read(path).map_err(|source| BuildError::HostFile {
+            name: name.clone(),
+            source: HostFileError::Read { path: path.clone(), source },
+        })?;
+        Ok((name.clone(), bytes))
+    };
+    spec.patches.iter().map(read).collect()
+}

@@ -1,0 +1,96 @@
+//! Packages into a system: unpacked into a tree, entered into dpkg's database, and configured as the recipe says.
+
+use amiforge_formats::time::Time;
+use amiforge_formats::tree::{Printable, Tree};
+use amiforge_rootfs::blobs::Blobs;
+use amiforge_rootfs::checks::Outstanding;
+use amiforge_rootfs::configure::{native, run};
+use amiforge_rootfs::packages::database::{self, Architectures, State};
+use amiforge_rootfs::packages::filters::{Filters, Keep, Wanted};
+use amiforge_rootfs::packages::locked::LockedPackage;
+use amiforge_rootfs::packages::unpack::{DebFile, Unpacked, unpack};
+
+use super::BuildError;
+use super::workshop::{Notes, System, Workshop};
+use crate::recipe::{DebFilters, DebSource, Scripts, Stays};
+
+/// A system, and what is still to be checked of what it was made from.
+pub(super) struct Made {
+    pub(super) system: System,
+    pub(super) outstanding: Outstanding,
+}
+
+/// Unpacks packages and configures them.
+pub(super) fn make(
+    workshop: &Workshop<'_>,
+    deb: &DebSource,
+    packages: &[LockedPackage],
+    blobs: &mut Blobs,
+) -> Result<Made, BuildError> {
+    let mut debs = Vec::with_capacity(packages.len());
+    for package in packages {
+        let label = format!("{} {} {}", package.name, package.version, package.arch);
+        debs.push(DebFile { package, path: workshop.object(package.sha256, package.size, &label)? });
+    }
+    let filters = filters(&deb.filters)?;
+    let mut unpacked = unpack(&debs, &filters, workshop.store, blobs, workshop.watching)?;
+    let mut notes = Notes {
+        newest: (unpacked.newest.secs, unpacked.newest.nanos),
+        skipped: Vec::new(),
+        keys: Vec::new(),
+    };
+    let tree = configure(workshop, deb, &mut unpacked, &mut notes, blobs)?;
+    Ok(Made { system: System { tree, notes }, outstanding: unpacked.outstanding })
+}
+
+/// Configures what was unpacked.
+fn configure(
+    workshop: &Workshop<'_>,
+    deb: &DebSource,
+    unpacked: &mut Unpacked,
+    notes: &mut Notes,
+    blobs: &mut Blobs,
+) -> Result<Tree, BuildError> {
+    let epoch = workshop.epoch(unpacked.newest);
+    let architectures = Architectures { native: deb.arch.clone(), foreign: deb.foreign.clone() };
+    let empty = Tree::new(unpacked.tree.node(unpacked.tree.root()).meta.clone());
+    let mut tree = std::mem::replace(&mut unpacked.tree, empty);
+    let Unpacked { packages, diversions, .. } = unpacked;
+    if deb.scripts == Scripts::Native {
+        let report = native::configure(&mut tree, blobs, packages, diversions, &architectures, epoch)?;
+        let skipped = report.skipped.iter();
+        notes.skipped =
+            skipped.map(|one| format!("{}: `{}`: {}", one.package, one.command, one.reason)).collect();
+        return Ok(tree);
+    }
+    database::write(&mut tree, packages, diversions, State::Unpacked, &architectures, epoch, blobs)?;
+    if deb.scripts == Scripts::None {
+        return Ok(tree);
+    }
+    workshop.watching.progress.begin("configuring packages", None);
+    let settings = run::Settings {
+        limits: workshop.recipe.limits,
+        epoch: Time::from_secs(epoch.secs),
+        on_failure: workshop.on_failure(),
+    };
+    let sandbox = workshop.sandbox()?;
+    let captured = run::configure(&tree, packages, &settings, &sandbox, blobs, workshop.watching);
+    workshop.watching.progress.end();
+    let captured = captured.map_err(|source| BuildError::Configure(Box::new(source)))?;
+    notes.keys = captured.keys.iter().map(|path| Printable(path).to_string()).collect();
+    Ok(captured.tree)
+}
+
+/// The filters of a recipe.
+fn filters(wanted: &DebFilters) -> Result<Filters, BuildError> {
+    let keep = |stays| match stays {
+        Stays::Yes => Keep::All,
+        Stays::No => Keep::None,
+    };
+    let presets = Wanted { docs: keep(wanted.docs), man: keep(wanted.man), locales: wanted.locales.clone() };
+    let (mut exclude, mut include) = presets.globs();
+    exclude.extend_from_slice(&wanted.exclude);
+    include.extend_from_slice(&wanted.include);
+    let filters = Filters::new(exclude.iter().map(String::as_str), include.iter().map(String::as_str));
+    filters.map_err(BuildError::Filters)
+}

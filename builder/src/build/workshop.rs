@@ -1,0 +1,158 @@
+//! What a build makes of packages, stages and commands: each is a layer, taken from the store where it was made before
+//! from the same things, and made otherwise.
+
+use std::path::PathBuf;
+
+use amiforge_formats::time::Time;
+use amiforge_formats::tree::Tree;
+use amiforge_rootfs::blobs::Blobs;
+use amiforge_rootfs::checks::Outstanding;
+use amiforge_rootfs::layer::Layers;
+use amiforge_rootfs::packages::locked::LockedPackage;
+use amiforge_rootfs::sandbox::{Job, Launcher, OnFailure, Sandbox, Step};
+use amiforge_rootfs::store::Store;
+use serde::{Deserialize, Serialize};
+
+use super::watching::Watching;
+use super::{BuildError, Layer, Options, epoch, keys, system};
+use crate::lock::Lock;
+use crate::recipe::DebSource;
+use crate::recipe::Recipe;
+
+/// Makes layers.
+pub(super) struct Workshop<'a> {
+    pub(super) recipe: &'a Recipe,
+    pub(super) options: &'a Options,
+    /// The packages, for a recipe that takes some.
+    pub(super) packages: Option<Packages<'a>>,
+    pub(super) store: &'a Store,
+    pub(super) watching: &'a Watching<'a>,
+    /// What is still to be checked of what the layers were made from.
+    pub(super) outstanding: Outstanding,
+    /// Names of layers, to be given when everything has been checked.
+    pub(super) names: Outstanding,
+    /// The layers so far.
+    pub(super) layers: Vec<Layer>,
+}
+
+/// Where packages come from.
+#[derive(Clone, Copy)]
+pub(super) struct Packages<'a> {
+    pub(super) lock: &'a Lock,
+    pub(super) deb: &'a DebSource,
+}
+
+/// Packages that are configured.
+pub(super) struct System {
+    pub(super) tree: Tree,
+    pub(super) notes: Notes,
+}
+
+/// What is kept beside configured packages.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(super) struct Notes {
+    /// The newest time among the packages: seconds since 1970, and nanoseconds.
+    pub(super) newest: (i64, u32),
+    /// What was not done of what the packages' scripts would do.
+    pub(super) skipped: Vec<String>,
+    /// Private keys that scripts made.
+    pub(super) keys: Vec<String>,
+}
+
+impl Notes {
+    pub(super) fn newest(&self) -> Time {
+        Time { secs: self.newest.0, nanos: self.newest.1 }
+    }
+}
+
+impl Workshop<'_> {
+    /// The packages of the image, configured.
+    pub(super) fn image(&mut self, blobs: &mut Blobs) -> Result<Option<System>, BuildError> {
+        let Some(Packages { lock, deb }) = self.packages else { return Ok(None) };
+        self.system("packages".to_owned(), deb, &lock.image, blobs).map(Some)
+    }
+
+    /// Some of the lock's packages, configured.
+    pub(super) fn system(
+        &mut self,
+        name: String,
+        deb: &DebSource,
+        packages: &[LockedPackage],
+        blobs: &mut Blobs,
+    ) -> Result<System, BuildError> {
+        let key = keys::configured(packages, deb, self.recipe, self.options);
+        if let Some(layer) = Layers::of(self.store).load(key, blobs)?
+            && let Ok(notes) = serde_json::from_slice(&layer.notes)
+        {
+            self.outstanding.append(layer.outstanding);
+            self.layers.push(Layer { name, reused: true });
+            return Ok(System { tree: layer.tree, notes });
+        }
+        self.layers.push(Layer { name, reused: false });
+        let made = system::make(self, deb, packages, blobs)?;
+        self.outstanding.append(made.outstanding);
+        let notes =
+            serde_json::to_vec(&made.system.notes).map_err(|error| BuildError::Notes(error.to_string()))?;
+        // After the checks of the packages, which are all that it was made from.
+        let saved = Layers::of(self.store).save(key, &made.system.tree, blobs, &notes)?;
+        self.outstanding.append(saved);
+        Ok(made.system)
+    }
+
+    /// The tree after the recipe's commands.
+    pub(super) fn run(&mut self, tree: Tree, time: Time, blobs: &mut Blobs) -> Result<Tree, BuildError> {
+        if self.recipe.runs.is_empty() {
+            return Ok(tree);
+        }
+        let layers = Layers::of(self.store);
+        let before = layers.fingerprint(&tree, blobs)?;
+        let key = keys::run(before, self.recipe, self.options, time.secs);
+        if let Some(layer) = layers.load(key, blobs)? {
+            self.outstanding.append(layer.outstanding);
+            self.layers.push(Layer { name: "run".to_owned(), reused: true });
+            return Ok(layer.tree);
+        }
+        self.layers.push(Layer { name: "run".to_owned(), reused: false });
+        let steps = self.recipe.runs.iter().enumerate().map(|(index, run)| {
+            let step = Step::shell(format!("`[[run]]` {}", index + 1), &run.command);
+            Step { env: run.env.clone(), ..step }
+        });
+        let mut job = Job::new(steps.collect(), time);
+        (job.limits, job.on_failure) = (self.recipe.limits, self.options.on_failure);
+        job.clock = self.recipe.clock;
+        let captured = self.sandbox()?.run(&tree, blobs, &job, self.watching);
+        let captured = captured.map_err(|source| BuildError::Run(Box::new(source)))?;
+        self.names.append(layers.save(key, &captured.tree, blobs, b"")?);
+        Ok(captured.tree)
+    }
+
+    /// The sandbox of this build.
+    pub(super) fn sandbox(&self) -> Result<Sandbox, BuildError> {
+        let launcher = Launcher::own().map_err(BuildError::Launcher)?;
+        Ok(Sandbox { launcher, scratch: self.store.folder().to_owned() })
+    }
+
+    /// The time of what packages make: that of the build, as far as packages decide it.
+    pub(super) fn epoch(&self, newest: Time) -> Time {
+        epoch::choose(self.options.source_date_epoch, self.recipe.image.epoch, newest)
+    }
+
+    /// What happens when a command fails.
+    pub(super) fn on_failure(&self) -> OnFailure {
+        self.options.on_failure
+    }
+
+    /// Where a fetched file lies in the store.
+    pub(super) fn object(
+        &self,
+        sha256: amiforge_formats::digest::Digest,
+        size: u64,
+        label: &str,
+    ) -> Result<PathBuf, BuildError> {
+        let objects = self.store.objects();
+        match objects.find(sha256, size)? {
+            Some(object) => Ok(object.path),
+            None => Err(BuildError::NotFetched { label: label.to_owned() }),
+        }
+    }
+}
