@@ -1,0 +1,164 @@
+//! One digest: whoever builds, at whatever time, from the archive or from a file without a network. And what a stage does
+//! that would make two.
+
+use std::fs;
+use std::process::Command;
+
+use amiforge_tests::program::Bundle;
+use amiforge_tests::{oracle, program};
+
+use crate::yard::{Yard, checked, must, read, same};
+
+/// Where a clock that is wrong by years comes from.
+const FAKETIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1";
+
+/// An ordinary user with subordinate ids, as `/etc/subuid` names one.
+fn user() -> Option<String> {
+    let names = fs::read_to_string("/etc/subuid").unwrap_or_default();
+    let name = names.lines().filter_map(|line| line.split(':').next()).find(|name| *name != "root");
+    if name.is_none() {
+        oracle::skip("no user in /etc/subuid");
+    }
+    name.map(str::to_owned)
+}
+
+#[test]
+fn a_minimal_server_has_one_digest_for_root_a_user_another_day_and_no_network() {
+    let Some(yard) = Yard::of("debian-minimal") else { return };
+    let by_root = yard.build("out");
+    checked(&by_root);
+    if !oracle::ready(&["setpriv", "unshare", "ip"], true) {
+        return;
+    }
+    let folder = yard.folder.path();
+    // The program itself may lie in a folder that nobody can enter.
+    let program = folder.join("amiforge");
+    fs::copy(program::path(), &program).unwrap();
+    // A user, ten years later.
+    if let Some(user) = user() {
+        let home = folder.join("home");
+        fs::create_dir(&home).unwrap();
+        let store = yard.another_store("home/store");
+        // Hard links would change their owner everywhere.
+        for entry in fs::read_dir(store.join("objects")).unwrap() {
+            let path = entry.unwrap().path();
+            let copy = path.with_extension("copy");
+            fs::copy(&path, &copy).and_then(|_| fs::rename(&copy, &path)).unwrap();
+        }
+        oracle::must("chmod", &["-R", "a+rX", &folder.to_string_lossy()]);
+        oracle::must("chown", &["-R", &format!("{user}:"), &home.to_string_lossy()]);
+        let mut command = Command::new(oracle::find("setpriv").unwrap());
+        command.args(["--reuid", &user, "--regid", &user, "--clear-groups", "--", "env"]);
+        // Only for the program: its semaphore is that of whoever is first.
+        command
+            .arg(format!("LD_PRELOAD={FAKETIME}"))
+            .args(["FAKETIME=+3650d", "FAKETIME_NO_CACHE=1"])
+            .arg(&program);
+        command.arg("build").arg(yard.recipe()).arg("-o").arg(home.join("out")).arg("--store").arg(&store);
+        must(&command.env("HOME", &home).output().unwrap());
+        same(&by_root, &Bundle::open(&home.join("out")));
+    }
+    // No network, an empty store, and one file of inputs.
+    let inputs = yard.path("inputs.tar");
+    let (store, recipe) = (yard.path("store"), yard.recipe());
+    let words = [
+        "vendor",
+        &recipe.to_string_lossy(),
+        "-o",
+        &inputs.to_string_lossy(),
+        "--store",
+        &store.to_string_lossy(),
+    ];
+    program::must(&words);
+    let alone = yard.path("alone");
+    fs::create_dir(&alone).unwrap();
+    fs::copy(&recipe, alone.join("recipe.toml")).unwrap();
+    let script = "if ip -o link show up | grep -q .; then echo an interface is up; exit 9; fi; exec \"$@\"";
+    let mut command = Command::new(oracle::find("unshare").unwrap());
+    command
+        .args(["--net", "sh", "-c", script, "sh"])
+        .arg(&program)
+        .arg("build")
+        .arg(alone.join("recipe.toml"));
+    command
+        .arg("--vendor")
+        .arg(&inputs)
+        .arg("-o")
+        .arg(alone.join("out"))
+        .arg("--store")
+        .arg(alone.join("store"));
+    must(&command.output().unwrap());
+    same(&by_root, &Bundle::open(&alone.join("out")));
+}
+
+/// A recipe whose only interesting part is a stage with these commands.
+fn with_stage(commands: &str) -> String {
+    format!(
+        r#"
+[image]
+name = "stage"
+arch = "x86_64"
+epoch = 1700000000
+
+[[partition]]
+role = "root"
+size = "64 MiB"
+
+[[source]]
+kind = "deb"
+distribution = "debian"
+suites = ["bookworm"]
+base = "none"
+scripts = "none"
+
+[[stage]]
+name = "dice"
+run = ["""
+mkdir -p $DESTDIR/opt
+{commands}
+"""]
+install = [{{ from = "/opt" }}]
+"#
+    )
+}
+
+#[test]
+fn chance_and_the_clock_are_the_same_in_every_build_and_there_is_no_network() {
+    let commands = r"
+head -c 64 /dev/urandom | od > $DESTDIR/opt/urandom
+head -c 64 /dev/random | od > $DESTDIR/opt/random
+perl -e 'print rand(), qq(\n), join(q(,), sort keys %ENV), qq(\n)' > $DESTDIR/opt/perl
+cat /proc/sys/kernel/random/uuid > $DESTDIR/opt/uuid
+date +%s.%N > $DESTDIR/opt/date; mktemp -u > $DESTDIR/opt/mktemp; date -r /etc +%s >> $DESTDIR/opt/date
+hostname > $DESTDIR/opt/host
+cat /proc/sys/kernel/random/boot_id > $DESTDIR/opt/boot
+bash -c 'exec 3<>/dev/tcp/192.0.2.1/80' 2> $DESTDIR/opt/network && exit 1
+ls /sys/class/net > $DESTDIR/opt/interfaces 2>/dev/null || true
+id -u > $DESTDIR/opt/id; umask >> $DESTDIR/opt/id
+ls -l --time-style=+%s $DESTDIR/opt/id | cut -d' ' -f1-4 > $DESTDIR/opt/listing
+";
+    let Some(yard) = Yard::with(&with_stage(commands)) else { return };
+    let (recipe, store) = (yard.recipe(), yard.path("store"));
+    let report = yard.path("report.json");
+    let words = ["repro", &recipe.to_string_lossy(), "--builds", "4", "--store", &store.to_string_lossy()];
+    let output = Command::new(program::path()).args(words).arg("--out").arg(&report).output().unwrap();
+    must(&output);
+    let report: serde_json::Value = serde_json::from_slice(&fs::read(report).unwrap()).unwrap();
+    assert_eq!(report["equal"], true);
+    let network = read(&yard.build("out"), "/opt/network");
+    assert!(network.contains("unreachable"), "{network}");
+}
+
+#[test]
+fn what_slips_through_is_found_and_its_file_named() {
+    // How long the machine has been up is not hidden.
+    let commands =
+        "cat /proc/uptime > $DESTDIR/opt/slips; perl -e 'print join q(,), times' >> $DESTDIR/opt/slips";
+    let Some(yard) = Yard::with(&with_stage(commands)) else { return };
+    let (recipe, store) = (yard.recipe(), yard.path("store"));
+    let words = ["repro", &recipe.to_string_lossy(), "--builds", "2", "--store", &store.to_string_lossy()];
+    let output = program::run(&words);
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(3), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(said.contains("/opt/slips"), "{said}");
+}
