@@ -1,0 +1,148 @@
+//! How long an image of a distribution takes: `amiforge build` of `examples/debian-minimal` beside mmdebstrap, which
+//! installs the same packages from files at hand into a tar and makes no image of it.
+//!
+//!     cargo build --release -p amiforge && cargo bench -p amiforge-tests --bench distribution -- --rounds 3
+//!
+//! Both have every package in memory before the clock runs. Cases: all layers made anew; all layers taken from the store,
+//! beside a `cp` of the image. Every case runs once a round, in turn; medians and ratios are printed, nothing is
+//! asserted. Needs the package archive that apt of this host uses, mmdebstrap, and root or user namespaces.
+
+#[path = "../build/clock.rs"]
+#[expect(dead_code, reason = "shared with other benchmarks, which use more of it")]
+mod clock;
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use amiforge_tests::{program, scratch};
+use clock::Sample;
+
+fn main() {
+    let words: Vec<String> = std::env::args().collect();
+    let rounds =
+        words.iter().position(|word| word == "--rounds").and_then(|at| words.get(at + 1)?.parse().ok());
+    let folder = scratch::folder();
+    let yard = Yard::new(folder.path());
+    let cases = yard.cases();
+    let mut samples = vec![Vec::new(); cases.len()];
+    for round in 1..=rounds.unwrap_or(3) {
+        for ((name, run), samples) in cases.iter().zip(&mut samples) {
+            println!("round {round}: {name}");
+            samples.push(run());
+        }
+    }
+    report(&cases, &samples);
+}
+
+type Case<'a> = (&'static str, Box<dyn Fn() -> Sample + 'a>);
+
+/// A recipe with its lock, and its packages: in a store, and as an archive that apt reads.
+struct Yard {
+    folder: PathBuf,
+    packages: Vec<String>,
+}
+
+impl Yard {
+    fn new(folder: &Path) -> Self {
+        let recipe = folder.join("recipe.toml");
+        fs::copy(scratch::repository().join("examples/debian-minimal/recipe.toml"), &recipe)
+            .expect("the example");
+        let shared = scratch::repository().join("target/inputs/distribution");
+        for command in ["lock", "fetch"] {
+            program::must(&[command, &recipe.to_string_lossy(), "--store", &shared.to_string_lossy()]);
+        }
+        let yard = Self { folder: folder.to_owned(), packages: named(&recipe) };
+        yard.stock(&shared);
+        yard
+    }
+
+    /// Puts what the lock pins into an archive, which is also the store.
+    fn stock(&self, shared: &Path) {
+        let lock = fs::read_to_string(self.folder.join("recipe.lock")).expect("the lock");
+        let (archive, objects) = (self.folder.join("archive"), self.folder.join("store/objects"));
+        fs::create_dir_all(&archive).and_then(|()| fs::create_dir_all(&objects)).expect("folders");
+        let mut index = String::new();
+        for line in lock.lines() {
+            let Some(digest) = line.strip_prefix("sha256 = ") else { continue };
+            let digest = digest.trim_matches('"');
+            let (object, deb) = (objects.join(digest), archive.join(format!("{digest}.deb")));
+            fs::copy(shared.join("objects").join(digest), &object).expect("a package");
+            fs::hard_link(&object, &deb).expect("a name for it");
+            let control = Command::new("dpkg-deb").arg("-f").arg(&deb).output().expect("dpkg-deb");
+            let (control, size) =
+                (String::from_utf8_lossy(&control.stdout), fs::metadata(&deb).expect("it").len());
+            let _ = writeln!(index, "{control}Filename: ./{digest}.deb\nSize: {size}\nSHA256: {digest}\n");
+        }
+        fs::write(archive.join("Packages"), index).expect("an index");
+    }
+
+    fn build(&self, store: &str, out: &str) -> Sample {
+        let mut command = Command::new(program::path());
+        command.arg("build").arg(self.folder.join("recipe.toml")).arg("-o").arg(self.folder.join(out));
+        clock::run(command.arg("--force").arg("--store").arg(self.folder.join(store)))
+    }
+
+    /// A store with the packages and no layer.
+    fn without_layers(&self) -> Sample {
+        let store = self.folder.join("cold");
+        let _ = fs::remove_dir_all(&store);
+        fs::create_dir_all(store.join("objects")).expect("a store");
+        for entry in fs::read_dir(self.folder.join("store/objects")).expect("the store") {
+            let path = entry.expect("an object").path();
+            let name = path.file_name().expect("its name");
+            fs::hard_link(&path, store.join("objects").join(name)).expect("an object");
+        }
+        self.build("cold", "cold.out")
+    }
+
+    fn mmdebstrap(&self) -> Sample {
+        let tar = self.folder.join("theirs.tar");
+        let _ = fs::remove_file(&tar);
+        let mut command = Command::new("mmdebstrap");
+        command.env("SOURCE_DATE_EPOCH", "1700000000").env("TMPDIR", &self.folder);
+        command.args(["--quiet", "--variant=required", "--aptopt=APT::Install-Recommends \"false\""]);
+        command.arg(format!("--include={}", self.packages.join(",")));
+        let source = format!("deb [trusted=yes] copy:{} ./", self.folder.join("archive").display());
+        clock::run(command.arg("bookworm").arg(&tar).arg(source))
+    }
+
+    fn copied(&self) -> Sample {
+        let to = self.folder.join("copied");
+        let _ = fs::remove_file(&to);
+        clock::run(Command::new("cp").arg(self.folder.join("warm.out/disk.raw")).arg(to))
+    }
+
+    fn cases(&self) -> Vec<Case<'_>> {
+        // The layers that the warm case takes.
+        self.build("store", "warm.out");
+        vec![
+            ("mmdebstrap, to a tar", Box::new(|| self.mmdebstrap())),
+            ("build, no layers", Box::new(|| self.without_layers())),
+            ("cp of the image", Box::new(|| self.copied())),
+            ("build, all layers", Box::new(|| self.build("store", "warm.out"))),
+        ]
+    }
+}
+
+/// The packages that a recipe names.
+fn named(recipe: &Path) -> Vec<String> {
+    let text = fs::read_to_string(recipe).expect("the recipe");
+    let list =
+        text.split_once("packages = [").and_then(|(_, rest)| rest.split_once(']')).expect("packages").0;
+    list.split('"').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+fn report(cases: &[Case<'_>], samples: &[Vec<Sample>]) {
+    println!("{:<24} {:>9} {:>9}", "", "median s", "CPU s");
+    let mut medians = Vec::new();
+    for ((name, _), samples) in cases.iter().zip(samples) {
+        let cpu = clock::median_of(samples.iter().map(|sample| sample.cpu));
+        medians.push(clock::median(samples));
+        println!("{name:<24} {:>9.2} {cpu:>9.2}", clock::median(samples));
+    }
+    if let [theirs, cold, cp, warm] = medians[..] {
+        println!("without layers: {:.2} x mmdebstrap; with all layers: {:.2} x cp", cold / theirs, warm / cp);
+    }
+}
