@@ -16,6 +16,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use amiforge_formats::digest::Digest;
 use amiforge_tests::{program, scratch};
 use clock::Sample;
 
@@ -75,7 +76,12 @@ impl Yard {
                 (String::from_utf8_lossy(&control.stdout), fs::metadata(&deb).expect("it").len());
             let _ = writeln!(index, "{control}Filename: ./{digest}.deb\nSize: {size}\nSHA256: {digest}\n");
         }
+        // mmdebstrap takes only what the release says is of its codename.
+        let digest = Digest::of(index.as_bytes());
+        let release =
+            format!("Suite: bookworm\nCodename: bookworm\nSHA256:\n {digest} {} Packages\n", index.len());
         fs::write(archive.join("Packages"), index).expect("an index");
+        fs::write(archive.join("Release"), release).expect("a release");
     }
 
     fn build(&self, store: &str, out: &str) -> Sample {
