@@ -1,13 +1,14 @@
 //! Steps: what makes a merged tree a system. One file per thing that is put in the tree; each takes the tree, a
 //! plain spec and the time of the build, and knows nothing of recipes, disks or the host.
 //!
-//! The order that gives a recipe its meaning: [`accounts`], [`files`], [`system`], [`units`], [`fstab`], and last
-//! [`crate::normalize`]. Files may so belong to users of the recipe, and units may come from `[[file]]`.
+//! The order that gives a recipe its meaning: [`accounts`], [`files`], [`system`], [`first_boot`], [`units`], [`fstab`],
+//! and last [`crate::normalize`]. Files may so belong to users of the recipe, and units may come from `[[file]]`.
 
 pub mod accounts;
 pub mod acl;
 pub mod capability;
 pub mod files;
+pub mod first_boot;
 pub mod fstab;
 pub(crate) mod resolve;
 pub mod system;
@@ -74,4 +75,7 @@ pub enum StepError {
     /// `/etc/fstab`.
     #[error("writing /etc/fstab")]
     Fstab(#[source] fstab::FstabError),
+    /// What is done at the first boot.
+    #[error("setting up the first boot")]
+    FirstBoot(#[source] first_boot::FirstBootError),
 }

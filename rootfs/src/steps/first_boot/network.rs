@@ -1,0 +1,108 @@
+//! The network of an image that nobody else configures: every Ethernet interface by DHCP, with systemd-networkd.
+
+use amiforge_formats::time::Time;
+use amiforge_formats::tree::{Kind, Meta, Node, Tree};
+
+use super::put;
+use super::tree_has::{exists, has_program, is_there};
+use crate::steps::PathError;
+use crate::steps::resolve::{self, Last};
+
+/// Where the addresses of name servers are.
+pub(super) const RESOLV_CONF: &str = "/etc/resolv.conf";
+
+/// Our configuration; one of the administrator's goes before it by its name or its folder.
+const NETWORK: (&str, &str) =
+    ("/usr/lib/systemd/network/80-amiforge.network", include_str!("image/80-amiforge.network"));
+
+/// Who configures the network interfaces.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Networking {
+    /// We: systemd-networkd is told to ask for addresses.
+    Ours {
+        /// Whether systemd-resolved resolves names.
+        resolved: bool,
+    },
+    /// Something that the tree has, and that is left alone.
+    Theirs {
+        /// What it is, such as `NetworkManager`.
+        who: &'static str,
+    },
+    /// Nobody.
+    Nobody,
+}
+
+impl Networking {
+    /// The units to enable for it.
+    pub(super) fn units(&self) -> &'static [&'static str] {
+        match self {
+            Self::Ours { resolved: true } => &["systemd-networkd.service", "systemd-resolved.service"],
+            Self::Ours { resolved: false } => &["systemd-networkd.service"],
+            Self::Theirs { .. } | Self::Nobody => &[],
+        }
+    }
+}
+
+/// Configures the network, unless something else does.
+pub(super) fn configure(
+    tree: &mut Tree,
+    time: Time,
+    paths: &mut Vec<String>,
+) -> Result<Networking, PathError> {
+    if let Some(who) = others(tree)? {
+        return Ok(Networking::Theirs { who });
+    }
+    if !has_unit(tree, "systemd-networkd")? {
+        return Ok(Networking::Nobody);
+    }
+    paths.push(put(tree, NETWORK.0.to_owned(), NETWORK.1, 0o644, time)?);
+    let resolved = has_unit(tree, "systemd-resolved")?;
+    if resolved && !exists(tree, RESOLV_CONF)? {
+        let place = resolve::place_made(tree, RESOLV_CONF.as_bytes(), Last::Keep, time)?;
+        let kind = Kind::Symlink(b"../run/systemd/resolve/stub-resolv.conf".as_slice().into());
+        resolve::put(tree, &place, Node { meta: Meta::root_owned(0o777, time), kind })?;
+        paths.push(RESOLV_CONF.to_owned());
+    }
+    Ok(Networking::Ours { resolved })
+}
+
+/// What else configures the network.
+fn others(tree: &Tree) -> Result<Option<&'static str>, PathError> {
+    for (program, who) in [
+        ("NetworkManager", "NetworkManager"),
+        ("ifup", "ifupdown"),
+        ("netplan", "netplan"),
+        ("dhcpcd", "dhcpcd"),
+        ("connmand", "ConnMan"),
+        ("wicked", "wicked"),
+    ] {
+        if has_program(tree, program)? {
+            return Ok(Some(who));
+        }
+    }
+    for (folder, who) in [
+        ("/etc/systemd/network", "files in /etc/systemd/network"),
+        ("/usr/local/lib/systemd/network", "files in /usr/local/lib/systemd/network"),
+    ] {
+        let folder = resolve::find(tree, folder.as_bytes())?.and_then(|id| tree.entries(id));
+        if folder.is_some_and(|names| names.keys().any(|name| name.as_bytes().ends_with(b".network"))) {
+            return Ok(Some(who));
+        }
+    }
+    // Whoever masks it has a reason.
+    let masked = resolve::place(tree, b"/etc/systemd/system/systemd-networkd.service", Last::Keep)?;
+    let masked = masked.and_then(|place| place.node).map(|id| &tree.node(id).kind);
+    let masked = matches!(masked, Some(Kind::Symlink(target)) if **target == *b"/dev/null");
+    Ok(masked.then_some("a recipe or source that masks systemd-networkd"))
+}
+
+/// Whether a service of systemd and its unit are there.
+fn has_unit(tree: &Tree, name: &str) -> Result<bool, PathError> {
+    for folder in ["/usr/lib/systemd", "/lib/systemd"] {
+        let unit = format!("{folder}/system/{name}.service");
+        if is_there(tree, &format!("{folder}/{name}"))? && is_there(tree, &unit)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}

@@ -1,0 +1,203 @@
+//! What is put into a tree, and what others say of the scripts and units.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use amiforge_formats::plan::NoSources;
+
+use super::*;
+use crate::steps::testing::{NOW, add, extract, folder, oracle, shape, text, tree};
+
+fn spec(user: &str) -> FirstBootSpec {
+    FirstBootSpec { user: user.to_owned(), hostname: Hostname::Metadata, time: NOW }
+}
+
+fn bare() -> Tree {
+    tree(&[
+        ("/bin", "link usr/bin"),
+        ("/lib", "link usr/lib"),
+        ("/usr/lib/systemd/systemd", "file 0755 x"),
+        ("/usr/bin/bash", "file 0755 x"),
+        ("/etc/passwd", "file 0644 root:x:0:0::/root:/bin/bash\nada:x:1000:1000::/home/ada:/bin/bash\n"),
+    ])
+}
+
+fn whole() -> Tree {
+    let mut tree = bare();
+    for path in [
+        "/usr/bin/systemd-repart",
+        "/usr/lib/systemd/systemd-growfs",
+        "/usr/sbin/blkid",
+        "/usr/bin/partx",
+        "/usr/bin/setpriv",
+        "/usr/bin/ssh-keygen",
+        "/usr/lib/systemd/systemd-networkd",
+        "/usr/lib/systemd/systemd-resolved",
+    ] {
+        add(&mut tree, path, "file 0755 x");
+    }
+    let networkd = "file 0644 [Install]\nWantedBy=multi-user.target\nAlso=systemd-networkd.socket\n";
+    add(&mut tree, "/usr/lib/systemd/system/systemd-networkd.service", networkd);
+    let socket = "file 0644 [Install]\nWantedBy=sockets.target\n";
+    add(&mut tree, "/usr/lib/systemd/system/systemd-networkd.socket", socket);
+    let resolved = "file 0644 [Install]\nWantedBy=sysinit.target\n";
+    add(&mut tree, "/usr/lib/systemd/system/systemd-resolved.service", resolved);
+    tree
+}
+
+#[test]
+fn a_whole_system_lacks_nothing_and_has_every_unit_enabled() {
+    let mut tree = whole();
+    let installed = install(&mut tree, &NoSources, &spec("ada")).unwrap();
+    assert_eq!(installed.lacks, []);
+    assert_eq!(installed.networking, Networking::Ours { resolved: true });
+    let wants = "/etc/systemd/system/multi-user.target.wants";
+    for (name, _) in UNITS {
+        let expected = format!("symlink 0777 0:0 /usr/lib/systemd/system/{name}");
+        assert_eq!(shape(&tree, &format!("{wants}/{name}")), expected);
+        assert!(text(&tree, PRESET.0).contains(&format!("enable {name}\n")));
+    }
+    for path in [
+        "multi-user.target.wants/systemd-networkd.service",
+        "sockets.target.wants/systemd-networkd.socket",
+        "sysinit.target.wants/systemd-resolved.service",
+    ] {
+        assert!(shape(&tree, &format!("/etc/systemd/system/{path}")).starts_with("symlink"), "{path}");
+    }
+    let metadata = text(&tree, "/usr/lib/systemd/system/amiforge-metadata.service");
+    assert!(metadata.contains("ExecStart=/usr/lib/amiforge/metadata ada metadata\n"), "{metadata}");
+    assert_eq!(shape(&tree, "/usr/lib/amiforge/imds"), "file 0755 0:0");
+    assert_eq!(shape(&tree, "/etc/machine-id"), "file 0444 0:0");
+    assert!(shape(&tree, "/etc/resolv.conf").ends_with(" ../run/systemd/resolve/stub-resolv.conf"));
+    for path in &installed.paths {
+        assert_ne!(shape(&tree, path), "-", "{path}");
+    }
+    assert!(
+        !UNITS.iter().any(|(name, _)| text(&tree, &format!("/usr/lib/systemd/system/{name}")).contains('@'))
+    );
+}
+
+#[test]
+fn what_is_missing_is_told_with_the_package_that_has_it() {
+    let mut tree = bare();
+    let installed = install(&mut tree, &NoSources, &spec("root")).unwrap();
+    assert_eq!(installed.networking, Networking::Nobody);
+    let told: Vec<_> = installed.lacks.iter().map(ToString::to_string).collect();
+    for word in ["fdisk", "e2fsprogs", "`partx`", "`blkid`", "`setpriv`", "openssh-server", "networkd"] {
+        assert!(told.iter().any(|line| line.contains(word)), "{word}: {told:?}");
+    }
+}
+
+#[test]
+fn a_network_that_somebody_else_configures_is_left_alone() {
+    for (path, who) in [
+        ("/usr/sbin/NetworkManager", "NetworkManager"),
+        ("/usr/sbin/ifup", "ifupdown"),
+        ("/etc/systemd/network/10-lan.network", "files in /etc/systemd/network"),
+    ] {
+        let mut tree = whole();
+        add(&mut tree, path, "file 0755 x");
+        let installed = install(&mut tree, &NoSources, &spec("root")).unwrap();
+        assert_eq!(installed.networking, Networking::Theirs { who }, "{path}");
+        assert_eq!(shape(&tree, network_file()), "-");
+        assert_eq!(installed.lacks, []);
+    }
+    let mut masked = whole();
+    add(&mut masked, "/etc/systemd/system/systemd-networkd.service", "link /dev/null");
+    let installed = install(&mut masked, &NoSources, &spec("root")).unwrap();
+    assert!(matches!(installed.networking, Networking::Theirs { .. }));
+}
+
+fn network_file() -> &'static str {
+    "/usr/lib/systemd/network/80-amiforge.network"
+}
+
+#[test]
+fn a_resolver_and_a_machine_id_that_are_there_stay() {
+    let mut tree = whole();
+    add(&mut tree, "/etc/resolv.conf", "file 0644 nameserver 10.0.0.2\n");
+    add(&mut tree, "/etc/machine-id", "file 0444 uninitialized\n");
+    install(&mut tree, &NoSources, &spec("root")).unwrap();
+    assert_eq!(text(&tree, "/etc/resolv.conf"), "nameserver 10.0.0.2\n");
+    assert_eq!(text(&tree, "/etc/machine-id"), "uninitialized\n");
+    let mut bare = whole();
+    add(&mut bare, "/usr/lib/systemd/systemd-resolved", "link gone");
+    let installed = install(&mut bare, &NoSources, &spec("root")).unwrap();
+    assert_eq!(installed.lacks, [Lack::Resolver]);
+}
+
+#[test]
+fn the_second_time_changes_nothing() {
+    let mut tree = whole();
+    install(&mut tree, &NoSources, &spec("root")).unwrap();
+    let before = amiforge_formats::dump::to_string(&tree);
+    install(&mut tree, &NoSources, &spec("root")).unwrap();
+    assert_eq!(amiforge_formats::dump::to_string(&tree), before);
+}
+
+#[test]
+fn what_the_units_cannot_do_without_is_refused() {
+    let refusal = |tree: &Tree, user: &str| {
+        let error = install(&mut tree.clone(), &NoSources, &spec(user)).unwrap_err();
+        std::error::Error::source(&error).unwrap().to_string()
+    };
+    let empty = crate::steps::testing::empty();
+    assert!(refusal(&empty, "root").contains("the package systemd-sysv"));
+    let mut bashless = bare();
+    add(&mut bashless, "/usr/bin/bash", "link gone");
+    assert!(refusal(&bashless, "root").contains("the package bash"));
+    for user in ["", "eve", "ro", "root:x", "a b", "%i", "root\n"] {
+        assert!(refusal(&bare(), user).contains("has no user"), "{user:?}");
+    }
+    assert_eq!(suited(&empty).unwrap(), Suited::Nobody);
+    assert_eq!(suited(&bare()).unwrap(), Suited::OwnUnits);
+    assert_eq!(suited(&bashless).unwrap(), Suited::Nobody);
+    add(&mut bashless, "/usr/bin/cloud-init", "file 0755 x");
+    assert_eq!(suited(&bashless).unwrap(), Suited::CloudInit);
+}
+
+#[test]
+fn shellcheck_finds_no_fault_in_the_scripts() {
+    let folder = folder();
+    for (name, text) in SCRIPTS {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        let path = path.to_str().unwrap();
+        let Some(output) =
+            oracle("shellcheck", &["--enable=all", "--exclude=SC2250,SC2310,SC2311,SC2312", path])
+        else {
+            return;
+        };
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    }
+}
+
+/// The units where their programs are on this machine, for a tool that looks for them.
+fn units_on_this_machine(root: &Path) -> Vec<String> {
+    let mut tree = whole();
+    install(&mut tree, &NoSources, &spec("root")).unwrap();
+    extract(&tree, root);
+    let lib = root.join("usr/lib/amiforge");
+    for (name, _) in SCRIPTS {
+        std::fs::set_permissions(lib.join(name), std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let mut paths = Vec::new();
+    for (name, _) in UNITS {
+        let path = root.join("usr/lib/systemd/system").join(name);
+        let unit = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, unit.replace("=/usr/lib/amiforge", &format!("={}", lib.display()))).unwrap();
+        paths.push(path.to_str().unwrap().to_owned());
+    }
+    paths
+}
+
+#[test]
+fn systemd_finds_no_fault_in_the_units() {
+    let folder = folder();
+    let paths = units_on_this_machine(folder.path());
+    let mut args = vec!["verify", "--man=no", "--recursive-errors=no"];
+    args.extend(paths.iter().map(String::as_str));
+    let Some(output) = oracle("systemd-analyze", &args) else { return };
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.trim().is_empty(), "{said}");
+}
