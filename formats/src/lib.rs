@@ -5,6 +5,7 @@
 //! [`plan::Sources`]) that the caller implements.
 #![forbid(unsafe_code)]
 
+pub mod bios;
 pub mod digest;
 pub mod dump;
 pub mod ext4;
@@ -13,6 +14,7 @@ mod fields;
 pub mod finding;
 pub mod gpt;
 pub mod guid;
+pub mod pe;
 pub mod plan;
 pub mod read_at;
 pub mod swap;

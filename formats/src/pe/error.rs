@@ -1,0 +1,126 @@
+//! Why bytes are no image that firmware runs, or why sections cannot be appended to one.
+
+use std::io;
+
+/// What the writer and the reader refuse.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PeError {
+    /// The bytes could not be read.
+    #[error("reading {len} bytes of the image from byte {at} on")]
+    Io {
+        /// First byte wanted.
+        at: u64,
+        /// How many.
+        len: u64,
+        /// What the medium says.
+        source: io::Error,
+    },
+    /// A number that every image of this kind has is another one.
+    #[error(
+        "the {field} at byte {at} is 0x{found:x}, not 0x{expected:x}: this is no PE32+ image, give one that UEFI runs"
+    )]
+    Magic {
+        /// Which number.
+        field: &'static str,
+        /// Where it stands.
+        at: u64,
+        /// What stands there.
+        found: u64,
+        /// What must.
+        expected: u64,
+    },
+    /// A structure does not fit into what holds it.
+    #[error(
+        "{what} ends at byte {end}, but {within} ends at byte {len}: the image is cut short or damaged, fetch it again"
+    )]
+    Outside {
+        /// The structure.
+        what: String,
+        /// Where it ends.
+        end: u64,
+        /// What holds it.
+        within: &'static str,
+        /// Where that ends.
+        len: u64,
+    },
+    /// A header's field cannot be what it says.
+    #[error("the {field} is {found}, which is not {rule}: the image is damaged, fetch it again")]
+    Field {
+        /// Which field.
+        field: &'static str,
+        /// What it says.
+        found: u64,
+        /// What it may say.
+        rule: &'static str,
+    },
+    /// Two sections share bytes of the file or addresses, or run backwards.
+    #[error(
+        "section `{second}` starts at {space} 0x{start:x}, before section `{first}` ends at 0x{end:x}: the image is damaged"
+    )]
+    Overlap {
+        /// The section before.
+        first: String,
+        /// The section after it.
+        second: String,
+        /// `address` or `byte`.
+        space: &'static str,
+        /// Where the second starts.
+        start: u64,
+        /// Where the first ends.
+        end: u64,
+    },
+    /// A section's content is longer than the caller takes.
+    #[error("section `{name}` holds {len} bytes, and at most {most} are taken here")]
+    SectionLong {
+        /// Its name.
+        name: String,
+        /// Its length.
+        len: u64,
+        /// What the caller takes.
+        most: u64,
+    },
+    /// The name does not fit, or is no name.
+    #[error("`{name}` cannot name a section: 1 to 8 bytes of printable ASCII are needed")]
+    Name {
+        /// The name.
+        name: &'static str,
+    },
+    /// The section was given twice, or the stub has it.
+    #[error("section `{name}` is there already: give a stub without it, and every section once")]
+    Taken {
+        /// Its name.
+        name: &'static str,
+    },
+    /// A section without bytes would be lost: loaders drop it.
+    #[error("section `{name}` has no bytes: leave it out")]
+    Empty {
+        /// Its name.
+        name: &'static str,
+    },
+    /// The section table cannot grow.
+    #[error(
+        "{wanted} more sections need headers of {need} bytes, and the stub has room for {room}: use another stub"
+    )]
+    NoRoom {
+        /// How many are to be added.
+        wanted: usize,
+        /// Bytes that the headers need.
+        need: u64,
+        /// Bytes that they can have.
+        room: u64,
+    },
+    /// The image would be longer than its fields can say.
+    #[error(
+        "section `{name}` would end at byte {end}, and an image ends below 4294967296: make the kernel or initrd smaller"
+    )]
+    TooLong {
+        /// The section.
+        name: &'static str,
+        /// Where it would end, in the file or in memory.
+        end: u64,
+    },
+    /// Generations of components are merged with the stub's, so they have to be there as bytes.
+    #[error("section `.sbat` has to be given as bytes in memory, not as a reference")]
+    SbatReference,
+}
