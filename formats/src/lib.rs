@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod bios;
+pub mod cpio;
 pub mod digest;
 pub mod dump;
 pub mod ext4;
