@@ -10,6 +10,9 @@ use crate::plan::Claims;
 /// Bytes in an entry.
 const ENTRY: usize = 128;
 
+/// Bytes for code in an MBR, before the signature of the disk.
+pub const BOOT_CODE: usize = 440;
+
 /// Why a table cannot be written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -97,7 +100,16 @@ pub enum WriteError {
 /// # Errors
 /// [`WriteError`] when the table is not one that a GPT can say.
 pub fn claim(table: &Table, claims: &mut Claims) -> Result<(), WriteError> {
-    let (head, tail) = encode(table)?;
+    claim_bootable(table, &[0; BOOT_CODE], claims)
+}
+
+/// As [`claim`], with code for a legacy BIOS in the protective MBR, which has room for it (UEFI 2.10, table 5.4).
+///
+/// # Errors
+/// As [`claim`].
+pub fn claim_bootable(table: &Table, code: &[u8; BOOT_CODE], claims: &mut Claims) -> Result<(), WriteError> {
+    let (mut head, tail) = encode(table)?;
+    head[..BOOT_CODE].copy_from_slice(code);
     claims.bytes(0, head);
     claims.bytes((table.sectors - TAIL_SECTORS) * SECTOR, tail);
     Ok(())
