@@ -2,10 +2,12 @@
 
 pub mod assemble;
 pub mod blobs;
+pub mod boot;
 pub mod checks;
 pub mod configure;
 pub mod glob;
 pub mod graft;
+pub mod initrd;
 pub mod layer;
 pub mod merge;
 pub mod normalize;
