@@ -53,7 +53,7 @@ fn both_documents_are_what_their_own_projects_accept() {
     let mut unpacked = unpack::unpack(&debs, &Filters::default(), &store, &mut blobs, &Unwatched).unwrap();
     let own = Architectures { native: "amd64".into(), foreign: Vec::new() };
     let (tree, diversions) = (&mut unpacked.tree, &unpacked.diversions);
-    database::write(tree, &unpacked.packages, diversions, State::Unpacked, &own, Time::EPOCH, &blobs)
+    database::write(tree, &unpacked.packages, diversions, State::Installed, &own, Time::EPOCH, &blobs)
         .unwrap();
     let lock: Vec<_> = packages.iter().map(|(package, _)| package.clone()).collect();
     let installed = sbom::installed(&unpacked.tree, &blobs, &lock).unwrap();
