@@ -6,32 +6,59 @@ use amiforge_formats::time::Time;
 use amiforge_formats::tree::Tree;
 use amiforge_rootfs::blobs::Blobs;
 use amiforge_rootfs::steps::files::{FileAction, FileSpec};
+use amiforge_rootfs::steps::first_boot::{self, FirstBootSpec, Hostname, Suited};
 use amiforge_rootfs::steps::fstab::{self, Device, FstabSpec, MountSpec};
 use amiforge_rootfs::steps::{accounts, files, system, units};
 
 use super::BuildError;
 use super::host_files::HostFiles;
 use crate::disk::{file_system_uuid, volume_id};
-use crate::recipe::{FileEntry, Fstab, Holds, Partition, Put, Recipe};
+use crate::recipe::{FileEntry, FirstBoot, Fstab, Holds, Partition, Put, Recipe};
 
-/// Applies everything that the recipe says of the tree.
+/// Applies everything that the recipe says of the tree, and gives what is to be warned of.
 pub(super) fn apply(
     recipe: &Recipe,
     tree: &mut Tree,
     blobs: &mut Blobs,
     host_files: &mut HostFiles<'_>,
     time: Time,
-) -> Result<(), BuildError> {
+) -> Result<Vec<String>, BuildError> {
     let entries = recipe.files.iter().map(|entry| file(entry, blobs, host_files));
     let entries = entries.collect::<Result<Vec<_>, _>>()?;
     accounts::apply(tree, blobs, &recipe.groups, &recipe.users, time)?;
     files::apply(tree, blobs, &entries, time)?;
     system::apply(tree, blobs, &recipe.system, time)?;
+    let lacks = first_boot(recipe, tree, blobs, time)?;
     units::apply(tree, blobs, &recipe.units, time)?;
     if let Some(spec) = fstab_of(recipe) {
         fstab::apply(tree, blobs, &spec, time)?;
     }
-    Ok(())
+    Ok(lacks)
+}
+
+/// Sets the first boot up where the recipe asks for that, and gives what it will not be able to do.
+fn first_boot(
+    recipe: &Recipe,
+    tree: &mut Tree,
+    blobs: &Blobs,
+    time: Time,
+) -> Result<Vec<String>, BuildError> {
+    let own = match recipe.boot.as_ref().map(|boot| boot.first_boot) {
+        None | Some(FirstBoot::None) => false,
+        Some(FirstBoot::Own) => true,
+        Some(FirstBoot::Auto) => first_boot::suited(tree)? == Suited::OwnUnits,
+    };
+    if !own {
+        return Ok(Vec::new());
+    }
+    let user = recipe.users.first().map_or("root", |user| user.name.as_str());
+    let hostname = match recipe.system.hostname {
+        Some(_) => Hostname::Image,
+        None => Hostname::Metadata,
+    };
+    let spec = FirstBootSpec { user: user.to_owned(), hostname, time };
+    let installed = first_boot::install(tree, blobs, &spec)?;
+    Ok(installed.lacks.iter().map(ToString::to_string).collect())
 }
 
 fn file(
@@ -87,7 +114,7 @@ fn mount(image: &str, partition: &Partition) -> Option<MountSpec> {
                 MountSpec::data(device, point?, "vfat")
             }
         }
-        Holds::Raw { .. } | Holds::Nothing => return None,
+        Holds::Raw { .. } | Holds::Loader | Holds::Nothing => return None,
     };
     if let Some(options) = &partition.mount_options {
         spec.options.clone_from(options);

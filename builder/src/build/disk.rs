@@ -6,13 +6,14 @@ use amiforge_rootfs::blobs::Blobs;
 
 use super::BuildError;
 use super::host_files::HostFiles;
-use crate::disk::{DiskSpec, PartitionContent, PartitionSpec};
+use crate::disk::{DiskSpec, Loader, PartitionContent, PartitionSpec};
 use crate::recipe::{Arch, Holds, Partition, Recipe};
 
 /// The specification of the disk.
 pub(super) fn spec(
     recipe: &Recipe,
     trees: Vec<Option<Tree>>,
+    loader: Option<Loader>,
     time: Time,
     blobs: &mut Blobs,
     host_files: &mut HostFiles<'_>,
@@ -20,7 +21,10 @@ pub(super) fn spec(
     let mut partitions = Vec::new();
     for (partition, tree) in recipe.partitions.iter().zip(trees) {
         let tree = tree.unwrap_or_else(|| Tree::new(Meta::root_owned(0o755, time)));
-        let content = content(partition, tree, blobs, host_files)?;
+        let content = match (&partition.holds, &loader) {
+            (Holds::Loader, Some(loader)) => PartitionContent::Loader(loader.clone()),
+            _ => content(partition, tree, blobs, host_files)?,
+        };
         partitions.push(PartitionSpec {
             number: partition.number,
             id: partition.id.clone(),
@@ -54,12 +58,15 @@ fn content(
         },
         Holds::Swap { label, uuid } => PartitionContent::Swap { uuid: *uuid, label: label.clone() },
         Holds::Raw { path, name } => PartitionContent::Raw(host_files.open(path, name, blobs)?),
-        Holds::Nothing => PartitionContent::Empty,
+        Holds::Nothing | Holds::Loader => PartitionContent::Empty,
     })
 }
 
-/// How the image boots, as EC2 calls it, by the partitions that firmware looks for.
+/// How the image boots, as EC2 calls it: as the recipe says, else by the partitions that firmware looks for.
 pub(super) fn boot_mode(recipe: &Recipe) -> Option<&'static str> {
+    if let Some(boot) = &recipe.boot {
+        return Some(boot.mode.of_ami());
+    }
     let has = |id| recipe.partitions.iter().any(|partition| partition.id == id);
     match (recipe.image.arch, has("esp"), has("bios-boot")) {
         (Arch::Aarch64, true, _) | (Arch::X86_64, true, false) => Some("uefi"),

@@ -3,10 +3,13 @@
 use std::io;
 use std::path::PathBuf;
 
+use amiforge_formats::pe::PeError;
 use amiforge_rootfs::assemble::AssembleError;
+use amiforge_rootfs::boot::BootError;
 use amiforge_rootfs::configure::native::NativeError;
 use amiforge_rootfs::glob::NotAGlob;
 use amiforge_rootfs::graft::GraftError;
+use amiforge_rootfs::initrd::InitrdError;
 use amiforge_rootfs::layer::LayerError;
 use amiforge_rootfs::packages::database::DatabaseError;
 use amiforge_rootfs::packages::unpack::UnpackError;
@@ -15,6 +18,7 @@ use amiforge_rootfs::stage::StageError;
 use amiforge_rootfs::steps::StepError;
 use amiforge_rootfs::store::StoreError;
 
+use super::boot::NoLoader;
 use super::{HostFileError, SplitError};
 use crate::bundle::BundleError;
 use crate::disk::DiskError;
@@ -87,6 +91,18 @@ pub enum BuildError {
     /// A step could not be done.
     #[error("making the tree a system")]
     Step(#[from] StepError),
+    /// Nothing to boot.
+    #[error("making the image boot")]
+    Boot(#[from] BootError),
+    /// A loader that the tree lacks.
+    #[error("making the image boot")]
+    NoLoader(#[source] NoLoader),
+    /// An initrd cannot be made.
+    #[error("making an initrd")]
+    Initrd(#[from] InitrdError),
+    /// A unified kernel image cannot be made.
+    #[error("making a unified kernel image")]
+    Uki(#[from] PeError),
     /// A file that the recipe names beside its sources.
     #[error("reading `{name}`")]
     HostFile {

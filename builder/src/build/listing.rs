@@ -14,7 +14,7 @@ pub(super) fn listing(partitions: &[Partition], trees: &[Option<Tree>]) -> Strin
         let fs = match partition.holds {
             Holds::Fat32 { .. } => "fat32",
             Holds::Ext4 { .. } => "ext4",
-            Holds::Swap { .. } | Holds::Raw { .. } | Holds::Nothing => continue,
+            Holds::Swap { .. } | Holds::Raw { .. } | Holds::Loader | Holds::Nothing => continue,
         };
         parts.push(format!("# {} {fs} {}\n", partition.id, partition.mount.as_deref().unwrap_or("-")));
         parts.extend(tree.as_ref().map(dump::to_string));

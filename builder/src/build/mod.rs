@@ -3,6 +3,7 @@
 //! Owns the order of the work and what passes between its parts; each part is a module or a crate of its own. It reads
 //! neither the environment nor a clock: what the result may depend on is in the recipe and in [`Options`].
 
+mod boot;
 mod contents;
 mod disk;
 mod documents;
@@ -31,6 +32,7 @@ use amiforge_rootfs::merge::Merged;
 use amiforge_rootfs::normalize;
 use amiforge_rootfs::sandbox::OnFailure;
 
+pub use boot::NoLoader;
 pub use epoch::{NotAnEpoch, parse_source_date_epoch};
 pub use error::BuildError;
 pub use host_files::HostFileError;
@@ -48,7 +50,7 @@ use host_files::HostFiles;
 use parents::Parents;
 use spool::Spool;
 use watching::Watching;
-use workshop::{Packages, System, Workshop};
+use workshop::{Notes, Packages, System, Workshop};
 
 /// What a build is told besides the recipe. Of all this only `source_date_epoch` may change a byte of the result.
 #[derive(Debug, Clone)]
@@ -81,6 +83,8 @@ pub struct Built {
     pub manifest: Manifest,
     /// The layers, in the order of the build.
     pub layers: Vec<Layer>,
+    /// What the image will not be able to do, each with what to do about it.
+    pub warnings: Vec<String>,
 }
 
 /// Something that was made of packages or by commands, and is kept for the next build.
@@ -121,20 +125,21 @@ pub fn build(
     let mut tree = take_tree(&mut assembled);
     stages::install(&mut workshop, &mut tree, &mut blobs)?;
     kept.take(&mut workshop);
-    contents::apply(recipe, &mut tree, &mut blobs, &mut host_files, epoch)?;
+    let warnings = contents::apply(recipe, &mut tree, &mut blobs, &mut host_files, epoch)?;
     let mut tree = workshop.run(tree, epoch, &mut blobs)?;
     kept.take(&mut workshop);
     let rules = recipe.rules.clone();
     let changes = normalize::normalize(&mut tree, &normalize::NormalizeSpec { epoch, rules });
+    let notes = left(system, &tree);
+    let loader = boot::prepare(recipe, &mut tree, &blobs, epoch)?;
     let documents = documents::write(&workshop, &tree, &blobs, epoch)?;
     let layers = std::mem::take(&mut workshop.layers);
     let trees = split::split(tree, &recipe.partitions, epoch)?;
     let listing = listing::listing(&recipe.partitions, &trees);
-    let spec = disk::spec(recipe, trees, epoch, &mut blobs, &mut host_files)?;
+    let spec = disk::spec(recipe, trees, loader, epoch, &mut blobs, &mut host_files)?;
     stop_if_asked(interrupt)?;
     let laid_out = crate::disk::lay_out(&spec)?;
     drop(spec);
-    let notes = system.map(|system| system.notes).unwrap_or_default();
     let manifest = {
         let parts = Parts {
             disk: &laid_out,
@@ -153,7 +158,14 @@ pub fn build(
         bundle::write(&options.out, options.existing, parts, &threads, progress, interrupt)?
     };
     parents.keep();
-    Ok(Built { bundle: options.out.clone(), manifest, layers })
+    Ok(Built { bundle: options.out.clone(), manifest, layers, warnings })
+}
+
+/// What is to be said of the packages once all is done: keys that were made and taken out again are no trouble.
+fn left(system: Option<System>, tree: &Tree) -> Notes {
+    let mut notes = system.map(|system| system.notes).unwrap_or_default();
+    notes.keys.retain(|path| tree.lookup(path.as_bytes()).is_some());
+    notes
 }
 
 /// What makes layers; with everything in the store that a file of inputs has.

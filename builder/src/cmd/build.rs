@@ -243,6 +243,9 @@ fn report(built: &Built, seconds: f64, ui: &Ui) -> Result<(), Failure> {
     for key in &origin.private_keys {
         ui.warn(format_args!("the private key `{key}` is the same in every build of this image; remove it, or have it made at the first boot"));
     }
+    for warning in &built.warnings {
+        ui.warn(format_args!("{warning}"));
+    }
     if !origin.skipped.is_empty() {
         let count = origin.skipped.len();
         ui.status(format_args!(

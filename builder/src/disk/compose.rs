@@ -5,10 +5,10 @@ use amiforge_formats::guid::Guid;
 use amiforge_formats::plan::{Claims, Data, Plan};
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Content, Origin};
-use amiforge_formats::{ext4, fat, gpt, swap};
+use amiforge_formats::{bios, ext4, fat, gpt, swap};
 
 use super::place::{MIB, Stretch};
-use super::{ContentError, PartitionContent, PartitionSize, PartitionSpec, ids};
+use super::{ContentError, Loader, PartitionContent, PartitionSize, PartitionSpec, ids};
 
 /// The parts of the specification that contents are made with.
 #[derive(Debug, Clone, Copy)]
@@ -23,6 +23,18 @@ pub(super) struct Composed {
     pub(super) plan: Plan,
     pub(super) file_system: Option<&'static str>,
     pub(super) uuid: Option<String>,
+    /// What the protective MBR holds to start what stands here.
+    pub(super) code: Option<[u8; gpt::write::BOOT_CODE]>,
+}
+
+impl Composed {
+    fn plain(plan: Plan) -> Self {
+        Self { plan, file_system: None, uuid: None, code: None }
+    }
+
+    fn formatted(plan: Plan, file_system: &'static str, uuid: String) -> Self {
+        Self { plan, file_system: Some(file_system), uuid: Some(uuid), code: None }
+    }
 }
 
 /// A partition with the length that it asks for.
@@ -60,6 +72,7 @@ fn minimal<'a>(image: Image, partition: &'a PartitionSpec, slack: u64) -> Result
     let len = match &partition.content {
         PartitionContent::Empty | PartitionContent::Swap { .. } => slack,
         PartitionContent::Raw(content) => content.len().saturating_add(slack),
+        PartitionContent::Loader(loader) => loader_len(loader).saturating_add(slack),
         PartitionContent::Fat32 { tree, .. } => {
             let start = Stretch { start: 0, len: 0 };
             fat::write::minimal_len(tree, &fat_options(image, partition, start), slack)?
@@ -79,25 +92,24 @@ pub(super) fn compose(
     stretch: Stretch,
 ) -> Result<Composed, ContentError> {
     match &partition.content {
-        PartitionContent::Empty => Ok(Composed { plan: free(stretch.len)?, file_system: None, uuid: None }),
-        PartitionContent::Raw(content) => {
-            Ok(Composed { plan: raw(content, stretch.len)?, file_system: None, uuid: None })
-        }
+        PartitionContent::Empty => Ok(Composed::plain(bytes(&Content::empty(), stretch.len, &Data::Free)?)),
+        PartitionContent::Raw(content) => Ok(Composed::plain(bytes(content, stretch.len, &Data::Zero)?)),
+        PartitionContent::Loader(loader) => self::loader(loader, stretch),
         PartitionContent::Fat32 { tree, .. } => {
             let options = fat_options(image, partition, stretch);
             let plan = fat::write::plan(tree, &options, stretch.len)?;
-            Ok(Composed { plan, file_system: Some("fat32"), uuid: Some(fat::id_text(options.volume_id)) })
+            Ok(Composed::formatted(plan, "fat32", fat::id_text(options.volume_id)))
         }
         PartitionContent::Ext4 { tree, .. } => {
             let options = ext4_options(image, partition);
             let draft = draft.map_or_else(|| Draft::new(tree, &options), Ok)?;
             let plan = draft.plan(stretch.len)?;
-            Ok(Composed { plan, file_system: Some("ext4"), uuid: Some(options.uuid.to_string()) })
+            Ok(Composed::formatted(plan, "ext4", options.uuid.to_string()))
         }
         PartitionContent::Swap { uuid, label } => {
             let uuid = uuid.unwrap_or_else(|| ids::file_system_uuid(image.name, &partition.id));
             let plan = swap::plan(uuid, label, stretch.len)?;
-            Ok(Composed { plan, file_system: Some("swap"), uuid: Some(uuid.to_string()) })
+            Ok(Composed::formatted(plan, "swap", uuid.to_string()))
         }
     }
 }
@@ -130,23 +142,36 @@ fn ext4_options(image: Image, partition: &PartitionSpec) -> ext4::write::Options
     ext4::write::Options { uuid, hash_seed, label, time: image.time, journal, reserved }
 }
 
-/// Nothing: every byte free.
-fn free(len: u64) -> Result<Plan, ContentError> {
-    Ok(Claims::new(len).finish(&Data::Free)?)
+/// Bytes that a loader takes with all that it starts.
+fn loader_len(loader: &Loader) -> u64 {
+    bios::len(loader.kernel.len(), loader.initrd.as_ref().map_or(0, Content::len))
 }
 
-/// Bytes as they are, the rest zero.
-fn raw(content: &Content, len: u64) -> Result<Plan, ContentError> {
+/// The loader for a legacy BIOS, at that place of the disk.
+fn loader(loader: &Loader, stretch: Stretch) -> Result<Composed, ContentError> {
+    let Loader { kernel, head, initrd, cmdline } = loader;
+    let boot = bios::load(stretch.start / gpt::SECTOR, kernel, head, initrd.as_ref(), cmdline)?;
+    let plan = bytes(&boot.content, stretch.len, &Data::Free)?;
+    Ok(Composed { code: Some(boot.mbr), ..Composed::plain(plan) })
+}
+
+/// Bytes as they are, then what the rest is.
+fn bytes(content: &Content, len: u64, rest: &Data) -> Result<Plan, ContentError> {
     if content.len() > len {
         return Err(ContentError::NoSpace { needed: content.len(), available: len });
     }
     let mut claims = Claims::new(len);
+    let mut end = 0;
     for segment in content.segments() {
         let data = match segment.origin {
             Origin::Inline { bytes, at } => Data::Bytes { bytes, at },
             Origin::Slice { source, at } => Data::Slice { source, at },
         };
+        // A hole reads as zero.
+        claims.claim(end, segment.offset - end, Data::Zero);
         claims.claim(segment.offset, segment.len, data);
+        end = segment.offset + segment.len;
     }
-    Ok(claims.finish(&Data::Zero)?)
+    claims.claim(end, content.len() - end, Data::Zero);
+    Ok(claims.finish(rest)?)
 }

@@ -1,7 +1,7 @@
 //! Why a disk cannot be laid out.
 
 use amiforge_formats::plan::PlanError;
-use amiforge_formats::{ext4, fat, gpt, swap};
+use amiforge_formats::{bios, ext4, fat, gpt, swap};
 
 /// Why a disk cannot be laid out.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -120,6 +120,9 @@ pub enum ContentError {
     /// A swap area cannot be planned.
     #[error("planning a swap area")]
     Swap(#[from] swap::WriteError),
+    /// The loader for a legacy BIOS cannot start that kernel.
+    #[error("preparing the loader for a legacy BIOS")]
+    Bios(#[from] bios::BiosError),
     /// The content's segments overlap, which is a fault of whoever made them.
     #[error("composing the bytes")]
     Plan(#[from] PlanError),

@@ -25,6 +25,7 @@ pub fn lay_out(spec: &DiskSpec) -> Result<Disk, DiskError> {
     let layout = place(&spec.partitions, &lens, spec.size)?;
     let mut claims = Claims::new(layout.size);
     let mut placed = Vec::with_capacity(spec.partitions.len());
+    let mut code = [0; gpt::write::BOOT_CODE];
     let partitions = spec.partitions.iter().zip(wanted).zip(numbers).zip(&layout.stretches);
     for (((partition, wanted), number), stretch) in partitions {
         let Stretch { start, len } = *stretch;
@@ -32,10 +33,11 @@ pub fn lay_out(spec: &DiskSpec) -> Result<Disk, DiskError> {
             .map_err(|source| DiskError::Partition { id: partition.id.clone(), len, source })?;
         placed.push(describe(image, partition, number, *stretch, &composed));
         claims.plan(start, composed.plan);
+        code = composed.code.unwrap_or(code);
     }
     let guid = spec.guid.unwrap_or_else(|| ids::disk_guid(&spec.name));
     let table = Table { guid, sectors: layout.size / SECTOR, partitions: placed.iter().map(entry).collect() };
-    gpt::write::claim(&table, &mut claims)?;
+    gpt::write::claim_bootable(&table, &code, &mut claims)?;
     claim_margins(&layout, &mut claims);
     Ok(Disk { plan: claims.finish(&Data::Free)?, guid, partitions: placed })
 }

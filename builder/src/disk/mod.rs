@@ -3,7 +3,7 @@
 //! This page is what goes in and what comes out; [`lay_out`] is the one thing that is done with it. Must not know the
 //! recipe, the store or any file: contents are references that the plan carries on.
 //!
-//! The first MiB is zero but for the table and, where one is asked for, a small BIOS-boot partition; partitions start
+//! The first MiB is zero but for the table, the code that starts a loader, and, where one is asked for, a small BIOS-boot partition; partitions start
 //! at multiples of 1 MiB, in the order of the specification; what no partition has is free; the backup table ends
 //! the disk.
 
@@ -92,6 +92,8 @@ pub enum PartitionContent {
     Empty,
     /// Bytes as they are, the rest zero.
     Raw(Content),
+    /// The loader for a legacy BIOS, the rest free.
+    Loader(Loader),
     /// FAT32.
     Fat32 {
         /// The files.
@@ -121,6 +123,19 @@ pub enum PartitionContent {
         /// Label, at most 16 bytes.
         label: String,
     },
+}
+
+/// What the loader for a legacy BIOS starts.
+#[derive(Debug, Clone)]
+pub struct Loader {
+    /// The kernel.
+    pub kernel: Content,
+    /// Its first bytes, with the setup header.
+    pub head: Vec<u8>,
+    /// The initrd.
+    pub initrd: Option<Content>,
+    /// Arguments for the kernel.
+    pub cmdline: String,
 }
 
 /// A disk laid out.

@@ -11,7 +11,7 @@ use toml::de::DeTable;
 use super::keys::{ArchKey, ClockKey, DiskKeys, EpochKey, ImageKeys, NumberOrText, RecipeKeys};
 use super::mistake::{At, Mistake, Part, locate};
 use super::shape::Finding;
-use super::{Arch, Image, Recipe, contents, partitions, reference, shape, sources, stages, values};
+use super::{Arch, Image, Recipe, boot, contents, partitions, reference, shape, sources, stages, values};
 use crate::disk::DiskSize;
 
 /// A MiB, in which disks are laid out.
@@ -97,7 +97,12 @@ fn specs(keys: &RecipeKeys, digest: Digest, checker: &mut Checker<'_>) -> Option
     };
     let image = image(&keys.image, arch, &top.key("image"), checker);
     let (size, guid) = disk(&keys.disk, &top.key("disk"), checker);
-    let partitions = partitions::check(&keys.partition, arch, &top.key("partition"), checker);
+    let boot = keys.boot.as_ref().map(|keys| boot::check(keys, arch, &top.key("boot"), checker));
+    let mode = boot.as_ref().map(|boot| boot.mode);
+    let partitions = partitions::check(&keys.partition, arch, mode, &top.key("partition"), checker);
+    if let Some(boot) = &boot {
+        boot::partitions(boot, &partitions, &top.key("boot"), checker);
+    }
     let (deb, sources) = sources::check(&keys.source, arch, &top.key("source"), checker);
     let stages = stages::check(&keys.stage, deb.as_ref(), &top.key("stage"), checker);
     let runs = stages::runs(&keys.run, &top.key("run"), checker);
@@ -113,6 +118,7 @@ fn specs(keys: &RecipeKeys, digest: Digest, checker: &mut Checker<'_>) -> Option
         image,
         size,
         guid,
+        boot,
         partitions,
         deb,
         sources,

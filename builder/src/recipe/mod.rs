@@ -4,6 +4,7 @@
 //! types and words, by the JSON Schema of the key types), and the *values*. What comes out is a [`Recipe`] of specs that
 //! the libraries understand. Only the file itself is read here: what it names is opened by the build.
 
+mod boot;
 mod check;
 mod contents;
 mod deb;
@@ -38,6 +39,7 @@ use amiforge_rootfs::steps::units::UnitsSpec;
 
 use crate::disk::{DiskSize, PartitionSize};
 
+pub use boot::{Boot, BootMode, FirstBoot, Initrd, Loader};
 pub use deb::{
     ArchiveRole, Base, DebArchive, DebFilters, DebSource, Keys, Pinned, PinnedTo, Recommends, Run, Scripts,
     SourceFrom, Stage, StageSource, Stays, WhenExpired,
@@ -60,6 +62,8 @@ pub struct Recipe {
     pub size: DiskSize,
     /// GUID of the disk, else derived.
     pub guid: Option<Guid>,
+    /// How it boots, if the build is to see to that.
+    pub boot: Option<Boot>,
     /// The partitions, in their order on the disk.
     pub partitions: Vec<Partition>,
     /// The source of packages, which goes before the others.
@@ -184,6 +188,8 @@ pub enum Holds {
         /// As the recipe names it.
         name: String,
     },
+    /// The loader for a legacy BIOS, with kernel and initrd.
+    Loader,
     /// Nothing.
     Nothing,
 }

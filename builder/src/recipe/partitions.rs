@@ -11,7 +11,7 @@ use super::check::Checker;
 use super::keys::{FsKey, NumberOrText, PartitionKeys, PercentKey, RoleKey};
 use super::mistake::At;
 use super::nearest::meant;
-use super::{Arch, Holds, Partition, values};
+use super::{Arch, BootMode, Holds, Partition, values};
 use crate::disk::PartitionSize;
 
 /// Length of an EFI system partition unless said otherwise: FAT32 needs over 32 MiB, a kernel image 20 to 60.
@@ -20,17 +20,43 @@ const ESP_SIZE: u64 = 128 << 20;
 /// Length of a BIOS boot partition unless said otherwise, as GRUB advises.
 const BIOS_BOOT_SIZE: u64 = 1 << 20;
 
-/// Checks every partition; without any there are an ESP and a root.
-pub(super) fn check(all: &[PartitionKeys], arch: Arch, at: &At, checker: &mut Checker<'_>) -> Vec<Partition> {
-    let usual = [RoleKey::Esp, RoleKey::Root].map(|role| PartitionKeys { role, ..PartitionKeys::default() });
+/// The same where amiforge's own loader stands in it, with kernel and initrd: room for their next versions, too.
+const LOADER_SIZE: u64 = 96 << 20;
+
+/// Checks every partition; without any there are those that booting takes, else an ESP and a root.
+pub(super) fn check(
+    all: &[PartitionKeys],
+    arch: Arch,
+    mode: Option<BootMode>,
+    at: &At,
+    checker: &mut Checker<'_>,
+) -> Vec<Partition> {
+    let roles = mode.unwrap_or(BootMode::Uefi).roles();
+    let usual: Vec<_> =
+        roles.iter().map(|&role| PartitionKeys { role, ..PartitionKeys::default() }).collect();
     let all = if all.is_empty() { &usual[..] } else { all };
-    let partitions: Vec<_> = all
+    let mut partitions: Vec<_> = all
         .iter()
         .enumerate()
         .map(|(index, keys)| partition(keys, arch, &at.index(index), checker))
         .collect();
+    if mode.is_some_and(BootMode::bios) {
+        for (partition, keys) in partitions.iter_mut().zip(all) {
+            hold_loader(partition, keys);
+        }
+    }
     each_once(&partitions, at, checker);
     partitions
+}
+
+/// Has a BIOS boot partition hold amiforge's own loader, unless it is given something else.
+fn hold_loader(partition: &mut Partition, keys: &PartitionKeys) {
+    if keys.role == RoleKey::BiosBoot && partition.holds == Holds::Nothing {
+        partition.holds = Holds::Loader;
+        if keys.size.is_none() {
+            partition.size = PartitionSize::Exact(LOADER_SIZE);
+        }
+    }
 }
 
 /// Tells of what two partitions may not share.

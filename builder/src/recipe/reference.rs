@@ -9,9 +9,10 @@ use super::keys::RecipeKeys;
 use super::shape::words;
 
 /// The tables in the order of a recipe; JSON has none.
-const ORDER: [&str; 12] = [
+const ORDER: [&str; 13] = [
     "image",
     "disk",
+    "boot",
     "partition",
     "source",
     "stage",

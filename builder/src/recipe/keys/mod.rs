@@ -2,6 +2,7 @@
 //!
 //! Nothing is judged here; [`super::check`] turns keys into specs. Doc comments are the users' documentation.
 
+mod boot;
 mod contents;
 mod packages;
 mod partition;
@@ -11,6 +12,7 @@ mod stage;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+pub(crate) use boot::*;
 pub(crate) use contents::*;
 pub(crate) use packages::*;
 pub(crate) use partition::*;
@@ -25,6 +27,7 @@ pub(crate) struct RecipeKeys {
     pub(crate) image: ImageKeys,
     #[serde(default)]
     pub(crate) disk: DiskKeys,
+    pub(crate) boot: Option<BootKeys>,
     #[serde(default)]
     pub(crate) partition: Vec<PartitionKeys>,
     #[serde(default)]

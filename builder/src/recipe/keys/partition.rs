@@ -5,8 +5,8 @@ use serde::Deserialize;
 
 use super::NumberOrText;
 
-/// A partition. They stand on the disk in the order of the recipe. Without any, there are an EFI system partition of
-/// 128 MiB at `/boot/efi` and an ext4 root that fills the disk.
+/// A partition. They stand on the disk in the order of the recipe. Without any, there are those that `[boot]` takes; without
+/// `[boot]` an EFI system partition of 128 MiB at `/boot/efi` and an ext4 root that fills the disk.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct PartitionKeys {
@@ -67,7 +67,8 @@ pub(crate) enum PercentKey {
 pub(crate) enum RoleKey {
     /// EFI system partition.
     Esp,
-    /// Where GRUB keeps its core for BIOS; 1 MiB.
+    /// Where the loader for a legacy BIOS stands: 96 MiB for that of `[boot]`, with kernel and initrd; else 1 MiB, as
+    /// GRUB keeps its core there.
     BiosBoot,
     /// The root file system.
     Root,

@@ -1,0 +1,273 @@
+//! What makes an image boot: files for the EFI system partition, and the loader for a legacy BIOS. Kernel, initrd and
+//! loaders are those of the tree; no installer of a boot loader runs, and nothing is read but heads and stubs.
+
+use std::collections::BTreeMap;
+
+use amiforge_formats::pe::{self, Section};
+use amiforge_formats::time::Time;
+use amiforge_formats::tree::{Content, Tree};
+use amiforge_rootfs::blobs::Blobs;
+use amiforge_rootfs::boot::{self as parts, BootError, Kernel};
+use amiforge_rootfs::initrd::{InitrdError, Machine, Modules};
+use amiforge_rootfs::steps::files::{self, FileAction, FileSpec};
+
+use super::BuildError;
+use crate::disk;
+use crate::recipe::{Arch, Boot, Holds, Initrd, Loader, Partition, Recipe};
+
+/// What reaches a root on every machine of EC2, and on those of QEMU.
+const DRIVERS: [&str; 4] = ["nvme", "virtio", "xen", "ext4"];
+
+/// Where the package `systemd-boot-efi` puts its files.
+const SYSTEMD: &str = "/usr/lib/systemd/boot/efi";
+
+/// A file of a loader that is not there.
+#[derive(Debug, thiserror::Error)]
+#[error("the image has no `{path}`, which UEFI needs; the package `{package}` brings it")]
+pub struct NoLoader {
+    path: String,
+    package: &'static str,
+}
+
+/// Puts what UEFI starts on the EFI system partition, and gives what the loader for a legacy BIOS is to start.
+pub(super) fn prepare(
+    recipe: &Recipe,
+    tree: &mut Tree,
+    blobs: &Blobs,
+    time: Time,
+) -> Result<Option<disk::Loader>, BuildError> {
+    let Some(boot) = &recipe.boot else { return Ok(None) };
+    let mut kernel = parts::kernel(tree, blobs, boot.kernel.as_deref())?;
+    kernel.initrd = initrd(recipe.image.arch, boot, tree, blobs, &kernel)?;
+    let cmdline = cmdline(recipe, boot);
+    if boot.mode.uefi() {
+        let firmware = Firmware::of(recipe.image.arch);
+        let specs = match boot.loader {
+            Loader::Uki => {
+                let path = format!("EFI/BOOT/{}", firmware.default);
+                vec![(path, uki(tree, blobs, &kernel, &cmdline, firmware)?)]
+            }
+            Loader::SystemdBoot => systemd_boot(tree, blobs, &kernel, &cmdline, firmware)?,
+            Loader::Grub => grub(recipe, tree, blobs, &kernel, &cmdline, firmware)?,
+        };
+        put(recipe, tree, blobs, specs, time)?;
+    }
+    let initrd = kernel.initrd.map(|(_, initrd)| initrd);
+    let loader = disk::Loader { kernel: kernel.content, head: kernel.head, initrd, cmdline };
+    Ok(boot.mode.bios().then_some(loader))
+}
+
+/// The initrd that the recipe asks for; one of our own stands nowhere in the tree.
+fn initrd(
+    arch: Arch,
+    boot: &Boot,
+    tree: &Tree,
+    blobs: &Blobs,
+    kernel: &Kernel,
+) -> Result<Option<(String, Content)>, BuildError> {
+    match (boot.initrd, &kernel.initrd) {
+        (Initrd::None, _) => return Ok(None),
+        (Initrd::Auto | Initrd::Distribution, Some(there)) => return Ok(Some(there.clone())),
+        (Initrd::Distribution, None) => {
+            return Err(BootError::NoInitrd { release: kernel.release.clone() }.into());
+        }
+        (Initrd::Auto | Initrd::Own, _) => {}
+    }
+    let modules = match Modules::read(tree, blobs, &kernel.release) {
+        // A kernel that has no modules needs none.
+        Err(InitrdError::NoList { .. }) if boot.initrd == Initrd::Auto => return Ok(None),
+        other => other?,
+    };
+    let needed = match &boot.drivers {
+        Some(drivers) => modules.needed(drivers)?,
+        None => {
+            let there = DRIVERS.map(str::to_owned).into_iter();
+            modules
+                .needed(&there.filter(|word| modules.needed(&[word.clone()]).is_ok()).collect::<Vec<_>>())?
+        }
+    };
+    if needed.is_empty() && boot.initrd == Initrd::Auto {
+        return Ok(None);
+    }
+    let machine = match arch {
+        Arch::X86_64 => Machine::X86_64,
+        Arch::Aarch64 => Machine::Aarch64,
+    };
+    let archive = modules.initrd(tree, blobs, &needed, machine)?;
+    Ok(Some((String::new(), inline(archive))))
+}
+
+/// What the kernel is told: where the root is, and where to speak. EC2 has a serial console on every machine, and advises
+/// to wait for its volumes for as long as it takes (EC2 User Guide, "I/O operation timeout for Amazon EBS volumes").
+fn cmdline(recipe: &Recipe, boot: &Boot) -> String {
+    let guid = |partition: &Partition| {
+        partition.guid.unwrap_or_else(|| disk::partition_guid(&recipe.image.name, &partition.id))
+    };
+    let root = recipe.partitions.iter().find(|partition| partition.id == "root").map(guid);
+    let root = root.map(|guid| format!("root=PARTUUID={guid} ")).unwrap_or_default();
+    let consoles = match recipe.image.arch {
+        Arch::X86_64 => "console=tty0 console=ttyS0,115200n8",
+        // The last one is that of EC2; the other that of machines of QEMU.
+        Arch::Aarch64 => "console=tty0 console=ttyAMA0,115200n8 console=ttyS0,115200n8",
+    };
+    let all = format!("{root}rootwait ro {consoles} nvme_core.io_timeout=4294967295 {}", boot.cmdline);
+    all.trim_end().to_owned()
+}
+
+/// The names that a kind of UEFI firmware knows (UEFI 2.10, section 3.5.1.1).
+#[derive(Debug, Clone, Copy)]
+struct Firmware {
+    default: &'static str,
+    /// As systemd names it.
+    suffix: &'static str,
+    grub: &'static str,
+    grub_package: &'static str,
+}
+
+impl Firmware {
+    fn of(arch: Arch) -> Self {
+        match arch {
+            Arch::X86_64 => Self {
+                default: "BOOTX64.EFI",
+                suffix: "x64",
+                grub: "/usr/lib/grub/x86_64-efi/monolithic/grubx64.efi",
+                grub_package: "grub-efi-amd64-bin",
+            },
+            Arch::Aarch64 => Self {
+                default: "BOOTAA64.EFI",
+                suffix: "aa64",
+                grub: "/usr/lib/grub/arm64-efi/monolithic/grubaa64.efi",
+                grub_package: "grub-efi-arm64-bin",
+            },
+        }
+    }
+}
+
+/// Files for the EFI system partition, by path in it.
+type EspFiles = Vec<(String, Content)>;
+
+fn inline(bytes: impl Into<Vec<u8>>) -> Content {
+    Content::Inline(bytes.into().into())
+}
+
+/// A file of a loader.
+fn loader(tree: &Tree, blobs: &Blobs, path: String, package: &'static str) -> Result<Vec<u8>, BuildError> {
+    let found = parts::loader(tree, blobs, &path)?;
+    found.ok_or_else(|| BuildError::NoLoader(NoLoader { path, package }))
+}
+
+/// A unified kernel image (Unified Kernel Image Specification).
+fn uki(
+    tree: &Tree,
+    blobs: &Blobs,
+    kernel: &Kernel,
+    cmdline: &str,
+    firmware: Firmware,
+) -> Result<Content, BuildError> {
+    let stub = format!("{SYSTEMD}/linux{}.efi.stub", firmware.suffix);
+    let stub = loader(tree, blobs, stub, "systemd-boot-efi")?;
+    let mut sections = Vec::new();
+    if let Some(text) = parts::os_release(tree, blobs)? {
+        sections.push(Section { name: ".osrel", content: inline(text) });
+    }
+    sections.push(Section { name: ".cmdline", content: inline(cmdline) });
+    sections.push(Section { name: ".uname", content: inline(kernel.release.as_str()) });
+    if let Some((_, initrd)) = &kernel.initrd {
+        sections.push(Section { name: ".initrd", content: initrd.clone() });
+    }
+    sections.push(Section { name: ".linux", content: kernel.content.clone() });
+    Ok(pe::uki(&stub, &sections)?)
+}
+
+/// systemd-boot and the one thing that it starts (systemd-boot(7), loader.conf(5)).
+fn systemd_boot(
+    tree: &Tree,
+    blobs: &Blobs,
+    kernel: &Kernel,
+    cmdline: &str,
+    firmware: Firmware,
+) -> Result<EspFiles, BuildError> {
+    let path = format!("{SYSTEMD}/systemd-boot{}.efi", firmware.suffix);
+    Ok(vec![
+        (format!("EFI/BOOT/{}", firmware.default), inline(loader(tree, blobs, path, "systemd-boot-efi")?)),
+        (format!("EFI/Linux/{}.efi", kernel.release), uki(tree, blobs, kernel, cmdline, firmware)?),
+        ("loader/loader.conf".to_owned(), inline("timeout 0\neditor no\n")),
+    ])
+}
+
+/// GRUB as one file, which reads its configuration where Debian's build looks for it, and the kernel from the root.
+fn grub(
+    recipe: &Recipe,
+    tree: &Tree,
+    blobs: &Blobs,
+    kernel: &Kernel,
+    cmdline: &str,
+    firmware: Firmware,
+) -> Result<EspFiles, BuildError> {
+    // `/boot` may be a file system of its own; the kernel's path is then told from its top.
+    let holder = recipe
+        .partitions
+        .iter()
+        .filter(|partition| matches!(partition.holds, Holds::Ext4 { .. } | Holds::Fat32 { .. }))
+        .filter_map(|partition| Some((partition, partition.tree.as_deref()?.trim_end_matches('/'))))
+        .filter(|(_, top)| kernel.path.strip_prefix(top).is_some_and(|rest| rest.starts_with('/')))
+        .max_by_key(|(_, top)| top.len());
+    let (uuid, top) = holder.map_or((String::new(), ""), |(partition, top)| (uuid(recipe, partition), top));
+    let below = |path: &str| path.strip_prefix(top).unwrap_or(path).to_owned();
+    let mut found = vec![(
+        format!("EFI/BOOT/{}", firmware.default),
+        inline(loader(tree, blobs, firmware.grub.to_owned(), firmware.grub_package)?),
+    )];
+    let initrd = kernel.initrd.as_ref().map(|(path, content)| {
+        if path.is_empty() {
+            found.push(("EFI/debian/initrd.img".to_owned(), content.clone()));
+            return "initrd ($esp)/EFI/debian/initrd.img\n".to_owned();
+        }
+        format!("initrd {}\n", below(path))
+    });
+    let configuration = format!(
+        "serial --unit=0 --speed=115200\nterminal_input console serial\nterminal_output console serial\n\
+         set esp=$root\nsearch --no-floppy --fs-uuid --set=root {uuid}\nlinux {} {cmdline}\n{}boot\n",
+        below(&kernel.path),
+        initrd.unwrap_or_default(),
+    );
+    found.push(("EFI/debian/grub.cfg".to_owned(), inline(configuration)));
+    Ok(found)
+}
+
+/// The id of a partition's file system, as GRUB looks for it.
+fn uuid(recipe: &Recipe, partition: &Partition) -> String {
+    let name = &recipe.image.name;
+    match &partition.holds {
+        Holds::Fat32 { volume_id, .. } => {
+            let id = volume_id.unwrap_or_else(|| disk::volume_id(name, &partition.id));
+            amiforge_formats::fat::id_text(id)
+        }
+        Holds::Ext4 { uuid, .. } => {
+            uuid.unwrap_or_else(|| disk::file_system_uuid(name, &partition.id)).to_string()
+        }
+        _ => String::new(),
+    }
+}
+
+/// Puts files where the EFI system partition is in the tree.
+fn put(
+    recipe: &Recipe,
+    tree: &mut Tree,
+    blobs: &Blobs,
+    found: EspFiles,
+    time: Time,
+) -> Result<(), BuildError> {
+    let esp = recipe.partitions.iter().find(|partition| partition.id == "esp");
+    let top = esp.and_then(|esp| esp.tree.as_deref()).unwrap_or("/boot/efi").trim_end_matches('/');
+    let spec = |(path, content): (String, Content)| FileSpec {
+        path: format!("{top}/{path}"),
+        action: FileAction::Write(content),
+        mode: None,
+        user: None,
+        group: None,
+        xattrs: BTreeMap::new(),
+    };
+    let specs: Vec<_> = found.into_iter().map(spec).collect();
+    Ok(files::apply(tree, blobs, &specs, time)?)
+}
