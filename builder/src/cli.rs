@@ -55,6 +55,7 @@ pub(crate) enum Command {
     Inspect(cmd::inspect::Args),
     Diff(cmd::diff::Args),
     Verify(cmd::verify::Args),
+    Boot(Box<cmd::boot::Args>),
     Repro(cmd::repro::Args),
     Store(cmd::store::Args),
     #[cfg(feature = "aws")]

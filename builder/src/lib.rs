@@ -1,5 +1,6 @@
 //! The library behind the `amiforge` program.
 
+pub mod boot;
 pub mod build;
 pub mod bundle;
 pub mod diff;

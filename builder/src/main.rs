@@ -4,8 +4,10 @@ mod cli;
 mod cmd;
 mod ui;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
+use amiforge::boot::imds;
 use amiforge_rootfs::sandbox::{self, SUBCOMMAND};
 use clap::Parser as _;
 
@@ -16,6 +18,10 @@ fn main() -> ExitCode {
     // The inside of a sandbox: before anything that might start a thread.
     if std::env::args_os().nth(1).is_some_and(|word| word == SUBCOMMAND) {
         return sandbox::enter();
+    }
+    // One connection of a guest to the metadata service of its launch.
+    if std::env::args_os().nth(1).is_some_and(|word| word == imds::SUBCOMMAND) {
+        return imds::enter(std::env::args_os().nth(2).map(PathBuf::from).as_deref());
     }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,

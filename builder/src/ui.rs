@@ -37,6 +37,15 @@ pub(crate) enum Paint {
     Never,
 }
 
+/// Where a guest's console goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stream {
+    /// Standard output.
+    Output,
+    /// Standard error.
+    Aside,
+}
+
 /// The terminal.
 pub(crate) struct Ui {
     voice: Voice,
@@ -62,6 +71,11 @@ impl Ui {
         self.voice.json
     }
 
+    /// Whether `-q` was given.
+    pub(crate) fn quiet(&self) -> bool {
+        self.voice.loudness < 0
+    }
+
     /// Whether `-v` was given.
     pub(crate) fn verbose(&self) -> bool {
         self.voice.loudness > 0
@@ -83,6 +97,15 @@ impl Ui {
         let mut answer = String::new();
         io::stdin().read_line(&mut answer).ok()?;
         Some(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
+    }
+
+    /// Bytes of a guest's console, as they are: to standard output, or aside, to standard error.
+    pub(crate) fn console(&self, bytes: &[u8], stream: Stream) {
+        // A console that nobody reads any more does not end the guest.
+        let _ = match stream {
+            Stream::Output => io::stdout().lock().write_all(bytes).and_then(|()| io::stdout().flush()),
+            Stream::Aside => io::stderr().lock().write_all(bytes),
+        };
     }
 
     /// One line of result.

@@ -4,6 +4,7 @@
 pub(crate) mod ami;
 #[cfg(feature = "aws")]
 pub(crate) mod aws;
+pub(crate) mod boot;
 pub(crate) mod build;
 pub(crate) mod diff;
 pub(crate) mod docs;
@@ -102,6 +103,7 @@ pub(crate) fn run(command: Command, ui: &Ui) -> Outcome {
         Command::Inspect(args) => inspect::run(&args, ui),
         Command::Diff(args) => diff::run(&args, ui),
         Command::Verify(args) => verify::run(&args, ui),
+        Command::Boot(args) => boot::run(&args, ui),
         Command::Repro(args) => repro::run(&args, ui),
         Command::Store(args) => store::run(&args, ui),
         #[cfg(feature = "aws")]

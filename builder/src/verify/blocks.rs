@@ -15,7 +15,7 @@ use crate::manifest::Manifest;
 use crate::progress::Progress;
 
 /// Digests an image, its holes without reading them.
-pub(super) fn digest(
+pub(crate) fn digest(
     medium: &Medium,
     options: Options,
     progress: &dyn Progress,

@@ -21,6 +21,7 @@ use crate::interrupt::Interrupt;
 use crate::manifest::Manifest;
 use crate::progress::Progress;
 
+pub(crate) use blocks::digest as digest_of;
 pub use difference::Difference;
 #[cfg(feature = "aws")]
 pub(crate) use place::Places;

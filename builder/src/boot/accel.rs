@@ -1,0 +1,180 @@
+//! How instructions are carried out: by KVM where it works, else by QEMU's own emulation (TCG).
+//!
+//! That `/dev/kvm` is there says little: a host that is itself a guest may offer one that cannot run firmware. So a
+//! sector of machine code is started with it, which comes to its end only where KVM works.
+
+use std::fs::{File, OpenOptions};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use super::{Arch, BootError, machine};
+
+/// How instructions are carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Accel {
+    /// By the processor.
+    Kvm,
+    /// In software.
+    Tcg,
+}
+
+impl Accel {
+    /// QEMU's argument for it.
+    pub const fn arg(self) -> &'static str {
+        match self {
+            Self::Kvm => "kvm",
+            Self::Tcg => "tcg,thread=multi,tb-size=512",
+        }
+    }
+}
+
+/// What was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    /// KVM where it works.
+    Any,
+    /// KVM or nothing.
+    Kvm,
+    /// Emulation.
+    Tcg,
+}
+
+/// The device.
+const KVM: &str = "/dev/kvm";
+/// How long the trial may take; it is over in a second where KVM works.
+const TRIAL: Duration = Duration::from_secs(10);
+/// Port of the trial's exit device.
+const PORT: u16 = 0x501;
+/// What the trial writes to it, and the exit code that QEMU makes of it.
+const WORD: u8 = 0x2a;
+const EXIT: i32 = ((WORD as i32) << 1) | 1;
+
+/// Chooses; also gives why KVM is not used where that could have been.
+///
+/// # Errors
+/// [`BootError::Kvm`] when KVM was demanded and does not work.
+pub fn choose(wanted: Wanted, arch: Arch, folder: &Path) -> Result<(Accel, Option<String>), BootError> {
+    if wanted == Wanted::Tcg {
+        return Ok((Accel::Tcg, None));
+    }
+    match usable(arch, folder) {
+        Ok(()) => Ok((Accel::Kvm, None)),
+        Err(why) if wanted == Wanted::Kvm => Err(BootError::Kvm { why }),
+        Err(why) => Ok((Accel::Tcg, Some(why))),
+    }
+}
+
+/// Whether KVM works for guests of an architecture, else why not.
+fn usable(arch: Arch, folder: &Path) -> Result<(), String> {
+    if std::env::consts::ARCH != arch.word() {
+        return Err(format!("this host is {}, the image is for {}", std::env::consts::ARCH, arch.word()));
+    }
+    OpenOptions::new().read(true).write(true).open(KVM).map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => format!("there is no {KVM}"),
+        std::io::ErrorKind::PermissionDenied => {
+            format!("{KVM} may not be opened by this user, who is perhaps not in the group kvm")
+        }
+        _ => format!("{KVM} cannot be opened: {error}"),
+    })?;
+    tried(Accel::Kvm, arch, folder)
+}
+
+/// Runs the trial.
+fn tried(accel: Accel, arch: Arch, folder: &Path) -> Result<(), String> {
+    let sector = folder.join("trial");
+    std::fs::write(&sector, code()).map_err(|error| format!("the trial could not be written: {error}"))?;
+    let said = folder.join("trial.said");
+    let failed = |error| format!("the trial could not be run: {error}");
+    let stderr = File::create(&said).map_err(failed)?;
+    let mut command = Command::new(machine::program(arch));
+    command.args(args(accel, arch, &sector)).stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr);
+    let mut child = command.spawn().map_err(failed)?;
+    let end = Instant::now() + TRIAL;
+    let status = loop {
+        match child.try_wait().map_err(failed)? {
+            Some(status) => break Some(status),
+            // An Arm machine is only set up, not started: what is not set up ends at once.
+            None if arch == Arch::Arm && Instant::now() + TRIAL > end + Duration::from_secs(1) => break None,
+            None if Instant::now() > end => break None,
+            None => std::thread::sleep(Duration::from_millis(20)),
+        }
+    };
+    // Both fail only when it has ended already.
+    let _ = child.kill();
+    let _ = child.wait();
+    let text = std::fs::read_to_string(&said).unwrap_or_default();
+    let line = text.lines().find(|line| !line.trim().is_empty()).map(|line| format!(": {}", line.trim()));
+    match status {
+        Some(status) if status.code() == Some(EXIT) => Ok(()),
+        None if arch == Arch::Arm => Ok(()),
+        None => {
+            Err(format!("{KVM} is there and broken: a trial program did not end in {} s", TRIAL.as_secs()))
+        }
+        Some(status) => Err(format!(
+            "{KVM} is there and broken: QEMU ended a trial program with {status}{}",
+            line.unwrap_or_default()
+        )),
+    }
+}
+
+fn args(accel: Accel, arch: Arch, sector: &Path) -> Vec<String> {
+    let words = match arch {
+        Arch::X86 => format!(
+            "-machine q35 -cpu {} -m 64 -device isa-debug-exit,iobase={PORT:#x},iosize=1 -device virtio-blk-pci,drive=d",
+            if accel == Accel::Kvm { "host" } else { "max" },
+        ),
+        Arch::Arm => "-machine virt,gic-version=host -cpu host -m 64 -S".to_owned(),
+    };
+    let mut args: Vec<_> = words.split(' ').map(str::to_owned).collect();
+    args.extend(["-accel", accel.arg(), "-nodefaults", "-display", "none", "-no-reboot"].map(str::to_owned));
+    if arch == Arch::X86 {
+        let file = sector.to_string_lossy().replace(',', ",,");
+        args.extend(["-drive".to_owned(), format!("if=none,id=d,format=raw,readonly=on,file={file}")]);
+    }
+    args
+}
+
+/// A boot sector: instructions of the floating point unit, which firmware begins with, then the word to the port.
+fn code() -> Vec<u8> {
+    let [low, high] = PORT.to_le_bytes();
+    let mut code = vec![
+        0xfa, // cli
+        0xdb, 0xe3, // fninit
+        0x9b, // fwait
+        0xba, low, high, // mov dx, PORT
+        0xb0, WORD, // mov al, WORD
+        0xee, // out dx, al
+        0xf4, // hlt
+        0xeb, 0xfd, // jmp to the hlt
+    ];
+    code.resize(510, 0);
+    code.extend([0x55, 0xaa]);
+    code
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_trial_ends_well_where_instructions_are_carried_out() {
+        if Command::new(machine::program(Arch::X86)).arg("-version").output().is_err() {
+            return;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(tried(Accel::Tcg, Arch::X86, folder.path()), Ok(()));
+    }
+
+    #[test]
+    fn kvm_is_not_for_another_architecture() {
+        let folder = tempfile::tempdir().unwrap();
+        let other = if std::env::consts::ARCH == "x86_64" { Arch::Arm } else { Arch::X86 };
+        assert!(matches!(choose(Wanted::Kvm, other, folder.path()), Err(BootError::Kvm { .. })));
+        assert!(matches!(choose(Wanted::Any, other, folder.path()), Ok((Accel::Tcg, Some(_)))));
+        assert!(matches!(choose(Wanted::Tcg, other, folder.path()), Ok((Accel::Tcg, None))));
+    }
+}

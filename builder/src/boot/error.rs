@@ -1,0 +1,92 @@
+//! Why a machine could not be launched. That it was launched and did not come up is no error but an
+//! [`Outcome`](super::Outcome).
+
+use std::io;
+use std::path::PathBuf;
+
+use super::provider::Need;
+
+/// Why a machine could not be launched.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BootError {
+    /// A program or file of the host is missing.
+    #[error("{need} is not installed")]
+    Missing {
+        /// What.
+        need: Need,
+    },
+    /// Hardware virtualisation was demanded and is not usable.
+    #[error("KVM was asked for and cannot be used: {why}")]
+    Kvm {
+        /// Why.
+        why: String,
+    },
+    /// A program of the host failed.
+    #[error("`{program}` failed: {said}")]
+    Program {
+        /// Which.
+        program: String,
+        /// What it said.
+        said: String,
+    },
+    /// A program of the host could not be started.
+    #[error("starting `{program}`")]
+    Start {
+        /// Which.
+        program: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file could not be read or written.
+    #[error("using `{}`", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Arm machines have no BIOS.
+    #[error("aarch64 machines start by UEFI only; leave out `--firmware bios`")]
+    NoBios,
+    /// A volume would be shorter than what it is made from.
+    #[error("a volume of {volume} bytes cannot hold the {disk} bytes of `{}`", path.display())]
+    Small {
+        /// Bytes asked for.
+        volume: u64,
+        /// Bytes that there are.
+        disk: u64,
+        /// The disk.
+        path: PathBuf,
+    },
+    /// User data is longer than EC2 takes.
+    #[error("user data of {len} bytes: EC2 takes {limit} at most; compress it, or let it fetch the rest")]
+    UserData {
+        /// Its length.
+        len: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// A file is no public key.
+    #[error("`{}` is no public key of ssh; name the `.pub` file or the private key beside it", path.display())]
+    NotAKey {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Somebody asked to stop.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+impl BootError {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Missing { need } => Some(need.hint()),
+            Self::Kvm { .. } => {
+                Some("`--accel tcg` emulates in software: slower, and it always works".to_owned())
+            }
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! Finding UEFI firmware on the host: by the descriptors that its packages leave for programs like this one (QEMU's
+//! `docs/interop/firmware.json`), else by the places where distributions keep it.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::provider::Need;
+use super::{Arch, BootError};
+
+/// Firmware in flash: code that is only read, and the template of its variables.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Flash {
+    /// The code.
+    pub code: PathBuf,
+    /// Its format, `raw` or `qcow2`.
+    pub code_format: String,
+    /// The template of the variables.
+    pub vars: PathBuf,
+    /// Its format.
+    pub vars_format: String,
+}
+
+/// Folders of descriptors, in the order in which they count.
+const DESCRIPTORS: [&str; 2] = ["/etc/qemu/firmware", "/usr/share/qemu/firmware"];
+
+/// Code and variables where there are no descriptors.
+const PLACES: [(Arch, &str, &str); 8] = [
+    (Arch::X86, "/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"),
+    (Arch::X86, "/usr/share/OVMF/OVMF_CODE.fd", "/usr/share/OVMF/OVMF_VARS.fd"),
+    (Arch::X86, "/usr/share/edk2/x64/OVMF_CODE.4m.fd", "/usr/share/edk2/x64/OVMF_VARS.4m.fd"),
+    (Arch::X86, "/usr/share/edk2/ovmf/OVMF_CODE.fd", "/usr/share/edk2/ovmf/OVMF_VARS.fd"),
+    (Arch::X86, "/usr/share/qemu/edk2-x86_64-code.fd", "/usr/share/qemu/edk2-i386-vars.fd"),
+    (Arch::Arm, "/usr/share/AAVMF/AAVMF_CODE.fd", "/usr/share/AAVMF/AAVMF_VARS.fd"),
+    (
+        Arch::Arm,
+        "/usr/share/edk2/aarch64/QEMU_EFI-pflash.raw",
+        "/usr/share/edk2/aarch64/vars-template-pflash.raw",
+    ),
+    (Arch::Arm, "/usr/share/qemu/edk2-aarch64-code.fd", "/usr/share/qemu/edk2-arm-vars.fd"),
+];
+
+/// Finds firmware without Secure Boot for an architecture.
+///
+/// # Errors
+/// [`BootError::Missing`].
+pub fn find(arch: Arch) -> Result<Flash, BootError> {
+    let described = DESCRIPTORS.iter().find_map(|folder| described(Path::new(folder), arch));
+    let known = || {
+        let mut places = PLACES.iter().filter(|(of, ..)| *of == arch);
+        let (_, code, vars) = places.find(|(_, code, vars)| is_file(code) && is_file(vars))?;
+        let raw = || "raw".to_owned();
+        Some(Flash { code: code.into(), code_format: raw(), vars: vars.into(), vars_format: raw() })
+    };
+    described.or_else(known).ok_or(BootError::Missing { need: Need::Uefi(arch) })
+}
+
+fn is_file(path: &str) -> bool {
+    Path::new(path).is_file()
+}
+
+/// What a descriptor says, as far as it matters here.
+#[derive(Deserialize)]
+struct Descriptor {
+    #[serde(rename = "interface-types")]
+    interfaces: Vec<String>,
+    mapping: Mapping,
+    targets: Vec<Target>,
+    features: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Mapping {
+    device: String,
+    executable: Option<Image>,
+    #[serde(rename = "nvram-template")]
+    template: Option<Image>,
+}
+
+#[derive(Deserialize)]
+struct Image {
+    filename: PathBuf,
+    format: String,
+}
+
+#[derive(Deserialize)]
+struct Target {
+    architecture: String,
+    machines: Vec<String>,
+}
+
+/// The first firmware that the descriptors of a folder, by name, tell of and that fits.
+fn described(folder: &Path, arch: Arch) -> Option<Flash> {
+    let mut paths: Vec<_> = std::fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
+    paths.sort();
+    // A descriptor that cannot be read is another package's mistake.
+    let descriptors = paths.iter().filter_map(|path| serde_json::from_slice(&std::fs::read(path).ok()?).ok());
+    descriptors
+        .filter_map(|descriptor| fitting(descriptor, arch))
+        .find(|flash| flash.code.is_file() && flash.vars.is_file())
+}
+
+fn fitting(descriptor: Descriptor, arch: Arch) -> Option<Flash> {
+    let machine = match arch {
+        Arch::X86 => "pc-q35-",
+        Arch::Arm => "virt-",
+    };
+    let target = descriptor.targets.iter().any(|target| {
+        target.architecture == arch.word() && target.machines.iter().any(|name| name.starts_with(machine))
+    });
+    let uefi = descriptor.interfaces.iter().any(|interface| interface == "uefi");
+    // Firmware with keys in it refuses what nobody has signed, and that for SMM needs another machine.
+    let plain = !descriptor.features.iter().any(|feature| {
+        matches!(feature.as_str(), "requires-smm" | "secure-boot" | "enrolled-keys" | "amd-sev-es-only")
+    });
+    let flash = descriptor.mapping.device == "flash";
+    let (code, vars) = (descriptor.mapping.executable?, descriptor.mapping.template?);
+    (target && uefi && plain && flash).then_some(Flash {
+        code: code.filename,
+        code_format: code.format,
+        vars: vars.filename,
+        vars_format: vars.format,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn firmware_that_wants_signatures_is_passed_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        std::fs::write(at("code"), "").unwrap();
+        std::fs::write(at("vars"), "").unwrap();
+        let text = |features: &str, machine: &str| {
+            format!(
+                r#"{{"interface-types": ["uefi"], "mapping": {{"device": "flash",
+                "executable": {{"filename": {:?}, "format": "raw"}}, "nvram-template": {{"filename": {:?}, "format": "raw"}}}},
+                "targets": [{{"architecture": "x86_64", "machines": ["{machine}"]}}], "features": [{features}]}}"#,
+                at("code"),
+                at("vars")
+            )
+        };
+        std::fs::write(at("10.json"), text(r#""requires-smm""#, "pc-q35-*")).unwrap();
+        std::fs::write(at("20.json"), "{").unwrap();
+        std::fs::write(at("30.json"), text("", "pc-i440fx-*")).unwrap();
+        assert_eq!(described(folder.path(), Arch::X86), None);
+        std::fs::write(at("40.json"), text("", "pc-q35-*")).unwrap();
+        assert_eq!(described(folder.path(), Arch::X86).unwrap().code, at("code"));
+        assert_eq!(described(folder.path(), Arch::Arm), None);
+    }
+}

@@ -1,0 +1,173 @@
+//! What a launch needs before power on, in its folder: overlays, variables of the firmware, metadata, ports, a key.
+
+use std::fs;
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::{Path, PathBuf};
+
+use super::{Further, Launch, Writes};
+use crate::boot::accel::Accel;
+use crate::boot::check::Check;
+use crate::boot::imds::{Instance, Service, Volume};
+use crate::boot::machine::{ADDRESS, Drive, Forward, Identity, Machine, Volatile};
+use crate::boot::provider::{Need, on_path};
+use crate::boot::ssh::{Door, Key};
+use crate::boot::{Arch, BootError, Firmware, firmware, overlay};
+
+/// The account that everything in a local region belongs to.
+const ACCOUNT: &str = "123456789012";
+/// Port of ssh.
+const SSH: u16 = 22;
+
+/// What was prepared.
+pub(super) struct Prepared {
+    pub(super) machine: Machine,
+    /// The firmware's own log.
+    pub(super) debug: PathBuf,
+    /// Where commands are run.
+    door: Option<(u16, Key)>,
+    folder: PathBuf,
+}
+
+impl Prepared {
+    /// Port of this host that leads to a port of the guest.
+    pub(super) fn port(&self, guest: u16) -> Option<u16> {
+        let forwards = &self.machine.forwards;
+        forwards.iter().find(|forward| forward.guest == guest).map(|forward| forward.host)
+    }
+
+    /// The guest's ssh, where there are commands to run.
+    pub(super) fn door(&self, users: &[String]) -> Option<Door> {
+        self.door.as_ref().map(|(port, key)| Door::new(*port, key.clone(), users, &self.folder))
+    }
+}
+
+/// Prepares everything in a folder.
+pub(super) fn prepare(launch: &Launch, accel: Accel, folder: &Path) -> Result<Prepared, BootError> {
+    let facts = &launch.instance;
+    let identity = Identity::of(&facts.seed, facts.id.as_deref(), &facts.kind);
+    let runs = launch.checks.iter().any(|check| matches!(check, Check::Run(_)));
+    if runs && !on_path("ssh") {
+        return Err(BootError::Missing { need: Need::Ssh });
+    }
+    let key = match &launch.key {
+        Some(path) => Some(Key::of(path)?),
+        None if runs => Some(Key::new(folder)?),
+        None => None,
+    };
+    let forwards = forwards(launch, runs)?;
+    let door = key.clone().filter(|_| runs);
+    let door = door.and_then(|key| {
+        let port = forwards.iter().find(|forward| forward.guest == SSH)?.host;
+        Some((port, key))
+    });
+    let instance = instance(launch, &identity, key.as_ref());
+    let service = Service::of(&instance, launch.sessions, launch.user_data.clone())?;
+    let debug = folder.join("firmware.log");
+    let machine = Machine {
+        arch: launch.arch,
+        accel,
+        flash: flash(launch, folder)?,
+        cpus: launch.cpus,
+        memory: launch.memory,
+        bus: launch.bus,
+        drives: drives(launch, folder)?,
+        identity,
+        metadata: Some(service.command(&folder.join("metadata.json"))?),
+        forwards,
+        world: launch.world,
+        debug: Some(debug.clone()),
+        extra: launch.extra.clone(),
+    };
+    Ok(Prepared { machine, debug, door, folder: folder.to_owned() })
+}
+
+fn instance(launch: &Launch, identity: &Identity, key: Option<&Key>) -> Instance {
+    let facts = &launch.instance;
+    let device = |index: usize| format!("sd{}", char::from(b'b' + (index % 25) as u8));
+    Instance {
+        id: identity.instance.clone(),
+        image: facts.image.clone(),
+        kind: facts.kind.clone(),
+        architecture: match launch.arch {
+            Arch::X86 => "x86_64",
+            Arch::Arm => "arm64",
+        },
+        region: facts.region.clone(),
+        account: ACCOUNT.to_owned(),
+        mac: identity.mac.clone(),
+        address: ADDRESS.to_owned(),
+        hostname: facts.hostname.clone(),
+        keys: key.iter().map(|key| key.public.clone()).collect(),
+        tags: facts.tags.clone(),
+        root_device: facts.root_device.clone(),
+        volumes: (0..launch.volumes.len()).map(|index| Volume { device: device(index) }).collect(),
+    }
+}
+
+fn flash(launch: &Launch, folder: &Path) -> Result<Option<Volatile>, BootError> {
+    match (launch.firmware, launch.arch) {
+        (Firmware::Bios, Arch::X86) => Ok(None),
+        (Firmware::Bios, Arch::Arm) => Err(BootError::NoBios),
+        (Firmware::Uefi, arch) => {
+            let found = firmware::find(arch)?;
+            let vars = folder.join("vars");
+            let copied = fs::read(&found.vars).and_then(|bytes| fs::write(&vars, bytes));
+            copied.map_err(|source| BootError::File { path: found.vars, source })?;
+            let (code, code_format) = (found.code, found.code_format);
+            Ok(Some(Volatile { code, code_format, vars, vars_format: found.vars_format }))
+        }
+    }
+}
+
+fn drives(launch: &Launch, folder: &Path) -> Result<Vec<Drive>, BootError> {
+    let serial = |index: usize| format!("vol{index:017x}");
+    let root = match launch.writes {
+        Writes::Persist => Drive { file: launch.disk.clone(), format: "raw", serial: serial(1) },
+        Writes::Away(len) => {
+            let disk = length(&launch.disk)?;
+            if len < disk {
+                return Err(BootError::Small { volume: len, disk, path: launch.disk.clone() });
+            }
+            let file = folder.join("root.qcow2");
+            overlay::write(&file, len, Some(&launch.disk))?;
+            Drive { file, format: "qcow2", serial: serial(1) }
+        }
+    };
+    let mut drives = vec![root];
+    for (index, volume) in (2..).zip(&launch.volumes) {
+        let file = folder.join(format!("volume{index}.qcow2"));
+        match volume {
+            Further::Empty(len) => overlay::write(&file, *len, None)?,
+            Further::Disk(disk) => overlay::write(&file, length(disk)?.next_multiple_of(512), Some(disk))?,
+        }
+        drives.push(Drive { file, format: "qcow2", serial: serial(index) });
+    }
+    Ok(drives)
+}
+
+fn length(disk: &Path) -> Result<u64, BootError> {
+    let failed = |source| BootError::File { path: disk.to_owned(), source };
+    fs::metadata(disk).map(|metadata| metadata.len()).map_err(failed)
+}
+
+/// The ports that were asked for, and those that checks need.
+fn forwards(launch: &Launch, runs: bool) -> Result<Vec<Forward>, BootError> {
+    let mut all = launch.forwards.clone();
+    let pages = launch.checks.iter().filter_map(|check| match check {
+        Check::Get { port, .. } => Some(*port),
+        Check::Expect(_) | Check::Run(_) => None,
+    });
+    for guest in pages.chain(runs.then_some(SSH)) {
+        if all.iter().all(|forward| forward.guest != guest) {
+            all.push(Forward { host: free_port()?, guest });
+        }
+    }
+    Ok(all)
+}
+
+/// A port that nobody listens on at the moment.
+fn free_port() -> Result<u16, BootError> {
+    let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr());
+    port.map(|address| address.port())
+        .map_err(|source| BootError::Start { program: "a listener on 127.0.0.1".to_owned(), source })
+}

@@ -1,0 +1,320 @@
+//! The machine: what it is made of, and the command line of QEMU that makes it. A pure function of its fields.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use amiforge_formats::digest::Digest;
+
+use super::accel::Accel;
+use super::{Arch, Bus};
+
+/// The network that the guest sees: EC2's link-local addresses must lie in it.
+const NETWORK: &str = "net=169.254.169.0/24,host=169.254.169.1,dns=169.254.169.253,dhcpstart=169.254.169.15";
+/// The guest's own address in it.
+pub const ADDRESS: &str = "169.254.169.15";
+/// Where the metadata service is.
+const METADATA: &str = "169.254.169.254:80";
+
+/// A virtual machine.
+#[derive(Debug, Clone)]
+pub struct Machine {
+    /// Architecture.
+    pub arch: Arch,
+    /// How instructions are carried out.
+    pub accel: Accel,
+    /// Firmware.
+    pub flash: Option<Volatile>,
+    /// Processors.
+    pub cpus: u32,
+    /// MiB of memory.
+    pub memory: u32,
+    /// How the drives are attached.
+    pub bus: Bus,
+    /// The drives, that of the root first.
+    pub drives: Vec<Drive>,
+    /// Who it is.
+    pub identity: Identity,
+    /// The command that answers one connection to the metadata service on its standard input and output.
+    pub metadata: Option<String>,
+    /// Ports of this host that lead into the guest.
+    pub forwards: Vec<Forward>,
+    /// Whether the guest reaches the world.
+    pub world: World,
+    /// Where the firmware's own log goes, on machines that have one.
+    pub debug: Option<PathBuf>,
+    /// Further arguments of QEMU, as given.
+    pub extra: Vec<String>,
+}
+
+/// Firmware in flash whose variables are a copy of one launch.
+#[derive(Debug, Clone)]
+pub struct Volatile {
+    /// The code.
+    pub code: PathBuf,
+    /// Its format.
+    pub code_format: String,
+    /// The variables.
+    pub vars: PathBuf,
+    /// Their format.
+    pub vars_format: String,
+}
+
+/// A drive.
+#[derive(Debug, Clone)]
+pub struct Drive {
+    /// The file.
+    pub file: PathBuf,
+    /// `raw` or `qcow2`.
+    pub format: &'static str,
+    /// Serial number: EBS gives the volume's id without its dash.
+    pub serial: String,
+}
+
+/// A port of this host that leads into the guest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Forward {
+    /// Port of this host, on 127.0.0.1.
+    pub host: u16,
+    /// Port of the guest.
+    pub guest: u16,
+}
+
+/// Whether the guest reaches the world.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum World {
+    /// As this host does.
+    Open,
+    /// Not at all: metadata and forwarded ports only.
+    Closed,
+}
+
+/// Who a machine is: what EC2 tells through metadata and firmware tables.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// `i-` and 17 digits.
+    pub instance: String,
+    /// Instance type.
+    pub kind: String,
+    /// Begins with `ec2`, which is how guests know where they are.
+    pub uuid: String,
+    /// Address of the network card.
+    pub mac: String,
+}
+
+impl Identity {
+    /// An identity that follows from a seed: the same seed is the same instance.
+    pub fn of(seed: &[u8], instance: Option<&str>, kind: &str) -> Self {
+        let hex = Digest::of(seed).to_string();
+        let part = |from: usize, len: usize| hex.get(from..from + len).unwrap_or_default();
+        Self {
+            instance: instance.map_or_else(|| format!("i-0{}", part(0, 16)), str::to_owned),
+            kind: kind.to_owned(),
+            uuid: format!(
+                "ec2{}-{}-4{}-a{}-{}",
+                part(16, 5),
+                part(21, 4),
+                part(25, 3),
+                part(28, 3),
+                part(31, 12)
+            ),
+            mac: format!(
+                "06:{}:{}:{}:{}:{}",
+                part(44, 2),
+                part(46, 2),
+                part(48, 2),
+                part(50, 2),
+                part(52, 2)
+            ),
+        }
+    }
+}
+
+impl Machine {
+    /// The program that runs it.
+    pub const fn program(&self) -> &'static str {
+        program(self.arch)
+    }
+
+    /// Its arguments. The console is on its standard input and output.
+    pub fn args(&self) -> Vec<String> {
+        let mut args = Args::default();
+        self.board(&mut args);
+        args.add("-nodefaults", "");
+        args.add("-display", "none");
+        args.add("-no-reboot", "");
+        args.add("-chardev", "stdio,id=console,signal=off");
+        args.add("-serial", "chardev:console");
+        self.firmware(&mut args);
+        self.drives(&mut args);
+        args.add("-device", "virtio-rng-pci");
+        self.tables(&mut args);
+        self.network(&mut args);
+        args.0.extend(self.extra.iter().cloned());
+        args.0
+    }
+
+    fn board(&self, args: &mut Args) {
+        let (machine, cpu) = match (self.arch, self.accel) {
+            (Arch::X86, Accel::Kvm) => ("q35", "host"),
+            (Arch::X86, Accel::Tcg) => ("q35", "max"),
+            (Arch::Arm, Accel::Kvm) => ("virt,gic-version=host", "host"),
+            // Pointer authentication by the book costs half of the speed.
+            (Arch::Arm, Accel::Tcg) => ("virt,gic-version=3", "max,pauth-impdef=on"),
+        };
+        args.add("-machine", machine);
+        args.add("-accel", self.accel.arg());
+        args.add("-cpu", cpu);
+        args.add("-smp", &self.cpus.to_string());
+        args.add("-m", &self.memory.to_string());
+    }
+
+    fn firmware(&self, args: &mut Args) {
+        if let Some(flash) = &self.flash {
+            let (code, vars) = (escaped(&flash.code), escaped(&flash.vars));
+            let (code_format, vars_format) = (&flash.code_format, &flash.vars_format);
+            args.add("-drive", &format!("if=pflash,unit=0,format={code_format},readonly=on,file={code}"));
+            args.add("-drive", &format!("if=pflash,unit=1,format={vars_format},file={vars}"));
+        }
+        if let Some(debug) = self.debug.as_deref().filter(|_| self.arch == Arch::X86) {
+            args.add("-chardev", &format!("file,id=debug,path={}", escaped(debug)));
+            args.add("-device", "isa-debugcon,iobase=0x402,chardev=debug");
+        }
+    }
+
+    fn drives(&self, args: &mut Args) {
+        for (index, drive) in self.drives.iter().enumerate() {
+            let (format, file, serial) = (drive.format, escaped(&drive.file), &drive.serial);
+            args.add(
+                "-drive",
+                &format!("if=none,id=d{index},format={format},file={file},cache=unsafe,discard=unmap"),
+            );
+            let device = match self.bus {
+                Bus::Nvme => "nvme",
+                Bus::Virtio => "virtio-blk-pci",
+            };
+            let boot = if index == 0 { ",bootindex=0" } else { "" };
+            args.add("-device", &format!("{device},drive=d{index},serial={serial}{boot}"));
+        }
+    }
+
+    /// The tables of SMBIOS by which guests recognise EC2.
+    fn tables(&self, args: &mut Args) {
+        let Identity { instance, kind, uuid, .. } = &self.identity;
+        args.add("-smbios", "type=0,vendor=Amazon EC2,version=1.0");
+        args.add(
+            "-smbios",
+            &format!("type=1,manufacturer=Amazon EC2,product={},uuid={uuid},serial={uuid}", doubled(kind)),
+        );
+        args.add("-smbios", &format!("type=2,manufacturer=Amazon EC2,asset={instance}"));
+        args.add("-smbios", "type=3,manufacturer=Amazon EC2,asset=Amazon EC2");
+    }
+
+    fn network(&self, args: &mut Args) {
+        let mut net = format!("user,id=n0,ipv6=off,{NETWORK}");
+        if self.world == World::Closed {
+            net.push_str(",restrict=on");
+        }
+        // Writing to a String cannot fail.
+        for Forward { host, guest } in &self.forwards {
+            let _ = write!(net, ",hostfwd=tcp:127.0.0.1:{host}-:{guest}");
+        }
+        if let Some(command) = &self.metadata {
+            let _ = write!(net, ",guestfwd=tcp:{METADATA}-cmd:{}", doubled(command));
+        }
+        args.add("-netdev", &net);
+        args.add("-device", &format!("virtio-net-pci,netdev=n0,mac={},romfile=", self.identity.mac));
+    }
+}
+
+/// The program that runs machines of an architecture.
+pub const fn program(arch: Arch) -> &'static str {
+    match arch {
+        Arch::X86 => "qemu-system-x86_64",
+        Arch::Arm => "qemu-system-aarch64",
+    }
+}
+
+#[derive(Default)]
+struct Args(Vec<String>);
+
+impl Args {
+    fn add(&mut self, name: &str, value: &str) {
+        self.0.push(name.to_owned());
+        if !value.is_empty() {
+            self.0.push(value.to_owned());
+        }
+    }
+}
+
+/// A value within an option of QEMU, in which a comma is written twice.
+fn doubled(value: &str) -> String {
+    value.replace(',', ",,")
+}
+
+fn escaped(path: &Path) -> String {
+    doubled(&path.to_string_lossy())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn machine(arch: Arch) -> Machine {
+        Machine {
+            arch,
+            accel: Accel::Tcg,
+            flash: None,
+            cpus: 2,
+            memory: 1024,
+            bus: Bus::Nvme,
+            drives: vec![Drive { file: "/tmp/a,b".into(), format: "qcow2", serial: "vol0".to_owned() }],
+            identity: Identity::of(b"web", None, "t3.small"),
+            metadata: Some("'/a b' x,y".to_owned()),
+            forwards: vec![Forward { host: 2222, guest: 22 }],
+            world: World::Closed,
+            debug: Some("/tmp/debug".into()),
+            extra: vec!["-S".to_owned()],
+        }
+    }
+
+    #[test]
+    fn the_command_line_of_a_bios_machine() {
+        let expected = "-machine q35 -accel tcg,thread=multi,tb-size=512 -cpu max -smp 2 -m 1024 -nodefaults -display none \
+            -no-reboot -chardev stdio,id=console,signal=off -serial chardev:console \
+            -chardev file,id=debug,path=/tmp/debug -device isa-debugcon,iobase=0x402,chardev=debug \
+            -drive if=none,id=d0,format=qcow2,file=/tmp/a,,b,cache=unsafe,discard=unmap \
+            -device nvme,drive=d0,serial=vol0,bootindex=0 -device virtio-rng-pci \
+            -smbios type=0,vendor=Amazon EC2,version=1.0 \
+            -smbios type=1,manufacturer=Amazon EC2,product=t3.small,uuid=UUID,serial=UUID \
+            -smbios type=2,manufacturer=Amazon EC2,asset=INSTANCE -smbios type=3,manufacturer=Amazon EC2,asset=Amazon EC2 \
+            -netdev user,id=n0,ipv6=off,net=169.254.169.0/24,host=169.254.169.1,dns=169.254.169.253,\
+            dhcpstart=169.254.169.15,restrict=on,hostfwd=tcp:127.0.0.1:2222-:22,\
+            guestfwd=tcp:169.254.169.254:80-cmd:'/a b' x,,y -device virtio-net-pci,netdev=n0,mac=MAC,romfile= -S";
+        let machine = machine(Arch::X86);
+        let Identity { instance, uuid, mac, .. } = &machine.identity;
+        let expected = expected.replace("UUID", uuid).replace("INSTANCE", instance).replace("MAC", mac);
+        assert_eq!(machine.args().join(" "), expected);
+    }
+
+    #[test]
+    fn an_arm_machine_has_no_debug_port_and_another_board() {
+        let args = machine(Arch::Arm).args().join(" ");
+        assert!(
+            args.starts_with("-machine virt,gic-version=3 -accel tcg") && !args.contains("debugcon"),
+            "{args}"
+        );
+    }
+
+    #[test]
+    fn an_identity_is_that_of_an_instance_and_follows_from_its_seed() {
+        let one = Identity::of(b"web", None, "t3.small");
+        assert_eq!(one, Identity::of(b"web", None, "t3.small"));
+        assert_ne!(one, Identity::of(b"db", None, "t3.small"));
+        assert!(
+            one.instance.len() == 19
+                && one.uuid.len() == 36
+                && one.uuid.starts_with("ec2")
+                && one.mac.len() == 17
+        );
+    }
+}

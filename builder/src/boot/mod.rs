@@ -1,0 +1,99 @@
+//! Launching an image in QEMU as EC2 would launch it, and judging how far it came.
+//!
+//! Owns the virtual machine, its metadata service, what it says on its console and what is checked of it. The disk is
+//! never written unless that is asked for. Knows no command line, no recipe and no region: it is given a disk.
+
+pub mod accel;
+pub mod check;
+pub mod console;
+mod error;
+pub mod firmware;
+mod guest;
+pub mod imds;
+pub mod keyboard;
+mod launch;
+pub mod machine;
+pub mod overlay;
+mod page;
+pub mod provider;
+pub mod reason;
+pub mod receipt;
+mod screen;
+mod ssh;
+
+pub use error::BootError;
+pub use guest::Show;
+pub use launch::{Ended, Facts, Further, How, Launch, Outcome, Writes, launch};
+
+use serde::{Deserialize, Serialize};
+
+/// Architecture of the machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Arch {
+    /// Intel and AMD, 64 bit.
+    #[serde(rename = "x86_64")]
+    X86,
+    /// Arm, 64 bit.
+    #[serde(rename = "aarch64")]
+    Arm,
+}
+
+impl Arch {
+    /// As recipes and manifests say it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::X86 => "x86_64",
+            Self::Arm => "aarch64",
+        }
+    }
+
+    /// From the words of a manifest or of EC2.
+    pub fn from_word(word: &str) -> Option<Self> {
+        match word {
+            "x86_64" => Some(Self::X86),
+            "aarch64" | "arm64" => Some(Self::Arm),
+            _ => None,
+        }
+    }
+}
+
+/// What starts the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Firmware {
+    /// UEFI: OVMF or AAVMF.
+    Uefi,
+    /// Legacy BIOS: `SeaBIOS`.
+    Bios,
+}
+
+impl Firmware {
+    /// Its word in options and receipts.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Uefi => "uefi",
+            Self::Bios => "bios",
+        }
+    }
+}
+
+/// How the disks are attached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Bus {
+    /// As on every current instance type.
+    Nvme,
+    /// As on other clouds and plain QEMU.
+    Virtio,
+}
+
+impl Bus {
+    /// Its word in options and receipts.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Nvme => "nvme",
+            Self::Virtio => "virtio",
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! Why a machine did not come up, in words, from what it said on its console and in its firmware's log. Knows the words
+//! of OVMF, `SeaBIOS`, Linux, systemd, initramfs-tools, dracut and cloud-init; owns no judgement about success.
+
+use serde::Serialize;
+
+/// What went wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// The firmware found nothing to boot.
+    NothingToBoot,
+    /// The firmware found a loader and could not start it.
+    LoaderRefused,
+    /// Secure Boot refused the loader.
+    NotSigned,
+    /// The boot loader of the image stopped.
+    Loader,
+    /// The kernel or its compressed data is damaged.
+    KernelDamaged,
+    /// The initrd is damaged.
+    InitrdDamaged,
+    /// There is no root device.
+    NoRoot,
+    /// The root hash or the data behind it is wrong.
+    RootHash,
+    /// There is no init.
+    NoInit,
+    /// Init ended.
+    InitDied,
+    /// Memory ran out.
+    Memory,
+    /// The kernel panicked for another reason.
+    Panic,
+    /// systemd gave up and asks for help.
+    Emergency,
+    /// cloud-init failed.
+    CloudInit,
+    /// Units failed.
+    Units,
+    /// The root waits for a device that does not come.
+    Waiting,
+    /// The kernel was started and is silent.
+    SilentKernel,
+    /// Nothing was said at all.
+    Silent,
+}
+
+/// Whether a machine can still come up after it said something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Weight {
+    /// It cannot.
+    Fatal,
+    /// Perhaps it can.
+    Notable,
+}
+
+/// What went wrong, and the line that tells it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Reason {
+    /// What.
+    pub kind: Kind,
+    /// In words.
+    pub words: &'static str,
+    /// The line, where one told it.
+    pub line: Option<String>,
+}
+
+/// A sign: a text on the console, and what it means. The first that is found in the order of this list decides.
+struct Sign(&'static str, Kind, Weight);
+
+use Weight::{Fatal, Notable};
+
+/// What consoles say. Causes stand before their effects: a kernel that finds no root panics afterwards.
+const SIGNS: &[Sign] = &[
+    Sign("Access Denied", Kind::NotSigned, Fatal),
+    Sign("Security Violation", Kind::NotSigned, Fatal),
+    Sign("dm-verity device corrupted", Kind::RootHash, Fatal),
+    Sign("verity: ", Kind::RootHash, Notable),
+    Sign("root hash verification failed", Kind::RootHash, Fatal),
+    Sign("No root hash", Kind::RootHash, Fatal),
+    Sign("VFS: Cannot open root device", Kind::NoRoot, Fatal),
+    Sign("VFS: Unable to mount root fs", Kind::NoRoot, Fatal),
+    Sign("Gave up waiting for root", Kind::NoRoot, Fatal),
+    Sign("does not exist.  Dropping to a shell", Kind::NoRoot, Fatal),
+    Sign("dracut-initqueue timeout", Kind::NoRoot, Notable),
+    Sign("No working init found", Kind::NoInit, Fatal),
+    Sign("Requested init ", Kind::NoInit, Fatal),
+    Sign("Target filesystem doesn't have requested", Kind::NoInit, Fatal),
+    Sign("No init found. Try passing init=", Kind::NoInit, Fatal),
+    Sign("Attempted to kill init!", Kind::InitDied, Fatal),
+    Sign("System is deadlocked on memory", Kind::Memory, Fatal),
+    Sign("Kernel panic - not syncing", Kind::Panic, Fatal),
+    Sign("invalid compressed format", Kind::KernelDamaged, Fatal),
+    Sign("compressed data is corrupt", Kind::KernelDamaged, Fatal),
+    Sign("-- System halted", Kind::KernelDamaged, Fatal),
+    Sign("Cannot open access to console, the root account is locked", Kind::Emergency, Fatal),
+    Sign("You are in emergency mode", Kind::Emergency, Fatal),
+    Sign("Entering emergency mode", Kind::Emergency, Fatal),
+    Sign("Freezing execution", Kind::Emergency, Fatal),
+    Sign("UEFI Interactive Shell", Kind::NothingToBoot, Fatal),
+    Sign("BdsDxe: No bootable option or device was found", Kind::NothingToBoot, Fatal),
+    Sign("BdsDxe: failed to start Boot", Kind::LoaderRefused, Notable),
+    Sign("Initramfs unpacking failed", Kind::InitrdDamaged, Notable),
+    Sign("Out of memory: Killed process", Kind::Memory, Notable),
+    Sign("Failed to start cloud-init", Kind::CloudInit, Notable),
+    Sign("Failed to start Cloud-init", Kind::CloudInit, Notable),
+    Sign("Failed to start Initial cloud-init", Kind::CloudInit, Notable),
+    Sign("cloud-init: error:", Kind::CloudInit, Notable),
+    Sign("[FAILED] Failed to", Kind::Units, Notable),
+];
+
+/// What OVMF says of an option that it could not load; the status stands at the line's end.
+const NOT_LOADED: &str = "BdsDxe: failed to load Boot";
+/// What `SeaBIOS` says in its log.
+const BIOS_SIGNS: [&str; 2] = ["No bootable device.", "not a bootable disk"];
+/// What the loader for BIOS in our images says when it stops.
+const LOADER: &str = "amiforge: stopped:";
+/// What Linux says when it waits for its root without end.
+const ROOTWAIT: &str = "Waiting for root device";
+/// What Linux says first.
+const LINUX: [&str; 3] = ["Linux version", "EFI stub:", "Booting Linux"];
+
+/// What a machine cannot recover from, if it has said that.
+pub fn fatal(console: &str, log: &str) -> Option<Reason> {
+    sign(console, Fatal).or_else(|| firmware(console, log))
+}
+
+/// The best reason why a machine has not come up when time was over or it ended.
+pub fn best(console: &str, log: &str) -> Reason {
+    let waiting = || line_with(console, ROOTWAIT).map(|line| reason(Kind::Waiting, Some(line)));
+    let late = || {
+        let kernel = LINUX.iter().any(|sign| console.contains(sign));
+        let silent = if kernel { Kind::SilentKernel } else { Kind::Silent };
+        reason(silent, console.lines().rfind(|line| !line.trim().is_empty()).map(str::to_owned))
+    };
+    fatal(console, log).or_else(|| sign(console, Notable)).or_else(waiting).unwrap_or_else(late)
+}
+
+fn sign(console: &str, least: Weight) -> Option<Reason> {
+    let heavy = |sign: &&Sign| least == Notable || sign.2 == Fatal;
+    SIGNS.iter().filter(heavy).find_map(|Sign(text, kind, _)| {
+        let line = line_with(console, text)?;
+        // Services that a login never needed may fail; the verity target says so of itself when all is well.
+        let well = *kind == Kind::RootHash && !line.contains("corrupted") && !line.contains("ailed");
+        (!well).then(|| reason(*kind, Some(line)))
+    })
+}
+
+fn firmware(console: &str, log: &str) -> Option<Reason> {
+    if let Some(line) = line_with(console, LOADER) {
+        return Some(reason(Kind::Loader, Some(line)));
+    }
+    if let Some(line) = BIOS_SIGNS.iter().find_map(|sign| line_with(log, sign)) {
+        return Some(reason(Kind::NothingToBoot, Some(line)));
+    }
+    // OVMF goes on to the next option after one that failed; only a disk's damaged loader is a reason.
+    let line = console.lines().find(|line| {
+        line.contains(NOT_LOADED) && (line.contains("Load Error") || line.contains("Unsupported"))
+    })?;
+    Some(reason(Kind::LoaderRefused, Some(line.trim().to_owned())))
+}
+
+fn line_with(text: &str, part: &str) -> Option<String> {
+    text.lines().find(|line| line.contains(part)).map(|line| line.trim().to_owned())
+}
+
+fn reason(kind: Kind, line: Option<String>) -> Reason {
+    Reason { kind, words: kind.words(), line }
+}
+
+impl Kind {
+    /// In words, with what to look at.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::NothingToBoot => {
+                "the firmware found nothing to boot: no `EFI/BOOT/BOOTX64.EFI` (`BOOTAA64.EFI`) in an EFI system partition, or for BIOS no loader in the first sector"
+            }
+            Self::LoaderRefused => {
+                "the firmware found a boot loader and could not start it: the file is damaged or for another architecture"
+            }
+            Self::NotSigned => {
+                "Secure Boot refused the boot loader: it is not signed by a key that the firmware knows, or was changed after"
+            }
+            Self::Loader => "the BIOS loader of the image stopped",
+            Self::KernelDamaged => "the kernel could not be unpacked: it is damaged",
+            Self::InitrdDamaged => {
+                "the kernel could not unpack the initrd: it is damaged or of an unknown compression"
+            }
+            Self::NoRoot => {
+                "no root device: the kernel does not find what `root=` names. Either it names another partition, or the driver of the disk (NVMe, virtio) or file system is neither in the kernel nor in an initrd"
+            }
+            Self::RootHash => {
+                "wrong root hash: the root file system is not the one that the hash in the kernel's command line stands for"
+            }
+            Self::NoInit => {
+                "no init: the root was mounted and holds none that can be run (`/sbin/init`, or what `init=` names)"
+            }
+            Self::InitDied => "init ended: the first program of the system could not run or crashed",
+            Self::Memory => "memory ran out; `--memory` gives more",
+            Self::Panic => "kernel panic",
+            Self::Emergency => {
+                "systemd stopped in emergency mode: something that it needs, often a file system in fstab, failed"
+            }
+            Self::CloudInit => "cloud-init failed",
+            Self::Units => "units failed, and what was waited for did not come",
+            Self::Waiting => {
+                "no root device: the kernel waits for what `root=` names. Either it names another partition, or the driver of the disk is not in the kernel"
+            }
+            Self::SilentKernel => "the system started, and what was waited for did not come",
+            Self::Silent => {
+                "the console stayed silent or with the firmware: is `console=ttyS0` (`ttyAMA0` on aarch64) in the kernel's command line?"
+            }
+        }
+    }
+}
+
+impl std::fmt::Display for Reason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.words)?;
+        match &self.line {
+            Some(line) => write!(f, "\n  console: {line}"),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kind(console: &str, log: &str) -> Kind {
+        best(console, log).kind
+    }
+
+    #[test]
+    fn a_cause_is_told_and_not_its_effect() {
+        let console = "[    1.0] VFS: Cannot open root device \"PARTUUID=1\" or unknown-block(0,0): error -6\n\
+            [    1.1] Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0)\n";
+        let reason = fatal(console, "").unwrap();
+        assert_eq!(reason.kind, Kind::NoRoot);
+        assert!(reason.line.unwrap().contains("PARTUUID=1"));
+        assert_eq!(kind("Kernel panic - not syncing: No working init found.", ""), Kind::NoInit);
+        assert_eq!(
+            kind("Kernel panic - not syncing: Attempted to kill init! exitcode=0x100", ""),
+            Kind::InitDied
+        );
+        assert_eq!(
+            kind("Kernel panic - not syncing: device-mapper: dm-verity device corrupted", ""),
+            Kind::RootHash
+        );
+        assert_eq!(kind("Kernel panic - not syncing: IO-APIC", ""), Kind::Panic);
+    }
+
+    #[test]
+    fn firmware_that_finds_nothing_or_a_damaged_loader_says_so() {
+        assert_eq!(
+            kind("", "Booting from Hard Disk...\nBoot failed: not a bootable disk\n"),
+            Kind::NothingToBoot
+        );
+        assert_eq!(kind("UEFI Interactive Shell v2.2\nShell>", ""), Kind::NothingToBoot);
+        let refused = "BdsDxe: failed to load Boot0001 \"UEFI QEMU NVMe Ctrl\" from PciRoot(0x0): Load Error";
+        assert_eq!(fatal(refused, "").unwrap().kind, Kind::LoaderRefused);
+        assert_eq!(fatal(&refused.replace("Load Error", "Not Found"), ""), None);
+        assert_eq!(kind("amiforge: stopped: the BIOS cannot read the disk", ""), Kind::Loader);
+    }
+
+    #[test]
+    fn what_a_system_can_live_with_does_not_end_it() {
+        let console = "Linux version 6.1\n[FAILED] Failed to start x.service - X.\n";
+        assert_eq!(fatal(console, ""), None);
+        assert_eq!(kind(console, ""), Kind::Units);
+        assert_eq!(kind("Linux version 6.1\nWaiting for root device PARTUUID=2...\n", ""), Kind::Waiting);
+        assert_eq!(kind("Linux version 6.1\n", ""), Kind::SilentKernel);
+        assert_eq!(kind("", ""), Kind::Silent);
+        assert_eq!(
+            fatal("systemd[1]: Reached target remote-veritysetup.target - Remote verity: ok", ""),
+            None
+        );
+    }
+}

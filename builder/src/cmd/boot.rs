@@ -1,0 +1,79 @@
+//! `amiforge boot`: launches an image on this machine, as EC2 would.
+
+mod args;
+mod show;
+mod subject;
+
+use std::fs;
+
+use amiforge::boot::receipt::{self, Boot};
+use amiforge::boot::{BootError, Ended, Launch, Outcome as Launched, launch};
+use anyhow::Context as _;
+
+pub(crate) use args::Args;
+use show::Face;
+use subject::Subject;
+
+use super::{Done, Failure, Outcome};
+use crate::ui::Ui;
+
+/// Runs the command.
+pub(crate) fn run(args: &Args, ui: &Ui) -> Outcome {
+    let interrupt = super::stop_on_signals()?;
+    let subject = Subject::find(args, ui, &interrupt)?;
+    let cannot = || format!("cannot boot `{}`", args.image.display());
+    let wanted = args.launch(&subject)?;
+    let log = args.log.as_deref().map(fs::File::create).transpose();
+    let log = log.with_context(|| {
+        format!("cannot write `{}`", args.log.as_deref().unwrap_or(&args.image).display())
+    })?;
+    let face = Face::new(ui, args.has_output(), log);
+    face.begin(&subject, &wanted);
+    let launched = launch(&wanted, &face, &interrupt).map_err(|error| failure(error, cannot()))?;
+    face.end();
+    let receipt = keep_receipt(args, &subject, &wanted, &launched, ui, &interrupt)?;
+    show::outcome(&subject, &wanted, &launched, receipt.as_deref(), ui)?;
+    Ok(match launched.ended {
+        Ended::Passed | Ended::Off => Done::Well,
+        Ended::Failed { .. } => Done::Differs,
+    })
+}
+
+fn failure(error: BootError, cannot: String) -> Failure {
+    let hint = error.hint();
+    let failure = Failure::from(anyhow::Error::from(error).context(cannot));
+    Failure { hint, ..failure }
+}
+
+/// Writes the receipt of a boot that passed, takes back that of one that failed.
+fn keep_receipt(
+    args: &Args,
+    subject: &Subject,
+    wanted: &Launch,
+    launched: &Launched,
+    ui: &Ui,
+    interrupt: &amiforge::interrupt::Interrupt,
+) -> Result<Option<std::path::PathBuf>, Failure> {
+    let Some(image) = subject.vouched.as_deref().filter(|_| !args.leaves_no_receipt()) else {
+        return Ok(None);
+    };
+    let cannot = || format!("cannot keep the receipt of `{}`", image.display());
+    let (arch, firmware, bus) = (wanted.arch, wanted.firmware, wanted.bus);
+    match launched.ended {
+        Ended::Failed { .. } => receipt::take_back(image, arch, firmware, bus).with_context(cannot)?,
+        Ended::Passed => {
+            let digest = receipt::digest(image, ui, interrupt).with_context(cannot)?;
+            if subject.digest.is_some_and(|expected| expected != digest) {
+                ui.warn(format_args!(
+                    "`{}` is not what its manifest says, so there is no receipt; `amiforge verify` tells more",
+                    image.display()
+                ));
+                return Ok(None);
+            }
+            let boot = Boot::new(arch, firmware, bus, launched.accel, launched.passed.clone());
+            return Ok(Some(receipt::record(image, digest, boot).with_context(cannot)?));
+        }
+        Ended::Off => {}
+    }
+    Ok(None)
+}

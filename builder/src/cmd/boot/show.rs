@@ -1,0 +1,193 @@
+//! How a launch is shown: the console as it comes, and how it went.
+
+use std::fs::File;
+use std::io::Write as _;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+use amiforge::boot::check::Check;
+use amiforge::boot::reason::Reason;
+use amiforge::boot::{Arch, Bus, Ended, Firmware, How, Launch, Outcome, Show, Writes, accel::Accel};
+use serde::Serialize;
+
+use super::subject::Subject;
+use crate::cmd::Failure;
+use crate::ui::{Stream, Ui, written};
+
+/// Lines of the screen that are shown when a launch failed.
+const LINES: usize = 12;
+
+/// Shows a launch while it runs.
+pub(super) struct Face<'a> {
+    ui: &'a Ui,
+    console: Option<Stream>,
+    /// Whether what the console wrote last ended a line.
+    state: Mutex<Line>,
+    log: Option<Mutex<File>>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Line {
+    Ended,
+    Open,
+}
+
+impl<'a> Face<'a> {
+    /// The console is on standard output, or aside where that is for something else.
+    pub(super) fn new(ui: &'a Ui, has_output: bool, log: Option<File>) -> Self {
+        let stream = if ui.json() || has_output { Stream::Aside } else { Stream::Output };
+        let console = (!ui.quiet()).then_some(stream);
+        Self { ui, console, state: Mutex::new(Line::Ended), log: log.map(Mutex::new) }
+    }
+
+    /// Says what is launched.
+    pub(super) fn begin(&self, subject: &Subject, wanted: &Launch) {
+        let Subject { name, .. } = subject;
+        let machine = machine(wanted.arch, wanted.firmware, wanted.bus);
+        let leave = if wanted.checks.is_empty() { "; Ctrl-C ends it" } else { "" };
+        self.ui.status(format_args!("launching {name}: {machine}{leave}"));
+        for forward in &wanted.forwards {
+            self.ui.status(format_args!(
+                "127.0.0.1:{} leads to port {} of the guest",
+                forward.host, forward.guest
+            ));
+        }
+        if wanted.writes == Writes::Persist {
+            self.ui
+                .warn(format_args!("`{}` is written to, and will be another image", wanted.disk.display()));
+        }
+    }
+
+    /// Ends the console's last line.
+    pub(super) fn end(&self) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if let (Some(stream), Line::Open) = (self.console, *state) {
+            // Colours that a guest left on go too.
+            self.ui.console(b"\x1b[0m\n", stream);
+        }
+        *state = Line::Ended;
+    }
+}
+
+impl Show for Face<'_> {
+    fn console(&self, bytes: &[u8]) {
+        if let Some(stream) = self.console {
+            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            self.ui.console(bytes, stream);
+            *state = if bytes.ends_with(b"\n") { Line::Ended } else { Line::Open };
+        }
+        if let Some(log) = &self.log {
+            // A log that is full must not end the guest.
+            let _ = log.lock().unwrap_or_else(PoisonError::into_inner).write_all(bytes);
+        }
+    }
+
+    fn output(&self, bytes: &[u8]) {
+        self.end();
+        let stream = if self.ui.json() { Stream::Aside } else { Stream::Output };
+        self.ui.console(bytes, stream);
+    }
+
+    fn tell(&self, words: &str) {
+        self.end();
+        self.ui.status(words);
+    }
+}
+
+/// What `--json` shows.
+#[derive(Serialize)]
+struct Shown<'a> {
+    image: &'a str,
+    arch: Arch,
+    firmware: Firmware,
+    bus: Bus,
+    accelerator: Accel,
+    outcome: &'static str,
+    passed: &'a [Check],
+    unmet: &'a [Check],
+    how: Option<String>,
+    reason: Option<&'a Reason>,
+    screen: &'a [String],
+    receipt: Option<String>,
+    seconds: f64,
+}
+
+/// Shows how a launch went.
+pub(super) fn outcome(
+    subject: &Subject,
+    wanted: &Launch,
+    launched: &Outcome,
+    receipt: Option<&Path>,
+    ui: &Ui,
+) -> Result<(), Failure> {
+    let (outcome, unmet, how, reason) = match &launched.ended {
+        Ended::Passed => ("passed", &[][..], None, None),
+        Ended::Off => ("off", &[][..], None, None),
+        Ended::Failed { unmet, how, reason } => ("failed", unmet.as_slice(), Some(how), reason.as_ref()),
+    };
+    let seconds = launched.seconds;
+    if ui.json() {
+        return ui.object(&Shown {
+            image: &subject.name,
+            arch: wanted.arch,
+            firmware: wanted.firmware,
+            bus: wanted.bus,
+            accelerator: launched.accel,
+            outcome,
+            passed: &launched.passed,
+            unmet,
+            how: how.map(words),
+            reason,
+            screen: if how.is_some() { &launched.screen } else { &[] },
+            receipt: receipt.map(|path| path.display().to_string()),
+            seconds,
+        });
+    }
+    let machine = machine(wanted.arch, wanted.firmware, wanted.bus);
+    let name = &subject.name;
+    let Some(how) = how else {
+        let verb = if outcome == "passed" { "booted" } else { "was switched off from within" };
+        ui.status(format_args!("{name}: {verb}, {machine}, {seconds:.1} s"));
+        if let Some(path) = receipt {
+            ui.status(format_args!("receipt: {}", path.display()));
+        }
+        return Ok(());
+    };
+    let mut out = ui.out();
+    let mut line = |text: String| written(writeln!(out, "{text}"));
+    if !launched.screen.is_empty() {
+        line("--- the last lines of the console".to_owned())?;
+        let skip = launched.screen.len().saturating_sub(LINES);
+        launched.screen.iter().skip(skip).try_for_each(|text| line(format!("  | {text}")))?;
+        line("---".to_owned())?;
+    }
+    line(format!("{name}: did not boot as asked, {machine}, {seconds:.1} s: {}", words(how)))?;
+    for check in unmet {
+        line(format!("  not shown: {check}"))?;
+    }
+    if let Some(reason) = reason {
+        line(format!("  reason: {reason}"))?;
+    }
+    written(out.flush())
+}
+
+fn words(how: &How) -> String {
+    match how {
+        How::TimedOut => "time was over".to_owned(),
+        How::Off => "the machine switched itself off or was reset".to_owned(),
+        How::Said => "it said that it cannot go on".to_owned(),
+        How::Check(why) => why.clone(),
+    }
+}
+
+fn machine(arch: Arch, firmware: Firmware, bus: Bus) -> String {
+    let firmware = match firmware {
+        Firmware::Uefi => "UEFI",
+        Firmware::Bios => "BIOS",
+    };
+    let bus = match bus {
+        Bus::Nvme => "NVMe",
+        Bus::Virtio => "virtio",
+    };
+    format!("{} by {firmware} from {bus}", arch.word())
+}
