@@ -107,8 +107,8 @@ fn cmdline(recipe: &Recipe, boot: &Boot) -> String {
     let root = root.map(|guid| format!("root=PARTUUID={guid} ")).unwrap_or_default();
     let consoles = match recipe.image.arch {
         Arch::X86_64 => "console=tty0 console=ttyS0,115200n8",
-        // The last one is that of EC2; the other that of machines of QEMU.
-        Arch::Aarch64 => "console=tty0 console=ttyAMA0,115200n8 console=ttyS0,115200n8",
+        // One of EC2 and one of QEMU: only the one that is there becomes the console. A screen would be that instead.
+        Arch::Aarch64 => "console=ttyS0,115200n8 console=ttyAMA0,115200n8",
     };
     let all = format!("{root}rootwait ro {consoles} nvme_core.io_timeout=4294967295 {}", boot.cmdline);
     all.trim_end().to_owned()
