@@ -1,7 +1,11 @@
 //! cpio archives of the `newc` form, which the kernel unpacks as its first root (Documentation/driver-api/early-userspace/
 //! buffer-format.rst).
 
+pub mod read;
 pub mod write;
+
+#[cfg(test)]
+mod tests;
 
 /// What an entry begins with.
 pub const MAGIC: &[u8; 6] = b"070701";

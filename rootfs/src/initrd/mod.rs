@@ -1,6 +1,8 @@
 //! An initrd of our own, for kernels that need modules to reach their root: a first program of a few KiB (`init.c`, compiled
 //! by `make.sh`) and just those modules, taken from the tree. The same for the same kernel, whoever builds it and when.
 
+pub mod read;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
