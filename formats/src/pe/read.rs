@@ -97,6 +97,10 @@ impl Image {
         if len > most {
             return Err(PeError::SectionLong { name: name.to_owned(), len, most });
         }
+        // The place of a section without bytes means nothing, and may lie anywhere.
+        if len == 0 {
+            return Ok(Some(Vec::new()));
+        }
         fetch(bytes, section.raw_offset.into(), len).map(Some)
     }
 }
@@ -317,6 +321,12 @@ mod tests {
         let image = read(&bytes).unwrap();
         assert_eq!(image.content(&bytes, ".text", 0x200).unwrap().unwrap().len(), 0x200);
         assert!(image.content(&bytes, ".none", 1).unwrap().is_none());
+        put(&mut bytes, TABLE + 16, &[0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff]);
+        let image = read(&bytes).unwrap();
+        assert!(
+            image.content(&bytes, ".text", 0).unwrap().unwrap().is_empty(),
+            "no bytes, wherever they are"
+        );
         assert_eq!(image.end, 0x800);
     }
 }
