@@ -8,6 +8,7 @@ pub mod debs;
 pub mod dice;
 pub mod guest;
 pub mod locking;
+pub mod machine;
 pub mod oracle;
 pub mod place;
 pub mod program;

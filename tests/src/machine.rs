@@ -1,0 +1,215 @@
+//! A machine that boots a disk by its own firmware, as one of EC2 does: UEFI or a legacy BIOS, the disk by NVMe or by
+//! virtio, and what was said on its serial port. Knows nothing of what stands on the disk.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::{oracle, scratch};
+
+/// What starts the machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Firmware {
+    /// OVMF, without Secure Boot, its variables new at each start.
+    Uefi,
+    /// `SeaBIOS`, which QEMU brings.
+    Bios,
+}
+
+/// How the machine has its disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Disk {
+    /// As Nitro has it.
+    Nvme,
+    /// As machines of QEMU mostly have it.
+    Virtio,
+}
+
+/// Why the machine was left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// The words that were waited for were said.
+    Said,
+    /// It went off, or started once more.
+    Off,
+    /// Its time was over.
+    Late,
+}
+
+/// What a machine did.
+#[derive(Debug)]
+pub struct Ran {
+    /// All that was said on the serial port; bytes that are no text replaced.
+    pub console: String,
+    /// Why it was left.
+    pub end: End,
+    /// How long it ran.
+    pub time: Duration,
+}
+
+/// A machine to run.
+#[derive(Debug, Clone)]
+pub struct Machine<'a> {
+    /// What starts it.
+    pub firmware: Firmware,
+    /// How it has its disk.
+    pub disk: Disk,
+    /// The raw disk, which is never written.
+    pub image: &'a Path,
+    /// Its memory in MiB.
+    pub memory: u32,
+    /// Words on the serial port that are waited for.
+    pub until: &'a str,
+    /// How long it may run.
+    pub timeout: Duration,
+    /// Further arguments for QEMU.
+    pub more: &'a [&'a str],
+}
+
+/// Folders and names of OVMF's code and variables, as distributions have them.
+const OVMF: [(&str, &str); 3] = [
+    ("/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"),
+    ("/usr/share/edk2/ovmf/OVMF_CODE.fd", "/usr/share/edk2/ovmf/OVMF_VARS.fd"),
+    ("/usr/share/edk2/x64/OVMF_CODE.4m.fd", "/usr/share/edk2/x64/OVMF_VARS.4m.fd"),
+];
+
+/// Whether QEMU and the firmware are installed; skips otherwise.
+pub fn ready(firmware: Firmware) -> bool {
+    if !oracle::ready(&["qemu-system-x86_64"], false) {
+        return false;
+    }
+    let there = firmware == Firmware::Bios || ovmf().is_some();
+    if !there {
+        oracle::skip("not installed: OVMF (package ovmf)");
+    }
+    there
+}
+
+fn ovmf() -> Option<(&'static str, &'static str)> {
+    OVMF.into_iter().find(|(code, variables)| Path::new(code).is_file() && Path::new(variables).is_file())
+}
+
+/// Ends the machine when a test fails.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl<'a> Machine<'a> {
+    /// A machine of 512 MiB with the disk by NVMe, waited for until it is off.
+    pub fn new(firmware: Firmware, image: &'a Path) -> Self {
+        Self {
+            firmware,
+            disk: Disk::Nvme,
+            image,
+            memory: 512,
+            until: "\0",
+            timeout: Duration::from_mins(2),
+            more: &[],
+        }
+    }
+
+    /// Runs the machine until it says the words, goes off, or its time is over.
+    ///
+    /// # Panics
+    /// When QEMU cannot be started.
+    pub fn run(&self) -> Ran {
+        let folder = scratch::folder();
+        let console = folder.path().join("console");
+        let start = Instant::now();
+        let child = self.command(folder.path(), &console).spawn().expect("QEMU starts");
+        let mut running = Running(child);
+        let end = loop {
+            // Looked at before the words are, so that the last of them are not missed.
+            let off = running.0.try_wait().expect("QEMU's state").is_some();
+            let said = std::fs::read(&console).unwrap_or_default();
+            if contains(&said, self.until.as_bytes()) {
+                break End::Said;
+            }
+            if off {
+                break End::Off;
+            }
+            if start.elapsed() > self.timeout {
+                break End::Late;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        };
+        let time = start.elapsed();
+        drop(running);
+        let said = std::fs::read(&console).unwrap_or_default();
+        Ran { console: String::from_utf8_lossy(&said).into_owned(), end, time }
+    }
+
+    /// The command line of QEMU.
+    fn command(&self, folder: &Path, console: &Path) -> Command {
+        let program = oracle::find("qemu-system-x86_64").expect("QEMU");
+        let (disk, memory) = (self.disk_arguments(), self.memory.to_string());
+        let mut command = Command::new(program);
+        command
+            // Software emulation: there is no machine of CI on which KVM can be relied on.
+            .args([
+                "-machine",
+                "q35",
+                "-accel",
+                "tcg,thread=multi",
+                "-cpu",
+                "max",
+                "-smp",
+                "2",
+                "-m",
+                &memory,
+            ])
+            .args(["-nodefaults", "-display", "none", "-no-reboot"])
+            .args(["-serial", &format!("file:{}", console.display())])
+            .args(disk)
+            .args(self.more)
+            .stdin(Stdio::null());
+        if self.firmware == Firmware::Uefi {
+            let (code, variables) = ovmf().expect("OVMF");
+            let own: PathBuf = folder.join("variables");
+            std::fs::copy(variables, &own).expect("OVMF's variables");
+            let flash = |unit: u32, rest: String| format!("if=pflash,format=raw,unit={unit},{rest}");
+            command.args(["-drive", &flash(0, format!("readonly=on,file={code}"))]);
+            command.args(["-drive", &flash(1, format!("file={}", own.display()))]);
+        }
+        command
+    }
+
+    fn disk_arguments(&self) -> [String; 4] {
+        let drive =
+            format!("if=none,id=d0,format=raw,file={},snapshot=on,cache=unsafe", self.image.display());
+        let device = match self.disk {
+            Disk::Nvme => "nvme,drive=d0,serial=vol0,bootindex=1",
+            Disk::Virtio => "virtio-blk-pci,drive=d0,bootindex=1",
+        };
+        ["-drive".to_owned(), drive, "-device".to_owned(), device.to_owned()]
+    }
+}
+
+impl Ran {
+    /// The lines of the console that hold a word, without what comes before it.
+    pub fn lines(&self, word: &str) -> Vec<&str> {
+        let lines = self.console.lines().map(str::trim_end);
+        lines.filter_map(|line| line.find(word).map(|at| &line[at..])).collect()
+    }
+
+    /// Fails unless the machine ended as it should have; with the console's last lines.
+    ///
+    /// # Panics
+    /// When it ended otherwise.
+    pub fn must_end(&self, end: End) -> &Self {
+        let lines: Vec<_> = self.console.lines().collect();
+        let tail = lines[lines.len().saturating_sub(40)..].join("\n");
+        assert_eq!(self.end, end, "after {:?}:\n{tail}", self.time);
+        self
+    }
+}
+
+/// Whether bytes hold others in a row.
+fn contains(bytes: &[u8], part: &[u8]) -> bool {
+    bytes.windows(part.len().max(1)).any(|window| window == part)
+}

@@ -1,0 +1,4 @@
+//! It boots: the loaders by themselves, each in seconds, and what is built with them.
+
+mod loaders;
+mod parts;
