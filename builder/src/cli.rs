@@ -56,6 +56,7 @@ pub(crate) enum Command {
     Diff(cmd::diff::Args),
     Verify(cmd::verify::Args),
     Boot(Box<cmd::boot::Args>),
+    Preflight(cmd::preflight::Args),
     Repro(cmd::repro::Args),
     Store(cmd::store::Args),
     #[cfg(feature = "aws")]

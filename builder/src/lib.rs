@@ -12,6 +12,7 @@ pub mod inspect;
 pub mod interrupt;
 pub mod lock;
 pub mod manifest;
+pub mod preflight;
 pub mod progress;
 #[cfg(feature = "aws")]
 pub mod publish;

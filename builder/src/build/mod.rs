@@ -40,9 +40,11 @@ pub use split::SplitError;
 
 use crate::bundle::{self, Existing, Parts};
 use crate::image;
+use crate::inspect::Medium;
 use crate::interrupt::Interrupt;
 use crate::lock::Lock;
 use crate::manifest::Manifest;
+use crate::preflight;
 use crate::progress::Progress;
 use crate::recipe::Recipe;
 use crate::vendor;
@@ -125,7 +127,7 @@ pub fn build(
     let mut tree = take_tree(&mut assembled);
     stages::install(&mut workshop, &mut tree, &mut blobs)?;
     kept.take(&mut workshop);
-    let warnings = contents::apply(recipe, &mut tree, &mut blobs, &mut host_files, epoch)?;
+    let mut warnings = contents::apply(recipe, &mut tree, &mut blobs, &mut host_files, epoch)?;
     let mut tree = workshop.run(tree, epoch, &mut blobs)?;
     kept.take(&mut workshop);
     let rules = recipe.rules.clone();
@@ -158,7 +160,20 @@ pub fn build(
         bundle::write(&options.out, options.existing, parts, &threads, progress, interrupt)?
     };
     parents.keep();
+    if recipe.boot.is_some() {
+        warnings.extend(preflighted(&options.out));
+    }
     Ok(Built { bundle: options.out.clone(), manifest, layers, warnings })
+}
+
+/// What EC2 will miss in an image that is to boot, as found in its bytes. The image is whole already: what cannot be told
+/// of it is a warning too.
+fn preflighted(bundle: &Path) -> Vec<String> {
+    let report = Medium::open(bundle).and_then(|medium| preflight::preflight(&medium));
+    match report {
+        Ok(report) => report.findings.iter().map(ToString::to_string).collect(),
+        Err(error) => vec![format!("the image could not be looked at for what EC2 needs: {error}")],
+    }
 }
 
 /// What is to be said of the packages once all is done: keys that were made and taken out again are no trouble.

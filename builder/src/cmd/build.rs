@@ -70,6 +70,7 @@ struct Report {
     epoch: i64,
     partitions: Vec<PartitionReport>,
     layers: Vec<LayerReport>,
+    warnings: Vec<String>,
     seconds: f64,
 }
 
@@ -277,6 +278,7 @@ fn report(built: &Built, seconds: f64, ui: &Ui) -> Result<(), Failure> {
         epoch: manifest.origin.epoch,
         partitions: partitions.collect(),
         layers: layers.collect(),
+        warnings: built.warnings.clone(),
         seconds: (seconds * 1000.0).round() / 1000.0,
     })
 }

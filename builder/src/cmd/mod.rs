@@ -20,6 +20,7 @@ pub(crate) mod lock;
 pub(crate) mod new;
 #[cfg(feature = "aws")]
 mod plan;
+pub(crate) mod preflight;
 #[cfg(feature = "aws")]
 pub(crate) mod publish;
 #[cfg(feature = "aws")]
@@ -104,6 +105,7 @@ pub(crate) fn run(command: Command, ui: &Ui) -> Outcome {
         Command::Diff(args) => diff::run(&args, ui),
         Command::Verify(args) => verify::run(&args, ui),
         Command::Boot(args) => boot::run(&args, ui),
+        Command::Preflight(args) => preflight::run(&args, ui),
         Command::Repro(args) => repro::run(&args, ui),
         Command::Store(args) => store::run(&args, ui),
         #[cfg(feature = "aws")]

@@ -1,0 +1,65 @@
+//! `amiforge preflight`: what EC2 needs of an image, before it is published.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use amiforge::inspect::Medium;
+use amiforge::preflight::{self, Report, Severity};
+use anyhow::Context as _;
+use serde::Serialize;
+
+use super::{Done, Failure, Outcome};
+use crate::ui::{Ui, written};
+
+/// Check that an image has what EC2 needs to start it and to let its owner in
+///
+/// Looks for what firmware starts, the drivers for NVMe, the root's file system and ENA in the kernel or its initrd, the
+/// serial console, a root by a stable name, ssh or the SSM agent, a first boot that takes the instance's key, leftover host
+/// keys and machine ids, types of partitions, and room to grow. Nothing is started: `amiforge boot` does that. Tells
+/// everything that it finds, and exits with 3 when the image would not boot or could not be reached.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  amiforge preflight out/web")]
+pub(crate) struct Args {
+    /// The bundle, a raw image or a block device
+    #[arg(value_name = "BUNDLE")]
+    image: PathBuf,
+}
+
+/// What `--json` shows.
+#[derive(Serialize)]
+struct Shown<'a> {
+    image: String,
+    passes: bool,
+    #[serde(flatten)]
+    report: &'a Report,
+}
+
+/// Runs the command.
+pub(crate) fn run(args: &Args, ui: &Ui) -> Outcome {
+    let cannot = || format!("cannot look at `{}`", args.image.display());
+    let medium = Medium::open(&args.image).with_context(cannot)?;
+    let report = preflight::preflight(&medium).with_context(cannot)?;
+    show(args, &report, ui)?;
+    Ok(if report.passes() { Done::Well } else { Done::Differs })
+}
+
+fn show(args: &Args, report: &Report, ui: &Ui) -> Result<(), Failure> {
+    let image = args.image.display().to_string();
+    if ui.json() {
+        return ui.object(&Shown { image, passes: report.passes(), report });
+    }
+    let mut out = ui.out();
+    for finding in &report.findings {
+        let word = match finding.severity {
+            Severity::Failure => "failure",
+            Severity::Warning => "warning",
+        };
+        written(writeln!(out, "{word} ({}): {finding}", finding.check))?;
+    }
+    let outcome = if report.passes() { "passes" } else { "would not boot, or could not be reached" };
+    let firmware =
+        if report.firmware.is_empty() { "nothing".to_owned() } else { report.firmware.join(" and ") };
+    let kernel = report.kernel.as_deref().unwrap_or("unknown");
+    let line = format!("{image}: {outcome}; started by {firmware}, kernel {kernel}");
+    written(writeln!(out, "{line}").and_then(|()| out.flush()))
+}

@@ -1,0 +1,112 @@
+//! A way into the running system, and nothing in it that every machine of the image would share.
+
+use super::Findings;
+use super::files::Files;
+
+/// Who sets a new machine up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum FirstBoot {
+    CloudInit,
+    Ours,
+    Nobody,
+}
+
+/// Checks what users will miss first.
+pub(super) fn check(files: &Files<'_>, found: &mut Findings) {
+    let first_boot = first_boot(files);
+    access(files, first_boot, found);
+    if first_boot == FirstBoot::CloudInit {
+        data_source(files, found);
+    }
+    shared(files, found);
+}
+
+fn first_boot(files: &Files<'_>) -> FirstBoot {
+    if files.is_program("/usr/bin/cloud-init") {
+        FirstBoot::CloudInit
+    } else if files.is_file("/usr/lib/systemd/system/amiforge-metadata.service") {
+        FirstBoot::Ours
+    } else {
+        FirstBoot::Nobody
+    }
+}
+
+/// Whether a unit is wanted by the usual targets.
+fn wanted(files: &Files<'_>, unit: &str) -> bool {
+    ["/etc/systemd/system", "/usr/lib/systemd/system"].iter().any(|folder| {
+        ["multi-user.target.wants", "sockets.target.wants", "basic.target.wants"]
+            .iter()
+            .any(|target| files.is_named(&format!("{folder}/{target}"), unit))
+    })
+}
+
+/// Whether anybody can reach the system, by ssh or Session Manager.
+fn access(files: &Files<'_>, first_boot: FirstBoot, found: &mut Findings) {
+    let agent = ["/usr/bin/amazon-ssm-agent", "/snap/amazon-ssm-agent", "/usr/sbin/amazon-ssm-agent"];
+    let agent = agent.iter().any(|path| files.is_file(path));
+    if !files.is_program("/usr/sbin/sshd") {
+        if !agent {
+            let what = "nobody can log in: there is neither an ssh server nor the SSM agent";
+            found.warning("access", what, "add the package openssh-server, if anybody shall");
+        }
+        return;
+    }
+    let enabled = ["ssh.service", "sshd.service", "ssh.socket", "sshd.socket"];
+    if files.is_file("/usr/lib/systemd/systemd") && !enabled.iter().any(|unit| wanted(files, unit)) {
+        found.warning(
+            "access",
+            "the ssh server is not enabled",
+            "add `ssh.service` to `enable` under `[system]`",
+        );
+    }
+    let keys = files.names("/etc/ssh").iter().any(|name| name.starts_with("ssh_host_"));
+    if first_boot == FirstBoot::Nobody {
+        let what = "nothing takes the key of the instance from the metadata service";
+        let what = if keys { what.to_owned() } else { format!("{what}, or makes the ssh host keys") };
+        found.warning("access", what, "set `first-boot` under `[boot]`, or add the package cloud-init");
+    }
+}
+
+/// Whether cloud-init will look for EC2.
+fn data_source(files: &Files<'_>, found: &mut Findings) {
+    let mut texts = vec![files.text("/etc/cloud/cloud.cfg").unwrap_or_default()];
+    for name in files.names("/etc/cloud/cloud.cfg.d") {
+        if name.rsplit_once('.').is_some_and(|(_, end)| end == "cfg") {
+            texts.extend(files.text(&format!("/etc/cloud/cloud.cfg.d/{name}")));
+        }
+    }
+    // The last file that says it counts; the list may go on over further lines.
+    let list = texts.iter().rev().find_map(|text| {
+        let at = text.lines().position(|line| line.trim_start().starts_with("datasource_list:"))?;
+        let more = |line: &&str| line.trim_start().starts_with('-') || line.starts_with(' ');
+        let mut lines = text.lines().skip(at);
+        let first = lines.next()?.to_owned();
+        Some(lines.take_while(more).fold(first, |list, line| list + "\n" + line))
+    });
+    let is_ec2 =
+        |list: &String| list.split(|letter: char| !letter.is_ascii_alphanumeric()).any(|word| word == "Ec2");
+    if list.is_some_and(|list| !is_ec2(&list)) {
+        let what = "cloud-init is not told to look for EC2: its `datasource_list` lacks `Ec2`";
+        found.failure("cloud-init", what, "add it in a file of /etc/cloud/cloud.cfg.d");
+    }
+    let off = files.is_named("/etc/cloud", "cloud-init.disabled");
+    if off {
+        let what = "cloud-init is turned off by /etc/cloud/cloud-init.disabled";
+        found.warning("cloud-init", what, "remove that file, or set `first-boot` under `[boot]`");
+    }
+}
+
+/// Whether every machine would have the same identity.
+fn shared(files: &Files<'_>, found: &mut Findings) {
+    let keys = files.names("/etc/ssh");
+    let keys = keys.iter().filter(|name| name.starts_with("ssh_host_") && name.ends_with("_key"));
+    for key in keys {
+        let what = format!("/etc/ssh/{key} would be the host key of every machine");
+        found.warning("host-keys", what, "keep the rule `ssh-host-keys` of `[normalize]`");
+    }
+    let id = files.text("/etc/machine-id").unwrap_or_default();
+    if !["", "uninitialized"].contains(&id.trim()) {
+        let what = "/etc/machine-id would be that of every machine";
+        found.warning("machine-id", what, "keep the rule `machine-id` of `[normalize]`");
+    }
+}

@@ -1,0 +1,215 @@
+//! Small images are built from folders and looked at; nothing in them would run.
+
+use std::fs;
+use std::path::Path;
+
+use amiforge_formats::cpio::write::{Archive, Entry};
+use amiforge_formats::pe::{self, Section};
+use amiforge_formats::tree::{Content, Origin};
+use amiforge_rootfs::sandbox::OnFailure;
+
+use super::disk::argument;
+use super::*;
+use crate::build::{self, Options};
+use crate::bundle::Existing;
+use crate::interrupt::Interrupt;
+use crate::progress::Silent;
+use crate::recipe::Recipe;
+
+/// GUID of the roots.
+const ROOT: &str = "6f3b6f9c-0000-4000-8000-000000000001";
+
+/// What a system has that lacks nothing, by path.
+fn whole() -> Vec<(&'static str, String)> {
+    let text = |text: &str| text.to_owned();
+    vec![
+        ("sbin/init", text("x")),
+        ("usr/sbin/sshd", text("x")),
+        ("usr/bin/cloud-init", text("x")),
+        ("usr/bin/growpart", text("x")),
+        ("etc/passwd", text("root:x:0:0::/root:/bin/sh\n")),
+        (
+            "usr/lib/modules/6.1/modules.builtin",
+            text("kernel/drivers/nvme/host/nvme.ko\nkernel/fs/ext4/ext4.ko\n"),
+        ),
+        ("usr/lib/modules/6.1/modules.dep", text("kernel/drivers/net/ethernet/amazon/ena/ena.ko:\n")),
+    ]
+}
+
+/// The least that is a stub of UEFI: one section.
+fn stub() -> Vec<u8> {
+    let mut bytes = vec![0; 0x600];
+    let mut put = |at: usize, new: &[u8]| bytes[at..at + new.len()].copy_from_slice(new);
+    put(0, b"MZ");
+    put(0x3c, &0x80_u32.to_le_bytes());
+    put(0x80, b"PE\0\0\x64\x86\x01\0");
+    put(0x80 + 20, &240_u16.to_le_bytes());
+    put(0x98, &0x20b_u16.to_le_bytes());
+    for (field, value) in [(8, 0x200_u32), (32, 0x200), (36, 0x200), (56, 0x1200), (60, 0x400), (108, 16)] {
+        put(0x98 + field, &value.to_le_bytes());
+    }
+    put(0x98 + 68, &[10]);
+    put(0x188, b".text\0\0\0");
+    for (field, value) in [(8, 0x200_u32), (12, 0x1000), (16, 0x200), (20, 0x400), (36, 0x6000_0020)] {
+        put(0x188 + field, &value.to_le_bytes());
+    }
+    bytes
+}
+
+/// A unified kernel image, its bytes.
+fn unified(cmdline: &str, initrd: Option<&[u8]>) -> Vec<u8> {
+    let inline = |bytes: &[u8]| Content::Inline(bytes.into());
+    let mut sections = vec![
+        Section { name: ".cmdline", content: inline(cmdline.as_bytes()) },
+        Section { name: ".uname", content: inline(b"6.1") },
+    ];
+    sections.extend(initrd.map(|initrd| Section { name: ".initrd", content: inline(initrd) }));
+    sections.push(Section { name: ".linux", content: inline(b"a kernel") });
+    let content = pe::uki(&stub(), &sections).unwrap();
+    let mut bytes = vec![0; content.len() as usize];
+    for segment in content.segments() {
+        let Origin::Inline { bytes: source, at } = segment.origin else { panic!("not inline") };
+        let (from, len) = (segment.offset as usize, segment.len as usize);
+        bytes[from..from + len].copy_from_slice(&source[at..at + len]);
+    }
+    bytes
+}
+
+/// Builds a folder into an image and looks at it.
+fn look(files: &[(&str, String)], start: Option<&[u8]>, partitions: &str) -> Report {
+    let folder = tempfile::tempdir().unwrap();
+    let source = folder.path().join("src");
+    let put = |path: &Path, bytes: &[u8]| {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, bytes).unwrap();
+        fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    };
+    put(&source.join("etc/hostname"), b"h\n");
+    for (path, text) in files {
+        put(&source.join(path), text.as_bytes());
+    }
+    if let Some(start) = start {
+        put(&source.join("boot/efi/EFI/BOOT/BOOTX64.EFI"), start);
+    }
+    let recipe = folder.path().join("recipe.toml");
+    let text = format!(
+        "[image]\nname = \"tried\"\narch = \"x86_64\"\n{partitions}\n[[source]]\nkind = \"dir\"\npath = \"src\"\n"
+    );
+    fs::write(&recipe, text).unwrap();
+    let options = Options {
+        out: folder.path().join("out"),
+        existing: Existing::Refuse,
+        threads: 1,
+        store: Some(folder.path().join("store")),
+        source_date_epoch: Some(0),
+        lock: None,
+        vendor: None,
+        on_failure: OnFailure::Stop,
+    };
+    let recipe = Recipe::load(&recipe).unwrap();
+    let built = build::build(&recipe, &options, &Silent, &Interrupt::new()).unwrap();
+    preflight(&Medium::open(&built.bundle).unwrap()).unwrap()
+}
+
+/// Partitions with a known GUID of the root.
+fn partitions() -> String {
+    format!(
+        "[[partition]]\nrole = \"esp\"\nsize = \"40 MiB\"\n[[partition]]\nrole = \"root\"\nguid = \"{ROOT}\"\n"
+    )
+}
+
+fn checks(report: &Report) -> Vec<&'static str> {
+    report.findings.iter().map(|finding| finding.check).collect()
+}
+
+fn good_cmdline() -> String {
+    format!("root=PARTUUID={ROOT} ro console=ttyS0,115200n8")
+}
+
+#[test]
+fn an_image_with_all_that_ec2_needs_has_no_finding() {
+    let report = look(&whole(), Some(&unified(&good_cmdline(), None)), &partitions());
+    assert_eq!(report.findings, []);
+    assert_eq!((report.firmware.as_slice(), report.kernel.as_deref()), (["uefi"].as_slice(), Some("6.1")));
+    assert!(report.passes());
+}
+
+#[test]
+fn an_empty_image_fails_in_every_way_that_can_be_told() {
+    let report = look(&[("etc/passwd", String::new())], None, &partitions());
+    assert!(!report.passes());
+    assert_eq!(checks(&report), ["firmware", "init", "growth", "modules", "access"]);
+}
+
+#[test]
+fn a_driver_may_be_built_in_or_in_the_initrd_and_nowhere_else() {
+    let mut files = whole();
+    files[5].1 = "kernel/fs/ext4/ext4.ko\n".to_owned();
+    let none = look(&files, Some(&unified(&good_cmdline(), None)), &partitions());
+    assert_eq!(checks(&none), ["nvme"]);
+    assert!(none.findings[0].what.contains("needs the driver `nvme`"), "{}", none.findings[0]);
+    let mut archive = Archive::new();
+    archive.add("modules/nvme.ko", 0o644, Entry::File(b"x"));
+    let with = look(&files, Some(&unified(&good_cmdline(), Some(&archive.finish()))), &partitions());
+    assert_eq!(checks(&with), [""; 0]);
+    let lz4 = look(&files, Some(&unified(&good_cmdline(), Some(b"\x02\x21\x4c\x18...."))), &partitions());
+    assert_eq!(checks(&lz4), ["initrd"]);
+    files[6].1 = String::new();
+    assert!(checks(&look(&files, Some(&unified(&good_cmdline(), None)), &partitions())).contains(&"ena"));
+}
+
+#[test]
+fn a_root_that_is_not_named_by_what_stays_is_told() {
+    for (root, expected) in [
+        ("root=PARTUUID=6f3b6f9c-0000-4000-8000-00000000dead ", vec!["root"]),
+        ("root=UUID=6f3b6f9c-0000-4000-8000-00000000dead ", vec!["root", "root"]),
+        ("root=/dev/nvme0n1p2 ", vec!["root"]),
+        ("root=/dev/mapper/root ", vec![]),
+        ("", vec!["root"]),
+    ] {
+        let cmdline = format!("{root}console=ttyS0");
+        let report = look(&whole(), Some(&unified(&cmdline, None)), &partitions());
+        assert_eq!(checks(&report), expected, "{root}");
+        assert_eq!(report.passes(), !root.contains("dead"), "{root}");
+    }
+    let silent = format!("root=PARTUUID={ROOT} console=tty0");
+    assert_eq!(checks(&look(&whole(), Some(&unified(&silent, None)), &partitions())), ["console"]);
+}
+
+#[test]
+fn a_damaged_start_and_wrong_types_are_told() {
+    let report = look(&whole(), Some(b"MZ and nothing else"), &partitions());
+    assert!(
+        report.findings[0].what.starts_with("BOOTX64.EFI cannot be run by UEFI"),
+        "{:?}",
+        report.findings
+    );
+    let moved = format!(
+        "[[partition]]\nrole = \"esp\"\nsize = \"40 MiB\"\n[[partition]]\nrole = \"root\"\nguid = \"{ROOT}\"\n\
+         type = \"linux-generic\"\n[[partition]]\nrole = \"data\"\nmount = \"/srv\"\nsize = \"8 MiB\"\n"
+    );
+    let report = look(&whole(), Some(&unified(&good_cmdline(), None)), &moved);
+    assert_eq!(checks(&report), ["partition-type", "growth"]);
+}
+
+#[test]
+fn what_every_machine_would_share_and_a_closed_door_are_told() {
+    let keep = "[normalize]\nskip = [\"ssh-host-keys\", \"machine-id\"]\n";
+    let mut files = whole();
+    files.push(("etc/ssh/ssh_host_rsa_key", "secret".to_owned()));
+    files.push(("etc/machine-id", "0123456789abcdef0123456789abcdef\n".to_owned()));
+    files.push(("etc/cloud/cloud.cfg.d/90.cfg", "datasource_list:\n  - NoCloud\n".to_owned()));
+    let recipe = format!("{}{keep}", partitions());
+    let report = look(&files, Some(&unified(&good_cmdline(), None)), &recipe);
+    assert_eq!(checks(&report), ["cloud-init", "host-keys", "machine-id"]);
+    files.last_mut().unwrap().1 = "datasource_list: [ Ec2, None ]\n".to_owned();
+    files.retain(|(path, _)| *path != "usr/sbin/sshd");
+    let report = look(&files, Some(&unified(&good_cmdline(), None)), &recipe);
+    assert_eq!(checks(&report), ["access", "host-keys", "machine-id"]);
+}
+
+#[test]
+fn the_last_argument_counts() {
+    assert_eq!(argument("root=a ro root=PARTUUID=b quiet", "root"), Some("PARTUUID=b"));
+    assert_eq!(argument("rootwait ro", "root"), None);
+}
