@@ -73,17 +73,19 @@ fn initrd(
         }
         (Initrd::Auto | Initrd::Own, _) => {}
     }
-    let modules = match Modules::read(tree, blobs, &kernel.release) {
-        // A kernel that has no modules needs none.
-        Err(InitrdError::NoList { .. }) if boot.initrd == Initrd::Auto => return Ok(None),
-        other => other?,
-    };
+    let modules = Modules::read(tree, blobs, &kernel.release);
+    // A kernel that has no modules needs none.
+    if boot.initrd == Initrd::Auto && matches!(modules, Err(InitrdError::NoList { .. })) {
+        return Ok(None);
+    }
+    let modules = modules?;
     let needed = match &boot.drivers {
         Some(drivers) => modules.needed(drivers)?,
         None => {
             let there = DRIVERS.map(str::to_owned).into_iter();
-            modules
-                .needed(&there.filter(|word| modules.needed(&[word.clone()]).is_ok()).collect::<Vec<_>>())?
+            modules.needed(
+                &there.filter(|word| modules.needed(std::slice::from_ref(word)).is_ok()).collect::<Vec<_>>(),
+            )?
         }
     };
     if needed.is_empty() && boot.initrd == Initrd::Auto {

@@ -13,7 +13,7 @@ use crate::recipe::{Arch, Holds, Partition, Recipe};
 pub(super) fn spec(
     recipe: &Recipe,
     trees: Vec<Option<Tree>>,
-    loader: Option<Loader>,
+    loader: Option<&Loader>,
     time: Time,
     blobs: &mut Blobs,
     host_files: &mut HostFiles<'_>,
@@ -21,7 +21,7 @@ pub(super) fn spec(
     let mut partitions = Vec::new();
     for (partition, tree) in recipe.partitions.iter().zip(trees) {
         let tree = tree.unwrap_or_else(|| Tree::new(Meta::root_owned(0o755, time)));
-        let content = match (&partition.holds, &loader) {
+        let content = match (&partition.holds, loader) {
             (Holds::Loader, Some(loader)) => PartitionContent::Loader(loader.clone()),
             _ => content(partition, tree, blobs, host_files)?,
         };

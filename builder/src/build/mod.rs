@@ -138,7 +138,7 @@ pub fn build(
     let layers = std::mem::take(&mut workshop.layers);
     let trees = split::split(tree, &recipe.partitions, epoch)?;
     let listing = listing::listing(&recipe.partitions, &trees);
-    let spec = disk::spec(recipe, trees, loader, epoch, &mut blobs, &mut host_files)?;
+    let spec = disk::spec(recipe, trees, loader.as_ref(), epoch, &mut blobs, &mut host_files)?;
     stop_if_asked(interrupt)?;
     let laid_out = crate::disk::lay_out(&spec)?;
     drop(spec);

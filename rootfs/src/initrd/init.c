@@ -59,6 +59,7 @@ __asm__(".globl _start\n_start: mov x29, xzr\nmov x0, sp\nbl begin\nbrk 1\n");
 #define MS_MOVE 8192
 #define ENOENT 2
 #define EEXIST 17
+#define ENODEV 19
 
 /* The compiler may call these for its own code. */
 void *memcpy(void *to, const void *from, u64 len)
@@ -189,7 +190,7 @@ static void read_arguments(void)
 
 static char order[16384];
 
-/* Loads the modules that `/modules/order` names, a name a line. One that fails may be for hardware that is not here. */
+/* Loads the modules that `/modules/order` names, a name a line. Some say that their hardware is not here. */
 static void load_modules(void)
 {
 	char path[300], *at = order;
@@ -206,7 +207,7 @@ static void load_modules(void)
 			at++;
 		fd = open_at(path, O_RDONLY);
 		done = fd < 0 ? fd : call(FINIT, fd, (i64) "", 0, 0, 0);
-		if (done < 0 && done != -EEXIST)
+		if (done < 0 && done != -EEXIST && done != -ENODEV)
 			say_error("cannot load ", path, done);
 		call(CLOSE, fd, 0, 0, 0, 0);
 	}

@@ -1,9 +1,11 @@
 //! Images boot: by either firmware, from either bus, as bundles and as AMIs of a region on this machine; and those that
 //! cannot say why.
 
-use std::fs;
+use std::fs::{self, OpenOptions};
+use std::os::unix::fs::FileExt as _;
 use std::process::Command;
 
+use amiforge_tests::program::Bundle;
 use amiforge_tests::{oracle, program};
 use serde_json::Value;
 
@@ -32,23 +34,26 @@ fn changed(example: &str, words: &[(&str, &str)]) -> String {
 const NATIVE: (&str, &str) = ("kind = \"deb\"", "kind = \"deb\"\nscripts = \"native\"");
 
 impl Yard {
-    /// Boots something, and gives the exit code, what was told as JSON, and the words.
-    fn boot(&self, what: &str, words: &[&str]) -> (Option<i32>, Value, String) {
+    /// Boots something, and gives the exit code and what went to standard output and standard error.
+    fn boot(&self, what: &str, words: &[&str]) -> (Option<i32>, String, String) {
         let mut command = Command::new(program::path());
         command.env("AMIFORGE_LOCAL_REGION", self.path("region"));
-        command.args(["boot", "--json", "--quiet", "--accel", "tcg", "--timeout", TIMEOUT]).args(words);
+        command.args(["boot", "--quiet", "--accel", "tcg"]).args(words);
         let output = command.arg(what).output().unwrap();
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        let told = serde_json::from_slice(&output.stdout)
-            .unwrap_or_else(|error| panic!("{error}: {}\n{said}", String::from_utf8_lossy(&output.stdout)));
-        (output.status.code(), told, said)
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.code(), text(&output.stdout), text(&output.stderr))
     }
 
-    /// Boots the bundle `out`, which has to show what it is asked for.
-    fn shows(&self, words: &[&str]) -> Value {
-        let (code, told, said) = self.boot(&self.path("out").to_string_lossy(), words);
-        assert_eq!(code, Some(0), "{told:#}\n{said}");
+    /// Boots something, which has to show what it is asked for, and gives what that said.
+    fn shows(&self, what: &str, words: &[&str]) -> String {
+        let (code, told, said) = self.boot(what, &[&["--timeout", TIMEOUT], words].concat());
+        assert_eq!(code, Some(0), "{words:?}: {told}\n{said}");
         told
+    }
+
+    /// The bundle that is booted.
+    fn out(&self) -> String {
+        self.path("out").to_string_lossy().into_owned()
     }
 
     /// Publishes the bundle `out` to the region on this machine, and gives the AMI.
@@ -63,11 +68,6 @@ impl Yard {
     }
 }
 
-/// What the checks of a launch gave, one after the other.
-fn shown(told: &Value) -> String {
-    told.to_string()
-}
-
 #[test]
 fn a_configured_server_boots_by_either_firmware_and_is_set_up_by_cloud_init() {
     let Some(yard) = Yard::of("debian-minimal").filter(|_| ready()) else { return };
@@ -77,9 +77,9 @@ fn a_configured_server_boots_by_either_firmware_and_is_set_up_by_cloud_init() {
     let look = "cloud-init status --wait && test $(cloud-id) = aws && grep 'user data ran' /ran && \
                 test $(df -B1M --output=size / | tail -1) -gt 5000 && hostname";
     let script = script.to_string_lossy();
-    let told = yard.shows(&["--volume-size", "6 GiB", "--user-data", &script, "--run", look]);
-    assert!(shown(&told).contains("ip-169-254-169-15"), "{told:#}");
-    yard.shows(&["--firmware", "bios", "--bus", "virtio", "--expect", "login:"]);
+    let told = yard.shows(&yard.out(), &["--volume-size", "6 GiB", "--user-data", &script, "--run", look]);
+    assert!(told.contains("ip-169-254-169-15"), "{told}");
+    yard.shows(&yard.out(), &["--firmware", "bios", "--bus", "virtio", "--expect", "login:"]);
 }
 
 #[test]
@@ -99,9 +99,9 @@ fn a_native_server_without_cloud_init_is_set_up_by_units_of_its_own() {
                 test $(df -B1M --output=size / | tail -1) -gt 5000 && hostname && ls /etc/ssh/ssh_host_ed25519_key";
     let script = script.to_string_lossy();
     let words = ["--bus", "virtio", "--volume-size", "6 GiB", "--user-data", &script, "--run", look];
-    let told = yard.shows(&words);
-    assert!(shown(&told).contains("ip-169-254-169-15"), "{told:#}");
-    yard.shows(&["--firmware", "bios", "--expect", "login:"]);
+    let told = yard.shows(&yard.out(), &words);
+    assert!(told.contains("ip-169-254-169-15"), "{told}");
+    yard.shows(&yard.out(), &["--firmware", "bios", "--expect", "login:"]);
 }
 
 #[test]
@@ -113,7 +113,7 @@ fn an_image_for_arm_boots() {
         [NATIVE, ("\"x86_64\"", "\"aarch64\""), ("linux-image-cloud-amd64", "linux-image-cloud-arm64")];
     let Some(yard) = Yard::with(&changed("debian-minimal", &words)) else { return };
     yard.build("out");
-    yard.shows(&["--expect", "login:"]);
+    yard.shows(&yard.out(), &["--expect", "login:"]);
 }
 
 #[test]
@@ -126,13 +126,21 @@ fn examples_serve_their_pages_as_amis() {
         let Some(yard) = Yard::of(example).filter(|_| ready()) else { return };
         yard.build("out");
         let ami = yard.publish();
-        let (code, told, said) = yard.boot(&ami, &["--region", "local", "--get", page]);
-        assert_eq!(code, Some(0), "{example}: {told:#}\n{said}");
-        assert!(shown(&told).contains(words), "{example}: {told:#}");
+        let told = yard.shows(&ami, &["--region", "local", "--get", page]);
+        assert!(told.contains(words), "{example}: {told}");
     }
 }
 
-/// A small image whose kernel starts and whose system does not.
+/// The start of the kernel image on the EFI system partition of a disk, made zero.
+fn damage(bundle: &Bundle) {
+    let esp = bundle.partition("fat32");
+    let mut bytes = vec![0; 64 << 20];
+    let disk = OpenOptions::new().read(true).write(true).open(bundle.image()).unwrap();
+    disk.read_exact_at(&mut bytes, esp.start).unwrap();
+    let at = bytes.chunks(512).position(|sector| sector.starts_with(b"MZ")).unwrap();
+    disk.write_all_at(&[0; 4096], esp.start + at as u64 * 512).unwrap();
+}
+
 #[test]
 fn what_cannot_boot_says_why() {
     if !ready() {
@@ -147,10 +155,20 @@ fn what_cannot_boot_says_why() {
         let recipe = changed("debian-minimal", &[NATIVE, ("[boot]\n", &boot(keys))]);
         let Some(yard) = Yard::with(&recipe) else { return };
         yard.build("out");
-        let bundle = yard.path("out");
-        let (code, told, said) = yard.boot(&bundle.to_string_lossy(), &["--bus", bus, "--expect", "login:"]);
-        assert_eq!(code, Some(3), "{keys}: {told:#}\n{said}");
+        let words = ["--json", "--bus", bus, "--expect", "login:", "--timeout", "200"];
+        let (code, told, said) = yard.boot(&yard.out(), &words);
+        assert_eq!(code, Some(3), "{keys}: {told}\n{said}");
+        let told: Value = serde_json::from_str(&told).unwrap();
         println!("{keys}: {}", told["reason"]);
         assert!(told["reason"].to_string().contains(reason), "{keys}: {told:#}");
     }
+    let Some(yard) = Yard::with(&changed("debian-minimal", &[NATIVE])) else { return };
+    damage(&yard.build("out"));
+    let words = ["--json", "--firmware", "uefi", "--expect", "login:", "--timeout", "100"];
+    let (code, told, said) = yard.boot(&yard.path("out/disk.raw").to_string_lossy(), &words);
+    assert_eq!(code, Some(3), "{told}\n{said}");
+    let told: Value = serde_json::from_str(&told).unwrap();
+    println!("a damaged kernel image: {}", told["reason"]);
+    let kind = told["reason"]["kind"].as_str().unwrap();
+    assert!(["loader-refused", "nothing-to-boot"].contains(&kind), "{told:#}");
 }
