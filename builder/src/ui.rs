@@ -101,11 +101,13 @@ impl Ui {
 
     /// Bytes of a guest's console, as they are: to standard output, or aside, to standard error.
     pub(crate) fn console(&self, bytes: &[u8], stream: Stream) {
-        // A console that nobody reads any more does not end the guest.
-        let _ = match stream {
-            Stream::Output => io::stdout().lock().write_all(bytes).and_then(|()| io::stdout().flush()),
-            Stream::Aside => io::stderr().lock().write_all(bytes),
-        };
+        self.steps.around(|| {
+            // A console that nobody reads any more does not end the guest.
+            let _ = match stream {
+                Stream::Output => io::stdout().lock().write_all(bytes).and_then(|()| io::stdout().flush()),
+                Stream::Aside => io::stderr().lock().write_all(bytes),
+            };
+        });
     }
 
     /// One line of result.

@@ -138,7 +138,10 @@ fn args(accel: Accel, arch: Arch, sector: &Path) -> Vec<String> {
     args
 }
 
-/// A boot sector: instructions of the floating point unit, which firmware begins with, then the word to the port.
+/// Length of the trial's disk: the BIOS passes over disks that are much shorter.
+const DISK: usize = 1 << 20;
+
+/// A disk with a boot sector: instructions of the floating point unit, which firmware begins with, then the word to the port.
 fn code() -> Vec<u8> {
     let [low, high] = PORT.to_le_bytes();
     let mut code = vec![
@@ -153,6 +156,7 @@ fn code() -> Vec<u8> {
     ];
     code.resize(510, 0);
     code.extend([0x55, 0xaa]);
+    code.resize(DISK, 0);
     code
 }
 

@@ -125,6 +125,8 @@ pub enum Ended {
     Passed,
     /// There was nothing to show, and it was switched off from within.
     Off,
+    /// There was nothing to show, and somebody asked to stop.
+    Stopped,
     /// Something was not shown, or it could not come up.
     Failed {
         /// What was not shown.

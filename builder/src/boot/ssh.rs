@@ -18,6 +18,8 @@ const BETWEEN: Duration = Duration::from_secs(1);
 const GREETING: Duration = Duration::from_secs(2);
 /// What cloud-init lets root's login say, before the name.
 const REDIRECTED: &str = "Please login as the user \"";
+/// What is said where the client had nobody to talk to.
+const NOBODY: &str = "nobody answers at port 22: no ssh server, or the guest has no network";
 /// Status of the ssh client when it did not come to run anything.
 const NO_LOGIN: i32 = 255;
 
@@ -123,6 +125,8 @@ impl Door {
         self.next = Instant::now() + BETWEEN;
         if greets(self.port) {
             self.running = Some(self.start(command)?);
+        } else if self.said.is_empty() {
+            NOBODY.clone_into(&mut self.said);
         }
         Ok(Try::NotYet)
     }

@@ -1,6 +1,8 @@
 //! `amiforge boot`: launches an image on this machine, as EC2 would.
 
 mod args;
+#[cfg(feature = "aws")]
+mod remote;
 mod show;
 mod subject;
 
@@ -34,7 +36,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Outcome {
     let receipt = keep_receipt(args, &subject, &wanted, &launched, ui, &interrupt)?;
     show::outcome(&subject, &wanted, &launched, receipt.as_deref(), ui)?;
     Ok(match launched.ended {
-        Ended::Passed | Ended::Off => Done::Well,
+        Ended::Passed | Ended::Off | Ended::Stopped => Done::Well,
         Ended::Failed { .. } => Done::Differs,
     })
 }
@@ -73,7 +75,7 @@ fn keep_receipt(
             let boot = Boot::new(arch, firmware, bus, launched.accel, launched.passed.clone());
             return Ok(Some(receipt::record(image, digest, boot).with_context(cannot)?));
         }
-        Ended::Off => {}
+        Ended::Off | Ended::Stopped => {}
     }
     Ok(None)
 }

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use amiforge::boot::receipt;
+use amiforge::interrupt::Interrupt;
 use amiforge::publish::ami::{self, AmiError, Deleted, Job, Origin, Published};
 use amiforge::publish::request::{KeyOf, Request, Wanted};
 use amiforge::publish::source::Source;
@@ -36,6 +38,10 @@ pub(crate) struct Args {
     /// Delete what a publish that was not finished has made: copies, AMI, snapshots
     #[arg(long)]
     abandon: bool,
+
+    /// Refuse an image without a receipt of `amiforge boot`: that these very bytes booted and showed what they should
+    #[arg(long, conflicts_with = "abandon")]
+    require_boot: bool,
 
     #[command(flatten)]
     ami: words::Args,
@@ -131,6 +137,9 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Outcome {
         return abandon(args, &interrupt, ui);
     }
     let source = Source::open(&args.image).with_context(|| args.cannot())?;
+    if args.require_boot {
+        demand_receipt(args, &source, ui, &interrupt)?;
+    }
     let subject = ami::subject(&source);
     let check = |region: &str| words::request(&args.wanted(), &subject, region, &args.cannot());
     // What is mistaken is told before anything is called, or started.
@@ -152,6 +161,21 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Outcome {
     let published = connected.block_on(work).map_err(|error| args.failure(error))?;
     show(&published, &job.request, begun.elapsed().as_secs_f64(), ui)?;
     finish(published, args)
+}
+
+/// The gate of `--require-boot`.
+fn demand_receipt(args: &Args, source: &Source, ui: &Ui, interrupt: &Interrupt) -> Result<(), Failure> {
+    let digest = match source.manifest() {
+        Some(manifest) => manifest.plain,
+        None => receipt::digest(&args.image, ui, interrupt).with_context(|| args.cannot())?,
+    };
+    match receipt::demand(&args.image, digest) {
+        Ok(_) => Ok(()),
+        Err(error) => {
+            let hint = format!("`amiforge boot {} --expect 'login:'` leaves one", args.image.display());
+            Err(Failure::from(anyhow::Error::from(error).context(args.cannot())).hint(hint))
+        }
+    }
 }
 
 impl Args {
@@ -280,7 +304,7 @@ fn finish(published: Published, args: &Args) -> Outcome {
     Err(Failure::from(error).hint(hint))
 }
 
-fn abandon(args: &Args, interrupt: &amiforge::interrupt::Interrupt, ui: &Ui) -> Outcome {
+fn abandon(args: &Args, interrupt: &Interrupt, ui: &Ui) -> Outcome {
     let connected = args.aws.connect()?;
     let services = connected.services();
     let work = ami::abandon(&services, connected.config(), &args.image, ui, interrupt);

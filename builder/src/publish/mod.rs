@@ -28,5 +28,6 @@ pub mod source;
 pub mod tags;
 pub mod upload;
 pub mod verify;
+pub mod volume;
 mod wait;
 mod width;

@@ -58,6 +58,8 @@ pub(super) struct Watch<'a> {
 enum Look {
     /// Nothing that ends the watch.
     On,
+    /// That somebody wants it to stop.
+    Stopped,
     /// That it is over.
     Over(How, Option<Reason>),
 }
@@ -110,13 +112,12 @@ impl<'a> Watch<'a> {
             if !self.met.is_empty() && self.met.iter().all(|met| *met) {
                 return Ok(Ended::Passed);
             }
-            if let Look::Over(how, reason) = look {
-                return Ok(match (how, reason) {
-                    (How::Off, None) => Ended::Off,
-                    (how, reason) => self.failed(how, reason),
-                });
+            match look {
+                Look::On => sleep(GLANCE),
+                Look::Stopped => return Ok(Ended::Stopped),
+                Look::Over(How::Off, None) => return Ok(Ended::Off),
+                Look::Over(how, reason) => return Ok(self.failed(how, reason)),
             }
-            sleep(GLANCE);
         }
     }
 
@@ -129,7 +130,8 @@ impl<'a> Watch<'a> {
     /// Looks whether it is over.
     fn look(&mut self) -> Result<Look, BootError> {
         if self.interrupt.raised() {
-            return Err(BootError::Interrupted);
+            let stop = self.launch.checks.is_empty().then_some(Look::Stopped);
+            return stop.ok_or(BootError::Interrupted);
         }
         // Before the text is looked at: what ended has said everything but for what is still in the pipe.
         let ended = self.guest.ended();

@@ -32,7 +32,6 @@ const USERS: [&str; 6] = ["root", "admin", "debian", "ubuntu", "ec2-user", "fedo
     amiforge boot out/web --expect 'login:' --timeout 120\n  \
     amiforge boot out/web --firmware bios --user-data setup.sh --run 'systemctl is-system-running --wait'\n  \
     amiforge boot ami-0123456789abcdef0 --region local --get 80/")]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(crate) struct Args {
     /// A bundle, a raw disk image, or an AMI (`ami-…`), which is downloaded first
     pub(super) image: PathBuf,
@@ -137,7 +136,7 @@ struct InstanceArgs {
     #[arg(long = "tag", value_name = "KEY=VALUE")]
     tags: Vec<String>,
 
-    /// Answer requests without a token too (IMDSv1)
+    /// Answer requests without a token too (`IMDSv1`)
     #[arg(long)]
     allow_imdsv1: bool,
 
@@ -241,7 +240,7 @@ impl Args {
             key: self.instance.ssh_key.clone(),
             users: match &self.showing.user {
                 Some(user) => vec![user.clone()],
-                None => USERS.map(str::to_owned).to_vec(),
+                None => users(&subject.users),
             },
             forwards: self.instance.forward.clone(),
             world: if self.instance.offline { World::Closed } else { World::Open },
@@ -284,6 +283,14 @@ impl Args {
             root_device: subject.root_device.clone(),
         })
     }
+}
+
+/// Whom to log in as: root first, because images that want another say whom.
+fn users(homes: &[String]) -> Vec<String> {
+    let usual = USERS.iter().map(|user| (*user).to_owned()).filter(|user| !homes.contains(user));
+    let mut users: Vec<_> = usual.collect();
+    users.splice(1..1, homes.iter().cloned());
+    users
 }
 
 /// A further volume: what is there is an image, anything else a size.

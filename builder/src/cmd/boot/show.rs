@@ -123,6 +123,7 @@ pub(super) fn outcome(
     let (outcome, unmet, how, reason) = match &launched.ended {
         Ended::Passed => ("passed", &[][..], None, None),
         Ended::Off => ("off", &[][..], None, None),
+        Ended::Stopped => ("stopped", &[][..], None, None),
         Ended::Failed { unmet, how, reason } => ("failed", unmet.as_slice(), Some(how), reason.as_ref()),
     };
     let seconds = launched.seconds;
@@ -146,7 +147,11 @@ pub(super) fn outcome(
     let machine = machine(wanted.arch, wanted.firmware, wanted.bus);
     let name = &subject.name;
     let Some(how) = how else {
-        let verb = if outcome == "passed" { "booted" } else { "was switched off from within" };
+        let verb = match outcome {
+            "passed" => "booted",
+            "stopped" => "ended",
+            _ => "was switched off from within",
+        };
         ui.status(format_args!("{name}: {verb}, {machine}, {seconds:.1} s"));
         if let Some(path) = receipt {
             ui.status(format_args!("receipt: {}", path.display()));

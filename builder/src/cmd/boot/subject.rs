@@ -31,6 +31,8 @@ pub(super) struct Subject {
     pub(super) vouched: Option<PathBuf>,
     /// Digest of the image by its manifest.
     pub(super) digest: Option<Digest>,
+    /// Users that have a home in it.
+    pub(super) users: Vec<String>,
     /// What ids follow from.
     pub(super) seed: Vec<u8>,
     pub(super) ami: String,
@@ -43,7 +45,14 @@ pub(super) struct Subject {
 
 impl Subject {
     /// Finds what the arguments name.
-    pub(super) fn find(args: &Args, _ui: &Ui, _interrupt: &Interrupt) -> Result<Self, Failure> {
+    #[cfg_attr(not(feature = "aws"), expect(unused_variables, reason = "only fetching needs them"))]
+    pub(super) fn find(args: &Args, ui: &Ui, interrupt: &Interrupt) -> Result<Self, Failure> {
+        #[cfg(feature = "aws")]
+        if let Some(id) = args.image.to_str().filter(|id| id.starts_with("ami-") && !args.image.exists()) {
+            let id = crate::cmd::aws::remote(id)
+                .map_err(|wrong| Failure::usage(anyhow::anyhow!("`{id}` is {wrong}")))?;
+            return super::remote::fetch(args, &id, ui, interrupt);
+        }
         Self::here(args)
     }
 
@@ -68,6 +77,7 @@ impl Subject {
             firmware: firmware(&medium, arch),
             vouched: Some(args.image.clone()),
             digest: manifest.map(|manifest| manifest.plain),
+            users: medium.bundle().map(homes).unwrap_or_default(),
             seed: seed.into_bytes(),
             ami,
             region: "us-east-1".to_owned(),
@@ -82,6 +92,16 @@ fn manifest(folder: &Path) -> anyhow::Result<Manifest> {
     let path = folder.join(amiforge::bundle::MANIFEST);
     let text = std::fs::read(&path).with_context(|| format!("reading `{}`", path.display()))?;
     Manifest::parse(&text).with_context(|| format!("reading `{}`", path.display()))
+}
+
+/// Names of the folders in `/home`, by the bundle's listing; whoever that is can be named by `--user` where there is none.
+fn homes(bundle: &Path) -> Vec<String> {
+    let listing = std::fs::read_to_string(bundle.join(amiforge::bundle::TREE)).unwrap_or_default();
+    let home = |line: &str| {
+        let (name, rest) = line.strip_prefix("/home/")?.split_once(' ')?;
+        (rest.starts_with("dir ") && !name.contains('/')).then(|| name.to_owned())
+    };
+    listing.lines().filter_map(home).collect()
 }
 
 /// What the partitions are for.

@@ -92,7 +92,7 @@ impl<C: Ec2> Region<'_, C> {
     }
 
     /// The AMI of an id, asked for until it is known.
-    pub(super) async fn image(&self, id: &str) -> Result<Image, AmiError> {
+    pub async fn image(&self, id: &str) -> Result<Image, AmiError> {
         self.ask_fresh(&format!("asking for {id}"), || self.one(id)).await
     }
 

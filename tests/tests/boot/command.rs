@@ -1,0 +1,229 @@
+//! `amiforge boot` as a user meets it, on disks whose only program is a boot sector that says what a test wants: seconds
+//! each.
+
+use std::fs;
+use std::os::unix::fs::FileExt as _;
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+
+use amiforge_tests::{oracle, program, scratch};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// A boot sector: writes the text behind it to the first serial port, up to a zero, and waits without end.
+///
+/// ```text
+/// cli; xor ax, ax; mov ds, ax; mov si, 0x7c22
+/// next: lodsb; test al, al; jz end; mov ah, al
+/// mov dx, 0x3fd; room: in al, dx; test al, 0x20; jz room
+/// mov al, ah; mov dx, 0x3f8; out dx, al; jmp next
+/// end: hlt; jmp end
+/// ```
+const CODE: [u8; 34] = [
+    0xfa, 0x31, 0xc0, 0x8e, 0xd8, 0xbe, 0x22, 0x7c, 0xac, 0x84, 0xc0, 0x74, 0x12, 0x88, 0xc4, 0xba, 0xfd,
+    0x03, 0xec, 0xa8, 0x20, 0x74, 0xfb, 0x88, 0xe0, 0xba, 0xf8, 0x03, 0xee, 0xeb, 0xe9, 0xf4, 0xeb, 0xfd,
+];
+
+/// A disk in a folder with a local region, and the program run in it.
+struct Desk(TempDir);
+
+impl Desk {
+    /// Skips where there is no QEMU.
+    fn new(says: &str) -> Option<Self> {
+        if !oracle::ready(&["qemu-system-x86_64"], false) {
+            return None;
+        }
+        let desk = Self(scratch::folder());
+        let mut sector = CODE.to_vec();
+        sector.extend_from_slice(says.as_bytes());
+        assert!(sector.len() < 510, "the text is too long for a sector");
+        sector.resize(510, 0);
+        sector.extend([0x55, 0xaa]);
+        let disk = fs::File::create_new(desk.disk()).expect("a disk");
+        disk.set_len(16 << 20).expect("its length");
+        disk.write_all_at(&sector, 0).expect("its first sector");
+        Some(desk)
+    }
+
+    fn disk(&self) -> PathBuf {
+        self.0.path().join("disk")
+    }
+
+    fn receipt(&self) -> PathBuf {
+        self.0.path().join("disk.boot.json")
+    }
+
+    fn run(&self, args: &[&str]) -> Output {
+        self.command(args).output().expect("amiforge starts")
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(program::path());
+        command.args(args).current_dir(self.0.path()).stdin(Stdio::null());
+        command.env("AMIFORGE_LOCAL_REGION", self.0.path().join("region"));
+        command
+    }
+
+    /// Boots in software, with its result as JSON; also gives the exit code.
+    fn boot(&self, args: &[&str]) -> (Value, Option<i32>) {
+        let mut all = vec!["--json", "boot", "--accel", "tcg"];
+        all.extend(args);
+        let output = self.run(&all);
+        let said = String::from_utf8_lossy(&output.stderr);
+        let json = serde_json::from_slice(&output.stdout);
+        (json.unwrap_or_else(|error| panic!("{error}: {said}")), output.status.code())
+    }
+}
+
+fn text(output: &Output) -> String {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    format!("{}{}", text(&output.stdout), text(&output.stderr))
+}
+
+#[test]
+fn a_boot_that_passes_leaves_a_receipt_and_only_that_lets_an_image_be_published() {
+    let Some(desk) = Desk::new("ready to serve\r\n") else { return };
+    let publish = [
+        "publish",
+        "disk",
+        "--require-boot",
+        "--region",
+        "local",
+        "--name",
+        "web",
+        "--arch",
+        "x86_64",
+        "--boot-mode",
+        "legacy-bios",
+    ];
+    let refused = desk.run(&publish);
+    assert_eq!(refused.status.code(), Some(1), "{}", text(&refused));
+    assert!(
+        text(&refused).contains("was not booted") && text(&refused).contains("hint: `amiforge boot disk")
+    );
+
+    let before = fs::read(desk.disk()).expect("the disk");
+    let (json, code) = desk.boot(&["disk", "--expect", "ready to serve", "--timeout", "60"]);
+    assert_eq!(
+        (code, &json["outcome"], &json["firmware"]),
+        (Some(0), &"passed".into(), &"bios".into()),
+        "{json}"
+    );
+    assert_eq!(fs::read(desk.disk()).expect("the disk"), before, "the disk is never written");
+    let receipt: Value = serde_json::from_slice(&fs::read(desk.receipt()).expect("a receipt")).expect("JSON");
+    assert_eq!(receipt["boots"][0]["passed"][0]["expect"], "ready to serve");
+    let published = desk.run(&publish);
+    assert!(published.status.success(), "{}", text(&published));
+
+    // The same bytes come back out of the region, and say the same; of them there is no receipt beside anything.
+    let ami =
+        text(&published).split_whitespace().find(|word| word.starts_with("ami-")).expect("an AMI").to_owned();
+    let (json, code) =
+        desk.boot(&[&ami, "--region", "local", "--expect", "ready to serve", "--timeout", "60"]);
+    assert_eq!((code, &json["receipt"]), (Some(0), &Value::Null), "{json}");
+
+    fs::File::options()
+        .write(true)
+        .open(desk.disk())
+        .and_then(|disk| disk.write_all_at(b"x", 4096))
+        .expect("a change");
+    let refused = desk.run(&publish);
+    assert_eq!(refused.status.code(), Some(1), "{}", text(&refused));
+    assert!(text(&refused).contains("is of an image with the digest"), "{}", text(&refused));
+}
+
+#[test]
+fn a_boot_that_fails_says_why_in_words_and_takes_its_receipt_back() {
+    let panic = "[    1.2] VFS: Cannot open root device \"PARTUUID=1\" or unknown-block(0,0): error -6\r\n\
+        [    1.3] Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0)\r\n";
+    let Some(desk) = Desk::new(panic) else { return };
+    let (_, code) = desk.boot(&["disk", "--expect", "Kernel panic", "--timeout", "60"]);
+    assert!(code == Some(0) && desk.receipt().exists());
+    let (json, code) = desk.boot(&["disk", "--expect", "login:", "--timeout", "60"]);
+    assert_eq!((code, &json["outcome"]), (Some(3), &"failed".into()), "{json}");
+    assert_eq!(
+        (&json["reason"]["kind"], &json["unmet"][0]["expect"]),
+        (&"no-root".into(), &"login:".into()),
+        "{json}"
+    );
+    assert!(json["screen"].to_string().contains("Kernel panic"), "{json}");
+    assert!(json["seconds"].as_f64().expect("seconds") < 30.0, "it does not wait for the limit: {json}");
+    assert!(!desk.receipt().exists());
+
+    let output = desk.run(&["boot", "disk", "--accel", "tcg", "-q", "--expect", "login:", "--timeout", "60"]);
+    assert_eq!(output.status.code(), Some(3));
+    for part in [
+        "  | [    1.3] Kernel panic",
+        "not shown: `login:` on the console",
+        "reason: no root device",
+        "console: [    1.2] VFS:",
+    ] {
+        assert!(text(&output).contains(part), "{part}: {}", text(&output));
+    }
+}
+
+#[test]
+fn time_that_is_over_and_a_disk_with_nothing_on_it_are_told_apart() {
+    let Some(desk) = Desk::new("Linux version 6.1\r\n") else { return };
+    let (json, code) = desk.boot(&["disk", "--expect", "login:", "--timeout", "5"]);
+    assert_eq!((code, &json["how"]), (Some(3), &"time was over".into()), "{json}");
+    assert_eq!(json["reason"]["kind"], "silent-kernel", "{json}");
+    fs::write(desk.disk(), vec![0; 1 << 20]).expect("an empty disk");
+    let (json, code) = desk.boot(&["disk", "--expect", "login:", "--timeout", "60", "--bus", "virtio"]);
+    assert_eq!((code, &json["reason"]["kind"]), (Some(3), &"nothing-to-boot".into()), "{json}");
+}
+
+#[test]
+fn what_is_missing_on_the_host_is_told_with_its_package() {
+    let Some(desk) = Desk::new("x") else { return };
+    let output = desk.command(&["boot", "disk"]).env("PATH", "").output().expect("amiforge starts");
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+    assert!(
+        text(&output).contains("QEMU for x86_64 (`qemu-system-x86_64`) is not installed"),
+        "{}",
+        text(&output)
+    );
+    assert!(
+        text(&output).contains("qemu-system-x86") && text(&output).contains("hint: "),
+        "{}",
+        text(&output)
+    );
+    let output = desk.run(&["boot", "disk", "--arch", "aarch64", "--accel", "kvm"]);
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+    let output = desk.run(&["boot", "missing"]);
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+    let output = desk.run(&["boot", "disk", "--get", "nowhere"]);
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output));
+}
+
+#[test]
+fn a_disk_may_be_written_to_and_its_console_kept() {
+    let Some(desk) = Desk::new("hello\r\n") else { return };
+    let args =
+        ["disk", "--persist", "--expect", "hello", "--timeout", "60", "--log", "log", "--volume", "1GiB"];
+    let (json, code) = desk.boot(&args);
+    assert_eq!((code, &json["receipt"]), (Some(0), &Value::Null), "{json}");
+    assert!(fs::read_to_string(desk.0.path().join("log")).expect("the log").contains("hello"));
+}
+
+#[test]
+fn ctrl_c_ends_the_guest() {
+    let Some(desk) = Desk::new("hello\r\n") else { return };
+    let mut command = desk.command(&["boot", "disk", "--accel", "tcg", "--log", "log"]);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("amiforge starts");
+    let log = desk.0.path().join("log");
+    let end = std::time::Instant::now() + std::time::Duration::from_mins(1);
+    while !fs::read_to_string(&log).is_ok_and(|log| log.contains("hello")) {
+        assert!(std::time::Instant::now() < end, "the guest said nothing");
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    oracle::must("kill", &["-INT", &child.id().to_string()]);
+    assert_eq!(child.wait().expect("an end").code(), Some(0));
+    let name = desk.disk();
+    let left = fs::read_dir("/proc").expect("/proc").flatten().any(|entry| {
+        let line = fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        let line = String::from_utf8_lossy(&line).into_owned();
+        line.starts_with("qemu") && line.contains(&*name.to_string_lossy())
+    });
+    assert!(!left, "no QEMU is left behind");
+}
