@@ -79,15 +79,10 @@ fn initrd(
         return Ok(None);
     }
     let modules = modules?;
-    let needed = match &boot.drivers {
-        Some(drivers) => modules.needed(drivers)?,
-        None => {
-            let there = DRIVERS.map(str::to_owned).into_iter();
-            modules.needed(
-                &there.filter(|word| modules.needed(std::slice::from_ref(word)).is_ok()).collect::<Vec<_>>(),
-            )?
-        }
-    };
+    let usual = || DRIVERS.map(str::to_owned).into_iter();
+    let there = |word: &String| modules.needed(std::slice::from_ref(word)).is_ok();
+    let drivers = boot.drivers.clone().unwrap_or_else(|| usual().filter(there).collect());
+    let needed = modules.needed(&drivers)?;
     if needed.is_empty() && boot.initrd == Initrd::Auto {
         return Ok(None);
     }
