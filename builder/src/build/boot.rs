@@ -18,6 +18,12 @@ use crate::recipe::{Arch, Boot, Holds, Initrd, Loader, Partition, Recipe};
 /// What reaches a root on every machine of EC2, and on those of QEMU.
 const DRIVERS: [&str; 4] = ["nvme", "virtio", "xen", "ext4"];
 
+/// The first stub that runs the kernel where it stands in the file, which then has to be laid out for that.
+const STUB_NEW: u32 = 258;
+
+/// What a stub says of itself before its version (its section `.sdmagic`).
+const STUB_SAYS: &[u8] = b"LoaderInfo: systemd-stub ";
+
 /// Where the package `systemd-boot-efi` puts its files.
 const SYSTEMD: &str = "/usr/lib/systemd/boot/efi";
 
@@ -27,6 +33,16 @@ const SYSTEMD: &str = "/usr/lib/systemd/boot/efi";
 pub struct NoLoader {
     path: String,
     package: &'static str,
+}
+
+/// A stub that wants more of a kernel image than we write.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "`{path}` is systemd-stub {version}, and amiforge knows those before {STUB_NEW}; take `systemd-boot-efi` of an older suite"
+)]
+pub struct NewStub {
+    path: String,
+    version: u32,
 }
 
 /// Puts what UEFI starts on the EFI system partition, and gives what the loader for a legacy BIOS is to start.
@@ -161,8 +177,11 @@ fn uki(
     cmdline: &str,
     firmware: Firmware,
 ) -> Result<Content, BuildError> {
-    let stub = format!("{SYSTEMD}/linux{}.efi.stub", firmware.suffix);
-    let stub = loader(tree, blobs, stub, "systemd-boot-efi")?;
+    let path = format!("{SYSTEMD}/linux{}.efi.stub", firmware.suffix);
+    let stub = loader(tree, blobs, path.clone(), "systemd-boot-efi")?;
+    if let Some(version) = stub_version(&stub).filter(|version| *version >= STUB_NEW) {
+        return Err(BuildError::NewStub(NewStub { path, version }));
+    }
     let mut sections = Vec::new();
     if let Some(text) = parts::os_release(tree, blobs)? {
         sections.push(Section { name: ".osrel", content: inline(text) });
@@ -174,6 +193,14 @@ fn uki(
     }
     sections.push(Section { name: ".linux", content: kernel.content.clone() });
     Ok(pe::uki(&stub, &sections)?)
+}
+
+/// The version that a stub says it is of.
+fn stub_version(stub: &[u8]) -> Option<u32> {
+    let at = stub.windows(STUB_SAYS.len()).position(|window| window == STUB_SAYS)?;
+    let rest = stub.get(at + STUB_SAYS.len()..)?;
+    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit());
+    digits.map(|digit| char::from(*digit)).collect::<String>().parse().ok()
 }
 
 /// systemd-boot and the one thing that it starts (systemd-boot(7), loader.conf(5)).
@@ -267,4 +294,16 @@ fn put(
     };
     let specs: Vec<_> = found.into_iter().map(spec).collect();
     Ok(files::apply(tree, blobs, &specs, time)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stub_says_its_version() {
+        assert_eq!(stub_version(b"MZ#### LoaderInfo: systemd-stub 252.39-1~deb12u2 ####\0"), Some(252));
+        assert_eq!(stub_version(b"#### LoaderInfo: systemd-stub 258~rc1 ####"), Some(258));
+        assert_eq!(stub_version(b"#### LoaderInfo: systemd-boot 252 ####"), None);
+    }
 }

@@ -18,7 +18,7 @@ use amiforge_rootfs::stage::StageError;
 use amiforge_rootfs::steps::StepError;
 use amiforge_rootfs::store::StoreError;
 
-use super::boot::NoLoader;
+use super::boot::{NewStub, NoLoader};
 use super::{HostFileError, SplitError};
 use crate::bundle::BundleError;
 use crate::disk::DiskError;
@@ -97,6 +97,9 @@ pub enum BuildError {
     /// A loader that the tree lacks.
     #[error("making the image boot")]
     NoLoader(#[source] NoLoader),
+    /// A stub that is too new.
+    #[error("making a unified kernel image")]
+    NewStub(#[source] NewStub),
     /// An initrd cannot be made.
     #[error("making an initrd")]
     Initrd(#[from] InitrdError),

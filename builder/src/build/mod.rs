@@ -32,7 +32,7 @@ use amiforge_rootfs::merge::Merged;
 use amiforge_rootfs::normalize;
 use amiforge_rootfs::sandbox::OnFailure;
 
-pub use boot::NoLoader;
+pub use boot::{NewStub, NoLoader};
 pub use epoch::{NotAnEpoch, parse_source_date_epoch};
 pub use error::BuildError;
 pub use host_files::HostFileError;
