@@ -117,6 +117,21 @@ fn an_image_for_arm_boots() {
 }
 
 #[test]
+fn loaders_of_the_distribution_start_it_too() {
+    if !ready() {
+        return;
+    }
+    for loader in ["systemd-boot", "grub"] {
+        let boot = format!("[boot]\nmode = \"uefi\"\nloader = \"{loader}\"\n");
+        let words =
+            [NATIVE, ("[boot]\n", boot.as_str()), ("\"cloud-init\",", "\"fdisk\", \"grub-efi-amd64-bin\",")];
+        let Some(yard) = Yard::with(&changed("debian-minimal", &words)) else { return };
+        yard.build("out");
+        yard.shows(&yard.out(), &["--expect", "login:"]);
+    }
+}
+
+#[test]
 fn examples_serve_their_pages_as_amis() {
     for (example, page, words) in [
         ("web-server", "80/", "It works"),
