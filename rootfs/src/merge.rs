@@ -7,85 +7,18 @@
 //! - No source's path may lead through another's symlink, not even with `override`: where `/lib` is a link, a
 //!   directory `/lib` would hide every library.
 
-use std::io;
+mod error;
 
 use amiforge_formats::plan::Sources;
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Kind, Meta, Name, Node, NodeId, Printable, Tree};
 
+pub use error::MergeError;
+
 use crate::reshape::{Reshape, below};
 use crate::sources::fault::PATH_LONGEST;
 use crate::sources::indexed::{Indexed, Standing};
 use crate::sources::same::same_bytes;
-
-/// Why a source does not fit the ones before it.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum MergeError {
-    /// Two sources give a path, differently.
-    #[error(
-        "`/{}` differs in its {differs}: {before} in {earlier}, {now} in {later}; if the later one is meant, give it \
-         `override = true`",
-        Printable(path)
-    )]
-    Conflict {
-        /// The path.
-        path: Vec<u8>,
-        /// What differs.
-        differs: &'static str,
-        /// The source that gave it first.
-        earlier: String,
-        /// What that one says.
-        before: String,
-        /// The source that gives it again.
-        later: String,
-        /// What this one says.
-        now: String,
-    },
-    /// A path leads through another source's link.
-    #[error(
-        "`/{}` of {later} leads through `/{}`, a symlink to `{}` in {earlier}; put it at `/{}` instead",
-        Printable(path),
-        Printable(link),
-        Printable(target),
-        Printable(instead)
-    )]
-    ThroughLink {
-        /// The path.
-        path: Vec<u8>,
-        /// The link in it.
-        link: Vec<u8>,
-        /// Where that points.
-        target: Vec<u8>,
-        /// The source that gave the link.
-        earlier: String,
-        /// The source that gives the path.
-        later: String,
-        /// The path that means the same without the link.
-        instead: Vec<u8>,
-    },
-    /// `prefix` makes a path too long.
-    #[error("`/{}` would have {len} bytes, allowed are {PATH_LONGEST}", Printable(path))]
-    PathTooLong {
-        /// The path.
-        path: Vec<u8>,
-        /// Its length.
-        len: usize,
-    },
-    /// Two contents cannot be compared.
-    #[error("comparing `/{}` of {earlier} and {later}", Printable(path))]
-    Compare {
-        /// The path.
-        path: Vec<u8>,
-        /// The first source.
-        earlier: String,
-        /// The second.
-        later: String,
-        /// What the system said.
-        #[source]
-        source: io::Error,
-    },
-}
 
 /// The tree that sources have been merged into so far.
 #[derive(Debug)]

@@ -4,6 +4,7 @@
 mod git;
 mod mirror;
 mod objects;
+mod wants;
 mod wire;
 
 use std::io;
@@ -12,7 +13,8 @@ use amiforge_rootfs::store::StoreError;
 
 pub use mirror::Mirrors;
 pub(crate) use objects::copy;
-pub use objects::{From, Outcome, Want, fetch, wants};
+pub use objects::{Outcome, fetch};
+pub use wants::{From, Want, wants};
 pub use wire::{Wire, WireError};
 
 /// Why something was not fetched.
