@@ -2,6 +2,8 @@
 //! the sandbox; [`native`] computes what they would do and runs nothing.
 
 mod blame;
+mod later;
 pub mod native;
 mod order;
 pub mod run;
+mod stand_in;

@@ -141,7 +141,7 @@ fn inside(channel: &Channel) -> Result<(), Fault> {
         super::OnFailure::Shell => channel.receive_files().during(unwell)?,
         super::OnFailure::Stop => Vec::new(),
     };
-    let places = mounts::enter(&job.limits)?;
+    let mut places = mounts::enter(&job.limits)?;
     let _ = rustix::stdio::dup2_stdin(&places.nothing);
     let planted = plant::plant(channel, &mut orders, &places)?;
     places.cover(mapped, &job.limits)?;

@@ -57,6 +57,8 @@ const HIDDEN: &[&str] = &["acpi", "bus", "fs", "irq", "scsi", "asound", "driver"
 pub(super) struct Places {
     /// The root of the tree, without what is mounted over it.
     pub(super) root: OwnedFd,
+    /// The same tree with all that is mounted over it, as commands have it for their root.
+    pub(super) cell: Option<OwnedFd>,
     /// `/dev/null`.
     pub(super) nothing: OwnedFd,
     /// Folders that are mounted over the tree's, by name.
@@ -109,7 +111,7 @@ pub(super) fn enter(limits: &Limits) -> Result<Places, Fault> {
     change_root(&root, foothold)?;
     let root = rustix::fs::open("/", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
         .entering("opening the new root")?;
-    Ok(Places { root, nothing, over, devices, uuid, empty })
+    Ok(Places { root, cell: None, nothing, over, devices, uuid, empty })
 }
 
 /// The file system that holds all files.
@@ -229,7 +231,7 @@ fn change_root(root: &OwnedFd, foothold: &str) -> Result<(), Fault> {
 
 impl Places {
     /// Mounts over the tree what commands need.
-    pub(super) fn cover(&self, mapped: bool, limits: &Limits) -> Result<(), Fault> {
+    pub(super) fn cover(&mut self, mapped: bool, limits: &Limits) -> Result<(), Fault> {
         for (name, mount) in &self.over {
             let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
             let place = rustix::fs::openat(&self.root, *name, flags, Mode::empty());
@@ -251,7 +253,9 @@ impl Places {
             let _ = std::fs::write("/proc/sys/kernel/pid_max", most);
             let _ = std::fs::write("/proc/sys/user/max_user_namespaces", "0");
         }
-        self.veil()
+        self.veil()?;
+        self.cell = Some(cell()?);
+        Ok(())
     }
 
     /// Hides what `/proc` tells of the host, and makes `/sys` and `/proc/sys` read-only.
@@ -298,6 +302,19 @@ impl Places {
     pub(super) fn is_full(&self) -> bool {
         rustix::fs::fstatvfs(&self.root).is_ok_and(|space| space.f_bavail == 0 || space.f_favail == 0)
     }
+}
+
+/// Mounts all that is mounted once more, over the root, where only what is told to go there sees it. Commands have it
+/// for their root, which is then not that of the first process: so programs know that they are in a chroot, and that
+/// there is no running system to be told of anything (`ischroot(1)`).
+fn cell() -> Result<OwnedFd, Fault> {
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+    let all = rustix::mount::open_tree(CWD, "/", flags | OpenTreeFlags::AT_RECURSIVE);
+    let all = all.during(|| "cloning all mounts".to_owned())?;
+    let root = rustix::fs::open("/", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty());
+    let root = root.during(|| "opening the root".to_owned())?;
+    attach(&all, &root).during(|| "mounting the root of commands".to_owned())?;
+    Ok(all)
 }
 
 fn read_only(path: &str) -> Result<(), Fault> {

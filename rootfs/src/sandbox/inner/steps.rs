@@ -2,9 +2,10 @@
 //! together, and whether the disk is full. What a command leaves running ends with it.
 
 use std::collections::BTreeMap;
+use std::ffi::CString;
 use std::fs::File;
 use std::io::Write as _;
-use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -74,12 +75,12 @@ pub(super) fn run(
     Ok(Outcome::Well)
 }
 
-fn start(job: &Job, step: &Step) -> std::io::Result<Pid> {
+fn start(job: &Job, step: &Step, places: &Places) -> std::io::Result<Pid> {
     let (program, arguments) = step.argv.split_first().ok_or(std::io::ErrorKind::InvalidInput)?;
     let input = if step.input.is_empty() { Stdio::null() } else { Stdio::from(given(&step.input)?) };
     let mut command = Command::new(program);
     command.args(arguments).stdin(input);
-    spawn(command, job, step, clock(job))
+    spawn(command, job, step, places, clock(job))
 }
 
 /// The clock of a job, as far as this machine can hold it.
@@ -88,14 +89,27 @@ fn clock(job: &Job) -> Clock {
 }
 
 /// Starts a command with the variables of its step, confined.
-fn spawn(mut command: Command, job: &Job, step: &Step, clock: Clock) -> std::io::Result<Pid> {
+fn spawn(
+    mut command: Command,
+    job: &Job,
+    step: &Step,
+    places: &Places,
+    clock: Clock,
+) -> std::io::Result<Pid> {
     let mut env: BTreeMap<&str, &str> = FIXED.iter().copied().collect();
     let epoch = job.epoch.secs.to_string();
     env.insert("SOURCE_DATE_EPOCH", &epoch);
     env.extend(job.env.iter().chain(&step.env).map(|(name, value)| (name.as_str(), value.as_str())));
-    command.env_clear().envs(env).current_dir(Path::new(&step.folder));
+    command.env_clear().envs(env);
     let (limits, filter) = (job.limits, calls::filter(clock));
+    let folder = CString::new(step.folder.as_str())?;
+    let cell = places.cell.as_ref().map(AsFd::as_fd).map(|cell| cell.try_clone_to_owned()).transpose()?;
     sys::before_exec(&mut command, move || {
+        if let Some(cell) = &cell {
+            rustix::process::fchdir(cell)?;
+            rustix::process::chroot(c".")?;
+        }
+        rustix::process::chdir(folder.as_c_str())?;
         if clock == Clock::Still {
             sys::trace_me()?;
         }
@@ -126,11 +140,11 @@ impl Watching<'_> {
     fn one(&self, job: &Job, step: &Step) -> Result<How, Fault> {
         #[cfg(target_arch = "x86_64")]
         if clock(job) == Clock::Still {
-            let tracer = Tracer::start(job.epoch, || start(job, step))?;
+            let tracer = Tracer::start(job.epoch, || start(job, step, self.places))?;
             let how = self.until_end(tracer.pid)?;
             return Ok(tracer.fault().map_or(how, How::NotStarted));
         }
-        match start(job, step) {
+        match start(job, step, self.places) {
             Err(error) => Ok(How::NotStarted(error.to_string())),
             Ok(child) => self.until_end(child),
         }
@@ -228,7 +242,7 @@ fn shell(watch: &Watching<'_>, job: &Job, step: &Step, terminal: &[OwnedFd]) -> 
         .stdout(own(output).during(what)?)
         .stderr(own(errors).during(what)?);
     // Whoever looks around may know the time.
-    if let Ok(child) = spawn(command, job, step, Clock::Real) {
+    if let Ok(child) = spawn(command, job, step, watch.places, Clock::Real) {
         let ended = rustix::process::pidfd_open(child, PidfdFlags::empty()).during(what)?;
         while reap(child)?.is_none() {
             watch.wait(ended.as_fd())?;

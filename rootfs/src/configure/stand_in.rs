@@ -1,0 +1,86 @@
+//! Programs of the tree that something else stands in for while packages are configured.
+
+use amiforge_formats::time::Time;
+use amiforge_formats::tree::{Content, Kind, Meta, Name, Node, NodeId, Tree};
+
+/// Where `invoke-rc.d` and `deb-systemd-invoke` ask whether a service may be started.
+const POLICY: StandIn = StandIn { path: b"usr/sbin/policy-rc.d", script: "#!/bin/sh\nexit 101\n" };
+
+/// What old scripts start services with themselves.
+const STARTER: StandIn = StandIn {
+    path: b"usr/sbin/start-stop-daemon",
+    script: "#!/bin/sh\necho \"start-stop-daemon: nothing is started while an image is built\" >&2\n",
+};
+
+/// What keeps services from being started.
+pub(super) const STARTS_NOTHING: &[StandIn] = &[POLICY, STARTER];
+
+/// A script in a program's place.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct StandIn {
+    pub(super) path: &'static [u8],
+    pub(super) script: &'static str,
+}
+
+/// A script that is in its place, and what stood there.
+pub(super) struct Placed {
+    is: StandIn,
+    before: Option<Node>,
+}
+
+impl StandIn {
+    /// Puts the script in its place; `None` where there is no folder for it.
+    pub(super) fn place(self, tree: &mut Tree, epoch: Time) -> Option<Placed> {
+        let (dir, last) = split(tree, self.path)?;
+        let before = tree.unlink(dir, last).map(|id| tree.node(id).clone());
+        let kind = Kind::File(Content::Inline(self.script.as_bytes().into()));
+        put(tree, self.path, Node { meta: Meta::root_owned(0o755, epoch), kind });
+        Some(Placed { is: self, before })
+    }
+}
+
+impl Placed {
+    /// What stood in the script's place.
+    pub(super) fn before(&self) -> Option<&Node> {
+        self.before.as_ref()
+    }
+
+    /// Takes the script out again, unless something else stands there now, and puts back what stood there.
+    pub(super) fn take_back(self, tree: &mut Tree) {
+        let Some((dir, last)) = split(tree, self.is.path) else { return };
+        let script = self.is.script.as_bytes();
+        let ours = tree.child(dir, last).is_some_and(
+            |id| matches!(&tree.node(id).kind, Kind::File(Content::Inline(bytes)) if **bytes == *script),
+        );
+        if !ours {
+            return;
+        }
+        tree.unlink(dir, last);
+        if let Some(before) = self.before {
+            put(tree, self.is.path, before);
+        }
+    }
+}
+
+/// Puts a node in a place whose folder is there and whose name is free; elsewhere it does nothing.
+pub(super) fn put(tree: &mut Tree, path: &[u8], node: Node) {
+    if let Some((dir, last)) = split(tree, path)
+        && let Ok(name) = Name::new(last)
+    {
+        let _ = tree.add(dir, name, node);
+    }
+}
+
+/// Removes what stands at a path, if anything does.
+pub(super) fn remove(tree: &mut Tree, path: &[u8]) {
+    if let Some((dir, last)) = split(tree, path) {
+        tree.unlink(dir, last);
+    }
+}
+
+/// The folder of a path, and the path's last name.
+fn split<'a>(tree: &Tree, path: &'a [u8]) -> Option<(NodeId, &'a [u8])> {
+    let cut = path.iter().rposition(|&byte| byte == b'/')?;
+    let (dir, last) = path.split_at_checked(cut)?;
+    Some((tree.lookup(dir)?, last.get(1..)?))
+}
