@@ -1,14 +1,17 @@
 //! The files behind the slices of trees and plans: some stay open, some (the many files of a folder) are opened
 //! when they are read. Each is checked to be the one that was indexed.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fs::{File, Metadata, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use amiforge_formats::digest::Digest;
 use amiforge_formats::plan::{SourceId, Sources};
+
+use crate::digests::{FileDigests, Piece};
 
 /// Files that are kept open at a time of those opened on demand; well below the usual limit of 1024 for a program,
 /// and more than the packages of an ordinary system.
@@ -55,6 +58,8 @@ struct Blob {
 #[derive(Debug, Default)]
 pub struct Blobs {
     blobs: Vec<Blob>,
+    /// Digests of pieces of them.
+    digests: BTreeMap<Piece, FileDigests>,
     /// Files opened on demand, the latest used first.
     recent: Mutex<VecDeque<(u32, Arc<File>)>>,
 }
@@ -85,6 +90,24 @@ impl Blobs {
     /// How errors name a source.
     pub fn path(&self, source: SourceId) -> Option<&Path> {
         self.blobs.get(source.0 as usize).map(|blob| blob.path.as_path())
+    }
+
+    /// The digests of a piece, if they are known.
+    pub(crate) fn known(&self, piece: Piece) -> Option<FileDigests> {
+        self.digests.get(&piece).copied()
+    }
+
+    /// The SHA-256 of the file that holds a stretch of a source, and where in the file that begins, if it is known.
+    pub fn file_around(&self, source: SourceId, at: u64, len: u64) -> Option<(Digest, u64)> {
+        let (piece, digests) = self.digests.range(..=(source, at, u64::MAX)).next_back()?;
+        let (holder, start, all) = *piece;
+        let within = at.checked_sub(start)?;
+        (holder == source && within.checked_add(len)? <= all).then_some((digests.sha256, within))
+    }
+
+    /// Lets the digests of a piece be known.
+    pub(crate) fn know(&mut self, piece: Piece, digests: FileDigests) {
+        self.digests.insert(piece, digests);
     }
 
     /// The first of the open files that is not as it was when it was added. Those opened on demand are looked at

@@ -107,6 +107,11 @@ impl Outstanding {
         Self(tasks)
     }
 
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Takes over those of another.
     pub fn append(&mut self, mut other: Self) {
         self.0.append(&mut other.0);

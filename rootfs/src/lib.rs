@@ -5,6 +5,7 @@ pub mod blobs;
 pub mod boot;
 pub mod checks;
 pub mod configure;
+pub mod digests;
 pub mod glob;
 pub mod graft;
 pub mod initrd;

@@ -152,6 +152,20 @@ impl Store {
         }
     }
 
+    /// The digest of the entry that lies at a path; none if that is no entry of this store.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] when its trailer is wrong.
+    pub fn digest_of(&self, path: &Path) -> Result<Option<Digest>, StoreError> {
+        let entry = self.name_of(path).map(|name| self.open(name)).transpose()?.flatten();
+        Ok(entry.map(|entry| entry.digest))
+    }
+
+    /// The name of the entry that lies at a path, if one may lie there.
+    pub(crate) fn name_of<'p>(&self, path: &'p Path) -> Option<&'p str> {
+        (path.parent() == Some(&self.folder)).then(|| path.file_name()?.to_str())?
+    }
+
     /// Begins an entry.
     ///
     /// # Errors

@@ -10,16 +10,19 @@ mod documents;
 mod epoch;
 mod error;
 mod host_files;
+mod kept;
 mod keys;
 mod listing;
 mod origin;
 mod parents;
+mod recall;
 mod split;
 mod spool;
 mod stages;
 mod system;
 mod watching;
 mod workshop;
+mod writing;
 
 use std::path::{Path, PathBuf};
 
@@ -27,7 +30,6 @@ use amiforge_formats::time::Time;
 use amiforge_formats::tree::Tree;
 use amiforge_rootfs::assemble::{self, Assembled};
 use amiforge_rootfs::blobs::Blobs;
-use amiforge_rootfs::checks::{CheckError, Outstanding, Settling};
 use amiforge_rootfs::merge::Merged;
 use amiforge_rootfs::normalize;
 use amiforge_rootfs::sandbox::OnFailure;
@@ -38,21 +40,22 @@ pub use error::BuildError;
 pub use host_files::HostFileError;
 pub use split::SplitError;
 
-use crate::bundle::{self, Existing, Parts};
-use crate::image;
-use crate::inspect::Medium;
+use crate::bundle::{self, Existing};
 use crate::interrupt::Interrupt;
 use crate::lock::Lock;
 use crate::manifest::Manifest;
-use crate::preflight;
 use crate::progress::Progress;
 use crate::recipe::Recipe;
 use crate::vendor;
+use documents::Bill;
 use host_files::HostFiles;
+use kept::Kept;
 use parents::Parents;
+use recall::Recall;
 use spool::Spool;
 use watching::Watching;
 use workshop::{Notes, Packages, System, Workshop};
+use writing::{MadeFrom, Writing};
 
 /// What a build is told besides the recipe. Of all this only `source_date_epoch` may change a byte of the result.
 #[derive(Debug, Clone)]
@@ -134,7 +137,7 @@ pub fn build(
     let changes = normalize::normalize(&mut tree, &normalize::NormalizeSpec { epoch, rules });
     let notes = left(system, &tree);
     let loader = boot::prepare(recipe, &mut tree, &blobs, epoch)?;
-    let documents = documents::write(&workshop, &tree, &blobs, epoch)?;
+    let bill = Bill::of(&workshop, &tree, epoch);
     let layers = std::mem::take(&mut workshop.layers);
     let trees = split::split(tree, &recipe.partitions, epoch)?;
     let listing = listing::listing(&recipe.partitions, &trees);
@@ -142,38 +145,14 @@ pub fn build(
     stop_if_asked(interrupt)?;
     let laid_out = crate::disk::lay_out(&spec)?;
     drop(spec);
-    let manifest = {
-        let parts = Parts {
-            disk: &laid_out,
-            sources: &blobs,
-            origin: Box::new(|| {
-                kept.settle()?;
-                assembled.settle(&blobs)?;
-                host_files.settle()?;
-                let inputs = origin::inputs(options, &assembled, &host_files);
-                Ok(origin::origin(recipe, options, epoch, inputs, &changes, notes))
-            }),
-            listing: &listing,
-            documents: &documents,
-        };
-        let threads = image::Options { threads: options.threads.max(1) };
-        bundle::write(&options.out, options.existing, parts, &threads, progress, interrupt)?
-    };
+    let recall = Recall::of(&laid_out.plan, &blobs, spool.store())?;
+    let writing =
+        Writing { recipe, options, disk: &laid_out, listing: &listing, bill, blobs: &blobs, recall };
+    let made_from = MadeFrom { kept, assembled, host_files, epoch, changes, notes };
+    let (manifest, findings) = writing.write(made_from, progress, interrupt)?;
     parents.keep();
-    if recipe.boot.is_some() {
-        warnings.extend(preflighted(&options.out));
-    }
+    warnings.extend(findings);
     Ok(Built { bundle: options.out.clone(), manifest, layers, warnings })
-}
-
-/// What EC2 will miss in an image that is to boot, as found in its bytes. The image is whole already: what cannot be told
-/// of it is a warning too.
-fn preflighted(bundle: &Path) -> Vec<String> {
-    let report = Medium::open(bundle).and_then(|medium| preflight::preflight(&medium));
-    match report {
-        Ok(report) => report.findings.iter().map(ToString::to_string).collect(),
-        Err(error) => vec![format!("the image could not be looked at for what EC2 needs: {error}")],
-    }
 }
 
 /// What is to be said of the packages once all is done: keys that were made and taken out again are no trouble.
@@ -199,8 +178,8 @@ fn workshop<'a>(
     if let (Some(vendor), Some(packages)) = (&options.vendor, packages) {
         vendor::take(vendor, packages.lock, &store.objects(), watching.progress, watching.interrupt)?;
     }
-    let (outstanding, names, layers) = Default::default();
-    Ok(Workshop { recipe, options, packages, store, watching, outstanding, names, layers })
+    let (checks, loaded, names, layers) = Default::default();
+    Ok(Workshop { recipe, options, packages, store, watching, checks, loaded, names, layers })
 }
 
 /// What the other sources are put over, and the newest time in it.
@@ -208,35 +187,6 @@ fn beginning(system: Option<&System>) -> (Merged, Option<Time>) {
     match system {
         Some(system) => (Merged::over("the packages", system.tree.clone()), Some(system.notes.newest())),
         None => (Merged::default(), None),
-    }
-}
-
-/// Checks of layers that were started, and names that wait for them. A build that fails after them still settles them:
-/// what packages made is good and has its name for the next one.
-#[derive(Default)]
-struct Kept {
-    checks: Vec<Settling>,
-    names: Outstanding,
-}
-
-impl Kept {
-    /// Starts on what a workshop has outstanding.
-    fn take(&mut self, workshop: &mut Workshop<'_>) {
-        self.checks.push(std::mem::take(&mut workshop.outstanding).start());
-        self.names.append(std::mem::take(&mut workshop.names));
-    }
-
-    /// Waits for the checks, then gives the names.
-    fn settle(&mut self) -> Result<(), CheckError> {
-        self.checks.drain(..).try_for_each(Settling::wait)?;
-        std::mem::take(&mut self.names).start().wait()
-    }
-}
-
-impl Drop for Kept {
-    fn drop(&mut self) {
-        // The build has failed already; what this finds is found again by the next one.
-        let _ = self.settle();
     }
 }
 

@@ -44,7 +44,7 @@ fn part(
     let key = keys::stage(spec, workshop.recipe, tools, &sources, &patches);
     let (layers, name) = (Layers::of(workshop.store), format!("stage {}", spec.name));
     if let Some(layer) = layers.load(key, blobs)? {
-        workshop.outstanding.append(layer.outstanding);
+        workshop.loaded.append(layer.outstanding);
         workshop.layers.push(Layer { name, reused: true });
         return Ok(layer.tree);
     }
@@ -78,8 +78,9 @@ fn part(
     let built = stage::build(&spec, &workshop.sandbox()?, workshop.store, blobs, workshop.watching);
     workshop.watching.progress.end();
     let built = built.map_err(|source| BuildError::Stage(Box::new(source)))?;
-    workshop.names.append(layers.save(key, &built.tree, blobs, b"")?);
-    Ok(built.tree)
+    let saved = layers.save(key, &built.tree, blobs, b"")?;
+    workshop.names.append(saved.outstanding);
+    Ok(saved.tree)
 }
 
 /// The bytes of a stage's patches, with their names.

@@ -3,8 +3,9 @@
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Printable, Tree};
 use amiforge_rootfs::blobs::Blobs;
-use amiforge_rootfs::checks::Outstanding;
+use amiforge_rootfs::checks::Settling;
 use amiforge_rootfs::configure::{native, run};
+use amiforge_rootfs::digests::Digesting;
 use amiforge_rootfs::packages::database::{self, Architectures, State};
 use amiforge_rootfs::packages::filters::{Filters, Keep, Wanted};
 use amiforge_rootfs::packages::locked::LockedPackage;
@@ -14,10 +15,10 @@ use super::BuildError;
 use super::workshop::{Notes, System, Workshop};
 use crate::recipe::{DebFilters, DebSource, Scripts, Stays};
 
-/// A system, and what is still to be checked of what it was made from.
+/// A system, and the checks of what it was made from, which are under way.
 pub(super) struct Made {
     pub(super) system: System,
-    pub(super) outstanding: Outstanding,
+    pub(super) checks: Settling,
 }
 
 /// Unpacks packages and configures them.
@@ -34,13 +35,17 @@ pub(super) fn make(
     }
     let filters = filters(&deb.filters)?;
     let mut unpacked = unpack(&debs, &filters, workshop.store, blobs, workshop.watching)?;
+    // Scripts leave a core to spare.
+    let checks = std::mem::take(&mut unpacked.outstanding).start();
+    let digesting = Digesting::start(&unpacked.tree, blobs);
     let mut notes = Notes {
         newest: (unpacked.newest.secs, unpacked.newest.nanos),
         skipped: Vec::new(),
         keys: Vec::new(),
     };
     let tree = configure(workshop, deb, &mut unpacked, &mut notes, blobs)?;
-    Ok(Made { system: System { tree, notes }, outstanding: unpacked.outstanding })
+    digesting.finish(blobs).map_err(BuildError::Sbom)?;
+    Ok(Made { system: System { tree, notes }, checks })
 }
 
 /// Configures what was unpacked.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::Tree;
 use amiforge_rootfs::blobs::Blobs;
-use amiforge_rootfs::checks::Outstanding;
+use amiforge_rootfs::checks::{Outstanding, Settling};
 use amiforge_rootfs::layer::Layers;
 use amiforge_rootfs::packages::locked::LockedPackage;
 use amiforge_rootfs::sandbox::{Job, Launcher, OnFailure, Sandbox, Step};
@@ -27,8 +27,10 @@ pub(super) struct Workshop<'a> {
     pub(super) packages: Option<Packages<'a>>,
     pub(super) store: &'a Store,
     pub(super) watching: &'a Watching<'a>,
-    /// What is still to be checked of what the layers were made from.
-    pub(super) outstanding: Outstanding,
+    /// Checks of what the layers were made from, under way.
+    pub(super) checks: Vec<Settling>,
+    /// Checks of the layers that were taken from the store.
+    pub(super) loaded: Outstanding,
     /// Names of layers, to be given when everything has been checked.
     pub(super) names: Outstanding,
     /// The layers so far.
@@ -84,19 +86,18 @@ impl Workshop<'_> {
         if let Some(layer) = Layers::of(self.store).load(key, blobs)?
             && let Ok(notes) = serde_json::from_slice(&layer.notes)
         {
-            self.outstanding.append(layer.outstanding);
+            self.loaded.append(layer.outstanding);
             self.layers.push(Layer { name, reused: true });
             return Ok(System { tree: layer.tree, notes });
         }
         self.layers.push(Layer { name, reused: false });
         let made = system::make(self, deb, packages, blobs)?;
-        self.outstanding.append(made.outstanding);
+        self.checks.push(made.checks);
         let notes =
             serde_json::to_vec(&made.system.notes).map_err(|error| BuildError::Notes(error.to_string()))?;
-        // After the checks of the packages, which are all that it was made from.
         let saved = Layers::of(self.store).save(key, &made.system.tree, blobs, &notes)?;
-        self.outstanding.append(saved);
-        Ok(made.system)
+        self.names.append(saved.outstanding);
+        Ok(System { tree: saved.tree, notes: made.system.notes })
     }
 
     /// The tree after the recipe's commands.
@@ -108,7 +109,7 @@ impl Workshop<'_> {
         let before = layers.fingerprint(&tree, blobs)?;
         let key = keys::run(before, self.recipe, self.options, time.secs);
         if let Some(layer) = layers.load(key, blobs)? {
-            self.outstanding.append(layer.outstanding);
+            self.loaded.append(layer.outstanding);
             self.layers.push(Layer { name: "run".to_owned(), reused: true });
             return Ok(layer.tree);
         }
@@ -122,8 +123,9 @@ impl Workshop<'_> {
         job.clock = self.recipe.clock;
         let captured = self.sandbox()?.run(&tree, blobs, &job, self.watching);
         let captured = captured.map_err(|source| BuildError::Run(Box::new(source)))?;
-        self.names.append(layers.save(key, &captured.tree, blobs, b"")?);
-        Ok(captured.tree)
+        let saved = layers.save(key, &captured.tree, blobs, b"")?;
+        self.names.append(saved.outstanding);
+        Ok(saved.tree)
     }
 
     /// The sandbox of this build.

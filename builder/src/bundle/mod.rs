@@ -16,7 +16,7 @@ use amiforge_formats::digest::Digest;
 use amiforge_formats::plan::Sources;
 
 use crate::disk::Disk;
-use crate::image::{self, EmitError, Options};
+use crate::image::{self, EmitError, Emitted, Known, Options};
 use crate::interrupt::Interrupt;
 use crate::manifest::{Manifest, Origin};
 use crate::progress::Progress;
@@ -56,12 +56,21 @@ pub struct Parts<'a> {
     pub origin: OriginOf<'a>,
     /// The text of `tree.txt`.
     pub listing: &'a str,
-    /// Further texts by name, which is one of [`DOCUMENTS`], sorted.
-    pub documents: &'a [(&'static str, String)],
+    /// Gives further texts, sorted by name. They are asked for once the image is written, so that they may be written
+    /// beside it.
+    pub documents: DocumentsOf<'a>,
+    /// What is known of the image.
+    pub known: Option<Known>,
 }
 
+/// A further text with its name, which is one of [`DOCUMENTS`].
+pub type Document = (&'static str, String);
+
 /// Gives the origin of an image after its last byte was read.
-pub type OriginOf<'a> = Box<dyn FnOnce() -> Result<Origin, Box<dyn Error + Send + Sync>> + 'a>;
+pub type OriginOf<'a> = Box<dyn FnOnce(&Emitted) -> Result<Origin, Box<dyn Error + Send + Sync>> + 'a>;
+
+/// Gives further texts.
+pub type DocumentsOf<'a> = Box<dyn FnOnce() -> Result<Vec<Document>, Box<dyn Error + Send + Sync>> + 'a>;
 
 /// What to do when the bundle's name is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,6 +117,9 @@ pub enum BundleError {
     /// An input is not what it was or should be.
     #[error("checking the inputs after the last byte was read")]
     Origin(#[source] Box<dyn Error + Send + Sync>),
+    /// A further text could not be made.
+    #[error("making the texts beside the image")]
+    Documents(#[source] Box<dyn Error + Send + Sync>),
     /// A file or directory could not be written.
     #[error("writing `{}`", path.display())]
     File {
@@ -140,13 +152,15 @@ pub fn write(
 ) -> Result<Manifest, BundleError> {
     let place = place::Place::open(out, existing)?;
     let at = |name: &str| place.directory().join(name);
-    let emitted = image::emit(&parts.disk.plan, parts.sources, &at(DISK), options, progress, interrupt)
+    let Parts { disk, sources, origin, listing, documents, known } = parts;
+    let emitted = image::emit(&disk.plan, sources, &at(DISK), options, known, progress, interrupt)
         .map_err(BundleError::Image)?;
-    let origin = (parts.origin)().map_err(BundleError::Origin)?;
-    let manifest = Manifest::new(origin, parts.disk, &emitted);
+    let documents = documents().map_err(BundleError::Documents)?;
+    let origin = origin(&emitted).map_err(BundleError::Origin)?;
+    let manifest = Manifest::new(origin, disk, &emitted);
     let text = manifest.to_text();
-    let mut texts = vec![(MANIFEST, text.as_str()), (TREE, parts.listing)];
-    texts.extend(parts.documents.iter().map(|(name, text)| (*name, text.as_str())));
+    let mut texts = vec![(MANIFEST, text.as_str()), (TREE, listing)];
+    texts.extend(documents.iter().map(|(name, text)| (*name, text.as_str())));
     let mut sums = vec![(DISK, emitted.plain)];
     sums.extend(texts.iter().map(|(name, text)| (*name, Digest::of(text.as_bytes()))));
     sums.sort_unstable_by_key(|(name, _)| *name);
@@ -222,9 +236,10 @@ mod tests {
         let parts = Parts {
             disk: &disk(data),
             sources: &NoSources,
-            origin: Box::new(|| Ok(origin)),
+            origin: Box::new(|_| Ok(origin)),
             listing: "/ dir\n",
-            documents: &[],
+            documents: Box::new(|| Ok(Vec::new())),
+            known: None,
         };
         write(out, existing, parts, &Options { threads: 2 }, &Silent, interrupt)
     }

@@ -13,6 +13,8 @@ static ZEROS: [[u8; CHUNK]; 1024] = [[0; CHUNK]; 1024];
 #[derive(Debug)]
 pub(super) struct Digester {
     plain: State,
+    /// Whether the whole is digested; if not, what is said of it is nonsense.
+    whole: bool,
     len: u64,
     blocks: BlockMap,
     /// What was left of the last block after its last whole chunk.
@@ -20,8 +22,8 @@ pub(super) struct Digester {
 }
 
 impl Digester {
-    pub(super) fn new() -> Self {
-        Self { plain: State::START, len: 0, blocks: BlockMap::default(), rest: Vec::new() }
+    pub(super) fn new(whole: bool) -> Self {
+        Self { plain: State::START, whole, len: 0, blocks: BlockMap::default(), rest: Vec::new() }
     }
 
     /// Takes the next window. `hashed` has the digests of its blocks with data where they are known already.
@@ -57,6 +59,9 @@ impl Digester {
 
     /// Takes a block of which the image has the first `used` bytes.
     fn data(&mut self, bytes: &[u8], used: usize, known: Option<Digest>) -> Digest {
+        if let Some(known) = known.filter(|_| !self.whole) {
+            return known;
+        }
         let (chunks, rest) = bytes[..used].as_chunks::<CHUNK>();
         if known.is_none() && used == bytes.len() {
             let mut block = State::START;
@@ -70,6 +75,9 @@ impl Digester {
 
     /// Takes `len` zeros.
     fn zeros(&mut self, len: u64, block: Block) -> Block {
+        if !self.whole {
+            return block;
+        }
         let mut left = len as usize / CHUNK;
         while left > 0 {
             let part = left.min(ZEROS.len());

@@ -6,6 +6,7 @@
 
 mod blocks;
 mod digester;
+mod emission;
 mod emit;
 mod sha256;
 mod target;
@@ -33,6 +34,15 @@ impl Default for Options {
     }
 }
 
+/// What is known of an image that was written before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Known {
+    /// Merkle root of its blocks.
+    pub root: Digest,
+    /// SHA-256 of the whole file.
+    pub plain: Digest,
+}
+
 /// What came of writing an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Emitted {
@@ -44,6 +54,15 @@ pub struct Emitted {
     pub len: u64,
     /// Bytes written; the rest of the file are holes.
     pub written: u64,
+    /// Whether `plain` was known, because every block is what it was then, rather than taken.
+    pub recalled: bool,
+}
+
+impl Emitted {
+    /// What is known of the image from now on.
+    pub fn known(&self) -> Known {
+        Known { root: self.blocks.merkle_root(), plain: self.plain }
+    }
 }
 
 /// Why an image could not be written.

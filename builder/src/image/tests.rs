@@ -9,7 +9,8 @@ use amiforge_formats::digest::{BLOCK, Digest};
 use amiforge_formats::plan::{Claims, Data, NoSources, Plan, SourceId, Sources};
 use proptest::prelude::*;
 
-use super::emit::{Hashing, emit_by};
+use super::emission::Hashing;
+use super::emit::emit_by;
 use super::*;
 use crate::interrupt::Interrupt;
 use crate::progress::{Progress, Silent};
@@ -67,7 +68,7 @@ fn plan() -> impl Strategy<Value = Plan> {
 }
 
 fn emit_to(path: &Path, plan: &Plan, threads: usize) -> Result<Emitted, EmitError> {
-    emit(plan, &Pattern, path, &Options { threads }, &Silent, &Interrupt::new())
+    emit(plan, &Pattern, path, &Options { threads }, None, &Silent, &Interrupt::new())
 }
 
 fn expected_bytes(plan: &Plan) -> Vec<u8> {
@@ -180,11 +181,11 @@ fn a_source_that_shrank_fails_at_the_very_slice_and_leaves_no_file() {
         claims.claim((1 << 20) + index * 8192, 1000, slice(index * 1500));
     }
     let plan = claims.finish(&Data::Zero).unwrap();
-    let failed = emit(&plan, &Shrunk(3000), &path, &Options { threads: 2 }, &Silent, &Interrupt::new());
+    let failed = emit(&plan, &Shrunk(3000), &path, &Options { threads: 2 }, None, &Silent, &Interrupt::new());
     let Err(EmitError::Read { offset, source }) = failed else { panic!("{failed:?}") };
     assert_eq!((offset, source.to_string().as_str()), ((1 << 20) + 2 * 8192, "source 0 ends"));
     assert!(!path.exists());
-    let missing = emit(&plan, &NoSources, &path, &Options { threads: 1 }, &Silent, &Interrupt::new());
+    let missing = emit(&plan, &NoSources, &path, &Options { threads: 1 }, None, &Silent, &Interrupt::new());
     assert!(matches!(missing, Err(EmitError::Read { offset, .. }) if offset == 1 << 20), "{missing:?}");
 }
 
@@ -201,6 +202,25 @@ impl Progress for StopSoon<'_> {
 }
 
 #[test]
+fn what_is_known_is_believed_of_the_same_blocks_only() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    let plan = sparse();
+    let emit_knowing = |known, path: &Path| {
+        emit(&plan, &Pattern, path, &Options { threads: 2 }, Some(known), &Silent, &Interrupt::new()).unwrap()
+    };
+    let first = emit_to(&at("first"), &plan, 2).unwrap();
+    assert!(!first.recalled);
+    let again = emit_knowing(first.known(), &at("again"));
+    assert_eq!(again, Emitted { recalled: true, ..first.clone() });
+    assert_eq!(fs::read(at("again")).unwrap(), fs::read(at("first")).unwrap());
+    let other = Known { root: Digest::of(b"other"), plain: Digest::of(b"lie") };
+    let corrected = emit_knowing(other, &at("corrected"));
+    assert_eq!(corrected, first);
+    assert_eq!(fs::read(at("corrected")).unwrap(), fs::read(at("first")).unwrap());
+}
+
+#[test]
 fn an_interrupt_stops_soon_and_leaves_no_file() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("disk.raw");
@@ -209,7 +229,7 @@ fn an_interrupt_stops_soon_and_leaves_no_file() {
     let plan = claims.finish(&Data::Free).unwrap();
     let interrupt = Interrupt::new();
     let progress = StopSoon(&interrupt, AtomicU64::new(0));
-    let stopped = emit(&plan, &Pattern, &path, &Options { threads: 2 }, &progress, &interrupt);
+    let stopped = emit(&plan, &Pattern, &path, &Options { threads: 2 }, None, &progress, &interrupt);
     assert!(matches!(stopped, Err(EmitError::Interrupted)), "{stopped:?}");
     assert!(!path.exists());
     assert!(progress.1.into_inner() <= 16 << 20);
@@ -225,6 +245,7 @@ fn progress_adds_up_to_the_length() {
         &Pattern,
         &directory.path().join("disk.raw"),
         &Options { threads: 3 },
+        None,
         &counted,
         &Interrupt::new(),
     )

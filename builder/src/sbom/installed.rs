@@ -8,7 +8,7 @@ use amiforge_formats::tree::{Content, Kind, Tree};
 use amiforge_rootfs::packages::control::Paragraph;
 use amiforge_rootfs::packages::locked::LockedPackage;
 
-use super::inventory::each_part;
+use amiforge_rootfs::digests::each_part;
 
 /// Longest file of the database that is read.
 const LONGEST: u64 = 256 << 20;

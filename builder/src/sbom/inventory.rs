@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::io;
 
 use amiforge_formats::plan::Sources;
-use amiforge_formats::tree::{Content, Kind, NodeId, Origin, Tree};
-use sha2::Digest;
+use amiforge_formats::tree::{Content, Kind, NodeId, Tree};
+use amiforge_rootfs::blobs::Blobs;
+use amiforge_rootfs::digests::{self, each_part};
 
 use super::installed::Installed;
 use super::licence::{self, Licence};
@@ -14,8 +15,6 @@ use super::licence::{self, Licence};
 const LINKS_MAX: usize = 40;
 /// Largest file of licences that is read.
 const COPYRIGHT_MAX: u64 = 4 << 20;
-/// Bytes that are read at a time.
-const STEP: u64 = 1 << 20;
 
 /// All that is in an image.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -60,18 +59,15 @@ pub struct FileEntry {
     pub owner: Option<usize>,
 }
 
-/// Looks at every package and every file; the contents are read once, several at a time. The packages are sorted by name
+/// Looks at every package and every file; contents whose digests are not known are read once,
+/// several at a time. The packages are sorted by name
 /// and architecture.
 ///
 /// # Errors
 /// What the medium says.
-pub fn inventory(
-    tree: &Tree,
-    sources: &(dyn Sources + Sync),
-    packages: &[Installed],
-) -> io::Result<Inventory> {
+pub fn inventory(tree: &Tree, blobs: &Blobs, packages: &[Installed]) -> io::Result<Inventory> {
     let components: io::Result<Vec<Component>> =
-        packages.iter().map(|package| component(tree, sources, package)).collect();
+        packages.iter().map(|package| component(tree, blobs, package)).collect();
     let owners = owners(tree, packages);
     let files: Vec<(Vec<u8>, &Content)> = tree
         .walk()
@@ -85,7 +81,7 @@ pub fn inventory(
     let hashed: Vec<io::Result<Vec<FileEntry>>> = std::thread::scope(|scope| {
         let running: Vec<_> = files
             .chunks(share)
-            .map(|files| scope.spawn(|| files.iter().map(|file| hash(file, sources, &owners)).collect()))
+            .map(|files| scope.spawn(|| files.iter().map(|file| hash(file, blobs, &owners)).collect()))
             .collect();
         let failed = || Err(io::Error::other("a thread that takes digests ended early"));
         running.into_iter().map(|thread| thread.join().unwrap_or_else(|_| failed())).collect()
@@ -149,65 +145,20 @@ fn owners(tree: &Tree, packages: &[Installed]) -> BTreeMap<Vec<u8>, usize> {
 
 fn hash(
     (path, content): &(Vec<u8>, &Content),
-    sources: &(dyn Sources + Sync),
+    blobs: &Blobs,
     owners: &BTreeMap<Vec<u8>, usize>,
 ) -> io::Result<FileEntry> {
-    let (mut sha1, mut sha256) = (sha1::Sha1::default(), sha2::Sha256::new());
-    each_part(content, sources, |part| {
-        sha1::Digest::update(&mut sha1, part);
-        sha256.update(part);
-    })?;
+    let digests = digests::of(content, blobs)?;
     Ok(FileEntry {
         path: String::from_utf8_lossy(path).into_owned(),
-        sha1: hex(&sha1::Digest::finalize(sha1)),
-        sha256: hex(&sha256.finalize()),
+        sha1: hex(&digests.sha1),
+        sha256: hex(&digests.sha256.0),
         owner: owners.get(path).copied(),
     })
 }
 
 pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(super::digit).collect()
-}
-
-/// Gives the bytes of a file piece by piece, holes as zeroes.
-pub(super) fn each_part(
-    content: &Content,
-    sources: &dyn Sources,
-    mut take: impl FnMut(&[u8]),
-) -> io::Result<()> {
-    let mut done = 0;
-    let zeroes = |from: u64, to: u64, take: &mut dyn FnMut(&[u8])| {
-        let empty = vec![0; to.saturating_sub(from).min(STEP) as usize];
-        let mut left = to.saturating_sub(from);
-        while left > 0 {
-            let step = left.min(STEP);
-            take(empty.get(..step as usize).unwrap_or_default());
-            left -= step;
-        }
-    };
-    for segment in content.segments() {
-        zeroes(done, segment.offset, &mut take);
-        done = segment.offset + segment.len;
-        match &segment.origin {
-            Origin::Inline { bytes, at } => {
-                let part = bytes.get(*at..).and_then(|rest| rest.get(..segment.len as usize));
-                take(part.ok_or(io::ErrorKind::InvalidData)?);
-            }
-            Origin::Slice { source, at } => {
-                let (mut from, end) = (*at, at + segment.len);
-                let mut buffer = vec![0; segment.len.min(STEP) as usize];
-                while from < end {
-                    let step = (end - from).min(STEP) as usize;
-                    let part = buffer.get_mut(..step).ok_or(io::ErrorKind::InvalidData)?;
-                    sources.read_exact_at(*source, from, part)?;
-                    take(part);
-                    from += step as u64;
-                }
-            }
-        }
-    }
-    zeroes(done, content.len(), &mut take);
-    Ok(())
 }
 
 /// What a path names, links followed; `None` where it leads nowhere.

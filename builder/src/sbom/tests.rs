@@ -3,6 +3,7 @@
 use amiforge_formats::digest::Digest;
 use amiforge_formats::plan::NoSources;
 use amiforge_formats::tree::{Content, Kind, Meta, Name, Node, Tree};
+use amiforge_rootfs::blobs::Blobs;
 use amiforge_rootfs::packages::control::Paragraph;
 use amiforge_rootfs::packages::locked::{LockedPackage, Reason};
 
@@ -51,7 +52,7 @@ fn sample() -> Inventory {
             &["/.", "/bin/b"],
         ),
     ];
-    inventory(&tree, &NoSources, &packages).unwrap()
+    inventory(&tree, &Blobs::new(), &packages).unwrap()
 }
 
 const SUBJECT: Subject<'_> = Subject {
@@ -155,7 +156,7 @@ fn packages_are_read_from_the_database_of_dpkg() {
         found.iter().map(|one| format!("{} {} {}", one.name, one.arch, one.files.len())).collect();
     assert_eq!(names, ["lib amd64 0", "lib i386 2", "tool all 3"]);
     assert_eq!(found[2].deb, Some((Digest::of(b"tool"), "pool/tool.deb".into())));
-    let inventory = inventory(&tree, &NoSources, &found).unwrap();
+    let inventory = inventory(&tree, &Blobs::new(), &found).unwrap();
     let cyclonedx: serde_json::Value = serde_json::from_str(&cyclonedx(&SUBJECT, &inventory)).unwrap();
     assert_eq!(cyclonedx["components"][0]["hashes"], serde_json::Value::Null);
 }

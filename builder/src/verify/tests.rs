@@ -69,9 +69,14 @@ fn build() -> Bundle {
         private_keys: Vec::new(),
         skipped: Vec::new(),
     };
-    let documents = [(bundle::SPDX, "{}\n".to_owned())];
-    let origin = Box::new(|| Ok(origin));
-    let parts = Parts { disk: &disk, sources: &NoSources, origin, listing: "", documents: &documents };
+    let parts = Parts {
+        disk: &disk,
+        sources: &NoSources,
+        origin: Box::new(|_| Ok(origin)),
+        listing: "",
+        documents: Box::new(|| Ok(vec![(bundle::SPDX, "{}\n".to_owned())])),
+        known: None,
+    };
     bundle::write(&path, Existing::Refuse, parts, &Options { threads: 2 }, &Silent, &Interrupt::new())
         .unwrap();
     Bundle { _parent: parent, path }

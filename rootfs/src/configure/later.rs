@@ -2,7 +2,8 @@
 //! all packages are configured, side by side.
 //!
 //! Of initrds, one would be made when the kernel is configured and another when `initramfs-tools` is triggered: one is
-//! enough, of a system that is complete. Compiling the Python of a package takes longer than configuring it, and
+//! enough, of a system that is complete. Bundles of certificates are made when `ca-certificates` is configured and, for
+//! the hooks of other packages, once more when it is triggered: the second has all that the first had. Compiling the Python of a package takes longer than configuring it, and
 //! Python does the same without; so that what is compiled does not depend on who was first, no import but the
 //! compiler's own writes what it compiled.
 //!
@@ -27,6 +28,19 @@ const INITRDS: StandIn = StandIn {
 /// Where the real one is.
 const REAL_INITRDS: &str = "usr/sbin/update-initramfs.amiforge";
 
+/// Makes the bundle of certificates: without hooks when the package is configured, and again with them.
+const CERTIFICATES: StandIn = StandIn {
+    path: b"usr/sbin/update-ca-certificates",
+    script: concat!(
+        "#!/bin/sh\nif [ \"$*\" = '--hooksdir ' ]; then\n",
+        "mkdir -p /run/amiforge && : >/run/amiforge/certificates && exit 0\nfi\n",
+        "rm -f /run/amiforge/certificates\nexec /usr/sbin/update-ca-certificates.amiforge \"$@\"\n"
+    ),
+};
+
+/// Where the real one is.
+const REAL_CERTIFICATES: &str = "usr/sbin/update-ca-certificates.amiforge";
+
 /// Compiles the Python of a package; words that a shell would read otherwise are not left to one.
 const PYTHON: StandIn = StandIn {
     path: b"usr/bin/py3compile",
@@ -43,16 +57,21 @@ const REAL_PYTHON: &str = "usr/bin/py3compile.amiforge";
 /// Has imports compile nothing that stays.
 pub(super) const IMPORTS_COMPILE_NOTHING: (&str, &str) = ("PYTHONDONTWRITEBYTECODE", "1");
 
-/// Does all that was written down: one program on each core, and the initrd beside them.
+/// Does all that was written down: one program on each core, one of which makes the initrd.
 const CATCH_UP: &str = "\
 cd /run/amiforge 2>/dev/null || exit 0
+if [ -e certificates ]; then
+    /usr/sbin/update-ca-certificates.amiforge
+fi
+cores=$(nproc)
 if [ -e initrd ]; then
+    [ \"$cores\" = 1 ] || cores=$((cores - 1))
     /usr/sbin/update-initramfs.amiforge -u &
     initrd=$!
 fi
 failed=0
 if [ -s python ]; then
-    xargs -d '\\n' -n 1 -P \"$(nproc)\" sh -c '
+    xargs -d '\\n' -n 1 -P \"$cores\" sh -c '
         env -u PYTHONDONTWRITEBYTECODE /usr/bin/py3compile.amiforge $0 && exit
         echo \"py3compile $0: failed\" >&2
         exit 1' <python || failed=1
@@ -77,6 +96,7 @@ impl Later {
         if !later.kernels.is_empty() {
             later.stand_in(INITRDS, REAL_INITRDS, tree, epoch);
         }
+        later.stand_in(CERTIFICATES, REAL_CERTIFICATES, tree, epoch);
         later.stand_in(PYTHON, REAL_PYTHON, tree, epoch);
         later
     }

@@ -12,6 +12,7 @@ use amiforge_formats::tree::{
 };
 
 use super::{MAGIC, Reference, tag};
+use crate::digests::{self, FileDigests, Piece};
 
 /// Reads an index from front to back.
 #[derive(Debug, Clone, Copy)]
@@ -70,12 +71,22 @@ struct Open {
     left: u64,
 }
 
-/// The tree and the notes. `sources` are the layer itself and what it references, in order.
-pub(super) fn tree(mut cursor: Cursor<'_>, sources: &[SourceId]) -> Option<(Tree, Vec<u8>)> {
+/// What an index says.
+#[derive(Debug)]
+pub(super) struct Index {
+    pub(super) tree: Tree,
+    pub(super) notes: Vec<u8>,
+    /// Digests of files that lie in one piece.
+    pub(super) digests: Vec<(Piece, FileDigests)>,
+}
+
+/// The tree and the rest. `sources` are the layer itself and what it references, in order.
+pub(super) fn tree(mut cursor: Cursor<'_>, sources: &[SourceId]) -> Option<Index> {
     let notes = cursor.bytes()?.to_vec();
     let (b"", tag::DIR) = (cursor.bytes()?, cursor.array::<1>()?[0]) else { return None };
     let mut tree = Tree::new(meta(&mut cursor)?);
     let mut numbers = vec![tree.root()];
+    let mut digests = Vec::new();
     let mut open = vec![Open { id: tree.root(), left: cursor.u64()? }];
     while let Some(dir) = open.last_mut() {
         let Some(left) = dir.left.checked_sub(1) else {
@@ -92,19 +103,33 @@ pub(super) fn tree(mut cursor: Cursor<'_>, sources: &[SourceId]) -> Option<(Tree
             continue;
         }
         let meta = meta(&mut cursor)?;
-        let id = tree.add(parent, name, Node { meta, kind: self::kind(kind, &mut cursor, sources)? }).ok()?;
+        let id = tree
+            .add(parent, name, Node { meta, kind: self::kind(kind, &mut cursor, sources, &mut digests)? })
+            .ok()?;
         numbers.push(id);
         if kind == tag::DIR {
             open.push(Open { id, left: cursor.u64()? });
         }
     }
-    cursor.rest.is_empty().then_some((tree, notes))
+    cursor.rest.is_empty().then_some(Index { tree, notes, digests })
 }
 
-fn kind(kind: u8, cursor: &mut Cursor<'_>, sources: &[SourceId]) -> Option<Kind> {
+fn kind(
+    kind: u8,
+    cursor: &mut Cursor<'_>,
+    sources: &[SourceId],
+    known: &mut Vec<(Piece, FileDigests)>,
+) -> Option<Kind> {
     Some(match kind {
         tag::DIR => Kind::dir(),
-        tag::FILE => Kind::File(content(cursor, sources)?),
+        tag::FILE => {
+            let content = content(cursor, sources)?;
+            if cursor.array()? == [1] {
+                let digests = FileDigests { sha1: cursor.array()?, sha256: Digest(cursor.array()?) };
+                known.extend(digests::piece(&content).map(|piece| (piece, digests)));
+            }
+            Kind::File(content)
+        }
         tag::SYMLINK => {
             let target = cursor.bytes()?;
             if target.is_empty() || target.len() > SYMLINK_MAX {

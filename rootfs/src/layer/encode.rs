@@ -3,13 +3,13 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::path::Path;
 
 use amiforge_formats::plan::{SourceId, Sources};
 use amiforge_formats::tree::{Content, Kind, Meta, NodeId, Origin, Segment, Tree};
 
-use super::{LayerError, MAGIC, Reference, tag};
+use super::{Digests, LayerError, MAGIC, Reference, tag};
 use crate::blobs::Blobs;
+use crate::digests::{self, FileDigests};
 use crate::store::{Spooling, Store};
 
 /// Bytes copied at a time.
@@ -24,6 +24,7 @@ pub(super) struct Encoder<'a> {
     /// The number of a source in the index, 0 being the layer itself; none for one whose bytes are copied.
     known: HashMap<SourceId, Option<u32>>,
     out: Vec<u8>,
+    digests: Digests,
 }
 
 /// Where a stretch of a file lies: number of the source, first byte.
@@ -33,12 +34,22 @@ struct Stretch {
 }
 
 impl<'a> Encoder<'a> {
-    pub(super) fn new(store: &'a Store, blobs: &'a Blobs, spooling: &'a mut Spooling) -> Self {
-        Self { store, blobs, spooling, references: Vec::new(), known: HashMap::new(), out: Vec::new() }
+    pub(super) fn new(
+        store: &'a Store,
+        blobs: &'a Blobs,
+        spooling: &'a mut Spooling,
+        digests: Digests,
+    ) -> Self {
+        let (references, known, out) = Default::default();
+        Self { store, blobs, spooling, references, known, out, digests }
     }
 
-    /// Copies what has to be copied; the index.
-    pub(super) fn encode(mut self, tree: &Tree, notes: &[u8]) -> Result<Vec<u8>, LayerError> {
+    /// Copies what has to be copied; the index, and what the references of it are here.
+    pub(super) fn encode(
+        mut self,
+        tree: &Tree,
+        notes: &[u8],
+    ) -> Result<(Vec<u8>, Vec<SourceId>), LayerError> {
         self.nodes(tree)?;
         let nodes = std::mem::take(&mut self.out);
         self.out.extend_from_slice(MAGIC);
@@ -50,7 +61,10 @@ impl<'a> Encoder<'a> {
         }
         self.bytes(notes);
         self.out.extend_from_slice(&nodes);
-        Ok(self.out)
+        let mut sources: Vec<(u32, SourceId)> =
+            self.known.iter().filter_map(|(source, number)| Some(((*number)?, *source))).collect();
+        sources.sort_unstable();
+        Ok((self.out, sources.into_iter().map(|(_, source)| source).collect()))
     }
 
     /// Every node, a directory before its entries.
@@ -120,7 +134,8 @@ impl<'a> Encoder<'a> {
         }
     }
 
-    /// Length, number of stretches, and for each its place in the file, its length, and where its bytes lie.
+    /// Length, number of stretches, and for each its place in the file, its length, and where its bytes lie; whether
+    /// the digests follow, and they.
     fn content(&mut self, content: &Content) -> Result<(), LayerError> {
         let segments = content.segments();
         self.number(content.len());
@@ -131,6 +146,13 @@ impl<'a> Encoder<'a> {
             self.number(segment.len);
             self.out.extend_from_slice(&source.to_le_bytes());
             self.number(at);
+        }
+        let kept = self.digests == Digests::Kept && !content.is_empty();
+        self.out.push(u8::from(kept));
+        if kept {
+            let FileDigests { sha1, sha256 } = digests::of(content, self.blobs).map_err(LayerError::Read)?;
+            self.out.extend_from_slice(&sha1);
+            self.out.extend_from_slice(&sha256.0);
         }
         Ok(())
     }
@@ -167,7 +189,7 @@ impl<'a> Encoder<'a> {
         if let Some(known) = self.known.get(&source) {
             return Ok(*known);
         }
-        let entry = self.blobs.path(source).and_then(|path| name_in(path, self.store.folder()));
+        let entry = self.blobs.path(source).and_then(|path| self.store.name_of(path));
         let spool = match entry {
             Some(name) => self.store.open(name)?.map(|spool| (name.to_owned(), spool)),
             None => None,
@@ -188,9 +210,4 @@ impl<'a> Encoder<'a> {
         self.out.extend_from_slice(&(bytes.len() as u32).to_le_bytes());
         self.out.extend_from_slice(bytes);
     }
-}
-
-/// The name of a file that lies in the store's folder.
-fn name_in<'p>(path: &'p Path, folder: &Path) -> Option<&'p str> {
-    (path.parent() == Some(folder)).then(|| path.file_name()?.to_str())?
 }

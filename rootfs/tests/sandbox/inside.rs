@@ -7,6 +7,7 @@ use crate::yard::{EPOCH, Yard, job};
 pub(crate) const TESTS: &[crate::Test] = crate::tests![
     commands_are_root_of_a_system_of_their_own,
     every_machine_looks_the_same,
+    commands_know_that_no_system_is_running,
     random_numbers_are_the_same_every_time,
     steps_run_in_order_with_their_own_variables_folder_and_input,
     a_step_that_fails_is_told_with_what_it_wrote_last,
@@ -40,6 +41,15 @@ fn every_machine_looks_the_same() {
         assert!(told.lines().any(|told| told == line), "no {line} in {told}");
     }
     assert_eq!(told.lines().filter(|line| line.contains('=')).count(), 15, "{told}");
+}
+
+/// As `ischroot(1)` finds out, which asks the same where it is installed.
+fn commands_know_that_no_system_is_running() {
+    let told = Yard::new().told(
+        "test \"$(cat /proc/1/mountinfo)\" != \"$(cat /proc/self/mountinfo)\"
+         cd ..; pwd -P; cat /etc/greeting",
+    );
+    assert_eq!(told, "/\nhello\n");
 }
 
 fn random_numbers_are_the_same_every_time() {

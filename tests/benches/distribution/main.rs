@@ -3,14 +3,15 @@
 //!
 //!     cargo build --release -p amiforge && cargo bench -p amiforge-tests --bench distribution -- --rounds 3
 //!
-//! Both have every package in memory before the clock runs. Cases: all layers made anew; all layers taken from the store,
-//! beside a `cp` of the image. Every case runs once a round, in turn; medians and ratios are printed, nothing is
-//! asserted. Needs the package archive that apt of this host uses, mmdebstrap, and root or user namespaces.
+//! Both have every package in memory before the clock runs. Cases: all layers made anew, with the packages' scripts and
+//! without; all layers taken from the store, with nothing changed and with one file changed, beside a `cp` of the image.
+//! Every case runs once a round, in turn; medians and ratios are printed, nothing is asserted. Needs the package archive that apt of this host uses, mmdebstrap, and root or user namespaces.
 
 #[path = "../build/clock.rs"]
 #[expect(dead_code, reason = "shared with other benchmarks, which use more of it")]
 mod clock;
 
+use std::cell::Cell;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -43,6 +44,7 @@ type Case<'a> = (&'static str, Box<dyn Fn() -> Sample + 'a>);
 struct Yard {
     folder: PathBuf,
     packages: Vec<String>,
+    changes: Cell<u32>,
 }
 
 impl Yard {
@@ -54,7 +56,7 @@ impl Yard {
         for command in ["lock", "fetch"] {
             program::must(&[command, &recipe.to_string_lossy(), "--store", &shared.to_string_lossy()]);
         }
-        let yard = Self { folder: folder.to_owned(), packages: named(&recipe) };
+        let yard = Self { folder: folder.to_owned(), packages: named(&recipe), changes: Cell::new(0) };
         yard.stock(&shared);
         yard
     }
@@ -84,14 +86,24 @@ impl Yard {
         fs::write(archive.join("Release"), release).expect("a release");
     }
 
-    fn build(&self, store: &str, out: &str) -> Sample {
+    fn build(&self, recipe: &str, store: &str, out: &str) -> Sample {
         let mut command = Command::new(program::path());
-        command.arg("build").arg(self.folder.join("recipe.toml")).arg("-o").arg(self.folder.join(out));
+        command.arg("build").arg(self.folder.join(recipe)).arg("-o").arg(self.folder.join(out));
         clock::run(command.arg("--force").arg("--store").arg(self.folder.join(store)))
     }
 
+    /// A recipe that says something else, with the same lock.
+    fn another(&self, name: &str, word: &str, other: &str) {
+        let recipe = fs::read_to_string(self.folder.join("recipe.toml")).expect("the recipe");
+        assert!(recipe.contains(word), "the example says `{word}`");
+        fs::write(self.folder.join(format!("{name}.toml")), recipe.replacen(word, other, 1))
+            .expect("a recipe");
+        fs::copy(self.folder.join("recipe.lock"), self.folder.join(format!("{name}.lock")))
+            .expect("its lock");
+    }
+
     /// A store with the packages and no layer.
-    fn without_layers(&self) -> Sample {
+    fn without_layers(&self, recipe: &str) -> Sample {
         let store = self.folder.join("cold");
         let _ = fs::remove_dir_all(&store);
         fs::create_dir_all(store.join("objects")).expect("a store");
@@ -100,7 +112,7 @@ impl Yard {
             let name = path.file_name().expect("its name");
             fs::hard_link(&path, store.join("objects").join(name)).expect("an object");
         }
-        self.build("cold", "cold.out")
+        self.build(recipe, "cold", "cold.out")
     }
 
     fn mmdebstrap(&self) -> Sample {
@@ -120,14 +132,25 @@ impl Yard {
         clock::run(Command::new("cp").arg(self.folder.join("warm.out/disk.raw")).arg(to))
     }
 
+    /// One file is another than at any time before.
+    fn one_file_changed(&self) -> Sample {
+        let count = self.changes.get();
+        self.changes.set(count + 1);
+        self.another("changed", "locale: C.UTF-8", &format!("locale: C.UTF-8 # {count}"));
+        self.build("changed.toml", "store", "changed.out")
+    }
+
     fn cases(&self) -> Vec<Case<'_>> {
-        // The layers that the warm case takes.
-        self.build("store", "warm.out");
+        // The layers that the warm cases take.
+        self.build("recipe.toml", "store", "warm.out");
+        self.another("native", "man = false", "man = false\nscripts = \"native\"");
         vec![
             ("mmdebstrap, to a tar", Box::new(|| self.mmdebstrap())),
-            ("build, no layers", Box::new(|| self.without_layers())),
+            ("build, no layers", Box::new(|| self.without_layers("recipe.toml"))),
+            ("build natively, no layers", Box::new(|| self.without_layers("native.toml"))),
             ("cp of the image", Box::new(|| self.copied())),
-            ("build, all layers", Box::new(|| self.build("store", "warm.out"))),
+            ("build, all layers", Box::new(|| self.build("recipe.toml", "store", "warm.out"))),
+            ("build, one file changed", Box::new(|| self.one_file_changed())),
         ]
     }
 }
@@ -141,14 +164,15 @@ fn named(recipe: &Path) -> Vec<String> {
 }
 
 fn report(cases: &[Case<'_>], samples: &[Vec<Sample>]) {
-    println!("{:<24} {:>9} {:>9}", "", "median s", "CPU s");
+    println!("{:<26} {:>9} {:>9}", "", "median s", "CPU s");
     let mut medians = Vec::new();
     for ((name, _), samples) in cases.iter().zip(samples) {
         let cpu = clock::median_of(samples.iter().map(|sample| sample.cpu));
         medians.push(clock::median(samples));
-        println!("{name:<24} {:>9.2} {cpu:>9.2}", clock::median(samples));
+        println!("{name:<26} {:>9.2} {cpu:>9.2}", clock::median(samples));
     }
-    if let [theirs, cold, cp, warm] = medians[..] {
-        println!("without layers: {:.2} x mmdebstrap; with all layers: {:.2} x cp", cold / theirs, warm / cp);
+    if let [theirs, cold, native, cp, warm, changed] = medians[..] {
+        println!("without layers: {:.2} x mmdebstrap, natively {:.2} x", cold / theirs, native / theirs);
+        println!("with all layers: {:.2} x cp, one file changed {:.2} x", warm / cp, changed / cp);
     }
 }

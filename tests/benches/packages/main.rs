@@ -101,9 +101,9 @@ fn measure(words: &[String]) {
         std::fs::write(to.with_extension("sha256"), digest.to_string()).expect("room");
     }
     let warm = folder.path().join("warm");
-    let (unpacked, blobs) = opened(&debs, &warm);
-    let saved = Layers::of(&Store::at(&warm)).save(KEY, &unpacked.tree, &blobs, b"").expect("a layer");
-    saved.start().wait().expect("a saved layer");
+    let (unpacked, mut blobs) = opened(&debs, &warm);
+    let saved = Layers::of(&Store::at(&warm)).save(KEY, &unpacked.tree, &mut blobs, b"").expect("a layer");
+    saved.outstanding.start().wait().expect("a saved layer");
     let nodes: Vec<_> = unpacked.tree.walk().map(|entry| entry.id).collect();
     let bytes: u64 = nodes
         .iter()

@@ -1,11 +1,12 @@
 //! The examples build, verify, and hold what they are about; a small change makes little anew.
 
 use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use amiforge_tests::{oracle, program};
 
-use crate::yard::{Yard, checked, has, must, read};
+use crate::yard::{Yard, checked, has, must, read, same};
 
 #[test]
 fn the_web_server_has_its_page_and_its_modules() {
@@ -81,6 +82,57 @@ fn a_changed_file_of_lamp_is_built_without_running_anything() {
     assert_eq!(log.matches("exec").count(), 1, "only the program itself is started:\n{log}");
     let listing = read(&first, "/usr/local/share/greetings.sql");
     assert!(listing.contains("Hello again"), "{listing}");
+}
+
+/// The entries of a yard's store that are no fetched files.
+fn entries(yard: &Yard) -> Vec<PathBuf> {
+    let all = fs::read_dir(yard.path("store")).unwrap().map(|entry| entry.unwrap().path());
+    all.filter(|path| path.is_file()).collect()
+}
+
+/// Changes a byte of a file.
+fn flip(path: &Path, at: usize) {
+    let mut bytes = fs::read(path).unwrap();
+    bytes[at] ^= 1;
+    fs::write(path, bytes).unwrap();
+}
+
+#[test]
+fn a_rebuild_is_the_same_and_believes_no_damaged_byte() {
+    let Some(yard) = Yard::of("web-server") else { return };
+    let first = yard.build("out");
+    let (again, told) = yard.build_told("again");
+    assert!(told["layers"].as_array().unwrap().iter().all(|layer| layer["reused"] == true), "{told}");
+    same(&first, &again);
+    checked(&again);
+    // What is known of the image is an entry of the store like any other.
+    let small: Vec<_> =
+        entries(&yard).into_iter().filter(|path| fs::metadata(path).unwrap().len() < 4096).collect();
+    assert!(!small.is_empty(), "nothing is known of the image");
+    small.iter().for_each(|path| flip(path, fs::metadata(path).unwrap().len() as usize / 2));
+    same(&first, &yard.build("again"));
+    // A byte of a program that is in the image.
+    let words = ["inspect", &format!("{}:root/usr/sbin/apache2", first.folder.display()), "--cat"];
+    let program = Command::new(program::path()).args(words).output().unwrap().stdout;
+    let middle = &program[program.len() / 2..][..256];
+    let found = entries(&yard).into_iter().find_map(|path| {
+        let bytes = fs::read(&path).unwrap();
+        let at = place_of(&bytes, middle)?;
+        Some((path, at))
+    });
+    let (path, at) = found.expect("the program lies in the store");
+    flip(&path, at);
+    let output = yard.command("again", "store").output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(said.contains(&*path.file_name().unwrap().to_string_lossy()), "{said}");
+    assert!(!path.exists(), "the damaged entry is still there");
+    same(&first, &yard.build("again"));
+}
+
+/// Where some bytes begin in others.
+fn place_of(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
+    bytes.windows(wanted.len()).position(|window| window == wanted)
 }
 
 #[test]

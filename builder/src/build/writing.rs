@@ -1,0 +1,116 @@
+//! From a disk that is laid out to a bundle: the image, its bill of materials beside it, and the checks of all inputs when
+//! the last byte is written.
+
+use std::error::Error;
+use std::path::Path;
+
+use amiforge_formats::time::Time;
+use amiforge_rootfs::assemble::Assembled;
+use amiforge_rootfs::blobs::Blobs;
+use amiforge_rootfs::normalize::Change;
+
+use super::documents::{self, Bill};
+use super::host_files::HostFiles;
+use super::kept::Kept;
+use super::recall::Recall;
+use super::workshop::Notes;
+use super::{BuildError, Options, origin};
+use crate::bundle::{self, Parts};
+use crate::disk::Disk;
+use crate::image::{self, Emitted};
+use crate::inspect::Medium;
+use crate::interrupt::Interrupt;
+use crate::manifest::{Manifest, Origin};
+use crate::preflight;
+use crate::progress::Progress;
+use crate::recipe::Recipe;
+
+/// A bundle that is to be written.
+pub(super) struct Writing<'a> {
+    pub(super) recipe: &'a Recipe,
+    pub(super) options: &'a Options,
+    pub(super) disk: &'a Disk,
+    pub(super) listing: &'a str,
+    pub(super) bill: Option<Bill<'a>>,
+    pub(super) blobs: &'a Blobs,
+    pub(super) recall: Recall<'a>,
+}
+
+/// What the image is made from, to be checked once it is written, and what the manifest says of that.
+pub(super) struct MadeFrom<'a> {
+    pub(super) kept: Kept,
+    pub(super) assembled: Assembled,
+    pub(super) host_files: HostFiles<'a>,
+    pub(super) epoch: Time,
+    pub(super) changes: Vec<Change>,
+    pub(super) notes: Notes,
+}
+
+impl Writing<'_> {
+    /// Writes it; gives its manifest, and what the image will not be able to do.
+    pub(super) fn write(
+        &self,
+        mut made_from: MadeFrom<'_>,
+        progress: &dyn Progress,
+        interrupt: &Interrupt,
+    ) -> Result<(Manifest, Vec<String>), BuildError> {
+        let known = self.recall.known().filter(|_| made_from.kept.may_be_left());
+        if known.is_none() {
+            made_from.kept.start();
+        }
+        let mut found = None;
+        let manifest = std::thread::scope(|scope| {
+            let bill = self.bill.as_ref().map(|bill| scope.spawn(|| bill.write(self.blobs)));
+            let parts = Parts {
+                disk: self.disk,
+                sources: self.blobs,
+                origin: Box::new(|emitted| {
+                    found = Some((emitted.known(), emitted.recalled));
+                    self.origin(made_from, emitted)
+                }),
+                listing: self.listing,
+                documents: Box::new(|| documents::written(bill)),
+                known,
+            };
+            let threads = image::Options { threads: self.options.threads.max(1) };
+            bundle::write(&self.options.out, self.options.existing, parts, &threads, progress, interrupt)
+        })?;
+        let findings = match (found, self.recall.findings()) {
+            (Some((_, true)), Some(findings)) => findings.to_vec(),
+            _ if self.recipe.boot.is_some() => preflighted(&self.options.out),
+            _ => Vec::new(),
+        };
+        if let Some((known, false)) = found {
+            // The bundle is whole; the next build only takes longer.
+            let _ = self.recall.keep(known, &findings);
+        }
+        Ok((manifest, findings))
+    }
+
+    /// What the manifest says of the image's origin, if nothing of that changed meanwhile.
+    fn origin(
+        &self,
+        made_from: MadeFrom<'_>,
+        emitted: &Emitted,
+    ) -> Result<Origin, Box<dyn Error + Send + Sync>> {
+        let MadeFrom { mut kept, mut assembled, host_files, epoch, changes, notes } = made_from;
+        if emitted.recalled {
+            kept.leave();
+        }
+        kept.settle()?;
+        assembled.settle(self.blobs)?;
+        host_files.settle()?;
+        let inputs = origin::inputs(self.options, &assembled, &host_files);
+        Ok(origin::origin(self.recipe, self.options, epoch, inputs, &changes, notes))
+    }
+}
+
+/// What EC2 will miss in an image that is to boot, as found in its bytes. The image is whole already: what cannot be told
+/// of it is a warning too.
+fn preflighted(bundle: &Path) -> Vec<String> {
+    let report = Medium::open(bundle).and_then(|medium| preflight::preflight(&medium));
+    match report {
+        Ok(report) => report.findings.iter().map(ToString::to_string).collect(),
+        Err(error) => vec![format!("the image could not be looked at for what EC2 needs: {error}")],
+    }
+}
