@@ -139,6 +139,18 @@ impl<'a> Encoder<'a> {
     fn content(&mut self, content: &Content) -> Result<(), LayerError> {
         let segments = content.segments();
         self.number(content.len());
+        if self.digests == Digests::Left {
+            // A fingerprint is of the bytes, wherever they lie: in a layer that has no name yet, or in one that has.
+            if let Some(known) = digests::piece(content).and_then(|piece| self.blobs.known(piece)) {
+                self.out.extend_from_slice(&known.sha256.0);
+                return Ok(());
+            }
+            if matches!(content, Content::Sparse { .. }) {
+                let taken = digests::of(content, self.blobs).map_err(LayerError::Read)?;
+                self.out.extend_from_slice(&taken.sha256.0);
+                return Ok(());
+            }
+        }
         self.number(segments.len() as u64);
         for segment in segments {
             let Stretch { source, at } = self.stretch(&segment)?;

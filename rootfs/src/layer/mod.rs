@@ -165,8 +165,8 @@ impl<'a> Layers<'a> {
         }
     }
 
-    /// A digest of everything that a tree says, the bytes of its files included: those that lie in the store by the
-    /// digests of their entries, others as they are read now.
+    /// A digest of everything that a tree says, the bytes of its files included: by their digests where those are known,
+    /// by those of the store's entries that they lie in, or as they are read now.
     ///
     /// # Errors
     /// What the store or the sources say.
@@ -205,6 +205,10 @@ impl<'a> Layers<'a> {
     pub fn load(&self, key: Digest, blobs: &mut Blobs) -> Result<Option<Layer>, LayerError> {
         let Some(spool) = self.store.open(&format!("{PREFIX}{key}"))? else { return Ok(None) };
         let index = index(&spool)?;
+        if is_foreign(&index) {
+            let _ = std::fs::remove_file(&spool.path);
+            return Ok(None);
+        }
         let (references, rest) = decode::references(&index).ok_or_else(|| damaged_index(&spool))?;
         let mut entries = Vec::with_capacity(references.len());
         for reference in references {
@@ -240,6 +244,9 @@ impl<'a> Layers<'a> {
         }
         let Some(spool) = self.store.open(entry)? else { return Ok(Vec::new()) };
         let index = index(&spool)?;
+        if is_foreign(&index) {
+            return Ok(Vec::new());
+        }
         let references = decode::references(&index).ok_or_else(|| damaged_index(&spool))?;
         Ok(references.0.into_iter().map(|reference| reference.name).collect())
     }
@@ -271,6 +278,11 @@ fn index(spool: &Spool) -> Result<Vec<u8>, StoreError> {
         return Err(damaged(spool, &format!("sha256 {found} of the index"), &expected.to_string()));
     }
     Ok(index)
+}
+
+/// Whether another version of this program wrote an index.
+fn is_foreign(index: &[u8]) -> bool {
+    !index.starts_with(MAGIC)
 }
 
 fn damaged_index(spool: &Spool) -> StoreError {

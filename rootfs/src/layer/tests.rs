@@ -112,6 +112,22 @@ fn a_loaded_tree_is_the_saved_one_and_references_what_the_store_has() {
 }
 
 #[test]
+fn a_fingerprint_is_the_same_before_and_after_a_layer_has_its_name() {
+    let mut case = case();
+    let first = tree(&case);
+    let layers = Layers::of(&case.store);
+    let made = layers.save(KEY, &first, &mut case.blobs, b"").unwrap();
+    let before = layers.fingerprint(&made.tree, &case.blobs).unwrap();
+    made.outstanding.start().wait().unwrap();
+    let mut blobs = Blobs::new();
+    let mut loaded = layers.load(KEY, &mut blobs).unwrap().unwrap();
+    assert_eq!(layers.fingerprint(&loaded.tree, &blobs).unwrap(), before);
+    let dir = loaded.tree.lookup(b"dir").unwrap();
+    loaded.tree.unlink(dir, b"packed").unwrap();
+    assert_ne!(layers.fingerprint(&loaded.tree, &blobs).unwrap(), before);
+}
+
+#[test]
 fn a_layer_on_a_layer_references_it() {
     let mut case = case();
     saved(&mut case);
