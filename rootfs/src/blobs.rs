@@ -57,7 +57,7 @@ struct Blob {
 /// Every file that content is read from, by [`SourceId`]. Files are added while sources are read and only read later.
 #[derive(Debug, Default)]
 pub struct Blobs {
-    blobs: Vec<Blob>,
+    files: Vec<Blob>,
     /// Digests of pieces of them.
     digests: BTreeMap<Piece, FileDigests>,
     /// Files opened on demand, the latest used first.
@@ -89,7 +89,7 @@ impl Blobs {
 
     /// How errors name a source.
     pub fn path(&self, source: SourceId) -> Option<&Path> {
-        self.blobs.get(source.0 as usize).map(|blob| blob.path.as_path())
+        self.files.get(source.0 as usize).map(|blob| blob.path.as_path())
     }
 
     /// The digests of a piece, if they are known.
@@ -116,7 +116,7 @@ impl Blobs {
     /// # Errors
     /// What the system says.
     pub fn changed(&self) -> io::Result<Option<&Path>> {
-        for blob in &self.blobs {
+        for blob in &self.files {
             let (Some(file), Some(stamp)) = (&blob.file, blob.stamp) else { continue };
             if !stamp.is_of(&file.metadata()?) {
                 return Ok(Some(&blob.path));
@@ -126,8 +126,8 @@ impl Blobs {
     }
 
     fn push(&mut self, blob: Blob) -> SourceId {
-        self.blobs.push(blob);
-        SourceId(u32::try_from(self.blobs.len() - 1).unwrap_or(u32::MAX))
+        self.files.push(blob);
+        SourceId(u32::try_from(self.files.len() - 1).unwrap_or(u32::MAX))
     }
 
     /// Opens a file of a folder, or takes it from those that are open.
@@ -164,7 +164,7 @@ impl Blobs {
 
 impl Sources for Blobs {
     fn read_exact_at(&self, source: SourceId, at: u64, buf: &mut [u8]) -> io::Result<()> {
-        let blob = self.blobs.get(source.0 as usize).ok_or_else(|| {
+        let blob = self.files.get(source.0 as usize).ok_or_else(|| {
             io::Error::new(io::ErrorKind::NotFound, format!("source {} is not open", source.0))
         })?;
         let read = match &blob.file {

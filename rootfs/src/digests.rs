@@ -33,6 +33,9 @@ pub struct FileDigests {
 /// Where a file's content lies as one piece: source, first byte, length.
 pub(crate) type Piece = (SourceId, u64, u64);
 
+/// Pieces with their digests.
+type Taken = Vec<(Piece, FileDigests)>;
+
 /// Takes both digests of bytes that come one after another.
 #[derive(Default)]
 pub(crate) struct Both {
@@ -134,7 +137,7 @@ pub fn take(tree: &Tree, blobs: &mut Blobs) -> io::Result<()> {
         let content = Content::Slice { source: piece.0, at: piece.1, len: piece.2 };
         of(&content, read).map(|digests| (*piece, digests))
     };
-    let taken: Vec<io::Result<Vec<_>>> = std::thread::scope(|scope| {
+    let taken: Vec<io::Result<Taken>> = std::thread::scope(|scope| {
         let shares = wanted.chunks(share);
         let running: Vec<_> =
             shares.map(|pieces| scope.spawn(move || pieces.iter().map(one).collect())).collect();
@@ -168,7 +171,7 @@ fn ended() -> io::Error {
 #[derive(Debug)]
 pub struct Digesting {
     stop: Arc<AtomicBool>,
-    thread: Option<JoinHandle<io::Result<Vec<(Piece, FileDigests)>>>>,
+    thread: Option<JoinHandle<io::Result<Taken>>>,
 }
 
 impl Digesting {
@@ -204,7 +207,7 @@ impl Drop for Digesting {
     }
 }
 
-fn all(wanted: &[(Piece, PathBuf)], stop: &AtomicBool) -> io::Result<Vec<(Piece, FileDigests)>> {
+fn all(wanted: &[(Piece, PathBuf)], stop: &AtomicBool) -> io::Result<Taken> {
     let mut open: Option<(&Path, File)> = None;
     let mut taken = Vec::with_capacity(wanted.len());
     for (piece, path) in wanted {

@@ -74,7 +74,9 @@ pub fn configure(
     job.env = variables();
     let mut captured = sandbox.run(&tree, blobs, &job, watch).map_err(blame)?;
     let after = &mut captured.tree;
-    idle.into_iter().for_each(|placed| placed.take_back(after));
+    for placed in idle {
+        placed.take_back(after);
+    }
     later.take_back(after);
     for path in REMOVED {
         stand_in::remove(after, path);

@@ -109,7 +109,9 @@ fn a_rebuild_is_the_same_and_believes_no_damaged_byte() {
     let small: Vec<_> =
         entries(&yard).into_iter().filter(|path| fs::metadata(path).unwrap().len() < 4096).collect();
     assert!(!small.is_empty(), "nothing is known of the image");
-    small.iter().for_each(|path| flip(path, fs::metadata(path).unwrap().len() as usize / 2));
+    for path in &small {
+        flip(path, fs::metadata(path).unwrap().len() as usize / 2);
+    }
     same(&first, &yard.build("again"));
     // A byte of a program that is in the image.
     let words = ["inspect", &format!("{}:root/usr/sbin/apache2", first.folder.display()), "--cat"];
@@ -124,7 +126,7 @@ fn a_rebuild_is_the_same_and_believes_no_damaged_byte() {
     flip(&path, at);
     let output = yard.command("again", "store").output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains(&*path.file_name().unwrap().to_string_lossy()), "{said}");
     assert!(!path.exists(), "the damaged entry is still there");
     same(&first, &yard.build("again"));
