@@ -1,17 +1,16 @@
 //! A guest that runs: QEMU as a child, and the threads that take what it writes.
 
 use std::io::Read;
-use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, ExitStatus, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::{Scope, sleep};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::BootError;
 use super::console::Console;
 use super::machine::Machine;
-use super::provider::Need;
+use super::{BootError, leash};
 
 /// Who is shown what happens.
 pub trait Show: Sync {
@@ -63,14 +62,12 @@ impl Guest {
         show: &'scope dyn Show,
     ) -> Result<(Self, Option<ChildStdin>), BootError> {
         let program = machine.program();
-        let mut command = Command::new(program);
+        let failed = |source| BootError::Start { program: program.to_owned(), source };
+        let mut command = leash::command(program).map_err(failed)?;
         command.args(machine.args()).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         // Ctrl-C is for this program, which then ends the guest.
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
-        let mut child = command.spawn().map_err(|source| match source.kind() {
-            std::io::ErrorKind::NotFound => BootError::Missing { need: Need::Qemu(machine.arch) },
-            _ => BootError::Start { program: program.to_owned(), source },
-        })?;
+        let mut child = command.spawn().map_err(failed)?;
         let stdin = child.stdin.take();
         if let Some(mut stdout) = child.stdout.take() {
             scope.spawn(move || {

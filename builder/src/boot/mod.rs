@@ -12,6 +12,7 @@ mod guest;
 pub mod imds;
 pub mod keyboard;
 mod launch;
+pub mod leash;
 pub mod machine;
 pub mod overlay;
 mod page;

@@ -1,5 +1,7 @@
-//! Which package's script made dpkg fail: its messages are read for the package, the script and what that wrote.
+//! Which package's script made dpkg fail: its messages are read for the package, the script and what that wrote. Of what
+//! packages left for the end, the command that failed.
 
+use super::later::FAILED;
 use crate::sandbox::{Ended, SandboxError, Tail};
 
 /// Says of a step of dpkg which package failed; any other error stays as it is.
@@ -10,8 +12,17 @@ pub(super) fn blame(error: SandboxError) -> SandboxError {
             let name = format!("the package `{package}`");
             SandboxError::Step { name, command, ended, tail: Tail(tail) }
         }
-        None => SandboxError::Step { name, command, ended, tail },
+        None => {
+            let command = left(&tail.0).unwrap_or(command);
+            SandboxError::Step { name, command, ended, tail }
+        }
     }
+}
+
+/// The command that failed of those that were left for the end.
+fn left(said: &[u8]) -> Option<String> {
+    let said = String::from_utf8_lossy(said);
+    said.lines().find_map(|line| line.strip_prefix(FAILED)).map(str::to_owned)
 }
 
 /// A script that failed.
@@ -90,6 +101,13 @@ mod tests {
             (found.command.as_str(), found.ended),
             ("/var/lib/dpkg/info/man-db.postinst triggered", Ended::Signal(9))
         );
+    }
+
+    #[test]
+    fn a_command_that_was_left_for_the_end_is_told() {
+        let said = b"  File \"/usr/lib/x.py\", line 1\namiforge: failed: py3compile -p python3-x\n";
+        assert_eq!(left(said).unwrap(), "py3compile -p python3-x");
+        assert_eq!(left(b"Setting up a (1) ...\n"), None);
     }
 
     #[test]

@@ -60,8 +60,12 @@ pub(super) const IMPORTS_COMPILE_NOTHING: (&str, &str) = ("PYTHONDONTWRITEBYTECO
 /// Does all that was written down: one program on each core, one of which makes the initrd.
 const CATCH_UP: &str = "\
 cd /run/amiforge 2>/dev/null || exit 0
+failed() {
+    echo \"amiforge: failed: $*\" >&2
+    exit 1
+}
 if [ -e certificates ]; then
-    /usr/sbin/update-ca-certificates.amiforge
+    /usr/sbin/update-ca-certificates.amiforge || failed update-ca-certificates
 fi
 cores=$(nproc)
 if [ -e initrd ]; then
@@ -69,18 +73,20 @@ if [ -e initrd ]; then
     /usr/sbin/update-initramfs.amiforge -u &
     initrd=$!
 fi
-failed=0
 if [ -s python ]; then
     xargs -d '\\n' -n 1 -P \"$cores\" sh -c '
         env -u PYTHONDONTWRITEBYTECODE /usr/bin/py3compile.amiforge $0 && exit
-        echo \"py3compile $0: failed\" >&2
-        exit 1' <python || failed=1
+        echo \"amiforge: failed: py3compile $0\" >&2
+        exit 1' <python || compiled=no
 fi
 if [ -e initrd ]; then
-    wait \"$initrd\" || failed=1
+    wait \"$initrd\" || failed update-initramfs -u
 fi
-exit $failed
+[ \"$compiled\" != no ]
 ";
+
+/// What [`CATCH_UP`] writes before the command that failed.
+pub(super) const FAILED: &str = "amiforge: failed: ";
 
 /// What stands in for programs that are left for later.
 pub(super) struct Later {

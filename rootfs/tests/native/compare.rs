@@ -1,6 +1,6 @@
 //! Compares two trees entry by entry, and differences with a list that explains them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use amiforge_formats::plan::Sources;
@@ -43,6 +43,38 @@ fn bytes(content: &Content, sources: &dyn Sources) -> Vec<u8> {
 fn nodes(tree: &Tree) -> BTreeMap<String, &Node> {
     let path = |path: &[u8]| String::from_utf8_lossy(path).into_owned();
     tree.walk().map(|entry| (path(&entry.path), tree.node(entry.id))).collect()
+}
+
+/// First number that is drawn when an account is made; those below are the distribution's (Debian policy 9.2.2).
+const DRAWN: u32 = 100;
+
+/// The lines of a database of accounts, whatever their order: numbers that are drawn as `*`, members sorted.
+pub(crate) fn accounts(tree: &Tree, blobs: &Blobs, path: &str) -> BTreeSet<String> {
+    let id = tree.lookup(path.as_bytes()).unwrap_or_else(|| panic!("no {path}"));
+    let Kind::File(content) = &tree.node(id).kind else { panic!("{path} is no file") };
+    let text = String::from_utf8(bytes(content, blobs)).unwrap();
+    let numbers: &[usize] = match path {
+        "etc/passwd" => &[2, 3],
+        "etc/group" => &[2],
+        _ => &[],
+    };
+    let line = |line: &str| {
+        let mut fields: Vec<String> = line.split(':').map(str::to_owned).collect();
+        for at in numbers {
+            if fields[*at].parse().is_ok_and(|number: u32| (DRAWN..60_000).contains(&number)) {
+                fields[*at] = "*".to_owned();
+            }
+        }
+        if let Some(members) =
+            fields.get_mut(3).filter(|_| path.ends_with("group") || path.ends_with("gshadow"))
+        {
+            let mut sorted: Vec<&str> = members.split(',').collect();
+            sorted.sort_unstable();
+            *members = sorted.join(",");
+        }
+        fields.join(":")
+    };
+    text.lines().map(line).collect()
 }
 
 /// What differs in an entry that both have.

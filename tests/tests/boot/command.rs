@@ -5,6 +5,7 @@ use std::fs;
 use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use amiforge_tests::{oracle, program, scratch};
 use serde_json::Value;
@@ -206,24 +207,45 @@ fn a_disk_may_be_written_to_and_its_console_kept() {
     assert!(fs::read_to_string(desk.0.path().join("log")).expect("the log").contains("hello"));
 }
 
-#[test]
-fn ctrl_c_ends_the_guest() {
-    let Some(desk) = Desk::new("hello\r\n") else { return };
-    let mut command = desk.command(&["boot", "disk", "--accel", "tcg", "--log", "log"]);
-    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("amiforge starts");
-    let log = desk.0.path().join("log");
-    let end = std::time::Instant::now() + std::time::Duration::from_mins(1);
-    while !fs::read_to_string(&log).is_ok_and(|log| log.contains("hello")) {
-        assert!(std::time::Instant::now() < end, "the guest said nothing");
-        std::thread::sleep(std::time::Duration::from_millis(50));
-    }
-    oracle::must("kill", &["-INT", &child.id().to_string()]);
-    assert_eq!(child.wait().expect("an end").code(), Some(0));
+/// Whether a QEMU has the disk of a desk.
+fn runs(desk: &Desk) -> bool {
     let name = desk.disk();
-    let left = fs::read_dir("/proc").expect("/proc").flatten().any(|entry| {
+    fs::read_dir("/proc").expect("/proc").flatten().any(|entry| {
         let line = fs::read(entry.path().join("cmdline")).unwrap_or_default();
         let line = String::from_utf8_lossy(&line).into_owned();
         line.starts_with("qemu") && line.contains(&*name.to_string_lossy())
-    });
-    assert!(!left, "no QEMU is left behind");
+    })
+}
+
+/// Launches a guest, and sends the program a signal when the guest runs.
+fn interrupted(desk: &Desk, signal: &str) -> std::process::ExitStatus {
+    let mut command = desk.command(&["boot", "disk", "--accel", "tcg", "--log", "log"]);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("amiforge starts");
+    let log = desk.0.path().join("log");
+    let end = Instant::now() + Duration::from_mins(1);
+    while !fs::read_to_string(&log).is_ok_and(|log| log.contains("hello")) {
+        assert!(Instant::now() < end, "the guest said nothing");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert!(runs(desk), "its QEMU is not found");
+    oracle::must("kill", &[signal, &child.id().to_string()]);
+    child.wait().expect("an end")
+}
+
+#[test]
+fn ctrl_c_ends_the_guest() {
+    let Some(desk) = Desk::new("hello\r\n") else { return };
+    assert_eq!(interrupted(&desk, "-INT").code(), Some(0));
+    assert!(!runs(&desk), "no QEMU is left behind");
+}
+
+#[test]
+fn a_launch_that_is_killed_takes_its_guest_along() {
+    let Some(desk) = Desk::new("hello\r\n") else { return };
+    assert_eq!(interrupted(&desk, "-KILL").code(), None);
+    let end = Instant::now() + Duration::from_mins(1);
+    while runs(&desk) {
+        assert!(Instant::now() < end, "a QEMU is left behind");
+        std::thread::sleep(Duration::from_millis(50));
+    }
 }
