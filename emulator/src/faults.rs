@@ -111,6 +111,8 @@ pub enum Fault {
     ExpireTokens,
     /// The service says that there is no such thing; nothing has happened.
     NotFound,
+    /// What the request begins, the copy of an image, ends as failed when its time has come.
+    FailLater,
 }
 
 impl Faults {

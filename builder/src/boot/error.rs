@@ -46,6 +46,12 @@ pub enum BootError {
         /// Why.
         source: io::Error,
     },
+    /// What the guest writes has no room, so QEMU has halted it.
+    #[error("no space is left in `{}`, where what the guest writes goes", folder.display())]
+    NoSpace {
+        /// The folder of the launch.
+        folder: PathBuf,
+    },
     /// Arm machines have no BIOS.
     #[error("aarch64 machines start by UEFI only; leave out `--firmware bios`")]
     NoBios,
@@ -85,6 +91,9 @@ impl BootError {
             Self::Missing { need } => Some(need.hint()),
             Self::Kvm { .. } => {
                 Some("`--accel tcg` emulates in software: slower, and it always works".to_owned())
+            }
+            Self::NoSpace { .. } => {
+                Some("set TMPDIR to a folder with more space, or let the guest write less".to_owned())
             }
             _ => None,
         }

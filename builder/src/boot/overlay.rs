@@ -10,7 +10,8 @@ use std::path::Path;
 
 use super::BootError;
 
-const CLUSTER: u64 = 1 << 16;
+/// Bytes that are allocated at a time.
+pub(super) const CLUSTER: u64 = 1 << 16;
 /// Bytes that one entry of the first table stands for: a table of 8192 clusters.
 const PER_ENTRY: u64 = CLUSTER * (CLUSTER / 8);
 /// Header extension that names the format of the file behind.

@@ -40,7 +40,7 @@ enum Verb {
     {\"rules\": [{\"service\": \"ebs\", \"action\": \"PutSnapshotBlock\", \"when\": {\"nth\": 3}, \"what\": \"throttle\"}]}\n  \
     when: \"always\", {\"nth\": N}, {\"first\": N}, {\"every\": N}, {\"probability\": {\"p\": 0.1, \"seed\": 7}}\n  \
     what: \"throttle\", \"throttle_in_front\", {\"server_error\": {\"status\": 503}}, \"drop_before\", \"drop_after\", {\"slow\": {\"millis\": 300}},\n    \
-    {\"flip_bit\": {\"bit\": N}}, {\"flip_stored_bit\": {\"bit\": N}}, {\"short_read\": {\"bytes\": N}}, \"expire_tokens\", \"not_found\"\n  \
+    {\"flip_bit\": {\"bit\": N}}, {\"flip_stored_bit\": {\"bit\": N}}, {\"short_read\": {\"bytes\": N}}, \"expire_tokens\", \"not_found\", \"fail_later\"\n  \
     A rule may have \"target\" (a part of the path and query) and \"times\" (how often at most) too.")]
 struct Serve {
     #[command(flatten)]

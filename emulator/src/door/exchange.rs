@@ -78,7 +78,7 @@ fn signed(
     {
         return Err(Denial::Body);
     }
-    Ok(Signed { account: key.account.clone(), request_id, parts, payload, seal })
+    Ok(Signed { account: key.account.clone(), request_id, parts, payload, seal, doomed: false })
 }
 
 /// Answers a request whose sender is known, unless or until something goes wrong on purpose.
@@ -91,6 +91,7 @@ async fn faulty(
 ) -> Result<Response, Dropped> {
     let fault = world.script.strike(service.name(), &note.action, &note.target);
     let id = request.request_id.clone();
+    let request = Signed { doomed: fault == Some(Fault::FailLater), ..request };
     match &fault {
         Some(Fault::Throttle) => return Ok(service.fail(Trouble::Throttled, &id)),
         Some(Fault::ServerError { status: 503 }) => return Ok(service.fail(Trouble::Unavailable, &id)),

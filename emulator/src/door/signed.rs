@@ -20,6 +20,8 @@ pub(crate) struct Signed {
     pub(crate) payload: Payload,
     /// What the signature was made with.
     pub(crate) seal: Seal,
+    /// Whether what it begins is to fail, on purpose.
+    pub(crate) doomed: bool,
 }
 
 /// The body of a request.

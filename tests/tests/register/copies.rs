@@ -13,7 +13,7 @@ use amiforge::publish::request::{Architecture, KeyOf, Snapshots, Subject, Wanted
 use amiforge::publish::services::Services;
 use amiforge::publish::source::Source;
 use amiforge::publish::upload;
-use amiforge_emulator::Windows;
+use amiforge_emulator::{Fault, Faults, Windows};
 
 use crate::world::{NOW, World, build, texts};
 
@@ -70,6 +70,31 @@ fn a_region_that_fails_is_named_and_the_only_one_that_is_tried_again() {
     let after: Vec<_> = again.copied().map(|copied| copied.image_id.clone()).collect();
     assert_eq!(before, [after[0].clone(), after[2].clone()]);
     for region in ["local", "local-2", "local-4"] {
+        world.assert_one(region);
+    }
+}
+
+#[test]
+fn a_copy_that_failed_makes_way_for_another() {
+    let world = World::new();
+    world.region.play(Faults::times(1, "CopyImage", Fault::FailLater));
+    let wanted = Wanted { copy_to: texts(&["local-2", "local-3"]), ..Wanted::default() };
+    let published = world.publish(&wanted).unwrap();
+    let failed: Vec<_> = published.copies.iter().filter(|copy| copy.outcome.is_err()).collect();
+    let [failed] = failed[..] else { panic!("{} copies failed", failed.len()) };
+    let error = failed.outcome.as_ref().unwrap_err();
+    assert!(matches!(error, AmiError::Failed { state, .. } if state == "failed"), "{error}");
+    let ec2 = world.ec2(&failed.region);
+    let before = by_name(&world, &ec2, "web-1").unwrap();
+    assert_eq!(before.state, "failed");
+    world.region.trail.clear();
+    let again = world.must(&wanted);
+    assert_eq!(world.region.successes("CopyImage"), 1, "only the one that failed is copied");
+    assert_eq!(again.copied().count(), 2);
+    let after = by_name(&world, &ec2, "web-1").unwrap();
+    assert_eq!(after.state, "available");
+    assert_ne!(after.id, before.id);
+    for region in ["local", "local-2", "local-3"] {
         world.assert_one(region);
     }
 }

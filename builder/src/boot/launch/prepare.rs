@@ -29,6 +29,13 @@ pub(super) struct Prepared {
 }
 
 impl Prepared {
+    /// Where the guest's writes go, if that has no room left.
+    pub(super) fn full(&self) -> Option<&Path> {
+        let free =
+            rustix::fs::statvfs(&self.folder).map_or(u64::MAX, |found| found.f_bavail * found.f_frsize);
+        (free < overlay::CLUSTER).then_some(&*self.folder)
+    }
+
     /// Port of this host that leads to a port of the guest.
     pub(super) fn port(&self, guest: u16) -> Option<u16> {
         let forwards = &self.machine.forwards;

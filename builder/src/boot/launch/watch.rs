@@ -153,6 +153,9 @@ impl<'a> Watch<'a> {
         {
             return Ok(Look::Over(How::Said, Some(reason.clone())));
         }
+        if let Some(folder) = self.prepared.full() {
+            return Err(BootError::NoSpace { folder: folder.to_owned() });
+        }
         if self.launch.timeout.is_some_and(|timeout| self.begun.elapsed() > timeout) {
             return Ok(Look::Over(How::TimedOut, Some(self.best_reason())));
         }

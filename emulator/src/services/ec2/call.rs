@@ -25,6 +25,8 @@ pub(crate) struct Call<'c> {
     pub(crate) query: &'c Node,
     /// Where it was sent to.
     pub(crate) host: &'c str,
+    /// Whether what it begins is to fail.
+    pub(crate) doomed: bool,
 }
 
 impl<'c> Call<'c> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::call::{self, Call, NO_SNAPSHOT};
 use super::fault::Fault;
-use super::image::{Image, State};
+use super::image::{Image, Life, State};
 use super::mapping::{Mapping, Target};
 use super::query::Params;
 use super::register;
@@ -64,6 +64,9 @@ pub(crate) fn copy_image(call: &Call<'_>) -> Result<Xml, Fault> {
         let snapshot = twin(call, source, &why, tag::of_kind(&given, "snapshot"), key(call, source, &cipher));
         call.region.snapshots.copy(snapshot.clone(), &region.snapshots, source_id)?;
         copies.insert(source_id.clone(), snapshot);
+    }
+    if call.doomed {
+        copy.life = Life::Ready { from: ready, failure: Some("The copy failed on purpose.".to_owned()) };
     }
     copy.mappings = image.mappings.iter().map(|mapping| mapped(mapping, &copies)).collect();
     copy.description = description.or_else(|| image.description.clone());

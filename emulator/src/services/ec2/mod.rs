@@ -95,7 +95,8 @@ fn perform(world: &World, region: &Region, request: &Signed) -> Result<(&'static
     }
     let (name, operation) = operation(action).ok_or_else(invalid)?;
     let host = request.header("host").unwrap_or_default();
-    let call = Call { account: &request.account, region, world, now: world.now(), query: &query, host };
+    let (account, doomed) = (&request.account, request.doomed);
+    let call = Call { account, region, world, now: world.now(), query: &query, host, doomed };
     Ok((name, operation(&call)?))
 }
 

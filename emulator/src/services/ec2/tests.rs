@@ -41,7 +41,8 @@ impl Bench {
         let (_, call_of) = operation(action).unwrap();
         let region = self.world.region(region).unwrap();
         let now = self.world.now();
-        let call = Call { account, region: &region, world: &self.world, now, query: &query, host: "h" };
+        let (host, doomed) = ("h", false);
+        let call = Call { account, region: &region, world: &self.world, now, query: &query, host, doomed };
         call_of(&call).map(|xml| Xml::document("R", "urn:x", |document| document.append(&xml)))
     }
 
