@@ -7,16 +7,12 @@ use crate::sandbox::{Ended, SandboxError, Tail};
 /// Says of a step of dpkg which package failed; any other error stays as it is.
 pub(super) fn blame(error: SandboxError) -> SandboxError {
     let SandboxError::Step { name, command, ended, tail } = error else { return error };
-    match find(&tail.0) {
-        Some(Found { package, command, ended, tail }) => {
-            let name = format!("the package `{package}`");
-            SandboxError::Step { name, command, ended, tail: Tail(tail) }
-        }
-        None => {
-            let command = left(&tail.0).unwrap_or(command);
-            SandboxError::Step { name, command, ended, tail }
-        }
+    if let Some(Found { package, command, ended, tail }) = find(&tail.0) {
+        let name = format!("the package `{package}`");
+        return SandboxError::Step { name, command, ended, tail: Tail(tail) };
     }
+    let command = left(&tail.0).unwrap_or(command);
+    SandboxError::Step { name, command, ended, tail }
 }
 
 /// The command that failed of those that were left for the end.

@@ -62,7 +62,7 @@ pub(crate) fn accounts(tree: &Tree, blobs: &Blobs, path: &str) -> BTreeSet<Strin
         let mut fields: Vec<String> = line.split(':').map(str::to_owned).collect();
         for at in numbers {
             if fields[*at].parse().is_ok_and(|number: u32| (DRAWN..60_000).contains(&number)) {
-                fields[*at] = "*".to_owned();
+                "*".clone_into(&mut fields[*at]);
             }
         }
         if let Some(members) =

@@ -3,14 +3,14 @@
 use std::path::Path;
 
 use super::ledger::{CopyEntry, Entry, Ledger, Origin, Stage};
-use super::region::{Region, fault_of};
+use super::region::Region;
+use super::removal::{WithSnapshots, delete_snapshot, deregister};
 use super::{AmiError, copy};
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
 use crate::publish::api::Ebs;
-use crate::publish::api::ec2::{Ec2, Image, Regions};
+use crate::publish::api::ec2::{Ec2, Regions};
 use crate::publish::error::PublishError;
-use crate::publish::fault::FaultKind;
 use crate::publish::folder::Folder;
 use crate::publish::journal::Journal;
 use crate::publish::request::ContentOf;
@@ -88,8 +88,14 @@ impl<E: Ebs, C: Ec2, R: Regions<Ec2 = C>> Undo<'_, E, C, R> {
             let found = region.by_name(&entry.request.name).await?;
             found.filter(|image| copy::is_copy_of(image, &copy.source, &entry.request))
         };
-        let Some(image) = image else { return Ok(()) };
-        let gone = deregister(&region, &image, WithSnapshots::Deleted).await?;
+        let mut gone = Vec::new();
+        if let Some(image) = image {
+            gone = deregister(&region, &image, WithSnapshots::Deleted).await?;
+        }
+        for id in &copy.left {
+            delete_snapshot(&region, id).await?;
+            gone.push(Deleted { region: copy.region.clone(), id: id.clone() });
+        }
         self.deleted.extend(gone);
         Ok(())
     }
@@ -149,46 +155,5 @@ impl<E: Ebs, C: Ec2, R: Regions<Ec2 = C>> Undo<'_, E, C, R> {
 
     fn gone(&mut self, id: String) {
         self.deleted.push(Deleted { region: self.services.region.clone(), id });
-    }
-}
-
-/// What becomes of the snapshots of an AMI that is deregistered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum WithSnapshots {
-    Deleted,
-    Kept,
-}
-
-async fn deregister<C: Ec2>(
-    region: &Region<'_, C>,
-    image: &Image,
-    snapshots: WithSnapshots,
-) -> Result<Vec<Deleted>, AmiError> {
-    let id = &image.id;
-    if image.deregistration_protection.as_deref().is_some_and(|word| word.starts_with("enabled")) {
-        let doing = format!("taking the protection off {id}");
-        region.ask(&doing, || region.ec2.disable_deregistration_protection(id)).await?;
-    }
-    match region.ask(&format!("deregistering {id}"), || region.ec2.deregister_image(id)).await {
-        Err(error) if fault_of(&error).is_none_or(|fault| fault.kind != FaultKind::NotFound) => {
-            return Err(error);
-        }
-        _ => {}
-    }
-    let mut gone = vec![id.clone()];
-    if snapshots == WithSnapshots::Deleted {
-        for snapshot in image.snapshots() {
-            delete_snapshot(region, &snapshot).await?;
-            gone.push(snapshot);
-        }
-    }
-    Ok(gone.into_iter().map(|id| Deleted { region: region.name.to_owned(), id }).collect())
-}
-
-/// Deletes a snapshot; one that is not there counts as deleted.
-async fn delete_snapshot<C: Ec2>(region: &Region<'_, C>, id: &str) -> Result<(), AmiError> {
-    match region.delete(&format!("deleting {id}"), || region.ec2.delete_snapshot(id)).await {
-        Err(error) if fault_of(&error).is_none_or(|fault| fault.kind != FaultKind::NotFound) => Err(error),
-        _ => Ok(()),
     }
 }

@@ -11,6 +11,7 @@ use super::equal::FieldDifference;
 use super::ledger::{CopyEntry, Ledger, Stage};
 use super::region::{Region, fault_of};
 use super::register::differs;
+use super::removal::{WithSnapshots, delete_snapshot, deregister};
 use super::{AmiError, controls, join};
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
@@ -80,9 +81,11 @@ impl<R: Regions> Copies<'_, R> {
             interrupt: self.interrupt,
         };
         let mut entry = self.entry(target)?;
-        let id = match self.known(&region, &mut entry).await? {
-            Some(id) => id,
-            None => self.call(&region, target, &entry).await?,
+        let id = if let Some(id) = self.known(&region, &mut entry).await? {
+            id
+        } else {
+            self.clear_left(&region, &mut entry).await?;
+            self.call(&region, target, &entry).await?
         };
         entry.image = Some(id.clone());
         self.ledger.keep_copy(&entry)?;
@@ -136,7 +139,7 @@ impl<R: Regions> Copies<'_, R> {
         Ok(None)
     }
 
-    /// Takes a copy that failed out of the way: it has the name, and its token would give it again.
+    /// Takes a copy that failed out of the way, with what it made: it has the name, and its token would give it again.
     async fn clear_failed<C: Ec2>(
         &self,
         region: &Region<'_, C>,
@@ -144,17 +147,29 @@ impl<R: Regions> Copies<'_, R> {
         entry: &mut CopyEntry,
     ) -> Result<(), AmiError> {
         self.progress.tell(&format!("{}: {} is `{}`; copying again", region.name, image.id, image.state));
-        let doing = format!("deregistering {}, which failed,", image.id);
-        match region.ask(&doing, || region.ec2.deregister_image(&image.id)).await {
-            Err(error) if fault_of(&error).is_none_or(|fault| fault.kind != FaultKind::NotFound) => {
-                Err(error)
-            }
-            _ => {
-                entry.image = None;
-                entry.attempt += 1;
-                self.ledger.keep_copy(entry)
-            }
+        // On the disk first: when the image is gone, nothing else tells of them.
+        entry.left = image.snapshots();
+        self.ledger.keep_copy(entry)?;
+        deregister(region, image, WithSnapshots::Kept).await?;
+        entry.image = None;
+        entry.attempt += 1;
+        self.ledger.keep_copy(entry)
+    }
+
+    /// Deletes the snapshots of a copy that failed and is gone.
+    async fn clear_left<C: Ec2>(
+        &self,
+        region: &Region<'_, C>,
+        entry: &mut CopyEntry,
+    ) -> Result<(), AmiError> {
+        if entry.left.is_empty() {
+            return Ok(());
         }
+        for snapshot in &entry.left {
+            delete_snapshot(region, snapshot).await?;
+        }
+        entry.left.clear();
+        self.ledger.keep_copy(entry)
     }
 
     async fn call<C: Ec2>(

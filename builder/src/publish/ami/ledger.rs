@@ -69,6 +69,9 @@ pub struct CopyEntry {
     pub attempt: u32,
     /// The copy, once its id is known.
     pub image: Option<String>,
+    /// Snapshots of a copy that failed, to be deleted when it is gone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left: Vec<String>,
     /// How far it is.
     pub stage: Stage,
 }
@@ -100,6 +103,7 @@ impl CopyEntry {
             region: region.to_owned(),
             source: source.to_owned(),
             attempt: 0,
+            left: Vec::new(),
             image: None,
             stage: Stage::Open,
         }

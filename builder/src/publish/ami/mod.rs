@@ -15,6 +15,7 @@ mod preflight;
 mod publish;
 mod region;
 mod register;
+mod removal;
 mod verify;
 mod wait;
 
