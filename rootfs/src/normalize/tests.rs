@@ -1,0 +1,141 @@
+use super::*;
+use crate::steps::testing::{NOW, OLD, add, shape, text, tree};
+
+fn all() -> NormalizeSpec {
+    NormalizeSpec { epoch: NOW, rules: Rule::ALL.into() }
+}
+
+fn paths(changes: &[Change]) -> Vec<String> {
+    let line = |change: &Change| {
+        let outcome = if change.outcome == Outcome::Emptied { "0" } else { "-" };
+        format!("{outcome} {} {}", change.rule.name(), String::from_utf8_lossy(&change.path))
+    };
+    changes.iter().map(line).collect()
+}
+
+fn lived_in() -> Tree {
+    tree(&[
+        ("/etc/machine-id", "file 0444 0123456789abcdef0123456789abcdef\n"),
+        ("/var/lib/dbus/machine-id", "file 0444 0123456789abcdef0123456789abcdef\n"),
+        ("/etc/ssh/ssh_host_rsa_key", "file 0600 x"),
+        ("/etc/ssh/ssh_host_rsa_key.pub", "file 0644 x"),
+        ("/etc/ssh/sshd_config", "file 0644 x"),
+        ("/var/lib/systemd/random-seed", "file 0600 x"),
+        ("/var/lib/apt/lists/a_Packages", "file 0644 x"),
+        ("/var/lib/apt/lists/partial/b", "file 0644 x"),
+        ("/var/cache/apt/archives/x.deb", "file 0644 x"),
+        ("/var/cache/apt/pkgcache.bin", "file 0644 x"),
+        ("/var/cache/ldconfig/aux-cache", "file 0600 x"),
+        ("/var/cache/debconf/config.dat", "file 0644 x"),
+        ("/var/cache/debconf/config.dat-old", "file 0644 x"),
+        ("/var/log/dpkg.log", "file 0640 x"),
+        ("/var/log/apt/history.log", "file 0644 x"),
+        ("/var/log/syslog.2.gz", "file 0640 x"),
+        ("/var/log/journal/0123/system.journal", "file 0640 x"),
+        ("/var/log/wtmp", "file 0664 "),
+        ("/var/log/README", "link ../../usr/share/doc/README"),
+        ("/etc/x/y.conf.dpkg-old", "file 0644 x"),
+        ("/etc/passwd-", "file 0600 x"),
+        ("/home/a/.bash_history", "file 0600 x"),
+        ("/home/a/.bashrc", "file 0644 x"),
+        ("/root/.bash_history", "file 0600 x"),
+        ("/tmp/x/y", "file 0644 x"),
+        ("/var/tmp", "link /etc"),
+        ("/run/lock", "dir 0755"),
+        ("/usr/lib/python3/__pycache__/a.pyc", "file 0644 x"),
+        ("/etc/resolv.conf", "file 0644 x"),
+    ])
+}
+
+#[test]
+fn every_rule_takes_what_it_names_and_nothing_else() {
+    let mut tree = lived_in();
+    let changes = normalize(&mut tree, &all());
+    let expected = [
+        "0 machine-id /etc/machine-id",
+        "- machine-id /var/lib/dbus/machine-id",
+        "- ssh-host-keys /etc/ssh/ssh_host_rsa_key",
+        "- ssh-host-keys /etc/ssh/ssh_host_rsa_key.pub",
+        "- random-seeds /var/lib/systemd/random-seed",
+        "- package-caches /var/cache/apt/archives/x.deb",
+        "- package-caches /var/cache/apt/pkgcache.bin",
+        "- package-caches /var/lib/apt/lists/a_Packages",
+        "- package-caches /var/lib/apt/lists/partial/b",
+        "- caches /var/cache/debconf/config.dat-old",
+        "- caches /var/cache/ldconfig/aux-cache",
+        "0 logs /var/log/apt/history.log",
+        "0 logs /var/log/dpkg.log",
+        "- logs /var/log/journal/0123",
+        "- logs /var/log/syslog.2.gz",
+        "- backups /etc/passwd-",
+        "- backups /etc/x/y.conf.dpkg-old",
+        "- histories /home/a/.bash_history",
+        "- histories /root/.bash_history",
+        "- temporary-files /tmp/x",
+        "- runtime-files /run/lock",
+    ];
+    assert_eq!(paths(&changes), expected);
+    for (path, expected) in [
+        ("/etc/machine-id", "file 0444 0:0"),
+        ("/var/log/dpkg.log", "file 0640 0:0"),
+        ("/var/lib/apt/lists/partial", "dir 0755 0:0"),
+        ("/etc/ssh/sshd_config", "file 0644 0:0"),
+        ("/home/a/.bashrc", "file 0644 0:0"),
+        ("/usr/lib/python3/__pycache__/a.pyc", "file 0644 0:0"),
+        ("/etc/resolv.conf", "file 0644 0:0"),
+    ] {
+        assert_eq!(shape(&tree, path), expected, "{path}");
+    }
+    assert_eq!(
+        (text(&tree, "/etc/machine-id"), text(&tree, "/var/log/dpkg.log")),
+        (String::new(), String::new())
+    );
+    assert_eq!(normalize(&mut tree, &all()), [], "a second time there is nothing left to do");
+}
+
+#[test]
+fn rules_that_are_off_do_nothing() {
+    let mut tree = lived_in();
+    let before = amiforge_formats::dump::to_string(&tree);
+    assert_eq!(normalize(&mut tree, &NormalizeSpec { epoch: NOW, rules: BTreeSet::new() }), []);
+    assert_eq!(amiforge_formats::dump::to_string(&tree), before);
+    let changes = normalize(&mut tree, &NormalizeSpec { epoch: NOW, rules: Rule::defaults() });
+    assert!(changes.iter().all(|change| Rule::defaults().contains(&change.rule)) && changes.len() == 15);
+    for rule in Rule::ALL {
+        assert_eq!(Rule::from_name(rule.name()), Some(rule));
+    }
+    assert_eq!(Rule::from_name("machine_id"), None);
+}
+
+#[test]
+fn times_after_the_epoch_become_the_epoch() {
+    let mut tree = tree(&[("/new", "file 0644 x"), ("/old", "file 0644 x")]);
+    let new = tree.lookup(b"new").unwrap();
+    tree.node_mut(new).meta.mtime = Time { secs: OLD.secs + 1, nanos: 1 };
+    let epoch = Time { secs: OLD.secs + 1, nanos: 0 };
+    normalize(&mut tree, &NormalizeSpec { epoch, rules: BTreeSet::new() });
+    assert_eq!(tree.node(new).meta.mtime, epoch);
+    assert_eq!(tree.node(tree.lookup(b"old").unwrap()).meta.mtime, OLD);
+    let before = Time { secs: 5, nanos: 7 };
+    normalize(&mut tree, &NormalizeSpec { epoch: before, rules: BTreeSet::new() });
+    assert!(tree.walk().all(|entry| tree.node(entry.id).meta.mtime == before));
+}
+
+#[test]
+fn an_image_that_waits_for_its_first_boot_stays_so() {
+    let mut tree = tree(&[
+        ("/etc/machine-id", "file 0444 uninitialized\n"),
+        ("/var/lib/dbus/machine-id", "link /etc/machine-id"),
+        ("/usr/share/log", "file 0644 kept"),
+    ]);
+    add(&mut tree, "/var/log", "dir 0755");
+    let (log, other) = (tree.lookup(b"var/log").unwrap(), tree.lookup(b"usr/share/log").unwrap());
+    tree.link(log, Name::new(b"linked").unwrap(), other).unwrap();
+    let changes = normalize(&mut tree, &all());
+    assert_eq!(paths(&changes), ["0 logs /var/log/linked"]);
+    assert_eq!(text(&tree, "/etc/machine-id"), "uninitialized\n");
+    assert_eq!(
+        (text(&tree, "/usr/share/log"), text(&tree, "/var/log/linked")),
+        ("kept".into(), String::new())
+    );
+}

@@ -1,0 +1,62 @@
+use super::*;
+
+fn put(store: &Store, bytes: &[u8]) -> PathBuf {
+    let mut entry = store.begin().unwrap();
+    entry.write(bytes).unwrap();
+    let (spool, naming) = entry.finish(Digest::of(b"gz"), 2).unwrap();
+    naming.finish().unwrap();
+    spool.path
+}
+
+#[test]
+fn an_entry_is_found_by_digest_and_length_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::at(&folder.path().join("new"));
+    assert!(!store.may_hold(2));
+    assert!(store.find(Digest::of(b"gz"), 2).unwrap().is_none());
+    put(&store, b"plain");
+    assert!(store.may_hold(2) && !store.may_hold(12));
+    let spool = store.find(Digest::of(b"gz"), 2).unwrap().unwrap();
+    assert_eq!((spool.len, spool.digest), (5, Digest::of(b"plain")));
+    assert!(store.find(Digest::of(b"other"), 2).unwrap().is_none());
+}
+
+#[test]
+fn a_cut_entry_is_named_and_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::at(folder.path());
+    let path = put(&store, b"plain");
+    std::fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(90).unwrap();
+    let error = store.find(Digest::of(b"gz"), 2).unwrap_err();
+    assert!(error.to_string().contains(&path.display().to_string()), "{error}");
+    assert!(store.find(Digest::of(b"gz"), 2).unwrap().is_none());
+}
+
+#[test]
+fn what_a_dead_build_left_is_swept_and_a_living_one_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::at(folder.path());
+    let living = store.begin().unwrap();
+    let dead = folder.path().join(".part-dead");
+    std::fs::write(&dead, b"x").unwrap();
+    let _second = Store::at(folder.path()).begin().unwrap();
+    assert!(living.part.path().exists() && !dead.exists());
+}
+
+#[test]
+fn a_scratch_store_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::scratch(folder.path()).unwrap();
+    put(&store, b"plain");
+    drop(store);
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_store_that_cannot_be_written_says_where() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    std::fs::write(&file, b"").unwrap();
+    let error = Store::at(&file.join("store")).begin().unwrap_err();
+    assert!(error.to_string().contains("/file/store`"), "{error}");
+}
