@@ -14,7 +14,7 @@ typedef unsigned long u64;
 typedef long i64;
 
 #if defined(__x86_64__)
-enum { READ = 0, WRITE = 1, CLOSE = 3, PREAD = 17, NANOSLEEP = 35, EXECVE = 59, EXIT = 60, CHDIR = 80, CHROOT = 161,
+enum { READ = 0, WRITE = 1, CLOSE = 3, IOCTL = 16, PREAD = 17, NANOSLEEP = 35, EXECVE = 59, EXIT = 60, CHDIR = 80, CHROOT = 161,
        MOUNT = 165, REBOOT = 169, GETDENTS = 217, OPENAT = 257, MKDIRAT = 258, UNLINKAT = 263, DUP3 = 292, FINIT = 313 };
 static i64 call(i64 n, i64 a, i64 b, i64 c, i64 d, i64 e)
 {
@@ -27,7 +27,7 @@ static i64 call(i64 n, i64 a, i64 b, i64 c, i64 d, i64 e)
 }
 __asm__(".globl _start\n_start: xor %ebp, %ebp\nmov %rsp, %rdi\nand $-16, %rsp\ncall begin\nhlt\n");
 #elif defined(__aarch64__)
-enum { DUP3 = 24, MKDIRAT = 34, UNLINKAT = 35, MOUNT = 40, CHDIR = 49, CHROOT = 51, OPENAT = 56, CLOSE = 57, GETDENTS = 61,
+enum { DUP3 = 24, IOCTL = 29, MKDIRAT = 34, UNLINKAT = 35, MOUNT = 40, CHDIR = 49, CHROOT = 51, OPENAT = 56, CLOSE = 57, GETDENTS = 61,
        READ = 63, WRITE = 64, PREAD = 67, EXIT = 93, NANOSLEEP = 101, REBOOT = 142, EXECVE = 221, FINIT = 273 };
 static i64 call(i64 n, i64 a, i64 b, i64 c, i64 d, i64 e)
 {
@@ -55,6 +55,7 @@ __asm__(".globl _start\n_start: mov x29, xzr\nmov x0, sp\nbl begin\nbrk 1\n");
 #else
 #define O_DIRECTORY O_DIRECTORY_X86
 #endif
+#define TCSBRK 0x5409
 #define MS_RDONLY 1
 #define MS_MOVE 8192
 #define ENOENT 2
@@ -132,10 +133,12 @@ static void say_error(const char *text, const char *rest, i64 error)
 	say("\n");
 }
 
-/* The kernel panics when its first program ends, which is what there is to do. */
+/* The kernel panics when its first program ends, which is what there is to do; but not before all is said: a terminal
+ * takes its time, and what it still holds then is lost. */
 static void __attribute__((noreturn)) give_up(const char *text, const char *rest)
 {
 	say_two(text, rest);
+	call(IOCTL, 2, TCSBRK, 1, 0, 0);
 	for (;;)
 		call(EXIT, 1, 0, 0, 0, 0);
 }

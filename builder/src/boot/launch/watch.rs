@@ -169,8 +169,10 @@ impl<'a> Watch<'a> {
         let length = console.text().len() + log.len();
         if length != self.length {
             (self.length, self.changed) = (length, Instant::now());
-            if self.fatal.is_none() {
-                self.fatal = reason::fatal(console.text(), &log).map(|reason| (reason, Instant::now()));
+            // A cause may come after its effect: a program's words take longer to the console than the kernel's.
+            let since = self.fatal.as_ref().map_or_else(Instant::now, |(_, since)| *since);
+            if let Some(reason) = reason::fatal(console.text(), &log) {
+                self.fatal = Some((reason, since));
             }
         } else if self.fatal.is_none() && self.changed.elapsed() > SILENCE {
             let waits = reason::best(console.text(), &log);
