@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use amiforge_formats::pe::PeError;
 use amiforge_rootfs::assemble::AssembleError;
 use amiforge_rootfs::boot::BootError;
+use amiforge_rootfs::checks::CheckError;
 use amiforge_rootfs::configure::native::NativeError;
 use amiforge_rootfs::glob::NotAGlob;
 use amiforge_rootfs::graft::GraftError;
@@ -52,6 +53,9 @@ pub enum BuildError {
     /// The packages do not make a tree.
     #[error("unpacking the packages")]
     Unpack(#[from] UnpackError),
+    /// A package is not the one that the lock pins.
+    #[error("checking the packages")]
+    Packages(#[source] CheckError),
     /// Their database could not be written.
     #[error("entering the packages into the database of dpkg")]
     Database(#[from] DatabaseError),

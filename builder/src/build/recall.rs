@@ -39,8 +39,8 @@ struct Memory {
     /// Root of the blocks, and digest of the whole, in hexadecimal.
     root: String,
     plain: String,
-    /// What preflight found, in words.
-    findings: Vec<String>,
+    /// What preflight found, in words; none where it did not look, or could not.
+    findings: Option<Vec<String>>,
 }
 
 impl<'a> Recall<'a> {
@@ -60,14 +60,18 @@ impl<'a> Recall<'a> {
 
     /// What preflight found in an image whose root turned out to be the known one.
     pub(super) fn findings(&self) -> Option<&[String]> {
-        self.memory.as_ref().map(|memory| memory.findings.as_slice())
+        self.memory.as_ref()?.findings.as_deref()
     }
 
     /// Keeps what was found out.
-    pub(super) fn keep(&self, known: Known, findings: &[String]) -> Result<(), BuildError> {
+    pub(super) fn keep(&self, known: Known, findings: Option<&[String]>) -> Result<(), BuildError> {
         let Some(key) = self.key else { return Ok(()) };
         let Known { root, plain } = known;
-        let memory = Memory { root: root.to_string(), plain: plain.to_string(), findings: findings.to_vec() };
+        let memory = Memory {
+            root: root.to_string(),
+            plain: plain.to_string(),
+            findings: findings.map(<[String]>::to_vec),
+        };
         let notes = serde_json::to_vec(&memory).map_err(|error| BuildError::Notes(error.to_string()))?;
         Ok(Layers::of(self.store).remember(key, &notes)?)
     }

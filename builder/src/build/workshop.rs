@@ -27,7 +27,7 @@ pub(super) struct Workshop<'a> {
     pub(super) packages: Option<Packages<'a>>,
     pub(super) store: &'a Store,
     pub(super) watching: &'a Watching<'a>,
-    /// Checks of what the layers were made from, under way.
+    /// Layers that are getting their names.
     pub(super) checks: Vec<Settling>,
     /// Checks of the layers that were taken from the store.
     pub(super) loaded: Outstanding,
@@ -92,11 +92,12 @@ impl Workshop<'_> {
         }
         self.layers.push(Layer { name, reused: false });
         let made = system::make(self, deb, packages, blobs)?;
-        self.checks.push(made.checks);
+        // Started before the scripts, so done: the layer gets its name at once, and a build that is killed later leaves it.
+        made.checks.wait().map_err(BuildError::Packages)?;
         let notes =
             serde_json::to_vec(&made.system.notes).map_err(|error| BuildError::Notes(error.to_string()))?;
         let saved = Layers::of(self.store).save(key, &made.system.tree, blobs, &notes)?;
-        self.names.append(saved.outstanding);
+        self.checks.push(saved.outstanding.start());
         Ok(System { tree: saved.tree, notes: made.system.notes })
     }
 

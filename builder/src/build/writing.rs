@@ -17,8 +17,8 @@ use super::workshop::Notes;
 use super::{BuildError, Options, origin};
 use crate::bundle::{self, Parts};
 use crate::disk::Disk;
-use crate::image::{self, Emitted};
-use crate::inspect::Medium;
+use crate::image::{self, Emitted, Known};
+use crate::inspect::{InspectError, Medium};
 use crate::interrupt::Interrupt;
 use crate::manifest::{Manifest, Origin};
 use crate::preflight;
@@ -75,16 +75,33 @@ impl Writing<'_> {
             let threads = image::Options { threads: self.options.threads.max(1) };
             bundle::write(&self.options.out, self.options.existing, parts, &threads, progress, interrupt)
         })?;
-        let findings = match (found, self.recall.findings()) {
-            (Some((_, true)), Some(findings)) => findings.to_vec(),
-            _ if self.recipe.boot.is_some() => preflighted(&self.options.out),
-            _ => Vec::new(),
+        let Some((_, recalled)) = found.filter(|_| self.recipe.boot.is_some()) else {
+            self.keep(found, None);
+            return Ok((manifest, Vec::new()));
         };
-        if let Some((known, false)) = found {
-            // The bundle is whole; the next build only takes longer.
-            let _ = self.recall.keep(known, &findings);
+        if let Some(findings) = self.recall.findings().filter(|_| recalled) {
+            return Ok((manifest, findings.to_vec()));
         }
-        Ok((manifest, findings))
+        match preflighted(&self.options.out) {
+            Ok(findings) => {
+                self.keep(found, Some(&findings));
+                Ok((manifest, findings))
+            }
+            // The image is whole already, so this is a warning too.
+            Err(error) => {
+                self.keep(found, None);
+                let warning = format!("the image could not be looked at for what EC2 needs: {error}");
+                Ok((manifest, vec![warning]))
+            }
+        }
+    }
+
+    /// Keeps what was found out of an image that was not known.
+    fn keep(&self, found: Option<(Known, bool)>, findings: Option<&[String]>) {
+        if let Some((known, false)) = found {
+            // The bundle is whole; where this fails the next build only takes longer.
+            let _ = self.recall.keep(known, findings);
+        }
     }
 
     /// What the manifest says of the image's origin, if nothing of that changed meanwhile.
@@ -105,12 +122,8 @@ impl Writing<'_> {
     }
 }
 
-/// What EC2 will miss in an image that is to boot, as found in its bytes. The image is whole already: what cannot be told
-/// of it is a warning too.
-fn preflighted(bundle: &Path) -> Vec<String> {
-    let report = Medium::open(bundle).and_then(|medium| preflight::preflight(&medium));
-    match report {
-        Ok(report) => report.findings.iter().map(ToString::to_string).collect(),
-        Err(error) => vec![format!("the image could not be looked at for what EC2 needs: {error}")],
-    }
+/// What EC2 will miss in an image that is to boot, as found in its bytes.
+fn preflighted(bundle: &Path) -> Result<Vec<String>, InspectError> {
+    let report = Medium::open(bundle).and_then(|medium| preflight::preflight(&medium))?;
+    Ok(report.findings.iter().map(ToString::to_string).collect())
 }

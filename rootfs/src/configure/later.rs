@@ -3,9 +3,9 @@
 //!
 //! Of initrds, one would be made when the kernel is configured and another when `initramfs-tools` is triggered: one is
 //! enough, of a system that is complete. Bundles of certificates are made when `ca-certificates` is configured and, for
-//! the hooks of other packages, once more when it is triggered: the second has all that the first had. Compiling the Python of a package takes longer than configuring it, and
-//! Python does the same without; so that what is compiled does not depend on who was first, no import but the
-//! compiler's own writes what it compiled.
+//! the hooks of other packages, once more when it is triggered: the second has all that the first had. Compiling the
+//! Python of a package takes longer than configuring it, and Python does the same without; so that what is compiled does
+//! not depend on who was first, no import but the compiler's own writes what it compiled.
 //!
 //! `update-initramfs(8)`, `py3compile(1)`; Debian Python policy, section "Byte-compilation".
 
