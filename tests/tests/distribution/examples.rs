@@ -2,9 +2,10 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
-use amiforge_tests::{oracle, program};
+use amiforge_tests::{oracle, program, scratch};
 
 use crate::yard::{Yard, checked, has, must, read, same};
 
@@ -130,6 +131,32 @@ fn a_rebuild_is_the_same_and_believes_no_damaged_byte() {
     assert!(said.contains(&*path.file_name().unwrap().to_string_lossy()), "{said}");
     assert!(!path.exists(), "the damaged entry is still there");
     same(&first, &yard.build("again"));
+}
+
+#[test]
+fn a_build_that_is_killed_leaves_its_packages_to_the_next() {
+    let recipe =
+        fs::read_to_string(scratch::repository().join("examples/debian-minimal/recipe.toml")).unwrap();
+    let recipe = recipe.replace("man = false", "man = false\nscripts = \"native\"");
+    let Some(yard) = Yard::with(&format!("{recipe}\n[[run]]\ncommand = \"sleep 300\"\n")) else { return };
+    let mut command = yard.command("out", "store");
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let layers = || {
+        let names = entries(&yard).into_iter().map(|path| path.file_name().unwrap().to_owned());
+        names.filter(|name| name.to_string_lossy().starts_with("layer-")).count()
+    };
+    let end = Instant::now() + Duration::from_mins(2);
+    while layers() == 0 {
+        assert!(child.try_wait().unwrap().is_none(), "the build ended");
+        assert!(Instant::now() < end, "no layer while the command runs");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let recipe = fs::read_to_string(yard.recipe()).unwrap();
+    fs::write(yard.recipe(), recipe.replace("sleep 300", "true")).unwrap();
+    let (_, told) = yard.build_told("out");
+    assert_eq!(told["layers"][0]["reused"], true, "{told}");
 }
 
 /// Where some bytes begin in others.
