@@ -12,6 +12,11 @@ pub trait Watch: Sync {
         let _ = bytes;
     }
 
+    /// The terminal is about to be given to a shell, for this reason; the next step takes it back.
+    fn give_terminal(&self, why: &dyn std::fmt::Display) {
+        let _ = why;
+    }
+
     /// Whether the user asked to stop; the step then ends with an error that says so and leaves nothing behind.
     fn interrupted(&self) -> bool {
         false

@@ -20,6 +20,13 @@ impl Watch for Watching<'_> {
         self.progress.advance(bytes);
     }
 
+    fn give_terminal(&self, why: &dyn std::fmt::Display) {
+        self.progress.end();
+        self.progress.tell(&format!(
+            "{why}\nthis is a shell in the state that it left; `exit` ends it, and the build"
+        ));
+    }
+
     fn interrupted(&self) -> bool {
         self.interrupt.raised()
     }

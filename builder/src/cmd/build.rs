@@ -56,6 +56,11 @@ pub(crate) struct Args {
     /// When a command in the sandbox fails, open a shell in the state that it left
     #[arg(long)]
     shell: bool,
+
+    /// Open no socket. A build never does; this is for scripts that want it said
+    #[arg(long)]
+    #[expect(dead_code, reason = "there is nothing to turn off")]
+    offline: bool,
 }
 
 /// The result as JSON.
@@ -208,9 +213,9 @@ fn hint(error: &BuildError, args: &Args) -> Option<String> {
             "`amiforge fetch {}` fetches what the lock pins; `--vendor` takes it from a file",
             args.recipe.display()
         ),
-        BuildError::Configure(error) | BuildError::Run(error) => return in_sandbox(error),
+        BuildError::Configure(error) | BuildError::Run(error) => return in_sandbox(error, args),
         BuildError::Stage(error) => match &**error {
-            StageError::Sandbox { source, .. } => return in_sandbox(source),
+            StageError::Sandbox { source, .. } => return in_sandbox(source, args),
             _ => return None,
         },
         _ => return None,
@@ -219,8 +224,8 @@ fn hint(error: &BuildError, args: &Args) -> Option<String> {
 }
 
 /// What to do when a command in the sandbox failed.
-fn in_sandbox(error: &SandboxError) -> Option<String> {
-    matches!(error, SandboxError::Step { .. })
+fn in_sandbox(error: &SandboxError, args: &Args) -> Option<String> {
+    (matches!(error, SandboxError::Step { .. }) && !args.shell)
         .then(|| "`--shell` opens a shell in the state that the command left".to_owned())
 }
 

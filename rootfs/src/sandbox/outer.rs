@@ -2,12 +2,11 @@
 //! told. Dropped early, it ends the sandbox.
 
 use std::fs::File;
-use std::io::{self, Read};
-use std::os::fd::{AsFd, OwnedFd};
+use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use amiforge_formats::tree::Tree;
@@ -15,7 +14,9 @@ use amiforge_formats::tree::Tree;
 use super::fill::Fillers;
 use super::found::Findings;
 use super::gather::Gathering;
+use super::handover::{self, Raw};
 use super::ids::{Ids, forbidden};
+use super::log::Log;
 use super::orders::{Planted, encode_job, encode_tree};
 use super::wire::{Channel, How, Said, Writer, garbled};
 use super::{Ended, Job, Launcher, Limit, OnFailure, Pack, SandboxError, Step, Tail};
@@ -28,14 +29,11 @@ const TICK: Duration = Duration::from_millis(100);
 /// How long the sandbox may take to end when it is told to.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// Bytes of what the commands wrote that are kept.
-const TAIL: usize = 64 << 10;
-
 /// A sandbox that is being used.
 pub(super) struct Outer<'a> {
     child: Child,
     channel: Channel,
-    log: Option<JoinHandle<Vec<u8>>>,
+    log: Log,
     job: &'a Job,
     watch: &'a dyn Watch,
 }
@@ -60,7 +58,7 @@ impl<'a> Outer<'a> {
         let child = command.spawn().map_err(launch)?;
         // The command holds its ends of the socket and the pipe until it is dropped.
         drop(command);
-        let log = Some(std::thread::spawn(move || tail(reader)));
+        let log = Log::follow(reader).map_err(launch)?;
         let outer = Self { child, channel: Channel(ours), log, job, watch };
         outer.identify(ids)?;
         Ok(outer)
@@ -88,8 +86,8 @@ impl<'a> Outer<'a> {
         match self.job.on_failure {
             OnFailure::Stop => self.send(&orders.0)?,
             OnFailure::Shell => {
-                let terminal = [own(io::stdin())?, own(io::stdout())?, own(io::stderr())?];
-                self.channel.send_with(&orders.0, &terminal).map_err(|error| self.lost(error))?;
+                let sent = self.channel.send_with(&orders.0, &handover::files()?);
+                sent.map_err(|error| self.lost(error))?;
             }
         }
         drop(orders);
@@ -132,18 +130,24 @@ impl<'a> Outer<'a> {
 
     /// Follows the commands; the names that the tree has afterwards.
     pub(super) fn follow(&mut self) -> Result<Findings, SandboxError> {
+        let mut raw = None;
         loop {
             match self.hear()? {
                 Said::Begins(step) => {
-                    if let Some(step) = self.job.steps.get(step as usize) {
-                        self.watch.begin(&format!("running {}", step.name), None);
-                    }
+                    self.watch.begin(&format!("running {}", self.step(step)?.name), None);
                 }
                 Said::Ended { how: How::Status(0), .. } => {}
+                Said::Shell { step, how } if self.job.on_failure == OnFailure::Shell => {
+                    let why = failed(self.step(step)?, how, self.job, self.log.so_far());
+                    self.watch.give_terminal(&why);
+                    raw = Raw::begin();
+                    let term = raw.as_ref().map(|_| Raw::kind()).unwrap_or_default();
+                    self.send(term.as_bytes())?;
+                }
                 Said::Ended { step, how } => {
+                    drop(raw);
                     let log = self.finish();
-                    let step = self.job.steps.get(step as usize).ok_or_else(confused)?;
-                    return Err(failed(step, how, self.job, Tail(log)));
+                    return Err(failed(self.step(step)?, how, self.job, log));
                 }
                 Said::Found(bytes) => return super::found::decode(&bytes).map_err(|error| self.lost(error)),
                 _ => return Err(confused()),
@@ -174,10 +178,14 @@ impl<'a> Outer<'a> {
                     }
                     self.send(b"read")?;
                 }
-                Said::Done => return Ok(Tail(self.finish())),
+                Said::Done => return Ok(self.finish()),
                 _ => return Err(confused()),
             }
         }
+    }
+
+    fn step(&self, number: u32) -> Result<&'a Step, SandboxError> {
+        self.job.steps.get(number as usize).ok_or_else(confused)
     }
 
     fn send(&self, bytes: &[u8]) -> Result<(), SandboxError> {
@@ -209,7 +217,7 @@ impl<'a> Outer<'a> {
     }
 
     /// Ends the sandbox if it still runs; gives the last of what was written in it.
-    fn finish(&mut self) -> Vec<u8> {
+    fn finish(&mut self) -> Tail {
         let _ = self.channel.0.shutdown(std::net::Shutdown::Both);
         let end = Instant::now() + GRACE;
         while let Ok(None) = self.child.try_wait() {
@@ -220,7 +228,7 @@ impl<'a> Outer<'a> {
             }
             std::thread::sleep(Duration::from_millis(2));
         }
-        self.log.take().and_then(|log| log.join().ok()).unwrap_or_default()
+        self.log.finish()
     }
 }
 
@@ -232,30 +240,6 @@ impl Drop for Outer<'_> {
 
 fn confused() -> SandboxError {
     SandboxError::Died { how: garbled().to_string() }
-}
-
-/// One of this program's standard files, to be handed over.
-fn own(file: impl AsFd) -> Result<OwnedFd, SandboxError> {
-    let own = file.as_fd().try_clone_to_owned();
-    own.map_err(|source| SandboxError::Content { what: "handing over the terminal".to_owned(), source })
-}
-
-/// The last of what comes through a pipe, until nobody can write to it any more.
-fn tail(mut pipe: impl Read) -> Vec<u8> {
-    let (mut kept, mut buf) = (Vec::new(), vec![0; TAIL]);
-    loop {
-        match pipe.read(&mut buf) {
-            Ok(0) => break,
-            Ok(got) => {
-                kept.extend_from_slice(&buf[..got]);
-                let over = kept.len().saturating_sub(TAIL);
-                kept.drain(..over);
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(_) => break,
-        }
-    }
-    kept
 }
 
 fn failed(step: &Step, how: How, job: &Job, tail: Tail) -> SandboxError {

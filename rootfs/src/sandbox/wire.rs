@@ -203,6 +203,13 @@ pub(super) enum Said {
         /// How.
         how: How,
     },
+    /// A step failed, and a shell may take the terminal now; its name (`TERM`) is awaited.
+    Shell {
+        /// Which.
+        step: u32,
+        /// How.
+        how: How,
+    },
     /// What the tree is now; see [`super::found`].
     Found(Vec<u8>),
     /// Open files with the content of these entries follow.
@@ -245,6 +252,11 @@ impl Said {
                 out.u32(*step);
                 how.encode(&mut out);
             }
+            Self::Shell { step, how } => {
+                out.u8(9);
+                out.u32(*step);
+                how.encode(&mut out);
+            }
             Self::Found(bytes) => {
                 out.u8(6);
                 out.0.extend_from_slice(bytes);
@@ -271,6 +283,7 @@ impl Said {
             6 => Self::Found(bytes.0.to_vec()),
             7 => Self::Read(all_numbers(&mut bytes)?),
             8 => Self::Done,
+            9 => Self::Shell { step: bytes.u32()?, how: How::decode(&mut bytes)? },
             _ => return Err(garbled()),
         })
     }

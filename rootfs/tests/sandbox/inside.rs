@@ -14,6 +14,7 @@ pub(crate) const TESTS: &[crate::Test] = crate::tests![
     a_program_that_is_not_there_is_told,
     what_a_step_leaves_running_ends_with_it,
     a_flood_of_output_is_cut,
+    programs_may_make_terminals,
 ];
 
 fn commands_are_root_of_a_system_of_their_own() {
@@ -114,4 +115,8 @@ fn what_a_step_leaves_running_ends_with_it() {
 fn a_flood_of_output_is_cut() {
     let captured = Yard::new().run("perl -e 'print \"x\" x 999, \"\\n\" for 1..100000'; echo last").unwrap();
     assert!(captured.log.0.len() <= 64 << 10 && captured.log.0.ends_with(b"last\n"));
+}
+
+fn programs_may_make_terminals() {
+    assert_eq!(Yard::new().told("exec 3<>/dev/ptmx; ls /dev/pts"), "0\nptmx\n");
 }

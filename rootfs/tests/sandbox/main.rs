@@ -12,6 +12,7 @@ mod forbidden;
 mod hostile;
 mod inside;
 mod limits;
+mod shell;
 mod stages;
 mod still;
 mod yard;
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.first().map(String::as_str) {
         Some(SUBCOMMAND) => return amiforge_rootfs::sandbox::enter(),
+        Some("at-terminal") => return shell::worker(),
         Some("worker") => return forbidden::worker(&arguments[1..]),
         Some("--list") => return ExitCode::SUCCESS,
         _ => {}
@@ -42,6 +44,7 @@ fn main() -> ExitCode {
         inside::TESTS,
         capture::TESTS,
         limits::TESTS,
+        shell::TESTS,
         stages::TESTS,
         still::TESTS,
         hostile::TESTS,

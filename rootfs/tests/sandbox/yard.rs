@@ -24,7 +24,8 @@ pub(crate) const OLD: Time = Time::from_secs(1_500_000_000);
 /// Programs of the host that the tree has.
 const PROGRAMS: &[&str] = &[
     "sh", "perl", "cat", "chmod", "chown", "cp", "dd", "env", "head", "id", "ln", "ls", "mkdir", "mknod",
-    "mv", "nproc", "readlink", "rm", "rmdir", "sleep", "stat", "touch", "truncate", "uname", "mkfifo",
+    "mv", "nproc", "readlink", "rm", "rmdir", "sleep", "stat", "touch", "truncate", "tty", "uname", "mkfifo",
+    "stty",
 ];
 
 /// A tree, where its contents are, and a sandbox.

@@ -11,6 +11,7 @@ mod clock;
 mod confine;
 mod mounts;
 mod plant;
+mod shell;
 mod steps;
 mod survey;
 mod usage;

@@ -82,7 +82,8 @@ pub(super) fn enter(limits: &Limits) -> Result<Places, Fault> {
         .collect::<Result<_, Fault>>()?;
     let nothing = rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty());
     let nothing = nothing.entering("opening `/dev/null`")?;
-    let proc = mount("proc", &[], MountAttrFlags::MOUNT_ATTR_NOEXEC).entering("mounting `/proc`")?;
+    let inert = MountAttrFlags::MOUNT_ATTR_NOEXEC | MountAttrFlags::MOUNT_ATTR_NODEV;
+    let proc = mount("proc", &[], inert).entering("mounting `/proc`")?;
     let pts = mount(
         "devpts",
         &[("ptmxmode", "0666"), ("mode", "620"), ("gid", "5"), ("newinstance", "")],
@@ -120,7 +121,7 @@ fn memory(limits: &Limits) -> Result<OwnedFd, Fault> {
     let inodes = (limits.disk / 4096).clamp(65_536, 8_388_608).to_string();
     let size = limits.disk.to_string();
     let options = [("size", size.as_str()), ("nr_inodes", &inodes), ("mode", "0700")];
-    let made = mount("tmpfs", &options, MountAttrFlags::empty());
+    let made = mount("tmpfs", &options, MountAttrFlags::MOUNT_ATTR_NODEV);
     made.entering("mounting a file system in memory")
 }
 
@@ -135,7 +136,7 @@ fn mount(kind: &str, options: &[(&str, &str)], more: MountAttrFlags) -> rustix::
         }
     }
     rustix::mount::fsconfig_create(asked.as_fd())?;
-    let attributes = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV | more;
+    let attributes = MountAttrFlags::MOUNT_ATTR_NOSUID | more;
     rustix::mount::fsmount(asked.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, attributes)
 }
 

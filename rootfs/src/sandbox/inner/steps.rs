@@ -6,7 +6,6 @@ use std::ffi::CString;
 use std::fs::File;
 use std::io::Write as _;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -20,10 +19,10 @@ use super::super::{Clock, Job, Limits, OnFailure, Step, sys};
 use super::clock::Tracer;
 use super::mounts::Places;
 use super::usage::measure;
-use super::{During, Fault, calls, confine, say};
+use super::{During, Fault, calls, confine, say, shell};
 
 /// How often the commands are looked after.
-const TICK: Duration = Duration::from_millis(100);
+pub(super) const TICK: Duration = Duration::from_millis(100);
 
 /// Variables of every command: the same on every machine.
 const FIXED: &[(&str, &str)] = &[
@@ -65,7 +64,9 @@ pub(super) fn run(
         let well = how == How::Status(0);
         if !well && job.on_failure == OnFailure::Shell {
             watch.deadline = None;
-            shell(&watch, job, step, terminal)?;
+            say(channel, &Said::Shell { step: number, how: how.clone() })?;
+            shell::open(&watch, job, step, terminal)?;
+            finish_others()?;
         }
         say(channel, &Said::Ended { step: number, how })?;
         if !well {
@@ -80,7 +81,7 @@ fn start(job: &Job, step: &Step, places: &Places) -> std::io::Result<Pid> {
     let input = if step.input.is_empty() { Stdio::null() } else { Stdio::from(given(&step.input)?) };
     let mut command = Command::new(program);
     command.args(arguments).stdin(input);
-    spawn(command, job, step, places, clock(job))
+    spawn(command, job, step, places, clock(job), Session::Silent)
 }
 
 /// The clock of a job, as far as this machine can hold it.
@@ -88,20 +89,33 @@ fn clock(job: &Job) -> Clock {
     if cfg!(target_arch = "x86_64") { job.clock } else { Clock::Real }
 }
 
+/// Whom a command talks to.
+pub(super) enum Session {
+    /// Nobody: what it writes is kept.
+    Silent,
+    /// The user; on a terminal of this kind, which is its standard input, if there is one.
+    Interactive { term: Option<String> },
+}
+
 /// Starts a command with the variables of its step, confined.
-fn spawn(
+pub(super) fn spawn(
     mut command: Command,
     job: &Job,
     step: &Step,
     places: &Places,
     clock: Clock,
+    session: Session,
 ) -> std::io::Result<Pid> {
     let mut env: BTreeMap<&str, &str> = FIXED.iter().copied().collect();
     let epoch = job.epoch.secs.to_string();
     env.insert("SOURCE_DATE_EPOCH", &epoch);
     env.extend(job.env.iter().chain(&step.env).map(|(name, value)| (name.as_str(), value.as_str())));
+    if let Session::Interactive { term: Some(term) } = &session {
+        env.insert("TERM", term);
+    }
     command.env_clear().envs(env);
     let (limits, filter) = (job.limits, calls::filter(clock));
+    let on_terminal = matches!(session, Session::Interactive { term: Some(_) });
     let folder = CString::new(step.folder.as_str())?;
     let cell = places.cell.as_ref().map(AsFd::as_fd).map(|cell| cell.try_clone_to_owned()).transpose()?;
     sys::before_exec(&mut command, move || {
@@ -113,7 +127,11 @@ fn spawn(
         if clock == Clock::Still {
             sys::trace_me()?;
         }
-        confine::confine(&limits, &filter)
+        confine::confine(&limits, &filter)?;
+        if on_terminal {
+            rustix::process::ioctl_tiocsctty(rustix::stdio::stdin())?;
+        }
+        Ok(())
     });
     let child = command.spawn()?;
     Pid::from_raw(child.id().cast_signed()).ok_or_else(|| std::io::ErrorKind::NotFound.into())
@@ -128,10 +146,10 @@ fn given(bytes: &[u8]) -> std::io::Result<File> {
 }
 
 /// What is looked at while a command runs.
-struct Watching<'a> {
-    channel: &'a Channel,
+pub(super) struct Watching<'a> {
+    pub(super) channel: &'a Channel,
     limits: Limits,
-    places: &'a Places,
+    pub(super) places: &'a Places,
     deadline: Option<Instant>,
 }
 
@@ -168,7 +186,7 @@ impl Watching<'_> {
     }
 
     /// Sleeps until the command ends or the time for a look has come; ends with the outer half.
-    fn wait(&self, ended: BorrowedFd<'_>) -> Result<(), Fault> {
+    pub(super) fn wait(&self, ended: BorrowedFd<'_>) -> Result<(), Fault> {
         let left = self.deadline.map_or(TICK, |deadline| deadline.saturating_duration_since(Instant::now()));
         let timeout = Timespec::try_from(left.min(TICK)).unwrap_or_default();
         let mut both = [
@@ -205,7 +223,7 @@ fn how(status: WaitStatus) -> How {
 }
 
 /// Takes what has ended; gives the status of the command if that has.
-fn reap(child: Pid) -> Result<Option<WaitStatus>, Fault> {
+pub(super) fn reap(child: Pid) -> Result<Option<WaitStatus>, Fault> {
     let mut found = None;
     loop {
         match rustix::process::wait(WaitOptions::NOHANG) {
@@ -227,26 +245,4 @@ fn finish_others() -> Result<(), Fault> {
             Err(error) => return Err(error).during(|| "ending what commands left running".to_owned()),
         }
     }
-}
-
-/// A shell on the user's terminal in the state that a step left, with the step's variables.
-fn shell(watch: &Watching<'_>, job: &Job, step: &Step, terminal: &[OwnedFd]) -> Result<(), Fault> {
-    let [input, output, errors] = terminal else { return Ok(()) };
-    let own = |file: &OwnedFd| file.try_clone().map(Stdio::from);
-    let bash = Path::new("/bin/bash");
-    let mut command = Command::new(if bash.exists() { bash } else { Path::new("/bin/sh") });
-    command.arg("-i");
-    let what = || "starting a shell".to_owned();
-    command
-        .stdin(own(input).during(what)?)
-        .stdout(own(output).during(what)?)
-        .stderr(own(errors).during(what)?);
-    // Whoever looks around may know the time.
-    if let Ok(child) = spawn(command, job, step, watch.places, Clock::Real) {
-        let ended = rustix::process::pidfd_open(child, PidfdFlags::empty()).during(what)?;
-        while reap(child)?.is_none() {
-            watch.wait(ended.as_fd())?;
-        }
-    }
-    finish_others()
 }

@@ -1,0 +1,78 @@
+//! What the commands write: read all the time, so that none of them has to wait, and its last part kept.
+
+use std::io::{self, PipeReader, Read as _};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags};
+use rustix::io::Errno;
+
+use super::Tail;
+
+/// Bytes that are kept.
+const KEPT: usize = 64 << 10;
+
+/// How long a look waits at most for what was written before it.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// The reader of a pipe.
+pub(super) struct Log {
+    kept: Arc<Mutex<Vec<u8>>>,
+    pipe: PipeReader,
+    reading: Option<JoinHandle<()>>,
+}
+
+impl Log {
+    /// Reads on until nobody can write any more.
+    pub(super) fn follow(pipe: PipeReader) -> io::Result<Self> {
+        let kept = Arc::new(Mutex::new(Vec::new()));
+        let (from, into) = (pipe.try_clone()?, Arc::clone(&kept));
+        let reading = Some(std::thread::spawn(move || read(from, &into)));
+        Ok(Self { kept, pipe, reading })
+    }
+
+    /// The last of what was written until now.
+    pub(super) fn so_far(&self) -> Tail {
+        let end = Instant::now() + GRACE;
+        loop {
+            let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+            let waiting = rustix::io::ioctl_fionread(&self.pipe).unwrap_or(0);
+            if waiting == 0 || Instant::now() >= end {
+                return Tail(kept.clone());
+            }
+            drop(kept);
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// The last of all that was written; waits for its end.
+    pub(super) fn finish(&mut self) -> Tail {
+        if let Some(reading) = self.reading.take() {
+            let _ = reading.join();
+        }
+        Tail(std::mem::take(&mut self.kept.lock().unwrap_or_else(PoisonError::into_inner)))
+    }
+}
+
+fn read(mut pipe: PipeReader, kept: &Mutex<Vec<u8>>) {
+    let mut buf = vec![0; KEPT];
+    loop {
+        match rustix::event::poll(&mut [PollFd::new(&pipe, PollFlags::IN)], None) {
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(_) => break,
+        }
+        // What is out of the pipe is among what is kept before anybody can look.
+        let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+        match pipe.read(&mut buf) {
+            Ok(0) => break,
+            Ok(got) => {
+                kept.extend_from_slice(&buf[..got]);
+                let over = kept.len().saturating_sub(KEPT);
+                kept.drain(..over);
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(_) => break,
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! The shell that a failed command leaves the user with, as somebody at a terminal has it.
+
+use std::fmt::Display;
+use std::fs::File;
+use std::io::{Read as _, Write as _};
+use std::os::fd::OwnedFd;
+use std::process::{Child, Command, ExitCode, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use amiforge_rootfs::sandbox::{OnFailure, SUBCOMMAND};
+use amiforge_rootfs::watch::Watch;
+use rustix::pty::OpenptFlags;
+use rustix::termios::{LocalModes, Winsize};
+
+use crate::yard::{Yard, job};
+
+pub(crate) const TESTS: &[crate::Test] =
+    crate::tests![a_shell_is_on_a_terminal_of_its_own, without_a_terminal_a_shell_reads_what_it_is_given];
+
+const SCRIPT: &str = "echo hello > /tmp/left; echo so far; export SET=1; exit 7";
+
+/// This program again, with a terminal: a command fails, and a shell is asked for.
+pub(crate) fn worker() -> ExitCode {
+    let mut job = job(SCRIPT);
+    job.on_failure = OnFailure::Shell;
+    job.env.insert("GIVEN".into(), "by the step".into());
+    let mut yard = Yard::new();
+    let error = yard.sandbox.run(&yard.tree, &mut yard.blobs, &job, &Telling).unwrap_err();
+    eprintln!("in the end: {error}");
+    ExitCode::FAILURE
+}
+
+/// Tells why a shell is opened.
+struct Telling;
+
+impl Watch for Telling {
+    fn give_terminal(&self, why: &dyn Display) {
+        eprintln!("at first: {why}");
+    }
+}
+
+/// A terminal with this program on it.
+struct Terminal {
+    keys: File,
+    shown: Arc<Mutex<String>>,
+    child: Child,
+}
+
+impl Terminal {
+    fn begin() -> Self {
+        let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+        let ours = rustix::pty::openpt(flags).unwrap();
+        rustix::pty::grantpt(&ours).unwrap();
+        rustix::pty::unlockpt(&ours).unwrap();
+        let theirs = rustix::pty::ioctl_tiocgptpeer(&ours, flags).unwrap();
+        rustix::termios::tcsetwinsize(&ours, size(33, 111)).unwrap();
+        let own = || Stdio::from(theirs.try_clone().unwrap());
+        let mut command = Command::new("setsid");
+        command.args(["--ctty", "--wait"]).arg(std::env::current_exe().unwrap()).arg("at-terminal");
+        let child = command.env("TERM", "vt220").stdin(own()).stdout(own()).stderr(own()).spawn().unwrap();
+        let shown = Arc::new(Mutex::new(String::new()));
+        let (mut screen, into) = (File::from(ours.try_clone().unwrap()), Arc::clone(&shown));
+        std::thread::spawn(move || {
+            let mut bytes = [0; 4096];
+            while let Ok(got @ 1..) = screen.read(&mut bytes) {
+                into.lock().unwrap().push_str(&String::from_utf8_lossy(&bytes[..got]));
+            }
+        });
+        Self { keys: File::from(ours), shown, child }
+    }
+
+    fn type_in(&self, keys: &str) {
+        (&self.keys).write_all(keys.as_bytes()).unwrap();
+    }
+
+    /// Waits until this is shown, after what was waited for before.
+    fn until(&self, words: &str) {
+        let end = Instant::now() + Duration::from_mins(1);
+        loop {
+            let mut shown = self.shown.lock().unwrap();
+            if let Some(at) = shown.find(words) {
+                shown.drain(..at + words.len());
+                return;
+            }
+            assert!(Instant::now() < end, "no {words:?} in {shown:?}");
+            drop(shown);
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+fn size(rows: u16, columns: u16) -> Winsize {
+    Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 }
+}
+
+fn a_shell_is_on_a_terminal_of_its_own() {
+    let mut terminal = Terminal::begin();
+    terminal.until("exit status 7; it wrote last:");
+    terminal.until("so far");
+    terminal.until("# ");
+    terminal.type_in("cat /tmp/left; tty; stty size; echo $GIVEN, $TERM.\n");
+    for words in ["hello\r\n", "/dev/pts/0\r\n", "33 111\r\n", "by the step, vt220.\r\n"] {
+        terminal.until(words);
+    }
+    // What is typed by Ctrl-C ends the shell's command, and nothing else.
+    terminal.type_in("echo wa''iting; sleep 1000\n");
+    terminal.until("waiting\r\n");
+    terminal.type_in("\x03");
+    // What was typed ahead would be thrown away with the command.
+    terminal.until("# ");
+    terminal.type_in("echo status $?.\n");
+    terminal.until("status 130.\r\n");
+    rustix::termios::tcsetwinsize(&terminal.keys, size(44, 99)).unwrap();
+    terminal.type_in(
+        "until stty size | { read all; [ \"$all\" = '44 99' ]; }; do sleep 0.1; done; echo la''rger\n",
+    );
+    terminal.until("larger\r\n");
+    terminal.type_in("exit\n");
+    terminal.until("in the end: ");
+    assert_eq!(terminal.child.wait().unwrap().code(), Some(1));
+    let modes = rustix::termios::tcgetattr(&terminal.keys).unwrap().local_modes;
+    assert!(modes.contains(LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG), "{modes:?}");
+}
+
+fn without_a_terminal_a_shell_reads_what_it_is_given() {
+    let (input, keys) = std::io::pipe().unwrap();
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.arg("at-terminal").stdin(OwnedFd::from(input)).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = command.spawn().unwrap();
+    drop(command);
+    let mut keys = File::from(OwnedFd::from(keys));
+    keys.write_all(b"cat /tmp/left; echo $GIVEN\n").unwrap();
+    drop(keys);
+    let output = child.wait_with_output().unwrap();
+    let (said, told) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert_eq!(said, "hello\nby the step\n", "{told}");
+    assert!(told.contains("at first: ") && told.contains("in the end: "), "{told}");
+    assert!(!told.contains(SUBCOMMAND), "{told}");
+}
