@@ -20,3 +20,4 @@ pub mod stage;
 pub mod steps;
 pub mod store;
 pub mod watch;
+mod wildcard;

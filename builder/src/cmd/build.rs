@@ -59,7 +59,6 @@ pub(crate) struct Args {
 
     /// Open no socket. A build never does; this is for scripts that want it said
     #[arg(long)]
-    #[expect(dead_code, reason = "there is nothing to turn off")]
     offline: bool,
 }
 

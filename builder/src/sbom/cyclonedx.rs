@@ -5,7 +5,7 @@
 use serde_json::{Value, json};
 
 use super::inventory::{Component, FileEntry, Inventory};
-use super::{Subject, document_id, purl, timestamp};
+use super::{Subject, document_id, purl};
 
 /// The document, indented, with a newline at its end.
 pub fn cyclonedx(subject: &Subject<'_>, inventory: &Inventory) -> String {
@@ -28,7 +28,7 @@ pub fn cyclonedx(subject: &Subject<'_>, inventory: &Inventory) -> String {
         "serialNumber": format!("urn:uuid:{}", document_id(subject, inventory)),
         "version": 1,
         "metadata": {
-            "timestamp": timestamp(subject.created),
+            "timestamp": subject.created.utc().to_string(),
             "tools": { "components": [
                 { "type": "application", "name": "amiforge", "version": subject.tool },
             ] },

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use sha1::Digest;
 
 use super::inventory::{Component, FileEntry, Inventory, hex};
-use super::{Subject, document_id, licence, purl, timestamp};
+use super::{Subject, document_id, licence, purl};
 
 /// The document, indented, with a newline at its end.
 pub fn spdx(subject: &Subject<'_>, inventory: &Inventory) -> String {
@@ -32,7 +32,7 @@ pub fn spdx(subject: &Subject<'_>, inventory: &Inventory) -> String {
         "name": format!("{}-{}", subject.name, subject.version),
         "documentNamespace": format!("https://spdx.org/spdxdocs/amiforge-{}", document_id(subject, inventory)),
         "creationInfo": {
-            "created": timestamp(subject.created),
+            "created": subject.created.utc().to_string(),
             "creators": [format!("Tool: amiforge-{}", subject.tool)],
         },
         "packages": packages,

@@ -112,19 +112,6 @@ fn both_documents_say_the_same_twice_and_link_files_to_packages() {
 }
 
 #[test]
-fn times_are_written_as_dates() {
-    for (seconds, text) in [
-        (0, "1970-01-01T00:00:00Z"),
-        (951_782_399, "2000-02-28T23:59:59Z"),
-        (951_868_799, "2000-02-29T23:59:59Z"),
-        (4_102_444_800, "2100-01-01T00:00:00Z"),
-        (-1, "1969-12-31T23:59:59Z"),
-    ] {
-        assert_eq!(timestamp(Time::from_secs(seconds)), text);
-    }
-}
-
-#[test]
 fn packages_are_read_from_the_database_of_dpkg() {
     let file = |text: &str| Kind::File(Content::Inline(text.as_bytes().into()));
     let mut tree = Tree::new(Meta::root_owned(0o755, Time::EPOCH));

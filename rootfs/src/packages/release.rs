@@ -2,6 +2,7 @@
 //! `RepositoryFormat`). Its text is taken as it is: whether it is the archive's own is for [`super::signature`].
 
 use amiforge_formats::digest::Digest;
+use amiforge_formats::time::{Civil, Time};
 
 use super::control::{self, ControlError, Stanza};
 
@@ -279,7 +280,7 @@ fn seconds(text: &str) -> Option<i64> {
     let clock: Vec<&str> = clock.split(':').collect();
     let [hour, minute, second] = clock.as_slice() else { return None };
     let (hour, minute, second) = (within(hour, 0, 23)?, within(minute, 0, 59)?, within(second, 0, 60)?);
-    Some(days(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second)
+    Some(Civil { year, month, day, hour, minute, second }.secs())
 }
 
 fn within(text: &str, min: i64, max: i64) -> Option<i64> {
@@ -287,27 +288,9 @@ fn within(text: &str, min: i64, max: i64) -> Option<i64> {
     (min..=max).contains(&number).then_some(number)
 }
 
-/// Days from 1970-01-01 to a date of the Gregorian calendar; years count from March, so that the leap day is last.
-fn days(year: i64, month: i64, day: i64) -> i64 {
-    let year = if month <= 2 { year - 1 } else { year };
-    let (era, of_era) = (year.div_euclid(400), year.rem_euclid(400));
-    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
-}
-
 /// Seconds since 1970 as `2024-02-10 11:07:25 UTC`.
 fn written(time: i64) -> String {
-    let (day, clock) = (time.div_euclid(86_400), time.rem_euclid(86_400));
-    let shifted = day + 719_468;
-    let (era, of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
-    let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year + year / 4 - year / 100);
-    let index = (5 * of_year + 2) / 153;
-    let month = if index < 10 { index + 3 } else { index - 9 };
-    let year = era * 400 + year + i64::from(month <= 2);
-    let day = of_year - (153 * index + 2) / 5 + 1;
-    let (hour, minute, second) = (clock / 3600, clock / 60 % 60, clock % 60);
-    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02} UTC")
+    Time::from_secs(time).utc().to_string().replace('T', " ").replace('Z', " UTC")
 }
 
 #[cfg(test)]

@@ -57,11 +57,7 @@ impl Log {
 
 fn read(mut pipe: PipeReader, kept: &Mutex<Vec<u8>>) {
     let mut buf = vec![0; KEPT];
-    loop {
-        match rustix::event::poll(&mut [PollFd::new(&pipe, PollFlags::IN)], None) {
-            Ok(_) | Err(Errno::INTR) => {}
-            Err(_) => break,
-        }
+    while is_ready(&pipe) {
         // What is out of the pipe is among what is kept before anybody can look.
         let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
         match pipe.read(&mut buf) {
@@ -73,6 +69,18 @@ fn read(mut pipe: PipeReader, kept: &Mutex<Vec<u8>>) {
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(_) => break,
+        }
+    }
+}
+
+/// Waits until there is something to read, or the end.
+fn is_ready(pipe: &PipeReader) -> bool {
+    let mut all = [PollFd::new(pipe, PollFlags::IN)];
+    loop {
+        match rustix::event::poll(&mut all, None) {
+            Ok(_) => return true,
+            Err(Errno::INTR) => {}
+            Err(_) => return false,
         }
     }
 }

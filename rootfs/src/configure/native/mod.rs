@@ -23,7 +23,6 @@ mod helper;
 mod kernel;
 mod ldcache;
 mod pam;
-mod pattern;
 mod report;
 mod script;
 mod shells;

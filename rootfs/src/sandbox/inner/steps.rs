@@ -81,7 +81,7 @@ fn start(job: &Job, step: &Step, places: &Places) -> std::io::Result<Pid> {
     let input = if step.input.is_empty() { Stdio::null() } else { Stdio::from(given(&step.input)?) };
     let mut command = Command::new(program);
     command.args(arguments).stdin(input);
-    spawn(command, job, step, places, clock(job), Session::Silent)
+    spawn(command, job, step, places, clock(job), &Session::Silent)
 }
 
 /// The clock of a job, as far as this machine can hold it.
@@ -104,13 +104,13 @@ pub(super) fn spawn(
     step: &Step,
     places: &Places,
     clock: Clock,
-    session: Session,
+    session: &Session,
 ) -> std::io::Result<Pid> {
     let mut env: BTreeMap<&str, &str> = FIXED.iter().copied().collect();
     let epoch = job.epoch.secs.to_string();
     env.insert("SOURCE_DATE_EPOCH", &epoch);
     env.extend(job.env.iter().chain(&step.env).map(|(name, value)| (name.as_str(), value.as_str())));
-    if let Session::Interactive { term: Some(term) } = &session {
+    if let Session::Interactive { term: Some(term) } = session {
         env.insert("TERM", term);
     }
     command.env_clear().envs(env);

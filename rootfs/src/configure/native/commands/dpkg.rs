@@ -5,11 +5,11 @@ use std::cmp::Ordering;
 use super::files::{mode_of, owner_of};
 use super::{Args, Done, ended};
 use crate::configure::native::alternatives;
-use crate::configure::native::pattern::matches;
 use crate::configure::native::script::{Answer, Truth, Why};
 use crate::configure::native::system::System;
 use crate::packages::diversions::Diversion;
 use crate::packages::version;
+use crate::wildcard::matches;
 
 /// Does a command of this file; `None` for others.
 pub(super) fn call(system: &mut System<'_>, name: &str, args: &Args<'_>) -> Option<Done> {

@@ -11,9 +11,9 @@ mod query;
 mod texts;
 mod units;
 
-use super::pattern;
 use super::script::{Answer, Append, Host, Truth, Value, Why};
 use super::system::{Scope, System};
+use crate::wildcard;
 
 pub(in crate::configure::native) use self::files::mode_of;
 
@@ -64,7 +64,7 @@ impl Host for System<'_> {
             for folder in &found {
                 for name in self.names(if folder.is_empty() { "/" } else { folder }) {
                     let hidden = name.starts_with('.') && !part.starts_with('.');
-                    if !hidden && pattern::matches(part.as_bytes(), name.as_bytes()) {
+                    if !hidden && wildcard::matches(part.as_bytes(), name.as_bytes()) {
                         next.push(format!("{folder}/{name}"));
                     }
                 }

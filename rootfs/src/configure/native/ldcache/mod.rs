@@ -14,9 +14,9 @@ use amiforge_formats::tree::{Kind, Tree};
 
 use self::format::Library;
 use super::elf::{self, Class, Elf, Soname};
-use super::pattern::matches;
 use crate::steps::PathError;
 use crate::steps::resolve::{self, Last};
+use crate::wildcard::matches;
 
 /// Largest library that is looked into.
 const LIBRARY_MAX: u64 = 1 << 30;

@@ -4,7 +4,7 @@ use super::flow::{fails, is_harmless, leaves};
 use super::follow::{Flow, Follower};
 use super::host::{Host, Truth};
 use super::syntax::{Command, Word};
-use crate::configure::native::pattern::matches;
+use crate::wildcard::matches;
 
 impl<H: Host> Follower<'_, H> {
     /// `&&` (goes on at `Yes`) and `||` (goes on at `No`).

@@ -2,10 +2,10 @@
 //!
 //! Follows POSIX, Shell Command Language 2.6. `IFS` is taken to be as it was at the start.
 
-use super::super::pattern;
 use super::follow::Follower;
 use super::host::{Host, Value};
 use super::syntax::{Part, Quotes, Word};
+use crate::wildcard;
 
 /// Bytes of a field with the same bytes as a pattern.
 #[derive(Debug, Clone, Default)]
@@ -25,7 +25,7 @@ impl Field {
         self.text.extend_from_slice(bytes);
         if quotes == Quotes::In {
             self.kept = true;
-            self.pattern.extend(pattern::escaped(bytes));
+            self.pattern.extend(wildcard::escaped(bytes));
         } else {
             self.wild |= bytes.iter().any(|byte| matches!(byte, b'*' | b'?' | b'['));
             self.pattern.extend_from_slice(bytes);
@@ -214,7 +214,7 @@ fn stripped(value: &[u8], wanted: &[u8], operator: &str) -> Vec<u8> {
     for cut in cuts {
         let (head, tail) = value.split_at(cut);
         let (kept, gone) = if operator.starts_with('%') { (head, tail) } else { (tail, head) };
-        if pattern::matches(wanted, gone) {
+        if wildcard::matches(wanted, gone) {
             return kept.to_vec();
         }
     }
