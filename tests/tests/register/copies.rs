@@ -99,6 +99,40 @@ fn a_copy_that_failed_makes_way_for_another() {
     }
 }
 
+/// What a publish leaves that ended between deregistering a copy that failed and deleting its snapshots.
+fn half_removed() -> (World, Wanted, Vec<String>) {
+    let world = World::new();
+    let wanted = Wanted { copy_to: texts(&["local-2"]), ..Wanted::default() };
+    world.region.play(Faults::times(1, "CopyImage", Fault::FailLater));
+    assert!(world.publish(&wanted).unwrap().copies[0].outcome.is_err());
+    let left = world.snapshots("local-2");
+    assert!(!left.is_empty(), "a copy that failed has a snapshot");
+    world.region.play(Faults::times(u64::MAX, "DeleteSnapshot", Fault::ServerError { status: 500 }));
+    assert!(world.publish(&wanted).unwrap().copies[0].outcome.is_err());
+    assert_eq!(world.images("local-2").len(), 0, "it was deregistered");
+    assert_eq!(world.snapshots("local-2"), left);
+    world.region.play(Faults::default());
+    (world, wanted, left)
+}
+
+#[test]
+fn snapshots_of_a_copy_that_failed_are_deleted_by_the_next_publish() {
+    let (world, wanted, left) = half_removed();
+    world.must(&wanted);
+    world.assert_one("local-2");
+    assert!(world.snapshots("local-2").iter().all(|id| !left.contains(id)));
+}
+
+#[test]
+fn snapshots_of_a_copy_that_failed_are_deleted_with_what_is_abandoned() {
+    let (world, _, left) = half_removed();
+    let deleted = world.abandon().unwrap();
+    assert!(left.iter().all(|id| deleted.iter().any(|deleted| deleted.id == *id)), "{deleted:?}");
+    for region in ["local", "local-2"] {
+        assert_eq!((world.images(region).len(), world.snapshots(region).len()), (0, 0), "{region}");
+    }
+}
+
 #[test]
 fn a_copy_has_everything_that_the_service_does_not_copy() {
     let windows = Windows { copy: Duration::from_millis(300), ..Windows::default() };
