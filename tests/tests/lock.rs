@@ -1,10 +1,12 @@
 //! `lock` against archives that the tests sign: what it pins, what it refuses, and in which words.
 
 use std::fs;
+use std::process::Command;
 
 use amiforge_tests::debs::server::Server;
-use amiforge_tests::debs::{Deb, Key, Signing, Suite};
+use amiforge_tests::debs::{Compression, Deb, Key, Signing, Suite};
 use amiforge_tests::locking::Place;
+use amiforge_tests::program;
 
 /// 2026-11-01.
 const FIRST: i64 = 1_793_491_200;
@@ -181,4 +183,72 @@ fn sources_of_stages_are_pinned_by_digest() {
     assert!(lock.contains(&digest) && lock.contains("name = \"local.tar\""), "{lock}");
     fs::write(place.path("local.tar"), b"other").unwrap();
     place.must("fetch", &mirror, &[]);
+}
+
+/// An archive as Ubuntu lays one out (pockets, two components, packages packed with zstd, a base of its own), and one
+/// of somebody else with a key of its own, out of which a pin wants an older version.
+fn two_archives(place: &Place, other: &Key) -> [String; 2] {
+    let zstd = |name: &str, version: &str| Deb::new(name, version).compression(Compression::Zstd);
+    let base = zstd("base-files", "13ubuntu10").field("Essential", "yes").field("Priority", "required");
+    let lib = zstd("libc6", "2.39-0ubuntu8").field("Priority", "required");
+    let mut noble =
+        Suite::new("noble", vec![base, lib.clone(), zstd("extra", "1").field("Priority", "standard")]);
+    let app = zstd("app", "1.0-1build1").field("Depends", "libc6 (>= 2.39), tool");
+    noble.components.push(("universe".to_owned(), vec![app, zstd("tool", "2.0")]));
+    let mut updates = Suite::new("noble-updates", vec![Deb { version: "2.39-0ubuntu8.3".into(), ..lib }]);
+    updates.components.push(("universe".to_owned(), Vec::new()));
+    let (ubuntu, ours) = (place.path("ubuntu"), place.path("ours"));
+    noble.write(&ubuntu, Signing::Inline(&place.key));
+    let ubuntu = updates.write(&ubuntu, Signing::Inline(&place.key));
+    let ours = Suite::new("ours", vec![zstd("tool", "1.5")]).write(&ours, Signing::Inline(other));
+    [ubuntu.url(), ours.url()]
+}
+
+#[test]
+fn ubuntu_and_an_archive_of_somebody_else_go_the_same_way() {
+    let Some(place) = Place::new(&[]) else { return };
+    let other = Key::make("other").unwrap();
+    other.export(&place.path("other.gpg"));
+    let [ubuntu, ours] = two_archives(&place, &other);
+    let recipe = |keyring: &str| {
+        let text = format!(
+            "[image]\nname = \"noble\"\narch = \"x86_64\"\n[[source]]\nkind = \"deb\"\ndistribution = \"ubuntu\"\n\
+             suites = [\"noble\", \"noble-updates\"]\ncomponents = [\"main\", \"universe\"]\nkeyring = \"archive.gpg\"\n\
+             packages = [\"app\"]\nscripts = \"none\"\n[[source.archive]]\nname = \"ours\"\nsuites = [\"ours\"]\n\
+             keyring = \"{keyring}\"\n[[source.pin]]\npackage = \"to*l\"\nsuite = \"ours\"\npriority = 1001\n"
+        );
+        fs::write(place.path("recipe.toml"), text).unwrap();
+    };
+    let run = |verb: &str, more: &[&str]| {
+        let output =
+            place.command(verb, &ubuntu).env("AMIFORGE_DEB_MIRROR_OURS", &ours).args(more).output().unwrap();
+        let said = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
+        (output.status.code(), said.concat())
+    };
+    recipe("archive.gpg");
+    let (code, said) = run("lock", &[]);
+    assert!(code == Some(1) && said.contains("archive `ours`") && said.contains("archive.gpg"), "{said}");
+    recipe("other.gpg");
+    let (code, said) = run("lock", &[]);
+    assert_eq!(code, Some(0), "{said}");
+    for line in [
+        "app added 1.0-1build1",
+        "base-files added 13ubuntu10",
+        "libc6 added 2.39-0ubuntu8.3",
+        "tool added 1.5",
+    ] {
+        assert!(said.lines().any(|said| said == line), "no {line:?} in {said}");
+    }
+    assert!(!said.contains("extra"), "{said}");
+    let lock = place.lock();
+    assert!(lock.contains(&other.fingerprint) && lock.contains(&place.key.fingerprint), "{lock}");
+    assert_eq!(run("fetch", &[]).0, Some(0));
+    let out = place.path("out").display().to_string();
+    let (code, said) = run("build", &["--offline", "-o", &out]);
+    assert_eq!(code, Some(0), "{said}");
+    let file = format!("{out}:root/usr/share/doc/tool/changelog");
+    let inspected = Command::new(program::path()).args(["inspect", &file, "--cat"]).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&inspected.stdout), "tool 1.5\n");
+    let bill = fs::read_to_string(place.path("out/sbom.spdx.json")).unwrap();
+    assert!(bill.contains("pkg:deb/ubuntu/libc6@2.39-0ubuntu8.3?arch=amd64"), "{bill}");
 }
