@@ -137,6 +137,7 @@ fn an_index_whose_digest_differs_is_refused() {
     }
     let said = place.fails(1, "lock", &mirror, &[]);
     assert!(said.contains("by-hash") && said.contains("instead of"), "{said}");
+    assert!(said.contains("hint: the mirror is behind its own Release"), "{said}");
 }
 
 #[test]

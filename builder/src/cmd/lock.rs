@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use amiforge::fetch::{Mirrors, Wire};
+use amiforge::fetch::{FetchError, Mirrors, Wire, WireError};
 use amiforge::lock::make::{self, Fetching, Update};
-use amiforge::lock::{Changes, Lock, LockError};
+use amiforge::lock::{ArchiveFault, Changes, Lock, LockError};
 use amiforge_rootfs::store::Store;
 use serde::Serialize;
 
@@ -88,7 +88,11 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Outcome {
         return Ok(Done::Well);
     }
     let path = Lock::path(&args.recipe);
-    let failure = |error: LockError| store::lock_failure(error, title(), &args.recipe);
+    let failure = |error: LockError| {
+        let hint = of_mirror(&error);
+        let failure = store::lock_failure(error, title(), &args.recipe);
+        if let Some(hint) = hint { failure.hint(hint) } else { failure }
+    };
     let old = Lock::load(&path).map_err(failure)?;
     let fits = old.as_ref().filter(|old| old.fits(&recipe));
     if let (Some(lock), None, false) = (fits, &args.update, args.check) {
@@ -124,6 +128,23 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Outcome {
     }
     new.save(&path).map_err(failure)?;
     report(&path, &new, &changes, Written::Yes, ui)
+}
+
+/// What to do about a mirror.
+fn of_mirror(error: &LockError) -> Option<&'static str> {
+    let LockError::Archive { source, .. } = error else { return None };
+    let ArchiveFault::Fetch(error) = &**source else { return None };
+    match error.downcast_ref::<FetchError>()? {
+        FetchError::Other { .. } | FetchError::Url { source: WireError::Length { .. }, .. } => Some(
+            "the mirror is behind its own Release, or between two states: try again later, or name another in \
+             `AMIFORGE_DEB_MIRROR`",
+        ),
+        FetchError::Url {
+            source: WireError::Broken(_) | WireError::Cut { .. } | WireError::Status(_),
+            ..
+        } => Some("see to the network and the proxy, or name another mirror in `AMIFORGE_DEB_MIRROR`"),
+        _ => None,
+    }
 }
 
 /// Whether the lock was written.

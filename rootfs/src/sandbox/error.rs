@@ -18,9 +18,14 @@ pub enum Ended {
 impl fmt::Display for Ended {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Status(status) => write!(f, "exit status {status}"),
-            Self::Signal(signal) => write!(f, "signal {signal}"),
+            Self::Status(status) => write!(f, "exit status {status}")?,
+            Self::Signal(signal) => write!(f, "signal {signal}")?,
         }
+        // The filter of system calls sends it to nobody else; a shell that started the program adds 128.
+        if matches!(self, Self::Signal(libc::SIGSYS)) || *self == Self::Status(128 + libc::SIGSYS) {
+            f.write_str(" (a 32-bit program: the sandbox runs only 64-bit ones)")?;
+        }
+        Ok(())
     }
 }
 

@@ -139,6 +139,11 @@ pub(super) struct Registers(libc::user_regs_struct);
 
 #[cfg(target_arch = "x86_64")]
 impl Registers {
+    /// Whether the program runs in 64-bit mode (`__USER_CS` of the kernel's `asm/segment.h`).
+    pub(super) fn are_wide(&self) -> bool {
+        self.0.cs == 0x33
+    }
+
     /// Where the stack ends.
     pub(super) fn stack(&self) -> u64 {
         self.0.rsp

@@ -2,9 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use amiforge_formats::tree::{Content, Kind};
 use amiforge_rootfs::sandbox::{Clock, Ended, Job, SandboxError, Step};
 
-use crate::yard::{Yard, job};
+use crate::yard::{Yard, job, meta};
 
 pub(crate) const TESTS: &[crate::Test] = crate::tests![
     the_time_of_day_is_that_of_the_job,
@@ -12,6 +13,7 @@ pub(crate) const TESTS: &[crate::Test] = crate::tests![
     waiting_takes_its_time,
     programs_begin_fork_fail_and_are_killed_as_ever,
     what_is_left_running_ends_too,
+    a_program_of_32_bits_is_told_from_others,
 ];
 
 /// A job whose clock stands still, where that can be done.
@@ -88,4 +90,41 @@ fn what_is_left_running_ends_too() {
     let begun = Instant::now();
     assert_eq!(log(&job), "begun\n");
     assert!(begun.elapsed().as_secs() < 60);
+}
+
+/// A program for the i386 that ends well (`exit(0)`), as short as ELF allows.
+fn narrow() -> Vec<u8> {
+    const BASE: u32 = 0x0804_8000;
+    let code = [0xb8, 1, 0, 0, 0, 0x31, 0xdb, 0xcd, 0x80];
+    let mut out = b"\x7fELF\x01\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\x03\0".to_vec();
+    let total = 84 + code.len() as u32;
+    let word =
+        |out: &mut Vec<u8>, words: &[u32]| words.iter().for_each(|word| out.extend(word.to_le_bytes()));
+    word(&mut out, &[1, BASE + 84, 52, 0, 0]);
+    for half in [52_u16, 32, 1, 40, 0, 0] {
+        out.extend(half.to_le_bytes());
+    }
+    word(&mut out, &[1, 0, BASE, BASE, total, total, 5, 0x1000]);
+    out.extend(code);
+    out
+}
+
+fn a_program_of_32_bits_is_told_from_others() {
+    for clock in [Clock::Real, Clock::Still] {
+        for script in ["exec /srv/narrow", "/srv/narrow; exit $?"] {
+            let Some(still) = still(script) else { return };
+            let mut yard = Yard::new();
+            let content = Content::Inline(narrow().into());
+            yard.add("srv/narrow", meta(0o755), Kind::File(content));
+            let error = yard.run_job(&Job { clock, ..still }).unwrap_err().to_string();
+            if error.contains("Exec format error") {
+                eprintln!("SKIP: this kernel runs no program of 32 bits");
+                return;
+            }
+            assert!(
+                error.contains("a 32-bit program: the sandbox runs only 64-bit ones"),
+                "{clock:?}: {error}"
+            );
+        }
+    }
 }

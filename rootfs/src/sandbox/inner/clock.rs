@@ -89,8 +89,12 @@ fn trace(epoch: Time, command: impl FnOnce() -> io::Result<Pid>) -> io::Result<W
         let first = !known.contains_key(&pid.as_raw_nonzero());
         let drawn = known.entry(pid.as_raw_nonzero()).or_insert(0);
         let clock = Answers { epoch, drawn };
-        // A program may be killed while it stands here; its end is seen next.
-        let _ = stopped(pid, status, first && pid == main, first, clock);
+        if let Err(error) = stopped(pid, status, first && pid == main, first, clock) {
+            // A program may be killed while it stands here; its end is seen next. One that still stands would for ever.
+            if sys::registers(pid).is_ok() {
+                return Err(error);
+            }
+        }
     }
 }
 
@@ -116,7 +120,12 @@ fn stopped(pid: Pid, status: WaitStatus, begins: bool, first: bool, answers: Ans
 
 /// Strikes the vDSO from what a new program is told, and makes its random bytes the same for all.
 fn hide_clock(pid: Pid) -> io::Result<()> {
-    let mut stack = Stack { pid, at: sys::registers(pid)?.stack(), words: Vec::new(), next: 0 };
+    let registers = sys::registers(pid)?;
+    if !registers.are_wide() {
+        // The filter ends a 32-bit program at its first call.
+        return Ok(());
+    }
+    let mut stack = Stack { pid, at: registers.stack(), words: Vec::new(), next: 0 };
     // argc, argv with a null, the environment with a null, and then pairs (System V ABI, "Process Initialization").
     let arguments = stack.word()?;
     stack.skip(arguments + 1)?;
