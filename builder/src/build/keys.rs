@@ -68,6 +68,7 @@ pub(super) fn configured(
     options: &Options,
 ) -> Digest {
     let mut key = Key::of("configured");
+    key.text(&format!("{:?}", recipe.clock));
     key.epoch(recipe, options);
     key.text(&deb.arch);
     key.texts(&deb.foreign);

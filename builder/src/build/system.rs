@@ -77,6 +77,7 @@ fn configure(
         limits: workshop.recipe.limits,
         epoch: Time::from_secs(epoch.secs),
         on_failure: workshop.on_failure(),
+        clock: workshop.recipe.clock,
     };
     let sandbox = workshop.sandbox()?;
     let captured = run::configure(&tree, packages, &settings, &sandbox, blobs, workshop.watching);

@@ -13,7 +13,7 @@ use amiforge::recipe::{Recipe, RecipeError};
 use amiforge::vendor::{self, VendorError};
 use amiforge_formats::{ext4, fat};
 use amiforge_rootfs::assemble::AssembleError;
-use amiforge_rootfs::sandbox::{OnFailure, SandboxError};
+use amiforge_rootfs::sandbox::{Limit, OnFailure, SandboxError};
 use amiforge_rootfs::sources::SourceError;
 use amiforge_rootfs::stage::StageError;
 use amiforge_rootfs::steps::StepError;
@@ -224,8 +224,16 @@ fn hint(error: &BuildError, args: &Args) -> Option<String> {
 
 /// What to do when a command in the sandbox failed.
 fn in_sandbox(error: &SandboxError, args: &Args) -> Option<String> {
-    (matches!(error, SandboxError::Step { .. }) && !args.shell)
-        .then(|| "`--shell` opens a shell in the state that the command left".to_owned())
+    let hint = match error {
+        SandboxError::Limit { which: Limit::Time, .. } => {
+            "what waits for a time of day to come needs `clock = \"real\"` under `[sandbox]`"
+        }
+        SandboxError::Step { .. } if !args.shell => {
+            "`--shell` opens a shell in the state that the command left"
+        }
+        _ => return None,
+    };
+    Some(hint.to_owned())
 }
 
 /// Whether something does not go into its partition for want of space.

@@ -86,7 +86,7 @@ pub struct Recipe {
     pub fstab: Fstab,
     /// The `[[run]]`s.
     pub runs: Vec<Run>,
-    /// Which time stages and commands see.
+    /// Which time scripts, stages and commands see.
     pub clock: Clock,
     /// What each thing that is run in a sandbox may use.
     pub limits: Limits,

@@ -19,7 +19,7 @@ use super::order::Needs;
 use super::stand_in::{self, STARTS_NOTHING};
 use crate::blobs::Blobs;
 use crate::packages::unpack::UnpackedPackage;
-use crate::sandbox::{Captured, Job, Limits, OnFailure, Sandbox, SandboxError, Step};
+use crate::sandbox::{Captured, Clock, Job, Limits, OnFailure, Sandbox, SandboxError, Step};
 use crate::watch::Watch;
 
 /// How packages are configured.
@@ -31,6 +31,8 @@ pub struct Settings {
     pub epoch: Time,
     /// What happens when a script fails.
     pub on_failure: OnFailure,
+    /// Which time of day the scripts see.
+    pub clock: Clock,
 }
 
 /// dpkg without prompts, and without a sync of files that lie in memory.
@@ -70,7 +72,7 @@ pub fn configure(
     let idle: Vec<_> = STARTS_NOTHING.iter().filter_map(|one| one.place(&mut tree, settings.epoch)).collect();
     let later = Later::prepare(&mut tree, packages, settings.epoch);
     let mut job = Job::new(steps(packages, &later), settings.epoch);
-    (job.limits, job.on_failure) = (settings.limits, settings.on_failure);
+    (job.limits, job.on_failure, job.clock) = (settings.limits, settings.on_failure, settings.clock);
     job.env = variables();
     let mut captured = sandbox.run(&tree, blobs, &job, watch).map_err(blame)?;
     let after = &mut captured.tree;

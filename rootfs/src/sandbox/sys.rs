@@ -112,6 +112,7 @@ pub(super) fn trace_options(pid: Pid) -> io::Result<()> {
         | libc::PTRACE_O_TRACEVFORK
         | libc::PTRACE_O_TRACECLONE
         | libc::PTRACE_O_TRACESECCOMP
+        | libc::PTRACE_O_TRACESYSGOOD
         | libc::PTRACE_O_EXITKILL;
     trace(libc::PTRACE_SETOPTIONS, Some(pid), 0, options as usize)
 }
@@ -119,6 +120,11 @@ pub(super) fn trace_options(pid: Pid) -> io::Result<()> {
 /// Lets a traced program that stands go on, with a signal or 0.
 pub(super) fn resume(pid: Pid, signal: i32) -> io::Result<()> {
     trace(libc::PTRACE_CONT, Some(pid), 0, signal as usize)
+}
+
+/// Lets a traced program that stands go on until the system call that it is in has been made.
+pub(super) fn resume_until_made(pid: Pid) -> io::Result<()> {
+    trace(libc::PTRACE_SYSCALL, Some(pid), 0, 0)
 }
 
 /// Requests whose arguments are numbers.
@@ -132,6 +138,14 @@ fn trace(request: Request, pid: Option<Pid>, address: usize, data: usize) -> io:
 type Request = libc::c_uint;
 #[cfg(not(target_env = "gnu"))]
 type Request = libc::c_int;
+
+/// An argument of a system call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg(target_arch = "x86_64")]
+pub(super) enum Argument {
+    Third,
+    Fourth,
+}
 
 /// The registers of a traced program that stands.
 #[cfg(target_arch = "x86_64")]
@@ -154,9 +168,22 @@ impl Registers {
         self.0.orig_rax.cast_signed()
     }
 
-    /// Its first two arguments.
-    pub(super) fn arguments(&self) -> [u64; 2] {
-        [self.0.rdi, self.0.rsi]
+    /// Its first four arguments.
+    pub(super) fn arguments(&self) -> [u64; 4] {
+        [self.0.rdi, self.0.rsi, self.0.rdx, self.0.r10]
+    }
+
+    /// Gives the call another argument, the third or the fourth.
+    pub(super) fn set_argument(&mut self, which: Argument, value: u64) {
+        match which {
+            Argument::Third => self.0.rdx = value,
+            Argument::Fourth => self.0.r10 = value,
+        }
+    }
+
+    /// What a call that was made answered.
+    pub(super) fn result(&self) -> i64 {
+        self.0.rax.cast_signed()
     }
 
     /// Has the call not made, and gives the program this answer.

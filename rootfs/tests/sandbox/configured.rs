@@ -15,7 +15,7 @@ use amiforge_rootfs::packages::database::{self, Architectures, State};
 use amiforge_rootfs::packages::filters::Filters;
 use amiforge_rootfs::packages::locked::{LockedPackage, Reason};
 use amiforge_rootfs::packages::unpack::{DebFile, unpack};
-use amiforge_rootfs::sandbox::{Limits, OnFailure};
+use amiforge_rootfs::sandbox::{Clock, Limits, OnFailure};
 use amiforge_rootfs::sources::{Pin, SourceKind, SourceSpec};
 use amiforge_rootfs::store::Store;
 use amiforge_rootfs::watch::Unwatched;
@@ -136,7 +136,8 @@ fn made_by_us(folder: &Path, yard: &mut Yard) -> Tree {
     let (tree, packages) = (&mut unpacked.tree, &unpacked.packages);
     database::write(tree, packages, &unpacked.diversions, State::Unpacked, &architectures, epoch, &*blobs)
         .unwrap();
-    let settings = Settings { limits: Limits::default(), epoch, on_failure: OnFailure::Stop };
+    let (limits, clock) = (Limits::default(), Clock::Still);
+    let settings = Settings { limits, epoch, on_failure: OnFailure::Stop, clock };
     let captured = configure(tree, packages, &settings, &yard.sandbox, blobs, &Unwatched);
     captured.unwrap_or_else(|error| panic!("{error}")).tree
 }

@@ -11,6 +11,8 @@ pub(crate) const TESTS: &[crate::Test] = crate::tests![
     the_time_of_day_is_that_of_the_job,
     every_process_draws_the_same_and_goes_on_to_another,
     waiting_takes_its_time,
+    waiting_until_a_time_takes_as_long_as_it_is_to_it,
+    whoever_looks_without_end_sees_time_go_by,
     programs_begin_fork_fail_and_are_killed_as_ever,
     what_is_left_running_ends_too,
     a_program_of_32_bits_is_told_from_others,
@@ -62,6 +64,32 @@ fn waiting_takes_its_time() {
     let begun = Instant::now();
     assert_eq!(log(&job), "well");
     assert!(begun.elapsed().as_millis() >= 500);
+}
+
+fn waiting_until_a_time_takes_as_long_as_it_is_to_it() {
+    // `futex` (202; 9 waits, by the time of day with 256, until woken) and `clock_nanosleep` (230, until a time with 1).
+    let script = r#"perl -e '
+        my $w = pack("l", 0); my $t = pack("qq", time + 1, 0);
+        for (1, 2) { print syscall(202, $w, 9 | 256, 0, $t, 0, 0xffffffff), " ", $!+0, " ", time, "\n" }
+        $t = pack("qq", time + 1, 500000000); print syscall(230, 0, 1, $t, 0), " ", time, "\n";
+        print join(" ", unpack("qq", $t)), "\n"; $t = pack("qq", 5, 2000000000);
+        print syscall(230, 0, 1, $t, 0), " ", $!+0, "\n"; $t = pack("qq", time + 1, 0);
+        print syscall(202, $w, 9 | 256, 1, $t, 0, 0xffffffff), " ", $!+0, " ", time, "\n"'"#;
+    let Some(job) = still(script) else { return };
+    let begun = Instant::now();
+    let told = log(&job);
+    let expected =
+        "-1 110 1600000001\n-1 110 1600000001\n0 1600000002\n1600000002 500000000\n-1 22\n-1 11 1600000002\n";
+    assert_eq!(told, expected);
+    let took = begun.elapsed();
+    assert!(took >= Duration::from_millis(2500) && took < Duration::from_secs(30), "{took:?}");
+}
+
+fn whoever_looks_without_end_sees_time_go_by() {
+    let Some(job) = still("perl -e 'my $end = time + 2; 1 while time < $end; print time - $end'") else {
+        return;
+    };
+    assert_eq!(log(&job), "0");
 }
 
 fn programs_begin_fork_fail_and_are_killed_as_ever() {

@@ -94,7 +94,7 @@ pub(crate) enum ClockKey {
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct SandboxKeys {
-    /// Which time stages and commands see; `"still"` if not given. The packages' scripts see the real one.
+    /// Which time scripts, stages and commands see; `"still"` if not given.
     pub(crate) clock: Option<ClockKey>,
     /// Time in seconds; 3600 if not given.
     #[schemars(range(min = 1, max = 604_800))]

@@ -99,7 +99,7 @@ const TYPING: &[u32] = &[0x5412, 0x541c];
 /// Clocks that tell the time of day (`linux/time.h`): `CLOCK_REALTIME`, its coarse form, and `CLOCK_TAI`.
 const TIMES_OF_DAY: &[u32] = &[0, 5, 11];
 
-/// Hands the calls that ask for the time of day, and for random numbers, to the tracer.
+/// Hands the calls that ask for the time of day or wait until one, and for random numbers, to the tracer.
 fn still(out: &mut Vec<sock_filter>) {
     let mut gettime = vec![load(argument(0))];
     for clock in TIMES_OF_DAY {
@@ -111,6 +111,33 @@ fn still(out: &mut Vec<sock_filter>) {
     on_call(out, libc::SYS_gettimeofday, &[end(libc::SECCOMP_RET_TRACE)]);
     #[cfg(target_arch = "x86_64")]
     on_call(out, libc::SYS_time, &[end(libc::SECCOMP_RET_TRACE)]);
+    on_call(
+        out,
+        libc::SYS_futex,
+        &[
+            load(argument(1)),
+            jump(BPF_JSET, libc::FUTEX_CLOCK_REALTIME.cast_unsigned(), 1, 0),
+            allow(),
+            // Without an end: a pointer is never null in its lower half alone, as far as a wait depends on it.
+            load(argument(3)),
+            jump(BPF_JEQ, 0, 0, 1),
+            allow(),
+            end(libc::SECCOMP_RET_TRACE),
+        ],
+    );
+    on_call(
+        out,
+        libc::SYS_clock_nanosleep,
+        &[
+            load(argument(1)),
+            jump(BPF_JSET, libc::TIMER_ABSTIME.cast_unsigned(), 1, 0),
+            allow(),
+            load(argument(0)),
+            jump(BPF_JEQ, libc::CLOCK_REALTIME.cast_unsigned(), 1, 0),
+            allow(),
+            end(libc::SECCOMP_RET_TRACE),
+        ],
+    );
 }
 
 /// The program.
@@ -243,6 +270,16 @@ mod tests {
         assert_eq!(told(libc::SYS_gettimeofday, 0), traced);
         assert_eq!(told(libc::SYS_getrandom, 0), traced);
         assert_eq!(told(libc::SYS_read, 0), libc::SECCOMP_RET_ALLOW);
+        let waits = |call: libc::c_long, args: [u32; 4]| {
+            verdict(Clock::Still, ARCH, call as u32, [args[0], args[1], args[2], args[3], 0, 0])
+        };
+        let until = (libc::FUTEX_WAIT_BITSET | libc::FUTEX_CLOCK_REALTIME).cast_unsigned();
+        assert_eq!(waits(libc::SYS_futex, [8, until, 0, 8]), traced);
+        assert_eq!(waits(libc::SYS_futex, [8, until, 0, 0]), libc::SECCOMP_RET_ALLOW);
+        assert_eq!(waits(libc::SYS_futex, [8, libc::FUTEX_WAIT as u32, 0, 8]), libc::SECCOMP_RET_ALLOW);
+        assert_eq!(waits(libc::SYS_clock_nanosleep, [0, 1, 8, 0]), traced);
+        assert_eq!(waits(libc::SYS_clock_nanosleep, [1, 1, 8, 0]), libc::SECCOMP_RET_ALLOW);
+        assert_eq!(waits(libc::SYS_clock_nanosleep, [0, 0, 8, 0]), libc::SECCOMP_RET_ALLOW);
         assert_eq!(told(libc::SYS_mount, 0), libc::SECCOMP_RET_ERRNO | libc::EPERM as u32);
     }
 }

@@ -3,9 +3,9 @@
 //! The kernel lets a program read the clock without a system call, from code and data that it maps into every program
 //! (vdso(7)). So commands are traced (ptrace(2)) by a process beside the first one: after each `exec` the place of that
 //! code is struck from what the program is told (getauxval(3)), and then it has to call; the filter of system calls
-//! hands those few calls to the tracer, which answers them. Clocks that measure how long something takes go on, or
-//! whoever waits would wait forever. Random numbers come from here too (getrandom(2), and the sixteen bytes that the
-//! kernel gives every program): every process draws the same. What loops until its number is a new one draws on.
+//! hands those few calls to the tracer, which answers them ([`super::answers`]). Clocks that measure how long something
+//! takes go on, or whoever waits would wait forever. Random numbers come from here too: getrandom(2), and the sixteen
+//! bytes that the kernel gives every program.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read as _, Write as _};
@@ -14,6 +14,7 @@ use amiforge_formats::time::Time;
 use rustix::process::{Pid, WaitOptions, WaitStatus};
 
 use super::super::sys::{self, Side};
+use super::answers::{Asker, Then};
 use super::{During as _, Fault};
 
 /// Entries of the auxiliary vector (`linux/auxvec.h`): its end, one that is passed over, the random bytes, the vDSO.
@@ -28,8 +29,8 @@ const CHUNK: usize = 512;
 /// The bytes at `AT_RANDOM`; glibc takes the stack guard from them, whose first byte it makes zero itself.
 const RANDOM: &[u8; 16] = b"amiforge no dice";
 
-/// The most random bytes given at a time; whoever wants more asks again (getrandom(2)).
-const DRAW: u64 = 1 << 16;
+/// The signal that stands for the end of a system call (`PTRACE_O_TRACESYSGOOD`).
+const MADE: i32 = libc::SIGTRAP | 0x80;
 
 /// Wait for children of every kind (waitpid(2), `__WALL`).
 const ALL: WaitOptions = WaitOptions::from_bits_retain(0x4000_0000);
@@ -71,7 +72,7 @@ impl Tracer {
 /// Starts the command and answers for the clock until it ends.
 fn trace(epoch: Time, command: impl FnOnce() -> io::Result<Pid>) -> io::Result<WaitStatus> {
     let main = command()?;
-    // The processes that were seen, and how many random words each has drawn.
+    // The processes and threads that were seen, and what each was told.
     let mut known = BTreeMap::new();
     loop {
         let (pid, status) = match rustix::process::wait(ALL) {
@@ -87,9 +88,8 @@ fn trace(epoch: Time, command: impl FnOnce() -> io::Result<Pid>) -> io::Result<W
             continue;
         }
         let first = !known.contains_key(&pid.as_raw_nonzero());
-        let drawn = known.entry(pid.as_raw_nonzero()).or_insert(0);
-        let clock = Answers { epoch, drawn };
-        if let Err(error) = stopped(pid, status, first && pid == main, first, clock) {
+        let asker = known.entry(pid.as_raw_nonzero()).or_insert_with(|| Asker::new(epoch));
+        if let Err(error) = stopped(pid, status, first && pid == main, first, asker) {
             // A program may be killed while it stands here; its end is seen next. One that still stands would for ever.
             if sys::registers(pid).is_ok() {
                 return Err(error);
@@ -99,12 +99,16 @@ fn trace(epoch: Time, command: impl FnOnce() -> io::Result<Pid>) -> io::Result<W
 }
 
 /// Deals with a traced program that stands, and lets it go on.
-fn stopped(pid: Pid, status: WaitStatus, begins: bool, first: bool, answers: Answers<'_>) -> io::Result<()> {
+fn stopped(pid: Pid, status: WaitStatus, begins: bool, first: bool, asker: &mut Asker) -> io::Result<()> {
     let signal = status.stopping_signal().unwrap_or(0);
     let mut deliver = 0;
     match status.as_raw() >> 16 {
         libc::PTRACE_EVENT_EXEC => hide_clock(pid)?,
-        libc::PTRACE_EVENT_SECCOMP => answers.give(pid)?,
+        libc::PTRACE_EVENT_SECCOMP => match asker.asked(pid)? {
+            Then::GoOn => {}
+            Then::Wait => return sys::resume_until_made(pid),
+        },
+        0 if signal == MADE => asker.waited(pid)?,
         0 if begins && signal == libc::SIGTRAP => {
             // It asked to be traced, and this is its first `exec`.
             sys::trace_options(pid)?;
@@ -175,51 +179,5 @@ impl Stack {
 
     fn position(&self) -> u64 {
         self.at + self.next as u64 * 8
-    }
-}
-
-/// What a program is told.
-struct Answers<'a> {
-    epoch: Time,
-    /// How many random words this process was given.
-    drawn: &'a mut u64,
-}
-
-impl Answers<'_> {
-    /// Answers the call that a program stands at.
-    fn give(self, pid: Pid) -> io::Result<()> {
-        let mut registers = sys::registers(pid)?;
-        let seconds = self.epoch.secs;
-        let [first, second] = registers.arguments();
-        // Both structures are two words: seconds, and nanoseconds or microseconds.
-        let time = [seconds.to_ne_bytes(), 0_i64.to_ne_bytes()].concat();
-        let put = |at: u64, bytes: &[u8]| if at == 0 { Ok(()) } else { sys::write_memory(pid, at, bytes) };
-        let (written, result) = match registers.call() {
-            libc::SYS_clock_gettime => (sys::write_memory(pid, second, &time), 0),
-            libc::SYS_gettimeofday => (put(first, &time).and_then(|()| put(second, &[0; 8])), 0),
-            libc::SYS_getrandom => {
-                let bytes = self.draw(second.min(DRAW));
-                (sys::write_memory(pid, first, &bytes), bytes.len() as i64)
-            }
-            // `time`, on machines that have it.
-            _ => (put(first, &seconds.to_ne_bytes()), seconds),
-        };
-        registers.answer(if written.is_ok() { result } else { -i64::from(libc::EFAULT) });
-        sys::set_registers(pid, &registers)
-    }
-
-    /// Bytes that look random and follow from how many were drawn (Steele, Lea and Flood, "Fast splittable
-    /// pseudorandom number generators", 2014).
-    fn draw(self, len: u64) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        while (bytes.len() as u64) < len {
-            *self.drawn += 1;
-            let mut word = self.drawn.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-            word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-            word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-            bytes.extend((word ^ (word >> 31)).to_le_bytes());
-        }
-        bytes.truncate(len as usize);
-        bytes
     }
 }

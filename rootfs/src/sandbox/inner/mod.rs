@@ -5,6 +5,8 @@
 //! Two things end it with the outer half: the signal of a parent's death, and the end of the socket, which it looks
 //! at while commands run.
 
+#[cfg(target_arch = "x86_64")]
+mod answers;
 mod calls;
 #[cfg(target_arch = "x86_64")]
 mod clock;
