@@ -162,3 +162,40 @@ fn what_slips_through_is_found_and_its_file_named() {
     assert_eq!(output.status.code(), Some(3), "{said}{}", String::from_utf8_lossy(&output.stderr));
     assert!(said.contains("/opt/slips"), "{said}");
 }
+
+/// Packages whose scripts make what is different each time: a certificate, a directory with ids and times of its
+/// entries, a table with its time.
+const DRAWING: &str = r#"
+[image]
+name = "drawing"
+arch = "x86_64"
+
+[[source]]
+kind = "deb"
+distribution = "debian"
+suites = ["bookworm"]
+docs = false
+man = false
+locales = ["C"]
+packages = ["ssl-cert", "slapd", "postfix"]
+"#;
+
+#[test]
+fn what_scripts_of_packages_draw_is_the_same_in_every_build() {
+    let Some(yard) = Yard::with(DRAWING) else { return };
+    let again = |out: &str| {
+        yard.another_store(out);
+        must(&yard.command(&format!("{out}/out"), out).output().unwrap());
+        Bundle::open(&yard.path(out).join("out"))
+    };
+    same(&again("a"), &again("b"));
+    // With the clock of the machine they differ, or this would show nothing.
+    fs::write(yard.recipe(), format!("{DRAWING}\n[sandbox]\nclock = \"real\"\n")).unwrap();
+    let folders = [again("c"), again("d")].map(|bundle| bundle.folder.to_string_lossy().into_owned());
+    let output = program::run(&["diff", &folders[0], &folders[1]]);
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(3), "{told}");
+    for file in ["/etc/aliases.db", "/etc/ssl/certs/ssl-cert-snakeoil.pem", "/var/lib/ldap/data.mdb"] {
+        assert!(told.contains(file), "no {file} in {told}");
+    }
+}
