@@ -7,8 +7,17 @@ ci:
 build:
     cargo build --release
 
+# what runs before every merge
 test:
-    cargo test --workspace
+    cargo nextest run --workspace --cargo-profile ci
+
+# everything: larger inputs, longer loops, fuzz targets, benchmarks
+all:
+    RUN=all .ci/run
+
+# known vulnerabilities of dependencies; fetches their database
+advisories:
+    cargo deny check advisories
 
 lint:
     cargo fmt --all --check
@@ -16,7 +25,8 @@ lint:
 
 # the large inputs of the end-to-end suites
 inputs:
-    tests/inputs/make.sh
+    tests/inputs/make.sh --all
+    tests/inputs/packages.sh
 
 # times beside a plain copy and what a user would do instead
 bench *ARGS:

@@ -1,8 +1,11 @@
 #!/bin/sh
-# Makes the large inputs of the end-to-end suites from Debian packages: two real root file systems.
-# usage: make.sh [FOLDER]        (default target/inputs; what is there already is kept)
+# Makes the large inputs of the end-to-end suites from Debian packages: a real root file system, and with --all a larger
+# one, which only `cargo nextest run --profile night` and the benchmarks need.
+# usage: make.sh [--all] [FOLDER]        (default target/inputs; what is there already is kept)
 # Needs mmdebstrap, root or user namespaces, and the package mirror that this host's apt uses.
 set -eu
+all=
+[ "${1:-}" != --all ] || { all=yes; shift; }
 folder=${1:-$(dirname "$0")/../../target/inputs}
 mkdir -p "$folder"
 export SOURCE_DATE_EPOCH=1700000000
@@ -22,4 +25,4 @@ make() { # NAME PACKAGES RECOMMENDS
 # about 350 MB and 11,600 entries: boots, has capabilities and POSIX ACLs
 make min.tar "$base" false
 # about 2.9 GB and 109,000 entries
-make big.tar "$base,$more" true
+[ -z "$all" ] || make big.tar "$base,$more" true

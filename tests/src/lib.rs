@@ -14,6 +14,7 @@ pub mod place;
 pub mod program;
 pub mod python;
 pub mod scratch;
+pub mod tier;
 pub mod told;
 pub mod volume;
 pub mod written;

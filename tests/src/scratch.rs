@@ -1,5 +1,6 @@
 //! Folders and inputs of the suites.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 /// The root of the repository.
@@ -15,6 +16,18 @@ pub fn folder() -> tempfile::TempDir {
     let memory = Path::new("/dev/shm");
     let made = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
     made.or_else(|_| tempfile::tempdir()).expect("a scratch folder")
+}
+
+/// Waits until no other test, of this process or another, holds the lock of a folder, which is made where it is missing;
+/// others wait until the result is dropped.
+///
+/// # Panics
+/// When the folder cannot be written.
+pub fn lock(folder: &Path) -> File {
+    std::fs::create_dir_all(folder).expect("the folder of a lock");
+    let file = File::create(folder.join(".lock")).expect("a lock");
+    file.lock().expect("the lock is given");
+    file
 }
 
 /// A large input that `tests/inputs/make.sh` leaves in `target/inputs` (or `AMIFORGE_TEST_INPUTS`); skips when it

@@ -100,7 +100,8 @@ fn some_changed(tree: &Tree) -> Tree {
 
 #[test]
 fn a_small_change_of_a_real_root_dirties_few_blocks() {
-    for (input, gib, most) in [("min.tar", 2, 8), ("big.tar", 8, 5)] {
+    let roots = [("min.tar", 2, 8), ("big.tar", 8, 5)];
+    for (input, gib, most) in &roots[..if tier::night() { 2 } else { 1 }] {
         let Some(tar) = scratch::input(input) else { return };
         let tree = tree_of(&tar);
         let options = Options {
@@ -111,7 +112,7 @@ fn a_small_change_of_a_real_root_dirties_few_blocks() {
             journal: Journal::Auto,
             reserved: 0,
         };
-        let planned = |tree: &Tree| plan(tree, &options, gib << 30).unwrap();
+        let planned = |tree: &Tree| plan(tree, &options, *gib << 30).unwrap();
         let before = planned(&tree);
         let (replaced, len) = one_replaced(&tree);
         let (used, blocks) = dirty(&before, &planned(&replaced));

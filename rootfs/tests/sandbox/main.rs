@@ -1,5 +1,6 @@
 //! The sandbox from outside: what commands can do in it, and what they cannot. The program that these tests are
-//! enters the sandboxes itself, therefore it has its own `main`: `enter` has to be called before a thread starts.
+//! enters the sandboxes itself, therefore it has its own `main`: `enter` has to be called before a thread starts. After
+//! that it takes the arguments that every test program takes (`--list`, `--exact`, a filter).
 #![expect(
     clippy::unwrap_used,
     clippy::print_stderr,
@@ -20,6 +21,7 @@ mod yard;
 use std::process::ExitCode;
 
 use amiforge_rootfs::sandbox::SUBCOMMAND;
+use libtest_mimic::{Arguments, Trial};
 
 /// A test: its name and what it does.
 type Test = (&'static str, fn());
@@ -30,39 +32,42 @@ macro_rules! tests {
     ($($name:ident),* $(,)?) => { &[$((stringify!($name), $name as fn())),*] };
 }
 
+/// Every test, with its module.
+const ALL: [(&str, &[Test]); 9] = [
+    ("inside", inside::TESTS),
+    ("capture", capture::TESTS),
+    ("limits", limits::TESTS),
+    ("shell", shell::TESTS),
+    ("stages", stages::TESTS),
+    ("still", still::TESTS),
+    ("hostile", hostile::TESTS),
+    ("forbidden", forbidden::TESTS),
+    ("configured", configured::TESTS),
+];
+
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    match arguments.first().map(String::as_str) {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    match words.first().map(String::as_str) {
         Some(SUBCOMMAND) => return amiforge_rootfs::sandbox::enter(),
         Some("at-terminal") => return shell::worker(),
-        Some("worker") => return forbidden::worker(&arguments[1..]),
-        Some("--list") => return ExitCode::SUCCESS,
+        Some("worker") => return forbidden::worker(&words[1..]),
         _ => {}
     }
-    let wanted = arguments.iter().find(|word| !word.starts_with('-'));
-    let all = [
-        inside::TESTS,
-        capture::TESTS,
-        limits::TESTS,
-        shell::TESTS,
-        stages::TESTS,
-        still::TESTS,
-        hostile::TESTS,
-        forbidden::TESTS,
-        configured::TESTS,
-    ];
-    let chosen =
-        all.into_iter().flatten().filter(|(name, _)| wanted.is_none_or(|wanted| name.contains(&**wanted)));
-    let mut failed = Vec::new();
-    for (name, test) in chosen {
-        eprintln!("test {name}");
-        if std::panic::catch_unwind(test).is_err() {
-            failed.push(name);
-        }
-    }
-    if failed.is_empty() {
-        return ExitCode::SUCCESS;
-    }
-    eprintln!("failed: {failed:?}");
-    ExitCode::FAILURE
+    let mut arguments = Arguments::from_args();
+    // Several look at all processes or mounts of this machine, which the sandboxes of another test would change.
+    arguments.test_threads.get_or_insert(1);
+    libtest_mimic::run(&arguments, trials()).exit_code()
+}
+
+/// What the harness runs. A panic is a failure there.
+fn trials() -> Vec<Trial> {
+    let all = ALL.iter().flat_map(|(module, tests)| tests.iter().map(move |test| (module, test)));
+    all.map(|(module, (name, test))| {
+        let test = *test;
+        Trial::test(format!("{module}::{name}"), move || {
+            test();
+            Ok(())
+        })
+    })
+    .collect()
 }

@@ -19,7 +19,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use amiforge_tests::{archive, python, scratch};
+use amiforge_tests::{archive, program, python, scratch};
 use clock::Sample;
 
 const CLIENTS: [&str; 3] = ["amiforge", "boto3, 64 threads", "floor"];
@@ -129,7 +129,7 @@ fn bundle(folder: &Path, mib: usize) -> PathBuf {
     );
     std::fs::write(&recipe, text).expect("a recipe");
     let out = folder.join("web");
-    let built = Command::new(program()).arg("build").arg(&recipe).arg("-o").arg(&out).status();
+    let built = Command::new(program::path()).arg("build").arg(&recipe).arg("-o").arg(&out).status();
     assert!(built.expect("amiforge starts").success(), "the bundle is built");
     std::fs::remove_dir_all(&tree).expect("the tree goes");
     out
@@ -142,15 +142,8 @@ fn written(bundle: &Path) -> u64 {
     manifest["ebs"]["without_zero"]["blocks"].as_u64().expect("a number")
 }
 
-/// The release build of the program.
-fn program() -> PathBuf {
-    let program = scratch::repository().join("target/release/amiforge");
-    assert!(program.is_file(), "{} is missing: cargo build --release -p amiforge", program.display());
-    program
-}
-
 fn ours(endpoint: &str, bundle: &Path) -> Command {
-    let mut command = Command::new(program());
+    let mut command = Command::new(program::path());
     command.args(["upload", "--quiet", "--region", "local", "--endpoint-url", endpoint]).arg(bundle);
     command
 }

@@ -3,13 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::sync::{Mutex, PoisonError};
 
 use amiforge_tests::program::Bundle;
 use amiforge_tests::{oracle, program, scratch};
-
-/// One of them fetches at a time: several would fetch the same.
-static FETCHING: Mutex<()> = Mutex::new(());
 
 /// A recipe with its lock, and a store that holds what it pins and nothing that was made of it.
 pub(crate) struct Yard {
@@ -28,7 +24,8 @@ impl Yard {
         let yard = Self { folder: scratch::folder() };
         fs::write(yard.recipe(), recipe).unwrap();
         let shared = scratch::repository().join("target/inputs/distribution");
-        let one_at_a_time = FETCHING.lock().unwrap_or_else(PoisonError::into_inner);
+        // One fetches at a time: several would fetch the same.
+        let one_at_a_time = scratch::lock(&shared);
         for command in ["lock", "fetch"] {
             let output = Command::new(program::path())
                 .args([command, "--store"])

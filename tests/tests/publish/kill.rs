@@ -11,15 +11,9 @@ use amiforge::publish::journal::Journal;
 use amiforge_emulator::{Fault, Faults, Rule, When};
 use amiforge_tests::dice::Dice;
 use amiforge_tests::place::Region;
-use amiforge_tests::{program, scratch};
+use amiforge_tests::{program, scratch, tier};
 
 use crate::bundles::{assert_holds, build, snapshots};
-
-/// Uploads that are killed until they are done.
-const UPLOADS: u32 = 6;
-
-/// Kills in all, at least.
-const KILLS: u32 = 200;
 
 fn start(region: &Region, bundle: &Path) -> Child {
     Command::new(program::path())
@@ -65,9 +59,11 @@ fn acknowledged(bundle: &Path) -> BTreeSet<u64> {
 #[test]
 fn an_upload_killed_at_random_moments_goes_on_and_sends_nothing_twice_but_what_was_under_way() {
     let mut dice = Dice(0x5eed_5eed_5eed);
+    // Uploads that are killed until they are done, and kills in all; at least.
+    let (uploads, most) = (tier::times(2, 6), tier::times(50, 200));
     let mut kills = 0;
     let mut upload = 0;
-    while upload < UPLOADS || kills < KILLS {
+    while upload < uploads || kills < most {
         upload += 1;
         let folder = scratch::folder();
         let bundle = build(folder.path(), 1, 48);

@@ -7,15 +7,10 @@ use std::time::{Duration, Instant};
 use amiforge::publish::ami::AmiError;
 use amiforge_emulator::{Fault, Faults, Rule, When};
 use amiforge_tests::dice::Dice;
-use amiforge_tests::program;
 use amiforge_tests::told::chain;
+use amiforge_tests::{program, tier};
 
 use crate::world::World;
-
-/// Publishes that are killed until they are done.
-const PUBLISHES: u32 = 4;
-/// Kills in all, at least.
-const KILLS: u32 = 60;
 
 fn start(world: &World, bundle: &Path, more: &[&str]) -> Child {
     Command::new(program::path())
@@ -87,7 +82,8 @@ fn a_publish_killed_at_random_moments_makes_one_ami_and_one_snapshot_in_each_reg
         "--deprecate",
         "2027-11-21",
     ];
-    while publishes < PUBLISHES || kills < KILLS {
+    // Publishes that are killed until they are done, and kills in all; at least.
+    while publishes < tier::times(1, 4) || kills < tier::times(20, 60) {
         publishes += 1;
         let world = World::new();
         world.region.play(slow());
@@ -102,7 +98,7 @@ fn a_publish_killed_at_random_moments_makes_one_ami_and_one_snapshot_in_each_reg
 #[test]
 fn a_publish_killed_at_a_random_moment_can_be_taken_back_whole() {
     let mut dice = Dice(0x0aba_d05e_ed01);
-    for _ in 0..25 {
+    for _ in 0..tier::times(10, 25) {
         let world = World::new();
         world.region.play(slow());
         let mut child = start(&world, &world.bundle, &["--copy-to", "local-2", "--protect"]);

@@ -5,9 +5,8 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Mutex, PoisonError};
 
-use amiforge_tests::oracle;
+use amiforge_tests::{oracle, scratch};
 
 /// The suites, in the order in which both sides read them: archive, suite, names.
 pub(crate) const SUITES: [(&str, &str, [&str; 2]); 4] = [
@@ -28,9 +27,6 @@ pub(crate) const BOTH: usize = 2;
 pub(crate) fn suites_for(foreign: &[&str]) -> usize {
     if foreign.is_empty() { SUITES.len() } else { BOTH }
 }
-
-/// Held while lists are fetched: the tests share them.
-static FETCHING: Mutex<()> = Mutex::new(());
 
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
@@ -62,7 +58,8 @@ impl Apt {
         for folder in ["state", "cache/archives/partial", "log"] {
             fs::create_dir_all(apt.folder.join(folder)).expect("a folder");
         }
-        let _one_at_a_time = FETCHING.lock().unwrap_or_else(PoisonError::into_inner);
+        // The tests share the lists.
+        let _one_at_a_time = scratch::lock(&inputs);
         if !apt.lists.join("complete").exists() {
             let question =
                 Question { words: &[], status: "", recommends: false, foreign: &ARCHS[1..], preferences: "" };

@@ -141,7 +141,7 @@ fn real() -> Vec<PathBuf> {
         "zlib1g",
     ];
     let folder = scratch::repository().join("target/inputs/debs");
-    std::fs::create_dir_all(&folder).unwrap();
+    let _one_at_a_time = scratch::lock(&folder);
     let listed = |folder: &Path| -> Vec<PathBuf> {
         let mut debs: Vec<_> =
             std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
