@@ -19,5 +19,6 @@ pub mod pe;
 pub mod plan;
 pub mod read_at;
 pub mod swap;
+pub mod terminal;
 pub mod time;
 pub mod tree;

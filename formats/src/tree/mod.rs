@@ -7,10 +7,11 @@ mod content;
 
 use std::borrow::Borrow;
 use std::collections::BTreeMap;
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 pub use content::{Content, Origin, Segment};
 
+use crate::terminal::is_printable;
 use crate::time::Time;
 
 /// Longest name of a directory entry, in bytes (Linux `NAME_MAX`).
@@ -55,17 +56,27 @@ impl fmt::Debug for Name {
     }
 }
 
-/// Shows a path or name for people: printable ASCII as it is, every other byte (and the backslash) as `\xNN`.
+/// Shows a path or name for people: printable characters of UTF-8 as they are, a backslash as two, every other byte as
+/// `\xNN`. Different bytes are shown differently.
 #[derive(Clone, Copy)]
 pub struct Printable<'a>(pub &'a [u8]);
 
 impl fmt::Display for Printable<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|&byte| match byte {
-            b'\\' => write!(f, "\\\\"),
-            b' '..=b'~' => write!(f, "{}", byte as char),
-            _ => write!(f, "\\x{byte:02x}"),
-        })
+        let escaped = |f: &mut fmt::Formatter<'_>, bytes: &[u8]| {
+            bytes.iter().try_for_each(|byte| write!(f, "\\x{byte:02x}"))
+        };
+        for chunk in self.0.utf8_chunks() {
+            for character in chunk.valid().chars() {
+                match character {
+                    '\\' => f.write_str("\\\\")?,
+                    character if is_printable(character) => f.write_char(character)?,
+                    character => escaped(f, character.encode_utf8(&mut [0; 4]).as_bytes())?,
+                }
+            }
+            escaped(f, chunk.invalid())?;
+        }
+        Ok(())
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 
+use amiforge_formats::terminal::escape;
 use amiforge_formats::tree::Printable;
 
 /// How a command ended that did not end well.
@@ -82,13 +83,7 @@ impl fmt::Display for Tail {
         for line in lines.iter().skip(lines.len().saturating_sub(LINES)) {
             write!(f, "\n    ")?;
             // Escape sequences of a script must not reach the user's terminal; other letters may.
-            for letter in String::from_utf8_lossy(line).chars() {
-                match letter {
-                    '\t' => write!(f, " ")?,
-                    letter if letter.is_control() => write!(f, "{}", letter.escape_default())?,
-                    letter => write!(f, "{letter}")?,
-                }
-            }
+            f.write_str(&escape(&String::from_utf8_lossy(line).replace('\t', " ")))?;
         }
         Ok(())
     }

@@ -87,7 +87,7 @@ fn a_step_that_fails_is_told_with_what_it_wrote_last() {
     assert!(matches!(error, SandboxError::Step { ended: Ended::Status(3), .. }), "{error:?}");
     let said = error.to_string();
     assert!(said.contains("the script failed") && said.contains("exit status 3"), "{said}");
-    assert!(said.ends_with("\n    fine\n    a \\u{1b}[31mred  letter"), "{said}");
+    assert!(said.ends_with("\n    fine\n    a \\x1b[31mred  letter"), "{said}");
     let error = Yard::new().run("kill -9 $$").unwrap_err();
     assert!(matches!(error, SandboxError::Step { ended: Ended::Signal(9), .. }), "{error:?}");
     let error = Yard::new().run("false; true").unwrap_err();

@@ -1,5 +1,7 @@
 //! A shell in the state that a failed command left: on a terminal of the sandbox's own, whose bytes go to and from the
-//! user's, so that it has job control and Ctrl-C, and nothing in it can reach the user's terminal itself.
+//! user's, so that it has job control and Ctrl-C, and nothing in it can reach the user's terminal itself. What it writes
+//! passes a filter, as a guest's console does: it may use the screen, and no sequence makes the user's terminal act,
+//! remember or answer.
 //!
 //! `pty(7)`, `ioctl_tty(2)`.
 
@@ -8,6 +10,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use amiforge_formats::terminal::{Allow, Filter};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
@@ -86,12 +89,13 @@ impl<'a> Relay<'a> {
         drop(theirs);
         let ended = rustix::process::pidfd_open(child, PidfdFlags::empty()).during(what)?;
         let mut typed = Vec::new();
+        let mut filter = Filter::new(Allow::Screen);
         loop {
             take_size(input, &ours);
             let over = reap(child)?.is_some();
-            show(&ours, output).during(what)?;
+            show(&ours, output, &mut filter).during(what)?;
             if over {
-                return Ok(());
+                return write_all(output, filter.end().as_bytes()).during(what);
             }
             if !pass(&mut typed, &ours).during(what)? {
                 // The shell has stopped reading for now; it may have begun to write.
@@ -160,13 +164,13 @@ fn pass(typed: &mut Vec<u8>, ours: &OwnedFd) -> io::Result<bool> {
 }
 
 /// Shows what the shell wrote so far.
-fn show(ours: &OwnedFd, output: &OwnedFd) -> io::Result<()> {
+fn show(ours: &OwnedFd, output: &OwnedFd, filter: &mut Filter) -> io::Result<()> {
     let mut bytes = [0; BYTES];
     loop {
         match rustix::io::read(ours, &mut bytes) {
             // An error of input is what the end of the other side looks like.
             Ok(0) | Err(Errno::AGAIN | Errno::IO) => return Ok(()),
-            Ok(got) => write_all(output, &bytes[..got])?,
+            Ok(got) => write_all(output, filter.push(&bytes[..got]).as_bytes())?,
             Err(Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }
