@@ -17,6 +17,8 @@ pub struct Config {
     pub windows: Windows,
     /// How many requests it takes.
     pub quotas: Quotas,
+    /// How long each part of a request may take.
+    pub timeouts: Timeouts,
     /// How many entries a page of a list of blocks has at most; a service may give fewer than it was asked for.
     pub page: Option<usize>,
     /// What goes wrong on purpose.
@@ -34,6 +36,7 @@ impl Config {
             folder: folder.into(),
             windows: Windows::default(),
             quotas: Quotas::default(),
+            timeouts: Timeouts::default(),
             page: None,
             faults: Faults::default(),
             clock: Arc::new(SystemClock),
@@ -57,6 +60,31 @@ impl Config {
 impl Default for Config {
     fn default() -> Self {
         Self::new(Self::default_folder())
+    }
+}
+
+/// How long each part of a request may take. Clients of AWS wait for a minute; these limits are below that, so that a client
+/// is told rather than left alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    /// From the opening of a connection, or the answer before, until the whole head of a request is there.
+    pub head: Duration,
+    /// Between two parts of a body.
+    pub body: Duration,
+    /// From the last part of a request until its answer begins.
+    pub answer: Duration,
+    /// Between two parts of an answer that the client takes.
+    pub taken: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            head: Duration::from_secs(50),
+            body: Duration::from_secs(20),
+            answer: Duration::from_secs(45),
+            taken: Duration::from_secs(60),
+        }
     }
 }
 

@@ -23,7 +23,7 @@ mod world;
 
 pub use account::{ACCESS_KEY_ID, ACCOUNT, SECRET_ACCESS_KEY};
 pub use clock::{Clock, HandClock, Moment, SystemClock};
-pub use config::{Config, Quotas, Windows};
+pub use config::{Config, Quotas, Timeouts, Windows};
 pub use error::Error;
 pub use faults::{Fault, Faults, Rule, When};
 pub use region::{LocalRegion, Running};

@@ -15,6 +15,9 @@ use crate::error::Error;
 use crate::faults::Faults;
 use crate::world::{self, World};
 
+/// Fewest threads that answer.
+const THREADS: usize = 8;
+
 /// A local region whose folder is open and ours.
 #[derive(Debug, Clone)]
 pub struct LocalRegion {
@@ -94,6 +97,10 @@ impl Running {
         region.world.hold.tell(&endpoint)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
+            // Files are read and written on these threads, so there are more of them than processors.
+            .worker_threads(
+                THREADS.max(std::thread::available_parallelism().map_or(1, std::num::NonZero::get)),
+            )
             .thread_name("local-region")
             .build()
             .map_err(start("start the server's threads"))?;

@@ -1,11 +1,14 @@
 //! One request and its answer: who sent it, whose it is, what goes wrong with it on purpose, and the note of it.
 
-use http::{Request, StatusCode};
-use hyper::body::Incoming;
+use std::time::Duration;
 
-use super::reply::{Content, Response};
+use http::StatusCode;
+use http::request::Parts;
+
+use super::Dropped;
+use super::body::{self, Arriving, Pulse};
+use super::reply::{self, Content, Response};
 use super::signed::{Payload, Signed};
-use super::{Dropped, body};
 use crate::faults::Fault;
 use crate::services::{Service, Trouble};
 use crate::sigv4::{Claim, Denial, UNSIGNED};
@@ -14,14 +17,35 @@ use crate::state::ids;
 use crate::trail::Seen;
 use crate::world::World;
 
+/// The answer to a request whose work takes too long.
+pub(crate) struct Late(Service);
+
+impl Late {
+    /// That to a request with this head.
+    pub(crate) fn of(parts: &Parts) -> Self {
+        let claimed = Claim::read(parts).ok().and_then(|claim| Service::named(&claim.service));
+        Self(claimed.unwrap_or_else(|| Service::guess(parts)))
+    }
+
+    /// In the service's own words: an error of the service, which clients try again.
+    pub(crate) fn answer(&self, limit: Duration) -> Response {
+        let response = self.0.fail(Trouble::Unavailable, &ids::uuid());
+        reply::with(response, "x-amiforge-reason", &format!("nothing was answered for {limit:?}"))
+    }
+}
+
 /// Answers a request.
-pub(crate) async fn exchange(world: &World, request: Request<Incoming>) -> Result<Response, Dropped> {
-    let (parts, incoming) = request.into_parts();
+pub(crate) async fn exchange(
+    world: &World,
+    parts: Parts,
+    incoming: Arriving,
+    pulse: &Pulse,
+) -> Result<Response, Dropped> {
     let request_id = ids::uuid();
     let claim = match Claim::read(&parts) {
         Ok(claim) => claim,
         Err(denial) => {
-            body::whole(incoming, &world.buffers).await.map_err(Dropped::Torn)?;
+            body::whole(incoming, &world.buffers).await?;
             return Ok(Service::guess(&parts).refuse(&denial, &request_id));
         }
     };
@@ -35,7 +59,7 @@ pub(crate) async fn exchange(world: &World, request: Request<Incoming>) -> Resul
     let payload = if service == Service::S3 {
         Payload::Unread(incoming)
     } else {
-        let (bytes, digest) = body::whole(incoming, &world.buffers).await.map_err(Dropped::Torn)?;
+        let (bytes, digest) = body::whole(incoming, &world.buffers).await?;
         Payload::Whole { bytes, digest }
     };
     let signed = match signed(world, &claim, parts, payload, request_id.clone()) {
@@ -49,7 +73,7 @@ pub(crate) async fn exchange(world: &World, request: Request<Incoming>) -> Resul
         target: signed.target().to_owned(),
         status: 0,
     };
-    let answer = faulty(world, service, &claim.region, signed, &note).await;
+    let answer = faulty((world, pulse), service, &claim.region, signed, &note).await;
     if let Some(trail) = &world.config.trail {
         let status = answer.as_ref().map_or(0, |answer| answer.status().as_u16());
         trail.note(Seen { status, ..note });
@@ -61,7 +85,7 @@ pub(crate) async fn exchange(world: &World, request: Request<Incoming>) -> Resul
 fn signed(
     world: &World,
     claim: &Claim,
-    parts: http::request::Parts,
+    parts: Parts,
     payload: Payload,
     request_id: String,
 ) -> Result<Signed, Denial> {
@@ -83,7 +107,7 @@ fn signed(
 
 /// Answers a request whose sender is known, unless or until something goes wrong on purpose.
 async fn faulty(
-    world: &World,
+    (world, pulse): (&World, &Pulse),
     service: Service,
     region: &str,
     request: Signed,
@@ -100,7 +124,11 @@ async fn faulty(
         Some(Fault::NotFound) => return Ok(service.miss(&request)),
         Some(Fault::DropBefore) => return Err(Dropped::OnPurpose),
         Some(Fault::ExpireTokens) => world.expire_tokens(),
-        Some(Fault::Slow { millis }) => tokio::time::sleep(std::time::Duration::from_millis(*millis)).await,
+        Some(Fault::Slow { millis }) => {
+            let time = Duration::from_millis(*millis);
+            pulse.hold(time);
+            tokio::time::sleep(time).await;
+        }
         _ => {}
     }
     let digest = stored(&request);

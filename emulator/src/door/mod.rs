@@ -2,8 +2,10 @@
 
 pub(crate) mod body;
 pub(crate) mod exchange;
+mod origin;
 pub(crate) mod reply;
 pub(crate) mod signed;
+mod stream;
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -11,12 +13,17 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
+use self::body::{Arriving, Lost, Pulse};
+use self::reply::Response;
+use self::stream::Stream;
 use crate::world::World;
 
 /// Accepts connections until `stop` is done; then those under way get a moment to finish.
@@ -44,11 +51,12 @@ pub(crate) async fn serve(world: Arc<World>, listener: TcpListener, stop: impl F
 async fn connection(world: Arc<World>, stream: TcpStream, mut closing: watch::Receiver<()>) {
     // An answer is small and somebody waits for it.
     let _ = stream.set_nodelay(true);
-    let service = service_fn(move |request| {
-        let world = Arc::clone(&world);
-        async move { exchange::exchange(&world, request).await }
-    });
-    let connection = http1::Builder::new().keep_alive(true).serve_connection(TokioIo::new(stream), service);
+    let timeouts = world.config.timeouts;
+    let service = service_fn(move |request| answer(Arc::clone(&world), request));
+    let mut builder = http1::Builder::new();
+    builder.keep_alive(true).timer(TokioTimer::new()).header_read_timeout(timeouts.head);
+    let stream = Stream::new(stream, timeouts.taken);
+    let connection = builder.serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection);
     tokio::select! {
         // Whatever broke the connection, its client knows.
@@ -58,15 +66,40 @@ async fn connection(world: Arc<World>, stream: TcpStream, mut closing: watch::Re
     let _ = connection.await;
 }
 
+/// Answers a request within the limits of time, if it comes from where it may.
+///
+/// The work is a task of its own: where it is held up, by a disk that does not answer say, the connection is not, and its
+/// client is told.
+async fn answer(world: Arc<World>, request: Request<Incoming>) -> Result<Response, Dropped> {
+    let (parts, body) = request.into_parts();
+    if let Err(foreign) = origin::check(&parts) {
+        return Ok(foreign.answer());
+    }
+    let timeouts = world.config.timeouts;
+    let pulse = Pulse::new();
+    let late = exchange::Late::of(&parts);
+    let body = Arriving::new(body, Arc::clone(&pulse), timeouts.body);
+    let own = Arc::clone(&pulse);
+    let work = tokio::spawn(async move { exchange::exchange(&world, parts, body, &own).await });
+    tokio::select! {
+        biased;
+        answer = work => answer.unwrap_or_else(|failed| Err(Dropped::Failed(failed))),
+        () = pulse.stopped(timeouts.answer) => Ok(late.answer(timeouts.answer)),
+    }
+}
+
 /// Why a connection is closed without an answer.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Dropped {
     /// A scripted fault.
     #[error("the connection is dropped on purpose")]
     OnPurpose,
-    /// The client went away while it sent its request.
-    #[error("the request did not arrive whole")]
-    Torn(#[source] hyper::Error),
+    /// The request did not come to its end.
+    #[error("reading the request")]
+    Lost(#[from] Lost),
+    /// The work failed: a mistake of this program.
+    #[error("answering the request")]
+    Failed(#[source] tokio::task::JoinError),
 }
 
 impl From<Infallible> for Dropped {

@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use http::request::Parts;
-use hyper::body::Incoming;
 
+use super::body::Arriving;
 use crate::sigv4::Seal;
 use crate::state::digest::Digest;
 
@@ -35,7 +35,7 @@ pub(crate) enum Payload {
         digest: Digest,
     },
     /// Not read yet: S3's may be long. The signed digest, if there is one, is still to be checked.
-    Unread(Incoming),
+    Unread(Arriving),
 }
 
 impl Signed {

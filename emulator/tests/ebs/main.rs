@@ -3,6 +3,7 @@
 
 mod client;
 mod completing;
+mod connections;
 mod faults;
 mod killed;
 mod listing;

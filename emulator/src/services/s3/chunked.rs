@@ -11,6 +11,8 @@ use crate::state::digest::Digest;
 
 /// Bytes of a line, at most.
 const LONGEST_LINE: usize = 4096;
+/// Trailers, at most: SDKs send a checksum and its signature.
+const MOST_TRAILERS: usize = 16;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Expect {
@@ -91,6 +93,9 @@ impl Chunked {
                 Ok(())
             }
             Expect::Trailer => {
+                if self.trailers.len() >= MOST_TRAILERS {
+                    return Err(malformed());
+                }
                 let (name, value) = line.split_once(':').ok_or_else(malformed)?;
                 self.trailers.push((name.trim().to_ascii_lowercase(), value.trim().to_owned()));
                 Ok(())
@@ -203,6 +208,16 @@ mod tests {
         fn no_body_is_too_strange_to_take_apart(text in "[0-9a-f;\\r\\n:x]{0,60}", step in 1_usize..9) {
             let _ = unsigned(&text, step);
         }
+    }
+
+    #[test]
+    fn trailers_and_extensions_without_end_are_refused() {
+        let many: String = (0..20).map(|number| format!("x-{number}:y\r\n")).collect();
+        assert_eq!(unsigned(&format!("0\r\n{many}\r\n"), 50).unwrap_err().code, "InvalidRequest");
+        let long = format!("0\r\nx:{}", "y".repeat(5000));
+        assert_eq!(unsigned(&long, 50).unwrap_err().code, "InvalidRequest");
+        let extension = format!("1;a={}", "y".repeat(5000));
+        assert_eq!(unsigned(&extension, 50).unwrap_err().code, "InvalidRequest");
     }
 
     #[test]

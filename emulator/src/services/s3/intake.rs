@@ -7,7 +7,6 @@ use std::io::Write as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http_body_util::BodyExt as _;
-use hyper::body::Incoming;
 use md5::{Digest as _, Md5};
 use sha2::Sha256;
 
@@ -16,6 +15,7 @@ use super::checksum::{Algorithm, Sum};
 use super::chunked::Chunked;
 use super::fault::Fault;
 use super::store::Segment;
+use crate::door::body::{Arriving, Lost};
 use crate::state::digest::Digest;
 
 /// Bytes of a document, at most.
@@ -55,7 +55,7 @@ struct Promise {
 }
 
 /// Takes a body into a new file.
-pub(crate) async fn take(call: &Call<'_>, incoming: Incoming) -> Result<Body, Fault> {
+pub(crate) async fn take(call: &Call<'_>, incoming: Arriving) -> Result<Body, Fault> {
     let (name, path) = call.region.s3.new_body()?;
     let mut file = File::create_new(&path).map_err(Fault::io("make a file for the body"))?;
     let write = |bytes: &[u8]| file.write_all(bytes).map_err(Fault::io("write the body"));
@@ -72,7 +72,7 @@ pub(crate) async fn take(call: &Call<'_>, incoming: Incoming) -> Result<Body, Fa
 }
 
 /// Takes a document in.
-pub(crate) async fn document(call: &Call<'_>, incoming: Incoming) -> Result<String, Fault> {
+pub(crate) async fn document(call: &Call<'_>, incoming: Arriving) -> Result<String, Fault> {
     let mut bytes = Vec::new();
     let keep = |part: &[u8]| {
         if bytes.len() + part.len() > LONGEST_DOCUMENT {
@@ -87,7 +87,7 @@ pub(crate) async fn document(call: &Call<'_>, incoming: Incoming) -> Result<Stri
 
 async fn pour(
     call: &Call<'_>,
-    mut incoming: Incoming,
+    mut incoming: Arriving,
     mut sink: impl FnMut(&[u8]) -> Result<(), Fault>,
 ) -> Result<(Meters, (Algorithm, String), bool), Fault> {
     let promise = promise(call)?;
@@ -103,7 +103,7 @@ async fn pour(
         sink(bytes)
     };
     while let Some(frame) = incoming.frame().await {
-        let Ok(part) = frame.map_err(|_| Fault::incomplete())?.into_data() else { continue };
+        let Ok(part) = frame.map_err(lost)?.into_data() else { continue };
         match &mut chunked {
             Some(chunked) => chunked.feed(&part, &mut meter)?,
             None => meter(&part)?,
@@ -114,6 +114,19 @@ async fn pour(
     promise.check(&meters, &sum, &trailers)?;
     let was_sent = promise.value.is_some() || promise.in_trailer;
     Ok((meters, (promise.algorithm, sum), was_sent))
+}
+
+/// What a client is told whose body did not come to its end.
+fn lost(why: Lost) -> Fault {
+    match why {
+        Lost::Stalled(_) => Fault::new(
+            400,
+            "RequestTimeout",
+            "Your socket connection to the server was not read from or written to within the timeout period. Idle \
+             connections will be closed.",
+        ),
+        Lost::Torn(_) | Lost::TooLong => Fault::incomplete(),
+    }
 }
 
 impl Meters {

@@ -21,11 +21,11 @@ mod within;
 mod xml_in;
 
 use http::{Method, StatusCode};
-use hyper::body::Incoming;
 
 use self::address::Address;
 use self::call::Call;
 use self::list::Form;
+use crate::door::body::Arriving;
 use crate::door::reply::{Content, Response, reply, with};
 use crate::door::signed::{Payload, Signed};
 use crate::world::{Region, World};
@@ -154,7 +154,7 @@ pub(crate) async fn answer(world: &World, region: &Region, request: Signed) -> R
     }
 }
 
-async fn perform(call: &Call<'_>, asked: &Asked<'_>, body: Incoming) -> Result<Response, Fault> {
+async fn perform(call: &Call<'_>, asked: &Asked<'_>, body: Arriving) -> Result<Response, Fault> {
     match (asked.bucket, asked.key) {
         (None, _) if asked.method == Method::GET => bucket::list(call),
         (Some(bucket), None) => on_bucket(call, asked, bucket, body).await,
@@ -167,7 +167,7 @@ async fn on_bucket(
     call: &Call<'_>,
     asked: &Asked<'_>,
     name: &str,
-    body: Incoming,
+    body: Arriving,
 ) -> Result<Response, Fault> {
     match (asked.method.as_str(), asked.subresource) {
         ("GET", None) if call.query("list-type") == Some("2") => list::list(call, name, Form::Second),
@@ -188,7 +188,7 @@ async fn on_object(
     asked: &Asked<'_>,
     bucket: &str,
     key: &str,
-    body: Incoming,
+    body: Arriving,
 ) -> Result<Response, Fault> {
     if ["partNumber", "versionId"].iter().any(|name| call.query(name).is_some())
         && asked.subresource.is_none()

@@ -1,7 +1,6 @@
 //! Uploads in parts: begin, put parts, complete, abort, list.
 
 use http::StatusCode;
-use hyper::body::Incoming;
 use md5::{Digest as _, Md5};
 
 use super::call::Call;
@@ -12,6 +11,7 @@ use super::object::keep;
 use super::store::{Object, Part, Segment, Upload, object_name};
 use super::xml_in::Element;
 use super::{NAMESPACE, empty, xml};
+use crate::door::body::Arriving;
 use crate::door::reply::{Response, with};
 use crate::services::xml::Xml;
 use crate::state::ids;
@@ -79,7 +79,7 @@ pub(crate) fn part_number(call: &Call<'_>) -> Result<u32, Fault> {
 }
 
 /// `UploadPart`.
-pub(crate) async fn put(call: &Call<'_>, bucket: &str, key: &str, body: Incoming) -> Result<Response, Fault> {
+pub(crate) async fn put(call: &Call<'_>, bucket: &str, key: &str, body: Arriving) -> Result<Response, Fault> {
     let (name, upload) = find(call, bucket, key)?;
     let number = part_number(call)?;
     let taken = intake::take(call, body).await?;

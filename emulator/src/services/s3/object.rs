@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use http::StatusCode;
-use hyper::body::Incoming;
 
 use super::address::decode;
 use super::call::{Call, check_tags};
@@ -14,12 +13,13 @@ use super::outlet::{self, Span};
 use super::store::{Object, Segment};
 use super::xml_in::Element;
 use super::{NAMESPACE, empty, xml};
+use crate::door::body::Arriving;
 use crate::door::reply::{Response, with};
 use crate::locks;
 use crate::services::xml::Xml;
 
 /// `PutObject`.
-pub(crate) async fn put(call: &Call<'_>, bucket: &str, key: &str, body: Incoming) -> Result<Response, Fault> {
+pub(crate) async fn put(call: &Call<'_>, bucket: &str, key: &str, body: Arriving) -> Result<Response, Fault> {
     call.bucket(bucket)?;
     let tags = call.sent_tags()?;
     let taken = intake::take(call, body).await?;
