@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use amiforge::fetch::{self, FetchError, Mirrors, Wire};
 use amiforge::lock;
+use amiforge::recipe::Recipe;
 use serde::Serialize;
 
 use super::lock::StoreArgs;
@@ -43,8 +44,12 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Outcome {
     let interrupt = stop_on_signals()?;
     let store = args.store.open()?;
     let _held = store.hold();
-    let failed = |error: FetchError| failure(error, title(), args);
-    let wants = fetch::wants(&lock, &recipe, &Mirrors::of_this_machine()).map_err(failed)?;
+    let mirrors = Mirrors::of_this_machine();
+    let failed = |error: FetchError| {
+        let variable = variable_for(&error, &recipe, &mirrors);
+        failure(error, title(), args, &variable)
+    };
+    let wants = fetch::wants(&lock, &recipe, &mirrors).map_err(failed)?;
     let done = fetch::fetch(&wants, &store.objects(), &Wire::new(), args.store.jobs(), ui, &interrupt);
     let done = done.map_err(failed)?;
     if ui.json() {
@@ -56,20 +61,28 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Outcome {
     Ok(Done::Well)
 }
 
+/// The variable that names the mirror of the archive whose file could not be fetched; the distribution's for anything else.
+fn variable_for(error: &FetchError, recipe: &Recipe, mirrors: &Mirrors) -> String {
+    let archives = recipe.deb.as_ref().map(|deb| deb.archives.as_slice()).unwrap_or_default();
+    let owner = match error {
+        FetchError::Url { url, .. } | FetchError::Other { url, .. } => mirrors.owner(archives, url),
+        _ => None,
+    };
+    owner.or(archives.first()).map_or_else(|| "AMIFORGE_DEB_MIRROR".to_owned(), fetch::variable_of)
+}
+
 /// What to do next when something could not be fetched.
-fn failure(error: FetchError, title: String, args: &Args) -> Failure {
+fn failure(error: FetchError, title: String, args: &Args, variable: &str) -> Failure {
     let recipe = args.recipe.display();
     let hint = match &error {
         FetchError::Url { source, .. } if source.is_missing() => Some(format!(
             "archives drop versions that were replaced: `amiforge lock {recipe} --update` takes those that there are, or \
-             `AMIFORGE_DEB_MIRROR` names a mirror that keeps old ones"
+             `{variable}` names a mirror that keeps old ones"
         )),
-        FetchError::Url { .. } => Some(format!(
-            "`amiforge fetch {recipe}` goes on where it was; `AMIFORGE_DEB_MIRROR` names another mirror"
-        )),
-        FetchError::Other { .. } => {
-            Some("nothing was taken; try another mirror by `AMIFORGE_DEB_MIRROR`".to_owned())
+        FetchError::Url { .. } => {
+            Some(format!("`amiforge fetch {recipe}` goes on where it was; `{variable}` names another mirror"))
         }
+        FetchError::Other { .. } => Some(format!("nothing was taken; try another mirror by `{variable}`")),
         _ => None,
     };
     let failure = Failure::from(anyhow::Error::from(error).context(title));

@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use amiforge::fetch::{FetchError, Mirrors, Wire, WireError};
+use amiforge::fetch::{FetchError, Mirrors, Wire, WireError, variable_of};
 use amiforge::lock::make::{self, Fetching, Update};
 use amiforge::lock::{ArchiveFault, Changes, Lock, LockError};
+use amiforge::recipe::Recipe;
 use amiforge_rootfs::store::Store;
 use serde::Serialize;
 
@@ -15,6 +16,7 @@ use crate::ui::{Bytes, Ui};
 /// Pin every package and source of a recipe in a lock beside it
 #[derive(Debug, clap::Args)]
 #[command(
+    override_usage = "amiforge lock [OPTIONS] <RECIPE>",
     after_help = "Examples:\n  amiforge lock web/recipe.toml\n  amiforge lock web/recipe.toml --update\n  \
     amiforge lock web/recipe.toml --update openssl libssl3\n  amiforge lock web/recipe.toml --update --check\n\n\
     A lock that fits the recipe is left as it is, unless `--update` asks for newer versions. A new lock keeps the versions \
@@ -23,7 +25,8 @@ use crate::ui::{Bytes, Ui};
 )]
 pub(crate) struct Args {
     /// The recipe
-    recipe: PathBuf,
+    #[arg(required_unless_present = "update")]
+    recipe: Option<PathBuf>,
 
     /// Take newer versions of these packages, or of all
     #[arg(long, value_name = "PACKAGE", num_args = 0..)]
@@ -79,23 +82,47 @@ struct ChangeReport {
     change: String,
 }
 
+impl Args {
+    /// The recipe, and the packages after `--update`. That option takes every word behind it, the recipe too where it
+    /// comes last.
+    fn recipe_and_update(&self) -> Result<(PathBuf, Option<Vec<String>>), Failure> {
+        let mut update = self.update.clone();
+        if let Some(recipe) = &self.recipe {
+            return Ok((recipe.clone(), update));
+        }
+        let names = update.as_mut().filter(|names| names.last().is_some_and(|name| is_recipe(name)));
+        let recipe = names.and_then(Vec::pop).ok_or_else(|| {
+            Failure::usage(anyhow::anyhow!("no recipe is named"))
+                .hint("amiforge lock web/recipe.toml --update")
+        })?;
+        Ok((recipe.into(), update))
+    }
+}
+
+/// Whether a word names a recipe and not a package.
+fn is_recipe(word: &str) -> bool {
+    let path = Path::new(word);
+    path.extension().is_some_and(|extension| extension == "toml") || word.contains('/') || path.is_file()
+}
+
 /// Runs the command.
 pub(crate) fn run(args: &Args, ui: &Ui) -> Outcome {
-    let recipe = build::load(&args.recipe)?;
+    let (given, update) = args.recipe_and_update()?;
+    let recipe = build::load(&given)?;
     let title = || format!("cannot lock `{}`", recipe.image.name);
     if !Lock::is_needed(&recipe) {
         ui.status("the recipe has no packages and no stages: there is nothing to lock");
         return Ok(Done::Well);
     }
-    let path = Lock::path(&args.recipe);
+    let path = Lock::path(&given);
     let failure = |error: LockError| {
-        let hint = of_mirror(&error);
-        let failure = store::lock_failure(error, title(), &args.recipe);
+        let hint = of_mirror(&error, &recipe);
+        let failure = store::lock_failure(error, title(), &given);
         if let Some(hint) = hint { failure.hint(hint) } else { failure }
     };
     let old = Lock::load(&path).map_err(failure)?;
     let fits = old.as_ref().filter(|old| old.fits(&recipe));
-    if let (Some(lock), None, false) = (fits, &args.update, args.check) {
+    if let (Some(lock), None, false) = (fits, &update, args.check) {
         ui.status("the lock fits the recipe; `--update` takes newer versions");
         return report(&path, lock, &Changes::between(Some(lock), lock), Written::No, ui);
     }
@@ -114,10 +141,10 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Outcome {
         progress: ui,
         interrupt: &interrupt,
     };
-    let update = match &args.update {
+    let update = match update {
         None => Update::Nothing,
         Some(names) if names.is_empty() => Update::All,
-        Some(names) => Update::These(names.clone()),
+        Some(names) => Update::These(names),
     };
     let new = make::make(&recipe, old.as_ref(), &update, &with).map_err(failure)?;
     let changes = Changes::between(old.as_ref(), &new);
@@ -131,18 +158,20 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Outcome {
 }
 
 /// What to do about a mirror.
-fn of_mirror(error: &LockError) -> Option<&'static str> {
-    let LockError::Archive { source, .. } = error else { return None };
+fn of_mirror(error: &LockError, recipe: &Recipe) -> Option<String> {
+    let LockError::Archive { archive, source, .. } = error else { return None };
     let ArchiveFault::Fetch(error) = &**source else { return None };
+    let mut archives = recipe.deb.iter().flat_map(|deb| &deb.archives);
+    let variable = variable_of(archives.find(|known| known.name == *archive)?);
     match error.downcast_ref::<FetchError>()? {
-        FetchError::Other { .. } | FetchError::Url { source: WireError::Length { .. }, .. } => Some(
+        FetchError::Other { .. } | FetchError::Url { source: WireError::Length { .. }, .. } => Some(format!(
             "the mirror is behind its own Release, or between two states: try again later, or name another in \
-             `AMIFORGE_DEB_MIRROR`",
-        ),
+             `{variable}`"
+        )),
         FetchError::Url {
             source: WireError::Broken(_) | WireError::Cut { .. } | WireError::Status(_),
             ..
-        } => Some("see to the network and the proxy, or name another mirror in `AMIFORGE_DEB_MIRROR`"),
+        } => Some(format!("see to the network and the proxy, or name another mirror in `{variable}`")),
         _ => None,
     }
 }
@@ -187,4 +216,41 @@ fn report(path: &Path, lock: &Lock, changes: &Changes, written: Written, ui: &Ui
         Bytes(after)
     ));
     Ok(Done::Well)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+
+    #[derive(clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    /// The recipe and the packages that a command line names.
+    fn named(words: &[&str]) -> Option<(String, Option<Vec<String>>)> {
+        let line = Line::try_parse_from(["lock"].iter().chain(words)).ok()?;
+        let (recipe, update) = line.args.recipe_and_update().ok()?;
+        Some((recipe.display().to_string(), update))
+    }
+
+    #[test]
+    fn update_leaves_the_recipe_wherever_it_is_named() {
+        let recipe = || "web/recipe.toml".to_owned();
+        assert_eq!(named(&["web/recipe.toml"]), Some((recipe(), None)));
+        assert_eq!(named(&["web/recipe.toml", "--update"]), Some((recipe(), Some(vec![]))));
+        assert_eq!(named(&["--update", "web/recipe.toml"]), Some((recipe(), Some(vec![]))));
+        let both = Some(vec!["openssl".to_owned(), "libssl3".to_owned()]);
+        assert_eq!(
+            named(&["--update", "openssl", "libssl3", "web/recipe.toml"]),
+            Some((recipe(), both.clone()))
+        );
+        assert_eq!(named(&["web/recipe.toml", "--update", "openssl", "libssl3"]), Some((recipe(), both)));
+        assert_eq!(named(&["--update", "openssl"]), None);
+        assert_eq!(named(&["--update"]), None);
+        assert_eq!(named(&[]), None);
+    }
 }

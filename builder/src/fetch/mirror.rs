@@ -35,8 +35,7 @@ impl Mirrors {
     /// # Errors
     /// A sentence that says how to set it.
     pub fn find(&self, archive: &DebArchive, suite: &str) -> Result<String, String> {
-        let own = format!("{VARIABLE}_{}", variable_part(&archive.name));
-        let given = self.variable(&own);
+        let given = self.variable(&own_variable(archive));
         let found = match archive.role {
             ArchiveRole::Security => given.or_else(|| archive.mirror.clone()).or_else(|| {
                 self.variable(VARIABLE).map(|main| format!("{}-security", main.trim_end_matches('/')))
@@ -45,7 +44,7 @@ impl Mirrors {
             ArchiveRole::Further => archive.mirror.clone().or(given),
         };
         let found = found.or_else(|| self.of_apt(archive, suite)).ok_or_else(|| {
-            let variable = if archive.role == ArchiveRole::Distribution { VARIABLE } else { &own };
+            let variable = variable_of(archive);
             format!(
                 "nothing says where the archive `{}` is: set `{variable}` in the environment, or `mirror` in the \
                  recipe, to an address such as `https://deb.example/{}`; apt of this machine has no entry for its \
@@ -72,6 +71,17 @@ impl Mirrors {
         self.find(archive, archive.suites.first().map(String::as_str).unwrap_or_default())
     }
 
+    /// Which of the archives an address is of, by their mirrors; the address is without credentials.
+    pub fn owner<'a>(&self, archives: &'a [DebArchive], url: &str) -> Option<&'a DebArchive> {
+        let mirror = |archive: &DebArchive| self.of(archive).ok().map(|mirror| shown(&mirror));
+        let below =
+            |mirror: &String| url.strip_prefix(mirror.as_str()).is_some_and(|rest| rest.starts_with('/'));
+        // The longest, where one mirror lies below another.
+        let mirrors =
+            archives.iter().filter_map(|archive| Some((mirror(archive).filter(below)?.len(), archive)));
+        mirrors.max_by_key(|(len, _)| *len).map(|(_, archive)| archive)
+    }
+
     fn variable(&self, name: &str) -> Option<String> {
         self.variables.iter().find(|(own, _)| own == name).map(|(_, value)| value.clone())
     }
@@ -86,6 +96,16 @@ impl Mirrors {
         let any = fits.first().filter(|_| known);
         best.or(any).map(|url| (*url).clone())
     }
+}
+
+/// The variable of the environment that names the mirror of an archive: the distribution's, or the archive's own.
+pub fn variable_of(archive: &DebArchive) -> String {
+    if archive.role == ArchiveRole::Distribution { VARIABLE.to_owned() } else { own_variable(archive) }
+}
+
+/// The variable that is an archive's own.
+fn own_variable(archive: &DebArchive) -> String {
+    format!("{VARIABLE}_{}", variable_part(&archive.name))
 }
 
 /// A name as part of the name of a variable.
@@ -178,6 +198,26 @@ mod tests {
             [("http://a/debian", "trixie"), ("http://b/debian", "sid"), ("http://b/debian", "experimental")];
         let expected = expected.map(|(url, suite)| (url.to_owned(), suite.to_owned()));
         assert_eq!(configured(folder.path()), expected);
+    }
+
+    #[test]
+    fn each_archive_has_a_variable_of_its_own_and_addresses_are_of_one() {
+        let archives =
+            [archive("debian", ArchiveRole::Distribution), archive("docker ce", ArchiveRole::Further)];
+        assert_eq!(
+            archives.each_ref().map(variable_of),
+            ["AMIFORGE_DEB_MIRROR", "AMIFORGE_DEB_MIRROR_DOCKER_CE"]
+        );
+        let value = |name: &str, url: &str| (name.to_owned(), url.to_owned());
+        let variables = vec![
+            value("AMIFORGE_DEB_MIRROR", "https://u:p@m/debian"),
+            value("AMIFORGE_DEB_MIRROR_DOCKER_CE", "https://m/debian/docker/"),
+        ];
+        let mirrors = Mirrors { variables, ..Mirrors::default() };
+        let owner = |url| mirrors.owner(&archives, url).map(|archive| archive.name.as_str());
+        assert_eq!(owner("https://m/debian/pool/x.deb"), Some("debian"));
+        assert_eq!(owner("https://m/debian/docker/x.deb"), Some("docker ce"));
+        assert_eq!(owner("https://m/debianx/x.deb"), None);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use std::io;
 
 use amiforge_rootfs::store::StoreError;
 
-pub use mirror::Mirrors;
+pub use mirror::{Mirrors, variable_of};
 pub(crate) use objects::copy;
 pub use objects::{Outcome, fetch};
 pub use wants::{From, Want, wants};
