@@ -92,16 +92,27 @@ fn each_once(partitions: &[Partition], at: &At, checker: &mut Checker<'_>) {
     }
 }
 
+/// GPT counts in units of UTF-16, of which people see none.
+fn name_too_long(label: &str) -> String {
+    let (characters, units) = (label.chars().count(), label.encode_utf16().count());
+    if characters == units {
+        return format!("`{label}` has {characters} characters, and GPT has room for {NAME_UNITS}");
+    }
+    format!(
+        "`{label}` has {characters} characters, and GPT has room for {NAME_UNITS}, of which characters such as emoji take \
+         two: it needs {units}"
+    )
+}
+
 fn partition(keys: &PartitionKeys, arch: Arch, at: &At, checker: &mut Checker<'_>) -> Partition {
     let fs = file_system(keys, at, checker);
     let mount = mount(keys, fs, at, checker);
     let id = id(keys, mount.as_deref());
     let label = keys.label.clone().unwrap_or_else(|| id.clone());
-    if label.encode_utf16().count() > NAME_UNITS || label.contains('\0') {
-        checker.wrong(
-            at.key("label"),
-            format!("`{label}` is longer than the {NAME_UNITS} characters that GPT has"),
-        );
+    if label.contains('\0') {
+        checker.wrong(at.key("label"), "a partition's name has no NUL in it");
+    } else if label.encode_utf16().count() > NAME_UNITS {
+        checker.wrong(at.key("label"), name_too_long(&label));
     }
     let tree = checker.optional(at.key("tree"), keys.tree.as_ref(), values::image_path);
     if tree.is_some() && !matches!(fs, FsKey::Ext4 | FsKey::Fat32) {
