@@ -5,6 +5,8 @@
 
 mod text;
 
+use std::collections::BTreeMap;
+
 use amiforge_formats::digest::Digest;
 use amiforge_formats::guid::Guid;
 
@@ -118,6 +120,9 @@ pub struct Manifest {
     pub disk: Guid,
     /// The partitions, in their order on the disk.
     pub partitions: Vec<Partition>,
+    /// SHA-256 of the texts beside the image (the listing, bills of materials), by their names in the bundle. Manifests of
+    /// older builds have none.
+    pub documents: BTreeMap<String, Digest>,
     /// Every block.
     pub blocks: BlockMap,
     /// SHA-256 of the whole image.
@@ -131,14 +136,15 @@ pub struct Manifest {
 }
 
 impl Manifest {
-    /// The manifest of a disk that was written.
-    pub fn new(origin: Origin, disk: &Disk, emitted: &Emitted) -> Self {
+    /// The manifest of a disk that was written, and of the texts beside it.
+    pub fn new(origin: Origin, disk: &Disk, emitted: &Emitted, documents: BTreeMap<String, Digest>) -> Self {
         Self {
             tool: env!("CARGO_PKG_VERSION").to_owned(),
             origin,
             size: emitted.len,
             disk: disk.guid,
             partitions: disk.partitions.iter().map(Partition::from).collect(),
+            documents,
             merkle_root: emitted.blocks.merkle_root(),
             without_free: emitted.blocks.without_free(),
             without_zero: emitted.blocks.without_zero(),

@@ -1,6 +1,11 @@
 //! The only writer to the terminal: results to standard output, status, progress, warnings and errors to standard
 //! error; colour, loudness, exit codes. It knows no command and decides no wording but that around an error.
+//!
+//! Names and messages may be of foreign origin, so no control character of a text comes through here: results and
+//! messages are escaped wherever they go, because a pipe often ends at a terminal too. The bytes of a file or a console
+//! go to a pipe as they are, and to a terminal without what would make it act ([`amiforge_formats::terminal`]).
 
+mod out;
 mod steps;
 
 use std::fmt;
@@ -9,9 +14,11 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use amiforge::progress::Progress;
+use amiforge_formats::terminal::{Allow, Filter, escape, escape_json};
 use serde::Serialize;
 
 use crate::cmd::{Done, Failure, Fault, Outcome};
+pub(crate) use out::{Console, Out};
 pub(crate) use steps::Bytes;
 use steps::Steps;
 
@@ -61,7 +68,7 @@ impl Ui {
         let colored = match voice.paint {
             Paint::Always => true,
             Paint::Never => false,
-            Paint::OnTerminals => terminal && std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty()),
+            Paint::OnTerminals => terminal && !no_color(),
         };
         Self { voice, colored, steps: Steps::new(terminal, voice.loudness), closed: AtomicBool::new(false) }
     }
@@ -81,10 +88,20 @@ impl Ui {
         self.voice.loudness > 0
     }
 
-    /// Standard output, buffered, for results. When nobody reads any more the write fails, and a command that hands
-    /// that failure up ends silently.
+    /// Standard output, buffered, for results in words. When nobody reads any more the write fails, and a command that
+    /// hands that failure up ends silently.
     pub(crate) fn out(&self) -> Out<'_> {
-        Out { stdout: io::BufWriter::new(io::stdout().lock()), closed: &self.closed }
+        Out::text(&self.closed)
+    }
+
+    /// Standard output, buffered, for the bytes of a file: as they are, or escaped where they go to a terminal.
+    pub(crate) fn contents(&self) -> Out<'_> {
+        Out::contents(&self.closed)
+    }
+
+    /// A stream that shows what a guest writes.
+    pub(crate) fn console(&self, stream: Stream, allow: Allow) -> Console<'_> {
+        Console::new(self, stream, allow)
     }
 
     /// Asks a question that is answered with yes or no; nothing where nobody can answer.
@@ -93,21 +110,10 @@ impl Ui {
         if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
             return None;
         }
-        self.steps.around(|| say(&format!("{question} [y/N] ")));
+        self.steps.around(|| say("", &format!("{question} [y/N] ")));
         let mut answer = String::new();
         io::stdin().read_line(&mut answer).ok()?;
         Some(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
-    }
-
-    /// Bytes of a guest's console, as they are: to standard output, or aside, to standard error.
-    pub(crate) fn console(&self, bytes: &[u8], stream: Stream) {
-        self.steps.around(|| {
-            // A console that nobody reads any more does not end the guest.
-            let _ = match stream {
-                Stream::Output => io::stdout().lock().write_all(bytes).and_then(|()| io::stdout().flush()),
-                Stream::Aside => io::stderr().lock().write_all(bytes),
-            };
-        });
     }
 
     /// One line of result.
@@ -119,20 +125,20 @@ impl Ui {
     /// A whole result as JSON, indented, with the line's end.
     pub(crate) fn object(&self, object: &impl Serialize) -> Result<(), Failure> {
         let text = serde_json::to_string_pretty(object).map_err(anyhow::Error::from)?;
-        self.line(text)
+        self.line(escape_json(&text))
     }
 
     /// Says where things stand, unless `-q`.
     pub(crate) fn status(&self, line: impl fmt::Display) {
         if self.voice.loudness >= 0 {
-            self.steps.around(|| say(&format!("{line}\n")));
+            self.steps.around(|| say("", &format!("{line}\n")));
         }
     }
 
     /// Says something that does not stop the work but should be known.
     pub(crate) fn warn(&self, line: impl fmt::Display) {
         let word = self.painted("warning:", "1;33");
-        self.steps.around(|| say(&format!("{word} {line}\n")));
+        self.steps.around(|| say(&word, &format!(" {line}\n")));
     }
 
     /// Shows how the command ended, if that is news, and gives the exit code.
@@ -144,7 +150,7 @@ impl Ui {
             // The reader, such as `head`, had enough: no failure of ours.
             Err(_) if self.closed.load(Ordering::Relaxed) => ExitCode::SUCCESS,
             Err(failure) => {
-                say(&self.failure(&failure));
+                say(&self.failure(&failure), "");
                 ExitCode::from(match failure.fault {
                     Fault::Work => 1,
                     Fault::Usage => 2,
@@ -155,19 +161,20 @@ impl Ui {
 
     /// The error, its causes and the hint, a line each; further lines of a message are indented below its first.
     fn failure(&self, failure: &Failure) -> String {
-        let mut lines = Vec::new();
+        let mut lines = String::new();
+        let mut line = |word: &str, text: &str| lines.extend([word, " ", &*escape(text), "\n"]);
         let mut chain = failure.error.chain();
         if let Some(top) = chain.next() {
-            lines.push(format!("{} {top}\n", self.painted("error:", "1;31")));
+            line(&self.painted("error:", "1;31"), &top.to_string());
         }
         for cause in chain {
-            let cause = cause.to_string().replace('\n', "\n    ");
-            lines.push(format!("  {} {cause}\n", self.painted("caused by:", "1;31")));
+            let word = format!("  {}", self.painted("caused by:", "1;31"));
+            line(&word, &cause.to_string().replace('\n', "\n    "));
         }
         if let Some(hint) = &failure.hint {
-            lines.push(format!("{} {hint}\n", self.painted("hint:", "1;36")));
+            line(&self.painted("hint:", "1;36"), hint);
         }
-        lines.concat()
+        lines
     }
 
     fn painted(&self, word: &str, code: &str) -> String {
@@ -193,33 +200,6 @@ impl Progress for Ui {
     }
 }
 
-/// Standard output that remembers when its reader went away.
-pub(crate) struct Out<'a> {
-    stdout: io::BufWriter<io::StdoutLock<'static>>,
-    closed: &'a AtomicBool,
-}
-
-impl Out<'_> {
-    fn note<T>(&self, result: io::Result<T>) -> io::Result<T> {
-        if matches!(&result, Err(error) if error.kind() == io::ErrorKind::BrokenPipe) {
-            self.closed.store(true, Ordering::Relaxed);
-        }
-        result
-    }
-}
-
-impl Write for Out<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let result = self.stdout.write(bytes);
-        self.note(result)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        let result = self.stdout.flush();
-        self.note(result)
-    }
-}
-
 /// Names what failed when a result could not be written.
 pub(crate) fn written<T>(result: io::Result<T>) -> Result<T, Failure> {
     result.map_err(|error| {
@@ -227,16 +207,33 @@ pub(crate) fn written<T>(result: io::Result<T>) -> Result<T, Failure> {
     })
 }
 
-/// Shows what clap has to say: help and version on standard output, mistakes on standard error.
+/// Shows what clap has to say: help and version on standard output, mistakes on standard error. A mistake repeats words
+/// of the command line, which a script may have from elsewhere.
 pub(crate) fn show_usage(usage: &clap::Error) -> ExitCode {
-    // Nobody is left to tell when this fails.
-    let _ = usage.print();
+    let terminal = if usage.use_stderr() { io::stderr().is_terminal() } else { io::stdout().is_terminal() };
+    let rendered = usage.render();
+    let colored = terminal && !no_color();
+    let text = if colored { rendered.ansi().to_string() } else { rendered.to_string() };
+    let text = Filter::new(Allow::Lines).push(text.as_bytes());
+    if usage.use_stderr() {
+        say(&text, "");
+    } else {
+        // Whoever asked may have read enough.
+        let _ = io::stdout().lock().write_all(text.as_bytes());
+    }
     ExitCode::from(u8::try_from(usage.exit_code()).unwrap_or(2))
 }
 
-/// Writes to standard error; when that is closed there is nobody to tell.
-fn say(text: &str) {
-    let _ = io::stderr().lock().write_all(text.as_bytes());
+/// Whether the environment asks for no colour.
+fn no_color() -> bool {
+    std::env::var_os("NO_COLOR").is_some_and(|set| !set.is_empty())
+}
+
+/// Writes to standard error: a word of this program as it is, which may be painted, and a text of any origin, escaped.
+/// When standard error is closed there is nobody to tell.
+fn say(word: &str, text: &str) {
+    let line = format!("{word}{}", escape(text));
+    let _ = io::stderr().lock().write_all(line.as_bytes());
 }
 
 #[cfg(test)]
@@ -257,5 +254,16 @@ mod tests {
         assert_eq!(ui(Paint::Never).failure(&failure), expected);
         let painted = ui(Paint::Always).failure(&failure);
         assert!(painted.starts_with("\x1b[1;31merror:\x1b[0m cannot build"), "{painted:?}");
+    }
+
+    #[test]
+    fn what_a_foreign_name_says_to_a_terminal_is_shown_and_not_done() {
+        let error = anyhow::anyhow!("`\x1b]52;c;eA==\x07`\nfake").context("cannot read `a\u{9b}2J\u{202e}`");
+        let failure = Failure::from(error).hint("see `\x1b[2J`");
+        let expected = "error: cannot read `a\\u{9b}2J\\u{202e}`\n  caused by: `\\x1b]52;c;eA==\\x07`\n    fake\n\
+                        hint: see `\\x1b[2J`\n";
+        assert_eq!(ui(Paint::Never).failure(&failure), expected);
+        let painted = ui(Paint::Always).failure(&failure);
+        assert_eq!(painted.matches('\x1b').count(), 6, "only this program's own colours: {painted:?}");
     }
 }

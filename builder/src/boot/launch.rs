@@ -12,7 +12,7 @@ use super::check::Check;
 use super::guest::{Guest, Heard, Show};
 use super::imds::Sessions;
 use super::keyboard::Keyboard;
-use super::machine::{Forward, World};
+use super::machine::{Forward, Network};
 use super::provider::{Need, on_path};
 use super::reason::Reason;
 use super::{Arch, BootError, Bus, Firmware, machine};
@@ -52,8 +52,8 @@ pub struct Launch {
     pub users: Vec<String>,
     /// Ports of this host that lead into the guest.
     pub forwards: Vec<Forward>,
-    /// Whether the guest reaches the world.
-    pub world: World,
+    /// What the guest reaches.
+    pub network: Network,
     /// What it has to show. With nothing to show it runs until it is switched off, and keys go to it.
     pub checks: Vec<Check>,
     /// How long it may take.

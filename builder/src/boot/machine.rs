@@ -38,8 +38,8 @@ pub struct Machine {
     pub metadata: Option<String>,
     /// Ports of this host that lead into the guest.
     pub forwards: Vec<Forward>,
-    /// Whether the guest reaches the world.
-    pub world: World,
+    /// What the guest reaches.
+    pub network: Network,
     /// Where the firmware's own log goes, on machines that have one.
     pub debug: Option<PathBuf>,
     /// Further arguments of QEMU, as given.
@@ -79,13 +79,14 @@ pub struct Forward {
     pub guest: u16,
 }
 
-/// Whether the guest reaches the world.
+/// What the guest reaches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum World {
-    /// As this host does.
-    Open,
-    /// Not at all: metadata and forwarded ports only.
+pub enum Network {
+    /// The metadata service, and from outside the forwarded ports; no address of this host, of its network or beyond.
     Closed,
+    /// What this host reaches. QEMU's user network cannot leave out the host's own loopback address, so that is
+    /// reachable too, as 169.254.169.1.
+    Open,
 }
 
 /// Who a machine is: what EC2 tells through metadata and firmware tables.
@@ -211,7 +212,7 @@ impl Machine {
 
     fn network(&self, args: &mut Args) {
         let mut net = format!("user,id=n0,ipv6=off,{NETWORK}");
-        if self.world == World::Closed {
+        if self.network == Network::Closed {
             net.push_str(",restrict=on");
         }
         // Writing to a String cannot fail.
@@ -271,7 +272,7 @@ mod tests {
             identity: Identity::of(b"web", None, "t3.small"),
             metadata: Some("'/a b' x,y".to_owned()),
             forwards: vec![Forward { host: 2222, guest: 22 }],
-            world: World::Closed,
+            network: Network::Closed,
             debug: Some("/tmp/debug".into()),
             extra: vec!["-S".to_owned()],
         }

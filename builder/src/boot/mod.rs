@@ -4,6 +4,7 @@
 //! never written unless that is asked for. Knows no command line, no recipe and no region: it is given a disk.
 
 pub mod accel;
+mod booted;
 pub mod check;
 pub mod console;
 mod error;
@@ -22,9 +23,11 @@ pub mod receipt;
 mod screen;
 mod ssh;
 
+pub use booted::was_booted_as;
 pub use error::BootError;
 pub use guest::Show;
 pub use launch::{Ended, Facts, Further, How, Launch, Outcome, Writes, launch};
+pub use ssh::is_user_name;
 
 use serde::{Deserialize, Serialize};
 

@@ -43,6 +43,8 @@ pub enum Kind {
     SilentKernel,
     /// Nothing was said at all.
     Silent,
+    /// A command over ssh had not ended.
+    CommandRunning,
 }
 
 /// Whether a machine can still come up after it said something.
@@ -139,6 +141,11 @@ pub fn best(console: &str, log: &str) -> Reason {
     fatal(console, log).or_else(|| sign(console, Notable)).or_else(waiting).unwrap_or_else(late)
 }
 
+/// A command over ssh that had not ended when time was over.
+pub(super) fn command_running(command: &str) -> Reason {
+    reason(Kind::CommandRunning, Some(format!("ssh: `{command}`")))
+}
+
 fn sign(console: &str, least: Weight) -> Option<Reason> {
     let heavy = |sign: &&Sign| least == Notable || sign.2 == Fatal;
     SIGNS.iter().filter(heavy).find_map(|Sign(text, kind, _)| {
@@ -194,6 +201,9 @@ impl Kind {
             }
             Self::RootHash => {
                 "wrong root hash: the root file system is not the one that the hash in the kernel's command line stands for"
+            }
+            Self::CommandRunning => {
+                "the command was still running over ssh when time was over; a longer `--timeout` lets it end"
             }
             Self::NoInit => {
                 "no init: the root was mounted and holds none that can be run (`/sbin/init`, or what `init=` names)"

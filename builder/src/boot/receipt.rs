@@ -1,7 +1,11 @@
 //! Receipts: that the very bytes of an image booted, and what they showed. Kept as `IMAGE.boot.json` beside the bundle or
 //! raw image, not in it: a bundle stays what its sums say.
 //!
-//! A receipt is of one digest; another image under the same name has none. It holds no time and nothing of this machine.
+//! A receipt is of one image, by the SHA-256 of its bytes and the Merkle root of its blocks; another image under the same
+//! name has none. It holds no time and nothing of this machine.
+//!
+//! What it proves: this program wrote it, whole, for that image, unless somebody set out to forge it. The seal over its
+//! fields shows that one of them was edited, and it is no signature: whoever knows how it is made can make another.
 
 use std::ffi::OsString;
 use std::fs;
@@ -17,11 +21,14 @@ use super::{Arch, Bus, Firmware};
 use crate::image::Options;
 use crate::inspect::{InspectError, Medium};
 use crate::interrupt::Interrupt;
+use crate::manifest::Manifest;
 use crate::progress::Progress;
 use crate::verify::{VerifyError, digest_of};
 
 /// Version of the text.
-const SCHEMA: u64 = 1;
+const SCHEMA: u64 = 2;
+/// What the seal begins with, so that it is no digest of anything else.
+const DOMAIN: &str = "amiforge boot receipt, schema 2\n";
 /// Longest text that is read.
 const TEXT_MAX: u64 = 1 << 20;
 
@@ -33,8 +40,49 @@ pub struct Receipt {
     pub schema: u64,
     /// SHA-256 of the whole image, as in its manifest.
     pub image: String,
+    /// Merkle root of its blocks, as in its manifest.
+    pub merkle_root: String,
     /// The boots that passed, one for each kind of machine.
     pub boots: Vec<Boot>,
+    /// SHA-256 over the fields above.
+    pub seal: String,
+}
+
+/// Which image a receipt is of. A manifest says both, and the upload checks the root against every block that is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ImageDigests {
+    /// SHA-256 of the whole image.
+    pub plain: Digest,
+    /// Merkle root of its blocks.
+    pub merkle_root: Digest,
+}
+
+impl From<&Manifest> for ImageDigests {
+    /// The root follows from the blocks, whatever the manifest says besides.
+    fn from(manifest: &Manifest) -> Self {
+        Self { plain: manifest.plain, merkle_root: manifest.blocks.merkle_root() }
+    }
+}
+
+impl Receipt {
+    fn new(image: ImageDigests, boots: Vec<Boot>) -> Self {
+        let (plain, merkle_root) = (image.plain.to_string(), image.merkle_root.to_string());
+        let mut receipt = Self { schema: SCHEMA, image: plain, merkle_root, boots, seal: String::new() };
+        receipt.seal = receipt.sealed().to_string();
+        receipt
+    }
+
+    fn is_of(&self, image: ImageDigests) -> bool {
+        (&self.image, &self.merkle_root) == (&image.plain.to_string(), &image.merkle_root.to_string())
+    }
+
+    /// What the seal has to be.
+    fn sealed(&self) -> Digest {
+        let unsealed = Self { seal: String::new(), ..self.clone() };
+        // Plain structures of strings cannot fail to become JSON.
+        let text = serde_json::to_string(&unsealed).unwrap_or_default();
+        Digest::of(format!("{DOMAIN}{text}").as_bytes())
+    }
 }
 
 /// A boot that passed.
@@ -74,6 +122,12 @@ pub enum ReceiptError {
         path: PathBuf,
         /// Why.
         source: serde_json::Error,
+    },
+    /// A field of it was changed.
+    #[error("the receipt `{}` was edited: its seal does not fit what it says", path.display())]
+    Edited {
+        /// Which.
+        path: PathBuf,
     },
     /// The image cannot be opened.
     #[error("opening the image")]
@@ -128,29 +182,34 @@ pub fn beside(image: &Path) -> Result<PathBuf, ReceiptError> {
     Ok(real.with_file_name(receipt))
 }
 
-/// SHA-256 of the bytes of an image, read anew.
+/// Digests of the bytes of an image, read anew.
 ///
 /// # Errors
 /// [`ReceiptError::Image`], [`ReceiptError::Digest`].
-pub fn digest(image: &Path, progress: &dyn Progress, interrupt: &Interrupt) -> Result<Digest, ReceiptError> {
+pub fn digests(
+    image: &Path,
+    progress: &dyn Progress,
+    interrupt: &Interrupt,
+) -> Result<ImageDigests, ReceiptError> {
     let medium = Medium::open(image).map_err(ReceiptError::Image)?;
-    let found = digest_of(&medium, Options::default(), progress, interrupt);
-    found.map(|found| found.plain).map_err(ReceiptError::Digest)
+    let found = digest_of(&medium, u64::MAX, Options::default(), progress, interrupt);
+    let found = found.map_err(ReceiptError::Digest)?;
+    Ok(ImageDigests { plain: found.plain, merkle_root: found.blocks.merkle_root() })
 }
 
 /// Adds a boot to the receipt of an image; what is there of other bytes goes.
 ///
 /// # Errors
 /// [`ReceiptError::File`].
-pub fn record(image: &Path, digest: Digest, boot: Boot) -> Result<PathBuf, ReceiptError> {
+pub fn record(image: &Path, digests: ImageDigests, boot: Boot) -> Result<PathBuf, ReceiptError> {
     let path = beside(image)?;
     let mut boots = match read(&path) {
-        Ok(Some(receipt)) if receipt.image == digest.to_string() => receipt.boots,
+        Ok(Some(receipt)) if receipt.is_of(digests) => receipt.boots,
         _ => Vec::new(),
     };
     boots.retain(|known| !known.same_machine(&boot));
     boots.push(boot);
-    write(&path, &Receipt { schema: SCHEMA, image: digest.to_string(), boots })?;
+    write(&path, &Receipt::new(digests, boots))?;
     Ok(path)
 }
 
@@ -165,21 +224,27 @@ pub fn take_back(image: &Path, arch: Arch, firmware: Firmware, bus: Bus) -> Resu
     if receipt.boots.is_empty() {
         return fs::remove_file(&path).map_err(|source| ReceiptError::File { path, source });
     }
+    receipt.seal = receipt.sealed().to_string();
     write(&path, &receipt)
 }
 
-/// The receipt of an image with a digest.
+/// The receipt of an image with these digests.
 ///
 /// # Errors
-/// [`ReceiptError::Missing`], [`ReceiptError::Other`], and what hinders reading it.
-pub fn demand(image: &Path, digest: Digest) -> Result<Receipt, ReceiptError> {
+/// [`ReceiptError::Missing`], [`ReceiptError::Other`], [`ReceiptError::Edited`], and what hinders reading it.
+pub fn demand(image: &Path, digests: ImageDigests) -> Result<Receipt, ReceiptError> {
     let path = beside(image)?;
     let receipt = read(&path)?.filter(|receipt| receipt.boots.iter().any(|boot| !boot.passed.is_empty()));
     let Some(receipt) = receipt else { return Err(ReceiptError::Missing { path }) };
-    if receipt.image == digest.to_string() {
+    if receipt.is_of(digests) {
         return Ok(receipt);
     }
-    Err(ReceiptError::Other { path, expected: digest.to_string(), found: receipt.image })
+    let (expected, found) = if receipt.image == digests.plain.to_string() {
+        (digests.merkle_root, receipt.merkle_root)
+    } else {
+        (digests.plain, receipt.image)
+    };
+    Err(ReceiptError::Other { path, expected: expected.to_string(), found })
 }
 
 fn read(path: &Path) -> Result<Option<Receipt>, ReceiptError> {
@@ -191,12 +256,22 @@ fn read(path: &Path) -> Result<Option<Receipt>, ReceiptError> {
         Ok(_) => fs::read(path).map_err(failed)?,
     };
     let strange = |source| ReceiptError::Strange { path: path.to_owned(), source };
-    let receipt: Receipt = serde_json::from_slice(&text).map_err(strange)?;
-    if receipt.schema == SCHEMA {
-        return Ok(Some(receipt));
+    let Version { schema } = serde_json::from_slice(&text).map_err(strange)?;
+    if schema != SCHEMA {
+        let what = format!("its schema is {schema}, not {SCHEMA}");
+        return Err(strange(serde::de::Error::custom(what)));
     }
-    let what = format!("its schema is {}, not {SCHEMA}", receipt.schema);
-    Err(strange(serde::de::Error::custom(what)))
+    let receipt: Receipt = serde_json::from_slice(&text).map_err(strange)?;
+    if receipt.seal != receipt.sealed().to_string() {
+        return Err(ReceiptError::Edited { path: path.to_owned() });
+    }
+    Ok(Some(receipt))
+}
+
+/// Only the version, read first so that another one is named as one.
+#[derive(Deserialize)]
+struct Version {
+    schema: u64,
 }
 
 /// Writes a receipt at one stroke.
@@ -223,20 +298,32 @@ mod tests {
         Boot::new(Arch::X86, firmware, Bus::Nvme, Accel::Tcg, vec![Check::Expect("login:".to_owned())])
     }
 
-    #[test]
-    fn a_receipt_is_of_one_image_and_of_every_machine_that_it_passed_on() {
+    fn digests(bytes: &[u8]) -> ImageDigests {
+        ImageDigests { plain: Digest::of(bytes), merkle_root: Digest::of(&Digest::of(bytes).0) }
+    }
+
+    /// An image in a folder of its own.
+    fn image() -> (tempfile::TempDir, PathBuf) {
         let folder = tempfile::tempdir().unwrap();
         let image = folder.path().join("web");
         fs::write(&image, "disk").unwrap();
-        let digest = Digest::of(b"disk");
-        assert!(matches!(demand(&image, digest), Err(ReceiptError::Missing { .. })));
-        let path = record(&image, digest, boot(Firmware::Uefi)).unwrap();
+        (folder, image)
+    }
+
+    #[test]
+    fn a_receipt_is_of_one_image_and_of_every_machine_that_it_passed_on() {
+        let (_folder, image) = image();
+        let own = digests(b"disk");
+        assert!(matches!(demand(&image, own), Err(ReceiptError::Missing { .. })));
+        let path = record(&image, own, boot(Firmware::Uefi)).unwrap();
         assert!(path.ends_with("web.boot.json"));
-        record(&image, digest, boot(Firmware::Bios)).unwrap();
-        record(&image, digest, boot(Firmware::Uefi)).unwrap();
-        assert_eq!(demand(&image, digest).unwrap().boots, [boot(Firmware::Bios), boot(Firmware::Uefi)]);
-        let other = Digest::of(b"other");
+        record(&image, own, boot(Firmware::Bios)).unwrap();
+        record(&image, own, boot(Firmware::Uefi)).unwrap();
+        assert_eq!(demand(&image, own).unwrap().boots, [boot(Firmware::Bios), boot(Firmware::Uefi)]);
+        let other = digests(b"other");
         assert!(matches!(demand(&image, other), Err(ReceiptError::Other { .. })));
+        take_back(&image, Arch::X86, Firmware::Uefi, Bus::Nvme).unwrap();
+        assert_eq!(demand(&image, own).unwrap().boots, [boot(Firmware::Bios)]);
         record(&image, other, boot(Firmware::Bios)).unwrap();
         assert_eq!(demand(&image, other).unwrap().boots.len(), 1);
         take_back(&image, Arch::X86, Firmware::Bios, Bus::Nvme).unwrap();
@@ -245,13 +332,39 @@ mod tests {
     }
 
     #[test]
+    fn a_receipt_that_was_edited_or_is_of_another_bundle_proves_nothing() {
+        let (_folder, image) = image();
+        let own = digests(b"disk");
+        let path = record(&image, own, boot(Firmware::Uefi)).unwrap();
+        let text = fs::read_to_string(&path).unwrap();
+        let other = digests(b"other");
+        for (from, to) in [
+            ("\"uefi\"", "\"bios\""),
+            ("login:", "anything"),
+            ("\"tcg\"", "\"kvm\""),
+            (own.plain.to_string().as_str(), other.plain.to_string().as_str()),
+            (own.merkle_root.to_string().as_str(), other.merkle_root.to_string().as_str()),
+        ] {
+            assert!(text.contains(from), "{from}: {text}");
+            fs::write(&path, text.replace(from, to)).unwrap();
+            for image_of in [own, other] {
+                assert!(matches!(demand(&image, image_of), Err(ReceiptError::Edited { .. })), "{from}");
+            }
+        }
+        // Beside another image, even one whose manifest was made to say the same digest of the whole.
+        fs::write(&path, &text).unwrap();
+        assert!(matches!(demand(&image, other), Err(ReceiptError::Other { .. })));
+        let posing = ImageDigests { plain: own.plain, ..other };
+        assert!(matches!(demand(&image, posing), Err(ReceiptError::Other { .. })));
+        assert!(demand(&image, own).is_ok());
+    }
+
+    #[test]
     fn a_receipt_of_something_else_is_named() {
-        let folder = tempfile::tempdir().unwrap();
-        let image = folder.path().join("web");
-        fs::write(&image, "disk").unwrap();
-        for text in ["", "{}", r#"{"schema":2,"image":"","boots":[]}"#] {
+        let (_folder, image) = image();
+        for text in ["", "{}", r#"{"schema":1,"image":"","boots":[]}"#] {
             fs::write(beside(&image).unwrap(), text).unwrap();
-            assert!(matches!(demand(&image, Digest::of(b"")), Err(ReceiptError::Strange { .. })), "{text}");
+            assert!(matches!(demand(&image, digests(b"")), Err(ReceiptError::Strange { .. })), "{text}");
         }
     }
 }

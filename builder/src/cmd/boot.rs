@@ -8,8 +8,11 @@ mod subject;
 
 use std::fs;
 
+use amiforge::boot::check::Check;
+use amiforge::boot::machine::Identity;
 use amiforge::boot::receipt::{self, Boot};
-use amiforge::boot::{BootError, Ended, Launch, Outcome as Launched, launch};
+use amiforge::boot::{BootError, Ended, Launch, Outcome as Launched, launch, was_booted_as};
+use amiforge::inspect::Medium;
 use anyhow::Context as _;
 
 pub(crate) use args::Args;
@@ -25,11 +28,12 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Outcome {
     let subject = Subject::find(args, ui, &interrupt)?;
     let cannot = || format!("cannot boot `{}`", args.image.display());
     let wanted = args.launch(&subject)?;
+    refuse_without_key(&wanted, cannot)?;
     let log = args.log.as_deref().map(fs::File::create).transpose();
     let log = log.with_context(|| {
         format!("cannot write `{}`", args.log.as_deref().unwrap_or(&args.image).display())
     })?;
-    let face = Face::new(ui, args.has_output(), log);
+    let face = Face::new(ui, &wanted, args.has_output(), log);
     face.begin(&subject, &wanted);
     let launched = launch(&wanted, &face, &interrupt).map_err(|error| failure(error, cannot()))?;
     face.end();
@@ -39,6 +43,27 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Outcome {
         Ended::Passed | Ended::Off | Ended::Stopped => Done::Well,
         Ended::Failed { .. } => Done::Differs,
     })
+}
+
+/// A command needs a login, and an image takes a key at its first boot only.
+fn refuse_without_key(wanted: &Launch, cannot: impl Fn() -> String) -> Result<(), Failure> {
+    let runs = wanted.checks.iter().any(|check| matches!(check, Check::Run(_)));
+    if !runs || wanted.key.is_some() {
+        return Ok(());
+    }
+    let facts = &wanted.instance;
+    let identity = Identity::of(&facts.seed, facts.id.as_deref(), &facts.kind);
+    let medium = Medium::open(&wanted.disk).with_context(&cannot)?;
+    if !was_booted_as(&medium, &identity) {
+        return Ok(());
+    }
+    let id = &identity.instance;
+    let why = anyhow::anyhow!(
+        "it was booted before as the instance {id}, which took its key then and takes no other one"
+    );
+    let hint = "name that key by `--ssh-key`; or boot it as another instance, which takes the key of this launch: \
+                `--instance-id i-00000000000000001`";
+    Err(Failure::usage(why.context(cannot())).hint(hint))
 }
 
 fn failure(error: BootError, cannot: String) -> Failure {
@@ -64,16 +89,22 @@ fn keep_receipt(
     match launched.ended {
         Ended::Failed { .. } => receipt::take_back(image, arch, firmware, bus).with_context(cannot)?,
         Ended::Passed => {
-            let digest = receipt::digest(image, ui, interrupt).with_context(cannot)?;
-            if subject.digest.is_some_and(|expected| expected != digest) {
+            // Lengths first: a file that was made longer may be of a size that takes hours.
+            let digests = if subject.expected.is_some_and(|(_, size)| size != subject.size) {
+                None
+            } else {
+                let found = receipt::digests(image, ui, interrupt).with_context(cannot)?;
+                Some(found).filter(|found| subject.expected.is_none_or(|(expected, _)| expected == *found))
+            };
+            let Some(digests) = digests else {
                 ui.warn(format_args!(
                     "`{}` is not what its manifest says, so there is no receipt; `amiforge verify` tells more",
                     image.display()
                 ));
                 return Ok(None);
-            }
+            };
             let boot = Boot::new(arch, firmware, bus, launched.accel, launched.passed.clone());
-            return Ok(Some(receipt::record(image, digest, boot).with_context(cannot)?));
+            return Ok(Some(receipt::record(image, digests, boot).with_context(cannot)?));
         }
         Ended::Off | Ended::Stopped => {}
     }

@@ -139,9 +139,8 @@ impl Found<'_> {
             return Err(anyhow::anyhow!("it is a {word}, not a file").context(cannot()).into());
         };
         let window = self.window()?;
-        let mut out = ui.out();
-        let sent = send(content, &Contents(window), &mut out).and_then(|_| out.flush());
-        written(sent)?;
+        let mut out = ui.contents();
+        written(send(content, &Contents(window), &mut out).and_then(|_| out.finish()))?;
         Ok(Done::Well)
     }
 

@@ -165,11 +165,11 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Outcome {
 
 /// The gate of `--require-boot`.
 fn demand_receipt(args: &Args, source: &Source, ui: &Ui, interrupt: &Interrupt) -> Result<(), Failure> {
-    let digest = match source.manifest() {
-        Some(manifest) => manifest.plain,
-        None => receipt::digest(&args.image, ui, interrupt).with_context(|| args.cannot())?,
+    let digests = match source.manifest() {
+        Some(manifest) => receipt::ImageDigests::from(manifest),
+        None => receipt::digests(&args.image, ui, interrupt).with_context(|| args.cannot())?,
     };
-    match receipt::demand(&args.image, digest) {
+    match receipt::demand(&args.image, digests) {
         Ok(_) => Ok(()),
         Err(error) => {
             let hint = format!("`amiforge boot {} --expect 'login:'` leaves one", args.image.display());

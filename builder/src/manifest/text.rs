@@ -3,6 +3,8 @@
 //! Reading refuses unknown keys, another schema, and more blocks than the size has room for; what it gives back may
 //! still be wrong about the image, which is for `verify` to find.
 
+use std::collections::BTreeMap;
+
 use amiforge_formats::digest::{BLOCK, Digest};
 use amiforge_formats::guid::Guid;
 use serde::{Deserialize, Serialize};
@@ -78,6 +80,8 @@ struct Text {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     cleaned: Vec<Cleaned>,
     disk: DiskText,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    documents: BTreeMap<String, String>,
     ebs: EbsText,
     image: ImageText,
     inputs: Vec<InputText>,
@@ -191,12 +195,13 @@ impl Manifest {
     }
 
     fn as_text(&self) -> Text {
-        let origin = &self.origin;
+        let (origin, documents) = (&self.origin, self.documents.iter());
         Text {
             block_size: BLOCK,
             blocks: write_blocks(&self.blocks),
             cleaned: origin.cleaned.clone(),
             disk: DiskText { guid: self.disk.to_string(), size: self.size },
+            documents: documents.map(|(name, sha256)| (name.clone(), sha256.to_string())).collect(),
             ebs: EbsText { without_free: self.without_free.into(), without_zero: self.without_zero.into() },
             image: ImageText {
                 arch: origin.arch.clone(),
@@ -230,6 +235,8 @@ impl Text {
         }
         let inputs = self.inputs.into_iter().map(InputText::into_input);
         let partitions = self.partitions.into_iter().map(PartitionText::into_partition);
+        let documents = self.documents.into_iter();
+        let documents = documents.map(|(name, text)| digest("documents", &text).map(|sha256| (name, sha256)));
         Ok(Manifest {
             tool: self.tool.version,
             origin: Origin {
@@ -248,6 +255,7 @@ impl Text {
             size: self.disk.size,
             disk: guid("disk.guid", &self.disk.guid)?,
             partitions: partitions.collect::<Result<_, _>>()?,
+            documents: documents.collect::<Result<_, _>>()?,
             blocks: read_blocks(&self.blocks, self.disk.size)?,
             plain: digest("sha256", &self.sha256)?,
             merkle_root: digest("merkle_root", &self.merkle_root)?,

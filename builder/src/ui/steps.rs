@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
+use amiforge_formats::terminal::escape;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::say;
@@ -67,7 +68,7 @@ impl Steps {
         let done = step.done.fetch_add(bytes, Ordering::Relaxed) + bytes;
         match (&step.bar, self.face) {
             (Some(bar), _) => bar.inc(bytes),
-            (None, Face::Lines) if step.line_is_due() => say(&format!("{}\n", step.line(done))),
+            (None, Face::Lines) if step.line_is_due() => say("", &format!("{}\n", step.line(done))),
             _ => {}
         }
     }
@@ -80,7 +81,7 @@ impl Steps {
         if self.verbose {
             let done = step.done.load(Ordering::Relaxed);
             let amount = if done > 0 { format!(", {}", Bytes(done)) } else { String::new() };
-            say(&format!("{}: {:.2} s{amount}\n", step.name, step.begun.elapsed().as_secs_f64()));
+            say("", &format!("{}: {:.2} s{amount}\n", step.name, step.begun.elapsed().as_secs_f64()));
         }
     }
 
@@ -128,7 +129,8 @@ fn bar(name: &str, total: Option<u64>) -> ProgressBar {
     };
     let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
     bar.set_style(style.progress_chars("=> "));
-    bar.set_message(name.to_owned());
+    // Names of steps may hold names of packages and files.
+    bar.set_message(escape(name).into_owned());
     bar
 }
 

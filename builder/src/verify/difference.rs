@@ -59,6 +59,22 @@ pub enum Difference {
         /// The digest of the file.
         found: String,
     },
+    /// A document is not the one that the manifest binds to the image.
+    #[error("`{name}` has SHA-256 {found}, and the manifest says {expected}")]
+    Document {
+        /// The file.
+        name: String,
+        /// What the manifest says.
+        expected: String,
+        /// The digest of the file.
+        found: String,
+    },
+    /// A document is there that the manifest does not list.
+    #[error("`{name}` is not one of the documents that the manifest lists")]
+    Unbound {
+        /// The file.
+        name: String,
+    },
     /// The manifest cannot be read.
     #[error("`manifest.json` cannot be read: {reason}")]
     Manifest {

@@ -95,13 +95,21 @@ impl Sums {
         }
     }
 
-    /// Tells of lines for files that are not there, or that a bundle does not have.
-    pub(super) fn unlisted(&self, present: &Present, report: &mut Report) {
+    /// Reports lines, and documents of the manifest, for files that are not there or that a bundle does not have.
+    pub(super) fn unlisted(&self, present: &Present, manifest: Option<&Manifest>, report: &mut Report) {
         let lines = || self.lines.iter().flatten();
-        let gone = |name: &&str| !present.contains(name) && lines().any(|sum| sum.name == **name);
+        let bound = |name: &str| manifest.is_some_and(|manifest| manifest.documents.contains_key(name));
+        let listed = |name: &str| lines().any(|sum| sum.name == name) || bound(name);
+        let gone = |name: &&str| !present.contains(name) && listed(name);
         let gone = bundle::DOCUMENTS.into_iter().filter(gone);
         report.differences.extend(gone.map(|name| Difference::Missing { name: name.to_owned() }));
         let covered = |name: &str| name != bundle::SUMS && bundle::names().any(|known| known == name);
+        let documents = manifest.iter().flat_map(|manifest| manifest.documents.keys());
+        let unknown =
+            documents.filter(|name| *name != bundle::TREE && !bundle::DOCUMENTS.contains(&name.as_str()));
+        report.differences.extend(unknown.map(|name| Difference::Manifest {
+            reason: format!("it lists a document `{}`, which no bundle has", Printable(name.as_bytes())),
+        }));
         let strange = lines().filter(|sum| !covered(&sum.name));
         report.differences.extend(strange.map(|sum| Difference::Sums {
             reason: format!(
@@ -117,7 +125,7 @@ pub(super) fn text(
     directory: &Path,
     name: &'static str,
     present: &Present,
-    sums: &mut Sums,
+    sums: &Sums,
     report: &mut Report,
 ) -> Result<Option<Vec<u8>>, VerifyError> {
     if !present.contains(name) {
@@ -128,6 +136,32 @@ pub(super) fn text(
         sums.compare(name, Digest::of(text), report);
     }
     Ok(text)
+}
+
+/// Reads a document of the bundle and compares it with its sum and with the manifest, which binds it to the image.
+/// Manifests of older builds bind none.
+pub(super) fn document(
+    directory: &Path,
+    name: &'static str,
+    present: &Present,
+    sums: &Sums,
+    manifest: Option<&Manifest>,
+    report: &mut Report,
+) -> Result<Option<Vec<u8>>, VerifyError> {
+    let Some(text) = text(directory, name, present, sums, report)? else { return Ok(None) };
+    let bound = manifest.filter(|manifest| !manifest.documents.is_empty());
+    let Some(manifest) = bound else { return Ok(Some(text)) };
+    let found = Digest::of(&text);
+    match manifest.documents.get(name) {
+        Some(expected) if *expected == found => {}
+        Some(expected) => report.differences.push(Difference::Document {
+            name: name.to_owned(),
+            expected: expected.to_string(),
+            found: found.to_string(),
+        }),
+        None => report.differences.push(Difference::Unbound { name: name.to_owned() }),
+    }
+    Ok(Some(text))
 }
 
 /// Reads a file that should be no longer than a manifest may be.

@@ -1,5 +1,5 @@
-//! Verification: a bundle against itself: every file against `SHA256SUMS`, every block against the manifest, every
-//! format against its specification, `tree.txt` against what the readers see.
+//! Verification: a bundle against itself: every file against `SHA256SUMS`, every block and every text against the manifest,
+//! every format against its specification, `tree.txt` against what the readers see.
 //!
 //! Everything that differs is told, not only the first. What cannot be read at all is an error. Knows no recipe and
 //! no terminal.
@@ -13,6 +13,8 @@ mod place;
 
 use std::io;
 use std::path::{Path, PathBuf};
+
+use amiforge_formats::read_at::ReadAt as _;
 
 use crate::bundle;
 use crate::image::{EmitError, Options};
@@ -90,14 +92,18 @@ pub fn verify(
 ) -> Result<Report, VerifyError> {
     let mut report = Report::default();
     let present = files::present(directory, &mut report)?;
-    let mut sums = files::Sums::read(directory, &present, &mut report)?;
-    let manifest = read_manifest(directory, &present, &mut sums, &mut report)?;
-    let listing = files::text(directory, bundle::TREE, &present, &mut sums, &mut report)?;
+    let sums = files::Sums::read(directory, &present, &mut report)?;
+    let manifest = read_manifest(directory, &present, &sums, &mut report)?;
+    let listing = files::document(directory, bundle::TREE, &present, &sums, manifest.as_ref(), &mut report)?;
     if present.contains(bundle::DISK) {
         let medium = Medium::open(&directory.join(bundle::DISK)).map_err(VerifyError::Open)?;
-        let found = blocks::digest(&medium, *options, progress, interrupt)?;
+        // Before anything is read: a file that was made longer may be of a size that takes hours.
+        let known = manifest.as_ref().map_or(u64::MAX, |manifest| manifest.size);
+        let found = blocks::digest(&medium, known, *options, progress, interrupt)?;
         (report.blocks, report.bytes) = (found.blocks.len(), found.len);
-        sums.compare(bundle::DISK, found.plain, &mut report);
+        if found.len == medium.size() {
+            sums.compare(bundle::DISK, found.plain, &mut report);
+        }
         if let Some(manifest) = &manifest {
             blocks::compare(manifest, &found, &medium, &mut report);
         }
@@ -110,9 +116,9 @@ pub fn verify(
         }
     }
     for document in bundle::DOCUMENTS {
-        files::text(directory, document, &present, &mut sums, &mut report)?;
+        files::document(directory, document, &present, &sums, manifest.as_ref(), &mut report)?;
     }
-    sums.unlisted(&present, &mut report);
+    sums.unlisted(&present, manifest.as_ref(), &mut report);
     Ok(report)
 }
 
@@ -120,7 +126,7 @@ pub fn verify(
 fn read_manifest(
     directory: &Path,
     present: &files::Present,
-    sums: &mut files::Sums,
+    sums: &files::Sums,
     report: &mut Report,
 ) -> Result<Option<Manifest>, VerifyError> {
     let Some(text) = files::text(directory, bundle::MANIFEST, present, sums, report)? else {

@@ -207,15 +207,76 @@ fn a_flipped_bit_in_any_text_is_found() {
     assert!(told.contains("line 1 of `tree.txt` is not in the image: / dir"), "{told}");
 }
 
-/// Gives a changed manifest the sum that it has.
-fn mend_sums(bundle: &Bundle) {
+/// Gives a changed file the sum that it has.
+fn mend_sums(bundle: &Bundle, name: &str) {
     let path = bundle.path.join(SUMS);
     let text = fs::read_to_string(&path).unwrap();
-    let digest = Digest::of(&fs::read(bundle.path.join(MANIFEST)).unwrap());
-    let lines = text.lines().map(|line| {
-        if line.ends_with(MANIFEST) { format!("{digest}  {MANIFEST}\n") } else { format!("{line}\n") }
-    });
+    let digest = Digest::of(&fs::read(bundle.path.join(name)).unwrap());
+    let lines = text
+        .lines()
+        .map(|line| if line.ends_with(name) { format!("{digest}  {name}\n") } else { format!("{line}\n") });
     fs::write(&path, lines.collect::<String>()).unwrap();
+}
+
+#[test]
+fn a_document_that_was_edited_together_with_its_sum_is_found() {
+    let bundle = build();
+    fs::write(bundle.path.join(bundle::SPDX), "{\"edited\":1}\n").unwrap();
+    mend_sums(&bundle, bundle::SPDX);
+    let told = bundle.differences();
+    assert!(
+        matches!(&told[..], [one] if one.starts_with("`sbom.spdx.json` has SHA-256 ") && one.contains("manifest says")),
+        "{told:?}"
+    );
+    // The listing holds nothing here, so a comment is all that differs from what the image holds.
+    let bundle = build();
+    fs::write(bundle.path.join(TREE), "# comment\n").unwrap();
+    mend_sums(&bundle, TREE);
+    let told = bundle.differences().join("\n");
+    assert!(told.contains("`tree.txt` has SHA-256 ") && told.contains("the manifest says"), "{told}");
+}
+
+#[test]
+fn a_document_that_was_added_or_removed_together_with_its_sum_is_found() {
+    let bundle = build();
+    fs::write(bundle.path.join(bundle::CYCLONEDX), "{}\n").unwrap();
+    let sums = fs::read_to_string(bundle.path.join(SUMS)).unwrap();
+    let line = format!("{}  {}\n", Digest::of(b"{}\n"), bundle::CYCLONEDX);
+    let (head, tail) = sums.split_once(bundle::SPDX).unwrap();
+    let at = head.rfind('\n').map_or(0, |at| at + 1);
+    fs::write(bundle.path.join(SUMS), format!("{}{line}{}{}{tail}", &head[..at], &head[at..], bundle::SPDX))
+        .unwrap();
+    let told = bundle.differences();
+    assert_eq!(told, ["`sbom.cdx.json` is not one of the documents that the manifest lists"]);
+    let bundle = build();
+    fs::remove_file(bundle.path.join(bundle::SPDX)).unwrap();
+    let kept = sums.lines().filter(|line| !line.ends_with(bundle::SPDX));
+    fs::write(bundle.path.join(SUMS), kept.map(|line| format!("{line}\n")).collect::<String>()).unwrap();
+    assert_eq!(bundle.differences(), ["`sbom.spdx.json` is missing"]);
+}
+
+#[test]
+fn a_bundle_of_a_build_before_documents_were_bound_still_verifies() {
+    let bundle = build();
+    let path = bundle.path.join(MANIFEST);
+    let mut manifest = Manifest::parse(&fs::read(&path).unwrap()).unwrap();
+    manifest.documents.clear();
+    fs::write(&path, manifest.to_text()).unwrap();
+    mend_sums(&bundle, MANIFEST);
+    assert_eq!(bundle.differences(), [""; 0]);
+}
+
+#[test]
+fn an_image_that_was_made_longer_is_read_only_as_far_as_the_manifest_goes() {
+    let bundle = build();
+    // Digesting so many zeros would take an hour.
+    bundle.open(DISK).set_len(8 << 40).unwrap();
+    let begun = std::time::Instant::now();
+    let report = bundle.verify();
+    assert_eq!((report.blocks, report.bytes), (32, 16 << 20));
+    let told: Vec<_> = report.differences.iter().map(ToString::to_string).collect();
+    assert!(told[0].starts_with("`disk.raw` is 8796093022208 bytes long"), "{told:?}");
+    assert!(begun.elapsed() < std::time::Duration::from_secs(60));
 }
 
 #[test]
@@ -226,7 +287,7 @@ fn a_manifest_that_lies_with_the_right_sum_is_caught_by_what_it_says_twice() {
         let text = fs::read_to_string(&path).unwrap();
         assert!(text.contains(from), "{from} in {text}");
         fs::write(&path, text.replacen(from, to, 1)).unwrap();
-        mend_sums(&bundle);
+        mend_sums(&bundle, MANIFEST);
         bundle.differences().join("\n")
     };
     assert!(change("\"schema\": 1", "\"schema\": 9").contains("schema 9"));

@@ -123,6 +123,13 @@ fn a_boot_that_passes_leaves_a_receipt_and_only_that_lets_an_image_be_published(
         desk.boot(&[&ami, "--region", "local", "--expect", "ready to serve", "--timeout", "60"]);
     assert_eq!((code, &json["receipt"]), (Some(0), &Value::Null), "{json}");
 
+    let receipt = fs::read_to_string(desk.receipt()).expect("a receipt");
+    fs::write(desk.receipt(), receipt.replace("ready to serve", "login:")).expect("an edit");
+    let refused = desk.run(&publish);
+    assert_eq!(refused.status.code(), Some(1), "{}", text(&refused));
+    assert!(text(&refused).contains("was edited"), "{}", text(&refused));
+    fs::write(desk.receipt(), receipt).expect("the receipt as it was");
+
     fs::File::options()
         .write(true)
         .open(desk.disk())
@@ -131,6 +138,31 @@ fn a_boot_that_passes_leaves_a_receipt_and_only_that_lets_an_image_be_published(
     let refused = desk.run(&publish);
     assert_eq!(refused.status.code(), Some(1), "{}", text(&refused));
     assert!(text(&refused).contains("is of an image with the digest"), "{}", text(&refused));
+}
+
+#[test]
+fn a_console_reaches_a_terminal_without_what_would_make_it_act_and_a_file_as_it_is() {
+    let says = "\x1b]0;pwned\x07\x1b[31mred\x1b[0m\x1b[6n\x1b[2J\x1b]52;c;eA==\x07 ready to serve\r\n";
+    let Some(desk) = Desk::new(says) else { return };
+    if !oracle::ready(&["script"], false) {
+        return;
+    }
+    let program = program::path();
+    let line = format!(
+        "'{}' boot disk --accel tcg --no-receipt --expect 'ready to serve' --timeout 60 --log log",
+        program.display()
+    );
+    let mut command = Command::new("script");
+    command.args(["-q", "-e", "-c", &line, "/dev/null"]).current_dir(desk.0.path()).stdin(Stdio::null());
+    let output = command.env("NO_COLOR", "1").output().expect("script starts");
+    let shown = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{shown:?}");
+    assert!(shown.contains("\x1b[31mred\x1b[0m ready to serve\r\n"), "{shown:?}");
+    for part in ["pwned", "\x1b]", "\x1b[6n", "\x1b[2J", "\x07"] {
+        assert!(!shown.contains(part), "{part:?} in {shown:?}");
+    }
+    let log = fs::read(desk.0.path().join("log")).expect("the log");
+    assert!(String::from_utf8_lossy(&log).contains(says.trim_end()), "{log:?}");
 }
 
 #[test]
@@ -250,4 +282,110 @@ fn a_launch_that_is_killed_takes_its_guest_along() {
         assert!(Instant::now() < end, "a QEMU is left behind");
         std::thread::sleep(Duration::from_millis(50));
     }
+}
+
+/// A QEMU that is none: it keeps its arguments in `qemu.args` and greets as an ssh server would.
+const QEMU: &str = r#"#!/usr/bin/env python3
+import re, socket, sys, time
+line = " ".join(sys.argv)
+open("qemu.args", "w").write(line)
+server = socket.socket()
+server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+server.bind(("127.0.0.1", int(re.search(r"hostfwd=tcp:127.0.0.1:(\d+)-:22", line).group(1))))
+server.listen(9)
+print("Linux version 6.1", flush=True)
+while True:
+    client, _ = server.accept()
+    client.sendall(b"SSH-2.0-x\r\n")
+    time.sleep(0.05)
+    client.close()
+"#;
+
+/// A disk in a folder with programs that stand for QEMU and for ssh; the latter leaves its arguments in `ssh.args`.
+fn played(ssh: &str) -> Option<Desk> {
+    use std::os::unix::fs::PermissionsExt as _;
+    if !oracle::ready(&["python3", "ssh-keygen"], false) {
+        return None;
+    }
+    let desk = Desk(scratch::folder());
+    fs::write(desk.disk(), vec![0; 1 << 20]).expect("a disk");
+    let bin = desk.0.path().join("bin");
+    fs::create_dir(&bin).expect("a folder");
+    let ssh = format!("#!/bin/sh\nfor arg; do printf '%s\\n' \"$arg\" >>ssh.args; done\n{ssh}\n");
+    for (name, text) in [("qemu-system-x86_64", QEMU), ("ssh", ssh.as_str())] {
+        fs::write(bin.join(name), text).expect("a program");
+        fs::set_permissions(bin.join(name), fs::Permissions::from_mode(0o755)).expect("its mode");
+    }
+    Some(desk)
+}
+
+impl Desk {
+    /// Boots with the programs of the desk, with its result as JSON.
+    fn play(&self, args: &[&str]) -> (Value, Option<i32>) {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let bin = self.0.path().join("bin");
+        let path =
+            std::env::join_paths(std::iter::once(bin).chain(std::env::split_paths(&path))).expect("a path");
+        let all = ["--json", "boot", "disk", "--accel", "tcg", "--no-receipt"];
+        let output =
+            self.command(&[&all[..], args].concat()).env("PATH", path).output().expect("amiforge starts");
+        let json = serde_json::from_slice(&output.stdout);
+        (json.unwrap_or_else(|error| panic!("{error}: {}", text(&output))), output.status.code())
+    }
+
+    fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.0.path().join(name)).unwrap_or_default()
+    }
+}
+
+#[test]
+fn a_guest_that_names_an_option_of_ssh_as_its_user_is_not_followed() {
+    let hostile = r#"echo 'Please login as the user "-oProxyCommand=touch$IFS./pwned #" rather than the user "root".'; exit 142"#;
+    let Some(desk) = played(hostile) else { return };
+    let (json, code) = desk.play(&["--run", "true", "--timeout", "30"]);
+    assert_eq!((code, &json["outcome"]), (Some(3), &"failed".into()), "{json}");
+    assert!(json["how"].as_str().expect("how").contains("no user can be"), "{json}");
+    let args = desk.read("ssh.args");
+    assert!(args.contains("-l\nroot\n--\n127.0.0.1\ntrue\n"), "{args}");
+    assert!(!args.contains("touch") && !desk.0.path().join("pwned").exists(), "{args}");
+    let qemu = desk.read("qemu.args");
+    assert!(
+        qemu.contains(",restrict=on,") && qemu.contains("guestfwd=tcp:169.254.169.254:80-cmd:"),
+        "{qemu}"
+    );
+    desk.play(&["--run", "true", "--timeout", "30", "--network", "open"]);
+    assert!(!desk.read("qemu.args").contains("restrict"), "the user asked for a network");
+    let refused = desk.run(&["boot", "disk", "--run", "true", "--user", "-oProxyCommand=x"]);
+    assert_eq!(refused.status.code(), Some(2), "{}", text(&refused));
+}
+
+#[test]
+fn a_command_that_runs_when_time_is_over_is_the_reason() {
+    let Some(desk) = played("exec sleep 300") else { return };
+    let (json, code) = desk.play(&["--run", "make world", "--timeout", "5"]);
+    assert_eq!((code, &json["how"]), (Some(3), &"time was over".into()), "{json}");
+    assert_eq!(json["reason"]["kind"], "command-running", "{json}");
+    assert!(json["reason"]["line"].as_str().expect("a line").contains("make world"), "{json}");
+}
+
+#[test]
+fn a_command_in_an_image_that_took_another_key_is_refused_at_once() {
+    let desk = Desk(scratch::folder());
+    let recipe = "[image]\nname = \"web\"\narch = \"x86_64\"\nepoch = 1700000000\n[disk]\nsize = \"64 MiB\"\n\
+        [[partition]]\nrole = \"root\"\n[[source]]\nkind = \"dir\"\npath = \"files\"\n";
+    fs::write(desk.0.path().join("recipe.toml"), recipe).expect("a recipe");
+    let id = "i-0123456789abcdef0";
+    fs::create_dir_all(desk.0.path().join("files/var/lib/cloud/instances").join(id))
+        .expect("what cloud-init leaves");
+    let built = desk.run(&["build", "recipe.toml", "-o", "out", "-q"]);
+    assert!(built.status.success(), "{}", text(&built));
+    let begun = Instant::now();
+    let refused = desk.run(&["boot", "out", "--run", "true", "--instance-id", id]);
+    assert_eq!(refused.status.code(), Some(2), "{}", text(&refused));
+    assert!(
+        text(&refused).contains("was booted before") && text(&refused).contains("--ssh-key"),
+        "{}",
+        text(&refused)
+    );
+    assert!(begun.elapsed() < Duration::from_secs(60));
 }

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use amiforge_formats::digest::Digest;
+use amiforge_formats::terminal::escape;
 
 use super::{Node, Service, Sessions};
 
@@ -233,11 +234,11 @@ impl Service {
         node.map_or_else(|| Answer::status(404), |node: &Node| Answer::text(node.text()))
     }
 
-    /// Leaves a line for a request; a log that cannot be written must not stop the service.
+    /// Leaves a line for a request, whose words are the guest's; a log that cannot be written must not stop the service.
     fn note(&self, request: &Request, status: u16) {
         let Some(log) = &self.log else { return };
         let session = if request.header(TOKEN).is_some() { "v2" } else { "v1" };
-        let line = format!("{} {} {session} {status}\n", request.method, request.path);
+        let line = format!("{} {} {session} {status}\n", escape(&request.method), escape(&request.path));
         let file = OpenOptions::new().append(true).create(true).open(log);
         let _ = file.and_then(|mut file| file.write_all(line.as_bytes()));
     }

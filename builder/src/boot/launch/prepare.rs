@@ -10,7 +10,7 @@ use crate::boot::check::Check;
 use crate::boot::imds::{Instance, Service, Volume};
 use crate::boot::machine::{ADDRESS, Drive, Forward, Identity, Machine, Volatile};
 use crate::boot::provider::{Need, on_path};
-use crate::boot::ssh::{Door, Key};
+use crate::boot::ssh::{Key, Session};
 use crate::boot::{Arch, BootError, Firmware, firmware, overlay};
 
 /// The account that everything in a local region belongs to.
@@ -24,7 +24,7 @@ pub(super) struct Prepared {
     /// The firmware's own log.
     pub(super) debug: PathBuf,
     /// Where commands are run.
-    door: Option<(u16, Key)>,
+    session: Option<(u16, Key)>,
     folder: PathBuf,
 }
 
@@ -43,8 +43,8 @@ impl Prepared {
     }
 
     /// The guest's ssh, where there are commands to run.
-    pub(super) fn door(&self, users: &[String]) -> Option<Door> {
-        self.door.as_ref().map(|(port, key)| Door::new(*port, key.clone(), users, &self.folder))
+    pub(super) fn session(&self, users: &[String]) -> Option<Session> {
+        self.session.as_ref().map(|(port, key)| Session::new(*port, key.clone(), users, &self.folder))
     }
 }
 
@@ -62,8 +62,8 @@ pub(super) fn prepare(launch: &Launch, accel: Accel, folder: &Path) -> Result<Pr
         None => None,
     };
     let forwards = forwards(launch, runs)?;
-    let door = key.clone().filter(|_| runs);
-    let door = door.and_then(|key| {
+    let session = key.clone().filter(|_| runs);
+    let session = session.and_then(|key| {
         let port = forwards.iter().find(|forward| forward.guest == SSH)?.host;
         Some((port, key))
     });
@@ -81,11 +81,11 @@ pub(super) fn prepare(launch: &Launch, accel: Accel, folder: &Path) -> Result<Pr
         identity,
         metadata: Some(service.command(&folder.join("metadata.json"))?),
         forwards,
-        world: launch.world,
+        network: launch.network,
         debug: Some(debug.clone()),
         extra: launch.extra.clone(),
     };
-    Ok(Prepared { machine, debug, door, folder: folder.to_owned() })
+    Ok(Prepared { machine, debug, session, folder: folder.to_owned() })
 }
 
 fn instance(launch: &Launch, identity: &Identity, key: Option<&Key>) -> Instance {

@@ -13,7 +13,7 @@ use crate::boot::machine::program;
 use crate::boot::page;
 use crate::boot::provider::Need;
 use crate::boot::reason::{self, Kind, Reason};
-use crate::boot::ssh::Door;
+use crate::boot::ssh::Session;
 use crate::interrupt::Interrupt;
 
 /// Time between two looks.
@@ -44,7 +44,7 @@ pub(super) struct Watch<'a> {
     interrupt: &'a Interrupt,
     watching: Watching,
     begun: Instant,
-    door: Option<Door>,
+    session: Option<Session>,
     /// Length of the console's text at the last look, and when it was another.
     length: usize,
     changed: Instant,
@@ -76,7 +76,7 @@ impl<'a> Watch<'a> {
         watching: Watching,
     ) -> Self {
         let (now, met) = (Instant::now(), vec![false; launch.checks.len()]);
-        let door = prepared.door(&launch.users);
+        let session = prepared.session(&launch.users);
         Self {
             launch,
             guest,
@@ -85,7 +85,7 @@ impl<'a> Watch<'a> {
             show,
             interrupt,
             watching,
-            door,
+            session,
             met,
             begun: now,
             length: 0,
@@ -157,7 +157,7 @@ impl<'a> Watch<'a> {
             return Err(BootError::NoSpace { folder: folder.to_owned() });
         }
         if self.launch.timeout.is_some_and(|timeout| self.begun.elapsed() > timeout) {
-            return Ok(Look::Over(How::TimedOut, Some(self.best_reason())));
+            return Ok(Look::Over(How::TimedOut, Some(self.late_reason())));
         }
         Ok(Look::On)
     }
@@ -184,9 +184,23 @@ impl<'a> Watch<'a> {
         self.fatal.as_ref().map(|(reason, _)| reason.clone())
     }
 
+    /// The reason when time is over: a command that runs is one, unless the console has a better.
+    fn late_reason(&self) -> Reason {
+        let best = self.best_reason();
+        let running = self.session.as_ref().is_some_and(Session::is_running);
+        match self.next_check() {
+            Some((_, Check::Run(command)))
+                if running && matches!(best.kind, Kind::SilentKernel | Kind::Silent) =>
+            {
+                reason::command_running(command)
+            }
+            _ => best,
+        }
+    }
+
     fn best_reason(&self) -> Reason {
         let mut best = reason::best(self.heard.console().text(), &log(&self.prepared.debug));
-        let said = self.door.as_ref().map(Door::said).filter(|said| !said.is_empty());
+        let said = self.session.as_ref().map(Session::said).filter(|said| !said.is_empty());
         if let (Kind::SilentKernel | Kind::Silent, Some(said)) = (best.kind, said) {
             best.line = Some(format!("ssh: {said}"));
         }
@@ -207,22 +221,26 @@ impl<'a> Watch<'a> {
         }
     }
 
-    /// Makes a step with the first page or command that is not met, once all texts are there. Gives why one failed.
-    fn advance(&mut self) -> Result<Option<String>, BootError> {
-        let open = |(index, met): (usize, &bool)| (!*met).then_some(index);
-        let Some(index) = self.met.iter().enumerate().find_map(open) else { return Ok(None) };
+    /// The first page or command that is not met, once all texts are there.
+    fn next_check(&self) -> Option<(usize, &'a Check)> {
         let mut texts = self.launch.checks.iter().zip(&self.met);
         if texts.any(|(check, met)| matches!(check, Check::Expect(_)) && !met) {
-            return Ok(None);
+            return None;
         }
-        let Some(check) = self.launch.checks.get(index) else { return Ok(None) };
+        let mut all = self.launch.checks.iter().enumerate().zip(&self.met);
+        all.find_map(|(numbered, met)| (!*met).then_some(numbered))
+    }
+
+    /// Makes a step with the first page or command that is not met, once all texts are there. Gives why one failed.
+    fn advance(&mut self) -> Result<Option<String>, BootError> {
+        let Some((index, check)) = self.next_check() else { return Ok(None) };
         let tried = match check {
             Check::Expect(_) => Try::NotYet,
             Check::Get { port, path } => {
                 self.prepared.port(*port).map_or(Try::NotYet, |port| page::fetch(port, path))
             }
-            Check::Run(command) => match &mut self.door {
-                Some(door) => door.step(command)?,
+            Check::Run(command) => match &mut self.session {
+                Some(session) => session.step(command)?,
                 None => Try::NotYet,
             },
         };

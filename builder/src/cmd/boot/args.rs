@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use amiforge::boot::check::Check;
 use amiforge::boot::imds::Sessions;
-use amiforge::boot::machine::{Forward, World};
-use amiforge::boot::{Arch, Bus, Facts, Firmware, Further, Launch, Writes, accel};
+use amiforge::boot::machine::{Forward, Network};
+use amiforge::boot::{Arch, Bus, Facts, Firmware, Further, Launch, Writes, accel, is_user_name};
 use amiforge::inspect::Medium;
 use anyhow::Context as _;
 use clap::ValueEnum;
@@ -108,7 +108,7 @@ struct Showing {
     run: Vec<String>,
 
     /// Whom to log in as [default: root, or whom the image says in its place, then usual names]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = user_name)]
     user: Option<String>,
 
     /// Seconds that all of it may take from power on [default: 300, or no limit where nothing is to be shown]
@@ -156,9 +156,22 @@ struct InstanceArgs {
     #[arg(long, value_name = "HOST:GUEST", value_parser = forward)]
     forward: Vec<Forward>,
 
-    /// Let the guest reach nothing but its metadata
-    #[arg(long)]
+    /// What the guest reaches: nothing but its metadata, or what this host reaches, which includes servers that listen
+    /// on this host's loopback address only
+    #[arg(long, value_name = "WHICH", value_enum, default_value_t = NetworkArg::Closed)]
+    network: NetworkArg,
+
+    /// The same as `--network closed`, which is the default
+    #[arg(long, hide = true, conflicts_with = "network")]
     offline: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum NetworkArg {
+    /// Its metadata only
+    Closed,
+    /// What this host reaches
+    Open,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -243,7 +256,10 @@ impl Args {
                 None => users(&subject.users),
             },
             forwards: self.instance.forward.clone(),
-            world: if self.instance.offline { World::Closed } else { World::Open },
+            network: match self.instance.network {
+                NetworkArg::Open if !self.instance.offline => Network::Open,
+                NetworkArg::Open | NetworkArg::Closed => Network::Closed,
+            },
             checks,
             timeout: timeout.map(Duration::from_secs),
             extra: self.qemu_arg.clone(),
@@ -336,6 +352,13 @@ fn instance_id(text: &str) -> Result<String, String> {
     if good { Ok(text.to_owned()) } else { Err("expected `i-` and at most 17 hexadecimal digits".to_owned()) }
 }
 
+fn user_name(text: &str) -> Result<String, String> {
+    if is_user_name(text) {
+        return Ok(text.to_owned());
+    }
+    Err("expected a user name: at most 32 letters, digits, `.`, `_` and `-`, no `-` first".to_owned())
+}
+
 fn word(text: &str) -> Result<String, String> {
     let good =
         !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.".contains(&byte));
@@ -354,6 +377,11 @@ mod tests {
         );
         assert_eq!(forward("8080:80"), Ok(Forward { host: 8080, guest: 80 }));
         assert!(["", "80", "0:80", "80:", "a:b", "1:70000"].iter().all(|text| forward(text).is_err()));
+        assert!(
+            user_name("ec2-user").is_ok()
+                && user_name("-oProxyCommand=x").is_err()
+                && user_name("a b").is_err()
+        );
         assert!(instance_id("i-0123456789abcdef0").is_ok());
         assert!(["i-", "0123", "i-x", "i-0123456789abcdef01"].iter().all(|text| instance_id(text).is_err()));
     }

@@ -54,7 +54,7 @@ pub(super) fn fetch(args: &Args, id: &str, ui: &Ui, interrupt: &Interrupt) -> Re
         },
         disk,
         vouched: None,
-        digest: None,
+        expected: None,
         users: Vec::new(),
         seed: id.as_bytes().to_vec(),
         ami: id.to_owned(),

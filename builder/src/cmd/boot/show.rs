@@ -1,18 +1,20 @@
 //! How a launch is shown: the console as it comes, and how it went.
 
 use std::fs::File;
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use amiforge::boot::check::Check;
+use amiforge::boot::machine::Network;
 use amiforge::boot::reason::Reason;
 use amiforge::boot::{Arch, Bus, Ended, Firmware, How, Launch, Outcome, Show, Writes, accel::Accel};
+use amiforge_formats::terminal::Allow;
 use serde::Serialize;
 
 use super::subject::Subject;
 use crate::cmd::Failure;
-use crate::ui::{Stream, Ui, written};
+use crate::ui::{Console, Stream, Ui, written};
 
 /// Lines of the screen that are shown when a launch failed.
 const LINES: usize = 12;
@@ -20,7 +22,10 @@ const LINES: usize = 12;
 /// Shows a launch while it runs.
 pub(super) struct Face<'a> {
     ui: &'a Ui,
-    console: Option<Stream>,
+    /// The guest's console; nothing with `-q`.
+    console: Option<Console<'a>>,
+    /// What checks have to show.
+    output: Console<'a>,
     /// Whether what the console wrote last ended a line.
     state: Mutex<Line>,
     log: Option<Mutex<File>>,
@@ -33,11 +38,15 @@ enum Line {
 }
 
 impl<'a> Face<'a> {
-    /// The console is on standard output, or aside where that is for something else.
-    pub(super) fn new(ui: &'a Ui, has_output: bool, log: Option<File>) -> Self {
+    /// The console is on standard output, or aside where that is for something else. Where keys go to the guest, the
+    /// screen is its own; else it only adds lines to what is there.
+    pub(super) fn new(ui: &'a Ui, wanted: &Launch, has_output: bool, log: Option<File>) -> Self {
         let stream = if ui.json() || has_output { Stream::Aside } else { Stream::Output };
-        let console = (!ui.quiet()).then_some(stream);
-        Self { ui, console, state: Mutex::new(Line::Ended), log: log.map(Mutex::new) }
+        let keyboard = wanted.checks.is_empty() && std::io::stdin().is_terminal();
+        let allow = if keyboard { Allow::Screen } else { Allow::Lines };
+        let console = (!ui.quiet()).then(|| ui.console(stream, allow));
+        let output = ui.console(if ui.json() { Stream::Aside } else { Stream::Output }, Allow::Lines);
+        Self { ui, console, output, state: Mutex::new(Line::Ended), log: log.map(Mutex::new) }
     }
 
     /// Says what is launched.
@@ -52,18 +61,25 @@ impl<'a> Face<'a> {
                 forward.host, forward.guest
             ));
         }
+        if wanted.network == Network::Open {
+            self.ui.status(
+                "the guest reaches the network of this host, and what listens on its loopback address",
+            );
+        }
         if wanted.writes == Writes::Persist {
             self.ui
                 .warn(format_args!("`{}` is written to, and will be another image", wanted.disk.display()));
         }
     }
 
-    /// Ends the console's last line.
+    /// Ends the console's last line, and sets back what the guest changed of the terminal.
     pub(super) fn end(&self) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if let (Some(stream), Line::Open) = (self.console, *state) {
-            // Colours that a guest left on go too.
-            self.ui.console(b"\x1b[0m\n", stream);
+        if let Some(console) = &self.console {
+            console.set_back();
+            if *state == Line::Open {
+                console.show(b"\n");
+            }
         }
         *state = Line::Ended;
     }
@@ -71,9 +87,9 @@ impl<'a> Face<'a> {
 
 impl Show for Face<'_> {
     fn console(&self, bytes: &[u8]) {
-        if let Some(stream) = self.console {
+        if let Some(console) = &self.console {
             let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-            self.ui.console(bytes, stream);
+            console.show(bytes);
             *state = if bytes.ends_with(b"\n") { Line::Ended } else { Line::Open };
         }
         if let Some(log) = &self.log {
@@ -84,8 +100,8 @@ impl Show for Face<'_> {
 
     fn output(&self, bytes: &[u8]) {
         self.end();
-        let stream = if self.ui.json() { Stream::Aside } else { Stream::Output };
-        self.ui.console(bytes, stream);
+        self.output.show(bytes);
+        self.output.set_back();
     }
 
     fn tell(&self, words: &str) {

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use amiforge::boot::imds::Sessions;
-use amiforge::boot::{Arch, Firmware};
+use amiforge::boot::receipt::ImageDigests;
+use amiforge::boot::{Arch, Firmware, is_user_name};
 use amiforge::inspect::Medium;
 use amiforge::interrupt::Interrupt;
 use amiforge::manifest::Manifest;
@@ -29,8 +30,8 @@ pub(super) struct Subject {
     pub(super) firmware: Firmware,
     /// Bundle or raw image that a receipt may vouch for.
     pub(super) vouched: Option<PathBuf>,
-    /// Digest of the image by its manifest.
-    pub(super) digest: Option<Digest>,
+    /// Digests and length of the image by its manifest.
+    pub(super) expected: Option<(ImageDigests, u64)>,
     /// Users that have a home in it.
     pub(super) users: Vec<String>,
     /// What ids follow from.
@@ -76,7 +77,7 @@ impl Subject {
             arch,
             firmware: firmware(&medium, arch),
             vouched: Some(args.image.clone()),
-            digest: manifest.map(|manifest| manifest.plain),
+            expected: manifest.map(|manifest| ((&manifest).into(), manifest.size)),
             users: medium.bundle().map(homes).unwrap_or_default(),
             seed: seed.into_bytes(),
             ami,
@@ -95,11 +96,12 @@ fn manifest(folder: &Path) -> anyhow::Result<Manifest> {
 }
 
 /// Names of the folders in `/home`, by the bundle's listing; whoever that is can be named by `--user` where there is none.
+/// The image chooses these names, so only such as a user may have count.
 fn homes(bundle: &Path) -> Vec<String> {
     let listing = std::fs::read_to_string(bundle.join(amiforge::bundle::TREE)).unwrap_or_default();
     let home = |line: &str| {
         let (name, rest) = line.strip_prefix("/home/")?.split_once(' ')?;
-        (rest.starts_with("dir ") && !name.contains('/')).then(|| name.to_owned())
+        (rest.starts_with("dir ") && is_user_name(name)).then(|| name.to_owned())
     };
     listing.lines().filter_map(home).collect()
 }
@@ -110,4 +112,18 @@ pub(super) fn firmware(medium: &Medium, arch: Arch) -> Firmware {
         reading.table.partitions.iter().any(|partition| partition.type_guid == types::ESP)
     });
     if esp || arch == Arch::Arm { Firmware::Uefi } else { Firmware::Bios }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_homes_that_can_be_of_a_user_are_names_to_log_in_as() {
+        let bundle = tempfile::tempdir().expect("a folder");
+        let listing = "/home dir 0755 0:0 1.0\n/home/debian dir 0700 1000:1000 1.0\n/home/debian/x dir 0700 0:0 1.0\n\
+                       /home/-oProxyCommand=x dir 0700 0:0 1.0\n/home/a\\x20b dir 0700 0:0 1.0\n/home/f file 0700 0:0 1.0\n";
+        std::fs::write(bundle.path().join(amiforge::bundle::TREE), listing).expect("a listing");
+        assert_eq!(homes(bundle.path()), ["debian"]);
+    }
 }

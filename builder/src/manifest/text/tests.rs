@@ -39,6 +39,7 @@ fn manifest() -> Manifest {
         size: 4 * BLOCK + 1,
         disk: Guid::derive("web", "disk"),
         partitions: vec![partition],
+        documents: [("tree.txt".to_owned(), Digest::of(b"tree"))].into(),
         merkle_root: blocks.merkle_root(),
         without_free: blocks.without_free(),
         without_zero: blocks.without_zero(),
