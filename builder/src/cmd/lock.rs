@@ -21,7 +21,7 @@ use crate::ui::{Bytes, Ui};
     amiforge lock web/recipe.toml --update openssl libssl3\n  amiforge lock web/recipe.toml --update --check\n\n\
     A lock that fits the recipe is left as it is, unless `--update` asks for newer versions. A new lock keeps the versions \
     of the old one as far as they are still to be had. Archives are fetched from the recipe's `mirror`, else from \
-    `AMIFORGE_DEB_MIRROR`, else from where apt of this machine fetches the same suite."
+    `AMIFORGE_DEB_MIRROR`, else from where apt of this machine fetches that archive."
 )]
 pub(crate) struct Args {
     /// The recipe

@@ -86,15 +86,19 @@ impl Mirrors {
         self.variables.iter().find(|(own, _)| own == name).map(|(_, value)| value.clone())
     }
 
-    /// The entry of apt for a suite, best one whose address ends in the name of the archive. Only the suites of the
-    /// known distributions are told by their names alone; others are called `stable` and the like.
+    /// The address of apt's entry for a suite, preferably one that ends in the name of the archive. Without such an entry,
+    /// that of another suite of the same archive: a mirror carries every suite of its distribution, and the release files
+    /// are checked by their signatures wherever they come from. Only the suites of the known distributions can be
+    /// recognised by their names; others are called `stable` and the like.
     fn of_apt(&self, archive: &DebArchive, suite: &str) -> Option<String> {
         let named = |url: &str| url.trim_end_matches('/').rsplit('/').next() == Some(archive.name.as_str());
-        let fits: Vec<_> = self.apt.iter().filter(|(_, own)| own == suite).map(|(url, _)| url).collect();
-        let best = fits.iter().find(|url| named(url));
         let known = matches!(archive.name.as_str(), "debian" | "debian-security" | "ubuntu");
-        let any = fits.first().filter(|_| known);
-        best.or(any).map(|url| (*url).clone())
+        let same_suite: Vec<_> =
+            self.apt.iter().filter(|(_, own)| own == suite).map(|(url, _)| url).collect();
+        let best = same_suite.iter().copied().find(|url| named(url));
+        let any = same_suite.first().copied().filter(|_| known);
+        let other_suite = || self.apt.iter().map(|(url, _)| url).find(|url| known && named(url));
+        best.or(any).or_else(other_suite).cloned()
     }
 }
 
@@ -233,6 +237,9 @@ mod tests {
             ("http://apt/docker".into(), "stable".into()),
         ];
         assert_eq!(mirrors.find(&main, "bookworm").unwrap(), "http://apt/debian");
+        // Another suite of the same archive, which the same mirror has; that of some other archive does not do.
+        assert_eq!(mirrors.find(&main, "trixie").unwrap(), "http://apt/debian");
+        assert!(mirrors.find(&security, "trixie-security").is_err());
         let own = archive("own", ArchiveRole::Further);
         assert!(mirrors.find(&own, "stable").unwrap_err().contains("AMIFORGE_DEB_MIRROR_OWN`"));
         assert_eq!(

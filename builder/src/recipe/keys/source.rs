@@ -58,7 +58,8 @@ pub(crate) struct SourceKeys {
     #[serde(default)]
     pub(crate) architectures: Vec<String>,
     /// Where the archive of a `deb` source is fetched from. If not given: `AMIFORGE_DEB_MIRROR` of the environment, else
-    /// what apt of this machine is configured to use for the same suite. The lock holds for every mirror.
+    /// what apt of this machine is configured to use for the same suite, or for another one of the same archive. The lock
+    /// holds for every mirror.
     pub(crate) mirror: Option<String>,
     /// OpenPGP keys that a `deb` source's archive is signed with, as a file beside the recipe; if not given,
     /// `/usr/share/keyrings/DISTRIBUTION-archive-keyring.gpg` of this machine.
