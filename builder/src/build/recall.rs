@@ -20,7 +20,7 @@ use super::BuildError;
 use crate::image::Known;
 
 /// Raised when something else is known of the same plan than before.
-const REVISION: u32 = 1;
+const REVISION: u32 = 2;
 
 /// Most bytes of files outside the store that are read to know a plan again.
 const OTHERS_MAX: u64 = 16 << 20;

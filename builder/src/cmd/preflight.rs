@@ -14,8 +14,8 @@ use crate::ui::{Ui, written};
 /// Check that an image has what EC2 needs to start it and to let its owner in
 ///
 /// Looks for what firmware starts, the drivers for NVMe, the root's file system and ENA in the kernel or its initrd, the
-/// serial console, a root by a stable name, ssh or the SSM agent, a first boot that takes the instance's key, leftover host
-/// keys and machine ids, types of partitions, and room to grow. Nothing is started: `amiforge boot` does that. Tells
+/// serial console, a root by a stable name, ssh or the SSM agent, a first boot that takes the instance's key, sudo for the
+/// user whom it lets in, a locale that is there, leftover host keys and machine ids, types of partitions, and room to grow. Nothing is started: `amiforge boot` does that. Tells
 /// everything that it finds, and exits with 3 when the image would not boot or could not be reached.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  amiforge preflight out/web")]

@@ -8,6 +8,7 @@ mod chain;
 mod disk;
 mod drivers;
 mod files;
+mod login;
 mod system;
 
 use std::fmt;

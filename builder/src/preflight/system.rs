@@ -1,11 +1,11 @@
 //! A way into the running system, and nothing in it that every machine of the image would share.
 
-use super::Findings;
 use super::files::Files;
+use super::{Findings, login};
 
 /// Who sets a new machine up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum FirstBoot {
+pub(super) enum FirstBoot {
     CloudInit,
     Ours,
     Nobody,
@@ -18,6 +18,7 @@ pub(super) fn check(files: &Files<'_>, found: &mut Findings) {
     if first_boot == FirstBoot::CloudInit {
         data_source(files, found);
     }
+    login::check(files, first_boot, found);
     shared(files, found);
 }
 
@@ -67,14 +68,37 @@ fn access(files: &Files<'_>, first_boot: FirstBoot, found: &mut Findings) {
     }
 }
 
+/// The configuration of cloud-init.
+pub(super) struct CloudConfig {
+    /// The texts of its files, in the order that it reads them: a later one goes before an earlier one.
+    texts: Vec<String>,
+}
+
+impl CloudConfig {
+    /// Reads what the image configures.
+    pub(super) fn read(files: &Files<'_>) -> Self {
+        let mut texts = vec![files.text("/etc/cloud/cloud.cfg").unwrap_or_default()];
+        for name in files.names("/etc/cloud/cloud.cfg.d") {
+            if name.rsplit_once('.').is_some_and(|(_, end)| end == "cfg") {
+                texts.extend(files.text(&format!("/etc/cloud/cloud.cfg.d/{name}")));
+            }
+        }
+        Self { texts }
+    }
+
+    /// The value of a key at the top of the last file that has it, if it stands on one line.
+    pub(super) fn value(&self, key: &str) -> Option<String> {
+        self.texts.iter().rev().find_map(|text| {
+            let value = text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':'))?;
+            let value = value.split(" #").next()?.trim().trim_matches(['"', '\'']);
+            (!value.is_empty()).then(|| value.to_owned())
+        })
+    }
+}
+
 /// Whether cloud-init will look for EC2.
 fn data_source(files: &Files<'_>, found: &mut Findings) {
-    let mut texts = vec![files.text("/etc/cloud/cloud.cfg").unwrap_or_default()];
-    for name in files.names("/etc/cloud/cloud.cfg.d") {
-        if name.rsplit_once('.').is_some_and(|(_, end)| end == "cfg") {
-            texts.extend(files.text(&format!("/etc/cloud/cloud.cfg.d/{name}")));
-        }
-    }
+    let texts = CloudConfig::read(files).texts;
     // The last file that says it counts; the list may go on over further lines.
     let list = texts.iter().rev().find_map(|text| {
         let at = text.lines().position(|line| line.trim_start().starts_with("datasource_list:"))?;

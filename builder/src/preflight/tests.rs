@@ -27,6 +27,9 @@ fn whole() -> Vec<(&'static str, String)> {
         ("usr/sbin/sshd", text("x")),
         ("usr/bin/cloud-init", text("x")),
         ("usr/bin/growpart", text("x")),
+        ("usr/bin/sudo", text("x")),
+        ("etc/locale.conf", text("LANG=C.UTF-8\n")),
+        ("usr/lib/locale/C.utf8/LC_CTYPE", text("x")),
         ("etc/passwd", text("root:x:0:0::/root:/bin/sh\n")),
         (
             "usr/lib/modules/6.1/modules.builtin",
@@ -34,6 +37,11 @@ fn whole() -> Vec<(&'static str, String)> {
         ),
         ("usr/lib/modules/6.1/modules.dep", text("kernel/drivers/net/ethernet/amazon/ena/ena.ko:\n")),
     ]
+}
+
+/// The text of a file of such a system, to be changed.
+fn text_of<'a>(files: &'a mut [(&'static str, String)], path: &str) -> &'a mut String {
+    &mut files.iter_mut().find(|(known, _)| *known == path).unwrap().1
 }
 
 /// The least that is a stub of UEFI: one section.
@@ -138,13 +146,13 @@ fn an_image_with_all_that_ec2_needs_has_no_finding() {
 fn an_empty_image_fails_in_every_way_that_can_be_told() {
     let report = look(&[("etc/passwd", String::new())], None, &partitions());
     assert!(!report.passes());
-    assert_eq!(checks(&report), ["firmware", "init", "growth", "modules", "access"]);
+    assert_eq!(checks(&report), ["firmware", "init", "growth", "modules", "access", "locale"]);
 }
 
 #[test]
 fn a_driver_may_be_built_in_or_in_the_initrd_and_nowhere_else() {
     let mut files = whole();
-    files[5].1 = "kernel/fs/ext4/ext4.ko\n".to_owned();
+    *text_of(&mut files, "usr/lib/modules/6.1/modules.builtin") = "kernel/fs/ext4/ext4.ko\n".to_owned();
     let none = look(&files, Some(&unified(&good_cmdline(), None)), &partitions());
     assert_eq!(checks(&none), ["nvme"]);
     assert!(none.findings[0].what.contains("needs the driver `nvme`"), "{}", none.findings[0]);
@@ -154,7 +162,7 @@ fn a_driver_may_be_built_in_or_in_the_initrd_and_nowhere_else() {
     assert_eq!(checks(&with), [""; 0]);
     let lz4 = look(&files, Some(&unified(&good_cmdline(), Some(b"\x02\x21\x4c\x18...."))), &partitions());
     assert_eq!(checks(&lz4), ["initrd"]);
-    files[6].1 = String::new();
+    text_of(&mut files, "usr/lib/modules/6.1/modules.dep").clear();
     assert!(checks(&look(&files, Some(&unified(&good_cmdline(), None)), &partitions())).contains(&"ena"));
 }
 
@@ -206,6 +214,74 @@ fn what_every_machine_would_share_and_a_closed_door_are_told() {
     files.retain(|(path, _)| *path != "usr/sbin/sshd");
     let report = look(&files, Some(&unified(&good_cmdline(), None)), &recipe);
     assert_eq!(checks(&report), ["access", "host-keys", "machine-id"]);
+}
+
+/// Findings of a system that lacks nothing but for some files, and has others besides.
+fn with(without: &[&str], more: &[(&'static str, &str)]) -> Report {
+    let mut files = whole();
+    files.retain(|(path, _)| !without.contains(path));
+    files.extend(more.iter().map(|(path, text)| (*path, (*text).to_owned())));
+    look(&files, Some(&unified(&good_cmdline(), None)), &partitions())
+}
+
+#[test]
+fn whoever_has_the_key_must_be_able_to_become_root() {
+    let report = with(&["usr/bin/sudo"], &[]);
+    assert_eq!(checks(&report), ["sudo"]);
+    assert!(report.passes() && report.findings[0].remedy.contains("package sudo"), "{:?}", report.findings);
+    let root = [
+        ("etc/cloud/cloud.cfg", "disable_root: true\n"),
+        ("etc/cloud/cloud.cfg.d/9.cfg", "disable_root: false\n"),
+    ];
+    assert_eq!(checks(&with(&["usr/bin/sudo"], &root)), [""; 0]);
+    // Without cloud-init, units of our own let a user in, whose password is locked.
+    let ours = |user: &str, more: &[(&'static str, &str)]| {
+        let unit = format!("[Service]\nExecStart=/usr/lib/amiforge/metadata {user} metadata\n");
+        let mut files = vec![
+            ("usr/lib/systemd/system/amiforge-metadata.service", unit.as_str()),
+            ("usr/lib/systemd/system/amiforge-grow-root.service", "x"),
+            ("etc/passwd", "root:x:0:0::/root:/bin/sh\ndev:x:1000:1000::/home/dev:/bin/sh\n"),
+            ("etc/group", "dev:x:1000:\nsudo:x:27:dev\n"),
+            ("etc/shadow", "dev:!:19000::::::\n"),
+            ("etc/sudoers", "root ALL=(ALL:ALL) ALL\n%sudo ALL=(ALL:ALL) ALL\n@includedir /etc/sudoers.d\n"),
+        ];
+        files.retain(|(path, _)| more.iter().all(|(other, _)| other != path));
+        files.extend(more);
+        checks(&with(&["usr/bin/cloud-init", "etc/passwd"], &files))
+    };
+    assert_eq!(ours("root", &[]), [""; 0]);
+    assert_eq!(ours("dev", &[]), ["sudo"]);
+    assert_eq!(ours("dev", &[("etc/shadow", "dev:$y$j9T$salt$hash:19000::::::\n")]), [""; 0]);
+    for (file, rule, expected) in [
+        ("etc/sudoers.d/dev", "dev ALL=(ALL:ALL) NOPASSWD: ALL\n", vec![]),
+        ("etc/sudoers.d/group", "%sudo ALL=(ALL) NOPASSWD:ALL\n", vec![]),
+        ("etc/sudoers.d/other", "ops ALL=(ALL) NOPASSWD:ALL\n", vec!["sudo"]),
+        // sudo does not read a file with such a name.
+        ("etc/sudoers.d/dev.conf", "dev ALL=(ALL:ALL) NOPASSWD: ALL\n", vec!["sudo"]),
+    ] {
+        assert_eq!(ours("dev", &[(file, rule)]), expected, "{file}: {rule}");
+    }
+}
+
+#[test]
+fn a_locale_must_be_set_and_there() {
+    let none = ["etc/locale.conf"];
+    assert_eq!(checks(&with(&none, &[])), ["locale"]);
+    assert_eq!(checks(&with(&none, &[("etc/default/locale", "LANG=\"C.UTF-8\"\n")])), [""; 0]);
+    let german = ("etc/default/locale", "LANG=de_DE.UTF-8\n");
+    let report = with(&none, &[german]);
+    assert_eq!(checks(&report), ["locale"]);
+    assert!(report.findings[0].what.contains("`de_DE.UTF-8`"), "{}", report.findings[0]);
+    for there in [
+        ("usr/lib/locale/de_DE.utf8/LC_CTYPE", "x"),
+        ("usr/lib/locale/locale-archive", "\0en_US.utf8\0de_DE.utf8\0"),
+    ] {
+        assert_eq!(checks(&with(&none, &[german, there])), [""; 0], "{}", there.0);
+    }
+    // cloud-init generates what it sets, with the program of the distribution.
+    let cloud = ("etc/cloud/cloud.cfg.d/90.cfg", "locale: en_US.UTF-8\n");
+    assert_eq!(checks(&with(&[], &[cloud])), ["locale"]);
+    assert_eq!(checks(&with(&[], &[cloud, ("usr/sbin/locale-gen", "x")])), [""; 0]);
 }
 
 #[test]
