@@ -13,6 +13,7 @@ pub mod oracle;
 pub mod place;
 pub mod program;
 pub mod python;
+pub mod recipe;
 pub mod scratch;
 pub mod tier;
 pub mod told;

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use amiforge_tests::program::{self, Bundle};
+use amiforge_tests::recipe::Recipe;
 use amiforge_tests::{oracle, scratch};
 
 /// Copies a partition out of an image.
@@ -21,7 +22,8 @@ fn the_recipe_that_new_writes_builds_and_every_oracle_agrees() {
     program::must(&["new", &at("web")]);
     // Two GiB of holes are read as zeros by every oracle; a smaller disk says the same sooner.
     let recipe = fs::read_to_string(at("web/recipe.toml")).expect("the recipe");
-    fs::write(at("web/recipe.toml"), recipe.replace("\"2 GiB\"", "\"256 MiB\"")).expect("the recipe");
+    let recipe = Recipe::parse(&recipe).change("disk.size", "256 MiB");
+    fs::write(at("web/recipe.toml"), recipe.to_string()).expect("the recipe");
     let bundle = Bundle::build(Path::new(&at("web/recipe.toml")), Path::new(&at("out/web")));
     program::must(&["verify", &at("out/web")]);
     if !oracle::ready(&["e2fsck", "debugfs", "fsck.fat", "sgdisk"], false) {
