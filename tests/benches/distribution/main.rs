@@ -3,9 +3,9 @@
 //!
 //!     cargo build --release -p amiforge && cargo bench -p amiforge-tests --bench distribution -- --rounds 3
 //!
-//! Both have every package in memory before the clock runs. Cases: all layers made anew, with the packages' scripts (by
-//! the clock of the machine, as mmdebstrap has it, and by one that stands still, which recipes have that ask for none)
-//! and without; all layers taken from the store, with nothing changed and with one file changed, beside a `cp` of the image.
+//! Both have every package in memory before the clock runs. Cases: all layers made anew, with the packages' scripts (by a
+//! clock that stands still, which mmdebstrap's do not have) and without; all layers taken from the store, with nothing
+//! changed and with one file changed, beside a `cp` of the image.
 //! Every case runs once a round, in turn; medians and ratios are printed, nothing is asserted. Needs the package archive that apt of this host uses, mmdebstrap, and root or user namespaces.
 
 #[path = "../build/clock.rs"]
@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use amiforge_formats::digest::Digest;
+use amiforge_tests::recipe::Recipe;
 use amiforge_tests::{program, scratch};
 use clock::Sample;
 
@@ -44,7 +45,7 @@ type Case<'a> = (&'static str, Box<dyn Fn() -> Sample + 'a>);
 /// A recipe with its lock, and its packages: in a store, and as an archive that apt reads.
 struct Yard {
     folder: PathBuf,
-    packages: Vec<String>,
+    recipe: Recipe,
     changes: Cell<u32>,
 }
 
@@ -57,7 +58,8 @@ impl Yard {
         for command in ["lock", "fetch"] {
             program::must(&[command, &recipe.to_string_lossy(), "--store", &shared.to_string_lossy()]);
         }
-        let yard = Self { folder: folder.to_owned(), packages: named(&recipe), changes: Cell::new(0) };
+        let recipe = Recipe::example("debian-minimal");
+        let yard = Self { folder: folder.to_owned(), recipe, changes: Cell::new(0) };
         yard.stock(&shared);
         yard
     }
@@ -82,7 +84,7 @@ impl Yard {
         // mmdebstrap takes only what the release says is of its codename.
         let digest = Digest::of(index.as_bytes());
         let release =
-            format!("Suite: bookworm\nCodename: bookworm\nSHA256:\n {digest} {} Packages\n", index.len());
+            format!("Suite: trixie\nCodename: trixie\nSHA256:\n {digest} {} Packages\n", index.len());
         fs::write(archive.join("Packages"), index).expect("an index");
         fs::write(archive.join("Release"), release).expect("a release");
     }
@@ -93,12 +95,9 @@ impl Yard {
         clock::run(command.arg("--force").arg("--store").arg(self.folder.join(store)))
     }
 
-    /// A recipe that says something else, with the same lock.
-    fn another(&self, name: &str, word: &str, other: &str) {
-        let recipe = fs::read_to_string(self.folder.join("recipe.toml")).expect("the recipe");
-        assert!(recipe.contains(word), "the example says `{word}`");
-        fs::write(self.folder.join(format!("{name}.toml")), recipe.replacen(word, other, 1))
-            .expect("a recipe");
+    /// A changed recipe with the same lock.
+    fn another(&self, name: &str, recipe: &Recipe) {
+        fs::write(self.folder.join(format!("{name}.toml")), recipe.to_string()).expect("a recipe");
         fs::copy(self.folder.join("recipe.lock"), self.folder.join(format!("{name}.lock")))
             .expect("its lock");
     }
@@ -122,9 +121,9 @@ impl Yard {
         let mut command = Command::new("mmdebstrap");
         command.env("SOURCE_DATE_EPOCH", "1700000000").env("TMPDIR", &self.folder);
         command.args(["--quiet", "--variant=required", "--aptopt=APT::Install-Recommends \"false\""]);
-        command.arg(format!("--include={}", self.packages.join(",")));
+        command.arg(format!("--include={}", self.recipe.packages().join(",")));
         let source = format!("deb [trusted=yes] copy:{} ./", self.folder.join("archive").display());
-        clock::run(command.arg("bookworm").arg(&tar).arg(source))
+        clock::run(command.arg("trixie").arg(&tar).arg(source))
     }
 
     fn copied(&self) -> Sample {
@@ -137,33 +136,25 @@ impl Yard {
     fn one_file_changed(&self) -> Sample {
         let count = self.changes.get();
         self.changes.set(count + 1);
-        self.another("changed", "locale: C.UTF-8", &format!("locale: C.UTF-8 # {count}"));
+        let file = [("path", "/etc/motd".to_owned()), ("content", count.to_string())];
+        let file = file.into_iter().map(|(key, value)| (key.to_owned(), value.into()));
+        self.another("changed", &self.recipe.clone().push("file", file.collect()));
         self.build("changed.toml", "store", "changed.out")
     }
 
     fn cases(&self) -> Vec<Case<'_>> {
         // The layers that the warm cases take.
         self.build("recipe.toml", "store", "warm.out");
-        self.another("native", "man = false", "man = false\nscripts = \"native\"");
-        self.another("still", "clock = \"real\"", "clock = \"still\"");
+        self.another("native", &self.recipe.clone().set("source.0.scripts", "native"));
         vec![
             ("mmdebstrap, to a tar", Box::new(|| self.mmdebstrap())),
             ("build, no layers", Box::new(|| self.without_layers("recipe.toml"))),
-            ("build, the clock still", Box::new(|| self.without_layers("still.toml"))),
             ("build natively, no layers", Box::new(|| self.without_layers("native.toml"))),
             ("cp of the image", Box::new(|| self.copied())),
             ("build, all layers", Box::new(|| self.build("recipe.toml", "store", "warm.out"))),
             ("build, one file changed", Box::new(|| self.one_file_changed())),
         ]
     }
-}
-
-/// The packages that a recipe names.
-fn named(recipe: &Path) -> Vec<String> {
-    let text = fs::read_to_string(recipe).expect("the recipe");
-    let list =
-        text.split_once("packages = [").and_then(|(_, rest)| rest.split_once(']')).expect("packages").0;
-    list.split('"').skip(1).step_by(2).map(str::to_owned).collect()
 }
 
 fn report(cases: &[Case<'_>], samples: &[Vec<Sample>]) {
@@ -174,13 +165,8 @@ fn report(cases: &[Case<'_>], samples: &[Vec<Sample>]) {
         medians.push(clock::median(samples));
         println!("{name:<28} {:>9.2} {cpu:>9.2}", clock::median(samples));
     }
-    if let [theirs, cold, still, native, cp, warm, changed] = medians[..] {
-        println!(
-            "without layers: {:.2} x mmdebstrap, {:.2} x with the clock still, natively {:.2} x",
-            cold / theirs,
-            still / theirs,
-            native / theirs
-        );
+    if let [theirs, cold, native, cp, warm, changed] = medians[..] {
+        println!("without layers: {:.2} x mmdebstrap, natively {:.2} x", cold / theirs, native / theirs);
         println!("with all layers: {:.2} x cp, one file changed {:.2} x", warm / cp, changed / cp);
     }
 }

@@ -1,50 +1,122 @@
-//! The examples build, verify, and hold what they are about; a small change makes little anew.
+//! Each example is built once, looked into, published and launched once: it comes up without a failed unit, whoever has the
+//! instance's key becomes root, and it does what it is for. And a small change of one makes little anew.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use amiforge_tests::{oracle, program, scratch};
+use amiforge_tests::program::Bundle;
+use amiforge_tests::recipe::Recipe;
+use amiforge_tests::{oracle, program};
+use serde_json::Value;
+use toml::Table;
 
+use crate::booted;
 use crate::yard::{Yard, checked, has, must, read, same};
 
-#[test]
-fn the_web_server_has_its_page_and_its_modules() {
-    let Some(yard) = Yard::of("web-server") else { return };
-    let (bundle, told) = yard.build_told("out");
-    let listing = checked(&bundle);
-    for line in [
-        "/etc/apache2/mods-enabled/headers.load symlink ",
-        "/etc/apache2/sites-enabled/000-default.conf symlink ",
-        "/etc/systemd/system/multi-user.target.wants/apache2.service symlink ",
-        "/var/www/html/index.html file 0644 0:0 ",
-        "/etc/machine-id file 0444 0:0 ",
-    ] {
-        assert!(has(&listing, line), "no line `{line}…`");
+/// What an example has to be.
+struct Example {
+    name: &'static str,
+    /// Beginnings of lines of its listing.
+    listed: &'static [&'static str],
+    /// What its listing must not have.
+    unlisted: &'static [&'static str],
+    /// The layers that its build makes.
+    layers: &'static [&'static str],
+    /// A page that it serves, as `PORT/PATH`, and what is in it.
+    page: Option<(&'static str, &'static str)>,
+    /// A command that shows what it is for, and what that says.
+    shows: Option<(&'static str, &'static str)>,
+}
+
+/// A user who logs in, becomes root, and reads text in UTF-8, on a machine that is up with all its units.
+pub(crate) const LOGIN: &str = "\
+    systemctl is-system-running --wait || { systemctl --failed --no-legend --plain; exit 1; }; set -e; \
+    test \"$(id -u)\" != 0; test \"$(sudo -n id -u)\" = 0; test \"$(locale charmap)\" = UTF-8; \
+    test -z \"$(locale 2>&1 >/dev/null)\"; systemd-analyze time; systemd-analyze blame | head -n 5";
+
+/// An example, built; nothing where no archive can be had.
+struct Built {
+    yard: Yard,
+    bundle: Bundle,
+    /// What the build said, as JSON.
+    told: Value,
+}
+
+impl Example {
+    /// Builds it and looks into the image.
+    fn build(&self) -> Option<Built> {
+        let yard = Yard::of(self.name)?;
+        let start = Instant::now();
+        let (bundle, told) = yard.build_told("out");
+        println!("{}: built in {:.1} s", self.name, start.elapsed().as_secs_f64());
+        let listing = checked(&bundle);
+        for line in self.listed {
+            assert!(has(&listing, line), "{} has no line `{line}…`", self.name);
+        }
+        for line in self.unlisted.iter().chain(&["/etc/ssh/ssh_host_"]) {
+            assert!(!has(&listing, line), "{} has `{line}…`", self.name);
+        }
+        let layers: Vec<_> = told["layers"].as_array().unwrap().iter().map(|one| &one["name"]).collect();
+        assert_eq!(layers, self.layers);
+        let said = program::run(&["preflight", &bundle.folder.to_string_lossy(), "--json"]);
+        let report: Value = serde_json::from_slice(&said.stdout).unwrap();
+        assert_eq!(report["findings"], Value::Array(Vec::new()), "{}", self.name);
+        Some(Built { yard, bundle, told })
     }
-    assert!(!has(&listing, "/etc/ssh/ssh_host_"), "no image has the keys of a host");
+
+    /// Publishes it to a region on this machine and launches it.
+    fn launch(&self, built: &Built) {
+        if !booted::ready() {
+            return;
+        }
+        let ami = built.yard.publish();
+        let mut words = vec!["--region", "local", "--run", LOGIN];
+        words.extend(self.page.iter().flat_map(|(page, _)| ["--get", *page]));
+        words.extend(self.shows.iter().flat_map(|(command, _)| ["--run", *command]));
+        let start = Instant::now();
+        let told = built.yard.shows(&ami, &words);
+        println!("{}: shown in {:.0} s\n{told}", self.name, start.elapsed().as_secs_f64());
+        for (_, words) in self.page.iter().chain(&self.shows) {
+            assert!(told.contains(words), "{}: no `{words}` in {told}", self.name);
+        }
+    }
+}
+
+#[test]
+fn the_web_server_serves_its_page_and_a_rebuild_is_the_same() {
+    let example = Example {
+        name: "web-server",
+        listed: &[
+            "/etc/apache2/mods-enabled/headers.load symlink ",
+            "/etc/apache2/sites-enabled/000-default.conf symlink ",
+            "/etc/systemd/system/multi-user.target.wants/apache2.service symlink ",
+            "/var/www/html/index.html file 0644 0:0 ",
+            "/etc/machine-id file 0444 0:0 ",
+        ],
+        unlisted: &[],
+        layers: &["packages", "run"],
+        page: Some(("80/", "It works")),
+        shows: None,
+    };
+    let Some(built) = example.build() else { return };
+    let bundle = &built.bundle;
     let cleaned = bundle.manifest["cleaned"].as_array().unwrap();
     assert!(cleaned.iter().any(|one| one["rule"] == "ssh-host-keys"), "{cleaned:?}");
-    let layers: Vec<_> = told["layers"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|one| (one["name"].clone(), one["reused"].clone()))
-        .collect();
-    assert_eq!(layers, [("packages".into(), false.into()), ("run".into(), false.into())]);
+    assert!(built.told["layers"].as_array().unwrap().iter().all(|layer| layer["reused"] == false));
     let inputs = bundle.manifest["inputs"].as_array().unwrap();
-    assert!(
-        inputs
-            .iter()
-            .any(|one| one["kind"] == "deb" && one["name"].as_str().unwrap().starts_with("apache2 "))
-    );
+    let is_apache =
+        |one: &Value| one["kind"] == "deb" && one["name"].as_str().unwrap().starts_with("apache2 ");
+    assert!(inputs.iter().any(is_apache));
     bill(&bundle.folder.join("sbom.cdx.json"));
+    no_damaged_byte_is_believed(&built);
+    example.launch(&built);
 }
 
 /// A bill of materials names the packages, with digests of the files that each brought.
-fn bill(path: &std::path::Path) {
-    let bill: serde_json::Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+fn bill(path: &Path) {
+    let bill: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
     let components = bill["components"].as_array().unwrap();
     let apache = components.iter().find(|one| one["name"] == "apache2-bin").unwrap();
     assert!(apache["purl"].as_str().unwrap().starts_with("pkg:deb/debian/apache2-bin@"), "{apache}");
@@ -55,34 +127,38 @@ fn bill(path: &std::path::Path) {
     assert!(components.iter().any(|one| one["type"] == "file" && one["name"] == "/var/www/html/index.html"));
 }
 
-#[test]
-fn a_changed_file_of_lamp_is_built_without_running_anything() {
-    let Some(yard) = Yard::of("lamp") else { return };
-    let first = yard.build("out");
-    let listing = checked(&first);
-    for line in [
-        "/usr/sbin/mariadbd file 0755 ",
-        "/etc/apache2/mods-enabled/php8.2.load symlink ",
-        "/var/www/html/index.php file ",
-        "/etc/systemd/system/multi-user.target.wants/greetings.service symlink ",
-    ] {
-        assert!(has(&listing, line), "no line `{line}…`");
-    }
-    let recipe = fs::read_to_string(yard.recipe()).unwrap();
-    fs::write(yard.recipe(), recipe.replace("Hello from the database", "Hello again")).unwrap();
-    if !oracle::ready(&["strace"], false) {
-        return;
-    }
-    let (log, command) = (yard.path("strace.log"), yard.command("out", "store"));
-    let mut traced = Command::new(oracle::find("strace").unwrap());
-    traced.args(["-f", "-e", "trace=execve,execveat", "-o"]).arg(&log).arg(command.get_program());
-    let told = must(&traced.args(command.get_args()).output().unwrap());
-    let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+/// A rebuild takes every layer from the store and is the same; a damaged entry of the store is noticed and made anew.
+fn no_damaged_byte_is_believed(built: &Built) {
+    let (yard, first) = (&built.yard, &built.bundle);
+    let (again, told) = yard.build_told("again");
     assert!(told["layers"].as_array().unwrap().iter().all(|layer| layer["reused"] == true), "{told}");
-    let log = fs::read_to_string(log).unwrap();
-    assert_eq!(log.matches("exec").count(), 1, "only the program itself is started:\n{log}");
-    let listing = read(&first, "/usr/local/share/greetings.sql");
-    assert!(listing.contains("Hello again"), "{listing}");
+    same(first, &again);
+    checked(&again);
+    // What is known of the image is an entry of the store like any other.
+    let small: Vec<_> =
+        entries(yard).into_iter().filter(|path| fs::metadata(path).unwrap().len() < 4096).collect();
+    assert!(!small.is_empty(), "nothing is known of the image");
+    for path in &small {
+        flip(path, fs::metadata(path).unwrap().len() as usize / 2);
+    }
+    same(first, &yard.build("again"));
+    // A byte of a program that is in the image.
+    let words = ["inspect", &format!("{}:root/usr/sbin/apache2", first.folder.display()), "--cat"];
+    let program = Command::new(program::path()).args(words).output().unwrap().stdout;
+    let middle = &program[program.len() / 2..][..256];
+    let found = entries(yard).into_iter().find_map(|path| {
+        let bytes = fs::read(&path).unwrap();
+        let at = place_of(&bytes, middle)?;
+        Some((path, at))
+    });
+    let (path, at) = found.expect("the program lies in the store");
+    flip(&path, at);
+    let output = yard.command("again", "store").output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains(&*path.file_name().unwrap().to_string_lossy()), "{said}");
+    assert!(!path.exists(), "the damaged entry is still there");
+    same(first, &yard.build("again"));
 }
 
 /// The entries of a yard's store that are no fetched files.
@@ -98,47 +174,133 @@ fn flip(path: &Path, at: usize) {
     fs::write(path, bytes).unwrap();
 }
 
+/// Where some bytes begin in others.
+fn place_of(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
+    bytes.windows(wanted.len()).position(|window| window == wanted)
+}
+
 #[test]
-fn a_rebuild_is_the_same_and_believes_no_damaged_byte() {
-    let Some(yard) = Yard::of("web-server") else { return };
-    let first = yard.build("out");
-    let (again, told) = yard.build_told("again");
-    assert!(told["layers"].as_array().unwrap().iter().all(|layer| layer["reused"] == true), "{told}");
-    same(&first, &again);
-    checked(&again);
-    // What is known of the image is an entry of the store like any other.
-    let small: Vec<_> =
-        entries(&yard).into_iter().filter(|path| fs::metadata(path).unwrap().len() < 4096).collect();
-    assert!(!small.is_empty(), "nothing is known of the image");
-    for path in &small {
-        flip(path, fs::metadata(path).unwrap().len() as usize / 2);
+fn lamp_asks_its_database_and_a_changed_file_is_built_without_running_anything() {
+    let example = Example {
+        name: "lamp",
+        listed: &[
+            "/usr/sbin/mariadbd file 0755 ",
+            "/etc/apache2/mods-enabled/php8.4.load symlink ",
+            "/var/www/html/index.php file ",
+            "/etc/systemd/system/multi-user.target.wants/greetings.service symlink ",
+        ],
+        // Apache would show it in the place of our page.
+        unlisted: &["/var/www/html/index.html"],
+        layers: &["packages"],
+        page: Some(("80/", "Hello from the database")),
+        shows: None,
+    };
+    let Some(built) = example.build() else { return };
+    example.launch(&built);
+    if !oracle::ready(&["strace"], false) {
+        return;
     }
-    same(&first, &yard.build("again"));
-    // A byte of a program that is in the image.
-    let words = ["inspect", &format!("{}:root/usr/sbin/apache2", first.folder.display()), "--cat"];
-    let program = Command::new(program::path()).args(words).output().unwrap().stdout;
-    let middle = &program[program.len() / 2..][..256];
-    let found = entries(&yard).into_iter().find_map(|path| {
-        let bytes = fs::read(&path).unwrap();
-        let at = place_of(&bytes, middle)?;
-        Some((path, at))
-    });
-    let (path, at) = found.expect("the program lies in the store");
-    flip(&path, at);
-    let output = yard.command("again", "store").output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains(&*path.file_name().unwrap().to_string_lossy()), "{said}");
-    assert!(!path.exists(), "the damaged entry is still there");
-    same(&first, &yard.build("again"));
+    let (yard, table) = (&built.yard, "/usr/local/share/greetings.sql");
+    let changed = Recipe::example("lamp").replace_in_file(table, "Hello from the database", "Hello again");
+    fs::write(yard.recipe(), changed.to_string()).unwrap();
+    let (log, command) = (yard.path("strace.log"), yard.command("out", "store"));
+    let mut traced = Command::new(oracle::find("strace").unwrap());
+    traced.args(["-f", "-e", "trace=execve,execveat", "-o"]).arg(&log).arg(command.get_program());
+    let told = must(&traced.args(command.get_args()).output().unwrap());
+    let told: Value = serde_json::from_str(&told).unwrap();
+    assert!(told["layers"].as_array().unwrap().iter().all(|layer| layer["reused"] == true), "{told}");
+    let log = fs::read_to_string(log).unwrap();
+    assert_eq!(log.matches("exec").count(), 1, "only the program itself is started:\n{log}");
+    let text = read(&built.bundle, table);
+    assert!(text.contains("Hello again"), "{text}");
+}
+
+#[test]
+fn a_server_compiled_from_source_leaves_its_tools_behind() {
+    let example = Example {
+        name: "from-source",
+        listed: &[
+            "/usr/sbin/nginx file 0755 0:0 ",
+            "/etc/nginx/mime.types file 0644 0:0 ",
+            "/etc/systemd/system/multi-user.target.wants/nginx.service symlink ",
+        ],
+        unlisted: &["/usr/bin/gcc"],
+        layers: &["packages", "tools of nginx", "stage nginx"],
+        page: Some(("80/version", "nginx 1.26.3")),
+        shows: None,
+    };
+    let Some(built) = example.build() else { return };
+    let inputs = built.bundle.manifest["inputs"].as_array().unwrap();
+    let source = inputs.iter().find(|one| one["kind"] == "source").unwrap();
+    assert_eq!(source["name"], "nginx: nginx_1.26.3.orig.tar.gz");
+    // The same from nothing but the store's files.
+    let yard = &built.yard;
+    yard.another_store("other");
+    must(&yard.command("again", "other").output().unwrap());
+    same(&built.bundle, &Bundle::open(&yard.path("again")));
+    example.launch(&built);
+}
+
+#[test]
+fn a_developers_machine_compiles_a_program_and_runs_it_in_a_container() {
+    let example = Example {
+        name: "dev-machine",
+        listed: &[
+            "/home/dev dir 0700 1000:1000 ",
+            "/etc/sudoers.d/dev file 0440 0:0 ",
+            "/etc/systemd/system/multi-user.target.wants/docker.service symlink ",
+        ],
+        unlisted: &[],
+        layers: &["packages"],
+        page: None,
+        // The program is all that is in the container, so no image has to be fetched.
+        shows: Some((
+            "set -e; cd $(mktemp -d); git init -q .; \
+             printf '#include <cstdio>\\nint main() { std::puts(\"compiled here\"); }\\n' >main.cc; \
+             printf 'main: main.cc\\n\\tg++ -static -o main main.cc\\n' >Makefile; make -s; \
+             git add .; git -c user.name=dev -c user.email=dev commit -q -m one; git log --oneline | grep -q one; \
+             tar -c main | docker import - compiled >/dev/null; docker run --rm --network none compiled /main; \
+             docker info --format '{{.ServerVersion}} with {{.Driver}}, cgroup {{.CgroupVersion}}'",
+            "compiled here",
+        )),
+    };
+    let Some(built) = example.build() else { return };
+    example.launch(&built);
+}
+
+#[test]
+fn a_node_for_computing_runs_jobs_whose_parts_talk() {
+    let example = Example {
+        name: "hpc-node",
+        listed: &[
+            "/etc/slurm/slurm.conf file 0644 0:0 ",
+            "/etc/systemd/system/slurmd.service.requires/slurm-node.service symlink ",
+            "/etc/systemd/system/multi-user.target.wants/chrony.service symlink ",
+        ],
+        // It would be the same for all machines.
+        unlisted: &["/etc/munge/munge.key"],
+        layers: &["packages"],
+        page: None,
+        shows: Some((
+            "set -e; munge -n | unmunge | grep -q STATUS:.*Success; chronyc -n sources | grep 169.254.169.123; \
+             test \"$(srun hostname)\" = \"$(hostname)\"; sinfo --noheader; \
+             srun --ntasks 2 python3 -c 'from mpi4py import MPI; c = MPI.COMM_WORLD; \
+             print(\"sum of\", c.size, \"ranks:\", c.allreduce(c.rank + 1))'; \
+             mpirun -n 2 hostname",
+            "sum of 2 ranks: 3",
+        )),
+    };
+    let Some(built) = example.build() else { return };
+    example.launch(&built);
 }
 
 #[test]
 fn a_build_that_is_killed_leaves_its_packages_to_the_next() {
-    let recipe =
-        fs::read_to_string(scratch::repository().join("examples/debian-minimal/recipe.toml")).unwrap();
-    let recipe = recipe.replace("man = false", "man = false\nscripts = \"native\"");
-    let Some(yard) = Yard::with(&format!("{recipe}\n[[run]]\ncommand = \"sleep 300\"\n")) else { return };
+    let recipe = |command: &str| {
+        let run = Table::from_iter([("command".to_owned(), command.into())]);
+        Recipe::example("debian-minimal").set("source.0.scripts", "native").push("run", run).to_string()
+    };
+    let Some(yard) = Yard::with(&recipe("sleep 300")) else { return };
     let mut command = yard.command("out", "store");
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let layers = || {
@@ -153,37 +315,7 @@ fn a_build_that_is_killed_leaves_its_packages_to_the_next() {
     }
     child.kill().unwrap();
     child.wait().unwrap();
-    let recipe = fs::read_to_string(yard.recipe()).unwrap();
-    fs::write(yard.recipe(), recipe.replace("sleep 300", "true")).unwrap();
+    fs::write(yard.recipe(), recipe("true")).unwrap();
     let (_, told) = yard.build_told("out");
     assert_eq!(told["layers"][0]["reused"], true, "{told}");
-}
-
-/// Where some bytes begin in others.
-fn place_of(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
-    bytes.windows(wanted.len()).position(|window| window == wanted)
-}
-
-#[test]
-fn a_server_compiled_from_source_leaves_its_tools_behind() {
-    let Some(yard) = Yard::of("from-source") else { return };
-    let (bundle, told) = yard.build_told("out");
-    let listing = checked(&bundle);
-    for line in [
-        "/usr/sbin/nginx file 0755 0:0 ",
-        "/etc/nginx/mime.types file 0644 0:0 ",
-        "/etc/systemd/system/multi-user.target.wants/nginx.service symlink ",
-    ] {
-        assert!(has(&listing, line), "no line `{line}…`");
-    }
-    assert!(!has(&listing, "/usr/bin/gcc"), "tools do not go into the image");
-    let names: Vec<_> = told["layers"].as_array().unwrap().iter().map(|one| one["name"].clone()).collect();
-    assert_eq!(names, ["packages", "tools of nginx", "stage nginx"]);
-    let inputs = bundle.manifest["inputs"].as_array().unwrap();
-    let source = inputs.iter().find(|one| one["kind"] == "source").unwrap();
-    assert_eq!(source["name"], "nginx: nginx_1.22.1.orig.tar.gz");
-    // The same from nothing but the store's files.
-    yard.another_store("other");
-    must(&yard.command("again", "other").output().unwrap());
-    crate::yard::same(&bundle, &program::Bundle::open(&yard.path("again")));
 }

@@ -3,19 +3,24 @@
 use std::fs;
 use std::process::Command;
 
+use amiforge_tests::oracle;
 use amiforge_tests::program::Bundle;
-use amiforge_tests::{oracle, scratch};
+use amiforge_tests::recipe::Recipe;
+use toml::Value;
 
 use crate::yard::{Yard, checked, has, must};
 
 /// Builds the minimal server natively under strace, and gives the listing.
 fn built(arch: &str, kernel: &str) -> Option<(Bundle, String)> {
-    let recipe = scratch::repository().join("examples/debian-minimal/recipe.toml");
-    let recipe = fs::read_to_string(recipe).unwrap();
-    let recipe = recipe.replace("arch = \"x86_64\"", &format!("arch = \"{arch}\""));
-    let recipe = recipe.replace("linux-image-cloud-amd64", kernel);
-    let recipe = recipe.replace("kind = \"deb\"", "kind = \"deb\"\nscripts = \"native\"");
-    let yard = Yard::with(&recipe)?;
+    let mut recipe = Recipe::example("debian-minimal").set("source.0.scripts", "native");
+    if arch != "x86_64" {
+        // The distribution's version before that of the examples.
+        let suites = ["bookworm", "bookworm-updates", "bookworm-security"];
+        recipe =
+            recipe.change("image.arch", arch).change("source.0.suites", suites.map(Value::from).to_vec());
+        recipe = recipe.replace_package("linux-image-cloud-amd64", &[kernel]);
+    }
+    let yard = Yard::with(&recipe.to_string())?;
     if !oracle::ready(&["strace"], false) {
         return None;
     }
