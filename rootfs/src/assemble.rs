@@ -10,10 +10,11 @@ use amiforge_formats::tree::Tree;
 
 use crate::blobs::Blobs;
 use crate::checks::{CheckError, Checks};
-use crate::glob::{Globs, NotAGlob};
+use crate::glob::NotAGlob;
 use crate::merge::{MergeError, Merged};
 use crate::reshape::Reshape;
 use crate::sources::indexed::clean;
+use crate::sources::warning::Warning;
 use crate::sources::{Opened, Opening, SourceError, SourceSpec};
 use crate::store::Store;
 use crate::watch::Watch;
@@ -29,6 +30,8 @@ pub struct Assembled {
     pub newest: Time,
     /// The config of the last OCI source.
     pub oci_config: Option<serde_json::Value>,
+    /// What is remarkable about the sources, each with the label of the source.
+    pub warnings: Vec<String>,
     checks: Checks,
 }
 
@@ -82,6 +85,16 @@ pub enum AssembleError {
         label: String,
         /// What it says.
         prefix: String,
+    },
+    /// `strip` drops every path.
+    #[error("`strip = {strip}` leaves nothing of {label}: its longest path has {deepest} names")]
+    Strip {
+        /// Which source.
+        label: String,
+        /// Names that are dropped from each path.
+        strip: u32,
+        /// Names of the longest path.
+        deepest: usize,
     },
     /// Two sources contradict each other.
     #[error("merging {label} into the tree")]
@@ -162,6 +175,7 @@ pub fn assemble_over(
     watch: &dyn Watch,
 ) -> Result<Assembled, AssembleError> {
     let (mut inputs, mut tasks, mut newest, mut oci_config) = (Vec::new(), Vec::new(), None, None);
+    let mut warnings = Vec::new();
     for (number, spec) in specs.iter().enumerate() {
         let reshape = reshape(spec)?;
         let opening = Opening { store, watch, reshape: &reshape };
@@ -174,19 +188,44 @@ pub fn assemble_over(
         oci_config = config.or(oci_config);
         tasks.extend(own.into_iter().map(|task| (number, task)));
         inputs.push(Input { label: spec.label.clone(), kind, size, sha256, pinned });
+        let (own, deepest) = (indexed.warnings.clone(), deepest(&indexed.tree, &reshape));
         let taken = merged.take(&spec.label, indexed, &reshape, spec.overrides, blobs);
-        taken.map_err(|source| AssembleError::Merge { label: spec.label.clone(), source })?;
+        let taken = taken.map_err(|source| AssembleError::Merge { label: spec.label.clone(), source })?;
+        if let Some(deepest) = deepest {
+            return Err(AssembleError::Strip { label: spec.label.clone(), strip: spec.strip, deepest });
+        }
+        let remarks = own.into_iter().chain(remarks(&reshape, taken));
+        warnings.extend(remarks.map(|warning| format!("{}: {warning}", spec.label)));
     }
     let checks = Checks::start(tasks);
     let newest = newest.unwrap_or(Time::EPOCH);
-    Ok(Assembled { tree: merged.finish(), inputs, newest, oci_config, checks })
+    Ok(Assembled { tree: merged.finish(), inputs, newest, oci_config, warnings, checks })
+}
+
+/// Names of the longest path of a source, if `strip` drops every path of it.
+fn deepest(tree: &Tree, reshape: &Reshape) -> Option<usize> {
+    if reshape.strip == 0 || tree.walk().any(|entry| reshape.stripped(&entry.path).is_some()) {
+        return None;
+    }
+    let names = |path: &[u8]| path.split(|byte| *byte == b'/').filter(|name| !name.is_empty()).count();
+    tree.walk().map(|entry| names(&entry.path)).max().filter(|deepest| *deepest > 0)
+}
+
+/// What is remarkable about what was taken of a source.
+fn remarks(reshape: &Reshape, taken: bool) -> Vec<Warning> {
+    let unused = reshape.unused().map(|glob| Warning::Exclude { glob: glob.to_owned() });
+    let mut remarks: Vec<_> = unused.collect();
+    if !taken {
+        let why = if reshape.excludes_any() { "`exclude` leaves nothing" } else { "it is empty" };
+        remarks.push(Warning::Nothing { why });
+    }
+    remarks
 }
 
 fn reshape(spec: &SourceSpec) -> Result<Reshape, AssembleError> {
-    let exclude = Globs::new(spec.exclude.iter().map(String::as_str));
-    let exclude = exclude.map_err(|source| AssembleError::Exclude { label: spec.label.clone(), source })?;
     let mut prefix = Vec::new();
-    clean(spec.prefix.trim_start_matches('/').as_bytes(), &mut prefix)
+    clean(spec.prefix.as_bytes(), &mut prefix)
         .map_err(|_| AssembleError::Prefix { label: spec.label.clone(), prefix: spec.prefix.clone() })?;
-    Ok(Reshape { strip: spec.strip as usize, prefix, exclude })
+    Reshape::new(spec.strip as usize, prefix, &spec.exclude)
+        .map_err(|source| AssembleError::Exclude { label: spec.label.clone(), source })
 }

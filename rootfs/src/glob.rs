@@ -55,6 +55,11 @@ impl Globs {
         !self.is_empty() && self.set.is_match_candidate(&candidate(path))
     }
 
+    /// The positions of all globs that a path matches.
+    pub fn all(&self, path: &[u8]) -> Vec<usize> {
+        if self.is_empty() { Vec::new() } else { self.set.matches_candidate(&candidate(path)) }
+    }
+
     /// The last of the globs that a path matches.
     pub fn last(&self, path: &[u8]) -> Option<usize> {
         self.set.matches_candidate(&candidate(path)).into_iter().max()

@@ -13,6 +13,7 @@ pub mod layer;
 pub mod merge;
 pub mod normalize;
 pub mod packages;
+pub mod regular;
 pub mod reshape;
 pub mod sandbox;
 pub mod sources;

@@ -57,7 +57,7 @@ impl Merged {
         self.tree
     }
 
-    /// Takes in the next source.
+    /// Takes in the next source; gives whether there was anything to take.
     ///
     /// # Errors
     /// The first path, in order, that does not fit.
@@ -68,31 +68,32 @@ impl Merged {
         reshape: &Reshape,
         overrides: bool,
         sources: &dyn Sources,
-    ) -> Result<(), Box<MergeError>> {
+    ) -> Result<bool, Box<MergeError>> {
         let number = self.labels.len();
         self.labels.push(label.to_owned());
         if number == 0 && reshape.is_identity() {
             self.from = indexed.marks.iter().map(|mark| (number, mark.standing)).collect();
             self.tree = indexed.tree;
-            return Ok(());
+            return Ok(self.tree.entries(self.tree.root()).is_some_and(|entries| !entries.is_empty()));
         }
         let became = vec![None; indexed.tree.capacity()];
         let mut graft = Graft { tree: &indexed.tree, overrides, sources, became };
-        let mut left_out: Option<Vec<u8>> = None;
+        let (mut left_out, mut taken): (Option<Vec<u8>>, bool) = (None, false);
         for entry in indexed.tree.walk() {
             if left_out.as_ref().is_some_and(|above| below(&entry.path, above)) {
                 continue;
             }
             let Some(rest) = reshape.stripped(&entry.path) else { continue };
-            if reshape.exclude.matches(rest) {
+            if reshape.matches(rest) {
                 left_out = Some(entry.path);
                 continue;
             }
+            taken |= !rest.is_empty();
             let path = join(&reshape.prefix, rest)?;
             let standing = indexed.marks.get(entry.id.index()).map_or(Standing::Given, |mark| mark.standing);
             self.place(&mut graft, &path, entry.id, standing)?;
         }
-        Ok(())
+        Ok(taken)
     }
 
     /// Puts one name of the source where it belongs.

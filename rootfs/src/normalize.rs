@@ -33,6 +33,11 @@ pub enum Rule {
     TemporaryFiles,
     /// Everything in `/run` removed.
     RuntimeFiles,
+    /// The marks by which systemd and others take a machine for a container removed, and the empty file that container
+    /// engines leave as `/dev/console`.
+    ContainerFiles,
+    /// `/` made root's and 0755 where not everybody may read and search it, or others than root may write to it.
+    RootDirectory,
 }
 
 /// What normalizing does.
@@ -51,6 +56,8 @@ pub enum Outcome {
     Removed,
     /// A regular file that is empty now.
     Emptied,
+    /// A directory that is root's and of mode 0755 now.
+    Opened,
 }
 
 /// A change made by a rule.
@@ -66,7 +73,7 @@ pub struct Change {
 
 impl Rule {
     /// Every rule, in the order of application.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::MachineId,
         Self::SshHostKeys,
         Self::RandomSeeds,
@@ -77,6 +84,8 @@ impl Rule {
         Self::Histories,
         Self::TemporaryFiles,
         Self::RuntimeFiles,
+        Self::ContainerFiles,
+        Self::RootDirectory,
     ];
 
     /// The name by which a recipe turns it off.
@@ -92,6 +101,8 @@ impl Rule {
             Self::Histories => "histories",
             Self::TemporaryFiles => "temporary-files",
             Self::RuntimeFiles => "runtime-files",
+            Self::ContainerFiles => "container-files",
+            Self::RootDirectory => "root-directory",
         }
     }
 
@@ -100,10 +111,14 @@ impl Rule {
         Self::ALL.into_iter().find(|rule| rule.name() == name)
     }
 
-    /// The rules that apply unless a recipe says otherwise: identity, keys, seeds, caches, logs.
+    /// The rules that apply unless a recipe says otherwise: identity, keys, seeds, caches, logs, and what would keep a
+    /// machine from starting.
     pub fn defaults() -> BTreeSet<Self> {
-        use Rule::{Caches, Logs, MachineId, PackageCaches, RandomSeeds, SshHostKeys};
-        [MachineId, SshHostKeys, RandomSeeds, PackageCaches, Caches, Logs].into()
+        use Rule::{
+            Caches, ContainerFiles, Logs, MachineId, PackageCaches, RandomSeeds, RootDirectory, SshHostKeys,
+        };
+        let clean = [MachineId, SshHostKeys, RandomSeeds, PackageCaches, Caches, Logs];
+        clean.into_iter().chain([ContainerFiles, RootDirectory]).collect()
     }
 }
 
@@ -216,6 +231,12 @@ const PLACES: &[(Rule, Place)] = &[
     (Rule::TemporaryFiles, here("tmp", ALL)),
     (Rule::TemporaryFiles, here("var/tmp", ALL)),
     (Rule::RuntimeFiles, here("run", ALL)),
+    // The names that systemd's detect_container() and the tools of others look for.
+    (Rule::ContainerFiles, here("", Pick::Names(&[".containerenv", ".dockerenv", ".dockerinit"]))),
+    (Rule::ContainerFiles, here("dev", Pick::Names(&["console"]))),
+    (Rule::ContainerFiles, here("run", Pick::Names(&[".containerenv"]))),
+    (Rule::ContainerFiles, here("run/host", Pick::Names(&["container-manager"]))),
+    (Rule::ContainerFiles, here("run/systemd", Pick::Names(&["container"]))),
 ];
 
 /// Applies the rules, then clamps every time. The changes come in the order of the rules, then of the paths.
@@ -231,6 +252,7 @@ pub fn normalize(tree: &mut Tree, spec: &NormalizeSpec) -> Vec<Change> {
         match rule {
             Rule::MachineId => empty_machine_id(tree, spec.epoch, &mut of_rule),
             Rule::Logs => empty_logs(tree, spec.epoch, &mut of_rule),
+            Rule::RootDirectory => open_root(tree, &mut of_rule),
             _ => {}
         }
         of_rule.sort_by(|a, b| a.path.cmp(&b.path));
@@ -255,7 +277,8 @@ fn folders(tree: &Tree, place: &Place) -> Vec<(NodeId, Vec<u8>)> {
     let Some(base_id) = tree.lookup(base.as_bytes()).filter(|id| tree.entries(*id).is_some()) else {
         return Vec::new();
     };
-    let mut found = vec![(base_id, [b"/", base.as_bytes()].concat())];
+    let path = if base.is_empty() { Vec::new() } else { [b"/", base.as_bytes()].concat() };
+    let mut found = vec![(base_id, path)];
     if any || place.depth == Depth::All {
         let mut at = 0;
         while let Some((id, path)) = found.get(at).cloned() {
@@ -319,6 +342,18 @@ fn empty_machine_id(tree: &mut Tree, epoch: Time, changes: &mut Vec<Change>) {
         empty(tree, etc, &name, id, epoch);
         let path = b"/etc/machine-id".to_vec();
         changes.push(Change { path, rule: Rule::MachineId, outcome: Outcome::Emptied });
+    }
+}
+
+/// Lets everybody into `/`. An archive of a working folder, such as `mktemp -d` makes with mode 0700, gives its mode
+/// and owner to the root, and then no program but root's finds any file.
+fn open_root(tree: &mut Tree, changes: &mut Vec<Change>) {
+    let root = tree.root();
+    let meta = &mut tree.node_mut(root).meta;
+    let closed = meta.mode & 0o555 != 0o555 || meta.mode & 0o022 != 0;
+    if closed || (meta.uid, meta.gid) != (0, 0) {
+        (meta.mode, meta.uid, meta.gid) = (0o755, 0, 0);
+        changes.push(Change { path: b"/".to_vec(), rule: Rule::RootDirectory, outcome: Outcome::Opened });
     }
 }
 

@@ -1,6 +1,8 @@
 //! Reshaping: which entries of a source are taken, and under which paths. Knows names only.
 
-use crate::glob::Globs;
+use std::cell::Cell;
+
+use crate::glob::{Globs, NotAGlob};
 
 /// Where the entries of a source go, and which.
 #[derive(Debug, Clone)]
@@ -10,10 +12,22 @@ pub struct Reshape {
     /// Path that the rest is put under; clean, empty for the root.
     pub prefix: Vec<u8>,
     /// What is left out, by path after `strip`.
-    pub exclude: Globs,
+    exclude: Globs,
+    /// The globs of `exclude` as text, and whether each matched a path so far.
+    texts: Vec<(String, Cell<bool>)>,
 }
 
 impl Reshape {
+    /// Takes a clean `prefix`, and globs that are compiled here.
+    ///
+    /// # Errors
+    /// The first text that is no glob.
+    pub fn new(strip: usize, prefix: Vec<u8>, exclude: &[String]) -> Result<Self, NotAGlob> {
+        let globs = Globs::new(exclude.iter().map(String::as_str))?;
+        let texts = exclude.iter().map(|glob| (glob.clone(), Cell::new(false))).collect();
+        Ok(Self { strip, prefix, exclude: globs, texts })
+    }
+
     /// The part of a path that remains after `strip`.
     pub fn stripped<'p>(&self, path: &'p [u8]) -> Option<&'p [u8]> {
         let mut rest = path;
@@ -26,7 +40,26 @@ impl Reshape {
 
     /// Whether a path of the source is left out, with all that is below it.
     pub fn excludes(&self, path: &[u8]) -> bool {
-        self.stripped(path).is_some_and(|rest| self.exclude.matches(rest))
+        self.stripped(path).is_some_and(|rest| self.matches(rest))
+    }
+
+    /// Whether a path after `strip` is left out.
+    pub fn matches(&self, rest: &[u8]) -> bool {
+        let found = self.exclude.all(rest);
+        for (_, used) in found.iter().filter_map(|at| self.texts.get(*at)) {
+            used.set(true);
+        }
+        !found.is_empty()
+    }
+
+    /// Whether any path was left out so far.
+    pub fn excludes_any(&self) -> bool {
+        self.texts.iter().any(|(_, used)| used.get())
+    }
+
+    /// The globs that matched nothing so far.
+    pub fn unused(&self) -> impl Iterator<Item = &str> {
+        self.texts.iter().filter(|(_, used)| !used.get()).map(|(glob, _)| glob.as_str())
     }
 
     /// Whether it changes nothing.

@@ -22,12 +22,28 @@ pub fn parse_source_date_epoch(text: &str) -> Result<i64, NotAnEpoch> {
     seconds.ok_or_else(|| NotAnEpoch(text.to_owned()))
 }
 
+/// The newest file of the inputs is from after what ext4 can store, and nothing else names the time of the build.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "a file of the sources was modified at {newest}, which is after 2446-05-10, the last day that ext4 can store; \
+     mend its time, or give `epoch` in `[image]`, to which later times are brought"
+)]
+pub struct TooLate {
+    newest: Time,
+}
+
 /// The time of the build. Of the newest time among the inputs the next whole second is taken, so that no file has to be
-/// clamped; one before 1970 or after what ext4 can store is brought there.
-pub(super) fn choose(source_date_epoch: Option<i64>, recipe: Option<i64>, newest: Time) -> Time {
-    let newest = newest.secs.saturating_add(i64::from(newest.nanos > 0));
-    let seconds = source_date_epoch.or(recipe).unwrap_or(newest);
-    Time::from_secs(seconds.clamp(0, LAST_SECOND))
+/// clamped; one before 1970 becomes 1970.
+pub(super) fn choose(
+    source_date_epoch: Option<i64>,
+    recipe: Option<i64>,
+    newest: Time,
+) -> Result<Time, TooLate> {
+    let seconds = match source_date_epoch.or(recipe) {
+        Some(seconds) => seconds.clamp(0, LAST_SECOND),
+        None => newest.secs.saturating_add(i64::from(newest.nanos > 0)).max(0),
+    };
+    if seconds > LAST_SECOND { Err(TooLate { newest }) } else { Ok(Time::from_secs(seconds)) }
 }
 
 #[cfg(test)]
@@ -37,11 +53,20 @@ mod tests {
     #[test]
     fn the_environment_goes_before_the_recipe_and_that_before_the_inputs() {
         let newest = Time { secs: 30, nanos: 1 };
-        assert_eq!(choose(Some(10), Some(20), newest), Time::from_secs(10));
-        assert_eq!(choose(None, Some(20), newest), Time::from_secs(20));
-        assert_eq!(choose(None, None, newest), Time::from_secs(31));
-        assert_eq!(choose(None, None, Time::from_secs(-5)), Time::EPOCH);
-        assert_eq!(choose(None, None, Time { secs: i64::MAX, nanos: 9 }), Time::from_secs(LAST_SECOND));
+        assert_eq!(choose(Some(10), Some(20), newest), Ok(Time::from_secs(10)));
+        assert_eq!(choose(None, Some(20), newest), Ok(Time::from_secs(20)));
+        assert_eq!(choose(None, None, newest), Ok(Time::from_secs(31)));
+        assert_eq!(choose(None, None, Time::from_secs(-5)), Ok(Time::EPOCH));
+    }
+
+    #[test]
+    fn a_time_that_ext4_cannot_store_is_refused_unless_an_epoch_bounds_it() {
+        let last = Time::from_secs(LAST_SECOND);
+        assert_eq!(choose(None, None, last), Ok(last));
+        for newest in [Time { nanos: 1, ..last }, Time { secs: i64::MAX, nanos: 9 }] {
+            assert_eq!(choose(None, None, newest), Err(TooLate { newest }));
+            assert_eq!(choose(None, Some(20), newest), Ok(Time::from_secs(20)));
+        }
     }
 
     #[test]

@@ -32,6 +32,12 @@ pub enum BuildError {
     /// The sources do not make a tree.
     #[error("assembling the sources")]
     Sources(#[from] AssembleError),
+    /// Commands need a shell.
+    #[error("`[[run]]` is run by a shell, and the image has no `/bin/sh`")]
+    NoShell,
+    /// The inputs name no time that the image could have.
+    #[error("choosing the time of the build")]
+    Epoch(#[from] super::TooLate),
     /// The recipe has packages and there is no lock.
     #[error("the recipe takes packages, and no lock pins them")]
     NoLock,

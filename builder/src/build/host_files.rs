@@ -127,7 +127,7 @@ fn open(
     if !path.metadata().map_err(failed)?.is_file() {
         return Err(HostFileError::NotAFile { path: path.to_owned() });
     }
-    let mut file = File::open(path).map_err(failed)?;
+    let mut file = amiforge_rootfs::regular::open(path).map_err(failed)?;
     let stamp = Stamp::of(&file.metadata().map_err(failed)?);
     let len = stamp.0;
     if len <= SMALL {

@@ -33,9 +33,10 @@ use amiforge_rootfs::blobs::Blobs;
 use amiforge_rootfs::merge::Merged;
 use amiforge_rootfs::normalize;
 use amiforge_rootfs::sandbox::OnFailure;
+use amiforge_rootfs::steps::lacks;
 
 pub use boot::{NewStub, NoLoader};
-pub use epoch::{NotAnEpoch, parse_source_date_epoch};
+pub use epoch::{NotAnEpoch, TooLate, parse_source_date_epoch};
 pub use error::BuildError;
 pub use host_files::HostFileError;
 pub use split::SplitError;
@@ -111,6 +112,7 @@ pub fn build(
     progress: &dyn Progress,
     interrupt: &Interrupt,
 ) -> Result<Built, BuildError> {
+    let options = &Options { out: bundle::resolve(&options.out, options.existing)?, ..options.clone() };
     bundle::check_vacant(&options.out, options.existing)?;
     let parents = Parents::make(&options.out)?;
     let spool = Spool::open(options.store.as_deref(), &options.out)?;
@@ -126,12 +128,15 @@ pub fn build(
         assemble::assemble_over(merged, &recipe.sources, spool.store(), &mut blobs, &watching)?;
     let mut host_files = HostFiles::new(&watching);
     let newest = newest.map_or(assembled.newest, |newest| newest.max(assembled.newest));
-    let epoch = epoch::choose(options.source_date_epoch, recipe.image.epoch, newest);
+    let epoch = epoch::choose(options.source_date_epoch, recipe.image.epoch, newest)?;
     let mut tree = take_tree(&mut assembled);
     stages::install(&mut workshop, &mut tree, &mut blobs)?;
     kept.take(&mut workshop);
-    let mut warnings = contents::apply(recipe, &mut tree, &mut blobs, &mut host_files, epoch)?;
+    let mut warnings = std::mem::take(&mut assembled.warnings);
+    warnings.extend(contents::apply(recipe, &mut tree, &mut blobs, &mut host_files, epoch)?);
     let mut tree = workshop.run(tree, epoch, &mut blobs)?;
+    let lacks = lacks::lacks(&tree, &blobs, &recipe.system, &recipe.users)?;
+    warnings.extend(lacks.iter().map(ToString::to_string));
     kept.take(&mut workshop);
     let rules = recipe.rules.clone();
     let changes = normalize::normalize(&mut tree, &normalize::NormalizeSpec { epoch, rules });

@@ -58,6 +58,7 @@ pub(super) fn origin(
         outcome: match change.outcome {
             Outcome::Removed => "removed".to_owned(),
             Outcome::Emptied => "emptied".to_owned(),
+            Outcome::Opened => "owner root and mode 0755 set".to_owned(),
         },
         path: Printable(&change.path).to_string(),
         rule: change.rule.name().to_owned(),

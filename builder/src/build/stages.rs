@@ -1,7 +1,5 @@
 //! Software from source: every stage of a recipe, built or taken from the store, and put into the tree.
 
-use std::fs;
-
 use amiforge_formats::digest::Digest;
 use amiforge_formats::tree::Tree;
 use amiforge_rootfs::blobs::Blobs;
@@ -63,7 +61,7 @@ fn part(
     let install = |(from, to): &(String, String)| Install { from: from.clone(), to: to.clone() };
     let spec = StageSpec {
         name: spec.name.clone(),
-        epoch: workshop.epoch(system.notes.newest()),
+        epoch: workshop.epoch(system.notes.newest())?,
         tools: system.tree,
         sources: archives,
         patches,
@@ -86,7 +84,7 @@ fn part(
 /// The bytes of a stage's patches, with their names.
 fn patches(spec: &Stage) -> Result<Vec<(String, Vec<u8>)>, BuildError> {
     let read = |(path, name): &(std::path::PathBuf, String)| {
-        let bytes = fs::read(path).map_err(|source| BuildError::HostFile {
+        let bytes = amiforge_rootfs::regular::read(path).map_err(|source| BuildError::HostFile {
             name: name.clone(),
             source: HostFileError::Read { path: path.clone(), source },
         })?;

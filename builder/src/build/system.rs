@@ -56,7 +56,7 @@ fn configure(
     notes: &mut Notes,
     blobs: &mut Blobs,
 ) -> Result<Tree, BuildError> {
-    let epoch = workshop.epoch(unpacked.newest);
+    let epoch = workshop.epoch(unpacked.newest)?;
     let architectures = Architectures { native: deb.arch.clone(), foreign: deb.foreign.clone() };
     let empty = Tree::new(unpacked.tree.node(unpacked.tree.root()).meta.clone());
     let mut tree = std::mem::replace(&mut unpacked.tree, empty);

@@ -10,6 +10,7 @@ use amiforge_rootfs::checks::{Outstanding, Settling};
 use amiforge_rootfs::layer::Layers;
 use amiforge_rootfs::packages::locked::LockedPackage;
 use amiforge_rootfs::sandbox::{Job, Launcher, OnFailure, Sandbox, Step};
+use amiforge_rootfs::steps::lacks;
 use amiforge_rootfs::store::Store;
 use serde::{Deserialize, Serialize};
 
@@ -106,6 +107,9 @@ impl Workshop<'_> {
         if self.recipe.runs.is_empty() {
             return Ok(tree);
         }
+        if !lacks::is_there(&tree, "/bin/sh") {
+            return Err(BuildError::NoShell);
+        }
         let layers = Layers::of(self.store);
         let before = layers.fingerprint(&tree, blobs)?;
         let key = keys::run(before, self.recipe, self.options, time.secs);
@@ -136,8 +140,8 @@ impl Workshop<'_> {
     }
 
     /// The time of what packages make: that of the build, as far as packages decide it.
-    pub(super) fn epoch(&self, newest: Time) -> Time {
-        epoch::choose(self.options.source_date_epoch, self.recipe.image.epoch, newest)
+    pub(super) fn epoch(&self, newest: Time) -> Result<Time, BuildError> {
+        Ok(epoch::choose(self.options.source_date_epoch, self.recipe.image.epoch, newest)?)
     }
 
     /// What happens when a command fails.

@@ -111,6 +111,13 @@ impl<'a> Files<'a> {
         Some((volume, volume.tree.lookup(under(point)?)?))
     }
 
+    /// Permission bits and owner of what a path leads to.
+    pub(super) fn mode(&self, path: &str) -> Option<(u16, u32)> {
+        let (volume, id) = self.find(path)?;
+        let meta = &volume.tree.node(id).meta;
+        Some((meta.mode, meta.uid))
+    }
+
     /// Whether a path leads to a regular file.
     pub(super) fn is_file(&self, path: &str) -> bool {
         self.find(path).is_some_and(|(volume, id)| matches!(volume.tree.node(id).kind, Kind::File(_)))

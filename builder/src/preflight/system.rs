@@ -3,6 +3,27 @@
 use super::files::Files;
 use super::{Findings, login};
 
+/// Directories that every program of a system must be able to read and search.
+const SHARED: [&str; 13] = [
+    "/",
+    "/bin",
+    "/etc",
+    "/lib",
+    "/lib64",
+    "/opt",
+    "/sbin",
+    "/usr",
+    "/usr/bin",
+    "/usr/lib",
+    "/usr/sbin",
+    "/usr/share",
+    "/var",
+];
+
+/// Marks by which systemd takes a machine for a container: it then starts no getty and no udev.
+const CONTAINER: [(&str, &str); 3] =
+    [("/", ".dockerenv"), ("/run", ".containerenv"), ("/run/systemd", "container")];
+
 /// Who sets a new machine up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum FirstBoot {
@@ -20,6 +41,44 @@ pub(super) fn check(files: &Files<'_>, found: &mut Findings) {
     }
     login::check(files, first_boot, found);
     shared(files, found);
+    modes(files, found);
+    container(files, found);
+}
+
+/// Whether others than root can use the system.
+fn modes(files: &Files<'_>, found: &mut Findings) {
+    let modes = SHARED.into_iter().filter_map(|path| Some((path, files.mode(path)?)));
+    let closed: Vec<_> = modes.filter(|(_, (mode, owner))| mode & 0o005 != 0o005 || *owner != 0).collect();
+    if let Some((path, (mode, owner))) = closed.first() {
+        let more = match closed.len() - 1 {
+            0 => String::new(),
+            more => format!(", and {more} more folders like it"),
+        };
+        let what = format!("only some users may read `{path}` (mode {mode:04o}, owner {owner}){more}");
+        let remedy = "give the sources mode 0755 there (a `dir` source: `modes = \"git\"`), or add a `[[file]]` with \
+                      `folder = true` and `mode`; for `/` keep the rule `root-directory` of `[normalize]`";
+        found.failure("modes", what, remedy);
+    }
+    if let Some((mode, _)) = files.mode("/tmp").filter(|(mode, _)| mode & 0o1777 != 0o1777) {
+        let what =
+            format!("/tmp has mode {mode:04o}: programs of ordinary users cannot use it as they expect");
+        found.warning("modes", what, "give it mode 1777");
+    }
+}
+
+/// Whether the system would take the machine for a container.
+fn container(files: &Files<'_>, found: &mut Findings) {
+    if let Some((folder, name)) = CONTAINER.into_iter().find(|(folder, name)| files.is_named(folder, name)) {
+        let what = format!(
+            "`{}/{name}` makes systemd take the machine for a container: nobody can log in",
+            folder.trim_end_matches('/')
+        );
+        found.failure(
+            "container",
+            what,
+            "keep the rule `container-files` of `[normalize]`, or exclude the file",
+        );
+    }
 }
 
 fn first_boot(files: &Files<'_>) -> FirstBoot {

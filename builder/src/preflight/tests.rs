@@ -85,6 +85,16 @@ fn unified(cmdline: &str, initrd: Option<&[u8]>) -> Vec<u8> {
 
 /// Builds a folder into an image and looks at it.
 fn look(files: &[(&str, String)], start: Option<&[u8]>, partitions: &str) -> Report {
+    look_after(files, start, partitions, |_| ())
+}
+
+/// The same, with something done to the folder before.
+fn look_after(
+    files: &[(&str, String)],
+    start: Option<&[u8]>,
+    partitions: &str,
+    change: impl FnOnce(&Path),
+) -> Report {
     let folder = tempfile::tempdir().unwrap();
     let source = folder.path().join("src");
     let put = |path: &Path, bytes: &[u8]| {
@@ -99,6 +109,7 @@ fn look(files: &[(&str, String)], start: Option<&[u8]>, partitions: &str) -> Rep
     if let Some(start) = start {
         put(&source.join("boot/efi/EFI/BOOT/BOOTX64.EFI"), start);
     }
+    change(&source);
     let recipe = folder.path().join("recipe.toml");
     let text = format!(
         "[image]\nname = \"tried\"\narch = \"x86_64\"\n{partitions}\n[[source]]\nkind = \"dir\"\npath = \"src\"\n"
@@ -140,6 +151,34 @@ fn an_image_with_all_that_ec2_needs_has_no_finding() {
     assert_eq!(report.findings, []);
     assert_eq!((report.firmware.as_slice(), report.kernel.as_deref()), (["uefi"].as_slice(), Some("6.1")));
     assert!(report.passes());
+}
+
+#[test]
+fn what_came_from_a_container_or_a_private_folder_is_found() {
+    let start = unified(&good_cmdline(), None);
+    let mut files = whole();
+    files.push((".dockerenv", String::new()));
+    assert_eq!(look(&files, Some(&start), &partitions()).findings, [], "a rule removes it");
+    let kept = format!("{}[normalize]\nskip = [\"container-files\"]\n", partitions());
+    let report = look(&files, Some(&start), &kept);
+    assert_eq!(checks(&report), ["container"]);
+    assert!(
+        report.findings[0].what.starts_with("`/.dockerenv` makes systemd take"),
+        "{}",
+        report.findings[0]
+    );
+    let chmod = |path: &str, mode| {
+        let path = path.to_owned();
+        move |source: &Path| {
+            let mode = std::os::unix::fs::PermissionsExt::from_mode(mode);
+            fs::set_permissions(source.join(path), mode).unwrap();
+        }
+    };
+    let report = look_after(&whole(), Some(&start), &partitions(), chmod("", 0o700));
+    assert_eq!(report.findings, [], "a working folder says nothing about `/`");
+    let report = look_after(&whole(), Some(&start), &partitions(), chmod("etc", 0o700));
+    assert_eq!(checks(&report), ["modes"]);
+    assert!(report.findings[0].what.contains("may read `/etc` (mode 0700, owner 0)") && !report.passes());
 }
 
 #[test]

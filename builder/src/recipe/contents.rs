@@ -263,5 +263,7 @@ fn rule(key: RuleKey) -> Rule {
         RuleKey::Histories => Rule::Histories,
         RuleKey::TemporaryFiles => Rule::TemporaryFiles,
         RuleKey::RuntimeFiles => Rule::RuntimeFiles,
+        RuleKey::ContainerFiles => Rule::ContainerFiles,
+        RuleKey::RootDirectory => Rule::RootDirectory,
     }
 }

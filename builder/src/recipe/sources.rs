@@ -3,11 +3,12 @@
 use std::path::Path;
 
 use amiforge_formats::digest::Digest;
-use amiforge_rootfs::sources::{OwnerRule, Pin, SourceKind, SourceSpec};
+use amiforge_rootfs::sources::oci::check_platform;
+use amiforge_rootfs::sources::{Modes, OwnerRule, Pin, SourceKind, SourceSpec};
 
 use super::check::Checker;
 use super::deb::DebSource;
-use super::keys::{SourceKeys, SourceKindKey};
+use super::keys::{ModesKey, SourceKeys, SourceKindKey};
 use super::mistake::At;
 use super::{Arch, packages, values};
 
@@ -47,7 +48,7 @@ fn source(
     };
     let path = checker.host_path(at.key("path"), given);
     let kind = match keys.kind {
-        SourceKindKey::Dir => SourceKind::Dir { path, owners: owners(keys, at, checker) },
+        SourceKindKey::Dir => SourceKind::Dir { path, owners: owners(keys, at, checker), modes: modes(keys) },
         SourceKindKey::Tar => SourceKind::Tar { path },
         SourceKindKey::Oci => {
             let by_arch = match arch {
@@ -55,6 +56,7 @@ fn source(
                 Arch::Aarch64 => "linux/arm64",
             };
             let platform = keys.platform.clone().unwrap_or_else(|| by_arch.to_owned());
+            checker.accept(at.key("platform"), check_platform(&platform).map_err(|error| error.to_string()));
             SourceKind::Oci { path, platform, reference: keys.reference.clone() }
         }
         SourceKindKey::Deb => return None,
@@ -83,6 +85,7 @@ fn only_its_own_keys(keys: &SourceKeys, at: &At, checker: &mut Checker<'_>) {
             !keys.owners.is_empty(),
             "a `dir` source: archives bring their owners",
         ),
+        ("modes", SourceKindKey::Dir, keys.modes.is_some(), "a `dir` source: archives bring their modes"),
         ("platform", SourceKindKey::Oci, keys.platform.is_some(), "an `oci` source"),
         ("reference", SourceKindKey::Oci, keys.reference.is_some(), "an `oci` source"),
     ];
@@ -141,6 +144,13 @@ fn owners(keys: &SourceKeys, at: &At, checker: &mut Checker<'_>) -> Vec<OwnerRul
         }
     }
     rules
+}
+
+fn modes(keys: &SourceKeys) -> Modes {
+    match keys.modes {
+        Some(ModesKey::Git) => Modes::Git,
+        Some(ModesKey::Disk) | None => Modes::Disk,
+    }
 }
 
 fn globs(all: &[String], at: &At, checker: &mut Checker<'_>) -> Vec<String> {

@@ -4,12 +4,14 @@ use std::collections::HashMap;
 use std::ffi::OsString;
 use std::fs::{self, Metadata};
 use std::io;
-use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
+use std::os::unix::fs::{FileExt as _, FileTypeExt as _, MetadataExt as _};
 use std::path::{Component, Path, PathBuf};
 
+use amiforge_formats::read_at::ReadAt as _;
 use amiforge_rootfs::sources::SourceKind;
 use rustix::fs::{AtFlags, CWD, FileType, Mode, Timespec, Timestamps, XattrFlags};
 
+use crate::inspect::Medium;
 use crate::recipe::Recipe;
 
 /// Where a copy is put if it is another file system: one that orders entries in a way of its own.
@@ -150,7 +152,7 @@ impl Copying {
             self.folder(from, to, below)?;
             fs::set_permissions(to, stat.permissions()).map_err(failed)?;
         } else if kind.is_file() {
-            fs::copy(from, to).map_err(failed)?;
+            file(from, stat, to).map_err(failed)?;
         } else if kind.is_symlink() {
             fs::read_link(from).and_then(|target| std::os::unix::fs::symlink(target, to)).map_err(failed)?;
         } else {
@@ -169,6 +171,26 @@ impl Copying {
         rustix::fs::utimensat(CWD, to, &times, AtFlags::SYMLINK_NOFOLLOW)
             .map_err(|errno| failed(errno.into()))
     }
+}
+
+/// Copies a regular file with its holes, which a source keeps.
+fn file(from: &Path, stat: &Metadata, to: &Path) -> io::Result<()> {
+    if stat.blocks().saturating_mul(512) >= stat.len() {
+        return fs::copy(from, to).map(|_| ());
+    }
+    let medium = Medium::open(from).map_err(io::Error::other)?;
+    let copy = fs::File::create_new(to)?;
+    copy.set_len(stat.len())?;
+    let mut chunk = vec![0; 1 << 20];
+    for (mut at, end) in medium.stretches(0, stat.len())? {
+        while at < end {
+            let part = &mut chunk[..(end - at).min(1 << 20) as usize];
+            medium.read_exact_at(at, part)?;
+            copy.write_all_at(part, at)?;
+            at += part.len() as u64;
+        }
+    }
+    copy.set_permissions(stat.permissions())
 }
 
 /// Copies extended attributes; those that cannot be read are none that a source would see.

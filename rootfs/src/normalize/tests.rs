@@ -44,6 +44,9 @@ fn lived_in() -> Tree {
         ("/run/lock", "dir 0755"),
         ("/usr/lib/python3/__pycache__/a.pyc", "file 0644 x"),
         ("/etc/resolv.conf", "file 0644 x"),
+        ("/.dockerenv", "file 0755 "),
+        ("/run/.containerenv", "file 0644 "),
+        ("/dev/console", "file 0755 "),
     ])
 }
 
@@ -72,7 +75,10 @@ fn every_rule_takes_what_it_names_and_nothing_else() {
         "- histories /home/a/.bash_history",
         "- histories /root/.bash_history",
         "- temporary-files /tmp/x",
+        "- runtime-files /run/.containerenv",
         "- runtime-files /run/lock",
+        "- container-files /.dockerenv",
+        "- container-files /dev/console",
     ];
     assert_eq!(paths(&changes), expected);
     for (path, expected) in [
@@ -100,7 +106,7 @@ fn rules_that_are_off_do_nothing() {
     assert_eq!(normalize(&mut tree, &NormalizeSpec { epoch: NOW, rules: BTreeSet::new() }), []);
     assert_eq!(amiforge_formats::dump::to_string(&tree), before);
     let changes = normalize(&mut tree, &NormalizeSpec { epoch: NOW, rules: Rule::defaults() });
-    assert!(changes.iter().all(|change| Rule::defaults().contains(&change.rule)) && changes.len() == 15);
+    assert!(changes.iter().all(|change| Rule::defaults().contains(&change.rule)) && changes.len() == 18);
     for rule in Rule::ALL {
         assert_eq!(Rule::from_name(rule.name()), Some(rule));
     }
@@ -138,4 +144,33 @@ fn an_image_that_waits_for_its_first_boot_stays_so() {
         (text(&tree, "/usr/share/log"), text(&tree, "/var/log/linked")),
         ("kept".into(), String::new())
     );
+}
+
+#[test]
+fn everybody_may_enter_the_root_directory_and_only_root_writes_to_it() {
+    for (mode, uid, expected) in [
+        (0o700, 1000, Some(0o755)),
+        (0o755, 1000, Some(0o755)),
+        (0o1777, 0, Some(0o755)),
+        (0o750, 0, Some(0o755)),
+        // As Fedora has it.
+        (0o555, 0, None),
+        (0o755, 0, None),
+    ] {
+        let mut tree = tree(&[("/etc/x", "file 0644 x")]);
+        let root = tree.root();
+        (tree.node_mut(root).meta.mode, tree.node_mut(root).meta.uid) = (mode, uid);
+        let changes = normalize(&mut tree, &NormalizeSpec { epoch: NOW, rules: Rule::defaults() });
+        let meta = &tree.node(root).meta;
+        assert_eq!((meta.mode, meta.uid), (expected.unwrap_or(mode), 0), "{mode:o}");
+        assert_eq!(changes.iter().any(|change| change.outcome == Outcome::Opened), expected.is_some());
+    }
+}
+
+#[test]
+fn a_device_for_the_console_stays() {
+    let mut tree = tree(&[("/dev/console", "file 0600 ")]);
+    let id = tree.lookup(b"dev/console").unwrap();
+    tree.node_mut(id).kind = Kind::CharDevice { major: 5, minor: 1 };
+    assert_eq!(normalize(&mut tree, &NormalizeSpec { epoch: NOW, rules: Rule::defaults() }), []);
 }

@@ -1,11 +1,12 @@
 //! Folders of the host as sources: walked without following a link and never outside of the folder, in the order of
 //! names; contents are only opened when they are read.
 //!
-//! What comes from the disk: names, kinds, permission bits, modification times, hard links, the attributes `user.*`
-//! and `security.capability`. What does not: owners (the recipe's rules say, or root), access control lists (their
-//! numbers are this host's), `security.selinux` and other labels of this host. Modes and times of a version-control
-//! checkout are those of whoever checked out; `epoch` bounds the times. A socket belongs to a running program and is
-//! refused. Mount points are crossed.
+//! What comes from the disk: names, kinds, permission bits, modification times, hard links, holes, the attributes
+//! `user.*` and `security.capability`. What does not: owners (the recipe's rules say, or root), access control lists
+//! (their numbers are this host's; a warning names the first), `security.selinux` and other labels of this host, and
+//! the mode of the folder itself where it becomes `/`. Modes and times of a version-control checkout are those of
+//! whoever checked out, unless [`Modes::Git`] is asked for; `epoch` bounds the times. A socket belongs to a running
+//! program and is refused. Mount points are crossed.
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
@@ -13,19 +14,34 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use amiforge_formats::plan::SourceId;
 use amiforge_formats::time::Time;
-use amiforge_formats::tree::{Content, Kind, Meta, Node, Printable, Xattrs};
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, Stat};
+use amiforge_formats::tree::{Content, Kind, Meta, Node, Origin, Printable, Segment, Xattrs};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, SeekFrom, Stat};
 
-use super::OwnerRule;
 use super::fault::EntryFault;
 use super::indexed::{Again, Indexed, PlantError, Planting, Standing};
+use super::tar::mode_without;
+use super::warning::Tally;
+use super::{Modes, OwnerRule};
 use crate::blobs::{Blobs, Stamp};
 use crate::glob::{Globs, NotAGlob};
 use crate::reshape::Reshape;
 use crate::watch::Watch;
+
+/// Stretches of data kept apart of one file; one with more is taken as a file without holes.
+const STRETCHES_MAX: usize = 1 << 20;
+
+/// Attributes of the entries that do not come from the disk alone.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Attributes<'a> {
+    pub(super) owners: &'a [OwnerRule],
+    pub(super) modes: Modes,
+}
 
 /// Why a folder was refused.
 #[derive(Debug, thiserror::Error)]
@@ -66,17 +82,19 @@ pub enum DirError {
 /// Indexes a folder; gives the sum of its files' lengths too.
 pub(super) fn index(
     folder: &Path,
-    owners: &[OwnerRule],
+    attributes: Attributes<'_>,
     reshape: &Reshape,
     blobs: &mut Blobs,
     watch: &dyn Watch,
 ) -> Result<(Indexed, u64), DirError> {
+    let owners = attributes.owners;
     let globs = Globs::new(owners.iter().map(|rule| rule.path.as_str())).map_err(DirError::Owners)?;
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let root = rustix::fs::open(folder, flags, Mode::empty())
         .map_err(|error| DirError::Read { path: folder.to_owned(), source: error.into() })?;
     let planting = Planting::new(Again::Refuse);
-    let mut walk = Walk { folder, root, owners, globs, planting, links: HashMap::new(), bytes: 0, blobs };
+    let (links, tally, bytes) = (HashMap::new(), Tally::default(), 0);
+    let mut walk = Walk { folder, root, attributes, globs, planting, links, tally, bytes, blobs };
     let mut folders = vec![Vec::new()];
     while let Some(path) = folders.pop() {
         if watch.interrupted() {
@@ -85,7 +103,7 @@ pub(super) fn index(
         walk.folder(&path, reshape, &mut folders)?;
     }
     let bytes = walk.bytes;
-    let mut indexed = walk.planting.finish();
+    let mut indexed = Indexed { warnings: walk.tally.warnings(), ..walk.planting.finish() };
     // The folder itself is only what holds the entries; it says nothing about the directory they go to.
     if let Some(mark) = indexed.marks.first_mut() {
         mark.standing = Standing::Implied;
@@ -96,11 +114,12 @@ pub(super) fn index(
 struct Walk<'a> {
     folder: &'a Path,
     root: OwnedFd,
-    owners: &'a [OwnerRule],
+    attributes: Attributes<'a>,
     globs: Globs,
     planting: Planting,
     /// The first path of every file with several names.
     links: HashMap<(u64, u64), Vec<u8>>,
+    tally: Tally,
     bytes: u64,
     blobs: &'a mut Blobs,
 }
@@ -116,7 +135,7 @@ impl Walk<'_> {
         };
         let stat = rustix::fs::fstat(&dir).map_err(at)?;
         let mut meta = self.meta(path, &stat);
-        meta.xattrs = xattrs(&dir).map_err(at)?;
+        let kept = xattrs(&dir).map_err(at)?;
         let mut names = Vec::new();
         for entry in rustix::fs::Dir::read_from(&dir).map_err(at)? {
             let name = entry.map_err(at)?.file_name().to_bytes().to_vec();
@@ -125,6 +144,11 @@ impl Walk<'_> {
             }
         }
         names.sort_unstable();
+        self.attach(path, &mut meta, kept);
+        if path.is_empty() && reshape.strip == 0 && reshape.prefix.is_empty() {
+            // A working folder, such as `mktemp -d` makes with mode 0700, says nothing about `/`.
+            meta.mode = 0o755;
+        }
         self.plant(path, Node { meta, kind: Kind::dir() })?;
         for name in names {
             let mut below = path.to_vec();
@@ -167,7 +191,7 @@ impl Walk<'_> {
         let kind = match kind {
             FileType::RegularFile => {
                 let (found, content) = self.file(dir, name, path)?;
-                meta.xattrs = found;
+                self.attach(path, &mut meta, found);
                 Kind::File(content)
             }
             FileType::Symlink => {
@@ -186,12 +210,7 @@ impl Walk<'_> {
     }
 
     /// Attributes and content of a regular file; opened here once, so that one that cannot be read is named early.
-    fn file(
-        &mut self,
-        dir: &OwnedFd,
-        name: &[u8],
-        path: &[u8],
-    ) -> Result<(Option<Box<Xattrs>>, Content), DirError> {
+    fn file(&mut self, dir: &OwnedFd, name: &[u8], path: &[u8]) -> Result<(Kept, Content), DirError> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let file = rustix::fs::openat(dir, OsStr::from_bytes(name), flags, Mode::empty());
         let file = File::from(file.map_err(|error| self.failed(path, error.into()))?);
@@ -202,7 +221,19 @@ impl Walk<'_> {
         }
         self.bytes = self.bytes.saturating_add(found.len());
         let source = self.blobs.add_closed(self.full(path), Stamp::of(&found));
-        Ok((xattrs, Content::Slice { source, at: 0, len: found.len() }))
+        let content = content(&file, &found, source).map_err(|error| self.failed(path, error))?;
+        Ok((xattrs, content))
+    }
+
+    /// Gives a node the attributes that were kept of it.
+    fn attach(&mut self, path: &[u8], meta: &mut Meta, kept: Kept) {
+        if let Some(list) = &kept.access_list {
+            self.tally.access_list(path);
+            if self.attributes.modes == Modes::Disk {
+                meta.mode = mode_without(list, meta.mode);
+            }
+        }
+        meta.xattrs = (!kept.xattrs.is_empty()).then(|| Box::new(kept.xattrs));
     }
 
     fn plant(&mut self, path: &[u8], node: Node) -> Result<(), DirError> {
@@ -229,10 +260,15 @@ impl Walk<'_> {
     }
 
     fn meta(&self, path: &[u8], stat: &Stat) -> Meta {
-        let rule = self.globs.last(path).and_then(|rule| self.owners.get(rule));
+        let rule = self.globs.last(path).and_then(|rule| self.attributes.owners.get(rule));
         let (uid, gid) = rule.map_or((0, 0), |rule| (rule.uid, rule.gid));
         let mtime = Time { secs: stat.st_mtime, nanos: u32::try_from(stat.st_mtime_nsec).unwrap_or(0) };
-        Meta { mode: (stat.st_mode & 0o7777) as u16, uid, gid, mtime, xattrs: None }
+        let mode = match (self.attributes.modes, FileType::from_raw_mode(stat.st_mode)) {
+            (Modes::Git, FileType::RegularFile) if stat.st_mode & 0o100 == 0 => 0o644,
+            (Modes::Git, FileType::RegularFile | FileType::Directory) => 0o755,
+            _ => (stat.st_mode & 0o7777) as u16,
+        };
+        Meta { mode, uid, gid, mtime, xattrs: None }
     }
 
     fn full(&self, path: &[u8]) -> PathBuf {
@@ -244,22 +280,79 @@ impl Walk<'_> {
     }
 }
 
-/// The attributes of a file or folder that belong to it and not to this host.
-fn xattrs(file: impl AsFd) -> Result<Option<Box<Xattrs>>, rustix::io::Errno> {
+/// The content of an open file, its holes left out as the host's file system tells them.
+fn content(file: &File, found: &std::fs::Metadata, source: SourceId) -> io::Result<Content> {
+    let len = found.len();
+    let whole = Content::Slice { source, at: 0, len };
+    // Space that is only reserved reads as a hole too, but counts as allocated: a swap file must not get holes.
+    if found.blocks().saturating_mul(512) >= len {
+        return Ok(whole);
+    }
+    let mut segments = Vec::new();
+    let mut at = 0;
+    while at < len {
+        let start = match rustix::fs::seek(file, SeekFrom::Data(at)) {
+            Ok(start) if start < len => start,
+            Ok(_) | Err(rustix::io::Errno::NXIO) => break,
+            Err(rustix::io::Errno::INVAL | rustix::io::Errno::OPNOTSUPP) => return Ok(whole),
+            Err(error) => return Err(error.into()),
+        };
+        // A file that is written to meanwhile could answer with no progress; its stamp tells later.
+        let end = rustix::fs::seek(file, SeekFrom::Hole(start)).unwrap_or(len).clamp(start + 1, len);
+        segments.push(Segment {
+            offset: start,
+            len: end - start,
+            origin: Origin::Slice { source, at: start },
+        });
+        at = end;
+        if segments.len() > STRETCHES_MAX {
+            return Ok(whole);
+        }
+    }
+    match segments.as_slice() {
+        [Segment { offset: 0, len: all, .. }] if *all == len => Ok(whole),
+        _ => Ok(Content::Sparse { len, segments: Arc::from(segments) }),
+    }
+}
+
+/// The attributes of a file or folder.
+#[derive(Debug, Default)]
+struct Kept {
+    /// Those that belong to it and not to this host.
+    xattrs: Xattrs,
+    /// An access control list, which is left out; empty if there is only one for new entries of a folder.
+    access_list: Option<Vec<u8>>,
+}
+
+fn xattrs(file: impl AsFd) -> Result<Kept, rustix::io::Errno> {
+    let mut kept = Kept::default();
     // An attribute and a list of names are at most 64 KiB each (Linux `XATTR_SIZE_MAX`, `XATTR_LIST_MAX`).
     let mut names = vec![0u8; 64 << 10];
     let len = match rustix::fs::flistxattr(file.as_fd(), &mut names) {
-        Ok(0) | Err(rustix::io::Errno::OPNOTSUPP) => return Ok(None),
+        Ok(0) | Err(rustix::io::Errno::OPNOTSUPP) => return Ok(kept),
         Ok(len) => len,
         Err(error) => return Err(error),
     };
-    let mut kept = Xattrs::new();
+    let read = |name: &[u8]| {
+        let mut value = vec![0u8; 64 << 10];
+        let len = rustix::fs::fgetxattr(file.as_fd(), OsStr::from_bytes(name), &mut value)?;
+        value.truncate(len);
+        Ok(value)
+    };
     for name in names[..len].split(|byte| *byte == 0) {
-        if name.starts_with(b"user.") || name == b"security.capability" {
-            let mut value = vec![0u8; 64 << 10];
-            let len = rustix::fs::fgetxattr(file.as_fd(), OsStr::from_bytes(name), &mut value)?;
-            kept.insert(name.into(), value[..len].into());
+        match name {
+            b"security.capability" => {
+                kept.xattrs.insert(name.into(), read(name)?.into());
+            }
+            b"system.posix_acl_access" => kept.access_list = Some(read(name)?),
+            b"system.posix_acl_default" => {
+                kept.access_list.get_or_insert_default();
+            }
+            name if name.starts_with(b"user.") => {
+                kept.xattrs.insert(name.into(), read(name)?.into());
+            }
+            _ => {}
         }
     }
-    Ok((!kept.is_empty()).then(|| Box::new(kept)))
+    Ok(kept)
 }

@@ -106,9 +106,6 @@ pub enum EntryFault {
         /// What follows.
         found: &'static str,
     },
-    /// A name from the root.
-    #[error("the name is absolute; make the archive with relative names")]
-    Absolute,
     /// A name that goes up.
     #[error("the name has `..` in it")]
     DotDot,

@@ -1,13 +1,24 @@
 //! The tree that one source gives, and how its entries are planted: in any order, never through a link, each name
 //! once. Knows no archive format; [`super::tar`], [`super::oci`] and [`super::dir`] bring the entries.
+//!
+//! In layers of an image a path may lead through a symlink to a directory of the tree, as runtimes apply them: where
+//! `/lib` is a link to `usr/lib`, a layer without an entry for `lib` gives `lib/x` to `usr/lib`.
 
 use amiforge_formats::time::Time;
-use amiforge_formats::tree::{Content, Kind, Meta, NAME_MAX, Name, Node, NodeId, Tree};
+use amiforge_formats::tree::{Content, Kind, Meta, Name, Node, NodeId, Tree};
 
-use super::fault::{EntryFault, PATH_LONGEST};
+use super::fault::EntryFault;
+use super::membership::{Membership, View};
+pub use super::names::clean;
+use super::names::split;
+use super::route::Route;
+use super::warning::Warning;
 
 /// Most nodes that a source may have: 8 million take about 2 GiB of memory, ten times the largest systems known.
 const NODES_MAX: usize = 8_000_000;
+
+/// Links followed from one path (Linux `MAXSYMLINKS`).
+const LINKS_MAX: usize = 40;
 
 /// The tree of one source.
 #[derive(Debug)]
@@ -18,6 +29,8 @@ pub struct Indexed {
     pub marks: Vec<Mark>,
     /// The newest time among the entries given.
     pub newest: Option<Time>,
+    /// What is remarkable about it.
+    pub warnings: Vec<Warning>,
 }
 
 /// Where a node came from.
@@ -25,8 +38,6 @@ pub struct Indexed {
 pub struct Mark {
     /// Byte of the archive at which its entry begins.
     pub at: u64,
-    /// Layer of an image, counted from 1; 0 elsewhere.
-    pub layer: u32,
     /// Whether an entry gave it.
     pub standing: Standing,
 }
@@ -41,7 +52,7 @@ pub enum Standing {
 }
 
 impl Mark {
-    const IMPLIED: Self = Self { at: 0, layer: 0, standing: Standing::Implied };
+    const IMPLIED: Self = Self { at: 0, standing: Standing::Implied };
 }
 
 /// What happens to a name that is there already.
@@ -78,7 +89,7 @@ pub struct Planting {
     marks: Vec<Mark>,
     newest: Option<Time>,
     again: Again,
-    layer: u32,
+    membership: Membership,
     /// The directory of the last entry: archives are in order, so most entries are its neighbours.
     last: (Vec<u8>, NodeId),
     /// Hard links that came before what they link to: path, target, mark.
@@ -90,7 +101,8 @@ impl Planting {
     pub fn new(again: Again) -> Self {
         let tree = Tree::new(Meta::root_owned(0o755, Time::EPOCH));
         let last = (Vec::new(), tree.root());
-        Self { tree, marks: vec![Mark::IMPLIED], newest: None, again, layer: 0, last, forward: Vec::new() }
+        let (marks, membership, forward) = (vec![Mark::IMPLIED], Membership::default(), Vec::new());
+        Self { tree, marks, newest: None, again, membership, last, forward }
     }
 
     /// The tree so far.
@@ -100,7 +112,7 @@ impl Planting {
 
     /// Begins the next layer.
     pub fn next_layer(&mut self) {
-        self.layer = self.layer.saturating_add(1);
+        self.membership.next_layer();
     }
 
     /// Plants a node at a path that [`clean`] has made. A directory joins the one that is there.
@@ -115,7 +127,7 @@ impl Planting {
         same: SameContent<'_>,
     ) -> Result<(), PlantError> {
         self.newest = self.newest.max(Some(node.meta.mtime));
-        let mark = Mark { at, layer: self.layer, standing: Standing::Given };
+        let mark = Mark { at, standing: Standing::Given };
         let Some((parent, name)) = self.parent(path)? else {
             if !matches!(node.kind, Kind::Dir(_)) {
                 return Err(EntryFault::Root { kind: node.kind.word() }.into());
@@ -131,21 +143,27 @@ impl Planting {
         if matches!((&self.tree.node(old).kind, &node.kind), (Kind::Dir(_), Kind::Dir(_))) {
             self.tree.node_mut(old).meta = node.meta;
             self.note(old, mark);
+            self.membership.give(parent, &name);
             return Ok(());
         }
-        if self.replaceable(old) {
-            self.remove(parent, name.as_bytes());
+        if self.replaceable(parent, name.as_bytes()) {
+            self.remove(parent, &name, old);
             return Ok(self.add(parent, name, node, mark)?);
         }
         self.again(old, &node, same)
     }
 
-    /// Gives a node that is in the tree one more name, now or, if the target is still to come, at the end.
+    /// Gives a node that is in the tree one more name, now or, if the target is still to come, at the end. A lower
+    /// file that the present layer removed is a target too.
     ///
     /// # Errors
     /// As for [`Planting::plant`], and a target that is a directory.
     pub fn link(&mut self, path: &[u8], target: &[u8], at: u64) -> Result<(), EntryFault> {
-        let Some(id) = self.find(target)? else {
+        let found = match self.find(target, View::Present)? {
+            None => self.find(target, View::Lower).unwrap_or_default(),
+            found => found,
+        };
+        let Some(id) = found else {
             self.forward.push((path.to_vec(), target.to_vec(), at));
             return Ok(());
         };
@@ -158,7 +176,7 @@ impl Planting {
     /// The path of the link, its mark, and what is wrong with it.
     pub fn finish_links(&mut self) -> Result<(), (Vec<u8>, u64, EntryFault)> {
         for (path, target, at) in std::mem::take(&mut self.forward) {
-            let linked = self.find(&target).and_then(|id| match id {
+            let linked = self.find(&target, View::Present).and_then(|id| match id {
                 Some(id) => self.link_to(&path, &target, id),
                 None => Err(EntryFault::LinkToNothing { target: target.clone() }),
             });
@@ -169,7 +187,7 @@ impl Planting {
 
     /// The finished tree.
     pub fn finish(self) -> Indexed {
-        Indexed { tree: self.tree, marks: self.marks, newest: self.newest }
+        Indexed { tree: self.tree, marks: self.marks, newest: self.newest, warnings: Vec::new() }
     }
 
     /// Takes away what lower layers gave as `name` in the directory at `above`, with all below it.
@@ -177,11 +195,11 @@ impl Planting {
     /// # Errors
     /// A path through something that is no directory.
     pub fn whiteout(&mut self, above: &[u8], name: &[u8]) -> Result<(), EntryFault> {
-        let Some(parent) = self.find(above)? else { return Ok(()) };
-        self.must_be_dir(parent, above)?;
+        let Some(parent) = self.directory(above, View::Present)? else { return Ok(()) };
         let Some(child) = self.tree.child(parent, name) else { return Ok(()) };
         self.purge(child);
-        self.drop_lower(parent, name, child);
+        let Ok(name) = Name::new(name) else { return Ok(()) };
+        self.drop_lower(parent, &name, child);
         Ok(())
     }
 
@@ -190,10 +208,17 @@ impl Planting {
     /// # Errors
     /// A path through something that is no directory.
     pub fn opaque(&mut self, path: &[u8]) -> Result<(), EntryFault> {
-        let Some(dir) = self.find(path)? else { return Ok(()) };
-        self.must_be_dir(dir, path)?;
-        self.purge(dir);
+        if let Some(dir) = self.directory(path, View::Present)? {
+            self.purge(dir);
+        }
         Ok(())
+    }
+
+    /// Removes a name of the root that is no part of the file system, whichever layer gave it. Hard links to what is
+    /// below it stay.
+    pub fn discard(&mut self, name: &[u8]) {
+        self.tree.unlink(self.tree.root(), name);
+        self.last = (Vec::new(), self.tree.root());
     }
 
     /// Removes what lower layers gave below a node; directories go once they are empty.
@@ -207,14 +232,22 @@ impl Planting {
             }
         }
         for (dir, name, child) in names.into_iter().rev() {
-            self.drop_lower(dir, name.as_bytes(), child);
+            self.drop_lower(dir, &name, child);
         }
     }
 
-    fn drop_lower(&mut self, parent: NodeId, name: &[u8], child: NodeId) {
-        let empty = self.tree.entries(child).is_none_or(std::collections::BTreeMap::is_empty);
-        if empty && self.mark(child).layer < self.layer {
-            self.remove(parent, name);
+    /// Removes a lower name. A directory that this layer put something into without an entry of its own stays, as one
+    /// that only names below it make.
+    fn drop_lower(&mut self, parent: NodeId, name: &Name, child: NodeId) {
+        if !self.replaceable(parent, name.as_bytes()) {
+            return;
+        }
+        if self.tree.entries(child).is_none_or(std::collections::BTreeMap::is_empty) {
+            self.remove(parent, name, child);
+        } else {
+            self.tree.node_mut(child).meta = Meta::root_owned(0o755, Time::EPOCH);
+            self.note(child, Mark::IMPLIED);
+            self.membership.give(parent, name);
         }
     }
 
@@ -225,16 +258,14 @@ impl Planting {
         }
         let Some((parent, name)) = self.parent(path)? else { return Err(EntryFault::Root { kind }) };
         match self.tree.child(parent, name.as_bytes()) {
-            Some(old) if old == id => return Ok(()),
-            Some(old) if self.replaceable(old) => self.remove(parent, name.as_bytes()),
+            Some(old) if old == id => {}
+            Some(old) if self.replaceable(parent, name.as_bytes()) => self.remove(parent, &name, old),
             Some(old) => return Err(self.twice(old, kind)),
             None => {}
         }
-        // The name is free and the parent a directory.
+        self.membership.give(parent, &name);
+        // The parent is a directory, and the name is free or names this node already.
         let _ = self.tree.link(parent, name, id);
-        // A link to a lower layer's file lifts that into this layer, as overlay file systems do.
-        let mark = Mark { layer: self.layer, ..self.mark(id) };
-        self.note(id, mark);
         Ok(())
     }
 
@@ -264,14 +295,15 @@ impl Planting {
         }
     }
 
-    fn replaceable(&self, id: NodeId) -> bool {
-        self.again == Again::ReplaceLower && self.mark(id).layer < self.layer
+    fn replaceable(&self, parent: NodeId, name: &[u8]) -> bool {
+        self.again == Again::ReplaceLower && self.membership.is_lower(parent, name)
     }
 
     fn add(&mut self, parent: NodeId, name: Name, node: Node, mark: Mark) -> Result<(), EntryFault> {
         if self.tree.capacity() >= NODES_MAX {
             return Err(EntryFault::TooMany { max: NODES_MAX });
         }
+        self.membership.give(parent, &name);
         // The name is free and the parent a directory.
         if self.tree.add(parent, name, node).is_ok() {
             self.marks.push(mark);
@@ -279,22 +311,23 @@ impl Planting {
         Ok(())
     }
 
-    fn remove(&mut self, parent: NodeId, name: &[u8]) {
-        self.tree.unlink(parent, name);
+    fn remove(&mut self, parent: NodeId, name: &Name, node: NodeId) {
+        self.membership.remove(parent, name, node);
+        self.tree.unlink(parent, name.as_bytes());
         self.last = (Vec::new(), self.tree.root());
     }
 
+    /// What a directory has under a name, as the tree is or as it was before this layer.
+    fn child(&self, dir: NodeId, name: &[u8], view: View) -> Option<NodeId> {
+        let removed = if view == View::Lower { self.membership.removed(dir, name) } else { None };
+        removed.or_else(|| self.tree.child(dir, name))
+    }
+
     /// The node at a path, if there is one; its directories are not made.
-    fn find(&self, path: &[u8]) -> Result<Option<NodeId>, EntryFault> {
-        let mut id = self.tree.root();
-        let mut end = 0usize;
-        for name in path.split(|byte| *byte == b'/').filter(|name| !name.is_empty()) {
-            self.must_be_dir(id, path.get(..end).unwrap_or(path))?;
-            let Some(next) = self.tree.child(id, name) else { return Ok(None) };
-            end = end.saturating_add(name.len()).saturating_add(usize::from(end > 0));
-            id = next;
-        }
-        Ok(Some(id))
+    fn find(&mut self, path: &[u8], view: View) -> Result<Option<NodeId>, EntryFault> {
+        let (above, name) = split(path);
+        let Some(dir) = self.directory(above, view)? else { return Ok(None) };
+        Ok(if name.is_empty() { Some(dir) } else { self.child(dir, name, view) })
     }
 
     /// The directory that a path lies in, made if need be, and the path's last name; `None` for the root.
@@ -302,14 +335,11 @@ impl Planting {
         if path.is_empty() {
             return Ok(None);
         }
-        let (above, name) = match path.iter().rposition(|byte| *byte == b'/') {
-            Some(slash) => (path.get(..slash).unwrap_or(path), path.get(slash..).unwrap_or(path)),
-            None => (&path[..0], path),
-        };
-        let name = name.strip_prefix(b"/").unwrap_or(name);
+        let (above, name) = split(path);
         let name = Name::new(name).map_err(|_| EntryFault::NameTooLong { len: name.len() })?;
         if self.last.0 != above {
-            let id = self.make(above)?;
+            // With this view a missing directory is made.
+            let Some(id) = self.directory(above, View::Made)? else { return Ok(None) };
             self.last.0.clear();
             self.last.0.extend_from_slice(above);
             self.last.1 = id;
@@ -317,71 +347,47 @@ impl Planting {
         Ok(Some((self.last.1, name)))
     }
 
-    /// The directory at a path, made with its parents if need be.
-    fn make(&mut self, path: &[u8]) -> Result<NodeId, EntryFault> {
-        let mut id = self.tree.root();
-        let mut end = 0usize;
-        for name in path.split(|byte| *byte == b'/').filter(|name| !name.is_empty()) {
-            end = end.saturating_add(name.len()).saturating_add(usize::from(end > 0));
-            let next = match self.tree.child(id, name) {
+    /// The directory at a path. In layers, links are followed within the tree as `openat2(2)` does with
+    /// `RESOLVE_IN_ROOT`; a link must lead to a directory that is there.
+    fn directory(&mut self, path: &[u8], view: View) -> Result<Option<NodeId>, EntryFault> {
+        let mut route = Route::new(path);
+        let mut above = vec![self.tree.root()];
+        while let Some(name) = route.next_name() {
+            if name == b".." {
+                above.truncate(above.len().saturating_sub(1).max(1));
+                continue;
+            }
+            let dir = above.last().copied().unwrap_or(self.tree.root());
+            let next = match self.child(dir, &name, view) {
                 Some(next) => next,
-                None => self.imply(id, name)?,
+                None if route.in_target() => return Err(route.through_link()),
+                None if view != View::Made => return Ok(None),
+                None => self.imply(dir, &name)?,
             };
-            self.must_be_dir(next, path.get(..end).unwrap_or(path))?;
-            id = next;
+            match &self.tree.node(next).kind {
+                Kind::Dir(_) => above.push(next),
+                Kind::Symlink(target) => {
+                    if route.follow(target) > LINKS_MAX || self.again == Again::Refuse {
+                        return Err(route.through_link());
+                    }
+                    if target.first() == Some(&b'/') {
+                        above.truncate(1);
+                    }
+                }
+                _ if route.in_target() => return Err(route.through_link()),
+                other => {
+                    let path = route.passed().to_vec();
+                    return Err(EntryFault::ThroughFile { path, kind: other.word() });
+                }
+            }
         }
-        Ok(id)
+        Ok(above.last().copied())
     }
 
     fn imply(&mut self, parent: NodeId, name: &[u8]) -> Result<NodeId, EntryFault> {
         let name = Name::new(name).map_err(|_| EntryFault::NameTooLong { len: name.len() })?;
         let meta = Meta::root_owned(0o755, Time::EPOCH);
-        let mark = Mark { layer: self.layer, ..Mark::IMPLIED };
-        self.add(parent, name.clone(), Node { meta, kind: Kind::dir() }, mark)?;
+        self.add(parent, name.clone(), Node { meta, kind: Kind::dir() }, Mark::IMPLIED)?;
         Ok(self.tree.child(parent, name.as_bytes()).unwrap_or(parent))
     }
-
-    fn must_be_dir(&self, id: NodeId, path: &[u8]) -> Result<(), EntryFault> {
-        match &self.tree.node(id).kind {
-            Kind::Dir(_) => Ok(()),
-            Kind::Symlink(target) => {
-                Err(EntryFault::ThroughLink { link: path.to_vec(), target: target.to_vec() })
-            }
-            other => Err(EntryFault::ThroughFile { path: path.to_vec(), kind: other.word() }),
-        }
-    }
-}
-
-/// Makes the path of an entry: names joined by single `/`, without `.`; empty for the root.
-///
-/// # Errors
-/// Absolute names, `..`, NUL bytes, and names or paths that are too long.
-pub fn clean(raw: &[u8], path: &mut Vec<u8>) -> Result<(), EntryFault> {
-    path.clear();
-    if raw.first() == Some(&b'/') {
-        return Err(EntryFault::Absolute);
-    }
-    if raw.contains(&0) {
-        return Err(EntryFault::Nul);
-    }
-    for name in raw.split(|byte| *byte == b'/').filter(|name| !name.is_empty() && *name != b".") {
-        if name == b".." {
-            return Err(EntryFault::DotDot);
-        }
-        if name.len() > NAME_MAX {
-            return Err(EntryFault::NameTooLong { len: name.len() });
-        }
-        if !path.is_empty() {
-            path.push(b'/');
-        }
-        path.extend_from_slice(name);
-    }
-    if path.len() > PATH_LONGEST {
-        return Err(EntryFault::TooLong {
-            what: "a path",
-            size: path.len() as u64,
-            max: PATH_LONGEST as u64,
-        });
-    }
-    Ok(())
 }

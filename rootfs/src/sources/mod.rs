@@ -4,10 +4,14 @@ pub mod dir;
 pub mod expand;
 pub mod fault;
 pub mod indexed;
+mod membership;
+mod names;
 pub mod oci;
 pub mod open;
+mod route;
 pub mod same;
 pub mod tar;
+pub mod warning;
 
 use std::path::PathBuf;
 
@@ -61,6 +65,8 @@ pub enum SourceKind {
         path: PathBuf,
         /// Who owns what; everything is root's that no rule names.
         owners: Vec<OwnerRule>,
+        /// Where permission bits come from.
+        modes: Modes,
     },
     /// A tar archive, plain or compressed (told by its content).
     Tar {
@@ -76,6 +82,17 @@ pub enum SourceKind {
         /// Tag or reference name to pick where the layout holds several images.
         reference: Option<String>,
     },
+}
+
+/// Where the permission bits of a `dir` source come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Modes {
+    /// As they are on the disk.
+    #[default]
+    Disk,
+    /// As git keeps them, so that the umask of whoever checked out plays no part: 0755 for folders and for files that
+    /// their owner may execute, 0644 for other files.
+    Git,
 }
 
 /// Gives an owner to the entries of a `dir` source.

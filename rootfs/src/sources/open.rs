@@ -9,14 +9,15 @@ use amiforge_formats::digest::Digest;
 use amiforge_formats::plan::SourceId;
 use amiforge_formats::read_at::ReadAt;
 
-use super::dir::{self, DirError};
+use super::dir::{self, Attributes, DirError};
 use super::expand::{self, Bounds, Compression, ExpandError};
 use super::indexed::Indexed;
 use super::oci::{self, OciError};
 use super::tar::{self, Place, TarError};
-use super::{OwnerRule, Pin, SourceKind, SourceSpec};
+use super::{Modes, OwnerRule, Pin, SourceKind, SourceSpec};
 use crate::blobs::Blobs;
 use crate::checks::{Purpose, Task};
+use crate::regular;
 use crate::reshape::Reshape;
 use crate::store::{Spool, Store, StoreError};
 use crate::watch::Watch;
@@ -34,11 +35,30 @@ pub enum SourceError {
         #[source]
         source: io::Error,
     },
-    /// It is something else than a file.
-    #[error("`{}` is not a regular file", path.display())]
-    NotAFile {
+    /// A folder where an archive was expected.
+    #[error("`{}` is a folder, not an archive; write `kind = \"{instead}\"`", path.display())]
+    Folder {
         /// The path.
         path: PathBuf,
+        /// The kind that it seems to be.
+        instead: &'static str,
+    },
+    /// An archive or another file where a folder was expected.
+    #[error("`{}` is not a folder; archives are `kind = \"tar\"`, container images `kind = \"oci\"`", path.display())]
+    NotAFolder {
+        /// The path.
+        path: PathBuf,
+    },
+    /// A container image where a file system was expected.
+    #[error(
+        "`{}` holds a container image (there is a `{sign}`), not the files of a system; write `kind = \"oci\"`",
+        path.display()
+    )]
+    AnImage {
+        /// The path.
+        path: PathBuf,
+        /// The document that says so.
+        sign: &'static str,
     },
     /// Its content is none that we know.
     #[error("`{}` begins with {start}: neither tar nor gzip, xz or zstd", path.display())]
@@ -135,7 +155,7 @@ impl Opening<'_> {
     pub(crate) fn open(&self, spec: &SourceSpec, blobs: &mut Blobs) -> Result<Opened, SourceError> {
         match &spec.kind {
             SourceKind::Tar { path } => self.tar(path, spec.pin, blobs),
-            SourceKind::Dir { path, owners } => self.dir(path, owners, spec.pin, blobs),
+            SourceKind::Dir { path, owners, modes } => self.dir(path, owners, *modes, spec.pin, blobs),
             SourceKind::Oci { path, platform, reference } => {
                 self.watch.begin("reading the image", None);
                 oci::open(self, spec, path, platform, reference.as_deref(), blobs)
@@ -147,23 +167,39 @@ impl Opening<'_> {
         &self,
         path: &Path,
         owners: &[OwnerRule],
+        modes: Modes,
         pin: Pin,
         blobs: &mut Blobs,
     ) -> Result<Opened, SourceError> {
         if let Pin::Exact(_) = pin {
             return Err(SourceError::PinnedFolder);
         }
+        if path.is_file() {
+            return Err(SourceError::NotAFolder { path: path.to_owned() });
+        }
+        let has = |name: &str| path.join(name).exists();
+        if let Some(sign) = image_sign(has) {
+            return Err(SourceError::AnImage { path: path.to_owned(), sign });
+        }
         self.watch.begin("walking the folder", None);
-        let (indexed, size) = dir::index(path, owners, self.reshape, blobs, self.watch)?;
+        let (indexed, size) =
+            dir::index(path, Attributes { owners, modes }, self.reshape, blobs, self.watch)?;
         let (sha256, tasks) = (None, Vec::new());
         Ok(Opened { indexed, kind: "dir", size, sha256, pinned: false, tasks, config: None })
     }
 
     fn tar(&self, path: &Path, pin: Pin, blobs: &mut Blobs) -> Result<Opened, SourceError> {
+        if path.is_dir() {
+            let instead = if image_sign(|name| path.join(name).exists()).is_some() { "oci" } else { "dir" };
+            return Err(SourceError::Folder { path: path.to_owned(), instead });
+        }
         self.watch.begin("indexing the archive", None);
         let mut tasks = Vec::new();
         let plain = self.archive(path, pin, blobs, &mut tasks)?;
         let indexed = tar::index(&plain.bytes(), Place { source: plain.source, at: 0 }, self.watch)?;
+        if let Some(sign) = image_sign(|name| indexed.tree.lookup(name.as_bytes()).is_some()) {
+            return Err(SourceError::AnImage { path: path.to_owned(), sign });
+        }
         let pinned = matches!(pin, Pin::Exact(_));
         let (size, sha256) = (plain.size, plain.sha256);
         Ok(Opened { indexed, kind: "tar", size, sha256, pinned, tasks, config: None })
@@ -178,12 +214,8 @@ impl Opening<'_> {
         tasks: &mut Vec<Task>,
     ) -> Result<Plain, SourceError> {
         let opening = |source| SourceError::Open { path: path.to_owned(), source };
-        let file = File::open(path).map_err(opening)?;
-        let found = file.metadata().map_err(opening)?;
-        if !found.is_file() {
-            return Err(SourceError::NotAFile { path: path.to_owned() });
-        }
-        let size = found.len();
+        let file = regular::open(path).map_err(opening)?;
+        let size = file.metadata().map_err(opening)?.len();
         let whole = Stretch { file: &file, at: 0, len: size };
         let start = start(&whole).map_err(opening)?;
         if start.first_chunk().is_some_and(tar::is_tar) {
@@ -243,6 +275,18 @@ impl Opening<'_> {
         tasks.push(Task::Name(expanded.naming));
         Ok((expanded.spool, expanded.compressed))
     }
+}
+
+/// The document by which what has these names at its top is a container image: a layout, or what `docker save`
+/// writes. What also has the folders of a system is taken as that.
+fn image_sign(has: impl Fn(&str) -> bool) -> Option<&'static str> {
+    if ["bin", "etc", "usr"].into_iter().any(&has) {
+        return None;
+    }
+    if has("oci-layout") && has("index.json") {
+        return Some("oci-layout");
+    }
+    (has("manifest.json") && (has("repositories") || has("blobs"))).then_some("manifest.json")
 }
 
 /// The first block of an input, or what there is of it.

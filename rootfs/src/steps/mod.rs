@@ -10,6 +10,7 @@ pub mod capability;
 pub mod files;
 pub mod first_boot;
 pub mod fstab;
+pub mod lacks;
 pub(crate) mod resolve;
 pub mod system;
 #[cfg(test)]

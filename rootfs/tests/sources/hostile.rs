@@ -35,8 +35,10 @@ fn names_that_lead_astray_are_refused() {
     for (parts, expected) in [
         (vec![file("../x", b"")], "the entry `../x` at byte 0: the name has `..` in it"),
         (vec![file("a/../x", b"")], "the entry `a/../x` at byte 0: the name has `..` in it"),
-        (vec![dir("a"), file("/etc/x", b"")], "the entry `/etc/x` at byte 512: the name is absolute"),
-        (vec![pax(&[("path", b"/x")]), file("x", b"")], "the entry `/x` at byte 0: the name is absolute"),
+        (
+            vec![dir("a"), file("/../etc/x", b"")],
+            "the entry `/../etc/x` at byte 512: the name has `..` in it",
+        ),
         (vec![pax(&[("path", b"a\0b")]), file("x", b"")], "byte 0: a name holds a NUL byte"),
         (vec![pax(&[("path", long.as_bytes())]), file("x", b"")], "a name of 256 bytes, allowed are 255"),
         (vec![pax(&[("path", deep.as_bytes())]), dir("x")], "a path of 5999 bytes, allowed are 4095"),
@@ -51,7 +53,7 @@ fn names_that_lead_astray_are_refused() {
         (vec![dir("d"), link(b'2', "d/l", ".."), file("d/l/x", b"")], "through `d/l`, a symlink to `..`"),
         (vec![file("f", b""), file("f/x", b"")], "the name leads through `f`, a file"),
         (vec![link(b'1', "h", "../x")], "a hard link to `../x`, a name that no entry can have"),
-        (vec![link(b'1', "h", "/x")], "a hard link to `/x`, a name that no entry can have"),
+        (vec![link(b'1', "h", "/../x")], "a hard link to `/../x`, a name that no entry can have"),
         (
             vec![link(b'1', "h", "x")],
             "the entry `h` at byte 0: a hard link to `x`, which the archive does not hold",

@@ -163,6 +163,180 @@ fn layers_override_each_other_as_the_specification_says() {
     assert_eq!(names(&layout), expected);
 }
 
+/// A base with a folder of two names, under which further layers are laid.
+fn over(layers: &[&[Vec<u8>]]) -> Vec<String> {
+    let base = [dir("d"), file("d/a", b"1"), file("d/b", b"22")];
+    let layout = layers.iter().fold(Layout::new().layer(&base), |layout, layer| layout.layer(layer));
+    names(&layout.done())
+}
+
+#[test]
+fn a_hard_link_to_a_lower_file_does_not_keep_the_lower_name() {
+    let hard = || link(b'1', "c", "d/a");
+    for marks in [vec![file("d/.wh.a", b"")], vec![file(".wh.d", b""), dir("d"), file("d/b", b"22")]] {
+        for link_first in [true, false] {
+            let mut layer = marks.clone();
+            layer.insert(if link_first { 0 } else { marks.len() }, hard());
+            assert_eq!(over(&[&layer]), ["/c 1", "/d dir", "/d/b 2"], "{link_first}");
+        }
+    }
+    let opaque = [hard(), dir("d"), file("d/.wh..wh..opq", b""), file("d/b", b"22")];
+    assert_eq!(over(&[&opaque]), ["/c 1", "/d dir", "/d/b 2"]);
+    // A new version of the lower file is another file than the link.
+    assert_eq!(over(&[&[hard(), file("d/a", b"new")]]), ["/c 1", "/d dir", "/d/a 3", "/d/b 2"]);
+    // After it, the name means the new file.
+    let after = over(&[&[file("d/a", b"new"), hard()]]);
+    assert_eq!(after, ["/c 3", "/d dir", "/d/a link=/c", "/d/b 2"]);
+    // What the layer gives is a name of that layer, and lower for the next one.
+    assert_eq!(over(&[&[hard()], &[file(".wh.c", b"")]]), ["/d dir", "/d/a 1", "/d/b 2"]);
+    assert_eq!(over(&[&[hard()], &[file("d/.wh.a", b"")]]), ["/c 1", "/d dir", "/d/b 2"]);
+    assert_eq!(over(&[&[hard()], &[file("c", b"new")]]), ["/c 3", "/d dir", "/d/a 1", "/d/b 2"]);
+    // A link that says again what is there gives the name: its own whiteout in the same layer does not take it.
+    let again = over(&[&[hard()], &[hard(), file(".wh.c", b"")]]);
+    assert_eq!(again, ["/c 1", "/d dir", "/d/a link=/c", "/d/b 2"]);
+}
+
+#[test]
+fn a_lower_directory_that_was_removed_lends_nothing_to_one_that_only_names_make() {
+    let base = [private_dir(b"d"), file("d/a", b"1")];
+    for mark in [file(".wh.d", b""), file("d/.wh..wh..opq", b"")] {
+        for layer in [[mark.clone(), file("d/e/b", b"2")], [file("d/e/b", b"2"), mark]] {
+            let layout = Layout::new().layer(&base).layer(&layer).done();
+            let (done, _) = assembled(&[layout.spec()], layout.folder.path()).unwrap();
+            assert!(done.tree.lookup(b"d/a").is_none());
+            let mode = |path: &[u8]| done.tree.node(done.tree.lookup(path).unwrap()).meta.mode;
+            assert_eq!(mode(b"d/e"), 0o755);
+            let opaque = layer.iter().any(|entry| entry.starts_with(b"d/.wh"));
+            assert_eq!(mode(b"d"), if opaque { 0o700 } else { 0o755 }, "an opaque directory stays itself");
+        }
+    }
+}
+
+/// A directory of mode 0700.
+fn private_dir(name: &[u8]) -> Vec<u8> {
+    crate::archive::Header::new(name, b'5', 0).set(100, b"0000700\0").0.to_vec()
+}
+
+#[test]
+fn whiteouts_may_be_links_and_what_aufs_left_is_no_part_of_the_tree() {
+    let links = [file("d/.wh.a", b""), link(b'1', "d/.wh.b", "d/.wh.a")];
+    assert_eq!(over(&[&links]), ["/d dir"]);
+    assert_eq!(over(&[&[link(b'1', "d/.wh.a", "d/b")]]), ["/d dir", "/d/b 2"]);
+    let aufs = [
+        dir(".wh..wh.plnk"),
+        file(".wh..wh.aufs", b""),
+        dir(".wh..wh.orph"),
+        file(".wh..wh.plnk/12.34", b"333"),
+        link(b'1', "e", ".wh..wh.plnk/12.34"),
+        file("d/.wh..wh.x", b""),
+    ];
+    assert_eq!(over(&[&aufs]), ["/d dir", "/d/a 1", "/d/b 2", "/e 3"]);
+}
+
+#[test]
+fn paths_of_a_layer_lead_through_lower_links_within_the_tree() {
+    let base = [
+        dir("usr"),
+        dir("usr/lib"),
+        file("usr/lib/old", b"1"),
+        link(b'2', "lib", "usr/lib"),
+        link(b'2', "abs", "/usr/lib"),
+        link(b'2', "up", "usr/../../usr/lib/./"),
+        link(b'2', "chain", "abs"),
+    ];
+    let links = ["/abs symlink", "/chain symlink", "/lib symlink", "/up symlink", "/usr dir", "/usr/lib dir"];
+    let laid = |layer: &[Vec<u8>]| {
+        let names = names(&Layout::new().layer(&base).layer(layer).done());
+        let rest: Vec<_> = names.into_iter().filter(|name| !links.contains(&name.as_str())).collect();
+        rest.join(" ")
+    };
+    for through in ["lib", "abs", "up", "chain"] {
+        let layer = [
+            file(format!("{through}/x86/new"), b"22"),
+            file(format!("{through}/.wh.old"), b""),
+            link(b'1', "hard", &format!("{through}/x86/new")),
+        ];
+        assert_eq!(laid(&layer), "/hard 2 /usr/lib/x86 dir /usr/lib/x86/new link=/hard", "{through}");
+        // An entry for the folder takes the link's place; what the link led to stays.
+        let layer =
+            [dir(through), file(format!("{through}/.wh..wh..opq"), b""), file(format!("{through}/n"), b"22")];
+        assert_eq!(laid(&layer), format!("/{through} dir /{through}/n 2 /usr/lib/old 1"));
+    }
+    let refused = |layer: &[Vec<u8>], expected: &str| {
+        let refusal = Layout::new().layer(&base).layer(layer).done().refusal();
+        assert!(refusal.contains(expected), "{refusal}");
+    };
+    refused(
+        &[link(b'2', "a", "b"), link(b'2', "b", "a"), file("a/x", b"")],
+        "leads through `a`, a symlink to `b`",
+    );
+    refused(
+        &[link(b'2', "f", "usr/lib/old"), file("f/x", b"")],
+        "leads through `f`, a symlink to `usr/lib/old`",
+    );
+    refused(&[file("lib/old/x", b"")], "leads through `usr/lib/old`, a file");
+}
+
+#[test]
+fn layers_that_early_buildkit_compressed_are_read() {
+    let mut layout = Layout::new().layer(&[]).layer(&[]).layer(&[file("f", b"x")]);
+    layout.layers[2]["mediaType"] = json!("application/vnd.docker.image.rootfs.diff.tar.zstd");
+    assert_eq!(names(&layout.done()), ["/f 1"]);
+}
+
+#[test]
+fn variants_and_digests_pick_an_image() {
+    let layout = Layout::new().layer(&[file("f", b"x")]);
+    let variant = |body: &[u8], variant: Option<&str>| {
+        let source = Layout::new().layer(&[file("f", body)]);
+        let mut manifest = source.manifest("amd64");
+        for blob in std::fs::read_dir(source.path().join("blobs/sha256")).unwrap() {
+            let blob = blob.unwrap();
+            std::fs::copy(blob.path(), layout.path().join("blobs/sha256").join(blob.file_name())).unwrap();
+        }
+        if let Some(variant) = variant {
+            manifest["platform"]["variant"] = json!(variant);
+        }
+        manifest
+    };
+    let (plain, second, third) =
+        (variant(b"1", None), variant(b"22", Some("v2")), variant(b"333", Some("v3")));
+    let picked = |platform: &str, reference: Option<&str>| {
+        let kind = SourceKind::Oci {
+            path: layout.path(),
+            platform: platform.to_owned(),
+            reference: reference.map(str::to_owned),
+        };
+        match assembled(&[spec("source 1", kind)], layout.folder.path()) {
+            Ok((done, _)) => dump::to_string(&done.tree).trim_end().chars().last().unwrap().to_string(),
+            Err(error) => chain(&error),
+        }
+    };
+    layout.index(&[plain.clone(), third.clone()]);
+    assert_eq!(picked("linux/amd64", None), "1");
+    assert_eq!(picked("linux/amd64/v3", None), "3");
+    assert_eq!(picked("linux/amd64/v2", None), "1");
+    layout.index(&[second.clone(), third.clone()]);
+    let none = picked("linux/amd64", None);
+    assert!(
+        none.contains("no image for linux/amd64; there is") && none.contains("for linux/amd64/v2"),
+        "{none}"
+    );
+    assert_eq!(picked("linux/amd64/v2", None), "2");
+    let wrong = picked("amd64", None);
+    assert!(wrong.contains("`amd64` is not a platform, such as `linux/amd64`"), "{wrong}");
+    // By digest: the manifest's own, or that of the index above it, with or without a name.
+    let nested = json!({ "schemaVersion": 2, "manifests": [plain, second] });
+    let nested = layout.descriptor("application/vnd.oci.image.index.v1+json", nested.to_string().as_bytes());
+    layout.index(&[nested.clone(), third.clone()]);
+    let digest = |value: &Value| value["digest"].as_str().unwrap().to_owned();
+    assert_eq!(picked("linux/amd64/v3", Some(&digest(&third))), "3");
+    assert_eq!(picked("linux/amd64", Some(&digest(&plain))), "1");
+    assert_eq!(picked("linux/amd64/v2", Some(&format!("app@{}", digest(&nested)))), "2");
+    let none = picked("linux/amd64", Some(&format!("sha256:{}", "0".repeat(64))));
+    assert!(none.contains("no image for linux/amd64 named `sha256:0000"), "{none}");
+}
+
 #[test]
 fn an_archive_of_a_layout_gives_the_same_tree_and_digest() {
     let layout = Layout::new().layer(&[file("f", b"one")]).layer(&[file("g", b"two")]).done();

@@ -155,8 +155,8 @@ pub(crate) enum FstabKey {
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct NormalizeKeys {
-    /// Rules that are not applied: `machine-id`, `ssh-host-keys`, `random-seeds`, `package-caches`, `caches` and `logs`
-    /// are unless they stand here.
+    /// Rules that are not applied: `machine-id`, `ssh-host-keys`, `random-seeds`, `package-caches`, `caches`, `logs`,
+    /// `container-files` and `root-directory` are unless they stand here.
     #[serde(default)]
     pub(crate) skip: Vec<RuleKey>,
     /// Rules that are applied besides: `backups`, `histories`, `temporary-files` and `runtime-files` are only then.
@@ -188,4 +188,9 @@ pub(crate) enum RuleKey {
     TemporaryFiles,
     /// Everything in `/run` removed.
     RuntimeFiles,
+    /// `/.dockerenv` and the other marks by which systemd takes a machine for a container removed, and the empty file
+    /// that container engines leave as `/dev/console`.
+    ContainerFiles,
+    /// `/` made root's and 0755 where not everybody may read and search it, or others than root may write to it.
+    RootDirectory,
 }

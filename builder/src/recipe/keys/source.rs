@@ -31,9 +31,12 @@ pub(crate) struct SourceKeys {
     /// Owners of a `dir` source; everything is root's that no rule names. The owners on the host play no part.
     #[serde(default)]
     pub(crate) owners: Vec<OwnerRuleKeys>,
-    /// Platform to pick from an `oci` source; `linux/amd64` or `linux/arm64` by the architecture if not given.
+    /// Where the permission bits of a `dir` source come from; `"disk"` if not given.
+    pub(crate) modes: Option<ModesKey>,
+    /// Platform to pick from an `oci` source, as `os/architecture` or `os/architecture/variant`; `linux/amd64` or
+    /// `linux/arm64` by the architecture if not given. Of several variants the newest is taken that the named one runs.
     pub(crate) platform: Option<String>,
-    /// Tag or reference name to pick from an `oci` source that holds several images.
+    /// Tag, reference name or digest (`sha256:…`) to pick from an `oci` source that holds several images.
     pub(crate) reference: Option<String>,
     /// Distribution of a `deb` source: `"debian"`, `"ubuntu"`, or a name of your own. Names the archive that `suites`
     /// are taken from; a suite of `debian` that ends in `-security` lies in the archive `debian-security`.
@@ -97,6 +100,16 @@ pub(crate) enum SourceKindKey {
     Oci,
     /// Packages of a Debian archive, as the lock beside the recipe pins them. There may be one, and it comes first.
     Deb,
+}
+
+/// Where the permission bits of a `dir` source come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum ModesKey {
+    /// As they are on the disk, so that a checkout made with another umask gives another image.
+    Disk,
+    /// As git keeps them: 0755 for folders and for files that their owner may execute, 0644 for other files.
+    Git,
 }
 
 /// Gives an owner to entries of a `dir` source; the last rule that matches a path counts.

@@ -8,7 +8,6 @@
 pub mod ar;
 mod spool;
 
-use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::Path;
 
@@ -130,7 +129,7 @@ pub(crate) fn expand(
     store: &Store,
     watch: &dyn Watch,
 ) -> Result<(Spool, Parts, Naming), DebError> {
-    let file = File::open(path).map_err(DebError::Open)?;
+    let file = crate::regular::open(path).map_err(DebError::Open)?;
     let size = file.metadata().map_err(DebError::Open)?.len();
     if size != locked.size {
         return Err(DebError::Size { expected: locked.size, actual: size });

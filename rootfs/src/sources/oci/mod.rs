@@ -7,6 +7,7 @@
 
 mod model;
 mod pick;
+mod platform;
 mod shelf;
 
 use amiforge_formats::digest::Digest;
@@ -16,9 +17,10 @@ use self::model::Descriptor;
 use self::pick::Layer;
 use self::shelf::{Blob, Shelf};
 use super::expand::Compression;
-use super::indexed::{Again, Planting};
+use super::indexed::{Again, Indexed, Planting};
 use super::open::{Opened, Opening, SourceError, Stretch};
 use super::tar::{self, Place, TarError};
+use super::warning::Tally;
 use super::{Pin, SourceSpec};
 use crate::blobs::Blobs;
 use crate::checks::{Purpose, Task};
@@ -28,8 +30,23 @@ use crate::checks::{Purpose, Task};
 #[non_exhaustive]
 pub enum OciError {
     /// Neither kind of image.
-    #[error("no image: it has neither `index.json` nor `manifest.json`")]
-    NoImage,
+    #[error("no image: it has neither `index.json` nor `manifest.json`{}", instead_of(*instead))]
+    NoImage {
+        /// The kind of source that it seems to be.
+        instead: Option<&'static str>,
+    },
+    /// A text that names no platform.
+    #[error(
+        "`{}` is not a platform, such as `{}`: it is written `os/architecture`, perhaps with `/variant`",
+        text.escape_default(),
+        hint.as_deref().unwrap_or("linux/amd64")
+    )]
+    NotAPlatform {
+        /// The text.
+        text: String,
+        /// What was probably meant.
+        hint: Option<String>,
+    },
     /// Something that a descriptor names is not there.
     #[error("`{}` is missing", Printable(name.as_bytes()))]
     Missing {
@@ -155,6 +172,18 @@ pub enum OciError {
     },
 }
 
+fn instead_of(kind: Option<&'static str>) -> String {
+    kind.map(|kind| format!(", but the folders of a system; write `kind = \"{kind}\"`")).unwrap_or_default()
+}
+
+/// Checks a platform as a recipe names it.
+///
+/// # Errors
+/// [`OciError::NotAPlatform`].
+pub fn check_platform(text: &str) -> Result<(), OciError> {
+    platform::Wanted::parse(text).map(|_| ())
+}
+
 fn listed(found: &[String]) -> String {
     if found.is_empty() { "is none".to_owned() } else { format!("is {}", found.join(", ")) }
 }
@@ -179,20 +208,21 @@ pub(super) fn open(
         _ => false,
     };
     let mut planting = Planting::new(Again::ReplaceLower);
-    let mut size = image.size;
+    let (mut size, mut tally) = (image.size, Tally::default());
     for (layer, number) in image.layers.iter().zip(1..) {
         let laid = lay(opening, &mut shelf, layer, number, blobs, &mut tasks)?;
         size = size.saturating_add(laid.size);
         planting.next_layer();
         let bytes = Stretch { file: &laid.file, at: laid.place.at, len: laid.len };
-        tar::layer(&bytes, laid.place, &mut planting, opening.watch).map_err(|error| OciError::Layer {
+        let read = tar::layer(&bytes, laid.place, &mut planting, opening.watch);
+        tally.add(read.map_err(|error| OciError::Layer {
             number,
             digest: layer.diff_id,
             source: Box::new(error),
-        })?;
+        })?);
     }
     let size = shelf.size().unwrap_or(size);
-    let indexed = planting.finish();
+    let indexed = Indexed { warnings: tally.warnings(), ..planting.finish() };
     let (sha256, config) = (Some(image.digest), Some(image.config));
     Ok(Opened { indexed, kind: "oci", size, sha256, pinned, tasks, config })
 }

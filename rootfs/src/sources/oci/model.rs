@@ -53,12 +53,15 @@ pub(super) fn digest(text: &str) -> Result<Digest, OciError> {
 pub(super) struct Platform {
     pub(super) os: String,
     pub(super) architecture: String,
+    pub(super) variant: Option<String>,
 }
 
 impl Platform {
-    /// `os/arch`.
+    /// `os/arch`, and the variant if it names one.
     pub(super) fn text(&self) -> String {
-        format!("{}/{}", self.os, self.architecture)
+        let variant = self.variant.as_deref().filter(|variant| !variant.is_empty());
+        let variant = variant.map(|variant| format!("/{variant}")).unwrap_or_default();
+        format!("{}/{}{variant}", self.os, self.architecture)
     }
 }
 

@@ -1,10 +1,13 @@
 //! Picking one image: from the index or the list of `docker save`, by platform and reference, to its layers.
 
+use std::fmt;
+
 use amiforge_formats::digest::Digest;
 use serde::de::DeserializeOwned;
 
 use super::OciError;
 use super::model::{self, Config, DOCUMENT_MAX, Descriptor, Index, Manifest, Platform, Saved};
+use super::platform::Wanted;
 use super::shelf::Shelf;
 
 /// How deep indexes may name indexes. Two is what tools write.
@@ -34,77 +37,116 @@ pub(super) struct Layer {
 
 /// Picks the image.
 pub(super) fn image(shelf: &Shelf, platform: &str, reference: Option<&str>) -> Result<Image, OciError> {
+    let choice =
+        Choice { platform: Wanted::parse(platform)?, reference, digest: reference.and_then(by_digest) };
     if shelf.holds("index.json") {
-        return from_index(shelf, platform, reference);
+        return from_index(shelf, &choice);
     }
     if shelf.holds("manifest.json") {
-        return from_saved(shelf, platform, reference);
+        return from_saved(shelf, &choice);
     }
-    Err(OciError::NoImage)
+    Err(OciError::NoImage { instead: shelf.root_of_a_system() })
 }
 
-fn from_index(shelf: &Shelf, platform: &str, reference: Option<&str>) -> Result<Image, OciError> {
+/// What the recipe asks for.
+struct Choice<'a> {
+    platform: Wanted,
+    reference: Option<&'a str>,
+    /// The reference as a digest, if it is one.
+    digest: Option<&'a str>,
+}
+
+impl fmt::Display for Choice<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.reference {
+            Some(reference) => write!(f, "{} named `{}`", self.platform, reference.escape_default()),
+            None => write!(f, "{}", self.platform),
+        }
+    }
+}
+
+/// The digest that a reference is, or that its name is pinned to, such as `name@sha256:…`.
+fn by_digest(reference: &str) -> Option<&str> {
+    let text = reference.rsplit('@').next().unwrap_or(reference);
+    model::digest(text).is_ok().then_some(text)
+}
+
+/// A manifest, the name by which it is shown, and whether the reference names it.
+struct Candidate {
+    name: String,
+    descriptor: Descriptor,
+    chosen: bool,
+}
+
+fn from_index(shelf: &Shelf, choice: &Choice<'_>) -> Result<Image, OciError> {
     let index: Index = parse("index.json", &shelf.document("index.json", DOCUMENT_MAX)?)?;
-    let wanted = |descriptor: &Descriptor| match reference {
-        Some(wanted) => descriptor.references().any(|found| found == wanted),
-        None => true,
-    };
-    let mut found = Vec::new();
-    for descriptor in index.manifests.iter().filter(|descriptor| wanted(descriptor)) {
+    let mut all = Vec::new();
+    for descriptor in &index.manifests {
         let name = descriptor.references().next().unwrap_or(&descriptor.digest).clone();
-        flatten(shelf, descriptor, &name, 0, &mut found)?;
+        let chosen = match (choice.reference, choice.digest) {
+            (None, _) => true,
+            (Some(wanted), None) => descriptor.references().any(|found| found == wanted),
+            // Below, by digest.
+            (Some(_), Some(_)) => false,
+        };
+        // What a name does not choose is not looked into, only listed.
+        let look = chosen || choice.digest.is_some();
+        let candidate = Candidate { name, descriptor: descriptor.clone(), chosen };
+        if look { flatten(shelf, candidate, choice, 0, &mut all)? } else { all.push(candidate) }
     }
     // What does not say its platform may fit; its config tells.
-    let fits = |found: &Descriptor| found.platform.as_ref().is_none_or(|found| found.text() == platform);
-    let mut fitting: Vec<_> = found.iter().filter(|(_, descriptor)| fits(descriptor)).collect();
-    fitting.dedup_by(|a, b| a.1.digest == b.1.digest);
+    let fit = |one: &Candidate| match &one.descriptor.platform {
+        Some(platform) => choice.platform.fit(platform),
+        None => Some(0),
+    };
+    let chosen: Vec<&Candidate> = all.iter().filter(|one| one.chosen).collect();
+    let best = chosen.iter().filter_map(|one| fit(one)).max();
+    let mut fitting: Vec<_> = chosen.iter().filter(|one| fit(one).is_some() && fit(one) == best).collect();
+    fitting.dedup_by(|a, b| a.descriptor.digest == b.descriptor.digest);
     match fitting.as_slice() {
-        [(_, one)] => from_manifest(shelf, one, platform),
+        [one] => from_manifest(shelf, &one.descriptor, &choice.platform),
         [] => {
-            let all = if found.is_empty() { index.manifests.iter().map(named).collect() } else { found };
-            Err(OciError::NoneFits {
-                wanted: asked(platform, reference),
-                found: all.iter().map(shown).collect(),
-            })
+            let found = if chosen.is_empty() {
+                all.iter().map(shown).collect()
+            } else {
+                chosen.into_iter().map(shown).collect()
+            };
+            Err(OciError::NoneFits { wanted: choice.to_string(), found })
         }
         several => Err(OciError::Several { found: several.iter().map(|one| shown(one)).collect() }),
     }
 }
 
-fn named(descriptor: &Descriptor) -> (String, Descriptor) {
-    (descriptor.references().next().unwrap_or(&descriptor.digest).clone(), descriptor.clone())
-}
-
-fn shown((name, descriptor): &(String, Descriptor)) -> String {
+fn shown(Candidate { name, descriptor, .. }: &Candidate) -> String {
     let platform = descriptor.platform.as_ref().map_or_else(|| "any platform".to_owned(), Platform::text);
-    format!("`{}` for {platform}", name.escape_default())
-}
-
-fn asked(platform: &str, reference: Option<&str>) -> String {
-    reference.map_or_else(|| platform.to_owned(), |reference| format!("{platform} named `{reference}`"))
+    format!("`{}` for {}", name.escape_default(), platform.escape_default())
 }
 
 /// The manifests that a descriptor leads to, through indexes.
 fn flatten(
     shelf: &Shelf,
-    descriptor: &Descriptor,
-    name: &str,
+    mut candidate: Candidate,
+    choice: &Choice<'_>,
     depth: usize,
-    found: &mut Vec<(String, Descriptor)>,
+    found: &mut Vec<Candidate>,
 ) -> Result<(), OciError> {
-    if !descriptor.is_index() {
-        found.push((name.to_owned(), descriptor.clone()));
+    candidate.chosen |= choice.digest.is_some_and(|digest| digest == candidate.descriptor.digest);
+    if !candidate.descriptor.is_index() {
+        found.push(candidate);
         return Ok(());
     }
     if depth == DEPTH_MAX {
         return Err(OciError::TooDeep { max: DEPTH_MAX });
     }
-    let (document, bytes) = checked(shelf, descriptor, "the index")?;
+    let (document, bytes) = checked(shelf, &candidate.descriptor, "the index")?;
     let index: Index = parse(&document, &bytes)?;
-    index.manifests.iter().try_for_each(|below| flatten(shelf, below, name, depth + 1, found))
+    index.manifests.into_iter().try_for_each(|descriptor| {
+        let below = Candidate { name: candidate.name.clone(), descriptor, chosen: candidate.chosen };
+        flatten(shelf, below, choice, depth + 1, found)
+    })
 }
 
-fn from_manifest(shelf: &Shelf, descriptor: &Descriptor, platform: &str) -> Result<Image, OciError> {
+fn from_manifest(shelf: &Shelf, descriptor: &Descriptor, platform: &Wanted) -> Result<Image, OciError> {
     let (name, bytes) = checked(shelf, descriptor, "the manifest")?;
     let manifest: Manifest = parse(&name, &bytes)?;
     let (name, text) = checked(shelf, &manifest.config, "the config")?;
@@ -120,11 +162,13 @@ fn from_manifest(shelf: &Shelf, descriptor: &Descriptor, platform: &str) -> Resu
     Ok(Image { digest: descriptor.digest()?, size, config, layers })
 }
 
-fn from_saved(shelf: &Shelf, platform: &str, reference: Option<&str>) -> Result<Image, OciError> {
+fn from_saved(shelf: &Shelf, choice: &Choice<'_>) -> Result<Image, OciError> {
     let all: Vec<Saved> = parse("manifest.json", &shelf.document("manifest.json", DOCUMENT_MAX)?)?;
-    let tagged = |saved: &&Saved| match reference {
-        Some(wanted) => saved.repo_tags.iter().flatten().any(|tag| tag == wanted),
-        None => true,
+    let tagged = |saved: &&Saved| match (choice.reference, choice.digest) {
+        (None, _) => true,
+        // The config's digest is what `docker images` calls the id.
+        (Some(_), Some(digest)) => config_digest(saved) == digest.strip_prefix("sha256:"),
+        (Some(wanted), None) => saved.repo_tags.iter().flatten().any(|tag| tag == wanted),
     };
     let shown =
         |saved: &Saved| format!("`{}`", saved.repo_tags.iter().flatten().next().unwrap_or(&saved.config));
@@ -132,21 +176,19 @@ fn from_saved(shelf: &Shelf, platform: &str, reference: Option<&str>) -> Result<
     let saved = match fitting.as_slice() {
         [one] => *one,
         [] => {
-            let wanted = asked(platform, reference);
-            return Err(OciError::NoneFits { wanted, found: all.iter().map(shown).collect() });
+            let found = all.iter().map(shown).collect();
+            return Err(OciError::NoneFits { wanted: choice.to_string(), found });
         }
         several => return Err(OciError::Several { found: several.iter().map(|one| shown(one)).collect() }),
     };
     let text = shelf.document(&saved.config, DOCUMENT_MAX)?;
     let digest = Digest::of(&text);
-    // The config's name is its digest, with `.json` in archives of older versions.
-    let stem = saved.config.rsplit('/').next().unwrap_or_default();
-    if let Ok(expected) = stem.strip_suffix(".json").unwrap_or(stem).parse::<Digest>()
+    if let Some(Ok(expected)) = config_digest(saved).map(str::parse::<Digest>)
         && expected != digest
     {
         return Err(OciError::Digest { what: "the config".to_owned(), expected, actual: digest });
     }
-    let diff_ids = diff_ids(&saved.config, &text, platform, saved.layers.len())?;
+    let diff_ids = diff_ids(&saved.config, &text, &choice.platform, saved.layers.len())?;
     let layers = saved.layers.iter().zip(diff_ids);
     let layers =
         layers.map(|(name, diff_id)| Layer { name: name.clone(), descriptor: None, digest: None, diff_id });
@@ -154,12 +196,18 @@ fn from_saved(shelf: &Shelf, platform: &str, reference: Option<&str>) -> Result<
     Ok(Image { digest, size: text.len() as u64, config, layers: layers.collect() })
 }
 
+/// The digest in a config's name, with `.json` in archives of older versions.
+fn config_digest(saved: &Saved) -> Option<&str> {
+    let stem = saved.config.rsplit('/').next().unwrap_or_default();
+    let stem = stem.strip_suffix(".json").unwrap_or(stem);
+    stem.parse::<Digest>().is_ok().then_some(stem)
+}
+
 /// The digests of the uncompressed layers that a config lists, if it is for the right machine.
-fn diff_ids(name: &str, text: &[u8], platform: &str, layers: usize) -> Result<Vec<Digest>, OciError> {
+fn diff_ids(name: &str, text: &[u8], platform: &Wanted, layers: usize) -> Result<Vec<Digest>, OciError> {
     let config: Config = parse(name, text)?;
-    let found = config.platform.text();
-    if found != platform {
-        return Err(OciError::Platform { wanted: platform.to_owned(), found });
+    if platform.fit(&config.platform).is_none() {
+        return Err(OciError::Platform { wanted: platform.to_string(), found: config.platform.text() });
     }
     let diff_ids = config.rootfs.diff_ids;
     if diff_ids.len() != layers {
@@ -179,6 +227,8 @@ fn readable(media_type: &str, number: usize) -> Result<(), OciError> {
         "application/vnd.oci.image.layer.v1.tar"
         | "application/vnd.docker.image.rootfs.diff.tar"
         | "application/vnd.docker.image.rootfs.diff.tar.gzip"
+        // BuildKit 0.10 and 0.11; later ones write the type of OCI.
+        | "application/vnd.docker.image.rootfs.diff.tar.zstd"
             if !media_type.contains("encrypted") =>
         {
             Ok(())

@@ -13,8 +13,9 @@ use amiforge_formats::tree::{Content, Kind, Tree};
 use super::OciError;
 use crate::blobs::Blobs;
 use crate::checks::Task;
+use crate::regular;
 use crate::sources::Pin;
-use crate::sources::indexed::clean;
+use crate::sources::names::clean;
 use crate::sources::open::{Opening, Plain, SourceError, Stretch};
 use crate::sources::tar::{self, Place};
 
@@ -77,6 +78,17 @@ impl Shelf {
         }
     }
 
+    /// The kind of source that this would be, if it holds the folders of a system.
+    pub(super) fn root_of_a_system(&self) -> Option<&'static str> {
+        let top = ["etc", "usr", "bin"];
+        match &self.held {
+            Held::Folder(folder) => top.iter().any(|name| folder.join(name).is_dir()).then_some("dir"),
+            Held::Archive { tree, .. } => {
+                top.iter().any(|name| tree.lookup(name.as_bytes()).is_some()).then_some("tar")
+            }
+        }
+    }
+
     /// A whole document.
     pub(super) fn document(&self, name: &str, max: u64) -> Result<Vec<u8>, OciError> {
         let Blob { file, at, len, .. } = self.blob(name)?;
@@ -102,12 +114,9 @@ impl Shelf {
         match &self.held {
             Held::Folder(folder) => {
                 let path = folder.join(name);
-                let file = File::open(&path).map_err(reading)?;
-                let found = file.metadata().map_err(reading)?;
-                if !found.is_file() {
-                    return Err(missing());
-                }
-                Ok(Blob { file, path, at: 0, len: found.len() })
+                let file = regular::open(&path).map_err(reading)?;
+                let len = file.metadata().map_err(reading)?.len();
+                Ok(Blob { file, path, at: 0, len })
             }
             Held::Archive { tree, plain, path: archive } => {
                 let (at, len) = slice(tree, path).ok_or_else(missing)?;

@@ -110,6 +110,25 @@ pub(super) fn equivalent_mode(value: &[u8], mode: u16) -> Option<(u16, bool)> {
     Some((mode & !0o777 | bits, minimal))
 }
 
+/// The permission bits of a node whose list is left out. With a list the group's bits of a mode are its mask; without
+/// it they are the rights of the owning group, which may be fewer.
+pub(in crate::sources) fn mode_without(value: &[u8], mode: u16) -> u16 {
+    let entries = value.get(4..).unwrap_or_default().chunks_exact(8);
+    let perm = |wanted: u16| {
+        let mut entries = entries.clone();
+        entries.find_map(|entry| match entry {
+            [a, b, low, high, ..] if u16::from_le_bytes([*a, *b]) == wanted => {
+                Some(u16::from_le_bytes([*low, *high]) & 7)
+            }
+            _ => None,
+        })
+    };
+    match perm(GROUP_OBJ) {
+        Some(group) => mode & !0o070 | (group & perm(MASK).unwrap_or(7)) << 3,
+        None => mode,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -133,6 +152,8 @@ mod tests {
         assert_eq!(equivalent_mode(&gnu, 0o4644), Some((0o4670, false)));
         let minimal = parse(b"u::rwx,g::r-x,o:r-x").unwrap();
         assert_eq!(equivalent_mode(&minimal, 0o700), Some((0o755, true)));
+        assert_eq!(mode_without(&gnu, 0o4670), 0o4640);
+        assert_eq!((mode_without(&[], 0o670), mode_without(&gnu[..7], 0o670)), (0o670, 0o670));
         assert_eq!(parse(b"default:user::rwx\ndefault:user:root:r--\t#effective:r--\n").unwrap().len(), 20);
     }
 

@@ -10,7 +10,8 @@ use super::sparse;
 use super::window::{BLOCK, Window};
 use super::{End, Place, TarError};
 use crate::sources::fault::EntryFault;
-use crate::sources::indexed::clean;
+use crate::sources::names::clean;
+use crate::sources::warning::Tally;
 use crate::watch::Watch;
 
 /// Most bytes of an extended header: 60 attributes of the largest size, or a map of 200,000 stretches.
@@ -45,14 +46,34 @@ pub(super) struct Entries<'a> {
     /// Type flags of the headers that `next` was made from.
     pending: Vec<u8>,
     looks: u32,
+    tally: Tally,
 }
 
 impl<'a> Entries<'a> {
     pub(super) fn new(archive: &'a dyn ReadAt, place: Place, end: End) -> Self {
         let window = Window::new(archive);
         let (raw, path, pending) = (Vec::new(), Vec::new(), Vec::new());
-        let (global, next) = (None, None);
-        Self { archive, window, place, end, at: 0, start: 0, raw, path, global, next, pending, looks: 0 }
+        let (global, next, tally) = (None, None, Tally::default());
+        Self {
+            archive,
+            window,
+            place,
+            end,
+            at: 0,
+            start: 0,
+            raw,
+            path,
+            global,
+            next,
+            pending,
+            looks: 0,
+            tally,
+        }
+    }
+
+    /// What was remarkable about the entries so far.
+    pub(super) fn take_tally(&mut self) -> Tally {
+        std::mem::take(&mut self.tally)
     }
 
     /// First byte of the present entry, its extended headers included.
@@ -218,7 +239,9 @@ impl<'a> Entries<'a> {
     ) -> Result<Item, TarError> {
         let start = self.start;
         let unnamed = |fault| TarError::unnamed(start, fault);
-        clean(&self.raw, &mut self.path).map_err(unnamed)?;
+        if clean(&self.raw, &mut self.path).map_err(unnamed)? {
+            self.tally.absolute(&self.raw);
+        }
         let mut meta = metadata(header).map_err(unnamed)?;
         let size = match extended.as_ref().and_then(|extended| extended.size) {
             Some(size) => size,
@@ -226,14 +249,15 @@ impl<'a> Entries<'a> {
         };
         let link = extended.as_mut().and_then(|extended| extended.link.take());
         if let Some(extended) = &mut extended {
-            extended.apply(&mut meta).map_err(unnamed)?;
+            extended.apply(&mut meta, &mut self.tally).map_err(unnamed)?;
         }
         // Version 7 knows no directories; a slash at the end says it.
         let flag = if matches!(flag, b'0' | 0) && self.raw.ends_with(b"/") { b'5' } else { flag };
         let kind = match flag {
             b'0' | 0 | b'7' | b'S' => Kind::File(self.content(header, flag, size, extended)?),
             _ => {
-                let nothing = bodiless(header, flag, size, link.as_deref()).map_err(unnamed)?;
+                let nothing =
+                    bodiless(header, flag, size, link.as_deref(), &mut self.tally).map_err(unnamed)?;
                 self.step(0, "the entry").map_err(unnamed)?;
                 match nothing {
                     Nothing::Link(target) => return Ok(Item::Link(target)),
@@ -306,12 +330,22 @@ enum Nothing {
     Kind(Kind),
 }
 
-fn bodiless(header: Header<'_>, flag: u8, size: u64, link: Option<&[u8]>) -> Result<Nothing, EntryFault> {
+fn bodiless(
+    header: Header<'_>,
+    flag: u8,
+    size: u64,
+    link: Option<&[u8]>,
+    tally: &mut Tally,
+) -> Result<Nothing, EntryFault> {
     let target = || link.unwrap_or(header.link()).to_vec();
     let (kind, nothing) = match flag {
         b'1' => {
             let (target, mut path) = (target(), Vec::new());
-            clean(&target, &mut path).map_err(|_| EntryFault::LinkOut { target })?;
+            match clean(&target, &mut path) {
+                Ok(true) => tally.absolute(&target),
+                Ok(false) => {}
+                Err(_) => return Err(EntryFault::LinkOut { target }),
+            }
             ("hard link", Nothing::Link(path))
         }
         b'2' => {

@@ -3,8 +3,9 @@
 //!
 //! Where readers disagree about an archive it is refused, so that nobody else sees another tree in it: a size on an
 //! entry without content, bytes after the end, a name given twice with different meaning (`tar -r` writes those;
-//! directories may come again, and the later one counts), names that are absolute or hold `..`, names through
-//! symlinks. A hard link may come before the file that it names.
+//! directories may come again, and the later one counts), names that hold `..`, names through symlinks. A hard link
+//! may come before the file that it names. A leading `/` is stripped from names and targets of hard links, as every
+//! reader does.
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
 mod acl;
@@ -22,6 +23,7 @@ use amiforge_formats::plan::SourceId;
 use amiforge_formats::read_at::ReadAt;
 use amiforge_formats::tree::{Node, Printable};
 
+pub(super) use self::acl::mode_without;
 use self::entries::{Entries, Item};
 use self::header::Header;
 pub(super) use self::layer::layer;
@@ -121,7 +123,7 @@ pub fn index(archive: &dyn ReadAt, place: Place, watch: &dyn Watch) -> Result<In
         at,
         fault: Box::new(fault),
     })?;
-    Ok(planting.finish())
+    Ok(Indexed { warnings: entries.take_tally().warnings(), ..planting.finish() })
 }
 
 /// What an entry of an archive is, for those who plant it themselves.

@@ -2,6 +2,8 @@
 //! tar (`GNU.sparse.*`), star (`SCHILY.*`) and libarchive (`LIBARCHIVE.xattr.*`). Keys that say nothing about a
 //! file system (names of owners, access times, comments) are passed over.
 
+use std::collections::BTreeSet;
+
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Meta, Xattrs};
 
@@ -9,6 +11,7 @@ use super::acl;
 use super::number::{decimal, time, within};
 use super::sparse::Records;
 use crate::sources::fault::EntryFault;
+use crate::sources::warning::{Tally, is_linux_attribute};
 
 const XATTR_NAME_MAX: usize = 255;
 const XATTR_VALUE_MAX: usize = 65_536;
@@ -24,6 +27,13 @@ pub(super) enum Scope {
     Archive,
 }
 
+/// Whose records attributes come in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Writer {
+    Star,
+    Libarchive,
+}
+
 /// What extended headers and GNU long names say about the next entry; an empty field leaves it to the header.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Extended {
@@ -37,6 +47,8 @@ pub(super) struct Extended {
     xattrs: Xattrs,
     /// As libarchive writes them besides; the same ones, so they only count where star's are missing.
     encoded: Xattrs,
+    /// Names of attributes that no file system of Linux holds, such as those of macOS.
+    foreign: BTreeSet<Vec<u8>>,
     access: Option<Vec<u8>>,
     default: Option<Vec<u8>>,
     pub(super) sparse: Records,
@@ -67,11 +79,11 @@ impl Extended {
             return Err(wrong());
         }
         if let Some(name) = key.strip_prefix(b"SCHILY.xattr.") {
-            return keep(&mut self.xattrs, name, value);
+            return self.keep(Writer::Star, name, value);
         }
         if let Some(name) = key.strip_prefix(b"LIBARCHIVE.xattr.") {
             let (name, value) = url(name).zip(base64(value)).ok_or_else(wrong)?;
-            return keep(&mut self.encoded, &name, &value);
+            return self.keep(Writer::Libarchive, &name, &value);
         }
         if let Some(key) = key.strip_prefix(b"GNU.sparse.") {
             return self.sparse.take(key, value).ok_or_else(wrong)?;
@@ -90,8 +102,21 @@ impl Extended {
         Ok(())
     }
 
+    fn keep(&mut self, writer: Writer, name: &[u8], value: &[u8]) -> Result<(), EntryFault> {
+        if !name.is_empty() && !is_linux_attribute(name) {
+            self.foreign.insert(name.to_vec());
+            return Ok(());
+        }
+        let xattrs = match writer {
+            Writer::Star => &mut self.xattrs,
+            Writer::Libarchive => &mut self.encoded,
+        };
+        keep(xattrs, name, value)
+    }
+
     /// Puts what was said over what the header says.
-    pub(super) fn apply(&mut self, meta: &mut Meta) -> Result<(), EntryFault> {
+    pub(super) fn apply(&mut self, meta: &mut Meta, tally: &mut Tally) -> Result<(), EntryFault> {
+        self.foreign.iter().for_each(|name| tally.attribute(name));
         meta.uid = self.uid.unwrap_or(meta.uid);
         meta.gid = self.gid.unwrap_or(meta.gid);
         meta.mtime = self.mtime.unwrap_or(meta.mtime);
@@ -235,7 +260,7 @@ mod tests {
         let mut extended = read(&records).unwrap();
         assert_eq!(extended.path.as_deref(), Some(&b"a\nb=\xffc"[..]));
         let mut meta = Meta::root_owned(0o644, Time::EPOCH);
-        extended.apply(&mut meta).unwrap();
+        extended.apply(&mut meta, &mut Tally::default()).unwrap();
         assert_eq!((meta.uid, meta.mtime), (70_000, Time { secs: -13, nanos: 999_999_999 }));
         let xattrs = meta.xattrs.unwrap();
         assert_eq!(xattrs.get(&b"user.k"[..]).map(|value| &value[..]), Some(&b"\0=\n"[..]));

@@ -132,7 +132,9 @@ pub enum AccountError {
         value: String,
     },
     /// A password that is no hash; never shown.
-    #[error("the password_hash is no hash of crypt(5), such as `$y$…` or `$6$…`: make one with `mkpasswd`")]
+    #[error(
+        "`password-hash` is no hash of crypt(5), such as `$y$…` or `$6$…`; `mkpasswd` or `openssl passwd -6` makes one from a password"
+    )]
     PasswordHash,
     /// A line that is no ssh key.
     #[error("`{}…` is no public ssh key on one line", line.escape_debug())]
