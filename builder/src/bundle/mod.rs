@@ -99,6 +99,18 @@ pub enum BundleError {
         /// What it holds.
         found: String,
     },
+    /// The name is a link where none can be followed.
+    #[error("`{}` is a link that leads to no directory; remove it, or give the directory itself", path.display())]
+    Link {
+        /// The link.
+        path: PathBuf,
+    },
+    /// What has the name of the directory that a bundle is written in was not made by a build.
+    #[error("`{}` is in the way: builds make a directory of that name; remove it", path.display())]
+    InTheWay {
+        /// The name.
+        path: PathBuf,
+    },
     /// Another build writes the same bundle.
     #[error("another build is writing `{}`", path.display())]
     Busy {
@@ -136,6 +148,17 @@ pub enum BundleError {
 /// [`BundleError::Exists`], [`BundleError::NotABundle`].
 pub fn check_vacant(out: &Path, existing: Existing) -> Result<(), BundleError> {
     place::check_taken(out, existing)
+}
+
+/// The path that a bundle at `out` really gets. Where one may be replaced, `out` may be a link to it, which stays.
+///
+/// # Errors
+/// [`BundleError::Link`] when the link leads to no directory.
+pub fn resolve(out: &Path, existing: Existing) -> Result<PathBuf, BundleError> {
+    match existing {
+        Existing::Refuse => Ok(out.to_owned()),
+        Existing::Replace => place::resolve(out),
+    }
 }
 
 /// Writes a bundle at `out` and gives back its manifest. On failure, and when interrupted, nothing is left.
@@ -303,6 +326,53 @@ mod tests {
             "{refused:?}"
         );
         assert_eq!(names(&out).len(), 5);
+    }
+
+    #[test]
+    fn a_link_to_a_bundle_stays_and_the_bundle_is_replaced() {
+        let parent = tempfile::tempdir().unwrap();
+        let (real, link) = (parent.path().join("web-1"), parent.path().join("current"));
+        let first = build(&real, Existing::Refuse, bytes(), &Interrupt::new()).unwrap();
+        std::os::unix::fs::symlink("web-1", &link).unwrap();
+        // Unresolved, nothing of the old bundle is touched.
+        let refused = build(&link, Existing::Replace, Data::Zero, &Interrupt::new());
+        assert!(matches!(refused, Err(BundleError::Link { .. })), "{refused:?}");
+        let refused = build(&link, Existing::Refuse, Data::Zero, &Interrupt::new());
+        assert!(matches!(refused, Err(BundleError::Exists { .. })), "{refused:?}");
+        assert_eq!(Manifest::parse(&fs::read(real.join(MANIFEST)).unwrap()).unwrap(), first);
+        for given in [link.clone(), link.join("")] {
+            let out = resolve(&given, Existing::Replace).unwrap();
+            let second = build(&out, Existing::Replace, Data::Zero, &Interrupt::new()).unwrap();
+            assert_eq!(Manifest::parse(&fs::read(link.join(MANIFEST)).unwrap()).unwrap(), second);
+        }
+        assert!(link.is_symlink());
+        assert_eq!(names(parent.path()), ["current", "web-1"]);
+        fs::remove_file(&link).unwrap();
+        std::os::unix::fs::symlink("nowhere", &link).unwrap();
+        let dangling = resolve(&link, Existing::Replace);
+        assert!(matches!(dangling, Err(BundleError::Link { .. })), "{dangling:?}");
+    }
+
+    #[test]
+    fn what_no_build_made_is_not_written_through() {
+        let parent = tempfile::tempdir().unwrap();
+        let out = parent.path().join("web");
+        let (mine, partial) = (parent.path().join("mine"), parent.path().join(".web.partial"));
+        fs::create_dir(&mine).unwrap();
+        fs::write(mine.join(DISK), "precious").unwrap();
+        for target in ["mine", "mine/disk.raw", "nowhere"] {
+            std::os::unix::fs::symlink(target, &partial).unwrap();
+            let refused = build(&out, Existing::Refuse, bytes(), &Interrupt::new());
+            assert!(
+                matches!(&refused, Err(BundleError::InTheWay { path }) if *path == partial),
+                "{refused:?}"
+            );
+            fs::remove_file(&partial).unwrap();
+        }
+        fs::write(&partial, "").unwrap();
+        let refused = build(&out, Existing::Refuse, bytes(), &Interrupt::new());
+        assert!(matches!(refused, Err(BundleError::InTheWay { .. })), "{refused:?}");
+        assert_eq!(fs::read(mine.join(DISK)).unwrap(), b"precious");
     }
 
     #[test]

@@ -6,12 +6,15 @@
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, FlockOperation, RenameFlags, flock, renameat_with};
+use rustix::fs::{CWD, FlockOperation, OFlags, RenameFlags, flock, renameat_with};
 
 use super::{BundleError, Existing, names};
+
+/// Tries to lock the directory; each fails only when another build of the same bundle began or ended in between.
+const TRIES: usize = 100;
 
 /// A directory in which a bundle is written. Dropped before [`Place::commit`], it goes with all that it holds.
 #[derive(Debug)]
@@ -104,7 +107,22 @@ pub(super) fn check_taken(out: &Path, existing: Existing) -> Result<(), BundleEr
         (Err(error), _) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         (Err(source), _) => Err(failed(out, source)),
         (Ok(_), Existing::Refuse) => Err(BundleError::Exists { path: out.to_owned() }),
+        // The old bundle's files would be removed through the link, and the new bundle would take the link's place.
+        (Ok(found), _) if found.is_symlink() => Err(BundleError::Link { path: out.to_owned() }),
         (Ok(_), Existing::Replace) => strangers(out),
+    }
+}
+
+/// Where a bundle goes that may replace another: a link to a directory stays and what it leads to is replaced.
+pub(super) fn resolve(out: &Path) -> Result<PathBuf, BundleError> {
+    // Without a slash at its end, by which the system would follow the link.
+    let out: PathBuf = out.components().collect();
+    match out.symlink_metadata() {
+        Ok(found) if found.is_symlink() => match out.canonicalize() {
+            Ok(real) if real.is_dir() => Ok(real),
+            _ => Err(BundleError::Link { path: out }),
+        },
+        _ => Ok(out),
     }
 }
 
@@ -123,16 +141,20 @@ fn strangers(directory: &Path) -> Result<(), BundleError> {
 
 /// Makes and locks the directory; one that another build holds is refused.
 fn lock(directory: &Path) -> Result<File, BundleError> {
-    loop {
+    let folder = (OFlags::DIRECTORY | OFlags::NOFOLLOW).bits() as i32;
+    for _ in 0..TRIES {
         match fs::create_dir(directory) {
             Err(source) if source.kind() != io::ErrorKind::AlreadyExists => {
                 return Err(failed(directory, source));
             }
             _ => {}
         }
-        let lock = match File::open(directory) {
+        let lock = match fs::OpenOptions::new().read(true).custom_flags(folder).open(directory) {
             // Its owner gave it its final name just now.
             Err(source) if source.kind() == io::ErrorKind::NotFound => continue,
+            Err(_) if !directory.symlink_metadata().is_ok_and(|found| found.is_dir()) => {
+                return Err(BundleError::InTheWay { path: directory.to_owned() });
+            }
             other => other.map_err(|source| failed(directory, source))?,
         };
         flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|errno| match errno {
@@ -145,6 +167,7 @@ fn lock(directory: &Path) -> Result<File, BundleError> {
             return Ok(lock);
         }
     }
+    Err(BundleError::Busy { path: directory.to_owned() })
 }
 
 /// Removes the files of a bundle from a directory; anything else in it is refused.

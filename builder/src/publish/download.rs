@@ -4,12 +4,12 @@
 mod ledger;
 
 use std::fs::{File, OpenOptions};
-use std::os::unix::fs::FileExt as _;
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use amiforge_formats::digest::BLOCK;
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FlockOperation, OFlags, flock};
 
 use self::ledger::Ledger;
 use super::api::{Ebs, Listed, SnapshotState, Snapshots};
@@ -92,7 +92,10 @@ impl Partial {
         let path = beside(out, "partial");
         let failed = |source| PublishError::File { path: path.clone(), source };
         let mut options = OpenOptions::new();
-        let file = options.read(true).write(true).create(true).truncate(false).open(&path).map_err(failed)?;
+        options.read(true).write(true).create(true).truncate(false);
+        // Through a link a file of somebody else would be overwritten; a pipe would block.
+        options.custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32);
+        let file = options.open(&path).map_err(failed)?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Err(rustix::io::Errno::WOULDBLOCK) => {
                 return Err(PublishError::Folder(FolderError::Busy { path }));
