@@ -258,7 +258,7 @@ struct Archive {
 impl Archive {
     fn open(path: &Path) -> Result<Self, VendorError> {
         let failed = |source| VendorError::Read { path: path.to_owned(), source };
-        let file = File::open(path).map_err(failed)?;
+        let file = amiforge_rootfs::regular::open(path).map_err(failed)?;
         let size = file.metadata().map_err(failed)?.len();
         Ok(Self { path: path.to_owned(), reader: BufReader::with_capacity(1 << 18, file), next: 0, size })
     }

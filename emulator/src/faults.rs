@@ -121,6 +121,11 @@ impl Faults {
     /// # Errors
     /// When it cannot be read or understood.
     pub fn load(path: &Path) -> Result<Self, Error> {
+        // Opening a pipe would wait for its other end.
+        if !std::fs::metadata(path).map_err(Error::io("read", path))?.is_file() {
+            let refused = std::io::Error::new(std::io::ErrorKind::InvalidInput, "it is not a regular file");
+            return Err(Error::io("read", path)(refused));
+        }
         let text = std::fs::read(path).map_err(Error::io("read", path))?;
         serde_json::from_slice(&text).map_err(|source| Error::Faults { path: path.to_owned(), source })
     }

@@ -253,7 +253,7 @@ fn read(path: &Path) -> Result<Option<Receipt>, ReceiptError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(source) => return Err(failed(source)),
         Ok(found) if found.len() > TEXT_MAX => return Err(failed(io::ErrorKind::FileTooLarge.into())),
-        Ok(_) => fs::read(path).map_err(failed)?,
+        Ok(_) => amiforge_rootfs::regular::read(path).map_err(failed)?,
     };
     let strange = |source| ReceiptError::Strange { path: path.to_owned(), source };
     let Version { schema } = serde_json::from_slice(&text).map_err(strange)?;

@@ -59,7 +59,7 @@ impl Key {
             (path.to_owned(), PathBuf::from(public))
         };
         let not_a_key = || BootError::NotAKey { path: path.to_owned() };
-        let text = match fs::read_to_string(&public) {
+        let text = match amiforge_rootfs::regular::read_to_string(&public) {
             Err(error) if error.kind() == std::io::ErrorKind::InvalidData => return Err(not_a_key()),
             other => other.map_err(|source| BootError::File { path: public, source })?,
         };

@@ -207,6 +207,14 @@ fn hint(error: &BuildError, args: &Args) -> Option<String> {
         BuildError::Sources(AssembleError::Source { source, .. }) if is_other_digest(source) => {
             "if this file is the one that is meant, write its `sha256` in the recipe".to_owned()
         }
+        BuildError::NoShell => {
+            "take a system as a source (packages such as `dash` or `busybox-static` bring a shell), or make the change \
+             by `[[file]]`, which needs none"
+                .to_owned()
+        }
+        BuildError::Bundle(BundleError::InTheWay { path }) => {
+            format!("look at `{}` and remove it, or choose another `--out`", path.display())
+        }
         BuildError::NoLock => format!("`amiforge lock {}` makes one", args.recipe.display()),
         BuildError::NotFetched { .. } => format!(
             "`amiforge fetch {}` fetches what the lock pins; `--vendor` takes it from a file",

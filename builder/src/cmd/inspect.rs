@@ -2,8 +2,9 @@
 
 use std::ffi::OsString;
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use amiforge::bundle::DISK;
 use amiforge::inspect::{
     Contents, DiskView, Extracted, Inside, LastLink, Listed, Medium, Overview, Overwrite, Owners, Recursion,
     Selector, Slot, Target, Volume, extract, list, resolve, send,
@@ -67,7 +68,13 @@ impl Args {
 pub(crate) fn run(args: &Args, ui: &Ui) -> Outcome {
     let shown = amiforge_formats::tree::Printable(args.target.as_encoded_bytes()).to_string();
     let cannot = || format!("cannot inspect `{shown}`");
-    let target = Target::parse(&args.target).with_context(cannot).map_err(Failure::usage)?;
+    let target = Target::parse(&args.target).with_context(cannot).map_err(|error| {
+        let failure = Failure::usage(error);
+        match below_an_image(Path::new(&args.target)) {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        }
+    })?;
     let medium = Medium::open(&target.image).with_context(cannot)?;
     let inside = match target.inside {
         Some(inside) => inside,
@@ -85,6 +92,20 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Outcome {
     let at = resolve(&tree, &inside.path, last).with_context(cannot)?;
     let found = Found { medium: &medium, slot, tree: &tree, at, name: inside.path.last().cloned() };
     found.answer(args, ui, cannot)
+}
+
+/// What to write for a path that goes on below a bundle or an image as if that were a folder of files.
+fn below_an_image(target: &Path) -> Option<String> {
+    let image = target.ancestors().skip(1).find(|above| above.symlink_metadata().is_ok())?;
+    if !image.is_file() && !image.join(DISK).is_file() {
+        return None;
+    }
+    let rest = target.strip_prefix(image).ok()?;
+    Some(format!(
+        "files in the image are named after a colon and the partition: `{}:root/{}`",
+        image.display(),
+        rest.display()
+    ))
 }
 
 /// Shows the whole image.

@@ -6,11 +6,12 @@ mod image;
 mod snapshot;
 
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use amiforge::bundle::MANIFEST;
 use amiforge::image::Options;
-use amiforge::verify::{self, Report};
+use amiforge::verify::{self, Report, VerifyError};
 use anyhow::Context as _;
 use serde::Serialize;
 
@@ -73,9 +74,36 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Outcome {
     let interrupt = super::stop_on_signals()?;
     let options = args.threads.map_or_else(Options::default, |threads| Options { threads: threads.into() });
     let begun = Instant::now();
-    let report = verify::verify(&args.target, &options, ui, &interrupt).with_context(cannot)?;
+    let report = verify::verify(&args.target, &options, ui, &interrupt).map_err(|error| {
+        let hint = not_a_bundle(&error, &args.target);
+        let failure = match &error {
+            VerifyError::AFile { .. } => Failure::usage(anyhow::Error::from(error).context(cannot())),
+            _ => Failure::from(anyhow::Error::from(error).context(cannot())),
+        };
+        match hint {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        }
+    })?;
     show(args, &report, begun.elapsed(), ui)?;
     Ok(if report.differences.is_empty() { Done::Well } else { Done::Differs })
+}
+
+/// What to verify instead of a file or of a folder that is no bundle.
+fn not_a_bundle(error: &VerifyError, target: &Path) -> Option<String> {
+    let hint = match error {
+        VerifyError::AFile { .. } => match target.parent().filter(|folder| folder.join(MANIFEST).is_file()) {
+            Some(folder) if folder.as_os_str().is_empty() => "write `amiforge verify .`".to_owned(),
+            Some(folder) => format!("write `amiforge verify {}`", folder.display()),
+            None => format!(
+                "an image without a manifest is only looked at: `amiforge inspect {}`, `amiforge preflight {0}`",
+                target.display()
+            ),
+        },
+        VerifyError::NotABundle { .. } => "name the folder that `amiforge build -o` wrote".to_owned(),
+        _ => return None,
+    };
+    Some(hint)
 }
 
 /// A share of a hundred.

@@ -50,7 +50,7 @@ fn load(path: &PathBuf) -> Result<Manifest, DiffError> {
     use std::io::Read as _;
     let failed = |source| DiffError::Medium { path: path.clone(), source };
     let mut text = Vec::new();
-    let file = std::fs::File::open(path).map_err(failed)?;
+    let file = amiforge_rootfs::regular::open(path).map_err(failed)?;
     file.take(TEXT_MAX + 1).read_to_end(&mut text).map_err(failed)?;
     let damaged = |source: ManifestError| DiffError::Manifest { path: path.clone(), source };
     Manifest::parse(&text).map_err(damaged)

@@ -1,6 +1,5 @@
 //! Files by address: `https`, `http` and `file`, from any byte on.
 
-use std::fs::File;
 use std::io::{self, Read, Seek as _, SeekFrom};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
@@ -236,7 +235,7 @@ fn escaped(url: &str) -> String {
 }
 
 fn open_file(path: &str, from: u64) -> Result<Answer, WireError> {
-    let opened = File::open(Path::new(path)).and_then(|mut file| {
+    let opened = amiforge_rootfs::regular::open(Path::new(path)).and_then(|mut file| {
         let size = file.metadata()?.len();
         file.seek(SeekFrom::Start(from.min(size)))?;
         Ok((file, size))

@@ -2,14 +2,14 @@
 //!
 //! Owns opening, positioned reads and the holes of sparse files. It knows no format.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use amiforge_formats::plan::{SourceId, Sources};
 use amiforge_formats::read_at::ReadAt;
-use rustix::fs::SeekFrom;
+use rustix::fs::{OFlags, SeekFrom};
 use rustix::io::Errno;
 
 use super::InspectError;
@@ -44,7 +44,9 @@ impl Medium {
         if !kind.is_file() && !std::os::unix::fs::FileTypeExt::is_block_device(&kind) {
             return Err(InspectError::NotAnImage { path: disk });
         }
-        let file = File::open(&disk).map_err(failed)?;
+        let nonblocking = OFlags::NONBLOCK.bits() as i32;
+        let opened = OpenOptions::new().read(true).custom_flags(nonblocking).open(&disk);
+        let file = opened.map_err(failed)?;
         let len = rustix::fs::seek(&file, SeekFrom::End(0)).map_err(|errno| failed(errno.into()))?;
         Ok(Self { file, len, path: disk, bundle: folder.then(|| path.to_owned()) })
     }

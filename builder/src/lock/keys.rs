@@ -1,6 +1,5 @@
 //! The keys that archives are checked with: of the recipe, or of this machine.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use amiforge_rootfs::packages::signature::Keyring;
@@ -43,7 +42,8 @@ fn missing(distribution: &str) -> ArchiveFault {
 }
 
 fn read(name: &str, path: &Path) -> Result<Keyring, ArchiveFault> {
-    let bytes = fs::read(path).map_err(|source| ArchiveFault::KeyFile { path: path.to_owned(), source })?;
+    let bytes = amiforge_rootfs::regular::read(path)
+        .map_err(|source| ArchiveFault::KeyFile { path: path.to_owned(), source })?;
     let failed = |source| ArchiveFault::Signature { url: name.to_owned(), source: Box::new(source) };
     Keyring::read(name, &bytes).map_err(failed)
 }

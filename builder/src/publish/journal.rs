@@ -87,7 +87,7 @@ impl Journal {
     pub fn open(folder: &Path) -> Result<Option<Self>, JournalError> {
         let path = Self::path_in(folder);
         let failed = |source| JournalError::File { path: path.clone(), source };
-        let bytes = match fs::read(&path) {
+        let bytes = match amiforge_rootfs::regular::read(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             other => other.map_err(failed)?,
         };

@@ -157,7 +157,8 @@ impl Source {
 /// Reads a manifest; also gives the digest of its text.
 pub(super) fn read_manifest(path: &Path) -> Result<(Manifest, Digest), PublishError> {
     let path: PathBuf = path.to_owned();
-    let text = std::fs::read(&path).map_err(|source| PublishError::File { path: path.clone(), source })?;
+    let text = amiforge_rootfs::regular::read(&path)
+        .map_err(|source| PublishError::File { path: path.clone(), source })?;
     let manifest = Manifest::parse(&text).map_err(|source| PublishError::Manifest { path, source })?;
     Ok((manifest, Digest::of(&text)))
 }

@@ -40,6 +40,14 @@ impl At {
         Self(steps)
     }
 
+    /// The key that leads here, positions left out.
+    pub(super) fn last_key(&self) -> Option<&str> {
+        self.0.iter().rev().find_map(|step| match step {
+            Step::Key(key) => Some(key.as_str()),
+            Step::Index(_) => None,
+        })
+    }
+
     /// The table here as its header names it, such as `[[partition]]`; nothing for the whole recipe.
     pub(super) fn table(&self) -> Option<String> {
         let keys = |step: &Step| match step {

@@ -4,6 +4,7 @@
 //! types and words, by the JSON Schema of the key types), and the *values*. What comes out is a [`Recipe`] of specs that
 //! the libraries understand. Only the file itself is read here: what it names is opened by the build.
 
+mod advice;
 mod boot;
 mod check;
 mod contents;
@@ -21,7 +22,6 @@ mod starter;
 pub(crate) mod values;
 pub(crate) mod words;
 
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -282,7 +282,9 @@ impl Recipe {
     pub fn load(path: &Path) -> Result<Self, RecipeError> {
         let failed = |source| RecipeError::Read { path: path.to_owned(), source };
         let mut bytes = Vec::new();
-        File::open(path).and_then(|file| file.take(LONGEST + 1).read_to_end(&mut bytes)).map_err(failed)?;
+        amiforge_rootfs::regular::open(path)
+            .and_then(|file| file.take(LONGEST + 1).read_to_end(&mut bytes))
+            .map_err(failed)?;
         if bytes.len() as u64 > LONGEST {
             return Err(RecipeError::TooLong { path: path.to_owned() });
         }

@@ -7,6 +7,7 @@ use serde_json::Value;
 use toml::Spanned;
 use toml::de::{DeInteger, DeTable, DeValue};
 
+use super::advice;
 use super::mistake::{At, Part};
 use super::nearest::{listed, meant};
 
@@ -66,11 +67,12 @@ fn value(item: &Spanned<DeValue<'_>>, schema: &Value, at: &At, found: &mut Vec<F
         DeValue::String(word) => {
             let words = words(schema);
             if !words.is_empty() && !words.contains(&word.as_ref()) {
-                let message = format!(
-                    "`{word}` is not {}{}",
-                    listed(words.iter().copied()),
-                    meant(word, words.iter().copied())
-                );
+                let instead = at.last_key().and_then(|key| advice::instead(key, word));
+                let end = match instead {
+                    Some(instead) => format!("; {instead}"),
+                    None => meant(word, words.iter().copied()),
+                };
+                let message = format!("`{word}` is not {}{end}", listed(words.iter().copied()));
                 found.push((at.clone(), Part::Value, message));
             }
         }

@@ -2,13 +2,26 @@
 
 use serde::Serialize;
 
+/// What cannot be verified for want of a file, and what to do about it.
+fn without(name: &str) -> &'static str {
+    match name {
+        crate::bundle::DISK => {
+            ": no block could be compared; copy the whole folder of the bundle, or build it again"
+        }
+        crate::bundle::MANIFEST => {
+            ": nothing says what the image should be; copy the whole folder of the bundle, or build it again"
+        }
+        _ => "",
+    }
+}
+
 /// Something that is not as the bundle says. Digests are in hexadecimal, ranges in bytes of the image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Difference {
     /// A file of a bundle is not there.
-    #[error("`{name}` is missing")]
+    #[error("`{name}` is missing{}", without(name))]
     Missing {
         /// The file.
         name: String,

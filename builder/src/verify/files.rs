@@ -1,7 +1,7 @@
 //! The files of a bundle: which are there, their sums, and what the manifest says about itself.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Read};
 use std::path::Path;
 
@@ -168,7 +168,7 @@ pub(super) fn document(
 fn bounded(directory: &Path, name: &str, report: &mut Report) -> Result<Option<Vec<u8>>, VerifyError> {
     let path = directory.join(name);
     let read = || {
-        let file = File::open(&path)?;
+        let file = amiforge_rootfs::regular::open(&path)?;
         let len = file.metadata()?.len();
         let mut bytes = Vec::new();
         if len <= TEXT_MAX {

@@ -55,6 +55,12 @@ pub enum VerifyError {
         /// Why.
         source: io::Error,
     },
+    /// A file of a bundle, or another file, and not the folder.
+    #[error("`{}` is a file, and what is verified is the folder of a bundle", path.display())]
+    AFile {
+        /// The file.
+        path: PathBuf,
+    },
     /// It holds no file of a bundle.
     #[error("`{}` is not a bundle: it holds none of {}", path.display(), bundle::FILES.join(", "))]
     NotABundle {
@@ -90,6 +96,9 @@ pub fn verify(
     progress: &dyn Progress,
     interrupt: &Interrupt,
 ) -> Result<Report, VerifyError> {
+    if directory.is_file() {
+        return Err(VerifyError::AFile { path: directory.to_owned() });
+    }
     let mut report = Report::default();
     let present = files::present(directory, &mut report)?;
     let sums = files::Sums::read(directory, &present, &mut report)?;

@@ -219,7 +219,9 @@ impl Args {
     /// The launch that is asked for.
     pub(super) fn launch(&self, subject: &Subject) -> Result<Launch, Failure> {
         let cannot = || format!("cannot boot `{}`", self.image.display());
-        let read = |path: &Path| std::fs::read(path).with_context(|| format!("reading `{}`", path.display()));
+        let read = |path: &Path| {
+            amiforge_rootfs::regular::read(path).with_context(|| format!("reading `{}`", path.display()))
+        };
         let user_data = self.instance.user_data.as_deref().map(read).transpose().with_context(cannot)?;
         let checks = self.checks();
         let timeout = self.showing.timeout.or_else(|| (!checks.is_empty()).then_some(PATIENCE));

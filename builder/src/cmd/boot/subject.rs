@@ -91,14 +91,16 @@ impl Subject {
 
 fn manifest(folder: &Path) -> anyhow::Result<Manifest> {
     let path = folder.join(amiforge::bundle::MANIFEST);
-    let text = std::fs::read(&path).with_context(|| format!("reading `{}`", path.display()))?;
+    let text =
+        amiforge_rootfs::regular::read(&path).with_context(|| format!("reading `{}`", path.display()))?;
     Manifest::parse(&text).with_context(|| format!("reading `{}`", path.display()))
 }
 
 /// Names of the folders in `/home`, by the bundle's listing; whoever that is can be named by `--user` where there is none.
 /// The image chooses these names, so only such as a user may have count.
 fn homes(bundle: &Path) -> Vec<String> {
-    let listing = std::fs::read_to_string(bundle.join(amiforge::bundle::TREE)).unwrap_or_default();
+    let listing =
+        amiforge_rootfs::regular::read_to_string(&bundle.join(amiforge::bundle::TREE)).unwrap_or_default();
     let home = |line: &str| {
         let (name, rest) = line.strip_prefix("/home/")?.split_once(' ')?;
         (rest.starts_with("dir ") && is_user_name(name)).then(|| name.to_owned())

@@ -252,7 +252,7 @@ fn copy_name(region: &str) -> String {
 }
 
 fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, AmiError> {
-    match fs::read(path) {
+    match amiforge_rootfs::regular::read(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(source) => Err(AmiError::Ledger { path: path.to_owned(), source }),
         Ok(text) => match serde_json::from_slice(&text) {

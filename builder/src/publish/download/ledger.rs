@@ -23,7 +23,7 @@ impl Ledger {
     /// Opens the ledger of a snapshot; one of another snapshot, or none, is begun anew.
     pub(super) fn open(path: &Path, snapshot: &str) -> Result<Self, PublishError> {
         let failed = |source| PublishError::File { path: path.to_owned(), source };
-        let bytes = match std::fs::read(path) {
+        let bytes = match amiforge_rootfs::regular::read(path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
             other => other.map_err(failed)?,
         };

@@ -4,7 +4,6 @@
 //! Format: `AMZNUEFI`, CRC-32C of what follows it, version 0 (both little-endian), then a zlib stream
 //! (awslabs/python-uefivars).
 
-use std::fs;
 use std::path::Path;
 
 use base64::Engine as _;
@@ -23,7 +22,8 @@ const REMEDY: &str = "give a file that `uefivars -o aws` or `virt-fw-vars --outp
 pub(super) fn read(path: &Path) -> Result<String, Mistake> {
     let mistake = |problem: String| Mistake::new("--uefi-data", problem, REMEDY);
     let shown = path.display();
-    let bytes = fs::read(path).map_err(|error| mistake(format!("`{shown}` cannot be read: {error}")))?;
+    let bytes = amiforge_rootfs::regular::read(path)
+        .map_err(|error| mistake(format!("`{shown}` cannot be read: {error}")))?;
     let blob = if bytes.starts_with(MAGIC) { bytes } else { decoded(&bytes) };
     sound(&blob).map_err(|why| mistake(format!("`{shown}` holds no UEFI variables: {why}")))?;
     let text = STANDARD.encode(&blob);
@@ -57,6 +57,8 @@ fn sound(blob: &[u8]) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn blob(version: u32, rest: &[u8]) -> Vec<u8> {

@@ -1,0 +1,29 @@
+//! What to write instead of words that other tools use and a recipe does not.
+
+/// What to write instead of a word as the value of a key; nothing where the nearest word is the best answer.
+pub(super) fn instead(key: &str, word: &str) -> Option<&'static str> {
+    let advice = match (key, word.to_ascii_lowercase().as_str()) {
+        ("arch", "amd64" | "x64" | "x86-64" | "x86") => "write `x86_64`",
+        ("arch", "arm64" | "arm" | "armv8") => "write `aarch64`",
+        ("kind", "docker" | "podman" | "container" | "image" | "containerd") => {
+            "write `oci` for an image (what `docker save`, `podman save` or `skopeo copy … oci:DIR` write), `tar` for \
+             what `docker export` writes"
+        }
+        ("kind", "rootfs" | "archive" | "tgz" | "tar.gz" | "tarball") => "write `tar`, compressed or not",
+        ("kind", "folder" | "directory" | "local" | "path") => "write `dir`",
+        ("kind", "apt" | "debian" | "ubuntu" | "debootstrap" | "mmdebstrap") => "write `deb`",
+        ("role", "boot" | "/boot") => {
+            "`/boot` needs no partition: it lies in the root; what UEFI starts lies in a partition of role `esp`, what a \
+             legacy BIOS starts in one of role `bios-boot`"
+        }
+        ("role", "efi" | "uefi" | "system") => "write `esp`",
+        ("role", "bios" | "grub" | "bios_grub" | "bios-grub") => "write `bios-boot`",
+        ("role", "home" | "var" | "srv" | "opt" | "tmp" | "usr") => "write `data`, with `mount` and `size`",
+        ("fs", "xfs" | "btrfs" | "ext3" | "ext2" | "zfs" | "f2fs") => {
+            "write `ext4`, which EC2's kernels all have"
+        }
+        ("fs", "vfat" | "fat" | "fat16" | "msdos") => "write `fat32`",
+        _ => return None,
+    };
+    Some(advice)
+}
