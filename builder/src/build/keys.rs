@@ -11,7 +11,7 @@ use crate::recipe::Recipe;
 use crate::recipe::{DebSource, Stage};
 
 /// Raised when the same inputs make another layer than before.
-const REVISION: u32 = 2;
+const REVISION: u32 = 3;
 
 /// A key in the making. Every part has its length before it, so no two lists of parts run together.
 #[derive(Debug)]

@@ -20,6 +20,8 @@ struct Compiled {
     include: Globs,
     /// The folders that lead to what `include` may match.
     passage: Globs,
+    /// Folders that stay although all in them is left out.
+    folders: Globs,
 }
 
 /// What is wanted of documentation and translations.
@@ -71,9 +73,14 @@ impl Wanted {
     }
 }
 
+/// Folders that stay, empty, whatever is left out in them: scripts of packages put links there, as
+/// `update-alternatives` does for manual pages, and fail where a folder is missing.
+const FOLDERS: [&str; 3] = ["/usr/share/doc/*", "/usr/share/info", "/usr/share/man/**"];
+
 impl Filters {
     /// Leaves out what matches `exclude` or lies in a folder that does, unless it matches `include` or lies in a
-    /// folder that does. Folders that lead to something included stay.
+    /// folder that does. Folders that lead to something included stay, and so do those of documentation and manual
+    /// pages that programs expect.
     ///
     /// # Errors
     /// The first that is no glob.
@@ -88,7 +95,8 @@ impl Filters {
         let passage = passage.into_iter().filter(|glob| Globs::new([*glob]).is_ok());
         let passage = Globs::new(passage)?;
         let include = Globs::new(include)?;
-        let compiled = Compiled { exclude, include, passage };
+        let folders = Globs::new(FOLDERS)?;
+        let compiled = Compiled { exclude, include, passage, folders };
         Ok(Self { globs: Some(compiled).filter(|compiled| !compiled.exclude.is_empty()) })
     }
 
@@ -105,6 +113,7 @@ impl Filters {
             .iter()
             .map(|(path, entry)| match globs.verdict(path, &mut folders) {
                 Verdict::Excluded if is_link(entry) && globs.passage.matches(path) => Keep::All,
+                Verdict::Excluded if is_dir(entry) && globs.folders.matches(path) => Keep::All,
                 Verdict::Excluded => Keep::None,
                 Verdict::Included | Verdict::Unsaid => Keep::All,
             })
@@ -200,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn licences_stay_and_folders_that_hold_nothing_go() {
+    fn licences_and_folders_that_scripts_need_stay_and_other_folders_that_hold_nothing_go() {
         let wanted =
             Wanted { docs: Keep::None, man: Keep::None, locales: Some(vec!["C".into(), "de".into()]) };
         let (exclude, include) = wanted.globs();
@@ -218,10 +227,14 @@ mod tests {
             "usr/share/doc/a/README",
             "usr/share/doc/b/",
             "usr/share/doc/b/README",
+            "usr/share/doc/b/examples/",
             "usr/share/doc/c@",
             "usr/share/man/",
             "usr/share/man/man1/",
             "usr/share/man/man1/x.1.gz",
+            "usr/share/man/de/man1/",
+            "usr/share/info/",
+            "usr/share/info/x.info.gz",
             "usr/share/locale/",
             "usr/share/locale/de/",
             "usr/share/locale/de/LC_MESSAGES/",
@@ -232,8 +245,8 @@ mod tests {
         ];
         let expected: Vec<&str> = all
             .into_iter()
-            .filter(|path| !path.contains("/b/") && !path.contains("man1") && !path.contains("/fr/"))
-            .filter(|path| !path.ends_with("README"))
+            .filter(|path| !path.ends_with("README") && !path.ends_with(".gz") && !path.contains("/fr/"))
+            .filter(|path| !path.contains("examples"))
             .collect();
         assert_eq!(kept(&filters, &all), expected);
         assert_eq!(kept(&Filters::default(), &all), all);
