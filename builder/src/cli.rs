@@ -71,6 +71,8 @@ pub(crate) enum Command {
     #[cfg(feature = "local-region")]
     Local(cmd::local::Args),
     Schema(cmd::schema::Args),
+    Completions(cmd::completions::Args),
+    Man(cmd::man::Args),
     Docs(cmd::docs::Args),
 }
 

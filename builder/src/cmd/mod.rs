@@ -6,6 +6,7 @@ pub(crate) mod ami;
 pub(crate) mod aws;
 pub(crate) mod boot;
 pub(crate) mod build;
+pub(crate) mod completions;
 pub(crate) mod diff;
 pub(crate) mod docs;
 #[cfg(feature = "aws")]
@@ -17,6 +18,7 @@ pub(crate) mod inspect;
 pub(crate) mod local;
 #[cfg(feature = "fetch")]
 pub(crate) mod lock;
+pub(crate) mod man;
 pub(crate) mod new;
 #[cfg(feature = "aws")]
 mod plan;
@@ -119,6 +121,8 @@ pub(crate) fn run(command: Command, ui: &Ui) -> Outcome {
         #[cfg(feature = "local-region")]
         Command::Local(args) => local::run(&args, ui),
         Command::Schema(args) => schema::run(&args, ui),
+        Command::Completions(args) => completions::run(&args, ui),
+        Command::Man(args) => man::run(&args, ui),
         Command::Docs(args) => docs::run(&args, ui),
     }
 }

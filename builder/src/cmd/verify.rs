@@ -12,7 +12,6 @@ use std::time::{Duration, Instant};
 use amiforge::bundle::MANIFEST;
 use amiforge::image::Options;
 use amiforge::verify::{self, Report, VerifyError};
-use anyhow::Context as _;
 use serde::Serialize;
 
 use super::{Done, Failure, Outcome};
@@ -136,6 +135,7 @@ fn show(args: &Args, report: &Report, took: Duration, ui: &Ui) -> Result<(), Fai
     }
     let outcome = counted(report.differences.len());
     let checked = report.checked.join(", ");
+    let checked = if checked.is_empty() { "no format checked".to_owned() } else { checked };
     let (mib, rate) = (report.bytes >> 20, report.bytes as f64 / 1e9 / seconds.max(1e-9));
     let line = format!(
         "{bundle}: {outcome} in {} blocks ({mib} MiB), {checked}, {} names; {seconds:.2} s, {rate:.2} GB/s",

@@ -1,0 +1,28 @@
+//! `amiforge completions`: what a shell needs to complete commands and options, made from the command line itself.
+
+use clap::CommandFactory as _;
+use clap_complete::{Shell, generate};
+
+use super::{Done, Outcome};
+use crate::cli::Cli;
+use crate::ui::Ui;
+
+/// Print the completions of a shell
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    amiforge completions bash > ~/.local/share/bash-completion/completions/amiforge\n  \
+    amiforge completions zsh > ~/.zfunc/_amiforge        # with ~/.zfunc in fpath\n  \
+    amiforge completions fish > ~/.config/fish/completions/amiforge.fish")]
+pub(crate) struct Args {
+    /// The shell
+    #[arg(value_enum)]
+    shell: Shell,
+}
+
+/// Runs the command.
+pub(crate) fn run(args: &Args, ui: &Ui) -> Outcome {
+    let mut script = Vec::new();
+    generate(args.shell, &mut Cli::command(), "amiforge", &mut script);
+    ui.line(String::from_utf8_lossy(&script).trim_end())?;
+    Ok(Done::Well)
+}
