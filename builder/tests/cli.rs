@@ -116,7 +116,7 @@ fn mistakes_in_a_recipe() {
     let expected = "--- stderr\n\
         error: cannot use the recipe `recipe.toml`\n  \
           caused by: 2 mistakes\n    \
-            recipe.toml:3:8: `x86-64` is not `x86_64` or `aarch64`; did you mean `x86_64`?\n      \
+            recipe.toml:3:8: `x86-64` is not `x86_64` or `aarch64`; write `x86_64`\n      \
               3 | arch = \"x86-64\"\n        \
                 | ^^^^^^^^\n    \
             recipe.toml:4:1: unknown key `epoc` in `[image]`; did you mean `epoch`?\n      \
@@ -433,4 +433,176 @@ fn a_snapshot_that_is_not_there_and_an_image_that_is_not_there() {
     assert!(!desk.path("region").exists(), "nothing is started for that");
     let usage = shown(&locally(&desk, &["download", "vol-1", "-o", "x"]));
     assert!(usage.contains("neither `snap-…` nor `ami-…`") && usage.ends_with("--- exit 2\n"), "{usage}");
+}
+
+#[test]
+fn a_bundle_that_a_link_names_is_replaced_and_the_link_stays() {
+    let desk = Desk::new();
+    desk.recipe();
+    desk.run(&["build", "recipe.toml", "-q", "-o", "web-1"]);
+    std::os::unix::fs::symlink("web-1", desk.path("current")).unwrap();
+    let before = fs::read(desk.path("web-1/disk.raw")).unwrap();
+    let shown = desk.run(&["build", "recipe.toml", "-q", "-o", "current"]);
+    assert!(shown.contains("`current` exists already") && shown.ends_with("--- exit 1\n"), "{shown}");
+    assert_eq!(fs::read(desk.path("web-1/disk.raw")).unwrap(), before);
+    desk.write("files/hello", "another\n");
+    let shown = desk.run(&["build", "recipe.toml", "-q", "--force", "-o", "current"]);
+    assert!(shown.ends_with("--- exit 0\n"), "{shown}");
+    assert_ne!(fs::read(desk.path("web-1/disk.raw")).unwrap(), before);
+    assert!(desk.path("current").is_symlink());
+    assert!(desk.run(&["verify", "current"]).ends_with("--- exit 0\n"));
+    // A link where builds make their folder: neither followed nor waited for.
+    std::os::unix::fs::symlink("web-1", desk.path(".new.partial")).unwrap();
+    let shown = desk.run(&["build", "recipe.toml", "-q", "-o", "new"]);
+    assert!(shown.contains("`.new.partial` is in the way") && shown.ends_with("--- exit 1\n"), "{shown}");
+    assert_eq!(desk.names("web-1").len(), 4);
+}
+
+#[test]
+fn files_that_would_block_are_refused_at_once() {
+    let desk = Desk::new();
+    desk.recipe();
+    desk.run(&["build", "recipe.toml", "-q", "-o", "out"]);
+    let fifo = |name: &str| {
+        let _ = fs::remove_file(desk.path(name));
+        assert!(Command::new("mkfifo").arg(desk.path(name)).status().unwrap().success());
+    };
+    fifo("pipe");
+    let extra = |text: &str| desk.write("with.toml", &format!("{RECIPE}{text}"));
+    extra("[[file]]\npath = \"/x\"\nsource = \"pipe\"\n");
+    let shown = desk.run(&["build", "with.toml", "-q", "-o", "new"]);
+    assert!(shown.contains("pipe") && shown.ends_with("--- exit 1\n"), "{shown}");
+    extra("[[source]]\nkind = \"tar\"\npath = \"pipe\"\n");
+    let shown = desk.run(&["build", "with.toml", "-q", "-o", "new"]);
+    assert!(shown.contains("it is a FIFO, not a regular file") && shown.ends_with("--- exit 1\n"), "{shown}");
+    for args in [
+        &["build", "pipe", "-o", "new"][..],
+        &["inspect", "pipe"],
+        &["verify", "pipe"],
+        &["preflight", "pipe"],
+    ] {
+        let shown = desk.run(args);
+        assert!(!shown.ends_with("--- exit 0\n"), "{args:?} {shown}");
+    }
+    for name in ["manifest.json", "tree.txt", "SHA256SUMS", "disk.raw"] {
+        let path = format!("out/{name}");
+        let bytes = fs::read(desk.path(&path)).unwrap();
+        fifo(&path);
+        let shown = desk.run(&["verify", "out"]);
+        assert!(shown.contains(&format!("`{name}` is not a regular file")), "{name} {shown}");
+        fs::remove_file(desk.path(&path)).unwrap();
+        fs::write(desk.path(&path), bytes).unwrap();
+    }
+}
+
+#[test]
+fn a_path_that_is_nearly_right_is_answered_with_the_right_one() {
+    let desk = Desk::new();
+    desk.recipe();
+    desk.run(&["build", "recipe.toml", "-q", "-o", "out"]);
+    for (args, hint) in [
+        (["verify", "out/disk.raw"], "hint: write `amiforge verify out`\n"),
+        (
+            ["verify", "recipe.toml"],
+            "hint: an image without a manifest is only looked at: `amiforge inspect recipe.toml`",
+        ),
+        (["verify", "files"], "hint: name the folder that `amiforge build -o` wrote\n"),
+        (
+            ["inspect", "out/hello"],
+            "hint: files in the image are named after a colon and the partition: `out:root/hello`\n",
+        ),
+        (["inspect", "out/disk.raw/etc/x"], ": `out/disk.raw:root/etc/x`\n"),
+    ] {
+        let shown = desk.run(&args);
+        assert!(shown.contains(hint) && !shown.ends_with("--- exit 0\n"), "{args:?}\n{shown}");
+    }
+    for (name, said) in
+        [("disk.raw", ": no block could be compared;"), ("manifest.json", ": nothing says what")]
+    {
+        fs::rename(desk.path(&format!("out/{name}")), desk.path(name)).unwrap();
+        let shown = desk.run(&["verify", "out"]);
+        assert!(shown.contains(&format!("`{name}` is missing{said}")), "{shown}");
+        assert!(shown.ends_with("--- exit 3\n"), "{shown}");
+        fs::rename(desk.path(name), desk.path(&format!("out/{name}"))).unwrap();
+    }
+}
+
+#[test]
+fn a_command_without_a_shell_to_run_it_is_refused_before_any_sandbox() {
+    let desk = Desk::new();
+    desk.recipe();
+    desk.write("recipe.toml", &format!("{RECIPE}[[run]]\ncommand = \"true\"\n"));
+    let shown = desk.run(&["build", "recipe.toml", "-q", "-o", "out"]);
+    assert!(shown.contains("`[[run]]` is run by a shell, and the image has no `/bin/sh`"), "{shown}");
+    assert!(shown.contains("hint: take a system as a source") && shown.ends_with("--- exit 1\n"), "{shown}");
+}
+
+#[test]
+fn what_has_no_effect_is_a_warning_and_a_part_of_the_json() {
+    let desk = Desk::new();
+    desk.recipe();
+    let recipe = RECIPE.replace("path = \"files\"", "path = \"files\"\nexclude = [\"**/*.pyc\"]");
+    let user = "[[user]]\nname = \"me\"\nshell = \"/bin/zsh\"\n[system]\nlocale = \"de_DE.UTF-8\"\n";
+    desk.write("recipe.toml", &format!("{recipe}{user}"));
+    desk.write("files/lib64/ld-linux-x86-64.so.2", "x");
+    let output = desk.command(&["build", "recipe.toml", "-q", "--json", "-o", "out"]).output().unwrap();
+    let warnings = json(&output)["warnings"].clone();
+    let warnings: Vec<_> = warnings.as_array().unwrap().iter().filter_map(|one| one.as_str()).collect();
+    for (warning, said) in warnings.iter().zip([
+        "source 1 (files): `**/*.pyc` in `exclude` matches nothing",
+        "the locale `de_DE.UTF-8` is not generated",
+        "the login shell `/bin/zsh` of `me` is not in the image",
+    ]) {
+        assert!(warning.starts_with(said), "{warnings:?}");
+    }
+    assert_eq!(warnings.len(), 3, "{warnings:?}");
+    assert_eq!(String::from_utf8_lossy(&output.stderr).matches("warning:").count(), 3);
+}
+
+#[test]
+fn a_time_that_no_file_system_holds_is_refused_with_its_remedy() {
+    let desk = Desk::new();
+    desk.recipe();
+    desk.write("recipe.toml", &RECIPE.replace("epoch = 1700000000\n", ""));
+    let late = rustix::fs::Timespec { tv_sec: 16_725_225_600, tv_nsec: 0 };
+    let times = rustix::fs::Timestamps { last_access: late, last_modification: late };
+    let flags = rustix::fs::AtFlags::empty();
+    rustix::fs::utimensat(rustix::fs::CWD, desk.path("files/hello"), &times, flags).unwrap();
+    let kept = fs::metadata(desk.path("files/hello")).unwrap();
+    if std::os::unix::fs::MetadataExt::mtime(&kept) != late.tv_sec {
+        eprintln!("SKIP: the file system of the scratch folder has no times after 2446");
+        return;
+    }
+    let shown = desk.run(&["build", "recipe.toml", "-q", "-o", "out"]);
+    assert!(shown.contains("was modified at 2500-01-01T00:00:00Z, which is after 2446-05-10"), "{shown}");
+    assert!(shown.ends_with("--- exit 1\n"), "{shown}");
+    desk.recipe();
+    rustix::fs::utimensat(rustix::fs::CWD, desk.path("files/hello"), &times, flags).unwrap();
+    assert!(
+        desk.run(&["build", "recipe.toml", "-q", "-o", "out"]).ends_with("--- exit 0\n"),
+        "an epoch bounds it"
+    );
+}
+
+#[test]
+fn completions_and_manual_pages_know_every_command() {
+    let desk = Desk::new();
+    for (shell, sign) in
+        [("bash", "complete -F _amiforge"), ("zsh", "#compdef amiforge"), ("fish", "complete -c amiforge")]
+    {
+        let shown = desk.run(&["completions", shell]);
+        assert!(
+            shown.contains(sign) && shown.contains("preflight") && shown.ends_with("--- exit 0\n"),
+            "{shell}"
+        );
+        assert!(!shown.contains("sandbox-init"), "{shell}");
+    }
+    assert!(desk.run(&["man", "share/man1"]).ends_with("--- exit 0\n"));
+    let pages = desk.names("share/man1");
+    for page in ["amiforge.1", "amiforge-build.1", "amiforge-verify.1", "amiforge-man.1"] {
+        assert!(pages.iter().any(|there| there == page), "{pages:?}");
+    }
+    assert!(!pages.iter().any(|page| page.contains("docs")), "{pages:?}");
+    let build = fs::read_to_string(desk.path("share/man1/amiforge-build.1")).unwrap();
+    assert!(build.contains(".TH") && build.contains("force"), "{build}");
 }

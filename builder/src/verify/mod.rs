@@ -120,7 +120,8 @@ pub fn verify(
             return Err(VerifyError::Interrupted);
         }
         let volumes = formats::check(&medium, manifest.as_ref(), progress, &mut report);
-        if let Some(listing) = &listing {
+        // Without a manifest no file system is known by the name that the listing has for it.
+        if let (Some(listing), Some(_)) = (&listing, &manifest) {
             listing::compare(listing, &volumes, &mut report);
         }
     }

@@ -325,6 +325,18 @@ fn missing_and_strange_files_are_told() {
 }
 
 #[test]
+fn without_the_image_or_the_manifest_only_that_is_told() {
+    for (name, said) in
+        [(DISK, "no block could be compared"), (MANIFEST, "nothing says what the image should be")]
+    {
+        let bundle = build();
+        fs::remove_file(bundle.path.join(name)).unwrap();
+        let [told] = &bundle.differences()[..] else { panic!("{name}: {:?}", bundle.differences()) };
+        assert!(told.starts_with(&format!("`{name}` is missing: {said}; copy the whole folder")), "{told}");
+    }
+}
+
+#[test]
 fn an_interrupt_stops_a_verification() {
     let bundle = build();
     let interrupt = Interrupt::new();

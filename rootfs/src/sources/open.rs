@@ -51,7 +51,7 @@ pub enum SourceError {
     },
     /// A container image where a file system was expected.
     #[error(
-        "`{}` holds a container image (there is a `{sign}`), not the files of a system; write `kind = \"oci\"`",
+        "`{}` holds a container image (it has `{sign}`), not the files of a system; write `kind = \"oci\"`",
         path.display()
     )]
     AnImage {
@@ -61,7 +61,7 @@ pub enum SourceError {
         sign: &'static str,
     },
     /// Its content is none that we know.
-    #[error("`{}` begins with {start}: neither tar nor gzip, xz or zstd", path.display())]
+    #[error("`{}` begins with {start}: neither tar nor gzip, xz or zstd{}", path.display(), other_format(start))]
     Unknown {
         /// The path.
         path: PathBuf,
@@ -275,6 +275,22 @@ impl Opening<'_> {
         tasks.push(Task::Name(expanded.naming));
         Ok((expanded.spool, expanded.compressed))
     }
+}
+
+/// What a file with these first bytes is that we do not read, and what to do with it.
+fn other_format(start: &str) -> &'static str {
+    let known = [
+        ("42 5a 68", "; it is compressed with bzip2: `bunzip2 -c FILE | zstd > FILE.zst`"),
+        ("04 22 4d 18", "; it is compressed with lz4: `lz4 -dc FILE | zstd > FILE.zst`"),
+        ("50 4b 03 04", "; it is a zip archive: unpack it and write `kind = \"dir\"`"),
+        ("68 73 71 73", "; it is a squashfs: unpack it by `unsquashfs` and write `kind = \"dir\"`"),
+        ("30 37 30 37 30", "; it is a cpio archive: unpack it and write `kind = \"dir\"`"),
+        (
+            "21 3c 61 72",
+            "; it is a package or another `ar` archive: packages come by a source of `kind = \"deb\"`",
+        ),
+    ];
+    known.into_iter().find(|(magic, _)| start.starts_with(magic)).map_or("", |(_, what)| what)
 }
 
 /// The document by which what has these names at its top is a container image: a layout, or what `docker save`

@@ -12,7 +12,7 @@ const NAMES_SHOWN: usize = 5;
 #[non_exhaustive]
 pub enum Warning {
     /// Names or targets of hard links that began with `/`.
-    #[error("removed the leading `/` from {count} names, the first of them `{}`", Printable(first))]
+    #[error("removed the leading `/` from {}, the first of them `{}`", counted(*count, "name"), Printable(first))]
     Absolute {
         /// Entries concerned.
         count: u64,
@@ -27,8 +27,9 @@ pub enum Warning {
     },
     /// Access control lists of a folder of this host.
     #[error(
-        "left out the access control lists of {count} files and folders, the first of them `{}`: they name users of \
-         this host; a tar made with `--acls --numeric-owner` keeps them",
+        "left out access control lists, which name users of this host, at {}, the first of them `{}`; a tar made with \
+         `--acls --numeric-owner` keeps them",
+        counted(*count, "path"),
         Printable(first)
     )]
     AccessLists {
@@ -54,9 +55,15 @@ pub enum Warning {
     },
 }
 
+/// A number of things in words.
+fn counted(count: u64, thing: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {thing}{plural}")
+}
+
 fn listed(names: &BTreeMap<Vec<u8>, u64>) -> String {
     let shown = names.iter().take(NAMES_SHOWN);
-    let shown = shown.map(|(name, count)| format!("`{}` ({count} entries)", Printable(name)));
+    let shown = shown.map(|(name, count)| format!("`{}` of {}", Printable(name), counted(*count, "name")));
     let mut text = shown.collect::<Vec<_>>().join(", ");
     if let Some(more @ 1..) = names.len().checked_sub(NAMES_SHOWN) {
         text.push_str(&format!(" and {more} more"));

@@ -255,7 +255,10 @@ fn compressed_inputs_that_are_damaged_or_too_long_are_refused_and_leave_nothing(
             zstd::encode_all(std::io::repeat(0).take(300 << 20), 1).unwrap(),
             "become more than 268435456; if that is right, give the archive decompressed",
         ),
-        (b"BZh91AY".to_vec(), "begins with 42 5a 68 39 31 41 59: neither tar nor gzip, xz or zstd"),
+        (
+            b"BZh91AY".to_vec(),
+            "begins with 42 5a 68 39 31 41 59: neither tar nor gzip, xz or zstd; it is compressed with bzip2",
+        ),
         (Vec::new(), "begins with nothing: neither"),
     ] {
         let folder = tempfile::tempdir().unwrap();

@@ -255,8 +255,8 @@ fn leading_slashes_and_foreign_attributes_are_dropped_with_one_warning_each() {
     assert_eq!(
         done.warnings,
         [
-            "source 1: removed the leading `/` from 5 names, the first of them `/`",
-            "source 1: left out attributes that Linux file systems cannot hold: `com.apple.quarantine` (2 entries)"
+            "source 1: removed the leading `/` from 4 names, the first of them `/opt/`",
+            "source 1: left out attributes that Linux file systems cannot hold: `com.apple.quarantine` of 2 names"
         ]
     );
     let lines = dump::to_string(&done.tree);
@@ -352,9 +352,9 @@ fn access_lists_of_a_folder_are_said_and_do_not_widen_the_mode() {
     let (done, _) = assembled(&[source], scratch.path()).unwrap();
     let meta = &done.tree.node(done.tree.lookup(b"f").unwrap()).meta;
     assert_eq!((meta.mode, &meta.xattrs), (0o640, &None));
-    assert!(
-        done.warnings[0].contains("the access control lists of 1 files and folders, the first of them `f`")
-    );
+    assert!(done.warnings[0].contains(
+        "left out access control lists, which name users of this host, at 1 path, the first of them `f`"
+    ));
 }
 
 #[test]

@@ -239,7 +239,8 @@ impl<'a> Entries<'a> {
     ) -> Result<Item, TarError> {
         let start = self.start;
         let unnamed = |fault| TarError::unnamed(start, fault);
-        if clean(&self.raw, &mut self.path).map_err(unnamed)? {
+        // The root itself has no other name.
+        if clean(&self.raw, &mut self.path).map_err(unnamed)? && !self.path.is_empty() {
             self.tally.absolute(&self.raw);
         }
         let mut meta = metadata(header).map_err(unnamed)?;
