@@ -454,7 +454,7 @@ fn a_bundle_that_a_link_names_is_replaced_and_the_link_stays() {
     // A link where builds make their folder: neither followed nor waited for.
     std::os::unix::fs::symlink("web-1", desk.path(".new.partial")).unwrap();
     let shown = desk.run(&["build", "recipe.toml", "-q", "-o", "new"]);
-    assert!(shown.contains("`.new.partial` is in the way") && shown.ends_with("--- exit 1\n"), "{shown}");
+    assert!(shown.contains("`./.new.partial` is in the way") && shown.ends_with("--- exit 1\n"), "{shown}");
     assert_eq!(desk.names("web-1").len(), 4);
 }
 

@@ -25,8 +25,9 @@ pub fn parse_source_date_epoch(text: &str) -> Result<i64, NotAnEpoch> {
 /// The newest file of the inputs is from after what ext4 can store, and nothing else names the time of the build.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "a file of the sources was modified at {newest}, which is after 2446-05-10, the last day that ext4 can store; \
-     mend its time, or give `epoch` in `[image]`, to which later times are brought"
+    "a file of the sources was modified at {}, which is after 2446-05-10, the last day that ext4 can store; \
+     mend its time, or give `epoch` in `[image]`, to which later times are brought",
+    newest.utc()
 )]
 pub struct TooLate {
     newest: Time,

@@ -66,7 +66,7 @@ fn listed(names: &BTreeMap<Vec<u8>, u64>) -> String {
     let shown = shown.map(|(name, count)| format!("`{}` of {}", Printable(name), counted(*count, "name")));
     let mut text = shown.collect::<Vec<_>>().join(", ");
     if let Some(more @ 1..) = names.len().checked_sub(NAMES_SHOWN) {
-        text.push_str(&format!(" and {more} more"));
+        text = format!("{text} and {more} more");
     }
     text
 }
