@@ -24,10 +24,10 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::byte_stream::ByteStream;
 use aws_smithy_types::error::ErrorMetadata;
-use aws_types::service_config::ServiceConfigKey;
 use tokio::sync::Mutex;
 
 use super::ATTEMPT;
+use super::endpoint::given;
 use super::fault::{answered, causes, connection};
 use crate::publish::api::Put;
 use crate::publish::fault::{Fault, FaultKind};
@@ -155,7 +155,7 @@ impl Blocks {
             .set_region(self.sdk.region().map(ToString::to_string))
             .set_use_fips(self.sdk.use_fips())
             .set_use_dual_stack(self.sdk.use_dual_stack())
-            .set_endpoint(endpoint_of(&self.sdk))
+            .set_endpoint(given(&self.sdk, "EBS"))
             .build()
             .map_err(|error| nowhere(causes(&error)))?;
         let found = DefaultResolver::new().resolve_endpoint(&params).await;
@@ -164,16 +164,4 @@ impl Blocks {
         *known = Some(url.clone());
         Ok(url)
     }
-}
-
-/// The endpoint that stands in for AWS's own: given, or set for EBS alone (`AWS_ENDPOINT_URL_EBS`, or a `services`
-/// section of the profile).
-fn endpoint_of(sdk: &SdkConfig) -> Option<String> {
-    let given = sdk.endpoint_url().map(str::to_owned);
-    if sdk.get_origin("endpoint_url").is_client_config() {
-        return given;
-    }
-    let key = ServiceConfigKey::builder().service_id("EBS").env("AWS_ENDPOINT_URL").profile("endpoint_url");
-    let own = key.build().ok().and_then(|key| sdk.service_config()?.load_config(key));
-    own.or(given)
 }

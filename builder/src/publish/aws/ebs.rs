@@ -9,6 +9,7 @@ use std::sync::Arc;
 use amiforge_formats::digest::{BLOCK, Digest};
 use aws_config::SdkConfig;
 use aws_sdk_ebs::Client;
+use aws_sdk_ebs::config::Builder;
 use aws_sdk_ebs::operation::start_snapshot::builders::StartSnapshotFluentBuilder;
 use aws_sdk_ebs::types::{ChecksumAggregationMethod, ChecksumAlgorithm, Tag};
 use aws_smithy_runtime_api::client::http::SharedHttpConnector;
@@ -17,6 +18,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 
 use super::blocks::Blocks;
 use super::fault::fault;
+use super::query::{bounded, too_long};
 use crate::image::Aggregate;
 use crate::publish::api::{
     Changed, ChangedPage, Ebs, Encryption, Fetched, Listed, ListedPage, Put, Start, Started,
@@ -35,7 +37,8 @@ pub struct EbsClient {
 
 impl EbsClient {
     pub(super) fn new(sdk: &SdkConfig, connector: SharedHttpConnector) -> Self {
-        Self { client: Client::new(sdk), blocks: Arc::new(Blocks::new(sdk, connector)) }
+        let client = Client::from_conf(Builder::from(sdk).interceptor(bounded()).build());
+        Self { client, blocks: Arc::new(Blocks::new(sdk, connector)) }
     }
 }
 
@@ -121,7 +124,10 @@ impl Ebs for EbsClient {
         let call = self.client.get_snapshot_block().snapshot_id(snapshot).block_index(index(at)?);
         let answer = call.block_token(token).send().await.map_err(fault)?;
         let stated = answer.checksum.unwrap_or_default();
-        let broken = |error| Fault::own(FaultKind::Transport, format!("the block broke off: {error}"));
+        let broken = |error| match too_long(&error) {
+            true => unreadable("the block came with far more bytes than a block has"),
+            false => Fault::own(FaultKind::Transport, format!("the block broke off: {error}")),
+        };
         let bytes = answer.block_data.collect().await.map_err(broken)?.into_bytes();
         if bytes.len() as u64 != BLOCK {
             let words = format!("the block came with {} bytes, not {BLOCK}", bytes.len());

@@ -1,21 +1,32 @@
-//! The life of an AMI through `aws-sdk-ec2`: our plain types to the client's and back. Decides nothing.
+//! The life of an AMI through EC2: the types of [`crate::publish::api`] to the service's and back. Decides nothing.
 
-mod plain;
-mod wire;
+mod answers;
+mod calls;
+mod requests;
+mod snapshots;
 
 use aws_config::SdkConfig;
-use aws_sdk_ec2::Client;
-use aws_sdk_ec2::types as sdk;
-use aws_smithy_types::DateTime;
-use aws_smithy_types::date_time::Format;
+use calls::images::{
+    DeregisterImage, DescribeImageAttribute, DescribeImages, DisableImageDeregistrationProtection,
+    EnableImageDeprecation, EnableImageDeregistrationProtection, LaunchPermissionChange,
+    ModifyImageAttribute,
+};
+use calls::snapshots::{DescribeSnapshotAttribute, ModifySnapshotAttribute};
+use calls::tags::{CreateTags, Filter};
 
-use super::fault::fault;
-use super::{Config, SnapshotsClient};
+use super::Config;
+use super::query::{Client, Timestamp};
 use crate::publish::api::ec2::{
     Cooldown, Ec2, Grantee, Image, ImageCopy, ImageQuery, NewImage, Owner, PublicAccess, Regions, Tags,
 };
 use crate::publish::api::{Snapshot, Snapshots};
 use crate::publish::fault::{Fault, FaultKind};
+
+pub use calls::CALLS;
+pub use snapshots::SnapshotsClient;
+
+/// Entries of a page, the most that the service gives.
+const PAGE: u64 = 1000;
 
 /// A region's EC2.
 #[derive(Debug, Clone)]
@@ -26,7 +37,8 @@ pub struct Ec2Client {
 
 impl Ec2Client {
     pub(super) fn new(sdk: &SdkConfig) -> Self {
-        Self { client: Client::new(sdk), snapshots: SnapshotsClient::new(sdk) }
+        let client = Client::new(sdk, &calls::EC2);
+        Self { snapshots: SnapshotsClient::of(client.clone()), client }
     }
 }
 
@@ -62,123 +74,110 @@ impl Snapshots for Ec2Client {
 
 impl Ec2 for Ec2Client {
     async fn register_image(&self, image: &NewImage) -> Result<String, Fault> {
-        let answer = wire::register(self.client.register_image(), image).send().await.map_err(fault)?;
-        answer.image_id.ok_or_else(|| no_id("RegisterImage"))
+        let answer = self.client.call(&requests::register(image)).await?;
+        answer.id.ok_or_else(|| no_id("RegisterImage"))
     }
 
     async fn describe_images(&self, query: &ImageQuery) -> Result<Vec<Image>, Fault> {
-        let mut call = self.client.describe_images().include_deprecated(true).include_disabled(true);
-        if query.own == Owner::Own {
-            call = call.owners("self");
-        }
-        for id in &query.ids {
-            call = call.image_ids(id);
-        }
-        for filter in &query.filters {
-            let values = Some(filter.values.clone());
-            call = call.filters(sdk::Filter::builder().name(&filter.name).set_values(values).build());
-        }
-        let (mut found, mut next) = (Vec::new(), None);
-        loop {
+        let filter = |filter: &super::super::api::ec2::Filter| Filter {
+            name: filter.name.clone(),
+            values: filter.values.clone(),
+        };
+        let call = DescribeImages {
+            ids: query.ids.clone(),
+            owners: if query.own == Owner::Own { vec!["self".to_owned()] } else { Vec::new() },
+            filters: query.filters.iter().map(filter).collect(),
+            include_deprecated: Some(true),
+            include_disabled: Some(true),
             // Ids and pages exclude each other.
-            let pages = query.ids.is_empty().then_some(1000);
-            let page = call.clone().set_max_results(pages).set_next_token(next);
-            let answer = page.send().await.map_err(fault)?;
-            found.extend(answer.images.unwrap_or_default().into_iter().map(plain::image));
-            next = answer.next_token.filter(|token| !token.is_empty());
-            if next.is_none() {
-                return Ok(found);
-            }
-        }
+            max_results: query.ids.is_empty().then_some(PAGE),
+            next_token: None,
+        };
+        Ok(self.client.pages(call).await?.into_iter().map(answers::image).collect())
     }
 
     async fn launch_permissions(&self, image: &str) -> Result<Vec<Grantee>, Fault> {
-        let attribute = sdk::ImageAttributeName::LaunchPermission;
-        let call = self.client.describe_image_attribute().image_id(image).attribute(attribute);
-        let answer = call.send().await.map_err(fault)?;
-        Ok(answer.launch_permissions.unwrap_or_default().into_iter().filter_map(plain::grantee).collect())
+        let answer = self.client.call(&attribute(image, "launchPermission")).await?;
+        Ok(answer.launch.into_iter().filter_map(answers::grantee).collect())
     }
 
     async fn uefi_data(&self, image: &str) -> Result<Option<String>, Fault> {
-        let attribute = sdk::ImageAttributeName::UefiData;
-        let call = self.client.describe_image_attribute().image_id(image).attribute(attribute);
-        let answer = call.send().await.map_err(fault)?;
-        Ok(answer.uefi_data.and_then(|value| value.value).filter(|value| !value.is_empty()))
+        let answer = self.client.call(&attribute(image, "uefiData")).await?;
+        Ok(answer.uefi_data.and_then(|data| data.value).filter(|value| !value.is_empty()))
     }
 
     async fn add_launch_permissions(&self, image: &str, who: &[Grantee]) -> Result<(), Fault> {
-        let add = who.iter().map(wire::grantee).collect();
-        let change = sdk::LaunchPermissionModifications::builder().set_add(Some(add)).build();
-        let call = self.client.modify_image_attribute().image_id(image).launch_permission(change);
-        call.send().await.map_err(fault).map(drop)
+        let launch = LaunchPermissionChange { add: who.iter().map(requests::grantee).collect() };
+        let call = ModifyImageAttribute { image: image.to_owned(), launch };
+        self.client.call(&call).await.map(drop)
     }
 
     async fn snapshot_accounts(&self, snapshot: &str) -> Result<Vec<String>, Fault> {
-        let attribute = sdk::SnapshotAttributeName::CreateVolumePermission;
-        let call = self.client.describe_snapshot_attribute().snapshot_id(snapshot).attribute(attribute);
-        let answer = call.send().await.map_err(fault)?;
-        let permissions = answer.create_volume_permissions.unwrap_or_default();
-        Ok(permissions.into_iter().filter_map(|permission| permission.user_id).collect())
+        let attribute = "createVolumePermission".to_owned();
+        let call = DescribeSnapshotAttribute { id: snapshot.to_owned(), attribute };
+        let answer = self.client.call(&call).await?;
+        Ok(answer.create_volume.into_iter().filter_map(|permission| permission.account).collect())
     }
 
     async fn add_snapshot_accounts(&self, snapshot: &str, accounts: &[String]) -> Result<(), Fault> {
-        let call = self
-            .client
-            .modify_snapshot_attribute()
-            .snapshot_id(snapshot)
-            .attribute(sdk::SnapshotAttributeName::CreateVolumePermission)
-            .operation_type(sdk::OperationType::Add)
-            .set_user_ids(Some(accounts.to_vec()));
-        call.send().await.map_err(fault).map(drop)
+        let call = ModifySnapshotAttribute {
+            id: snapshot.to_owned(),
+            attribute: "createVolumePermission".to_owned(),
+            operation: "add".to_owned(),
+            accounts: accounts.to_vec(),
+        };
+        self.client.call(&call).await.map(drop)
     }
 
     async fn copy_image(&self, copy: &ImageCopy) -> Result<String, Fault> {
-        let answer = wire::copy(self.client.copy_image(), copy).send().await.map_err(fault)?;
-        answer.image_id.ok_or_else(|| no_id("CopyImage"))
+        let answer = self.client.call(&requests::copy(copy)).await?;
+        answer.id.ok_or_else(|| no_id("CopyImage"))
     }
 
     async fn create_tags(&self, resources: &[String], tags: &Tags) -> Result<(), Fault> {
-        let call = self.client.create_tags().set_resources(Some(resources.to_vec()));
-        call.set_tags(Some(wire::tags(tags))).send().await.map_err(fault).map(drop)
+        let call = CreateTags { resources: resources.to_vec(), tags: requests::tags(tags) };
+        self.client.call(&call).await.map(drop)
     }
 
     async fn enable_image_deprecation(&self, image: &str, at: &str) -> Result<(), Fault> {
-        let moment = DateTime::from_str(at, Format::DateTime)
-            .map_err(|error| Fault::own(FaultKind::Refused, format!("`{at}` is not a moment: {error}")))?;
-        let call = self.client.enable_image_deprecation().image_id(image).deprecate_at(moment);
-        call.send().await.map_err(fault).map(drop)
+        let at = Timestamp::parse(at).map_err(|error| Fault::own(FaultKind::Refused, error.to_string()))?;
+        self.client.call(&EnableImageDeprecation { image: image.to_owned(), at }).await.map(drop)
     }
 
     async fn enable_deregistration_protection(&self, image: &str, cooldown: Cooldown) -> Result<(), Fault> {
-        let call = self.client.enable_image_deregistration_protection().image_id(image);
-        call.with_cooldown(cooldown == Cooldown::Day).send().await.map_err(fault).map(drop)
+        let with_cooldown = cooldown == Cooldown::Day;
+        let call = EnableImageDeregistrationProtection { image: image.to_owned(), with_cooldown };
+        self.client.call(&call).await.map(drop)
     }
 
     async fn disable_deregistration_protection(&self, image: &str) -> Result<(), Fault> {
-        let call = self.client.disable_image_deregistration_protection().image_id(image);
-        call.send().await.map_err(fault).map(drop)
+        let call = DisableImageDeregistrationProtection { image: image.to_owned() };
+        self.client.call(&call).await.map(drop)
     }
 
     async fn deregister_image(&self, image: &str) -> Result<(), Fault> {
-        self.client.deregister_image().image_id(image).send().await.map_err(fault).map(drop)
+        self.client.call(&DeregisterImage { image: image.to_owned() }).await.map(drop)
     }
 
     async fn default_kms_key(&self) -> Result<String, Fault> {
-        let answer = self.client.get_ebs_default_kms_key_id().send().await.map_err(fault)?;
-        answer.kms_key_id.ok_or_else(|| no_id("GetEbsDefaultKmsKeyId"))
+        let answer = self.client.call(&calls::account::GetEbsDefaultKmsKeyId {}).await?;
+        answer.key.ok_or_else(|| no_id("GetEbsDefaultKmsKeyId"))
     }
 
     async fn image_public_access(&self) -> Result<PublicAccess, Fault> {
-        let answer = self.client.get_image_block_public_access_state().send().await.map_err(fault)?;
-        let state = answer.image_block_public_access_state.unwrap_or_default();
+        let answer = self.client.call(&calls::account::GetImageBlockPublicAccessState {}).await?;
+        let state = answer.state.unwrap_or_default();
         Ok(if state.starts_with("block") { PublicAccess::Blocked } else { PublicAccess::Open })
     }
 
     async fn describe_regions(&self) -> Result<Vec<String>, Fault> {
-        let answer = self.client.describe_regions().send().await.map_err(fault)?;
-        let regions = answer.regions.unwrap_or_default().into_iter();
-        Ok(regions.filter_map(|region| region.region_name).collect())
+        let answer = self.client.call(&calls::account::DescribeRegions {}).await?;
+        Ok(answer.regions.into_iter().filter_map(|region| region.name).collect())
     }
+}
+
+fn attribute(image: &str, name: &str) -> DescribeImageAttribute {
+    DescribeImageAttribute { image: image.to_owned(), attribute: name.to_owned() }
 }
 
 /// An answer that lacks what it is for.

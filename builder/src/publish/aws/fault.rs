@@ -5,6 +5,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::{ConnectorError, SdkError};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
+use super::query::too_long;
 use crate::publish::fault::{Fault, FaultKind};
 
 /// The fault that an error of a client stands for.
@@ -14,25 +15,54 @@ where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
 {
     match &error {
+        // The client calls an answer of success that it cannot read an error of the service without a name.
+        SdkError::ServiceError(failure) if failure.raw().status().is_success() => {
+            own(FaultKind::Unreadable, failure.raw(), causes(&error))
+        }
+        SdkError::ServiceError(failure) => answered(failure.err(), failure.raw()),
+        _ => unanswered(&error),
+    }
+}
+
+/// The fault of a call that got no answer, or none that can be read.
+pub(super) fn unanswered<E>(error: &SdkError<E, HttpResponse>) -> Fault
+where
+    E: std::error::Error + Send + Sync + 'static,
+{
+    match error {
         SdkError::TimeoutError(_) => Fault::own(FaultKind::TimedOut, "no answer in time"),
         SdkError::DispatchFailure(failure) => {
             let fault = failure.as_connector_error().map(connection);
-            let kind = no_credentials(&error).or(fault.map(|fault| fault.kind));
-            Fault::own(kind.unwrap_or(FaultKind::Transport), causes(&error))
+            let kind = no_credentials(error).or(fault.map(|fault| fault.kind));
+            Fault::own(kind.unwrap_or(FaultKind::Transport), causes(error))
         }
         SdkError::ConstructionFailure(_) => {
-            Fault::own(no_credentials(&error).unwrap_or(FaultKind::Refused), causes(&error))
+            Fault::own(no_credentials(error).unwrap_or(FaultKind::Refused), causes(error))
         }
-        SdkError::ServiceError(failure) => answered(failure.err(), failure.raw()),
         SdkError::ResponseError(failure) => {
-            // An answer that broke off may be whole the next time; one that says nothing sensible is another's.
-            let status = failure.raw().status().as_u16();
-            let kind = Fault::classify(status, None, "", None);
-            let kind = if kind == FaultKind::Unreadable { FaultKind::Transport } else { kind };
-            Fault { status: Some(status), ..Fault::own(kind, causes(&error)) }
+            let raw = failure.raw();
+            let kind = match Fault::classify(raw.status().as_u16(), None, "", None) {
+                // The body is there if it was read to its end: then the same answer would come the next time, as one
+                // would that is too long. One that broke off may be whole then.
+                FaultKind::Unreadable if raw.body().bytes().is_none() && !too_long(error) => {
+                    FaultKind::Transport
+                }
+                kind => kind,
+            };
+            own(kind, raw, causes(error))
         }
-        _ => Fault::own(FaultKind::Transport, causes(&error)),
+        _ => Fault::own(FaultKind::Transport, causes(error)),
     }
+}
+
+/// The fault of an answer that does not say it itself.
+fn own(kind: FaultKind, raw: &HttpResponse, causes: String) -> Fault {
+    Fault { status: Some(raw.status().as_u16()), request_id: request_id(raw), ..Fault::own(kind, causes) }
+}
+
+fn request_id(raw: &HttpResponse) -> Option<String> {
+    let names = ["x-amzn-requestid", "x-amz-request-id"];
+    names.iter().find_map(|name| raw.headers().get(*name)).map(str::to_owned)
 }
 
 /// The fault of an answer that is an error.
@@ -49,14 +79,13 @@ pub(super) fn answered(error: &impl ProvideErrorMetadata, raw: &HttpResponse) ->
     let message = text(&["Message", "message"]).or_else(|| error.message().map(str::to_owned));
     let message = message.unwrap_or_default();
     let reason = text(&["Reason", "reason"]);
-    let id = ["x-amzn-requestid", "x-amz-request-id"].iter().find_map(|name| raw.headers().get(*name));
     Fault {
         kind: Fault::classify(status, code.as_deref(), &message, reason.as_deref()),
         code,
         message,
         reason,
         status: Some(status),
-        request_id: id.map(str::to_owned),
+        request_id: request_id(raw),
     }
 }
 

@@ -7,8 +7,9 @@
 mod blocks;
 mod ebs;
 mod ec2;
+pub mod endpoint;
 mod fault;
-mod snapshots;
+pub mod query;
 
 use std::time::Duration;
 
@@ -23,8 +24,7 @@ use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 
 pub use ebs::EbsClient;
-pub use ec2::Ec2Client;
-pub use snapshots::SnapshotsClient;
+pub use ec2::{CALLS as EC2_CALLS, Ec2Client, SnapshotsClient};
 
 /// Connections that are kept for the next request.
 const IDLE: usize = 256;

@@ -1,0 +1,198 @@
+//! Images, their attributes and their protection.
+
+use super::super::super::query::{Timestamp, answers, parameters};
+use super::tags::{Filter, Tag, TagSpecification};
+
+parameters! {
+    /// Registers an image.
+    RegisterImage {
+        name: String = "Name",
+        description: Option<String> = "Description",
+        architecture: String = "Architecture",
+        virtualization: String = "VirtualizationType",
+        ena: bool = "EnaSupport",
+        sriov: String = "SriovNetSupport",
+        boot_mode: String = "BootMode",
+        tpm: Option<String> = "TpmSupport",
+        uefi_data: Option<String> = "UefiData",
+        imds: Option<String> = "ImdsSupport",
+        root_device: String = "RootDeviceName",
+        mappings: Vec<NewMapping> = "BlockDeviceMapping",
+        tags: Vec<TagSpecification> = "TagSpecification",
+    }
+
+    /// A volume of an image to register.
+    NewMapping {
+        device: String = "DeviceName",
+        virtual_name: Option<String> = "VirtualName",
+        ebs: Option<NewVolume> = "Ebs",
+    }
+
+    /// What a volume is made from.
+    NewVolume {
+        snapshot: Option<String> = "SnapshotId",
+        /// GiB.
+        size: Option<u64> = "VolumeSize",
+        volume_type: Option<String> = "VolumeType",
+        iops: Option<u64> = "Iops",
+        /// MiB in a second.
+        throughput: Option<u64> = "Throughput",
+        delete_on_termination: bool = "DeleteOnTermination",
+        encrypted: Option<bool> = "Encrypted",
+    }
+
+    /// Copies an image of another region into this one.
+    CopyImage {
+        name: String = "Name",
+        description: Option<String> = "Description",
+        image: String = "SourceImageId",
+        region: String = "SourceRegion",
+        token: String = "ClientToken",
+        encrypted: Option<bool> = "Encrypted",
+        key: Option<String> = "KmsKeyId",
+        tags: Vec<TagSpecification> = "TagSpecification",
+    }
+
+    /// Images that fit.
+    DescribeImages {
+        ids: Vec<String> = "ImageId",
+        owners: Vec<String> = "Owner",
+        filters: Vec<Filter> = "Filter",
+        include_deprecated: Option<bool> = "IncludeDeprecated",
+        include_disabled: Option<bool> = "IncludeDisabled",
+        max_results: Option<u64> = "MaxResults",
+        next_token: Option<String> = "NextToken",
+    }
+
+    /// An attribute of an image.
+    DescribeImageAttribute {
+        image: String = "ImageId",
+        attribute: String = "Attribute",
+    }
+
+    /// Changes who may launch an image.
+    ModifyImageAttribute {
+        image: String = "ImageId",
+        launch: LaunchPermissionChange = "LaunchPermission",
+    }
+
+    /// Who may launch from now on.
+    LaunchPermissionChange {
+        add: Vec<NewLaunchPermission> = "Add",
+    }
+
+    /// Somebody who may launch: one of the four.
+    NewLaunchPermission {
+        group: Option<String> = "Group",
+        account: Option<String> = "UserId",
+        organization: Option<String> = "OrganizationArn",
+        organizational_unit: Option<String> = "OrganizationalUnitArn",
+    }
+
+    /// From a moment on an image is listed only to who asks for it by its id.
+    EnableImageDeprecation {
+        image: String = "ImageId",
+        at: Timestamp = "DeprecateAt",
+    }
+
+    /// An image cannot be deregistered.
+    EnableImageDeregistrationProtection {
+        image: String = "ImageId",
+        with_cooldown: bool = "WithCooldown",
+    }
+
+    /// An image can be deregistered again, at once or after its cooldown.
+    DisableImageDeregistrationProtection {
+        image: String = "ImageId",
+    }
+
+    /// Deregisters an image; its snapshots stay.
+    DeregisterImage {
+        image: String = "ImageId",
+    }
+}
+
+answers! {
+    /// The image that was registered or begun to be copied.
+    NewImageId {
+        id: Option<String> = "imageId",
+    }
+
+    /// A page of images.
+    Images {
+        images: Vec<Image> = "imagesSet",
+        next_token: Option<String> = "nextToken",
+    }
+
+    /// An image.
+    Image {
+        id: Option<String> = "imageId",
+        name: Option<String> = "name",
+        state: Option<String> = "imageState",
+        state_reason: Option<StateReason> = "stateReason",
+        owner: Option<String> = "imageOwnerId",
+        created: Option<String> = "creationDate",
+        description: Option<String> = "description",
+        architecture: Option<String> = "architecture",
+        virtualization: Option<String> = "virtualizationType",
+        boot_mode: Option<String> = "bootMode",
+        tpm: Option<String> = "tpmSupport",
+        imds: Option<String> = "imdsSupport",
+        ena: Option<bool> = "enaSupport",
+        sriov: Option<String> = "sriovNetSupport",
+        root_device: Option<String> = "rootDeviceName",
+        mappings: Vec<Mapping> = "blockDeviceMapping",
+        public: Option<bool> = "isPublic",
+        deprecation_time: Option<String> = "deprecationTime",
+        deregistration_protection: Option<String> = "deregistrationProtection",
+        source_image: Option<String> = "sourceImageId",
+        source_region: Option<String> = "sourceImageRegion",
+        tags: Vec<Tag> = "tagSet",
+    }
+
+    /// Why an image is in its state.
+    StateReason {
+        code: Option<String> = "code",
+        message: Option<String> = "message",
+    }
+
+    /// A volume of an image.
+    Mapping {
+        device: Option<String> = "deviceName",
+        virtual_name: Option<String> = "virtualName",
+        ebs: Option<Volume> = "ebs",
+    }
+
+    /// What a volume is made from.
+    Volume {
+        snapshot: Option<String> = "snapshotId",
+        /// GiB.
+        size: Option<u64> = "volumeSize",
+        volume_type: Option<String> = "volumeType",
+        iops: Option<u64> = "iops",
+        /// MiB in a second.
+        throughput: Option<u64> = "throughput",
+        delete_on_termination: Option<bool> = "deleteOnTermination",
+        encrypted: Option<bool> = "encrypted",
+        key: Option<String> = "kmsKeyId",
+    }
+
+    /// The attribute that was asked for.
+    ImageAttribute {
+        launch: Vec<LaunchPermission> = "launchPermission",
+        uefi_data: Option<AttributeValue> = "uefiData",
+    }
+
+    /// Somebody who may launch an image: one of the four.
+    LaunchPermission {
+        group: Option<String> = "group",
+        account: Option<String> = "userId",
+        organization: Option<String> = "organizationArn",
+        organizational_unit: Option<String> = "organizationalUnitArn",
+    }
+
+    /// An attribute with one value.
+    AttributeValue {
+        value: Option<String> = "value",
+    }
+}

@@ -1,0 +1,66 @@
+//! Snapshots and who may use them.
+
+use super::super::super::query::{Timestamp, answers, parameters};
+use super::tags::{Filter, Tag};
+
+parameters! {
+    /// Snapshots that fit.
+    DescribeSnapshots {
+        ids: Vec<String> = "SnapshotId",
+        owners: Vec<String> = "Owner",
+        filters: Vec<Filter> = "Filter",
+        max_results: Option<u64> = "MaxResults",
+        next_token: Option<String> = "NextToken",
+    }
+
+    /// Deletes a snapshot.
+    DeleteSnapshot {
+        id: String = "SnapshotId",
+    }
+
+    /// An attribute of a snapshot.
+    DescribeSnapshotAttribute {
+        id: String = "SnapshotId",
+        attribute: String = "Attribute",
+    }
+
+    /// Changes who may create volumes.
+    ModifySnapshotAttribute {
+        id: String = "SnapshotId",
+        attribute: String = "Attribute",
+        operation: String = "OperationType",
+        accounts: Vec<String> = "UserId",
+    }
+}
+
+answers! {
+    /// A page of snapshots.
+    Snapshots {
+        snapshots: Vec<Snapshot> = "snapshotSet",
+        next_token: Option<String> = "nextToken",
+    }
+
+    /// A snapshot.
+    Snapshot {
+        id: Option<String> = "snapshotId",
+        state: Option<String> = "status",
+        state_message: Option<String> = "statusMessage",
+        progress: Option<String> = "progress",
+        /// GiB.
+        volume_size: Option<u64> = "volumeSize",
+        encrypted: Option<bool> = "encrypted",
+        owner: Option<String> = "ownerId",
+        started: Option<Timestamp> = "startTime",
+        tags: Vec<Tag> = "tagSet",
+    }
+
+    /// The attribute that was asked for.
+    SnapshotAttribute {
+        create_volume: Vec<CreateVolumePermission> = "createVolumePermission",
+    }
+
+    /// Somebody who may create volumes.
+    CreateVolumePermission {
+        account: Option<String> = "userId",
+    }
+}

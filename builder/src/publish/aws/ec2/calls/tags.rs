@@ -1,0 +1,37 @@
+//! Tags and filters.
+
+use super::super::super::query::{answers, parameters};
+
+parameters! {
+    /// Sets tags; one that is there is replaced.
+    CreateTags {
+        resources: Vec<String> = "ResourceId",
+        tags: Vec<NewTag> = "Tag",
+    }
+
+    /// A tag to set.
+    NewTag {
+        key: String = "Key",
+        value: String = "Value",
+    }
+
+    /// Tags of what a call creates.
+    TagSpecification {
+        resource_type: String = "ResourceType",
+        tags: Vec<NewTag> = "Tag",
+    }
+
+    /// A filter: one of the values has to fit.
+    Filter {
+        name: String = "Name",
+        values: Vec<String> = "Value",
+    }
+}
+
+answers! {
+    /// A tag.
+    Tag {
+        key: Option<String> = "key",
+        value: Option<String> = "value",
+    }
+}

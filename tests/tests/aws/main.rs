@@ -1,0 +1,8 @@
+//! Our client of EC2: its calls against the model of the service, its endpoints against botocore's rules, and answers
+//! that no service should give.
+#![expect(clippy::unwrap_used, reason = "a test that cannot prepare its case fails")]
+
+mod endpoints;
+mod hostile;
+mod model;
+mod server;
