@@ -1,6 +1,6 @@
 //! What two manifests say differently, and which blocks they vouch to be equal.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use amiforge_formats::digest::{BLOCK, Digest};
 
@@ -46,13 +46,13 @@ pub(super) fn of_bundles(a: &Medium, b: &Medium) -> Result<Option<Manifests>, Di
 }
 
 /// Reads a manifest.
-fn load(path: &PathBuf) -> Result<Manifest, DiffError> {
+fn load(path: &Path) -> Result<Manifest, DiffError> {
     use std::io::Read as _;
-    let failed = |source| DiffError::Medium { path: path.clone(), source };
+    let failed = |source| DiffError::Medium { path: path.to_owned(), source };
     let mut text = Vec::new();
     let file = amiforge_rootfs::regular::open(path).map_err(failed)?;
     file.take(TEXT_MAX + 1).read_to_end(&mut text).map_err(failed)?;
-    let damaged = |source: ManifestError| DiffError::Manifest { path: path.clone(), source };
+    let damaged = |source: ManifestError| DiffError::Manifest { path: path.to_owned(), source };
     Manifest::parse(&text).map_err(damaged)
 }
 

@@ -3,6 +3,7 @@
 #![expect(clippy::print_stdout, reason = "a missing oracle says so")]
 
 mod archive;
+mod attributes;
 mod gnu_tar;
 mod hostile;
 mod images;

@@ -40,7 +40,9 @@ pub(in crate::sources) fn layer(
         at,
         fault: Box::new(fault),
     })?;
-    leftovers.iter().for_each(|name| planting.discard(name));
+    for name in &leftovers {
+        planting.discard(name);
+    }
     Ok(entries.take_tally())
 }
 
