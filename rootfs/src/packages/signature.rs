@@ -5,6 +5,8 @@
 //! time given; a subkey is bound for signing and has signed back. Digests that can be forged (MD5, SHA-1, RIPEMD-160)
 //! are refused.
 
+mod packets;
+
 use pgp::composed::{CleartextSignedMessage, Deserializable, DetachedSignature, SignedPublicKey};
 use pgp::crypto::hash::HashAlgorithm;
 use pgp::packet::{Signature, SignatureType};
@@ -97,8 +99,9 @@ impl Keyring {
         let mut keys = Vec::new();
         let mut last = "it is empty".to_owned();
         for block in blocks(bytes) {
-            let (read, _) =
-                SignedPublicKey::from_reader_many(block).map_err(|error| fault(error.to_string()))?;
+            let block = packets::without_trust(block);
+            let (read, _) = SignedPublicKey::from_reader_many(block.as_slice())
+                .map_err(|error| fault(error.to_string()))?;
             for key in read {
                 match key {
                     Ok(key) => keys.push(key),

@@ -35,6 +35,24 @@ fn a_text_signed_by_a_key_of_the_keyring_is_given_as_it_was_signed() {
 }
 
 #[test]
+fn what_the_owner_of_a_keyring_thinks_of_its_keys_does_not_matter() {
+    let plain = vector!("keyring.gpg");
+    // As GnuPG keeps them in a keyring of its own: a trust packet behind each other one.
+    let (mut with_trust, mut rest, mut count) = (Vec::new(), plain, 0);
+    while let Some((_, len)) = packets::packet(rest) {
+        with_trust.extend_from_slice(&rest[..len]);
+        with_trust.extend_from_slice(if count % 2 == 0 { b"\xb0\x02\x00\x03" } else { b"\xcc\x02\x00\x03" });
+        (rest, count) = (&rest[len..], count + 1);
+    }
+    assert!(rest.is_empty() && count > 3, "{count} packets");
+    let read = Keyring::read("trust", &with_trust).unwrap();
+    assert!(read.fingerprints().eq(keyring()[0].fingerprints()));
+    let verified = verify_inrelease(vector!("archive.inrelease"), &[read], LATE).unwrap();
+    assert_eq!(verified.signer, fingerprint_of("archive"));
+    assert_eq!(packets::without_trust(b"\xb0"), b"\xb0", "half a packet is for the reader to refuse");
+}
+
+#[test]
 fn one_known_signer_of_several_is_enough() {
     assert_eq!(signer(vector!("two.inrelease"), LATE), Ok(fingerprint_of("archive")));
 }
