@@ -2,7 +2,7 @@
 //!
 //! They are made by preinst scripts, which run before dpkg unpacks what they make room for. Here nothing has run yet,
 //! so the calls are read from the scripts: `dpkg-divert … --add …` whose words are literal, or variables that the
-//! script sets to literal text. A diversion that is made in another way is not seen; then the two files conflict.
+//! script sets to literal text or loops over. A diversion that is made in another way is not seen; then the two files conflict.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -32,19 +32,63 @@ pub(super) fn diverted<'p>(diversions: &[Diversion], package: &str, path: &'p [u
 /// The diversions that a package's preinst makes when the package is new.
 pub(super) fn declared(package: &str, preinst: &[u8]) -> Vec<Diversion> {
     let script = String::from_utf8_lossy(preinst).replace("\\\n", " ");
-    let (mut set, mut found) = (HashMap::new(), Vec::new());
-    for line in script.lines() {
-        for command in line.split([';', '&', '|']) {
-            let words = words(command, &set);
-            if let [Some(word)] = words.as_slice()
-                && let Some((name, value)) = word.split_once('=')
-            {
-                set.insert(name.to_owned(), value.to_owned());
+    let commands: Vec<&str> = script.lines().flat_map(commands).collect();
+    let mut found = Vec::new();
+    follow(package, &commands, &mut HashMap::new(), &mut found);
+    found
+}
+
+/// The simple commands of a line, without the words of the shell that come before them.
+fn commands(line: &str) -> impl Iterator<Item = &str> {
+    let line = if line.trim_start().starts_with('#') { "" } else { line };
+    line.split([';', '&', '|']).map(|command| {
+        let mut command = command.trim();
+        while let Some(rest) = ["do", "then", "else", "{"].iter().find_map(|word| {
+            command.strip_prefix(word).filter(|rest| rest.is_empty() || rest.starts_with(char::is_whitespace))
+        }) {
+            command = rest.trim_start();
+        }
+        command
+    })
+}
+
+/// Gathers the diversions that commands make; a loop over known words is gone through for each of them.
+fn follow(package: &str, commands: &[&str], set: &mut HashMap<String, String>, found: &mut Vec<Diversion>) {
+    let mut at = 0;
+    while let Some(command) = commands.get(at) {
+        at += 1;
+        let words = words(command, set);
+        if let [Some(word)] = words.as_slice()
+            && let Some((name, value)) = word.split_once('=')
+        {
+            set.insert(name.to_owned(), value.to_owned());
+        }
+        found.extend(divert(package, &words));
+        if let [Some(word), Some(name), Some(_), values @ ..] = words.as_slice()
+            && word == "for"
+        {
+            let body = body(&commands[at..]);
+            for value in values.iter().flatten() {
+                set.insert(name.clone(), value.clone());
+                follow(package, body, set, found);
             }
-            found.extend(divert(package, &words));
+            at += body.len();
         }
     }
-    found
+}
+
+/// The commands of a loop, up to its `done`.
+fn body<'c, 's>(commands: &'c [&'s str]) -> &'c [&'s str] {
+    let mut depth = 1_usize;
+    let end = commands.iter().position(|command| {
+        match command.split_whitespace().next() {
+            Some("for" | "while" | "until" | "select") => depth += 1,
+            Some("done") => depth -= 1,
+            _ => {}
+        }
+        depth == 0
+    });
+    commands.split_at(end.unwrap_or(commands.len())).0
 }
 
 /// The diversion that a command makes, if it is a call of dpkg-divert that adds one.
@@ -129,9 +173,30 @@ mod tests {
              # dpkg-divert --package mine --add /bin/comment\n\
              dpkg-divert --package mine --remove /bin/old\n\
              dpkg-divert --package other --add /bin/others\n\
-             for f in x y; do dpkg-divert --package mine --add /bin/$f; done\n";
+             for f in $unknown; do dpkg-divert --package mine --add /bin/$f; done\n";
         let expected = [("/usr/bin/tool", "/usr/bin/tool.real"), ("/bin/a", "/bin/a.distrib")];
         assert_eq!(pairs("mine", script), expected.map(|(from, to)| (from.to_owned(), to.to_owned())));
+    }
+
+    #[test]
+    fn loops_over_known_words_are_gone_through() {
+        let script = "case \"$1\" in\ninstall)\n\
+             for cmd in hibernate suspend ; do\n dpkg-divert --package mine --rename --remove /sbin/$cmd\ndone\n\
+             PLACES='x'\n\
+             for cmd in halt reboot; do\n\
+             # for nothing; do\n\
+             dpkg-divert --package mine --divert /lib/mine/$cmd --rename /sbin/$cmd\n done\n\
+             for dir in /a /b; do for f in 1 2\ndo dpkg-divert --package mine $dir/$f; done; done\n\
+             dpkg-divert --package mine /last\n;;\nesac\n";
+        let plain = |from: &str| (from.to_owned(), format!("{from}.distrib"));
+        let mut expected =
+            ["halt", "reboot"].map(|name| (format!("/sbin/{name}"), format!("/lib/mine/{name}"))).to_vec();
+        expected.extend(["/a/1", "/a/2", "/b/1", "/b/2", "/last"].map(plain));
+        assert_eq!(pairs("mine", script), expected);
+        assert_eq!(
+            pairs("mine", "for x in a b; do\ndpkg-divert --package mine /$x\n"),
+            ["/a", "/b"].map(plain)
+        );
     }
 
     #[test]
