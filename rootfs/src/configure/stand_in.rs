@@ -55,11 +55,20 @@ impl Placed {
         if !ours {
             return;
         }
-        tree.unlink(dir, last);
-        if let Some(before) = self.before {
+        let last = last.to_vec();
+        tree.unlink(dir, &last);
+        if let Some(before) = self.before.or_else(|| alternative(tree, &last)) {
             put(tree, self.is.path, before);
         }
     }
+}
+
+/// The link that `update-alternatives` would have made in the script's place, which it leaves to what it finds there.
+fn alternative(tree: &Tree, name: &[u8]) -> Option<Node> {
+    let chosen = tree.lookup(&[b"etc/alternatives/", name].concat())?;
+    let Node { meta, kind: Kind::Symlink(_) } = tree.node(chosen) else { return None };
+    let target = [b"/etc/alternatives/", name].concat();
+    Some(Node { meta: meta.clone(), kind: Kind::Symlink(target.into()) })
 }
 
 /// Puts a node in a place whose folder is there and whose name is free; elsewhere it does nothing.
@@ -83,4 +92,34 @@ fn split<'a>(tree: &Tree, path: &'a [u8]) -> Option<(NodeId, &'a [u8])> {
     let cut = path.iter().rposition(|&byte| byte == b'/')?;
     let (dir, last) = path.split_at_checked(cut)?;
     Some((tree.lookup(dir)?, last.get(1..)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_became_an_alternative_is_linked_once_the_script_is_gone() {
+        let folder = || Node { meta: Meta::root_owned(0o755, Time::EPOCH), kind: Kind::dir() };
+        let link = |target: &str| Node {
+            meta: Meta::root_owned(0o777, Time::EPOCH),
+            kind: Kind::Symlink(target.as_bytes().into()),
+        };
+        for registered in [true, false] {
+            let mut tree = Tree::new(Meta::root_owned(0o755, Time::EPOCH));
+            for path in ["usr", "usr/sbin", "etc", "etc/alternatives"] {
+                let (above, name) = path.rsplit_once('/').unwrap_or(("", path));
+                let above = tree.lookup(above.as_bytes()).unwrap();
+                tree.add(above, Name::new(name.as_bytes()).unwrap(), folder()).unwrap();
+            }
+            let placed = POLICY.place(&mut tree, Time::EPOCH).unwrap();
+            if registered {
+                put(&mut tree, b"etc/alternatives/policy-rc.d", link("/usr/sbin/policy-rc.d-declarative"));
+            }
+            placed.take_back(&mut tree);
+            let left = tree.lookup(POLICY.path).map(|id| tree.node(id).kind.clone());
+            let expected = link("/etc/alternatives/policy-rc.d").kind;
+            assert_eq!(left, registered.then_some(expected));
+        }
+    }
 }
