@@ -5,14 +5,15 @@ use amiforge_formats::time::Time;
 use amiforge_formats::tree::Tree;
 
 use super::login_defs::LoginDefs;
+use super::renumber::Moved;
 use super::table::Table;
 use super::{AccountClass, AccountError, GroupSpec, Principal, SubordinateIds, UserSpec, checks};
 use crate::steps::resolve;
 
 // Fields of passwd(5), group(5), shadow(5) and gshadow(5), counted from zero.
 const PASSWORD: usize = 1;
-const ID: usize = 2;
-const PRIMARY: usize = 3;
+pub(super) const ID: usize = 2;
+pub(super) const PRIMARY: usize = 3;
 const GECOS: usize = 4;
 const HOME: usize = 5;
 const SHELL: usize = 6;
@@ -22,15 +23,17 @@ const LAST_CHANGE: usize = 2;
 /// All account files.
 #[derive(Debug, Clone)]
 pub(super) struct Database {
-    passwd: Table,
+    pub(super) passwd: Table,
     shadow: Table,
-    group: Table,
+    pub(super) group: Table,
     gshadow: Table,
     subuid: Table,
     subgid: Table,
     pub(super) defs: LoginDefs,
     /// Days since 1970 for the last change of passwords; empty where the time is none to speak of.
     today: String,
+    /// Numbers of accounts that are there which have changed.
+    pub(super) moved: Moved,
 }
 
 /// A user as it is after its step.
@@ -58,6 +61,7 @@ impl Database {
             defs: LoginDefs::load(tree, sources)?,
             // Day 0 would tell login to ask for a new password.
             today: if days > 0 { days.to_string() } else { String::new() },
+            moved: Moved::default(),
         })
     }
 
@@ -128,13 +132,8 @@ impl Database {
         let Some(row) = self.group.find(&spec.name) else {
             return self.new_group(&spec.name, spec.gid, None, spec.class).map(|_| ());
         };
-        let is = self.group.number(row, ID);
-        match spec.gid {
-            Some(gid) if is != Some(gid) => {
-                Err(AccountError::Renumbered { id: "gid", is: is.unwrap_or_default(), wanted: gid })
-            }
-            _ => Ok(()),
-        }
+        let is = self.group.number(row, ID).unwrap_or_default();
+        spec.gid.filter(|gid| *gid != is).map_or(Ok(()), |gid| self.renumber_group(row, is, gid))
     }
 
     /// Adds a group of a number: exactly that, or a preferred one, or any that is free.
@@ -196,7 +195,7 @@ impl Database {
     fn change_user(&mut self, row: usize, spec: &UserSpec) -> Result<(), AccountError> {
         let is = self.passwd.number(row, ID).unwrap_or_default();
         if let Some(wanted) = spec.uid.filter(|uid| *uid != is) {
-            return Err(AccountError::Renumbered { id: "uid", is, wanted });
+            self.renumber_user(row, is, wanted)?;
         }
         if let Some(group) = &spec.group {
             let gid = self.gid(group)?.to_string();
@@ -354,7 +353,7 @@ fn number(table: &Table, name: &str) -> Result<u32, AccountError> {
 }
 
 /// The number, if nobody has it.
-fn free(table: &Table, id: &'static str, number: u32) -> Result<u32, AccountError> {
+pub(super) fn free(table: &Table, id: &'static str, number: u32) -> Result<u32, AccountError> {
     // The highest one means "no change" to chown(2).
     if number == u32::MAX {
         return Err(AccountError::BadId { id, number });

@@ -5,6 +5,7 @@ mod checks;
 mod database;
 mod home;
 mod login_defs;
+mod renumber;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -79,7 +80,7 @@ pub enum MakeHome {
     Never,
 }
 
-/// One `[[user]]`. Of a user that the image has already, only what is given here changes.
+/// One `[[user]]`. Of a user that the image has already, only what is given here changes; a number with all its files.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct UserSpec {
     /// Its name.
@@ -153,8 +154,10 @@ pub enum AccountError {
         /// The name.
         name: String,
     },
-    /// It exists, with another number; files may belong to that one.
-    #[error("it exists with {id} {is}, and the recipe gives it {id} {wanted}")]
+    /// It exists, with another number, and one of both is root's.
+    #[error(
+        "it exists with {id} {is}, and the recipe gives it {id} {wanted}: the number of root stays with root"
+    )]
     Renumbered {
         /// `uid` or `gid`.
         id: &'static str,
@@ -271,7 +274,8 @@ pub fn apply(
             .try_for_each(|group| database.join(&spec.name, group))
             .map_err(in_user(&spec.name))?;
     }
-    let mode = database.defs.home_mode();
+    let (mode, moved) = (database.defs.home_mode(), database.moved.clone());
+    moved.apply(tree);
     database.save(tree, time).map_err(StepError::Accounts)?;
     for (spec, user) in homes {
         home::apply(tree, sources, spec, &user, mode, time).map_err(in_user(&spec.name))?;

@@ -203,11 +203,19 @@ fn clashes_are_refused_with_both_values() {
     for (groups, users, expected) in [
         (vec![], vec![uid("a", 1)], "uid 1 belongs to `daemon`"),
         (vec![], vec![uid("a", 1000), uid("b", 1000)], "uid 1000 belongs to `a`"),
-        (vec![], vec![uid("daemon", 7)], "it exists with uid 1, and the recipe gives it uid 7"),
+        (
+            vec![],
+            vec![uid("root", 7)],
+            "it exists with uid 0, and the recipe gives it uid 7: the number of root stays with root",
+        ),
         (vec![], vec![uid("a", u32::MAX)], "uid 4294967295 is not a number"),
         (vec![], vec![user("a"), user("a")], "names it twice"),
         (vec![gid("g", 27)], vec![], "gid 27 belongs to `sudo`"),
-        (vec![gid("sudo", 28)], vec![], "it exists with gid 27, and the recipe gives it gid 28"),
+        (
+            vec![gid("sudo", 0)],
+            vec![],
+            "it exists with gid 27, and the recipe gives it gid 0: the number of root stays with root",
+        ),
         (vec![group("g"), group("g")], vec![], "names it twice"),
         (
             vec![GroupSpec { members: vec!["x".into()], ..group("g") }],
@@ -324,4 +332,39 @@ proptest::proptest! {
         let ended = if bytes.is_empty() || bytes.ends_with(b"\n") { bytes } else { [&bytes[..], b"\n"].concat() };
         proptest::prop_assert_eq!(rest, ended);
     }
+}
+
+#[test]
+fn an_account_that_a_package_made_gets_the_number_of_the_recipe_with_all_that_it_owns() {
+    let mut tree = debian();
+    let acl = |user: u32, group: u32| {
+        let mut value = 2_u32.to_le_bytes().to_vec();
+        for (tag, number) in
+            [(1, u32::MAX), (2, user), (4, u32::MAX), (8, group), (16, u32::MAX), (32, u32::MAX)]
+        {
+            value.extend([tag, 0, 7, 0]);
+            value.extend(number.to_le_bytes());
+        }
+        value
+    };
+    let id = tree.lookup(b"etc/skel/.profile").unwrap();
+    let meta = &mut tree.node_mut(id).meta;
+    (meta.uid, meta.gid) = (1, 1);
+    let name: &[u8] = b"system.posix_acl_access";
+    meta.xattrs.get_or_insert_default().insert(name.into(), acl(1, 1).into());
+    let other = tree.lookup(b"home").unwrap();
+    tree.node_mut(other).meta.gid = 27;
+    let users = [UserSpec { uid: Some(5432), ..user("daemon") }];
+    run(&mut tree, &[GroupSpec { gid: Some(5433), ..group("daemon") }], &users).unwrap();
+    assert!(text(&tree, "/etc/passwd").contains("\ndaemon:x:5432:5433::/usr/sbin:/usr/sbin/nologin\n"));
+    assert!(text(&tree, "/etc/group").contains("\ndaemon:x:5433:\n"));
+    let meta = &tree.node(id).meta;
+    assert_eq!((meta.uid, meta.gid), (5432, 5433));
+    assert_eq!(meta.xattrs.as_ref().unwrap()[name][..], acl(5432, 5433)[..]);
+    assert_eq!(tree.node(other).meta.gid, 27, "what belongs to others stays theirs");
+    // A number that somebody has is not taken away from him.
+    let taken = [UserSpec { uid: Some(5432), ..user("root") }];
+    assert!(refusal(&tree, &[], &taken).contains("root"));
+    let group = [GroupSpec { gid: Some(42), ..group("sudo") }];
+    assert!(refusal(&tree, &group, &[]).contains("gid 42 belongs to `shadow`"));
 }
