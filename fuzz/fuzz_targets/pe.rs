@@ -18,8 +18,8 @@ fuzz_target!(|bytes: &[u8]| {
     }
     let inline = |text: &[u8]| Content::Inline(text.into());
     let sections = [
-        Section { name: ".cmdline", content: inline(b"root=/dev/x") },
-        Section { name: ".linux", content: inline(&[7; 5000]) },
+        Section::new(".cmdline", inline(b"root=/dev/x")),
+        Section::new(".linux", inline(&[7; 5000])),
     ];
     let Ok(made) = pe::uki(bytes, &sections) else { return };
     let mut file = vec![0; made.len() as usize];

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use amiforge_formats::guid::Guid;
 use amiforge_formats::pe::{self, Section};
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Content, Tree};
@@ -10,16 +11,18 @@ use amiforge_rootfs::blobs::Blobs;
 use amiforge_rootfs::boot::{self as parts, BootError, Kernel};
 use amiforge_rootfs::initrd::{InitrdError, Machine, Modules};
 use amiforge_rootfs::steps::files::{self, FileAction, FileSpec};
+use amiforge_rootfs::steps::kernel_hook::{self, InitrdOf, KernelHookSpec, Uefi, UefiLoader};
 
 use super::BuildError;
-use crate::disk;
+use crate::disk::{self, PartitionSize};
 use crate::recipe::{Arch, Boot, Holds, Initrd, Loader, Partition, Recipe};
 
 /// What reaches a root on every machine of EC2, and on those of QEMU.
 const DRIVERS: [&str; 4] = ["nvme", "virtio", "xen", "ext4"];
 
-/// The first stub that runs the kernel where it stands in the file, which then has to be laid out for that.
-const STUB_NEW: u32 = 258;
+/// The first stub that runs the kernel where it is loaded, which then takes the memory that its own headers ask for.
+/// Older ones hand its bytes on to the firmware, which measures exactly those.
+const STUB_IN_PLACE: u32 = 258;
 
 /// What a stub says of itself before its version (its section `.sdmagic`).
 const STUB_SAYS: &[u8] = b"LoaderInfo: systemd-stub ";
@@ -35,27 +38,19 @@ pub struct NoLoader {
     package: &'static str,
 }
 
-/// A stub that wants more of a kernel image than we write.
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "`{path}` is systemd-stub {version}, and amiforge knows those before {STUB_NEW}; take `systemd-boot-efi` of an older suite"
-)]
-pub struct NewStub {
-    path: String,
-    version: u32,
-}
-
 /// Puts what UEFI starts on the EFI system partition, and gives what the loader for a legacy BIOS is to start.
 pub(super) fn prepare(
     recipe: &Recipe,
     tree: &mut Tree,
     blobs: &Blobs,
     time: Time,
+    warnings: &mut Vec<String>,
 ) -> Result<Option<disk::Loader>, BuildError> {
     let Some(boot) = &recipe.boot else { return Ok(None) };
     let mut kernel = parts::kernel(tree, blobs, boot.kernel.as_deref())?;
     kernel.initrd = initrd(recipe.image.arch, boot, tree, blobs, &kernel)?;
     let cmdline = cmdline(recipe, boot);
+    let mut esp = None;
     if boot.mode.uefi() {
         let firmware = Firmware::of(recipe.image.arch);
         let specs = match boot.loader {
@@ -66,11 +61,19 @@ pub(super) fn prepare(
             Loader::SystemdBoot => systemd_boot(tree, blobs, &kernel, &cmdline, firmware)?,
             Loader::Grub => grub(recipe, tree, blobs, &kernel, &cmdline, firmware)?,
         };
+        esp = specs.iter().map(|(_, content)| content.len()).max();
         put(recipe, tree, blobs, specs, time)?;
     }
+    let hooked =
+        boot.kernel_hook && kernel_hook::install(tree, &hook(recipe, boot, &kernel, &cmdline, time))?;
     let initrd = kernel.initrd.map(|(_, initrd)| initrd);
     let loader = disk::Loader { kernel: kernel.content, head: kernel.head, initrd, cmdline };
-    Ok(boot.mode.bios().then_some(loader))
+    let loader = boot.mode.bios().then_some(loader);
+    if hooked {
+        let bios = loader.as_ref().map(disk::Loader::len);
+        warnings.extend(cramped(recipe, "esp", esp).into_iter().chain(cramped(recipe, "bios-boot", bios)));
+    }
+    Ok(loader)
 }
 
 /// The initrd that the recipe asks for; one of our own stands nowhere in the tree.
@@ -102,22 +105,80 @@ fn initrd(
     if needed.is_empty() && boot.initrd == Initrd::Auto {
         return Ok(None);
     }
-    let machine = match arch {
+    let archive = modules.initrd(tree, blobs, &needed, machine(arch))?;
+    Ok(Some((String::new(), inline(archive))))
+}
+
+/// Space that a partition has besides what is started: tables of a file system, and room for the next version to grow.
+const SPARE: u64 = 4 << 20;
+
+/// A warning where a partition has no room for the next kernel beside the one of so many bytes.
+fn cramped(recipe: &Recipe, id: &str, len: Option<u64>) -> Option<String> {
+    let partition = recipe.partitions.iter().find(|partition| partition.id == id)?;
+    let needed = len?.saturating_mul(2).saturating_add(SPARE);
+    let has = match partition.size {
+        PartitionSize::Exact(has) => has,
+        PartitionSize::Minimal { slack } => len?.saturating_add(slack),
+        PartitionSize::Fill => return None,
+    };
+    (has < needed).then(|| {
+        format!(
+            "the partition `{id}` has no room for the next kernel beside this one, so an upgraded kernel will not be \
+             started: make it `size = \"{} MiB\"`",
+            needed.div_ceil(1 << 20)
+        )
+    })
+}
+
+/// What the machine has to know to start a later kernel as the build starts this one.
+fn hook(recipe: &Recipe, boot: &Boot, kernel: &Kernel, cmdline: &str, time: Time) -> KernelHookSpec {
+    let esp = recipe.partitions.iter().find(|partition| partition.id == "esp").filter(|_| boot.mode.uefi());
+    let uefi = esp.map(|esp| Uefi {
+        loader: match boot.loader {
+            Loader::Uki => UefiLoader::Uki,
+            Loader::SystemdBoot => UefiLoader::SystemdBoot,
+            Loader::Grub => UefiLoader::Grub,
+        },
+        mount: esp.mount.clone(),
+        partition: guid(recipe, esp).to_string(),
+        kernels_on: holder(recipe, kernel).map_or(String::new(), |(_, top)| top.to_owned()),
+    });
+    KernelHookSpec {
+        release: boot.kernel.clone(),
+        cmdline: cmdline.to_owned(),
+        initrd: match boot.initrd {
+            Initrd::Auto => InitrdOf::Auto,
+            Initrd::Distribution => InitrdOf::Distribution,
+            Initrd::Own => InitrdOf::Own,
+            Initrd::None => InitrdOf::None,
+        },
+        drivers: boot.drivers.clone().unwrap_or_else(|| DRIVERS.map(str::to_owned).to_vec()),
+        machine: machine(recipe.image.arch),
+        uefi,
+        bios: boot.mode.bios(),
+        time,
+    }
+}
+
+/// The machine that an initrd of our own is for.
+fn machine(arch: Arch) -> Machine {
+    match arch {
         Arch::X86_64 => Machine::X86_64,
         Arch::Aarch64 => Machine::Aarch64,
-    };
-    let archive = modules.initrd(tree, blobs, &needed, machine)?;
-    Ok(Some((String::new(), inline(archive))))
+    }
+}
+
+/// The GUID of a partition.
+fn guid(recipe: &Recipe, partition: &Partition) -> Guid {
+    partition.guid.unwrap_or_else(|| disk::partition_guid(&recipe.image.name, &partition.id))
 }
 
 /// What the kernel is told: where the root is, and where to speak. EC2 has a serial console on every machine, and advises
 /// to wait for its volumes for as long as it takes (EC2 User Guide, "I/O operation timeout for Amazon EBS volumes").
 fn cmdline(recipe: &Recipe, boot: &Boot) -> String {
-    let guid = |partition: &Partition| {
-        partition.guid.unwrap_or_else(|| disk::partition_guid(&recipe.image.name, &partition.id))
-    };
-    let root = recipe.partitions.iter().find(|partition| partition.id == "root").map(guid);
-    let root = root.map(|guid| format!("root=PARTUUID={guid} ")).unwrap_or_default();
+    let root = recipe.partitions.iter().find(|partition| partition.id == "root");
+    let root =
+        root.map(|root| guid(recipe, root)).map(|guid| format!("root=PARTUUID={guid} ")).unwrap_or_default();
     let consoles = match recipe.image.arch {
         Arch::X86_64 => "console=tty0 console=ttyS0,115200n8",
         // One of EC2 and one of QEMU: only the one that is there becomes the console. A screen would be that instead.
@@ -178,20 +239,19 @@ fn uki(
     firmware: Firmware,
 ) -> Result<Content, BuildError> {
     let path = format!("{SYSTEMD}/linux{}.efi.stub", firmware.suffix);
-    let stub = loader(tree, blobs, path.clone(), "systemd-boot-efi")?;
-    if let Some(version) = stub_version(&stub).filter(|version| *version >= STUB_NEW) {
-        return Err(BuildError::NewStub(NewStub { path, version }));
-    }
+    let stub = loader(tree, blobs, path, "systemd-boot-efi")?;
     let mut sections = Vec::new();
     if let Some(text) = parts::os_release(tree, blobs)? {
-        sections.push(Section { name: ".osrel", content: inline(text) });
+        sections.push(Section::new(".osrel", inline(text)));
     }
-    sections.push(Section { name: ".cmdline", content: inline(cmdline) });
-    sections.push(Section { name: ".uname", content: inline(kernel.release.as_str()) });
+    sections.push(Section::new(".cmdline", inline(cmdline)));
+    sections.push(Section::new(".uname", inline(kernel.release.as_str())));
     if let Some((_, initrd)) = &kernel.initrd {
-        sections.push(Section { name: ".initrd", content: initrd.clone() });
+        sections.push(Section::new(".initrd", initrd.clone()));
     }
-    sections.push(Section { name: ".linux", content: kernel.content.clone() });
+    let in_place = stub_version(&stub).is_some_and(|version| version >= STUB_IN_PLACE);
+    let memory = if in_place { pe::size_of_image(&kernel.head).unwrap_or(0) } else { 0 };
+    sections.push(Section { memory: memory.into(), ..Section::new(".linux", kernel.content.clone()) });
     Ok(pe::uki(&stub, &sections)?)
 }
 
@@ -228,15 +288,8 @@ fn grub(
     cmdline: &str,
     firmware: Firmware,
 ) -> Result<EspFiles, BuildError> {
-    // `/boot` may be a file system of its own; the kernel's path is then told from its top.
-    let holder = recipe
-        .partitions
-        .iter()
-        .filter(|partition| matches!(partition.holds, Holds::Ext4 { .. } | Holds::Fat32 { .. }))
-        .filter_map(|partition| Some((partition, partition.tree.as_deref()?.trim_end_matches('/'))))
-        .filter(|(_, top)| kernel.path.strip_prefix(top).is_some_and(|rest| rest.starts_with('/')))
-        .max_by_key(|(_, top)| top.len());
-    let (uuid, top) = holder.map_or((String::new(), ""), |(partition, top)| (uuid(recipe, partition), top));
+    let (uuid, top) =
+        holder(recipe, kernel).map_or((String::new(), ""), |(partition, top)| (uuid(recipe, partition), top));
     let below = |path: &str| path.strip_prefix(top).unwrap_or(path).to_owned();
     let mut found = vec![(
         format!("EFI/BOOT/{}", firmware.default),
@@ -257,6 +310,18 @@ fn grub(
     );
     found.push(("EFI/debian/grub.cfg".to_owned(), inline(configuration)));
     Ok(found)
+}
+
+/// The partition that holds the kernel, and where it is mounted: `/boot` may be a file system of its own, and the kernel's
+/// path is then told from its top.
+fn holder<'a>(recipe: &'a Recipe, kernel: &Kernel) -> Option<(&'a Partition, &'a str)> {
+    recipe
+        .partitions
+        .iter()
+        .filter(|partition| matches!(partition.holds, Holds::Ext4 { .. } | Holds::Fat32 { .. }))
+        .filter_map(|partition| Some((partition, partition.tree.as_deref()?.trim_end_matches('/'))))
+        .filter(|(_, top)| kernel.path.strip_prefix(top).is_some_and(|rest| rest.starts_with('/')))
+        .max_by_key(|(_, top)| top.len())
 }
 
 /// The id of a partition's file system, as GRUB looks for it.

@@ -11,6 +11,7 @@ use amiforge_rootfs::steps::fstab::{self, Device, FstabSpec, MountSpec};
 use amiforge_rootfs::steps::{accounts, files, system, units};
 
 use super::BuildError;
+use super::apt_sources;
 use super::host_files::HostFiles;
 use crate::disk::{file_system_uuid, volume_id};
 use crate::recipe::{FileEntry, FirstBoot, Fstab, Holds, Partition, Put, Recipe};
@@ -25,15 +26,16 @@ pub(super) fn apply(
 ) -> Result<Vec<String>, BuildError> {
     let entries = recipe.files.iter().map(|entry| file(entry, blobs, host_files));
     let entries = entries.collect::<Result<Vec<_>, _>>()?;
+    let mut warnings = apt_sources::install(recipe, tree, blobs, host_files, time)?;
     accounts::apply(tree, blobs, &recipe.groups, &recipe.users, time)?;
     files::apply(tree, blobs, &entries, time)?;
     system::apply(tree, blobs, &recipe.system, time)?;
-    let lacks = first_boot(recipe, tree, blobs, time)?;
+    warnings.extend(first_boot(recipe, tree, blobs, time)?);
     units::apply(tree, blobs, &recipe.units, time)?;
     if let Some(spec) = fstab_of(recipe) {
         fstab::apply(tree, blobs, &spec, time)?;
     }
-    Ok(lacks)
+    Ok(warnings)
 }
 
 /// Sets the first boot up where the recipe asks for that, and gives what it will not be able to do.

@@ -19,7 +19,7 @@ use amiforge_rootfs::stage::StageError;
 use amiforge_rootfs::steps::StepError;
 use amiforge_rootfs::store::StoreError;
 
-use super::boot::{NewStub, NoLoader};
+use super::boot::NoLoader;
 use super::{HostFileError, SplitError};
 use crate::bundle::BundleError;
 use crate::disk::DiskError;
@@ -104,12 +104,17 @@ pub enum BuildError {
     /// Nothing to boot.
     #[error("making the image boot")]
     Boot(#[from] BootError),
+    /// An answer that nobody asks for.
+    #[error(
+        "no package of the image asks the question `{question}` of `[debconf]`; `debconf-show PACKAGE` lists those of a package"
+    )]
+    UnknownQuestion {
+        /// Its name.
+        question: String,
+    },
     /// A loader that the tree lacks.
     #[error("making the image boot")]
     NoLoader(#[source] NoLoader),
-    /// A stub that is too new.
-    #[error("making a unified kernel image")]
-    NewStub(#[source] NewStub),
     /// An initrd cannot be made.
     #[error("making an initrd")]
     Initrd(#[from] InitrdError),

@@ -73,6 +73,7 @@ pub(super) fn configured(
     key.text(&deb.arch);
     key.texts(&deb.foreign);
     key.text(&format!("{:?} {:?}", deb.scripts, deb.filters));
+    key.env(&recipe.debconf);
     key.text(&packages.len().to_string());
     for package in packages {
         // Where it comes from is no part of what it is; why it is there stands in apt's list.
@@ -110,8 +111,9 @@ pub(super) fn stage(
 }
 
 /// The key of a tree after the commands of a recipe, by what it was before.
-pub(super) fn run(before: Digest, recipe: &Recipe, options: &Options, epoch: i64) -> Digest {
+pub(super) fn run(before: Digest, recipe: &Recipe, options: &Options, stale: bool, epoch: i64) -> Digest {
     let mut key = Key::of("run");
+    key.text(if stale { "initrds" } else { "" });
     key.text(&format!("{:?}", recipe.clock));
     key.epoch(recipe, options);
     key.text(&epoch.to_string());

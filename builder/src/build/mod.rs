@@ -3,6 +3,7 @@
 //! Owns the order of the work and what passes between its parts; each part is a module or a crate of its own. It reads
 //! neither the environment nor a clock: what the result may depend on is in the recipe and in [`Options`].
 
+mod apt_sources;
 mod boot;
 mod contents;
 mod disk;
@@ -10,6 +11,7 @@ mod documents;
 mod epoch;
 mod error;
 mod host_files;
+mod initrds;
 mod kept;
 mod keys;
 mod listing;
@@ -35,7 +37,7 @@ use amiforge_rootfs::normalize;
 use amiforge_rootfs::sandbox::OnFailure;
 use amiforge_rootfs::steps::lacks;
 
-pub use boot::{NewStub, NoLoader};
+pub use boot::NoLoader;
 pub use epoch::{NotAnEpoch, TooLate, parse_source_date_epoch};
 pub use error::BuildError;
 pub use host_files::HostFileError;
@@ -134,14 +136,15 @@ pub fn build(
     kept.take(&mut workshop);
     let mut warnings = std::mem::take(&mut assembled.warnings);
     warnings.extend(contents::apply(recipe, &mut tree, &mut blobs, &mut host_files, epoch)?);
-    let mut tree = workshop.run(tree, epoch, &mut blobs)?;
+    let stale = initrds::are_stale(recipe, system.as_ref().map(|system| &system.tree), &tree);
+    let mut tree = workshop.run(tree, stale, epoch, &mut blobs)?;
     let lacks = lacks::lacks(&tree, &blobs, &recipe.system, &recipe.users)?;
     warnings.extend(lacks.iter().map(ToString::to_string));
     kept.take(&mut workshop);
     let rules = recipe.rules.clone();
     let changes = normalize::normalize(&mut tree, &normalize::NormalizeSpec { epoch, rules });
     let notes = left(system, &tree);
-    let loader = boot::prepare(recipe, &mut tree, &blobs, epoch)?;
+    let loader = boot::prepare(recipe, &mut tree, &blobs, epoch, &mut warnings)?;
     let bill = Bill::of(&workshop, &tree, epoch);
     let layers = std::mem::take(&mut workshop.layers);
     let trees = split::split(tree, &recipe.partitions, epoch)?;

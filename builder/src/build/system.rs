@@ -4,7 +4,7 @@ use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Printable, Tree};
 use amiforge_rootfs::blobs::Blobs;
 use amiforge_rootfs::checks::Settling;
-use amiforge_rootfs::configure::{native, run};
+use amiforge_rootfs::configure::{debconf, native, run};
 use amiforge_rootfs::digests::Digesting;
 use amiforge_rootfs::packages::database::{self, Architectures, State};
 use amiforge_rootfs::packages::filters::{Filters, Keep, Wanted};
@@ -21,11 +21,21 @@ pub(super) struct Made {
     pub(super) checks: Settling,
 }
 
+/// What becomes of an answer to a question that no package asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unknown {
+    /// It is a mistake of the recipe.
+    Refuse,
+    /// It is for other packages.
+    Ignore,
+}
+
 /// Unpacks packages and configures them.
 pub(super) fn make(
     workshop: &Workshop<'_>,
     deb: &DebSource,
     packages: &[LockedPackage],
+    unknown: Unknown,
     blobs: &mut Blobs,
 ) -> Result<Made, BuildError> {
     let mut debs = Vec::with_capacity(packages.len());
@@ -43,7 +53,11 @@ pub(super) fn make(
         skipped: Vec::new(),
         keys: Vec::new(),
     };
-    let tree = configure(workshop, deb, &mut unpacked, &mut notes, blobs)?;
+    let answers = debconf::selections(&unpacked.packages, &workshop.recipe.debconf);
+    if let (Unknown::Refuse, Some(question)) = (unknown, answers.unknown.into_iter().next()) {
+        return Err(BuildError::UnknownQuestion { question });
+    }
+    let tree = configure(workshop, deb, &mut unpacked, &answers.text, &mut notes, blobs)?;
     digesting.finish(blobs).map_err(BuildError::Sbom)?;
     Ok(Made { system: System { tree, notes }, checks })
 }
@@ -53,6 +67,7 @@ fn configure(
     workshop: &Workshop<'_>,
     deb: &DebSource,
     unpacked: &mut Unpacked,
+    answers: &str,
     notes: &mut Notes,
     blobs: &mut Blobs,
 ) -> Result<Tree, BuildError> {
@@ -62,7 +77,8 @@ fn configure(
     let mut tree = std::mem::replace(&mut unpacked.tree, empty);
     let Unpacked { packages, diversions, .. } = unpacked;
     if deb.scripts == Scripts::Native {
-        let report = native::configure(&mut tree, blobs, packages, diversions, &architectures, epoch)?;
+        let given = &workshop.recipe.debconf;
+        let report = native::configure(&mut tree, blobs, packages, diversions, &architectures, given, epoch)?;
         let skipped = report.skipped.iter();
         notes.skipped =
             skipped.map(|one| format!("{}: `{}`: {}", one.package, one.command, one.reason)).collect();
@@ -74,6 +90,7 @@ fn configure(
     }
     workshop.watching.progress.begin("configuring packages", None);
     let settings = run::Settings {
+        answers,
         limits: workshop.recipe.limits,
         epoch: Time::from_secs(epoch.secs),
         on_failure: workshop.on_failure(),

@@ -14,11 +14,15 @@ use amiforge_rootfs::steps::lacks;
 use amiforge_rootfs::store::Store;
 use serde::{Deserialize, Serialize};
 
+use super::system::Unknown;
 use super::watching::Watching;
 use super::{BuildError, Layer, Options, epoch, keys, system};
 use crate::lock::Lock;
 use crate::recipe::DebSource;
 use crate::recipe::Recipe;
+
+/// The name of the layer of the image's packages.
+const IMAGE: &str = "packages";
 
 /// Makes layers.
 pub(super) struct Workshop<'a> {
@@ -72,7 +76,7 @@ impl Workshop<'_> {
     /// The packages of the image, configured.
     pub(super) fn image(&mut self, blobs: &mut Blobs) -> Result<Option<System>, BuildError> {
         let Some(Packages { lock, deb }) = self.packages else { return Ok(None) };
-        self.system("packages".to_owned(), deb, &lock.image, blobs).map(Some)
+        self.system(IMAGE.to_owned(), deb, &lock.image, blobs).map(Some)
     }
 
     /// Some of the lock's packages, configured.
@@ -91,8 +95,10 @@ impl Workshop<'_> {
             self.layers.push(Layer { name, reused: true });
             return Ok(System { tree: layer.tree, notes });
         }
-        self.layers.push(Layer { name, reused: false });
-        let made = system::make(self, deb, packages, blobs)?;
+        self.layers.push(Layer { name: name.clone(), reused: false });
+        // What a recipe answers is for the image; tools of a stage may ask the same.
+        let unknown = if name == IMAGE { Unknown::Refuse } else { Unknown::Ignore };
+        let made = system::make(self, deb, packages, unknown, blobs)?;
         // Started before the scripts, so done: the layer gets its name at once, and a build that is killed later leaves it.
         made.checks.wait().map_err(BuildError::Packages)?;
         let notes =
@@ -102,9 +108,15 @@ impl Workshop<'_> {
         Ok(System { tree: saved.tree, notes: made.system.notes })
     }
 
-    /// The tree after the recipe's commands.
-    pub(super) fn run(&mut self, tree: Tree, time: Time, blobs: &mut Blobs) -> Result<Tree, BuildError> {
-        if self.recipe.runs.is_empty() {
+    /// The tree after the recipe's commands, before which the initrds are made again where they are `stale`.
+    pub(super) fn run(
+        &mut self,
+        tree: Tree,
+        stale: bool,
+        time: Time,
+        blobs: &mut Blobs,
+    ) -> Result<Tree, BuildError> {
+        if self.recipe.runs.is_empty() && !stale {
             return Ok(tree);
         }
         if !lacks::is_there(&tree, "/bin/sh") {
@@ -112,7 +124,7 @@ impl Workshop<'_> {
         }
         let layers = Layers::of(self.store);
         let before = layers.fingerprint(&tree, blobs)?;
-        let key = keys::run(before, self.recipe, self.options, time.secs);
+        let key = keys::run(before, self.recipe, self.options, stale, time.secs);
         if let Some(layer) = layers.load(key, blobs)? {
             self.loaded.append(layer.outstanding);
             self.layers.push(Layer { name: "run".to_owned(), reused: true });
@@ -123,7 +135,9 @@ impl Workshop<'_> {
             let step = Step::shell(format!("`[[run]]` {}", index + 1), &run.command);
             Step { env: run.env.clone(), ..step }
         });
-        let mut job = Job::new(steps.collect(), time);
+        let initrds =
+            stale.then(|| Step::new("making the initrds again", ["update-initramfs", "-u", "-k", "all"]));
+        let mut job = Job::new(initrds.into_iter().chain(steps).collect(), time);
         (job.limits, job.on_failure) = (self.recipe.limits, self.options.on_failure);
         job.clock = self.recipe.clock;
         let captured = self.sandbox()?.run(&tree, blobs, &job, self.watching);

@@ -72,7 +72,7 @@ fn minimal<'a>(image: Image, partition: &'a PartitionSpec, slack: u64) -> Result
     let len = match &partition.content {
         PartitionContent::Empty | PartitionContent::Swap { .. } => slack,
         PartitionContent::Raw(content) => content.len().saturating_add(slack),
-        PartitionContent::Loader(loader) => loader_len(loader).saturating_add(slack),
+        PartitionContent::Loader(loader) => loader.len().saturating_add(slack),
         PartitionContent::Fat32 { tree, .. } => {
             let start = Stretch { start: 0, len: 0 };
             fat::write::minimal_len(tree, &fat_options(image, partition, start), slack)?
@@ -140,11 +140,6 @@ fn ext4_options(image: Image, partition: &PartitionSpec) -> ext4::write::Options
     };
     let hash_seed = ids::hash_seed(image.name, &partition.id);
     ext4::write::Options { uuid, hash_seed, label, time: image.time, journal, reserved }
-}
-
-/// Bytes that a loader takes with all that it starts.
-fn loader_len(loader: &Loader) -> u64 {
-    bios::len(loader.kernel.len(), loader.initrd.as_ref().map_or(0, Content::len))
 }
 
 /// The loader for a legacy BIOS, at that place of the disk.

@@ -19,6 +19,7 @@ pub use error::{ContentError, DiskError};
 pub use ids::{disk_guid, file_system_uuid, hash_seed, partition_guid, volume_id};
 pub use lay_out::lay_out;
 
+use amiforge_formats::bios;
 use amiforge_formats::ext4;
 use amiforge_formats::guid::Guid;
 use amiforge_formats::plan::Plan;
@@ -136,6 +137,14 @@ pub struct Loader {
     pub initrd: Option<Content>,
     /// Arguments for the kernel.
     pub cmdline: String,
+}
+
+impl Loader {
+    /// Bytes that it takes with all that it starts.
+    #[expect(clippy::len_without_is_empty, reason = "it is never empty: it has the bytes of the loader")]
+    pub fn len(&self) -> u64 {
+        bios::len(self.kernel.len(), self.initrd.as_ref().map_or(0, Content::len))
+    }
 }
 
 /// A disk laid out.

@@ -176,6 +176,7 @@ mod tests {
             suites: Vec::new(),
             components: Vec::new(),
             mirror: None,
+            apt_mirror: None,
             keys: Keys::Unsigned,
         }
     }

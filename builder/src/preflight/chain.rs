@@ -50,6 +50,8 @@ pub(super) struct Chain {
     pub(super) release: Option<String>,
     pub(super) cmdline: Option<String>,
     pub(super) initrd: Initrd,
+    /// Whether the kernel stands beside the root: in a unified image, or with our own loader.
+    pub(super) beside_root: bool,
 }
 
 impl Chain {
@@ -133,6 +135,7 @@ impl Chain {
             let text = String::from_utf8_lossy(&text).into_owned();
             Some(text.trim_end_matches(['\0', '\n', ' ']).to_owned())
         };
+        self.beside_root = true;
         self.release = text(".uname");
         self.cmdline = Some(text(".cmdline").unwrap_or_default());
         self.initrd = match image.content(&bytes, ".initrd", INITRD_MAX) {
@@ -157,6 +160,7 @@ impl Chain {
             .find(|slot| slot.partition.as_ref().is_some_and(|partition| is_boot(partition.type_guid)));
         // Only our own loader keeps words where they can be read.
         let ours = code[..64] == bios::STAGE1[..64];
+        self.beside_root |= ours;
         let mut words = [0; bios::CMDLINE_MAX];
         if let (Some(slot), true, None) = (slot, ours, &self.cmdline)
             && medium.read_exact_at(slot.start + WORDS, &mut words).is_ok()

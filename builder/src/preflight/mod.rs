@@ -109,6 +109,9 @@ pub fn preflight(medium: &Medium) -> Result<Report, InspectError> {
         disk::growth(&view, &volumes[root], &files, &mut found);
         report.kernel = drivers::check(&files, &volumes[root], &chain, &mut found).or(report.kernel);
         system::check(&files, &mut found);
+        if chain.beside_root {
+            system::kernel_hook(&files, &mut found);
+        }
     }
     report.findings = found.0;
     report.findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));

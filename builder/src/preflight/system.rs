@@ -43,6 +43,7 @@ pub(super) fn check(files: &Files<'_>, found: &mut Findings) {
     shared(files, found);
     modes(files, found);
     container(files, found);
+    upgrades(files, found);
 }
 
 /// Whether others than root can use the system.
@@ -78,6 +79,64 @@ fn container(files: &Files<'_>, found: &mut Findings) {
             what,
             "keep the rule `container-files` of `[normalize]`, or exclude the file",
         );
+    }
+}
+
+/// Where apt has its lists of sources.
+const SOURCES: &str = "/etc/apt/sources.list.d";
+
+/// Whether a system with apt knows where upgrades are, those of security too, and has the keys to check them.
+fn upgrades(files: &Files<'_>, found: &mut Findings) {
+    if !files.is_program("/usr/bin/apt-get") {
+        return;
+    }
+    let listed =
+        files.names(SOURCES).into_iter().filter(|name| name.ends_with(".sources") || name.ends_with(".list"));
+    let texts: Vec<_> = listed.filter_map(|name| files.text(&format!("{SOURCES}/{name}"))).collect();
+    let old = files.text("/etc/apt/sources.list");
+    let lines = || texts.iter().chain(&old).flat_map(|text| text.lines()).map(str::trim);
+    let has = |begin: &str| lines().any(|line| line.starts_with(begin));
+    if !has("deb ") && !has("deb [") && !has("Types:") {
+        let what = "apt has no sources, so machines get no upgrades";
+        let remedy = "leave `apt-sources` of the `[[source]]` on, or add a file of /etc/apt/sources.list.d";
+        found.warning("package-sources", what, remedy);
+        return;
+    }
+    let id = files.text("/etc/os-release").unwrap_or_default();
+    let distribution = id.lines().any(|line| matches!(line.trim_matches('"'), "ID=debian" | "ID=ubuntu"));
+    // Neither of them has security updates for a release that is still made.
+    let rolling =
+        lines().any(|line| line.split_whitespace().any(|word| matches!(word, "sid" | "unstable" | "devel")));
+    if distribution && !rolling && !lines().any(|line| line.contains("-security")) {
+        let what = "the sources of apt have no suite of security updates";
+        found.warning("package-sources", what, "add it to the `suites` of the recipe");
+    }
+    for path in lines().filter_map(|line| line.strip_prefix("Signed-By:")).map(str::trim) {
+        if path.starts_with('/') && !files.is_file(path) {
+            let what = format!("apt has no {path}, which its sources name");
+            found.warning(
+                "package-sources",
+                what,
+                "add the package that brings it, or set `keyring` in the recipe",
+            );
+        }
+    }
+}
+
+/// What brings a new kernel to firmware where it does not read the root: the names that installers of loaders use.
+const KERNEL_HOOKS: [&str; 5] =
+    ["zz-amiforge", "zz-update-grub", "zz-systemd-boot", "zz-flash-kernel", "zz-kernel-install"];
+
+/// Whether a kernel that is installed later is started: what is beside the root does not change by itself.
+pub(super) fn kernel_hook(files: &Files<'_>, found: &mut Findings) {
+    let status = files.text("/var/lib/dpkg/status").unwrap_or_default();
+    let kernel = status.lines().any(|line| line.starts_with("Package: linux-image-"));
+    let folders = ["/etc/kernel/postinst.d", "/usr/share/kernel/postinst.d"];
+    let hooked = folders.iter().any(|folder| KERNEL_HOOKS.iter().any(|name| files.is_named(folder, name)));
+    if kernel && !hooked {
+        let what =
+            "a kernel that is upgraded in the machine is not started: what firmware reads stays as it is";
+        found.warning("kernel-upgrade", what, "leave `kernel-hook` of `[boot]` on");
     }
 }
 

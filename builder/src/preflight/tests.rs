@@ -67,12 +67,10 @@ fn stub() -> Vec<u8> {
 /// A unified kernel image, its bytes.
 fn unified(cmdline: &str, initrd: Option<&[u8]>) -> Vec<u8> {
     let inline = |bytes: &[u8]| Content::Inline(bytes.into());
-    let mut sections = vec![
-        Section { name: ".cmdline", content: inline(cmdline.as_bytes()) },
-        Section { name: ".uname", content: inline(b"6.1") },
-    ];
-    sections.extend(initrd.map(|initrd| Section { name: ".initrd", content: inline(initrd) }));
-    sections.push(Section { name: ".linux", content: inline(b"a kernel") });
+    let mut sections =
+        vec![Section::new(".cmdline", inline(cmdline.as_bytes())), Section::new(".uname", inline(b"6.1"))];
+    sections.extend(initrd.map(|initrd| Section::new(".initrd", inline(initrd))));
+    sections.push(Section::new(".linux", inline(b"a kernel")));
     let content = pe::uki(&stub(), &sections).unwrap();
     let mut bytes = vec![0; content.len() as usize];
     for segment in content.segments() {
@@ -321,6 +319,30 @@ fn a_locale_must_be_set_and_there() {
     let cloud = ("etc/cloud/cloud.cfg.d/90.cfg", "locale: en_US.UTF-8\n");
     assert_eq!(checks(&with(&[], &[cloud])), ["locale"]);
     assert_eq!(checks(&with(&[], &[cloud, ("usr/sbin/locale-gen", "x")])), [""; 0]);
+}
+
+#[test]
+fn an_image_that_cannot_be_kept_secure_is_warned_of() {
+    let looked = |files: &[(&'static str, &str)]| {
+        let mut all = whole();
+        all.extend(files.iter().map(|(path, text)| (*path, (*text).to_owned())));
+        let report = look(&all, Some(&unified(&good_cmdline(), None)), &partitions());
+        assert!(report.passes(), "it boots all the same");
+        report.findings.into_iter().map(|finding| (finding.check, finding.what)).collect::<Vec<_>>()
+    };
+    let status = ("var/lib/dpkg/status", "Package: linux-image-cloud-amd64\nStatus: install ok installed\n");
+    let (apt, debian) = (("usr/bin/apt-get", "x"), ("etc/os-release", "NAME=x\nID=debian\n"));
+    let of = |found: &[(&'static str, String)]| found.iter().map(|(check, _)| *check).collect::<Vec<_>>();
+    assert_eq!(of(&looked(&[status, apt])), ["package-sources", "kernel-upgrade"]);
+    assert_eq!(of(&looked(&[status, ("etc/kernel/postinst.d/zz-amiforge", "x")])), [""; 0]);
+    let list = "etc/apt/sources.list.d/debian.sources";
+    let plain = "Types: deb\nURIs: http://deb.debian.org/debian\nSuites: trixie\nSigned-By: /k.gpg\n";
+    let found = looked(&[apt, debian, (list, plain)]);
+    assert_eq!(of(&found), ["package-sources"; 2]);
+    assert!(found[0].1.contains("security updates") && found[1].1.contains("/k.gpg"), "{found:?}");
+    let with = format!("{plain}\nTypes: deb\nSuites: trixie-security\n");
+    assert_eq!(looked(&[apt, debian, (list, &with), ("k.gpg", "x")]), []);
+    assert_eq!(looked(&[apt, ("etc/apt/sources.list", "deb http://own.example/ x main\n")]), []);
 }
 
 #[test]

@@ -25,6 +25,8 @@ pub struct Boot {
     pub drivers: Option<Vec<String>>,
     /// Who sets a new machine up.
     pub first_boot: FirstBoot,
+    /// Whether hooks have a kernel that is installed later started.
+    pub kernel_hook: bool,
 }
 
 /// Firmware of machines.
@@ -152,6 +154,7 @@ pub(super) fn check(keys: &BootKeys, arch: Arch, at: &At, checker: &mut Checker<
             Some(FirstBootKey::Own) => FirstBoot::Own,
             Some(FirstBootKey::None) => FirstBoot::None,
         },
+        kernel_hook: keys.kernel_hook.unwrap_or(true),
     }
 }
 

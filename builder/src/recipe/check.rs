@@ -11,7 +11,9 @@ use toml::de::DeTable;
 use super::keys::{ArchKey, ClockKey, DiskKeys, EpochKey, ImageKeys, NumberOrText, RecipeKeys};
 use super::mistake::{At, Mistake, Part, locate};
 use super::shape::Finding;
-use super::{Arch, Image, Recipe, boot, contents, partitions, reference, shape, sources, stages, values};
+use super::{
+    Arch, Image, Recipe, boot, contents, packages, partitions, reference, shape, sources, stages, values,
+};
 use crate::disk::DiskSize;
 
 /// A MiB, in which disks are laid out.
@@ -106,6 +108,7 @@ fn specs(keys: &RecipeKeys, digest: Digest, checker: &mut Checker<'_>) -> Option
     let (deb, sources) = sources::check(&keys.source, arch, &top.key("source"), checker);
     let stages = stages::check(&keys.stage, deb.as_ref(), &top.key("stage"), checker);
     let runs = stages::runs(&keys.run, &top.key("run"), checker);
+    let debconf = packages::answers(&keys.debconf, deb.is_some(), &top.key("debconf"), checker);
     let limits = stages::limits(&keys.sandbox, &top.key("sandbox"), checker);
     let files = contents::files(&keys.file, &top.key("file"), checker);
     let groups = contents::groups(&keys.group, &top.key("group"), checker);
@@ -130,6 +133,7 @@ fn specs(keys: &RecipeKeys, digest: Digest, checker: &mut Checker<'_>) -> Option
         units,
         fstab,
         runs,
+        debconf,
         clock: match keys.sandbox.clock {
             Some(ClockKey::Real) => Clock::Real,
             Some(ClockKey::Still) | None => Clock::Still,

@@ -31,6 +31,8 @@ pub struct DebSource {
     pub scripts: Scripts,
     /// What of the packages is left out.
     pub filters: DebFilters,
+    /// Whether the image lists the archives as sources of its own apt.
+    pub apt_sources: bool,
 }
 
 /// An archive that packages come from.
@@ -46,6 +48,8 @@ pub struct DebArchive {
     pub components: Vec<String>,
     /// Where the recipe says it is fetched from.
     pub mirror: Option<String>,
+    /// Where the recipe says that machines fetch it from.
+    pub apt_mirror: Option<String>,
     /// Keys that it is signed with.
     pub keys: Keys,
 }

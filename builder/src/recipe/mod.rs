@@ -88,6 +88,8 @@ pub struct Recipe {
     pub runs: Vec<Run>,
     /// Which time scripts, stages and commands see.
     pub clock: Clock,
+    /// Answers to questions of debconf, by question.
+    pub debconf: std::collections::BTreeMap<String, String>,
     /// What each thing that is run in a sandbox may use.
     pub limits: Limits,
     /// Rules of cleaning.

@@ -1,13 +1,13 @@
 //! The `[[source]]` of packages: from keys to specs.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::check::Checker;
 use super::deb::{
     ArchiveRole, Base, DebArchive, DebFilters, DebSource, Keys, Pinned, PinnedTo, Recommends, Scripts, Stays,
     WhenExpired,
 };
-use super::keys::{ArchiveKeys, BaseKey, PinKeys, ScriptsKey, SourceKeys};
+use super::keys::{AnswerKey, ArchiveKeys, BaseKey, PinKeys, ScriptsKey, SourceKeys};
 use super::mistake::At;
 use super::{Arch, words};
 
@@ -48,6 +48,7 @@ pub(super) fn check(keys: &SourceKeys, arch: Arch, at: &At, checker: &mut Checke
             ScriptsKey::None => Scripts::None,
         },
         filters: filters(keys, at, checker),
+        apt_sources: keys.apt_sources.unwrap_or(true),
         archives,
     }
 }
@@ -60,6 +61,34 @@ pub(super) fn requests(all: &[String], suites: &BTreeSet<&str>, at: &At, checker
             checker.wrong(at.index(index), format!("`{suite}` is none of the `suites` of this recipe"));
         }
     }
+}
+
+/// Holds answers to questions of debconf against what a line of `debconf-set-selections` can say.
+pub(super) fn answers(
+    all: &BTreeMap<String, AnswerKey>,
+    packages: bool,
+    at: &At,
+    checker: &mut Checker<'_>,
+) -> BTreeMap<String, String> {
+    if !all.is_empty() && !packages {
+        checker.misplaced(at.clone(), "answers are for packages, and there is no `deb` source");
+    }
+    let mut answers = BTreeMap::new();
+    for (question, answer) in all {
+        if !question.contains('/') || question.contains(|c: char| c.is_whitespace() || c.is_control()) {
+            let message = format!("`{question}` is not the name of a question, such as `tzdata/Areas`");
+            checker.misplaced(at.key(question), message);
+        }
+        let answer = match answer {
+            AnswerKey::Switch(answer) => answer.to_string(),
+            AnswerKey::Text(answer) => answer.clone(),
+        };
+        if answer.contains(|c: char| c.is_control()) {
+            checker.wrong(at.key(question), "an answer is one line, without control characters");
+        }
+        answers.insert(question.clone(), answer);
+    }
+    answers
 }
 
 /// Whether recommended packages are taken.
@@ -103,17 +132,20 @@ fn of_distribution(keys: &SourceKeys, at: &At, checker: &mut Checker<'_>) -> Vec
     let apart =
         |suite: &String| name == "debian" && (suite.ends_with("-security") || suite.ends_with("/updates"));
     let (security, own): (Vec<String>, Vec<String>) = suites.into_iter().partition(apart);
-    let beside = mirror.as_ref().map(|mirror| format!("{mirror}-security"));
+    let apt_mirror = checker.optional(at.key("apt-mirror"), keys.apt_mirror.as_ref(), words::mirror);
+    let beside = |mirror: &Option<String>| mirror.as_ref().map(|mirror| format!("{mirror}-security"));
+    let apart_mirrors = (beside(&mirror), beside(&apt_mirror));
     let both = [
-        (name.clone(), ArchiveRole::Distribution, own, mirror),
-        ("debian-security".to_owned(), ArchiveRole::Security, security, beside),
+        (name.clone(), ArchiveRole::Distribution, own, (mirror, apt_mirror)),
+        ("debian-security".to_owned(), ArchiveRole::Security, security, apart_mirrors),
     ];
-    let archive = |(name, role, suites, mirror)| DebArchive {
+    let archive = |(name, role, suites, (mirror, apt_mirror))| DebArchive {
         name,
         role,
         suites,
         components: components.clone(),
         mirror,
+        apt_mirror,
         keys: keyring.clone(),
     };
     both.into_iter().map(archive).filter(|archive: &DebArchive| !archive.suites.is_empty()).collect()
@@ -142,6 +174,7 @@ fn archive(keys: &ArchiveKeys, at: &At, checker: &mut Checker<'_>) -> DebArchive
         suites,
         components: components(keys.components.as_deref(), &at.key("components"), checker),
         mirror: checker.optional(at.key("mirror"), keys.mirror.as_ref(), words::mirror),
+        apt_mirror: checker.optional(at.key("apt-mirror"), keys.apt_mirror.as_ref(), words::mirror),
         keys: keyring,
     }
 }

@@ -112,7 +112,7 @@ fn only_its_own_keys(keys: &SourceKeys, at: &At, checker: &mut Checker<'_>) {
 }
 
 /// The keys that mean something for packages alone, and whether each is given.
-fn packages_keys(keys: &SourceKeys) -> [(&'static str, bool); 18] {
+fn packages_keys(keys: &SourceKeys) -> [(&'static str, bool); 20] {
     [
         ("distribution", keys.distribution.is_some()),
         ("suites", !keys.suites.is_empty()),
@@ -123,6 +123,8 @@ fn packages_keys(keys: &SourceKeys) -> [(&'static str, bool); 18] {
         ("recommends", keys.recommends.is_some()),
         ("architectures", !keys.architectures.is_empty()),
         ("mirror", keys.mirror.is_some()),
+        ("apt-mirror", keys.apt_mirror.is_some()),
+        ("apt-sources", keys.apt_sources.is_some()),
         ("keyring", keys.keyring.is_some()),
         ("allow-expired", keys.allow_expired.is_some()),
         ("scripts", keys.scripts.is_some()),

@@ -13,7 +13,7 @@ mod stub;
 mod uki;
 
 pub use error::PeError;
-pub use read::{Image, Machine, Placed, read};
+pub use read::{Image, Machine, Placed, read, size_of_image};
 pub use uki::{Section, uki};
 
 /// Bytes in an entry of the section table.

@@ -105,6 +105,15 @@ impl Image {
     }
 }
 
+/// The memory that an image asks for when it is loaded, told by its first bytes; nothing where they are none of PE32+.
+pub fn size_of_image(head: &[u8]) -> Option<u32> {
+    let at = usize::try_from(fields::u32(head, 0x3c)).ok()?;
+    let pe = head.get(at..at.saturating_add(84))?;
+    let is_pe =
+        fields::u16(head, 0) == 0x5a4d && fields::u32(pe, 0) == 0x4550 && fields::u16(pe, 24) == PE32_PLUS;
+    is_pe.then(|| fields::u32(pe, 80))
+}
+
 /// Reads the headers of an image.
 ///
 /// # Errors

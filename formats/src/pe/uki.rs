@@ -27,12 +27,21 @@ pub struct Section {
     pub name: &'static str,
     /// Its bytes.
     pub content: Content,
+    /// Bytes that it takes in memory at least, the rest of them zero; 0 for exactly those that it has.
+    pub memory: u64,
+}
+
+impl Section {
+    /// A section that takes as much memory as it has bytes.
+    pub fn new(name: &'static str, content: Content) -> Self {
+        Self { name, content, memory: 0 }
+    }
 }
 
 /// A stub with sections appended in the given order; contents stay references.
 ///
 /// The virtual size of a section is the exact length of its content, but for `.initrd`, which is filled up with zeros
-/// to a multiple of 4. Lines of `.sbat` are added to those that the stub has. A signature of the stub is dropped.
+/// to a multiple of 4, and where more memory is asked for. Lines of `.sbat` are added to those that the stub has. A signature of the stub is dropped.
 ///
 /// # Errors
 /// When the stub is no sound PE32+ image, has a section of a given name, or cannot take that many.
@@ -66,7 +75,7 @@ fn admit(stub: &mut Stub, sections: &[Section]) -> Result<Vec<Section>, PeError>
             Some(theirs) if name == SBAT => merge_sbat(stub, &theirs, &section.content)?,
             Some(_) => return Err(PeError::Taken { name }),
         };
-        admitted.push(Section { name, content });
+        admitted.push(Section { name, content, memory: section.memory });
     }
     Ok(admitted)
 }
@@ -93,8 +102,9 @@ impl Tail {
         let too_long = |end: u64| PeError::TooLong { name, end };
         let len = section.content.len();
         // Two archives in a row are told apart at multiples of 4 only.
-        let seen = if name == ".initrd" { up(len, 4) } else { len };
-        let raw_size = up(seen, stub.file_align());
+        let filled = if name == ".initrd" { up(len, 4) } else { len };
+        let seen = filled.max(section.memory);
+        let raw_size = up(filled, stub.file_align());
         let va = up(stub.end(), stub.memory_align().max(PAGE));
         let raw = self.len;
         let (raw_end, va_end) = (raw.saturating_add(raw_size), va.saturating_add(seen));
@@ -147,7 +157,7 @@ mod tests {
     use crate::plan::SourceId;
 
     fn text(name: &'static str, text: &str) -> Section {
-        Section { name, content: Content::Inline(text.as_bytes().into()) }
+        Section::new(name, Content::Inline(text.as_bytes().into()))
     }
 
     /// The bytes of a content; a source gives its number.
@@ -166,11 +176,8 @@ mod tests {
     #[test]
     fn sections_are_appended_with_their_exact_lengths() {
         let linux = Content::Slice { source: SourceId(7), at: 5, len: 5000 };
-        let sections = [
-            text(".cmdline", "root=x"),
-            Section { name: ".linux", content: linux },
-            text(".initrd", "seven!!"),
-        ];
+        let sections =
+            [text(".cmdline", "root=x"), Section::new(".linux", linux), text(".initrd", "seven!!")];
         let made = uki(&stub(0x400), &sections).unwrap();
         let file = bytes(&made);
         let image = read(&file).unwrap();
@@ -247,7 +254,7 @@ mod tests {
         assert!(matches!(refused(&[text(".a", "x"), text(".a", "y")]), PeError::Taken { name: ".a" }));
         assert!(matches!(refused(&[text(".text", "x")]), PeError::Taken { name: ".text" }));
         let kernel = Content::Slice { source: SourceId(0), at: 0, len: 1 << 32 };
-        assert!(matches!(refused(&[Section { name: ".linux", content: kernel }]), PeError::TooLong { .. }));
+        assert!(matches!(refused(&[Section::new(".linux", kernel)]), PeError::TooLong { .. }));
     }
 
     #[test]
@@ -262,9 +269,24 @@ mod tests {
         assert_eq!(names, [".text", ".sbat0", ".sbat"]);
         let lines = image.content(&made, ".sbat", 100).unwrap().unwrap();
         assert_eq!(lines, b"sbat,1,x\nstub,1,y\nimage,1,z\n");
-        let reference =
-            Section { name: ".sbat", content: Content::Slice { source: SourceId(0), at: 0, len: 3 } };
+        let reference = Section::new(".sbat", Content::Slice { source: SourceId(0), at: 0, len: 3 });
         assert!(matches!(uki(&theirs, &[reference]), Err(PeError::SbatReference)));
+    }
+
+    #[test]
+    fn a_kernel_that_runs_where_it_stands_gets_the_memory_that_it_asks_for() {
+        let kernel = |memory| Section { memory, ..text(".linux", "kernel") };
+        let made = |memory| bytes(&uki(&stub(0x400), &[kernel(memory), text(".z", "after")]).unwrap());
+        assert_eq!(made(3), made(0), "never less than it has");
+        let (exact, more) = (made(0), made(0x5001));
+        assert_eq!(exact.len(), more.len(), "the file has no more bytes");
+        let section = |image: &[u8], name: &str| read(&image).unwrap().section(name).unwrap().clone();
+        assert_eq!(section(&more, ".linux").virtual_size, 0x5001);
+        assert_eq!(
+            section(&more, ".z").va,
+            section(&more, ".linux").va + 0x6000,
+            "nothing else stands in it"
+        );
     }
 
     #[test]

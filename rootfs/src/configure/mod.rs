@@ -2,6 +2,7 @@
 //! the sandbox; [`native`] computes what they would do and runs nothing.
 
 mod blame;
+pub mod debconf;
 mod later;
 pub mod native;
 mod order;

@@ -24,7 +24,9 @@ use crate::watch::Watch;
 
 /// How packages are configured.
 #[derive(Debug, Clone, Copy)]
-pub struct Settings {
+pub struct Settings<'a> {
+    /// Answers to questions of debconf, a line for each (see [`super::debconf`]).
+    pub answers: &'a str,
     /// What the scripts may use together.
     pub limits: Limits,
     /// `SOURCE_DATE_EPOCH`, and the youngest time that what they write may have.
@@ -63,7 +65,7 @@ const REMOVED: &[&[u8]] = &[
 pub fn configure(
     tree: &Tree,
     packages: &[UnpackedPackage],
-    settings: &Settings,
+    settings: &Settings<'_>,
     sandbox: &Sandbox,
     blobs: &mut Blobs,
     watch: &dyn Watch,
@@ -71,7 +73,8 @@ pub fn configure(
     let mut tree = tree.clone();
     let idle: Vec<_> = STARTS_NOTHING.iter().filter_map(|one| one.place(&mut tree, settings.epoch)).collect();
     let later = Later::prepare(&mut tree, packages, settings.epoch);
-    let mut job = Job::new(steps(packages, &later), settings.epoch);
+    let steps = answer(settings.answers).into_iter().chain(steps(packages, &later));
+    let mut job = Job::new(steps.collect(), settings.epoch);
     (job.limits, job.on_failure, job.clock) = (settings.limits, settings.on_failure, settings.clock);
     job.env = variables();
     let mut captured = sandbox.run(&tree, blobs, &job, watch).map_err(blame)?;
@@ -110,6 +113,15 @@ fn variables() -> BTreeMap<String, String> {
         IMPORTS_COMPILE_NOTHING,
     ];
     fixed.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+/// Gives debconf the answers before any script asks.
+fn answer(answers: &str) -> Option<Step> {
+    if answers.is_empty() {
+        return None;
+    }
+    let step = Step::shell("the answers of `[debconf]`", "printf %s \"$ANSWERS\" | debconf-set-selections");
+    Some(step.env("ANSWERS", answers))
 }
 
 fn steps(packages: &[UnpackedPackage], later: &Later) -> Vec<Step> {

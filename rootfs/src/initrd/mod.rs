@@ -39,7 +39,8 @@ pub enum Machine {
 }
 
 impl Machine {
-    fn init(self) -> &'static [u8] {
+    /// The first program, an executable without libraries.
+    pub(crate) fn init(self) -> &'static [u8] {
         match self {
             Self::X86_64 => include_bytes!("init.x86_64"),
             Self::Aarch64 => include_bytes!("init.aarch64"),

@@ -1,15 +1,17 @@
 //! Steps: what makes a merged tree a system. One file per thing that is put in the tree; each takes the tree, a
 //! plain spec and the time of the build, and knows nothing of recipes, disks or the host.
 //!
-//! The order that gives a recipe its meaning: [`accounts`], [`files`], [`system`], [`first_boot`], [`units`], [`fstab`],
-//! and last [`crate::normalize`]. Files may so belong to users of the recipe, and units may come from `[[file]]`.
+//! The order that gives a recipe its meaning: [`apt_sources`], [`accounts`], [`files`], [`system`], [`first_boot`], [`units`], [`fstab`],
+//! then [`crate::normalize`], and last [`kernel_hook`]. Files may so belong to users of the recipe, and units may come from `[[file]]`.
 
 pub mod accounts;
 pub mod acl;
+pub mod apt_sources;
 pub mod capability;
 pub mod files;
 pub mod first_boot;
 pub mod fstab;
+pub mod kernel_hook;
 pub mod lacks;
 pub(crate) mod resolve;
 pub mod system;
@@ -76,6 +78,12 @@ pub enum StepError {
     /// `/etc/fstab`.
     #[error("writing /etc/fstab")]
     Fstab(#[source] fstab::FstabError),
+    /// The sources of apt.
+    #[error("writing the sources of apt")]
+    AptSources(#[source] PathError),
+    /// What makes a kernel upgrade take effect.
+    #[error("installing the hooks for kernel upgrades")]
+    KernelHook(#[source] PathError),
     /// What is done at the first boot.
     #[error("setting up the first boot")]
     FirstBoot(#[source] first_boot::FirstBootError),

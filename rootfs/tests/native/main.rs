@@ -79,7 +79,9 @@ fn configured(folder: &Path, store: &Path) -> (Tree, Blobs, Report) {
     let architectures = Architectures { native: "amd64".into(), foreign: Vec::new() };
     let (packages, diversions) = (&unpacked.packages, &unpacked.diversions);
     let start = std::time::Instant::now();
-    let report = native::configure(&mut tree, &blobs, packages, diversions, &architectures, EPOCH).unwrap();
+    let answers = std::collections::BTreeMap::new();
+    let report =
+        native::configure(&mut tree, &blobs, packages, diversions, &architectures, &answers, EPOCH).unwrap();
     println!("configured {} packages in {:?}", packages.len(), start.elapsed());
     (tree, blobs, report)
 }

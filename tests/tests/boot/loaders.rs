@@ -19,7 +19,7 @@ fn uki(parts: &Parts) -> Vec<u8> {
 }
 
 fn sections(parts: &Parts) -> Vec<Section> {
-    let section = |name, bytes: &[u8]| Section { name, content: inline(bytes) };
+    let section = |name, bytes: &[u8]| Section::new(name, inline(bytes));
     vec![
         section(".osrel", b"ID=tests\nNAME=\"Tests\"\n"),
         section(".cmdline", CMDLINE.as_bytes()),

@@ -4,4 +4,5 @@ mod booted;
 mod determinism;
 mod examples;
 mod native;
+mod upgraded;
 mod yard;

@@ -23,6 +23,10 @@ pub(crate) struct BootKeys {
     /// Who grows the root to its volume at the first boot, makes host keys, and takes name, key and user data from the
     /// metadata service; `"auto"` if not given.
     pub(crate) first_boot: Option<FirstBootKey>,
+    /// Whether hooks in the image write what firmware reads anew when a kernel or an initrd changes there, so that an
+    /// upgraded kernel is started from the next boot on; `true` if not given. Only systems with dpkg get them, and
+    /// `/etc/default/amiforge-boot` is their configuration.
+    pub(crate) kernel_hook: Option<bool>,
 }
 
 /// Firmware of machines.

@@ -42,6 +42,10 @@ pub(crate) struct RecipeKeys {
     pub(crate) user: Vec<UserKeys>,
     #[serde(default)]
     pub(crate) system: SystemKeys,
+    /// Answers to questions that packages of a `deb` source ask by debconf, by the name of the question, such as
+    /// `"tzdata/Areas" = "Europe"`; the others are answered by their defaults.
+    #[serde(default)]
+    pub(crate) debconf: std::collections::BTreeMap<String, AnswerKey>,
     #[serde(default)]
     pub(crate) run: Vec<RunKeys>,
     #[serde(default)]

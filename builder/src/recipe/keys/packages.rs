@@ -25,10 +25,21 @@ pub(crate) enum BaseKey {
 pub(crate) enum ScriptsKey {
     /// The real dpkg runs their scripts in a sandbox.
     Run,
-    /// Nothing runs; what most scripts do is done by amiforge, and what was skipped is listed.
+    /// Nothing runs; what most scripts do is done by amiforge. What was skipped is listed, and its packages are left half
+    /// configured: `dpkg --audit` of the machine names them, and its dpkg configures them when it runs next.
     Native,
     /// Packages are unpacked and left so.
     None,
+}
+
+/// An answer to a question of debconf.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub(crate) enum AnswerKey {
+    /// To one of yes or no.
+    Switch(bool),
+    /// To any other: a text, or one of the choices, or several with `, ` between them.
+    Text(String),
 }
 
 /// A further archive.
@@ -39,6 +50,9 @@ pub(crate) struct ArchiveKeys {
     pub(crate) name: String,
     /// Where it is fetched from; `AMIFORGE_DEB_MIRROR_NAME` of the environment if not given.
     pub(crate) mirror: Option<String>,
+    /// Where machines of the image fetch its packages from; `mirror` if not given, and where that is not given either or
+    /// is `file:///…` the archive is not listed in the image.
+    pub(crate) apt_mirror: Option<String>,
     /// Its suites.
     pub(crate) suites: Vec<String>,
     /// Its components; `["main"]` if not given.

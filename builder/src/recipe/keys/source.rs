@@ -64,6 +64,13 @@ pub(crate) struct SourceKeys {
     /// what apt of this machine is configured to use for the same suite, or for another one of the same archive. The lock
     /// holds for every mirror.
     pub(crate) mirror: Option<String>,
+    /// Whether the archives of a `deb` source are written into the image as sources of its apt, with the suites of the
+    /// recipe and the keys that they are signed with; `true` if not given. An image without apt gets none, and sources
+    /// that are in the image already stay.
+    pub(crate) apt_sources: Option<bool>,
+    /// Where machines of the image fetch packages from. If not given: `mirror`, unless it is `file:///…`, else the public
+    /// address of the distribution, such as `http://deb.debian.org/debian`.
+    pub(crate) apt_mirror: Option<String>,
     /// OpenPGP keys that a `deb` source's archive is signed with, as a file beside the recipe; if not given,
     /// `/usr/share/keyrings/DISTRIBUTION-archive-keyring.gpg` of this machine.
     pub(crate) keyring: Option<String>,

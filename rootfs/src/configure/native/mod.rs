@@ -50,7 +50,7 @@ use crate::packages::unpack::UnpackedPackage;
 const TEMPORARY: &str = "/tmp/.amiforge-script-";
 
 /// Configures unpacked packages: the tree is then what it would be after `dpkg --configure --pending`, apart from what
-/// the report lists. Writes the package database, with every package installed.
+/// the report lists. Questions of debconf are answered as `given`, else by their defaults. Writes the package database, in which packages with something left to do are half configured.
 ///
 /// # Errors
 /// A file of the tree that cannot be read, or the database.
@@ -60,6 +60,7 @@ pub fn configure(
     packages: &[UnpackedPackage],
     diversions: &[Diversion],
     architectures: &Architectures,
+    given: &BTreeMap<String, String>,
     epoch: Time,
 ) -> Result<Report, NativeError> {
     database::write(tree, packages, diversions, State::Installed, architectures, epoch, sources)?;
@@ -73,7 +74,7 @@ pub fn configure(
         native: architectures.native.clone(),
         installed: packages.iter().map(|package| package.locked.name.clone()).collect::<BTreeSet<_>>(),
         owned: packages.iter().flat_map(|package| &package.files).map(Vec::as_slice).collect(),
-        answers: answers(packages),
+        answers: answers(packages, given),
         diversions: diversions.to_vec(),
         overrides: BTreeMap::new(),
         scope: Scope::All,
@@ -90,11 +91,22 @@ pub fn configure(
         }
     }
     finish(&mut system)?;
-    Ok(Report { done: system.done, skipped })
+    let done = system.done;
+    database::mark_half_configured(tree, &unfinished(&skipped), epoch, sources)?;
+    Ok(Report { done, skipped })
 }
 
-/// What the questions of debconf are answered with when nobody is asked.
-fn answers(packages: &[UnpackedPackage]) -> BTreeMap<String, Option<String>> {
+/// The packages of which something is left to do, so that the machine's own dpkg does it.
+fn unfinished(skipped: &[Skipped]) -> BTreeSet<&str> {
+    let left = skipped.iter().filter(|skipped| !matches!(skipped.reason, Reason::LeftOut(_)));
+    left.map(|skipped| skipped.package.as_str()).collect()
+}
+
+/// What the questions of debconf are answered with: as given, else by their defaults.
+fn answers(
+    packages: &[UnpackedPackage],
+    given: &BTreeMap<String, String>,
+) -> BTreeMap<String, Option<String>> {
     let mut answers = BTreeMap::new();
     for member in packages.iter().filter_map(|package| package.members.get("templates")) {
         let text = String::from_utf8_lossy(&member.bytes);
@@ -115,6 +127,7 @@ fn answers(packages: &[UnpackedPackage]) -> BTreeMap<String, Option<String>> {
             answers.insert(question.to_owned(), Some(answer.to_owned()));
         }
     }
+    answers.extend(given.iter().map(|(question, value)| (question.clone(), Some(value.clone()))));
     answers
 }
 

@@ -11,6 +11,7 @@ mod md5;
 mod status;
 mod triggers;
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -107,6 +108,31 @@ pub fn write(
         put(tree, EXTENDED, extended(&sorted, &architectures.native).into_bytes(), 0o644, at)?;
     }
     Ok(())
+}
+
+/// Says of packages that they are half configured, as dpkg does of those whose scripts failed: then dpkg configures them
+/// when it is run next, and its `--audit` names them.
+///
+/// # Errors
+/// When the database cannot be read or written.
+pub fn mark_half_configured(
+    tree: &mut Tree,
+    names: &BTreeSet<&str>,
+    at: Time,
+    sources: &dyn Sources,
+) -> Result<(), DatabaseError> {
+    let path = format!("{ADMIN}/status");
+    let text = resolve::read(tree, sources, path.as_bytes())?.unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    let marked = text.split_inclusive("\n\n").map(|stanza| {
+        let name = stanza.lines().next().and_then(|line| line.strip_prefix("Package: "));
+        if !name.is_some_and(|name| names.contains(name)) {
+            return stanza.to_owned();
+        }
+        stanza.replacen("\nStatus: install ok installed\n", "\nStatus: install ok half-configured\n", 1)
+    });
+    let marked: String = marked.collect();
+    Ok(put(tree, &path, marked.into_bytes(), 0o644, at)?)
 }
 
 impl Architectures {

@@ -1,0 +1,252 @@
+//! Where the machine gets upgrades from: the archives that the image was made of, as sources of apt with the keys that
+//! each is signed with (sources.list(5), deb822 style). Knows no mirror: addresses are given.
+
+use std::fmt::Write as _;
+
+use amiforge_formats::plan::Sources;
+use amiforge_formats::time::Time;
+use amiforge_formats::tree::{Content, Kind, Meta, Node, Tree};
+
+use super::resolve::{self, Last};
+use super::{PathError, StepError};
+
+/// Without it nobody reads the sources.
+const APT: &[u8] = b"/usr/bin/apt-get";
+
+/// Keeps cloud-init from writing sources of its own over ours at the first boot.
+const CLOUD_INIT: (&str, &str) = (
+    "/etc/cloud/cloud.cfg.d/05_amiforge-apt.cfg",
+    "# The sources of apt are those that the image was made with.\napt:\n  preserve_sources_list: true\n",
+);
+
+/// An archive.
+#[derive(Debug, Clone)]
+pub struct Archive {
+    /// Name of the file: `debian` for `/etc/apt/sources.list.d/debian.sources`. Archives of one name share it.
+    pub file: String,
+    /// Address.
+    pub uri: String,
+    /// Suites.
+    pub suites: Vec<String>,
+    /// Components.
+    pub components: Vec<String>,
+    /// What it is signed with.
+    pub signed_by: SignedBy,
+}
+
+/// What an archive is signed with.
+#[derive(Debug, Clone)]
+pub enum SignedBy {
+    /// Keys that a package of this distribution brings to `/usr/share/keyrings`.
+    Packaged {
+        /// The distribution.
+        distribution: String,
+    },
+    /// These keys, which are put into `/etc/apt/keyrings` under the name of the archive.
+    Keyring {
+        /// Name of the archive.
+        name: String,
+        /// The keys, armored or not.
+        keys: Content,
+    },
+    /// Nothing: it is trusted unsigned.
+    Unsigned,
+}
+
+/// Writes the sources, and gives what is to be warned of. Nothing happens in a tree without apt, and sources that the
+/// tree has already stay.
+///
+/// # Errors
+/// [`StepError::AptSources`] when a path of the tree cannot be followed.
+pub fn install(
+    tree: &mut Tree,
+    sources: &dyn Sources,
+    archives: &[Archive],
+    time: Time,
+) -> Result<Vec<String>, StepError> {
+    place(tree, sources, archives, time).map_err(StepError::AptSources)
+}
+
+fn place(
+    tree: &mut Tree,
+    sources: &dyn Sources,
+    archives: &[Archive],
+    time: Time,
+) -> Result<Vec<String>, PathError> {
+    let mut warnings = Vec::new();
+    if archives.is_empty() || resolve::find(tree, APT)?.is_none() || lists_sources(tree, sources)? {
+        return Ok(warnings);
+    }
+    let mut texts: Vec<(&str, String)> = Vec::new();
+    for archive in archives {
+        let signed = signed_by(tree, archive, time, &mut warnings)?;
+        let stanza = stanza(archive, &signed);
+        match texts.iter_mut().find(|(file, _)| *file == archive.file) {
+            Some((_, text)) => *text += &format!("\n{stanza}"),
+            None => texts.push((&archive.file, stanza)),
+        }
+    }
+    for (file, text) in texts {
+        put_new(tree, &format!("/etc/apt/sources.list.d/{file}.sources"), text.as_bytes(), time)?;
+    }
+    if resolve::find(tree, b"/etc/cloud/cloud.cfg.d")?.is_some() {
+        put_new(tree, CLOUD_INIT.0, CLOUD_INIT.1.as_bytes(), time)?;
+    }
+    Ok(warnings)
+}
+
+/// Whether the tree has sources in the file of old.
+fn lists_sources(tree: &Tree, sources: &dyn Sources) -> Result<bool, PathError> {
+    let text = resolve::read(tree, sources, b"/etc/apt/sources.list")?.unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    Ok(text.lines().any(|line| line.trim_start().starts_with("deb")))
+}
+
+/// The line that names the keys.
+fn signed_by(
+    tree: &mut Tree,
+    archive: &Archive,
+    time: Time,
+    warnings: &mut Vec<String>,
+) -> Result<String, PathError> {
+    match &archive.signed_by {
+        SignedBy::Unsigned => Ok("Trusted: yes".to_owned()),
+        SignedBy::Keyring { name, keys } => {
+            let armored =
+                matches!(keys, Content::Inline(bytes) if bytes.trim_ascii_start().starts_with(b"-----"));
+            let path = format!("/etc/apt/keyrings/{name}.{}", if armored { "asc" } else { "gpg" });
+            put_content(tree, &path, keys.clone(), time)?;
+            Ok(format!("Signed-By: {path}"))
+        }
+        SignedBy::Packaged { distribution } => {
+            let path = |ending| format!("/usr/share/keyrings/{distribution}-archive-keyring.{ending}");
+            for path in ["gpg", "pgp", "asc"].map(path) {
+                if resolve::find(tree, path.as_bytes())?.is_some() {
+                    return Ok(format!("Signed-By: {path}"));
+                }
+            }
+            let path = path("gpg");
+            warnings.push(format!(
+                "the image has no `{path}`, so apt will refuse `{}`: add the package that brings it, or name the keys as \
+                 `keyring` in the recipe",
+                archive.uri
+            ));
+            Ok(format!("Signed-By: {path}"))
+        }
+    }
+}
+
+fn stanza(archive: &Archive, signed: &str) -> String {
+    let mut text = String::new();
+    let (suites, components) = (archive.suites.join(" "), archive.components.join(" "));
+    let _ = write!(
+        text,
+        "Types: deb\nURIs: {}\nSuites: {suites}\nComponents: {components}\n{signed}\n",
+        archive.uri
+    );
+    text
+}
+
+/// Puts a file where there is none.
+fn put_new(tree: &mut Tree, path: &str, bytes: &[u8], time: Time) -> Result<(), PathError> {
+    if resolve::place(tree, path.as_bytes(), Last::Keep)?.is_some_and(|place| place.node.is_some()) {
+        return Ok(());
+    }
+    put_content(tree, path, Content::Inline(bytes.into()), time)
+}
+
+fn put_content(tree: &mut Tree, path: &str, content: Content, time: Time) -> Result<(), PathError> {
+    let place = resolve::place_made(tree, path.as_bytes(), Last::Keep, time)?;
+    resolve::put(tree, &place, Node { meta: Meta::root_owned(0o644, time), kind: Kind::File(content) })?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use amiforge_formats::plan::NoSources;
+
+    use super::*;
+
+    fn tree(files: &[(&str, &str)]) -> Tree {
+        let mut tree = Tree::new(Meta::root_owned(0o755, Time::EPOCH));
+        for (path, text) in files {
+            resolve::write(&mut tree, path.as_bytes(), text.as_bytes(), 0o644, Time::EPOCH).unwrap();
+        }
+        tree
+    }
+
+    fn debian(uri: &str, suite: &str) -> Archive {
+        Archive {
+            file: "debian".to_owned(),
+            uri: uri.to_owned(),
+            suites: vec![suite.to_owned()],
+            components: vec!["main".to_owned(), "contrib".to_owned()],
+            signed_by: SignedBy::Packaged { distribution: "debian".to_owned() },
+        }
+    }
+
+    fn text(tree: &Tree, path: &str) -> Option<String> {
+        let bytes = resolve::read(tree, &NoSources, path.as_bytes()).unwrap()?;
+        Some(String::from_utf8(bytes).unwrap())
+    }
+
+    const LIST: &str = "/etc/apt/sources.list.d/debian.sources";
+
+    #[test]
+    fn archives_are_written_with_the_keys_that_they_are_signed_with() {
+        let keyring = "usr/share/keyrings/debian-archive-keyring.pgp";
+        let mut system = tree(&[("usr/bin/apt-get", ""), (keyring, "k"), ("etc/cloud/cloud.cfg.d/x", "")]);
+        let own = Archive {
+            file: "own".to_owned(),
+            signed_by: SignedBy::Keyring {
+                name: "own".to_owned(),
+                keys: Content::Inline(b"\n-----BEGIN PGP".as_slice().into()),
+            },
+            ..debian("https://own.example/x", "stable")
+        };
+        let unsigned = Archive { file: "lab".to_owned(), signed_by: SignedBy::Unsigned, ..own.clone() };
+        let all = [
+            debian("http://a/debian", "sid"),
+            debian("http://b/debian-security", "sid-security"),
+            own,
+            unsigned,
+        ];
+        let warnings = install(&mut system, &NoSources, &all, Time::EPOCH).unwrap();
+        assert!(warnings.is_empty(), "{warnings:?}");
+        let stanza = |uri: &str, suite: &str| {
+            format!(
+                "Types: deb\nURIs: {uri}\nSuites: {suite}\nComponents: main contrib\nSigned-By: /{keyring}\n"
+            )
+        };
+        let both = [stanza("http://a/debian", "sid"), stanza("http://b/debian-security", "sid-security")];
+        assert_eq!(text(&system, LIST).unwrap(), both.join("\n"));
+        let own = text(&system, "/etc/apt/sources.list.d/own.sources").unwrap();
+        assert!(own.ends_with("Signed-By: /etc/apt/keyrings/own.asc\n"), "{own}");
+        assert!(text(&system, "/etc/apt/keyrings/own.asc").is_some());
+        assert!(text(&system, "/etc/apt/sources.list.d/lab.sources").unwrap().ends_with("Trusted: yes\n"));
+        assert!(text(&system, CLOUD_INIT.0).unwrap().contains("preserve_sources_list: true"));
+    }
+
+    #[test]
+    fn keys_that_the_image_lacks_are_warned_of() {
+        let mut system = tree(&[("usr/bin/apt-get", "")]);
+        let warnings =
+            install(&mut system, &NoSources, &[debian("http://a/debian", "sid")], Time::EPOCH).unwrap();
+        assert!(warnings[0].contains("/usr/share/keyrings/debian-archive-keyring.gpg"), "{warnings:?}");
+        assert!(text(&system, CLOUD_INIT.0).is_none(), "there is no cloud-init");
+    }
+
+    #[test]
+    fn sources_that_are_there_stay_and_without_apt_there_are_none() {
+        let archives = [debian("http://a/debian", "sid")];
+        for (files, kept) in [
+            (vec![("usr/bin/apt-get", ""), ("etc/apt/sources.list", " deb http://x/ sid main\n")], None),
+            (vec![("usr/bin/apt-get", ""), ("etc/apt/sources.list.d/debian.sources", "mine")], Some("mine")),
+            (vec![("usr/bin/dpkg", "")], None),
+        ] {
+            let mut system = tree(&files);
+            install(&mut system, &NoSources, &archives, Time::EPOCH).unwrap();
+            assert_eq!(text(&system, LIST).as_deref(), kept, "{files:?}");
+        }
+    }
+}
