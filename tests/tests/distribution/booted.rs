@@ -17,6 +17,15 @@ use crate::yard::{Yard, must};
 /// Seconds that a boot may take, in software on a busy machine.
 const TIMEOUT: &str = "900";
 
+/// More patience for a machine that is emulated on a busy one: the kernel checks its timer, and systemd waits for devices
+/// and services, by the clock of the host, in which little happens in the guest. Stubs of systemd 254 and later take words
+/// for the kernel from the tables of the firmware (systemd-stub(7)); others leave them alone.
+const PATIENCE: [&str; 2] = [
+    "--qemu-arg=-smbios",
+    "--qemu-arg=type=11,value=io.systemd.stub.kernel-cmdline-extra=no_timer_check \
+     systemd.default_device_timeout_sec=600 systemd.default_timeout_start_sec=600",
+];
+
 /// Where it can be shown: with QEMU, and firmware for UEFI.
 pub(crate) fn ready() -> bool {
     oracle::ready(&["qemu-system-x86_64", "ssh"], false)
@@ -46,7 +55,7 @@ impl Yard {
 
     /// Boots something, which has to show what it is asked for, and gives what that said.
     pub(crate) fn shows(&self, what: &str, words: &[&str]) -> String {
-        let (code, told, said) = self.boot(what, &[&["--timeout", TIMEOUT], words].concat());
+        let (code, told, said) = self.boot(what, &[&PATIENCE, &["--timeout", TIMEOUT][..], words].concat());
         assert_eq!(code, Some(0), "{words:?}: {told}\n{said}");
         told
     }
