@@ -7,7 +7,7 @@ use amiforge_formats::plan::{Data, Plan, SourceId};
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Content, Kind, Meta, Name, Node, NodeId, Origin, Segment, Tree};
 use amiforge_rootfs::blobs::Blobs;
-use amiforge_tests::{assembled, scratch};
+use amiforge_tests::{assembled, scratch, tier};
 
 const MIB: u64 = 1 << 20;
 
