@@ -69,7 +69,7 @@ fn it_serves_until_ctrl_c_and_nobody_else_has_its_folder_meanwhile() {
     let (server, endpoint) = Server::start(folder.path(), &[]);
     let mut stream = std::net::TcpStream::connect(endpoint.strip_prefix("http://").unwrap()).unwrap();
     stream
-        .write_all(b"GET /snapshots/snap-1/blocks HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+        .write_all(b"GET /snapshots/snap-1/blocks HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
         .unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();

@@ -173,6 +173,119 @@ fn user_data_runs_once_if_it_is_a_script() {
     assert!(said.ends_with("the instance has no user data\n"), "{said}");
 }
 
+/// User data as Python's mail package writes it, which is what cloud-init's own tool uses: `message(*parts)` of
+/// `text(words, subtype)` and of `packed(bytes)`.
+const COMPOSER: &str = r#"
+import gzip, sys
+from email import encoders
+from email.mime.base import MIMEBase
+from email.mime.multipart import MIMEMultipart
+from email.mime.text import MIMEText
+
+def text(words, subtype, charset="us-ascii"):
+    return MIMEText(words, subtype, charset)
+
+def packed(data):
+    part = MIMEBase("application", "x-gzip")
+    part.set_payload(gzip.compress(data))
+    encoders.encode_base64(part)
+    return part
+
+def message(*parts):
+    whole = MIMEMultipart()
+    for part in parts:
+        whole.attach(part)
+    return whole
+
+sys.stdout.buffer.write(eval(sys.argv[1]))
+"#;
+
+/// User data by the composer; nothing where there is no Python.
+fn composed(expression: &str) -> Option<Vec<u8>> {
+    let output = Command::new("python3").args(["-c", COMPOSER, expression]).output().ok()?;
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Some(output.stdout)
+}
+
+impl Machine {
+    /// Gives the next instance this user data, and runs it so often as it boots.
+    fn boots_with(&self, id: &str, user_data: &[u8], boots: usize) -> Option<String> {
+        self.write("imds/user-data", user_data);
+        self.write("imds/meta-data/instance-id", id);
+        let mut steps = vec!["metadata root image"];
+        steps.extend(std::iter::repeat_n("user-data", boots));
+        let said = self.run(&steps)?;
+        Some(said.split_once("may log in as root\n")?.1.to_owned())
+    }
+}
+
+#[test]
+fn user_data_that_is_compressed_runs() {
+    let machine = Machine::new();
+    let Some(packed) = composed(r##"gzip.compress(b"#!/bin/sh\necho unpacked\n")"##) else { return };
+    let Some(said) = machine.boots_with("i-00000001", &packed, 2) else { return };
+    assert_eq!(said, "running the user data\nunpacked\n");
+    let broken = &packed[..packed.len() - 9];
+    let said = machine.boots_with("i-00000002", broken, 1).unwrap();
+    assert_eq!(said, "the user data was compressed by gzip and cannot be unpacked\nexit code 1\n");
+    let bomb = composed(r#"gzip.compress(bytes(80 << 20))"#).unwrap();
+    let said = machine.boots_with("i-00000003", &bomb, 1).unwrap();
+    assert!(said.contains("longer than 67108864 bytes when unpacked"), "{said}");
+}
+
+#[test]
+fn every_script_of_a_message_runs_in_order_and_what_needs_cloud_init_is_named() {
+    let machine = Machine::new();
+    let parts = r##"message(
+        text("#!/bin/sh\necho first\nexit 3\n", "x-shellscript"),
+        text("#!/bin/bash\necho zweite \u00fc = \\\\ %s\n", "x-shellscript", "utf-8"),
+        text("#cloud-config\nruncmd: [reboot]\n", "cloud-config"),
+        text("#!/bin/sh\necho every boot\n", "x-shellscript-per-boot"),
+        text("#cloud-boothook\n#!/bin/sh\necho hook\n", "cloud-boothook"),
+        text("#!/bin/sh\necho plain", "plain"),
+        packed(b"#!/bin/sh\necho unpacked\n"),
+        message(text("#!/bin/sh\r\necho within $PWD\r\n", "x-shellscript")),
+    )"##;
+    let parts = parts.replace('\n', " ");
+    let expected = "part 3 of the user data is text/cloud-config, which needs cloud-init; it is left out\n\
+        running the user data\nfirst\nFAILED\nzweite ü = \\ %s\nevery boot\nhook\nplain\nunpacked\nwithin /\nexit code 1\n\
+        every boot\nhook\n";
+    for (id, how) in [
+        ("i-00000001", "{}.as_bytes()"),
+        ("i-00000002", "gzip.compress({}.as_bytes())"),
+        ("i-00000003", r#"{}.as_bytes().replace(b"\n", b"\r\n")"#),
+    ] {
+        let Some(data) = composed(&how.replace("{}", &parts)) else { return };
+        let Some(said) = machine.boots_with(id, &data, 2) else { return };
+        let path = format!(
+            "{}/var/lib/amiforge/instances/{id}/user-data-parts/001.once",
+            machine.folder.path().display()
+        );
+        let failed = format!("a part of the user data ended with exit code 3: {path}");
+        assert_eq!(said.replace(&failed, "FAILED"), expected, "{how}");
+    }
+}
+
+#[test]
+fn a_message_that_is_none_is_left_alone() {
+    let machine = Machine::new();
+    let endless = "Content-Type: multipart/mixed\nMIME-Version: 1.0\n\n--x\n\n#!/bin/sh\n";
+    let Some(said) = machine.boots_with("i-00000001", endless.as_bytes(), 1) else { return };
+    assert!(
+        said.starts_with("the user data is a message of parts and does not say what is between them\n"),
+        "{said}"
+    );
+    let said = machine.boots_with("i-00000002", b"#cloud-config\npackages: [nginx]\n", 1).unwrap();
+    assert!(
+        said.contains("text/cloud-config, which needs cloud-init") && said.contains("left alone"),
+        "{said}"
+    );
+    // A script that is long, and mentions what messages begin with, is a script.
+    let script = format!("#!/bin/sh\n: MIME-Version: 1.0\n: {}\necho script\n", "x".repeat(9000));
+    let said = machine.boots_with("i-00000003", script.as_bytes(), 1).unwrap();
+    assert_eq!(said, "running the user data\nscript\n");
+}
+
 #[test]
 fn an_instance_without_a_key_pair_or_service_says_so() {
     let machine = Machine::new();

@@ -109,7 +109,7 @@ fn mistakes_that_repeat_what_they_were_given_are_harmless() {
     let Some(desk) = Desk::new() else { return };
     let name = "no\x1b]0;pwned\x07\u{9b}2J\u{202e}";
     for (args, code) in [
-        (vec!["inspect", name], 1),
+        (vec!["inspect", name], 2),
         (vec!["verify", name], 1),
         (vec!["diff", name, "a"], 1),
         (vec!["build", name, "-o", "out"], 2),

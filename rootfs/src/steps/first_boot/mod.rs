@@ -23,7 +23,7 @@ use super::units::{self, UnitsSpec};
 use super::{PathError, StepError};
 
 /// The scripts, by name; they are installed in `/usr/lib/amiforge`.
-const SCRIPTS: [(&str, &str); 7] = [
+const SCRIPTS: [(&str, &str); 8] = [
     ("authorize", include_str!("image/authorize")),
     ("grow-root", include_str!("image/grow-root")),
     ("host-keys", include_str!("image/host-keys")),
@@ -31,6 +31,7 @@ const SCRIPTS: [(&str, &str); 7] = [
     ("metadata", include_str!("image/metadata")),
     ("on-ec2", include_str!("image/on-ec2")),
     ("user-data", include_str!("image/user-data")),
+    ("user-data-parts", include_str!("image/user-data-parts")),
 ];
 
 /// The units, by name; they are installed in `/usr/lib/systemd/system`.
