@@ -29,6 +29,19 @@ impl Moment {
         format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z")
     }
 
+    /// `Sun, 06 Nov 1994 08:49:37 GMT`, as HTTP dates an answer.
+    pub(crate) fn http(self) -> String {
+        const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
+        const MONTHS: [&str; 12] =
+            ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+        let days = self.0 / DAY;
+        let (year, month, day) = civil(days as i64);
+        let (weekday, month) = (DAYS[(days % 7) as usize], MONTHS[month as usize - 1]);
+        let seconds = self.0 % DAY / 1000;
+        let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+        format!("{weekday}, {day:02} {month} {year:04} {hour:02}:{minute:02}:{second:02} GMT")
+    }
+
     /// Reads `YYYY-MM-DD`, optionally with `THH:MM`, `:SS`, a fraction and `Z`; the basic form
     /// `YYYYMMDDTHHMMSSZ` too. Nothing if it is neither, or before 1970.
     pub fn parse(text: &str) -> Option<Self> {
@@ -154,6 +167,12 @@ mod tests {
         assert_eq!(Moment(1_790_337_440_328).iso(), "2026-09-25T11:57:20.328Z");
         assert_eq!(Moment(0).iso(), "1970-01-01T00:00:00.000Z");
         assert_eq!(Moment(951_782_400_000).iso(), "2000-02-29T00:00:00.000Z");
+    }
+
+    #[test]
+    fn answers_are_dated_as_http_dates_them() {
+        assert_eq!(Moment(784_111_777_000).http(), "Sun, 06 Nov 1994 08:49:37 GMT");
+        assert_eq!(Moment(0).http(), "Thu, 01 Jan 1970 00:00:00 GMT");
     }
 
     #[test]

@@ -35,7 +35,7 @@ pub struct Rule {
     /// Only this action: `PutSnapshotBlock`, `RegisterImage`, ...
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub action: Option<String>,
-    /// Only requests whose path and query contain this.
+    /// Only requests whose region, path and query, written as `eu-west-1 /snapshots?x=y`, contain this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
     /// Which of those requests; all of them by default.

@@ -113,7 +113,8 @@ async fn faulty(
     request: Signed,
     note: &Seen,
 ) -> Result<Response, Dropped> {
-    let fault = world.script.strike(service.name(), &note.action, &note.target);
+    let target = format!("{region} {}", note.target);
+    let fault = world.script.strike(service.name(), &note.action, &target);
     let id = request.request_id.clone();
     let request = Signed { doomed: fault == Some(Fault::FailLater), ..request };
     match &fault {

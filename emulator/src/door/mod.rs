@@ -13,7 +13,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::Request;
+use http::{HeaderValue, Request};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -52,7 +52,7 @@ async fn connection(world: Arc<World>, stream: TcpStream, mut closing: watch::Re
     // An answer is small and somebody waits for it.
     let _ = stream.set_nodelay(true);
     let timeouts = world.config.timeouts;
-    let service = service_fn(move |request| answer(Arc::clone(&world), request));
+    let service = service_fn(move |request| dated(Arc::clone(&world), request));
     let mut builder = http1::Builder::new();
     builder.keep_alive(true).timer(TokioTimer::new()).header_read_timeout(timeouts.head);
     let stream = Stream::new(stream, timeouts.taken);
@@ -64,6 +64,15 @@ async fn connection(world: Arc<World>, stream: TcpStream, mut closing: watch::Re
         _ = closing.changed() => connection.as_mut().graceful_shutdown(),
     }
     let _ = connection.await;
+}
+
+/// An answer with the time by the region's clock, not the machine's: clients set theirs by it.
+async fn dated(world: Arc<World>, request: Request<Incoming>) -> Result<Response, Dropped> {
+    let mut answer = answer(Arc::clone(&world), request).await?;
+    if let Ok(date) = HeaderValue::from_str(&world.now().http()) {
+        answer.headers_mut().insert(http::header::DATE, date);
+    }
+    Ok(answer)
 }
 
 /// Answers a request within the limits of time, if it comes from where it may.

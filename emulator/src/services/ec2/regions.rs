@@ -5,8 +5,50 @@ use super::fault::Fault;
 use super::filter::{self, Field};
 use crate::services::xml::Xml;
 
-/// How many local regions are always shown, besides those that have been used: `local`, `local-2`, ...
+/// How many local regions are always shown, besides AWS's and those that have been used: `local`, `local-2`, ...
 const SHOWN: usize = 9;
+
+/// The names of AWS's own regions (Regions and Zones, AWS General Reference), which are regions here as well.
+const AWS: [&str; 38] = [
+    "af-south-1",
+    "ap-east-1",
+    "ap-east-2",
+    "ap-northeast-1",
+    "ap-northeast-2",
+    "ap-northeast-3",
+    "ap-south-1",
+    "ap-south-2",
+    "ap-southeast-1",
+    "ap-southeast-2",
+    "ap-southeast-3",
+    "ap-southeast-4",
+    "ap-southeast-5",
+    "ap-southeast-6",
+    "ap-southeast-7",
+    "ca-central-1",
+    "ca-west-1",
+    "cn-north-1",
+    "cn-northwest-1",
+    "eu-central-1",
+    "eu-central-2",
+    "eu-north-1",
+    "eu-south-1",
+    "eu-south-2",
+    "eu-west-1",
+    "eu-west-2",
+    "eu-west-3",
+    "il-central-1",
+    "me-central-1",
+    "me-south-1",
+    "mx-central-1",
+    "sa-east-1",
+    "us-east-1",
+    "us-east-2",
+    "us-gov-east-1",
+    "us-gov-west-1",
+    "us-west-1",
+    "us-west-2",
+];
 
 /// `DescribeRegions`.
 pub(crate) fn describe(call: &Call<'_>) -> Result<Xml, Fault> {
@@ -17,6 +59,7 @@ pub(crate) fn describe(call: &Call<'_>) -> Result<Xml, Fault> {
     let filters = filter::read(&params, known)?;
     let mut names = vec!["local".to_owned()];
     names.extend((2..=SHOWN).map(|number| format!("local-{number}")));
+    names.extend(AWS.map(str::to_owned));
     names.extend(call.world.used_regions());
     names.sort();
     names.dedup();

@@ -97,6 +97,10 @@ pub(crate) fn read_description(params: &Params<'_>) -> Result<Option<String>, Fa
         let message = format!("The description may have at most {MAX_DESCRIPTION} characters");
         return Err(Fault::new("InvalidParameterValue", message));
     }
+    if description.as_ref().is_some_and(|text| !text.is_ascii()) {
+        let message = "Character sets beyond ASCII are not supported.";
+        return Err(Fault::new("InvalidParameterValue", message));
+    }
     Ok(description)
 }
 
