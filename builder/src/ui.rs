@@ -59,6 +59,8 @@ pub(crate) struct Ui {
     colored: bool,
     steps: Steps,
     closed: AtomicBool,
+    /// Whether a result was shown as JSON.
+    answered: AtomicBool,
 }
 
 impl Ui {
@@ -70,7 +72,8 @@ impl Ui {
             Paint::Never => false,
             Paint::OnTerminals => terminal && !no_color(),
         };
-        Self { voice, colored, steps: Steps::new(terminal, voice.loudness), closed: AtomicBool::new(false) }
+        let steps = Steps::new(terminal, voice.loudness);
+        Self { voice, colored, steps, closed: AtomicBool::new(false), answered: AtomicBool::new(false) }
     }
 
     /// Whether results should be JSON.
@@ -125,6 +128,7 @@ impl Ui {
     /// A whole result as JSON, indented, with the line's end.
     pub(crate) fn object(&self, object: &impl Serialize) -> Result<(), Failure> {
         let text = serde_json::to_string_pretty(object).map_err(anyhow::Error::from)?;
+        self.answered.store(true, Ordering::Relaxed);
         self.line(escape_json(&text))
     }
 
@@ -150,6 +154,10 @@ impl Ui {
             // The reader, such as `head`, had enough: no failure of ours.
             Err(_) if self.closed.load(Ordering::Relaxed) => ExitCode::SUCCESS,
             Err(failure) => {
+                // One document on standard output: a result that came before has the failure in it.
+                if self.json() && !self.answered.load(Ordering::Relaxed) {
+                    let _ = self.object(&serde_json::json!({ "error": failure.shown() }));
+                }
                 say(&self.failure(&failure), "");
                 ExitCode::from(match failure.fault {
                     Fault::Work => 1,
@@ -208,8 +216,14 @@ pub(crate) fn written<T>(result: io::Result<T>) -> Result<T, Failure> {
 }
 
 /// Shows what clap has to say: help and version on standard output, mistakes on standard error. A mistake repeats words
-/// of the command line, which a script may have from elsewhere.
+/// of the command line, which a script may have from elsewhere. Where JSON is asked for, a mistake is on standard output too.
 pub(crate) fn show_usage(usage: &clap::Error) -> ExitCode {
+    if usage.use_stderr() && std::env::args_os().any(|word| word == "--json") {
+        let text = usage.render().to_string();
+        let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+        let error = serde_json::json!({ "error": { "code": "usage", "message": message, "causes": [] } });
+        let _ = writeln!(io::stdout().lock(), "{}", escape_json(&format!("{error:#}")));
+    }
     let terminal = if usage.use_stderr() { io::stderr().is_terminal() } else { io::stdout().is_terminal() };
     let rendered = usage.render();
     let colored = terminal && !no_color();

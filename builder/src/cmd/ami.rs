@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use amiforge::publish::ami::AmiError;
+use amiforge::publish::ami::{AmiError, Left};
 use amiforge::publish::api::ec2::Cooldown;
 use amiforge::publish::error::PublishError;
 use amiforge::publish::fault::FaultKind;
@@ -152,9 +152,9 @@ pub(crate) fn request(
         .map_err(|mistakes| Failure::usage(anyhow::Error::from(mistakes).context(cannot.to_owned())))
 }
 
-/// A failure with what to do about it. `again` is the command, `abandon` the one that takes back what was made.
-pub(crate) fn failure(error: AmiError, cannot: String, abandon: Option<&str>) -> Failure {
-    let hint = hint(&error, abandon);
+/// A failure with what to do about it. `publish` also knows what it left behind, and the command that takes it back.
+pub(crate) fn failure(error: AmiError, cannot: String, publish: Option<(&Left, &str)>) -> Failure {
+    let hint = hint(&error, publish);
     let failure = Failure::from(anyhow::Error::from(error).context(cannot));
     match hint {
         Some(hint) => failure.hint(hint),
@@ -162,15 +162,33 @@ pub(crate) fn failure(error: AmiError, cannot: String, abandon: Option<&str>) ->
     }
 }
 
-fn hint(error: &AmiError, abandon: Option<&str>) -> Option<String> {
-    let go_on = || match abandon {
-        Some(abandon) => format!("the same command goes on where it was; `{abandon}` deletes what was made"),
-        None => "the same command goes on where it was".to_owned(),
-    };
+/// How to go on after an error that the same command may get over.
+fn go_on(publish: Option<(&Left, &str)>) -> String {
+    let again = "the same command goes on where it was";
+    match publish {
+        None => again.to_owned(),
+        Some((Left { published: true, .. }, _)) => format!("{again}; what is published stays as it is"),
+        Some((Left { made, .. }, _)) if made.is_empty() => format!("nothing was made; {again}"),
+        Some((Left { made, .. }, abandon)) => {
+            format!("left: {}; {again}, and `{abandon}` deletes what was made", made.join(", "))
+        }
+    }
+}
+
+fn hint(error: &AmiError, publish: Option<(&Left, &str)>) -> Option<String> {
     Some(match error {
         AmiError::Differs { .. } => {
             "choose another `--name` (or `version` in the recipe): a name can be used only once in an account and region"
                 .to_owned()
+        }
+        AmiError::Disabled { image, region } => format!(
+            "`aws ec2 enable-image --region {region} --image-id {image}` makes it usable again; another `--name` leaves it"
+        ),
+        AmiError::Snapshot { reason, snapshot, region } if reason.contains("archived") => format!(
+            "`aws ec2 restore-snapshot-tier --region {region} --snapshot-id {snapshot} --permanent-restore` brings it back"
+        ),
+        AmiError::ZerosLeftOut { .. } => {
+            "publish under another `--name` with `--encrypt-copies`: everything is sent again".to_owned()
         }
         AmiError::PublicBlocked { region } => format!(
             "`aws ec2 disable-image-block-public-access --region {region}` takes the block off (it may take ten minutes)"
@@ -182,33 +200,49 @@ fn hint(error: &AmiError, abandon: Option<&str>) -> Option<String> {
         AmiError::NoSuchRegion { region } => {
             format!("is `{region}` spelled right, and enabled for the account?")
         }
-        AmiError::OtherPublish { .. } => match abandon {
-            Some(abandon) => format!("finish that one with its own command, or delete what it made with `{abandon}`"),
-            None => "finish that one with its own command".to_owned(),
+        AmiError::OtherPublish { .. } => match publish {
+            Some((Left { published: false, .. }, abandon)) => {
+                format!("finish that one with its own command, or delete what it made with `{abandon}`")
+            }
+            _ => "finish that one with its own command".to_owned(),
         },
+        AmiError::Upload { source: PublishError::RawChanged { .. }, .. } => RAW_CHANGED.to_owned(),
         AmiError::Folder(FolderError::Busy { .. })
         | AmiError::Upload { source: PublishError::Folder(FolderError::Busy { .. }), .. } => {
             "wait for the other command, or stop it: nothing is lost by that".to_owned()
         }
-        AmiError::Call { source, .. } | AmiError::Upload { source: PublishError::Call { source, .. }, .. } => {
-            denied(source).unwrap_or_else(go_on)
+        AmiError::Call { source, .. }
+        | AmiError::Upload { source: PublishError::Call { source, .. } | PublishError::Put { source, .. }, .. } => {
+            of_fault(source).unwrap_or_else(|| go_on(publish))
         }
-        AmiError::Upload { .. } | AmiError::StillPending { .. } | AmiError::Interrupted | AmiError::Failed { .. } => go_on(),
+        AmiError::Upload { .. } | AmiError::StillPending { .. } | AmiError::Interrupted | AmiError::Failed { .. } => {
+            go_on(publish)
+        }
         _ => return None,
     })
 }
 
-fn denied(gave_up: &GaveUp) -> Option<String> {
-    match gave_up.fault.kind {
-        FaultKind::NoCredentials => Some(
+/// What to do when a raw file was written to while it was sent.
+pub(crate) const RAW_CHANGED: &str =
+    "once nothing writes to the file any more, the same command sends what has changed";
+
+/// What to do about a call that the service, or the way to it, refuses.
+pub(crate) fn of_fault(gave_up: &GaveUp) -> Option<String> {
+    let hint = match gave_up.fault.kind {
+        FaultKind::NoCredentials => {
             "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, choose a `--profile`, or run `aws sso login`"
-                .to_owned(),
-        ),
-        FaultKind::Denied => {
-            Some("`amiforge publish … --dry-run` prints the IAM policy that is needed".to_owned())
         }
-        _ => None,
-    }
+        FaultKind::Signature => {
+            "check the access key and its secret, this machine's clock, and that the region is enabled for the account"
+        }
+        FaultKind::Unreachable => {
+            "check the names of the region and the endpoint, HTTPS_PROXY and NO_PROXY, and which certificates this \
+             machine trusts"
+        }
+        FaultKind::Denied => "`amiforge publish … --dry-run` prints the IAM policy that is needed",
+        _ => return None,
+    };
+    Some(hint.to_owned())
 }
 
 /// How an upload is done where nobody says otherwise: a local region has no quota to stay under.

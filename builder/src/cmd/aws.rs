@@ -3,9 +3,11 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
-use amiforge::publish::aws::{Config, EbsClient, Ec2Client, Keys, Place};
-use amiforge::publish::backoff::Pace;
+use amiforge::interrupt::Interrupt;
+use amiforge::publish::aws::{Config, EbsClient, Ec2Client, Keys, Place, PlaceError};
+use amiforge::publish::backoff::{Pace, raised};
 use amiforge::publish::services::Services;
 use anyhow::Context as _;
 
@@ -31,7 +33,9 @@ pub(crate) struct Args {
 
 /// A region that can be called.
 pub(crate) struct Region {
-    runtime: tokio::runtime::Runtime,
+    /// There until this value is dropped.
+    runtime: Option<tokio::runtime::Runtime>,
+    interrupt: Interrupt,
     config: Config,
     /// Runs as long as this value lives, where it runs in this process.
     _local: Option<Local>,
@@ -39,18 +43,34 @@ pub(crate) struct Region {
 
 impl Args {
     /// Finds the region, its endpoint and who calls.
-    pub(crate) fn connect(&self) -> Result<Region, Failure> {
+    pub(crate) fn connect(&self, interrupt: &Interrupt) -> Result<Region, Failure> {
         let (place, local) = self.place()?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .thread_name("publish")
             .build()
             .context("cannot start the threads that talk to the service")?;
-        let config = runtime.block_on(Config::load(&place)).map_err(|error| {
-            Failure::usage(anyhow::Error::from(error).context("cannot tell which region is meant"))
-                .hint("`--region eu-west-1` names one; `--region local` is one on this machine")
+        // Files and the machine's metadata service are asked, which may take a while.
+        let loading = runtime.block_on(async {
+            tokio::select! {
+                loaded = Config::load(&place) => Some(loaded),
+                () = raised(interrupt) => None,
+            }
+        });
+        let Some(loaded) = loading else {
+            runtime.shutdown_background();
+            return Err(anyhow::anyhow!("interrupted")
+                .context("cannot find the region and credentials")
+                .into());
+        };
+        let config = loaded.map_err(|error| match error {
+            PlaceError::NoRegion => {
+                Failure::usage(anyhow::Error::from(error).context("cannot tell which region is meant"))
+                    .hint("`--region eu-west-1` names one; `--region local` is one on this machine")
+            }
+            error => anyhow::Error::from(error).context("cannot prepare calls to the service").into(),
         })?;
-        Ok(Region { runtime, config, _local: local })
+        Ok(Region { runtime: Some(runtime), interrupt: interrupt.clone(), config, _local: local })
     }
 
     /// Whether the region is one on this machine.
@@ -64,6 +84,7 @@ impl Args {
             profile: self.profile.clone(),
             endpoint: self.endpoint_url.clone(),
             keys: None,
+            attempt: None,
         };
         if !self.is_local() {
             return Ok((place, None));
@@ -80,7 +101,7 @@ impl Region {
         Services {
             ebs: Arc::new(self.config.ebs()),
             ec2: Arc::new(self.config.ec2()),
-            pace: Pace::default(),
+            pace: Pace::default().stopped_by(&self.interrupt),
             region: self.config.region().to_owned(),
         }
     }
@@ -97,7 +118,17 @@ impl Region {
 
     /// Runs work to its end.
     pub(crate) fn block_on<F: Future>(&self, work: F) -> F::Output {
-        self.runtime.block_on(work)
+        #[expect(clippy::expect_used, reason = "it is taken by `drop` alone")]
+        self.runtime.as_ref().expect("a runtime").block_on(work)
+    }
+}
+
+impl Drop for Region {
+    /// A look-up of a host's name that hangs is not waited for.
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_timeout(Duration::from_millis(200));
+        }
     }
 }
 

@@ -47,7 +47,7 @@ struct Shown<'a> {
 pub(crate) fn run(args: &Args, ui: &Ui) -> Outcome {
     let begun = Instant::now();
     let interrupt = super::stop_on_signals()?;
-    let region = args.aws.connect()?;
+    let region = args.aws.connect(&interrupt)?;
     let services = region.services();
     let rate = if args.aws.is_local() { 0 } else { flow::RATE };
     let work = download(&services, &args.snapshot, &args.out, rate, ui, &interrupt);

@@ -84,6 +84,50 @@ impl Failure {
     }
 }
 
+/// A failure as `--json` shows it.
+#[derive(Debug, serde::Serialize)]
+pub(crate) struct Shown {
+    /// The service's name for it where a service refused, else `usage`, `interrupted` or `failed`.
+    code: String,
+    /// What could not be done.
+    message: String,
+    /// Why, from the general to the particular.
+    causes: Vec<String>,
+    /// What to do next.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<String>,
+}
+
+impl Failure {
+    /// The failure as `--json` shows it.
+    pub(crate) fn shown(&self) -> Shown {
+        let code = match self.fault {
+            Fault::Usage => "usage".to_owned(),
+            Fault::Work if self.error.root_cause().to_string() == "interrupted" => "interrupted".to_owned(),
+            Fault::Work => self.service_code().unwrap_or_else(|| "failed".to_owned()),
+        };
+        Shown {
+            code,
+            message: self.error.to_string(),
+            causes: self.error.chain().skip(1).map(ToString::to_string).collect(),
+            hint: self.hint.clone(),
+        }
+    }
+
+    #[cfg(feature = "aws")]
+    fn service_code(&self) -> Option<String> {
+        use amiforge::publish::fault;
+        let mut faults = self.error.chain().filter_map(|cause| cause.downcast_ref::<fault::Fault>());
+        let fault = faults.next()?;
+        Some(fault.code.clone().unwrap_or_else(|| format!("{:?}", fault.kind)))
+    }
+
+    #[cfg(not(feature = "aws"))]
+    fn service_code(&self) -> Option<String> {
+        None
+    }
+}
+
 impl From<anyhow::Error> for Failure {
     fn from(error: anyhow::Error) -> Self {
         Self { error, fault: Fault::Work, hint: None }
@@ -127,10 +171,14 @@ pub(crate) fn run(command: Command, ui: &Ui) -> Outcome {
     }
 }
 
-/// From now on Ctrl-C and SIGTERM raise a flag, for work that cleans up after itself when it sees it.
+/// From now on Ctrl-C and SIGTERM raise a flag, for work that cleans up after itself when it sees it. A second one
+/// ends the program at once.
 pub(crate) fn stop_on_signals() -> anyhow::Result<Interrupt> {
     let interrupt = Interrupt::new();
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM, signal_hook::consts::SIGHUP] {
+        // Registered first: at the first signal the flag is not raised yet.
+        signal_hook::flag::register_conditional_default(signal, interrupt.flag())
+            .context("cannot listen for Ctrl-C")?;
         signal_hook::flag::register(signal, interrupt.flag()).context("cannot listen for Ctrl-C")?;
     }
     Ok(interrupt)

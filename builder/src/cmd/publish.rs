@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use amiforge::boot::receipt;
 use amiforge::interrupt::Interrupt;
-use amiforge::publish::ami::{self, AmiError, Deleted, Job, Origin, Published};
+use amiforge::publish::ami::{self, AmiError, Chain, Deleted, Job, Origin, Published};
 use amiforge::publish::request::{KeyOf, Request, Wanted};
 use amiforge::publish::source::Source;
 use amiforge::publish::upload::{self, ParentChoice};
@@ -35,7 +35,7 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with = "abandon")]
     dry_run: bool,
 
-    /// Delete what a publish that was not finished has made: copies, AMI, snapshots
+    /// Delete what a publish that was not finished has made: copies, AMI, snapshots. What is published stays
     #[arg(long)]
     abandon: bool,
 
@@ -152,15 +152,25 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Outcome {
         })?;
         return plan::show(&request, &source, args.upload.parent_bundle.as_deref(), args.parent(), ui);
     }
-    let connected = args.aws.connect()?;
+    let connected = args.aws.connect(&interrupt)?;
     let request = check(connected.name())?;
     args.ami.confirm(&request, ui)?;
     let services = connected.services();
     let job = args.job(request);
     let work = ami::publish(&services, connected.config(), &job, ui, &interrupt);
-    let published = connected.block_on(work).map_err(|error| args.failure(error))?;
-    show(&published, &job.request, begun.elapsed().as_secs_f64(), ui)?;
-    finish(published, args)
+    let published = connected.block_on(work).map_err(|error| args.failure(error, connected.name()))?;
+    let seconds = begun.elapsed().as_secs_f64();
+    if !ui.json() {
+        show(&published, &job.request, seconds, ui)?;
+        return finish(published);
+    }
+    let mut result = result(&published, &job.request, seconds)?;
+    let outcome = finish(published);
+    if let Err(failure) = &outcome {
+        result["error"] = serde_json::to_value(failure.shown()).map_err(anyhow::Error::from)?;
+    }
+    ui.object(&result)?;
+    outcome
 }
 
 /// The gate of `--require-boot`.
@@ -218,8 +228,9 @@ impl Args {
         format!("cannot publish `{}`", self.image.display())
     }
 
-    fn failure(&self, error: AmiError) -> Failure {
-        words::failure(error, self.cannot(), Some(&self.abandoning()))
+    fn failure(&self, error: AmiError, region: &str) -> Failure {
+        let left = ami::left(&self.image, region).unwrap_or_default();
+        words::failure(error, self.cannot(), Some((&left, &self.abandoning())))
     }
 
     fn abandoning(&self) -> String {
@@ -229,34 +240,38 @@ impl Args {
     }
 }
 
-fn show(published: &Published, request: &Request, seconds: f64, ui: &Ui) -> Result<(), Failure> {
+/// What `--json` shows, as far as it is no failure.
+fn result(published: &Published, request: &Request, seconds: f64) -> Result<serde_json::Value, Failure> {
     let image = &published.image;
-    let sent: u64 = published.uploads.iter().map(|uploaded| uploaded.sent).sum();
-    if ui.json() {
-        let copies = published.copies.iter().map(|copy| CopyShown {
-            region: &copy.region,
-            image_id: copy.outcome.as_ref().ok().map(|copied| copied.image_id.as_str()),
-            snapshot_ids: copy
-                .outcome
-                .as_ref()
-                .map(|copied| copied.snapshot_ids.as_slice())
-                .unwrap_or_default(),
-            error: copy.outcome.as_ref().err().map(|error| format!("{:#}", Shallow(error))),
-        });
-        return ui.object(&Shown {
-            image_id: &image.id,
-            snapshot_id: image.root_snapshot(),
-            snapshot_ids: image.snapshots(),
-            region: &request.region,
-            name: &request.name,
-            adopted: published.origin == Origin::Adopted,
-            blocks_sent: sent,
-            bytes_sent: sent * BLOCK,
-            copies: copies.collect(),
-            ledger: published.folder.display().to_string(),
-            seconds,
-        });
-    }
+    let sent = sent(published);
+    let copies = published.copies.iter().map(|copy| CopyShown {
+        region: &copy.region,
+        image_id: copy.outcome.as_ref().ok().map(|copied| copied.image_id.as_str()),
+        snapshot_ids: copy.outcome.as_ref().map(|copied| copied.snapshot_ids.as_slice()).unwrap_or_default(),
+        error: copy.outcome.as_ref().err().map(|error| Chain(error).to_string()),
+    });
+    let shown = Shown {
+        image_id: &image.id,
+        snapshot_id: image.root_snapshot(),
+        snapshot_ids: image.snapshots(),
+        region: &request.region,
+        name: &request.name,
+        adopted: published.origin == Origin::Adopted,
+        blocks_sent: sent,
+        bytes_sent: sent * BLOCK,
+        copies: copies.collect(),
+        ledger: published.folder.display().to_string(),
+        seconds,
+    };
+    Ok(serde_json::to_value(shown).map_err(anyhow::Error::from)?)
+}
+
+fn sent(published: &Published) -> u64 {
+    published.uploads.iter().map(|uploaded| uploaded.sent).sum()
+}
+
+fn show(published: &Published, request: &Request, seconds: f64, ui: &Ui) -> Result<(), Failure> {
+    let (image, sent) = (&published.image, sent(published));
     ui.status(format_args!("sent {sent} blocks ({}) in {seconds:.1} s", Bytes(sent * BLOCK)));
     ui.line(format_args!("{} {} {}", request.region, image.id, image.snapshots().join(" ")))?;
     for copied in published.copied() {
@@ -265,23 +280,8 @@ fn show(published: &Published, request: &Request, seconds: f64, ui: &Ui) -> Resu
     Ok(())
 }
 
-/// An error with its causes on one line.
-struct Shallow<'a>(&'a AmiError);
-
-impl std::fmt::Display for Shallow<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}", self.0)?;
-        let mut cause = std::error::Error::source(self.0);
-        while let Some(error) = cause {
-            write!(f, ": {error}")?;
-            cause = error.source();
-        }
-        Ok(())
-    }
-}
-
 /// The end of a publish: a copy that failed is its failure.
-fn finish(published: Published, args: &Args) -> Outcome {
+fn finish(published: Published) -> Outcome {
     let all = published.copies.len();
     let mut failed: Vec<_> =
         published.copies.into_iter().filter_map(|copy| Some((copy.region, copy.outcome.err()?))).collect();
@@ -297,15 +297,11 @@ fn finish(published: Published, args: &Args) -> Outcome {
         regions.join(", ")
     );
     let error = anyhow::Error::from(first).context(format!("copying to {region}")).context(cannot);
-    let hint = format!(
-        "the same command copies to what is missing only; `{}` deletes everything",
-        args.abandoning()
-    );
-    Err(Failure::from(error).hint(hint))
+    Err(Failure::from(error).hint("the same command copies to what is missing only; what is there stays"))
 }
 
 fn abandon(args: &Args, interrupt: &Interrupt, ui: &Ui) -> Outcome {
-    let connected = args.aws.connect()?;
+    let connected = args.aws.connect(interrupt)?;
     let services = connected.services();
     let work = ami::abandon(&services, connected.config(), &args.image, ui, interrupt);
     let cannot = format!("cannot abandon the publish of `{}`", args.image.display());

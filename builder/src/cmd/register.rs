@@ -57,7 +57,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Outcome {
     if let Some(region) = &offline {
         check(region)?;
     }
-    let connected = args.aws.connect()?;
+    let connected = args.aws.connect(&interrupt)?;
     let request = check(connected.name())?;
     args.ami.confirm(&request, ui)?;
     let services = connected.services();

@@ -6,7 +6,6 @@ use std::time::Instant;
 use amiforge::publish::api::Encryption;
 use amiforge::publish::api::ec2::Tags;
 use amiforge::publish::error::PublishError;
-use amiforge::publish::fault::FaultKind;
 use amiforge::publish::flow;
 use amiforge::publish::folder::FolderError;
 use amiforge::publish::source::Source;
@@ -15,7 +14,7 @@ use amiforge_formats::digest::BLOCK;
 use anyhow::Context as _;
 use serde::Serialize;
 
-use super::{Done, Failure, Outcome, aws};
+use super::{Done, Failure, Outcome, ami as words, aws};
 use crate::ui::{Bytes, Ui};
 
 /// Write an image into a snapshot, through the EBS direct APIs
@@ -93,7 +92,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Outcome {
     let begun = Instant::now();
     let interrupt = super::stop_on_signals()?;
     let options = args.options()?;
-    let region = args.aws.connect()?;
+    let region = args.aws.connect(&interrupt)?;
     let services = region.services();
     if args.abandon {
         let abandoned = region.block_on(upload::abandon(&services, &args.image, &options));
@@ -103,7 +102,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Outcome {
         return show_abandoned(&snapshot, &services.region, ui);
     }
     let work = upload::upload(&services, &args.image, &options, ui, &interrupt);
-    let uploaded = region.block_on(work).map_err(|error| args.failure(error))?;
+    let uploaded = region.block_on(work).map_err(|error| args.failure(error, region.name()))?;
     show(&uploaded, &services.region, begun.elapsed().as_secs_f64(), ui)?;
     Ok(Done::Well)
 }
@@ -137,8 +136,8 @@ impl Args {
         Ok(tags)
     }
 
-    fn failure(&self, error: PublishError) -> Failure {
-        let hint = self.hint(&error);
+    fn failure(&self, error: PublishError, region: &str) -> Failure {
+        let hint = self.hint(&error, region);
         let cannot = format!("cannot upload `{}`", self.image.display());
         let failure = Failure::from(anyhow::Error::from(error).context(cannot));
         match hint {
@@ -147,23 +146,30 @@ impl Args {
         }
     }
 
-    fn hint(&self, error: &PublishError) -> Option<String> {
+    fn hint(&self, error: &PublishError, region: &str) -> Option<String> {
         let image = self.image.display();
-        let region =
+        let option =
             self.aws.region.as_deref().map(|region| format!(" --region {region}")).unwrap_or_default();
-        let abandon = format!("`amiforge upload {image}{region} --abandon` deletes the snapshot");
-        let go_on = format!("the same command goes on where it was; {abandon}");
+        let abandon = format!("`amiforge upload {image}{option} --abandon` deletes the snapshot");
+        let left =
+            upload::left(&self.image, region).map(|left| format!("left: {left}; ")).unwrap_or_default();
+        let go_on = format!("{left}the same command goes on where it was; {abandon}");
+        if let PublishError::Call { source, .. } | PublishError::Put { source, .. } = error
+            && let Some(hint) = words::of_fault(source)
+        {
+            return Some(hint);
+        }
         Some(match error {
             PublishError::OtherUpload { .. } | PublishError::SnapshotFailed { .. } => abandon,
             PublishError::BlockChanged { .. } => {
-                format!("build the image again; `amiforge verify {image}` lists every block that differs; {abandon}")
+                format!(
+                    "build the image again; `amiforge verify {image}` lists every block that differs; {abandon}"
+                )
             }
             PublishError::Folder(FolderError::Busy { .. }) => {
                 "wait for the other command, or stop it: nothing is lost by that".to_owned()
             }
-            PublishError::Call { source, .. } if source.fault.kind == FaultKind::NoCredentials => {
-                "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, choose a `--profile`, or run `aws sso login`".to_owned()
-            }
+            PublishError::RawChanged { .. } => words::RAW_CHANGED.to_owned(),
             PublishError::Interrupted
             | PublishError::Put { .. }
             | PublishError::StillPending { .. }

@@ -9,4 +9,4 @@ pub mod ec2;
 mod snapshots;
 
 pub use ebs::{Changed, ChangedPage, Ebs, Encryption, Fetched, Listed, ListedPage, Put, Start, Started};
-pub use snapshots::{Snapshot, SnapshotState, Snapshots};
+pub use snapshots::{Snapshot, SnapshotState, Snapshots, Tier};

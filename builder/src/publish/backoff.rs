@@ -9,6 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::interrupt::Interrupt;
+
 /// Time as publishing sees it. Tests bring a clock on which waiting takes no time.
 pub trait Clock: fmt::Debug + Send + Sync {
     /// Time since some moment in the past; never goes back.
@@ -37,11 +39,18 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock and a source of chance, shared by everything that waits.
+/// How often an interrupt is looked at while something else is awaited.
+const GLANCE: Duration = Duration::from_millis(50);
+
+/// How long a call that is under way when an interrupt comes may take to end, so that what it achieves is noted.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// A clock and a source of chance, shared by everything that waits, and what stops the waiting.
 #[derive(Debug, Clone)]
 pub struct Pace {
     clock: Arc<dyn Clock>,
     chance: Arc<AtomicU64>,
+    interrupt: Option<Interrupt>,
 }
 
 impl Default for Pace {
@@ -55,7 +64,50 @@ impl Default for Pace {
 impl Pace {
     /// Any clock, and chance that follows from a seed.
     pub fn new(clock: Arc<dyn Clock>, seed: u64) -> Self {
-        Self { clock, chance: Arc::new(AtomicU64::new(seed)) }
+        Self { clock, chance: Arc::new(AtomicU64::new(seed)), interrupt: None }
+    }
+
+    /// The same, for work that ends when `interrupt` is raised.
+    #[must_use]
+    pub fn stopped_by(&self, interrupt: &Interrupt) -> Self {
+        Self { interrupt: Some(interrupt.clone()), ..self.clone() }
+    }
+
+    /// Whether work should stop now.
+    pub fn stopped(&self) -> bool {
+        self.interrupt.as_ref().is_some_and(Interrupt::raised)
+    }
+
+    /// What a call gives; nothing if the work is stopped before it begins, or for longer than a second while it runs.
+    pub async fn finish<F: Future>(&self, call: F) -> Option<F::Output> {
+        let Some(interrupt) = &self.interrupt else { return Some(call.await) };
+        if interrupt.raised() {
+            return None;
+        }
+        tokio::select! {
+            biased;
+            done = call => Some(done),
+            () = async {
+                raised(interrupt).await;
+                tokio::time::sleep(GRACE).await;
+            } => None,
+        }
+    }
+
+    /// Waits, unless the work is stopped meanwhile; tells which.
+    pub async fn wait(&self, time: Duration) -> Waited {
+        let Some(interrupt) = &self.interrupt else {
+            self.sleep(time).await;
+            return Waited::Through;
+        };
+        if interrupt.raised() {
+            return Waited::Stopped;
+        }
+        tokio::select! {
+            biased;
+            () = self.sleep(time) => Waited::Through,
+            () = raised(interrupt) => Waited::Stopped,
+        }
     }
 
     /// Time since some moment in the past.
@@ -81,6 +133,22 @@ impl Pace {
     pub fn delay(&self, backoff: Backoff, tries: u32) -> Duration {
         let ceiling = backoff.ceiling(tries).as_micros() as u64;
         Duration::from_micros(self.chance() % (ceiling + 1))
+    }
+}
+
+/// How a wait ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Waited {
+    /// All of it passed.
+    Through,
+    /// The work was stopped before its end.
+    Stopped,
+}
+
+/// Returns when an interrupt is raised, by the machine's clock: signal handlers can raise a flag and wake no task.
+pub async fn raised(interrupt: &Interrupt) {
+    while !interrupt.raised() {
+        tokio::time::sleep(GLANCE).await;
     }
 }
 

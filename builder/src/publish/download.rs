@@ -50,7 +50,8 @@ pub async fn download<E: Ebs, S: Snapshots>(
         let source = std::io::ErrorKind::AlreadyExists.into();
         return Err(PublishError::File { path: out.to_owned(), source });
     }
-    let snapshot = services.snapshot(&services.resolve(name).await?).await?;
+    let services = &services.stopped_by(interrupt);
+    let snapshot = services.named(&services.resolve(name).await?).await?;
     if snapshot.state != SnapshotState::Completed {
         let what = format!("it is {}, and only a completed snapshot can be read", snapshot.state.word());
         return Err(PublishError::Strange { snapshot: snapshot.id, what });

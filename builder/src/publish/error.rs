@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::aws::PlaceError;
+use super::fault::FaultKind;
 use super::folder::FolderError;
 use super::journal::JournalError;
 use super::retry::GaveUp;
@@ -88,6 +89,12 @@ pub enum PublishError {
         expected: String,
         /// Digest of what is on the disk.
         found: String,
+    },
+    /// A raw file was written to while it was sent: no moment may have seen what the snapshot holds.
+    #[error("`{}` changed while it was sent", path.display())]
+    RawChanged {
+        /// The file.
+        path: PathBuf,
     },
     /// A block could not be written.
     #[error("uploading block {block} to {snapshot}")]
@@ -189,5 +196,15 @@ impl From<JournalError> for PublishError {
 /// Names what was being done when a call failed.
 pub(super) fn doing(doing: impl Into<String>) -> impl FnOnce(GaveUp) -> PublishError {
     let doing = doing.into();
-    move |source| PublishError::Call { doing, source }
+    unless_interrupted(move |source| PublishError::Call { doing, source })
+}
+
+/// The error of a call that was given up, or that the work was stopped.
+pub(super) fn unless_interrupted(
+    error: impl FnOnce(GaveUp) -> PublishError,
+) -> impl FnOnce(GaveUp) -> PublishError {
+    move |source| match source.fault.kind {
+        FaultKind::Interrupted => PublishError::Interrupted,
+        _ => error(source),
+    }
 }

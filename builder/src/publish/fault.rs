@@ -30,6 +30,9 @@ pub enum FaultKind {
     Service,
     /// No whole answer came: again.
     Transport,
+    /// No connection can be made, and trying again would not change that: an unknown host, a certificate that is not
+    /// trusted, a proxy that refuses.
+    Unreachable,
     /// No answer came in time: again.
     TimedOut,
     /// The service could not read the request's body: again.
@@ -38,7 +41,7 @@ pub enum FaultKind {
     NotFound,
     /// The bytes of a block do not have the digest that was stated for them.
     Checksum,
-    /// The signature was refused: the clock, or credentials that have expired.
+    /// The service does not accept who calls: a wrong or expired key, or a signature made by a clock that is off.
     Signature,
     /// These credentials may not.
     Denied,
@@ -46,7 +49,7 @@ pub enum FaultKind {
     NoCredentials,
     /// The token was used for another request.
     Conflict,
-    /// Too many snapshots are pending: it may help to wait.
+    /// Too many snapshots are pending, or too many copies under way: it may help to wait.
     Pending,
     /// A quota of the account is used up.
     Quota,
@@ -62,6 +65,8 @@ pub enum FaultKind {
     Unreadable,
     /// The service refuses the request; it will not change its mind.
     Refused,
+    /// The work was stopped.
+    Interrupted,
 }
 
 impl Fault {
@@ -83,6 +88,23 @@ impl Fault {
     }
 }
 
+/// Whether an error's name says that the service does not accept who calls.
+pub fn is_unknown_caller(code: &str) -> bool {
+    matches!(
+        code,
+        "AuthFailure"
+            | "ExpiredToken"
+            | "ExpiredTokenException"
+            | "InvalidAccessKeyId"
+            | "InvalidClientTokenId"
+            | "InvalidSignatureException"
+            | "RequestExpired"
+            | "RequestTimeTooSkewed"
+            | "SignatureDoesNotMatch"
+            | "UnrecognizedClientException"
+    )
+}
+
 /// The kind that a name stands for.
 fn by_name(code: &str, message: &str, reason: Option<&str>) -> Option<FaultKind> {
     Some(match code {
@@ -92,23 +114,19 @@ fn by_name(code: &str, message: &str, reason: Option<&str>) -> Option<FaultKind>
             FaultKind::Throttled
         }
         "InvalidSignatureException" if message.contains("x-amz-Checksum") => FaultKind::Checksum,
-        "InvalidSignatureException"
-        | "SignatureDoesNotMatch"
-        | "RequestTimeTooSkewed"
-        | "RequestExpired"
-        | "ExpiredToken"
-        | "ExpiredTokenException" => FaultKind::Signature,
-        "AccessDeniedException"
-        | "UnauthorizedOperation"
-        | "AuthFailure"
-        | "UnrecognizedClientException"
-        | "InvalidClientTokenId"
-        | "OptInRequired"
-        | "AccessDenied" => FaultKind::Denied,
+        // A region on this machine whose disk is full: what is sent again finds it as full.
+        _ if message.contains("No space left on device") => FaultKind::Refused,
+        // EC2 has one name for a caller that it does not know and for something that the caller does not own.
+        "AuthFailure" if message.contains("Not authorized") => FaultKind::Denied,
+        _ if is_unknown_caller(code) => FaultKind::Signature,
+        "AccessDeniedException" | "UnauthorizedOperation" | "OptInRequired" | "AccessDenied" => {
+            FaultKind::Denied
+        }
         "ResourceNotFoundException" => FaultKind::NotFound,
         _ if code.ends_with(".NotFound") || code == "InvalidAMIID.Unavailable" => FaultKind::NotFound,
         "ConflictException" => FaultKind::Conflict,
         "ServiceQuotaExceededException" => FaultKind::Quota,
+        "ResourceLimitExceeded" if message.contains("in progress") => FaultKind::Pending,
         _ if code.ends_with("LimitExceeded") || code.ends_with("QuotaExceeded") => FaultKind::Quota,
         "ConcurrentLimitExceededException" => FaultKind::Pending,
         _ if code.ends_with(".InUse") => FaultKind::InUse,
@@ -180,6 +198,35 @@ mod tests {
         assert_eq!(kind("", "WRITE_REQUEST_TIMEOUT"), FaultKind::BodyUnread);
         assert_eq!(kind("Block index 2048 is beyond", "INVALID_BLOCK"), FaultKind::Refused);
         assert_eq!(kind("Snapshot is already completed", "INVALID_SNAPSHOT_ID"), FaultKind::Sealed);
+    }
+
+    #[test]
+    fn a_caller_that_is_not_known_and_one_that_may_not_are_told_apart() {
+        let kind = |code, message| Fault::classify(401, Some(code), message, None);
+        let unknown = "AWS was not able to validate the provided access credentials";
+        assert_eq!(kind("AuthFailure", unknown), FaultKind::Signature);
+        assert_eq!(kind("AuthFailure", "Not authorized for images: [ami-1]"), FaultKind::Denied);
+        for code in ["InvalidClientTokenId", "RequestExpired", "UnrecognizedClientException"] {
+            assert_eq!(kind(code, ""), FaultKind::Signature, "{code}");
+        }
+        for code in ["UnauthorizedOperation", "OptInRequired", "AccessDeniedException"] {
+            assert_eq!(kind(code, ""), FaultKind::Denied, "{code}");
+        }
+    }
+
+    #[test]
+    fn a_disk_that_is_full_is_not_asked_again() {
+        let words = "An internal error has occurred: cannot write `x`: No space left on device (os error 28)";
+        assert_eq!(Fault::classify(500, Some("InternalError"), words, None), Refused);
+        assert_eq!(Fault::classify(500, Some("InternalError"), "", None), Service);
+    }
+
+    #[test]
+    fn a_full_quota_of_copies_is_one_that_empties() {
+        let kind = |message| Fault::classify(400, Some("ResourceLimitExceeded"), message, None);
+        let words = "Too many snapshot copies in progress. The limit is 20 for this destination region.";
+        assert_eq!(kind(words), FaultKind::Pending);
+        assert_eq!(kind("You have reached the limit of images"), FaultKind::Quota);
     }
 
     #[test]

@@ -80,32 +80,22 @@ impl Journal {
         folder.join(NAME)
     }
 
+    /// What the journal of a folder says, if there is one that says anything. Changes nothing.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub fn read(folder: &Path) -> Result<Option<State>, JournalError> {
+        Ok(parse(&Self::path_in(folder))?.map(|(state, _)| state))
+    }
+
     /// Opens the journal of a folder, if there is one that says anything.
     ///
     /// # Errors
     /// [`JournalError`].
     pub fn open(folder: &Path) -> Result<Option<Self>, JournalError> {
         let path = Self::path_in(folder);
+        let Some((state, whole)) = parse(&path)? else { return Ok(None) };
         let failed = |source| JournalError::File { path: path.clone(), source };
-        let bytes = match amiforge_rootfs::regular::read(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            other => other.map_err(failed)?,
-        };
-        let Some(records) = bytes.strip_prefix(MAGIC) else {
-            // A cut in the middle of the first write: nothing had been asked of the service.
-            if MAGIC.starts_with(&bytes) {
-                return Ok(None);
-            }
-            return Err(JournalError::Foreign { path });
-        };
-        let mut rest = records;
-        let mut state = None;
-        while let Some((record, after)) = record::read(rest) {
-            rest = after;
-            state = replay(state, record);
-        }
-        let Some(state) = state else { return Ok(None) };
-        let whole = (bytes.len() - rest.len()) as u64;
         let file = OpenOptions::new().append(true).open(&path).map_err(failed)?;
         // Records behind a torn one would never be read.
         file.set_len(whole).map_err(failed)?;
@@ -203,6 +193,28 @@ impl Journal {
     fn failed(&self, source: io::Error) -> JournalError {
         JournalError::File { path: self.path.clone(), source }
     }
+}
+
+/// What a file says, and how many bytes of it are whole records.
+fn parse(path: &Path) -> Result<Option<(State, u64)>, JournalError> {
+    let bytes = match amiforge_rootfs::regular::read(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        other => other.map_err(|source| JournalError::File { path: path.to_owned(), source })?,
+    };
+    let Some(records) = bytes.strip_prefix(MAGIC) else {
+        // A cut in the middle of the first write: nothing had been asked of the service.
+        if MAGIC.starts_with(&bytes) {
+            return Ok(None);
+        }
+        return Err(JournalError::Foreign { path: path.to_owned() });
+    };
+    let mut rest = records;
+    let mut state = None;
+    while let Some((record, after)) = record::read(rest) {
+        rest = after;
+        state = replay(state, record);
+    }
+    Ok(state.map(|state| (state, (bytes.len() - rest.len()) as u64)))
 }
 
 /// The state after one more record.

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use amiforge_formats::digest::Digest;
 
-use super::api::{Ebs, Encryption, Listed, Snapshot, SnapshotState, Snapshots};
+use super::api::{Ebs, Encryption, Listed, Snapshot, SnapshotState, Snapshots, Tier};
 use super::error::{PublishError, doing};
 use super::readback::{self, Read};
 use super::retry::{Step, Unwatched, retry};
@@ -54,7 +54,7 @@ pub(super) async fn choose<E: Ebs, S: Snapshots>(
 ) -> Result<Option<Snapshot>, PublishError> {
     match choice {
         ParentChoice::Id(name) => {
-            let snapshot = services.snapshot(&services.resolve(name).await?).await?;
+            let snapshot = services.named(&services.resolve(name).await?).await?;
             match unfit(&snapshot, source, options, default_on) {
                 Some(reason) => Err(PublishError::Parent { parent: name.clone(), reason }),
                 None => Ok(Some(snapshot)),
@@ -87,6 +87,8 @@ fn unfit(snapshot: &Snapshot, source: &Source, options: &Options, default_on: bo
     let volume = u64::from(source.volume_gib());
     if snapshot.state != SnapshotState::Completed {
         Some(format!("it is {}, not completed", snapshot.state.word()))
+    } else if snapshot.tier == Tier::Archive {
+        Some("it is archived: `aws ec2 restore-snapshot-tier` brings it back".to_owned())
     } else if snapshot.volume_gib > volume {
         Some(format!(
             "its volume has {} GiB, and the image's has {volume}: a child cannot be smaller",

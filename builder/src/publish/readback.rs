@@ -8,7 +8,7 @@ use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
 use super::api::{Ebs, Fetched, Listed, Snapshots};
-use super::error::{PublishError, doing};
+use super::error::{PublishError, doing, unless_interrupted};
 use super::fault::{Fault, FaultKind};
 use super::flow::{Flow, MOST};
 use super::retry::{GaveUp, Step, Unwatched, retry};
@@ -181,6 +181,7 @@ impl<E: Ebs> Lane<E> {
     }
 
     fn failed(&self, block: u64, source: GaveUp) -> PublishError {
-        PublishError::Block { block, snapshot: self.snapshot.clone(), source }
+        let snapshot = self.snapshot.clone();
+        unless_interrupted(|source| PublishError::Block { block, snapshot, source })(source)
     }
 }

@@ -4,7 +4,7 @@
 use std::future::Future;
 use std::time::Duration;
 
-use super::backoff::{Backoff, Pace};
+use super::backoff::{Backoff, Pace, Waited};
 use super::fault::{Fault, FaultKind};
 
 /// How long a snapshot that was begun may be unknown to the part of the service that takes blocks.
@@ -12,6 +12,9 @@ pub const FRESH: Duration = Duration::from_mins(2);
 
 /// How long a completed snapshot may be unknown to the part of the service that gives blocks.
 const UNREADABLE: Duration = Duration::from_mins(3);
+
+/// The budget of a step whose failure is settled later or by the user.
+const PROBE: Duration = Duration::from_secs(15);
 
 /// A step of publishing, as far as repeating goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +32,13 @@ pub enum Step {
     Read,
     /// Asks EC2 for something that may not be known there yet.
     AskFresh,
+    /// Asks for something that the user names, or whose answer can be done without: soon given up.
+    Probe,
+    /// Copies an image; the quota of copies under way at a time is waited for.
+    Copy {
+        /// For how long.
+        wait: Duration,
+    },
     /// Deletes something whose users were deleted a moment ago.
     Delete,
     /// Any other call that may be repeated and whose object should be there.
@@ -39,6 +49,8 @@ pub enum Step {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Answer {
     Again,
+    /// Others come first: again, which does not count towards the budget.
+    Queue,
     /// Once in a step.
     Once,
     HandUp,
@@ -83,6 +95,7 @@ impl Step {
     pub fn budget(self) -> Duration {
         match self {
             Self::Read => UNREADABLE,
+            Self::Probe => PROBE,
             _ => Duration::from_mins(2),
         }
     }
@@ -90,7 +103,9 @@ impl Step {
     fn backoff(self) -> Backoff {
         let millis = Duration::from_millis;
         match self {
-            Self::Start | Self::Complete => Backoff { first: millis(500), most: Duration::from_secs(15) },
+            Self::Start | Self::Complete | Self::Copy { .. } => {
+                Backoff { first: millis(500), most: Duration::from_secs(15) }
+            }
             _ => Backoff { first: millis(200), most: Duration::from_secs(10) },
         }
     }
@@ -101,46 +116,60 @@ impl Step {
             | (FaultKind::BodyUnread, Self::Put { .. })
             | (FaultKind::Pending, Self::Start)
             | (FaultKind::InUse, Self::Delete)
-            | (FaultKind::NotFound, Self::Read | Self::AskFresh) => Answer::Again,
+            | (FaultKind::NotFound, Self::Read | Self::AskFresh | Self::Probe | Self::Copy { .. }) => {
+                Answer::Again
+            }
+            (FaultKind::Pending, Self::Copy { .. }) => Answer::Queue,
             (FaultKind::NotFound, Self::Put { born }) if now.saturating_sub(born) < FRESH => Answer::Again,
-            // Credentials that have just expired are fetched anew for the next call.
+            // Credentials are fetched anew and the clock is corrected for the next call.
             (FaultKind::Signature, _) => Answer::Once,
             _ => Answer::HandUp,
         }
     }
 }
 
-/// Calls until it succeeds, fails for good, or the step's budget is spent.
+/// Calls until it succeeds, fails for good, the step's budget is spent, or the work is stopped ([`Pace::stopped_by`]).
 ///
 /// # Errors
-/// [`GaveUp`], with what the last call said.
+/// [`GaveUp`], with what the last call said; [`FaultKind::Interrupted`] when the work was stopped.
 pub async fn retry<T, F, C>(pace: &Pace, step: Step, watch: &impl Watch, mut call: C) -> Result<T, GaveUp>
 where
     C: FnMut() -> F,
     F: Future<Output = Result<T, Fault>>,
 {
     let begun = pace.now();
+    // When the calls began that the budget is for.
+    let mut since = begun;
     let mut once = false;
     let mut tries = 0;
     loop {
         tries += 1;
-        let fault = match call().await {
-            Ok(done) => return Ok(done),
-            Err(fault) => fault,
+        let fault = match pace.finish(call()).await {
+            Some(Ok(done)) => return Ok(done),
+            Some(Err(fault)) => fault,
+            None => Fault::own(FaultKind::Interrupted, "interrupted"),
         };
         watch.met(&fault);
         let now = pace.now();
         let after = now.saturating_sub(begun);
-        let again = match step.answer(fault.kind, now) {
-            Answer::Again => true,
-            Answer::Once => !std::mem::replace(&mut once, true),
-            Answer::HandUp => false,
-        };
         let delay = pace.delay(step.backoff(), tries);
-        if !again || after + delay > step.budget() {
+        let within = now.saturating_sub(since) + delay <= step.budget();
+        let again = match (step.answer(fault.kind, now), step) {
+            (Answer::Again, _) => within,
+            (Answer::Once, _) => within && !std::mem::replace(&mut once, true),
+            (Answer::Queue, Step::Copy { wait }) => {
+                since = now;
+                after + delay <= wait
+            }
+            (Answer::Queue | Answer::HandUp, _) => false,
+        };
+        if !again {
             return Err(GaveUp { tries, after, fault: Box::new(fault) });
         }
-        pace.sleep(delay).await;
+        if pace.wait(delay).await == Waited::Stopped {
+            let fault = Box::new(Fault::own(FaultKind::Interrupted, "interrupted"));
+            return Err(GaveUp { tries, after, fault });
+        }
     }
 }
 
@@ -151,6 +180,7 @@ mod tests {
     use std::sync::atomic::{AtomicU64, Ordering};
 
     use super::*;
+    use crate::interrupt::Interrupt;
     use crate::publish::backoff::Clock;
 
     /// A clock that only moves when somebody waits.
@@ -169,7 +199,10 @@ mod tests {
     }
 
     fn run(step: Step, kind: FaultKind, failures: u32) -> Result<u32, GaveUp> {
-        let pace = Pace::new(Arc::new(Patient::default()), 3);
+        run_at(&Pace::new(Arc::new(Patient::default()), 3), step, kind, failures)
+    }
+
+    fn run_at(pace: &Pace, step: Step, kind: FaultKind, failures: u32) -> Result<u32, GaveUp> {
         let mut tries = 0;
         let call = || {
             tries += 1;
@@ -179,7 +212,7 @@ mod tests {
         tokio::runtime::Builder::new_current_thread()
             .build()
             .unwrap()
-            .block_on(retry(&pace, step, &Unwatched, call))
+            .block_on(retry(pace, step, &Unwatched, call))
     }
 
     const PUT: Step = Step::Put { born: Duration::ZERO };
@@ -198,8 +231,8 @@ mod tests {
 
     #[test]
     fn what_does_not_pass_is_handed_up_at_once() {
-        use FaultKind::{Checksum, Conflict, Denied, Quota, Refused, Sealed};
-        for kind in [Denied, Quota, Conflict, Refused, Sealed, Checksum] {
+        use FaultKind::{Checksum, Conflict, Denied, Quota, Refused, Sealed, Unreachable, Unreadable};
+        for kind in [Denied, Quota, Conflict, Refused, Sealed, Checksum, Unreachable, Unreadable] {
             for step in [Step::Start, PUT, Step::Complete, Step::Read, Step::Ask] {
                 assert_eq!(run(step, kind, 1).unwrap_err().tries, 1, "{kind:?} {step:?}");
             }
@@ -228,5 +261,60 @@ mod tests {
     fn what_is_still_in_use_is_deleted_later() {
         assert_eq!(run(Step::Delete, FaultKind::InUse, 3), Ok(4));
         assert_eq!(run(Step::Ask, FaultKind::InUse, 1).unwrap_err().tries, 1);
+    }
+
+    #[test]
+    fn a_full_quota_of_copies_is_waited_for_and_other_faults_have_their_own_budget() {
+        let wait = Duration::from_hours(6);
+        assert_eq!(run(Step::Copy { wait }, FaultKind::Pending, 500), Ok(501));
+        let gave_up = run(Step::Copy { wait }, FaultKind::Pending, u32::MAX).unwrap_err();
+        assert!(gave_up.after > wait / 2 && gave_up.after <= wait, "{gave_up:?}");
+        let gave_up = run(Step::Copy { wait }, FaultKind::Service, u32::MAX).unwrap_err();
+        assert!(gave_up.after <= Step::Ask.budget(), "{gave_up:?}");
+        assert_eq!(run(Step::Ask, FaultKind::Pending, 1).unwrap_err().tries, 1);
+    }
+
+    #[test]
+    fn what_can_be_done_without_is_soon_given_up() {
+        for kind in [FaultKind::Service, FaultKind::NotFound] {
+            assert!(run(Step::Probe, kind, u32::MAX).unwrap_err().after <= PROBE);
+        }
+    }
+
+    #[test]
+    fn an_interrupt_ends_waiting_and_calls_that_hang() {
+        let interrupt = Interrupt::new();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let pace = Pace::default().stopped_by(&interrupt);
+        let stop = || {
+            interrupt.flag().store(false, Ordering::Relaxed);
+            let flag = interrupt.flag();
+            std::thread::spawn(move || {
+                std::thread::sleep(Duration::from_millis(100));
+                flag.store(true, Ordering::Relaxed);
+            });
+            std::time::Instant::now()
+        };
+        let begun = stop();
+        let throttled = || async { Err::<(), _>(Fault::own(FaultKind::Throttled, "slow down")) };
+        let gave_up = runtime.block_on(retry(&pace, Step::Ask, &Unwatched, throttled)).unwrap_err();
+        assert_eq!(gave_up.fault.kind, FaultKind::Interrupted);
+        assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+        let begun = stop();
+        let gave_up =
+            runtime.block_on(retry(&pace, Step::Ask, &Unwatched, std::future::pending::<Result<(), _>>));
+        assert_eq!(gave_up.unwrap_err().fault.kind, FaultKind::Interrupted);
+        assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+        // A call that ends in time is heard of; none is made after it.
+        let begun = stop();
+        let slow = || async {
+            tokio::time::sleep(Duration::from_millis(400)).await;
+            Ok(begun)
+        };
+        assert!(runtime.block_on(retry(&pace, Step::Ask, &Unwatched, slow)).is_ok());
+        assert_eq!(
+            run_at(&pace, Step::Ask, FaultKind::Service, 0).unwrap_err().fault.kind,
+            FaultKind::Interrupted
+        );
     }
 }

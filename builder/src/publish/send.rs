@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 
 use super::api::{Ebs, Put};
 use super::backoff::Pace;
-use super::error::PublishError;
+use super::error::{PublishError, unless_interrupted};
 use super::fault::FaultKind;
 use super::flow::Flow;
 use super::journal::Journal;
@@ -158,8 +158,13 @@ impl<E: Ebs> Lane<E> {
         match self.attempts(&put).await {
             Ok(()) => Ok((index, digest)),
             Err(gave_up) if gave_up.fault.kind == FaultKind::Checksum => self.look_again(&put, gave_up).await,
-            Err(source) => Err(PublishError::Put { block: index, snapshot: self.snapshot.clone(), source }),
+            Err(source) => Err(self.failed(index, source)),
         }
+    }
+
+    fn failed(&self, block: u64, gave_up: GaveUp) -> PublishError {
+        let snapshot = self.snapshot.clone();
+        unless_interrupted(|source| PublishError::Put { block, snapshot, source })(gave_up)
     }
 
     async fn attempts(&self, put: &Put) -> Result<(), GaveUp> {
@@ -194,7 +199,7 @@ impl<E: Ebs> Lane<E> {
             Ok(()) => Ok((again.index, again.digest)),
             Err(mut source) => {
                 source.tries += refused.tries;
-                Err(PublishError::Put { block: put.index, snapshot: self.snapshot.clone(), source })
+                Err(self.failed(put.index, source))
             }
         }
     }

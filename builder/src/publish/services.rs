@@ -7,6 +7,7 @@ use super::backoff::Pace;
 use super::error::{PublishError, doing};
 use super::fault::FaultKind;
 use super::retry::{Step, Unwatched, retry};
+use crate::interrupt::Interrupt;
 
 /// The services of a region and the pace at which they are asked.
 #[derive(Debug)]
@@ -31,6 +32,26 @@ pub enum Known {
 }
 
 impl<E: Ebs, S: Snapshots> Services<E, S> {
+    /// The same, for work that ends when `interrupt` is raised.
+    #[must_use]
+    pub fn stopped_by(&self, interrupt: &Interrupt) -> Self {
+        Self {
+            ebs: Arc::clone(&self.ebs),
+            ec2: Arc::clone(&self.ec2),
+            pace: self.pace.stopped_by(interrupt),
+            region: self.region.clone(),
+        }
+    }
+
+    /// The snapshot of an id that the user names.
+    ///
+    /// # Errors
+    /// [`PublishError::Call`], soon when there is no such snapshot.
+    pub async fn named(&self, id: &str) -> Result<Snapshot, PublishError> {
+        let told = retry(&self.pace, Step::Probe, &Unwatched, || self.ec2.snapshot(id)).await;
+        told.map_err(doing(format!("asking for {id}")))
+    }
+
     /// The snapshot of an id, asked for until it is known, because EC2 learns of new ones late.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! What is uploaded: the image of a bundle, whose manifest knows every block, or a raw file, of which only the holes
 //! are known.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use amiforge_formats::digest::{BLOCK, Digest};
@@ -27,6 +28,26 @@ const GIB_MAX: u64 = 65_536;
 pub struct Source {
     medium: Medium,
     bundle: Option<(Manifest, Digest)>,
+    /// The state of a raw file, whose blocks no manifest knows.
+    stamp: Option<Stamp>,
+}
+
+/// What changes when a file is written to: its length, and the times of its last change and of its last change of
+/// attributes, in seconds and nanoseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stamp {
+    size: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl Stamp {
+    fn of(path: &Path) -> Result<Self, PublishError> {
+        let failed = |source| PublishError::File { path: path.to_owned(), source };
+        let data = std::fs::metadata(path).map_err(failed)?;
+        let modified = (data.mtime(), data.mtime_nsec());
+        Ok(Self { size: data.size(), modified, changed: (data.ctime(), data.ctime_nsec()) })
+    }
 }
 
 /// What is known of neighbouring blocks before they are read.
@@ -64,7 +85,23 @@ impl Source {
             }
             _ => {}
         }
-        Ok(Self { medium, bundle })
+        let stamp = bundle.is_none().then(|| Stamp::of(medium.path())).transpose()?;
+        Ok(Self { medium, bundle, stamp })
+    }
+
+    /// Refuses a raw file that was written to since it was opened. Blocks of a bundle are compared with its manifest
+    /// one by one.
+    ///
+    /// # Errors
+    /// [`PublishError::RawChanged`], [`PublishError::File`].
+    pub(super) fn unchanged(&self) -> Result<(), PublishError> {
+        let path = self.medium.path();
+        match self.stamp {
+            Some(stamp) if Stamp::of(path)? != stamp => {
+                Err(PublishError::RawChanged { path: path.to_owned() })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The manifest, where there is one.

@@ -69,6 +69,7 @@ pub async fn upload<E: Ebs, S: Snapshots>(
     progress: &dyn Progress,
     interrupt: &Interrupt,
 ) -> Result<Uploaded, PublishError> {
+    let services = &services.stopped_by(interrupt);
     let source = Arc::new(Source::open(image)?);
     let folder = Folder::open(&options.folder_for(image, &services.region)?)?;
     let task = Task { services, options, source, folder, progress, interrupt };
@@ -110,6 +111,19 @@ pub async fn abandon<E: Ebs, S: Snapshots>(
     Ok(snapshot)
 }
 
+/// What an upload that is not finished has made, in words; nothing where there is none.
+pub fn left(image: &Path, region: &str) -> Option<String> {
+    let folder = Folder::beside(image, region).ok()?;
+    let state = Journal::read(&folder).ok()??;
+    if state.finished {
+        return None;
+    }
+    Some(match &state.started {
+        Some((id, _)) => format!("{id} in {region}, pending with {} blocks", state.acknowledged.len()),
+        None => format!("perhaps a snapshot in {region} with the tag {TAG_UPLOAD}={}", state.intent.token),
+    })
+}
+
 impl<E: Ebs, S: Snapshots> Task<'_, E, S> {
     /// Sends what is missing, seals the snapshot and waits for it.
     async fn fill(
@@ -133,6 +147,7 @@ impl<E: Ebs, S: Snapshots> Task<'_, E, S> {
             if self.turned_out_encrypted(&lane.snapshot, &mut journal).await? {
                 sent += self.send(&lane, &parent, &mut journal).await?;
             }
+            self.source.unchanged()?;
             journal.note(&Record::Sealing)?;
         }
         let done = self.seal(&lane.snapshot, journal.state()).await?;

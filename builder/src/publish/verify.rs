@@ -66,7 +66,8 @@ pub async fn verify<E: Ebs, S: Snapshots>(
     progress: &dyn Progress,
     interrupt: &Interrupt,
 ) -> Result<Report, PublishError> {
-    let snapshot = services.snapshot(&services.resolve(name).await?).await?;
+    let services = &services.stopped_by(interrupt);
+    let snapshot = services.named(&services.resolve(name).await?).await?;
     let list = readback::list(services, &snapshot.id, interrupt).await?;
     let expected = expected(&snapshot, list.volume_gib, bundle)?;
     let mut report = Report {

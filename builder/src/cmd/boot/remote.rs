@@ -17,7 +17,7 @@ use crate::ui::{Bytes, Ui};
 /// Fetches the AMI that the arguments name.
 pub(super) fn fetch(args: &Args, id: &str, ui: &Ui, interrupt: &Interrupt) -> Result<Subject, Failure> {
     let cannot = || format!("cannot boot {id}");
-    let connected = args.aws.connect()?;
+    let connected = args.aws.connect(interrupt)?;
     let services = connected.services();
     let region =
         Region { name: &services.region, ec2: &*services.ec2, pace: &services.pace, progress: ui, interrupt };

@@ -47,7 +47,7 @@ pub(super) fn run(args: &Args, name: &str, ui: &Ui) -> Outcome {
     let subject = args.bundle.as_deref().and_then(|bundle| bundle.is_dir().then(|| Source::open(bundle)));
     let subject = subject.transpose().with_context(cannot)?.map(|source| ami::subject(&source));
     let expected = ami::expected(args.bundle.as_deref(), name, subject).with_context(cannot)?;
-    let connected = args.aws.connect()?;
+    let connected = args.aws.connect(&interrupt)?;
     let services = connected.services();
     let region = Region {
         name: &services.region,

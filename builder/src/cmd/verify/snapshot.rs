@@ -25,7 +25,7 @@ struct Verified<'a> {
 pub(super) fn run(args: &Args, name: &str, ui: &Ui) -> Outcome {
     let begun = Instant::now();
     let interrupt = stop_on_signals()?;
-    let region = args.aws.connect()?;
+    let region = args.aws.connect(&interrupt)?;
     let services = region.services();
     let rate = if args.aws.is_local() { 0 } else { flow::RATE };
     let sample = args.sample.map_or(Sample::All, Sample::Percent);

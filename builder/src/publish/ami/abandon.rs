@@ -5,16 +5,16 @@ use std::path::Path;
 use super::ledger::{CopyEntry, Entry, Ledger, Origin, Stage};
 use super::region::Region;
 use super::removal::{WithSnapshots, delete_snapshot, deregister};
-use super::{AmiError, copy};
+use super::{AmiError, copy, own};
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
 use crate::publish::api::Ebs;
-use crate::publish::api::ec2::{Ec2, Regions};
+use crate::publish::api::ec2::{Ec2, Image, Regions};
 use crate::publish::error::PublishError;
-use crate::publish::folder::Folder;
-use crate::publish::journal::Journal;
+use crate::publish::journal::Identity;
 use crate::publish::request::ContentOf;
 use crate::publish::services::Services;
+use crate::publish::tags;
 use crate::publish::upload;
 
 /// Something that was deleted.
@@ -27,10 +27,11 @@ pub struct Deleted {
     pub id: String,
 }
 
-/// Deletes what the publish of `image` has made, as far as its journals and its ledger know.
+/// Deletes what the publish of `image` has made, as far as its journals and its ledger know. What a finished run made
+/// stays, whatever a later run wanted to add to it.
 ///
 /// # Errors
-/// [`AmiError::NothingToAbandon`] also when the publish is done, [`AmiError::Call`]. What could not be deleted stays in
+/// [`AmiError::NothingToAbandon`] also when all is published, [`AmiError::Call`]. What could not be deleted stays in
 /// the ledger, and the same call tries it again.
 pub async fn abandon<E: Ebs, C: Ec2, R: Regions<Ec2 = C>>(
     services: &Services<E, C>,
@@ -39,23 +40,61 @@ pub async fn abandon<E: Ebs, C: Ec2, R: Regions<Ec2 = C>>(
     progress: &dyn Progress,
     interrupt: &Interrupt,
 ) -> Result<Vec<Deleted>, AmiError> {
+    let services = &services.stopped_by(interrupt);
     let ledger = Ledger::open(&Ledger::beside(image, &services.region)?)?;
     let entry = ledger.entry()?;
     let mut undo = Undo { services, regions, image, progress, interrupt, deleted: Vec::new() };
-    if let Some(entry) = &entry {
-        if entry.stage == Stage::Done {
-            let image = entry.image.as_deref().unwrap_or("an AMI");
-            let found = format!("`{}` is published as {image}", entry.request.name);
-            return Err(AmiError::NothingToAbandon { found });
-        }
-        for copy in ledger.copies()? {
-            undo.copy(entry, &copy).await?;
-        }
-        undo.registered(entry).await?;
+    let Some(mut entry) = entry else {
+        undo.upload(image, None).await?;
+        return Ok(undo.deleted);
+    };
+    for copy in ledger.copies()? {
+        undo.copy(&entry, &copy, &ledger).await?;
     }
-    undo.uploads(entry.as_ref()).await?;
-    ledger.clear()?;
-    Ok(undo.deleted)
+    undo.registered(&entry).await?;
+    undo.left(&mut entry, &ledger).await?;
+    for path in entry.request.bundles(image) {
+        if entry.stage == Stage::Done && is_of_another(path, &entry, &services.region)? {
+            continue;
+        }
+        undo.upload(path, Some(&entry)).await?;
+    }
+    if entry.published.is_empty() {
+        ledger.clear()?;
+        return Ok(undo.deleted);
+    }
+    let name = entry.request.name.clone();
+    let published = entry.image.clone().filter(|id| entry.is_published(id));
+    let entry = match entry.stage {
+        Stage::Done => Entry { image: published.clone(), ..entry },
+        Stage::Open => Entry { published: entry.published, ..Entry::new(entry.request) },
+    };
+    ledger.keep(&entry)?;
+    if !undo.deleted.is_empty() {
+        return Ok(undo.deleted);
+    }
+    let found = match published {
+        Some(image) => format!("`{name}` is published as {image}"),
+        None => format!("the publish of `{name}` has made nothing"),
+    };
+    Err(AmiError::NothingToAbandon { found })
+}
+
+/// Whether the upload of an image is of another bundle than the one that was published from there.
+fn is_of_another(path: &Path, entry: &Entry, region: &str) -> Result<bool, AmiError> {
+    let Some(state) = own::state(path, region)? else { return Ok(false) };
+    let published = entry.request.digests.get(tags::MANIFEST);
+    Ok(match (&state.intent.identity, published) {
+        (Identity::Bundle { manifest }, Some(published)) => {
+            manifest != published && path_is_root(entry, path)
+        }
+        _ => false,
+    })
+}
+
+/// Whether a path is that of the root, not that of a further volume.
+fn path_is_root(entry: &Entry, path: &Path) -> bool {
+    entry.request.volumes.iter().all(|volume| volume.content != ContentOf::Bundle(path.to_owned()))
 }
 
 struct Undo<'a, E, C, R> {
@@ -73,23 +112,24 @@ impl<E: Ebs, C: Ec2, R: Regions<Ec2 = C>> Undo<'_, E, C, R> {
         Region { name, ec2, pace, progress, interrupt }
     }
 
-    /// Deletes a copy with its snapshots.
-    async fn copy(&mut self, entry: &Entry, copy: &CopyEntry) -> Result<(), AmiError> {
+    /// Deletes a copy with its snapshots, unless it is published.
+    async fn copy(&mut self, entry: &Entry, copy: &CopyEntry, ledger: &Ledger) -> Result<(), AmiError> {
         let ec2 = self.regions.ec2(&copy.region);
         let region = self.region(&copy.region, &ec2);
-        let noted = match &copy.image {
+        let image = match &copy.image {
+            Some(id) if entry.is_published(id) => return Ok(()),
             Some(id) => region.known(id).await?,
             None => None,
         };
-        let image = if noted.is_some() {
-            noted
+        let image = if image.is_some() {
+            image
         } else {
             // The call may have been heard though its answer was not.
             let found = region.by_name(&entry.request.name).await?;
             found.filter(|image| copy::is_copy_of(image, &copy.source, &entry.request))
         };
         let mut gone = Vec::new();
-        if let Some(image) = image {
+        if let Some(image) = image.filter(|image| !entry.is_published(&image.id)) {
             gone = deregister(&region, &image, WithSnapshots::Deleted).await?;
         }
         for id in &copy.left {
@@ -97,7 +137,7 @@ impl<E: Ebs, C: Ec2, R: Regions<Ec2 = C>> Undo<'_, E, C, R> {
             gone.push(Deleted { region: copy.region.clone(), id: id.clone() });
         }
         self.deleted.extend(gone);
-        Ok(())
+        ledger.forget_copy(&copy.region)
     }
 
     /// Deregisters the AMI if it was made from the snapshot of this publish. Its snapshots go with their uploads.
@@ -106,51 +146,44 @@ impl<E: Ebs, C: Ec2, R: Regions<Ec2 = C>> Undo<'_, E, C, R> {
         let ec2 = &*self.services.ec2;
         let region = self.region(&self.services.region, ec2);
         let found = region.by_name(&entry.request.name).await?;
-        let Some(image) = found.filter(|image| image.root_snapshot() == Some(root)) else { return Ok(()) };
+        let ours = |image: &Image| image.root_snapshot() == Some(root) && !entry.is_published(&image.id);
+        let Some(image) = found.filter(ours) else { return Ok(()) };
         let gone = deregister(&region, &image, WithSnapshots::Kept).await?;
         self.deleted.extend(gone);
         Ok(())
     }
 
-    /// Deletes the snapshots of uploads, done or not, with their journals.
-    async fn uploads(&mut self, entry: Option<&Entry>) -> Result<(), AmiError> {
-        let mut paths = vec![self.image];
-        let volumes = entry.map(|entry| entry.request.volumes.as_slice()).unwrap_or_default();
-        paths.extend(volumes.iter().filter_map(|volume| match &volume.content {
-            ContentOf::Bundle(path) => Some(path.as_path()),
-            _ => None,
-        }));
-        for path in paths {
-            let failed = |source| AmiError::Upload { path: path.to_owned(), source };
-            match upload::abandon(self.services, path, &upload::Options::default()).await {
-                Ok(id) => self.gone(id),
-                Err(PublishError::NothingToAbandon { .. }) if entry.is_some() => {
-                    // An AMI that was there already was made from other snapshots than ours.
-                    let made = entry.is_some_and(|entry| entry.origin == Origin::Registered);
-                    if made && let Some(id) = self.finished(path).await? {
-                        self.gone(id);
-                    }
-                }
-                Err(PublishError::NothingToAbandon { found }) => {
-                    return Err(AmiError::NothingToAbandon { found });
-                }
-                Err(error) => return Err(failed(error)),
-            }
-        }
+    /// Deletes the snapshots that no AMI was made of.
+    async fn left(&mut self, entry: &mut Entry, ledger: &Ledger) -> Result<(), AmiError> {
+        let ec2 = &*self.services.ec2;
+        let region = self.region(&self.services.region, ec2);
+        let gone = own::delete_left(&region, self.image, ledger, entry).await?;
+        gone.into_iter().for_each(|id| self.gone(id));
         Ok(())
     }
 
-    /// Deletes the snapshot of an upload that is done, and its journal.
-    async fn finished(&self, path: &Path) -> Result<Option<String>, AmiError> {
-        let failed = |source: PublishError| AmiError::Upload { path: path.to_owned(), source };
-        let folder = Folder::open(&Folder::beside(path, &self.services.region)?)?;
-        let journal = Journal::open(folder.path()).map_err(|error| failed(error.into()))?;
-        let Some(journal) = journal else { return Ok(None) };
-        let Some((id, _)) = journal.state().started.clone() else { return Ok(None) };
-        let region = self.region(&self.services.region, &*self.services.ec2);
-        delete_snapshot(&region, &id).await?;
-        journal.remove().map_err(|error| failed(error.into()))?;
-        Ok(Some(id))
+    /// Deletes the snapshot of an upload with its journal; one that is finished only if it belongs to a publish, and
+    /// is not published.
+    async fn upload(&mut self, path: &Path, entry: Option<&Entry>) -> Result<(), AmiError> {
+        let options = upload::Options::default();
+        match (upload::abandon(self.services, path, &options).await, entry) {
+            (Ok(id), _) => self.gone(id),
+            (Err(PublishError::NothingToAbandon { .. }), Some(entry)) => {
+                let state = own::state(path, &self.services.region)?;
+                let finished = state.and_then(|state| Some(state.started?.0));
+                let Some(id) = finished.filter(|id| !entry.is_published(id)) else { return Ok(()) };
+                let region = self.region(&self.services.region, &*self.services.ec2);
+                delete_snapshot(&region, &id).await?;
+                own::forget(path, &self.services.region, &id)?;
+                self.gone(id);
+            }
+            (Err(PublishError::NothingToAbandon { found }), None) => {
+                return Err(AmiError::NothingToAbandon { found });
+            }
+            (Err(PublishError::Interrupted), _) => return Err(AmiError::Interrupted),
+            (Err(source), _) => return Err(AmiError::Upload { path: path.to_owned(), source }),
+        }
+        Ok(())
     }
 
     fn gone(&mut self, id: String) {

@@ -12,13 +12,15 @@ use super::ledger::{CopyEntry, Ledger, Stage};
 use super::region::{Region, fault_of};
 use super::register::differs;
 use super::removal::{WithSnapshots, delete_snapshot, deregister};
-use super::{AmiError, controls, join};
+use super::{AmiError, controls, join, preflight};
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
 use crate::publish::api::ec2::{Ec2, Encrypted, Image, ImageCopy, Regions};
 use crate::publish::backoff::Pace;
 use crate::publish::fault::FaultKind;
 use crate::publish::request::{CopyTarget, KeyOf, Request};
+use crate::publish::retry::Step;
+use crate::publish::sieve::ZeroPolicy;
 
 /// A copy that is there.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -47,6 +49,10 @@ pub(super) struct Copies<'a, R> {
     pub(super) ledger: &'a Ledger,
     pub(super) request: &'a Request,
     pub(super) source: &'a Image,
+    /// Regions that could not be asked before the upload.
+    pub(super) unasked: &'a [String],
+    /// Whether the source's snapshots hold blocks of zeros, as encrypted copies need.
+    pub(super) zeros: ZeroPolicy,
     pub(super) pace: &'a Pace,
     pub(super) wait: Duration,
     pub(super) progress: &'a dyn Progress,
@@ -85,6 +91,7 @@ impl<R: Regions> Copies<'_, R> {
             id
         } else {
             self.clear_left(&region, &mut entry).await?;
+            self.allowed(&region, target).await?;
             self.call(&region, target, &entry).await?
         };
         entry.image = Some(id.clone());
@@ -98,6 +105,19 @@ impl<R: Regions> Copies<'_, R> {
         entry.stage = Stage::Done;
         self.ledger.keep_copy(&entry)?;
         Ok(Copied { region: target.region.clone(), image_id: id, snapshot_ids: snapshots })
+    }
+
+    /// Refuses what the account does not allow in a region that could not be asked before.
+    async fn allowed<C: Ec2>(&self, region: &Region<'_, C>, target: &CopyTarget) -> Result<(), AmiError> {
+        if !self.unasked.contains(&target.region) {
+            return Ok(());
+        }
+        let encrypts = preflight::allowed(region, self.request, &target.encryption, Step::Ask).await?;
+        if encrypts && self.zeros == ZeroPolicy::LeaveOut {
+            let (image, region) = (self.source.id.clone(), target.region.clone());
+            return Err(AmiError::ZerosLeftOut { image, region });
+        }
+        Ok(())
     }
 
     /// The entry of a copy of this source; one of another source is of the past.
@@ -132,6 +152,7 @@ impl<R: Regions> Copies<'_, R> {
             return Ok(None);
         };
         self.is_ours(region, &image)?;
+        preflight::not_disabled(region.name, &image)?;
         if matches!(image.state.as_str(), "available" | "pending") {
             return Ok(Some(image.id));
         }
@@ -180,7 +201,7 @@ impl<R: Regions> Copies<'_, R> {
     ) -> Result<String, AmiError> {
         let copy = self.copy(target, entry);
         let doing = format!("copying {} of {}", self.source.id, self.request.region);
-        match region.ask_fresh(&doing, || region.ec2.copy_image(&copy)).await {
+        match region.copy(self.wait, &doing, || region.ec2.copy_image(&copy)).await {
             Err(error) if fault_of(&error).is_some_and(|fault| fault.kind == FaultKind::Duplicate) => {
                 let image = region.taken(&self.request.name).await?;
                 self.is_ours(region, &image)?;

@@ -37,6 +37,11 @@ impl FieldDifference {
     pub(super) fn is_of_snapshot(&self) -> bool {
         self.field.ends_with(SNAPSHOT)
     }
+
+    /// Whether it is about which snapshot the volume of a device is made from.
+    pub(super) fn is_of_snapshot_of(&self, device: &str) -> bool {
+        self.field.strip_prefix(device).and_then(|rest| rest.strip_prefix(' ')) == Some(SNAPSHOT)
+    }
 }
 
 /// Everything that differs. UEFI variables are not in what the service describes; they are compared apart.

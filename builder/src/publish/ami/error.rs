@@ -1,5 +1,6 @@
 //! Why there is no AMI, or not all that was asked of it.
 
+use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
@@ -67,6 +68,35 @@ pub enum AmiError {
         /// Why that cannot be shared.
         why: &'static str,
     },
+    /// The name is that of an AMI that is disabled.
+    #[error("{image} in {region} has that name and is disabled")]
+    Disabled {
+        /// The AMI.
+        image: String,
+        /// Where.
+        region: String,
+    },
+    /// A snapshot that the user names cannot be used.
+    #[error("{snapshot} in {region} cannot be used: {reason}")]
+    Snapshot {
+        /// The snapshot.
+        snapshot: String,
+        /// Where.
+        region: String,
+        /// Why.
+        reason: String,
+    },
+    /// A copy would be encrypted, and the snapshot was sent without blocks of zeros, which encryption needs.
+    #[error(
+        "the account encrypts every snapshot in {region}, and {image} was sent without blocks of zeros, which an \
+         encrypted copy needs"
+    )]
+    ZerosLeftOut {
+        /// The AMI that would be copied.
+        image: String,
+        /// Where to.
+        region: String,
+    },
     /// A region that is not there for this account.
     #[error("`{region}` is not a region that this account may use")]
     NoSuchRegion {
@@ -131,6 +161,21 @@ pub enum AmiError {
     /// Somebody asked to stop.
     #[error("interrupted")]
     Interrupted,
+}
+
+/// An error with its causes, on one line.
+pub struct Chain<'a>(pub &'a AmiError);
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut cause = std::error::Error::source(self.0);
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
 }
 
 impl From<FolderError> for AmiError {

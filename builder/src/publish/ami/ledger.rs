@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::AmiError;
 use crate::publish::folder::Folder;
-use crate::publish::request::Request;
+use crate::publish::request::{ContentOf, Request};
 
 /// Version of the files.
 const SCHEMA: u64 = 1;
@@ -33,8 +33,14 @@ pub struct Entry {
     pub image: Option<String>,
     /// How it came to be.
     pub origin: Origin,
-    /// How far it is.
+    /// How far it is. A publish that is done is never open again, whatever later runs of it add.
     pub stage: Stage,
+    /// Ids of AMIs and snapshots, in any region, of which a finished run consisted: never deleted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub published: Vec<String>,
+    /// Snapshots of this publish that no AMI will be made of, to be deleted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left: Vec<String>,
 }
 
 /// How an AMI came to be.
@@ -86,7 +92,32 @@ impl Entry {
             image: None,
             origin: Origin::Registered,
             stage: Stage::Open,
+            published: Vec::new(),
+            left: Vec::new(),
         }
+    }
+
+    /// Notes that a run is finished: `ids` are from now on published.
+    pub fn finish(&mut self, ids: impl IntoIterator<Item = String>) {
+        self.stage = Stage::Done;
+        for id in ids {
+            if !self.is_published(&id) {
+                self.published.push(id);
+            }
+        }
+    }
+
+    /// Whether a finished run left the AMI or snapshot `id`.
+    pub fn is_published(&self, id: &str) -> bool {
+        self.published.iter().any(|published| published == id)
+    }
+
+    /// The snapshots that were uploaded, without those that further volumes name by their ids.
+    pub fn uploaded(&self) -> impl Iterator<Item = &String> {
+        let named = |id: &String| {
+            self.request.volumes.iter().any(|volume| volume.content == ContentOf::Snapshot(id.clone()))
+        };
+        self.snapshots.iter().flatten().filter(move |id| !named(id))
     }
 
     /// The snapshot of the root volume, once it is known.
@@ -178,6 +209,14 @@ impl Ledger {
         self.write(&copy_name(&copy.region), copy)
     }
 
+    /// Forgets the copy to a region.
+    ///
+    /// # Errors
+    /// [`AmiError::Ledger`].
+    pub fn forget_copy(&self, region: &str) -> Result<(), AmiError> {
+        self.remove(&copy_name(region))
+    }
+
     /// Forgets everything.
     ///
     /// # Errors
@@ -222,7 +261,18 @@ impl Ledger {
 pub fn read_entry(folder: &Path) -> Result<Option<Entry>, AmiError> {
     let path = folder.join(IMAGE);
     let entry: Option<Entry> = read(&path)?;
-    current(entry, |entry| entry.schema, path)
+    let mut entry = current(entry, |entry| entry.schema, path)?;
+    if let Some(entry) = &mut entry
+        && entry.stage == Stage::Done
+        && entry.published.is_empty()
+    {
+        // Written before ledgers listed what is published: everything that they name.
+        let own = entry.image.iter().cloned().chain(entry.snapshots.iter().flatten().cloned());
+        let own: Vec<_> = own.collect();
+        let copies = read_copies(folder)?.into_iter().filter(|copy| copy.stage == Stage::Done);
+        entry.finish(own.into_iter().chain(copies.filter_map(|copy| copy.image)));
+    }
+    Ok(entry)
 }
 
 /// What is known of every copy in a ledger that is not locked, by region.

@@ -4,19 +4,24 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::copy::{Copied, Copies, CopyOutcome};
-use super::ledger::{Entry, Ledger, Origin, Stage};
+use super::ledger::{CopyEntry, Entry, Ledger, Origin, Stage};
 use super::preflight::{self, Existing};
 use super::region::Region;
-use super::{AmiError, controls, register, wait};
+use super::{AmiError, controls, own, register, wait};
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
 use crate::publish::api::Ebs;
 use crate::publish::api::ec2::{Ec2, Image, Regions, Tags};
+use crate::publish::folder::FolderError;
 use crate::publish::request::{Architecture, BootMode, ContentOf, Request, Subject};
 use crate::publish::services::Services;
+use crate::publish::sieve::ZeroPolicy;
 use crate::publish::source::Source;
 use crate::publish::tags;
 use crate::publish::upload::{self, Later, Uploaded};
+
+/// How often to look whether another process that publishes the same image is done.
+const TURN: Duration = Duration::from_millis(500);
 
 /// What is published and how.
 #[derive(Debug, Clone)]
@@ -74,25 +79,54 @@ pub async fn publish<E: Ebs, C: Ec2, R: Regions<Ec2 = C>>(
     progress: &dyn Progress,
     interrupt: &Interrupt,
 ) -> Result<Published, AmiError> {
-    let ledger = Ledger::open(&Ledger::beside(&job.image, &services.region)?)?;
+    let services = &services.stopped_by(interrupt);
+    let path = Ledger::beside(&job.image, &services.region)?;
+    let ledger = turn(&path, services, progress, interrupt).await?;
     let task = Task { services, regions, job, ledger, progress, interrupt };
     let mut entry = task.begin()?;
-    let later = preflight::account(&task.home(), regions, &job.request).await?;
+    let account = preflight::account(&task.home(), regions, &job.request).await?;
+    let later = task.later(&account)?;
     let (image, uploads) = match preflight::existing(&task.home(), &job.request, &entry.snapshots).await? {
-        Existing::Equal(image) => (task.adopt(*image, &mut entry)?, Vec::new()),
+        Existing::Equal(image) => (task.adopt(&image, &mut entry).await?, Vec::new()),
         Existing::Ours | Existing::None => {
             let uploads = task.upload(later, &mut entry).await?;
             (task.register(&mut entry).await?, uploads)
         }
     };
     controls::set(&task.home(), &job.request, &image, &task.snapshots(&image)?).await?;
-    let copies = task.copies(&image).all().await;
+    let copies = task.copies(&image, &account.unasked)?.all().await;
     if copies.iter().all(|copy| copy.outcome.is_ok()) {
         controls::protect(&task.home(), &job.request, &image).await?;
-        entry.stage = Stage::Done;
+        let copied = copies.iter().filter_map(|copy| copy.outcome.as_ref().ok());
+        let copied = copied.flat_map(|copied| std::iter::once(&copied.image_id).chain(&copied.snapshot_ids));
+        let own = std::iter::once(image.id.clone()).chain(image.snapshots());
+        entry.finish(own.chain(copied.cloned()));
         task.ledger.keep(&entry)?;
     }
     Ok(Published { image, origin: entry.origin, uploads, copies, folder: task.ledger.path().to_owned() })
+}
+
+/// The ledger, once no other process publishes the same image to the same region.
+async fn turn<E, C>(
+    path: &Path,
+    services: &Services<E, C>,
+    progress: &dyn Progress,
+    interrupt: &Interrupt,
+) -> Result<Ledger, AmiError> {
+    let mut told = false;
+    loop {
+        match Ledger::open(path) {
+            Err(AmiError::Folder(FolderError::Busy { .. })) => {}
+            other => return other,
+        }
+        if !std::mem::replace(&mut told, true) {
+            progress.tell("another process publishes this image; waiting for it");
+        }
+        if interrupt.raised() {
+            return Err(AmiError::Interrupted);
+        }
+        services.pace.sleep(TURN).await;
+    }
 }
 
 impl<E: Ebs, C: Ec2, R: Regions<Ec2 = C>> Task<'_, E, C, R> {
@@ -106,17 +140,34 @@ impl<E: Ebs, C: Ec2, R: Regions<Ec2 = C>> Task<'_, E, C, R> {
         }
     }
 
-    fn copies<'b>(&'b self, source: &'b Image) -> Copies<'b, R> {
-        Copies {
+    fn copies<'b>(&'b self, source: &'b Image, unasked: &'b [String]) -> Result<Copies<'b, R>, AmiError> {
+        let zeros =
+            own::state(&self.job.image, &self.services.region)?.is_some_and(|state| state.intent.write_zeros);
+        Ok(Copies {
             regions: self.regions,
             ledger: &self.ledger,
             request: &self.job.request,
             source,
+            unasked,
+            zeros: if zeros { ZeroPolicy::Write } else { ZeroPolicy::LeaveOut },
             pace: &self.services.pace,
             wait: self.job.wait,
             progress: self.progress,
             interrupt: self.interrupt,
+        })
+    }
+
+    /// What will become of the snapshots. Where a region did not say, an upload that was begun stays as it is, and a
+    /// new one is made ready for encryption.
+    fn later(&self, account: &preflight::Account) -> Result<Later, AmiError> {
+        if account.unasked.is_empty() || account.later == Later::MayBeEncrypted {
+            return Ok(account.later);
         }
+        let begun = own::state(&self.job.image, &self.services.region)?;
+        Ok(match begun {
+            Some(state) if !state.intent.may_be_encrypted => Later::StaysAsItIs,
+            _ => Later::MayBeEncrypted,
+        })
     }
 
     /// The entry to go on with: that of the ledger if it is of this publish.
@@ -124,28 +175,55 @@ impl<E: Ebs, C: Ec2, R: Regions<Ec2 = C>> Task<'_, E, C, R> {
         let request = &self.job.request;
         let begun = self.ledger.entry()?;
         let entry = match begun {
-            Some(entry) if same(&entry.request, request) => {
-                Entry { request: request.clone(), stage: Stage::Open, ..entry }
-            }
-            Some(entry) if entry.stage == Stage::Open && entry.root().is_some() => {
-                return Err(other(&entry, request));
-            }
-            _ => {
+            Some(entry) if same(&entry.request, request) => Entry { request: request.clone(), ..entry },
+            Some(entry) if self.is_unfinished(&entry)? => return Err(other(&entry, request)),
+            begun => {
                 self.ledger.clear()?;
-                Entry::new(request.clone())
+                let mut published = begun.map(|entry| entry.published).unwrap_or_default();
+                // Uploads that were finished before this publish are not its own to delete.
+                published.extend(self.finished_uploads()?);
+                Entry { published, ..Entry::new(request.clone()) }
             }
         };
         self.ledger.keep(&entry)?;
         Ok(entry)
     }
 
-    /// Takes over an AMI that is there and equal.
-    fn adopt(&self, image: Image, entry: &mut Entry) -> Result<Image, AmiError> {
-        self.progress.tell(&format!("{} is there and equal: nothing is uploaded", image.id));
+    /// Whether a publish has made something that would be forgotten with its ledger.
+    fn is_unfinished(&self, entry: &Entry) -> Result<bool, AmiError> {
+        let made = |copy: &CopyEntry| {
+            !copy.left.is_empty() || copy.image.as_ref().is_some_and(|id| !entry.is_published(id))
+        };
+        let open = entry.stage == Stage::Open && entry.root().is_some();
+        Ok(open || !entry.left.is_empty() || self.ledger.copies()?.iter().any(made))
+    }
+
+    /// The snapshots of uploads of this image and its further volumes that are finished.
+    fn finished_uploads(&self) -> Result<Vec<String>, AmiError> {
+        let mut finished = Vec::new();
+        for path in self.job.request.bundles(&self.job.image) {
+            let state = own::state(path, &self.services.region)?;
+            finished.extend(state.filter(|state| state.finished).and_then(|state| Some(state.started?.0)));
+        }
+        Ok(finished)
+    }
+
+    /// Takes over an AMI that is there and equal. Snapshots that were uploaded for an AMI of our own, because the
+    /// other one was registered meanwhile, are deleted.
+    async fn adopt(&self, image: &Image, entry: &mut Entry) -> Result<Image, AmiError> {
+        let (home, used) = (self.home(), image.snapshots());
+        let uploads = entry.uploaded().filter(|id| !used.contains(id) && !entry.is_published(id));
+        let orphans: Vec<String> = uploads.cloned().collect();
+        let sent =
+            if orphans.is_empty() { "nothing is uploaded" } else { "the snapshots sent for it are deleted" };
+        self.progress.tell(&format!("{} is there and equal: {sent}", image.id));
         entry.image = Some(image.id.clone());
         entry.origin = Origin::Adopted;
+        entry.snapshots.clear();
+        entry.left.extend(orphans);
         self.ledger.keep(entry)?;
-        Ok(image)
+        own::delete_left(&home, &self.job.image, &self.ledger, entry).await?;
+        home.until_available(&image.id, wait::REGISTERED).await
     }
 
     /// Uploads the root and the bundles of further volumes, or finds them uploaded.
@@ -164,6 +242,7 @@ impl<E: Ebs, C: Ec2, R: Regions<Ec2 = C>> Task<'_, E, C, R> {
                 ContentOf::Empty | ContentOf::EmptyEncrypted => None,
             });
         }
+        entry.left.retain(|id| !snapshots.iter().flatten().any(|used| used == id));
         entry.snapshots = snapshots;
         self.ledger.keep(entry)?;
         Ok(uploads)
@@ -190,15 +269,28 @@ impl<E: Ebs, C: Ec2, R: Regions<Ec2 = C>> Task<'_, E, C, R> {
         uploaded.map_err(|source| AmiError::Upload { path: path.to_owned(), source })
     }
 
+    /// Registers the AMI, or takes over an equal one that another process registered since we looked.
     async fn register(&self, entry: &mut Entry) -> Result<Image, AmiError> {
+        let (home, request) = (self.home(), &self.job.request);
         let further = entry.snapshots.get(1..).unwrap_or_default();
-        let wanted = self.job.request.new_image(entry.root().unwrap_or_default(), further);
-        let (image, _) = register::register(&self.home(), &wanted).await?;
-        // Made from our snapshots, it is ours, whichever of our calls it was that the service heard.
-        entry.origin = Origin::Registered;
-        entry.image = Some(image.id.clone());
-        self.ledger.keep(entry)?;
-        Ok(image)
+        let wanted = request.new_image(entry.root().unwrap_or_default(), further);
+        match register::register(&home, &wanted).await {
+            Ok((image, _)) => {
+                // Made from our snapshots, it is ours, whichever of our calls it was that the service heard.
+                entry.origin = Origin::Registered;
+                entry.image = Some(image.id.clone());
+                self.ledger.keep(entry)?;
+                Ok(image)
+            }
+            Err(AmiError::Differs { .. }) => {
+                match preflight::existing(&home, request, &entry.snapshots).await? {
+                    Existing::Equal(image) => self.adopt(&image, entry).await,
+                    // Gone again, or ours after all: the same call finds out which.
+                    Existing::None | Existing::Ours => Ok(register::register(&home, &wanted).await?.0),
+                }
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// The snapshots that were made for the AMI, each with the tags that it should have.

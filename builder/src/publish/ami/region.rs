@@ -1,6 +1,7 @@
 //! A region that AMIs are made in: its EC2, the pace at which it is asked, and who listens meanwhile.
 
 use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::{AmiError, wait};
@@ -10,7 +11,7 @@ use crate::publish::api::SnapshotState;
 use crate::publish::api::ec2::{Ec2, Image, ImageQuery};
 use crate::publish::backoff::Pace;
 use crate::publish::fault::{Fault, FaultKind};
-use crate::publish::retry::{GaveUp, Step, Unwatched, retry};
+use crate::publish::retry::{GaveUp, Step, Unwatched, Watch, retry};
 
 /// The first wait between two questions, and the longest.
 const BETWEEN: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(15)];
@@ -59,16 +60,50 @@ impl<C: Ec2> Region<'_, C> {
         self.step(Step::Delete, doing, call).await
     }
 
-    async fn step<T, F, G>(&self, step: Step, doing: &str, call: G) -> Result<T, AmiError>
+    /// Calls as `step` says.
+    pub(super) async fn step<T, F, G>(&self, step: Step, doing: &str, call: G) -> Result<T, AmiError>
     where
         G: FnMut() -> F,
         F: Future<Output = Result<T, Fault>>,
     {
-        if self.interrupt.raised() {
-            return Err(AmiError::Interrupted);
-        }
-        let done = retry(self.pace, step, &Unwatched, call).await;
-        done.map_err(|source| AmiError::Call { doing: format!("{doing} in {}", self.name), source })
+        self.watched(step, doing, &Unwatched, call).await
+    }
+
+    async fn watched<T, F, G>(
+        &self,
+        step: Step,
+        doing: &str,
+        watch: &impl Watch,
+        call: G,
+    ) -> Result<T, AmiError>
+    where
+        G: FnMut() -> F,
+        F: Future<Output = Result<T, Fault>>,
+    {
+        let done = retry(&self.pace.stopped_by(self.interrupt), step, watch, call).await;
+        done.map_err(|source| match source.fault.kind {
+            FaultKind::Interrupted => AmiError::Interrupted,
+            _ => AmiError::Call { doing: format!("{doing} in {}", self.name), source },
+        })
+    }
+
+    /// Asks for something that the user names, or that can be done without: soon given up.
+    pub(super) async fn probe<T, F, G>(&self, doing: &str, call: G) -> Result<T, AmiError>
+    where
+        G: FnMut() -> F,
+        F: Future<Output = Result<T, Fault>>,
+    {
+        self.step(Step::Probe, doing, call).await
+    }
+
+    /// Copies an image; a quota of copies that is used up is waited for, for as long as `wait`.
+    pub(super) async fn copy<T, F, G>(&self, wait: Duration, doing: &str, call: G) -> Result<T, AmiError>
+    where
+        G: FnMut() -> F,
+        F: Future<Output = Result<T, Fault>>,
+    {
+        let queue = Queue { region: self.name, progress: self.progress, told: AtomicBool::new(false) };
+        self.watched(Step::Copy { wait }, doing, &queue, call).await
     }
 
     /// The account's AMI of a name.
@@ -174,7 +209,8 @@ impl<C: Ec2> Region<'_, C> {
         let mut line = format!("{}: {} is pending", self.name, image.id);
         for id in image.snapshots() {
             // Only news: what cannot be asked for is not told.
-            let snapshot = self.ec2.snapshot(&id).await.ok();
+            let snapshot = self.pace.stopped_by(self.interrupt).finish(self.ec2.snapshot(&id)).await;
+            let snapshot = snapshot.and_then(Result::ok);
             if let Some(progress) = snapshot.and_then(|snapshot| snapshot.progress) {
                 line = format!("{line}, {id} {progress}");
             }
@@ -196,6 +232,21 @@ impl<C: Ec2> Region<'_, C> {
                 return Ok(());
             }
             self.pace.sleep(left.min(GLANCE)).await;
+        }
+    }
+}
+
+/// Says once that a copy waits for others.
+struct Queue<'a> {
+    region: &'a str,
+    progress: &'a dyn Progress,
+    told: AtomicBool,
+}
+
+impl Watch for Queue<'_> {
+    fn met(&self, fault: &Fault) {
+        if fault.kind == FaultKind::Pending && !self.told.swap(true, Ordering::Relaxed) {
+            self.progress.tell(&format!("{}: waiting until a copy can begin: {fault}", self.region));
         }
     }
 }

@@ -8,6 +8,7 @@ use super::{AmiError, controls, preflight, wait};
 use crate::publish::api::ec2::{Ec2, Image, NewImage};
 use crate::publish::fault::FaultKind;
 use crate::publish::request::{KeyOf, Request};
+use crate::publish::retry::Step;
 
 /// Makes sure that an AMI is there and that it can be launched.
 ///
@@ -18,6 +19,7 @@ pub async fn register<C: Ec2>(region: &Region<'_, C>, image: &NewImage) -> Resul
         Some(found) => (found, Origin::Adopted),
         None => call(region, image).await?,
     };
+    preflight::not_disabled(region.name, &found)?;
     let found = region.until_available(&found.id, wait::REGISTERED).await?;
     let differences = all_differences(region, image, &found).await?;
     if differences.is_empty() {
@@ -35,8 +37,14 @@ pub async fn register_snapshot<C: Ec2>(
     request: &Request,
     snapshot: &str,
 ) -> Result<(Image, Origin), AmiError> {
-    preflight::allowed(region, request, &KeyOf::Account).await?;
+    preflight::allowed(region, request, &KeyOf::Account, Step::Ask).await?;
+    // One that is not there is soon refused; one that was just made may still be pending.
+    region.probe(&format!("asking for {snapshot}"), || region.ec2.snapshot(snapshot)).await?;
     region.until_completed(snapshot).await?;
+    preflight::usable(region, snapshot).await?;
+    for id in request.volumes.iter().filter_map(|volume| volume.content.snapshot()) {
+        preflight::usable(region, &id).await?;
+    }
     let further: Vec<_> = request.volumes.iter().map(|volume| volume.content.snapshot()).collect();
     let (image, origin) = register(region, &request.new_image(snapshot, &further)).await?;
     let tagged = [(snapshot.to_owned(), request.image_tags())];

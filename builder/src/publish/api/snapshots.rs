@@ -45,6 +45,18 @@ pub struct Snapshot {
     pub started: i64,
     /// Its tags.
     pub tags: BTreeMap<String, String>,
+    /// Where it is stored.
+    pub tier: Tier,
+}
+
+/// Where a snapshot is stored.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Tier {
+    /// Ready for use.
+    #[default]
+    Standard,
+    /// In the archive: it has to be restored before anything is made of it.
+    Archive,
 }
 
 /// Where a snapshot stands.

@@ -8,7 +8,8 @@
 //! EBS direct API reference, `PutSnapshotBlock`: `PUT /snapshots/{snapshotId}/blocks/{blockIndex}`; the payload is not
 //! part of the signature, because the service checks its digest.
 
-use std::time::{Duration, SystemTime};
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_config::SdkConfig;
 use aws_credential_types::Credentials;
@@ -21,19 +22,20 @@ use aws_sigv4::sign::v4::SigningParams;
 use aws_smithy_runtime_api::client::http::{HttpConnector as _, SharedHttpConnector};
 use aws_smithy_runtime_api::client::identity::Identity;
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_types::DateTime;
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::byte_stream::ByteStream;
+use aws_smithy_types::date_time::Format;
 use aws_smithy_types::error::ErrorMetadata;
 use tokio::sync::Mutex;
 
-use super::ATTEMPT;
 use super::endpoint::given;
 use super::fault::{answered, causes, connection};
 use crate::publish::api::Put;
 use crate::publish::fault::{Fault, FaultKind};
 
-/// Credentials are asked for anew when they end within this time.
-const AHEAD: Duration = Duration::from_mins(5);
+/// How far this machine's clock may be off without a correction, in seconds: a service allows five minutes.
+const OFF: i64 = 60;
 
 /// What the payload is called in the signature.
 const UNSIGNED: &str = "UNSIGNED-PAYLOAD";
@@ -48,31 +50,46 @@ pub(super) struct Blocks {
     connector: SharedHttpConnector,
     /// Scheme and authority, such as `https://ebs.eu-west-1.amazonaws.com`, when known.
     endpoint: Mutex<Option<String>>,
-    /// Credentials that were good a moment ago.
-    held: Mutex<Option<Credentials>>,
+    /// What is added to this machine's clock to have the service's, in seconds.
+    offset: AtomicI64,
 }
 
 impl Blocks {
     pub(super) fn new(sdk: &SdkConfig, connector: SharedHttpConnector) -> Self {
-        Self { sdk: sdk.clone(), connector, endpoint: Mutex::default(), held: Mutex::default() }
+        Self { sdk: sdk.clone(), connector, endpoint: Mutex::default(), offset: AtomicI64::new(0) }
     }
 
     /// Writes one block; its digest is sent in base64.
     pub(super) async fn put(&self, snapshot: &str, put: Put, digest: &str) -> Result<(), Fault> {
         let request = self.request(snapshot, put, digest).await?;
-        let answer = match tokio::time::timeout(ATTEMPT, self.exchange(request)).await {
-            Ok(answer) => answer?,
-            Err(_) => return Err(Fault::own(FaultKind::TimedOut, "no answer in time")),
-        };
+        let answer = self.exchange(request).await?;
         if answer.status().is_success() {
             return Ok(());
         }
         let fault = answered(&ErrorMetadata::builder().build(), &answer);
-        if matches!(fault.kind, FaultKind::Signature | FaultKind::Denied) {
-            // They may have been exchanged since; the next attempt asks for them again.
-            *self.held.lock().await = None;
+        if fault.kind == FaultKind::Signature {
+            self.correct_clock(&answer);
         }
         Err(fault)
+    }
+
+    /// Learns from the date of a refusal how far this machine's clock is off; the generated clients do the same.
+    fn correct_clock(&self, answer: &HttpResponse) {
+        let date =
+            answer.headers().get("date").and_then(|date| DateTime::from_str(date, Format::HttpDate).ok());
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs() as i64);
+        if let Some(date) = date {
+            let off = date.secs() - now;
+            self.offset.store(if off.abs() > OFF { off } else { 0 }, Ordering::Relaxed);
+        }
+    }
+
+    /// The time by the service's clock, as far as it is known.
+    fn now(&self) -> SystemTime {
+        let (now, offset) = (SystemTime::now(), self.offset.load(Ordering::Relaxed));
+        let by = Duration::from_secs(offset.unsigned_abs());
+        let shifted = if offset < 0 { now.checked_sub(by) } else { now.checked_add(by) };
+        shifted.unwrap_or(now)
     }
 
     /// The answer with its body, which is read to its end so that the connection serves the next request.
@@ -118,7 +135,7 @@ impl Blocks {
             .identity(&identity)
             .region(&region)
             .name("ebs")
-            .time(SystemTime::now())
+            .time(self.now())
             .settings(settings)
             .build()
             .map_err(|error| unusable(error.to_string()))?;
@@ -129,19 +146,11 @@ impl Blocks {
         Ok(signed.into_parts().0)
     }
 
-    /// Credentials that hold for a while yet.
     async fn credentials(&self) -> Result<Credentials, Fault> {
         let missing = |words: String| Fault::own(FaultKind::NoCredentials, words);
-        let mut held = self.held.lock().await;
-        let soon = SystemTime::now() + AHEAD;
-        if let Some(credentials) = held.as_ref().filter(|held| held.expiry().is_none_or(|end| end > soon)) {
-            return Ok(credentials.clone());
-        }
         let provider = self.sdk.credentials_provider();
         let provider = provider.ok_or_else(|| missing("no credentials are configured".to_owned()))?;
-        let found = provider.provide_credentials().await.map_err(|error| missing(causes(&error)))?;
-        *held = Some(found.clone());
-        Ok(found)
+        provider.provide_credentials().await.map_err(|error| missing(causes(&error)))
     }
 
     /// Where the service is, by the rules that the client itself follows.

@@ -5,6 +5,7 @@
 //! [`super::blocks`].
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use amiforge_formats::digest::{BLOCK, Digest};
 use aws_config::SdkConfig;
@@ -18,6 +19,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 
 use super::blocks::Blocks;
 use super::fault::fault;
+use super::patience::Patience;
 use super::query::{bounded, too_long};
 use crate::image::Aggregate;
 use crate::publish::api::{
@@ -33,12 +35,50 @@ const PAGE: i32 = 10_000;
 pub struct EbsClient {
     client: Client,
     blocks: Arc<Blocks>,
+    patience: Arc<Patience>,
 }
 
 impl EbsClient {
-    pub(super) fn new(sdk: &SdkConfig, connector: SharedHttpConnector) -> Self {
+    pub(super) fn new(sdk: &SdkConfig, connector: SharedHttpConnector, attempt: Duration) -> Self {
+        let patience = Arc::new(Patience::new(attempt));
+        let blocks = Arc::new(Blocks::new(sdk, connector));
         let client = Client::from_conf(Builder::from(sdk).interceptor(bounded()).build());
-        Self { client, blocks: Arc::new(Blocks::new(sdk, connector)) }
+        Self { client, blocks, patience }
+    }
+
+    /// Transfers a block, within the time that it may take.
+    async fn within<T>(&self, transfer: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
+        let (begun, limit) = (Instant::now(), self.patience.get());
+        let Ok(done) = tokio::time::timeout(limit, transfer).await else {
+            self.patience.lost(limit);
+            let words = format!("no answer in {} s", limit.as_secs_f64());
+            return Err(Fault::own(FaultKind::TimedOut, words));
+        };
+        self.patience.took(begun.elapsed());
+        done
+    }
+
+    async fn fetch(&self, snapshot: &str, at: u64, token: &str) -> Result<Fetched, Fault> {
+        let call = self.client.get_snapshot_block().snapshot_id(snapshot).block_index(index(at)?);
+        let answer = call.block_token(token).send().await.map_err(fault)?;
+        let stated = answer.checksum.unwrap_or_default();
+        let broken = |error| {
+            if too_long(&error) {
+                return unreadable("the block came with far more bytes than a block has");
+            }
+            Fault::own(FaultKind::Transport, format!("the block broke off: {error}"))
+        };
+        let bytes = answer.block_data.collect().await.map_err(broken)?.into_bytes();
+        if bytes.len() as u64 != BLOCK {
+            let words = format!("the block came with {} bytes, not {BLOCK}", bytes.len());
+            return Err(Fault::own(FaultKind::Transport, words));
+        }
+        let digest = Digest::of(&bytes);
+        if BASE64.encode(digest.0) != stated {
+            let words = format!("the block came with SHA-256 {digest}, and the service states {stated}");
+            return Err(Fault::own(FaultKind::Checksum, words));
+        }
+        Ok(Fetched { bytes, digest })
     }
 }
 
@@ -63,7 +103,7 @@ impl Ebs for EbsClient {
     async fn put(&self, snapshot: &str, put: Put) -> Result<(), Fault> {
         index(put.index)?;
         let digest = BASE64.encode(put.digest.0);
-        self.blocks.put(snapshot, put, &digest).await
+        self.within(self.blocks.put(snapshot, put, &digest)).await
     }
 
     async fn complete(&self, snapshot: &str, written: Aggregate) -> Result<(), Fault> {
@@ -121,24 +161,7 @@ impl Ebs for EbsClient {
     }
 
     async fn block(&self, snapshot: &str, at: u64, token: &str) -> Result<Fetched, Fault> {
-        let call = self.client.get_snapshot_block().snapshot_id(snapshot).block_index(index(at)?);
-        let answer = call.block_token(token).send().await.map_err(fault)?;
-        let stated = answer.checksum.unwrap_or_default();
-        let broken = |error| match too_long(&error) {
-            true => unreadable("the block came with far more bytes than a block has"),
-            false => Fault::own(FaultKind::Transport, format!("the block broke off: {error}")),
-        };
-        let bytes = answer.block_data.collect().await.map_err(broken)?.into_bytes();
-        if bytes.len() as u64 != BLOCK {
-            let words = format!("the block came with {} bytes, not {BLOCK}", bytes.len());
-            return Err(Fault::own(FaultKind::Transport, words));
-        }
-        let digest = Digest::of(&bytes);
-        if BASE64.encode(digest.0) != stated {
-            let words = format!("the block came with SHA-256 {digest}, and the service states {stated}");
-            return Err(Fault::own(FaultKind::Checksum, words));
-        }
-        Ok(Fetched { bytes, digest })
+        self.within(self.fetch(snapshot, at, token)).await
     }
 }
 

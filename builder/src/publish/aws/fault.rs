@@ -32,9 +32,14 @@ where
     match error {
         SdkError::TimeoutError(_) => Fault::own(FaultKind::TimedOut, "no answer in time"),
         SdkError::DispatchFailure(failure) => {
-            let fault = failure.as_connector_error().map(connection);
-            let kind = no_credentials(error).or(fault.map(|fault| fault.kind));
-            Fault::own(kind.unwrap_or(FaultKind::Transport), causes(error))
+            let met = failure.as_connector_error().map(connection);
+            match (no_credentials(error), met) {
+                (None, Some(met)) if met.kind == FaultKind::Unreachable => met,
+                (kind, met) => {
+                    let kind = kind.or(met.map(|met| met.kind)).unwrap_or(FaultKind::Transport);
+                    Fault::own(kind, causes(error))
+                }
+            }
         }
         SdkError::ConstructionFailure(_) => {
             Fault::own(no_credentials(error).unwrap_or(FaultKind::Refused), causes(error))
@@ -103,15 +108,32 @@ fn no_credentials(error: &(dyn std::error::Error + 'static)) -> Option<FaultKind
 
 /// The fault of a request that got no answer.
 pub(super) fn connection(error: &ConnectorError) -> Fault {
-    let kind = if error.is_timeout() {
+    let words = causes(error);
+    let kind = if PERMANENT.iter().any(|sign| words.contains(sign)) {
+        FaultKind::Unreachable
+    } else if error.is_timeout() {
         FaultKind::TimedOut
     } else if error.is_user() {
         FaultKind::Refused
     } else {
         FaultKind::Transport
     };
-    Fault::own(kind, causes(error))
+    // The crate below has no word for who refused.
+    let refused = words.contains("tunnel error");
+    Fault::own(kind, if refused { format!("the proxy makes no connection: {words}") } else { words })
 }
+
+/// What a connection says that no further try will make: rustls of a certificate that is not trusted and of a peer
+/// that speaks no TLS, the resolver of a host that does not exist, the connector of a proxy that refuses.
+const PERMANENT: [&str; 7] = [
+    "invalid peer certificate",
+    "received corrupt message of type InvalidContentType",
+    "received fatal alert",
+    "Name or service not known",
+    "No address associated with hostname",
+    "tunnel error: unsuccessful",
+    "proxy authorization required",
+];
 
 /// The error with its causes, on one line.
 pub(super) fn causes(error: &(dyn std::error::Error + 'static)) -> String {
@@ -125,4 +147,27 @@ pub(super) fn causes(error: &(dyn std::error::Error + 'static)) -> String {
         cause = error.source();
     }
     words.join(": ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_that_will_never_be_made_is_not_tried_again() {
+        let kind = |words: &str| {
+            let source = std::io::Error::other(words.to_owned());
+            connection(&ConnectorError::other(source.into(), None)).kind
+        };
+        for words in [
+            "invalid peer certificate: UnknownIssuer",
+            "failed to lookup address information: Name or service not known",
+            "tunnel error: unsuccessful",
+        ] {
+            assert_eq!(kind(words), FaultKind::Unreachable, "{words}");
+        }
+        for words in ["connection reset by peer", "Temporary failure in name resolution"] {
+            assert_eq!(kind(words), FaultKind::Transport, "{words}");
+        }
+    }
 }

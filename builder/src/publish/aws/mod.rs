@@ -9,19 +9,27 @@ mod ebs;
 mod ec2;
 pub mod endpoint;
 mod fault;
+mod held;
+mod patience;
 pub mod query;
+mod trust;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
+use aws_config::identity::IdentityCache;
 use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_ebs::config::{Credentials, RuntimeComponents, SharedAsyncSleep, SharedHttpClient};
 use aws_smithy_http_client::proxy::ProxyConfig;
-use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_http_client::tls::{Provider, TlsContext};
 use aws_smithy_http_client::{Builder, Connector};
 use aws_smithy_runtime_api::client::http::{HttpConnectorSettings, SharedHttpConnector};
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
+
+use held::Held;
 
 pub use ebs::EbsClient;
 pub use ec2::{CALLS as EC2_CALLS, Ec2Client, SnapshotsClient};
@@ -33,10 +41,10 @@ const IDLE: usize = 256;
 const IDLE_FOR: Duration = Duration::from_secs(15);
 
 /// How long making a connection may take.
-const CONNECT: Duration = Duration::from_secs(8);
+const CONNECT: Duration = Duration::from_secs(5);
 
-/// How long one request may take: writing a block was seen to take 8 s, and a slow line shares its rate among all.
-const ATTEMPT: Duration = Duration::from_mins(1);
+/// How long one request may take: several fit into the budget of a step, so that one that hangs costs little.
+const ATTEMPT: Duration = Duration::from_secs(10);
 
 /// Where to call and as whom.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -49,6 +57,8 @@ pub struct Place {
     pub endpoint: Option<String>,
     /// Keys, in place of the usual search for credentials.
     pub keys: Option<Keys>,
+    /// How long one request may take at first; 10 s unless given.
+    pub attempt: Option<Duration>,
 }
 
 /// An access key.
@@ -67,6 +77,14 @@ pub enum PlaceError {
     /// Nobody said which region.
     #[error("no region is given: neither `--region`, nor AWS_REGION, nor the profile names one")]
     NoRegion,
+    /// The file that says whom to trust cannot be used.
+    #[error("the certificate authorities of `{}` (AWS_CA_BUNDLE, or `ca_bundle` of the profile): {reason}", path.display())]
+    CaBundle {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
 }
 
 /// What every client is made from.
@@ -76,6 +94,7 @@ pub struct Config {
     region: String,
     /// The connections that blocks are sent through.
     blocks: SharedHttpConnector,
+    attempt: Duration,
 }
 
 impl Config {
@@ -84,14 +103,23 @@ impl Config {
     /// # Errors
     /// [`PlaceError`].
     pub async fn load(place: &Place) -> Result<Self, PlaceError> {
+        let attempt = place.attempt.unwrap_or(ATTEMPT);
+        let held = Held::default();
+        // With keys of its own nothing is asked of files or of the environment.
+        let trust = match place.keys {
+            Some(_) => None,
+            None => trust::context(place.profile.as_deref()).await?,
+        };
         let timeouts =
-            TimeoutConfig::builder().connect_timeout(CONNECT).operation_attempt_timeout(ATTEMPT).build();
+            TimeoutConfig::builder().connect_timeout(CONNECT).operation_attempt_timeout(attempt).build();
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
             .retry_config(RetryConfig::disabled())
             .timeout_config(timeouts)
             // It would copy every block to measure its rate; the attempts have a timeout of their own.
             .stalled_stream_protection(aws_sdk_ebs::config::StalledStreamProtectionConfig::disabled())
-            .http_client(http_client(place));
+            // Credentials are kept in one place for all clients, and forgotten when a service does not accept them.
+            .identity_cache(IdentityCache::no_cache())
+            .http_client(held::watched(http_client(place, trust.clone()), held.clone()));
         if let Ok(name) = AppName::new(concat!("amiforge-", env!("CARGO_PKG_VERSION"))) {
             loader = loader.app_name(name);
         }
@@ -110,16 +138,28 @@ impl Config {
         }
         let sdk = loader.load().await;
         let region = sdk.region().ok_or(PlaceError::NoRegion)?.to_string();
+        let sdk = match sdk.credentials_provider() {
+            Some(source) => {
+                held.come_from(source);
+                sdk.to_builder().credentials_provider(SharedCredentialsProvider::new(held.clone())).build()
+            }
+            None => sdk,
+        };
         let settings = HttpConnectorSettings::builder().connect_timeout(CONNECT).build();
-        let blocks = connector(reach(place), Some(settings), sdk.sleep_impl());
-        Ok(Self { sdk, region, blocks: SharedHttpConnector::new(blocks) })
+        let blocks = connector(reach(place), trust, Some(settings), sdk.sleep_impl());
+        Ok(Self {
+            sdk,
+            region,
+            blocks: held::watched_connector(SharedHttpConnector::new(blocks), held),
+            attempt,
+        })
     }
 
     /// The same for another region, with the same connections and credentials.
     #[must_use]
     pub fn in_region(&self, region: &str) -> Self {
         let sdk = self.sdk.to_builder().region(Region::new(region.to_owned())).build();
-        Self { sdk, region: region.to_owned(), blocks: self.blocks.clone() }
+        Self { sdk, region: region.to_owned(), blocks: self.blocks.clone(), attempt: self.attempt }
     }
 
     /// The region that is called.
@@ -134,7 +174,7 @@ impl Config {
 
     /// The client of EBS direct.
     pub fn ebs(&self) -> EbsClient {
-        EbsClient::new(&self.sdk, self.blocks.clone())
+        EbsClient::new(&self.sdk, self.blocks.clone(), self.attempt)
     }
 
     /// The client of the part of EC2 that knows snapshots.
@@ -162,17 +202,23 @@ fn reach(place: &Place) -> Reach {
 }
 
 /// One client, with one pool of connections, for every service.
-fn http_client(place: &Place) -> SharedHttpClient {
+fn http_client(place: &Place, trust: Option<TlsContext>) -> SharedHttpClient {
     let reach = reach(place);
     Builder::new().pool_idle_timeout(IDLE_FOR).pool_max_idle_per_host(IDLE).build_with_connector_fn(
         move |settings, components| {
-            connector(reach, settings.cloned(), components.and_then(RuntimeComponents::sleep_impl))
+            connector(
+                reach,
+                trust.clone(),
+                settings.cloned(),
+                components.and_then(RuntimeComponents::sleep_impl),
+            )
         },
     )
 }
 
 fn connector(
     reach: Reach,
+    trust: Option<TlsContext>,
     settings: Option<HttpConnectorSettings>,
     sleep: Option<SharedAsyncSleep>,
 ) -> Connector {
@@ -186,7 +232,11 @@ fn connector(
         });
     connector.set_connector_settings(settings);
     connector.set_sleep_impl(sleep);
-    connector.tls_provider(Provider::Rustls(CryptoMode::Ring)).build()
+    let connector = connector.tls_provider(Provider::Rustls(CryptoMode::Ring));
+    match trust {
+        Some(trust) => connector.tls_context(trust).build(),
+        None => connector.build(),
+    }
 }
 
 /// Whether an endpoint is on this machine.

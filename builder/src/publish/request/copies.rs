@@ -96,15 +96,20 @@ fn target(name: &str, home: &str, so_far: &[CopyTarget]) -> Result<(), Mistake> 
     Ok(())
 }
 
-/// Refuses what is not the ARN of a key that `region` can use.
+/// Refuses what is not the ARN of a key that `home` can use. `StartSnapshot` takes no alias, and `CopyImage` does.
 pub(super) fn key_arn(option: &'static str, key: &str, home: &str) -> Result<(), Mistake> {
-    let refuse = |problem: String| {
-        Err(Mistake::new(
-            option,
-            problem,
-            format!("give the key's ARN: `arn:{}:kms:{home}:…:key/…`", partition(home)),
-        ))
+    let form = format!("give the key's ARN: `arn:{}:kms:{home}:…:key/…`", partition(home));
+    let refuse = |problem: String| Err(Mistake::new(option, problem, form.clone()));
+    let aliased = |alias: &str| {
+        let problem = format!("`{key}` is the alias of a key, and EBS takes the key's own ARN only");
+        let remedy = format!(
+            "`aws kms describe-key --region {home} --key-id {alias} --query KeyMetadata.Arn --output text` tells it"
+        );
+        Err(Mistake::new(option, problem, remedy))
     };
+    if key.starts_with("alias/") {
+        return aliased(key);
+    }
     let parts: Vec<_> = key.splitn(6, ':').collect();
     let ["arn", named, "kms", region, account, resource] = parts[..] else {
         return refuse(format!("`{key}` is not the ARN of a key"));
@@ -117,6 +122,9 @@ pub(super) fn key_arn(option: &'static str, key: &str, home: &str) -> Result<(),
     }
     if region != home {
         return refuse(format!("the key `{key}` is of `{region}`, and `{home}` cannot use it"));
+    }
+    if option == "--kms-key" && resource.starts_with("alias/") {
+        return aliased(resource);
     }
     Ok(())
 }

@@ -18,7 +18,7 @@ mod text;
 mod uefi;
 mod volume;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -149,6 +149,15 @@ pub struct Request {
 }
 
 impl Request {
+    /// The bundles or raw files that are uploaded: `root`, then those of further volumes.
+    pub fn bundles<'a>(&'a self, root: &'a Path) -> impl Iterator<Item = &'a Path> {
+        let further = self.volumes.iter().filter_map(|volume| match &volume.content {
+            ContentOf::Bundle(path) => Some(path.as_path()),
+            _ => None,
+        });
+        std::iter::once(root).chain(further)
+    }
+
     /// The tags of the image, and of the snapshot of its root.
     pub fn image_tags(&self) -> Tags {
         self.tags.iter().chain(&self.digests).map(|(key, value)| (key.clone(), value.clone())).collect()

@@ -192,6 +192,7 @@ fn names_descriptions_and_tags_that_cannot_be_are_refused() {
         (name(&"x".repeat(129)), "has 129 characters"),
         (description(" ".to_owned()), "`--description`: it is empty"),
         (description("x".repeat(256)), "`--description`: it has 256 characters, and 255 are the most"),
+        (description("Büro".to_owned()), "`--description`: `ü` is not ASCII"),
         (tags(&["team"]), "`--tag`: `team` has no `=`"),
         (tags(&["=x"]), "`--tag`: `=x` has no key"),
         (tags(&["a=1", "a=2"]), "`--tag`: `a` is given twice"),
@@ -423,4 +424,15 @@ fn a_request_reads_back_as_it_was_written() {
     let request = accepted(&wanted, &subject());
     let text = serde_json::to_string(&request).unwrap();
     assert_eq!(serde_json::from_str::<Request>(&text).unwrap(), request, "{text}");
+}
+
+#[test]
+fn an_alias_of_a_key_is_taken_for_copies_alone_and_how_to_find_the_key_is_told() {
+    let key = |key: &str| Wanted { encryption: KeyOf::Arn(key.to_owned()), ..Wanted::default() };
+    for alias in ["alias/web", "arn:aws:kms:eu-west-1:123456789012:alias/web"] {
+        let refused = mistake(&key(alias), &subject());
+        let command = "`aws kms describe-key --region eu-west-1 --key-id alias/web --query KeyMetadata.Arn";
+        assert!(refused.starts_with("`--kms-key`: ") && refused.contains(command), "{refused}");
+    }
+    accepted(&key(KEY), &subject());
 }

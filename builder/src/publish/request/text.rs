@@ -47,6 +47,14 @@ pub(super) fn description(wanted: Option<&str>, subject: &Subject) -> Result<Opt
         let remedy = "leave the option out for the image's name and version";
         return Err(Mistake::new("--description", "it is empty", remedy));
     }
+    if let Some(character) = text.chars().find(|c| !c.is_ascii()) {
+        let problem = format!("`{character}` is not ASCII, and EC2 takes nothing else in a description");
+        return Err(Mistake::new(
+            "--description",
+            problem,
+            "spell it in ASCII; tags (`--tag`) may have any letters",
+        ));
+    }
     if length > DESCRIPTION {
         let problem = format!("it has {length} characters, and {DESCRIPTION} are the most");
         return Err(Mistake::new("--description", problem, "shorten it"));

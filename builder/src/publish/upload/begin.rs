@@ -154,7 +154,7 @@ impl<E: Ebs, S: Snapshots> Task<'_, E, S> {
     /// What is to be done, decided now and then kept.
     async fn intent(&self) -> Result<Intent, PublishError> {
         let options = self.options;
-        let default_on = self.encryption_by_default().await;
+        let default_on = self.encryption_by_default().await?;
         let parent = match &options.parent {
             Some(choice) => {
                 parent::choose(self.services, choice, &self.source, options, default_on, self.progress)
@@ -188,16 +188,17 @@ impl<E: Ebs, S: Snapshots> Task<'_, E, S> {
 
     /// Whether the account encrypts what is new. Where that may not be asked, it is taken to do so: more is sent than
     /// may be needed, and nothing too little.
-    async fn encryption_by_default(&self) -> bool {
+    async fn encryption_by_default(&self) -> Result<bool, PublishError> {
         let call = || self.services.ec2.encryption_by_default();
         match retry(&self.services.pace, Step::Ask, &Unwatched, call).await {
-            Ok(on) => on,
+            Ok(on) => Ok(on),
+            Err(gave_up) if gave_up.fault.kind == FaultKind::Interrupted => Err(PublishError::Interrupted),
             Err(gave_up) => {
                 self.progress.tell(&format!(
                     "cannot ask whether the account encrypts by default, so blocks of zeros are sent too: {}",
                     gave_up.fault
                 ));
-                true
+                Ok(true)
             }
         }
     }

@@ -3,7 +3,7 @@
 use super::calls::images::{self, LaunchPermission};
 use super::calls::snapshots;
 use crate::publish::api::ec2::{Encrypted, Grantee, Image, Mapping, OnTermination, Tags};
-use crate::publish::api::{Snapshot, SnapshotState};
+use crate::publish::api::{Snapshot, SnapshotState, Tier};
 
 /// An image.
 pub(super) fn image(image: images::Image) -> Image {
@@ -82,6 +82,10 @@ pub(super) fn snapshot(snapshot: snapshots::Snapshot) -> Snapshot {
         owner: snapshot.owner,
         started: snapshot.started.map_or(0, |time| time.seconds),
         tags: tags(snapshot.tags),
+        tier: match snapshot.tier.as_deref() {
+            Some("archive") => Tier::Archive,
+            _ => Tier::Standard,
+        },
     }
 }
 

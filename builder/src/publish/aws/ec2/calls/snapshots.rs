@@ -52,6 +52,8 @@ answers! {
         owner: Option<String> = "ownerId",
         started: Option<Timestamp> = "startTime",
         tags: Vec<Tag> = "tagSet",
+        /// `standard` or `archive`.
+        tier: Option<String> = "storageTier",
     }
 
     /// The attribute that was asked for.
