@@ -174,3 +174,77 @@ fn a_dry_run_needs_no_network_and_has_to_be_told_the_region() {
     }
     assert!(!desk.0.path().join("out.publish").exists(), "a dry run leaves nothing");
 }
+
+#[test]
+fn failures_are_json_where_json_is_asked_for() {
+    let desk = Desk::new();
+    for (args, code, message) in [
+        (
+            &["publish", "out", "--region", "eu-west-1", "--tag", "x", "--json"][..],
+            "usage",
+            "cannot publish `out`",
+        ),
+        (&["publish", "nothing", "--region", "eu-west-1", "--json"], "failed", "cannot publish `nothing`"),
+        (&["inspect", "nothing", "--json"], "failed", "cannot "),
+        (&["build", "nothing.toml", "-o", "x", "--json"], "", "cannot "),
+        (&["publish", "--no-such-option", "--json"], "usage", "unexpected argument"),
+    ] {
+        let output = desk.output(args);
+        assert!(matches!(output.status.code(), Some(1 | 2)), "{args:?}");
+        let shown: serde_json::Value = serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|error| panic!("{args:?}: {error}: {}", String::from_utf8_lossy(&output.stdout)));
+        let error = &shown["error"];
+        let said = error["message"].as_str().unwrap();
+        assert!(said.starts_with(message), "{args:?}: {said}");
+        assert!(error["code"].as_str().unwrap().starts_with(code), "{args:?}: {shown}");
+        assert!(error["causes"].is_array(), "{shown}");
+        assert!(!output.stderr.is_empty(), "people are told too");
+    }
+}
+
+/// Starts a publish to a service that takes connections and never answers.
+fn hanging(desk: &Desk) -> (std::net::TcpListener, std::process::Child) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let child = Command::new(env!("CARGO_BIN_EXE_amiforge"))
+        .args(["publish", "out", "--region", "eu-west-1", "--endpoint-url", &endpoint])
+        .current_dir(desk.0.path())
+        .env_clear()
+        .envs([
+            ("AWS_ACCESS_KEY_ID", "A"),
+            ("AWS_SECRET_ACCESS_KEY", "s"),
+            ("AWS_EC2_METADATA_DISABLED", "true"),
+        ])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    listener.accept().unwrap();
+    (listener, child)
+}
+
+fn interrupt(child: &std::process::Child) {
+    let pid = rustix::process::Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+}
+
+#[test]
+fn the_first_interrupt_ends_a_request_that_hangs_and_the_second_one_at_once() {
+    let desk = Desk::new();
+    let (_listener, child) = hanging(&desk);
+    let begun = std::time::Instant::now();
+    interrupt(&child);
+    let output = child.wait_with_output().unwrap();
+    // Two seconds, and what a busy machine takes on top.
+    assert!(begun.elapsed() < std::time::Duration::from_secs(4), "{:?}", begun.elapsed());
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(told.contains("caused by: interrupted\nhint: nothing was made; "), "{told}");
+    let (_listener, mut child) = hanging(&desk);
+    interrupt(&child);
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    interrupt(&child);
+    let status = child.wait().unwrap();
+    assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(2), "{status}");
+}

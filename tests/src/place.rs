@@ -52,6 +52,18 @@ impl Region {
     /// # Panics
     /// When it does not start.
     pub fn with(folder: &Path, set: impl FnOnce(&mut amiforge_emulator::Config)) -> Self {
+        Self::with_attempts(folder, None, set)
+    }
+
+    /// The same, with clients that wait so long for an answer.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub fn with_attempts(
+        folder: &Path,
+        attempt: Option<Duration>,
+        set: impl FnOnce(&mut amiforge_emulator::Config),
+    ) -> Self {
         let trail = Arc::new(Trail::new());
         let mut config = amiforge_emulator::Config::new(folder);
         config.trail = Some(Arc::clone(&trail));
@@ -63,6 +75,7 @@ impl Region {
             profile: None,
             endpoint: Some(running.endpoint()),
             keys: Some(Keys { id: ACCESS_KEY_ID.to_owned(), secret: SECRET_ACCESS_KEY.to_owned() }),
+            attempt,
         };
         let config = runtime.block_on(Config::load(&place)).expect("a configuration");
         Self { running, trail, config, runtime }

@@ -126,6 +126,51 @@ fn quotas_slow_an_upload_down_and_do_not_stop_it() {
     assert_holds(&region, &uploaded.snapshot.id, &bundle, folder.path());
 }
 
+#[test]
+fn requests_that_hang_are_made_again_within_the_budget() {
+    use std::time::{Duration, Instant};
+    let folder = scratch::folder();
+    let bundle = build(folder.path(), 1, 4);
+    for call in CALLS {
+        let region =
+            Region::with_attempts(&folder.path().join("region"), Some(Duration::from_millis(300)), |_| {});
+        region.play(rule(call, When::First(2), Fault::Slow { millis: 60_000 }));
+        let begun = Instant::now();
+        let uploaded = send(&region, &bundle).unwrap_or_else(|error| panic!("{call}: {}", chain(&error)));
+        assert!(begun.elapsed() < Duration::from_secs(20), "{call}: {:?}", begun.elapsed());
+        region.play(Faults::default());
+        assert_holds(&region, &uploaded.snapshot.id, &bundle, folder.path());
+        drop(region);
+        clear(folder.path());
+    }
+}
+
+/// A clock an hour ahead of the machine's, or behind it.
+#[derive(Debug)]
+struct Off(i64);
+
+impl amiforge_emulator::Clock for Off {
+    fn now(&self) -> amiforge_emulator::Moment {
+        let now = amiforge_emulator::SystemClock.now();
+        amiforge_emulator::Moment(now.0.saturating_add_signed(self.0))
+    }
+}
+
+#[test]
+fn a_clock_that_is_off_is_corrected_for_every_request() {
+    let folder = scratch::folder();
+    let bundle = build(folder.path(), 1, 4);
+    for off in [3_600_000, -3_600_000] {
+        let region = Region::with(&folder.path().join("region"), |config| {
+            config.clock = std::sync::Arc::new(Off(off));
+        });
+        let uploaded = send(&region, &bundle).unwrap_or_else(|error| panic!("{off}: {}", chain(&error)));
+        assert_holds(&region, &uploaded.snapshot.id, &bundle, folder.path());
+        drop(region);
+        clear(folder.path());
+    }
+}
+
 /// Forgets the region and the journal.
 fn clear(folder: &std::path::Path) {
     std::fs::remove_dir_all(folder.join("region")).unwrap();

@@ -203,3 +203,25 @@ fn a_raw_file_that_changed_between_two_calls_is_sent_as_it_is_now() {
     assert_eq!(snapshots(&region), [uploaded.snapshot.id.as_str()]);
     assert_holds(&region, &uploaded.snapshot.id, &raw, folder.path());
 }
+
+#[test]
+fn a_raw_file_that_is_written_to_while_it_is_sent_is_noticed() {
+    let folder = scratch::folder();
+    let region = Region::start(&folder.path().join("region"));
+    let raw = folder.path().join("disk.img");
+    fs::write(&raw, amiforge_tests::archive::noise(4 << 20, 3)).unwrap();
+    region.play(Faults::times(u64::MAX, "PutSnapshotBlock", Fault::Slow { millis: 400 }));
+    let file = OpenOptions::new().write(true).open(&raw).unwrap();
+    let writer = std::thread::spawn(move || {
+        std::thread::sleep(std::time::Duration::from_millis(150));
+        file.write_all_at(b"other", 0).unwrap();
+    });
+    let options = Options { rate: 0, ..Options::default() };
+    let refused = send_as(&region, &raw, &options).unwrap_err();
+    writer.join().unwrap();
+    assert!(matches!(refused, PublishError::RawChanged { .. }), "{}", chain(&refused));
+    region.play(Faults::default());
+    let uploaded = send_as(&region, &raw, &options).unwrap();
+    assert_eq!(snapshots(&region), [uploaded.snapshot.id.as_str()]);
+    assert_holds(&region, &uploaded.snapshot.id, &raw, folder.path());
+}

@@ -80,3 +80,57 @@ fn an_ami_that_was_there_before_is_not_taken_back() {
     assert!(world.region.block_on(ec2.describe_regions()).is_ok());
     assert_eq!(world.images("local-2").len(), 0);
 }
+
+#[test]
+fn what_is_published_stays_when_a_later_run_fails_and_is_taken_back() {
+    let world = World::new();
+    let first = world.must(&Wanted { copy_to: texts(&["local-2"]), ..Wanted::default() });
+    let more = Wanted {
+        copy_to: texts(&["local-2", "local-3"]),
+        share: texts(&["111122223333"]),
+        deprecate: Some("2027-11-21".to_owned()),
+        ..Wanted::default()
+    };
+    let before: Vec<_> = ["local", "local-2"].map(|region| world.snapshots(region)).into();
+    for action in ["DescribeImages", "EnableImageDeprecation", "ModifyImageAttribute", "CopyImage"] {
+        stopped_at(&world, &more, action);
+        let left = amiforge::publish::ami::left(&world.bundle, "local").unwrap();
+        assert!(left.published, "{action}: what is published is said to be unfinished");
+        let _ = world.abandon();
+        let after: Vec<_> = ["local", "local-2"].map(|region| world.snapshots(region)).into();
+        assert_eq!(after, before, "{action}");
+        for region in ["local", "local-2"] {
+            world.assert_one(region);
+        }
+        assert_eq!(world.images("local")[0].id, first.image.id, "{action}");
+        assert_eq!((world.images("local-3").len(), world.snapshots("local-3").len()), (0, 0), "{action}");
+    }
+    world.must(&more);
+    assert!(matches!(world.abandon(), Err(AmiError::NothingToAbandon { .. })));
+    world.assert_one("local-3");
+}
+
+#[test]
+fn a_copy_that_a_later_run_began_is_taken_back_alone() {
+    let world = World::new();
+    world.must(&Wanted::default());
+    world.region.play(Faults::times(1, "CopyImage", Fault::FailLater));
+    let more = Wanted { copy_to: texts(&["local-2"]), ..Wanted::default() };
+    assert!(world.publish(&more).unwrap().copies[0].outcome.is_err());
+    assert_eq!(world.images("local-2").len(), 1, "a copy that failed is there");
+    let deleted = world.abandon().unwrap();
+    assert!(deleted.iter().all(|one| one.region == "local-2") && !deleted.is_empty(), "{deleted:?}");
+    assert_eq!((world.images("local-2").len(), world.snapshots("local-2").len()), (0, 0));
+    world.assert_one("local");
+}
+
+#[test]
+fn another_name_for_what_is_published_is_taken_back_without_it() {
+    let world = World::new();
+    let first = world.must(&Wanted::default());
+    let renamed = Wanted { name: Some("another".to_owned()), ..Wanted::default() };
+    stopped_at(&world, &renamed, "RegisterImage");
+    let _ = world.abandon();
+    world.assert_one("local");
+    assert_eq!(world.images("local")[0].id, first.image.id);
+}

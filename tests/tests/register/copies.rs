@@ -13,7 +13,8 @@ use amiforge::publish::request::{Architecture, KeyOf, Snapshots, Subject, Wanted
 use amiforge::publish::services::Services;
 use amiforge::publish::source::Source;
 use amiforge::publish::upload;
-use amiforge_emulator::{Fault, Faults, Windows};
+use amiforge_emulator::{Fault, Faults, Rule, When, Windows};
+use amiforge_tests::told::chain;
 
 use crate::world::{NOW, World, build, texts};
 
@@ -186,4 +187,29 @@ fn a_region_that_the_account_does_not_have_is_refused_before_a_block_is_sent() {
     let refused = world.publish(&wanted).unwrap_err();
     assert_eq!(refused.to_string(), "`local-99` is not a region that this account may use");
     assert_eq!(world.region.successes("StartSnapshot"), 0);
+}
+
+#[test]
+fn a_region_that_does_not_answer_stops_no_other() {
+    let world = World::new();
+    let down = Rule {
+        service: Some("ec2".to_owned()),
+        action: None,
+        target: Some("local-3 ".to_owned()),
+        when: When::Always,
+        times: None,
+        what: Fault::ServerError { status: 503 },
+    };
+    world.region.play(Faults { rules: vec![down] });
+    let wanted = Wanted { copy_to: texts(&["local-2", "local-3", "local-4"]), ..Wanted::default() };
+    let published = world.publish(&wanted).unwrap_or_else(|error| panic!("{}", chain(&error)));
+    let failed: Vec<_> = published.copies.iter().filter(|copy| copy.outcome.is_err()).collect();
+    assert_eq!(failed.iter().map(|copy| copy.region.as_str()).collect::<Vec<_>>(), ["local-3"]);
+    for region in ["local", "local-2", "local-4"] {
+        world.assert_one(region);
+    }
+    world.region.play(Faults::default());
+    world.must(&wanted);
+    assert_eq!(world.region.successes("StartSnapshot"), 1, "nothing is sent again");
+    world.assert_one("local-3");
 }

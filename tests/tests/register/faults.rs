@@ -1,8 +1,11 @@
 //! Every call of a publish disturbed, one at a time: it finishes, with one AMI and one snapshot in each region.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use amiforge::interrupt::Interrupt;
+use amiforge::publish::ami::AmiError;
 use amiforge::publish::api::ec2::Cooldown;
+use amiforge::publish::error::PublishError;
 use amiforge::publish::request::{Snapshots, Wanted};
 use amiforge_emulator::{Fault, Faults, Windows};
 
@@ -107,4 +110,46 @@ fn a_call_that_stays_refused_is_given_up_with_the_services_words_and_goes_on_lat
     world.must(&wanted());
     assert_eq!(world.region.successes("PutSnapshotBlock"), sent, "no block is sent again");
     world.assert_one("local");
+}
+
+#[test]
+fn an_interrupt_ends_a_publish_wherever_it_is_and_what_is_left_is_known() {
+    let hang = Fault::Slow { millis: 60_000 };
+    for (action, fault) in [
+        ("DescribeImages", Fault::Throttle),
+        ("DescribeImages", hang.clone()),
+        ("GetEbsEncryptionByDefault", hang.clone()),
+        ("PutSnapshotBlock", Fault::Throttle),
+        ("PutSnapshotBlock", hang.clone()),
+        ("CompleteSnapshot", hang.clone()),
+        ("RegisterImage", hang.clone()),
+        ("CopyImage", hang.clone()),
+    ] {
+        let world = World::new();
+        world.region.play(Faults::times(u64::MAX, action, fault.clone()));
+        let interrupt = Interrupt::new();
+        let flag = interrupt.flag();
+        let raised = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(700));
+            flag.store(true, std::sync::atomic::Ordering::Relaxed);
+            Instant::now()
+        });
+        let outcome = world.publish_until(&wanted(), &interrupt);
+        let took = raised.join().unwrap().elapsed();
+        assert!(took < Duration::from_secs(2), "{action} {fault:?}: {took:?}");
+        match outcome {
+            Err(AmiError::Interrupted | AmiError::Upload { source: PublishError::Interrupted, .. }) => {}
+            Ok(published) if action == "CopyImage" => {
+                let copy = published.copies[0].outcome.as_ref().unwrap_err();
+                assert!(matches!(copy, AmiError::Interrupted), "{copy}");
+            }
+            other => panic!("{action} {fault:?}: {other:?}"),
+        }
+        let left = amiforge::publish::ami::left(&world.bundle, "local").unwrap();
+        let begun = !world.snapshots("local").is_empty();
+        assert_eq!(!left.made.is_empty(), begun, "{action}: {left:?}");
+        world.region.play(Faults::default());
+        world.must(&wanted());
+        world.assert_one("local");
+    }
 }

@@ -8,6 +8,7 @@ mod faults;
 mod fields;
 mod kill;
 mod policy;
+mod race;
 mod same;
 mod sharing;
 mod verify;

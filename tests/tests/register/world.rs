@@ -64,8 +64,27 @@ impl World {
             upload: upload::Options { rate: 0, ..upload::Options::default() },
             wait: Duration::from_mins(10),
         };
-        let (services, interrupt) = (self.services(), Interrupt::new());
-        let work = ami::publish(&services, &self.region.config, &job, &Silent, &interrupt);
+        self.run(&job, &Interrupt::new())
+    }
+
+    /// Publishes what `interrupt` may stop.
+    pub(crate) fn publish_until(
+        &self,
+        wanted: &Wanted,
+        interrupt: &Interrupt,
+    ) -> Result<Published, AmiError> {
+        let job = Job {
+            image: self.bundle.clone(),
+            request: request(&self.bundle, wanted),
+            upload: upload::Options { rate: 0, ..upload::Options::default() },
+            wait: Duration::from_mins(10),
+        };
+        self.run(&job, interrupt)
+    }
+
+    fn run(&self, job: &Job, interrupt: &Interrupt) -> Result<Published, AmiError> {
+        let services = self.services();
+        let work = ami::publish(&services, &self.region.config, job, &Silent, interrupt);
         self.region.block_on(work)
     }
 
