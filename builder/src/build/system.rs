@@ -4,7 +4,8 @@ use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Printable, Tree};
 use amiforge_rootfs::blobs::Blobs;
 use amiforge_rootfs::checks::Settling;
-use amiforge_rootfs::configure::{debconf, native, run};
+use amiforge_rootfs::configure::native::{self, NativeError, Setup};
+use amiforge_rootfs::configure::{debconf, run};
 use amiforge_rootfs::digests::Digesting;
 use amiforge_rootfs::packages::database::{self, Architectures, State};
 use amiforge_rootfs::packages::filters::{Filters, Keep, Wanted};
@@ -77,8 +78,13 @@ fn configure(
     let mut tree = std::mem::replace(&mut unpacked.tree, empty);
     let Unpacked { packages, diversions, .. } = unpacked;
     if deb.scripts == Scripts::Native {
-        let given = &workshop.recipe.debconf;
-        let report = native::configure(&mut tree, blobs, packages, diversions, &architectures, given, epoch)?;
+        let answers = &workshop.recipe.debconf;
+        let setup = Setup { packages, diversions, architectures: &architectures, answers };
+        let report = native::configure(&mut tree, blobs, setup, epoch, workshop.watching);
+        let report = report.map_err(|error| match error {
+            NativeError::Interrupted => BuildError::Interrupted,
+            error => error.into(),
+        })?;
         let skipped = report.skipped.iter();
         notes.skipped =
             skipped.map(|one| format!("{}: `{}`: {}", one.package, one.command, one.reason)).collect();

@@ -80,8 +80,8 @@ fn configured(folder: &Path, store: &Path) -> (Tree, Blobs, Report) {
     let (packages, diversions) = (&unpacked.packages, &unpacked.diversions);
     let start = std::time::Instant::now();
     let answers = std::collections::BTreeMap::new();
-    let report =
-        native::configure(&mut tree, &blobs, packages, diversions, &architectures, &answers, EPOCH).unwrap();
+    let setup = native::Setup { packages, diversions, architectures: &architectures, answers: &answers };
+    let report = native::configure(&mut tree, &blobs, setup, EPOCH, &Unwatched).unwrap();
     println!("configured {} packages in {:?}", packages.len(), start.elapsed());
     (tree, blobs, report)
 }

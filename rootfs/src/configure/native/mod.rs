@@ -45,24 +45,37 @@ use super::order::Needs;
 use crate::packages::database::{self, Architectures, State};
 use crate::packages::diversions::Diversion;
 use crate::packages::unpack::UnpackedPackage;
+use crate::watch::Watch;
 
 /// What the names of temporary files of scripts start with.
 const TEMPORARY: &str = "/tmp/.amiforge-script-";
 
+/// What is configured.
+#[derive(Debug, Clone, Copy)]
+pub struct Setup<'a> {
+    /// The unpacked packages.
+    pub packages: &'a [UnpackedPackage],
+    /// Diversions that they made.
+    pub diversions: &'a [Diversion],
+    /// The architectures of the package database.
+    pub architectures: &'a Architectures,
+    /// Answers to questions of debconf by name; others are answered by their defaults.
+    pub answers: &'a BTreeMap<String, String>,
+}
+
 /// Configures unpacked packages: the tree is then what it would be after `dpkg --configure --pending`, apart from what
-/// the report lists. Questions of debconf are answered as `given`, else by their defaults. Writes the package database, in which packages with something left to do are half configured.
+/// the report lists. Writes the package database, in which packages with something left to do are half configured.
 ///
 /// # Errors
-/// A file of the tree that cannot be read, or the database.
+/// A file of the tree that cannot be read, or the database; [`NativeError::Interrupted`].
 pub fn configure(
     tree: &mut Tree,
     sources: &dyn Sources,
-    packages: &[UnpackedPackage],
-    diversions: &[Diversion],
-    architectures: &Architectures,
-    given: &BTreeMap<String, String>,
+    setup: Setup<'_>,
     epoch: Time,
+    watch: &dyn Watch,
 ) -> Result<Report, NativeError> {
+    let Setup { packages, diversions, architectures, answers: given } = setup;
     database::write(tree, packages, diversions, State::Installed, architectures, epoch, sources)?;
     let mut system = System {
         tree,
@@ -85,6 +98,10 @@ pub fn configure(
     };
     let mut skipped = Vec::new();
     for package in Needs::of(packages).order().into_iter().filter_map(|at| packages.get(at)) {
+        // What one package takes is bounded (`script::follow`).
+        if watch.interrupted() {
+            return Err(NativeError::Interrupted);
+        }
         one(&mut system, package, &mut skipped);
         if let Some(fault) = system.fault.take() {
             return Err(NativeError::Read { package: package.locked.name.clone(), source: fault });

@@ -93,4 +93,7 @@ pub enum NativeError {
     /// The indexes of kernel modules.
     #[error("reading kernel modules")]
     Modules(#[source] std::io::Error),
+    /// The user asked to stop.
+    #[error("interrupted")]
+    Interrupted,
 }

@@ -1,5 +1,6 @@
 //! Where a script branches: `&&`, `||`, `if`, `case` and `for`, of which only what is certain is followed.
 
+use super::expand::COMPARISONS_MAX;
 use super::flow::{fails, is_harmless, leaves};
 use super::follow::{Flow, Follower};
 use super::host::{Host, Truth};
@@ -68,7 +69,7 @@ impl<H: Host> Follower<'_, H> {
         for (patterns, body) in arms {
             for pattern in patterns {
                 match (&value, self.pattern(pattern)) {
-                    (Some(value), Some(pattern)) => {
+                    (Some(value), Some(pattern)) if self.can_compare(&pattern, value) => {
                         if matches(&pattern, value) {
                             return self.run(body);
                         }
@@ -88,10 +89,16 @@ impl<H: Host> Follower<'_, H> {
         (Truth::Yes, Flow::On)
     }
 
+    /// Whether a pattern may be compared with a value, which takes up to the product of their lengths.
+    fn can_compare(&mut self, pattern: &[u8], value: &[u8]) -> bool {
+        let comparisons = pattern.len().saturating_mul(value.len());
+        comparisons <= COMPARISONS_MAX && self.afford(comparisons / 64)
+    }
+
     pub(super) fn iterate(&mut self, name: &[u8], words: Option<&[Word]>, body: &Command) -> (Truth, Flow) {
         let values = match words {
             Some(words) => self.fields(words),
-            None => Ok(self.args.clone()),
+            None => Ok(self.kept().1),
         };
         let Ok(values) = values else {
             let why = "how often a `for` goes round".to_owned();

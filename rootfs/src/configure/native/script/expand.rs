@@ -2,7 +2,7 @@
 //!
 //! Follows POSIX, Shell Command Language 2.6. `IFS` is taken to be as it was at the start.
 
-use super::follow::Follower;
+use super::follow::{FIELDS_MAX, Follower, VALUE_MAX};
 use super::host::{Host, Value};
 use super::syntax::{Part, Quotes, Word};
 use crate::wildcard;
@@ -33,6 +33,9 @@ impl Field {
     }
 }
 
+/// Comparisons of bytes that one pattern may take.
+pub(super) const COMPARISONS_MAX: usize = 1 << 28;
+
 /// How many fields a word makes is not known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Uncounted;
@@ -43,6 +46,9 @@ impl<H: Host> Follower<'_, H> {
         let mut values = Vec::new();
         for word in words {
             for field in self.fields_of(word)? {
+                if values.len() >= FIELDS_MAX {
+                    return Err(Uncounted);
+                }
                 if field.unknown {
                     values.push(None);
                 } else if field.wild && field.text != b"[" {
@@ -81,13 +87,19 @@ impl<H: Host> Follower<'_, H> {
                 Part::Output(command, quotes) => field.add(&self.output(command)?, *quotes),
                 Part::Unknown => return None,
             }
+            if field.text.len() > VALUE_MAX {
+                return None;
+            }
         }
-        Some(field)
+        self.afford(field.text.len()).then_some(field)
     }
 
     fn fields_of(&mut self, word: &Word) -> Result<Vec<Field>, Uncounted> {
         let (mut done, mut field) = (Vec::new(), Field::default());
         for part in word {
+            if field.text.len() > VALUE_MAX {
+                (field.unknown, field.text, field.pattern) = (true, Vec::new(), Vec::new());
+            }
             let (value, quotes) = match part {
                 Part::Text(bytes, quotes) => {
                     field.add(bytes, *quotes);
@@ -96,6 +108,9 @@ impl<H: Host> Follower<'_, H> {
                 Part::Variable { name, operator: None, .. } if matches!(&name[..], b"@" | b"*") => {
                     // Without arguments even `"$@"` is no field.
                     field.kept &= !(self.args.is_empty() && field.text.is_empty());
+                    if !self.afford(self.args.iter().flatten().map(Vec::len).sum()) {
+                        return Err(Uncounted);
+                    }
                     let mut args = self.args.clone().into_iter().peekable();
                     while let Some(arg) = args.next() {
                         match arg {
@@ -125,6 +140,14 @@ impl<H: Host> Follower<'_, H> {
             }
         }
         done.push(field);
+        for field in &mut done {
+            if field.text.len() > VALUE_MAX {
+                (field.unknown, field.text, field.pattern) = (true, Vec::new(), Vec::new());
+            }
+        }
+        if !self.afford(done.iter().map(|field| field.text.len()).sum()) {
+            return Err(Uncounted);
+        }
         done.retain(|field| field.kept || field.unknown || !field.text.is_empty());
         Ok(done)
     }
@@ -155,8 +178,13 @@ impl<H: Host> Follower<'_, H> {
             }
             "len" => Some(value.unwrap_or_default().len().to_string().into_bytes()),
             "%" | "%%" | "#" | "##" => {
-                let pattern = self.pattern(word)?;
-                Some(stripped(&value.unwrap_or_default(), &pattern, operator))
+                let (pattern, value) = (self.pattern(word)?, value.unwrap_or_default());
+                // It is compared at each byte, which takes up to the product of the lengths.
+                let comparisons = value.len().saturating_mul(value.len()).saturating_mul(pattern.len());
+                if comparisons > COMPARISONS_MAX || !self.afford(comparisons / 64) {
+                    return None;
+                }
+                Some(stripped(&value, &pattern, operator))
             }
             _ => Some(value.unwrap_or_default()),
         }

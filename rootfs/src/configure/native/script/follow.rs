@@ -15,6 +15,13 @@ use super::syntax::{Command, Part, Quotes, RedirectKind, Simple};
 const STEPS_MAX: usize = 200_000;
 /// Functions called in one another.
 const CALLS_MAX: usize = 16;
+/// Bytes that all values of a script may take together, counted again each time that one is made or compared: a few
+/// hundred times what the longest script of Debian needs, and done in a second.
+const WORK_MAX: usize = 64 << 20;
+/// Bytes of a value; a longer one is not known. Arguments of a program have about the same limit (`MAX_ARG_STRLEN`).
+pub(super) const VALUE_MAX: usize = 128 << 10;
+/// Fields that the words of one command make.
+pub(super) const FIELDS_MAX: usize = 64 << 10;
 
 /// A command that was not followed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,6 +62,10 @@ pub(crate) struct Follower<'h, H> {
     pub(super) printed: Option<Value>,
     steps: usize,
     calls: usize,
+    /// Bytes that values took.
+    work: usize,
+    /// Whether a limit was reached: nothing is followed from then on.
+    over: bool,
 }
 
 /// Follows a script called with these arguments and variables, and gives what could not be followed.
@@ -77,6 +88,8 @@ pub(crate) fn follow<H: Host>(
         printed: None,
         steps: 0,
         calls: 0,
+        work: 0,
+        over: false,
     };
     follower.run(&command);
     Ok(follower.skipped)
@@ -85,8 +98,7 @@ pub(crate) fn follow<H: Host>(
 impl<H: Host> Follower<'_, H> {
     /// Follows a command.
     pub(super) fn run(&mut self, command: &Command) -> (Truth, Flow) {
-        self.steps += 1;
-        if self.steps > STEPS_MAX {
+        if !self.step() {
             return (Truth::Unknown, Flow::Exit);
         }
         let (status, flow) = match command {
@@ -117,7 +129,7 @@ impl<H: Host> Follower<'_, H> {
             }
             Command::Group(inner, redirects) => self.redirected(inner, redirects),
             Command::Subshell(inner, redirects) => {
-                let (variables, args) = (self.variables.clone(), self.args.clone());
+                let (variables, args) = self.kept();
                 let (status, _) = self.redirected(inner, redirects);
                 (self.variables, self.args) = (variables, args);
                 (status, Flow::On)
@@ -125,6 +137,43 @@ impl<H: Host> Follower<'_, H> {
         };
         self.last = status;
         (status, flow)
+    }
+
+    /// Counts a command; false where the script has no more steps.
+    pub(super) fn step(&mut self) -> bool {
+        self.steps += 1;
+        if self.steps > STEPS_MAX {
+            self.give_up("the script takes more steps than are followed");
+        }
+        !self.over
+    }
+
+    /// Counts bytes of values; false where the script may make no more.
+    pub(super) fn afford(&mut self, bytes: usize) -> bool {
+        self.work = self.work.saturating_add(bytes);
+        if self.work > WORK_MAX {
+            self.give_up("the script makes longer values than are followed");
+        }
+        !self.over
+    }
+
+    fn give_up(&mut self, why: &'static str) {
+        if !std::mem::replace(&mut self.over, true) {
+            let command = "the rest of the script".to_owned();
+            self.skipped.push(Skipped { command, why: Why::LeftOut(why) });
+        }
+    }
+
+    /// Copies of the variables and arguments, for what must not change them.
+    pub(super) fn kept(&mut self) -> (BTreeMap<Vec<u8>, Value>, Vec<Value>) {
+        let len = |value: &Value| value.as_ref().map_or(0, Vec::len) + size_of::<Value>();
+        let variables = self.variables.iter().map(|(name, value)| name.len() + len(value));
+        let bytes = variables.chain(self.args.iter().map(len)).sum();
+        if self.afford(bytes) {
+            (self.variables.clone(), self.args.clone())
+        } else {
+            (BTreeMap::new(), Vec::new())
+        }
     }
 
     fn list(&mut self, commands: &[Command]) -> (Truth, Flow) {
@@ -179,7 +228,7 @@ impl<H: Host> Follower<'_, H> {
         let Some(name) = name else {
             return (self.told(simple, Answer::skipped(Why::Argument)), Flow::On);
         };
-        let before = (!values.is_empty()).then(|| self.variables.clone());
+        let before = (!values.is_empty()).then(|| self.kept().0);
         self.variables.extend(values);
         let made = self.called(simple, name, args);
         if let Some(before) = before {
@@ -228,6 +277,7 @@ impl<H: Host> Follower<'_, H> {
             return (Truth::Unknown, Flow::Exit);
         }
         self.calls += 1;
+        self.afford(args.iter().flatten().map(Vec::len).sum());
         let before = std::mem::replace(&mut self.args, args.to_vec());
         let (status, flow) = self.run(body);
         self.args = before;

@@ -7,11 +7,13 @@ use super::syntax::{Command, Part, Redirect, RedirectKind, Simple};
 
 /// Bytes of a command that are shown.
 const SHOWN_MAX: usize = 160;
+/// Bytes that a command prints to somebody; more are not known.
+const PRINTED_MAX: usize = 1 << 20;
 
 impl<H: Host> Follower<'_, H> {
     /// What a command prints, without the newlines at its end.
     pub(super) fn output(&mut self, command: &Command) -> Value {
-        let (variables, args) = (self.variables.clone(), self.args.clone());
+        let (variables, args) = self.kept();
         let (mut output, _) = self.heard(command, None);
         (self.variables, self.args) = (variables, args);
         while output.as_ref().is_some_and(|output| output.last() == Some(&b'\n')) {
@@ -33,8 +35,12 @@ impl<H: Host> Follower<'_, H> {
 
     /// Somebody may listen to this.
     pub(super) fn print(&mut self, output: &Value) {
+        self.afford(output.as_ref().map_or(0, Vec::len));
         match (&mut self.printed, output) {
-            (Some(Some(printed)), Some(output)) => printed.extend_from_slice(output),
+            (Some(Some(printed)), Some(output)) if printed.len() + output.len() <= PRINTED_MAX => {
+                printed.extend_from_slice(output);
+            }
+            (Some(printed), Some(_)) => *printed = None,
             (Some(printed), None) => *printed = None,
             _ => {}
         }
@@ -90,6 +96,9 @@ impl<H: Host> Follower<'_, H> {
             let (Some(target), Some(output)) = (target, answer.output.take()) else {
                 return Answer::skipped(Why::Argument);
             };
+            if !self.afford(output.len()) {
+                return Answer::unknown();
+            }
             let written = self.host.redirect(&target, &output, append);
             answer = Answer { status: answer.status, ..written };
         }
@@ -109,6 +118,9 @@ impl<H: Host> Follower<'_, H> {
 
     /// Writes down what a command might have done, and forgets the variables that it might have set.
     pub(super) fn doubt(&mut self, command: &Command, why: &str) {
+        if !self.step() {
+            return;
+        }
         self.print(&None);
         match command {
             Command::Simple(simple) => {

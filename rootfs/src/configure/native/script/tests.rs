@@ -152,3 +152,64 @@ fn what_is_no_script_is_refused_with_its_line() {
     let deep = "(".repeat(100_000);
     assert!(follow(&mut Told::default(), deep.as_bytes(), &[], &[]).is_err());
 }
+
+/// Follows a script of somebody who wants it to take for ever, or all memory.
+fn endless(script: &str) -> Vec<String> {
+    let begun = std::time::Instant::now();
+    let (calls, skipped) = followed(script);
+    assert!(begun.elapsed().as_secs() < 30, "{:?}", begun.elapsed());
+    assert!(skipped.len() <= 200_001);
+    let longest = calls.iter().map(String::len).max().unwrap_or(0);
+    assert!(longest < 1 << 20, "{longest}");
+    skipped.into_iter().map(|skipped| format!("{} {:?}", skipped.command, skipped.why)).collect()
+}
+
+#[test]
+fn values_that_grow_without_end_are_not_known() {
+    let mut script = "a=xxxxxxxx\n".to_owned();
+    script.push_str(&"a=\"$a$a$a$a$a$a$a$a\"\n".repeat(12));
+    script.push_str("mkdir \"$a\"\nmkdir after\n");
+    let (calls, _) = followed(&script);
+    assert_eq!(calls, ["mkdir ?", "mkdir after"]);
+    // Split, printed, as arguments, in a function, as a pattern.
+    for use_of in [
+        "for b in $a; do mkdir $b; done",
+        "a=$(echo $a$a$a$a)\nmkdir $a",
+        "set -- $a $a $a $a\nmkdir \"$@\" \"$@\" \"$@\" \"$@\"",
+        "f() { g \"$@\" \"$@\" \"$@\"; }\ng() { f \"$@\" \"$@\" \"$@\"; }\nf $a $a",
+        "b=${a%%*x*y}\nmkdir \"$b\"",
+        "case $a in *x*x*y) mkdir x;; esac",
+    ] {
+        let script = format!("a='x x x x x x x x '\n{}{use_of}\n", "a=\"$a$a$a$a$a\"\n".repeat(6));
+        endless(&script);
+    }
+}
+
+#[test]
+fn a_script_without_an_end_is_given_up_and_that_is_said() {
+    let many = "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20";
+    let mut script = String::new();
+    for name in ["a", "b", "c", "d", "e"] {
+        script.push_str(&format!("for {name} in {many}; do\n"));
+    }
+    script.push_str("x=\"$a$b$c$d$e\"\n");
+    script.push_str(&"done\n".repeat(5));
+    let skipped = endless(&script);
+    assert!(
+        skipped.iter().any(|line| line.starts_with("the rest of the script") && line.contains("more steps")),
+        "{skipped:?}"
+    );
+    // As much memory as all values may take, by names and by copies of them.
+    let value = "x".repeat(60_000);
+    let script = format!(
+        "v={value}\nfor a in {many}; do for b in {many}; do for c in {many}; do ( w=$v; y=$(echo $v); Z=$v mkdir x ); done; done; done\n"
+    );
+    let skipped = endless(&script);
+    assert!(skipped.iter().any(|line| line.contains("longer values")), "{skipped:?}");
+    // What is not followed counts as well.
+    let script = format!(
+        "for a in {many}; do for b in {many}; do if stat x; then {} fi; done; done\n",
+        "missing; ".repeat(3000)
+    );
+    endless(&script);
+}
