@@ -19,7 +19,8 @@ const SHOWN: usize = 20;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  amiforge repro web/recipe.toml --builds 6\n\n\
     Changed are: working directory, time zone, locale, umask, threads, home and store, the order of entries in\n\
-    folders, the clock (where libfaketime is installed) and niceness.\n\n\
+    folders, the clock (where libfaketime is installed), niceness, the number of processors, what else is mounted\n\
+    (where the user may mount) and what else the machine does.\n\n\
     Exit codes: 0 all builds are equal, 3 some differ.")]
 pub(crate) struct Args {
     /// The recipe

@@ -9,6 +9,7 @@ use std::time::Duration;
 use rustix::fs::Mode;
 use rustix::process::{Pid, Signal};
 
+use super::surroundings::{OneProcessor, Surroundings};
 use super::{Condition, NotVaried, ReproError, Stock, shuffle};
 use crate::interrupt::Interrupt;
 use crate::recipe::Recipe;
@@ -61,6 +62,7 @@ impl Children<'_> {
         };
         let mut recipe = self.path.clone();
         let mut shuffled = None;
+        let (mut surroundings, mut one_processor) = (Surroundings::default(), None);
         let mut command = Command::new(&self.program);
         for condition in conditions {
             match condition {
@@ -83,6 +85,16 @@ impl Children<'_> {
                         "libfaketime is not installed; only the real time that passed varied".to_owned(),
                     ),
                 },
+                Condition::Mounts => {
+                    if let Err(why) = surroundings.mount() {
+                        refuse(*condition, why);
+                    }
+                }
+                Condition::Load => surroundings.work(),
+                Condition::OneProcessor => match OneProcessor::take() {
+                    Ok(taken) => one_processor = Some(taken),
+                    Err(why) => refuse(*condition, why),
+                },
                 other => self.set(*other, number, &mut command)?,
             }
         }
@@ -95,7 +107,7 @@ impl Children<'_> {
             command.arg("--store").arg(store);
         }
         let result = self.run(number, conditions, command);
-        drop(shuffled);
+        drop((shuffled, surroundings, one_processor));
         if let Some(path) = store {
             std::fs::remove_dir_all(&path).map_err(|source| ReproError::Scratch { path, source })?;
         }

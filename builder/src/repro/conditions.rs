@@ -26,11 +26,17 @@ pub enum Condition {
     Clock,
     /// The priority.
     Niceness,
+    /// One processor.
+    OneProcessor,
+    /// Other file systems that are mounted.
+    Mounts,
+    /// Other work of the machine.
+    Load,
 }
 
 impl Condition {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 13] = [
         Self::WorkingDirectory,
         Self::TimeZone,
         Self::Locale,
@@ -41,6 +47,9 @@ impl Condition {
         Self::InputOrder,
         Self::Clock,
         Self::Niceness,
+        Self::OneProcessor,
+        Self::Mounts,
+        Self::Load,
     ];
 }
 
@@ -57,6 +66,9 @@ impl fmt::Display for Condition {
             Self::InputOrder => "input order",
             Self::Clock => "clock",
             Self::Niceness => "niceness",
+            Self::OneProcessor => "one processor",
+            Self::Mounts => "mounts",
+            Self::Load => "load",
         })
     }
 }
@@ -65,14 +77,15 @@ impl fmt::Display for Condition {
 /// last everything; between them groups, then one by one, then mixtures.
 pub fn matrix(builds: usize) -> Vec<Vec<Condition>> {
     use Condition::{
-        Clock, Home, InputOrder, Locale, ManyThreads, Niceness, OneThread, TimeZone, Umask, WorkingDirectory,
+        Clock, Home, InputOrder, Load, Locale, ManyThreads, Mounts, Niceness, OneProcessor, OneThread,
+        TimeZone, Umask, WorkingDirectory,
     };
     let everything: Vec<_> = Condition::ALL.into_iter().filter(|one| *one != OneThread).collect();
     let groups = [
         vec![],
-        vec![WorkingDirectory, TimeZone, Locale, Home],
-        vec![OneThread, Umask, Niceness],
-        vec![ManyThreads, InputOrder, Clock],
+        vec![WorkingDirectory, TimeZone, Locale, Home, Mounts],
+        vec![OneThread, Umask, Niceness, OneProcessor],
+        vec![ManyThreads, InputOrder, Clock, Load],
     ];
     let single = Condition::ALL.into_iter().map(|one| vec![one]);
     // Each mixture takes the conditions whose bit is set in a number that runs through many patterns.
@@ -101,7 +114,7 @@ mod tests {
         for builds in [2, 3, 6, 30, 60] {
             let rows = matrix(builds);
             assert_eq!(rows.len(), builds);
-            assert!(rows[0].is_empty() && rows[builds - 1].len() >= 9);
+            assert!(rows[0].is_empty() && rows[builds - 1].len() >= 12);
             let both = |row: &Vec<Condition>| {
                 row.contains(&Condition::OneThread) && row.contains(&Condition::ManyThreads)
             };

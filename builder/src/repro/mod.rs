@@ -7,6 +7,7 @@ pub mod child;
 mod conditions;
 mod shuffle;
 mod stock;
+mod surroundings;
 mod verdict;
 
 use std::io;
