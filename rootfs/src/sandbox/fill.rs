@@ -14,6 +14,7 @@ use amiforge_formats::tree::{Content, Kind, NodeId, Origin, Tree};
 
 use super::wire::UNDER_WAY;
 use crate::blobs::Blobs;
+use crate::watch::Watch;
 
 /// Bytes that are copied at a time.
 pub(super) const PIECE: usize = 256 << 10;
@@ -36,6 +37,7 @@ impl<'scope> Fillers<'scope> {
         scope: &'scope Scope<'scope, 'env>,
         tree: &'env Tree,
         blobs: &'env Blobs,
+        watch: &'env dyn Watch,
         filled: &'env (dyn Fn() -> io::Result<()> + Sync),
     ) -> Self {
         let (work, batches) = sync_channel::<Batch>(UNDER_WAY);
@@ -43,7 +45,7 @@ impl<'scope> Fillers<'scope> {
         let threads = (0..THREADS)
             .map(|_| {
                 let batches = Arc::clone(&batches);
-                scope.spawn(move || fill_all(&batches, tree, blobs, filled))
+                scope.spawn(move || fill_all(&batches, tree, blobs, watch, filled))
             })
             .collect();
         Self { work, threads }
@@ -67,6 +69,7 @@ fn fill_all(
     batches: &Mutex<Receiver<Batch>>,
     tree: &Tree,
     blobs: &Blobs,
+    watch: &dyn Watch,
     filled: &(dyn Fn() -> io::Result<()> + Sync),
 ) -> io::Result<()> {
     let mut buf = vec![0; PIECE];
@@ -76,14 +79,26 @@ fn fill_all(
         let Ok(batch) = next else { return outcome };
         for (node, file) in batch {
             if outcome.is_ok() {
-                outcome = fill(tree, node, &File::from(file), blobs, &mut buf);
+                outcome = fill(tree, node, &File::from(file), blobs, watch, &mut buf);
             }
         }
         outcome = outcome.and(filled());
     }
 }
 
-fn fill(tree: &Tree, node: NodeId, file: &File, blobs: &Blobs, buf: &mut [u8]) -> io::Result<()> {
+/// An error where the user asked to stop.
+pub(super) fn go_on(watch: &dyn Watch) -> io::Result<()> {
+    if watch.interrupted() { Err(io::Error::other("interrupted")) } else { Ok(()) }
+}
+
+fn fill(
+    tree: &Tree,
+    node: NodeId,
+    file: &File,
+    blobs: &Blobs,
+    watch: &dyn Watch,
+    buf: &mut [u8],
+) -> io::Result<()> {
     let Kind::File(content) = &tree.node(node).kind else { return Ok(()) };
     for segment in content.segments() {
         match &segment.origin {
@@ -95,6 +110,7 @@ fn fill(tree: &Tree, node: NodeId, file: &File, blobs: &Blobs, buf: &mut [u8]) -
                 let mut done = 0;
                 while done < segment.len {
                     let piece = (segment.len - done).min(buf.len() as u64) as usize;
+                    go_on(watch)?;
                     blobs.read_exact_at(*source, at + done, &mut buf[..piece])?;
                     file.write_all_at(&buf[..piece], segment.offset + done)?;
                     done += piece as u64;
@@ -112,6 +128,7 @@ pub(super) fn equal(
     content: &Content,
     blobs: &Blobs,
     bufs: &mut [Vec<u8>; 2],
+    watch: &dyn Watch,
 ) -> io::Result<bool> {
     if content.len() != len || matches!(content, Content::Sparse { .. }) {
         return Ok(false);
@@ -121,6 +138,7 @@ pub(super) fn equal(
         let mut done = 0;
         while done < segment.len {
             let piece = (segment.len - done).min(PIECE as u64) as usize;
+            go_on(watch)?;
             file.read_exact_at(&mut now[..piece], segment.offset + done)?;
             let same = match &segment.origin {
                 Origin::Inline { bytes, at } => {

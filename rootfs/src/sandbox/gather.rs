@@ -13,12 +13,13 @@ use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Content, Kind, Meta, Name, Node, NodeId, Origin, Segment, Tree};
 use rustix::fs::SeekFrom;
 
-use super::fill::{PIECE, equal};
+use super::fill::{PIECE, equal, go_on};
 use super::found::{Findings, Found, Is, Now};
 use super::job::Keep;
 use super::orders::Planted;
 use super::{Pack, SandboxError};
 use crate::blobs::Blobs;
+use crate::watch::Watch;
 
 /// Stands for the pack until that is a source.
 const PACK: SourceId = SourceId(u32::MAX);
@@ -173,6 +174,7 @@ impl<'a> Gathering<'a> {
         file: &File,
         blobs: &Blobs,
         pack: &mut Pack,
+        watch: &dyn Watch,
     ) -> io::Result<()> {
         let (Some((former, len)), Some(&id)) = (self.unread.remove(&number), self.names.get(number as usize))
         else {
@@ -180,12 +182,12 @@ impl<'a> Gathering<'a> {
         };
         if let Some(former) = former
             && let Kind::File(content) = &self.before.node(former).kind
-            && equal(file, len, content, blobs, &mut self.bufs)?
+            && equal(file, len, content, blobs, &mut self.bufs, watch)?
         {
             self.tree.node_mut(id).kind = Kind::File(content.clone());
             return Ok(());
         }
-        let content = self.pack(file, len, pack)?;
+        let content = self.pack(file, len, pack, watch)?;
         self.tree.node_mut(id).kind = Kind::File(content);
         if len <= KEY_WITHIN && is_key(&self.bufs[0][..len as usize]) {
             self.keys.push(id);
@@ -195,7 +197,7 @@ impl<'a> Gathering<'a> {
     }
 
     /// Appends a file's bytes to the pack; its holes stay holes.
-    fn pack(&mut self, file: &File, len: u64, pack: &mut Pack) -> io::Result<Content> {
+    fn pack(&mut self, file: &File, len: u64, pack: &mut Pack, watch: &dyn Watch) -> io::Result<Content> {
         let mut segments: Vec<Segment> = Vec::new();
         let mut at = 0;
         while at < len {
@@ -210,6 +212,7 @@ impl<'a> Gathering<'a> {
             while at < end {
                 let piece = (end - at).min(PIECE as u64) as usize;
                 let buf = &mut self.bufs[0][..piece];
+                go_on(watch)?;
                 file.read_exact_at(buf, at)?;
                 pack.append(buf)?;
                 at += piece as u64;

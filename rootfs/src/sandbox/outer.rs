@@ -99,12 +99,12 @@ impl<'a> Outer<'a> {
         let content =
             |source| SandboxError::Content { what: "copying files into the sandbox".to_owned(), source };
         std::thread::scope(|scope| {
-            let fillers = Fillers::start(scope, tree, blobs, &filled);
+            let fillers = Fillers::start(scope, tree, blobs, self.watch, &filled);
             let heard = self.hand_out(&fillers, &planted);
             let filled = fillers.finish().map_err(content);
             // A file that cannot be filled is the reason for what the inner half says then, not the other way round.
             match heard {
-                Err(SandboxError::Interrupted) => Err(SandboxError::Interrupted),
+                _ if self.watch.interrupted() => Err(SandboxError::Interrupted),
                 heard => filled.and(heard),
             }
         })?;
@@ -174,7 +174,11 @@ impl<'a> Outer<'a> {
                         return Err(confused());
                     }
                     for (name, file) in names.into_iter().zip(files) {
-                        gathering.read(name, &File::from(file), blobs, pack).map_err(content)?;
+                        let read = gathering.read(name, &File::from(file), blobs, pack, self.watch);
+                        read.map_err(|error| match error {
+                            _ if self.watch.interrupted() => SandboxError::Interrupted,
+                            error => content(error),
+                        })?;
                     }
                     self.send(b"read")?;
                 }
@@ -193,6 +197,10 @@ impl<'a> Outer<'a> {
     }
 
     fn hear(&self) -> Result<Said, SandboxError> {
+        // Messages may follow each other without a pause in which the socket would ask.
+        if self.watch.interrupted() {
+            return Err(SandboxError::Interrupted);
+        }
         let bytes = self.channel.receive(&|| !self.watch.interrupted()).map_err(|error| self.lost(error))?;
         match Said::decode(&bytes).map_err(|error| self.lost(error))? {
             Said::Failed { entering: true, what, errno } => {
@@ -219,7 +227,8 @@ impl<'a> Outer<'a> {
     /// Ends the sandbox if it still runs; gives the last of what was written in it.
     fn finish(&mut self) -> Tail {
         let _ = self.channel.0.shutdown(std::net::Shutdown::Both);
-        let end = Instant::now() + GRACE;
+        let grace = if self.watch.interrupted() { Duration::ZERO } else { GRACE };
+        let end = Instant::now() + grace;
         while let Ok(None) = self.child.try_wait() {
             if Instant::now() >= end {
                 let _ = self.child.kill();

@@ -45,6 +45,21 @@ pub(super) fn kill_all() {
     }
 }
 
+/// Takes back what the program that started this one does about signals: none is ignored or blocked. A shell ignores some
+/// for what it starts in the background, nohup(1) too, and that would go down to every command.
+pub(super) fn reset_signals() {
+    for signal in 1..=libc::SIGRTMAX() {
+        // SAFETY: no handler is set, so no code runs by a signal; no memory is involved. Those that cannot be changed say no.
+        unsafe { libc::signal(signal, libc::SIG_DFL) };
+    }
+    // SAFETY: zero is a value of `sigset_t`, which `sigemptyset` makes the empty set; both live for the whole calls.
+    unsafe {
+        let mut none: libc::sigset_t = std::mem::zeroed();
+        libc::sigemptyset(&raw mut none);
+        libc::sigprocmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut());
+    }
+}
+
 /// Turns off the random placement of programs in memory, which some let reach their output.
 pub(super) fn fix_addresses() -> io::Result<()> {
     // SAFETY: no memory is involved.
@@ -127,6 +142,15 @@ pub(super) fn resume_until_made(pid: Pid) -> io::Result<()> {
     trace(libc::PTRACE_SYSCALL, Some(pid), 0, 0)
 }
 
+/// The number that belongs to what a traced program stands for: of the new process, where it has made one.
+pub(super) fn event_message(pid: Pid) -> io::Result<u64> {
+    let mut message: libc::c_ulong = 0;
+    // SAFETY: the kernel writes one `unsigned long`, which lives for the whole call.
+    let done =
+        unsafe { libc::ptrace(libc::PTRACE_GETEVENTMSG, Pid::as_raw(Some(pid)), 0_usize, &raw mut message) };
+    if done < 0 { Err(io::Error::last_os_error()) } else { Ok(message) }
+}
+
 /// Requests whose arguments are numbers.
 fn trace(request: Request, pid: Option<Pid>, address: usize, data: usize) -> io::Result<()> {
     // SAFETY: none of the requests above reads or writes memory of this process.
@@ -168,9 +192,9 @@ impl Registers {
         self.0.orig_rax.cast_signed()
     }
 
-    /// Its first four arguments.
-    pub(super) fn arguments(&self) -> [u64; 4] {
-        [self.0.rdi, self.0.rsi, self.0.rdx, self.0.r10]
+    /// Its arguments.
+    pub(super) fn arguments(&self) -> [u64; 6] {
+        [self.0.rdi, self.0.rsi, self.0.rdx, self.0.r10, self.0.r8, self.0.r9]
     }
 
     /// Gives the call another argument, the third or the fourth.
@@ -184,6 +208,11 @@ impl Registers {
     /// What a call that was made answered.
     pub(super) fn result(&self) -> i64 {
         self.0.rax.cast_signed()
+    }
+
+    /// Gives the program another answer to a call that was made.
+    pub(super) fn set_result(&mut self, result: i64) {
+        self.0.rax = result.cast_unsigned();
     }
 
     /// Has the call not made, and gives the program this answer.

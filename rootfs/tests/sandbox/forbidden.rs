@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use amiforge_rootfs::sandbox::SandboxError;
 use amiforge_rootfs::watch::Watch;
 
+use crate::still::still;
 use crate::yard::{Yard, job, listing};
 
 pub(crate) const TESTS: &[crate::Test] = crate::tests![
@@ -26,11 +27,17 @@ const SCRIPT: &str = "mkdir -p /srv/a; echo x > /srv/a/x; chown 33:44 /srv/a/x; 
     id -u 2>/dev/null >> /srv/id; head -c 100 /dev/urandom > /srv/random; perl -e 'print $$' > /srv/pid; ls /proc >> /srv/proc-of-my-own || true
     rm /srv/proc-of-my-own; stat -c '%a %n' /dev/* /proc/self > /srv/devices 2>&1";
 
-/// This program again, as another user: prints what the script leaves.
+/// This program again, as another user: prints what the script leaves, with the clock that stands still if the next
+/// word says so.
 pub(crate) fn worker(arguments: &[String]) -> ExitCode {
     let script = arguments.first().map_or(SCRIPT, String::as_str);
     let mut yard = Yard::new();
-    match yard.run(script) {
+    let still = arguments.get(1).and_then(|_| still(script));
+    let result = match &still {
+        Some(job) => yard.run_job(job),
+        None => yard.run(script),
+    };
+    match result {
         Ok(captured) => {
             eprint!("{}", listing(&yard, &captured.tree));
             ExitCode::SUCCESS
@@ -43,7 +50,7 @@ pub(crate) fn worker(arguments: &[String]) -> ExitCode {
 }
 
 /// A copy of this program that every user can start, and its folder.
-fn copy() -> (tempfile::TempDir, PathBuf) {
+pub(crate) fn copy() -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
     let program = folder.path().join("sandbox");
@@ -76,7 +83,7 @@ pub(crate) fn skip(why: &str) {
     eprintln!("SKIP {why}");
 }
 
-fn run(command: &mut Command) -> (bool, String) {
+pub(crate) fn run(command: &mut Command) -> (bool, String) {
     let output = command.current_dir("/").output().unwrap();
     (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
 }
@@ -94,18 +101,17 @@ fn everybody_gets_the_same_tree() {
         run(Command::new("setpriv").args(ids).arg("--clear-groups").arg(&program).arg("worker"));
     assert!(well, "{by_user}");
     assert_eq!(by_root, by_user);
-    let (well, by_plain) = without_user_namespaces(&program);
+    let (well, by_plain) = without_user_namespaces(&program, None);
     assert!(well, "{by_plain}");
     assert_eq!(by_root, by_plain);
 }
 
-/// The worker as a root who may make every namespace but a user namespace.
-fn without_user_namespaces(program: &Path) -> (bool, String) {
+/// The worker as a root who may make every namespace but a user namespace, with a script or its own.
+pub(crate) fn without_user_namespaces(program: &Path, script: Option<&str>) -> (bool, String) {
     // The first shell has no capability: it was started before it had an id.
-    let script =
-        "read go; exec sh -c 'echo 0 > /proc/sys/user/max_user_namespaces; exec \"$0\" worker' \"$0\"";
+    let shell = "read go; exec sh -c 'echo 0 > /proc/sys/user/max_user_namespaces; exec \"$0\" worker \"$@\"' \"$0\" \"$@\"";
     let mut command = Command::new("unshare");
-    command.args(["--user", "sh", "-c", script]).arg(program).current_dir("/");
+    command.args(["--user", "sh", "-c", shell]).arg(program).args(script).current_dir("/");
     let mut child = command.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let own = std::fs::read_link("/proc/self/ns/user").unwrap();
     let entered =

@@ -12,6 +12,8 @@ pub(crate) const TESTS: &[crate::Test] = crate::tests![
     a_disk_full_of_names_is_full,
     a_command_that_forks_without_end_is_stopped,
     a_command_that_takes_all_memory_is_stopped,
+    memory_that_is_shared_counts,
+    files_that_are_mapped_count_once,
     a_tree_that_does_not_fit_is_told,
 ];
 
@@ -81,6 +83,34 @@ fn a_command_that_takes_all_memory_is_stopped() {
     let (which, said) = reached(hog, |limits| limits.memory = 256 << 20);
     assert_eq!(which, Limit::Memory);
     assert!(said.contains("268435456 bytes of memory"), "{said}");
+}
+
+fn memory_that_is_shared_counts() {
+    // Each takes at most 600 MiB and then waits: segments of System V that are not attached, a shared mapping without a
+    // file (`mmap`, filled by `read`), and a file of `memfd_create`, which is not mapped.
+    let hogs = [
+        "my $x = \"x\" x (1 << 20); for (1..600) { my $id = shmget(0, 1 << 20, 0600 | 01000) // last; shmwrite($id, $x, 0, 1 << 20) }",
+        "open(my $z, \"</dev/zero\"); for (1..600) { my $at = syscall(9, 0, 1 << 20, 3, 0x21, -1, 0); syscall(0, fileno $z, $at, 1 << 20) }",
+        "my $n = \"x\"; my $f = syscall(319, $n, 0); open(my $o, \">&=\", $f); syswrite($o, \"x\" x (1 << 20)) for 1..600;",
+    ];
+    let hogs = hogs.iter().take(if cfg!(target_arch = "x86_64") { 3 } else { 1 });
+    for hog in hogs {
+        let (which, said) = reached(&format!("perl -e '{hog} sleep 20'"), |limits| limits.memory = 256 << 20);
+        assert_eq!(which, Limit::Memory, "{hog}: {said}");
+    }
+}
+
+fn files_that_are_mapped_count_once() {
+    // A file of the sandbox that many programs map is limited by the disk, not by the memory.
+    let script = "dd if=/dev/zero of=/etc/large bs=1M count=64 2>/dev/null
+        perl -e 'open(my $f, \"+</etc/large\"); open(my $z, \"</dev/zero\");
+            for (1..8) { next if fork; my $at = syscall(9, 0, 64 << 20, 3, 1, fileno $f, 0); syscall(0, fileno $z, $at, 64 << 20); sleep 1; exit }
+            1 while wait > 0'; echo well";
+    let mut job = job(script);
+    job.limits.memory = 256 << 20;
+    job.limits.time = Duration::from_mins(1);
+    let captured = Yard::new().run_job(&job).unwrap_or_else(|error| panic!("{error:?}"));
+    assert!(captured.log.0.ends_with(b"well\n"));
 }
 
 fn a_tree_that_does_not_fit_is_told() {

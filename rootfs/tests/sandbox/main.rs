@@ -13,6 +13,7 @@ mod forbidden;
 mod hostile;
 mod inside;
 mod limits;
+mod machine;
 mod shell;
 mod stages;
 mod still;
@@ -33,10 +34,11 @@ macro_rules! tests {
 }
 
 /// Every test, with its module.
-const ALL: [(&str, &[Test]); 9] = [
+const ALL: [(&str, &[Test]); 10] = [
     ("inside", inside::TESTS),
     ("capture", capture::TESTS),
     ("limits", limits::TESTS),
+    ("machine", machine::TESTS),
     ("shell", shell::TESTS),
     ("stages", stages::TESTS),
     ("still", still::TESTS),

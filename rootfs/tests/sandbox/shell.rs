@@ -15,8 +15,11 @@ use rustix::termios::{LocalModes, Winsize};
 
 use crate::yard::{Yard, job};
 
-pub(crate) const TESTS: &[crate::Test] =
-    crate::tests![a_shell_is_on_a_terminal_of_its_own, without_a_terminal_a_shell_reads_what_it_is_given];
+pub(crate) const TESTS: &[crate::Test] = crate::tests![
+    a_shell_is_on_a_terminal_of_its_own,
+    signals_that_the_caller_ignores_are_not_ignored_by_commands,
+    without_a_terminal_a_shell_reads_what_it_is_given,
+];
 
 const SCRIPT: &str = "echo hello > /tmp/left; echo so far; export SET=1; exit 7";
 
@@ -56,8 +59,10 @@ impl Terminal {
         let theirs = rustix::pty::ioctl_tiocgptpeer(&ours, flags).unwrap();
         rustix::termios::tcsetwinsize(&ours, size(33, 111)).unwrap();
         let own = || Stdio::from(theirs.try_clone().unwrap());
-        let mut command = Command::new("setsid");
-        command.args(["--ctty", "--wait"]).arg(std::env::current_exe().unwrap()).arg("at-terminal");
+        // As nohup(1) and a shell that starts something in the background leave it.
+        let mut command = Command::new("sh");
+        command.args(["-c", "trap '' HUP INT QUIT; exec setsid --ctty --wait \"$0\" at-terminal"]);
+        command.arg(std::env::current_exe().unwrap());
         let child = command.env("TERM", "vt220").stdin(own()).stdout(own()).stderr(own()).spawn().unwrap();
         let shown = Arc::new(Mutex::new(String::new()));
         let (mut screen, into) = (File::from(ours.try_clone().unwrap()), Arc::clone(&shown));
@@ -121,6 +126,16 @@ fn a_shell_is_on_a_terminal_of_its_own() {
     assert_eq!(terminal.child.wait().unwrap().code(), Some(1));
     let modes = rustix::termios::tcgetattr(&terminal.keys).unwrap().local_modes;
     assert!(modes.contains(LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG), "{modes:?}");
+}
+
+fn signals_that_the_caller_ignores_are_not_ignored_by_commands() {
+    let ends = "for s in HUP INT QUIT TERM USR1; do sh -c \"kill -$s \\$\\$\" 2> /dev/null || echo $?; done";
+    let expected = "$(printf '129\\n130\\n131\\n143\\n138')";
+    let script = format!("{{ {ends}; }} > /etc/told; test \"$(cat /etc/told)\" = \"{expected}\"");
+    let mut command = Command::new("sh");
+    command.args(["-c", "trap '' HUP INT QUIT TERM USR1; exec \"$0\" worker \"$1\""]);
+    let output = command.arg(std::env::current_exe().unwrap()).arg(script).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 fn without_a_terminal_a_shell_reads_what_it_is_given() {

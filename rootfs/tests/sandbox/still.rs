@@ -19,7 +19,7 @@ pub(crate) const TESTS: &[crate::Test] = crate::tests![
 ];
 
 /// A job whose clock stands still, where that can be done.
-fn still(script: &str) -> Option<Job> {
+pub(crate) fn still(script: &str) -> Option<Job> {
     let mut job = Job { clock: Clock::Still, ..job(script) };
     job.limits.time = Duration::from_mins(1);
     // The tree has no locales, and perl would say so every time.
@@ -27,7 +27,7 @@ fn still(script: &str) -> Option<Job> {
     cfg!(target_arch = "x86_64").then_some(job)
 }
 
-fn log(job: &Job) -> String {
+pub(crate) fn log(job: &Job) -> String {
     let captured = Yard::new().run_job(job).unwrap_or_else(|error| panic!("{error:?}"));
     String::from_utf8(captured.log.0).unwrap()
 }

@@ -84,9 +84,11 @@ pub(crate) struct RunKeys {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum ClockKey {
-    /// That of the build, whenever it asks, so that it cannot come into the image. (On `x86_64` hosts; elsewhere as `"real"`.)
+    /// That of the build, whenever it asks, so that it cannot come into the image; it goes on by what they sleep. The
+    /// kernel and the machine that they see are the same on every host too. (On `x86_64` hosts; elsewhere as `"real"`.)
     Still,
-    /// What it is: for what waits for the time to come.
+    /// What it is: for what waits for the time to come. Numbers of devices and processors, the kernel's release and
+    /// times of files are then the host's.
     Real,
 }
 

@@ -1,8 +1,10 @@
-//! What programs are told when they ask for the time of day or for random numbers, and how long they wait where they
-//! wait until a time of day.
+//! What programs are told when they ask for the time of day, for random numbers, or what machine they run on, and how
+//! long they wait where they wait until a time of day.
 //!
 //! Each thread has a clock of its own. It stands at the epoch of the job, and goes on only by what the thread waited
-//! for: whoever waits until in a second is woken after a second, and a second has passed. One that asks without end is
+//! for: whoever waits until in a second, or for a second, is woken after a second, and a second has passed. A new thread
+//! or process begins with the clock of the one that made it, whose clock is set to that of its child when that ends: so
+//! the sleep of a shell script, which is a program of its own, is over for the script too. One that asks without end is
 //! told of time that goes by, or what spins until a time has come would spin for ever. Random numbers are the same for
 //! every process; what loops until its number is a new one draws on.
 
@@ -13,6 +15,9 @@ use amiforge_formats::time::Time;
 use rustix::process::Pid;
 
 use super::super::sys::{self, Argument, Registers};
+use super::attributes::{Attributes, STAT, STATFS, STATX};
+use super::kernel;
+use super::waits::{self, FUTEX_WAIT_BITSET, Sleep, TIMESPEC};
 
 /// The most random bytes given at a time; whoever wants more asks again (getrandom(2)).
 const DRAW: u64 = 1 << 16;
@@ -26,28 +31,49 @@ const STEP: Duration = Duration::from_millis(1);
 /// Bytes below the stack that a program may use without telling (System V ABI for x86-64, "The Stack Frame").
 const RED_ZONE: u64 = 128;
 
-/// Bytes of a `timespec`.
-const TIMESPEC: usize = 16;
+/// `ERESTART_RESTARTBLOCK` of the kernel's `linux/errno.h`: a wait was interrupted and goes on with `restart_syscall`.
+const GOES_ON: i64 = -516;
 
 /// What is to be done with a program that was answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Then {
     /// It goes on.
     GoOn,
-    /// It makes its call, a wait, and [`Asker::waited`] is called when that is over.
-    Wait,
+    /// It makes its call, and [`Asker::made`] is called when that is over.
+    Make,
+}
+
+/// What all programs of a command have in common.
+pub(super) struct Machine {
+    /// Files as programs see them.
+    pub(super) attributes: Attributes,
+    /// Bytes of memory.
+    pub(super) memory: u64,
+    /// The priority that commands begin with, which is that of the program that builds.
+    pub(super) nice: i64,
 }
 
 /// A thread, and what it was told so far.
 pub(super) struct Asker {
     epoch: Time,
     /// How far its clock has gone on.
-    passed: Duration,
+    pub(super) passed: Duration,
     /// Questions for the time.
     looks: u64,
     /// Random words that it was given.
     drawn: u64,
-    waiting: Option<Wait>,
+    making: Option<Call>,
+}
+
+/// A call that is being made, of which the answer matters.
+enum Call {
+    Until(Wait),
+    Sleep(Sleep),
+    /// `stat` and its kin, with the address of their structure.
+    Stat(u64),
+    Statx(u64),
+    Statfs(u64),
+    Priority,
 }
 
 /// A wait until a time of day.
@@ -61,17 +87,37 @@ struct Wait {
 
 impl Asker {
     pub(super) fn new(epoch: Time) -> Self {
-        Self { epoch, passed: Duration::ZERO, looks: 0, drawn: 0, waiting: None }
+        Self { epoch, passed: Duration::ZERO, looks: 0, drawn: 0, making: None }
     }
 
     /// Answers the call that the thread stands at.
-    pub(super) fn asked(&mut self, pid: Pid) -> io::Result<Then> {
+    pub(super) fn asked(&mut self, pid: Pid, machine: &mut Machine) -> io::Result<Then> {
         let mut registers = sys::registers(pid)?;
-        let [first, second, third, fourth] = registers.arguments();
+        let [first, second, third, fourth, fifth, _] = registers.arguments();
         let put = |at: u64, bytes: &[u8]| if at == 0 { Ok(()) } else { sys::write_memory(pid, at, bytes) };
         let (written, result) = match registers.call() {
-            libc::SYS_futex => return self.wait(pid, registers, Argument::Fourth, fourth),
-            libc::SYS_clock_nanosleep => return self.wait(pid, registers, Argument::Third, third),
+            libc::SYS_futex if is_until_time_of_day(second) => {
+                return self.wait(pid, registers, Argument::Fourth, fourth);
+            }
+            libc::SYS_clock_nanosleep if second & 1 == 1 && first == 0 => {
+                return self.wait(pid, registers, Argument::Third, third);
+            }
+            libc::SYS_stat | libc::SYS_lstat => return Ok(self.make(Call::Stat(second))),
+            libc::SYS_fstat => match opened(pid, first, machine) {
+                Some(bytes) => (sys::write_memory(pid, second, &bytes), 0),
+                None => return Ok(self.make(Call::Stat(second))),
+            },
+            libc::SYS_newfstatat => match opened_at(pid, [first, second, fourth], machine) {
+                Some(bytes) => (sys::write_memory(pid, third, &bytes), 0),
+                None => return Ok(self.make(Call::Stat(third))),
+            },
+            libc::SYS_statx => return Ok(self.make(Call::Statx(fifth))),
+            libc::SYS_statfs | libc::SYS_fstatfs => return Ok(self.make(Call::Statfs(second))),
+            libc::SYS_getpriority => return Ok(self.make(Call::Priority)),
+            // It goes on with the wait that it was interrupted in.
+            libc::SYS_restart_syscall => {
+                return Ok(if self.making.is_some() { Then::Make } else { Then::GoOn });
+            }
             libc::SYS_clock_gettime => (sys::write_memory(pid, second, &self.look(1)), 0),
             libc::SYS_gettimeofday => {
                 let time = self.look(1000);
@@ -81,15 +127,29 @@ impl Asker {
                 let bytes = self.draw(second.min(DRAW));
                 (sys::write_memory(pid, first, &bytes), bytes.len() as i64)
             }
-            // `time`, on machines that have it.
-            _ => {
+            libc::SYS_uname => (sys::write_memory(pid, first, &kernel::utsname()), 0),
+            libc::SYS_sysinfo => (sys::write_memory(pid, first, &kernel::sysinfo(machine.memory)), 0),
+            libc::SYS_getcpu => (put(first, &[0; 4]).and_then(|()| put(second, &[0; 4])), 0),
+            libc::SYS_sched_getaffinity => affinity(second, |bytes| sys::write_memory(pid, third, bytes)),
+            // There are no such processors; whoever chooses some runs where it did.
+            libc::SYS_sched_setaffinity => (Ok(()), 0),
+            libc::SYS_time => {
                 let seconds = self.look(1)[..8].try_into().map_or(self.epoch.secs, i64::from_ne_bytes);
                 (put(first, &seconds.to_ne_bytes()), seconds)
             }
+            call => match waits::sleep(pid, call, registers.arguments())? {
+                Some(sleep) => return Ok(self.make(Call::Sleep(sleep))),
+                None => return Ok(Then::GoOn),
+            },
         };
         registers.answer(if written.is_ok() { result } else { -i64::from(libc::EFAULT) });
         sys::set_registers(pid, &registers)?;
         Ok(Then::GoOn)
+    }
+
+    fn make(&mut self, call: Call) -> Then {
+        self.making = Some(call);
+        Then::Make
     }
 
     /// The time: seconds, and so many nanoseconds at a time.
@@ -124,24 +184,46 @@ impl Asker {
         }
         registers.set_argument(argument, at);
         sys::set_registers(pid, &registers)?;
-        self.waiting = Some(Wait { argument, pointer, until });
-        Ok(Then::Wait)
+        Ok(self.make(Call::Until(Wait { argument, pointer, until })))
     }
 
-    /// A wait is over.
-    pub(super) fn waited(&mut self, pid: Pid) -> io::Result<()> {
-        let Some(wait) = self.waiting.take() else { return Ok(()) };
+    /// A call was made.
+    pub(super) fn made(&mut self, pid: Pid, machine: &mut Machine) -> io::Result<()> {
+        let Some(call) = self.making.take() else { return Ok(()) };
         let mut registers = sys::registers(pid)?;
-        let whole = match wait.argument {
-            Argument::Third => 0,
-            Argument::Fourth => -i64::from(libc::ETIMEDOUT),
-        };
-        if registers.result() == whole {
-            self.passed = self.passed.max(wait.until);
+        let result = registers.result();
+        match call {
+            Call::Until(wait) => {
+                let whole = match wait.argument {
+                    Argument::Third => 0,
+                    Argument::Fourth => -i64::from(libc::ETIMEDOUT),
+                };
+                if result == whole {
+                    self.passed = self.passed.max(wait.until);
+                }
+                // Whoever called may take it for unchanged.
+                registers.set_argument(wait.argument, wait.pointer);
+                return sys::set_registers(pid, &registers);
+            }
+            Call::Sleep(sleep) if result == sleep.over => self.passed += sleep.length,
+            Call::Sleep(_) if result == GOES_ON => self.making = Some(call),
+            Call::Stat(at) if result == 0 => {
+                change::<STAT>(pid, at, |bytes| machine.attributes.stat(bytes))?;
+            }
+            Call::Statx(at) if result == 0 => {
+                change::<STATX>(pid, at, |bytes| machine.attributes.statx(bytes))?;
+            }
+            Call::Statfs(at) if result == 0 => {
+                change::<STATFS>(pid, at, |bytes| machine.attributes.statfs(bytes))?;
+            }
+            // The call itself answers 20 less the priority (`getpriority(2)`, "C library/kernel differences").
+            Call::Priority if result > 0 => {
+                registers.set_result((result + machine.nice).min(40));
+                return sys::set_registers(pid, &registers);
+            }
+            _ => {}
         }
-        // Whoever called may take it for unchanged.
-        registers.set_argument(wait.argument, wait.pointer);
-        sys::set_registers(pid, &registers)
+        Ok(())
     }
 
     /// Bytes that look random and follow from how many were drawn (Steele, Lea and Flood, "Fast splittable
@@ -158,6 +240,50 @@ impl Asker {
         bytes.truncate(len as usize);
         bytes
     }
+}
+
+/// Whether a futex waits until a time of day. (Without `FUTEX_WAIT_BITSET` it waits for some time.)
+fn is_until_time_of_day(operation: u64) -> bool {
+    operation & libc::FUTEX_CLOCK_REALTIME as u64 != 0
+        && operation & !((libc::FUTEX_CLOCK_REALTIME | libc::FUTEX_PRIVATE_FLAG) as u64) >= FUTEX_WAIT_BITSET
+}
+
+/// What an open file is, without a second stop; nothing where the program has to ask by itself.
+fn opened(pid: Pid, file: u64, machine: &mut Machine) -> Option<[u8; STAT]> {
+    let file = i32::from_ne_bytes(*file.to_ne_bytes().first_chunk()?);
+    let file = u32::try_from(file).ok()?;
+    let stat = rustix::fs::stat(format!("/proc/{}/fd/{file}", pid.as_raw_nonzero())).ok()?;
+    Some(machine.attributes.of(&stat))
+}
+
+/// The same where the file is given by an empty path (`AT_EMPTY_PATH`): directory, path and flags.
+fn opened_at(pid: Pid, [file, path, flags]: [u64; 3], machine: &mut Machine) -> Option<[u8; STAT]> {
+    if flags & libc::AT_EMPTY_PATH as u64 == 0 {
+        return None;
+    }
+    let mut first = [1];
+    let empty = path == 0 || (sys::read_memory(pid, path, &mut first).is_ok() && first == [0]);
+    empty.then(|| opened(pid, file, machine)).flatten()
+}
+
+/// The processors of every machine, for a buffer of so many bytes.
+fn affinity(len: u64, write: impl FnOnce(&[u8]) -> io::Result<()>) -> (io::Result<()>, i64) {
+    let bytes = kernel::affinity();
+    let size = bytes.len() as u64;
+    if len < size || len % size != 0 {
+        return (Ok(()), -i64::from(libc::EINVAL));
+    }
+    (write(&bytes), bytes.len() as i64)
+}
+
+/// Changes a structure that the kernel wrote.
+fn change<const LEN: usize>(pid: Pid, at: u64, with: impl FnOnce(&mut [u8; LEN])) -> io::Result<()> {
+    let mut bytes = [0; LEN];
+    if sys::read_memory(pid, at, &mut bytes)? == LEN {
+        with(&mut bytes);
+        sys::write_memory(pid, at, &bytes)?;
+    }
+    Ok(())
 }
 
 /// How long after the epoch a `timespec` is; nothing where it is none, and the call says so itself.

@@ -78,7 +78,8 @@ const REFUSED: &[libc::c_long] = &[
 ];
 
 /// Not there, so that programs take the older way: random numbers from `/dev/urandom`, `clone` for `clone3`, whose
-/// flags a filter cannot see, and no rings, whose calls a filter does not see.
+/// flags a filter cannot see, no rings, whose calls a filter does not see, and `getcpu` for a restartable sequence, in
+/// which the kernel writes down the processor.
 const ABSENT: &[libc::c_long] = &[
     libc::SYS_add_key,
     libc::SYS_clone3,
@@ -88,6 +89,7 @@ const ABSENT: &[libc::c_long] = &[
     libc::SYS_io_uring_setup,
     libc::SYS_keyctl,
     libc::SYS_request_key,
+    libc::SYS_rseq,
 ];
 
 /// Families of sockets that are allowed: those that stay in the network namespace. (vsock and others do not.)
@@ -97,48 +99,97 @@ const FAMILIES: &[i32] = &[libc::AF_UNIX, libc::AF_INET, libc::AF_INET6, libc::A
 const TYPING: &[u32] = &[0x5412, 0x541c];
 
 /// Clocks that tell the time of day (`linux/time.h`): `CLOCK_REALTIME`, its coarse form, and `CLOCK_TAI`.
+#[cfg(target_arch = "x86_64")]
 const TIMES_OF_DAY: &[u32] = &[0, 5, 11];
 
-/// Hands the calls that ask for the time of day or wait until one, and for random numbers, to the tracer.
+/// Hands the calls that ask for the time of day, for random numbers, for the machine and for files' attributes to the
+/// tracer, and those that wait and do not wait for ever.
+#[cfg(target_arch = "x86_64")]
 fn still(out: &mut Vec<sock_filter>) {
+    let trace = || end(libc::SECCOMP_RET_TRACE);
+    for call in TRACED {
+        on_call(out, *call, &[trace()]);
+    }
     let mut gettime = vec![load(argument(0))];
     for clock in TIMES_OF_DAY {
-        gettime.extend([jump(BPF_JEQ, *clock, 0, 1), end(libc::SECCOMP_RET_TRACE)]);
+        gettime.extend([jump(BPF_JEQ, *clock, 0, 1), trace()]);
     }
     gettime.push(allow());
     on_call(out, libc::SYS_clock_gettime, &gettime);
-    on_call(out, libc::SYS_getrandom, &[end(libc::SECCOMP_RET_TRACE)]);
-    on_call(out, libc::SYS_gettimeofday, &[end(libc::SECCOMP_RET_TRACE)]);
-    #[cfg(target_arch = "x86_64")]
-    on_call(out, libc::SYS_time, &[end(libc::SECCOMP_RET_TRACE)]);
-    on_call(
-        out,
-        libc::SYS_futex,
-        &[
-            load(argument(1)),
-            jump(BPF_JSET, libc::FUTEX_CLOCK_REALTIME.cast_unsigned(), 1, 0),
+    // Without an end: a pointer is never null in its lower half alone, as far as a wait depends on it.
+    let with_end = |index| [load(argument(index)), jump(BPF_JEQ, 0, 0, 1), allow(), trace()];
+    for (call, index) in WITH_POINTER {
+        on_call(out, *call, &with_end(*index));
+    }
+    for (call, index) in WITH_MILLISECONDS {
+        let negative = 1 << 31;
+        let asks = [
+            load(argument(*index)),
+            jump(BPF_JEQ, 0, 1, 0),
+            jump(BPF_JSET, negative, 0, 1),
             allow(),
-            // Without an end: a pointer is never null in its lower half alone, as far as a wait depends on it.
-            load(argument(3)),
-            jump(BPF_JEQ, 0, 0, 1),
-            allow(),
-            end(libc::SECCOMP_RET_TRACE),
-        ],
-    );
-    on_call(
-        out,
-        libc::SYS_clock_nanosleep,
-        &[
-            load(argument(1)),
-            jump(BPF_JSET, libc::TIMER_ABSTIME.cast_unsigned(), 1, 0),
-            allow(),
-            load(argument(0)),
-            jump(BPF_JEQ, libc::CLOCK_REALTIME.cast_unsigned(), 1, 0),
-            allow(),
-            end(libc::SECCOMP_RET_TRACE),
-        ],
-    );
+            trace(),
+        ];
+        on_call(out, *call, &asks);
+    }
+    let mut futex = vec![load(argument(1)), jump(BPF_JSET, libc::FUTEX_CLOCK_REALTIME.cast_unsigned(), 5, 0)];
+    let private = libc::FUTEX_PRIVATE_FLAG;
+    let waits = [
+        libc::FUTEX_WAIT,
+        libc::FUTEX_WAIT | private,
+        libc::FUTEX_WAIT_BITSET,
+        libc::FUTEX_WAIT_BITSET | private,
+    ];
+    for (at, operation) in (0..).zip(waits) {
+        futex.push(jump(BPF_JEQ, operation.cast_unsigned(), 4 - at, 0));
+    }
+    futex.push(allow());
+    futex.extend(with_end(3));
+    on_call(out, libc::SYS_futex, &futex);
 }
+
+#[cfg(not(target_arch = "x86_64"))]
+fn still(_: &mut Vec<sock_filter>) {}
+
+/// Calls that the tracer always answers or looks after.
+#[cfg(target_arch = "x86_64")]
+const TRACED: &[libc::c_long] = &[
+    libc::SYS_stat,
+    libc::SYS_lstat,
+    libc::SYS_fstat,
+    libc::SYS_newfstatat,
+    libc::SYS_statx,
+    libc::SYS_statfs,
+    libc::SYS_fstatfs,
+    libc::SYS_clock_nanosleep,
+    libc::SYS_nanosleep,
+    libc::SYS_restart_syscall,
+    libc::SYS_getcpu,
+    libc::SYS_getpriority,
+    libc::SYS_getrandom,
+    libc::SYS_gettimeofday,
+    libc::SYS_sched_getaffinity,
+    libc::SYS_sched_setaffinity,
+    libc::SYS_sysinfo,
+    libc::SYS_time,
+    libc::SYS_uname,
+];
+
+/// Calls that wait for ever where an argument, which is a pointer, is null; with the number of that argument.
+#[cfg(target_arch = "x86_64")]
+const WITH_POINTER: &[(libc::c_long, u32)] = &[
+    (libc::SYS_epoll_pwait2, 3),
+    (libc::SYS_ppoll, 2),
+    (libc::SYS_pselect6, 4),
+    (libc::SYS_rt_sigtimedwait, 2),
+    (libc::SYS_select, 4),
+    (libc::SYS_semtimedop, 3),
+];
+
+/// Calls that wait so many milliseconds, or for ever where it is negative; with the number of that argument.
+#[cfg(target_arch = "x86_64")]
+const WITH_MILLISECONDS: &[(libc::c_long, u32)] =
+    &[(libc::SYS_epoll_pwait, 3), (libc::SYS_epoll_wait, 3), (libc::SYS_poll, 2)];
 
 /// The program.
 pub(super) fn filter(clock: Clock) -> Vec<sock_filter> {
@@ -261,7 +312,8 @@ mod tests {
     }
 
     #[test]
-    fn what_asks_for_the_time_of_day_or_chance_is_handed_to_the_tracer() {
+    #[cfg(target_arch = "x86_64")]
+    fn what_asks_for_the_time_of_day_chance_or_the_machine_is_handed_to_the_tracer() {
         let told =
             |call: libc::c_long, first: u32| verdict(Clock::Still, ARCH, call as u32, [first, 0, 0, 0, 0, 0]);
         let traced = libc::SECCOMP_RET_TRACE;
@@ -276,10 +328,24 @@ mod tests {
         let until = (libc::FUTEX_WAIT_BITSET | libc::FUTEX_CLOCK_REALTIME).cast_unsigned();
         assert_eq!(waits(libc::SYS_futex, [8, until, 0, 8]), traced);
         assert_eq!(waits(libc::SYS_futex, [8, until, 0, 0]), libc::SECCOMP_RET_ALLOW);
-        assert_eq!(waits(libc::SYS_futex, [8, libc::FUTEX_WAIT as u32, 0, 8]), libc::SECCOMP_RET_ALLOW);
+        for wait in [libc::FUTEX_WAIT, libc::FUTEX_WAIT_BITSET] {
+            for wait in [wait, wait | libc::FUTEX_PRIVATE_FLAG].map(i32::cast_unsigned) {
+                assert_eq!(waits(libc::SYS_futex, [8, wait, 0, 8]), traced);
+                assert_eq!(waits(libc::SYS_futex, [8, wait, 0, 0]), libc::SECCOMP_RET_ALLOW);
+            }
+        }
+        for wake in [libc::FUTEX_WAKE, libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG].map(i32::cast_unsigned) {
+            assert_eq!(waits(libc::SYS_futex, [8, wake, 1, 8]), libc::SECCOMP_RET_ALLOW);
+        }
         assert_eq!(waits(libc::SYS_clock_nanosleep, [0, 1, 8, 0]), traced);
-        assert_eq!(waits(libc::SYS_clock_nanosleep, [1, 1, 8, 0]), libc::SECCOMP_RET_ALLOW);
-        assert_eq!(waits(libc::SYS_clock_nanosleep, [0, 0, 8, 0]), libc::SECCOMP_RET_ALLOW);
+        assert_eq!(waits(libc::SYS_poll, [8, 1, 500, 0]), traced);
+        assert_eq!(waits(libc::SYS_poll, [8, 1, 0, 0]), libc::SECCOMP_RET_ALLOW);
+        assert_eq!(waits(libc::SYS_poll, [8, 1, u32::MAX, 0]), libc::SECCOMP_RET_ALLOW);
+        assert_eq!(waits(libc::SYS_ppoll, [8, 1, 0, 0]), libc::SECCOMP_RET_ALLOW);
+        assert_eq!(waits(libc::SYS_ppoll, [8, 1, 8, 0]), traced);
+        for call in [libc::SYS_newfstatat, libc::SYS_uname, libc::SYS_sched_getaffinity] {
+            assert_eq!(told(call, 0), traced);
+        }
         assert_eq!(told(libc::SYS_mount, 0), libc::SECCOMP_RET_ERRNO | libc::EPERM as u32);
     }
 }

@@ -1,4 +1,5 @@
-//! A clock that stands still: programs that ask for the time of day get the epoch of the job, each time.
+//! A clock that stands still and a machine that is the same everywhere: programs that ask for the time of day get the
+//! epoch of the job, each time, and those that ask for the machine get [`super::kernel`]'s.
 //!
 //! The kernel lets a program read the clock without a system call, from code and data that it maps into every program
 //! (vdso(7)). So commands are traced (ptrace(2)) by a process beside the first one: after each `exec` the place of that
@@ -11,17 +12,32 @@ use std::collections::BTreeMap;
 use std::io::{self, Read as _, Write as _};
 
 use amiforge_formats::time::Time;
-use rustix::process::{Pid, WaitOptions, WaitStatus};
+use rustix::process::{Pid, RawPid, WaitOptions, WaitStatus};
 
+use super::super::Job;
 use super::super::sys::{self, Side};
-use super::answers::{Asker, Then};
+use super::answers::{Asker, Machine, Then};
+use super::attributes::{Attributes, Origin};
 use super::{During as _, Fault};
 
-/// Entries of the auxiliary vector (`linux/auxvec.h`): its end, one that is passed over, the random bytes, the vDSO.
+/// Entries of the auxiliary vector (`linux/auxvec.h`): its end, one that is passed over, the abilities of the processor,
+/// the random bytes, the size of restartable sequences, the vDSO, and the stack that a signal takes.
 const AT_NULL: u64 = 0;
 const AT_IGNORE: u64 = 1;
+const AT_HWCAP: u64 = 16;
 const AT_RANDOM: u64 = 25;
+const AT_HWCAP2: u64 = 26;
+const AT_RSEQ_FEATURE_SIZE: u64 = 27;
+const AT_RSEQ_ALIGN: u64 = 28;
 const AT_SYSINFO_EHDR: u64 = 33;
+const AT_MINSIGSTKSZ: u64 = 51;
+
+/// What every processor for x86-64 can do, by the bits of `cpuid` 1 in EDX: fpu, tsc, msr, pae, cx8, apic, sep, cmov,
+/// mmx, fxsr, sse, sse2.
+const ABILITIES: u64 = 1 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 8 | 1 << 9 | 1 << 11 | 1 << 15 | 0b1111 << 23;
+
+/// More than the registers of any processor of today take on the stack of a signal.
+const SIGNAL_STACK: u64 = 16 << 10;
 
 /// Words read at a time from a new program's stack.
 const CHUNK: usize = 512;
@@ -44,14 +60,22 @@ pub(super) struct Tracer {
 
 impl Tracer {
     /// Starts a process that starts a command and traces it. It ends as the command does.
-    pub(super) fn start(epoch: Time, command: impl FnOnce() -> io::Result<Pid>) -> Result<Self, Fault> {
+    pub(super) fn start(
+        job: &Job,
+        origin: Origin,
+        command: impl FnOnce() -> io::Result<Pid>,
+    ) -> Result<Self, Fault> {
         let what = || "starting a command".to_owned();
         let (said, mut tell) = io::pipe().during(what)?;
         match sys::fork().during(what)? {
             Side::Parent(pid) => Ok(Self { pid, said }),
             Side::Child => {
                 drop(said);
-                let outcome = trace(epoch, command);
+                let limits = &job.limits;
+                let attributes = Attributes::new(origin, job.epoch.secs, limits.time, limits.disk);
+                let nice = rustix::process::getpriority_process(None).unwrap_or(0).into();
+                let machine = Machine { attributes, memory: limits.memory, nice };
+                let outcome = Tracees { epoch: job.epoch, known: BTreeMap::new(), machine }.trace(command);
                 if let Err(error) = &outcome {
                     // If it cannot be told, the status still says that it failed.
                     let _ = tell.write_all(error.to_string().as_bytes());
@@ -69,61 +93,112 @@ impl Tracer {
     }
 }
 
-/// Starts the command and answers for the clock until it ends.
-fn trace(epoch: Time, command: impl FnOnce() -> io::Result<Pid>) -> io::Result<WaitStatus> {
-    let main = command()?;
-    // The processes and threads that were seen, and what each was told.
-    let mut known = BTreeMap::new();
-    loop {
-        let (pid, status) = match rustix::process::wait(ALL) {
-            Ok(Some(found)) => found,
-            Ok(None) | Err(rustix::io::Errno::INTR) => continue,
-            Err(error) => return Err(error.into()),
-        };
-        if !status.stopped() {
-            if pid == main {
-                return Ok(status);
+/// A thread that is traced.
+struct Tracee {
+    asker: Asker,
+    /// Which one made it.
+    parent: Option<RawPid>,
+    /// Whether it has stopped before.
+    begun: bool,
+}
+
+/// All threads of a command.
+struct Tracees {
+    epoch: Time,
+    known: BTreeMap<RawPid, Tracee>,
+    machine: Machine,
+}
+
+impl Tracees {
+    /// Starts the command and answers its threads until it ends.
+    fn trace(&mut self, command: impl FnOnce() -> io::Result<Pid>) -> io::Result<WaitStatus> {
+        let main = command()?;
+        loop {
+            let (pid, status) = match rustix::process::wait(ALL) {
+                Ok(Some(found)) => found,
+                Ok(None) | Err(rustix::io::Errno::INTR) => continue,
+                Err(error) => return Err(error.into()),
+            };
+            if !status.stopped() {
+                if pid == main {
+                    return Ok(status);
+                }
+                self.ended(Pid::as_raw(Some(pid)));
+                continue;
             }
-            known.remove(&pid.as_raw_nonzero());
-            continue;
+            if let Err(error) = self.stopped(pid, status, pid == main) {
+                // A program may be killed while it stands here; its end is seen next. One that still stands would for ever.
+                if sys::registers(pid).is_ok() {
+                    return Err(error);
+                }
+            }
         }
-        let first = !known.contains_key(&pid.as_raw_nonzero());
-        let asker = known.entry(pid.as_raw_nonzero()).or_insert_with(|| Asker::new(epoch));
-        if let Err(error) = stopped(pid, status, first && pid == main, first, asker) {
-            // A program may be killed while it stands here; its end is seen next. One that still stands would for ever.
-            if sys::registers(pid).is_ok() {
-                return Err(error);
+    }
+
+    fn tracee(&mut self, pid: RawPid) -> &mut Tracee {
+        let epoch = self.epoch;
+        let new = || Tracee { asker: Asker::new(epoch), parent: None, begun: false };
+        self.known.entry(pid).or_insert_with(new)
+    }
+
+    /// Deals with a traced thread that stands, and lets it go on.
+    fn stopped(&mut self, pid: Pid, status: WaitStatus, is_main: bool) -> io::Result<()> {
+        let number = Pid::as_raw(Some(pid));
+        let first = !std::mem::replace(&mut self.tracee(number).begun, true);
+        let signal = status.stopping_signal().unwrap_or(0);
+        let mut deliver = 0;
+        match status.as_raw() >> 16 {
+            libc::PTRACE_EVENT_EXEC => hide_machine(pid)?,
+            libc::PTRACE_EVENT_SECCOMP => {
+                let epoch = self.epoch;
+                let new = || Tracee { asker: Asker::new(epoch), parent: None, begun: true };
+                let tracee = self.known.entry(number).or_insert_with(new);
+                if tracee.asker.asked(pid, &mut self.machine)? == Then::Make {
+                    return sys::resume_until_made(pid);
+                }
             }
+            libc::PTRACE_EVENT_FORK | libc::PTRACE_EVENT_VFORK | libc::PTRACE_EVENT_CLONE => {
+                self.made_another(number, sys::event_message(pid)?);
+            }
+            0 if signal == MADE => {
+                if let Some(tracee) = self.known.get_mut(&number) {
+                    tracee.asker.made(pid, &mut self.machine)?;
+                }
+            }
+            0 if first && is_main && signal == libc::SIGTRAP => {
+                // It asked to be traced, and this is its first `exec`.
+                sys::trace_options(pid)?;
+                hide_machine(pid)?;
+            }
+            // So every new process and thread begins.
+            0 if first && signal == libc::SIGSTOP => {}
+            0 => deliver = signal,
+            _ => {}
+        }
+        sys::resume(pid, deliver)
+    }
+
+    /// A thread has made another, which has its time.
+    fn made_another(&mut self, parent: RawPid, child: u64) {
+        let Ok(child) = RawPid::try_from(child) else { return };
+        let passed = self.tracee(parent).asker.passed;
+        let child = self.tracee(child);
+        child.parent = Some(parent);
+        child.asker.passed = child.asker.passed.max(passed);
+    }
+
+    /// A thread has ended. Whoever made it and waited for it has waited as long.
+    fn ended(&mut self, pid: RawPid) {
+        let Some(ended) = self.known.remove(&pid) else { return };
+        if let Some(parent) = ended.parent.and_then(|parent| self.known.get_mut(&parent)) {
+            parent.asker.passed = parent.asker.passed.max(ended.asker.passed);
         }
     }
 }
 
-/// Deals with a traced program that stands, and lets it go on.
-fn stopped(pid: Pid, status: WaitStatus, begins: bool, first: bool, asker: &mut Asker) -> io::Result<()> {
-    let signal = status.stopping_signal().unwrap_or(0);
-    let mut deliver = 0;
-    match status.as_raw() >> 16 {
-        libc::PTRACE_EVENT_EXEC => hide_clock(pid)?,
-        libc::PTRACE_EVENT_SECCOMP => match asker.asked(pid)? {
-            Then::GoOn => {}
-            Then::Wait => return sys::resume_until_made(pid),
-        },
-        0 if signal == MADE => asker.waited(pid)?,
-        0 if begins && signal == libc::SIGTRAP => {
-            // It asked to be traced, and this is its first `exec`.
-            sys::trace_options(pid)?;
-            hide_clock(pid)?;
-        }
-        // So every new process and thread begins.
-        0 if first && signal == libc::SIGSTOP => {}
-        0 => deliver = signal,
-        _ => {}
-    }
-    sys::resume(pid, deliver)
-}
-
-/// Strikes the vDSO from what a new program is told, and makes its random bytes the same for all.
-fn hide_clock(pid: Pid) -> io::Result<()> {
+/// Strikes the vDSO from what a new program is told, and makes its random bytes and what it is told of the processor the
+/// same for all.
+fn hide_machine(pid: Pid) -> io::Result<()> {
     let registers = sys::registers(pid)?;
     if !registers.are_wide() {
         // The filter ends a 32-bit program at its first call.
@@ -139,8 +214,13 @@ fn hide_clock(pid: Pid) -> io::Result<()> {
         let (kind, value) = (stack.word()?, stack.word()?);
         match kind {
             AT_NULL => return Ok(()),
-            AT_SYSINFO_EHDR => sys::write_memory(pid, at, &AT_IGNORE.to_ne_bytes())?,
+            AT_SYSINFO_EHDR | AT_RSEQ_FEATURE_SIZE | AT_RSEQ_ALIGN => {
+                sys::write_memory(pid, at, &AT_IGNORE.to_ne_bytes())?;
+            }
             AT_RANDOM => sys::write_memory(pid, value, RANDOM)?,
+            AT_HWCAP => sys::write_memory(pid, at + 8, &ABILITIES.to_ne_bytes())?,
+            AT_HWCAP2 => sys::write_memory(pid, at + 8, &0_u64.to_ne_bytes())?,
+            AT_MINSIGSTKSZ => sys::write_memory(pid, at + 8, &value.max(SIGNAL_STACK).to_ne_bytes())?,
             _ => {}
         }
     }

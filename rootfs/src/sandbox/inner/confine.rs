@@ -33,11 +33,17 @@ const OPEN_FILES: u64 = 1024;
 /// Open files that it may ask for.
 const OPEN_FILES_MAX: u64 = 524_288;
 
+/// Bytes of memory that a program may lock, signals that may wait for a user, and bytes of his message queues.
+const LOCKED: u64 = 64 << 10;
+const SIGNALS: u64 = 1024;
+const QUEUES: u64 = 819_200;
+
 /// Confines the calling process for good.
 pub(super) fn confine(limits: &Limits, filter: &[sock_filter]) -> io::Result<()> {
     // Until `exec` this is a copy of the first process, but with fewer capabilities: nothing may look into it.
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
     rustix::process::setsid()?;
+    sys::reset_signals();
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
     bound(limits);
     sys::fix_addresses()?;
@@ -78,4 +84,11 @@ fn bound(limits: &Limits) {
     set(Resource::Nofile, Some(OPEN_FILES), Some(OPEN_FILES_MAX));
     set(Resource::Core, Some(0), Some(0));
     set(Resource::Stack, Some(8 << 20), None);
+    // By the memory of the host, or by who builds: low enough to be the same everywhere.
+    set(Resource::Memlock, Some(LOCKED), Some(LOCKED));
+    set(Resource::Sigpending, Some(SIGNALS), Some(SIGNALS));
+    set(Resource::Msgqueue, Some(QUEUES), Some(QUEUES));
+    for resource in [Resource::Nice, Resource::Rtprio] {
+        set(resource, Some(0), Some(0));
+    }
 }

@@ -7,16 +7,22 @@
 
 #[cfg(target_arch = "x86_64")]
 mod answers;
+#[cfg(target_arch = "x86_64")]
+mod attributes;
 mod calls;
 #[cfg(target_arch = "x86_64")]
 mod clock;
 mod confine;
+mod kernel;
 mod mounts;
 mod plant;
+mod proc;
 mod shell;
 mod steps;
 mod survey;
 mod usage;
+#[cfg(target_arch = "x86_64")]
+mod waits;
 
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
@@ -144,7 +150,7 @@ fn inside(channel: &Channel) -> Result<(), Fault> {
         super::OnFailure::Shell => channel.receive_files().during(unwell)?,
         super::OnFailure::Stop => Vec::new(),
     };
-    let mut places = mounts::enter(&job.limits)?;
+    let mut places = mounts::enter(&job)?;
     let _ = rustix::stdio::dup2_stdin(&places.nothing);
     let planted = plant::plant(channel, &mut orders, &places)?;
     places.cover(mapped, &job.limits)?;

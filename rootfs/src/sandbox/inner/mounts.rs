@@ -14,8 +14,10 @@ use rustix::mount::{
     OpenTreeFlags, UnmountFlags,
 };
 
-use super::super::Limits;
-use super::{During, Fault};
+use super::super::{Job, Limits};
+#[cfg(target_arch = "x86_64")]
+use super::attributes::Origin;
+use super::{During, Fault, proc};
 
 /// Folders of the host that the new root may be mounted over, in this mount namespace only.
 const FOOTHOLDS: &[&str] = &["/tmp", "/mnt", "/run", "/var"];
@@ -32,27 +34,6 @@ const RANDOM_LEN: u64 = 1 << 40;
 /// Where something is mounted over the tree while commands run.
 pub(super) const COVERED: &[&str] = &["dev", "proc", "run", "sys", "tmp"];
 
-/// Files of `/proc` that tell of the host or reach into it.
-const MASKED: &[&str] = &[
-    "cmdline",
-    "kallsyms",
-    "kcore",
-    "keys",
-    "key-users",
-    "kmsg",
-    "kpagecount",
-    "kpageflags",
-    "latency_stats",
-    "sched_debug",
-    "sysrq-trigger",
-    "timer_list",
-    "timer_stats",
-    "version_signature",
-];
-
-/// Folders of `/proc` that do.
-const HIDDEN: &[&str] = &["acpi", "bus", "fs", "irq", "scsi", "asound", "driver"];
-
 /// The file systems, entered.
 pub(super) struct Places {
     /// The root of the tree, without what is mounted over it.
@@ -65,16 +46,22 @@ pub(super) struct Places {
     over: Vec<(&'static str, OwnedFd)>,
     /// Devices for `/dev`.
     devices: Vec<(&'static str, OwnedFd)>,
-    /// Fixed files for `/proc/sys/kernel/random`.
-    uuid: OwnedFd,
-    empty: OwnedFd,
+    /// Fixed files for `/proc`.
+    fixed: OwnedFd,
+    /// How what commands wrote is told from the rest.
+    #[cfg(target_arch = "x86_64")]
+    pub(super) origin: Origin,
+    /// The kernel's list of segments of shared memory, which commands do not see (`sysvipc(7)`).
+    pub(super) segments: Option<File>,
 }
 
 /// Makes the file systems and leaves the host's.
-pub(super) fn enter(limits: &Limits) -> Result<Places, Fault> {
+pub(super) fn enter(job: &Job) -> Result<Places, Fault> {
     let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
     rustix::mount::mount_change("/", private).entering("making mounts private")?;
-    let memory = memory(limits)?;
+    #[cfg(target_arch = "x86_64")]
+    let begun = rustix::time::clock_gettime(rustix::time::ClockId::RealtimeCoarse);
+    let memory = memory(&job.limits)?;
     let open = |path: &str| open_clone(&CWD, path);
     let devices: Vec<_> = DEVICES
         .iter()
@@ -91,7 +78,7 @@ pub(super) fn enter(limits: &Limits) -> Result<Places, Fault> {
     )
     .entering("mounting `/dev/pts`")?;
     let foothold = foothold(&memory)?;
-    furnish(&memory).entering("filling `/dev`")?;
+    furnish(&memory, job).entering("filling `/dev`")?;
     let part = |name: &str| open_clone(&memory, name).entering("taking apart the file system in memory");
     let (root, dev) = (part("root")?, part("dev")?);
     let over = vec![
@@ -108,21 +95,44 @@ pub(super) fn enter(limits: &Limits) -> Result<Places, Fault> {
         ("pts", pts),
         ("shm", part("shm")?),
     ]);
-    let (uuid, empty) = (part("uuid")?, part("empty")?);
+    let fixed = part("fixed")?;
     change_root(&root, foothold)?;
     let root = rustix::fs::open("/", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
         .entering("opening the new root")?;
-    Ok(Places { root, cell: None, nothing, over, devices, uuid, empty })
+    #[cfg(target_arch = "x86_64")]
+    let origin = Origin::of(&memory, begun).entering("looking at the file system in memory")?;
+    Ok(Places {
+        root,
+        cell: None,
+        nothing,
+        over,
+        devices,
+        fixed,
+        #[cfg(target_arch = "x86_64")]
+        origin,
+        segments: None,
+    })
 }
 
 /// The file system that holds all files.
 fn memory(limits: &Limits) -> Result<OwnedFd, Fault> {
-    // A file takes about a kilobyte of the kernel's memory that its size does not show.
-    let inodes = (limits.disk / 4096).clamp(65_536, 8_388_608).to_string();
+    let inodes = inodes(limits.disk).to_string();
     let size = limits.disk.to_string();
-    let options = [("size", size.as_str()), ("nr_inodes", &inodes), ("mode", "0700")];
+    // Sizes in blocks would follow a setting of the host for huge pages; a kernel without them does not know the option.
+    let options = [
+        ("size", size.as_str()),
+        ("nr_inodes", &inodes),
+        ("mode", "0700"),
+        ("huge", "never"),
+        ("inode64", ""),
+    ];
     let made = mount("tmpfs", &options, MountAttrFlags::MOUNT_ATTR_NODEV);
     made.entering("mounting a file system in memory")
+}
+
+/// Files that may be there at a time: each takes about a kilobyte of the kernel's memory that its size does not show.
+pub(super) fn inodes(disk: u64) -> u64 {
+    (disk / 4096).clamp(65_536, 8_388_608)
 }
 
 fn mount(kind: &str, options: &[(&str, &str)], more: MountAttrFlags) -> rustix::io::Result<OwnedFd> {
@@ -131,6 +141,8 @@ fn mount(kind: &str, options: &[(&str, &str)], more: MountAttrFlags) -> rustix::
         if value.is_empty() {
             // An option that newer kernels take for granted and may no longer know.
             let _ = rustix::mount::fsconfig_set_flag(asked.as_fd(), *key);
+        } else if *key == "huge" {
+            let _ = rustix::mount::fsconfig_set_string(asked.as_fd(), *key, *value);
         } else {
             rustix::mount::fsconfig_set_string(asked.as_fd(), *key, *value)?;
         }
@@ -141,13 +153,13 @@ fn mount(kind: &str, options: &[(&str, &str)], more: MountAttrFlags) -> rustix::
 }
 
 /// A mount of its own of what lies at a path.
-fn open_clone(dir: &impl AsFd, path: &str) -> rustix::io::Result<OwnedFd> {
+pub(super) fn open_clone(dir: &impl AsFd, path: &str) -> rustix::io::Result<OwnedFd> {
     let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
     rustix::mount::open_tree(dir, path, flags | OpenTreeFlags::AT_SYMLINK_NOFOLLOW)
 }
 
 /// Puts a mount in its place, which is open.
-fn attach(mount: &OwnedFd, place: &impl AsFd) -> rustix::io::Result<()> {
+pub(super) fn attach(mount: &OwnedFd, place: &impl AsFd) -> rustix::io::Result<()> {
     let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
     rustix::mount::move_mount(mount, "", place, "", flags)
 }
@@ -165,10 +177,17 @@ fn foothold(memory: &OwnedFd) -> Result<&'static str, Fault> {
 }
 
 /// Makes what lies in the file system beside the tree.
-fn furnish(memory: &OwnedFd) -> rustix::io::Result<()> {
+fn furnish(memory: &OwnedFd, job: &Job) -> rustix::io::Result<()> {
     let _ = rustix::process::umask(Mode::empty());
-    let folders =
-        [("root", 0o755), ("dev", 0o755), ("run", 0o755), ("sys", 0o555), ("tmp", 0o1777), ("shm", 0o1777)];
+    let folders = [
+        ("root", 0o755),
+        ("dev", 0o755),
+        ("run", 0o755),
+        ("sys", 0o555),
+        ("tmp", 0o1777),
+        ("shm", 0o1777),
+        ("fixed", 0o555),
+    ];
     for (name, mode) in folders {
         rustix::fs::mkdirat(memory, name, Mode::from_raw_mode(mode))?;
     }
@@ -177,7 +196,7 @@ fn furnish(memory: &OwnedFd) -> rustix::io::Result<()> {
         rustix::fs::mkdirat(&dev, name, Mode::from_raw_mode(0o755))?;
     }
     for name in DEVICES.iter().chain(&["random", "urandom"]) {
-        drop(create(&dev, name)?);
+        drop(create(&dev, name, 0o666)?);
     }
     for (name, target) in [
         ("fd", "/proc/self/fd"),
@@ -188,19 +207,21 @@ fn furnish(memory: &OwnedFd) -> rustix::io::Result<()> {
     ] {
         rustix::fs::symlinkat(target, &dev, name)?;
     }
-    drop(create(memory, "empty")?);
-    write(create(memory, "uuid")?, b"00000000-0000-4000-8000-000000000000\n")?;
-    let random = create(memory, "random")?;
+    let fixed = rustix::fs::openat(memory, "fixed", OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+    proc::furnish(&fixed, job)?;
+    let random = create(memory, "random", 0o666)?;
     rustix::fs::ftruncate(&random, RANDOM_LEN)?;
     write(random, &noise())
 }
 
-fn create(dir: &OwnedFd, name: &str) -> rustix::io::Result<OwnedFd> {
+/// Makes an empty file.
+pub(super) fn create(dir: &OwnedFd, name: &str, mode: u32) -> rustix::io::Result<OwnedFd> {
     let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
-    rustix::fs::openat(dir, name, flags, Mode::from_raw_mode(0o666))
+    rustix::fs::openat(dir, name, flags, Mode::from_raw_mode(mode))
 }
 
-fn write(file: OwnedFd, bytes: &[u8]) -> rustix::io::Result<()> {
+/// Writes all of a file.
+pub(super) fn write(file: OwnedFd, bytes: &[u8]) -> rustix::io::Result<()> {
     let written = File::from(file).write_all(bytes);
     written.map_err(|error| rustix::io::Errno::from_io_error(&error).unwrap_or(rustix::io::Errno::IO))
 }
@@ -248,44 +269,20 @@ impl Places {
         for name in ["random", "urandom"] {
             read_only(&format!("/dev/{name}"))?;
         }
+        for name in DEVICES {
+            node_read_only(&format!("/dev/{name}"))?;
+        }
         if mapped {
             // Both are settings of the sandbox's own namespaces; a kernel that has no such setting says no.
             let most = (u64::from(limits.processes) + 400).to_string();
             let _ = std::fs::write("/proc/sys/kernel/pid_max", most);
             let _ = std::fs::write("/proc/sys/user/max_user_namespaces", "0");
         }
-        self.veil()?;
+        self.segments = File::open("/proc/sysvipc/shm").ok();
+        proc::cover(&self.fixed)?;
+        read_only("/sys")?;
         self.cell = Some(cell()?);
         Ok(())
-    }
-
-    /// Hides what `/proc` tells of the host, and makes `/sys` and `/proc/sys` read-only.
-    fn veil(&self) -> Result<(), Fault> {
-        for name in MASKED {
-            self.veil_one(&format!("/proc/{name}"), &self.empty)?;
-        }
-        for name in ["uuid", "boot_id"] {
-            self.veil_one(&format!("/proc/sys/kernel/random/{name}"), &self.uuid)?;
-        }
-        let sys = open_clone(&CWD, "/sys").during(|| "cloning `/sys`".to_owned())?;
-        for name in HIDDEN {
-            self.veil_one(&format!("/proc/{name}"), &sys)?;
-        }
-        rustix::mount::mount_bind_recursive("/proc/sys", "/proc/sys")
-            .during(|| "mounting `/proc/sys`".to_owned())?;
-        read_only("/proc/sys")?;
-        read_only("/sys")
-    }
-
-    #[expect(clippy::unused_self, reason = "only places that were entered may be veiled")]
-    fn veil_one(&self, path: &str, with: &OwnedFd) -> Result<(), Fault> {
-        let place = rustix::fs::open(path, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty());
-        let Ok(place) = place else { return Ok(()) };
-        let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
-        let copy = rustix::mount::open_tree(with, "", flags | OpenTreeFlags::AT_EMPTY_PATH);
-        let copy = copy.during(|| format!("covering `{path}`"))?;
-        attach(&copy, &place).during(|| format!("covering `{path}`"))?;
-        read_only(path)
     }
 
     /// Takes away what was mounted over the tree.
@@ -318,9 +315,17 @@ fn cell() -> Result<OwnedFd, Fault> {
     Ok(all)
 }
 
-fn read_only(path: &str) -> Result<(), Fault> {
+/// Lets nothing be written below a mount, and no program run or device be opened there.
+pub(super) fn read_only(path: &str) -> Result<(), Fault> {
     let flags =
         MountFlags::BIND | MountFlags::RDONLY | MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
+    rustix::mount::mount_remount(path, flags, "").during(|| format!("making `{path}` read-only"))
+}
+
+/// Keeps the mode, owner, times and attributes of a device node, which is the host's own; reading from the device and
+/// writing to it go on (a device is no file of the mount).
+fn node_read_only(path: &str) -> Result<(), Fault> {
+    let flags = MountFlags::BIND | MountFlags::RDONLY | MountFlags::NOSUID | MountFlags::NOEXEC;
     rustix::mount::mount_remount(path, flags, "").during(|| format!("making `{path}` read-only"))
 }
 

@@ -11,12 +11,15 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::MemfdFlags;
-use rustix::process::{Pid, PidfdFlags, WaitOptions, WaitStatus};
+use rustix::process::{DumpableBehavior, Pid, PidfdFlags, WaitOptions, WaitStatus};
+use rustix::thread::UnshareFlags;
+use rustix::time::ClockId;
 
 use super::super::wire::{Channel, How, Said};
 use super::super::{Clock, Job, Limits, OnFailure, Step, sys};
 #[cfg(target_arch = "x86_64")]
 use super::clock::Tracer;
+use super::kernel::UPTIME;
 use super::mounts::Places;
 use super::usage::measure;
 use super::{During, Fault, calls, confine, say, shell};
@@ -55,6 +58,7 @@ pub(super) fn run(
     places: &Places,
     terminal: &[OwnedFd],
 ) -> Result<Outcome, Fault> {
+    set_uptime()?;
     let deadline = Instant::now().checked_add(job.limits.time);
     let mut watch = Watching { channel, limits: job.limits, places, deadline };
     for (number, step) in (0u32..).zip(&job.steps) {
@@ -74,6 +78,24 @@ pub(super) fn run(
         }
     }
     Ok(Outcome::Well)
+}
+
+/// Lets the clocks that count from the start of the machine begin anew for all that is started from now on
+/// (`time_namespaces(7)`). Kernels before 5.6 have nothing for it.
+fn set_uptime() -> Result<(), Fault> {
+    if sys::unshare(UnshareFlags::NEWTIME).is_err() {
+        return Ok(());
+    }
+    let offset = |name: &str, clock| {
+        let now = rustix::time::clock_gettime(clock);
+        let seconds = (UPTIME as i64).saturating_sub(now.tv_sec).saturating_sub(1);
+        format!("{name} {seconds} {}\n", 1_000_000_000_i64.saturating_sub(now.tv_nsec).min(999_999_999))
+    };
+    let offsets = offset("monotonic", ClockId::Monotonic) + &offset("boottime", ClockId::Boottime);
+    // A process that hides its memory does not own its files in `/proc`. No command runs yet.
+    let _ = rustix::process::set_dumpable_behavior(DumpableBehavior::Dumpable);
+    let _ = std::fs::write("/proc/self/timens_offsets", offsets);
+    rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).entering("hiding memory")
 }
 
 fn start(job: &Job, step: &Step, places: &Places) -> std::io::Result<Pid> {
@@ -158,7 +180,7 @@ impl Watching<'_> {
     fn one(&self, job: &Job, step: &Step) -> Result<How, Fault> {
         #[cfg(target_arch = "x86_64")]
         if clock(job) == Clock::Still {
-            let tracer = Tracer::start(job.epoch, || start(job, step, self.places))?;
+            let tracer = Tracer::start(job, self.places.origin, || start(job, step, self.places))?;
             let how = self.until_end(tracer.pid)?;
             return Ok(tracer.fault().map_or(how, How::NotStarted));
         }
@@ -207,7 +229,7 @@ impl Watching<'_> {
         if self.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
             return Some(How::TooLong);
         }
-        let usage = measure();
+        let usage = measure(self.places.segments.as_ref(), self.limits.memory);
         if usage.memory > self.limits.memory {
             return Some(How::TooMuchMemory);
         }

@@ -1,0 +1,95 @@
+//! `/proc` without the host: fixed files in place of those that report what the machine is or does, fixed settings in
+//! place of `/proc/sys`, and nothing in place of all else that is not about the sandbox's own processes. What a newer
+//! kernel adds is thus hidden too.
+//!
+//! What a process reports about itself cannot be replaced so: numbers of mounts, inodes and processors, the time that it
+//! took, and counters in `/proc/<pid>` are the kernel's own.
+
+use std::os::fd::OwnedFd;
+
+use rustix::fs::{CWD, Mode, OFlags};
+use rustix::mount::UnmountFlags;
+
+use super::super::Job;
+use super::mounts::{attach, create, open_clone, read_only, write};
+use super::{During, Fault, kernel};
+
+/// Entries of `/proc` that belong to the sandbox's processes and namespaces.
+const KEPT: &[&str] = &["mounts", "net", "self", "sys", "thread-self"];
+
+/// The folder that the fixed files are mounted on while they are cloned from there: only what is mounted can be.
+const STAGING: &str = "/sys";
+
+/// Makes the fixed files in a folder of the file system in memory.
+pub(super) fn furnish(folder: &OwnedFd, job: &Job) -> rustix::io::Result<()> {
+    rustix::fs::mkdirat(folder, "hollow", Mode::from_raw_mode(0o555))?;
+    drop(create(folder, "empty", 0o444)?);
+    let proc = make(folder, "proc")?;
+    for (name, content) in kernel::files(job.limits.memory, job.epoch.secs) {
+        write(create(&proc, name, 0o444)?, content.as_bytes())?;
+    }
+    let settings = make(folder, "settings")?;
+    for (path, value) in kernel::SETTINGS {
+        let mut parts = path.split('/').peekable();
+        let mut dir = rustix::io::fcntl_dupfd_cloexec(&settings, 3)?;
+        while let Some(part) = parts.next() {
+            if parts.peek().is_some() {
+                dir = make(&dir, part)?;
+            } else {
+                write(create(&dir, part, 0o444)?, format!("{value}\n").as_bytes())?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Makes a folder, unless it is there, and opens it.
+fn make(dir: &OwnedFd, name: &str) -> rustix::io::Result<OwnedFd> {
+    match rustix::fs::mkdirat(dir, name, Mode::from_raw_mode(0o555)) {
+        Ok(()) | Err(rustix::io::Errno::EXIST) => {}
+        Err(error) => return Err(error),
+    }
+    rustix::fs::openat(dir, name, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+}
+
+/// Covers what `/proc` reports about the host; `fixed` is the folder that [`furnish`] filled.
+pub(super) fn cover(fixed: &OwnedFd) -> Result<(), Fault> {
+    let staging = open_path(STAGING).during(|| format!("opening `{STAGING}`"))?;
+    attach(fixed, &staging).during(|| "mounting the files of `/proc`".to_owned())?;
+    let entries = std::fs::read_dir("/proc").during(|| "reading `/proc`".to_owned())?;
+    let mut names: Vec<_> = entries
+        .flatten()
+        .filter_map(|entry| Some((entry.file_name().into_string().ok()?, entry.file_type().ok()?)))
+        .collect();
+    names.sort_by(|(one, _), (other, _)| one.cmp(other));
+    for (name, kind) in names {
+        if KEPT.contains(&name.as_str()) || name.bytes().all(|byte| byte.is_ascii_digit()) {
+            continue;
+        }
+        let own = format!("{STAGING}/proc/{name}");
+        let with = if kind.is_dir() {
+            format!("{STAGING}/hollow")
+        } else if kind.is_file() && std::fs::exists(&own).unwrap_or(false) {
+            own
+        } else {
+            format!("{STAGING}/empty")
+        };
+        cover_one(&format!("/proc/{name}"), &with)?;
+    }
+    cover_one("/proc/sys", &format!("{STAGING}/settings"))?;
+    let gone = rustix::mount::unmount(STAGING, UnmountFlags::DETACH | UnmountFlags::NOFOLLOW);
+    gone.during(|| format!("unmounting `{STAGING}`"))
+}
+
+fn open_path(path: &str) -> rustix::io::Result<OwnedFd> {
+    rustix::fs::open(path, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())
+}
+
+fn cover_one(path: &str, with: &str) -> Result<(), Fault> {
+    // An entry may go with the kernel's module that made it.
+    let Ok(place) = open_path(path) else { return Ok(()) };
+    let what = || format!("covering `{path}`");
+    let copy = open_clone(&CWD, with).during(what)?;
+    attach(&copy, &place).during(what)?;
+    read_only(path)
+}
