@@ -64,7 +64,9 @@ impl Foreign {
 fn host(parts: &Parts) -> Result<Authority, Foreign> {
     let said = texts(&parts.headers, "host");
     let [said] = said.as_slice() else { return Err(Foreign::Host(said.join(", "))) };
-    let host: Authority = said.parse().map_err(|_| Foreign::Host(said.clone()))?;
+    // A host has no user in front of it (RFC 9110, 4.2.4).
+    let host = said.parse().ok().filter(|_| !said.contains('@'));
+    let host: Authority = host.ok_or_else(|| Foreign::Host(said.clone()))?;
     match parts.uri.authority() {
         Some(target) if !is_loopback(target.host()) => Err(Foreign::Host(target.to_string())),
         _ => Ok(host),
