@@ -83,7 +83,7 @@ impl Default for Timeouts {
             head: Duration::from_secs(50),
             body: Duration::from_secs(20),
             answer: Duration::from_secs(45),
-            taken: Duration::from_secs(60),
+            taken: Duration::from_mins(1),
         }
     }
 }

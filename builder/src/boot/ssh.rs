@@ -349,7 +349,7 @@ mod tests {
     fn the_client_takes_user_and_command_as_what_they_are() {
         let folder = tempfile::tempdir().unwrap();
         let session = session(folder.path(), &["admin"]);
-        let args: Vec<_> = session.client("-oProxyCommand=x").get_args().map(|arg| arg.to_owned()).collect();
+        let args: Vec<_> = session.client("-oProxyCommand=x").get_args().map(ToOwned::to_owned).collect();
         let end: Vec<_> = args.iter().rev().take(5).rev().map(|arg| arg.to_str().unwrap()).collect();
         assert_eq!(end, ["-l", "admin", "--", "127.0.0.1", "-oProxyCommand=x"]);
     }

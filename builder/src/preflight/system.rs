@@ -90,8 +90,8 @@ fn upgrades(files: &Files<'_>, found: &mut Findings) {
     if !files.is_program("/usr/bin/apt-get") {
         return;
     }
-    let listed =
-        files.names(SOURCES).into_iter().filter(|name| name.ends_with(".sources") || name.ends_with(".list"));
+    let is_list = |name: &String| matches!(name.rsplit_once('.'), Some((_, "sources" | "list")));
+    let listed = files.names(SOURCES).into_iter().filter(is_list);
     let texts: Vec<_> = listed.filter_map(|name| files.text(&format!("{SOURCES}/{name}"))).collect();
     let old = files.text("/etc/apt/sources.list");
     let lines = || texts.iter().chain(&old).flat_map(|text| text.lines()).map(str::trim);

@@ -250,8 +250,8 @@ fn a_document_that_was_added_or_removed_together_with_its_sum_is_found() {
     assert_eq!(told, ["`sbom.cdx.json` is not one of the documents that the manifest lists"]);
     let bundle = build();
     fs::remove_file(bundle.path.join(bundle::SPDX)).unwrap();
-    let kept = sums.lines().filter(|line| !line.ends_with(bundle::SPDX));
-    fs::write(bundle.path.join(SUMS), kept.map(|line| format!("{line}\n")).collect::<String>()).unwrap();
+    let kept: Vec<_> = sums.lines().filter(|line| !line.ends_with(bundle::SPDX)).collect();
+    fs::write(bundle.path.join(SUMS), kept.join("\n") + "\n").unwrap();
     assert_eq!(bundle.differences(), ["`sbom.spdx.json` is missing"]);
 }
 
@@ -276,7 +276,7 @@ fn an_image_that_was_made_longer_is_read_only_as_far_as_the_manifest_goes() {
     assert_eq!((report.blocks, report.bytes), (32, 16 << 20));
     let told: Vec<_> = report.differences.iter().map(ToString::to_string).collect();
     assert!(told[0].starts_with("`disk.raw` is 8796093022208 bytes long"), "{told:?}");
-    assert!(begun.elapsed() < std::time::Duration::from_secs(60));
+    assert!(begun.elapsed() < std::time::Duration::from_mins(1));
 }
 
 #[test]

@@ -29,13 +29,17 @@ impl Decoder {
         };
         let mut chunks = all.utf8_chunks().peekable();
         while let Some(chunk) = chunks.next() {
-            chunk.valid().chars().for_each(|character| take(Unit::Char(character)));
+            for character in chunk.valid().chars() {
+                take(Unit::Char(character));
+            }
             let invalid = chunk.invalid();
             let cut = |error: std::str::Utf8Error| error.error_len().is_none();
             if chunks.peek().is_none() && std::str::from_utf8(invalid).is_err_and(cut) {
                 self.half = invalid.to_vec();
             } else {
-                invalid.iter().for_each(|byte| take(Unit::Byte(*byte)));
+                for byte in invalid {
+                    take(Unit::Byte(*byte));
+                }
             }
         }
     }

@@ -24,6 +24,10 @@ pub enum Allow {
 
 /// Makes the bytes of a console harmless. They may come in any portions.
 #[derive(Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a state of the terminal that is changed by itself"
+)]
 pub struct Filter {
     allow: Allow,
     decoder: Decoder,

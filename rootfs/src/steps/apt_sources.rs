@@ -82,7 +82,10 @@ fn place(
         let signed = signed_by(tree, archive, time, &mut warnings)?;
         let stanza = stanza(archive, &signed);
         match texts.iter_mut().find(|(file, _)| *file == archive.file) {
-            Some((_, text)) => *text += &format!("\n{stanza}"),
+            Some((_, text)) => {
+                text.push('\n');
+                text.push_str(&stanza);
+            }
             None => texts.push((&archive.file, stanza)),
         }
     }

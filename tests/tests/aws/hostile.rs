@@ -28,6 +28,7 @@ impl Client {
             region: Some("local".to_owned()),
             profile: None,
             endpoint: Some(server.endpoint.clone()),
+            attempt: None,
             keys: Some(Keys { id: "id".to_owned(), secret: "secret".to_owned() }),
         };
         let config = runtime.block_on(Config::load(&place)).unwrap();

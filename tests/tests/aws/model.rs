@@ -150,6 +150,8 @@ fn every_parameter_and_field_is_one_of_the_model_of_ec2() {
     assert!(EC2_CALLS.len() >= 18);
 }
 
+const TEXT: Shape = Shape::Text;
+
 #[test]
 fn the_check_finds_every_kind_of_mistake() {
     let Some(python) = python::with(&["botocore"]) else { return };
@@ -158,7 +160,6 @@ fn the_check_finds_every_kind_of_mistake() {
     let copy = *EC2_CALLS.iter().find(|call| call.name == "CopyImage").unwrap();
     let parameters = |fields| Description { parameters: Shape::Structure(fields), ..describe };
     let answer = |fields| Description { answer: Shape::Structure(fields), ..describe };
-    const TEXT: Shape = Shape::Text;
     let service = |change: fn(&mut Description)| {
         let mut changed = describe;
         change(&mut changed);

@@ -158,7 +158,9 @@ impl<E: Ebs, C: Ec2, R: Regions<Ec2 = C>> Undo<'_, E, C, R> {
         let ec2 = &*self.services.ec2;
         let region = self.region(&self.services.region, ec2);
         let gone = own::delete_left(&region, self.image, ledger, entry).await?;
-        gone.into_iter().for_each(|id| self.gone(id));
+        for id in gone {
+            self.gone(id);
+        }
         Ok(())
     }
 

@@ -216,7 +216,7 @@ mod tests {
             assert_eq!(asked.load(Ordering::Relaxed) - before, usize::from(anew), "{body}");
         }
         // One that began before the credentials were fetched says nothing of them.
-        let begun = Instant::now().checked_sub(Duration::from_secs(60)).unwrap();
+        let begun = Instant::now().checked_sub(Duration::from_mins(1)).unwrap();
         let key = get();
         held.forget(begun);
         assert_eq!(get(), key);

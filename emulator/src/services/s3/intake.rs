@@ -117,6 +117,7 @@ async fn pour(
 }
 
 /// What a client is told whose body did not come to its end.
+#[expect(clippy::needless_pass_by_value, reason = "it is given to `map_err`")]
 fn lost(why: Lost) -> Fault {
     match why {
         Lost::Stalled(_) => Fault::new(

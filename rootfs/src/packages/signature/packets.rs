@@ -2,7 +2,7 @@
 //! left out before a keyring is read.
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
-/// A trust packet: what its owner's GnuPG thinks of a key. The keyring of Ubuntu's archive has some.
+/// A trust packet: what its owner's `GnuPG` thinks of a key. The keyring of Ubuntu's archive has some.
 const TRUST: u8 = 12;
 
 /// A binary keyring without its trust packets. What is no whole packet is given as it is.

@@ -137,7 +137,7 @@ impl Asker {
                 let seconds = self.look(1)[..8].try_into().map_or(self.epoch.secs, i64::from_ne_bytes);
                 (put(first, &seconds.to_ne_bytes()), seconds)
             }
-            call => match waits::sleep(pid, call, registers.arguments())? {
+            call => match waits::sleep(pid, call, registers.arguments()) {
                 Some(sleep) => return Ok(self.make(Call::Sleep(sleep))),
                 None => return Ok(Then::GoOn),
             },
@@ -270,7 +270,7 @@ fn opened_at(pid: Pid, [file, path, flags]: [u64; 3], machine: &mut Machine) -> 
 fn affinity(len: u64, write: impl FnOnce(&[u8]) -> io::Result<()>) -> (io::Result<()>, i64) {
     let bytes = kernel::affinity();
     let size = bytes.len() as u64;
-    if len < size || len % size != 0 {
+    if len < size || !len.is_multiple_of(size) {
         return (Ok(()), -i64::from(libc::EINVAL));
     }
     (write(&bytes), bytes.len() as i64)

@@ -1,7 +1,6 @@
 //! How long system calls wait, and what tells that they waited to the end. A clock that stands still goes on by that:
 //! whoever sleeps until a time has come would sleep for ever otherwise.
 
-use std::io;
 use std::time::Duration;
 
 use rustix::process::Pid;
@@ -28,30 +27,29 @@ pub(super) struct Sleep {
 }
 
 /// The wait of a call with these arguments, where it has an end that is measured from now.
-pub(super) fn sleep(pid: Pid, call: libc::c_long, arguments: [u64; 6]) -> io::Result<Option<Sleep>> {
+pub(super) fn sleep(pid: Pid, call: libc::c_long, arguments: [u64; 6]) -> Option<Sleep> {
     let [first, second, third, fourth, fifth, _] = arguments;
     let timed_out = -i64::from(libc::ETIMEDOUT);
     let none_came = -i64::from(libc::EAGAIN);
     let absolute = second & libc::TIMER_ABSTIME as u64 != 0;
     let (length, over) = match call {
-        libc::SYS_nanosleep => (timespec(pid, first)?, 0),
-        libc::SYS_clock_nanosleep if absolute => (until(first, timespec(pid, third)?), 0),
-        libc::SYS_clock_nanosleep => (timespec(pid, third)?, 0),
-        libc::SYS_select => (pair(pid, fifth, 1000)?, 0),
-        libc::SYS_pselect6 => (timespec(pid, fifth)?, 0),
+        libc::SYS_nanosleep => (timespec(pid, first), 0),
+        libc::SYS_clock_nanosleep if absolute => (until(first, timespec(pid, third)), 0),
+        libc::SYS_clock_nanosleep | libc::SYS_ppoll => (timespec(pid, third), 0),
+        libc::SYS_select => (pair(pid, fifth, 1000), 0),
+        libc::SYS_pselect6 => (timespec(pid, fifth), 0),
         libc::SYS_poll => (milliseconds(third), 0),
-        libc::SYS_ppoll => (timespec(pid, third)?, 0),
         libc::SYS_epoll_wait | libc::SYS_epoll_pwait => (milliseconds(fourth), 0),
-        libc::SYS_epoll_pwait2 => (timespec(pid, fourth)?, 0),
-        libc::SYS_futex if second & !FUTEX_FLAGS == FUTEX_WAIT => (timespec(pid, fourth)?, timed_out),
+        libc::SYS_epoll_pwait2 => (timespec(pid, fourth), 0),
+        libc::SYS_futex if second & !FUTEX_FLAGS == FUTEX_WAIT => (timespec(pid, fourth), timed_out),
         libc::SYS_futex if second & !FUTEX_FLAGS == FUTEX_WAIT_BITSET => {
-            (until(libc::CLOCK_MONOTONIC as u64, timespec(pid, fourth)?), timed_out)
+            (until(libc::CLOCK_MONOTONIC as u64, timespec(pid, fourth)), timed_out)
         }
-        libc::SYS_rt_sigtimedwait => (timespec(pid, third)?, none_came),
-        libc::SYS_semtimedop => (timespec(pid, fourth)?, none_came),
+        libc::SYS_rt_sigtimedwait => (timespec(pid, third), none_came),
+        libc::SYS_semtimedop => (timespec(pid, fourth), none_came),
         _ => (None, 0),
     };
-    Ok(length.filter(|length| !length.is_zero()).map(|length| Sleep { length, over }))
+    length.filter(|length| !length.is_zero()).map(|length| Sleep { length, over })
 }
 
 /// A number of milliseconds, as an `int`; none waits without an end.
@@ -60,20 +58,20 @@ fn milliseconds(argument: u64) -> Option<Duration> {
     u64::try_from(count).ok().map(Duration::from_millis)
 }
 
-fn timespec(pid: Pid, at: u64) -> io::Result<Option<Duration>> {
+fn timespec(pid: Pid, at: u64) -> Option<Duration> {
     pair(pid, at, 1)
 }
 
 /// Seconds and parts of a second of so many nanoseconds each; nothing where there are none, or the kernel will say so.
-fn pair(pid: Pid, at: u64, unit: u64) -> io::Result<Option<Duration>> {
+fn pair(pid: Pid, at: u64, unit: u64) -> Option<Duration> {
     if at == 0 {
-        return Ok(None);
+        return None;
     }
     let mut bytes = [0; TIMESPEC];
     if sys::read_memory(pid, at, &mut bytes).ok() != Some(TIMESPEC) {
-        return Ok(None);
+        return None;
     }
-    Ok(length(&bytes, unit))
+    length(&bytes, unit)
 }
 
 fn length(bytes: &[u8; TIMESPEC], unit: u64) -> Option<Duration> {

@@ -27,7 +27,7 @@ pub(super) fn image(image: images::Image) -> Image {
         public: image.public,
         deprecation_time: image.deprecation_time.filter(|time| !time.is_empty()),
         deregistration_protection: image.deregistration_protection,
-        source_image: image.source_image,
+        source_image: image.source,
         source_region: image.source_region,
         tags: tags(image.tags),
     }
@@ -43,7 +43,7 @@ fn mapping(mapping: images::Mapping) -> Mapping {
     Mapping {
         snapshot: volume.snapshot.filter(|id| !id.is_empty()),
         size: volume.size,
-        volume_type: volume.volume_type,
+        volume_type: volume.kind,
         iops: volume.iops,
         throughput: volume.throughput,
         on_termination: match volume.delete_on_termination {

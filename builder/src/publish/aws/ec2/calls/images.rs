@@ -145,7 +145,7 @@ answers! {
         public: Option<bool> = "isPublic",
         deprecation_time: Option<String> = "deprecationTime",
         deregistration_protection: Option<String> = "deregistrationProtection",
-        source_image: Option<String> = "sourceImageId",
+        source: Option<String> = "sourceImageId",
         source_region: Option<String> = "sourceImageRegion",
         tags: Vec<Tag> = "tagSet",
     }
@@ -168,7 +168,7 @@ answers! {
         snapshot: Option<String> = "snapshotId",
         /// GiB.
         size: Option<u64> = "volumeSize",
-        volume_type: Option<String> = "volumeType",
+        kind: Option<String> = "volumeType",
         iops: Option<u64> = "iops",
         /// MiB in a second.
         throughput: Option<u64> = "throughput",
