@@ -6,6 +6,7 @@
 mod text;
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use amiforge_formats::digest::Digest;
 use amiforge_formats::guid::Guid;
@@ -39,8 +40,10 @@ pub struct Origin {
     pub inputs: Vec<Input>,
     /// What was cleaned out of the tree, in order.
     pub cleaned: Vec<Cleaned>,
-    /// Private keys in the image that were made while it was built, the same in every build.
-    pub private_keys: Vec<String>,
+    /// Secrets that every machine of the image would share, sorted by path.
+    pub secrets: Vec<Secret>,
+    /// What could not be found out about secrets, in words.
+    pub secrets_unknown: Vec<String>,
     /// What was not done of what the packages' scripts would have done.
     pub skipped: Vec<String>,
 }
@@ -55,6 +58,48 @@ pub struct Cleaned {
     pub path: String,
     /// The rule of `[normalize]`.
     pub rule: String,
+}
+
+/// A secret in the image.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Secret {
+    /// Why it may be there, if the recipe says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allowed: Option<String>,
+    /// Its path.
+    pub path: String,
+    /// What it is, sorted: [`Secret::RANDOM`], [`Secret::RANDOM_OR_TIME`], or the kind of a private key
+    /// (`amiforge_rootfs::secrets::KeyKind`).
+    pub what: Vec<String>,
+}
+
+impl Secret {
+    /// It depends on the random numbers of the build, which anybody can draw again.
+    pub const RANDOM: &str = "random";
+
+    /// It depends on them or on the time: where the clock goes on, both cannot be told apart.
+    pub const RANDOM_OR_TIME: &str = "random-or-time";
+
+    /// Whether an image with it is refused.
+    pub fn is_refused(&self) -> bool {
+        self.allowed.is_none() && self.what.iter().any(|what| what != Self::RANDOM_OR_TIME)
+    }
+}
+
+impl fmt::Display for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let words = self.what.iter().map(|what| match what.as_str() {
+            Self::RANDOM => "depends on the random numbers of the build".to_owned(),
+            Self::RANDOM_OR_TIME => "depends on the random numbers or the time of the build".to_owned(),
+            kind => {
+                let article = if kind.starts_with(['e', 'o']) { "an" } else { "a" };
+                format!("holds {article} {}", kind.replace('-', " "))
+            }
+        });
+        let words: Vec<_> = words.collect();
+        write!(f, "`{}` {}", self.path, words.join(" and "))
+    }
 }
 
 /// Something that the image was made from.

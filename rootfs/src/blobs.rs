@@ -47,10 +47,10 @@ impl Stamp {
     }
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Blob {
     path: PathBuf,
-    file: Option<File>,
+    file: Option<Arc<File>>,
     stamp: Option<Stamp>,
 }
 
@@ -70,16 +70,28 @@ impl Blobs {
         Self::default()
     }
 
+    /// A copy that further files can be added to without a trace here; numbers of sources are given in both from
+    /// [`Blobs::count`] on.
+    #[must_use]
+    pub fn fork(&self) -> Self {
+        Self { files: self.files.clone(), digests: self.digests.clone(), recent: Mutex::default() }
+    }
+
+    /// How many files there are: the number of the next source.
+    pub fn count(&self) -> u32 {
+        u32::try_from(self.files.len()).unwrap_or(u32::MAX)
+    }
+
     /// Adds an open file; `path` is how errors name it.
     pub fn add(&mut self, file: File, path: &Path) -> SourceId {
         let stamp = file.metadata().ok().map(|found| Stamp::of(&found));
-        self.push(Blob { path: path.to_owned(), file: Some(file), stamp })
+        self.push(Blob { path: path.to_owned(), file: Some(Arc::new(file)), stamp })
     }
 
     /// Adds an open entry of the store.
     pub(crate) fn add_entry(&mut self, file: File, path: &Path) -> SourceId {
         let stamp = file.metadata().ok().map(|found| Stamp::of_entry(&found));
-        self.push(Blob { path: path.to_owned(), file: Some(file), stamp })
+        self.push(Blob { path: path.to_owned(), file: Some(Arc::new(file)), stamp })
     }
 
     /// Adds a file that is opened when it is read, and must then still have its stamp.

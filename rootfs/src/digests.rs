@@ -67,6 +67,11 @@ pub fn of(content: &Content, blobs: &Blobs) -> io::Result<FileDigests> {
     Ok(both.finish())
 }
 
+/// The digests of a content, if they are known; nothing is read.
+pub fn known(content: &Content, blobs: &Blobs) -> Option<FileDigests> {
+    piece(content).and_then(|piece| blobs.known(piece))
+}
+
 /// Where a content lies, if in one piece of a source.
 pub(crate) fn piece(content: &Content) -> Option<Piece> {
     match content {

@@ -16,6 +16,7 @@ pub mod packages;
 pub mod regular;
 pub mod reshape;
 pub mod sandbox;
+pub mod secrets;
 pub mod sources;
 pub mod stage;
 pub mod steps;

@@ -17,6 +17,9 @@ pub enum Rule {
     MachineId,
     /// `/etc/ssh/ssh_host_*` removed. sshd does not start without: cloud-init or `ssh-keygen -A` makes new ones.
     SshHostKeys,
+    /// Keys and ids that packages made for services removed, and made again at the first boot: see
+    /// [`crate::steps::service_keys`], which does it after all other rules.
+    ServiceKeys,
     /// Saved random seeds and the credential secret removed.
     RandomSeeds,
     /// Package lists and downloaded packages removed.
@@ -73,9 +76,10 @@ pub struct Change {
 
 impl Rule {
     /// Every rule, in the order of application.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::MachineId,
         Self::SshHostKeys,
+        Self::ServiceKeys,
         Self::RandomSeeds,
         Self::PackageCaches,
         Self::Caches,
@@ -93,6 +97,7 @@ impl Rule {
         match self {
             Self::MachineId => "machine-id",
             Self::SshHostKeys => "ssh-host-keys",
+            Self::ServiceKeys => "service-keys",
             Self::RandomSeeds => "random-seeds",
             Self::PackageCaches => "package-caches",
             Self::Caches => "caches",
@@ -115,9 +120,10 @@ impl Rule {
     /// machine from starting.
     pub fn defaults() -> BTreeSet<Self> {
         use Rule::{
-            Caches, ContainerFiles, Logs, MachineId, PackageCaches, RandomSeeds, RootDirectory, SshHostKeys,
+            Caches, ContainerFiles, Logs, MachineId, PackageCaches, RandomSeeds, RootDirectory, ServiceKeys,
+            SshHostKeys,
         };
-        let clean = [MachineId, SshHostKeys, RandomSeeds, PackageCaches, Caches, Logs];
+        let clean = [MachineId, SshHostKeys, ServiceKeys, RandomSeeds, PackageCaches, Caches, Logs];
         clean.into_iter().chain([ContainerFiles, RootDirectory]).collect()
     }
 }

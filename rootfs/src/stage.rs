@@ -11,13 +11,13 @@ use amiforge_formats::tree::{Meta, Tree};
 use crate::assemble::{AssembleError, Assembled, assemble};
 use crate::blobs::Blobs;
 use crate::graft::{GraftError, graft};
-use crate::sandbox::{Clock, Job, Keep, Limits, OnFailure, Sandbox, SandboxError, Step, Tail};
+use crate::sandbox::{Clock, Job, Keep, Limits, OnFailure, Sandbox, SandboxError, Seed, Step, Tail};
 use crate::sources::{Pin, SourceKind, SourceSpec};
 use crate::store::Store;
 use crate::watch::Watch;
 
 /// A stage, with its inputs on this machine.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct StageSpec {
     /// Its name.
     pub name: String,
@@ -37,6 +37,8 @@ pub struct StageSpec {
     pub limits: Limits,
     /// Which time they see.
     pub clock: Clock,
+    /// What their random numbers follow from.
+    pub seed: Seed,
     /// `SOURCE_DATE_EPOCH`.
     pub epoch: Time,
     /// What happens when a command fails.
@@ -217,6 +219,7 @@ fn job(spec: &StageSpec) -> Job {
     }
     job.env.extend(spec.env.clone());
     (job.limits, job.on_failure, job.clock) = (spec.limits, spec.on_failure, spec.clock);
+    job.seed = spec.seed;
     job.keep = Keep::Below(vec![DESTDIR.as_bytes().to_vec()]);
     job
 }

@@ -89,6 +89,17 @@ pub enum BuildError {
     /// A command of the recipe failed.
     #[error("running the commands of the recipe")]
     Run(#[source] Box<SandboxError>),
+    /// A second run, with other random numbers, failed although the first did not.
+    #[error(
+        "running scripts or commands a second time, with other random numbers, to find what depends on them"
+    )]
+    SecondRun(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// What two runs left could not be compared.
+    #[error("comparing what two runs left")]
+    Compare(#[source] io::Error),
+    /// Secrets could not be looked for.
+    #[error("looking for secrets in the image")]
+    Secrets(#[source] io::Error),
     /// A layer could not be kept or taken.
     #[error("keeping what was made for the next build")]
     Layer(#[from] LayerError),

@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 
 use amiforge_formats::digest::Digest;
 use amiforge_rootfs::packages::locked::LockedPackage;
+use amiforge_rootfs::sandbox::Seed;
 
 use super::Options;
 use crate::recipe::Recipe;
 use crate::recipe::{DebSource, Stage};
 
 /// Raised when the same inputs make another layer than before.
-const REVISION: u32 = 3;
+const REVISION: u32 = 4;
 
 /// A key in the making. Every part has its length before it, so no two lists of parts run together.
 #[derive(Debug)]
@@ -55,6 +56,12 @@ impl Key {
         self.text(&format!("{:?}", options.source_date_epoch.or(recipe.image.epoch)));
     }
 
+    /// What random numbers follow from, and whether what depends on them is looked for.
+    fn random(&mut self, seed: Seed, recipe: &Recipe) {
+        self.bytes(seed.bytes());
+        self.text(&recipe.secrets.second_run.to_string());
+    }
+
     fn done(self) -> Digest {
         Digest::of(&self.0)
     }
@@ -64,11 +71,12 @@ impl Key {
 pub(super) fn configured(
     packages: &[LockedPackage],
     deb: &DebSource,
-    recipe: &Recipe,
-    options: &Options,
+    (recipe, options): (&Recipe, &Options),
+    seed: Seed,
 ) -> Digest {
     let mut key = Key::of("configured");
     key.text(&format!("{:?}", recipe.clock));
+    key.random(seed, recipe);
     key.epoch(recipe, options);
     key.text(&deb.arch);
     key.texts(&deb.foreign);
@@ -93,6 +101,7 @@ pub(super) fn stage(
 ) -> Digest {
     let mut key = Key::of("stage");
     key.text(&format!("{:?}", recipe.clock));
+    key.random(Seed::shared(), recipe);
     key.bytes(&tools.0);
     for (source, digest) in stage.sources.iter().zip(sources) {
         key.text(&format!("{} {}", source.folder, source.strip));
@@ -111,10 +120,17 @@ pub(super) fn stage(
 }
 
 /// The key of a tree after the commands of a recipe, by what it was before.
-pub(super) fn run(before: Digest, recipe: &Recipe, options: &Options, stale: bool, epoch: i64) -> Digest {
+pub(super) fn run(
+    before: Digest,
+    (recipe, options): (&Recipe, &Options),
+    stale: bool,
+    seed: Seed,
+    epoch: i64,
+) -> Digest {
     let mut key = Key::of("run");
     key.text(if stale { "initrds" } else { "" });
     key.text(&format!("{:?}", recipe.clock));
+    key.random(seed, recipe);
     key.epoch(recipe, options);
     key.text(&epoch.to_string());
     key.bytes(&before.0);

@@ -18,6 +18,7 @@ mod listing;
 mod origin;
 mod parents;
 mod recall;
+mod secrets;
 mod split;
 mod spool;
 mod stages;
@@ -36,6 +37,7 @@ use amiforge_rootfs::merge::Merged;
 use amiforge_rootfs::normalize;
 use amiforge_rootfs::sandbox::OnFailure;
 use amiforge_rootfs::steps::lacks;
+use amiforge_rootfs::steps::service_keys;
 
 pub use boot::NoLoader;
 pub use epoch::{NotAnEpoch, TooLate, parse_source_date_epoch};
@@ -57,8 +59,8 @@ use parents::Parents;
 use recall::Recall;
 use spool::Spool;
 use watching::Watching;
-use workshop::{Notes, Packages, System, Workshop};
-use writing::{MadeFrom, Writing};
+use workshop::{Packages, System, Workshop};
+use writing::{MadeFrom, Secrets, Writing};
 
 /// What a build is told besides the recipe. Of all this only `source_date_epoch` may change a byte of the result.
 #[derive(Debug, Clone)]
@@ -141,11 +143,11 @@ pub fn build(
     let lacks = lacks::lacks(&tree, &blobs, &recipe.system, &recipe.users)?;
     warnings.extend(lacks.iter().map(ToString::to_string));
     kept.take(&mut workshop);
-    let rules = recipe.rules.clone();
-    let changes = normalize::normalize(&mut tree, &normalize::NormalizeSpec { epoch, rules });
-    let notes = left(system, &tree);
+    let changes = normalized(recipe, &mut tree, &blobs, epoch)?;
+    let skipped = system.map(|system| system.notes.skipped).unwrap_or_default();
     let loader = boot::prepare(recipe, &mut tree, &blobs, epoch, &mut warnings)?;
     let bill = Bill::of(&workshop, &tree, epoch);
+    let secrets = Secrets { tree: tree.clone(), dependents: std::mem::take(&mut workshop.dependents) };
     let layers = std::mem::take(&mut workshop.layers);
     let trees = split::split(tree, &recipe.partitions, epoch)?;
     let listing = listing::listing(&recipe.partitions, &trees);
@@ -155,19 +157,36 @@ pub fn build(
     drop(spec);
     let recall = Recall::of(&laid_out.plan, &blobs, spool.store())?;
     let writing =
-        Writing { recipe, options, disk: &laid_out, listing: &listing, bill, blobs: &blobs, recall };
-    let made_from = MadeFrom { kept, assembled, host_files, epoch, changes, notes };
+        Writing { recipe, options, disk: &laid_out, listing: &listing, bill, secrets, blobs: &blobs, recall };
+    let made_from = MadeFrom { kept, assembled, host_files, epoch, changes, skipped };
     let (manifest, findings) = writing.write(made_from, progress, interrupt)?;
     parents.keep();
+    warnings.extend(secrets::needless(recipe, &manifest.origin.secrets));
     warnings.extend(findings);
     Ok(Built { bundle: options.out.clone(), manifest, layers, warnings })
 }
 
-/// What is to be said of the packages once all is done: keys that were made and taken out again are no trouble.
-fn left(system: Option<System>, tree: &Tree) -> Notes {
-    let mut notes = system.map(|system| system.notes).unwrap_or_default();
-    notes.keys.retain(|path| tree.lookup(path.as_bytes()).is_some());
-    notes
+/// Cleans the tree; what was done.
+fn normalized(
+    recipe: &Recipe,
+    tree: &mut Tree,
+    blobs: &Blobs,
+    epoch: Time,
+) -> Result<Vec<normalize::Change>, BuildError> {
+    let rules = recipe.rules.clone();
+    let mut changes = normalize::normalize(tree, &normalize::NormalizeSpec { epoch, rules });
+    if recipe.rules.contains(&normalize::Rule::ServiceKeys) {
+        let stays = |path: &str| {
+            recipe.files.iter().any(|file| file.path == path)
+                || recipe
+                    .secrets
+                    .allow
+                    .iter()
+                    .any(|allowed| allowed.globs.matches(path.trim_start_matches('/').as_bytes()))
+        };
+        changes.append(&mut service_keys::apply(tree, blobs, &stays, epoch)?);
+    }
+    Ok(changes)
 }
 
 /// What makes layers; with everything in the store that a file of inputs has.
@@ -186,8 +205,8 @@ fn workshop<'a>(
     if let (Some(vendor), Some(packages)) = (&options.vendor, packages) {
         vendor::take(vendor, packages.lock, &store.objects(), watching.progress, watching.interrupt)?;
     }
-    let (checks, loaded, names, layers) = Default::default();
-    Ok(Workshop { recipe, options, packages, store, watching, checks, loaded, names, layers })
+    let (checks, loaded, names, layers, dependents) = Default::default();
+    Ok(Workshop { recipe, options, packages, store, watching, checks, loaded, names, layers, dependents })
 }
 
 /// What the other sources are put over, and the newest time in it.

@@ -7,10 +7,9 @@ use amiforge_rootfs::normalize::{Change, Outcome};
 use amiforge_rootfs::packages::locked::LockedPackage;
 
 use super::host_files::HostFiles;
-use super::workshop::Notes;
-use super::{Options, disk};
+use super::{Options, disk, secrets};
 use crate::lock::Lock;
-use crate::manifest::{Cleaned, Input, Origin};
+use crate::manifest::{Cleaned, Input, Origin, Secret};
 use crate::recipe::Recipe;
 
 /// The inputs: what the lock pins, then the sources, then files of the host.
@@ -52,7 +51,7 @@ pub(super) fn origin(
     epoch: Time,
     inputs: Vec<Input>,
     changes: &[Change],
-    notes: Notes,
+    (found, skipped): (Vec<Secret>, Vec<String>),
 ) -> Origin {
     let cleaned = |change: &Change| Cleaned {
         outcome: match change.outcome {
@@ -73,7 +72,8 @@ pub(super) fn origin(
         lock: options.lock.as_ref().map(Lock::digest),
         inputs,
         cleaned: changes.iter().map(cleaned).collect(),
-        private_keys: notes.keys,
-        skipped: notes.skipped,
+        secrets: found,
+        secrets_unknown: secrets::unknown(recipe),
+        skipped,
     }
 }

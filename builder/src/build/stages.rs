@@ -5,10 +5,11 @@ use amiforge_formats::tree::Tree;
 use amiforge_rootfs::blobs::Blobs;
 use amiforge_rootfs::graft::graft;
 use amiforge_rootfs::layer::Layers;
-use amiforge_rootfs::stage::{self, Install, StageSource, StageSpec};
+use amiforge_rootfs::secrets::Order;
+use amiforge_rootfs::stage::{self, Install, StageError, StageSource, StageSpec};
 
-use super::workshop::{Packages, Workshop};
-use super::{BuildError, HostFileError, Layer, keys};
+use super::workshop::{For, Packages, Workshop};
+use super::{BuildError, HostFileError, Layer, keys, secrets};
 use crate::lock::LockedStage;
 use crate::recipe::{DebSource, Stage};
 
@@ -36,17 +37,20 @@ fn part(
     locked: &LockedStage,
     blobs: &mut Blobs,
 ) -> Result<Tree, BuildError> {
-    let tools = keys::configured(&locked.packages, deb, workshop.recipe, workshop.options);
+    let seed = workshop.seed(For::Tools);
+    let tools = keys::configured(&locked.packages, deb, (workshop.recipe, workshop.options), seed);
     let patches = patches(spec)?;
     let sources: Vec<Digest> = locked.sources.iter().map(|source| source.sha256).collect();
     let key = keys::stage(spec, workshop.recipe, tools, &sources, &patches);
     let (layers, name) = (Layers::of(workshop.store), format!("stage {}", spec.name));
     if let Some(layer) = layers.load(key, blobs)? {
         workshop.loaded.append(layer.outstanding);
+        workshop.dependents.append(&mut secrets::read_notes(&layer.notes)?);
         workshop.layers.push(Layer { name, reused: true });
         return Ok(layer.tree);
     }
-    let system = workshop.system(format!("tools of {}", spec.name), deb, &locked.packages, blobs)?;
+    let system =
+        workshop.system(format!("tools of {}", spec.name), deb, (&locked.packages, For::Tools), blobs)?;
     workshop.layers.push(Layer { name, reused: false });
     let mut archives = Vec::new();
     for (source, locked) in spec.sources.iter().zip(&locked.sources) {
@@ -70,13 +74,26 @@ fn part(
         install: spec.installs.iter().map(install).collect(),
         limits: workshop.recipe.limits,
         clock: workshop.recipe.clock,
+        seed,
         on_failure: workshop.on_failure(),
     };
     workshop.watching.progress.begin(&format!("building {}", spec.name), None);
-    let built = stage::build(&spec, &workshop.sandbox()?, workshop.store, blobs, workshop.watching);
+    let (sandbox, store) = (workshop.sandbox()?, workshop.store);
+    let built = secrets::make(
+        workshop,
+        blobs,
+        // Compilers keep all cores busy, and both would unpack the same sources.
+        (seed, Order::InTurn),
+        |seed, on_failure, blobs, watch| -> Result<Tree, StageError> {
+            let spec = StageSpec { seed, on_failure, ..spec.clone() };
+            Ok(stage::build(&spec, &sandbox, store, blobs, watch)?.tree)
+        },
+        |source| BuildError::Stage(Box::new(source)),
+    );
     workshop.watching.progress.end();
-    let built = built.map_err(|source| BuildError::Stage(Box::new(source)))?;
-    let saved = layers.save(key, &built.tree, blobs, b"")?;
+    let (tree, mut dependents) = built?;
+    let saved = layers.save(key, &tree, blobs, &secrets::notes(&dependents)?)?;
+    workshop.dependents.append(&mut dependents);
     workshop.names.append(saved.outstanding);
     Ok(saved.tree)
 }

@@ -1,7 +1,7 @@
 //! Packages into a system: unpacked into a tree, entered into dpkg's database, and configured as the recipe says.
 
 use amiforge_formats::time::Time;
-use amiforge_formats::tree::{Printable, Tree};
+use amiforge_formats::tree::Tree;
 use amiforge_rootfs::blobs::Blobs;
 use amiforge_rootfs::checks::Settling;
 use amiforge_rootfs::configure::native::{self, NativeError, Setup};
@@ -11,9 +11,13 @@ use amiforge_rootfs::packages::database::{self, Architectures, State};
 use amiforge_rootfs::packages::filters::{Filters, Keep, Wanted};
 use amiforge_rootfs::packages::locked::LockedPackage;
 use amiforge_rootfs::packages::unpack::{DebFile, Unpacked, unpack};
+use amiforge_rootfs::sandbox::SandboxError;
+use amiforge_rootfs::secrets::order;
+use amiforge_rootfs::watch::Watch;
 
 use super::BuildError;
-use super::workshop::{Notes, System, Workshop};
+use super::secrets;
+use super::workshop::{For, Notes, System, Workshop};
 use crate::recipe::{DebFilters, DebSource, Scripts, Stays};
 
 /// A system, and the checks of what it was made from, which are under way.
@@ -22,21 +26,11 @@ pub(super) struct Made {
     pub(super) checks: Settling,
 }
 
-/// What becomes of an answer to a question that no package asks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Unknown {
-    /// It is a mistake of the recipe.
-    Refuse,
-    /// It is for other packages.
-    Ignore,
-}
-
 /// Unpacks packages and configures them.
 pub(super) fn make(
     workshop: &Workshop<'_>,
     deb: &DebSource,
-    packages: &[LockedPackage],
-    unknown: Unknown,
+    (packages, purpose): (&[LockedPackage], For),
     blobs: &mut Blobs,
 ) -> Result<Made, BuildError> {
     let mut debs = Vec::with_capacity(packages.len());
@@ -52,13 +46,14 @@ pub(super) fn make(
     let mut notes = Notes {
         newest: (unpacked.newest.secs, unpacked.newest.nanos),
         skipped: Vec::new(),
-        keys: Vec::new(),
+        random: Vec::new(),
     };
     let answers = debconf::selections(&unpacked.packages, &workshop.recipe.debconf);
-    if let (Unknown::Refuse, Some(question)) = (unknown, answers.unknown.into_iter().next()) {
+    // What a recipe answers is for the image; tools of a stage may ask the same.
+    if let (For::Image, Some(question)) = (purpose, answers.unknown.into_iter().next()) {
         return Err(BuildError::UnknownQuestion { question });
     }
-    let tree = configure(workshop, deb, &mut unpacked, &answers.text, &mut notes, blobs)?;
+    let tree = configure(workshop, deb, (&mut unpacked, purpose), &answers.text, &mut notes, blobs)?;
     digesting.finish(blobs).map_err(BuildError::Sbom)?;
     Ok(Made { system: System { tree, notes }, checks })
 }
@@ -67,7 +62,7 @@ pub(super) fn make(
 fn configure(
     workshop: &Workshop<'_>,
     deb: &DebSource,
-    unpacked: &mut Unpacked,
+    (unpacked, purpose): (&mut Unpacked, For),
     answers: &str,
     notes: &mut Notes,
     blobs: &mut Blobs,
@@ -101,13 +96,32 @@ fn configure(
         epoch: Time::from_secs(epoch.secs),
         on_failure: workshop.on_failure(),
         clock: workshop.recipe.clock,
+        seed: workshop.seed(purpose),
     };
     let sandbox = workshop.sandbox()?;
-    let captured = run::configure(&tree, packages, &settings, &sandbox, blobs, workshop.watching);
+    let packages = &*packages;
+    let once =
+        |settings: run::Settings, blobs: &mut Blobs, watch: &dyn Watch| -> Result<Tree, SandboxError> {
+            Ok(run::configure(&tree, packages, &settings, &sandbox, blobs, watch)?.tree)
+        };
+    let failed = |source| BuildError::Configure(Box::new(source));
+    let made = match purpose {
+        // None of them goes into the image.
+        For::Tools => once(settings, blobs, workshop.watching).map_err(failed).map(|tree| (tree, Vec::new())),
+        For::Image => secrets::make(
+            workshop,
+            blobs,
+            (settings.seed, order(&tree)),
+            |seed, on_failure, blobs, watch| {
+                once(run::Settings { seed, on_failure, ..settings }, blobs, watch)
+            },
+            failed,
+        ),
+    };
     workshop.watching.progress.end();
-    let captured = captured.map_err(|source| BuildError::Configure(Box::new(source)))?;
-    notes.keys = captured.keys.iter().map(|path| Printable(path).to_string()).collect();
-    Ok(captured.tree)
+    let (tree, random) = made?;
+    notes.random = random;
+    Ok(tree)
 }
 
 /// The filters of a recipe.

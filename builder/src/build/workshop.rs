@@ -9,20 +9,18 @@ use amiforge_rootfs::blobs::Blobs;
 use amiforge_rootfs::checks::{Outstanding, Settling};
 use amiforge_rootfs::layer::Layers;
 use amiforge_rootfs::packages::locked::LockedPackage;
-use amiforge_rootfs::sandbox::{Job, Launcher, OnFailure, Sandbox, Step};
+use amiforge_rootfs::sandbox::{Job, Launcher, OnFailure, Sandbox, SandboxError, Seed, Step};
+use amiforge_rootfs::secrets::order;
 use amiforge_rootfs::steps::lacks;
 use amiforge_rootfs::store::Store;
 use serde::{Deserialize, Serialize};
 
-use super::system::Unknown;
+use super::secrets::{self, Dependent};
 use super::watching::Watching;
 use super::{BuildError, Layer, Options, epoch, keys, system};
 use crate::lock::Lock;
 use crate::recipe::DebSource;
 use crate::recipe::Recipe;
-
-/// The name of the layer of the image's packages.
-const IMAGE: &str = "packages";
 
 /// Makes layers.
 pub(super) struct Workshop<'a> {
@@ -40,6 +38,8 @@ pub(super) struct Workshop<'a> {
     pub(super) names: Outstanding,
     /// The layers so far.
     pub(super) layers: Vec<Layer>,
+    /// What depends on random numbers in what goes into the image.
+    pub(super) dependents: Vec<Dependent>,
 }
 
 /// Where packages come from.
@@ -47,6 +47,15 @@ pub(super) struct Workshop<'a> {
 pub(super) struct Packages<'a> {
     pub(super) lock: &'a Lock,
     pub(super) deb: &'a DebSource,
+}
+
+/// What packages are configured for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum For {
+    /// The image: its random numbers are its own.
+    Image,
+    /// A stage: tools, and what is built with them, are shared by all images that need the same.
+    Tools,
 }
 
 /// Packages that are configured.
@@ -62,8 +71,8 @@ pub(super) struct Notes {
     pub(super) newest: (i64, u32),
     /// What was not done of what the packages' scripts would do.
     pub(super) skipped: Vec<String>,
-    /// Private keys that scripts made.
-    pub(super) keys: Vec<String>,
+    /// What depends on the random numbers that scripts drew.
+    pub(super) random: Vec<Dependent>,
 }
 
 impl Notes {
@@ -76,7 +85,9 @@ impl Workshop<'_> {
     /// The packages of the image, configured.
     pub(super) fn image(&mut self, blobs: &mut Blobs) -> Result<Option<System>, BuildError> {
         let Some(Packages { lock, deb }) = self.packages else { return Ok(None) };
-        self.system(IMAGE.to_owned(), deb, &lock.image, blobs).map(Some)
+        let system = self.system("packages".to_owned(), deb, (&lock.image, For::Image), blobs)?;
+        self.dependents.extend_from_slice(&system.notes.random);
+        Ok(Some(system))
     }
 
     /// Some of the lock's packages, configured.
@@ -84,10 +95,10 @@ impl Workshop<'_> {
         &mut self,
         name: String,
         deb: &DebSource,
-        packages: &[LockedPackage],
+        (packages, purpose): (&[LockedPackage], For),
         blobs: &mut Blobs,
     ) -> Result<System, BuildError> {
-        let key = keys::configured(packages, deb, self.recipe, self.options);
+        let key = keys::configured(packages, deb, (self.recipe, self.options), self.seed(purpose));
         if let Some(layer) = Layers::of(self.store).load(key, blobs)?
             && let Ok(notes) = serde_json::from_slice(&layer.notes)
         {
@@ -95,10 +106,8 @@ impl Workshop<'_> {
             self.layers.push(Layer { name, reused: true });
             return Ok(System { tree: layer.tree, notes });
         }
-        self.layers.push(Layer { name: name.clone(), reused: false });
-        // What a recipe answers is for the image; tools of a stage may ask the same.
-        let unknown = if name == IMAGE { Unknown::Refuse } else { Unknown::Ignore };
-        let made = system::make(self, deb, packages, unknown, blobs)?;
+        self.layers.push(Layer { name, reused: false });
+        let made = system::make(self, deb, (packages, purpose), blobs)?;
         // Started before the scripts, so done: the layer gets its name at once, and a build that is killed later leaves it.
         made.checks.wait().map_err(BuildError::Packages)?;
         let notes =
@@ -124,9 +133,11 @@ impl Workshop<'_> {
         }
         let layers = Layers::of(self.store);
         let before = layers.fingerprint(&tree, blobs)?;
-        let key = keys::run(before, self.recipe, self.options, stale, time.secs);
+        let seed = self.seed(For::Image);
+        let key = keys::run(before, (self.recipe, self.options), stale, seed, time.secs);
         if let Some(layer) = layers.load(key, blobs)? {
             self.loaded.append(layer.outstanding);
+            self.dependents.append(&mut secrets::read_notes(&layer.notes)?);
             self.layers.push(Layer { name: "run".to_owned(), reused: true });
             return Ok(layer.tree);
         }
@@ -138,13 +149,31 @@ impl Workshop<'_> {
         let initrds =
             stale.then(|| Step::new("making the initrds again", ["update-initramfs", "-u", "-k", "all"]));
         let mut job = Job::new(initrds.into_iter().chain(steps).collect(), time);
-        (job.limits, job.on_failure) = (self.recipe.limits, self.options.on_failure);
-        job.clock = self.recipe.clock;
-        let captured = self.sandbox()?.run(&tree, blobs, &job, self.watching);
-        let captured = captured.map_err(|source| BuildError::Run(Box::new(source)))?;
-        let saved = layers.save(key, &captured.tree, blobs, b"")?;
+        (job.limits, job.clock) = (self.recipe.limits, self.recipe.clock);
+        let sandbox = self.sandbox()?;
+        let (tree, mut dependents) = secrets::make(
+            self,
+            blobs,
+            (seed, order(&tree)),
+            |seed, on_failure, blobs, watch| -> Result<Tree, SandboxError> {
+                let job = Job { seed, on_failure, ..job.clone() };
+                Ok(sandbox.run(&tree, blobs, &job, watch)?.tree)
+            },
+            |source| BuildError::Run(Box::new(source)),
+        )?;
+        let saved = layers.save(key, &tree, blobs, &secrets::notes(&dependents)?)?;
+        self.dependents.append(&mut dependents);
         self.names.append(saved.outstanding);
         Ok(saved.tree)
+    }
+
+    /// What random numbers follow from.
+    pub(super) fn seed(&self, purpose: For) -> Seed {
+        let image = &self.recipe.image;
+        match purpose {
+            For::Image => Seed::of_image(&image.name, image.version.as_deref()),
+            For::Tools => Seed::shared(),
+        }
     }
 
     /// The sandbox of this build.

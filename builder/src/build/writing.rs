@@ -5,6 +5,7 @@ use std::error::Error;
 use std::path::Path;
 
 use amiforge_formats::time::Time;
+use amiforge_formats::tree::Tree;
 use amiforge_rootfs::assemble::Assembled;
 use amiforge_rootfs::blobs::Blobs;
 use amiforge_rootfs::normalize::Change;
@@ -13,14 +14,14 @@ use super::documents::{self, Bill};
 use super::host_files::HostFiles;
 use super::kept::Kept;
 use super::recall::Recall;
-use super::workshop::Notes;
+use super::secrets::{self, Dependent};
 use super::{BuildError, Options, origin};
 use crate::bundle::{self, Parts};
 use crate::disk::Disk;
 use crate::image::{self, Emitted, Known};
 use crate::inspect::{InspectError, Medium};
 use crate::interrupt::Interrupt;
-use crate::manifest::{Manifest, Origin};
+use crate::manifest::{Manifest, Origin, Secret};
 use crate::preflight;
 use crate::progress::Progress;
 use crate::recipe::Recipe;
@@ -32,8 +33,17 @@ pub(super) struct Writing<'a> {
     pub(super) disk: &'a Disk,
     pub(super) listing: &'a str,
     pub(super) bill: Option<Bill<'a>>,
+    pub(super) secrets: Secrets,
     pub(super) blobs: &'a Blobs,
     pub(super) recall: Recall<'a>,
+}
+
+/// Where secrets are looked for, while the image is written.
+pub(super) struct Secrets {
+    /// All files of the image.
+    pub(super) tree: Tree,
+    /// What depends on random numbers, as far as it is still there.
+    pub(super) dependents: Vec<Dependent>,
 }
 
 /// What the image is made from, to be checked once it is written, and what the manifest says of that.
@@ -43,7 +53,7 @@ pub(super) struct MadeFrom<'a> {
     pub(super) host_files: HostFiles<'a>,
     pub(super) epoch: Time,
     pub(super) changes: Vec<Change>,
-    pub(super) notes: Notes,
+    pub(super) skipped: Vec<String>,
 }
 
 impl Writing<'_> {
@@ -61,12 +71,15 @@ impl Writing<'_> {
         let mut found = None;
         let manifest = std::thread::scope(|scope| {
             let bill = self.bill.as_ref().map(|bill| scope.spawn(|| bill.write(self.blobs)));
+            let secrets = scope.spawn(|| self.secrets());
             let parts = Parts {
                 disk: self.disk,
                 sources: self.blobs,
                 origin: Box::new(|emitted| {
                     found = Some((emitted.known(), emitted.recalled));
-                    self.origin(made_from, emitted)
+                    let ended = || Err(BuildError::Secrets(std::io::Error::other("its thread ended early")));
+                    let secrets = secrets.join().unwrap_or_else(|_| ended())?;
+                    self.origin(made_from, secrets, emitted)
                 }),
                 listing: self.listing,
                 documents: Box::new(|| documents::written(bill)),
@@ -104,13 +117,20 @@ impl Writing<'_> {
         }
     }
 
+    /// The secrets in the image.
+    fn secrets(&self) -> Result<Vec<Secret>, BuildError> {
+        let Secrets { tree, dependents } = &self.secrets;
+        secrets::list(self.recipe, tree, self.blobs, dependents).map_err(BuildError::Secrets)
+    }
+
     /// What the manifest says of the image's origin, if nothing of that changed meanwhile.
     fn origin(
         &self,
         made_from: MadeFrom<'_>,
+        secrets: Vec<Secret>,
         emitted: &Emitted,
     ) -> Result<Origin, Box<dyn Error + Send + Sync>> {
-        let MadeFrom { mut kept, mut assembled, host_files, epoch, changes, notes } = made_from;
+        let MadeFrom { mut kept, mut assembled, host_files, epoch, changes, skipped } = made_from;
         if emitted.recalled {
             kept.leave();
         }
@@ -118,12 +138,12 @@ impl Writing<'_> {
         assembled.settle(self.blobs)?;
         host_files.settle()?;
         let inputs = origin::inputs(self.options, &assembled, &host_files);
-        Ok(origin::origin(self.recipe, self.options, epoch, inputs, &changes, notes))
+        Ok(origin::origin(self.recipe, self.options, epoch, inputs, &changes, (secrets, skipped)))
     }
 }
 
 /// What EC2 will miss in an image that is to boot, as found in its bytes.
 fn preflighted(bundle: &Path) -> Result<Vec<String>, InspectError> {
-    let report = Medium::open(bundle).and_then(|medium| preflight::preflight(&medium))?;
+    let report = Medium::open(bundle).and_then(|medium| preflight::starts(&medium))?;
     Ok(report.findings.iter().map(ToString::to_string).collect())
 }

@@ -256,7 +256,8 @@ mod tests {
             lock: None,
             inputs: Vec::new(),
             cleaned: Vec::new(),
-            private_keys: Vec::new(),
+            secrets: Vec::new(),
+            secrets_unknown: Vec::new(),
             skipped: Vec::new(),
         };
         let parts = Parts {

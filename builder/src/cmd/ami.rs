@@ -12,6 +12,7 @@ use amiforge::publish::request::{
     Architecture, Audience, BootMode, Imds, Request, Snapshots, Subject, Tpm, Wanted, check,
 };
 use amiforge::publish::retry::GaveUp;
+use amiforge::publish::source::Source;
 use amiforge::publish::upload;
 
 use super::Failure;
@@ -248,4 +249,27 @@ pub(crate) fn of_fault(gave_up: &GaveUp) -> Option<String> {
 /// How an upload is done where nobody says otherwise: a local region has no quota to stay under.
 pub(crate) fn rate(given: Option<u32>, local: bool) -> u32 {
     given.unwrap_or(if local { 0 } else { upload::Options::default().rate })
+}
+
+/// Secrets that a refusal names one by one.
+const SECRETS_NAMED: usize = 5;
+
+/// Refuses an image with secrets that its recipe does not allow: whoever gets it would have them.
+pub(crate) fn demand_no_secrets(source: &Source, cannot: &str) -> Result<(), Failure> {
+    let secrets = source.manifest().map(|manifest| manifest.origin.secrets.as_slice()).unwrap_or_default();
+    let refused: Vec<_> = secrets.iter().filter(|secret| secret.is_refused()).collect();
+    if refused.is_empty() {
+        return Ok(());
+    }
+    let named: Vec<_> = refused.iter().take(SECRETS_NAMED).map(ToString::to_string).collect();
+    let more = match refused.len().saturating_sub(SECRETS_NAMED) {
+        0 => String::new(),
+        more => format!("; and {more} more"),
+    };
+    let (count, named) = (refused.len(), named.join("; "));
+    let fact = format!("the image holds {count} secrets that all its machines would share: {named}{more}");
+    Err(Failure::from(anyhow::anyhow!(fact).context(cannot.to_owned())).hint(
+        "remove them, have them made at the first boot, or say under `[secrets]` of the recipe why they may stay, and build \
+         again; `amiforge preflight` lists them",
+    ))
 }

@@ -9,6 +9,7 @@ use amiforge::bundle::{self, BundleError, Existing};
 use amiforge::disk::{ContentError, DiskError};
 use amiforge::image::EmitError;
 use amiforge::lock::{self, Lock};
+use amiforge::manifest::{Origin, Secret};
 use amiforge::recipe::{Recipe, RecipeError};
 use amiforge::vendor::{self, VendorError};
 use amiforge_formats::{ext4, fat};
@@ -74,6 +75,8 @@ struct Report {
     epoch: i64,
     partitions: Vec<PartitionReport>,
     layers: Vec<LayerReport>,
+    secrets: Vec<Secret>,
+    secrets_unknown: Vec<String>,
     warnings: Vec<String>,
     seconds: f64,
 }
@@ -221,6 +224,9 @@ fn hint(error: &BuildError, args: &Args) -> Option<String> {
             args.recipe.display()
         ),
         BuildError::Configure(error) | BuildError::Run(error) => return in_sandbox(error, args),
+        BuildError::SecondRun(_) => {
+            "`second-run = false` under `[secrets]` leaves the second run out".to_owned()
+        }
         BuildError::Stage(error) => match &**error {
             StageError::Sandbox { source, .. } => return in_sandbox(source, args),
             _ => return None,
@@ -258,12 +264,32 @@ fn is_other_digest(error: &SourceError) -> bool {
     matches!(error, SourceError::Digest { .. })
 }
 
+/// Secrets that are named one by one.
+const NAMED_MAX: usize = 20;
+
+/// Names what every machine of the image would share.
+fn tell_secrets(origin: &Origin, ui: &Ui) {
+    let told: Vec<_> = origin.secrets.iter().filter(|secret| secret.allowed.is_none()).collect();
+    for secret in told.iter().take(NAMED_MAX) {
+        ui.warn(format_args!("{secret}, and every machine of this image would have the same"));
+    }
+    if let Some(more) = told.len().checked_sub(NAMED_MAX).filter(|more| *more > 0) {
+        ui.warn(format_args!("{more} more files are like these; `secrets` in the manifest lists them"));
+    }
+    for unknown in &origin.secrets_unknown {
+        ui.warn(format_args!("{unknown}"));
+    }
+    if told.iter().any(|secret| secret.is_refused()) {
+        ui.status(format_args!(
+            "`publish` refuses these secrets: remove them, make them at the first boot, or allow them under `[secrets]`"
+        ));
+    }
+}
+
 fn report(built: &Built, seconds: f64, ui: &Ui) -> Result<(), Failure> {
     let manifest = &built.manifest;
     let origin = &manifest.origin;
-    for key in &origin.private_keys {
-        ui.warn(format_args!("the private key `{key}` is the same in every build of this image; remove it, or have it made at the first boot"));
-    }
+    tell_secrets(origin, ui);
     for warning in &built.warnings {
         ui.warn(format_args!("{warning}"));
     }
@@ -298,6 +324,8 @@ fn report(built: &Built, seconds: f64, ui: &Ui) -> Result<(), Failure> {
         epoch: manifest.origin.epoch,
         partitions: partitions.collect(),
         layers: layers.collect(),
+        secrets: origin.secrets.clone(),
+        secrets_unknown: origin.secrets_unknown.clone(),
         warnings: built.warnings.clone(),
         seconds: (seconds * 1000.0).round() / 1000.0,
     })

@@ -15,8 +15,10 @@ use crate::ui::{Ui, written};
 ///
 /// Looks for what firmware starts, the drivers for NVMe, the root's file system and ENA in the kernel or its initrd, the
 /// serial console, a root by a stable name, ssh or the SSM agent, a first boot that takes the instance's key, sudo for the
-/// user whom it lets in, a locale that is there, leftover host keys and machine ids, types of partitions, and room to grow. Nothing is started: `amiforge boot` does that. Tells
-/// everything that it finds, and exits with 3 when the image would not boot or could not be reached.
+/// user whom it lets in, a locale that is there, leftover host keys and machine ids, types of partitions, room to grow, and
+/// secrets that all machines would share: those that the manifest names and the recipe does not allow, or, in an image
+/// without one, private keys. Nothing is started: `amiforge boot` does that. Tells everything that it finds, and exits with
+/// 3 when the image would not boot, could not be reached or must not be published.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  amiforge preflight out/web")]
 pub(crate) struct Args {
@@ -56,7 +58,18 @@ fn show(args: &Args, report: &Report, ui: &Ui) -> Result<(), Failure> {
         };
         written(writeln!(out, "{word} ({}): {finding}", finding.check))?;
     }
-    let outcome = if report.passes() { "passes" } else { "would not boot, or could not be reached" };
+    let failed = |secrets: bool| {
+        let mut failures = report.findings.iter().filter(|finding| finding.severity == Severity::Failure);
+        failures.any(|finding| (finding.check == "secrets") == secrets)
+    };
+    let outcome = match (failed(false), failed(true)) {
+        (false, false) => "passes",
+        (true, false) => "would not boot, or could not be reached",
+        (false, true) => "holds secrets that all its machines would share",
+        (true, true) => {
+            "would not boot or could not be reached, and holds secrets that all its machines would share"
+        }
+    };
     let firmware =
         if report.firmware.is_empty() { "nothing".to_owned() } else { report.firmware.join(" and ") };
     let kernel = report.kernel.as_deref().unwrap_or("unknown");

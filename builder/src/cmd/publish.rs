@@ -137,6 +137,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Outcome {
         return abandon(args, &interrupt, ui);
     }
     let source = Source::open(&args.image).with_context(|| args.cannot())?;
+    words::demand_no_secrets(&source, &args.cannot())?;
     if args.require_boot {
         demand_receipt(args, &source, ui, &interrupt)?;
     }

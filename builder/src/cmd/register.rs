@@ -78,6 +78,7 @@ impl Args {
     fn subject(&self, cannot: &str) -> Result<Subject, Failure> {
         let Some(bundle) = &self.bundle else { return Ok(Subject::default()) };
         let source = Source::open(bundle).with_context(|| cannot.to_owned())?;
+        words::demand_no_secrets(&source, cannot)?;
         Ok(ami::subject(&source))
     }
 

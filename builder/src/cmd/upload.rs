@@ -131,6 +131,9 @@ impl Args {
     fn tags(&self) -> Result<Tags, Failure> {
         let cannot = || format!("cannot upload `{}`", self.image.display());
         let source = Source::open(&self.image).with_context(cannot)?;
+        if !self.abandon {
+            words::demand_no_secrets(&source, &cannot())?;
+        }
         let mut tags = source.tags();
         tags.extend(self.tags.iter().cloned());
         Ok(tags)

@@ -3,14 +3,17 @@
 //! Reading refuses unknown keys, another schema, and more blocks than the size has room for; what it gives back may
 //! still be wrong about the image, which is for `verify` to find.
 
+mod blocks;
+
 use std::collections::BTreeMap;
 
 use amiforge_formats::digest::{BLOCK, Digest};
 use amiforge_formats::guid::Guid;
 use serde::{Deserialize, Serialize};
 
-use super::{Cleaned, Input, Manifest, Origin, Partition, SCHEMA};
-use crate::image::{Aggregate, Block, BlockMap};
+use self::blocks::{read_blocks, write_blocks};
+use super::{Cleaned, Input, Manifest, Origin, Partition, SCHEMA, Secret};
+use crate::image::Aggregate;
 
 /// Longest text that is read: room for the blocks of the largest volume of EBS that is not mostly free.
 pub const TEXT_MAX: u64 = 1 << 30;
@@ -90,10 +93,15 @@ struct Text {
     merkle_root: String,
     notes: Vec<String>,
     partitions: Vec<PartitionText>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    /// How earlier versions named keys; read only.
+    #[serde(default, skip_serializing)]
     private_keys: Vec<String>,
     recipe_sha256: String,
     schema: u64,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    secrets: Vec<Secret>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    secrets_unknown: Vec<String>,
     sha256: String,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     skipped: Vec<String>,
@@ -215,9 +223,11 @@ impl Manifest {
             merkle_root: self.merkle_root.to_string(),
             notes: NOTES.map(str::to_owned).to_vec(),
             partitions: self.partitions.iter().map(PartitionText::from).collect(),
-            private_keys: origin.private_keys.clone(),
+            private_keys: Vec::new(),
             recipe_sha256: origin.recipe.to_string(),
             schema: SCHEMA,
+            secrets: origin.secrets.clone(),
+            secrets_unknown: origin.secrets_unknown.clone(),
             sha256: self.plain.to_string(),
             skipped: origin.skipped.clone(),
             tool: ToolText { name: "amiforge".to_owned(), version: self.tool.clone() },
@@ -234,6 +244,8 @@ impl Text {
             return Err(wrong("disk.size", &self.disk.size.to_string(), "at most 64 TiB"));
         }
         let inputs = self.inputs.into_iter().map(InputText::into_input);
+        let keys = self.private_keys.into_iter();
+        let keys = keys.map(|path| Secret { allowed: None, path, what: vec!["private-key".to_owned()] });
         let partitions = self.partitions.into_iter().map(PartitionText::into_partition);
         let documents = self.documents.into_iter();
         let documents = documents.map(|(name, text)| digest("documents", &text).map(|sha256| (name, sha256)));
@@ -249,7 +261,8 @@ impl Text {
                 lock: self.lock_sha256.map(|text| digest("lock_sha256", &text)).transpose()?,
                 inputs: inputs.collect::<Result<_, _>>()?,
                 cleaned: self.cleaned,
-                private_keys: self.private_keys,
+                secrets: self.secrets.into_iter().chain(keys).collect(),
+                secrets_unknown: self.secrets_unknown,
                 skipped: self.skipped,
             },
             size: self.disk.size,
@@ -340,62 +353,6 @@ fn digest(key: &str, text: &str) -> Result<Digest, ManifestError> {
 fn guid(key: &str, text: &str) -> Result<Guid, ManifestError> {
     let guid: Option<Guid> = text.parse().ok().filter(|guid: &Guid| guid.to_string() == text);
     guid.ok_or_else(|| wrong(key, text, "a GUID"))
-}
-
-fn write_blocks(blocks: &BlockMap) -> Vec<String> {
-    let runs = blocks.runs().iter();
-    runs.map(|run| match run.block {
-        Block::Data(digest) => digest.to_string(),
-        Block::Zero => format!("zero*{}", run.count),
-        Block::Free => format!("free*{}", run.count),
-    })
-    .collect()
-}
-
-fn read_blocks(entries: &[String], size: u64) -> Result<BlockMap, ManifestError> {
-    let needed = BlockMap::count_for(size);
-    let mut map = BlockMap::default();
-    for entry in entries {
-        let (block, count) = match entry.split_once('*') {
-            None => (data(entry)?, 1),
-            Some((kind, count)) => (kind_of(kind, entry)?, count_of(count, entry)?),
-        };
-        // Counted before the blocks are added, and no count is larger than what is left, so this cannot overflow.
-        if count > needed - map.len() {
-            let listed = map.len().saturating_add(count);
-            return Err(ManifestError::BlockCount { listed, size, needed });
-        }
-        let last = map.runs().last().map(|run| run.block);
-        if last == Some(block) && !matches!(block, Block::Data(_)) {
-            return Err(wrong("blocks", entry, "one entry for neighbouring blocks of a kind"));
-        }
-        map.push(block, count);
-    }
-    if map.len() == needed {
-        Ok(map)
-    } else {
-        Err(ManifestError::BlockCount { listed: map.len(), size, needed })
-    }
-}
-
-fn data(entry: &str) -> Result<Block, ManifestError> {
-    match Block::hashed(digest("blocks", entry)?) {
-        Block::Zero => Err(wrong("blocks", entry, "how a block of zeros is written: zero*N")),
-        block => Ok(block),
-    }
-}
-
-fn kind_of(kind: &str, entry: &str) -> Result<Block, ManifestError> {
-    match kind {
-        "zero" => Ok(Block::Zero),
-        "free" => Ok(Block::Free),
-        _ => Err(wrong("blocks", entry, "a digest, zero*N or free*N")),
-    }
-}
-
-fn count_of(count: &str, entry: &str) -> Result<u64, ManifestError> {
-    let number = count.parse::<u64>().ok().filter(|number| *number > 0 && number.to_string() == count);
-    number.ok_or_else(|| wrong("blocks", entry, "a digest, zero*N or free*N"))
 }
 
 #[cfg(test)]

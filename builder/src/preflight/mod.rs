@@ -9,6 +9,7 @@ mod disk;
 mod drivers;
 mod files;
 mod login;
+mod secrets;
 mod system;
 
 use std::fmt;
@@ -26,7 +27,7 @@ use files::Files;
 pub enum Severity {
     /// It boots, but not as its owner will want.
     Warning,
-    /// It does not boot, or nobody reaches it.
+    /// It does not boot, nobody reaches it, or it holds a secret that all its machines would share.
     Failure,
 }
 
@@ -63,7 +64,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// Whether nothing was found that keeps the image from booting or from being reached.
+    /// Whether nothing was found that keeps the image from booting, from being reached or from being published.
     pub fn passes(&self) -> bool {
         self.findings.iter().all(|finding| finding.severity < Severity::Failure)
     }
@@ -74,7 +75,7 @@ impl Report {
 struct Findings(Vec<Finding>);
 
 impl Findings {
-    /// Adds one that keeps the image from booting or from being reached.
+    /// Adds one that keeps the image from booting, from being reached or from being published.
     fn failure(&mut self, check: &'static str, what: impl Into<String>, remedy: impl Into<String>) {
         let (what, remedy) = (what.into(), remedy.into());
         self.0.push(Finding { severity: Severity::Failure, check, what, remedy });
@@ -87,11 +88,25 @@ impl Findings {
     }
 }
 
-/// Looks for what EC2 needs of an image.
+/// Looks for what EC2 needs of an image, and for secrets in it: those that the manifest of a bundle names, and private keys
+/// in an image that has none.
 ///
 /// # Errors
 /// [`InspectError`] when the disk or a file system cannot be read at all.
 pub fn preflight(medium: &Medium) -> Result<Report, InspectError> {
+    let mut report = starts(medium)?;
+    let mut found = Findings(std::mem::take(&mut report.findings));
+    secrets::check(medium, &mut found)?;
+    report.findings = found.0;
+    report.findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+    Ok(report)
+}
+
+/// Looks for what EC2 needs of an image, and for nothing else: that follows from its bytes alone.
+///
+/// # Errors
+/// [`InspectError`] when the disk or a file system cannot be read at all.
+pub fn starts(medium: &Medium) -> Result<Report, InspectError> {
     let view = DiskView::read(medium)?;
     let mut found = Findings::default();
     disk::table(&view, &mut found);

@@ -115,6 +115,7 @@ fn specs(keys: &RecipeKeys, digest: Digest, checker: &mut Checker<'_>) -> Option
     let users = contents::users(&keys.user, &top.key("user"), checker);
     let (system, units, fstab) = contents::system(&keys.system, &top.key("system"), checker);
     let rules = contents::rules(&keys.normalize, &top.key("normalize"), checker);
+    let secrets = contents::secrets(&keys.secrets, &top.key("secrets"), checker);
     let image = image?;
     Some(Recipe {
         digest,
@@ -140,6 +141,7 @@ fn specs(keys: &RecipeKeys, digest: Digest, checker: &mut Checker<'_>) -> Option
         },
         limits,
         rules,
+        secrets,
     })
 }
 

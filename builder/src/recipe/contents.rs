@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use amiforge_rootfs::glob::Globs;
 use amiforge_rootfs::normalize::Rule;
 use amiforge_rootfs::steps::accounts::{
     AccountClass, GroupSpec, MakeHome, Principal, SubordinateIds, UserSpec,
@@ -12,11 +13,11 @@ use amiforge_rootfs::steps::units::{Presets, UnitsSpec};
 
 use super::check::Checker;
 use super::keys::{
-    FileKeys, FstabKey, GroupKeys, NormalizeKeys, NumberOrText, RemoveKey, RuleKey, SystemKeys, UserKeys,
-    XattrKey,
+    FileKeys, FstabKey, GroupKeys, NormalizeKeys, NumberOrText, RemoveKey, RuleKey, SecretsKeys, SystemKeys,
+    UserKeys, XattrKey,
 };
 use super::mistake::At;
-use super::{FileEntry, Fstab, Put, values};
+use super::{Allowed, FileEntry, Fstab, Put, Secrets, values};
 
 /// Checks every `[[file]]`.
 pub(super) fn files(all: &[FileKeys], at: &At, checker: &mut Checker<'_>) -> Vec<FileEntry> {
@@ -251,10 +252,30 @@ pub(super) fn rules(keys: &NormalizeKeys, at: &At, checker: &mut Checker<'_>) ->
     rules
 }
 
+/// Checks `[secrets]`.
+pub(super) fn secrets(keys: &SecretsKeys, at: &At, checker: &mut Checker<'_>) -> Secrets {
+    let mut allow = Vec::new();
+    for (index, keys) in keys.allow.iter().enumerate() {
+        let at = at.key("allow").index(index);
+        let globs = Globs::new([keys.path.as_str()]).map_err(|error| error.to_string());
+        let globs = checker.accept(at.key("path"), globs);
+        if !keys.path.starts_with('/') {
+            checker.wrong(at.key("path"), "paths in the image start with `/`");
+        }
+        if keys.reason.trim().is_empty() {
+            checker.wrong(at.key("reason"), "say why it does no harm that every machine has the same");
+        }
+        let (path, reason) = (keys.path.clone(), keys.reason.trim().to_owned());
+        allow.extend(globs.map(|globs| Allowed { path, globs, reason }));
+    }
+    Secrets { allow, second_run: keys.second_run.unwrap_or(true) }
+}
+
 fn rule(key: RuleKey) -> Rule {
     match key {
         RuleKey::MachineId => Rule::MachineId,
         RuleKey::SshHostKeys => Rule::SshHostKeys,
+        RuleKey::ServiceKeys => Rule::ServiceKeys,
         RuleKey::RandomSeeds => Rule::RandomSeeds,
         RuleKey::PackageCaches => Rule::PackageCaches,
         RuleKey::Caches => Rule::Caches,

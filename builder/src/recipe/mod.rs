@@ -29,6 +29,7 @@ use std::sync::Arc;
 use amiforge_formats::digest::Digest;
 use amiforge_formats::ext4::write::Journal;
 use amiforge_formats::guid::Guid;
+use amiforge_rootfs::glob::Globs;
 use amiforge_rootfs::normalize::Rule;
 use amiforge_rootfs::sandbox::{Clock, Limits};
 use amiforge_rootfs::sources::SourceSpec;
@@ -94,6 +95,28 @@ pub struct Recipe {
     pub limits: Limits,
     /// Rules of cleaning.
     pub rules: std::collections::BTreeSet<Rule>,
+    /// Secrets in the image.
+    pub secrets: Secrets,
+}
+
+/// What is done about secrets in the image.
+#[derive(Debug, Clone)]
+pub struct Secrets {
+    /// Those that may be there.
+    pub allow: Vec<Allowed>,
+    /// Whether what depends on random numbers is looked for.
+    pub second_run: bool,
+}
+
+/// Secrets that may be in the image.
+#[derive(Debug, Clone)]
+pub struct Allowed {
+    /// The glob, as the recipe has it.
+    pub path: String,
+    /// The same, ready to be matched.
+    pub globs: Globs,
+    /// Why.
+    pub reason: String,
 }
 
 /// What an image is.

@@ -9,12 +9,13 @@ use super::keys::RecipeKeys;
 use super::shape::words;
 
 /// The tables in the order of a recipe; JSON has none.
-const ORDER: [&str; 13] = [
+const ORDER: [&str; 15] = [
     "image",
     "disk",
     "boot",
     "partition",
     "source",
+    "debconf",
     "stage",
     "file",
     "group",
@@ -23,6 +24,7 @@ const ORDER: [&str; 13] = [
     "run",
     "sandbox",
     "normalize",
+    "secrets",
 ];
 
 /// The JSON Schema of recipes (2020-12), without references.
@@ -80,7 +82,12 @@ pub fn reference() -> String {
         let table = if several { &part["items"] } else { part };
         let heading = if several { format!("[[{key}]]") } else { format!("[{key}]") };
         // Writing to a String cannot fail.
-        let _ = write!(text, "\n## `{heading}`\n\n{}\n\n", described(table));
+        let _ = write!(text, "\n## `{heading}`\n\n{}\n", described(table));
+        if !table["properties"].is_object() {
+            // Its keys are names that others give.
+            continue;
+        }
+        text.push_str("\n");
         text.push_str("| key | value | meaning |\n|---|---|---|\n");
         rows(table, "", &mut text);
     }

@@ -66,7 +66,8 @@ fn build() -> Bundle {
         lock: None,
         inputs: Vec::new(),
         cleaned: Vec::new(),
-        private_keys: Vec::new(),
+        secrets: Vec::new(),
+        secrets_unknown: Vec::new(),
         skipped: Vec::new(),
     };
     let parts = Parts {

@@ -19,7 +19,7 @@ use super::order::Needs;
 use super::stand_in::{self, STARTS_NOTHING};
 use crate::blobs::Blobs;
 use crate::packages::unpack::UnpackedPackage;
-use crate::sandbox::{Captured, Clock, Job, Limits, OnFailure, Sandbox, SandboxError, Step};
+use crate::sandbox::{Captured, Clock, Job, Limits, OnFailure, Sandbox, SandboxError, Seed, Step};
 use crate::watch::Watch;
 
 /// How packages are configured.
@@ -35,6 +35,8 @@ pub struct Settings<'a> {
     pub on_failure: OnFailure,
     /// Which time of day the scripts see.
     pub clock: Clock,
+    /// What their random numbers follow from.
+    pub seed: Seed,
 }
 
 /// dpkg without prompts, and without a sync of files that lie in memory.
@@ -76,6 +78,7 @@ pub fn configure(
     let steps = answer(settings.answers).into_iter().chain(steps(packages, &later));
     let mut job = Job::new(steps.collect(), settings.epoch);
     (job.limits, job.on_failure, job.clock) = (settings.limits, settings.on_failure, settings.clock);
+    job.seed = settings.seed;
     job.env = variables();
     let mut captured = sandbox.run(&tree, blobs, &job, watch).map_err(blame)?;
     let after = &mut captured.tree;

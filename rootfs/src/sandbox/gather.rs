@@ -24,9 +24,6 @@ use crate::watch::Watch;
 /// Stands for the pack until that is a source.
 const PACK: SourceId = SourceId(u32::MAX);
 
-/// Bytes of a file that are looked at for a private key.
-const KEY_WITHIN: u64 = 64 << 10;
-
 /// The tree that comes to be.
 pub(super) struct Gathering<'a> {
     before: &'a Tree,
@@ -39,7 +36,6 @@ pub(super) struct Gathering<'a> {
     unread: BTreeMap<u32, (Option<NodeId>, u64)>,
     packed: Vec<NodeId>,
     bufs: [Vec<u8>; 2],
-    keys: Vec<NodeId>,
 }
 
 impl<'a> Gathering<'a> {
@@ -57,8 +53,7 @@ impl<'a> Gathering<'a> {
         let tree = Tree::new(Meta::root_owned(0o755, epoch));
         let (names, unread, packed) = (Vec::new(), BTreeMap::new(), Vec::new());
         let bufs = [vec![0; PIECE], vec![0; PIECE]];
-        let mut gathering =
-            Self { before, planted, kept_out, tree, names, unread, packed, bufs, keys: Vec::new() };
+        let mut gathering = Self { before, planted, kept_out, tree, names, unread, packed, bufs };
         let mut same = vec![None; planted.nodes.len()];
         for (number, found) in (0u32..).zip(findings.names) {
             gathering.take(number, &found, &mut same, epoch)?;
@@ -189,9 +184,6 @@ impl<'a> Gathering<'a> {
         }
         let content = self.pack(file, len, pack, watch)?;
         self.tree.node_mut(id).kind = Kind::File(content);
-        if len <= KEY_WITHIN && is_key(&self.bufs[0][..len as usize]) {
-            self.keys.push(id);
-        }
         self.packed.push(id);
         Ok(())
     }
@@ -228,12 +220,8 @@ impl<'a> Gathering<'a> {
         })
     }
 
-    /// The tree, with its new content in `source`, and the paths of private keys in it.
-    pub(super) fn finish(
-        mut self,
-        source: SourceId,
-        keep: &Keep,
-    ) -> Result<(Tree, Vec<Vec<u8>>), SandboxError> {
+    /// The tree, with its new content in `source`.
+    pub(super) fn finish(mut self, source: SourceId, keep: &Keep) -> Result<Tree, SandboxError> {
         if !self.unread.is_empty() {
             return Err(SandboxError::Died { how: "it did not hand over every file".to_owned() });
         }
@@ -256,9 +244,7 @@ impl<'a> Gathering<'a> {
         if *keep == Keep::Everything {
             self.restore_devices();
         }
-        let keys = self.tree.walk().filter(|entry| self.keys.contains(&entry.id));
-        let keys = keys.map(|entry| [b"/", entry.path.as_slice()].concat()).collect();
-        Ok((self.tree, keys))
+        Ok(self.tree)
     }
 
     /// Puts device nodes back into folders that still stand, unless something else has their names.
@@ -280,13 +266,4 @@ impl<'a> Gathering<'a> {
             }
         }
     }
-}
-
-/// Whether a file holds a private key, and not only the words that one begins with.
-fn is_key(bytes: &[u8]) -> bool {
-    let mark = b"PRIVATE KEY-----\n";
-    let base64 = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/=".contains(byte);
-    let after = |at: usize| bytes.get(at + mark.len()..at + mark.len() + 32);
-    let mut places = bytes.windows(mark.len()).enumerate().filter(|(_, text)| text == mark);
-    places.any(|(at, _)| after(at).is_some_and(|text| text.iter().all(base64)))
 }

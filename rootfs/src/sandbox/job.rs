@@ -7,6 +7,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use amiforge_formats::digest::Digest;
 use amiforge_formats::time::Time;
 
 /// The hidden subcommand by which the program enters a sandbox (see [`crate::sandbox::enter`]).
@@ -30,6 +31,8 @@ pub struct Job {
     pub on_failure: OnFailure,
     /// Which time the commands see.
     pub clock: Clock,
+    /// What every random number that the commands draw follows from.
+    pub seed: Seed,
 }
 
 impl Job {
@@ -44,6 +47,7 @@ impl Job {
             keep: Keep::Everything,
             on_failure: OnFailure::Stop,
             clock: Clock::Real,
+            seed: Seed::shared(),
         }
     }
 }
@@ -133,6 +137,49 @@ pub enum Clock {
     Real,
     /// The epoch of the job, whenever they ask, as far as this machine can do that: x86-64 can.
     Still,
+}
+
+/// What the random numbers of a sandbox follow from: `/dev/urandom`, `getrandom`, the bytes that the kernel gives every
+/// program, and `/proc/sys/kernel/random`. It is no secret: whoever knows the recipe knows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seed(Digest);
+
+impl Seed {
+    /// That of an image of this name and version: another image draws other numbers.
+    pub fn of_image(name: &str, version: Option<&str>) -> Self {
+        let mut text = b"amiforge seed of an image 1\0".to_vec();
+        for part in [Some(name), version].into_iter().flatten() {
+            text.extend_from_slice(&(part.len() as u64).to_le_bytes());
+            text.extend_from_slice(part.as_bytes());
+        }
+        Self(Digest::of(&text))
+    }
+
+    /// The one that all images share, for what is made once for all of them: the tools of stages and what they build.
+    pub fn shared() -> Self {
+        Self(Digest::of(b"amiforge seed of what images share 1"))
+    }
+
+    /// Another one, which tells what depends on this one.
+    #[must_use]
+    pub fn other(self) -> Self {
+        Self(self.derive("other", 0))
+    }
+
+    /// The bytes.
+    pub fn bytes(&self) -> &[u8; 32] {
+        &self.0.0
+    }
+
+    /// The seed of these bytes.
+    pub(super) fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(Digest(bytes))
+    }
+
+    /// Bytes that follow from it: the `count`-th part of those for a purpose.
+    pub(super) fn derive(self, purpose: &str, count: u64) -> Digest {
+        Digest::of(&[&self.0.0[..], &count.to_le_bytes(), purpose.as_bytes()].concat())
+    }
 }
 
 /// What happens when a step fails.

@@ -28,7 +28,7 @@ use amiforge_formats::tree::Tree;
 
 pub use error::{Ended, Limit, SandboxError, Tail};
 pub use inner::enter;
-pub use job::{Clock, Job, Keep, Launcher, Limits, OnFailure, SUBCOMMAND, Step};
+pub use job::{Clock, Job, Keep, Launcher, Limits, OnFailure, SUBCOMMAND, Seed, Step};
 pub use pack::Pack;
 
 use crate::blobs::Blobs;
@@ -44,9 +44,6 @@ pub struct Captured {
     pub tree: Tree,
     /// The last part of what the commands wrote.
     pub log: Tail,
-    /// Absolute paths of files that were written and hold a private key. It was made with random numbers that are
-    /// the same in every build, so whoever knows the recipe knows the key.
-    pub keys: Vec<Vec<u8>>,
 }
 
 /// Where and how jobs are run.
@@ -79,8 +76,8 @@ impl Sandbox {
         let mut gathering = Gathering::begin(tree, &planted, findings, job.epoch)?;
         let log = outer.gather(&mut gathering, blobs, &mut pack)?;
         let source = pack.finish(blobs);
-        let (tree, keys) = gathering.finish(source, &job.keep)?;
-        Ok(Captured { tree, log, keys })
+        let tree = gathering.finish(source, &job.keep)?;
+        Ok(Captured { tree, log })
     }
 
     /// Enters a sandbox with the best ids that the system allows.

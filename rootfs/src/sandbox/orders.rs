@@ -7,7 +7,7 @@ use std::time::Duration;
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Kind, Meta, NodeId, Tree, Xattrs};
 
-use super::job::{Clock, Job, Keep, Limits, OnFailure, Step};
+use super::job::{Clock, Job, Keep, Limits, OnFailure, Seed, Step};
 use super::wire::{Reader, Writer, garbled};
 use super::{IDS, SandboxError};
 
@@ -172,6 +172,7 @@ pub(super) fn encode_job(job: &Job, out: &mut Writer) {
     out.time(job.epoch);
     out.u8(u8::from(job.on_failure == OnFailure::Shell));
     out.u8(u8::from(job.clock == Clock::Still));
+    out.bytes(job.seed.bytes());
     variables(&job.env, out);
     match &job.keep {
         Keep::Everything => out.u8(0),
@@ -203,6 +204,7 @@ pub(super) fn decode_job(bytes: &mut Reader<'_>) -> io::Result<Job> {
     let epoch: Time = bytes.time()?;
     let on_failure = if bytes.u8()? == 0 { OnFailure::Stop } else { OnFailure::Shell };
     let clock = if bytes.u8()? == 0 { Clock::Real } else { Clock::Still };
+    let seed = Seed::from_bytes(bytes.bytes()?.try_into().map_err(|_| garbled())?);
     let env = decode_variables(bytes)?;
     let keep = match bytes.u8()? {
         0 => Keep::Everything,
@@ -218,7 +220,7 @@ pub(super) fn decode_job(bytes: &mut Reader<'_>) -> io::Result<Job> {
         let folder = bytes.text()?;
         steps.push(Step { name, argv, env, folder, input: bytes.bytes()?.to_vec() });
     }
-    Ok(Job { steps, env, limits, epoch, keep, on_failure, clock })
+    Ok(Job { steps, env, limits, epoch, keep, on_failure, clock, seed })
 }
 
 fn variables(env: &BTreeMap<String, String>, out: &mut Writer) {

@@ -2,7 +2,7 @@
 //! plain spec and the time of the build, and knows nothing of recipes, disks or the host.
 //!
 //! The order that gives a recipe its meaning: [`apt_sources`], [`accounts`], [`files`], [`system`], [`first_boot`], [`units`], [`fstab`],
-//! then [`crate::normalize`], and last [`kernel_hook`]. Files may so belong to users of the recipe, and units may come from `[[file]]`.
+//! then [`crate::normalize`] and [`service_keys`], and last [`kernel_hook`]. Files may so belong to users of the recipe, and units may come from `[[file]]`.
 
 pub mod accounts;
 pub mod acl;
@@ -14,6 +14,7 @@ pub mod fstab;
 pub mod kernel_hook;
 pub mod lacks;
 pub(crate) mod resolve;
+pub mod service_keys;
 pub mod system;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -84,6 +85,9 @@ pub enum StepError {
     /// What makes a kernel upgrade take effect.
     #[error("installing the hooks for kernel upgrades")]
     KernelHook(#[source] PathError),
+    /// Keys and ids of services that are made at the first boot.
+    #[error("having keys of services made at the first boot")]
+    ServiceKeys(#[source] PathError),
     /// What is done at the first boot.
     #[error("setting up the first boot")]
     FirstBoot(#[source] first_boot::FirstBootError),

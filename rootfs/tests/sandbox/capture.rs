@@ -14,7 +14,6 @@ pub(crate) const TESTS: &[crate::Test] = crate::tests![
     holes_stay_holes,
     only_what_is_to_be_kept_is_read_back,
     what_lies_over_the_tree_does_not_come_back,
-    private_keys_are_named,
 ];
 
 /// A tree with one of everything.
@@ -178,12 +177,4 @@ fn what_lies_over_the_tree_does_not_come_back() {
         .run("test ! -e /run/own; echo x > /run/y; mkdir /tmp/z; echo > /dev/shm/s; rm /dev/fd; test -d /sys")
         .unwrap();
     assert_eq!(before, listing(&yard, &captured.tree));
-}
-
-fn private_keys_are_named() {
-    let mut yard = Yard::new();
-    yard.file("etc/old.key", "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIAAAAAAAAAAAAAAAAAAAAAAA\n");
-    let captured =
-        yard.run("cat /etc/old.key > /dev/null; cp /etc/old.key /etc/new.key; echo \"-----BEGIN PRIVATE KEY-----\" > /etc/no.key").unwrap();
-    assert_eq!(captured.keys, [b"/etc/new.key".to_vec()]);
 }

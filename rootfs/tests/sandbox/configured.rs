@@ -15,7 +15,7 @@ use amiforge_rootfs::packages::database::{self, Architectures, State};
 use amiforge_rootfs::packages::filters::Filters;
 use amiforge_rootfs::packages::locked::{LockedPackage, Reason};
 use amiforge_rootfs::packages::unpack::{DebFile, unpack};
-use amiforge_rootfs::sandbox::{Clock, Limits, OnFailure};
+use amiforge_rootfs::sandbox::{Clock, Limits, OnFailure, Seed};
 use amiforge_rootfs::sources::{Pin, SourceKind, SourceSpec};
 use amiforge_rootfs::store::Store;
 use amiforge_rootfs::watch::Unwatched;
@@ -137,7 +137,8 @@ fn made_by_us(folder: &Path, yard: &mut Yard) -> Tree {
     database::write(tree, packages, &unpacked.diversions, State::Unpacked, &architectures, epoch, &*blobs)
         .unwrap();
     let (limits, clock) = (Limits::default(), Clock::Still);
-    let settings = Settings { limits, epoch, on_failure: OnFailure::Stop, clock };
+    let settings =
+        Settings { answers: "", limits, epoch, on_failure: OnFailure::Stop, clock, seed: Seed::shared() };
     let captured = configure(tree, packages, &settings, &yard.sandbox, blobs, &Unwatched);
     captured.unwrap_or_else(|error| panic!("{error}")).tree
 }

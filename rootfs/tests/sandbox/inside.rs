@@ -1,6 +1,6 @@
 //! What commands find in the sandbox.
 
-use amiforge_rootfs::sandbox::{Ended, SandboxError, Step};
+use amiforge_rootfs::sandbox::{Clock, Ended, Job, SandboxError, Seed, Step};
 
 use crate::yard::{EPOCH, Yard, job};
 
@@ -9,6 +9,7 @@ pub(crate) const TESTS: &[crate::Test] = crate::tests![
     every_machine_looks_the_same,
     commands_know_that_no_system_is_running,
     random_numbers_are_the_same_every_time,
+    another_seed_gives_other_random_numbers_by_every_way,
     steps_run_in_order_with_their_own_variables_folder_and_input,
     a_step_that_fails_is_told_with_what_it_wrote_last,
     a_program_that_is_not_there_is_told,
@@ -37,7 +38,7 @@ fn every_machine_looks_the_same() {
         "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
         "0022",
         "/",
-        "00000000-0000-4000-8000-000000000000",
+        "fd484729-5713-4c2e-84f0-09d864656aca",
     ] {
         assert!(told.lines().any(|told| told == line), "no {line} in {told}");
     }
@@ -65,6 +66,44 @@ fn random_numbers_are_the_same_every_time() {
     let first = yard.told(&script);
     assert!(first.contains("\n-1 38\n"), "{first}");
     assert_eq!(first, other.told(&script));
+}
+
+fn another_seed_gives_other_random_numbers_by_every_way() {
+    // What a file, a call, the kernel's own files and the hash of a program's table give; 16 bytes from a place of the
+    // stack are what the kernel gives every program (`AT_RANDOM`, 25 in the auxiliary vector).
+    let script = "
+        head -c 16 /dev/urandom > /etc/urandom; head -c 16 /dev/random > /etc/random
+        cat /proc/sys/kernel/random/uuid > /etc/uuid; echo none > /etc/none
+        perl -e 'my $b = \"x\" x 16; syscall(318, $b, 16, 0); print $b' > /etc/call
+        PERL_HASH_SEED= perl -e 'print rand()' > /etc/perl
+        perl -e 'open F, \"/proc/self/auxv\"; local $/; my %a = unpack(\"Q*\", <F>);
+                 open M, \"/proc/self/mem\"; sysseek M, $a{25}, 0; sysread M, my $b, 16; print $b' > /etc/auxv";
+    if !cfg!(target_arch = "x86_64") {
+        return;
+    }
+    let mut yard = Yard::new();
+    let image = |name, version| Seed::of_image(name, version);
+    let seeds = [
+        image("web", Some("1")),
+        image("web", Some("2")),
+        image("db", Some("1")),
+        image("web", Some("1")).other(),
+    ];
+    let mut runs = Vec::new();
+    for seed in seeds.into_iter().chain([image("web", Some("1"))]) {
+        let mut job = Job { seed, clock: Clock::Still, ..job(script) };
+        job.env.insert("PERL_BADLANG".into(), "0".into());
+        let captured = yard.run_job(&job).unwrap_or_else(|error| panic!("{error}"));
+        let names = ["urandom", "random", "uuid", "call", "perl", "auxv", "none"];
+        runs.push(names.map(|name| yard.read(&captured.tree, &format!("etc/{name}"))));
+    }
+    assert_eq!(runs[0], runs[4], "the same image draws the same");
+    for (one, other) in [(0, 1), (0, 2), (0, 3), (1, 2)] {
+        let equal: Vec<_> = runs[one].iter().zip(&runs[other]).map(|(a, b)| a == b).collect();
+        assert_eq!(equal, [false, false, false, false, false, false, true], "seeds {one} and {other}");
+    }
+    assert!(runs[0].iter().all(|bytes| bytes.len() >= 5), "{:?}", runs[0]);
+    assert_ne!(image("ab", Some("c")), image("a", Some("bc")));
 }
 
 fn steps_run_in_order_with_their_own_variables_folder_and_input() {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use amiforge_formats::digest::Digest;
-use amiforge_rootfs::sandbox::{Clock, Limits, OnFailure};
+use amiforge_rootfs::sandbox::{Clock, Limits, OnFailure, Seed};
 use amiforge_rootfs::stage::{Built, Install, StageError, StageSource, StageSpec, build};
 use amiforge_rootfs::store::Store;
 use amiforge_rootfs::watch::Unwatched;
@@ -50,6 +50,7 @@ fn run(yard: &mut Yard, sha256: Digest, path: &Path, run: &[&str]) -> Result<Bui
         install: vec![install("/opt/app", "/opt/app"), install("/etc/app.conf", "/etc/app/main.conf")],
         limits: Limits::default(),
         clock: Clock::Still,
+        seed: Seed::shared(),
         epoch: EPOCH,
         on_failure: OnFailure::Stop,
     };

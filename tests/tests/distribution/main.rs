@@ -4,5 +4,6 @@ mod booted;
 mod determinism;
 mod examples;
 mod native;
+mod secrets;
 mod upgraded;
 mod yard;

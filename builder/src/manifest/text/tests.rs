@@ -1,4 +1,5 @@
 use super::*;
+use crate::image::{Block, BlockMap};
 
 fn manifest() -> Manifest {
     let mut blocks = BlockMap::default();
@@ -33,7 +34,12 @@ fn manifest() -> Manifest {
                 path: "/var/log/x".to_owned(),
                 rule: "logs".to_owned(),
             }],
-            private_keys: Vec::new(),
+            secrets: vec![Secret {
+                allowed: Some("public".to_owned()),
+                path: "/etc/key".to_owned(),
+                what: vec!["random".to_owned()],
+            }],
+            secrets_unknown: Vec::new(),
             skipped: vec!["x".to_owned()],
         },
         size: 4 * BLOCK + 1,

@@ -155,8 +155,8 @@ pub(crate) enum FstabKey {
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct NormalizeKeys {
-    /// Rules that are not applied: `machine-id`, `ssh-host-keys`, `random-seeds`, `package-caches`, `caches`, `logs`,
-    /// `container-files` and `root-directory` are unless they stand here.
+    /// Rules that are not applied: `machine-id`, `ssh-host-keys`, `service-keys`, `random-seeds`, `package-caches`,
+    /// `caches`, `logs`, `container-files` and `root-directory` are unless they stand here.
     #[serde(default)]
     pub(crate) skip: Vec<RuleKey>,
     /// Rules that are applied besides: `backups`, `histories`, `temporary-files` and `runtime-files` are only then.
@@ -172,6 +172,11 @@ pub(crate) enum RuleKey {
     MachineId,
     /// `/etc/ssh/ssh_host_*` removed.
     SshHostKeys,
+    /// Keys and ids that packages make for their services when they are installed removed, and made again by each
+    /// machine at its first boot: `/etc/bind/rndc.key`, `/etc/munge/munge.key`, RabbitMQ's `.erlang.cookie`,
+    /// `/etc/nvme/hostnqn` and `hostid`, `/etc/iscsi/initiatorname.iscsi` and the key and certificate
+    /// `ssl-cert-snakeoil`. Those that a `[[file]]` puts there or `[secrets]` allows stay.
+    ServiceKeys,
     /// Saved random seeds and the credential secret removed.
     RandomSeeds,
     /// Package lists and downloaded packages removed.
@@ -193,4 +198,31 @@ pub(crate) enum RuleKey {
     ContainerFiles,
     /// `/` made root's and 0755 where not everybody may read and search it, or others than root may write to it.
     RootDirectory,
+}
+
+/// Secrets in the image. A build draws random numbers that anybody can draw again, so keys, passwords and ids that are
+/// made with them are no secrets, and every machine of the image has the same ones. The build names each file that
+/// depends on them, and each private key wherever it comes from; `preflight` and `publish` refuse the image because of
+/// each that is not allowed here.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct SecretsKeys {
+    /// Files that may be in the image all the same.
+    #[serde(default)]
+    pub(crate) allow: Vec<AllowKeys>,
+    /// Whether scripts of packages, stages and commands run a second time with other random numbers, which is how files
+    /// that depend on them are found: `true` if not given. It takes the processor time of the first run once more, and
+    /// its memory where there is enough; what is found is kept with the layer. With `false` only private keys are found,
+    /// by their structure.
+    pub(crate) second_run: Option<bool>,
+}
+
+/// A secret that may be in the image.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct AllowKeys {
+    /// Absolute path in the image, in which `*`, `**` and `?` stand for what they do in `exclude`.
+    pub(crate) path: String,
+    /// Why that does no harm; it goes into the manifest.
+    pub(crate) reason: String,
 }

@@ -52,6 +52,8 @@ pub(crate) struct RecipeKeys {
     pub(crate) sandbox: SandboxKeys,
     #[serde(default)]
     pub(crate) normalize: NormalizeKeys,
+    #[serde(default)]
+    pub(crate) secrets: SecretsKeys,
 }
 
 /// What the image is.

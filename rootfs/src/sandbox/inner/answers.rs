@@ -14,6 +14,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use amiforge_formats::time::Time;
 use rustix::process::Pid;
 
+use super::super::Seed;
 use super::super::sys::{self, Argument, Registers};
 use super::attributes::{Attributes, STAT, STATFS, STATX};
 use super::kernel;
@@ -60,6 +61,8 @@ pub(super) struct Asker {
     pub(super) passed: Duration,
     /// Questions for the time.
     looks: u64,
+    /// Where its random numbers begin.
+    seed: u64,
     /// Random words that it was given.
     drawn: u64,
     making: Option<Call>,
@@ -86,8 +89,9 @@ struct Wait {
 }
 
 impl Asker {
-    pub(super) fn new(epoch: Time) -> Self {
-        Self { epoch, passed: Duration::ZERO, looks: 0, drawn: 0, making: None }
+    pub(super) fn new(epoch: Time, seed: Seed) -> Self {
+        let seed = seed.derive("getrandom", 0).0.first_chunk().map_or(0, |word| u64::from_le_bytes(*word));
+        Self { epoch, passed: Duration::ZERO, looks: 0, seed, drawn: 0, making: None }
     }
 
     /// Answers the call that the thread stands at.
@@ -226,13 +230,13 @@ impl Asker {
         Ok(())
     }
 
-    /// Bytes that look random and follow from how many were drawn (Steele, Lea and Flood, "Fast splittable
+    /// Bytes that look random and follow from the seed and how many were drawn (Steele, Lea and Flood, "Fast splittable
     /// pseudorandom number generators", 2014).
     fn draw(&mut self, len: u64) -> Vec<u8> {
         let mut bytes = Vec::new();
         while (bytes.len() as u64) < len {
             self.drawn += 1;
-            let mut word = self.drawn.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            let mut word = self.seed.wrapping_add(self.drawn.wrapping_mul(0x9e37_79b9_7f4a_7c15));
             word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
             word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
             bytes.extend((word ^ (word >> 31)).to_le_bytes());

@@ -14,8 +14,8 @@ use std::io::{self, Read as _, Write as _};
 use amiforge_formats::time::Time;
 use rustix::process::{Pid, RawPid, WaitOptions, WaitStatus};
 
-use super::super::Job;
 use super::super::sys::{self, Side};
+use super::super::{Job, Seed};
 use super::answers::{Asker, Machine, Then};
 use super::attributes::{Attributes, Origin};
 use super::{During as _, Fault};
@@ -41,9 +41,6 @@ const SIGNAL_STACK: u64 = 16 << 10;
 
 /// Words read at a time from a new program's stack.
 const CHUNK: usize = 512;
-
-/// The bytes at `AT_RANDOM`; glibc takes the stack guard from them, whose first byte it makes zero itself.
-const RANDOM: &[u8; 16] = b"amiforge no dice";
 
 /// The signal that stands for the end of a system call (`PTRACE_O_TRACESYSGOOD`).
 const MADE: i32 = libc::SIGTRAP | 0x80;
@@ -75,7 +72,7 @@ impl Tracer {
                 let attributes = Attributes::new(origin, job.epoch.secs, limits.time, limits.disk);
                 let nice = rustix::process::getpriority_process(None).unwrap_or(0).into();
                 let machine = Machine { attributes, memory: limits.memory, nice };
-                let outcome = Tracees { epoch: job.epoch, known: BTreeMap::new(), machine }.trace(command);
+                let outcome = Tracees::new(job, machine).trace(command);
                 if let Err(error) = &outcome {
                     // If it cannot be told, the status still says that it failed.
                     let _ = tell.write_all(error.to_string().as_bytes());
@@ -105,11 +102,19 @@ struct Tracee {
 /// All threads of a command.
 struct Tracees {
     epoch: Time,
+    seed: Seed,
+    /// What every program gets at `AT_RANDOM`.
+    random: [u8; 16],
     known: BTreeMap<RawPid, Tracee>,
     machine: Machine,
 }
 
 impl Tracees {
+    fn new(job: &Job, machine: Machine) -> Self {
+        let (epoch, seed) = (job.epoch, job.seed);
+        Self { epoch, seed, random: random(seed), known: BTreeMap::new(), machine }
+    }
+
     /// Starts the command and answers its threads until it ends.
     fn trace(&mut self, command: impl FnOnce() -> io::Result<Pid>) -> io::Result<WaitStatus> {
         let main = command()?;
@@ -136,8 +141,8 @@ impl Tracees {
     }
 
     fn tracee(&mut self, pid: RawPid) -> &mut Tracee {
-        let epoch = self.epoch;
-        let new = || Tracee { asker: Asker::new(epoch), parent: None, begun: false };
+        let (epoch, seed) = (self.epoch, self.seed);
+        let new = || Tracee { asker: Asker::new(epoch, seed), parent: None, begun: false };
         self.known.entry(pid).or_insert_with(new)
     }
 
@@ -148,10 +153,10 @@ impl Tracees {
         let signal = status.stopping_signal().unwrap_or(0);
         let mut deliver = 0;
         match status.as_raw() >> 16 {
-            libc::PTRACE_EVENT_EXEC => hide_machine(pid)?,
+            libc::PTRACE_EVENT_EXEC => hide_machine(pid, &self.random)?,
             libc::PTRACE_EVENT_SECCOMP => {
-                let epoch = self.epoch;
-                let new = || Tracee { asker: Asker::new(epoch), parent: None, begun: true };
+                let (epoch, seed) = (self.epoch, self.seed);
+                let new = || Tracee { asker: Asker::new(epoch, seed), parent: None, begun: true };
                 let tracee = self.known.entry(number).or_insert_with(new);
                 if tracee.asker.asked(pid, &mut self.machine)? == Then::Make {
                     return sys::resume_until_made(pid);
@@ -168,7 +173,7 @@ impl Tracees {
             0 if first && is_main && signal == libc::SIGTRAP => {
                 // It asked to be traced, and this is its first `exec`.
                 sys::trace_options(pid)?;
-                hide_machine(pid)?;
+                hide_machine(pid, &self.random)?;
             }
             // So every new process and thread begins.
             0 if first && signal == libc::SIGSTOP => {}
@@ -196,9 +201,15 @@ impl Tracees {
     }
 }
 
-/// Strikes the vDSO from what a new program is told, and makes its random bytes and what it is told of the processor the
-/// same for all.
-fn hide_machine(pid: Pid) -> io::Result<()> {
+/// The bytes at `AT_RANDOM`; glibc takes the stack guard from them, whose first byte it makes zero itself.
+fn random(seed: Seed) -> [u8; 16] {
+    let digest = seed.derive("AT_RANDOM", 0);
+    *digest.0.first_chunk().unwrap_or(&[0; 16])
+}
+
+/// Strikes the vDSO from what a new program is told, makes its random bytes those of the job, and what it is told of the
+/// processor the same for all.
+fn hide_machine(pid: Pid, random: &[u8; 16]) -> io::Result<()> {
     let registers = sys::registers(pid)?;
     if !registers.are_wide() {
         // The filter ends a 32-bit program at its first call.
@@ -217,7 +228,7 @@ fn hide_machine(pid: Pid) -> io::Result<()> {
             AT_SYSINFO_EHDR | AT_RSEQ_FEATURE_SIZE | AT_RSEQ_ALIGN => {
                 sys::write_memory(pid, at, &AT_IGNORE.to_ne_bytes())?;
             }
-            AT_RANDOM => sys::write_memory(pid, value, RANDOM)?,
+            AT_RANDOM => sys::write_memory(pid, value, random)?,
             AT_HWCAP => sys::write_memory(pid, at + 8, &ABILITIES.to_ne_bytes())?,
             AT_HWCAP2 => sys::write_memory(pid, at + 8, &0_u64.to_ne_bytes())?,
             AT_MINSIGSTKSZ => sys::write_memory(pid, at + 8, &value.max(SIGNAL_STACK).to_ne_bytes())?,

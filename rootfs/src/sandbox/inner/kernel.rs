@@ -6,6 +6,8 @@
 
 use std::fmt::Write as _;
 
+use super::super::Seed;
+
 /// Release of the kernel: a long-term one, which has what programs look for by this number.
 pub(super) const RELEASE: &str = "6.12.0";
 
@@ -28,7 +30,7 @@ pub(super) const UPTIME: u64 = 1000;
 #[cfg(target_arch = "x86_64")]
 const NAME_LEN: usize = 65;
 
-/// Settings below `/proc/sys`, each with its value: defaults of Linux 6.12.
+/// Settings below `/proc/sys`, each with its value: defaults of Linux 6.12. [`random_ids`] has the rest.
 pub(super) const SETTINGS: &[(&str, &str)] = &[
     ("crypto/fips_enabled", "0"),
     ("fs/aio-max-nr", "65536"),
@@ -62,10 +64,8 @@ pub(super) const SETTINGS: &[(&str, &str)] = &[
     ("kernel/panic", "0"),
     ("kernel/pid_max", "32768"),
     ("kernel/printk", "4\t4\t1\t7"),
-    ("kernel/random/boot_id", "00000000-0000-4000-8000-000000000000"),
     ("kernel/random/entropy_avail", "256"),
     ("kernel/random/poolsize", "256"),
-    ("kernel/random/uuid", "00000000-0000-4000-8000-000000000000"),
     ("kernel/randomize_va_space", "0"),
     ("kernel/sem", "32000\t1024000000\t500\t32000"),
     ("kernel/shmall", "18446744073692774399"),
@@ -91,6 +91,16 @@ pub(super) const SETTINGS: &[(&str, &str)] = &[
     ("vm/overcommit_ratio", "50"),
     ("vm/swappiness", "60"),
 ];
+
+/// Settings that are random on a machine, here from the seed of the job: UUIDs of the fourth version (RFC 9562, 5.4).
+pub(super) fn random_ids(seed: Seed) -> [(&'static str, String); 2] {
+    ["kernel/random/boot_id", "kernel/random/uuid"].map(|path| {
+        let hex = seed.derive("uuid", 0).to_string();
+        let part = |from, to| hex.get(from..to).unwrap_or_default();
+        let (low, middle, high) = (part(0, 8), part(8, 12), part(13, 16));
+        (path, format!("{low}-{middle}-4{high}-8{}-{}", part(17, 20), part(20, 32)))
+    })
+}
 
 /// Files of `/proc` that programs read for what the machine is, each with its content. `memory` is in bytes, `epoch` in
 /// seconds since 1970.
@@ -218,6 +228,17 @@ mod tests {
         assert_eq!(text("stat").lines().filter(|line| line.starts_with("cpu")).count(), PROCESSORS + 1);
         assert!(text("meminfo").starts_with("MemTotal:        8388608 kB\n"), "{}", text("meminfo"));
         assert!(text("stat").contains("btime 1599999000\n"));
+    }
+
+    #[test]
+    fn random_ids_are_uuids_that_follow_from_the_seed() {
+        let seed = Seed::of_image("web", None);
+        let [(_, boot), (path, uuid)] = random_ids(seed);
+        assert_eq!((path, boot == uuid), ("kernel/random/uuid", true));
+        let groups: Vec<_> = uuid.split('-').map(str::len).collect();
+        assert_eq!(groups, [8, 4, 4, 4, 12]);
+        assert_eq!((&uuid[14..15], &uuid[19..20]), ("4", "8"));
+        assert_ne!(random_ids(seed.other())[1].1, uuid);
     }
 
     #[test]

@@ -7,14 +7,13 @@ use std::fs::File;
 use std::io::Write as _;
 use std::os::fd::{AsFd, OwnedFd};
 
-use amiforge_formats::digest::Digest;
 use rustix::fs::{AtFlags, CWD, Mode, OFlags};
 use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, MountPropagationFlags, MoveMountFlags,
     OpenTreeFlags, UnmountFlags,
 };
 
-use super::super::{Job, Limits};
+use super::super::{Job, Limits, Seed};
 #[cfg(target_arch = "x86_64")]
 use super::attributes::Origin;
 use super::{During, Fault, proc};
@@ -211,7 +210,7 @@ fn furnish(memory: &OwnedFd, job: &Job) -> rustix::io::Result<()> {
     proc::furnish(&fixed, job)?;
     let random = create(memory, "random", 0o666)?;
     rustix::fs::ftruncate(&random, RANDOM_LEN)?;
-    write(random, &noise())
+    write(random, &noise(job.seed))
 }
 
 /// Makes an empty file.
@@ -226,16 +225,14 @@ pub(super) fn write(file: OwnedFd, bytes: &[u8]) -> rustix::io::Result<()> {
     written.map_err(|error| rustix::io::Errno::from_io_error(&error).unwrap_or(rustix::io::Errno::IO))
 }
 
-/// The same bytes everywhere, with nothing to see in them: every reader gets them from the first on.
-fn noise() -> Vec<u8> {
+/// The same bytes everywhere for one seed, with nothing to see in them: every reader gets them from the first on.
+fn noise(seed: Seed) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(RANDOM);
     for count in 0u64.. {
         if bytes.len() >= RANDOM {
             break;
         }
-        let mut seed = b"amiforge: not random at all ".to_vec();
-        seed.extend_from_slice(&count.to_le_bytes());
-        bytes.extend_from_slice(&Digest::of(&seed).0);
+        bytes.extend_from_slice(&seed.derive("urandom", count).0);
     }
     bytes
 }

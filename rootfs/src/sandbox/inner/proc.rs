@@ -29,7 +29,9 @@ pub(super) fn furnish(folder: &OwnedFd, job: &Job) -> rustix::io::Result<()> {
         write(create(&proc, name, 0o444)?, content.as_bytes())?;
     }
     let settings = make(folder, "settings")?;
-    for (path, value) in kernel::SETTINGS {
+    let ids = kernel::random_ids(job.seed);
+    let ids = ids.iter().map(|(path, value)| (*path, value.as_str()));
+    for (path, value) in kernel::SETTINGS.iter().copied().chain(ids) {
         let mut parts = path.split('/').peekable();
         let mut dir = rustix::io::fcntl_dupfd_cloexec(&settings, 3)?;
         while let Some(part) = parts.next() {

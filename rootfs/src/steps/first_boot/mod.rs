@@ -8,7 +8,7 @@
 //! Follows systemd.unit(5), systemd.network(5), machine-id(5) and *Instance metadata and user data* of the EC2 guide.
 
 mod network;
-mod tree_has;
+pub(super) mod tree_has;
 
 use std::fmt;
 

@@ -10,7 +10,7 @@ use crate::steps::resolve::{self, Last};
 const PATH: [&str; 4] = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"];
 
 /// Whether a path leads to a regular file.
-pub(super) fn is_there(tree: &Tree, path: &str) -> Result<bool, PathError> {
+pub(in crate::steps) fn is_there(tree: &Tree, path: &str) -> Result<bool, PathError> {
     let found = match resolve::find(tree, path.as_bytes()) {
         // A file where a folder is needed: then the path leads nowhere.
         Err(PathError::NotADir { .. }) => None,
@@ -25,7 +25,7 @@ pub(super) fn exists(tree: &Tree, path: &str) -> Result<bool, PathError> {
 }
 
 /// Whether a program of that name is in the usual folders.
-pub(super) fn has_program(tree: &Tree, name: &str) -> Result<bool, PathError> {
+pub(in crate::steps) fn has_program(tree: &Tree, name: &str) -> Result<bool, PathError> {
     for folder in PATH {
         if is_there(tree, &format!("{folder}/{name}"))? {
             return Ok(true);

@@ -1,0 +1,186 @@
+//! Keys in texts.
+
+use super::KeyKind;
+
+/// Base64 digits that have to come after the words that a key begins with; fewer are an example or an empty frame.
+const BODY_MIN: usize = 32;
+
+/// Digits of a key in PEM that has no end: no example prints so many.
+const LONG: usize = 4096;
+
+/// The bytes before a word that belong to it: `-----BEGIN ` and the kind of key.
+const BEFORE_MAX: usize = 64;
+
+/// What OpenSSH's keys without a passphrase begin with: the magic, and the cipher `none`.
+const OPENSSH: &[u8] = b"b3BlbnNzaC1rZXktdjEAAAAA";
+
+/// What a key is, of which a word stands at this place of a text.
+type Rule = fn(&[u8], usize) -> Option<KeyKind>;
+
+/// The kind of the first key in a part of a text.
+pub fn text(bytes: &[u8]) -> Option<KeyKind> {
+    let rules: [(&[u8], Rule); 7] = [
+        (b"PRIVATE KEY", pem),
+        (b"PuTTY-User-Key-File-", putty),
+        (b"\"kty\"", jwk),
+        (b"(private-key", gnupg),
+        (b"(protected-private-key", gnupg),
+        (b"PrivateKey", wire_guard),
+        (b"hmac-", tsig),
+    ];
+    rules.into_iter().find_map(|(word, rule)| places(bytes, word).find_map(|at| rule(bytes, at)))
+}
+
+/// Where a word stands.
+fn places<'a>(bytes: &'a [u8], word: &'a [u8]) -> impl Iterator<Item = usize> + 'a {
+    let mut from = 0;
+    std::iter::from_fn(move || {
+        let found = find(bytes.get(from..)?, word)?;
+        from += found + 1;
+        Some(from - 1)
+    })
+}
+
+/// Where a word stands first: by its first byte, which is quick.
+fn find(bytes: &[u8], word: &[u8]) -> Option<usize> {
+    let first = *word.first()?;
+    let mut from = 0;
+    loop {
+        let rest = bytes.get(from..)?;
+        let at = rest.iter().position(|byte| *byte == first)?;
+        if rest.get(at..)?.starts_with(word) {
+            return Some(from + at);
+        }
+        from += at + 1;
+    }
+}
+
+fn is_base64(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"+/=".contains(&byte)
+}
+
+/// The lines of a text, whose ends may be written `\n` as they are in JSON, without white space and quotes around them.
+fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = Some(bytes);
+    std::iter::from_fn(move || {
+        let all = rest?;
+        let end = all.iter().enumerate().find_map(|(at, byte)| match byte {
+            b'\n' | b'\r' => Some((at, 1)),
+            b'\\' if matches!(all.get(at + 1), Some(b'n' | b'r')) => Some((at, 2)),
+            _ => None,
+        });
+        let (line, after) = match end {
+            Some((at, len)) => (&all[..at], all.get(at + len..)),
+            None => (all, None),
+        };
+        rest = after;
+        let around = |byte: &u8| !(byte.is_ascii_whitespace() || b"\"'\\#*|".contains(byte));
+        let from = line.iter().position(around).unwrap_or(line.len());
+        let to = line.iter().rposition(around).map_or(from, |last| last + 1);
+        Some(&line[from..to])
+    })
+}
+
+/// `-----BEGIN … PRIVATE KEY-----` with a body; SSH.com writes four dashes and a space.
+fn pem(bytes: &[u8], at: usize) -> Option<KeyKind> {
+    let before = bytes.get(at.saturating_sub(BEFORE_MAX)..at)?;
+    let begin = before.windows(6).rposition(|window| window == b"BEGIN ")?;
+    let label = &before[begin + 6..];
+    let dashes = before[..begin].ends_with(b"-----") || before[..begin].ends_with(b"---- ");
+    let capitals = |byte: &u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || *byte == b' ';
+    if !dashes || !label.iter().all(capitals) {
+        return None;
+    }
+    let after = bytes.get(at + b"PRIVATE KEY".len()..)?;
+    let after = after.strip_prefix(b" BLOCK").unwrap_or(after);
+    let body = after.strip_prefix(b"-----").or_else(|| after.strip_prefix(b" ----"))?;
+    let mut encrypted = label.starts_with(b"ENCRYPTED") || label.starts_with(b"SSH2 ENCRYPTED");
+    let (mut digits, mut first, mut ended) = (0, None, false);
+    for line in lines(body) {
+        if line.is_empty() {
+            continue;
+        }
+        if line.starts_with(b"-----END ") || line.starts_with(b"---- END ") {
+            ended = true;
+            break;
+        }
+        if digits == 0 && line.contains(&b':') {
+            encrypted |= line.starts_with(b"Proc-Type:") && line.ends_with(b"ENCRYPTED");
+            continue;
+        }
+        // An example leaves a part out: a line of dots is no part of a key.
+        if !line.iter().all(|byte| is_base64(*byte)) {
+            break;
+        }
+        first = first.or(Some(line));
+        digits += line.len();
+    }
+    // A long one may go on in the next part of the text.
+    if digits < BODY_MIN || (!ended && digits < LONG) {
+        return None;
+    }
+    Some(match label {
+        [b'P', b'G', b'P', ..] => KeyKind::OpenPgp,
+        [b'O', b'P', b'E', b'N', b'S', b'S', b'H', ..] => {
+            let plain = first?.strip_prefix(OPENSSH).is_some_and(|rest| rest.starts_with(b"BG5vbmU"));
+            if plain { KeyKind::OpenSsh } else { KeyKind::Encrypted }
+        }
+        _ if encrypted => KeyKind::Encrypted,
+        _ => KeyKind::Plain,
+    })
+}
+
+/// `PuTTY-User-Key-File-3: ssh-ed25519` with private lines after it.
+fn putty(bytes: &[u8], at: usize) -> Option<KeyKind> {
+    let mut lines = lines(bytes.get(at..)?).take(400);
+    let count = lines.find_map(|line| line.strip_prefix(b"Private-Lines: "))?;
+    let body = lines.find(|line| !line.is_empty())?;
+    let sound =
+        count.iter().all(u8::is_ascii_digit) && body.len() >= 16 && body.iter().all(|byte| is_base64(*byte));
+    sound.then_some(KeyKind::Putty)
+}
+
+/// `GnuPG`'s own files hold S-expressions: `(private-key (rsa (n #00…#)`, in the longer form after `Key: `.
+fn gnupg(bytes: &[u8], at: usize) -> Option<KeyKind> {
+    let before = bytes.get(..at)?;
+    let begins = before.is_empty() || before.ends_with(b"Key: ");
+    (begins && bytes.get(at..)?.iter().take(4096).any(|byte| *byte == b'#')).then_some(KeyKind::OpenPgp)
+}
+
+/// The object around `"kty"` has the private part: `d`, or `k` where the key is symmetric.
+fn jwk(bytes: &[u8], at: usize) -> Option<KeyKind> {
+    let from = bytes.get(..at)?.iter().rposition(|byte| *byte == b'{')?;
+    let rest = bytes.get(from..)?;
+    let object = rest.get(..rest.iter().take(16 << 10).position(|byte| *byte == b'}')?)?;
+    let private = if find(object, b"\"oct\"").is_some() { b"\"k\"" } else { b"\"d\"" };
+    let value = object.get(find(object, private)? + private.len()..)?;
+    let value: Vec<u8> = value.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).take(64).collect();
+    let digits = value.strip_prefix(b":\"")?;
+    let digits = digits.iter().take_while(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(byte));
+    (digits.count() >= BODY_MIN).then_some(KeyKind::Jwk)
+}
+
+/// `PrivateKey = …` in a section of wg(8) or of systemd.netdev(5): 32 bytes in base64.
+fn wire_guard(bytes: &[u8], at: usize) -> Option<KeyKind> {
+    let starts_line = at == 0 || bytes.get(at - 1) == Some(&b'\n');
+    let sections: [&[u8]; 2] = [b"[Interface]", b"[WireGuard]"];
+    let section = sections.iter().any(|section| find(&bytes[at.saturating_sub(4096)..at], section).is_some());
+    let line = lines(bytes.get(at + b"PrivateKey".len()..)?).next()?;
+    let value: Vec<u8> = line.iter().copied().filter(|byte| *byte != b' ').collect();
+    let value = value.strip_prefix(b"=")?;
+    let key = value.len() == 44 && value.ends_with(b"=") && value.iter().all(|byte| is_base64(*byte));
+    (starts_line && section && key).then_some(KeyKind::WireGuard)
+}
+
+/// `key "name" { algorithm hmac-sha256; secret "…"; };`
+fn tsig(bytes: &[u8], at: usize) -> Option<KeyKind> {
+    let before = bytes.get(at.saturating_sub(512)..at)?;
+    let opened = before.iter().rposition(|byte| *byte == b'{')?;
+    let named =
+        find(before.get(..opened)?, b"key ").is_some() && find(&before[opened..], b"algorithm").is_some();
+    let block = bytes.get(at..(at + 512).min(bytes.len()))?;
+    let block = block.get(..block.iter().position(|byte| *byte == b'}')?)?;
+    let value = block.get(find(block, b"secret \"")? + b"secret \"".len()..)?;
+    let digits = value.iter().take_while(|byte| is_base64(**byte)).count();
+    (named && digits >= 16 && value.get(digits) == Some(&b'"')).then_some(KeyKind::Tsig)
+}

@@ -1,0 +1,220 @@
+//! Looks through the files of a tree for private keys. Of binary files only the beginning is read, of texts everything
+//! up to a bound, so that a system of 15,000 files costs a fraction of a second.
+
+use std::collections::BTreeSet;
+use std::io;
+
+use amiforge_formats::plan::Sources;
+use amiforge_formats::tree::{Content, Kind, NodeId, Origin, Tree};
+
+use super::keys::{self, KeyKind};
+
+/// Bytes that tell a text from a binary file.
+const HEAD: usize = 4 << 10;
+
+/// Bytes of a binary file that are looked at, where it begins as DER does.
+const BINARY_MAX: usize = 64 << 10;
+
+/// Bytes of a text that are read at a time.
+const STEP: usize = 1 << 20;
+
+/// Bytes of a step that are looked at again with the next: longer than the beginning of any key.
+const OVERLAP: usize = 16 << 10;
+
+/// Bytes at either end of a text that are looked at.
+const TEXT_MAX: u64 = 16 << 20;
+
+/// Shortest file that can hold a key with a structure.
+const LEN_MIN: u64 = 40;
+
+/// Folders whose keys are samples: documentation anywhere below `/usr/share`, and tests of software below `/usr` and
+/// `/opt`. What is there is published with the software; nothing uses it.
+pub const EXCLUDED: [&str; 8] = [
+    "/usr/share/doc",
+    "/usr/share/man",
+    "/usr/share/info",
+    "/usr/**/test",
+    "/usr/**/tests",
+    "/usr/**/testdata",
+    "/opt/**/test",
+    "/opt/**/tests",
+];
+
+/// A file that is to be looked at.
+type File<'a> = (NodeId, Vec<u8>, &'a Content);
+
+/// The paths of files that hold a private key, without the first `/`, sorted; every name of a file that has several.
+///
+/// # Errors
+/// What the medium says.
+pub fn scan(tree: &Tree, sources: &(dyn Sources + Sync)) -> io::Result<Vec<(Vec<u8>, KeyKind)>> {
+    let mut seen = BTreeSet::new();
+    let files: Vec<File<'_>> = tree
+        .walk()
+        .filter_map(|entry| match &tree.node(entry.id).kind {
+            Kind::File(content) if content.len() >= LEN_MIN && !is_excluded(&entry.path) => {
+                seen.insert(entry.id).then_some((entry.id, entry.path, content))
+            }
+            _ => None,
+        })
+        .collect();
+    let workers = std::thread::available_parallelism().map_or(1, usize::from);
+    let share = files.len().div_ceil(workers).max(1);
+    let look = |files: &[File<'_>]| -> io::Result<Vec<(NodeId, KeyKind)>> {
+        let mut buffer = vec![0; STEP];
+        let mut found = Vec::new();
+        for (id, _, content) in files {
+            found.extend(look(content, sources, &mut buffer)?.map(|kind| (*id, kind)));
+        }
+        Ok(found)
+    };
+    let found: Vec<io::Result<Vec<(NodeId, KeyKind)>>> = std::thread::scope(|scope| {
+        let running: Vec<_> = files.chunks(share).map(|files| scope.spawn(move || look(files))).collect();
+        let ended = || Err(io::Error::other("a thread that looks for keys ended early"));
+        running.into_iter().map(|thread| thread.join().unwrap_or_else(|_| ended())).collect()
+    });
+    let mut kinds = std::collections::BTreeMap::new();
+    for part in found {
+        kinds.extend(part?);
+    }
+    let named = tree.walk().filter(|entry| !is_excluded(&entry.path));
+    let mut named: Vec<_> = named.filter_map(|entry| Some((entry.path, *kinds.get(&entry.id)?))).collect();
+    named.sort();
+    Ok(named)
+}
+
+/// Whether a path, without the first `/`, lies in one of [`EXCLUDED`].
+fn is_excluded(path: &[u8]) -> bool {
+    let mut names = path.split(|byte| *byte == b'/');
+    let top = names.next();
+    if top == Some(b"usr".as_slice()) {
+        let mut names = names.clone();
+        if names.next() == Some(b"share".as_slice())
+            && names.next().is_some_and(|name| [b"doc".as_slice(), b"man", b"info"].contains(&name))
+        {
+            return true;
+        }
+    }
+    let software = top == Some(b"usr".as_slice()) || top == Some(b"opt".as_slice());
+    software && names.any(|name| [b"test".as_slice(), b"tests", b"testdata"].contains(&name))
+}
+
+/// What key a file holds.
+fn look(content: &Content, sources: &dyn Sources, buffer: &mut [u8]) -> io::Result<Option<KeyKind>> {
+    let len = content.len();
+    let part = |buffer: &mut [u8], at: u64, most: usize| -> io::Result<usize> {
+        let count = usize::try_from(len.saturating_sub(at)).unwrap_or(usize::MAX).min(most).min(buffer.len());
+        read_at(content, sources, at, &mut buffer[..count])?;
+        Ok(count)
+    };
+    let count = part(buffer, 0, HEAD)?;
+    let head = &buffer[..count];
+    if head.contains(&0) || !looks_like_text(head) {
+        // A key in DER is not much longer than the head; a store of several may be.
+        let more = head[0] == 0x30 && len > HEAD as u64 && len <= BINARY_MAX as u64;
+        let count = if more { part(buffer, 0, BINARY_MAX)? } else { count };
+        return Ok(keys::binary(&buffer[..count], len));
+    }
+    let mut at = 0;
+    loop {
+        let count = part(buffer, at, STEP)?;
+        if let Some(kind) = keys::text(&buffer[..count]) {
+            return Ok(Some(kind));
+        }
+        let end = at + count as u64;
+        if end >= len {
+            return Ok(None);
+        }
+        at = end - OVERLAP as u64;
+        // The middle of a text that is longer than any file of keys is passed over.
+        if at >= TEXT_MAX && at < len.saturating_sub(TEXT_MAX) {
+            at = len - TEXT_MAX;
+        }
+    }
+}
+
+/// Whether few bytes are control characters, as they are in a text of any encoding of 8 bits.
+fn looks_like_text(head: &[u8]) -> bool {
+    let odd = head.iter().filter(|byte| **byte < 0x20 && !b"\t\n\r\x0c\x1b".contains(byte)).count();
+    let high = head.iter().filter(|byte| **byte >= 0x80).count();
+    odd * 50 <= head.len() && high * 3 <= head.len()
+}
+
+/// Reads a part of a file's content; holes are zeros.
+pub(super) fn read_at(content: &Content, sources: &dyn Sources, at: u64, buf: &mut [u8]) -> io::Result<()> {
+    buf.fill(0);
+    let end = at + buf.len() as u64;
+    for segment in content.segments() {
+        let (from, to) = (segment.offset.max(at), (segment.offset + segment.len).min(end));
+        if from >= to {
+            continue;
+        }
+        let within = from - segment.offset;
+        let into = &mut buf[(from - at) as usize..(to - at) as usize];
+        match &segment.origin {
+            Origin::Inline { bytes, at } => {
+                let bytes = bytes.get(*at + within as usize..).and_then(|rest| rest.get(..into.len()));
+                into.copy_from_slice(bytes.ok_or(io::ErrorKind::InvalidData)?);
+            }
+            Origin::Slice { source, at } => sources.read_exact_at(*source, at + within, into)?,
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use amiforge_formats::plan::NoSources;
+
+    use super::*;
+    use crate::secrets::keys::tests::{KEY, PKCS8};
+    use crate::steps::testing::{add, tree};
+
+    /// The paths that are found, with their kinds.
+    fn found(tree: &Tree) -> Vec<(String, &'static str)> {
+        let found = scan(tree, &NoSources).unwrap();
+        found.into_iter().map(|(path, kind)| (String::from_utf8(path).unwrap(), kind.name())).collect()
+    }
+
+    fn put(tree: &mut Tree, path: &str, bytes: &[u8]) {
+        add(tree, path, "file 0600 x");
+        let id = tree.lookup(path.as_bytes()).unwrap();
+        tree.node_mut(id).kind = Kind::File(Content::Inline(bytes.into()));
+    }
+
+    #[test]
+    fn keys_are_found_wherever_they_lie_and_samples_are_passed_over() {
+        let mut tree = tree(&[("/etc/hosts", "file 0644 127.0.0.1 localhost is not long but long enough")]);
+        put(&mut tree, "/etc/ssl/private/a.pem", KEY.as_bytes());
+        put(&mut tree, "/srv/tests/b.der", &PKCS8);
+        put(&mut tree, "/usr/share/doc/x/key.pem", KEY.as_bytes());
+        put(&mut tree, "/usr/lib/python3/dist-packages/x/tests/key.pem", KEY.as_bytes());
+        put(&mut tree, "/usr/lib/libcrypto.so", &[b"\x7fELF\0\0\0", KEY.as_bytes()].concat());
+        let (id, dir) = (tree.lookup(b"etc/ssl/private/a.pem").unwrap(), tree.lookup(b"srv").unwrap());
+        tree.link(dir, amiforge_formats::tree::Name::new(b"again.pem").unwrap(), id).unwrap();
+        let expected = ["etc/ssl/private/a.pem", "srv/again.pem", "srv/tests/b.der"];
+        assert_eq!(found(&tree), expected.map(|path| (path.to_owned(), "private-key")));
+    }
+
+    #[test]
+    fn a_key_is_found_at_every_place_of_a_long_text() {
+        for before in [0, 70_000, STEP - 40, STEP, STEP + OVERLAP - 20, (TEXT_MAX as usize) - 20] {
+            let mut text = vec![b'#'; before];
+            text.extend_from_slice(b"\n");
+            text.extend_from_slice(KEY.as_bytes());
+            text.extend_from_slice(&vec![b'\n'; 3 << 20]);
+            let mut tree = tree(&[]);
+            put(&mut tree, "/etc/large", &text);
+            assert_eq!(found(&tree).len(), 1, "after {before} bytes");
+        }
+        // At the end of a text of 40 MiB, and in its middle, which is passed over.
+        for (at, count) in [((40 << 20) - 5000, 1), (20 << 20, 0)] {
+            let mut text = vec![b'#'; 40 << 20];
+            text[at] = b'\n';
+            text[at + 1..][..KEY.len()].copy_from_slice(KEY.as_bytes());
+            let mut tree = tree(&[]);
+            put(&mut tree, "/etc/large", &text);
+            assert_eq!(found(&tree).len(), count, "at {at}");
+        }
+    }
+}
