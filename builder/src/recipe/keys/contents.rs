@@ -173,7 +173,7 @@ pub(crate) enum RuleKey {
     /// `/etc/ssh/ssh_host_*` removed.
     SshHostKeys,
     /// Keys and ids that packages make for their services when they are installed removed, and made again by each
-    /// machine at its first boot: `/etc/bind/rndc.key`, `/etc/munge/munge.key`, RabbitMQ's `.erlang.cookie`,
+    /// machine at its first boot: `/etc/bind/rndc.key`, `/etc/munge/munge.key`, the cookie of `rabbitmq`,
     /// `/etc/nvme/hostnqn` and `hostid`, `/etc/iscsi/initiatorname.iscsi` and the key and certificate
     /// `ssl-cert-snakeoil`. Those that a `[[file]]` puts there or `[secrets]` allows stay.
     ServiceKeys,
