@@ -185,7 +185,7 @@ fn failures_are_json_where_json_is_asked_for() {
             "cannot publish `out`",
         ),
         (&["publish", "nothing", "--region", "eu-west-1", "--json"], "failed", "cannot publish `nothing`"),
-        (&["inspect", "nothing", "--json"], "failed", "cannot "),
+        (&["inspect", "nothing", "--json"], "usage", "cannot "),
         (&["build", "nothing.toml", "-o", "x", "--json"], "", "cannot "),
         (&["publish", "--no-such-option", "--json"], "usage", "unexpected argument"),
     ] {
@@ -242,9 +242,16 @@ fn the_first_interrupt_ends_a_request_that_hangs_and_the_second_one_at_once() {
     assert_eq!(output.status.code(), Some(1), "{told}");
     assert!(told.contains("caused by: interrupted\nhint: nothing was made; "), "{told}");
     let (_listener, mut child) = hanging(&desk);
-    interrupt(&child);
-    std::thread::sleep(std::time::Duration::from_millis(200));
-    interrupt(&child);
-    let status = child.wait().unwrap();
-    assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(2), "{status}");
+    let begun = std::time::Instant::now();
+    let status = loop {
+        interrupt(&child);
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        if let Some(status) = child.try_wait().unwrap() {
+            break status;
+        }
+    };
+    // By the signal, unless the first one was quicker.
+    let signal = std::os::unix::process::ExitStatusExt::signal(&status);
+    assert!(signal == Some(2) || status.code() == Some(1), "{status}");
+    assert!(begun.elapsed() < std::time::Duration::from_secs(4), "{:?}", begun.elapsed());
 }
