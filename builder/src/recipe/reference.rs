@@ -82,12 +82,12 @@ pub fn reference() -> String {
         let table = if several { &part["items"] } else { part };
         let heading = if several { format!("[[{key}]]") } else { format!("[{key}]") };
         // Writing to a String cannot fail.
-        let _ = write!(text, "\n## `{heading}`\n\n{}\n", described(table));
+        let _ = writeln!(text, "\n## `{heading}`\n\n{}", described(table));
         if !table["properties"].is_object() {
             // Its keys are names that others give.
             continue;
         }
-        text.push_str("\n");
+        text.push('\n');
         text.push_str("| key | value | meaning |\n|---|---|---|\n");
         rows(table, "", &mut text);
     }
