@@ -228,7 +228,7 @@ fn user_data_that_is_compressed_runs() {
     let broken = &packed[..packed.len() - 9];
     let said = machine.boots_with("i-00000002", broken, 1).unwrap();
     assert_eq!(said, "the user data was compressed by gzip and cannot be unpacked\nexit code 1\n");
-    let bomb = composed(r#"gzip.compress(bytes(80 << 20))"#).unwrap();
+    let bomb = composed("gzip.compress(bytes(80 << 20))").unwrap();
     let said = machine.boots_with("i-00000003", &bomb, 1).unwrap();
     assert!(said.contains("longer than 67108864 bytes when unpacked"), "{said}");
 }
