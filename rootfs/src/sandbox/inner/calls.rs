@@ -191,12 +191,15 @@ const WITH_POINTER: &[(libc::c_long, u32)] = &[
 const WITH_MILLISECONDS: &[(libc::c_long, u32)] =
     &[(libc::SYS_epoll_pwait, 3), (libc::SYS_epoll_wait, 3), (libc::SYS_poll, 2)];
 
-/// The program.
-pub(super) fn filter(clock: Clock) -> Vec<sock_filter> {
+/// The program. Of a command that is traced, the tracer answers what asks for random numbers, so that each process gets
+/// others each time; with a clock that stands still also what asks for the time and the machine.
+pub(super) fn filter(traced: Option<Clock>) -> Vec<sock_filter> {
     let mut out = vec![load(MACHINE), jump(BPF_JEQ, ARCH, 1, 0), kill(), load(NUMBER)];
     out.extend([jump(BPF_JGE, X32, 0, 1), fail(libc::ENOSYS)]);
-    if clock == Clock::Still {
-        still(&mut out);
+    match traced {
+        Some(Clock::Still) => still(&mut out),
+        Some(Clock::Real) => on_call(&mut out, libc::SYS_getrandom, &[end(libc::SECCOMP_RET_TRACE)]),
+        None => {}
     }
     for call in ABSENT {
         out.extend([jump(BPF_JEQ, *call as u32, 0, 1), fail(libc::ENOSYS)]);
@@ -262,8 +265,8 @@ mod tests {
     use super::*;
 
     /// What the filter says to a call.
-    fn verdict(clock: Clock, arch: u32, call: u32, args: [u32; 6]) -> u32 {
-        let program = filter(clock);
+    fn verdict(traced: Option<Clock>, arch: u32, call: u32, args: [u32; 6]) -> u32 {
+        let program = filter(traced);
         let (mut at, mut value) = (0, 0);
         loop {
             let step = program[at];
@@ -293,7 +296,7 @@ mod tests {
     fn only_what_a_build_needs_is_allowed() {
         let no = |errno: i32| libc::SECCOMP_RET_ERRNO | errno as u32;
         let told = |call: libc::c_long, first: u32, second: u32| {
-            verdict(Clock::Real, ARCH, call as u32, [first, second, 0, 0, 0, 0])
+            verdict(None, ARCH, call as u32, [first, second, 0, 0, 0, 0])
         };
         assert_eq!(told(libc::SYS_read, 0, 0), libc::SECCOMP_RET_ALLOW);
         assert_eq!(told(libc::SYS_mount, 0, 0), no(libc::EPERM));
@@ -307,23 +310,28 @@ mod tests {
         assert_eq!(told(libc::SYS_ioctl, 0, 0x5412), no(libc::EPERM));
         assert_eq!(told(libc::SYS_ioctl, 0, 0x5401), libc::SECCOMP_RET_ALLOW);
         assert_eq!(told(libc::SYS_clock_gettime, 0, 0), libc::SECCOMP_RET_ALLOW);
-        assert_eq!(verdict(Clock::Real, ARCH, X32 + 165, [0; 6]), no(libc::ENOSYS));
-        assert_eq!(verdict(Clock::Real, 0x4000_0003, 4, [0; 6]), libc::SECCOMP_RET_KILL_PROCESS);
+        assert_eq!(verdict(None, ARCH, X32 + 165, [0; 6]), no(libc::ENOSYS));
+        assert_eq!(verdict(None, 0x4000_0003, 4, [0; 6]), libc::SECCOMP_RET_KILL_PROCESS);
     }
 
     #[test]
     #[cfg(target_arch = "x86_64")]
     fn what_asks_for_the_time_of_day_chance_or_the_machine_is_handed_to_the_tracer() {
-        let told =
-            |call: libc::c_long, first: u32| verdict(Clock::Still, ARCH, call as u32, [first, 0, 0, 0, 0, 0]);
+        let told = |call: libc::c_long, first: u32| {
+            verdict(Some(Clock::Still), ARCH, call as u32, [first, 0, 0, 0, 0, 0])
+        };
         let traced = libc::SECCOMP_RET_TRACE;
+        let real = |call: libc::c_long| verdict(Some(Clock::Real), ARCH, call as u32, [0; 6]);
+        assert_eq!(real(libc::SYS_getrandom), traced);
+        assert_eq!(real(libc::SYS_gettimeofday), libc::SECCOMP_RET_ALLOW);
+        assert_eq!(real(libc::SYS_stat), libc::SECCOMP_RET_ALLOW);
         assert_eq!(told(libc::SYS_clock_gettime, libc::CLOCK_REALTIME as u32), traced);
         assert_eq!(told(libc::SYS_clock_gettime, libc::CLOCK_MONOTONIC as u32), libc::SECCOMP_RET_ALLOW);
         assert_eq!(told(libc::SYS_gettimeofday, 0), traced);
         assert_eq!(told(libc::SYS_getrandom, 0), traced);
         assert_eq!(told(libc::SYS_read, 0), libc::SECCOMP_RET_ALLOW);
         let waits = |call: libc::c_long, args: [u32; 4]| {
-            verdict(Clock::Still, ARCH, call as u32, [args[0], args[1], args[2], args[3], 0, 0])
+            verdict(Some(Clock::Still), ARCH, call as u32, [args[0], args[1], args[2], args[3], 0, 0])
         };
         let until = (libc::FUTEX_WAIT_BITSET | libc::FUTEX_CLOCK_REALTIME).cast_unsigned();
         assert_eq!(waits(libc::SYS_futex, [8, until, 0, 8]), traced);

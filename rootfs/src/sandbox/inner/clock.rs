@@ -6,7 +6,7 @@
 //! code is struck from what the program is told (getauxval(3)), and then it has to call; the filter of system calls
 //! hands those few calls to the tracer, which answers them ([`super::answers`]). Clocks that measure how long something
 //! takes go on, or whoever waits would wait forever. Random numbers come from here too: getrandom(2), and the sixteen
-//! bytes that the kernel gives every program.
+//! bytes that the kernel gives every program; with the real clock these are all that is answered.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read as _, Write as _};
@@ -15,7 +15,7 @@ use amiforge_formats::time::Time;
 use rustix::process::{Pid, RawPid, WaitOptions, WaitStatus};
 
 use super::super::sys::{self, Side};
-use super::super::{Job, Seed};
+use super::super::{Clock, Job, Seed};
 use super::answers::{Asker, Machine, Then};
 use super::attributes::{Attributes, Origin};
 use super::{During as _, Fault};
@@ -105,14 +105,16 @@ struct Tracees {
     seed: Seed,
     /// What every program gets at `AT_RANDOM`.
     random: [u8; 16],
+    /// Whether the time and the machine are the same for all, too.
+    still: bool,
     known: BTreeMap<RawPid, Tracee>,
     machine: Machine,
 }
 
 impl Tracees {
     fn new(job: &Job, machine: Machine) -> Self {
-        let (epoch, seed) = (job.epoch, job.seed);
-        Self { epoch, seed, random: random(seed), known: BTreeMap::new(), machine }
+        let (epoch, seed, still) = (job.epoch, job.seed, job.clock == Clock::Still);
+        Self { epoch, seed, random: random(seed), still, known: BTreeMap::new(), machine }
     }
 
     /// Starts the command and answers its threads until it ends.
@@ -153,7 +155,7 @@ impl Tracees {
         let signal = status.stopping_signal().unwrap_or(0);
         let mut deliver = 0;
         match status.as_raw() >> 16 {
-            libc::PTRACE_EVENT_EXEC => hide_machine(pid, &self.random)?,
+            libc::PTRACE_EVENT_EXEC => hide_machine(pid, &self.random, self.still)?,
             libc::PTRACE_EVENT_SECCOMP => {
                 let (epoch, seed) = (self.epoch, self.seed);
                 let new = || Tracee { asker: Asker::new(epoch, seed), parent: None, begun: true };
@@ -173,7 +175,7 @@ impl Tracees {
             0 if first && is_main && signal == libc::SIGTRAP => {
                 // It asked to be traced, and this is its first `exec`.
                 sys::trace_options(pid)?;
-                hide_machine(pid, &self.random)?;
+                hide_machine(pid, &self.random, self.still)?;
             }
             // So every new process and thread begins.
             0 if first && signal == libc::SIGSTOP => {}
@@ -207,9 +209,9 @@ fn random(seed: Seed) -> [u8; 16] {
     *digest.0.first_chunk().unwrap_or(&[0; 16])
 }
 
-/// Strikes the vDSO from what a new program is told, makes its random bytes those of the job, and what it is told of the
-/// processor the same for all.
-fn hide_machine(pid: Pid, random: &[u8; 16]) -> io::Result<()> {
+/// Makes the random bytes of a new program those of the job; with a `still` clock also strikes the vDSO from what it is
+/// told, and makes what it is told of the processor the same for all.
+fn hide_machine(pid: Pid, random: &[u8; 16], still: bool) -> io::Result<()> {
     let registers = sys::registers(pid)?;
     if !registers.are_wide() {
         // The filter ends a 32-bit program at its first call.
@@ -225,10 +227,11 @@ fn hide_machine(pid: Pid, random: &[u8; 16]) -> io::Result<()> {
         let (kind, value) = (stack.word()?, stack.word()?);
         match kind {
             AT_NULL => return Ok(()),
+            AT_RANDOM => sys::write_memory(pid, value, random)?,
+            _ if !still => {}
             AT_SYSINFO_EHDR | AT_RSEQ_FEATURE_SIZE | AT_RSEQ_ALIGN => {
                 sys::write_memory(pid, at, &AT_IGNORE.to_ne_bytes())?;
             }
-            AT_RANDOM => sys::write_memory(pid, value, random)?,
             AT_HWCAP => sys::write_memory(pid, at + 8, &ABILITIES.to_ne_bytes())?,
             AT_HWCAP2 => sys::write_memory(pid, at + 8, &0_u64.to_ne_bytes())?,
             AT_MINSIGSTKSZ => sys::write_memory(pid, at + 8, &value.max(SIGNAL_STACK).to_ne_bytes())?,

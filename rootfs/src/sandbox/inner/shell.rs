@@ -17,7 +17,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags};
 use rustix::pty::OpenptFlags;
 
-use super::super::{Clock, Job, Step};
+use super::super::{Job, Step};
 use super::steps::{Session, TICK, Watching, reap, spawn};
 use super::{During, Fault, receive};
 
@@ -39,7 +39,7 @@ pub(super) fn open(watch: &Watching<'_>, job: &Job, step: &Step, terminal: &[Own
     let mut command = Command::new(if bash.exists() { bash } else { Path::new("/bin/sh") });
     command.arg("-i").stdin(own(given[0])?).stdout(own(given[1])?).stderr(own(given[2])?);
     // Whoever looks around may know the time.
-    match spawn(command, job, step, watch.places, Clock::Real, &Session::Interactive { term }) {
+    match spawn(command, job, step, watch.places, None, &Session::Interactive { term }) {
         Err(error) => {
             let words = format!("there is no shell in this state: {error}\r\n");
             let _ = rustix::io::write(errors, words.as_bytes());

@@ -103,12 +103,12 @@ fn start(job: &Job, step: &Step, places: &Places) -> std::io::Result<Pid> {
     let input = if step.input.is_empty() { Stdio::null() } else { Stdio::from(given(&step.input)?) };
     let mut command = Command::new(program);
     command.args(arguments).stdin(input);
-    spawn(command, job, step, places, clock(job), &Session::Silent)
+    spawn(command, job, step, places, traced(job), &Session::Silent)
 }
 
-/// The clock of a job, as far as this machine can hold it.
-fn clock(job: &Job) -> Clock {
-    if cfg!(target_arch = "x86_64") { job.clock } else { Clock::Real }
+/// The clock that the tracer of a job's commands keeps, where this machine can trace them.
+fn traced(job: &Job) -> Option<Clock> {
+    cfg!(target_arch = "x86_64").then_some(job.clock)
 }
 
 /// Whom a command talks to.
@@ -125,7 +125,7 @@ pub(super) fn spawn(
     job: &Job,
     step: &Step,
     places: &Places,
-    clock: Clock,
+    traced: Option<Clock>,
     session: &Session,
 ) -> std::io::Result<Pid> {
     let mut env: BTreeMap<&str, &str> = FIXED.iter().copied().collect();
@@ -136,7 +136,7 @@ pub(super) fn spawn(
         env.insert("TERM", term);
     }
     command.env_clear().envs(env);
-    let (limits, filter) = (job.limits, calls::filter(clock));
+    let (limits, filter) = (job.limits, calls::filter(traced));
     let on_terminal = matches!(session, Session::Interactive { term: Some(_) });
     let folder = CString::new(step.folder.as_str())?;
     let cell = places.cell.as_ref().map(AsFd::as_fd).map(|cell| cell.try_clone_to_owned()).transpose()?;
@@ -146,7 +146,7 @@ pub(super) fn spawn(
             rustix::process::chroot(c".")?;
         }
         rustix::process::chdir(folder.as_c_str())?;
-        if clock == Clock::Still {
+        if traced.is_some() {
             sys::trace_me()?;
         }
         confine::confine(&limits, &filter)?;
@@ -179,7 +179,7 @@ impl Watching<'_> {
     /// Runs a command to its end.
     fn one(&self, job: &Job, step: &Step) -> Result<How, Fault> {
         #[cfg(target_arch = "x86_64")]
-        if clock(job) == Clock::Still {
+        if traced(job).is_some() {
             let tracer = Tracer::start(job, self.places.origin, || start(job, step, self.places))?;
             let how = self.until_end(tracer.pid)?;
             return Ok(tracer.fault().map_or(how, How::NotStarted));
