@@ -3,6 +3,7 @@
 use amiforge_tests::program::Bundle;
 use serde_json::Value;
 
+use crate::booted;
 use crate::yard::{Yard, checked, has, read};
 
 /// Packages whose scripts make keys and ids.
@@ -74,5 +75,59 @@ fn unrelated_images_share_no_secret_and_machines_make_their_own() {
     for path in MADE {
         assert!(named.iter().any(|one| one == path), "{path} is not named: {named:?}");
         assert_ne!(read(&one, path), read(&other, path), "{path}");
+    }
+}
+
+/// The same services in a machine that starts, and one more that comes before ordinary services.
+const MACHINE: &str = r#"
+[image]
+name = "services"
+arch = "x86_64"
+[disk]
+size = 2
+[boot]
+[system]
+locale = "C.UTF-8"
+[[source]]
+kind = "deb"
+distribution = "debian"
+suites = ["trixie"]
+docs = false
+man = false
+packages = [
+    "systemd-sysv", "udev", "dbus", "linux-image-cloud-amd64", "openssh-server", "sudo", "e2fsprogs", "fdisk", "iproute2",
+    "netbase", "systemd-resolved", "systemd-boot-efi", "bind9", "munge", "nvme-cli", "open-iscsi", "rabbitmq-server", "ssl-cert",
+]
+"#;
+
+/// In the machine: every file is there with its owner and mode as the packages give them, and the services take them.
+const LOOK: &str = "\
+    systemctl is-system-running --wait || { systemctl --failed --no-legend --plain; exit 1; }; set -e; \
+    systemctl is-active amiforge-service-keys named munge rabbitmq-server iscsid.socket; \
+    stat -c '%a %U:%G %n' /etc/bind/rndc.key /etc/munge/munge.key /etc/nvme/hostid /etc/nvme/hostnqn \
+        /etc/iscsi/initiatorname.iscsi /etc/ssl/private/ssl-cert-snakeoil.key /var/lib/rabbitmq/.erlang.cookie; \
+    sudo rndc status | grep running; sudo munge -n | unmunge | grep Success; sudo rabbitmqctl -q ping; \
+    sudo cat /etc/nvme/hostnqn; sudo openssl x509 -noout -in /etc/ssl/certs/ssl-cert-snakeoil.pem";
+
+#[test]
+fn machines_make_the_keys_of_their_services_at_the_first_boot() {
+    let Some(yard) = booted::ready().then(|| Yard::with(MACHINE)).flatten() else { return };
+    let bundle = yard.build("out");
+    let listing = checked(&bundle);
+    for path in MADE {
+        assert!(!has(&listing, &format!("{path} ")), "{path} is in the image");
+    }
+    let out = yard.path("out").to_string_lossy().into_owned();
+    let told = yard.shows(&out, &["--run", LOOK]);
+    println!("{told}");
+    for line in [
+        "640 bind:bind /etc/bind/rndc.key",
+        "400 munge:munge /etc/munge/munge.key",
+        "600 root:root /etc/iscsi/initiatorname.iscsi",
+        "640 root:ssl-cert /etc/ssl/private/ssl-cert-snakeoil.key",
+        "400 rabbitmq:rabbitmq /var/lib/rabbitmq/.erlang.cookie",
+        "nqn.2014-08.org.nvmexpress:uuid:",
+    ] {
+        assert!(told.contains(line), "no `{line}` in {told}");
     }
 }
