@@ -255,3 +255,62 @@ fn the_first_interrupt_ends_a_request_that_hangs_and_the_second_one_at_once() {
     assert!(signal == Some(2) || status.code() == Some(1), "{status}");
     assert!(begun.elapsed() < std::time::Duration::from_secs(4), "{:?}", begun.elapsed());
 }
+
+#[test]
+fn uploads_and_publishes_are_checked_by_the_same_rules_before_anything_is_called() {
+    let desk = Desk::new();
+    let alias = "arn:aws:kms:eu-west-1:123456789012:alias/web";
+    let elsewhere = "arn:aws:kms:us-east-1:123456789012:key/1";
+    for (options, said) in [
+        (
+            &["--kms-key", alias][..],
+            "is the alias of a key, and EBS takes the key's own ARN only; `aws kms describe-key",
+        ),
+        (&["--kms-key", "alias/web"], "`--kms-key`: `alias/web` is the alias of a key"),
+        (&["--kms-key", elsewhere], "is of `us-east-1`, and `eu-west-1` cannot use it"),
+        (&["--description", "Büro"], "`--description`: `ü` is not ASCII"),
+        (&["--description", ""], "`--description`: it is empty"),
+        (&["--tag", "x"], "`--tag`: `x` has no `=`"),
+        (&["--tag", "aws:x=1"], "`--tag`: `aws:x` begins with `aws:`"),
+        (&["--tag", "x=1", "--tag", "x=2"], "`--tag`: `x` is given twice"),
+    ] {
+        for command in ["upload", "publish"] {
+            // Nothing listens there, and there are no credentials.
+            let place = ["--region", "eu-west-1", "--endpoint-url", "http://127.0.0.1:9"];
+            let shown = desk.run(&[&[command, "out"], options, &place].concat());
+            assert!(shown.contains(&format!("error: cannot {command} `out`\n")), "{shown}");
+            assert!(shown.contains(said) && shown.ends_with("--- exit 2\n"), "{command}: {shown}");
+        }
+    }
+}
+
+#[test]
+fn a_call_that_fails_has_the_same_hint_in_every_command() {
+    let desk = Desk::new();
+    let id = "snap-0123456789abcdef0";
+    let ami = "ami-0123456789abcdef0";
+    for args in [
+        &["upload", "out"][..],
+        &["publish", "out"],
+        &["register", id, "--bundle", "out"],
+        &["download", id, "-o", "x"],
+        &["verify", id, "--bundle", "out"],
+        &["verify", ami, "--bundle", "out"],
+        &["boot", ami],
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_amiforge"))
+            .args(args)
+            .args(["--json", "--region", "eu-west-1", "--endpoint-url", "http://127.0.0.1:9"])
+            .current_dir(desk.0.path())
+            .env_clear()
+            .env("AWS_EC2_METADATA_DISABLED", "true")
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        let shown: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{args:?}: {shown}");
+        assert_eq!(shown["error"]["code"], "NoCredentials", "{args:?}: {shown}");
+        let hint = shown["error"]["hint"].as_str().unwrap_or_default();
+        assert!(hint.starts_with("set AWS_ACCESS_KEY_ID"), "{args:?}: {shown}");
+    }
+}

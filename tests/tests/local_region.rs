@@ -74,3 +74,42 @@ fn an_account_that_asks_too_often_is_refused_in_each_service_s_words() {
 fn objects_of_every_size_and_name_are_kept() {
     script("objects.py", &["boto3"], Windows::default(), Some(OTHER));
 }
+
+/// Every word of a text that is the name of a region.
+fn regions(text: &str) -> impl Iterator<Item = &str> {
+    let plain = |c: char| !(c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
+    text.split(plain).filter(|word| {
+        let digit = word.rsplit_once('-').filter(|(_, end)| end.parse::<u8>().is_ok());
+        digit.is_some_and(|(start, _)| {
+            start == "local"
+                || ["east", "west", "north", "south", "central"].iter().any(|end| start.ends_with(end))
+        })
+    })
+}
+
+#[test]
+fn every_region_that_the_documents_and_the_help_name_is_one() {
+    let Some(python) = python::with(&["boto3"]) else { return };
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let read = |path: &std::path::Path| std::fs::read_to_string(path).expect("a document");
+    let mut texts = vec![read(&root.join("README.md"))];
+    // `cli.md` is the help of every command.
+    for entry in std::fs::read_dir(root.join("docs")).expect("docs") {
+        let path = entry.expect("an entry").path();
+        if path.extension().is_some_and(|end| end == "md") {
+            texts.push(read(&path));
+        }
+    }
+    let mut named: Vec<_> = texts.iter().flat_map(|text| regions(text)).map(str::to_owned).collect();
+    named.sort();
+    named.dedup();
+    assert!(
+        ["local-2", "eu-west-1", "us-east-1"].iter().all(|name| named.iter().any(|one| one == name)),
+        "{named:?}"
+    );
+    let folder = tempfile::tempdir().expect("a scratch folder");
+    let running = Running::start(Config::new(folder.path())).expect("the local region starts");
+    let args: Vec<_> = std::iter::once(running.endpoint()).chain(named).collect();
+    let said = python::must(&python, "local_region/regions.py", &args);
+    assert_eq!(said.lines().last(), Some("OK"), "{said}");
+}

@@ -236,9 +236,10 @@ pub(crate) fn of_fault(gave_up: &GaveUp) -> Option<String> {
         FaultKind::Signature => {
             "check the access key and its secret, this machine's clock, and that the region is enabled for the account"
         }
-        FaultKind::Unreachable => {
-            "check the names of the region and the endpoint, HTTPS_PROXY and NO_PROXY, and which certificates this \
-             machine trusts"
+        FaultKind::Unreachable => "check the names of the region and the endpoint, HTTPS_PROXY and NO_PROXY",
+        FaultKind::Untrusted => {
+            "name a file (PEM) with the certificate authority that signed it in AWS_CA_BUNDLE, or as `ca_bundle` of the \
+             profile; without one those of this machine are trusted"
         }
         FaultKind::Denied => "`amiforge publish … --dry-run` prints the IAM policy that is needed",
         _ => return None,

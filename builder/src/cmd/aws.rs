@@ -68,6 +68,10 @@ impl Args {
                 Failure::usage(anyhow::Error::from(error).context("cannot tell which region is meant"))
                     .hint("`--region eu-west-1` names one; `--region local` is one on this machine")
             }
+            error @ PlaceError::CaBundle { .. } => {
+                Failure::usage(anyhow::Error::from(error).context("cannot prepare calls to the service"))
+                    .hint("name a file of certificate authorities in PEM, or none for those of this machine")
+            }
             error => anyhow::Error::from(error).context("cannot prepare calls to the service").into(),
         })?;
         Ok(Region { runtime: Some(runtime), interrupt: interrupt.clone(), config, _local: local })

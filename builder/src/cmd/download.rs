@@ -76,7 +76,7 @@ fn failure(args: &Args, error: PublishError) -> Failure {
         matches!(error, PublishError::Interrupted | PublishError::Block { .. } | PublishError::Call { .. });
     let cannot = format!("cannot download {}", args.snapshot);
     let failure = Failure::from(anyhow::Error::from(error).context(cannot));
-    if resumable {
+    if failure.hint.is_none() && resumable {
         failure.hint(format!("the same command goes on where it was, from `{}.partial`", args.out.display()))
     } else {
         failure

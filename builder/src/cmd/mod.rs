@@ -116,9 +116,7 @@ impl Failure {
 
     #[cfg(feature = "aws")]
     fn service_code(&self) -> Option<String> {
-        use amiforge::publish::fault;
-        let mut faults = self.error.chain().filter_map(|cause| cause.downcast_ref::<fault::Fault>());
-        let fault = faults.next()?;
+        let fault = &gave_up(&self.error)?.fault;
         Some(fault.code.clone().unwrap_or_else(|| format!("{:?}", fault.kind)))
     }
 
@@ -129,9 +127,20 @@ impl Failure {
 }
 
 impl From<anyhow::Error> for Failure {
+    /// A failure of the work. One of a call has the hint that goes with it, whichever command made it.
     fn from(error: anyhow::Error) -> Self {
-        Self { error, fault: Fault::Work, hint: None }
+        #[cfg(feature = "aws")]
+        let hint = gave_up(&error).and_then(ami::of_fault);
+        #[cfg(not(feature = "aws"))]
+        let hint = None;
+        Self { error, fault: Fault::Work, hint }
     }
+}
+
+/// The call that an error comes from.
+#[cfg(feature = "aws")]
+fn gave_up(error: &anyhow::Error) -> Option<&amiforge::publish::retry::GaveUp> {
+    error.chain().find_map(|cause| cause.downcast_ref())
 }
 
 /// What every command gives back.

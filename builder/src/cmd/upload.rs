@@ -4,10 +4,9 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use amiforge::publish::api::Encryption;
-use amiforge::publish::api::ec2::Tags;
 use amiforge::publish::error::PublishError;
-use amiforge::publish::flow;
 use amiforge::publish::folder::FolderError;
+use amiforge::publish::request::{KeyOf, Wanted, check_snapshot};
 use amiforge::publish::source::Source;
 use amiforge::publish::upload::{self, Later, Options, ParentChoice, Uploaded};
 use amiforge_formats::digest::BLOCK;
@@ -54,8 +53,8 @@ pub(crate) struct Args {
     description: Option<String>,
 
     /// Tag of the snapshot; may be given often
-    #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = tag)]
-    tags: Vec<(String, String)>,
+    #[arg(long = "tag", value_name = "KEY=VALUE")]
+    tags: Vec<String>,
 
     /// Blocks sent in a second at most, 0 for no limit [default: 950, what a snapshot takes; a local region: 0]
     #[arg(long, value_name = "N")]
@@ -91,8 +90,12 @@ struct Shown<'a> {
 pub(crate) fn run(args: &Args, ui: &Ui) -> Outcome {
     let begun = Instant::now();
     let interrupt = super::stop_on_signals()?;
-    let options = args.options()?;
+    let source = args.source()?;
+    // What is mistaken is told before anything is called, or started.
+    let offline = aws::named_region(&args.aws);
+    offline.as_deref().map(|region| args.options(&source, region)).transpose()?;
     let region = args.aws.connect(&interrupt)?;
+    let options = args.options(&source, region.name())?;
     let services = region.services();
     if args.abandon {
         let abandoned = region.block_on(upload::abandon(&services, &args.image, &options));
@@ -108,41 +111,51 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Outcome {
 }
 
 impl Args {
-    fn options(&self) -> Result<Options, Failure> {
-        let encryption = match (&self.kms_key, self.encrypt) {
-            (Some(arn), _) => Encryption::Key(arn.clone()),
-            (None, true) => Encryption::DefaultKey,
-            (None, false) => Encryption::AsAccount,
+    /// What is asked for, by the rules that `publish` has.
+    fn options(&self, source: &Source, region: &str) -> Result<Options, Failure> {
+        let (encryption, key) = match (&self.kms_key, self.encrypt) {
+            (Some(arn), _) => (Encryption::Key(arn.clone()), KeyOf::Arn(arn.clone())),
+            (None, true) => (Encryption::DefaultKey, KeyOf::Default),
+            (None, false) => (Encryption::AsAccount, KeyOf::Account),
         };
-        let fastest = if self.aws.is_local() { 0 } else { flow::RATE };
+        let wanted = Wanted {
+            description: self.description.clone(),
+            encryption: key,
+            tags: self.tags.clone(),
+            ..Wanted::default()
+        };
+        // The tags that say what the snapshot is, and the one of the upload.
+        let mut tags = source.tags();
+        let asked = check_snapshot(&wanted, tags.len() + 1, region)
+            .map_err(|mistakes| Failure::usage(anyhow::Error::from(mistakes).context(self.cannot())))?;
+        tags.extend(asked);
         Ok(Options {
             encryption,
             later: if self.encrypted_copies { Later::MayBeEncrypted } else { Later::StaysAsItIs },
             parent: self.parent.clone(),
             parent_bundle: self.parent_bundle.clone(),
             description: self.description.clone(),
-            tags: self.tags()?,
-            rate: self.max_rate.unwrap_or(fastest),
+            tags,
+            rate: words::rate(self.max_rate, self.aws.is_local()),
             ..Options::default()
         })
     }
 
-    /// The tags that say what the snapshot is, and those that were asked for.
-    fn tags(&self) -> Result<Tags, Failure> {
-        let cannot = || format!("cannot upload `{}`", self.image.display());
-        let source = Source::open(&self.image).with_context(cannot)?;
+    fn source(&self) -> Result<Source, Failure> {
+        let source = Source::open(&self.image).with_context(|| self.cannot())?;
         if !self.abandon {
-            words::demand_no_secrets(&source, &cannot())?;
+            words::demand_no_secrets(&source, &self.cannot())?;
         }
-        let mut tags = source.tags();
-        tags.extend(self.tags.iter().cloned());
-        Ok(tags)
+        Ok(source)
+    }
+
+    fn cannot(&self) -> String {
+        format!("cannot upload `{}`", self.image.display())
     }
 
     fn failure(&self, error: PublishError, region: &str) -> Failure {
         let hint = self.hint(&error, region);
-        let cannot = format!("cannot upload `{}`", self.image.display());
-        let failure = Failure::from(anyhow::Error::from(error).context(cannot));
+        let failure = Failure::from(anyhow::Error::from(error).context(self.cannot()));
         match hint {
             Some(hint) => failure.hint(hint),
             None => failure,
@@ -180,13 +193,6 @@ impl Args {
             | PublishError::Read { .. } => go_on,
             _ => return None,
         })
-    }
-}
-
-fn tag(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
-        _ => Err("not KEY=VALUE".to_owned()),
     }
 }
 

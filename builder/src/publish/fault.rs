@@ -30,16 +30,18 @@ pub enum FaultKind {
     Service,
     /// No whole answer came: again.
     Transport,
-    /// No connection can be made, and trying again would not change that: an unknown host, a certificate that is not
-    /// trusted, a proxy that refuses.
+    /// No connection can be made, and trying again would not change that: an unknown host, a peer that speaks no TLS, a
+    /// proxy that refuses.
     Unreachable,
+    /// The certificate of the service, or of what stands before it, is of no authority that is trusted.
+    Untrusted,
     /// No answer came in time: again.
     TimedOut,
     /// The service could not read the request's body: again.
     BodyUnread,
     /// What is named does not exist, or is not known yet.
     NotFound,
-    /// The bytes of a block do not have the digest that was stated for them.
+    /// The bytes of a block are not those that were stated for them, by their digest or their number.
     Checksum,
     /// The service does not accept who calls: a wrong or expired key, or a signature made by a clock that is off.
     Signature,

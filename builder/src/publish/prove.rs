@@ -71,11 +71,13 @@ async fn changed<E: Ebs, S: Snapshots>(
     snapshot: &str,
     interrupt: &Interrupt,
 ) -> Result<Vec<Changed>, PublishError> {
-    let (mut changed, mut next) = (Vec::new(), None);
+    let (mut changed, mut next) = (Vec::new(), None::<String>);
+    let mut pages = readback::Pages::default();
     loop {
         let call = || services.ebs.changed(parent, snapshot, next.clone());
         let page = retry(&services.pace, Step::Read, &Unwatched, call).await;
         let page = page.map_err(doing(format!("listing what {snapshot} changed")))?;
+        pages.next(snapshot, page.blocks.len(), next.as_deref(), page.next.as_deref())?;
         changed.extend(page.blocks);
         next = page.next;
         if interrupt.raised() {

@@ -55,6 +55,7 @@ pub(super) async fn list<E: Ebs, S: Snapshots>(
 ) -> Result<List, PublishError> {
     let mut list = List::default();
     let mut next: Option<String> = None;
+    let mut pages = Pages::default();
     loop {
         let from = list.blocks.last().map_or(0, |block: &Listed| block.index + 1);
         let call = || services.ebs.list(id, from, next.clone());
@@ -64,6 +65,7 @@ pub(super) async fn list<E: Ebs, S: Snapshots>(
             continue;
         }
         let page = page.map_err(doing(format!("listing the blocks of {id}")))?;
+        pages.next(id, page.blocks.len(), next.as_deref(), page.next.as_deref())?;
         list.volume_gib = page.volume_gib;
         list.blocks.extend(page.blocks);
         next = page.next;
@@ -81,6 +83,37 @@ pub(super) async fn list<E: Ebs, S: Snapshots>(
     }
     let what = "a block of it is listed twice".to_owned();
     Err(PublishError::Strange { snapshot: id.to_owned(), what })
+}
+
+/// How many pages without a block may follow each other: a service may give such, and none gives many.
+const EMPTY_PAGES: u32 = 100;
+
+/// Notices a list whose pages never end.
+#[derive(Debug, Default)]
+pub(super) struct Pages {
+    empty: u32,
+}
+
+impl Pages {
+    /// A page of `blocks` came for the token `asked`, and names the token `next`.
+    ///
+    /// # Errors
+    /// [`PublishError::Strange`].
+    pub(super) fn next(
+        &mut self,
+        id: &str,
+        blocks: usize,
+        asked: Option<&str>,
+        next: Option<&str>,
+    ) -> Result<(), PublishError> {
+        self.empty = if blocks == 0 { self.empty + 1 } else { 0 };
+        let endless = self.empty > EMPTY_PAGES || (next.is_some() && asked == next);
+        if !endless {
+            return Ok(());
+        }
+        let what = "the pages of the list of its blocks do not end".to_owned();
+        Err(PublishError::Strange { snapshot: id.to_owned(), what })
+    }
 }
 
 /// Reads blocks, many at a time and in no order, and hands each to `take`, in the thread that received it.
@@ -147,6 +180,7 @@ impl<E: Ebs> Lane<E> {
     /// they lie do not.
     async fn read(&self, block: &Listed) -> Result<Fetched, PublishError> {
         let mut token = block.token.clone();
+        let mut tries = 0;
         for check in 1.. {
             let fetched = retry(&self.pace, Step::Read, &self.flow, || async {
                 let passed = self.flow.pass().await;
@@ -156,11 +190,17 @@ impl<E: Ebs> Lane<E> {
             })
             .await;
             match fetched {
-                Err(gave_up) if gave_up.fault.kind == FaultKind::Checksum && check < CHECKS => {}
+                Err(gave_up) if gave_up.fault.kind == FaultKind::Checksum && check < CHECKS => {
+                    tries += gave_up.tries;
+                }
                 Err(gave_up) if is(&gave_up.fault, STALE_BLOCK) && check < CHECKS => {
                     token = self.another_token(block.index, &token, gave_up).await?;
                 }
-                other => return other.map_err(|source| self.failed(block.index, source)),
+                Err(gave_up) => {
+                    let all = GaveUp { tries: tries + gave_up.tries, ..gave_up };
+                    return Err(self.failed(block.index, all));
+                }
+                Ok(fetched) => return Ok(fetched),
             }
         }
         Err(PublishError::Interrupted)

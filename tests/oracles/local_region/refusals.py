@@ -151,6 +151,10 @@ def attributes(region, other, image, root, sealed):
     refused("MissingParameter", modify, Description={"Value": "x"})
     refused("InvalidParameterValue", modify, ImageId=image, ImdsSupport={"Value": "v1.0"})
     refused("InvalidParameterValue", modify, ImageId=image, Description={"Value": "x" * 256})
+    message = refused("InvalidParameterValue", modify, ImageId=image, Description={"Value": "Büro"})
+    assert message == "Character sets beyond ASCII are not supported.", message
+    message = refused("InvalidParameterValue", modify, ImageId=image, Attribute="description", Value="Büro")
+    assert message == "Character sets beyond ASCII are not supported.", message
     refused("AuthFailure", modify, ImageId=image, ProductCodes=["p"])
     message = refused("AuthFailure", describe, ImageId=image, Attribute="blockDeviceMapping")
     assert message == "Unauthorized attempt to access restricted resource", message

@@ -5,11 +5,12 @@ use std::io::Write as _;
 use std::time::{Duration, Instant};
 
 use amiforge::publish::api::ec2::{Ec2 as _, ImageQuery, NewImage};
-use amiforge::publish::api::{Ebs as _, Snapshots as _};
+use amiforge::publish::api::{Ebs as _, Put, Snapshots as _};
 use amiforge::publish::aws::{Config, Keys, Place};
 use amiforge::publish::backoff::Pace;
 use amiforge::publish::fault::{Fault, FaultKind};
 use amiforge::publish::retry::{GaveUp, Step, Unwatched, retry};
+use amiforge_formats::digest::{BLOCK, Digest};
 use tokio::runtime::Runtime;
 
 use crate::server::Server;
@@ -203,5 +204,50 @@ fn a_refusal_keeps_code_message_and_request() {
         let fault = client.runtime.block_on(ec2.describe_images(&ImageQuery::by_name("x"))).unwrap_err();
         assert_eq!((fault.kind, fault.status), (kind, Some(status)), "{fault}");
         assert_eq!(fault.request_id.as_deref(), Some("r-8"));
+    }
+}
+
+#[test]
+fn a_block_of_another_length_is_no_trouble_of_the_line() {
+    for body in [Vec::new(), vec![1; 100], vec![1; BLOCK as usize - 1], vec![1; BLOCK as usize + 1]] {
+        let words = format!("the service gave {} bytes as the block, and a block has {BLOCK}", body.len());
+        let client = Client::of(Server::saying(200, "x-amz-data-length: 524288\r\n", body));
+        let ebs = client.config.ebs();
+        let gave_up = client.fails(Step::Read, || ebs.block("snap-1", 0, "token"));
+        assert_eq!((gave_up.tries, gave_up.fault.kind), (1, FaultKind::Checksum), "{gave_up:?}");
+        assert_eq!(gave_up.fault.to_string(), words);
+    }
+}
+
+#[test]
+fn a_block_counts_as_written_only_where_the_answer_states_its_checksum() {
+    let bytes = vec![7; BLOCK as usize];
+    let put = Put { index: 0, digest: Digest::of(&bytes), bytes: bytes.into() };
+    for (status, headers, kind) in
+        [(200, "", FaultKind::Unreadable), (201, "x-amz-checksum: AAAA\r\n", FaultKind::Checksum)]
+    {
+        let client = Client::of(Server::saying(status, headers, b"<html>Sign in</html>".to_vec()));
+        let ebs = client.config.ebs();
+        let step = Step::Put { born: Duration::ZERO };
+        let gave_up = client.fails(step, || ebs.put("snap-1", put.clone()));
+        assert_eq!((gave_up.tries, gave_up.fault.kind), (1, kind), "{gave_up:?}");
+    }
+}
+
+#[test]
+fn what_does_not_speak_http_is_refused_at_once() {
+    for answer in [
+        "SSH-2.0-OpenSSH_9.6\r\n",
+        "HTTP/1.1 200 X\r\ncontent-length: many\r\n\r\n",
+        "HTTP/1.1 OK\r\n\r\n",
+        "HTTP/1.1 200 X\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
+    ] {
+        let client = Client::of(Server::start(move |stream| stream.write_all(answer.as_bytes())));
+        let ec2 = client.config.ec2();
+        let gave_up = client.fails(Step::Ask, || ec2.snapshot("snap-1"));
+        assert_eq!((gave_up.tries, gave_up.fault.kind), (1, FaultKind::Unreadable), "{answer}: {gave_up:?}");
+        let ebs = client.config.ebs();
+        let gave_up = client.fails(Step::Read, || ebs.block("snap-1", 0, "token"));
+        assert_eq!((gave_up.tries, gave_up.fault.kind), (1, FaultKind::Unreadable), "{answer}: {gave_up:?}");
     }
 }

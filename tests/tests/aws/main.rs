@@ -2,7 +2,9 @@
 //! that no service should give.
 #![expect(clippy::unwrap_used, reason = "a test that cannot prepare its case fails")]
 
+mod archived;
 mod endpoints;
 mod hostile;
 mod model;
 mod server;
+mod trust;

@@ -17,6 +17,21 @@ impl Server {
     pub(crate) fn start(
         answer: impl Fn(&mut TcpStream) -> std::io::Result<()> + Send + Sync + 'static,
     ) -> Self {
+        Self::hearing(move |_, stream| answer(stream))
+    }
+
+    /// Answers a call of EC2 with the body that `answer` has for its name.
+    pub(crate) fn of_ec2(answer: impl Fn(&str) -> String + Send + Sync + 'static) -> Self {
+        Self::hearing(move |form, stream| {
+            let call = form.split('&').find_map(|field| field.strip_prefix("Action=")).unwrap_or_default();
+            let body = answer(call);
+            let length = body.len();
+            write!(stream, "HTTP/1.1 200 X\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}")
+        })
+    }
+
+    /// Answers with what `answer` writes to the body of a request.
+    fn hearing(answer: impl Fn(&str, &mut TcpStream) -> std::io::Result<()> + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         let requests = Arc::new(AtomicUsize::new(0));
@@ -25,9 +40,9 @@ impl Server {
             for stream in listener.incoming() {
                 let mut stream = stream.unwrap();
                 // A client that has read enough goes away in the middle.
-                if read_request(&stream).is_ok() {
+                if let Ok(body) = read_request(&stream) {
                     counter.fetch_add(1, Ordering::SeqCst);
-                    let _ = answer(&mut stream);
+                    let _ = answer(&String::from_utf8_lossy(&body), &mut stream);
                 }
                 let _ = stream.shutdown(Shutdown::Both);
             }
@@ -53,7 +68,7 @@ impl Server {
     }
 }
 
-fn read_request(stream: &TcpStream) -> std::io::Result<()> {
+fn read_request(stream: &TcpStream) -> std::io::Result<Vec<u8>> {
     let mut reader = BufReader::new(stream);
     let mut length = 0;
     loop {
@@ -68,5 +83,7 @@ fn read_request(stream: &TcpStream) -> std::io::Result<()> {
             break;
         }
     }
-    reader.read_exact(&mut vec![0; length])
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body)?;
+    Ok(body)
 }

@@ -77,7 +77,7 @@ fn an_ami_that_was_there_before_is_not_taken_back() {
     world.assert_one("local");
     assert_eq!(world.images("local")[0].id, first.image.id);
     let ec2 = world.ec2("local-2");
-    assert!(world.region.block_on(ec2.describe_regions()).is_ok());
+    assert!(world.region.block_on(ec2.describe_regions(&texts(&["local"]))).is_ok());
     assert_eq!(world.images("local-2").len(), 0);
 }
 

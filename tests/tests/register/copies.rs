@@ -183,9 +183,9 @@ fn an_encrypted_copy_is_of_a_snapshot_whose_zeros_were_written() {
 #[test]
 fn a_region_that_the_account_does_not_have_is_refused_before_a_block_is_sent() {
     let world = World::new();
-    let wanted = Wanted { copy_to: texts(&["local-99"]), ..Wanted::default() };
+    let wanted = Wanted { copy_to: texts(&["nowhere-1"]), ..Wanted::default() };
     let refused = world.publish(&wanted).unwrap_err();
-    assert_eq!(refused.to_string(), "`local-99` is not a region that this account may use");
+    assert_eq!(refused.to_string(), "`nowhere-1` is not a region that this account may use");
     assert_eq!(world.region.successes("StartSnapshot"), 0);
 }
 

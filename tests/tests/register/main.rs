@@ -8,6 +8,7 @@ mod faults;
 mod fields;
 mod kill;
 mod policy;
+mod preflight;
 mod race;
 mod same;
 mod sharing;

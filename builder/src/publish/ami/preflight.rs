@@ -73,7 +73,8 @@ pub(super) async fn account<C: Ec2, R: Regions<Ec2 = C>>(
 
 /// Every region that is copied to has to be one of the account, where the account may list its regions.
 async fn targets<C: Ec2>(home: &Region<'_, C>, request: &Request) -> Result<(), AmiError> {
-    let there = match home.ask("asking for the regions", || home.ec2.describe_regions()).await {
+    let names: Vec<_> = request.copies.iter().map(|copy| copy.region.clone()).collect();
+    let there = match home.ask("asking for the regions", || home.ec2.describe_regions(&names)).await {
         Err(error) if fault_of(&error).is_some_and(|fault| fault.kind == FaultKind::Denied) => {
             home.progress.tell(&format!("whether the regions are enabled is not checked: {}", Chain(&error)));
             return Ok(());

@@ -86,7 +86,7 @@ pub trait Ec2: Snapshots {
     fn image_public_access(&self) -> impl Future<Output = Result<PublicAccess, Fault>> + Send;
 
     /// The names of the regions that the account may use.
-    fn describe_regions(&self) -> impl Future<Output = Result<Vec<String>, Fault>> + Send;
+    fn describe_regions(&self, names: &[String]) -> impl Future<Output = Result<Vec<String>, Fault>> + Send;
 }
 
 /// Gives the EC2 of any region, with the same credentials.

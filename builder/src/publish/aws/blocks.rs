@@ -30,7 +30,7 @@ use aws_smithy_types::error::ErrorMetadata;
 use tokio::sync::Mutex;
 
 use super::endpoint::given;
-use super::fault::{answered, causes, connection};
+use super::fault::{answered, broken, causes, connection};
 use crate::publish::api::Put;
 use crate::publish::fault::{Fault, FaultKind};
 
@@ -64,7 +64,7 @@ impl Blocks {
         let request = self.request(snapshot, put, digest).await?;
         let answer = self.exchange(request).await?;
         if answer.status().is_success() {
-            return Ok(());
+            return taken(&answer, digest);
         }
         let fault = answered(&ErrorMetadata::builder().build(), &answer);
         if fault.kind == FaultKind::Signature {
@@ -95,8 +95,8 @@ impl Blocks {
     /// The answer with its body, which is read to its end so that the connection serves the next request.
     async fn exchange(&self, request: HttpRequest) -> Result<HttpResponse, Fault> {
         let mut answer = self.connector.call(request).await.map_err(|error| connection(&error))?;
-        let broken = |error| Fault::own(FaultKind::Transport, format!("the answer broke off: {error}"));
-        let body = ByteStream::new(answer.take_body()).collect().await.map_err(broken)?;
+        let body = ByteStream::new(answer.take_body()).collect().await;
+        let body = body.map_err(|error| broken("the answer broke off", &error))?;
         *answer.body_mut() = SdkBody::from(body.into_bytes());
         Ok(answer)
     }
@@ -173,4 +173,18 @@ impl Blocks {
         *known = Some(url.clone());
         Ok(url)
     }
+}
+
+/// Whether the service has taken a block: its answer states the checksum of what it has. A page of whatever stands
+/// before the service is a success as well, and of nothing that was sent.
+fn taken(answer: &HttpResponse, digest: &str) -> Result<(), Fault> {
+    let (kind, words) = match answer.headers().get("x-amz-checksum") {
+        Some(stated) if stated == digest => return Ok(()),
+        Some(stated) => (
+            FaultKind::Checksum,
+            format!("the service has a block of SHA-256 {stated}, and {digest} was sent"),
+        ),
+        None => (FaultKind::Unreadable, "the answer does not state the checksum of the block".to_owned()),
+    };
+    Err(Fault { status: Some(answer.status().as_u16()), ..Fault::own(kind, words) })
 }

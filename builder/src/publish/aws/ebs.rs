@@ -18,7 +18,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
 use super::blocks::Blocks;
-use super::fault::fault;
+use super::fault::{broken, fault};
 use super::patience::Patience;
 use super::query::{bounded, too_long};
 use crate::image::Aggregate;
@@ -62,16 +62,16 @@ impl EbsClient {
         let call = self.client.get_snapshot_block().snapshot_id(snapshot).block_index(index(at)?);
         let answer = call.block_token(token).send().await.map_err(fault)?;
         let stated = answer.checksum.unwrap_or_default();
-        let broken = |error| {
-            if too_long(&error) {
-                return unreadable("the block came with far more bytes than a block has");
-            }
-            Fault::own(FaultKind::Transport, format!("the block broke off: {error}"))
+        let broken = |error| match too_long(&error) {
+            true => unreadable("the block came with far more bytes than a block has"),
+            false => broken("the block broke off", &error),
         };
         let bytes = answer.block_data.collect().await.map_err(broken)?.into_bytes();
+        // The answer was whole: one that is cut short on its way ends before its stated length.
         if bytes.len() as u64 != BLOCK {
-            let words = format!("the block came with {} bytes, not {BLOCK}", bytes.len());
-            return Err(Fault::own(FaultKind::Transport, words));
+            let words =
+                format!("the service gave {} bytes as the block, and a block has {BLOCK}", bytes.len());
+            return Err(Fault::own(FaultKind::Checksum, words));
         }
         let digest = Digest::of(&bytes);
         if BASE64.encode(digest.0) != stated {

@@ -170,8 +170,9 @@ impl Ec2 for Ec2Client {
         Ok(if state.starts_with("block") { PublicAccess::Blocked } else { PublicAccess::Open })
     }
 
-    async fn describe_regions(&self) -> Result<Vec<String>, Fault> {
-        let answer = self.client.call(&calls::account::DescribeRegions {}).await?;
+    async fn describe_regions(&self, names: &[String]) -> Result<Vec<String>, Fault> {
+        let filter = Filter { name: "region-name".to_owned(), values: names.to_vec() };
+        let answer = self.client.call(&calls::account::DescribeRegions { filters: vec![filter] }).await?;
         Ok(answer.regions.into_iter().filter_map(|region| region.name).collect())
     }
 }

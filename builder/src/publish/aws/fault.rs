@@ -34,15 +34,15 @@ where
         SdkError::DispatchFailure(failure) => {
             let met = failure.as_connector_error().map(connection);
             match (no_credentials(error), met) {
-                (None, Some(met)) if met.kind == FaultKind::Unreachable => met,
+                (None, Some(met)) if permanent(&met.message).is_some() => met,
                 (kind, met) => {
                     let kind = kind.or(met.map(|met| met.kind)).unwrap_or(FaultKind::Transport);
-                    Fault::own(kind, causes(error))
+                    named(kind, causes(error))
                 }
             }
         }
         SdkError::ConstructionFailure(_) => {
-            Fault::own(no_credentials(error).unwrap_or(FaultKind::Refused), causes(error))
+            named(no_credentials(error).unwrap_or(FaultKind::Refused), causes(error))
         }
         SdkError::ResponseError(failure) => {
             let raw = failure.raw();
@@ -50,7 +50,7 @@ where
                 // The body is there if it was read to its end: then the same answer would come the next time, as one
                 // would that is too long. One that broke off may be whole then.
                 FaultKind::Unreadable if raw.body().bytes().is_none() && !too_long(error) => {
-                    FaultKind::Transport
+                    permanent(&causes(error)).unwrap_or(FaultKind::Transport)
                 }
                 kind => kind,
             };
@@ -94,12 +94,13 @@ pub(super) fn answered(error: &impl ProvideErrorMetadata, raw: &HttpResponse) ->
     }
 }
 
-/// Whether an error comes from looking for credentials.
+/// Whether an error comes from looking for credentials. Where the way to the service that gives them is what fails, that
+/// is what can be mended.
 fn no_credentials(error: &(dyn std::error::Error + 'static)) -> Option<FaultKind> {
     let mut cause = error.source();
     while let Some(error) = cause {
         if error.is::<CredentialsError>() {
-            return Some(FaultKind::NoCredentials);
+            return Some(permanent(&causes(error)).unwrap_or(FaultKind::NoCredentials));
         }
         cause = error.source();
     }
@@ -109,30 +110,56 @@ fn no_credentials(error: &(dyn std::error::Error + 'static)) -> Option<FaultKind
 /// The fault of a request that got no answer.
 pub(super) fn connection(error: &ConnectorError) -> Fault {
     let words = causes(error);
-    let kind = if PERMANENT.iter().any(|sign| words.contains(sign)) {
-        FaultKind::Unreachable
-    } else if error.is_timeout() {
-        FaultKind::TimedOut
-    } else if error.is_user() {
-        FaultKind::Refused
-    } else {
-        FaultKind::Transport
+    let kind = match permanent(&words) {
+        Some(kind) => kind,
+        None if error.is_timeout() => FaultKind::TimedOut,
+        None if error.is_user() => FaultKind::Refused,
+        None => FaultKind::Transport,
     };
-    // The crate below has no word for who refused.
-    let refused = words.contains("tunnel error");
-    Fault::own(kind, if refused { format!("the proxy makes no connection: {words}") } else { words })
+    named(kind, words)
 }
 
-/// What a connection says that no further try will make: rustls of a certificate that is not trusted and of a peer
-/// that speaks no TLS, the resolver of a host that does not exist, the connector of a proxy that refuses.
-const PERMANENT: [&str; 7] = [
-    "invalid peer certificate",
-    "received corrupt message of type InvalidContentType",
-    "received fatal alert",
-    "Name or service not known",
-    "No address associated with hostname",
-    "tunnel error: unsuccessful",
-    "proxy authorization required",
+/// A fault in words that begin with who refused, or what: the crates below do not say it.
+fn named(kind: FaultKind, words: String) -> Fault {
+    let words = match kind {
+        FaultKind::Unreachable if words.contains("tunnel error") => {
+            format!("the proxy makes no connection: {words}")
+        }
+        FaultKind::Untrusted => format!("the certificate of the service is not trusted: {words}"),
+        FaultKind::Unreadable => format!("what answers does not speak HTTP as it should: {words}"),
+        _ => words,
+    };
+    Fault::own(kind, words)
+}
+
+/// The fault of an answer whose body did not come to its end.
+pub(super) fn broken(what: &str, error: &(dyn std::error::Error + 'static)) -> Fault {
+    let words = causes(error);
+    let kind = if too_long(error) { FaultKind::Unreadable } else { FaultKind::Transport };
+    Fault::own(permanent(&words).unwrap_or(kind), format!("{what}: {words}"))
+}
+
+/// The kind of a failure that another try meets again, by the words of the crates below, which have no types for it:
+/// rustls of a certificate and of a peer that speaks no TLS, the resolver of a host that does not exist, the connector
+/// of a proxy that refuses, hyper of an answer that is not HTTP.
+fn permanent(words: &str) -> Option<FaultKind> {
+    let sign = PERMANENT.iter().find(|(sign, _)| words.contains(sign));
+    sign.map(|(_, kind)| *kind)
+}
+
+const PERMANENT: [(&str, FaultKind); 12] = [
+    ("invalid peer certificate", FaultKind::Untrusted),
+    ("received corrupt message of type InvalidContentType", FaultKind::Unreachable),
+    ("received fatal alert", FaultKind::Unreachable),
+    ("Name or service not known", FaultKind::Unreachable),
+    ("No address associated with hostname", FaultKind::Unreachable),
+    ("tunnel error: unsuccessful", FaultKind::Unreachable),
+    ("proxy authorization required", FaultKind::Unreachable),
+    ("invalid HTTP ", FaultKind::Unreadable),
+    ("content-length parsed", FaultKind::Unreadable),
+    ("transfer-encoding parsed", FaultKind::Unreadable),
+    ("message head is too large", FaultKind::Unreadable),
+    ("Invalid chunk ", FaultKind::Unreadable),
 ];
 
 /// The error with its causes, on one line.
@@ -159,12 +186,13 @@ mod tests {
             let source = std::io::Error::other(words.to_owned());
             connection(&ConnectorError::other(source.into(), None)).kind
         };
-        for words in [
-            "invalid peer certificate: UnknownIssuer",
-            "failed to lookup address information: Name or service not known",
-            "tunnel error: unsuccessful",
+        for (words, permanent) in [
+            ("invalid peer certificate: UnknownIssuer", FaultKind::Untrusted),
+            ("failed to lookup address information: Name or service not known", FaultKind::Unreachable),
+            ("tunnel error: unsuccessful", FaultKind::Unreachable),
+            ("invalid HTTP version parsed", FaultKind::Unreadable),
         ] {
-            assert_eq!(kind(words), FaultKind::Unreachable, "{words}");
+            assert_eq!(kind(words), permanent, "{words}");
         }
         for words in ["connection reset by peer", "Temporary failure in name resolution"] {
             assert_eq!(kind(words), FaultKind::Transport, "{words}");

@@ -5,6 +5,7 @@ use super::{
     Architecture, Audience, BootMode, Deprecation, KeyOf, Mistake, Mistakes, Request, Share, Subject, Tpm,
     Wanted, copies, partition, region, share, text, uefi,
 };
+use crate::publish::api::ec2::Tags;
 
 /// The root device, where nothing else is asked for.
 const ROOT_DEVICE: &str = "/dev/xvda";
@@ -62,6 +63,24 @@ pub fn check(wanted: &Wanted, subject: &Subject, home: &str, now: i64) -> Result
     };
     sharing(&request, mistakes_ref);
     if mistakes.is_empty() { Ok(request) } else { Err(Mistakes(mistakes)) }
+}
+
+/// What is asked of a snapshot alone, by the same rules: the tags besides those of the bundle, of which there are `ours`.
+///
+/// # Errors
+/// [`Mistakes`], all that there are.
+pub fn check_snapshot(wanted: &Wanted, ours: usize, home: &str) -> Result<Tags, Mistakes> {
+    let mut mistakes = Vec::new();
+    note(region::name("--region", home), &mut mistakes);
+    if wanted.description.is_some() {
+        note(text::description(wanted.description.as_deref(), &Subject::default()), &mut mistakes);
+    }
+    if let KeyOf::Arn(key) = &wanted.encryption {
+        note(copies::key_arn("--kms-key", key, home), &mut mistakes);
+    }
+    let tags = text::asked_tags(&wanted.tags, &mut mistakes);
+    text::limit_tags(&tags, ours, &mut mistakes);
+    if mistakes.is_empty() { Ok(tags) } else { Err(Mistakes(mistakes)) }
 }
 
 /// What came of a check; a mistake is kept for later.

@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 use super::api::ec2::{Cooldown, Mapping, NewImage, Tags};
 
 pub use boot::{Architecture, BootMode, Imds, Tpm};
-pub use check::check;
+pub use check::{check, check_snapshot};
 pub use copies::{CopyTarget, KeyOf};
 pub use deprecation::Deprecation;
 pub use mistake::{Mistake, Mistakes};

@@ -64,6 +64,14 @@ pub(super) fn description(wanted: Option<&str>, subject: &Subject) -> Result<Opt
 
 /// The tags that are asked for, and `Name` where they have none. `ours` is how many come on top.
 pub(super) fn tags(wanted: &[String], name: &str, ours: usize, mistakes: &mut Vec<Mistake>) -> Tags {
+    let mut tags = asked_tags(wanted, mistakes);
+    tags.entry(tags::NAME.to_owned()).or_insert_with(|| name.to_owned());
+    limit_tags(&tags, ours, mistakes);
+    tags
+}
+
+/// The tags that are asked for.
+pub(super) fn asked_tags(wanted: &[String], mistakes: &mut Vec<Mistake>) -> Tags {
     let mut tags = Tags::new();
     for text in wanted {
         match tag(text) {
@@ -77,13 +85,16 @@ pub(super) fn tags(wanted: &[String], name: &str, ours: usize, mistakes: &mut Ve
             Err(mistake) => mistakes.push(mistake),
         }
     }
-    tags.entry(tags::NAME.to_owned()).or_insert_with(|| name.to_owned());
+    tags
+}
+
+/// Refuses more tags than a resource has, with `ours` on top.
+pub(super) fn limit_tags(tags: &Tags, ours: usize, mistakes: &mut Vec<Mistake>) {
     let count = tags.len() + ours;
     if count > TAGS {
         let problem = format!("with the {ours} that say which bundle it is, these are {count} tags");
         mistakes.push(Mistake::new("--tag", problem, format!("{TAGS} are the most that a resource has")));
     }
-    tags
 }
 
 fn tag(text: &str) -> Result<(String, String), Mistake> {

@@ -193,6 +193,10 @@ impl<E: Ebs, S: Snapshots> Task<'_, E, S> {
         match retry(&self.services.pace, Step::Ask, &Unwatched, call).await {
             Ok(on) => Ok(on),
             Err(gave_up) if gave_up.fault.kind == FaultKind::Interrupted => Err(PublishError::Interrupted),
+            // What every other call will meet as well.
+            Err(gave_up) if meets_every_call(gave_up.fault.kind) => {
+                Err(doing("asking whether the account encrypts by default")(gave_up))
+            }
             Err(gave_up) => {
                 self.progress.tell(&format!(
                     "cannot ask whether the account encrypts by default, so blocks of zeros are sent too: {}",
@@ -222,6 +226,16 @@ fn refused_for_good(kind: FaultKind) -> bool {
             | FaultKind::NoCredentials
             | FaultKind::Quota
             | FaultKind::NotFound
+            | FaultKind::Unreachable
+            | FaultKind::Untrusted
+    )
+}
+
+/// Whether a failure is one of the way to the services or of who calls, not of the call.
+fn meets_every_call(kind: FaultKind) -> bool {
+    matches!(
+        kind,
+        FaultKind::Unreachable | FaultKind::Untrusted | FaultKind::NoCredentials | FaultKind::Signature
     )
 }
 

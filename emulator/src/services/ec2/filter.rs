@@ -74,6 +74,12 @@ pub(crate) fn all_match(filters: &[Filter], field: impl Fn(&str) -> Field) -> bo
     })
 }
 
+/// The values that the filters of a name ask for.
+pub(crate) fn values<'a>(filters: &'a [Filter], name: &str) -> impl Iterator<Item = &'a str> {
+    let named = filters.iter().filter(move |filter| filter.name == name);
+    named.flat_map(|filter| filter.values.iter().map(String::as_str))
+}
+
 /// Values of the `tag:KEY` and `tag-key` filters.
 pub(crate) fn tag_field(name: &str, tags: &Tags) -> Field {
     match name.strip_prefix("tag:") {

@@ -4,7 +4,7 @@ use super::call::Call;
 use super::fault::Fault;
 use super::image::{Image, Life, State};
 use super::permission::{Change, Grants, Reach};
-use super::register::MAX_DESCRIPTION;
+use super::register;
 use super::settings;
 use crate::services::xml::Xml;
 
@@ -151,11 +151,7 @@ fn one_of(mut asked: Vec<(&'static str, Asked)>, attribute: Option<&str>) -> Res
 }
 
 fn description_of(text: &str) -> Result<Asked, Fault> {
-    if text.chars().count() > MAX_DESCRIPTION {
-        let message = format!("The description may have at most {MAX_DESCRIPTION} characters");
-        return Err(Fault::new("InvalidParameterValue", message));
-    }
-    Ok(Asked::Description(text.to_owned()))
+    register::check_description(text).map(Asked::Description)
 }
 
 fn check_sharing(call: &Call<'_>, image: &Image, change: &Change) -> Result<(), Fault> {

@@ -50,6 +50,29 @@ const AWS: [&str; 38] = [
     "us-west-2",
 ];
 
+/// Whether a name is formed as those of regions are: `local-12`, or an area, a direction and a digit, such as that of a
+/// region that AWS opens tomorrow.
+fn is_formed(name: &str) -> bool {
+    const DIRECTIONS: [&str; 9] =
+        ["central", "east", "north", "northeast", "northwest", "south", "southeast", "southwest", "west"];
+    let number =
+        |text: &str| !text.is_empty() && text.len() <= 9 && text.bytes().all(|byte| byte.is_ascii_digit());
+    if let Some(rest) = name.strip_prefix("local-") {
+        return number(rest);
+    }
+    let mut parts = name.rsplitn(3, '-');
+    let (Some(digit), Some(direction), Some(area)) = (parts.next(), parts.next(), parts.next()) else {
+        return false;
+    };
+    let (area, kind) = area.split_once('-').unwrap_or((area, "gov"));
+    digit.len() == 1
+        && number(digit)
+        && DIRECTIONS.contains(&direction)
+        && (2..=4).contains(&area.len())
+        && area.bytes().all(|byte| byte.is_ascii_lowercase())
+        && (kind == "gov" || kind.starts_with("iso"))
+}
+
 /// `DescribeRegions`.
 pub(crate) fn describe(call: &Call<'_>) -> Result<Xml, Fault> {
     let (params, host) = (call.params(), call.host);
@@ -61,6 +84,9 @@ pub(crate) fn describe(call: &Call<'_>) -> Result<Xml, Fault> {
     names.extend((2..=SHOWN).map(|number| format!("local-{number}")));
     names.extend(AWS.map(str::to_owned));
     names.extend(call.world.used_regions());
+    // There are more regions than a list can show: those that are asked for by a name of their form are there too.
+    let asked = filter::values(&filters, "region-name").chain(wanted.iter().copied());
+    names.extend(asked.filter(|name| is_formed(name)).map(str::to_owned));
     names.sort();
     names.dedup();
     if let Some(missing) = wanted.iter().find(|name| !names.iter().any(|known| known == *name)) {

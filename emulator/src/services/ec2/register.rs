@@ -20,7 +20,7 @@ const BOOT_MODES: [&str; 3] = ["legacy-bios", "uefi", "uefi-preferred"];
 /// Characters of `UefiData`, at most.
 const MAX_UEFI_DATA: usize = 64_000;
 /// Characters of a description, at most.
-pub(crate) const MAX_DESCRIPTION: usize = 255;
+const MAX_DESCRIPTION: usize = 255;
 
 /// `RegisterImage`.
 pub(crate) fn register_image(call: &Call<'_>) -> Result<Xml, Fault> {
@@ -92,16 +92,20 @@ pub(crate) fn check_free(call: &Call<'_>, name: &str) -> Result<(), Fault> {
 
 /// Reads a description.
 pub(crate) fn read_description(params: &Params<'_>) -> Result<Option<String>, Fault> {
-    let description = params.filled("Description").map(str::to_owned);
-    if description.as_ref().is_some_and(|text| text.chars().count() > MAX_DESCRIPTION) {
+    params.filled("Description").map(check_description).transpose()
+}
+
+/// A description that an image or a snapshot may have.
+pub(crate) fn check_description(text: &str) -> Result<String, Fault> {
+    if text.chars().count() > MAX_DESCRIPTION {
         let message = format!("The description may have at most {MAX_DESCRIPTION} characters");
         return Err(Fault::new("InvalidParameterValue", message));
     }
-    if description.as_ref().is_some_and(|text| !text.is_ascii()) {
+    if !text.is_ascii() {
         let message = "Character sets beyond ASCII are not supported.";
         return Err(Fault::new("InvalidParameterValue", message));
     }
-    Ok(description)
+    Ok(text.to_owned())
 }
 
 fn read_machine(params: &Params<'_>) -> Result<Machine, Fault> {

@@ -1,10 +1,13 @@
 //! What an account has set for a region, and its regions.
 
 use super::super::super::query::{answers, parameters};
+use super::tags::Filter;
 
 parameters! {
     /// The regions that the account may use.
-    DescribeRegions {}
+    DescribeRegions {
+        filters: Vec<Filter> = "Filter",
+    }
 
     /// Whether every new volume and snapshot is encrypted.
     GetEbsEncryptionByDefault {}
