@@ -3,11 +3,11 @@
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::Tree;
 use amiforge_rootfs::blobs::Blobs;
-use amiforge_rootfs::steps::apt_sources::{self, Archive, SignedBy};
+use amiforge_rootfs::steps::apt_sources::{self, Archive, Preference, SignedBy, Versions};
 
 use super::BuildError;
 use super::host_files::HostFiles;
-use crate::recipe::{ArchiveRole, DebArchive, DebSource, Keys, Recipe};
+use crate::recipe::{ArchiveRole, DebArchive, DebSource, Keys, Pinned, PinnedTo, Recipe};
 
 /// Public addresses of archives by their names. Those of Ubuntu depend on the architecture and the suite.
 const PUBLIC: [(&str, &str); 2] = [
@@ -44,8 +44,18 @@ pub(super) fn install(
             signed_by: signed_by.clone(),
         }));
     }
-    warnings.extend(apt_sources::install(tree, blobs, &archives, time)?);
+    let preferences: Vec<Preference> = deb.pins.iter().map(preference).collect();
+    warnings.extend(apt_sources::install(tree, blobs, &archives, &preferences, time)?);
     Ok(warnings)
+}
+
+/// A pin of the recipe, which holds for upgrades in machines as for the lock.
+fn preference(pin: &Pinned) -> Preference {
+    let versions = match &pin.to {
+        PinnedTo::Version(pattern) => Versions::Matching(pattern.clone()),
+        PinnedTo::Suite(suite) => Versions::OfSuite(suite.clone()),
+    };
+    Preference { package: pin.package.clone(), versions, priority: pin.priority }
 }
 
 /// The name of the file: archives of the distribution share one, as its own installer has it.

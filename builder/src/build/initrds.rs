@@ -3,17 +3,24 @@
 
 use amiforge_formats::tree::{Kind, Tree};
 
-use crate::recipe::{Recipe, Scripts};
+use crate::recipe::{Fstab, Recipe, Scripts};
 
 /// What makes them.
 const PROGRAM: &[u8] = b"usr/sbin/update-initramfs";
 
 /// What initramfs-tools and the hooks of usual packages read: files, folders with all in them.
-const READ: [&str; 14] = [
+const READ: [&str; 28] = [
+    "etc/cmdline.d",
     "etc/console-setup",
+    "etc/cryptsetup-initramfs",
+    "etc/cryptsetup-keys.d",
     "etc/crypttab",
     "etc/default/keyboard",
+    "etc/dracut.conf",
+    "etc/dracut.conf.d",
+    "etc/dropbear/initramfs",
     "etc/initramfs-tools",
+    "etc/iscsi",
     "etc/lvm",
     "etc/mdadm",
     "etc/modprobe.d",
@@ -21,10 +28,24 @@ const READ: [&str; 14] = [
     "etc/modules-load.d",
     "etc/multipath",
     "etc/multipath.conf",
+    "etc/plymouth",
     "etc/udev/rules.d",
+    "usr/lib/dracut",
+    "usr/lib/firmware",
     "usr/lib/modprobe.d",
+    "usr/lib/modules-load.d",
+    "usr/lib/udev/rules.d",
+    "usr/local/lib/modprobe.d",
     "usr/share/initramfs-tools",
+    "usr/share/plymouth/themes",
 ];
+
+/// The hook for checks of the root reads the types of file systems there. A table that is written from the partitions
+/// is no reason to make the initrd again: systemd checks the root once it runs (systemd-fsck-root.service(8)).
+const FSTAB: &str = "etc/fstab";
+
+/// Modules of kernels, in any folder below: one that a recipe adds may be asked for.
+const MODULES: (&str, &[u8]) = ("usr/lib/modules", b"");
 
 /// Names of network links are read, other files of that folder are not.
 const LINKS: (&str, &[u8]) = ("etc/systemd/network", b".link");
@@ -36,8 +57,9 @@ pub(super) fn are_stale(recipe: &Recipe, packages: Option<&Tree>, tree: &Tree) -
     if tree.lookup(PROGRAM).is_none() || !has_initrd(tree) {
         return false;
     }
-    READ.iter().any(|path| listed(packages, path, b"") != listed(tree, path, b""))
-        || listed(packages, LINKS.0, LINKS.1) != listed(tree, LINKS.0, LINKS.1)
+    let own_fstab = (recipe.fstab == Fstab::Keep).then_some(FSTAB);
+    let differs = |(path, ending)| listed(packages, path, ending) != listed(tree, path, ending);
+    READ.into_iter().chain(own_fstab).map(|path| (path, b"".as_slice())).chain([LINKS, MODULES]).any(differs)
 }
 
 fn has_initrd(tree: &Tree) -> bool {
@@ -113,7 +135,20 @@ mod tests {
         let stale = |after: &Tree| are_stale(&run, Some(&before), after);
         assert!(!stale(&with(&[("etc/hostname", "h"), ("etc/systemd/network/a.network", "n")])));
         assert!(stale(&with(&[("etc/systemd/network/a.link", "n")])));
-        assert!(stale(&with(&[("etc/modules", "dummy\n")])));
+        for path in [
+            "etc/modules",
+            "etc/crypttab",
+            "etc/initramfs-tools/conf.d/mine",
+            "usr/share/initramfs-tools/hooks/mine",
+            "etc/dracut.conf.d/mine.conf",
+            "usr/lib/modules/6.1/updates/mine.ko",
+        ] {
+            assert!(stale(&with(&[(path, "dummy\n")])), "{path}");
+        }
+        let fstab = with(&[("etc/fstab", "/dev/vda / ext4\n")]);
+        assert!(!stale(&fstab), "it is written from the partitions");
+        let kept = Recipe { fstab: Fstab::Keep, ..run.clone() };
+        assert!(are_stale(&kept, Some(&before), &fstab), "it is a file of the recipe");
         let mut changed = whole;
         changed[3].1 = "dummy";
         assert!(stale(&tree(&changed)), "another content");

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use amiforge_formats::digest::Digest;
+use amiforge_rootfs::configure::AccountIds;
 use amiforge_rootfs::packages::locked::LockedPackage;
 use amiforge_rootfs::sandbox::Seed;
 
@@ -12,7 +13,7 @@ use crate::recipe::Recipe;
 use crate::recipe::{DebSource, Stage};
 
 /// Raised when the same inputs make another layer than before.
-const REVISION: u32 = 4;
+const REVISION: u32 = 5;
 
 /// A key in the making. Every part has its length before it, so no two lists of parts run together.
 #[derive(Debug)]
@@ -73,6 +74,7 @@ pub(super) fn configured(
     deb: &DebSource,
     (recipe, options): (&Recipe, &Options),
     seed: Seed,
+    accounts: &AccountIds,
 ) -> Digest {
     let mut key = Key::of("configured");
     key.text(&format!("{:?}", recipe.clock));
@@ -82,6 +84,7 @@ pub(super) fn configured(
     key.texts(&deb.foreign);
     key.text(&format!("{:?} {:?}", deb.scripts, deb.filters));
     key.env(&recipe.debconf);
+    key.text(&accounts.lines());
     key.text(&packages.len().to_string());
     for package in packages {
         // Where it comes from is no part of what it is; why it is there stands in apt's list.

@@ -9,7 +9,7 @@ use amiforge_rootfs::secrets::Order;
 use amiforge_rootfs::stage::{self, Install, StageError, StageSource, StageSpec};
 
 use super::workshop::{For, Packages, Workshop};
-use super::{BuildError, HostFileError, Layer, keys, secrets};
+use super::{BuildError, HostFileError, Layer, keys, secrets, system};
 use crate::lock::LockedStage;
 use crate::recipe::{DebSource, Stage};
 
@@ -38,7 +38,9 @@ fn part(
     blobs: &mut Blobs,
 ) -> Result<Tree, BuildError> {
     let seed = workshop.seed(For::Tools);
-    let tools = keys::configured(&locked.packages, deb, (workshop.recipe, workshop.options), seed);
+    let (inputs, accounts) =
+        ((workshop.recipe, workshop.options), system::accounts(workshop.recipe, For::Tools));
+    let tools = keys::configured(&locked.packages, deb, inputs, seed, &accounts);
     let patches = patches(spec)?;
     let sources: Vec<Digest> = locked.sources.iter().map(|source| source.sha256).collect();
     let key = keys::stage(spec, workshop.recipe, tools, &sources, &patches);

@@ -5,7 +5,7 @@ use amiforge_formats::tree::Tree;
 use amiforge_rootfs::blobs::Blobs;
 use amiforge_rootfs::checks::Settling;
 use amiforge_rootfs::configure::native::{self, NativeError, Setup};
-use amiforge_rootfs::configure::{debconf, run};
+use amiforge_rootfs::configure::{AccountIds, debconf, run};
 use amiforge_rootfs::digests::Digesting;
 use amiforge_rootfs::packages::database::{self, Architectures, State};
 use amiforge_rootfs::packages::filters::{Filters, Keep, Wanted};
@@ -18,7 +18,7 @@ use amiforge_rootfs::watch::Watch;
 use super::BuildError;
 use super::secrets;
 use super::workshop::{For, Notes, System, Workshop};
-use crate::recipe::{DebFilters, DebSource, Scripts, Stays};
+use crate::recipe::{DebFilters, DebSource, Recipe, Scripts, Stays};
 
 /// A system, and the checks of what it was made from, which are under way.
 pub(super) struct Made {
@@ -72,9 +72,11 @@ fn configure(
     let empty = Tree::new(unpacked.tree.node(unpacked.tree.root()).meta.clone());
     let mut tree = std::mem::replace(&mut unpacked.tree, empty);
     let Unpacked { packages, diversions, .. } = unpacked;
+    let accounts = accounts(workshop.recipe, purpose);
     if deb.scripts == Scripts::Native {
         let answers = &workshop.recipe.debconf;
-        let setup = Setup { packages, diversions, architectures: &architectures, answers };
+        let setup =
+            Setup { packages, diversions, architectures: &architectures, answers, accounts: &accounts };
         let report = native::configure(&mut tree, blobs, setup, epoch, workshop.watching);
         let report = report.map_err(|error| match error {
             NativeError::Interrupted => BuildError::Interrupted,
@@ -92,6 +94,7 @@ fn configure(
     workshop.watching.progress.begin("configuring packages", None);
     let settings = run::Settings {
         answers,
+        accounts: &accounts,
         limits: workshop.recipe.limits,
         epoch: Time::from_secs(epoch.secs),
         on_failure: workshop.on_failure(),
@@ -122,6 +125,14 @@ fn configure(
     let (tree, random) = made?;
     notes.random = random;
     Ok(tree)
+}
+
+/// Numbers of users and groups that packages make; those of a recipe are for the image.
+pub(super) fn accounts(recipe: &Recipe, purpose: For) -> AccountIds {
+    match purpose {
+        For::Image => AccountIds::of(&recipe.groups, &recipe.users),
+        For::Tools => AccountIds::default(),
+    }
 }
 
 /// The filters of a recipe.

@@ -98,7 +98,9 @@ impl Workshop<'_> {
         (packages, purpose): (&[LockedPackage], For),
         blobs: &mut Blobs,
     ) -> Result<System, BuildError> {
-        let key = keys::configured(packages, deb, (self.recipe, self.options), self.seed(purpose));
+        let accounts = system::accounts(self.recipe, purpose);
+        let inputs = (self.recipe, self.options);
+        let key = keys::configured(packages, deb, inputs, self.seed(purpose), &accounts);
         if let Some(layer) = Layers::of(self.store).load(key, blobs)?
             && let Ok(notes) = serde_json::from_slice(&layer.notes)
         {

@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Content, Kind, Tree};
 
+use super::account_ids::{AccountIds, Numbered};
 use super::blame::blame;
 use super::later::{IMPORTS_COMPILE_NOTHING, Later};
 use super::order::Needs;
@@ -27,6 +28,8 @@ use crate::watch::Watch;
 pub struct Settings<'a> {
     /// Answers to questions of debconf, a line for each (see [`super::debconf`]).
     pub answers: &'a str,
+    /// Numbers of users and groups that the scripts make.
+    pub accounts: &'a AccountIds,
     /// What the scripts may use together.
     pub limits: Limits,
     /// `SOURCE_DATE_EPOCH`, and the youngest time that what they write may have.
@@ -74,9 +77,10 @@ pub fn configure(
 ) -> Result<Captured, SandboxError> {
     let mut tree = tree.clone();
     let idle: Vec<_> = STARTS_NOTHING.iter().filter_map(|one| one.place(&mut tree, settings.epoch)).collect();
+    let numbered = Numbered::prepare(&mut tree, settings.accounts, settings.epoch);
     let later = Later::prepare(&mut tree, packages, settings.epoch);
-    let steps = answer(settings.answers).into_iter().chain(steps(packages, &later));
-    let mut job = Job::new(steps.collect(), settings.epoch);
+    let first = numbered.step().into_iter().chain(answer(settings.answers));
+    let mut job = Job::new(first.chain(steps(packages, &later)).collect(), settings.epoch);
     (job.limits, job.on_failure, job.clock) = (settings.limits, settings.on_failure, settings.clock);
     job.seed = settings.seed;
     job.env = variables();
@@ -86,6 +90,7 @@ pub fn configure(
         placed.take_back(after);
     }
     later.take_back(after);
+    numbered.take_back(after);
     for path in REMOVED {
         stand_in::remove(after, path);
     }

@@ -53,6 +53,29 @@ pub enum SignedBy {
     Unsigned,
 }
 
+/// A preference among versions, as in apt_preferences(5).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Preference {
+    /// Name of the packages; `*` and `?` as in a shell.
+    pub package: String,
+    /// Which of their versions.
+    pub versions: Versions,
+    /// Their priority, not 0.
+    pub priority: i16,
+}
+
+/// Which versions a preference is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Versions {
+    /// Those that the pattern admits.
+    Matching(String),
+    /// Those of a suite, by its `Suite` or its `Codename`.
+    OfSuite(String),
+}
+
+/// Where preferences go.
+const PREFERENCES: &str = "/etc/apt/preferences.d/amiforge.pref";
+
 /// Writes the sources, and gives what is to be warned of. Nothing happens in a tree without apt, and sources that the
 /// tree has already stay.
 ///
@@ -62,9 +85,14 @@ pub fn install(
     tree: &mut Tree,
     sources: &dyn Sources,
     archives: &[Archive],
+    preferences: &[Preference],
     time: Time,
 ) -> Result<Vec<String>, StepError> {
-    place(tree, sources, archives, time).map_err(StepError::AptSources)
+    let placed = place(tree, sources, archives, time).and_then(|warnings| {
+        prefer(tree, preferences, time)?;
+        Ok(warnings)
+    });
+    placed.map_err(StepError::AptSources)
 }
 
 fn place(
@@ -96,6 +124,24 @@ fn place(
         put_new(tree, CLOUD_INIT.0, CLOUD_INIT.1.as_bytes(), time)?;
     }
     Ok(warnings)
+}
+
+/// Writes the preferences, in whose order the first that fits counts. They hold for sources of any origin, so they are
+/// written where the tree has sources of its own, too.
+fn prefer(tree: &mut Tree, preferences: &[Preference], time: Time) -> Result<(), PathError> {
+    if preferences.is_empty() || resolve::find(tree, APT)?.is_none() {
+        return Ok(());
+    }
+    let stanza = |Preference { package, versions, priority }: &Preference| {
+        let pin = match versions {
+            Versions::Matching(pattern) => format!("version {pattern}"),
+            // Without a key it is compared with `Suite` and `Codename`.
+            Versions::OfSuite(suite) => format!("release {suite}"),
+        };
+        format!("Package: {package}\nPin: {pin}\nPin-Priority: {priority}\n")
+    };
+    let text = preferences.iter().map(stanza).collect::<Vec<_>>().join("\n");
+    put_new(tree, PREFERENCES, text.as_bytes(), time)
 }
 
 /// Whether the tree has sources in the file of old.
@@ -214,7 +260,7 @@ mod tests {
             own,
             unsigned,
         ];
-        let warnings = install(&mut system, &NoSources, &all, Time::EPOCH).unwrap();
+        let warnings = install(&mut system, &NoSources, &all, &[], Time::EPOCH).unwrap();
         assert!(warnings.is_empty(), "{warnings:?}");
         let stanza = |uri: &str, suite: &str| {
             format!(
@@ -234,7 +280,7 @@ mod tests {
     fn keys_that_the_image_lacks_are_warned_of() {
         let mut system = tree(&[("usr/bin/apt-get", "")]);
         let warnings =
-            install(&mut system, &NoSources, &[debian("http://a/debian", "sid")], Time::EPOCH).unwrap();
+            install(&mut system, &NoSources, &[debian("http://a/debian", "sid")], &[], Time::EPOCH).unwrap();
         assert!(warnings[0].contains("/usr/share/keyrings/debian-archive-keyring.gpg"), "{warnings:?}");
         assert!(text(&system, CLOUD_INIT.0).is_none(), "there is no cloud-init");
     }
@@ -248,8 +294,39 @@ mod tests {
             (vec![("usr/bin/dpkg", "")], None),
         ] {
             let mut system = tree(&files);
-            install(&mut system, &NoSources, &archives, Time::EPOCH).unwrap();
+            install(&mut system, &NoSources, &archives, &[], Time::EPOCH).unwrap();
             assert_eq!(text(&system, LIST).as_deref(), kept, "{files:?}");
         }
+    }
+
+    #[test]
+    fn preferences_are_written_for_apt_whatever_the_sources_are() {
+        let pin = |package: &str, versions, priority| Preference {
+            package: package.to_owned(),
+            versions,
+            priority,
+        };
+        let pins = [
+            pin("linux-*", Versions::OfSuite("sid-backports".to_owned()), 990),
+            pin("nginx", Versions::Matching("1.22*".to_owned()), -5),
+        ];
+        let written = "Package: linux-*\nPin: release sid-backports\nPin-Priority: 990\n\n\
+                       Package: nginx\nPin: version 1.22*\nPin-Priority: -5\n";
+        for (files, expected) in [
+            (vec![("usr/bin/apt-get", "")], Some(written)),
+            (
+                vec![("usr/bin/apt-get", ""), ("etc/apt/sources.list", "deb http://x/ sid main\n")],
+                Some(written),
+            ),
+            (vec![("usr/bin/apt-get", ""), ("etc/apt/preferences.d/amiforge.pref", "mine")], Some("mine")),
+            (vec![("usr/bin/dpkg", "")], None),
+        ] {
+            let mut system = tree(&files);
+            install(&mut system, &NoSources, &[], &pins, Time::EPOCH).unwrap();
+            assert_eq!(text(&system, PREFERENCES).as_deref(), expected, "{files:?}");
+        }
+        let mut system = tree(&[("usr/bin/apt-get", "")]);
+        install(&mut system, &NoSources, &[], &[], Time::EPOCH).unwrap();
+        assert_eq!(text(&system, PREFERENCES), None, "there are none");
     }
 }

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use amiforge_formats::digest::Digest;
 use amiforge_formats::time::Time;
 use amiforge_rootfs::blobs::Blobs;
+use amiforge_rootfs::configure::AccountIds;
 use amiforge_rootfs::configure::native::{self, Report};
 use amiforge_rootfs::packages::database::Architectures;
 use amiforge_rootfs::packages::filters::Filters;
@@ -80,7 +81,13 @@ fn configured(folder: &Path, store: &Path) -> (Tree, Blobs, Report) {
     let (packages, diversions) = (&unpacked.packages, &unpacked.diversions);
     let start = std::time::Instant::now();
     let answers = std::collections::BTreeMap::new();
-    let setup = native::Setup { packages, diversions, architectures: &architectures, answers: &answers };
+    let setup = native::Setup {
+        packages,
+        diversions,
+        architectures: &architectures,
+        answers: &answers,
+        accounts: &AccountIds::default(),
+    };
     let report = native::configure(&mut tree, &blobs, setup, EPOCH, &Unwatched).unwrap();
     println!("configured {} packages in {:?}", packages.len(), start.elapsed());
     (tree, blobs, report)

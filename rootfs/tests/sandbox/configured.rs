@@ -10,6 +10,7 @@ use amiforge_formats::time::Time;
 use amiforge_formats::tree::Tree;
 use amiforge_rootfs::assemble::assemble;
 use amiforge_rootfs::blobs::Blobs;
+use amiforge_rootfs::configure::AccountIds;
 use amiforge_rootfs::configure::run::{Settings, configure};
 use amiforge_rootfs::packages::database::{self, Architectures, State};
 use amiforge_rootfs::packages::filters::Filters;
@@ -137,8 +138,15 @@ fn made_by_us(folder: &Path, yard: &mut Yard) -> Tree {
     database::write(tree, packages, &unpacked.diversions, State::Unpacked, &architectures, epoch, &*blobs)
         .unwrap();
     let (limits, clock) = (Limits::default(), Clock::Still);
-    let settings =
-        Settings { answers: "", limits, epoch, on_failure: OnFailure::Stop, clock, seed: Seed::shared() };
+    let settings = Settings {
+        answers: "",
+        accounts: &AccountIds::default(),
+        limits,
+        epoch,
+        on_failure: OnFailure::Stop,
+        clock,
+        seed: Seed::shared(),
+    };
     let captured = configure(tree, packages, &settings, &yard.sandbox, blobs, &Unwatched);
     captured.unwrap_or_else(|error| panic!("{error}")).tree
 }

@@ -9,6 +9,7 @@ pub(crate) const TESTS: &[crate::Test] = crate::tests![
     every_machine_looks_the_same,
     commands_know_that_no_system_is_running,
     random_numbers_are_the_same_every_time,
+    random_numbers_end_rather_than_become_zeros,
     another_seed_gives_other_random_numbers_by_every_way,
     steps_run_in_order_with_their_own_variables_folder_and_input,
     a_step_that_fails_is_told_with_what_it_wrote_last,
@@ -69,6 +70,16 @@ fn random_numbers_are_the_same_every_time() {
     let call = if cfg!(target_arch = "x86_64") { "\n8 8 " } else { "\n-1 -1 1" };
     assert!(first.contains(call) && !first.contains("8 8 1"), "{first}");
     assert_eq!(first, other.told(&script));
+}
+
+fn random_numbers_end_rather_than_become_zeros() {
+    let told = Yard::new().told(
+        "for file in random urandom; do
+             head -c 3000000 /dev/$file | perl -0777 -ne 'print length($_), \" \", substr($_, -64) =~ /^\\0+$/ ? 1 : 0, \"\\n\"'
+             head -c 8 /dev/$file | perl -0777 -ne 'print length($_), \"\\n\"'
+         done",
+    );
+    assert_eq!(told, "1048576 0\n8\n".repeat(2));
 }
 
 fn another_seed_gives_other_random_numbers_by_every_way() {

@@ -90,7 +90,8 @@ pub(crate) struct SourceKeys {
     /// Further archives of a `deb` source.
     #[serde(default)]
     pub(crate) archive: Vec<ArchiveKeys>,
-    /// Preferences among versions of packages, as in `apt_preferences(5)`.
+    /// Preferences among versions of packages, as in `apt_preferences(5)`. With `apt-sources` they hold for upgrades in
+    /// machines too.
     #[serde(default)]
     pub(crate) pin: Vec<PinKeys>,
 }

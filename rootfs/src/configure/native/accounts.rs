@@ -92,16 +92,23 @@ impl System<'_> {
         }
     }
 
-    /// A free number for a user.
-    pub(super) fn free_uid(&mut self, search: Search) -> Option<u32> {
+    /// A number for a new user: that of the recipe, else a free one.
+    pub(super) fn new_uid(&mut self, name: &str, search: Search) -> Option<u32> {
+        if let Some(uid) = self.ids.user(name) {
+            return Some(uid);
+        }
         let taken = self.numbers(PASSWD);
         Self::free(search, &taken)
     }
 
-    /// A free number for a group.
-    pub(super) fn free_gid(&mut self, search: Search) -> Option<u32> {
+    /// A number for a new group: that of the recipe, else that of the recipe for the user of its name, else a free one.
+    pub(super) fn new_gid(&mut self, name: &str, search: Search) -> Option<u32> {
+        if let Some(gid) = self.ids.group(name) {
+            return Some(gid);
+        }
         let taken = self.numbers(GROUP);
-        Self::free(search, &taken)
+        let own = self.ids.user(name).filter(|uid| !taken.contains(uid));
+        own.or_else(|| Self::free(search, &taken))
     }
 
     /// A number that is free for both.

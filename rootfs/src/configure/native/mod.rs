@@ -41,6 +41,7 @@ use md5::{Digest, Md5};
 
 pub use self::report::{NativeError, Reason, Report, Skipped};
 use self::system::{Scope, System};
+use super::account_ids::AccountIds;
 use super::order::Needs;
 use crate::packages::database::{self, Architectures, State};
 use crate::packages::diversions::Diversion;
@@ -61,6 +62,8 @@ pub struct Setup<'a> {
     pub architectures: &'a Architectures,
     /// Answers to questions of debconf by name; others are answered by their defaults.
     pub answers: &'a BTreeMap<String, String>,
+    /// Numbers of users and groups that the packages make.
+    pub accounts: &'a AccountIds,
 }
 
 /// Configures unpacked packages: the tree is then what it would be after `dpkg --configure --pending`, apart from what
@@ -75,7 +78,7 @@ pub fn configure(
     epoch: Time,
     watch: &dyn Watch,
 ) -> Result<Report, NativeError> {
-    let Setup { packages, diversions, architectures, answers: given } = setup;
+    let Setup { packages, diversions, architectures, answers: given, accounts } = setup;
     database::write(tree, packages, diversions, State::Installed, architectures, epoch, sources)?;
     let mut system = System {
         tree,
@@ -88,6 +91,7 @@ pub fn configure(
         installed: packages.iter().map(|package| package.locked.name.clone()).collect::<BTreeSet<_>>(),
         owned: packages.iter().flat_map(|package| &package.files).map(Vec::as_slice).collect(),
         answers: answers(packages, given),
+        ids: accounts,
         diversions: diversions.to_vec(),
         overrides: BTreeMap::new(),
         scope: Scope::All,

@@ -6,6 +6,7 @@ use amiforge_formats::plan::Sources;
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Content, Kind, Meta, Node, NodeId, Tree};
 
+use crate::configure::account_ids::AccountIds;
 use crate::packages::diversions::Diversion;
 use crate::steps::PathError;
 use crate::steps::resolve::{self, Last, Place};
@@ -42,6 +43,8 @@ pub(super) struct System<'a> {
     /// Answers to questions of debconf: what templates have as default, or scripts have set; none where that is not
     /// known.
     pub(super) answers: BTreeMap<String, Option<String>>,
+    /// Numbers that the recipe gives to users and groups.
+    pub(super) ids: &'a AccountIds,
     /// Diversions in force.
     pub(super) diversions: Vec<Diversion>,
     /// Overrides of owner and mode: path, then user, group and mode as dpkg writes them.

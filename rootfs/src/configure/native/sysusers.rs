@@ -66,7 +66,8 @@ pub(super) fn apply(system: &mut System<'_>, text: &str) {
     let lines = parse(text);
     for line in lines.iter().filter(|line| line.kind == 'g' && !line.name.is_empty()) {
         if !system.has_group(&line.name)
-            && let Some(gid) = line.id.parse().ok().or_else(|| free(system))
+            && let Some(gid) =
+                system.ids.group(&line.name).or_else(|| line.id.parse().ok()).or_else(|| free(system))
         {
             system.add_group(&line.name, gid, "!*");
         }
@@ -77,7 +78,7 @@ pub(super) fn apply(system: &mut System<'_>, text: &str) {
     for line in lines.iter().filter(|line| line.kind == 'm') {
         if system.has_user(&line.name) {
             if !system.has_group(&line.id)
-                && let Some(gid) = free(system)
+                && let Some(gid) = system.ids.group(&line.id).or_else(|| free(system))
             {
                 system.add_group(&line.id, gid, "!*");
             }
@@ -94,10 +95,12 @@ fn user(system: &mut System<'_>, line: &Line) {
         line.id.split_once(':').map_or((line.id.as_str(), None), |(uid, group)| (uid, Some(group)));
     let named = group.and_then(|group| system.gid(group));
     let own = system.has_group(&line.name).then(|| system.gid(&line.name)).flatten();
-    let Some(uid) = uid.parse().ok().or(own).or_else(|| free(system)) else { return };
+    let pinned = system.ids.user(&line.name).or_else(|| uid.parse().ok()).or(own);
+    let Some(uid) = pinned.or_else(|| free(system)) else { return };
     let gid = named.or(own).unwrap_or_else(|| {
-        system.add_group(&line.name, uid, "!*");
-        uid
+        let gid = system.ids.group(&line.name).unwrap_or(uid);
+        system.add_group(&line.name, gid, "!*");
+        gid
     });
     let shell = if !line.shell.is_empty() {
         line.shell.clone()

@@ -24,11 +24,9 @@ const FOOTHOLDS: &[&str] = &["/tmp", "/mnt", "/run", "/var"];
 /// Devices of the host that the sandbox sees.
 const DEVICES: &[&str] = &["null", "zero", "full", "tty"];
 
-/// Bytes of `/dev/urandom` before it is all zeros.
+/// Length of `/dev/urandom` in bytes. Each reader starts at the first; after the last it meets the end of a file, so that
+/// a larger key file is visibly too short, or its maker fails, rather than partly without random numbers.
 const RANDOM: usize = 1 << 20;
-
-/// Length of `/dev/urandom`: nobody reads to its end by mistake.
-const RANDOM_LEN: u64 = 1 << 40;
 
 /// Where something is mounted over the tree while commands run.
 pub(super) const COVERED: &[&str] = &["dev", "proc", "run", "sys", "tmp"];
@@ -209,7 +207,6 @@ fn furnish(memory: &OwnedFd, job: &Job) -> rustix::io::Result<()> {
     let fixed = rustix::fs::openat(memory, "fixed", OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
     proc::furnish(&fixed, job)?;
     let random = create(memory, "random", 0o666)?;
-    rustix::fs::ftruncate(&random, RANDOM_LEN)?;
     write(random, &noise(job.seed))
 }
 

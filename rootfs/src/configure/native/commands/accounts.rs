@@ -93,7 +93,7 @@ fn adduser(system: &mut System<'_>, args: &Args<'_>) -> Done {
     let number = |text: Option<&str>| text.and_then(|text| text.parse::<u32>().ok());
     let uid = match number(value("--uid")) {
         Some(uid) => uid,
-        None => system.free_uid(Search::Up).ok_or(Why::Argument)?,
+        None => system.new_uid(name, Search::Up).ok_or(Why::Argument)?,
     };
     let gid = if let Some(gid) = number(value("--gid")) {
         gid
@@ -133,7 +133,7 @@ fn own_group(system: &mut System<'_>, name: &str) -> Option<u32> {
     if system.has_group(name) {
         return system.gid(name);
     }
-    let gid = system.free_gid(Search::Up)?;
+    let gid = system.new_gid(name, Search::Up)?;
     system.add_group(name, gid, "!");
     Some(gid)
 }
@@ -150,7 +150,7 @@ fn addgroup(system: &mut System<'_>, args: &Args<'_>) -> Done {
     let flag = |wanted: &str| options.iter().any(|(option, _)| *option == wanted);
     let search = if flag("--system") { Search::Up } else { Search::People };
     let given = options.iter().find(|(option, _)| *option == "--gid").and_then(|(_, gid)| gid.parse().ok());
-    let gid = given.or_else(|| system.free_gid(search)).ok_or(Why::Argument)?;
+    let gid = given.or_else(|| system.new_gid(name, search)).ok_or(Why::Argument)?;
     ended(system.add_group(name, gid, "!"))
 }
 
@@ -166,7 +166,7 @@ fn groupadd(system: &mut System<'_>, args: &Args<'_>) -> Done {
     let given =
         options.iter().find(|(option, _)| valued.contains(option)).and_then(|(_, gid)| gid.parse().ok());
     let search = if flag(&["-r", "--system"]) { Search::Down } else { Search::People };
-    let gid = given.or_else(|| system.free_gid(search)).ok_or(Why::Argument)?;
+    let gid = given.or_else(|| system.new_gid(name, search)).ok_or(Why::Argument)?;
     ended(system.add_group(name, gid, "!"))
 }
 
@@ -202,12 +202,12 @@ fn useradd(system: &mut System<'_>, args: &Args<'_>) -> Done {
     }
     let uid = match value(&["-u", "--uid"]).and_then(|uid| uid.parse().ok()) {
         Some(uid) => uid,
-        None => system.free_uid(Search::Down).ok_or(Why::Argument)?,
+        None => system.new_uid(name, Search::Down).ok_or(Why::Argument)?,
     };
     let gid = match value(&["-g", "--gid"]) {
         Some(group) => system.gid(group).ok_or(Why::Argument)?,
         None => {
-            let gid = system.free_gid(Search::Down).ok_or(Why::Argument)?;
+            let gid = system.new_gid(name, Search::Down).ok_or(Why::Argument)?;
             system.add_group(name, gid, "!");
             gid
         }
