@@ -53,7 +53,7 @@ pub enum SignedBy {
     Unsigned,
 }
 
-/// A preference among versions, as in apt_preferences(5).
+/// A preference among versions, as in `apt_preferences(5)`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Preference {
     /// Name of the packages; `*` and `?` as in a shell.
