@@ -62,9 +62,12 @@ impl EbsClient {
         let call = self.client.get_snapshot_block().snapshot_id(snapshot).block_index(index(at)?);
         let answer = call.block_token(token).send().await.map_err(fault)?;
         let stated = answer.checksum.unwrap_or_default();
-        let broken = |error| match too_long(&error) {
-            true => unreadable("the block came with far more bytes than a block has"),
-            false => broken("the block broke off", &error),
+        let broken = |error| {
+            if too_long(&error) {
+                unreadable("the block came with far more bytes than a block has")
+            } else {
+                broken("the block broke off", &error)
+            }
         };
         let bytes = answer.block_data.collect().await.map_err(broken)?.into_bytes();
         // The answer was whole: one that is cut short on its way ends before its stated length.
