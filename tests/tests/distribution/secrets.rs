@@ -96,7 +96,7 @@ docs = false
 man = false
 packages = [
     "systemd-sysv", "udev", "dbus", "linux-image-cloud-amd64", "openssh-server", "sudo", "e2fsprogs", "fdisk", "iproute2",
-    "netbase", "systemd-resolved", "systemd-boot-efi", "bind9", "munge", "nvme-cli", "open-iscsi", "rabbitmq-server", "ssl-cert",
+    "netbase", "libnss-myhostname", "systemd-resolved", "systemd-boot-efi", "bind9", "munge", "nvme-cli", "open-iscsi", "rabbitmq-server", "ssl-cert",
 ]
 "#;
 
