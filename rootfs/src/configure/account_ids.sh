@@ -46,14 +46,14 @@ esac
 case $program in
 addgroup | groupadd)
     [ -n "$group" ] && [ -z "$gid" ] || exec "$real" "$@"
-    # adduser takes a group for a system group by its number.
+    # adduser takes a group for a system group by its number, and would refuse one that is there with another.
     [ "$program" = groupadd ] || ! getent group "$account" >/dev/null || exit 0
     [ "$program" = groupadd ] || exec "$real" --gid "$group" "$@"
     exec "$real" -g "$group" "$@"
     ;;
 esac
 
-# And a user for a system user.
+# It takes a user for a system user by its number, too: one that is there is not made again.
 if [ "$program" = adduser ] && [ -n "$user" ] && [ -n "$system" ] && getent passwd "$account" >/dev/null; then
     exit 0
 fi

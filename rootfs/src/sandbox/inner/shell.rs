@@ -38,7 +38,7 @@ pub(super) fn open(watch: &Watching<'_>, job: &Job, step: &Step, terminal: &[Own
     let bash = Path::new("/bin/bash");
     let mut command = Command::new(if bash.exists() { bash } else { Path::new("/bin/sh") });
     command.arg("-i").stdin(own(given[0])?).stdout(own(given[1])?).stderr(own(given[2])?);
-    // Whoever looks around may know the time.
+    // Not traced: what a person does in the shell is not captured, so the real time and machine may be seen.
     match spawn(command, job, step, watch.places, None, &Session::Interactive { term }) {
         Err(error) => {
             let words = format!("there is no shell in this state: {error}\r\n");
