@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::accel::{self, Accel};
 use super::check::Check;
+use super::crash;
 use super::guest::{Guest, Heard, Show};
 use super::imds::Sessions;
 use super::keyboard::Keyboard;
@@ -153,6 +154,8 @@ pub enum How {
 
 /// Lines of the screen that are kept.
 const SCREEN: usize = 30;
+/// Lines in which the report of a kernel that crashed is looked for.
+const REPORT: usize = 150;
 
 /// Launches a machine and watches it.
 ///
@@ -190,6 +193,13 @@ pub fn launch(launch: &Launch, show: &dyn Show, interrupt: &Interrupt) -> Result
         outcome
     })?;
     let console = heard.console();
-    let (bytes, screen) = (console.bytes().to_vec(), console.screen(SCREEN));
+    let (bytes, screen) = (console.bytes().to_vec(), screen(console.screen(REPORT)));
     Ok(Outcome { ended, accel, passed, console: bytes, screen, seconds: begun.elapsed().as_secs_f64() })
+}
+
+/// The last lines, and all of the report if the kernel crashed.
+fn screen(mut lines: Vec<String>) -> Vec<String> {
+    let last = lines.len().saturating_sub(SCREEN);
+    let report = crash::begins(lines.iter().map(String::as_str));
+    lines.split_off(report.map_or(last, |report| report.min(last)))
 }

@@ -7,6 +7,7 @@ pub mod accel;
 mod booted;
 pub mod check;
 pub mod console;
+pub mod crash;
 mod error;
 pub mod firmware;
 mod guest;

@@ -3,6 +3,8 @@
 
 use serde::Serialize;
 
+use super::crash;
+
 /// What went wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -29,6 +31,8 @@ pub enum Kind {
     InitDied,
     /// Memory ran out.
     Memory,
+    /// The kernel crashed.
+    Crash,
     /// The kernel panicked for another reason.
     Panic,
     /// systemd gave up and asks for help.
@@ -152,8 +156,15 @@ fn sign(console: &str, least: Weight) -> Option<Reason> {
         let line = line_with(console, text)?;
         // Services that a login never needed may fail; the verity target says so of itself when all is well.
         let well = *kind == Kind::RootHash && !line.contains("corrupted") && !line.contains("ailed");
-        (!well).then(|| reason(*kind, Some(line)))
+        let crashed = || if *kind == Kind::Panic { crash(console) } else { None };
+        (!well).then(|| crashed().unwrap_or_else(|| reason(*kind, Some(line))))
     })
+}
+
+/// The reason of a panic that only ends the report of a crash.
+fn crash(console: &str) -> Option<Reason> {
+    let first = crash::begins(console.lines())?;
+    console.lines().nth(first).map(|line| reason(Kind::Crash, Some(line.trim().to_owned())))
 }
 
 fn firmware(console: &str, log: &str) -> Option<Reason> {
@@ -210,6 +221,9 @@ impl Kind {
             }
             Self::InitDied => "init ended: the first program of the system could not run or crashed",
             Self::Memory => "memory ran out; `--memory` gives more",
+            Self::Crash => {
+                "the kernel crashed: a fault of it or of a module, or of the machine; its report is on the console"
+            }
             Self::Panic => "kernel panic",
             Self::Emergency => {
                 "systemd stopped in emergency mode: something that it needs, often a file system in fstab, failed"
@@ -262,6 +276,10 @@ mod tests {
             Kind::RootHash
         );
         assert_eq!(kind("Kernel panic - not syncing: IO-APIC", ""), Kind::Panic);
+        let crash = "[ 3.5] int3: 0000 [#1] SMP\n[ 3.5] RIP: 0010:tick+0x1\n\
+            [ 3.6] Kernel panic - not syncing: Fatal exception in interrupt\n";
+        let reason = fatal(crash, "").unwrap();
+        assert_eq!((reason.kind, reason.line.as_deref()), (Kind::Crash, Some("[ 3.5] int3: 0000 [#1] SMP")));
     }
 
     #[test]

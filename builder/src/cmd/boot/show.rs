@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use amiforge::boot::check::Check;
+use amiforge::boot::crash;
 use amiforge::boot::machine::Network;
 use amiforge::boot::reason::Reason;
 use amiforge::boot::{Arch, Bus, Ended, Firmware, How, Launch, Outcome, Show, Writes, accel::Accel};
@@ -178,7 +179,9 @@ pub(super) fn outcome(
     let mut line = |text: String| written(writeln!(out, "{text}"));
     if !launched.screen.is_empty() {
         line("--- the last lines of the console".to_owned())?;
-        let skip = launched.screen.len().saturating_sub(LINES);
+        let last = launched.screen.len().saturating_sub(LINES);
+        let report = crash::begins(launched.screen.iter().map(String::as_str));
+        let skip = report.map_or(last, |report| report.min(last));
         launched.screen.iter().skip(skip).try_for_each(|text| line(format!("  | {text}")))?;
         line("---".to_owned())?;
     }
