@@ -144,7 +144,7 @@ pub struct Quotas {
     pub pending: Option<u32>,
     /// Images of an account that everybody may launch, in a region.
     pub public_images: Option<u32>,
-    /// EC2, SSM and S3 requests a second and account.
+    /// EC2, KMS, SSM and S3 requests a second and account.
     pub others: Option<u32>,
 }
 

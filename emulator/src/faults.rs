@@ -29,7 +29,7 @@ pub struct Faults {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rule {
-    /// Only requests to this service: `ebs`, `ec2`, `ssm`, `s3`, `sts`.
+    /// Only requests to this service: `ebs`, `ec2`, `kms`, `ssm`, `s3`, `sts`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service: Option<String>,
     /// Only this action: `PutSnapshotBlock`, `RegisterImage`, ...

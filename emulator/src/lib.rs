@@ -1,5 +1,5 @@
 //! The local region: an AWS-compatible region on this machine. EBS direct, the part of EC2 that an AMI's life needs,
-//! and the parts of SSM, S3 and STS around it, over HTTP on loopback, with its state in a folder.
+//! and the parts of SSM, S3, KMS and STS around it, over HTTP on loopback, with its state in a folder.
 //!
 //! It shares no code with the clients that it tests: signatures, digests and wire forms are read again from AWS's own
 //! descriptions. It is as strict as the real service, and unlike it does what it is told: windows of eventual

@@ -14,7 +14,7 @@ use crate::locks::lock;
 /// A request that was taken.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Seen {
-    /// `ebs`, `ec2`, `ssm`, `s3` or `sts`.
+    /// `ebs`, `ec2`, `kms`, `ssm`, `s3` or `sts`.
     pub service: &'static str,
     /// `PutSnapshotBlock`, ...
     pub action: String,

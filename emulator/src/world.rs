@@ -50,7 +50,7 @@ pub(crate) struct Region {
     pub(crate) snapshots: Snapshots,
     /// By account.
     pub(crate) settings: Shelf<Settings>,
-    /// What EC2 and SSM keep here.
+    /// What EC2, KMS and SSM keep here.
     pub(crate) ec2: Ec2Shelves,
     /// What S3 keeps here.
     pub(crate) s3: S3Shelves,

@@ -8,8 +8,9 @@ use amiforge::publish::api::ec2::Cooldown;
 use amiforge::publish::error::PublishError;
 use amiforge::publish::fault::FaultKind;
 use amiforge::publish::folder::FolderError;
+use amiforge::publish::keys::KeyError;
 use amiforge::publish::request::{
-    Architecture, Audience, BootMode, Imds, Request, Snapshots, Subject, Tpm, Wanted, check,
+    Architecture, Audience, BootMode, Imds, KeyOf, Request, Snapshots, Subject, Tpm, Wanted, check,
 };
 use amiforge::publish::retry::GaveUp;
 use amiforge::publish::source::Source;
@@ -245,6 +246,37 @@ pub(crate) fn of_fault(gave_up: &GaveUp) -> Option<String> {
         _ => return None,
     };
     Some(hint.to_owned())
+}
+
+/// The key that the options of a command name.
+pub(crate) fn key(named: Option<&str>, encrypt: bool) -> KeyOf {
+    match (named, encrypt) {
+        (Some(key), _) => KeyOf::named(key),
+        (None, true) => KeyOf::Default,
+        (None, false) => KeyOf::Account,
+    }
+}
+
+/// A failure about a key, with what to do about it.
+pub(crate) fn of_key(error: KeyError, cannot: String) -> Failure {
+    let hint = match &error {
+        KeyError::Call { source, region, .. } => match source.fault.kind {
+            FaultKind::NotFound => {
+                Some(format!("`aws kms list-aliases --region {region}` lists those that there are"))
+            }
+            FaultKind::Denied => {
+                Some("name the key by its ARN, or let the caller use `kms:DescribeKey`".to_owned())
+            }
+            _ => of_fault(source),
+        },
+        KeyError::Unusable { .. } => Some("name a symmetric key that is enabled".to_owned()),
+        _ => None,
+    };
+    let failure = Failure::from(anyhow::Error::from(error).context(cannot));
+    match hint {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
 }
 
 /// How an upload is done where nobody says otherwise: a local region has no quota to stay under.

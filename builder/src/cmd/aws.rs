@@ -8,6 +8,8 @@ use std::time::Duration;
 use amiforge::interrupt::Interrupt;
 use amiforge::publish::aws::{Config, EbsClient, Ec2Client, Keys, Place, PlaceError};
 use amiforge::publish::backoff::{Pace, raised};
+use amiforge::publish::keys::{KeyError, resolve};
+use amiforge::publish::request::KeyOf;
 use amiforge::publish::services::Services;
 use anyhow::Context as _;
 
@@ -113,6 +115,12 @@ impl Region {
     /// Its name.
     pub(crate) fn name(&self) -> &str {
         self.config.region()
+    }
+
+    /// The key that is meant in a region: asked for where an alias names it.
+    pub(crate) fn key(&self, region: &str, key: &KeyOf) -> Result<KeyOf, KeyError> {
+        let pace = Pace::default().stopped_by(&self.interrupt);
+        self.block_on(resolve(&self.config, &pace, region, key))
     }
 
     /// What clients of further regions are made from.

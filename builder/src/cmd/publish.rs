@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use amiforge::boot::receipt;
 use amiforge::interrupt::Interrupt;
+use amiforge::progress::Progress as _;
 use amiforge::publish::ami::{self, AmiError, Chain, Deleted, Job, Origin, Published};
 use amiforge::publish::request::{KeyOf, Request, Wanted};
 use amiforge::publish::source::Source;
@@ -73,8 +74,8 @@ struct Upload {
     #[arg(long, conflicts_with = "kms_key")]
     encrypt: bool,
 
-    /// Encrypt the snapshots with this key (an ARN)
-    #[arg(long, value_name = "ARN")]
+    /// Encrypt the snapshots with this key: `alias/…`, or its ARN
+    #[arg(long, value_name = "KEY")]
     kms_key: Option<String>,
 
     /// Blocks sent in a second at most, 0 for no limit [default: 950, what a snapshot takes; a local region: 0]
@@ -91,7 +92,7 @@ struct Copying {
     copy_to: Vec<String>,
 
     /// Encrypt the copy in a region with this key; may be given often
-    #[arg(long, value_name = "REGION=ARN", value_delimiter = ',')]
+    #[arg(long, value_name = "REGION=KEY", value_delimiter = ',')]
     copy_kms: Vec<String>,
 
     /// Encrypt every copy, with the account's default key of its region unless `--copy-kms` names one
@@ -154,8 +155,9 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Outcome {
         return plan::show(&request, &source, args.upload.parent_bundle.as_deref(), args.parent(), ui);
     }
     let connected = args.aws.connect(&interrupt)?;
-    let request = check(connected.name())?;
+    let mut request = check(connected.name())?;
     args.ami.confirm(&request, ui)?;
+    args.find_keys(&mut request, &connected, ui)?;
     let services = connected.services();
     let job = args.job(request);
     let work = ami::publish(&services, connected.config(), &job, ui, &interrupt);
@@ -192,16 +194,28 @@ fn demand_receipt(args: &Args, source: &Source, ui: &Ui, interrupt: &Interrupt) 
 impl Args {
     fn wanted(&self) -> Wanted {
         Wanted {
-            encryption: match (&self.upload.kms_key, self.upload.encrypt) {
-                (Some(arn), _) => KeyOf::Arn(arn.clone()),
-                (None, true) => KeyOf::Default,
-                (None, false) => KeyOf::Account,
-            },
+            encryption: words::key(self.upload.kms_key.as_deref(), self.upload.encrypt),
             copy_to: self.copying.copy_to.clone(),
             copy_kms: self.copying.copy_kms.clone(),
             encrypt_copies: if self.copying.encrypt_copies { KeyOf::Default } else { KeyOf::Account },
             ..self.ami.wanted()
         }
+    }
+
+    /// Puts keys in place of aliases. A region to copy to that does not answer is asked again by its copy.
+    fn find_keys(&self, request: &mut Request, connected: &aws::Region, ui: &Ui) -> Result<(), Failure> {
+        let failed = |error| words::of_key(error, self.cannot());
+        request.encryption = connected.key(&request.region, &request.encryption).map_err(failed)?;
+        for copy in &mut request.copies {
+            match connected.key(&copy.region, &copy.encryption) {
+                Err(error) if error.is_of_the_region() => {
+                    let error = anyhow::Error::from(error);
+                    ui.tell(&format!("{}: the copy names the key by its alias: {error:#}", copy.region));
+                }
+                key => copy.encryption = key.map_err(failed)?,
+            }
+        }
+        Ok(())
     }
 
     fn parent(&self) -> amiforge::publish::plan::Parent {

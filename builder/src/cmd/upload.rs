@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use amiforge::publish::api::Encryption;
 use amiforge::publish::error::PublishError;
 use amiforge::publish::folder::FolderError;
 use amiforge::publish::request::{KeyOf, Wanted, check_snapshot};
@@ -40,8 +39,8 @@ pub(crate) struct Args {
     #[arg(long)]
     encrypt: bool,
 
-    /// Encrypt the snapshot with this key (an ARN)
-    #[arg(long, value_name = "ARN")]
+    /// Encrypt the snapshot with this key: `alias/…`, or its ARN
+    #[arg(long, value_name = "KEY")]
     kms_key: Option<String>,
 
     /// Encrypted copies or volumes will be made of it: send blocks of zeros too, which they need
@@ -93,9 +92,9 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Outcome {
     let source = args.source()?;
     // What is mistaken is told before anything is called, or started.
     let offline = aws::named_region(&args.aws);
-    offline.as_deref().map(|region| args.options(&source, region)).transpose()?;
+    offline.as_deref().map(|region| args.options(&source, region, args.key())).transpose()?;
     let region = args.aws.connect(&interrupt)?;
-    let options = args.options(&source, region.name())?;
+    let options = args.options(&source, region.name(), args.key())?;
     let services = region.services();
     if args.abandon {
         let abandoned = region.block_on(upload::abandon(&services, &args.image, &options));
@@ -104,6 +103,8 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Outcome {
         ui.status(format_args!("deleted {snapshot} and its journal"));
         return show_abandoned(&snapshot, &services.region, ui);
     }
+    let key = region.key(region.name(), &args.key()).map_err(|error| words::of_key(error, args.cannot()))?;
+    let options = Options { encryption: key.into(), ..options };
     let work = upload::upload(&services, &args.image, &options, ui, &interrupt);
     let uploaded = region.block_on(work).map_err(|error| args.failure(error, region.name()))?;
     show(&uploaded, &services.region, begun.elapsed().as_secs_f64(), ui)?;
@@ -111,16 +112,16 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Outcome {
 }
 
 impl Args {
+    /// The key that is named.
+    fn key(&self) -> KeyOf {
+        words::key(self.kms_key.as_deref(), self.encrypt)
+    }
+
     /// What is asked for, by the rules that `publish` has.
-    fn options(&self, source: &Source, region: &str) -> Result<Options, Failure> {
-        let (encryption, key) = match (&self.kms_key, self.encrypt) {
-            (Some(arn), _) => (Encryption::Key(arn.clone()), KeyOf::Arn(arn.clone())),
-            (None, true) => (Encryption::DefaultKey, KeyOf::Default),
-            (None, false) => (Encryption::AsAccount, KeyOf::Account),
-        };
+    fn options(&self, source: &Source, region: &str, key: KeyOf) -> Result<Options, Failure> {
         let wanted = Wanted {
             description: self.description.clone(),
-            encryption: key,
+            encryption: key.clone(),
             tags: self.tags.clone(),
             ..Wanted::default()
         };
@@ -130,7 +131,7 @@ impl Args {
             .map_err(|mistakes| Failure::usage(anyhow::Error::from(mistakes).context(self.cannot())))?;
         tags.extend(asked);
         Ok(Options {
-            encryption,
+            encryption: key.into(),
             later: if self.encrypted_copies { Later::MayBeEncrypted } else { Later::StaysAsItIs },
             parent: self.parent.clone(),
             parent_bundle: self.parent_bundle.clone(),

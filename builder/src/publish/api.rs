@@ -6,7 +6,9 @@
 
 mod ebs;
 pub mod ec2;
+mod keys;
 mod snapshots;
 
 pub use ebs::{Changed, ChangedPage, Ebs, Encryption, Fetched, Listed, ListedPage, Put, Start, Started};
+pub use keys::{Key, KeyRegions, Keys};
 pub use snapshots::{Snapshot, SnapshotState, Snapshots, Tier};

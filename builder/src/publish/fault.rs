@@ -124,7 +124,7 @@ fn by_name(code: &str, message: &str, reason: Option<&str>) -> Option<FaultKind>
         "AccessDeniedException" | "UnauthorizedOperation" | "OptInRequired" | "AccessDenied" => {
             FaultKind::Denied
         }
-        "ResourceNotFoundException" => FaultKind::NotFound,
+        "ResourceNotFoundException" | "NotFoundException" => FaultKind::NotFound,
         _ if code.ends_with(".NotFound") || code == "InvalidAMIID.Unavailable" => FaultKind::NotFound,
         "ConflictException" => FaultKind::Conflict,
         "ServiceQuotaExceededException" => FaultKind::Quota,

@@ -14,6 +14,7 @@ pub mod fault;
 pub mod flow;
 pub mod folder;
 pub mod journal;
+pub mod keys;
 mod parent;
 pub mod plan;
 mod prove;

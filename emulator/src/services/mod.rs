@@ -3,6 +3,8 @@
 
 pub(crate) mod ebs;
 pub(crate) mod ec2;
+pub(crate) mod json;
+pub(crate) mod kms;
 pub(crate) mod s3;
 pub(crate) mod ssm;
 pub(crate) mod sts;
@@ -20,6 +22,7 @@ use crate::world::{Region, World};
 pub(crate) enum Service {
     Ebs,
     Ec2,
+    Kms,
     Ssm,
     S3,
     Sts,
@@ -41,7 +44,9 @@ pub(crate) enum Trouble {
 impl Service {
     /// The service of a credential scope.
     pub(crate) fn named(name: &str) -> Option<Self> {
-        [Self::Ebs, Self::Ec2, Self::Ssm, Self::S3, Self::Sts].into_iter().find(|one| one.name() == name)
+        [Self::Ebs, Self::Ec2, Self::Kms, Self::Ssm, Self::S3, Self::Sts]
+            .into_iter()
+            .find(|one| one.name() == name)
     }
 
     /// As credential scopes name it.
@@ -49,6 +54,7 @@ impl Service {
         match self {
             Self::Ebs => "ebs",
             Self::Ec2 => "ec2",
+            Self::Kms => "kms",
             Self::Ssm => "ssm",
             Self::S3 => "s3",
             Self::Sts => "sts",
@@ -57,8 +63,8 @@ impl Service {
 
     /// The service that a request without a readable signature looks like it is for.
     pub(crate) fn guess(parts: &Parts) -> Self {
-        if parts.headers.contains_key("x-amz-target") {
-            Self::Ssm
+        if let Some(target) = parts.headers.get("x-amz-target") {
+            if target.as_bytes().starts_with(kms::TARGET.as_bytes()) { Self::Kms } else { Self::Ssm }
         } else if parts.uri.path().starts_with("/snapshots") {
             Self::Ebs
         } else if parts.method == http::Method::POST && parts.uri.path() == "/" {
@@ -73,7 +79,7 @@ impl Service {
         match self {
             Self::Ebs => ebs::action(request),
             Self::Ec2 => ec2::action(request),
-            Self::Ssm => ssm::action(request),
+            Self::Kms | Self::Ssm => json::action(request),
             Self::S3 => s3::action(request),
             Self::Sts => sts::action(request),
         }
@@ -87,7 +93,8 @@ impl Service {
         match self {
             Self::Ebs => ebs::answer(world, region, request).await,
             Self::Ec2 => ec2::answer(world, region, request).await,
-            Self::Ssm => ssm::answer(world, region, request).await,
+            Self::Kms => json::answer(world, region, &request, kms::perform),
+            Self::Ssm => json::answer(world, region, &request, ssm::perform),
             Self::S3 => s3::answer(world, region, request).await,
             Self::Sts => sts::answer(&request),
         }
@@ -96,7 +103,7 @@ impl Service {
     /// Whether an account may ask once more now. EBS direct counts each of its calls by itself.
     fn has_room(self, world: &World, account: &str) -> bool {
         let rate = match self {
-            Self::Ec2 | Self::Ssm | Self::S3 => world.config.quotas.others,
+            Self::Ec2 | Self::Kms | Self::Ssm | Self::S3 => world.config.quotas.others,
             Self::Ebs | Self::Sts => None,
         };
         world.limiter.take(self.name(), account, rate, world.now())
@@ -107,7 +114,7 @@ impl Service {
         match self {
             Self::Ebs => ebs::refuse(denial, request_id),
             Self::Ec2 => ec2::refuse(denial, request_id),
-            Self::Ssm => ssm::refuse(denial, request_id),
+            Self::Kms | Self::Ssm => json::refuse(denial, request_id),
             Self::S3 => s3::refuse(denial, request_id),
             Self::Sts => sts::refuse(denial, request_id),
         }
@@ -134,7 +141,8 @@ impl Service {
         match self {
             Self::Ebs => ebs::fail(trouble, request_id),
             Self::Ec2 => ec2::fail(trouble, request_id),
-            Self::Ssm => ssm::fail(trouble, request_id),
+            Self::Kms => json::fail(trouble, kms::NOT_FOUND, request_id),
+            Self::Ssm => json::fail(trouble, ssm::NOT_FOUND, request_id),
             Self::S3 => s3::fail(trouble, request_id),
             Self::Sts => sts::fail(trouble, request_id),
         }

@@ -25,10 +25,9 @@ class Region:
             aws_access_key_id=key[0], aws_secret_access_key=key[1], region_name=name, botocore_session=core
         )
         config = botocore.config.Config(retries={"max_attempts": 0}, parameter_validation=check)
-        clients = [
-            session.client(service, endpoint_url=endpoint, config=config) for service in ("ebs", "ec2", "ssm", "s3")
-        ]
-        self.ebs, self.ec2, self.ssm, self.s3 = clients
+        services = ("ebs", "ec2", "ssm", "s3", "kms")
+        clients = [session.client(service, endpoint_url=endpoint, config=config) for service in services]
+        self.ebs, self.ec2, self.ssm, self.s3, self.kms = clients
         self.name = name
 
 

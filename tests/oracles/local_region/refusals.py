@@ -24,6 +24,7 @@ def main():
     tagging(region, image)
     templates(region)
     parameters(region)
+    keys(region, other)
     shared(region, other, image, root)
     defaults(region, root)
     dry_runs(region, image, root)
@@ -313,6 +314,29 @@ def parameters(region):
     refused("InvalidFilterKey", ssm.describe_parameters, ParameterFilters=bad)
     refused("InvalidNextToken", ssm.describe_parameters, NextToken="?")
     refused("InvalidResourceId", ssm.list_tags_for_resource, ResourceType="Parameter", ResourceId="/r/none")
+
+
+def keys(region, other):
+    """KMS."""
+    kms = region.kms
+    key = kms.create_key()["KeyMetadata"]
+    kms.create_alias(AliasName="alias/r", TargetKeyId=key["KeyId"])
+    refused("AlreadyExistsException", kms.create_alias, AliasName="alias/r", TargetKeyId=key["KeyId"])
+    refused("InvalidAliasNameException", kms.create_alias, AliasName="alias/two words", TargetKeyId=key["KeyId"])
+    refused("InvalidAliasNameException", kms.create_alias, AliasName="r", TargetKeyId=key["KeyId"])
+    refused("NotAuthorizedException", kms.create_alias, AliasName="alias/aws/mine", TargetKeyId=key["KeyId"])
+    refused("NotFoundException", kms.create_alias, AliasName="alias/s", TargetKeyId="alias/none")
+    refused("NotFoundException", kms.delete_alias, AliasName="alias/none")
+    refused("NotFoundException", kms.update_alias, AliasName="alias/none", TargetKeyId=key["KeyId"])
+    refused("NotFoundException", kms.describe_key, KeyId="alias/none")
+    refused("NotFoundException", kms.describe_key, KeyId="01234567-89ab-cdef-0123-456789abcdef")
+    elsewhere = key["Arn"].replace(f":{region.name}:", ":local-2:")
+    refused("InvalidArnException", kms.describe_key, KeyId=elsewhere)
+    refused("InvalidArnException", kms.disable_key, KeyId="alias/r")
+    refused("ValidationException", kms.create_key, KeySpec="RSA_2048", KeyUsage="GENERATE_VERIFY_MAC")
+    refused("ValidationException", kms.list_keys, Limit=1001)
+    refused("NotFoundException", other.kms.describe_key, KeyId=key["KeyId"])
+    refused("AccessDeniedException", kms.disable_key, KeyId=kms.describe_key(KeyId="alias/aws/ebs")["KeyMetadata"]["KeyId"])
 
 
 def shared(region, other, image, root):

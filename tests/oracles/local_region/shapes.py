@@ -28,6 +28,9 @@ AbortMultipartUpload CompleteMultipartUpload CopyObject CreateBucket CreateMulti
 DeleteObjects GetBucketLocation GetObject GetObjectTagging HeadBucket HeadObject ListBuckets ListMultipartUploads
 ListObjects ListObjectsV2 ListParts PutObject PutObjectTagging UploadPart UploadPartCopy
 """.split()
+KMS = """
+CreateAlias CreateKey DeleteAlias DescribeKey DisableKey EnableKey ListAliases ListKeys UpdateAlias
+""".split()
 EBS = """
 CompleteSnapshot GetSnapshotBlock ListChangedBlocks ListSnapshotBlocks PutSnapshotBlock StartSnapshot
 """.split()
@@ -42,6 +45,7 @@ def main():
     settings(region)
     templates(region, image)
     parameters(region, image)
+    keys(region)
     objects(region, image)
     gone(region, image, snapshots)
     covered()
@@ -310,6 +314,34 @@ def templates(region, image):
     ec2.delete_launch_template(LaunchTemplateName="shapes-other")
 
 
+def keys(region):
+    """KMS."""
+    kms = region.kms
+    made = [kms.create_key(Description=f"key {number}")["KeyMetadata"] for number in range(3)]
+    first, second = made[0], made[1]
+    for number, key in enumerate(made):
+        kms.create_alias(AliasName=f"alias/shapes/{number}", TargetKeyId=key["KeyId"])
+    names = [first["KeyId"], first["Arn"], "alias/shapes/0", f"arn:aws:kms:{region.name}:{ACCOUNT}:alias/shapes/0"]
+    for name in names:
+        assert kms.describe_key(KeyId=name)["KeyMetadata"] == first
+    kms.update_alias(AliasName="alias/shapes/0", TargetKeyId=second["Arn"])
+    assert kms.describe_key(KeyId="alias/shapes/0")["KeyMetadata"]["Arn"] == second["Arn"]
+    kms.disable_key(KeyId=first["KeyId"])
+    assert kms.describe_key(KeyId=first["Arn"])["KeyMetadata"]["KeyState"] == "Disabled"
+    kms.enable_key(KeyId=first["Arn"])
+    assert kms.describe_key(KeyId=first["Arn"])["KeyMetadata"]["Enabled"]
+    ebs = kms.describe_key(KeyId="alias/aws/ebs")["KeyMetadata"]
+    assert ebs["KeyManager"] == "AWS" and ebs["KeyState"] == "Enabled"
+    pages = kms.get_paginator("list_aliases").paginate(PaginationConfig={"PageSize": 3})
+    listed = [one["AliasName"] for page in pages for one in page["Aliases"]]
+    assert listed == ["alias/aws/ebs", *(f"alias/shapes/{number}" for number in range(3))], listed
+    assert len(kms.list_aliases(KeyId=second["KeyId"])["Aliases"]) == 2
+    pages = kms.get_paginator("list_keys").paginate(PaginationConfig={"PageSize": 2})
+    assert sorted(one["KeyId"] for page in pages for one in page["Keys"]) == sorted(one["KeyId"] for one in made)
+    kms.delete_alias(AliasName="alias/shapes/2")
+    refused("NotFoundException", kms.describe_key, KeyId="alias/shapes/2")
+
+
 def parameters(region, image):
     """SSM."""
     ssm = region.ssm
@@ -399,7 +431,7 @@ def gone(region, image, snapshots):
 
 def covered():
     """Every operation was answered at least once."""
-    for service, names in (("ec2", EC2), ("ssm", SSM), ("s3", S3), ("ebs", EBS)):
+    for service, names in (("ec2", EC2), ("kms", KMS), ("ssm", SSM), ("s3", S3), ("ebs", EBS)):
         missing = [name for name in names if not wire.SEEN[f"{service}:{name}"]]
         assert not missing, f"{service}: {missing} never called"
 
@@ -409,6 +441,7 @@ def nothing_else(region):
     for client, names, code in (
         (region.ec2, EC2, "InvalidAction"),
         (region.ssm, SSM, "UnknownOperationException"),
+        (region.kms, KMS, "UnknownOperationException"),
     ):
         for method, operation in client.meta.method_to_api_mapping.items():
             if operation in names or client.meta.service_model.operation_model(operation).endpoint:

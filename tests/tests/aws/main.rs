@@ -5,6 +5,7 @@
 mod archived;
 mod endpoints;
 mod hostile;
+mod keys;
 mod model;
 mod server;
 mod trust;

@@ -220,7 +220,7 @@ impl<R: Regions> Copies<'_, R> {
             encrypted: match &target.encryption {
                 KeyOf::Account => Encrypted::No,
                 KeyOf::Default => Encrypted::Key(None),
-                KeyOf::Arn(arn) => Encrypted::Key(Some(arn.clone())),
+                KeyOf::Arn(name) | KeyOf::Alias(name) => Encrypted::Key(Some(name.clone())),
             },
             token: token(target, entry),
             tags: self.request.image_tags(),

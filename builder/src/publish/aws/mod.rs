@@ -10,6 +10,7 @@ mod ec2;
 pub mod endpoint;
 mod fault;
 mod held;
+mod kms;
 mod patience;
 pub mod query;
 mod trust;
@@ -33,6 +34,7 @@ use held::Held;
 
 pub use ebs::EbsClient;
 pub use ec2::{CALLS as EC2_CALLS, Ec2Client, SnapshotsClient};
+pub use kms::KmsClient;
 
 /// Connections that are kept for the next request.
 const IDLE: usize = 256;
@@ -180,6 +182,11 @@ impl Config {
     /// The client of the part of EC2 that knows snapshots.
     pub fn snapshots(&self) -> SnapshotsClient {
         SnapshotsClient::new(&self.sdk)
+    }
+
+    /// The client of KMS.
+    pub fn kms(&self) -> KmsClient {
+        KmsClient::new(&self.sdk)
     }
 
     /// The client of EC2.

@@ -102,7 +102,7 @@ impl List {
         self.calls.push(Call { action, region: self.region.clone(), count, purpose, on });
     }
 
-    /// What is asked before anything is written.
+    /// What is asked before anything is written. Keys are no resources of EC2: their part of the policy names the call.
     fn before(&mut self, request: &Request, key: &KeyOf) {
         if request.share.is_public() {
             let purpose = "the account lets AMIs become public";

@@ -69,18 +69,30 @@ fn ours(request: &Request) -> Value {
 fn keys(request: &Request) -> Vec<Value> {
     let named =
         std::iter::once(&request.encryption).chain(request.copies.iter().map(|copy| &copy.encryption));
-    let keys: BTreeSet<&str> = named
-        .filter_map(|key| match key {
-            KeyOf::Arn(arn) => Some(arn.as_str()),
-            _ => None,
-        })
-        .collect();
-    if keys.is_empty() {
-        return Vec::new();
+    let named: Vec<&KeyOf> = named.collect();
+    let keys: BTreeSet<&str> = named.iter().filter_map(|key| key.arn()).collect();
+    let aliases: BTreeSet<&str> = named.iter().filter_map(|key| key.alias()).collect();
+    let mut statements = Vec::new();
+    let mut allow = |resource: Value, condition: Option<Value>| {
+        let mut with_key = json!({ "Effect": "Allow", "Action": WITH_KEY, "Resource": resource });
+        let mut grant = json!({
+            "Effect": "Allow",
+            "Action": ["kms:CreateGrant"],
+            "Resource": resource,
+            "Condition": { "Bool": { "kms:GrantIsForAWSResource": "true" } },
+        });
+        if let Some(condition) = condition {
+            grant["Condition"]["ForAnyValue:StringEquals"] = condition.clone();
+            with_key["Condition"] = json!({ "ForAnyValue:StringEquals": condition });
+        }
+        statements.extend([with_key, grant]);
+    };
+    if !keys.is_empty() {
+        allow(json!(keys), None);
     }
-    let grant = json!({ "Bool": { "kms:GrantIsForAWSResource": "true" } });
-    vec![
-        json!({ "Effect": "Allow", "Action": WITH_KEY, "Resource": keys }),
-        json!({ "Effect": "Allow", "Action": ["kms:CreateGrant"], "Resource": keys, "Condition": grant }),
-    ]
+    // A policy names keys by their ids; those of an alias by a condition.
+    if !aliases.is_empty() {
+        allow(json!("*"), Some(json!({ "kms:ResourceAliases": aliases })));
+    }
+    statements
 }

@@ -38,7 +38,7 @@ pub fn check(wanted: &Wanted, subject: &Subject, home: &str, now: i64) -> Result
         .and_then(|when| note(Deprecation::parse(when, now, wanted.audience), mistakes_ref));
     let share = share::check(&wanted.share, wanted.audience, wanted.snapshots, partition(home), mistakes_ref);
     let copies = copies::check(wanted, home, mistakes_ref);
-    if let KeyOf::Arn(key) = &wanted.encryption {
+    if let KeyOf::Arn(key) | KeyOf::Alias(key) = &wanted.encryption {
         note(copies::key_arn("--kms-key", key, home), mistakes_ref);
     }
     let request = Request {
@@ -75,7 +75,7 @@ pub fn check_snapshot(wanted: &Wanted, ours: usize, home: &str) -> Result<Tags, 
     if wanted.description.is_some() {
         note(text::description(wanted.description.as_deref(), &Subject::default()), &mut mistakes);
     }
-    if let KeyOf::Arn(key) = &wanted.encryption {
+    if let KeyOf::Arn(key) | KeyOf::Alias(key) = &wanted.encryption {
         note(copies::key_arn("--kms-key", key, home), &mut mistakes);
     }
     let tags = text::asked_tags(&wanted.tags, &mut mistakes);
@@ -195,14 +195,15 @@ fn sharing(request: &Request, mistakes: &mut Vec<Mistake>) {
                     format!("leave `--public` or `{option}` out"),
                 ));
             }
-            KeyOf::Default if option != "--volume" => {
+            key if option != "--volume" && (key == KeyOf::Default || key.is_of_aws()) => {
                 let problem = format!(
-                    "the AMI in `{region}` would be encrypted with the account's default key, which others cannot be allowed to use"
+                    "the AMI in `{region}` would be encrypted with {}, which others cannot be allowed to use",
+                    if key.is_of_aws() { "AWS's own key for EBS" } else { "the account's default key" }
                 );
                 let remedy = "name a key of your own (`--kms-key`, `--copy-kms`) and allow them its use in the key's policy";
                 mistakes.push(Mistake::new("--share", problem, remedy));
             }
-            KeyOf::Default | KeyOf::Arn(_) => {}
+            KeyOf::Default | KeyOf::Arn(_) | KeyOf::Alias(_) => {}
         }
     }
 }

@@ -16,6 +16,36 @@ pub enum KeyOf {
     Default,
     /// With a key, by its ARN.
     Arn(String),
+    /// With the key that an alias stands for: `alias/…` or its ARN.
+    Alias(String),
+}
+
+impl KeyOf {
+    /// The key that a text names: an alias, or else an ARN.
+    pub fn named(text: &str) -> Self {
+        let aliased = text.starts_with("alias/") || text.splitn(6, ':').nth(5).is_some_and(is_alias);
+        if aliased { Self::Alias(text.to_owned()) } else { Self::Arn(text.to_owned()) }
+    }
+
+    /// The ARN of the key, where one is given.
+    pub(in crate::publish) fn arn(&self) -> Option<&str> {
+        if let Self::Arn(arn) = self { Some(arn) } else { None }
+    }
+
+    /// The name of the alias, where one is given: `alias/…`.
+    pub(in crate::publish) fn alias(&self) -> Option<&str> {
+        let Self::Alias(name) = self else { return None };
+        Some(name.rsplit_once(':').map_or(name, |(_, name)| name))
+    }
+
+    /// Whether it is the one that AWS keeps for EBS, which nobody else can be allowed to use.
+    pub(super) fn is_of_aws(&self) -> bool {
+        self.alias() == Some("alias/aws/ebs")
+    }
+}
+
+fn is_alias(resource: &str) -> bool {
+    resource.starts_with("alias/")
 }
 
 impl From<KeyOf> for Encryption {
@@ -23,7 +53,7 @@ impl From<KeyOf> for Encryption {
         match key {
             KeyOf::Account => Self::AsAccount,
             KeyOf::Default => Self::DefaultKey,
-            KeyOf::Arn(arn) => Self::Key(arn),
+            KeyOf::Arn(name) | KeyOf::Alias(name) => Self::Key(name),
         }
     }
 }
@@ -55,7 +85,11 @@ pub(super) fn check(wanted: &Wanted, home: &str, mistakes: &mut Vec<Mistake>) ->
     for text in &wanted.copy_kms {
         let Some((region, key)) = text.split_once('=') else {
             let problem = format!("`{text}` has no `=`");
-            mistakes.push(Mistake::new("--copy-kms", problem, "write it as `eu-central-1=arn:aws:kms:…`"));
+            mistakes.push(Mistake::new(
+                "--copy-kms",
+                problem,
+                "write it as `eu-central-1=alias/…` or `eu-central-1=arn:aws:kms:…`",
+            ));
             continue;
         };
         if keyed.contains(&region) {
@@ -68,7 +102,7 @@ pub(super) fn check(wanted: &Wanted, home: &str, mistakes: &mut Vec<Mistake>) ->
             mistakes.push(mistake);
         }
         if let Some(copy) = copies.iter_mut().find(|copy| copy.region == region) {
-            copy.encryption = KeyOf::Arn(key.to_owned());
+            copy.encryption = KeyOf::named(key);
         } else {
             let problem = format!("no copy goes to `{region}`");
             let remedy = format!("add it to `--copy-to`, or leave the key of `{region}` out");
@@ -96,19 +130,17 @@ fn target(name: &str, home: &str, so_far: &[CopyTarget]) -> Result<(), Mistake> 
     Ok(())
 }
 
-/// Refuses what is not the ARN of a key that `home` can use. `StartSnapshot` takes no alias, and `CopyImage` does.
+/// Refuses what is neither an alias nor the ARN of a key or alias that `home` can use.
 pub(super) fn key_arn(option: &'static str, key: &str, home: &str) -> Result<(), Mistake> {
-    let form = format!("give the key's ARN: `arn:{}:kms:{home}:…:key/…`", partition(home));
+    let form = format!("give `alias/…`, or the key's ARN: `arn:{}:kms:{home}:…:key/…`", partition(home));
     let refuse = |problem: String| Err(Mistake::new(option, problem, form.clone()));
-    let aliased = |alias: &str| {
-        let problem = format!("`{key}` is the alias of a key, and EBS takes the key's own ARN only");
-        let remedy = format!(
-            "`aws kms describe-key --region {home} --key-id {alias} --query KeyMetadata.Arn --output text` tells it"
-        );
-        Err(Mistake::new(option, problem, remedy))
-    };
-    if key.starts_with("alias/") {
-        return aliased(key);
+    // CreateAlias, parameter `AliasName`.
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/_-".contains(&byte);
+    if let Some(alias) = key.strip_prefix("alias/") {
+        if alias.is_empty() || key.len() > 256 || !alias.bytes().all(plain) {
+            return refuse(format!("`{key}` is not an alias of a key"));
+        }
+        return Ok(());
     }
     let parts: Vec<_> = key.splitn(6, ':').collect();
     let ["arn", named, "kms", region, account, resource] = parts[..] else {
@@ -122,9 +154,6 @@ pub(super) fn key_arn(option: &'static str, key: &str, home: &str) -> Result<(),
     }
     if region != home {
         return refuse(format!("the key `{key}` is of `{region}`, and `{home}` cannot use it"));
-    }
-    if option == "--kms-key" && resource.starts_with("alias/") {
-        return aliased(resource);
     }
     Ok(())
 }

@@ -427,12 +427,16 @@ fn a_request_reads_back_as_it_was_written() {
 }
 
 #[test]
-fn an_alias_of_a_key_is_taken_for_copies_alone_and_how_to_find_the_key_is_told() {
-    let key = |key: &str| Wanted { encryption: KeyOf::Arn(key.to_owned()), ..Wanted::default() };
+fn a_key_is_named_by_alias_or_arn_and_aws_own_is_not_shared() {
+    let key = |key: &str| Wanted { encryption: KeyOf::named(key), ..Wanted::default() };
     for alias in ["alias/web", "arn:aws:kms:eu-west-1:123456789012:alias/web"] {
-        let refused = mistake(&key(alias), &subject());
-        let command = "`aws kms describe-key --region eu-west-1 --key-id alias/web --query KeyMetadata.Arn";
-        assert!(refused.starts_with("`--kms-key`: ") && refused.contains(command), "{refused}");
+        assert_eq!(accepted(&key(alias), &subject()).encryption, KeyOf::Alias(alias.to_owned()));
     }
-    accepted(&key(KEY), &subject());
+    assert_eq!(accepted(&key(KEY), &subject()).encryption, KeyOf::Arn(KEY.to_owned()));
+    for none in ["alias/", "alias/a b", "web", "arn:aws:kms:eu-west-1:123456789012:alias/"] {
+        let refused = mistake(&key(none), &subject());
+        assert!(refused.starts_with("`--kms-key`: ") && refused.contains("give `alias/"), "{refused}");
+    }
+    let own = Wanted { share: texts(&["111122223333"]), ..key("alias/aws/ebs") };
+    assert!(mistake(&own, &subject()).contains("AWS's own key"));
 }

@@ -1,4 +1,4 @@
-//! What EC2 and SSM keep in a region: a shelf for each kind of thing. Snapshots are EBS's, and stand with the region.
+//! What EC2, KMS and SSM keep in a region: a shelf for each kind of thing. Snapshots are EBS's, and stand with the region.
 
 use std::path::Path;
 
@@ -7,10 +7,11 @@ use super::settings::Sharing;
 use super::store_task::Task;
 use super::template::Template;
 use crate::error::Error;
+use crate::services::kms::{Alias, Key};
 use crate::services::ssm::parameters::Parameter;
 use crate::state::shelf::Shelf;
 
-/// What EC2 and SSM keep in a region.
+/// What EC2, KMS and SSM keep in a region.
 #[derive(Debug)]
 pub(crate) struct Ec2Shelves {
     /// By id; those that were deregistered too.
@@ -23,6 +24,10 @@ pub(crate) struct Ec2Shelves {
     pub(crate) stores: Shelf<Task>,
     /// Parameters, by account and name.
     pub(crate) parameters: Shelf<Parameter>,
+    /// Keys, by id.
+    pub(crate) keys: Shelf<Key>,
+    /// Aliases of keys, by account and name.
+    pub(crate) aliases: Shelf<Alias>,
 }
 
 impl Ec2Shelves {
@@ -34,6 +39,8 @@ impl Ec2Shelves {
             sharing: Shelf::open(region.join("sharing"))?,
             stores: Shelf::open(region.join("store-tasks"))?,
             parameters: Shelf::open(region.join("parameters"))?,
+            keys: Shelf::open(region.join("keys"))?,
+            aliases: Shelf::open(region.join("aliases"))?,
         })
     }
 }

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::call::{self, Call};
-use super::fault::Fault;
 use super::parameters::{Parameter, Version};
 use super::read::{described, with_token};
 use crate::clock::Moment;
+use crate::services::json::call::{self, Call};
+use crate::services::json::fault::Fault;
 
 /// A filter as it is sent.
 #[derive(Debug, Deserialize)]

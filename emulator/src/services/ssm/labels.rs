@@ -3,9 +3,9 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::call::Call;
-use super::fault::Fault;
 use super::parameters::{self, Parameter, Version, shelf_name};
+use crate::services::json::call::Call;
+use crate::services::json::fault::Fault;
 
 /// Labels of a version, at most.
 const MAX_LABELS: usize = 10;

@@ -1,49 +1,27 @@
 //! SSM, as far as parameters go (API version 2014-11-06, JSON 1.1).
 
-mod call;
-mod fault;
 mod filters;
 mod labels;
 pub(crate) mod parameters;
 mod put;
 mod read;
 mod tags;
-mod voice;
 
-use http::StatusCode;
 use serde_json::Value;
 
-use self::call::Call;
-use self::fault::Fault;
-use crate::door::reply::{Response, reply, with};
-use crate::door::signed::Signed;
-use crate::world::{Region, World};
+use crate::services::json::call::Call;
+use crate::services::json::fault::Fault;
 
-pub(crate) use self::voice::{error, fail, refuse};
+/// The name of what is not there.
+pub(crate) const NOT_FOUND: &str = "ParameterNotFound";
 
-/// The name of what a request asks for.
-pub(crate) fn action(request: &Signed) -> String {
-    let target = request.header("x-amz-target").unwrap_or_default();
-    target.rsplit('.').next().unwrap_or_default().to_owned()
+/// No such parameter; SSM says no more than that.
+fn not_found() -> Fault {
+    Fault::new(NOT_FOUND, "")
 }
 
-/// Answers a request.
-#[expect(clippy::unused_async, reason = "all services are asked in the same way")]
-pub(crate) async fn answer(world: &World, region: &Region, request: Signed) -> Response {
-    let call = Call { account: &request.account, region, world, now: world.now(), body: request.body() };
-    match perform(&action(&request), &call) {
-        Ok(value) => {
-            let response = reply(StatusCode::OK, "application/x-amz-json-1.1", value.to_string());
-            with(response, "x-amzn-requestid", &request.request_id)
-        }
-        Err(fault) => {
-            let status = StatusCode::from_u16(fault.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-            error(status, &fault.name, &fault.message, &request.request_id)
-        }
-    }
-}
-
-fn perform(action: &str, call: &Call<'_>) -> Result<Value, Fault> {
+/// Carries a call out.
+pub(crate) fn perform(action: &str, call: &Call<'_>) -> Result<Value, Fault> {
     match action {
         "AddTagsToResource" => tags::add(call),
         "DeleteParameter" => put::delete_parameter(call),

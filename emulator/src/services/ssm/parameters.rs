@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::fault::Fault;
 use crate::clock::Moment;
 use crate::services::ec2::tag::Tags;
+use crate::services::json::fault::Fault;
 use crate::world::Region;
 
 /// A parameter. Its versions are never changed, but for their labels.
@@ -66,7 +66,7 @@ impl Parameter {
     pub(crate) fn pick(&self, selector: Option<&str>, now: Moment) -> Result<&Version, Fault> {
         let mut shown = self.shown(now);
         let Some(selector) = selector else {
-            return shown.next_back().ok_or_else(Fault::not_found);
+            return shown.next_back().ok_or_else(super::not_found);
         };
         let picked = |version: &&Version| match selector.parse::<u64>() {
             Ok(number) => version.number == number,
@@ -122,7 +122,7 @@ pub(crate) fn find(
         let plain = name.strip_prefix('/').filter(|rest| !rest.contains('/'))?;
         shelf.find(&shelf_name(account, plain))
     });
-    found.filter(|parameter| parameter.shown(now).next().is_some()).ok_or_else(Fault::not_found)
+    found.filter(|parameter| parameter.shown(now).next().is_some()).ok_or_else(super::not_found)
 }
 
 /// The value that `resolve:ssm:NAME` stands for.

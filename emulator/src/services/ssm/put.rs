@@ -4,11 +4,11 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::call::Call;
-use super::fault::Fault;
 use super::parameters::{self, Parameter, Version, shelf_name};
 use super::tags::{TagInput, read_tags};
 use crate::services::ec2::image::State;
+use crate::services::json::call::Call;
+use crate::services::json::fault::Fault;
 
 /// Versions that are kept, at most.
 const MAX_VERSIONS: usize = 100;

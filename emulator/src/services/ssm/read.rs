@@ -3,10 +3,10 @@
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::call::{self, Call};
-use super::fault::Fault;
 use super::filters::{self, FilterInput, Place};
 use super::parameters::{self, Named, Parameter, Version};
+use crate::services::json::call::{self, Call};
+use crate::services::json::fault::Fault;
 use crate::state::digest::Digest;
 
 #[derive(Debug, Deserialize)]

@@ -3,10 +3,10 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::call::Call;
-use super::fault::Fault;
 use super::parameters::{self, Parameter, shelf_name};
 use crate::services::ec2::tag::Tags;
+use crate::services::json::call::Call;
+use crate::services::json::fault::Fault;
 
 /// Tags of a parameter, at most.
 const MAX_TAGS: usize = 50;

@@ -25,6 +25,7 @@ use aws_smithy_types::config_bag::{FrozenLayer, Layer};
 use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SigningName;
 use aws_types::region::SigningRegion;
+use serde::de::DeserializeOwned;
 
 use super::super::endpoint::{self, EndpointError};
 use super::super::fault::unanswered;
@@ -60,7 +61,8 @@ impl Client {
         &self,
         operation: &O,
     ) -> Result<O::Answer, Fault> {
-        let body = self.exchange(O::SERVICE.id, O::NAME, form(operation)).await?;
+        let sent = Sent { body: form(operation), target: None };
+        let body = self.exchange(O::SERVICE.id, O::NAME, sent).await?;
         xml::answer(&body, O::NAME, O::SERVICE.protocol).map_err(|error| {
             Fault::own(FaultKind::Unreadable, format!("the answer of {} cannot be read: {error}", O::NAME))
         })
@@ -85,12 +87,27 @@ impl Client {
         }
     }
 
-    /// Sends a form and gives the body of the answer. Not generic, so that it is compiled once.
+    /// Makes a call of a service that takes JSON (AWS JSON 1.1), once: `target` names its operation.
+    pub(in crate::publish::aws) async fn json<A: DeserializeOwned>(
+        &self,
+        service: &'static str,
+        call: &'static str,
+        target: &'static str,
+        input: &serde_json::Value,
+    ) -> Result<A, Fault> {
+        let sent = Sent { body: input.to_string(), target: Some(target) };
+        let body = self.exchange(service, call, sent).await?;
+        serde_json::from_slice(&body).map_err(|error| {
+            Fault::own(FaultKind::Unreadable, format!("the answer of {call} cannot be read: {error}"))
+        })
+    }
+
+    /// Sends a request and gives the body of the answer. Not generic, so that it is compiled once.
     async fn exchange(
         &self,
         service: &'static str,
         call: &'static str,
-        form: String,
+        sent: Sent,
     ) -> Result<Vec<u8>, Fault> {
         let refused = |words: String| Fault::own(FaultKind::Refused, words);
         let endpoint = self.endpoint.as_ref().map_err(|error| refused(error.to_string()))?;
@@ -119,7 +136,7 @@ impl Client {
         if let Some(protection) = self.sdk.stalled_stream_protection() {
             operation = operation.stalled_stream_protection(protection);
         }
-        operation.build().invoke(form).await.map_err(|error| match error {
+        operation.build().invoke(sent).await.map_err(|error| match error {
             SdkError::ServiceError(failure) => failure.into_err(),
             error => unanswered(&error),
         })
@@ -164,13 +181,29 @@ fn components(sdk: &SdkConfig) -> RuntimeComponentsBuilder {
     components
 }
 
-/// The request of a form.
-fn request(form: String) -> Result<HttpRequest, BoxError> {
-    let length = form.len().to_string();
-    let mut request = HttpRequest::new(SdkBody::from(form));
+/// What a request consists of.
+#[derive(Debug)]
+struct Sent {
+    /// A form, or JSON.
+    body: String,
+    /// The header that names the operation, for JSON.
+    target: Option<&'static str>,
+}
+
+/// The request.
+fn request(sent: Sent) -> Result<HttpRequest, BoxError> {
+    let length = sent.body.len().to_string();
+    let mut request = HttpRequest::new(SdkBody::from(sent.body));
     request.set_method("POST")?;
     request.set_uri("/")?;
-    request.headers_mut().insert("content-type", "application/x-www-form-urlencoded");
+    let kind = match sent.target {
+        Some(target) => {
+            request.headers_mut().insert("x-amz-target", target);
+            "application/x-amz-json-1.1"
+        }
+        None => "application/x-www-form-urlencoded",
+    };
+    request.headers_mut().insert("content-type", kind);
     request.headers_mut().insert("content-length", length);
     Ok(request)
 }
@@ -182,7 +215,8 @@ fn response(response: &HttpResponse) -> Result<Vec<u8>, OrchestratorError<Fault>
         return Ok(body.to_vec());
     }
     let status = response.status().as_u16();
-    let refusal = xml::refusal(body);
+    let is_json = response.headers().get("content-type").is_some_and(|kind| kind.contains("json"));
+    let refusal = if is_json { json_refusal(body) } else { xml::refusal(body) };
     let message = refusal.message.unwrap_or_default();
     let header = |name| response.headers().get(name).map(str::to_owned);
     Err(OrchestratorError::operation(Fault {
@@ -196,4 +230,33 @@ fn response(response: &HttpResponse) -> Result<Vec<u8>, OrchestratorError<Fault>
             .or_else(|| header("x-amzn-requestid"))
             .or_else(|| header("x-amz-request-id")),
     }))
+}
+
+/// The reason of a refusal in JSON: its type, which may have a namespace before it, and a message.
+fn json_refusal(body: &[u8]) -> xml::Refusal {
+    let text = |value: &serde_json::Value, names: [&str; 2]| {
+        names.iter().find_map(|name| value.get(name)?.as_str().map(str::to_owned))
+    };
+    let value: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
+    let code = text(&value, ["__type", "code"]);
+    xml::Refusal {
+        code: code.map(|code| code.rsplit('#').next().unwrap_or_default().to_owned()),
+        message: text(&value, ["message", "Message"]),
+        request_id: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_in_json_is_its_type_without_namespace_and_its_message() {
+        let refusal = json_refusal(br#"{"__type": "com.amazonaws.kms#NotFoundException", "Message": "no"}"#);
+        assert_eq!(
+            (refusal.code.as_deref(), refusal.message.as_deref()),
+            (Some("NotFoundException"), Some("no"))
+        );
+        assert_eq!(json_refusal(b"<html>").code, None);
+    }
 }

@@ -1,4 +1,4 @@
-//! The refusals of SSM: a type and a message.
+//! The refusals of services that take JSON: a type and a message.
 
 /// Why a call is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -21,11 +21,6 @@ impl Fault {
     /// A value that the call does not take.
     pub(crate) fn validation(message: impl Into<String>) -> Self {
         Self::new("ValidationException", message)
-    }
-
-    /// No such parameter; SSM says no more than that.
-    pub(crate) fn not_found() -> Self {
-        Self::new("ParameterNotFound", "")
     }
 }
 

@@ -1,4 +1,4 @@
-//! How SSM says no: JSON, with a type that names the error.
+//! How a service that takes JSON says no: JSON, with a type that names the error.
 
 use http::StatusCode;
 
@@ -6,7 +6,7 @@ use crate::door::reply::{Response, reply, with};
 use crate::services::Trouble;
 use crate::sigv4::Denial;
 
-/// An error as SSM writes it.
+/// An error as such a service writes it.
 pub(crate) fn error(status: StatusCode, name: &str, message: &str, request_id: &str) -> Response {
     let body = serde_json::json!({"__type": name, "message": message});
     with(reply(status, "application/x-amz-json-1.1", body.to_string()), "x-amzn-requestid", request_id)
@@ -37,8 +37,8 @@ pub(crate) fn refuse(denial: &Denial, request_id: &str) -> Response {
     error(StatusCode::BAD_REQUEST, name, &message, request_id)
 }
 
-/// Says that there is trouble.
-pub(crate) fn fail(trouble: Trouble, request_id: &str) -> Response {
+/// Says that there is trouble; `not_found` is the service's name for what is not there.
+pub(crate) fn fail(trouble: Trouble, not_found: &str, request_id: &str) -> Response {
     let (status, name, message) = match trouble {
         Trouble::Throttled => (StatusCode::BAD_REQUEST, "ThrottlingException", "Rate exceeded"),
         Trouble::Internal => {
@@ -47,7 +47,7 @@ pub(crate) fn fail(trouble: Trouble, request_id: &str) -> Response {
         Trouble::Unavailable => {
             (StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailableException", "Try again later.")
         }
-        Trouble::NotFound => (StatusCode::BAD_REQUEST, "ParameterNotFound", ""),
+        Trouble::NotFound => (StatusCode::BAD_REQUEST, not_found, ""),
     };
     error(status, name, message, request_id)
 }

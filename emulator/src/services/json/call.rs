@@ -1,4 +1,4 @@
-//! One SSM request on its way: who asks, when, and what was sent. Owns what all calls begin with.
+//! One request of a service that takes JSON: who asks, when, and what was sent. Owns what all calls begin with.
 
 use std::sync::MutexGuard;
 
@@ -27,7 +27,7 @@ pub(crate) struct Call<'c> {
 }
 
 impl Call<'_> {
-    /// Reads what was sent. Members that the call does not have are passed over, as SSM does.
+    /// Reads what was sent. Members that the call does not have are passed over, as the services do.
     pub(crate) fn read<T: DeserializeOwned>(&self) -> Result<T, Fault> {
         serde_json::from_slice(self.body).map_err(|error| match error.classify() {
             serde_json::error::Category::Data if error.to_string().starts_with("missing field") => {

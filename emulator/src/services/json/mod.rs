@@ -1,0 +1,42 @@
+//! Services that take JSON and answer with JSON (AWS JSON 1.1): the operation stands in the header `x-amz-target`.
+
+pub(crate) mod call;
+pub(crate) mod fault;
+mod voice;
+
+use http::StatusCode;
+use serde_json::Value;
+
+use self::call::Call;
+use self::fault::Fault;
+use crate::door::reply::{Response, reply, with};
+use crate::door::signed::Signed;
+use crate::world::{Region, World};
+
+pub(crate) use self::voice::{error, fail, refuse};
+
+/// The name of what a request asks for.
+pub(crate) fn action(request: &Signed) -> String {
+    let target = request.header("x-amz-target").unwrap_or_default();
+    target.rsplit('.').next().unwrap_or_default().to_owned()
+}
+
+/// Answers a request by what `perform` makes of it.
+pub(crate) fn answer(
+    world: &World,
+    region: &Region,
+    request: &Signed,
+    perform: fn(&str, &Call<'_>) -> Result<Value, Fault>,
+) -> Response {
+    let call = Call { account: &request.account, region, world, now: world.now(), body: request.body() };
+    match perform(&action(request), &call) {
+        Ok(value) => {
+            let response = reply(StatusCode::OK, "application/x-amz-json-1.1", value.to_string());
+            with(response, "x-amzn-requestid", &request.request_id)
+        }
+        Err(fault) => {
+            let status = StatusCode::from_u16(fault.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            error(status, &fault.name, &fault.message, &request.request_id)
+        }
+    }
+}

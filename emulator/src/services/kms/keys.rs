@@ -1,0 +1,253 @@
+//! Keys: what is kept of them, how requests name them, and the calls about them.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::NOT_FOUND;
+use crate::clock::Moment;
+use crate::services::json::call::{self, Call};
+use crate::services::json::fault::Fault;
+use crate::state::{ids, settings};
+
+/// A key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Key {
+    /// Account.
+    pub(crate) owner: String,
+    /// Of the maker.
+    pub(crate) description: String,
+    /// Whether it may be used.
+    pub(crate) enabled: bool,
+    /// What its material is, such as `SYMMETRIC_DEFAULT`.
+    pub(crate) spec: String,
+    /// What it is for, such as `ENCRYPT_DECRYPT`.
+    pub(crate) usage: String,
+    /// When it was made.
+    pub(crate) created: Moment,
+}
+
+/// A further name of a key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Alias {
+    /// With `alias/`.
+    pub(crate) name: String,
+    /// Account.
+    pub(crate) owner: String,
+    /// Id of the key.
+    pub(crate) key: String,
+    /// When it was made or last changed.
+    pub(crate) changed: Moment,
+}
+
+/// The alias of the key that AWS keeps for EBS in every account and region.
+pub(super) const OF_EBS: &str = "alias/aws/ebs";
+/// Entries of a page when none are asked for, and the most.
+const PAGE: (u64, u64) = (100, 1000);
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct NewKey {
+    #[serde(default)]
+    description: String,
+    key_spec: Option<String>,
+    key_usage: Option<String>,
+}
+
+/// Names a key.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct OfKey {
+    key_id: String,
+}
+
+/// Asks for a page of a list.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Page {
+    limit: Option<u64>,
+    marker: Option<String>,
+}
+
+/// `CreateKey`.
+pub(super) fn create(call: &Call<'_>) -> Result<Value, Fault> {
+    let new: NewKey = call.read()?;
+    let (spec, usage) = match (new.key_spec.as_deref(), new.key_usage.as_deref()) {
+        (None | Some("SYMMETRIC_DEFAULT"), None | Some("ENCRYPT_DECRYPT")) => {
+            ("SYMMETRIC_DEFAULT", "ENCRYPT_DECRYPT")
+        }
+        (Some(spec @ "HMAC_256"), Some(usage @ "GENERATE_VERIFY_MAC"))
+        | (Some(spec @ ("RSA_2048" | "ECC_NIST_P256")), Some(usage @ "SIGN_VERIFY"))
+        | (Some(spec @ "RSA_2048"), Some(usage @ "ENCRYPT_DECRYPT")) => (spec, usage),
+        (spec, usage) => {
+            let message = format!(
+                "KeyUsage {} is not compatible with KeySpec {}",
+                usage.unwrap_or("ENCRYPT_DECRYPT"),
+                spec.unwrap_or("SYMMETRIC_DEFAULT")
+            );
+            return Err(Fault::validation(message));
+        }
+    };
+    let key = Key {
+        owner: call.account.to_owned(),
+        description: new.description,
+        enabled: true,
+        spec: spec.to_owned(),
+        usage: usage.to_owned(),
+        created: call.now,
+    };
+    let id = ids::uuid();
+    call.region.ec2.keys.put(&id, key.clone())?;
+    Ok(json!({ "KeyMetadata": shown(call, &id, &key) }))
+}
+
+/// `DescribeKey`.
+pub(super) fn describe(call: &Call<'_>) -> Result<Value, Fault> {
+    let named: OfKey = call.read()?;
+    let (id, key) = find(call, &named.key_id)?;
+    Ok(json!({ "KeyMetadata": shown(call, &id, &key) }))
+}
+
+/// `EnableKey` and `DisableKey`, which take no alias.
+pub(super) fn switch(call: &Call<'_>, on: bool) -> Result<Value, Fault> {
+    let _changing = call.changing();
+    let OfKey { key_id } = call.read()?;
+    if key_id.contains("alias/") {
+        return Err(Fault::new("InvalidArnException", format!("{key_id} is not a key")));
+    }
+    let (id, key) = find(call, &key_id)?;
+    owned(call, &id, &key)?;
+    call.region.ec2.keys.put(&id, Key { enabled: on, ..key })?;
+    Ok(json!({}))
+}
+
+/// `ListKeys`.
+pub(super) fn list(call: &Call<'_>) -> Result<Value, Fault> {
+    let page: Page = call.read()?;
+    let all = call.region.ec2.keys.all();
+    let ours: Vec<_> =
+        all.into_iter().filter(|(_, key)| key.owner == call.account).map(|(id, _)| id).collect();
+    let (ids, next) = page.of(ours, String::clone)?;
+    let keys: Vec<_> =
+        ids.iter().map(|id| json!({ "KeyId": id, "KeyArn": arn(call, call.account, id) })).collect();
+    Ok(listed("Keys", &keys, next))
+}
+
+impl Page {
+    /// The part of a list that is asked for, and the marker of the next.
+    pub(super) fn of<T>(
+        &self,
+        all: Vec<T>,
+        name: impl Fn(&T) -> String,
+    ) -> Result<(Vec<T>, Option<String>), Fault> {
+        let size = self.limit.unwrap_or(PAGE.0);
+        call::cut(all, (Some(size), self.marker.as_deref()), PAGE.1, name)
+    }
+}
+
+/// An answer with a page of a list.
+pub(super) fn listed(name: &str, entries: &[Value], next: Option<String>) -> Value {
+    let mut answer = json!({ name: entries, "Truncated": next.is_some() });
+    if let Some(next) = next {
+        answer["NextMarker"] = next.into();
+    }
+    answer
+}
+
+/// The key of a name: its id, its ARN, an alias or the ARN of one. Of another account by ARN only.
+pub(super) fn find(call: &Call<'_>, name: &str) -> Result<(String, Key), Fault> {
+    let missing = |what: &str| Fault::new(NOT_FOUND, format!("{what} is not found."));
+    let region = &call.region.name;
+    let (account, resource) = match name.strip_prefix("arn:") {
+        None if name.starts_with("alias/") => (call.account, name.to_owned()),
+        None => (call.account, format!("key/{name}")),
+        Some(rest) => {
+            let invalid = || Fault::new("InvalidArnException", format!("Invalid arn {name}"));
+            let parts: Vec<_> = rest.splitn(5, ':').collect();
+            let [_, "kms", of, account, resource] = parts[..] else { return Err(invalid()) };
+            if of != region {
+                return Err(invalid());
+            }
+            (account, resource.to_owned())
+        }
+    };
+    let id = match resource.strip_prefix("key/") {
+        Some(id) => id.to_owned(),
+        None if resource == OF_EBS => own_id(call, account),
+        None => {
+            let alias = call.region.ec2.aliases.find(&alias_key(account, &resource));
+            let alias =
+                alias.ok_or_else(|| missing(&format!("Alias {}", arn_of(call, account, &resource))))?;
+            alias.key.clone()
+        }
+    };
+    if id == own_id(call, account) {
+        return Ok((id, of_ebs(account)));
+    }
+    let key = call.region.ec2.keys.find(&id).filter(|key| key.owner == account);
+    let key = key.ok_or_else(|| missing(&format!("Key '{}'", arn(call, account, &id))))?;
+    Ok((id, Key::clone(&key)))
+}
+
+/// Refuses a key that is AWS's or another account's.
+pub(super) fn owned(call: &Call<'_>, id: &str, key: &Key) -> Result<(), Fault> {
+    if key.owner == call.account && id != own_id(call, call.account) {
+        return Ok(());
+    }
+    Err(Fault::new(
+        "AccessDeniedException",
+        format!("{} may not be changed by you", arn(call, &key.owner, id)),
+    ))
+}
+
+/// The name of an alias in its table.
+pub(super) fn alias_key(account: &str, alias: &str) -> String {
+    format!("{account}/{alias}")
+}
+
+fn own_id(call: &Call<'_>, account: &str) -> String {
+    let arn = settings::own_key(&call.region.name, account);
+    arn.rsplit('/').next().unwrap_or_default().to_owned()
+}
+
+/// The key that AWS keeps for EBS.
+fn of_ebs(account: &str) -> Key {
+    Key {
+        owner: account.to_owned(),
+        description: "Default key that protects my EBS volumes when no other key is defined".to_owned(),
+        enabled: true,
+        spec: "SYMMETRIC_DEFAULT".to_owned(),
+        usage: "ENCRYPT_DECRYPT".to_owned(),
+        created: Moment::default(),
+    }
+}
+
+/// The ARN of a key.
+pub(super) fn arn(call: &Call<'_>, account: &str, id: &str) -> String {
+    arn_of(call, account, &format!("key/{id}"))
+}
+
+/// The ARN of a key or alias.
+pub(super) fn arn_of(call: &Call<'_>, account: &str, resource: &str) -> String {
+    format!("arn:aws:kms:{}:{account}:{resource}", call.region.name)
+}
+
+fn shown(call: &Call<'_>, id: &str, key: &Key) -> Value {
+    let algorithms = if key.usage == "ENCRYPT_DECRYPT" { vec![key.spec.as_str()] } else { Vec::new() };
+    let manager = if id == own_id(call, &key.owner) { "AWS" } else { "CUSTOMER" };
+    json!({
+        "AWSAccountId": key.owner,
+        "Arn": arn(call, &key.owner, id),
+        "CreationDate": key.created.seconds(),
+        "CustomerMasterKeySpec": key.spec,
+        "Description": key.description,
+        "Enabled": key.enabled,
+        "EncryptionAlgorithms": algorithms,
+        "KeyId": id,
+        "KeyManager": manager,
+        "KeySpec": key.spec,
+        "KeyState": if key.enabled { "Enabled" } else { "Disabled" },
+        "KeyUsage": key.usage,
+        "MultiRegion": false,
+        "Origin": "AWS_KMS",
+    })
+}

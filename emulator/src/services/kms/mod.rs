@@ -1,0 +1,33 @@
+//! KMS, as far as keys of volumes go (API version 2014-11-01, JSON 1.1): keys that can be found by id, ARN and alias. No
+//! key here encrypts anything.
+
+mod aliases;
+mod keys;
+
+use serde_json::Value;
+
+use crate::services::json::call::Call;
+use crate::services::json::fault::Fault;
+
+pub(crate) use self::keys::{Alias, Key};
+
+/// What the targets of its operations begin with.
+pub(crate) const TARGET: &str = "TrentService.";
+/// The name of what is not there.
+pub(crate) const NOT_FOUND: &str = "NotFoundException";
+
+/// Carries a call out.
+pub(crate) fn perform(action: &str, call: &Call<'_>) -> Result<Value, Fault> {
+    match action {
+        "CreateAlias" => aliases::create(call),
+        "CreateKey" => keys::create(call),
+        "DeleteAlias" => aliases::delete(call),
+        "DescribeKey" => keys::describe(call),
+        "DisableKey" => keys::switch(call, false),
+        "EnableKey" => keys::switch(call, true),
+        "ListAliases" => aliases::list(call),
+        "ListKeys" => keys::list(call),
+        "UpdateAlias" => aliases::update(call),
+        _ => Err(Fault::new("UnknownOperationException", "")),
+    }
+}
