@@ -7,7 +7,7 @@ mod ui;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use amiforge::boot::{imds, leash};
+use amiforge_machine::boot::{imds, leash};
 use amiforge_rootfs::sandbox::{self, SUBCOMMAND};
 use clap::Parser as _;
 

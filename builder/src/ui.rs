@@ -13,8 +13,8 @@ use std::io::{self, IsTerminal as _, Write};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use amiforge::progress::Progress;
 use amiforge_formats::terminal::{Allow, Filter, escape, escape_json};
+use amiforge_progress::Progress;
 use serde::Serialize;
 
 use crate::cmd::{Done, Failure, Fault, Outcome};

@@ -7,11 +7,11 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use amiforge_formats::digest::Digest;
+use amiforge_progress::Interrupt;
+use amiforge_progress::Progress;
 use amiforge_rootfs::store::{Objects, StoreError};
 
-use crate::interrupt::Interrupt;
 use crate::lock::{Lock, LockError, Needed};
-use crate::progress::Progress;
 use crate::recipe::Recipe;
 
 /// Name of the lock in the archive.
@@ -258,7 +258,7 @@ struct Archive {
 impl Archive {
     fn open(path: &Path) -> Result<Self, VendorError> {
         let failed = |source| VendorError::Read { path: path.to_owned(), source };
-        let file = amiforge_rootfs::regular::open(path).map_err(failed)?;
+        let file = amiforge_progress::regular::open(path).map_err(failed)?;
         let size = file.metadata().map_err(failed)?.len();
         Ok(Self { path: path.to_owned(), reader: BufReader::with_capacity(1 << 18, file), next: 0, size })
     }

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use amiforge::disk::{DiskSize, PartitionSize};
 use amiforge::recipe::{Base, Holds, Recipe, RecipeError, Recommends, Scripts, SourceFrom};
+use amiforge_image::disk::{DiskSize, PartitionSize};
 
 /// Stands before the recipe of each case.
 const CASE: &str = "#### ";

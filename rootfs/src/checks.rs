@@ -183,7 +183,7 @@ fn one(task: Task, stop: &AtomicBool) -> Result<Option<Digest>, CheckError> {
     let (file, at, len, purpose) = match task {
         Task::Hash { file, at, len, purpose } => (file, at, len, purpose),
         Task::Entry { path, len, digest } => {
-            let file = crate::regular::open(&path).map_err(CheckError::Read)?;
+            let file = amiforge_progress::regular::open(&path).map_err(CheckError::Read)?;
             (file, 0, len, Purpose::Entry(path, digest))
         }
         Task::Name(naming) => return naming.finish().map(|()| None).map_err(CheckError::Store),

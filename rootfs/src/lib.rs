@@ -13,7 +13,6 @@ pub mod layer;
 pub mod merge;
 pub mod normalize;
 pub mod packages;
-pub mod regular;
 pub mod reshape;
 pub mod sandbox;
 pub mod secrets;

@@ -6,10 +6,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use amiforge::publish::aws::{Config, EbsClient, Keys, Place, SnapshotsClient};
-use amiforge::publish::backoff::{Clock, Pace};
-use amiforge::publish::services::Services;
+use amiforge_aws::{Config, EbsClient, Keys, Place, SnapshotsClient};
 use amiforge_emulator::{ACCESS_KEY_ID, Faults, Running, SECRET_ACCESS_KEY, Seen, Trail};
+use amiforge_publish::backoff::{Clock, Pace};
+use amiforge_publish::services::Services;
 use tokio::runtime::Runtime;
 
 /// How many times faster than the machine's clock the tests' clock goes.

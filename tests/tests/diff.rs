@@ -11,9 +11,9 @@ use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
-use amiforge::diff::{Options, Report, diff};
-use amiforge::interrupt::Interrupt;
-use amiforge::progress::Silent;
+use amiforge_image::diff::{Options, Report, diff};
+use amiforge_progress::Interrupt;
+use amiforge_progress::Silent;
 use amiforge_tests::{oracle, scratch};
 
 /// First byte and length of the partitions of the sample disk.
@@ -394,7 +394,7 @@ fn every_change_is_named_and_nothing_else() {
         std::fs::copy(&a, &b).unwrap();
         change(&b);
         let report = compared(&a, &b);
-        let lines: Vec<_> = report.differences.iter().map(amiforge::diff::Difference::line).collect();
+        let lines: Vec<_> = report.differences.iter().map(amiforge_image::diff::Difference::line).collect();
         let named = lines.len() == expected.len()
             && expected.iter().all(|part| lines.iter().any(|line| line.contains(part)));
         if !named || report.equal {

@@ -5,11 +5,13 @@ use std::collections::BTreeSet;
 use std::io::Cursor;
 use std::path::Path;
 
-use amiforge::disk::{Disk, DiskSize, DiskSpec, PartitionContent, PartitionSize, PartitionSpec, lay_out};
 use amiforge_formats::gpt::{self, Lba, Partition, Table, attributes, types};
 use amiforge_formats::guid::Guid;
 use amiforge_formats::swap;
 use amiforge_formats::time::Time;
+use amiforge_image::disk::{
+    Disk, DiskSize, DiskSpec, PartitionContent, PartitionSize, PartitionSpec, lay_out,
+};
 use amiforge_tests::{oracle, scratch, volume};
 use proptest::prelude::*;
 

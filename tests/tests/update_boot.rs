@@ -7,7 +7,6 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use amiforge::disk::{DiskSize, DiskSpec, Loader, PartitionContent, PartitionSize, PartitionSpec, lay_out};
 use amiforge_formats::bios;
 use amiforge_formats::cpio::write::{Archive, Entry};
 use amiforge_formats::gpt::types;
@@ -15,6 +14,9 @@ use amiforge_formats::pe::{self, Section};
 use amiforge_formats::plan::NoSources;
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Content, Kind, Tree};
+use amiforge_image::disk::{
+    DiskSize, DiskSpec, Loader, PartitionContent, PartitionSize, PartitionSpec, lay_out,
+};
 use amiforge_rootfs::initrd::Machine;
 use amiforge_rootfs::steps::kernel_hook::{self, InitrdOf, KernelHookSpec, Uefi, UefiLoader};
 use amiforge_tests::{archive, oracle, scratch, volume, written};

@@ -3,10 +3,10 @@
 use std::fs;
 use std::path::Path;
 
-use amiforge::interrupt::Interrupt;
 use amiforge::lock::Lock;
-use amiforge::progress::Silent;
 use amiforge::vendor;
+use amiforge_progress::Interrupt;
+use amiforge_progress::Silent;
 use amiforge_rootfs::store::Store;
 use amiforge_tests::debs::Suite;
 use amiforge_tests::locking::Place;

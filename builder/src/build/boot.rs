@@ -7,6 +7,7 @@ use amiforge_formats::guid::Guid;
 use amiforge_formats::pe::{self, Section};
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Content, Tree};
+use amiforge_image::disk::{self, PartitionSize};
 use amiforge_rootfs::blobs::Blobs;
 use amiforge_rootfs::boot::{self as parts, BootError, Kernel};
 use amiforge_rootfs::initrd::{InitrdError, Machine, Modules};
@@ -14,7 +15,6 @@ use amiforge_rootfs::steps::files::{self, FileAction, FileSpec};
 use amiforge_rootfs::steps::kernel_hook::{self, InitrdOf, KernelHookSpec, Uefi, UefiLoader};
 
 use super::BuildError;
-use crate::disk::{self, PartitionSize};
 use crate::recipe::{Arch, Boot, Holds, Initrd, Loader, Partition, Recipe};
 
 /// What reaches a root on every machine of EC2, and on those of QEMU.

@@ -4,6 +4,7 @@ use amiforge_formats::fat;
 use amiforge_formats::gpt::types;
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::Tree;
+use amiforge_image::disk::{file_system_uuid, volume_id};
 use amiforge_rootfs::blobs::Blobs;
 use amiforge_rootfs::steps::files::{FileAction, FileSpec};
 use amiforge_rootfs::steps::first_boot::{self, FirstBootSpec, Hostname, Suited};
@@ -13,7 +14,6 @@ use amiforge_rootfs::steps::{accounts, files, system, units};
 use super::BuildError;
 use super::apt_sources;
 use super::host_files::HostFiles;
-use crate::disk::{file_system_uuid, volume_id};
 use crate::recipe::{FileEntry, FirstBoot, Fstab, Holds, Partition, Put, Recipe};
 
 /// Applies everything that the recipe says of the tree, and gives what is to be warned of.

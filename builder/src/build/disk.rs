@@ -2,11 +2,11 @@
 
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Meta, Tree};
+use amiforge_image::disk::{DiskSpec, Loader, PartitionContent, PartitionSpec};
 use amiforge_rootfs::blobs::Blobs;
 
 use super::BuildError;
 use super::host_files::HostFiles;
-use crate::disk::{DiskSpec, Loader, PartitionContent, PartitionSpec};
 use crate::recipe::{Arch, Holds, Partition, Recipe};
 
 /// The specification of the disk.

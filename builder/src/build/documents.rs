@@ -6,11 +6,11 @@ use std::thread::ScopedJoinHandle;
 
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::Tree;
+use amiforge_image::bundle::{self, Document};
 use amiforge_rootfs::blobs::Blobs;
 
 use super::BuildError;
 use super::workshop::{Packages, Workshop};
-use crate::bundle::{self, Document};
 use crate::sbom::{self, Subject};
 
 /// A bill of materials that is to be written.

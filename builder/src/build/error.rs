@@ -4,6 +4,8 @@ use std::io;
 use std::path::PathBuf;
 
 use amiforge_formats::pe::PeError;
+use amiforge_image::bundle::BundleError;
+use amiforge_image::disk::DiskError;
 use amiforge_rootfs::assemble::AssembleError;
 use amiforge_rootfs::boot::BootError;
 use amiforge_rootfs::checks::CheckError;
@@ -21,8 +23,6 @@ use amiforge_rootfs::store::StoreError;
 
 use super::boot::NoLoader;
 use super::{HostFileError, SplitError};
-use crate::bundle::BundleError;
-use crate::disk::DiskError;
 use crate::vendor::VendorError;
 
 /// Why a build failed.

@@ -10,12 +10,12 @@ use std::path::{Path, PathBuf};
 
 use amiforge_formats::digest::Digest;
 use amiforge_formats::tree::Content;
+use amiforge_image::manifest::Input;
 use amiforge_rootfs::blobs::Blobs;
 use amiforge_rootfs::watch::Watch;
 use sha2::{Digest as _, Sha256};
 
 use super::BuildError;
-use crate::manifest::Input;
 
 /// Files up to this length are held in memory.
 const SMALL: u64 = 64 << 10;
@@ -127,7 +127,7 @@ fn open(
     if !path.metadata().map_err(failed)?.is_file() {
         return Err(HostFileError::NotAFile { path: path.to_owned() });
     }
-    let mut file = amiforge_rootfs::regular::open(path).map_err(failed)?;
+    let mut file = amiforge_progress::regular::open(path).map_err(failed)?;
     let stamp = Stamp::of(&file.metadata().map_err(failed)?);
     let len = stamp.0;
     if len <= SMALL {

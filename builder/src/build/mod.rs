@@ -45,13 +45,13 @@ pub use error::BuildError;
 pub use host_files::HostFileError;
 pub use split::SplitError;
 
-use crate::bundle::{self, Existing};
-use crate::interrupt::Interrupt;
 use crate::lock::Lock;
-use crate::manifest::Manifest;
-use crate::progress::Progress;
 use crate::recipe::Recipe;
 use crate::vendor;
+use amiforge_image::bundle::{self, Existing};
+use amiforge_image::manifest::Manifest;
+use amiforge_progress::Interrupt;
+use amiforge_progress::Progress;
 use documents::Bill;
 use host_files::HostFiles;
 use kept::Kept;
@@ -153,7 +153,7 @@ pub fn build(
     let listing = listing::listing(&recipe.partitions, &trees);
     let spec = disk::spec(recipe, trees, loader.as_ref(), epoch, &mut blobs, &mut host_files)?;
     stop_if_asked(interrupt)?;
-    let laid_out = crate::disk::lay_out(&spec)?;
+    let laid_out = amiforge_image::disk::lay_out(&spec)?;
     drop(spec);
     let recall = Recall::of(&laid_out.plan, &blobs, spool.store())?;
     let writing =

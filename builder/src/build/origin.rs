@@ -2,6 +2,7 @@
 
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::Printable;
+use amiforge_image::manifest::{Cleaned, Input, Origin, Secret};
 use amiforge_rootfs::assemble::Assembled;
 use amiforge_rootfs::normalize::{Change, Outcome};
 use amiforge_rootfs::packages::locked::LockedPackage;
@@ -9,7 +10,6 @@ use amiforge_rootfs::packages::locked::LockedPackage;
 use super::host_files::HostFiles;
 use super::{Options, disk, secrets};
 use crate::lock::Lock;
-use crate::manifest::{Cleaned, Input, Origin, Secret};
 use crate::recipe::Recipe;
 
 /// The inputs: what the lock pins, then the sources, then files of the host.

@@ -10,6 +10,7 @@ use std::collections::hash_map::Entry;
 
 use amiforge_formats::digest::Digest;
 use amiforge_formats::plan::{Data, Extent, Plan, SourceId, Sources as _};
+use amiforge_image::image::Known;
 use amiforge_rootfs::blobs::Blobs;
 use amiforge_rootfs::layer::Layers;
 use amiforge_rootfs::store::Store;
@@ -17,7 +18,6 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::BuildError;
-use crate::image::Known;
 
 /// Raised when something else is known of the same plan than before.
 const REVISION: u32 = 2;

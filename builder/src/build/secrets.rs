@@ -11,6 +11,7 @@ use std::io;
 
 use amiforge_formats::digest::Digest;
 use amiforge_formats::tree::{Content, Kind, Printable, Tree};
+use amiforge_image::manifest::Secret;
 use amiforge_rootfs::blobs::Blobs;
 use amiforge_rootfs::digests;
 use amiforge_rootfs::sandbox::{Clock, OnFailure, Seed};
@@ -20,7 +21,6 @@ use serde::{Deserialize, Serialize};
 
 use super::BuildError;
 use super::workshop::Workshop;
-use crate::manifest::Secret;
 use crate::recipe::{Recipe, Scripts};
 
 /// Shortest file that counts as a copy of another: shorter ones may be equal by chance.

@@ -103,7 +103,7 @@ fn part(
 /// The bytes of a stage's patches, with their names.
 fn patches(spec: &Stage) -> Result<Vec<(String, Vec<u8>)>, BuildError> {
     let read = |(path, name): &(std::path::PathBuf, String)| {
-        let bytes = amiforge_rootfs::regular::read(path).map_err(|source| BuildError::HostFile {
+        let bytes = amiforge_progress::regular::read(path).map_err(|source| BuildError::HostFile {
             name: name.clone(),
             source: HostFileError::Read { path: path.clone(), source },
         })?;

@@ -1,9 +1,8 @@
 //! Passes progress and interruption on to the crate that reads the sources.
 
+use amiforge_progress::Interrupt;
+use amiforge_progress::Progress;
 use amiforge_rootfs::watch::Watch;
-
-use crate::interrupt::Interrupt;
-use crate::progress::Progress;
 
 /// What the builder has, as the sources want it.
 pub(super) struct Watching<'a> {

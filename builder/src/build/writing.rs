@@ -6,6 +6,14 @@ use std::path::Path;
 
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::Tree;
+use amiforge_image::bundle::{self, Parts};
+use amiforge_image::disk::Disk;
+use amiforge_image::image::{self, Emitted, Known};
+use amiforge_image::inspect::{InspectError, Medium};
+use amiforge_image::manifest::{Manifest, Origin, Secret};
+use amiforge_machine::preflight;
+use amiforge_progress::Interrupt;
+use amiforge_progress::Progress;
 use amiforge_rootfs::assemble::Assembled;
 use amiforge_rootfs::blobs::Blobs;
 use amiforge_rootfs::normalize::Change;
@@ -16,14 +24,6 @@ use super::kept::Kept;
 use super::recall::Recall;
 use super::secrets::{self, Dependent};
 use super::{BuildError, Options, origin};
-use crate::bundle::{self, Parts};
-use crate::disk::Disk;
-use crate::image::{self, Emitted, Known};
-use crate::inspect::{InspectError, Medium};
-use crate::interrupt::Interrupt;
-use crate::manifest::{Manifest, Origin, Secret};
-use crate::preflight;
-use crate::progress::Progress;
 use crate::recipe::Recipe;
 
 /// A bundle that is to be written.

@@ -3,18 +3,18 @@
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use amiforge::publish::ami::{AmiError, Left};
-use amiforge::publish::api::ec2::Cooldown;
-use amiforge::publish::error::PublishError;
-use amiforge::publish::fault::FaultKind;
-use amiforge::publish::folder::FolderError;
-use amiforge::publish::keys::KeyError;
-use amiforge::publish::request::{
+use amiforge_publish::ami::{AmiError, Left};
+use amiforge_publish::api::ec2::Cooldown;
+use amiforge_publish::error::PublishError;
+use amiforge_publish::fault::FaultKind;
+use amiforge_publish::folder::FolderError;
+use amiforge_publish::keys::KeyError;
+use amiforge_publish::request::{
     Architecture, Audience, BootMode, Imds, KeyOf, Request, Snapshots, Subject, Tpm, Wanted, check,
 };
-use amiforge::publish::retry::GaveUp;
-use amiforge::publish::source::Source;
-use amiforge::publish::upload;
+use amiforge_publish::retry::GaveUp;
+use amiforge_publish::source::Source;
+use amiforge_publish::upload;
 
 use super::Failure;
 use crate::ui::Ui;

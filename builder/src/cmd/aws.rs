@@ -5,12 +5,12 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use amiforge::interrupt::Interrupt;
-use amiforge::publish::aws::{Config, EbsClient, Ec2Client, Keys, Place, PlaceError};
-use amiforge::publish::backoff::{Pace, raised};
-use amiforge::publish::keys::{KeyError, resolve};
-use amiforge::publish::request::KeyOf;
-use amiforge::publish::services::Services;
+use amiforge_aws::{Config, EbsClient, Ec2Client, Keys, Place, PlaceError};
+use amiforge_progress::Interrupt;
+use amiforge_publish::backoff::{Pace, raised};
+use amiforge_publish::keys::{KeyError, resolve};
+use amiforge_publish::request::KeyOf;
+use amiforge_publish::services::Services;
 use anyhow::Context as _;
 
 use super::Failure;

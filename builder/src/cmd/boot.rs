@@ -8,11 +8,11 @@ mod subject;
 
 use std::fs;
 
-use amiforge::boot::check::Check;
-use amiforge::boot::machine::Identity;
-use amiforge::boot::receipt::{self, Boot};
-use amiforge::boot::{BootError, Ended, Launch, Outcome as Launched, launch, was_booted_as};
-use amiforge::inspect::Medium;
+use amiforge_image::inspect::Medium;
+use amiforge_machine::boot::check::Check;
+use amiforge_machine::boot::machine::Identity;
+use amiforge_machine::boot::receipt::{self, Boot};
+use amiforge_machine::boot::{BootError, Ended, Launch, Outcome as Launched, launch, was_booted_as};
 use anyhow::Context as _;
 
 pub(crate) use args::Args;
@@ -79,7 +79,7 @@ fn keep_receipt(
     wanted: &Launch,
     launched: &Launched,
     ui: &Ui,
-    interrupt: &amiforge::interrupt::Interrupt,
+    interrupt: &amiforge_progress::Interrupt,
 ) -> Result<Option<std::path::PathBuf>, Failure> {
     let Some(image) = subject.vouched.as_deref().filter(|_| !args.leaves_no_receipt()) else {
         return Ok(None);

@@ -5,14 +5,14 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use amiforge::build::{self, BuildError, Built, Options};
-use amiforge::bundle::{self, BundleError, Existing};
-use amiforge::disk::{ContentError, DiskError};
-use amiforge::image::EmitError;
 use amiforge::lock::{self, Lock};
-use amiforge::manifest::{Origin, Secret};
 use amiforge::recipe::{Recipe, RecipeError};
 use amiforge::vendor::{self, VendorError};
 use amiforge_formats::{ext4, fat};
+use amiforge_image::bundle::{self, BundleError, Existing};
+use amiforge_image::disk::{ContentError, DiskError};
+use amiforge_image::image::EmitError;
+use amiforge_image::manifest::{Origin, Secret};
 use amiforge_rootfs::assemble::AssembleError;
 use amiforge_rootfs::sandbox::{Limit, OnFailure, SandboxError};
 use amiforge_rootfs::sources::SourceError;
@@ -145,7 +145,7 @@ fn options(args: &Args) -> Result<Options, Failure> {
     Ok(Options {
         out: args.out.clone(),
         existing: if args.force { Existing::Replace } else { Existing::Refuse },
-        threads: threads.unwrap_or_else(|| amiforge::image::Options::default().threads),
+        threads: threads.unwrap_or_else(|| amiforge_image::image::Options::default().threads),
         store: args.store.clone().or_else(default_store),
         source_date_epoch: source_date_epoch()?,
         lock: None,

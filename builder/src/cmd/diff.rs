@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use amiforge::diff::{Options, diff};
+use amiforge_image::diff::{Options, diff};
 use anyhow::Context as _;
 
 use super::{Done, Outcome, stop_on_signals};

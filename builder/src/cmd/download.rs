@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use amiforge::publish::download::download;
-use amiforge::publish::error::PublishError;
-use amiforge::publish::flow;
+use amiforge_publish::download::download;
+use amiforge_publish::error::PublishError;
+use amiforge_publish::flow;
 use serde::Serialize;
 
 use super::{Done, Failure, Outcome, aws};

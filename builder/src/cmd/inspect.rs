@@ -4,13 +4,13 @@ use std::ffi::OsString;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use amiforge::bundle::DISK;
-use amiforge::inspect::{
+use amiforge_formats::tree::{Kind, Node, NodeId, Tree};
+use amiforge_formats::{dump, read_at};
+use amiforge_image::bundle::DISK;
+use amiforge_image::inspect::{
     Contents, DiskView, Extracted, Inside, LastLink, Listed, Medium, Overview, Overwrite, Owners, Recursion,
     Selector, Slot, Target, Volume, extract, list, resolve, send,
 };
-use amiforge_formats::tree::{Kind, Node, NodeId, Tree};
-use amiforge_formats::{dump, read_at};
 use anyhow::Context as _;
 
 use super::{Done, Failure, Outcome};

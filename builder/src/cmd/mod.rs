@@ -35,7 +35,7 @@ pub(crate) mod upload;
 pub(crate) mod vendor;
 pub(crate) mod verify;
 
-use amiforge::interrupt::Interrupt;
+use amiforge_progress::Interrupt;
 use anyhow::Context as _;
 
 use crate::cli::Command;
@@ -139,7 +139,7 @@ impl From<anyhow::Error> for Failure {
 
 /// The call that an error comes from.
 #[cfg(feature = "aws")]
-fn gave_up(error: &anyhow::Error) -> Option<&amiforge::publish::retry::GaveUp> {
+fn gave_up(error: &anyhow::Error) -> Option<&amiforge_publish::retry::GaveUp> {
     error.chain().find_map(|cause| cause.downcast_ref())
 }
 

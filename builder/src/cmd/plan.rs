@@ -3,10 +3,10 @@
 use std::io::Write as _;
 use std::path::Path;
 
-use amiforge::image::{Block, BlockMap};
-use amiforge::publish::plan::{self, Known, Parent, Plan, Volume};
-use amiforge::publish::request::{ContentOf, Request};
-use amiforge::publish::source::Source;
+use amiforge_image::image::{Block, BlockMap};
+use amiforge_publish::plan::{self, Known, Parent, Plan, Volume};
+use amiforge_publish::request::{ContentOf, Request};
+use amiforge_publish::source::Source;
 use anyhow::Context as _;
 
 use super::{Done, Failure, Outcome};

@@ -3,8 +3,8 @@
 use std::io::Write as _;
 use std::path::PathBuf;
 
-use amiforge::inspect::Medium;
-use amiforge::preflight::{self, Report, Severity};
+use amiforge_image::inspect::Medium;
+use amiforge_machine::preflight::{self, Report, Severity};
 use anyhow::Context as _;
 use serde::Serialize;
 

@@ -3,14 +3,14 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use amiforge::boot::receipt;
-use amiforge::interrupt::Interrupt;
-use amiforge::progress::Progress as _;
-use amiforge::publish::ami::{self, AmiError, Chain, Deleted, Job, Origin, Published};
-use amiforge::publish::request::{KeyOf, Request, Wanted};
-use amiforge::publish::source::Source;
-use amiforge::publish::upload::{self, ParentChoice};
 use amiforge_formats::digest::BLOCK;
+use amiforge_machine::boot::receipt;
+use amiforge_progress::Interrupt;
+use amiforge_progress::Progress as _;
+use amiforge_publish::ami::{self, AmiError, Chain, Deleted, Job, Origin, Published};
+use amiforge_publish::request::{KeyOf, Request, Wanted};
+use amiforge_publish::source::Source;
+use amiforge_publish::upload::{self, ParentChoice};
 use anyhow::Context as _;
 use serde::Serialize;
 
@@ -218,10 +218,10 @@ impl Args {
         Ok(())
     }
 
-    fn parent(&self) -> amiforge::publish::plan::Parent {
+    fn parent(&self) -> amiforge_publish::plan::Parent {
         match &self.upload.parent {
-            Some(_) => amiforge::publish::plan::Parent::Some,
-            None => amiforge::publish::plan::Parent::None,
+            Some(_) => amiforge_publish::plan::Parent::Some,
+            None => amiforge_publish::plan::Parent::None,
         }
     }
 

@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use amiforge::publish::ami::{self, Origin, Region};
-use amiforge::publish::api::ec2::Image;
-use amiforge::publish::request::{ContentOf, Mistake, Mistakes, Request, Subject};
-use amiforge::publish::source::Source;
+use amiforge_publish::ami::{self, Origin, Region};
+use amiforge_publish::api::ec2::Image;
+use amiforge_publish::request::{ContentOf, Mistake, Mistakes, Request, Subject};
+use amiforge_publish::source::Source;
 use anyhow::Context as _;
 use serde::Serialize;
 

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use amiforge::interrupt::Interrupt;
 use amiforge::lock::{Lock, LockError};
-use amiforge::progress::Progress;
+use amiforge_progress::Interrupt;
+use amiforge_progress::Progress;
 use amiforge_rootfs::store::{Entry, Kind, Store};
 use amiforge_rootfs::watch::Watch;
 use anyhow::Context as _;

@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use amiforge::publish::error::PublishError;
-use amiforge::publish::folder::FolderError;
-use amiforge::publish::request::{KeyOf, Wanted, check_snapshot};
-use amiforge::publish::source::Source;
-use amiforge::publish::upload::{self, Later, Options, ParentChoice, Uploaded};
 use amiforge_formats::digest::BLOCK;
+use amiforge_publish::error::PublishError;
+use amiforge_publish::folder::FolderError;
+use amiforge_publish::request::{KeyOf, Wanted, check_snapshot};
+use amiforge_publish::source::Source;
+use amiforge_publish::upload::{self, Later, Options, ParentChoice, Uploaded};
 use anyhow::Context as _;
 use serde::Serialize;
 

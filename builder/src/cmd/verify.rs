@@ -9,9 +9,9 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use amiforge::bundle::MANIFEST;
-use amiforge::image::Options;
-use amiforge::verify::{self, Report, VerifyError};
+use amiforge_image::bundle::MANIFEST;
+use amiforge_image::image::Options;
+use amiforge_image::verify::{self, Report, VerifyError};
 use serde::Serialize;
 
 use super::{Done, Failure, Outcome};

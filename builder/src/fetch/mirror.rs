@@ -126,7 +126,7 @@ fn configured(folder: &Path) -> Vec<(String, String)> {
     files.extend(parts);
     let mut entries = Vec::new();
     for path in files {
-        let Ok(text) = amiforge_rootfs::regular::read_to_string(&path) else { continue };
+        let Ok(text) = amiforge_progress::regular::read_to_string(&path) else { continue };
         match path.extension().and_then(|extension| extension.to_str()) {
             Some("list") => entries.extend(text.lines().filter_map(one_line)),
             Some("sources") => entries.extend(paragraphs(&text)),

@@ -10,12 +10,12 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use amiforge_progress::Interrupt;
+use amiforge_progress::Progress;
 use amiforge_rootfs::store::{Begun, ObjectPart, Objects, StoreError};
 
 use super::wire::{ATTEMPTS, broken, pause};
 use super::{FetchError, From, Want, Wire, WireError, git, shown};
-use crate::interrupt::Interrupt;
-use crate::progress::Progress;
 
 /// Bytes read at a time.
 const CHUNK: usize = 1 << 17;
@@ -103,7 +103,7 @@ pub(crate) fn copy(
         move |source| FetchError::Local { name, source }
     };
     match from {
-        From::Path(path, name) => amiforge_rootfs::regular::open(path).map_err(local(name)),
+        From::Path(path, name) => amiforge_progress::regular::open(path).map_err(local(name)),
         From::Git(url, commit) => {
             let failed = |source| FetchError::Git { url: shown(url), commit: commit.clone(), source };
             let made = git::export(url, commit, folder).map_err(failed)?;
@@ -190,7 +190,7 @@ impl Work<'_> {
             }
             From::Path(path, name) => {
                 let failed = |source| FetchError::Local { name: name.clone(), source };
-                let mut file = amiforge_rootfs::regular::open(path).map_err(failed)?;
+                let mut file = amiforge_progress::regular::open(path).map_err(failed)?;
                 self.put(want, name, &mut file)
             }
             From::Git(url, commit) => {

@@ -6,11 +6,10 @@ use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use amiforge_progress::Interrupt;
 use ureq::Agent;
 use ureq::http::{StatusCode, header};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
-
-use crate::interrupt::Interrupt;
 
 /// How often something that may pass is tried.
 pub(super) const ATTEMPTS: u32 = 5;
@@ -235,7 +234,7 @@ fn escaped(url: &str) -> String {
 }
 
 fn open_file(path: &str, from: u64) -> Result<Answer, WireError> {
-    let opened = amiforge_rootfs::regular::open(Path::new(path)).and_then(|mut file| {
+    let opened = amiforge_progress::regular::open(Path::new(path)).and_then(|mut file| {
         let size = file.metadata()?.len();
         file.seek(SeekFrom::Start(from.min(size)))?;
         Ok((file, size))

@@ -42,7 +42,7 @@ fn missing(distribution: &str) -> ArchiveFault {
 }
 
 fn read(name: &str, path: &Path) -> Result<Keyring, ArchiveFault> {
-    let bytes = amiforge_rootfs::regular::read(path)
+    let bytes = amiforge_progress::regular::read(path)
         .map_err(|source| ArchiveFault::KeyFile { path: path.to_owned(), source })?;
     let failed = |source| ArchiveFault::Signature { url: name.to_owned(), source: Box::new(source) };
     Keyring::read(name, &bytes).map_err(failed)

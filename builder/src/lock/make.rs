@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io::{Read as _, Seek as _, Write as _};
 
 use amiforge_formats::digest::Digest;
+use amiforge_progress::Interrupt;
+use amiforge_progress::Progress;
 use amiforge_rootfs::packages::locked::LockedPackage;
 use amiforge_rootfs::packages::resolve::{self, PackageId, Pin, PinTo, Request, Suite};
 use amiforge_rootfs::store::Store;
@@ -13,8 +15,6 @@ use super::error::{ArchiveFault, LockError};
 use super::suites::{self, Read};
 use super::{Lock, LockedSource, LockedStage, inputs};
 use crate::fetch::{self, FetchError, From, Mirrors, Want, Wire};
-use crate::interrupt::Interrupt;
-use crate::progress::Progress;
 use crate::recipe::{Base, DebSource, PinnedTo, Recipe, Recommends, Stage, StageSource};
 
 /// What making a lock and fetching work with.

@@ -96,7 +96,7 @@ impl Lock {
         let failed = |source| LockError::Read { path: path.to_owned(), source };
         match fs::metadata(path) {
             Ok(found) if found.len() > LONGEST => Err(failed(io::ErrorKind::FileTooLarge.into())),
-            Ok(_) => Self::parse(&amiforge_rootfs::regular::read(path).map_err(failed)?, path).map(Some),
+            Ok(_) => Self::parse(&amiforge_progress::regular::read(path).map_err(failed)?, path).map(Some),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(failed(error)),
         }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use amiforge_formats::digest::Digest;
+use amiforge_image::disk::DiskSize;
 use amiforge_rootfs::sandbox::Clock;
 use serde::Deserialize as _;
 use toml::Spanned;
@@ -14,7 +15,6 @@ use super::shape::Finding;
 use super::{
     Arch, Image, Recipe, boot, contents, packages, partitions, reference, shape, sources, stages, values,
 };
-use crate::disk::DiskSize;
 
 /// A MiB, in which disks are laid out.
 const MIB: u64 = 1 << 20;

@@ -29,6 +29,7 @@ use std::sync::Arc;
 use amiforge_formats::digest::Digest;
 use amiforge_formats::ext4::write::Journal;
 use amiforge_formats::guid::Guid;
+use amiforge_image::disk::{DiskSize, PartitionSize};
 use amiforge_rootfs::glob::Globs;
 use amiforge_rootfs::normalize::Rule;
 use amiforge_rootfs::sandbox::{Clock, Limits};
@@ -37,8 +38,6 @@ use amiforge_rootfs::steps::accounts::{GroupSpec, Principal, UserSpec};
 use amiforge_rootfs::steps::files::{IfMissing, XattrValue};
 use amiforge_rootfs::steps::system::SystemSpec;
 use amiforge_rootfs::steps::units::UnitsSpec;
-
-use crate::disk::{DiskSize, PartitionSize};
 
 pub use boot::{Boot, BootMode, FirstBoot, Initrd, Loader};
 pub use deb::{
@@ -307,7 +306,7 @@ impl Recipe {
     pub fn load(path: &Path) -> Result<Self, RecipeError> {
         let failed = |source| RecipeError::Read { path: path.to_owned(), source };
         let mut bytes = Vec::new();
-        amiforge_rootfs::regular::open(path)
+        amiforge_progress::regular::open(path)
             .and_then(|file| file.take(LONGEST + 1).read_to_end(&mut bytes))
             .map_err(failed)?;
         if bytes.len() as u64 > LONGEST {

@@ -6,13 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use amiforge_formats::ext4::write::Journal;
 use amiforge_formats::gpt::{NAME_UNITS, attributes, types};
 use amiforge_formats::guid::Guid;
+use amiforge_image::disk::PartitionSize;
 
 use super::check::Checker;
 use super::keys::{FsKey, NumberOrText, PartitionKeys, PercentKey, RoleKey};
 use super::mistake::At;
 use super::nearest::meant;
 use super::{Arch, BootMode, Holds, Partition, values};
-use crate::disk::PartitionSize;
 
 /// Length of an EFI system partition unless said otherwise: FAT32 needs over 32 MiB, a kernel image 20 to 60.
 const ESP_SIZE: u64 = 128 << 20;

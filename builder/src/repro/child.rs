@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use amiforge_progress::Interrupt;
 use rustix::fs::Mode;
 use rustix::process::{Pid, Signal};
 
 use super::surroundings::{OneProcessor, Surroundings};
 use super::{Condition, NotVaried, ReproError, Stock, shuffle};
-use crate::interrupt::Interrupt;
 use crate::recipe::Recipe;
 
 /// Time between two looks at whether a build is done or somebody asks to stop.

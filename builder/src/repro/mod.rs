@@ -22,11 +22,11 @@ pub use verdict::Verdict;
 
 use amiforge_rootfs::store::StoreError;
 
-use crate::bundle::{MANIFEST, SUMS};
-use crate::diff::{self, DiffError};
-use crate::interrupt::Interrupt;
-use crate::manifest::{Manifest, ManifestError};
-use crate::progress::{Progress, Silent};
+use amiforge_image::bundle::{MANIFEST, SUMS};
+use amiforge_image::diff::{self, DiffError};
+use amiforge_image::manifest::{Manifest, ManifestError};
+use amiforge_progress::Interrupt;
+use amiforge_progress::{Progress, Silent};
 
 /// Why builds could not be compared.
 #[derive(Debug, thiserror::Error)]

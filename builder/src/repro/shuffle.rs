@@ -8,10 +8,10 @@ use std::os::unix::fs::{FileExt as _, FileTypeExt as _, MetadataExt as _};
 use std::path::{Component, Path, PathBuf};
 
 use amiforge_formats::read_at::ReadAt as _;
+use amiforge_image::inspect::Medium;
 use amiforge_rootfs::sources::SourceKind;
 use rustix::fs::{AtFlags, CWD, FileType, Mode, Timespec, Timestamps, XattrFlags};
 
-use crate::inspect::Medium;
 use crate::recipe::Recipe;
 
 /// Where a copy is put if it is another file system: one that orders entries in a way of its own.

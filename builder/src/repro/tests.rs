@@ -3,9 +3,10 @@
 use std::fs::{self, File, FileTimes};
 use std::time::{Duration, SystemTime};
 
+use amiforge_image::bundle::Existing;
+
 use super::*;
 use crate::build;
-use crate::bundle::Existing;
 use crate::recipe::Recipe;
 
 const RECIPE: &str = r#"

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use amiforge_formats::digest::Digest;
 use amiforge_formats::plan::SourceId;
 use amiforge_formats::read_at::ReadAt;
+use amiforge_progress::regular;
 
 use super::dir::{self, Attributes, DirError};
 use super::expand::{self, Bounds, Compression, ExpandError};
@@ -17,7 +18,6 @@ use super::tar::{self, Place, TarError};
 use super::{Modes, OwnerRule, Pin, SourceKind, SourceSpec};
 use crate::blobs::Blobs;
 use crate::checks::{Purpose, Task};
-use crate::regular;
 use crate::reshape::Reshape;
 use crate::store::{Spool, Store, StoreError};
 use crate::watch::Watch;

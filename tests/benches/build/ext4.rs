@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use amiforge::image::{self, Options};
-use amiforge::interrupt::Interrupt;
-use amiforge::progress::Silent;
 use amiforge_formats::ext4::write::{self, Journal};
 use amiforge_formats::guid::Guid;
+use amiforge_image::image::{self, Options};
+use amiforge_progress::Interrupt;
+use amiforge_progress::Silent;
 use amiforge_rootfs::blobs::Blobs;
 use amiforge_tests::assembled;
 

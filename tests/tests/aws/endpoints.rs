@@ -1,6 +1,6 @@
 //! The endpoint of every region of every partition, as botocore resolves it.
 
-use amiforge::publish::aws::endpoint::{Variant, of_region};
+use amiforge_aws::endpoint::{Variant, of_region};
 use amiforge_tests::python;
 
 #[test]

@@ -4,13 +4,13 @@
 use std::io::Write as _;
 use std::time::{Duration, Instant};
 
-use amiforge::publish::api::ec2::{Ec2 as _, ImageQuery, NewImage};
-use amiforge::publish::api::{Ebs as _, Put, Snapshots as _};
-use amiforge::publish::aws::{Config, Keys, Place};
-use amiforge::publish::backoff::Pace;
-use amiforge::publish::fault::{Fault, FaultKind};
-use amiforge::publish::retry::{GaveUp, Step, Unwatched, retry};
+use amiforge_aws::{Config, Keys, Place};
 use amiforge_formats::digest::{BLOCK, Digest};
+use amiforge_publish::api::ec2::{Ec2 as _, ImageQuery, NewImage};
+use amiforge_publish::api::{Ebs as _, Put, Snapshots as _};
+use amiforge_publish::backoff::Pace;
+use amiforge_publish::fault::{Fault, FaultKind};
+use amiforge_publish::retry::{GaveUp, Step, Unwatched, retry};
 use tokio::runtime::Runtime;
 
 use crate::server::Server;

@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use amiforge::publish::api::{Ebs as _, Put, Snapshots as _};
-use amiforge::publish::aws::{Config, Keys, Place};
-use amiforge::publish::backoff::Pace;
-use amiforge::publish::fault::{Fault, FaultKind};
-use amiforge::publish::retry::{GaveUp, Step, Unwatched, retry};
+use amiforge_aws::{Config, Keys, Place};
 use amiforge_emulator::{ACCESS_KEY_ID, Running, SECRET_ACCESS_KEY};
 use amiforge_formats::digest::{BLOCK, Digest};
+use amiforge_publish::api::{Ebs as _, Put, Snapshots as _};
+use amiforge_publish::backoff::Pace;
+use amiforge_publish::fault::{Fault, FaultKind};
+use amiforge_publish::retry::{GaveUp, Step, Unwatched, retry};
 use amiforge_tests::{oracle, program, python};
 use tempfile::TempDir;
 

@@ -4,14 +4,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
-use amiforge::inspect::Medium;
-use amiforge::interrupt::Interrupt;
-use amiforge::progress::Silent;
-use amiforge::publish::download::download;
-use amiforge::publish::error::PublishError;
-use amiforge::publish::source::Source;
-use amiforge::publish::upload::{Options, Uploaded, upload};
 use amiforge_formats::read_at::ReadAt as _;
+use amiforge_image::inspect::Medium;
+use amiforge_progress::Interrupt;
+use amiforge_progress::Silent;
+use amiforge_publish::download::download;
+use amiforge_publish::error::PublishError;
+use amiforge_publish::source::Source;
+use amiforge_publish::upload::{Options, Uploaded, upload};
 use amiforge_tests::archive::noise;
 use amiforge_tests::place::Region;
 use amiforge_tests::program;
@@ -60,7 +60,7 @@ pub(crate) fn send_as(region: &Region, image: &Path, options: &Options) -> Resul
 
 /// The snapshots of the region.
 pub(crate) fn snapshots(region: &Region) -> Vec<String> {
-    use amiforge::publish::api::Snapshots as _;
+    use amiforge_publish::api::Snapshots as _;
     let services = region.services();
     let all = region.block_on(services.ec2.tagged(&[])).unwrap();
     let mut ids: Vec<_> = all.into_iter().map(|snapshot| snapshot.id).collect();

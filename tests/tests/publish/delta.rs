@@ -3,14 +3,14 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use amiforge::publish::error::PublishError;
-use amiforge::publish::upload::{Options, ParentChoice};
 use amiforge_emulator::{Fault, Faults};
+use amiforge_publish::error::PublishError;
+use amiforge_publish::upload::{Options, ParentChoice};
 use amiforge_tests::place::Region;
 use amiforge_tests::scratch;
+use amiforge_tests::told::chain;
 
 use crate::bundles::{assert_holds, build, options, send, send_as, snapshots};
-use amiforge_tests::told::chain;
 
 /// Most blocks that a change of one small file may cost.
 const FEW: u64 = 16;
@@ -114,7 +114,7 @@ fn parents_that_do_not_fit_are_refused_before_anything_is_begun() {
     let large = send(&region, &large).unwrap().snapshot.id;
     region.trail.clear();
     let encrypted =
-        Options { encryption: amiforge::publish::api::Encryption::DefaultKey, ..onto(&bundle, &parent) };
+        Options { encryption: amiforge_publish::api::Encryption::DefaultKey, ..onto(&bundle, &parent) };
     for (options, reason) in [
         (onto(&bundle, &large), "a child cannot be smaller"),
         (encrypted, "encrypted as its parent is"),

@@ -5,10 +5,10 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use amiforge::publish::flow;
-use amiforge::publish::folder::Folder;
-use amiforge::publish::journal::Journal;
 use amiforge_emulator::{Fault, Faults, Rule, When};
+use amiforge_publish::flow;
+use amiforge_publish::folder::Folder;
+use amiforge_publish::journal::Journal;
 use amiforge_tests::dice::Dice;
 use amiforge_tests::place::Region;
 use amiforge_tests::{program, scratch, tier};

@@ -3,14 +3,14 @@
 use std::fs;
 use std::path::Path;
 
-use amiforge::interrupt::Interrupt;
-use amiforge::progress::Silent;
-use amiforge::publish::download::download;
-use amiforge::publish::error::PublishError;
-use amiforge::publish::verify::{Report, Sample, verify};
-use amiforge::verify::Difference;
 use amiforge_emulator::{Fault, Faults, Rule, When};
 use amiforge_formats::digest::Digest;
+use amiforge_image::verify::Difference;
+use amiforge_progress::Interrupt;
+use amiforge_progress::Silent;
+use amiforge_publish::download::download;
+use amiforge_publish::error::PublishError;
+use amiforge_publish::verify::{Report, Sample, verify};
 use amiforge_tests::place::Region;
 use amiforge_tests::scratch;
 

@@ -3,18 +3,18 @@
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::FileExt as _;
 
-use amiforge::interrupt::Interrupt;
-use amiforge::progress::Silent;
-use amiforge::publish::api::Snapshots as _;
-use amiforge::publish::error::PublishError;
-use amiforge::publish::folder::{Folder, FolderError};
-use amiforge::publish::upload::{Later, Options, TAG_UPLOAD, abandon, upload};
 use amiforge_emulator::{Fault, Faults, Rule, When};
+use amiforge_progress::Interrupt;
+use amiforge_progress::Silent;
+use amiforge_publish::api::Snapshots as _;
+use amiforge_publish::error::PublishError;
+use amiforge_publish::folder::{Folder, FolderError};
+use amiforge_publish::upload::{Later, Options, TAG_UPLOAD, abandon, upload};
 use amiforge_tests::place::Region;
 use amiforge_tests::scratch;
+use amiforge_tests::told::chain;
 
 use crate::bundles::{NEEDLE, assert_holds, build, options, raised, send, send_as, snapshots};
-use amiforge_tests::told::chain;
 
 /// Lets the first `blocks` blocks through and no more, and uploads.
 fn stop_after(region: &Region, image: &std::path::Path, blocks: u64) {

@@ -5,9 +5,9 @@ use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use amiforge::publish::api::Encryption;
-use amiforge::publish::upload::{Later, Options, ParentChoice};
 use amiforge_emulator::{ACCESS_KEY_ID, Fault, Faults, SECRET_ACCESS_KEY, View, Volume};
+use amiforge_publish::api::Encryption;
+use amiforge_publish::upload::{Later, Options, ParentChoice};
 use amiforge_tests::oracle::Mounted;
 use amiforge_tests::place::Region;
 use amiforge_tests::program::Bundle;

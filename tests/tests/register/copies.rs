@@ -3,17 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use amiforge::interrupt::Interrupt;
-use amiforge::progress::Silent;
-use amiforge::publish::ami::AmiError;
-use amiforge::publish::api::Snapshots as _;
-use amiforge::publish::api::ec2::{Cooldown, Ec2 as _, Image, ImageQuery, NewImage};
-use amiforge::publish::aws::Ec2Client;
-use amiforge::publish::request::{Architecture, KeyOf, Snapshots, Subject, Wanted, check};
-use amiforge::publish::services::Services;
-use amiforge::publish::source::Source;
-use amiforge::publish::upload;
+use amiforge_aws::Ec2Client;
 use amiforge_emulator::{Fault, Faults, Rule, When, Windows};
+use amiforge_progress::Interrupt;
+use amiforge_progress::Silent;
+use amiforge_publish::ami::AmiError;
+use amiforge_publish::api::Snapshots as _;
+use amiforge_publish::api::ec2::{Cooldown, Ec2 as _, Image, ImageQuery, NewImage};
+use amiforge_publish::request::{Architecture, KeyOf, Snapshots, Subject, Wanted, check};
+use amiforge_publish::services::Services;
+use amiforge_publish::source::Source;
+use amiforge_publish::upload;
 use amiforge_tests::told::chain;
 
 use crate::world::{NOW, World, build, texts};

@@ -2,12 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use amiforge::interrupt::Interrupt;
-use amiforge::publish::ami::AmiError;
-use amiforge::publish::api::ec2::Cooldown;
-use amiforge::publish::error::PublishError;
-use amiforge::publish::request::{Snapshots, Wanted};
 use amiforge_emulator::{Fault, Faults, Windows};
+use amiforge_progress::Interrupt;
+use amiforge_publish::ami::AmiError;
+use amiforge_publish::api::ec2::Cooldown;
+use amiforge_publish::error::PublishError;
+use amiforge_publish::request::{Snapshots, Wanted};
 
 use crate::world::{World, texts};
 
@@ -145,7 +145,7 @@ fn an_interrupt_ends_a_publish_wherever_it_is_and_what_is_left_is_known() {
             }
             other => panic!("{action} {fault:?}: {other:?}"),
         }
-        let left = amiforge::publish::ami::left(&world.bundle, "local").unwrap();
+        let left = amiforge_publish::ami::left(&world.bundle, "local").unwrap();
         let begun = !world.snapshots("local").is_empty();
         assert_eq!(!left.made.is_empty(), begun, "{action}: {left:?}");
         world.region.play(Faults::default());

@@ -2,8 +2,8 @@
 
 use std::fs;
 
-use amiforge::publish::api::ec2::Cooldown;
-use amiforge::publish::request::{Imds, Tpm, Wanted};
+use amiforge_publish::api::ec2::Cooldown;
+use amiforge_publish::request::{Imds, Tpm, Wanted};
 use amiforge_tests::python;
 use serde_json::{Value, json};
 

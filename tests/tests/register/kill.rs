@@ -4,8 +4,8 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use amiforge::publish::ami::AmiError;
 use amiforge_emulator::{Fault, Faults, Rule, When};
+use amiforge_publish::ami::AmiError;
 use amiforge_tests::dice::Dice;
 use amiforge_tests::told::chain;
 use amiforge_tests::{program, tier};

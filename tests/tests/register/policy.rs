@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use amiforge::publish::api::ec2::Cooldown;
-use amiforge::publish::plan::{Known, Parent, Volume, plan};
-use amiforge::publish::request::{Request, Snapshots, Wanted};
-use amiforge::publish::source::Source;
+use amiforge_publish::api::ec2::Cooldown;
+use amiforge_publish::plan::{Known, Parent, Volume, plan};
+use amiforge_publish::request::{Request, Snapshots, Wanted};
+use amiforge_publish::source::Source;
 
 use crate::world::{World, request, texts};
 

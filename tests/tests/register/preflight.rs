@@ -2,11 +2,11 @@
 
 use std::process::Command;
 
-use amiforge::interrupt::Interrupt;
-use amiforge::progress::Silent;
-use amiforge::publish::ami::AmiError;
-use amiforge::publish::request::Wanted;
-use amiforge::publish::upload::{self, ParentChoice};
+use amiforge_progress::Interrupt;
+use amiforge_progress::Silent;
+use amiforge_publish::ami::AmiError;
+use amiforge_publish::request::Wanted;
+use amiforge_publish::upload::{self, ParentChoice};
 use amiforge_tests::python;
 use amiforge_tests::told::chain;
 

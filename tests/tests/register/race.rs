@@ -4,9 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use amiforge::publish::ami::{AmiError, Origin};
-use amiforge::publish::request::Wanted;
 use amiforge_emulator::{Fault, Faults};
+use amiforge_publish::ami::{AmiError, Origin};
+use amiforge_publish::request::Wanted;
 use amiforge_tests::told::chain;
 
 use crate::world::{World, texts};
@@ -20,7 +20,7 @@ fn elsewhere(world: &World) -> PathBuf {
     folder.join(world.bundle.file_name().unwrap())
 }
 
-fn publish(world: &World, bundle: &Path, wanted: &Wanted) -> amiforge::publish::ami::Published {
+fn publish(world: &World, bundle: &Path, wanted: &Wanted) -> amiforge_publish::ami::Published {
     let published = world.publish_bundle(bundle, wanted);
     published.unwrap_or_else(|error| panic!("{}: {}", bundle.display(), chain(&error)))
 }

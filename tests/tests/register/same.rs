@@ -2,8 +2,8 @@
 
 use std::fs;
 
-use amiforge::publish::ami::{AmiError, Origin};
-use amiforge::publish::request::{Tpm, Wanted};
+use amiforge_publish::ami::{AmiError, Origin};
+use amiforge_publish::request::{Tpm, Wanted};
 
 use crate::world::{World, build, texts};
 

@@ -1,7 +1,7 @@
 //! Who may launch: accounts, organisations, everybody, and what keeps an AMI from becoming public.
 
-use amiforge::publish::ami::AmiError;
-use amiforge::publish::request::{Audience, KeyOf, Snapshots, Wanted};
+use amiforge_publish::ami::AmiError;
+use amiforge_publish::request::{Audience, KeyOf, Snapshots, Wanted};
 use amiforge_tests::python;
 
 use crate::world::{World, texts};
@@ -70,7 +70,7 @@ fn what_the_account_encrypts_by_itself_is_not_shared_with_those_who_could_not_us
     assert_eq!(world.region.successes("StartSnapshot"), 0);
     let own = Wanted { share: Vec::new(), ..shared };
     let published = world.must(&own);
-    let source = amiforge::publish::source::Source::open(&world.bundle).unwrap();
+    let source = amiforge_publish::source::Source::open(&world.bundle).unwrap();
     let all = source.manifest().unwrap().without_free.blocks;
     assert_eq!(published.uploads[0].written, all, "the copy will be encrypted, so zeros are written");
     assert_eq!(own.encrypt_copies, KeyOf::Account);

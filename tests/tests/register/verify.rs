@@ -2,8 +2,8 @@
 
 use std::process::Output;
 
-use amiforge::publish::api::ec2::{Ec2 as _, Grantee, Tags};
-use amiforge::publish::request::Wanted;
+use amiforge_publish::api::ec2::{Ec2 as _, Grantee, Tags};
+use amiforge_publish::request::Wanted;
 use amiforge_tests::program;
 
 use crate::world::{World, texts};

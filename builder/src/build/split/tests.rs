@@ -3,9 +3,9 @@
 use amiforge_formats::dump;
 use amiforge_formats::guid::Guid;
 use amiforge_formats::tree::Content;
+use amiforge_image::disk::PartitionSize;
 
 use super::*;
-use crate::disk::PartitionSize;
 use crate::recipe::Holds;
 
 const TIME: Time = Time::from_secs(7);

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use amiforge::boot::check::Check;
-use amiforge::boot::imds::Sessions;
-use amiforge::boot::machine::{Forward, Network};
-use amiforge::boot::{Arch, Bus, Facts, Firmware, Further, Launch, Writes, accel, is_user_name};
-use amiforge::inspect::Medium;
+use amiforge_image::inspect::Medium;
+use amiforge_machine::boot::check::Check;
+use amiforge_machine::boot::imds::Sessions;
+use amiforge_machine::boot::machine::{Forward, Network};
+use amiforge_machine::boot::{Arch, Bus, Facts, Firmware, Further, Launch, Writes, accel, is_user_name};
 use anyhow::Context as _;
 use clap::ValueEnum;
 
@@ -220,7 +220,7 @@ impl Args {
     pub(super) fn launch(&self, subject: &Subject) -> Result<Launch, Failure> {
         let cannot = || format!("cannot boot `{}`", self.image.display());
         let read = |path: &Path| {
-            amiforge_rootfs::regular::read(path).with_context(|| format!("reading `{}`", path.display()))
+            amiforge_progress::regular::read(path).with_context(|| format!("reading `{}`", path.display()))
         };
         let user_data = self.instance.user_data.as_deref().map(read).transpose().with_context(cannot)?;
         let checks = self.checks();

@@ -1,12 +1,12 @@
 //! An AMI of a region, fetched to be booted: its root volume, as a machine would find it.
 
-use amiforge::boot::imds::Sessions;
-use amiforge::boot::{Arch, Firmware};
-use amiforge::inspect::Medium;
-use amiforge::interrupt::Interrupt;
-use amiforge::publish::ami::Region;
-use amiforge::publish::{flow, volume};
 use amiforge_formats::read_at::ReadAt as _;
+use amiforge_image::inspect::Medium;
+use amiforge_machine::boot::imds::Sessions;
+use amiforge_machine::boot::{Arch, Firmware};
+use amiforge_progress::Interrupt;
+use amiforge_publish::ami::Region;
+use amiforge_publish::{flow, volume};
 use anyhow::{Context as _, anyhow};
 
 use super::Args;

@@ -5,12 +5,12 @@ use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-use amiforge::boot::check::Check;
-use amiforge::boot::crash;
-use amiforge::boot::machine::Network;
-use amiforge::boot::reason::Reason;
-use amiforge::boot::{Arch, Bus, Ended, Firmware, How, Launch, Outcome, Show, Writes, accel::Accel};
 use amiforge_formats::terminal::Allow;
+use amiforge_machine::boot::check::Check;
+use amiforge_machine::boot::crash;
+use amiforge_machine::boot::machine::Network;
+use amiforge_machine::boot::reason::Reason;
+use amiforge_machine::boot::{Arch, Bus, Ended, Firmware, How, Launch, Outcome, Show, Writes, accel::Accel};
 use serde::Serialize;
 
 use super::subject::Subject;

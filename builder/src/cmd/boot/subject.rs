@@ -2,15 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use amiforge::boot::imds::Sessions;
-use amiforge::boot::receipt::ImageDigests;
-use amiforge::boot::{Arch, Firmware, is_user_name};
-use amiforge::inspect::Medium;
-use amiforge::interrupt::Interrupt;
-use amiforge::manifest::Manifest;
 use amiforge_formats::digest::Digest;
 use amiforge_formats::gpt::{self, types};
 use amiforge_formats::read_at::ReadAt as _;
+use amiforge_image::inspect::Medium;
+use amiforge_image::manifest::Manifest;
+use amiforge_machine::boot::imds::Sessions;
+use amiforge_machine::boot::receipt::ImageDigests;
+use amiforge_machine::boot::{Arch, Firmware, is_user_name};
+use amiforge_progress::Interrupt;
 use anyhow::Context as _;
 
 use super::Args;
@@ -90,17 +90,17 @@ impl Subject {
 }
 
 fn manifest(folder: &Path) -> anyhow::Result<Manifest> {
-    let path = folder.join(amiforge::bundle::MANIFEST);
+    let path = folder.join(amiforge_image::bundle::MANIFEST);
     let text =
-        amiforge_rootfs::regular::read(&path).with_context(|| format!("reading `{}`", path.display()))?;
+        amiforge_progress::regular::read(&path).with_context(|| format!("reading `{}`", path.display()))?;
     Manifest::parse(&text).with_context(|| format!("reading `{}`", path.display()))
 }
 
 /// Names of the folders in `/home`, by the bundle's listing; whoever that is can be named by `--user` where there is none.
 /// The image chooses these names, so only such as a user may have count.
 fn homes(bundle: &Path) -> Vec<String> {
-    let listing =
-        amiforge_rootfs::regular::read_to_string(&bundle.join(amiforge::bundle::TREE)).unwrap_or_default();
+    let listing = amiforge_progress::regular::read_to_string(&bundle.join(amiforge_image::bundle::TREE))
+        .unwrap_or_default();
     let home = |line: &str| {
         let (name, rest) = line.strip_prefix("/home/")?.split_once(' ')?;
         (rest.starts_with("dir ") && is_user_name(name)).then(|| name.to_owned())
@@ -125,7 +125,7 @@ mod tests {
         let bundle = tempfile::tempdir().expect("a folder");
         let listing = "/home dir 0755 0:0 1.0\n/home/debian dir 0700 1000:1000 1.0\n/home/debian/x dir 0700 0:0 1.0\n\
                        /home/-oProxyCommand=x dir 0700 0:0 1.0\n/home/a\\x20b dir 0700 0:0 1.0\n/home/f file 0700 0:0 1.0\n";
-        std::fs::write(bundle.path().join(amiforge::bundle::TREE), listing).expect("a listing");
+        std::fs::write(bundle.path().join(amiforge_image::bundle::TREE), listing).expect("a listing");
         assert_eq!(homes(bundle.path()), ["debian"]);
     }
 }

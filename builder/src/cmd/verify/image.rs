@@ -3,10 +3,10 @@
 use std::io::Write as _;
 use std::time::{Duration, Instant};
 
-use amiforge::publish::ami::{self, Examined, Expected, FieldDifference, Region};
-use amiforge::publish::flow;
-use amiforge::publish::source::Source;
-use amiforge::publish::verify::{self, Report, Sample};
+use amiforge_publish::ami::{self, Examined, Expected, FieldDifference, Region};
+use amiforge_publish::flow;
+use amiforge_publish::source::Source;
+use amiforge_publish::verify::{self, Report, Sample};
 use anyhow::Context as _;
 use serde::Serialize;
 

@@ -3,8 +3,8 @@
 use std::io::Write as _;
 use std::time::{Duration, Instant};
 
-use amiforge::publish::flow;
-use amiforge::publish::verify::{self, Report, Sample};
+use amiforge_publish::flow;
+use amiforge_publish::verify::{self, Report, Sample};
 use anyhow::Context as _;
 use serde::Serialize;
 

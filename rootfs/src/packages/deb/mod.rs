@@ -129,7 +129,7 @@ pub(crate) fn expand(
     store: &Store,
     watch: &dyn Watch,
 ) -> Result<(Spool, Parts, Naming), DebError> {
-    let file = crate::regular::open(path).map_err(DebError::Open)?;
+    let file = amiforge_progress::regular::open(path).map_err(DebError::Open)?;
     let size = file.metadata().map_err(DebError::Open)?.len();
     if size != locked.size {
         return Err(DebError::Size { expected: locked.size, actual: size });

@@ -9,11 +9,11 @@ use std::path::{Path, PathBuf};
 use amiforge_formats::plan::SourceId;
 use amiforge_formats::read_at::ReadAt;
 use amiforge_formats::tree::{Content, Kind, Tree};
+use amiforge_progress::regular;
 
 use super::OciError;
 use crate::blobs::Blobs;
 use crate::checks::Task;
-use crate::regular;
 use crate::sources::Pin;
 use crate::sources::names::clean;
 use crate::sources::open::{Opening, Plain, SourceError, Stretch};

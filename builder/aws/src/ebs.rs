@@ -1,0 +1,198 @@
+//! The six calls of EBS direct through `aws-sdk-ebs`.
+//!
+//! Blocks travel as they are: the bytes are neither copied nor hashed here (`PutSnapshotBlock` is signed with
+//! `UNSIGNED-PAYLOAD`, and the service checks the digest that the manifest has). That one call is made by hand, in
+//! [`super::blocks`].
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use amiforge_formats::digest::{BLOCK, Digest};
+use amiforge_image::image::Aggregate;
+use amiforge_publish::api::{
+    Changed, ChangedPage, Ebs, Encryption, Fetched, Listed, ListedPage, Put, Start, Started,
+};
+use amiforge_publish::fault::{Fault, FaultKind};
+use aws_config::SdkConfig;
+use aws_sdk_ebs::Client;
+use aws_sdk_ebs::config::Builder;
+use aws_sdk_ebs::operation::start_snapshot::builders::StartSnapshotFluentBuilder;
+use aws_sdk_ebs::types::{ChecksumAggregationMethod, ChecksumAlgorithm, Tag};
+use aws_smithy_runtime_api::client::http::SharedHttpConnector;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+
+use super::blocks::Blocks;
+use super::fault::{broken, fault};
+use super::patience::Patience;
+use super::query::{bounded, too_long};
+
+/// Blocks asked for in one page, the most that the service gives.
+const PAGE: i32 = 10_000;
+
+/// EBS direct.
+#[derive(Debug, Clone)]
+pub struct EbsClient {
+    client: Client,
+    blocks: Arc<Blocks>,
+    patience: Arc<Patience>,
+}
+
+impl EbsClient {
+    pub(super) fn new(sdk: &SdkConfig, connector: SharedHttpConnector, attempt: Duration) -> Self {
+        let patience = Arc::new(Patience::new(attempt));
+        let blocks = Arc::new(Blocks::new(sdk, connector));
+        let client = Client::from_conf(Builder::from(sdk).interceptor(bounded()).build());
+        Self { client, blocks, patience }
+    }
+
+    /// Transfers a block, within the time that it may take.
+    async fn within<T>(&self, transfer: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
+        let (begun, limit) = (Instant::now(), self.patience.get());
+        let Ok(done) = tokio::time::timeout(limit, transfer).await else {
+            self.patience.lost(limit);
+            let words = format!("no answer in {} s", limit.as_secs_f64());
+            return Err(Fault::own(FaultKind::TimedOut, words));
+        };
+        self.patience.took(begun.elapsed());
+        done
+    }
+
+    async fn fetch(&self, snapshot: &str, at: u64, token: &str) -> Result<Fetched, Fault> {
+        let call = self.client.get_snapshot_block().snapshot_id(snapshot).block_index(index(at)?);
+        let answer = call.block_token(token).send().await.map_err(fault)?;
+        let stated = answer.checksum.unwrap_or_default();
+        let broken = |error| {
+            if too_long(&error) {
+                unreadable("the block came with far more bytes than a block has")
+            } else {
+                broken("the block broke off", &error)
+            }
+        };
+        let bytes = answer.block_data.collect().await.map_err(broken)?.into_bytes();
+        // The answer was whole: one that is cut short on its way ends before its stated length.
+        if bytes.len() as u64 != BLOCK {
+            let words =
+                format!("the service gave {} bytes as the block, and a block has {BLOCK}", bytes.len());
+            return Err(Fault::own(FaultKind::Checksum, words));
+        }
+        let digest = Digest::of(&bytes);
+        if BASE64.encode(digest.0) != stated {
+            let words = format!("the block came with SHA-256 {digest}, and the service states {stated}");
+            return Err(Fault::own(FaultKind::Checksum, words));
+        }
+        Ok(Fetched { bytes, digest })
+    }
+}
+
+impl Ebs for EbsClient {
+    async fn start(&self, request: &Start) -> Result<Started, Fault> {
+        let tags = request.tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build());
+        let call = self
+            .client
+            .start_snapshot()
+            .volume_size(i64::from(request.volume_gib))
+            .set_parent_snapshot_id(request.parent.clone())
+            .set_description(request.description.clone())
+            .set_tags(Some(tags.collect()))
+            .client_token(&request.token)
+            .timeout(i32::from(request.timeout_minutes));
+        let answer = encrypted(call, &request.encryption).send().await.map_err(fault)?;
+        check_block_size(answer.block_size)?;
+        let snapshot = answer.snapshot_id.ok_or_else(|| unreadable("StartSnapshot gave no id"))?;
+        Ok(Started { snapshot, names_key: answer.kms_key_arn.is_some() })
+    }
+
+    async fn put(&self, snapshot: &str, put: Put) -> Result<(), Fault> {
+        index(put.index)?;
+        let digest = BASE64.encode(put.digest.0);
+        self.within(self.blocks.put(snapshot, put, &digest)).await
+    }
+
+    async fn complete(&self, snapshot: &str, written: Aggregate) -> Result<(), Fault> {
+        let count = i32::try_from(written.blocks).map_err(|_| too_far(written.blocks))?;
+        self.client
+            .complete_snapshot()
+            .snapshot_id(snapshot)
+            .changed_blocks_count(count)
+            .checksum(BASE64.encode(written.sha256.0))
+            .checksum_algorithm(ChecksumAlgorithm::ChecksumAlgorithmSha256)
+            .checksum_aggregation_method(ChecksumAggregationMethod::ChecksumAggregationLinear)
+            .send()
+            .await
+            .map_err(fault)?;
+        Ok(())
+    }
+
+    async fn list(&self, snapshot: &str, from: u64, page: Option<String>) -> Result<ListedPage, Fault> {
+        let call = self.client.list_snapshot_blocks().snapshot_id(snapshot).max_results(PAGE);
+        let call = match page {
+            Some(page) => call.next_token(page),
+            None => call.starting_block_index(index(from)?),
+        };
+        let answer = call.send().await.map_err(fault)?;
+        check_block_size(answer.block_size)?;
+        let blocks = answer.blocks.unwrap_or_default().into_iter().map(|block| {
+            let (index, token) = (block.block_index, block.block_token);
+            let (Some(index), Some(token)) = (index.and_then(|index| u64::try_from(index).ok()), token)
+            else {
+                return Err(unreadable("ListSnapshotBlocks gave a block without its index or token"));
+            };
+            Ok(Listed { index, token })
+        });
+        Ok(ListedPage {
+            blocks: blocks.collect::<Result<_, _>>()?,
+            volume_gib: answer.volume_size.and_then(|gib| u64::try_from(gib).ok()).unwrap_or(0),
+            next: answer.next_token.filter(|token| !token.is_empty()),
+        })
+    }
+
+    async fn changed(&self, first: &str, second: &str, page: Option<String>) -> Result<ChangedPage, Fault> {
+        let call = self.client.list_changed_blocks().first_snapshot_id(first).second_snapshot_id(second);
+        let answer = call.max_results(PAGE).set_next_token(page).send().await.map_err(fault)?;
+        check_block_size(answer.block_size)?;
+        let blocks = answer.changed_blocks.unwrap_or_default().into_iter().map(|block| {
+            let index = block.block_index.and_then(|index| u64::try_from(index).ok());
+            let index =
+                index.ok_or_else(|| unreadable("ListChangedBlocks gave a block without its index"))?;
+            Ok(Changed { index, first: block.first_block_token, second: block.second_block_token })
+        });
+        Ok(ChangedPage {
+            blocks: blocks.collect::<Result<_, _>>()?,
+            next: answer.next_token.filter(|token| !token.is_empty()),
+        })
+    }
+
+    async fn block(&self, snapshot: &str, at: u64, token: &str) -> Result<Fetched, Fault> {
+        self.within(self.fetch(snapshot, at, token)).await
+    }
+}
+
+fn encrypted(call: StartSnapshotFluentBuilder, encryption: &Encryption) -> StartSnapshotFluentBuilder {
+    match encryption {
+        Encryption::AsAccount => call,
+        Encryption::DefaultKey => call.encrypted(true),
+        Encryption::Key(arn) => call.encrypted(true).kms_key_arn(arn),
+    }
+}
+
+/// The service states its block size in every answer that has to do with blocks; ours are made for one.
+fn check_block_size(stated: Option<i32>) -> Result<(), Fault> {
+    match stated {
+        Some(stated) if stated as u64 == BLOCK => Ok(()),
+        Some(stated) => Err(unreadable(format!("the service has blocks of {stated} bytes, not {BLOCK}"))),
+        None => Err(unreadable("the service does not state the size of its blocks")),
+    }
+}
+
+fn index(index: u64) -> Result<i32, Fault> {
+    i32::try_from(index).map_err(|_| too_far(index))
+}
+
+fn too_far(index: u64) -> Fault {
+    Fault::own(FaultKind::Refused, format!("block {index} lies beyond the largest volume"))
+}
+
+fn unreadable(words: impl Into<String>) -> Fault {
+    Fault::own(FaultKind::Unreadable, words)
+}

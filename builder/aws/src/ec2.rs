@@ -1,0 +1,187 @@
+//! The life of an AMI through EC2: the types of [`amiforge_publish::api`] to the service's and back. Decides nothing.
+
+mod answers;
+mod calls;
+mod requests;
+mod snapshots;
+
+use amiforge_publish::api::ec2::{
+    Cooldown, Ec2, Grantee, Image, ImageCopy, ImageQuery, NewImage, Owner, PublicAccess, Regions, Tags,
+};
+use amiforge_publish::api::{Snapshot, Snapshots};
+use amiforge_publish::fault::{Fault, FaultKind};
+use aws_config::SdkConfig;
+
+use super::Config;
+use super::query::{Client, Timestamp};
+use calls::images::{
+    DeregisterImage, DescribeImageAttribute, DescribeImages, DisableImageDeregistrationProtection,
+    EnableImageDeprecation, EnableImageDeregistrationProtection, LaunchPermissionChange,
+    ModifyImageAttribute,
+};
+use calls::snapshots::{DescribeSnapshotAttribute, ModifySnapshotAttribute};
+use calls::tags::{CreateTags, Filter};
+
+pub use calls::CALLS;
+pub use snapshots::SnapshotsClient;
+
+/// Entries of a page, the most that the service gives.
+const PAGE: u64 = 1000;
+
+/// A region's EC2.
+#[derive(Debug, Clone)]
+pub struct Ec2Client {
+    client: Client,
+    snapshots: SnapshotsClient,
+}
+
+impl Ec2Client {
+    pub(super) fn new(sdk: &SdkConfig) -> Self {
+        let client = Client::new(sdk, &calls::EC2);
+        Self { snapshots: SnapshotsClient::of(client.clone()), client }
+    }
+}
+
+impl Regions for Config {
+    type Ec2 = Ec2Client;
+
+    fn ec2(&self, region: &str) -> Ec2Client {
+        self.in_region(region).ec2()
+    }
+}
+
+impl Snapshots for Ec2Client {
+    async fn snapshot(&self, id: &str) -> Result<Snapshot, Fault> {
+        self.snapshots.snapshot(id).await
+    }
+
+    async fn tagged(&self, tags: &[(&str, &str)]) -> Result<Vec<Snapshot>, Fault> {
+        self.snapshots.tagged(tags).await
+    }
+
+    async fn delete_snapshot(&self, id: &str) -> Result<(), Fault> {
+        self.snapshots.delete_snapshot(id).await
+    }
+
+    async fn encryption_by_default(&self) -> Result<bool, Fault> {
+        self.snapshots.encryption_by_default().await
+    }
+
+    async fn root_snapshot(&self, image: &str) -> Result<String, Fault> {
+        self.snapshots.root_snapshot(image).await
+    }
+}
+
+impl Ec2 for Ec2Client {
+    async fn register_image(&self, image: &NewImage) -> Result<String, Fault> {
+        let answer = self.client.call(&requests::register(image)).await?;
+        answer.id.ok_or_else(|| no_id("RegisterImage"))
+    }
+
+    async fn describe_images(&self, query: &ImageQuery) -> Result<Vec<Image>, Fault> {
+        let filter = |filter: &amiforge_publish::api::ec2::Filter| Filter {
+            name: filter.name.clone(),
+            values: filter.values.clone(),
+        };
+        let call = DescribeImages {
+            ids: query.ids.clone(),
+            owners: if query.own == Owner::Own { vec!["self".to_owned()] } else { Vec::new() },
+            filters: query.filters.iter().map(filter).collect(),
+            include_deprecated: Some(true),
+            include_disabled: Some(true),
+            // Ids and pages exclude each other.
+            max_results: query.ids.is_empty().then_some(PAGE),
+            next_token: None,
+        };
+        Ok(self.client.pages(call).await?.into_iter().map(answers::image).collect())
+    }
+
+    async fn launch_permissions(&self, image: &str) -> Result<Vec<Grantee>, Fault> {
+        let answer = self.client.call(&attribute(image, "launchPermission")).await?;
+        Ok(answer.launch.into_iter().filter_map(answers::grantee).collect())
+    }
+
+    async fn uefi_data(&self, image: &str) -> Result<Option<String>, Fault> {
+        let answer = self.client.call(&attribute(image, "uefiData")).await?;
+        Ok(answer.uefi_data.and_then(|data| data.value).filter(|value| !value.is_empty()))
+    }
+
+    async fn add_launch_permissions(&self, image: &str, who: &[Grantee]) -> Result<(), Fault> {
+        let launch = LaunchPermissionChange { add: who.iter().map(requests::grantee).collect() };
+        let call = ModifyImageAttribute { image: image.to_owned(), launch };
+        self.client.call(&call).await.map(drop)
+    }
+
+    async fn snapshot_accounts(&self, snapshot: &str) -> Result<Vec<String>, Fault> {
+        let attribute = "createVolumePermission".to_owned();
+        let call = DescribeSnapshotAttribute { id: snapshot.to_owned(), attribute };
+        let answer = self.client.call(&call).await?;
+        Ok(answer.create_volume.into_iter().filter_map(|permission| permission.account).collect())
+    }
+
+    async fn add_snapshot_accounts(&self, snapshot: &str, accounts: &[String]) -> Result<(), Fault> {
+        let call = ModifySnapshotAttribute {
+            id: snapshot.to_owned(),
+            attribute: "createVolumePermission".to_owned(),
+            operation: "add".to_owned(),
+            accounts: accounts.to_vec(),
+        };
+        self.client.call(&call).await.map(drop)
+    }
+
+    async fn copy_image(&self, copy: &ImageCopy) -> Result<String, Fault> {
+        let answer = self.client.call(&requests::copy(copy)).await?;
+        answer.id.ok_or_else(|| no_id("CopyImage"))
+    }
+
+    async fn create_tags(&self, resources: &[String], tags: &Tags) -> Result<(), Fault> {
+        let call = CreateTags { resources: resources.to_vec(), tags: requests::tags(tags) };
+        self.client.call(&call).await.map(drop)
+    }
+
+    async fn enable_image_deprecation(&self, image: &str, at: &str) -> Result<(), Fault> {
+        let at = Timestamp::parse(at).map_err(|error| Fault::own(FaultKind::Refused, error.to_string()))?;
+        self.client.call(&EnableImageDeprecation { image: image.to_owned(), at }).await.map(drop)
+    }
+
+    async fn enable_deregistration_protection(&self, image: &str, cooldown: Cooldown) -> Result<(), Fault> {
+        let with_cooldown = cooldown == Cooldown::Day;
+        let call = EnableImageDeregistrationProtection { image: image.to_owned(), with_cooldown };
+        self.client.call(&call).await.map(drop)
+    }
+
+    async fn disable_deregistration_protection(&self, image: &str) -> Result<(), Fault> {
+        let call = DisableImageDeregistrationProtection { image: image.to_owned() };
+        self.client.call(&call).await.map(drop)
+    }
+
+    async fn deregister_image(&self, image: &str) -> Result<(), Fault> {
+        self.client.call(&DeregisterImage { image: image.to_owned() }).await.map(drop)
+    }
+
+    async fn default_kms_key(&self) -> Result<String, Fault> {
+        let answer = self.client.call(&calls::account::GetEbsDefaultKmsKeyId {}).await?;
+        answer.key.ok_or_else(|| no_id("GetEbsDefaultKmsKeyId"))
+    }
+
+    async fn image_public_access(&self) -> Result<PublicAccess, Fault> {
+        let answer = self.client.call(&calls::account::GetImageBlockPublicAccessState {}).await?;
+        let state = answer.state.unwrap_or_default();
+        Ok(if state.starts_with("block") { PublicAccess::Blocked } else { PublicAccess::Open })
+    }
+
+    async fn describe_regions(&self, names: &[String]) -> Result<Vec<String>, Fault> {
+        let filter = Filter { name: "region-name".to_owned(), values: names.to_vec() };
+        let answer = self.client.call(&calls::account::DescribeRegions { filters: vec![filter] }).await?;
+        Ok(answer.regions.into_iter().filter_map(|region| region.name).collect())
+    }
+}
+
+fn attribute(image: &str, name: &str) -> DescribeImageAttribute {
+    DescribeImageAttribute { image: image.to_owned(), attribute: name.to_owned() }
+}
+
+/// An answer that lacks what it is for.
+fn no_id(call: &str) -> Fault {
+    Fault::own(FaultKind::Unreadable, format!("the answer of {call} has no id"))
+}

@@ -1,0 +1,90 @@
+//! What EC2 reports of snapshots.
+
+use amiforge_publish::api::{Snapshot, Snapshots};
+use amiforge_publish::fault::{Fault, FaultKind};
+
+use super::super::query::Client;
+use super::answers::snapshot;
+use super::calls::account::GetEbsEncryptionByDefault;
+use super::calls::images::DescribeImages;
+use super::calls::snapshots::{DeleteSnapshot, DescribeSnapshots};
+use super::calls::tags::Filter;
+use super::{PAGE, calls};
+
+/// The part of EC2 that knows snapshots.
+#[derive(Debug, Clone)]
+pub struct SnapshotsClient(Client);
+
+impl SnapshotsClient {
+    pub(crate) fn new(sdk: &aws_config::SdkConfig) -> Self {
+        Self(Client::new(sdk, &calls::EC2))
+    }
+
+    pub(super) fn of(client: Client) -> Self {
+        Self(client)
+    }
+}
+
+impl Snapshots for SnapshotsClient {
+    async fn snapshot(&self, id: &str) -> Result<Snapshot, Fault> {
+        let call = DescribeSnapshots { ids: vec![id.to_owned()], ..DescribeSnapshots::default() };
+        let first = self.0.call(&call).await?.snapshots.into_iter().next();
+        first.map(snapshot).ok_or_else(|| not_found("the snapshot", id))
+    }
+
+    async fn tagged(&self, tags: &[(&str, &str)]) -> Result<Vec<Snapshot>, Fault> {
+        let filter =
+            |(key, value): &(&str, &str)| Filter { name: format!("tag:{key}"), values: vec![literal(value)] };
+        let call = DescribeSnapshots {
+            owners: vec!["self".to_owned()],
+            filters: tags.iter().map(filter).collect(),
+            max_results: Some(PAGE),
+            ..DescribeSnapshots::default()
+        };
+        Ok(self.0.pages(call).await?.into_iter().map(snapshot).collect())
+    }
+
+    async fn delete_snapshot(&self, id: &str) -> Result<(), Fault> {
+        self.0.call(&DeleteSnapshot { id: id.to_owned() }).await.map(drop)
+    }
+
+    async fn encryption_by_default(&self) -> Result<bool, Fault> {
+        Ok(self.0.call(&GetEbsEncryptionByDefault {}).await?.enabled.unwrap_or(false))
+    }
+
+    async fn root_snapshot(&self, image: &str) -> Result<String, Fault> {
+        let call = DescribeImages { ids: vec![image.to_owned()], ..DescribeImages::default() };
+        let first = self.0.call(&call).await?.images.into_iter().next();
+        let described = first.ok_or_else(|| not_found("the image", image))?;
+        let root = described.root_device;
+        let mapping = described.mappings.into_iter().find(|mapping| mapping.device == root);
+        let snapshot = mapping.and_then(|mapping| mapping.ebs?.snapshot);
+        snapshot.ok_or_else(|| not_found("the root volume's snapshot of the image", image))
+    }
+}
+
+/// A value for a filter, in which `*`, `?` and `\` would stand for others.
+fn literal(value: &str) -> String {
+    let mut literal = String::with_capacity(value.len());
+    for letter in value.chars() {
+        if matches!(letter, '*' | '?' | '\\') {
+            literal.push('\\');
+        }
+        literal.push(letter);
+    }
+    literal
+}
+
+fn not_found(what: &str, id: &str) -> Fault {
+    Fault::own(FaultKind::NotFound, format!("{what} `{id}` does not exist"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_of_a_filter_stands_for_itself() {
+        assert_eq!(literal(r"web*2?\"), r"web\*2\?\\");
+    }
+}

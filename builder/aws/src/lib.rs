@@ -1,0 +1,273 @@
+//! The AWS clients: the only crate that names theirs.
+//!
+//! Owns where credentials, region and endpoint come from (environment, profiles, SSO, web identity, containers,
+//! instances: all by `aws-config`), the one HTTP client, and its timeouts. The clients' own retries are off:
+//! [`amiforge_publish::retry`] is the only layer that repeats.
+
+mod blocks;
+mod ebs;
+mod ec2;
+pub mod endpoint;
+mod fault;
+mod held;
+mod kms;
+mod patience;
+pub mod query;
+mod trust;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use aws_config::identity::IdentityCache;
+use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_sdk_ebs::config::{Credentials, RuntimeComponents, SharedAsyncSleep, SharedHttpClient};
+use aws_smithy_http_client::proxy::ProxyConfig;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_http_client::tls::{Provider, TlsContext};
+use aws_smithy_http_client::{Builder, Connector};
+use aws_smithy_runtime_api::client::http::{HttpConnectorSettings, SharedHttpConnector};
+use aws_smithy_types::retry::RetryConfig;
+use aws_smithy_types::timeout::TimeoutConfig;
+
+use held::Held;
+
+pub use ebs::EbsClient;
+pub use ec2::{CALLS as EC2_CALLS, Ec2Client, SnapshotsClient};
+pub use kms::KmsClient;
+
+/// Connections that are kept for the next request.
+const IDLE: usize = 256;
+
+/// How long they are kept: less than the services keep them, so that no request meets a closed one.
+const IDLE_FOR: Duration = Duration::from_secs(15);
+
+/// How long making a connection may take.
+const CONNECT: Duration = Duration::from_secs(5);
+
+/// How long one request may take: several fit into the budget of a step, so that one that hangs costs little.
+const ATTEMPT: Duration = Duration::from_secs(10);
+
+/// Where to call and as whom.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Place {
+    /// The region; from the environment or the profile unless given.
+    pub region: Option<String>,
+    /// The profile of the shared configuration files.
+    pub profile: Option<String>,
+    /// An endpoint for every service, in place of AWS's own.
+    pub endpoint: Option<String>,
+    /// Keys, in place of the usual search for credentials.
+    pub keys: Option<Keys>,
+    /// How long one request may take at first; 10 s unless given.
+    pub attempt: Option<Duration>,
+}
+
+/// An access key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Keys {
+    /// Its id.
+    pub id: String,
+    /// Its secret.
+    pub secret: String,
+}
+
+/// Why there are no clients.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PlaceError {
+    /// Nobody said which region.
+    #[error("no region is given: neither `--region`, nor AWS_REGION, nor the profile names one")]
+    NoRegion,
+    /// The file that says whom to trust cannot be used.
+    #[error("the certificate authorities of `{}` (AWS_CA_BUNDLE, or `ca_bundle` of the profile): {reason}", path.display())]
+    CaBundle {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// What every client is made from.
+#[derive(Debug, Clone)]
+pub struct Config {
+    sdk: SdkConfig,
+    region: String,
+    /// The connections that blocks are sent through.
+    blocks: SharedHttpConnector,
+    attempt: Duration,
+}
+
+impl Config {
+    /// Looks where credentials and the region come from. Credentials themselves are fetched by the first call.
+    ///
+    /// # Errors
+    /// [`PlaceError`].
+    pub async fn load(place: &Place) -> Result<Self, PlaceError> {
+        let attempt = place.attempt.unwrap_or(ATTEMPT);
+        let held = Held::default();
+        // With keys of its own nothing is asked of files or of the environment.
+        let trust = match place.keys {
+            Some(_) => None,
+            None => trust::context(place.profile.as_deref()).await?,
+        };
+        let timeouts =
+            TimeoutConfig::builder().connect_timeout(CONNECT).operation_attempt_timeout(attempt).build();
+        let mut loader = aws_config::defaults(BehaviorVersion::latest())
+            .retry_config(RetryConfig::disabled())
+            .timeout_config(timeouts)
+            // It would copy every block to measure its rate; the attempts have a timeout of their own.
+            .stalled_stream_protection(aws_sdk_ebs::config::StalledStreamProtectionConfig::disabled())
+            // Credentials are kept in one place for all clients, and forgotten when a service does not accept them.
+            .identity_cache(IdentityCache::no_cache())
+            .http_client(held::watched(http_client(place, trust.clone()), held.clone()));
+        if let Ok(name) = AppName::new(concat!("amiforge-", env!("CARGO_PKG_VERSION"))) {
+            loader = loader.app_name(name);
+        }
+        if let Some(region) = &place.region {
+            loader = loader.region(Region::new(region.clone()));
+        }
+        if let Some(profile) = &place.profile {
+            loader = loader.profile_name(profile);
+        }
+        if let Some(endpoint) = &place.endpoint {
+            loader = loader.endpoint_url(endpoint);
+        }
+        if let Some(keys) = &place.keys {
+            let credentials = Credentials::new(&keys.id, &keys.secret, None, None, "given");
+            loader = loader.credentials_provider(credentials);
+        }
+        let sdk = loader.load().await;
+        let region = sdk.region().ok_or(PlaceError::NoRegion)?.to_string();
+        let sdk = match sdk.credentials_provider() {
+            Some(source) => {
+                held.come_from(source);
+                sdk.to_builder().credentials_provider(SharedCredentialsProvider::new(held.clone())).build()
+            }
+            None => sdk,
+        };
+        let settings = HttpConnectorSettings::builder().connect_timeout(CONNECT).build();
+        let blocks = connector(reach(place), trust, Some(settings), sdk.sleep_impl());
+        Ok(Self {
+            sdk,
+            region,
+            blocks: held::watched_connector(SharedHttpConnector::new(blocks), held),
+            attempt,
+        })
+    }
+
+    /// The same for another region, with the same connections and credentials.
+    #[must_use]
+    pub fn in_region(&self, region: &str) -> Self {
+        let sdk = self.sdk.to_builder().region(Region::new(region.to_owned())).build();
+        Self { sdk, region: region.to_owned(), blocks: self.blocks.clone(), attempt: self.attempt }
+    }
+
+    /// The region that is called.
+    pub fn region(&self) -> &str {
+        &self.region
+    }
+
+    /// The endpoint that stands in for AWS's own, if one does.
+    pub fn endpoint(&self) -> Option<&str> {
+        self.sdk.endpoint_url()
+    }
+
+    /// The client of EBS direct.
+    pub fn ebs(&self) -> EbsClient {
+        EbsClient::new(&self.sdk, self.blocks.clone(), self.attempt)
+    }
+
+    /// The client of the part of EC2 that knows snapshots.
+    pub fn snapshots(&self) -> SnapshotsClient {
+        SnapshotsClient::new(&self.sdk)
+    }
+
+    /// The client of KMS.
+    pub fn kms(&self) -> KmsClient {
+        KmsClient::new(&self.sdk)
+    }
+
+    /// The client of EC2.
+    pub fn ec2(&self) -> Ec2Client {
+        Ec2Client::new(&self.sdk)
+    }
+}
+
+/// Which way requests go.
+#[derive(Debug, Clone, Copy)]
+enum Reach {
+    /// Straight: an endpoint on this machine is never asked for through a proxy.
+    Loopback,
+    /// As the environment says.
+    Network,
+}
+
+fn reach(place: &Place) -> Reach {
+    if place.endpoint.as_deref().is_some_and(is_loopback) { Reach::Loopback } else { Reach::Network }
+}
+
+/// One client, with one pool of connections, for every service.
+fn http_client(place: &Place, trust: Option<TlsContext>) -> SharedHttpClient {
+    let reach = reach(place);
+    Builder::new().pool_idle_timeout(IDLE_FOR).pool_max_idle_per_host(IDLE).build_with_connector_fn(
+        move |settings, components| {
+            connector(
+                reach,
+                trust.clone(),
+                settings.cloned(),
+                components.and_then(RuntimeComponents::sleep_impl),
+            )
+        },
+    )
+}
+
+fn connector(
+    reach: Reach,
+    trust: Option<TlsContext>,
+    settings: Option<HttpConnectorSettings>,
+    sleep: Option<SharedAsyncSleep>,
+) -> Connector {
+    let mut connector = Connector::builder()
+        .pool_idle_timeout(IDLE_FOR)
+        .pool_max_idle_per_host(IDLE)
+        .enable_tcp_nodelay(true)
+        .proxy_config(match reach {
+            Reach::Loopback => ProxyConfig::disabled(),
+            Reach::Network => ProxyConfig::from_env(),
+        });
+    connector.set_connector_settings(settings);
+    connector.set_sleep_impl(sleep);
+    let connector = connector.tls_provider(Provider::Rustls(CryptoMode::Ring));
+    match trust {
+        Some(trust) => connector.tls_context(trust).build(),
+        None => connector.build(),
+    }
+}
+
+/// Whether an endpoint is on this machine.
+fn is_loopback(endpoint: &str) -> bool {
+    let authority = endpoint.split("://").nth(1).unwrap_or(endpoint).split('/').next().unwrap_or_default();
+    let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn endpoints_on_this_machine_are_known() {
+        for (endpoint, here) in [
+            ("http://127.0.0.1:5566", true),
+            ("http://localhost:80/x", true),
+            ("http://[::1]:80", true),
+            ("https://ebs.eu-west-1.amazonaws.com", false),
+            ("http://10.0.0.1:1", false),
+        ] {
+            assert_eq!(is_loopback(endpoint), here, "{endpoint}");
+        }
+    }
+}

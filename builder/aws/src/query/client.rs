@@ -1,0 +1,256 @@
+//! A call, through AWS's runtime.
+//!
+//! The parts are those that a generated client has, in its order: the configuration that `aws-config` found, Signature
+//! Version 4, the interceptors of `aws-runtime`. The runtime's own retries are off, as [`super::super`] says.
+
+use amiforge_publish::fault::{Fault, FaultKind};
+use aws_config::SdkConfig;
+use aws_runtime::auth::sigv4::{SCHEME_ID, SigV4AuthScheme};
+use aws_runtime::auth::{SigV4OperationSigningConfig, SigningOptions};
+use aws_runtime::invocation_id::InvocationIdInterceptor;
+use aws_runtime::recursion_detection::RecursionDetectionInterceptor;
+use aws_runtime::request_info::RequestInfoInterceptor;
+use aws_runtime::service_clock_skew::ServiceClockSkewInterceptor;
+use aws_runtime::user_agent::{ApiMetadata, UserAgentInterceptor};
+use aws_smithy_runtime::client::orchestrator::operation::Operation as Orchestrated;
+use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::auth::static_resolver::StaticAuthSchemeOptionResolver;
+use aws_smithy_runtime_api::client::auth::{AuthSchemeOptionResolverParams, SharedAuthScheme};
+use aws_smithy_runtime_api::client::interceptors::SharedInterceptor;
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse, OrchestratorError};
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponentsBuilder;
+use aws_smithy_runtime_api::client::runtime_plugin::{SharedRuntimePlugin, StaticRuntimePlugin};
+use aws_smithy_types::body::SdkBody;
+use aws_smithy_types::config_bag::{FrozenLayer, Layer};
+use aws_smithy_types::timeout::TimeoutConfig;
+use aws_types::SigningName;
+use aws_types::region::SigningRegion;
+use serde::de::DeserializeOwned;
+
+use super::super::endpoint::{self, EndpointError};
+use super::super::fault::unanswered;
+use super::form::form;
+use super::limit::bounded;
+use super::{Operation, Paged, Service, xml};
+
+/// A client of one service in one region.
+#[derive(Debug, Clone)]
+pub(crate) struct Client {
+    sdk: SdkConfig,
+    endpoint: Result<String, EndpointError>,
+    /// What every call has in common. Shared, because it learns how far the clock is off.
+    common: SharedRuntimePlugin,
+}
+
+impl Client {
+    /// The client of a service. A configuration that gives it no endpoint makes every call fail.
+    pub(crate) fn new(sdk: &SdkConfig, service: &Service) -> Self {
+        let common = StaticRuntimePlugin::new()
+            .with_config(settings(sdk, service))
+            .with_runtime_components(components(sdk));
+        Self {
+            sdk: sdk.clone(),
+            endpoint: endpoint::of_config(sdk, service.id, service.name),
+            common: SharedRuntimePlugin::new(common),
+        }
+    }
+
+    /// Makes a call, once.
+    pub(crate) async fn call<O: Operation>(&self, operation: &O) -> Result<O::Answer, Fault> {
+        let sent = Sent { body: form(operation), target: None };
+        let body = self.exchange(O::SERVICE.id, O::NAME, sent).await?;
+        xml::answer(&body, O::NAME, O::SERVICE.protocol).map_err(|error| {
+            Fault::own(FaultKind::Unreadable, format!("the answer of {} cannot be read: {error}", O::NAME))
+        })
+    }
+
+    /// Makes a call for each page of its answer.
+    pub(crate) async fn pages<O: Paged>(&self, mut operation: O) -> Result<Vec<O::Item>, Fault> {
+        let (mut all, mut token) = (Vec::new(), None);
+        loop {
+            let (items, next) = O::split(self.call(&operation).await?);
+            all.extend(items);
+            let Some(next) = next else { return Ok(all) };
+            if token.as_ref() == Some(&next) {
+                let words = format!("the answer of {} names the same page as the next one again", O::NAME);
+                return Err(Fault::own(FaultKind::Unreadable, words));
+            }
+            token = Some(next.clone());
+            operation.set_token(next);
+        }
+    }
+
+    /// Makes a call of a service that takes JSON (AWS JSON 1.1), once: `target` names its operation.
+    pub(crate) async fn json<A: DeserializeOwned>(
+        &self,
+        service: &'static str,
+        call: &'static str,
+        target: &'static str,
+        input: &serde_json::Value,
+    ) -> Result<A, Fault> {
+        let sent = Sent { body: input.to_string(), target: Some(target) };
+        let body = self.exchange(service, call, sent).await?;
+        serde_json::from_slice(&body).map_err(|error| {
+            Fault::own(FaultKind::Unreadable, format!("the answer of {call} cannot be read: {error}"))
+        })
+    }
+
+    /// Sends a request and gives the body of the answer. Not generic, so that it is compiled once.
+    async fn exchange(
+        &self,
+        service: &'static str,
+        call: &'static str,
+        sent: Sent,
+    ) -> Result<Vec<u8>, Fault> {
+        let refused = |words: String| Fault::own(FaultKind::Refused, words);
+        let endpoint = self.endpoint.as_ref().map_err(|error| refused(error.to_string()))?;
+        let client = self.sdk.http_client().ok_or_else(|| refused("there is no HTTP client".to_owned()))?;
+        let timeouts = self.sdk.timeout_config().cloned().unwrap_or_else(TimeoutConfig::disabled);
+        let mut operation = Orchestrated::builder()
+            .service_name(service)
+            .operation_name(call)
+            .endpoint_url(endpoint)
+            .http_client(client)
+            .no_retry()
+            .timeout_config(timeouts)
+            .with_connection_poisoning()
+            .runtime_plugin(self.common.clone())
+            .serializer(request)
+            .deserializer(response);
+        if let Some(version) = self.sdk.behavior_version() {
+            operation = operation.behavior_version(version);
+        }
+        if let Some(sleep) = self.sdk.sleep_impl() {
+            operation = operation.sleep_impl(sleep);
+        }
+        if let Some(time) = self.sdk.time_source() {
+            operation = operation.time_source(time);
+        }
+        if let Some(protection) = self.sdk.stalled_stream_protection() {
+            operation = operation.stalled_stream_protection(protection);
+        }
+        operation.build().invoke(sent).await.map_err(|error| match error {
+            SdkError::ServiceError(failure) => failure.into_err(),
+            error => unanswered(&error),
+        })
+    }
+}
+
+fn settings(sdk: &SdkConfig, service: &Service) -> FrozenLayer {
+    let mut layer = Layer::new("query");
+    layer.store_put(AuthSchemeOptionResolverParams::new(()));
+    layer.store_put(SigV4OperationSigningConfig {
+        signing_options: SigningOptions::default(),
+        ..Default::default()
+    });
+    layer.store_put(SigningName::from_static(service.name));
+    layer.store_put(ApiMetadata::new(service.name, env!("CARGO_PKG_VERSION")));
+    if let Some(region) = sdk.region() {
+        layer.store_put(region.clone());
+        layer.store_put(SigningRegion::from(region.clone()));
+    }
+    if let Some(name) = sdk.app_name() {
+        layer.store_put(name.clone());
+    }
+    layer.freeze()
+}
+
+fn components(sdk: &SdkConfig) -> RuntimeComponentsBuilder {
+    let mut components = RuntimeComponentsBuilder::new("query");
+    components.set_auth_scheme_option_resolver(Some(StaticAuthSchemeOptionResolver::new(vec![SCHEME_ID])));
+    components.push_auth_scheme(SharedAuthScheme::new(SigV4AuthScheme::new()));
+    if let Some(credentials) = sdk.credentials_provider() {
+        components.set_identity_resolver(SCHEME_ID, credentials);
+    }
+    if let Some(cache) = sdk.identity_cache() {
+        components.set_identity_cache(Some(cache));
+    }
+    components.push_interceptor(ServiceClockSkewInterceptor::new());
+    components.push_interceptor(RequestInfoInterceptor::new());
+    components.push_interceptor(UserAgentInterceptor::new());
+    components.push_interceptor(InvocationIdInterceptor::new());
+    components.push_interceptor(SharedInterceptor::permanent(RecursionDetectionInterceptor::new()));
+    components.push_interceptor(SharedInterceptor::permanent(bounded()));
+    components
+}
+
+/// What a request consists of.
+#[derive(Debug)]
+struct Sent {
+    /// A form, or JSON.
+    body: String,
+    /// The header that names the operation, for JSON.
+    target: Option<&'static str>,
+}
+
+/// The request.
+fn request(sent: Sent) -> Result<HttpRequest, BoxError> {
+    let length = sent.body.len().to_string();
+    let mut request = HttpRequest::new(SdkBody::from(sent.body));
+    request.set_method("POST")?;
+    request.set_uri("/")?;
+    let kind = match sent.target {
+        Some(target) => {
+            request.headers_mut().insert("x-amz-target", target);
+            "application/x-amz-json-1.1"
+        }
+        None => "application/x-www-form-urlencoded",
+    };
+    request.headers_mut().insert("content-type", kind);
+    request.headers_mut().insert("content-length", length);
+    Ok(request)
+}
+
+/// The body of an answer, or what it refuses.
+fn response(response: &HttpResponse) -> Result<Vec<u8>, OrchestratorError<Fault>> {
+    let body = response.body().bytes().unwrap_or_default();
+    if response.status().is_success() {
+        return Ok(body.to_vec());
+    }
+    let status = response.status().as_u16();
+    let is_json = response.headers().get("content-type").is_some_and(|kind| kind.contains("json"));
+    let refusal = if is_json { json_refusal(body) } else { xml::refusal(body) };
+    let message = refusal.message.unwrap_or_default();
+    let header = |name| response.headers().get(name).map(str::to_owned);
+    Err(OrchestratorError::operation(Fault {
+        kind: Fault::classify(status, refusal.code.as_deref(), &message, None),
+        code: refusal.code,
+        message,
+        reason: None,
+        status: Some(status),
+        request_id: refusal
+            .request_id
+            .or_else(|| header("x-amzn-requestid"))
+            .or_else(|| header("x-amz-request-id")),
+    }))
+}
+
+/// The reason of a refusal in JSON: its type, which may have a namespace before it, and a message.
+fn json_refusal(body: &[u8]) -> xml::Refusal {
+    let text = |value: &serde_json::Value, names: [&str; 2]| {
+        names.iter().find_map(|name| value.get(name)?.as_str().map(str::to_owned))
+    };
+    let value: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
+    let code = text(&value, ["__type", "code"]);
+    xml::Refusal {
+        code: code.map(|code| code.rsplit('#').next().unwrap_or_default().to_owned()),
+        message: text(&value, ["message", "Message"]),
+        request_id: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_in_json_is_its_type_without_namespace_and_its_message() {
+        let refusal = json_refusal(br#"{"__type": "com.amazonaws.kms#NotFoundException", "Message": "no"}"#);
+        assert_eq!(
+            (refusal.code.as_deref(), refusal.message.as_deref()),
+            (Some("NotFoundException"), Some("no"))
+        );
+        assert_eq!(json_refusal(b"<html>").code, None);
+    }
+}

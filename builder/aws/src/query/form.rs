@@ -1,0 +1,116 @@
+//! Requests: a structure as a form.
+
+use aws_smithy_query::{QueryValueWriter, QueryWriter};
+
+use super::{Operation, Parameter, Protocol, Write};
+
+/// The place of a value in a form.
+pub(crate) struct Slot<'a> {
+    to: To<'a>,
+    protocol: Protocol,
+}
+
+enum To<'a> {
+    /// The form itself, whose members have no prefix.
+    Form(QueryWriter<'a>),
+    Value(QueryValueWriter<'a>),
+}
+
+/// The form of a call.
+pub(super) fn form<O: Operation>(operation: &O) -> String {
+    let mut form = String::new();
+    let to = To::Form(QueryWriter::new(&mut form, O::NAME, O::SERVICE.version));
+    operation.write(Slot { to, protocol: O::SERVICE.protocol });
+    form
+}
+
+impl Slot<'_> {
+    /// Writes the members of a structure.
+    pub(crate) fn structure(mut self, members: &[(&'static str, &dyn Write)]) {
+        for (name, value) in members {
+            let writer = match &mut self.to {
+                To::Form(writer) => writer.prefix(name),
+                To::Value(writer) => writer.prefix(name),
+            };
+            value.write(Slot { to: To::Value(writer), protocol: self.protocol });
+        }
+    }
+
+    /// Writes a text. The form itself is no value and takes none.
+    pub(super) fn text(self, text: &str) {
+        if let To::Value(writer) = self.to {
+            writer.string(text);
+        }
+    }
+
+    /// Writes a list; one without elements adds nothing.
+    pub(super) fn list<T: Parameter>(self, elements: &[T]) {
+        let protocol = self.protocol;
+        let To::Value(writer) = self.to else { return };
+        if elements.is_empty() {
+            return;
+        }
+        let mut list = writer.start_list(protocol == Protocol::Ec2, None);
+        for element in elements {
+            element.write(Slot { to: To::Value(list.entry()), protocol });
+        }
+        list.finish();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Service, Timestamp, answers, operations, parameters};
+    use super::*;
+
+    const OTHER: Service =
+        Service { id: "Auto Scaling", name: "autoscaling", version: "2011-01-01", protocol: Protocol::Query };
+    const EC2: Service = Service { id: "EC2", name: "ec2", version: "2016-11-15", protocol: Protocol::Ec2 };
+
+    parameters! {
+        Pair { key: String = "Key", value: Option<String> = "Value", }
+        Everything {
+            name: Option<String> = "Name",
+            on: Option<bool> = "On",
+            size: Option<u64> = "Size",
+            at: Option<Timestamp> = "At",
+            ids: Vec<String> = "Id",
+            pair: Option<Pair> = "Pair",
+            pairs: Vec<Pair> = "Tag",
+        }
+        Same { ids: Vec<String> = "Id", pairs: Vec<Pair> = "Tag", }
+    }
+
+    answers! { Nothing {} }
+
+    operations! { FIRST of EC2: Everything -> Nothing, }
+    operations! { SECOND of OTHER: Same -> Nothing, }
+
+    fn pair(key: &str, value: Option<&str>) -> Pair {
+        Pair { key: key.to_owned(), value: value.map(str::to_owned) }
+    }
+
+    #[test]
+    fn a_form_names_every_value_and_numbers_lists() {
+        assert_eq!((FIRST.len(), SECOND.len()), (1, 1));
+        let everything = Everything {
+            name: Some("a b&c=d/ü".to_owned()),
+            on: Some(false),
+            size: Some(8),
+            at: Some(Timestamp::parse("2027-11-21T10:00:00+02:00").unwrap()),
+            ids: vec!["x".to_owned(), "y".to_owned()],
+            pair: Some(pair("k", None)),
+            pairs: vec![pair("a", Some("")), pair("b", Some("2"))],
+        };
+        let expected = "Action=Everything&Version=2016-11-15&Name=a%20b%26c%3Dd%2F%C3%BC&On=false&Size=8\
+            &At=2027-11-21T08%3A00%3A00Z&Id.1=x&Id.2=y&Pair.Key=k&Tag.1.Key=a&Tag.1.Value=&Tag.2.Key=b&Tag.2.Value=2";
+        assert_eq!(form(&everything), expected);
+        assert_eq!(form(&Everything::default()), "Action=Everything&Version=2016-11-15");
+    }
+
+    #[test]
+    fn the_other_protocol_names_the_elements_of_lists() {
+        let same = Same { ids: vec!["x".to_owned()], pairs: vec![pair("a", None)] };
+        assert_eq!(form(&same), "Action=Same&Version=2011-01-01&Id.member.1=x&Tag.member.1.Key=a");
+    }
+}

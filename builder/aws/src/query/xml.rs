@@ -1,0 +1,266 @@
+//! Answers: XML as a structure.
+//!
+//! `aws-smithy-xml`, which generated clients use, takes the end of a document that is cut off for the end of its lists:
+//! an answer of half the images would read as one of few. So documents are read whole by `roxmltree`, which refuses
+//! whatever is not well-formed, and document type definitions with all their entities.
+
+use roxmltree::{Document, Node, ParsingOptions};
+
+use super::{Answer, Protocol};
+
+/// Nodes of the largest document: a page of 1,000 images, each with 50 tags, has less than a million.
+const NODES: u32 = 4 << 20;
+
+/// An answer that is not of the form that it should have.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Malformed(String);
+
+impl Malformed {
+    pub(super) fn new(words: impl Into<String>) -> Self {
+        Self(words.into())
+    }
+}
+
+/// An element of an answer.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Element<'a, 'input> {
+    node: Node<'a, 'input>,
+    protocol: Protocol,
+}
+
+/// An answer that says why a call was refused.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Refusal {
+    pub(super) code: Option<String>,
+    pub(super) message: Option<String>,
+    pub(super) request_id: Option<String>,
+}
+
+/// The answer of a call that was carried out.
+pub(super) fn answer<A: Answer>(body: &[u8], call: &str, protocol: Protocol) -> Result<A, Malformed> {
+    let document = document(body)?;
+    let root = Element { node: document.root_element(), protocol };
+    let root = root.named(&format!("{call}Response"))?;
+    match protocol {
+        Protocol::Ec2 => A::read(root),
+        Protocol::Query => {
+            let name = format!("{call}Result");
+            match root.children().find(|child| child.name() == name) {
+                Some(result) => A::read(result),
+                // Calls without an answer leave it out.
+                None => Ok(A::default()),
+            }
+        }
+    }
+}
+
+/// The reason of a refusal, as far as the answer gives one: gateways answer with pages of their own.
+pub(super) fn refusal(body: &[u8]) -> Refusal {
+    let Ok(document) = document(body) else { return Refusal::default() };
+    let root = document.root_element();
+    let text = |of: Node<'_, '_>, names: [&str; 2]| {
+        let found = of.children().find(|node| node.is_element() && names.contains(&node.tag_name().name()));
+        found.and_then(|node| node.text()).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
+    };
+    let error = root.descendants().find(|node| node.is_element() && node.tag_name().name() == "Error");
+    Refusal {
+        code: error.and_then(|error| text(error, ["Code", "code"])),
+        message: error.and_then(|error| text(error, ["Message", "message"])),
+        // EC2 says `RequestID`, the other services say `RequestId`.
+        request_id: text(root, ["RequestID", "RequestId"]),
+    }
+}
+
+fn document(body: &[u8]) -> Result<Document<'_>, Malformed> {
+    let text = std::str::from_utf8(body).map_err(|error| Malformed(format!("it is not UTF-8: {error}")))?;
+    let options = ParsingOptions { allow_dtd: false, nodes_limit: NODES, ..ParsingOptions::default() };
+    Document::parse_with_options(text, options).map_err(|error| Malformed(format!("it is not XML: {error}")))
+}
+
+impl<'a, 'input> Element<'a, 'input> {
+    /// Its name, without a prefix.
+    fn name(&self) -> &'a str {
+        self.node.tag_name().name()
+    }
+
+    /// Fails unless it can be a structure or a list: text between the elements is another's form.
+    pub(crate) fn structure(self) -> Result<(), Malformed> {
+        let text =
+            |node: &Node<'_, '_>| node.is_text() && node.text().is_some_and(|text| !text.trim().is_empty());
+        match self.node.children().find(text).and_then(|node| node.text()) {
+            Some(stray) => Err(self.malformed_by(stray, "text where elements are expected")),
+            None => Ok(()),
+        }
+    }
+
+    /// The value of the member with a name, the last of several, or the default where there is none.
+    pub(crate) fn field<A: Answer>(self, name: &str) -> Result<A, Malformed> {
+        self.children().filter(|child| child.name() == name).last().map_or_else(|| Ok(A::default()), A::read)
+    }
+
+    fn children(self) -> impl Iterator<Item = Element<'a, 'input>> {
+        let protocol = self.protocol;
+        self.node.children().filter(Node::is_element).map(move |node| Element { node, protocol })
+    }
+
+    /// The elements of the list that it is.
+    pub(super) fn items(self) -> Result<Vec<Element<'a, 'input>>, Malformed> {
+        let item = self.protocol.item();
+        self.structure()?;
+        self.children().map(|child| child.named(item)).collect()
+    }
+
+    /// The text in it, with which no element is mixed.
+    pub(super) fn text(&self) -> Result<&'a str, Malformed> {
+        if let Some(child) = self.node.children().find(Node::is_element) {
+            return Err(self.malformed_by(child.tag_name().name(), "an element where text is expected"));
+        }
+        // A comment in the middle would hide the rest.
+        match (self.node.children().filter(Node::is_text).count(), self.node.text()) {
+            (0, _) => Ok(""),
+            (1, Some(text)) => Ok(text),
+            _ => Err(self.malformed("broken up by comments")),
+        }
+    }
+
+    fn named(self, name: &str) -> Result<Self, Malformed> {
+        if self.name() == name {
+            return Ok(self);
+        }
+        Err(Malformed(format!("it has an element `{}` where `{name}` is expected", short(self.name()))))
+    }
+
+    /// The error of a value that is not what it should be.
+    pub(super) fn malformed(&self, what: &str) -> Malformed {
+        self.malformed_by(self.node.text().unwrap_or_default(), what)
+    }
+
+    fn malformed_by(&self, value: &str, what: &str) -> Malformed {
+        Malformed(format!("its `{}` is `{}`: {what}", short(self.name()), short(value.trim())))
+    }
+}
+
+/// The beginning of a text, for an error.
+fn short(text: &str) -> String {
+    const MOST: usize = 60;
+    let mut short: String =
+        text.chars().take(MOST).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+    if text.chars().nth(MOST).is_some() {
+        short.push('…');
+    }
+    short
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Timestamp, answers};
+    use super::*;
+
+    answers! {
+        Inner { key: Option<String> = "key", size: Option<u64> = "size", }
+        Whole {
+            name: Option<String> = "name",
+            on: Option<bool> = "on",
+            at: Option<Timestamp> = "at",
+            all: Vec<Inner> = "allSet",
+            inner: Option<Inner> = "inner",
+        }
+    }
+
+    fn read(body: &str) -> Result<Whole, String> {
+        let body = format!(
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?><WholeResponse xmlns=\"http://x/\">{body}</WholeResponse>"
+        );
+        answer(body.as_bytes(), "Whole", Protocol::Ec2).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn an_answer_is_read_by_names_and_what_is_unknown_is_passed_over() {
+        let body = "<requestId>r</requestId>\n <name>a&amp;b&#x20ac; <![CDATA[<c>]]></name><on>true</on>\
+            <at>2026-11-27T00:41:51.000Z</at>\n<new><deep><name>other</name></deep></new>\
+            <allSet>\n<item><key>k</key><size>8</size></item> <item/></allSet><inner><size>1</size></inner>";
+        let whole = read(body).unwrap();
+        assert_eq!((whole.name.as_deref(), whole.on), (Some("a&b€ <c>"), Some(true)));
+        assert_eq!(whole.at.unwrap().seconds, 1_795_740_111);
+        assert_eq!(whole.all, [Inner { key: Some("k".to_owned()), size: Some(8) }, Inner::default()]);
+        assert_eq!(whole.inner.unwrap().size, Some(1));
+        assert_eq!(read(""), Ok(Whole::default()));
+    }
+
+    #[test]
+    fn the_other_protocol_wraps_its_result() {
+        let body = "<WholeResponse><WholeResult><allSet><member><key>k</key></member></allSet></WholeResult>\
+            <ResponseMetadata><RequestId>r</RequestId></ResponseMetadata></WholeResponse>";
+        let whole: Whole = answer(body.as_bytes(), "Whole", Protocol::Query).unwrap();
+        assert_eq!(whole.all.len(), 1);
+        let none: Whole = answer(b"<WholeResponse/>", "Whole", Protocol::Query).unwrap();
+        assert_eq!(none, Whole::default());
+    }
+
+    #[test]
+    fn an_answer_of_another_form_is_an_error_that_says_what_it_has() {
+        for (body, words) in [
+            ("<on>yes</on>", "its `on` is `yes`: neither `true` nor `false`"),
+            ("<inner><size>eight</size></inner>", "its `size` is `eight`: not a whole number"),
+            ("<inner><size/></inner>", "its `size` is ``: not a whole number"),
+            ("<inner><size>-1</size></inner>", "its `size` is `-1`: not a whole number"),
+            ("<inner><size>99999999999999999999</size></inner>", "not a whole number"),
+            ("<at>yesterday</at>", "its `at` is `yesterday`: not a moment"),
+            ("<name><b>x</b></name>", "its `name` is `b`: an element where text is expected"),
+            ("<name>a<!-- x -->b</name>", "broken up by comments"),
+            ("<inner>text</inner>", "its `inner` is `text`: text where elements are expected"),
+            ("<allSet><member/></allSet>", "it has an element `member` where `item` is expected"),
+            ("<allSet><item>", "it is not XML: "),
+            ("<allSet><item></allSet></item>", "it is not XML: "),
+            ("<name>&unknown;</name>", "it is not XML: "),
+            ("<name>\u{1}</name>", "it is not XML: "),
+        ] {
+            let error = read(body).unwrap_err();
+            assert!(error.contains(words), "{body}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_document_that_is_none_or_cut_off_anywhere_or_hostile_is_refused() {
+        let whole = "<WholeResponse><allSet><item><key>k</key></item><item/></allSet></WholeResponse>";
+        let read = |body: &[u8]| answer::<Whole>(body, "Whole", Protocol::Ec2);
+        read(whole.as_bytes()).unwrap();
+        for end in 0..whole.len() {
+            read(&whole.as_bytes()[..end]).unwrap_err();
+        }
+        let deep = "<a>".repeat(1 << 20);
+        let closed = format!("<WholeResponse>{}{}</WholeResponse>", deep, "</a>".repeat(1 << 20));
+        let wide = format!("<WholeResponse>{}</WholeResponse>", "<a/>".repeat(NODES as usize));
+        let entities = "<!DOCTYPE x [<!ENTITY a \"aaaa\"><!ENTITY b \"&a;&a;\">]><WholeResponse><name>&b;</name></WholeResponse>";
+        for body in
+            ["{\"a\": 1}", "<html><body>Sign in</body>", "<Other/>", "\u{feff}", &deep, &wide, entities]
+        {
+            read(body.as_bytes()).unwrap_err();
+        }
+        read(b"\xff\xfe<\0W\0").unwrap_err();
+        // Elements that nobody asked for may be as deep as they like.
+        let _ = read(closed.as_bytes());
+    }
+
+    #[test]
+    fn a_refusal_has_code_message_and_request() {
+        let ec2 = b"<?xml version='1.0'?><Response><Errors><Error><Code>InvalidAMIID.NotFound</Code>\
+            <Message>The image id '[ami-1]' does not exist</Message></Error></Errors><RequestID>r-1</RequestID></Response>";
+        let other =
+            b"<ErrorResponse xmlns='http://x/'><Error><Type>Sender</Type><Code>ValidationError</Code>\
+            <Message>no</Message></Error><RequestId>r-2</RequestId></ErrorResponse>";
+        let refusal_of = |body: &[u8]| {
+            let refusal = refusal(body);
+            [refusal.code, refusal.message, refusal.request_id].map(Option::unwrap_or_default)
+        };
+        assert_eq!(
+            refusal_of(ec2),
+            ["InvalidAMIID.NotFound", "The image id '[ami-1]' does not exist", "r-1"]
+        );
+        assert_eq!(refusal_of(other), ["ValidationError", "no", "r-2"]);
+        for body in ["", "<html>", "<html><body>502</body></html>", "Service Unavailable"] {
+            assert_eq!(refusal(body.as_bytes()), Refusal::default());
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! What two manifests say differently, and which blocks they vouch to be equal.
+
+use std::path::Path;
+
+use amiforge_formats::digest::{BLOCK, Digest};
+
+use super::DiffError;
+use super::report::{Change, Found, Weight};
+use crate::bundle::MANIFEST;
+use crate::image::Block;
+use crate::inspect::{Medium, escape};
+use crate::manifest::{Input, Manifest, ManifestError, TEXT_MAX};
+
+/// Runs of blocks that are listed.
+const RUNS_SHOWN: usize = 8;
+
+/// Two manifests.
+pub(super) struct Manifests {
+    a: Manifest,
+    b: Manifest,
+}
+
+/// The manifests, when the user named at least one by itself and the other side has one too.
+///
+/// # Errors
+/// [`DiffError::Manifest`], [`DiffError::Inspect`].
+pub(super) fn alone(a: &Path, b: &Path) -> Result<Option<Manifests>, DiffError> {
+    let is_one =
+        |path: &Path| path.extension().is_some_and(|extension| extension == "json") && path.is_file();
+    if !is_one(a) && !is_one(b) {
+        return Ok(None);
+    }
+    let file = |path: &Path| if path.is_dir() { path.join(MANIFEST) } else { path.to_owned() };
+    Ok(Some(Manifests { a: load(&file(a))?, b: load(&file(b))? }))
+}
+
+/// The manifests of two bundles; nothing when one of them is no bundle or has no manifest.
+///
+/// # Errors
+/// [`DiffError::Manifest`].
+pub(super) fn of_bundles(a: &Medium, b: &Medium) -> Result<Option<Manifests>, DiffError> {
+    let file =
+        |medium: &Medium| medium.bundle().map(|folder| folder.join(MANIFEST)).filter(|file| file.is_file());
+    let (Some(a), Some(b)) = (file(a), file(b)) else { return Ok(None) };
+    Ok(Some(Manifests { a: load(&a)?, b: load(&b)? }))
+}
+
+/// Reads a manifest.
+fn load(path: &Path) -> Result<Manifest, DiffError> {
+    use std::io::Read as _;
+    let failed = |source| DiffError::Medium { path: path.to_owned(), source };
+    let mut text = Vec::new();
+    let file = amiforge_progress::regular::open(path).map_err(failed)?;
+    file.take(TEXT_MAX + 1).read_to_end(&mut text).map_err(failed)?;
+    let damaged = |source: ManifestError| DiffError::Manifest { path: path.to_owned(), source };
+    Manifest::parse(&text).map_err(damaged)
+}
+
+/// Tells what the manifests say differently of where the images come from. What they say of the bytes is told by the
+/// bytes.
+pub(super) fn compare(Manifests { a, b }: &Manifests, found: &mut Found) {
+    let place = ["manifest".to_owned()];
+    let mut value =
+        |what: &str, a: &str, b: &str| found.value(Weight::Own, &place, what, escape(a), escape(b));
+    let none = |text: &Option<String>| text.clone().unwrap_or_else(|| "none".to_owned());
+    let digest =
+        |digest: Option<Digest>| digest.map_or_else(|| "none".to_owned(), |digest| digest.to_string());
+    value("tool", &a.tool, &b.tool);
+    let (a, b) = (&a.origin, &b.origin);
+    value("name", &a.name, &b.name);
+    value("version", &none(&a.version), &none(&b.version));
+    value("arch", &a.arch, &b.arch);
+    value("epoch", &a.epoch.to_string(), &b.epoch.to_string());
+    value("boot mode", &none(&a.boot_mode), &none(&b.boot_mode));
+    value("recipe", &a.recipe.to_string(), &b.recipe.to_string());
+    value("lock", &digest(a.lock), &digest(b.lock));
+    inputs(&a.inputs, &b.inputs, found);
+}
+
+/// Tells which inputs differ.
+fn inputs(a: &[Input], b: &[Input], found: &mut Found) {
+    let words = |input: &Input| {
+        let digest = input.sha256.map_or_else(|| "no digest".to_owned(), |digest| digest.to_string());
+        format!("{} {} {digest}", escape(&input.kind), escape(&input.name))
+    };
+    for index in 0..a.len().max(b.len()) {
+        let place = ["manifest".to_owned(), format!("input {}", index + 1)];
+        let change = match (a.get(index), b.get(index)) {
+            (Some(a), Some(b)) if a == b => continue,
+            (Some(a), Some(b)) => Change::Value { a: words(a), b: words(b) },
+            (Some(a), None) => Change::OnlyA(words(a)),
+            (None, Some(b)) => Change::OnlyB(words(b)),
+            (None, None) => continue,
+        };
+        found.add(Weight::Own, &place, "input", change);
+    }
+}
+
+/// By number: whether a block is the same in both images, as far as the manifests vouch for it. Blocks that read as zeros
+/// are equal whatever they are called.
+pub(super) fn equal_blocks(manifests: Option<&Manifests>) -> Vec<bool> {
+    let Some(Manifests { a, b }) = manifests else { return Vec::new() };
+    a.blocks.iter().zip(b.blocks.iter()).map(|(a, b)| a.digest() == b.digest()).collect()
+}
+
+/// Tells which blocks differ, for manifests without their images.
+pub(super) fn blocks(Manifests { a, b }: &Manifests, found: &mut Found) {
+    found.value(Weight::Own, &["disk".to_owned()], "size", a.size, b.size);
+    found.value(Weight::Own, &["disk".to_owned()], "guid", a.disk, b.disk);
+    for index in 0..a.partitions.len().max(b.partitions.len()) {
+        let words = |partition: Option<&crate::manifest::Partition>| match partition {
+            Some(one) => format!(
+                "{} `{}` {} bytes at {}, {} {}, type {}, guid {}",
+                one.number,
+                escape(&one.label),
+                one.len,
+                one.start,
+                escape(one.file_system.as_deref().unwrap_or("no file system")),
+                escape(one.uuid.as_deref().unwrap_or("")),
+                one.type_guid,
+                one.guid
+            ),
+            None => "none".to_owned(),
+        };
+        let place = ["disk".to_owned(), format!("partition {}", index + 1)];
+        let (a, b) = (words(a.partitions.get(index)), words(b.partitions.get(index)));
+        found.value(Weight::Own, &place, "partition", a, b);
+    }
+    let mut differing: Vec<(usize, usize)> = Vec::new();
+    let mut bare = 0_usize;
+    for (index, (a, b)) in a.blocks.iter().zip(b.blocks.iter()).enumerate() {
+        if a.digest() == b.digest() {
+            bare += usize::from(
+                a != b && matches!((a, b), (Block::Zero, Block::Free) | (Block::Free, Block::Zero)),
+            );
+            continue;
+        }
+        match differing.last_mut() {
+            Some(last) if last.1 == index => last.1 += 1,
+            _ => differing.push((index, index + 1)),
+        }
+    }
+    let count: usize = differing.iter().map(|(from, to)| to - from).sum();
+    let place = ["blocks".to_owned()];
+    if count > 0 {
+        let run = |(from, to): &(usize, usize)| {
+            if to - from == 1 { from.to_string() } else { format!("{from}-{}", to - 1) }
+        };
+        let shown: Vec<_> = differing.iter().take(RUNS_SHOWN).map(run).collect();
+        let more = if differing.len() > RUNS_SHOWN { ", …" } else { "" };
+        let words = format!("{count} blocks of {BLOCK} bytes differ: {}{more}", shown.join(", "));
+        found.add(Weight::Own, &place, "digests", Change::Note(words));
+    }
+    if bare > 0 {
+        let words = format!("{bare} blocks of zeros are free in one and must be zero in the other");
+        found.add(Weight::Own, &place, "free", Change::Note(words));
+    }
+}

@@ -1,0 +1,260 @@
+//! The difference between two images, explained from the partition table down to the field and the byte.
+//!
+//! Owns what counts as a difference of its own and what only follows from one. Reads through the readers of
+//! `formats`; a page that is known to be equal is read at most once.
+
+mod bytes;
+mod ext4;
+mod fat;
+mod fields;
+mod files;
+mod manifests;
+mod pages;
+mod pair;
+mod raw;
+mod report;
+mod table;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use amiforge_formats::gpt;
+use amiforge_formats::read_at::{ReadAt as _, Window};
+use amiforge_formats::tree::Printable;
+use amiforge_progress::Interrupt;
+use amiforge_progress::Progress;
+
+use crate::inspect::{DiskView, Holds, InspectError, Medium, Slot, chain};
+use crate::manifest::ManifestError;
+use pages::{Comparison, Stretch};
+use pair::Pair;
+pub use report::{ByteChange, Change, Difference, Range, Report};
+use report::{Found, Weight};
+
+/// Why two images could not be compared.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DiffError {
+    /// An image could not be opened or looked into.
+    #[error("looking into `{}`", path.display())]
+    Inspect {
+        /// The image.
+        path: PathBuf,
+        /// What is wrong.
+        #[source]
+        source: InspectError,
+    },
+    /// An image could not be read.
+    #[error("reading `{}`", path.display())]
+    Medium {
+        /// The image.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// A partition could not be read.
+    #[error("reading a partition")]
+    Partition(#[source] io::Error),
+    /// The content of a file could not be read.
+    #[error("comparing the content of `/{}`", Printable(path))]
+    Content {
+        /// The file.
+        path: Vec<u8>,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// A file system turned out to be damaged below its tree.
+    #[error("reading a file system")]
+    Ext4(#[from] amiforge_formats::ext4::read::ReadError),
+    /// A manifest could not be read.
+    #[error("reading `{}`", path.display())]
+    Manifest {
+        /// The manifest.
+        path: PathBuf,
+        /// What is wrong.
+        #[source]
+        source: ManifestError,
+    },
+    /// Somebody asked to stop.
+    #[error("stopped before the comparison was done")]
+    Interrupted,
+}
+
+impl DiffError {
+    pub(crate) fn medium(medium: &Medium, source: io::Error) -> Self {
+        Self::Medium { path: medium.path().to_owned(), source }
+    }
+}
+
+/// How to compare.
+#[derive(Clone, Copy)]
+pub struct Options<'a> {
+    /// Threads that read and compare.
+    pub threads: usize,
+    /// Hears how far it is.
+    pub progress: &'a dyn Progress,
+    /// Ends it.
+    pub interrupt: &'a Interrupt,
+}
+
+/// Compares two images or bundles.
+///
+/// # Errors
+/// [`DiffError`] when one of them cannot be read; a damaged file system is no error but told of, and its bytes
+/// are compared.
+pub fn diff(a: &Path, b: &Path, options: Options<'_>) -> Result<Report, DiffError> {
+    let mut found = Found::default();
+    let (name_a, name_b) = (name(a), name(b));
+    if let Some(manifests) = manifests::alone(a, b)? {
+        manifests::compare(&manifests, &mut found);
+        manifests::blocks(&manifests, &mut found);
+        return Ok(found.report(name_a, name_b, 0));
+    }
+    let open = |path: &Path| {
+        Medium::open(path).map_err(|source| DiffError::Inspect { path: path.to_owned(), source })
+    };
+    let (a, b) = (open(a)?, open(b)?);
+    let manifests = manifests::of_bundles(&a, &b)?;
+    if let Some(manifests) = &manifests {
+        manifests::compare(manifests, &mut found);
+    }
+    let known_equal = manifests::equal_blocks(manifests.as_ref());
+    let comparison = Comparison {
+        a: &a,
+        b: &b,
+        threads: options.threads,
+        known_equal: &|block| {
+            usize::try_from(block).ok().and_then(|block| known_equal.get(block)) == Some(&true)
+        },
+        progress: options.progress,
+        interrupt: options.interrupt,
+        read: AtomicU64::new(0),
+    };
+    options.progress.begin("comparing", Some(a.size().min(b.size())));
+    let outcome = disks(&comparison, &mut found);
+    options.progress.end();
+    outcome?;
+    Ok(found.report(name_a, name_b, comparison.read.load(Ordering::Relaxed)))
+}
+
+/// How the user named an image, safe to print.
+fn name(path: &Path) -> String {
+    crate::inspect::escape(&path.to_string_lossy())
+}
+
+/// Compares two disks.
+fn disks(comparison: &Comparison<'_>, found: &mut Found) -> Result<(), DiffError> {
+    let (a, b) = (comparison.a, comparison.b);
+    let disk = ["disk".to_owned()];
+    found.value(Weight::Own, &disk, "size", a.size(), b.size());
+    let mut view = |medium: &Medium, which: &str| match DiskView::read(medium) {
+        Ok(view) => Ok(view),
+        Err(InspectError::Table(error)) => {
+            let words = format!("cannot be read: {}", chain(&error));
+            found.add(Weight::Own, &disk, format!("partition table of the {which}"), Change::Note(words));
+            Ok(DiskView::without_table(medium.size()))
+        }
+        Err(source) => Err(DiffError::Inspect { path: medium.path().to_owned(), source }),
+    };
+    let (view_a, view_b) = (view(a, "first")?, view(b, "second")?);
+    if let (None, None) = (&view_a.table, &view_b.table) {
+        let slots = (&view_a.slots[0], &view_b.slots[0]);
+        return slot(comparison, slots, &[], found);
+    }
+    let readable = view_a.table.is_some() && view_b.table.is_some();
+    table::tables((a, b), readable, found)?;
+    for (in_a, in_b) in table::matched(&view_a, &view_b) {
+        let Some(known) = in_a.or(in_b) else { continue };
+        let place = [format!("partition {}", known.title())];
+        match (in_a, in_b) {
+            (Some(in_a), Some(in_b)) => {
+                if let (Some(a), Some(b)) = (&in_a.partition, &in_b.partition) {
+                    table::partitions(a, b, &place, found);
+                }
+                slot(comparison, (in_a, in_b), &place, found)?;
+            }
+            (Some(_), None) => found.add(Weight::Own, &place, "partition", Change::OnlyA(summary(known))),
+            _ => found.add(Weight::Own, &place, "partition", Change::OnlyB(summary(known))),
+        }
+    }
+    outside(comparison, (&view_a, &view_b), found)
+}
+
+/// A partition in a few words.
+fn summary(slot: &Slot) -> String {
+    format!("{} of {} bytes at {}, holds {}", slot.type_name(), slot.len, slot.start, slot.holds.word())
+}
+
+/// Compares what two slots hold.
+fn slot(
+    comparison: &Comparison<'_>,
+    (a, b): (&Slot, &Slot),
+    place: &[String],
+    found: &mut Found,
+) -> Result<(), DiffError> {
+    let window = |slot: &Slot, medium| {
+        Window::new(medium, slot.start, slot.len)
+            .ok_or(DiffError::Partition(io::ErrorKind::UnexpectedEof.into()))
+    };
+    let (in_a, in_b) = (window(a, comparison.a)?, window(b, comparison.b)?);
+    let pages = comparison.pages(Stretch { a: a.start, b: b.start, len: a.len.min(b.len) })?;
+    let pair = Pair { a: in_a, b: in_b, pages };
+    if pair.runs().is_empty() && a.len == b.len {
+        return Ok(());
+    }
+    if a.holds != b.holds {
+        let before = found.differences.len();
+        found.value(Weight::Own, place, "holds", a.holds.word(), b.holds.word());
+        raw::compare(&pair, &[], place, found)?;
+        found.demote_bytes(before + 1);
+        return Ok(());
+    }
+    let within = report::below(place, a.holds.word());
+    let mut here = Found::default();
+    match a.holds {
+        Holds::Ext4 => ext4::compare_ext4(&pair, &within, &mut here)?,
+        Holds::Fat => fat::compare_fat(&pair, &within, &mut here)?,
+        Holds::Swap => raw::swap(&pair, &within, &mut here)?,
+        Holds::Other(_) | Holds::Zeros | Holds::Unknown => {}
+    }
+    if here.is_empty() {
+        // Whatever the structures say: bytes that differ are never passed over in silence.
+        raw::compare(&pair, &[], place, &mut here)?;
+    }
+    found.append(here);
+    Ok(())
+}
+
+/// Compares what lies in no partition of either disk and is not the partition table.
+fn outside(
+    comparison: &Comparison<'_>,
+    (a, b): (&DiskView, &DiskView),
+    found: &mut Found,
+) -> Result<(), DiffError> {
+    let len = comparison.a.size().min(comparison.b.size());
+    let tail = gpt::TAIL_SECTORS * gpt::SECTOR;
+    let mut taken: Vec<(u64, u64)> = vec![(0, gpt::HEAD_SECTORS * gpt::SECTOR)];
+    for view in [a, b] {
+        taken.extend(view.slots.iter().map(|slot| (slot.start, slot.start.saturating_add(slot.len))));
+        taken.push((view.len.saturating_sub(tail), view.len));
+    }
+    taken.sort_unstable();
+    taken.push((len, len));
+    let mut at = 0;
+    for (start, end) in taken {
+        if at < start.min(len) {
+            let len = start.min(len) - at;
+            let window = |medium| Window::new(medium, at, len);
+            let pages = comparison.pages(Stretch { a: at, b: at, len })?;
+            if let (Some(a), Some(b)) = (window(comparison.a), window(comparison.b)) {
+                let place = ["disk".to_owned(), format!("bytes {at} to {} in no partition", at + len - 1)];
+                raw::compare(&Pair { a, b, pages }, &[], &place, found)?;
+            }
+        }
+        at = at.max(end);
+    }
+    Ok(())
+}

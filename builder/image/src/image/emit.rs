@@ -1,0 +1,90 @@
+//! Writing a plan to a file, digesting it, or both.
+
+use std::path::Path;
+
+use amiforge_formats::plan::{Plan, Sources};
+use amiforge_progress::Interrupt;
+use amiforge_progress::Progress;
+
+use super::emission::{Emission, Hashing};
+use super::target::Target;
+use super::{EmitError, Emitted, Known, Options};
+
+/// Writes `plan` to a new file at `path`, sparse where the plan says `Zero` or `Free`, and digests it in the same
+/// pass. The file's bytes and the digests do not depend on the number of threads. On failure the file is removed.
+///
+/// With something `known` only the blocks are digested, side by side. When their root is the known one, so is the digest
+/// of the whole; otherwise all is done again as if nothing had been known.
+///
+/// # Errors
+/// [`EmitError`].
+pub fn emit(
+    plan: &Plan,
+    sources: &dyn Sources,
+    path: &Path,
+    options: &Options,
+    known: Option<Known>,
+    progress: &dyn Progress,
+    interrupt: &Interrupt,
+) -> Result<Emitted, EmitError> {
+    if let Some(known) = known {
+        let emitted = emit_by(Hashing::Blocks, plan, sources, path, *options, progress, interrupt)?;
+        if emitted.blocks.merkle_root() == known.root {
+            return Ok(Emitted { plain: known.plain, recalled: true, ..emitted });
+        }
+        let removed = std::fs::remove_file(path);
+        removed.map_err(|source| EmitError::Create { path: path.to_owned(), source })?;
+    }
+    emit_by(Hashing::best(), plan, sources, path, *options, progress, interrupt)
+}
+
+/// Digests a plan as [`emit`] does, and writes it nowhere.
+///
+/// # Errors
+/// [`EmitError::Read`], [`EmitError::Interrupted`].
+pub fn digest(
+    plan: &Plan,
+    sources: &dyn Sources,
+    options: &Options,
+    progress: &dyn Progress,
+    interrupt: &Interrupt,
+) -> Result<Emitted, EmitError> {
+    progress.begin("digesting the image", Some(plan.len()));
+    let emission = Emission::new(plan, sources, None, Hashing::best(), progress, interrupt);
+    emission.run(*options)
+}
+
+/// Writes a plan as [`emit`] does, and digests nothing: for a file that nobody vouches for. Gives the number of
+/// bytes written.
+///
+/// # Errors
+/// [`EmitError`].
+pub fn write(
+    plan: &Plan,
+    sources: &dyn Sources,
+    path: &Path,
+    options: &Options,
+    progress: &dyn Progress,
+    interrupt: &Interrupt,
+) -> Result<u64, EmitError> {
+    let emitted = emit_by(Hashing::Nobody, plan, sources, path, *options, progress, interrupt)?;
+    Ok(emitted.written)
+}
+
+/// [`emit`], with the choice that it makes.
+pub(super) fn emit_by(
+    hashing: Hashing,
+    plan: &Plan,
+    sources: &dyn Sources,
+    path: &Path,
+    options: Options,
+    progress: &dyn Progress,
+    interrupt: &Interrupt,
+) -> Result<Emitted, EmitError> {
+    let target = Target::create(path, plan.len())?;
+    let emission = Emission::new(plan, sources, Some(&target), hashing, progress, interrupt);
+    emission.allocate()?;
+    progress.begin("writing the image", Some(plan.len()));
+    let emitted = emission.run(options)?;
+    Ok(Emitted { written: target.keep(), ..emitted })
+}

@@ -1,0 +1,66 @@
+//! The blocks of an image against those of the manifest.
+
+use std::io;
+
+use amiforge_formats::digest::BLOCK;
+use amiforge_formats::plan::{Claims, Data, SourceId};
+use amiforge_formats::read_at::ReadAt;
+use amiforge_progress::Interrupt;
+use amiforge_progress::Progress;
+
+use super::place::Places;
+use super::{Difference, Report, VerifyError};
+use crate::image::{self, Block, EmitError, Emitted, Options};
+use crate::inspect::{Contents, Medium};
+use crate::manifest::Manifest;
+
+/// Digests at most so many bytes of an image, its holes without reading them.
+pub fn digest(
+    medium: &Medium,
+    most: u64,
+    options: Options,
+    progress: &dyn Progress,
+    interrupt: &Interrupt,
+) -> Result<Emitted, VerifyError> {
+    let failed = |source: io::Error| VerifyError::File { path: medium.path().to_owned(), source };
+    let len = medium.size().min(most);
+    let mut claims = Claims::new(len);
+    for (start, end) in medium.stretches(0, len).map_err(failed)? {
+        claims.claim(start, end - start, Data::Slice { source: SourceId(0), at: start });
+    }
+    let plan = claims.finish(&Data::Zero).map_err(|error| failed(io::Error::other(error)))?;
+    image::digest(&plan, &Contents(medium), &options, progress, interrupt).map_err(|error| match error {
+        EmitError::Interrupted => VerifyError::Interrupted,
+        error => VerifyError::Image(error),
+    })
+}
+
+/// Compares what was found with what the manifest says, block by block.
+pub(super) fn compare(manifest: &Manifest, found: &Emitted, medium: &Medium, report: &mut Report) {
+    if manifest.size != medium.size() {
+        report.differences.push(Difference::Length { expected: manifest.size, found: medium.size() });
+    }
+    let expected = manifest.blocks.iter().map(Block::digest);
+    let found_blocks = found.blocks.iter().map(Block::digest);
+    let differing =
+        (0..).zip(expected.zip(found_blocks)).filter(|(_, (expected, digest))| expected != digest);
+    let mut places = None;
+    for (block, (expected, digest)) in differing {
+        let start: u64 = block * BLOCK;
+        let end = (start + BLOCK).min(found.len.max(manifest.size));
+        let places = places.get_or_insert_with(|| Places::of(medium, manifest));
+        report.differences.push(Difference::Block {
+            block,
+            start,
+            end,
+            places: places.within(start, end),
+            expected: expected.to_string(),
+            found: digest.to_string(),
+        });
+    }
+    if manifest.plain != found.plain {
+        report
+            .differences
+            .push(Difference::Image { expected: manifest.plain.to_string(), found: found.plain.to_string() });
+    }
+}

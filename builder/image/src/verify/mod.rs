@@ -1,0 +1,157 @@
+//! Verification: a bundle against itself: every file against `SHA256SUMS`, every block and every text against the manifest,
+//! every format against its specification, `tree.txt` against what the readers see.
+//!
+//! Everything that differs is told, not only the first. What cannot be read at all is an error. Knows no recipe and
+//! no terminal.
+
+mod blocks;
+mod difference;
+mod files;
+mod formats;
+mod listing;
+mod place;
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use amiforge_formats::read_at::ReadAt as _;
+use amiforge_progress::Interrupt;
+use amiforge_progress::Progress;
+
+use crate::bundle;
+use crate::image::{EmitError, Options};
+use crate::inspect::{InspectError, Medium, chain};
+use crate::manifest::Manifest;
+
+pub use blocks::digest as digest_of;
+pub use difference::Difference;
+pub use place::Places;
+
+/// What was verified and what differs.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Report {
+    /// Blocks that were compared with the manifest.
+    pub blocks: u64,
+    /// Bytes of the image that were digested, holes included.
+    pub bytes: u64,
+    /// Formats that were checked, by their place, such as `GPT` or ``ext4 in partition 2 `root` ``.
+    pub checked: Vec<String>,
+    /// Names that `tree.txt` and the image agree on or should.
+    pub names: u64,
+    /// Everything that differs.
+    pub differences: Vec<Difference>,
+}
+
+/// Why a bundle could not be verified.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum VerifyError {
+    /// There is no such directory, or it cannot be looked into.
+    #[error("reading the directory `{}`", path.display())]
+    Directory {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file of a bundle, or another file, and not the folder.
+    #[error("`{}` is a file, and what is verified is the folder of a bundle", path.display())]
+    AFile {
+        /// The file.
+        path: PathBuf,
+    },
+    /// It holds no file of a bundle.
+    #[error("`{}` is not a bundle: it holds none of {}", path.display(), bundle::FILES.join(", "))]
+    NotABundle {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// A file cannot be read.
+    #[error("reading `{}`", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The image cannot be opened.
+    #[error("opening the image")]
+    Open(#[source] InspectError),
+    /// The image cannot be read.
+    #[error("digesting the image")]
+    Image(#[source] EmitError),
+    /// Somebody asked to stop.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+/// Verifies the bundle in a directory.
+///
+/// # Errors
+/// [`VerifyError`] when something cannot be read; what reads and differs is in the report.
+pub fn verify(
+    directory: &Path,
+    options: &Options,
+    progress: &dyn Progress,
+    interrupt: &Interrupt,
+) -> Result<Report, VerifyError> {
+    if directory.is_file() {
+        return Err(VerifyError::AFile { path: directory.to_owned() });
+    }
+    let mut report = Report::default();
+    let present = files::present(directory, &mut report)?;
+    let sums = files::Sums::read(directory, &present, &mut report)?;
+    let manifest = read_manifest(directory, &present, &sums, &mut report)?;
+    let listing = files::document(directory, bundle::TREE, &present, &sums, manifest.as_ref(), &mut report)?;
+    if present.contains(bundle::DISK) {
+        let medium = Medium::open(&directory.join(bundle::DISK)).map_err(VerifyError::Open)?;
+        // Before anything is read: a file that was made longer may be of a size that takes hours.
+        let known = manifest.as_ref().map_or(u64::MAX, |manifest| manifest.size);
+        let found = blocks::digest(&medium, known, *options, progress, interrupt)?;
+        (report.blocks, report.bytes) = (found.blocks.len(), found.len);
+        if found.len == medium.size() {
+            sums.compare(bundle::DISK, found.plain, &mut report);
+        }
+        if let Some(manifest) = &manifest {
+            blocks::compare(manifest, &found, &medium, &mut report);
+        }
+        if interrupt.raised() {
+            return Err(VerifyError::Interrupted);
+        }
+        let volumes = formats::check(&medium, manifest.as_ref(), progress, &mut report);
+        // Without a manifest no file system is known by the name that the listing has for it.
+        if let (Some(listing), Some(_)) = (&listing, &manifest) {
+            listing::compare(listing, &volumes, &mut report);
+        }
+    }
+    for document in bundle::DOCUMENTS {
+        files::document(directory, document, &present, &sums, manifest.as_ref(), &mut report)?;
+    }
+    sums.unlisted(&present, manifest.as_ref(), &mut report);
+    Ok(report)
+}
+
+/// The manifest, if it can be read; what is wrong with it goes into the report.
+fn read_manifest(
+    directory: &Path,
+    present: &files::Present,
+    sums: &files::Sums,
+    report: &mut Report,
+) -> Result<Option<Manifest>, VerifyError> {
+    let Some(text) = files::text(directory, bundle::MANIFEST, present, sums, report)? else {
+        return Ok(None);
+    };
+    match Manifest::parse(&text) {
+        Err(error) => {
+            report.differences.push(Difference::Manifest { reason: chain(&error) });
+            Ok(None)
+        }
+        Ok(manifest) => {
+            files::within_manifest(&manifest, &text, report);
+            Ok(Some(manifest))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,206 @@
+//! A launch: what is asked for becomes a machine, which is watched until it has shown what it should, or cannot any more.
+
+mod prepare;
+mod watch;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use amiforge_progress::Interrupt;
+
+use super::accel::{self, Accel};
+use super::check::Check;
+use super::crash;
+use super::guest::{Guest, Heard, Show};
+use super::imds::Sessions;
+use super::keyboard::Keyboard;
+use super::machine::{Forward, Network};
+use super::provider::{Need, on_path};
+use super::reason::Reason;
+use super::{Arch, BootError, Bus, Firmware, machine};
+use watch::Watch;
+
+/// What to launch, and how.
+#[derive(Debug, Clone)]
+pub struct Launch {
+    /// The raw disk.
+    pub disk: PathBuf,
+    /// Architecture.
+    pub arch: Arch,
+    /// What starts the disk.
+    pub firmware: Firmware,
+    /// How the disks are attached.
+    pub bus: Bus,
+    /// How instructions are carried out.
+    pub accel: accel::Wanted,
+    /// Processors.
+    pub cpus: u32,
+    /// MiB of memory.
+    pub memory: u32,
+    /// Where the guest's writes go.
+    pub writes: Writes,
+    /// Further volumes.
+    pub volumes: Vec<Further>,
+    /// What metadata tells.
+    pub instance: Facts,
+    /// What the metadata service wants to be shown.
+    pub sessions: Sessions,
+    /// User data.
+    pub user_data: Option<Vec<u8>>,
+    /// Key pair of the instance: either half.
+    pub key: Option<PathBuf>,
+    /// Users to log in as, the likeliest first.
+    pub users: Vec<String>,
+    /// Ports of this host that lead into the guest.
+    pub forwards: Vec<Forward>,
+    /// What the guest reaches.
+    pub network: Network,
+    /// What it has to show. With nothing to show it runs until it is switched off, and keys go to it.
+    pub checks: Vec<Check>,
+    /// How long it may take.
+    pub timeout: Option<Duration>,
+    /// Further arguments of QEMU.
+    pub extra: Vec<String>,
+}
+
+/// Where the guest's writes go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Writes {
+    /// Away with the guest; the volume is so many bytes long.
+    Away(u64),
+    /// To the disk.
+    Persist,
+}
+
+/// A further volume.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Further {
+    /// Zeros, so many bytes.
+    Empty(u64),
+    /// A raw disk, which is not written.
+    Disk(PathBuf),
+}
+
+/// What metadata tells that is not of the machine.
+#[derive(Debug, Clone)]
+pub struct Facts {
+    /// What ids follow from: the same seed is the same instance.
+    pub seed: Vec<u8>,
+    /// Instance id in place of one that follows from the seed.
+    pub id: Option<String>,
+    /// Instance type.
+    pub kind: String,
+    /// The AMI.
+    pub image: String,
+    /// Region.
+    pub region: String,
+    /// Host name without the domain.
+    pub hostname: Option<String>,
+    /// Tags.
+    pub tags: BTreeMap<String, String>,
+    /// Name of the root device.
+    pub root_device: String,
+}
+
+/// How a launch went.
+#[derive(Debug)]
+pub struct Outcome {
+    /// How it ended.
+    pub ended: Ended,
+    /// How instructions were carried out.
+    pub accel: Accel,
+    /// What was shown, in the order in which it was asked for.
+    pub passed: Vec<Check>,
+    /// The console's bytes.
+    pub console: Vec<u8>,
+    /// What stood on the screen at the end.
+    pub screen: Vec<String>,
+    /// Seconds from power on.
+    pub seconds: f64,
+}
+
+/// How a launch ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ended {
+    /// Everything was shown.
+    Passed,
+    /// There was nothing to show, and it was switched off from within.
+    Off,
+    /// There was nothing to show, and somebody asked to stop.
+    Stopped,
+    /// Something was not shown, or it could not come up.
+    Failed {
+        /// What was not shown.
+        unmet: Vec<Check>,
+        /// How that was seen.
+        how: How,
+        /// Why, as far as the console tells; nothing where the check itself tells.
+        reason: Option<Reason>,
+    },
+}
+
+/// How a failure was seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum How {
+    /// Time was over.
+    TimedOut,
+    /// The machine switched itself off, or was reset.
+    Off,
+    /// It said something that it cannot recover from.
+    Said,
+    /// A check failed.
+    Check(String),
+}
+
+/// Lines of the screen that are kept.
+const SCREEN: usize = 30;
+/// Lines in which the report of a kernel that crashed is looked for.
+const REPORT: usize = 150;
+
+/// Launches a machine and watches it.
+///
+/// # Errors
+/// [`BootError`] when it could not be launched. That it did not come up is an [`Outcome`].
+pub fn launch(launch: &Launch, show: &dyn Show, interrupt: &Interrupt) -> Result<Outcome, BootError> {
+    if !on_path(machine::program(launch.arch)) {
+        return Err(BootError::Missing { need: Need::Qemu(launch.arch) });
+    }
+    let folder = tempfile::Builder::new().prefix("amiforge-boot-").tempdir();
+    let folder = folder.map_err(|source| BootError::File { path: std::env::temp_dir(), source })?;
+    let (accel, why) = accel::choose(launch.accel, launch.arch, folder.path())?;
+    if let Some(why) = why {
+        show.tell(&format!("{why}; emulating in software, which is slower"));
+    }
+    let prepared = prepare::prepare(launch, accel, folder.path())?;
+    let heard = Heard::default();
+    let begun = Instant::now();
+    let (ended, passed) = std::thread::scope(|scope| {
+        let (guest, stdin) = Guest::start(scope, &prepared.machine, &heard, show)?;
+        let keyboard = if launch.checks.is_empty() { Keyboard::take() } else { None };
+        let hands = match (&keyboard, stdin) {
+            (Some(keyboard), Some(stdin)) => {
+                keyboard.pass_to(stdin);
+                None
+            }
+            // Kept open: a console whose input ended is another console.
+            (_, stdin) => stdin,
+        };
+        let watching = if keyboard.is_some() { watch::Watching::ByUser } else { watch::Watching::Alone };
+        let mut watch = Watch::new(launch, guest, &heard, &prepared, show, interrupt, watching);
+        let outcome = watch.run();
+        drop(watch);
+        drop(hands);
+        outcome
+    })?;
+    let console = heard.console();
+    let (bytes, screen) = (console.bytes().to_vec(), screen(console.screen(REPORT)));
+    Ok(Outcome { ended, accel, passed, console: bytes, screen, seconds: begun.elapsed().as_secs_f64() })
+}
+
+/// The last lines, and all of the report if the kernel crashed.
+fn screen(mut lines: Vec<String>) -> Vec<String> {
+    let last = lines.len().saturating_sub(SCREEN);
+    let report = crash::begins(lines.iter().map(String::as_str));
+    lines.split_off(report.map_or(last, |report| report.min(last)))
+}

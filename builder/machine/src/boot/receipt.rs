@@ -1,0 +1,370 @@
+//! Receipts: that the very bytes of an image booted, and what they showed. Kept as `IMAGE.boot.json` beside the bundle or
+//! raw image, not in it: a bundle stays what its sums say.
+//!
+//! A receipt is of one image, by the SHA-256 of its bytes and the Merkle root of its blocks; another image under the same
+//! name has none. It holds no time and nothing of this machine.
+//!
+//! What it proves: this program wrote it, whole, for that image, unless somebody set out to forge it. The seal over its
+//! fields shows that one of them was edited, and it is no signature: whoever knows how it is made can make another.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use amiforge_formats::digest::Digest;
+use amiforge_image::image::Options;
+use amiforge_image::inspect::{InspectError, Medium};
+use amiforge_image::manifest::Manifest;
+use amiforge_image::verify::{VerifyError, digest_of};
+use amiforge_progress::Interrupt;
+use amiforge_progress::Progress;
+use serde::{Deserialize, Serialize};
+
+use super::accel::Accel;
+use super::check::Check;
+use super::{Arch, Bus, Firmware};
+
+/// Version of the text.
+const SCHEMA: u64 = 2;
+/// What the seal begins with, so that it is no digest of anything else.
+const DOMAIN: &str = "amiforge boot receipt, schema 2\n";
+/// Longest text that is read.
+const TEXT_MAX: u64 = 1 << 20;
+
+/// What an image showed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Receipt {
+    /// Version of the text.
+    pub schema: u64,
+    /// SHA-256 of the whole image, as in its manifest.
+    pub image: String,
+    /// Merkle root of its blocks, as in its manifest.
+    pub merkle_root: String,
+    /// The boots that passed, one for each kind of machine.
+    pub boots: Vec<Boot>,
+    /// SHA-256 over the fields above.
+    pub seal: String,
+}
+
+/// Which image a receipt is of. A manifest says both, and the upload checks the root against every block that is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ImageDigests {
+    /// SHA-256 of the whole image.
+    pub plain: Digest,
+    /// Merkle root of its blocks.
+    pub merkle_root: Digest,
+}
+
+impl From<&Manifest> for ImageDigests {
+    /// The root follows from the blocks, whatever the manifest says besides.
+    fn from(manifest: &Manifest) -> Self {
+        Self { plain: manifest.plain, merkle_root: manifest.blocks.merkle_root() }
+    }
+}
+
+impl Receipt {
+    fn new(image: ImageDigests, boots: Vec<Boot>) -> Self {
+        let (plain, merkle_root) = (image.plain.to_string(), image.merkle_root.to_string());
+        let mut receipt = Self { schema: SCHEMA, image: plain, merkle_root, boots, seal: String::new() };
+        receipt.seal = receipt.sealed().to_string();
+        receipt
+    }
+
+    fn is_of(&self, image: ImageDigests) -> bool {
+        (&self.image, &self.merkle_root) == (&image.plain.to_string(), &image.merkle_root.to_string())
+    }
+
+    /// What the seal has to be.
+    fn sealed(&self) -> Digest {
+        let unsealed = Self { seal: String::new(), ..self.clone() };
+        // Plain structures of strings cannot fail to become JSON.
+        let text = serde_json::to_string(&unsealed).unwrap_or_default();
+        Digest::of(format!("{DOMAIN}{text}").as_bytes())
+    }
+}
+
+/// A boot that passed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Boot {
+    /// Architecture.
+    pub arch: Arch,
+    /// What started it.
+    pub firmware: Firmware,
+    /// How its disk was attached.
+    pub bus: Bus,
+    /// How instructions were carried out: `kvm` or `tcg`.
+    pub accelerator: String,
+    /// What it showed.
+    pub passed: Vec<Check>,
+    /// Version of the program that watched.
+    pub tool: String,
+}
+
+/// Why a receipt cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReceiptError {
+    /// The file cannot be read or written.
+    #[error("using `{}`", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The file is something else.
+    #[error("`{}` is no receipt of this version of amiforge", path.display())]
+    Strange {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: serde_json::Error,
+    },
+    /// A field of it was changed.
+    #[error("the receipt `{}` was edited: its seal does not fit what it says", path.display())]
+    Edited {
+        /// Which.
+        path: PathBuf,
+    },
+    /// The image cannot be opened.
+    #[error("opening the image")]
+    Image(#[source] InspectError),
+    /// The image cannot be read.
+    #[error("digesting the image")]
+    Digest(#[source] VerifyError),
+    /// There is none.
+    #[error("there is no receipt `{}`: the image was not booted, or did not pass", path.display())]
+    Missing {
+        /// Where it would be.
+        path: PathBuf,
+    },
+    /// It is of another image.
+    #[error("the receipt `{}` is of an image with the digest {found}, this one has {expected}", path.display())]
+    Other {
+        /// Which.
+        path: PathBuf,
+        /// Digest of the image.
+        expected: String,
+        /// Digest in the receipt.
+        found: String,
+    },
+}
+
+impl Boot {
+    /// A boot that showed something.
+    pub fn new(arch: Arch, firmware: Firmware, bus: Bus, accel: Accel, passed: Vec<Check>) -> Self {
+        let accelerator = match accel {
+            Accel::Kvm => "kvm",
+            Accel::Tcg => "tcg",
+        };
+        let tool = env!("CARGO_PKG_VERSION").to_owned();
+        Self { arch, firmware, bus, accelerator: accelerator.to_owned(), passed, tool }
+    }
+
+    fn same_machine(&self, other: &Self) -> bool {
+        (self.arch, self.firmware, self.bus) == (other.arch, other.firmware, other.bus)
+    }
+}
+
+/// Where the receipt of an image, a bundle or a raw file, is.
+///
+/// # Errors
+/// [`ReceiptError::File`] when the image is not there.
+pub fn beside(image: &Path) -> Result<PathBuf, ReceiptError> {
+    let failed = |source| ReceiptError::File { path: image.to_owned(), source };
+    let real = image.canonicalize().map_err(failed)?;
+    let name = real.file_name().ok_or_else(|| failed(io::ErrorKind::InvalidInput.into()))?;
+    let mut receipt = OsString::from(name);
+    receipt.push(".boot.json");
+    Ok(real.with_file_name(receipt))
+}
+
+/// Digests of the bytes of an image, read anew.
+///
+/// # Errors
+/// [`ReceiptError::Image`], [`ReceiptError::Digest`].
+pub fn digests(
+    image: &Path,
+    progress: &dyn Progress,
+    interrupt: &Interrupt,
+) -> Result<ImageDigests, ReceiptError> {
+    let medium = Medium::open(image).map_err(ReceiptError::Image)?;
+    let found = digest_of(&medium, u64::MAX, Options::default(), progress, interrupt);
+    let found = found.map_err(ReceiptError::Digest)?;
+    Ok(ImageDigests { plain: found.plain, merkle_root: found.blocks.merkle_root() })
+}
+
+/// Adds a boot to the receipt of an image; what is there of other bytes goes.
+///
+/// # Errors
+/// [`ReceiptError::File`].
+pub fn record(image: &Path, digests: ImageDigests, boot: Boot) -> Result<PathBuf, ReceiptError> {
+    let path = beside(image)?;
+    let mut boots = match read(&path) {
+        Ok(Some(receipt)) if receipt.is_of(digests) => receipt.boots,
+        _ => Vec::new(),
+    };
+    boots.retain(|known| !known.same_machine(&boot));
+    boots.push(boot);
+    write(&path, &Receipt::new(digests, boots))?;
+    Ok(path)
+}
+
+/// Takes back what the receipt says of a kind of machine: the image failed on it.
+///
+/// # Errors
+/// [`ReceiptError::File`].
+pub fn take_back(image: &Path, arch: Arch, firmware: Firmware, bus: Bus) -> Result<(), ReceiptError> {
+    let path = beside(image)?;
+    let Ok(Some(mut receipt)) = read(&path) else { return Ok(()) };
+    receipt.boots.retain(|boot| (boot.arch, boot.firmware, boot.bus) != (arch, firmware, bus));
+    if receipt.boots.is_empty() {
+        return fs::remove_file(&path).map_err(|source| ReceiptError::File { path, source });
+    }
+    receipt.seal = receipt.sealed().to_string();
+    write(&path, &receipt)
+}
+
+/// The receipt of an image with these digests.
+///
+/// # Errors
+/// [`ReceiptError::Missing`], [`ReceiptError::Other`], [`ReceiptError::Edited`], and what hinders reading it.
+pub fn demand(image: &Path, digests: ImageDigests) -> Result<Receipt, ReceiptError> {
+    let path = beside(image)?;
+    let receipt = read(&path)?.filter(|receipt| receipt.boots.iter().any(|boot| !boot.passed.is_empty()));
+    let Some(receipt) = receipt else { return Err(ReceiptError::Missing { path }) };
+    if receipt.is_of(digests) {
+        return Ok(receipt);
+    }
+    let (expected, found) = if receipt.image == digests.plain.to_string() {
+        (digests.merkle_root, receipt.merkle_root)
+    } else {
+        (digests.plain, receipt.image)
+    };
+    Err(ReceiptError::Other { path, expected: expected.to_string(), found })
+}
+
+fn read(path: &Path) -> Result<Option<Receipt>, ReceiptError> {
+    let failed = |source| ReceiptError::File { path: path.to_owned(), source };
+    let text = match fs::metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(failed(source)),
+        Ok(found) if found.len() > TEXT_MAX => return Err(failed(io::ErrorKind::FileTooLarge.into())),
+        Ok(_) => amiforge_progress::regular::read(path).map_err(failed)?,
+    };
+    let strange = |source| ReceiptError::Strange { path: path.to_owned(), source };
+    let Version { schema } = serde_json::from_slice(&text).map_err(strange)?;
+    if schema != SCHEMA {
+        let what = format!("its schema is {schema}, not {SCHEMA}");
+        return Err(strange(serde::de::Error::custom(what)));
+    }
+    let receipt: Receipt = serde_json::from_slice(&text).map_err(strange)?;
+    if receipt.seal != receipt.sealed().to_string() {
+        return Err(ReceiptError::Edited { path: path.to_owned() });
+    }
+    Ok(Some(receipt))
+}
+
+/// Only the version, read first so that another one is named as one.
+#[derive(Deserialize)]
+struct Version {
+    schema: u64,
+}
+
+/// Writes a receipt at one stroke.
+fn write(path: &Path, receipt: &Receipt) -> Result<(), ReceiptError> {
+    let write = || {
+        let folder = path.parent().unwrap_or(Path::new("."));
+        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        serde_json::to_writer_pretty(&mut file, receipt)?;
+        file.write_all(b"\n")?;
+        file.as_file().sync_all()?;
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+        file.as_file().set_permissions(mode)?;
+        file.persist(path).map_err(|error| error.error)?;
+        Ok(())
+    };
+    write().map_err(|source: io::Error| ReceiptError::File { path: path.to_owned(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn boot(firmware: Firmware) -> Boot {
+        Boot::new(Arch::X86, firmware, Bus::Nvme, Accel::Tcg, vec![Check::Expect("login:".to_owned())])
+    }
+
+    fn digests(bytes: &[u8]) -> ImageDigests {
+        ImageDigests { plain: Digest::of(bytes), merkle_root: Digest::of(&Digest::of(bytes).0) }
+    }
+
+    /// An image in a folder of its own.
+    fn image() -> (tempfile::TempDir, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let image = folder.path().join("web");
+        fs::write(&image, "disk").unwrap();
+        (folder, image)
+    }
+
+    #[test]
+    fn a_receipt_is_of_one_image_and_of_every_machine_that_it_passed_on() {
+        let (_folder, image) = image();
+        let own = digests(b"disk");
+        assert!(matches!(demand(&image, own), Err(ReceiptError::Missing { .. })));
+        let path = record(&image, own, boot(Firmware::Uefi)).unwrap();
+        assert!(path.ends_with("web.boot.json"));
+        record(&image, own, boot(Firmware::Bios)).unwrap();
+        record(&image, own, boot(Firmware::Uefi)).unwrap();
+        assert_eq!(demand(&image, own).unwrap().boots, [boot(Firmware::Bios), boot(Firmware::Uefi)]);
+        let other = digests(b"other");
+        assert!(matches!(demand(&image, other), Err(ReceiptError::Other { .. })));
+        take_back(&image, Arch::X86, Firmware::Uefi, Bus::Nvme).unwrap();
+        assert_eq!(demand(&image, own).unwrap().boots, [boot(Firmware::Bios)]);
+        record(&image, other, boot(Firmware::Bios)).unwrap();
+        assert_eq!(demand(&image, other).unwrap().boots.len(), 1);
+        take_back(&image, Arch::X86, Firmware::Bios, Bus::Nvme).unwrap();
+        assert!(!path.exists());
+        take_back(&image, Arch::X86, Firmware::Bios, Bus::Nvme).unwrap();
+    }
+
+    #[test]
+    fn a_receipt_that_was_edited_or_is_of_another_bundle_proves_nothing() {
+        let (_folder, image) = image();
+        let own = digests(b"disk");
+        let path = record(&image, own, boot(Firmware::Uefi)).unwrap();
+        let text = fs::read_to_string(&path).unwrap();
+        let other = digests(b"other");
+        for (from, to) in [
+            ("\"uefi\"", "\"bios\""),
+            ("login:", "anything"),
+            ("\"tcg\"", "\"kvm\""),
+            (own.plain.to_string().as_str(), other.plain.to_string().as_str()),
+            (own.merkle_root.to_string().as_str(), other.merkle_root.to_string().as_str()),
+        ] {
+            assert!(text.contains(from), "{from}: {text}");
+            fs::write(&path, text.replace(from, to)).unwrap();
+            for image_of in [own, other] {
+                assert!(matches!(demand(&image, image_of), Err(ReceiptError::Edited { .. })), "{from}");
+            }
+        }
+        // Beside another image, even one whose manifest was made to say the same digest of the whole.
+        fs::write(&path, &text).unwrap();
+        assert!(matches!(demand(&image, other), Err(ReceiptError::Other { .. })));
+        let posing = ImageDigests { plain: own.plain, ..other };
+        assert!(matches!(demand(&image, posing), Err(ReceiptError::Other { .. })));
+        assert!(demand(&image, own).is_ok());
+    }
+
+    #[test]
+    fn a_receipt_of_something_else_is_named() {
+        let (_folder, image) = image();
+        for text in ["", "{}", r#"{"schema":1,"image":"","boots":[]}"#] {
+            fs::write(beside(&image).unwrap(), text).unwrap();
+            assert!(matches!(demand(&image, digests(b"")), Err(ReceiptError::Strange { .. })), "{text}");
+        }
+    }
+}

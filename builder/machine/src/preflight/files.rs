@@ -1,0 +1,182 @@
+//! The files of an image as the running system will see them: the root with the other partitions mounted where its fstab
+//! says. Follows links; knows no meaning of any file.
+
+use amiforge_formats::tree::{Content, Kind, NodeId, Tree};
+use amiforge_image::inspect::{Contents, DiskView, InspectError, Medium, Slot, Volume, VolumeFacts, send};
+
+/// Links that a path may lead through, as the kernel has it.
+const LINKS_MAX: u32 = 40;
+
+/// Longest file that is read.
+const FILE_MAX: u64 = 512 << 20;
+
+/// A partition whose files can be read.
+#[derive(Debug)]
+pub(super) struct Mounted {
+    /// The partition.
+    pub(super) slot: Slot,
+    /// What is known of its file system.
+    pub(super) facts: VolumeFacts,
+    /// Its files.
+    pub(super) tree: Tree,
+}
+
+/// Every partition with files.
+pub(super) fn volumes(medium: &Medium, view: &DiskView) -> Result<Vec<Mounted>, InspectError> {
+    let mut volumes = Vec::new();
+    for slot in &view.slots {
+        if let Some(Volume { facts, tree: Some(tree) }) = Volume::read(medium, slot)? {
+            volumes.push(Mounted { slot: slot.clone(), facts, tree });
+        }
+    }
+    Ok(volumes)
+}
+
+/// The bytes of a file of a partition.
+pub(super) fn bytes(medium: &Medium, volume: &Mounted, content: &Content) -> Option<Vec<u8>> {
+    if content.len() > FILE_MAX {
+        return None;
+    }
+    let mut bytes = Vec::new();
+    send(content, &Contents(volume.slot.window(medium)?), &mut bytes).ok()?;
+    Some(bytes)
+}
+
+/// The files of a system.
+pub(super) struct Files<'a> {
+    medium: &'a Medium,
+    volumes: &'a [Mounted],
+    /// Which partition is mounted where: absolute paths without `/` at the end, the root's empty.
+    mounts: Vec<(String, usize)>,
+}
+
+impl<'a> Files<'a> {
+    /// The files of the system whose root is the partition `root` of `volumes`.
+    pub(super) fn new(medium: &'a Medium, volumes: &'a [Mounted], root: usize) -> Self {
+        let mut files = Self { medium, volumes, mounts: vec![(String::new(), root)] };
+        let fstab = files.text("/etc/fstab").unwrap_or_default();
+        for line in fstab.lines().filter(|line| !line.trim_start().starts_with('#')) {
+            let mut words = line.split_whitespace();
+            let (Some(device), Some(point)) = (words.next(), words.next()) else { continue };
+            let volume = volumes.iter().position(|volume| volume.answers_to(device));
+            if let (Some(volume), Some(point)) = (volume, point.strip_suffix('/').or(Some(point)))
+                && point.starts_with('/')
+            {
+                files.mounts.push((point.to_owned(), volume));
+            }
+        }
+        files
+    }
+
+    /// What a path leads to, links followed.
+    fn find(&self, path: &str) -> Option<(&'a Mounted, NodeId)> {
+        let mut rest: Vec<Vec<u8>> = names(path.as_bytes());
+        let mut above: Vec<Vec<u8>> = Vec::new();
+        let mut links = 0;
+        let mut found = self.step(&above)?;
+        while let Some(name) = rest.pop() {
+            if name == b".." {
+                above.pop();
+                found = self.step(&above)?;
+                continue;
+            }
+            above.push(name);
+            found = self.step(&above)?;
+            let Kind::Symlink(target) = &found.0.tree.node(found.1).kind else { continue };
+            links += 1;
+            if links > LINKS_MAX {
+                return None;
+            }
+            above.pop();
+            if target.starts_with(b"/") {
+                above.clear();
+            }
+            rest.extend(names(target));
+            found = self.step(&above)?;
+        }
+        Some(found)
+    }
+
+    /// What a path without links leads to.
+    fn step(&self, path: &[Vec<u8>]) -> Option<(&'a Mounted, NodeId)> {
+        let joined = [b"/".as_slice(), &path.join(&b'/')].concat();
+        let under = |point: &str| {
+            let rest = joined.strip_prefix(point.as_bytes())?;
+            (rest.is_empty() || rest.starts_with(b"/")).then_some(rest)
+        };
+        let mount = self.mounts.iter().filter(|(point, _)| under(point).is_some());
+        let (point, volume) = mount.max_by_key(|(point, _)| point.len())?;
+        let volume = self.volumes.get(*volume)?;
+        Some((volume, volume.tree.lookup(under(point)?)?))
+    }
+
+    /// Permission bits and owner of what a path leads to.
+    pub(super) fn mode(&self, path: &str) -> Option<(u16, u32)> {
+        let (volume, id) = self.find(path)?;
+        let meta = &volume.tree.node(id).meta;
+        Some((meta.mode, meta.uid))
+    }
+
+    /// Whether a path leads to a regular file.
+    pub(super) fn is_file(&self, path: &str) -> bool {
+        self.find(path).is_some_and(|(volume, id)| matches!(volume.tree.node(id).kind, Kind::File(_)))
+    }
+
+    /// Whether a path leads to a file that may be run.
+    pub(super) fn is_program(&self, path: &str) -> bool {
+        let mode = self.find(path).map(|(volume, id)| volume.tree.node(id).meta.mode);
+        self.is_file(path) && mode.is_some_and(|mode| mode & 0o111 != 0)
+    }
+
+    /// Whether a path names something; a link that leads nowhere included.
+    pub(super) fn is_named(&self, folder: &str, name: &str) -> bool {
+        self.names(folder).iter().any(|there| there == name)
+    }
+
+    /// The bytes of a file.
+    pub(super) fn read(&self, path: &str) -> Option<Vec<u8>> {
+        let (volume, id) = self.find(path)?;
+        let Kind::File(content) = &volume.tree.node(id).kind else { return None };
+        bytes(self.medium, volume, content)
+    }
+
+    /// The text of a file.
+    pub(super) fn text(&self, path: &str) -> Option<String> {
+        self.read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    /// The names in a folder, sorted; none where there is no folder.
+    pub(super) fn names(&self, folder: &str) -> Vec<String> {
+        let entries = self.find(folder).and_then(|(volume, id)| volume.tree.entries(id));
+        let names = entries.into_iter().flat_map(|entries| entries.keys());
+        names.map(|name| String::from_utf8_lossy(name.as_bytes()).into_owned()).collect()
+    }
+}
+
+impl Mounted {
+    /// Whether a word of fstab or of `root=` means this partition: by GUID, UUID or label.
+    pub(super) fn answers_to(&self, device: &str) -> bool {
+        let Some((key, value)) = device.split_once('=') else {
+            return device
+                .strip_prefix("/dev/disk/by-")
+                .and_then(|rest| rest.split_once('/'))
+                .is_some_and(|(key, value)| self.answers_to(&format!("{}={value}", key.to_uppercase())));
+        };
+        let value = value.trim_matches('"');
+        let partition = self.slot.partition.as_ref();
+        let is = |known: Option<&str>| known.is_some_and(|known| known.eq_ignore_ascii_case(value));
+        match key {
+            "UUID" => is(self.facts.uuid.as_deref()),
+            "LABEL" => self.facts.label.as_deref() == Some(value),
+            "PARTUUID" => is(partition.map(|partition| partition.guid.to_string()).as_deref()),
+            "PARTLABEL" => partition.is_some_and(|partition| partition.name == value),
+            _ => false,
+        }
+    }
+}
+
+/// The names of a path, last first.
+fn names(path: &[u8]) -> Vec<Vec<u8>> {
+    let names = path.split(|byte| *byte == b'/').rev();
+    names.filter(|name| !name.is_empty() && *name != b".").map(<[u8]>::to_vec).collect()
+}

@@ -1,0 +1,195 @@
+//! Takes back what a publish that is not done has made: copies, the AMI, snapshots, and then journals and ledger.
+
+use std::path::Path;
+
+use amiforge_progress::Interrupt;
+use amiforge_progress::Progress;
+
+use super::ledger::{CopyEntry, Entry, Ledger, Origin, Stage};
+use super::region::Region;
+use super::removal::{WithSnapshots, delete_snapshot, deregister};
+use super::{AmiError, copy, own};
+use crate::api::Ebs;
+use crate::api::ec2::{Ec2, Image, Regions};
+use crate::error::PublishError;
+use crate::journal::Identity;
+use crate::request::ContentOf;
+use crate::services::Services;
+use crate::tags;
+use crate::upload;
+
+/// Something that was deleted.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Deleted {
+    /// Where.
+    pub region: String,
+    /// Its id.
+    pub id: String,
+}
+
+/// Deletes what the publish of `image` has made, as far as its journals and its ledger know. What a finished run made
+/// stays, whatever a later run wanted to add to it.
+///
+/// # Errors
+/// [`AmiError::NothingToAbandon`] also when all is published, [`AmiError::Call`]. What could not be deleted stays in
+/// the ledger, and the same call tries it again.
+pub async fn abandon<E: Ebs, C: Ec2, R: Regions<Ec2 = C>>(
+    services: &Services<E, C>,
+    regions: &R,
+    image: &Path,
+    progress: &dyn Progress,
+    interrupt: &Interrupt,
+) -> Result<Vec<Deleted>, AmiError> {
+    let services = &services.stopped_by(interrupt);
+    let ledger = Ledger::open(&Ledger::beside(image, &services.region)?)?;
+    let entry = ledger.entry()?;
+    let mut undo = Undo { services, regions, image, progress, interrupt, deleted: Vec::new() };
+    let Some(mut entry) = entry else {
+        undo.upload(image, None).await?;
+        return Ok(undo.deleted);
+    };
+    for copy in ledger.copies()? {
+        undo.copy(&entry, &copy, &ledger).await?;
+    }
+    undo.registered(&entry).await?;
+    undo.left(&mut entry, &ledger).await?;
+    for path in entry.request.bundles(image) {
+        if entry.stage == Stage::Done && is_of_another(path, &entry, &services.region)? {
+            continue;
+        }
+        undo.upload(path, Some(&entry)).await?;
+    }
+    if entry.published.is_empty() {
+        ledger.clear()?;
+        return Ok(undo.deleted);
+    }
+    let name = entry.request.name.clone();
+    let published = entry.image.clone().filter(|id| entry.is_published(id));
+    let entry = match entry.stage {
+        Stage::Done => Entry { image: published.clone(), ..entry },
+        Stage::Open => Entry { published: entry.published, ..Entry::new(entry.request) },
+    };
+    ledger.keep(&entry)?;
+    if !undo.deleted.is_empty() {
+        return Ok(undo.deleted);
+    }
+    let found = match published {
+        Some(image) => format!("`{name}` is published as {image}"),
+        None => format!("the publish of `{name}` has made nothing"),
+    };
+    Err(AmiError::NothingToAbandon { found })
+}
+
+/// Whether the upload of an image is of another bundle than the one that was published from there.
+fn is_of_another(path: &Path, entry: &Entry, region: &str) -> Result<bool, AmiError> {
+    let Some(state) = own::state(path, region)? else { return Ok(false) };
+    let published = entry.request.digests.get(tags::MANIFEST);
+    Ok(match (&state.intent.identity, published) {
+        (Identity::Bundle { manifest }, Some(published)) => {
+            manifest != published && path_is_root(entry, path)
+        }
+        _ => false,
+    })
+}
+
+/// Whether a path is that of the root, not that of a further volume.
+fn path_is_root(entry: &Entry, path: &Path) -> bool {
+    entry.request.volumes.iter().all(|volume| volume.content != ContentOf::Bundle(path.to_owned()))
+}
+
+struct Undo<'a, E, C, R> {
+    services: &'a Services<E, C>,
+    regions: &'a R,
+    image: &'a Path,
+    progress: &'a dyn Progress,
+    interrupt: &'a Interrupt,
+    deleted: Vec<Deleted>,
+}
+
+impl<E: Ebs, C: Ec2, R: Regions<Ec2 = C>> Undo<'_, E, C, R> {
+    fn region<'b>(&'b self, name: &'b str, ec2: &'b C) -> Region<'b, C> {
+        let (pace, progress, interrupt) = (&self.services.pace, self.progress, self.interrupt);
+        Region { name, ec2, pace, progress, interrupt }
+    }
+
+    /// Deletes a copy with its snapshots, unless it is published.
+    async fn copy(&mut self, entry: &Entry, copy: &CopyEntry, ledger: &Ledger) -> Result<(), AmiError> {
+        let ec2 = self.regions.ec2(&copy.region);
+        let region = self.region(&copy.region, &ec2);
+        let image = match &copy.image {
+            Some(id) if entry.is_published(id) => return Ok(()),
+            Some(id) => region.known(id).await?,
+            None => None,
+        };
+        let image = if image.is_some() {
+            image
+        } else {
+            // The call may have been heard though its answer was not.
+            let found = region.by_name(&entry.request.name).await?;
+            found.filter(|image| copy::is_copy_of(image, &copy.source, &entry.request))
+        };
+        let mut gone = Vec::new();
+        if let Some(image) = image.filter(|image| !entry.is_published(&image.id)) {
+            gone = deregister(&region, &image, WithSnapshots::Deleted).await?;
+        }
+        for id in &copy.left {
+            delete_snapshot(&region, id).await?;
+            gone.push(Deleted { region: copy.region.clone(), id: id.clone() });
+        }
+        self.deleted.extend(gone);
+        ledger.forget_copy(&copy.region)
+    }
+
+    /// Deregisters the AMI if it was made from the snapshot of this publish. Its snapshots go with their uploads.
+    async fn registered(&mut self, entry: &Entry) -> Result<(), AmiError> {
+        let Some(root) = entry.root().filter(|_| entry.origin == Origin::Registered) else { return Ok(()) };
+        let ec2 = &*self.services.ec2;
+        let region = self.region(&self.services.region, ec2);
+        let found = region.by_name(&entry.request.name).await?;
+        let ours = |image: &Image| image.root_snapshot() == Some(root) && !entry.is_published(&image.id);
+        let Some(image) = found.filter(ours) else { return Ok(()) };
+        let gone = deregister(&region, &image, WithSnapshots::Kept).await?;
+        self.deleted.extend(gone);
+        Ok(())
+    }
+
+    /// Deletes the snapshots that no AMI was made of.
+    async fn left(&mut self, entry: &mut Entry, ledger: &Ledger) -> Result<(), AmiError> {
+        let ec2 = &*self.services.ec2;
+        let region = self.region(&self.services.region, ec2);
+        let gone = own::delete_left(&region, self.image, ledger, entry).await?;
+        for id in gone {
+            self.gone(id);
+        }
+        Ok(())
+    }
+
+    /// Deletes the snapshot of an upload with its journal; one that is finished only if it belongs to a publish, and
+    /// is not published.
+    async fn upload(&mut self, path: &Path, entry: Option<&Entry>) -> Result<(), AmiError> {
+        let options = upload::Options::default();
+        match (upload::abandon(self.services, path, &options).await, entry) {
+            (Ok(id), _) => self.gone(id),
+            (Err(PublishError::NothingToAbandon { .. }), Some(entry)) => {
+                let state = own::state(path, &self.services.region)?;
+                let finished = state.and_then(|state| Some(state.started?.0));
+                let Some(id) = finished.filter(|id| !entry.is_published(id)) else { return Ok(()) };
+                let region = self.region(&self.services.region, &*self.services.ec2);
+                delete_snapshot(&region, &id).await?;
+                own::forget(path, &self.services.region, &id)?;
+                self.gone(id);
+            }
+            (Err(PublishError::NothingToAbandon { found }), None) => {
+                return Err(AmiError::NothingToAbandon { found });
+            }
+            (Err(PublishError::Interrupted), _) => return Err(AmiError::Interrupted),
+            (Err(source), _) => return Err(AmiError::Upload { path: path.to_owned(), source }),
+        }
+        Ok(())
+    }
+
+    fn gone(&mut self, id: String) {
+        self.deleted.push(Deleted { region: self.services.region.clone(), id });
+    }
+}

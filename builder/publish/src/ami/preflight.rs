@@ -1,0 +1,214 @@
+//! What is asked before anything is written: what the account would not allow later is refused while it costs nothing.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use super::equal::FieldDifference;
+use super::publish::digests_of;
+use super::region::{Region, fault_of};
+use super::register::{all_differences, differs};
+use super::{AmiError, Chain, join};
+use crate::api::ec2::{Ec2, Image, PublicAccess, Regions, Tags};
+use crate::api::{SnapshotState, Tier};
+use crate::fault::FaultKind;
+use crate::request::{ContentOf, CopyTarget, KeyOf, Request};
+use crate::retry::Step;
+use crate::tags;
+use crate::upload::Later;
+
+/// What is known before anything is written.
+#[derive(Debug)]
+pub(super) struct Account {
+    /// What will become of the snapshots, as far as it is known.
+    pub(super) later: Later,
+    /// Regions to copy to that could not be asked; each is asked again before the copy.
+    pub(super) unasked: Vec<String>,
+}
+
+/// Checks the home region and those that are copied to. A region to copy to that does not answer keeps no other from
+/// being published to.
+///
+/// # Errors
+/// [`AmiError::NoSuchRegion`], [`AmiError::PublicBlocked`], [`AmiError::Encrypted`], [`AmiError::Snapshot`],
+/// [`AmiError::Call`].
+pub(super) async fn account<C: Ec2, R: Regions<Ec2 = C>>(
+    home: &Region<'_, C>,
+    regions: &R,
+    request: &Request,
+) -> Result<Account, AmiError> {
+    if !request.copies.is_empty() {
+        targets(home, request).await?;
+    }
+    for volume in &request.volumes {
+        if let Some(id) = volume.content.snapshot() {
+            usable(home, &id).await?;
+        }
+    }
+    allowed(home, request, &request.encryption, Step::Ask).await?;
+    let mut later = if request.asks_for_encryption() { Later::MayBeEncrypted } else { Later::StaysAsItIs };
+    let one = |copy: &CopyTarget| -> Pin<Box<dyn Future<Output = Result<bool, AmiError>> + Send + '_>> {
+        let (name, encryption) = (copy.region.clone(), copy.encryption.clone());
+        Box::pin(async move {
+            let ec2 = regions.ec2(&name);
+            let region = Region { name: &name, ec2: &ec2, ..*home };
+            allowed(&region, request, &encryption, Step::Probe).await
+        })
+    };
+    let answers = join::all(request.copies.iter().map(one).collect()).await;
+    let mut unasked = Vec::new();
+    for (copy, answer) in request.copies.iter().zip(answers) {
+        match answer {
+            Ok(true) => later = Later::MayBeEncrypted,
+            Ok(false) => {}
+            Err(error @ AmiError::Call { .. }) => {
+                let region = &copy.region;
+                home.progress.tell(&format!("{region}: asked again before the copy: {}", Chain(&error)));
+                unasked.push(region.clone());
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(Account { later, unasked })
+}
+
+/// Every region that is copied to has to be one of the account, where the account may list its regions.
+async fn targets<C: Ec2>(home: &Region<'_, C>, request: &Request) -> Result<(), AmiError> {
+    let names: Vec<_> = request.copies.iter().map(|copy| copy.region.clone()).collect();
+    let there = match home.ask("asking for the regions", || home.ec2.describe_regions(&names)).await {
+        Err(error) if fault_of(&error).is_some_and(|fault| fault.kind == FaultKind::Denied) => {
+            home.progress.tell(&format!("whether the regions are enabled is not checked: {}", Chain(&error)));
+            return Ok(());
+        }
+        there => there?,
+    };
+    match request.copies.iter().find(|copy| !there.contains(&copy.region)) {
+        Some(copy) => Err(AmiError::NoSuchRegion { region: copy.region.clone() }),
+        None => Ok(()),
+    }
+}
+
+/// A snapshot that the user names has to be there, complete, and not archived.
+pub(super) async fn usable<C: Ec2>(home: &Region<'_, C>, id: &str) -> Result<(), AmiError> {
+    let snapshot = home.probe(&format!("asking for {id}"), || home.ec2.snapshot(id)).await?;
+    let reason = match snapshot.state {
+        SnapshotState::Completed if snapshot.tier == Tier::Archive => "it is archived".to_owned(),
+        SnapshotState::Completed => return Ok(()),
+        state => format!("it is {}, not completed", state.word()),
+    };
+    Err(AmiError::Snapshot { snapshot: id.to_owned(), region: home.name.to_owned(), reason })
+}
+
+/// Whether what is made in a region comes out encrypted though nobody asked; refuses what then, or as public, could
+/// not be shared.
+pub(super) async fn allowed<C: Ec2>(
+    region: &Region<'_, C>,
+    request: &Request,
+    asked: &KeyOf,
+    step: Step,
+) -> Result<bool, AmiError> {
+    let share = &request.share;
+    if share.is_public() {
+        let doing = "asking whether AMIs may be public";
+        if region.step(step, doing, || region.ec2.image_public_access()).await? == PublicAccess::Blocked {
+            return Err(AmiError::PublicBlocked { region: region.name.to_owned() });
+        }
+    }
+    if *asked != KeyOf::Account {
+        return Ok(true);
+    }
+    let doing = "asking whether the account encrypts by default";
+    let encrypts = region.step(step, doing, || region.ec2.encryption_by_default()).await?;
+    if encrypts && !share.with.is_empty() {
+        let doing = "asking for the default key";
+        let key = region.step(step, doing, || region.ec2.default_kms_key()).await?;
+        let why = match (share.is_public(), key.contains("alias/aws/ebs")) {
+            (true, _) => "an encrypted AMI cannot be public",
+            (false, true) => "nobody else can be allowed to use that key",
+            (false, false) => return Ok(true),
+        };
+        return Err(AmiError::Encrypted { region: region.name.to_owned(), key, why });
+    }
+    Ok(encrypts)
+}
+
+/// The AMI that has the name already, if it can be the one that is wanted; `snapshots` are those that are known, that
+/// of the root first. One that was made from other snapshots is equal if these are of the same bundles.
+///
+/// # Errors
+/// [`AmiError::Differs`] before a block is sent for it, [`AmiError::Disabled`].
+pub(super) async fn existing<C: Ec2>(
+    home: &Region<'_, C>,
+    request: &Request,
+    snapshots: &[Option<String>],
+) -> Result<Existing, AmiError> {
+    let Some(found) = home.by_name(&request.name).await? else { return Ok(Existing::None) };
+    not_disabled(home.name, &found)?;
+    let root = snapshots.first().cloned().flatten();
+    let named: Vec<_> = request.volumes.iter().map(|volume| volume.content.snapshot()).collect();
+    let further = if root.is_some() { snapshots.get(1..).unwrap_or_default() } else { &named };
+    let wanted = request.new_image(root.as_deref().unwrap_or_default(), further);
+    let mut all = all_differences(home, &wanted, &found).await?;
+    if root.is_some() && all.is_empty() {
+        return Ok(Existing::Ours);
+    }
+    let refused = all.clone();
+    let uploaded = |difference: &FieldDifference| {
+        let volume = request.volumes.iter().find(|volume| difference.is_of_snapshot_of(&volume.device));
+        difference.is_of_snapshot() && volume.is_none_or(|volume| volume.content.snapshot().is_none())
+    };
+    all.retain(|difference| !uploaded(difference));
+    for difference in other_bundles(home, request, &found).await? {
+        if all.iter().all(|known| known.field != difference.field) {
+            all.push(difference);
+        }
+    }
+    match (all.is_empty(), root.is_some()) {
+        (true, _) => Ok(Existing::Equal(Box::new(found))),
+        (false, true) => Err(differs(home.name, &request.name, &found, refused)),
+        (false, false) => Err(differs(home.name, &request.name, &found, all)),
+    }
+}
+
+/// An AMI that has the name.
+pub(super) enum Existing {
+    /// There is none.
+    None,
+    /// It is made from the snapshots of the ledger.
+    Ours,
+    /// It is equal, and made from the same bundle by another run.
+    Equal(Box<Image>),
+}
+
+/// Refuses an AMI that is disabled: it is listed, has its name, and cannot be launched.
+pub(super) fn not_disabled(region: &str, image: &Image) -> Result<(), AmiError> {
+    if image.state == "disabled" {
+        return Err(AmiError::Disabled { image: image.id.clone(), region: region.to_owned() });
+    }
+    Ok(())
+}
+
+/// What says that an AMI was made from other bundles, or leaves it open.
+async fn other_bundles<C: Ec2>(
+    home: &Region<'_, C>,
+    request: &Request,
+    found: &Image,
+) -> Result<Vec<FieldDifference>, AmiError> {
+    let mut all: Vec<_> = manifest("", &request.digests, &found.tags).into_iter().collect();
+    for volume in &request.volumes {
+        let ContentOf::Bundle(path) = &volume.content else { continue };
+        let mapping = found.mappings.iter().find(|mapping| mapping.device == volume.device);
+        let Some(id) = mapping.and_then(|mapping| mapping.snapshot.as_deref()) else { continue };
+        let there = home.ask(&format!("asking for the tags of {id}"), || home.ec2.snapshot(id)).await?;
+        all.extend(manifest(&format!("{} ", volume.device), &digests_of(path)?, &there.tags));
+    }
+    Ok(all)
+}
+
+/// Whether tags name the manifest of a bundle. A raw file has none, and no tag says what was made of it.
+fn manifest(of: &str, bundle: &Tags, there: &Tags) -> Option<FieldDifference> {
+    let (wanted, found) = (bundle.get(tags::MANIFEST), there.get(tags::MANIFEST));
+    let wanted = wanted.map_or("that of a bundle", String::as_str);
+    let field = format!("{of}tag {}", tags::MANIFEST);
+    (found.map(String::as_str) != Some(wanted))
+        .then(|| FieldDifference::new(field, Some(wanted), found.map(String::as_str)))
+}

@@ -1,0 +1,99 @@
+//! Registration, idempotent by name: the call has no token, so an AMI of the name that is there is compared with the
+//! one that is wanted, and adopted if it is equal.
+
+use super::equal::{FieldDifference, differences};
+use super::ledger::Origin;
+use super::region::{Region, fault_of};
+use super::{AmiError, controls, preflight, wait};
+use crate::api::ec2::{Ec2, Image, NewImage};
+use crate::fault::FaultKind;
+use crate::request::{KeyOf, Request};
+use crate::retry::Step;
+
+/// Makes sure that an AMI is there and that it can be launched.
+///
+/// # Errors
+/// [`AmiError::Differs`] when the name is that of another AMI, [`AmiError::Call`], [`AmiError::Failed`].
+pub async fn register<C: Ec2>(region: &Region<'_, C>, image: &NewImage) -> Result<(Image, Origin), AmiError> {
+    let (found, origin) = match region.by_name(&image.name).await? {
+        Some(found) => (found, Origin::Adopted),
+        None => call(region, image).await?,
+    };
+    preflight::not_disabled(region.name, &found)?;
+    let found = region.until_available(&found.id, wait::REGISTERED).await?;
+    let differences = all_differences(region, image, &found).await?;
+    if differences.is_empty() {
+        return Ok((found, origin));
+    }
+    Err(differs(region.name, &image.name, &found, differences))
+}
+
+/// Makes an AMI of a snapshot that is there, and sets what is asked of it.
+///
+/// # Errors
+/// As [`register`]; and [`AmiError::PublicBlocked`], [`AmiError::Encrypted`].
+pub async fn register_snapshot<C: Ec2>(
+    region: &Region<'_, C>,
+    request: &Request,
+    snapshot: &str,
+) -> Result<(Image, Origin), AmiError> {
+    preflight::allowed(region, request, &KeyOf::Account, Step::Ask).await?;
+    // One that is not there is soon refused; one that was just made may still be pending.
+    region.probe(&format!("asking for {snapshot}"), || region.ec2.snapshot(snapshot)).await?;
+    region.until_completed(snapshot).await?;
+    preflight::usable(region, snapshot).await?;
+    for id in request.volumes.iter().filter_map(|volume| volume.content.snapshot()) {
+        preflight::usable(region, &id).await?;
+    }
+    let further: Vec<_> = request.volumes.iter().map(|volume| volume.content.snapshot()).collect();
+    let (image, origin) = register(region, &request.new_image(snapshot, &further)).await?;
+    let tagged = [(snapshot.to_owned(), request.image_tags())];
+    controls::set(region, request, &image, &tagged).await?;
+    controls::protect(region, request, &image).await?;
+    Ok((image, origin))
+}
+
+/// What of `found` is not as `image` wants it.
+pub(super) async fn all_differences<C: Ec2>(
+    region: &Region<'_, C>,
+    image: &NewImage,
+    found: &Image,
+) -> Result<Vec<FieldDifference>, AmiError> {
+    let mut all = differences(image, found);
+    if image.uefi_data.is_some() {
+        let doing = format!("reading the UEFI variables of {}", found.id);
+        let there = region.ask_fresh(&doing, || region.ec2.uefi_data(&found.id)).await?;
+        if there != image.uefi_data {
+            all.push(FieldDifference::new("uefiData", Some("as given"), Some("other")));
+        }
+    }
+    Ok(all)
+}
+
+/// The error that names in what they differ.
+pub(super) fn differs(
+    region: &str,
+    name: &str,
+    found: &Image,
+    differences: Vec<FieldDifference>,
+) -> AmiError {
+    AmiError::Differs {
+        name: name.to_owned(),
+        image: found.id.clone(),
+        region: region.to_owned(),
+        differences,
+    }
+}
+
+/// Calls. When the answer was lost, the call that is made again finds the name taken, by us or by somebody else:
+/// whose it is tells the comparison.
+async fn call<C: Ec2>(region: &Region<'_, C>, image: &NewImage) -> Result<(Image, Origin), AmiError> {
+    let doing = format!("registering `{}`", image.name);
+    match region.ask_fresh(&doing, || region.ec2.register_image(image)).await {
+        Ok(id) => Ok((region.image(&id).await?, Origin::Registered)),
+        Err(error) if fault_of(&error).is_some_and(|fault| fault.kind == FaultKind::Duplicate) => {
+            Ok((region.taken(&image.name).await?, Origin::Adopted))
+        }
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,49 @@
+//! Taking an AMI away, with its snapshots or without.
+
+use super::AmiError;
+use super::abandon::Deleted;
+use super::region::{Region, fault_of};
+use crate::api::ec2::{Ec2, Image};
+use crate::fault::FaultKind;
+
+/// What becomes of the snapshots of an AMI that is deregistered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum WithSnapshots {
+    Deleted,
+    Kept,
+}
+
+/// Deregisters an AMI, even one that is protected. One that is not there counts as deregistered.
+pub(super) async fn deregister<C: Ec2>(
+    region: &Region<'_, C>,
+    image: &Image,
+    snapshots: WithSnapshots,
+) -> Result<Vec<Deleted>, AmiError> {
+    let id = &image.id;
+    if image.deregistration_protection.as_deref().is_some_and(|word| word.starts_with("enabled")) {
+        let doing = format!("taking the protection off {id}");
+        region.ask(&doing, || region.ec2.disable_deregistration_protection(id)).await?;
+    }
+    match region.ask(&format!("deregistering {id}"), || region.ec2.deregister_image(id)).await {
+        Err(error) if fault_of(&error).is_none_or(|fault| fault.kind != FaultKind::NotFound) => {
+            return Err(error);
+        }
+        _ => {}
+    }
+    let mut gone = vec![id.clone()];
+    if snapshots == WithSnapshots::Deleted {
+        for snapshot in image.snapshots() {
+            delete_snapshot(region, &snapshot).await?;
+            gone.push(snapshot);
+        }
+    }
+    Ok(gone.into_iter().map(|id| Deleted { region: region.name.to_owned(), id }).collect())
+}
+
+/// Deletes a snapshot; one that is not there counts as deleted.
+pub(super) async fn delete_snapshot<C: Ec2>(region: &Region<'_, C>, id: &str) -> Result<(), AmiError> {
+    match region.delete(&format!("deleting {id}"), || region.ec2.delete_snapshot(id)).await {
+        Err(error) if fault_of(&error).is_none_or(|fault| fault.kind != FaultKind::NotFound) => Err(error),
+        _ => Ok(()),
+    }
+}

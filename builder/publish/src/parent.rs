@@ -1,0 +1,191 @@
+//! The parent of an upload: which snapshot it is, whether it may be one, and what its blocks hold.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use amiforge_formats::digest::Digest;
+use amiforge_image::bundle;
+use amiforge_image::image::{Block, BlockMap};
+use amiforge_progress::Interrupt;
+use amiforge_progress::Progress;
+
+use super::api::{Ebs, Encryption, Listed, Snapshot, SnapshotState, Snapshots, Tier};
+use super::error::{PublishError, doing};
+use super::readback::{self, Read};
+use super::retry::{Step, Unwatched, retry};
+use super::services::Services;
+use super::source::{self, Source};
+use super::tags;
+use super::upload::{Options, ParentChoice};
+
+/// A parent and what it holds; without an id there is none.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Parent {
+    /// The snapshot.
+    pub(super) id: Option<String>,
+    /// Every block that it holds, with its digest.
+    pub(super) blocks: BTreeMap<u64, Digest>,
+}
+
+/// Where to look for what a parent holds before it is read back.
+pub(super) struct Hints<'a> {
+    /// The folder of the journal, which keeps the manifests of what was uploaded from here.
+    pub(super) folder: &'a Path,
+    /// The bundle or manifest that the user names.
+    pub(super) bundle: Option<&'a Path>,
+    /// Blocks in a second at most.
+    pub(super) rate: u32,
+}
+
+/// Where the manifest of a snapshot that was uploaded from here is kept.
+pub(super) fn manifest_path(folder: &Path, snapshot: &str) -> PathBuf {
+    folder.join(format!("{snapshot}.manifest.json"))
+}
+
+/// Finds the parent and refuses one that the service would refuse, or that the image does not fit.
+pub(super) async fn choose<E: Ebs, S: Snapshots>(
+    services: &Services<E, S>,
+    choice: &ParentChoice,
+    source: &Source,
+    options: &Options,
+    default_on: bool,
+    progress: &dyn Progress,
+) -> Result<Option<Snapshot>, PublishError> {
+    match choice {
+        ParentChoice::Id(name) => {
+            let snapshot = services.named(&services.resolve(name).await?).await?;
+            match unfit(&snapshot, source, options, default_on) {
+                Some(reason) => Err(PublishError::Parent { parent: name.clone(), reason }),
+                None => Ok(Some(snapshot)),
+            }
+        }
+        ParentChoice::Newest => {
+            let Some(manifest) = source.manifest() else {
+                let reason = "a raw file has no image name whose versions could be looked for".to_owned();
+                return Err(PublishError::Parent { parent: "auto".to_owned(), reason });
+            };
+            let name = &manifest.origin.name;
+            let wanted = [(tags::IMAGE, name.as_str())];
+            let found = retry(&services.pace, Step::Ask, &Unwatched, || services.ec2.tagged(&wanted)).await;
+            let mut found = found.map_err(doing(format!("looking for versions of `{name}`")))?;
+            found.sort_by_key(|snapshot| std::cmp::Reverse((snapshot.started, snapshot.id.clone())));
+            let fitting = found.into_iter().find(|one| unfit(one, source, options, default_on).is_none());
+            progress.tell(&match &fitting {
+                Some(parent) => {
+                    format!("the parent is {}, the newest version of `{name}` that fits", parent.id)
+                }
+                None => format!("no version of `{name}` fits as a parent: everything is sent"),
+            });
+            Ok(fitting)
+        }
+    }
+}
+
+/// Why a snapshot cannot be the parent.
+fn unfit(snapshot: &Snapshot, source: &Source, options: &Options, default_on: bool) -> Option<String> {
+    let volume = u64::from(source.volume_gib());
+    if snapshot.state != SnapshotState::Completed {
+        Some(format!("it is {}, not completed", snapshot.state.word()))
+    } else if snapshot.tier == Tier::Archive {
+        Some("it is archived: `aws ec2 restore-snapshot-tier` brings it back".to_owned())
+    } else if snapshot.volume_gib > volume {
+        Some(format!(
+            "its volume has {} GiB, and the image's has {volume}: a child cannot be smaller",
+            snapshot.volume_gib
+        ))
+    } else if options.encryption != Encryption::AsAccount {
+        Some("a child is encrypted as its parent is, so nothing may be asked of encryption".to_owned())
+    } else if default_on && !snapshot.encrypted {
+        Some("it is not encrypted, and the account encrypts by default".to_owned())
+    } else {
+        None
+    }
+}
+
+/// What the parent holds: by the manifest that it was made from, or by reading it back.
+pub(super) async fn load<E: Ebs, S: Snapshots>(
+    services: &Services<E, S>,
+    id: &str,
+    hints: &Hints<'_>,
+    progress: &dyn Progress,
+    interrupt: &Interrupt,
+) -> Result<Parent, PublishError> {
+    let held = readback::list(services, id, interrupt).await?.blocks;
+    let snapshot = services.snapshot(id).await?;
+    let blocks = match by_manifest(&snapshot, &held, hints)? {
+        Some(blocks) => blocks,
+        None => read_back(services, id, held, hints, progress, interrupt).await?,
+    };
+    Ok(Parent { id: Some(id.to_owned()), blocks })
+}
+
+/// The digests of the manifest for the blocks that the snapshot holds, where there is a manifest.
+fn by_manifest(
+    snapshot: &Snapshot,
+    held: &[Listed],
+    hints: &Hints<'_>,
+) -> Result<Option<BTreeMap<u64, Digest>>, PublishError> {
+    let own = manifest_path(hints.folder, &snapshot.id);
+    let path = match hints.bundle {
+        Some(bundle) if bundle.is_dir() => bundle.join(bundle::MANIFEST),
+        Some(manifest) => manifest.to_owned(),
+        None if own.is_file() => own,
+        None => return Ok(None),
+    };
+    let (manifest, digest) = source::read_manifest(&path)?;
+    let unlike = |reason: String| PublishError::Parent { parent: snapshot.id.clone(), reason };
+    let shown = path.display();
+    if let Some(tag) = snapshot.tags.get(tags::MANIFEST)
+        && *tag != digest.to_string()
+    {
+        return Err(unlike(format!(
+            "its tag says that it was made from the manifest {tag}, and `{shown}` is {digest}"
+        )));
+    }
+    let blocks = of_map(&manifest.blocks, held);
+    let data = manifest.blocks.iter().filter(|block| matches!(block, Block::Data(_))).count();
+    let listed = blocks.values().filter(|digest| **digest != Block::Zero.digest()).count();
+    if listed != data || blocks.len() != held.len() {
+        return Err(unlike(format!("it does not hold the blocks that `{shown}` tells of")));
+    }
+    Ok(Some(blocks))
+}
+
+/// The digests that a map of blocks has for those that are held.
+fn of_map(map: &BlockMap, held: &[Listed]) -> BTreeMap<u64, Digest> {
+    let mut blocks = BTreeMap::new();
+    let mut held = held.iter().peekable();
+    let mut first = 0;
+    for run in map.runs() {
+        let end = first + run.count;
+        while let Some(listed) = held.next_if(|listed| listed.index < end) {
+            blocks.insert(listed.index, run.block.digest());
+        }
+        first = end;
+    }
+    blocks
+}
+
+async fn read_back<E: Ebs, S: Snapshots>(
+    services: &Services<E, S>,
+    id: &str,
+    held: Vec<Listed>,
+    hints: &Hints<'_>,
+    progress: &dyn Progress,
+    interrupt: &Interrupt,
+) -> Result<BTreeMap<u64, Digest>, PublishError> {
+    let blocks = Arc::new(Mutex::new(BTreeMap::new()));
+    let into = Arc::clone(&blocks);
+    let take = move |read: Read| {
+        let fetched = read.bytes?;
+        into.lock().unwrap_or_else(PoisonError::into_inner).insert(read.index, fetched.digest);
+        Ok(())
+    };
+    progress.begin("reading the parent", Some(readback::len(held.len())));
+    let read = readback::each(services, id, held, hints.rate, take, progress, interrupt).await;
+    progress.end();
+    read?;
+    let blocks = std::mem::take(&mut *blocks.lock().unwrap_or_else(PoisonError::into_inner));
+    Ok(blocks)
+}

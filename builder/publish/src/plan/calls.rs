@@ -1,0 +1,152 @@
+//! The calls of a publish, each with the resources that IAM judges it by.
+
+use serde::Serialize;
+
+use super::{Parent, Volume};
+use crate::request::{KeyOf, Request, Snapshots};
+
+/// Calls of one kind in one region.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Call {
+    /// As IAM names it, such as `ec2:RegisterImage`.
+    pub action: &'static str,
+    /// Where.
+    pub region: String,
+    /// How many; nothing where that is only known later.
+    pub count: Option<u64>,
+    /// What for.
+    pub purpose: &'static str,
+    /// What IAM judges it by.
+    #[serde(skip)]
+    pub(super) on: On,
+}
+
+/// What IAM judges a call by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum On {
+    /// No resource.
+    Everything,
+    /// Snapshots.
+    Snapshots,
+    /// Images.
+    Images,
+    /// Images and snapshots.
+    Both,
+    /// Images and snapshots that carry our tag.
+    OursOnly,
+}
+
+/// The calls of a publish, in their order.
+pub(super) fn calls(request: &Request, volumes: &[Volume], blocks: u64, parent: Parent) -> Vec<Call> {
+    let mut list = List { calls: Vec::new(), region: request.region.clone() };
+    let uploads = volumes.len() as u64;
+    list.before(request, &request.encryption);
+    if !request.copies.is_empty() {
+        list.add(
+            "ec2:DescribeRegions",
+            Some(1),
+            "every region that is copied to is one of the account",
+            On::Everything,
+        );
+    }
+    list.add(
+        "ec2:DescribeImages",
+        None,
+        "the name is free, or its AMI equal; the AMI is available",
+        On::Everything,
+    );
+    list.add("ebs:StartSnapshot", Some(uploads), "a snapshot for each bundle", On::Snapshots);
+    list.add("ebs:PutSnapshotBlock", Some(blocks), "its blocks, 512 KiB each", On::Snapshots);
+    list.add("ebs:CompleteSnapshot", Some(uploads), "its end, with the checksum over all", On::Snapshots);
+    list.add(
+        "ec2:DescribeSnapshots",
+        None,
+        "the service has put it together; its tags are there",
+        On::Everything,
+    );
+    if parent == Parent::Some {
+        list.add("ebs:ListSnapshotBlocks", None, "the blocks of the parent", On::Snapshots);
+        list.add(
+            "ebs:ListChangedBlocks",
+            None,
+            "the blocks in which the snapshot differs from it",
+            On::Snapshots,
+        );
+        list.add("ebs:GetSnapshotBlock", None, "these, to be compared", On::Snapshots);
+    }
+    list.add("ec2:RegisterImage", Some(1), "the AMI", On::Both);
+    list.add("ec2:CreateTags", None, "tags of the AMI and of its snapshots", On::Both);
+    list.after(request);
+    list.undo();
+    for copy in &request.copies {
+        list.region.clone_from(&copy.region);
+        list.before(request, &copy.encryption);
+        list.add("ec2:CopyImage", Some(1), "the copy", On::Both);
+        list.add("ec2:DescribeImages", None, "it is available", On::Everything);
+        list.add("ec2:DescribeSnapshots", None, "how far it is; its tags are there", On::Everything);
+        list.add("ec2:CreateTags", None, "tags of the copy and of its snapshots", On::Both);
+        list.after(request);
+        list.undo();
+    }
+    list.calls
+}
+
+struct List {
+    calls: Vec<Call>,
+    region: String,
+}
+
+impl List {
+    fn add(&mut self, action: &'static str, count: Option<u64>, purpose: &'static str, on: On) {
+        self.calls.push(Call { action, region: self.region.clone(), count, purpose, on });
+    }
+
+    /// What is asked before anything is written. Keys are no resources of EC2: their part of the policy names the call.
+    fn before(&mut self, request: &Request, key: &KeyOf) {
+        if request.share.is_public() {
+            let purpose = "the account lets AMIs become public";
+            self.add("ec2:GetImageBlockPublicAccessState", Some(1), purpose, On::Everything);
+        }
+        if *key == KeyOf::Account || self.region == request.region {
+            let purpose = "whether the account encrypts by default";
+            self.add("ec2:GetEbsEncryptionByDefault", None, purpose, On::Everything);
+        }
+        if *key == KeyOf::Account && !request.share.with.is_empty() {
+            let purpose = "if it does: with a key that others can be allowed to use";
+            self.add("ec2:GetEbsDefaultKmsKeyId", None, purpose, On::Everything);
+        }
+    }
+
+    /// What is set on an AMI that is there.
+    fn after(&mut self, request: &Request) {
+        if request.uefi_data.is_some() || !request.share.with.is_empty() {
+            let purpose = "who may launch it; its UEFI variables";
+            self.add("ec2:DescribeImageAttribute", None, purpose, On::Images);
+        }
+        if request.deprecation.is_some() {
+            self.add("ec2:EnableImageDeprecation", Some(1), "when it counts as deprecated", On::Images);
+        }
+        if request.protection.is_some() {
+            let purpose = "it cannot be deregistered";
+            self.add("ec2:EnableImageDeregistrationProtection", Some(1), purpose, On::Images);
+        }
+        if !request.share.with.is_empty() {
+            self.add("ec2:ModifyImageAttribute", None, "who may launch it", On::Images);
+        }
+        if request.share.snapshots == Snapshots::Shared {
+            self.add("ec2:DescribeSnapshotAttribute", None, "who may use its snapshots", On::Snapshots);
+            self.add("ec2:ModifySnapshotAttribute", None, "who may use its snapshots", On::Snapshots);
+        }
+    }
+
+    /// What `--abandon` needs.
+    fn undo(&mut self) {
+        let purpose = "only with --abandon, or to make a failed copy anew";
+        for action in
+            ["ec2:DeleteSnapshot", "ec2:DeregisterImage", "ec2:DisableImageDeregistrationProtection"]
+        {
+            self.add(action, Some(0), purpose, On::OursOnly);
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! An estimate of what a publish costs. Prices differ between regions and change: they are said to be an estimate
+//! wherever they are shown.
+
+use serde::Serialize;
+
+use super::Parent;
+use crate::request::Request;
+
+/// Where the prices are from.
+pub const PRICES_SOURCE: &str =
+    "list prices of us-east-1 in US dollars, 2026-11; other regions differ, see docs/publish.md";
+
+/// For 1000 blocks that are written.
+const PUT: f64 = 0.006;
+/// For a GB of snapshots in a month.
+const STORED: f64 = 0.05;
+/// For a GB that goes to another region.
+const MOVED: f64 = 0.02;
+/// Bytes of a block, in GB.
+const BLOCK_GB: f64 = 524_288.0 / 1e9;
+
+/// Part of the cost.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CostLine {
+    /// What for.
+    pub what: String,
+    /// US dollars, once or per month.
+    pub usd: f64,
+    /// How often.
+    pub every: Every,
+}
+
+/// How often something is paid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Every {
+    /// Once.
+    Once,
+    /// In every month that it is kept.
+    Month,
+}
+
+/// The parts of the cost.
+pub(super) fn cost(request: &Request, blocks: u64, parent: Parent) -> Vec<CostLine> {
+    let blocks = blocks as f64;
+    let gb = blocks * BLOCK_GB;
+    let line = |what: String, usd: f64, every| CostLine { what, usd: (usd * 1e4).round() / 1e4, every };
+    let most = if parent == Parent::Some { "at most, " } else { "" };
+    let mut lines = vec![
+        line(format!("writing {blocks} blocks ({most}{PUT} for 1000)"), blocks / 1000.0 * PUT, Every::Once),
+        line(format!("keeping {gb:.2} GB of snapshots ({most}{STORED} for a GB)"), gb * STORED, Every::Month),
+    ];
+    for copy in &request.copies {
+        let region = &copy.region;
+        lines.push(line(
+            format!("moving {gb:.2} GB to {region} ({MOVED} for a GB)"),
+            gb * MOVED,
+            Every::Once,
+        ));
+        lines.push(line(format!("keeping the copy in {region}"), gb * STORED, Every::Month));
+    }
+    lines
+}

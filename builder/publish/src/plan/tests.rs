@@ -1,0 +1,124 @@
+use super::*;
+use crate::request::{Architecture, Audience, KeyOf, Snapshots, Subject, Wanted, check};
+
+fn request(wanted: &Wanted) -> Request {
+    let subject = Subject {
+        name: Some("web".to_owned()),
+        version: Some("1".to_owned()),
+        architecture: Some(Architecture::Arm),
+        tags: [("amiforge:image".to_owned(), "web".to_owned())].into(),
+        ..Subject::default()
+    };
+    check(wanted, &subject, "eu-west-1", 0).unwrap()
+}
+
+fn volume() -> Volume {
+    Volume { path: "out/web".to_owned(), data: 1000, zero: 24, known: Known::Exactly }
+}
+
+fn actions(plan: &Plan) -> Vec<String> {
+    let statements = plan.policy["Statement"].as_array().unwrap();
+    let mut all: Vec<_> = statements
+        .iter()
+        .flat_map(|statement| statement["Action"].as_array().unwrap())
+        .map(|action| action.as_str().unwrap().to_owned())
+        .collect();
+    all.sort();
+    all
+}
+
+#[test]
+fn a_plain_publish_sends_the_blocks_with_data_and_needs_few_permissions() {
+    let plan = plan(&request(&Wanted::default()), &[volume()], Parent::None);
+    assert_eq!((plan.blocks, plan.bytes), (1000, 1000 * 524_288));
+    assert_eq!(
+        actions(&plan),
+        [
+            "ebs:CompleteSnapshot",
+            "ebs:PutSnapshotBlock",
+            "ebs:StartSnapshot",
+            "ec2:CreateTags",
+            "ec2:DeleteSnapshot",
+            "ec2:DeregisterImage",
+            "ec2:DescribeImages",
+            "ec2:DescribeSnapshots",
+            "ec2:DisableImageDeregistrationProtection",
+            "ec2:GetEbsEncryptionByDefault",
+            "ec2:RegisterImage",
+        ]
+    );
+    assert!(plan.unknown[0].contains("24 blocks of zeros are sent too, 1024 in all"), "{:?}", plan.unknown);
+    let text = plan.policy.to_string();
+    assert!(text.contains("arn:aws:ec2:eu-west-1::snapshot/*") && !text.contains("kms:"), "{text}");
+    let usd: Vec<_> = plan.cost.iter().map(|line| line.usd).collect();
+    assert_eq!(usd, [0.006, 0.0262]);
+}
+
+#[test]
+fn what_is_asked_for_adds_the_permissions_that_it_needs_and_no_others() {
+    let plain = actions(&plan(&request(&Wanted::default()), &[volume()], Parent::None));
+    let added = |wanted: &Wanted, parent| {
+        let mut all = actions(&plan(&request(wanted), &[volume()], parent));
+        all.retain(|action| !plain.contains(action));
+        all.dedup();
+        all
+    };
+    let texts = |all: &[&str]| all.iter().map(|&text| text.to_owned()).collect::<Vec<_>>();
+    let key = "arn:aws:kms:eu-west-1:123456789012:key/1";
+    assert_eq!(
+        added(&Wanted::default(), Parent::Some),
+        ["ebs:GetSnapshotBlock", "ebs:ListChangedBlocks", "ebs:ListSnapshotBlocks"]
+    );
+    let deprecated = Wanted { deprecate: Some("1d".to_owned()), ..Wanted::default() };
+    assert_eq!(added(&deprecated, Parent::None), ["ec2:EnableImageDeprecation"]);
+    let public = Wanted { audience: Audience::Public, ..Wanted::default() };
+    assert_eq!(
+        added(&public, Parent::None),
+        [
+            "ec2:DescribeImageAttribute",
+            "ec2:GetEbsDefaultKmsKeyId",
+            "ec2:GetImageBlockPublicAccessState",
+            "ec2:ModifyImageAttribute"
+        ]
+    );
+    let shared = Wanted {
+        share: texts(&["111122223333"]),
+        snapshots: Snapshots::Shared,
+        encryption: KeyOf::Arn(key.to_owned()),
+        ..Wanted::default()
+    };
+    let shared = added(&shared, Parent::None);
+    assert!(shared.contains(&"ec2:ModifySnapshotAttribute".to_owned()), "{shared:?}");
+    assert!(shared.contains(&"kms:CreateGrant".to_owned()), "{shared:?}");
+}
+
+#[test]
+fn copies_are_told_by_region_and_only_there() {
+    let wanted = Wanted {
+        copy_to: vec!["eu-central-1".to_owned()],
+        encrypt_copies: KeyOf::Default,
+        ..Wanted::default()
+    };
+    let plan = plan(&request(&wanted), &[volume()], Parent::None);
+    assert_eq!(plan.blocks, 1024, "blocks that will be encrypted have to be written, zeros too");
+    let statements = plan.policy["Statement"].as_array().unwrap();
+    let of = |action: &str| {
+        let has = |one: &&serde_json::Value| one["Action"].as_array().unwrap().iter().any(|is| is == action);
+        statements.iter().find(has).unwrap()["Resource"].to_string()
+    };
+    assert!(of("ec2:CopyImage").contains("eu-central-1") && !of("ec2:CopyImage").contains("eu-west-1"));
+    assert!(
+        of("ec2:RegisterImage").contains("eu-west-1") && !of("ec2:RegisterImage").contains("eu-central-1")
+    );
+    assert!(of("ec2:CreateTags").contains("eu-west-1") && of("ec2:CreateTags").contains("eu-central-1"));
+    assert_eq!(plan.cost.len(), 4);
+}
+
+#[test]
+fn partitions_name_their_own_arns() {
+    let subject =
+        Subject { name: Some("web".to_owned()), architecture: Some(Architecture::Arm), ..Subject::default() };
+    let request = check(&Wanted::default(), &subject, "cn-north-1", 0).unwrap();
+    let text = plan(&request, &[volume()], Parent::None).policy.to_string();
+    assert!(text.contains("arn:aws-cn:ec2:cn-north-1::image/*"), "{text}");
+}

@@ -1,0 +1,159 @@
+//! Copies of an AMI in other regions, each with its key.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Mistake, Wanted, partition, region};
+use crate::api::Encryption;
+
+/// Encryption that is asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum KeyOf {
+    /// None: what the account and the source make of it.
+    #[default]
+    Account,
+    /// With the account's default key for EBS.
+    Default,
+    /// With a key, by its ARN.
+    Arn(String),
+    /// With the key that an alias stands for: `alias/…` or its ARN.
+    Alias(String),
+}
+
+impl KeyOf {
+    /// The key that a text names: an alias, or else an ARN.
+    pub fn named(text: &str) -> Self {
+        let aliased = text.starts_with("alias/") || text.splitn(6, ':').nth(5).is_some_and(is_alias);
+        if aliased { Self::Alias(text.to_owned()) } else { Self::Arn(text.to_owned()) }
+    }
+
+    /// The ARN of the key, where one is given.
+    pub(crate) fn arn(&self) -> Option<&str> {
+        if let Self::Arn(arn) = self { Some(arn) } else { None }
+    }
+
+    /// The name of the alias, where one is given: `alias/…`.
+    pub(crate) fn alias(&self) -> Option<&str> {
+        let Self::Alias(name) = self else { return None };
+        Some(name.rsplit_once(':').map_or(name, |(_, name)| name))
+    }
+
+    /// Whether it is the one that AWS keeps for EBS, which nobody else can be allowed to use.
+    pub(super) fn is_of_aws(&self) -> bool {
+        self.alias() == Some("alias/aws/ebs")
+    }
+}
+
+fn is_alias(resource: &str) -> bool {
+    resource.starts_with("alias/")
+}
+
+impl From<KeyOf> for Encryption {
+    fn from(key: KeyOf) -> Self {
+        match key {
+            KeyOf::Account => Self::AsAccount,
+            KeyOf::Default => Self::DefaultKey,
+            KeyOf::Arn(name) | KeyOf::Alias(name) => Self::Key(name),
+        }
+    }
+}
+
+/// A copy in another region.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CopyTarget {
+    /// The region.
+    pub region: String,
+    /// Encryption of its snapshots.
+    pub encryption: KeyOf,
+}
+
+/// What `--copy-to`, `--copy-kms` and `--encrypt-copies` ask for.
+pub(super) fn check(wanted: &Wanted, home: &str, mistakes: &mut Vec<Mistake>) -> Vec<CopyTarget> {
+    let mut copies: Vec<CopyTarget> = Vec::new();
+    for region in &wanted.copy_to {
+        if let Err(mistake) = target(region, home, &copies) {
+            mistakes.push(mistake);
+            continue;
+        }
+        copies.push(CopyTarget { region: region.clone(), encryption: wanted.encrypt_copies.clone() });
+    }
+    if wanted.encrypt_copies != KeyOf::Account && wanted.copy_to.is_empty() {
+        let remedy = "name the regions with `--copy-to`; `--encrypt` is for the snapshot itself";
+        mistakes.push(Mistake::new("--encrypt-copies", "there are no copies", remedy));
+    }
+    let mut keyed: Vec<&str> = Vec::new();
+    for text in &wanted.copy_kms {
+        let Some((region, key)) = text.split_once('=') else {
+            let problem = format!("`{text}` has no `=`");
+            mistakes.push(Mistake::new(
+                "--copy-kms",
+                problem,
+                "write it as `eu-central-1=alias/…` or `eu-central-1=arn:aws:kms:…`",
+            ));
+            continue;
+        };
+        if keyed.contains(&region) {
+            let problem = format!("`{region}` is given two keys");
+            mistakes.push(Mistake::new("--copy-kms", problem, "leave one of them out"));
+            continue;
+        }
+        keyed.push(region);
+        if let Err(mistake) = key_arn("--copy-kms", key, region) {
+            mistakes.push(mistake);
+        }
+        if let Some(copy) = copies.iter_mut().find(|copy| copy.region == region) {
+            copy.encryption = KeyOf::named(key);
+        } else {
+            let problem = format!("no copy goes to `{region}`");
+            let remedy = format!("add it to `--copy-to`, or leave the key of `{region}` out");
+            mistakes.push(Mistake::new("--copy-kms", problem, remedy));
+        }
+    }
+    copies
+}
+
+fn target(name: &str, home: &str, so_far: &[CopyTarget]) -> Result<(), Mistake> {
+    region::name("--copy-to", name)?;
+    if name == home {
+        let problem = format!("`{name}` is the region that is published to");
+        return Err(Mistake::new("--copy-to", problem, "name other regions only"));
+    }
+    if so_far.iter().any(|copy| copy.region == name) {
+        return Err(Mistake::new("--copy-to", format!("`{name}` is given twice"), "leave one of them out"));
+    }
+    let (here, there) = (partition(home), partition(name));
+    if here != there {
+        let problem = format!("`{name}` is of the partition `{there}`, and `{home}` of `{here}`");
+        let remedy = "an AMI cannot be copied between partitions; publish the bundle there as well";
+        return Err(Mistake::new("--copy-to", problem, remedy));
+    }
+    Ok(())
+}
+
+/// Refuses what is neither an alias nor the ARN of a key or alias that `home` can use.
+pub(super) fn key_arn(option: &'static str, key: &str, home: &str) -> Result<(), Mistake> {
+    let form = format!("give `alias/…`, or the key's ARN: `arn:{}:kms:{home}:…:key/…`", partition(home));
+    let refuse = |problem: String| Err(Mistake::new(option, problem, form.clone()));
+    // CreateAlias, parameter `AliasName`.
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/_-".contains(&byte);
+    if let Some(alias) = key.strip_prefix("alias/") {
+        if alias.is_empty() || key.len() > 256 || !alias.bytes().all(plain) {
+            return refuse(format!("`{key}` is not an alias of a key"));
+        }
+        return Ok(());
+    }
+    let parts: Vec<_> = key.splitn(6, ':').collect();
+    let ["arn", named, "kms", region, account, resource] = parts[..] else {
+        return refuse(format!("`{key}` is not the ARN of a key"));
+    };
+    let digits = account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit());
+    let known =
+        ["key/", "alias/"].iter().any(|kind| resource.strip_prefix(kind).is_some_and(|id| !id.is_empty()));
+    if !digits || !known || named != partition(home) {
+        return refuse(format!("`{key}` is not the ARN of a key"));
+    }
+    if region != home {
+        return refuse(format!("the key `{key}` is of `{region}`, and `{home}` cannot use it"));
+    }
+    Ok(())
+}

@@ -1,0 +1,121 @@
+//! Who may launch an AMI: accounts, organisations, organisational units, everybody.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Audience, Mistake, Partition};
+use crate::api::ec2::Grantee;
+
+/// Most that one AMI can be shared with.
+const MOST: usize = 1_000;
+
+/// Who may launch an AMI besides its owner.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Share {
+    /// They, sorted.
+    pub with: Vec<Grantee>,
+    /// Whether the accounts among them may use the snapshots too.
+    pub snapshots: Snapshots,
+}
+
+/// Whether snapshots are shared as their AMI is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Snapshots {
+    /// They are not: others can launch the AMI, and cannot copy it.
+    #[default]
+    Kept,
+    /// They are.
+    Shared,
+}
+
+impl Share {
+    /// The accounts.
+    pub fn accounts(&self) -> Vec<String> {
+        let account = |who: &Grantee| match who {
+            Grantee::Account(account) => Some(account.clone()),
+            _ => None,
+        };
+        self.with.iter().filter_map(account).collect()
+    }
+
+    /// Whether everybody is among them.
+    pub fn is_public(&self) -> bool {
+        self.with.contains(&Grantee::Everybody)
+    }
+}
+
+/// What `--share`, `--public` and `--share-snapshots` ask for.
+pub(super) fn check(
+    with: &[String],
+    audience: Audience,
+    snapshots: Snapshots,
+    partition: Partition,
+    mistakes: &mut Vec<Mistake>,
+) -> Share {
+    let mut refuse =
+        |option, problem: String, remedy: &str| mistakes.push(Mistake::new(option, problem, remedy));
+    let mut share = Share { with: Vec::new(), snapshots };
+    for who in with {
+        match grantee(who) {
+            Some((_, Some(other))) if other != partition => {
+                let problem =
+                    format!("`{who}` is of the partition `{other}`, and the region is of `{partition}`");
+                refuse("--share", problem, "share within one partition");
+            }
+            Some((grantee, _)) => share.with.push(grantee),
+            None => {
+                let problem = format!("`{who}` is neither an account nor an organisation");
+                refuse(
+                    "--share",
+                    problem,
+                    "write 12 digits, `arn:aws:organizations::…:organization/o-…` or `arn:aws:organizations::…:ou/o-…/ou-…`; \
+                     everybody is `--public`",
+                );
+            }
+        }
+    }
+    if audience == Audience::Public {
+        share.with.push(Grantee::Everybody);
+    }
+    share.with.sort();
+    share.with.dedup();
+    if share.with.len() > MOST {
+        let problem = format!("these are {}, and {MOST} are the most for one AMI", share.with.len());
+        refuse("--share", problem, "share with an organisation instead");
+    }
+    if snapshots == Snapshots::Shared && share.accounts().is_empty() {
+        refuse(
+            "--share-snapshots",
+            "snapshots can be shared with accounts only, and none is named".to_owned(),
+            "name them with `--share`",
+        );
+    }
+    share
+}
+
+/// Who is meant, and the partition of an ARN.
+fn grantee(text: &str) -> Option<(Grantee, Option<&str>)> {
+    if is_account(text) {
+        return Some((Grantee::Account(text.to_owned()), None));
+    }
+    let parts: Vec<_> = text.splitn(6, ':').collect();
+    let ["arn", partition, "organizations", "", account, resource] = parts[..] else { return None };
+    let id = |text: &str, prefix: &str| {
+        text.strip_prefix(prefix).is_some_and(|rest| {
+            !rest.is_empty()
+                && rest.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+        })
+    };
+    let grantee = match resource.split('/').collect::<Vec<_>>()[..] {
+        ["organization", organization] if id(organization, "o-") => Grantee::Organization(text.to_owned()),
+        ["ou", organization, unit] if id(organization, "o-") && id(unit, "ou-") => {
+            Grantee::OrganizationalUnit(text.to_owned())
+        }
+        _ => return None,
+    };
+    (is_account(account) && partition.starts_with("aws")).then_some((grantee, Some(partition)))
+}
+
+fn is_account(text: &str) -> bool {
+    text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
+}

@@ -1,0 +1,100 @@
+//! UEFI variables for `RegisterImage`: base64 of the blob that EC2's tools write. Only what a wrong file would get wrong
+//! is checked: magic, length, checksum and version; variables are not looked into.
+//!
+//! Format: `AMZNUEFI`, CRC-32C of what follows it, version 0 (both little-endian), then a zlib stream
+//! (awslabs/python-uefivars).
+
+use std::path::Path;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::Mistake;
+
+/// What a blob begins with.
+const MAGIC: &[u8] = b"AMZNUEFI";
+/// Longest base64 that EC2 takes.
+const LONGEST: usize = 64_000;
+/// What to do with a file that is none.
+const REMEDY: &str = "give a file that `uefivars -o aws` or `virt-fw-vars --output-aws` wrote";
+
+/// The base64 of the variables in a file, which holds the base64 or the bytes themselves.
+pub(super) fn read(path: &Path) -> Result<String, Mistake> {
+    let mistake = |problem: String| Mistake::new("--uefi-data", problem, REMEDY);
+    let shown = path.display();
+    let bytes = amiforge_progress::regular::read(path)
+        .map_err(|error| mistake(format!("`{shown}` cannot be read: {error}")))?;
+    let blob = if bytes.starts_with(MAGIC) { bytes } else { decoded(&bytes) };
+    sound(&blob).map_err(|why| mistake(format!("`{shown}` holds no UEFI variables: {why}")))?;
+    let text = STANDARD.encode(&blob);
+    if text.len() > LONGEST {
+        let problem = format!("`{shown}` has {} characters of base64", text.len());
+        let remedy = format!("{LONGEST} are the most; leave out variables that the image does not need");
+        return Err(Mistake::new("--uefi-data", problem, remedy));
+    }
+    Ok(text)
+}
+
+/// What base64 with line breaks stands for; nothing where it is no base64.
+fn decoded(text: &[u8]) -> Vec<u8> {
+    let text: Vec<u8> = text.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
+    STANDARD.decode(text).unwrap_or_default()
+}
+
+fn sound(blob: &[u8]) -> Result<(), String> {
+    let rest = blob.strip_prefix(MAGIC).ok_or("it does not begin with `AMZNUEFI`")?;
+    let (checksum, rest) = rest.split_first_chunk::<4>().ok_or("it ends in its checksum")?;
+    let version = rest.first_chunk::<4>().ok_or("it ends in its version")?;
+    let (stands, computed) = (u32::from_le_bytes(*checksum), crc32c::crc32c(rest));
+    if stands != computed {
+        return Err(format!("its checksum is {stands:08x}, and that of its bytes {computed:08x}"));
+    }
+    match u32::from_le_bytes(*version) {
+        0 => Ok(()),
+        other => Err(format!("it has version {other}, and only 0 is known")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn blob(version: u32, rest: &[u8]) -> Vec<u8> {
+        let body = [&version.to_le_bytes()[..], rest].concat();
+        [MAGIC, &crc32c::crc32c(&body).to_le_bytes(), &body].concat()
+    }
+
+    fn given(bytes: &[u8]) -> Result<String, Mistake> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), bytes).unwrap();
+        read(file.path())
+    }
+
+    #[test]
+    fn variables_are_taken_as_bytes_and_as_base64_with_line_breaks() {
+        let blob = blob(0, b"zlib");
+        let text = STANDARD.encode(&blob);
+        assert_eq!(given(&blob), Ok(text.clone()));
+        let broken = text.as_bytes().chunks(10).map(<[u8]>::to_vec).collect::<Vec<_>>().join(&b"\n"[..]);
+        assert_eq!(given(&broken), Ok(text));
+    }
+
+    #[test]
+    fn what_is_no_blob_is_refused() {
+        let mut flipped = blob(0, b"zlib");
+        *flipped.last_mut().unwrap() ^= 1;
+        for (bytes, why) in [
+            (b"".to_vec(), "AMZNUEFI"),
+            (b"ESL".to_vec(), "AMZNUEFI"),
+            (MAGIC.to_vec(), "ends in its checksum"),
+            (flipped, "its checksum is"),
+            (blob(1, b""), "version 1"),
+            (blob(0, &vec![7; 48_000]), "characters of base64"),
+        ] {
+            let refused = given(&bytes).unwrap_err();
+            assert!(refused.problem.contains(why), "{refused}");
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! How an upload comes to its snapshot: the one of the journal, if the service still has it, else a new one.
+
+use std::io::Read as _;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use super::{Later, ParentChoice, TAG_UPLOAD, Task, is_completed};
+use crate::api::{Ebs, Encryption, Snapshot, SnapshotState, Snapshots};
+use crate::error::{PublishError, doing};
+use crate::fault::FaultKind;
+use crate::journal::{Intent, Journal, Record, State};
+use crate::parent;
+use crate::retry::{FRESH, Step, Unwatched, retry};
+use crate::services::Known;
+use crate::wait;
+
+/// Where the snapshot of a journal stands.
+pub(super) enum Standing {
+    /// It takes blocks, or may be sealed (again).
+    Open {
+        /// The snapshot.
+        snapshot: String,
+        /// How long ago it was begun.
+        age: Duration,
+    },
+    /// It is completed.
+    Completed(Snapshot),
+}
+
+/// Whether a snapshot is begun for the first time, as far as the journal knows.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Try {
+    First,
+    Again,
+}
+
+impl<E: Ebs, S: Snapshots> Task<'_, E, S> {
+    /// The journal and the snapshot to go on with.
+    pub(super) async fn begin(&self) -> Result<(Journal, Standing), PublishError> {
+        if let Some(journal) = Journal::open(self.folder.path())?
+            && let Some(journal) = self.same(journal)?
+            && let Some(found) = self.resume(journal).await?
+        {
+            return Ok(found);
+        }
+        let mut journal = Journal::begin(self.folder.path(), self.intent().await?)?;
+        let snapshot = self.start(&mut journal, Try::First).await?;
+        Ok((journal, Standing::Open { snapshot, age: Duration::ZERO }))
+    }
+
+    /// The journal if it is of this upload; one of another upload that is done is put aside.
+    fn same(&self, journal: Journal) -> Result<Option<Journal>, PublishError> {
+        let state = journal.state();
+        let Some(difference) = self.difference(state) else { return Ok(Some(journal)) };
+        let snapshot = match &state.started {
+            Some((snapshot, _)) => snapshot.clone(),
+            None => format!("a snapshot with the tag {TAG_UPLOAD}={}", state.intent.token),
+        };
+        if !state.finished {
+            return Err(PublishError::OtherUpload { snapshot, difference });
+        }
+        journal.put_aside(&format!("{snapshot}.journal"))?;
+        Ok(None)
+    }
+
+    /// What keeps a journal from being of this upload.
+    fn difference(&self, state: &State) -> Option<String> {
+        let (intent, options) = (&state.intent, self.options);
+        let choice = options.parent.as_ref().map(ParentChoice::text);
+        if intent.identity != self.source.identity() || intent.size != self.source.size() {
+            Some("it is of another image".to_owned())
+        } else if intent.parent_choice.as_deref() != choice {
+            let shown =
+                |choice: Option<&str>| choice.map_or("no parent".to_owned(), |id| format!("the parent {id}"));
+            Some(format!("it has {}, not {}", shown(intent.parent_choice.as_deref()), shown(choice)))
+        } else if Encryption::from(intent.encryption.clone()) != options.encryption {
+            Some("it asks for another encryption".to_owned())
+        } else if !intent.may_be_encrypted && options.later == Later::MayBeEncrypted {
+            Some("no encrypted copies were announced there".to_owned())
+        } else {
+            None
+        }
+    }
+
+    /// Asks the service where the snapshot of the journal stands; nothing when it is gone and a new one is needed.
+    async fn resume(&self, mut journal: Journal) -> Result<Option<(Journal, Standing)>, PublishError> {
+        if journal.state().started.is_none() {
+            // Whatever the answer to a repeated request says of its state, it says as of the first one.
+            self.start(&mut journal, Try::Again).await?;
+        }
+        let (id, at) = journal.state().started.clone().unwrap_or_default();
+        let age = Duration::from_secs(u64::try_from(now() - at).unwrap_or(0));
+        let step = if age < FRESH { Step::AskFresh } else { Step::Ask };
+        let known = self.services.known(&id, step).await?;
+        if journal.state().finished && !is_completed(&known) {
+            return self.begin_anew(journal, &id, "is not there any more");
+        }
+        match known {
+            Known::Unknown => self.begin_anew(journal, &id, "is not there any more"),
+            Known::There(snapshot) => match snapshot.state {
+                SnapshotState::Completed => completed(journal, snapshot).map(Some),
+                SnapshotState::Error if journal.state().sealing => Err(wait::failed(&snapshot)),
+                SnapshotState::Error => {
+                    let why = snapshot.state_message.as_deref().unwrap_or("without a reason");
+                    self.services.delete(&id).await?;
+                    self.begin_anew(
+                        journal,
+                        &id,
+                        &format!("was given up by the service ({why}) and is deleted"),
+                    )
+                }
+                _ => {
+                    let sent = journal.state().acknowledged.len();
+                    self.progress.tell(&format!("continuing {id}, which has {sent} blocks"));
+                    Ok(Some((journal, Standing::Open { snapshot: id, age })))
+                }
+            },
+        }
+    }
+
+    fn begin_anew(
+        &self,
+        journal: Journal,
+        id: &str,
+        why: &str,
+    ) -> Result<Option<(Journal, Standing)>, PublishError> {
+        self.progress.tell(&format!("{id} {why}; a new snapshot is begun"));
+        journal.put_aside(&format!("{id}.lost"))?;
+        Ok(None)
+    }
+
+    /// Begins the snapshot that the journal means.
+    async fn start(&self, journal: &mut Journal, which: Try) -> Result<String, PublishError> {
+        let request = journal.state().intent.start();
+        let call = || self.services.ebs.start(&request);
+        let started = retry(&self.services.pace, Step::Start, &Unwatched, call).await;
+        let started = match started {
+            Err(gave_up)
+                if which == Try::First && gave_up.tries == 1 && refused_for_good(gave_up.fault.kind) =>
+            {
+                // Nothing was begun, so there is nothing to resume and nothing to abandon.
+                std::fs::remove_file(journal.path())
+                    .map_err(|source| PublishError::File { path: journal.path().to_owned(), source })?;
+                return Err(doing("starting the snapshot")(gave_up));
+            }
+            other => other.map_err(doing("starting the snapshot"))?,
+        };
+        journal.note(&Record::Started { snapshot: started.snapshot.clone(), at: now() })?;
+        if started.names_key && !journal.state().intent.write_zeros {
+            journal.note(&Record::WriteZeros)?;
+        }
+        Ok(started.snapshot)
+    }
+
+    /// What is to be done, decided now and then kept.
+    async fn intent(&self) -> Result<Intent, PublishError> {
+        let options = self.options;
+        let default_on = self.encryption_by_default().await?;
+        let parent = match &options.parent {
+            Some(choice) => {
+                parent::choose(self.services, choice, &self.source, options, default_on, self.progress)
+                    .await?
+            }
+            None => None,
+        };
+        let write_zeros = default_on
+            || options.encryption != Encryption::AsAccount
+            || options.later == Later::MayBeEncrypted
+            || parent.as_ref().is_some_and(|parent| parent.encrypted);
+        let token = token().map_err(|source| PublishError::File { path: "/dev/urandom".into(), source })?;
+        let mut tags: Vec<_> = options.tags.clone().into_iter().collect();
+        tags.push((TAG_UPLOAD.to_owned(), token.clone()));
+        Ok(Intent {
+            region: self.services.region.clone(),
+            identity: self.source.identity(),
+            size: self.source.size(),
+            volume_gib: self.source.volume_gib(),
+            parent: parent.map(|parent| parent.id),
+            parent_choice: options.parent.as_ref().map(|choice| choice.text().to_owned()),
+            encryption: options.encryption.clone().into(),
+            write_zeros,
+            may_be_encrypted: options.later == Later::MayBeEncrypted,
+            description: options.description.clone(),
+            tags,
+            timeout_minutes: options.timeout_minutes,
+            token,
+        })
+    }
+
+    /// Whether the account encrypts what is new. Where that may not be asked, it is taken to do so: more is sent than
+    /// may be needed, and nothing too little.
+    async fn encryption_by_default(&self) -> Result<bool, PublishError> {
+        let call = || self.services.ec2.encryption_by_default();
+        match retry(&self.services.pace, Step::Ask, &Unwatched, call).await {
+            Ok(on) => Ok(on),
+            Err(gave_up) if gave_up.fault.kind == FaultKind::Interrupted => Err(PublishError::Interrupted),
+            // What every other call will meet as well.
+            Err(gave_up) if meets_every_call(gave_up.fault.kind) => {
+                Err(doing("asking whether the account encrypts by default")(gave_up))
+            }
+            Err(gave_up) => {
+                self.progress.tell(&format!(
+                    "cannot ask whether the account encrypts by default, so blocks of zeros are sent too: {}",
+                    gave_up.fault
+                ));
+                Ok(true)
+            }
+        }
+    }
+}
+
+/// A snapshot that is complete, which it should only be when we were about to seal it.
+fn completed(journal: Journal, snapshot: Snapshot) -> Result<(Journal, Standing), PublishError> {
+    if journal.state().sealing {
+        return Ok((journal, Standing::Completed(snapshot)));
+    }
+    let what = "it was completed by somebody else before all its blocks were sent".to_owned();
+    Err(PublishError::Strange { snapshot: snapshot.id, what })
+}
+
+/// Whether a refusal means that no snapshot was begun.
+fn refused_for_good(kind: FaultKind) -> bool {
+    matches!(
+        kind,
+        FaultKind::Refused
+            | FaultKind::Denied
+            | FaultKind::NoCredentials
+            | FaultKind::Quota
+            | FaultKind::NotFound
+            | FaultKind::Unreachable
+            | FaultKind::Untrusted
+    )
+}
+
+/// Whether a failure is one of the way to the services or of who calls, not of the call.
+fn meets_every_call(kind: FaultKind) -> bool {
+    matches!(
+        kind,
+        FaultKind::Unreachable | FaultKind::Untrusted | FaultKind::NoCredentials | FaultKind::Signature
+    )
+}
+
+/// 32 hexadecimal digits that nobody else draws.
+fn token() -> std::io::Result<String> {
+    let mut bytes = [0; 16];
+    std::fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    Ok(format!("{:032x}", u128::from_be_bytes(bytes)))
+}
+
+/// Seconds since 1970, for the age of a snapshot; a clock before that makes it young.
+fn now() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| i64::try_from(time.as_secs()).unwrap_or(0))
+}

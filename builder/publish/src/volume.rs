@@ -1,0 +1,106 @@
+//! A snapshot becomes the volume that a machine would start from: its blocks as they are, and between them what a guest
+//! would read there. That is zeros, or on an encrypted volume whatever comes of decrypting what was never encrypted: an
+//! image that relies on blocks which nobody wrote must not start.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use amiforge_formats::digest::{BLOCK, Digest};
+use amiforge_image::image::Block;
+use amiforge_progress::Interrupt;
+use amiforge_progress::Progress;
+
+use super::api::{Ebs, SnapshotState, Snapshots};
+use super::error::PublishError;
+use super::readback::{self, Read};
+use super::services::Services;
+
+/// A volume in a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Volume {
+    /// Its length in bytes.
+    pub size: u64,
+    /// Blocks that the snapshot holds.
+    pub held: u64,
+    /// Blocks of garbage.
+    pub garbage: u64,
+}
+
+/// Writes the volume of a snapshot to a new file.
+///
+/// # Errors
+/// [`PublishError`]; the file may be there then and is of no use.
+pub async fn volume<E: Ebs, S: Snapshots>(
+    services: &Services<E, S>,
+    id: &str,
+    out: &Path,
+    rate: u32,
+    progress: &dyn Progress,
+    interrupt: &Interrupt,
+) -> Result<Volume, PublishError> {
+    let snapshot = services.snapshot(id).await?;
+    if snapshot.state != SnapshotState::Completed {
+        let what = format!("it is {}, and only a completed snapshot can be read", snapshot.state.word());
+        return Err(PublishError::Strange { snapshot: snapshot.id, what });
+    }
+    let list = readback::list(services, id, interrupt).await?;
+    let size = list.volume_gib << 30;
+    let failed = |source| PublishError::File { path: out.to_owned(), source };
+    let file = File::create_new(out).map_err(failed)?;
+    file.set_len(size).map_err(failed)?;
+    let held: BTreeSet<u64> = list.blocks.iter().map(|block| block.index).collect();
+    let (file, path) = (Arc::new(file), out.to_owned());
+    let into = Arc::clone(&file);
+    let take = move |read: Read| {
+        let fetched = read.bytes?;
+        if Block::hashed(fetched.digest) == Block::Zero {
+            return Ok(());
+        }
+        let written = into.write_all_at(&fetched.bytes, read.index * BLOCK);
+        written.map_err(|source| PublishError::File { path: path.clone(), source })
+    };
+    progress.begin("reading the snapshot", Some(readback::len(list.blocks.len())));
+    let read = readback::each(services, id, list.blocks, rate, take, progress, interrupt).await;
+    progress.end();
+    read?;
+    let mut garbage = 0;
+    if snapshot.encrypted {
+        for index in (0..size / BLOCK).filter(|index| !held.contains(index)) {
+            file.write_all_at(&unwritten(id, index), index * BLOCK).map_err(failed)?;
+            garbage += 1;
+            if interrupt.raised() {
+                return Err(PublishError::Interrupted);
+            }
+        }
+    }
+    Ok(Volume { size, held: held.len() as u64, garbage })
+}
+
+/// What a block reads as that was never written: words that follow from the snapshot and the place, no two of a block
+/// the same.
+fn unwritten(id: &str, index: u64) -> Vec<u8> {
+    let seed = Digest::of(format!("{id}#{index}").as_bytes()).0;
+    let mut first = [0; 8];
+    first.iter_mut().zip(seed).for_each(|(to, from)| *to = from);
+    let first = u64::from_le_bytes(first);
+    // An odd factor permutes the words, so a counter gives each of them once.
+    let word = |at: u64| first.wrapping_add(at).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (0..BLOCK / 8).flat_map(|at| word(at).to_le_bytes()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn garbage_is_a_block_long_follows_from_its_place_and_is_not_zero() {
+        let one = unwritten("snap-1", 7);
+        assert_eq!(one.len() as u64, BLOCK);
+        assert_eq!(one, unwritten("snap-1", 7));
+        assert_ne!(one, unwritten("snap-1", 8));
+        assert!(one.chunks(8).filter(|word| word.iter().all(|byte| *byte == 0)).count() <= 1);
+    }
+}

@@ -1,0 +1,346 @@
+//! Small images are built from folders and looked at; nothing in them would run.
+#![expect(clippy::unwrap_used, reason = "a test that cannot prepare its case fails")]
+
+use std::fs;
+use std::path::Path;
+
+use amiforge::build::{self, Options};
+use amiforge::recipe::Recipe;
+use amiforge_formats::cpio::write::{Archive, Entry};
+use amiforge_formats::pe::{self, Section};
+use amiforge_formats::tree::{Content, Origin};
+use amiforge_image::bundle::Existing;
+use amiforge_image::inspect::Medium;
+use amiforge_machine::preflight::{Report, preflight};
+use amiforge_progress::Interrupt;
+use amiforge_progress::Silent;
+use amiforge_rootfs::sandbox::OnFailure;
+
+/// GUID of the roots.
+const ROOT: &str = "6f3b6f9c-0000-4000-8000-000000000001";
+
+/// What a system has that lacks nothing, by path.
+fn whole() -> Vec<(&'static str, String)> {
+    let text = |text: &str| text.to_owned();
+    vec![
+        ("sbin/init", text("x")),
+        ("usr/sbin/sshd", text("x")),
+        ("usr/bin/cloud-init", text("x")),
+        ("usr/bin/growpart", text("x")),
+        ("usr/bin/sudo", text("x")),
+        ("etc/locale.conf", text("LANG=C.UTF-8\n")),
+        ("usr/lib/locale/C.utf8/LC_CTYPE", text("x")),
+        ("etc/passwd", text("root:x:0:0::/root:/bin/sh\n")),
+        (
+            "usr/lib/modules/6.1/modules.builtin",
+            text("kernel/drivers/nvme/host/nvme.ko\nkernel/fs/ext4/ext4.ko\n"),
+        ),
+        ("usr/lib/modules/6.1/modules.dep", text("kernel/drivers/net/ethernet/amazon/ena/ena.ko:\n")),
+    ]
+}
+
+/// The text of a file of such a system, to be changed.
+fn text_of<'a>(files: &'a mut [(&'static str, String)], path: &str) -> &'a mut String {
+    &mut files.iter_mut().find(|(known, _)| *known == path).unwrap().1
+}
+
+/// The least that is a stub of UEFI: one section.
+fn stub() -> Vec<u8> {
+    let mut bytes = vec![0; 0x600];
+    let mut put = |at: usize, new: &[u8]| bytes[at..at + new.len()].copy_from_slice(new);
+    put(0, b"MZ");
+    put(0x3c, &0x80_u32.to_le_bytes());
+    put(0x80, b"PE\0\0\x64\x86\x01\0");
+    put(0x80 + 20, &240_u16.to_le_bytes());
+    put(0x98, &0x20b_u16.to_le_bytes());
+    for (field, value) in [(8, 0x200_u32), (32, 0x200), (36, 0x200), (56, 0x1200), (60, 0x400), (108, 16)] {
+        put(0x98 + field, &value.to_le_bytes());
+    }
+    put(0x98 + 68, &[10]);
+    put(0x188, b".text\0\0\0");
+    for (field, value) in [(8, 0x200_u32), (12, 0x1000), (16, 0x200), (20, 0x400), (36, 0x6000_0020)] {
+        put(0x188 + field, &value.to_le_bytes());
+    }
+    bytes
+}
+
+/// A unified kernel image, its bytes.
+fn unified(cmdline: &str, initrd: Option<&[u8]>) -> Vec<u8> {
+    let inline = |bytes: &[u8]| Content::Inline(bytes.into());
+    let mut sections =
+        vec![Section::new(".cmdline", inline(cmdline.as_bytes())), Section::new(".uname", inline(b"6.1"))];
+    sections.extend(initrd.map(|initrd| Section::new(".initrd", inline(initrd))));
+    sections.push(Section::new(".linux", inline(b"a kernel")));
+    let content = pe::uki(&stub(), &sections).unwrap();
+    let mut bytes = vec![0; content.len() as usize];
+    for segment in content.segments() {
+        let Origin::Inline { bytes: source, at } = segment.origin else { panic!("not inline") };
+        let (from, len) = (segment.offset as usize, segment.len as usize);
+        bytes[from..from + len].copy_from_slice(&source[at..at + len]);
+    }
+    bytes
+}
+
+/// Builds a folder into an image and looks at it.
+fn look(files: &[(&str, String)], start: Option<&[u8]>, partitions: &str) -> Report {
+    look_after(files, start, partitions, |_| ())
+}
+
+/// The same, with something done to the folder before.
+fn look_after(
+    files: &[(&str, String)],
+    start: Option<&[u8]>,
+    partitions: &str,
+    change: impl FnOnce(&Path),
+) -> Report {
+    let folder = tempfile::tempdir().unwrap();
+    let source = folder.path().join("src");
+    let put = |path: &Path, bytes: &[u8]| {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, bytes).unwrap();
+        fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    };
+    put(&source.join("etc/hostname"), b"h\n");
+    for (path, text) in files {
+        put(&source.join(path), text.as_bytes());
+    }
+    if let Some(start) = start {
+        put(&source.join("boot/efi/EFI/BOOT/BOOTX64.EFI"), start);
+    }
+    change(&source);
+    let recipe = folder.path().join("recipe.toml");
+    let text = format!(
+        "[image]\nname = \"tried\"\narch = \"x86_64\"\n{partitions}\n[[source]]\nkind = \"dir\"\npath = \"src\"\n"
+    );
+    fs::write(&recipe, text).unwrap();
+    let options = Options {
+        out: folder.path().join("out"),
+        existing: Existing::Refuse,
+        threads: 1,
+        store: Some(folder.path().join("store")),
+        source_date_epoch: Some(0),
+        lock: None,
+        vendor: None,
+        on_failure: OnFailure::Stop,
+    };
+    let recipe = Recipe::load(&recipe).unwrap();
+    let built = build::build(&recipe, &options, &Silent, &Interrupt::new()).unwrap();
+    preflight(&Medium::open(&built.bundle).unwrap()).unwrap()
+}
+
+/// Partitions with a known GUID of the root.
+fn partitions() -> String {
+    format!(
+        "[[partition]]\nrole = \"esp\"\nsize = \"40 MiB\"\n[[partition]]\nrole = \"root\"\nguid = \"{ROOT}\"\n"
+    )
+}
+
+fn checks(report: &Report) -> Vec<&'static str> {
+    report.findings.iter().map(|finding| finding.check).collect()
+}
+
+fn good_cmdline() -> String {
+    format!("root=PARTUUID={ROOT} ro console=ttyS0,115200n8")
+}
+
+#[test]
+fn an_image_with_all_that_ec2_needs_has_no_finding() {
+    let report = look(&whole(), Some(&unified(&good_cmdline(), None)), &partitions());
+    assert_eq!(report.findings, []);
+    assert_eq!((report.firmware.as_slice(), report.kernel.as_deref()), (["uefi"].as_slice(), Some("6.1")));
+    assert!(report.passes());
+}
+
+#[test]
+fn what_came_from_a_container_or_a_private_folder_is_found() {
+    let start = unified(&good_cmdline(), None);
+    let mut files = whole();
+    files.push((".dockerenv", String::new()));
+    assert_eq!(look(&files, Some(&start), &partitions()).findings, [], "a rule removes it");
+    let kept = format!("{}[normalize]\nskip = [\"container-files\"]\n", partitions());
+    let report = look(&files, Some(&start), &kept);
+    assert_eq!(checks(&report), ["container"]);
+    assert!(
+        report.findings[0].what.starts_with("`/.dockerenv` makes systemd take"),
+        "{}",
+        report.findings[0]
+    );
+    let chmod = |path: &str, mode| {
+        let path = path.to_owned();
+        move |source: &Path| {
+            let mode = std::os::unix::fs::PermissionsExt::from_mode(mode);
+            fs::set_permissions(source.join(path), mode).unwrap();
+        }
+    };
+    let report = look_after(&whole(), Some(&start), &partitions(), chmod("", 0o700));
+    assert_eq!(report.findings, [], "a working folder says nothing about `/`");
+    let report = look_after(&whole(), Some(&start), &partitions(), chmod("etc", 0o700));
+    assert_eq!(checks(&report), ["modes"]);
+    assert!(report.findings[0].what.contains("may read `/etc` (mode 0700, owner 0)") && !report.passes());
+}
+
+#[test]
+fn an_empty_image_fails_in_every_way_that_can_be_told() {
+    let report = look(&[("etc/passwd", String::new())], None, &partitions());
+    assert!(!report.passes());
+    assert_eq!(checks(&report), ["firmware", "init", "growth", "modules", "access", "locale"]);
+}
+
+#[test]
+fn a_driver_may_be_built_in_or_in_the_initrd_and_nowhere_else() {
+    let mut files = whole();
+    *text_of(&mut files, "usr/lib/modules/6.1/modules.builtin") = "kernel/fs/ext4/ext4.ko\n".to_owned();
+    let none = look(&files, Some(&unified(&good_cmdline(), None)), &partitions());
+    assert_eq!(checks(&none), ["nvme"]);
+    assert!(none.findings[0].what.contains("needs the driver `nvme`"), "{}", none.findings[0]);
+    let mut archive = Archive::new();
+    archive.add("modules/nvme.ko", 0o644, Entry::File(b"x"));
+    let with = look(&files, Some(&unified(&good_cmdline(), Some(&archive.finish()))), &partitions());
+    assert_eq!(checks(&with), [""; 0]);
+    let lz4 = look(&files, Some(&unified(&good_cmdline(), Some(b"\x02\x21\x4c\x18...."))), &partitions());
+    assert_eq!(checks(&lz4), ["initrd"]);
+    text_of(&mut files, "usr/lib/modules/6.1/modules.dep").clear();
+    assert!(checks(&look(&files, Some(&unified(&good_cmdline(), None)), &partitions())).contains(&"ena"));
+}
+
+#[test]
+fn a_root_that_is_not_named_by_what_stays_is_told() {
+    for (root, expected) in [
+        ("root=PARTUUID=6f3b6f9c-0000-4000-8000-00000000dead ", vec!["root"]),
+        ("root=UUID=6f3b6f9c-0000-4000-8000-00000000dead ", vec!["root", "root"]),
+        ("root=/dev/nvme0n1p2 ", vec!["root"]),
+        ("root=/dev/mapper/root ", vec![]),
+        ("", vec!["root"]),
+    ] {
+        let cmdline = format!("{root}console=ttyS0");
+        let report = look(&whole(), Some(&unified(&cmdline, None)), &partitions());
+        assert_eq!(checks(&report), expected, "{root}");
+        assert_eq!(report.passes(), !root.contains("dead"), "{root}");
+    }
+    let silent = format!("root=PARTUUID={ROOT} console=tty0");
+    assert_eq!(checks(&look(&whole(), Some(&unified(&silent, None)), &partitions())), ["console"]);
+}
+
+#[test]
+fn a_damaged_start_and_wrong_types_are_told() {
+    let report = look(&whole(), Some(b"MZ and nothing else"), &partitions());
+    assert!(
+        report.findings[0].what.starts_with("BOOTX64.EFI cannot be run by UEFI"),
+        "{:?}",
+        report.findings
+    );
+    let moved = format!(
+        "[[partition]]\nrole = \"esp\"\nsize = \"40 MiB\"\n[[partition]]\nrole = \"root\"\nguid = \"{ROOT}\"\n\
+         type = \"linux-generic\"\n[[partition]]\nrole = \"data\"\nmount = \"/srv\"\nsize = \"8 MiB\"\n"
+    );
+    let report = look(&whole(), Some(&unified(&good_cmdline(), None)), &moved);
+    assert_eq!(checks(&report), ["partition-type", "growth"]);
+}
+
+#[test]
+fn what_every_machine_would_share_and_a_closed_door_are_told() {
+    let keep = "[normalize]\nskip = [\"ssh-host-keys\", \"machine-id\"]\n";
+    let mut files = whole();
+    files.push(("etc/ssh/ssh_host_rsa_key", "secret".to_owned()));
+    files.push(("etc/machine-id", "0123456789abcdef0123456789abcdef\n".to_owned()));
+    files.push(("etc/cloud/cloud.cfg.d/90.cfg", "datasource_list:\n  - NoCloud\n".to_owned()));
+    let recipe = format!("{}{keep}", partitions());
+    let report = look(&files, Some(&unified(&good_cmdline(), None)), &recipe);
+    assert_eq!(checks(&report), ["cloud-init", "host-keys", "machine-id"]);
+    files.last_mut().unwrap().1 = "datasource_list: [ Ec2, None ]\n".to_owned();
+    files.retain(|(path, _)| *path != "usr/sbin/sshd");
+    let report = look(&files, Some(&unified(&good_cmdline(), None)), &recipe);
+    assert_eq!(checks(&report), ["access", "host-keys", "machine-id"]);
+}
+
+/// Findings of a system that lacks nothing but for some files, and has others besides.
+fn with(without: &[&str], more: &[(&'static str, &str)]) -> Report {
+    let mut files = whole();
+    files.retain(|(path, _)| !without.contains(path));
+    files.extend(more.iter().map(|(path, text)| (*path, (*text).to_owned())));
+    look(&files, Some(&unified(&good_cmdline(), None)), &partitions())
+}
+
+#[test]
+fn whoever_has_the_key_must_be_able_to_become_root() {
+    let report = with(&["usr/bin/sudo"], &[]);
+    assert_eq!(checks(&report), ["sudo"]);
+    assert!(report.passes() && report.findings[0].remedy.contains("package sudo"), "{:?}", report.findings);
+    let root = [
+        ("etc/cloud/cloud.cfg", "disable_root: true\n"),
+        ("etc/cloud/cloud.cfg.d/9.cfg", "disable_root: false\n"),
+    ];
+    assert_eq!(checks(&with(&["usr/bin/sudo"], &root)), [""; 0]);
+    // Without cloud-init, units of our own let a user in, whose password is locked.
+    let ours = |user: &str, more: &[(&'static str, &str)]| {
+        let unit = format!("[Service]\nExecStart=/usr/lib/amiforge/metadata {user} metadata\n");
+        let mut files = vec![
+            ("usr/lib/systemd/system/amiforge-metadata.service", unit.as_str()),
+            ("usr/lib/systemd/system/amiforge-grow-root.service", "x"),
+            ("etc/passwd", "root:x:0:0::/root:/bin/sh\ndev:x:1000:1000::/home/dev:/bin/sh\n"),
+            ("etc/group", "dev:x:1000:\nsudo:x:27:dev\n"),
+            ("etc/shadow", "dev:!:19000::::::\n"),
+            ("etc/sudoers", "root ALL=(ALL:ALL) ALL\n%sudo ALL=(ALL:ALL) ALL\n@includedir /etc/sudoers.d\n"),
+        ];
+        files.retain(|(path, _)| more.iter().all(|(other, _)| other != path));
+        files.extend(more);
+        checks(&with(&["usr/bin/cloud-init", "etc/passwd"], &files))
+    };
+    assert_eq!(ours("root", &[]), [""; 0]);
+    assert_eq!(ours("dev", &[]), ["sudo"]);
+    assert_eq!(ours("dev", &[("etc/shadow", "dev:$y$j9T$salt$hash:19000::::::\n")]), [""; 0]);
+    for (file, rule, expected) in [
+        ("etc/sudoers.d/dev", "dev ALL=(ALL:ALL) NOPASSWD: ALL\n", vec![]),
+        ("etc/sudoers.d/group", "%sudo ALL=(ALL) NOPASSWD:ALL\n", vec![]),
+        ("etc/sudoers.d/other", "ops ALL=(ALL) NOPASSWD:ALL\n", vec!["sudo"]),
+        // sudo does not read a file with such a name.
+        ("etc/sudoers.d/dev.conf", "dev ALL=(ALL:ALL) NOPASSWD: ALL\n", vec!["sudo"]),
+    ] {
+        assert_eq!(ours("dev", &[(file, rule)]), expected, "{file}: {rule}");
+    }
+}
+
+#[test]
+fn a_locale_must_be_set_and_there() {
+    let none = ["etc/locale.conf"];
+    assert_eq!(checks(&with(&none, &[])), ["locale"]);
+    assert_eq!(checks(&with(&none, &[("etc/default/locale", "LANG=\"C.UTF-8\"\n")])), [""; 0]);
+    let german = ("etc/default/locale", "LANG=de_DE.UTF-8\n");
+    let report = with(&none, &[german]);
+    assert_eq!(checks(&report), ["locale"]);
+    assert!(report.findings[0].what.contains("`de_DE.UTF-8`"), "{}", report.findings[0]);
+    for there in [
+        ("usr/lib/locale/de_DE.utf8/LC_CTYPE", "x"),
+        ("usr/lib/locale/locale-archive", "\0en_US.utf8\0de_DE.utf8\0"),
+    ] {
+        assert_eq!(checks(&with(&none, &[german, there])), [""; 0], "{}", there.0);
+    }
+    // cloud-init generates what it sets, with the program of the distribution.
+    let cloud = ("etc/cloud/cloud.cfg.d/90.cfg", "locale: en_US.UTF-8\n");
+    assert_eq!(checks(&with(&[], &[cloud])), ["locale"]);
+    assert_eq!(checks(&with(&[], &[cloud, ("usr/sbin/locale-gen", "x")])), [""; 0]);
+}
+
+#[test]
+fn an_image_that_cannot_be_kept_secure_is_warned_of() {
+    let looked = |files: &[(&'static str, &str)]| {
+        let mut all = whole();
+        all.extend(files.iter().map(|(path, text)| (*path, (*text).to_owned())));
+        let report = look(&all, Some(&unified(&good_cmdline(), None)), &partitions());
+        assert!(report.passes(), "it boots all the same");
+        report.findings.into_iter().map(|finding| (finding.check, finding.what)).collect::<Vec<_>>()
+    };
+    let status = ("var/lib/dpkg/status", "Package: linux-image-cloud-amd64\nStatus: install ok installed\n");
+    let (apt, debian) = (("usr/bin/apt-get", "x"), ("etc/os-release", "NAME=x\nID=debian\n"));
+    let of = |found: &[(&'static str, String)]| found.iter().map(|(check, _)| *check).collect::<Vec<_>>();
+    assert_eq!(of(&looked(&[status, apt])), ["package-sources", "kernel-upgrade"]);
+    assert_eq!(of(&looked(&[status, ("etc/kernel/postinst.d/zz-amiforge", "x")])), [""; 0]);
+    let list = "etc/apt/sources.list.d/debian.sources";
+    let plain = "Types: deb\nURIs: http://deb.debian.org/debian\nSuites: trixie\nSigned-By: /k.gpg\n";
+    let found = looked(&[apt, debian, (list, plain)]);
+    assert_eq!(of(&found), ["package-sources"; 2]);
+    assert!(found[0].1.contains("security updates") && found[1].1.contains("/k.gpg"), "{found:?}");
+    let with = format!("{plain}\nTypes: deb\nSuites: trixie-security\n");
+    assert_eq!(looked(&[apt, debian, (list, &with), ("k.gpg", "x")]), []);
+    assert_eq!(looked(&[apt, ("etc/apt/sources.list", "deb http://own.example/ x main\n")]), []);
+}
