@@ -259,14 +259,11 @@ fn the_first_interrupt_ends_a_request_that_hangs_and_the_second_one_at_once() {
 #[test]
 fn uploads_and_publishes_are_checked_by_the_same_rules_before_anything_is_called() {
     let desk = Desk::new();
-    let alias = "arn:aws:kms:eu-west-1:123456789012:alias/web";
+    let alias = "arn:aws:kms:us-east-1:123456789012:alias/web";
     let elsewhere = "arn:aws:kms:us-east-1:123456789012:key/1";
     for (options, said) in [
-        (
-            &["--kms-key", alias][..],
-            "is the alias of a key, and EBS takes the key's own ARN only; `aws kms describe-key",
-        ),
-        (&["--kms-key", "alias/web"], "`--kms-key`: `alias/web` is the alias of a key"),
+        (&["--kms-key", alias][..], "is of `us-east-1`, and `eu-west-1` cannot use it"),
+        (&["--kms-key", "alias/a b"], "`--kms-key`: `alias/a b` is not an alias of a key"),
         (&["--kms-key", elsewhere], "is of `us-east-1`, and `eu-west-1` cannot use it"),
         (&["--description", "Büro"], "`--description`: `ü` is not ASCII"),
         (&["--description", ""], "`--description`: it is empty"),

@@ -1,11 +1,12 @@
-//! Whether a disk was booted before as the same instance: what takes the instance's key at the first boot does not take
-//! another one later.
+//! What a disk says before it is booted: whether it was booted before as the same instance, since what takes the instance's
+//! key at the first boot does not take another one later, and who may be able to log in.
 
 use amiforge_formats::read_at::ReadAt as _;
-use amiforge_formats::tree::Tree;
-use amiforge_image::inspect::{DiskView, InspectError, Medium, Volume};
+use amiforge_formats::tree::{Name, NodeId, Tree};
+use amiforge_image::inspect::{DiskView, Medium, Volume};
 
 use super::machine::Identity;
+use super::ssh::is_user_name;
 
 /// Folders that hold one for each instance that a first boot was done for: of cloud-init, and of this program's own units.
 const INSTANCES: [&str; 2] = ["cloud/instances", "amiforge/instances"];
@@ -13,17 +14,30 @@ const INSTANCES: [&str; 2] = ["cloud/instances", "amiforge/instances"];
 /// Whether a first boot was done on a disk as this instance. A disk that cannot be read counts as one that was not booted:
 /// the boot itself says what is wrong with it.
 pub fn was_booted_as(medium: &Medium, identity: &Identity) -> bool {
-    let trees = || -> Result<bool, InspectError> {
-        let view = DiskView::read(medium)?;
-        for slot in &view.slots {
-            let volume = Volume::read(medium, slot).ok().flatten();
-            if volume.and_then(|volume| volume.tree).is_some_and(|tree| knows(&tree, &identity.instance)) {
-                return Ok(true);
-            }
-        }
-        Ok(false)
+    trees(medium).iter().any(|tree| knows(tree, &identity.instance))
+}
+
+/// Users that have a home on a disk: the names of the folders in `/home`, of a root or of a file system for `/home`
+/// alone; none where the disk cannot be read. The image chooses these names, so only such as a user may have count.
+pub fn homes(medium: &Medium) -> Vec<String> {
+    trees(medium).iter().flat_map(homes_in).collect()
+}
+
+/// The file systems of a disk that can be read.
+fn trees(medium: &Medium) -> Vec<Tree> {
+    let slots =
+        if medium.size() > 0 { DiskView::read(medium).map(|view| view.slots) } else { Ok(Vec::new()) };
+    let tree = |slot| Volume::read(medium, slot).ok().flatten().and_then(|volume| volume.tree);
+    slots.unwrap_or_default().iter().filter_map(tree).collect()
+}
+
+fn homes_in(tree: &Tree) -> Vec<String> {
+    let homes = tree.lookup(b"home").and_then(|id| tree.entries(id));
+    let folder = |(name, id): (&Name, &NodeId)| {
+        let name = std::str::from_utf8(name.as_bytes()).ok()?;
+        (tree.entries(*id).is_some() && is_user_name(name)).then(|| name.to_owned())
     };
-    medium.size() > 0 && trees().unwrap_or(false)
+    homes.map(|entries| entries.iter().filter_map(folder).collect()).unwrap_or_default()
 }
 
 /// Whether a file system has the folder of an instance, as the root or as `/var`.
@@ -37,7 +51,7 @@ fn knows(tree: &Tree, instance: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use amiforge_formats::time::Time;
-    use amiforge_formats::tree::{Kind, Meta, Name, Node};
+    use amiforge_formats::tree::{Kind, Meta, Node};
 
     use super::*;
 
@@ -59,5 +73,22 @@ mod tests {
             assert!(!knows(&tree(&format!("{folder}/i-00000000000000001")), id), "{folder}");
         }
         assert!(!knows(&tree("var/lib/cloud"), id));
+    }
+
+    #[test]
+    fn only_homes_that_can_be_of_a_user_are_names_to_log_in_as() {
+        let mut all = tree("home/dev");
+        let home = all.lookup(b"home").unwrap();
+        for name in ["-oProxyCommand=x", "a b", "other"] {
+            let node = Node { meta: Meta::root_owned(0o700, Time::EPOCH), kind: Kind::dir() };
+            all.add(home, Name::new(name.as_bytes()).unwrap(), node).unwrap();
+        }
+        let node = Node {
+            meta: Meta::root_owned(0o700, Time::EPOCH),
+            kind: Kind::Symlink(b"dev".as_slice().into()),
+        };
+        all.add(home, Name::new(b"link").unwrap(), node).unwrap();
+        assert_eq!(homes_in(&all), ["dev", "other"]);
+        assert_eq!(homes_in(&tree("var/lib")), [""; 0]);
     }
 }

@@ -24,7 +24,7 @@ pub mod receipt;
 mod screen;
 mod ssh;
 
-pub use booted::was_booted_as;
+pub use booted::{homes, was_booted_as};
 pub use error::BootError;
 pub use guest::Show;
 pub use launch::{Ended, Facts, Further, How, Launch, Outcome, Writes, launch};

@@ -149,7 +149,7 @@ fn asked_for_besides_volumes(request: &Request) {
     assert_eq!(request.share.with.len(), 3);
     assert_eq!(request.share.accounts(), ["111122223333"]);
     assert_eq!(request.copies[1], CopyTarget { region: "local-2".to_owned(), encryption: KeyOf::Account });
-    assert!(matches!(&request.copies[0].encryption, KeyOf::Arn(key) if key.ends_with("alias/x")));
+    assert!(matches!(&request.copies[0].encryption, KeyOf::Alias(key) if key.ends_with("alias/x")));
 }
 
 #[test]

@@ -8,7 +8,9 @@ use amiforge_image::inspect::Medium;
 use amiforge_machine::boot::check::Check;
 use amiforge_machine::boot::imds::Sessions;
 use amiforge_machine::boot::machine::{Forward, Network};
-use amiforge_machine::boot::{Arch, Bus, Facts, Firmware, Further, Launch, Writes, accel, is_user_name};
+use amiforge_machine::boot::{
+    Arch, Bus, Facts, Firmware, Further, Launch, Writes, accel, homes, is_user_name,
+};
 use anyhow::Context as _;
 use clap::ValueEnum;
 
@@ -255,7 +257,7 @@ impl Args {
             key: self.instance.ssh_key.clone(),
             users: match &self.showing.user {
                 Some(user) => vec![user.clone()],
-                None => users(&subject.users),
+                None => users(&self.homes(subject)),
             },
             forwards: self.instance.forward.clone(),
             network: match self.instance.network {
@@ -279,6 +281,12 @@ impl Args {
             return Writes::Persist;
         }
         Writes::Away(self.volume_size.unwrap_or(subject.size).next_multiple_of(GIB))
+    }
+
+    /// Who has a home in the image, where a command needs a login.
+    fn homes(&self, subject: &Subject) -> Vec<String> {
+        let medium = if self.showing.run.is_empty() { None } else { Medium::open(&subject.disk).ok() };
+        medium.as_ref().map(homes).unwrap_or_default()
     }
 
     fn facts(&self, subject: &Subject) -> Result<Facts, Failure> {

@@ -55,7 +55,6 @@ pub(super) fn fetch(args: &Args, id: &str, ui: &Ui, interrupt: &Interrupt) -> Re
         disk,
         vouched: None,
         expected: None,
-        users: Vec::new(),
         seed: id.as_bytes().to_vec(),
         ami: id.to_owned(),
         region: services.region.clone(),

@@ -9,7 +9,7 @@ use amiforge_image::inspect::Medium;
 use amiforge_image::manifest::Manifest;
 use amiforge_machine::boot::imds::Sessions;
 use amiforge_machine::boot::receipt::ImageDigests;
-use amiforge_machine::boot::{Arch, Firmware, is_user_name};
+use amiforge_machine::boot::{Arch, Firmware};
 use amiforge_progress::Interrupt;
 use anyhow::Context as _;
 
@@ -32,8 +32,6 @@ pub(super) struct Subject {
     pub(super) vouched: Option<PathBuf>,
     /// Digests and length of the image by its manifest.
     pub(super) expected: Option<(ImageDigests, u64)>,
-    /// Users that have a home in it.
-    pub(super) users: Vec<String>,
     /// What ids follow from.
     pub(super) seed: Vec<u8>,
     pub(super) ami: String,
@@ -78,7 +76,6 @@ impl Subject {
             firmware: firmware(&medium, arch),
             vouched: Some(args.image.clone()),
             expected: manifest.map(|manifest| ((&manifest).into(), manifest.size)),
-            users: medium.bundle().map(homes).unwrap_or_default(),
             seed: seed.into_bytes(),
             ami,
             region: "us-east-1".to_owned(),
@@ -96,36 +93,10 @@ fn manifest(folder: &Path) -> anyhow::Result<Manifest> {
     Manifest::parse(&text).with_context(|| format!("reading `{}`", path.display()))
 }
 
-/// Names of the folders in `/home`, by the bundle's listing; whoever that is can be named by `--user` where there is none.
-/// The image chooses these names, so only such as a user may have count.
-fn homes(bundle: &Path) -> Vec<String> {
-    let listing = amiforge_progress::regular::read_to_string(&bundle.join(amiforge_image::bundle::TREE))
-        .unwrap_or_default();
-    let home = |line: &str| {
-        let (name, rest) = line.strip_prefix("/home/")?.split_once(' ')?;
-        (rest.starts_with("dir ") && is_user_name(name)).then(|| name.to_owned())
-    };
-    listing.lines().filter_map(home).collect()
-}
-
 /// What the partitions are for.
 pub(super) fn firmware(medium: &Medium, arch: Arch) -> Firmware {
     let esp = gpt::read::read(medium).is_ok_and(|reading| {
         reading.table.partitions.iter().any(|partition| partition.type_guid == types::ESP)
     });
     if esp || arch == Arch::Arm { Firmware::Uefi } else { Firmware::Bios }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_homes_that_can_be_of_a_user_are_names_to_log_in_as() {
-        let bundle = tempfile::tempdir().expect("a folder");
-        let listing = "/home dir 0755 0:0 1.0\n/home/debian dir 0700 1000:1000 1.0\n/home/debian/x dir 0700 0:0 1.0\n\
-                       /home/-oProxyCommand=x dir 0700 0:0 1.0\n/home/a\\x20b dir 0700 0:0 1.0\n/home/f file 0700 0:0 1.0\n";
-        std::fs::write(bundle.path().join(amiforge_image::bundle::TREE), listing).expect("a listing");
-        assert_eq!(homes(bundle.path()), ["debian"]);
-    }
 }
