@@ -122,7 +122,7 @@ fn machines_make_the_keys_of_their_services_at_the_first_boot() {
     println!("{told}");
     for line in [
         "640 bind:bind /etc/bind/rndc.key",
-        "400 munge:munge /etc/munge/munge.key",
+        "600 munge:munge /etc/munge/munge.key",
         "600 root:root /etc/iscsi/initiatorname.iscsi",
         "640 root:ssl-cert /etc/ssl/private/ssl-cert-snakeoil.key",
         "400 rabbitmq:rabbitmq /var/lib/rabbitmq/.erlang.cookie",
