@@ -13,14 +13,14 @@ use std::io::{self, IsTerminal as _, Write};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use amiforge_formats::terminal::{Allow, Filter, escape, escape_json};
+use amiforge_formats::terminal::{Allow, TerminalFilter, escape, escape_json};
 use amiforge_progress::Progress;
 use serde::Serialize;
 
-use crate::cmd::{Done, Failure, Fault, Outcome};
-pub(crate) use out::{Console, Out};
+use crate::cmd::{CommandResult, Done, ExitCause, Failure};
+pub(crate) use out::{GuestConsole, Out};
 pub(crate) use steps::Bytes;
-use steps::Steps;
+use steps::StepDisplay;
 
 /// How to speak, as the command line asks.
 #[derive(Debug, Clone, Copy)]
@@ -46,7 +46,7 @@ pub(crate) enum Paint {
 
 /// Where a guest's console goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Stream {
+pub(crate) enum ConsoleStream {
     /// Standard output.
     Output,
     /// Standard error.
@@ -57,7 +57,7 @@ pub(crate) enum Stream {
 pub(crate) struct Ui {
     voice: Voice,
     colored: bool,
-    steps: Steps,
+    steps: StepDisplay,
     closed: AtomicBool,
     /// Whether a result was shown as JSON.
     answered: AtomicBool,
@@ -72,7 +72,7 @@ impl Ui {
             Paint::Never => false,
             Paint::OnTerminals => terminal && !no_color(),
         };
-        let steps = Steps::new(terminal, voice.loudness);
+        let steps = StepDisplay::new(terminal, voice.loudness);
         Self { voice, colored, steps, closed: AtomicBool::new(false), answered: AtomicBool::new(false) }
     }
 
@@ -103,8 +103,8 @@ impl Ui {
     }
 
     /// A stream that shows what a guest writes.
-    pub(crate) fn console(&self, stream: Stream, allow: Allow) -> Console<'_> {
-        Console::new(self, stream, allow)
+    pub(crate) fn console(&self, stream: ConsoleStream, allow: Allow) -> GuestConsole<'_> {
+        GuestConsole::new(self, stream, allow)
     }
 
     /// Asks a question that is answered with yes or no; nothing where nobody can answer.
@@ -146,7 +146,7 @@ impl Ui {
     }
 
     /// Shows how the command ended, if that is news, and gives the exit code.
-    pub(crate) fn finish(&self, outcome: Outcome) -> ExitCode {
+    pub(crate) fn finish(&self, outcome: CommandResult) -> ExitCode {
         self.steps.end();
         match outcome {
             Ok(Done::Well) => ExitCode::SUCCESS,
@@ -160,8 +160,8 @@ impl Ui {
                 }
                 say(&self.failure(&failure), "");
                 ExitCode::from(match failure.fault {
-                    Fault::Work => 1,
-                    Fault::Usage => 2,
+                    ExitCause::Work => 1,
+                    ExitCause::Usage => 2,
                 })
             }
         }
@@ -228,7 +228,7 @@ pub(crate) fn show_usage(usage: &clap::Error) -> ExitCode {
     let rendered = usage.render();
     let colored = terminal && !no_color();
     let text = if colored { rendered.ansi().to_string() } else { rendered.to_string() };
-    let text = Filter::new(Allow::Lines).push(text.as_bytes());
+    let text = TerminalFilter::new(Allow::Lines).push(text.as_bytes());
     if usage.use_stderr() {
         say(&text, "");
     } else {

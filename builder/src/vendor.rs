@@ -11,7 +11,7 @@ use amiforge_progress::Interrupt;
 use amiforge_progress::Progress;
 use amiforge_rootfs::store::{Objects, StoreError};
 
-use crate::lock::{Lock, LockError, Needed};
+use crate::lock::{Lock, LockError, NeededFile};
 use crate::recipe::Recipe;
 
 /// Name of the lock in the archive.
@@ -59,7 +59,7 @@ pub enum VendorError {
     #[error("{} of the files that the lock needs are not in the store, such as {}", missing.len(), missing.first().map(|needed| needed.label.as_str()).unwrap_or_default())]
     Missing {
         /// What is lacking.
-        missing: Vec<Needed>,
+        missing: Vec<NeededFile>,
     },
     /// The archive lacks something.
     #[error("`{}` lacks {label} ({sha256}), which the lock needs", path.display())]
@@ -152,7 +152,7 @@ pub fn pack(
 ///
 /// # Errors
 /// What the store says.
-pub fn missing(needs: &[Needed], objects: &Objects) -> Result<Vec<Needed>, StoreError> {
+pub fn missing(needs: &[NeededFile], objects: &Objects) -> Result<Vec<NeededFile>, StoreError> {
     let mut missing = Vec::new();
     for needed in needs {
         if objects.find(needed.sha256, needed.size)?.is_none() {
@@ -167,7 +167,7 @@ pub fn missing(needs: &[Needed], objects: &Objects) -> Result<Vec<Needed>, Store
 /// # Errors
 /// [`VendorError`].
 pub fn lock(path: &Path) -> Result<Lock, VendorError> {
-    let mut archive = Archive::open(path)?;
+    let mut archive = VendorArchive::open(path)?;
     match archive.next()? {
         Some((name, size)) if name == LOCK && size <= LONGEST => {
             let mut bytes = Vec::new();
@@ -214,7 +214,7 @@ pub fn take(
         return Ok(0);
     }
     progress.begin("taking inputs", Some(wanted.values().map(|needed| needed.size).sum()));
-    let mut archive = Archive::open(path)?;
+    let mut archive = VendorArchive::open(path)?;
     while let Some((name, size)) = archive.next()? {
         if interrupt.raised() {
             return Err(VendorError::Interrupted);
@@ -247,7 +247,7 @@ pub fn take(
 }
 
 /// An archive that is being read.
-struct Archive {
+struct VendorArchive {
     path: PathBuf,
     reader: BufReader<File>,
     /// Where the next header is.
@@ -255,7 +255,7 @@ struct Archive {
     size: u64,
 }
 
-impl Archive {
+impl VendorArchive {
     fn open(path: &Path) -> Result<Self, VendorError> {
         let failed = |source| VendorError::Read { path: path.to_owned(), source };
         let file = amiforge_progress::regular::open(path).map_err(failed)?;

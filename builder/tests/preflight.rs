@@ -4,14 +4,14 @@
 use std::fs;
 use std::path::Path;
 
-use amiforge::build::{self, Options};
+use amiforge::build::{self, BuildOptions};
 use amiforge::recipe::Recipe;
-use amiforge_formats::cpio::write::{Archive, Entry};
-use amiforge_formats::pe::{self, Section};
+use amiforge_formats::cpio::write::{CpioWriter, NewEntry};
+use amiforge_formats::pe::{self, UkiSection};
 use amiforge_formats::tree::{Content, Origin};
-use amiforge_image::bundle::Existing;
+use amiforge_image::bundle::ExistingBundle;
 use amiforge_image::inspect::Medium;
-use amiforge_machine::preflight::{Report, preflight};
+use amiforge_machine::preflight::{PreflightReport, preflight};
 use amiforge_progress::Interrupt;
 use amiforge_progress::Silent;
 use amiforge_rootfs::sandbox::OnFailure;
@@ -67,10 +67,12 @@ fn stub() -> Vec<u8> {
 /// A unified kernel image, its bytes.
 fn unified(cmdline: &str, initrd: Option<&[u8]>) -> Vec<u8> {
     let inline = |bytes: &[u8]| Content::Inline(bytes.into());
-    let mut sections =
-        vec![Section::new(".cmdline", inline(cmdline.as_bytes())), Section::new(".uname", inline(b"6.1"))];
-    sections.extend(initrd.map(|initrd| Section::new(".initrd", inline(initrd))));
-    sections.push(Section::new(".linux", inline(b"a kernel")));
+    let mut sections = vec![
+        UkiSection::new(".cmdline", inline(cmdline.as_bytes())),
+        UkiSection::new(".uname", inline(b"6.1")),
+    ];
+    sections.extend(initrd.map(|initrd| UkiSection::new(".initrd", inline(initrd))));
+    sections.push(UkiSection::new(".linux", inline(b"a kernel")));
     let content = pe::uki(&stub(), &sections).unwrap();
     let mut bytes = vec![0; content.len() as usize];
     for segment in content.segments() {
@@ -82,7 +84,7 @@ fn unified(cmdline: &str, initrd: Option<&[u8]>) -> Vec<u8> {
 }
 
 /// Builds a folder into an image and looks at it.
-fn look(files: &[(&str, String)], start: Option<&[u8]>, partitions: &str) -> Report {
+fn look(files: &[(&str, String)], start: Option<&[u8]>, partitions: &str) -> PreflightReport {
     look_after(files, start, partitions, |_| ())
 }
 
@@ -92,7 +94,7 @@ fn look_after(
     start: Option<&[u8]>,
     partitions: &str,
     change: impl FnOnce(&Path),
-) -> Report {
+) -> PreflightReport {
     let folder = tempfile::tempdir().unwrap();
     let source = folder.path().join("src");
     let put = |path: &Path, bytes: &[u8]| {
@@ -113,9 +115,9 @@ fn look_after(
         "[image]\nname = \"tried\"\narch = \"x86_64\"\n{partitions}\n[[source]]\nkind = \"dir\"\npath = \"src\"\n"
     );
     fs::write(&recipe, text).unwrap();
-    let options = Options {
+    let options = BuildOptions {
         out: folder.path().join("out"),
-        existing: Existing::Refuse,
+        existing: ExistingBundle::Refuse,
         threads: 1,
         store: Some(folder.path().join("store")),
         source_date_epoch: Some(0),
@@ -135,7 +137,7 @@ fn partitions() -> String {
     )
 }
 
-fn checks(report: &Report) -> Vec<&'static str> {
+fn checks(report: &PreflightReport) -> Vec<&'static str> {
     report.findings.iter().map(|finding| finding.check).collect()
 }
 
@@ -193,8 +195,8 @@ fn a_driver_may_be_built_in_or_in_the_initrd_and_nowhere_else() {
     let none = look(&files, Some(&unified(&good_cmdline(), None)), &partitions());
     assert_eq!(checks(&none), ["nvme"]);
     assert!(none.findings[0].what.contains("needs the driver `nvme`"), "{}", none.findings[0]);
-    let mut archive = Archive::new();
-    archive.add("modules/nvme.ko", 0o644, Entry::File(b"x"));
+    let mut archive = CpioWriter::new();
+    archive.add("modules/nvme.ko", 0o644, NewEntry::File(b"x"));
     let with = look(&files, Some(&unified(&good_cmdline(), Some(&archive.finish()))), &partitions());
     assert_eq!(checks(&with), [""; 0]);
     let lz4 = look(&files, Some(&unified(&good_cmdline(), Some(b"\x02\x21\x4c\x18...."))), &partitions());
@@ -254,7 +256,7 @@ fn what_every_machine_would_share_and_a_closed_door_are_told() {
 }
 
 /// Findings of a system that lacks nothing but for some files, and has others besides.
-fn with(without: &[&str], more: &[(&'static str, &str)]) -> Report {
+fn with(without: &[&str], more: &[(&'static str, &str)]) -> PreflightReport {
     let mut files = whole();
     files.retain(|(path, _)| !without.contains(path));
     files.extend(more.iter().map(|(path, text)| (*path, (*text).to_owned())));

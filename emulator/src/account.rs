@@ -21,7 +21,7 @@ pub const SECRET_ACCESS_KEY: &str = "local-region-secret-key";
 /// An access key.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Key {
+pub(crate) struct AccessKey {
     /// The account that it belongs to: twelve digits.
     pub(crate) account: String,
     /// Its public half.
@@ -34,19 +34,19 @@ pub(crate) struct Key {
 
 /// All access keys, by their ids.
 #[derive(Debug)]
-pub(crate) struct Accounts(BTreeMap<String, Key>);
+pub(crate) struct Accounts(BTreeMap<String, AccessKey>);
 
 impl Accounts {
     /// The demo keys and those of `accounts.json` in the folder.
     pub(crate) fn load(folder: &Path) -> Result<Self, Error> {
         let own = [(ACCESS_KEY_ID, SECRET_ACCESS_KEY), ("testing", "testing")];
-        let own = own.map(|(id, secret)| Key {
+        let own = own.map(|(id, secret)| AccessKey {
             account: ACCOUNT.to_owned(),
             id: id.to_owned(),
             secret: secret.to_owned(),
         });
         let path = folder.join("accounts.json");
-        let further: Vec<Key> = match std::fs::read(&path) {
+        let further: Vec<AccessKey> = match std::fs::read(&path) {
             Ok(text) => serde_json::from_slice(&text)
                 .map_err(|error| Error::Damaged { path: path.clone(), what: error.to_string() })?,
             Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
@@ -63,7 +63,7 @@ impl Accounts {
     }
 
     /// The key of an id.
-    pub(crate) fn key(&self, id: &str) -> Option<&Key> {
+    pub(crate) fn key(&self, id: &str) -> Option<&AccessKey> {
         self.0.get(id)
     }
 }

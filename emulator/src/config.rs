@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::{Clock, SystemClock};
-use crate::faults::Faults;
+use crate::faults::FaultScript;
 use crate::trail::Trail;
 
 /// How a local region behaves. By default it is quick and faultless: no windows, no quotas, no faults.
 #[derive(Debug, Clone)]
-pub struct Config {
+pub struct RegionConfig {
     /// The folder of its state; made when missing.
     pub folder: PathBuf,
     /// How long its answers lag behind its effects.
@@ -22,14 +22,14 @@ pub struct Config {
     /// How many entries a page of a list of blocks has at most; a service may give fewer than it was asked for.
     pub page: Option<usize>,
     /// What goes wrong on purpose.
-    pub faults: Faults,
+    pub faults: FaultScript,
     /// What tells it the time.
     pub clock: Arc<dyn Clock>,
     /// Where it notes the requests that it answered, if anywhere.
     pub trail: Option<Arc<Trail>>,
 }
 
-impl Config {
+impl RegionConfig {
     /// A quick and faultless region with its state in `folder`.
     pub fn new(folder: impl Into<PathBuf>) -> Self {
         Self {
@@ -38,7 +38,7 @@ impl Config {
             quotas: Quotas::default(),
             timeouts: Timeouts::default(),
             page: None,
-            faults: Faults::default(),
+            faults: FaultScript::default(),
             clock: Arc::new(SystemClock),
             trail: None,
         }
@@ -57,7 +57,7 @@ impl Config {
     }
 }
 
-impl Default for Config {
+impl Default for RegionConfig {
     fn default() -> Self {
         Self::new(Self::default_folder())
     }

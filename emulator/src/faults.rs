@@ -20,15 +20,15 @@ use crate::locks::lock;
 /// A script of faults: the first rule that applies to a request decides.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Faults {
+pub struct FaultScript {
     /// The rules, in order.
-    pub rules: Vec<Rule>,
+    pub rules: Vec<FaultRule>,
 }
 
 /// When something goes wrong, and what.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Rule {
+pub struct FaultRule {
     /// Only requests to this service: `ebs`, `ec2`, `kms`, `ssm`, `s3`, `sts`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service: Option<String>,
@@ -45,7 +45,7 @@ pub struct Rule {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub times: Option<u64>,
     /// What goes wrong.
-    pub what: Fault,
+    pub what: InjectedFault,
 }
 
 /// Which of the requests that a rule is about.
@@ -73,7 +73,7 @@ pub enum When {
 /// What goes wrong.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Fault {
+pub enum InjectedFault {
     /// The service says that there were too many requests; nothing has happened.
     Throttle,
     /// The same, said by the framework in front of the service where there is one: another name, another body.
@@ -115,7 +115,7 @@ pub enum Fault {
     FailLater,
 }
 
-impl Faults {
+impl FaultScript {
     /// Reads a script from a file of JSON.
     ///
     /// # Errors
@@ -131,9 +131,10 @@ impl Faults {
     }
 
     /// A script of one rule: an action always goes wrong in this way, so many times.
-    pub fn times(times: u64, action: &str, what: Fault) -> Self {
+    pub fn times(times: u64, action: &str, what: InjectedFault) -> Self {
         let action = Some(action.to_owned());
-        let rule = Rule { service: None, action, target: None, when: When::Always, times: Some(times), what };
+        let rule =
+            FaultRule { service: None, action, target: None, when: When::Always, times: Some(times), what };
         Self { rules: vec![rule] }
     }
 
@@ -153,7 +154,7 @@ pub(crate) struct Script {
 
 #[derive(Debug)]
 struct Playing {
-    rule: Rule,
+    rule: FaultRule,
     /// Requests that it was about.
     met: u64,
     /// Requests that went wrong by it.
@@ -161,20 +162,20 @@ struct Playing {
 }
 
 impl Script {
-    pub(crate) fn new(faults: Faults) -> Self {
+    pub(crate) fn new(faults: FaultScript) -> Self {
         let script = Self::default();
         script.replace(faults);
         script
     }
 
     /// Plays another script from its beginning.
-    pub(crate) fn replace(&self, faults: Faults) {
+    pub(crate) fn replace(&self, faults: FaultScript) {
         let rules = faults.rules.into_iter().map(|rule| Playing { rule, met: 0, struck: 0 });
         *lock(&self.rules) = rules.collect();
     }
 
     /// What goes wrong with a request. Every rule that is about it counts it.
-    pub(crate) fn strike(&self, service: &str, action: &str, target: &str) -> Option<Fault> {
+    pub(crate) fn strike(&self, service: &str, action: &str, target: &str) -> Option<InjectedFault> {
         let mut found = None;
         for playing in
             lock(&self.rules).iter_mut().filter(|playing| playing.is_about(service, action, target))
@@ -191,7 +192,7 @@ impl Script {
 
 impl Playing {
     fn is_about(&self, service: &str, action: &str, target: &str) -> bool {
-        let Rule { service: only_service, action: only_action, target: only_target, .. } = &self.rule;
+        let FaultRule { service: only_service, action: only_action, target: only_target, .. } = &self.rule;
         only_service.as_ref().is_none_or(|only| only == service)
             && only_action.as_ref().is_none_or(|only| only == action)
             && only_target.as_ref().is_none_or(|only| target.contains(only.as_str()))
@@ -227,16 +228,16 @@ mod tests {
             {"service": "ebs", "action": "PutSnapshotBlock", "when": {"nth": 3}, "what": "throttle"},
             {"when": {"probability": {"p": 0.1, "seed": 7}}, "what": {"flip_bit": {"bit": 12345}}},
             {"service": "ec2", "when": {"every": 2}, "times": 5, "what": {"slow": {"millis": 300}}}]}"#;
-        let faults: Faults = serde_json::from_str(text).unwrap();
-        assert_eq!(faults.rules[1].what, Fault::FlipBit { bit: 12345 });
-        let again: Faults = serde_json::from_str(&serde_json::to_string(&faults).unwrap()).unwrap();
+        let faults: FaultScript = serde_json::from_str(text).unwrap();
+        assert_eq!(faults.rules[1].what, InjectedFault::FlipBit { bit: 12345 });
+        let again: FaultScript = serde_json::from_str(&serde_json::to_string(&faults).unwrap()).unwrap();
         assert_eq!(again, faults);
-        assert!(serde_json::from_str::<Faults>(r#"{"rules": [{"waht": "throttle"}]}"#).is_err());
+        assert!(serde_json::from_str::<FaultScript>(r#"{"rules": [{"waht": "throttle"}]}"#).is_err());
     }
 
     #[test]
     fn the_first_rule_that_applies_decides_and_all_count() {
-        let rule = |when, what| Rule {
+        let rule = |when, what| FaultRule {
             service: None,
             action: Some("A".to_owned()),
             target: None,
@@ -244,20 +245,29 @@ mod tests {
             times: None,
             what,
         };
-        let script = Script::new(Faults {
-            rules: vec![rule(When::Nth(2), Fault::Throttle), rule(When::Every(2), Fault::DropAfter)],
+        let script = Script::new(FaultScript {
+            rules: vec![
+                rule(When::Nth(2), InjectedFault::Throttle),
+                rule(When::Every(2), InjectedFault::DropAfter),
+            ],
         });
         let mut play = |action| script.strike("ebs", action, "/");
         let struck: Vec<_> = ["A", "B", "A", "A", "A"].into_iter().map(&mut play).collect();
-        assert_eq!(struck, [None, None, Some(Fault::Throttle), None, Some(Fault::DropAfter)]);
+        assert_eq!(struck, [None, None, Some(InjectedFault::Throttle), None, Some(InjectedFault::DropAfter)]);
     }
 
     #[test]
     fn a_draw_is_the_same_for_the_same_seed_and_about_as_frequent_as_asked() {
         let when = When::Probability { p: 0.25, seed: 11 };
-        let rule =
-            Rule { service: None, action: None, target: None, when, times: None, what: Fault::Throttle };
-        let faults = Faults { rules: vec![rule] };
+        let rule = FaultRule {
+            service: None,
+            action: None,
+            target: None,
+            when,
+            times: None,
+            what: InjectedFault::Throttle,
+        };
+        let faults = FaultScript { rules: vec![rule] };
         let play = || {
             let script = Script::new(faults.clone());
             (0..4000).map(|_| script.strike("ebs", "A", "/").is_some()).collect::<Vec<_>>()

@@ -3,7 +3,7 @@
 //!
 //! It shares no code with the clients that it tests: signatures, digests and wire forms are read again from AWS's own
 //! descriptions. It is as strict as the real service, and unlike it does what it is told: windows of eventual
-//! consistency, quotas and faults happen when [`Config`] says so, and time is what its [`Clock`] says.
+//! consistency, quotas and faults happen when [`RegionConfig`] says so, and time is what its [`Clock`] says.
 
 mod account;
 mod clock;
@@ -23,9 +23,9 @@ mod world;
 
 pub use account::{ACCESS_KEY_ID, ACCOUNT, SECRET_ACCESS_KEY};
 pub use clock::{Clock, HandClock, Moment, SystemClock};
-pub use config::{Config, Quotas, Timeouts, Windows};
+pub use config::{Quotas, RegionConfig, Timeouts, Windows};
 pub use error::Error;
-pub use faults::{Fault, Faults, Rule, When};
+pub use faults::{FaultRule, FaultScript, InjectedFault, When};
 pub use region::{LocalRegion, Running};
-pub use trail::{Seen, Trail};
-pub use volume::{View, Volume};
+pub use trail::{SeenRequest, Trail};
+pub use volume::{SnapshotVolume, UnwrittenView};

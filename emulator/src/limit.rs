@@ -9,11 +9,11 @@ use crate::locks::lock;
 /// What was used of each quota.
 #[derive(Debug, Default)]
 pub(crate) struct Limiter {
-    buckets: Mutex<HashMap<(&'static str, String), Bucket>>,
+    buckets: Mutex<HashMap<(&'static str, String), TokenBucket>>,
 }
 
 #[derive(Debug)]
-struct Bucket {
+struct TokenBucket {
     left: f64,
     at: Moment,
 }
@@ -23,7 +23,7 @@ impl Limiter {
     pub(crate) fn take(&self, quota: &'static str, whose: &str, rate: Option<u32>, now: Moment) -> bool {
         let Some(rate) = rate.map(f64::from) else { return true };
         let mut buckets = lock(&self.buckets);
-        let bucket = buckets.entry((quota, whose.to_owned())).or_insert(Bucket { left: rate, at: now });
+        let bucket = buckets.entry((quota, whose.to_owned())).or_insert(TokenBucket { left: rate, at: now });
         bucket.left = (bucket.left + now.since(bucket.at).as_secs_f64() * rate).min(rate);
         bucket.at = bucket.at.max(now);
         let taken = bucket.left >= 1.0;

@@ -9,10 +9,10 @@ use std::thread::JoinHandle;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-use crate::config::Config;
+use crate::config::RegionConfig;
 use crate::door;
 use crate::error::Error;
-use crate::faults::Faults;
+use crate::faults::FaultScript;
 use crate::world::{self, World};
 
 /// Fewest threads that answer.
@@ -29,7 +29,7 @@ impl LocalRegion {
     ///
     /// # Errors
     /// [`Error::Held`] if another program serves it; when a file is damaged or cannot be read.
-    pub fn open(config: Config) -> Result<Self, Error> {
+    pub fn open(config: RegionConfig) -> Result<Self, Error> {
         Ok(Self { world: Arc::new(World::open(config)?) })
     }
 
@@ -55,7 +55,7 @@ impl LocalRegion {
     }
 
     /// Plays another script of faults from its beginning.
-    pub fn play(&self, faults: Faults) {
+    pub fn play(&self, faults: FaultScript) {
         self.world.script.replace(faults);
     }
 
@@ -79,7 +79,7 @@ impl Running {
     ///
     /// # Errors
     /// As [`LocalRegion::open`]; when no port can be opened or no thread be started.
-    pub fn start(config: Config) -> Result<Self, Error> {
+    pub fn start(config: RegionConfig) -> Result<Self, Error> {
         Self::start_at(config, (Ipv4Addr::LOCALHOST, 0).into())
     }
 
@@ -87,7 +87,7 @@ impl Running {
     ///
     /// # Errors
     /// As [`start`](Self::start).
-    pub fn start_at(config: Config, address: SocketAddr) -> Result<Self, Error> {
+    pub fn start_at(config: RegionConfig, address: SocketAddr) -> Result<Self, Error> {
         let region = LocalRegion::open(config)?;
         let start = |doing| move |source| Error::Start { doing, source };
         let listener = std::net::TcpListener::bind(address).map_err(start("open a port"))?;

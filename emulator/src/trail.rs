@@ -13,7 +13,7 @@ use crate::locks::lock;
 
 /// A request that was taken.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Seen {
+pub struct SeenRequest {
     /// `ebs`, `ec2`, `kms`, `ssm`, `s3` or `sts`.
     pub service: &'static str,
     /// `PutSnapshotBlock`, ...
@@ -29,7 +29,7 @@ pub struct Seen {
 /// Where requests are noted, in the order in which they were answered.
 #[derive(Debug, Default)]
 pub struct Trail {
-    notes: Mutex<Vec<Seen>>,
+    notes: Mutex<Vec<SeenRequest>>,
     file: Option<Mutex<File>>,
 }
 
@@ -49,7 +49,7 @@ impl Trail {
     }
 
     /// What was noted so far.
-    pub fn notes(&self) -> Vec<Seen> {
+    pub fn notes(&self) -> Vec<SeenRequest> {
         lock(&self.notes).clone()
     }
 
@@ -67,7 +67,7 @@ impl Trail {
         lock(&self.notes).clear();
     }
 
-    pub(crate) fn note(&self, seen: Seen) {
+    pub(crate) fn note(&self, seen: SeenRequest) {
         let Some(file) = &self.file else {
             lock(&self.notes).push(seen);
             return;

@@ -11,15 +11,15 @@ use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
 use crate::error::Error;
-use crate::state::blocks::{BLOCK, Blocks};
-use crate::state::digest::Digest;
-use crate::state::map::BlockMap;
-use crate::state::shelf::Shelf;
+use crate::state::blocks::{BLOCK, BlockStore};
+use crate::state::digest::BlockDigest;
+use crate::state::map::SnapshotMap;
+use crate::state::shelf::Table;
 use crate::state::snapshot::Snapshot;
 
 /// What blocks read as that were never written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum View {
+pub enum UnwrittenView {
     /// Zeros, or garbage if the snapshot is encrypted.
     #[default]
     AsStored,
@@ -29,28 +29,28 @@ pub enum View {
 
 /// A volume made from a completed snapshot.
 #[derive(Debug)]
-pub struct Volume {
+pub struct SnapshotVolume {
     snapshot: Snapshot,
-    map: BlockMap,
-    blocks: Blocks,
-    view: View,
+    map: SnapshotMap,
+    blocks: BlockStore,
+    view: UnwrittenView,
 }
 
-impl Volume {
+impl SnapshotVolume {
     /// Opens a snapshot of a region in a state folder.
     ///
     /// # Errors
     /// When there is no such snapshot, it is not completed, or a file is damaged.
-    pub fn open(folder: &Path, region: &str, id: &str, view: View) -> Result<Self, Error> {
+    pub fn open(folder: &Path, region: &str, id: &str, view: UnwrittenView) -> Result<Self, Error> {
         let snapshots = folder.join(region).join("snapshots");
-        let found = Shelf::<Snapshot>::peek(&snapshots, id)?;
+        let found = Table::<Snapshot>::peek(&snapshots, id)?;
         let snapshot = found.ok_or_else(|| Error::NoSnapshot(id.to_owned()))?;
         // Sealed is enough: that it may not show yet is between a server and its clients.
         if snapshot.outcome.as_ref().is_none_or(|outcome| outcome.failure.is_some()) {
             return Err(Error::NotCompleted(id.to_owned()));
         }
-        let map = BlockMap::open(snapshots.join(format!("{id}.blocks")))?;
-        Ok(Self { snapshot, map, blocks: Blocks::of_others(folder.join("blocks")), view })
+        let map = SnapshotMap::open(snapshots.join(format!("{id}.blocks")))?;
+        Ok(Self { snapshot, map, blocks: BlockStore::of_others(folder.join("blocks")), view })
     }
 
     /// Bytes of the volume.
@@ -80,7 +80,7 @@ impl Volume {
     pub fn read(&self, index: u32) -> Result<Vec<u8>, Error> {
         let Some(place) = self.map.place(index) else { return Ok(self.unwritten(index)) };
         let bytes = self.blocks.read(place.digest)?;
-        let digest = Digest::of(&bytes);
+        let digest = BlockDigest::of(&bytes);
         if digest == place.digest {
             return Ok(bytes);
         }
@@ -112,14 +112,14 @@ impl Volume {
     }
 
     fn garbage(&self) -> bool {
-        self.view == View::Encrypted || self.snapshot.kms_key.is_some()
+        self.view == UnwrittenView::Encrypted || self.snapshot.kms_key.is_some()
     }
 
     fn unwritten(&self, index: u32) -> Vec<u8> {
         if !self.garbage() {
             return vec![0; BLOCK];
         }
-        let seed = Digest::of(format!("{}/{index}", self.snapshot.id).as_bytes()).0;
+        let seed = BlockDigest::of(format!("{}/{index}", self.snapshot.id).as_bytes()).0;
         let mut word =
             u64::from_le_bytes([seed[0], seed[1], seed[2], seed[3], seed[4], seed[5], seed[6], seed[7]]);
         let mut bytes = Vec::with_capacity(BLOCK);

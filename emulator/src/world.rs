@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, RwLock};
 
 use crate::account::Accounts;
 use crate::clock::Moment;
-use crate::config::Config;
+use crate::config::RegionConfig;
 use crate::door::body::Buffers;
 use crate::error::Error;
 use crate::faults::Script;
@@ -16,20 +16,20 @@ use crate::limit::Limiter;
 use crate::locks;
 use crate::services::ec2::store::Ec2Shelves;
 use crate::services::s3::store::S3Shelves;
-use crate::state::blocks::Blocks;
+use crate::state::blocks::BlockStore;
 use crate::state::hold::Hold;
-use crate::state::settings::Settings;
-use crate::state::shelf::Shelf;
-use crate::state::snapshots::Snapshots;
+use crate::state::settings::AccountSettings;
+use crate::state::shelf::Table;
+use crate::state::snapshots::SnapshotTable;
 use crate::state::{atomic, ids};
 
 /// All of the local region's state and behaviour.
 #[derive(Debug)]
 pub(crate) struct World {
-    pub(crate) config: Config,
+    pub(crate) config: RegionConfig,
     pub(crate) accounts: Accounts,
     /// The blocks of all regions.
-    pub(crate) blocks: Arc<Blocks>,
+    pub(crate) blocks: Arc<BlockStore>,
     /// What bodies of requests are read into.
     pub(crate) buffers: Arc<Buffers>,
     /// What tokens are sealed with.
@@ -47,9 +47,9 @@ pub(crate) struct World {
 pub(crate) struct Region {
     /// `local`, `local-2`, `us-east-1`, ...
     pub(crate) name: String,
-    pub(crate) snapshots: Snapshots,
+    pub(crate) snapshots: SnapshotTable,
     /// By account.
-    pub(crate) settings: Shelf<Settings>,
+    pub(crate) settings: Table<AccountSettings>,
     /// What EC2, KMS and SSM keep here.
     pub(crate) ec2: Ec2Shelves,
     /// What S3 keeps here.
@@ -68,12 +68,12 @@ const BLOCKS: &str = "blocks";
 
 impl World {
     /// Opens the folder, which is made when missing, and keeps others from it.
-    pub(crate) fn open(config: Config) -> Result<Self, Error> {
+    pub(crate) fn open(config: RegionConfig) -> Result<Self, Error> {
         let folder = config.folder.clone();
         check_ours(&folder)?;
         let hold = Hold::take(&folder)?;
         let accounts = Accounts::load(&folder)?;
-        let blocks = Blocks::open(folder.join(BLOCKS))?;
+        let blocks = BlockStore::open(folder.join(BLOCKS))?;
         let world = Self {
             buffers: Arc::default(),
             secret: secret(&folder)?,
@@ -165,8 +165,8 @@ impl Region {
         let folder: PathBuf = folder.join(name);
         Ok(Self {
             name: name.to_owned(),
-            snapshots: Snapshots::open(&folder)?,
-            settings: Shelf::open(folder.join("settings"))?,
+            snapshots: SnapshotTable::open(&folder)?,
+            settings: Table::open(folder.join("settings"))?,
             ec2: Ec2Shelves::open(&folder)?,
             s3: S3Shelves::open(&folder)?,
             changing: Mutex::default(),
@@ -249,8 +249,8 @@ fn secret(folder: &Path) -> Result<[u8; 32], Error> {
 mod tests {
     use super::*;
     use crate::locks::lock;
-    use crate::state::digest::Digest;
-    use crate::state::snapshot::{Shared, Snapshot};
+    use crate::state::digest::BlockDigest;
+    use crate::state::snapshot::{Snapshot, SnapshotShares};
 
     fn snapshot(id: &str) -> Snapshot {
         Snapshot {
@@ -267,7 +267,7 @@ mod tests {
             outcome: None,
             start: None,
             tags: BTreeMap::new(),
-            shared_with: Shared::default(),
+            shared_with: SnapshotShares::default(),
         }
     }
 
@@ -277,15 +277,15 @@ mod tests {
         region.snapshots.start(snapshot(id)).unwrap();
         let map = region.snapshots.map(id).unwrap();
         for (index, bytes) in blocks.iter().enumerate() {
-            world.blocks.keep(Digest::of(bytes), bytes).unwrap();
-            assert!(lock(&map).add(index as u32, Digest::of(bytes)).unwrap());
+            world.blocks.keep(BlockDigest::of(bytes), bytes).unwrap();
+            assert!(lock(&map).add(index as u32, BlockDigest::of(bytes)).unwrap());
         }
     }
 
     #[test]
     fn blocks_go_with_the_last_snapshot_that_has_them_when_the_folder_is_next_opened() {
         let folder = tempfile::tempdir().unwrap();
-        let open = || World::open(Config::new(folder.path())).unwrap();
+        let open = || World::open(RegionConfig::new(folder.path())).unwrap();
         let world = open();
         put(&world, "local", "snap-1", &[b"shared", b"own"]);
         put(&world, "local-2", "snap-2", &[b"shared"]);
@@ -293,8 +293,10 @@ mod tests {
         world.sweep_later().unwrap();
         drop(world);
         let world = open();
-        assert!(world.blocks.knows(Digest::of(b"shared")) && !world.blocks.knows(Digest::of(b"own")));
-        let path = world.blocks.path(Digest::of(b"shared"));
+        assert!(
+            world.blocks.knows(BlockDigest::of(b"shared")) && !world.blocks.knows(BlockDigest::of(b"own"))
+        );
+        let path = world.blocks.path(BlockDigest::of(b"shared"));
         assert_eq!(std::fs::read(path).unwrap(), b"shared");
         assert!(!folder.path().join(SWEEP).exists());
     }
@@ -302,12 +304,12 @@ mod tests {
     #[test]
     fn blocks_of_a_snapshot_that_was_never_begun_are_forgotten() {
         let folder = tempfile::tempdir().unwrap();
-        let world = World::open(Config::new(folder.path())).unwrap();
+        let world = World::open(RegionConfig::new(folder.path())).unwrap();
         put(&world, "local", "snap-1", &[b"x"]);
         drop(world);
         let orphan = folder.path().join("local/snapshots/snap-2.blocks");
         std::fs::write(&orphan, b"torn").unwrap();
-        let world = World::open(Config::new(folder.path())).unwrap();
+        let world = World::open(RegionConfig::new(folder.path())).unwrap();
         assert!(!orphan.exists());
         assert!(world.region("local").unwrap().snapshots.find("snap-1").is_some());
     }
@@ -315,7 +317,7 @@ mod tests {
     #[test]
     fn only_what_could_be_a_region_is_one() {
         let folder = tempfile::tempdir().unwrap();
-        let world = World::open(Config::new(folder.path())).unwrap();
+        let world = World::open(RegionConfig::new(folder.path())).unwrap();
         for name in ["local", "local-2", "us-east-1"] {
             assert_eq!(world.region(name).unwrap().name, name);
         }

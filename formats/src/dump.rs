@@ -7,12 +7,12 @@
 use std::collections::HashMap;
 use std::fmt::{self, Write};
 
-use crate::tree::{Entry, Kind, NodeId, Tree};
+use crate::tree::{NodeId, NodeKind, Tree, WalkEntry};
 
 /// Shows bytes as one word: like [`crate::tree::Printable`], with spaces escaped too.
-struct Word<'a>(&'a [u8]);
+struct DumpWord<'a>(&'a [u8]);
 
-impl fmt::Display for Word<'_> {
+impl fmt::Display for DumpWord<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|&byte| match byte {
             b'\\' => f.write_str("\\\\"),
@@ -30,14 +30,14 @@ pub fn write(tree: &Tree, out: &mut dyn Write) -> fmt::Result {
     let mut shown: HashMap<NodeId, Vec<u8>> = HashMap::new();
     let links = tree.link_counts();
     for entry in tree.walk() {
-        let Entry { path, id } = &entry;
-        write!(out, "/{} ", Word(path))?;
+        let WalkEntry { path, id } = &entry;
+        write!(out, "/{} ", DumpWord(path))?;
         if let Some(first) = shown.get(id) {
-            writeln!(out, "link=/{}", Word(first))?;
+            writeln!(out, "link=/{}", DumpWord(first))?;
             continue;
         }
         line(tree, *id, out)?;
-        let several = links[id.index()] > 1 && !matches!(tree.node(*id).kind, Kind::Dir(_));
+        let several = links[id.index()] > 1 && !matches!(tree.node(*id).kind, NodeKind::Dir(_));
         if several {
             shown.insert(*id, entry.path);
         }
@@ -51,15 +51,15 @@ fn line(tree: &Tree, id: NodeId, out: &mut dyn Write) -> fmt::Result {
     let meta = &node.meta;
     write!(out, "{} {:04o} {}:{} {}", node.kind.word(), meta.mode, meta.uid, meta.gid, meta.mtime)?;
     match &node.kind {
-        Kind::File(content) => write!(out, " {}", content.len())?,
-        Kind::Symlink(target) => write!(out, " -> {}", Word(target))?,
-        Kind::CharDevice { major, minor } | Kind::BlockDevice { major, minor } => {
+        NodeKind::File(content) => write!(out, " {}", content.len())?,
+        NodeKind::Symlink(target) => write!(out, " -> {}", DumpWord(target))?,
+        NodeKind::CharDevice { major, minor } | NodeKind::BlockDevice { major, minor } => {
             write!(out, " {major},{minor}")?;
         }
-        Kind::Dir(_) | Kind::Fifo | Kind::Socket => {}
+        NodeKind::Dir(_) | NodeKind::Fifo | NodeKind::Socket => {}
     }
     for (name, value) in meta.xattrs.iter().flat_map(|xattrs| xattrs.iter()) {
-        write!(out, " {}=", Word(name))?;
+        write!(out, " {}=", DumpWord(name))?;
         value.iter().try_for_each(|byte| write!(out, "{byte:02x}"))?;
     }
     out.write_char('\n')
@@ -85,7 +85,7 @@ mod tests {
         let mut meta = Meta::root_owned(0o4755, Time { secs: -1, nanos: 5 });
         let value: Box<[u8]> = Box::from(&b"\x01\xff"[..]);
         meta.xattrs = Some(Box::new([(Box::from(&b"user.x"[..]), value)].into()));
-        let node = Node { meta, kind: Kind::File(Content::Inline(b"hello".as_slice().into())) };
+        let node = Node { meta, kind: NodeKind::File(Content::Inline(b"hello".as_slice().into())) };
         let root = tree.root();
         let id = tree.add(root, Name::new(b"a b").unwrap(), node).unwrap();
         tree.link(root, Name::new(b"c\n").unwrap(), id).unwrap();

@@ -24,7 +24,7 @@ const SIGNATURE: [u8; 10] = *b"SWAPSPACE2";
 /// Why a swap area cannot be written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum WriteError {
+pub enum SwapWriteError {
     /// Fewer than ten pages.
     #[error("a swap area of {len} bytes is too small: it needs {}", PAGES_MIN * PAGE)]
     TooSmall {
@@ -48,15 +48,15 @@ pub enum WriteError {
 /// Plans a swap area of `len` bytes, in whole pages; all but the first page is free.
 ///
 /// # Errors
-/// [`WriteError`] when the length or the label is impossible.
-pub fn plan(uuid: Guid, label: &str, len: u64) -> Result<Plan, WriteError> {
+/// [`SwapWriteError`] when the length or the label is impossible.
+pub fn plan(uuid: Guid, label: &str, len: u64) -> Result<Plan, SwapWriteError> {
     if label.len() > LABEL || label.contains('\0') {
-        return Err(WriteError::Label { label: label.to_owned() });
+        return Err(SwapWriteError::Label { label: label.to_owned() });
     }
     if len / PAGE < PAGES_MIN {
-        return Err(WriteError::TooSmall { len });
+        return Err(SwapWriteError::TooSmall { len });
     }
-    let last_page = u32::try_from(len / PAGE - 1).map_err(|_| WriteError::TooLarge { len })?;
+    let last_page = u32::try_from(len / PAGE - 1).map_err(|_| SwapWriteError::TooLarge { len })?;
     let mut page = vec![0; PAGE as usize];
     page[1024..1028].copy_from_slice(&1_u32.to_le_bytes());
     page[1028..1032].copy_from_slice(&last_page.to_le_bytes());
@@ -66,7 +66,7 @@ pub fn plan(uuid: Guid, label: &str, len: u64) -> Result<Plan, WriteError> {
     let mut claims = Claims::new(len);
     claims.bytes(0, page);
     // One claim at the start of a longer plan can neither overlap nor reach past its end.
-    claims.finish(&Data::Free).map_err(|_| WriteError::TooSmall { len })
+    claims.finish(&Data::Free).map_err(|_| SwapWriteError::TooSmall { len })
 }
 
 /// A swap area that was read.
@@ -85,7 +85,7 @@ pub struct Swap {
 /// Why an area is not swap.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum ReadError {
+pub enum SwapReadError {
     /// It could not be read.
     #[error("reading the first page")]
     Io(#[source] io::Error),
@@ -132,33 +132,33 @@ pub enum ReadError {
 /// Reads the header of a swap area.
 ///
 /// # Errors
-/// [`ReadError`] when the kernel would refuse it.
-pub fn read(area: &dyn ReadAt) -> Result<Swap, ReadError> {
+/// [`SwapReadError`] when the kernel would refuse it.
+pub fn read(area: &dyn ReadAt) -> Result<Swap, SwapReadError> {
     let len = area.size();
     if len < PAGE {
-        return Err(ReadError::TooShort { len });
+        return Err(SwapReadError::TooShort { len });
     }
     let mut page = [0; PAGE as usize];
-    area.read_exact_at(0, &mut page).map_err(ReadError::Io)?;
+    area.read_exact_at(0, &mut page).map_err(SwapReadError::Io)?;
     let found = fields::array(&page, PAGE as usize - SIGNATURE.len());
     if found != SIGNATURE {
-        return Err(ReadError::Signature { found });
+        return Err(SwapReadError::Signature { found });
     }
     let found = fields::u32(&page, 1024);
     if found != 1 {
-        return Err(ReadError::Version { found });
+        return Err(SwapReadError::Version { found });
     }
     let pages = u64::from(fields::u32(&page, 1028)) + 1;
     if pages < PAGES_MIN {
-        return Err(ReadError::TooFewPages { pages });
+        return Err(SwapReadError::TooFewPages { pages });
     }
     if pages > len / PAGE {
-        return Err(ReadError::TooManyPages { pages, available: len / PAGE });
+        return Err(SwapReadError::TooManyPages { pages, available: len / PAGE });
     }
     let bad_pages = fields::u32(&page, 1032);
     // From byte 1536 to the signature there is room for so many 32-bit numbers.
     if bad_pages > 637 {
-        return Err(ReadError::BadPages { found: bad_pages });
+        return Err(SwapReadError::BadPages { found: bad_pages });
     }
     let label: [u8; LABEL] = fields::array(&page, 1052);
     let label = label.split(|byte| *byte == 0).next().unwrap_or_default();

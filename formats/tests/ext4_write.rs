@@ -12,11 +12,11 @@ use std::os::unix::fs::FileExt;
 use std::process::Command;
 use std::sync::Arc;
 
-use amiforge_formats::ext4::write::{Journal, Options, WriteError, minimal_len, plan};
+use amiforge_formats::ext4::write::{Ext4Options, Ext4WriteError, JournalSize, minimal_len, plan};
 use amiforge_formats::guid::Guid;
 use amiforge_formats::plan::{Data, Plan, SourceId, Sources};
 use amiforge_formats::time::Time;
-use amiforge_formats::tree::{Content, Kind, Meta, Name, Node, NodeId, Origin, Segment, Tree};
+use amiforge_formats::tree::{Content, Meta, Name, Node, NodeId, NodeKind, Origin, Segment, Tree};
 
 /// Bytes that tell their place, for any source.
 struct Pattern;
@@ -33,13 +33,13 @@ impl Sources for Pattern {
     }
 }
 
-fn options() -> Options {
-    Options {
+fn options() -> Ext4Options {
+    Ext4Options {
         uuid: Guid::from_u128(0x1111_1111_2222_3333_4444_5555_5555_5555),
         hash_seed: Guid::from_u128(0x9999_9999_2222_3333_4444_5555_5555_5555),
         label: "root".into(),
         time: Time::from_secs(1_700_000_000),
-        journal: Journal::Auto,
+        journal: JournalSize::Auto,
         reserved: 500,
     }
 }
@@ -48,16 +48,16 @@ fn empty() -> Tree {
     Tree::new(Meta::root_owned(0o755, Time::from_secs(1_600_000_000)))
 }
 
-fn node(kind: Kind) -> Node {
+fn node(kind: NodeKind) -> Node {
     Node { meta: Meta::root_owned(0o755, Time { secs: 1_650_000_000, nanos: 123_456_789 }), kind }
 }
 
-fn add(tree: &mut Tree, dir: NodeId, name: &[u8], kind: Kind) -> NodeId {
+fn add(tree: &mut Tree, dir: NodeId, name: &[u8], kind: NodeKind) -> NodeId {
     tree.add(dir, Name::new(name).unwrap(), node(kind)).unwrap()
 }
 
-fn slice(at: u64, len: u64) -> Kind {
-    Kind::File(if len == 0 { Content::empty() } else { Content::Slice { source: SourceId(1), at, len } })
+fn slice(at: u64, len: u64) -> NodeKind {
+    NodeKind::File(if len == 0 { Content::empty() } else { Content::Slice { source: SourceId(1), at, len } })
 }
 
 /// Runs a tool; `None`, with a word, when it is not there.
@@ -92,7 +92,7 @@ fn write(plan: &Plan) -> tempfile::NamedTempFile {
 }
 
 /// Plans, writes and checks.
-fn clean(tree: &Tree, options: &Options, len: u64) -> tempfile::NamedTempFile {
+fn clean(tree: &Tree, options: &Ext4Options, len: u64) -> tempfile::NamedTempFile {
     let file = write(&plan(tree, options, len).unwrap());
     if let Some((ok, text)) = run("e2fsck", &["-fn", file.path().to_str().unwrap()]) {
         assert!(ok, "{len} bytes: {text}");
@@ -113,18 +113,18 @@ fn every_kind_of_node_is_clean() {
     let first = add(&mut tree, root, b"first", slice(0, 5000));
     tree.link(root, Name::new(b"second").unwrap(), first).unwrap();
     for (name, kind) in [
-        (&b"fifo"[..], Kind::Fifo),
-        (b"socket", Kind::Socket),
-        (b"char", Kind::CharDevice { major: 259, minor: 70_000 }),
-        (b"block", Kind::BlockDevice { major: 8, minor: 1 }),
-        (b"dir", Kind::dir()),
+        (&b"fifo"[..], NodeKind::Fifo),
+        (b"socket", NodeKind::Socket),
+        (b"char", NodeKind::CharDevice { major: 259, minor: 70_000 }),
+        (b"block", NodeKind::BlockDevice { major: 8, minor: 1 }),
+        (b"dir", NodeKind::dir()),
         (b"\xff\xfe", slice(1, 1)),
         (&[b'n'; 255], slice(1, 0)),
     ] {
         add(&mut tree, root, name, kind);
     }
     for len in [1, 59, 60, 61, 4095] {
-        add(&mut tree, root, format!("symlink{len}").as_bytes(), Kind::Symlink(vec![b's'; len].into()));
+        add(&mut tree, root, format!("symlink{len}").as_bytes(), NodeKind::Symlink(vec![b's'; len].into()));
     }
     for len in [0, 1, 4095, 4096, 4097, 524_287, 524_288, 524_289, 3 * MIB + 5, 20 * MIB] {
         add(&mut tree, root, format!("size{len}").as_bytes(), slice(7, len));
@@ -172,20 +172,23 @@ fn attributes_stand_in_inodes_and_shared_blocks() {
     assert!(text.contains("trusted.some (4040)"), "{text}");
     tree.node_mut(id).meta.xattrs = Some(Box::new([(b"user.big"[..].into(), value(4100))].into()));
     let refused = plan(&tree, &options(), 64 * MIB);
-    assert!(matches!(&refused, Err(WriteError::XattrSpace { path, .. }) if path == b"/many"), "{refused:?}");
+    assert!(
+        matches!(&refused, Err(Ext4WriteError::XattrSpace { path, .. }) if path == b"/many"),
+        "{refused:?}"
+    );
 }
 
 #[test]
 fn large_directories_and_sparse_files_are_clean() {
     let mut tree = empty();
     let root = tree.root();
-    let many = add(&mut tree, root, b"many", Kind::dir());
+    let many = add(&mut tree, root, b"many", NodeKind::dir());
     for i in 0..100_000 {
         add(&mut tree, many, format!("file_with_a_name_{i:06}").as_bytes(), slice(0, 0));
     }
-    let sub = add(&mut tree, root, b"sub", Kind::dir());
+    let sub = add(&mut tree, root, b"sub", NodeKind::dir());
     for i in 0..66_000 {
-        add(&mut tree, sub, format!("s{i}").as_bytes(), Kind::dir());
+        add(&mut tree, sub, format!("s{i}").as_bytes(), NodeKind::dir());
     }
     let origin = |at| Origin::Slice { source: SourceId(1), at };
     let hole = |i: u64| Segment {
@@ -195,12 +198,12 @@ fn large_directories_and_sparse_files_are_clean() {
     };
     let segments: Vec<Segment> = (0..5600).map(hole).collect();
     let content = Content::Sparse { len: 700 * MIB, segments: segments.into() };
-    add(&mut tree, root, b"holes", Kind::File(content));
+    add(&mut tree, root, b"holes", NodeKind::File(content));
     add(
         &mut tree,
         root,
         b"only-a-hole",
-        Kind::File(Content::Sparse { len: 1 << 40, segments: Arc::from([]) }),
+        NodeKind::File(Content::Sparse { len: 1 << 40, segments: Arc::from([]) }),
     );
     let file = clean(&tree, &options(), 2048 * MIB);
     let Some(text) = debugfs(&file, "ex /holes") else { return };
@@ -223,11 +226,11 @@ fn sizes_from_the_least_to_a_tebibyte_have_a_plan() {
     }
     let large = plan(&tree, &options(), 1 << 40).unwrap();
     assert_eq!(large.len(), 1 << 40);
-    let wanted = Options { journal: Journal::Bytes(900 * MIB), ..options() };
+    let wanted = Ext4Options { journal: JournalSize::Bytes(900 * MIB), ..options() };
     let file = clean(&tree, &wanted, 4096 * MIB);
     let Some((_, text)) = run("dumpe2fs", &["-h", file.path().to_str().unwrap()]) else { return };
     assert!(text.contains("Total journal size:       900M"), "{text}");
-    clean(&tree, &Options { journal: Journal::None, ..options() }, 64 * MIB);
+    clean(&tree, &Ext4Options { journal: JournalSize::None, ..options() }, 64 * MIB);
 }
 
 #[test]
@@ -246,7 +249,7 @@ fn the_least_length_is_enough_and_what_is_missing_is_said() {
     }
     clean(&tree, &options(), tight + MIB / 2);
     match plan(&tree, &options(), tight) {
-        Err(WriteError::NoSpace { needed, available }) => {
+        Err(Ext4WriteError::NoSpace { needed, available }) => {
             assert!(needed > available && needed - available < MIB);
         }
         other => panic!("{:?}", other.map(|_| ())),
@@ -322,7 +325,7 @@ fn root_like() -> (Tree, Vec<NodeId>) {
     };
     for i in 0..1500 {
         let parent = dirs[next(dirs.len() as u64) as usize];
-        dirs.push(add(&mut tree, parent, format!("dir{i}").as_bytes(), Kind::dir()));
+        dirs.push(add(&mut tree, parent, format!("dir{i}").as_bytes(), NodeKind::dir()));
     }
     for i in 0..20_000u64 {
         let parent = dirs[next(dirs.len() as u64) as usize];
@@ -374,14 +377,13 @@ fn a_small_change_of_the_tree_dirties_few_blocks() {
         |offset, len, at| Segment { offset, len, origin: Origin::Slice { source: SourceId(1), at } };
     let (old, more) = (15 * MIB, 3 * MIB / 2);
     let segments = Arc::from([segment(0, old, 1 << 61), segment(old, more, 5)]);
-    changed.node_mut(id).kind = Kind::File(Content::Sparse { len: old + more, segments });
+    changed.node_mut(id).kind = NodeKind::File(Content::Sparse { len: old + more, segments });
     let (used, blocks) = dirty(&before, &plan(&changed, &options(), len).unwrap());
     println!("one file of 15 MiB grown by a tenth: {blocks} of {used} blocks dirty");
     for i in 0..10 {
         let dir = dirs[100 + i * 130];
         add(&mut changed, dir, format!("new{i}").as_bytes(), slice(77, 1000 + i as u64 * 700));
-        let small =
-            |(_, id): &(&Name, &NodeId)| matches!(&tree.node(**id).kind, Kind::File(c) if c.len() < 20_000);
+        let small = |(_, id): &(&Name, &NodeId)| matches!(&tree.node(**id).kind, NodeKind::File(c) if c.len() < 20_000);
         let dir =
             dirs[150 + i * 130..].iter().find(|dir| tree.entries(**dir).unwrap().iter().any(|e| small(&e)));
         let (name, _) = tree.entries(*dir.unwrap()).unwrap().iter().find(small).unwrap();
@@ -399,7 +401,7 @@ fn what_ext4_cannot_hold_is_refused_by_its_path() {
     let refused = |name: &[u8], change: &dyn Fn(&mut Node)| {
         let mut tree = empty();
         let root = tree.root();
-        let dir = add(&mut tree, root, b"dir", Kind::dir());
+        let dir = add(&mut tree, root, b"dir", NodeKind::dir());
         let id = add(&mut tree, dir, name, slice(0, 1));
         change(tree.node_mut(id));
         plan(&tree, &options(), 64 * MIB).unwrap_err().to_string()
@@ -407,10 +409,13 @@ fn what_ext4_cannot_hold_is_refused_by_its_path() {
     let time = Time { secs: 15_032_385_536, nanos: 0 };
     assert!(refused(b"f", &|node| node.meta.mtime = time).starts_with("`/dir/f` was modified at"));
     assert!(
-        refused(b"f", &|node| node.kind = Kind::Symlink([].into())).starts_with("`/dir/f` has a target of 0")
+        refused(b"f", &|node| node.kind = NodeKind::Symlink([].into()))
+            .starts_with("`/dir/f` has a target of 0")
     );
     assert!(refused(b"f", &|node| node.meta.mode = 0o10_000).starts_with("`/dir/f` has mode 10000"));
-    assert!(refused(b"f", &|node| node.kind = Kind::CharDevice { major: 4096, minor: 0 }).contains("4096,0"));
+    assert!(
+        refused(b"f", &|node| node.kind = NodeKind::CharDevice { major: 4096, minor: 0 }).contains("4096,0")
+    );
     let xattr = |name: &[u8]| Some(Box::new([(name.into(), b"v"[..].into())].into()));
     assert!(refused(b"f", &|node| node.meta.xattrs = xattr(b"system.richacl")).contains("system.richacl"));
     assert!(
@@ -420,14 +425,14 @@ fn what_ext4_cannot_hold_is_refused_by_its_path() {
     assert!(
         refused(b"f", &|node| node.kind = slice(0, 1 << 44)).starts_with("`/dir/f` is 17592186044416 bytes")
     );
-    let label = Options { label: "more than sixteen".into(), ..options() };
-    assert!(matches!(plan(&empty(), &label, 64 * MIB), Err(WriteError::Label { .. })));
-    let reserved = Options { reserved: 5001, ..options() };
-    assert!(matches!(plan(&empty(), &reserved, 64 * MIB), Err(WriteError::Reserved { .. })));
+    let label = Ext4Options { label: "more than sixteen".into(), ..options() };
+    assert!(matches!(plan(&empty(), &label, 64 * MIB), Err(Ext4WriteError::Label { .. })));
+    let reserved = Ext4Options { reserved: 5001, ..options() };
+    assert!(matches!(plan(&empty(), &reserved, 64 * MIB), Err(Ext4WriteError::Reserved { .. })));
     let mut tree = empty();
     let root = tree.root();
     add(&mut tree, root, b"lost+found", slice(0, 1));
-    assert!(matches!(plan(&tree, &options(), 64 * MIB), Err(WriteError::LostFound { .. })));
+    assert!(matches!(plan(&tree, &options(), 64 * MIB), Err(Ext4WriteError::LostFound { .. })));
 }
 
 mod random {
@@ -449,13 +454,13 @@ mod random {
                 let name: Vec<u8> = name.bytes().filter(|b| *b != b'/' && *b != 0).take(250).collect();
                 let Ok(name) = Name::new(&name) else { continue };
                 let kind = match kind {
-                    0..=2 => Kind::dir(),
-                    3 => Kind::Symlink(vec![b'x'; (len % 4095) as usize + 1].into()),
-                    4 => Kind::Fifo,
+                    0..=2 => NodeKind::dir(),
+                    3 => NodeKind::Symlink(vec![b'x'; (len % 4095) as usize + 1].into()),
+                    4 => NodeKind::Fifo,
                     5 => slice(0, len),
                     _ => slice(0, len % 20_000),
                 };
-                let is_dir = matches!(kind, Kind::Dir(_));
+                let is_dir = matches!(kind, NodeKind::Dir(_));
                 let mut new = node(kind);
                 if xattr < 100 {
                     new.meta.xattrs = Some(Box::new([(b"user.k"[..].into(), vec![1; xattr * 3].into())].into()));

@@ -2,16 +2,16 @@
 #![expect(clippy::unwrap_used, reason = "a test's own steps must not fail")]
 
 use amiforge_formats::finding::Severity;
-use amiforge_formats::gpt::fault::{Fault, Place};
-use amiforge_formats::gpt::read::ReadError;
-use amiforge_formats::gpt::{Copy, Lba, Partition, Table, check, read, types, write};
+use amiforge_formats::gpt::fault::{TableCorruption, TableLocation};
+use amiforge_formats::gpt::read::GptReadError;
+use amiforge_formats::gpt::{Copy, Lba, Partition, PartitionTable, check, read, types, write};
 use amiforge_formats::guid::Guid;
 use proptest::prelude::*;
 
 const SECTORS: u64 = 32_768;
 const LAST: u64 = SECTORS - 1;
 
-fn table() -> Table {
+fn table() -> PartitionTable {
     let partition = |number, first, last, name: &str| Partition {
         number,
         type_guid: types::LINUX_GENERIC,
@@ -26,10 +26,10 @@ fn table() -> Table {
         partition(2, 4096, 8191, "two"),
         partition(5, 10_240, 12_287, "five"),
     ];
-    Table { guid: Guid::derive("hostile", "disk"), sectors: SECTORS, partitions }
+    PartitionTable { guid: Guid::derive("hostile", "disk"), sectors: SECTORS, partitions }
 }
 
-fn disk(table: &Table) -> Vec<u8> {
+fn disk(table: &PartitionTable) -> Vec<u8> {
     let (head, tail) = write::encode(table).unwrap();
     let mut disk = vec![0; table.sectors as usize * 512];
     disk[..head.len()].copy_from_slice(&head);
@@ -88,44 +88,40 @@ fn u64(value: u64) -> Vec<u8> {
 }
 
 /// What is corrupted in the primary, where the fault is found, and the fault.
-fn fatal() -> Vec<(Vec<Field>, Place, Fault)> {
+fn fatal() -> Vec<(Vec<Field>, TableLocation, TableCorruption)> {
     use Field::{Entry, Header};
-    let header = Place::Header(Copy::Primary);
-    let entry = |number| Place::Entry { copy: Copy::Primary, number };
+    let header = TableLocation::Header(Copy::Primary);
+    let entry = |number| TableLocation::Entry { copy: Copy::Primary, number };
     let usable = (Lba(34), Lba(SECTORS - 34));
-    let outside = |first, last| Fault::OutsideUsable {
+    let outside = |first, last| TableCorruption::OutsideUsable {
         first: Lba(first),
         last: Lba(last),
         usable_first: usable.0,
         usable_last: usable.1,
     };
-    let entries_place = |first, last| Fault::EntriesPlace { first: Lba(first), last: Lba(last) };
-    let usable_fault = |first, last| Fault::Usable { first: Lba(first), last: Lba(last) };
+    let entries_place = |first, last| TableCorruption::EntriesPlace { first: Lba(first), last: Lba(last) };
+    let usable_fault = |first, last| TableCorruption::Usable { first: Lba(first), last: Lba(last) };
+    let alternate = |stored| TableCorruption::AlternateLba { stored: Lba(stored), sectors: SECTORS };
+    let count = |found| TableCorruption::EntryCount { found, most: 8192 };
+    let backwards = |first, last| TableCorruption::Backwards { first: Lba(first), last: Lba(last) };
+    let overlap = |sector| TableCorruption::Overlap { with: 1, sector: Lba(sector) };
     vec![
-        (vec![Header(0, b"EFI PARK".to_vec())], header, Fault::Signature { found: *b"EFI PARK" }),
-        (vec![Header(8, u32(0x0002_0000))], header, Fault::Revision { found: 0x0002_0000 }),
-        (vec![Header(12, u32(91))], header, Fault::HeaderLen { found: 91 }),
-        (vec![Header(12, u32(513))], header, Fault::HeaderLen { found: 513 }),
-        (vec![Header(12, u32(u32::MAX))], header, Fault::HeaderLen { found: u32::MAX }),
-        (vec![Header(24, u64(2))], header, Fault::MyLba { stored: Lba(2), actual: Lba(1) }),
-        (vec![Header(32, u64(0))], header, Fault::AlternateLba { stored: Lba(0), sectors: SECTORS }),
-        (vec![Header(32, u64(1))], header, Fault::AlternateLba { stored: Lba(1), sectors: SECTORS }),
-        (
-            vec![Header(32, u64(SECTORS))],
-            header,
-            Fault::AlternateLba { stored: Lba(SECTORS), sectors: SECTORS },
-        ),
-        (
-            vec![Header(32, u64(u64::MAX))],
-            header,
-            Fault::AlternateLba { stored: Lba(u64::MAX), sectors: SECTORS },
-        ),
-        (vec![Header(84, u32(0))], header, Fault::EntryLen { found: 0 }),
-        (vec![Header(84, u32(64))], header, Fault::EntryLen { found: 64 }),
-        (vec![Header(84, u32(129))], header, Fault::EntryLen { found: 129 }),
-        (vec![Header(84, u32(1 << 31))], header, Fault::EntryLen { found: 1 << 31 }),
-        (vec![Header(80, u32(0))], header, Fault::EntryCount { found: 0, most: 8192 }),
-        (vec![Header(80, u32(u32::MAX))], header, Fault::EntryCount { found: u32::MAX, most: 8192 }),
+        (vec![Header(0, b"EFI PARK".to_vec())], header, TableCorruption::Signature { found: *b"EFI PARK" }),
+        (vec![Header(8, u32(0x0002_0000))], header, TableCorruption::Revision { found: 0x0002_0000 }),
+        (vec![Header(12, u32(91))], header, TableCorruption::HeaderLen { found: 91 }),
+        (vec![Header(12, u32(513))], header, TableCorruption::HeaderLen { found: 513 }),
+        (vec![Header(12, u32(u32::MAX))], header, TableCorruption::HeaderLen { found: u32::MAX }),
+        (vec![Header(24, u64(2))], header, TableCorruption::MyLba { stored: Lba(2), actual: Lba(1) }),
+        (vec![Header(32, u64(0))], header, alternate(0)),
+        (vec![Header(32, u64(1))], header, alternate(1)),
+        (vec![Header(32, u64(SECTORS))], header, alternate(SECTORS)),
+        (vec![Header(32, u64(u64::MAX))], header, alternate(u64::MAX)),
+        (vec![Header(84, u32(0))], header, TableCorruption::EntryLen { found: 0 }),
+        (vec![Header(84, u32(64))], header, TableCorruption::EntryLen { found: 64 }),
+        (vec![Header(84, u32(129))], header, TableCorruption::EntryLen { found: 129 }),
+        (vec![Header(84, u32(1 << 31))], header, TableCorruption::EntryLen { found: 1 << 31 }),
+        (vec![Header(80, u32(0))], header, count(0)),
+        (vec![Header(80, u32(u32::MAX))], header, count(u32::MAX)),
         (vec![Header(72, u64(0))], header, entries_place(0, 31)),
         (vec![Header(72, u64(1))], header, entries_place(1, 32)),
         (vec![Header(72, u64(u64::MAX))], header, entries_place(u64::MAX, u64::MAX - 1)),
@@ -135,14 +131,14 @@ fn fatal() -> Vec<(Vec<Field>, Place, Fault)> {
         (vec![Header(40, u64(1))], header, usable_fault(1, SECTORS - 34)),
         (vec![Header(48, u64(LAST))], header, usable_fault(34, LAST)),
         (vec![Header(48, u64(u64::MAX))], header, usable_fault(34, u64::MAX)),
-        (vec![Entry(1, 32, u64(4096))], entry(1), Fault::Backwards { first: Lba(4096), last: Lba(4095) }),
-        (vec![Entry(1, 40, u64(0))], entry(1), Fault::Backwards { first: Lba(2048), last: Lba(0) }),
+        (vec![Entry(1, 32, u64(4096))], entry(1), backwards(4096, 4095)),
+        (vec![Entry(1, 40, u64(0))], entry(1), backwards(2048, 0)),
         (vec![Entry(1, 32, u64(33))], entry(1), outside(33, 4095)),
         (vec![Entry(5, 40, u64(SECTORS - 33))], entry(5), outside(10_240, SECTORS - 33)),
         (vec![Entry(5, 40, u64(u64::MAX))], entry(5), outside(10_240, u64::MAX)),
-        (vec![Entry(1, 40, u64(4096))], entry(2), Fault::Overlap { with: 1, sector: Lba(4096) }),
-        (vec![Entry(1, 40, u64(11_000))], entry(2), Fault::Overlap { with: 1, sector: Lba(4096) }),
-        (vec![Entry(5, 32, u64(2048))], entry(5), Fault::Overlap { with: 1, sector: Lba(2048) }),
+        (vec![Entry(1, 40, u64(4096))], entry(2), overlap(4096)),
+        (vec![Entry(1, 40, u64(11_000))], entry(2), overlap(4096)),
+        (vec![Entry(5, 32, u64(2048))], entry(5), overlap(2048)),
     ]
 }
 
@@ -166,13 +162,13 @@ fn two_damaged_copies_are_refused_with_the_fault_of_each() {
         let mut disk = disk(&table());
         corrupt(&mut disk, Copy::Primary, &fields);
         corrupt(&mut disk, Copy::Backup, &[Field::Header(8, vec![7])]);
-        let Err(ReadError::NoTable { primary, backup }) = read::read(&disk) else {
+        let Err(GptReadError::NoTable { primary, backup }) = read::read(&disk) else {
             panic!("{fault} was read")
         };
         assert_eq!((primary.place, primary.fault), (place, fault));
         assert_eq!(
             (backup.place, backup.fault),
-            (Place::Header(Copy::Backup), Fault::Revision { found: 0x0001_0007 })
+            (TableLocation::Header(Copy::Backup), TableCorruption::Revision { found: 0x0001_0007 })
         );
     }
 }
@@ -186,13 +182,13 @@ fn checksums_that_do_not_match_are_refused_with_both_values() {
     header[16..20].fill(0);
     let computed = crc32fast::hash(&header);
     let findings = check::check(&damaged).unwrap();
-    assert_eq!(findings[0].place, Place::Header(Copy::Primary));
-    assert_eq!(findings[0].fault, Fault::Crc { stored, computed });
+    assert_eq!(findings[0].place, TableLocation::Header(Copy::Primary));
+    assert_eq!(findings[0].fault, TableCorruption::Crc { stored, computed });
     let mut damaged = disk(&table());
     damaged[1024 + 130] ^= 1;
     let findings = check::check(&damaged).unwrap();
-    assert_eq!(findings[0].place, Place::Entries(Copy::Primary));
-    assert!(matches!(findings[0].fault, Fault::Crc { .. }));
+    assert_eq!(findings[0].place, TableLocation::Entries(Copy::Primary));
+    assert!(matches!(findings[0].fault, TableCorruption::Crc { .. }));
     assert_eq!(read::read(&damaged).unwrap().table, table());
 }
 
@@ -200,16 +196,28 @@ fn checksums_that_do_not_match_are_refused_with_both_values() {
 #[test]
 fn what_is_only_untidy_is_told_and_read() {
     use Field::{Entry, Header};
-    let first = |number| Place::Entry { copy: Copy::Primary, number };
+    let first = |number| TableLocation::Entry { copy: Copy::Primary, number };
     let guid = Guid::derive("hostile", "one");
     let cases = [
-        (vec![Header(100, vec![3])], Place::Header(Copy::Primary), Fault::Reserved { at: 100, found: 3 }),
-        (vec![Header(21, vec![9])], Place::Header(Copy::Primary), Fault::Reserved { at: 21, found: 9 }),
-        (vec![Entry(1, 56, vec![0, 0xd8])], first(1), Fault::Name),
-        (vec![Entry(1, 48, u64(1 << 20))], first(1), Fault::Attributes { bits: 1 << 20 }),
-        (vec![Entry(2, 16, vec![0; 16])], first(2), Fault::NoGuid),
-        (vec![Entry(2, 16, guid.to_bytes_le().to_vec())], first(2), Fault::SameGuid { with: 1, guid }),
-        (vec![Entry(2, 32, u64(4100))], first(2), Fault::Unaligned { first: Lba(4100) }),
+        (
+            vec![Header(100, vec![3])],
+            TableLocation::Header(Copy::Primary),
+            TableCorruption::Reserved { at: 100, found: 3 },
+        ),
+        (
+            vec![Header(21, vec![9])],
+            TableLocation::Header(Copy::Primary),
+            TableCorruption::Reserved { at: 21, found: 9 },
+        ),
+        (vec![Entry(1, 56, vec![0, 0xd8])], first(1), TableCorruption::Name),
+        (vec![Entry(1, 48, u64(1 << 20))], first(1), TableCorruption::Attributes { bits: 1 << 20 }),
+        (vec![Entry(2, 16, vec![0; 16])], first(2), TableCorruption::NoGuid),
+        (
+            vec![Entry(2, 16, guid.to_bytes_le().to_vec())],
+            first(2),
+            TableCorruption::SameGuid { with: 1, guid },
+        ),
+        (vec![Entry(2, 32, u64(4100))], first(2), TableCorruption::Unaligned { first: Lba(4100) }),
     ];
     for (fields, place, fault) in cases {
         let mut disk = disk(&table());
@@ -217,7 +225,7 @@ fn what_is_only_untidy_is_told_and_read() {
         assert_eq!(read::read(&disk).unwrap().copy, Copy::Primary, "{fault}");
         let findings = check::check(&disk).unwrap();
         // An entry that only the primary has so is also told as not being the same in both.
-        let told = |fault: &Fault| !matches!(fault, Fault::EntriesDisagree);
+        let told = |fault: &TableCorruption| !matches!(fault, TableCorruption::EntriesDisagree);
         let found: Vec<_> = findings
             .iter()
             .map(|finding| (finding.place, &finding.fault))
@@ -231,16 +239,16 @@ fn what_is_only_untidy_is_told_and_read() {
 fn what_both_copies_say_is_told_once() {
     let mut table = table();
     table.partitions[1].first = Lba(4100);
-    let place = Place::Entry { copy: Copy::Primary, number: 2 };
+    let place = TableLocation::Entry { copy: Copy::Primary, number: 2 };
     let findings = check::check(&disk(&table)).unwrap();
     let found: Vec<_> = findings.iter().map(|finding| (finding.place, &finding.fault)).collect();
-    assert_eq!(found, [(place, &Fault::Unaligned { first: Lba(4100) })]);
+    assert_eq!(found, [(place, &TableCorruption::Unaligned { first: Lba(4100) })]);
 }
 
 #[test]
 fn copies_that_disagree_are_told() {
-    let backup = Place::Header(Copy::Backup);
-    let disagree = |field, primary: u64, backup: u64| Fault::HeadersDisagree {
+    let backup = TableLocation::Header(Copy::Backup);
+    let disagree = |field, primary: u64, backup: u64| TableCorruption::HeadersDisagree {
         field,
         primary: primary.to_string(),
         backup: backup.to_string(),
@@ -251,13 +259,13 @@ fn copies_that_disagree_are_told() {
         (Field::Header(32, u64(2)), backup, disagree("the sector of the primary header", 1, 2)),
         (
             Field::Entry(2, 40, u64(8000)),
-            Place::Entry { copy: Copy::Backup, number: 2 },
-            Fault::EntriesDisagree,
+            TableLocation::Entry { copy: Copy::Backup, number: 2 },
+            TableCorruption::EntriesDisagree,
         ),
         (
             Field::Entry(7, 90, vec![1]),
-            Place::Entry { copy: Copy::Backup, number: 7 },
-            Fault::EntriesDisagree,
+            TableLocation::Entry { copy: Copy::Backup, number: 7 },
+            TableCorruption::EntriesDisagree,
         ),
     ];
     for (field, place, fault) in cases {
@@ -272,20 +280,20 @@ fn copies_that_disagree_are_told() {
 
 #[test]
 fn a_wrong_protective_mbr_is_told() {
-    let cases: [(usize, &[u8], Fault); 6] = [
-        (510, &[0, 0], Fault::MbrSignature { found: 0 }),
-        (450, &[0x83], Fault::Hybrid { kind: 0x83 }),
-        (450, &[0], Fault::NotProtective),
-        (454, &[2], Fault::ProtectiveStart { found: 2 }),
-        (458, &[1, 0, 0, 0], Fault::ProtectiveLen { found: 1, expected: LAST as u32 }),
-        (466, &[0xc], Fault::Hybrid { kind: 0xc }),
+    let cases: [(usize, &[u8], TableCorruption); 6] = [
+        (510, &[0, 0], TableCorruption::MbrSignature { found: 0 }),
+        (450, &[0x83], TableCorruption::Hybrid { kind: 0x83 }),
+        (450, &[0], TableCorruption::NotProtective),
+        (454, &[2], TableCorruption::ProtectiveStart { found: 2 }),
+        (458, &[1, 0, 0, 0], TableCorruption::ProtectiveLen { found: 1, expected: LAST as u32 }),
+        (466, &[0xc], TableCorruption::Hybrid { kind: 0xc }),
     ];
     for (at, bytes, fault) in cases {
         let mut disk = disk(&table());
         disk[at..at + bytes.len()].copy_from_slice(bytes);
         let findings = check::check(&disk).unwrap();
         assert!(
-            findings.iter().any(|finding| finding.place == Place::Mbr && finding.fault == fault),
+            findings.iter().any(|finding| finding.place == TableLocation::Mbr && finding.fault == fault),
             "{findings:?}"
         );
         assert_eq!(read::read(&disk).unwrap().table, table());
@@ -299,27 +307,29 @@ fn a_disk_that_grew_or_shrank_is_told() {
     let findings = check::check(&grown).unwrap();
     let faults: Vec<_> = findings.iter().map(|finding| &finding.fault).collect();
     let last = Lba(SECTORS + 2047);
-    assert!(faults.contains(&&Fault::NotAtEnd { stored: Lba(LAST), last }), "{faults:?}");
+    assert!(faults.contains(&&TableCorruption::NotAtEnd { stored: Lba(LAST), last }), "{faults:?}");
     assert_eq!(read::read(&grown).unwrap().table.partitions, table().partitions);
     let mut short = disk(&table());
     short.truncate(20_000 * 512);
-    let Err(ReadError::NoTable { primary, backup }) = read::read(&short) else { panic!("read") };
-    assert_eq!(primary.fault, Fault::AlternateLba { stored: Lba(LAST), sectors: 20_000 });
-    assert!(matches!(backup.fault, Fault::Signature { .. }));
+    let Err(GptReadError::NoTable { primary, backup }) = read::read(&short) else { panic!("read") };
+    assert_eq!(primary.fault, TableCorruption::AlternateLba { stored: Lba(LAST), sectors: 20_000 });
+    assert!(matches!(backup.fault, TableCorruption::Signature { .. }));
     for len in [0, 1, 511, 512, 1024, 1535] {
         let none = vec![0_u8; len];
-        assert!(matches!(read::read(&none), Err(ReadError::NoTable { .. })));
+        assert!(matches!(read::read(&none), Err(GptReadError::NoTable { .. })));
         let findings = check::check(&none).unwrap();
-        assert!(findings.iter().any(|finding| finding.fault == Fault::DiskTooShort { len: len as u64 }));
+        assert!(
+            findings.iter().any(|finding| finding.fault == TableCorruption::DiskTooShort { len: len as u64 })
+        );
     }
 }
 
 /// A change that no table can have, and what is said of it.
-type Wrong = (fn(&mut Table), &'static str);
+type Wrong = (fn(&mut PartitionTable), &'static str);
 
 #[test]
 fn tables_that_cannot_be_are_not_written() {
-    let wrong = |change: fn(&mut Table)| {
+    let wrong = |change: fn(&mut PartitionTable)| {
         let mut table = table();
         change(&mut table);
         write::encode(&table).unwrap_err().to_string()
@@ -392,7 +402,7 @@ proptest! {
     }
 }
 
-fn tables() -> impl Strategy<Value = Table> {
+fn tables() -> impl Strategy<Value = PartitionTable> {
     let partition = (1..=128_u32, any::<u128>(), any::<u64>(), "[ -~äß€🙂]{0,18}", 1..300_u64, 0..100_u64);
     (prop::collection::vec(partition, 0..40), any::<u128>(), 1..5000_u64).prop_map(|(wanted, disk, rest)| {
         let mut next = 34;
@@ -408,6 +418,6 @@ fn tables() -> impl Strategy<Value = Table> {
             let guid = Guid::from_u128(guid | 1 << 127);
             partitions.push(Partition { number, type_guid, guid, first, last, attributes, name });
         }
-        Table { guid: Guid::from_u128(disk), sectors: next + rest + 33, partitions }
+        PartitionTable { guid: Guid::from_u128(disk), sectors: next + rest + 33, partitions }
     })
 }

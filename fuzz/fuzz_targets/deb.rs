@@ -5,7 +5,7 @@
 use amiforge_formats::digest::Digest;
 use amiforge_rootfs::blobs::Blobs;
 use amiforge_rootfs::packages::filters::Filters;
-use amiforge_rootfs::packages::locked::{LockedPackage, Reason};
+use amiforge_rootfs::packages::locked::{LockedPackage, LockReason};
 use amiforge_rootfs::packages::unpack::{DebFile, unpack};
 use amiforge_rootfs::store::Store;
 use amiforge_rootfs::watch::Unwatched;
@@ -25,7 +25,7 @@ fuzz_target!(|bytes: &[u8]| {
         size: bytes.len() as u64,
         path: String::new(),
         archive: String::new(),
-        reason: Reason::Named,
+        reason: LockReason::Named,
     };
     let store = Store::scratch(&folder).expect("the folder is writable");
     let debs = [DebFile { package: &package, path }];

@@ -4,13 +4,13 @@
 
 use amiforge_formats::fat::{check, read};
 use amiforge_formats::plan::SourceId;
-use amiforge_formats::tree::{Kind, Origin};
+use amiforge_formats::tree::{NodeKind, Origin};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
     if let Ok(volume) = read::read(&bytes, SourceId(0), 0) {
         for entry in volume.tree.walk() {
-            let Kind::File(content) = &volume.tree.node(entry.id).kind else { continue };
+            let NodeKind::File(content) = &volume.tree.node(entry.id).kind else { continue };
             for segment in content.segments() {
                 let Origin::Slice { at, .. } = segment.origin else { continue };
                 assert!(at + segment.len <= bytes.len() as u64);

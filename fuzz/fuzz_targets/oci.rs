@@ -5,7 +5,7 @@
 
 use amiforge_rootfs::assemble::assemble;
 use amiforge_rootfs::blobs::Blobs;
-use amiforge_rootfs::sources::{Pin, SourceKind, SourceSpec};
+use amiforge_rootfs::sources::{DigestPin, SourceKind, SourceSpec};
 use amiforge_rootfs::store::Store;
 use amiforge_rootfs::watch::Unwatched;
 use libfuzzer_sys::fuzz_target;
@@ -26,7 +26,7 @@ fuzz_target!(|bytes: &[u8]| {
     let spec = SourceSpec {
         label: "fuzz".to_owned(),
         kind: SourceKind::Oci { path: folder.clone(), platform: "linux/amd64".to_owned(), reference: None },
-        pin: Pin::Unpinned,
+        pin: DigestPin::Unpinned,
         strip: 0,
         prefix: String::new(),
         exclude: Vec::new(),

@@ -3,9 +3,9 @@
 #![no_main]
 
 use amiforge_rootfs::packages::control::Paragraph;
-use amiforge_rootfs::packages::index::Index;
+use amiforge_rootfs::packages::index::PackageIndex;
 use amiforge_rootfs::packages::release::{Expired, Release};
-use amiforge_rootfs::packages::resolve::{Base, Request, Suite, resolve};
+use amiforge_rootfs::packages::resolve::{BasePackages, Request, Suite, resolve};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
@@ -27,13 +27,13 @@ fuzz_target!(|bytes: &[u8]| {
     let stanzas: String =
         text.split("\n\n").map(|stanza| format!("{}\n{more}\n", stanza.trim_end())).collect();
     for text in [bytes, stanzas.as_bytes()] {
-        let Ok(index) = Index::parse(text) else { continue };
+        let Ok(index) = PackageIndex::parse(text) else { continue };
         let packages = index.packages.iter().map(|package| package.name.to_owned()).take(8).collect();
         let suite = Suite { archive: "fuzz", names: vec!["fuzz"], priority: 500, indexes: vec![&index] };
         let request = Request {
             arch: "amd64".to_owned(),
             foreign: vec!["i386".to_owned()],
-            base: Base::Standard,
+            base: BasePackages::Standard,
             packages,
             recommends: true,
             without: Vec::new(),

@@ -2,7 +2,7 @@
 //! neither may panic, hang or take unbounded memory. What the writer makes, the reader takes, if it took the stub.
 #![no_main]
 
-use amiforge_formats::pe::{self, Section};
+use amiforge_formats::pe::{self, UkiSection};
 use amiforge_formats::tree::{Content, Origin};
 use libfuzzer_sys::fuzz_target;
 
@@ -18,8 +18,8 @@ fuzz_target!(|bytes: &[u8]| {
     }
     let inline = |text: &[u8]| Content::Inline(text.into());
     let sections = [
-        Section::new(".cmdline", inline(b"root=/dev/x")),
-        Section::new(".linux", inline(&[7; 5000])),
+        UkiSection::new(".cmdline", inline(b"root=/dev/x")),
+        UkiSection::new(".linux", inline(&[7; 5000])),
     ];
     let Ok(made) = pe::uki(bytes, &sections) else { return };
     let mut file = vec![0; made.len() as usize];

@@ -2,12 +2,12 @@
 #![no_main]
 
 use amiforge_formats::plan::SourceId;
-use amiforge_rootfs::sources::tar::{Place, index};
+use amiforge_rootfs::sources::tar::{ArchiveLocation, index};
 use amiforge_rootfs::watch::Unwatched;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
-    let place = Place { source: SourceId(0), at: 0 };
+    let place = ArchiveLocation { source: SourceId(0), at: 0 };
     let _ = index(&bytes.to_vec(), place, &Unwatched);
     // Once more with every checksum right, or hardly a mutation gets past the first header.
     let mut mended = bytes.to_vec();

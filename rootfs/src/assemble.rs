@@ -15,7 +15,7 @@ use crate::merge::{MergeError, Merged};
 use crate::reshape::Reshape;
 use crate::sources::indexed::clean;
 use crate::sources::warning::Warning;
-use crate::sources::{Opened, Opening, SourceError, SourceSpec};
+use crate::sources::{OpenedSource, Opening, SourceError, SourceSpec};
 use crate::store::Store;
 use crate::watch::Watch;
 
@@ -25,7 +25,7 @@ pub struct Assembled {
     /// The merged tree.
     pub tree: Tree,
     /// One for each source, in the order of the recipe. Complete after [`Assembled::settle`].
-    pub inputs: Vec<Input>,
+    pub inputs: Vec<ListedInput>,
     /// The newest modification time that an entry of an input has; the epoch itself if there are none.
     pub newest: Time,
     /// The config of the last OCI source.
@@ -38,7 +38,7 @@ pub struct Assembled {
 /// An input as the manifest lists it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Input {
+pub struct ListedInput {
     /// The label of its [`SourceSpec`].
     pub label: String,
     /// `dir`, `tar` or `oci`.
@@ -133,7 +133,8 @@ impl Assembled {
     /// # Errors
     /// A digest that is not the one named, an input that changed, an entry of the store that is damaged.
     pub fn settle(&mut self, blobs: &Blobs) -> Result<(), AssembleError> {
-        let label = |inputs: &[Input], number: usize| inputs.get(number).map(|input| input.label.clone());
+        let label =
+            |inputs: &[ListedInput], number: usize| inputs.get(number).map(|input| input.label.clone());
         let digests = self.checks.wait().map_err(|(number, source)| AssembleError::Check {
             label: label(&self.inputs, number).unwrap_or_default(),
             source,
@@ -183,11 +184,11 @@ pub fn assemble_over(
             _ if watch.interrupted() => AssembleError::Interrupted,
             error => AssembleError::Source { label: spec.label.clone(), source: Box::new(error) },
         })?;
-        let Opened { indexed, kind, size, sha256, pinned, tasks: own, config } = opened;
+        let OpenedSource { indexed, kind, size, sha256, pinned, tasks: own, config } = opened;
         newest = newest.max(indexed.newest);
         oci_config = config.or(oci_config);
         tasks.extend(own.into_iter().map(|task| (number, task)));
-        inputs.push(Input { label: spec.label.clone(), kind, size, sha256, pinned });
+        inputs.push(ListedInput { label: spec.label.clone(), kind, size, sha256, pinned });
         let (own, deepest) = (indexed.warnings.clone(), deepest(&indexed.tree, &reshape));
         let taken = merged.take(&spec.label, indexed, &reshape, spec.overrides, blobs);
         let taken = taken.map_err(|source| AssembleError::Merge { label: spec.label.clone(), source })?;

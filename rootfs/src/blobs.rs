@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use amiforge_formats::digest::Digest;
 use amiforge_formats::plan::{SourceId, Sources};
 
-use crate::digests::{FileDigests, Piece};
+use crate::digests::{ContentPiece, FileDigests};
 
 /// Files that are kept open at a time of those opened on demand; well below the usual limit of 1024 for a program,
 /// and more than the packages of an ordinary system.
@@ -19,7 +19,7 @@ const OPEN_MAX: usize = 256;
 
 /// What tells one state of a file from another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stamp {
+pub struct FileStamp {
     dev: u64,
     ino: u64,
     size: u64,
@@ -27,7 +27,7 @@ pub struct Stamp {
     mtime: Option<(i64, i64)>,
 }
 
-impl Stamp {
+impl FileStamp {
     /// The stamp of a file.
     pub fn of(found: &Metadata) -> Self {
         let mtime = Some((found.mtime(), found.mtime_nsec()));
@@ -51,7 +51,7 @@ impl Stamp {
 struct Blob {
     path: PathBuf,
     file: Option<Arc<File>>,
-    stamp: Option<Stamp>,
+    stamp: Option<FileStamp>,
 }
 
 /// Every file that content is read from, by [`SourceId`]. Files are added while sources are read and only read later.
@@ -59,7 +59,7 @@ struct Blob {
 pub struct Blobs {
     files: Vec<Blob>,
     /// Digests of pieces of them.
-    digests: BTreeMap<Piece, FileDigests>,
+    digests: BTreeMap<ContentPiece, FileDigests>,
     /// Files opened on demand, the latest used first.
     recent: Mutex<VecDeque<(u32, Arc<File>)>>,
 }
@@ -84,18 +84,18 @@ impl Blobs {
 
     /// Adds an open file; `path` is how errors name it.
     pub fn add(&mut self, file: File, path: &Path) -> SourceId {
-        let stamp = file.metadata().ok().map(|found| Stamp::of(&found));
+        let stamp = file.metadata().ok().map(|found| FileStamp::of(&found));
         self.push(Blob { path: path.to_owned(), file: Some(Arc::new(file)), stamp })
     }
 
     /// Adds an open entry of the store.
     pub(crate) fn add_entry(&mut self, file: File, path: &Path) -> SourceId {
-        let stamp = file.metadata().ok().map(|found| Stamp::of_entry(&found));
+        let stamp = file.metadata().ok().map(|found| FileStamp::of_entry(&found));
         self.push(Blob { path: path.to_owned(), file: Some(Arc::new(file)), stamp })
     }
 
     /// Adds a file that is opened when it is read, and must then still have its stamp.
-    pub fn add_closed(&mut self, path: PathBuf, stamp: Stamp) -> SourceId {
+    pub fn add_closed(&mut self, path: PathBuf, stamp: FileStamp) -> SourceId {
         self.push(Blob { path, file: None, stamp: Some(stamp) })
     }
 
@@ -105,7 +105,7 @@ impl Blobs {
     }
 
     /// The digests of a piece, if they are known.
-    pub(crate) fn known(&self, piece: Piece) -> Option<FileDigests> {
+    pub(crate) fn known(&self, piece: ContentPiece) -> Option<FileDigests> {
         self.digests.get(&piece).copied()
     }
 
@@ -118,7 +118,7 @@ impl Blobs {
     }
 
     /// Lets the digests of a piece be known.
-    pub(crate) fn know(&mut self, piece: Piece, digests: FileDigests) {
+    pub(crate) fn know(&mut self, piece: ContentPiece, digests: FileDigests) {
         self.digests.insert(piece, digests);
     }
 
@@ -206,7 +206,7 @@ mod tests {
         for number in 0..400u32 {
             let path = folder.path().join(number.to_string());
             std::fs::write(&path, number.to_le_bytes()).unwrap();
-            let stamp = Stamp::of(&std::fs::symlink_metadata(&path).unwrap());
+            let stamp = FileStamp::of(&std::fs::symlink_metadata(&path).unwrap());
             ids.push(blobs.add_closed(path, stamp));
         }
         for round in 0..2 {

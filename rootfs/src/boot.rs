@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::io;
 
 use amiforge_formats::plan::Sources;
-use amiforge_formats::tree::{Content, Kind, Tree};
+use amiforge_formats::tree::{Content, NodeKind, Tree};
 
 use crate::packages::version;
 use crate::steps::PathError;
@@ -30,7 +30,7 @@ const INITRDS: [(&str, &str); 3] =
 /// Why there is nothing to boot.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum BootError {
+pub enum BootFilesError {
     /// No kernel.
     #[error("the image has no kernel: there is neither `/boot/vmlinuz-…` nor `/usr/lib/modules/…/vmlinuz`")]
     NoKernel,
@@ -64,7 +64,7 @@ pub enum BootError {
 
 /// A kernel with what belongs to it.
 #[derive(Debug, Clone)]
-pub struct Kernel {
+pub struct KernelFiles {
     /// Its release, such as `6.1.0-56-cloud-amd64`.
     pub release: String,
     /// Absolute path of the file.
@@ -80,17 +80,21 @@ pub struct Kernel {
 /// The kernel that boots: that of the release asked for, else the newest, as dpkg compares versions.
 ///
 /// # Errors
-/// [`BootError`].
-pub fn kernel(tree: &Tree, sources: &dyn Sources, wanted: Option<&str>) -> Result<Kernel, BootError> {
+/// [`BootFilesError`].
+pub fn kernel(
+    tree: &Tree,
+    sources: &dyn Sources,
+    wanted: Option<&str>,
+) -> Result<KernelFiles, BootFilesError> {
     let mut all = releases(tree)?;
-    let newest = all.keys().max_by(|a, b| version::compare(a, b)).cloned().ok_or(BootError::NoKernel)?;
+    let newest = all.keys().max_by(|a, b| version::compare(a, b)).cloned().ok_or(BootFilesError::NoKernel)?;
     let release = wanted.map_or(newest, str::to_owned);
     let Some((path, content)) = all.remove(&release) else {
         let there: Vec<_> = all.keys().map(|release| format!("`{release}`")).collect();
-        return Err(BootError::NotThere { wanted: release, there: there.join(", ") });
+        return Err(BootFilesError::NotThere { wanted: release, there: there.join(", ") });
     };
     let head = resolve::bytes_of(&start(&content, HEAD), sources)
-        .map_err(|source| BootError::Read { release: release.clone(), source })?;
+        .map_err(|source| BootFilesError::Read { release: release.clone(), source })?;
     let mut initrd = None;
     for (before, after) in INITRDS {
         let path = format!("{before}{release}{after}");
@@ -99,11 +103,11 @@ pub fn kernel(tree: &Tree, sources: &dyn Sources, wanted: Option<&str>) -> Resul
             break;
         }
     }
-    Ok(Kernel { release, path, content, head, initrd })
+    Ok(KernelFiles { release, path, content, head, initrd })
 }
 
 /// Every kernel by its release.
-fn releases(tree: &Tree) -> Result<BTreeMap<String, (String, Content)>, BootError> {
+fn releases(tree: &Tree) -> Result<BTreeMap<String, (String, Content)>, BootFilesError> {
     let mut all = BTreeMap::new();
     for name in names(tree, b"usr/lib/modules")? {
         let path = format!("usr/lib/modules/{name}/vmlinuz");
@@ -126,8 +130,8 @@ fn releases(tree: &Tree) -> Result<BTreeMap<String, (String, Content)>, BootErro
 /// A file of the tree that the distribution brings, such as the stub of systemd-boot; links are followed.
 ///
 /// # Errors
-/// [`BootError::Path`] when it is longer than 32 MiB, no file, or cannot be read.
-pub fn loader(tree: &Tree, sources: &dyn Sources, path: &str) -> Result<Option<Vec<u8>>, BootError> {
+/// [`BootFilesError::Path`] when it is longer than 32 MiB, no file, or cannot be read.
+pub fn loader(tree: &Tree, sources: &dyn Sources, path: &str) -> Result<Option<Vec<u8>>, BootFilesError> {
     small(tree, sources, path, LOADER_MAX)
 }
 
@@ -135,14 +139,19 @@ pub fn loader(tree: &Tree, sources: &dyn Sources, path: &str) -> Result<Option<V
 ///
 /// # Errors
 /// As [`loader`].
-pub fn os_release(tree: &Tree, sources: &dyn Sources) -> Result<Option<Vec<u8>>, BootError> {
+pub fn os_release(tree: &Tree, sources: &dyn Sources) -> Result<Option<Vec<u8>>, BootFilesError> {
     match small(tree, sources, "etc/os-release", OS_RELEASE_MAX)? {
         Some(text) => Ok(Some(text)),
         None => small(tree, sources, "usr/lib/os-release", OS_RELEASE_MAX),
     }
 }
 
-fn small(tree: &Tree, sources: &dyn Sources, path: &str, limit: u64) -> Result<Option<Vec<u8>>, BootError> {
+fn small(
+    tree: &Tree,
+    sources: &dyn Sources,
+    path: &str,
+    limit: u64,
+) -> Result<Option<Vec<u8>>, BootFilesError> {
     match resolve::place(tree, path.trim_start_matches('/').as_bytes(), Last::Follow)? {
         Some(place) => Ok(resolve::contents(tree, sources, &place, limit)?),
         None => Ok(None),
@@ -150,16 +159,16 @@ fn small(tree: &Tree, sources: &dyn Sources, path: &str, limit: u64) -> Result<O
 }
 
 /// The names in a folder that are text, in order.
-fn names(tree: &Tree, path: &[u8]) -> Result<Vec<String>, BootError> {
+fn names(tree: &Tree, path: &[u8]) -> Result<Vec<String>, BootFilesError> {
     let found = resolve::find(tree, path)?.and_then(|id| tree.entries(id));
     let text = |name: &[u8]| String::from_utf8(name.to_vec()).ok();
     Ok(found.into_iter().flatten().filter_map(|(name, _)| text(name.as_bytes())).collect())
 }
 
 /// The content of a regular file, links followed.
-fn file(tree: &Tree, path: &[u8]) -> Result<Option<Content>, BootError> {
+fn file(tree: &Tree, path: &[u8]) -> Result<Option<Content>, BootFilesError> {
     Ok(resolve::find(tree, path)?.and_then(|id| match &tree.node(id).kind {
-        Kind::File(content) => Some(content.clone()),
+        NodeKind::File(content) => Some(content.clone()),
         _ => None,
     }))
 }
@@ -216,6 +225,6 @@ mod tests {
     #[test]
     fn a_tree_without_kernel_is_told() {
         let found = kernel(&tree(&["boot/grub/grub.cfg"]), &Blobs::new(), None);
-        assert!(matches!(found, Err(BootError::NoKernel)));
+        assert!(matches!(found, Err(BootFilesError::NoKernel)));
     }
 }

@@ -32,7 +32,7 @@ pub(crate) enum Purpose {
 
 /// Something to be done before the build is finished.
 #[derive(Debug)]
-pub(crate) enum Task {
+pub(crate) enum DeferredTask {
     /// Hash `len` bytes of `file` from `at` on.
     Hash {
         /// The file.
@@ -95,7 +95,7 @@ pub enum CheckError {
 /// not taken, and what needed them must not be used.
 #[derive(Debug, Default)]
 #[must_use = "what was read is not checked before these are"]
-pub struct Outstanding(Vec<Task>);
+pub struct Outstanding(Vec<DeferredTask>);
 
 /// Checks that have been started. Dropped, they stop.
 #[derive(Debug)]
@@ -103,7 +103,7 @@ pub struct Outstanding(Vec<Task>);
 pub struct Settling(Checks);
 
 impl Outstanding {
-    pub(crate) fn new(tasks: Vec<Task>) -> Self {
+    pub(crate) fn new(tasks: Vec<DeferredTask>) -> Self {
         Self(tasks)
     }
 
@@ -145,7 +145,7 @@ pub(crate) struct Checks {
 
 impl Checks {
     /// Starts on the tasks, each with the number of the input that it belongs to.
-    pub(crate) fn start(tasks: Vec<(usize, Task)>) -> Self {
+    pub(crate) fn start(tasks: Vec<(usize, DeferredTask)>) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let flag = Arc::clone(&stop);
         let thread = (!tasks.is_empty()).then(|| std::thread::spawn(move || all(tasks, &flag)));
@@ -169,7 +169,7 @@ impl Drop for Checks {
     }
 }
 
-fn all(tasks: Vec<(usize, Task)>, stop: &AtomicBool) -> Done {
+fn all(tasks: Vec<(usize, DeferredTask)>, stop: &AtomicBool) -> Done {
     let mut digests = Vec::new();
     for (input, task) in tasks {
         if let Some(digest) = one(task, stop).map_err(|error| (input, error))? {
@@ -179,14 +179,14 @@ fn all(tasks: Vec<(usize, Task)>, stop: &AtomicBool) -> Done {
     Ok(digests)
 }
 
-fn one(task: Task, stop: &AtomicBool) -> Result<Option<Digest>, CheckError> {
+fn one(task: DeferredTask, stop: &AtomicBool) -> Result<Option<Digest>, CheckError> {
     let (file, at, len, purpose) = match task {
-        Task::Hash { file, at, len, purpose } => (file, at, len, purpose),
-        Task::Entry { path, len, digest } => {
+        DeferredTask::Hash { file, at, len, purpose } => (file, at, len, purpose),
+        DeferredTask::Entry { path, len, digest } => {
             let file = amiforge_progress::regular::open(&path).map_err(CheckError::Read)?;
             (file, 0, len, Purpose::Entry(path, digest))
         }
-        Task::Name(naming) => return naming.finish().map(|()| None).map_err(CheckError::Store),
+        DeferredTask::Name(naming) => return naming.finish().map(|()| None).map_err(CheckError::Store),
     };
     let actual = hash(&file, at, len, stop)?;
     match purpose {

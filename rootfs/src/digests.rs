@@ -11,7 +11,7 @@ use std::thread::JoinHandle;
 
 use amiforge_formats::digest::Digest;
 use amiforge_formats::plan::{SourceId, Sources};
-use amiforge_formats::tree::{Content, Kind, Origin, Tree};
+use amiforge_formats::tree::{Content, NodeKind, Origin, Tree};
 use sha1::Digest as _;
 use sha2::Digest as _;
 use sha2::Sha256;
@@ -31,10 +31,10 @@ pub struct FileDigests {
 }
 
 /// Where a file's content lies as one piece: source, first byte, length.
-pub(crate) type Piece = (SourceId, u64, u64);
+pub(crate) type ContentPiece = (SourceId, u64, u64);
 
 /// Pieces with their digests.
-type Taken = Vec<(Piece, FileDigests)>;
+type Taken = Vec<(ContentPiece, FileDigests)>;
 
 /// Takes both digests of bytes that come one after another.
 #[derive(Default)]
@@ -73,7 +73,7 @@ pub fn known(content: &Content, blobs: &Blobs) -> Option<FileDigests> {
 }
 
 /// Where a content lies, if in one piece of a source.
-pub(crate) fn piece(content: &Content) -> Option<Piece> {
+pub(crate) fn piece(content: &Content) -> Option<ContentPiece> {
     match content {
         Content::Slice { source, at, len } => Some((*source, *at, *len)),
         _ => None,
@@ -138,7 +138,7 @@ pub fn take(tree: &Tree, blobs: &mut Blobs) -> io::Result<()> {
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
     let share = wanted.len().div_ceil(workers).max(1);
     let read = &*blobs;
-    let one = |piece: &Piece| {
+    let one = |piece: &ContentPiece| {
         let content = Content::Slice { source: piece.0, at: piece.1, len: piece.2 };
         of(&content, read).map(|digests| (*piece, digests))
     };
@@ -157,12 +157,12 @@ pub fn take(tree: &Tree, blobs: &mut Blobs) -> io::Result<()> {
 }
 
 /// The pieces of a tree's files that are not known, in the order in which they lie.
-fn wanted(tree: &Tree, blobs: &Blobs) -> Vec<Piece> {
+fn wanted(tree: &Tree, blobs: &Blobs) -> Vec<ContentPiece> {
     let files = tree.walk().filter_map(|entry| match &tree.node(entry.id).kind {
-        Kind::File(content) => piece(content),
+        NodeKind::File(content) => piece(content),
         _ => None,
     });
-    let mut wanted: Vec<Piece> = files.filter(|piece| blobs.known(*piece).is_none()).collect();
+    let mut wanted: Vec<ContentPiece> = files.filter(|piece| blobs.known(*piece).is_none()).collect();
     wanted.sort_unstable();
     wanted.dedup();
     wanted
@@ -183,7 +183,7 @@ impl Digesting {
     /// Starts on every file of a tree whose content lies in one piece, is not known, and in a file that has a name.
     pub fn start(tree: &Tree, blobs: &Blobs) -> Self {
         let wanted = wanted(tree, blobs).into_iter();
-        let wanted: Vec<(Piece, PathBuf)> =
+        let wanted: Vec<(ContentPiece, PathBuf)> =
             wanted.filter_map(|piece| Some((piece, blobs.path(piece.0)?.to_owned()))).collect();
         let stop = Arc::new(AtomicBool::new(false));
         let flag = Arc::clone(&stop);
@@ -212,7 +212,7 @@ impl Drop for Digesting {
     }
 }
 
-fn all(wanted: &[(Piece, PathBuf)], stop: &AtomicBool) -> io::Result<Taken> {
+fn all(wanted: &[(ContentPiece, PathBuf)], stop: &AtomicBool) -> io::Result<Taken> {
     let mut open: Option<(&Path, File)> = None;
     let mut taken = Vec::with_capacity(wanted.len());
     for (piece, path) in wanted {
@@ -258,7 +258,7 @@ mod tests {
         let (_folder, mut blobs, source) = blobs();
         let mut tree = Tree::new(Meta::root_owned(0o755, Time::EPOCH));
         let content = Content::Slice { source, at: 2, len: 3 };
-        let node = Node { meta: Meta::root_owned(0o644, Time::EPOCH), kind: Kind::File(content.clone()) };
+        let node = Node { meta: Meta::root_owned(0o644, Time::EPOCH), kind: NodeKind::File(content.clone()) };
         tree.add(tree.root(), Name::new(b"abc").unwrap(), node).unwrap();
         Digesting::start(&tree, &blobs).finish(&mut blobs).unwrap();
         let known = blobs.known((source, 2, 3)).unwrap();
@@ -281,7 +281,7 @@ mod tests {
     fn a_source_that_went_away_is_told_and_one_that_is_given_up_is_left() {
         let (folder, mut blobs, source) = blobs();
         let mut tree = Tree::new(Meta::root_owned(0o755, Time::EPOCH));
-        let kind = Kind::File(Content::Slice { source, at: 0, len: 99 });
+        let kind = NodeKind::File(Content::Slice { source, at: 0, len: 99 });
         let node = Node { meta: Meta::root_owned(0o644, Time::EPOCH), kind };
         tree.add(tree.root(), Name::new(b"long").unwrap(), node).unwrap();
         drop(Digesting::start(&tree, &blobs));

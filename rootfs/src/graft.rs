@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use amiforge_formats::time::Time;
-use amiforge_formats::tree::{Kind, Meta, Name, Node, NodeId, Printable, Tree};
+use amiforge_formats::tree::{Meta, Name, Node, NodeId, NodeKind, Printable, Tree};
 
 /// Why a part could not be put in.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -60,7 +60,7 @@ fn put(
     done: &mut BTreeMap<NodeId, NodeId>,
 ) -> Result<(), GraftError> {
     let node = part.node(from);
-    if let Kind::Dir(_) = node.kind {
+    if let NodeKind::Dir(_) = node.kind {
         let own = enter(tree, dir, name, path, node.meta.clone())?;
         return unite(part, from, tree, own, path, done);
     }
@@ -100,13 +100,13 @@ fn unite(
 fn enter(tree: &mut Tree, dir: NodeId, name: &[u8], path: &[u8], meta: Meta) -> Result<NodeId, GraftError> {
     if let Some(found) = tree.child(dir, name) {
         return match &tree.node(found).kind {
-            Kind::Dir(_) => Ok(found),
+            NodeKind::Dir(_) => Ok(found),
             other => Err(GraftError::Taken { path: path.to_vec(), found: other.word() }),
         };
     }
     let bad = || GraftError::Path { path: path.to_vec() };
     let name = Name::new(name).map_err(|_| bad())?;
-    tree.add(dir, name, Node { meta, kind: Kind::dir() }).map_err(|_| bad())
+    tree.add(dir, name, Node { meta, kind: NodeKind::dir() }).map_err(|_| bad())
 }
 
 #[cfg(test)]
@@ -120,9 +120,9 @@ mod tests {
         let meta = Meta::root_owned(0o700, Time::from_secs(5));
         let mut part = Tree::new(meta.clone());
         let name = |text: &str| Name::new(text.as_bytes()).unwrap();
-        let dir = Node { meta: meta.clone(), kind: Kind::dir() };
+        let dir = Node { meta: meta.clone(), kind: NodeKind::dir() };
         let opt = part.add(part.root(), name("opt"), dir.clone()).unwrap();
-        let file = Node { meta: meta.clone(), kind: Kind::File(Content::empty()) };
+        let file = Node { meta: meta.clone(), kind: NodeKind::File(Content::empty()) };
         let file = part.add(opt, name("a"), file).unwrap();
         part.link(opt, name("b"), file).unwrap();
         let mut tree = Tree::new(meta);

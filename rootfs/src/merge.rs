@@ -11,13 +11,13 @@ mod error;
 
 use amiforge_formats::plan::Sources;
 use amiforge_formats::time::Time;
-use amiforge_formats::tree::{Kind, Meta, Name, Node, NodeId, Printable, Tree};
+use amiforge_formats::tree::{Meta, Name, Node, NodeId, NodeKind, Printable, Tree};
 
 pub use error::MergeError;
 
 use crate::reshape::{Reshape, below};
 use crate::sources::fault::PATH_LONGEST;
-use crate::sources::indexed::{Indexed, Standing};
+use crate::sources::indexed::{Explicitness, Indexed};
 use crate::sources::same::same_bytes;
 
 /// The tree that sources have been merged into so far.
@@ -25,14 +25,14 @@ use crate::sources::same::same_bytes;
 pub struct Merged {
     tree: Tree,
     /// By node: which source gave it, and how.
-    from: Vec<(usize, Standing)>,
+    from: Vec<(usize, Explicitness)>,
     labels: Vec<String>,
 }
 
 impl Default for Merged {
     fn default() -> Self {
         let tree = Tree::new(Meta::root_owned(0o755, Time::EPOCH));
-        Self { tree, from: vec![(0, Standing::Implied)], labels: Vec::new() }
+        Self { tree, from: vec![(0, Explicitness::Implied)], labels: Vec::new() }
     }
 }
 
@@ -48,7 +48,7 @@ struct Graft<'a> {
 impl Merged {
     /// Begins with a tree that is there already; `label` names it in errors.
     pub fn over(label: &str, tree: Tree) -> Self {
-        let from = vec![(0, Standing::Given); tree.capacity()];
+        let from = vec![(0, Explicitness::Given); tree.capacity()];
         Self { tree, from, labels: vec![label.to_owned()] }
     }
 
@@ -90,7 +90,8 @@ impl Merged {
             }
             taken |= !rest.is_empty();
             let path = join(&reshape.prefix, rest)?;
-            let standing = indexed.marks.get(entry.id.index()).map_or(Standing::Given, |mark| mark.standing);
+            let standing =
+                indexed.marks.get(entry.id.index()).map_or(Explicitness::Given, |mark| mark.standing);
             self.place(&mut graft, &path, entry.id, standing)?;
         }
         Ok(taken)
@@ -102,7 +103,7 @@ impl Merged {
         graft: &mut Graft<'_>,
         path: &[u8],
         id: NodeId,
-        standing: Standing,
+        standing: Explicitness,
     ) -> Result<(), Box<MergeError>> {
         let Some((parent, name)) = self.parent(path)? else {
             return self.join(graft, path, self.tree.root(), id, standing);
@@ -113,8 +114,8 @@ impl Merged {
         };
         let (before, now) = (&self.tree.node(old).kind, &graft.tree.node(id).kind);
         match (before, now) {
-            (Kind::Dir(_), Kind::Dir(_)) => self.join(graft, path, old, id, standing),
-            (Kind::Symlink(target), Kind::Dir(_)) => Err(self.through(path, path, target, old)),
+            (NodeKind::Dir(_), NodeKind::Dir(_)) => self.join(graft, path, old, id, standing),
+            (NodeKind::Symlink(target), NodeKind::Dir(_)) => Err(self.through(path, path, target, old)),
             _ => {
                 let differs = self.differs(graft, path, old, id)?;
                 match differs {
@@ -137,12 +138,12 @@ impl Merged {
         path: &[u8],
         old: NodeId,
         id: NodeId,
-        standing: Standing,
+        standing: Explicitness,
     ) -> Result<(), Box<MergeError>> {
         graft.became[id.index()] = Some(old);
-        let given_before = self.from[old.index()].1 == Standing::Given;
+        let given_before = self.from[old.index()].1 == Explicitness::Given;
         let new = &graft.tree.node(id).meta;
-        if standing == Standing::Implied {
+        if standing == Explicitness::Implied {
             // The top folder of a `dir` source has metadata to offer where nobody has better.
             if !given_before && *new != Meta::root_owned(0o755, Time::EPOCH) {
                 self.tree.node_mut(old).meta = new.clone();
@@ -157,19 +158,19 @@ impl Merged {
             };
         }
         self.tree.node_mut(old).meta = new.clone();
-        self.from[old.index()] = (self.labels.len() - 1, Standing::Given);
+        self.from[old.index()] = (self.labels.len() - 1, Explicitness::Given);
         Ok(())
     }
 
     /// Adds a name that is free: a new node, or one more name of a node that came before.
-    fn add(&mut self, graft: &mut Graft<'_>, parent: NodeId, name: Name, id: NodeId, standing: Standing) {
+    fn add(&mut self, graft: &mut Graft<'_>, parent: NodeId, name: Name, id: NodeId, standing: Explicitness) {
         if let Some(known) = graft.became[id.index()] {
             // The name is free, and what has several names is no directory.
             let _ = self.tree.link(parent, name, known);
             return;
         }
         let node = graft.tree.node(id);
-        let kind = if matches!(node.kind, Kind::Dir(_)) { Kind::dir() } else { node.kind.clone() };
+        let kind = if matches!(node.kind, NodeKind::Dir(_)) { NodeKind::dir() } else { node.kind.clone() };
         if let Ok(new) = self.tree.add(parent, name, Node { meta: node.meta.clone(), kind }) {
             graft.became[id.index()] = Some(new);
             self.from.push((self.labels.len() - 1, standing));
@@ -189,7 +190,7 @@ impl Merged {
         }
         let (before, now) = (self.tree.node(old), graft.tree.node(id));
         let content = match (&before.kind, &now.kind) {
-            (Kind::File(a), Kind::File(b)) => {
+            (NodeKind::File(a), NodeKind::File(b)) => {
                 if a.len() != b.len() {
                     return Ok(Some("content"));
                 }
@@ -257,8 +258,8 @@ impl Merged {
                 None => self.imply(id, name),
             };
             match &self.tree.node(next).kind {
-                Kind::Dir(_) => {}
-                Kind::Symlink(target) => return Err(self.through(path, &path[..end], target, next)),
+                NodeKind::Dir(_) => {}
+                NodeKind::Symlink(target) => return Err(self.through(path, &path[..end], target, next)),
                 _ => {
                     return Err(Box::new(MergeError::Conflict {
                         path: path[..end].to_vec(),
@@ -276,9 +277,9 @@ impl Merged {
     }
 
     fn imply(&mut self, parent: NodeId, name: Name) -> NodeId {
-        let node = Node { meta: Meta::root_owned(0o755, Time::EPOCH), kind: Kind::dir() };
+        let node = Node { meta: Meta::root_owned(0o755, Time::EPOCH), kind: NodeKind::dir() };
         let Ok(id) = self.tree.add(parent, name, node) else { return parent };
-        self.from.push((self.labels.len() - 1, Standing::Implied));
+        self.from.push((self.labels.len() - 1, Explicitness::Implied));
         id
     }
 }
@@ -302,8 +303,8 @@ fn describe(node: &Node) -> String {
     let Meta { mode, uid, gid, mtime, .. } = &node.meta;
     let kind = node.kind.word();
     let end = match &node.kind {
-        Kind::File(content) => format!(" of {} bytes", content.len()),
-        Kind::Symlink(target) => format!(" to `{}`", Printable(target)),
+        NodeKind::File(content) => format!(" of {} bytes", content.len()),
+        NodeKind::Symlink(target) => format!(" to `{}`", Printable(target)),
         _ => String::new(),
     };
     format!("a {kind}{end} ({mode:04o} {uid}:{gid} at {mtime})")

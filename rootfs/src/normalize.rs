@@ -7,12 +7,12 @@
 use std::collections::BTreeSet;
 
 use amiforge_formats::time::Time;
-use amiforge_formats::tree::{Content, Kind, Name, Node, NodeId, Tree};
+use amiforge_formats::tree::{Content, Name, Node, NodeId, NodeKind, Tree};
 
 /// A cleaning rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
-pub enum Rule {
+pub enum NormalizeRule {
     /// `/etc/machine-id` emptied, `/var/lib/dbus/machine-id` removed.
     MachineId,
     /// `/etc/ssh/ssh_host_*` removed. sshd does not start without: cloud-init or `ssh-keygen -A` makes new ones.
@@ -49,12 +49,12 @@ pub struct NormalizeSpec {
     /// Times above this become this.
     pub epoch: Time,
     /// Rules that apply.
-    pub rules: BTreeSet<Rule>,
+    pub rules: BTreeSet<NormalizeRule>,
 }
 
 /// What became of a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
+pub enum PathOutcome {
     /// Removed, with all below it.
     Removed,
     /// A regular file that is empty now.
@@ -65,16 +65,16 @@ pub enum Outcome {
 
 /// A change made by a rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Change {
+pub struct RuleChange {
     /// Absolute path.
     pub path: Vec<u8>,
     /// Which rule.
-    pub rule: Rule,
+    pub rule: NormalizeRule,
     /// What happened.
-    pub outcome: Outcome,
+    pub outcome: PathOutcome,
 }
 
-impl Rule {
+impl NormalizeRule {
     /// Every rule, in the order of application.
     pub const ALL: [Self; 13] = [
         Self::MachineId,
@@ -119,7 +119,7 @@ impl Rule {
     /// The rules that apply unless a recipe says otherwise: identity, keys, seeds, caches, logs, and what would keep a
     /// machine from starting.
     pub fn defaults() -> BTreeSet<Self> {
-        use Rule::{
+        use NormalizeRule::{
             Caches, ContainerFiles, Logs, MachineId, PackageCaches, RandomSeeds, RootDirectory, ServiceKeys,
             SshHostKeys,
         };
@@ -143,7 +143,7 @@ enum Pick {
 
 /// A place that a rule cleans.
 #[derive(Debug, Clone, Copy)]
-struct Place {
+struct CleanTarget {
     /// The folder, without the first `/`; a `*` stands for every folder there.
     folder: &'static str,
     pick: Pick,
@@ -157,12 +157,12 @@ enum Depth {
     All,
 }
 
-const fn here(folder: &'static str, pick: Pick) -> Place {
-    Place { folder, pick, depth: Depth::One }
+const fn here(folder: &'static str, pick: Pick) -> CleanTarget {
+    CleanTarget { folder, pick, depth: Depth::One }
 }
 
-const fn below(folder: &'static str, pick: Pick) -> Place {
-    Place { folder, pick, depth: Depth::All }
+const fn below(folder: &'static str, pick: Pick) -> CleanTarget {
+    CleanTarget { folder, pick, depth: Depth::All }
 }
 
 const ALL: Pick = Pick::Everything;
@@ -199,54 +199,57 @@ const BACKUPS: Pick = Pick::Suffixes(&[
 const LOADER_SEED: Pick = Pick::Names(&["random-seed"]);
 
 /// What each rule removes; machine-id and logs also empty files.
-const PLACES: &[(Rule, Place)] = &[
-    (Rule::MachineId, here("var/lib/dbus", Pick::Names(&["machine-id"]))),
-    (Rule::SshHostKeys, here("etc/ssh", Pick::Prefix("ssh_host_"))),
-    (Rule::RandomSeeds, here("boot/efi/loader", LOADER_SEED)),
-    (Rule::RandomSeeds, here("boot/loader", LOADER_SEED)),
-    (Rule::RandomSeeds, here("efi/loader", LOADER_SEED)),
-    (Rule::RandomSeeds, here("root", Pick::Names(&[".rnd"]))),
-    (Rule::RandomSeeds, here("var/lib", Pick::Names(&["random-seed"]))),
-    (Rule::RandomSeeds, here("var/lib/systemd", Pick::Names(&["credential.secret", "random-seed"]))),
-    (Rule::RandomSeeds, here("var/lib/urandom", Pick::Names(&["random-seed"]))),
-    (Rule::PackageCaches, here("var/cache/apk", ALL)),
-    (Rule::PackageCaches, here("var/cache/apt", Pick::Names(&["pkgcache.bin", "srcpkgcache.bin"]))),
-    (Rule::PackageCaches, here("var/cache/apt/archives", ALL)),
-    (Rule::PackageCaches, here("var/cache/dnf", ALL)),
-    (Rule::PackageCaches, here("var/cache/libdnf5", ALL)),
-    (Rule::PackageCaches, here("var/cache/pacman/pkg", ALL)),
-    (Rule::PackageCaches, here("var/cache/yum", ALL)),
-    (Rule::PackageCaches, here("var/cache/zypp", ALL)),
-    (Rule::PackageCaches, here("var/lib/apt/lists", ALL)),
-    (Rule::Caches, here("root/.cache", ALL)),
-    (Rule::Caches, here("var/cache/debconf", Pick::Suffixes(&["-old"]))),
-    (Rule::Caches, here("var/cache/fontconfig", ALL)),
-    (Rule::Caches, here("var/cache/ldconfig", Pick::Names(&["aux-cache"]))),
-    (Rule::Caches, here("var/cache/man", ALL)),
-    (Rule::Logs, here("var/log/journal", ALL)),
-    (Rule::Logs, below("var/log", Pick::Suffixes(&[".gz", ".xz", ".zst", ".bz2", ".old", ".0", ".1"]))),
-    (Rule::Backups, below("etc", BACKUPS)),
+const PLACES: &[(NormalizeRule, CleanTarget)] = &[
+    (NormalizeRule::MachineId, here("var/lib/dbus", Pick::Names(&["machine-id"]))),
+    (NormalizeRule::SshHostKeys, here("etc/ssh", Pick::Prefix("ssh_host_"))),
+    (NormalizeRule::RandomSeeds, here("boot/efi/loader", LOADER_SEED)),
+    (NormalizeRule::RandomSeeds, here("boot/loader", LOADER_SEED)),
+    (NormalizeRule::RandomSeeds, here("efi/loader", LOADER_SEED)),
+    (NormalizeRule::RandomSeeds, here("root", Pick::Names(&[".rnd"]))),
+    (NormalizeRule::RandomSeeds, here("var/lib", Pick::Names(&["random-seed"]))),
+    (NormalizeRule::RandomSeeds, here("var/lib/systemd", Pick::Names(&["credential.secret", "random-seed"]))),
+    (NormalizeRule::RandomSeeds, here("var/lib/urandom", Pick::Names(&["random-seed"]))),
+    (NormalizeRule::PackageCaches, here("var/cache/apk", ALL)),
+    (NormalizeRule::PackageCaches, here("var/cache/apt", Pick::Names(&["pkgcache.bin", "srcpkgcache.bin"]))),
+    (NormalizeRule::PackageCaches, here("var/cache/apt/archives", ALL)),
+    (NormalizeRule::PackageCaches, here("var/cache/dnf", ALL)),
+    (NormalizeRule::PackageCaches, here("var/cache/libdnf5", ALL)),
+    (NormalizeRule::PackageCaches, here("var/cache/pacman/pkg", ALL)),
+    (NormalizeRule::PackageCaches, here("var/cache/yum", ALL)),
+    (NormalizeRule::PackageCaches, here("var/cache/zypp", ALL)),
+    (NormalizeRule::PackageCaches, here("var/lib/apt/lists", ALL)),
+    (NormalizeRule::Caches, here("root/.cache", ALL)),
+    (NormalizeRule::Caches, here("var/cache/debconf", Pick::Suffixes(&["-old"]))),
+    (NormalizeRule::Caches, here("var/cache/fontconfig", ALL)),
+    (NormalizeRule::Caches, here("var/cache/ldconfig", Pick::Names(&["aux-cache"]))),
+    (NormalizeRule::Caches, here("var/cache/man", ALL)),
+    (NormalizeRule::Logs, here("var/log/journal", ALL)),
     (
-        Rule::Backups,
+        NormalizeRule::Logs,
+        below("var/log", Pick::Suffixes(&[".gz", ".xz", ".zst", ".bz2", ".old", ".0", ".1"])),
+    ),
+    (NormalizeRule::Backups, below("etc", BACKUPS)),
+    (
+        NormalizeRule::Backups,
         here("etc", Pick::Names(&["group-", "gshadow-", "passwd-", "shadow-", "subgid-", "subuid-"])),
     ),
-    (Rule::Backups, here("var/backups", ALL)),
-    (Rule::Backups, here("var/lib/dpkg", Pick::Suffixes(&["-old"]))),
-    (Rule::Histories, here("home/*", HISTORIES)),
-    (Rule::Histories, here("root", HISTORIES)),
-    (Rule::TemporaryFiles, here("tmp", ALL)),
-    (Rule::TemporaryFiles, here("var/tmp", ALL)),
-    (Rule::RuntimeFiles, here("run", ALL)),
+    (NormalizeRule::Backups, here("var/backups", ALL)),
+    (NormalizeRule::Backups, here("var/lib/dpkg", Pick::Suffixes(&["-old"]))),
+    (NormalizeRule::Histories, here("home/*", HISTORIES)),
+    (NormalizeRule::Histories, here("root", HISTORIES)),
+    (NormalizeRule::TemporaryFiles, here("tmp", ALL)),
+    (NormalizeRule::TemporaryFiles, here("var/tmp", ALL)),
+    (NormalizeRule::RuntimeFiles, here("run", ALL)),
     // The names that systemd's detect_container() and the tools of others look for.
-    (Rule::ContainerFiles, here("", Pick::Names(&[".containerenv", ".dockerenv", ".dockerinit"]))),
-    (Rule::ContainerFiles, here("dev", Pick::Names(&["console"]))),
-    (Rule::ContainerFiles, here("run", Pick::Names(&[".containerenv"]))),
-    (Rule::ContainerFiles, here("run/host", Pick::Names(&["container-manager"]))),
-    (Rule::ContainerFiles, here("run/systemd", Pick::Names(&["container"]))),
+    (NormalizeRule::ContainerFiles, here("", Pick::Names(&[".containerenv", ".dockerenv", ".dockerinit"]))),
+    (NormalizeRule::ContainerFiles, here("dev", Pick::Names(&["console"]))),
+    (NormalizeRule::ContainerFiles, here("run", Pick::Names(&[".containerenv"]))),
+    (NormalizeRule::ContainerFiles, here("run/host", Pick::Names(&["container-manager"]))),
+    (NormalizeRule::ContainerFiles, here("run/systemd", Pick::Names(&["container"]))),
 ];
 
 /// Applies the rules, then clamps every time. The changes come in the order of the rules, then of the paths.
-pub fn normalize(tree: &mut Tree, spec: &NormalizeSpec) -> Vec<Change> {
+pub fn normalize(tree: &mut Tree, spec: &NormalizeSpec) -> Vec<RuleChange> {
     let mut changes = Vec::new();
     for &rule in &spec.rules {
         let mut of_rule = Vec::new();
@@ -256,9 +259,9 @@ pub fn normalize(tree: &mut Tree, spec: &NormalizeSpec) -> Vec<Change> {
             }
         }
         match rule {
-            Rule::MachineId => empty_machine_id(tree, spec.epoch, &mut of_rule),
-            Rule::Logs => empty_logs(tree, spec.epoch, &mut of_rule),
-            Rule::RootDirectory => open_root(tree, &mut of_rule),
+            NormalizeRule::MachineId => empty_machine_id(tree, spec.epoch, &mut of_rule),
+            NormalizeRule::Logs => empty_logs(tree, spec.epoch, &mut of_rule),
+            NormalizeRule::RootDirectory => open_root(tree, &mut of_rule),
             _ => {}
         }
         of_rule.sort_by(|a, b| a.path.cmp(&b.path));
@@ -278,7 +281,7 @@ fn clamp(tree: &mut Tree, epoch: Time) {
 }
 
 /// The folders of a place that exist, with their absolute paths.
-fn folders(tree: &Tree, place: &Place) -> Vec<(NodeId, Vec<u8>)> {
+fn folders(tree: &Tree, place: &CleanTarget) -> Vec<(NodeId, Vec<u8>)> {
     let (base, any) = place.folder.strip_suffix("/*").map_or((place.folder, false), |base| (base, true));
     let Some(base_id) = tree.lookup(base.as_bytes()).filter(|id| tree.entries(*id).is_some()) else {
         return Vec::new();
@@ -307,24 +310,24 @@ fn clean(
     tree: &mut Tree,
     (folder, path): (NodeId, Vec<u8>),
     pick: Pick,
-    rule: Rule,
-    changes: &mut Vec<Change>,
+    rule: NormalizeRule,
+    changes: &mut Vec<RuleChange>,
 ) {
     for (name, id) in tree.entries(folder).cloned().unwrap_or_default() {
         let path = [&path[..], b"/", name.as_bytes()].concat();
         let kind = &tree.node(id).kind;
-        let is_dir = matches!(kind, Kind::Dir(_));
+        let is_dir = matches!(kind, NodeKind::Dir(_));
         let bytes = name.as_bytes();
         let taken = match pick {
             // A link, as /var/lib/dbus/machine-id often is, holds nothing of its own.
             Pick::Names(names) => {
-                names.iter().any(|name| name.as_bytes() == bytes) && matches!(kind, Kind::File(_))
+                names.iter().any(|name| name.as_bytes() == bytes) && matches!(kind, NodeKind::File(_))
             }
             Pick::Prefix(prefix) => bytes.starts_with(prefix.as_bytes()) && !is_dir,
             Pick::Suffixes(suffixes) => {
                 suffixes.iter().any(|suffix| bytes.ends_with(suffix.as_bytes())) && !is_dir
             }
-            Pick::Everything if is_dir && rule == Rule::PackageCaches && bytes == b"partial" => {
+            Pick::Everything if is_dir && rule == NormalizeRule::PackageCaches && bytes == b"partial" => {
                 clean(tree, (id, path), pick, rule, changes);
                 continue;
             }
@@ -332,45 +335,49 @@ fn clean(
         };
         if taken {
             tree.unlink(folder, name.as_bytes());
-            changes.push(Change { path, rule, outcome: Outcome::Removed });
+            changes.push(RuleChange { path, rule, outcome: PathOutcome::Removed });
         }
     }
 }
 
 /// An id of nobody: empty, so that each machine makes its own. `uninitialized` means that already, and is told by
 /// its length, as is the id of 32 digits.
-fn empty_machine_id(tree: &mut Tree, epoch: Time, changes: &mut Vec<Change>) {
+fn empty_machine_id(tree: &mut Tree, epoch: Time, changes: &mut Vec<RuleChange>) {
     let Some(etc) = tree.lookup(b"etc") else { return };
     let Ok(name) = Name::new(b"machine-id") else { return };
     let Some(id) = tree.child(etc, name.as_bytes()) else { return };
-    let Kind::File(content) = &tree.node(id).kind else { return };
+    let NodeKind::File(content) = &tree.node(id).kind else { return };
     if !matches!(content.len(), 0 | 13 | 14) {
         empty(tree, etc, &name, id, epoch);
         let path = b"/etc/machine-id".to_vec();
-        changes.push(Change { path, rule: Rule::MachineId, outcome: Outcome::Emptied });
+        changes.push(RuleChange { path, rule: NormalizeRule::MachineId, outcome: PathOutcome::Emptied });
     }
 }
 
 /// Lets everybody into `/`. An archive of a working folder, such as `mktemp -d` makes with mode 0700, gives its mode
 /// and owner to the root, and then no program but root's finds any file.
-fn open_root(tree: &mut Tree, changes: &mut Vec<Change>) {
+fn open_root(tree: &mut Tree, changes: &mut Vec<RuleChange>) {
     let root = tree.root();
     let meta = &mut tree.node_mut(root).meta;
     let closed = meta.mode & 0o555 != 0o555 || meta.mode & 0o022 != 0;
     if closed || (meta.uid, meta.gid) != (0, 0) {
         (meta.mode, meta.uid, meta.gid) = (0o755, 0, 0);
-        changes.push(Change { path: b"/".to_vec(), rule: Rule::RootDirectory, outcome: Outcome::Opened });
+        changes.push(RuleChange {
+            path: b"/".to_vec(),
+            rule: NormalizeRule::RootDirectory,
+            outcome: PathOutcome::Opened,
+        });
     }
 }
 
 /// Empties every file below `/var/log`: who wrote one expects to find it, with its owner and mode.
-fn empty_logs(tree: &mut Tree, epoch: Time, changes: &mut Vec<Change>) {
+fn empty_logs(tree: &mut Tree, epoch: Time, changes: &mut Vec<RuleChange>) {
     for (folder, path) in folders(tree, &below("var/log", ALL)) {
         for (name, id) in tree.entries(folder).cloned().unwrap_or_default() {
-            if matches!(&tree.node(id).kind, Kind::File(content) if !content.is_empty()) {
+            if matches!(&tree.node(id).kind, NodeKind::File(content) if !content.is_empty()) {
                 empty(tree, folder, &name, id, epoch);
                 let path = [&path[..], b"/", name.as_bytes()].concat();
-                changes.push(Change { path, rule: Rule::Logs, outcome: Outcome::Emptied });
+                changes.push(RuleChange { path, rule: NormalizeRule::Logs, outcome: PathOutcome::Emptied });
             }
         }
     }
@@ -382,7 +389,7 @@ fn empty(tree: &mut Tree, folder: NodeId, name: &Name, id: NodeId, mtime: Time) 
     meta.mtime = mtime;
     tree.unlink(folder, name.as_bytes());
     // The name has just become free, and the folder is one.
-    let _ = tree.add(folder, name.clone(), Node { meta, kind: Kind::File(Content::empty()) });
+    let _ = tree.add(folder, name.clone(), Node { meta, kind: NodeKind::File(Content::empty()) });
 }
 
 #[cfg(test)]

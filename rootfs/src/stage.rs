@@ -11,8 +11,11 @@ use amiforge_formats::tree::{Meta, Tree};
 use crate::assemble::{AssembleError, Assembled, assemble};
 use crate::blobs::Blobs;
 use crate::graft::{GraftError, graft};
-use crate::sandbox::{Clock, Job, Keep, Limits, OnFailure, Sandbox, SandboxError, Seed, Step, Tail};
-use crate::sources::{Pin, SourceKind, SourceSpec};
+use crate::sandbox::{
+    CaptureScope, OnFailure, OutputTail, Sandbox, SandboxClock, SandboxError, SandboxJob, SandboxLimits,
+    SandboxStep, Seed,
+};
+use crate::sources::{DigestPin, SourceKind, SourceSpec};
 use crate::store::Store;
 use crate::watch::Watch;
 
@@ -24,7 +27,7 @@ pub struct StageSpec {
     /// The tools, configured.
     pub tools: Tree,
     /// Sources, in order; commands start in the first one's folder.
-    pub sources: Vec<StageSource>,
+    pub sources: Vec<StageArchive>,
     /// Patches for the first source: the name for errors, and the bytes.
     pub patches: Vec<(String, Vec<u8>)>,
     /// Commands for `sh -e`.
@@ -32,11 +35,11 @@ pub struct StageSpec {
     /// Variables.
     pub env: BTreeMap<String, String>,
     /// What is taken over, in order.
-    pub install: Vec<Install>,
+    pub install: Vec<StageInstall>,
     /// What the commands may use together.
-    pub limits: Limits,
+    pub limits: SandboxLimits,
     /// Which time they see.
-    pub clock: Clock,
+    pub clock: SandboxClock,
     /// What their random numbers follow from.
     pub seed: Seed,
     /// `SOURCE_DATE_EPOCH`.
@@ -47,7 +50,7 @@ pub struct StageSpec {
 
 /// A source of a stage: an archive (tar, plain or compressed) that lies in the store or beside the recipe.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StageSource {
+pub struct StageArchive {
     /// How errors name it.
     pub label: String,
     /// Name of its folder.
@@ -62,7 +65,7 @@ pub struct StageSource {
 
 /// What of a stage goes into the image.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Install {
+pub struct StageInstall {
     /// Absolute path under `$DESTDIR`.
     pub from: String,
     /// Absolute path in the image.
@@ -71,11 +74,11 @@ pub struct Install {
 
 /// What a stage gave.
 #[derive(Debug)]
-pub struct Built {
+pub struct BuiltStage {
     /// The installed parts at their places, and nothing else.
     pub tree: Tree,
     /// The last part of what the commands wrote.
-    pub log: Tail,
+    pub log: OutputTail,
 }
 
 /// Why a stage gave nothing.
@@ -135,7 +138,7 @@ pub fn build(
     store: &Store,
     blobs: &mut Blobs,
     watch: &dyn Watch,
-) -> Result<Built, StageError> {
+) -> Result<BuiltStage, StageError> {
     let mut tree = spec.tools.clone();
     let mut assembled = Vec::new();
     for source in &spec.sources {
@@ -154,12 +157,12 @@ pub fn build(
     for (source, mut assembled) in assembled {
         assembled.settle(blobs).map_err(|error| failed(source, error))?;
     }
-    Ok(Built { tree: installed(spec, &captured.tree)?, log: captured.log })
+    Ok(BuiltStage { tree: installed(spec, &captured.tree)?, log: captured.log })
 }
 
 /// Puts a source into the tree of tools.
 fn lay(
-    source: &StageSource,
+    source: &StageArchive,
     tree: &mut Tree,
     epoch: Time,
     store: &Store,
@@ -169,7 +172,7 @@ fn lay(
     let spec = SourceSpec {
         label: source.label.clone(),
         kind: SourceKind::Tar { path: source.path.clone() },
-        pin: source.sha256.map_or(Pin::Unpinned, Pin::Exact),
+        pin: source.sha256.map_or(DigestPin::Unpinned, DigestPin::Exact),
         strip: source.strip,
         prefix: String::new(),
         exclude: Vec::new(),
@@ -188,24 +191,24 @@ fn lay(
     Ok(assembled)
 }
 
-fn failed(source: &StageSource, error: AssembleError) -> StageError {
+fn failed(source: &StageArchive, error: AssembleError) -> StageError {
     StageError::Source { label: source.label.clone(), source: Box::new(error) }
 }
 
-fn job(spec: &StageSpec) -> Job {
+fn job(spec: &StageSpec) -> SandboxJob {
     let folder =
         spec.sources.first().map_or_else(|| BUILD.to_owned(), |first| format!("{BUILD}/{}", first.folder));
     let patches = spec.patches.iter().map(|(label, patch)| {
         let name = format!("applying {label} in the stage `{}`", spec.name);
-        let mut step = Step::new(name, ["patch", "-p1", "--no-backup-if-mismatch", "--force"]);
+        let mut step = SandboxStep::new(name, ["patch", "-p1", "--no-backup-if-mismatch", "--force"]);
         step.input.clone_from(patch);
         step
     });
     let commands = (1..).zip(&spec.run).map(|(number, script)| {
-        Step::shell(format!("step {number} of the stage `{}`", spec.name), script.clone())
+        SandboxStep::shell(format!("step {number} of the stage `{}`", spec.name), script.clone())
     });
     let steps = patches.chain(commands).map(|step| step.folder(folder.clone())).collect();
-    let mut job = Job::new(steps, spec.epoch);
+    let mut job = SandboxJob::new(steps, spec.epoch);
     let flags = format!("-O2 -ffile-prefix-map={BUILD}=.");
     for (name, value) in [
         ("DESTDIR", DESTDIR),
@@ -220,14 +223,14 @@ fn job(spec: &StageSpec) -> Job {
     job.env.extend(spec.env.clone());
     (job.limits, job.on_failure, job.clock) = (spec.limits, spec.on_failure, spec.clock);
     job.seed = spec.seed;
-    job.keep = Keep::Below(vec![DESTDIR.as_bytes().to_vec()]);
+    job.keep = CaptureScope::Below(vec![DESTDIR.as_bytes().to_vec()]);
     job
 }
 
 /// The parts that are installed, at their places.
 fn installed(spec: &StageSpec, after: &Tree) -> Result<Tree, StageError> {
     let mut tree = Tree::new(Meta::root_owned(0o755, spec.epoch));
-    for Install { from, to } in &spec.install {
+    for StageInstall { from, to } in &spec.install {
         let missing = || StageError::Missing { name: spec.name.clone(), from: from.clone() };
         let found = after.lookup(format!("{DESTDIR}/{from}").as_bytes()).ok_or_else(missing)?;
         let put = graft(after, found, &mut tree, to.as_bytes(), spec.epoch);

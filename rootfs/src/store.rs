@@ -23,8 +23,8 @@ use amiforge_formats::digest::Digest;
 use sha2::{Digest as _, Sha256};
 use tempfile::{NamedTempFile, TempDir};
 
-pub use care::{Entry, Held, Kind};
-pub use objects::{Begun, Object, ObjectPart, Objects};
+pub use care::{StoreEntry, StoreEntryKind, StoreHold};
+pub use objects::{Begun, ObjectPart, Objects, OpenObject};
 
 const MAGIC: &[u8; 16] = b"amiforge spool 1";
 const TRAILER: usize = 16 + 8 + 32 + 32;
@@ -306,15 +306,15 @@ impl Naming {
 
     /// Syncs the entry and gives it its name, which lasts when [`Store::sync`] is done; in a scratch store, without
     /// syncing it. An entry that another build has named meanwhile stays, since it may be open there.
-    pub(crate) fn name(self) -> Result<Named, StoreError> {
+    pub(crate) fn name(self) -> Result<NamedEntry, StoreError> {
         let Self { part, path, folder, keep } = self;
         let failed = |source| StoreError::Write { folder: folder.clone(), source };
         if keep {
             part.as_file().sync_all().map_err(failed)?;
         }
         match part.persist_noclobber(&path) {
-            Ok(_) => Ok(Named::Ours),
-            Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Ok(Named::Theirs(path)),
+            Ok(_) => Ok(NamedEntry::Ours),
+            Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Ok(NamedEntry::Theirs(path)),
             Err(error) => Err(failed(error.error)),
         }
     }
@@ -322,7 +322,7 @@ impl Naming {
 
 /// Whose an entry is that has got its name.
 #[derive(Debug)]
-pub(crate) enum Named {
+pub(crate) enum NamedEntry {
     /// This build's.
     Ours,
     /// That of another build, which was faster.

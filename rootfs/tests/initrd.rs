@@ -7,8 +7,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use amiforge_formats::cpio::read::EntryKind;
-use amiforge_formats::cpio::write::{Archive, Entry};
-use amiforge_rootfs::initrd::read::{self as initrd, Initrd, ReadError};
+use amiforge_formats::cpio::write::{CpioWriter, NewEntry};
+use amiforge_rootfs::initrd::read::{self as initrd, InitrdArchive, InitrdReadError};
 
 /// More than any archive here holds.
 const MOST: u64 = 1 << 24;
@@ -18,10 +18,10 @@ fn module() -> Vec<u8> {
 }
 
 fn archive() -> Vec<u8> {
-    let mut archive = Archive::new();
-    archive.add("lib", 0o755, Entry::Folder);
-    archive.add("lib/nvme.ko", 0o644, Entry::File(&module()));
-    archive.add("init", 0o755, Entry::File(b"#!/bin/sh\n"));
+    let mut archive = CpioWriter::new();
+    archive.add("lib", 0o755, NewEntry::Folder);
+    archive.add("lib/nvme.ko", 0o644, NewEntry::File(&module()));
+    archive.add("init", 0o755, NewEntry::File(b"#!/bin/sh\n"));
     archive.finish()
 }
 
@@ -48,7 +48,7 @@ fn piped(program: &str, args: &[&str], input: &[u8], folder: &Path) -> Option<Ve
     Some(output.stdout)
 }
 
-fn names(initrd: &Initrd) -> Vec<String> {
+fn names(initrd: &InitrdArchive) -> Vec<String> {
     initrd.names.keys().map(|name| String::from_utf8_lossy(name).into_owned()).collect()
 }
 
@@ -100,7 +100,7 @@ fn archives_follow_each_other_packed_or_not() {
     assert_eq!((initrd.archives.as_slice(), initrd.names.len()), (expected.as_slice(), 3));
     all.push(0);
     all.extend(&plain);
-    assert!(matches!(initrd::read(&all, MOST), Err(ReadError::Unaligned { .. })));
+    assert!(matches!(initrd::read(&all, MOST), Err(InitrdReadError::Unaligned { .. })));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use amiforge_rootfs::assemble::{Assembled, assemble};
 use amiforge_rootfs::blobs::Blobs;
-use amiforge_rootfs::sources::{Pin, SourceKind, SourceSpec};
+use amiforge_rootfs::sources::{DigestPin, SourceKind, SourceSpec};
 use amiforge_rootfs::store::Store;
 use amiforge_rootfs::watch::Unwatched;
 
@@ -13,7 +13,7 @@ pub fn tar(tar: &Path, folder: &Path, blobs: &mut Blobs) -> Assembled {
     let spec = SourceSpec {
         label: "tar".to_owned(),
         kind: SourceKind::Tar { path: tar.to_owned() },
-        pin: Pin::Unpinned,
+        pin: DigestPin::Unpinned,
         strip: 0,
         prefix: String::new(),
         exclude: Vec::new(),

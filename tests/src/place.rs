@@ -6,9 +6,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use amiforge_aws::{Config, EbsClient, Keys, Place, SnapshotsClient};
-use amiforge_emulator::{ACCESS_KEY_ID, Faults, Running, SECRET_ACCESS_KEY, Seen, Trail};
-use amiforge_publish::backoff::{Clock, Pace};
+use amiforge_aws::{AccessKeys, AwsConfig, ConnectOptions, EbsClient, SnapshotsClient};
+use amiforge_emulator::{ACCESS_KEY_ID, FaultScript, Running, SECRET_ACCESS_KEY, SeenRequest, Trail};
+use amiforge_publish::backoff::{Pace, PublishClock};
 use amiforge_publish::services::Services;
 use tokio::runtime::Runtime;
 
@@ -23,7 +23,7 @@ pub struct Region {
     /// What it saw.
     pub trail: Arc<Trail>,
     /// The clients' configuration.
-    pub config: Config,
+    pub config: AwsConfig,
     runtime: Runtime,
 }
 
@@ -31,7 +31,7 @@ pub struct Region {
 #[derive(Debug)]
 struct Hasty(Instant);
 
-impl Clock for Hasty {
+impl PublishClock for Hasty {
     fn now(&self) -> Duration {
         self.0.elapsed() * HASTE
     }
@@ -51,7 +51,7 @@ impl Region {
     ///
     /// # Panics
     /// When it does not start.
-    pub fn with(folder: &Path, set: impl FnOnce(&mut amiforge_emulator::Config)) -> Self {
+    pub fn with(folder: &Path, set: impl FnOnce(&mut amiforge_emulator::RegionConfig)) -> Self {
         Self::with_attempts(folder, None, set)
     }
 
@@ -62,22 +62,22 @@ impl Region {
     pub fn with_attempts(
         folder: &Path,
         attempt: Option<Duration>,
-        set: impl FnOnce(&mut amiforge_emulator::Config),
+        set: impl FnOnce(&mut amiforge_emulator::RegionConfig),
     ) -> Self {
         let trail = Arc::new(Trail::new());
-        let mut config = amiforge_emulator::Config::new(folder);
+        let mut config = amiforge_emulator::RegionConfig::new(folder);
         config.trail = Some(Arc::clone(&trail));
         set(&mut config);
         let running = Running::start(config).expect("the local region starts");
         let runtime = Runtime::new().expect("a runtime");
-        let place = Place {
+        let place = ConnectOptions {
             region: Some("local".to_owned()),
             profile: None,
             endpoint: Some(running.endpoint()),
-            keys: Some(Keys { id: ACCESS_KEY_ID.to_owned(), secret: SECRET_ACCESS_KEY.to_owned() }),
+            keys: Some(AccessKeys { id: ACCESS_KEY_ID.to_owned(), secret: SECRET_ACCESS_KEY.to_owned() }),
             attempt,
         };
-        let config = runtime.block_on(Config::load(&place)).expect("a configuration");
+        let config = runtime.block_on(AwsConfig::load(&place)).expect("a configuration");
         Self { running, trail, config, runtime }
     }
 
@@ -97,7 +97,7 @@ impl Region {
     }
 
     /// Plays a script of faults from now on.
-    pub fn play(&self, faults: Faults) {
+    pub fn play(&self, faults: FaultScript) {
         self.running.region().play(faults);
     }
 
@@ -107,7 +107,7 @@ impl Region {
     }
 
     /// Every request of an action.
-    pub fn seen(&self, action: &str) -> Vec<Seen> {
+    pub fn seen(&self, action: &str) -> Vec<SeenRequest> {
         self.trail.notes().into_iter().filter(|seen| seen.action == action).collect()
     }
 }

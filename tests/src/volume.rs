@@ -6,7 +6,7 @@ use std::path::Path;
 
 use amiforge_formats::plan::{Data, NoSources, Plan};
 use amiforge_formats::time::Time;
-use amiforge_formats::tree::{Content, Kind, Meta, Name, Node, Tree};
+use amiforge_formats::tree::{Content, Meta, Name, Node, NodeKind, Tree};
 
 /// Writes a plan without sources to a file; what is free is filled with `garbage`, as on a volume that was used before.
 ///
@@ -62,11 +62,11 @@ pub fn tree(files: &[(&str, Vec<u8>)], secs: i64) -> Tree {
         let (parents, name) = path.rsplit_once('/').unwrap_or(("", path));
         for parent in parents.split('/').filter(|parent| !parent.is_empty()) {
             dir = tree.child(dir, parent.as_bytes()).unwrap_or_else(|| {
-                let node = Node { meta: meta.clone(), kind: Kind::dir() };
+                let node = Node { meta: meta.clone(), kind: NodeKind::dir() };
                 tree.add(dir, Name::new(parent.as_bytes()).expect("name"), node).expect("directory")
             });
         }
-        let kind = Kind::File(Content::Inline(bytes.as_slice().into()));
+        let kind = NodeKind::File(Content::Inline(bytes.as_slice().into()));
         let node = Node { meta: Meta::root_owned(0o644, Time::from_secs(secs)), kind };
         tree.add(dir, Name::new(name.as_bytes()).expect("name"), node).expect("file");
     }

@@ -10,7 +10,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use amiforge_formats::digest::Digest;
 use amiforge_formats::plan::Sources;
-use amiforge_formats::tree::{Content, Kind, NodeId, Origin, Tree};
+use amiforge_formats::tree::{Content, NodeId, NodeKind, Origin, Tree};
 
 /// Writes a tree without devices into a folder that is there. Only root can give files away.
 ///
@@ -26,21 +26,21 @@ pub fn write_out(tree: &Tree, sources: &dyn Sources, folder: &Path) {
             continue;
         }
         match &node.kind {
-            Kind::Dir(_) => std::fs::create_dir_all(&path).expect("a folder"),
-            Kind::File(content) => std::fs::write(&path, bytes(content, sources)).expect("a file"),
-            Kind::Symlink(target) => symlink(OsStr::from_bytes(target), &path).expect("a link"),
+            NodeKind::Dir(_) => std::fs::create_dir_all(&path).expect("a folder"),
+            NodeKind::File(content) => std::fs::write(&path, bytes(content, sources)).expect("a file"),
+            NodeKind::Symlink(target) => symlink(OsStr::from_bytes(target), &path).expect("a link"),
             other => panic!("{}: a {}", path.display(), other.word()),
         }
         lchown(&path, Some(node.meta.uid), Some(node.meta.gid)).expect("an owner");
-        if !matches!(node.kind, Kind::Symlink(_)) {
+        if !matches!(node.kind, NodeKind::Symlink(_)) {
             let mode = Permissions::from_mode(u32::from(node.meta.mode));
             std::fs::set_permissions(&path, mode).expect("a mode");
         }
-        if let Kind::File(_) = &node.kind {
+        if let NodeKind::File(_) = &node.kind {
             let time = UNIX_EPOCH + Duration::from_secs(node.meta.mtime.secs.max(0) as u64);
             File::open(&path).and_then(|file| file.set_modified(time)).expect("a time");
         }
-        if !matches!(node.kind, Kind::Dir(_)) {
+        if !matches!(node.kind, NodeKind::Dir(_)) {
             seen.insert(entry.id, path);
         }
     }

@@ -11,7 +11,7 @@ use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
-use amiforge_image::diff::{Options, Report, diff};
+use amiforge_image::diff::{DiffOptions, DiffReport, diff};
 use amiforge_progress::Interrupt;
 use amiforge_progress::Silent;
 use amiforge_tests::{oracle, scratch};
@@ -115,9 +115,9 @@ fn sample(folder: &Path) -> PathBuf {
 }
 
 /// Compares two images.
-fn compared(a: &Path, b: &Path) -> Report {
+fn compared(a: &Path, b: &Path) -> DiffReport {
     let interrupt = Interrupt::new();
-    diff(a, b, Options { threads: 2, progress: &Silent, interrupt: &interrupt }).unwrap()
+    diff(a, b, DiffOptions { threads: 2, progress: &Silent, interrupt: &interrupt }).unwrap()
 }
 
 /// A change of the sample, and the lines that must name it: parts that each line has to hold, in order.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::io::Cursor;
 use std::path::Path;
 
-use amiforge_formats::gpt::{self, Lba, Partition, Table, attributes, types};
+use amiforge_formats::gpt::{self, Lba, Partition, PartitionTable, attributes, types};
 use amiforge_formats::guid::Guid;
 use amiforge_formats::swap;
 use amiforge_formats::time::Time;
@@ -188,7 +188,7 @@ fn damaged_swap_headers_are_refused_with_what_is_wrong() {
 }
 
 /// The table written by `gptman`, onto a disk of zeros.
-fn by_gptman(table: &Table) -> Vec<u8> {
+fn by_gptman(table: &PartitionTable) -> Vec<u8> {
     let mut disk = Cursor::new(vec![0; table.sectors as usize * 512]);
     let mut theirs = gptman::GPT::new_from(&mut disk, 512, table.guid.to_bytes_le()).unwrap();
     for partition in &table.partitions {
@@ -207,7 +207,7 @@ fn by_gptman(table: &Table) -> Vec<u8> {
 }
 
 /// The table written by us.
-fn by_us(table: &Table) -> Vec<u8> {
+fn by_us(table: &PartitionTable) -> Vec<u8> {
     let (head, tail) = gpt::write::encode(table).unwrap();
     let mut disk = head;
     disk.resize(table.sectors as usize * 512 - tail.len(), 0);
@@ -215,7 +215,7 @@ fn by_us(table: &Table) -> Vec<u8> {
     disk
 }
 
-fn tables() -> impl Strategy<Value = Table> {
+fn tables() -> impl Strategy<Value = PartitionTable> {
     let partition = (1..=128_u32, any::<u128>(), any::<u64>(), "[ -~äß€🙂]{0,18}", 1..300_u64, 0..100_u64);
     (prop::collection::vec(partition, 0..30), any::<u128>(), 1..5000_u64).prop_map(|(wanted, disk, rest)| {
         let mut next = 34;
@@ -232,12 +232,12 @@ fn tables() -> impl Strategy<Value = Table> {
             partitions.push(Partition { number, type_guid, guid, first, last, attributes, name });
         }
         partitions.sort_by_key(|partition| partition.number);
-        Table { guid: Guid::from_u128(disk), sectors: next + rest + 33, partitions }
+        PartitionTable { guid: Guid::from_u128(disk), sectors: next + rest + 33, partitions }
     })
 }
 
 /// What the crate `gpt` reads, as a table of ours.
-fn by_gpt(disk: &[u8]) -> Table {
+fn by_gpt(disk: &[u8]) -> PartitionTable {
     let sectors = disk.len() as u64 / 512;
     let device: Box<dyn gpt_crate::DiskDevice> = Box::new(Cursor::new(disk.to_vec()));
     let read = gpt_crate::GptConfig::new().writable(false).open_from_device(device).unwrap();
@@ -251,7 +251,7 @@ fn by_gpt(disk: &[u8]) -> Table {
         name: seen.name.clone(),
     };
     let guid = read.guid().to_string().parse().unwrap();
-    Table { guid, sectors, partitions: read.partitions().iter().map(partition).collect() }
+    PartitionTable { guid, sectors, partitions: read.partitions().iter().map(partition).collect() }
 }
 
 proptest! {

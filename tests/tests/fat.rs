@@ -9,14 +9,14 @@ use amiforge_formats::fat::{check, read, write};
 use amiforge_formats::plan::{Data, Plan, SourceId};
 use amiforge_formats::read_at::ReadAt;
 use amiforge_formats::time::Time;
-use amiforge_formats::tree::{Content, Kind, Origin, Tree};
+use amiforge_formats::tree::{Content, NodeKind, Origin, Tree};
 use amiforge_tests::{oracle, scratch, volume};
 use proptest::prelude::*;
 
 const MIB: u64 = 1 << 20;
 
-fn options() -> write::Options {
-    write::Options {
+fn options() -> write::FatOptions {
+    write::FatOptions {
         volume_id: 0xa1b2_c3d4,
         label: "ESP".to_owned(),
         time: Time::from_secs(1_700_000_000),
@@ -68,9 +68,9 @@ fn contents(tree: &Tree, image: &dyn ReadAt) -> BTreeMap<String, Option<Vec<u8>>
         }
         bytes
     };
-    let entry = |entry: amiforge_formats::tree::Entry| {
+    let entry = |entry: amiforge_formats::tree::WalkEntry| {
         let bytes = match &tree.node(entry.id).kind {
-            Kind::File(content) => Some(of(content)),
+            NodeKind::File(content) => Some(of(content)),
             _ => None,
         };
         (String::from_utf8(entry.path).unwrap(), bytes)
@@ -223,9 +223,11 @@ fn volumes_that_mtools_fill_are_read() {
     let given = folder.path().join("given");
     // Large enough that files written after a deletion come out in pieces.
     let data = |seed: usize, len: usize| -> Vec<u8> { (0..len).map(|at| (at * seed / 3) as u8).collect() };
-    for (bits, mib, width) in
-        [("12", 4, read::Width::Fat12), ("16", 32, read::Width::Fat16), ("32", 64, read::Width::Fat32)]
-    {
+    for (bits, mib, width) in [
+        ("12", 4, read::FatWidth::Fat12),
+        ("16", 32, read::FatWidth::Fat16),
+        ("32", 64, read::FatWidth::Fat32),
+    ] {
         let _ = std::fs::remove_file(&path);
         std::fs::File::create(&path).unwrap().set_len(mib * MIB).unwrap();
         oracle::must("mkfs.fat", &["-F", bits, "-n", "FOREIGN", "-i", "12345678", &image]);
@@ -371,13 +373,13 @@ fn trees_that_fat_cannot_hold_are_refused_with_the_path_and_the_reason() {
         "FAT cannot hold the name of `/end.`: it ends in a dot or a space"
     );
     for label in ["lower", "TWELVE CHARS", " SPACE", "Ä"] {
-        let options = write::Options { label: label.to_owned(), ..options() };
+        let options = write::FatOptions { label: label.to_owned(), ..options() };
         let error = write::plan(&volume::tree(&[], 0), &options, 34 * MIB).unwrap_err();
-        assert_eq!(error, write::WriteError::Label { label: label.to_owned() });
+        assert_eq!(error, write::FatWriteError::Label { label: label.to_owned() });
     }
     let mut long = volume::tree(&[("long", vec![])], 0);
     let id = long.lookup(b"long").unwrap();
-    long.node_mut(id).kind = Kind::File(Content::Slice { source: SourceId(1), at: 0, len: 1 << 32 });
+    long.node_mut(id).kind = NodeKind::File(Content::Slice { source: SourceId(1), at: 0, len: 1 << 32 });
     let error = write::plan(&long, &options(), 8 << 30).unwrap_err().to_string();
     assert_eq!(error, "`/long` has 4294967296 bytes, and a file on FAT at most 4294967295");
     let many: Vec<_> = (0..33_000).map(|n| (format!("a name of two entries {n}"), Vec::new())).collect();
@@ -390,7 +392,7 @@ fn contents_stay_references_and_the_least_length_is_the_least() {
     let mut tree = volume::tree(&[("kernel.efi", vec![])], 0);
     let id = tree.lookup(b"kernel.efi").unwrap();
     let len = 50 * MIB + 3;
-    tree.node_mut(id).kind = Kind::File(Content::Slice { source: SourceId(7), at: 99, len });
+    tree.node_mut(id).kind = NodeKind::File(Content::Slice { source: SourceId(7), at: 99, len });
     let least = write::minimal_len(&tree, &options(), 0).unwrap();
     assert_eq!(least % (512 * 1024), 0);
     let plan = plan(&tree, least);
@@ -401,5 +403,5 @@ fn contents_stay_references_and_the_least_length_is_the_least() {
     assert!((10 * MIB..11 * MIB).contains(&(slack - least)), "{least} {slack}");
     // Without the room between files it still fits a little less, and not much less.
     assert!(write::plan(&tree, &options(), 52 * MIB).is_ok());
-    assert!(matches!(write::plan(&tree, &options(), 50 * MIB), Err(write::WriteError::NoSpace { .. })));
+    assert!(matches!(write::plan(&tree, &options(), 50 * MIB), Err(write::FatWriteError::NoSpace { .. })));
 }

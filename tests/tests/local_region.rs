@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use amiforge_emulator::{Config, Quotas, Running, Windows};
+use amiforge_emulator::{Quotas, RegionConfig, Running, Windows};
 use amiforge_tests::python;
 
 /// A region with short windows: what lags behind in a real region lags behind here, long enough to be seen on a machine
@@ -18,17 +18,17 @@ fn lagging() -> Windows {
 
 /// Runs a script against a region of its own.
 fn script(name: &str, modules: &[&str], windows: Windows, accounts: Option<&str>) {
-    let change = |config: &mut Config| config.windows = windows;
+    let change = |config: &mut RegionConfig| config.windows = windows;
     script_with(name, modules, accounts, change);
 }
 
-fn script_with(name: &str, modules: &[&str], accounts: Option<&str>, change: impl FnOnce(&mut Config)) {
+fn script_with(name: &str, modules: &[&str], accounts: Option<&str>, change: impl FnOnce(&mut RegionConfig)) {
     let Some(python) = python::with(modules) else { return };
     let folder = tempfile::tempdir().expect("a scratch folder");
     if let Some(accounts) = accounts {
         std::fs::write(folder.path().join("accounts.json"), accounts).expect("accounts.json");
     }
-    let mut config = Config::new(folder.path());
+    let mut config = RegionConfig::new(folder.path());
     change(&mut config);
     let running = Running::start(config).expect("the local region starts");
     let said = python::must(&python, &format!("local_region/{name}"), &[running.endpoint()]);
@@ -108,7 +108,7 @@ fn every_region_that_the_documents_and_the_help_name_is_one() {
         "{named:?}"
     );
     let folder = tempfile::tempdir().expect("a scratch folder");
-    let running = Running::start(Config::new(folder.path())).expect("the local region starts");
+    let running = Running::start(RegionConfig::new(folder.path())).expect("the local region starts");
     let args: Vec<_> = std::iter::once(running.endpoint()).chain(named).collect();
     let said = python::must(&python, "local_region/regions.py", &args);
     assert_eq!(said.lines().last(), Some("OK"), "{said}");

@@ -1,12 +1,14 @@
 //! Bills of materials of real packages, judged by the libraries of SPDX and `CycloneDX`.
 
+use std::path::{Path, PathBuf};
+
 use amiforge::sbom::{self, Subject};
 use amiforge_formats::digest::Digest;
 use amiforge_formats::time::Time;
 use amiforge_rootfs::blobs::Blobs;
-use amiforge_rootfs::packages::database::{self, Architectures, State};
+use amiforge_rootfs::packages::database::{self, Architectures, DatabaseState};
 use amiforge_rootfs::packages::filters::Filters;
-use amiforge_rootfs::packages::locked::{LockedPackage, Reason};
+use amiforge_rootfs::packages::locked::{LockReason, LockedPackage};
 use amiforge_rootfs::packages::unpack::{self, DebFile};
 use amiforge_rootfs::store::Store;
 use amiforge_rootfs::watch::Unwatched;
@@ -16,13 +18,8 @@ use amiforge_tests::{oracle, python, scratch};
 const SOME: [&str; 9] =
     ["base-files", "bash", "coreutils", "grep", "libc6", "openssh-server", "openssl", "sed", "zlib1g"];
 
-#[test]
-fn both_documents_are_what_their_own_projects_accept() {
-    let debs = scratch::repository().join("target/inputs/minimal-debs");
-    if !debs.is_dir() {
-        return oracle::skip("no packages: run tests/inputs/packages.sh");
-    }
-    let Some(python) = python::with(&["spdx_tools", "cyclonedx", "jsonschema"]) else { return };
+/// Those of [`SOME`] in a folder, as a lock would name them.
+fn some_of(debs: &Path) -> Vec<(LockedPackage, PathBuf)> {
     let mut files: Vec<_> = std::fs::read_dir(debs).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
     let mut packages = Vec::new();
@@ -39,11 +36,22 @@ fn both_documents_are_what_their_own_projects_accept() {
                 size: bytes.len() as u64,
                 path: format!("pool/{name}.deb"),
                 archive: "debian".into(),
-                reason: Reason::Named,
+                reason: LockReason::Named,
             };
             packages.push((locked, path));
         }
     }
+    packages
+}
+
+#[test]
+fn both_documents_are_what_their_own_projects_accept() {
+    let debs = scratch::repository().join("target/inputs/minimal-debs");
+    if !debs.is_dir() {
+        return oracle::skip("no packages: run tests/inputs/packages.sh");
+    }
+    let Some(python) = python::with(&["spdx_tools", "cyclonedx", "jsonschema"]) else { return };
+    let packages = some_of(&debs);
     assert_eq!(packages.len(), SOME.len());
     let folder = scratch::folder();
     let debs: Vec<DebFile<'_>> =
@@ -53,8 +61,16 @@ fn both_documents_are_what_their_own_projects_accept() {
     let mut unpacked = unpack::unpack(&debs, &Filters::default(), &store, &mut blobs, &Unwatched).unwrap();
     let own = Architectures { native: "amd64".into(), foreign: Vec::new() };
     let (tree, diversions) = (&mut unpacked.tree, &unpacked.diversions);
-    database::write(tree, &unpacked.packages, diversions, State::Installed, &own, Time::EPOCH, &blobs)
-        .unwrap();
+    database::write(
+        tree,
+        &unpacked.packages,
+        diversions,
+        DatabaseState::Installed,
+        &own,
+        Time::EPOCH,
+        &blobs,
+    )
+    .unwrap();
     let lock: Vec<_> = packages.iter().map(|(package, _)| package.clone()).collect();
     let installed = sbom::installed(&unpacked.tree, &blobs, &lock).unwrap();
     assert!(installed.len() == SOME.len() && installed.iter().all(|one| one.deb.is_some()));

@@ -1,11 +1,11 @@
 //! A small change of a real root dirties few blocks of its file system: what an update would send is counted on plans,
 //! without writing an image.
 
-use amiforge_formats::ext4::write::{Journal, Options, plan};
+use amiforge_formats::ext4::write::{Ext4Options, JournalSize, plan};
 use amiforge_formats::guid::Guid;
 use amiforge_formats::plan::{Data, Plan, SourceId};
 use amiforge_formats::time::Time;
-use amiforge_formats::tree::{Content, Kind, Meta, Name, Node, NodeId, Origin, Segment, Tree};
+use amiforge_formats::tree::{Content, Meta, Name, Node, NodeId, NodeKind, Origin, Segment, Tree};
 use amiforge_rootfs::blobs::Blobs;
 use amiforge_tests::{assembled, scratch, tier};
 
@@ -20,14 +20,14 @@ fn tree_of(tar: &std::path::Path) -> Tree {
 }
 
 /// Every directory and file of the tree, in the order of their paths.
-fn nodes(tree: &Tree, of: impl Fn(&Kind) -> bool) -> Vec<(NodeId, Name, NodeId)> {
+fn nodes(tree: &Tree, of: impl Fn(&NodeKind) -> bool) -> Vec<(NodeId, Name, NodeId)> {
     let (mut found, mut stack) = (Vec::new(), vec![tree.root()]);
     while let Some(dir) = stack.pop() {
         for (name, id) in tree.entries(dir).into_iter().flatten() {
             if of(&tree.node(*id).kind) {
                 found.push((dir, name.clone(), *id));
             }
-            if matches!(tree.node(*id).kind, Kind::Dir(_)) {
+            if matches!(tree.node(*id).kind, NodeKind::Dir(_)) {
                 stack.push(*id);
             }
         }
@@ -35,8 +35,8 @@ fn nodes(tree: &Tree, of: impl Fn(&Kind) -> bool) -> Vec<(NodeId, Name, NodeId)>
     found
 }
 
-fn file(at: u64, len: u64) -> Kind {
-    Kind::File(Content::Slice { source: OTHER, at, len })
+fn file(at: u64, len: u64) -> NodeKind {
+    NodeKind::File(Content::Slice { source: OTHER, at, len })
 }
 
 /// Blocks of 512 KiB that hold anything, and those of `after` that differ from `before`.
@@ -55,15 +55,15 @@ fn dirty(before: &Plan, after: &Plan) -> (usize, usize) {
         .fold((0, 0), |(used, dirty), (before, after)| (used + 1, dirty + usize::from(before != after)))
 }
 
-fn is_file(kind: &Kind, lens: std::ops::Range<u64>) -> bool {
-    matches!(kind, Kind::File(content) if lens.contains(&content.len()))
+fn is_file(kind: &NodeKind, lens: std::ops::Range<u64>) -> bool {
+    matches!(kind, NodeKind::File(content) if lens.contains(&content.len()))
 }
 
 /// The tree with another content of the same length for a file of at least 1 MiB, the least there is.
 fn one_replaced(tree: &Tree) -> (Tree, u64) {
     let files = nodes(tree, |kind| is_file(kind, MIB..2 * MIB));
     let len = |id: NodeId| match &tree.node(id).kind {
-        Kind::File(content) => content.len(),
+        NodeKind::File(content) => content.len(),
         _ => 0,
     };
     let (_, _, id) = files.into_iter().min_by_key(|(_, _, id)| len(*id)).unwrap();
@@ -78,13 +78,13 @@ fn some_changed(tree: &Tree) -> Tree {
     let mut changed = tree.clone();
     let large = nodes(tree, |kind| is_file(kind, 10 * MIB..20 * MIB));
     let (_, _, id) = large.into_iter().next().unwrap();
-    if let Kind::File(content) = &tree.node(id).kind
+    if let NodeKind::File(content) = &tree.node(id).kind
         && let Content::Slice { source, at, len } = content
     {
         let old = Segment { offset: 0, len: *len, origin: Origin::Slice { source: *source, at: *at } };
         let new = Segment { offset: *len, len: len / 10, origin: Origin::Slice { source: OTHER, at: 0 } };
         changed.node_mut(id).kind =
-            Kind::File(Content::Sparse { len: len + len / 10, segments: [old, new].into() });
+            NodeKind::File(Content::Sparse { len: len + len / 10, segments: [old, new].into() });
     }
     let small = nodes(tree, |kind| is_file(kind, 100..20_000));
     for i in 0..10 {
@@ -104,12 +104,12 @@ fn a_small_change_of_a_real_root_dirties_few_blocks() {
     for (input, gib, most) in &roots[..if tier::night() { 2 } else { 1 }] {
         let Some(tar) = scratch::input(input) else { return };
         let tree = tree_of(&tar);
-        let options = Options {
+        let options = Ext4Options {
             uuid: Guid::derive("stable", "root"),
             hash_seed: Guid::derive("stable", "seed"),
             label: String::new(),
             time: Time::from_secs(1_750_000_000),
-            journal: Journal::Auto,
+            journal: JournalSize::Auto,
             reserved: 0,
         };
         let planned = |tree: &Tree| plan(tree, &options, *gib << 30).unwrap();

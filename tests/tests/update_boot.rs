@@ -8,16 +8,16 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use amiforge_formats::bios;
-use amiforge_formats::cpio::write::{Archive, Entry};
+use amiforge_formats::cpio::write::{CpioWriter, NewEntry};
 use amiforge_formats::gpt::types;
-use amiforge_formats::pe::{self, Section};
+use amiforge_formats::pe::{self, UkiSection};
 use amiforge_formats::plan::NoSources;
 use amiforge_formats::time::Time;
-use amiforge_formats::tree::{Content, Kind, Tree};
+use amiforge_formats::tree::{Content, NodeKind, Tree};
 use amiforge_image::disk::{
     DiskSize, DiskSpec, Loader, PartitionContent, PartitionSize, PartitionSpec, lay_out,
 };
-use amiforge_rootfs::initrd::Machine;
+use amiforge_rootfs::initrd::InitrdMachine;
 use amiforge_rootfs::steps::kernel_hook::{self, InitrdOf, KernelHookSpec, Uefi, UefiLoader};
 use amiforge_tests::{archive, oracle, scratch, volume, written};
 
@@ -113,7 +113,7 @@ impl Guest {
             cmdline: CMDLINE.to_owned(),
             initrd,
             drivers: vec!["nvme".to_owned(), "xen".to_owned(), "virtio".to_owned()],
-            machine: Machine::X86_64,
+            machine: InitrdMachine::X86_64,
             uefi: Some(Uefi {
                 loader,
                 mount: None,
@@ -136,7 +136,7 @@ impl Guest {
     fn write_out(&self, tree: &Tree) {
         for entry in tree.walk() {
             let node = tree.node(entry.id);
-            if let Kind::File(content) = &node.kind {
+            if let NodeKind::File(content) = &node.kind {
                 let path = format!("root/{}", String::from_utf8_lossy(&entry.path));
                 self.write(&path, &written::bytes(content, &NoSources));
                 let mode = fs::Permissions::from_mode(u32::from(node.meta.mode & 0o777));
@@ -227,12 +227,12 @@ impl Guest {
         let new = self.stub.windows(16).any(|window| window == b"systemd-stub 258");
         let memory = if new { pe::size_of_image(&kernel).unwrap().into() } else { 0 };
         let mut sections = vec![
-            Section::new(".osrel", inline(b"ID=test\n")),
-            Section::new(".cmdline", inline(CMDLINE.as_bytes())),
-            Section::new(".uname", inline(release.as_bytes())),
+            UkiSection::new(".osrel", inline(b"ID=test\n")),
+            UkiSection::new(".cmdline", inline(CMDLINE.as_bytes())),
+            UkiSection::new(".uname", inline(release.as_bytes())),
         ];
-        sections.extend(initrd.map(|initrd| Section::new(".initrd", inline(initrd))));
-        sections.push(Section { memory, ..Section::new(".linux", inline(&kernel)) });
+        sections.extend(initrd.map(|initrd| UkiSection::new(".initrd", inline(initrd))));
+        sections.push(UkiSection { memory, ..UkiSection::new(".linux", inline(&kernel)) });
         written::bytes(&pe::uki(&self.stub, &sections).unwrap(), &NoSources)
     }
 
@@ -387,15 +387,15 @@ fn an_initrd_of_our_own_is_made_as_the_build_makes_it() {
                 *virtio_blk) echo insmod $3m/virtio_pci.ko ;; *) exit 1 ;; esac";
     guest.shim("modprobe", &said.replace("$3", "$4"));
     guest.update();
-    let mut archive = Archive::new();
+    let mut archive = CpioWriter::new();
     for folder in ["dev", "modules", "proc", "root", "sys"] {
-        archive.add(folder, 0o755, Entry::Folder);
+        archive.add(folder, 0o755, NewEntry::Folder);
     }
-    archive.add("dev/console", 0o600, Entry::Device { major: 5, minor: 1 });
-    archive.add("init", 0o755, Entry::File(&guest.read("root/usr/lib/amiforge/initrd-init")));
-    archive.add("modules/nvme.ko", 0o644, Entry::File(b"nvme!"));
-    archive.add("modules/virtio_pci.ko", 0o644, Entry::File(b"virtio pci"));
-    archive.add("modules/order", 0o644, Entry::File(b"nvme.ko\nvirtio_pci.ko\n"));
+    archive.add("dev/console", 0o600, NewEntry::Device { major: 5, minor: 1 });
+    archive.add("init", 0o755, NewEntry::File(&guest.read("root/usr/lib/amiforge/initrd-init")));
+    archive.add("modules/nvme.ko", 0o644, NewEntry::File(b"nvme!"));
+    archive.add("modules/virtio_pci.ko", 0o644, NewEntry::File(b"virtio pci"));
+    archive.add("modules/order", 0o644, NewEntry::File(b"nvme.ko\nvirtio_pci.ko\n"));
     let initrd = archive.finish();
     assert!(guest.read("esp/EFI/BOOT/BOOTX64.EFI") == guest.uki(NEW, Some(&initrd)));
     assert!(guest.bios_starts(NEW, Some(&initrd)));

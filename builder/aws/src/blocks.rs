@@ -11,8 +11,8 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use amiforge_publish::api::Put;
-use amiforge_publish::fault::{Fault, FaultKind};
+use amiforge_publish::api::PutBlock;
+use amiforge_publish::fault::{ServiceError, ServiceErrorKind};
 use aws_config::SdkConfig;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::ProvideCredentials as _;
@@ -45,7 +45,7 @@ const AGENT: &str = concat!("amiforge/", env!("CARGO_PKG_VERSION"));
 
 /// Sends blocks.
 #[derive(Debug)]
-pub(super) struct Blocks {
+pub(super) struct BlockSender {
     sdk: SdkConfig,
     connector: SharedHttpConnector,
     /// Scheme and authority, such as `https://ebs.eu-west-1.amazonaws.com`, when known.
@@ -54,20 +54,20 @@ pub(super) struct Blocks {
     offset: AtomicI64,
 }
 
-impl Blocks {
+impl BlockSender {
     pub(super) fn new(sdk: &SdkConfig, connector: SharedHttpConnector) -> Self {
         Self { sdk: sdk.clone(), connector, endpoint: Mutex::default(), offset: AtomicI64::new(0) }
     }
 
     /// Writes one block; its digest is sent in base64.
-    pub(super) async fn put(&self, snapshot: &str, put: Put, digest: &str) -> Result<(), Fault> {
+    pub(super) async fn put(&self, snapshot: &str, put: PutBlock, digest: &str) -> Result<(), ServiceError> {
         let request = self.request(snapshot, put, digest).await?;
         let answer = self.exchange(request).await?;
         if answer.status().is_success() {
             return taken(&answer, digest);
         }
         let fault = answered(&ErrorMetadata::builder().build(), &answer);
-        if fault.kind == FaultKind::Signature {
+        if fault.kind == ServiceErrorKind::Signature {
             self.correct_clock(&answer);
         }
         Err(fault)
@@ -93,7 +93,7 @@ impl Blocks {
     }
 
     /// The answer with its body, which is read to its end so that the connection serves the next request.
-    async fn exchange(&self, request: HttpRequest) -> Result<HttpResponse, Fault> {
+    async fn exchange(&self, request: HttpRequest) -> Result<HttpResponse, ServiceError> {
         let mut answer = self.connector.call(request).await.map_err(|error| connection(&error))?;
         let body = ByteStream::new(answer.take_body()).collect().await;
         let body = body.map_err(|error| broken("the answer broke off", &error))?;
@@ -101,8 +101,14 @@ impl Blocks {
         Ok(answer)
     }
 
-    async fn request(&self, snapshot: &str, put: Put, digest: &str) -> Result<HttpRequest, Fault> {
-        let unusable = |error: &dyn std::fmt::Display| Fault::own(FaultKind::Refused, error.to_string());
+    async fn request(
+        &self,
+        snapshot: &str,
+        put: PutBlock,
+        digest: &str,
+    ) -> Result<HttpRequest, ServiceError> {
+        let unusable =
+            |error: &dyn std::fmt::Display| ServiceError::own(ServiceErrorKind::Refused, error.to_string());
         let length = put.bytes.len().to_string();
         let uri = format!("{}/snapshots/{snapshot}/blocks/{}", self.endpoint().await?, put.index);
         let headers = [
@@ -125,8 +131,12 @@ impl Blocks {
         Ok(request)
     }
 
-    async fn signature(&self, uri: &str, headers: &[(&str, &str)]) -> Result<SigningInstructions, Fault> {
-        let unusable = |words: String| Fault::own(FaultKind::Refused, words);
+    async fn signature(
+        &self,
+        uri: &str,
+        headers: &[(&str, &str)],
+    ) -> Result<SigningInstructions, ServiceError> {
+        let unusable = |words: String| ServiceError::own(ServiceErrorKind::Refused, words);
         let identity = Identity::from(self.credentials().await?);
         let region = self.sdk.region().map(ToString::to_string).unwrap_or_default();
         let mut settings = SigningSettings::default();
@@ -146,20 +156,20 @@ impl Blocks {
         Ok(signed.into_parts().0)
     }
 
-    async fn credentials(&self) -> Result<Credentials, Fault> {
-        let missing = |words: String| Fault::own(FaultKind::NoCredentials, words);
+    async fn credentials(&self) -> Result<Credentials, ServiceError> {
+        let missing = |words: String| ServiceError::own(ServiceErrorKind::NoCredentials, words);
         let provider = self.sdk.credentials_provider();
         let provider = provider.ok_or_else(|| missing("no credentials are configured".to_owned()))?;
         provider.provide_credentials().await.map_err(|error| missing(causes(&error)))
     }
 
     /// Where the service is, by the rules that the client itself follows.
-    async fn endpoint(&self) -> Result<String, Fault> {
+    async fn endpoint(&self) -> Result<String, ServiceError> {
         let mut known = self.endpoint.lock().await;
         if let Some(url) = known.as_ref() {
             return Ok(url.clone());
         }
-        let nowhere = |words: String| Fault::own(FaultKind::Refused, words);
+        let nowhere = |words: String| ServiceError::own(ServiceErrorKind::Refused, words);
         let params = Params::builder()
             .set_region(self.sdk.region().map(ToString::to_string))
             .set_use_fips(self.sdk.use_fips())
@@ -177,14 +187,16 @@ impl Blocks {
 
 /// Whether the service has taken a block: its answer states the checksum of what it has. A page of whatever stands
 /// before the service is a success as well, and of nothing that was sent.
-fn taken(answer: &HttpResponse, digest: &str) -> Result<(), Fault> {
+fn taken(answer: &HttpResponse, digest: &str) -> Result<(), ServiceError> {
     let (kind, words) = match answer.headers().get("x-amz-checksum") {
         Some(stated) if stated == digest => return Ok(()),
         Some(stated) => (
-            FaultKind::Checksum,
+            ServiceErrorKind::Checksum,
             format!("the service has a block of SHA-256 {stated}, and {digest} was sent"),
         ),
-        None => (FaultKind::Unreadable, "the answer does not state the checksum of the block".to_owned()),
+        None => {
+            (ServiceErrorKind::Unreadable, "the answer does not state the checksum of the block".to_owned())
+        }
     };
-    Err(Fault { status: Some(answer.status().as_u16()), ..Fault::own(kind, words) })
+    Err(ServiceError { status: Some(answer.status().as_u16()), ..ServiceError::own(kind, words) })
 }

@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 use amiforge_formats::digest::{BLOCK, Digest};
 use amiforge_image::image::Aggregate;
 use amiforge_publish::api::{
-    Changed, ChangedPage, Ebs, Encryption, Fetched, Listed, ListedPage, Put, Start, Started,
+    Changed, ChangedPage, Ebs, Encryption, Fetched, ListedBlock, ListedPage, PutBlock, StartSnapshot, Started,
 };
-use amiforge_publish::fault::{Fault, FaultKind};
+use amiforge_publish::fault::{ServiceError, ServiceErrorKind};
 use aws_config::SdkConfig;
 use aws_sdk_ebs::Client;
 use aws_sdk_ebs::config::Builder;
@@ -22,7 +22,7 @@ use aws_smithy_runtime_api::client::http::SharedHttpConnector;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
-use super::blocks::Blocks;
+use super::blocks::BlockSender;
 use super::fault::{broken, fault};
 use super::patience::Patience;
 use super::query::{bounded, too_long};
@@ -34,31 +34,34 @@ const PAGE: i32 = 10_000;
 #[derive(Debug, Clone)]
 pub struct EbsClient {
     client: Client,
-    blocks: Arc<Blocks>,
+    blocks: Arc<BlockSender>,
     patience: Arc<Patience>,
 }
 
 impl EbsClient {
     pub(super) fn new(sdk: &SdkConfig, connector: SharedHttpConnector, attempt: Duration) -> Self {
         let patience = Arc::new(Patience::new(attempt));
-        let blocks = Arc::new(Blocks::new(sdk, connector));
+        let blocks = Arc::new(BlockSender::new(sdk, connector));
         let client = Client::from_conf(Builder::from(sdk).interceptor(bounded()).build());
         Self { client, blocks, patience }
     }
 
     /// Transfers a block, within the time that it may take.
-    async fn within<T>(&self, transfer: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
+    async fn within<T>(
+        &self,
+        transfer: impl Future<Output = Result<T, ServiceError>>,
+    ) -> Result<T, ServiceError> {
         let (begun, limit) = (Instant::now(), self.patience.get());
         let Ok(done) = tokio::time::timeout(limit, transfer).await else {
             self.patience.lost(limit);
             let words = format!("no answer in {} s", limit.as_secs_f64());
-            return Err(Fault::own(FaultKind::TimedOut, words));
+            return Err(ServiceError::own(ServiceErrorKind::TimedOut, words));
         };
         self.patience.took(begun.elapsed());
         done
     }
 
-    async fn fetch(&self, snapshot: &str, at: u64, token: &str) -> Result<Fetched, Fault> {
+    async fn fetch(&self, snapshot: &str, at: u64, token: &str) -> Result<Fetched, ServiceError> {
         let call = self.client.get_snapshot_block().snapshot_id(snapshot).block_index(index(at)?);
         let answer = call.block_token(token).send().await.map_err(fault)?;
         let stated = answer.checksum.unwrap_or_default();
@@ -74,19 +77,19 @@ impl EbsClient {
         if bytes.len() as u64 != BLOCK {
             let words =
                 format!("the service gave {} bytes as the block, and a block has {BLOCK}", bytes.len());
-            return Err(Fault::own(FaultKind::Checksum, words));
+            return Err(ServiceError::own(ServiceErrorKind::Checksum, words));
         }
         let digest = Digest::of(&bytes);
         if BASE64.encode(digest.0) != stated {
             let words = format!("the block came with SHA-256 {digest}, and the service states {stated}");
-            return Err(Fault::own(FaultKind::Checksum, words));
+            return Err(ServiceError::own(ServiceErrorKind::Checksum, words));
         }
         Ok(Fetched { bytes, digest })
     }
 }
 
 impl Ebs for EbsClient {
-    async fn start(&self, request: &Start) -> Result<Started, Fault> {
+    async fn start(&self, request: &StartSnapshot) -> Result<Started, ServiceError> {
         let tags = request.tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build());
         let call = self
             .client
@@ -103,13 +106,13 @@ impl Ebs for EbsClient {
         Ok(Started { snapshot, names_key: answer.kms_key_arn.is_some() })
     }
 
-    async fn put(&self, snapshot: &str, put: Put) -> Result<(), Fault> {
+    async fn put(&self, snapshot: &str, put: PutBlock) -> Result<(), ServiceError> {
         index(put.index)?;
         let digest = BASE64.encode(put.digest.0);
         self.within(self.blocks.put(snapshot, put, &digest)).await
     }
 
-    async fn complete(&self, snapshot: &str, written: Aggregate) -> Result<(), Fault> {
+    async fn complete(&self, snapshot: &str, written: Aggregate) -> Result<(), ServiceError> {
         let count = i32::try_from(written.blocks).map_err(|_| too_far(written.blocks))?;
         self.client
             .complete_snapshot()
@@ -124,7 +127,12 @@ impl Ebs for EbsClient {
         Ok(())
     }
 
-    async fn list(&self, snapshot: &str, from: u64, page: Option<String>) -> Result<ListedPage, Fault> {
+    async fn list(
+        &self,
+        snapshot: &str,
+        from: u64,
+        page: Option<String>,
+    ) -> Result<ListedPage, ServiceError> {
         let call = self.client.list_snapshot_blocks().snapshot_id(snapshot).max_results(PAGE);
         let call = match page {
             Some(page) => call.next_token(page),
@@ -138,7 +146,7 @@ impl Ebs for EbsClient {
             else {
                 return Err(unreadable("ListSnapshotBlocks gave a block without its index or token"));
             };
-            Ok(Listed { index, token })
+            Ok(ListedBlock { index, token })
         });
         Ok(ListedPage {
             blocks: blocks.collect::<Result<_, _>>()?,
@@ -147,7 +155,12 @@ impl Ebs for EbsClient {
         })
     }
 
-    async fn changed(&self, first: &str, second: &str, page: Option<String>) -> Result<ChangedPage, Fault> {
+    async fn changed(
+        &self,
+        first: &str,
+        second: &str,
+        page: Option<String>,
+    ) -> Result<ChangedPage, ServiceError> {
         let call = self.client.list_changed_blocks().first_snapshot_id(first).second_snapshot_id(second);
         let answer = call.max_results(PAGE).set_next_token(page).send().await.map_err(fault)?;
         check_block_size(answer.block_size)?;
@@ -163,7 +176,7 @@ impl Ebs for EbsClient {
         })
     }
 
-    async fn block(&self, snapshot: &str, at: u64, token: &str) -> Result<Fetched, Fault> {
+    async fn block(&self, snapshot: &str, at: u64, token: &str) -> Result<Fetched, ServiceError> {
         self.within(self.fetch(snapshot, at, token)).await
     }
 }
@@ -177,7 +190,7 @@ fn encrypted(call: StartSnapshotFluentBuilder, encryption: &Encryption) -> Start
 }
 
 /// The service states its block size in every answer that has to do with blocks; ours are made for one.
-fn check_block_size(stated: Option<i32>) -> Result<(), Fault> {
+fn check_block_size(stated: Option<i32>) -> Result<(), ServiceError> {
     match stated {
         Some(stated) if stated as u64 == BLOCK => Ok(()),
         Some(stated) => Err(unreadable(format!("the service has blocks of {stated} bytes, not {BLOCK}"))),
@@ -185,14 +198,14 @@ fn check_block_size(stated: Option<i32>) -> Result<(), Fault> {
     }
 }
 
-fn index(index: u64) -> Result<i32, Fault> {
+fn index(index: u64) -> Result<i32, ServiceError> {
     i32::try_from(index).map_err(|_| too_far(index))
 }
 
-fn too_far(index: u64) -> Fault {
-    Fault::own(FaultKind::Refused, format!("block {index} lies beyond the largest volume"))
+fn too_far(index: u64) -> ServiceError {
+    ServiceError::own(ServiceErrorKind::Refused, format!("block {index} lies beyond the largest volume"))
 }
 
-fn unreadable(words: impl Into<String>) -> Fault {
-    Fault::own(FaultKind::Unreadable, words)
+fn unreadable(words: impl Into<String>) -> ServiceError {
+    ServiceError::own(ServiceErrorKind::Unreadable, words)
 }

@@ -6,13 +6,14 @@ mod requests;
 mod snapshots;
 
 use amiforge_publish::api::ec2::{
-    Cooldown, Ec2, Grantee, Image, ImageCopy, ImageQuery, NewImage, Owner, PublicAccess, Regions, Tags,
+    Cooldown, DescribedImage, Ec2, Grantee, ImageCopy, ImageOwner, ImageQuery, NewImage, PublicAccess,
+    Regions, Tags,
 };
-use amiforge_publish::api::{Snapshot, Snapshots};
-use amiforge_publish::fault::{Fault, FaultKind};
+use amiforge_publish::api::{DescribedSnapshot, SnapshotCalls};
+use amiforge_publish::fault::{ServiceError, ServiceErrorKind};
 use aws_config::SdkConfig;
 
-use super::Config;
+use super::AwsConfig;
 use super::query::{Client, Timestamp};
 use calls::images::{
     DeregisterImage, DescribeImageAttribute, DescribeImages, DisableImageDeregistrationProtection,
@@ -42,7 +43,7 @@ impl Ec2Client {
     }
 }
 
-impl Regions for Config {
+impl Regions for AwsConfig {
     type Ec2 = Ec2Client;
 
     fn ec2(&self, region: &str) -> Ec2Client {
@@ -50,42 +51,42 @@ impl Regions for Config {
     }
 }
 
-impl Snapshots for Ec2Client {
-    async fn snapshot(&self, id: &str) -> Result<Snapshot, Fault> {
+impl SnapshotCalls for Ec2Client {
+    async fn snapshot(&self, id: &str) -> Result<DescribedSnapshot, ServiceError> {
         self.snapshots.snapshot(id).await
     }
 
-    async fn tagged(&self, tags: &[(&str, &str)]) -> Result<Vec<Snapshot>, Fault> {
+    async fn tagged(&self, tags: &[(&str, &str)]) -> Result<Vec<DescribedSnapshot>, ServiceError> {
         self.snapshots.tagged(tags).await
     }
 
-    async fn delete_snapshot(&self, id: &str) -> Result<(), Fault> {
+    async fn delete_snapshot(&self, id: &str) -> Result<(), ServiceError> {
         self.snapshots.delete_snapshot(id).await
     }
 
-    async fn encryption_by_default(&self) -> Result<bool, Fault> {
+    async fn encryption_by_default(&self) -> Result<bool, ServiceError> {
         self.snapshots.encryption_by_default().await
     }
 
-    async fn root_snapshot(&self, image: &str) -> Result<String, Fault> {
+    async fn root_snapshot(&self, image: &str) -> Result<String, ServiceError> {
         self.snapshots.root_snapshot(image).await
     }
 }
 
 impl Ec2 for Ec2Client {
-    async fn register_image(&self, image: &NewImage) -> Result<String, Fault> {
+    async fn register_image(&self, image: &NewImage) -> Result<String, ServiceError> {
         let answer = self.client.call(&requests::register(image)).await?;
         answer.id.ok_or_else(|| no_id("RegisterImage"))
     }
 
-    async fn describe_images(&self, query: &ImageQuery) -> Result<Vec<Image>, Fault> {
-        let filter = |filter: &amiforge_publish::api::ec2::Filter| Filter {
+    async fn describe_images(&self, query: &ImageQuery) -> Result<Vec<DescribedImage>, ServiceError> {
+        let filter = |filter: &amiforge_publish::api::ec2::QueryFilter| Filter {
             name: filter.name.clone(),
             values: filter.values.clone(),
         };
         let call = DescribeImages {
             ids: query.ids.clone(),
-            owners: if query.own == Owner::Own { vec!["self".to_owned()] } else { Vec::new() },
+            owners: if query.own == ImageOwner::Own { vec!["self".to_owned()] } else { Vec::new() },
             filters: query.filters.iter().map(filter).collect(),
             include_deprecated: Some(true),
             include_disabled: Some(true),
@@ -96,30 +97,30 @@ impl Ec2 for Ec2Client {
         Ok(self.client.pages(call).await?.into_iter().map(answers::image).collect())
     }
 
-    async fn launch_permissions(&self, image: &str) -> Result<Vec<Grantee>, Fault> {
+    async fn launch_permissions(&self, image: &str) -> Result<Vec<Grantee>, ServiceError> {
         let answer = self.client.call(&attribute(image, "launchPermission")).await?;
         Ok(answer.launch.into_iter().filter_map(answers::grantee).collect())
     }
 
-    async fn uefi_data(&self, image: &str) -> Result<Option<String>, Fault> {
+    async fn uefi_data(&self, image: &str) -> Result<Option<String>, ServiceError> {
         let answer = self.client.call(&attribute(image, "uefiData")).await?;
         Ok(answer.uefi_data.and_then(|data| data.value).filter(|value| !value.is_empty()))
     }
 
-    async fn add_launch_permissions(&self, image: &str, who: &[Grantee]) -> Result<(), Fault> {
+    async fn add_launch_permissions(&self, image: &str, who: &[Grantee]) -> Result<(), ServiceError> {
         let launch = LaunchPermissionChange { add: who.iter().map(requests::grantee).collect() };
         let call = ModifyImageAttribute { image: image.to_owned(), launch };
         self.client.call(&call).await.map(drop)
     }
 
-    async fn snapshot_accounts(&self, snapshot: &str) -> Result<Vec<String>, Fault> {
+    async fn snapshot_accounts(&self, snapshot: &str) -> Result<Vec<String>, ServiceError> {
         let attribute = "createVolumePermission".to_owned();
         let call = DescribeSnapshotAttribute { id: snapshot.to_owned(), attribute };
         let answer = self.client.call(&call).await?;
         Ok(answer.create_volume.into_iter().filter_map(|permission| permission.account).collect())
     }
 
-    async fn add_snapshot_accounts(&self, snapshot: &str, accounts: &[String]) -> Result<(), Fault> {
+    async fn add_snapshot_accounts(&self, snapshot: &str, accounts: &[String]) -> Result<(), ServiceError> {
         let call = ModifySnapshotAttribute {
             id: snapshot.to_owned(),
             attribute: "createVolumePermission".to_owned(),
@@ -129,48 +130,53 @@ impl Ec2 for Ec2Client {
         self.client.call(&call).await.map(drop)
     }
 
-    async fn copy_image(&self, copy: &ImageCopy) -> Result<String, Fault> {
+    async fn copy_image(&self, copy: &ImageCopy) -> Result<String, ServiceError> {
         let answer = self.client.call(&requests::copy(copy)).await?;
         answer.id.ok_or_else(|| no_id("CopyImage"))
     }
 
-    async fn create_tags(&self, resources: &[String], tags: &Tags) -> Result<(), Fault> {
+    async fn create_tags(&self, resources: &[String], tags: &Tags) -> Result<(), ServiceError> {
         let call = CreateTags { resources: resources.to_vec(), tags: requests::tags(tags) };
         self.client.call(&call).await.map(drop)
     }
 
-    async fn enable_image_deprecation(&self, image: &str, at: &str) -> Result<(), Fault> {
-        let at = Timestamp::parse(at).map_err(|error| Fault::own(FaultKind::Refused, error.to_string()))?;
+    async fn enable_image_deprecation(&self, image: &str, at: &str) -> Result<(), ServiceError> {
+        let at = Timestamp::parse(at)
+            .map_err(|error| ServiceError::own(ServiceErrorKind::Refused, error.to_string()))?;
         self.client.call(&EnableImageDeprecation { image: image.to_owned(), at }).await.map(drop)
     }
 
-    async fn enable_deregistration_protection(&self, image: &str, cooldown: Cooldown) -> Result<(), Fault> {
+    async fn enable_deregistration_protection(
+        &self,
+        image: &str,
+        cooldown: Cooldown,
+    ) -> Result<(), ServiceError> {
         let with_cooldown = cooldown == Cooldown::Day;
         let call = EnableImageDeregistrationProtection { image: image.to_owned(), with_cooldown };
         self.client.call(&call).await.map(drop)
     }
 
-    async fn disable_deregistration_protection(&self, image: &str) -> Result<(), Fault> {
+    async fn disable_deregistration_protection(&self, image: &str) -> Result<(), ServiceError> {
         let call = DisableImageDeregistrationProtection { image: image.to_owned() };
         self.client.call(&call).await.map(drop)
     }
 
-    async fn deregister_image(&self, image: &str) -> Result<(), Fault> {
+    async fn deregister_image(&self, image: &str) -> Result<(), ServiceError> {
         self.client.call(&DeregisterImage { image: image.to_owned() }).await.map(drop)
     }
 
-    async fn default_kms_key(&self) -> Result<String, Fault> {
+    async fn default_kms_key(&self) -> Result<String, ServiceError> {
         let answer = self.client.call(&calls::account::GetEbsDefaultKmsKeyId {}).await?;
         answer.key.ok_or_else(|| no_id("GetEbsDefaultKmsKeyId"))
     }
 
-    async fn image_public_access(&self) -> Result<PublicAccess, Fault> {
+    async fn image_public_access(&self) -> Result<PublicAccess, ServiceError> {
         let answer = self.client.call(&calls::account::GetImageBlockPublicAccessState {}).await?;
         let state = answer.state.unwrap_or_default();
         Ok(if state.starts_with("block") { PublicAccess::Blocked } else { PublicAccess::Open })
     }
 
-    async fn describe_regions(&self, names: &[String]) -> Result<Vec<String>, Fault> {
+    async fn describe_regions(&self, names: &[String]) -> Result<Vec<String>, ServiceError> {
         let filter = Filter { name: "region-name".to_owned(), values: names.to_vec() };
         let answer = self.client.call(&calls::account::DescribeRegions { filters: vec![filter] }).await?;
         Ok(answer.regions.into_iter().filter_map(|region| region.name).collect())
@@ -182,6 +188,6 @@ fn attribute(image: &str, name: &str) -> DescribeImageAttribute {
 }
 
 /// An answer that lacks what it is for.
-fn no_id(call: &str) -> Fault {
-    Fault::own(FaultKind::Unreadable, format!("the answer of {call} has no id"))
+fn no_id(call: &str) -> ServiceError {
+    ServiceError::own(ServiceErrorKind::Unreadable, format!("the answer of {call} has no id"))
 }

@@ -7,7 +7,7 @@ use aws_config::SdkConfig;
 use aws_types::service_config::ServiceConfigKey;
 
 /// A set of regions with names, accounts and certificates of their own.
-struct Partition {
+struct EndpointPartition {
     /// What the names of its regions begin with.
     prefix: &'static str,
     /// Suffix of the endpoints that answer over IPv4.
@@ -18,16 +18,20 @@ struct Partition {
     fips_by_the_plain_name: bool,
 }
 
-const fn partition(prefix: &'static str, suffix: &'static str, dual_stack: &'static str) -> Partition {
-    Partition { prefix, suffix, dual_stack, fips_by_the_plain_name: false }
+const fn partition(
+    prefix: &'static str,
+    suffix: &'static str,
+    dual_stack: &'static str,
+) -> EndpointPartition {
+    EndpointPartition { prefix, suffix, dual_stack, fips_by_the_plain_name: false }
 }
 
 /// Regions of no other partition, new ones among them.
-const AWS: Partition = partition("", "amazonaws.com", "api.aws");
+const AWS: EndpointPartition = partition("", "amazonaws.com", "api.aws");
 
 /// Every other partition. No prefix is the beginning of another one.
-const PARTITIONS: [Partition; 7] = [
-    Partition { fips_by_the_plain_name: true, ..partition("us-gov-", "amazonaws.com", "api.aws") },
+const PARTITIONS: [EndpointPartition; 7] = [
+    EndpointPartition { fips_by_the_plain_name: true, ..partition("us-gov-", "amazonaws.com", "api.aws") },
     partition("cn-", "amazonaws.com.cn", "api.amazonwebservices.com.cn"),
     partition("eusc-", "amazonaws.eu", "api.amazonwebservices.eu"),
     partition("us-iso-", "c2s.ic.gov", "api.aws.ic.gov"),

@@ -24,7 +24,7 @@ const AHEAD: Duration = Duration::from_mins(5);
 
 /// Credentials that are kept, and where they come from. Clones share them.
 #[derive(Clone, Default)]
-pub(super) struct Held(Arc<Inner>);
+pub(super) struct HeldCredentials(Arc<Inner>);
 
 #[derive(Default)]
 struct Inner {
@@ -34,14 +34,14 @@ struct Inner {
     asking: tokio::sync::Mutex<()>,
 }
 
-impl fmt::Debug for Held {
+impl fmt::Debug for HeldCredentials {
     /// Nothing of what is kept.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Held")
     }
 }
 
-impl Held {
+impl HeldCredentials {
     /// Says where credentials come from; the first time counts.
     pub(super) fn come_from(&self, source: SharedCredentialsProvider) {
         let _ = self.0.source.set(source);
@@ -79,7 +79,7 @@ impl Held {
     }
 }
 
-impl ProvideCredentials for Held {
+impl ProvideCredentials for HeldCredentials {
     fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
     where
         Self: 'a,
@@ -92,16 +92,16 @@ impl ProvideCredentials for Held {
 #[derive(Debug)]
 struct Watched<T> {
     inner: T,
-    held: Held,
+    held: HeldCredentials,
 }
 
 /// The same client, with an eye on refusals.
-pub(super) fn watched(inner: SharedHttpClient, held: Held) -> SharedHttpClient {
+pub(super) fn watched(inner: SharedHttpClient, held: HeldCredentials) -> SharedHttpClient {
     SharedHttpClient::new(Watched { inner, held })
 }
 
 /// The same connector, with an eye on refusals.
-pub(super) fn watched_connector(inner: SharedHttpConnector, held: Held) -> SharedHttpConnector {
+pub(super) fn watched_connector(inner: SharedHttpConnector, held: HeldCredentials) -> SharedHttpConnector {
     SharedHttpConnector::new(Watched { inner, held })
 }
 
@@ -191,7 +191,7 @@ mod tests {
     #[test]
     fn credentials_are_asked_for_anew_when_any_service_does_not_accept_them() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let held = Held::default();
+        let held = HeldCredentials::default();
         let asked = Arc::new(AtomicUsize::new(0));
         held.come_from(SharedCredentialsProvider::new(Source(Arc::clone(&asked))));
         let get = || runtime.block_on(held.get()).unwrap().access_key_id().to_owned();

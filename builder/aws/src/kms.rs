@@ -1,16 +1,17 @@
 //! The one call of KMS that is needed: which key an alias stands for. `kms` 2014-11-01, AWS JSON 1.1.
 
-use amiforge_publish::api::{Key, KeyRegions, Keys};
-use amiforge_publish::fault::Fault;
+use amiforge_publish::api::{KeyRegions, Keys, KmsKey};
+use amiforge_publish::fault::ServiceError;
 use aws_config::SdkConfig;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::Config;
-use super::query::{Client, Protocol, Service};
+use super::AwsConfig;
+use super::query::{Client, Protocol, QueryService};
 
 /// How requests are signed and endpoints found. Of the protocol only JSON is used.
-const KMS: Service = Service { id: "KMS", name: "kms", version: "2014-11-01", protocol: Protocol::Query };
+const KMS: QueryService =
+    QueryService { id: "KMS", name: "kms", version: "2014-11-01", protocol: Protocol::Query };
 
 /// A region's KMS.
 #[derive(Debug, Clone)]
@@ -38,7 +39,7 @@ impl KmsClient {
     }
 }
 
-impl KeyRegions for Config {
+impl KeyRegions for AwsConfig {
     type Keys = KmsClient;
 
     fn keys(&self, region: &str) -> KmsClient {
@@ -47,11 +48,11 @@ impl KeyRegions for Config {
 }
 
 impl Keys for KmsClient {
-    async fn key(&self, name: &str) -> Result<Key, Fault> {
+    async fn key(&self, name: &str) -> Result<KmsKey, ServiceError> {
         let input = json!({ "KeyId": name });
         let described: Described =
             self.0.json("KMS", "DescribeKey", "TrentService.DescribeKey", &input).await?;
         let Metadata { arn, key_state: state, key_spec: spec } = described.key;
-        Ok(Key { arn, state, spec })
+        Ok(KmsKey { arn, state, spec })
     }
 }

@@ -30,7 +30,7 @@ use aws_smithy_runtime_api::client::http::{HttpConnectorSettings, SharedHttpConn
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 
-use held::Held;
+use held::HeldCredentials;
 
 pub use ebs::EbsClient;
 pub use ec2::{CALLS as EC2_CALLS, Ec2Client, SnapshotsClient};
@@ -50,7 +50,7 @@ const ATTEMPT: Duration = Duration::from_secs(10);
 
 /// Where to call and as whom.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Place {
+pub struct ConnectOptions {
     /// The region; from the environment or the profile unless given.
     pub region: Option<String>,
     /// The profile of the shared configuration files.
@@ -58,14 +58,14 @@ pub struct Place {
     /// An endpoint for every service, in place of AWS's own.
     pub endpoint: Option<String>,
     /// Keys, in place of the usual search for credentials.
-    pub keys: Option<Keys>,
+    pub keys: Option<AccessKeys>,
     /// How long one request may take at first; 10 s unless given.
     pub attempt: Option<Duration>,
 }
 
 /// An access key.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Keys {
+pub struct AccessKeys {
     /// Its id.
     pub id: String,
     /// Its secret.
@@ -91,7 +91,7 @@ pub enum PlaceError {
 
 /// What every client is made from.
 #[derive(Debug, Clone)]
-pub struct Config {
+pub struct AwsConfig {
     sdk: SdkConfig,
     region: String,
     /// The connections that blocks are sent through.
@@ -99,14 +99,14 @@ pub struct Config {
     attempt: Duration,
 }
 
-impl Config {
+impl AwsConfig {
     /// Looks where credentials and the region come from. Credentials themselves are fetched by the first call.
     ///
     /// # Errors
     /// [`PlaceError`].
-    pub async fn load(place: &Place) -> Result<Self, PlaceError> {
+    pub async fn load(place: &ConnectOptions) -> Result<Self, PlaceError> {
         let attempt = place.attempt.unwrap_or(ATTEMPT);
-        let held = Held::default();
+        let held = HeldCredentials::default();
         // With keys of its own nothing is asked of files or of the environment.
         let trust = match place.keys {
             Some(_) => None,
@@ -197,19 +197,19 @@ impl Config {
 
 /// Which way requests go.
 #[derive(Debug, Clone, Copy)]
-enum Reach {
+enum ProxyUse {
     /// Straight: an endpoint on this machine is never asked for through a proxy.
     Loopback,
     /// As the environment says.
     Network,
 }
 
-fn reach(place: &Place) -> Reach {
-    if place.endpoint.as_deref().is_some_and(is_loopback) { Reach::Loopback } else { Reach::Network }
+fn reach(place: &ConnectOptions) -> ProxyUse {
+    if place.endpoint.as_deref().is_some_and(is_loopback) { ProxyUse::Loopback } else { ProxyUse::Network }
 }
 
 /// One client, with one pool of connections, for every service.
-fn http_client(place: &Place, trust: Option<TlsContext>) -> SharedHttpClient {
+fn http_client(place: &ConnectOptions, trust: Option<TlsContext>) -> SharedHttpClient {
     let reach = reach(place);
     Builder::new().pool_idle_timeout(IDLE_FOR).pool_max_idle_per_host(IDLE).build_with_connector_fn(
         move |settings, components| {
@@ -224,7 +224,7 @@ fn http_client(place: &Place, trust: Option<TlsContext>) -> SharedHttpClient {
 }
 
 fn connector(
-    reach: Reach,
+    reach: ProxyUse,
     trust: Option<TlsContext>,
     settings: Option<HttpConnectorSettings>,
     sleep: Option<SharedAsyncSleep>,
@@ -234,8 +234,8 @@ fn connector(
         .pool_max_idle_per_host(IDLE)
         .enable_tcp_nodelay(true)
         .proxy_config(match reach {
-            Reach::Loopback => ProxyConfig::disabled(),
-            Reach::Network => ProxyConfig::from_env(),
+            ProxyUse::Loopback => ProxyConfig::disabled(),
+            ProxyUse::Network => ProxyConfig::from_env(),
         });
     connector.set_connector_settings(settings);
     connector.set_sleep_impl(sleep);

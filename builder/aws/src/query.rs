@@ -15,17 +15,17 @@ mod shape;
 mod xml;
 
 pub(super) use client::Client;
-pub(super) use form::Slot;
+pub(super) use form::FormSlot;
 pub(super) use limit::{bounded, too_long};
 pub(super) use shape::{
     Answer, Operation, Paged, Parameter, Timestamp, Write, answers, operations, paged, parameters,
 };
 pub use shape::{Description, Field, Shape};
-pub(super) use xml::{Element, Malformed};
+pub(super) use xml::{AnswerElement, Malformed};
 
 /// A service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Service {
+pub struct QueryService {
     /// Its id, by which a configuration names it, such as `EC2`.
     pub id: &'static str,
     /// The beginning of its host names, which is also its name in a signature.

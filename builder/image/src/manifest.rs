@@ -21,7 +21,7 @@ pub const SCHEMA: u64 = 1;
 
 /// What the image is and what it was made from: the part of a manifest that the build hands in.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Origin {
+pub struct ImageOrigin {
     /// Name of the image.
     pub name: String,
     /// Version of the image, as the recipe gives it.
@@ -37,7 +37,7 @@ pub struct Origin {
     /// Digest of the lock, if the build used one.
     pub lock: Option<Digest>,
     /// The inputs, in the order of the recipe.
-    pub inputs: Vec<Input>,
+    pub inputs: Vec<ManifestInput>,
     /// What was cleaned out of the tree, in order.
     pub cleaned: Vec<Cleaned>,
     /// Secrets that every machine of the image would share, sorted by path.
@@ -104,7 +104,7 @@ impl fmt::Display for Secret {
 
 /// Something that the image was made from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Input {
+pub struct ManifestInput {
     /// What it is: `tar`, `dir`, `oci`, `file`.
     pub kind: String,
     /// How the recipe names it.
@@ -115,7 +115,7 @@ pub struct Input {
 
 /// A partition as the manifest tells of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Partition {
+pub struct ManifestPartition {
     /// Name of the partition in the recipe.
     pub id: String,
     /// Number in the GPT.
@@ -136,7 +136,7 @@ pub struct Partition {
     pub uuid: Option<String>,
 }
 
-impl From<&Placed> for Partition {
+impl From<&Placed> for ManifestPartition {
     fn from(placed: &Placed) -> Self {
         Self {
             id: placed.id.clone(),
@@ -158,13 +158,13 @@ pub struct Manifest {
     /// Version of the program that made the image.
     pub tool: String,
     /// What the image is and what it was made from.
-    pub origin: Origin,
+    pub origin: ImageOrigin,
     /// Length of the disk in bytes.
     pub size: u64,
     /// GUID of the disk.
     pub disk: Guid,
     /// The partitions, in their order on the disk.
-    pub partitions: Vec<Partition>,
+    pub partitions: Vec<ManifestPartition>,
     /// SHA-256 of the texts beside the image (the listing, bills of materials), by their names in the bundle. Manifests of
     /// older builds have none.
     pub documents: BTreeMap<String, Digest>,
@@ -182,13 +182,18 @@ pub struct Manifest {
 
 impl Manifest {
     /// The manifest of a disk that was written, and of the texts beside it.
-    pub fn new(origin: Origin, disk: &Disk, emitted: &Emitted, documents: BTreeMap<String, Digest>) -> Self {
+    pub fn new(
+        origin: ImageOrigin,
+        disk: &Disk,
+        emitted: &Emitted,
+        documents: BTreeMap<String, Digest>,
+    ) -> Self {
         Self {
             tool: env!("CARGO_PKG_VERSION").to_owned(),
             origin,
             size: emitted.len,
             disk: disk.guid,
-            partitions: disk.partitions.iter().map(Partition::from).collect(),
+            partitions: disk.partitions.iter().map(ManifestPartition::from).collect(),
             documents,
             merkle_root: emitted.blocks.merkle_root(),
             without_free: emitted.blocks.without_free(),

@@ -9,6 +9,8 @@ pub mod ec2;
 mod keys;
 mod snapshots;
 
-pub use ebs::{Changed, ChangedPage, Ebs, Encryption, Fetched, Listed, ListedPage, Put, Start, Started};
-pub use keys::{Key, KeyRegions, Keys};
-pub use snapshots::{Snapshot, SnapshotState, Snapshots, Tier};
+pub use ebs::{
+    Changed, ChangedPage, Ebs, Encryption, Fetched, ListedBlock, ListedPage, PutBlock, StartSnapshot, Started,
+};
+pub use keys::{KeyRegions, Keys, KmsKey};
+pub use snapshots::{DescribedSnapshot, SnapshotCalls, SnapshotState, Tier};

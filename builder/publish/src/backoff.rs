@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use amiforge_progress::Interrupt;
 
 /// Time as publishing sees it. Tests bring a clock on which waiting takes no time.
-pub trait Clock: fmt::Debug + Send + Sync {
+pub trait PublishClock: fmt::Debug + Send + Sync {
     /// Time since some moment in the past; never goes back.
     fn now(&self) -> Duration;
     /// Waits.
@@ -21,15 +21,15 @@ pub trait Clock: fmt::Debug + Send + Sync {
 
 /// The machine's clock.
 #[derive(Debug, Clone, Copy)]
-pub struct SystemClock(Instant);
+pub struct MonotonicClock(Instant);
 
-impl Default for SystemClock {
+impl Default for MonotonicClock {
     fn default() -> Self {
         Self(Instant::now())
     }
 }
 
-impl Clock for SystemClock {
+impl PublishClock for MonotonicClock {
     fn now(&self) -> Duration {
         self.0.elapsed()
     }
@@ -48,7 +48,7 @@ const GRACE: Duration = Duration::from_secs(1);
 /// A clock and a source of chance, shared by everything that waits, and what stops the waiting.
 #[derive(Debug, Clone)]
 pub struct Pace {
-    clock: Arc<dyn Clock>,
+    clock: Arc<dyn PublishClock>,
     chance: Arc<AtomicU64>,
     interrupt: Option<Interrupt>,
 }
@@ -57,13 +57,13 @@ impl Default for Pace {
     /// The machine's clock, and chance that no two processes share: clients that were throttled together should not
     /// come back together.
     fn default() -> Self {
-        Self::new(Arc::new(SystemClock::default()), RandomState::new().hash_one(std::process::id()))
+        Self::new(Arc::new(MonotonicClock::default()), RandomState::new().hash_one(std::process::id()))
     }
 }
 
 impl Pace {
     /// Any clock, and chance that follows from a seed.
-    pub fn new(clock: Arc<dyn Clock>, seed: u64) -> Self {
+    pub fn new(clock: Arc<dyn PublishClock>, seed: u64) -> Self {
         Self { clock, chance: Arc::new(AtomicU64::new(seed)), interrupt: None }
     }
 
@@ -176,7 +176,7 @@ mod tests {
 
     #[test]
     fn waits_spread_over_a_ceiling_that_doubles_and_ends() {
-        let pace = Pace::new(Arc::new(SystemClock::default()), 7);
+        let pace = Pace::new(Arc::new(MonotonicClock::default()), 7);
         for (tries, ceiling) in [(1, 200), (2, 400), (3, 800), (6, 6400), (7, 10_000), (40, 10_000)] {
             let waits: Vec<_> = (0..500).map(|_| pace.delay(BACKOFF, tries).as_millis()).collect();
             let (least, most) = (waits.iter().min().unwrap(), waits.iter().max().unwrap());
@@ -188,7 +188,7 @@ mod tests {
     #[test]
     fn chance_follows_from_its_seed() {
         let draw = |seed| {
-            let pace = Pace::new(Arc::new(SystemClock::default()), seed);
+            let pace = Pace::new(Arc::new(MonotonicClock::default()), seed);
             [pace.chance(), pace.chance()]
         };
         assert_eq!(draw(1), draw(1));

@@ -14,11 +14,11 @@ use amiforge_progress::Interrupt;
 use amiforge_progress::Progress;
 use rustix::fs::{FlockOperation, OFlags, flock};
 
-use self::ledger::Ledger;
-use super::api::{Ebs, Listed, SnapshotState, Snapshots};
+use self::ledger::DownloadLedger;
+use super::api::{Ebs, ListedBlock, SnapshotCalls, SnapshotState};
 use super::error::PublishError;
 use super::folder::FolderError;
-use super::readback::{self, Read};
+use super::readback::{self, RequestedBlock};
 use super::services::Services;
 
 /// What came of a download.
@@ -38,7 +38,7 @@ pub struct Downloaded {
 ///
 /// # Errors
 /// [`PublishError`]. What was fetched stays beside the file as `FILE.partial` and is used by the next try.
-pub async fn download<E: Ebs, S: Snapshots>(
+pub async fn download<E: Ebs, S: SnapshotCalls>(
     services: &Services<E, S>,
     name: &str,
     out: &Path,
@@ -60,11 +60,12 @@ pub async fn download<E: Ebs, S: Snapshots>(
     let size = list.volume_gib << 30;
     let held = list.blocks.len() as u64;
     let partial = Arc::new(Partial::open(out, &snapshot.id, size)?);
-    let missing: Vec<Listed> = list.blocks.into_iter().filter(|block| !partial.has(block.index)).collect();
+    let missing: Vec<ListedBlock> =
+        list.blocks.into_iter().filter(|block| !partial.has(block.index)).collect();
     let fetched = missing.len() as u64;
     progress.begin("downloading", Some(readback::len(missing.len())));
     let into = Arc::clone(&partial);
-    let take = move |read: Read| into.take(read);
+    let take = move |read: RequestedBlock| into.take(read);
     let read = readback::each(services, &snapshot.id, missing, rate, take, progress, interrupt).await;
     progress.end();
     read?;
@@ -78,7 +79,7 @@ struct Partial {
     file: File,
     /// Whether something was in it before.
     state: Was,
-    ledger: Mutex<Ledger>,
+    ledger: Mutex<DownloadLedger>,
 }
 
 /// What was at the partial file's place.
@@ -104,7 +105,7 @@ impl Partial {
             other => other.map_err(|errno| failed(errno.into()))?,
         }
         let begun = file.metadata().map_err(failed)?.len() > 0;
-        let mut ledger = Ledger::open(&beside(out, "partial.journal"), snapshot)?;
+        let mut ledger = DownloadLedger::open(&beside(out, "partial.journal"), snapshot)?;
         if begun && ledger.is_new() {
             // It is of something else.
             file.set_len(0).map_err(failed)?;
@@ -125,7 +126,7 @@ impl Partial {
     }
 
     /// Writes a block; zeros stay a hole where nothing was before.
-    fn take(&self, read: Read) -> Result<(), PublishError> {
+    fn take(&self, read: RequestedBlock) -> Result<(), PublishError> {
         let fetched = read.bytes?;
         let hole = Block::hashed(fetched.digest) == Block::Zero && self.state == Was::Nothing;
         if !hole {

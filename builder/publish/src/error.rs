@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use amiforge_image::inspect::InspectError;
 use amiforge_image::manifest::ManifestError;
 
-use super::fault::FaultKind;
+use super::fault::ServiceErrorKind;
 use super::folder::FolderError;
 use super::journal::JournalError;
 use super::retry::GaveUp;
@@ -201,7 +201,7 @@ pub(super) fn unless_interrupted(
     error: impl FnOnce(GaveUp) -> PublishError,
 ) -> impl FnOnce(GaveUp) -> PublishError {
     move |source| match source.fault.kind {
-        FaultKind::Interrupted => PublishError::Interrupted,
+        ServiceErrorKind::Interrupted => PublishError::Interrupted,
         _ => error(source),
     }
 }

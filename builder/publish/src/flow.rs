@@ -8,9 +8,9 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use super::backoff::Pace;
-use super::fault::{Fault, FaultKind};
-use super::retry::Watch;
-use super::width::Width;
+use super::fault::{ServiceError, ServiceErrorKind};
+use super::retry::FaultListener;
+use super::width::Concurrency;
 
 /// Requests under way at first, and at most: what the memory for blocks allows.
 pub const MOST: u32 = 64;
@@ -23,18 +23,18 @@ const SETTLE: Duration = Duration::from_secs(1);
 
 /// A gate that every request passes.
 #[derive(Debug)]
-pub struct Flow {
+pub struct RateLimiter {
     pace: Pace,
     /// Time between two requests.
     gap: Duration,
-    state: Mutex<State>,
+    state: Mutex<FlowState>,
     left: Notify,
 }
 
 #[derive(Debug)]
-struct State {
+struct FlowState {
     limit: f64,
-    width: Width,
+    width: Concurrency,
     active: u32,
     /// When the next request may pass.
     next: Duration,
@@ -45,15 +45,15 @@ struct State {
 
 /// A request that is under way.
 #[derive(Debug)]
-pub struct Passed<'a>(&'a Flow);
+pub struct Passed<'a>(&'a RateLimiter);
 
-impl Flow {
+impl RateLimiter {
     /// A gate for `rate` requests in a second; no limit when zero.
     pub fn new(pace: Pace, rate: u32) -> Self {
         let gap = if rate == 0 { Duration::ZERO } else { Duration::from_secs(1) / rate };
-        let state = State {
+        let state = FlowState {
             limit: f64::from(MOST),
-            width: Width::new(MOST),
+            width: Concurrency::new(MOST),
             active: 0,
             next: Duration::ZERO,
             cut: None,
@@ -105,12 +105,12 @@ impl Flow {
         Some(turn.saturating_sub(now))
     }
 
-    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+    fn state(&self) -> std::sync::MutexGuard<'_, FlowState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl FlowState {
     fn room(&self) -> u32 {
         (self.limit as u32).min(self.width.get())
     }
@@ -137,14 +137,14 @@ impl Drop for Passed<'_> {
     }
 }
 
-impl Watch for Flow {
-    fn met(&self, fault: &Fault) {
-        if !matches!(fault.kind, FaultKind::Throttled | FaultKind::TimedOut) {
+impl FaultListener for RateLimiter {
+    fn met(&self, fault: &ServiceError) {
+        if !matches!(fault.kind, ServiceErrorKind::Throttled | ServiceErrorKind::TimedOut) {
             return;
         }
         let now = self.pace.now();
         let mut state = self.state();
-        state.throttled += u64::from(fault.kind == FaultKind::Throttled);
+        state.throttled += u64::from(fault.kind == ServiceErrorKind::Throttled);
         if state.cut.is_none_or(|cut| now >= cut + SETTLE) {
             state.limit = (state.limit / 2.0).max(1.0);
             state.cut = Some(now);
@@ -158,26 +158,26 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::backoff::SystemClock;
+    use crate::backoff::MonotonicClock;
 
-    fn flow(rate: u32) -> Flow {
-        Flow::new(Pace::new(Arc::new(SystemClock::default()), 1), rate)
+    fn flow(rate: u32) -> RateLimiter {
+        RateLimiter::new(Pace::new(Arc::new(MonotonicClock::default()), 1), rate)
     }
 
-    fn limit(flow: &Flow) -> f64 {
+    fn limit(flow: &RateLimiter) -> f64 {
         flow.state().limit
     }
 
     #[test]
     fn a_throttle_halves_and_a_burst_of_them_counts_once() {
         let flow = flow(0);
-        let throttle = Fault::own(FaultKind::Throttled, "");
+        let throttle = ServiceError::own(ServiceErrorKind::Throttled, "");
         for _ in 0..20 {
             flow.met(&throttle);
         }
         assert!((limit(&flow) - 32.0).abs() < f64::EPSILON, "{}", limit(&flow));
         assert_eq!(flow.throttled(), 20);
-        flow.met(&Fault::own(FaultKind::Service, ""));
+        flow.met(&ServiceError::own(ServiceErrorKind::Service, ""));
         assert!((limit(&flow) - 32.0).abs() < f64::EPSILON);
         for _ in 0..33 {
             flow.state().well(Duration::ZERO);

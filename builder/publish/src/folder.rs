@@ -16,7 +16,7 @@ const LOCK: &str = "lock";
 
 /// A locked folder.
 #[derive(Debug)]
-pub struct Folder {
+pub struct LockedFolder {
     path: PathBuf,
     lock: File,
 }
@@ -47,7 +47,7 @@ pub enum FolderError {
     },
 }
 
-impl Folder {
+impl LockedFolder {
     /// Where the folder of an image (a bundle or a raw file) and a region is.
     ///
     /// # Errors
@@ -99,7 +99,7 @@ fn failed(path: &Path, source: io::Error) -> FolderError {
     FolderError::File { path: path.to_owned(), source }
 }
 
-impl Drop for Folder {
+impl Drop for LockedFolder {
     /// Closing the file would give the lock back too, but not while a child that was forked meanwhile, and has not yet
     /// become another program, still has it open.
     fn drop(&mut self) {
@@ -116,12 +116,12 @@ mod tests {
         let parent = tempfile::tempdir().unwrap();
         let bundle = parent.path().join("web");
         fs::create_dir(&bundle).unwrap();
-        let path = Folder::beside(&bundle.join("."), "eu-west-1").unwrap();
+        let path = LockedFolder::beside(&bundle.join("."), "eu-west-1").unwrap();
         assert!(path.ends_with("web.publish/eu-west-1"), "{}", path.display());
-        assert!(Folder::beside(&bundle, "../x").unwrap().ends_with("web.publish/___x"));
-        let first = Folder::open(&path).unwrap();
-        assert!(matches!(Folder::open(&path), Err(FolderError::Busy { .. })));
+        assert!(LockedFolder::beside(&bundle, "../x").unwrap().ends_with("web.publish/___x"));
+        let first = LockedFolder::open(&path).unwrap();
+        assert!(matches!(LockedFolder::open(&path), Err(FolderError::Busy { .. })));
         drop(first);
-        Folder::open(&path).unwrap();
+        LockedFolder::open(&path).unwrap();
     }
 }

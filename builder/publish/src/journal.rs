@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 use amiforge_formats::digest::Digest;
 
-pub use record::{Identity, Intent, Record};
+pub use record::{Intent, Record, UploadIdentity};
 
 /// Name of the journal in its folder.
 const NAME: &str = "upload.journal";
@@ -56,12 +56,12 @@ pub struct Journal {
     path: PathBuf,
     file: File,
     synced: Instant,
-    state: State,
+    state: JournalState,
 }
 
 /// What a journal says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct State {
+pub struct JournalState {
     /// What was meant.
     pub intent: Intent,
     /// The snapshot, and when it was begun, in seconds since 1970.
@@ -84,7 +84,7 @@ impl Journal {
     ///
     /// # Errors
     /// [`JournalError`].
-    pub fn read(folder: &Path) -> Result<Option<State>, JournalError> {
+    pub fn read(folder: &Path) -> Result<Option<JournalState>, JournalError> {
         Ok(parse(&Self::path_in(folder))?.map(|(state, _)| state))
     }
 
@@ -121,13 +121,18 @@ impl Journal {
             OpenOptions::new().append(true).open(&path)
         };
         let file = write().map_err(failed)?;
-        let state =
-            State { intent, started: None, acknowledged: BTreeMap::new(), sealing: false, finished: false };
+        let state = JournalState {
+            intent,
+            started: None,
+            acknowledged: BTreeMap::new(),
+            sealing: false,
+            finished: false,
+        };
         Ok(Self { path, file, synced: Instant::now(), state })
     }
 
     /// What it says.
-    pub fn state(&self) -> &State {
+    pub fn state(&self) -> &JournalState {
         &self.state
     }
 
@@ -196,7 +201,7 @@ impl Journal {
 }
 
 /// What a file says, and how many bytes of it are whole records.
-fn parse(path: &Path) -> Result<Option<(State, u64)>, JournalError> {
+fn parse(path: &Path) -> Result<Option<(JournalState, u64)>, JournalError> {
     let bytes = match amiforge_progress::regular::read(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         other => other.map_err(|source| JournalError::File { path: path.to_owned(), source })?,
@@ -218,9 +223,9 @@ fn parse(path: &Path) -> Result<Option<(State, u64)>, JournalError> {
 }
 
 /// The state after one more record.
-fn replay(state: Option<State>, record: Record) -> Option<State> {
+fn replay(state: Option<JournalState>, record: Record) -> Option<JournalState> {
     match (state, record) {
-        (_, Record::Intent(intent)) => Some(State {
+        (_, Record::Intent(intent)) => Some(JournalState {
             intent,
             started: None,
             acknowledged: BTreeMap::new(),
@@ -235,7 +240,7 @@ fn replay(state: Option<State>, record: Record) -> Option<State> {
     }
 }
 
-fn apply(state: &mut State, record: &Record) {
+fn apply(state: &mut JournalState, record: &Record) {
     match record {
         Record::Intent(_) => {}
         Record::Started { snapshot, at } => state.started = Some((snapshot.clone(), *at)),
@@ -256,7 +261,7 @@ mod tests {
         Intent {
             token: "t".to_owned(),
             region: "local".to_owned(),
-            identity: Identity::Bundle { manifest: Digest::of(b"m").to_string() },
+            identity: UploadIdentity::Bundle { manifest: Digest::of(b"m").to_string() },
             size: 1 << 30,
             volume_gib: 1,
             parent: None,
@@ -271,7 +276,7 @@ mod tests {
     }
 
     /// A journal with everything in it, and its bytes.
-    fn full(folder: &Path) -> (State, Vec<u8>) {
+    fn full(folder: &Path) -> (JournalState, Vec<u8>) {
         let mut journal = Journal::begin(folder, intent()).unwrap();
         journal.note(&Record::Started { snapshot: "snap-1".to_owned(), at: 7 }).unwrap();
         journal.acknowledge(3, Digest::of(b"3")).unwrap();

@@ -3,9 +3,9 @@
 
 use super::api::{KeyRegions, Keys};
 use super::backoff::Pace;
-use super::fault::FaultKind;
+use super::fault::ServiceErrorKind;
 use super::request::KeyOf;
-use super::retry::{GaveUp, Step, Unwatched, retry};
+use super::retry::{CallStep, GaveUp, NoListener, retry};
 
 /// The material of a key that EBS takes.
 const SYMMETRIC: &str = "SYMMETRIC_DEFAULT";
@@ -48,7 +48,7 @@ pub async fn resolve(
 ) -> Result<KeyOf, KeyError> {
     let KeyOf::Alias(name) = key else { return Ok(key.clone()) };
     let keys = regions.keys(region);
-    let found = retry(pace, Step::Ask, &Unwatched, || keys.key(name)).await;
+    let found = retry(pace, CallStep::Ask, &NoListener, || keys.key(name)).await;
     let found =
         found.map_err(|source| KeyError::Call { name: name.clone(), region: region.to_owned(), source })?;
     let reason = match (found.state.as_str(), found.spec.as_str()) {
@@ -65,7 +65,10 @@ impl KeyError {
         let Self::Call { source, .. } = self else { return false };
         matches!(
             source.fault.kind,
-            FaultKind::Throttled | FaultKind::Service | FaultKind::Transport | FaultKind::TimedOut
+            ServiceErrorKind::Throttled
+                | ServiceErrorKind::Service
+                | ServiceErrorKind::Transport
+                | ServiceErrorKind::TimedOut
         )
     }
 }

@@ -2,7 +2,7 @@
 //! what was built.
 //!
 //! It speaks of the service through the traits of [`api`], which the crate `amiforge-aws` has for AWS; errors are told apart by
-//! [`fault::FaultKind`], repeated by [`retry`] and by nothing else. Facts of the service stand where they are used.
+//! [`fault::ServiceErrorKind`], repeated by [`retry`] and by nothing else. Facts of the service stand where they are used.
 
 pub mod ami;
 pub mod api;

@@ -10,14 +10,14 @@ use amiforge_image::image::{Block, BlockMap};
 use amiforge_progress::Interrupt;
 use amiforge_progress::Progress;
 
-use super::api::{Ebs, Encryption, Listed, Snapshot, SnapshotState, Snapshots, Tier};
+use super::api::{DescribedSnapshot, Ebs, Encryption, ListedBlock, SnapshotCalls, SnapshotState, Tier};
 use super::error::{PublishError, doing};
-use super::readback::{self, Read};
-use super::retry::{Step, Unwatched, retry};
+use super::readback::{self, RequestedBlock};
+use super::retry::{CallStep, NoListener, retry};
 use super::services::Services;
-use super::source::{self, Source};
+use super::source::{self, ImageSource};
 use super::tags;
-use super::upload::{Options, ParentChoice};
+use super::upload::{ParentChoice, UploadOptions};
 
 /// A parent and what it holds; without an id there is none.
 #[derive(Debug, Clone, Default)]
@@ -44,14 +44,14 @@ pub(super) fn manifest_path(folder: &Path, snapshot: &str) -> PathBuf {
 }
 
 /// Finds the parent and refuses one that the service would refuse, or that the image does not fit.
-pub(super) async fn choose<E: Ebs, S: Snapshots>(
+pub(super) async fn choose<E: Ebs, S: SnapshotCalls>(
     services: &Services<E, S>,
     choice: &ParentChoice,
-    source: &Source,
-    options: &Options,
+    source: &ImageSource,
+    options: &UploadOptions,
     default_on: bool,
     progress: &dyn Progress,
-) -> Result<Option<Snapshot>, PublishError> {
+) -> Result<Option<DescribedSnapshot>, PublishError> {
     match choice {
         ParentChoice::Id(name) => {
             let snapshot = services.named(&services.resolve(name).await?).await?;
@@ -67,7 +67,8 @@ pub(super) async fn choose<E: Ebs, S: Snapshots>(
             };
             let name = &manifest.origin.name;
             let wanted = [(tags::IMAGE, name.as_str())];
-            let found = retry(&services.pace, Step::Ask, &Unwatched, || services.ec2.tagged(&wanted)).await;
+            let found =
+                retry(&services.pace, CallStep::Ask, &NoListener, || services.ec2.tagged(&wanted)).await;
             let mut found = found.map_err(doing(format!("looking for versions of `{name}`")))?;
             found.sort_by_key(|snapshot| std::cmp::Reverse((snapshot.started, snapshot.id.clone())));
             let fitting = found.into_iter().find(|one| unfit(one, source, options, default_on).is_none());
@@ -83,7 +84,12 @@ pub(super) async fn choose<E: Ebs, S: Snapshots>(
 }
 
 /// Why a snapshot cannot be the parent.
-fn unfit(snapshot: &Snapshot, source: &Source, options: &Options, default_on: bool) -> Option<String> {
+fn unfit(
+    snapshot: &DescribedSnapshot,
+    source: &ImageSource,
+    options: &UploadOptions,
+    default_on: bool,
+) -> Option<String> {
     let volume = u64::from(source.volume_gib());
     if snapshot.state != SnapshotState::Completed {
         Some(format!("it is {}, not completed", snapshot.state.word()))
@@ -104,7 +110,7 @@ fn unfit(snapshot: &Snapshot, source: &Source, options: &Options, default_on: bo
 }
 
 /// What the parent holds: by the manifest that it was made from, or by reading it back.
-pub(super) async fn load<E: Ebs, S: Snapshots>(
+pub(super) async fn load<E: Ebs, S: SnapshotCalls>(
     services: &Services<E, S>,
     id: &str,
     hints: &Hints<'_>,
@@ -122,8 +128,8 @@ pub(super) async fn load<E: Ebs, S: Snapshots>(
 
 /// The digests of the manifest for the blocks that the snapshot holds, where there is a manifest.
 fn by_manifest(
-    snapshot: &Snapshot,
-    held: &[Listed],
+    snapshot: &DescribedSnapshot,
+    held: &[ListedBlock],
     hints: &Hints<'_>,
 ) -> Result<Option<BTreeMap<u64, Digest>>, PublishError> {
     let own = manifest_path(hints.folder, &snapshot.id);
@@ -153,7 +159,7 @@ fn by_manifest(
 }
 
 /// The digests that a map of blocks has for those that are held.
-fn of_map(map: &BlockMap, held: &[Listed]) -> BTreeMap<u64, Digest> {
+fn of_map(map: &BlockMap, held: &[ListedBlock]) -> BTreeMap<u64, Digest> {
     let mut blocks = BTreeMap::new();
     let mut held = held.iter().peekable();
     let mut first = 0;
@@ -167,17 +173,17 @@ fn of_map(map: &BlockMap, held: &[Listed]) -> BTreeMap<u64, Digest> {
     blocks
 }
 
-async fn read_back<E: Ebs, S: Snapshots>(
+async fn read_back<E: Ebs, S: SnapshotCalls>(
     services: &Services<E, S>,
     id: &str,
-    held: Vec<Listed>,
+    held: Vec<ListedBlock>,
     hints: &Hints<'_>,
     progress: &dyn Progress,
     interrupt: &Interrupt,
 ) -> Result<BTreeMap<u64, Digest>, PublishError> {
     let blocks = Arc::new(Mutex::new(BTreeMap::new()));
     let into = Arc::clone(&blocks);
-    let take = move |read: Read| {
+    let take = move |read: RequestedBlock| {
         let fetched = read.bytes?;
         into.lock().unwrap_or_else(PoisonError::into_inner).insert(read.index, fetched.digest);
         Ok(())

@@ -9,17 +9,17 @@ use amiforge_image::image::Block;
 use amiforge_progress::Interrupt;
 use amiforge_progress::Progress;
 
-use super::api::{Changed, Ebs, Listed, Snapshots};
+use super::api::{Changed, Ebs, ListedBlock, SnapshotCalls};
 use super::error::{PublishError, doing};
-use super::readback::{self, Read};
-use super::retry::{Step, Unwatched, retry};
+use super::readback::{self, RequestedBlock};
+use super::retry::{CallStep, NoListener, retry};
 use super::services::Services;
-use super::source::Source;
+use super::source::ImageSource;
 
 /// What is to be proven.
-pub(super) struct Claim<'a> {
+pub(super) struct DeltaClaim<'a> {
     /// The image.
-    pub(super) source: &'a Source,
+    pub(super) source: &'a ImageSource,
     /// The parent.
     pub(super) parent: &'a str,
     /// What the parent holds.
@@ -33,10 +33,10 @@ pub(super) struct Claim<'a> {
 ///
 /// # Errors
 /// [`PublishError::ReadBack`] names the first difference.
-pub(super) async fn prove<E: Ebs, S: Snapshots>(
+pub(super) async fn prove<E: Ebs, S: SnapshotCalls>(
     services: &Services<E, S>,
     snapshot: &str,
-    claim: &Claim<'_>,
+    claim: &DeltaClaim<'_>,
     progress: &dyn Progress,
     interrupt: &Interrupt,
 ) -> Result<u64, PublishError> {
@@ -46,7 +46,7 @@ pub(super) async fn prove<E: Ebs, S: Snapshots>(
     differences.extend(image(claim));
     let tokens: Vec<_> = changed
         .into_iter()
-        .filter_map(|block| Some(Listed { index: block.index, token: block.second? }))
+        .filter_map(|block| Some(ListedBlock { index: block.index, token: block.second? }))
         .collect();
     let count = tokens.len() as u64;
     differences.extend(contents(services, snapshot, tokens, claim, progress, interrupt).await?);
@@ -65,17 +65,17 @@ pub(super) async fn prove<E: Ebs, S: Snapshots>(
 }
 
 /// Every block that the service says has changed.
-async fn changed<E: Ebs, S: Snapshots>(
+async fn changed<E: Ebs, S: SnapshotCalls>(
     services: &Services<E, S>,
     parent: &str,
     snapshot: &str,
     interrupt: &Interrupt,
 ) -> Result<Vec<Changed>, PublishError> {
     let (mut changed, mut next) = (Vec::new(), None::<String>);
-    let mut pages = readback::Pages::default();
+    let mut pages = readback::PageGuard::default();
     loop {
         let call = || services.ebs.changed(parent, snapshot, next.clone());
-        let page = retry(&services.pace, Step::Read, &Unwatched, call).await;
+        let page = retry(&services.pace, CallStep::Read, &NoListener, call).await;
         let page = page.map_err(doing(format!("listing what {snapshot} changed")))?;
         pages.next(snapshot, page.blocks.len(), next.as_deref(), page.next.as_deref())?;
         changed.extend(page.blocks);
@@ -90,7 +90,7 @@ async fn changed<E: Ebs, S: Snapshots>(
 }
 
 /// What the lists of the service say otherwise than we do.
-fn presence(listed: &[Listed], changed: &[Changed], claim: &Claim<'_>) -> Vec<(u64, String)> {
+fn presence(listed: &[ListedBlock], changed: &[Changed], claim: &DeltaClaim<'_>) -> Vec<(u64, String)> {
     let listed: BTreeSet<u64> = listed.iter().map(|block| block.index).collect();
     let changed: BTreeSet<u64> = changed.iter().map(|block| block.index).collect();
     let sent: BTreeSet<u64> = claim.sent.keys().copied().collect();
@@ -105,7 +105,7 @@ fn presence(listed: &[Listed], changed: &[Changed], claim: &Claim<'_>) -> Vec<(u
 }
 
 /// Where what the parent holds and what was sent do not make the image.
-fn image(claim: &Claim<'_>) -> Vec<(u64, String)> {
+fn image(claim: &DeltaClaim<'_>) -> Vec<(u64, String)> {
     let Some(manifest) = claim.source.manifest() else { return Vec::new() };
     let holds = |index: &u64| claim.sent.get(index).or_else(|| claim.held.get(index));
     let blocks = (0..).zip(manifest.blocks.iter());
@@ -120,17 +120,17 @@ fn image(claim: &Claim<'_>) -> Vec<(u64, String)> {
 }
 
 /// Reads the changed blocks back and compares them with what was sent.
-async fn contents<E: Ebs, S: Snapshots>(
+async fn contents<E: Ebs, S: SnapshotCalls>(
     services: &Services<E, S>,
     snapshot: &str,
-    tokens: Vec<Listed>,
-    claim: &Claim<'_>,
+    tokens: Vec<ListedBlock>,
+    claim: &DeltaClaim<'_>,
     progress: &dyn Progress,
     interrupt: &Interrupt,
 ) -> Result<Vec<(u64, String)>, PublishError> {
     let found = Arc::new(Mutex::new(Vec::new()));
     let (into, sent) = (Arc::clone(&found), claim.sent.clone());
-    let take = move |read: Read| {
+    let take = move |read: RequestedBlock| {
         let digest = read.bytes?.digest;
         if sent.get(&read.index).is_some_and(|sent| *sent != digest) {
             let what = format!("reads back with SHA-256 {digest}");

@@ -9,11 +9,11 @@ use amiforge_progress::Progress;
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
-use super::api::{Ebs, Fetched, Listed, Snapshots};
+use super::api::{Ebs, Fetched, ListedBlock, SnapshotCalls};
 use super::error::{PublishError, doing, unless_interrupted};
-use super::fault::{Fault, FaultKind};
-use super::flow::{Flow, MOST};
-use super::retry::{GaveUp, Step, Unwatched, retry};
+use super::fault::{ServiceError, ServiceErrorKind};
+use super::flow::{MOST, RateLimiter};
+use super::retry::{CallStep, GaveUp, NoListener, retry};
 use super::services::Services;
 
 /// How often a block whose bytes are not what the service says is asked for in all.
@@ -28,13 +28,13 @@ const STALE_BLOCK: &str = "INVALID_BLOCK_TOKEN";
 #[derive(Debug, Clone, Default)]
 pub(super) struct List {
     /// Every block, in order.
-    pub(super) blocks: Vec<Listed>,
+    pub(super) blocks: Vec<ListedBlock>,
     /// Length of the volume in GiB.
     pub(super) volume_gib: u64,
 }
 
 /// A block that was asked for.
-pub(super) struct Read {
+pub(super) struct RequestedBlock {
     /// Which.
     pub(super) index: u64,
     /// What came.
@@ -48,18 +48,18 @@ pub(super) fn len(blocks: usize) -> u64 {
 
 /// Lists a completed snapshot. One that was completed a moment ago is not known to this part of the service for about
 /// a minute, so this may take that long.
-pub(super) async fn list<E: Ebs, S: Snapshots>(
+pub(super) async fn list<E: Ebs, S: SnapshotCalls>(
     services: &Services<E, S>,
     id: &str,
     interrupt: &Interrupt,
 ) -> Result<List, PublishError> {
     let mut list = List::default();
     let mut next: Option<String> = None;
-    let mut pages = Pages::default();
+    let mut pages = PageGuard::default();
     loop {
-        let from = list.blocks.last().map_or(0, |block: &Listed| block.index + 1);
+        let from = list.blocks.last().map_or(0, |block: &ListedBlock| block.index + 1);
         let call = || services.ebs.list(id, from, next.clone());
-        let page = retry(&services.pace, Step::Read, &Unwatched, call).await;
+        let page = retry(&services.pace, CallStep::Read, &NoListener, call).await;
         if next.is_some() && page.as_ref().is_err_and(|gave_up| is(&gave_up.fault, STALE_PAGE)) {
             next = None;
             continue;
@@ -90,11 +90,11 @@ const EMPTY_PAGES: u32 = 100;
 
 /// Notices a list whose pages never end.
 #[derive(Debug, Default)]
-pub(super) struct Pages {
+pub(super) struct PageGuard {
     empty: u32,
 }
 
-impl Pages {
+impl PageGuard {
     /// A page of `blocks` came for the token `asked`, and names the token `next`.
     ///
     /// # Errors
@@ -117,18 +117,18 @@ impl Pages {
 }
 
 /// Reads blocks, many at a time and in no order, and hands each to `take`, in the thread that received it.
-pub(super) async fn each<E: Ebs, S: Snapshots>(
+pub(super) async fn each<E: Ebs, S: SnapshotCalls>(
     services: &Services<E, S>,
     id: &str,
-    blocks: Vec<Listed>,
+    blocks: Vec<ListedBlock>,
     rate: u32,
-    take: impl Fn(Read) -> Result<(), PublishError> + Send + Sync + 'static,
+    take: impl Fn(RequestedBlock) -> Result<(), PublishError> + Send + Sync + 'static,
     progress: &dyn Progress,
     interrupt: &Interrupt,
 ) -> Result<(), PublishError> {
     let lane = Arc::new(Lane {
         ebs: Arc::clone(&services.ebs),
-        flow: Flow::new(services.pace.clone(), rate),
+        flow: RateLimiter::new(services.pace.clone(), rate),
         pace: services.pace.clone(),
         snapshot: id.to_owned(),
         fresh: Mutex::default(),
@@ -143,7 +143,7 @@ pub(super) async fn each<E: Ebs, S: Snapshots>(
             let (lane, take) = (Arc::clone(&lane), Arc::clone(&take));
             tasks.spawn(async move {
                 let bytes = lane.read(&block).await;
-                take(Read { index: block.index, bytes })
+                take(RequestedBlock { index: block.index, bytes })
             });
         }
         let Some(done) = tasks.join_next().await else { return Ok(()) };
@@ -163,7 +163,7 @@ pub(super) async fn each<E: Ebs, S: Snapshots>(
 
 struct Lane<E> {
     ebs: Arc<E>,
-    flow: Flow,
+    flow: RateLimiter,
     pace: super::backoff::Pace,
     snapshot: String,
     /// Tokens that were asked for because those of the list had become stale.
@@ -171,18 +171,18 @@ struct Lane<E> {
 }
 
 /// Whether the service gives this reason.
-fn is(fault: &Fault, reason: &str) -> bool {
+fn is(fault: &ServiceError, reason: &str) -> bool {
     fault.reason.as_deref() == Some(reason)
 }
 
 impl<E: Ebs> Lane<E> {
     /// Reads a block. Bytes that were hurt on their way come right when asked for again; bytes that were hurt where
     /// they lie do not.
-    async fn read(&self, block: &Listed) -> Result<Fetched, PublishError> {
+    async fn read(&self, block: &ListedBlock) -> Result<Fetched, PublishError> {
         let mut token = block.token.clone();
         let mut tries = 0;
         for check in 1.. {
-            let fetched = retry(&self.pace, Step::Read, &self.flow, || async {
+            let fetched = retry(&self.pace, CallStep::Read, &self.flow, || async {
                 let passed = self.flow.pass().await;
                 let fetched = self.ebs.block(&self.snapshot, block.index, &token).await?;
                 passed.well();
@@ -190,7 +190,7 @@ impl<E: Ebs> Lane<E> {
             })
             .await;
             match fetched {
-                Err(gave_up) if gave_up.fault.kind == FaultKind::Checksum && check < CHECKS => {
+                Err(gave_up) if gave_up.fault.kind == ServiceErrorKind::Checksum && check < CHECKS => {
                     tries += gave_up.tries;
                 }
                 Err(gave_up) if is(&gave_up.fault, STALE_BLOCK) && check < CHECKS => {
@@ -214,7 +214,7 @@ impl<E: Ebs> Lane<E> {
             return Ok(token.clone());
         }
         let call = || self.ebs.list(&self.snapshot, index, None);
-        let page = retry(&self.pace, Step::Read, &Unwatched, call).await;
+        let page = retry(&self.pace, CallStep::Read, &NoListener, call).await;
         let page = page.map_err(|source| self.failed(index, source))?;
         fresh.extend(page.blocks.into_iter().map(|block| (block.index, block.token)));
         fresh.get(&index).cloned().ok_or_else(|| self.failed(index, refused))

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 
 use super::flow::MOST;
 use super::sieve::Sieve;
-use super::source::{Source, Stretch};
+use super::source::{ImageSource, KnownRun};
 
 /// Blocks that are read ahead. More would have left the processor's cache before they are sent.
 const AHEAD: usize = 4;
@@ -23,7 +23,7 @@ static ZEROS: [u8; BLOCK as usize] = [0; BLOCK as usize];
 
 /// What the reader says of a block, in no order.
 #[derive(Debug)]
-pub(super) enum Item {
+pub(super) enum ReadItem {
     /// It has to be sent.
     Send {
         /// Index of the block.
@@ -46,13 +46,13 @@ pub(super) enum Item {
 
 /// A block to look at.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Job {
+pub(super) struct BlockJob {
     index: u64,
     block: Option<Block>,
 }
 
 /// The blocks that have to be read or sent. Their number times the length of a block is what progress counts.
-pub(super) fn jobs(stretches: &[Stretch], sieve: &Sieve) -> Vec<Job> {
+pub(super) fn jobs(stretches: &[KnownRun], sieve: &Sieve) -> Vec<BlockJob> {
     let mut jobs = Vec::new();
     for stretch in stretches {
         let indexes = stretch.first..stretch.first + stretch.count;
@@ -67,7 +67,7 @@ pub(super) fn jobs(stretches: &[Stretch], sieve: &Sieve) -> Vec<Job> {
         };
         if anything {
             let wanted = |index: &u64| stretch.block.is_none_or(|block| sieve.wants(*index, block));
-            jobs.extend(indexes.filter(wanted).map(|index| Job { index, block: stretch.block }));
+            jobs.extend(indexes.filter(wanted).map(|index| BlockJob { index, block: stretch.block }));
         }
     }
     jobs
@@ -75,11 +75,11 @@ pub(super) fn jobs(stretches: &[Stretch], sieve: &Sieve) -> Vec<Job> {
 
 /// Starts reading. The threads end when all is read, or when nobody listens any more.
 pub(super) fn start(
-    source: &Arc<Source>,
+    source: &Arc<ImageSource>,
     sieve: &Arc<Sieve>,
-    jobs: Vec<Job>,
+    jobs: Vec<BlockJob>,
     threads: usize,
-) -> mpsc::Receiver<Item> {
+) -> mpsc::Receiver<ReadItem> {
     let (items, receiver) = mpsc::channel(AHEAD);
     let jobs = Arc::new(Mutex::new(jobs.into_iter()));
     let pool = Arc::new(Pool::default());
@@ -97,11 +97,11 @@ pub(super) fn start(
 }
 
 struct Reader {
-    source: Arc<Source>,
+    source: Arc<ImageSource>,
     sieve: Arc<Sieve>,
-    jobs: Arc<Mutex<std::vec::IntoIter<Job>>>,
+    jobs: Arc<Mutex<std::vec::IntoIter<BlockJob>>>,
     pool: Arc<Pool>,
-    items: mpsc::Sender<Item>,
+    items: mpsc::Sender<ReadItem>,
 }
 
 impl Reader {
@@ -113,35 +113,35 @@ impl Reader {
         }
     }
 
-    fn next(&self) -> Option<Job> {
+    fn next(&self) -> Option<BlockJob> {
         self.jobs.lock().unwrap_or_else(PoisonError::into_inner).next()
     }
 
-    fn look(&self, Job { index, block }: Job) -> Item {
+    fn look(&self, BlockJob { index, block }: BlockJob) -> ReadItem {
         if let Some(block @ (Block::Zero | Block::Free)) = block {
-            return Item::Send { index, bytes: Bytes::from_static(&ZEROS), digest: block.digest() };
+            return ReadItem::Send { index, bytes: Bytes::from_static(&ZEROS), digest: block.digest() };
         }
         let mut lent = Lent::from(&self.pool);
         if let Err(source) = self.source.read(index, &mut lent.buffer) {
-            return Item::Failed { index, source };
+            return ReadItem::Failed { index, source };
         }
         let read = block.unwrap_or_else(|| Block::hashed(Digest::of(&lent.buffer)));
         if block.is_none() && !self.sieve.wants(index, read) {
-            return Item::Passed;
+            return ReadItem::Passed;
         }
-        Item::Send { index, bytes: Bytes::from_owner(lent), digest: read.digest() }
+        ReadItem::Send { index, bytes: Bytes::from_owner(lent), digest: read.digest() }
     }
 }
 
 /// The buffers that nobody uses, the last one given back on top.
 #[derive(Debug, Default)]
 struct Pool {
-    free: Mutex<Free>,
+    free: Mutex<FreeBuffer>,
     more: Condvar,
 }
 
 #[derive(Debug, Default)]
-struct Free {
+struct FreeBuffer {
     buffers: Vec<Box<[u8]>>,
     made: usize,
 }

@@ -1,11 +1,11 @@
 //! The one layer that repeats calls, with one budget of time per step. What each step repeats, and what it hands up
-//! at once, stands in [`Step::answer`].
+//! at once, stands in [`CallStep::answer`].
 
 use std::future::Future;
 use std::time::Duration;
 
 use super::backoff::{Backoff, Pace, Waited};
-use super::fault::{Fault, FaultKind};
+use super::fault::{ServiceError, ServiceErrorKind};
 
 /// How long a snapshot that was begun may be unknown to the part of the service that takes blocks.
 pub const FRESH: Duration = Duration::from_mins(2);
@@ -18,7 +18,7 @@ const PROBE: Duration = Duration::from_secs(15);
 
 /// A step of publishing, as far as repeating goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
+pub enum CallStep {
     /// Begins a snapshot; repeatable because of its token.
     Start,
     /// Writes a block of a snapshot that was begun when the clock showed `born`.
@@ -47,7 +47,7 @@ pub enum Step {
 
 /// What to do about a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Answer {
+enum RetryAction {
     Again,
     /// Others come first: again, which does not count towards the budget.
     Queue,
@@ -66,7 +66,7 @@ pub struct GaveUp {
     pub after: Duration,
     /// What the last one said.
     #[source]
-    pub fault: Box<Fault>,
+    pub fault: Box<ServiceError>,
 }
 
 fn story(tries: u32, after: Duration) -> String {
@@ -77,20 +77,20 @@ fn story(tries: u32, after: Duration) -> String {
 }
 
 /// Hears of every fault that a step meets, repeated or not.
-pub trait Watch: Sync {
+pub trait FaultListener: Sync {
     /// A call failed.
-    fn met(&self, fault: &Fault);
+    fn met(&self, fault: &ServiceError);
 }
 
 /// Nobody listens.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Unwatched;
+pub struct NoListener;
 
-impl Watch for Unwatched {
-    fn met(&self, _fault: &Fault) {}
+impl FaultListener for NoListener {
+    fn met(&self, _fault: &ServiceError) {}
 }
 
-impl Step {
+impl CallStep {
     /// The time within which the step is done or given up.
     pub fn budget(self) -> Duration {
         match self {
@@ -110,20 +110,28 @@ impl Step {
         }
     }
 
-    fn answer(self, kind: FaultKind, now: Duration) -> Answer {
+    fn answer(self, kind: ServiceErrorKind, now: Duration) -> RetryAction {
         match (kind, self) {
-            (FaultKind::Throttled | FaultKind::Service | FaultKind::Transport | FaultKind::TimedOut, _)
-            | (FaultKind::BodyUnread, Self::Put { .. })
-            | (FaultKind::Pending, Self::Start)
-            | (FaultKind::InUse, Self::Delete)
-            | (FaultKind::NotFound, Self::Read | Self::AskFresh | Self::Probe | Self::Copy { .. }) => {
-                Answer::Again
+            (
+                ServiceErrorKind::Throttled
+                | ServiceErrorKind::Service
+                | ServiceErrorKind::Transport
+                | ServiceErrorKind::TimedOut,
+                _,
+            )
+            | (ServiceErrorKind::BodyUnread, Self::Put { .. })
+            | (ServiceErrorKind::Pending, Self::Start)
+            | (ServiceErrorKind::InUse, Self::Delete)
+            | (ServiceErrorKind::NotFound, Self::Read | Self::AskFresh | Self::Probe | Self::Copy { .. }) => {
+                RetryAction::Again
             }
-            (FaultKind::Pending, Self::Copy { .. }) => Answer::Queue,
-            (FaultKind::NotFound, Self::Put { born }) if now.saturating_sub(born) < FRESH => Answer::Again,
+            (ServiceErrorKind::Pending, Self::Copy { .. }) => RetryAction::Queue,
+            (ServiceErrorKind::NotFound, Self::Put { born }) if now.saturating_sub(born) < FRESH => {
+                RetryAction::Again
+            }
             // Credentials are fetched anew and the clock is corrected for the next call.
-            (FaultKind::Signature, _) => Answer::Once,
-            _ => Answer::HandUp,
+            (ServiceErrorKind::Signature, _) => RetryAction::Once,
+            _ => RetryAction::HandUp,
         }
     }
 }
@@ -131,11 +139,16 @@ impl Step {
 /// Calls until it succeeds, fails for good, the step's budget is spent, or the work is stopped ([`Pace::stopped_by`]).
 ///
 /// # Errors
-/// [`GaveUp`], with what the last call said; [`FaultKind::Interrupted`] when the work was stopped.
-pub async fn retry<T, F, C>(pace: &Pace, step: Step, watch: &impl Watch, mut call: C) -> Result<T, GaveUp>
+/// [`GaveUp`], with what the last call said; [`ServiceErrorKind::Interrupted`] when the work was stopped.
+pub async fn retry<T, F, C>(
+    pace: &Pace,
+    step: CallStep,
+    watch: &impl FaultListener,
+    mut call: C,
+) -> Result<T, GaveUp>
 where
     C: FnMut() -> F,
-    F: Future<Output = Result<T, Fault>>,
+    F: Future<Output = Result<T, ServiceError>>,
 {
     let begun = pace.now();
     // When the calls began that the budget is for.
@@ -147,7 +160,7 @@ where
         let fault = match pace.finish(call()).await {
             Some(Ok(done)) => return Ok(done),
             Some(Err(fault)) => fault,
-            None => Fault::own(FaultKind::Interrupted, "interrupted"),
+            None => ServiceError::own(ServiceErrorKind::Interrupted, "interrupted"),
         };
         watch.met(&fault);
         let now = pace.now();
@@ -155,19 +168,19 @@ where
         let delay = pace.delay(step.backoff(), tries);
         let within = now.saturating_sub(since) + delay <= step.budget();
         let again = match (step.answer(fault.kind, now), step) {
-            (Answer::Again, _) => within,
-            (Answer::Once, _) => within && !std::mem::replace(&mut once, true),
-            (Answer::Queue, Step::Copy { wait }) => {
+            (RetryAction::Again, _) => within,
+            (RetryAction::Once, _) => within && !std::mem::replace(&mut once, true),
+            (RetryAction::Queue, CallStep::Copy { wait }) => {
                 since = now;
                 after + delay <= wait
             }
-            (Answer::Queue | Answer::HandUp, _) => false,
+            (RetryAction::Queue | RetryAction::HandUp, _) => false,
         };
         if !again {
             return Err(GaveUp { tries, after, fault: Box::new(fault) });
         }
         if pace.wait(delay).await == Waited::Stopped {
-            let fault = Box::new(Fault::own(FaultKind::Interrupted, "interrupted"));
+            let fault = Box::new(ServiceError::own(ServiceErrorKind::Interrupted, "interrupted"));
             return Err(GaveUp { tries, after, fault });
         }
     }
@@ -180,14 +193,14 @@ mod tests {
     use std::sync::atomic::{AtomicU64, Ordering};
 
     use super::*;
-    use crate::backoff::Clock;
+    use crate::backoff::PublishClock;
     use amiforge_progress::Interrupt;
 
     /// A clock that only moves when somebody waits.
     #[derive(Debug, Default)]
     struct Patient(AtomicU64);
 
-    impl Clock for Patient {
+    impl PublishClock for Patient {
         fn now(&self) -> Duration {
             Duration::from_micros(self.0.load(Ordering::Relaxed))
         }
@@ -198,29 +211,38 @@ mod tests {
         }
     }
 
-    fn run(step: Step, kind: FaultKind, failures: u32) -> Result<u32, GaveUp> {
+    fn run(step: CallStep, kind: ServiceErrorKind, failures: u32) -> Result<u32, GaveUp> {
         run_at(&Pace::new(Arc::new(Patient::default()), 3), step, kind, failures)
     }
 
-    fn run_at(pace: &Pace, step: Step, kind: FaultKind, failures: u32) -> Result<u32, GaveUp> {
+    fn run_at(pace: &Pace, step: CallStep, kind: ServiceErrorKind, failures: u32) -> Result<u32, GaveUp> {
         let mut tries = 0;
         let call = || {
             tries += 1;
             let now = tries;
-            async move { if now > failures { Ok(now) } else { Err(Fault::own(kind, "no")) } }
+            async move { if now > failures { Ok(now) } else { Err(ServiceError::own(kind, "no")) } }
         };
-        tokio::runtime::Builder::new_current_thread()
-            .build()
-            .unwrap()
-            .block_on(retry(pace, step, &Unwatched, call))
+        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(retry(
+            pace,
+            step,
+            &NoListener,
+            call,
+        ))
     }
 
-    const PUT: Step = Step::Put { born: Duration::ZERO };
+    const PUT: CallStep = CallStep::Put { born: Duration::ZERO };
 
     #[test]
     fn what_passes_is_repeated_until_the_budget_is_spent() {
-        for kind in [FaultKind::Throttled, FaultKind::Service, FaultKind::Transport, FaultKind::TimedOut] {
-            for step in [Step::Start, PUT, Step::Complete, Step::Read, Step::AskFresh, Step::Ask] {
+        for kind in [
+            ServiceErrorKind::Throttled,
+            ServiceErrorKind::Service,
+            ServiceErrorKind::Transport,
+            ServiceErrorKind::TimedOut,
+        ] {
+            for step in
+                [CallStep::Start, PUT, CallStep::Complete, CallStep::Read, CallStep::AskFresh, CallStep::Ask]
+            {
                 assert_eq!(run(step, kind, 5), Ok(6));
                 let gave_up = run(step, kind, u32::MAX).unwrap_err();
                 assert!(gave_up.after <= step.budget() && gave_up.after > step.budget() / 2, "{gave_up:?}");
@@ -231,9 +253,9 @@ mod tests {
 
     #[test]
     fn what_does_not_pass_is_handed_up_at_once() {
-        use FaultKind::{Checksum, Conflict, Denied, Quota, Refused, Sealed, Unreachable, Unreadable};
+        use ServiceErrorKind::{Checksum, Conflict, Denied, Quota, Refused, Sealed, Unreachable, Unreadable};
         for kind in [Denied, Quota, Conflict, Refused, Sealed, Checksum, Unreachable, Unreadable] {
-            for step in [Step::Start, PUT, Step::Complete, Step::Read, Step::Ask] {
+            for step in [CallStep::Start, PUT, CallStep::Complete, CallStep::Read, CallStep::Ask] {
                 assert_eq!(run(step, kind, 1).unwrap_err().tries, 1, "{kind:?} {step:?}");
             }
         }
@@ -241,43 +263,43 @@ mod tests {
 
     #[test]
     fn a_snapshot_that_is_not_known_yet_is_waited_for_and_one_that_is_gone_is_not() {
-        assert_eq!(run(PUT, FaultKind::NotFound, 10), Ok(11));
-        assert_eq!(run(Step::Read, FaultKind::NotFound, 10), Ok(11));
-        assert_eq!(run(Step::Ask, FaultKind::NotFound, 1).unwrap_err().tries, 1);
-        assert!(run(PUT, FaultKind::NotFound, u32::MAX).unwrap_err().after <= FRESH);
-        assert_eq!(PUT.answer(FaultKind::NotFound, FRESH), Answer::HandUp);
+        assert_eq!(run(PUT, ServiceErrorKind::NotFound, 10), Ok(11));
+        assert_eq!(run(CallStep::Read, ServiceErrorKind::NotFound, 10), Ok(11));
+        assert_eq!(run(CallStep::Ask, ServiceErrorKind::NotFound, 1).unwrap_err().tries, 1);
+        assert!(run(PUT, ServiceErrorKind::NotFound, u32::MAX).unwrap_err().after <= FRESH);
+        assert_eq!(PUT.answer(ServiceErrorKind::NotFound, FRESH), RetryAction::HandUp);
     }
 
     #[test]
     fn a_signature_is_tried_twice_and_an_unread_body_only_for_blocks() {
-        assert_eq!(run(PUT, FaultKind::Signature, 1), Ok(2));
-        assert_eq!(run(PUT, FaultKind::Signature, 2).unwrap_err().tries, 2);
-        assert_eq!(run(PUT, FaultKind::BodyUnread, 3), Ok(4));
-        assert_eq!(run(Step::Start, FaultKind::BodyUnread, 3).unwrap_err().tries, 1);
-        assert_eq!(run(Step::Start, FaultKind::Pending, 3), Ok(4));
+        assert_eq!(run(PUT, ServiceErrorKind::Signature, 1), Ok(2));
+        assert_eq!(run(PUT, ServiceErrorKind::Signature, 2).unwrap_err().tries, 2);
+        assert_eq!(run(PUT, ServiceErrorKind::BodyUnread, 3), Ok(4));
+        assert_eq!(run(CallStep::Start, ServiceErrorKind::BodyUnread, 3).unwrap_err().tries, 1);
+        assert_eq!(run(CallStep::Start, ServiceErrorKind::Pending, 3), Ok(4));
     }
 
     #[test]
     fn what_is_still_in_use_is_deleted_later() {
-        assert_eq!(run(Step::Delete, FaultKind::InUse, 3), Ok(4));
-        assert_eq!(run(Step::Ask, FaultKind::InUse, 1).unwrap_err().tries, 1);
+        assert_eq!(run(CallStep::Delete, ServiceErrorKind::InUse, 3), Ok(4));
+        assert_eq!(run(CallStep::Ask, ServiceErrorKind::InUse, 1).unwrap_err().tries, 1);
     }
 
     #[test]
     fn a_full_quota_of_copies_is_waited_for_and_other_faults_have_their_own_budget() {
         let wait = Duration::from_hours(6);
-        assert_eq!(run(Step::Copy { wait }, FaultKind::Pending, 500), Ok(501));
-        let gave_up = run(Step::Copy { wait }, FaultKind::Pending, u32::MAX).unwrap_err();
+        assert_eq!(run(CallStep::Copy { wait }, ServiceErrorKind::Pending, 500), Ok(501));
+        let gave_up = run(CallStep::Copy { wait }, ServiceErrorKind::Pending, u32::MAX).unwrap_err();
         assert!(gave_up.after > wait / 2 && gave_up.after <= wait, "{gave_up:?}");
-        let gave_up = run(Step::Copy { wait }, FaultKind::Service, u32::MAX).unwrap_err();
-        assert!(gave_up.after <= Step::Ask.budget(), "{gave_up:?}");
-        assert_eq!(run(Step::Ask, FaultKind::Pending, 1).unwrap_err().tries, 1);
+        let gave_up = run(CallStep::Copy { wait }, ServiceErrorKind::Service, u32::MAX).unwrap_err();
+        assert!(gave_up.after <= CallStep::Ask.budget(), "{gave_up:?}");
+        assert_eq!(run(CallStep::Ask, ServiceErrorKind::Pending, 1).unwrap_err().tries, 1);
     }
 
     #[test]
     fn what_can_be_done_without_is_soon_given_up() {
-        for kind in [FaultKind::Service, FaultKind::NotFound] {
-            assert!(run(Step::Probe, kind, u32::MAX).unwrap_err().after <= PROBE);
+        for kind in [ServiceErrorKind::Service, ServiceErrorKind::NotFound] {
+            assert!(run(CallStep::Probe, kind, u32::MAX).unwrap_err().after <= PROBE);
         }
     }
 
@@ -296,14 +318,15 @@ mod tests {
             std::time::Instant::now()
         };
         let begun = stop();
-        let throttled = || async { Err::<(), _>(Fault::own(FaultKind::Throttled, "slow down")) };
-        let gave_up = runtime.block_on(retry(&pace, Step::Ask, &Unwatched, throttled)).unwrap_err();
-        assert_eq!(gave_up.fault.kind, FaultKind::Interrupted);
+        let throttled =
+            || async { Err::<(), _>(ServiceError::own(ServiceErrorKind::Throttled, "slow down")) };
+        let gave_up = runtime.block_on(retry(&pace, CallStep::Ask, &NoListener, throttled)).unwrap_err();
+        assert_eq!(gave_up.fault.kind, ServiceErrorKind::Interrupted);
         assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
         let begun = stop();
         let gave_up =
-            runtime.block_on(retry(&pace, Step::Ask, &Unwatched, std::future::pending::<Result<(), _>>));
-        assert_eq!(gave_up.unwrap_err().fault.kind, FaultKind::Interrupted);
+            runtime.block_on(retry(&pace, CallStep::Ask, &NoListener, std::future::pending::<Result<(), _>>));
+        assert_eq!(gave_up.unwrap_err().fault.kind, ServiceErrorKind::Interrupted);
         assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
         // A call that ends in time is heard of; none is made after it.
         let begun = stop();
@@ -311,10 +334,10 @@ mod tests {
             tokio::time::sleep(Duration::from_millis(400)).await;
             Ok(begun)
         };
-        assert!(runtime.block_on(retry(&pace, Step::Ask, &Unwatched, slow)).is_ok());
+        assert!(runtime.block_on(retry(&pace, CallStep::Ask, &NoListener, slow)).is_ok());
         assert_eq!(
-            run_at(&pace, Step::Ask, FaultKind::Service, 0).unwrap_err().fault.kind,
-            FaultKind::Interrupted
+            run_at(&pace, CallStep::Ask, ServiceErrorKind::Service, 0).unwrap_err().fault.kind,
+            ServiceErrorKind::Interrupted
         );
     }
 }

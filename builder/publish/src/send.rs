@@ -9,16 +9,16 @@ use amiforge_progress::Interrupt;
 use amiforge_progress::Progress;
 use tokio::task::JoinSet;
 
-use super::api::{Ebs, Put};
+use super::api::{Ebs, PutBlock};
 use super::backoff::Pace;
 use super::error::{PublishError, unless_interrupted};
-use super::fault::FaultKind;
-use super::flow::Flow;
+use super::fault::ServiceErrorKind;
+use super::flow::RateLimiter;
 use super::journal::Journal;
-use super::reader::{self, Item};
-use super::retry::{GaveUp, Step, retry};
+use super::reader::{self, ReadItem};
+use super::retry::{CallStep, GaveUp, retry};
 use super::sieve::Sieve;
-use super::source::Source;
+use super::source::ImageSource;
 
 /// How often an interrupt is looked at while nothing else happens.
 const GLANCE: Duration = Duration::from_millis(100);
@@ -32,11 +32,11 @@ const LINGER: Duration = Duration::from_secs(5);
 pub(super) struct Lane<E> {
     pub(super) ebs: Arc<E>,
     pub(super) pace: Pace,
-    pub(super) flow: Flow,
+    pub(super) flow: RateLimiter,
     pub(super) snapshot: String,
     /// When the snapshot was begun, by the clock of `pace`.
     pub(super) born: Duration,
-    pub(super) source: Arc<Source>,
+    pub(super) source: Arc<ImageSource>,
 }
 
 /// A block that the service has, or why not.
@@ -66,7 +66,7 @@ pub(super) async fn send<E: Ebs>(
 }
 
 /// One thread reads as fast as any network; where blocks are hashed too, one for each core but four at most.
-fn readers(source: &Source) -> usize {
+fn readers(source: &ImageSource) -> usize {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     if source.manifest().is_some() { 1 } else { cores.min(4) }
 }
@@ -82,7 +82,7 @@ struct Run<'a, E> {
 impl<E: Ebs> Run<'_, E> {
     async fn all(
         &mut self,
-        items: &mut tokio::sync::mpsc::Receiver<Item>,
+        items: &mut tokio::sync::mpsc::Receiver<ReadItem>,
         interrupt: &Interrupt,
     ) -> Result<(), PublishError> {
         let mut glance = tokio::time::interval(GLANCE);
@@ -104,15 +104,15 @@ impl<E: Ebs> Run<'_, E> {
         Ok(())
     }
 
-    fn take(&mut self, item: Item) -> Result<(), PublishError> {
+    fn take(&mut self, item: ReadItem) -> Result<(), PublishError> {
         match item {
-            Item::Send { index, bytes, digest } => {
-                let put = Put { index, bytes, digest };
+            ReadItem::Send { index, bytes, digest } => {
+                let put = PutBlock { index, bytes, digest };
                 let lane = Arc::clone(&self.lane);
                 self.tasks.spawn(async move { lane.put(put).await });
             }
-            Item::Passed => self.progress.advance(BLOCK),
-            Item::Failed { index, source } => return Err(PublishError::Read { block: index, source }),
+            ReadItem::Passed => self.progress.advance(BLOCK),
+            ReadItem::Failed { index, source } => return Err(PublishError::Read { block: index, source }),
         }
         Ok(())
     }
@@ -153,11 +153,13 @@ fn joined(done: Result<Sent, tokio::task::JoinError>) -> Sent {
 
 impl<E: Ebs> Lane<E> {
     /// Sends a block until the service has it.
-    async fn put(&self, put: Put) -> Sent {
+    async fn put(&self, put: PutBlock) -> Sent {
         let (index, digest) = (put.index, put.digest);
         match self.attempts(&put).await {
             Ok(()) => Ok((index, digest)),
-            Err(gave_up) if gave_up.fault.kind == FaultKind::Checksum => self.look_again(&put, gave_up).await,
+            Err(gave_up) if gave_up.fault.kind == ServiceErrorKind::Checksum => {
+                self.look_again(&put, gave_up).await
+            }
             Err(source) => Err(self.failed(index, source)),
         }
     }
@@ -167,8 +169,8 @@ impl<E: Ebs> Lane<E> {
         unless_interrupted(|source| PublishError::Put { block, snapshot, source })(gave_up)
     }
 
-    async fn attempts(&self, put: &Put) -> Result<(), GaveUp> {
-        let step = Step::Put { born: self.born };
+    async fn attempts(&self, put: &PutBlock) -> Result<(), GaveUp> {
+        let step = CallStep::Put { born: self.born };
         retry(&self.pace, step, &self.flow, || async {
             let passed = self.flow.pass().await;
             self.ebs.put(&self.snapshot, put.clone()).await?;
@@ -180,7 +182,7 @@ impl<E: Ebs> Lane<E> {
 
     /// The service computed another digest than ours. Either the disk has changed, which is the end, or the bytes were
     /// hurt on their way, and are sent once more as the disk has them.
-    async fn look_again(&self, put: &Put, refused: GaveUp) -> Sent {
+    async fn look_again(&self, put: &PutBlock, refused: GaveUp) -> Sent {
         let mut bytes = vec![0; BLOCK as usize];
         self.source
             .read(put.index, &mut bytes)
@@ -194,7 +196,7 @@ impl<E: Ebs> Lane<E> {
                 found: found.to_string(),
             });
         }
-        let again = Put { index: put.index, bytes: bytes.into(), digest: found };
+        let again = PutBlock { index: put.index, bytes: bytes.into(), digest: found };
         match self.attempts(&again).await {
             Ok(()) => Ok((again.index, again.digest)),
             Err(mut source) => {

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use amiforge_progress::Interrupt;
 
-use super::api::{Ebs, Snapshot, SnapshotState, Snapshots};
+use super::api::{DescribedSnapshot, Ebs, SnapshotCalls, SnapshotState};
 use super::backoff::Pace;
 use super::error::{PublishError, doing};
-use super::fault::FaultKind;
-use super::retry::{Step, Unwatched, retry};
+use super::fault::ServiceErrorKind;
+use super::retry::{CallStep, NoListener, retry};
 
 /// The services of a region and the pace at which they are asked.
 #[derive(Debug)]
@@ -25,14 +25,14 @@ pub struct Services<E, S> {
 
 /// A snapshot as far as EC2 knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Known {
+pub enum KnownSnapshot {
     /// It is there.
-    There(Snapshot),
+    There(DescribedSnapshot),
     /// There is none of this id.
     Unknown,
 }
 
-impl<E: Ebs, S: Snapshots> Services<E, S> {
+impl<E: Ebs, S: SnapshotCalls> Services<E, S> {
     /// The same, for work that ends when `interrupt` is raised.
     #[must_use]
     pub fn stopped_by(&self, interrupt: &Interrupt) -> Self {
@@ -48,8 +48,8 @@ impl<E: Ebs, S: Snapshots> Services<E, S> {
     ///
     /// # Errors
     /// [`PublishError::Call`], soon when there is no such snapshot.
-    pub async fn named(&self, id: &str) -> Result<Snapshot, PublishError> {
-        let told = retry(&self.pace, Step::Probe, &Unwatched, || self.ec2.snapshot(id)).await;
+    pub async fn named(&self, id: &str) -> Result<DescribedSnapshot, PublishError> {
+        let told = retry(&self.pace, CallStep::Probe, &NoListener, || self.ec2.snapshot(id)).await;
         told.map_err(doing(format!("asking for {id}")))
     }
 
@@ -57,8 +57,8 @@ impl<E: Ebs, S: Snapshots> Services<E, S> {
     ///
     /// # Errors
     /// [`PublishError::Call`].
-    pub async fn snapshot(&self, id: &str) -> Result<Snapshot, PublishError> {
-        let told = retry(&self.pace, Step::AskFresh, &Unwatched, || self.ec2.snapshot(id)).await;
+    pub async fn snapshot(&self, id: &str) -> Result<DescribedSnapshot, PublishError> {
+        let told = retry(&self.pace, CallStep::AskFresh, &NoListener, || self.ec2.snapshot(id)).await;
         told.map_err(doing(format!("asking for {id}")))
     }
 
@@ -66,10 +66,10 @@ impl<E: Ebs, S: Snapshots> Services<E, S> {
     ///
     /// # Errors
     /// [`PublishError::Call`].
-    pub async fn known(&self, id: &str, step: Step) -> Result<Known, PublishError> {
-        match retry(&self.pace, step, &Unwatched, || self.ec2.snapshot(id)).await {
-            Ok(snapshot) => Ok(Known::There(snapshot)),
-            Err(gave_up) if gave_up.fault.kind == FaultKind::NotFound => Ok(Known::Unknown),
+    pub async fn known(&self, id: &str, step: CallStep) -> Result<KnownSnapshot, PublishError> {
+        match retry(&self.pace, step, &NoListener, || self.ec2.snapshot(id)).await {
+            Ok(snapshot) => Ok(KnownSnapshot::There(snapshot)),
+            Err(gave_up) if gave_up.fault.kind == ServiceErrorKind::NotFound => Ok(KnownSnapshot::Unknown),
             Err(gave_up) => Err(doing(format!("asking for {id}"))(gave_up)),
         }
     }
@@ -79,8 +79,8 @@ impl<E: Ebs, S: Snapshots> Services<E, S> {
     /// # Errors
     /// [`PublishError::Call`].
     pub async fn delete(&self, id: &str) -> Result<(), PublishError> {
-        match retry(&self.pace, Step::Ask, &Unwatched, || self.ec2.delete_snapshot(id)).await {
-            Err(gave_up) if gave_up.fault.kind != FaultKind::NotFound => {
+        match retry(&self.pace, CallStep::Ask, &NoListener, || self.ec2.delete_snapshot(id)).await {
+            Err(gave_up) if gave_up.fault.kind != ServiceErrorKind::NotFound => {
                 Err(doing(format!("deleting {id}"))(gave_up))
             }
             _ => Ok(()),
@@ -95,7 +95,7 @@ impl<E: Ebs, S: Snapshots> Services<E, S> {
         if !name.starts_with("ami-") {
             return Ok(name.to_owned());
         }
-        let root = retry(&self.pace, Step::Ask, &Unwatched, || self.ec2.root_snapshot(name)).await;
+        let root = retry(&self.pace, CallStep::Ask, &NoListener, || self.ec2.root_snapshot(name)).await;
         root.map_err(doing(format!("asking for {name}")))
     }
 }

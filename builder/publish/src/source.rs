@@ -7,14 +7,14 @@ use std::path::{Path, PathBuf};
 use amiforge_formats::digest::{BLOCK, Digest};
 use amiforge_formats::read_at::ReadAt as _;
 use amiforge_image::bundle;
-use amiforge_image::image::{Block, BlockMap, Run};
+use amiforge_image::image::{Block, BlockMap, BlockSpan};
 use amiforge_image::inspect::Medium;
 use amiforge_image::manifest::Manifest;
-use amiforge_image::verify::Places;
+use amiforge_image::verify::DiskMap;
 
 use super::api::ec2::Tags;
 use super::error::PublishError;
-use super::journal::Identity;
+use super::journal::UploadIdentity;
 use super::tags;
 
 /// Bytes of a GiB, of which volumes have a whole number.
@@ -25,23 +25,23 @@ const GIB_MAX: u64 = 65_536;
 
 /// An image that is open.
 #[derive(Debug)]
-pub struct Source {
+pub struct ImageSource {
     medium: Medium,
     bundle: Option<(Manifest, Digest)>,
     /// The state of a raw file, whose blocks no manifest knows.
-    stamp: Option<Stamp>,
+    stamp: Option<SourceStamp>,
 }
 
 /// What changes when a file is written to: its length, and the times of its last change and of its last change of
 /// attributes, in seconds and nanoseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Stamp {
+struct SourceStamp {
     size: u64,
     modified: (i64, i64),
     changed: (i64, i64),
 }
 
-impl Stamp {
+impl SourceStamp {
     fn of(path: &Path) -> Result<Self, PublishError> {
         let failed = |source| PublishError::File { path: path.to_owned(), source };
         let data = std::fs::metadata(path).map_err(failed)?;
@@ -52,7 +52,7 @@ impl Stamp {
 
 /// What is known of neighbouring blocks before they are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Stretch {
+pub(super) struct KnownRun {
     /// The first.
     pub(super) first: u64,
     /// How many.
@@ -61,7 +61,7 @@ pub(super) struct Stretch {
     pub(super) block: Option<Block>,
 }
 
-impl Source {
+impl ImageSource {
     /// Opens a bundle or a raw file.
     ///
     /// # Errors
@@ -85,7 +85,7 @@ impl Source {
             }
             _ => {}
         }
-        let stamp = bundle.is_none().then(|| Stamp::of(medium.path())).transpose()?;
+        let stamp = bundle.is_none().then(|| SourceStamp::of(medium.path())).transpose()?;
         Ok(Self { medium, bundle, stamp })
     }
 
@@ -97,7 +97,7 @@ impl Source {
     pub(super) fn unchanged(&self) -> Result<(), PublishError> {
         let path = self.medium.path();
         match self.stamp {
-            Some(stamp) if Stamp::of(path)? != stamp => {
+            Some(stamp) if SourceStamp::of(path)? != stamp => {
                 Err(PublishError::RawChanged { path: path.to_owned() })
             }
             _ => Ok(()),
@@ -115,10 +115,10 @@ impl Source {
     }
 
     /// Which image it is.
-    pub fn identity(&self) -> Identity {
+    pub fn identity(&self) -> UploadIdentity {
         match &self.bundle {
-            Some((_, digest)) => Identity::Bundle { manifest: digest.to_string() },
-            None => Identity::Raw { name: self.name() },
+            Some((_, digest)) => UploadIdentity::Bundle { manifest: digest.to_string() },
+            None => UploadIdentity::Raw { name: self.name() },
         }
     }
 
@@ -170,7 +170,7 @@ impl Source {
     ///
     /// # Errors
     /// [`PublishError::File`] when the host does not tell the holes of a raw file.
-    pub(super) fn stretches(&self) -> Result<Vec<Stretch>, PublishError> {
+    pub(super) fn stretches(&self) -> Result<Vec<KnownRun>, PublishError> {
         if let Some((manifest, _)) = &self.bundle {
             return Ok(known(manifest.blocks.runs()));
         }
@@ -186,8 +186,8 @@ impl Source {
     }
 
     /// What lies where, if there is a manifest to tell.
-    pub(super) fn all_places(&self) -> Option<Places> {
-        self.bundle.as_ref().map(|(manifest, _)| Places::of(&self.medium, manifest))
+    pub(super) fn all_places(&self) -> Option<DiskMap> {
+        self.bundle.as_ref().map(|(manifest, _)| DiskMap::of(&self.medium, manifest))
     }
 }
 
@@ -200,10 +200,10 @@ pub(super) fn read_manifest(path: &Path) -> Result<(Manifest, Digest), PublishEr
     Ok((manifest, Digest::of(&text)))
 }
 
-fn known(runs: &[Run]) -> Vec<Stretch> {
+fn known(runs: &[BlockSpan]) -> Vec<KnownRun> {
     let mut first = 0;
-    let stretch = |run: &Run| {
-        let stretch = Stretch { first, count: run.count, block: Some(run.block) };
+    let stretch = |run: &BlockSpan| {
+        let stretch = KnownRun { first, count: run.count, block: Some(run.block) };
         first += run.count;
         stretch
     };
@@ -211,12 +211,12 @@ fn known(runs: &[Run]) -> Vec<Stretch> {
 }
 
 /// Blocks that some stretch of bytes touches have to be read; what lies between are holes, which are zeros.
-fn unknown(bytes: &[(u64, u64)], blocks: u64) -> Vec<Stretch> {
-    let mut stretches: Vec<Stretch> = Vec::new();
+fn unknown(bytes: &[(u64, u64)], blocks: u64) -> Vec<KnownRun> {
+    let mut stretches: Vec<KnownRun> = Vec::new();
     let mut at = 0;
     let mut push = |first: u64, end: u64, block| {
         if first < end {
-            stretches.push(Stretch { first, count: end - first, block });
+            stretches.push(KnownRun { first, count: end - first, block });
         }
     };
     for &(start, end) in bytes {
@@ -235,8 +235,8 @@ mod tests {
 
     #[test]
     fn holes_are_zeros_and_blocks_that_bytes_touch_are_read() {
-        let zero = |first, count| Stretch { first, count, block: Some(Block::Zero) };
-        let read = |first, count| Stretch { first, count, block: None };
+        let zero = |first, count| KnownRun { first, count, block: Some(Block::Zero) };
+        let read = |first, count| KnownRun { first, count, block: None };
         assert_eq!(unknown(&[], 3), [zero(0, 3)]);
         assert_eq!(
             unknown(&[(0, 10), (20, BLOCK + 1), (5 * BLOCK, 6 * BLOCK)], 8),

@@ -13,27 +13,27 @@ use amiforge_progress::Interrupt;
 use amiforge_progress::Progress;
 use sha2::{Digest as _, Sha256};
 
-use super::api::{Ebs, Snapshot, SnapshotState, Snapshots};
+use super::api::{DescribedSnapshot, Ebs, SnapshotCalls, SnapshotState};
 use super::error::{PublishError, doing};
-use super::flow::Flow;
-use super::folder::Folder;
-use super::journal::{Journal, Record, State};
+use super::flow::RateLimiter;
+use super::folder::LockedFolder;
+use super::journal::{Journal, JournalState, Record};
 use super::parent::{self, Parent};
 use super::prove;
-use super::retry::{Step, Unwatched, retry};
+use super::retry::{CallStep, NoListener, retry};
 use super::send::{self, Lane};
-use super::services::{Known, Services};
+use super::services::{KnownSnapshot, Services};
 use super::sieve::{Sieve, ZeroPolicy};
-use super::source::Source;
+use super::source::ImageSource;
 use super::wait;
 
-pub use options::{Later, Options, ParentChoice, TAG_UPLOAD};
+pub use options::{LaterEncryption, ParentChoice, TAG_UPLOAD, UploadOptions};
 
 /// What came of an upload.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Uploaded {
     /// The snapshot.
-    pub snapshot: Snapshot,
+    pub snapshot: DescribedSnapshot,
     /// Its parent.
     pub parent: Option<String>,
     /// Blocks that it holds of its own.
@@ -49,11 +49,11 @@ pub struct Uploaded {
 }
 
 /// Everything that the steps of one upload share.
-struct Task<'a, E, S> {
+struct UploadTask<'a, E, S> {
     services: &'a Services<E, S>,
-    options: &'a Options,
-    source: Arc<Source>,
-    folder: Folder,
+    options: &'a UploadOptions,
+    source: Arc<ImageSource>,
+    folder: LockedFolder,
     progress: &'a dyn Progress,
     interrupt: &'a Interrupt,
 }
@@ -62,21 +62,21 @@ struct Task<'a, E, S> {
 ///
 /// # Errors
 /// [`PublishError`]. What was begun stays in the journal, except where the error says that it is gone.
-pub async fn upload<E: Ebs, S: Snapshots>(
+pub async fn upload<E: Ebs, S: SnapshotCalls>(
     services: &Services<E, S>,
     image: &Path,
-    options: &Options,
+    options: &UploadOptions,
     progress: &dyn Progress,
     interrupt: &Interrupt,
 ) -> Result<Uploaded, PublishError> {
     let services = &services.stopped_by(interrupt);
-    let source = Arc::new(Source::open(image)?);
-    let folder = Folder::open(&options.folder_for(image, &services.region)?)?;
-    let task = Task { services, options, source, folder, progress, interrupt };
+    let source = Arc::new(ImageSource::open(image)?);
+    let folder = LockedFolder::open(&options.folder_for(image, &services.region)?)?;
+    let task = UploadTask { services, options, source, folder, progress, interrupt };
     let (journal, standing) = task.begin().await?;
     match standing {
-        begin::Standing::Completed(snapshot) => task.found(journal, snapshot).await,
-        begin::Standing::Open { snapshot, age } => task.fill(journal, snapshot, age).await,
+        begin::UploadStanding::Completed(snapshot) => task.found(journal, snapshot).await,
+        begin::UploadStanding::Open { snapshot, age } => task.fill(journal, snapshot, age).await,
     }
 }
 
@@ -84,12 +84,12 @@ pub async fn upload<E: Ebs, S: Snapshots>(
 ///
 /// # Errors
 /// [`PublishError::NothingToAbandon`], and what else may go wrong.
-pub async fn abandon<E: Ebs, S: Snapshots>(
+pub async fn abandon<E: Ebs, S: SnapshotCalls>(
     services: &Services<E, S>,
     image: &Path,
-    options: &Options,
+    options: &UploadOptions,
 ) -> Result<String, PublishError> {
-    let folder = Folder::open(&options.folder_for(image, &services.region)?)?;
+    let folder = LockedFolder::open(&options.folder_for(image, &services.region)?)?;
     let nothing = |found: String| PublishError::NothingToAbandon { found };
     let Some(journal) = Journal::open(folder.path())? else {
         return Err(nothing(format!("there is no journal in `{}`", folder.path().display())));
@@ -102,7 +102,7 @@ pub async fn abandon<E: Ebs, S: Snapshots>(
         None => {
             let request = state.intent.start();
             let call = || services.ebs.start(&request);
-            let started = retry(&services.pace, Step::Start, &Unwatched, call).await;
+            let started = retry(&services.pace, CallStep::Start, &NoListener, call).await;
             started.map_err(doing("asking which snapshot was begun"))?.snapshot
         }
     };
@@ -113,7 +113,7 @@ pub async fn abandon<E: Ebs, S: Snapshots>(
 
 /// What an upload that is not finished has made, in words; nothing where there is none.
 pub fn left(image: &Path, region: &str) -> Option<String> {
-    let folder = Folder::beside(image, region).ok()?;
+    let folder = LockedFolder::beside(image, region).ok()?;
     let state = Journal::read(&folder).ok()??;
     if state.finished {
         return None;
@@ -124,7 +124,7 @@ pub fn left(image: &Path, region: &str) -> Option<String> {
     })
 }
 
-impl<E: Ebs, S: Snapshots> Task<'_, E, S> {
+impl<E: Ebs, S: SnapshotCalls> UploadTask<'_, E, S> {
     /// Sends what is missing, seals the snapshot and waits for it.
     async fn fill(
         &self,
@@ -136,7 +136,7 @@ impl<E: Ebs, S: Snapshots> Task<'_, E, S> {
         let lane = Arc::new(Lane {
             ebs: Arc::clone(&self.services.ebs),
             pace: self.services.pace.clone(),
-            flow: Flow::new(self.services.pace.clone(), self.options.rate),
+            flow: RateLimiter::new(self.services.pace.clone(), self.options.rate),
             born: self.services.pace.now().saturating_sub(age),
             source: Arc::clone(&self.source),
             snapshot,
@@ -183,10 +183,10 @@ impl<E: Ebs, S: Snapshots> Task<'_, E, S> {
     }
 
     /// Seals the snapshot and waits until the service has confirmed every block.
-    async fn seal(&self, id: &str, state: &State) -> Result<Snapshot, PublishError> {
+    async fn seal(&self, id: &str, state: &JournalState) -> Result<DescribedSnapshot, PublishError> {
         let written = aggregate(state);
         let call = || self.services.ebs.complete(id, written);
-        let sealed = retry(&self.services.pace, Step::Complete, &Unwatched, call).await;
+        let sealed = retry(&self.services.pace, CallStep::Complete, &NoListener, call).await;
         sealed.map_err(doing(format!("completing {id}")))?;
         self.progress.begin("waiting for the snapshot", None);
         let done = wait::until_completed(self.services, id, self.options.wait, self.interrupt).await;
@@ -195,9 +195,14 @@ impl<E: Ebs, S: Snapshots> Task<'_, E, S> {
     }
 
     /// Where there is a parent: that it and what was sent make the image.
-    async fn prove(&self, done: &Snapshot, parent: &Parent, state: &State) -> Result<u64, PublishError> {
+    async fn prove(
+        &self,
+        done: &DescribedSnapshot,
+        parent: &Parent,
+        state: &JournalState,
+    ) -> Result<u64, PublishError> {
         let Some(id) = &parent.id else { return Ok(0) };
-        let claim = prove::Claim {
+        let claim = prove::DeltaClaim {
             source: &self.source,
             parent: id,
             held: &parent.blocks,
@@ -229,7 +234,11 @@ impl<E: Ebs, S: Snapshots> Task<'_, E, S> {
     }
 
     /// An upload that was done before.
-    async fn found(&self, mut journal: Journal, snapshot: Snapshot) -> Result<Uploaded, PublishError> {
+    async fn found(
+        &self,
+        mut journal: Journal,
+        snapshot: DescribedSnapshot,
+    ) -> Result<Uploaded, PublishError> {
         let mut proven = 0;
         if !journal.state().finished {
             // It ended between the service's confirmation and our note of it.
@@ -244,7 +253,7 @@ impl<E: Ebs, S: Snapshots> Task<'_, E, S> {
     fn uploaded(
         &self,
         journal: &Journal,
-        snapshot: Snapshot,
+        snapshot: DescribedSnapshot,
         sent: u64,
         proven: u64,
         throttled: u64,
@@ -263,7 +272,7 @@ impl<E: Ebs, S: Snapshots> Task<'_, E, S> {
 }
 
 /// What `CompleteSnapshot` is told: the number of blocks written and the digest over their digests, in order.
-fn aggregate(state: &State) -> Aggregate {
+fn aggregate(state: &JournalState) -> Aggregate {
     let mut sha256 = Sha256::new();
     for digest in state.acknowledged.values() {
         sha256.update(digest.0);
@@ -272,6 +281,6 @@ fn aggregate(state: &State) -> Aggregate {
 }
 
 /// The states in which a snapshot may be that the journal says is complete.
-fn is_completed(known: &Known) -> bool {
-    matches!(known, Known::There(snapshot) if snapshot.state == SnapshotState::Completed)
+fn is_completed(known: &KnownSnapshot) -> bool {
+    matches!(known, KnownSnapshot::There(snapshot) if snapshot.state == SnapshotState::Completed)
 }

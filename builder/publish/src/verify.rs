@@ -8,23 +8,23 @@ use std::sync::{Arc, Mutex, PoisonError};
 use amiforge_formats::digest::{BLOCK, Digest};
 use amiforge_image::image::{Block, BlockMap};
 use amiforge_image::manifest::Manifest;
-use amiforge_image::verify::Difference;
+use amiforge_image::verify::BundleDifference;
 use amiforge_progress::Interrupt;
 use amiforge_progress::Progress;
 use serde::Serialize;
 
-use super::api::{Ebs, Listed, Snapshot, Snapshots};
+use super::api::{DescribedSnapshot, Ebs, ListedBlock, SnapshotCalls};
 use super::error::PublishError;
-use super::fault::FaultKind;
-use super::readback::{self, Read};
+use super::fault::ServiceErrorKind;
+use super::readback::{self, RequestedBlock};
 use super::services::Services;
-use super::source::{self, Source};
+use super::source::{self, ImageSource};
 use super::tags;
 
 /// What of a snapshot was verified and what differs.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Report {
+pub struct SnapshotReport {
     /// The snapshot.
     pub snapshot_id: String,
     /// Blocks that it holds.
@@ -34,7 +34,7 @@ pub struct Report {
     /// What they were compared with.
     pub against: String,
     /// Everything that differs.
-    pub differences: Vec<Difference>,
+    pub differences: Vec<BundleDifference>,
 }
 
 /// How much to read.
@@ -47,8 +47,8 @@ pub enum Sample {
 }
 
 /// What a snapshot should hold.
-enum Expected {
-    Manifest { manifest: Box<Manifest>, source: Option<Box<Source>> },
+enum ExpectedSnapshot {
+    Manifest { manifest: Box<Manifest>, source: Option<Box<ImageSource>> },
     Root { root: String, blocks: u64 },
     Nothing,
 }
@@ -57,7 +57,7 @@ enum Expected {
 ///
 /// # Errors
 /// [`PublishError`] when something cannot be read; what reads and differs is in the report.
-pub async fn verify<E: Ebs, S: Snapshots>(
+pub async fn verify<E: Ebs, S: SnapshotCalls>(
     services: &Services<E, S>,
     name: &str,
     bundle: Option<&Path>,
@@ -65,16 +65,16 @@ pub async fn verify<E: Ebs, S: Snapshots>(
     rate: u32,
     progress: &dyn Progress,
     interrupt: &Interrupt,
-) -> Result<Report, PublishError> {
+) -> Result<SnapshotReport, PublishError> {
     let services = &services.stopped_by(interrupt);
     let snapshot = services.named(&services.resolve(name).await?).await?;
     let list = readback::list(services, &snapshot.id, interrupt).await?;
     let expected = expected(&snapshot, list.volume_gib, bundle)?;
-    let mut report = Report {
+    let mut report = SnapshotReport {
         snapshot_id: snapshot.id.clone(),
         held: list.blocks.len() as u64,
         against: expected.words(),
-        ..Report::default()
+        ..SnapshotReport::default()
     };
     let mut suspects = expected.absent(&snapshot, &list.blocks);
     let chosen = choose(services, list.blocks, sample);
@@ -89,7 +89,7 @@ pub async fn verify<E: Ebs, S: Snapshots>(
 }
 
 /// What a block turned out to be: its digest, or why there is none.
-type Found = BTreeMap<u64, Result<Digest, String>>;
+type BlockResult = BTreeMap<u64, Result<Digest, String>>;
 
 /// Something about a block that is not as it should be.
 struct Suspect {
@@ -104,23 +104,27 @@ enum Wrong {
     Unread { reason: String },
 }
 
-fn expected(snapshot: &Snapshot, volume_gib: u64, bundle: Option<&Path>) -> Result<Expected, PublishError> {
+fn expected(
+    snapshot: &DescribedSnapshot,
+    volume_gib: u64,
+    bundle: Option<&Path>,
+) -> Result<ExpectedSnapshot, PublishError> {
     if let Some(path) = bundle {
         let folder = path.is_dir();
         let text = if folder { path.join(amiforge_image::bundle::MANIFEST) } else { path.to_owned() };
         let (manifest, _) = source::read_manifest(&text)?;
         // Without the disk beside it the manifest still tells partitions, though not files.
         let disk = folder && path.join(amiforge_image::bundle::DISK).is_file();
-        let source = if disk { Some(Box::new(Source::open(path)?)) } else { None };
-        return Ok(Expected::Manifest { manifest: Box::new(manifest), source });
+        let source = if disk { Some(Box::new(ImageSource::open(path)?)) } else { None };
+        return Ok(ExpectedSnapshot::Manifest { manifest: Box::new(manifest), source });
     }
-    let Some(root) = snapshot.tags.get(tags::MERKLE_ROOT) else { return Ok(Expected::Nothing) };
+    let Some(root) = snapshot.tags.get(tags::MERKLE_ROOT) else { return Ok(ExpectedSnapshot::Nothing) };
     let tagged = snapshot.tags.get(tags::BLOCKS).and_then(|blocks| blocks.parse().ok());
     let blocks = tagged.unwrap_or(volume_gib << 11).min(volume_gib << 11);
-    Ok(Expected::Root { root: root.clone(), blocks })
+    Ok(ExpectedSnapshot::Root { root: root.clone(), blocks })
 }
 
-impl Expected {
+impl ExpectedSnapshot {
     fn words(&self) -> String {
         match self {
             Self::Manifest { manifest, .. } => format!("the manifest of `{}`", manifest.origin.name),
@@ -138,7 +142,7 @@ impl Expected {
     }
 
     /// Blocks that should be held and are not.
-    fn absent(&self, snapshot: &Snapshot, held: &[Listed]) -> Vec<Suspect> {
+    fn absent(&self, snapshot: &DescribedSnapshot, held: &[ListedBlock]) -> Vec<Suspect> {
         let Some(map) = self.blocks() else { return Vec::new() };
         let mut held = held.iter().map(|block| block.index).peekable();
         let mut suspects = Vec::new();
@@ -159,7 +163,7 @@ impl Expected {
     }
 
     /// Blocks that were read and are not what they should be.
-    fn unlike(&self, found: &Found) -> Vec<Suspect> {
+    fn unlike(&self, found: &BlockResult) -> Vec<Suspect> {
         let mut expected = (0..).zip(self.blocks().into_iter().flat_map(BlockMap::iter)).peekable();
         let mut suspects = Vec::new();
         for (&block, found) in found {
@@ -183,7 +187,7 @@ impl Expected {
     }
 
     /// The suspects in words, with what lies in them.
-    fn tell(&self, mut suspects: Vec<Suspect>) -> Vec<Difference> {
+    fn tell(&self, mut suspects: Vec<Suspect>) -> Vec<BundleDifference> {
         suspects.sort_by_key(|suspect| suspect.block);
         let Self::Manifest { manifest, source } = self else {
             return suspects.into_iter().map(|suspect| difference(suspect, Vec::new())).collect();
@@ -206,7 +210,7 @@ impl Expected {
     }
 
     /// The Merkle root of what was read, where that is all that is known.
-    fn root(&self, found: &Found) -> Option<Difference> {
+    fn root(&self, found: &BlockResult) -> Option<BundleDifference> {
         let Self::Root { root, blocks } = self else { return None };
         let mut map = BlockMap::default();
         for (index, digest) in found {
@@ -218,7 +222,7 @@ impl Expected {
         }
         map.push(Block::Zero, blocks.saturating_sub(map.len()));
         let computed = map.merkle_root().to_string();
-        (computed != *root).then(|| Difference::MerkleRoot { expected: root.clone(), found: computed })
+        (computed != *root).then(|| BundleDifference::MerkleRoot { expected: root.clone(), found: computed })
     }
 }
 
@@ -229,11 +233,11 @@ fn partitions(manifest: &Manifest, start: u64, end: u64) -> Vec<String> {
     inside.map(|partition| format!("partition {} `{}`", partition.number, partition.id)).collect()
 }
 
-fn difference(suspect: Suspect, places: Vec<String>) -> Difference {
+fn difference(suspect: Suspect, places: Vec<String>) -> BundleDifference {
     let block = suspect.block;
     let (start, end) = (block * BLOCK, (block + 1) * BLOCK);
     match suspect.what {
-        Wrong::Digest { expected, found } => Difference::Block {
+        Wrong::Digest { expected, found } => BundleDifference::Block {
             block,
             start,
             end,
@@ -242,40 +246,40 @@ fn difference(suspect: Suspect, places: Vec<String>) -> Difference {
             found: found.to_string(),
         },
         Wrong::Absent { expected } => {
-            Difference::Absent { block, start, end, places, expected: expected.to_string() }
+            BundleDifference::Absent { block, start, end, places, expected: expected.to_string() }
         }
-        Wrong::Unwritten => Difference::Unwritten { block, start, end, places },
-        Wrong::Unread { reason } => Difference::Unread { block, start, end, places, reason },
+        Wrong::Unwritten => BundleDifference::Unwritten { block, start, end, places },
+        Wrong::Unread { reason } => BundleDifference::Unread { block, start, end, places, reason },
     }
 }
 
 /// The blocks to read.
-fn choose<E, S>(services: &Services<E, S>, blocks: Vec<Listed>, sample: Sample) -> Vec<Listed> {
+fn choose<E, S>(services: &Services<E, S>, blocks: Vec<ListedBlock>, sample: Sample) -> Vec<ListedBlock> {
     match sample {
         Sample::All => blocks,
         Sample::Percent(percent) => {
             let limit = (percent / 100.0 * u64::MAX as f64) as u64;
-            let chosen = |_: &Listed| services.pace.chance() <= limit;
+            let chosen = |_: &ListedBlock| services.pace.chance() <= limit;
             blocks.into_iter().filter(chosen).collect()
         }
     }
 }
 
 /// Reads blocks and takes their digests. A block whose bytes are not what the service states is a finding.
-async fn read<E: Ebs, S: Snapshots>(
+async fn read<E: Ebs, S: SnapshotCalls>(
     services: &Services<E, S>,
     snapshot: &str,
-    blocks: Vec<Listed>,
+    blocks: Vec<ListedBlock>,
     rate: u32,
     progress: &dyn Progress,
     interrupt: &Interrupt,
-) -> Result<Found, PublishError> {
-    let found = Arc::new(Mutex::new(Found::new()));
+) -> Result<BlockResult, PublishError> {
+    let found = Arc::new(Mutex::new(BlockResult::new()));
     let into = Arc::clone(&found);
-    let take = move |read: Read| {
+    let take = move |read: RequestedBlock| {
         let digest = match read.bytes {
             Ok(fetched) => Ok(fetched.digest),
-            Err(PublishError::Block { source, .. }) if source.fault.kind == FaultKind::Checksum => {
+            Err(PublishError::Block { source, .. }) if source.fault.kind == ServiceErrorKind::Checksum => {
                 Err(source.fault.to_string())
             }
             Err(error) => return Err(error),

@@ -13,14 +13,14 @@ use amiforge_image::image::Block;
 use amiforge_progress::Interrupt;
 use amiforge_progress::Progress;
 
-use super::api::{Ebs, SnapshotState, Snapshots};
+use super::api::{Ebs, SnapshotCalls, SnapshotState};
 use super::error::PublishError;
-use super::readback::{self, Read};
+use super::readback::{self, RequestedBlock};
 use super::services::Services;
 
 /// A volume in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Volume {
+pub struct VolumeFile {
     /// Its length in bytes.
     pub size: u64,
     /// Blocks that the snapshot holds.
@@ -33,14 +33,14 @@ pub struct Volume {
 ///
 /// # Errors
 /// [`PublishError`]; the file may be there then and is of no use.
-pub async fn volume<E: Ebs, S: Snapshots>(
+pub async fn volume<E: Ebs, S: SnapshotCalls>(
     services: &Services<E, S>,
     id: &str,
     out: &Path,
     rate: u32,
     progress: &dyn Progress,
     interrupt: &Interrupt,
-) -> Result<Volume, PublishError> {
+) -> Result<VolumeFile, PublishError> {
     let snapshot = services.snapshot(id).await?;
     if snapshot.state != SnapshotState::Completed {
         let what = format!("it is {}, and only a completed snapshot can be read", snapshot.state.word());
@@ -54,7 +54,7 @@ pub async fn volume<E: Ebs, S: Snapshots>(
     let held: BTreeSet<u64> = list.blocks.iter().map(|block| block.index).collect();
     let (file, path) = (Arc::new(file), out.to_owned());
     let into = Arc::clone(&file);
-    let take = move |read: Read| {
+    let take = move |read: RequestedBlock| {
         let fetched = read.bytes?;
         if Block::hashed(fetched.digest) == Block::Zero {
             return Ok(());
@@ -76,7 +76,7 @@ pub async fn volume<E: Ebs, S: Snapshots>(
             }
         }
     }
-    Ok(Volume { size, held: held.len() as u64, garbage })
+    Ok(VolumeFile { size, held: held.len() as u64, garbage })
 }
 
 /// What a block reads as that was never written: words that follow from the snapshot and the place, no two of a block

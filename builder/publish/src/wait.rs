@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use amiforge_progress::Interrupt;
 
-use super::api::{Ebs, Snapshot, SnapshotState, Snapshots};
+use super::api::{DescribedSnapshot, Ebs, SnapshotCalls, SnapshotState};
 use super::error::PublishError;
 use super::services::Services;
 
@@ -19,12 +19,12 @@ const GLANCE: Duration = Duration::from_millis(200);
 /// # Errors
 /// [`PublishError::SnapshotFailed`] with the service's words, [`PublishError::StillPending`] after `limit`,
 /// [`PublishError::Call`], [`PublishError::Interrupted`].
-pub(super) async fn until_completed<E: Ebs, S: Snapshots>(
+pub(super) async fn until_completed<E: Ebs, S: SnapshotCalls>(
     services: &Services<E, S>,
     id: &str,
     limit: Duration,
     interrupt: &Interrupt,
-) -> Result<Snapshot, PublishError> {
+) -> Result<DescribedSnapshot, PublishError> {
     let begun = services.pace.now();
     let mut between = BETWEEN[0];
     loop {
@@ -48,7 +48,7 @@ pub(super) async fn until_completed<E: Ebs, S: Snapshots>(
 }
 
 /// The failure of a snapshot that the service gave up.
-pub(super) fn failed(snapshot: &Snapshot) -> PublishError {
+pub(super) fn failed(snapshot: &DescribedSnapshot) -> PublishError {
     let message = snapshot.state_message.clone().unwrap_or_else(|| "it gives no reason".to_owned());
     PublishError::SnapshotFailed { snapshot: snapshot.id.clone(), message }
 }

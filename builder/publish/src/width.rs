@@ -27,10 +27,10 @@ const LONGEST: Duration = Duration::from_secs(30);
 
 /// The number of requests that are let under way.
 #[derive(Debug)]
-pub(super) struct Width {
+pub(super) struct Concurrency {
     current: u32,
     most: u32,
-    stage: Stage,
+    stage: WindowPhase,
     /// When the window began, and answers since.
     window: Option<(Duration, u32)>,
     /// Where the next trial goes, after the next rest.
@@ -40,7 +40,7 @@ pub(super) struct Width {
 
 /// What the window that is open is for.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Stage {
+enum WindowPhase {
     /// For nothing: connections are being made, or another width has just been taken.
     Settle { then: Measure },
     /// To learn the rate.
@@ -63,10 +63,10 @@ enum Trial {
     Twice,
 }
 
-impl Width {
+impl Concurrency {
     /// Begins with as many as may ever be.
     pub(super) fn new(most: u32) -> Self {
-        let stage = Stage::Settle { then: Measure::Base };
+        let stage = WindowPhase::Settle { then: Measure::Base };
         Self { current: most, most, stage, window: None, next: Trial::Half, rest: REST }
     }
 
@@ -77,9 +77,9 @@ impl Width {
 
     /// A request was answered well.
     pub(super) fn answered(&mut self, now: Duration) {
-        if let Stage::Rest { until } = self.stage {
+        if let WindowPhase::Rest { until } = self.stage {
             if now >= until {
-                self.enter(Stage::Measure(Measure::Base));
+                self.enter(WindowPhase::Measure(Measure::Base));
             }
             return;
         }
@@ -100,9 +100,9 @@ impl Width {
 
     fn decide(&mut self, rate: f64, now: Duration) {
         match self.stage {
-            Stage::Settle { then } => self.enter(Stage::Measure(then)),
-            Stage::Measure(Measure::Base) => self.attempt(rate, now),
-            Stage::Measure(Measure::Trial { trial, base }) => {
+            WindowPhase::Settle { then } => self.enter(WindowPhase::Measure(then)),
+            WindowPhase::Measure(Measure::Base) => self.attempt(rate, now),
+            WindowPhase::Measure(Measure::Trial { trial, base }) => {
                 let keep = match trial {
                     Trial::Half => rate >= base * (1.0 - NOISE),
                     Trial::Twice => rate >= base * (1.0 + NOISE),
@@ -120,7 +120,7 @@ impl Width {
                     self.pause(now);
                 }
             }
-            Stage::Rest { .. } => {}
+            WindowPhase::Rest { .. } => {}
         }
     }
 
@@ -136,15 +136,15 @@ impl Width {
             return;
         }
         self.current = width;
-        self.enter(Stage::Settle { then: Measure::Trial { trial: self.next, base } });
+        self.enter(WindowPhase::Settle { then: Measure::Trial { trial: self.next, base } });
     }
 
     fn pause(&mut self, now: Duration) {
-        self.enter(Stage::Rest { until: now + self.rest });
+        self.enter(WindowPhase::Rest { until: now + self.rest });
         self.rest = (self.rest * 2).min(LONGEST);
     }
 
-    fn enter(&mut self, stage: Stage) {
+    fn enter(&mut self, stage: WindowPhase) {
         self.stage = stage;
         self.window = None;
     }
@@ -155,7 +155,7 @@ mod tests {
     use super::*;
 
     /// Answers for a time at the rate that a width has, and what the width is then.
-    fn after(width: &mut Width, now: &mut Duration, time: Duration, rate: impl Fn(u32) -> f64) -> u32 {
+    fn after(width: &mut Concurrency, now: &mut Duration, time: Duration, rate: impl Fn(u32) -> f64) -> u32 {
         let end = *now + time;
         while *now < end {
             *now += Duration::from_secs_f64(1.0 / rate(width.get()));
@@ -166,11 +166,11 @@ mod tests {
 
     #[test]
     fn a_near_service_gets_few_at_a_time_and_a_far_one_keeps_many() {
-        let mut near = Width::new(64);
+        let mut near = Concurrency::new(64);
         let mut now = Duration::ZERO;
         let found = after(&mut near, &mut now, Duration::from_secs(3), |_| 1700.0);
         assert!((8..=16).contains(&found), "{found}");
-        let mut far = Width::new(64);
+        let mut far = Concurrency::new(64);
         now = Duration::ZERO;
         for _ in 0..50 {
             let found = after(&mut far, &mut now, Duration::from_secs(1), |width| f64::from(width) * 20.0);
@@ -181,7 +181,7 @@ mod tests {
 
     #[test]
     fn a_service_that_moves_away_gets_more_again() {
-        let mut width = Width::new(64);
+        let mut width = Concurrency::new(64);
         let mut now = Duration::ZERO;
         after(&mut width, &mut now, Duration::from_secs(3), |_| 1700.0);
         let found = after(&mut width, &mut now, Duration::from_mins(1), |width| f64::from(width) * 20.0);
@@ -190,7 +190,7 @@ mod tests {
 
     #[test]
     fn trials_become_rare_when_they_do_not_help() {
-        let mut width = Width::new(64);
+        let mut width = Concurrency::new(64);
         let mut now = Duration::ZERO;
         let rate = |width: u32| f64::from(width) * 20.0;
         after(&mut width, &mut now, Duration::from_secs(100), rate);

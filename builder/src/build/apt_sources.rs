@@ -3,11 +3,11 @@
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::Tree;
 use amiforge_rootfs::blobs::Blobs;
-use amiforge_rootfs::steps::apt_sources::{self, Archive, Preference, SignedBy, Versions};
+use amiforge_rootfs::steps::apt_sources::{self, AptArchive, Preference, SignedBy, Versions};
 
 use super::BuildError;
 use super::host_files::HostFiles;
-use crate::recipe::{ArchiveRole, DebArchive, DebSource, Keys, Pinned, PinnedTo, Recipe};
+use crate::recipe::{ArchiveRole, DebArchive, DebSource, Pinned, PinnedTo, Recipe, SignerKeys};
 
 /// Public addresses of archives by their names. Those of Ubuntu depend on the architecture and the suite.
 const PUBLIC: [(&str, &str); 2] = [
@@ -36,7 +36,7 @@ pub(super) fn install(
             continue;
         }
         let signed_by = signed_by(archive, blobs, host_files)?;
-        archives.extend(addresses.into_iter().map(|(uri, suites)| Archive {
+        archives.extend(addresses.into_iter().map(|(uri, suites)| AptArchive {
             file: file(deb, archive),
             uri,
             suites,
@@ -99,9 +99,9 @@ fn signed_by(
     host_files: &mut HostFiles<'_>,
 ) -> Result<SignedBy, BuildError> {
     Ok(match &archive.keys {
-        Keys::Unsigned => SignedBy::Unsigned,
-        Keys::Host { distribution } => SignedBy::Packaged { distribution: distribution.clone() },
-        Keys::File { path, name } => {
+        SignerKeys::Unsigned => SignedBy::Unsigned,
+        SignerKeys::Host { distribution } => SignedBy::Packaged { distribution: distribution.clone() },
+        SignerKeys::File { path, name } => {
             SignedBy::Keyring { name: archive.name.clone(), keys: host_files.open(path, name, blobs)? }
         }
     })

@@ -4,18 +4,18 @@
 use std::collections::BTreeMap;
 
 use amiforge_formats::guid::Guid;
-use amiforge_formats::pe::{self, Section};
+use amiforge_formats::pe::{self, UkiSection};
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Content, Tree};
 use amiforge_image::disk::{self, PartitionSize};
 use amiforge_rootfs::blobs::Blobs;
-use amiforge_rootfs::boot::{self as parts, BootError, Kernel};
-use amiforge_rootfs::initrd::{InitrdError, Machine, Modules};
+use amiforge_rootfs::boot::{self as parts, BootFilesError, KernelFiles};
+use amiforge_rootfs::initrd::{InitrdError, InitrdMachine, Modules};
 use amiforge_rootfs::steps::files::{self, FileAction, FileSpec};
 use amiforge_rootfs::steps::kernel_hook::{self, InitrdOf, KernelHookSpec, Uefi, UefiLoader};
 
 use super::BuildError;
-use crate::recipe::{Arch, Boot, Holds, Initrd, Loader, Partition, Recipe};
+use crate::recipe::{Arch, BootRecipe, InitrdChoice, Loader, Recipe, RecipeContent, RecipePartition};
 
 /// What reaches a root on every machine of EC2, and on those of QEMU.
 const DRIVERS: [&str; 4] = ["nvme", "virtio", "xen", "ext4"];
@@ -52,7 +52,7 @@ pub(super) fn prepare(
     let cmdline = cmdline(recipe, boot);
     let mut esp = None;
     if boot.mode.uefi() {
-        let firmware = Firmware::of(recipe.image.arch);
+        let firmware = FirmwareNames::of(recipe.image.arch);
         let specs = match boot.loader {
             Loader::Uki => {
                 let path = format!("EFI/BOOT/{}", firmware.default);
@@ -79,22 +79,22 @@ pub(super) fn prepare(
 /// The initrd that the recipe asks for; one of our own stands nowhere in the tree.
 fn initrd(
     arch: Arch,
-    boot: &Boot,
+    boot: &BootRecipe,
     tree: &Tree,
     blobs: &Blobs,
-    kernel: &Kernel,
+    kernel: &KernelFiles,
 ) -> Result<Option<(String, Content)>, BuildError> {
     match (boot.initrd, &kernel.initrd) {
-        (Initrd::None, _) => return Ok(None),
-        (Initrd::Auto | Initrd::Distribution, Some(there)) => return Ok(Some(there.clone())),
-        (Initrd::Distribution, None) => {
-            return Err(BootError::NoInitrd { release: kernel.release.clone() }.into());
+        (InitrdChoice::None, _) => return Ok(None),
+        (InitrdChoice::Auto | InitrdChoice::Distribution, Some(there)) => return Ok(Some(there.clone())),
+        (InitrdChoice::Distribution, None) => {
+            return Err(BootFilesError::NoInitrd { release: kernel.release.clone() }.into());
         }
-        (Initrd::Auto | Initrd::Own, _) => {}
+        (InitrdChoice::Auto | InitrdChoice::Own, _) => {}
     }
     let modules = Modules::read(tree, blobs, &kernel.release);
     // A kernel that has no modules needs none.
-    if boot.initrd == Initrd::Auto && matches!(modules, Err(InitrdError::NoList { .. })) {
+    if boot.initrd == InitrdChoice::Auto && matches!(modules, Err(InitrdError::NoList { .. })) {
         return Ok(None);
     }
     let modules = modules?;
@@ -102,7 +102,7 @@ fn initrd(
     let there = |word: &String| modules.needed(std::slice::from_ref(word)).is_ok();
     let drivers = boot.drivers.clone().unwrap_or_else(|| usual().filter(there).collect());
     let needed = modules.needed(&drivers)?;
-    if needed.is_empty() && boot.initrd == Initrd::Auto {
+    if needed.is_empty() && boot.initrd == InitrdChoice::Auto {
         return Ok(None);
     }
     let archive = modules.initrd(tree, blobs, &needed, machine(arch))?;
@@ -131,7 +131,13 @@ fn cramped(recipe: &Recipe, id: &str, len: Option<u64>) -> Option<String> {
 }
 
 /// What the machine has to know to start a later kernel as the build starts this one.
-fn hook(recipe: &Recipe, boot: &Boot, kernel: &Kernel, cmdline: &str, time: Time) -> KernelHookSpec {
+fn hook(
+    recipe: &Recipe,
+    boot: &BootRecipe,
+    kernel: &KernelFiles,
+    cmdline: &str,
+    time: Time,
+) -> KernelHookSpec {
     let esp = recipe.partitions.iter().find(|partition| partition.id == "esp").filter(|_| boot.mode.uefi());
     let uefi = esp.map(|esp| Uefi {
         loader: match boot.loader {
@@ -147,10 +153,10 @@ fn hook(recipe: &Recipe, boot: &Boot, kernel: &Kernel, cmdline: &str, time: Time
         release: boot.kernel.clone(),
         cmdline: cmdline.to_owned(),
         initrd: match boot.initrd {
-            Initrd::Auto => InitrdOf::Auto,
-            Initrd::Distribution => InitrdOf::Distribution,
-            Initrd::Own => InitrdOf::Own,
-            Initrd::None => InitrdOf::None,
+            InitrdChoice::Auto => InitrdOf::Auto,
+            InitrdChoice::Distribution => InitrdOf::Distribution,
+            InitrdChoice::Own => InitrdOf::Own,
+            InitrdChoice::None => InitrdOf::None,
         },
         drivers: boot.drivers.clone().unwrap_or_else(|| DRIVERS.map(str::to_owned).to_vec()),
         machine: machine(recipe.image.arch),
@@ -161,21 +167,21 @@ fn hook(recipe: &Recipe, boot: &Boot, kernel: &Kernel, cmdline: &str, time: Time
 }
 
 /// The machine that an initrd of our own is for.
-fn machine(arch: Arch) -> Machine {
+fn machine(arch: Arch) -> InitrdMachine {
     match arch {
-        Arch::X86_64 => Machine::X86_64,
-        Arch::Aarch64 => Machine::Aarch64,
+        Arch::X86_64 => InitrdMachine::X86_64,
+        Arch::Aarch64 => InitrdMachine::Aarch64,
     }
 }
 
 /// The GUID of a partition.
-fn guid(recipe: &Recipe, partition: &Partition) -> Guid {
+fn guid(recipe: &Recipe, partition: &RecipePartition) -> Guid {
     partition.guid.unwrap_or_else(|| disk::partition_guid(&recipe.image.name, &partition.id))
 }
 
 /// What the kernel is told: where the root is, and where to speak. EC2 has a serial console on every machine, and advises
 /// to wait for its volumes for as long as it takes (EC2 User Guide, "I/O operation timeout for Amazon EBS volumes").
-fn cmdline(recipe: &Recipe, boot: &Boot) -> String {
+fn cmdline(recipe: &Recipe, boot: &BootRecipe) -> String {
     let root = recipe.partitions.iter().find(|partition| partition.id == "root");
     let root =
         root.map(|root| guid(recipe, root)).map(|guid| format!("root=PARTUUID={guid} ")).unwrap_or_default();
@@ -190,7 +196,7 @@ fn cmdline(recipe: &Recipe, boot: &Boot) -> String {
 
 /// The names that a kind of UEFI firmware knows (UEFI 2.10, section 3.5.1.1).
 #[derive(Debug, Clone, Copy)]
-struct Firmware {
+struct FirmwareNames {
     default: &'static str,
     /// As systemd names it.
     suffix: &'static str,
@@ -198,7 +204,7 @@ struct Firmware {
     grub_package: &'static str,
 }
 
-impl Firmware {
+impl FirmwareNames {
     fn of(arch: Arch) -> Self {
         match arch {
             Arch::X86_64 => Self {
@@ -234,24 +240,24 @@ fn loader(tree: &Tree, blobs: &Blobs, path: String, package: &'static str) -> Re
 fn uki(
     tree: &Tree,
     blobs: &Blobs,
-    kernel: &Kernel,
+    kernel: &KernelFiles,
     cmdline: &str,
-    firmware: Firmware,
+    firmware: FirmwareNames,
 ) -> Result<Content, BuildError> {
     let path = format!("{SYSTEMD}/linux{}.efi.stub", firmware.suffix);
     let stub = loader(tree, blobs, path, "systemd-boot-efi")?;
     let mut sections = Vec::new();
     if let Some(text) = parts::os_release(tree, blobs)? {
-        sections.push(Section::new(".osrel", inline(text)));
+        sections.push(UkiSection::new(".osrel", inline(text)));
     }
-    sections.push(Section::new(".cmdline", inline(cmdline)));
-    sections.push(Section::new(".uname", inline(kernel.release.as_str())));
+    sections.push(UkiSection::new(".cmdline", inline(cmdline)));
+    sections.push(UkiSection::new(".uname", inline(kernel.release.as_str())));
     if let Some((_, initrd)) = &kernel.initrd {
-        sections.push(Section::new(".initrd", initrd.clone()));
+        sections.push(UkiSection::new(".initrd", initrd.clone()));
     }
     let in_place = stub_version(&stub).is_some_and(|version| version >= STUB_IN_PLACE);
     let memory = if in_place { pe::size_of_image(&kernel.head).unwrap_or(0) } else { 0 };
-    sections.push(Section { memory: memory.into(), ..Section::new(".linux", kernel.content.clone()) });
+    sections.push(UkiSection { memory: memory.into(), ..UkiSection::new(".linux", kernel.content.clone()) });
     Ok(pe::uki(&stub, &sections)?)
 }
 
@@ -267,9 +273,9 @@ fn stub_version(stub: &[u8]) -> Option<u32> {
 fn systemd_boot(
     tree: &Tree,
     blobs: &Blobs,
-    kernel: &Kernel,
+    kernel: &KernelFiles,
     cmdline: &str,
-    firmware: Firmware,
+    firmware: FirmwareNames,
 ) -> Result<EspFiles, BuildError> {
     let path = format!("{SYSTEMD}/systemd-boot{}.efi", firmware.suffix);
     Ok(vec![
@@ -284,9 +290,9 @@ fn grub(
     recipe: &Recipe,
     tree: &Tree,
     blobs: &Blobs,
-    kernel: &Kernel,
+    kernel: &KernelFiles,
     cmdline: &str,
-    firmware: Firmware,
+    firmware: FirmwareNames,
 ) -> Result<EspFiles, BuildError> {
     let (uuid, top) =
         holder(recipe, kernel).map_or((String::new(), ""), |(partition, top)| (uuid(recipe, partition), top));
@@ -314,25 +320,27 @@ fn grub(
 
 /// The partition that holds the kernel, and where it is mounted: `/boot` may be a file system of its own, and the kernel's
 /// path is then told from its top.
-fn holder<'a>(recipe: &'a Recipe, kernel: &Kernel) -> Option<(&'a Partition, &'a str)> {
+fn holder<'a>(recipe: &'a Recipe, kernel: &KernelFiles) -> Option<(&'a RecipePartition, &'a str)> {
     recipe
         .partitions
         .iter()
-        .filter(|partition| matches!(partition.holds, Holds::Ext4 { .. } | Holds::Fat32 { .. }))
+        .filter(|partition| {
+            matches!(partition.holds, RecipeContent::Ext4 { .. } | RecipeContent::Fat32 { .. })
+        })
         .filter_map(|partition| Some((partition, partition.tree.as_deref()?.trim_end_matches('/'))))
         .filter(|(_, top)| kernel.path.strip_prefix(top).is_some_and(|rest| rest.starts_with('/')))
         .max_by_key(|(_, top)| top.len())
 }
 
 /// The id of a partition's file system, as GRUB looks for it.
-fn uuid(recipe: &Recipe, partition: &Partition) -> String {
+fn uuid(recipe: &Recipe, partition: &RecipePartition) -> String {
     let name = &recipe.image.name;
     match &partition.holds {
-        Holds::Fat32 { volume_id, .. } => {
+        RecipeContent::Fat32 { volume_id, .. } => {
             let id = volume_id.unwrap_or_else(|| disk::volume_id(name, &partition.id));
             amiforge_formats::fat::id_text(id)
         }
-        Holds::Ext4 { uuid, .. } => {
+        RecipeContent::Ext4 { uuid, .. } => {
             uuid.unwrap_or_else(|| disk::file_system_uuid(name, &partition.id)).to_string()
         }
         _ => String::new(),

@@ -14,7 +14,7 @@ use amiforge_rootfs::steps::{accounts, files, system, units};
 use super::BuildError;
 use super::apt_sources;
 use super::host_files::HostFiles;
-use crate::recipe::{FileEntry, FirstBoot, Fstab, Holds, Partition, Put, Recipe};
+use crate::recipe::{FileEntry, FilePut, FirstBoot, Fstab, Recipe, RecipeContent, RecipePartition};
 
 /// Applies everything that the recipe says of the tree, and gives what is to be warned of.
 pub(super) fn apply(
@@ -69,11 +69,11 @@ fn file(
     host_files: &mut HostFiles<'_>,
 ) -> Result<FileSpec, BuildError> {
     let action = match &entry.put {
-        Put::Bytes(bytes) => FileAction::Write(amiforge_formats::tree::Content::Inline(bytes.clone())),
-        Put::HostFile { path, name } => FileAction::Write(host_files.open(path, name, blobs)?),
-        Put::Symlink(target) => FileAction::Symlink(target.clone()),
-        Put::Folder => FileAction::Folder,
-        Put::Remove(missing) => FileAction::Remove(*missing),
+        FilePut::Bytes(bytes) => FileAction::Write(amiforge_formats::tree::Content::Inline(bytes.clone())),
+        FilePut::HostFile { path, name } => FileAction::Write(host_files.open(path, name, blobs)?),
+        FilePut::Symlink(target) => FileAction::Symlink(target.clone()),
+        FilePut::Folder => FileAction::Folder,
+        FilePut::Remove(missing) => FileAction::Remove(*missing),
     };
     Ok(FileSpec {
         path: entry.path.clone(),
@@ -89,8 +89,8 @@ fn file(
 fn fstab_of(recipe: &Recipe) -> Option<FstabSpec> {
     let existing = match recipe.fstab {
         Fstab::Keep => return None,
-        Fstab::Write => fstab::Existing::Refuse,
-        Fstab::Replace => fstab::Existing::Replace,
+        Fstab::Write => fstab::ExistingFstab::Refuse,
+        Fstab::Replace => fstab::ExistingFstab::Replace,
     };
     let mounts =
         recipe.partitions.iter().filter_map(|partition| mount(&recipe.image.name, partition)).collect();
@@ -98,16 +98,16 @@ fn fstab_of(recipe: &Recipe) -> Option<FstabSpec> {
 }
 
 /// The line for a partition. File systems are named by their own UUIDs, which survive a copy to another disk.
-fn mount(image: &str, partition: &Partition) -> Option<MountSpec> {
+fn mount(image: &str, partition: &RecipePartition) -> Option<MountSpec> {
     let by_uuid = |uuid: Option<_>| {
         Device::Uuid(uuid.unwrap_or_else(|| file_system_uuid(image, &partition.id)).to_string())
     };
     let point = partition.mount.as_deref();
     let mut spec = match &partition.holds {
-        Holds::Swap { uuid, .. } => MountSpec::swap(by_uuid(*uuid)),
-        Holds::Ext4 { uuid, .. } if point? == "/" => MountSpec::root(by_uuid(*uuid), "ext4"),
-        Holds::Ext4 { uuid, .. } => MountSpec::data(by_uuid(*uuid), point?, "ext4"),
-        Holds::Fat32 { volume_id: id, .. } => {
+        RecipeContent::Swap { uuid, .. } => MountSpec::swap(by_uuid(*uuid)),
+        RecipeContent::Ext4 { uuid, .. } if point? == "/" => MountSpec::root(by_uuid(*uuid), "ext4"),
+        RecipeContent::Ext4 { uuid, .. } => MountSpec::data(by_uuid(*uuid), point?, "ext4"),
+        RecipeContent::Fat32 { volume_id: id, .. } => {
             let id = id.unwrap_or_else(|| volume_id(image, &partition.id));
             let device = Device::Uuid(fat::id_text(id));
             if partition.type_guid == types::ESP {
@@ -116,7 +116,7 @@ fn mount(image: &str, partition: &Partition) -> Option<MountSpec> {
                 MountSpec::data(device, point?, "vfat")
             }
         }
-        Holds::Raw { .. } | Holds::Loader | Holds::Nothing => return None,
+        RecipeContent::Raw { .. } | RecipeContent::Loader | RecipeContent::Nothing => return None,
     };
     if let Some(options) = &partition.mount_options {
         spec.options.clone_from(options);

@@ -7,7 +7,7 @@ use amiforge_rootfs::blobs::Blobs;
 
 use super::BuildError;
 use super::host_files::HostFiles;
-use crate::recipe::{Arch, Holds, Partition, Recipe};
+use crate::recipe::{Arch, Recipe, RecipeContent, RecipePartition};
 
 /// The specification of the disk.
 pub(super) fn spec(
@@ -22,7 +22,7 @@ pub(super) fn spec(
     for (partition, tree) in recipe.partitions.iter().zip(trees) {
         let tree = tree.unwrap_or_else(|| Tree::new(Meta::root_owned(0o755, time)));
         let content = match (&partition.holds, loader) {
-            (Holds::Loader, Some(loader)) => PartitionContent::Loader(loader.clone()),
+            (RecipeContent::Loader, Some(loader)) => PartitionContent::Loader(loader.clone()),
             _ => content(partition, tree, blobs, host_files)?,
         };
         partitions.push(PartitionSpec {
@@ -40,25 +40,25 @@ pub(super) fn spec(
 }
 
 fn content(
-    partition: &Partition,
+    partition: &RecipePartition,
     tree: Tree,
     blobs: &mut Blobs,
     host_files: &mut HostFiles<'_>,
 ) -> Result<PartitionContent, BuildError> {
     Ok(match &partition.holds {
-        Holds::Fat32 { label, volume_id } => {
+        RecipeContent::Fat32 { label, volume_id } => {
             PartitionContent::Fat32 { tree, label: label.clone(), volume_id: *volume_id }
         }
-        Holds::Ext4 { label, uuid, journal, reserved } => PartitionContent::Ext4 {
+        RecipeContent::Ext4 { label, uuid, journal, reserved } => PartitionContent::Ext4 {
             tree,
             uuid: *uuid,
             label: label.clone(),
             journal: *journal,
             reserved: *reserved,
         },
-        Holds::Swap { label, uuid } => PartitionContent::Swap { uuid: *uuid, label: label.clone() },
-        Holds::Raw { path, name } => PartitionContent::Raw(host_files.open(path, name, blobs)?),
-        Holds::Nothing | Holds::Loader => PartitionContent::Empty,
+        RecipeContent::Swap { label, uuid } => PartitionContent::Swap { uuid: *uuid, label: label.clone() },
+        RecipeContent::Raw { path, name } => PartitionContent::Raw(host_files.open(path, name, blobs)?),
+        RecipeContent::Nothing | RecipeContent::Loader => PartitionContent::Empty,
     })
 }
 

@@ -7,7 +7,7 @@ use amiforge_formats::pe::PeError;
 use amiforge_image::bundle::BundleError;
 use amiforge_image::disk::DiskError;
 use amiforge_rootfs::assemble::AssembleError;
-use amiforge_rootfs::boot::BootError;
+use amiforge_rootfs::boot::BootFilesError;
 use amiforge_rootfs::checks::CheckError;
 use amiforge_rootfs::configure::native::NativeError;
 use amiforge_rootfs::glob::NotAGlob;
@@ -114,7 +114,7 @@ pub enum BuildError {
     Step(#[from] StepError),
     /// Nothing to boot.
     #[error("making the image boot")]
-    Boot(#[from] BootError),
+    Boot(#[from] BootFilesError),
     /// An answer that nobody asks for.
     #[error(
         "no package of the image asks the question `{question}` of `[debconf]`; `debconf-show PACKAGE` lists those of a package"

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use amiforge_formats::digest::Digest;
 use amiforge_formats::tree::Content;
-use amiforge_image::manifest::Input;
+use amiforge_image::manifest::ManifestInput;
 use amiforge_rootfs::blobs::Blobs;
 use amiforge_rootfs::watch::Watch;
 use sha2::{Digest as _, Sha256};
@@ -55,23 +55,23 @@ pub enum HostFileError {
 
 /// Every file of the host that was opened.
 pub(super) struct HostFiles<'a> {
-    opened: Vec<Opened>,
+    opened: Vec<OpenedFile>,
     watch: &'a dyn Watch,
 }
 
 #[derive(Debug)]
-struct Opened {
+struct OpenedFile {
     name: String,
     digest: Digest,
     /// What is read later, and what it looked like when it was opened.
-    later: Option<(File, PathBuf, Stamp)>,
+    later: Option<(File, PathBuf, HostStamp)>,
 }
 
 /// What changes when a file does.
 #[derive(Debug, PartialEq, Eq)]
-struct Stamp(u64, (i64, i64), (i64, i64));
+struct HostStamp(u64, (i64, i64), (i64, i64));
 
-impl Stamp {
+impl HostStamp {
     fn of(metadata: &Metadata) -> Self {
         let (mtime, ctime) =
             ((metadata.mtime(), metadata.mtime_nsec()), (metadata.ctime(), metadata.ctime_nsec()));
@@ -99,7 +99,7 @@ impl<'a> HostFiles<'a> {
     pub(super) fn settle(&self) -> Result<(), HostFileError> {
         for (file, path, stamp) in self.opened.iter().filter_map(|opened| opened.later.as_ref()) {
             let now = file.metadata().map_err(|source| HostFileError::Read { path: path.clone(), source })?;
-            if Stamp::of(&now) != *stamp {
+            if HostStamp::of(&now) != *stamp {
                 return Err(HostFileError::Changed { path: path.clone() });
             }
         }
@@ -107,8 +107,8 @@ impl<'a> HostFiles<'a> {
     }
 
     /// As the manifest lists them.
-    pub(super) fn inputs(&self) -> impl Iterator<Item = Input> + '_ {
-        self.opened.iter().map(|opened| Input {
+    pub(super) fn inputs(&self) -> impl Iterator<Item = ManifestInput> + '_ {
+        self.opened.iter().map(|opened| ManifestInput {
             kind: "file".to_owned(),
             name: opened.name.clone(),
             sha256: Some(opened.digest),
@@ -121,14 +121,14 @@ fn open(
     name: &str,
     blobs: &mut Blobs,
     watch: &dyn Watch,
-) -> Result<(Opened, Content), HostFileError> {
+) -> Result<(OpenedFile, Content), HostFileError> {
     let failed = |source| HostFileError::Read { path: path.to_owned(), source };
     // Looked at before it is opened: opening a pipe would wait for its other end.
     if !path.metadata().map_err(failed)?.is_file() {
         return Err(HostFileError::NotAFile { path: path.to_owned() });
     }
     let mut file = amiforge_progress::regular::open(path).map_err(failed)?;
-    let stamp = Stamp::of(&file.metadata().map_err(failed)?);
+    let stamp = HostStamp::of(&file.metadata().map_err(failed)?);
     let len = stamp.0;
     if len <= SMALL {
         let mut bytes = Vec::new();
@@ -136,14 +136,14 @@ fn open(
         if bytes.len() as u64 != len {
             return Err(HostFileError::Changed { path: path.to_owned() });
         }
-        let opened = Opened { name: name.to_owned(), digest: Digest::of(&bytes), later: None };
+        let opened = OpenedFile { name: name.to_owned(), digest: Digest::of(&bytes), later: None };
         return Ok((opened, Content::Inline(bytes.into())));
     }
     watch.begin(&format!("hashing {name}"), Some(len));
     let digest = hash(&file, len, watch).map_err(failed)?.ok_or(HostFileError::Interrupted)?;
     let watched = file.try_clone().map_err(failed)?;
     let source = blobs.add(file, path);
-    let opened = Opened { name: name.to_owned(), digest, later: Some((watched, path.to_owned(), stamp)) };
+    let opened = OpenedFile { name: name.to_owned(), digest, later: Some((watched, path.to_owned(), stamp)) };
     Ok((opened, Content::Slice { source, at: 0, len }))
 }
 

@@ -1,7 +1,7 @@
 //! Whether initrds are still of the system that they were made in: packages' scripts make them before the rest of a
 //! recipe puts its files where they are read (initramfs-tools(7), mkinitramfs(8)).
 
-use amiforge_formats::tree::{Kind, Tree};
+use amiforge_formats::tree::{NodeKind, Tree};
 
 use crate::recipe::{Fstab, Recipe, Scripts};
 
@@ -68,7 +68,7 @@ fn has_initrd(tree: &Tree) -> bool {
 }
 
 /// What stands at a path and below, folders left out, whose names end so.
-fn listed<'t>(tree: &'t Tree, path: &str, ending: &[u8]) -> Vec<(Vec<u8>, &'t Kind)> {
+fn listed<'t>(tree: &'t Tree, path: &str, ending: &[u8]) -> Vec<(Vec<u8>, &'t NodeKind)> {
     let mut found = Vec::new();
     let mut left: Vec<_> =
         tree.lookup(path.as_bytes()).map(|id| (path.as_bytes().to_vec(), id)).into_iter().collect();
@@ -101,9 +101,9 @@ mod tests {
             let mut names = path.split('/').peekable();
             while let Some(name) = names.next() {
                 let kind = if names.peek().is_some() {
-                    Kind::dir()
+                    NodeKind::dir()
                 } else {
-                    Kind::File(Content::Inline(text.as_bytes().into()))
+                    NodeKind::File(Content::Inline(text.as_bytes().into()))
                 };
                 let known = tree.child(at, name.as_bytes());
                 let node = Node { meta: meta.clone(), kind };

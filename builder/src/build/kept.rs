@@ -7,14 +7,14 @@ use super::workshop::Workshop;
 /// Checks of layers that were started or are held back, and names that wait for them. A build that fails after them
 /// still settles them: what packages made is good and has its name for the next one.
 #[derive(Default)]
-pub(super) struct Kept {
+pub(super) struct KeptLayers {
     checks: Vec<Settling>,
     /// Of layers that were taken from the store.
     held: Outstanding,
     names: Outstanding,
 }
 
-impl Kept {
+impl KeptLayers {
     /// Takes over what a workshop has outstanding.
     pub(super) fn take(&mut self, workshop: &mut Workshop<'_>) {
         self.checks.append(&mut workshop.checks);
@@ -46,7 +46,7 @@ impl Kept {
     }
 }
 
-impl Drop for Kept {
+impl Drop for KeptLayers {
     fn drop(&mut self) {
         if self.may_be_left() {
             return;

@@ -8,7 +8,7 @@ use amiforge_rootfs::configure::AccountIds;
 use amiforge_rootfs::packages::locked::LockedPackage;
 use amiforge_rootfs::sandbox::Seed;
 
-use super::Options;
+use super::BuildOptions;
 use crate::recipe::Recipe;
 use crate::recipe::{DebSource, Stage};
 
@@ -17,9 +17,9 @@ const REVISION: u32 = 5;
 
 /// A key in the making. Every part has its length before it, so no two lists of parts run together.
 #[derive(Debug)]
-struct Key(Vec<u8>);
+struct LayerKey(Vec<u8>);
 
-impl Key {
+impl LayerKey {
     fn of(kind: &str) -> Self {
         let mut key = Self(Vec::new());
         key.text(kind);
@@ -53,7 +53,7 @@ impl Key {
     }
 
     /// Where the time of the build comes from; that of the inputs follows from them.
-    fn epoch(&mut self, recipe: &Recipe, options: &Options) {
+    fn epoch(&mut self, recipe: &Recipe, options: &BuildOptions) {
         self.text(&format!("{:?}", options.source_date_epoch.or(recipe.image.epoch)));
     }
 
@@ -72,11 +72,11 @@ impl Key {
 pub(super) fn configured(
     packages: &[LockedPackage],
     deb: &DebSource,
-    (recipe, options): (&Recipe, &Options),
+    (recipe, options): (&Recipe, &BuildOptions),
     seed: Seed,
     accounts: &AccountIds,
 ) -> Digest {
-    let mut key = Key::of("configured");
+    let mut key = LayerKey::of("configured");
     key.text(&format!("{:?}", recipe.clock));
     key.random(seed, recipe);
     key.epoch(recipe, options);
@@ -102,7 +102,7 @@ pub(super) fn stage(
     sources: &[Digest],
     patches: &[(String, Vec<u8>)],
 ) -> Digest {
-    let mut key = Key::of("stage");
+    let mut key = LayerKey::of("stage");
     key.text(&format!("{:?}", recipe.clock));
     key.random(Seed::shared(), recipe);
     key.bytes(&tools.0);
@@ -125,12 +125,12 @@ pub(super) fn stage(
 /// The key of a tree after the commands of a recipe, by what it was before.
 pub(super) fn run(
     before: Digest,
-    (recipe, options): (&Recipe, &Options),
+    (recipe, options): (&Recipe, &BuildOptions),
     stale: bool,
     seed: Seed,
     epoch: i64,
 ) -> Digest {
-    let mut key = Key::of("run");
+    let mut key = LayerKey::of("run");
     key.text(if stale { "initrds" } else { "" });
     key.text(&format!("{:?}", recipe.clock));
     key.random(seed, recipe);

@@ -1,7 +1,7 @@
 //! The build: from a recipe to a bundle.
 //!
 //! Owns the order of the work and what passes between its parts; each part is a module or a crate of its own. It reads
-//! neither the environment nor a clock: what the result may depend on is in the recipe and in [`Options`].
+//! neither the environment nor a clock: what the result may depend on is in the recipe and in [`BuildOptions`].
 
 mod apt_sources;
 mod boot;
@@ -48,27 +48,27 @@ pub use split::SplitError;
 use crate::lock::Lock;
 use crate::recipe::Recipe;
 use crate::vendor;
-use amiforge_image::bundle::{self, Existing};
+use amiforge_image::bundle::{self, ExistingBundle};
 use amiforge_image::manifest::Manifest;
 use amiforge_progress::Interrupt;
 use amiforge_progress::Progress;
 use documents::Bill;
 use host_files::HostFiles;
-use kept::Kept;
-use parents::Parents;
+use kept::KeptLayers;
+use parents::CreatedDirs;
 use recall::Recall;
-use spool::Spool;
-use watching::Watching;
-use workshop::{Packages, System, Workshop};
-use writing::{MadeFrom, Secrets, Writing};
+use spool::WorkStore;
+use watching::SourceWatch;
+use workshop::{PackageSystem, Packages, Workshop};
+use writing::{BundleWriter, MadeFrom, SecretScan};
 
 /// What a build is told besides the recipe. Of all this only `source_date_epoch` may change a byte of the result.
 #[derive(Debug, Clone)]
-pub struct Options {
+pub struct BuildOptions {
     /// Where the bundle goes.
     pub out: PathBuf,
     /// What to do when that name is taken.
-    pub existing: Existing,
+    pub existing: ExistingBundle,
     /// Threads that read, write and hash.
     pub threads: usize,
     /// Folder where unpacked inputs are kept for the next build; without one that can be used they are kept beside the
@@ -92,14 +92,14 @@ pub struct Built {
     /// Its manifest.
     pub manifest: Manifest,
     /// The layers, in the order of the build.
-    pub layers: Vec<Layer>,
+    pub layers: Vec<BuildLayer>,
     /// What the image will not be able to do, each with what to do about it.
     pub warnings: Vec<String>,
 }
 
 /// Something that was made of packages or by commands, and is kept for the next build.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Layer {
+pub struct BuildLayer {
     /// What it is: `packages`, `tools of NAME`, `stage NAME` or `run`.
     pub name: String,
     /// Whether it was taken from the store rather than made.
@@ -112,19 +112,19 @@ pub struct Layer {
 /// [`BuildError`].
 pub fn build(
     recipe: &Recipe,
-    options: &Options,
+    options: &BuildOptions,
     progress: &dyn Progress,
     interrupt: &Interrupt,
 ) -> Result<Built, BuildError> {
-    let options = &Options { out: bundle::resolve(&options.out, options.existing)?, ..options.clone() };
+    let options = &BuildOptions { out: bundle::resolve(&options.out, options.existing)?, ..options.clone() };
     bundle::check_vacant(&options.out, options.existing)?;
-    let parents = Parents::make(&options.out)?;
-    let spool = Spool::open(options.store.as_deref(), &options.out)?;
-    let watching = Watching { progress, interrupt };
+    let parents = CreatedDirs::make(&options.out)?;
+    let spool = WorkStore::open(options.store.as_deref(), &options.out)?;
+    let watching = SourceWatch { progress, interrupt };
     let mut blobs = Blobs::new();
     let mut workshop = workshop(recipe, options, &spool, &watching)?;
     let system = workshop.image(&mut blobs)?;
-    let mut kept = Kept::default();
+    let mut kept = KeptLayers::default();
     // From here on the packages' layer gets its name even if the rest of the recipe cannot be built.
     kept.take(&mut workshop);
     let (merged, newest) = beginning(system.as_ref());
@@ -147,7 +147,7 @@ pub fn build(
     let skipped = system.map(|system| system.notes.skipped).unwrap_or_default();
     let loader = boot::prepare(recipe, &mut tree, &blobs, epoch, &mut warnings)?;
     let bill = Bill::of(&workshop, &tree, epoch);
-    let secrets = Secrets { tree: tree.clone(), dependents: std::mem::take(&mut workshop.dependents) };
+    let secrets = SecretScan { tree: tree.clone(), dependents: std::mem::take(&mut workshop.dependents) };
     let layers = std::mem::take(&mut workshop.layers);
     let trees = split::split(tree, &recipe.partitions, epoch)?;
     let listing = listing::listing(&recipe.partitions, &trees);
@@ -156,8 +156,16 @@ pub fn build(
     let laid_out = amiforge_image::disk::lay_out(&spec)?;
     drop(spec);
     let recall = Recall::of(&laid_out.plan, &blobs, spool.store())?;
-    let writing =
-        Writing { recipe, options, disk: &laid_out, listing: &listing, bill, secrets, blobs: &blobs, recall };
+    let writing = BundleWriter {
+        recipe,
+        options,
+        disk: &laid_out,
+        listing: &listing,
+        bill,
+        secrets,
+        blobs: &blobs,
+        recall,
+    };
     let made_from = MadeFrom { kept, assembled, host_files, epoch, changes, skipped };
     let (manifest, findings) = writing.write(made_from, progress, interrupt)?;
     parents.keep();
@@ -172,10 +180,10 @@ fn normalized(
     tree: &mut Tree,
     blobs: &Blobs,
     epoch: Time,
-) -> Result<Vec<normalize::Change>, BuildError> {
+) -> Result<Vec<normalize::RuleChange>, BuildError> {
     let rules = recipe.rules.clone();
     let mut changes = normalize::normalize(tree, &normalize::NormalizeSpec { epoch, rules });
-    if recipe.rules.contains(&normalize::Rule::ServiceKeys) {
+    if recipe.rules.contains(&normalize::NormalizeRule::ServiceKeys) {
         let stays = |path: &str| {
             recipe.files.iter().any(|file| file.path == path)
                 || recipe
@@ -192,9 +200,9 @@ fn normalized(
 /// What makes layers; with everything in the store that a file of inputs has.
 fn workshop<'a>(
     recipe: &'a Recipe,
-    options: &'a Options,
-    spool: &'a Spool,
-    watching: &'a Watching<'a>,
+    options: &'a BuildOptions,
+    spool: &'a WorkStore,
+    watching: &'a SourceWatch<'a>,
 ) -> Result<Workshop<'a>, BuildError> {
     let store = spool.store();
     let packages = match (&recipe.deb, &options.lock) {
@@ -210,7 +218,7 @@ fn workshop<'a>(
 }
 
 /// What the other sources are put over, and the newest time in it.
-fn beginning(system: Option<&System>) -> (Merged, Option<Time>) {
+fn beginning(system: Option<&PackageSystem>) -> (Merged, Option<Time>) {
     match system {
         Some(system) => (Merged::over("the packages", system.tree.clone()), Some(system.notes.newest())),
         None => (Merged::default(), None),

@@ -2,19 +2,23 @@
 
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::Printable;
-use amiforge_image::manifest::{Cleaned, Input, Origin, Secret};
+use amiforge_image::manifest::{Cleaned, ImageOrigin, ManifestInput, Secret};
 use amiforge_rootfs::assemble::Assembled;
-use amiforge_rootfs::normalize::{Change, Outcome};
+use amiforge_rootfs::normalize::{PathOutcome, RuleChange};
 use amiforge_rootfs::packages::locked::LockedPackage;
 
 use super::host_files::HostFiles;
-use super::{Options, disk, secrets};
+use super::{BuildOptions, disk, secrets};
 use crate::lock::Lock;
 use crate::recipe::Recipe;
 
 /// The inputs: what the lock pins, then the sources, then files of the host.
-pub(super) fn inputs(options: &Options, assembled: &Assembled, host_files: &HostFiles<'_>) -> Vec<Input> {
-    let sources = assembled.inputs.iter().map(|input| Input {
+pub(super) fn inputs(
+    options: &BuildOptions,
+    assembled: &Assembled,
+    host_files: &HostFiles<'_>,
+) -> Vec<ManifestInput> {
+    let sources = assembled.inputs.iter().map(|input| ManifestInput {
         kind: input.kind.to_owned(),
         name: input.label.clone(),
         sha256: input.sha256,
@@ -23,9 +27,9 @@ pub(super) fn inputs(options: &Options, assembled: &Assembled, host_files: &Host
 }
 
 /// The inputs that a lock pins.
-fn locked(lock: &Lock) -> impl Iterator<Item = Input> + '_ {
+fn locked(lock: &Lock) -> impl Iterator<Item = ManifestInput> + '_ {
     let stages = lock.stages.iter().flat_map(|stage| {
-        let source = |source: &crate::lock::LockedSource| Input {
+        let source = |source: &crate::lock::LockedSource| ManifestInput {
             kind: "source".to_owned(),
             name: format!("{}: {}", stage.name, source.label),
             sha256: Some(source.sha256),
@@ -36,8 +40,8 @@ fn locked(lock: &Lock) -> impl Iterator<Item = Input> + '_ {
     lock.image.iter().map(|one| package("deb", one)).chain(stages)
 }
 
-fn package(kind: &str, package: &LockedPackage) -> Input {
-    Input {
+fn package(kind: &str, package: &LockedPackage) -> ManifestInput {
+    ManifestInput {
         kind: kind.to_owned(),
         name: format!("{} {} {}", package.name, package.version, package.arch),
         sha256: Some(package.sha256),
@@ -47,22 +51,22 @@ fn package(kind: &str, package: &LockedPackage) -> Input {
 /// All of it.
 pub(super) fn origin(
     recipe: &Recipe,
-    options: &Options,
+    options: &BuildOptions,
     epoch: Time,
-    inputs: Vec<Input>,
-    changes: &[Change],
+    inputs: Vec<ManifestInput>,
+    changes: &[RuleChange],
     (found, skipped): (Vec<Secret>, Vec<String>),
-) -> Origin {
-    let cleaned = |change: &Change| Cleaned {
+) -> ImageOrigin {
+    let cleaned = |change: &RuleChange| Cleaned {
         outcome: match change.outcome {
-            Outcome::Removed => "removed".to_owned(),
-            Outcome::Emptied => "emptied".to_owned(),
-            Outcome::Opened => "owner root and mode 0755 set".to_owned(),
+            PathOutcome::Removed => "removed".to_owned(),
+            PathOutcome::Emptied => "emptied".to_owned(),
+            PathOutcome::Opened => "owner root and mode 0755 set".to_owned(),
         },
         path: Printable(&change.path).to_string(),
         rule: change.rule.name().to_owned(),
     };
-    Origin {
+    ImageOrigin {
         name: recipe.image.name.clone(),
         version: recipe.image.version.clone(),
         arch: recipe.image.arch.name().to_owned(),

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 
 use super::{BuildError, folder_of};
 
-/// Folders that were made; dropped before [`Parents::keep`], those that are still empty are removed.
+/// Folders that were made; dropped before [`CreatedDirs::keep`], those that are still empty are removed.
 #[derive(Debug)]
-pub(super) struct Parents(Vec<PathBuf>);
+pub(super) struct CreatedDirs(Vec<PathBuf>);
 
-impl Parents {
+impl CreatedDirs {
     /// Makes the folder that `out` will stand in, and those above it.
     pub(super) fn make(out: &Path) -> Result<Self, BuildError> {
         let missing: Vec<_> = folder_of(out).ancestors().take_while(|folder| is_missing(folder)).collect();
@@ -37,7 +37,7 @@ fn is_missing(folder: &Path) -> bool {
     !folder.as_os_str().is_empty() && folder.symlink_metadata().is_err()
 }
 
-impl Drop for Parents {
+impl Drop for CreatedDirs {
     fn drop(&mut self) {
         for folder in self.0.iter().rev() {
             // One that is not empty any more is somebody else's now.
@@ -54,14 +54,14 @@ mod tests {
     fn folders_that_were_made_go_unless_they_are_kept_or_used() {
         let base = tempfile::tempdir().unwrap();
         let out = base.path().join("a/b/c");
-        drop(Parents::make(&out).unwrap());
+        drop(CreatedDirs::make(&out).unwrap());
         assert!(!base.path().join("a").exists());
-        let parents = Parents::make(&out).unwrap();
+        let parents = CreatedDirs::make(&out).unwrap();
         fs::write(base.path().join("a/file"), "").unwrap();
         drop(parents);
         assert!(base.path().join("a").exists() && !base.path().join("a/b").exists());
-        Parents::make(&out).unwrap().keep();
-        drop(Parents::make(&out).unwrap());
+        CreatedDirs::make(&out).unwrap().keep();
+        drop(CreatedDirs::make(&out).unwrap());
         assert!(base.path().join("a/b").exists(), "what was there before is not ours to remove");
     }
 
@@ -69,7 +69,7 @@ mod tests {
     fn a_file_in_the_way_is_named() {
         let base = tempfile::tempdir().unwrap();
         fs::write(base.path().join("a"), "").unwrap();
-        let error = Parents::make(&base.path().join("a/b/c")).unwrap_err();
+        let error = CreatedDirs::make(&base.path().join("a/b/c")).unwrap_err();
         assert!(matches!(error, BuildError::Folder { path, .. } if path.ends_with("a/b")));
     }
 }

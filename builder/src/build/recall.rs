@@ -10,7 +10,7 @@ use std::collections::hash_map::Entry;
 
 use amiforge_formats::digest::Digest;
 use amiforge_formats::plan::{Data, Extent, Plan, SourceId, Sources as _};
-use amiforge_image::image::Known;
+use amiforge_image::image::KnownImage;
 use amiforge_rootfs::blobs::Blobs;
 use amiforge_rootfs::layer::Layers;
 use amiforge_rootfs::store::Store;
@@ -53,9 +53,9 @@ impl<'a> Recall<'a> {
     }
 
     /// What is known of the image's digests.
-    pub(super) fn known(&self) -> Option<Known> {
+    pub(super) fn known(&self) -> Option<KnownImage> {
         let memory = self.memory.as_ref()?;
-        Some(Known { root: memory.root.parse().ok()?, plain: memory.plain.parse().ok()? })
+        Some(KnownImage { root: memory.root.parse().ok()?, plain: memory.plain.parse().ok()? })
     }
 
     /// What preflight found in an image whose root turned out to be the known one.
@@ -64,9 +64,9 @@ impl<'a> Recall<'a> {
     }
 
     /// Keeps what was found out.
-    pub(super) fn keep(&self, known: Known, findings: Option<&[String]>) -> Result<(), BuildError> {
+    pub(super) fn keep(&self, known: KnownImage, findings: Option<&[String]>) -> Result<(), BuildError> {
         let Some(key) = self.key else { return Ok(()) };
-        let Known { root, plain } = known;
+        let KnownImage { root, plain } = known;
         let memory = Memory {
             root: root.to_string(),
             plain: plain.to_string(),

@@ -10,12 +10,12 @@ use std::error::Error;
 use std::io;
 
 use amiforge_formats::digest::Digest;
-use amiforge_formats::tree::{Content, Kind, Printable, Tree};
+use amiforge_formats::tree::{Content, NodeKind, Printable, Tree};
 use amiforge_image::manifest::Secret;
 use amiforge_rootfs::blobs::Blobs;
 use amiforge_rootfs::digests;
-use amiforge_rootfs::sandbox::{Clock, OnFailure, Seed};
-use amiforge_rootfs::secrets::{self, Order, TwiceError};
+use amiforge_rootfs::sandbox::{OnFailure, SandboxClock, Seed};
+use amiforge_rootfs::secrets::{self, RunOrder, TwiceError};
 use amiforge_rootfs::watch::Watch;
 use serde::{Deserialize, Serialize};
 
@@ -28,7 +28,7 @@ const COPY_MIN: u64 = 16;
 
 /// A path whose content depends on random numbers, as it is kept with a layer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Dependent {
+pub(super) struct KeptDependent {
     /// Without the first `/`.
     path: Vec<u8>,
     /// Digest of a file's content, in hexadecimal; none for a link.
@@ -42,17 +42,17 @@ pub(super) struct Dependent {
 pub(super) fn make<E: Error + Send + Sync + 'static>(
     workshop: &Workshop<'_>,
     blobs: &mut Blobs,
-    (seed, order): (Seed, Order),
+    (seed, order): (Seed, RunOrder),
     make: impl Fn(Seed, OnFailure, &mut Blobs, &dyn Watch) -> Result<Tree, E> + Sync,
     failed: impl FnOnce(E) -> BuildError,
-) -> Result<(Tree, Vec<Dependent>), BuildError> {
+) -> Result<(Tree, Vec<KeptDependent>), BuildError> {
     let (watching, on_failure) = (workshop.watching, workshop.on_failure());
     if !workshop.recipe.secrets.second_run {
         let tree = make(seed, on_failure, blobs, watching).map_err(failed)?;
         return Ok((tree, Vec::new()));
     }
     // A shell has the terminal for itself.
-    let order = if on_failure == OnFailure::Shell { Order::InTurn } else { order };
+    let order = if on_failure == OnFailure::Shell { RunOrder::InTurn } else { order };
     let known = blobs.count();
     let both = secrets::twice(
         blobs,
@@ -66,7 +66,7 @@ pub(super) fn make<E: Error + Send + Sync + 'static>(
         TwiceError::Second(error) => BuildError::SecondRun(Box::new(error)),
     })?;
     let found = secrets::dependent((&tree, blobs), (&other, &copy), known).map_err(BuildError::Compare)?;
-    let kept = |found: secrets::Dependent| Dependent {
+    let kept = |found: secrets::Dependent| KeptDependent {
         path: found.path,
         sha256: found.sha256.map(|digest| digest.to_string()),
     };
@@ -74,12 +74,12 @@ pub(super) fn make<E: Error + Send + Sync + 'static>(
 }
 
 /// The notes of a layer that says nothing else.
-pub(super) fn notes(dependents: &[Dependent]) -> Result<Vec<u8>, BuildError> {
+pub(super) fn notes(dependents: &[KeptDependent]) -> Result<Vec<u8>, BuildError> {
     serde_json::to_vec(dependents).map_err(|error| BuildError::Notes(error.to_string()))
 }
 
 /// What [`notes`] wrote.
-pub(super) fn read_notes(notes: &[u8]) -> Result<Vec<Dependent>, BuildError> {
+pub(super) fn read_notes(notes: &[u8]) -> Result<Vec<KeptDependent>, BuildError> {
     serde_json::from_slice(notes).map_err(|error| BuildError::Notes(error.to_string()))
 }
 
@@ -100,9 +100,9 @@ pub(super) fn list(
     recipe: &Recipe,
     tree: &Tree,
     blobs: &Blobs,
-    dependents: &[Dependent],
+    dependents: &[KeptDependent],
 ) -> io::Result<Vec<Secret>> {
-    let still = recipe.clock == Clock::Still && cfg!(target_arch = "x86_64");
+    let still = recipe.clock == SandboxClock::Still && cfg!(target_arch = "x86_64");
     let random = if still { Secret::RANDOM } else { Secret::RANDOM_OR_TIME };
     let mut found: BTreeMap<Vec<u8>, BTreeSet<&'static str>> = BTreeMap::new();
     for path in dependent(tree, blobs, dependents)? {
@@ -123,18 +123,20 @@ pub(super) fn list(
 }
 
 /// The paths that still hold what depends on random numbers, and those of copies.
-fn dependent(tree: &Tree, blobs: &Blobs, dependents: &[Dependent]) -> io::Result<Vec<Vec<u8>>> {
+fn dependent(tree: &Tree, blobs: &Blobs, dependents: &[KeptDependent]) -> io::Result<Vec<Vec<u8>>> {
     if dependents.is_empty() {
         return Ok(Vec::new());
     }
     let digests: BTreeSet<Digest> =
         dependents.iter().filter_map(|one| one.sha256.as_ref()?.parse().ok()).collect();
     let mut found = Vec::new();
-    for Dependent { path, sha256 } in dependents {
+    for KeptDependent { path, sha256 } in dependents {
         let Some(id) = tree.lookup(path) else { continue };
         let same = match (&tree.node(id).kind, sha256) {
-            (Kind::File(content), Some(sha256)) => digests::of(content, blobs)?.sha256.to_string() == *sha256,
-            (Kind::Symlink(_), None) => true,
+            (NodeKind::File(content), Some(sha256)) => {
+                digests::of(content, blobs)?.sha256.to_string() == *sha256
+            }
+            (NodeKind::Symlink(_), None) => true,
             _ => false,
         };
         if same {
@@ -146,7 +148,7 @@ fn dependent(tree: &Tree, blobs: &Blobs, dependents: &[Dependent]) -> io::Result
         known.is_some_and(|known| digests.contains(&known.sha256))
     };
     for entry in tree.walk() {
-        if matches!(&tree.node(entry.id).kind, Kind::File(content) if is_copy(content)) {
+        if matches!(&tree.node(entry.id).kind, NodeKind::File(content) if is_copy(content)) {
             found.push(entry.path);
         }
     }

@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 
 use amiforge_formats::time::Time;
-use amiforge_formats::tree::{Kind, Meta, Name, Node, NodeId, Printable, Tree, TreeError};
+use amiforge_formats::tree::{Meta, Name, Node, NodeId, NodeKind, Printable, Tree, TreeError};
 
-use crate::recipe::{Holds, Partition};
+use crate::recipe::{RecipeContent, RecipePartition};
 
 /// Why a tree cannot be divided.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -56,7 +56,7 @@ pub enum SplitError {
 /// The tree of each partition that takes one, in the order of the partitions.
 pub(super) fn split(
     mut tree: Tree,
-    partitions: &[Partition],
+    partitions: &[RecipePartition],
     time: Time,
 ) -> Result<Vec<Option<Tree>>, SplitError> {
     let mut wanted: Vec<_> = partitions
@@ -80,8 +80,8 @@ pub(super) fn split(
         None => nothing_left(&tree)?,
     }
     // A file system that nothing is put on has a root nevertheless, and the listing shows it.
-    let empty = |partition: &Partition| {
-        let holds_files = matches!(partition.holds, Holds::Fat32 { .. } | Holds::Ext4 { .. });
+    let empty = |partition: &RecipePartition| {
+        let holds_files = matches!(partition.holds, RecipeContent::Fat32 { .. } | RecipeContent::Ext4 { .. });
         holds_files.then(|| Tree::new(Meta::root_owned(0o755, time)))
     };
     let tree_of = |(index, partition)| trees.remove(&index).or_else(|| empty(partition));
@@ -101,7 +101,7 @@ fn make_folder(tree: &mut Tree, path: &str, id: &str, time: Time) -> Result<(), 
             }
             None => {
                 let name = Name::new(name.as_bytes()).map_err(failed)?;
-                let node = Node { meta: Meta::root_owned(0o755, time), kind: Kind::dir() };
+                let node = Node { meta: Meta::root_owned(0o755, time), kind: NodeKind::dir() };
                 tree.add(folder, name, node).map_err(failed)?
             }
         };
@@ -128,8 +128,8 @@ fn take(tree: &mut Tree, path: &str, id: &str, links: &[u32]) -> Result<Tree, Sp
                 continue;
             }
             let node = tree.node(old);
-            let folder = matches!(node.kind, Kind::Dir(_));
-            let kind = if folder { Kind::dir() } else { node.kind.clone() };
+            let folder = matches!(node.kind, NodeKind::Dir(_));
+            let kind = if folder { NodeKind::dir() } else { node.kind.clone() };
             let new = taken.add(to, name, Node { meta: node.meta.clone(), kind }).map_err(failed)?;
             if folder {
                 stack.push((old, new));

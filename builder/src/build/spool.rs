@@ -10,12 +10,12 @@ use super::{BuildError, folder_of};
 
 /// A store, and the folder that goes with the build if it is not one that stays.
 #[derive(Debug)]
-pub(super) struct Spool {
+pub(super) struct WorkStore {
     store: Store,
     _folder: Option<TempDir>,
 }
 
-impl Spool {
+impl WorkStore {
     /// The store at `wanted` if it can be written to, else one beside `out`.
     pub(super) fn open(wanted: Option<&Path>, out: &Path) -> Result<Self, BuildError> {
         if let Some(folder) = wanted.filter(|folder| can_be_written(folder)) {
@@ -51,13 +51,13 @@ mod tests {
         let blocked = base.path().join("file");
         fs::write(&blocked, "").unwrap();
         for wanted in [None, Some(blocked.join("store"))] {
-            let spool = Spool::open(wanted.as_deref(), &out).unwrap();
+            let spool = WorkStore::open(wanted.as_deref(), &out).unwrap();
             assert_eq!(spool.store().folder().parent(), Some(base.path()));
             drop(spool);
             assert_eq!(fs::read_dir(base.path()).unwrap().count(), 1);
         }
         let store = base.path().join("cache/amiforge");
-        let spool = Spool::open(Some(&store), &out).unwrap();
+        let spool = WorkStore::open(Some(&store), &out).unwrap();
         assert_eq!(spool.store().folder(), store);
         drop(spool);
         assert!(store.exists());

@@ -5,11 +5,11 @@ use amiforge_formats::tree::Tree;
 use amiforge_rootfs::blobs::Blobs;
 use amiforge_rootfs::graft::graft;
 use amiforge_rootfs::layer::Layers;
-use amiforge_rootfs::secrets::Order;
-use amiforge_rootfs::stage::{self, Install, StageError, StageSource, StageSpec};
+use amiforge_rootfs::secrets::RunOrder;
+use amiforge_rootfs::stage::{self, StageArchive, StageError, StageInstall, StageSpec};
 
 use super::workshop::{For, Packages, Workshop};
-use super::{BuildError, HostFileError, Layer, keys, secrets, system};
+use super::{BuildError, BuildLayer, HostFileError, keys, secrets, system};
 use crate::lock::LockedStage;
 use crate::recipe::{DebSource, Stage};
 
@@ -48,15 +48,15 @@ fn part(
     if let Some(layer) = layers.load(key, blobs)? {
         workshop.loaded.append(layer.outstanding);
         workshop.dependents.append(&mut secrets::read_notes(&layer.notes)?);
-        workshop.layers.push(Layer { name, reused: true });
+        workshop.layers.push(BuildLayer { name, reused: true });
         return Ok(layer.tree);
     }
     let system =
         workshop.system(format!("tools of {}", spec.name), deb, (&locked.packages, For::Tools), blobs)?;
-    workshop.layers.push(Layer { name, reused: false });
+    workshop.layers.push(BuildLayer { name, reused: false });
     let mut archives = Vec::new();
     for (source, locked) in spec.sources.iter().zip(&locked.sources) {
-        archives.push(StageSource {
+        archives.push(StageArchive {
             label: source.label.clone(),
             folder: source.folder.clone(),
             path: workshop.object(locked.sha256, locked.size, &source.label)?,
@@ -64,7 +64,7 @@ fn part(
             sha256: Some(locked.sha256),
         });
     }
-    let install = |(from, to): &(String, String)| Install { from: from.clone(), to: to.clone() };
+    let install = |(from, to): &(String, String)| StageInstall { from: from.clone(), to: to.clone() };
     let spec = StageSpec {
         name: spec.name.clone(),
         epoch: workshop.epoch(system.notes.newest())?,
@@ -85,7 +85,7 @@ fn part(
         workshop,
         blobs,
         // Compilers keep all cores busy, and both would unpack the same sources.
-        (seed, Order::InTurn),
+        (seed, RunOrder::InTurn),
         |seed, on_failure, blobs, watch| -> Result<Tree, StageError> {
             let spec = StageSpec { seed, on_failure, ..spec.clone() };
             Ok(stage::build(&spec, &sandbox, store, blobs, watch)?.tree)

@@ -4,11 +4,11 @@ use amiforge_formats::time::Time;
 use amiforge_formats::tree::Tree;
 use amiforge_rootfs::blobs::Blobs;
 use amiforge_rootfs::checks::Settling;
-use amiforge_rootfs::configure::native::{self, NativeError, Setup};
+use amiforge_rootfs::configure::native::{self, NativeError, NativeSetup};
 use amiforge_rootfs::configure::{AccountIds, debconf, run};
 use amiforge_rootfs::digests::Digesting;
-use amiforge_rootfs::packages::database::{self, Architectures, State};
-use amiforge_rootfs::packages::filters::{Filters, Keep, Wanted};
+use amiforge_rootfs::packages::database::{self, Architectures, DatabaseState};
+use amiforge_rootfs::packages::filters::{DocOptions, Filters, KeepChoice};
 use amiforge_rootfs::packages::locked::LockedPackage;
 use amiforge_rootfs::packages::unpack::{DebFile, Unpacked, unpack};
 use amiforge_rootfs::sandbox::SandboxError;
@@ -17,12 +17,12 @@ use amiforge_rootfs::watch::Watch;
 
 use super::BuildError;
 use super::secrets;
-use super::workshop::{For, Notes, System, Workshop};
+use super::workshop::{For, Notes, PackageSystem, Workshop};
 use crate::recipe::{DebFilters, DebSource, Recipe, Scripts, Stays};
 
 /// A system, and the checks of what it was made from, which are under way.
 pub(super) struct Made {
-    pub(super) system: System,
+    pub(super) system: PackageSystem,
     pub(super) checks: Settling,
 }
 
@@ -55,7 +55,7 @@ pub(super) fn make(
     }
     let tree = configure(workshop, deb, (&mut unpacked, purpose), &answers.text, &mut notes, blobs)?;
     digesting.finish(blobs).map_err(BuildError::Sbom)?;
-    Ok(Made { system: System { tree, notes }, checks })
+    Ok(Made { system: PackageSystem { tree, notes }, checks })
 }
 
 /// Configures what was unpacked.
@@ -76,7 +76,7 @@ fn configure(
     if deb.scripts == Scripts::Native {
         let answers = &workshop.recipe.debconf;
         let setup =
-            Setup { packages, diversions, architectures: &architectures, answers, accounts: &accounts };
+            NativeSetup { packages, diversions, architectures: &architectures, answers, accounts: &accounts };
         let report = native::configure(&mut tree, blobs, setup, epoch, workshop.watching);
         let report = report.map_err(|error| match error {
             NativeError::Interrupted => BuildError::Interrupted,
@@ -87,12 +87,12 @@ fn configure(
             skipped.map(|one| format!("{}: `{}`: {}", one.package, one.command, one.reason)).collect();
         return Ok(tree);
     }
-    database::write(&mut tree, packages, diversions, State::Unpacked, &architectures, epoch, blobs)?;
+    database::write(&mut tree, packages, diversions, DatabaseState::Unpacked, &architectures, epoch, blobs)?;
     if deb.scripts == Scripts::None {
         return Ok(tree);
     }
     workshop.watching.progress.begin("configuring packages", None);
-    let settings = run::Settings {
+    let settings = run::ConfigureSettings {
         answers,
         accounts: &accounts,
         limits: workshop.recipe.limits,
@@ -103,10 +103,12 @@ fn configure(
     };
     let sandbox = workshop.sandbox()?;
     let packages = &*packages;
-    let once =
-        |settings: run::Settings, blobs: &mut Blobs, watch: &dyn Watch| -> Result<Tree, SandboxError> {
-            Ok(run::configure(&tree, packages, &settings, &sandbox, blobs, watch)?.tree)
-        };
+    let once = |settings: run::ConfigureSettings,
+                blobs: &mut Blobs,
+                watch: &dyn Watch|
+     -> Result<Tree, SandboxError> {
+        Ok(run::configure(&tree, packages, &settings, &sandbox, blobs, watch)?.tree)
+    };
     let failed = |source| BuildError::Configure(Box::new(source));
     let made = match purpose {
         // None of them goes into the image.
@@ -116,7 +118,7 @@ fn configure(
             blobs,
             (settings.seed, order(&tree)),
             |seed, on_failure, blobs, watch| {
-                once(run::Settings { seed, on_failure, ..settings }, blobs, watch)
+                once(run::ConfigureSettings { seed, on_failure, ..settings }, blobs, watch)
             },
             failed,
         ),
@@ -138,10 +140,11 @@ pub(super) fn accounts(recipe: &Recipe, purpose: For) -> AccountIds {
 /// The filters of a recipe.
 fn filters(wanted: &DebFilters) -> Result<Filters, BuildError> {
     let keep = |stays| match stays {
-        Stays::Yes => Keep::All,
-        Stays::No => Keep::None,
+        Stays::Yes => KeepChoice::All,
+        Stays::No => KeepChoice::None,
     };
-    let presets = Wanted { docs: keep(wanted.docs), man: keep(wanted.man), locales: wanted.locales.clone() };
+    let presets =
+        DocOptions { docs: keep(wanted.docs), man: keep(wanted.man), locales: wanted.locales.clone() };
     let (mut exclude, mut include) = presets.globs();
     exclude.extend_from_slice(&wanted.exclude);
     include.extend_from_slice(&wanted.include);

@@ -5,12 +5,12 @@ use amiforge_progress::Progress;
 use amiforge_rootfs::watch::Watch;
 
 /// What the builder has, as the sources want it.
-pub(super) struct Watching<'a> {
+pub(super) struct SourceWatch<'a> {
     pub(super) progress: &'a dyn Progress,
     pub(super) interrupt: &'a Interrupt,
 }
 
-impl Watch for Watching<'_> {
+impl Watch for SourceWatch<'_> {
     fn begin(&self, step: &str, bytes: Option<u64>) {
         self.progress.begin(step, bytes);
     }

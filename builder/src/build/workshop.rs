@@ -9,15 +9,15 @@ use amiforge_rootfs::blobs::Blobs;
 use amiforge_rootfs::checks::{Outstanding, Settling};
 use amiforge_rootfs::layer::Layers;
 use amiforge_rootfs::packages::locked::LockedPackage;
-use amiforge_rootfs::sandbox::{Job, Launcher, OnFailure, Sandbox, SandboxError, Seed, Step};
+use amiforge_rootfs::sandbox::{Launcher, OnFailure, Sandbox, SandboxError, SandboxJob, SandboxStep, Seed};
 use amiforge_rootfs::secrets::order;
 use amiforge_rootfs::steps::lacks;
 use amiforge_rootfs::store::Store;
 use serde::{Deserialize, Serialize};
 
-use super::secrets::{self, Dependent};
-use super::watching::Watching;
-use super::{BuildError, Layer, Options, epoch, keys, system};
+use super::secrets::{self, KeptDependent};
+use super::watching::SourceWatch;
+use super::{BuildError, BuildLayer, BuildOptions, epoch, keys, system};
 use crate::lock::Lock;
 use crate::recipe::DebSource;
 use crate::recipe::Recipe;
@@ -25,11 +25,11 @@ use crate::recipe::Recipe;
 /// Makes layers.
 pub(super) struct Workshop<'a> {
     pub(super) recipe: &'a Recipe,
-    pub(super) options: &'a Options,
+    pub(super) options: &'a BuildOptions,
     /// The packages, for a recipe that takes some.
     pub(super) packages: Option<Packages<'a>>,
     pub(super) store: &'a Store,
-    pub(super) watching: &'a Watching<'a>,
+    pub(super) watching: &'a SourceWatch<'a>,
     /// Layers that are getting their names.
     pub(super) checks: Vec<Settling>,
     /// Checks of the layers that were taken from the store.
@@ -37,9 +37,9 @@ pub(super) struct Workshop<'a> {
     /// Names of layers, to be given when everything has been checked.
     pub(super) names: Outstanding,
     /// The layers so far.
-    pub(super) layers: Vec<Layer>,
+    pub(super) layers: Vec<BuildLayer>,
     /// What depends on random numbers in what goes into the image.
-    pub(super) dependents: Vec<Dependent>,
+    pub(super) dependents: Vec<KeptDependent>,
 }
 
 /// Where packages come from.
@@ -59,7 +59,7 @@ pub(super) enum For {
 }
 
 /// Packages that are configured.
-pub(super) struct System {
+pub(super) struct PackageSystem {
     pub(super) tree: Tree,
     pub(super) notes: Notes,
 }
@@ -72,7 +72,7 @@ pub(super) struct Notes {
     /// What was not done of what the packages' scripts would do.
     pub(super) skipped: Vec<String>,
     /// What depends on the random numbers that scripts drew.
-    pub(super) random: Vec<Dependent>,
+    pub(super) random: Vec<KeptDependent>,
 }
 
 impl Notes {
@@ -83,7 +83,7 @@ impl Notes {
 
 impl Workshop<'_> {
     /// The packages of the image, configured.
-    pub(super) fn image(&mut self, blobs: &mut Blobs) -> Result<Option<System>, BuildError> {
+    pub(super) fn image(&mut self, blobs: &mut Blobs) -> Result<Option<PackageSystem>, BuildError> {
         let Some(Packages { lock, deb }) = self.packages else { return Ok(None) };
         let system = self.system("packages".to_owned(), deb, (&lock.image, For::Image), blobs)?;
         self.dependents.extend_from_slice(&system.notes.random);
@@ -97,7 +97,7 @@ impl Workshop<'_> {
         deb: &DebSource,
         (packages, purpose): (&[LockedPackage], For),
         blobs: &mut Blobs,
-    ) -> Result<System, BuildError> {
+    ) -> Result<PackageSystem, BuildError> {
         let accounts = system::accounts(self.recipe, purpose);
         let inputs = (self.recipe, self.options);
         let key = keys::configured(packages, deb, inputs, self.seed(purpose), &accounts);
@@ -105,10 +105,10 @@ impl Workshop<'_> {
             && let Ok(notes) = serde_json::from_slice(&layer.notes)
         {
             self.loaded.append(layer.outstanding);
-            self.layers.push(Layer { name, reused: true });
-            return Ok(System { tree: layer.tree, notes });
+            self.layers.push(BuildLayer { name, reused: true });
+            return Ok(PackageSystem { tree: layer.tree, notes });
         }
-        self.layers.push(Layer { name, reused: false });
+        self.layers.push(BuildLayer { name, reused: false });
         let made = system::make(self, deb, (packages, purpose), blobs)?;
         // Started before the scripts, so done: the layer gets its name at once, and a build that is killed later leaves it.
         made.checks.wait().map_err(BuildError::Packages)?;
@@ -116,7 +116,7 @@ impl Workshop<'_> {
             serde_json::to_vec(&made.system.notes).map_err(|error| BuildError::Notes(error.to_string()))?;
         let saved = Layers::of(self.store).save(key, &made.system.tree, blobs, &notes)?;
         self.checks.push(saved.outstanding.start());
-        Ok(System { tree: saved.tree, notes: made.system.notes })
+        Ok(PackageSystem { tree: saved.tree, notes: made.system.notes })
     }
 
     /// The tree after the recipe's commands, before which the initrds are made again where they are `stale`.
@@ -140,17 +140,17 @@ impl Workshop<'_> {
         if let Some(layer) = layers.load(key, blobs)? {
             self.loaded.append(layer.outstanding);
             self.dependents.append(&mut secrets::read_notes(&layer.notes)?);
-            self.layers.push(Layer { name: "run".to_owned(), reused: true });
+            self.layers.push(BuildLayer { name: "run".to_owned(), reused: true });
             return Ok(layer.tree);
         }
-        self.layers.push(Layer { name: "run".to_owned(), reused: false });
+        self.layers.push(BuildLayer { name: "run".to_owned(), reused: false });
         let steps = self.recipe.runs.iter().enumerate().map(|(index, run)| {
-            let step = Step::shell(format!("`[[run]]` {}", index + 1), &run.command);
-            Step { env: run.env.clone(), ..step }
+            let step = SandboxStep::shell(format!("`[[run]]` {}", index + 1), &run.command);
+            SandboxStep { env: run.env.clone(), ..step }
         });
-        let initrds =
-            stale.then(|| Step::new("making the initrds again", ["update-initramfs", "-u", "-k", "all"]));
-        let mut job = Job::new(initrds.into_iter().chain(steps).collect(), time);
+        let initrds = stale
+            .then(|| SandboxStep::new("making the initrds again", ["update-initramfs", "-u", "-k", "all"]));
+        let mut job = SandboxJob::new(initrds.into_iter().chain(steps).collect(), time);
         (job.limits, job.clock) = (self.recipe.limits, self.recipe.clock);
         let sandbox = self.sandbox()?;
         let (tree, mut dependents) = secrets::make(
@@ -158,7 +158,7 @@ impl Workshop<'_> {
             blobs,
             (seed, order(&tree)),
             |seed, on_failure, blobs, watch| -> Result<Tree, SandboxError> {
-                let job = Job { seed, on_failure, ..job.clone() };
+                let job = SandboxJob { seed, on_failure, ..job.clone() };
                 Ok(sandbox.run(&tree, blobs, &job, watch)?.tree)
             },
             |source| BuildError::Run(Box::new(source)),

@@ -6,57 +6,57 @@ use std::path::Path;
 
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::Tree;
-use amiforge_image::bundle::{self, Parts};
+use amiforge_image::bundle::{self, BundleParts};
 use amiforge_image::disk::Disk;
-use amiforge_image::image::{self, Emitted, Known};
+use amiforge_image::image::{self, Emitted, KnownImage};
 use amiforge_image::inspect::{InspectError, Medium};
-use amiforge_image::manifest::{Manifest, Origin, Secret};
+use amiforge_image::manifest::{ImageOrigin, Manifest, Secret};
 use amiforge_machine::preflight;
 use amiforge_progress::Interrupt;
 use amiforge_progress::Progress;
 use amiforge_rootfs::assemble::Assembled;
 use amiforge_rootfs::blobs::Blobs;
-use amiforge_rootfs::normalize::Change;
+use amiforge_rootfs::normalize::RuleChange;
 
 use super::documents::{self, Bill};
 use super::host_files::HostFiles;
-use super::kept::Kept;
+use super::kept::KeptLayers;
 use super::recall::Recall;
-use super::secrets::{self, Dependent};
-use super::{BuildError, Options, origin};
+use super::secrets::{self, KeptDependent};
+use super::{BuildError, BuildOptions, origin};
 use crate::recipe::Recipe;
 
 /// A bundle that is to be written.
-pub(super) struct Writing<'a> {
+pub(super) struct BundleWriter<'a> {
     pub(super) recipe: &'a Recipe,
-    pub(super) options: &'a Options,
+    pub(super) options: &'a BuildOptions,
     pub(super) disk: &'a Disk,
     pub(super) listing: &'a str,
     pub(super) bill: Option<Bill<'a>>,
-    pub(super) secrets: Secrets,
+    pub(super) secrets: SecretScan,
     pub(super) blobs: &'a Blobs,
     pub(super) recall: Recall<'a>,
 }
 
 /// Where secrets are looked for, while the image is written.
-pub(super) struct Secrets {
+pub(super) struct SecretScan {
     /// All files of the image.
     pub(super) tree: Tree,
     /// What depends on random numbers, as far as it is still there.
-    pub(super) dependents: Vec<Dependent>,
+    pub(super) dependents: Vec<KeptDependent>,
 }
 
 /// What the image is made from, to be checked once it is written, and what the manifest says of that.
 pub(super) struct MadeFrom<'a> {
-    pub(super) kept: Kept,
+    pub(super) kept: KeptLayers,
     pub(super) assembled: Assembled,
     pub(super) host_files: HostFiles<'a>,
     pub(super) epoch: Time,
-    pub(super) changes: Vec<Change>,
+    pub(super) changes: Vec<RuleChange>,
     pub(super) skipped: Vec<String>,
 }
 
-impl Writing<'_> {
+impl BundleWriter<'_> {
     /// Writes it; gives its manifest, and what the image will not be able to do.
     pub(super) fn write(
         &self,
@@ -72,7 +72,7 @@ impl Writing<'_> {
         let manifest = std::thread::scope(|scope| {
             let bill = self.bill.as_ref().map(|bill| scope.spawn(|| bill.write(self.blobs)));
             let secrets = scope.spawn(|| self.secrets());
-            let parts = Parts {
+            let parts = BundleParts {
                 disk: self.disk,
                 sources: self.blobs,
                 origin: Box::new(|emitted| {
@@ -85,7 +85,7 @@ impl Writing<'_> {
                 documents: Box::new(|| documents::written(bill)),
                 known,
             };
-            let threads = image::Options { threads: self.options.threads.max(1) };
+            let threads = image::EmitOptions { threads: self.options.threads.max(1) };
             bundle::write(&self.options.out, self.options.existing, parts, &threads, progress, interrupt)
         })?;
         let Some((_, recalled)) = found.filter(|_| self.recipe.boot.is_some()) else {
@@ -110,7 +110,7 @@ impl Writing<'_> {
     }
 
     /// Keeps what was found out of an image that was not known.
-    fn keep(&self, found: Option<(Known, bool)>, findings: Option<&[String]>) {
+    fn keep(&self, found: Option<(KnownImage, bool)>, findings: Option<&[String]>) {
         if let Some((known, false)) = found {
             // The bundle is whole; where this fails the next build only takes longer.
             let _ = self.recall.keep(known, findings);
@@ -119,7 +119,7 @@ impl Writing<'_> {
 
     /// The secrets in the image.
     fn secrets(&self) -> Result<Vec<Secret>, BuildError> {
-        let Secrets { tree, dependents } = &self.secrets;
+        let SecretScan { tree, dependents } = &self.secrets;
         secrets::list(self.recipe, tree, self.blobs, dependents).map_err(BuildError::Secrets)
     }
 
@@ -129,7 +129,7 @@ impl Writing<'_> {
         made_from: MadeFrom<'_>,
         secrets: Vec<Secret>,
         emitted: &Emitted,
-    ) -> Result<Origin, Box<dyn Error + Send + Sync>> {
+    ) -> Result<ImageOrigin, Box<dyn Error + Send + Sync>> {
         let MadeFrom { mut kept, mut assembled, host_files, epoch, changes, skipped } = made_from;
         if emitted.recalled {
             kept.leave();

@@ -6,14 +6,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use amiforge_publish::ami::{AmiError, Left};
 use amiforge_publish::api::ec2::Cooldown;
 use amiforge_publish::error::PublishError;
-use amiforge_publish::fault::FaultKind;
+use amiforge_publish::fault::ServiceErrorKind;
 use amiforge_publish::folder::FolderError;
 use amiforge_publish::keys::KeyError;
 use amiforge_publish::request::{
-    Architecture, Audience, BootMode, Imds, KeyOf, Request, Snapshots, Subject, Tpm, Wanted, check,
+    AmiOptions, Architecture, Audience, BootMode, Imds, KeyOf, Request, SnapshotSharing, Subject, Tpm, check,
 };
 use amiforge_publish::retry::GaveUp;
-use amiforge_publish::source::Source;
+use amiforge_publish::source::ImageSource;
 use amiforge_publish::upload;
 
 use super::Failure;
@@ -97,8 +97,8 @@ pub(crate) struct Args {
 
 impl Args {
     /// What is asked for, without what only one of the commands has.
-    pub(crate) fn wanted(&self) -> Wanted {
-        Wanted {
+    pub(crate) fn wanted(&self) -> AmiOptions {
+        AmiOptions {
             name: self.name.clone(),
             description: self.description.clone(),
             architecture: self.arch.as_deref().and_then(Architecture::from_word),
@@ -117,8 +117,8 @@ impl Args {
             }),
             share: self.share.clone(),
             audience: if self.public { Audience::Public } else { Audience::Named },
-            snapshots: if self.share_snapshots { Snapshots::Shared } else { Snapshots::Kept },
-            ..Wanted::default()
+            snapshots: if self.share_snapshots { SnapshotSharing::Shared } else { SnapshotSharing::Kept },
+            ..AmiOptions::default()
         }
     }
 
@@ -144,7 +144,7 @@ impl Args {
 
 /// The request, or every mistake in what is asked for.
 pub(crate) fn request(
-    wanted: &Wanted,
+    wanted: &AmiOptions,
     subject: &Subject,
     region: &str,
     cannot: &str,
@@ -231,18 +231,20 @@ pub(crate) const RAW_CHANGED: &str =
 /// What to do about a call that the service, or the way to it, refuses.
 pub(crate) fn of_fault(gave_up: &GaveUp) -> Option<String> {
     let hint = match gave_up.fault.kind {
-        FaultKind::NoCredentials => {
+        ServiceErrorKind::NoCredentials => {
             "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, choose a `--profile`, or run `aws sso login`"
         }
-        FaultKind::Signature => {
+        ServiceErrorKind::Signature => {
             "check the access key and its secret, this machine's clock, and that the region is enabled for the account"
         }
-        FaultKind::Unreachable => "check the names of the region and the endpoint, HTTPS_PROXY and NO_PROXY",
-        FaultKind::Untrusted => {
+        ServiceErrorKind::Unreachable => {
+            "check the names of the region and the endpoint, HTTPS_PROXY and NO_PROXY"
+        }
+        ServiceErrorKind::Untrusted => {
             "name a file (PEM) with the certificate authority that signed it in AWS_CA_BUNDLE, or as `ca_bundle` of the \
              profile; without one those of this machine are trusted"
         }
-        FaultKind::Denied => "`amiforge publish … --dry-run` prints the IAM policy that is needed",
+        ServiceErrorKind::Denied => "`amiforge publish … --dry-run` prints the IAM policy that is needed",
         _ => return None,
     };
     Some(hint.to_owned())
@@ -261,10 +263,10 @@ pub(crate) fn key(named: Option<&str>, encrypt: bool) -> KeyOf {
 pub(crate) fn of_key(error: KeyError, cannot: String) -> Failure {
     let hint = match &error {
         KeyError::Call { source, region, .. } => match source.fault.kind {
-            FaultKind::NotFound => {
+            ServiceErrorKind::NotFound => {
                 Some(format!("`aws kms list-aliases --region {region}` lists those that there are"))
             }
-            FaultKind::Denied => {
+            ServiceErrorKind::Denied => {
                 Some("name the key by its ARN, or let the caller use `kms:DescribeKey`".to_owned())
             }
             _ => of_fault(source),
@@ -281,14 +283,14 @@ pub(crate) fn of_key(error: KeyError, cannot: String) -> Failure {
 
 /// How an upload is done where nobody says otherwise: a local region has no quota to stay under.
 pub(crate) fn rate(given: Option<u32>, local: bool) -> u32 {
-    given.unwrap_or(if local { 0 } else { upload::Options::default().rate })
+    given.unwrap_or(if local { 0 } else { upload::UploadOptions::default().rate })
 }
 
 /// Secrets that a refusal names one by one.
 const SECRETS_NAMED: usize = 5;
 
 /// Refuses an image with secrets that its recipe does not allow: whoever gets it would have them.
-pub(crate) fn demand_no_secrets(source: &Source, cannot: &str) -> Result<(), Failure> {
+pub(crate) fn demand_no_secrets(source: &ImageSource, cannot: &str) -> Result<(), Failure> {
     let secrets = source.manifest().map(|manifest| manifest.origin.secrets.as_slice()).unwrap_or_default();
     let refused: Vec<_> = secrets.iter().filter(|secret| secret.is_refused()).collect();
     if refused.is_empty() {

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use amiforge_aws::{Config, EbsClient, Ec2Client, Keys, Place, PlaceError};
+use amiforge_aws::{AccessKeys, AwsConfig, ConnectOptions, EbsClient, Ec2Client, PlaceError};
 use amiforge_progress::Interrupt;
 use amiforge_publish::backoff::{Pace, raised};
 use amiforge_publish::keys::{KeyError, resolve};
@@ -34,18 +34,18 @@ pub(crate) struct Args {
 }
 
 /// A region that can be called.
-pub(crate) struct Region {
+pub(crate) struct ConnectedRegion {
     /// There until this value is dropped.
     runtime: Option<tokio::runtime::Runtime>,
     interrupt: Interrupt,
-    config: Config,
+    config: AwsConfig,
     /// Runs as long as this value lives, where it runs in this process.
     _local: Option<Local>,
 }
 
 impl Args {
     /// Finds the region, its endpoint and who calls.
-    pub(crate) fn connect(&self, interrupt: &Interrupt) -> Result<Region, Failure> {
+    pub(crate) fn connect(&self, interrupt: &Interrupt) -> Result<ConnectedRegion, Failure> {
         let (place, local) = self.place()?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
@@ -55,7 +55,7 @@ impl Args {
         // Files and the machine's metadata service are asked, which may take a while.
         let loading = runtime.block_on(async {
             tokio::select! {
-                loaded = Config::load(&place) => Some(loaded),
+                loaded = AwsConfig::load(&place) => Some(loaded),
                 () = raised(interrupt) => None,
             }
         });
@@ -76,7 +76,7 @@ impl Args {
             }
             error => anyhow::Error::from(error).context("cannot prepare calls to the service").into(),
         })?;
-        Ok(Region { runtime: Some(runtime), interrupt: interrupt.clone(), config, _local: local })
+        Ok(ConnectedRegion { runtime: Some(runtime), interrupt: interrupt.clone(), config, _local: local })
     }
 
     /// Whether the region is one on this machine.
@@ -84,8 +84,8 @@ impl Args {
         self.region.as_deref().is_some_and(is_local)
     }
 
-    fn place(&self) -> Result<(Place, Option<Local>), Failure> {
-        let mut place = Place {
+    fn place(&self) -> Result<(ConnectOptions, Option<Local>), Failure> {
+        let mut place = ConnectOptions {
             region: self.region.clone(),
             profile: self.profile.clone(),
             endpoint: self.endpoint_url.clone(),
@@ -101,7 +101,7 @@ impl Args {
     }
 }
 
-impl Region {
+impl ConnectedRegion {
     /// The services of the region.
     pub(crate) fn services(&self) -> Services<EbsClient, Ec2Client> {
         Services {
@@ -124,7 +124,7 @@ impl Region {
     }
 
     /// What clients of further regions are made from.
-    pub(crate) fn config(&self) -> &Config {
+    pub(crate) fn config(&self) -> &AwsConfig {
         &self.config
     }
 
@@ -135,7 +135,7 @@ impl Region {
     }
 }
 
-impl Drop for Region {
+impl Drop for ConnectedRegion {
     /// A look-up of a host's name that hangs is not waited for.
     fn drop(&mut self) {
         if let Some(runtime) = self.runtime.take() {
@@ -178,14 +178,14 @@ type Local = std::convert::Infallible;
 
 /// The endpoint of the local region, and the keys that it knows.
 #[cfg(feature = "local-region")]
-fn serve(given: Option<&str>) -> Result<(String, Keys, Option<Local>), Failure> {
+fn serve(given: Option<&str>) -> Result<(String, AccessKeys, Option<Local>), Failure> {
     use amiforge_emulator::{ACCESS_KEY_ID, Error, Running, SECRET_ACCESS_KEY};
 
-    let keys = Keys { id: ACCESS_KEY_ID.to_owned(), secret: SECRET_ACCESS_KEY.to_owned() };
+    let keys = AccessKeys { id: ACCESS_KEY_ID.to_owned(), secret: SECRET_ACCESS_KEY.to_owned() };
     if let Some(endpoint) = given {
         return Ok((endpoint.to_owned(), keys, None));
     }
-    match Running::start(amiforge_emulator::Config::default()) {
+    match Running::start(amiforge_emulator::RegionConfig::default()) {
         Ok(running) => Ok((running.endpoint(), keys, Some(running))),
         Err(Error::Held { endpoint: Some(endpoint), .. }) => Ok((endpoint, keys, None)),
         Err(error) => Err(anyhow::Error::from(error).context("cannot start the local region").into()),
@@ -193,7 +193,7 @@ fn serve(given: Option<&str>) -> Result<(String, Keys, Option<Local>), Failure> 
 }
 
 #[cfg(not(feature = "local-region"))]
-fn serve(_given: Option<&str>) -> Result<(String, Keys, Option<Local>), Failure> {
+fn serve(_given: Option<&str>) -> Result<(String, AccessKeys, Option<Local>), Failure> {
     Err(Failure::usage(anyhow::anyhow!("this build of amiforge has no local region in it")))
 }
 

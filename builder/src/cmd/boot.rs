@@ -10,20 +10,22 @@ use std::fs;
 
 use amiforge_image::inspect::Medium;
 use amiforge_machine::boot::check::Check;
-use amiforge_machine::boot::machine::Identity;
-use amiforge_machine::boot::receipt::{self, Boot};
-use amiforge_machine::boot::{BootError, Ended, Launch, Outcome as Launched, launch, was_booted_as};
+use amiforge_machine::boot::machine::InstanceIdentity;
+use amiforge_machine::boot::receipt::{self, BootRecord};
+use amiforge_machine::boot::{
+    BootError, Launch, LaunchEnd, LaunchOutcome as Launched, launch, was_booted_as,
+};
 use anyhow::Context as _;
 
 pub(crate) use args::Args;
-use show::Face;
+use show::LaunchView;
 use subject::Subject;
 
-use super::{Done, Failure, Outcome};
+use super::{CommandResult, Done, Failure};
 use crate::ui::Ui;
 
 /// Runs the command.
-pub(crate) fn run(args: &Args, ui: &Ui) -> Outcome {
+pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let interrupt = super::stop_on_signals()?;
     let subject = Subject::find(args, ui, &interrupt)?;
     let cannot = || format!("cannot boot `{}`", args.image.display());
@@ -33,15 +35,15 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Outcome {
     let log = log.with_context(|| {
         format!("cannot write `{}`", args.log.as_deref().unwrap_or(&args.image).display())
     })?;
-    let face = Face::new(ui, &wanted, args.has_output(), log);
+    let face = LaunchView::new(ui, &wanted, args.has_output(), log);
     face.begin(&subject, &wanted);
     let launched = launch(&wanted, &face, &interrupt).map_err(|error| failure(error, cannot()))?;
     face.end();
     let receipt = keep_receipt(args, &subject, &wanted, &launched, ui, &interrupt)?;
     show::outcome(&subject, &wanted, &launched, receipt.as_deref(), ui)?;
     Ok(match launched.ended {
-        Ended::Passed | Ended::Off | Ended::Stopped => Done::Well,
-        Ended::Failed { .. } => Done::Differs,
+        LaunchEnd::Passed | LaunchEnd::Off | LaunchEnd::Stopped => Done::Well,
+        LaunchEnd::Failed { .. } => Done::Differs,
     })
 }
 
@@ -52,7 +54,7 @@ fn refuse_without_key(wanted: &Launch, cannot: impl Fn() -> String) -> Result<()
         return Ok(());
     }
     let facts = &wanted.instance;
-    let identity = Identity::of(&facts.seed, facts.id.as_deref(), &facts.kind);
+    let identity = InstanceIdentity::of(&facts.seed, facts.id.as_deref(), &facts.kind);
     let medium = Medium::open(&wanted.disk).with_context(&cannot)?;
     if !was_booted_as(&medium, &identity) {
         return Ok(());
@@ -87,8 +89,8 @@ fn keep_receipt(
     let cannot = || format!("cannot keep the receipt of `{}`", image.display());
     let (arch, firmware, bus) = (wanted.arch, wanted.firmware, wanted.bus);
     match launched.ended {
-        Ended::Failed { .. } => receipt::take_back(image, arch, firmware, bus).with_context(cannot)?,
-        Ended::Passed => {
+        LaunchEnd::Failed { .. } => receipt::take_back(image, arch, firmware, bus).with_context(cannot)?,
+        LaunchEnd::Passed => {
             // Lengths first: a file that was made longer may be of a size that takes hours.
             let digests = if subject.expected.is_some_and(|(_, size)| size != subject.size) {
                 None
@@ -103,10 +105,10 @@ fn keep_receipt(
                 ));
                 return Ok(None);
             };
-            let boot = Boot::new(arch, firmware, bus, launched.accel, launched.passed.clone());
+            let boot = BootRecord::new(arch, firmware, bus, launched.accel, launched.passed.clone());
             return Ok(Some(receipt::record(image, digests, boot).with_context(cannot)?));
         }
-        Ended::Off | Ended::Stopped => {}
+        LaunchEnd::Off | LaunchEnd::Stopped => {}
     }
     Ok(None)
 }

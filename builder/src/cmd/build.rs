@@ -4,15 +4,15 @@ use std::env;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use amiforge::build::{self, BuildError, Built, Options};
+use amiforge::build::{self, BuildError, BuildOptions, Built};
 use amiforge::lock::{self, Lock};
 use amiforge::recipe::{Recipe, RecipeError};
 use amiforge::vendor::{self, VendorError};
 use amiforge_formats::{ext4, fat};
-use amiforge_image::bundle::{self, BundleError, Existing};
+use amiforge_image::bundle::{self, BundleError, ExistingBundle};
 use amiforge_image::disk::{ContentError, DiskError};
 use amiforge_image::image::EmitError;
-use amiforge_image::manifest::{Origin, Secret};
+use amiforge_image::manifest::{ImageOrigin, Secret};
 use amiforge_rootfs::assemble::AssembleError;
 use amiforge_rootfs::sandbox::{Limit, OnFailure, SandboxError};
 use amiforge_rootfs::sources::SourceError;
@@ -21,7 +21,7 @@ use amiforge_rootfs::steps::StepError;
 use amiforge_rootfs::steps::fstab::FstabError;
 use serde::Serialize;
 
-use super::{Done, Failure, Outcome, stop_on_signals, store};
+use super::{CommandResult, Done, Failure, stop_on_signals, store};
 use crate::ui::{Bytes, Ui};
 
 /// Build a recipe into a bundle: image, manifest, listing, checksums
@@ -65,7 +65,7 @@ pub(crate) struct Args {
 
 /// The result as JSON.
 #[derive(Debug, Serialize)]
-struct Report {
+struct BuildJson {
     bundle: String,
     image: String,
     size: u64,
@@ -98,7 +98,7 @@ struct PartitionReport {
 }
 
 /// Runs the command.
-pub(crate) fn run(args: &Args, ui: &Ui) -> Outcome {
+pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let begun = Instant::now();
     let recipe = load(&args.recipe)?;
     let mut options = options(args)?;
@@ -140,12 +140,12 @@ fn lock(args: &Args, recipe: &Recipe) -> Result<Option<Lock>, Failure> {
     })
 }
 
-fn options(args: &Args) -> Result<Options, Failure> {
+fn options(args: &Args) -> Result<BuildOptions, Failure> {
     let threads = args.threads.map(usize::from);
-    Ok(Options {
+    Ok(BuildOptions {
         out: args.out.clone(),
-        existing: if args.force { Existing::Replace } else { Existing::Refuse },
-        threads: threads.unwrap_or_else(|| amiforge_image::image::Options::default().threads),
+        existing: if args.force { ExistingBundle::Replace } else { ExistingBundle::Refuse },
+        threads: threads.unwrap_or_else(|| amiforge_image::image::EmitOptions::default().threads),
         store: args.store.clone().or_else(default_store),
         source_date_epoch: source_date_epoch()?,
         lock: None,
@@ -254,8 +254,8 @@ fn in_sandbox(error: &SandboxError, args: &Args) -> Option<String> {
 fn is_too_small(error: &ContentError) -> bool {
     match error {
         ContentError::NoSpace { .. } => true,
-        ContentError::Ext4(error) => matches!(error, ext4::write::WriteError::NoSpace { .. }),
-        ContentError::Fat(error) => matches!(error, fat::write::WriteError::NoSpace { .. }),
+        ContentError::Ext4(error) => matches!(error, ext4::write::Ext4WriteError::NoSpace { .. }),
+        ContentError::Fat(error) => matches!(error, fat::write::FatWriteError::NoSpace { .. }),
         _ => false,
     }
 }
@@ -268,7 +268,7 @@ fn is_other_digest(error: &SourceError) -> bool {
 const NAMED_MAX: usize = 20;
 
 /// Names what every machine of the image would share.
-fn tell_secrets(origin: &Origin, ui: &Ui) {
+fn tell_secrets(origin: &ImageOrigin, ui: &Ui) {
     let told: Vec<_> = origin.secrets.iter().filter(|secret| secret.allowed.is_none()).collect();
     for secret in told.iter().take(NAMED_MAX) {
         ui.warn(format_args!("{secret}, and every machine of this image would have the same"));
@@ -314,7 +314,7 @@ fn report(built: &Built, seconds: f64, ui: &Ui) -> Result<(), Failure> {
     });
     let layers = built.layers.iter();
     let layers = layers.map(|layer| LayerReport { name: layer.name.clone(), reused: layer.reused });
-    ui.object(&Report {
+    ui.object(&BuildJson {
         bundle: built.bundle.display().to_string(),
         image: built.bundle.join(bundle::DISK).display().to_string(),
         size: manifest.size,

@@ -3,7 +3,7 @@
 use clap::CommandFactory as _;
 use clap_complete::{Shell, generate};
 
-use super::{Done, Outcome};
+use super::{CommandResult, Done};
 use crate::cli::Cli;
 use crate::ui::Ui;
 
@@ -20,7 +20,7 @@ pub(crate) struct Args {
 }
 
 /// Runs the command.
-pub(crate) fn run(args: &Args, ui: &Ui) -> Outcome {
+pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let mut script = Vec::new();
     generate(args.shell, &mut Cli::command(), "amiforge", &mut script);
     ui.line(String::from_utf8_lossy(&script).trim_end())?;

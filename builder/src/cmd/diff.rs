@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use amiforge_image::diff::{Options, diff};
+use amiforge_image::diff::{DiffOptions, diff};
 use anyhow::Context as _;
 
-use super::{Done, Outcome, stop_on_signals};
+use super::{CommandResult, Done, stop_on_signals};
 use crate::ui::Ui;
 
 /// Differences of a group that are shown unless all are asked for.
@@ -31,11 +31,11 @@ pub(crate) struct Args {
 }
 
 /// Runs the command.
-pub(crate) fn run(args: &Args, ui: &Ui) -> Outcome {
+pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let interrupt = stop_on_signals()?;
     let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let threads = args.threads.map_or_else(cores, usize::from);
-    let options = Options { threads, progress: ui, interrupt: &interrupt };
+    let options = DiffOptions { threads, progress: ui, interrupt: &interrupt };
     let shown =
         |path: &PathBuf| amiforge_formats::tree::Printable(path.as_os_str().as_encoded_bytes()).to_string();
     let report = diff(&args.a, &args.b, options)

@@ -2,7 +2,7 @@
 
 use clap::{CommandFactory as _, ValueEnum};
 
-use super::{Done, Outcome};
+use super::{CommandResult, Done};
 use crate::cli::Cli;
 use crate::ui::Ui;
 
@@ -11,12 +11,12 @@ use crate::ui::Ui;
 #[command(hide = true)]
 pub(crate) struct Args {
     /// Which page
-    page: Page,
+    page: DocsPage,
 }
 
 /// A generated page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Page {
+enum DocsPage {
     /// The command line
     Cli,
     /// The recipe
@@ -24,10 +24,10 @@ enum Page {
 }
 
 /// Runs the command.
-pub(crate) fn run(args: &Args, ui: &Ui) -> Outcome {
+pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let text = match args.page {
-        Page::Cli => command_line(),
-        Page::Recipe => amiforge::recipe::reference(),
+        DocsPage::Cli => command_line(),
+        DocsPage::Recipe => amiforge::recipe::reference(),
     };
     ui.line(text.trim_end())?;
     Ok(Done::Well)

@@ -8,7 +8,7 @@ use amiforge_publish::error::PublishError;
 use amiforge_publish::flow;
 use serde::Serialize;
 
-use super::{Done, Failure, Outcome, aws};
+use super::{CommandResult, Done, Failure, aws};
 use crate::ui::{Bytes, Ui};
 
 /// Read a snapshot into a file, through the EBS direct APIs
@@ -33,7 +33,7 @@ pub(crate) struct Args {
 /// What `--json` shows.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Shown<'a> {
+struct DownloadJson<'a> {
     snapshot_id: &'a str,
     region: &'a str,
     file: String,
@@ -44,7 +44,7 @@ struct Shown<'a> {
 }
 
 /// Runs the command.
-pub(crate) fn run(args: &Args, ui: &Ui) -> Outcome {
+pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let begun = Instant::now();
     let interrupt = super::stop_on_signals()?;
     let region = args.aws.connect(&interrupt)?;
@@ -55,7 +55,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Outcome {
     let seconds = begun.elapsed().as_secs_f64();
     let file = args.out.display().to_string();
     if ui.json() {
-        ui.object(&Shown {
+        ui.object(&DownloadJson {
             snapshot_id: &done.snapshot,
             region: &services.region,
             file,

@@ -8,7 +8,7 @@ use amiforge::recipe::Recipe;
 use serde::Serialize;
 
 use super::lock::StoreArgs;
-use super::{Done, Failure, Outcome, build, stop_on_signals};
+use super::{CommandResult, Done, Failure, build, stop_on_signals};
 use crate::ui::{Bytes, Ui};
 
 /// Fetch everything that the lock of a recipe needs
@@ -26,14 +26,14 @@ pub(crate) struct Args {
 
 /// The result as JSON.
 #[derive(Debug, Serialize)]
-struct Report {
+struct FetchJson {
     fetched: usize,
     bytes: u64,
     there: usize,
 }
 
 /// Runs the command.
-pub(crate) fn run(args: &Args, ui: &Ui) -> Outcome {
+pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let recipe = build::load(&args.recipe)?;
     let title = || format!("cannot fetch the inputs of `{}`", recipe.image.name);
     let lock = lock::load_for(&args.recipe, &recipe);
@@ -53,7 +53,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Outcome {
     let done = fetch::fetch(&wants, &store.objects(), &Wire::new(), args.store.jobs(), ui, &interrupt);
     let done = done.map_err(failed)?;
     if ui.json() {
-        ui.object(&Report { fetched: done.fetched, bytes: done.bytes, there: done.there })?;
+        ui.object(&FetchJson { fetched: done.fetched, bytes: done.bytes, there: done.there })?;
     } else {
         let (fetched, bytes, there) = (done.fetched, Bytes(done.bytes), done.there);
         ui.status(format_args!("fetched {fetched} files, {bytes}; {there} were there"));

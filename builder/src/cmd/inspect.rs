@@ -4,16 +4,16 @@ use std::ffi::OsString;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use amiforge_formats::tree::{Kind, Node, NodeId, Tree};
+use amiforge_formats::tree::{Node, NodeId, NodeKind, Tree};
 use amiforge_formats::{dump, read_at};
 use amiforge_image::bundle::DISK;
 use amiforge_image::inspect::{
-    Contents, DiskView, Extracted, Inside, LastLink, Listed, Medium, Overview, Overwrite, Owners, Recursion,
-    Selector, Slot, Target, Volume, extract, list, resolve, send,
+    Contents, DiskView, Extracted, Inside, InspectedPath, LastLink, ListedName, Medium, Overview, Overwrite,
+    Owners, PartitionSlot, ReadFileSystem, Recursion, Selector, extract, list, resolve, send,
 };
 use anyhow::Context as _;
 
-use super::{Done, Failure, Outcome};
+use super::{CommandResult, Done, Failure};
 use crate::ui::{Ui, written};
 
 /// Show the partitions, file systems and files of an image
@@ -65,10 +65,10 @@ impl Args {
 }
 
 /// Runs the command.
-pub(crate) fn run(args: &Args, ui: &Ui) -> Outcome {
+pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let shown = amiforge_formats::tree::Printable(args.target.as_encoded_bytes()).to_string();
     let cannot = || format!("cannot inspect `{shown}`");
-    let target = Target::parse(&args.target).with_context(cannot).map_err(|error| {
+    let target = InspectedPath::parse(&args.target).with_context(cannot).map_err(|error| {
         let failure = Failure::usage(error);
         match below_an_image(Path::new(&args.target)) {
             Some(hint) => failure.hint(hint),
@@ -83,14 +83,14 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Outcome {
     };
     let view = DiskView::read(&medium).with_context(cannot)?;
     let slot = view.select(Selector(&inside.partition)).with_context(cannot).map_err(Failure::usage)?;
-    let volume = Volume::read(&medium, slot).with_context(cannot)?;
+    let volume = ReadFileSystem::read(&medium, slot).with_context(cannot)?;
     let tree = volume
         .and_then(|volume| volume.tree)
         .with_context(|| format!("{} holds no files that can be read: {}", slot.title(), slot.holds.word()));
     let tree = tree.with_context(cannot)?;
     let last = if args.follow { LastLink::Followed } else { LastLink::Kept };
     let at = resolve(&tree, &inside.path, last).with_context(cannot)?;
-    let found = Found { medium: &medium, slot, tree: &tree, at, name: inside.path.last().cloned() };
+    let found = InspectTarget { medium: &medium, slot, tree: &tree, at, name: inside.path.last().cloned() };
     found.answer(args, ui, cannot)
 }
 
@@ -109,7 +109,7 @@ fn below_an_image(target: &Path) -> Option<String> {
 }
 
 /// Shows the whole image.
-fn overview(medium: &Medium, ui: &Ui, cannot: impl Fn() -> String) -> Outcome {
+fn overview(medium: &Medium, ui: &Ui, cannot: impl Fn() -> String) -> CommandResult {
     let overview = Overview::read(medium).with_context(cannot)?;
     if ui.json() {
         ui.object(&overview)?;
@@ -120,17 +120,17 @@ fn overview(medium: &Medium, ui: &Ui, cannot: impl Fn() -> String) -> Outcome {
 }
 
 /// What the target leads to.
-struct Found<'a> {
+struct InspectTarget<'a> {
     medium: &'a Medium,
-    slot: &'a Slot,
+    slot: &'a PartitionSlot,
     tree: &'a Tree,
     at: NodeId,
     name: Option<Vec<u8>>,
 }
 
-impl Found<'_> {
+impl InspectTarget<'_> {
     /// Does what is asked.
-    fn answer(&self, args: &Args, ui: &Ui, cannot: impl Fn() -> String) -> Outcome {
+    fn answer(&self, args: &Args, ui: &Ui, cannot: impl Fn() -> String) -> CommandResult {
         if args.cat {
             return self.cat(ui, cannot);
         }
@@ -154,8 +154,8 @@ impl Found<'_> {
     }
 
     /// Writes a file's bytes.
-    fn cat(&self, ui: &Ui, cannot: impl Fn() -> String) -> Outcome {
-        let Node { kind: Kind::File(content), .. } = self.tree.node(self.at) else {
+    fn cat(&self, ui: &Ui, cannot: impl Fn() -> String) -> CommandResult {
+        let Node { kind: NodeKind::File(content), .. } = self.tree.node(self.at) else {
             let word = self.tree.node(self.at).kind.word();
             return Err(anyhow::anyhow!("it is a {word}, not a file").context(cannot()).into());
         };
@@ -178,7 +178,7 @@ impl Found<'_> {
     }
 
     /// Prints the dump of the whole file system.
-    fn dump(&self, ui: &Ui) -> Outcome {
+    fn dump(&self, ui: &Ui) -> CommandResult {
         let text = dump::to_string(self.tree);
         if ui.json() {
             let lines: Vec<_> = text.lines().collect();
@@ -191,7 +191,7 @@ impl Found<'_> {
 }
 
 /// Prints a listing.
-fn listing(rows: &[Listed], ui: &Ui) -> Outcome {
+fn listing(rows: &[ListedName], ui: &Ui) -> CommandResult {
     if ui.json() {
         ui.object(&rows)?;
         return Ok(Done::Well);
@@ -210,7 +210,7 @@ fn listing(rows: &[Listed], ui: &Ui) -> Outcome {
 }
 
 /// Says what was extracted, and what was not.
-fn told(done: &Extracted, ui: &Ui) -> Outcome {
+fn told(done: &Extracted, ui: &Ui) -> CommandResult {
     if ui.json() {
         ui.object(done)?;
         return Ok(Done::Well);

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use amiforge_emulator::{
-    ACCESS_KEY_ID, Config, Error, Faults, LocalRegion, Quotas, Running, SECRET_ACCESS_KEY, Trail, View,
-    Volume, Windows,
+    ACCESS_KEY_ID, Error, FaultScript, LocalRegion, Quotas, RegionConfig, Running, SECRET_ACCESS_KEY,
+    SnapshotVolume, Trail, UnwrittenView, Windows,
 };
 use anyhow::{Context as _, anyhow};
 use serde::Serialize;
 
-use super::{Done, Failure, Outcome, stop_on_signals};
+use super::{CommandResult, Done, Failure, stop_on_signals};
 use crate::ui::Ui;
 
 /// Serve, look into or empty the local region: an AWS-compatible region on this machine
@@ -28,7 +28,7 @@ pub(crate) struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Verb {
     Serve(Serve),
-    Volume(Look),
+    Volume(StateLook),
     Reset(Reset),
 }
 
@@ -44,7 +44,7 @@ enum Verb {
     A rule may have \"target\" (a part of the path and query) and \"times\" (how often at most) too.")]
 struct Serve {
     #[command(flatten)]
-    state: State,
+    state: StateFolder,
 
     /// Where to listen; on loopback only [default: a free port of 127.0.0.1]
     #[arg(long, value_name = "ADDRESS:PORT", value_parser = loopback)]
@@ -73,7 +73,7 @@ struct Serve {
     after_help = "Example:\n  amiforge local volume snap-0123456789abcdef0 -o volume.raw --encrypted\n\n\
     On an encrypted volume a block that was never written reads as garbage, not as zeros."
 )]
-struct Look {
+struct StateLook {
     /// The snapshot
     snapshot: String,
 
@@ -90,7 +90,7 @@ struct Look {
     region: String,
 
     #[command(flatten)]
-    state: State,
+    state: StateFolder,
 }
 
 /// Remove everything that the local region holds, but for its accounts
@@ -98,20 +98,20 @@ struct Look {
 #[command(after_help = "Example:\n  amiforge local reset")]
 struct Reset {
     #[command(flatten)]
-    state: State,
+    state: StateFolder,
 }
 
 /// Where the state is.
 #[derive(Debug, clap::Args)]
-struct State {
+struct StateFolder {
     /// Folder of its state [default: `$AMIFORGE_LOCAL_REGION`, else `amiforge/local-region` in `$XDG_DATA_HOME`]
     #[arg(long, value_name = "DIR")]
     folder: Option<PathBuf>,
 }
 
-impl State {
+impl StateFolder {
     fn folder(&self) -> PathBuf {
-        self.folder.clone().unwrap_or_else(Config::default_folder)
+        self.folder.clone().unwrap_or_else(RegionConfig::default_folder)
     }
 }
 
@@ -124,7 +124,7 @@ fn loopback(text: &str) -> Result<SocketAddr, String> {
 }
 
 /// Runs the command.
-pub(crate) fn run(args: &Args, ui: &Ui) -> Outcome {
+pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     match &args.verb {
         Verb::Serve(args) => serve(args, ui),
         Verb::Volume(args) => look(args, ui),
@@ -142,7 +142,7 @@ struct Served<'a> {
     secret_access_key: &'a str,
 }
 
-fn serve(args: &Serve, ui: &Ui) -> Outcome {
+fn serve(args: &Serve, ui: &Ui) -> CommandResult {
     let interrupt = stop_on_signals()?;
     let running = match args.listen {
         Some(address) => Running::start_at(config(args)?, address),
@@ -166,8 +166,8 @@ fn serve(args: &Serve, ui: &Ui) -> Outcome {
     Ok(Done::Well)
 }
 
-fn config(args: &Serve) -> Result<Config, Failure> {
-    let mut config = Config::new(args.state.folder());
+fn config(args: &Serve) -> Result<RegionConfig, Failure> {
+    let mut config = RegionConfig::new(args.state.folder());
     if args.windows {
         config.windows = Windows::real();
     }
@@ -175,7 +175,7 @@ fn config(args: &Serve) -> Result<Config, Failure> {
         config.quotas = Quotas::real();
     }
     if let Some(path) = &args.faults {
-        config.faults = Faults::load(path).map_err(|error| {
+        config.faults = FaultScript::load(path).map_err(|error| {
             Failure::usage(anyhow::Error::from(error).context("cannot serve the local region"))
         })?;
     }
@@ -242,10 +242,10 @@ struct Looked<'a> {
     blocks: u32,
 }
 
-fn look(args: &Look, ui: &Ui) -> Outcome {
+fn look(args: &StateLook, ui: &Ui) -> CommandResult {
     let cannot = format!("cannot write `{}` to `{}`", args.snapshot, args.out.display());
-    let view = if args.encrypted { View::Encrypted } else { View::AsStored };
-    let volume = Volume::open(&args.state.folder(), &args.region, &args.snapshot, view);
+    let view = if args.encrypted { UnwrittenView::Encrypted } else { UnwrittenView::AsStored };
+    let volume = SnapshotVolume::open(&args.state.folder(), &args.region, &args.snapshot, view);
     let volume = volume.map_err(|error| refused(error, &cannot))?;
     let blocks = volume.export(&args.out).map_err(|error| refused(error, &cannot))?;
     if ui.json() {
@@ -257,7 +257,7 @@ fn look(args: &Look, ui: &Ui) -> Outcome {
     Ok(Done::Well)
 }
 
-fn reset(args: &Reset, ui: &Ui) -> Outcome {
+fn reset(args: &Reset, ui: &Ui) -> CommandResult {
     let folder = args.state.folder();
     let cannot = "cannot empty the local region";
     let removed = LocalRegion::remove(&folder).map_err(|error| match error {

@@ -10,7 +10,7 @@ use amiforge::recipe::Recipe;
 use amiforge_rootfs::store::Store;
 use serde::Serialize;
 
-use super::{Done, Failure, Outcome, build, stop_on_signals, store};
+use super::{CommandResult, Done, Failure, build, stop_on_signals, store};
 use crate::ui::{Bytes, Ui};
 
 /// Pin every package and source of a recipe in a lock beside it
@@ -66,7 +66,7 @@ impl StoreArgs {
 
 /// The result as JSON.
 #[derive(Debug, Serialize)]
-struct Report {
+struct LockJson {
     lock: String,
     sha256: String,
     written: bool,
@@ -106,7 +106,7 @@ fn is_recipe(word: &str) -> bool {
 }
 
 /// Runs the command.
-pub(crate) fn run(args: &Args, ui: &Ui) -> Outcome {
+pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let (given, update) = args.recipe_and_update()?;
     let recipe = build::load(&given)?;
     let title = || format!("cannot lock `{}`", recipe.image.name);
@@ -124,7 +124,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Outcome {
     let fits = old.as_ref().filter(|old| old.fits(&recipe));
     if let (Some(lock), None, false) = (fits, &update, args.check) {
         ui.status("the lock fits the recipe; `--update` takes newer versions");
-        return report(&path, lock, &Changes::between(Some(lock), lock), Written::No, ui);
+        return report(&path, lock, &Changes::between(Some(lock), lock), LockWritten::No, ui);
     }
     let interrupt = stop_on_signals()?;
     let store = args.store.open()?;
@@ -149,12 +149,12 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Outcome {
     let new = make::make(&recipe, old.as_ref(), &update, &with).map_err(failure)?;
     let changes = Changes::between(old.as_ref(), &new);
     if args.check {
-        report(&path, &new, &changes, Written::No, ui)?;
+        report(&path, &new, &changes, LockWritten::No, ui)?;
         let same = changes.is_empty() && fits.is_some();
         return Ok(if same { Done::Well } else { Done::Differs });
     }
     new.save(&path).map_err(failure)?;
-    report(&path, &new, &changes, Written::Yes, ui)
+    report(&path, &new, &changes, LockWritten::Yes, ui)
 }
 
 /// What to do about a mirror.
@@ -178,22 +178,22 @@ fn of_mirror(error: &LockError, recipe: &Recipe) -> Option<String> {
 
 /// Whether the lock was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Written {
+enum LockWritten {
     Yes,
     No,
 }
 
-fn report(path: &Path, lock: &Lock, changes: &Changes, written: Written, ui: &Ui) -> Outcome {
+fn report(path: &Path, lock: &Lock, changes: &Changes, written: LockWritten, ui: &Ui) -> CommandResult {
     if ui.json() {
-        let change = |(of, name, change): &(String, String, amiforge::lock::Change)| ChangeReport {
+        let change = |(of, name, change): &(String, String, amiforge::lock::InputChange)| ChangeReport {
             of: of.clone(),
             name: name.clone(),
             change: change.to_string(),
         };
-        ui.object(&Report {
+        ui.object(&LockJson {
             lock: path.display().to_string(),
             sha256: lock.digest().to_string(),
-            written: written == Written::Yes,
+            written: written == LockWritten::Yes,
             size: changes.size.1,
             size_before: changes.size.0,
             changes: changes.list.iter().map(change).collect(),

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::CommandFactory as _;
 
-use super::{Done, Outcome};
+use super::{CommandResult, Done};
 use crate::cli::Cli;
 use crate::ui::Ui;
 
@@ -20,7 +20,7 @@ pub(crate) struct Args {
 }
 
 /// Runs the command.
-pub(crate) fn run(args: &Args, ui: &Ui) -> Outcome {
+pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let cannot = || format!("cannot write manual pages into `{}`", args.folder.display());
     fs::create_dir_all(&args.folder).with_context(cannot)?;
     // Lines of manual pages are wrapped by what shows them.

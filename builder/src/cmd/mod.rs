@@ -56,14 +56,14 @@ pub(crate) struct Failure {
     /// The chain of errors; the first says "cannot <verb> <object>".
     pub(crate) error: anyhow::Error,
     /// Whose fault it was.
-    pub(crate) fault: Fault,
+    pub(crate) fault: ExitCause,
     /// What to do next, often a command to run.
     pub(crate) hint: Option<String>,
 }
 
 /// Whose fault a failure was; decides the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Fault {
+pub(crate) enum ExitCause {
     /// Something went wrong: exit code 1.
     Work,
     /// The command line or the recipe is mistaken: exit code 2.
@@ -73,7 +73,7 @@ pub(crate) enum Fault {
 impl Failure {
     /// A mistake in the usage or the recipe.
     pub(crate) fn usage(error: anyhow::Error) -> Self {
-        Self { error, fault: Fault::Usage, hint: None }
+        Self { error, fault: ExitCause::Usage, hint: None }
     }
 
     /// The same with a hint.
@@ -86,7 +86,7 @@ impl Failure {
 
 /// A failure as `--json` shows it.
 #[derive(Debug, serde::Serialize)]
-pub(crate) struct Shown {
+pub(crate) struct FailureJson {
     /// The service's name for it where a service refused, else `usage`, `interrupted` or `failed`.
     code: String,
     /// What could not be done.
@@ -100,13 +100,15 @@ pub(crate) struct Shown {
 
 impl Failure {
     /// The failure as `--json` shows it.
-    pub(crate) fn shown(&self) -> Shown {
+    pub(crate) fn shown(&self) -> FailureJson {
         let code = match self.fault {
-            Fault::Usage => "usage".to_owned(),
-            Fault::Work if self.error.root_cause().to_string() == "interrupted" => "interrupted".to_owned(),
-            Fault::Work => self.service_code().unwrap_or_else(|| "failed".to_owned()),
+            ExitCause::Usage => "usage".to_owned(),
+            ExitCause::Work if self.error.root_cause().to_string() == "interrupted" => {
+                "interrupted".to_owned()
+            }
+            ExitCause::Work => self.service_code().unwrap_or_else(|| "failed".to_owned()),
         };
-        Shown {
+        FailureJson {
             code,
             message: self.error.to_string(),
             causes: self.error.chain().skip(1).map(ToString::to_string).collect(),
@@ -133,7 +135,7 @@ impl From<anyhow::Error> for Failure {
         let hint = gave_up(&error).and_then(ami::of_fault);
         #[cfg(not(feature = "aws"))]
         let hint = None;
-        Self { error, fault: Fault::Work, hint }
+        Self { error, fault: ExitCause::Work, hint }
     }
 }
 
@@ -144,10 +146,10 @@ fn gave_up(error: &anyhow::Error) -> Option<&amiforge_publish::retry::GaveUp> {
 }
 
 /// What every command gives back.
-pub(crate) type Outcome = Result<Done, Failure>;
+pub(crate) type CommandResult = Result<Done, Failure>;
 
 /// Runs a command.
-pub(crate) fn run(command: Command, ui: &Ui) -> Outcome {
+pub(crate) fn run(command: Command, ui: &Ui) -> CommandResult {
     match command {
         Command::New(args) => new::run(&args, ui),
         #[cfg(feature = "fetch")]

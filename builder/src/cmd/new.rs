@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use amiforge::recipe::{Arch, StartError, start};
 use serde::Serialize;
 
-use super::{Done, Failure, Outcome};
+use super::{CommandResult, Done, Failure};
 use crate::ui::Ui;
 
 /// Start a recipe that builds as it is
@@ -34,12 +34,12 @@ enum ArchArg {
 
 /// The result as JSON.
 #[derive(Debug, Serialize)]
-struct Report {
+struct NewJson {
     recipe: String,
 }
 
 /// Runs the command.
-pub(crate) fn run(args: &Args, ui: &Ui) -> Outcome {
+pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let arch = match args.arch {
         Some(ArchArg::Aarch64) => Arch::Aarch64,
         None if cfg!(target_arch = "aarch64") => Arch::Aarch64,
@@ -47,7 +47,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Outcome {
     };
     let recipe = start(&args.dir, arch, today()?).map_err(|error| failure(error, args))?;
     if ui.json() {
-        ui.object(&Report { recipe: recipe.display().to_string() })?;
+        ui.object(&NewJson { recipe: recipe.display().to_string() })?;
     } else {
         ui.line(recipe.display())?;
         let name = args.dir.file_name().unwrap_or_default().to_string_lossy();

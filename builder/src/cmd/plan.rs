@@ -6,30 +6,32 @@ use std::path::Path;
 use amiforge_image::image::{Block, BlockMap};
 use amiforge_publish::plan::{self, Known, Parent, Plan, Volume};
 use amiforge_publish::request::{ContentOf, Request};
-use amiforge_publish::source::Source;
+use amiforge_publish::source::ImageSource;
 use anyhow::Context as _;
 
-use super::{Done, Failure, Outcome};
+use super::{CommandResult, Done, Failure};
 use crate::ui::{Bytes, Ui, written};
 
 /// Shows the plan of a request.
 pub(super) fn show(
     request: &Request,
-    root: &Source,
+    root: &ImageSource,
     parent_bundle: Option<&Path>,
     parent: Parent,
     ui: &Ui,
-) -> Outcome {
+) -> CommandResult {
     let mut volumes = vec![volume(root)];
     if let Some(bundle) = parent_bundle {
-        let before = Source::open(bundle).with_context(|| format!("cannot read `{}`", bundle.display()))?;
+        let before =
+            ImageSource::open(bundle).with_context(|| format!("cannot read `{}`", bundle.display()))?;
         if let (Some(before), Some(after)) = (before.manifest(), root.manifest()) {
             volumes[0] = changed(&before.blocks, &after.blocks, root);
         }
     }
     for further in &request.volumes {
         if let ContentOf::Bundle(path) = &further.content {
-            let source = Source::open(path).with_context(|| format!("cannot read `{}`", path.display()))?;
+            let source =
+                ImageSource::open(path).with_context(|| format!("cannot read `{}`", path.display()))?;
             volumes.push(volume(&source));
         }
     }
@@ -42,7 +44,7 @@ pub(super) fn show(
     Ok(Done::Well)
 }
 
-fn volume(source: &Source) -> Volume {
+fn volume(source: &ImageSource) -> Volume {
     let path = source.name();
     match source.manifest() {
         Some(manifest) => {
@@ -54,7 +56,7 @@ fn volume(source: &Source) -> Volume {
 }
 
 /// The blocks that differ from a parent. One that turned zero has to be written.
-fn changed(before: &BlockMap, after: &BlockMap, source: &Source) -> Volume {
+fn changed(before: &BlockMap, after: &BlockMap, source: &ImageSource) -> Volume {
     let before = before.iter().map(Block::digest).chain(std::iter::repeat(Block::Zero.digest()));
     let differ = after.iter().zip(before).filter(|(now, then)| *now != Block::Free && now.digest() != *then);
     Volume { path: source.name(), data: differ.count() as u64, zero: 0, known: Known::Exactly }

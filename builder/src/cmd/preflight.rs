@@ -4,11 +4,11 @@ use std::io::Write as _;
 use std::path::PathBuf;
 
 use amiforge_image::inspect::Medium;
-use amiforge_machine::preflight::{self, Report, Severity};
+use amiforge_machine::preflight::{self, PreflightReport, PreflightSeverity};
 use anyhow::Context as _;
 use serde::Serialize;
 
-use super::{Done, Failure, Outcome};
+use super::{CommandResult, Done, Failure};
 use crate::ui::{Ui, written};
 
 /// Check that an image has what EC2 needs to start it and to let its owner in
@@ -29,15 +29,15 @@ pub(crate) struct Args {
 
 /// What `--json` shows.
 #[derive(Serialize)]
-struct Shown<'a> {
+struct PreflightJson<'a> {
     image: String,
     passes: bool,
     #[serde(flatten)]
-    report: &'a Report,
+    report: &'a PreflightReport,
 }
 
 /// Runs the command.
-pub(crate) fn run(args: &Args, ui: &Ui) -> Outcome {
+pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let cannot = || format!("cannot look at `{}`", args.image.display());
     let medium = Medium::open(&args.image).with_context(cannot)?;
     let report = preflight::preflight(&medium).with_context(cannot)?;
@@ -45,21 +45,22 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Outcome {
     Ok(if report.passes() { Done::Well } else { Done::Differs })
 }
 
-fn show(args: &Args, report: &Report, ui: &Ui) -> Result<(), Failure> {
+fn show(args: &Args, report: &PreflightReport, ui: &Ui) -> Result<(), Failure> {
     let image = args.image.display().to_string();
     if ui.json() {
-        return ui.object(&Shown { image, passes: report.passes(), report });
+        return ui.object(&PreflightJson { image, passes: report.passes(), report });
     }
     let mut out = ui.out();
     for finding in &report.findings {
         let word = match finding.severity {
-            Severity::Failure => "failure",
-            Severity::Warning => "warning",
+            PreflightSeverity::Failure => "failure",
+            PreflightSeverity::Warning => "warning",
         };
         written(writeln!(out, "{word} ({}): {finding}", finding.check))?;
     }
     let failed = |secrets: bool| {
-        let mut failures = report.findings.iter().filter(|finding| finding.severity == Severity::Failure);
+        let mut failures =
+            report.findings.iter().filter(|finding| finding.severity == PreflightSeverity::Failure);
         failures.any(|finding| (finding.check == "secrets") == secrets)
     };
     let outcome = match (failed(false), failed(true)) {

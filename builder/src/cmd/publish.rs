@@ -7,15 +7,15 @@ use amiforge_formats::digest::BLOCK;
 use amiforge_machine::boot::receipt;
 use amiforge_progress::Interrupt;
 use amiforge_progress::Progress as _;
-use amiforge_publish::ami::{self, AmiError, Chain, Deleted, Job, Origin, Published};
-use amiforge_publish::request::{KeyOf, Request, Wanted};
-use amiforge_publish::source::Source;
+use amiforge_publish::ami::{self, AmiError, AmiOrigin, Deleted, ErrorChain, PublishJob, Published};
+use amiforge_publish::request::{AmiOptions, KeyOf, Request};
+use amiforge_publish::source::ImageSource;
 use amiforge_publish::upload::{self, ParentChoice};
 use anyhow::Context as _;
 use serde::Serialize;
 
 use super::ami as words;
-use super::{Done, Failure, Outcome, aws, plan};
+use super::{CommandResult, Done, Failure, aws, plan};
 use crate::ui::{Bytes, Ui};
 
 /// Publish a bundle as an AMI: upload, register, tag, share, copy
@@ -48,10 +48,10 @@ pub(crate) struct Args {
     ami: words::Args,
 
     #[command(flatten)]
-    upload: Upload,
+    upload: UploadArgs,
 
     #[command(flatten)]
-    copying: Copying,
+    copying: CopyArgs,
 
     #[command(flatten)]
     aws: aws::Args,
@@ -60,7 +60,7 @@ pub(crate) struct Args {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Upload")]
 #[group(skip)]
-struct Upload {
+struct UploadArgs {
     /// Continue a published snapshot, sending only what changed: `auto` (the newest of this image's name), `snap-…` or
     /// `ami-…`
     #[arg(long, value_name = "PARENT")]
@@ -86,7 +86,7 @@ struct Upload {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Copies")]
 #[group(skip)]
-struct Copying {
+struct CopyArgs {
     /// Copy the AMI to these regions, all at once
     #[arg(long, value_name = "REGION", value_delimiter = ',')]
     copy_to: Vec<String>,
@@ -107,7 +107,7 @@ struct Copying {
 /// What `--json` shows.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Shown<'a> {
+struct PublishJson<'a> {
     image_id: &'a str,
     snapshot_id: Option<&'a str>,
     snapshot_ids: Vec<String>,
@@ -131,13 +131,13 @@ struct CopyShown<'a> {
 }
 
 /// Runs the command.
-pub(crate) fn run(args: &Args, ui: &Ui) -> Outcome {
+pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let begun = Instant::now();
     let interrupt = super::stop_on_signals()?;
     if args.abandon {
         return abandon(args, &interrupt, ui);
     }
-    let source = Source::open(&args.image).with_context(|| args.cannot())?;
+    let source = ImageSource::open(&args.image).with_context(|| args.cannot())?;
     words::demand_no_secrets(&source, &args.cannot())?;
     if args.require_boot {
         demand_receipt(args, &source, ui, &interrupt)?;
@@ -177,7 +177,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Outcome {
 }
 
 /// The gate of `--require-boot`.
-fn demand_receipt(args: &Args, source: &Source, ui: &Ui, interrupt: &Interrupt) -> Result<(), Failure> {
+fn demand_receipt(args: &Args, source: &ImageSource, ui: &Ui, interrupt: &Interrupt) -> Result<(), Failure> {
     let digests = match source.manifest() {
         Some(manifest) => receipt::ImageDigests::from(manifest),
         None => receipt::digests(&args.image, ui, interrupt).with_context(|| args.cannot())?,
@@ -192,8 +192,8 @@ fn demand_receipt(args: &Args, source: &Source, ui: &Ui, interrupt: &Interrupt) 
 }
 
 impl Args {
-    fn wanted(&self) -> Wanted {
-        Wanted {
+    fn wanted(&self) -> AmiOptions {
+        AmiOptions {
             encryption: words::key(self.upload.kms_key.as_deref(), self.upload.encrypt),
             copy_to: self.copying.copy_to.clone(),
             copy_kms: self.copying.copy_kms.clone(),
@@ -203,7 +203,12 @@ impl Args {
     }
 
     /// Puts keys in place of aliases. A region to copy to that does not answer is asked again by its copy.
-    fn find_keys(&self, request: &mut Request, connected: &aws::Region, ui: &Ui) -> Result<(), Failure> {
+    fn find_keys(
+        &self,
+        request: &mut Request,
+        connected: &aws::ConnectedRegion,
+        ui: &Ui,
+    ) -> Result<(), Failure> {
         let failed = |error| words::of_key(error, self.cannot());
         request.encryption = connected.key(&request.region, &request.encryption).map_err(failed)?;
         for copy in &mut request.copies {
@@ -225,15 +230,15 @@ impl Args {
         }
     }
 
-    fn job(&self, request: Request) -> Job {
-        Job {
+    fn job(&self, request: Request) -> PublishJob {
+        PublishJob {
             image: self.image.clone(),
             request,
-            upload: upload::Options {
+            upload: upload::UploadOptions {
                 parent: self.upload.parent.clone(),
                 parent_bundle: self.upload.parent_bundle.clone(),
                 rate: words::rate(self.upload.max_rate, self.aws.is_local()),
-                ..upload::Options::default()
+                ..upload::UploadOptions::default()
             },
             wait: Duration::from_mins(self.copying.copy_wait),
         }
@@ -263,15 +268,15 @@ fn result(published: &Published, request: &Request, seconds: f64) -> Result<serd
         region: &copy.region,
         image_id: copy.outcome.as_ref().ok().map(|copied| copied.image_id.as_str()),
         snapshot_ids: copy.outcome.as_ref().map(|copied| copied.snapshot_ids.as_slice()).unwrap_or_default(),
-        error: copy.outcome.as_ref().err().map(|error| Chain(error).to_string()),
+        error: copy.outcome.as_ref().err().map(|error| ErrorChain(error).to_string()),
     });
-    let shown = Shown {
+    let shown = PublishJson {
         image_id: &image.id,
         snapshot_id: image.root_snapshot(),
         snapshot_ids: image.snapshots(),
         region: &request.region,
         name: &request.name,
-        adopted: published.origin == Origin::Adopted,
+        adopted: published.origin == AmiOrigin::Adopted,
         blocks_sent: sent,
         bytes_sent: sent * BLOCK,
         copies: copies.collect(),
@@ -296,7 +301,7 @@ fn show(published: &Published, request: &Request, seconds: f64, ui: &Ui) -> Resu
 }
 
 /// The end of a publish: a copy that failed is its failure.
-fn finish(published: Published) -> Outcome {
+fn finish(published: Published) -> CommandResult {
     let all = published.copies.len();
     let mut failed: Vec<_> =
         published.copies.into_iter().filter_map(|copy| Some((copy.region, copy.outcome.err()?))).collect();
@@ -315,7 +320,7 @@ fn finish(published: Published) -> Outcome {
     Err(Failure::from(error).hint("the same command copies to what is missing only; what is there stays"))
 }
 
-fn abandon(args: &Args, interrupt: &Interrupt, ui: &Ui) -> Outcome {
+fn abandon(args: &Args, interrupt: &Interrupt, ui: &Ui) -> CommandResult {
     let connected = args.aws.connect(interrupt)?;
     let services = connected.services();
     let work = ami::abandon(&services, connected.config(), &args.image, ui, interrupt);
@@ -334,7 +339,7 @@ fn abandon(args: &Args, interrupt: &Interrupt, ui: &Ui) -> Outcome {
     show_deleted(&deleted, ui)
 }
 
-fn show_deleted(deleted: &[Deleted], ui: &Ui) -> Outcome {
+fn show_deleted(deleted: &[Deleted], ui: &Ui) -> CommandResult {
     if ui.json() {
         ui.object(&serde_json::json!({ "deleted": deleted }))?;
         return Ok(Done::Well);

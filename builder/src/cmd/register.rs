@@ -2,15 +2,15 @@
 
 use std::path::PathBuf;
 
-use amiforge_publish::ami::{self, Origin, Region};
-use amiforge_publish::api::ec2::Image;
-use amiforge_publish::request::{ContentOf, Mistake, Mistakes, Request, Subject};
-use amiforge_publish::source::Source;
+use amiforge_publish::ami::{self, AmiOrigin, AmiRegion};
+use amiforge_publish::api::ec2::DescribedImage;
+use amiforge_publish::request::{ContentOf, Request, RequestMistake, RequestMistakes, Subject};
+use amiforge_publish::source::ImageSource;
 use anyhow::Context as _;
 use serde::Serialize;
 
 use super::ami as words;
-use super::{Done, Failure, Outcome, aws};
+use super::{CommandResult, Done, Failure, aws};
 use crate::ui::Ui;
 
 /// Register a snapshot as an AMI
@@ -38,7 +38,7 @@ pub(crate) struct Args {
 /// What `--json` shows.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Shown<'a> {
+struct RegisterJson<'a> {
     image_id: &'a str,
     snapshot_id: &'a str,
     region: &'a str,
@@ -47,7 +47,7 @@ struct Shown<'a> {
 }
 
 /// Runs the command.
-pub(crate) fn run(args: &Args, ui: &Ui) -> Outcome {
+pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let cannot = format!("cannot register `{}`", args.snapshot);
     let interrupt = super::stop_on_signals()?;
     let subject = args.subject(&cannot)?;
@@ -61,7 +61,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Outcome {
     let request = check(connected.name())?;
     args.ami.confirm(&request, ui)?;
     let services = connected.services();
-    let region = Region {
+    let region = AmiRegion {
         name: &services.region,
         ec2: &*services.ec2,
         pace: &services.pace,
@@ -77,7 +77,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Outcome {
 impl Args {
     fn subject(&self, cannot: &str) -> Result<Subject, Failure> {
         let Some(bundle) = &self.bundle else { return Ok(Subject::default()) };
-        let source = Source::open(bundle).with_context(|| cannot.to_owned())?;
+        let source = ImageSource::open(bundle).with_context(|| cannot.to_owned())?;
         words::demand_no_secrets(&source, cannot)?;
         Ok(ami::subject(&source))
     }
@@ -88,26 +88,26 @@ impl Args {
         if !bundles {
             return Ok(request);
         }
-        let mistake = Mistake {
+        let mistake = RequestMistake {
             option: "--volume",
             problem: "`register` uploads nothing, and a volume is of a bundle".to_owned(),
             remedy: "upload it and name its snapshot (`snapshot:snap-…`), or use `publish`".to_owned(),
         };
-        Err(Failure::usage(anyhow::Error::from(Mistakes(vec![mistake])).context(cannot.to_owned())))
+        Err(Failure::usage(anyhow::Error::from(RequestMistakes(vec![mistake])).context(cannot.to_owned())))
     }
 }
 
-fn show(image: &Image, origin: Origin, request: &Request, args: &Args, ui: &Ui) -> Outcome {
-    if origin == Origin::Adopted {
+fn show(image: &DescribedImage, origin: AmiOrigin, request: &Request, args: &Args, ui: &Ui) -> CommandResult {
+    if origin == AmiOrigin::Adopted {
         ui.status(format_args!("{} is there already and equal", image.id));
     }
     if ui.json() {
-        ui.object(&Shown {
+        ui.object(&RegisterJson {
             image_id: &image.id,
             snapshot_id: &args.snapshot,
             region: &request.region,
             name: &request.name,
-            adopted: origin == Origin::Adopted,
+            adopted: origin == AmiOrigin::Adopted,
         })?;
     } else {
         ui.line(&image.id)?;

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use amiforge::lock;
 use amiforge::recipe::Recipe;
 use amiforge::repro::child::Children;
-use amiforge::repro::{Keep, Options, Report, ReproError, Stock, matrix, run as build_all};
+use amiforge::repro::{KeepBundles, ReproError, ReproOptions, ReproReport, Stock, matrix, run as build_all};
 use amiforge_rootfs::store::Store;
 use anyhow::Context as _;
 
-use super::{Done, Failure, Outcome, build, stop_on_signals, store};
+use super::{CommandResult, Done, Failure, build, stop_on_signals, store};
 use crate::ui::Ui;
 
 /// Differences of a group that are shown.
@@ -44,7 +44,7 @@ pub(crate) struct Args {
 }
 
 /// Runs the command.
-pub(crate) fn run(args: &Args, ui: &Ui) -> Outcome {
+pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let recipe = build::load(&args.recipe)?;
     let stock = stock(args, &recipe)?;
     let interrupt = stop_on_signals()?;
@@ -62,8 +62,8 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Outcome {
     let children =
         Children { program, path, recipe: &recipe, stock, scratch: scratch.path(), interrupt: &interrupt };
     let rows = matrix(args.builds.into());
-    let keep = if args.keep.is_some() { Keep::Everything } else { Keep::Nothing };
-    let options = Options { matrix: &rows, folder: &folder, keep, progress: ui, interrupt: &interrupt };
+    let keep = if args.keep.is_some() { KeepBundles::Everything } else { KeepBundles::Nothing };
+    let options = ReproOptions { matrix: &rows, folder: &folder, keep, progress: ui, interrupt: &interrupt };
     let mut one = |number: usize, conditions: &[_], out: &Path| {
         let words: Vec<_> = conditions.iter().map(ToString::to_string).collect();
         let words = if words.is_empty() { "nothing changed".to_owned() } else { words.join(", ") };
@@ -101,7 +101,7 @@ fn scratch() -> std::io::Result<tempfile::TempDir> {
 }
 
 /// Says what came of it.
-fn told(report: &Report, args: &Args, ui: &Ui) -> Outcome {
+fn told(report: &ReproReport, args: &Args, ui: &Ui) -> CommandResult {
     if let Some(out) = &args.out {
         let text = serde_json::to_string_pretty(report).context("writing the report as JSON")?;
         std::fs::write(out, text + "\n")
@@ -116,7 +116,7 @@ fn told(report: &Report, args: &Args, ui: &Ui) -> Outcome {
 }
 
 /// The report for people.
-fn text(report: &Report) -> String {
+fn text(report: &ReproReport) -> String {
     let mut lines = Vec::new();
     for attempt in &report.builds {
         let equal = if attempt.equal { "equal " } else { "DIFFERS" };

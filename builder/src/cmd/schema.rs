@@ -1,6 +1,6 @@
 //! `amiforge schema`: the JSON Schema of recipes, for editors.
 
-use super::{Done, Outcome};
+use super::{CommandResult, Done};
 use crate::ui::Ui;
 
 /// Print the JSON Schema of recipes, for editors
@@ -9,7 +9,7 @@ use crate::ui::Ui;
 pub(crate) struct Args {}
 
 /// Runs the command.
-pub(crate) fn run(_args: &Args, ui: &Ui) -> Outcome {
+pub(crate) fn run(_args: &Args, ui: &Ui) -> CommandResult {
     ui.object(&amiforge::recipe::schema())?;
     Ok(Done::Well)
 }

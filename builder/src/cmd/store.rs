@@ -7,12 +7,12 @@ use std::time::{Duration, SystemTime};
 use amiforge::lock::{Lock, LockError};
 use amiforge_progress::Interrupt;
 use amiforge_progress::Progress;
-use amiforge_rootfs::store::{Entry, Kind, Store};
+use amiforge_rootfs::store::{Store, StoreEntry, StoreEntryKind};
 use amiforge_rootfs::watch::Watch;
 use anyhow::Context as _;
 use serde::Serialize;
 
-use super::{Done, Failure, Outcome, build, stop_on_signals};
+use super::{CommandResult, Done, Failure, build, stop_on_signals};
 use crate::ui::{Bytes, Ui};
 
 /// A day.
@@ -27,7 +27,7 @@ const DAY: u64 = 86_400;
 )]
 pub(crate) struct Args {
     #[command(subcommand)]
-    what: What,
+    what: StoreCommand,
 
     /// Folder of the store [default: amiforge in the user's cache folder]
     #[arg(long, value_name = "DIR", global = true)]
@@ -36,7 +36,7 @@ pub(crate) struct Args {
 
 /// What to do.
 #[derive(Debug, clap::Subcommand)]
-enum What {
+enum StoreCommand {
     /// Tell what the store holds
     Du,
     /// Hold everything against its digest; what is damaged is named and removed
@@ -57,18 +57,18 @@ enum What {
 
 /// Bytes and entries, as JSON.
 #[derive(Debug, Default, Serialize)]
-struct Sum {
+struct StoreTotals {
     entries: usize,
     bytes: u64,
 }
 
 /// Runs the command.
-pub(crate) fn run(args: &Args, ui: &Ui) -> Outcome {
+pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let store = open(args.store.as_deref())?;
     match &args.what {
-        What::Du => du(&store, ui),
-        What::Verify => verify(&store, ui),
-        What::Gc { days, keep, dry_run } => gc(&store, *days, keep, *dry_run, ui),
+        StoreCommand::Du => du(&store, ui),
+        StoreCommand::Verify => verify(&store, ui),
+        StoreCommand::Gc { days, keep, dry_run } => gc(&store, *days, keep, *dry_run, ui),
     }
 }
 
@@ -106,13 +106,14 @@ pub(crate) fn lock_failure(error: LockError, title: String, recipe: &Path) -> Fa
     }
 }
 
-fn list(store: &Store) -> Result<Vec<Entry>, Failure> {
+fn list(store: &Store) -> Result<Vec<StoreEntry>, Failure> {
     let title = || format!("cannot look into the store `{}`", store.folder().display());
     Ok(store.list().with_context(title)?)
 }
 
-fn sums<'a>(entries: impl Iterator<Item = &'a Entry>) -> BTreeMap<&'static str, Sum> {
-    let mut sums: BTreeMap<_, Sum> = Kind::ALL.iter().map(|kind| (kind.name(), Sum::default())).collect();
+fn sums<'a>(entries: impl Iterator<Item = &'a StoreEntry>) -> BTreeMap<&'static str, StoreTotals> {
+    let mut sums: BTreeMap<_, StoreTotals> =
+        StoreEntryKind::ALL.iter().map(|kind| (kind.name(), StoreTotals::default())).collect();
     for entry in entries {
         let sum = sums.entry(entry.kind.name()).or_default();
         sum.entries += 1;
@@ -121,7 +122,7 @@ fn sums<'a>(entries: impl Iterator<Item = &'a Entry>) -> BTreeMap<&'static str, 
     sums
 }
 
-fn du(store: &Store, ui: &Ui) -> Outcome {
+fn du(store: &Store, ui: &Ui) -> CommandResult {
     let entries = list(store)?;
     let sums = sums(entries.iter());
     if ui.json() {
@@ -157,11 +158,11 @@ impl Watch for Checking<'_> {
     }
 }
 
-fn verify(store: &Store, ui: &Ui) -> Outcome {
+fn verify(store: &Store, ui: &Ui) -> CommandResult {
     let interrupt = stop_on_signals()?;
     let _held = store.hold();
     let entries = list(store)?;
-    let checked = |entry: &&Entry| matches!(entry.kind, Kind::Object | Kind::Spool);
+    let checked = |entry: &&StoreEntry| matches!(entry.kind, StoreEntryKind::Object | StoreEntryKind::Spool);
     let entries: Vec<_> = entries.iter().filter(checked).collect();
     ui.begin("checking", Some(entries.iter().map(|entry| entry.size).sum()));
     let mut damaged = Vec::new();
@@ -187,7 +188,7 @@ fn verify(store: &Store, ui: &Ui) -> Outcome {
     Ok(if damaged.is_empty() { Done::Well } else { Done::Differs })
 }
 
-fn gc(store: &Store, days: u32, keep: &[PathBuf], dry_run: bool, ui: &Ui) -> Outcome {
+fn gc(store: &Store, days: u32, keep: &[PathBuf], dry_run: bool, ui: &Ui) -> CommandResult {
     let title = || format!("cannot clean the store `{}`", store.folder().display());
     let mut kept = BTreeSet::new();
     for path in keep {
@@ -202,7 +203,7 @@ fn gc(store: &Store, days: u32, keep: &[PathBuf], dry_run: bool, ui: &Ui) -> Out
         return Err(Failure::from(error).hint("try again when that is done"));
     }
     let before = SystemTime::now().checked_sub(Duration::from_secs(u64::from(days) * DAY));
-    let old = |entry: &&Entry| {
+    let old = |entry: &&StoreEntry| {
         let pinned = entry.digest.is_some_and(|digest| kept.contains(&digest));
         !pinned && before.is_some_and(|before| entry.used <= before)
     };

@@ -6,13 +6,13 @@ use std::time::Instant;
 use amiforge_formats::digest::BLOCK;
 use amiforge_publish::error::PublishError;
 use amiforge_publish::folder::FolderError;
-use amiforge_publish::request::{KeyOf, Wanted, check_snapshot};
-use amiforge_publish::source::Source;
-use amiforge_publish::upload::{self, Later, Options, ParentChoice, Uploaded};
+use amiforge_publish::request::{AmiOptions, KeyOf, check_snapshot};
+use amiforge_publish::source::ImageSource;
+use amiforge_publish::upload::{self, LaterEncryption, ParentChoice, UploadOptions, Uploaded};
 use anyhow::Context as _;
 use serde::Serialize;
 
-use super::{Done, Failure, Outcome, ami as words, aws};
+use super::{CommandResult, Done, Failure, ami as words, aws};
 use crate::ui::{Bytes, Ui};
 
 /// Write an image into a snapshot, through the EBS direct APIs
@@ -70,7 +70,7 @@ pub(crate) struct Args {
 /// What `--json` shows.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Shown<'a> {
+struct UploadJson<'a> {
     snapshot_id: &'a str,
     region: &'a str,
     volume_size: u64,
@@ -86,7 +86,7 @@ struct Shown<'a> {
 }
 
 /// Runs the command.
-pub(crate) fn run(args: &Args, ui: &Ui) -> Outcome {
+pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let begun = Instant::now();
     let interrupt = super::stop_on_signals()?;
     let source = args.source()?;
@@ -104,7 +104,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Outcome {
         return show_abandoned(&snapshot, &services.region, ui);
     }
     let key = region.key(region.name(), &args.key()).map_err(|error| words::of_key(error, args.cannot()))?;
-    let options = Options { encryption: key.into(), ..options };
+    let options = UploadOptions { encryption: key.into(), ..options };
     let work = upload::upload(&services, &args.image, &options, ui, &interrupt);
     let uploaded = region.block_on(work).map_err(|error| args.failure(error, region.name()))?;
     show(&uploaded, &services.region, begun.elapsed().as_secs_f64(), ui)?;
@@ -118,32 +118,36 @@ impl Args {
     }
 
     /// What is asked for, by the rules that `publish` has.
-    fn options(&self, source: &Source, region: &str, key: KeyOf) -> Result<Options, Failure> {
-        let wanted = Wanted {
+    fn options(&self, source: &ImageSource, region: &str, key: KeyOf) -> Result<UploadOptions, Failure> {
+        let wanted = AmiOptions {
             description: self.description.clone(),
             encryption: key.clone(),
             tags: self.tags.clone(),
-            ..Wanted::default()
+            ..AmiOptions::default()
         };
         // The tags that say what the snapshot is, and the one of the upload.
         let mut tags = source.tags();
         let asked = check_snapshot(&wanted, tags.len() + 1, region)
             .map_err(|mistakes| Failure::usage(anyhow::Error::from(mistakes).context(self.cannot())))?;
         tags.extend(asked);
-        Ok(Options {
+        Ok(UploadOptions {
             encryption: key.into(),
-            later: if self.encrypted_copies { Later::MayBeEncrypted } else { Later::StaysAsItIs },
+            later: if self.encrypted_copies {
+                LaterEncryption::MayBeEncrypted
+            } else {
+                LaterEncryption::StaysAsItIs
+            },
             parent: self.parent.clone(),
             parent_bundle: self.parent_bundle.clone(),
             description: self.description.clone(),
             tags,
             rate: words::rate(self.max_rate, self.aws.is_local()),
-            ..Options::default()
+            ..UploadOptions::default()
         })
     }
 
-    fn source(&self) -> Result<Source, Failure> {
-        let source = Source::open(&self.image).with_context(|| self.cannot())?;
+    fn source(&self) -> Result<ImageSource, Failure> {
+        let source = ImageSource::open(&self.image).with_context(|| self.cannot())?;
         if !self.abandon {
             words::demand_no_secrets(&source, &self.cannot())?;
         }
@@ -201,7 +205,7 @@ fn show(uploaded: &Uploaded, region: &str, seconds: f64, ui: &Ui) -> Result<(), 
     let snapshot = &uploaded.snapshot;
     let bytes_sent = uploaded.sent * BLOCK;
     if ui.json() {
-        return ui.object(&Shown {
+        return ui.object(&UploadJson {
             snapshot_id: &snapshot.id,
             region,
             volume_size: snapshot.volume_gib,
@@ -231,7 +235,7 @@ fn show(uploaded: &Uploaded, region: &str, seconds: f64, ui: &Ui) -> Result<(), 
     ui.line(&snapshot.id)
 }
 
-fn show_abandoned(snapshot: &str, region: &str, ui: &Ui) -> Outcome {
+fn show_abandoned(snapshot: &str, region: &str, ui: &Ui) -> CommandResult {
     if ui.json() {
         ui.object(&serde_json::json!({ "snapshotId": snapshot, "region": region, "deleted": true }))?;
     } else {

@@ -6,7 +6,7 @@ use amiforge::lock;
 use amiforge::vendor::{self, VendorError};
 use serde::Serialize;
 
-use super::{Done, Failure, Outcome, build, stop_on_signals, store};
+use super::{CommandResult, Done, Failure, build, stop_on_signals, store};
 use crate::ui::{Bytes, Ui};
 
 /// Pack everything that the lock of a recipe needs into one file
@@ -29,14 +29,14 @@ pub(crate) struct Args {
 
 /// The result as JSON.
 #[derive(Debug, Serialize)]
-struct Report {
+struct VendorJson {
     file: String,
     size: u64,
     inputs: usize,
 }
 
 /// Runs the command.
-pub(crate) fn run(args: &Args, ui: &Ui) -> Outcome {
+pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let recipe = build::load(&args.recipe)?;
     let title = || format!("cannot pack the inputs of `{}`", recipe.image.name);
     let lock = lock::load_for(&args.recipe, &recipe);
@@ -52,7 +52,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Outcome {
     let size = packed.map_err(|error| failure(error, title(), args))?;
     if ui.json() {
         let inputs = lock.needs().len();
-        ui.object(&Report { file: args.out.display().to_string(), size, inputs })?;
+        ui.object(&VendorJson { file: args.out.display().to_string(), size, inputs })?;
     } else {
         ui.status(format_args!("packed {} files, {}", lock.needs().len(), Bytes(size)));
     }

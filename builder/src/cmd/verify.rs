@@ -10,11 +10,11 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use amiforge_image::bundle::MANIFEST;
-use amiforge_image::image::Options;
-use amiforge_image::verify::{self, Report, VerifyError};
+use amiforge_image::image::EmitOptions;
+use amiforge_image::verify::{self, VerifyError, VerifyReport};
 use serde::Serialize;
 
-use super::{Done, Failure, Outcome};
+use super::{CommandResult, Done, Failure};
 use crate::ui::{Ui, written};
 
 /// Check every byte of a bundle against its manifest, or a snapshot or an AMI against what was built
@@ -53,15 +53,15 @@ pub(crate) struct Args {
 
 /// What `--json` shows.
 #[derive(Serialize)]
-struct Verified<'a> {
+struct VerifyJson<'a> {
     bundle: String,
     #[serde(flatten)]
-    report: &'a Report,
+    report: &'a VerifyReport,
     seconds: f64,
 }
 
 /// Runs the command.
-pub(crate) fn run(args: &Args, ui: &Ui) -> Outcome {
+pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     #[cfg(feature = "aws")]
     if let Some(Ok(name)) = args.target.to_str().map(super::aws::remote) {
         if name.starts_with("ami-") {
@@ -71,7 +71,8 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Outcome {
     }
     let cannot = || format!("cannot verify `{}`", args.target.display());
     let interrupt = super::stop_on_signals()?;
-    let options = args.threads.map_or_else(Options::default, |threads| Options { threads: threads.into() });
+    let options =
+        args.threads.map_or_else(EmitOptions::default, |threads| EmitOptions { threads: threads.into() });
     let begun = Instant::now();
     let report = verify::verify(&args.target, &options, ui, &interrupt).map_err(|error| {
         let hint = not_a_bundle(&error, &args.target);
@@ -123,11 +124,11 @@ fn counted(differences: usize) -> String {
     }
 }
 
-fn show(args: &Args, report: &Report, took: Duration, ui: &Ui) -> Result<(), Failure> {
+fn show(args: &Args, report: &VerifyReport, took: Duration, ui: &Ui) -> Result<(), Failure> {
     let bundle = args.target.display().to_string();
     let seconds = took.as_secs_f64();
     if ui.json() {
-        return ui.object(&Verified { bundle, report, seconds });
+        return ui.object(&VerifyJson { bundle, report, seconds });
     }
     let mut out = ui.out();
     for difference in &report.differences {

@@ -167,7 +167,7 @@ fn paragraphs(text: &str) -> Vec<(String, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::recipe::Keys;
+    use crate::recipe::SignerKeys;
 
     fn archive(name: &str, role: ArchiveRole) -> DebArchive {
         DebArchive {
@@ -177,7 +177,7 @@ mod tests {
             components: Vec::new(),
             mirror: None,
             apt_mirror: None,
-            keys: Keys::Unsigned,
+            keys: SignerKeys::Unsigned,
         }
     }
 

@@ -13,8 +13,8 @@ use amiforge_rootfs::store::StoreError;
 
 pub use mirror::{Mirrors, variable_of};
 pub(crate) use objects::copy;
-pub use objects::{Outcome, fetch};
-pub use wants::{From, Want, wants};
+pub use objects::{FetchOutcome, fetch};
+pub use wants::{FileLocation, Want, wants};
 pub use wire::{Wire, WireError};
 
 /// Why something was not fetched.

@@ -15,14 +15,14 @@ use amiforge_progress::Progress;
 use amiforge_rootfs::store::{Begun, ObjectPart, Objects, StoreError};
 
 use super::wire::{ATTEMPTS, broken, pause};
-use super::{FetchError, From, Want, Wire, WireError, git, shown};
+use super::{FetchError, FileLocation, Want, Wire, WireError, git, shown};
 
 /// Bytes read at a time.
 const CHUNK: usize = 1 << 17;
 
 /// What was done.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Outcome {
+pub struct FetchOutcome {
     /// Files that were there already.
     pub there: usize,
     /// Files that were fetched.
@@ -42,8 +42,8 @@ pub fn fetch(
     jobs: usize,
     progress: &dyn Progress,
     interrupt: &Interrupt,
-) -> Result<Outcome, FetchError> {
-    let mut outcome = Outcome::default();
+) -> Result<FetchOutcome, FetchError> {
+    let mut outcome = FetchOutcome::default();
     let mut missing = Vec::new();
     for want in wants {
         // A damaged one has been removed by looking, so that it is fetched anew.
@@ -92,7 +92,7 @@ pub fn fetch(
 
 /// Copies a file of unknown length and digest to a file without a name in `folder`.
 pub(crate) fn copy(
-    from: &From,
+    from: &FileLocation,
     folder: &Path,
     wire: &Wire,
     interrupt: &Interrupt,
@@ -103,13 +103,13 @@ pub(crate) fn copy(
         move |source| FetchError::Local { name, source }
     };
     match from {
-        From::Path(path, name) => amiforge_progress::regular::open(path).map_err(local(name)),
-        From::Git(url, commit) => {
+        FileLocation::Path(path, name) => amiforge_progress::regular::open(path).map_err(local(name)),
+        FileLocation::Git(url, commit) => {
             let failed = |source| FetchError::Git { url: shown(url), commit: commit.clone(), source };
             let made = git::export(url, commit, folder).map_err(failed)?;
             made.reopen().map_err(failed)
         }
-        From::Urls(urls) => {
+        FileLocation::Urls(urls) => {
             let url = urls.first().map(String::as_str).unwrap_or_default();
             let made = std::fs::create_dir_all(folder).and_then(|()| tempfile::tempfile_in(folder));
             let mut file = made.map_err(local("a new file of the store"))?;
@@ -176,7 +176,7 @@ impl Work<'_> {
 
     fn one(&self, want: &Want) -> Result<(), FetchError> {
         match &want.from {
-            From::Urls(urls) => {
+            FileLocation::Urls(urls) => {
                 let mut last = None;
                 for url in urls {
                     match self.take(want, url) {
@@ -188,12 +188,12 @@ impl Work<'_> {
                 }
                 last.map_or(Ok(()), Err)
             }
-            From::Path(path, name) => {
+            FileLocation::Path(path, name) => {
                 let failed = |source| FetchError::Local { name: name.clone(), source };
                 let mut file = amiforge_progress::regular::open(path).map_err(failed)?;
                 self.put(want, name, &mut file)
             }
-            From::Git(url, commit) => {
+            FileLocation::Git(url, commit) => {
                 let folder = self.objects.path(want.sha256);
                 let folder = folder.parent().map(PathBuf::from).unwrap_or_default();
                 let mut made = git::export(url, commit, &folder).map_err(|source| FetchError::Git {

@@ -20,12 +20,12 @@ pub struct Want {
     /// How messages name it.
     pub label: String,
     /// Where it is.
-    pub from: From,
+    pub from: FileLocation,
 }
 
 /// Where a file is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum From {
+pub enum FileLocation {
     /// At one of these addresses, tried in order.
     Urls(Vec<String>),
     /// Beside the recipe: the file, and as the recipe names it.
@@ -63,7 +63,7 @@ pub fn wants(lock: &Lock, recipe: &Recipe, mirrors: &Mirrors) -> Result<Vec<Want
     for (locked, stage) in lock.stages.iter().zip(&recipe.stages) {
         for (source, named) in locked.sources.iter().zip(&stage.sources) {
             let (sha256, size, label) = (source.sha256, source.size, source.label.clone());
-            let from = From::of(&named.from, recipe.deb.as_ref(), mirrors)?;
+            let from = FileLocation::of(&named.from, recipe.deb.as_ref(), mirrors)?;
             wants.insert(sha256, Want { sha256, size, label, from });
         }
     }
@@ -75,11 +75,11 @@ fn of_package(package: &LockedPackage, base: &str) -> Want {
         sha256: package.sha256,
         size: package.size,
         label: format!("{} {} {}", package.name, package.version, package.arch),
-        from: From::Urls(vec![format!("{base}/{}", package.path)]),
+        from: FileLocation::Urls(vec![format!("{base}/{}", package.path)]),
     }
 }
 
-impl From {
+impl FileLocation {
     /// Where a source of a stage is.
     pub(crate) fn of(
         source: &SourceFrom,

@@ -72,7 +72,7 @@ impl WireError {
 }
 
 /// A file that is being had.
-pub(super) struct Answer {
+pub(super) struct Download {
     /// The byte that it begins with.
     pub(super) from: u64,
     /// Length of the whole file, where the server tells.
@@ -125,7 +125,7 @@ impl Wire {
     }
 
     /// Asks for a file from a byte on. A server may answer with all of it nevertheless.
-    pub(super) fn open(&self, url: &str, from: u64) -> Result<Answer, WireError> {
+    pub(super) fn open(&self, url: &str, from: u64) -> Result<Download, WireError> {
         if let Some(path) = url.strip_prefix("file://") {
             return open_file(path, from);
         }
@@ -146,7 +146,7 @@ impl Wire {
             }
             _ => return Err(WireError::Status(status.as_u16())),
         };
-        Ok(Answer { from, size, body: Box::new(response.into_body().into_reader()) })
+        Ok(Download { from, size, body: Box::new(response.into_body().into_reader()) })
     }
 
     /// The connections that an address goes over.
@@ -233,14 +233,14 @@ fn escaped(url: &str) -> String {
         .collect()
 }
 
-fn open_file(path: &str, from: u64) -> Result<Answer, WireError> {
+fn open_file(path: &str, from: u64) -> Result<Download, WireError> {
     let opened = amiforge_progress::regular::open(Path::new(path)).and_then(|mut file| {
         let size = file.metadata()?.len();
         file.seek(SeekFrom::Start(from.min(size)))?;
         Ok((file, size))
     });
     match opened {
-        Ok((file, size)) => Ok(Answer { from: from.min(size), size: Some(size), body: Box::new(file) }),
+        Ok((file, size)) => Ok(Download { from: from.min(size), size: Some(size), body: Box::new(file) }),
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
             Err(WireError::Missing(error.to_string()))
         }

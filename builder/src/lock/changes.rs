@@ -10,7 +10,7 @@ use super::Lock;
 
 /// What became of an input.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Change {
+pub enum InputChange {
     /// It is new.
     Added {
         /// The version that it has.
@@ -46,7 +46,7 @@ pub enum Change {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Changes {
     /// What changed: whose it is (`image`, or a stage), its name, how.
-    pub list: Vec<(String, String, Change)>,
+    pub list: Vec<(String, String, InputChange)>,
     /// Bytes to fetch for all of it, before and after.
     pub size: (u64, u64),
 }
@@ -59,20 +59,20 @@ impl Changes {
         let mut list = Vec::new();
         for ((part, name), was) in &before {
             if !after.contains_key(&(part.clone(), name.clone())) {
-                list.push((part.clone(), name.clone(), Change::Removed { version: was.0.clone() }));
+                list.push((part.clone(), name.clone(), InputChange::Removed { version: was.0.clone() }));
             }
         }
         for ((part, name), is) in &after {
             let change = match before.get(&(part.clone(), name.clone())) {
-                None => Change::Added { version: is.0.clone() },
+                None => InputChange::Added { version: is.0.clone() },
                 Some(was) if was == is => continue,
-                Some(was) if was.0 == is.0 => Change::Rebuilt { version: is.0.clone() },
+                Some(was) if was.0 == is.0 => InputChange::Rebuilt { version: is.0.clone() },
                 Some(was) => {
                     let (from, to) = (was.0.clone(), is.0.clone());
                     if version::compare(&from, &to).is_lt() {
-                        Change::Upgraded { from, to }
+                        InputChange::Upgraded { from, to }
                     } else {
-                        Change::Downgraded { from, to }
+                        InputChange::Downgraded { from, to }
                     }
                 }
             };
@@ -89,7 +89,7 @@ impl Changes {
     }
 }
 
-impl fmt::Display for Change {
+impl fmt::Display for InputChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Added { version } => write!(f, "added {version}"),

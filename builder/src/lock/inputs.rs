@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use amiforge_formats::digest::Digest;
 
-use crate::recipe::{DebSource, Keys, PinnedTo, Recipe, Recommends, SourceFrom, Stage};
+use crate::recipe::{DebSource, PinnedTo, Recipe, Recommends, SignerKeys, SourceFrom, Stage};
 
 /// The digest. Mirrors, keys, filters, scripts and commands play no part: they choose nothing that is fetched.
 pub(super) fn digest(recipe: &Recipe) -> Digest {
@@ -25,7 +25,7 @@ fn text(recipe: &Recipe) -> String {
 
 fn packages(deb: &DebSource, text: &mut String) {
     for archive in &deb.archives {
-        let signed = if archive.keys == Keys::Unsigned { "unsigned" } else { "signed" };
+        let signed = if archive.keys == SignerKeys::Unsigned { "unsigned" } else { "signed" };
         line(text, &["archive", &archive.name, signed]);
         line(text, &with("suites", &archive.suites));
         line(text, &with("components", &archive.components));

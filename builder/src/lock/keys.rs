@@ -5,17 +5,17 @@ use std::path::{Path, PathBuf};
 use amiforge_rootfs::packages::signature::Keyring;
 
 use super::error::ArchiveFault;
-use crate::recipe::Keys;
+use crate::recipe::SignerKeys;
 
 /// Where packages put the keys of distributions.
 const HOST: &str = "/usr/share/keyrings";
 
 /// The keyrings; none for an archive that is trusted unsigned.
-pub(super) fn keyrings(keys: &Keys) -> Result<Vec<Keyring>, ArchiveFault> {
+pub(super) fn keyrings(keys: &SignerKeys) -> Result<Vec<Keyring>, ArchiveFault> {
     match keys {
-        Keys::Unsigned => Ok(Vec::new()),
-        Keys::File { path, name } => read(name, path).map(|keyring| vec![keyring]),
-        Keys::Host { distribution } => {
+        SignerKeys::Unsigned => Ok(Vec::new()),
+        SignerKeys::File { path, name } => read(name, path).map(|keyring| vec![keyring]),
+        SignerKeys::Host { distribution } => {
             let path = of_host(Path::new(HOST), distribution).ok_or_else(|| missing(distribution))?;
             read(&path.display().to_string(), &path).map(|keyring| vec![keyring])
         }

@@ -7,14 +7,14 @@ use amiforge_formats::digest::Digest;
 use amiforge_progress::Interrupt;
 use amiforge_progress::Progress;
 use amiforge_rootfs::packages::locked::LockedPackage;
-use amiforge_rootfs::packages::resolve::{self, PackageId, Pin, PinTo, Request, Suite};
+use amiforge_rootfs::packages::resolve::{self, PackageId, PinPreference, PinTo, Request, Suite};
 use amiforge_rootfs::store::Store;
 use sha2::{Digest as _, Sha256};
 
 use super::error::{ArchiveFault, LockError};
-use super::suites::{self, Read};
+use super::suites::{self, ReadSuite};
 use super::{Lock, LockedSource, LockedStage, inputs};
-use crate::fetch::{self, FetchError, From, Mirrors, Want, Wire};
+use crate::fetch::{self, FetchError, FileLocation, Mirrors, Want, Wire};
 use crate::recipe::{Base, DebSource, PinnedTo, Recipe, Recommends, Stage, StageSource};
 
 /// What making a lock and fetching work with.
@@ -112,7 +112,7 @@ fn known(old: Option<&Lock>, update: &Update) -> Result<(), LockError> {
     }
 }
 
-fn read(deb: &DebSource, old: Option<&Lock>, with: &Fetching<'_>) -> Result<Vec<Read>, LockError> {
+fn read(deb: &DebSource, old: Option<&Lock>, with: &Fetching<'_>) -> Result<Vec<ReadSuite>, LockError> {
     let mut all = Vec::new();
     for archive in &deb.archives {
         for suite in &archive.suites {
@@ -130,7 +130,7 @@ fn read(deb: &DebSource, old: Option<&Lock>, with: &Fetching<'_>) -> Result<Vec<
     Ok(all)
 }
 
-fn failed(suite: &Read, fault: ArchiveFault) -> LockError {
+fn failed(suite: &ReadSuite, fault: ArchiveFault) -> LockError {
     let (archive, suite) = (suite.locked.name.clone(), suite.locked.suite.clone());
     LockError::Archive { archive, suite, source: Box::new(fault) }
 }
@@ -155,11 +155,11 @@ fn of_image(deb: &DebSource, prefer: Vec<PackageId>) -> Request {
         arch: deb.arch.clone(),
         foreign: deb.foreign.clone(),
         base: match deb.base {
-            Base::None => resolve::Base::None,
-            Base::Essential => resolve::Base::Essential,
-            Base::Required => resolve::Base::Required,
-            Base::Important => resolve::Base::Important,
-            Base::Standard => resolve::Base::Standard,
+            Base::None => resolve::BasePackages::None,
+            Base::Essential => resolve::BasePackages::Essential,
+            Base::Required => resolve::BasePackages::Required,
+            Base::Important => resolve::BasePackages::Important,
+            Base::Standard => resolve::BasePackages::Standard,
         },
         packages: deb.packages.clone(),
         recommends: deb.recommends == Recommends::Take,
@@ -174,7 +174,7 @@ fn of_stage(stage: &Stage, deb: &DebSource, prefer: Vec<PackageId>) -> Request {
     Request {
         arch: deb.arch.clone(),
         foreign: deb.foreign.clone(),
-        base: resolve::Base::Required,
+        base: resolve::BasePackages::Required,
         packages: stage.packages.clone(),
         recommends: stage.recommends == Recommends::Take,
         without: Vec::new(),
@@ -183,8 +183,8 @@ fn of_stage(stage: &Stage, deb: &DebSource, prefer: Vec<PackageId>) -> Request {
     }
 }
 
-fn pins(deb: &DebSource) -> Vec<Pin> {
-    let pin = |pin: &crate::recipe::Pinned| Pin {
+fn pins(deb: &DebSource) -> Vec<PinPreference> {
+    let pin = |pin: &crate::recipe::Pinned| PinPreference {
         package: pin.package.clone(),
         to: match &pin.to {
             PinnedTo::Version(version) => PinTo::Version(version.clone()),
@@ -203,7 +203,8 @@ fn sources(
     with: &Fetching<'_>,
 ) -> Result<Vec<LockedSource>, LockError> {
     let one = |source: &StageSource| {
-        let pinned = From::of(&source.from, deb, with.mirrors).and_then(|from| pin(source, from, old, with));
+        let pinned =
+            FileLocation::of(&source.from, deb, with.mirrors).and_then(|from| pin(source, from, old, with));
         pinned.map_err(|fault| LockError::Source {
             stage: stage.name.clone(),
             label: source.label.clone(),
@@ -216,7 +217,7 @@ fn sources(
 /// Digest and length of a source, which is in the store afterwards.
 fn pin(
     source: &StageSource,
-    from: From,
+    from: FileLocation,
     old: Option<&Lock>,
     with: &Fetching<'_>,
 ) -> Result<LockedSource, FetchError> {
@@ -241,7 +242,11 @@ fn known_size(source: &StageSource, old: Option<&Lock>) -> Option<(Digest, u64)>
 }
 
 /// Fetches a source of unknown length beside the store, to learn what it is.
-fn first_time(source: &StageSource, from: &From, with: &Fetching<'_>) -> Result<(Digest, u64), FetchError> {
+fn first_time(
+    source: &StageSource,
+    from: &FileLocation,
+    with: &Fetching<'_>,
+) -> Result<(Digest, u64), FetchError> {
     let mut file = fetch::copy(from, with.store.folder(), with.wire, with.interrupt, with.progress)?;
     let (found, size) = measured(&mut file)
         .map_err(|error| FetchError::Local { name: source.label.clone(), source: error })?;

@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 use amiforge_formats::digest::Digest;
 use amiforge_rootfs::packages::locked::{LockedArchive, LockedPackage};
 
-pub use changes::{Change, Changes};
+pub use changes::{Changes, InputChange};
 pub use error::{ArchiveFault, LockError};
 
 use crate::recipe::Recipe;
@@ -68,7 +68,7 @@ pub struct LockedSource {
 
 /// A file that a lock needs.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Needed {
+pub struct NeededFile {
     /// Its digest.
     pub sha256: Digest,
     /// Its length in bytes.
@@ -144,7 +144,7 @@ impl Lock {
     }
 
     /// Every file that it needs, once each, in the order of the digests.
-    pub fn needs(&self) -> Vec<Needed> {
+    pub fn needs(&self) -> Vec<NeededFile> {
         let mut needs = BTreeMap::new();
         let stages = self.stages.iter();
         let packages = self.image.iter().chain(stages.clone().flat_map(|stage| &stage.packages));
@@ -155,7 +155,7 @@ impl Lock {
         for source in stages.flat_map(|stage| &stage.sources) {
             needs.insert(source.sha256, (source.size, source.label.clone()));
         }
-        needs.into_iter().map(|(sha256, (size, label))| Needed { sha256, size, label }).collect()
+        needs.into_iter().map(|(sha256, (size, label))| NeededFile { sha256, size, label }).collect()
     }
 }
 

@@ -1,17 +1,17 @@
 //! A suite of an archive, from its mirror to its packages: signature, age, digests.
 
 use amiforge_formats::digest::Digest;
-use amiforge_rootfs::packages::index::Index;
+use amiforge_rootfs::packages::index::PackageIndex;
 use amiforge_rootfs::packages::inflate::inflate;
 use amiforge_rootfs::packages::locked::LockedArchive;
-use amiforge_rootfs::packages::release::{Expired, Listed, Release};
+use amiforge_rootfs::packages::release::{Expired, ListedIndex, Release};
 use amiforge_rootfs::packages::signature::{self, Keyring};
 
 use super::error::ArchiveFault;
 use super::keys;
 use super::make::Fetching;
-use crate::fetch::{self, From, Want, shown};
-use crate::recipe::{DebArchive, DebSource, Keys, WhenExpired};
+use crate::fetch::{self, FileLocation, Want, shown};
+use crate::recipe::{DebArchive, DebSource, SignerKeys, WhenExpired};
 
 /// Longest Release that is read.
 const RELEASE: u64 = 64 << 20;
@@ -20,7 +20,7 @@ const INDEX: u64 = 2 << 30;
 
 /// A suite that was read.
 #[derive(Debug)]
-pub(super) struct Read {
+pub(super) struct ReadSuite {
     /// Its state, for the lock.
     pub(super) locked: LockedArchive,
     /// Its names: what the recipe calls it, its `Suite`, its `Codename`.
@@ -31,11 +31,12 @@ pub(super) struct Read {
     pub(super) indexes: Vec<(String, Vec<u8>)>,
 }
 
-impl Read {
+impl ReadSuite {
     /// The packages of its indexes.
-    pub(super) fn packages(&self) -> Result<Vec<Index<'_>>, ArchiveFault> {
+    pub(super) fn packages(&self) -> Result<Vec<PackageIndex<'_>>, ArchiveFault> {
         let parse = |(path, bytes)| {
-            Index::parse(bytes).map_err(|source| ArchiveFault::Index { path: String::clone(path), source })
+            PackageIndex::parse(bytes)
+                .map_err(|source| ArchiveFault::Index { path: String::clone(path), source })
         };
         self.indexes.iter().map(|(path, bytes)| (path, bytes.as_slice())).map(parse).collect()
     }
@@ -48,7 +49,7 @@ pub(super) fn read(
     suite: &str,
     not_before: Option<i64>,
     with: &Fetching<'_>,
-) -> Result<Read, ArchiveFault> {
+) -> Result<ReadSuite, ArchiveFault> {
     let mirror = with.mirrors.find(archive, suite).map_err(ArchiveFault::Mirror)?;
     let base = format!("{mirror}/dists/{suite}");
     let keyrings = keys::keyrings(&archive.keys)?;
@@ -73,11 +74,11 @@ pub(super) fn read(
         release: signed.digest,
         signer: signed.signer,
     };
-    Ok(Read { locked, names, priority: release.priority(), indexes })
+    Ok(ReadSuite { locked, names, priority: release.priority(), indexes })
 }
 
 /// A Release whose signature is good, or not needed.
-struct Signed {
+struct SignedRelease {
     text: String,
     digest: Digest,
     signer: Option<String>,
@@ -89,27 +90,31 @@ fn release(
     archive: &DebArchive,
     keyrings: &[Keyring],
     with: &Fetching<'_>,
-) -> Result<Signed, ArchiveFault> {
-    let unsigned = archive.keys == Keys::Unsigned;
+) -> Result<SignedRelease, ArchiveFault> {
+    let unsigned = archive.keys == SignerKeys::Unsigned;
     let inline = format!("{base}/InRelease");
     if !unsigned && let Some(bytes) = get(&inline, with)? {
         let failed = |source| ArchiveFault::Signature { url: shown(&inline), source: Box::new(source) };
         let verified = signature::verify_inrelease(&bytes, keyrings, with.now).map_err(failed)?;
-        return Ok(Signed { text: verified.text, digest: Digest::of(&bytes), signer: Some(verified.signer) });
+        return Ok(SignedRelease {
+            text: verified.text,
+            digest: Digest::of(&bytes),
+            signer: Some(verified.signer),
+        });
     }
     let url = format!("{base}/Release");
     let Some(bytes) = get(&url, with)? else { return Err(missing(&url, with)) };
     let digest = Digest::of(&bytes);
     if unsigned {
         let text = String::from_utf8_lossy(&bytes).into_owned();
-        return Ok(Signed { text, digest, signer: None });
+        return Ok(SignedRelease { text, digest, signer: None });
     }
     let Some(beside) = get(&format!("{url}.gpg"), with)? else {
         return Err(ArchiveFault::Unsigned { url: shown(&inline) });
     };
     let failed = |source| ArchiveFault::Signature { url: shown(&url), source: Box::new(source) };
     let verified = signature::verify_release(&bytes, &beside, keyrings, with.now).map_err(failed)?;
-    Ok(Signed { text: verified.text, digest, signer: Some(verified.signer) })
+    Ok(SignedRelease { text: verified.text, digest, signer: Some(verified.signer) })
 }
 
 /// The bytes at an address; nothing where there is no such file.
@@ -161,20 +166,20 @@ fn indexes(
     wanted.into_iter().map(|listed| unpacked(listed, release, with)).collect()
 }
 
-fn want(listed: &Listed, release: &Release, base: &str) -> Want {
+fn want(listed: &ListedIndex, release: &Release, base: &str) -> Want {
     let plain = format!("{base}/{}", listed.path);
     let by_hash = release.acquire_by_hash.then(|| format!("{base}/{}", listed.by_hash()));
     Want {
         sha256: listed.sha256,
         size: listed.size,
         label: listed.path.clone(),
-        from: From::Urls(by_hash.into_iter().chain([plain]).collect()),
+        from: FileLocation::Urls(by_hash.into_iter().chain([plain]).collect()),
     }
 }
 
 /// An index out of the store. The Release tells the length and digest of the plain one, too.
 fn unpacked(
-    listed: &Listed,
+    listed: &ListedIndex,
     release: &Release,
     with: &Fetching<'_>,
 ) -> Result<(String, Vec<u8>), ArchiveFault> {

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use amiforge_formats::digest::Digest;
-use amiforge_rootfs::packages::locked::{LockedArchive, LockedPackage, Reason};
+use amiforge_rootfs::packages::locked::{LockReason, LockedArchive, LockedPackage};
 use serde::Deserialize;
 
 use super::{Lock, LockedSource, LockedStage};
@@ -17,7 +17,7 @@ const HEAD: &str = "# Made by `amiforge lock`, which keeps it up to date; not to
 
 /// The version alone, which tells whether the rest can be understood.
 #[derive(Debug, Deserialize)]
-struct Version {
+struct LockVersion {
     version: Option<u32>,
 }
 
@@ -79,7 +79,7 @@ struct SourceText {
 pub(super) fn parse(bytes: &[u8]) -> Result<Lock, String> {
     let text =
         std::str::from_utf8(bytes).map_err(|error| format!("byte {} is not UTF-8", error.valid_up_to()))?;
-    let version: Version = toml::from_str(text).map_err(|error| said(text, &error))?;
+    let version: LockVersion = toml::from_str(text).map_err(|error| said(text, &error))?;
     if let Some(other) = version.version.filter(|&version| version != VERSION) {
         return Err(format!("it has version {other}, and this program knows version {VERSION}"));
     }
@@ -146,11 +146,11 @@ fn moment(seconds: i64) -> String {
     format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", of_day / 3600, of_day / 60 % 60, of_day % 60)
 }
 
-fn word(reason: Reason) -> &'static str {
+fn word(reason: LockReason) -> &'static str {
     match reason {
-        Reason::Named => "named",
-        Reason::Base => "base",
-        Reason::Dependency => "dependency",
+        LockReason::Named => "named",
+        LockReason::Base => "base",
+        LockReason::Dependency => "dependency",
     }
 }
 
@@ -165,7 +165,7 @@ fn archive(text: ArchiveText) -> Result<LockedArchive, String> {
 }
 
 fn package(text: PackageText) -> Result<LockedPackage, String> {
-    let reason = [Reason::Named, Reason::Base, Reason::Dependency];
+    let reason = [LockReason::Named, LockReason::Base, LockReason::Dependency];
     let reason = reason.into_iter().find(|&reason| word(reason) == text.reason);
     let plain = |name: &str| !name.is_empty() && !matches!(name, "." | "..") && !name.contains('\0');
     if !text.path.split('/').all(plain) {
@@ -229,10 +229,10 @@ mod tests {
                 release: Digest::of(b"release"),
                 signer: Some("ABCD".into()),
             }],
-            image: vec![package("a2", Reason::Base), package("b\"\\ü", Reason::Named)],
+            image: vec![package("a2", LockReason::Base), package("b\"\\ü", LockReason::Named)],
             stages: vec![LockedStage {
                 name: "httpd".into(),
-                packages: vec![package("gcc", Reason::Dependency)],
+                packages: vec![package("gcc", LockReason::Dependency)],
                 sources: vec![LockedSource { label: "x.tar".into(), sha256: Digest::of(b"x"), size: 1 }],
             }],
         }

@@ -3,14 +3,14 @@
 use super::check::Checker;
 use super::keys::{BootKeys, BootModeKey, FirstBootKey, InitrdKey, LoaderKey, RoleKey};
 use super::mistake::At;
-use super::{Arch, Partition};
+use super::{Arch, RecipePartition};
 
 /// Longest command line that every kernel takes on x86-64 (`COMMAND_LINE_SIZE`), less the NUL.
 const CMDLINE_MAX: usize = 2047;
 
 /// How an image boots.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Boot {
+pub struct BootRecipe {
     /// Firmware of its machines.
     pub mode: BootMode,
     /// What UEFI starts.
@@ -20,7 +20,7 @@ pub struct Boot {
     /// Further arguments for the kernel.
     pub cmdline: String,
     /// The initrd.
-    pub initrd: Initrd,
+    pub initrd: InitrdChoice,
     /// What the kernel needs to reach its root; nothing: the usual, as far as the kernel has it.
     pub drivers: Option<Vec<String>>,
     /// Who sets a new machine up.
@@ -83,7 +83,7 @@ pub enum Loader {
 
 /// The initrd.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Initrd {
+pub enum InitrdChoice {
     /// The distribution's where there is one, else our own where one is needed.
     Auto,
     /// The distribution's.
@@ -106,7 +106,7 @@ pub enum FirstBoot {
 }
 
 /// Checks the table.
-pub(super) fn check(keys: &BootKeys, arch: Arch, at: &At, checker: &mut Checker<'_>) -> Boot {
+pub(super) fn check(keys: &BootKeys, arch: Arch, at: &At, checker: &mut Checker<'_>) -> BootRecipe {
     let mode = match (keys.mode, arch) {
         (Some(BootModeKey::Uefi), _) | (None, Arch::Aarch64) => BootMode::Uefi,
         (Some(mode), Arch::Aarch64) => {
@@ -133,7 +133,7 @@ pub(super) fn check(keys: &BootKeys, arch: Arch, at: &At, checker: &mut Checker<
             checker.wrong(at.key("drivers").index(index), message);
         }
     }
-    Boot {
+    BootRecipe {
         mode,
         loader: match keys.loader {
             Some(LoaderKey::SystemdBoot) => Loader::SystemdBoot,
@@ -143,10 +143,10 @@ pub(super) fn check(keys: &BootKeys, arch: Arch, at: &At, checker: &mut Checker<
         kernel: keys.kernel.clone(),
         cmdline,
         initrd: match keys.initrd {
-            Some(InitrdKey::Auto) | None => Initrd::Auto,
-            Some(InitrdKey::Distribution) => Initrd::Distribution,
-            Some(InitrdKey::Own) => Initrd::Own,
-            Some(InitrdKey::None) => Initrd::None,
+            Some(InitrdKey::Auto) | None => InitrdChoice::Auto,
+            Some(InitrdKey::Distribution) => InitrdChoice::Distribution,
+            Some(InitrdKey::Own) => InitrdChoice::Own,
+            Some(InitrdKey::None) => InitrdChoice::None,
         },
         drivers: keys.drivers.clone(),
         first_boot: match keys.first_boot {
@@ -159,7 +159,12 @@ pub(super) fn check(keys: &BootKeys, arch: Arch, at: &At, checker: &mut Checker<
 }
 
 /// Tells of the partitions that booting needs and that are not there.
-pub(super) fn partitions(boot: &Boot, partitions: &[Partition], at: &At, checker: &mut Checker<'_>) {
+pub(super) fn partitions(
+    boot: &BootRecipe,
+    partitions: &[RecipePartition],
+    at: &At,
+    checker: &mut Checker<'_>,
+) {
     for (needed, id, what) in [
         (boot.mode.uefi(), "esp", "UEFI boots from"),
         (boot.mode.bios(), "bios-boot", "the loader for a legacy BIOS stands in"),

@@ -4,16 +4,16 @@ use std::path::{Path, PathBuf};
 
 use amiforge_formats::digest::Digest;
 use amiforge_image::disk::DiskSize;
-use amiforge_rootfs::sandbox::Clock;
+use amiforge_rootfs::sandbox::SandboxClock;
 use serde::Deserialize as _;
 use toml::Spanned;
 use toml::de::DeTable;
 
 use super::keys::{ArchKey, ClockKey, DiskKeys, EpochKey, ImageKeys, NumberOrText, RecipeKeys};
-use super::mistake::{At, Mistake, Part, locate};
-use super::shape::Finding;
+use super::mistake::{At, KeyPart, Mistake, locate};
+use super::shape::UnlocatedMistake;
 use super::{
-    Arch, Image, Recipe, boot, contents, packages, partitions, reference, shape, sources, stages, values,
+    Arch, ImageSpec, Recipe, boot, contents, packages, partitions, reference, shape, sources, stages, values,
 };
 
 /// A MiB, in which disks are laid out.
@@ -22,19 +22,19 @@ const MIB: u64 = 1 << 20;
 /// Collects mistakes while values are turned into specs, and knows what they are relative to.
 #[derive(Debug)]
 pub(super) struct Checker<'a> {
-    findings: Vec<Finding>,
+    findings: Vec<UnlocatedMistake>,
     folder: &'a Path,
 }
 
 impl Checker<'_> {
     /// A wrong value at `at`.
     pub(super) fn wrong(&mut self, at: At, message: impl Into<String>) {
-        self.findings.push((at, Part::Value, message.into()));
+        self.findings.push((at, KeyPart::Value, message.into()));
     }
 
     /// A key at `at` that should not be there.
     pub(super) fn misplaced(&mut self, at: At, message: impl Into<String>) {
-        self.findings.push((at, Part::Key, message.into()));
+        self.findings.push((at, KeyPart::Key, message.into()));
     }
 
     /// The value, or nothing and a mistake.
@@ -67,7 +67,7 @@ pub(super) fn recipe(text: &str, folder: &Path) -> Result<Recipe, Vec<Mistake>> 
     if !faults.is_empty() {
         return Err(faults.iter().map(|fault| syntax(text, fault)).collect());
     }
-    let place = |findings: Vec<Finding>, document: &Spanned<DeTable<'_>>| -> Vec<Mistake> {
+    let place = |findings: Vec<UnlocatedMistake>, document: &Spanned<DeTable<'_>>| -> Vec<Mistake> {
         let mistake = |(at, part, message)| Mistake::new(text, locate(document, &at, part), message);
         findings.into_iter().map(mistake).collect()
     };
@@ -136,8 +136,8 @@ fn specs(keys: &RecipeKeys, digest: Digest, checker: &mut Checker<'_>) -> Option
         runs,
         debconf,
         clock: match keys.sandbox.clock {
-            Some(ClockKey::Real) => Clock::Real,
-            Some(ClockKey::Still) | None => Clock::Still,
+            Some(ClockKey::Real) => SandboxClock::Real,
+            Some(ClockKey::Still) | None => SandboxClock::Still,
         },
         limits,
         rules,
@@ -145,7 +145,7 @@ fn specs(keys: &RecipeKeys, digest: Digest, checker: &mut Checker<'_>) -> Option
     })
 }
 
-fn image(keys: &ImageKeys, arch: Arch, at: &At, checker: &mut Checker<'_>) -> Option<Image> {
+fn image(keys: &ImageKeys, arch: Arch, at: &At, checker: &mut Checker<'_>) -> Option<ImageSpec> {
     let name = checker.accept(at.key("name"), values::image_name(&keys.name, 3, 128));
     let version = checker
         .optional(at.key("version"), keys.version.as_ref(), |version| values::image_name(version, 1, 64));
@@ -157,7 +157,7 @@ fn image(keys: &ImageKeys, arch: Arch, at: &At, checker: &mut Checker<'_>) -> Op
         };
         checker.accept(at.key("epoch"), seconds)
     });
-    Some(Image { name: name?, version, arch, epoch })
+    Some(ImageSpec { name: name?, version, arch, epoch })
 }
 
 fn disk(

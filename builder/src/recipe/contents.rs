@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use amiforge_rootfs::glob::Globs;
-use amiforge_rootfs::normalize::Rule;
+use amiforge_rootfs::normalize::NormalizeRule;
 use amiforge_rootfs::steps::accounts::{
     AccountClass, GroupSpec, MakeHome, Principal, SubordinateIds, UserSpec,
 };
@@ -17,7 +17,7 @@ use super::keys::{
     UserKeys, XattrKey,
 };
 use super::mistake::At;
-use super::{Allowed, FileEntry, Fstab, Put, Secrets, values};
+use super::{Allowed, FileEntry, FilePut, Fstab, Secrets, values};
 
 /// Checks every `[[file]]`.
 pub(super) fn files(all: &[FileKeys], at: &At, checker: &mut Checker<'_>) -> Vec<FileEntry> {
@@ -27,7 +27,7 @@ pub(super) fn files(all: &[FileKeys], at: &At, checker: &mut Checker<'_>) -> Vec
 fn file(keys: &FileKeys, at: &At, checker: &mut Checker<'_>) -> Option<FileEntry> {
     let path = checker.accept(at.key("path"), values::image_path(&keys.path));
     let put = put(keys, at, checker);
-    if matches!(put, Some(Put::Symlink(_) | Put::Remove(_))) && keys.mode.is_some() {
+    if matches!(put, Some(FilePut::Symlink(_) | FilePut::Remove(_))) && keys.mode.is_some() {
         checker.misplaced(at.key("mode"), "a link or a removal has no mode");
     }
     let mode = checker.optional(at.key("mode"), keys.mode.as_ref(), values::mode);
@@ -38,30 +38,30 @@ fn file(keys: &FileKeys, at: &At, checker: &mut Checker<'_>) -> Option<FileEntry
 }
 
 /// The one thing that a `[[file]]` does.
-fn put(keys: &FileKeys, at: &At, checker: &mut Checker<'_>) -> Option<Put> {
+fn put(keys: &FileKeys, at: &At, checker: &mut Checker<'_>) -> Option<FilePut> {
     let mut puts = Vec::new();
     if let Some(text) = &keys.content {
-        puts.push(("content", Put::Bytes(text.as_bytes().into())));
+        puts.push(("content", FilePut::Bytes(text.as_bytes().into())));
     }
     if let Some(name) = &keys.source {
         let path = checker.host_path(at.key("source"), name);
-        puts.push(("source", Put::HostFile { path, name: name.clone() }));
+        puts.push(("source", FilePut::HostFile { path, name: name.clone() }));
     }
     if let Some(target) = &keys.symlink {
         if target.is_empty() || target.len() > amiforge_formats::tree::SYMLINK_MAX || target.contains('\0') {
             checker.wrong(at.key("symlink"), "a link's target has 1 to 4095 bytes and no NUL");
         }
-        puts.push(("symlink", Put::Symlink(target.clone())));
+        puts.push(("symlink", FilePut::Symlink(target.clone())));
     }
     match keys.folder {
-        Some(true) => puts.push(("folder", Put::Folder)),
+        Some(true) => puts.push(("folder", FilePut::Folder)),
         Some(false) => checker.wrong(at.key("folder"), "`false` says nothing; leave the key out"),
         None => {}
     }
     match &keys.remove {
-        Some(RemoveKey::Whether(true)) => puts.push(("remove", Put::Remove(IfMissing::Refuse))),
+        Some(RemoveKey::Whether(true)) => puts.push(("remove", FilePut::Remove(IfMissing::Refuse))),
         Some(RemoveKey::Word(word)) if word == "if-present" => {
-            puts.push(("remove", Put::Remove(IfMissing::Accept)));
+            puts.push(("remove", FilePut::Remove(IfMissing::Accept)));
         }
         Some(_) => checker.wrong(at.key("remove"), "expected is `true` or `\"if-present\"`"),
         None => {}
@@ -235,8 +235,8 @@ pub(super) fn system(
 }
 
 /// Checks `[normalize]`.
-pub(super) fn rules(keys: &NormalizeKeys, at: &At, checker: &mut Checker<'_>) -> BTreeSet<Rule> {
-    let mut rules = Rule::defaults();
+pub(super) fn rules(keys: &NormalizeKeys, at: &At, checker: &mut Checker<'_>) -> BTreeSet<NormalizeRule> {
+    let mut rules = NormalizeRule::defaults();
     for (index, key) in keys.skip.iter().enumerate() {
         if !rules.remove(&rule(*key)) {
             let message = format!("`{}` is not applied anyway", rule(*key).name());
@@ -271,20 +271,20 @@ pub(super) fn secrets(keys: &SecretsKeys, at: &At, checker: &mut Checker<'_>) ->
     Secrets { allow, second_run: keys.second_run.unwrap_or(true) }
 }
 
-fn rule(key: RuleKey) -> Rule {
+fn rule(key: RuleKey) -> NormalizeRule {
     match key {
-        RuleKey::MachineId => Rule::MachineId,
-        RuleKey::SshHostKeys => Rule::SshHostKeys,
-        RuleKey::ServiceKeys => Rule::ServiceKeys,
-        RuleKey::RandomSeeds => Rule::RandomSeeds,
-        RuleKey::PackageCaches => Rule::PackageCaches,
-        RuleKey::Caches => Rule::Caches,
-        RuleKey::Logs => Rule::Logs,
-        RuleKey::Backups => Rule::Backups,
-        RuleKey::Histories => Rule::Histories,
-        RuleKey::TemporaryFiles => Rule::TemporaryFiles,
-        RuleKey::RuntimeFiles => Rule::RuntimeFiles,
-        RuleKey::ContainerFiles => Rule::ContainerFiles,
-        RuleKey::RootDirectory => Rule::RootDirectory,
+        RuleKey::MachineId => NormalizeRule::MachineId,
+        RuleKey::SshHostKeys => NormalizeRule::SshHostKeys,
+        RuleKey::ServiceKeys => NormalizeRule::ServiceKeys,
+        RuleKey::RandomSeeds => NormalizeRule::RandomSeeds,
+        RuleKey::PackageCaches => NormalizeRule::PackageCaches,
+        RuleKey::Caches => NormalizeRule::Caches,
+        RuleKey::Logs => NormalizeRule::Logs,
+        RuleKey::Backups => NormalizeRule::Backups,
+        RuleKey::Histories => NormalizeRule::Histories,
+        RuleKey::TemporaryFiles => NormalizeRule::TemporaryFiles,
+        RuleKey::RuntimeFiles => NormalizeRule::RuntimeFiles,
+        RuleKey::ContainerFiles => NormalizeRule::ContainerFiles,
+        RuleKey::RootDirectory => NormalizeRule::RootDirectory,
     }
 }

@@ -51,7 +51,7 @@ pub struct DebArchive {
     /// Where the recipe says that machines fetch it from.
     pub apt_mirror: Option<String>,
     /// Keys that it is signed with.
-    pub keys: Keys,
+    pub keys: SignerKeys,
 }
 
 /// What an archive is to a source of packages.
@@ -67,7 +67,7 @@ pub enum ArchiveRole {
 
 /// The keys that an archive is signed with.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Keys {
+pub enum SignerKeys {
     /// Those that this machine has for a distribution of this name.
     Host {
         /// The distribution.
@@ -233,7 +233,7 @@ pub enum SourceFrom {
 
 /// A `[[run]]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Run {
+pub struct RunStep {
     /// The command, for `sh -e -c`.
     pub command: String,
     /// Its environment.

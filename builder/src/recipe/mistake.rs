@@ -12,10 +12,10 @@ const LINE_SHOWN: usize = 160;
 
 /// A place in a recipe: the keys and positions that lead to it from the top.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct At(Vec<Step>);
+pub(super) struct At(Vec<PathStep>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Step {
+enum PathStep {
     Key(String),
     Index(usize),
 }
@@ -29,42 +29,42 @@ impl At {
     /// The value of a key here.
     pub(super) fn key(&self, key: &str) -> Self {
         let mut steps = self.0.clone();
-        steps.push(Step::Key(key.to_owned()));
+        steps.push(PathStep::Key(key.to_owned()));
         Self(steps)
     }
 
     /// An item of the list here, from 0.
     pub(super) fn index(&self, index: usize) -> Self {
         let mut steps = self.0.clone();
-        steps.push(Step::Index(index));
+        steps.push(PathStep::Index(index));
         Self(steps)
     }
 
     /// The key that leads here, positions left out.
     pub(super) fn last_key(&self) -> Option<&str> {
         self.0.iter().rev().find_map(|step| match step {
-            Step::Key(key) => Some(key.as_str()),
-            Step::Index(_) => None,
+            PathStep::Key(key) => Some(key.as_str()),
+            PathStep::Index(_) => None,
         })
     }
 
     /// The table here as its header names it, such as `[[partition]]`; nothing for the whole recipe.
     pub(super) fn table(&self) -> Option<String> {
-        let keys = |step: &Step| match step {
-            Step::Key(key) => Some(key.clone()),
-            Step::Index(_) => None,
+        let keys = |step: &PathStep| match step {
+            PathStep::Key(key) => Some(key.clone()),
+            PathStep::Index(_) => None,
         };
         let name = self.0.iter().filter_map(keys).collect::<Vec<_>>().join(".");
         match self.0.last()? {
-            Step::Key(_) => Some(format!("[{name}]")),
-            Step::Index(_) => Some(format!("[[{name}]]")),
+            PathStep::Key(_) => Some(format!("[{name}]")),
+            PathStep::Index(_) => Some(format!("[[{name}]]")),
         }
     }
 }
 
 /// Which part of a key with its value a mistake points at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Part {
+pub(super) enum KeyPart {
     Key,
     Value,
 }
@@ -147,23 +147,23 @@ impl fmt::Display for Mistakes {
 }
 
 /// The bytes of the text that `at` leads to; where a key is missing, the table that should have it.
-pub(super) fn locate(root: &Spanned<DeTable<'_>>, at: &At, part: Part) -> Range<usize> {
+pub(super) fn locate(root: &Spanned<DeTable<'_>>, at: &At, part: KeyPart) -> Range<usize> {
     let mut found = root.span();
     let mut table = Some(root.get_ref());
     let mut list = None;
     for step in &at.0 {
         let value: Option<&Spanned<DeValue<'_>>> = match step {
-            Step::Key(key) => match table.and_then(|table| table.get_key_value(key.as_str())) {
+            PathStep::Key(key) => match table.and_then(|table| table.get_key_value(key.as_str())) {
                 Some((key, value)) => {
-                    found = if part == Part::Key { key.span() } else { value.span() };
+                    found = if part == KeyPart::Key { key.span() } else { value.span() };
                     Some(value)
                 }
                 None => None,
             },
-            Step::Index(index) => list.and_then(|list: &toml::de::DeArray<'_>| list.get(*index)),
+            PathStep::Index(index) => list.and_then(|list: &toml::de::DeArray<'_>| list.get(*index)),
         };
         let Some(value) = value else { break };
-        if matches!(step, Step::Index(_)) {
+        if matches!(step, PathStep::Index(_)) {
             found = value.span();
         }
         table = value.get_ref().as_table();
@@ -199,8 +199,8 @@ mod tests {
         let root = DeTable::parse(text).unwrap();
         let shown = |at: &At, part| &text[locate(&root, at, part)];
         let size = At::top().key("partition").index(1).key("size");
-        assert_eq!((shown(&size, Part::Key), shown(&size, Part::Value)), ("size", "5"));
-        assert_eq!(shown(&At::top().key("image").key("arch"), Part::Value), "[image]");
+        assert_eq!((shown(&size, KeyPart::Key), shown(&size, KeyPart::Value)), ("size", "5"));
+        assert_eq!(shown(&At::top().key("image").key("arch"), KeyPart::Value), "[image]");
         assert_eq!(size.table().unwrap(), "[partition.size]");
         assert_eq!(At::top().key("partition").index(1).table().unwrap(), "[[partition]]");
     }

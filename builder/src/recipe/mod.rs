@@ -27,22 +27,22 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use amiforge_formats::digest::Digest;
-use amiforge_formats::ext4::write::Journal;
+use amiforge_formats::ext4::write::JournalSize;
 use amiforge_formats::guid::Guid;
 use amiforge_image::disk::{DiskSize, PartitionSize};
 use amiforge_rootfs::glob::Globs;
-use amiforge_rootfs::normalize::Rule;
-use amiforge_rootfs::sandbox::{Clock, Limits};
+use amiforge_rootfs::normalize::NormalizeRule;
+use amiforge_rootfs::sandbox::{SandboxClock, SandboxLimits};
 use amiforge_rootfs::sources::SourceSpec;
 use amiforge_rootfs::steps::accounts::{GroupSpec, Principal, UserSpec};
 use amiforge_rootfs::steps::files::{IfMissing, XattrValue};
 use amiforge_rootfs::steps::system::SystemSpec;
 use amiforge_rootfs::steps::units::UnitsSpec;
 
-pub use boot::{Boot, BootMode, FirstBoot, Initrd, Loader};
+pub use boot::{BootMode, BootRecipe, FirstBoot, InitrdChoice, Loader};
 pub use deb::{
-    ArchiveRole, Base, DebArchive, DebFilters, DebSource, Keys, Pinned, PinnedTo, Recommends, Run, Scripts,
-    SourceFrom, Stage, StageSource, Stays, WhenExpired,
+    ArchiveRole, Base, DebArchive, DebFilters, DebSource, Pinned, PinnedTo, Recommends, RunStep, Scripts,
+    SignerKeys, SourceFrom, Stage, StageSource, Stays, WhenExpired,
 };
 pub use mistake::{Mistake, Mistakes};
 pub use reference::{reference, schema};
@@ -57,15 +57,15 @@ pub struct Recipe {
     /// Digest of its text.
     pub digest: Digest,
     /// What the image is.
-    pub image: Image,
+    pub image: ImageSpec,
     /// Length of the disk.
     pub size: DiskSize,
     /// GUID of the disk, else derived.
     pub guid: Option<Guid>,
     /// How it boots, if the build is to see to that.
-    pub boot: Option<Boot>,
+    pub boot: Option<BootRecipe>,
     /// The partitions, in their order on the disk.
-    pub partitions: Vec<Partition>,
+    pub partitions: Vec<RecipePartition>,
     /// The source of packages, which goes before the others.
     pub deb: Option<DebSource>,
     /// The other sources, in the order of merging.
@@ -85,15 +85,15 @@ pub struct Recipe {
     /// What to do about `/etc/fstab`.
     pub fstab: Fstab,
     /// The `[[run]]`s.
-    pub runs: Vec<Run>,
+    pub runs: Vec<RunStep>,
     /// Which time scripts, stages and commands see.
-    pub clock: Clock,
+    pub clock: SandboxClock,
     /// Answers to questions of debconf, by question.
     pub debconf: std::collections::BTreeMap<String, String>,
     /// What each thing that is run in a sandbox may use.
-    pub limits: Limits,
+    pub limits: SandboxLimits,
     /// Rules of cleaning.
-    pub rules: std::collections::BTreeSet<Rule>,
+    pub rules: std::collections::BTreeSet<NormalizeRule>,
     /// Secrets in the image.
     pub secrets: Secrets,
 }
@@ -120,7 +120,7 @@ pub struct Allowed {
 
 /// What an image is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Image {
+pub struct ImageSpec {
     /// Its name, such as an AMI may have.
     pub name: String,
     /// Its version.
@@ -152,7 +152,7 @@ impl Arch {
 
 /// A partition.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Partition {
+pub struct RecipePartition {
     /// Name in words, unique in the recipe.
     pub id: String,
     /// Number in the GPT, else the next that is free.
@@ -168,7 +168,7 @@ pub struct Partition {
     /// Length.
     pub size: PartitionSize,
     /// What stands in it.
-    pub holds: Holds,
+    pub holds: RecipeContent,
     /// Where the system mounts it.
     pub mount: Option<String>,
     /// Options for the mount; nothing: those that suit the file system.
@@ -179,7 +179,7 @@ pub struct Partition {
 
 /// What stands in a partition.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Holds {
+pub enum RecipeContent {
     /// FAT32.
     Fat32 {
         /// Volume label.
@@ -194,7 +194,7 @@ pub enum Holds {
         /// UUID, else derived.
         uuid: Option<Guid>,
         /// Journal.
-        journal: Journal,
+        journal: JournalSize,
         /// Blocks reserved for root, in hundredths of a percent.
         reserved: u16,
     },
@@ -224,7 +224,7 @@ pub struct FileEntry {
     /// Absolute path in the image.
     pub path: String,
     /// What to put there.
-    pub put: Put,
+    pub put: FilePut,
     /// Permission bits, if given.
     pub mode: Option<u16>,
     /// Owner, if given.
@@ -237,7 +237,7 @@ pub struct FileEntry {
 
 /// What a `[[file]]` puts at its path.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Put {
+pub enum FilePut {
     /// A regular file with these bytes.
     Bytes(Arc<[u8]>),
     /// A regular file with the bytes of a file of the host.

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::check::Checker;
 use super::deb::{
-    ArchiveRole, Base, DebArchive, DebFilters, DebSource, Keys, Pinned, PinnedTo, Recommends, Scripts, Stays,
-    WhenExpired,
+    ArchiveRole, Base, DebArchive, DebFilters, DebSource, Pinned, PinnedTo, Recommends, Scripts, SignerKeys,
+    Stays, WhenExpired,
 };
 use super::keys::{AnswerKey, ArchiveKeys, BaseKey, PinKeys, ScriptsKey, SourceKeys};
 use super::mistake::At;
@@ -125,8 +125,10 @@ fn of_distribution(keys: &SourceKeys, at: &At, checker: &mut Checker<'_>) -> Vec
     let components = components(keys.components.as_deref(), &at.key("components"), checker);
     let mirror = checker.optional(at.key("mirror"), keys.mirror.as_ref(), words::mirror);
     let keyring = match &keys.keyring {
-        Some(name) => Keys::File { path: checker.host_path(at.key("keyring"), name), name: name.clone() },
-        None => Keys::Host { distribution: name.clone() },
+        Some(name) => {
+            SignerKeys::File { path: checker.host_path(at.key("keyring"), name), name: name.clone() }
+        }
+        None => SignerKeys::Host { distribution: name.clone() },
     };
     // Debian keeps its security updates in an archive of their own, named so in every mirror.
     let apart =
@@ -160,13 +162,13 @@ fn archive(keys: &ArchiveKeys, at: &At, checker: &mut Checker<'_>) -> DebArchive
         (Some(_), true) => {
             checker
                 .misplaced(at.key("keyring"), "a `trusted` archive is taken unsigned; leave one of both out");
-            Keys::Unsigned
+            SignerKeys::Unsigned
         }
         (Some(name), false) => {
-            Keys::File { path: checker.host_path(at.key("keyring"), name), name: name.clone() }
+            SignerKeys::File { path: checker.host_path(at.key("keyring"), name), name: name.clone() }
         }
-        (None, true) => Keys::Unsigned,
-        (None, false) => Keys::Host { distribution: keys.name.clone() },
+        (None, true) => SignerKeys::Unsigned,
+        (None, false) => SignerKeys::Host { distribution: keys.name.clone() },
     };
     DebArchive {
         name: keys.name.clone(),

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use amiforge_formats::ext4::write::Journal;
+use amiforge_formats::ext4::write::JournalSize;
 use amiforge_formats::gpt::{NAME_UNITS, attributes, types};
 use amiforge_formats::guid::Guid;
 use amiforge_image::disk::PartitionSize;
@@ -12,7 +12,7 @@ use super::check::Checker;
 use super::keys::{FsKey, NumberOrText, PartitionKeys, PercentKey, RoleKey};
 use super::mistake::At;
 use super::nearest::meant;
-use super::{Arch, BootMode, Holds, Partition, values};
+use super::{Arch, BootMode, RecipeContent, RecipePartition, values};
 
 /// Length of an EFI system partition unless said otherwise: FAT32 needs over 32 MiB, a kernel image 20 to 60.
 const ESP_SIZE: u64 = 128 << 20;
@@ -30,7 +30,7 @@ pub(super) fn check(
     mode: Option<BootMode>,
     at: &At,
     checker: &mut Checker<'_>,
-) -> Vec<Partition> {
+) -> Vec<RecipePartition> {
     let roles = mode.unwrap_or(BootMode::Uefi).roles();
     let usual: Vec<_> =
         roles.iter().map(|&role| PartitionKeys { role, ..PartitionKeys::default() }).collect();
@@ -50,9 +50,9 @@ pub(super) fn check(
 }
 
 /// Has a BIOS boot partition hold amiforge's own loader, unless it is given something else.
-fn hold_loader(partition: &mut Partition, keys: &PartitionKeys) {
-    if keys.role == RoleKey::BiosBoot && partition.holds == Holds::Nothing {
-        partition.holds = Holds::Loader;
+fn hold_loader(partition: &mut RecipePartition, keys: &PartitionKeys) {
+    if keys.role == RoleKey::BiosBoot && partition.holds == RecipeContent::Nothing {
+        partition.holds = RecipeContent::Loader;
         if keys.size.is_none() {
             partition.size = PartitionSize::Exact(LOADER_SIZE);
         }
@@ -60,7 +60,7 @@ fn hold_loader(partition: &mut Partition, keys: &PartitionKeys) {
 }
 
 /// Tells of what two partitions may not share.
-fn each_once(partitions: &[Partition], at: &At, checker: &mut Checker<'_>) {
+fn each_once(partitions: &[RecipePartition], at: &At, checker: &mut Checker<'_>) {
     let (mut ids, mut mounts, mut numbers) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     let (mut trees, mut guids) = (BTreeSet::new(), BTreeMap::new());
     let mut fills = 0;
@@ -104,7 +104,7 @@ fn name_too_long(label: &str) -> String {
     )
 }
 
-fn partition(keys: &PartitionKeys, arch: Arch, at: &At, checker: &mut Checker<'_>) -> Partition {
+fn partition(keys: &PartitionKeys, arch: Arch, at: &At, checker: &mut Checker<'_>) -> RecipePartition {
     let fs = file_system(keys, at, checker);
     let mount = mount(keys, fs, at, checker);
     let id = id(keys, mount.as_deref());
@@ -126,7 +126,7 @@ fn partition(keys: &PartitionKeys, arch: Arch, at: &At, checker: &mut Checker<'_
     }
     let number = keys.number.and_then(|number| u32::try_from(number).ok());
     let type_guid = checker.optional(at.key("type"), keys.r#type.as_ref(), partition_type);
-    Partition {
+    RecipePartition {
         number,
         type_guid: type_guid.unwrap_or_else(|| usual_type(keys.role, mount.as_deref(), arch)),
         guid: checker.optional(at.key("guid"), keys.guid.as_ref(), guid),
@@ -284,7 +284,7 @@ fn size(keys: &PartitionKeys, fs: FsKey, at: &At, checker: &mut Checker<'_>) -> 
     checker.accept(at.key("size"), parsed).unwrap_or(PartitionSize::Minimal { slack: 0 })
 }
 
-fn holds(keys: &PartitionKeys, fs: FsKey, label: &str, at: &At, checker: &mut Checker<'_>) -> Holds {
+fn holds(keys: &PartitionKeys, fs: FsKey, label: &str, at: &At, checker: &mut Checker<'_>) -> RecipeContent {
     let foreign = [
         ("journal", keys.journal.is_some(), fs == FsKey::Ext4, "is for `ext4`"),
         ("reserved", keys.reserved.is_some(), fs == FsKey::Ext4, "is for `ext4`"),
@@ -298,25 +298,27 @@ fn holds(keys: &PartitionKeys, fs: FsKey, label: &str, at: &At, checker: &mut Ch
         }
     }
     match fs {
-        FsKey::Fat32 => Holds::Fat32 {
+        FsKey::Fat32 => RecipeContent::Fat32 {
             label: fat_label(keys, label, at, checker),
             volume_id: checker.optional(at.key("uuid"), keys.uuid.as_ref(), values::volume_id),
         },
-        FsKey::Ext4 => Holds::Ext4 {
+        FsKey::Ext4 => RecipeContent::Ext4 {
             label: short_label(keys, label, at, checker),
             uuid: checker.optional(at.key("uuid"), keys.uuid.as_ref(), guid),
             journal: checker
                 .optional(at.key("journal"), keys.journal.as_ref(), journal)
-                .unwrap_or(Journal::Auto),
+                .unwrap_or(JournalSize::Auto),
             reserved: reserved(keys, at, checker),
         },
-        FsKey::Swap => Holds::Swap {
+        FsKey::Swap => RecipeContent::Swap {
             label: short_label(keys, label, at, checker),
             uuid: checker.optional(at.key("uuid"), keys.uuid.as_ref(), guid),
         },
         FsKey::None => match &keys.source {
-            Some(name) => Holds::Raw { path: checker.host_path(at.key("source"), name), name: name.clone() },
-            None => Holds::Nothing,
+            Some(name) => {
+                RecipeContent::Raw { path: checker.host_path(at.key("source"), name), name: name.clone() }
+            }
+            None => RecipeContent::Nothing,
         },
     }
 }
@@ -354,15 +356,15 @@ fn fat_label(keys: &PartitionKeys, label: &str, at: &At, checker: &mut Checker<'
     }
 }
 
-fn journal(text: &str) -> Result<Journal, String> {
+fn journal(text: &str) -> Result<JournalSize, String> {
     match text {
-        "auto" => Ok(Journal::Auto),
-        "none" => Ok(Journal::None),
+        "auto" => Ok(JournalSize::Auto),
+        "none" => Ok(JournalSize::None),
         // 1024 blocks of 4 KiB are the least that the kernel takes.
         _ => match values::size(text)? {
             bytes if bytes < 4 << 20 => Err(format!("`{text}` is too short: a journal has 4 MiB at least")),
             bytes if bytes > 40 << 30 => Err(format!("`{text}` is too long: a journal has 40 GiB at most")),
-            bytes => Ok(Journal::Bytes(bytes)),
+            bytes => Ok(JournalSize::Bytes(bytes)),
         },
     }
 }

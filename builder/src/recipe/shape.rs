@@ -8,20 +8,20 @@ use toml::Spanned;
 use toml::de::{DeInteger, DeTable, DeValue};
 
 use super::advice;
-use super::mistake::{At, Part};
+use super::mistake::{At, KeyPart};
 use super::nearest::{listed, meant};
 
 /// A mistake before it is located.
-pub(super) type Finding = (At, Part, String);
+pub(super) type UnlocatedMistake = (At, KeyPart, String);
 
 /// Everything in the document that the schema does not allow.
-pub(super) fn findings(document: &DeTable<'_>, schema: &Value) -> Vec<Finding> {
+pub(super) fn findings(document: &DeTable<'_>, schema: &Value) -> Vec<UnlocatedMistake> {
     let mut found = Vec::new();
     table(document, schema, &At::top(), &mut found);
     found
 }
 
-fn table(table: &DeTable<'_>, schema: &Value, at: &At, found: &mut Vec<Finding>) {
+fn table(table: &DeTable<'_>, schema: &Value, at: &At, found: &mut Vec<UnlocatedMistake>) {
     let known = schema["properties"].as_object();
     for (key, item) in table {
         let key = key.get_ref().as_ref();
@@ -34,7 +34,7 @@ fn table(table: &DeTable<'_>, schema: &Value, at: &At, found: &mut Vec<Finding>)
                 let candidates = known.into_iter().flat_map(|known| known.keys().map(String::as_str));
                 let place = at.table().map(|table| format!(" in `{table}`")).unwrap_or_default();
                 let message = format!("unknown key `{key}`{place}{}", meant(key, candidates));
-                found.push((at.key(key), Part::Key, message));
+                found.push((at.key(key), KeyPart::Key, message));
             }
         }
     }
@@ -44,17 +44,17 @@ fn table(table: &DeTable<'_>, schema: &Value, at: &At, found: &mut Vec<Finding>)
             Some(table) => format!("`{table}` needs the key `{key}`"),
             None => format!("a recipe needs `[{key}]`"),
         };
-        found.push((at.key(key), Part::Value, message));
+        found.push((at.key(key), KeyPart::Value, message));
     }
 }
 
-fn value(item: &Spanned<DeValue<'_>>, schema: &Value, at: &At, found: &mut Vec<Finding>) {
+fn value(item: &Spanned<DeValue<'_>>, schema: &Value, at: &At, found: &mut Vec<UnlocatedMistake>) {
     let alternatives: Vec<&Value> = match schema["anyOf"].as_array() {
         Some(several) => several.iter().collect(),
         None => vec![schema],
     };
     let Some(schema) = alternatives.iter().find(|schema| allows(schema, item.get_ref())) else {
-        found.push((at.clone(), Part::Value, mismatch(item.get_ref(), &alternatives, at)));
+        found.push((at.clone(), KeyPart::Value, mismatch(item.get_ref(), &alternatives, at)));
         return;
     };
     match item.get_ref() {
@@ -73,11 +73,11 @@ fn value(item: &Spanned<DeValue<'_>>, schema: &Value, at: &At, found: &mut Vec<F
                     None => meant(word, words.iter().copied()),
                 };
                 let message = format!("`{word}` is not {}{end}", listed(words.iter().copied()));
-                found.push((at.clone(), Part::Value, message));
+                found.push((at.clone(), KeyPart::Value, message));
             }
         }
         DeValue::Integer(number) => {
-            found.extend(range(number, schema).map(|why| (at.clone(), Part::Value, why)));
+            found.extend(range(number, schema).map(|why| (at.clone(), KeyPart::Value, why)));
         }
         _ => {}
     }

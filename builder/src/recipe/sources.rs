@@ -4,7 +4,7 @@ use std::path::Path;
 
 use amiforge_formats::digest::Digest;
 use amiforge_rootfs::sources::oci::check_platform;
-use amiforge_rootfs::sources::{Modes, OwnerRule, Pin, SourceKind, SourceSpec};
+use amiforge_rootfs::sources::{DigestPin, Modes, OwnerRule, SourceKind, SourceSpec};
 
 use super::check::Checker;
 use super::deb::DebSource;
@@ -61,7 +61,7 @@ fn source(
         }
         SourceKindKey::Deb => return None,
     };
-    let pin = checker.optional(at.key("sha256"), keys.sha256.as_ref(), pin).unwrap_or(Pin::Unpinned);
+    let pin = checker.optional(at.key("sha256"), keys.sha256.as_ref(), pin).unwrap_or(DigestPin::Unpinned);
     let name = Path::new(given).file_name().map(|name| name.to_string_lossy().into_owned());
     Some(SourceSpec {
         label: format!("source {} ({})", index + 1, name.as_deref().unwrap_or(given)),
@@ -164,13 +164,13 @@ fn globs(all: &[String], at: &At, checker: &mut Checker<'_>) -> Vec<String> {
     all.to_vec()
 }
 
-fn pin(text: &str) -> Result<Pin, String> {
+fn pin(text: &str) -> Result<DigestPin, String> {
     if text == "record" {
-        return Ok(Pin::Record);
+        return Ok(DigestPin::Record);
     }
     let digest =
         digest(text).ok_or_else(|| format!("`{text}` is neither 64 hexadecimal digits nor `record`"))?;
-    Ok(Pin::Exact(digest))
+    Ok(DigestPin::Exact(digest))
 }
 
 /// A digest that something must have.

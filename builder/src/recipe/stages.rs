@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use amiforge_rootfs::sandbox::Limits;
+use amiforge_rootfs::sandbox::SandboxLimits;
 
 use super::check::Checker;
-use super::deb::{DebArchive, DebSource, Run, SourceFrom, Stage, StageSource};
+use super::deb::{DebArchive, DebSource, RunStep, SourceFrom, Stage, StageSource};
 use super::keys::{NumberOrText, RunKeys, SandboxKeys, StageInstallKeys, StageKeys, StageSourceKeys};
 use super::mistake::At;
 use super::{packages, sources, values, words};
@@ -40,20 +40,20 @@ pub(super) fn check(
 }
 
 /// Checks every command.
-pub(super) fn runs(all: &[RunKeys], at: &At, checker: &mut Checker<'_>) -> Vec<Run> {
+pub(super) fn runs(all: &[RunKeys], at: &At, checker: &mut Checker<'_>) -> Vec<RunStep> {
     let mut runs = Vec::new();
     for (index, keys) in all.iter().enumerate() {
         let at = at.index(index);
         command(&keys.command, at.key("command"), checker);
         let env = env(&keys.env, &at, checker);
-        runs.push(Run { command: keys.command.clone(), env });
+        runs.push(RunStep { command: keys.command.clone(), env });
     }
     runs
 }
 
 /// The limits, given or usual.
-pub(super) fn limits(keys: &SandboxKeys, at: &At, checker: &mut Checker<'_>) -> Limits {
-    let mut limits = Limits::default();
+pub(super) fn limits(keys: &SandboxKeys, at: &At, checker: &mut Checker<'_>) -> SandboxLimits {
+    let mut limits = SandboxLimits::default();
     // The schema has seen to it that numbers are within bounds.
     if let Some(seconds) = keys.seconds {
         limits.time = Duration::from_secs(seconds.unsigned_abs());

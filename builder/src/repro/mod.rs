@@ -18,7 +18,7 @@ use serde::Serialize;
 
 pub use conditions::{Condition, matrix};
 pub use stock::Stock;
-pub use verdict::Verdict;
+pub use verdict::ReproVerdict;
 
 use amiforge_rootfs::store::StoreError;
 
@@ -112,13 +112,13 @@ pub type Build<'a> = dyn FnMut(usize, &[Condition], &Path) -> Result<Vec<NotVari
 
 /// What to do.
 #[derive(Clone, Copy)]
-pub struct Options<'a> {
+pub struct ReproOptions<'a> {
     /// The conditions of each build; the first is what the others are compared with.
     pub matrix: &'a [Vec<Condition>],
     /// Folder for the bundles; it exists.
     pub folder: &'a Path,
     /// Whether bundles stay there.
-    pub keep: Keep,
+    pub keep: KeepBundles,
     /// Hears of each build.
     pub progress: &'a dyn Progress,
     /// Ends it.
@@ -127,7 +127,7 @@ pub struct Options<'a> {
 
 /// What becomes of the bundles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Keep {
+pub enum KeepBundles {
     /// They are removed.
     Nothing,
     /// They stay.
@@ -155,22 +155,22 @@ pub struct Attempt {
 
 /// The outcome of all builds.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Report {
+pub struct ReproReport {
     /// Whether all builds gave the same bundle.
     pub equal: bool,
     /// The builds.
     pub builds: Vec<Attempt>,
     /// Which condition is likely to matter.
-    pub verdict: Verdict,
+    pub verdict: ReproVerdict,
     /// How the first build that differs does so.
-    pub differences: Option<diff::Report>,
+    pub differences: Option<diff::DiffReport>,
 }
 
 /// Builds as often as the matrix has rows, and more where that tells which condition matters.
 ///
 /// # Errors
 /// [`ReproError`].
-pub fn run(options: Options<'_>, build: &mut Build<'_>) -> Result<Report, ReproError> {
+pub fn run(options: ReproOptions<'_>, build: &mut Build<'_>) -> Result<ReproReport, ReproError> {
     if options.matrix.len() < 2 {
         return Err(ReproError::TooFew(options.matrix.len()));
     }
@@ -180,32 +180,32 @@ pub fn run(options: Options<'_>, build: &mut Build<'_>) -> Result<Report, ReproE
     options.progress.end();
     let verdict = outcome?;
     let Series { attempts: builds, differences, .. } = series;
-    if options.keep == Keep::Nothing {
+    if options.keep == KeepBundles::Nothing {
         for attempt in &builds {
             remove(&bundle(options.folder, attempt.number))?;
         }
     }
-    Ok(Report { equal: builds.iter().all(|attempt| attempt.equal), builds, verdict, differences })
+    Ok(ReproReport { equal: builds.iter().all(|attempt| attempt.equal), builds, verdict, differences })
 }
 
 /// Builds under way.
 struct Series<'a, 'b> {
-    options: Options<'a>,
+    options: ReproOptions<'a>,
     build: &'a mut Build<'b>,
     attempts: Vec<Attempt>,
     /// `SHA256SUMS` of the first build.
     first: Option<Vec<u8>>,
-    differences: Option<diff::Report>,
+    differences: Option<diff::DiffReport>,
 }
 
 impl Series<'_, '_> {
     /// Makes all builds and judges them.
-    fn all(&mut self) -> Result<Verdict, ReproError> {
+    fn all(&mut self) -> Result<ReproVerdict, ReproError> {
         for conditions in self.options.matrix {
             self.one(conditions)?;
         }
         let verdict = verdict::judge(&self.attempts);
-        let Verdict::Suspects(suspects) = &verdict else { return Ok(verdict) };
+        let ReproVerdict::Suspects(suspects) = &verdict else { return Ok(verdict) };
         if suspects.len() < 2 {
             return Ok(verdict);
         }
@@ -247,7 +247,7 @@ impl Series<'_, '_> {
         if !equal && self.differences.is_none() {
             self.explain(&out)?;
         }
-        if number > 0 && self.options.keep == Keep::Nothing {
+        if number > 0 && self.options.keep == KeepBundles::Nothing {
             remove(&out)?;
         }
         Ok(())
@@ -256,7 +256,7 @@ impl Series<'_, '_> {
     /// Finds out how a build differs from the first.
     fn explain(&mut self, out: &Path) -> Result<(), ReproError> {
         let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let options = diff::Options { threads, progress: &Silent, interrupt: self.options.interrupt };
+        let options = diff::DiffOptions { threads, progress: &Silent, interrupt: self.options.interrupt };
         let report = diff::diff(&bundle(self.options.folder, 0), out, options).map_err(ReproError::Diff)?;
         self.differences = Some(report);
         Ok(())

@@ -70,7 +70,7 @@ pub(super) fn copy(recipe: &Recipe, path: &Path, scratch: &Path) -> Result<Shuff
     }
     let failed = |path: &Path, source| Refused::Copy { path: path.to_owned(), source };
     let folder = place(base, &folders, scratch).map_err(|source| failed(scratch, source))?;
-    let mut copying = Copying { folders, links: HashMap::new() };
+    let mut copying = CopyRun { folders, links: HashMap::new() };
     copying.folder(base, folder.path(), Path::new(""))?;
     let name = path.file_name().unwrap_or_default();
     Ok(Shuffled { recipe: folder.path().join(name), _folder: folder })
@@ -107,14 +107,14 @@ fn size(folder: &Path) -> u64 {
 }
 
 /// A copy under way.
-struct Copying {
+struct CopyRun {
     /// What is copied and not linked to, from the recipe's folder.
     folders: Vec<PathBuf>,
     /// First names of files with several, by device and inode.
     links: HashMap<(u64, u64), PathBuf>,
 }
 
-impl Copying {
+impl CopyRun {
     /// Copies the entries of a folder.
     fn folder(&mut self, from: &Path, to: &Path, below: &Path) -> Result<(), Refused> {
         let failed = |source| Refused::Copy { path: from.to_owned(), source };

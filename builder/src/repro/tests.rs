@@ -3,7 +3,7 @@
 use std::fs::{self, File, FileTimes};
 use std::time::{Duration, SystemTime};
 
-use amiforge_image::bundle::Existing;
+use amiforge_image::bundle::ExistingBundle;
 
 use super::*;
 use crate::build;
@@ -57,14 +57,14 @@ impl Sample {
     }
 
     /// Makes builds; `later` says by how many seconds the file's time is off in each.
-    fn run(&self, rows: &[Vec<Condition>], later: impl Fn(usize, &[Condition]) -> u64) -> Report {
+    fn run(&self, rows: &[Vec<Condition>], later: impl Fn(usize, &[Condition]) -> u64) -> ReproReport {
         let recipe = Recipe::load(&self.folder.path().join("recipe.toml")).unwrap();
         let interrupt = Interrupt::new();
         let mut one = |number: usize, conditions: &[Condition], out: &Path| {
             self.stamp(later(number, conditions));
-            let options = build::Options {
+            let options = build::BuildOptions {
                 out: out.to_owned(),
-                existing: Existing::Refuse,
+                existing: ExistingBundle::Refuse,
                 threads: 1,
                 store: None,
                 source_date_epoch: None,
@@ -75,10 +75,10 @@ impl Sample {
             build::build(&recipe, &options, &Silent, &interrupt).unwrap();
             Ok(Vec::new())
         };
-        let options = Options {
+        let options = ReproOptions {
             matrix: rows,
             folder: self.folder.path(),
-            keep: Keep::Nothing,
+            keep: KeepBundles::Nothing,
             progress: &Silent,
             interrupt: &interrupt,
         };
@@ -91,7 +91,7 @@ fn builds_of_the_same_inputs_are_reproducible_and_leave_nothing() {
     let sample = Sample::new();
     let report = sample.run(&matrix(3), |_, _| 0);
     assert!(report.equal && report.differences.is_none());
-    assert_eq!(report.verdict, Verdict::Reproducible);
+    assert_eq!(report.verdict, ReproVerdict::Reproducible);
     assert!(!sample.folder.path().join("build-0").exists());
 }
 
@@ -100,7 +100,7 @@ fn a_condition_that_reaches_one_inode_is_found_and_the_field_named() {
     let sample = Sample::new();
     let report = sample.run(&matrix(6), |_, conditions| u64::from(conditions.contains(&Condition::TimeZone)));
     assert!(!report.equal);
-    assert_eq!(report.verdict, Verdict::Suspects(vec!["time zone".to_owned()]));
+    assert_eq!(report.verdict, ReproVerdict::Suspects(vec!["time zone".to_owned()]));
     let differences = report.differences.unwrap().differences;
     let lines: Vec<_> = differences.iter().map(diff::Difference::line).collect();
     let named = lines
@@ -113,5 +113,5 @@ fn a_condition_that_reaches_one_inode_is_found_and_the_field_named() {
 fn a_difference_without_a_changed_condition_is_chance() {
     let sample = Sample::new();
     let report = sample.run(&matrix(3), |number, _| number as u64);
-    assert_eq!(report.verdict, Verdict::Chance);
+    assert_eq!(report.verdict, ReproVerdict::Chance);
 }

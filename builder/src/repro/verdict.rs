@@ -10,7 +10,7 @@ use super::{Attempt, Condition};
 /// What the builds show.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Verdict {
+pub enum ReproVerdict {
     /// All are equal.
     Reproducible,
     /// Builds differ although nothing was changed: something is drawn.
@@ -22,13 +22,13 @@ pub enum Verdict {
 }
 
 /// Judges the builds.
-pub(super) fn judge(attempts: &[Attempt]) -> Verdict {
+pub(super) fn judge(attempts: &[Attempt]) -> ReproVerdict {
     let (equal, different): (Vec<_>, Vec<_>) = attempts.iter().skip(1).partition(|attempt| attempt.equal);
     if different.is_empty() {
-        return Verdict::Reproducible;
+        return ReproVerdict::Reproducible;
     }
     if different.iter().any(|attempt| attempt.varied.is_empty()) {
-        return Verdict::Chance;
+        return ReproVerdict::Chance;
     }
     let innocent: BTreeSet<Condition> =
         equal.iter().flat_map(|attempt| attempt.varied.iter().copied()).collect();
@@ -48,10 +48,10 @@ pub(super) fn judge(attempts: &[Attempt]) -> Verdict {
     } else {
         alone.into_iter().map(ToString::to_string).collect()
     };
-    if suspects.is_empty() { Verdict::Unclear } else { Verdict::Suspects(suspects) }
+    if suspects.is_empty() { ReproVerdict::Unclear } else { ReproVerdict::Suspects(suspects) }
 }
 
-impl fmt::Display for Verdict {
+impl fmt::Display for ReproVerdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Reproducible => f.write_str("every build gave the same bytes"),

@@ -4,7 +4,7 @@
 
 use serde_json::{Value, json};
 
-use super::inventory::{Component, FileEntry, Inventory};
+use super::inventory::{Component, Inventory, SbomFile};
 use super::{Subject, document_id, purl};
 
 /// The document, indented, with a newline at its end.
@@ -77,7 +77,7 @@ fn package(subject: &Subject<'_>, component: &Component, files: Vec<Value>) -> V
     package
 }
 
-fn file_entry(file: &FileEntry) -> Value {
+fn file_entry(file: &SbomFile) -> Value {
     json!({
         "type": "file",
         "name": format!("/{}", file.path),

@@ -4,7 +4,7 @@ use std::io;
 
 use amiforge_formats::digest::Digest;
 use amiforge_formats::plan::Sources;
-use amiforge_formats::tree::{Content, Kind, Tree};
+use amiforge_formats::tree::{Content, NodeKind, Tree};
 use amiforge_rootfs::packages::control::Paragraph;
 use amiforge_rootfs::packages::locked::LockedPackage;
 
@@ -15,7 +15,7 @@ const LONGEST: u64 = 256 << 20;
 
 /// A package that is in a tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Installed {
+pub struct InstalledPackage {
     /// Its name.
     pub name: String,
     /// Its version with its epoch.
@@ -35,7 +35,11 @@ pub struct Installed {
 ///
 /// # Errors
 /// What the medium says, or that the database cannot be understood.
-pub fn installed(tree: &Tree, sources: &dyn Sources, lock: &[LockedPackage]) -> io::Result<Vec<Installed>> {
+pub fn installed(
+    tree: &Tree,
+    sources: &dyn Sources,
+    lock: &[LockedPackage],
+) -> io::Result<Vec<InstalledPackage>> {
     let status = match file(tree, b"var/lib/dpkg/status") {
         Some(content) => bytes(content, sources)?,
         None => return Ok(Vec::new()),
@@ -58,7 +62,7 @@ pub fn installed(tree: &Tree, sources: &dyn Sources, lock: &[LockedPackage]) -> 
             .iter()
             .find(|locked| (&locked.name, &locked.version, &locked.arch) == (&name, &version, &arch));
         let deb = locked.map(|locked| (locked.sha256, locked.path.clone()));
-        all.push(Installed { name, version, arch, control, files, deb });
+        all.push(InstalledPackage { name, version, arch, control, files, deb });
     }
     all.sort_by(|a, b| (&a.name, &a.arch).cmp(&(&b.name, &b.arch)));
     Ok(all)
@@ -72,7 +76,7 @@ fn list<'a>(tree: &'a Tree, name: &str, arch: &str) -> Option<&'a Content> {
 
 fn file<'a>(tree: &'a Tree, path: &[u8]) -> Option<&'a Content> {
     match &tree.node(tree.lookup(path)?).kind {
-        Kind::File(content) if content.len() <= LONGEST => Some(content),
+        NodeKind::File(content) if content.len() <= LONGEST => Some(content),
         _ => None,
     }
 }

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::io;
 
 use amiforge_formats::plan::Sources;
-use amiforge_formats::tree::{Content, Kind, NodeId, Tree};
+use amiforge_formats::tree::{Content, NodeId, NodeKind, Tree};
 use amiforge_rootfs::blobs::Blobs;
 use amiforge_rootfs::digests::{self, each_part};
 
-use super::installed::Installed;
+use super::installed::InstalledPackage;
 use super::licence::{self, Licence};
 
 /// Symbolic links followed on the way to a file.
@@ -22,7 +22,7 @@ pub struct Inventory {
     /// The packages, sorted by name and architecture.
     pub components: Vec<Component>,
     /// Every regular file, sorted by path.
-    pub files: Vec<FileEntry>,
+    pub files: Vec<SbomFile>,
 }
 
 /// A package.
@@ -48,7 +48,7 @@ pub struct Component {
 
 /// A regular file of the image.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FileEntry {
+pub struct SbomFile {
     /// Path without a leading `/`; bytes that are no UTF-8 are replaced.
     pub path: String,
     /// SHA-1 in hexadecimal, which SPDX asks for.
@@ -65,20 +65,20 @@ pub struct FileEntry {
 ///
 /// # Errors
 /// What the medium says.
-pub fn inventory(tree: &Tree, blobs: &Blobs, packages: &[Installed]) -> io::Result<Inventory> {
+pub fn inventory(tree: &Tree, blobs: &Blobs, packages: &[InstalledPackage]) -> io::Result<Inventory> {
     let components: io::Result<Vec<Component>> =
         packages.iter().map(|package| component(tree, blobs, package)).collect();
     let owners = owners(tree, packages);
     let files: Vec<(Vec<u8>, &Content)> = tree
         .walk()
         .filter_map(|entry| match &tree.node(entry.id).kind {
-            Kind::File(content) => Some((entry.path, content)),
+            NodeKind::File(content) => Some((entry.path, content)),
             _ => None,
         })
         .collect();
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
     let share = files.len().div_ceil(workers).max(1);
-    let hashed: Vec<io::Result<Vec<FileEntry>>> = std::thread::scope(|scope| {
+    let hashed: Vec<io::Result<Vec<SbomFile>>> = std::thread::scope(|scope| {
         let running: Vec<_> = files
             .chunks(share)
             .map(|files| scope.spawn(|| files.iter().map(|file| hash(file, blobs, &owners)).collect()))
@@ -94,7 +94,7 @@ pub fn inventory(tree: &Tree, blobs: &Blobs, packages: &[Installed]) -> io::Resu
     Ok(Inventory { components: components?, files: all })
 }
 
-fn component(tree: &Tree, sources: &dyn Sources, package: &Installed) -> io::Result<Component> {
+fn component(tree: &Tree, sources: &dyn Sources, package: &InstalledPackage) -> io::Result<Component> {
     let source = package.control.get("Source").unwrap_or(&package.name);
     let source = match source.split_once(" (") {
         Some((name, version)) => (name.to_owned(), version.trim_end_matches(')').to_owned()),
@@ -103,7 +103,7 @@ fn component(tree: &Tree, sources: &dyn Sources, package: &Installed) -> io::Res
     let description = package.control.get("Description").unwrap_or_default();
     let copyright = format!("usr/share/doc/{}/copyright", package.name);
     let licences = match followed(tree, copyright.as_bytes()).map(|id| &tree.node(id).kind) {
-        Some(Kind::File(content)) if content.len() <= COPYRIGHT_MAX => {
+        Some(NodeKind::File(content)) if content.len() <= COPYRIGHT_MAX => {
             let mut bytes = Vec::new();
             each_part(content, sources, |part| bytes.extend_from_slice(part))?;
             licence::stated(&String::from_utf8_lossy(&bytes))
@@ -123,13 +123,13 @@ fn component(tree: &Tree, sources: &dyn Sources, package: &Installed) -> io::Res
 }
 
 /// Who owns which path of the tree; of several packages the first.
-fn owners(tree: &Tree, packages: &[Installed]) -> BTreeMap<Vec<u8>, usize> {
+fn owners(tree: &Tree, packages: &[InstalledPackage]) -> BTreeMap<Vec<u8>, usize> {
     let mut owners = BTreeMap::new();
     // Packages name files by `/bin`, `/lib` and so on, which are links into `/usr`.
     let merged = |path: &[u8]| -> Vec<u8> {
         let (first, rest) = path.split_at(path.iter().position(|&byte| byte == b'/').unwrap_or(path.len()));
         match tree.lookup(first).map(|id| &tree.node(id).kind) {
-            Some(Kind::Symlink(target)) if !rest.is_empty() => {
+            Some(NodeKind::Symlink(target)) if !rest.is_empty() => {
                 [target.strip_prefix(b"/").unwrap_or(target), rest].concat()
             }
             _ => path.to_vec(),
@@ -147,9 +147,9 @@ fn hash(
     (path, content): &(Vec<u8>, &Content),
     blobs: &Blobs,
     owners: &BTreeMap<Vec<u8>, usize>,
-) -> io::Result<FileEntry> {
+) -> io::Result<SbomFile> {
     let digests = digests::of(content, blobs)?;
-    Ok(FileEntry {
+    Ok(SbomFile {
         path: String::from_utf8_lossy(path).into_owned(),
         sha1: hex(&digests.sha1),
         sha256: hex(&digests.sha256.0),
@@ -177,7 +177,7 @@ fn followed(tree: &Tree, path: &[u8]) -> Option<NodeId> {
             _ => {}
         }
         let id = tree.child(*stack.last()?, &name)?;
-        if let Kind::Symlink(target) = &tree.node(id).kind {
+        if let NodeKind::Symlink(target) = &tree.node(id).kind {
             links += 1;
             if links > LINKS_MAX {
                 return None;

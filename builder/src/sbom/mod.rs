@@ -13,8 +13,8 @@ mod tests;
 use amiforge_formats::time::Time;
 
 pub use self::cyclonedx::cyclonedx;
-pub use self::installed::{Installed, installed};
-pub use self::inventory::{Component, FileEntry, Inventory, inventory};
+pub use self::installed::{InstalledPackage, installed};
+pub use self::inventory::{Component, Inventory, SbomFile, inventory};
 pub use self::licence::Licence;
 pub use self::spdx::spdx;
 

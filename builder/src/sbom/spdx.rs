@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 use sha1::Digest;
 
-use super::inventory::{Component, FileEntry, Inventory, hex};
+use super::inventory::{Component, Inventory, SbomFile, hex};
 use super::{Subject, document_id, licence, purl};
 
 /// The document, indented, with a newline at its end.
@@ -16,7 +16,7 @@ pub fn spdx(subject: &Subject<'_>, inventory: &Inventory) -> String {
     for (at, file) in inventory.files.iter().enumerate() {
         of.entry(file.owner).or_default().push(at);
     }
-    let files_of = |owner: Option<usize>| -> Vec<&FileEntry> {
+    let files_of = |owner: Option<usize>| -> Vec<&SbomFile> {
         of.get(&owner).into_iter().flatten().filter_map(|at| inventory.files.get(*at)).collect()
     };
     let mut packages = vec![image(subject, &files_of(None))];
@@ -54,14 +54,14 @@ fn file_id(at: usize) -> String {
 const IMAGE: &str = "SPDXRef-Image";
 
 /// SHA-1 over the sorted SHA-1 sums of the files (specification, 7.9).
-fn verification(files: &[&FileEntry]) -> String {
+fn verification(files: &[&SbomFile]) -> String {
     let mut sums: Vec<&str> = files.iter().map(|file| file.sha1.as_str()).collect();
     sums.sort_unstable();
     hex(&sha1::Sha1::digest(sums.concat().as_bytes()))
 }
 
 /// Says of a package that its files are listed, if there are any.
-fn analyzed(mut package: Value, files: &[&FileEntry]) -> Value {
+fn analyzed(mut package: Value, files: &[&SbomFile]) -> Value {
     package["filesAnalyzed"] = json!(!files.is_empty());
     if !files.is_empty() {
         package["packageVerificationCode"] = json!({ "packageVerificationCodeValue": verification(files) });
@@ -69,7 +69,7 @@ fn analyzed(mut package: Value, files: &[&FileEntry]) -> Value {
     package
 }
 
-fn image(subject: &Subject<'_>, files: &[&FileEntry]) -> Value {
+fn image(subject: &Subject<'_>, files: &[&SbomFile]) -> Value {
     let package = json!({
         "SPDXID": IMAGE,
         "name": subject.name,
@@ -83,7 +83,7 @@ fn image(subject: &Subject<'_>, files: &[&FileEntry]) -> Value {
     analyzed(package, files)
 }
 
-fn package(subject: &Subject<'_>, component: &Component, id: &str, files: &[&FileEntry]) -> Value {
+fn package(subject: &Subject<'_>, component: &Component, id: &str, files: &[&SbomFile]) -> Value {
     let declared: BTreeSet<&str> =
         component.licences.iter().map(|licence| licence.expression.as_str()).collect();
     let declared: Vec<&str> = declared.into_iter().collect();
@@ -113,7 +113,7 @@ fn package(subject: &Subject<'_>, component: &Component, id: &str, files: &[&Fil
     analyzed(package, files)
 }
 
-fn file_entry(at: usize, file: &FileEntry) -> Value {
+fn file_entry(at: usize, file: &SbomFile) -> Value {
     json!({
         "SPDXID": file_id(at),
         "fileName": format!("./{}", file.path),

@@ -2,22 +2,22 @@
 
 use amiforge_formats::digest::Digest;
 use amiforge_formats::plan::NoSources;
-use amiforge_formats::tree::{Content, Kind, Meta, Name, Node, Tree};
+use amiforge_formats::tree::{Content, Meta, Name, Node, NodeKind, Tree};
 use amiforge_rootfs::blobs::Blobs;
 use amiforge_rootfs::packages::control::Paragraph;
-use amiforge_rootfs::packages::locked::{LockedPackage, Reason};
+use amiforge_rootfs::packages::locked::{LockReason, LockedPackage};
 
 use super::*;
 
 const COPYRIGHT: &str = "Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/\n\nFiles: *\nLicense: \
                          GPL-2+ or Expat\n\nFiles: x\nLicense: odd one\n\nLicense: odd one\n Text.\n";
 
-fn add(tree: &mut Tree, path: &str, kind: Kind) {
+fn add(tree: &mut Tree, path: &str, kind: NodeKind) {
     let mut dir = tree.root();
     let (folders, name) = path.rsplit_once('/').unwrap_or(("", path));
     for folder in folders.split('/').filter(|folder| !folder.is_empty()) {
         dir = tree.child(dir, folder.as_bytes()).unwrap_or_else(|| {
-            let node = Node { meta: Meta::root_owned(0o755, Time::EPOCH), kind: Kind::dir() };
+            let node = Node { meta: Meta::root_owned(0o755, Time::EPOCH), kind: NodeKind::dir() };
             tree.add(dir, Name::new(folder.as_bytes()).unwrap(), node).unwrap()
         });
     }
@@ -25,8 +25,8 @@ fn add(tree: &mut Tree, path: &str, kind: Kind) {
     tree.add(dir, Name::new(name.as_bytes()).unwrap(), node).unwrap();
 }
 
-fn package(name: &str, control: &str, files: &[&str]) -> Installed {
-    Installed {
+fn package(name: &str, control: &str, files: &[&str]) -> InstalledPackage {
+    InstalledPackage {
         name: name.into(),
         version: "1:2.0+x-1".into(),
         arch: "amd64".into(),
@@ -37,13 +37,13 @@ fn package(name: &str, control: &str, files: &[&str]) -> Installed {
 }
 
 fn sample() -> Inventory {
-    let file = |text: &str| Kind::File(Content::Inline(text.as_bytes().into()));
+    let file = |text: &str| NodeKind::File(Content::Inline(text.as_bytes().into()));
     let mut tree = Tree::new(Meta::root_owned(0o755, Time::EPOCH));
     add(&mut tree, "usr/bin/b", file("abc"));
-    add(&mut tree, "bin", Kind::Symlink(b"usr/bin".as_slice().into()));
+    add(&mut tree, "bin", NodeKind::Symlink(b"usr/bin".as_slice().into()));
     add(&mut tree, "etc/own", file(""));
     add(&mut tree, "usr/share/doc/lib/copyright", file(COPYRIGHT));
-    add(&mut tree, "usr/share/doc/tool", Kind::Symlink(b"lib".as_slice().into()));
+    add(&mut tree, "usr/share/doc/tool", NodeKind::Symlink(b"lib".as_slice().into()));
     let packages = [
         package("lib", "Package: lib\n", &["/usr/share/doc/lib/copyright"]),
         package(
@@ -113,7 +113,7 @@ fn both_documents_say_the_same_twice_and_link_files_to_packages() {
 
 #[test]
 fn packages_are_read_from_the_database_of_dpkg() {
-    let file = |text: &str| Kind::File(Content::Inline(text.as_bytes().into()));
+    let file = |text: &str| NodeKind::File(Content::Inline(text.as_bytes().into()));
     let mut tree = Tree::new(Meta::root_owned(0o755, Time::EPOCH));
     assert_eq!(installed(&tree, &NoSources, &[]).unwrap(), []);
     let stanza = |name: &str, arch: &str, status: &str| {
@@ -136,7 +136,7 @@ fn packages_are_read_from_the_database_of_dpkg() {
         size: 1,
         path: "pool/tool.deb".into(),
         archive: "debian".into(),
-        reason: Reason::Named,
+        reason: LockReason::Named,
     };
     let found = installed(&tree, &NoSources, &[locked]).unwrap();
     let names: Vec<_> =

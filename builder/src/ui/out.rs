@@ -4,9 +4,9 @@ use std::io::{self, IsTerminal as _, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use amiforge_formats::terminal::{Allow, Escaper, Filter};
+use amiforge_formats::terminal::{Allow, Escaper, TerminalFilter};
 
-use super::{Stream, Ui};
+use super::{ConsoleStream, Ui};
 
 /// Standard output that remembers when its reader went away.
 pub(crate) struct Out<'a> {
@@ -62,19 +62,19 @@ impl Write for Out<'_> {
 }
 
 /// A stream that shows what a guest writes: as it is in a file or pipe, filtered on a terminal.
-pub(crate) struct Console<'a> {
+pub(crate) struct GuestConsole<'a> {
     ui: &'a Ui,
-    stream: Stream,
-    filter: Option<Mutex<Filter>>,
+    stream: ConsoleStream,
+    filter: Option<Mutex<TerminalFilter>>,
 }
 
-impl<'a> Console<'a> {
-    pub(super) fn new(ui: &'a Ui, stream: Stream, allow: Allow) -> Self {
+impl<'a> GuestConsole<'a> {
+    pub(super) fn new(ui: &'a Ui, stream: ConsoleStream, allow: Allow) -> Self {
         let terminal = match stream {
-            Stream::Output => io::stdout().is_terminal(),
-            Stream::Aside => io::stderr().is_terminal(),
+            ConsoleStream::Output => io::stdout().is_terminal(),
+            ConsoleStream::Aside => io::stderr().is_terminal(),
         };
-        Self { ui, stream, filter: terminal.then(|| Mutex::new(Filter::new(allow))) }
+        Self { ui, stream, filter: terminal.then(|| Mutex::new(TerminalFilter::new(allow))) }
     }
 
     /// Shows the next bytes.
@@ -92,7 +92,7 @@ impl<'a> Console<'a> {
         }
     }
 
-    fn filter(&self) -> Option<MutexGuard<'_, Filter>> {
+    fn filter(&self) -> Option<MutexGuard<'_, TerminalFilter>> {
         self.filter.as_ref().map(|filter| filter.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -103,8 +103,10 @@ impl<'a> Console<'a> {
         self.ui.steps.around(|| {
             // A console that nobody reads any more does not end the guest.
             let _ = match self.stream {
-                Stream::Output => io::stdout().lock().write_all(bytes).and_then(|()| io::stdout().flush()),
-                Stream::Aside => io::stderr().lock().write_all(bytes),
+                ConsoleStream::Output => {
+                    io::stdout().lock().write_all(bytes).and_then(|()| io::stdout().flush())
+                }
+                ConsoleStream::Aside => io::stderr().lock().write_all(bytes),
             };
         });
     }

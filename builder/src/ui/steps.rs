@@ -14,22 +14,22 @@ const EVERY: Duration = Duration::from_secs(5);
 
 /// The step that is under way.
 #[derive(Debug)]
-pub(super) struct Steps {
-    face: Face,
+pub(super) struct StepDisplay {
+    face: StepStyle,
     verbose: bool,
-    current: RwLock<Option<Step>>,
+    current: RwLock<Option<ShownStep>>,
 }
 
 /// How steps are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Face {
+enum StepStyle {
     Bar,
     Lines,
     Nothing,
 }
 
 #[derive(Debug)]
-struct Step {
+struct ShownStep {
     name: String,
     total: Option<u64>,
     begun: Instant,
@@ -39,25 +39,25 @@ struct Step {
     bar: Option<ProgressBar>,
 }
 
-impl Steps {
+impl StepDisplay {
     pub(super) fn new(terminal: bool, loudness: i8) -> Self {
         let face = match (loudness < 0, terminal) {
-            (true, _) => Face::Nothing,
-            (false, true) => Face::Bar,
-            (false, false) => Face::Lines,
+            (true, _) => StepStyle::Nothing,
+            (false, true) => StepStyle::Bar,
+            (false, false) => StepStyle::Lines,
         };
         Self { face, verbose: loudness > 0, current: RwLock::new(None) }
     }
 
     pub(super) fn begin(&self, name: &str, total: Option<u64>) {
         self.end();
-        let step = Step {
+        let step = ShownStep {
             name: name.to_owned(),
             total,
             begun: Instant::now(),
             done: AtomicU64::new(0),
             due: AtomicU64::new(EVERY.as_millis() as u64),
-            bar: (self.face == Face::Bar).then(|| bar(name, total)),
+            bar: (self.face == StepStyle::Bar).then(|| bar(name, total)),
         };
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Some(step);
     }
@@ -68,7 +68,7 @@ impl Steps {
         let done = step.done.fetch_add(bytes, Ordering::Relaxed) + bytes;
         match (&step.bar, self.face) {
             (Some(bar), _) => bar.inc(bytes),
-            (None, Face::Lines) if step.line_is_due() => say("", &format!("{}\n", step.line(done))),
+            (None, StepStyle::Lines) if step.line_is_due() => say("", &format!("{}\n", step.line(done))),
             _ => {}
         }
     }
@@ -95,7 +95,7 @@ impl Steps {
     }
 }
 
-impl Step {
+impl ShownStep {
     /// Whether a line should be written now; true for one caller each time.
     fn line_is_due(&self) -> bool {
         let now = self.begun.elapsed().as_millis() as u64;
@@ -166,7 +166,7 @@ mod tests {
 
     #[test]
     fn a_line_is_due_once_per_interval() {
-        let steps = Steps::new(false, 0);
+        let steps = StepDisplay::new(false, 0);
         steps.begin("copying", Some(100));
         let current = steps.current.read().unwrap();
         let step = current.as_ref().unwrap();

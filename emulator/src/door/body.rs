@@ -14,7 +14,7 @@ use tokio::time::{Sleep, sleep};
 
 use crate::locks::lock;
 use crate::state::blocks::BLOCK;
-use crate::state::digest::Digest;
+use crate::state::digest::BlockDigest;
 
 /// No service but S3 takes more; what comes after is read but not kept.
 const LONGEST: usize = 4 << 20;
@@ -149,7 +149,7 @@ impl Body for Arriving {
 }
 
 /// Reads a body whole. Its digest is taken while its bytes are still in the processor's caches.
-pub(crate) async fn whole(mut body: Arriving, buffers: &Arc<Buffers>) -> Result<(Bytes, Digest), Lost> {
+pub(crate) async fn whole(mut body: Arriving, buffers: &Arc<Buffers>) -> Result<(Bytes, BlockDigest), Lost> {
     let mut digest = Sha256::new();
     let expected = body.size_hint().exact();
     if expected == Some(BLOCK as u64) {
@@ -159,7 +159,7 @@ pub(crate) async fn whole(mut body: Arriving, buffers: &Arc<Buffers>) -> Result<
             digest.update(&part);
             buffer.bytes.extend_from_slice(&part);
         }
-        return Ok((Bytes::from_owner(buffer), Digest(digest.finalize().into())));
+        return Ok((Bytes::from_owner(buffer), BlockDigest(digest.finalize().into())));
     }
     let mut bytes = BytesMut::new();
     let mut read = 0;
@@ -174,5 +174,5 @@ pub(crate) async fn whole(mut body: Arriving, buffers: &Arc<Buffers>) -> Result<
             bytes.extend_from_slice(&part);
         }
     }
-    Ok((bytes.freeze(), Digest(digest.finalize().into())))
+    Ok((bytes.freeze(), BlockDigest(digest.finalize().into())))
 }

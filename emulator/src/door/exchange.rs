@@ -7,14 +7,14 @@ use http::request::Parts;
 
 use super::Dropped;
 use super::body::{self, Arriving, Pulse};
-use super::reply::{self, Content, Response};
-use super::signed::{Payload, Signed};
-use crate::faults::Fault;
+use super::reply::{self, ReplyBody, Response};
+use super::signed::{Payload, SignedRequest};
+use crate::faults::InjectedFault;
 use crate::services::{Service, Trouble};
-use crate::sigv4::{Claim, Denial, UNSIGNED};
-use crate::state::digest::Digest;
+use crate::sigv4::{Denial, SignatureClaim, UNSIGNED};
+use crate::state::digest::BlockDigest;
 use crate::state::ids;
-use crate::trail::Seen;
+use crate::trail::SeenRequest;
 use crate::world::World;
 
 /// The answer to a request whose work takes too long.
@@ -23,7 +23,7 @@ pub(crate) struct Late(Service);
 impl Late {
     /// That to a request with this head.
     pub(crate) fn of(parts: &Parts) -> Self {
-        let claimed = Claim::read(parts).ok().and_then(|claim| Service::named(&claim.service));
+        let claimed = SignatureClaim::read(parts).ok().and_then(|claim| Service::named(&claim.service));
         Self(claimed.unwrap_or_else(|| Service::guess(parts)))
     }
 
@@ -42,7 +42,7 @@ pub(crate) async fn exchange(
     pulse: &Pulse,
 ) -> Result<Response, Dropped> {
     let request_id = ids::uuid();
-    let claim = match Claim::read(&parts) {
+    let claim = match SignatureClaim::read(&parts) {
         Ok(claim) => claim,
         Err(denial) => {
             body::whole(incoming, &world.buffers).await?;
@@ -66,7 +66,7 @@ pub(crate) async fn exchange(
         Ok(signed) => signed,
         Err(denial) => return Ok(service.refuse(&denial, &request_id)),
     };
-    let note = Seen {
+    let note = SeenRequest {
         service: service.name(),
         action: service.action(&signed),
         region: claim.region.clone(),
@@ -76,7 +76,7 @@ pub(crate) async fn exchange(
     let answer = faulty((world, pulse), service, &claim.region, signed, &note).await;
     if let Some(trail) = &world.config.trail {
         let status = answer.as_ref().map_or(0, |answer| answer.status().as_u16());
-        trail.note(Seen { status, ..note });
+        trail.note(SeenRequest { status, ..note });
     }
     answer
 }
@@ -84,11 +84,11 @@ pub(crate) async fn exchange(
 /// Checks the signature.
 fn signed(
     world: &World,
-    claim: &Claim,
+    claim: &SignatureClaim,
     parts: Parts,
     payload: Payload,
     request_id: String,
-) -> Result<Signed, Denial> {
+) -> Result<SignedRequest, Denial> {
     let key = world.accounts.key(&claim.access_key_id).ok_or(Denial::UnknownKey)?;
     let said = parts.headers.get("x-amz-content-sha256").and_then(|value| value.to_str().ok());
     let word = match (said, &payload, claim.expires) {
@@ -97,12 +97,12 @@ fn signed(
         (None, Payload::Whole { digest, .. }, None) => digest.hex(),
     };
     let seal = claim.check(&parts, &word, &key.secret, world.now())?;
-    if let (Payload::Whole { digest, .. }, Some(said)) = (&payload, Digest::from_hex(&word))
+    if let (Payload::Whole { digest, .. }, Some(said)) = (&payload, BlockDigest::from_hex(&word))
         && said != *digest
     {
         return Err(Denial::Body);
     }
-    Ok(Signed { account: key.account.clone(), request_id, parts, payload, seal, doomed: false })
+    Ok(SignedRequest { account: key.account.clone(), request_id, parts, payload, seal, doomed: false })
 }
 
 /// Answers a request whose sender is known, unless or until something goes wrong on purpose.
@@ -110,22 +110,24 @@ async fn faulty(
     (world, pulse): (&World, &Pulse),
     service: Service,
     region: &str,
-    request: Signed,
-    note: &Seen,
+    request: SignedRequest,
+    note: &SeenRequest,
 ) -> Result<Response, Dropped> {
     let target = format!("{region} {}", note.target);
     let fault = world.script.strike(service.name(), &note.action, &target);
     let id = request.request_id.clone();
-    let request = Signed { doomed: fault == Some(Fault::FailLater), ..request };
+    let request = SignedRequest { doomed: fault == Some(InjectedFault::FailLater), ..request };
     match &fault {
-        Some(Fault::Throttle) => return Ok(service.fail(Trouble::Throttled, &id)),
-        Some(Fault::ServerError { status: 503 }) => return Ok(service.fail(Trouble::Unavailable, &id)),
-        Some(Fault::ServerError { .. }) => return Ok(service.fail(Trouble::Internal, &id)),
-        Some(Fault::ThrottleInFront) => return Ok(service.throttle_in_front(&id)),
-        Some(Fault::NotFound) => return Ok(service.miss(&request)),
-        Some(Fault::DropBefore) => return Err(Dropped::OnPurpose),
-        Some(Fault::ExpireTokens) => world.expire_tokens(),
-        Some(Fault::Slow { millis }) => {
+        Some(InjectedFault::Throttle) => return Ok(service.fail(Trouble::Throttled, &id)),
+        Some(InjectedFault::ServerError { status: 503 }) => {
+            return Ok(service.fail(Trouble::Unavailable, &id));
+        }
+        Some(InjectedFault::ServerError { .. }) => return Ok(service.fail(Trouble::Internal, &id)),
+        Some(InjectedFault::ThrottleInFront) => return Ok(service.throttle_in_front(&id)),
+        Some(InjectedFault::NotFound) => return Ok(service.miss(&request)),
+        Some(InjectedFault::DropBefore) => return Err(Dropped::OnPurpose),
+        Some(InjectedFault::ExpireTokens) => world.expire_tokens(),
+        Some(InjectedFault::Slow { millis }) => {
             let time = Duration::from_millis(*millis);
             pulse.hold(time);
             tokio::time::sleep(time).await;
@@ -139,10 +141,10 @@ async fn faulty(
     };
     let answer = service.answer(world, &region, request).await;
     match fault {
-        Some(Fault::DropAfter) => Err(Dropped::OnPurpose),
-        Some(Fault::FlipBit { bit }) => Ok(answer.map(|content| flipped(content, bit))),
-        Some(Fault::ShortRead { bytes }) => Ok(answer.map(|content| shortened(content, bytes))),
-        Some(Fault::FlipStoredBit { bit }) if answer.status() == StatusCode::CREATED => {
+        Some(InjectedFault::DropAfter) => Err(Dropped::OnPurpose),
+        Some(InjectedFault::FlipBit { bit }) => Ok(answer.map(|content| flipped(content, bit))),
+        Some(InjectedFault::ShortRead { bytes }) => Ok(answer.map(|content| shortened(content, bytes))),
+        Some(InjectedFault::FlipStoredBit { bit }) if answer.status() == StatusCode::CREATED => {
             // A block that cannot be altered was not stored: the answer says so already.
             let _ = digest.map(|digest| world.blocks.rot(digest, bit));
             Ok(answer)
@@ -152,23 +154,23 @@ async fn faulty(
 }
 
 /// The digest that a request's body would be stored under.
-fn stored(request: &Signed) -> Option<Digest> {
+fn stored(request: &SignedRequest) -> Option<BlockDigest> {
     match request.payload {
         Payload::Whole { digest, .. } => Some(digest),
         Payload::Unread(_) => None,
     }
 }
 
-fn flipped(content: Content, bit: u64) -> Content {
+fn flipped(content: ReplyBody, bit: u64) -> ReplyBody {
     let Some(bytes) = content.bytes().filter(|bytes| !bytes.is_empty()) else { return content };
     let mut bytes = bytes.to_vec();
     let bit = (bit % (bytes.len() as u64 * 8)) as usize;
     bytes[bit / 8] ^= 1 << (bit % 8);
-    Content::Whole(bytes.into())
+    ReplyBody::Whole(bytes.into())
 }
 
-fn shortened(content: Content, to: u64) -> Content {
+fn shortened(content: ReplyBody, to: u64) -> ReplyBody {
     let Some(bytes) = content.bytes() else { return content };
     let keep = bytes.len().saturating_sub(1).min(usize::try_from(to).unwrap_or(usize::MAX));
-    Content::Short { bytes: bytes.slice(..keep), promised: bytes.len() as u64 }
+    ReplyBody::Short { bytes: bytes.slice(..keep), promised: bytes.len() as u64 }
 }

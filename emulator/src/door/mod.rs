@@ -23,7 +23,7 @@ use tokio::sync::watch;
 
 use self::body::{Arriving, Lost, Pulse};
 use self::reply::Response;
-use self::stream::Stream;
+use self::stream::TimedStream;
 use crate::world::World;
 
 /// Accepts connections until `stop` is done; then those under way get a moment to finish.
@@ -55,7 +55,7 @@ async fn connection(world: Arc<World>, stream: TcpStream, mut closing: watch::Re
     let service = service_fn(move |request| dated(Arc::clone(&world), request));
     let mut builder = http1::Builder::new();
     builder.keep_alive(true).timer(TokioTimer::new()).header_read_timeout(timeouts.head);
-    let stream = Stream::new(stream, timeouts.taken);
+    let stream = TimedStream::new(stream, timeouts.taken);
     let connection = builder.serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection);
     tokio::select! {

@@ -9,11 +9,11 @@ use hyper::body::{Body, Frame, SizeHint};
 use tokio::sync::mpsc;
 
 /// An answer.
-pub(crate) type Response = http::Response<Content>;
+pub(crate) type Response = http::Response<ReplyBody>;
 
 /// The body of an answer.
 #[derive(Debug)]
-pub(crate) enum Content {
+pub(crate) enum ReplyBody {
     /// All of it.
     Whole(Bytes),
     /// What comes through a channel, of a known length: for what is too long to be in memory.
@@ -32,7 +32,7 @@ pub(crate) enum Content {
     },
 }
 
-impl Content {
+impl ReplyBody {
     /// The bytes, if they are all here.
     pub(crate) fn bytes(&self) -> Option<&Bytes> {
         match self {
@@ -42,7 +42,7 @@ impl Content {
     }
 }
 
-impl Body for Content {
+impl Body for ReplyBody {
     type Data = Bytes;
     type Error = std::io::Error;
 
@@ -85,7 +85,7 @@ impl Body for Content {
 
 /// An answer with a status, a type of content and a body.
 pub(crate) fn reply(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Response {
-    let mut response = http::Response::new(Content::Whole(body.into()));
+    let mut response = http::Response::new(ReplyBody::Whole(body.into()));
     *response.status_mut() = status;
     response.headers_mut().insert(http::header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     response

@@ -5,11 +5,11 @@ use http::request::Parts;
 
 use super::body::Arriving;
 use crate::sigv4::Seal;
-use crate::state::digest::Digest;
+use crate::state::digest::BlockDigest;
 
 /// A request whose sender is known: the signature was checked.
 #[derive(Debug)]
-pub(crate) struct Signed {
+pub(crate) struct SignedRequest {
     /// The account that sent it.
     pub(crate) account: String,
     /// Names this request in the answer.
@@ -32,13 +32,13 @@ pub(crate) enum Payload {
         /// The bytes.
         bytes: Bytes,
         /// Their SHA-256.
-        digest: Digest,
+        digest: BlockDigest,
     },
     /// Not read yet: S3's may be long. The signed digest, if there is one, is still to be checked.
     Unread(Arriving),
 }
 
-impl Signed {
+impl SignedRequest {
     /// The whole body; empty if it was not read.
     pub(crate) fn body(&self) -> &[u8] {
         match &self.payload {

@@ -10,14 +10,14 @@ use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 
 /// A stream with a limit of time for what is written.
-pub(super) struct Stream {
+pub(super) struct TimedStream {
     inner: TcpStream,
     limit: Duration,
     /// Runs while the client takes nothing.
     deadline: Option<Pin<Box<Sleep>>>,
 }
 
-impl Stream {
+impl TimedStream {
     /// A connection whose client may take nothing for as long as `limit`.
     pub(super) fn new(inner: TcpStream, limit: Duration) -> Self {
         Self { inner, limit, deadline: None }
@@ -36,7 +36,7 @@ impl Stream {
     }
 }
 
-impl AsyncRead for Stream {
+impl AsyncRead for TimedStream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         task: &mut Context<'_>,
@@ -46,7 +46,7 @@ impl AsyncRead for Stream {
     }
 }
 
-impl AsyncWrite for Stream {
+impl AsyncWrite for TimedStream {
     fn poll_write(mut self: Pin<&mut Self>, task: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.inner).poll_write(task, bytes);
         self.limited(task, polled)

@@ -13,7 +13,7 @@ pub(crate) mod xml;
 use http::request::Parts;
 
 use crate::door::reply::Response;
-use crate::door::signed::Signed;
+use crate::door::signed::SignedRequest;
 use crate::sigv4::Denial;
 use crate::world::{Region, World};
 
@@ -75,7 +75,7 @@ impl Service {
     }
 
     /// The name of what a request asks for, or something that describes it.
-    pub(crate) fn action(self, request: &Signed) -> String {
+    pub(crate) fn action(self, request: &SignedRequest) -> String {
         match self {
             Self::Ebs => ebs::action(request),
             Self::Ec2 => ec2::action(request),
@@ -86,7 +86,7 @@ impl Service {
     }
 
     /// Answers a request.
-    pub(crate) async fn answer(self, world: &World, region: &Region, request: Signed) -> Response {
+    pub(crate) async fn answer(self, world: &World, region: &Region, request: SignedRequest) -> Response {
         if !self.has_room(world, &request.account) {
             return self.fail(Trouble::Throttled, &request.request_id);
         }
@@ -121,7 +121,7 @@ impl Service {
     }
 
     /// Says that there is no such thing as a request is about.
-    pub(crate) fn miss(self, request: &Signed) -> Response {
+    pub(crate) fn miss(self, request: &SignedRequest) -> Response {
         match self {
             Self::Ebs => ebs::miss(request),
             other => other.fail(Trouble::NotFound, &request.request_id),

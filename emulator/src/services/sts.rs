@@ -5,16 +5,16 @@ use http::StatusCode;
 use super::Trouble;
 use super::ec2::{action as form_action, escape};
 use crate::door::reply::{Response, reply};
-use crate::door::signed::Signed;
+use crate::door::signed::SignedRequest;
 use crate::sigv4::Denial;
 
 /// The name of what a request asks for.
-pub(crate) fn action(request: &Signed) -> String {
+pub(crate) fn action(request: &SignedRequest) -> String {
     form_action(request)
 }
 
 /// Answers a request.
-pub(crate) fn answer(request: &Signed) -> Response {
+pub(crate) fn answer(request: &SignedRequest) -> Response {
     let action = action(request);
     let id = &request.request_id;
     if action != "GetCallerIdentity" {

@@ -4,10 +4,10 @@ use std::fmt::Write as _;
 
 use http::request::Parts;
 
-use super::Claim;
+use super::SignatureClaim;
 
 /// Method, path, query, headers, their names and the payload, each in its one form.
-pub(super) fn request(claim: &Claim, parts: &Parts, payload: &str) -> String {
+pub(super) fn request(claim: &SignatureClaim, parts: &Parts, payload: &str) -> String {
     let mut text = format!(
         "{}\n{}\n{}\n",
         parts.method,

@@ -10,7 +10,7 @@ use super::canonical::{decode, pairs};
 
 /// What a request says of its signature.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Claim {
+pub(crate) struct SignatureClaim {
     /// Whose key it is.
     pub(crate) access_key_id: String,
     /// `20261121`
@@ -31,7 +31,7 @@ pub(crate) struct Claim {
 
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 
-impl Claim {
+impl SignatureClaim {
     /// Reads it from the head of a request.
     pub(crate) fn read(parts: &Parts) -> Result<Self, Denial> {
         match parts.headers.get(http::header::AUTHORIZATION) {

@@ -10,9 +10,9 @@ use std::time::Duration;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
-pub(crate) use self::claim::Claim;
+pub(crate) use self::claim::SignatureClaim;
 use crate::clock::Moment;
-use crate::state::digest::Digest;
+use crate::state::digest::BlockDigest;
 
 /// What a request calls its body when it does not say its digest.
 pub(crate) const UNSIGNED: &str = "UNSIGNED-PAYLOAD";
@@ -62,7 +62,7 @@ pub(crate) struct Seal {
     pub(crate) signature: String,
 }
 
-impl Claim {
+impl SignatureClaim {
     /// Checks the claim against the key's secret half, at a moment. `payload` is how the request calls its body: a
     /// digest in hexadecimal or a fixed word.
     pub(crate) fn check(
@@ -73,7 +73,7 @@ impl Claim {
         now: Moment,
     ) -> Result<Seal, Denial> {
         let canonical = canonical::request(self, parts, payload);
-        let digest = Digest::of(canonical.as_bytes()).hex();
+        let digest = BlockDigest::of(canonical.as_bytes()).hex();
         let text = format!("AWS4-HMAC-SHA256\n{}\n{}\n{digest}", self.date, self.scope());
         let key = self.key(secret);
         let mut mac = keyed(&key);
@@ -136,7 +136,7 @@ fn keyed(key: &[u8]) -> Hmac<Sha256> {
 }
 
 fn unhex(text: &str) -> Option<[u8; 32]> {
-    Digest::from_hex(text).map(|digest| digest.0)
+    BlockDigest::from_hex(text).map(|digest| digest.0)
 }
 
 #[cfg(test)]

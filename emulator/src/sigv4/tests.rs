@@ -38,11 +38,11 @@ fn start() -> (Parts, String) {
     let body = r#"{"ClientToken":"0601c4fb-3186-43bb-cd63-8e33559efb30","Description":"small.raw","Tags":[],"Timeout":10,"VolumeSize":1}"#;
     let headers = [("content-length", "118"), ("content-type", "application/json")];
     let signature = "04c66cb2fabaf7428e68cffdef9ffe1c98481fe18ce9a3c815ce1296ff9f95b1";
-    (recorded("POST", "/snapshots", &headers, signature), Digest::of(body.as_bytes()).hex())
+    (recorded("POST", "/snapshots", &headers, signature), BlockDigest::of(body.as_bytes()).hex())
 }
 
 fn verdict(parts: &Parts, payload: &str, secret: &str, now: Moment) -> Result<(), Denial> {
-    Claim::read(parts).and_then(|claim| claim.check(parts, payload, secret, now)).map(|_| ())
+    SignatureClaim::read(parts).and_then(|claim| claim.check(parts, payload, secret, now)).map(|_| ())
 }
 
 #[test]
@@ -76,14 +76,17 @@ fn a_recorded_request_without_a_body_is_taken() {
     ];
     let signature = "8e12385c04d0a810386bf711a94daf0b788faf500e311e81adbb6f0ce73201f0";
     let parts = recorded("POST", "/snapshots/completion/snap-0123456789abcdef0", &headers, signature);
-    assert_eq!(verdict(&parts, &Digest::of(b"").hex(), "testing", signed_then()), Ok(()));
+    assert_eq!(verdict(&parts, &BlockDigest::of(b"").hex(), "testing", signed_then()), Ok(()));
 }
 
 #[test]
 fn anything_else_than_what_was_signed_is_refused() {
     let (parts, payload) = start();
     assert_eq!(verdict(&parts, &payload, "Testing", signed_then()), Err(Denial::Mismatch));
-    assert_eq!(verdict(&parts, &Digest::of(b"{}").hex(), "testing", signed_then()), Err(Denial::Mismatch));
+    assert_eq!(
+        verdict(&parts, &BlockDigest::of(b"{}").hex(), "testing", signed_then()),
+        Err(Denial::Mismatch)
+    );
     let mut other = parts.clone();
     other.uri = "/snapshots?x=1".parse().unwrap();
     assert_eq!(verdict(&other, &payload, "testing", signed_then()), Err(Denial::Mismatch));
@@ -113,10 +116,10 @@ fn what_cannot_be_read_is_told_apart_from_what_is_missing() {
     let (mut parts, _) = start();
     for text in ["Basic x", "AWS4-HMAC-SHA256 Credential=a/b/c", "AWS4-HMAC-SHA256"] {
         parts.headers.insert("authorization", text.parse().unwrap());
-        assert!(matches!(Claim::read(&parts), Err(Denial::Malformed(_))), "{text}");
+        assert!(matches!(SignatureClaim::read(&parts), Err(Denial::Malformed(_))), "{text}");
     }
     parts.headers.remove("authorization");
-    assert_eq!(Claim::read(&parts), Err(Denial::Missing));
+    assert_eq!(SignatureClaim::read(&parts), Err(Denial::Missing));
 }
 
 /// A GET of the example in AWS's description of presigned URLs for S3.
@@ -141,7 +144,7 @@ fn a_query_is_signed_sorted_and_fully_encoded() {
         .header("x-amz-date", DATE)
         .header("authorization", claim);
     let parts = request.body(()).unwrap().into_parts().0;
-    let text = canonical::request(&Claim::read(&parts).unwrap(), &parts, "P");
+    let text = canonical::request(&SignatureClaim::read(&parts).unwrap(), &parts, "P");
     assert_eq!(
         text,
         "GET\n/snapshots/snap-1/blocks\nflag=&maxResults=100&pageToken=a%2Fb%3D\nhost:h\n\nhost\nP"

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::RwLock;
 
 use super::atomic;
-use super::digest::Digest;
+use super::digest::BlockDigest;
 use crate::error::Error;
 use crate::locks;
 
@@ -16,20 +16,20 @@ pub(crate) const BLOCK: usize = 512 * 1024;
 
 /// The bytes of all blocks of all regions.
 #[derive(Debug)]
-pub(crate) struct Blocks {
+pub(crate) struct BlockStore {
     folder: PathBuf,
     /// Digests of the files that exist, so that a repeated block costs no system call.
-    known: RwLock<HashSet<Digest>>,
+    known: RwLock<HashSet<BlockDigest>>,
 }
 
-impl Blocks {
+impl BlockStore {
     /// Opens the folder; it need not exist yet.
     pub(crate) fn open(folder: PathBuf) -> Result<Self, Error> {
         let mut known = HashSet::new();
         for shelf in Self::shelves(&folder)? {
             for path in atomic::files(&shelf)? {
                 let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-                let Some(digest) = Digest::from_hex(&name) else {
+                let Some(digest) = BlockDigest::from_hex(&name) else {
                     return Err(Error::Damaged { path, what: "its name is no digest of a block".to_owned() });
                 };
                 known.insert(digest);
@@ -44,12 +44,12 @@ impl Blocks {
     }
 
     /// Whether a block is there already.
-    pub(crate) fn knows(&self, digest: Digest) -> bool {
+    pub(crate) fn knows(&self, digest: BlockDigest) -> bool {
         locks::read(&self.known).contains(&digest)
     }
 
     /// Keeps a block under its digest. Nothing is written if the block is there already.
-    pub(crate) fn keep(&self, digest: Digest, bytes: &[u8]) -> Result<(), Error> {
+    pub(crate) fn keep(&self, digest: BlockDigest, bytes: &[u8]) -> Result<(), Error> {
         if self.knows(digest) {
             return Ok(());
         }
@@ -62,7 +62,7 @@ impl Blocks {
     ///
     /// # Errors
     /// When its file is missing or not as long as a block.
-    pub(crate) fn read(&self, digest: Digest) -> Result<Vec<u8>, Error> {
+    pub(crate) fn read(&self, digest: BlockDigest) -> Result<Vec<u8>, Error> {
         let path = self.path(digest);
         let mut bytes = Vec::with_capacity(BLOCK + 1);
         File::open(&path)
@@ -76,7 +76,7 @@ impl Blocks {
     }
 
     /// Turns a bit of a block's file over, modulo its length: rot, on purpose.
-    pub(crate) fn rot(&self, digest: Digest, bit: u64) -> Result<(), Error> {
+    pub(crate) fn rot(&self, digest: BlockDigest, bit: u64) -> Result<(), Error> {
         let mut bytes = self.read(digest)?;
         let bit = (bit % (BLOCK as u64 * 8)) as usize;
         bytes[bit / 8] ^= 1 << (bit % 8);
@@ -84,7 +84,7 @@ impl Blocks {
     }
 
     /// Removes every block that is not in `used`.
-    pub(crate) fn sweep(&self, used: &HashSet<Digest>) -> Result<(), Error> {
+    pub(crate) fn sweep(&self, used: &HashSet<BlockDigest>) -> Result<(), Error> {
         let mut known = locks::write(&self.known);
         let unused: Vec<_> = known.iter().filter(|digest| !used.contains(digest)).copied().collect();
         for digest in unused {
@@ -95,7 +95,7 @@ impl Blocks {
     }
 
     /// The file of a block.
-    pub(crate) fn path(&self, digest: Digest) -> PathBuf {
+    pub(crate) fn path(&self, digest: BlockDigest) -> PathBuf {
         let name = digest.hex();
         self.folder.join(&name[..2]).join(name)
     }
@@ -119,12 +119,12 @@ mod tests {
     #[test]
     fn a_block_is_kept_once_and_read_back() {
         let folder = tempfile::tempdir().unwrap();
-        let blocks = Blocks::open(folder.path().join("blocks")).unwrap();
+        let blocks = BlockStore::open(folder.path().join("blocks")).unwrap();
         let bytes = vec![7; BLOCK];
-        let digest = Digest::of(&bytes);
+        let digest = BlockDigest::of(&bytes);
         blocks.keep(digest, &bytes).unwrap();
         let written = std::fs::metadata(blocks.path(digest)).unwrap().modified().unwrap();
-        let again = Blocks::open(folder.path().join("blocks")).unwrap();
+        let again = BlockStore::open(folder.path().join("blocks")).unwrap();
         again.keep(digest, &bytes).unwrap();
         assert_eq!(std::fs::metadata(blocks.path(digest)).unwrap().modified().unwrap(), written);
         assert_eq!(again.read(digest).unwrap(), bytes);
@@ -135,13 +135,13 @@ mod tests {
     #[test]
     fn a_file_that_is_no_block_is_named() {
         let folder = tempfile::tempdir().unwrap();
-        let blocks = Blocks::open(folder.path().to_owned()).unwrap();
-        let digest = Digest::of(b"x");
+        let blocks = BlockStore::open(folder.path().to_owned()).unwrap();
+        let digest = BlockDigest::of(b"x");
         blocks.keep(digest, b"x").unwrap();
         let error = blocks.read(digest).unwrap_err().to_string();
         assert!(error.contains(&digest.hex()) && error.contains("1 bytes"), "{error}");
         std::fs::write(folder.path().join("2d/stray"), "").unwrap();
-        let error = Blocks::open(folder.path().to_owned()).unwrap_err().to_string();
+        let error = BlockStore::open(folder.path().to_owned()).unwrap_err().to_string();
         assert!(error.contains("stray"), "{error}");
     }
 }

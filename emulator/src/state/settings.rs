@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// What an account has set in a region.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub(crate) struct Settings {
+pub(crate) struct AccountSettings {
     /// Whether new snapshots and volumes are encrypted when nobody says.
     pub(crate) encrypt_by_default: bool,
     /// The key that is used when none is named, instead of the region's own.

@@ -9,13 +9,13 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::atomic;
-use super::digest::Digest;
+use super::digest::BlockDigest;
 use crate::error::Error;
 use crate::locks;
 
 /// A table of things of one kind, by name. Any text may be a name.
 #[derive(Debug)]
-pub(crate) struct Shelf<T> {
+pub(crate) struct Table<T> {
     folder: PathBuf,
     things: RwLock<BTreeMap<String, Arc<T>>>,
 }
@@ -27,7 +27,7 @@ struct Filed<T> {
     value: T,
 }
 
-impl<T: Clone + Serialize + DeserializeOwned> Shelf<T> {
+impl<T: Clone + Serialize + DeserializeOwned> Table<T> {
     /// Opens a table and reads all of it. The folder need not exist yet.
     ///
     /// # Errors
@@ -132,7 +132,7 @@ fn file_of(folder: &Path, name: &str) -> PathBuf {
         file.push('%');
     }
     if file.len() > LONGEST {
-        file = format!("%sha256-{}", Digest::of(name.as_bytes()).hex());
+        file = format!("%sha256-{}", BlockDigest::of(name.as_bytes()).hex());
     }
     folder.join(file + ".json")
 }
@@ -141,8 +141,8 @@ fn file_of(folder: &Path, name: &str) -> PathBuf {
 mod tests {
     use super::*;
 
-    fn shelf(folder: &Path) -> Shelf<u32> {
-        Shelf::open(folder.join("numbers")).unwrap()
+    fn shelf(folder: &Path) -> Table<u32> {
+        Table::open(folder.join("numbers")).unwrap()
     }
 
     #[test]
@@ -194,7 +194,7 @@ mod tests {
         assert_eq!(shelf(folder.path()).all().len(), 1);
         assert!(!leftover.exists());
         std::fs::write(folder.path().join("numbers/n.json"), "{\"name\":\"n\",").unwrap();
-        let error = Shelf::<u32>::open(folder.path().join("numbers")).unwrap_err().to_string();
+        let error = Table::<u32>::open(folder.path().join("numbers")).unwrap_err().to_string();
         assert!(error.contains("n.json` is damaged"), "{error}");
     }
 }

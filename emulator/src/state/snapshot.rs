@@ -33,18 +33,18 @@ pub(crate) struct Snapshot {
     /// Minutes of idleness after which it is cancelled while pending.
     pub(crate) timeout: u64,
     /// How it ended, once that was asked for.
-    pub(crate) outcome: Option<Outcome>,
+    pub(crate) outcome: Option<SnapshotOutcome>,
     /// How it was asked for, if with a token: the same request again gets the same answer.
-    pub(crate) start: Option<Start>,
+    pub(crate) start: Option<StartToken>,
     /// Tags, by key.
     pub(crate) tags: BTreeMap<String, String>,
     /// Who else may make volumes from it.
-    pub(crate) shared_with: Shared,
+    pub(crate) shared_with: SnapshotShares,
 }
 
 /// How a snapshot ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Outcome {
+pub(crate) struct SnapshotOutcome {
     /// When that shows.
     pub(crate) at: Moment,
     /// Why it failed, if it did.
@@ -55,7 +55,7 @@ pub(crate) struct Outcome {
 
 /// A request with a token.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Start {
+pub(crate) struct StartToken {
     /// The token.
     pub(crate) token: String,
     /// All that was asked for, in one form for equal requests.
@@ -66,7 +66,7 @@ pub(crate) struct Start {
 
 /// Who else may make volumes from a snapshot.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub(crate) struct Shared {
+pub(crate) struct SnapshotShares {
     /// Accounts.
     pub(crate) accounts: BTreeSet<String>,
     /// Everybody.

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 
 use super::atomic;
-use super::digest::Digest;
-use super::map::BlockMap;
-use super::shelf::Shelf;
-use super::snapshot::{Outcome, Snapshot, Start};
+use super::digest::BlockDigest;
+use super::map::SnapshotMap;
+use super::shelf::Table;
+use super::snapshot::{Snapshot, SnapshotOutcome, StartToken};
 use crate::clock::Moment;
 use crate::config::Windows;
 use crate::error::Error;
@@ -16,14 +16,14 @@ use crate::locks;
 
 /// The snapshots of a region.
 #[derive(Debug)]
-pub(crate) struct Snapshots {
+pub(crate) struct SnapshotTable {
     folder: PathBuf,
-    records: Shelf<Snapshot>,
-    maps: RwLock<BTreeMap<String, Arc<Mutex<BlockMap>>>>,
+    records: Table<Snapshot>,
+    maps: RwLock<BTreeMap<String, Arc<Mutex<SnapshotMap>>>>,
     /// When something was last written into a pending snapshot.
     writes: Mutex<BTreeMap<String, Moment>>,
     /// Tokens of snapshots that were deleted: a token is never free again.
-    spent: Shelf<Start>,
+    spent: Table<StartToken>,
     /// Held while a snapshot is started, so that one token starts one snapshot.
     starting: Mutex<()>,
 }
@@ -31,15 +31,15 @@ pub(crate) struct Snapshots {
 /// What is said of a snapshot that nobody completed in time.
 const CANCELLED: &str = "Snapshot was cancelled: its timeout passed before it was completed";
 
-impl Snapshots {
+impl SnapshotTable {
     /// Opens a region's snapshots; `region` is its folder.
     pub(crate) fn open(region: &Path) -> Result<Self, Error> {
         let folder = region.join("snapshots");
-        let records = Shelf::open(folder.clone())?;
+        let records = Table::open(folder.clone())?;
         remove_orphans(&folder, &records)?;
         Ok(Self {
             records,
-            spent: Shelf::open(region.join("snapshot-tokens"))?,
+            spent: Table::open(region.join("snapshot-tokens"))?,
             folder,
             maps: RwLock::default(),
             writes: Mutex::default(),
@@ -67,7 +67,7 @@ impl Snapshots {
     }
 
     /// The blocks of a snapshot.
-    pub(crate) fn map(&self, id: &str) -> Result<Arc<Mutex<BlockMap>>, Error> {
+    pub(crate) fn map(&self, id: &str) -> Result<Arc<Mutex<SnapshotMap>>, Error> {
         if let Some(map) = locks::read(&self.maps).get(id) {
             return Ok(Arc::clone(map));
         }
@@ -75,7 +75,7 @@ impl Snapshots {
         if let Some(map) = maps.get(id) {
             return Ok(Arc::clone(map));
         }
-        let map = Arc::new(Mutex::new(BlockMap::open(self.file(id))?));
+        let map = Arc::new(Mutex::new(SnapshotMap::open(self.file(id))?));
         maps.insert(id.to_owned(), Arc::clone(&map));
         Ok(map)
     }
@@ -86,7 +86,7 @@ impl Snapshots {
     }
 
     /// The request of an account that had this token.
-    pub(crate) fn start_of(&self, account: &str, token: &str) -> Option<Start> {
+    pub(crate) fn start_of(&self, account: &str, token: &str) -> Option<StartToken> {
         let same = |snapshot: &&Arc<Snapshot>| {
             snapshot.owner == account && snapshot.start.as_ref().is_some_and(|start| start.token == token)
         };
@@ -99,8 +99,8 @@ impl Snapshots {
     pub(crate) fn start(&self, snapshot: Snapshot) -> Result<(), Error> {
         let path = self.file(&snapshot.id);
         let map = match &snapshot.parent {
-            Some(parent) => BlockMap::create(path, Some(&locks::lock(&*self.map(parent)?)))?,
-            None => BlockMap::create(path, None)?,
+            Some(parent) => SnapshotMap::create(path, Some(&locks::lock(&*self.map(parent)?)))?,
+            None => SnapshotMap::create(path, None)?,
         };
         self.insert(snapshot, map)
     }
@@ -108,12 +108,12 @@ impl Snapshots {
     /// Adds a new snapshot with the blocks of another one, perhaps of another region.
     pub(crate) fn copy(&self, snapshot: Snapshot, source: &Self, source_id: &str) -> Result<(), Error> {
         let path = self.file(&snapshot.id);
-        let map = BlockMap::copy(path, &locks::lock(&*source.map(source_id)?))?;
+        let map = SnapshotMap::copy(path, &locks::lock(&*source.map(source_id)?))?;
         self.insert(snapshot, map)
     }
 
     /// The blocks first: a snapshot that is known has its blocks, whenever the server is killed.
-    fn insert(&self, snapshot: Snapshot, map: BlockMap) -> Result<(), Error> {
+    fn insert(&self, snapshot: Snapshot, map: SnapshotMap) -> Result<(), Error> {
         let id = snapshot.id.clone();
         locks::write(&self.maps).insert(id.clone(), Arc::new(Mutex::new(map)));
         self.records.put(&id, snapshot)
@@ -144,7 +144,7 @@ impl Snapshots {
         let Some(at) = snapshot.deadline(last, windows).filter(|&deadline| now >= deadline) else {
             return Ok(false);
         };
-        let outcome = Outcome { at, failure: Some(CANCELLED.to_owned()), blocks: 0 };
+        let outcome = SnapshotOutcome { at, failure: Some(CANCELLED.to_owned()), blocks: 0 };
         locks::lock(&*self.map(&snapshot.id)?).seal();
         self.edit(&snapshot.id, |snapshot| {
             snapshot.outcome.get_or_insert(outcome);
@@ -175,7 +175,7 @@ impl Snapshots {
     }
 
     /// Digests of the blocks of all snapshots.
-    pub(crate) fn digests(&self) -> Result<HashSet<Digest>, Error> {
+    pub(crate) fn digests(&self) -> Result<HashSet<BlockDigest>, Error> {
         let mut all = HashSet::new();
         for snapshot in self.all() {
             all.extend(locks::lock(&*self.map(&snapshot.id)?).digests());
@@ -189,7 +189,7 @@ impl Snapshots {
 }
 
 /// Removes blocks of snapshots that nobody knows: the server was killed while it started or removed them.
-fn remove_orphans(folder: &Path, records: &Shelf<Snapshot>) -> Result<(), Error> {
+fn remove_orphans(folder: &Path, records: &Table<Snapshot>) -> Result<(), Error> {
     for path in atomic::files(folder)? {
         let of_blocks = path.extension().is_some_and(|extension| extension == "blocks");
         let id = path.file_stem().unwrap_or_default().to_string_lossy();

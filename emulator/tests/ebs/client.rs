@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use amiforge_emulator::{ACCESS_KEY_ID, Clock, Config, HandClock, Moment, Running, SECRET_ACCESS_KEY};
+use amiforge_emulator::{ACCESS_KEY_ID, Clock, HandClock, Moment, RegionConfig, Running, SECRET_ACCESS_KEY};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -292,10 +292,10 @@ impl Place {
         Self::with(|_| {})
     }
 
-    pub(crate) fn with(change: impl FnOnce(&mut Config)) -> Self {
+    pub(crate) fn with(change: impl FnOnce(&mut RegionConfig)) -> Self {
         let folder = folder();
         let clock = Arc::new(HandClock::new(Moment::parse("2026-11-21T12:00:00Z").unwrap()));
-        let mut config = Config { clock: clock.clone(), ..Config::new(folder.path()) };
+        let mut config = RegionConfig { clock: clock.clone(), ..RegionConfig::new(folder.path()) };
         change(&mut config);
         Self { running: Running::start(config).unwrap(), clock, folder }
     }

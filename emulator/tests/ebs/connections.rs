@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use amiforge_emulator::{Config, Timeouts};
+use amiforge_emulator::{RegionConfig, Timeouts};
 use serde_json::json;
 
 use crate::client::{Place, block};
 
 /// Limits that a test can wait for; the others are longer than it may take.
-fn short(change: impl FnOnce(&mut Timeouts)) -> impl FnOnce(&mut Config) {
+fn short(change: impl FnOnce(&mut Timeouts)) -> impl FnOnce(&mut RegionConfig) {
     let long = Duration::from_mins(2);
     let mut timeouts = Timeouts { head: long, body: long, answer: long, taken: long };
     change(&mut timeouts);
@@ -132,10 +132,10 @@ fn work_that_is_held_up_is_told_to_the_client_and_holds_up_nobody_else() {
 
 #[test]
 fn a_fault_that_holds_a_request_up_on_purpose_is_no_work_that_is_held_up() {
-    use amiforge_emulator::{Fault, Faults};
+    use amiforge_emulator::{FaultScript, InjectedFault};
     let place = Place::with(short(|timeouts| timeouts.answer = SHORT));
     let mut client = place.client();
-    place.running.region().play(Faults::times(1, "StartSnapshot", Fault::Slow { millis: 1000 }));
+    place.running.region().play(FaultScript::times(1, "StartSnapshot", InjectedFault::Slow { millis: 1000 }));
     assert_eq!(client.post("/snapshots", &json!({"VolumeSize": 1})).status, 201);
 }
 

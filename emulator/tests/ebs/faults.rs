@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use amiforge_emulator::{Fault, Faults, Trail};
+use amiforge_emulator::{FaultScript, InjectedFault, Trail};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
@@ -15,13 +15,13 @@ fn a_request_may_be_refused_before_it_has_any_effect() {
     let mut client = place.client();
     let id = client.start(&json!({"VolumeSize": 1}));
     for (fault, status, error) in [
-        (Fault::Throttle, 400, "RequestThrottledException"),
-        (Fault::ThrottleInFront, 400, "ThrottlingException"),
-        (Fault::ServerError { status: 500 }, 500, "InternalServerException"),
-        (Fault::ServerError { status: 503 }, 503, "InternalServerException"),
-        (Fault::NotFound, 404, "ResourceNotFoundException"),
+        (InjectedFault::Throttle, 400, "RequestThrottledException"),
+        (InjectedFault::ThrottleInFront, 400, "ThrottlingException"),
+        (InjectedFault::ServerError { status: 500 }, 500, "InternalServerException"),
+        (InjectedFault::ServerError { status: 503 }, 503, "InternalServerException"),
+        (InjectedFault::NotFound, 404, "ResourceNotFoundException"),
     ] {
-        place.running.region().play(Faults::times(1, "PutSnapshotBlock", fault));
+        place.running.region().play(FaultScript::times(1, "PutSnapshotBlock", fault));
         let answer = client.put(&id, 0, &block(1));
         assert_eq!((answer.status, answer.error()), (status, error));
     }
@@ -31,11 +31,11 @@ fn a_request_may_be_refused_before_it_has_any_effect() {
 
 #[test]
 fn a_connection_may_break_before_or_after_the_effect() {
-    for (fault, written) in [(Fault::DropBefore, 0), (Fault::DropAfter, 1)] {
+    for (fault, written) in [(InjectedFault::DropBefore, 0), (InjectedFault::DropAfter, 1)] {
         let place = Place::new();
         let mut client = place.client();
         let id = client.start(&json!({"VolumeSize": 1}));
-        place.running.region().play(Faults::times(1, "PutSnapshotBlock", fault));
+        place.running.region().play(FaultScript::times(1, "PutSnapshotBlock", fault));
         client.try_put(&id, 0, &block(1)).unwrap_err();
         client.complete(&id, written);
         assert_eq!(client.complete(&id, 0).json()["Status"], "completed");
@@ -48,17 +48,29 @@ fn an_answer_may_be_altered_cut_short_or_late() {
     let place = Place::new();
     let mut client = place.client();
     let id = client.snapshot(None, &[(0, 1)]);
-    place.running.region().play(Faults::times(1, "GetSnapshotBlock", Fault::FlipBit { bit: 8 * 100 + 3 }));
+    place.running.region().play(FaultScript::times(
+        1,
+        "GetSnapshotBlock",
+        InjectedFault::FlipBit { bit: 8 * 100 + 3 },
+    ));
     let answer = client.read(&id, 0);
     let mut expected = block(1);
     expected[100] ^= 8;
     assert_eq!(answer.body, expected);
     assert_eq!(answer.header("x-amz-checksum"), base64(&Sha256::digest(block(1))), "of the right bytes");
-    place.running.region().play(Faults::times(1, "GetSnapshotBlock", Fault::ShortRead { bytes: 1000 }));
+    place.running.region().play(FaultScript::times(
+        1,
+        "GetSnapshotBlock",
+        InjectedFault::ShortRead { bytes: 1000 },
+    ));
     let token = client.list(&id, "").json()["Blocks"][0]["BlockToken"].as_str().unwrap().to_owned();
     let path = format!("/snapshots/{id}/blocks/0?blockToken={token}");
     client.attempt("GET", &path, &[], b"").unwrap_err();
-    place.running.region().play(Faults::times(1, "GetSnapshotBlock", Fault::Slow { millis: 50 }));
+    place.running.region().play(FaultScript::times(
+        1,
+        "GetSnapshotBlock",
+        InjectedFault::Slow { millis: 50 },
+    ));
     let before = Instant::now();
     assert_eq!(client.call("GET", &path, &[], b"").body, block(1));
     assert!(before.elapsed() >= Duration::from_millis(50));
@@ -68,7 +80,11 @@ fn an_answer_may_be_altered_cut_short_or_late() {
 fn a_stored_block_may_rot() {
     let place = Place::new();
     let mut client = place.client();
-    place.running.region().play(Faults::times(1, "PutSnapshotBlock", Fault::FlipStoredBit { bit: 7 }));
+    place.running.region().play(FaultScript::times(
+        1,
+        "PutSnapshotBlock",
+        InjectedFault::FlipStoredBit { bit: 7 },
+    ));
     let id = client.snapshot(None, &[(0, 1), (1, 2)]);
     let mut rotten = block(1);
     rotten[0] ^= 0x80;
@@ -83,7 +99,7 @@ fn tokens_may_expire_early() {
     let token = client.list(&id, "").json()["Blocks"][0]["BlockToken"].as_str().unwrap().to_owned();
     let path = format!("/snapshots/{id}/blocks/0?blockToken={token}");
     assert_eq!(client.call("GET", &path, &[], b"").status, 200);
-    place.running.region().play(Faults::times(1, "GetSnapshotBlock", Fault::ExpireTokens));
+    place.running.region().play(FaultScript::times(1, "GetSnapshotBlock", InjectedFault::ExpireTokens));
     let answer = client.call("GET", &path, &[], b"");
     assert_eq!((answer.status, &answer.json()["Reason"]), (400, &json!("INVALID_BLOCK_TOKEN")));
     assert_eq!(client.read(&id, 0).status, 200, "new tokens are good");
@@ -95,7 +111,7 @@ fn every_request_leaves_a_note() {
     let place = Place::with(|config| config.trail = Some(Arc::clone(&trail)));
     let mut client = place.client();
     let id = client.snapshot(None, &[(0, 1)]);
-    place.running.region().play(Faults::times(1, "ListSnapshotBlocks", Fault::DropAfter));
+    place.running.region().play(FaultScript::times(1, "ListSnapshotBlocks", InjectedFault::DropAfter));
     client.attempt("GET", &format!("/snapshots/{id}/blocks"), &[], b"").unwrap_err();
     let notes: Vec<_> = trail.notes().into_iter().map(|seen| (seen.action, seen.status)).collect();
     let expected = [

@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use amiforge_emulator::{Config, Running};
+use amiforge_emulator::{RegionConfig, Running};
 use serde_json::json;
 
 use crate::client::{Client, block, folder};
@@ -22,7 +22,7 @@ const BLOCKS: usize = 24;
 #[test]
 fn serves_when_told_to() {
     let Some(folder) = std::env::var_os(FOLDER) else { return };
-    let running = Running::start(Config::new(folder)).unwrap();
+    let running = Running::start(RegionConfig::new(folder)).unwrap();
     println!("\nat {}", running.endpoint());
     loop {
         std::thread::park();

@@ -1,6 +1,6 @@
 //! `GetSnapshotBlock`, and what becomes of blocks that were altered or lost.
 
-use amiforge_emulator::{Config, Error, Running};
+use amiforge_emulator::{Error, RegionConfig, Running};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
@@ -63,7 +63,7 @@ fn everything_is_there_after_a_restart() {
     client.put(&pending, 1, &block(3));
     let Place { running, clock, folder } = place;
     drop(running);
-    let config = Config { clock: clock.clone(), ..Config::new(folder.path()) };
+    let config = RegionConfig { clock: clock.clone(), ..RegionConfig::new(folder.path()) };
     let running = Running::start(config).unwrap();
     let mut client = Client::new(&running.endpoint()).clock(&clock);
     assert_eq!(client.read(&done, 5).body, block(2));
@@ -71,7 +71,7 @@ fn everything_is_there_after_a_restart() {
     assert_eq!(client.put(&pending, 2, &block(4)).status, 201);
     client.complete(&pending, 2);
     assert_eq!((client.read(&pending, 1).body, client.read(&pending, 2).body), (block(3), block(4)));
-    let second = Running::start(Config::new(folder.path())).unwrap_err();
+    let second = Running::start(RegionConfig::new(folder.path())).unwrap_err();
     assert!(matches!(second, Error::Held { endpoint: Some(at), .. } if at == running.endpoint()));
 }
 
@@ -84,6 +84,6 @@ fn a_damaged_state_is_named_when_it_is_opened() {
     let record = folder.path().join(format!("local/snapshots/{id}.json"));
     let text = std::fs::read(&record).unwrap();
     std::fs::write(&record, &text[..text.len() / 2]).unwrap();
-    let error = Running::start(Config::new(folder.path())).unwrap_err().to_string();
+    let error = Running::start(RegionConfig::new(folder.path())).unwrap_err().to_string();
     assert!(error.contains(&format!("{id}.json` is damaged")), "{error}");
 }

@@ -1,6 +1,6 @@
 //! Every error, one row each: what is asked, and the exact answer.
 
-use amiforge_emulator::{ACCESS_KEY_ID, Config};
+use amiforge_emulator::{ACCESS_KEY_ID, RegionConfig};
 use serde_json::json;
 
 use crate::client::{Answer, BLOCK, Client, Place, base64, block};
@@ -340,7 +340,7 @@ fn a_request_that_is_not_well_signed_is_refused_for_its_own_reason() {
 
 #[test]
 fn other_accounts_and_other_regions_do_not_see_a_snapshot() {
-    let place = Place::with(|config: &mut Config| {
+    let place = Place::with(|config: &mut RegionConfig| {
         let other =
             json!([{"account": "222222222222", "access_key_id": "OTHER", "secret_access_key": "other"}]);
         std::fs::write(config.folder.join("accounts.json"), other.to_string()).unwrap();

@@ -1,6 +1,6 @@
 //! A snapshot as a guest would see it, and what a folder is good for.
 
-use amiforge_emulator::{Config, Error, LocalRegion, Running, View, Volume};
+use amiforge_emulator::{Error, LocalRegion, RegionConfig, Running, SnapshotVolume, UnwrittenView};
 use serde_json::json;
 
 use crate::client::{BLOCK, Place, block};
@@ -13,10 +13,12 @@ fn blocks_that_were_never_written_are_zeros_or_garbage() {
     let id = client.start(&json!({"VolumeSize": 1, "Encrypted": true}));
     client.put(&id, 1, &block(7));
     client.complete(&id, 1);
-    let open = |id: &str, view| Volume::open(place.folder.path(), "local", id, view).unwrap();
-    for (id, view, garbage) in
-        [(&plain, View::AsStored, false), (&plain, View::Encrypted, true), (&id, View::AsStored, true)]
-    {
+    let open = |id: &str, view| SnapshotVolume::open(place.folder.path(), "local", id, view).unwrap();
+    for (id, view, garbage) in [
+        (&plain, UnwrittenView::AsStored, false),
+        (&plain, UnwrittenView::Encrypted, true),
+        (&id, UnwrittenView::AsStored, true),
+    ] {
         let volume = open(id, view);
         assert_eq!((volume.len(), volume.blocks()), (1 << 30, 2048));
         assert_eq!(volume.read(1).unwrap(), block(7));
@@ -26,9 +28,13 @@ fn blocks_that_were_never_written_are_zeros_or_garbage() {
         assert!(if garbage { zeros <= 1 } else { zeros == BLOCK / 8 }, "{zeros}");
         assert_eq!(open(id, view).read(3).unwrap(), unwritten, "the same each time");
     }
-    assert_eq!(open(&plain, View::Encrypted).read(2).unwrap(), block(0), "a zero that was written is one");
+    assert_eq!(
+        open(&plain, UnwrittenView::Encrypted).read(2).unwrap(),
+        block(0),
+        "a zero that was written is one"
+    );
     let out = place.folder.path().parent().unwrap().join(format!("{plain}.raw"));
-    assert_eq!(open(&plain, View::AsStored).export(&out).unwrap(), 1);
+    assert_eq!(open(&plain, UnwrittenView::AsStored).export(&out).unwrap(), 1);
     assert_eq!(std::fs::metadata(&out).unwrap().len(), 1 << 30);
     std::fs::remove_file(&out).unwrap();
 }
@@ -38,7 +44,7 @@ fn a_volume_of_altered_or_pending_blocks_is_refused() {
     let place = Place::new();
     let mut client = place.client();
     let pending = client.start(&json!({"VolumeSize": 1}));
-    let open = |id: &str| Volume::open(place.folder.path(), "local", id, View::AsStored);
+    let open = |id: &str| SnapshotVolume::open(place.folder.path(), "local", id, UnwrittenView::AsStored);
     assert!(matches!(open(&pending), Err(Error::NotCompleted(_))));
     assert!(matches!(open("snap-1"), Err(Error::NoSnapshot(_))));
     let id = client.snapshot(None, &[(4, 7)]);
@@ -54,7 +60,7 @@ fn a_volume_of_altered_or_pending_blocks_is_refused() {
 fn a_folder_of_something_else_is_neither_used_nor_emptied() {
     let folder = crate::client::folder();
     std::fs::write(folder.path().join("thesis.txt"), "years of work").unwrap();
-    let told = Running::start(Config::new(folder.path())).unwrap_err();
+    let told = Running::start(RegionConfig::new(folder.path())).unwrap_err();
     assert!(matches!(&told, Error::Foreign { found, .. } if found == "thesis.txt"), "{told}");
     assert!(LocalRegion::remove(folder.path()).is_err());
     assert!(folder.path().join("thesis.txt").exists());

@@ -1,7 +1,7 @@
 //! Why a kernel cannot be started by the loader.
 
 use super::CMDLINE_MAX;
-use super::setup::{NEWEST, OLDEST, Version};
+use super::setup::{NEWEST, OLDEST, ProtocolVersion};
 
 /// What [`load`](super::load) refuses.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -29,7 +29,7 @@ pub enum BiosError {
     )]
     TooOld {
         /// The kernel's protocol.
-        version: Version,
+        version: ProtocolVersion,
     },
     /// Its boot protocol may ask for what the loader does not do.
     #[error(
@@ -37,7 +37,7 @@ pub enum BiosError {
     )]
     TooNew {
         /// The kernel's protocol.
-        version: Version,
+        version: ProtocolVersion,
     },
     /// It is a zImage, which goes below 640 KiB.
     #[error("the kernel wants to be loaded below 1 MiB (flags 0x{flags:02x} without bit 0): give a bzImage")]

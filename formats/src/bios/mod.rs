@@ -14,8 +14,8 @@ mod setup;
 use std::sync::Arc;
 
 pub use error::BiosError;
-use setup::Setup;
-pub use setup::Version;
+use setup::KernelSetup;
+pub use setup::ProtocolVersion;
 
 use crate::gpt::SECTOR;
 use crate::tree::{Content, Origin, Segment};
@@ -40,20 +40,20 @@ const WORDS: usize = 0x800;
 
 /// What makes a disk boot.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Boot {
+pub struct BiosBoot {
     /// The first bytes of the disk: the code of its MBR, up to the disk's signature.
     pub mbr: [u8; 440],
     /// What stands from the given sector on: the loader, the kernel, the initrd; as long as [`len`] says.
     pub content: Content,
 }
 
-/// Bytes that [`Boot::content`] takes, a multiple of the sector's length.
+/// Bytes that [`BiosBoot::content`] takes, a multiple of the sector's length.
 pub fn len(kernel: u64, initrd: u64) -> u64 {
     let whole = |len: u64| len.checked_next_multiple_of(SECTOR).unwrap_or(u64::MAX);
     (STAGE2.len() as u64).saturating_add(whole(kernel)).saturating_add(whole(initrd))
 }
 
-/// The loader for a kernel, `first_sector` being where [`Boot::content`] is put on the disk.
+/// The loader for a kernel, `first_sector` being where [`BiosBoot::content`] is put on the disk.
 ///
 /// `head` is the start of the kernel, 4 KiB or all of it. Kernel and initrd stay references.
 ///
@@ -65,8 +65,8 @@ pub fn load(
     head: &[u8],
     initrd: Option<&Content>,
     cmdline: &str,
-) -> Result<Boot, BiosError> {
-    let setup = Setup::read(head, kernel.len())?;
+) -> Result<BiosBoot, BiosError> {
+    let setup = KernelSetup::read(head, kernel.len())?;
     let initrd = initrd.filter(|initrd| !initrd.is_empty());
     let initrd_len = initrd.map_or(0, Content::len);
     check_cmdline(cmdline, &setup)?;
@@ -93,7 +93,7 @@ pub fn load(
     segments.extend(shifted(kernel, kernel_at));
     segments.extend(initrd.into_iter().flat_map(|initrd| shifted(initrd, initrd_from)));
     let content = Content::Sparse { len: end, segments: segments.into() };
-    Ok(Boot { mbr: stage1(first_sector), content })
+    Ok(BiosBoot { mbr: stage1(first_sector), content })
 }
 
 /// What stage 2 is told; a length of 4 GiB was refused before.
@@ -131,7 +131,7 @@ fn stage2(numbers: &Numbers, cmdline: &str) -> Arc<[u8]> {
 }
 
 /// Refuses a command line that would be cut.
-fn check_cmdline(cmdline: &str, setup: &Setup) -> Result<(), BiosError> {
+fn check_cmdline(cmdline: &str, setup: &KernelSetup) -> Result<(), BiosError> {
     let most = CMDLINE_MAX.min(setup.cmdline_max as usize);
     if cmdline.len() > most {
         return Err(BiosError::CmdlineLong { len: cmdline.len(), most });

@@ -7,10 +7,10 @@ use super::BiosError;
 use crate::fields;
 
 /// The oldest protocol that the loader can start: it tells what memory the kernel needs to unpack itself.
-pub(super) const OLDEST: Version = Version(0x020a);
+pub(super) const OLDEST: ProtocolVersion = ProtocolVersion(0x020a);
 
 /// The newest protocol that the loader was made for.
-pub(super) const NEWEST: Version = Version(0x020f);
+pub(super) const NEWEST: ProtocolVersion = ProtocolVersion(0x020f);
 
 /// Where the header ends, its last field being `init_size`.
 const END: usize = 0x264;
@@ -29,9 +29,9 @@ const MEMORY_MAX: u64 = 3 << 30;
 
 /// A version of the boot protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Version(pub u16);
+pub struct ProtocolVersion(pub u16);
 
-impl fmt::Display for Version {
+impl fmt::Display for ProtocolVersion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [minor, major] = self.0.to_le_bytes();
         write!(f, "{major}.{minor:02}")
@@ -40,7 +40,7 @@ impl fmt::Display for Version {
 
 /// What the loader needs to know of a kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Setup {
+pub(super) struct KernelSetup {
     /// The longest command line, without its NUL.
     pub(super) cmdline_max: u32,
     /// The last byte of memory that an initrd may have.
@@ -49,7 +49,7 @@ pub(super) struct Setup {
     memory_end: u64,
 }
 
-impl Setup {
+impl KernelSetup {
     /// Reads and checks the header of a kernel that is `len` bytes long.
     pub(super) fn read(head: &[u8], len: u64) -> Result<Self, BiosError> {
         if head.len() < END {
@@ -59,7 +59,7 @@ impl Setup {
         if found != NAME || fields::u16(head, 0x1fe) != 0xaa55 {
             return Err(BiosError::NotLinux { found });
         }
-        let version = Version(fields::u16(head, 0x206));
+        let version = ProtocolVersion(fields::u16(head, 0x206));
         if version < OLDEST {
             return Err(BiosError::TooOld { version });
         }
@@ -145,15 +145,15 @@ mod tests {
 
     use super::*;
 
-    fn changed(at: usize, bytes: &[u8]) -> Result<Setup, BiosError> {
+    fn changed(at: usize, bytes: &[u8]) -> Result<KernelSetup, BiosError> {
         let mut head = sample(40_000);
         head[at..at + bytes.len()].copy_from_slice(bytes);
-        Setup::read(&head, 40_000)
+        KernelSetup::read(&head, 40_000)
     }
 
     #[test]
     fn kernels_that_cannot_be_started_are_refused_in_words() {
-        assert!(Setup::read(&sample(40_000), 40_000).is_ok());
+        assert!(KernelSetup::read(&sample(40_000), 40_000).is_ok());
         assert_eq!(changed(0x202, b"sRdH"), Err(BiosError::NotLinux { found: 0x4864_5273 }));
         let old = changed(0x206, &[9, 2]).unwrap_err().to_string();
         assert!(old.contains("too old for the loader: its boot protocol is 2.09, and 2.10 to 2.15"), "{old}");
@@ -166,12 +166,12 @@ mod tests {
             Err(BiosError::CutShort { need: 32_000 + 40 * 512, len: 40_000 })
         );
         assert!(matches!(changed(0x258, &[0xff; 8]), Err(BiosError::Memory { end: u64::MAX, .. })));
-        assert_eq!(Setup::read(&[0; 100], 100), Err(BiosError::HeadShort { need: 0x264, len: 100 }));
+        assert_eq!(KernelSetup::read(&[0; 100], 100), Err(BiosError::HeadShort { need: 0x264, len: 100 }));
     }
 
     #[test]
     fn an_initrd_goes_above_the_kernels_memory_and_below_its_bound() {
-        let setup = Setup::read(&sample(40_000), 40_000).unwrap();
+        let setup = KernelSetup::read(&sample(40_000), 40_000).unwrap();
         assert_eq!(setup.place_initrd(1), Ok(67 << 20));
         assert_eq!(setup.place_initrd(0), Ok(0));
         let most = 0x7fff_ffff;

@@ -70,7 +70,7 @@ pub enum EntryKind {
 
 /// An entry of an archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
+pub struct ArchiveEntry {
     /// Its name as it stands there: not empty, without NUL; it may begin with `/` or `./`.
     pub path: Vec<u8>,
     /// What it is.
@@ -94,7 +94,7 @@ pub struct Entry {
 /// Why an archive cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum ReadError {
+pub enum CpioReadError {
     /// The bytes could not be read.
     #[error("reading the archive at byte {at}")]
     Io {
@@ -178,11 +178,11 @@ pub enum ReadError {
 }
 
 /// A header: its magic, and its fields.
-type Header = ([u8; 6], [u32; FIELDS]);
+type CpioHeader = ([u8; 6], [u32; FIELDS]);
 
 /// The body of the entry that is being read.
 #[derive(Debug)]
-struct Body {
+struct EntryBody {
     left: u64,
     /// Of an entry with a checksum: its path, the stored and the computed one.
     sum: Option<(Vec<u8>, u32, u32)>,
@@ -190,25 +190,25 @@ struct Body {
 
 /// Reads an archive entry by entry; the body of the last one is read through [`Read`], or passed over by going on.
 #[derive(Debug)]
-pub struct Reader<R> {
+pub struct CpioReader<R> {
     from: R,
     /// Bytes read so far.
     at: u64,
-    body: Body,
+    body: EntryBody,
     ended: bool,
 }
 
-impl<R: Read> Reader<R> {
+impl<R: Read> CpioReader<R> {
     /// A reader of the archive that starts with the next byte of a stream.
     pub fn new(from: R) -> Self {
-        Self { from, at: 0, body: Body { left: 0, sum: None }, ended: false }
+        Self { from, at: 0, body: EntryBody { left: 0, sum: None }, ended: false }
     }
 
     /// Goes on to the next entry; `None` at the trailer, or at the end of the stream where an entry could begin.
     ///
     /// # Errors
-    /// [`ReadError`]; the reader is of no use afterwards.
-    pub fn next_entry(&mut self) -> Result<Option<Entry>, ReadError> {
+    /// [`CpioReadError`]; the reader is of no use afterwards.
+    pub fn next_entry(&mut self) -> Result<Option<ArchiveEntry>, CpioReadError> {
         if self.ended {
             return Ok(None);
         }
@@ -228,7 +228,7 @@ impl<R: Read> Reader<R> {
         // Of files only: GNU cpio gives links none, and the kernel asks for none.
         let sum = (magic == *MAGIC_CRC && entry.kind == EntryKind::File)
             .then(|| (entry.path.clone(), field(&fields, CHKSUM), 0));
-        self.body = Body { left: entry.len.into(), sum };
+        self.body = EntryBody { left: entry.len.into(), sum };
         Ok(Some(entry))
     }
 
@@ -238,25 +238,25 @@ impl<R: Read> Reader<R> {
     }
 
     /// Passes over what is left of a body.
-    fn finish_body(&mut self) -> Result<(), ReadError> {
+    fn finish_body(&mut self) -> Result<(), CpioReadError> {
         let mut buf = [0; 4096];
         while self.body.left > 0 {
             let at = self.at;
-            let read = self.read(&mut buf).map_err(|source| ReadError::Io { at, source })?;
+            let read = self.read(&mut buf).map_err(|source| CpioReadError::Io { at, source })?;
             if read == 0 {
-                return Err(ReadError::Cut { at: self.at });
+                return Err(CpioReadError::Cut { at: self.at });
             }
         }
         if let Some((path, stored, computed)) = self.body.sum.take()
             && stored != computed
         {
-            return Err(ReadError::Checksum { path, stored, computed });
+            return Err(CpioReadError::Checksum { path, stored, computed });
         }
         self.align()
     }
 
     /// Reads a header; `None` when the stream ends before it.
-    fn header(&mut self) -> Result<Option<Header>, ReadError> {
+    fn header(&mut self) -> Result<Option<CpioHeader>, CpioReadError> {
         let at = self.at;
         let mut magic = [0; 6];
         let read = self.fill(&mut magic)?;
@@ -264,36 +264,39 @@ impl<R: Read> Reader<R> {
             return Ok(None);
         }
         if read < magic.len() {
-            return Err(ReadError::Cut { at: self.at });
+            return Err(CpioReadError::Cut { at: self.at });
         }
         if magic != *MAGIC && magic != *MAGIC_CRC {
-            return Err(ReadError::Magic { at, found: magic });
+            return Err(CpioReadError::Magic { at, found: magic });
         }
         let mut digits = [0; HEADER - MAGIC.len()];
         self.whole(&mut digits)?;
         let mut fields = [0; FIELDS];
         for (number, (field, digits)) in fields.iter_mut().zip(digits.chunks_exact(DIGITS)).enumerate() {
-            *field =
-                hex(digits).ok_or_else(|| ReadError::Field { at, field: number, found: digits.to_vec() })?;
+            *field = hex(digits).ok_or_else(|| CpioReadError::Field {
+                at,
+                field: number,
+                found: digits.to_vec(),
+            })?;
         }
         Ok(Some((magic, fields)))
     }
 
     /// Reads a name of so many bytes with its NUL.
-    fn name(&mut self, at: u64, len: u32) -> Result<Vec<u8>, ReadError> {
+    fn name(&mut self, at: u64, len: u32) -> Result<Vec<u8>, CpioReadError> {
         if !(2..=PATH_MAX).contains(&len) {
-            return Err(ReadError::NameLen { at, len });
+            return Err(CpioReadError::NameLen { at, len });
         }
         let mut name = vec![0; len as usize];
         self.whole(&mut name)?;
         if name.pop() != Some(0) || name.contains(&0) {
-            return Err(ReadError::Name { at, name });
+            return Err(CpioReadError::Name { at, name });
         }
         Ok(name)
     }
 
     /// Passes over the padding; the stream may end without it.
-    fn align(&mut self) -> Result<(), ReadError> {
+    fn align(&mut self) -> Result<(), CpioReadError> {
         let mut pad = [0; ALIGN as usize];
         let short = self.at.next_multiple_of(ALIGN).saturating_sub(self.at);
         let pad = pad.get_mut(..short as usize).unwrap_or_default();
@@ -301,12 +304,12 @@ impl<R: Read> Reader<R> {
     }
 
     /// Fills a buffer, or fails.
-    fn whole(&mut self, buf: &mut [u8]) -> Result<(), ReadError> {
-        if self.fill(buf)? == buf.len() { Ok(()) } else { Err(ReadError::Cut { at: self.at }) }
+    fn whole(&mut self, buf: &mut [u8]) -> Result<(), CpioReadError> {
+        if self.fill(buf)? == buf.len() { Ok(()) } else { Err(CpioReadError::Cut { at: self.at }) }
     }
 
     /// Reads as much as there is, up to a whole buffer.
-    fn fill(&mut self, buf: &mut [u8]) -> Result<usize, ReadError> {
+    fn fill(&mut self, buf: &mut [u8]) -> Result<usize, CpioReadError> {
         let mut done = 0;
         while let Some(rest) = buf.get_mut(done..).filter(|rest| !rest.is_empty()) {
             match self.from.read(rest) {
@@ -316,15 +319,15 @@ impl<R: Read> Reader<R> {
                     self.at = self.at.saturating_add(read as u64);
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(source) => return Err(ReadError::Io { at: self.at, source }),
+                Err(source) => return Err(CpioReadError::Io { at: self.at, source }),
             }
         }
         Ok(done)
     }
 }
 
-/// The body of the entry that [`Reader::next_entry`] gave last.
-impl<R: Read> Read for Reader<R> {
+/// The body of the entry that [`CpioReader::next_entry`] gave last.
+impl<R: Read> Read for CpioReader<R> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let most = usize::try_from(self.body.left).unwrap_or(usize::MAX).min(buf.len());
         let Some(part) = buf.get_mut(..most).filter(|part| !part.is_empty()) else { return Ok(0) };
@@ -350,7 +353,7 @@ fn hex(digits: &[u8]) -> Option<u32> {
 }
 
 /// What the fields of a header say.
-fn entry(path: Vec<u8>, fields: &[u32; FIELDS]) -> Result<Entry, ReadError> {
+fn entry(path: Vec<u8>, fields: &[u32; FIELDS]) -> Result<ArchiveEntry, CpioReadError> {
     let field = |at| field(fields, at);
     let mode = field(MODE);
     let device = (field(RMAJ), field(RMIN));
@@ -362,7 +365,7 @@ fn entry(path: Vec<u8>, fields: &[u32; FIELDS]) -> Result<Entry, ReadError> {
         S_IFBLK => (EntryKind::BlockDevice(device.0, device.1), "device"),
         S_IFIFO => (EntryKind::Fifo, "pipe"),
         S_IFSOCK => (EntryKind::Socket, "socket"),
-        _ => return Err(ReadError::Mode { path, mode }),
+        _ => return Err(CpioReadError::Mode { path, mode }),
     };
     let len = field(FILESIZE);
     let fits = match kind {
@@ -372,12 +375,12 @@ fn entry(path: Vec<u8>, fields: &[u32; FIELDS]) -> Result<Entry, ReadError> {
     };
     if !fits || mode & !(S_IFMT | 0o7777) != 0 {
         return Err(if fits {
-            ReadError::Mode { path, mode }
+            CpioReadError::Mode { path, mode }
         } else {
-            ReadError::Body { path, kind: word, len }
+            CpioReadError::Body { path, kind: word, len }
         });
     }
-    Ok(Entry {
+    Ok(ArchiveEntry {
         path,
         kind,
         mode: (mode & 0o7777) as u16,

@@ -4,14 +4,14 @@ use std::io::Read as _;
 
 use proptest::prelude::*;
 
-use super::read::{Entry, EntryKind, ReadError, Reader};
-use super::write::{self, Archive};
+use super::read::{ArchiveEntry, CpioReadError, CpioReader, EntryKind};
+use super::write::{self, CpioWriter};
 
 fn sample() -> Vec<u8> {
-    let mut archive = Archive::new();
-    archive.add("dev", 0o755, write::Entry::Folder);
-    archive.add("dev/console", 0o600, write::Entry::Device { major: 5, minor: 1 });
-    archive.add("init", 0o4755, write::Entry::File(b"#!/bin/sh\n"));
+    let mut archive = CpioWriter::new();
+    archive.add("dev", 0o755, write::NewEntry::Folder);
+    archive.add("dev/console", 0o600, write::NewEntry::Device { major: 5, minor: 1 });
+    archive.add("init", 0o4755, write::NewEntry::File(b"#!/bin/sh\n"));
     archive.finish()
 }
 
@@ -30,8 +30,8 @@ fn made(magic: &str, mode: u32, numbers: &[(usize, u32)], name: &str, body: &[u8
     bytes
 }
 
-fn entries(archive: &[u8]) -> Result<Vec<(Entry, Vec<u8>)>, ReadError> {
-    let mut reader = Reader::new(archive);
+fn entries(archive: &[u8]) -> Result<Vec<(ArchiveEntry, Vec<u8>)>, CpioReadError> {
+    let mut reader = CpioReader::new(archive);
     let mut entries = Vec::new();
     while let Some(entry) = reader.next_entry()? {
         let mut body = Vec::new();
@@ -123,6 +123,6 @@ proptest! {
 }
 
 fn entries_until_an_error(archive: &[u8]) {
-    let mut reader = Reader::new(archive);
+    let mut reader = CpioReader::new(archive);
     while let Ok(Some(_)) = reader.next_entry() {}
 }

@@ -9,7 +9,7 @@ const CHARACTER: u32 = 0o020_000;
 
 /// What an entry is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Entry<'a> {
+pub enum NewEntry<'a> {
     /// A folder.
     Folder,
     /// A regular file with these bytes, fewer than 4 GiB.
@@ -25,24 +25,24 @@ pub enum Entry<'a> {
 
 /// An archive being written.
 #[derive(Debug, Default)]
-pub struct Archive {
+pub struct CpioWriter {
     bytes: Vec<u8>,
     entries: u32,
 }
 
-impl Archive {
+impl CpioWriter {
     /// Without entries.
     pub fn new() -> Self {
         Self::default()
     }
 
     /// Adds an entry: a relative path, permission bits, and what it is. Folders go before what is in them.
-    pub fn add(&mut self, path: &str, mode: u32, entry: Entry<'_>) {
+    pub fn add(&mut self, path: &str, mode: u32, entry: NewEntry<'_>) {
         self.entries += 1;
         let (kind, content, device) = match entry {
-            Entry::Folder => (DIRECTORY, &[][..], (0, 0)),
-            Entry::File(content) => (FILE, content, (0, 0)),
-            Entry::Device { major, minor } => (CHARACTER, &[][..], (major, minor)),
+            NewEntry::Folder => (DIRECTORY, &[][..], (0, 0)),
+            NewEntry::File(content) => (FILE, content, (0, 0)),
+            NewEntry::Device { major, minor } => (CHARACTER, &[][..], (major, minor)),
         };
         let links = if kind == DIRECTORY { 2 } else { 1 };
         self.entry(self.entries, kind | mode, links, path.as_bytes(), content, device);
@@ -89,10 +89,10 @@ mod tests {
 
     #[test]
     fn entries_follow_one_another_at_multiples_of_four() {
-        let mut archive = Archive::new();
-        archive.add("dev", 0o755, Entry::Folder);
-        archive.add("dev/console", 0o600, Entry::Device { major: 5, minor: 1 });
-        archive.add("init", 0o755, Entry::File(b"hello"));
+        let mut archive = CpioWriter::new();
+        archive.add("dev", 0o755, NewEntry::Folder);
+        archive.add("dev/console", 0o600, NewEntry::Device { major: 5, minor: 1 });
+        archive.add("init", 0o755, NewEntry::File(b"hello"));
         let bytes = archive.finish();
         let zeros = |count: usize| "0".repeat(8 * count);
         let (two, three) = (zeros(2), zeros(3));

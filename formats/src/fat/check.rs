@@ -4,11 +4,11 @@
 //! table, FSInfo, clusters in use by nothing, labels.
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
-use super::fault::{Fault, Finding, Place};
-use super::read::boot::{self, Shape};
-use super::read::scan::{Mode, Scanned, Whence, scan};
-use super::read::table::{Link, Table};
-use super::read::{ReadError, Width, boot_sector};
+use super::fault::{FatFinding, VolumeCorruption, VolumeLocation};
+use super::read::boot::{self, VolumeShape};
+use super::read::scan::{ScanMode, Scanned, Whence, scan};
+use super::read::table::{AllocationTable, ClusterLink};
+use super::read::{FatReadError, FatWidth, boot_sector};
 use crate::fields;
 use crate::plan::SourceId;
 use crate::read_at::ReadAt;
@@ -19,11 +19,11 @@ const CHUNK: u64 = 64 << 10;
 /// Checks a volume. No findings mean one that fsck.fat takes; a boot sector that cannot be used is the only finding.
 ///
 /// # Errors
-/// [`ReadError::Io`] when the volume cannot be read.
-pub fn check(volume: &dyn ReadAt) -> Result<Vec<Finding>, ReadError> {
+/// [`FatReadError::Io`] when the volume cannot be read.
+pub fn check(volume: &dyn ReadAt) -> Result<Vec<FatFinding>, FatReadError> {
     let boot = match boot_sector(volume) {
         Ok(boot) => boot,
-        Err(ReadError::Damaged(finding)) => return Ok(vec![*finding]),
+        Err(FatReadError::Damaged(finding)) => return Ok(vec![*finding]),
         Err(error) => return Err(error),
     };
     let shape = match boot::decode(&boot, volume.size()) {
@@ -31,12 +31,12 @@ pub fn check(volume: &dyn ReadAt) -> Result<Vec<Finding>, ReadError> {
         Err(finding) => return Ok(vec![finding]),
     };
     let mut findings = boot::oddities(&shape);
-    let mut table = Table::new(volume, shape);
+    let mut table = AllocationTable::new(volume, shape);
     findings.extend(check_backup(volume, &shape, &boot)?);
     findings.extend(check_first_entries(&shape, &mut table)?);
     findings.extend(compare_tables(volume, &shape)?);
     let whence = Whence { source: SourceId(0), at: 0 };
-    let scanned = scan(volume, shape, whence, Mode::Check)?;
+    let scanned = scan(volume, shape, whence, ScanMode::Check)?;
     let counted = count(&shape, &mut table, &scanned)?;
     findings.extend(check_label(&shape, &scanned));
     findings.extend(counted.lost());
@@ -46,20 +46,24 @@ pub fn check(volume: &dyn ReadAt) -> Result<Vec<Finding>, ReadError> {
 }
 
 /// The first 512 bytes of a sector.
-fn sector(volume: &dyn ReadAt, shape: &Shape, sector: u16) -> Result<[u8; 512], ReadError> {
+fn sector(volume: &dyn ReadAt, shape: &VolumeShape, sector: u16) -> Result<[u8; 512], FatReadError> {
     let at = u64::from(sector).saturating_mul(shape.sector);
     let mut bytes = [0; 512];
-    volume.read_exact_at(at, &mut bytes).map_err(|source| ReadError::Io { at, source })?;
+    volume.read_exact_at(at, &mut bytes).map_err(|source| FatReadError::Io { at, source })?;
     Ok(bytes)
 }
 
 /// Whether a sector of FAT32 that the boot sector points to is there.
-fn points(shape: &Shape, sector: u16) -> bool {
-    shape.width == Width::Fat32 && sector > 0 && sector < shape.reserved_sectors
+fn points(shape: &VolumeShape, sector: u16) -> bool {
+    shape.width == FatWidth::Fat32 && sector > 0 && sector < shape.reserved_sectors
 }
 
 /// The backup of the boot sector is the same.
-fn check_backup(volume: &dyn ReadAt, shape: &Shape, boot: &[u8; 512]) -> Result<Option<Finding>, ReadError> {
+fn check_backup(
+    volume: &dyn ReadAt,
+    shape: &VolumeShape,
+    boot: &[u8; 512],
+) -> Result<Option<FatFinding>, FatReadError> {
     if !points(shape, shape.backup_sector) {
         return Ok(None);
     }
@@ -67,33 +71,37 @@ fn check_backup(volume: &dyn ReadAt, shape: &Shape, boot: &[u8; 512]) -> Result<
     // Byte 65 holds the dirty marks, which Windows sets in the first copy only.
     let differing = boot.iter().zip(&backup).enumerate().find(|(at, (a, b))| a != b && *at != 65);
     Ok(differing.map(|(at, (expected, found))| {
-        Fault::BackupDiffers { at, found: *found, expected: *expected }.at(Place::BackupBoot)
+        VolumeCorruption::BackupDiffers { at, found: *found, expected: *expected }
+            .at(VolumeLocation::BackupBoot)
     }))
 }
 
 /// The two entries of the table that stand for no cluster.
-fn check_first_entries(shape: &Shape, table: &mut Table) -> Result<Vec<Finding>, ReadError> {
-    let place = || Place::Table { index: shape.active };
+fn check_first_entries(
+    shape: &VolumeShape,
+    table: &mut AllocationTable,
+) -> Result<Vec<FatFinding>, FatReadError> {
+    let place = || VolumeLocation::Table { index: shape.active };
     let mask = shape.width.mask();
     let mut findings = Vec::new();
     let found = table.value(0)?;
     if found != mask & !0xff | u32::from(shape.media) {
-        findings.push(Fault::Media { found, media: shape.media }.at(place()));
+        findings.push(VolumeCorruption::Media { found, media: shape.media }.at(place()));
     }
     // Two high bits of entry 1 are set while a volume is in order; FAT12 has none.
     let clean = match shape.width {
-        Width::Fat12 => 0,
-        Width::Fat16 => 0xc000,
-        Width::Fat32 => 0x0c00_0000,
+        FatWidth::Fat12 => 0,
+        FatWidth::Fat16 => 0xc000,
+        FatWidth::Fat32 => 0x0c00_0000,
     };
     if table.value(1)? & clean != clean {
-        findings.push(Fault::Dirty.at(place()));
+        findings.push(VolumeCorruption::Dirty.at(place()));
     }
     Ok(findings)
 }
 
 /// All tables are the same, unless the volume says that they are not kept so.
-fn compare_tables(volume: &dyn ReadAt, shape: &Shape) -> Result<Vec<Finding>, ReadError> {
+fn compare_tables(volume: &dyn ReadAt, shape: &VolumeShape) -> Result<Vec<FatFinding>, FatReadError> {
     let mut findings = Vec::new();
     let copies = if shape.mirrored { 1..shape.tables } else { 1..1 };
     let (mut first, mut other) = (Vec::new(), Vec::new());
@@ -104,11 +112,11 @@ fn compare_tables(volume: &dyn ReadAt, shape: &Shape) -> Result<Vec<Finding>, Re
             for (table, chunk) in [(0, &mut first), (index, &mut other)] {
                 let from = shape.table(table).saturating_add(at);
                 chunk.resize(len, 0);
-                volume.read_exact_at(from, chunk).map_err(|source| ReadError::Io { at: from, source })?;
+                volume.read_exact_at(from, chunk).map_err(|source| FatReadError::Io { at: from, source })?;
             }
             if let Some(differs) = first.iter().zip(&other).position(|(a, b)| a != b) {
                 let at = at.saturating_add(differs as u64);
-                findings.push(Fault::TablesDiffer { at }.at(Place::Table { index }));
+                findings.push(VolumeCorruption::TablesDiffer { at }.at(VolumeLocation::Table { index }));
                 break;
             }
             at = at.saturating_add(CHUNK);
@@ -127,21 +135,25 @@ struct Counted {
 }
 
 impl Counted {
-    fn lost(&self) -> Option<Finding> {
-        let fault = Fault::Lost { count: self.lost, first: self.first_lost };
-        (self.lost > 0).then(|| fault.at(Place::Table { index: self.table }))
+    fn lost(&self) -> Option<FatFinding> {
+        let fault = VolumeCorruption::Lost { count: self.lost, first: self.first_lost };
+        (self.lost > 0).then(|| fault.at(VolumeLocation::Table { index: self.table }))
     }
 }
 
 /// Counts free clusters, and those in use by nothing.
-fn count(shape: &Shape, table: &mut Table, scanned: &Scanned) -> Result<Counted, ReadError> {
+fn count(
+    shape: &VolumeShape,
+    table: &mut AllocationTable,
+    scanned: &Scanned,
+) -> Result<Counted, FatReadError> {
     let mut counted = Counted { table: shape.active, ..Counted::default() };
     for cluster in 2..=shape.last() {
         match table.link(cluster)? {
-            Link::Free => counted.free = counted.free.saturating_add(1),
-            Link::Bad => {}
-            Link::End | Link::Next(_) if scanned.used.has(cluster) => {}
-            Link::End | Link::Next(_) => {
+            ClusterLink::Free => counted.free = counted.free.saturating_add(1),
+            ClusterLink::Bad => {}
+            ClusterLink::End | ClusterLink::Next(_) if scanned.used.has(cluster) => {}
+            ClusterLink::End | ClusterLink::Next(_) => {
                 if counted.lost == 0 {
                     counted.first_lost = cluster;
                 }
@@ -153,13 +165,17 @@ fn count(shape: &Shape, table: &mut Table, scanned: &Scanned) -> Result<Counted,
 }
 
 /// The boot sector has the label of the root directory.
-fn check_label(shape: &Shape, scanned: &Scanned) -> Option<Finding> {
+fn check_label(shape: &VolumeShape, scanned: &Scanned) -> Option<FatFinding> {
     let (boot, root) = (shape.label, scanned.label?);
-    (boot != root).then(|| Fault::Label { boot, root }.at(Place::Boot))
+    (boot != root).then(|| VolumeCorruption::Label { boot, root }.at(VolumeLocation::Boot))
 }
 
 /// FSInfo has its signatures and counts rightly.
-fn check_fsinfo(volume: &dyn ReadAt, shape: &Shape, counted: u32) -> Result<Vec<Finding>, ReadError> {
+fn check_fsinfo(
+    volume: &dyn ReadAt,
+    shape: &VolumeShape,
+    counted: u32,
+) -> Result<Vec<FatFinding>, FatReadError> {
     if !points(shape, shape.fsinfo_sector) {
         return Ok(Vec::new());
     }
@@ -169,16 +185,16 @@ fn check_fsinfo(volume: &dyn ReadAt, shape: &Shape, counted: u32) -> Result<Vec<
     for (at, expected) in signatures {
         let found = fields::u32(&fsinfo, at);
         if found != expected {
-            faults.push(Fault::FsInfoSignature { found, expected });
+            faults.push(VolumeCorruption::FsInfoSignature { found, expected });
         }
     }
     let (stored, hint) = (fields::u32(&fsinfo, 488), fields::u32(&fsinfo, 492));
     // All ones mean unknown.
     if faults.is_empty() && stored != u32::MAX && stored != counted {
-        faults.push(Fault::FreeCount { stored, counted });
+        faults.push(VolumeCorruption::FreeCount { stored, counted });
     }
     if faults.is_empty() && hint != u32::MAX && !shape.has(hint) {
-        faults.push(Fault::FreeHint { found: hint });
+        faults.push(VolumeCorruption::FreeHint { found: hint });
     }
-    Ok(faults.into_iter().map(|fault| fault.at(Place::FsInfo)).collect())
+    Ok(faults.into_iter().map(|fault| fault.at(VolumeLocation::FsInfo)).collect())
 }

@@ -13,24 +13,24 @@ const DAY: i64 = 86_400;
 
 /// A date and a time of day as two 16-bit fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Stamp {
+pub(super) struct DosStamp {
     pub(super) date: u16,
     pub(super) time: u16,
 }
 
 /// The stamp of a time, moved to the nearest that FAT can say before it, or the first.
-pub(super) fn encode(time: Time) -> Stamp {
+pub(super) fn encode(time: Time) -> DosStamp {
     let secs = time.secs.clamp(FIRST, LAST);
     let (day, rest) = (secs.div_euclid(DAY), secs.rem_euclid(DAY));
     let (year, month, day) = civil(day);
     let date = (year - 1980) << 9 | month << 5 | day;
     let time = ((rest / 3600) << 11) | ((rest / 60 % 60) << 5) | (rest % 60 / 2);
-    Stamp { date: date as u16, time: time as u16 }
+    DosStamp { date: date as u16, time: time as u16 }
 }
 
 /// The time of a stamp; `None` when it names no day or no time of day. A stamp of zeros, which tools leave where they
 /// know no time, is the first time.
-pub(super) fn decode(stamp: Stamp) -> Option<Time> {
+pub(super) fn decode(stamp: DosStamp) -> Option<Time> {
     if stamp.date == 0 {
         return Some(Time::from_secs(FIRST));
     }
@@ -78,21 +78,21 @@ mod tests {
     #[test]
     fn known_stamps_and_limits() {
         // 2023-11-14T22:13:20Z
-        let stamp = Stamp { date: 0x576e, time: 0xb1aa };
+        let stamp = DosStamp { date: 0x576e, time: 0xb1aa };
         assert_eq!(encode(Time { secs: 1_700_000_001, nanos: 9 }), stamp);
-        assert_eq!(encode(Time::EPOCH), Stamp { date: 1 << 5 | 1, time: 0 });
-        assert_eq!(encode(Time::from_secs(i64::MAX)), Stamp { date: 0xff9f, time: 0xbf7d });
+        assert_eq!(encode(Time::EPOCH), DosStamp { date: 1 << 5 | 1, time: 0 });
+        assert_eq!(encode(Time::from_secs(i64::MAX)), DosStamp { date: 0xff9f, time: 0xbf7d });
         assert_eq!(encode(Time::from_secs(i64::MIN)), encode(Time::EPOCH));
     }
 
     #[test]
     fn stamps_that_name_no_time_are_refused() {
         let date = 0x565c; // 2023-02-28
-        assert!(decode(Stamp { date, time: 0 }).is_some());
+        assert!(decode(DosStamp { date, time: 0 }).is_some());
         for (date, time) in
             [(date + 1, 0), (1 << 9, 0), (13 << 5 | 1, 0), (date, 24 << 11), (date, 60 << 5), (date, 30)]
         {
-            assert_eq!(decode(Stamp { date, time }), None);
+            assert_eq!(decode(DosStamp { date, time }), None);
         }
     }
 }

@@ -7,11 +7,11 @@ use crate::time::Time;
 use crate::tree::Printable;
 
 /// A finding of the FAT checker.
-pub type Finding = finding::Finding<Place, Fault>;
+pub type FatFinding = finding::Finding<VolumeLocation, VolumeCorruption>;
 
 /// A structure of the volume.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Place {
+pub enum VolumeLocation {
     /// The boot sector.
     Boot,
     /// The copy of the boot sector.
@@ -27,7 +27,7 @@ pub enum Place {
     Path(Vec<u8>),
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for VolumeLocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Boot => f.write_str("boot sector"),
@@ -42,7 +42,7 @@ impl fmt::Display for Place {
 /// What is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum Fault {
+pub enum VolumeCorruption {
     /// The volume ends before its boot sector does.
     #[error("{len} bytes are too few for a FAT volume")]
     TooShort {
@@ -332,7 +332,7 @@ pub enum Fault {
 /// The time that stands for a stamp that names none: the first that FAT can say.
 pub(super) const NO_TIME: Time = Time::from_secs(315_532_800);
 
-impl Fault {
+impl VolumeCorruption {
     /// How bad it is.
     pub fn severity(&self) -> Severity {
         match self {
@@ -368,7 +368,7 @@ impl Fault {
     }
 
     /// The finding of this fault at a place.
-    pub(super) fn at(self, place: Place) -> Finding {
-        Finding { severity: self.severity(), place, fault: self }
+    pub(super) fn at(self, place: VolumeLocation) -> FatFinding {
+        FatFinding { severity: self.severity(), place, fault: self }
     }
 }

@@ -4,8 +4,8 @@
 //! agree, whether the backup stands at the end, alignment.
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
-use super::fault::{Fault, Finding, Place};
-use super::read::{Header, Loaded, ReadError, copies};
+use super::fault::{GptFinding, TableCorruption, TableLocation};
+use super::read::{GptHeader, GptReadError, Loaded, copies};
 use super::{Copy, Lba, SECTOR};
 use crate::fields;
 use crate::read_at::ReadAt;
@@ -17,12 +17,12 @@ const ALIGNMENT: u64 = 2048;
 /// its first fault.
 ///
 /// # Errors
-/// [`ReadError::Io`] when the disk cannot be read.
-pub fn check(disk: &dyn ReadAt) -> Result<Vec<Finding>, ReadError> {
+/// [`GptReadError::Io`] when the disk cannot be read.
+pub fn check(disk: &dyn ReadAt) -> Result<Vec<GptFinding>, GptReadError> {
     let mut findings = Vec::new();
     let len = disk.size();
     if len.checked_rem(SECTOR) != Some(0) {
-        findings.push(Fault::PartSector { len }.at(Place::Disk));
+        findings.push(TableCorruption::PartSector { len }.at(TableLocation::Disk));
     }
     let sectors = len / SECTOR;
     if sectors > 0 {
@@ -50,19 +50,19 @@ pub fn check(disk: &dyn ReadAt) -> Result<Vec<Finding>, ReadError> {
 }
 
 /// Whether the backup's entries only repeat what was said of the primary's.
-fn repeats(findings: &[Finding], finding: &Finding) -> bool {
-    let Place::Entry { copy: Copy::Backup, number } = finding.place else { return false };
-    let place = Place::Entry { copy: Copy::Primary, number };
+fn repeats(findings: &[GptFinding], finding: &GptFinding) -> bool {
+    let TableLocation::Entry { copy: Copy::Backup, number } = finding.place else { return false };
+    let place = TableLocation::Entry { copy: Copy::Primary, number };
     findings.iter().any(|said| said.place == place && said.fault == finding.fault)
 }
 
 /// What is wrong with the protective MBR (UEFI 2.10, section 5.2.3).
-fn check_mbr(disk: &dyn ReadAt, sectors: u64) -> Result<Vec<Finding>, ReadError> {
+fn check_mbr(disk: &dyn ReadAt, sectors: u64) -> Result<Vec<GptFinding>, GptReadError> {
     let mut mbr = [0; SECTOR as usize];
-    disk.read_exact_at(0, &mut mbr).map_err(|source| ReadError::Io { at: Lba(0), source })?;
+    disk.read_exact_at(0, &mut mbr).map_err(|source| GptReadError::Io { at: Lba(0), source })?;
     let found = fields::u16(&mbr, 510);
     if found != 0xaa55 {
-        return Ok(vec![Fault::MbrSignature { found }.at(Place::Mbr)]);
+        return Ok(vec![TableCorruption::MbrSignature { found }.at(TableLocation::Mbr)]);
     }
     let mut faults = Vec::new();
     let mut protected = false;
@@ -75,41 +75,43 @@ fn check_mbr(disk: &dyn ReadAt, sectors: u64) -> Result<Vec<Finding>, ReadError>
                 let (start, len) = (fields::u32(&record, 8), fields::u32(&record, 12));
                 let expected = u32::try_from(sectors.saturating_sub(1)).unwrap_or(u32::MAX);
                 if start != 1 {
-                    faults.push(Fault::ProtectiveStart { found: start });
+                    faults.push(TableCorruption::ProtectiveStart { found: start });
                 }
                 // Some tools always write the largest length; every reader takes it.
                 if len != expected && len != u32::MAX {
-                    faults.push(Fault::ProtectiveLen { found: len, expected });
+                    faults.push(TableCorruption::ProtectiveLen { found: len, expected });
                 }
             }
-            kind => faults.push(Fault::Hybrid { kind }),
+            kind => faults.push(TableCorruption::Hybrid { kind }),
         }
     }
     if !protected {
-        faults.push(Fault::NotProtective);
+        faults.push(TableCorruption::NotProtective);
     }
-    Ok(faults.into_iter().map(|fault| fault.at(Place::Mbr)).collect())
+    Ok(faults.into_iter().map(|fault| fault.at(TableLocation::Mbr)).collect())
 }
 
 /// What is odd about a copy that can be read.
-fn oddities(copy: Copy, loaded: Loaded, sectors: u64) -> Vec<Finding> {
+fn oddities(copy: Copy, loaded: Loaded, sectors: u64) -> Vec<GptFinding> {
     let mut findings = loaded.oddities;
     let last = Lba(sectors.saturating_sub(1));
     if copy == Copy::Backup && loaded.header.at != last {
-        findings.push(Fault::NotAtEnd { stored: loaded.header.at, last }.at(Place::Header(copy)));
+        findings.push(
+            TableCorruption::NotAtEnd { stored: loaded.header.at, last }.at(TableLocation::Header(copy)),
+        );
     }
     // A BIOS-boot partition may stand before the first MiB: nothing but its loader reads it.
     let unaligned = |first: Lba| first.0.checked_rem(ALIGNMENT) != Some(0) && first.0 > ALIGNMENT;
     for partition in loaded.partitions.iter().filter(|partition| unaligned(partition.first)) {
-        let place = Place::Entry { copy, number: partition.number };
-        findings.push(Fault::Unaligned { first: partition.first }.at(place));
+        let place = TableLocation::Entry { copy, number: partition.number };
+        findings.push(TableCorruption::Unaligned { first: partition.first }.at(place));
     }
     findings
 }
 
 /// Where the two copies say different things.
-fn disagreements(primary: &Loaded, backup: &Loaded) -> Vec<Finding> {
-    let texts = |header: &Header| {
+fn disagreements(primary: &Loaded, backup: &Loaded) -> Vec<GptFinding> {
+    let texts = |header: &GptHeader| {
         [
             ("the disk's GUID", header.disk.to_string()),
             ("the first usable sector", header.usable_first.to_string()),
@@ -121,23 +123,25 @@ fn disagreements(primary: &Loaded, backup: &Loaded) -> Vec<Finding> {
     let pairs = texts(&primary.header).into_iter().zip(texts(&backup.header));
     let mut findings: Vec<_> = pairs
         .filter(|((_, a), (_, b))| a != b)
-        .map(|((field, primary), (_, backup))| Fault::HeadersDisagree { field, primary, backup })
-        .map(|fault| fault.at(Place::Header(Copy::Backup)))
+        .map(|((field, primary), (_, backup))| TableCorruption::HeadersDisagree { field, primary, backup })
+        .map(|fault| fault.at(TableLocation::Header(Copy::Backup)))
         .collect();
     let stored = backup.header.alternate;
     if stored != primary.header.at {
-        let fault = Fault::HeadersDisagree {
+        let fault = TableCorruption::HeadersDisagree {
             field: "the sector of the primary header",
             primary: primary.header.at.to_string(),
             backup: stored.to_string(),
         };
-        findings.push(fault.at(Place::Header(Copy::Backup)));
+        findings.push(fault.at(TableLocation::Header(Copy::Backup)));
     }
     let len = primary.header.entry_len.max(1) as usize;
     let entries = primary.entries.chunks_exact(len).zip(backup.entries.chunks_exact(len));
     for (number, (a, b)) in (1_u32..).zip(entries) {
         if a != b {
-            findings.push(Fault::EntriesDisagree.at(Place::Entry { copy: Copy::Backup, number }));
+            findings.push(
+                TableCorruption::EntriesDisagree.at(TableLocation::Entry { copy: Copy::Backup, number }),
+            );
         }
     }
     findings

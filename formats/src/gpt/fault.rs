@@ -7,11 +7,11 @@ use crate::finding::{self, Severity};
 use crate::guid::Guid;
 
 /// A finding of the GPT checker.
-pub type Finding = finding::Finding<Place, Fault>;
+pub type GptFinding = finding::Finding<TableLocation, TableCorruption>;
 
 /// A structure of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
+pub enum TableLocation {
     /// The disk as a whole.
     Disk,
     /// The protective MBR in sector 0.
@@ -29,7 +29,7 @@ pub enum Place {
     },
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for TableLocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Disk => f.write_str("disk"),
@@ -44,7 +44,7 @@ impl fmt::Display for Place {
 /// What is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum Fault {
+pub enum TableCorruption {
     /// The disk ends before a table could.
     #[error("{len} bytes are too few for a partition table")]
     DiskTooShort {
@@ -251,7 +251,7 @@ pub enum Fault {
     EntriesDisagree,
 }
 
-impl Fault {
+impl TableCorruption {
     /// How bad it is.
     pub fn severity(&self) -> Severity {
         match self {
@@ -269,7 +269,7 @@ impl Fault {
     }
 
     /// The finding of this fault at a place.
-    pub(super) fn at(self, place: Place) -> Finding {
-        Finding { severity: self.severity(), place, fault: self }
+    pub(super) fn at(self, place: TableLocation) -> GptFinding {
+        GptFinding { severity: self.severity(), place, fault: self }
     }
 }

@@ -46,7 +46,7 @@ impl std::fmt::Display for Lba {
 
 /// The partition table of a disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Table {
+pub struct PartitionTable {
     /// GUID of the disk.
     pub guid: Guid,
     /// Length of the disk in sectors.

@@ -6,8 +6,8 @@
 
 use std::io;
 
-use super::fault::{Fault, Finding, Place};
-use super::{Copy, Lba, Partition, SECTOR, Table};
+use super::fault::{GptFinding, TableCorruption, TableLocation};
+use super::{Copy, Lba, Partition, PartitionTable, SECTOR};
 use crate::fields;
 use crate::finding::Severity;
 use crate::guid::Guid;
@@ -22,7 +22,7 @@ const RESERVED_ATTRIBUTES: u64 = 0x0000_ffff_ffff_fff8;
 /// Why a disk gives no table.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum ReadError {
+pub enum GptReadError {
     /// The disk could not be read.
     #[error("reading sectors from {at} on")]
     Io {
@@ -35,9 +35,9 @@ pub enum ReadError {
     #[error("neither copy of the partition table is good: {primary}; {backup}")]
     NoTable {
         /// What is wrong with the primary.
-        primary: Box<Finding>,
+        primary: Box<GptFinding>,
         /// What is wrong with the backup.
-        backup: Box<Finding>,
+        backup: Box<GptFinding>,
     },
 }
 
@@ -45,7 +45,7 @@ pub enum ReadError {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reading {
     /// The table.
-    pub table: Table,
+    pub table: PartitionTable,
     /// The copy that it was taken from: the primary if that is good.
     pub copy: Copy,
 }
@@ -53,23 +53,26 @@ pub struct Reading {
 /// Reads the partition table of a disk.
 ///
 /// # Errors
-/// [`ReadError::NoTable`] when both copies are damaged, with the first fault of each.
-pub fn read(disk: &dyn ReadAt) -> Result<Reading, ReadError> {
+/// [`GptReadError::NoTable`] when both copies are damaged, with the first fault of each.
+pub fn read(disk: &dyn ReadAt) -> Result<Reading, GptReadError> {
     let [primary, backup] = copies(disk)?;
     let (copy, loaded) = match (primary, backup) {
         (Ok(loaded), _) => (Copy::Primary, loaded),
         (Err(_), Ok(loaded)) => (Copy::Backup, loaded),
         (Err(primary), Err(backup)) => {
-            return Err(ReadError::NoTable { primary: Box::new(primary), backup: Box::new(backup) });
+            return Err(GptReadError::NoTable { primary: Box::new(primary), backup: Box::new(backup) });
         }
     };
     let Loaded { header, partitions, .. } = loaded;
-    Ok(Reading { table: Table { guid: header.disk, sectors: disk.size() / SECTOR, partitions }, copy })
+    Ok(Reading {
+        table: PartitionTable { guid: header.disk, sectors: disk.size() / SECTOR, partitions },
+        copy,
+    })
 }
 
 /// A header's fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Header {
+pub(super) struct GptHeader {
     pub(super) at: Lba,
     pub(super) alternate: Lba,
     pub(super) usable_first: Lba,
@@ -81,7 +84,7 @@ pub(super) struct Header {
     entries_crc: u32,
 }
 
-impl Header {
+impl GptHeader {
     /// Bytes of the entries: at most [`ENTRIES_MAX`], since the fields were checked.
     pub(super) fn entries_bytes(&self) -> u32 {
         self.count.saturating_mul(self.entry_len)
@@ -97,21 +100,21 @@ impl Header {
 /// A copy of the table that can be read.
 #[derive(Debug)]
 pub(super) struct Loaded {
-    pub(super) header: Header,
+    pub(super) header: GptHeader,
     pub(super) entries: Vec<u8>,
     pub(super) partitions: Vec<Partition>,
     /// Faults that do not stand in the way of reading it.
-    pub(super) oddities: Vec<Finding>,
+    pub(super) oddities: Vec<GptFinding>,
 }
 
 /// A copy, or the first fault that makes it useless.
-pub(super) type Outcome = Result<Loaded, Finding>;
+pub(super) type CopyResult = Result<Loaded, GptFinding>;
 
 /// Both copies, the primary first. The backup is looked for where a good primary says, else in the last sector.
-pub(super) fn copies(disk: &dyn ReadAt) -> Result<[Outcome; 2], ReadError> {
+pub(super) fn copies(disk: &dyn ReadAt) -> Result<[CopyResult; 2], GptReadError> {
     let sectors = disk.size() / SECTOR;
     let Some(last) = sectors.checked_sub(1).filter(|last| *last >= 2) else {
-        let finding = || Fault::DiskTooShort { len: disk.size() }.at(Place::Disk);
+        let finding = || TableCorruption::DiskTooShort { len: disk.size() }.at(TableLocation::Disk);
         return Ok([Err(finding()), Err(finding())]);
     };
     let primary = load(disk, Copy::Primary, Lba(1))?;
@@ -121,12 +124,12 @@ pub(super) fn copies(disk: &dyn ReadAt) -> Result<[Outcome; 2], ReadError> {
 }
 
 /// Reads the copy whose header stands in sector `at`.
-fn load(disk: &dyn ReadAt, copy: Copy, at: Lba) -> Result<Outcome, ReadError> {
+fn load(disk: &dyn ReadAt, copy: Copy, at: Lba) -> Result<CopyResult, GptReadError> {
     let mut sector = [0; SECTOR as usize];
     fill(disk, at, &mut sector)?;
     let header = match decode_header(&sector, at, disk.size() / SECTOR) {
         Ok(header) => header,
-        Err(fault) => return Ok(Err(fault.at(Place::Header(copy)))),
+        Err(fault) => return Ok(Err(fault.at(TableLocation::Header(copy)))),
     };
     let mut entries = vec![0; header.entries_bytes() as usize];
     fill(disk, header.entries_at, &mut entries)?;
@@ -140,29 +143,29 @@ fn load(disk: &dyn ReadAt, copy: Copy, at: Lba) -> Result<Outcome, ReadError> {
 }
 
 /// Reads whole sectors.
-fn fill(disk: &dyn ReadAt, at: Lba, buf: &mut [u8]) -> Result<(), ReadError> {
-    disk.read_exact_at(at.offset(), buf).map_err(|source| ReadError::Io { at, source })
+fn fill(disk: &dyn ReadAt, at: Lba, buf: &mut [u8]) -> Result<(), GptReadError> {
+    disk.read_exact_at(at.offset(), buf).map_err(|source| GptReadError::Io { at, source })
 }
 
 /// The fields of a header, the first thing that is wrong with them, or neither copy's.
-fn decode_header(sector: &[u8], actual: Lba, sectors: u64) -> Result<Header, Fault> {
+fn decode_header(sector: &[u8], actual: Lba, sectors: u64) -> Result<GptHeader, TableCorruption> {
     let found = fields::array(sector, 0);
     if found != *b"EFI PART" {
-        return Err(Fault::Signature { found });
+        return Err(TableCorruption::Signature { found });
     }
     let found = fields::u32(sector, 8);
     if found != 0x0001_0000 {
-        return Err(Fault::Revision { found });
+        return Err(TableCorruption::Revision { found });
     }
     let found = fields::u32(sector, 12);
     let signed = usize::try_from(found).ok().filter(|len| *len >= 92).and_then(|len| sector.get(..len));
-    let signed = signed.ok_or(Fault::HeaderLen { found })?;
+    let signed = signed.ok_or(TableCorruption::HeaderLen { found })?;
     let stored = fields::u32(sector, 16);
     let computed = header_crc(signed);
     if stored != computed {
-        return Err(Fault::Crc { stored, computed });
+        return Err(TableCorruption::Crc { stored, computed });
     }
-    let header = Header {
+    let header = GptHeader {
         at: Lba(fields::u64(sector, 24)),
         alternate: Lba(fields::u64(sector, 32)),
         usable_first: Lba(fields::u64(sector, 40)),
@@ -186,26 +189,26 @@ fn header_crc(signed: &[u8]) -> u32 {
 }
 
 /// Refuses a header that places itself, its entries or the usable sectors where they cannot be.
-fn check_places(header: &Header, actual: Lba, sectors: u64) -> Result<(), Fault> {
+fn check_places(header: &GptHeader, actual: Lba, sectors: u64) -> Result<(), TableCorruption> {
     if header.at != actual {
-        return Err(Fault::MyLba { stored: header.at, actual });
+        return Err(TableCorruption::MyLba { stored: header.at, actual });
     }
     let stored = header.alternate;
     if stored.0 == 0 || stored.0 >= sectors || stored == actual {
-        return Err(Fault::AlternateLba { stored, sectors });
+        return Err(TableCorruption::AlternateLba { stored, sectors });
     }
     let found = header.entry_len;
     if !found.is_power_of_two() || !(128..=4096).contains(&found) {
-        return Err(Fault::EntryLen { found });
+        return Err(TableCorruption::EntryLen { found });
     }
     let most = ENTRIES_MAX.checked_div(found).unwrap_or(0);
     if header.count == 0 || header.count > most {
-        return Err(Fault::EntryCount { found: header.count, most });
+        return Err(TableCorruption::EntryCount { found: header.count, most });
     }
     let (first, last) = (header.entries_at, header.entries_last());
     let meets = |lba: Lba| (first..=last).contains(&lba);
     if first.0 < 2 || last.0 >= sectors || meets(actual) || meets(header.alternate) {
-        return Err(Fault::EntriesPlace { first, last });
+        return Err(TableCorruption::EntriesPlace { first, last });
     }
     let (usable_first, usable_last) = (header.usable_first, header.usable_last);
     let usable = |lba: Lba| (usable_first..=usable_last).contains(&lba);
@@ -215,31 +218,31 @@ fn check_places(header: &Header, actual: Lba, sectors: u64) -> Result<(), Fault>
         || usable(header.alternate)
         || (first <= usable_last && last >= usable_first)
     {
-        return Err(Fault::Usable { first: usable_first, last: usable_last });
+        return Err(TableCorruption::Usable { first: usable_first, last: usable_last });
     }
     Ok(())
 }
 
 /// What is odd about a header that can be read.
-fn header_oddities(sector: &[u8], header: &Header, copy: Copy) -> Vec<Finding> {
+fn header_oddities(sector: &[u8], header: &GptHeader, copy: Copy) -> Vec<GptFinding> {
     let reserved = sector.iter().enumerate().filter(|(at, _)| (20..24).contains(at) || *at >= 92);
     let set = reserved.into_iter().find(|(_, byte)| **byte != 0);
-    let set = set.map(|(at, found)| Fault::Reserved { at, found: *found });
+    let set = set.map(|(at, found)| TableCorruption::Reserved { at, found: *found });
     let bytes = u64::from(header.entries_bytes());
-    let few = (bytes < 16384).then_some(Fault::FewEntries { found: bytes });
-    set.into_iter().chain(few).map(|fault| fault.at(Place::Header(copy))).collect()
+    let few = (bytes < 16384).then_some(TableCorruption::FewEntries { found: bytes });
+    set.into_iter().chain(few).map(|fault| fault.at(TableLocation::Header(copy))).collect()
 }
 
 /// The partitions of an array of entries, by ascending number, or the first fault that makes them useless.
 fn decode_entries(
-    header: &Header,
+    header: &GptHeader,
     entries: &[u8],
     copy: Copy,
-    oddities: &mut Vec<Finding>,
-) -> Result<Vec<Partition>, Finding> {
+    oddities: &mut Vec<GptFinding>,
+) -> Result<Vec<Partition>, GptFinding> {
     let (stored, computed) = (header.entries_crc, crc32fast::hash(entries));
     if stored != computed {
-        return Err(Fault::Crc { stored, computed }.at(Place::Entries(copy)));
+        return Err(TableCorruption::Crc { stored, computed }.at(TableLocation::Entries(copy)));
     }
     let mut partitions = Vec::new();
     for (number, entry) in (1_u32..).zip(entries.chunks_exact((header.entry_len as usize).max(1))) {
@@ -248,20 +251,20 @@ fn decode_entries(
         }
         let partition = decode_entry(number, entry);
         for fault in entry_faults(header, entry, &partition) {
-            settle(fault.at(Place::Entry { copy, number }), oddities)?;
+            settle(fault.at(TableLocation::Entry { copy, number }), oddities)?;
         }
         partitions.push(partition);
     }
     for (number, fault) in pair_faults(&partitions) {
-        settle(fault.at(Place::Entry { copy, number }), oddities)?;
+        settle(fault.at(TableLocation::Entry { copy, number }), oddities)?;
     }
     Ok(partitions)
 }
 
 /// Refuses for a partition that cannot be read safely; remembers every other finding.
-fn settle(finding: Finding, oddities: &mut Vec<Finding>) -> Result<(), Finding> {
+fn settle(finding: GptFinding, oddities: &mut Vec<GptFinding>) -> Result<(), GptFinding> {
     // Equal GUIDs and a missing one confuse whoever looks a partition up by them, but not its place.
-    let harmless = matches!(finding.fault, Fault::SameGuid { .. } | Fault::NoGuid);
+    let harmless = matches!(finding.fault, TableCorruption::SameGuid { .. } | TableCorruption::NoGuid);
     if finding.severity == Severity::Damage && !harmless {
         return Err(finding);
     }
@@ -288,30 +291,30 @@ fn name_units(entry: &[u8]) -> Vec<u16> {
 }
 
 /// What is wrong with an entry by itself.
-fn entry_faults(header: &Header, entry: &[u8], partition: &Partition) -> Vec<Fault> {
+fn entry_faults(header: &GptHeader, entry: &[u8], partition: &Partition) -> Vec<TableCorruption> {
     let Partition { first, last, .. } = *partition;
     let mut faults = Vec::new();
     if first > last {
-        faults.push(Fault::Backwards { first, last });
+        faults.push(TableCorruption::Backwards { first, last });
     } else if first < header.usable_first || last > header.usable_last {
         let (usable_first, usable_last) = (header.usable_first, header.usable_last);
-        faults.push(Fault::OutsideUsable { first, last, usable_first, usable_last });
+        faults.push(TableCorruption::OutsideUsable { first, last, usable_first, usable_last });
     }
     if partition.guid == Guid::from_u128(0) {
-        faults.push(Fault::NoGuid);
+        faults.push(TableCorruption::NoGuid);
     }
     if String::from_utf16(&name_units(entry)).is_err() {
-        faults.push(Fault::Name);
+        faults.push(TableCorruption::Name);
     }
     let bits = partition.attributes & RESERVED_ATTRIBUTES;
     if bits != 0 {
-        faults.push(Fault::Attributes { bits });
+        faults.push(TableCorruption::Attributes { bits });
     }
     faults
 }
 
 /// What is wrong between entries, with the number of the one that it is said of.
-fn pair_faults(partitions: &[Partition]) -> Vec<(u32, Fault)> {
+fn pair_faults(partitions: &[Partition]) -> Vec<(u32, TableCorruption)> {
     let mut faults = Vec::new();
     let mut sorted: Vec<&Partition> = partitions.iter().collect();
     sorted.sort_by_key(|partition| (partition.first, partition.number));
@@ -320,7 +323,7 @@ fn pair_faults(partitions: &[Partition]) -> Vec<(u32, Fault)> {
     for partition in &sorted {
         if let Some(before) = furthest.filter(|before| before.last >= partition.first) {
             let sector = partition.first;
-            faults.push((partition.number, Fault::Overlap { with: before.number, sector }));
+            faults.push((partition.number, TableCorruption::Overlap { with: before.number, sector }));
         }
         if furthest.is_none_or(|before| before.last < partition.last) {
             furthest = Some(partition);
@@ -329,7 +332,7 @@ fn pair_faults(partitions: &[Partition]) -> Vec<(u32, Fault)> {
     sorted.sort_by_key(|partition| (partition.guid, partition.number));
     for (a, b) in sorted.iter().zip(sorted.iter().skip(1)) {
         if a.guid == b.guid && a.guid != Guid::from_u128(0) {
-            faults.push((b.number, Fault::SameGuid { with: a.number, guid: a.guid }));
+            faults.push((b.number, TableCorruption::SameGuid { with: a.number, guid: a.guid }));
         }
     }
     faults

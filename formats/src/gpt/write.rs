@@ -3,7 +3,7 @@
 //! Protective MBR, primary header and entries at the start of the disk; entries and header again at its end. Every
 //! reserved byte is zero, so the same table gives the same bytes.
 
-use super::{ENTRIES, HEAD_SECTORS, Lba, NAME_UNITS, Partition, SECTOR, TAIL_SECTORS, Table};
+use super::{ENTRIES, HEAD_SECTORS, Lba, NAME_UNITS, Partition, PartitionTable, SECTOR, TAIL_SECTORS};
 use crate::guid::Guid;
 use crate::plan::Claims;
 
@@ -16,7 +16,7 @@ pub const BOOT_CODE: usize = 440;
 /// Why a table cannot be written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum WriteError {
+pub enum GptWriteError {
     /// The disk cannot hold both copies of the table and one usable sector.
     #[error("a disk of {sectors} sectors is too small for a partition table: it needs {}", HEAD_SECTORS + TAIL_SECTORS + 1)]
     DiskTooSmall {
@@ -98,8 +98,8 @@ pub enum WriteError {
 /// Claims both copies of the table in a plan as long as the disk.
 ///
 /// # Errors
-/// [`WriteError`] when the table is not one that a GPT can say.
-pub fn claim(table: &Table, claims: &mut Claims) -> Result<(), WriteError> {
+/// [`GptWriteError`] when the table is not one that a GPT can say.
+pub fn claim(table: &PartitionTable, claims: &mut Claims) -> Result<(), GptWriteError> {
     claim_bootable(table, &[0; BOOT_CODE], claims)
 }
 
@@ -107,7 +107,11 @@ pub fn claim(table: &Table, claims: &mut Claims) -> Result<(), WriteError> {
 ///
 /// # Errors
 /// As [`claim`].
-pub fn claim_bootable(table: &Table, code: &[u8; BOOT_CODE], claims: &mut Claims) -> Result<(), WriteError> {
+pub fn claim_bootable(
+    table: &PartitionTable,
+    code: &[u8; BOOT_CODE],
+    claims: &mut Claims,
+) -> Result<(), GptWriteError> {
     let (mut head, tail) = encode(table)?;
     head[..BOOT_CODE].copy_from_slice(code);
     claims.bytes(0, head);
@@ -119,7 +123,7 @@ pub fn claim_bootable(table: &Table, code: &[u8; BOOT_CODE], claims: &mut Claims
 ///
 /// # Errors
 /// As [`claim`].
-pub fn encode(table: &Table) -> Result<(Vec<u8>, Vec<u8>), WriteError> {
+pub fn encode(table: &PartitionTable) -> Result<(Vec<u8>, Vec<u8>), GptWriteError> {
     check(table)?;
     let entries = entries(&table.partitions);
     let last = table.sectors - 1;
@@ -133,9 +137,9 @@ pub fn encode(table: &Table) -> Result<(Vec<u8>, Vec<u8>), WriteError> {
 }
 
 /// Refuses what has no place in a table.
-fn check(table: &Table) -> Result<(), WriteError> {
+fn check(table: &PartitionTable) -> Result<(), GptWriteError> {
     if table.sectors < HEAD_SECTORS + TAIL_SECTORS + 1 {
-        return Err(WriteError::DiskTooSmall { sectors: table.sectors });
+        return Err(GptWriteError::DiskTooSmall { sectors: table.sectors });
     }
     let usable_first = Lba(HEAD_SECTORS);
     let usable_last = Lba(table.sectors - TAIL_SECTORS - 1);
@@ -143,46 +147,46 @@ fn check(table: &Table) -> Result<(), WriteError> {
         check_alone(partition)?;
         let Partition { number, first, last, .. } = *partition;
         if first > last || first < usable_first || last > usable_last {
-            return Err(WriteError::OutsideUsable { number, first, last, usable_first, usable_last });
+            return Err(GptWriteError::OutsideUsable { number, first, last, usable_first, usable_last });
         }
     }
     check_pairs(&table.partitions)
 }
 
 /// Refuses a partition for what it says of itself.
-fn check_alone(partition: &Partition) -> Result<(), WriteError> {
+fn check_alone(partition: &Partition) -> Result<(), GptWriteError> {
     let number = partition.number;
     if number == 0 || number > ENTRIES {
-        return Err(WriteError::Number { number });
+        return Err(GptWriteError::Number { number });
     }
     let zero = Guid::from_u128(0);
     if partition.guid == zero || partition.type_guid == zero {
-        return Err(WriteError::ZeroGuid { number });
+        return Err(GptWriteError::ZeroGuid { number });
     }
     let units = partition.name.encode_utf16().count();
     if units > NAME_UNITS {
-        return Err(WriteError::NameTooLong { number, name: partition.name.clone(), units });
+        return Err(GptWriteError::NameTooLong { number, name: partition.name.clone(), units });
     }
     if partition.name.contains('\0') {
-        return Err(WriteError::NameNul { number });
+        return Err(GptWriteError::NameNul { number });
     }
     Ok(())
 }
 
 /// Refuses partitions that have a number, a GUID or a sector in common.
-fn check_pairs(partitions: &[Partition]) -> Result<(), WriteError> {
+fn check_pairs(partitions: &[Partition]) -> Result<(), GptWriteError> {
     let mut sorted: Vec<&Partition> = partitions.iter().collect();
     sorted.sort_by_key(|partition| partition.number);
     if let Some(pair) = sorted.windows(2).find(|pair| pair[0].number == pair[1].number) {
-        return Err(WriteError::SameNumber { number: pair[0].number });
+        return Err(GptWriteError::SameNumber { number: pair[0].number });
     }
     sorted.sort_by_key(|partition| partition.guid);
     if let Some(pair) = sorted.windows(2).find(|pair| pair[0].guid == pair[1].guid) {
-        return Err(WriteError::SameGuid { a: pair[0].number, b: pair[1].number, guid: pair[0].guid });
+        return Err(GptWriteError::SameGuid { a: pair[0].number, b: pair[1].number, guid: pair[0].guid });
     }
     sorted.sort_by_key(|partition| partition.first);
     if let Some(pair) = sorted.windows(2).find(|pair| pair[0].last >= pair[1].first) {
-        return Err(WriteError::Overlap { a: pair[0].number, b: pair[1].number, sector: pair[1].first });
+        return Err(GptWriteError::Overlap { a: pair[0].number, b: pair[1].number, sector: pair[1].first });
     }
     Ok(())
 }
@@ -217,7 +221,7 @@ fn entries(partitions: &[Partition]) -> Vec<u8> {
 }
 
 /// A header that stands at `at`, its other copy at `other`, its entries from `entries_at` on.
-fn header(table: &Table, entries: &[u8], at: Lba, other: Lba, entries_at: Lba) -> Vec<u8> {
+fn header(table: &PartitionTable, entries: &[u8], at: Lba, other: Lba, entries_at: Lba) -> Vec<u8> {
     let mut bytes = vec![0; SECTOR as usize];
     bytes[..8].copy_from_slice(b"EFI PART");
     bytes[8..12].copy_from_slice(&0x0001_0000_u32.to_le_bytes());

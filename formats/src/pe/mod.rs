@@ -13,8 +13,8 @@ mod stub;
 mod uki;
 
 pub use error::PeError;
-pub use read::{Image, Machine, Placed, read, size_of_image};
-pub use uki::{Section, uki};
+pub use read::{PeHeaders, PeMachine, PlacedSection, read, size_of_image};
+pub use uki::{UkiSection, uki};
 
 /// Bytes in an entry of the section table.
 const ENTRY: u64 = 40;

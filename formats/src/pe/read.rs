@@ -16,7 +16,7 @@ const HEADERS_MAX: u64 = 64 << 10;
 
 /// The processor that an image is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Machine {
+pub enum PeMachine {
     /// `IMAGE_FILE_MACHINE_AMD64`.
     X86_64,
     /// `IMAGE_FILE_MACHINE_ARM64`.
@@ -25,7 +25,7 @@ pub enum Machine {
     Other(u16),
 }
 
-impl fmt::Display for Machine {
+impl fmt::Display for PeMachine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::X86_64 => f.write_str("x86_64"),
@@ -37,7 +37,7 @@ impl fmt::Display for Machine {
 
 /// A section of an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Placed {
+pub struct PlacedSection {
     /// Its name without the NULs; bytes that are not printable as `\xNN`.
     pub name: String,
     /// Its address in memory, from the image's base.
@@ -50,7 +50,7 @@ pub struct Placed {
     pub raw_size: u32,
 }
 
-impl Placed {
+impl PlacedSection {
     /// Bytes of content that stand in the file: without padding, and without zeros that only memory has.
     pub fn len(&self) -> u64 {
         self.virtual_size.min(self.raw_size).into()
@@ -64,9 +64,9 @@ impl Placed {
 
 /// What an image's headers tell.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Image {
+pub struct PeHeaders {
     /// The processor.
-    pub machine: Machine,
+    pub machine: PeMachine,
     /// What runs it: 10 is an application of UEFI.
     pub subsystem: u16,
     /// Bytes that it takes in memory.
@@ -74,16 +74,16 @@ pub struct Image {
     /// Bytes of headers at the start of the file.
     pub headers_size: u32,
     /// The sections in the order of the table, which is that of their addresses.
-    pub sections: Vec<Placed>,
+    pub sections: Vec<PlacedSection>,
     /// First byte of the file after every section; what follows is a signature or debris.
     pub end: u64,
     /// Place and length of the signatures, where there are some.
     pub signatures: Option<(u32, u32)>,
 }
 
-impl Image {
+impl PeHeaders {
     /// The first section of a name.
-    pub fn section(&self, name: &str) -> Option<&Placed> {
+    pub fn section(&self, name: &str) -> Option<&PlacedSection> {
         self.sections.iter().find(|section| section.name == name)
     }
 
@@ -118,7 +118,7 @@ pub fn size_of_image(head: &[u8]) -> Option<u32> {
 ///
 /// # Errors
 /// When the bytes are no PE32+ image, or when headers or sections reach past what holds them or share bytes.
-pub fn read(bytes: &dyn ReadAt) -> Result<Image, PeError> {
+pub fn read(bytes: &dyn ReadAt) -> Result<PeHeaders, PeError> {
     let dos = part(bytes, "the DOS header", 0, 64)?;
     magic("DOS signature", 0, fields::u16(&dos, 0).into(), 0x5a4d)?;
     let pe = u64::from(fields::u32(&dos, 0x3c));
@@ -135,7 +135,7 @@ pub fn read(bytes: &dyn ReadAt) -> Result<Image, PeError> {
     let entries = part(bytes, "the section table", table, u64::from(count).saturating_mul(ENTRY))?;
     let headers = check_sizes(bytes, &optional, table.saturating_add(entries.len() as u64))?;
     let sections = entries.chunks_exact(ENTRY as usize).map(placed).collect();
-    let mut image = Image {
+    let mut image = PeHeaders {
         machine: machine(fields::u16(&coff, 4)),
         subsystem: fields::u16(&optional, 68),
         image_size: fields::u32(&optional, 56),
@@ -170,11 +170,11 @@ fn magic(field: &'static str, at: u64, found: u64, expected: u64) -> Result<(), 
     if found == expected { Ok(()) } else { Err(PeError::Magic { field, at, found, expected }) }
 }
 
-fn machine(number: u16) -> Machine {
+fn machine(number: u16) -> PeMachine {
     match number {
-        0x8664 => Machine::X86_64,
-        0xaa64 => Machine::Aarch64,
-        other => Machine::Other(other),
+        0x8664 => PeMachine::X86_64,
+        0xaa64 => PeMachine::Aarch64,
+        other => PeMachine::Other(other),
     }
 }
 
@@ -209,10 +209,10 @@ fn check_sizes(bytes: &dyn ReadAt, optional: &[u8], table_end: u64) -> Result<u3
 }
 
 /// A section as its entry tells.
-fn placed(entry: &[u8]) -> Placed {
+fn placed(entry: &[u8]) -> PlacedSection {
     let name: [u8; 8] = fields::array(entry, 0);
     let len = name.iter().rposition(|byte| *byte != 0).map_or(0, |last| last.saturating_add(1));
-    Placed {
+    PlacedSection {
         name: Printable(name.get(..len).unwrap_or_default()).to_string(),
         va: fields::u32(entry, 12),
         virtual_size: fields::u32(entry, 8),
@@ -236,9 +236,9 @@ fn signatures(bytes: &dyn ReadAt, optional: &[u8]) -> Result<Option<(u32, u32)>,
 }
 
 /// Refuses sections that reach past the file or the image, or meet; gives the end of all in the file.
-fn check_sections(bytes: &dyn ReadAt, image: &Image) -> Result<u64, PeError> {
+fn check_sections(bytes: &dyn ReadAt, image: &PeHeaders) -> Result<u64, PeError> {
     let (mut address, mut first) = (u64::from(image.headers_size), "the headers");
-    let mut in_file: Vec<&Placed> = Vec::new();
+    let mut in_file: Vec<&PlacedSection> = Vec::new();
     for section in &image.sections {
         let in_memory = if section.virtual_size == 0 { section.raw_size } else { section.virtual_size };
         let end = u64::from(section.va).saturating_add(in_memory.into());
@@ -273,7 +273,7 @@ fn check_sections(bytes: &dyn ReadAt, image: &Image) -> Result<u64, PeError> {
     Ok(end)
 }
 
-fn overlap(first: &str, second: &Placed, space: &'static str, start: u32, end: u64) -> PeError {
+fn overlap(first: &str, second: &PlacedSection, space: &'static str, start: u32, end: u64) -> PeError {
     PeError::Overlap { first: first.to_owned(), second: second.name.clone(), space, start: start.into(), end }
 }
 
@@ -283,7 +283,7 @@ mod tests {
     use super::*;
 
     /// What the reader says of a sound image with some bytes changed.
-    fn changed(at: usize, new: &[u8]) -> Result<Image, PeError> {
+    fn changed(at: usize, new: &[u8]) -> Result<PeHeaders, PeError> {
         let mut bytes = stub(0x400);
         put(&mut bytes, at, new);
         read(&bytes)
@@ -319,7 +319,7 @@ mod tests {
 
     #[test]
     fn another_machine_is_told_by_its_number() {
-        assert_eq!(changed(PE + 4, &[0x64, 0xaa]).unwrap().machine, Machine::Aarch64);
+        assert_eq!(changed(PE + 4, &[0x64, 0xaa]).unwrap().machine, PeMachine::Aarch64);
         assert_eq!(changed(PE + 4, &[0x4c, 1]).unwrap().machine.to_string(), "machine 0x014c");
     }
 

@@ -24,7 +24,7 @@ const DIRECTORIES: u64 = COFF + 108;
 
 /// An entry of the section table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Header {
+pub(super) struct SectionHeader {
     /// Its name, filled up with NULs.
     pub(super) name: [u8; 8],
     /// Its address in memory, from the image's base.
@@ -37,7 +37,7 @@ pub(super) struct Header {
     pub(super) raw_size: u32,
 }
 
-impl Header {
+impl SectionHeader {
     /// First byte of the file after its own.
     fn raw_end(&self) -> u64 {
         u64::from(self.raw).saturating_add(self.raw_size.into())
@@ -58,7 +58,7 @@ pub(super) struct Stub {
     pe: u64,
     /// Where the section table starts.
     table: u64,
-    headers: Vec<Header>,
+    headers: Vec<SectionHeader>,
     /// Bytes of the sections that were entered.
     entered: u32,
 }
@@ -77,7 +77,7 @@ impl Stub {
         stub.headers = (0..stub.u16(COUNT)).map(|number| stub.header(number)).collect();
         stub.check_sections()?;
         stub.drop_signature();
-        let end = stub.headers.iter().map(Header::raw_end).max().unwrap_or(0).max(stub.headers_size());
+        let end = stub.headers.iter().map(SectionHeader::raw_end).max().unwrap_or(0).max(stub.headers_size());
         stub.bytes.truncate(index(end));
         stub.fill_up();
         Ok(stub)
@@ -100,24 +100,25 @@ impl Stub {
 
     /// First address after every section.
     pub(super) fn end(&self) -> u64 {
-        self.headers.iter().map(Header::va_end).max().unwrap_or(0).max(self.headers_size())
+        self.headers.iter().map(SectionHeader::va_end).max().unwrap_or(0).max(self.headers_size())
     }
 
     /// The section of a name.
-    pub(super) fn find(&self, name: &str) -> Option<Header> {
-        let named = |header: &&Header| header.name.iter().copied().filter(|byte| *byte != 0).eq(name.bytes());
+    pub(super) fn find(&self, name: &str) -> Option<SectionHeader> {
+        let named =
+            |header: &&SectionHeader| header.name.iter().copied().filter(|byte| *byte != 0).eq(name.bytes());
         self.headers.iter().find(named).copied()
     }
 
     /// The bytes of a section of the stub.
-    pub(super) fn content(&self, header: &Header) -> &[u8] {
+    pub(super) fn content(&self, header: &SectionHeader) -> &[u8] {
         let len = header.virtual_size.min(header.raw_size);
         let range = header.raw as usize..(header.raw as usize).saturating_add(len as usize);
         self.bytes.get(range).unwrap_or_default()
     }
 
     /// Gives a section another name.
-    pub(super) fn rename(&mut self, header: &Header, name: [u8; 8]) {
+    pub(super) fn rename(&mut self, header: &SectionHeader, name: [u8; 8]) {
         let Some(number) = self.headers.iter().position(|own| own == header) else { return };
         if let Some(own) = self.headers.get_mut(number) {
             own.name = name;
@@ -149,7 +150,7 @@ impl Stub {
     }
 
     /// Enters a section into the table, which has room for it.
-    pub(super) fn enter(&mut self, header: &Header) {
+    pub(super) fn enter(&mut self, header: &SectionHeader) {
         let at = self.entry(self.headers.len());
         self.put(at, &header.name);
         for (field, value) in (8..).step_by(4).zip([
@@ -183,7 +184,7 @@ impl Stub {
 
     /// First address after every section as it is loaded: of an appended one only the exact length counts.
     fn end_in_memory(&self) -> u64 {
-        let end = |header: &Header| u64::from(header.va).saturating_add(header.virtual_size.into());
+        let end = |header: &SectionHeader| u64::from(header.va).saturating_add(header.virtual_size.into());
         self.headers.iter().map(end).max().unwrap_or(0).max(self.u32(IMAGE_SIZE).into())
     }
 
@@ -281,10 +282,10 @@ impl Stub {
     }
 
     /// The entry of a section.
-    fn header(&self, number: u16) -> Header {
+    fn header(&self, number: u16) -> SectionHeader {
         let at = index(self.entry(number.into()));
         let field = |offset: usize| fields::u32(&self.bytes, at.saturating_add(offset));
-        Header {
+        SectionHeader {
             name: fields::array(&self.bytes, at),
             virtual_size: field(8),
             va: field(12),

@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use super::stub::{Header, Stub};
+use super::stub::{SectionHeader, Stub};
 use super::{PeError, sbat};
 use crate::tree::{Content, Origin, Segment};
 
@@ -22,7 +22,7 @@ const SBAT_OF_STUB: &[u8; 8] = b".sbat0\0\0";
 
 /// A section to append.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Section {
+pub struct UkiSection {
     /// Its name: 1 to 8 bytes, such as `.linux`.
     pub name: &'static str,
     /// Its bytes.
@@ -31,7 +31,7 @@ pub struct Section {
     pub memory: u64,
 }
 
-impl Section {
+impl UkiSection {
     /// A section that takes as much memory as it has bytes.
     pub fn new(name: &'static str, content: Content) -> Self {
         Self { name, content, memory: 0 }
@@ -45,11 +45,11 @@ impl Section {
 ///
 /// # Errors
 /// When the stub is no sound PE32+ image, has a section of a given name, or cannot take that many.
-pub fn uki(stub: &[u8], sections: &[Section]) -> Result<Content, PeError> {
+pub fn uki(stub: &[u8], sections: &[UkiSection]) -> Result<Content, PeError> {
     let mut stub = Stub::open(stub)?;
     let sections = admit(&mut stub, sections)?;
     stub.make_room(sections.len())?;
-    let mut tail = Tail { len: stub.len(), segments: Vec::new() };
+    let mut tail = UkiTail { len: stub.len(), segments: Vec::new() };
     for section in &sections {
         tail.append(&mut stub, section)?;
     }
@@ -57,8 +57,8 @@ pub fn uki(stub: &[u8], sections: &[Section]) -> Result<Content, PeError> {
 }
 
 /// The sections as they are appended; refuses names that cannot be.
-fn admit(stub: &mut Stub, sections: &[Section]) -> Result<Vec<Section>, PeError> {
-    let mut admitted: Vec<Section> = Vec::with_capacity(sections.len());
+fn admit(stub: &mut Stub, sections: &[UkiSection]) -> Result<Vec<UkiSection>, PeError> {
+    let mut admitted: Vec<UkiSection> = Vec::with_capacity(sections.len());
     for section in sections {
         let name = section.name;
         if !(1..=8).contains(&name.len()) || !name.bytes().all(|byte| byte.is_ascii_graphic()) {
@@ -75,13 +75,13 @@ fn admit(stub: &mut Stub, sections: &[Section]) -> Result<Vec<Section>, PeError>
             Some(theirs) if name == SBAT => merge_sbat(stub, &theirs, &section.content)?,
             Some(_) => return Err(PeError::Taken { name }),
         };
-        admitted.push(Section { name, content, memory: section.memory });
+        admitted.push(UkiSection { name, content, memory: section.memory });
     }
     Ok(admitted)
 }
 
 /// The lines of the stub and ours; the stub's section gets another name, since two of one name are refused by loaders.
-fn merge_sbat(stub: &mut Stub, theirs: &Header, ours: &Content) -> Result<Content, PeError> {
+fn merge_sbat(stub: &mut Stub, theirs: &SectionHeader, ours: &Content) -> Result<Content, PeError> {
     let Content::Inline(ours) = ours else { return Err(PeError::SbatReference) };
     let merged = sbat::merged(stub.content(theirs), ours);
     stub.rename(theirs, *SBAT_OF_STUB);
@@ -89,15 +89,15 @@ fn merge_sbat(stub: &mut Stub, theirs: &Header, ours: &Content) -> Result<Conten
 }
 
 /// What comes after the stub.
-struct Tail {
+struct UkiTail {
     /// Length of the file so far; a multiple of the stub's alignment.
     len: u64,
     segments: Vec<Segment>,
 }
 
-impl Tail {
+impl UkiTail {
     /// Appends a section and enters it into the stub's table.
-    fn append(&mut self, stub: &mut Stub, section: &Section) -> Result<(), PeError> {
+    fn append(&mut self, stub: &mut Stub, section: &UkiSection) -> Result<(), PeError> {
         let name = section.name;
         let too_long = |end: u64| PeError::TooLong { name, end };
         let len = section.content.len();
@@ -114,7 +114,13 @@ impl Tail {
         let mut short = [0; 8];
         short.iter_mut().zip(name.bytes()).for_each(|(slot, byte)| *slot = byte);
         let (raw, raw_size) = (u32_of(raw)?, u32_of(raw_size)?);
-        stub.enter(&Header { name: short, va: u32_of(va)?, virtual_size: u32_of(seen)?, raw, raw_size });
+        stub.enter(&SectionHeader {
+            name: short,
+            va: u32_of(va)?,
+            virtual_size: u32_of(seen)?,
+            raw,
+            raw_size,
+        });
         let from = u64::from(raw);
         self.segments.extend(section.content.segments().into_iter().map(|mut segment| {
             segment.offset = segment.offset.saturating_add(from);
@@ -151,13 +157,13 @@ mod tests {
     )]
 
     use super::super::sample::{PE, TABLE, put, stub};
-    use super::super::{Machine, read};
+    use super::super::{PeMachine, read};
     use super::*;
     use crate::fields;
     use crate::plan::SourceId;
 
-    fn text(name: &'static str, text: &str) -> Section {
-        Section::new(name, Content::Inline(text.as_bytes().into()))
+    fn text(name: &'static str, text: &str) -> UkiSection {
+        UkiSection::new(name, Content::Inline(text.as_bytes().into()))
     }
 
     /// The bytes of a content; a source gives its number.
@@ -177,7 +183,7 @@ mod tests {
     fn sections_are_appended_with_their_exact_lengths() {
         let linux = Content::Slice { source: SourceId(7), at: 5, len: 5000 };
         let sections =
-            [text(".cmdline", "root=x"), Section::new(".linux", linux), text(".initrd", "seven!!")];
+            [text(".cmdline", "root=x"), UkiSection::new(".linux", linux), text(".initrd", "seven!!")];
         let made = uki(&stub(0x400), &sections).unwrap();
         let file = bytes(&made);
         let image = read(&file).unwrap();
@@ -196,7 +202,7 @@ mod tests {
                 (".initrd", 0x6000, 8, 0x1e00, 0x200),
             ]
         );
-        assert_eq!((image.machine, image.subsystem, image.end), (Machine::X86_64, 10, file.len() as u64));
+        assert_eq!((image.machine, image.subsystem, image.end), (PeMachine::X86_64, 10, file.len() as u64));
         assert_eq!(image.image_size, 0x6200);
         assert_eq!(image.content(&file, ".cmdline", 100).unwrap().unwrap(), b"root=x");
         assert_eq!(image.content(&file, ".initrd", 100).unwrap().unwrap(), b"seven!!\0");
@@ -247,14 +253,14 @@ mod tests {
 
     #[test]
     fn names_that_cannot_be_are_refused() {
-        let refused = |sections: &[Section]| uki(&stub(0x400), sections).unwrap_err();
+        let refused = |sections: &[UkiSection]| uki(&stub(0x400), sections).unwrap_err();
         assert!(matches!(refused(&[text(".toolong1", "x")]), PeError::Name { .. }));
         assert!(matches!(refused(&[text("", "x")]), PeError::Name { .. }));
         assert!(matches!(refused(&[text(".a", "")]), PeError::Empty { .. }));
         assert!(matches!(refused(&[text(".a", "x"), text(".a", "y")]), PeError::Taken { name: ".a" }));
         assert!(matches!(refused(&[text(".text", "x")]), PeError::Taken { name: ".text" }));
         let kernel = Content::Slice { source: SourceId(0), at: 0, len: 1 << 32 };
-        assert!(matches!(refused(&[Section::new(".linux", kernel)]), PeError::TooLong { .. }));
+        assert!(matches!(refused(&[UkiSection::new(".linux", kernel)]), PeError::TooLong { .. }));
     }
 
     #[test]
@@ -269,13 +275,13 @@ mod tests {
         assert_eq!(names, [".text", ".sbat0", ".sbat"]);
         let lines = image.content(&made, ".sbat", 100).unwrap().unwrap();
         assert_eq!(lines, b"sbat,1,x\nstub,1,y\nimage,1,z\n");
-        let reference = Section::new(".sbat", Content::Slice { source: SourceId(0), at: 0, len: 3 });
+        let reference = UkiSection::new(".sbat", Content::Slice { source: SourceId(0), at: 0, len: 3 });
         assert!(matches!(uki(&theirs, &[reference]), Err(PeError::SbatReference)));
     }
 
     #[test]
     fn a_kernel_that_runs_where_it_stands_gets_the_memory_that_it_asks_for() {
-        let kernel = |memory| Section { memory, ..text(".linux", "kernel") };
+        let kernel = |memory| UkiSection { memory, ..text(".linux", "kernel") };
         let made = |memory| bytes(&uki(&stub(0x400), &[kernel(memory), text(".z", "after")]).unwrap());
         assert_eq!(made(3), made(0), "never less than it has");
         let (exact, more) = (made(0), made(0x5001));

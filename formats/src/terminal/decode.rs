@@ -2,7 +2,7 @@
 
 /// A character, or a byte that belongs to none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Unit {
+pub(super) enum DecodedUnit {
     /// A whole character.
     Char(char),
     /// A byte that is no UTF-8.
@@ -18,7 +18,7 @@ pub(super) struct Decoder {
 
 impl Decoder {
     /// Decodes the next portion.
-    pub(super) fn push(&mut self, bytes: &[u8], mut take: impl FnMut(Unit)) {
+    pub(super) fn push(&mut self, bytes: &[u8], mut take: impl FnMut(DecodedUnit)) {
         let joined;
         let all = if self.half.is_empty() {
             bytes
@@ -30,7 +30,7 @@ impl Decoder {
         let mut chunks = all.utf8_chunks().peekable();
         while let Some(chunk) = chunks.next() {
             for character in chunk.valid().chars() {
-                take(Unit::Char(character));
+                take(DecodedUnit::Char(character));
             }
             let invalid = chunk.invalid();
             let cut = |error: std::str::Utf8Error| error.error_len().is_none();
@@ -38,7 +38,7 @@ impl Decoder {
                 self.half = invalid.to_vec();
             } else {
                 for byte in invalid {
-                    take(Unit::Byte(*byte));
+                    take(DecodedUnit::Byte(*byte));
                 }
             }
         }

@@ -1,7 +1,7 @@
 //! The copy of a console on the user's terminal: text, colours and line control pass; what would make the terminal act,
 //! remember or answer is dropped.
 
-use super::decode::{Decoder, Unit};
+use super::decode::{DecodedUnit, Decoder};
 use super::is_printable;
 
 /// Longest control sequence that is looked at; a longer one is dropped.
@@ -28,10 +28,10 @@ pub enum Allow {
     clippy::struct_excessive_bools,
     reason = "each is a state of the terminal that is changed by itself"
 )]
-pub struct Filter {
+pub struct TerminalFilter {
     allow: Allow,
     decoder: Decoder,
-    state: State,
+    state: FilterState,
     /// Whether the current line has text.
     open: bool,
     /// What has to be set back at the end.
@@ -42,7 +42,7 @@ pub struct Filter {
 
 /// What the next character belongs to.
 #[derive(Debug, Default)]
-enum State {
+enum FilterState {
     #[default]
     Text,
     /// After ESC.
@@ -57,13 +57,13 @@ enum State {
     Words(usize),
 }
 
-impl Filter {
+impl TerminalFilter {
     /// A filter for the beginning of a console.
     pub fn new(allow: Allow) -> Self {
         Self {
             allow,
             decoder: Decoder::default(),
-            state: State::Text,
+            state: FilterState::Text,
             open: false,
             colored: false,
             screen: false,
@@ -76,8 +76,8 @@ impl Filter {
         let mut out = String::with_capacity(bytes.len());
         let mut decoder = std::mem::take(&mut self.decoder);
         decoder.push(bytes, |unit| match unit {
-            Unit::Char(character) => self.take(character, &mut out),
-            Unit::Byte(_) => self.take(char::REPLACEMENT_CHARACTER, &mut out),
+            DecodedUnit::Char(character) => self.take(character, &mut out),
+            DecodedUnit::Byte(_) => self.take(char::REPLACEMENT_CHARACTER, &mut out),
         });
         self.decoder = decoder;
         out
@@ -108,30 +108,30 @@ impl Filter {
     fn take(&mut self, character: char, out: &mut String) {
         // What ends every sequence, wherever it is.
         match character {
-            '\u{1b}' => return self.state = State::Escape,
-            '\u{18}' | '\u{1a}' | '\u{9c}' => return self.state = State::Text,
-            '\u{9b}' => return self.state = State::Sequence(String::new()),
-            '\u{90}' | '\u{98}' | '\u{9d}'..='\u{9f}' => return self.state = State::Words(0),
+            '\u{1b}' => return self.state = FilterState::Escape,
+            '\u{18}' | '\u{1a}' | '\u{9c}' => return self.state = FilterState::Text,
+            '\u{9b}' => return self.state = FilterState::Sequence(String::new()),
+            '\u{90}' | '\u{98}' | '\u{9d}'..='\u{9f}' => return self.state = FilterState::Words(0),
             // A guest that crashes within a sequence must not hide what follows.
             '\n' => {
-                self.state = State::Text;
+                self.state = FilterState::Text;
                 return self.text('\n', out);
             }
             _ => {}
         }
         self.state = match std::mem::take(&mut self.state) {
-            State::Text => {
+            FilterState::Text => {
                 self.text(character, out);
-                State::Text
+                FilterState::Text
             }
-            State::Escape => self.escape(character, out),
-            State::Designation(set) => self.designation(set, character, out),
-            State::Sequence(parameters) => self.sequence(parameters, character, out),
-            State::Ignored if matches!(character, '\u{40}'..='\u{7e}') => State::Text,
-            State::Ignored => State::Ignored,
-            State::Words(_) if character == '\u{7}' => State::Text,
-            State::Words(len) if len < STRING_MAX => State::Words(len.saturating_add(1)),
-            State::Words(_) => State::Text,
+            FilterState::Escape => self.escape(character, out),
+            FilterState::Designation(set) => self.designation(set, character, out),
+            FilterState::Sequence(parameters) => self.sequence(parameters, character, out),
+            FilterState::Ignored if matches!(character, '\u{40}'..='\u{7e}') => FilterState::Text,
+            FilterState::Ignored => FilterState::Ignored,
+            FilterState::Words(_) if character == '\u{7}' => FilterState::Text,
+            FilterState::Words(len) if len < STRING_MAX => FilterState::Words(len.saturating_add(1)),
+            FilterState::Words(_) => FilterState::Text,
         };
     }
 
@@ -146,42 +146,42 @@ impl Filter {
         out.push(character);
     }
 
-    fn escape(&mut self, character: char, out: &mut String) -> State {
+    fn escape(&mut self, character: char, out: &mut String) -> FilterState {
         match character {
-            '[' => State::Sequence(String::new()),
-            ']' | 'P' | 'X' | '^' | '_' => State::Words(0),
-            '\u{20}'..='\u{2f}' => State::Designation(character),
+            '[' => FilterState::Sequence(String::new()),
+            ']' | 'P' | 'X' | '^' | '_' => FilterState::Words(0),
+            '\u{20}'..='\u{2f}' => FilterState::Designation(character),
             // Save, restore, and move the cursor by a line with scrolling.
             '7' | '8' | 'D' | 'E' | 'M' => {
                 self.control(&format!("\x1b{character}"), out);
-                State::Text
+                FilterState::Text
             }
-            _ => State::Text,
+            _ => FilterState::Text,
         }
     }
 
-    fn designation(&mut self, set: char, character: char, out: &mut String) -> State {
+    fn designation(&mut self, set: char, character: char, out: &mut String) -> FilterState {
         match (set, character) {
             // Line drawing, and back.
             ('(', '0' | 'B') => self.control(&format!("\x1b({character}"), out),
             // More bytes may come before the last one.
-            (_, '\u{20}'..='\u{2f}') => return State::Designation(' '),
+            (_, '\u{20}'..='\u{2f}') => return FilterState::Designation(' '),
             _ => {}
         }
-        State::Text
+        FilterState::Text
     }
 
-    fn sequence(&mut self, mut parameters: String, character: char, out: &mut String) -> State {
+    fn sequence(&mut self, mut parameters: String, character: char, out: &mut String) -> FilterState {
         match character {
             '\u{20}'..='\u{3f}' if parameters.len() < SEQUENCE_MAX => {
                 parameters.push(character);
-                State::Sequence(parameters)
+                FilterState::Sequence(parameters)
             }
             '\u{40}'..='\u{7e}' => {
                 self.control_sequence(&parameters, character, out);
-                State::Text
+                FilterState::Text
             }
-            _ => State::Ignored,
+            _ => FilterState::Ignored,
         }
     }
 

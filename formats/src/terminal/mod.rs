@@ -2,7 +2,7 @@
 //!
 //! Guests, images, archives and services choose names and messages that this program prints. A control character in
 //! them would be an instruction to the user's terminal: set the title, write the clipboard, answer a query as if the
-//! answer was typed. [`escape`] and [`Escaper`] are for text of which nothing may be lost; [`Filter`] is for the copy of
+//! answer was typed. [`escape`] and [`Escaper`] are for text of which nothing may be lost; [`TerminalFilter`] is for the copy of
 //! a console, of which colours are kept. Specifications: ECMA-48, xterm's `ctlseqs`, the Unicode bidirectional algorithm.
 
 mod decode;
@@ -11,9 +11,9 @@ mod filter;
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-pub use filter::{Allow, Filter};
+pub use filter::{Allow, TerminalFilter};
 
-use decode::{Decoder, Unit};
+use decode::{DecodedUnit, Decoder};
 
 /// Whether a character may be printed as it is. Not printable are control characters (C0, DEL, C1) and what changes
 /// the direction of the text around it or is invisible, which would show one name as another. The joiners that scripts
@@ -75,8 +75,8 @@ impl Escaper {
     pub fn push(&mut self, bytes: &[u8]) -> String {
         let mut escaped = String::with_capacity(bytes.len());
         self.0.push(bytes, |unit| match unit {
-            Unit::Char(character) => push_escaped(character, &mut escaped),
-            Unit::Byte(byte) => push_byte(byte, &mut escaped),
+            DecodedUnit::Char(character) => push_escaped(character, &mut escaped),
+            DecodedUnit::Byte(byte) => push_byte(byte, &mut escaped),
         });
         escaped
     }

@@ -2,7 +2,7 @@ use super::*;
 
 /// What a filter lets through, when the bytes come in portions of `size`.
 fn passed(allow: Allow, bytes: &[u8], size: usize) -> String {
-    let mut filter = Filter::new(allow);
+    let mut filter = TerminalFilter::new(allow);
     bytes.chunks(size).map(|portion| filter.push(portion)).collect()
 }
 
@@ -134,7 +134,7 @@ fn a_sequence_that_does_not_end_hides_little() {
 
 #[test]
 fn a_terminal_is_set_back_as_far_as_it_was_changed() {
-    let mut filter = Filter::new(Allow::Screen);
+    let mut filter = TerminalFilter::new(Allow::Screen);
     filter.push(b"plain\n");
     assert_eq!(filter.end(), "");
     filter.push(b"\x1b[31mred");

@@ -108,7 +108,7 @@ impl Meta {
 
 /// What a node is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Kind {
+pub enum NodeKind {
     /// A directory and its entries, sorted by name.
     Dir(BTreeMap<Name, NodeId>),
     /// A regular file.
@@ -135,7 +135,7 @@ pub enum Kind {
     Socket,
 }
 
-impl Kind {
+impl NodeKind {
     /// An empty directory.
     pub fn dir() -> Self {
         Self::Dir(BTreeMap::new())
@@ -161,7 +161,7 @@ pub struct Node {
     /// Mode, owner, time, attributes.
     pub meta: Meta,
     /// What it is.
-    pub kind: Kind,
+    pub kind: NodeKind,
 }
 
 /// Names a node of one tree.
@@ -211,7 +211,7 @@ pub struct Tree {
 impl Tree {
     /// A tree of an empty root directory.
     pub fn new(root: Meta) -> Self {
-        Self { nodes: vec![Node { meta: root, kind: Kind::dir() }] }
+        Self { nodes: vec![Node { meta: root, kind: NodeKind::dir() }] }
     }
 
     /// The root directory.
@@ -237,7 +237,7 @@ impl Tree {
     /// The entries of a directory; `None` for every other kind.
     pub fn entries(&self, dir: NodeId) -> Option<&BTreeMap<Name, NodeId>> {
         match &self.node(dir).kind {
-            Kind::Dir(entries) => Some(entries),
+            NodeKind::Dir(entries) => Some(entries),
             _ => None,
         }
     }
@@ -271,7 +271,7 @@ impl Tree {
     /// # Errors
     /// [`TreeError::Exists`], [`TreeError::NotADir`], [`TreeError::DirLink`].
     pub fn link(&mut self, dir: NodeId, name: Name, node: NodeId) -> Result<(), TreeError> {
-        if matches!(self.node(node).kind, Kind::Dir(_)) {
+        if matches!(self.node(node).kind, NodeKind::Dir(_)) {
             return Err(TreeError::DirLink);
         }
         self.enter(dir, name, node)
@@ -280,7 +280,7 @@ impl Tree {
     /// Removes a name; what it named leaves the tree when that was its last name.
     pub fn unlink(&mut self, dir: NodeId, name: &[u8]) -> Option<NodeId> {
         match &mut self.node_mut(dir).kind {
-            Kind::Dir(entries) => entries.remove(name),
+            NodeKind::Dir(entries) => entries.remove(name),
             _ => None,
         }
     }
@@ -291,9 +291,9 @@ impl Tree {
         let mut counts = vec![0; self.nodes.len()];
         counts[0] = 2;
         for entry in self.walk() {
-            let Kind::Dir(entries) = &self.node(entry.id).kind else { continue };
+            let NodeKind::Dir(entries) = &self.node(entry.id).kind else { continue };
             for child in entries.values() {
-                if matches!(self.node(*child).kind, Kind::Dir(_)) {
+                if matches!(self.node(*child).kind, NodeKind::Dir(_)) {
                     counts[child.index()] += 2;
                     counts[entry.id.index()] += 1;
                 } else {
@@ -306,13 +306,13 @@ impl Tree {
 
     /// Every name in the tree, depth first, a directory before its entries, entries by the bytes of their names.
     /// The root comes first, with an empty path. A node with several names comes once for each.
-    pub fn walk(&self) -> Walk<'_> {
-        Walk { tree: self, stack: vec![(Vec::new(), self.root())] }
+    pub fn walk(&self) -> TreeWalk<'_> {
+        TreeWalk { tree: self, stack: vec![(Vec::new(), self.root())] }
     }
 
     fn enter(&mut self, dir: NodeId, name: Name, id: NodeId) -> Result<(), TreeError> {
         match &mut self.node_mut(dir).kind {
-            Kind::Dir(entries) => match entries.entry(name) {
+            NodeKind::Dir(entries) => match entries.entry(name) {
                 std::collections::btree_map::Entry::Vacant(slot) => {
                     slot.insert(id);
                     Ok(())
@@ -328,7 +328,7 @@ impl Tree {
 
 /// A name met by [`Tree::walk`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
+pub struct WalkEntry {
     /// Names from the root joined by `/`, without a leading one; empty for the root.
     pub path: Vec<u8>,
     /// The node.
@@ -337,15 +337,15 @@ pub struct Entry {
 
 /// The iterator of [`Tree::walk`].
 #[derive(Debug)]
-pub struct Walk<'a> {
+pub struct TreeWalk<'a> {
     tree: &'a Tree,
     stack: Vec<(Vec<u8>, NodeId)>,
 }
 
-impl Iterator for Walk<'_> {
-    type Item = Entry;
+impl Iterator for TreeWalk<'_> {
+    type Item = WalkEntry;
 
-    fn next(&mut self) -> Option<Entry> {
+    fn next(&mut self) -> Option<WalkEntry> {
         let (path, id) = self.stack.pop()?;
         if let Some(entries) = self.tree.entries(id) {
             self.stack.extend(entries.iter().rev().map(|(name, child)| {
@@ -358,7 +358,7 @@ impl Iterator for Walk<'_> {
                 (below, *child)
             }));
         }
-        Some(Entry { path, id })
+        Some(WalkEntry { path, id })
     }
 }
 
@@ -367,7 +367,7 @@ mod tests {
     use super::*;
 
     fn file() -> Node {
-        Node { meta: Meta::root_owned(0o644, Time::EPOCH), kind: Kind::File(Content::empty()) }
+        Node { meta: Meta::root_owned(0o644, Time::EPOCH), kind: NodeKind::File(Content::empty()) }
     }
 
     fn name(text: &str) -> Name {
@@ -377,7 +377,7 @@ mod tests {
     #[test]
     fn walk_is_sorted_and_counts_links() {
         let mut tree = Tree::new(Meta::root_owned(0o755, Time::EPOCH));
-        let dir = Node { meta: Meta::root_owned(0o755, Time::EPOCH), kind: Kind::dir() };
+        let dir = Node { meta: Meta::root_owned(0o755, Time::EPOCH), kind: NodeKind::dir() };
         let b = tree.add(tree.root(), name("b"), dir.clone()).unwrap();
         let a = tree.add(tree.root(), name("a"), dir).unwrap();
         let f = tree.add(b, name("f"), file()).unwrap();

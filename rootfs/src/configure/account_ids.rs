@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use amiforge_formats::time::Time;
-use amiforge_formats::tree::{Kind, Meta, Node, Tree};
+use amiforge_formats::tree::{Meta, Node, NodeKind, Tree};
 
-use super::stand_in::{Placed, StandIn, put, remove};
-use crate::sandbox::Step;
+use super::stand_in::{PlacedScript, StandIn, put, remove};
+use crate::sandbox::SandboxStep;
 use crate::steps::accounts::{GroupSpec, UserSpec};
 
 /// Numbers by names.
@@ -106,8 +106,8 @@ impl AccountIds {
 
 /// What stands in for the programs that make accounts.
 pub(super) struct Numbered {
-    placed: Vec<Placed>,
-    step: Option<Step>,
+    placed: Vec<PlacedScript>,
+    step: Option<SandboxStep>,
 }
 
 impl Numbered {
@@ -117,7 +117,7 @@ impl Numbered {
         if *ids == AccountIds::default() {
             return numbered;
         }
-        let folder = Node { meta: Meta::root_owned(0o755, epoch), kind: Kind::dir() };
+        let folder = Node { meta: Meta::root_owned(0o755, epoch), kind: NodeKind::dir() };
         put(tree, REAL.as_bytes(), folder);
         for (is, real) in PROGRAMS {
             if tree.lookup(is.path).is_none() {
@@ -129,13 +129,13 @@ impl Numbered {
             }
             numbered.placed.push(placed);
         }
-        let step = Step::shell("the numbers of `[[user]]` and `[[group]]`", PREPARE);
+        let step = SandboxStep::shell("the numbers of `[[user]]` and `[[group]]`", PREPARE);
         numbered.step = Some(step.env("ACCOUNTS", ids.lines()).env("SYSUSERS", ids.sysusers()));
         numbered
     }
 
     /// What is to be run before any script.
-    pub(super) fn step(&self) -> Option<Step> {
+    pub(super) fn step(&self) -> Option<SandboxStep> {
         self.step.clone()
     }
 

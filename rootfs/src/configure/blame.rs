@@ -2,14 +2,14 @@
 //! packages left for the end, the command that failed.
 
 use super::later::FAILED;
-use crate::sandbox::{Ended, SandboxError, Tail};
+use crate::sandbox::{CommandEnd, OutputTail, SandboxError};
 
 /// Says of a step of dpkg which package failed; any other error stays as it is.
 pub(super) fn blame(error: SandboxError) -> SandboxError {
     let SandboxError::Step { name, command, ended, tail } = error else { return error };
-    if let Some(Found { package, command, ended, tail }) = find(&tail.0) {
+    if let Some(FailedScript { package, command, ended, tail }) = find(&tail.0) {
         let name = format!("the package `{package}`");
-        return SandboxError::Step { name, command, ended, tail: Tail(tail) };
+        return SandboxError::Step { name, command, ended, tail: OutputTail(tail) };
     }
     let command = left(&tail.0).unwrap_or(command);
     SandboxError::Step { name, command, ended, tail }
@@ -23,15 +23,15 @@ fn left(said: &[u8]) -> Option<String> {
 
 /// A script that failed.
 #[derive(Debug, PartialEq, Eq)]
-struct Found {
+struct FailedScript {
     package: String,
     command: String,
-    ended: Ended,
+    ended: CommandEnd,
     tail: Vec<u8>,
 }
 
 /// The first package that dpkg could not process because of its script.
-fn find(said: &[u8]) -> Option<Found> {
+fn find(said: &[u8]) -> Option<FailedScript> {
     let said = String::from_utf8_lossy(said);
     let lines: Vec<&str> = said.lines().collect();
     let (at, package) = lines.iter().enumerate().find_map(|(at, line)| {
@@ -40,8 +40,9 @@ fn find(said: &[u8]) -> Option<Found> {
     })?;
     // " installed PACKAGE package post-installation script subprocess returned error exit status N"
     let reason = lines.get(at + 1)?;
-    let ended = reason.split_once("exit status ").map(|(_, rest)| Ended::Status(number(rest)));
-    let ended = ended.or_else(|| reason.split_once("signal (").map(|_| Ended::Signal(signal(reason))))?;
+    let ended = reason.split_once("exit status ").map(|(_, rest)| CommandEnd::Status(number(rest)));
+    let ended =
+        ended.or_else(|| reason.split_once("signal (").map(|_| CommandEnd::Signal(signal(reason))))?;
     let begins = |line: &&str| {
         let rest = line.strip_prefix("Setting up ").or_else(|| line.strip_prefix("Processing triggers for "));
         rest.is_some_and(|rest| rest.split(' ').next() == Some(package))
@@ -53,7 +54,7 @@ fn find(said: &[u8]) -> Option<Found> {
     let triggered = from > 0 && lines.get(from - 1).is_some_and(|line| line.starts_with("Processing"));
     let argument = if triggered { "triggered" } else { "configure" };
     let command = format!("/var/lib/dpkg/info/{package}.postinst {argument}");
-    Some(Found { package: package.to_owned(), command, ended, tail: wrote.join("\n").into_bytes() })
+    Some(FailedScript { package: package.to_owned(), command, ended, tail: wrote.join("\n").into_bytes() })
 }
 
 fn number(text: &str) -> i32 {
@@ -83,7 +84,7 @@ mod tests {
             (--configure):\n installed b:amd64 package post-installation script subprocess returned error exit status 255\n\
             Setting up c (3) ...\nErrors were encountered while processing:\n b:amd64\n";
         let found = find(said).unwrap();
-        assert_eq!((found.package.as_str(), found.ended), ("b:amd64", Ended::Status(255)));
+        assert_eq!((found.package.as_str(), found.ended), ("b:amd64", CommandEnd::Status(255)));
         assert_eq!(String::from_utf8(found.tail).unwrap(), "so\nfar");
         assert_eq!(found.command, "/var/lib/dpkg/info/b:amd64.postinst configure");
     }
@@ -95,7 +96,7 @@ mod tests {
         let found = find(said).unwrap();
         assert_eq!(
             (found.command.as_str(), found.ended),
-            ("/var/lib/dpkg/info/man-db.postinst triggered", Ended::Signal(9))
+            ("/var/lib/dpkg/info/man-db.postinst triggered", CommandEnd::Signal(9))
         );
     }
 

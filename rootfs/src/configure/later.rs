@@ -10,11 +10,11 @@
 //! `update-initramfs(8)`, `py3compile(1)`; Debian Python policy, section "Byte-compilation".
 
 use amiforge_formats::time::Time;
-use amiforge_formats::tree::{Content, Kind, Meta, Name, Node, Tree};
+use amiforge_formats::tree::{Content, Meta, Name, Node, NodeKind, Tree};
 
-use super::stand_in::{Placed, StandIn, put, remove};
+use super::stand_in::{PlacedScript, StandIn, put, remove};
 use crate::packages::unpack::UnpackedPackage;
-use crate::sandbox::Step;
+use crate::sandbox::SandboxStep;
 
 /// Makes initrds. What a kernel asks for comes with the trigger as well.
 const INITRDS: StandIn = StandIn {
@@ -89,12 +89,12 @@ fi
 pub(super) const FAILED: &str = "amiforge: failed: ";
 
 /// What stands in for programs that are left for later.
-pub(super) struct Later {
-    placed: Vec<(Placed, &'static str)>,
+pub(super) struct DeferredPrograms {
+    placed: Vec<(PlacedScript, &'static str)>,
     kernels: Vec<String>,
 }
 
-impl Later {
+impl DeferredPrograms {
     /// Puts the stand-ins in the place of what the packages have of these programs.
     pub(super) fn prepare(tree: &mut Tree, packages: &[UnpackedPackage], epoch: Time) -> Self {
         let kernels = promise_initrds(tree, packages, epoch);
@@ -119,15 +119,15 @@ impl Later {
     }
 
     /// What is to be run when all packages are configured.
-    pub(super) fn steps(&self) -> Vec<Step> {
+    pub(super) fn steps(&self) -> Vec<SandboxStep> {
         if self.placed.is_empty() {
             return Vec::new();
         }
-        let mut steps = vec![Step::shell("what packages left for the end", CATCH_UP)];
+        let mut steps = vec![SandboxStep::shell("what packages left for the end", CATCH_UP)];
         for kernel in &self.kernels {
             let name = format!("making the initrd of Linux {kernel}");
             let script = format!("test -s '/boot/initrd.img-{kernel}' || /{REAL_INITRDS} -c -k '{kernel}'");
-            steps.push(Step::shell(name, script));
+            steps.push(SandboxStep::shell(name, script));
         }
         steps
     }
@@ -160,7 +160,7 @@ fn promise_initrds(tree: &mut Tree, packages: &[UnpackedPackage], epoch: Time) -
         .collect();
     for kernel in &kernels {
         let Ok(name) = Name::new(format!("initrd.img-{kernel}").as_bytes()) else { continue };
-        let node = Node { meta: Meta::root_owned(0o644, epoch), kind: Kind::File(Content::empty()) };
+        let node = Node { meta: Meta::root_owned(0o644, epoch), kind: NodeKind::File(Content::empty()) };
         // One that is there already stays.
         let _ = tree.add(boot, name, node);
     }

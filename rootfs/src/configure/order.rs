@@ -11,7 +11,7 @@ const FIRST: &[&str] =
     &["base-passwd", "base-files", "dpkg", "libc6", "dash", "bash", "coreutils", "sed", "debconf"];
 
 /// What packages need of each other, by their places in a list.
-pub(super) struct Needs<'a> {
+pub(super) struct PackageNeeds<'a> {
     packages: &'a [UnpackedPackage],
     /// What each package names in `Pre-Depends`.
     before: Vec<Vec<usize>>,
@@ -19,7 +19,7 @@ pub(super) struct Needs<'a> {
     all: Vec<Vec<usize>>,
 }
 
-impl<'a> Needs<'a> {
+impl<'a> PackageNeeds<'a> {
     pub(super) fn of(packages: &'a [UnpackedPackage]) -> Self {
         let mut givers: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
         for (at, package) in packages.iter().enumerate() {
@@ -45,7 +45,7 @@ impl<'a> Needs<'a> {
         let packages = self.packages;
         let first =
             FIRST.iter().filter_map(|name| packages.iter().position(|package| package.locked.name == *name));
-        let mut order = Order { needs: &self.all, seen: vec![false; packages.len()], out: Vec::new() };
+        let mut order = NeedWalk { needs: &self.all, seen: vec![false; packages.len()], out: Vec::new() };
         // The base is not led by its needs: there are cycles in it.
         for at in first {
             order.seen[at] = true;
@@ -74,7 +74,8 @@ impl<'a> Needs<'a> {
     }
 
     fn closure(&self, start: impl Iterator<Item = usize>) -> BTreeSet<usize> {
-        let mut order = Order { needs: &self.all, seen: vec![false; self.packages.len()], out: Vec::new() };
+        let mut order =
+            NeedWalk { needs: &self.all, seen: vec![false; self.packages.len()], out: Vec::new() };
         for at in start {
             order.visit(at);
         }
@@ -83,13 +84,13 @@ impl<'a> Needs<'a> {
 }
 
 /// A walk through what is needed.
-struct Order<'a> {
+struct NeedWalk<'a> {
     needs: &'a [Vec<usize>],
     seen: Vec<bool>,
     out: Vec<usize>,
 }
 
-impl Order<'_> {
+impl NeedWalk<'_> {
     /// Puts down what a package needs, then the package. Its own stack: chains may be long.
     fn visit(&mut self, start: usize) {
         let mut stack = vec![(start, 0)];
@@ -121,7 +122,7 @@ mod tests {
 
     use super::*;
     use crate::packages::control::Paragraph;
-    use crate::packages::locked::{LockedPackage, Reason};
+    use crate::packages::locked::{LockReason, LockedPackage};
 
     fn package(name: &str, control: &str) -> UnpackedPackage {
         let locked = LockedPackage {
@@ -132,7 +133,7 @@ mod tests {
             size: 0,
             path: String::new(),
             archive: String::new(),
-            reason: Reason::Named,
+            reason: LockReason::Named,
         };
         UnpackedPackage {
             locked,
@@ -155,7 +156,7 @@ mod tests {
             package("v", "Provides: virtual (= 1)\n"),
             package("base-passwd", "Depends: e\n"),
         ];
-        let needs = Needs::of(&packages);
+        let needs = PackageNeeds::of(&packages);
         let names = |all: &mut dyn Iterator<Item = usize>| -> Vec<_> {
             all.map(|at| packages[at].locked.name.as_str()).collect()
         };

@@ -11,33 +11,35 @@
 use std::collections::BTreeMap;
 
 use amiforge_formats::time::Time;
-use amiforge_formats::tree::{Content, Kind, Tree};
+use amiforge_formats::tree::{Content, NodeKind, Tree};
 
 use super::account_ids::{AccountIds, Numbered};
 use super::blame::blame;
-use super::later::{IMPORTS_COMPILE_NOTHING, Later};
-use super::order::Needs;
+use super::later::{DeferredPrograms, IMPORTS_COMPILE_NOTHING};
+use super::order::PackageNeeds;
 use super::stand_in::{self, STARTS_NOTHING};
 use crate::blobs::Blobs;
 use crate::packages::unpack::UnpackedPackage;
-use crate::sandbox::{Captured, Clock, Job, Limits, OnFailure, Sandbox, SandboxError, Seed, Step};
+use crate::sandbox::{
+    Captured, OnFailure, Sandbox, SandboxClock, SandboxError, SandboxJob, SandboxLimits, SandboxStep, Seed,
+};
 use crate::watch::Watch;
 
 /// How packages are configured.
 #[derive(Debug, Clone, Copy)]
-pub struct Settings<'a> {
+pub struct ConfigureSettings<'a> {
     /// Answers to questions of debconf, a line for each (see [`super::debconf`]).
     pub answers: &'a str,
     /// Numbers of users and groups that the scripts make.
     pub accounts: &'a AccountIds,
     /// What the scripts may use together.
-    pub limits: Limits,
+    pub limits: SandboxLimits,
     /// `SOURCE_DATE_EPOCH`, and the youngest time that what they write may have.
     pub epoch: Time,
     /// What happens when a script fails.
     pub on_failure: OnFailure,
     /// Which time of day the scripts see.
-    pub clock: Clock,
+    pub clock: SandboxClock,
     /// What their random numbers follow from.
     pub seed: Seed,
 }
@@ -70,7 +72,7 @@ const REMOVED: &[&[u8]] = &[
 pub fn configure(
     tree: &Tree,
     packages: &[UnpackedPackage],
-    settings: &Settings<'_>,
+    settings: &ConfigureSettings<'_>,
     sandbox: &Sandbox,
     blobs: &mut Blobs,
     watch: &dyn Watch,
@@ -78,9 +80,9 @@ pub fn configure(
     let mut tree = tree.clone();
     let idle: Vec<_> = STARTS_NOTHING.iter().filter_map(|one| one.place(&mut tree, settings.epoch)).collect();
     let numbered = Numbered::prepare(&mut tree, settings.accounts, settings.epoch);
-    let later = Later::prepare(&mut tree, packages, settings.epoch);
+    let later = DeferredPrograms::prepare(&mut tree, packages, settings.epoch);
     let first = numbered.step().into_iter().chain(answer(settings.answers));
-    let mut job = Job::new(first.chain(steps(packages, &later)).collect(), settings.epoch);
+    let mut job = SandboxJob::new(first.chain(steps(packages, &later)).collect(), settings.epoch);
     (job.limits, job.on_failure, job.clock) = (settings.limits, settings.on_failure, settings.clock);
     job.seed = settings.seed;
     job.env = variables();
@@ -102,7 +104,7 @@ pub fn configure(
 fn forget_machine(tree: &mut Tree, epoch: Time) {
     let Some(id) = tree.lookup(b"etc/machine-id") else { return };
     let node = tree.node_mut(id);
-    if let Kind::File(content) = &mut node.kind
+    if let NodeKind::File(content) = &mut node.kind
         && !content.is_empty()
     {
         *content = Content::empty();
@@ -124,16 +126,17 @@ fn variables() -> BTreeMap<String, String> {
 }
 
 /// Gives debconf the answers before any script asks.
-fn answer(answers: &str) -> Option<Step> {
+fn answer(answers: &str) -> Option<SandboxStep> {
     if answers.is_empty() {
         return None;
     }
-    let step = Step::shell("the answers of `[debconf]`", "printf %s \"$ANSWERS\" | debconf-set-selections");
+    let step =
+        SandboxStep::shell("the answers of `[debconf]`", "printf %s \"$ANSWERS\" | debconf-set-selections");
     Some(step.env("ANSWERS", answers))
 }
 
-fn steps(packages: &[UnpackedPackage], later: &Later) -> Vec<Step> {
-    let needs = Needs::of(packages);
+fn steps(packages: &[UnpackedPackage], later: &DeferredPrograms) -> Vec<SandboxStep> {
+    let needs = PackageNeeds::of(packages);
     let base = needs.base();
     let mut steps = Vec::new();
     let mut dependent = Vec::new();
@@ -153,31 +156,32 @@ fn steps(packages: &[UnpackedPackage], later: &Later) -> Vec<Step> {
     if !essential.is_empty() {
         let options = ["--no-triggers", "--force-configure-any", "--configure"];
         let words = DPKG.iter().chain(&options).map(|word| (*word).to_owned());
-        steps.push(Step::new("configuring the essential packages", words.chain(essential)));
+        steps.push(SandboxStep::new("configuring the essential packages", words.chain(essential)));
     }
     steps.append(&mut dependent);
     let words = DPKG.iter().chain(&["--configure", "--pending"]).copied();
-    steps.push(Step::new("configuring the packages", words));
+    steps.push(SandboxStep::new("configuring the packages", words));
     steps.extend(later.steps());
     steps
 }
 
 /// Configures what a package pre-depends on. dpkg refuses what is configured already, so it is asked first.
-fn configure_first(package: &UnpackedPackage, before: &[String]) -> Step {
+fn configure_first(package: &UnpackedPackage, before: &[String]) -> SandboxStep {
     let script = format!(
         "set -- $(dpkg-query -W -f '${{db:Status-Status}} ${{binary:Package}}\n' {} | sed -n 's/^unpacked //p')\n\
          [ $# = 0 ] || {} --no-triggers --configure \"$@\"",
         before.join(" "),
         DPKG.join(" "),
     );
-    Step::shell(format!("configuring what `{}` pre-depends on", package.locked.name), script)
+    SandboxStep::shell(format!("configuring what `{}` pre-depends on", package.locked.name), script)
 }
 
 /// What dpkg does before it unpacks a package.
-fn preinst(package: &UnpackedPackage) -> Option<Step> {
+fn preinst(package: &UnpackedPackage) -> Option<SandboxStep> {
     package.script("preinst")?;
     let script = format!("/var/lib/dpkg/info/{}.preinst", package.info_name());
-    let step = Step::new(format!("the package `{}`", package.locked.name), [script.as_str(), "install"]);
+    let step =
+        SandboxStep::new(format!("the package `{}`", package.locked.name), [script.as_str(), "install"]);
     let step = step.env("DPKG_MAINTSCRIPT_PACKAGE", &package.locked.name);
     let step = step.env("DPKG_MAINTSCRIPT_ARCH", &package.locked.arch);
     let step = step.env("DPKG_MAINTSCRIPT_NAME", "preinst").env("DPKG_MAINTSCRIPT_PACKAGE_REFCOUNT", "1");

@@ -1,7 +1,7 @@
 //! Programs of the tree that something else stands in for while packages are configured.
 
 use amiforge_formats::time::Time;
-use amiforge_formats::tree::{Content, Kind, Meta, Name, Node, NodeId, Tree};
+use amiforge_formats::tree::{Content, Meta, Name, Node, NodeId, NodeKind, Tree};
 
 /// Where `invoke-rc.d` and `deb-systemd-invoke` ask whether a service may be started.
 const POLICY: StandIn = StandIn { path: b"usr/sbin/policy-rc.d", script: "#!/bin/sh\nexit 101\n" };
@@ -23,23 +23,23 @@ pub(super) struct StandIn {
 }
 
 /// A script that is in its place, and what stood there.
-pub(super) struct Placed {
+pub(super) struct PlacedScript {
     is: StandIn,
     before: Option<Node>,
 }
 
 impl StandIn {
     /// Puts the script in its place; `None` where there is no folder for it.
-    pub(super) fn place(self, tree: &mut Tree, epoch: Time) -> Option<Placed> {
+    pub(super) fn place(self, tree: &mut Tree, epoch: Time) -> Option<PlacedScript> {
         let (dir, last) = split(tree, self.path)?;
         let before = tree.unlink(dir, last).map(|id| tree.node(id).clone());
-        let kind = Kind::File(Content::Inline(self.script.as_bytes().into()));
+        let kind = NodeKind::File(Content::Inline(self.script.as_bytes().into()));
         put(tree, self.path, Node { meta: Meta::root_owned(0o755, epoch), kind });
-        Some(Placed { is: self, before })
+        Some(PlacedScript { is: self, before })
     }
 }
 
-impl Placed {
+impl PlacedScript {
     /// What stood in the script's place.
     pub(super) fn before(&self) -> Option<&Node> {
         self.before.as_ref()
@@ -50,7 +50,7 @@ impl Placed {
         let Some((dir, last)) = split(tree, self.is.path) else { return };
         let script = self.is.script.as_bytes();
         let ours = tree.child(dir, last).is_some_and(
-            |id| matches!(&tree.node(id).kind, Kind::File(Content::Inline(bytes)) if **bytes == *script),
+            |id| matches!(&tree.node(id).kind, NodeKind::File(Content::Inline(bytes)) if **bytes == *script),
         );
         if !ours {
             return;
@@ -66,9 +66,9 @@ impl Placed {
 /// The link that `update-alternatives` would have made in the script's place, which it leaves to what it finds there.
 fn alternative(tree: &Tree, name: &[u8]) -> Option<Node> {
     let chosen = tree.lookup(&[b"etc/alternatives/", name].concat())?;
-    let Node { meta, kind: Kind::Symlink(_) } = tree.node(chosen) else { return None };
+    let Node { meta, kind: NodeKind::Symlink(_) } = tree.node(chosen) else { return None };
     let target = [b"/etc/alternatives/", name].concat();
-    Some(Node { meta: meta.clone(), kind: Kind::Symlink(target.into()) })
+    Some(Node { meta: meta.clone(), kind: NodeKind::Symlink(target.into()) })
 }
 
 /// Puts a node in a place whose folder is there and whose name is free; elsewhere it does nothing.
@@ -100,10 +100,10 @@ mod tests {
 
     #[test]
     fn what_became_an_alternative_is_linked_once_the_script_is_gone() {
-        let folder = || Node { meta: Meta::root_owned(0o755, Time::EPOCH), kind: Kind::dir() };
+        let folder = || Node { meta: Meta::root_owned(0o755, Time::EPOCH), kind: NodeKind::dir() };
         let link = |target: &str| Node {
             meta: Meta::root_owned(0o777, Time::EPOCH),
-            kind: Kind::Symlink(target.as_bytes().into()),
+            kind: NodeKind::Symlink(target.as_bytes().into()),
         };
         for registered in [true, false] {
             let mut tree = Tree::new(Meta::root_owned(0o755, Time::EPOCH));

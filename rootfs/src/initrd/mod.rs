@@ -6,9 +6,9 @@ pub mod read;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
-use amiforge_formats::cpio::write::{Archive, Entry};
+use amiforge_formats::cpio::write::{CpioWriter, NewEntry};
 use amiforge_formats::plan::Sources;
-use amiforge_formats::tree::{Kind, Tree};
+use amiforge_formats::tree::{NodeKind, Tree};
 
 use crate::packages::inflate::inflate;
 use crate::steps::PathError;
@@ -31,14 +31,14 @@ const OPTIONAL: [&str; 1] = ["crc32c_generic"];
 
 /// Machines that there is a first program for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Machine {
+pub enum InitrdMachine {
     /// Intel and AMD, 64 bit.
     X86_64,
     /// Arm, 64 bit.
     Aarch64,
 }
 
-impl Machine {
+impl InitrdMachine {
     /// The first program, an executable without libraries.
     pub(crate) fn init(self) -> &'static [u8] {
         match self {
@@ -156,24 +156,24 @@ impl Modules {
         tree: &Tree,
         sources: &dyn Sources,
         modules: &[String],
-        machine: Machine,
+        machine: InitrdMachine,
     ) -> Result<Vec<u8>, InitrdError> {
-        let mut archive = Archive::new();
+        let mut archive = CpioWriter::new();
         for folder in ["dev", "modules", "proc", "root", "sys"] {
-            archive.add(folder, 0o755, Entry::Folder);
+            archive.add(folder, 0o755, NewEntry::Folder);
         }
         // The kernel opens it for the first program before that can mount anything.
-        archive.add("dev/console", 0o600, Entry::Device { major: 5, minor: 1 });
-        archive.add("init", 0o755, Entry::File(machine.init()));
+        archive.add("dev/console", 0o600, NewEntry::Device { major: 5, minor: 1 });
+        archive.add("init", 0o755, NewEntry::File(machine.init()));
         let mut order = String::new();
         for name in modules {
             let Some((path, _)) = self.by_name.get(name) else { continue };
             let bytes = self.module(tree, sources, path)?;
-            archive.add(&format!("modules/{name}.ko"), 0o644, Entry::File(&bytes));
+            archive.add(&format!("modules/{name}.ko"), 0o644, NewEntry::File(&bytes));
             order.push_str(name);
             order.push_str(".ko\n");
         }
-        archive.add("modules/order", 0o644, Entry::File(order.as_bytes()));
+        archive.add("modules/order", 0o644, NewEntry::File(order.as_bytes()));
         Ok(archive.finish())
     }
 
@@ -183,7 +183,7 @@ impl Modules {
         for folder in ["lib/modules", "usr/lib/modules"] {
             let full = format!("{folder}/{release}/{path}");
             let Some(id) = resolve::find(tree, full.as_bytes())? else { continue };
-            let Kind::File(content) = &tree.node(id).kind else { continue };
+            let NodeKind::File(content) = &tree.node(id).kind else { continue };
             let unpack = |source| InitrdError::Unpack { path: format!("/{full}"), source };
             if content.len() > MODULE_MAX {
                 return Err(unpack(io::Error::other(format!("it is longer than {MODULE_MAX} bytes"))));

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, Read};
 
-use amiforge_formats::cpio::read::{self as cpio, EntryKind, Reader};
+use amiforge_formats::cpio::read::{self as cpio, CpioReader, EntryKind};
 use amiforge_formats::tree::Printable;
 
 /// Most entries that are read: hundreds of times those of a large initrd, and few enough to be kept.
@@ -15,7 +15,7 @@ const ENTRIES_MAX: usize = 1 << 20;
 
 /// What a name of an initial RAM disk stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Found {
+pub struct InitrdNode {
     /// What it is.
     pub kind: EntryKind,
     /// Permission bits.
@@ -26,9 +26,9 @@ pub struct Found {
 
 /// An initial RAM disk.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Initrd {
+pub struct InitrdArchive {
     /// Everything in it by its path, without `/` at the start; of entries with the same path the last counts.
-    pub names: BTreeMap<Vec<u8>, Found>,
+    pub names: BTreeMap<Vec<u8>, InitrdNode>,
     /// How each of its archives is packed, in order: `cpio`, `gzip`, `xz` or `zstd`.
     pub archives: Vec<&'static str>,
 }
@@ -36,7 +36,7 @@ pub struct Initrd {
 /// Why an initial RAM disk cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum ReadError {
+pub enum InitrdReadError {
     /// Neither an archive nor anything that could hold one.
     #[error(
         "there is neither a cpio archive nor a known compression at byte {at}, but `{}`",
@@ -93,7 +93,7 @@ pub enum ReadError {
         at: u64,
         /// What is wrong.
         #[source]
-        source: cpio::ReadError,
+        source: cpio::CpioReadError,
     },
     /// Too many entries.
     #[error("it has more than {ENTRIES_MAX} entries")]
@@ -106,9 +106,9 @@ pub enum ReadError {
 /// Reads an initial RAM disk. `most` bounds what comes out of its compressed archives, in bytes.
 ///
 /// # Errors
-/// [`ReadError`]; what the kernel would not unpack to its end is refused.
-pub fn read(bytes: &[u8], most: u64) -> Result<Initrd, ReadError> {
-    let mut initrd = Initrd::default();
+/// [`InitrdReadError`]; what the kernel would not unpack to its end is refused.
+pub fn read(bytes: &[u8], most: u64) -> Result<InitrdArchive, InitrdReadError> {
+    let mut initrd = InitrdArchive::default();
     let mut left = most;
     let mut rest = bytes;
     loop {
@@ -120,44 +120,44 @@ pub fn read(bytes: &[u8], most: u64) -> Result<Initrd, ReadError> {
         let form = form(at, rest)?;
         initrd.archives.push(form.name());
         rest = match form {
-            Form::Cpio if !at.is_multiple_of(4) => return Err(ReadError::Unaligned { at }),
-            Form::Cpio => {
+            Packing::Cpio if !at.is_multiple_of(4) => return Err(InitrdReadError::Unaligned { at }),
+            Packing::Cpio => {
                 let mut from = rest;
                 initrd.archive(&mut from).map_err(|error| error.at(at))?;
                 from
             }
-            Form::Gzip => {
+            Packing::Gzip => {
                 let mut from = flate2::bufread::GzDecoder::new(rest);
                 initrd.packed(&mut from, &mut left, (at, form.name()))?;
                 from.into_inner()
             }
-            Form::Xz => {
+            Packing::Xz => {
                 let mut from = liblzma::bufread::XzDecoder::new(rest);
                 initrd.packed(&mut from, &mut left, (at, form.name()))?;
                 from.into_inner()
             }
-            Form::Zstd => {
+            Packing::Zstd => {
                 let from = zstd::stream::read::Decoder::with_buffer(rest);
-                let failed = |source| ReadError::Unpack { at, name: form.name(), source };
+                let failed = |source| InitrdReadError::Unpack { at, name: form.name(), source };
                 let mut from = from.map_err(failed)?.single_frame();
                 initrd.packed(&mut from, &mut left, (at, form.name()))?;
                 from.finish()
             }
         };
     }
-    if initrd.archives.is_empty() { Err(ReadError::Empty) } else { Ok(initrd) }
+    if initrd.archives.is_empty() { Err(InitrdReadError::Empty) } else { Ok(initrd) }
 }
 
 /// How an archive is packed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Form {
+enum Packing {
     Cpio,
     Gzip,
     Xz,
     Zstd,
 }
 
-impl Form {
+impl Packing {
     fn name(self) -> &'static str {
         match self {
             Self::Cpio => "cpio",
@@ -169,13 +169,13 @@ impl Form {
 }
 
 /// How what follows is packed, by its first bytes.
-fn form(at: u64, bytes: &[u8]) -> Result<Form, ReadError> {
-    let known: [(&[u8], Form); 5] = [
-        (b"070701", Form::Cpio),
-        (b"070702", Form::Cpio),
-        (&[0x1f, 0x8b], Form::Gzip),
-        (b"\xfd7zXZ\0", Form::Xz),
-        (&[0x28, 0xb5, 0x2f, 0xfd], Form::Zstd),
+fn form(at: u64, bytes: &[u8]) -> Result<Packing, InitrdReadError> {
+    let known: [(&[u8], Packing); 5] = [
+        (b"070701", Packing::Cpio),
+        (b"070702", Packing::Cpio),
+        (&[0x1f, 0x8b], Packing::Gzip),
+        (b"\xfd7zXZ\0", Packing::Xz),
+        (&[0x28, 0xb5, 0x2f, 0xfd], Packing::Zstd),
     ];
     if let Some((_, form)) = known.into_iter().find(|(magic, _)| bytes.starts_with(magic)) {
         return Ok(form);
@@ -188,35 +188,35 @@ fn form(at: u64, bytes: &[u8]) -> Result<Form, ReadError> {
         (&[0x04, 0x22, 0x4d, 0x18], "lz4"),
     ];
     match others.into_iter().find(|(magic, _)| bytes.starts_with(magic)) {
-        Some((_, name)) => Err(ReadError::Compression { at, name }),
-        None => Err(ReadError::Unknown { at, found: bytes.iter().take(6).copied().collect() }),
+        Some((_, name)) => Err(InitrdReadError::Compression { at, name }),
+        None => Err(InitrdReadError::Unknown { at, found: bytes.iter().take(6).copied().collect() }),
     }
 }
 
 /// What went wrong within an archive, before it is known where that is.
-enum Fault {
-    Archive(cpio::ReadError),
+enum ArchiveError {
+    Archive(cpio::CpioReadError),
     TooMany,
 }
 
-impl Fault {
-    fn at(self, at: u64) -> ReadError {
+impl ArchiveError {
+    fn at(self, at: u64) -> InitrdReadError {
         match self {
-            Self::Archive(source) => ReadError::Archive { at, source },
-            Self::TooMany => ReadError::TooMany,
+            Self::Archive(source) => InitrdReadError::Archive { at, source },
+            Self::TooMany => InitrdReadError::TooMany,
         }
     }
 }
 
-impl Initrd {
+impl InitrdArchive {
     /// Reads one archive up to its trailer.
-    fn archive(&mut self, from: &mut impl Read) -> Result<(), Fault> {
-        let mut reader = Reader::new(from);
-        while let Some(entry) = reader.next_entry().map_err(Fault::Archive)? {
+    fn archive(&mut self, from: &mut impl Read) -> Result<(), ArchiveError> {
+        let mut reader = CpioReader::new(from);
+        while let Some(entry) = reader.next_entry().map_err(ArchiveError::Archive)? {
             if self.names.len() >= ENTRIES_MAX {
-                return Err(Fault::TooMany);
+                return Err(ArchiveError::TooMany);
             }
-            let found = Found { kind: entry.kind, mode: entry.mode, len: entry.len };
+            let found = InitrdNode { kind: entry.kind, mode: entry.mode, len: entry.len };
             self.names.insert(plain(&entry.path), found);
         }
         Ok(())
@@ -228,9 +228,9 @@ impl Initrd {
         from: &mut impl Read,
         left: &mut u64,
         (at, name): (u64, &'static str),
-    ) -> Result<(), ReadError> {
-        let failed = |source| ReadError::Unpack { at, name, source };
-        let mut from = BufReader::with_capacity(1 << 16, Bounded { from, left });
+    ) -> Result<(), InitrdReadError> {
+        let failed = |source| InitrdReadError::Unpack { at, name, source };
+        let mut from = BufReader::with_capacity(1 << 16, BoundedReader { from, left });
         loop {
             let zeros = from.fill_buf().map_err(failed)?.iter().take_while(|byte| **byte == 0).count();
             from.consume(zeros);
@@ -240,19 +240,21 @@ impl Initrd {
                 Some(0) => {}
                 Some(b'0') => match self.archive(&mut from) {
                     // A fault of the stream is told as one.
-                    Err(Fault::Archive(cpio::ReadError::Io { source, .. })) => return Err(failed(source)),
+                    Err(ArchiveError::Archive(cpio::CpioReadError::Io { source, .. })) => {
+                        return Err(failed(source));
+                    }
                     other => other.map_err(|error| error.at(at))?,
                 },
                 Some(_) => {
                     let found = buffer.iter().take(6).copied().collect();
-                    return Err(ReadError::Junk { at, name, found });
+                    return Err(InitrdReadError::Junk { at, name, found });
                 }
             }
         }
     }
 
     /// What a path leads to; links are not followed.
-    pub fn get(&self, path: &str) -> Option<&Found> {
+    pub fn get(&self, path: &str) -> Option<&InitrdNode> {
         self.names.get(path.trim_start_matches('/').as_bytes())
     }
 }
@@ -264,12 +266,12 @@ fn plain(path: &[u8]) -> Vec<u8> {
 }
 
 /// A stream that fails rather than give more than is left.
-struct Bounded<'a, R> {
+struct BoundedReader<'a, R> {
     from: R,
     left: &'a mut u64,
 }
 
-impl<R: Read> Read for Bounded<'_, R> {
+impl<R: Read> Read for BoundedReader<'_, R> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let read = self.from.read(buf)?;
         *self.left = self

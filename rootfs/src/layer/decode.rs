@@ -8,11 +8,11 @@ use amiforge_formats::digest::Digest;
 use amiforge_formats::plan::SourceId;
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::{
-    Content, Kind, Meta, Name, Node, NodeId, Origin, SYMLINK_MAX, Segment, Tree, Xattrs,
+    Content, Meta, Name, Node, NodeId, NodeKind, Origin, SYMLINK_MAX, Segment, Tree, Xattrs,
 };
 
 use super::{MAGIC, Reference, tag};
-use crate::digests::{self, FileDigests, Piece};
+use crate::digests::{self, ContentPiece, FileDigests};
 
 /// Reads an index from front to back.
 #[derive(Debug, Clone, Copy)]
@@ -73,15 +73,15 @@ struct Open {
 
 /// What an index says.
 #[derive(Debug)]
-pub(super) struct Index {
+pub(super) struct LayerIndex {
     pub(super) tree: Tree,
     pub(super) notes: Vec<u8>,
     /// Digests of files that lie in one piece.
-    pub(super) digests: Vec<(Piece, FileDigests)>,
+    pub(super) digests: Vec<(ContentPiece, FileDigests)>,
 }
 
 /// The tree and the rest. `sources` are the layer itself and what it references, in order.
-pub(super) fn tree(mut cursor: Cursor<'_>, sources: &[SourceId]) -> Option<Index> {
+pub(super) fn tree(mut cursor: Cursor<'_>, sources: &[SourceId]) -> Option<LayerIndex> {
     let notes = cursor.bytes()?.to_vec();
     let (b"", tag::DIR) = (cursor.bytes()?, cursor.array::<1>()?[0]) else { return None };
     let mut tree = Tree::new(meta(&mut cursor)?);
@@ -111,36 +111,36 @@ pub(super) fn tree(mut cursor: Cursor<'_>, sources: &[SourceId]) -> Option<Index
             open.push(Open { id, left: cursor.u64()? });
         }
     }
-    cursor.rest.is_empty().then_some(Index { tree, notes, digests })
+    cursor.rest.is_empty().then_some(LayerIndex { tree, notes, digests })
 }
 
 fn kind(
     kind: u8,
     cursor: &mut Cursor<'_>,
     sources: &[SourceId],
-    known: &mut Vec<(Piece, FileDigests)>,
-) -> Option<Kind> {
+    known: &mut Vec<(ContentPiece, FileDigests)>,
+) -> Option<NodeKind> {
     Some(match kind {
-        tag::DIR => Kind::dir(),
+        tag::DIR => NodeKind::dir(),
         tag::FILE => {
             let content = content(cursor, sources)?;
             if cursor.array()? == [1] {
                 let digests = FileDigests { sha1: cursor.array()?, sha256: Digest(cursor.array()?) };
                 known.extend(digests::piece(&content).map(|piece| (piece, digests)));
             }
-            Kind::File(content)
+            NodeKind::File(content)
         }
         tag::SYMLINK => {
             let target = cursor.bytes()?;
             if target.is_empty() || target.len() > SYMLINK_MAX {
                 return None;
             }
-            Kind::Symlink(target.into())
+            NodeKind::Symlink(target.into())
         }
-        tag::CHAR => Kind::CharDevice { major: cursor.u32()?, minor: cursor.u32()? },
-        tag::BLOCK => Kind::BlockDevice { major: cursor.u32()?, minor: cursor.u32()? },
-        tag::FIFO => Kind::Fifo,
-        tag::SOCKET => Kind::Socket,
+        tag::CHAR => NodeKind::CharDevice { major: cursor.u32()?, minor: cursor.u32()? },
+        tag::BLOCK => NodeKind::BlockDevice { major: cursor.u32()?, minor: cursor.u32()? },
+        tag::FIFO => NodeKind::Fifo,
+        tag::SOCKET => NodeKind::Socket,
         _ => return None,
     })
 }

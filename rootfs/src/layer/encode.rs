@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use amiforge_formats::plan::{SourceId, Sources};
-use amiforge_formats::tree::{Content, Kind, Meta, NodeId, Origin, Segment, Tree};
+use amiforge_formats::tree::{Content, Meta, NodeId, NodeKind, Origin, Segment, Tree};
 
 use super::{Digests, LayerError, MAGIC, Reference, tag};
 use crate::blobs::Blobs;
@@ -28,7 +28,7 @@ pub(super) struct Encoder<'a> {
 }
 
 /// Where a stretch of a file lies: number of the source, first byte.
-struct Stretch {
+struct SourceOffset {
     source: u32,
     at: u64,
 }
@@ -87,7 +87,7 @@ impl<'a> Encoder<'a> {
             }
             let node = tree.node(id);
             self.node(&node.kind, &node.meta)?;
-            if let Kind::Dir(entries) = &node.kind {
+            if let NodeKind::Dir(entries) = &node.kind {
                 self.number(entries.len() as u64);
                 waiting.extend(entries.values().rev());
                 names.extend(entries.keys().rev().map(amiforge_formats::tree::Name::as_bytes));
@@ -96,25 +96,25 @@ impl<'a> Encoder<'a> {
         Ok(())
     }
 
-    fn node(&mut self, kind: &Kind, meta: &Meta) -> Result<(), LayerError> {
+    fn node(&mut self, kind: &NodeKind, meta: &Meta) -> Result<(), LayerError> {
         self.out.push(match kind {
-            Kind::Dir(_) => tag::DIR,
-            Kind::File(_) => tag::FILE,
-            Kind::Symlink(_) => tag::SYMLINK,
-            Kind::CharDevice { .. } => tag::CHAR,
-            Kind::BlockDevice { .. } => tag::BLOCK,
-            Kind::Fifo => tag::FIFO,
-            Kind::Socket => tag::SOCKET,
+            NodeKind::Dir(_) => tag::DIR,
+            NodeKind::File(_) => tag::FILE,
+            NodeKind::Symlink(_) => tag::SYMLINK,
+            NodeKind::CharDevice { .. } => tag::CHAR,
+            NodeKind::BlockDevice { .. } => tag::BLOCK,
+            NodeKind::Fifo => tag::FIFO,
+            NodeKind::Socket => tag::SOCKET,
         });
         self.meta(meta);
         match kind {
-            Kind::File(content) => self.content(content)?,
-            Kind::Symlink(target) => self.bytes(target),
-            Kind::CharDevice { major, minor } | Kind::BlockDevice { major, minor } => {
+            NodeKind::File(content) => self.content(content)?,
+            NodeKind::Symlink(target) => self.bytes(target),
+            NodeKind::CharDevice { major, minor } | NodeKind::BlockDevice { major, minor } => {
                 self.out.extend_from_slice(&major.to_le_bytes());
                 self.out.extend_from_slice(&minor.to_le_bytes());
             }
-            Kind::Dir(_) | Kind::Fifo | Kind::Socket => {}
+            NodeKind::Dir(_) | NodeKind::Fifo | NodeKind::Socket => {}
         }
         Ok(())
     }
@@ -153,7 +153,7 @@ impl<'a> Encoder<'a> {
         }
         self.number(segments.len() as u64);
         for segment in segments {
-            let Stretch { source, at } = self.stretch(&segment)?;
+            let SourceOffset { source, at } = self.stretch(&segment)?;
             self.number(segment.offset);
             self.number(segment.len);
             self.out.extend_from_slice(&source.to_le_bytes());
@@ -170,7 +170,7 @@ impl<'a> Encoder<'a> {
     }
 
     /// Where the bytes of a segment lie in the store; copied into the layer if they do not.
-    fn stretch(&mut self, segment: &Segment) -> Result<Stretch, LayerError> {
+    fn stretch(&mut self, segment: &Segment) -> Result<SourceOffset, LayerError> {
         let here = self.spooling.len();
         match &segment.origin {
             Origin::Inline { bytes, at } => {
@@ -180,7 +180,7 @@ impl<'a> Encoder<'a> {
             }
             Origin::Slice { source, at } => {
                 if let Some(number) = self.number_of(*source)? {
-                    return Ok(Stretch { source: number, at: *at });
+                    return Ok(SourceOffset { source: number, at: *at });
                 }
                 let mut buf = vec![0; usize::try_from(segment.len.min(PIECE)).unwrap_or(0)];
                 let mut done = 0;
@@ -193,7 +193,7 @@ impl<'a> Encoder<'a> {
                 }
             }
         }
-        Ok(Stretch { source: 0, at: here })
+        Ok(SourceOffset { source: 0, at: here })
     }
 
     /// The number of a source that is an entry of the store.

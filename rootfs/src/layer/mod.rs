@@ -20,8 +20,8 @@ use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Meta, Tree};
 
 use self::encode::Encoder;
-use crate::blobs::{Blobs, Stamp};
-use crate::checks::{Outstanding, Task};
+use crate::blobs::{Blobs, FileStamp};
+use crate::checks::{DeferredTask, Outstanding};
 use crate::digests;
 use crate::store::{Spool, Spooling, Store, StoreError};
 
@@ -77,7 +77,7 @@ pub enum LayerError {
 }
 
 /// An entry that is complete but for its name, its index, and the sources that the entries it references are, in order.
-struct Written {
+struct WrittenLayer {
     spooling: Spooling,
     index: Vec<u8>,
     sources: Vec<SourceId>,
@@ -100,7 +100,7 @@ struct Reference {
     digest: Digest,
 }
 
-impl decode::Index {
+impl decode::LayerIndex {
     /// The layer, whose files' digests are known from now on.
     fn known(self, blobs: &mut Blobs, outstanding: Outstanding) -> Layer {
         for (piece, digests) in self.digests {
@@ -133,10 +133,11 @@ impl<'a> Layers<'a> {
         notes: &[u8],
     ) -> Result<Layer, LayerError> {
         digests::take(tree, blobs).map_err(LayerError::Read)?;
-        let Written { spooling, index, mut sources } = self.written(tree, blobs, notes, Digests::Kept)?;
+        let WrittenLayer { spooling, index, mut sources } =
+            self.written(tree, blobs, notes, Digests::Kept)?;
         let (spool, naming) = spooling.finish_as(&format!("{PREFIX}{key}"))?;
         sources.insert(0, blobs.add_entry(spool.file, &spool.path));
-        let outstanding = Outstanding::new(vec![Task::Name(naming)]);
+        let outstanding = Outstanding::new(vec![DeferredTask::Name(naming)]);
         let read = decode::references(&index).and_then(|(_, rest)| decode::tree(rest, &sources));
         let read = read.ok_or_else(|| LayerError::Read(std::io::ErrorKind::InvalidData.into()))?;
         Ok(read.known(blobs, outstanding))
@@ -184,7 +185,7 @@ impl<'a> Layers<'a> {
         blobs: &Blobs,
         notes: &[u8],
         digests: Digests,
-    ) -> Result<Written, LayerError> {
+    ) -> Result<WrittenLayer, LayerError> {
         let mut spooling = self.store.begin()?;
         let encoder = Encoder::new(self.store, blobs, &mut spooling, digests);
         let (index, sources) = encoder.encode(tree, notes)?;
@@ -195,7 +196,7 @@ impl<'a> Layers<'a> {
         tail.extend_from_slice(&(index.len() as u64).to_le_bytes());
         tail.extend_from_slice(&Digest::of(&index).0);
         spooling.write(&tail)?;
-        Ok(Written { spooling, index, sources })
+        Ok(WrittenLayer { spooling, index, sources })
     }
 
     /// Loads a tree; `None` when there is no such layer, or what it references is gone (it goes too, then).
@@ -226,8 +227,8 @@ impl<'a> Layers<'a> {
         for Spool { file, path, len, digest } in [&spool].into_iter().chain(&entries) {
             let found = file.metadata();
             let found = found.map_err(|source| StoreError::Read { path: path.clone(), source })?;
-            sources.push(blobs.add_closed(path.clone(), Stamp::of_entry(&found)));
-            tasks.push(Task::Entry { path: path.clone(), len: *len, digest: *digest });
+            sources.push(blobs.add_closed(path.clone(), FileStamp::of_entry(&found)));
+            tasks.push(DeferredTask::Entry { path: path.clone(), len: *len, digest: *digest });
         }
         let index = decode::tree(rest, &sources).ok_or_else(|| damaged_index(&spool))?;
         Ok(Some(index.known(blobs, Outstanding::new(tasks))))

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use amiforge_formats::plan::SourceId;
 use amiforge_formats::time::Time;
-use amiforge_formats::tree::{Content, Kind, Meta, Name, Node, NodeId, Origin, Segment};
+use amiforge_formats::tree::{Content, Meta, Name, Node, NodeId, NodeKind, Origin, Segment};
 
 use super::*;
 use crate::steps::resolve::bytes_of;
@@ -35,7 +35,7 @@ fn case() -> Case {
     Case { folder, store, blobs, spool, pack }
 }
 
-fn add(tree: &mut Tree, dir: NodeId, name: &str, kind: Kind) -> NodeId {
+fn add(tree: &mut Tree, dir: NodeId, name: &str, kind: NodeKind) -> NodeId {
     let mut meta = Meta::root_owned(0o4755, Time { secs: -5, nanos: 7 });
     meta.uid = 70_000;
     let xattrs = BTreeMap::from([(b"user.k".as_slice().into(), b"v".as_slice().into())]);
@@ -47,25 +47,25 @@ fn add(tree: &mut Tree, dir: NodeId, name: &str, kind: Kind) -> NodeId {
 fn tree(case: &Case) -> Tree {
     let mut tree = Tree::new(Meta::root_owned(0o755, Time::from_secs(9)));
     let root = tree.root();
-    let dir = add(&mut tree, root, "dir", Kind::dir());
-    add(&mut tree, root, "z", Kind::dir());
+    let dir = add(&mut tree, root, "dir", NodeKind::dir());
+    add(&mut tree, root, "z", NodeKind::dir());
     let slice = Content::Slice { source: case.spool, at: 3, len: 5 };
-    let file = add(&mut tree, dir, "slice", Kind::File(slice));
+    let file = add(&mut tree, dir, "slice", NodeKind::File(slice));
     tree.link(root, Name::new(b"again").unwrap(), file).unwrap();
-    add(&mut tree, dir, "packed", Kind::File(Content::Slice { source: case.pack, at: 1, len: 4 }));
-    add(&mut tree, dir, "inline", Kind::File(Content::Inline(Arc::from(&b"inline"[..]))));
-    add(&mut tree, dir, "empty", Kind::File(Content::empty()));
+    add(&mut tree, dir, "packed", NodeKind::File(Content::Slice { source: case.pack, at: 1, len: 4 }));
+    add(&mut tree, dir, "inline", NodeKind::File(Content::Inline(Arc::from(&b"inline"[..]))));
+    add(&mut tree, dir, "empty", NodeKind::File(Content::empty()));
     let segment = |offset, len, origin| Segment { offset, len, origin };
     let segments = [
         segment(2, 3, Origin::Slice { source: case.pack, at: 0 }),
         segment(9, 1, Origin::Inline { bytes: Arc::from(&b"abc"[..]), at: 2 }),
     ];
-    add(&mut tree, dir, "sparse", Kind::File(Content::Sparse { len: 20, segments: Arc::new(segments) }));
-    add(&mut tree, dir, "link", Kind::Symlink(b"../z"[..].into()));
-    add(&mut tree, dir, "char", Kind::CharDevice { major: 5, minor: 1 });
-    add(&mut tree, dir, "block", Kind::BlockDevice { major: 259, minor: 70_000 });
-    add(&mut tree, dir, "fifo", Kind::Fifo);
-    add(&mut tree, dir, "socket", Kind::Socket);
+    add(&mut tree, dir, "sparse", NodeKind::File(Content::Sparse { len: 20, segments: Arc::new(segments) }));
+    add(&mut tree, dir, "link", NodeKind::Symlink(b"../z"[..].into()));
+    add(&mut tree, dir, "char", NodeKind::CharDevice { major: 5, minor: 1 });
+    add(&mut tree, dir, "block", NodeKind::BlockDevice { major: 259, minor: 70_000 });
+    add(&mut tree, dir, "fifo", NodeKind::Fifo);
+    add(&mut tree, dir, "socket", NodeKind::Socket);
     tree
 }
 
@@ -75,8 +75,8 @@ fn told(tree: &Tree, blobs: &Blobs) -> Vec<(Vec<u8>, usize, Meta, String)> {
         .map(|entry| {
             let node = tree.node(entry.id);
             let kind = match &node.kind {
-                Kind::File(content) => format!("{:?}", bytes_of(content, blobs).unwrap()),
-                Kind::Dir(entries) => format!("{}", entries.len()),
+                NodeKind::File(content) => format!("{:?}", bytes_of(content, blobs).unwrap()),
+                NodeKind::Dir(entries) => format!("{}", entries.len()),
                 other => format!("{other:?}"),
             };
             let links = tree.link_counts()[entry.id.index()];
@@ -174,7 +174,7 @@ fn every_changed_byte_is_noticed() {
 #[test]
 fn a_layer_made_from_damaged_bytes_never_has_a_name() {
     let mut case = case();
-    let wrong = Task::Entry {
+    let wrong = DeferredTask::Entry {
         path: case.store.folder().join(format!("{}-2", Digest::of(b"in"))),
         len: 13,
         digest: Digest([0; 32]),

@@ -2,12 +2,12 @@ use super::*;
 use crate::steps::testing::{NOW, OLD, add, shape, text, tree};
 
 fn all() -> NormalizeSpec {
-    NormalizeSpec { epoch: NOW, rules: Rule::ALL.into() }
+    NormalizeSpec { epoch: NOW, rules: NormalizeRule::ALL.into() }
 }
 
-fn paths(changes: &[Change]) -> Vec<String> {
-    let line = |change: &Change| {
-        let outcome = if change.outcome == Outcome::Emptied { "0" } else { "-" };
+fn paths(changes: &[RuleChange]) -> Vec<String> {
+    let line = |change: &RuleChange| {
+        let outcome = if change.outcome == PathOutcome::Emptied { "0" } else { "-" };
         format!("{outcome} {} {}", change.rule.name(), String::from_utf8_lossy(&change.path))
     };
     changes.iter().map(line).collect()
@@ -105,12 +105,14 @@ fn rules_that_are_off_do_nothing() {
     let before = amiforge_formats::dump::to_string(&tree);
     assert_eq!(normalize(&mut tree, &NormalizeSpec { epoch: NOW, rules: BTreeSet::new() }), []);
     assert_eq!(amiforge_formats::dump::to_string(&tree), before);
-    let changes = normalize(&mut tree, &NormalizeSpec { epoch: NOW, rules: Rule::defaults() });
-    assert!(changes.iter().all(|change| Rule::defaults().contains(&change.rule)) && changes.len() == 18);
-    for rule in Rule::ALL {
-        assert_eq!(Rule::from_name(rule.name()), Some(rule));
+    let changes = normalize(&mut tree, &NormalizeSpec { epoch: NOW, rules: NormalizeRule::defaults() });
+    assert!(
+        changes.iter().all(|change| NormalizeRule::defaults().contains(&change.rule)) && changes.len() == 18
+    );
+    for rule in NormalizeRule::ALL {
+        assert_eq!(NormalizeRule::from_name(rule.name()), Some(rule));
     }
-    assert_eq!(Rule::from_name("machine_id"), None);
+    assert_eq!(NormalizeRule::from_name("machine_id"), None);
 }
 
 #[test]
@@ -160,10 +162,10 @@ fn everybody_may_enter_the_root_directory_and_only_root_writes_to_it() {
         let mut tree = tree(&[("/etc/x", "file 0644 x")]);
         let root = tree.root();
         (tree.node_mut(root).meta.mode, tree.node_mut(root).meta.uid) = (mode, uid);
-        let changes = normalize(&mut tree, &NormalizeSpec { epoch: NOW, rules: Rule::defaults() });
+        let changes = normalize(&mut tree, &NormalizeSpec { epoch: NOW, rules: NormalizeRule::defaults() });
         let meta = &tree.node(root).meta;
         assert_eq!((meta.mode, meta.uid), (expected.unwrap_or(mode), 0), "{mode:o}");
-        assert_eq!(changes.iter().any(|change| change.outcome == Outcome::Opened), expected.is_some());
+        assert_eq!(changes.iter().any(|change| change.outcome == PathOutcome::Opened), expected.is_some());
     }
 }
 
@@ -171,6 +173,6 @@ fn everybody_may_enter_the_root_directory_and_only_root_writes_to_it() {
 fn a_device_for_the_console_stays() {
     let mut tree = tree(&[("/dev/console", "file 0600 ")]);
     let id = tree.lookup(b"dev/console").unwrap();
-    tree.node_mut(id).kind = Kind::CharDevice { major: 5, minor: 1 };
-    assert_eq!(normalize(&mut tree, &NormalizeSpec { epoch: NOW, rules: Rule::defaults() }), []);
+    tree.node_mut(id).kind = NodeKind::CharDevice { major: 5, minor: 1 };
+    assert_eq!(normalize(&mut tree, &NormalizeSpec { epoch: NOW, rules: NormalizeRule::defaults() }), []);
 }

@@ -3,10 +3,10 @@
 
 use std::collections::{HashMap, HashSet};
 
-use amiforge_formats::tree::{Kind, Node};
+use amiforge_formats::tree::{Node, NodeKind};
 
 use crate::glob::{Globs, NotAGlob};
-use crate::sources::tar::Entry;
+use crate::sources::tar::TarEntry;
 
 /// Which paths of packages are left out of the tree. The default leaves out none.
 #[derive(Debug, Clone, Default)]
@@ -26,18 +26,18 @@ struct Compiled {
 
 /// What is wanted of documentation and translations.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wanted {
+pub struct DocOptions {
     /// Whether `/usr/share/doc` and its like are kept; licences (`copyright`) always are.
-    pub docs: Keep,
+    pub docs: KeepChoice,
     /// Whether manual pages are kept.
-    pub man: Keep,
+    pub man: KeepChoice,
     /// Locales whose translations are kept, such as `en` or `de_DE`; `None` keeps all.
     pub locales: Option<Vec<String>>,
 }
 
 /// Whether something is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Keep {
+pub enum KeepChoice {
     /// It is.
     #[default]
     All,
@@ -45,22 +45,22 @@ pub enum Keep {
     None,
 }
 
-impl Default for Wanted {
+impl Default for DocOptions {
     fn default() -> Self {
-        Self { docs: Keep::All, man: Keep::All, locales: None }
+        Self { docs: KeepChoice::All, man: KeepChoice::All, locales: None }
     }
 }
 
-impl Wanted {
+impl DocOptions {
     /// What to exclude and what to include for it.
     pub fn globs(&self) -> (Vec<String>, Vec<String>) {
         let (mut exclude, mut include) = (Vec::new(), Vec::new());
-        if self.docs == Keep::None {
+        if self.docs == KeepChoice::None {
             let folders = ["doc", "doc-base", "info", "gtk-doc", "linda", "lintian"];
             exclude.extend(folders.map(|folder| format!("/usr/share/{folder}/**")));
             include.push("/usr/share/doc/*/copyright".to_owned());
         }
-        if self.man == Keep::None {
+        if self.man == KeepChoice::None {
             exclude.push("/usr/share/man/**".to_owned());
         }
         if let Some(locales) = &self.locales {
@@ -106,27 +106,27 @@ impl Filters {
     }
 
     /// Which entries of a package are kept, one answer for each.
-    pub(super) fn sift(&self, entries: &[(Vec<u8>, Entry)]) -> Vec<Keep> {
-        let Some(globs) = &self.globs else { return vec![Keep::All; entries.len()] };
+    pub(super) fn sift(&self, entries: &[(Vec<u8>, TarEntry)]) -> Vec<KeepChoice> {
+        let Some(globs) = &self.globs else { return vec![KeepChoice::All; entries.len()] };
         let mut folders = HashMap::new();
-        let mut kept: Vec<Keep> = entries
+        let mut kept: Vec<KeepChoice> = entries
             .iter()
             .map(|(path, entry)| match globs.verdict(path, &mut folders) {
-                Verdict::Excluded if is_link(entry) && globs.passage.matches(path) => Keep::All,
-                Verdict::Excluded if is_dir(entry) && globs.folders.matches(path) => Keep::All,
-                Verdict::Excluded => Keep::None,
-                Verdict::Included | Verdict::Unsaid => Keep::All,
+                GlobVerdict::Excluded if is_link(entry) && globs.passage.matches(path) => KeepChoice::All,
+                GlobVerdict::Excluded if is_dir(entry) && globs.folders.matches(path) => KeepChoice::All,
+                GlobVerdict::Excluded => KeepChoice::None,
+                GlobVerdict::Included | GlobVerdict::Unsaid => KeepChoice::All,
             })
             .collect();
         let leading: HashSet<&[u8]> = entries
             .iter()
             .zip(&kept)
-            .filter(|(_, keep)| **keep == Keep::All)
+            .filter(|(_, keep)| **keep == KeepChoice::All)
             .flat_map(|((path, _), _)| folders_of(path))
             .collect();
         for ((path, entry), keep) in entries.iter().zip(&mut kept) {
             if is_dir(entry) && (path.is_empty() || leading.contains(path.as_slice())) {
-                *keep = Keep::All;
+                *keep = KeepChoice::All;
             }
         }
         kept
@@ -135,7 +135,7 @@ impl Filters {
 
 /// What the globs say about a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Verdict {
+enum GlobVerdict {
     Included,
     Excluded,
     Unsaid,
@@ -143,9 +143,9 @@ enum Verdict {
 
 impl Compiled {
     /// The verdict on a path; on folders it is remembered.
-    fn verdict<'p>(&self, path: &'p [u8], folders: &mut HashMap<&'p [u8], Verdict>) -> Verdict {
+    fn verdict<'p>(&self, path: &'p [u8], folders: &mut HashMap<&'p [u8], GlobVerdict>) -> GlobVerdict {
         if path.is_empty() {
-            return Verdict::Unsaid;
+            return GlobVerdict::Unsaid;
         }
         let above = path.iter().rposition(|byte| *byte == b'/').map_or(&b""[..], |slash| &path[..slash]);
         let inherited = if let Some(known) = folders.get(above) {
@@ -156,20 +156,20 @@ impl Compiled {
             verdict
         };
         match inherited {
-            Verdict::Included => Verdict::Included,
-            _ if self.include.matches(path) => Verdict::Included,
-            Verdict::Unsaid if !self.exclude.matches(path) => Verdict::Unsaid,
-            _ => Verdict::Excluded,
+            GlobVerdict::Included => GlobVerdict::Included,
+            _ if self.include.matches(path) => GlobVerdict::Included,
+            GlobVerdict::Unsaid if !self.exclude.matches(path) => GlobVerdict::Unsaid,
+            _ => GlobVerdict::Excluded,
         }
     }
 }
 
-fn is_dir(entry: &Entry) -> bool {
-    matches!(entry, Entry::Node(Node { kind: Kind::Dir(_), .. }))
+fn is_dir(entry: &TarEntry) -> bool {
+    matches!(entry, TarEntry::Node(Node { kind: NodeKind::Dir(_), .. }))
 }
 
-fn is_link(entry: &Entry) -> bool {
-    matches!(entry, Entry::Node(Node { kind: Kind::Symlink(_), .. }))
+fn is_link(entry: &TarEntry) -> bool {
+    matches!(entry, TarEntry::Node(Node { kind: NodeKind::Symlink(_), .. }))
 }
 
 /// The folders that a path lies in, the root left out.
@@ -191,27 +191,30 @@ mod tests {
     use super::*;
 
     fn kept(filters: &Filters, paths: &[&str]) -> Vec<String> {
-        let entries: Vec<(Vec<u8>, Entry)> = paths
+        let entries: Vec<(Vec<u8>, TarEntry)> = paths
             .iter()
             .map(|path| {
                 let (path, kind) = match (path.strip_suffix('/'), path.strip_suffix('@')) {
-                    (Some(dir), _) => (dir, Kind::dir()),
-                    (_, Some(link)) => (link, Kind::Symlink(b"x"[..].into())),
-                    _ => (*path, Kind::File(Content::empty())),
+                    (Some(dir), _) => (dir, NodeKind::dir()),
+                    (_, Some(link)) => (link, NodeKind::Symlink(b"x"[..].into())),
+                    _ => (*path, NodeKind::File(Content::empty())),
                 };
                 let meta = Meta::root_owned(0o755, Time::EPOCH);
-                (path.as_bytes().to_vec(), Entry::Node(Node { meta, kind }))
+                (path.as_bytes().to_vec(), TarEntry::Node(Node { meta, kind }))
             })
             .collect();
         let keep = filters.sift(&entries);
-        let kept = paths.iter().zip(keep).filter(|(_, keep)| *keep == Keep::All);
+        let kept = paths.iter().zip(keep).filter(|(_, keep)| *keep == KeepChoice::All);
         kept.map(|(path, _)| (*path).to_owned()).collect()
     }
 
     #[test]
     fn licences_and_folders_that_scripts_need_stay_and_other_folders_that_hold_nothing_go() {
-        let wanted =
-            Wanted { docs: Keep::None, man: Keep::None, locales: Some(vec!["C".into(), "de".into()]) };
+        let wanted = DocOptions {
+            docs: KeepChoice::None,
+            man: KeepChoice::None,
+            locales: Some(vec!["C".into(), "de".into()]),
+        };
         let (exclude, include) = wanted.globs();
         let globs = |list: &[String]| list.to_vec();
         let (exclude, include) = (globs(&exclude), globs(&include));

@@ -111,12 +111,12 @@ pub struct Package<'a> {
 
 /// The packages of an index, in its order.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Index<'a> {
+pub struct PackageIndex<'a> {
     /// The packages.
     pub packages: Vec<Package<'a>>,
 }
 
-impl<'a> Index<'a> {
+impl<'a> PackageIndex<'a> {
     /// Reads the text of a `Packages`.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, IndexError> {
         let stanzas = control::stanzas(control::text(bytes)?);
@@ -205,7 +205,7 @@ mod tests {
     fn a_package_is_read_with_what_it_leaves_out() {
         let text =
             stanza("Multi-Arch: same\nEssential: yes\nPriority: required\nsource: b (2)\nDepends: c,\n d\n");
-        let index = Index::parse(text.as_bytes()).unwrap();
+        let index = PackageIndex::parse(text.as_bytes()).unwrap();
         let package = &index.packages[0];
         assert_eq!((package.name, package.source, package.depends), ("a", "b", "c,\n d"));
         assert_eq!(
@@ -218,7 +218,7 @@ mod tests {
     #[test]
     fn what_a_package_cannot_be_without_is_named_with_its_line() {
         let text = format!("{}{}", stanza(""), stanza("").replace("Size: 3\n", ""));
-        assert_eq!(Index::parse(text.as_bytes()), Err(IndexError::Missing { line: 8, field: "Size" }));
+        assert_eq!(PackageIndex::parse(text.as_bytes()), Err(IndexError::Missing { line: 8, field: "Size" }));
         for (good, bad) in [
             ("Package: a", "Package: a b"),
             ("Version: 1-1", "Version: one/two"),
@@ -229,7 +229,7 @@ mod tests {
         ] {
             let text = stanza("").replace(good, bad);
             assert!(
-                matches!(Index::parse(text.as_bytes()), Err(IndexError::Malformed { line: 1, .. })),
+                matches!(PackageIndex::parse(text.as_bytes()), Err(IndexError::Malformed { line: 1, .. })),
                 "{bad}"
             );
         }

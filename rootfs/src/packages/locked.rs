@@ -20,12 +20,12 @@ pub struct LockedPackage {
     /// Name of the archive that has it (see [`LockedArchive::name`]).
     pub archive: String,
     /// Why it is there.
-    pub reason: Reason,
+    pub reason: LockReason,
 }
 
 /// Why a package is in a lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reason {
+pub enum LockReason {
     /// The recipe names it.
     Named,
     /// It belongs to the base set (essential, required and so on).

@@ -94,7 +94,7 @@ pub enum Expired {
 
 /// An index that a Release lists.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listed {
+pub struct ListedIndex {
     /// Path below the suite: `main/binary-amd64/Packages.xz`.
     pub path: String,
     /// Length in bytes.
@@ -103,7 +103,7 @@ pub struct Listed {
     pub sha256: Digest,
 }
 
-impl Listed {
+impl ListedIndex {
     /// Where it lies by its digest, below the suite: there it never changes while an archive is updated.
     pub fn by_hash(&self) -> String {
         let folder = self.path.rsplit_once('/').map_or("", |(folder, _)| folder);
@@ -153,7 +153,7 @@ pub struct Release {
     /// `ButAutomaticUpgrades`: kept up to date once installed.
     pub but_automatic_upgrades: bool,
     /// The indexes, in the order of the file.
-    pub files: Vec<Listed>,
+    pub files: Vec<ListedIndex>,
 }
 
 impl Release {
@@ -214,13 +214,13 @@ impl Release {
     }
 
     /// The index of that path below the suite.
-    pub fn find(&self, path: &str) -> Option<&Listed> {
+    pub fn find(&self, path: &str) -> Option<&ListedIndex> {
         self.files.iter().find(|listed| listed.path == path)
     }
 
     /// The index of packages of a component and an architecture (`all` has one of its own in some archives), in the
     /// compression that is the least to fetch; none if the archive has no such index.
-    pub fn packages(&self, component: &str, arch: &str) -> Option<&Listed> {
+    pub fn packages(&self, component: &str, arch: &str) -> Option<&ListedIndex> {
         ["xz", "zst", "gz", ""].iter().find_map(|suffix| {
             let dot = if suffix.is_empty() { "" } else { "." };
             self.find(&format!("{component}/binary-{arch}/Packages{dot}{suffix}"))
@@ -237,7 +237,7 @@ impl Release {
     }
 }
 
-fn files(value: &str) -> Result<Vec<Listed>, ReleaseError> {
+fn files(value: &str) -> Result<Vec<ListedIndex>, ReleaseError> {
     let malformed = |line: &str| ReleaseError::Malformed {
         field: "SHA256",
         value: line.to_owned(),
@@ -252,7 +252,7 @@ fn files(value: &str) -> Result<Vec<Listed>, ReleaseError> {
             else {
                 return Err(malformed(line));
             };
-            Ok(Listed {
+            Ok(ListedIndex {
                 path: path.to_owned(),
                 size: size.parse().map_err(|_| malformed(line))?,
                 sha256: digest.parse().map_err(|_| malformed(line))?,

@@ -132,7 +132,7 @@ fn blocks(bytes: &[u8]) -> Vec<&[u8]> {
 
 /// A text that a key of a keyring signed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Verified {
+pub struct SignedText {
     /// The signed text and nothing around it; lines end in `\n`.
     pub text: String,
     /// Fingerprint of the primary key that it was signed with (or with a subkey of it), in upper-case hexadecimal.
@@ -142,14 +142,14 @@ pub struct Verified {
 /// Checks an `InRelease`: text and signatures in one file. `at` is the time to check at, in seconds since 1970.
 ///
 /// One good signature is enough, for archives sign with old and new keys; a wrong one of a known key is not outweighed.
-pub fn verify_inrelease(bytes: &[u8], keyrings: &[Keyring], at: i64) -> Result<Verified, SignatureError> {
+pub fn verify_inrelease(bytes: &[u8], keyrings: &[Keyring], at: i64) -> Result<SignedText, SignatureError> {
     let fault = |fault: String| SignatureError::NotSigned { fault };
     let text = std::str::from_utf8(bytes).map_err(|error| fault(error.to_string()))?;
     let (message, _) = CleartextSignedMessage::from_string(text).map_err(|error| fault(error.to_string()))?;
     let signed = message.signed_text();
     let signatures: Vec<&Signature> = message.signatures().iter().collect();
     let signer = signer(signed.as_bytes(), &signatures, keyrings, at)?;
-    Ok(Verified { text: signed.replace("\r\n", "\n"), signer })
+    Ok(SignedText { text: signed.replace("\r\n", "\n"), signer })
 }
 
 /// Checks a `Release` by its `Release.gpg`, binary or armored. `at` is the time to check at, in seconds since 1970.
@@ -158,7 +158,7 @@ pub fn verify_release(
     signature: &[u8],
     keyrings: &[Keyring],
     at: i64,
-) -> Result<Verified, SignatureError> {
+) -> Result<SignedText, SignatureError> {
     let fault = |fault: String| SignatureError::NotSigned { fault };
     let text = std::str::from_utf8(release).map_err(|error| fault(error.to_string()))?;
     let (read, _) =
@@ -167,7 +167,7 @@ pub fn verify_release(
         read.collect::<Result<_, _>>().map_err(|error| fault(error.to_string()))?;
     let signatures: Vec<&Signature> = read.iter().map(|one| &one.signature).collect();
     let signer = signer(release, &signatures, keyrings, at)?;
-    Ok(Verified { text: text.to_owned(), signer })
+    Ok(SignedText { text: text.to_owned(), signer })
 }
 
 /// The first key in a keyring whose signature counts.

@@ -9,14 +9,14 @@ use amiforge_formats::tree::Printable;
 /// How a command ended that did not end well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Ended {
+pub enum CommandEnd {
     /// It gave this exit status.
     Status(i32),
     /// This signal killed it.
     Signal(i32),
 }
 
-impl fmt::Display for Ended {
+impl fmt::Display for CommandEnd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Status(status) => write!(f, "exit status {status}")?,
@@ -30,7 +30,7 @@ impl fmt::Display for Ended {
     }
 }
 
-/// A limit of [`super::Limits`] that was reached.
+/// A limit of [`super::SandboxLimits`] that was reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Limit {
@@ -68,12 +68,12 @@ impl Limit {
 
 /// The last lines that a command wrote, shown indented.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Tail(pub Vec<u8>);
+pub struct OutputTail(pub Vec<u8>);
 
 /// Lines of output that an error shows.
 const LINES: usize = 20;
 
-impl fmt::Display for Tail {
+impl fmt::Display for OutputTail {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let lines: Vec<&[u8]> = self.0.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()).collect();
         if lines.is_empty() {
@@ -203,9 +203,9 @@ pub enum SandboxError {
         /// Its command.
         command: String,
         /// How it ended.
-        ended: Ended,
+        ended: CommandEnd,
         /// What it wrote last.
-        tail: Tail,
+        tail: OutputTail,
     },
     /// A command cannot be started.
     #[error("{name} failed: `{command}` cannot be started: {reason}")]
@@ -232,7 +232,7 @@ pub enum SandboxError {
         /// Its value.
         limit: u64,
         /// What it wrote last.
-        tail: Tail,
+        tail: OutputTail,
     },
     /// What the commands left cannot be taken over.
     #[error("`/{}` cannot be captured: {reason}", Printable(path))]

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::Scope;
 
 use amiforge_formats::plan::Sources as _;
-use amiforge_formats::tree::{Content, Kind, NodeId, Origin, Tree};
+use amiforge_formats::tree::{Content, NodeId, NodeKind, Origin, Tree};
 
 use super::wire::UNDER_WAY;
 use crate::blobs::Blobs;
@@ -99,7 +99,7 @@ fn fill(
     watch: &dyn Watch,
     buf: &mut [u8],
 ) -> io::Result<()> {
-    let Kind::File(content) = &tree.node(node).kind else { return Ok(()) };
+    let NodeKind::File(content) = &tree.node(node).kind else { return Ok(()) };
     for segment in content.segments() {
         match &segment.origin {
             Origin::Inline { bytes, at } => {

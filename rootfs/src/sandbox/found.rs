@@ -6,11 +6,11 @@ use std::io;
 use amiforge_formats::tree::Meta;
 
 use super::orders::{decode_meta, encode_meta};
-use super::wire::{Reader, Writer, garbled};
+use super::wire::{WireReader, WireWriter, garbled};
 
 /// A name that stands in the tree now.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Found {
+pub(super) struct PresentName {
     /// Number of the name of the directory that it stands in; none for the root.
     pub(super) parent: u32,
     pub(super) name: Vec<u8>,
@@ -43,13 +43,13 @@ pub(super) enum Is {
 
 /// The names now, and the attributes that could not be set on nodes in the sandbox.
 #[derive(Debug)]
-pub(super) struct Findings {
+pub(super) struct CapturedNames {
     pub(super) kept_out: Vec<(u32, Vec<u8>)>,
-    pub(super) names: Vec<Found>,
+    pub(super) names: Vec<PresentName>,
 }
 
 /// Writes a name down.
-pub(super) fn encode(found: &Found, out: &mut Writer) {
+pub(super) fn encode(found: &PresentName, out: &mut WireWriter) {
     out.u32(found.parent);
     out.bytes(&found.name);
     match &found.what {
@@ -81,15 +81,15 @@ pub(super) fn encode(found: &Found, out: &mut Writer) {
     }
 }
 
-fn number(out: &mut Writer, tag: u8, number: u32) {
+fn number(out: &mut WireWriter, tag: u8, number: u32) {
     out.u8(tag);
     out.u32(number);
 }
 
 /// Reads all of it.
-pub(super) fn decode(bytes: &[u8]) -> io::Result<Findings> {
-    let mut bytes = Reader(bytes);
-    let mut findings = Findings { kept_out: Vec::new(), names: Vec::new() };
+pub(super) fn decode(bytes: &[u8]) -> io::Result<CapturedNames> {
+    let mut bytes = WireReader(bytes);
+    let mut findings = CapturedNames { kept_out: Vec::new(), names: Vec::new() };
     for _ in 0..bytes.u32()? {
         findings.kept_out.push((bytes.u32()?, bytes.bytes()?.to_vec()));
     }
@@ -105,12 +105,12 @@ pub(super) fn decode(bytes: &[u8]) -> io::Result<Findings> {
             }
             _ => return Err(garbled()),
         };
-        findings.names.push(Found { parent, name, what });
+        findings.names.push(PresentName { parent, name, what });
     }
     Ok(findings)
 }
 
-fn decode_is(bytes: &mut Reader<'_>) -> io::Result<Is> {
+fn decode_is(bytes: &mut WireReader<'_>) -> io::Result<Is> {
     Ok(match bytes.u8()? {
         0 => Is::Dir,
         1 => Is::File { size: bytes.u64()? },

@@ -10,13 +10,13 @@ use std::sync::Arc;
 
 use amiforge_formats::plan::SourceId;
 use amiforge_formats::time::Time;
-use amiforge_formats::tree::{Content, Kind, Meta, Name, Node, NodeId, Origin, Segment, Tree};
+use amiforge_formats::tree::{Content, Meta, Name, Node, NodeId, NodeKind, Origin, Segment, Tree};
 use rustix::fs::SeekFrom;
 
 use super::fill::{PIECE, equal, go_on};
-use super::found::{Findings, Found, Is, Now};
-use super::job::Keep;
-use super::orders::Planted;
+use super::found::{CapturedNames, Is, Now, PresentName};
+use super::job::CaptureScope;
+use super::orders::PlantedNodes;
 use super::{Pack, SandboxError};
 use crate::blobs::Blobs;
 use crate::watch::Watch;
@@ -27,7 +27,7 @@ const PACK: SourceId = SourceId(u32::MAX);
 /// The tree that comes to be.
 pub(super) struct Gathering<'a> {
     before: &'a Tree,
-    planted: &'a Planted,
+    planted: &'a PlantedNodes,
     kept_out: BTreeMap<u32, Vec<Vec<u8>>>,
     tree: Tree,
     /// The nodes of the names.
@@ -42,8 +42,8 @@ impl<'a> Gathering<'a> {
     /// Makes every name; the contents of changed files are still missing.
     pub(super) fn begin(
         before: &'a Tree,
-        planted: &'a Planted,
-        findings: Findings,
+        planted: &'a PlantedNodes,
+        findings: CapturedNames,
         epoch: Time,
     ) -> Result<Self, SandboxError> {
         let mut kept_out: BTreeMap<u32, Vec<Vec<u8>>> = BTreeMap::new();
@@ -64,7 +64,7 @@ impl<'a> Gathering<'a> {
     fn take(
         &mut self,
         number: u32,
-        found: &Found,
+        found: &PresentName,
         same: &mut [Option<NodeId>],
         epoch: Time,
     ) -> Result<(), SandboxError> {
@@ -83,7 +83,7 @@ impl<'a> Gathering<'a> {
             Now::Same(node) => self.old(node).ok_or_else(garbled)?.clone(),
             Now::Opened(node) => {
                 let old = self.old(node).ok_or_else(garbled)?.clone();
-                let Kind::File(content) = &old.kind else { return Err(garbled()) };
+                let NodeKind::File(content) = &old.kind else { return Err(garbled()) };
                 let former = self.planted.nodes.get(node as usize).copied();
                 self.unread.insert(number, (former, content.len()));
                 old
@@ -105,7 +105,7 @@ impl<'a> Gathering<'a> {
         } else {
             let name = Name::new(&found.name).map_err(|_| garbled())?;
             let empty = match node.kind {
-                Kind::Dir(_) => Node { meta: node.meta, kind: Kind::dir() },
+                NodeKind::Dir(_) => Node { meta: node.meta, kind: NodeKind::dir() },
                 _ => node,
             };
             let parent = *self.names.get(found.parent as usize).ok_or_else(garbled)?;
@@ -120,7 +120,7 @@ impl<'a> Gathering<'a> {
         Ok(())
     }
 
-    fn link(&mut self, found: &Found, earlier: NodeId) -> Result<(), SandboxError> {
+    fn link(&mut self, found: &PresentName, earlier: NodeId) -> Result<(), SandboxError> {
         let odd = || SandboxError::Odd {
             path: found.name.clone(),
             reason: "it is a second name of a folder".to_owned(),
@@ -152,12 +152,12 @@ impl<'a> Gathering<'a> {
             meta.xattrs = Some(xattrs);
         }
         let kind = match body {
-            Is::Dir => Kind::dir(),
-            Is::File { .. } => Kind::File(Content::empty()),
-            Is::Symlink(target) => Kind::Symlink(target.as_slice().into()),
-            Is::Fifo => Kind::Fifo,
-            Is::Socket => Kind::Socket,
-            Is::CharDevice { major, minor } => Kind::CharDevice { major: *major, minor: *minor },
+            Is::Dir => NodeKind::dir(),
+            Is::File { .. } => NodeKind::File(Content::empty()),
+            Is::Symlink(target) => NodeKind::Symlink(target.as_slice().into()),
+            Is::Fifo => NodeKind::Fifo,
+            Is::Socket => NodeKind::Socket,
+            Is::CharDevice { major, minor } => NodeKind::CharDevice { major: *major, minor: *minor },
         };
         Node { meta, kind }
     }
@@ -176,14 +176,14 @@ impl<'a> Gathering<'a> {
             return Err(super::wire::garbled());
         };
         if let Some(former) = former
-            && let Kind::File(content) = &self.before.node(former).kind
+            && let NodeKind::File(content) = &self.before.node(former).kind
             && equal(file, len, content, blobs, &mut self.bufs, watch)?
         {
-            self.tree.node_mut(id).kind = Kind::File(content.clone());
+            self.tree.node_mut(id).kind = NodeKind::File(content.clone());
             return Ok(());
         }
         let content = self.pack(file, len, pack, watch)?;
-        self.tree.node_mut(id).kind = Kind::File(content);
+        self.tree.node_mut(id).kind = NodeKind::File(content);
         self.packed.push(id);
         Ok(())
     }
@@ -221,12 +221,12 @@ impl<'a> Gathering<'a> {
     }
 
     /// The tree, with its new content in `source`.
-    pub(super) fn finish(mut self, source: SourceId, keep: &Keep) -> Result<Tree, SandboxError> {
+    pub(super) fn finish(mut self, source: SourceId, keep: &CaptureScope) -> Result<Tree, SandboxError> {
         if !self.unread.is_empty() {
             return Err(SandboxError::Died { how: "it did not hand over every file".to_owned() });
         }
         for id in &self.packed {
-            let Kind::File(content) = &mut self.tree.node_mut(*id).kind else { continue };
+            let NodeKind::File(content) = &mut self.tree.node_mut(*id).kind else { continue };
             match content {
                 Content::Slice { source: from, .. } => *from = source,
                 Content::Sparse { segments, .. } => {
@@ -241,7 +241,7 @@ impl<'a> Gathering<'a> {
                 Content::Inline(_) => {}
             }
         }
-        if *keep == Keep::Everything {
+        if *keep == CaptureScope::Everything {
             self.restore_devices();
         }
         Ok(self.tree)

@@ -15,38 +15,38 @@ pub const SUBCOMMAND: &str = "sandbox-init";
 
 /// Commands to be run on a tree, one after the other; the first that fails ends the job.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Job {
+pub struct SandboxJob {
     /// The commands.
-    pub steps: Vec<Step>,
+    pub steps: Vec<SandboxStep>,
     /// Variables of every command, over the fixed ones (`PATH`, `HOME`, `LC_ALL`, `TZ`, `SOURCE_DATE_EPOCH` and the
     /// like); a step's own win.
     pub env: BTreeMap<String, String>,
     /// What all steps together may use.
-    pub limits: Limits,
+    pub limits: SandboxLimits,
     /// `SOURCE_DATE_EPOCH` of the commands; what they write is not younger than this in the captured tree.
     pub epoch: Time,
     /// Which part of the tree is captured afterwards.
-    pub keep: Keep,
+    pub keep: CaptureScope,
     /// What happens in the sandbox when a step fails, before it is torn down.
     pub on_failure: OnFailure,
     /// Which time the commands see.
-    pub clock: Clock,
+    pub clock: SandboxClock,
     /// What every random number that the commands draw follows from.
     pub seed: Seed,
 }
 
-impl Job {
+impl SandboxJob {
     /// A job with the usual limits that keeps the whole tree.
-    pub fn new(steps: Vec<Step>, epoch: Time) -> Self {
-        let (env, limits) = (BTreeMap::new(), Limits::default());
+    pub fn new(steps: Vec<SandboxStep>, epoch: Time) -> Self {
+        let (env, limits) = (BTreeMap::new(), SandboxLimits::default());
         Self {
             steps,
             env,
             limits,
             epoch,
-            keep: Keep::Everything,
+            keep: CaptureScope::Everything,
             on_failure: OnFailure::Stop,
-            clock: Clock::Real,
+            clock: SandboxClock::Real,
             seed: Seed::shared(),
         }
     }
@@ -54,7 +54,7 @@ impl Job {
 
 /// A command.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Step {
+pub struct SandboxStep {
     /// How errors name it, such as ``the package `foo` `` or `step 2 of [[run]]`.
     pub name: String,
     /// Program and arguments; a program without a slash is looked for in `PATH`.
@@ -67,7 +67,7 @@ pub struct Step {
     pub input: Vec<u8>,
 }
 
-impl Step {
+impl SandboxStep {
     /// A program with its arguments, started in `/` with an empty standard input.
     pub fn new(name: impl Into<String>, argv: impl IntoIterator<Item = impl Into<String>>) -> Self {
         let argv = argv.into_iter().map(Into::into).collect();
@@ -104,7 +104,7 @@ impl Step {
 
 /// What the steps of a job may use together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
+pub struct SandboxLimits {
     /// Time on the wall.
     pub time: Duration,
     /// Memory of all running programs, in bytes, without what lies in files.
@@ -115,7 +115,7 @@ pub struct Limits {
     pub processes: u32,
 }
 
-impl Default for Limits {
+impl Default for SandboxLimits {
     fn default() -> Self {
         Self { time: Duration::from_hours(1), memory: 8 << 30, disk: 16 << 30, processes: 4096 }
     }
@@ -123,7 +123,7 @@ impl Default for Limits {
 
 /// Which part of the tree is captured.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Keep {
+pub enum CaptureScope {
     /// All of it.
     Everything,
     /// What lies at or under these absolute paths, with the folders that lead there; links in them are not followed.
@@ -132,7 +132,7 @@ pub enum Keep {
 
 /// Which time of day commands see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Clock {
+pub enum SandboxClock {
     /// What it is.
     Real,
     /// The epoch of the job, whenever they ask, as far as this machine can do that: x86-64 can.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags};
 use rustix::io::Errno;
 
-use super::Tail;
+use super::OutputTail;
 
 /// Bytes that are kept.
 const KEPT: usize = 64 << 10;
@@ -33,13 +33,13 @@ impl Log {
     }
 
     /// The last of what was written until now.
-    pub(super) fn so_far(&self) -> Tail {
+    pub(super) fn so_far(&self) -> OutputTail {
         let end = Instant::now() + GRACE;
         loop {
             let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
             let waiting = rustix::io::ioctl_fionread(&self.pipe).unwrap_or(0);
             if waiting == 0 || Instant::now() >= end {
-                return Tail(kept.clone());
+                return OutputTail(kept.clone());
             }
             drop(kept);
             std::thread::sleep(Duration::from_millis(1));
@@ -47,11 +47,11 @@ impl Log {
     }
 
     /// The last of all that was written; waits for its end.
-    pub(super) fn finish(&mut self) -> Tail {
+    pub(super) fn finish(&mut self) -> OutputTail {
         if let Some(reading) = self.reading.take() {
             let _ = reading.join();
         }
-        Tail(std::mem::take(&mut self.kept.lock().unwrap_or_else(PoisonError::into_inner)))
+        OutputTail(std::mem::take(&mut self.kept.lock().unwrap_or_else(PoisonError::into_inner)))
     }
 }
 

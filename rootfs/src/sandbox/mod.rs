@@ -26,9 +26,11 @@ use std::path::PathBuf;
 
 use amiforge_formats::tree::Tree;
 
-pub use error::{Ended, Limit, SandboxError, Tail};
+pub use error::{CommandEnd, Limit, OutputTail, SandboxError};
 pub use inner::enter;
-pub use job::{Clock, Job, Keep, Launcher, Limits, OnFailure, SUBCOMMAND, Seed, Step};
+pub use job::{
+    CaptureScope, Launcher, OnFailure, SUBCOMMAND, SandboxClock, SandboxJob, SandboxLimits, SandboxStep, Seed,
+};
 pub use pack::Pack;
 
 use crate::blobs::Blobs;
@@ -43,7 +45,7 @@ pub struct Captured {
     /// The tree afterwards. What did not change refers to the same content as before; the rest to the pack.
     pub tree: Tree,
     /// The last part of what the commands wrote.
-    pub log: Tail,
+    pub log: OutputTail,
 }
 
 /// Where and how jobs are run.
@@ -64,7 +66,7 @@ impl Sandbox {
         &self,
         tree: &Tree,
         blobs: &mut Blobs,
-        job: &Job,
+        job: &SandboxJob,
         watch: &dyn Watch,
     ) -> Result<Captured, SandboxError> {
         let what = || "making a file for what is written in the sandbox".to_owned();
@@ -81,7 +83,7 @@ impl Sandbox {
     }
 
     /// Enters a sandbox with the best ids that the system allows.
-    fn enter<'a>(&self, job: &'a Job, watch: &'a dyn Watch) -> Result<(Outer<'a>, Ids), SandboxError> {
+    fn enter<'a>(&self, job: &'a SandboxJob, watch: &'a dyn Watch) -> Result<(Outer<'a>, Ids), SandboxError> {
         let mut forbidden = None;
         for ids in Ids::choices()? {
             match Outer::enter(&self.launcher, &ids, job, watch) {

@@ -5,10 +5,10 @@ use std::io;
 use std::time::Duration;
 
 use amiforge_formats::time::Time;
-use amiforge_formats::tree::{Kind, Meta, NodeId, Tree, Xattrs};
+use amiforge_formats::tree::{Meta, NodeId, NodeKind, Tree, Xattrs};
 
-use super::job::{Clock, Job, Keep, Limits, OnFailure, Seed, Step};
-use super::wire::{Reader, Writer, garbled};
+use super::job::{CaptureScope, OnFailure, SandboxClock, SandboxJob, SandboxLimits, SandboxStep, Seed};
+use super::wire::{WireReader, WireWriter, garbled};
 use super::{IDS, SandboxError};
 
 /// No node.
@@ -16,7 +16,7 @@ pub(super) const NONE: u32 = u32::MAX;
 
 /// What a node of the tree is, without the content of files.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Body {
+pub(super) enum NodeBody {
     Dir,
     /// Whether there is content to be filled in.
     File(Fill),
@@ -33,38 +33,38 @@ pub(super) enum Fill {
 
 /// A name of the tree to be made.
 #[derive(Debug)]
-pub(super) struct Planting {
+pub(super) struct PlantOrder {
     /// Number of the directory that it stands in, counted among all names.
     pub(super) parent: u32,
     pub(super) name: Vec<u8>,
-    pub(super) what: What,
+    pub(super) what: OrderKind,
 }
 
 #[derive(Debug)]
-pub(super) enum What {
+pub(super) enum OrderKind {
     /// One more name of a node, by its number among the nodes.
     Link(u32),
     /// The next node.
-    Node(Meta, Body),
+    Node(Meta, NodeBody),
 }
 
 /// The nodes that are made in the sandbox, by their number there, and the names of device nodes, which are not.
 #[derive(Debug)]
-pub(super) struct Planted {
+pub(super) struct PlantedNodes {
     pub(super) nodes: Vec<NodeId>,
     pub(super) devices: Vec<(Vec<u8>, NodeId)>,
 }
 
 /// Writes a tree down for the inner half.
-pub(super) fn encode_tree(tree: &Tree, out: &mut Writer) -> Result<Planted, SandboxError> {
+pub(super) fn encode_tree(tree: &Tree, out: &mut WireWriter) -> Result<PlantedNodes, SandboxError> {
     let mut numbers = vec![NONE; tree.capacity()];
-    let mut planted = Planted { nodes: Vec::new(), devices: Vec::new() };
+    let mut planted = PlantedNodes { nodes: Vec::new(), devices: Vec::new() };
     // The numbers of the names of the directories that lead to the present one, by the length of their paths.
     let mut above: Vec<(usize, u32)> = Vec::new();
     let mut names = 0u32;
     for entry in tree.walk() {
         let node = tree.node(entry.id);
-        if matches!(node.kind, Kind::CharDevice { .. } | Kind::BlockDevice { .. }) {
+        if matches!(node.kind, NodeKind::CharDevice { .. } | NodeKind::BlockDevice { .. }) {
             planted.devices.push((entry.path, entry.id));
             continue;
         }
@@ -84,7 +84,7 @@ pub(super) fn encode_tree(tree: &Tree, out: &mut Writer) -> Result<Planted, Sand
             planted.nodes.push(entry.id);
             encode_node(&node.meta, &node.kind, out);
         }
-        if matches!(node.kind, Kind::Dir(_)) {
+        if matches!(node.kind, NodeKind::Dir(_)) {
             above.push((entry.path.len(), names));
         }
         names += 1;
@@ -99,22 +99,22 @@ fn check_owner(path: &[u8], meta: &Meta) -> Result<(), SandboxError> {
     Err(SandboxError::Owner { path: path.to_vec(), uid: meta.uid, gid: meta.gid, ids: IDS })
 }
 
-fn encode_node(meta: &Meta, kind: &Kind, out: &mut Writer) {
+fn encode_node(meta: &Meta, kind: &NodeKind, out: &mut WireWriter) {
     out.u8(match kind {
-        Kind::Dir(_) => 1,
-        Kind::File(content) if content.is_empty() => 2,
-        Kind::File(_) => 3,
-        Kind::Symlink(_) => 4,
-        Kind::Fifo => 5,
+        NodeKind::Dir(_) => 1,
+        NodeKind::File(content) if content.is_empty() => 2,
+        NodeKind::File(_) => 3,
+        NodeKind::Symlink(_) => 4,
+        NodeKind::Fifo => 5,
         _ => 6,
     });
     encode_meta(meta, out);
-    if let Kind::Symlink(target) = kind {
+    if let NodeKind::Symlink(target) = kind {
         out.bytes(target);
     }
 }
 
-pub(super) fn encode_meta(meta: &Meta, out: &mut Writer) {
+pub(super) fn encode_meta(meta: &Meta, out: &mut WireWriter) {
     out.u32(u32::from(meta.mode));
     out.u32(meta.uid);
     out.u32(meta.gid);
@@ -128,7 +128,7 @@ pub(super) fn encode_meta(meta: &Meta, out: &mut Writer) {
     }
 }
 
-pub(super) fn decode_meta(bytes: &mut Reader<'_>) -> io::Result<Meta> {
+pub(super) fn decode_meta(bytes: &mut WireReader<'_>) -> io::Result<Meta> {
     let mode = (bytes.u32()? & 0o7777) as u16;
     let (uid, gid, mtime) = (bytes.u32()?, bytes.u32()?, bytes.time()?);
     let mut xattrs = Xattrs::new();
@@ -141,42 +141,42 @@ pub(super) fn decode_meta(bytes: &mut Reader<'_>) -> io::Result<Meta> {
 }
 
 /// The next name to be made.
-pub(super) fn decode_planting(bytes: &mut Reader<'_>) -> io::Result<Planting> {
+pub(super) fn decode_planting(bytes: &mut WireReader<'_>) -> io::Result<PlantOrder> {
     let parent = bytes.u32()?;
     let name = bytes.bytes()?.to_vec();
     let what = match bytes.u8()? {
-        0 => What::Link(bytes.u32()?),
+        0 => OrderKind::Link(bytes.u32()?),
         kind => {
             let meta = decode_meta(bytes)?;
             let body = match kind {
-                1 => Body::Dir,
-                2 => Body::File(Fill::Empty),
-                3 => Body::File(Fill::Needed),
-                4 => Body::Symlink(bytes.bytes()?.to_vec()),
-                5 => Body::Fifo,
-                6 => Body::Socket,
+                1 => NodeBody::Dir,
+                2 => NodeBody::File(Fill::Empty),
+                3 => NodeBody::File(Fill::Needed),
+                4 => NodeBody::Symlink(bytes.bytes()?.to_vec()),
+                5 => NodeBody::Fifo,
+                6 => NodeBody::Socket,
                 _ => return Err(garbled()),
             };
-            What::Node(meta, body)
+            OrderKind::Node(meta, body)
         }
     };
-    Ok(Planting { parent, name, what })
+    Ok(PlantOrder { parent, name, what })
 }
 
 /// Writes a job down for the inner half.
-pub(super) fn encode_job(job: &Job, out: &mut Writer) {
+pub(super) fn encode_job(job: &SandboxJob, out: &mut WireWriter) {
     out.u64(job.limits.time.as_secs());
     out.u64(job.limits.memory);
     out.u64(job.limits.disk);
     out.u32(job.limits.processes);
     out.time(job.epoch);
     out.u8(u8::from(job.on_failure == OnFailure::Shell));
-    out.u8(u8::from(job.clock == Clock::Still));
+    out.u8(u8::from(job.clock == SandboxClock::Still));
     out.bytes(job.seed.bytes());
     variables(&job.env, out);
     match &job.keep {
-        Keep::Everything => out.u8(0),
-        Keep::Below(paths) => {
+        CaptureScope::Everything => out.u8(0),
+        CaptureScope::Below(paths) => {
             out.u8(1);
             out.u32(paths.len() as u32);
             for path in paths {
@@ -198,17 +198,17 @@ pub(super) fn encode_job(job: &Job, out: &mut Writer) {
 }
 
 /// A job, as the inner half reads it.
-pub(super) fn decode_job(bytes: &mut Reader<'_>) -> io::Result<Job> {
+pub(super) fn decode_job(bytes: &mut WireReader<'_>) -> io::Result<SandboxJob> {
     let time = Duration::from_secs(bytes.u64()?);
-    let limits = Limits { time, memory: bytes.u64()?, disk: bytes.u64()?, processes: bytes.u32()? };
+    let limits = SandboxLimits { time, memory: bytes.u64()?, disk: bytes.u64()?, processes: bytes.u32()? };
     let epoch: Time = bytes.time()?;
     let on_failure = if bytes.u8()? == 0 { OnFailure::Stop } else { OnFailure::Shell };
-    let clock = if bytes.u8()? == 0 { Clock::Real } else { Clock::Still };
+    let clock = if bytes.u8()? == 0 { SandboxClock::Real } else { SandboxClock::Still };
     let seed = Seed::from_bytes(bytes.bytes()?.try_into().map_err(|_| garbled())?);
     let env = decode_variables(bytes)?;
     let keep = match bytes.u8()? {
-        0 => Keep::Everything,
-        _ => Keep::Below(
+        0 => CaptureScope::Everything,
+        _ => CaptureScope::Below(
             (0..bytes.u32()?).map(|_| bytes.bytes().map(<[u8]>::to_vec)).collect::<io::Result<_>>()?,
         ),
     };
@@ -218,12 +218,12 @@ pub(super) fn decode_job(bytes: &mut Reader<'_>) -> io::Result<Job> {
         let argv = (0..bytes.u32()?).map(|_| bytes.text()).collect::<io::Result<_>>()?;
         let env = decode_variables(bytes)?;
         let folder = bytes.text()?;
-        steps.push(Step { name, argv, env, folder, input: bytes.bytes()?.to_vec() });
+        steps.push(SandboxStep { name, argv, env, folder, input: bytes.bytes()?.to_vec() });
     }
-    Ok(Job { steps, env, limits, epoch, keep, on_failure, clock, seed })
+    Ok(SandboxJob { steps, env, limits, epoch, keep, on_failure, clock, seed })
 }
 
-fn variables(env: &BTreeMap<String, String>, out: &mut Writer) {
+fn variables(env: &BTreeMap<String, String>, out: &mut WireWriter) {
     out.u32(env.len() as u32);
     for (name, value) in env {
         out.bytes(name.as_bytes());
@@ -231,6 +231,6 @@ fn variables(env: &BTreeMap<String, String>, out: &mut Writer) {
     }
 }
 
-fn decode_variables(bytes: &mut Reader<'_>) -> io::Result<BTreeMap<String, String>> {
+fn decode_variables(bytes: &mut WireReader<'_>) -> io::Result<BTreeMap<String, String>> {
     (0..bytes.u32()?).map(|_| Ok((bytes.text()?, bytes.text()?))).collect()
 }

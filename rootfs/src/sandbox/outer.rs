@@ -12,14 +12,16 @@ use std::time::{Duration, Instant};
 use amiforge_formats::tree::Tree;
 
 use super::fill::Fillers;
-use super::found::Findings;
+use super::found::CapturedNames;
 use super::gather::Gathering;
 use super::handover::{self, Raw};
 use super::ids::{Ids, forbidden};
 use super::log::Log;
-use super::orders::{Planted, encode_job, encode_tree};
-use super::wire::{Channel, How, Said, Writer, garbled};
-use super::{Ended, Job, Launcher, Limit, OnFailure, Pack, SandboxError, Step, Tail};
+use super::orders::{PlantedNodes, encode_job, encode_tree};
+use super::wire::{Channel, Said, StepEnd, WireWriter, garbled};
+use super::{
+    CommandEnd, Launcher, Limit, OnFailure, OutputTail, Pack, SandboxError, SandboxJob, SandboxStep,
+};
 use crate::blobs::Blobs;
 use crate::watch::Watch;
 
@@ -34,7 +36,7 @@ pub(super) struct Outer<'a> {
     child: Child,
     channel: Channel,
     log: Log,
-    job: &'a Job,
+    job: &'a SandboxJob,
     watch: &'a dyn Watch,
 }
 
@@ -43,7 +45,7 @@ impl<'a> Outer<'a> {
     pub(super) fn enter(
         launcher: &Launcher,
         ids: &Ids,
-        job: &'a Job,
+        job: &'a SandboxJob,
         watch: &'a dyn Watch,
     ) -> Result<Self, SandboxError> {
         let launch =
@@ -78,8 +80,8 @@ impl<'a> Outer<'a> {
     }
 
     /// Hands over the job and the tree, and fills the tree's files.
-    pub(super) fn plant(&self, ids: &Ids, tree: &Tree, blobs: &Blobs) -> Result<Planted, SandboxError> {
-        let mut orders = Writer::default();
+    pub(super) fn plant(&self, ids: &Ids, tree: &Tree, blobs: &Blobs) -> Result<PlantedNodes, SandboxError> {
+        let mut orders = WireWriter::default();
         orders.u8(u8::from(*ids != Ids::Plain));
         encode_job(self.job, &mut orders);
         let planted = encode_tree(tree, &mut orders)?;
@@ -112,7 +114,7 @@ impl<'a> Outer<'a> {
         Ok(planted)
     }
 
-    fn hand_out(&self, fillers: &Fillers<'_>, planted: &Planted) -> Result<(), SandboxError> {
+    fn hand_out(&self, fillers: &Fillers<'_>, planted: &PlantedNodes) -> Result<(), SandboxError> {
         loop {
             match self.hear()? {
                 Said::Fill(nodes) => {
@@ -129,14 +131,14 @@ impl<'a> Outer<'a> {
     }
 
     /// Follows the commands; the names that the tree has afterwards.
-    pub(super) fn follow(&mut self) -> Result<Findings, SandboxError> {
+    pub(super) fn follow(&mut self) -> Result<CapturedNames, SandboxError> {
         let mut raw = None;
         loop {
             match self.hear()? {
                 Said::Begins(step) => {
                     self.watch.begin(&format!("running {}", self.step(step)?.name), None);
                 }
-                Said::Ended { how: How::Status(0), .. } => {}
+                Said::Ended { how: StepEnd::Status(0), .. } => {}
                 Said::Shell { step, how } if self.job.on_failure == OnFailure::Shell => {
                     let why = failed(self.step(step)?, how, self.job, self.log.so_far());
                     self.watch.give_terminal(&why);
@@ -161,7 +163,7 @@ impl<'a> Outer<'a> {
         gathering: &mut Gathering<'_>,
         blobs: &Blobs,
         pack: &mut Pack,
-    ) -> Result<Tail, SandboxError> {
+    ) -> Result<OutputTail, SandboxError> {
         let content = |source| SandboxError::Content {
             what: "taking over what was written in the sandbox".to_owned(),
             source,
@@ -188,7 +190,7 @@ impl<'a> Outer<'a> {
         }
     }
 
-    fn step(&self, number: u32) -> Result<&'a Step, SandboxError> {
+    fn step(&self, number: u32) -> Result<&'a SandboxStep, SandboxError> {
         self.job.steps.get(number as usize).ok_or_else(confused)
     }
 
@@ -225,7 +227,7 @@ impl<'a> Outer<'a> {
     }
 
     /// Ends the sandbox if it still runs; gives the last of what was written in it.
-    fn finish(&mut self) -> Tail {
+    fn finish(&mut self) -> OutputTail {
         let _ = self.channel.0.shutdown(std::net::Shutdown::Both);
         let grace = if self.watch.interrupted() { Duration::ZERO } else { GRACE };
         let end = Instant::now() + grace;
@@ -251,21 +253,21 @@ fn confused() -> SandboxError {
     SandboxError::Died { how: garbled().to_string() }
 }
 
-fn failed(step: &Step, how: How, job: &Job, tail: Tail) -> SandboxError {
+fn failed(step: &SandboxStep, how: StepEnd, job: &SandboxJob, tail: OutputTail) -> SandboxError {
     let (name, command) = (step.name.clone(), step.command());
     let limits = &job.limits;
     let (which, limit) = match how {
-        How::Status(status) => {
-            return SandboxError::Step { name, command, ended: Ended::Status(status), tail };
+        StepEnd::Status(status) => {
+            return SandboxError::Step { name, command, ended: CommandEnd::Status(status), tail };
         }
-        How::Signal(signal) => {
-            return SandboxError::Step { name, command, ended: Ended::Signal(signal), tail };
+        StepEnd::Signal(signal) => {
+            return SandboxError::Step { name, command, ended: CommandEnd::Signal(signal), tail };
         }
-        How::NotStarted(reason) => return SandboxError::Start { name, command, reason },
-        How::TooLong => (Limit::Time, limits.time.as_secs()),
-        How::TooMuchMemory => (Limit::Memory, limits.memory),
-        How::DiskFull => (Limit::Disk, limits.disk),
-        How::TooMany => (Limit::Processes, limits.processes.into()),
+        StepEnd::NotStarted(reason) => return SandboxError::Start { name, command, reason },
+        StepEnd::TooLong => (Limit::Time, limits.time.as_secs()),
+        StepEnd::TooMuchMemory => (Limit::Memory, limits.memory),
+        StepEnd::DiskFull => (Limit::Disk, limits.disk),
+        StepEnd::TooMany => (Limit::Processes, limits.processes.into()),
     };
     SandboxError::Limit { name, command, which, limit, tail }
 }

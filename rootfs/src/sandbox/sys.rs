@@ -19,7 +19,7 @@ pub(super) fn unshare(flags: UnshareFlags) -> io::Result<()> {
 
 /// What [`fork`] gives.
 #[derive(Debug)]
-pub(super) enum Side {
+pub(super) enum ForkSide {
     /// In the parent, with the child's number.
     Parent(Pid),
     /// In the child.
@@ -27,12 +27,14 @@ pub(super) enum Side {
 }
 
 /// Splits a program that has one thread.
-pub(super) fn fork() -> io::Result<Side> {
+pub(super) fn fork() -> io::Result<ForkSide> {
     // SAFETY: the inner half of the sandbox never starts a thread, so no lock can be held by a thread that the
     // child does not have.
     match unsafe { libc::fork() } {
-        0 => Ok(Side::Child),
-        pid => Pid::from_raw(pid).filter(|_| pid > 0).map(Side::Parent).ok_or_else(io::Error::last_os_error),
+        0 => Ok(ForkSide::Child),
+        pid => {
+            Pid::from_raw(pid).filter(|_| pid > 0).map(ForkSide::Parent).ok_or_else(io::Error::last_os_error)
+        }
     }
 }
 

@@ -24,9 +24,9 @@ const FRAME_MAX: u64 = 1 << 30;
 
 /// Bytes being written.
 #[derive(Debug, Default)]
-pub(super) struct Writer(pub(super) Vec<u8>);
+pub(super) struct WireWriter(pub(super) Vec<u8>);
 
-impl Writer {
+impl WireWriter {
     pub(super) fn u8(&mut self, value: u8) {
         self.0.push(value);
     }
@@ -52,9 +52,9 @@ impl Writer {
 
 /// Bytes being read.
 #[derive(Debug)]
-pub(super) struct Reader<'a>(pub(super) &'a [u8]);
+pub(super) struct WireReader<'a>(pub(super) &'a [u8]);
 
-impl<'a> Reader<'a> {
+impl<'a> WireReader<'a> {
     pub(super) fn u8(&mut self) -> io::Result<u8> {
         self.array::<1>().map(|[byte]| byte)
     }
@@ -201,14 +201,14 @@ pub(super) enum Said {
         /// Which.
         step: u32,
         /// How.
-        how: How,
+        how: StepEnd,
     },
     /// A step failed, and a shell may take the terminal now; its name (`TERM`) is awaited.
     Shell {
         /// Which.
         step: u32,
         /// How.
-        how: How,
+        how: StepEnd,
     },
     /// What the tree is now; see [`super::found`].
     Found(Vec<u8>),
@@ -220,7 +220,7 @@ pub(super) enum Said {
 
 /// How a step ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum How {
+pub(super) enum StepEnd {
     Status(i32),
     Signal(i32),
     NotStarted(String),
@@ -232,7 +232,7 @@ pub(super) enum How {
 
 impl Said {
     pub(super) fn encode(&self) -> Vec<u8> {
-        let mut out = Writer::default();
+        let mut out = WireWriter::default();
         match self {
             Self::Unshared => out.u8(0),
             Self::Failed { entering, what, errno } => {
@@ -268,7 +268,7 @@ impl Said {
     }
 
     pub(super) fn decode(bytes: &[u8]) -> io::Result<Self> {
-        let mut bytes = Reader(bytes);
+        let mut bytes = WireReader(bytes);
         Ok(match bytes.u8()? {
             0 => Self::Unshared,
             1 => Self::Failed {
@@ -279,18 +279,18 @@ impl Said {
             2 => Self::Fill(all_numbers(&mut bytes)?),
             3 => Self::Planted,
             4 => Self::Begins(bytes.u32()?),
-            5 => Self::Ended { step: bytes.u32()?, how: How::decode(&mut bytes)? },
+            5 => Self::Ended { step: bytes.u32()?, how: StepEnd::decode(&mut bytes)? },
             6 => Self::Found(bytes.0.to_vec()),
             7 => Self::Read(all_numbers(&mut bytes)?),
             8 => Self::Done,
-            9 => Self::Shell { step: bytes.u32()?, how: How::decode(&mut bytes)? },
+            9 => Self::Shell { step: bytes.u32()?, how: StepEnd::decode(&mut bytes)? },
             _ => return Err(garbled()),
         })
     }
 }
 
-impl How {
-    fn encode(&self, out: &mut Writer) {
+impl StepEnd {
+    fn encode(&self, out: &mut WireWriter) {
         match self {
             Self::Status(status) => {
                 out.u8(0);
@@ -311,7 +311,7 @@ impl How {
         }
     }
 
-    fn decode(bytes: &mut Reader<'_>) -> io::Result<Self> {
+    fn decode(bytes: &mut WireReader<'_>) -> io::Result<Self> {
         Ok(match bytes.u8()? {
             0 => Self::Status(bytes.u32()?.cast_signed()),
             1 => Self::Signal(bytes.u32()?.cast_signed()),
@@ -325,14 +325,14 @@ impl How {
     }
 }
 
-fn numbers(out: &mut Writer, tag: u8, numbers: &[u32]) {
+fn numbers(out: &mut WireWriter, tag: u8, numbers: &[u32]) {
     out.u8(tag);
     for number in numbers {
         out.u32(*number);
     }
 }
 
-fn all_numbers(bytes: &mut Reader<'_>) -> io::Result<Vec<u32>> {
+fn all_numbers(bytes: &mut WireReader<'_>) -> io::Result<Vec<u32>> {
     let mut numbers = Vec::new();
     while !bytes.is_empty() {
         numbers.push(bytes.u32()?);

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::io;
 
 use amiforge_formats::plan::Sources;
-use amiforge_formats::tree::{Content, Kind, NodeId, Origin, Tree};
+use amiforge_formats::tree::{Content, NodeId, NodeKind, Origin, Tree};
 
 use super::keys::{self, KeyKind};
 
@@ -52,7 +52,7 @@ pub fn scan(tree: &Tree, sources: &(dyn Sources + Sync)) -> io::Result<Vec<(Vec<
     let files: Vec<File<'_>> = tree
         .walk()
         .filter_map(|entry| match &tree.node(entry.id).kind {
-            Kind::File(content) if content.len() >= LEN_MIN && !is_excluded(&entry.path) => {
+            NodeKind::File(content) if content.len() >= LEN_MIN && !is_excluded(&entry.path) => {
                 seen.insert(entry.id).then_some((entry.id, entry.path, content))
             }
             _ => None,
@@ -179,7 +179,7 @@ mod tests {
     fn put(tree: &mut Tree, path: &str, bytes: &[u8]) {
         add(tree, path, "file 0600 x");
         let id = tree.lookup(path.as_bytes()).unwrap();
-        tree.node_mut(id).kind = Kind::File(Content::Inline(bytes.into()));
+        tree.node_mut(id).kind = NodeKind::File(Content::Inline(bytes.into()));
     }
 
     #[test]

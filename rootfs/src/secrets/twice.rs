@@ -7,7 +7,7 @@ use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use amiforge_formats::digest::Digest;
-use amiforge_formats::tree::{Content, Kind, Origin, Tree};
+use amiforge_formats::tree::{Content, NodeKind, Origin, Tree};
 
 use crate::blobs::Blobs;
 use crate::digests;
@@ -22,7 +22,7 @@ const STEP: u64 = 1 << 20;
 
 /// In which order the two run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Order {
+pub enum RunOrder {
     /// At the same time: takes the memory of both, and little more time where a core is idle.
     SideBySide,
     /// One after the other.
@@ -60,17 +60,17 @@ impl Watch for Second<'_> {
 }
 
 /// The order that suits a machine: both lie in memory with all files of the tree.
-pub fn order(tree: &Tree) -> Order {
+pub fn order(tree: &Tree) -> RunOrder {
     let files = tree.walk().filter_map(|entry| match &tree.node(entry.id).kind {
-        Kind::File(content) => Some(content.len()),
+        NodeKind::File(content) => Some(content.len()),
         _ => None,
     });
     let needed = files.sum::<u64>().saturating_mul(2).saturating_add(SPARE);
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     if cores > 1 && available().is_some_and(|bytes| bytes > needed) {
-        Order::SideBySide
+        RunOrder::SideBySide
     } else {
-        Order::InTurn
+        RunOrder::InTurn
     }
 }
 
@@ -90,7 +90,7 @@ type Both<T> = (T, T, Blobs);
 /// [`TwiceError`]; a failure of the first goes before one of the second.
 pub fn twice<T: Send, E: Send>(
     blobs: &mut Blobs,
-    order: Order,
+    order: RunOrder,
     watch: &dyn Watch,
     first: impl FnOnce(&mut Blobs) -> Result<T, E>,
     second: impl FnOnce(&mut Blobs, &Second<'_>) -> Result<T, E> + Send,
@@ -99,11 +99,11 @@ pub fn twice<T: Send, E: Send>(
     let mut copy = blobs.fork();
     let run_second = |copy: &mut Blobs| second(copy, &Second { watch, over: &over });
     let (one, other) = match order {
-        Order::InTurn => {
+        RunOrder::InTurn => {
             let one = first(blobs).map_err(TwiceError::First)?;
             (one, run_second(&mut copy).map_err(TwiceError::Second)?)
         }
-        Order::SideBySide => std::thread::scope(|scope| {
+        RunOrder::SideBySide => std::thread::scope(|scope| {
             let running = scope.spawn(|| run_second(&mut copy));
             let one = first(blobs);
             over.store(one.is_err(), Ordering::Relaxed);
@@ -130,7 +130,7 @@ pub fn dependent(
     for entry in first.walk() {
         let other = second.lookup(&entry.path).map(|id| &second.node(id).kind);
         let sha256 = match (&first.node(entry.id).kind, other) {
-            (Kind::File(content), Some(Kind::File(other))) => {
+            (NodeKind::File(content), Some(NodeKind::File(other))) => {
                 if content == other && !is_new(content, known) {
                     continue;
                 }
@@ -139,9 +139,9 @@ pub fn dependent(
                 }
                 Some(digests::of(content, blobs)?.sha256)
             }
-            (Kind::File(content), _) => Some(digests::of(content, blobs)?.sha256),
-            (Kind::Symlink(target), Some(Kind::Symlink(other))) if target == other => continue,
-            (Kind::Symlink(_), _) => None,
+            (NodeKind::File(content), _) => Some(digests::of(content, blobs)?.sha256),
+            (NodeKind::Symlink(target), Some(NodeKind::Symlink(other))) if target == other => continue,
+            (NodeKind::Symlink(_), _) => None,
             _ => continue,
         };
         found.push(Dependent { path: entry.path, sha256 });
@@ -208,7 +208,7 @@ mod tests {
 
     #[test]
     fn the_second_ends_with_a_first_that_fails_and_its_own_failure_is_told_apart() {
-        for order in [Order::SideBySide, Order::InTurn] {
+        for order in [RunOrder::SideBySide, RunOrder::InTurn] {
             let blobs = &mut Blobs::new();
             let wait = |_: &mut Blobs, watch: &Second<'_>| {
                 while !watch.interrupted() {

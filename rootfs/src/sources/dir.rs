@@ -20,15 +20,15 @@ use std::sync::Arc;
 
 use amiforge_formats::plan::SourceId;
 use amiforge_formats::time::Time;
-use amiforge_formats::tree::{Content, Kind, Meta, Node, Origin, Printable, Segment, Xattrs};
+use amiforge_formats::tree::{Content, Meta, Node, NodeKind, Origin, Printable, Segment, Xattrs};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, SeekFrom, Stat};
 
 use super::fault::EntryFault;
-use super::indexed::{Again, Indexed, PlantError, Planting, Standing};
+use super::indexed::{Again, Explicitness, Indexed, Inserter, PlantError};
 use super::tar::mode_without;
 use super::warning::Tally;
 use super::{Modes, OwnerRule};
-use crate::blobs::{Blobs, Stamp};
+use crate::blobs::{Blobs, FileStamp};
 use crate::glob::{Globs, NotAGlob};
 use crate::reshape::Reshape;
 use crate::watch::Watch;
@@ -38,7 +38,7 @@ const STRETCHES_MAX: usize = 1 << 20;
 
 /// Attributes of the entries that do not come from the disk alone.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Attributes<'a> {
+pub(super) struct DirAttributes<'a> {
     pub(super) owners: &'a [OwnerRule],
     pub(super) modes: Modes,
 }
@@ -82,7 +82,7 @@ pub enum DirError {
 /// Indexes a folder; gives the sum of its files' lengths too.
 pub(super) fn index(
     folder: &Path,
-    attributes: Attributes<'_>,
+    attributes: DirAttributes<'_>,
     reshape: &Reshape,
     blobs: &mut Blobs,
     watch: &dyn Watch,
@@ -92,7 +92,7 @@ pub(super) fn index(
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let root = rustix::fs::open(folder, flags, Mode::empty())
         .map_err(|error| DirError::Read { path: folder.to_owned(), source: error.into() })?;
-    let planting = Planting::new(Again::Refuse);
+    let planting = Inserter::new(Again::Refuse);
     let (links, tally, bytes) = (HashMap::new(), Tally::default(), 0);
     let mut walk = Walk { folder, root, attributes, globs, planting, links, tally, bytes, blobs };
     let mut folders = vec![Vec::new()];
@@ -106,7 +106,7 @@ pub(super) fn index(
     let mut indexed = Indexed { warnings: walk.tally.warnings(), ..walk.planting.finish() };
     // The folder itself is only what holds the entries; it says nothing about the directory they go to.
     if let Some(mark) = indexed.marks.first_mut() {
-        mark.standing = Standing::Implied;
+        mark.standing = Explicitness::Implied;
     }
     Ok((indexed, bytes))
 }
@@ -114,9 +114,9 @@ pub(super) fn index(
 struct Walk<'a> {
     folder: &'a Path,
     root: OwnedFd,
-    attributes: Attributes<'a>,
+    attributes: DirAttributes<'a>,
     globs: Globs,
-    planting: Planting,
+    planting: Inserter,
     /// The first path of every file with several names.
     links: HashMap<(u64, u64), Vec<u8>>,
     tally: Tally,
@@ -149,7 +149,7 @@ impl Walk<'_> {
             // A working folder, such as `mktemp -d` makes with mode 0700, says nothing about `/`.
             meta.mode = 0o755;
         }
-        self.plant(path, Node { meta, kind: Kind::dir() })?;
+        self.plant(path, Node { meta, kind: NodeKind::dir() })?;
         for name in names {
             let mut below = path.to_vec();
             if !below.is_empty() {
@@ -192,17 +192,17 @@ impl Walk<'_> {
             FileType::RegularFile => {
                 let (found, content) = self.file(dir, name, path)?;
                 self.attach(path, &mut meta, found);
-                Kind::File(content)
+                NodeKind::File(content)
             }
             FileType::Symlink => {
                 meta.mode = 0o777;
                 let target = rustix::fs::readlinkat(dir, OsStr::from_bytes(name), Vec::new());
                 let target = target.map_err(|error| self.failed(path, error.into()))?;
-                Kind::Symlink(target.to_bytes().into())
+                NodeKind::Symlink(target.to_bytes().into())
             }
-            FileType::CharacterDevice => Kind::CharDevice { major, minor },
-            FileType::BlockDevice => Kind::BlockDevice { major, minor },
-            FileType::Fifo => Kind::Fifo,
+            FileType::CharacterDevice => NodeKind::CharDevice { major, minor },
+            FileType::BlockDevice => NodeKind::BlockDevice { major, minor },
+            FileType::Fifo => NodeKind::Fifo,
             FileType::Socket => return Err(DirError::Socket { path: self.full(path) }),
             _ => return Err(self.failed(path, io::Error::other("of no kind that is known"))),
         };
@@ -210,7 +210,12 @@ impl Walk<'_> {
     }
 
     /// Attributes and content of a regular file; opened here once, so that one that cannot be read is named early.
-    fn file(&mut self, dir: &OwnedFd, name: &[u8], path: &[u8]) -> Result<(Kept, Content), DirError> {
+    fn file(
+        &mut self,
+        dir: &OwnedFd,
+        name: &[u8],
+        path: &[u8],
+    ) -> Result<(KeptAttributes, Content), DirError> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let file = rustix::fs::openat(dir, OsStr::from_bytes(name), flags, Mode::empty());
         let file = File::from(file.map_err(|error| self.failed(path, error.into()))?);
@@ -220,13 +225,13 @@ impl Walk<'_> {
             return Ok((xattrs, Content::empty()));
         }
         self.bytes = self.bytes.saturating_add(found.len());
-        let source = self.blobs.add_closed(self.full(path), Stamp::of(&found));
+        let source = self.blobs.add_closed(self.full(path), FileStamp::of(&found));
         let content = content(&file, &found, source).map_err(|error| self.failed(path, error))?;
         Ok((xattrs, content))
     }
 
     /// Gives a node the attributes that were kept of it.
-    fn attach(&mut self, path: &[u8], meta: &mut Meta, kept: Kept) {
+    fn attach(&mut self, path: &[u8], meta: &mut Meta, kept: KeptAttributes) {
         if let Some(list) = &kept.access_list {
             self.tally.access_list(path);
             if self.attributes.modes == Modes::Disk {
@@ -317,15 +322,15 @@ fn content(file: &File, found: &std::fs::Metadata, source: SourceId) -> io::Resu
 
 /// The attributes of a file or folder.
 #[derive(Debug, Default)]
-struct Kept {
+struct KeptAttributes {
     /// Those that belong to it and not to this host.
     xattrs: Xattrs,
     /// An access control list, which is left out; empty if there is only one for new entries of a folder.
     access_list: Option<Vec<u8>>,
 }
 
-fn xattrs(file: impl AsFd) -> Result<Kept, rustix::io::Errno> {
-    let mut kept = Kept::default();
+fn xattrs(file: impl AsFd) -> Result<KeptAttributes, rustix::io::Errno> {
+    let mut kept = KeptAttributes::default();
     // An attribute and a list of names are at most 64 KiB each (Linux `XATTR_SIZE_MAX`, `XATTR_LIST_MAX`).
     let mut names = vec![0u8; 64 << 10];
     let len = match rustix::fs::flistxattr(file.as_fd(), &mut names) {

@@ -133,7 +133,7 @@ pub(super) fn expand(
     watch: &dyn Watch,
 ) -> Result<Expanded, ExpandError> {
     let size = input.size();
-    let mut hashing = Hashing::new(input, watch);
+    let mut hashing = HashingReader::new(input, watch);
     let mut spooling = store.begin()?;
     let buffered = BufReader::with_capacity(PIECE, &mut hashing);
     let copied = decode(buffered, format, size, bounds, &mut spooling, watch);
@@ -146,10 +146,10 @@ pub(super) fn expand(
 
 /// The digest of an input as it lies there.
 pub(super) fn digest(input: &dyn ReadAt, watch: &dyn Watch) -> Result<Digest, ExpandError> {
-    Hashing::new(input, watch).finish()
+    HashingReader::new(input, watch).finish()
 }
 
-/// Why decoding stopped; [`Hashing::explain`] knows more about the first.
+/// Why decoding stopped; [`HashingReader::explain`] knows more about the first.
 pub(crate) enum Stopped {
     Decoder(io::Error),
     Other(ExpandError),
@@ -207,7 +207,7 @@ pub(crate) fn copy(
 }
 
 /// Reads an input from front to back and hashes it on the way.
-pub(crate) struct Hashing<'a> {
+pub(crate) struct HashingReader<'a> {
     input: &'a dyn ReadAt,
     at: u64,
     hasher: Sha256,
@@ -215,7 +215,7 @@ pub(crate) struct Hashing<'a> {
     watch: &'a dyn Watch,
 }
 
-impl<'a> Hashing<'a> {
+impl<'a> HashingReader<'a> {
     pub(crate) fn new(input: &'a dyn ReadAt, watch: &'a dyn Watch) -> Self {
         Self { input, at: 0, hasher: Sha256::new(), failed: false, watch }
     }
@@ -245,7 +245,7 @@ impl<'a> Hashing<'a> {
     }
 }
 
-impl Read for Hashing<'_> {
+impl Read for HashingReader<'_> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let len = usize::try_from(self.input.size() - self.at).unwrap_or(usize::MAX).min(buf.len());
         let buf = &mut buf[..len];

@@ -5,10 +5,10 @@
 //! `/lib` is a link to `usr/lib`, a layer without an entry for `lib` gives `lib/x` to `usr/lib`.
 
 use amiforge_formats::time::Time;
-use amiforge_formats::tree::{Content, Kind, Meta, Name, Node, NodeId, Tree};
+use amiforge_formats::tree::{Content, Meta, Name, Node, NodeId, NodeKind, Tree};
 
 use super::fault::EntryFault;
-use super::membership::{Membership, View};
+use super::membership::{LayerView, Membership};
 pub use super::names::clean;
 use super::names::split;
 use super::route::Route;
@@ -26,7 +26,7 @@ pub struct Indexed {
     /// Names, metadata and references.
     pub tree: Tree,
     /// Where each node came from, by [`NodeId::index`].
-    pub marks: Vec<Mark>,
+    pub marks: Vec<NodeMark>,
     /// The newest time among the entries given.
     pub newest: Option<Time>,
     /// What is remarkable about it.
@@ -35,24 +35,24 @@ pub struct Indexed {
 
 /// Where a node came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Mark {
+pub struct NodeMark {
     /// Byte of the archive at which its entry begins.
     pub at: u64,
     /// Whether an entry gave it.
-    pub standing: Standing,
+    pub standing: Explicitness,
 }
 
 /// Whether a directory is there by its own entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
+pub enum Explicitness {
     /// It has an entry.
     Given,
     /// Only names below it made it: root's, 0755, at the epoch, until an entry or another source says otherwise.
     Implied,
 }
 
-impl Mark {
-    const IMPLIED: Self = Self { at: 0, standing: Standing::Implied };
+impl NodeMark {
+    const IMPLIED: Self = Self { at: 0, standing: Explicitness::Implied };
 }
 
 /// What happens to a name that is there already.
@@ -84,9 +84,9 @@ impl From<EntryFault> for PlantError {
 
 /// A tree that entries are being put into.
 #[derive(Debug)]
-pub struct Planting {
+pub struct Inserter {
     tree: Tree,
-    marks: Vec<Mark>,
+    marks: Vec<NodeMark>,
     newest: Option<Time>,
     again: Again,
     membership: Membership,
@@ -96,12 +96,12 @@ pub struct Planting {
     forward: Vec<(Vec<u8>, Vec<u8>, u64)>,
 }
 
-impl Planting {
+impl Inserter {
     /// An empty root that no entry has given yet.
     pub fn new(again: Again) -> Self {
         let tree = Tree::new(Meta::root_owned(0o755, Time::EPOCH));
         let last = (Vec::new(), tree.root());
-        let (marks, membership, forward) = (vec![Mark::IMPLIED], Membership::default(), Vec::new());
+        let (marks, membership, forward) = (vec![NodeMark::IMPLIED], Membership::default(), Vec::new());
         Self { tree, marks, newest: None, again, membership, last, forward }
     }
 
@@ -127,9 +127,9 @@ impl Planting {
         same: SameContent<'_>,
     ) -> Result<(), PlantError> {
         self.newest = self.newest.max(Some(node.meta.mtime));
-        let mark = Mark { at, standing: Standing::Given };
+        let mark = NodeMark { at, standing: Explicitness::Given };
         let Some((parent, name)) = self.parent(path)? else {
-            if !matches!(node.kind, Kind::Dir(_)) {
+            if !matches!(node.kind, NodeKind::Dir(_)) {
                 return Err(EntryFault::Root { kind: node.kind.word() }.into());
             }
             let root = self.tree.root();
@@ -140,7 +140,7 @@ impl Planting {
         let Some(old) = self.tree.child(parent, name.as_bytes()) else {
             return Ok(self.add(parent, name, node, mark)?);
         };
-        if matches!((&self.tree.node(old).kind, &node.kind), (Kind::Dir(_), Kind::Dir(_))) {
+        if matches!((&self.tree.node(old).kind, &node.kind), (NodeKind::Dir(_), NodeKind::Dir(_))) {
             self.tree.node_mut(old).meta = node.meta;
             self.note(old, mark);
             self.membership.give(parent, &name);
@@ -157,10 +157,10 @@ impl Planting {
     /// file that the present layer removed is a target too.
     ///
     /// # Errors
-    /// As for [`Planting::plant`], and a target that is a directory.
+    /// As for [`Inserter::plant`], and a target that is a directory.
     pub fn link(&mut self, path: &[u8], target: &[u8], at: u64) -> Result<(), EntryFault> {
-        let found = match self.find(target, View::Present)? {
-            None => self.find(target, View::Lower).unwrap_or_default(),
+        let found = match self.find(target, LayerView::Present)? {
+            None => self.find(target, LayerView::Lower).unwrap_or_default(),
             found => found,
         };
         let Some(id) = found else {
@@ -176,7 +176,7 @@ impl Planting {
     /// The path of the link, its mark, and what is wrong with it.
     pub fn finish_links(&mut self) -> Result<(), (Vec<u8>, u64, EntryFault)> {
         for (path, target, at) in std::mem::take(&mut self.forward) {
-            let linked = self.find(&target, View::Present).and_then(|id| match id {
+            let linked = self.find(&target, LayerView::Present).and_then(|id| match id {
                 Some(id) => self.link_to(&path, &target, id),
                 None => Err(EntryFault::LinkToNothing { target: target.clone() }),
             });
@@ -195,7 +195,7 @@ impl Planting {
     /// # Errors
     /// A path through something that is no directory.
     pub fn whiteout(&mut self, above: &[u8], name: &[u8]) -> Result<(), EntryFault> {
-        let Some(parent) = self.directory(above, View::Present)? else { return Ok(()) };
+        let Some(parent) = self.directory(above, LayerView::Present)? else { return Ok(()) };
         let Some(child) = self.tree.child(parent, name) else { return Ok(()) };
         self.purge(child);
         let Ok(name) = Name::new(name) else { return Ok(()) };
@@ -208,7 +208,7 @@ impl Planting {
     /// # Errors
     /// A path through something that is no directory.
     pub fn opaque(&mut self, path: &[u8]) -> Result<(), EntryFault> {
-        if let Some(dir) = self.directory(path, View::Present)? {
+        if let Some(dir) = self.directory(path, LayerView::Present)? {
             self.purge(dir);
         }
         Ok(())
@@ -246,14 +246,14 @@ impl Planting {
             self.remove(parent, name, child);
         } else {
             self.tree.node_mut(child).meta = Meta::root_owned(0o755, Time::EPOCH);
-            self.note(child, Mark::IMPLIED);
+            self.note(child, NodeMark::IMPLIED);
             self.membership.give(parent, name);
         }
     }
 
     fn link_to(&mut self, path: &[u8], target: &[u8], id: NodeId) -> Result<(), EntryFault> {
         let kind = self.tree.node(id).kind.word();
-        if matches!(self.tree.node(id).kind, Kind::Dir(_)) {
+        if matches!(self.tree.node(id).kind, NodeKind::Dir(_)) {
             return Err(EntryFault::LinkToDir { target: target.to_vec() });
         }
         let Some((parent, name)) = self.parent(path)? else { return Err(EntryFault::Root { kind }) };
@@ -274,7 +274,7 @@ impl Planting {
         let before = self.tree.node(old);
         let equal = before.meta == node.meta
             && match (&before.kind, &node.kind) {
-                (Kind::File(a), Kind::File(b)) => same(a, b).map_err(PlantError::Compare)?,
+                (NodeKind::File(a), NodeKind::File(b)) => same(a, b).map_err(PlantError::Compare)?,
                 (a, b) => a == b,
             };
         if equal { Ok(()) } else { Err(self.twice(old, node.kind.word()).into()) }
@@ -285,11 +285,11 @@ impl Planting {
         EntryFault::Twice { first, before: self.tree.node(old).kind.word(), kind }
     }
 
-    fn mark(&self, id: NodeId) -> Mark {
-        self.marks.get(id.index()).copied().unwrap_or(Mark::IMPLIED)
+    fn mark(&self, id: NodeId) -> NodeMark {
+        self.marks.get(id.index()).copied().unwrap_or(NodeMark::IMPLIED)
     }
 
-    fn note(&mut self, id: NodeId, mark: Mark) {
+    fn note(&mut self, id: NodeId, mark: NodeMark) {
         if let Some(slot) = self.marks.get_mut(id.index()) {
             *slot = mark;
         }
@@ -299,7 +299,7 @@ impl Planting {
         self.again == Again::ReplaceLower && self.membership.is_lower(parent, name)
     }
 
-    fn add(&mut self, parent: NodeId, name: Name, node: Node, mark: Mark) -> Result<(), EntryFault> {
+    fn add(&mut self, parent: NodeId, name: Name, node: Node, mark: NodeMark) -> Result<(), EntryFault> {
         if self.tree.capacity() >= NODES_MAX {
             return Err(EntryFault::TooMany { max: NODES_MAX });
         }
@@ -318,13 +318,13 @@ impl Planting {
     }
 
     /// What a directory has under a name, as the tree is or as it was before this layer.
-    fn child(&self, dir: NodeId, name: &[u8], view: View) -> Option<NodeId> {
-        let removed = if view == View::Lower { self.membership.removed(dir, name) } else { None };
+    fn child(&self, dir: NodeId, name: &[u8], view: LayerView) -> Option<NodeId> {
+        let removed = if view == LayerView::Lower { self.membership.removed(dir, name) } else { None };
         removed.or_else(|| self.tree.child(dir, name))
     }
 
     /// The node at a path, if there is one; its directories are not made.
-    fn find(&mut self, path: &[u8], view: View) -> Result<Option<NodeId>, EntryFault> {
+    fn find(&mut self, path: &[u8], view: LayerView) -> Result<Option<NodeId>, EntryFault> {
         let (above, name) = split(path);
         let Some(dir) = self.directory(above, view)? else { return Ok(None) };
         Ok(if name.is_empty() { Some(dir) } else { self.child(dir, name, view) })
@@ -339,7 +339,7 @@ impl Planting {
         let name = Name::new(name).map_err(|_| EntryFault::NameTooLong { len: name.len() })?;
         if self.last.0 != above {
             // With this view a missing directory is made.
-            let Some(id) = self.directory(above, View::Made)? else { return Ok(None) };
+            let Some(id) = self.directory(above, LayerView::Made)? else { return Ok(None) };
             self.last.0.clear();
             self.last.0.extend_from_slice(above);
             self.last.1 = id;
@@ -349,7 +349,7 @@ impl Planting {
 
     /// The directory at a path. In layers, links are followed within the tree as `openat2(2)` does with
     /// `RESOLVE_IN_ROOT`; a link must lead to a directory that is there.
-    fn directory(&mut self, path: &[u8], view: View) -> Result<Option<NodeId>, EntryFault> {
+    fn directory(&mut self, path: &[u8], view: LayerView) -> Result<Option<NodeId>, EntryFault> {
         let mut route = Route::new(path);
         let mut above = vec![self.tree.root()];
         while let Some(name) = route.next_name() {
@@ -361,12 +361,12 @@ impl Planting {
             let next = match self.child(dir, &name, view) {
                 Some(next) => next,
                 None if route.in_target() => return Err(route.through_link()),
-                None if view != View::Made => return Ok(None),
+                None if view != LayerView::Made => return Ok(None),
                 None => self.imply(dir, &name)?,
             };
             match &self.tree.node(next).kind {
-                Kind::Dir(_) => above.push(next),
-                Kind::Symlink(target) => {
+                NodeKind::Dir(_) => above.push(next),
+                NodeKind::Symlink(target) => {
                     if route.follow(target) > LINKS_MAX || self.again == Again::Refuse {
                         return Err(route.through_link());
                     }
@@ -387,7 +387,7 @@ impl Planting {
     fn imply(&mut self, parent: NodeId, name: &[u8]) -> Result<NodeId, EntryFault> {
         let name = Name::new(name).map_err(|_| EntryFault::NameTooLong { len: name.len() })?;
         let meta = Meta::root_owned(0o755, Time::EPOCH);
-        self.add(parent, name.clone(), Node { meta, kind: Kind::dir() }, Mark::IMPLIED)?;
+        self.add(parent, name.clone(), Node { meta, kind: NodeKind::dir() }, NodeMark::IMPLIED)?;
         Ok(self.tree.child(parent, name.as_bytes()).unwrap_or(parent))
     }
 }

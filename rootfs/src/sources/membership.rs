@@ -9,7 +9,7 @@ use amiforge_formats::tree::{Name, NodeId};
 
 /// Which names a path is resolved by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum View {
+pub(super) enum LayerView {
     /// Those of the tree.
     Present,
     /// Those that the present layer removed, and those of the tree.

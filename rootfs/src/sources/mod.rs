@@ -18,7 +18,7 @@ use std::path::PathBuf;
 use amiforge_formats::digest::Digest;
 
 pub use self::open::SourceError;
-pub(crate) use self::open::{Opened, Opening, Stretch};
+pub(crate) use self::open::{FileRange, OpenedSource, Opening};
 
 /// One `[[source]]` of a recipe, paths already resolved against the recipe's folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub struct SourceSpec {
     /// What it is.
     pub kind: SourceKind,
     /// What is known, or wanted to be known, of its digest.
-    pub pin: Pin,
+    pub pin: DigestPin,
     /// Leading names dropped from every path; entries with fewer names are left out.
     pub strip: u32,
     /// Directory that the entries are put under, such as `/opt/app`.
@@ -46,7 +46,7 @@ pub struct SourceSpec {
 /// therefore only taken where it is asked for; whoever wants it without knowing it writes `sha256 = "record"`.
 /// Compressed archives and OCI images are hashed on the way and always have one. A folder has none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pin {
+pub enum DigestPin {
     /// It must be this one.
     Exact(Digest),
     /// Take it and write it down, whatever it costs.

@@ -10,14 +10,14 @@ use amiforge_formats::plan::SourceId;
 use amiforge_formats::read_at::ReadAt;
 use amiforge_progress::regular;
 
-use super::dir::{self, Attributes, DirError};
+use super::dir::{self, DirAttributes, DirError};
 use super::expand::{self, Bounds, Compression, ExpandError};
 use super::indexed::Indexed;
 use super::oci::{self, OciError};
-use super::tar::{self, Place, TarError};
-use super::{Modes, OwnerRule, Pin, SourceKind, SourceSpec};
+use super::tar::{self, ArchiveLocation, TarError};
+use super::{DigestPin, Modes, OwnerRule, SourceKind, SourceSpec};
 use crate::blobs::Blobs;
-use crate::checks::{Purpose, Task};
+use crate::checks::{DeferredTask, Purpose};
 use crate::reshape::Reshape;
 use crate::store::{Spool, Store, StoreError};
 use crate::watch::Watch;
@@ -105,24 +105,24 @@ pub(crate) struct Opening<'a> {
 }
 
 /// What a source turned out to be.
-pub(crate) struct Opened {
+pub(crate) struct OpenedSource {
     pub(crate) indexed: Indexed,
     pub(crate) kind: &'static str,
     pub(crate) size: u64,
     pub(crate) sha256: Option<Digest>,
     pub(crate) pinned: bool,
-    pub(crate) tasks: Vec<Task>,
+    pub(crate) tasks: Vec<DeferredTask>,
     pub(crate) config: Option<serde_json::Value>,
 }
 
 /// A stretch of a file.
-pub(crate) struct Stretch<'a> {
+pub(crate) struct FileRange<'a> {
     pub(crate) file: &'a File,
     pub(crate) at: u64,
     pub(crate) len: u64,
 }
 
-impl ReadAt for Stretch<'_> {
+impl ReadAt for FileRange<'_> {
     fn size(&self) -> u64 {
         self.len
     }
@@ -145,14 +145,14 @@ pub(super) struct Plain {
 }
 
 impl Plain {
-    pub(super) fn bytes(&self) -> Stretch<'_> {
-        Stretch { file: &self.file, at: 0, len: self.len }
+    pub(super) fn bytes(&self) -> FileRange<'_> {
+        FileRange { file: &self.file, at: 0, len: self.len }
     }
 }
 
 impl Opening<'_> {
     /// Opens and indexes a source.
-    pub(crate) fn open(&self, spec: &SourceSpec, blobs: &mut Blobs) -> Result<Opened, SourceError> {
+    pub(crate) fn open(&self, spec: &SourceSpec, blobs: &mut Blobs) -> Result<OpenedSource, SourceError> {
         match &spec.kind {
             SourceKind::Tar { path } => self.tar(path, spec.pin, blobs),
             SourceKind::Dir { path, owners, modes } => self.dir(path, owners, *modes, spec.pin, blobs),
@@ -168,10 +168,10 @@ impl Opening<'_> {
         path: &Path,
         owners: &[OwnerRule],
         modes: Modes,
-        pin: Pin,
+        pin: DigestPin,
         blobs: &mut Blobs,
-    ) -> Result<Opened, SourceError> {
-        if let Pin::Exact(_) = pin {
+    ) -> Result<OpenedSource, SourceError> {
+        if let DigestPin::Exact(_) = pin {
             return Err(SourceError::PinnedFolder);
         }
         if path.is_file() {
@@ -183,12 +183,12 @@ impl Opening<'_> {
         }
         self.watch.begin("walking the folder", None);
         let (indexed, size) =
-            dir::index(path, Attributes { owners, modes }, self.reshape, blobs, self.watch)?;
+            dir::index(path, DirAttributes { owners, modes }, self.reshape, blobs, self.watch)?;
         let (sha256, tasks) = (None, Vec::new());
-        Ok(Opened { indexed, kind: "dir", size, sha256, pinned: false, tasks, config: None })
+        Ok(OpenedSource { indexed, kind: "dir", size, sha256, pinned: false, tasks, config: None })
     }
 
-    fn tar(&self, path: &Path, pin: Pin, blobs: &mut Blobs) -> Result<Opened, SourceError> {
+    fn tar(&self, path: &Path, pin: DigestPin, blobs: &mut Blobs) -> Result<OpenedSource, SourceError> {
         if path.is_dir() {
             let instead = if image_sign(|name| path.join(name).exists()).is_some() { "oci" } else { "dir" };
             return Err(SourceError::Folder { path: path.to_owned(), instead });
@@ -196,37 +196,38 @@ impl Opening<'_> {
         self.watch.begin("indexing the archive", None);
         let mut tasks = Vec::new();
         let plain = self.archive(path, pin, blobs, &mut tasks)?;
-        let indexed = tar::index(&plain.bytes(), Place { source: plain.source, at: 0 }, self.watch)?;
+        let indexed =
+            tar::index(&plain.bytes(), ArchiveLocation { source: plain.source, at: 0 }, self.watch)?;
         if let Some(sign) = image_sign(|name| indexed.tree.lookup(name.as_bytes()).is_some()) {
             return Err(SourceError::AnImage { path: path.to_owned(), sign });
         }
-        let pinned = matches!(pin, Pin::Exact(_));
+        let pinned = matches!(pin, DigestPin::Exact(_));
         let (size, sha256) = (plain.size, plain.sha256);
-        Ok(Opened { indexed, kind: "tar", size, sha256, pinned, tasks, config: None })
+        Ok(OpenedSource { indexed, kind: "tar", size, sha256, pinned, tasks, config: None })
     }
 
     /// Opens an archive and decompresses it if need be. What its digest takes besides becomes a task.
     pub(super) fn archive(
         &self,
         path: &Path,
-        pin: Pin,
+        pin: DigestPin,
         blobs: &mut Blobs,
-        tasks: &mut Vec<Task>,
+        tasks: &mut Vec<DeferredTask>,
     ) -> Result<Plain, SourceError> {
         let opening = |source| SourceError::Open { path: path.to_owned(), source };
         let file = regular::open(path).map_err(opening)?;
         let size = file.metadata().map_err(opening)?.len();
-        let whole = Stretch { file: &file, at: 0, len: size };
+        let whole = FileRange { file: &file, at: 0, len: size };
         let start = start(&whole).map_err(opening)?;
         if start.first_chunk().is_some_and(tar::is_tar) {
             let (own, expected) = match pin {
-                Pin::Exact(expected) => (true, Some(expected)),
-                Pin::Record => (true, None),
-                Pin::Unpinned => (false, None),
+                DigestPin::Exact(expected) => (true, Some(expected)),
+                DigestPin::Record => (true, None),
+                DigestPin::Unpinned => (false, None),
             };
             if own {
                 let file = file.try_clone().map_err(opening)?;
-                tasks.push(Task::Hash { file, at: 0, len: size, purpose: Purpose::Input(expected) });
+                tasks.push(DeferredTask::Hash { file, at: 0, len: size, purpose: Purpose::Input(expected) });
             }
             let source = blobs.add(file.try_clone().map_err(opening)?, path);
             return Ok(Plain { file, source, len: size, sha256: expected, size });
@@ -237,7 +238,7 @@ impl Opening<'_> {
             return Err(SourceError::Unknown { path: path.to_owned(), start });
         };
         let (spool, sha256) = self.spooled(&whole, format, None, tasks)?;
-        if let Pin::Exact(expected) = pin
+        if let DigestPin::Exact(expected) = pin
             && expected != sha256
         {
             return Err(SourceError::Digest { expected, actual: sha256 });
@@ -253,7 +254,7 @@ impl Opening<'_> {
         input: &dyn ReadAt,
         format: Compression,
         known: Option<Digest>,
-        tasks: &mut Vec<Task>,
+        tasks: &mut Vec<DeferredTask>,
     ) -> Result<(Spool, Digest), SourceError> {
         // Only when an entry might fit is the input worth hashing before it is decompressed.
         if self.store.may_hold(input.size()) {
@@ -266,13 +267,13 @@ impl Opening<'_> {
                 let file = spool.file.try_clone();
                 let file = file.map_err(|source| StoreError::Read { path: spool.path.clone(), source })?;
                 let purpose = Purpose::Entry(spool.path.clone(), spool.digest);
-                tasks.push(Task::Hash { file, at: 0, len: spool.len, purpose });
+                tasks.push(DeferredTask::Hash { file, at: 0, len: spool.len, purpose });
                 return Ok((spool, digest));
             }
         }
         self.watch.begin("decompressing the archive", Some(input.size()));
         let expanded = expand::expand(input, format, self.store, Bounds::default(), self.watch)?;
-        tasks.push(Task::Name(expanded.naming));
+        tasks.push(DeferredTask::Name(expanded.naming));
         Ok((expanded.spool, expanded.compressed))
     }
 }

@@ -6,7 +6,7 @@ use amiforge_formats::plan::{SourceId, Sources};
 use amiforge_formats::read_at::ReadAt;
 use amiforge_formats::tree::{Content, Origin, Segment};
 
-use super::tar::Place;
+use super::tar::ArchiveLocation;
 
 /// Bytes compared at a time.
 const PIECE: usize = 64 << 10;
@@ -16,7 +16,7 @@ pub struct InArchive<'a> {
     /// The archive.
     pub archive: &'a dyn ReadAt,
     /// Where its slices think it lies.
-    pub place: Place,
+    pub place: ArchiveLocation,
 }
 
 impl Sources for InArchive<'_> {

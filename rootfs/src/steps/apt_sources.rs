@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use amiforge_formats::plan::Sources;
 use amiforge_formats::time::Time;
-use amiforge_formats::tree::{Content, Kind, Meta, Node, Tree};
+use amiforge_formats::tree::{Content, Meta, Node, NodeKind, Tree};
 
 use super::resolve::{self, Last};
 use super::{PathError, StepError};
@@ -21,7 +21,7 @@ const CLOUD_INIT: (&str, &str) = (
 
 /// An archive.
 #[derive(Debug, Clone)]
-pub struct Archive {
+pub struct AptArchive {
     /// Name of the file: `debian` for `/etc/apt/sources.list.d/debian.sources`. Archives of one name share it.
     pub file: String,
     /// Address.
@@ -84,7 +84,7 @@ const PREFERENCES: &str = "/etc/apt/preferences.d/amiforge.pref";
 pub fn install(
     tree: &mut Tree,
     sources: &dyn Sources,
-    archives: &[Archive],
+    archives: &[AptArchive],
     preferences: &[Preference],
     time: Time,
 ) -> Result<Vec<String>, StepError> {
@@ -98,7 +98,7 @@ pub fn install(
 fn place(
     tree: &mut Tree,
     sources: &dyn Sources,
-    archives: &[Archive],
+    archives: &[AptArchive],
     time: Time,
 ) -> Result<Vec<String>, PathError> {
     let mut warnings = Vec::new();
@@ -154,7 +154,7 @@ fn lists_sources(tree: &Tree, sources: &dyn Sources) -> Result<bool, PathError> 
 /// The line that names the keys.
 fn signed_by(
     tree: &mut Tree,
-    archive: &Archive,
+    archive: &AptArchive,
     time: Time,
     warnings: &mut Vec<String>,
 ) -> Result<String, PathError> {
@@ -185,7 +185,7 @@ fn signed_by(
     }
 }
 
-fn stanza(archive: &Archive, signed: &str) -> String {
+fn stanza(archive: &AptArchive, signed: &str) -> String {
     let mut text = String::new();
     let (suites, components) = (archive.suites.join(" "), archive.components.join(" "));
     let _ = write!(
@@ -206,7 +206,7 @@ fn put_new(tree: &mut Tree, path: &str, bytes: &[u8], time: Time) -> Result<(), 
 
 fn put_content(tree: &mut Tree, path: &str, content: Content, time: Time) -> Result<(), PathError> {
     let place = resolve::place_made(tree, path.as_bytes(), Last::Keep, time)?;
-    resolve::put(tree, &place, Node { meta: Meta::root_owned(0o644, time), kind: Kind::File(content) })?;
+    resolve::put(tree, &place, Node { meta: Meta::root_owned(0o644, time), kind: NodeKind::File(content) })?;
     Ok(())
 }
 
@@ -224,8 +224,8 @@ mod tests {
         tree
     }
 
-    fn debian(uri: &str, suite: &str) -> Archive {
-        Archive {
+    fn debian(uri: &str, suite: &str) -> AptArchive {
+        AptArchive {
             file: "debian".to_owned(),
             uri: uri.to_owned(),
             suites: vec![suite.to_owned()],
@@ -245,7 +245,7 @@ mod tests {
     fn archives_are_written_with_the_keys_that_they_are_signed_with() {
         let keyring = "usr/share/keyrings/debian-archive-keyring.pgp";
         let mut system = tree(&[("usr/bin/apt-get", ""), (keyring, "k"), ("etc/cloud/cloud.cfg.d/x", "")]);
-        let own = Archive {
+        let own = AptArchive {
             file: "own".to_owned(),
             signed_by: SignedBy::Keyring {
                 name: "own".to_owned(),
@@ -253,7 +253,7 @@ mod tests {
             },
             ..debian("https://own.example/x", "stable")
         };
-        let unsigned = Archive { file: "lab".to_owned(), signed_by: SignedBy::Unsigned, ..own.clone() };
+        let unsigned = AptArchive { file: "lab".to_owned(), signed_by: SignedBy::Unsigned, ..own.clone() };
         let all = [
             debian("http://a/debian", "sid"),
             debian("http://b/debian-security", "sid-security"),

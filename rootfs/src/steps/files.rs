@@ -8,12 +8,12 @@ use std::collections::BTreeMap;
 
 use amiforge_formats::plan::Sources;
 use amiforge_formats::time::Time;
-use amiforge_formats::tree::{Content, Kind, Meta, Node, SYMLINK_MAX, Tree, Xattrs};
+use amiforge_formats::tree::{Content, Meta, Node, NodeKind, SYMLINK_MAX, Tree, Xattrs};
 
 use super::accounts::{self, AccountError, Principal};
 use super::acl::{self, AclError, Names};
 use super::capability::{self, CapabilityError};
-use super::resolve::{self, Last, Place};
+use super::resolve::{self, Last, TreePath};
 use super::{PathError, StepError};
 
 /// Longest name of an attribute (`XATTR_NAME_MAX`).
@@ -240,7 +240,7 @@ fn one(tree: &mut Tree, sources: &dyn Sources, spec: &FileSpec, time: Time) -> R
     }
     let (kind, mode) = match &spec.action {
         FileAction::Symlink(target) => (symlink(target, spec)?, 0o777),
-        FileAction::Write(content) => (Kind::File(content.clone()), spec.mode.unwrap_or(0o644)),
+        FileAction::Write(content) => (NodeKind::File(content.clone()), spec.mode.unwrap_or(0o644)),
         FileAction::Folder | FileAction::Remove(_) => return Ok(()),
     };
     let meta = described(tree, sources, spec, Meta::root_owned(mode, time))?;
@@ -251,7 +251,7 @@ fn one(tree: &mut Tree, sources: &dyn Sources, spec: &FileSpec, time: Time) -> R
 }
 
 /// A file may take the place of an empty folder, as rename(2) lets one folder of another.
-fn refuse_folder(tree: &Tree, place: &Place) -> Result<(), FileError> {
+fn refuse_folder(tree: &Tree, place: &TreePath) -> Result<(), FileError> {
     if place.name.is_none() {
         return Err(FileError::Root);
     }
@@ -259,7 +259,7 @@ fn refuse_folder(tree: &Tree, place: &Place) -> Result<(), FileError> {
     if entries > 0 { Err(FileError::FolderInTheWay { entries }) } else { Ok(()) }
 }
 
-fn symlink(target: &str, spec: &FileSpec) -> Result<Kind, FileError> {
+fn symlink(target: &str, spec: &FileSpec) -> Result<NodeKind, FileError> {
     if target.is_empty() || target.len() > SYMLINK_MAX || target.contains('\0') {
         return Err(FileError::Target { len: target.len() });
     }
@@ -269,7 +269,7 @@ fn symlink(target: &str, spec: &FileSpec) -> Result<Kind, FileError> {
     if !spec.xattrs.is_empty() {
         return Err(FileError::OfALink { what: "extended attributes" });
     }
-    Ok(Kind::Symlink(target.as_bytes().into()))
+    Ok(NodeKind::Symlink(target.as_bytes().into()))
 }
 
 /// Makes a folder, or gives the one there what the spec says. A link that leads to a folder is one.
@@ -284,11 +284,11 @@ fn folder(
     let Some(id) = place.node else {
         let meta = Meta::root_owned(spec.mode.unwrap_or(0o755), time);
         let meta = described(tree, sources, spec, meta)?;
-        resolve::put(tree, &place, Node { meta, kind: Kind::dir() })?;
+        resolve::put(tree, &place, Node { meta, kind: NodeKind::dir() })?;
         return Ok(());
     };
     let Node { meta, kind } = tree.node(id);
-    if !matches!(kind, Kind::Dir(_)) {
+    if !matches!(kind, NodeKind::Dir(_)) {
         return Err(FileError::NotAFolder { found: kind.word() });
     }
     let mut meta = Meta { mode: spec.mode.unwrap_or(meta.mode), ..meta.clone() };
@@ -311,8 +311,8 @@ fn remove(tree: &mut Tree, path: &[u8], spec: &FileSpec, missing: IfMissing) -> 
     }
     let place = resolve::place(tree, path, Last::Keep)?;
     match place {
-        Some(Place { name: None, .. }) => Err(FileError::Root),
-        Some(Place { dir, name: Some(name), node: Some(_), .. }) => {
+        Some(TreePath { name: None, .. }) => Err(FileError::Root),
+        Some(TreePath { dir, name: Some(name), node: Some(_), .. }) => {
             tree.unlink(dir, name.as_bytes());
             Ok(())
         }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use amiforge_formats::plan::Sources;
 use amiforge_formats::time::Time;
-use amiforge_formats::tree::{Kind, Meta, Node, Tree};
+use amiforge_formats::tree::{Meta, Node, NodeKind, Tree};
 
 use super::resolve::{self, Last};
 use super::{PathError, StepError};
@@ -75,7 +75,7 @@ impl MountSpec {
 
 /// What to do with an fstab that the sources brought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Existing {
+pub enum ExistingFstab {
     /// Refuse, unless it holds only comments and blank lines.
     #[default]
     Refuse,
@@ -89,7 +89,7 @@ pub struct FstabSpec {
     /// The mounts; written with parents before children.
     pub mounts: Vec<MountSpec>,
     /// What to do with an fstab that is there.
-    pub existing: Existing,
+    pub existing: ExistingFstab,
 }
 
 /// Why fstab cannot be written.
@@ -141,7 +141,7 @@ pub fn apply(tree: &mut Tree, sources: &dyn Sources, spec: &FstabSpec, time: Tim
 }
 
 fn write(tree: &mut Tree, sources: &dyn Sources, spec: &FstabSpec, time: Time) -> Result<(), FstabError> {
-    if spec.existing == Existing::Refuse {
+    if spec.existing == ExistingFstab::Refuse {
         refuse_entries(tree, sources)?;
     }
     let mut mounts: Vec<&MountSpec> = spec.mounts.iter().collect();
@@ -175,9 +175,9 @@ fn make_point(tree: &mut Tree, point: &str, time: Time) -> Result<(), FstabError
     let place = resolve::place_made(tree, resolve::checked(point)?, Last::Follow, time)?;
     match place.node.map(|id| &tree.node(id).kind) {
         None => {
-            resolve::put(tree, &place, Node { meta: Meta::root_owned(0o755, time), kind: Kind::dir() })?;
+            resolve::put(tree, &place, Node { meta: Meta::root_owned(0o755, time), kind: NodeKind::dir() })?;
         }
-        Some(Kind::Dir(_)) => {}
+        Some(NodeKind::Dir(_)) => {}
         Some(other) => return Err(PathError::NotADir { path: place.path, found: other.word() }.into()),
     }
     Ok(())
@@ -240,7 +240,7 @@ mod tests {
     use crate::steps::testing::{NOW, add, empty, extract, folder, oracle, shape, text, tree};
 
     fn mounts(mounts: Vec<MountSpec>) -> FstabSpec {
-        FstabSpec { mounts, existing: Existing::Refuse }
+        FstabSpec { mounts, existing: ExistingFstab::Refuse }
     }
 
     fn typical() -> FstabSpec {
@@ -297,7 +297,7 @@ mod tests {
         assert!(
             matches!(error, StepError::Fstab(FstabError::Exists { first }) if first.starts_with("LABEL=x"))
         );
-        let told = FstabSpec { existing: Existing::Replace, ..typical() };
+        let told = FstabSpec { existing: ExistingFstab::Replace, ..typical() };
         apply(&mut tree, &NoSources, &told, NOW).unwrap();
         assert!(!text(&tree, "/etc/fstab").contains("LABEL=x"));
         let before = text(&tree, "/etc/fstab");

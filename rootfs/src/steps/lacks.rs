@@ -2,7 +2,7 @@
 //! another way, so it is a warning and no error. To be asked once packages and commands have made all they make.
 
 use amiforge_formats::plan::Sources;
-use amiforge_formats::tree::{Kind, NodeId, Tree};
+use amiforge_formats::tree::{NodeId, NodeKind, Tree};
 
 use super::accounts::UserSpec;
 use super::resolve;
@@ -21,7 +21,7 @@ const ARCHIVE_MAGIC: u32 = 0xde02_0109;
 /// Something that a setting names and that is not there.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum Lack {
+pub enum MissingSetting {
     /// A locale.
     #[error(
         "the locale `{locale}` is not generated in the image, so programs fall back to `C`; use `C.UTF-8`, add the \
@@ -54,14 +54,14 @@ pub fn lacks(
     sources: &dyn Sources,
     system: &SystemSpec,
     users: &[UserSpec],
-) -> Result<Vec<Lack>, StepError> {
+) -> Result<Vec<MissingSetting>, StepError> {
     let mut lacks = Vec::new();
     if let Some(locale) = &system.locale {
         let key = "locale";
         let known = has_locale(tree, sources, locale);
         let known = known.map_err(|source| StepError::System { key, source: source.into() })?;
         if !known {
-            lacks.push(Lack::Locale { locale: locale.clone() });
+            lacks.push(MissingSetting::Locale { locale: locale.clone() });
         }
     }
     let shells = missing_shells(tree, sources, users);
@@ -75,7 +75,11 @@ pub fn is_there(tree: &Tree, path: &str) -> bool {
 }
 
 /// The users of the recipe whose shell is not there, as the account file of the image has it.
-fn missing_shells(tree: &Tree, sources: &dyn Sources, users: &[UserSpec]) -> Result<Vec<Lack>, PathError> {
+fn missing_shells(
+    tree: &Tree,
+    sources: &dyn Sources,
+    users: &[UserSpec],
+) -> Result<Vec<MissingSetting>, PathError> {
     let accounts = resolve::read(tree, sources, b"/etc/passwd")?.unwrap_or_default();
     let accounts = String::from_utf8_lossy(&accounts);
     let mut lacks = Vec::new();
@@ -86,7 +90,7 @@ fn missing_shells(tree: &Tree, sources: &dyn Sources, users: &[UserSpec]) -> Res
         let shell = if shell.is_empty() { "/bin/sh" } else { shell };
         let ours = users.iter().any(|user| user.name == name);
         if ours && !is_there(tree, shell) {
-            lacks.push(Lack::Shell { user: name.to_owned(), shell: shell.to_owned() });
+            lacks.push(MissingSetting::Shell { user: name.to_owned(), shell: shell.to_owned() });
         }
     }
     Ok(lacks)
@@ -107,7 +111,7 @@ fn has_locale(tree: &Tree, sources: &dyn Sources, locale: &str) -> Result<bool, 
         return Ok(false);
     };
     let path = || format!("{LOCALES}/locale-archive").into_bytes();
-    let Kind::File(content) = &tree.node(archive).kind else { return Ok(false) };
+    let NodeKind::File(content) = &tree.node(archive).kind else { return Ok(false) };
     if content.len() > ARCHIVE_MAX {
         return Ok(true);
     }
@@ -194,7 +198,7 @@ mod tests {
         archive.extend_from_slice(names);
         add(&mut tree, "/usr/lib/locale/locale-archive", "file 0644 x");
         let id = tree.lookup(b"usr/lib/locale/locale-archive").unwrap();
-        tree.node_mut(id).kind = Kind::File(amiforge_formats::tree::Content::Inline(archive.into()));
+        tree.node_mut(id).kind = NodeKind::File(amiforge_formats::tree::Content::Inline(archive.into()));
         assert_eq!(found(&tree, Some("de_DE.UTF-8@euro"), &[]), [""; 0]);
         assert_eq!(found(&tree, Some("fr_FR.ISO-8859-1"), &[]), [""; 0]);
         assert_eq!(found(&tree, Some("fr_FR.UTF-8"), &[]).len(), 1);

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use amiforge_formats::plan::Sources;
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::{
-    Content, Kind, Meta, Name, Node, NodeId, Origin, Printable, SYMLINK_MAX, Tree, TreeError,
+    Content, Meta, Name, Node, NodeId, NodeKind, Origin, Printable, SYMLINK_MAX, Tree, TreeError,
 };
 
 /// Links followed before a path counts as a loop (Linux `MAXSYMLINKS`).
@@ -122,7 +122,7 @@ pub(crate) enum Last {
 
 /// What to do where a directory on the way does not exist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Parents {
+enum MissingParents {
     /// The path names nothing.
     Absent,
     /// Make it, root's, mode 0755, of this time.
@@ -131,7 +131,7 @@ enum Parents {
 
 /// Where a path leads: a directory and a name in it, whether that name exists or not.
 #[derive(Debug, Clone)]
-pub(crate) struct Place {
+pub(crate) struct TreePath {
     /// Where the name is; the root itself for the path `/`.
     pub(crate) dir: NodeId,
     /// The name; none for the root.
@@ -162,11 +162,11 @@ impl Walker {
         if path.is_empty() { b"/".to_vec() } else { path }
     }
 
-    fn place(mut self) -> Place {
+    fn place(mut self) -> TreePath {
         let path = self.path_of(None);
         match self.stack.pop() {
-            Some((id, name)) => Place { dir: self.dir(), name: Some(name), node: Some(id), path },
-            None => Place { dir: self.root, name: None, node: Some(self.root), path },
+            Some((id, name)) => TreePath { dir: self.dir(), name: Some(name), node: Some(id), path },
+            None => TreePath { dir: self.root, name: None, node: Some(self.root), path },
         }
     }
 }
@@ -181,8 +181,8 @@ fn walk(
     tree: &mut TreeAccess<'_>,
     path: &[u8],
     last: Last,
-    parents: Parents,
-) -> Result<Option<Place>, PathError> {
+    parents: MissingParents,
+) -> Result<Option<TreePath>, PathError> {
     let mut walker = Walker { stack: Vec::new(), root: tree.get().root() };
     let mut pending: Vec<Box<[u8]>> = names_reversed(path).collect();
     let mut links = 0;
@@ -196,7 +196,7 @@ fn walk(
         let Some(id) = tree.get().child(dir, name.as_bytes()) else {
             let path = walker.path_of(Some(&name));
             if pending.is_empty() {
-                return Ok(Some(Place { dir, name: Some(name), node: None, path }));
+                return Ok(Some(TreePath { dir, name: Some(name), node: None, path }));
             }
             let Some(id) =
                 tree.make_dir(dir, &name, parents).map_err(|source| PathError::Tree { path, source })?
@@ -207,8 +207,8 @@ fn walk(
             continue;
         };
         match &tree.get().node(id).kind {
-            Kind::Dir(_) => walker.stack.push((id, name)),
-            Kind::Symlink(target) if !pending.is_empty() || last == Last::Follow => {
+            NodeKind::Dir(_) => walker.stack.push((id, name)),
+            NodeKind::Symlink(target) if !pending.is_empty() || last == Last::Follow => {
                 links += 1;
                 if links > LINKS_MAX || target.len() > SYMLINK_MAX {
                     return Err(PathError::Loop { path: path.to_vec() });
@@ -220,7 +220,7 @@ fn walk(
             }
             _ if pending.is_empty() => {
                 let path = walker.path_of(Some(&name));
-                return Ok(Some(Place { dir, name: Some(name), node: Some(id), path }));
+                return Ok(Some(TreePath { dir, name: Some(name), node: Some(id), path }));
             }
             other => {
                 return Err(PathError::NotADir { path: walker.path_of(Some(&name)), found: other.word() });
@@ -244,10 +244,15 @@ impl TreeAccess<'_> {
         }
     }
 
-    fn make_dir(&mut self, dir: NodeId, name: &Name, parents: Parents) -> Result<Option<NodeId>, TreeError> {
+    fn make_dir(
+        &mut self,
+        dir: NodeId,
+        name: &Name,
+        parents: MissingParents,
+    ) -> Result<Option<NodeId>, TreeError> {
         match (self, parents) {
-            (Self::Write(tree), Parents::Make(time)) => {
-                let node = Node { meta: Meta::root_owned(0o755, time), kind: Kind::dir() };
+            (Self::Write(tree), MissingParents::Make(time)) => {
+                let node = Node { meta: Meta::root_owned(0o755, time), kind: NodeKind::dir() };
                 tree.add(dir, name.clone(), node).map(Some)
             }
             _ => Ok(None),
@@ -256,13 +261,18 @@ impl TreeAccess<'_> {
 }
 
 /// Where a path leads; `None` when a directory on the way is absent.
-pub(crate) fn place(tree: &Tree, path: &[u8], last: Last) -> Result<Option<Place>, PathError> {
-    walk(&mut TreeAccess::Read(tree), path, last, Parents::Absent)
+pub(crate) fn place(tree: &Tree, path: &[u8], last: Last) -> Result<Option<TreePath>, PathError> {
+    walk(&mut TreeAccess::Read(tree), path, last, MissingParents::Absent)
 }
 
 /// Where a path leads, with the directories on the way made.
-pub(crate) fn place_made(tree: &mut Tree, path: &[u8], last: Last, time: Time) -> Result<Place, PathError> {
-    walk(&mut TreeAccess::Write(tree), path, last, Parents::Make(time))?
+pub(crate) fn place_made(
+    tree: &mut Tree,
+    path: &[u8],
+    last: Last,
+    time: Time,
+) -> Result<TreePath, PathError> {
+    walk(&mut TreeAccess::Write(tree), path, last, MissingParents::Make(time))?
         .ok_or_else(|| PathError::NotNormal { path: path.to_vec() })
 }
 
@@ -272,7 +282,7 @@ pub(crate) fn find(tree: &Tree, path: &[u8]) -> Result<Option<NodeId>, PathError
 }
 
 /// Puts a node at a place, instead of whatever is there but a folder with entries.
-pub(crate) fn put(tree: &mut Tree, place: &Place, node: Node) -> Result<NodeId, PathError> {
+pub(crate) fn put(tree: &mut Tree, place: &TreePath, node: Node) -> Result<NodeId, PathError> {
     let full = place.node.and_then(|id| tree.entries(id)).is_some_and(|entries| !entries.is_empty());
     let Some(name) = place.name.as_ref().filter(|_| !full) else {
         return Err(PathError::NotAFile { path: place.path.clone(), found: "dir" });
@@ -286,12 +296,12 @@ pub(crate) fn put(tree: &mut Tree, place: &Place, node: Node) -> Result<NodeId, 
 pub(crate) fn contents(
     tree: &Tree,
     sources: &dyn Sources,
-    place: &Place,
+    place: &TreePath,
     limit: u64,
 ) -> Result<Option<Vec<u8>>, PathError> {
     let Some(id) = place.node else { return Ok(None) };
     let content = match &tree.node(id).kind {
-        Kind::File(content) => content,
+        NodeKind::File(content) => content,
         other => return Err(PathError::NotAFile { path: place.path.clone(), found: other.word() }),
     };
     if content.len() > limit {
@@ -338,13 +348,13 @@ pub(crate) fn write(
 ) -> Result<(), PathError> {
     let place = place_made(tree, path, Last::Follow, time)?;
     let meta = match place.node.map(|id| tree.node(id)) {
-        Some(Node { meta, kind: Kind::File(_) }) => Meta { mtime: time, ..meta.clone() },
+        Some(Node { meta, kind: NodeKind::File(_) }) => Meta { mtime: time, ..meta.clone() },
         Some(node) => {
             return Err(PathError::NotAFile { path: place.path.clone(), found: node.kind.word() });
         }
         None => Meta::root_owned(mode, time),
     };
-    put(tree, &place, Node { meta, kind: Kind::File(Content::Inline(Arc::from(bytes))) }).map(|_| ())
+    put(tree, &place, Node { meta, kind: NodeKind::File(Content::Inline(Arc::from(bytes))) }).map(|_| ())
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 
 use amiforge_formats::plan::Sources;
 use amiforge_formats::time::Time;
-use amiforge_formats::tree::{Content, Kind, Meta, Node, Tree};
+use amiforge_formats::tree::{Content, Meta, Node, NodeKind, Tree};
 
 use super::resolve::{self, Last};
 use super::{PathError, StepError};
@@ -102,7 +102,7 @@ fn check_hostname(name: &str) -> Result<(), SystemError> {
 fn hostname(tree: &mut Tree, name: &str, time: Time) -> Result<(), SystemError> {
     check_hostname(name)?;
     let text = format!("{name}\n");
-    let kind = Kind::File(Content::Inline(text.as_bytes().into()));
+    let kind = NodeKind::File(Content::Inline(text.as_bytes().into()));
     let place = resolve::place_made(tree, b"/etc/hostname", Last::Follow, time)?;
     resolve::put(tree, &place, Node { meta: Meta::root_owned(0o644, time), kind })?;
     if resolve::find(tree, b"/etc/hosts")?.is_none() {
@@ -121,7 +121,7 @@ fn timezone(tree: &mut Tree, zone: &str, time: Time) -> Result<(), SystemError> 
         return Err(SystemError::ZoneName { zone: zone.to_owned() });
     }
     let found = resolve::find(tree, path.as_bytes())?;
-    let is_file = found.is_some_and(|id| matches!(tree.node(id).kind, Kind::File(_)));
+    let is_file = found.is_some_and(|id| matches!(tree.node(id).kind, NodeKind::File(_)));
     if !is_file {
         let zones = resolve::find(tree, ZONES.as_bytes())?;
         let none = zones.and_then(|id| tree.entries(id)).is_none_or(std::collections::BTreeMap::is_empty);
@@ -133,7 +133,7 @@ fn timezone(tree: &mut Tree, zone: &str, time: Time) -> Result<(), SystemError> 
         }
     }
     let place = resolve::place_made(tree, b"/etc/localtime", Last::Keep, time)?;
-    let kind = Kind::Symlink(format!("..{path}").into_bytes().into());
+    let kind = NodeKind::Symlink(format!("..{path}").into_bytes().into());
     resolve::put(tree, &place, Node { meta: Meta::root_owned(0o777, time), kind })?;
     // Debian's own copy of the name; where it is not there, nothing reads it.
     if resolve::find(tree, b"/etc/timezone")?.is_some() {

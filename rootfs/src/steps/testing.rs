@@ -8,7 +8,7 @@ use std::process::{Command, Output};
 
 use amiforge_formats::plan::{NoSources, SourceId, Sources};
 use amiforge_formats::time::Time;
-use amiforge_formats::tree::{Content, Kind, Meta, Node, Tree};
+use amiforge_formats::tree::{Content, Meta, Node, NodeKind, Tree};
 
 use super::resolve::{self, Last};
 
@@ -38,14 +38,14 @@ pub(crate) fn add(tree: &mut Tree, path: &str, words: &str) {
     let (mode, content) = rest.split_once(' ').unwrap_or((rest, ""));
     let mode = u16::from_str_radix(mode, 8).unwrap_or(0o777);
     let kind = match kind {
-        "file" => Kind::File(Content::Inline(content.as_bytes().into())),
-        "dir" => Kind::dir(),
-        "link" => Kind::Symlink(rest.as_bytes().into()),
-        "null" => Kind::CharDevice { major: 1, minor: 3 },
+        "file" => NodeKind::File(Content::Inline(content.as_bytes().into())),
+        "dir" => NodeKind::dir(),
+        "link" => NodeKind::Symlink(rest.as_bytes().into()),
+        "null" => NodeKind::CharDevice { major: 1, minor: 3 },
         other => panic!("`{other}` is no kind"),
     };
     let place = resolve::place_made(tree, path.as_bytes(), Last::Keep, OLD).unwrap();
-    if matches!(kind, Kind::Dir(_)) && place.node.is_some() {
+    if matches!(kind, NodeKind::Dir(_)) && place.node.is_some() {
         return;
     }
     resolve::put(tree, &place, Node { meta: Meta::root_owned(mode, OLD), kind }).unwrap();
@@ -63,7 +63,7 @@ pub(crate) fn shape(tree: &Tree, path: &str) -> String {
     let Some(id) = place.and_then(|place| place.node) else { return "-".into() };
     let Node { meta, kind } = tree.node(id);
     let target = match kind {
-        Kind::Symlink(target) => format!(" {}", String::from_utf8_lossy(target)),
+        NodeKind::Symlink(target) => format!(" {}", String::from_utf8_lossy(target)),
         _ => String::new(),
     };
     format!("{} {:04o} {}:{}{target}", kind.word(), meta.mode, meta.uid, meta.gid)
@@ -90,11 +90,11 @@ pub(crate) fn extract(tree: &Tree, folder: &Path) {
     for entry in tree.walk() {
         let path = folder.join(std::ffi::OsStr::from_bytes(&entry.path));
         match &tree.node(entry.id).kind {
-            Kind::Dir(_) => std::fs::create_dir_all(path).unwrap(),
-            Kind::Symlink(target) => {
+            NodeKind::Dir(_) => std::fs::create_dir_all(path).unwrap(),
+            NodeKind::Symlink(target) => {
                 std::os::unix::fs::symlink(std::ffi::OsStr::from_bytes(target), path).unwrap();
             }
-            Kind::File(content) => {
+            NodeKind::File(content) => {
                 std::fs::write(path, resolve::bytes_of(content, &NoSources).unwrap()).unwrap();
             }
             _ => {}

@@ -19,13 +19,13 @@ const CHUNK: usize = 1 << 20;
 
 /// Keeps the store from being cleaned until dropped.
 #[derive(Debug)]
-pub struct Held {
+pub struct StoreHold {
     _file: Option<File>,
 }
 
 /// What an entry of a store is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
+pub enum StoreEntryKind {
     /// A fetched file.
     Object,
     /// An input, unpacked.
@@ -36,7 +36,7 @@ pub enum Kind {
     Part,
 }
 
-impl Kind {
+impl StoreEntryKind {
     /// All of them.
     pub const ALL: [Self; 4] = [Self::Object, Self::Spool, Self::Layer, Self::Part];
 
@@ -53,9 +53,9 @@ impl Kind {
 
 /// An entry of a store.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
+pub struct StoreEntry {
     /// What it is.
-    pub kind: Kind,
+    pub kind: StoreEntryKind,
     /// Where it lies.
     pub path: PathBuf,
     /// Bytes that it takes.
@@ -69,7 +69,7 @@ pub struct Entry {
 impl Store {
     /// Keeps the store from being cleaned for as long as the answer lives: several may, at once. Where the store
     /// cannot be written there is nothing to keep.
-    pub fn hold(&self) -> Held {
+    pub fn hold(&self) -> StoreHold {
         let open = || {
             fs::create_dir_all(&self.folder)?;
             let file =
@@ -77,22 +77,22 @@ impl Store {
             rustix::fs::flock(&file, rustix::fs::FlockOperation::LockShared)?;
             io::Result::Ok(file)
         };
-        Held { _file: open().ok() }
+        StoreHold { _file: open().ok() }
     }
 
     /// The store for one who cleans it; nothing while anybody else works with it.
     ///
     /// # Errors
     /// When the folder cannot be written.
-    pub fn hold_alone(&self) -> Result<Option<Held>, StoreError> {
+    pub fn hold_alone(&self) -> Result<Option<StoreHold>, StoreError> {
         let failed = |source| StoreError::Write { folder: self.folder.clone(), source };
         if !self.folder.is_dir() {
-            return Ok(Some(Held { _file: None }));
+            return Ok(Some(StoreHold { _file: None }));
         }
         let path = self.folder.join(IN_USE);
         let file = File::options().create(true).truncate(false).write(true).open(path).map_err(failed)?;
         match rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Some(Held { _file: Some(file) })),
+            Ok(()) => Ok(Some(StoreHold { _file: Some(file) })),
             Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
             Err(error) => Err(failed(error.into())),
         }
@@ -102,7 +102,7 @@ impl Store {
     ///
     /// # Errors
     /// When a folder cannot be read.
-    pub fn list(&self) -> Result<Vec<Entry>, StoreError> {
+    pub fn list(&self) -> Result<Vec<StoreEntry>, StoreError> {
         let mut all = Vec::new();
         let failed = |source| StoreError::Read { path: self.folder.clone(), source };
         for path in super::entries(&self.folder).map_err(failed)? {
@@ -113,9 +113,9 @@ impl Store {
         for path in super::entries(&self.folder.join(objects::FOLDER)).map_err(failed)? {
             let name = name(&path);
             if let Ok(digest) = name.parse() {
-                all.extend(entry(Kind::Object, path, Some(digest)));
+                all.extend(entry(StoreEntryKind::Object, path, Some(digest)));
             } else if name.starts_with(objects::PART) {
-                all.extend(entry(Kind::Part, path, None));
+                all.extend(entry(StoreEntryKind::Part, path, None));
             }
         }
         Ok(all)
@@ -126,7 +126,7 @@ impl Store {
     ///
     /// # Errors
     /// When it cannot be read.
-    pub fn check(&self, entry: &Entry, watch: &dyn Watch) -> Result<Option<String>, StoreError> {
+    pub fn check(&self, entry: &StoreEntry, watch: &dyn Watch) -> Result<Option<String>, StoreError> {
         let failed = |source| StoreError::Read { path: entry.path.clone(), source };
         let file = match File::open(&entry.path) {
             Ok(file) => file,
@@ -134,14 +134,16 @@ impl Store {
             Err(error) => return Err(failed(error)),
         };
         let (len, expected) = match (entry.kind, entry.digest) {
-            (Kind::Object, Some(digest)) => (file.metadata().map_err(failed)?.len(), digest),
-            (Kind::Spool | Kind::Layer, _) => match super::trailer(&file).map_err(failed)? {
-                Ok(said) => said,
-                Err(found) => {
-                    let _ = fs::remove_file(&entry.path);
-                    return Ok(Some(format!("{found} instead of the trailer")));
+            (StoreEntryKind::Object, Some(digest)) => (file.metadata().map_err(failed)?.len(), digest),
+            (StoreEntryKind::Spool | StoreEntryKind::Layer, _) => {
+                match super::trailer(&file).map_err(failed)? {
+                    Ok(said) => said,
+                    Err(found) => {
+                        let _ = fs::remove_file(&entry.path);
+                        return Ok(Some(format!("{found} instead of the trailer")));
+                    }
                 }
-            },
+            }
             _ => return Ok(None),
         };
         let Some(found) = digest(&file, len, watch).map_err(failed)? else { return Ok(None) };
@@ -156,7 +158,7 @@ impl Store {
     ///
     /// # Errors
     /// What the system says.
-    pub fn remove(&self, entry: &Entry) -> Result<(), StoreError> {
+    pub fn remove(&self, entry: &StoreEntry) -> Result<(), StoreError> {
         let removed = match fs::symlink_metadata(&entry.path) {
             Ok(found) if found.is_dir() => fs::remove_dir_all(&entry.path),
             Ok(_) => fs::remove_file(&entry.path),
@@ -176,34 +178,34 @@ fn name(path: &Path) -> &str {
 }
 
 /// What a file at the top of the store is: an input, unpacked, a layer, or a part of one.
-fn kind_of_spool(path: &Path) -> Option<Kind> {
+fn kind_of_spool(path: &Path) -> Option<StoreEntryKind> {
     let name = name(path);
     let (digest, len) = name.split_once('-').unwrap_or_default();
     if digest == "layer" && len.parse::<Digest>().is_ok() {
-        return Some(Kind::Layer);
+        return Some(StoreEntryKind::Layer);
     }
     if name.starts_with(super::PART) {
-        Some(Kind::Part)
+        Some(StoreEntryKind::Part)
     } else if digest.parse::<Digest>().is_ok() && len.parse::<u64>().is_ok() {
-        Some(Kind::Spool)
+        Some(StoreEntryKind::Spool)
     } else {
         None
     }
 }
 
 /// An entry, unless it has just gone.
-fn entry(kind: Kind, path: PathBuf, digest: Option<Digest>) -> Option<Entry> {
+fn entry(kind: StoreEntryKind, path: PathBuf, digest: Option<Digest>) -> Option<StoreEntry> {
     let found = fs::symlink_metadata(&path).ok()?;
     let modified = found.modified().unwrap_or(SystemTime::UNIX_EPOCH);
     let (size, inner) = if found.is_dir() { of_folder(&path) } else { (found.len(), modified) };
-    Some(Entry { kind, path, size, used: modified.max(inner), digest })
+    Some(StoreEntry { kind, path, size, used: modified.max(inner), digest })
 }
 
 /// Bytes in a folder, and the last time that anything in it was written.
 fn of_folder(path: &Path) -> (u64, SystemTime) {
     let (mut size, mut used) = (0_u64, SystemTime::UNIX_EPOCH);
     for inner in super::entries(path).unwrap_or_default() {
-        if let Some(entry) = entry(Kind::Part, inner, None) {
+        if let Some(entry) = entry(StoreEntryKind::Part, inner, None) {
             size = size.saturating_add(entry.size);
             used = used.max(entry.used);
         }
@@ -251,7 +253,12 @@ mod tests {
             fs::write(folder.path().join(strange), b"").unwrap();
         }
         let shown: Vec<_> = store.list().unwrap().iter().map(|entry| (entry.kind, entry.size)).collect();
-        let expected = [(Kind::Part, 0), (Kind::Spool, 93), (Kind::Layer, 91), (Kind::Object, 1)];
+        let expected = [
+            (StoreEntryKind::Part, 0),
+            (StoreEntryKind::Spool, 93),
+            (StoreEntryKind::Layer, 91),
+            (StoreEntryKind::Object, 1),
+        ];
         assert_eq!(shown, expected);
     }
 

@@ -29,7 +29,7 @@ pub struct Objects {
 
 /// An object, open.
 #[derive(Debug)]
-pub struct Object {
+pub struct OpenObject {
     /// The file.
     pub file: File,
     /// Where it lies.
@@ -44,7 +44,7 @@ pub struct Object {
 #[derive(Debug)]
 pub enum Begun {
     /// It is there already.
-    There(Object),
+    There(OpenObject),
     /// It is to be written, from [`ObjectPart::at`] on.
     Part(ObjectPart),
     /// Somebody else is writing it.
@@ -80,7 +80,7 @@ impl Objects {
     ///
     /// # Errors
     /// [`StoreError::Damaged`] when it is there with another length; it is removed then.
-    pub fn find(&self, digest: Digest, size: u64) -> Result<Option<Object>, StoreError> {
+    pub fn find(&self, digest: Digest, size: u64) -> Result<Option<OpenObject>, StoreError> {
         let path = self.path(digest);
         let file = match File::open(&path) {
             Ok(file) => file,
@@ -92,7 +92,7 @@ impl Objects {
             return Err(damaged(path, format!("{len} bytes"), format!("{size}")));
         }
         super::touch(&file);
-        Ok(Some(Object { file, path, len, digest }))
+        Ok(Some(OpenObject { file, path, len, digest }))
     }
 
     /// Begins to write an object of `size` bytes, or continues what somebody has left of it.
@@ -133,7 +133,7 @@ impl Objects {
     ///
     /// # Errors
     /// [`StoreError::Other`] when they have another digest or length, or when the folder cannot be written.
-    pub fn put(&self, digest: Digest, size: u64, reader: &mut dyn Read) -> Result<Object, StoreError> {
+    pub fn put(&self, digest: Digest, size: u64, reader: &mut dyn Read) -> Result<OpenObject, StoreError> {
         let mut part = match self.begin(digest, size)? {
             Begun::There(object) => return Ok(object),
             Begun::Part(part) => part,
@@ -145,7 +145,7 @@ impl Objects {
         part.finish()
     }
 
-    fn put_aside(&self, digest: Digest, size: u64, reader: &mut dyn Read) -> Result<Object, StoreError> {
+    fn put_aside(&self, digest: Digest, size: u64, reader: &mut dyn Read) -> Result<OpenObject, StoreError> {
         let failed = |source| StoreError::Write { folder: self.folder.clone(), source };
         let temporary = tempfile::Builder::new().prefix(PART).tempfile_in(&self.folder).map_err(failed)?;
         let (file, path) = temporary.keep().map_err(|error| failed(error.error))?;
@@ -168,7 +168,7 @@ impl Objects {
     }
 }
 
-impl Object {
+impl OpenObject {
     /// Reads all of it and holds it against its digest.
     ///
     /// # Errors
@@ -264,7 +264,7 @@ impl ObjectPart {
     ///
     /// # Errors
     /// [`StoreError::Other`] when it is another than it should be; its bytes are dropped then.
-    pub fn finish(mut self) -> Result<Object, StoreError> {
+    pub fn finish(mut self) -> Result<OpenObject, StoreError> {
         if self.len != self.size {
             let found = format!("{} bytes", self.len);
             return Err(other(found, self.size.to_string()));
@@ -279,7 +279,7 @@ impl ObjectPart {
         let named = file.sync_all().and_then(|()| fs::rename(&part, &path));
         named.map_err(|source| StoreError::Write { folder, source })?;
         let file = File::open(&path).map_err(|source| StoreError::Read { path: path.clone(), source })?;
-        Ok(Object { file, path, len, digest })
+        Ok(OpenObject { file, path, len, digest })
     }
 
     /// Hashes what is there already.

@@ -10,7 +10,7 @@ use std::process::Command;
 
 use amiforge_formats::plan::NoSources;
 use amiforge_formats::time::Time;
-use amiforge_formats::tree::{Content, Kind, Meta, Name, Node, NodeId, Tree};
+use amiforge_formats::tree::{Content, Meta, Name, Node, NodeId, NodeKind, Tree};
 use amiforge_rootfs::steps::first_boot::{self, FirstBootSpec, Hostname};
 
 /// The public key of a key pair.
@@ -54,7 +54,7 @@ impl Machine {
         first_boot::install(&mut tree, &NoSources, &FirstBootSpec { user, hostname, time }).unwrap();
         let scripts = tree.lookup(b"usr/lib/amiforge").unwrap();
         for (name, id) in tree.entries(scripts).unwrap() {
-            let Kind::File(Content::Inline(text)) = &tree.node(*id).kind else { panic!("not inline") };
+            let NodeKind::File(Content::Inline(text)) = &tree.node(*id).kind else { panic!("not inline") };
             let mut text = String::from_utf8(text.to_vec()).unwrap();
             for folder in ["/etc/hostname", "/sys/class", "/sys/hypervisor", "/var/lib/", "/run/"] {
                 text = text.replace(folder, &format!("{}{folder}", self.folder.path().display()));
@@ -115,11 +115,11 @@ fn add(tree: &mut Tree, path: &str, bytes: &[u8]) {
     let (above, last) = path.rsplit_once('/').unwrap();
     for name in above.split('/') {
         at = tree.child(at, name.as_bytes()).unwrap_or_else(|| {
-            let node = Node { meta: Meta::root_owned(0o755, Time::EPOCH), kind: Kind::dir() };
+            let node = Node { meta: Meta::root_owned(0o755, Time::EPOCH), kind: NodeKind::dir() };
             tree.add(at, Name::new(name.as_bytes()).unwrap(), node).unwrap()
         });
     }
-    let kind = Kind::File(Content::Inline(bytes.into()));
+    let kind = NodeKind::File(Content::Inline(bytes.into()));
     let node = Node { meta: Meta::root_owned(0o755, Time::EPOCH), kind };
     tree.add(at, Name::new(last.as_bytes()).unwrap(), node).unwrap();
 }

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use amiforge_formats::plan::Sources;
-use amiforge_formats::tree::{Content, Kind, Node, Origin, Tree};
+use amiforge_formats::tree::{Content, Node, NodeKind, Origin, Tree};
 use amiforge_rootfs::assemble::assemble;
 use amiforge_rootfs::blobs::Blobs;
 use amiforge_rootfs::glob::Globs;
-use amiforge_rootfs::sources::{Pin, SourceKind, SourceSpec};
+use amiforge_rootfs::sources::{DigestPin, SourceKind, SourceSpec};
 use amiforge_rootfs::store::Store;
 use amiforge_rootfs::watch::Unwatched;
 
@@ -17,7 +17,7 @@ pub(crate) fn root_of(tar: &Path, store: &Path) -> (Tree, Blobs) {
     let spec = SourceSpec {
         label: "root".into(),
         kind: SourceKind::Tar { path: tar.to_owned() },
-        pin: Pin::Unpinned,
+        pin: DigestPin::Unpinned,
         strip: 0,
         prefix: String::new(),
         exclude: Vec::new(),
@@ -51,7 +51,7 @@ const DRAWN: u32 = 100;
 /// The lines of a database of accounts, whatever their order: numbers that are drawn as `*`, members sorted.
 pub(crate) fn accounts(tree: &Tree, blobs: &Blobs, path: &str) -> BTreeSet<String> {
     let id = tree.lookup(path.as_bytes()).unwrap_or_else(|| panic!("no {path}"));
-    let Kind::File(content) = &tree.node(id).kind else { panic!("{path} is no file") };
+    let NodeKind::File(content) = &tree.node(id).kind else { panic!("{path} is no file") };
     let text = String::from_utf8(bytes(content, blobs)).unwrap();
     let numbers: &[usize] = match path {
         "etc/passwd" => &[2, 3],
@@ -80,22 +80,24 @@ pub(crate) fn accounts(tree: &Tree, blobs: &Blobs, path: &str) -> BTreeSet<Strin
 /// What differs in an entry that both have.
 fn differing(ours: &Node, our: &Blobs, theirs: &Node, their: &Blobs) -> Option<String> {
     let same = match (&ours.kind, &theirs.kind) {
-        (Kind::File(a), Kind::File(b)) => a.len() == b.len() && bytes(a, our) == bytes(b, their),
-        (Kind::Dir(_), Kind::Dir(_)) => true,
+        (NodeKind::File(a), NodeKind::File(b)) => a.len() == b.len() && bytes(a, our) == bytes(b, their),
+        (NodeKind::Dir(_), NodeKind::Dir(_)) => true,
         (a, b) => a == b,
     };
     if !same {
         return Some(match (&ours.kind, &theirs.kind) {
-            (Kind::Symlink(a), Kind::Symlink(b)) => {
+            (NodeKind::Symlink(a), NodeKind::Symlink(b)) => {
                 format!("link {} {}", String::from_utf8_lossy(a), String::from_utf8_lossy(b))
             }
-            (Kind::File(a), Kind::File(b)) => format!("content{}", line(&bytes(a, our), &bytes(b, their))),
+            (NodeKind::File(a), NodeKind::File(b)) => {
+                format!("content{}", line(&bytes(a, our), &bytes(b, their)))
+            }
             (a, b) if a.word() == b.word() => "numbers".to_owned(),
             (a, b) => format!("kind {} {}", a.word(), b.word()),
         });
     }
     let (a, b) = (&ours.meta, &theirs.meta);
-    if !matches!(ours.kind, Kind::Symlink(_)) && a.mode != b.mode {
+    if !matches!(ours.kind, NodeKind::Symlink(_)) && a.mode != b.mode {
         return Some(format!("mode {:o} {:o}", a.mode, b.mode));
     }
     if (a.uid, a.gid) != (b.uid, b.gid) {

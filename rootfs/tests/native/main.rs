@@ -15,10 +15,10 @@ use amiforge_formats::digest::Digest;
 use amiforge_formats::time::Time;
 use amiforge_rootfs::blobs::Blobs;
 use amiforge_rootfs::configure::AccountIds;
-use amiforge_rootfs::configure::native::{self, Report};
+use amiforge_rootfs::configure::native::{self, NativeReport};
 use amiforge_rootfs::packages::database::Architectures;
 use amiforge_rootfs::packages::filters::Filters;
-use amiforge_rootfs::packages::locked::{LockedPackage, Reason};
+use amiforge_rootfs::packages::locked::{LockReason, LockedPackage};
 use amiforge_rootfs::packages::unpack::{self, DebFile};
 use amiforge_rootfs::store::Store;
 use amiforge_rootfs::watch::Unwatched;
@@ -61,7 +61,7 @@ fn locked(folder: &Path) -> Vec<(LockedPackage, PathBuf)> {
                 size: bytes.len() as u64,
                 path: format!("pool/{name}.deb"),
                 archive: "debian".into(),
-                reason: Reason::Named,
+                reason: LockReason::Named,
             };
             (package, path)
         })
@@ -69,7 +69,7 @@ fn locked(folder: &Path) -> Vec<(LockedPackage, PathBuf)> {
 }
 
 /// The packages unpacked and configured.
-fn configured(folder: &Path, store: &Path) -> (Tree, Blobs, Report) {
+fn configured(folder: &Path, store: &Path) -> (Tree, Blobs, NativeReport) {
     let packages = locked(folder);
     let debs: Vec<DebFile<'_>> =
         packages.iter().map(|(package, path)| DebFile { package, path: path.clone() }).collect();
@@ -81,7 +81,7 @@ fn configured(folder: &Path, store: &Path) -> (Tree, Blobs, Report) {
     let (packages, diversions) = (&unpacked.packages, &unpacked.diversions);
     let start = std::time::Instant::now();
     let answers = std::collections::BTreeMap::new();
-    let setup = native::Setup {
+    let setup = native::NativeSetup {
         packages,
         diversions,
         architectures: &architectures,

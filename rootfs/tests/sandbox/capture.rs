@@ -1,7 +1,7 @@
 //! What of the commands' work comes back.
 
-use amiforge_formats::tree::{Content, Kind, Meta};
-use amiforge_rootfs::sandbox::Keep;
+use amiforge_formats::tree::{Content, Meta, NodeKind};
+use amiforge_rootfs::sandbox::CaptureScope;
 
 use crate::yard::{EPOCH, OLD, Yard, job, listing, meta};
 
@@ -27,14 +27,14 @@ fn furnished() -> Yard {
     xattrs.insert((*b"security.capability").into(), capability.into());
     xattrs.insert((*b"trusted.overlay.opaque").into(), (*b"y").into());
     let marked = Meta { xattrs: Some(Box::new(xattrs)), ..odd.clone() };
-    yard.add("var/odd", odd.clone(), Kind::dir());
-    let both = yard.add("var/odd/file", marked, Kind::File(Content::Inline((*b"odd").into())));
-    yard.add("var/odd/fifo", odd.clone(), Kind::Fifo);
-    yard.add("var/odd/socket", odd.clone(), Kind::Socket);
-    yard.add("var/odd/null", odd.clone(), Kind::CharDevice { major: 1, minor: 3 });
-    yard.add("var/odd/sda", odd.clone(), Kind::BlockDevice { major: 8, minor: 0 });
-    yard.add("var/odd/link", odd, Kind::Symlink((*b"/nowhere").into()));
-    yard.add("dev/console", meta(0o600), Kind::CharDevice { major: 5, minor: 1 });
+    yard.add("var/odd", odd.clone(), NodeKind::dir());
+    let both = yard.add("var/odd/file", marked, NodeKind::File(Content::Inline((*b"odd").into())));
+    yard.add("var/odd/fifo", odd.clone(), NodeKind::Fifo);
+    yard.add("var/odd/socket", odd.clone(), NodeKind::Socket);
+    yard.add("var/odd/null", odd.clone(), NodeKind::CharDevice { major: 1, minor: 3 });
+    yard.add("var/odd/sda", odd.clone(), NodeKind::BlockDevice { major: 8, minor: 0 });
+    yard.add("var/odd/link", odd, NodeKind::Symlink((*b"/nowhere").into()));
+    yard.add("dev/console", meta(0o600), NodeKind::CharDevice { major: 5, minor: 1 });
     yard.file("tmp/kept", "in /tmp");
     let dir = yard.tree.lookup(b"var").unwrap();
     let name = amiforge_formats::tree::Name::new(b"\xff second name").unwrap();
@@ -53,7 +53,7 @@ fn a_tree_that_nobody_touched_comes_back_as_it_was() {
     for entry in yard.tree.walk() {
         let now = captured.tree.lookup(&entry.path).unwrap();
         assert_eq!(yard.tree.node(entry.id).meta, captured.tree.node(now).meta);
-        if let (Kind::File(was), Kind::File(is)) =
+        if let (NodeKind::File(was), NodeKind::File(is)) =
             (&yard.tree.node(entry.id).kind, &captured.tree.node(now).kind)
         {
             assert_eq!(was, is);
@@ -126,17 +126,17 @@ fn a_file_that_was_rewritten_as_it_was_keeps_its_reference() {
 
 fn links_in_the_tree_are_not_followed() {
     let mut yard = Yard::new();
-    yard.add("etc/outside", meta(0o777), Kind::Symlink((*b"../../../../../../etc").into()));
+    yard.add("etc/outside", meta(0o777), NodeKind::Symlink((*b"../../../../../../etc").into()));
     let captured = yard
         .run("ln -s /proc/1/root /etc/root; rm -r /var; ln -s / /var; ln -s /etc/shadow /etc/s; mkdir /etc/d; ln -s .. /etc/d/up")
         .unwrap();
     let kind = |path: &[u8]| captured.tree.node(captured.tree.lookup(path).unwrap()).kind.clone();
-    assert_eq!(kind(b"var"), Kind::Symlink((*b"/").into()));
-    assert_eq!(kind(b"etc/root"), Kind::Symlink((*b"/proc/1/root").into()));
+    assert_eq!(kind(b"var"), NodeKind::Symlink((*b"/").into()));
+    assert_eq!(kind(b"etc/root"), NodeKind::Symlink((*b"/proc/1/root").into()));
     assert!(captured.tree.lookup(b"etc/shadow").is_none());
     // Something is mounted there, so a link in its place is an error and not a mount elsewhere.
     yard.tree.unlink(yard.tree.root(), b"tmp");
-    yard.add("tmp", meta(0o777), Kind::Symlink((*b"etc").into()));
+    yard.add("tmp", meta(0o777), NodeKind::Symlink((*b"etc").into()));
     let error = yard.run(":").unwrap_err().to_string();
     assert!(error.contains("`/tmp`"), "{error}");
 }
@@ -146,9 +146,9 @@ fn holes_stay_holes() {
     let captured =
         yard.run("truncate -s 5G /etc/sparse; printf end >> /etc/sparse; truncate -s 15G /etc/all").unwrap();
     let kind = |path: &[u8]| captured.tree.node(captured.tree.lookup(path).unwrap()).kind.clone();
-    let Kind::File(Content::Sparse { len, segments }) = kind(b"etc/sparse") else { panic!("not sparse") };
+    let NodeKind::File(Content::Sparse { len, segments }) = kind(b"etc/sparse") else { panic!("not sparse") };
     assert_eq!((len, segments.len(), segments[0].offset), ((5 << 30) + 3, 1, 5 << 30));
-    let Kind::File(Content::Sparse { len, segments }) = kind(b"etc/all") else { panic!("not sparse") };
+    let NodeKind::File(Content::Sparse { len, segments }) = kind(b"etc/all") else { panic!("not sparse") };
     assert_eq!((len, segments.len()), (15 << 30, 0));
     // And go in as such.
     yard.tree = captured.tree;
@@ -162,7 +162,7 @@ fn only_what_is_to_be_kept_is_read_back() {
     let mut job = job(
         "mkdir -p /install/opt /installed /build; echo a > /install/opt/a; echo b > /build/b; touch /installed/c",
     );
-    job.keep = Keep::Below(vec![b"/install".to_vec(), b"/etc/greeting".to_vec()]);
+    job.keep = CaptureScope::Below(vec![b"/install".to_vec(), b"/etc/greeting".to_vec()]);
     let captured = yard.run_job(&job).unwrap();
     let paths: Vec<_> = captured.tree.walk().map(|entry| String::from_utf8(entry.path).unwrap()).collect();
     assert_eq!(paths, ["", "etc", "etc/greeting", "install", "install/opt", "install/opt/a"]);

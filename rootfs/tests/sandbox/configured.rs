@@ -11,13 +11,13 @@ use amiforge_formats::tree::Tree;
 use amiforge_rootfs::assemble::assemble;
 use amiforge_rootfs::blobs::Blobs;
 use amiforge_rootfs::configure::AccountIds;
-use amiforge_rootfs::configure::run::{Settings, configure};
-use amiforge_rootfs::packages::database::{self, Architectures, State};
+use amiforge_rootfs::configure::run::{ConfigureSettings, configure};
+use amiforge_rootfs::packages::database::{self, Architectures, DatabaseState};
 use amiforge_rootfs::packages::filters::Filters;
-use amiforge_rootfs::packages::locked::{LockedPackage, Reason};
+use amiforge_rootfs::packages::locked::{LockReason, LockedPackage};
 use amiforge_rootfs::packages::unpack::{DebFile, unpack};
-use amiforge_rootfs::sandbox::{Clock, Limits, OnFailure, Seed};
-use amiforge_rootfs::sources::{Pin, SourceKind, SourceSpec};
+use amiforge_rootfs::sandbox::{OnFailure, SandboxClock, SandboxLimits, Seed};
+use amiforge_rootfs::sources::{DigestPin, SourceKind, SourceSpec};
 use amiforge_rootfs::store::Store;
 use amiforge_rootfs::watch::Unwatched;
 
@@ -112,7 +112,7 @@ fn made_by_mmdebstrap(folder: &Path, yard: &mut Yard) -> Tree {
     let spec = SourceSpec {
         label: "tree.tar".into(),
         kind: SourceKind::Tar { path: folder.join("tree.tar") },
-        pin: Pin::Unpinned,
+        pin: DigestPin::Unpinned,
         strip: 0,
         prefix: String::new(),
         exclude: Vec::new(),
@@ -135,10 +135,18 @@ fn made_by_us(folder: &Path, yard: &mut Yard) -> Tree {
     let architectures = Architectures { native: "amd64".into(), foreign: Vec::new() };
     let epoch = Time::from_secs(EPOCH);
     let (tree, packages) = (&mut unpacked.tree, &unpacked.packages);
-    database::write(tree, packages, &unpacked.diversions, State::Unpacked, &architectures, epoch, &*blobs)
-        .unwrap();
-    let (limits, clock) = (Limits::default(), Clock::Still);
-    let settings = Settings {
+    database::write(
+        tree,
+        packages,
+        &unpacked.diversions,
+        DatabaseState::Unpacked,
+        &architectures,
+        epoch,
+        &*blobs,
+    )
+    .unwrap();
+    let (limits, clock) = (SandboxLimits::default(), SandboxClock::Still);
+    let settings = ConfigureSettings {
         answers: "",
         accounts: &AccountIds::default(),
         limits,
@@ -164,6 +172,6 @@ fn locked(path: &Path) -> LockedPackage {
         size: bytes.len() as u64,
         path: String::new(),
         archive: "debian".into(),
-        reason: Reason::Named,
+        reason: LockReason::Named,
     }
 }

@@ -1,6 +1,6 @@
 //! What commands find in the sandbox.
 
-use amiforge_rootfs::sandbox::{Clock, Ended, Job, SandboxError, Seed, Step};
+use amiforge_rootfs::sandbox::{CommandEnd, SandboxClock, SandboxError, SandboxJob, SandboxStep, Seed};
 
 use crate::yard::{EPOCH, Yard, job};
 
@@ -105,7 +105,7 @@ fn another_seed_gives_other_random_numbers_by_every_way() {
     ];
     let mut runs = Vec::new();
     for seed in seeds.into_iter().chain([image("web", Some("1"))]) {
-        let mut job = Job { seed, clock: Clock::Still, ..job(script) };
+        let mut job = SandboxJob { seed, clock: SandboxClock::Still, ..job(script) };
         job.env.insert("PERL_BADLANG".into(), "0".into());
         let captured = yard.run_job(&job).unwrap_or_else(|error| panic!("{error}"));
         let names = ["urandom", "random", "uuid", "call", "perl", "auxv", "none"];
@@ -125,7 +125,8 @@ fn steps_run_in_order_with_their_own_variables_folder_and_input() {
     let mut job = job("echo one > /etc/out; echo $A $B >> /etc/out");
     job.env.insert("A".into(), "of all".into());
     job.env.insert("HOME".into(), "/nowhere".into());
-    let mut second = Step::new("the second", ["sh", "-c", "pwd >> out; cat >> out; echo $HOME $A $B >> out"]);
+    let mut second =
+        SandboxStep::new("the second", ["sh", "-c", "pwd >> out; cat >> out; echo $HOME $A $B >> out"]);
     second.input = b"given\n".to_vec();
     job.steps.push(second.folder("/etc").env("B", "own"));
     let captured = yard.run_job(&job).unwrap();
@@ -137,19 +138,19 @@ fn steps_run_in_order_with_their_own_variables_folder_and_input() {
 
 fn a_step_that_fails_is_told_with_what_it_wrote_last() {
     let error = Yard::new().run("echo fine; printf 'a \\033[31mred\\t letter' >&2; exit 3").unwrap_err();
-    assert!(matches!(error, SandboxError::Step { ended: Ended::Status(3), .. }), "{error:?}");
+    assert!(matches!(error, SandboxError::Step { ended: CommandEnd::Status(3), .. }), "{error:?}");
     let said = error.to_string();
     assert!(said.contains("the script failed") && said.contains("exit status 3"), "{said}");
     assert!(said.ends_with("\n    fine\n    a \\x1b[31mred  letter"), "{said}");
     let error = Yard::new().run("kill -9 $$").unwrap_err();
-    assert!(matches!(error, SandboxError::Step { ended: Ended::Signal(9), .. }), "{error:?}");
+    assert!(matches!(error, SandboxError::Step { ended: CommandEnd::Signal(9), .. }), "{error:?}");
     let error = Yard::new().run("false; true").unwrap_err();
-    assert!(matches!(error, SandboxError::Step { ended: Ended::Status(127 | 1), .. }), "{error:?}");
+    assert!(matches!(error, SandboxError::Step { ended: CommandEnd::Status(127 | 1), .. }), "{error:?}");
 }
 
 fn a_program_that_is_not_there_is_told() {
     let mut job = job(":");
-    job.steps.push(Step::new("the missing one", ["/bin/missing"]));
+    job.steps.push(SandboxStep::new("the missing one", ["/bin/missing"]));
     let error = Yard::new().run_job(&job).unwrap_err();
     assert!(
         error.to_string().contains("the missing one failed: `/bin/missing` cannot be started: No such file")
@@ -159,7 +160,7 @@ fn a_program_that_is_not_there_is_told() {
 fn what_a_step_leaves_running_ends_with_it() {
     let mut yard = Yard::new();
     let mut job = job("(sleep 1000; :) & (trap '' HUP TERM; exec sleep 1000) & sleep 0.1");
-    job.steps.push(Step::shell("the second", "for p in /proc/[0-9]*; do echo $p; done > /etc/out"));
+    job.steps.push(SandboxStep::shell("the second", "for p in /proc/[0-9]*; do echo $p; done > /etc/out"));
     let captured = yard.run_job(&job).unwrap();
     let left = String::from_utf8(yard.read(&captured.tree, "etc/out")).unwrap();
     // The first process, the shell, and who traces it.

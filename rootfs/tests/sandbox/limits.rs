@@ -18,7 +18,7 @@ pub(crate) const TESTS: &[crate::Test] = crate::tests![
 ];
 
 /// Runs a script with limits; which was reached.
-fn reached(script: &str, set: impl Fn(&mut amiforge_rootfs::sandbox::Limits)) -> (Limit, String) {
+fn reached(script: &str, set: impl Fn(&mut amiforge_rootfs::sandbox::SandboxLimits)) -> (Limit, String) {
     let mut job = job(script);
     job.limits.time = Duration::from_mins(1);
     set(&mut job.limits);

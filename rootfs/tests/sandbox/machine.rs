@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use amiforge_formats::tree::{Content, Kind, Meta};
+use amiforge_formats::tree::{Content, Meta, NodeKind};
 
 use crate::forbidden::{copy, run, skip, without_user_namespaces};
 use crate::still::{log, still};
@@ -191,7 +191,7 @@ fn a_script_that_sleeps_until_a_time_comes_to_an_end() {
     let mut yard = Yard::new();
     let fresh = Content::Inline(b"x".as_slice().into());
     let meta = Meta::root_owned(0o644, EPOCH);
-    yard.add("etc/fresh", meta, Kind::File(fresh));
+    yard.add("etc/fresh", meta, NodeKind::File(fresh));
     let captured = yard.run_job(&job).unwrap_or_else(|error| panic!("{error:?}"));
     assert_eq!(String::from_utf8(captured.log.0).unwrap(), "0\ncold\n");
 }

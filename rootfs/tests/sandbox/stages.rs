@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use amiforge_formats::digest::Digest;
-use amiforge_rootfs::sandbox::{Clock, Limits, OnFailure, Seed};
-use amiforge_rootfs::stage::{Built, Install, StageError, StageSource, StageSpec, build};
+use amiforge_rootfs::sandbox::{OnFailure, SandboxClock, SandboxLimits, Seed};
+use amiforge_rootfs::stage::{BuiltStage, StageArchive, StageError, StageInstall, StageSpec, build};
 use amiforge_rootfs::store::Store;
 use amiforge_rootfs::watch::Unwatched;
 
@@ -32,12 +32,12 @@ fn archive(folder: &Path) -> (std::path::PathBuf, Digest) {
     (path, Digest::of(&bytes))
 }
 
-fn run(yard: &mut Yard, sha256: Digest, path: &Path, run: &[&str]) -> Result<Built, StageError> {
-    let install = |from: &str, to: &str| Install { from: from.to_owned(), to: to.to_owned() };
+fn run(yard: &mut Yard, sha256: Digest, path: &Path, run: &[&str]) -> Result<BuiltStage, StageError> {
+    let install = |from: &str, to: &str| StageInstall { from: from.to_owned(), to: to.to_owned() };
     let spec = StageSpec {
         name: "app".into(),
         tools: yard.tree.clone(),
-        sources: vec![StageSource {
+        sources: vec![StageArchive {
             label: "source 1 (app.tar)".into(),
             folder: "app".into(),
             path: path.to_owned(),
@@ -48,8 +48,8 @@ fn run(yard: &mut Yard, sha256: Digest, path: &Path, run: &[&str]) -> Result<Bui
         run: run.iter().map(|&line| line.to_owned()).collect(),
         env: BTreeMap::from([("WHO".to_owned(), "stage".to_owned())]),
         install: vec![install("/opt/app", "/opt/app"), install("/etc/app.conf", "/etc/app/main.conf")],
-        limits: Limits::default(),
-        clock: Clock::Still,
+        limits: SandboxLimits::default(),
+        clock: SandboxClock::Still,
         seed: Seed::shared(),
         epoch: EPOCH,
         on_failure: OnFailure::Stop,

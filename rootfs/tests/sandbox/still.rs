@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use amiforge_formats::tree::{Content, Kind};
-use amiforge_rootfs::sandbox::{Clock, Ended, Job, SandboxError, Step};
+use amiforge_formats::tree::{Content, NodeKind};
+use amiforge_rootfs::sandbox::{CommandEnd, SandboxClock, SandboxError, SandboxJob, SandboxStep};
 
 use crate::yard::{Yard, job, meta};
 
@@ -19,15 +19,15 @@ pub(crate) const TESTS: &[crate::Test] = crate::tests![
 ];
 
 /// A job whose clock stands still, where that can be done.
-pub(crate) fn still(script: &str) -> Option<Job> {
-    let mut job = Job { clock: Clock::Still, ..job(script) };
+pub(crate) fn still(script: &str) -> Option<SandboxJob> {
+    let mut job = SandboxJob { clock: SandboxClock::Still, ..job(script) };
     job.limits.time = Duration::from_mins(1);
     // The tree has no locales, and perl would say so every time.
     job.env.insert("PERL_BADLANG".into(), "0".into());
     cfg!(target_arch = "x86_64").then_some(job)
 }
 
-pub(crate) fn log(job: &Job) -> String {
+pub(crate) fn log(job: &SandboxJob) -> String {
     let captured = Yard::new().run_job(job).unwrap_or_else(|error| panic!("{error:?}"));
     String::from_utf8(captured.log.0).unwrap()
 }
@@ -103,12 +103,12 @@ fn programs_begin_fork_fail_and_are_killed_as_ever() {
     "#;
     let Some(mut job) = still(script) else { return };
     assert_eq!(log(&job), "7\nKilled\n137\nheard\n3\nagain\n");
-    for (script, expected) in [("exit 9", Ended::Status(9)), ("kill -TERM $$", Ended::Signal(15))] {
-        job.steps = vec![Step::shell("a step", script)];
+    for (script, expected) in [("exit 9", CommandEnd::Status(9)), ("kill -TERM $$", CommandEnd::Signal(15))] {
+        job.steps = vec![SandboxStep::shell("a step", script)];
         let error = Yard::new().run_job(&job).unwrap_err();
         assert!(matches!(&error, SandboxError::Step { ended, .. } if *ended == expected), "{error:?}");
     }
-    job.steps = vec![Step::new("a step", ["/no/such/program"])];
+    job.steps = vec![SandboxStep::new("a step", ["/no/such/program"])];
     let error = Yard::new().run_job(&job).unwrap_err();
     assert!(format!("{error:?}").contains("No such file"), "{error:?}");
 }
@@ -138,13 +138,13 @@ fn narrow() -> Vec<u8> {
 }
 
 fn a_program_of_32_bits_is_told_from_others() {
-    for clock in [Clock::Real, Clock::Still] {
+    for clock in [SandboxClock::Real, SandboxClock::Still] {
         for script in ["exec /srv/narrow", "/srv/narrow; exit $?"] {
             let Some(still) = still(script) else { return };
             let mut yard = Yard::new();
             let content = Content::Inline(narrow().into());
-            yard.add("srv/narrow", meta(0o755), Kind::File(content));
-            let error = yard.run_job(&Job { clock, ..still }).unwrap_err().to_string();
+            yard.add("srv/narrow", meta(0o755), NodeKind::File(content));
+            let error = yard.run_job(&SandboxJob { clock, ..still }).unwrap_err().to_string();
             if error.contains("Exec format error") {
                 eprintln!("SKIP: this kernel runs no program of 32 bits");
                 return;

@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use amiforge_formats::plan::Sources as _;
 use amiforge_formats::time::Time;
-use amiforge_formats::tree::{Content, Kind, Meta, Name, Node, NodeId, Origin, Tree};
-use amiforge_rootfs::blobs::{Blobs, Stamp};
-use amiforge_rootfs::sandbox::{Captured, Job, Launcher, Sandbox, SandboxError, Step};
+use amiforge_formats::tree::{Content, Meta, Name, Node, NodeId, NodeKind, Origin, Tree};
+use amiforge_rootfs::blobs::{Blobs, FileStamp};
+use amiforge_rootfs::sandbox::{Captured, Launcher, Sandbox, SandboxError, SandboxJob, SandboxStep};
 use amiforge_rootfs::watch::Unwatched;
 
 /// `SOURCE_DATE_EPOCH` of the jobs.
@@ -42,7 +42,7 @@ impl Yard {
         let sandbox = Sandbox { launcher: Launcher::own().unwrap(), scratch: scratch.path().join("packs") };
         let mut yard = Self { tree: Tree::new(meta(0o755)), blobs: Blobs::new(), sandbox, _scratch: scratch };
         for folder in ["bin", "dev", "etc", "proc", "root", "run", "sys", "tmp", "var"] {
-            yard.add(folder, meta(0o755), Kind::dir());
+            yard.add(folder, meta(0o755), NodeKind::dir());
         }
         let mut files = BTreeSet::new();
         for program in PROGRAMS {
@@ -58,17 +58,17 @@ impl Yard {
     }
 
     /// Adds a node and the folders that lead to it.
-    pub(crate) fn add(&mut self, path: &str, meta: Meta, kind: Kind) -> NodeId {
+    pub(crate) fn add(&mut self, path: &str, meta: Meta, kind: NodeKind) -> NodeId {
         let (dir, name) = path.rsplit_once('/').unwrap_or(("", path));
         let dir = match self.tree.lookup(dir.as_bytes()) {
             Some(dir) => dir,
-            None => self.add(dir, self::meta(0o755), Kind::dir()),
+            None => self.add(dir, self::meta(0o755), NodeKind::dir()),
         };
         self.tree.add(dir, Name::new(name.as_bytes()).unwrap(), Node { meta, kind }).unwrap()
     }
 
     pub(crate) fn file(&mut self, path: &str, text: &str) -> NodeId {
-        self.add(path, meta(0o644), Kind::File(Content::Inline(Arc::from(text.as_bytes()))))
+        self.add(path, meta(0o644), NodeKind::File(Content::Inline(Arc::from(text.as_bytes()))))
     }
 
     fn take(&mut self, from: &Path, to: &str) {
@@ -76,9 +76,9 @@ impl Yard {
             return;
         }
         let found = std::fs::metadata(from).unwrap();
-        let source = self.blobs.add_closed(from.canonicalize().unwrap(), Stamp::of(&found));
+        let source = self.blobs.add_closed(from.canonicalize().unwrap(), FileStamp::of(&found));
         let mode = (found.permissions().mode() & 0o777) as u16;
-        self.add(to, meta(mode), Kind::File(Content::Slice { source, at: 0, len: found.size() }));
+        self.add(to, meta(mode), NodeKind::File(Content::Slice { source, at: 0, len: found.size() }));
     }
 
     /// Runs a script; a job that takes a minute hangs.
@@ -90,7 +90,7 @@ impl Yard {
         self.run_job(&job)
     }
 
-    pub(crate) fn run_job(&mut self, job: &Job) -> Result<Captured, SandboxError> {
+    pub(crate) fn run_job(&mut self, job: &SandboxJob) -> Result<Captured, SandboxError> {
         self.sandbox.run(&self.tree, &mut self.blobs, job, &Unwatched)
     }
 
@@ -105,7 +105,7 @@ impl Yard {
     /// The content of a file.
     pub(crate) fn read(&self, tree: &Tree, path: &str) -> Vec<u8> {
         let id = tree.lookup(path.as_bytes()).unwrap_or_else(|| panic!("no {path}"));
-        let Kind::File(content) = &tree.node(id).kind else { panic!("{path} is no file") };
+        let NodeKind::File(content) = &tree.node(id).kind else { panic!("{path} is no file") };
         let mut bytes = vec![0; content.len() as usize];
         for segment in content.segments() {
             let into = &mut bytes[segment.offset as usize..][..segment.len as usize];
@@ -123,7 +123,7 @@ pub(crate) fn listing(yard: &Yard, tree: &Tree) -> String {
     let mut out = String::new();
     for (line, entry) in amiforge_formats::dump::to_string(tree).lines().zip(tree.walk()) {
         out.push_str(line);
-        if let Kind::File(_) = tree.node(entry.id).kind {
+        if let NodeKind::File(_) = tree.node(entry.id).kind {
             let bytes = yard.read(tree, std::str::from_utf8(&entry.path).unwrap());
             write!(out, " {}", amiforge_formats::digest::Digest::of(&bytes)).unwrap();
         }
@@ -136,8 +136,8 @@ pub(crate) fn meta(mode: u16) -> Meta {
     Meta::root_owned(mode, OLD)
 }
 
-pub(crate) fn job(script: &str) -> Job {
-    Job::new(vec![Step::shell("the script", script)], EPOCH)
+pub(crate) fn job(script: &str) -> SandboxJob {
+    SandboxJob::new(vec![SandboxStep::shell("the script", script)], EPOCH)
 }
 
 fn find(program: &str) -> PathBuf {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use amiforge_rootfs::assemble::{AssembleError, Assembled, assemble};
 use amiforge_rootfs::blobs::Blobs;
-use amiforge_rootfs::sources::{Pin, SourceKind, SourceSpec};
+use amiforge_rootfs::sources::{DigestPin, SourceKind, SourceSpec};
 use amiforge_rootfs::store::Store;
 use amiforge_rootfs::watch::Unwatched;
 
@@ -85,7 +85,7 @@ pub(crate) fn spec(label: &str, kind: SourceKind) -> SourceSpec {
     SourceSpec {
         label: label.to_owned(),
         kind,
-        pin: Pin::Unpinned,
+        pin: DigestPin::Unpinned,
         strip: 0,
         prefix: String::new(),
         exclude: Vec::new(),

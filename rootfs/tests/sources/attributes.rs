@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::archive::{assembled, chain, dir, end, file, link, pax, spec, tar_spec};
 use amiforge_formats::dump;
-use amiforge_formats::tree::{Content, Kind};
+use amiforge_formats::tree::{Content, NodeKind};
 use amiforge_rootfs::sources::{Modes, SourceKind, SourceSpec};
 
 fn warnings(specs: &[SourceSpec], scratch: &Path) -> Vec<String> {
@@ -117,7 +117,7 @@ fn holes_of_a_folders_files_stay_holes() {
     let source = spec("source 1", SourceKind::Dir { path: root, owners: Vec::new(), modes: Modes::Disk });
     let (done, blobs) = assembled(&[source], scratch.path()).unwrap();
     let content = |name: &str| match &done.tree.node(done.tree.lookup(name.as_bytes()).unwrap()).kind {
-        Kind::File(content) => content.clone(),
+        NodeKind::File(content) => content.clone(),
         other => panic!("{other:?}"),
     };
     let stored = |content: &Content| content.segments().iter().map(|segment| segment.len).sum::<u64>();

@@ -9,7 +9,7 @@ use std::process::Command;
 
 use crate::archive::{assembled, tar_spec};
 use amiforge_formats::plan::Sources;
-use amiforge_formats::tree::{Kind, Origin, Tree};
+use amiforge_formats::tree::{NodeKind, Origin, Tree};
 use amiforge_rootfs::blobs::Blobs;
 
 /// Whether a tool is here; says `SKIP` or fails as the environment asks.
@@ -73,7 +73,7 @@ fn in_tree(tree: &Tree, blobs: &Blobs) -> Seen {
     for entry in tree.walk() {
         let node = tree.node(entry.id);
         let content = match &node.kind {
-            Kind::File(content) => {
+            NodeKind::File(content) => {
                 let mut bytes = vec![0; content.len() as usize];
                 for segment in content.segments() {
                     let part = &mut bytes[segment.offset as usize..(segment.offset + segment.len) as usize];
@@ -82,11 +82,11 @@ fn in_tree(tree: &Tree, blobs: &Blobs) -> Seen {
                 }
                 format!("{} {}", bytes.len(), amiforge_formats::digest::Digest::of(&bytes))
             }
-            Kind::Symlink(target) => format!("{:?}", &target[..]),
+            NodeKind::Symlink(target) => format!("{:?}", &target[..]),
             _ => String::new(),
         };
         let first = firsts.entry(entry.id).or_insert_with(|| entry.path.clone()).clone();
-        let link = if matches!(node.kind, Kind::Dir(_)) { Vec::new() } else { first };
+        let link = if matches!(node.kind, NodeKind::Dir(_)) { Vec::new() } else { first };
         let meta = &node.meta;
         let (owner, word) = (format!("{}:{}", meta.uid, meta.gid), node.kind.word());
         seen.insert(

@@ -8,10 +8,10 @@ use crate::archive::{Header, assembled, chain, dir, end, file, link, pax, spec, 
 use amiforge_formats::digest::Digest;
 use amiforge_formats::dump;
 use amiforge_formats::time::Time;
-use amiforge_formats::tree::{Content, Kind, Meta, Name, Node, NodeId, Tree};
+use amiforge_formats::tree::{Content, Meta, Name, Node, NodeId, NodeKind, Tree};
 use amiforge_rootfs::assemble::assemble;
 use amiforge_rootfs::blobs::Blobs;
-use amiforge_rootfs::sources::{Modes, OwnerRule, Pin, SourceKind, SourceSpec};
+use amiforge_rootfs::sources::{DigestPin, Modes, OwnerRule, SourceKind, SourceSpec};
 use amiforge_rootfs::store::Store;
 use amiforge_rootfs::watch::{Unwatched, Watch};
 use proptest::prelude::*;
@@ -188,7 +188,7 @@ fn folders_give_modes_times_and_links_and_their_owners_come_from_rules() {
             "/l symlink 0777 0:0"
         ]
     );
-    let Kind::File(Content::Slice { source: from, .. }) =
+    let NodeKind::File(Content::Slice { source: from, .. }) =
         tree.tree.node(tree.tree.lookup(b"a").unwrap()).kind
     else {
         panic!()
@@ -196,12 +196,12 @@ fn folders_give_modes_times_and_links_and_their_owners_come_from_rules() {
     let mut bytes = [0; 5];
     amiforge_formats::plan::Sources::read_exact_at(&blobs, from, 0, &mut bytes).unwrap();
     assert_eq!(&bytes, b"hello");
-    source.pin = Pin::Exact(Digest([0; 32]));
+    source.pin = DigestPin::Exact(Digest([0; 32]));
     assert!(
         chain(&assembled(&[source.clone()], scratch.path()).unwrap_err()).contains("a folder has no sha256")
     );
     let _socket = std::os::unix::net::UnixListener::bind(root.join("s")).unwrap();
-    source.pin = Pin::Unpinned;
+    source.pin = DigestPin::Unpinned;
     assert!(chain(&assembled(&[source], scratch.path()).unwrap_err()).contains("/root/s` is a socket"));
 }
 
@@ -220,13 +220,13 @@ fn digests_are_checked_before_the_build_may_finish() {
     fs::write(&gz, &packed).unwrap();
     for (path, bytes) in [(&plain, &tar), (&gz, &packed)] {
         let mut source = tar_spec(path);
-        for pin in [Pin::Record, Pin::Exact(Digest::of(bytes))] {
+        for pin in [DigestPin::Record, DigestPin::Exact(Digest::of(bytes))] {
             source.pin = pin;
             let (done, _) = assembled(&[source.clone()], scratch.path()).unwrap();
             assert_eq!(done.inputs[0].sha256, Some(Digest::of(bytes)));
-            assert_eq!(done.inputs[0].pinned, pin != Pin::Record);
+            assert_eq!(done.inputs[0].pinned, pin != DigestPin::Record);
         }
-        source.pin = Pin::Exact(Digest([7; 32]));
+        source.pin = DigestPin::Exact(Digest([7; 32]));
         let refused = chain(&assembled(&[source], scratch.path()).unwrap_err());
         let expected = format!("its sha256 is {}, expected {}", Digest::of(bytes), Digest([7; 32]));
         assert!(refused.contains(&expected), "{refused}");
@@ -328,18 +328,18 @@ fn grown(drawn: Vec<Drawn>) -> (Tree, Vec<u8>) {
         let text = seconds(time);
         let mut meta = Meta { mode, uid, gid, mtime: time, xattrs: None };
         let (flag, link, body, device, kind) = match made {
-            Made::Dir => (b'5', vec![], vec![], (0, 0), Some(Kind::dir())),
+            Made::Dir => (b'5', vec![], vec![], (0, 0), Some(NodeKind::dir())),
             Made::File(bytes) => {
-                (b'0', vec![], bytes.clone(), (0, 0), Some(Kind::File(Content::Inline(bytes.into()))))
+                (b'0', vec![], bytes.clone(), (0, 0), Some(NodeKind::File(Content::Inline(bytes.into()))))
             }
             Made::Symlink(target) => {
                 meta.mode = 0o777;
-                (b'2', target.clone(), vec![], (0, 0), Some(Kind::Symlink(target.into())))
+                (b'2', target.clone(), vec![], (0, 0), Some(NodeKind::Symlink(target.into())))
             }
             Made::Char(major, minor) => {
-                (b'3', vec![], vec![], (major, minor), Some(Kind::CharDevice { major, minor }))
+                (b'3', vec![], vec![], (major, minor), Some(NodeKind::CharDevice { major, minor }))
             }
-            Made::Fifo => (b'6', vec![], vec![], (0, 0), Some(Kind::Fifo)),
+            Made::Fifo => (b'6', vec![], vec![], (0, 0), Some(NodeKind::Fifo)),
             Made::Link(_) if others.is_empty() => continue,
             Made::Link(which) => (b'1', others[which % others.len()].0.clone(), vec![], (0, 0), None),
         };
@@ -393,7 +393,7 @@ proptest! {
             let at = at % tar.len();
             tar[at] = byte;
         }
-        let place = amiforge_rootfs::sources::tar::Place { source: amiforge_formats::plan::SourceId(0), at: 0 };
+        let place = amiforge_rootfs::sources::tar::ArchiveLocation { source: amiforge_formats::plan::SourceId(0), at: 0 };
         let _ = amiforge_rootfs::sources::tar::index(&tar, place, &Unwatched);
     }
 }

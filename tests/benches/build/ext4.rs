@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use amiforge_formats::ext4::write::{self, Journal};
+use amiforge_formats::ext4::write::{self, JournalSize};
 use amiforge_formats::guid::Guid;
-use amiforge_image::image::{self, Options};
+use amiforge_image::image::{self, EmitOptions};
 use amiforge_progress::Interrupt;
 use amiforge_progress::Silent;
 use amiforge_rootfs::blobs::Blobs;
@@ -14,17 +14,17 @@ use amiforge_tests::assembled;
 pub(crate) fn make(tar: &Path, to: &Path) {
     let mut blobs = Blobs::new();
     let assembled = assembled::tar(tar, to.parent().expect("the file has a folder"), &mut blobs);
-    let options = write::Options {
+    let options = write::Ext4Options {
         uuid: Guid::derive("bench", "root"),
         hash_seed: Guid::derive("bench", "seed"),
         label: String::new(),
         time: assembled.newest,
-        journal: Journal::Auto,
+        journal: JournalSize::Auto,
         reserved: 0,
     };
-    let mut draft = write::Draft::new(&assembled.tree, &options).expect("ext4 can hold the tree");
+    let mut draft = write::Ext4Draft::new(&assembled.tree, &options).expect("ext4 can hold the tree");
     let len = draft.minimal_len(0).expect("the tree fits ext4");
     let plan = draft.plan(len).expect("the tree fits");
-    image::write(&plan, &blobs, to, &Options::default(), &Silent, &Interrupt::new())
+    image::write(&plan, &blobs, to, &EmitOptions::default(), &Silent, &Interrupt::new())
         .expect("the file is written");
 }

@@ -15,11 +15,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use amiforge_formats::digest::Digest;
-use amiforge_formats::tree::Kind;
+use amiforge_formats::tree::NodeKind;
 use amiforge_rootfs::blobs::Blobs;
 use amiforge_rootfs::layer::Layers;
 use amiforge_rootfs::packages::filters::Filters;
-use amiforge_rootfs::packages::locked::{LockedPackage, Reason};
+use amiforge_rootfs::packages::locked::{LockReason, LockedPackage};
 use amiforge_rootfs::packages::unpack::{DebFile, Unpacked, unpack};
 use amiforge_rootfs::store::Store;
 use amiforge_rootfs::watch::Unwatched;
@@ -68,7 +68,7 @@ fn locked(path: PathBuf) -> (LockedPackage, PathBuf) {
         size: std::fs::metadata(&path).expect("a file").len(),
         path: String::new(),
         archive: String::new(),
-        reason: Reason::Named,
+        reason: LockReason::Named,
     };
     (package, path)
 }
@@ -107,7 +107,7 @@ fn measure(words: &[String]) {
     let nodes: Vec<_> = unpacked.tree.walk().map(|entry| entry.id).collect();
     let bytes: u64 = nodes
         .iter()
-        .map(|id| if let Kind::File(content) = &unpacked.tree.node(*id).kind { content.len() } else { 0 })
+        .map(|id| if let NodeKind::File(content) = &unpacked.tree.node(*id).kind { content.len() } else { 0 })
         .sum();
     say(&format!(
         "{} packages, {} entries, {bytes} bytes of files, {rounds} rounds",

@@ -4,20 +4,20 @@
 use std::io::Write as _;
 use std::time::{Duration, Instant};
 
-use amiforge_aws::{Config, Keys, Place};
+use amiforge_aws::{AccessKeys, AwsConfig, ConnectOptions};
 use amiforge_formats::digest::{BLOCK, Digest};
 use amiforge_publish::api::ec2::{Ec2 as _, ImageQuery, NewImage};
-use amiforge_publish::api::{Ebs as _, Put, Snapshots as _};
+use amiforge_publish::api::{Ebs as _, PutBlock, SnapshotCalls as _};
 use amiforge_publish::backoff::Pace;
-use amiforge_publish::fault::{Fault, FaultKind};
-use amiforge_publish::retry::{GaveUp, Step, Unwatched, retry};
+use amiforge_publish::fault::{ServiceError, ServiceErrorKind};
+use amiforge_publish::retry::{CallStep, GaveUp, NoListener, retry};
 use tokio::runtime::Runtime;
 
 use crate::server::Server;
 
 /// A client of a server.
 struct Client {
-    config: Config,
+    config: AwsConfig,
     runtime: Runtime,
     server: Server,
 }
@@ -25,30 +25,30 @@ struct Client {
 impl Client {
     fn of(server: Server) -> Self {
         let runtime = Runtime::new().unwrap();
-        let place = Place {
+        let place = ConnectOptions {
             region: Some("local".to_owned()),
             profile: None,
             endpoint: Some(server.endpoint.clone()),
             attempt: None,
-            keys: Some(Keys { id: "id".to_owned(), secret: "secret".to_owned() }),
+            keys: Some(AccessKeys { id: "id".to_owned(), secret: "secret".to_owned() }),
         };
-        let config = runtime.block_on(Config::load(&place)).unwrap();
+        let config = runtime.block_on(AwsConfig::load(&place)).unwrap();
         Self { config, runtime, server }
     }
 
     /// Does one call as publishing does it, and gives the error.
-    fn fails<T, F>(&self, step: Step, call: impl FnMut() -> F) -> GaveUp
+    fn fails<T, F>(&self, step: CallStep, call: impl FnMut() -> F) -> GaveUp
     where
-        F: Future<Output = Result<T, Fault>>,
+        F: Future<Output = Result<T, ServiceError>>,
     {
         let begun = Instant::now();
-        let result = self.runtime.block_on(retry(&Pace::default(), step, &Unwatched, call));
+        let result = self.runtime.block_on(retry(&Pace::default(), step, &NoListener, call));
         assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
         result.err().expect("an error")
     }
 
     /// The faults of calls of EC2 that read an answer, each made once.
-    fn ec2(&self) -> Vec<Fault> {
+    fn ec2(&self) -> Vec<ServiceError> {
         let ec2 = self.config.ec2();
         let query = ImageQuery::by_name("x");
         let image = NewImage {
@@ -64,10 +64,10 @@ impl Client {
             tags: std::collections::BTreeMap::new(),
         };
         let all = [
-            self.fails(Step::AskFresh, || ec2.describe_images(&query)),
-            self.fails(Step::Ask, || ec2.register_image(&image)),
-            self.fails(Step::AskFresh, || ec2.snapshot("snap-1")),
-            self.fails(Step::Ask, || ec2.launch_permissions("ami-1")),
+            self.fails(CallStep::AskFresh, || ec2.describe_images(&query)),
+            self.fails(CallStep::Ask, || ec2.register_image(&image)),
+            self.fails(CallStep::AskFresh, || ec2.snapshot("snap-1")),
+            self.fails(CallStep::Ask, || ec2.launch_permissions("ami-1")),
         ];
         let faults: Vec<_> = all.into_iter().map(|gave_up| (*gave_up.fault, gave_up.tries)).collect();
         assert!(faults.iter().all(|(_, tries)| *tries == 1), "{faults:?}");
@@ -90,7 +90,7 @@ fn an_answer_that_is_not_of_its_form_is_refused_at_once() {
     ] {
         let client = Client::of(Server::saying(200, "x-amzn-requestid: r-7\r\n", body.as_bytes().to_vec()));
         for fault in client.ec2() {
-            assert_eq!(fault.kind, FaultKind::Unreadable, "{body:.80}: {fault}");
+            assert_eq!(fault.kind, ServiceErrorKind::Unreadable, "{body:.80}: {fault}");
             assert!(fault.message.starts_with("the answer of ") && fault.message.len() < 400, "{fault}");
         }
     }
@@ -101,8 +101,8 @@ fn a_field_of_another_type_is_refused_at_once_and_named() {
     let body = "<DescribeImagesResponse><imagesSet><item><isPublic>maybe</isPublic></item></imagesSet></DescribeImagesResponse>";
     let client = Client::of(Server::saying(200, "", body.into()));
     let (ec2, query) = (client.config.ec2(), ImageQuery::by_name("x"));
-    let gave_up = client.fails(Step::AskFresh, || ec2.describe_images(&query));
-    assert_eq!((gave_up.tries, gave_up.fault.kind), (1, FaultKind::Unreadable));
+    let gave_up = client.fails(CallStep::AskFresh, || ec2.describe_images(&query));
+    assert_eq!((gave_up.tries, gave_up.fault.kind), (1, ServiceErrorKind::Unreadable));
     let words =
         "the answer of DescribeImages cannot be read: its `isPublic` is `maybe`: neither `true` nor `false`";
     assert_eq!(gave_up.fault.to_string(), words);
@@ -113,8 +113,8 @@ fn pages_that_never_end_are_noticed() {
     let body = "<DescribeImagesResponse><imagesSet/><nextToken>again</nextToken></DescribeImagesResponse>";
     let client = Client::of(Server::saying(200, "", body.into()));
     let (ec2, query) = (client.config.ec2(), ImageQuery::by_name("x"));
-    let gave_up = client.fails(Step::AskFresh, || ec2.describe_images(&query));
-    assert_eq!((gave_up.tries, gave_up.fault.kind), (1, FaultKind::Unreadable), "{gave_up:?}");
+    let gave_up = client.fails(CallStep::AskFresh, || ec2.describe_images(&query));
+    assert_eq!((gave_up.tries, gave_up.fault.kind), (1, ServiceErrorKind::Unreadable), "{gave_up:?}");
     assert_eq!(client.server.requests(), 2);
 }
 
@@ -135,13 +135,13 @@ fn an_answer_without_end_fills_no_memory() {
     for server in [announced, endless] {
         let client = Client::of(server);
         for fault in client.ec2() {
-            assert_eq!(fault.kind, FaultKind::Unreadable, "{fault}");
+            assert_eq!(fault.kind, ServiceErrorKind::Unreadable, "{fault}");
         }
         let ebs = client.config.ebs();
-        let gave_up = client.fails(Step::Read, || ebs.list("snap-1", 0, None));
-        assert_eq!((gave_up.tries, gave_up.fault.kind), (1, FaultKind::Unreadable), "{gave_up:?}");
-        let gave_up = client.fails(Step::Read, || ebs.block("snap-1", 0, "token"));
-        assert_eq!((gave_up.tries, gave_up.fault.kind), (1, FaultKind::Unreadable), "{gave_up:?}");
+        let gave_up = client.fails(CallStep::Read, || ebs.list("snap-1", 0, None));
+        assert_eq!((gave_up.tries, gave_up.fault.kind), (1, ServiceErrorKind::Unreadable), "{gave_up:?}");
+        let gave_up = client.fails(CallStep::Read, || ebs.block("snap-1", 0, "token"));
+        assert_eq!((gave_up.tries, gave_up.fault.kind), (1, ServiceErrorKind::Unreadable), "{gave_up:?}");
     }
 }
 
@@ -155,12 +155,12 @@ fn an_answer_of_ebs_direct_of_another_form_is_not_asked_for_again() {
     ] {
         let client = Client::of(Server::saying(200, "x-amzn-requestid: r-7\r\n", body.into()));
         let ebs = client.config.ebs();
-        let listed = client.fails(Step::Read, || ebs.list("snap-1", 0, None));
-        let changed = client.fails(Step::Read, || ebs.changed("snap-1", "snap-2", None));
+        let listed = client.fails(CallStep::Read, || ebs.list("snap-1", 0, None));
+        let changed = client.fails(CallStep::Read, || ebs.changed("snap-1", "snap-2", None));
         for gave_up in [listed, changed] {
             assert_eq!(
                 (gave_up.tries, gave_up.fault.kind),
-                (1, FaultKind::Unreadable),
+                (1, ServiceErrorKind::Unreadable),
                 "{body}: {gave_up:?}"
             );
         }
@@ -168,8 +168,8 @@ fn an_answer_of_ebs_direct_of_another_form_is_not_asked_for_again() {
     }
     let client = Client::of(Server::saying(200, "x-amz-data-length: many\r\n", b"x".to_vec()));
     let ebs = client.config.ebs();
-    let gave_up = client.fails(Step::Read, || ebs.block("snap-1", 0, "token"));
-    assert_eq!((gave_up.tries, gave_up.fault.kind), (1, FaultKind::Unreadable), "{gave_up:?}");
+    let gave_up = client.fails(CallStep::Read, || ebs.block("snap-1", 0, "token"));
+    assert_eq!((gave_up.tries, gave_up.fault.kind), (1, ServiceErrorKind::Unreadable), "{gave_up:?}");
     assert!(gave_up.fault.message.len() > 20, "{gave_up:?}");
 }
 
@@ -182,10 +182,10 @@ fn an_answer_that_broke_off_on_its_way_is_asked_for_again() {
     let ec2 = client.config.ec2();
     let query = ImageQuery::by_name("x");
     let fault = client.runtime.block_on(ec2.describe_images(&query)).unwrap_err();
-    assert_eq!(fault.kind, FaultKind::Transport, "{fault}");
+    assert_eq!(fault.kind, ServiceErrorKind::Transport, "{fault}");
     let ebs = client.config.ebs();
     let fault = client.runtime.block_on(ebs.list("snap-1", 0, None)).unwrap_err();
-    assert_eq!(fault.kind, FaultKind::Transport, "{fault}");
+    assert_eq!(fault.kind, ServiceErrorKind::Transport, "{fault}");
 }
 
 #[test]
@@ -195,10 +195,14 @@ fn a_refusal_keeps_code_message_and_request() {
     let client = Client::of(Server::saying(400, "", body.into()));
     for fault in client.ec2() {
         assert_eq!(fault.to_string(), "InvalidAMIID.Malformed: Invalid id: \"x\" (request r-9)");
-        assert_eq!((fault.kind, fault.status), (FaultKind::Refused, Some(400)));
+        assert_eq!((fault.kind, fault.status), (ServiceErrorKind::Refused, Some(400)));
     }
     // A gateway answers with a page of its own: its status says what can be done.
-    for (status, kind) in [(502, FaultKind::Service), (429, FaultKind::Throttled), (403, FaultKind::Denied)] {
+    for (status, kind) in [
+        (502, ServiceErrorKind::Service),
+        (429, ServiceErrorKind::Throttled),
+        (403, ServiceErrorKind::Denied),
+    ] {
         let client = Client::of(Server::saying(status, "x-amzn-requestid: r-8\r\n", b"<html>no".to_vec()));
         let ec2 = client.config.ec2();
         let fault = client.runtime.block_on(ec2.describe_images(&ImageQuery::by_name("x"))).unwrap_err();
@@ -213,8 +217,8 @@ fn a_block_of_another_length_is_no_trouble_of_the_line() {
         let words = format!("the service gave {} bytes as the block, and a block has {BLOCK}", body.len());
         let client = Client::of(Server::saying(200, "x-amz-data-length: 524288\r\n", body));
         let ebs = client.config.ebs();
-        let gave_up = client.fails(Step::Read, || ebs.block("snap-1", 0, "token"));
-        assert_eq!((gave_up.tries, gave_up.fault.kind), (1, FaultKind::Checksum), "{gave_up:?}");
+        let gave_up = client.fails(CallStep::Read, || ebs.block("snap-1", 0, "token"));
+        assert_eq!((gave_up.tries, gave_up.fault.kind), (1, ServiceErrorKind::Checksum), "{gave_up:?}");
         assert_eq!(gave_up.fault.to_string(), words);
     }
 }
@@ -222,13 +226,14 @@ fn a_block_of_another_length_is_no_trouble_of_the_line() {
 #[test]
 fn a_block_counts_as_written_only_where_the_answer_states_its_checksum() {
     let bytes = vec![7; BLOCK as usize];
-    let put = Put { index: 0, digest: Digest::of(&bytes), bytes: bytes.into() };
-    for (status, headers, kind) in
-        [(200, "", FaultKind::Unreadable), (201, "x-amz-checksum: AAAA\r\n", FaultKind::Checksum)]
-    {
+    let put = PutBlock { index: 0, digest: Digest::of(&bytes), bytes: bytes.into() };
+    for (status, headers, kind) in [
+        (200, "", ServiceErrorKind::Unreadable),
+        (201, "x-amz-checksum: AAAA\r\n", ServiceErrorKind::Checksum),
+    ] {
         let client = Client::of(Server::saying(status, headers, b"<html>Sign in</html>".to_vec()));
         let ebs = client.config.ebs();
-        let step = Step::Put { born: Duration::ZERO };
+        let step = CallStep::Put { born: Duration::ZERO };
         let gave_up = client.fails(step, || ebs.put("snap-1", put.clone()));
         assert_eq!((gave_up.tries, gave_up.fault.kind), (1, kind), "{gave_up:?}");
     }
@@ -244,10 +249,18 @@ fn what_does_not_speak_http_is_refused_at_once() {
     ] {
         let client = Client::of(Server::start(move |stream| stream.write_all(answer.as_bytes())));
         let ec2 = client.config.ec2();
-        let gave_up = client.fails(Step::Ask, || ec2.snapshot("snap-1"));
-        assert_eq!((gave_up.tries, gave_up.fault.kind), (1, FaultKind::Unreadable), "{answer}: {gave_up:?}");
+        let gave_up = client.fails(CallStep::Ask, || ec2.snapshot("snap-1"));
+        assert_eq!(
+            (gave_up.tries, gave_up.fault.kind),
+            (1, ServiceErrorKind::Unreadable),
+            "{answer}: {gave_up:?}"
+        );
         let ebs = client.config.ebs();
-        let gave_up = client.fails(Step::Read, || ebs.block("snap-1", 0, "token"));
-        assert_eq!((gave_up.tries, gave_up.fault.kind), (1, FaultKind::Unreadable), "{answer}: {gave_up:?}");
+        let gave_up = client.fails(CallStep::Read, || ebs.block("snap-1", 0, "token"));
+        assert_eq!(
+            (gave_up.tries, gave_up.fault.kind),
+            (1, ServiceErrorKind::Unreadable),
+            "{answer}: {gave_up:?}"
+        );
     }
 }

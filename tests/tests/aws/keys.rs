@@ -26,7 +26,7 @@ fn an_alias_is_found_before_anything_is_written_and_the_key_is_what_encrypts() {
     let Some(python) = python::with(&["boto3"]) else { return };
     let folder = tempfile::tempdir().unwrap();
     let trail = Arc::new(Trail::new());
-    let mut config = amiforge_emulator::Config::new(folder.path().join("region"));
+    let mut config = amiforge_emulator::RegionConfig::new(folder.path().join("region"));
     config.trail = Some(Arc::clone(&trail));
     let region = Running::start(config).unwrap();
     let endpoint = region.endpoint();

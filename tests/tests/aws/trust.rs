@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use amiforge_aws::{Config, Keys, Place};
+use amiforge_aws::{AccessKeys, AwsConfig, ConnectOptions};
 use amiforge_emulator::{ACCESS_KEY_ID, Running, SECRET_ACCESS_KEY};
 use amiforge_formats::digest::{BLOCK, Digest};
-use amiforge_publish::api::{Ebs as _, Put, Snapshots as _};
+use amiforge_publish::api::{Ebs as _, PutBlock, SnapshotCalls as _};
 use amiforge_publish::backoff::Pace;
-use amiforge_publish::fault::{Fault, FaultKind};
-use amiforge_publish::retry::{GaveUp, Step, Unwatched, retry};
+use amiforge_publish::fault::{ServiceError, ServiceErrorKind};
+use amiforge_publish::retry::{CallStep, GaveUp, NoListener, retry};
 use amiforge_tests::{oracle, program, python};
 use tempfile::TempDir;
 
@@ -41,7 +41,7 @@ impl Bench {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
         certificates(folder.path());
-        let running = Running::start(amiforge_emulator::Config::new(path("region"))).unwrap();
+        let running = Running::start(amiforge_emulator::RegionConfig::new(path("region"))).unwrap();
         let mut server = python::script(&python, "tls_proxy.py")
             .args([path("server.pem"), path("server.key")])
             .arg(running.endpoint())
@@ -221,27 +221,27 @@ fn who_gives_credentials_is_trusted_by_the_same_rule() {
 fn each_client_ends_after_one_try() {
     let Some(bench) = Bench::new() else { return };
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let place = Place {
+    let place = ConnectOptions {
         region: Some("us-east-1".to_owned()),
         profile: None,
         endpoint: Some(bench.endpoint.clone()),
-        keys: Some(Keys { id: ACCESS_KEY_ID.to_owned(), secret: SECRET_ACCESS_KEY.to_owned() }),
+        keys: Some(AccessKeys { id: ACCESS_KEY_ID.to_owned(), secret: SECRET_ACCESS_KEY.to_owned() }),
         attempt: None,
     };
-    let config = runtime.block_on(Config::load(&place)).unwrap();
+    let config = runtime.block_on(AwsConfig::load(&place)).unwrap();
     let (ebs, ec2, snapshots) = (config.ebs(), config.ec2(), config.snapshots());
     let bytes = vec![7; BLOCK as usize];
-    let put = Put { index: 0, digest: Digest::of(&bytes), bytes: bytes.into() };
-    let step = Step::Put { born: Duration::ZERO };
+    let put = PutBlock { index: 0, digest: Digest::of(&bytes), bytes: bytes.into() };
+    let step = CallStep::Put { born: Duration::ZERO };
     let all = [
-        once(&runtime, Step::Ask, || ec2.encryption_by_default()),
-        once(&runtime, Step::Ask, || snapshots.snapshot("snap-1")),
-        once(&runtime, Step::Read, || ebs.list("snap-1", 0, None)),
-        once(&runtime, Step::Read, || ebs.block("snap-1", 0, "token")),
+        once(&runtime, CallStep::Ask, || ec2.encryption_by_default()),
+        once(&runtime, CallStep::Ask, || snapshots.snapshot("snap-1")),
+        once(&runtime, CallStep::Read, || ebs.list("snap-1", 0, None)),
+        once(&runtime, CallStep::Read, || ebs.block("snap-1", 0, "token")),
         once(&runtime, step, || ebs.put("snap-1", put.clone())),
     ];
     for gave_up in all {
-        assert_eq!((gave_up.tries, gave_up.fault.kind), (1, FaultKind::Untrusted), "{gave_up:?}");
+        assert_eq!((gave_up.tries, gave_up.fault.kind), (1, ServiceErrorKind::Untrusted), "{gave_up:?}");
         assert!(
             gave_up.fault.message.starts_with("the certificate of the service is not trusted: "),
             "{gave_up:?}"
@@ -249,9 +249,9 @@ fn each_client_ends_after_one_try() {
     }
 }
 
-fn once<T, F>(runtime: &tokio::runtime::Runtime, step: Step, call: impl FnMut() -> F) -> GaveUp
+fn once<T, F>(runtime: &tokio::runtime::Runtime, step: CallStep, call: impl FnMut() -> F) -> GaveUp
 where
-    F: Future<Output = Result<T, Fault>>,
+    F: Future<Output = Result<T, ServiceError>>,
 {
-    runtime.block_on(retry(&Pace::default(), step, &Unwatched, call)).err().expect("an error")
+    runtime.block_on(retry(&Pace::default(), step, &NoListener, call)).err().expect("an error")
 }

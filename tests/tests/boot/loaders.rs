@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
-use amiforge_formats::bios::{self, BiosError, Boot};
-use amiforge_formats::pe::{self, Section};
+use amiforge_formats::bios::{self, BiosBoot, BiosError};
+use amiforge_formats::pe::{self, UkiSection};
 use amiforge_tests::machine::{self, Disk, End, Firmware, Machine, Ran};
 use amiforge_tests::{oracle, scratch};
 use object::read::pe::{ImageNtHeaders, PeFile64};
@@ -18,8 +18,8 @@ fn uki(parts: &Parts) -> Vec<u8> {
     bytes(&pe::uki(&parts.stub, &sections(parts)).expect("an image"))
 }
 
-fn sections(parts: &Parts) -> Vec<Section> {
-    let section = |name, bytes: &[u8]| Section::new(name, inline(bytes));
+fn sections(parts: &Parts) -> Vec<UkiSection> {
+    let section = |name, bytes: &[u8]| UkiSection::new(name, inline(bytes));
     vec![
         section(".osrel", b"ID=tests\nNAME=\"Tests\"\n"),
         section(".cmdline", CMDLINE.as_bytes()),
@@ -30,7 +30,7 @@ fn sections(parts: &Parts) -> Vec<Section> {
 }
 
 /// The loader for a legacy BIOS with what the parts have.
-fn boot(parts: &Parts, kernel: &[u8]) -> Boot {
+fn boot(parts: &Parts, kernel: &[u8]) -> BiosBoot {
     let initrd = inline(&parts.initrd);
     bios::load(LOADER_SECTOR, &inline(kernel), &kernel[..4096], Some(&initrd), CMDLINE).expect("a loader")
 }
@@ -94,7 +94,7 @@ fn an_image_made_by_objcopy_boots_the_same() {
         assert_eq!((&one.name, one.va, one.len()), (&other.name, other.va, other.len()));
         let most = 1 << 30;
         let content =
-            |file: &Vec<u8>, image: &pe::Image| image.content(file, &one.name, most).expect("a content");
+            |file: &Vec<u8>, image: &pe::PeHeaders| image.content(file, &one.name, most).expect("a content");
         assert!(content(&mine, &image) == content(&theirs, &read), "{}", one.name);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use amiforge_formats::bios::Boot;
+use amiforge_formats::bios::BiosBoot;
 use amiforge_formats::plan::NoSources;
 use amiforge_formats::tree::Content;
 use amiforge_tests::{archive, oracle, scratch, written};
@@ -68,7 +68,7 @@ impl Parts {
     }
 
     /// A disk with the loader for a legacy BIOS, or an image for UEFI, or both.
-    pub(crate) fn disk(&self, name: &str, boot: Option<&Boot>, uki: Option<&[u8]>) -> PathBuf {
+    pub(crate) fn disk(&self, name: &str, boot: Option<&BiosBoot>, uki: Option<&[u8]>) -> PathBuf {
         let path = self.path(name);
         let disk = path.to_string_lossy().into_owned();
         let file = std::fs::File::create(&path).expect("a disk");

@@ -3,7 +3,7 @@
 use std::fs;
 
 use amiforge_formats::ext4::check::check;
-use amiforge_formats::ext4::read::{FileSystem, ReadError, open};
+use amiforge_formats::ext4::read::{Ext4ReadError, FileSystem, open};
 use amiforge_formats::plan::SourceId;
 use amiforge_tests::{oracle, scratch};
 
@@ -243,7 +243,7 @@ fn locate(file_system: &FileSystem<'_, Vec<u8>>, bytes: &[u8], spot: Spot) -> (u
 }
 
 /// The error of reading and that of building the tree.
-fn refusal(bytes: &Vec<u8>) -> (Reader, Option<ReadError>) {
+fn refusal(bytes: &Vec<u8>) -> (Reader, Option<Ext4ReadError>) {
     match open(bytes) {
         Err(error) => (Opens, Some(error)),
         Ok(file_system) => match file_system.tree(SourceId(0)) {
@@ -300,7 +300,7 @@ fn a_truncated_image_is_refused_with_both_lengths() {
         let needed = if len < 2048 { 2048 } else { bytes.len() as u64 };
         for error in [open(&cut).err(), check(&cut).err()] {
             match error {
-                Some(ReadError::Truncated { found, needed: said }) => {
+                Some(Ext4ReadError::Truncated { found, needed: said }) => {
                     assert_eq!((found, said), (len as u64, needed));
                 }
                 other => panic!("{len}: {other:?}"),
@@ -312,7 +312,7 @@ fn a_truncated_image_is_refused_with_both_lengths() {
 #[test]
 fn features_that_are_not_read_are_refused_by_name() {
     let mut bytes = vec![0; 4096];
-    assert!(matches!(open(&bytes).err(), Some(ReadError::NotExt4 { found: 0 })));
+    assert!(matches!(open(&bytes).err(), Some(Ext4ReadError::NotExt4 { found: 0 })));
     bytes[1024 + 0x38..1024 + 0x3a].copy_from_slice(&0xef53_u16.to_le_bytes());
     bytes[1024 + 0x60..1024 + 0x64].copy_from_slice(&(0x8000_0000_u32 | 0x8000 | 0x1_0000 | 4).to_le_bytes());
     let error = open(&bytes).err().unwrap().to_string();

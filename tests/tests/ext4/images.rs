@@ -10,7 +10,7 @@ use amiforge_formats::ext4::check::check;
 use amiforge_formats::ext4::read::open;
 use amiforge_formats::plan::SourceId;
 use amiforge_formats::read_at::ReadAt;
-use amiforge_formats::tree::{Content, Kind, Node, Origin, Tree};
+use amiforge_formats::tree::{Content, Node, NodeKind, Origin, Tree};
 use amiforge_tests::{oracle, scratch};
 
 use crate::corpus;
@@ -52,12 +52,14 @@ fn compare(path: &Path, node: &Node, image: &[u8]) {
     assert_eq!((node.meta.uid, node.meta.gid), (meta.uid(), meta.gid()), "{}", path.display());
     assert_eq!(node.meta.mtime.secs, meta.mtime(), "{}", path.display());
     match &node.kind {
-        Kind::File(content) => {
+        NodeKind::File(content) => {
             assert!(bytes_of(content, image) == fs::read(path).unwrap(), "{}", path.display());
         }
-        Kind::Symlink(target) => assert_eq!(&**target, fs::read_link(path).unwrap().as_os_str().as_bytes()),
-        Kind::CharDevice { major, minor } => assert_eq!((*major, *minor), (1, 3)),
-        Kind::BlockDevice { major, minor } => assert_eq!((*major, *minor), (259, 70000)),
+        NodeKind::Symlink(target) => {
+            assert_eq!(&**target, fs::read_link(path).unwrap().as_os_str().as_bytes());
+        }
+        NodeKind::CharDevice { major, minor } => assert_eq!((*major, *minor), (1, 3)),
+        NodeKind::BlockDevice { major, minor } => assert_eq!((*major, *minor), (259, 70000)),
         _ => {}
     }
 }

@@ -8,11 +8,11 @@ use std::sync::Arc;
 use amiforge_formats::dump;
 use amiforge_formats::ext4::check::check;
 use amiforge_formats::ext4::read::open;
-use amiforge_formats::ext4::write::{Journal, Options, minimal_len, plan};
+use amiforge_formats::ext4::write::{Ext4Options, JournalSize, minimal_len, plan};
 use amiforge_formats::guid::Guid;
 use amiforge_formats::plan::{NoSources, SourceId};
 use amiforge_formats::time::Time;
-use amiforge_formats::tree::{Content, Kind, Meta, Name, Node, NodeId, Origin, Segment, Tree};
+use amiforge_formats::tree::{Content, Meta, Name, Node, NodeId, NodeKind, Origin, Segment, Tree};
 use amiforge_tests::{oracle, scratch};
 use proptest::prelude::*;
 
@@ -76,16 +76,18 @@ fn meta(seed: &Seed) -> Meta {
     meta
 }
 
-fn kind(seed: &Seed) -> Kind {
+fn kind(seed: &Seed) -> NodeKind {
     let number = seed.number;
     match seed.kind {
-        0..=2 => Kind::dir(),
-        3 => Kind::Symlink(vec![b'l'; 1 + number as usize % 70].into()),
-        4 => Kind::Symlink((0..=number % 4095).map(|at| if at % 100 == 99 { b'/' } else { b'L' }).collect()),
-        5 => Kind::CharDevice { major: number % 4096, minor: number >> 12 },
-        6 => Kind::BlockDevice { major: number % 4096, minor: number >> 12 },
-        7 => Kind::Fifo,
-        8 => Kind::Socket,
+        0..=2 => NodeKind::dir(),
+        3 => NodeKind::Symlink(vec![b'l'; 1 + number as usize % 70].into()),
+        4 => NodeKind::Symlink(
+            (0..=number % 4095).map(|at| if at % 100 == 99 { b'/' } else { b'L' }).collect(),
+        ),
+        5 => NodeKind::CharDevice { major: number % 4096, minor: number >> 12 },
+        6 => NodeKind::BlockDevice { major: number % 4096, minor: number >> 12 },
+        7 => NodeKind::Fifo,
+        8 => NodeKind::Socket,
         9 => {
             let len = u64::from(seed.len) + 100_000;
             let pieces = (0..u64::from(number % 7)).map(|piece| Segment {
@@ -93,9 +95,9 @@ fn kind(seed: &Seed) -> Kind {
                 len: 100 + u64::from(number % 9000),
                 origin: Origin::Inline { bytes: bytes(9200, number), at: 3 },
             });
-            Kind::File(Content::Sparse { len, segments: pieces.collect() })
+            NodeKind::File(Content::Sparse { len, segments: pieces.collect() })
         }
-        _ => Kind::File(Content::Inline(bytes(seed.len as usize, number))),
+        _ => NodeKind::File(Content::Inline(bytes(seed.len as usize, number))),
     }
 }
 
@@ -115,7 +117,7 @@ fn tree(seeds: &[Seed], early: bool) -> Tree {
         if early {
             node.meta.mtime.secs = node.meta.mtime.secs.rem_euclid(1 << 31);
         }
-        let is_dir = matches!(node.kind, Kind::Dir(_));
+        let is_dir = matches!(node.kind, NodeKind::Dir(_));
         if let Ok(id) = tree.add(dir, name, node) {
             if is_dir { dirs.push(id) } else { files.push(id) }
         }
@@ -123,8 +125,8 @@ fn tree(seeds: &[Seed], early: bool) -> Tree {
     tree
 }
 
-fn options(journal: Journal) -> Options {
-    Options {
+fn options(journal: JournalSize) -> Ext4Options {
+    Ext4Options {
         uuid: Guid::derive("round", "uuid"),
         hash_seed: Guid::derive("round", "hash"),
         label: "round".to_owned(),
@@ -134,7 +136,7 @@ fn options(journal: Journal) -> Options {
     }
 }
 
-fn image(tree: &Tree, journal: Journal) -> Vec<u8> {
+fn image(tree: &Tree, journal: JournalSize) -> Vec<u8> {
     let options = options(journal);
     let len = minimal_len(tree, &options, 0).unwrap();
     let plan = plan(tree, &options, len).unwrap();
@@ -146,7 +148,7 @@ fn image(tree: &Tree, journal: Journal) -> Vec<u8> {
 /// The content of every file of a tree, by path.
 fn contents(tree: &Tree, image: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
     let files = tree.walk().filter_map(|entry| match &tree.node(entry.id).kind {
-        Kind::File(content) => Some((entry.path, bytes_of(content, image))),
+        NodeKind::File(content) => Some((entry.path, bytes_of(content, image))),
         _ => None,
     });
     files.collect()
@@ -193,12 +195,12 @@ fn by_mkext4(tree: &Tree, image: &[u8]) {
                 continue;
             };
             match &tree.node(id).kind {
-                Kind::Dir(_) => pending.push((id, entry.inode)),
+                NodeKind::Dir(_) => pending.push((id, entry.inode)),
                 // It refuses a file with holes that is longer than the file system.
-                Kind::File(content) if content.len() <= image.len() as u64 => {
+                NodeKind::File(content) if content.len() <= image.len() as u64 => {
                     assert!(file_system.read_file(entry.inode).unwrap() == bytes_of(content, image));
                 }
-                Kind::Symlink(target) => {
+                NodeKind::Symlink(target) => {
                     assert_eq!(file_system.symlink_target(entry.inode).unwrap(), &**target);
                 }
                 _ => {}
@@ -228,13 +230,13 @@ fn by_ext4_view(tree: &Tree, image: &[u8]) {
         let found = (metadata.mode() & 0o7777, metadata.uid(), metadata.gid(), metadata.modified().seconds());
         assert_eq!(found, (node.meta.mode, node.meta.uid, node.meta.gid, node.meta.mtime.secs), "{path:?}");
         match &node.kind {
-            Kind::File(content) => {
+            NodeKind::File(content) => {
                 assert!(file_system.read(path).unwrap() == bytes_of(content, image), "{path:?}");
             }
-            Kind::Symlink(target) => {
+            NodeKind::Symlink(target) => {
                 assert_eq!(file_system.read_link(path).unwrap().as_ref(), &**target, "{path:?}");
             }
-            Kind::Dir(entries) => {
+            NodeKind::Dir(entries) => {
                 let found = file_system.read_dir(path).unwrap().count();
                 let extra = 2 + usize::from(entry.path.is_empty() && tree.lookup(b"lost+found").is_none());
                 assert_eq!(found, entries.len() + extra, "{path:?}");
@@ -250,7 +252,7 @@ proptest! {
     fn random_trees_come_back_equal_and_clean(seeds in seeds(), journal in any::<bool>(), early in any::<bool>()) {
         let scratch = scratch::folder();
         let tree = tree(&seeds, early);
-        let journal = if journal { Journal::Bytes(4 << 20) } else { Journal::None };
+        let journal = if journal { JournalSize::Bytes(4 << 20) } else { JournalSize::None };
         judge(&tree, &image(&tree, journal), scratch.path());
     }
 }
@@ -259,10 +261,10 @@ proptest! {
 fn a_directory_of_many_names_is_indexed_in_levels_and_comes_back() {
     let scratch = scratch::folder();
     let mut tree = Tree::new(Meta::root_owned(0o755, Time::EPOCH));
-    let dir = Node { meta: Meta::root_owned(0o755, Time::EPOCH), kind: Kind::dir() };
+    let dir = Node { meta: Meta::root_owned(0o755, Time::EPOCH), kind: NodeKind::dir() };
     let root = tree.root();
     let many = tree.add(root, Name::new(b"many").unwrap(), dir.clone()).unwrap();
-    let file = Node { meta: Meta::root_owned(0o644, Time::EPOCH), kind: Kind::File(Content::empty()) };
+    let file = Node { meta: Meta::root_owned(0o644, Time::EPOCH), kind: NodeKind::File(Content::empty()) };
     for number in 0..3000 {
         let name = format!("{number:05}{}", "long".repeat(60));
         tree.add(many, Name::new(name.as_bytes()).unwrap(), file.clone()).unwrap();
@@ -271,5 +273,5 @@ fn a_directory_of_many_names_is_indexed_in_levels_and_comes_back() {
     for number in 0..300 {
         tree.add(wide, Name::new(format!("d{number}").as_bytes()).unwrap(), dir.clone()).unwrap();
     }
-    judge(&tree, &image(&tree, Journal::None), scratch.path());
+    judge(&tree, &image(&tree, JournalSize::None), scratch.path());
 }

@@ -144,7 +144,7 @@ fn judge(image: &Image, path: &Path) -> Verdict {
         Ok(report) => report
             .findings
             .iter()
-            .find(|finding| finding.severity == amiforge_formats::ext4::check::Severity::Error)
+            .find(|finding| finding.severity == amiforge_formats::ext4::check::CheckSeverity::Error)
             .map(ToString::to_string),
         Err(error) => Some(error.to_string()),
     };

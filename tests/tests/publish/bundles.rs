@@ -10,8 +10,8 @@ use amiforge_progress::Interrupt;
 use amiforge_progress::Silent;
 use amiforge_publish::download::download;
 use amiforge_publish::error::PublishError;
-use amiforge_publish::source::Source;
-use amiforge_publish::upload::{Options, Uploaded, upload};
+use amiforge_publish::source::ImageSource;
+use amiforge_publish::upload::{UploadOptions, Uploaded, upload};
 use amiforge_tests::archive::noise;
 use amiforge_tests::place::Region;
 use amiforge_tests::program;
@@ -43,8 +43,8 @@ pub(crate) fn build(folder: &Path, version: u32, mib: usize) -> PathBuf {
 }
 
 /// What the command line asks of an upload, but for its limit.
-pub(crate) fn options(image: &Path) -> Options {
-    Options { tags: Source::open(image).unwrap().tags(), rate: 0, ..Options::default() }
+pub(crate) fn options(image: &Path) -> UploadOptions {
+    UploadOptions { tags: ImageSource::open(image).unwrap().tags(), rate: 0, ..UploadOptions::default() }
 }
 
 /// Uploads an image.
@@ -53,14 +53,18 @@ pub(crate) fn send(region: &Region, image: &Path) -> Result<Uploaded, PublishErr
 }
 
 /// Uploads an image as `options` say.
-pub(crate) fn send_as(region: &Region, image: &Path, options: &Options) -> Result<Uploaded, PublishError> {
+pub(crate) fn send_as(
+    region: &Region,
+    image: &Path,
+    options: &UploadOptions,
+) -> Result<Uploaded, PublishError> {
     let services = region.services();
     region.block_on(upload(&services, image, options, &Silent, &Interrupt::new()))
 }
 
 /// The snapshots of the region.
 pub(crate) fn snapshots(region: &Region) -> Vec<String> {
-    use amiforge_publish::api::Snapshots as _;
+    use amiforge_publish::api::SnapshotCalls as _;
     let services = region.services();
     let all = region.block_on(services.ec2.tagged(&[])).unwrap();
     let mut ids: Vec<_> = all.into_iter().map(|snapshot| snapshot.id).collect();

@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use amiforge_emulator::{Fault, Faults};
+use amiforge_emulator::{FaultScript, InjectedFault};
 use amiforge_publish::error::PublishError;
-use amiforge_publish::upload::{Options, ParentChoice};
+use amiforge_publish::upload::{ParentChoice, UploadOptions};
 use amiforge_tests::place::Region;
 use amiforge_tests::scratch;
 use amiforge_tests::told::chain;
@@ -15,8 +15,8 @@ use crate::bundles::{assert_holds, build, options, send, send_as, snapshots};
 /// Most blocks that a change of one small file may cost.
 const FEW: u64 = 16;
 
-fn onto(image: &Path, parent: &str) -> Options {
-    Options { parent: Some(parent.parse().unwrap()), ..options(image) }
+fn onto(image: &Path, parent: &str) -> UploadOptions {
+    UploadOptions { parent: Some(parent.parse().unwrap()), ..options(image) }
 }
 
 /// Puts another bundle in the place of one.
@@ -69,13 +69,13 @@ fn without_a_manifest_the_parent_is_read_back_and_with_the_parents_bundle_it_is_
 
     fs::remove_dir_all(folder.path().join("web-2.publish")).unwrap();
     region.trail.clear();
-    let told = Options { parent_bundle: Some(old.clone()), ..named.clone() };
+    let told = UploadOptions { parent_bundle: Some(old.clone()), ..named.clone() };
     let told = send_as(&region, &new, &told).unwrap();
     assert_eq!((told.sent, told.proven), (read.sent, read.sent));
     assert_eq!(region.successes("GetSnapshotBlock") as u64, told.proven);
 
     fs::remove_dir_all(folder.path().join("web-2.publish")).unwrap();
-    let wrong = Options { parent_bundle: Some(new.clone()), ..named };
+    let wrong = UploadOptions { parent_bundle: Some(new.clone()), ..named };
     let refused = send_as(&region, &new, &wrong).unwrap_err();
     assert!(matches!(refused, PublishError::Parent { .. }), "{refused}");
 }
@@ -114,7 +114,7 @@ fn parents_that_do_not_fit_are_refused_before_anything_is_begun() {
     let large = send(&region, &large).unwrap().snapshot.id;
     region.trail.clear();
     let encrypted =
-        Options { encryption: amiforge_publish::api::Encryption::DefaultKey, ..onto(&bundle, &parent) };
+        UploadOptions { encryption: amiforge_publish::api::Encryption::DefaultKey, ..onto(&bundle, &parent) };
     for (options, reason) in [
         (onto(&bundle, &large), "a child cannot be smaller"),
         (encrypted, "encrypted as its parent is"),
@@ -134,7 +134,7 @@ fn a_block_that_rots_is_found_by_the_proof() {
     let new = build(folder.path(), 2, 8);
     let region = Region::start(&folder.path().join("region"));
     let parent = send(&region, &old).unwrap();
-    region.play(Faults::times(1, "PutSnapshotBlock", Fault::FlipStoredBit { bit: 4321 }));
+    region.play(FaultScript::times(1, "PutSnapshotBlock", InjectedFault::FlipStoredBit { bit: 4321 }));
     let rotten = chain(&send_as(&region, &new, &onto(&new, &parent.snapshot.id)).unwrap_err());
     assert!(rotten.contains("block ") && rotten.contains("SHA-256"), "{rotten}");
 }

@@ -1,16 +1,16 @@
 //! Every scripted fault: the upload finishes, or fails with the service's reason within its budget, and then the same
 //! call finishes it. One snapshot comes of it, never two.
 
-use amiforge_emulator::{Fault, Faults, Rule, When, Windows};
+use amiforge_emulator::{FaultRule, FaultScript, InjectedFault, When, Windows};
 use amiforge_tests::place::Region;
 use amiforge_tests::scratch;
 
 use crate::bundles::{assert_holds, build, send, snapshots};
 use amiforge_tests::told::chain;
 
-fn rule(action: &str, when: When, what: Fault) -> Faults {
+fn rule(action: &str, when: When, what: InjectedFault) -> FaultScript {
     let action = Some(action.to_owned());
-    Faults { rules: vec![Rule { service: None, action, target: None, when, times: None, what }] }
+    FaultScript { rules: vec![FaultRule { service: None, action, target: None, when, times: None, what }] }
 }
 
 const CALLS: [&str; 5] = [
@@ -26,13 +26,13 @@ fn what_passes_is_sat_out_at_every_call() {
     let folder = scratch::folder();
     let bundle = build(folder.path(), 1, 4);
     let passing = [
-        Fault::Throttle,
-        Fault::ServerError { status: 500 },
-        Fault::ServerError { status: 503 },
-        Fault::DropBefore,
-        Fault::DropAfter,
-        Fault::Slow { millis: 30 },
-        Fault::ShortRead { bytes: 1 },
+        InjectedFault::Throttle,
+        InjectedFault::ServerError { status: 500 },
+        InjectedFault::ServerError { status: 503 },
+        InjectedFault::DropBefore,
+        InjectedFault::DropAfter,
+        InjectedFault::Slow { millis: 30 },
+        InjectedFault::ShortRead { bytes: 1 },
     ];
     for call in CALLS {
         for fault in &passing {
@@ -53,17 +53,17 @@ fn a_storm_of_every_fault_at_once_is_weathered() {
     let folder = scratch::folder();
     let bundle = build(folder.path(), 1, 12);
     let some = |p, seed, what| rule("PutSnapshotBlock", When::Probability { p, seed }, what);
-    let storm = some(0.1, 1, Fault::Throttle)
-        .and(some(0.1, 2, Fault::ServerError { status: 500 }))
-        .and(some(0.05, 3, Fault::DropBefore))
-        .and(some(0.05, 4, Fault::DropAfter))
-        .and(some(0.05, 5, Fault::NotFound))
-        .and(some(0.05, 6, Fault::Slow { millis: 50 }));
+    let storm = some(0.1, 1, InjectedFault::Throttle)
+        .and(some(0.1, 2, InjectedFault::ServerError { status: 500 }))
+        .and(some(0.05, 3, InjectedFault::DropBefore))
+        .and(some(0.05, 4, InjectedFault::DropAfter))
+        .and(some(0.05, 5, InjectedFault::NotFound))
+        .and(some(0.05, 6, InjectedFault::Slow { millis: 50 }));
     let region = Region::start(&folder.path().join("region"));
     region.play(storm);
     let uploaded = send(&region, &bundle).unwrap_or_else(|error| panic!("{}", chain(&error)));
     assert!(uploaded.throttled > 0);
-    region.play(Faults::default());
+    region.play(FaultScript::default());
     assert_holds(&region, &uploaded.snapshot.id, &bundle, folder.path());
 }
 
@@ -72,19 +72,19 @@ fn what_does_not_pass_ends_with_the_services_reason_and_the_same_call_finishes_l
     let folder = scratch::folder();
     let bundle = build(folder.path(), 1, 4);
     for (call, fault, reason) in [
-        ("PutSnapshotBlock", Fault::Throttle, "Throttl"),
-        ("PutSnapshotBlock", Fault::ServerError { status: 503 }, "giving up after"),
-        ("PutSnapshotBlock", Fault::NotFound, "does not exist"),
-        ("CompleteSnapshot", Fault::ServerError { status: 500 }, "completing snap-"),
-        ("StartSnapshot", Fault::DropAfter, "starting the snapshot"),
-        ("DescribeSnapshots", Fault::Throttle, "asking for snap-"),
+        ("PutSnapshotBlock", InjectedFault::Throttle, "Throttl"),
+        ("PutSnapshotBlock", InjectedFault::ServerError { status: 503 }, "giving up after"),
+        ("PutSnapshotBlock", InjectedFault::NotFound, "does not exist"),
+        ("CompleteSnapshot", InjectedFault::ServerError { status: 500 }, "completing snap-"),
+        ("StartSnapshot", InjectedFault::DropAfter, "starting the snapshot"),
+        ("DescribeSnapshots", InjectedFault::Throttle, "asking for snap-"),
     ] {
         let name = format!("{call} {fault:?}");
         let region = Region::start(&folder.path().join("region"));
         region.play(rule(call, When::Always, fault));
         let failed = chain(&send(&region, &bundle).unwrap_err());
         assert!(failed.contains(reason), "{name}: {failed}");
-        region.play(Faults::default());
+        region.play(FaultScript::default());
         let uploaded = send(&region, &bundle).unwrap_or_else(|error| panic!("{name}: {}", chain(&error)));
         assert_eq!(snapshots(&region), [uploaded.snapshot.id.as_str()], "{name}: an orphan is left");
         assert_holds(&region, &uploaded.snapshot.id, &bundle, folder.path());
@@ -134,11 +134,11 @@ fn requests_that_hang_are_made_again_within_the_budget() {
     for call in CALLS {
         let region =
             Region::with_attempts(&folder.path().join("region"), Some(Duration::from_millis(300)), |_| {});
-        region.play(rule(call, When::First(2), Fault::Slow { millis: 60_000 }));
+        region.play(rule(call, When::First(2), InjectedFault::Slow { millis: 60_000 }));
         let begun = Instant::now();
         let uploaded = send(&region, &bundle).unwrap_or_else(|error| panic!("{call}: {}", chain(&error)));
         assert!(begun.elapsed() < Duration::from_secs(20), "{call}: {:?}", begun.elapsed());
-        region.play(Faults::default());
+        region.play(FaultScript::default());
         assert_holds(&region, &uploaded.snapshot.id, &bundle, folder.path());
         drop(region);
         clear(folder.path());

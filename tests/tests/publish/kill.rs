@@ -5,9 +5,9 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use amiforge_emulator::{Fault, Faults, Rule, When};
+use amiforge_emulator::{FaultRule, FaultScript, InjectedFault, When};
 use amiforge_publish::flow;
-use amiforge_publish::folder::Folder;
+use amiforge_publish::folder::LockedFolder;
 use amiforge_publish::journal::Journal;
 use amiforge_tests::dice::Dice;
 use amiforge_tests::place::Region;
@@ -51,7 +51,7 @@ fn put(region: &Region) -> Vec<u64> {
 
 /// The blocks that the journal says the region has.
 fn acknowledged(bundle: &Path) -> BTreeSet<u64> {
-    let folder = Folder::beside(bundle, "local").unwrap();
+    let folder = LockedFolder::beside(bundle, "local").unwrap();
     let journal = if folder.is_dir() { Journal::open(&folder).unwrap() } else { None };
     journal.map(|journal| journal.state().acknowledged.keys().copied().collect()).unwrap_or_default()
 }
@@ -69,20 +69,20 @@ fn an_upload_killed_at_random_moments_goes_on_and_sends_nothing_twice_but_what_w
         let bundle = build(folder.path(), 1, 48);
         let region = Region::start(&folder.path().join("region"));
         // A little slower than a machine talks to itself, so that there are moments to be killed at.
-        region.play(Faults {
-            rules: vec![Rule {
+        region.play(FaultScript {
+            rules: vec![FaultRule {
                 service: None,
                 action: Some("PutSnapshotBlock".to_owned()),
                 target: None,
                 when: When::Always,
                 times: None,
-                what: Fault::Slow { millis: 20 },
+                what: InjectedFault::Slow { millis: 20 },
             }],
         });
         kills += kill_until_done(&region, &bundle, &mut dice);
         let all = snapshots(&region);
         assert_eq!(all.len(), 1, "one upload is one snapshot");
-        region.play(Faults::default());
+        region.play(FaultScript::default());
         assert_holds(&region, &all[0], &bundle, folder.path());
     }
     eprintln!("killed {kills} times in {upload} uploads");

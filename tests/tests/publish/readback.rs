@@ -3,14 +3,14 @@
 use std::fs;
 use std::path::Path;
 
-use amiforge_emulator::{Fault, Faults, Rule, When};
+use amiforge_emulator::{FaultRule, FaultScript, InjectedFault, When};
 use amiforge_formats::digest::Digest;
-use amiforge_image::verify::Difference;
+use amiforge_image::verify::BundleDifference;
 use amiforge_progress::Interrupt;
 use amiforge_progress::Silent;
 use amiforge_publish::download::download;
 use amiforge_publish::error::PublishError;
-use amiforge_publish::verify::{Report, Sample, verify};
+use amiforge_publish::verify::{Sample, SnapshotReport, verify};
 use amiforge_tests::place::Region;
 use amiforge_tests::scratch;
 
@@ -21,7 +21,7 @@ fn check(
     snapshot: &str,
     bundle: Option<&Path>,
     sample: Sample,
-) -> Result<Report, PublishError> {
+) -> Result<SnapshotReport, PublishError> {
     let services = region.services();
     region.block_on(verify(&services, snapshot, bundle, sample, 0, &Silent, &Interrupt::new()))
 }
@@ -53,15 +53,15 @@ fn tokens_that_expire_while_a_snapshot_is_read_are_asked_for_again() {
     let folder = scratch::folder();
     let (region, bundle, snapshot) = published(folder.path());
     for when in [When::First(1), When::Every(3)] {
-        let rule = Rule {
+        let rule = FaultRule {
             service: None,
             action: Some("GetSnapshotBlock".to_owned()),
             target: None,
             when,
             times: Some(2),
-            what: Fault::ExpireTokens,
+            what: InjectedFault::ExpireTokens,
         };
-        region.play(Faults { rules: vec![rule] });
+        region.play(FaultScript { rules: vec![rule] });
         let report = check(&region, &snapshot, Some(&bundle), Sample::All).unwrap();
         assert_eq!(report.differences, []);
         assert_eq!(report.read, report.held);
@@ -79,16 +79,16 @@ fn pages_whose_tokens_expire_while_a_snapshot_is_listed_are_asked_for_again() {
     let bundle = build(folder.path(), 1, 6);
     let region = Region::with(&folder.path().join("region"), |config| config.page = Some(3));
     let snapshot = send(&region, &bundle).unwrap().snapshot.id;
-    let expire = |when| Rule {
+    let expire = |when| FaultRule {
         service: None,
         action: Some("ListSnapshotBlocks".to_owned()),
         target: None,
         when,
         times: Some(2),
-        what: Fault::ExpireTokens,
+        what: InjectedFault::ExpireTokens,
     };
     for when in [When::First(2), When::Every(2), When::Every(3)] {
-        region.play(Faults { rules: vec![expire(when)] });
+        region.play(FaultScript { rules: vec![expire(when)] });
         let (before, stale) = (region.seen("ListSnapshotBlocks").len(), refused(&region));
         let report = check(&region, &snapshot, Some(&bundle), Sample::All).unwrap();
         assert_eq!((report.differences.as_slice(), report.read), ([].as_slice(), report.held));
@@ -104,26 +104,26 @@ fn every_flipped_bit_is_found_and_a_passing_one_is_read_again() {
     let get = Some("GetSnapshotBlock".to_owned());
     for bit in [0, 7, 4095, 1 << 20, (1 << 22) - 1] {
         // In one block, whenever it is read.
-        let rule = Rule {
+        let rule = FaultRule {
             service: None,
             action: get.clone(),
             target: Some("/blocks/2?".to_owned()),
             when: When::Always,
             times: None,
-            what: Fault::FlipBit { bit },
+            what: InjectedFault::FlipBit { bit },
         };
-        region.play(Faults { rules: vec![rule] });
+        region.play(FaultScript { rules: vec![rule] });
         let report = check(&region, &snapshot, Some(&bundle), Sample::All).unwrap();
         assert!(
-            matches!(report.differences.as_slice(), [Difference::Unread { block: 2, places, .. }] if !places.is_empty()),
+            matches!(report.differences.as_slice(), [BundleDifference::Unread { block: 2, places, .. }] if !places.is_empty()),
             "bit {bit}: {:?}",
             report.differences
         );
-        region.play(Faults::times(5, "GetSnapshotBlock", Fault::FlipBit { bit }));
+        region.play(FaultScript::times(5, "GetSnapshotBlock", InjectedFault::FlipBit { bit }));
         let report = check(&region, &snapshot, Some(&bundle), Sample::All).unwrap();
         assert_eq!(report.differences, [], "bit {bit} came right the next time");
     }
-    region.play(Faults::times(4, "GetSnapshotBlock", Fault::ShortRead { bytes: 1000 }));
+    region.play(FaultScript::times(4, "GetSnapshotBlock", InjectedFault::ShortRead { bytes: 1000 }));
     assert_eq!(check(&region, &snapshot, Some(&bundle), Sample::All).unwrap().differences, []);
 }
 
@@ -172,19 +172,19 @@ fn a_download_that_was_stopped_goes_on_and_has_its_name_only_at_the_end() {
     let out = folder.path().join("back.raw");
     let services = region.services();
     let get = || region.block_on(download(&services, &snapshot, &out, 0, &Silent, &Interrupt::new()));
-    let stop = Rule {
+    let stop = FaultRule {
         service: None,
         action: Some("GetSnapshotBlock".to_owned()),
         target: None,
         when: When::Always,
         times: None,
-        what: Fault::ServerError { status: 500 },
+        what: InjectedFault::ServerError { status: 500 },
     };
-    let first = Rule { when: When::First(9), what: Fault::Slow { millis: 1 }, ..stop.clone() };
-    region.play(Faults { rules: vec![first, stop] });
+    let first = FaultRule { when: When::First(9), what: InjectedFault::Slow { millis: 1 }, ..stop.clone() };
+    region.play(FaultScript { rules: vec![first, stop] });
     get().unwrap_err();
     assert!(!out.exists());
-    region.play(Faults::default());
+    region.play(FaultScript::default());
     let done = get().unwrap();
     assert_eq!(done.fetched, done.held - 9);
     let (found, expected) = (fs::read(&out).unwrap(), fs::read(bundle.join("disk.raw")).unwrap());

@@ -3,13 +3,13 @@
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::FileExt as _;
 
-use amiforge_emulator::{Fault, Faults, Rule, When};
+use amiforge_emulator::{FaultRule, FaultScript, InjectedFault, When};
 use amiforge_progress::Interrupt;
 use amiforge_progress::Silent;
-use amiforge_publish::api::Snapshots as _;
+use amiforge_publish::api::SnapshotCalls as _;
 use amiforge_publish::error::PublishError;
-use amiforge_publish::folder::{Folder, FolderError};
-use amiforge_publish::upload::{Later, Options, TAG_UPLOAD, abandon, upload};
+use amiforge_publish::folder::{FolderError, LockedFolder};
+use amiforge_publish::upload::{LaterEncryption, TAG_UPLOAD, UploadOptions, abandon, upload};
 use amiforge_tests::place::Region;
 use amiforge_tests::scratch;
 use amiforge_tests::told::chain;
@@ -19,18 +19,22 @@ use crate::bundles::{NEEDLE, assert_holds, build, options, raised, send, send_as
 /// Lets the first `blocks` blocks through and no more, and uploads.
 fn stop_after(region: &Region, image: &std::path::Path, blocks: u64) {
     let action = Some("PutSnapshotBlock".to_owned());
-    let let_through = Rule {
+    let let_through = FaultRule {
         service: None,
         action: action.clone(),
         target: None,
         when: When::First(blocks),
         times: None,
-        what: Fault::Slow { millis: 1 },
+        what: InjectedFault::Slow { millis: 1 },
     };
-    let stop = Rule { when: When::Always, what: Fault::ServerError { status: 500 }, ..let_through.clone() };
-    region.play(Faults { rules: vec![let_through, stop] });
+    let stop = FaultRule {
+        when: When::Always,
+        what: InjectedFault::ServerError { status: 500 },
+        ..let_through.clone()
+    };
+    region.play(FaultScript { rules: vec![let_through, stop] });
     send(region, image).unwrap_err();
-    region.play(Faults::default());
+    region.play(FaultScript::default());
 }
 
 #[test]
@@ -67,7 +71,7 @@ fn two_at_a_time_are_refused() {
     let folder = scratch::folder();
     let bundle = build(folder.path(), 1, 4);
     let region = Region::start(&folder.path().join("region"));
-    let held = Folder::open(&Folder::beside(&bundle, "local").unwrap()).unwrap();
+    let held = LockedFolder::open(&LockedFolder::beside(&bundle, "local").unwrap()).unwrap();
     let refused = send(&region, &bundle).unwrap_err();
     assert!(matches!(refused, PublishError::Folder(FolderError::Busy { .. })), "{refused:?}");
     assert!(region.trail.notes().is_empty());
@@ -90,11 +94,11 @@ fn an_upload_of_something_else_is_not_mixed_in() {
         "{refused}"
     );
     let services = region.services();
-    let deleted = region.block_on(abandon(&services, &bundle, &Options::default())).unwrap();
+    let deleted = region.block_on(abandon(&services, &bundle, &UploadOptions::default())).unwrap();
     assert_eq!(snapshots(&region), [""; 0], "{deleted} is still there");
     let uploaded = send(&region, &bundle).unwrap();
     assert_holds(&region, &uploaded.snapshot.id, &bundle, folder.path());
-    let nothing = region.block_on(abandon(&services, &bundle, &Options::default())).unwrap_err();
+    let nothing = region.block_on(abandon(&services, &bundle, &UploadOptions::default())).unwrap_err();
     assert!(matches!(nothing, PublishError::NothingToAbandon { .. }), "{nothing}");
     assert_eq!(snapshots(&region), [uploaded.snapshot.id]);
 }
@@ -105,7 +109,7 @@ fn other_settings_are_not_mixed_in() {
     let bundle = build(folder.path(), 1, 4);
     let region = Region::start(&folder.path().join("region"));
     stop_after(&region, &bundle, 3);
-    let safer = Options { later: Later::MayBeEncrypted, ..options(&bundle) };
+    let safer = UploadOptions { later: LaterEncryption::MayBeEncrypted, ..options(&bundle) };
     let refused = send_as(&region, &bundle, &safer).unwrap_err();
     assert!(matches!(refused, PublishError::OtherUpload { .. }), "{refused}");
     send(&region, &bundle).unwrap();
@@ -135,15 +139,15 @@ fn an_intent_whose_answer_was_lost_finds_its_snapshot() {
     let folder = scratch::folder();
     let bundle = build(folder.path(), 1, 4);
     let region = Region::start(&folder.path().join("region"));
-    region.play(Faults::times(10_000, "StartSnapshot", Fault::DropAfter));
+    region.play(FaultScript::times(10_000, "StartSnapshot", InjectedFault::DropAfter));
     send(&region, &bundle).unwrap_err();
     let begun = snapshots(&region);
     assert_eq!(begun.len(), 1, "all tries are one snapshot");
-    region.play(Faults::default());
+    region.play(FaultScript::default());
     let services = region.services();
     let tags = region.block_on(services.ec2.snapshot(&begun[0])).unwrap().tags;
     assert!(tags.contains_key(TAG_UPLOAD), "{tags:?}");
-    assert_eq!(region.block_on(abandon(&services, &bundle, &Options::default())).unwrap(), begun[0]);
+    assert_eq!(region.block_on(abandon(&services, &bundle, &UploadOptions::default())).unwrap(), begun[0]);
     assert_eq!(snapshots(&region), [""; 0]);
 }
 
@@ -210,17 +214,17 @@ fn a_raw_file_that_is_written_to_while_it_is_sent_is_noticed() {
     let region = Region::start(&folder.path().join("region"));
     let raw = folder.path().join("disk.img");
     fs::write(&raw, amiforge_tests::archive::noise(4 << 20, 3)).unwrap();
-    region.play(Faults::times(u64::MAX, "PutSnapshotBlock", Fault::Slow { millis: 400 }));
+    region.play(FaultScript::times(u64::MAX, "PutSnapshotBlock", InjectedFault::Slow { millis: 400 }));
     let file = OpenOptions::new().write(true).open(&raw).unwrap();
     let writer = std::thread::spawn(move || {
         std::thread::sleep(std::time::Duration::from_millis(150));
         file.write_all_at(b"other", 0).unwrap();
     });
-    let options = Options { rate: 0, ..Options::default() };
+    let options = UploadOptions { rate: 0, ..UploadOptions::default() };
     let refused = send_as(&region, &raw, &options).unwrap_err();
     writer.join().unwrap();
     assert!(matches!(refused, PublishError::RawChanged { .. }), "{}", chain(&refused));
-    region.play(Faults::default());
+    region.play(FaultScript::default());
     let uploaded = send_as(&region, &raw, &options).unwrap();
     assert_eq!(snapshots(&region), [uploaded.snapshot.id.as_str()]);
     assert_holds(&region, &uploaded.snapshot.id, &raw, folder.path());

@@ -5,9 +5,11 @@ use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use amiforge_emulator::{ACCESS_KEY_ID, Fault, Faults, SECRET_ACCESS_KEY, View, Volume};
+use amiforge_emulator::{
+    ACCESS_KEY_ID, FaultScript, InjectedFault, SECRET_ACCESS_KEY, SnapshotVolume, UnwrittenView,
+};
 use amiforge_publish::api::Encryption;
-use amiforge_publish::upload::{Later, Options, ParentChoice};
+use amiforge_publish::upload::{LaterEncryption, ParentChoice, UploadOptions};
 use amiforge_tests::oracle::Mounted;
 use amiforge_tests::place::Region;
 use amiforge_tests::program::Bundle;
@@ -34,8 +36,8 @@ fn zeros_are_written_where_encryption_is_or_may_become_involved_and_free_blocks_
     let plain = send(&region, &bundle).unwrap();
     assert_eq!((plain.written, plain.snapshot.encrypted), (without, false));
     for (options, encrypted) in [
-        (Options { encryption: Encryption::DefaultKey, ..options(&bundle) }, true),
-        (Options { later: Later::MayBeEncrypted, ..options(&bundle) }, false),
+        (UploadOptions { encryption: Encryption::DefaultKey, ..options(&bundle) }, true),
+        (UploadOptions { later: LaterEncryption::MayBeEncrypted, ..options(&bundle) }, false),
     ] {
         std::fs::remove_dir_all(folder.path().join("web-1.publish")).unwrap();
         let safe = send_as(&region, &bundle, &options).unwrap();
@@ -50,9 +52,9 @@ fn a_child_of_an_encrypted_snapshot_is_encrypted_and_gets_its_zeros() {
     let old = build(folder.path(), 1, 6);
     let new = build(folder.path(), 2, 6);
     let region = Region::start(&folder.path().join("region"));
-    let encrypted = Options { encryption: Encryption::DefaultKey, ..options(&old) };
+    let encrypted = UploadOptions { encryption: Encryption::DefaultKey, ..options(&old) };
     let parent = send_as(&region, &old, &encrypted).unwrap();
-    let onto = Options { parent: Some(ParentChoice::Id(parent.snapshot.id)), ..options(&new) };
+    let onto = UploadOptions { parent: Some(ParentChoice::Id(parent.snapshot.id)), ..options(&new) };
     let child = send_as(&region, &new, &onto).unwrap();
     assert!(child.snapshot.encrypted);
     assert!(child.sent <= 16, "{}", child.sent);
@@ -61,7 +63,8 @@ fn a_child_of_an_encrypted_snapshot_is_encrypted_and_gets_its_zeros() {
 
 /// The ext4 partition of a snapshot as a guest sees it on an encrypted volume: what was never written is garbage.
 fn encrypted_root(folder: &Path, snapshot: &str, bundle: &Bundle) -> PathBuf {
-    let volume = Volume::open(&folder.join("region"), "local", snapshot, View::Encrypted).unwrap();
+    let volume =
+        SnapshotVolume::open(&folder.join("region"), "local", snapshot, UnwrittenView::Encrypted).unwrap();
     let root = bundle.partition("ext4");
     let out = folder.join(format!("{snapshot}.ext4"));
     let file = File::create(&out).unwrap();
@@ -106,8 +109,8 @@ fn an_encrypted_volume_is_whole_with_the_zero_policy_and_is_not_without() {
     let bundle = Bundle::open(&path);
     let region = Region::start(&folder.path().join("region"));
     for encryption in [Encryption::DefaultKey, Encryption::AsAccount] {
-        let later = Later::MayBeEncrypted;
-        let safe = send_as(&region, &path, &Options { encryption, later, ..options(&path) }).unwrap();
+        let later = LaterEncryption::MayBeEncrypted;
+        let safe = send_as(&region, &path, &UploadOptions { encryption, later, ..options(&path) }).unwrap();
         let root = encrypted_root(folder.path(), &safe.snapshot.id, &bundle);
         assert!(clean(&root));
         for file in ["etc/motd", "opt/zeros", "opt/noise"] {
@@ -142,7 +145,7 @@ fn a_snapshot_that_turns_out_encrypted_after_its_start_gets_its_zeros_too() {
     let region = Region::start(&folder.path().join("region"));
     encrypt_by_default(&region, &python);
     // Who may not ask what the account does by default learns it from the snapshot only.
-    region.play(Faults::times(u64::MAX, "GetEbsEncryptionByDefault", Fault::NotFound));
+    region.play(FaultScript::times(u64::MAX, "GetEbsEncryptionByDefault", InjectedFault::NotFound));
     let sent = send(&region, &bundle).unwrap();
     assert!(sent.snapshot.encrypted);
     let manifest = Bundle::open(&bundle).manifest;
@@ -159,9 +162,10 @@ fn an_account_that_encrypts_by_default_gets_its_zeros_and_no_plain_parent() {
     let plain = send(&region, &old).unwrap();
     encrypt_by_default(&region, &python);
     let named = ParentChoice::Id(plain.snapshot.id);
-    let refused = send_as(&region, &new, &Options { parent: Some(named), ..options(&new) }).unwrap_err();
+    let refused =
+        send_as(&region, &new, &UploadOptions { parent: Some(named), ..options(&new) }).unwrap_err();
     assert!(refused.to_string().contains("encrypts by default"), "{refused}");
-    let newest = Options { parent: Some(ParentChoice::Newest), ..options(&new) };
+    let newest = UploadOptions { parent: Some(ParentChoice::Newest), ..options(&new) };
     let sent = send_as(&region, &new, &newest).unwrap();
     assert!(sent.snapshot.encrypted && sent.parent.is_none());
     let manifest = Bundle::open(&new).manifest;

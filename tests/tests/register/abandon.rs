@@ -1,20 +1,20 @@
 //! Taking back what a publish that was not finished has made.
 
-use amiforge_emulator::{Fault, Faults};
+use amiforge_emulator::{FaultScript, InjectedFault};
 use amiforge_publish::ami::AmiError;
 use amiforge_publish::api::ec2::{Cooldown, Ec2 as _};
-use amiforge_publish::request::Wanted;
+use amiforge_publish::request::AmiOptions;
 
 use crate::world::{World, build, texts};
 
 /// Publishes with an action that always fails.
-fn stopped_at(world: &World, wanted: &Wanted, action: &str) {
-    world.region.play(Faults::times(u64::MAX, action, Fault::ServerError { status: 500 }));
+fn stopped_at(world: &World, wanted: &AmiOptions, action: &str) {
+    world.region.play(FaultScript::times(u64::MAX, action, InjectedFault::ServerError { status: 500 }));
     let published = world.publish(wanted);
     let failed =
         published.is_err() || published.is_ok_and(|all| all.copies.iter().any(|one| one.outcome.is_err()));
     assert!(failed, "{action} does not stop it");
-    world.region.play(Faults::default());
+    world.region.play(FaultScript::default());
 }
 
 #[test]
@@ -29,13 +29,13 @@ fn nothing_is_left_wherever_a_publish_stopped() {
     ] {
         let world = World::new();
         let further = build(world.folder.path(), "cache", 1);
-        let wanted = Wanted {
+        let wanted = AmiOptions {
             copy_to: texts(&["local-2", "local-3"]),
             share: texts(&["111122223333"]),
             deprecate: Some("2027-11-21".to_owned()),
             protection: Some(Cooldown::None),
             volumes: vec![format!("/dev/sdb=bundle:{}", further.display())],
-            ..Wanted::default()
+            ..AmiOptions::default()
         };
         stopped_at(&world, &wanted, action);
         let deleted = world
@@ -51,14 +51,14 @@ fn nothing_is_left_wherever_a_publish_stopped() {
         }
         assert!(matches!(world.abandon(), Err(AmiError::NothingToAbandon { .. })), "{action}");
         // And what was taken back can be published anew.
-        world.must(&Wanted { protection: None, ..wanted });
+        world.must(&AmiOptions { protection: None, ..wanted });
     }
 }
 
 #[test]
 fn a_publish_that_is_done_is_not_taken_back() {
     let world = World::new();
-    let published = world.must(&Wanted::default());
+    let published = world.must(&AmiOptions::default());
     let refused = world.abandon().unwrap_err();
     let told = format!("nothing is under way: `web-1` is published as {}", published.image.id);
     assert_eq!(refused.to_string(), told);
@@ -68,9 +68,9 @@ fn a_publish_that_is_done_is_not_taken_back() {
 #[test]
 fn an_ami_that_was_there_before_is_not_taken_back() {
     let world = World::new();
-    let first = world.must(&Wanted::default());
+    let first = world.must(&AmiOptions::default());
     std::fs::remove_dir_all(world.bundle.with_file_name("web-1.publish")).unwrap();
-    let wanted = Wanted { copy_to: texts(&["local-2"]), ..Wanted::default() };
+    let wanted = AmiOptions { copy_to: texts(&["local-2"]), ..AmiOptions::default() };
     stopped_at(&world, &wanted, "CopyImage");
     // Nothing was made, so there is nothing to delete, and nothing to be told.
     let _ = world.abandon();
@@ -84,12 +84,12 @@ fn an_ami_that_was_there_before_is_not_taken_back() {
 #[test]
 fn what_is_published_stays_when_a_later_run_fails_and_is_taken_back() {
     let world = World::new();
-    let first = world.must(&Wanted { copy_to: texts(&["local-2"]), ..Wanted::default() });
-    let more = Wanted {
+    let first = world.must(&AmiOptions { copy_to: texts(&["local-2"]), ..AmiOptions::default() });
+    let more = AmiOptions {
         copy_to: texts(&["local-2", "local-3"]),
         share: texts(&["111122223333"]),
         deprecate: Some("2027-11-21".to_owned()),
-        ..Wanted::default()
+        ..AmiOptions::default()
     };
     let before: Vec<_> = ["local", "local-2"].map(|region| world.snapshots(region)).into();
     for action in ["DescribeImages", "EnableImageDeprecation", "ModifyImageAttribute", "CopyImage"] {
@@ -113,9 +113,9 @@ fn what_is_published_stays_when_a_later_run_fails_and_is_taken_back() {
 #[test]
 fn a_copy_that_a_later_run_began_is_taken_back_alone() {
     let world = World::new();
-    world.must(&Wanted::default());
-    world.region.play(Faults::times(1, "CopyImage", Fault::FailLater));
-    let more = Wanted { copy_to: texts(&["local-2"]), ..Wanted::default() };
+    world.must(&AmiOptions::default());
+    world.region.play(FaultScript::times(1, "CopyImage", InjectedFault::FailLater));
+    let more = AmiOptions { copy_to: texts(&["local-2"]), ..AmiOptions::default() };
     assert!(world.publish(&more).unwrap().copies[0].outcome.is_err());
     assert_eq!(world.images("local-2").len(), 1, "a copy that failed is there");
     let deleted = world.abandon().unwrap();
@@ -127,8 +127,8 @@ fn a_copy_that_a_later_run_began_is_taken_back_alone() {
 #[test]
 fn another_name_for_what_is_published_is_taken_back_without_it() {
     let world = World::new();
-    let first = world.must(&Wanted::default());
-    let renamed = Wanted { name: Some("another".to_owned()), ..Wanted::default() };
+    let first = world.must(&AmiOptions::default());
+    let renamed = AmiOptions { name: Some("another".to_owned()), ..AmiOptions::default() };
     stopped_at(&world, &renamed, "RegisterImage");
     let _ = world.abandon();
     world.assert_one("local");

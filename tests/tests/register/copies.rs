@@ -4,15 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use amiforge_aws::Ec2Client;
-use amiforge_emulator::{Fault, Faults, Rule, When, Windows};
+use amiforge_emulator::{FaultRule, FaultScript, InjectedFault, When, Windows};
 use amiforge_progress::Interrupt;
 use amiforge_progress::Silent;
 use amiforge_publish::ami::AmiError;
-use amiforge_publish::api::Snapshots as _;
-use amiforge_publish::api::ec2::{Cooldown, Ec2 as _, Image, ImageQuery, NewImage};
-use amiforge_publish::request::{Architecture, KeyOf, Snapshots, Subject, Wanted, check};
+use amiforge_publish::api::SnapshotCalls as _;
+use amiforge_publish::api::ec2::{Cooldown, DescribedImage, Ec2 as _, ImageQuery, NewImage};
+use amiforge_publish::request::{AmiOptions, Architecture, KeyOf, SnapshotSharing, Subject, check};
 use amiforge_publish::services::Services;
-use amiforge_publish::source::Source;
+use amiforge_publish::source::ImageSource;
 use amiforge_publish::upload;
 use amiforge_tests::told::chain;
 
@@ -28,7 +28,7 @@ pub(crate) fn occupy(world: &World, ec2: &Ec2Client, region: &str, name: &str) -
         pace: world.services().pace,
         region: region.to_owned(),
     };
-    let options = upload::Options { rate: 0, ..upload::Options::default() };
+    let options = upload::UploadOptions { rate: 0, ..upload::UploadOptions::default() };
     let interrupt = Interrupt::new();
     let work = upload::upload(&services, &other, &options, &Silent, &interrupt);
     let snapshot = world.region.block_on(work).unwrap().snapshot.id;
@@ -37,12 +37,12 @@ pub(crate) fn occupy(world: &World, ec2: &Ec2Client, region: &str, name: &str) -
         architecture: Architecture::from_word("arm64"),
         ..Subject::default()
     };
-    let request = check(&Wanted::default(), &subject, region, NOW).unwrap();
+    let request = check(&AmiOptions::default(), &subject, region, NOW).unwrap();
     let image: NewImage = request.new_image(&snapshot, &[]);
     world.region.block_on(ec2.register_image(&image)).unwrap()
 }
 
-fn by_name(world: &World, ec2: &Ec2Client, name: &str) -> Option<Image> {
+fn by_name(world: &World, ec2: &Ec2Client, name: &str) -> Option<DescribedImage> {
     world.region.block_on(ec2.describe_images(&ImageQuery::by_name(name))).unwrap().pop()
 }
 
@@ -51,7 +51,7 @@ fn a_region_that_fails_is_named_and_the_only_one_that_is_tried_again() {
     let world = World::new();
     let ec2 = world.ec2("local-3");
     let occupant = occupy(&world, &ec2, "local-3", "web-1");
-    let wanted = Wanted { copy_to: texts(&["local-2", "local-3", "local-4"]), ..Wanted::default() };
+    let wanted = AmiOptions { copy_to: texts(&["local-2", "local-3", "local-4"]), ..AmiOptions::default() };
     let published = world.publish(&wanted).unwrap();
     let failed: Vec<_> = published
         .copies
@@ -78,8 +78,8 @@ fn a_region_that_fails_is_named_and_the_only_one_that_is_tried_again() {
 #[test]
 fn a_copy_that_failed_makes_way_for_another() {
     let world = World::new();
-    world.region.play(Faults::times(1, "CopyImage", Fault::FailLater));
-    let wanted = Wanted { copy_to: texts(&["local-2", "local-3"]), ..Wanted::default() };
+    world.region.play(FaultScript::times(1, "CopyImage", InjectedFault::FailLater));
+    let wanted = AmiOptions { copy_to: texts(&["local-2", "local-3"]), ..AmiOptions::default() };
     let published = world.publish(&wanted).unwrap();
     let failed: Vec<_> = published.copies.iter().filter(|copy| copy.outcome.is_err()).collect();
     let [failed] = failed[..] else { panic!("{} copies failed", failed.len()) };
@@ -101,18 +101,22 @@ fn a_copy_that_failed_makes_way_for_another() {
 }
 
 /// What a publish leaves that ended between deregistering a copy that failed and deleting its snapshots.
-fn half_removed() -> (World, Wanted, Vec<String>) {
+fn half_removed() -> (World, AmiOptions, Vec<String>) {
     let world = World::new();
-    let wanted = Wanted { copy_to: texts(&["local-2"]), ..Wanted::default() };
-    world.region.play(Faults::times(1, "CopyImage", Fault::FailLater));
+    let wanted = AmiOptions { copy_to: texts(&["local-2"]), ..AmiOptions::default() };
+    world.region.play(FaultScript::times(1, "CopyImage", InjectedFault::FailLater));
     assert!(world.publish(&wanted).unwrap().copies[0].outcome.is_err());
     let left = world.snapshots("local-2");
     assert!(!left.is_empty(), "a copy that failed has a snapshot");
-    world.region.play(Faults::times(u64::MAX, "DeleteSnapshot", Fault::ServerError { status: 500 }));
+    world.region.play(FaultScript::times(
+        u64::MAX,
+        "DeleteSnapshot",
+        InjectedFault::ServerError { status: 500 },
+    ));
     assert!(world.publish(&wanted).unwrap().copies[0].outcome.is_err());
     assert_eq!(world.images("local-2").len(), 0, "it was deregistered");
     assert_eq!(world.snapshots("local-2"), left);
-    world.region.play(Faults::default());
+    world.region.play(FaultScript::default());
     (world, wanted, left)
 }
 
@@ -138,14 +142,14 @@ fn snapshots_of_a_copy_that_failed_are_deleted_with_what_is_abandoned() {
 fn a_copy_has_everything_that_the_service_does_not_copy() {
     let windows = Windows { copy: Duration::from_millis(300), ..Windows::default() };
     let world = World::with(|config| config.windows = windows);
-    let wanted = Wanted {
+    let wanted = AmiOptions {
         copy_to: texts(&["local-2"]),
         tags: texts(&["team=a"]),
         deprecate: Some("2027-11-21".to_owned()),
         share: texts(&["111122223333"]),
-        snapshots: Snapshots::Shared,
+        snapshots: SnapshotSharing::Shared,
         protection: Some(Cooldown::None),
-        ..Wanted::default()
+        ..AmiOptions::default()
     };
     let published = world.must(&wanted);
     let ec2 = world.ec2("local-2");
@@ -169,9 +173,10 @@ fn a_copy_has_everything_that_the_service_does_not_copy() {
 #[test]
 fn an_encrypted_copy_is_of_a_snapshot_whose_zeros_were_written() {
     let world = World::new();
-    let wanted = Wanted { copy_to: texts(&["local-2"]), encrypt_copies: KeyOf::Default, ..Wanted::default() };
+    let wanted =
+        AmiOptions { copy_to: texts(&["local-2"]), encrypt_copies: KeyOf::Default, ..AmiOptions::default() };
     let published = world.must(&wanted);
-    let source = Source::open(&world.bundle).unwrap();
+    let source = ImageSource::open(&world.bundle).unwrap();
     let manifest = source.manifest().unwrap();
     assert_eq!(published.uploads[0].written, manifest.without_free.blocks);
     assert!(manifest.without_free.blocks > manifest.without_zero.blocks, "the image has blocks of zeros");
@@ -183,7 +188,7 @@ fn an_encrypted_copy_is_of_a_snapshot_whose_zeros_were_written() {
 #[test]
 fn a_region_that_the_account_does_not_have_is_refused_before_a_block_is_sent() {
     let world = World::new();
-    let wanted = Wanted { copy_to: texts(&["nowhere-1"]), ..Wanted::default() };
+    let wanted = AmiOptions { copy_to: texts(&["nowhere-1"]), ..AmiOptions::default() };
     let refused = world.publish(&wanted).unwrap_err();
     assert_eq!(refused.to_string(), "`nowhere-1` is not a region that this account may use");
     assert_eq!(world.region.successes("StartSnapshot"), 0);
@@ -192,23 +197,23 @@ fn a_region_that_the_account_does_not_have_is_refused_before_a_block_is_sent() {
 #[test]
 fn a_region_that_does_not_answer_stops_no_other() {
     let world = World::new();
-    let down = Rule {
+    let down = FaultRule {
         service: Some("ec2".to_owned()),
         action: None,
         target: Some("local-3 ".to_owned()),
         when: When::Always,
         times: None,
-        what: Fault::ServerError { status: 503 },
+        what: InjectedFault::ServerError { status: 503 },
     };
-    world.region.play(Faults { rules: vec![down] });
-    let wanted = Wanted { copy_to: texts(&["local-2", "local-3", "local-4"]), ..Wanted::default() };
+    world.region.play(FaultScript { rules: vec![down] });
+    let wanted = AmiOptions { copy_to: texts(&["local-2", "local-3", "local-4"]), ..AmiOptions::default() };
     let published = world.publish(&wanted).unwrap_or_else(|error| panic!("{}", chain(&error)));
     let failed: Vec<_> = published.copies.iter().filter(|copy| copy.outcome.is_err()).collect();
     assert_eq!(failed.iter().map(|copy| copy.region.as_str()).collect::<Vec<_>>(), ["local-3"]);
     for region in ["local", "local-2", "local-4"] {
         world.assert_one(region);
     }
-    world.region.play(Faults::default());
+    world.region.play(FaultScript::default());
     world.must(&wanted);
     assert_eq!(world.region.successes("StartSnapshot"), 1, "nothing is sent again");
     world.assert_one("local-3");

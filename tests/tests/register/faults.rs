@@ -2,12 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use amiforge_emulator::{Fault, Faults, Windows};
+use amiforge_emulator::{FaultScript, InjectedFault, Windows};
 use amiforge_progress::Interrupt;
 use amiforge_publish::ami::AmiError;
 use amiforge_publish::api::ec2::Cooldown;
 use amiforge_publish::error::PublishError;
-use amiforge_publish::request::{Snapshots, Wanted};
+use amiforge_publish::request::{AmiOptions, SnapshotSharing};
 
 use crate::world::{World, texts};
 
@@ -31,27 +31,28 @@ const CALLS: [&str; 16] = [
     "CreateTags",
 ];
 
-fn wanted() -> Wanted {
-    Wanted {
+fn wanted() -> AmiOptions {
+    AmiOptions {
         copy_to: texts(&["local-2"]),
         share: texts(&["111122223333"]),
-        snapshots: Snapshots::Shared,
+        snapshots: SnapshotSharing::Shared,
         deprecate: Some("2027-11-21".to_owned()),
         protection: Some(Cooldown::None),
-        ..Wanted::default()
+        ..AmiOptions::default()
     }
 }
 
-fn finishes(action: &str, fault: &Fault, times: u64) {
+fn finishes(action: &str, fault: &InjectedFault, times: u64) {
     let world = World::new();
     if action == "CreateTags" {
         // Tags are set with what they are of; only one that comes later has to be set by itself.
         world.must(&wanted());
     }
-    world.region.play(Faults::times(times, action, fault.clone()));
-    let tagged = Wanted { tags: texts(if action == "CreateTags" { &["late=1"] } else { &[] }), ..wanted() };
+    world.region.play(FaultScript::times(times, action, fault.clone()));
+    let tagged =
+        AmiOptions { tags: texts(if action == "CreateTags" { &["late=1"] } else { &[] }), ..wanted() };
     let published = world.must(&tagged);
-    world.region.play(Faults::default());
+    world.region.play(FaultScript::default());
     assert!(!world.region.seen(action).is_empty(), "{action} was not called");
     for region in ["local", "local-2"] {
         world.assert_one(region);
@@ -64,21 +65,21 @@ fn finishes(action: &str, fault: &Fault, times: u64) {
 #[test]
 fn an_answer_that_is_lost_after_its_effect_costs_nothing() {
     for action in CALLS {
-        finishes(action, &Fault::DropAfter, 1);
+        finishes(action, &InjectedFault::DropAfter, 1);
     }
 }
 
 #[test]
 fn calls_that_fail_before_their_effect_are_made_again() {
     for action in CALLS {
-        finishes(action, &Fault::DropBefore, 1);
-        finishes(action, &Fault::Throttle, 2);
+        finishes(action, &InjectedFault::DropBefore, 1);
+        finishes(action, &InjectedFault::Throttle, 2);
     }
     for action in ["RegisterImage", "CopyImage", "DescribeImages"] {
-        finishes(action, &Fault::ServerError { status: 503 }, 3);
+        finishes(action, &InjectedFault::ServerError { status: 503 }, 3);
     }
     for action in ["RegisterImage", "CopyImage", "DescribeSnapshots"] {
-        finishes(action, &Fault::NotFound, 2);
+        finishes(action, &InjectedFault::NotFound, 2);
     }
 }
 
@@ -101,11 +102,15 @@ fn what_the_service_learns_late_is_waited_for() {
 #[test]
 fn a_call_that_stays_refused_is_given_up_with_the_services_words_and_goes_on_later() {
     let world = World::new();
-    world.region.play(Faults::times(u64::MAX, "RegisterImage", Fault::ServerError { status: 503 }));
+    world.region.play(FaultScript::times(
+        u64::MAX,
+        "RegisterImage",
+        InjectedFault::ServerError { status: 503 },
+    ));
     let error = world.publish(&wanted()).unwrap_err();
     let told = amiforge_tests::told::chain(&error);
     assert!(told.starts_with("registering `web-1` in local: giving up after "), "{told}");
-    world.region.play(Faults::default());
+    world.region.play(FaultScript::default());
     let sent = world.region.successes("PutSnapshotBlock");
     world.must(&wanted());
     assert_eq!(world.region.successes("PutSnapshotBlock"), sent, "no block is sent again");
@@ -114,19 +119,19 @@ fn a_call_that_stays_refused_is_given_up_with_the_services_words_and_goes_on_lat
 
 #[test]
 fn an_interrupt_ends_a_publish_wherever_it_is_and_what_is_left_is_known() {
-    let hang = Fault::Slow { millis: 60_000 };
+    let hang = InjectedFault::Slow { millis: 60_000 };
     for (action, fault) in [
-        ("DescribeImages", Fault::Throttle),
+        ("DescribeImages", InjectedFault::Throttle),
         ("DescribeImages", hang.clone()),
         ("GetEbsEncryptionByDefault", hang.clone()),
-        ("PutSnapshotBlock", Fault::Throttle),
+        ("PutSnapshotBlock", InjectedFault::Throttle),
         ("PutSnapshotBlock", hang.clone()),
         ("CompleteSnapshot", hang.clone()),
         ("RegisterImage", hang.clone()),
         ("CopyImage", hang.clone()),
     ] {
         let world = World::new();
-        world.region.play(Faults::times(u64::MAX, action, fault.clone()));
+        world.region.play(FaultScript::times(u64::MAX, action, fault.clone()));
         let interrupt = Interrupt::new();
         let flag = interrupt.flag();
         let raised = std::thread::spawn(move || {
@@ -148,7 +153,7 @@ fn an_interrupt_ends_a_publish_wherever_it_is_and_what_is_left_is_known() {
         let left = amiforge_publish::ami::left(&world.bundle, "local").unwrap();
         let begun = !world.snapshots("local").is_empty();
         assert_eq!(!left.made.is_empty(), begun, "{action}: {left:?}");
-        world.region.play(Faults::default());
+        world.region.play(FaultScript::default());
         world.must(&wanted());
         world.assert_one("local");
     }

@@ -3,7 +3,7 @@
 use std::fs;
 
 use amiforge_publish::api::ec2::Cooldown;
-use amiforge_publish::request::{Imds, Tpm, Wanted};
+use amiforge_publish::request::{AmiOptions, Imds, Tpm};
 use amiforge_tests::python;
 use serde_json::{Value, json};
 
@@ -18,7 +18,7 @@ fn read_back(world: &World, python: &std::path::Path, image: &str) -> Value {
 fn an_ami_is_registered_with_careful_defaults() {
     let Some(python) = python::with(&["boto3"]) else { return };
     let world = World::new();
-    let published = world.must(&Wanted::default());
+    let published = world.must(&AmiOptions::default());
     let told = read_back(&world, &python, &published.image.id);
     let image = &told["image"];
     for (field, value) in [
@@ -62,7 +62,7 @@ fn an_ami_is_registered_with_everything_that_is_asked_for() {
     let body = b"\0\0\0\0zlib";
     let blob = [&b"AMZNUEFI"[..], &crc32c::crc32c(body).to_le_bytes(), body].concat();
     fs::write(&variables, blob).unwrap();
-    let wanted = Wanted {
+    let wanted = AmiOptions {
         name: Some("another (1)".to_owned()),
         description: Some("the web".to_owned()),
         tpm: Tpm::V2,
@@ -77,7 +77,7 @@ fn an_ami_is_registered_with_everything_that_is_asked_for() {
         tags: texts(&["team=a"]),
         deprecate: Some("2027-11-21".to_owned()),
         protection: Some(Cooldown::Day),
-        ..Wanted::default()
+        ..AmiOptions::default()
     };
     let published = world.must(&wanted);
     let told = read_back(&world, &python, &published.image.id);

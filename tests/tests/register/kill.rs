@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use amiforge_emulator::{Fault, Faults, Rule, When};
+use amiforge_emulator::{FaultRule, FaultScript, InjectedFault, When};
 use amiforge_publish::ami::AmiError;
 use amiforge_tests::dice::Dice;
 use amiforge_tests::told::chain;
@@ -38,16 +38,16 @@ fn wait(child: &mut Child, most: Duration) -> bool {
 }
 
 /// Every request takes a little, so that there are moments to be killed at.
-fn slow() -> Faults {
-    let rule = Rule {
+fn slow() -> FaultScript {
+    let rule = FaultRule {
         service: None,
         action: None,
         target: None,
         when: When::Always,
         times: None,
-        what: Fault::Slow { millis: 8 },
+        what: InjectedFault::Slow { millis: 8 },
     };
-    Faults { rules: vec![rule] }
+    FaultScript { rules: vec![rule] }
 }
 
 /// Kills again and again until a publish is done; tells how often.

@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 
 use amiforge_publish::api::ec2::Cooldown;
 use amiforge_publish::plan::{Known, Parent, Volume, plan};
-use amiforge_publish::request::{Request, Snapshots, Wanted};
-use amiforge_publish::source::Source;
+use amiforge_publish::request::{AmiOptions, Request, SnapshotSharing};
+use amiforge_publish::source::ImageSource;
 
 use crate::world::{World, request, texts};
 
 fn allowed(request: &Request, world: &World) -> BTreeSet<String> {
-    let source = Source::open(&world.bundle).unwrap();
+    let source = ImageSource::open(&world.bundle).unwrap();
     let manifest = source.manifest().unwrap();
     let (data, all) = (manifest.without_zero.blocks, manifest.without_free.blocks);
     let volume = Volume { path: "web".to_owned(), data, zero: all - data, known: Known::Exactly };
@@ -23,15 +23,15 @@ fn allowed(request: &Request, world: &World) -> BTreeSet<String> {
 #[test]
 fn a_policy_is_what_the_calls_need() {
     for wanted in [
-        Wanted::default(),
-        Wanted { copy_to: texts(&["local-2"]), ..Wanted::default() },
-        Wanted {
+        AmiOptions::default(),
+        AmiOptions { copy_to: texts(&["local-2"]), ..AmiOptions::default() },
+        AmiOptions {
             share: texts(&["111122223333"]),
-            snapshots: Snapshots::Shared,
+            snapshots: SnapshotSharing::Shared,
             deprecate: Some("2027-11-21".to_owned()),
             protection: Some(Cooldown::None),
             copy_to: texts(&["local-2"]),
-            ..Wanted::default()
+            ..AmiOptions::default()
         },
     ] {
         let world = World::new();

@@ -4,9 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use amiforge_emulator::{Fault, Faults};
-use amiforge_publish::ami::{AmiError, Origin};
-use amiforge_publish::request::Wanted;
+use amiforge_emulator::{FaultScript, InjectedFault};
+use amiforge_publish::ami::{AmiError, AmiOrigin};
+use amiforge_publish::request::AmiOptions;
 use amiforge_tests::told::chain;
 
 use crate::world::{World, texts};
@@ -20,7 +20,7 @@ fn elsewhere(world: &World) -> PathBuf {
     folder.join(world.bundle.file_name().unwrap())
 }
 
-fn publish(world: &World, bundle: &Path, wanted: &Wanted) -> amiforge_publish::ami::Published {
+fn publish(world: &World, bundle: &Path, wanted: &AmiOptions) -> amiforge_publish::ami::Published {
     let published = world.publish_bundle(bundle, wanted);
     published.unwrap_or_else(|error| panic!("{}: {}", bundle.display(), chain(&error)))
 }
@@ -29,14 +29,18 @@ fn publish(world: &World, bundle: &Path, wanted: &Wanted) -> amiforge_publish::a
 fn the_loser_takes_over_the_equal_ami_and_leaves_no_snapshot() {
     let world = World::new();
     let other = elsewhere(&world);
-    let wanted = Wanted { copy_to: texts(&["local-2"]), ..Wanted::default() };
-    world.region.play(Faults::times(u64::MAX, "RegisterImage", Fault::ServerError { status: 500 }));
+    let wanted = AmiOptions { copy_to: texts(&["local-2"]), ..AmiOptions::default() };
+    world.region.play(FaultScript::times(
+        u64::MAX,
+        "RegisterImage",
+        InjectedFault::ServerError { status: 500 },
+    ));
     world.publish_bundle(&other, &wanted).unwrap_err();
-    world.region.play(Faults::default());
+    world.region.play(FaultScript::default());
     let winner = world.must(&wanted);
     assert_eq!(world.snapshots("local").len(), 2, "both have uploaded");
     let loser = publish(&world, &other, &wanted);
-    assert_eq!((&loser.image.id, loser.origin), (&winner.image.id, Origin::Adopted));
+    assert_eq!((&loser.image.id, loser.origin), (&winner.image.id, AmiOrigin::Adopted));
     for region in ["local", "local-2"] {
         world.assert_one(region);
     }
@@ -52,8 +56,8 @@ fn the_loser_takes_over_the_equal_ami_and_leaves_no_snapshot() {
 fn two_at_once_make_one_ami() {
     let world = World::new();
     let other = elsewhere(&world);
-    let wanted = Wanted { copy_to: texts(&["local-2"]), ..Wanted::default() };
-    world.region.play(Faults::times(u64::MAX, "PutSnapshotBlock", Fault::Slow { millis: 40 }));
+    let wanted = AmiOptions { copy_to: texts(&["local-2"]), ..AmiOptions::default() };
+    world.region.play(FaultScript::times(u64::MAX, "PutSnapshotBlock", InjectedFault::Slow { millis: 40 }));
     let (first, second) = std::thread::scope(|scope| {
         let first = scope.spawn(|| publish(&world, &world.bundle, &wanted));
         let second = scope.spawn(|| publish(&world, &other, &wanted));
@@ -69,8 +73,8 @@ fn two_at_once_make_one_ami() {
 #[test]
 fn two_of_one_folder_take_turns() {
     let world = World::new();
-    world.region.play(Faults::times(u64::MAX, "PutSnapshotBlock", Fault::Slow { millis: 40 }));
-    let run = || publish(&world, &world.bundle, &Wanted::default());
+    world.region.play(FaultScript::times(u64::MAX, "PutSnapshotBlock", InjectedFault::Slow { millis: 40 }));
+    let run = || publish(&world, &world.bundle, &AmiOptions::default());
     let (first, second) = std::thread::scope(|scope| {
         let (first, second) = (scope.spawn(run), scope.spawn(run));
         (first.join().unwrap(), second.join().unwrap())
@@ -84,8 +88,9 @@ fn two_of_one_folder_take_turns() {
 fn an_ami_of_another_bundle_is_not_taken_over() {
     let world = World::new();
     let other = crate::world::build(world.folder.path(), "web", 2);
-    world.must(&Wanted { name: Some("web".to_owned()), ..Wanted::default() });
-    let refused = world.publish_bundle(&other, &Wanted { name: Some("web".to_owned()), ..Wanted::default() });
+    world.must(&AmiOptions { name: Some("web".to_owned()), ..AmiOptions::default() });
+    let refused =
+        world.publish_bundle(&other, &AmiOptions { name: Some("web".to_owned()), ..AmiOptions::default() });
     assert!(matches!(refused, Err(AmiError::Differs { .. })));
     world.assert_one("local");
 }

@@ -1,7 +1,7 @@
 //! Who may launch: accounts, organisations, everybody, and what keeps an AMI from becoming public.
 
 use amiforge_publish::ami::AmiError;
-use amiforge_publish::request::{Audience, KeyOf, Snapshots, Wanted};
+use amiforge_publish::request::{AmiOptions, Audience, KeyOf, SnapshotSharing};
 use amiforge_tests::python;
 
 use crate::world::{World, texts};
@@ -13,14 +13,14 @@ const UNIT: &str = "arn:aws:organizations::123456789012:ou/o-abc1234567/ou-ab12-
 fn accounts_organisations_and_units_are_read_back_by_boto3() {
     let Some(python) = python::with(&["boto3"]) else { return };
     let world = World::new();
-    let wanted = Wanted {
+    let wanted = AmiOptions {
         share: texts(&["111122223333", ORGANIZATION, UNIT]),
-        snapshots: Snapshots::Shared,
+        snapshots: SnapshotSharing::Shared,
         copy_to: texts(&["local-2"]),
-        ..Wanted::default()
+        ..AmiOptions::default()
     };
     let published = world.must(&wanted);
-    let more = Wanted { share: texts(&["444455556666"]), ..wanted };
+    let more = AmiOptions { share: texts(&["444455556666"]), ..wanted };
     world.must(&more);
     let copy = published.copied().next().unwrap().image_id.clone();
     for (region, image) in [("local", &published.image.id), ("local-2", &copy)] {
@@ -44,7 +44,8 @@ fn a_public_ami_is_refused_where_the_account_blocks_it_and_made_where_it_does_no
         let args = [world.region.running.endpoint(), region.to_owned(), what.to_owned()];
         python::must(&python, "register/account.py", &args);
     };
-    let public = Wanted { audience: Audience::Public, copy_to: texts(&["local-2"]), ..Wanted::default() };
+    let public =
+        AmiOptions { audience: Audience::Public, copy_to: texts(&["local-2"]), ..AmiOptions::default() };
     account("local", "allow-public");
     account("local-2", "block-public");
     let refused = world.publish(&public).unwrap_err();
@@ -64,13 +65,13 @@ fn what_the_account_encrypts_by_itself_is_not_shared_with_those_who_could_not_us
     let args = |region: &str| [world.region.running.endpoint(), region.to_owned(), "encrypt".to_owned()];
     python::must(&python, "register/account.py", &args("local-2"));
     let shared =
-        Wanted { share: texts(&["111122223333"]), copy_to: texts(&["local-2"]), ..Wanted::default() };
+        AmiOptions { share: texts(&["111122223333"]), copy_to: texts(&["local-2"]), ..AmiOptions::default() };
     let refused = world.publish(&shared).unwrap_err();
     assert!(matches!(&refused, AmiError::Encrypted { region, .. } if region == "local-2"), "{refused}");
     assert_eq!(world.region.successes("StartSnapshot"), 0);
-    let own = Wanted { share: Vec::new(), ..shared };
+    let own = AmiOptions { share: Vec::new(), ..shared };
     let published = world.must(&own);
-    let source = amiforge_publish::source::Source::open(&world.bundle).unwrap();
+    let source = amiforge_publish::source::ImageSource::open(&world.bundle).unwrap();
     let all = source.manifest().unwrap().without_free.blocks;
     assert_eq!(published.uploads[0].written, all, "the copy will be encrypted, so zeros are written");
     assert_eq!(own.encrypt_copies, KeyOf::Account);

@@ -3,7 +3,7 @@
 use std::process::Output;
 
 use amiforge_publish::api::ec2::{Ec2 as _, Grantee, Tags};
-use amiforge_publish::request::Wanted;
+use amiforge_publish::request::AmiOptions;
 use amiforge_tests::program;
 
 use crate::world::{World, texts};
@@ -20,12 +20,12 @@ fn verify(world: &World, region: &str, image: &str, more: &[&str]) -> (Output, S
 #[test]
 fn an_untouched_ami_and_its_copy_are_what_was_asked_for() {
     let world = World::new();
-    let wanted = Wanted {
+    let wanted = AmiOptions {
         copy_to: texts(&["local-2"]),
         share: texts(&["111122223333"]),
         deprecate: Some("2027-11-21".to_owned()),
         volumes: texts(&["/dev/sdb=empty:1"]),
-        ..Wanted::default()
+        ..AmiOptions::default()
     };
     let published = world.must(&wanted);
     let copy = published.copied().next().unwrap().image_id.clone();
@@ -46,7 +46,7 @@ fn an_untouched_ami_and_its_copy_are_what_was_asked_for() {
 #[test]
 fn everything_that_was_changed_since_is_named() {
     let world = World::new();
-    let published = world.must(&Wanted { tags: texts(&["team=a"]), ..Wanted::default() });
+    let published = world.must(&AmiOptions { tags: texts(&["team=a"]), ..AmiOptions::default() });
     let (image, ec2) = (&published.image, world.ec2("local"));
     let root = image.root_snapshot().unwrap().to_owned();
     let changed = |key: &str| Tags::from([(key.to_owned(), "changed".to_owned())]);
@@ -74,7 +74,7 @@ fn everything_that_was_changed_since_is_named() {
 #[test]
 fn an_ami_of_another_bundle_differs_in_its_tags_and_blocks() {
     let world = World::new();
-    let published = world.must(&Wanted::default());
+    let published = world.must(&AmiOptions::default());
     let other = crate::world::build(world.folder.path(), "web", 2);
     let (output, text) =
         verify(&world, "local", &published.image.id, &["--bundle", &other.to_string_lossy(), "--json"]);

@@ -8,12 +8,12 @@ use std::time::Duration;
 use amiforge_aws::{EbsClient, Ec2Client};
 use amiforge_progress::Interrupt;
 use amiforge_progress::Silent;
-use amiforge_publish::ami::{self, AmiError, Deleted, Job, Published};
-use amiforge_publish::api::Snapshots as _;
-use amiforge_publish::api::ec2::{Ec2 as _, Image, ImageQuery, Owner};
-use amiforge_publish::request::{Request, Wanted, check};
+use amiforge_publish::ami::{self, AmiError, Deleted, PublishJob, Published};
+use amiforge_publish::api::SnapshotCalls as _;
+use amiforge_publish::api::ec2::{DescribedImage, Ec2 as _, ImageOwner, ImageQuery};
+use amiforge_publish::request::{AmiOptions, Request, check};
 use amiforge_publish::services::Services;
-use amiforge_publish::source::Source;
+use amiforge_publish::source::ImageSource;
 use amiforge_publish::upload;
 use amiforge_tests::archive::noise;
 use amiforge_tests::place::Region;
@@ -36,7 +36,7 @@ impl World {
         Self::with(|_| {})
     }
 
-    pub(crate) fn with(set: impl FnOnce(&mut amiforge_emulator::Config)) -> Self {
+    pub(crate) fn with(set: impl FnOnce(&mut amiforge_emulator::RegionConfig)) -> Self {
         let folder = scratch::folder();
         let bundle = build(folder.path(), "web", 1);
         let region = Region::with(&folder.path().join("region"), set);
@@ -53,15 +53,15 @@ impl World {
         }
     }
 
-    pub(crate) fn publish(&self, wanted: &Wanted) -> Result<Published, AmiError> {
+    pub(crate) fn publish(&self, wanted: &AmiOptions) -> Result<Published, AmiError> {
         self.publish_bundle(&self.bundle, wanted)
     }
 
-    pub(crate) fn publish_bundle(&self, bundle: &Path, wanted: &Wanted) -> Result<Published, AmiError> {
-        let job = Job {
+    pub(crate) fn publish_bundle(&self, bundle: &Path, wanted: &AmiOptions) -> Result<Published, AmiError> {
+        let job = PublishJob {
             image: bundle.to_owned(),
             request: request(bundle, wanted),
-            upload: upload::Options { rate: 0, ..upload::Options::default() },
+            upload: upload::UploadOptions { rate: 0, ..upload::UploadOptions::default() },
             wait: Duration::from_mins(10),
         };
         self.run(&job, &Interrupt::new())
@@ -70,26 +70,26 @@ impl World {
     /// Publishes what `interrupt` may stop.
     pub(crate) fn publish_until(
         &self,
-        wanted: &Wanted,
+        wanted: &AmiOptions,
         interrupt: &Interrupt,
     ) -> Result<Published, AmiError> {
-        let job = Job {
+        let job = PublishJob {
             image: self.bundle.clone(),
             request: request(&self.bundle, wanted),
-            upload: upload::Options { rate: 0, ..upload::Options::default() },
+            upload: upload::UploadOptions { rate: 0, ..upload::UploadOptions::default() },
             wait: Duration::from_mins(10),
         };
         self.run(&job, interrupt)
     }
 
-    fn run(&self, job: &Job, interrupt: &Interrupt) -> Result<Published, AmiError> {
+    fn run(&self, job: &PublishJob, interrupt: &Interrupt) -> Result<Published, AmiError> {
         let services = self.services();
         let work = ami::publish(&services, &self.region.config, job, &Silent, interrupt);
         self.region.block_on(work)
     }
 
     /// Publishes with copies that all have to succeed.
-    pub(crate) fn must(&self, wanted: &Wanted) -> Published {
+    pub(crate) fn must(&self, wanted: &AmiOptions) -> Published {
         let published = self.publish(wanted).unwrap_or_else(|error| panic!("{}", chain(&error)));
         for copy in &published.copies {
             assert!(copy.outcome.is_ok(), "{}: {:?}", copy.region, copy.outcome);
@@ -109,8 +109,8 @@ impl World {
     }
 
     /// The account's images of a region.
-    pub(crate) fn images(&self, region: &str) -> Vec<Image> {
-        let query = ImageQuery { own: Owner::Own, ..ImageQuery::default() };
+    pub(crate) fn images(&self, region: &str) -> Vec<DescribedImage> {
+        let query = ImageQuery { own: ImageOwner::Own, ..ImageQuery::default() };
         self.region.block_on(self.ec2(region).describe_images(&query)).unwrap()
     }
 
@@ -133,8 +133,8 @@ impl World {
 }
 
 /// What is asked for of a bundle.
-pub(crate) fn request(bundle: &Path, wanted: &Wanted) -> Request {
-    let source = Source::open(bundle).unwrap();
+pub(crate) fn request(bundle: &Path, wanted: &AmiOptions) -> Request {
+    let source = ImageSource::open(bundle).unwrap();
     check(wanted, &ami::subject(&source), "local", NOW).unwrap_or_else(|mistakes| panic!("{mistakes}"))
 }
 

@@ -9,11 +9,11 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Instant;
 
-use amiforge_rootfs::packages::index::Index;
+use amiforge_rootfs::packages::index::PackageIndex;
 use amiforge_rootfs::packages::release::{Expired, Release};
-use amiforge_rootfs::packages::resolve::{Base, PackageId, Request, Resolved, Suite, resolve};
+use amiforge_rootfs::packages::resolve::{BasePackages, PackageId, Request, Resolved, Suite, resolve};
 use amiforge_rootfs::packages::signature::{Keyring, verify_inrelease};
-use amiforge_rootfs::packages::{control, locked::Reason};
+use amiforge_rootfs::packages::{control, locked::LockReason};
 use amiforge_tests::oracle;
 use amiforge_tests::scratch;
 
@@ -93,15 +93,15 @@ fn theirs(apt: &Apt, statuses: &Statuses, set: &Set) -> Result<Answer, String> {
     };
     let out: Vec<String> = set.without.iter().map(|name| format!("{name}-")).collect();
     let essential = match set.base {
-        Base::None => Answer::new(),
+        BasePackages::None => Answer::new(),
         _ => ask(&[&[narrow("?essential")], out.as_slice()].concat(), "")?,
     };
     let mut words: Vec<String> = set.packages.iter().map(|word| (*word).to_owned()).collect();
     let priorities: &[&str] = match set.base {
-        Base::None | Base::Essential => &[],
-        Base::Required => &["required"],
-        Base::Important => &["required", "important"],
-        Base::Standard => &["required", "important", "standard"],
+        BasePackages::None | BasePackages::Essential => &[],
+        BasePackages::Required => &["required"],
+        BasePackages::Important => &["required", "important"],
+        BasePackages::Standard => &["required", "important", "standard"],
     };
     for priority in priorities {
         words.push(narrow(&format!("?priority({priority}),?not(?essential)")));
@@ -166,10 +166,10 @@ fn with_suites(test: impl FnOnce(&Apt, &Lists, &[Suite<'_>])) {
     let Some(apt) = Apt::new(folder.path()) else { return };
     let lists = Lists::read(&apt);
     let start = Instant::now();
-    let indexes: Vec<Vec<Index<'_>>> = lists
+    let indexes: Vec<Vec<PackageIndex<'_>>> = lists
         .texts
         .iter()
-        .map(|texts| texts.iter().map(|text| Index::parse(text).expect("an index")).collect())
+        .map(|texts| texts.iter().map(|text| PackageIndex::parse(text).expect("an index")).collect())
         .collect();
     let count: usize = indexes.iter().flatten().map(|index| index.packages.len()).sum();
     println!("{count} packages read in {:?}", start.elapsed());
@@ -224,9 +224,9 @@ fn what_a_lock_had_is_kept_and_reasons_are_told() {
         let reason = |name: &str| {
             first.packages.iter().find(|package| package.name == name).map(|package| package.reason)
         };
-        assert_eq!(reason("apache2"), Some(Reason::Named));
-        assert_eq!(reason("dpkg"), Some(Reason::Base));
-        assert_eq!(reason("apache2-bin"), Some(Reason::Dependency));
+        assert_eq!(reason("apache2"), Some(LockReason::Named));
+        assert_eq!(reason("dpkg"), Some(LockReason::Base));
+        assert_eq!(reason("apache2-bin"), Some(LockReason::Dependency));
         let ids = first.packages.iter().map(|package| PackageId {
             name: package.name.clone(),
             version: package.version.clone(),

@@ -1,12 +1,12 @@
 //! The sets of packages that both sides are asked for, and where they may differ.
 
-use amiforge_rootfs::packages::resolve::{Base, Pin, PinTo};
+use amiforge_rootfs::packages::resolve::{BasePackages, PinPreference, PinTo};
 
 /// A set.
 #[derive(Debug)]
 pub(crate) struct Set {
     pub(crate) name: &'static str,
-    pub(crate) base: Base,
+    pub(crate) base: BasePackages,
     pub(crate) packages: &'static [&'static str],
     pub(crate) recommends: bool,
     pub(crate) without: &'static [&'static str],
@@ -21,7 +21,7 @@ pub(crate) struct Set {
 
 impl Set {
     /// The preferences, as amiforge has them.
-    pub(crate) fn pins(&self) -> Vec<Pin> {
+    pub(crate) fn pins(&self) -> Vec<PinPreference> {
         let stanzas = self.preferences.split("\n\n").filter(|text| !text.trim().is_empty());
         stanzas
             .map(|text| {
@@ -33,7 +33,7 @@ impl Set {
                     (_, suite) => PinTo::Suite(suite.trim_start_matches("n=").to_owned()),
                 };
                 let priority = field("Pin-Priority:").parse().expect("a number");
-                Pin { package: field("Package:").to_owned(), to, priority }
+                PinPreference { package: field("Package:").to_owned(), to, priority }
             })
             .collect()
     }
@@ -41,7 +41,7 @@ impl Set {
 
 const PLAIN: Set = Set {
     name: "",
-    base: Base::Required,
+    base: BasePackages::Required,
     packages: &[],
     recommends: false,
     without: &[],
@@ -53,9 +53,9 @@ const PLAIN: Set = Set {
 
 pub(crate) const SETS: &[Set] = &[
     Set { name: "nothing but what is required", ..PLAIN },
-    Set { name: "essential", base: Base::Essential, ..PLAIN },
-    Set { name: "important", base: Base::Important, ..PLAIN },
-    Set { name: "standard, with recommends", base: Base::Standard, recommends: true, ..PLAIN },
+    Set { name: "essential", base: BasePackages::Essential, ..PLAIN },
+    Set { name: "important", base: BasePackages::Important, ..PLAIN },
+    Set { name: "standard, with recommends", base: BasePackages::Standard, recommends: true, ..PLAIN },
     Set {
         name: "minimal server",
         packages: &[
@@ -127,7 +127,7 @@ pub(crate) const SETS: &[Set] = &[
         packages: &["containerd", "docker.io", "podman", "runc", "nftables"],
         ..PLAIN
     },
-    Set { name: "no base", base: Base::None, packages: &["libc6", "busybox-static"], ..PLAIN },
+    Set { name: "no base", base: BasePackages::None, packages: &["libc6", "busybox-static"], ..PLAIN },
     Set {
         name: "two architectures",
         packages: &["libc6:i386", "zlib1g:i386", "wine32:i386", "gcc-multilib", "python3"],

@@ -140,7 +140,7 @@ fn two_builds_at_once_share_a_store() {
                 let unpacked = unpack(&files, &Filters::default(), &store, &mut blobs, &Unwatched).unwrap();
                 for name in ["a", "f"] {
                     let id = unpacked.tree.lookup(format!("usr/share/{name}").as_bytes()).unwrap();
-                    let amiforge_formats::tree::Kind::File(content) = &unpacked.tree.node(id).kind else {
+                    let amiforge_formats::tree::NodeKind::File(content) = &unpacked.tree.node(id).kind else {
                         panic!("no file")
                     };
                     assert_eq!(amiforge_tests::written::bytes(content, &blobs), name.as_bytes());

@@ -7,9 +7,9 @@ use std::process::Command;
 use amiforge_formats::digest::Digest;
 use amiforge_formats::time::Time;
 use amiforge_rootfs::blobs::Blobs;
-use amiforge_rootfs::packages::database::{self, Architectures, State};
+use amiforge_rootfs::packages::database::{self, Architectures, DatabaseState};
 use amiforge_rootfs::packages::filters::Filters;
-use amiforge_rootfs::packages::locked::{LockedPackage, Reason};
+use amiforge_rootfs::packages::locked::{LockReason, LockedPackage};
 use amiforge_rootfs::packages::unpack::{DebFile, UnpackError, Unpacked, unpack};
 use amiforge_rootfs::store::Store;
 use amiforge_rootfs::watch::Unwatched;
@@ -123,7 +123,12 @@ impl Bench {
     }
 
     /// Unpacks packages, writes their database and all of it out.
-    pub(crate) fn ours(&self, debs: &[(LockedPackage, PathBuf)], state: State, filters: &Filters) -> PathBuf {
+    pub(crate) fn ours(
+        &self,
+        debs: &[(LockedPackage, PathBuf)],
+        state: DatabaseState,
+        filters: &Filters,
+    ) -> PathBuf {
         let (mut unpacked, blobs) =
             self.unpack_with(debs, filters).unwrap_or_else(|error| panic!("{error:?}"));
         with_database(&mut unpacked, &blobs, state);
@@ -158,7 +163,7 @@ impl Bench {
 }
 
 /// Writes the database as every test wants it.
-pub(crate) fn with_database(unpacked: &mut Unpacked, blobs: &Blobs, state: State) {
+pub(crate) fn with_database(unpacked: &mut Unpacked, blobs: &Blobs, state: DatabaseState) {
     let architectures = Architectures { native: "amd64".to_owned(), foreign: Vec::new() };
     let Unpacked { tree, packages, diversions, .. } = unpacked;
     database::write(tree, packages, diversions, state, &architectures, NOW, blobs).unwrap();
@@ -177,7 +182,7 @@ pub(crate) fn locked(deb: &Path) -> LockedPackage {
         size: bytes.len() as u64,
         path: String::new(),
         archive: "debian".to_owned(),
-        reason: Reason::Named,
+        reason: LockReason::Named,
     }
 }
 

@@ -1,6 +1,6 @@
 //! Packages that have something to do with each other: the same path, `Replaces`, diversions, architectures.
 
-use amiforge_rootfs::packages::database::State;
+use amiforge_rootfs::packages::database::DatabaseState;
 use amiforge_rootfs::packages::filters::Filters;
 use amiforge_tests::{oracle, written};
 
@@ -46,7 +46,7 @@ fn replaced_files_are_the_replacing_packages_in_either_order() {
     let (one, two) =
         (bench.make(&shared("one", "")), bench.make(&shared("two", "Replaces: one (<= 1:2.0-1)\n")));
     for debs in [[one.clone(), two.clone()], [two, one]] {
-        let ours = bench.ours(&debs, State::Unpacked, &Filters::default());
+        let ours = bench.ours(&debs, DatabaseState::Unpacked, &Filters::default());
         let theirs = bench.theirs(&debs, &[]);
         for path in ["usr/bin/shared", "var/lib/dpkg/info/one.list", "var/lib/dpkg/info/two.list"] {
             let read = |root: &std::path::Path| std::fs::read_to_string(root.join(path)).unwrap();
@@ -67,7 +67,7 @@ fn a_diverted_file_makes_room() {
     let two = Made { members: &[("preinst", preinst)], ..shared("two", "") };
     let debs = [bench.make(&shared("one", "")), bench.make(&two)];
     let (mut unpacked, blobs) = bench.unpack(&debs).unwrap();
-    with_database(&mut unpacked, &blobs, State::Installed);
+    with_database(&mut unpacked, &blobs, DatabaseState::Installed);
     let folder = bench.new_folder("ours");
     if !oracle::ready(&PROGRAMS, true) {
         return;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use amiforge_rootfs::packages::database::State;
+use amiforge_rootfs::packages::database::DatabaseState;
 use amiforge_rootfs::packages::filters::Filters;
 use amiforge_tests::{oracle, scratch, written};
 
@@ -76,7 +76,7 @@ fn every_compression_gives_dpkgs_tree_and_database() {
             ..Made::default()
         };
         let debs = [bench.make(&one), bench.make(&two)];
-        let ours = bench.ours(&debs, State::Unpacked, &Filters::default());
+        let ours = bench.ours(&debs, DatabaseState::Unpacked, &Filters::default());
         let theirs = bench.theirs(&debs, &[]);
         let found = written::differences(&comparable(&ours), &comparable(&theirs));
         assert!(found.is_empty(), "{compression}: {}", found.join("\n"));
@@ -92,7 +92,7 @@ fn what_dpkg_leaves_out_we_leave_out() {
     let debs = [bench.make(&Made { files: FILES, ..Made::default() })];
     let filters =
         Filters::new(["/usr/share/doc/**", "/usr/share/man/**", "/bin/tool"], ["/usr/share/doc/*/copyright"]);
-    let ours = bench.ours(&debs, State::Unpacked, &filters.unwrap());
+    let ours = bench.ours(&debs, DatabaseState::Unpacked, &filters.unwrap());
     let options = [
         "--path-exclude=/usr/share/doc/*",
         "--path-include=/usr/share/doc/*/copyright",
@@ -170,7 +170,7 @@ fn dpkg_finds_nothing_wrong_with_real_packages() {
     }
     let bench = Bench::new();
     let debs: Vec<_> = paths.into_iter().map(|path| (locked(&path), path)).collect();
-    let ours = bench.ours(&debs, State::Installed, &Filters::default());
+    let ours = bench.ours(&debs, DatabaseState::Installed, &Filters::default());
     let root = format!("--root={}", ours.display());
     let dpkg = |words: &[&str]| {
         let words: Vec<&str> = [root.as_str()].into_iter().chain(words.iter().copied()).collect();

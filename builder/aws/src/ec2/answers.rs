@@ -1,14 +1,14 @@
 //! From the answers of EC2 to the types of [`amiforge_publish::api`].
 
-use amiforge_publish::api::ec2::{Encrypted, Grantee, Image, Mapping, OnTermination, Tags};
-use amiforge_publish::api::{Snapshot, SnapshotState, Tier};
+use amiforge_publish::api::ec2::{DescribedImage, DeviceMapping, Encrypted, Grantee, OnTermination, Tags};
+use amiforge_publish::api::{DescribedSnapshot, SnapshotState, Tier};
 
 use super::calls::images::{self, LaunchPermission};
 use super::calls::snapshots;
 
 /// An image.
-pub(super) fn image(image: images::Image) -> Image {
-    Image {
+pub(super) fn image(image: images::Image) -> DescribedImage {
+    DescribedImage {
         id: image.id.unwrap_or_default(),
         name: image.name,
         state: image.state.unwrap_or_default(),
@@ -34,14 +34,14 @@ pub(super) fn image(image: images::Image) -> Image {
     }
 }
 
-fn mapping(mapping: images::Mapping) -> Mapping {
-    let plain = Mapping {
+fn mapping(mapping: images::Mapping) -> DeviceMapping {
+    let plain = DeviceMapping {
         device: mapping.device.unwrap_or_default(),
         virtual_name: mapping.virtual_name,
-        ..Mapping::default()
+        ..DeviceMapping::default()
     };
     let Some(volume) = mapping.ebs else { return plain };
-    Mapping {
+    DeviceMapping {
         snapshot: volume.snapshot.filter(|id| !id.is_empty()),
         size: volume.size,
         volume_type: volume.kind,
@@ -67,8 +67,8 @@ pub(super) fn grantee(permission: LaunchPermission) -> Option<Grantee> {
 }
 
 /// A snapshot.
-pub(super) fn snapshot(snapshot: snapshots::Snapshot) -> Snapshot {
-    Snapshot {
+pub(super) fn snapshot(snapshot: snapshots::Snapshot) -> DescribedSnapshot {
+    DescribedSnapshot {
         id: snapshot.id.unwrap_or_default(),
         state: match snapshot.state.as_deref() {
             Some("pending") => SnapshotState::Pending,

@@ -23,11 +23,11 @@ use snapshots::{
 };
 use tags::CreateTags;
 
-use super::super::query::{Protocol, Service, answers, operations, paged};
+use super::super::query::{Protocol, QueryService, answers, operations, paged};
 
 /// EC2.
-pub(crate) const EC2: Service =
-    Service { id: "EC2", name: "ec2", version: "2016-11-15", protocol: Protocol::Ec2 };
+pub(crate) const EC2: QueryService =
+    QueryService { id: "EC2", name: "ec2", version: "2016-11-15", protocol: Protocol::Ec2 };
 
 answers! {
     /// An answer of which nothing is read: the call was carried out.

@@ -1,6 +1,8 @@
 //! From the types of [`amiforge_publish::api`] to the requests of EC2.
 
-use amiforge_publish::api::ec2::{Encrypted, Grantee, ImageCopy, Mapping, NewImage, OnTermination, Tags};
+use amiforge_publish::api::ec2::{
+    DeviceMapping, Encrypted, Grantee, ImageCopy, NewImage, OnTermination, Tags,
+};
 
 use super::calls::images::{CopyImage, NewLaunchPermission, NewMapping, NewVolume, RegisterImage};
 use super::calls::tags::{NewTag, TagSpecification};
@@ -69,7 +71,7 @@ pub(super) fn grantee(who: &Grantee) -> NewLaunchPermission {
     }
 }
 
-fn mapping(mapping: &Mapping) -> NewMapping {
+fn mapping(mapping: &DeviceMapping) -> NewMapping {
     let plain = NewMapping { device: mapping.device.clone(), ..NewMapping::default() };
     if let Some(name) = &mapping.virtual_name {
         return NewMapping { virtual_name: Some(name.clone()), ..plain };

@@ -1,7 +1,7 @@
 //! What EC2 reports of snapshots.
 
-use amiforge_publish::api::{Snapshot, Snapshots};
-use amiforge_publish::fault::{Fault, FaultKind};
+use amiforge_publish::api::{DescribedSnapshot, SnapshotCalls};
+use amiforge_publish::fault::{ServiceError, ServiceErrorKind};
 
 use super::super::query::Client;
 use super::answers::snapshot;
@@ -25,14 +25,14 @@ impl SnapshotsClient {
     }
 }
 
-impl Snapshots for SnapshotsClient {
-    async fn snapshot(&self, id: &str) -> Result<Snapshot, Fault> {
+impl SnapshotCalls for SnapshotsClient {
+    async fn snapshot(&self, id: &str) -> Result<DescribedSnapshot, ServiceError> {
         let call = DescribeSnapshots { ids: vec![id.to_owned()], ..DescribeSnapshots::default() };
         let first = self.0.call(&call).await?.snapshots.into_iter().next();
         first.map(snapshot).ok_or_else(|| not_found("the snapshot", id))
     }
 
-    async fn tagged(&self, tags: &[(&str, &str)]) -> Result<Vec<Snapshot>, Fault> {
+    async fn tagged(&self, tags: &[(&str, &str)]) -> Result<Vec<DescribedSnapshot>, ServiceError> {
         let filter =
             |(key, value): &(&str, &str)| Filter { name: format!("tag:{key}"), values: vec![literal(value)] };
         let call = DescribeSnapshots {
@@ -44,15 +44,15 @@ impl Snapshots for SnapshotsClient {
         Ok(self.0.pages(call).await?.into_iter().map(snapshot).collect())
     }
 
-    async fn delete_snapshot(&self, id: &str) -> Result<(), Fault> {
+    async fn delete_snapshot(&self, id: &str) -> Result<(), ServiceError> {
         self.0.call(&DeleteSnapshot { id: id.to_owned() }).await.map(drop)
     }
 
-    async fn encryption_by_default(&self) -> Result<bool, Fault> {
+    async fn encryption_by_default(&self) -> Result<bool, ServiceError> {
         Ok(self.0.call(&GetEbsEncryptionByDefault {}).await?.enabled.unwrap_or(false))
     }
 
-    async fn root_snapshot(&self, image: &str) -> Result<String, Fault> {
+    async fn root_snapshot(&self, image: &str) -> Result<String, ServiceError> {
         let call = DescribeImages { ids: vec![image.to_owned()], ..DescribeImages::default() };
         let first = self.0.call(&call).await?.images.into_iter().next();
         let described = first.ok_or_else(|| not_found("the image", image))?;
@@ -75,8 +75,8 @@ fn literal(value: &str) -> String {
     literal
 }
 
-fn not_found(what: &str, id: &str) -> Fault {
-    Fault::own(FaultKind::NotFound, format!("{what} `{id}` does not exist"))
+fn not_found(what: &str, id: &str) -> ServiceError {
+    ServiceError::own(ServiceErrorKind::NotFound, format!("{what} `{id}` does not exist"))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! The parts are those that a generated client has, in its order: the configuration that `aws-config` found, Signature
 //! Version 4, the interceptors of `aws-runtime`. The runtime's own retries are off, as [`super::super`] says.
 
-use amiforge_publish::fault::{Fault, FaultKind};
+use amiforge_publish::fault::{ServiceError, ServiceErrorKind};
 use aws_config::SdkConfig;
 use aws_runtime::auth::sigv4::{SCHEME_ID, SigV4AuthScheme};
 use aws_runtime::auth::{SigV4OperationSigningConfig, SigningOptions};
@@ -32,7 +32,7 @@ use super::super::endpoint::{self, EndpointError};
 use super::super::fault::unanswered;
 use super::form::form;
 use super::limit::bounded;
-use super::{Operation, Paged, Service, xml};
+use super::{Operation, Paged, QueryService, xml};
 
 /// A client of one service in one region.
 #[derive(Debug, Clone)]
@@ -45,7 +45,7 @@ pub(crate) struct Client {
 
 impl Client {
     /// The client of a service. A configuration that gives it no endpoint makes every call fail.
-    pub(crate) fn new(sdk: &SdkConfig, service: &Service) -> Self {
+    pub(crate) fn new(sdk: &SdkConfig, service: &QueryService) -> Self {
         let common = StaticRuntimePlugin::new()
             .with_config(settings(sdk, service))
             .with_runtime_components(components(sdk));
@@ -57,16 +57,19 @@ impl Client {
     }
 
     /// Makes a call, once.
-    pub(crate) async fn call<O: Operation>(&self, operation: &O) -> Result<O::Answer, Fault> {
+    pub(crate) async fn call<O: Operation>(&self, operation: &O) -> Result<O::Answer, ServiceError> {
         let sent = Sent { body: form(operation), target: None };
         let body = self.exchange(O::SERVICE.id, O::NAME, sent).await?;
         xml::answer(&body, O::NAME, O::SERVICE.protocol).map_err(|error| {
-            Fault::own(FaultKind::Unreadable, format!("the answer of {} cannot be read: {error}", O::NAME))
+            ServiceError::own(
+                ServiceErrorKind::Unreadable,
+                format!("the answer of {} cannot be read: {error}", O::NAME),
+            )
         })
     }
 
     /// Makes a call for each page of its answer.
-    pub(crate) async fn pages<O: Paged>(&self, mut operation: O) -> Result<Vec<O::Item>, Fault> {
+    pub(crate) async fn pages<O: Paged>(&self, mut operation: O) -> Result<Vec<O::Item>, ServiceError> {
         let (mut all, mut token) = (Vec::new(), None);
         loop {
             let (items, next) = O::split(self.call(&operation).await?);
@@ -74,7 +77,7 @@ impl Client {
             let Some(next) = next else { return Ok(all) };
             if token.as_ref() == Some(&next) {
                 let words = format!("the answer of {} names the same page as the next one again", O::NAME);
-                return Err(Fault::own(FaultKind::Unreadable, words));
+                return Err(ServiceError::own(ServiceErrorKind::Unreadable, words));
             }
             token = Some(next.clone());
             operation.set_token(next);
@@ -88,11 +91,14 @@ impl Client {
         call: &'static str,
         target: &'static str,
         input: &serde_json::Value,
-    ) -> Result<A, Fault> {
+    ) -> Result<A, ServiceError> {
         let sent = Sent { body: input.to_string(), target: Some(target) };
         let body = self.exchange(service, call, sent).await?;
         serde_json::from_slice(&body).map_err(|error| {
-            Fault::own(FaultKind::Unreadable, format!("the answer of {call} cannot be read: {error}"))
+            ServiceError::own(
+                ServiceErrorKind::Unreadable,
+                format!("the answer of {call} cannot be read: {error}"),
+            )
         })
     }
 
@@ -102,8 +108,8 @@ impl Client {
         service: &'static str,
         call: &'static str,
         sent: Sent,
-    ) -> Result<Vec<u8>, Fault> {
-        let refused = |words: String| Fault::own(FaultKind::Refused, words);
+    ) -> Result<Vec<u8>, ServiceError> {
+        let refused = |words: String| ServiceError::own(ServiceErrorKind::Refused, words);
         let endpoint = self.endpoint.as_ref().map_err(|error| refused(error.to_string()))?;
         let client = self.sdk.http_client().ok_or_else(|| refused("there is no HTTP client".to_owned()))?;
         let timeouts = self.sdk.timeout_config().cloned().unwrap_or_else(TimeoutConfig::disabled);
@@ -137,7 +143,7 @@ impl Client {
     }
 }
 
-fn settings(sdk: &SdkConfig, service: &Service) -> FrozenLayer {
+fn settings(sdk: &SdkConfig, service: &QueryService) -> FrozenLayer {
     let mut layer = Layer::new("query");
     layer.store_put(AuthSchemeOptionResolverParams::new(()));
     layer.store_put(SigV4OperationSigningConfig {
@@ -203,7 +209,7 @@ fn request(sent: Sent) -> Result<HttpRequest, BoxError> {
 }
 
 /// The body of an answer, or what it refuses.
-fn response(response: &HttpResponse) -> Result<Vec<u8>, OrchestratorError<Fault>> {
+fn response(response: &HttpResponse) -> Result<Vec<u8>, OrchestratorError<ServiceError>> {
     let body = response.body().bytes().unwrap_or_default();
     if response.status().is_success() {
         return Ok(body.to_vec());
@@ -213,8 +219,8 @@ fn response(response: &HttpResponse) -> Result<Vec<u8>, OrchestratorError<Fault>
     let refusal = if is_json { json_refusal(body) } else { xml::refusal(body) };
     let message = refusal.message.unwrap_or_default();
     let header = |name| response.headers().get(name).map(str::to_owned);
-    Err(OrchestratorError::operation(Fault {
-        kind: Fault::classify(status, refusal.code.as_deref(), &message, None),
+    Err(OrchestratorError::operation(ServiceError {
+        kind: ServiceError::classify(status, refusal.code.as_deref(), &message, None),
         code: refusal.code,
         message,
         reason: None,
@@ -227,13 +233,13 @@ fn response(response: &HttpResponse) -> Result<Vec<u8>, OrchestratorError<Fault>
 }
 
 /// The reason of a refusal in JSON: its type, which may have a namespace before it, and a message.
-fn json_refusal(body: &[u8]) -> xml::Refusal {
+fn json_refusal(body: &[u8]) -> xml::RefusalBody {
     let text = |value: &serde_json::Value, names: [&str; 2]| {
         names.iter().find_map(|name| value.get(name)?.as_str().map(str::to_owned))
     };
     let value: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
     let code = text(&value, ["__type", "code"]);
-    xml::Refusal {
+    xml::RefusalBody {
         code: code.map(|code| code.rsplit('#').next().unwrap_or_default().to_owned()),
         message: text(&value, ["message", "Message"]),
         request_id: None,

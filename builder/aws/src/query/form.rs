@@ -5,7 +5,7 @@ use aws_smithy_query::{QueryValueWriter, QueryWriter};
 use super::{Operation, Parameter, Protocol, Write};
 
 /// The place of a value in a form.
-pub(crate) struct Slot<'a> {
+pub(crate) struct FormSlot<'a> {
     to: To<'a>,
     protocol: Protocol,
 }
@@ -20,11 +20,11 @@ enum To<'a> {
 pub(super) fn form<O: Operation>(operation: &O) -> String {
     let mut form = String::new();
     let to = To::Form(QueryWriter::new(&mut form, O::NAME, O::SERVICE.version));
-    operation.write(Slot { to, protocol: O::SERVICE.protocol });
+    operation.write(FormSlot { to, protocol: O::SERVICE.protocol });
     form
 }
 
-impl Slot<'_> {
+impl FormSlot<'_> {
     /// Writes the members of a structure.
     pub(crate) fn structure(mut self, members: &[(&'static str, &dyn Write)]) {
         for (name, value) in members {
@@ -32,7 +32,7 @@ impl Slot<'_> {
                 To::Form(writer) => writer.prefix(name),
                 To::Value(writer) => writer.prefix(name),
             };
-            value.write(Slot { to: To::Value(writer), protocol: self.protocol });
+            value.write(FormSlot { to: To::Value(writer), protocol: self.protocol });
         }
     }
 
@@ -52,7 +52,7 @@ impl Slot<'_> {
         }
         let mut list = writer.start_list(protocol == Protocol::Ec2, None);
         for element in elements {
-            element.write(Slot { to: To::Value(list.entry()), protocol });
+            element.write(FormSlot { to: To::Value(list.entry()), protocol });
         }
         list.finish();
     }
@@ -60,12 +60,17 @@ impl Slot<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Service, Timestamp, answers, operations, parameters};
+    use super::super::{QueryService, Timestamp, answers, operations, parameters};
     use super::*;
 
-    const OTHER: Service =
-        Service { id: "Auto Scaling", name: "autoscaling", version: "2011-01-01", protocol: Protocol::Query };
-    const EC2: Service = Service { id: "EC2", name: "ec2", version: "2016-11-15", protocol: Protocol::Ec2 };
+    const OTHER: QueryService = QueryService {
+        id: "Auto Scaling",
+        name: "autoscaling",
+        version: "2011-01-01",
+        protocol: Protocol::Query,
+    };
+    const EC2: QueryService =
+        QueryService { id: "EC2", name: "ec2", version: "2016-11-15", protocol: Protocol::Ec2 };
 
     parameters! {
         Pair { key: String = "Key", value: Option<String> = "Value", }

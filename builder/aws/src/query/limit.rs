@@ -15,11 +15,11 @@ pub(super) const MOST: usize = 32 << 20;
 
 /// Cuts answers off that are longer, so that none fills the memory.
 #[derive(Debug)]
-pub(crate) struct Bounded;
+pub(crate) struct AnswerLimit;
 
 /// The interceptor, for any client.
-pub(crate) fn bounded() -> Bounded {
-    Bounded
+pub(crate) fn bounded() -> AnswerLimit {
+    AnswerLimit
 }
 
 /// The error of an answer whose header says that it is longer.
@@ -40,7 +40,7 @@ pub(crate) fn too_long(error: &(dyn Error + 'static)) -> bool {
 }
 
 #[dyn_dispatch_hint]
-impl Intercept for Bounded {
+impl Intercept for AnswerLimit {
     fn name(&self) -> &'static str {
         "Bounded"
     }

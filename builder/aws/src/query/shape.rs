@@ -3,7 +3,7 @@
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
 
-use super::{Element, Malformed, Service, Slot};
+use super::{AnswerElement, FormSlot, Malformed, QueryService};
 
 /// The type of a value on the wire.
 #[derive(Debug, Clone, Copy)]
@@ -36,7 +36,7 @@ pub struct Field {
 #[derive(Debug, Clone, Copy)]
 pub struct Description {
     /// The service.
-    pub service: Service,
+    pub service: QueryService,
     /// The name of the call, such as `RegisterImage`.
     pub name: &'static str,
     /// Its parameters: a [`Shape::Structure`].
@@ -48,7 +48,7 @@ pub struct Description {
 /// A value that can be written into a form.
 pub(crate) trait Write {
     /// Adds the value to a form. What is absent or empty adds nothing.
-    fn write(&self, to: Slot<'_>);
+    fn write(&self, to: FormSlot<'_>);
 }
 
 /// A value of a request.
@@ -63,13 +63,13 @@ pub(crate) trait Answer: Default {
     const SHAPE: Shape;
 
     /// The value of an element.
-    fn read(element: Element<'_, '_>) -> Result<Self, Malformed>;
+    fn read(element: AnswerElement<'_, '_>) -> Result<Self, Malformed>;
 }
 
 /// A call: its parameters are the fields of the type.
 pub(crate) trait Operation: Parameter + Sync {
     /// The service.
-    const SERVICE: Service;
+    const SERVICE: QueryService;
     /// Its name.
     const NAME: &'static str;
     /// What is read of its answer.
@@ -115,7 +115,7 @@ impl Timestamp {
 }
 
 impl Write for String {
-    fn write(&self, to: Slot<'_>) {
+    fn write(&self, to: FormSlot<'_>) {
         to.text(self);
     }
 }
@@ -127,13 +127,13 @@ impl Parameter for String {
 impl Answer for String {
     const SHAPE: Shape = Shape::Text;
 
-    fn read(element: Element<'_, '_>) -> Result<Self, Malformed> {
+    fn read(element: AnswerElement<'_, '_>) -> Result<Self, Malformed> {
         Ok(element.text()?.to_owned())
     }
 }
 
 impl Write for bool {
-    fn write(&self, to: Slot<'_>) {
+    fn write(&self, to: FormSlot<'_>) {
         to.text(if *self { "true" } else { "false" });
     }
 }
@@ -145,7 +145,7 @@ impl Parameter for bool {
 impl Answer for bool {
     const SHAPE: Shape = Shape::Boolean;
 
-    fn read(element: Element<'_, '_>) -> Result<Self, Malformed> {
+    fn read(element: AnswerElement<'_, '_>) -> Result<Self, Malformed> {
         match element.text()? {
             "true" => Ok(true),
             "false" => Ok(false),
@@ -155,7 +155,7 @@ impl Answer for bool {
 }
 
 impl Write for u64 {
-    fn write(&self, to: Slot<'_>) {
+    fn write(&self, to: FormSlot<'_>) {
         to.text(&self.to_string());
     }
 }
@@ -167,13 +167,13 @@ impl Parameter for u64 {
 impl Answer for u64 {
     const SHAPE: Shape = Shape::Integer;
 
-    fn read(element: Element<'_, '_>) -> Result<Self, Malformed> {
+    fn read(element: AnswerElement<'_, '_>) -> Result<Self, Malformed> {
         element.text()?.parse().map_err(|_| element.malformed("not a whole number"))
     }
 }
 
 impl Write for Timestamp {
-    fn write(&self, to: Slot<'_>) {
+    fn write(&self, to: FormSlot<'_>) {
         to.text(&self.text);
     }
 }
@@ -185,13 +185,13 @@ impl Parameter for Timestamp {
 impl Answer for Timestamp {
     const SHAPE: Shape = Shape::Timestamp;
 
-    fn read(element: Element<'_, '_>) -> Result<Self, Malformed> {
+    fn read(element: AnswerElement<'_, '_>) -> Result<Self, Malformed> {
         Self::parse(element.text()?).map_err(|_| element.malformed("not a moment"))
     }
 }
 
 impl<T: Write> Write for Option<T> {
-    fn write(&self, to: Slot<'_>) {
+    fn write(&self, to: FormSlot<'_>) {
         if let Some(value) = self {
             value.write(to);
         }
@@ -205,13 +205,13 @@ impl<T: Parameter> Parameter for Option<T> {
 impl<T: Answer> Answer for Option<T> {
     const SHAPE: Shape = T::SHAPE;
 
-    fn read(element: Element<'_, '_>) -> Result<Self, Malformed> {
+    fn read(element: AnswerElement<'_, '_>) -> Result<Self, Malformed> {
         T::read(element).map(Some)
     }
 }
 
 impl<T: Parameter> Write for Vec<T> {
-    fn write(&self, to: Slot<'_>) {
+    fn write(&self, to: FormSlot<'_>) {
         to.list(self);
     }
 }
@@ -223,7 +223,7 @@ impl<T: Parameter> Parameter for Vec<T> {
 impl<T: Answer> Answer for Vec<T> {
     const SHAPE: Shape = Shape::List(&T::SHAPE);
 
-    fn read(element: Element<'_, '_>) -> Result<Self, Malformed> {
+    fn read(element: AnswerElement<'_, '_>) -> Result<Self, Malformed> {
         element.items()?.into_iter().map(T::read).collect()
     }
 }
@@ -247,7 +247,7 @@ macro_rules! parameters {
         }
 
         impl $crate::query::Write for $name {
-            fn write(&self, to: $crate::query::Slot<'_>) {
+            fn write(&self, to: $crate::query::FormSlot<'_>) {
                 to.structure(&[$(($wire, &self.$field as &dyn $crate::query::Write),)*]);
             }
         }
@@ -272,7 +272,7 @@ macro_rules! answers {
             ]);
 
             fn read(
-                element: $crate::query::Element<'_, '_>,
+                element: $crate::query::AnswerElement<'_, '_>,
             ) -> Result<Self, $crate::query::Malformed> {
                 element.structure()?;
                 Ok(Self { $($field: element.field($wire)?,)* })
@@ -286,7 +286,7 @@ macro_rules! answers {
 macro_rules! operations {
     ($(#[$meta:meta])* $vis:vis $table:ident of $service:path: $($name:ident -> $answer:ident,)*) => {
         $(impl $crate::query::Operation for $name {
-            const SERVICE: $crate::query::Service = $service;
+            const SERVICE: $crate::query::QueryService = $service;
             const NAME: &'static str = stringify!($name);
             type Answer = $answer;
         })*

@@ -24,14 +24,14 @@ impl Malformed {
 
 /// An element of an answer.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Element<'a, 'input> {
+pub(crate) struct AnswerElement<'a, 'input> {
     node: Node<'a, 'input>,
     protocol: Protocol,
 }
 
 /// An answer that says why a call was refused.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Refusal {
+pub(super) struct RefusalBody {
     pub(super) code: Option<String>,
     pub(super) message: Option<String>,
     pub(super) request_id: Option<String>,
@@ -40,7 +40,7 @@ pub(super) struct Refusal {
 /// The answer of a call that was carried out.
 pub(super) fn answer<A: Answer>(body: &[u8], call: &str, protocol: Protocol) -> Result<A, Malformed> {
     let document = document(body)?;
-    let root = Element { node: document.root_element(), protocol };
+    let root = AnswerElement { node: document.root_element(), protocol };
     let root = root.named(&format!("{call}Response"))?;
     match protocol {
         Protocol::Ec2 => A::read(root),
@@ -56,15 +56,15 @@ pub(super) fn answer<A: Answer>(body: &[u8], call: &str, protocol: Protocol) -> 
 }
 
 /// The reason of a refusal, as far as the answer gives one: gateways answer with pages of their own.
-pub(super) fn refusal(body: &[u8]) -> Refusal {
-    let Ok(document) = document(body) else { return Refusal::default() };
+pub(super) fn refusal(body: &[u8]) -> RefusalBody {
+    let Ok(document) = document(body) else { return RefusalBody::default() };
     let root = document.root_element();
     let text = |of: Node<'_, '_>, names: [&str; 2]| {
         let found = of.children().find(|node| node.is_element() && names.contains(&node.tag_name().name()));
         found.and_then(|node| node.text()).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
     };
     let error = root.descendants().find(|node| node.is_element() && node.tag_name().name() == "Error");
-    Refusal {
+    RefusalBody {
         code: error.and_then(|error| text(error, ["Code", "code"])),
         message: error.and_then(|error| text(error, ["Message", "message"])),
         // EC2 says `RequestID`, the other services say `RequestId`.
@@ -78,7 +78,7 @@ fn document(body: &[u8]) -> Result<Document<'_>, Malformed> {
     Document::parse_with_options(text, options).map_err(|error| Malformed(format!("it is not XML: {error}")))
 }
 
-impl<'a, 'input> Element<'a, 'input> {
+impl<'a, 'input> AnswerElement<'a, 'input> {
     /// Its name, without a prefix.
     fn name(&self) -> &'a str {
         self.node.tag_name().name()
@@ -99,13 +99,13 @@ impl<'a, 'input> Element<'a, 'input> {
         self.children().filter(|child| child.name() == name).last().map_or_else(|| Ok(A::default()), A::read)
     }
 
-    fn children(self) -> impl Iterator<Item = Element<'a, 'input>> {
+    fn children(self) -> impl Iterator<Item = AnswerElement<'a, 'input>> {
         let protocol = self.protocol;
-        self.node.children().filter(Node::is_element).map(move |node| Element { node, protocol })
+        self.node.children().filter(Node::is_element).map(move |node| AnswerElement { node, protocol })
     }
 
     /// The elements of the list that it is.
-    pub(super) fn items(self) -> Result<Vec<Element<'a, 'input>>, Malformed> {
+    pub(super) fn items(self) -> Result<Vec<AnswerElement<'a, 'input>>, Malformed> {
         let item = self.protocol.item();
         self.structure()?;
         self.children().map(|child| child.named(item)).collect()
@@ -260,7 +260,7 @@ mod tests {
         );
         assert_eq!(refusal_of(other), ["ValidationError", "no", "r-2"]);
         for body in ["", "<html>", "<html><body>502</body></html>", "Service Unavailable"] {
-            assert_eq!(refusal(body.as_bytes()), Refusal::default());
+            assert_eq!(refusal(body.as_bytes()), RefusalBody::default());
         }
     }
 }

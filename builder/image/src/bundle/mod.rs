@@ -18,10 +18,10 @@ use amiforge_progress::Interrupt;
 use amiforge_progress::Progress;
 
 use crate::disk::Disk;
-use crate::image::{self, EmitError, Emitted, Known, Options};
-use crate::manifest::{Manifest, Origin};
+use crate::image::{self, EmitError, EmitOptions, Emitted, KnownImage};
+use crate::manifest::{ImageOrigin, Manifest};
 
-pub use sums::{Sum, SumsError, parse as parse_sums};
+pub use sums::{SumLine, SumsError, parse as parse_sums};
 
 /// The image.
 pub const DISK: &str = "disk.raw";
@@ -46,7 +46,7 @@ pub(crate) fn names() -> impl Iterator<Item = &'static str> {
 }
 
 /// What a bundle is made from.
-pub struct Parts<'a> {
+pub struct BundleParts<'a> {
     /// The disk.
     pub disk: &'a Disk,
     /// Where its plan is read from.
@@ -60,21 +60,21 @@ pub struct Parts<'a> {
     /// beside it.
     pub documents: DocumentsOf<'a>,
     /// What is known of the image.
-    pub known: Option<Known>,
+    pub known: Option<KnownImage>,
 }
 
 /// A further text with its name, which is one of [`DOCUMENTS`].
 pub type Document = (&'static str, String);
 
 /// Gives the origin of an image after its last byte was read.
-pub type OriginOf<'a> = Box<dyn FnOnce(&Emitted) -> Result<Origin, Box<dyn Error + Send + Sync>> + 'a>;
+pub type OriginOf<'a> = Box<dyn FnOnce(&Emitted) -> Result<ImageOrigin, Box<dyn Error + Send + Sync>> + 'a>;
 
 /// Gives further texts.
 pub type DocumentsOf<'a> = Box<dyn FnOnce() -> Result<Vec<Document>, Box<dyn Error + Send + Sync>> + 'a>;
 
 /// What to do when the bundle's name is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Existing {
+pub enum ExistingBundle {
     /// Fail with [`BundleError::Exists`].
     Refuse,
     /// Put the new bundle in the place of the old one at one stroke, if the old one is a bundle.
@@ -146,7 +146,7 @@ pub enum BundleError {
 ///
 /// # Errors
 /// [`BundleError::Exists`], [`BundleError::NotABundle`].
-pub fn check_vacant(out: &Path, existing: Existing) -> Result<(), BundleError> {
+pub fn check_vacant(out: &Path, existing: ExistingBundle) -> Result<(), BundleError> {
     place::check_taken(out, existing)
 }
 
@@ -154,10 +154,10 @@ pub fn check_vacant(out: &Path, existing: Existing) -> Result<(), BundleError> {
 ///
 /// # Errors
 /// [`BundleError::Link`] when the link leads to no directory.
-pub fn resolve(out: &Path, existing: Existing) -> Result<PathBuf, BundleError> {
+pub fn resolve(out: &Path, existing: ExistingBundle) -> Result<PathBuf, BundleError> {
     match existing {
-        Existing::Refuse => Ok(out.to_owned()),
-        Existing::Replace => place::resolve(out),
+        ExistingBundle::Refuse => Ok(out.to_owned()),
+        ExistingBundle::Replace => place::resolve(out),
     }
 }
 
@@ -167,15 +167,15 @@ pub fn resolve(out: &Path, existing: Existing) -> Result<PathBuf, BundleError> {
 /// [`BundleError`].
 pub fn write(
     out: &Path,
-    existing: Existing,
-    parts: Parts<'_>,
-    options: &Options,
+    existing: ExistingBundle,
+    parts: BundleParts<'_>,
+    options: &EmitOptions,
     progress: &dyn Progress,
     interrupt: &Interrupt,
 ) -> Result<Manifest, BundleError> {
-    let place = place::Place::open(out, existing)?;
+    let place = place::StagingDir::open(out, existing)?;
     let at = |name: &str| place.directory().join(name);
-    let Parts { disk, sources, origin, listing, documents, known } = parts;
+    let BundleParts { disk, sources, origin, listing, documents, known } = parts;
     let emitted = image::emit(&disk.plan, sources, &at(DISK), options, known, progress, interrupt)
         .map_err(BundleError::Image)?;
     let documents = documents().map_err(BundleError::Documents)?;
@@ -242,11 +242,11 @@ mod tests {
 
     fn build(
         out: &Path,
-        existing: Existing,
+        existing: ExistingBundle,
         data: Data,
         interrupt: &Interrupt,
     ) -> Result<Manifest, BundleError> {
-        let origin = Origin {
+        let origin = ImageOrigin {
             name: "x".to_owned(),
             version: None,
             arch: "x86_64".to_owned(),
@@ -260,7 +260,7 @@ mod tests {
             secrets_unknown: Vec::new(),
             skipped: Vec::new(),
         };
-        let parts = Parts {
+        let parts = BundleParts {
             disk: &disk(data),
             sources: &NoSources,
             origin: Box::new(|_| Ok(origin)),
@@ -268,7 +268,7 @@ mod tests {
             documents: Box::new(|| Ok(Vec::new())),
             known: None,
         };
-        write(out, existing, parts, &Options { threads: 2 }, &Silent, interrupt)
+        write(out, existing, parts, &EmitOptions { threads: 2 }, &Silent, interrupt)
     }
 
     fn names(directory: &Path) -> Vec<String> {
@@ -283,7 +283,7 @@ mod tests {
     fn a_bundle_has_its_four_files_and_their_sums_hold() {
         let parent = tempfile::tempdir().unwrap();
         let out = parent.path().join("web");
-        let manifest = build(&out, Existing::Refuse, bytes(), &Interrupt::new()).unwrap();
+        let manifest = build(&out, ExistingBundle::Refuse, bytes(), &Interrupt::new()).unwrap();
         assert_eq!(names(&out), FILES);
         assert_eq!(names(parent.path()), ["web"]);
         assert_eq!(Manifest::parse(&fs::read(out.join(MANIFEST)).unwrap()).unwrap(), manifest);
@@ -298,12 +298,16 @@ mod tests {
     fn a_failed_or_interrupted_bundle_leaves_nothing() {
         let parent = tempfile::tempdir().unwrap();
         let out = parent.path().join("web");
-        let missing =
-            build(&out, Existing::Refuse, Data::Slice { source: SourceId(0), at: 0 }, &Interrupt::new());
+        let missing = build(
+            &out,
+            ExistingBundle::Refuse,
+            Data::Slice { source: SourceId(0), at: 0 },
+            &Interrupt::new(),
+        );
         assert!(matches!(missing, Err(BundleError::Image(EmitError::Read { .. }))), "{missing:?}");
         let stop = Interrupt::new();
         stop.flag().store(true, std::sync::atomic::Ordering::Relaxed);
-        let stopped = build(&out, Existing::Refuse, bytes(), &stop);
+        let stopped = build(&out, ExistingBundle::Refuse, bytes(), &stop);
         assert!(matches!(stopped, Err(BundleError::Image(EmitError::Interrupted))), "{stopped:?}");
         assert_eq!(names(parent.path()), [""; 0]);
     }
@@ -313,15 +317,15 @@ mod tests {
         let parent = tempfile::tempdir().unwrap();
         let out = parent.path().join("web");
         let build = |existing, data| build(&out, existing, data, &Interrupt::new());
-        let first = build(Existing::Replace, bytes()).unwrap();
-        assert!(matches!(build(Existing::Refuse, Data::Zero), Err(BundleError::Exists { .. })));
+        let first = build(ExistingBundle::Replace, bytes()).unwrap();
+        assert!(matches!(build(ExistingBundle::Refuse, Data::Zero), Err(BundleError::Exists { .. })));
         assert_eq!(Manifest::parse(&fs::read(out.join(MANIFEST)).unwrap()).unwrap(), first);
-        let second = build(Existing::Replace, Data::Zero).unwrap();
+        let second = build(ExistingBundle::Replace, Data::Zero).unwrap();
         assert_ne!(first.plain, second.plain);
         assert_eq!(Manifest::parse(&fs::read(out.join(MANIFEST)).unwrap()).unwrap(), second);
         assert_eq!(names(parent.path()), ["web"]);
         fs::write(out.join("notes"), "mine").unwrap();
-        let refused = build(Existing::Replace, bytes());
+        let refused = build(ExistingBundle::Replace, bytes());
         assert!(
             matches!(&refused, Err(BundleError::NotABundle { found, .. }) if found == "notes"),
             "{refused:?}"
@@ -333,24 +337,24 @@ mod tests {
     fn a_link_to_a_bundle_stays_and_the_bundle_is_replaced() {
         let parent = tempfile::tempdir().unwrap();
         let (real, link) = (parent.path().join("web-1"), parent.path().join("current"));
-        let first = build(&real, Existing::Refuse, bytes(), &Interrupt::new()).unwrap();
+        let first = build(&real, ExistingBundle::Refuse, bytes(), &Interrupt::new()).unwrap();
         std::os::unix::fs::symlink("web-1", &link).unwrap();
         // Unresolved, nothing of the old bundle is touched.
-        let refused = build(&link, Existing::Replace, Data::Zero, &Interrupt::new());
+        let refused = build(&link, ExistingBundle::Replace, Data::Zero, &Interrupt::new());
         assert!(matches!(refused, Err(BundleError::Link { .. })), "{refused:?}");
-        let refused = build(&link, Existing::Refuse, Data::Zero, &Interrupt::new());
+        let refused = build(&link, ExistingBundle::Refuse, Data::Zero, &Interrupt::new());
         assert!(matches!(refused, Err(BundleError::Exists { .. })), "{refused:?}");
         assert_eq!(Manifest::parse(&fs::read(real.join(MANIFEST)).unwrap()).unwrap(), first);
         for given in [link.clone(), link.join("")] {
-            let out = resolve(&given, Existing::Replace).unwrap();
-            let second = build(&out, Existing::Replace, Data::Zero, &Interrupt::new()).unwrap();
+            let out = resolve(&given, ExistingBundle::Replace).unwrap();
+            let second = build(&out, ExistingBundle::Replace, Data::Zero, &Interrupt::new()).unwrap();
             assert_eq!(Manifest::parse(&fs::read(link.join(MANIFEST)).unwrap()).unwrap(), second);
         }
         assert!(link.is_symlink());
         assert_eq!(names(parent.path()), ["current", "web-1"]);
         fs::remove_file(&link).unwrap();
         std::os::unix::fs::symlink("nowhere", &link).unwrap();
-        let dangling = resolve(&link, Existing::Replace);
+        let dangling = resolve(&link, ExistingBundle::Replace);
         assert!(matches!(dangling, Err(BundleError::Link { .. })), "{dangling:?}");
     }
 
@@ -363,7 +367,7 @@ mod tests {
         fs::write(mine.join(DISK), "precious").unwrap();
         for target in ["mine", "mine/disk.raw", "nowhere"] {
             std::os::unix::fs::symlink(target, &partial).unwrap();
-            let refused = build(&out, Existing::Refuse, bytes(), &Interrupt::new());
+            let refused = build(&out, ExistingBundle::Refuse, bytes(), &Interrupt::new());
             assert!(
                 matches!(&refused, Err(BundleError::InTheWay { path }) if *path == partial),
                 "{refused:?}"
@@ -371,7 +375,7 @@ mod tests {
             fs::remove_file(&partial).unwrap();
         }
         fs::write(&partial, "").unwrap();
-        let refused = build(&out, Existing::Refuse, bytes(), &Interrupt::new());
+        let refused = build(&out, ExistingBundle::Refuse, bytes(), &Interrupt::new());
         assert!(matches!(refused, Err(BundleError::InTheWay { .. })), "{refused:?}");
         assert_eq!(fs::read(mine.join(DISK)).unwrap(), b"precious");
     }
@@ -385,11 +389,11 @@ mod tests {
         fs::write(left.join(DISK), "half").unwrap();
         let running = File::open(&left).unwrap();
         rustix::fs::flock(&running, rustix::fs::FlockOperation::LockExclusive).unwrap();
-        let busy = build(&out, Existing::Refuse, bytes(), &Interrupt::new());
+        let busy = build(&out, ExistingBundle::Refuse, bytes(), &Interrupt::new());
         assert!(matches!(busy, Err(BundleError::Busy { .. })), "{busy:?}");
         assert_eq!(names(&left), [DISK]);
         drop(running);
-        build(&out, Existing::Refuse, bytes(), &Interrupt::new()).unwrap();
+        build(&out, ExistingBundle::Refuse, bytes(), &Interrupt::new()).unwrap();
         assert_eq!(names(parent.path()), ["web"]);
     }
 }

@@ -11,24 +11,24 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, FlockOperation, OFlags, RenameFlags, flock, renameat_with};
 
-use super::{BundleError, Existing, names};
+use super::{BundleError, ExistingBundle, names};
 
 /// Tries to lock the directory; each fails only when another build of the same bundle began or ended in between.
 const TRIES: usize = 100;
 
-/// A directory in which a bundle is written. Dropped before [`Place::commit`], it goes with all that it holds.
+/// A directory in which a bundle is written. Dropped before [`StagingDir::commit`], it goes with all that it holds.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct StagingDir {
     out: PathBuf,
-    existing: Existing,
+    existing: ExistingBundle,
     directory: PathBuf,
     lock: File,
     committed: bool,
 }
 
-impl Place {
+impl StagingDir {
     /// Makes the directory for a bundle at `out`.
-    pub(super) fn open(out: &Path, existing: Existing) -> Result<Self, BundleError> {
+    pub(super) fn open(out: &Path, existing: ExistingBundle) -> Result<Self, BundleError> {
         let directory = beside(out)?;
         check_taken(out, existing)?;
         let lock = lock(&directory)?;
@@ -47,7 +47,7 @@ impl Place {
     pub(super) fn commit(mut self) -> Result<(), BundleError> {
         self.lock.sync_all().map_err(|source| failed(&self.directory, source))?;
         match self.existing {
-            Existing::Replace if self.out.exists() => self.exchange()?,
+            ExistingBundle::Replace if self.out.exists() => self.exchange()?,
             _ => self.rename()?,
         }
         self.committed = true;
@@ -79,7 +79,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for StagingDir {
     fn drop(&mut self) {
         if !self.committed {
             // There is nobody left to tell; the next build of this bundle clears what stays.
@@ -102,14 +102,14 @@ fn parent(out: &Path) -> &Path {
 }
 
 /// Whether the name is free, or taken by a bundle that may be replaced.
-pub(super) fn check_taken(out: &Path, existing: Existing) -> Result<(), BundleError> {
+pub(super) fn check_taken(out: &Path, existing: ExistingBundle) -> Result<(), BundleError> {
     match (out.symlink_metadata(), existing) {
         (Err(error), _) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         (Err(source), _) => Err(failed(out, source)),
-        (Ok(_), Existing::Refuse) => Err(BundleError::Exists { path: out.to_owned() }),
+        (Ok(_), ExistingBundle::Refuse) => Err(BundleError::Exists { path: out.to_owned() }),
         // The old bundle's files would be removed through the link, and the new bundle would take the link's place.
         (Ok(found), _) if found.is_symlink() => Err(BundleError::Link { path: out.to_owned() }),
-        (Ok(_), Existing::Replace) => strangers(out),
+        (Ok(_), ExistingBundle::Replace) => strangers(out),
     }
 }
 

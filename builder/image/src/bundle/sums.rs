@@ -6,7 +6,7 @@ use amiforge_formats::digest::Digest;
 
 /// A line of the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sum {
+pub struct SumLine {
     /// Name of the file.
     pub name: String,
     /// Its SHA-256.
@@ -38,12 +38,12 @@ pub(super) fn write(files: &[(&str, Digest)]) -> String {
 ///
 /// # Errors
 /// [`SumsError`].
-pub fn parse(text: &str) -> Result<Vec<Sum>, SumsError> {
+pub fn parse(text: &str) -> Result<Vec<SumLine>, SumsError> {
     let line = |(index, line): (usize, &str)| {
         let sum = line.split_once("  ").and_then(|(sha256, name)| {
             let plain = !name.is_empty() && !name.contains(['/', '\\', '\0']);
             let sha256 = sha256.parse().ok().filter(|_| plain)?;
-            Some(Sum { name: name.to_owned(), sha256 })
+            Some(SumLine { name: name.to_owned(), sha256 })
         });
         sum.ok_or(SumsError::Line { line: index + 1 })
     };
@@ -59,7 +59,7 @@ mod tests {
         let text = write(&[("disk.raw", Digest::of(b"a")), ("tree.txt", Digest::of(b"b"))]);
         assert!(text.ends_with("  tree.txt\n"));
         let sums = parse(&text).unwrap();
-        assert_eq!(sums[1], Sum { name: "tree.txt".to_owned(), sha256: Digest::of(b"b") });
+        assert_eq!(sums[1], SumLine { name: "tree.txt".to_owned(), sha256: Digest::of(b"b") });
         for wrong in ["", "x", "../disk.raw"] {
             let text = format!("{text}{}  {wrong}\n", &"0".repeat(if wrong == "x" { 63 } else { 64 }));
             assert_eq!(parse(&text), Err(SumsError::Line { line: 3 }), "{wrong}");

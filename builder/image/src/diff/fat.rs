@@ -6,109 +6,113 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use amiforge_formats::fat::read;
 
-use self::layout::{Layout, Owner};
+use self::layout::{ClusterOwner, FatLayout};
 use super::DiffError;
 use super::bytes::ByteDiff;
-use super::fields::{self, Explained, Field, Part, Show};
+use super::fields::{self, Explained, FieldDisplay, FieldRole, StructField};
 use super::files::Trees;
 use super::pair::Pair;
 use super::raw;
-use super::report::{Change, Found, Weight, below};
+use super::report::{DiffChange, DiffCollector, DifferenceWeight, below};
 use crate::inspect::{SOURCE, chain};
 
 /// The boot sector of FAT32 (Microsoft, "FAT: General Overview of On-Disk Format", 1.03).
-const BOOT: &[Field] = &[
-    Field::own("BS_jmpBoot", 0, 3, Show::Bytes),
-    Field::own("BS_OEMName", 3, 8, Show::Text),
-    Field::number("BPB_BytsPerSec", 11, 2),
-    Field::number("BPB_SecPerClus", 13, 1),
-    Field::number("BPB_RsvdSecCnt", 14, 2),
-    Field::number("BPB_NumFATs", 16, 1),
-    Field::number("BPB_RootEntCnt", 17, 2),
-    Field::number("BPB_TotSec16", 19, 2),
-    Field::own("BPB_Media", 21, 1, Show::Hex),
-    Field::number("BPB_FATSz16", 22, 2),
-    Field::number("BPB_SecPerTrk", 24, 2),
-    Field::number("BPB_NumHeads", 26, 2),
-    Field::number("BPB_HiddSec", 28, 4),
-    Field::number("BPB_TotSec32", 32, 4),
+const BOOT: &[StructField] = &[
+    StructField::own("BS_jmpBoot", 0, 3, FieldDisplay::Bytes),
+    StructField::own("BS_OEMName", 3, 8, FieldDisplay::Text),
+    StructField::number("BPB_BytsPerSec", 11, 2),
+    StructField::number("BPB_SecPerClus", 13, 1),
+    StructField::number("BPB_RsvdSecCnt", 14, 2),
+    StructField::number("BPB_NumFATs", 16, 1),
+    StructField::number("BPB_RootEntCnt", 17, 2),
+    StructField::number("BPB_TotSec16", 19, 2),
+    StructField::own("BPB_Media", 21, 1, FieldDisplay::Hex),
+    StructField::number("BPB_FATSz16", 22, 2),
+    StructField::number("BPB_SecPerTrk", 24, 2),
+    StructField::number("BPB_NumHeads", 26, 2),
+    StructField::number("BPB_HiddSec", 28, 4),
+    StructField::number("BPB_TotSec32", 32, 4),
 ];
 
 /// What follows in the boot sector of FAT32.
-const BOOT_32: &[Field] = &[
-    Field::number("BPB_FATSz32", 36, 4),
-    Field::own("BPB_ExtFlags", 40, 2, Show::Hex),
-    Field::own("BPB_FSVer", 42, 2, Show::Hex),
-    Field::number("BPB_RootClus", 44, 4),
-    Field::number("BPB_FSInfo", 48, 2),
-    Field::number("BPB_BkBootSec", 50, 2),
-    Field::own("BPB_Reserved", 52, 12, Show::Bytes),
-    Field::number("BS_DrvNum", 64, 1),
-    Field::own("BS_Reserved1", 65, 1, Show::Hex),
-    Field::own("BS_BootSig", 66, 1, Show::Hex),
-    Field::own("BS_VolID", 67, 4, Show::Hex),
-    Field::own("BS_VolLab", 71, 11, Show::Text),
-    Field::own("BS_FilSysType", 82, 8, Show::Text),
-    Field::own("boot code", 90, 420, Show::Bytes),
-    Field::own("signature", 510, 2, Show::Hex),
+const BOOT_32: &[StructField] = &[
+    StructField::number("BPB_FATSz32", 36, 4),
+    StructField::own("BPB_ExtFlags", 40, 2, FieldDisplay::Hex),
+    StructField::own("BPB_FSVer", 42, 2, FieldDisplay::Hex),
+    StructField::number("BPB_RootClus", 44, 4),
+    StructField::number("BPB_FSInfo", 48, 2),
+    StructField::number("BPB_BkBootSec", 50, 2),
+    StructField::own("BPB_Reserved", 52, 12, FieldDisplay::Bytes),
+    StructField::number("BS_DrvNum", 64, 1),
+    StructField::own("BS_Reserved1", 65, 1, FieldDisplay::Hex),
+    StructField::own("BS_BootSig", 66, 1, FieldDisplay::Hex),
+    StructField::own("BS_VolID", 67, 4, FieldDisplay::Hex),
+    StructField::own("BS_VolLab", 71, 11, FieldDisplay::Text),
+    StructField::own("BS_FilSysType", 82, 8, FieldDisplay::Text),
+    StructField::own("boot code", 90, 420, FieldDisplay::Bytes),
+    StructField::own("signature", 510, 2, FieldDisplay::Hex),
 ];
 
 /// What follows in the boot sector of FAT12 and FAT16.
-const BOOT_16: &[Field] = &[
-    Field::number("BS_DrvNum", 36, 1),
-    Field::own("BS_Reserved1", 37, 1, Show::Hex),
-    Field::own("BS_BootSig", 38, 1, Show::Hex),
-    Field::own("BS_VolID", 39, 4, Show::Hex),
-    Field::own("BS_VolLab", 43, 11, Show::Text),
-    Field::own("BS_FilSysType", 54, 8, Show::Text),
-    Field::own("boot code", 62, 448, Show::Bytes),
-    Field::own("signature", 510, 2, Show::Hex),
+const BOOT_16: &[StructField] = &[
+    StructField::number("BS_DrvNum", 36, 1),
+    StructField::own("BS_Reserved1", 37, 1, FieldDisplay::Hex),
+    StructField::own("BS_BootSig", 38, 1, FieldDisplay::Hex),
+    StructField::own("BS_VolID", 39, 4, FieldDisplay::Hex),
+    StructField::own("BS_VolLab", 43, 11, FieldDisplay::Text),
+    StructField::own("BS_FilSysType", 54, 8, FieldDisplay::Text),
+    StructField::own("boot code", 62, 448, FieldDisplay::Bytes),
+    StructField::own("signature", 510, 2, FieldDisplay::Hex),
 ];
 
 /// The FSInfo sector.
-const FS_INFO: &[Field] = &[
-    Field::own("FSI_LeadSig", 0, 4, Show::Hex),
-    Field::own("FSI_Reserved1", 4, 480, Show::Bytes),
-    Field::own("FSI_StrucSig", 484, 4, Show::Hex),
-    Field::number("FSI_Free_Count", 488, 4).part(Part::Count),
-    Field::number("FSI_Nxt_Free", 492, 4).part(Part::Count),
-    Field::own("FSI_Reserved2", 496, 12, Show::Bytes),
-    Field::own("FSI_TrailSig", 508, 4, Show::Hex),
+const FS_INFO: &[StructField] = &[
+    StructField::own("FSI_LeadSig", 0, 4, FieldDisplay::Hex),
+    StructField::own("FSI_Reserved1", 4, 480, FieldDisplay::Bytes),
+    StructField::own("FSI_StrucSig", 484, 4, FieldDisplay::Hex),
+    StructField::number("FSI_Free_Count", 488, 4).part(FieldRole::Count),
+    StructField::number("FSI_Nxt_Free", 492, 4).part(FieldRole::Count),
+    StructField::own("FSI_Reserved2", 496, 12, FieldDisplay::Bytes),
+    StructField::own("FSI_TrailSig", 508, 4, FieldDisplay::Hex),
 ];
 
 /// A record of a directory. Name, attribute bits and the time of writing are told with the file.
-const RECORD: &[Field] = &[
-    Field::own("DIR_Name", 0, 11, Show::Text),
-    Field::own("DIR_Attr", 11, 1, Show::Hex),
-    Field::own("DIR_NTRes", 12, 1, Show::Hex),
-    Field::number("DIR_CrtTimeTenth", 13, 1),
-    Field::own("DIR_CrtTime", 14, 2, Show::Hex),
-    Field::own("DIR_CrtDate", 16, 2, Show::Hex),
-    Field::own("DIR_LstAccDate", 18, 2, Show::Hex),
-    Field::own("DIR_FstClusHI", 20, 2, Show::Number).part(Part::Count),
-    Field::own("DIR_WrtTime", 22, 2, Show::Hex).part(Part::Skip),
-    Field::own("DIR_WrtDate", 24, 2, Show::Hex).part(Part::Skip),
-    Field::own("DIR_FstClusLO", 26, 2, Show::Number).part(Part::Count),
-    Field::own("DIR_FileSize", 28, 4, Show::Number).part(Part::Skip),
+const RECORD: &[StructField] = &[
+    StructField::own("DIR_Name", 0, 11, FieldDisplay::Text),
+    StructField::own("DIR_Attr", 11, 1, FieldDisplay::Hex),
+    StructField::own("DIR_NTRes", 12, 1, FieldDisplay::Hex),
+    StructField::number("DIR_CrtTimeTenth", 13, 1),
+    StructField::own("DIR_CrtTime", 14, 2, FieldDisplay::Hex),
+    StructField::own("DIR_CrtDate", 16, 2, FieldDisplay::Hex),
+    StructField::own("DIR_LstAccDate", 18, 2, FieldDisplay::Hex),
+    StructField::own("DIR_FstClusHI", 20, 2, FieldDisplay::Number).part(FieldRole::Count),
+    StructField::own("DIR_WrtTime", 22, 2, FieldDisplay::Hex).part(FieldRole::Skip),
+    StructField::own("DIR_WrtDate", 24, 2, FieldDisplay::Hex).part(FieldRole::Skip),
+    StructField::own("DIR_FstClusLO", 26, 2, FieldDisplay::Number).part(FieldRole::Count),
+    StructField::own("DIR_FileSize", 28, 4, FieldDisplay::Number).part(FieldRole::Skip),
 ];
 
 /// Compares two FAT file systems.
 ///
 /// # Errors
 /// [`DiffError`] when the media cannot be read.
-pub(super) fn compare_fat(pair: &Pair<'_>, place: &[String], found: &mut Found) -> Result<(), DiffError> {
+pub(super) fn compare_fat(
+    pair: &Pair<'_>,
+    place: &[String],
+    found: &mut DiffCollector,
+) -> Result<(), DiffError> {
     let trees = (read::read(&pair.a, SOURCE, 0), read::read(&pair.b, SOURCE, 0));
-    let layouts = (Layout::read(&pair.a), Layout::read(&pair.b));
+    let layouts = (FatLayout::read(&pair.a), FatLayout::read(&pair.b));
     let (trees, layouts) = match (trees, layouts) {
         ((Ok(a), Ok(b)), (Some(in_a), Some(in_b))) => ((a, b), (in_a, in_b)),
         ((a, b), _) => {
             for (side, error) in [("the first", a.err()), ("the second", b.err())] {
                 if let Some(error) = error {
                     found.add(
-                        Weight::Own,
+                        DifferenceWeight::Own,
                         place,
                         side,
-                        Change::Note(format!("cannot be read: {}", chain(&error))),
+                        DiffChange::Note(format!("cannot be read: {}", chain(&error))),
                     );
                 }
             }
@@ -116,15 +120,15 @@ pub(super) fn compare_fat(pair: &Pair<'_>, place: &[String], found: &mut Found) 
             return raw::compare(pair, &[(0, 512)], place, found);
         }
     };
-    let mut files = Found::default();
+    let mut files = DiffCollector::default();
     let outcome = Trees { a: &trees.0.tree, b: &trees.1.tree, pair }.compare(place, &mut files)?;
     boot(pair, 0, "boot sector", place, found)?;
-    found.value(Weight::Own, place, "label", label(&trees.0.label), label(&trees.1.label));
+    found.value(DifferenceWeight::Own, place, "label", label(&trees.0.label), label(&trees.1.label));
     let relabelled = trees.0.label != trees.1.label;
     found.append(files);
     if layouts.0.shape() != layouts.1.shape() {
         let words = "laid out differently; the clusters are not compared one by one".to_owned();
-        found.add(Weight::Follows, place, "layout", Change::Note(words));
+        found.add(DifferenceWeight::Follows, place, "layout", DiffChange::Note(words));
         return Ok(());
     }
     let structural = outcome.structural;
@@ -137,7 +141,13 @@ fn label(label: &str) -> String {
 }
 
 /// Compares the boot sectors at a byte.
-fn boot(pair: &Pair<'_>, at: u64, name: &str, place: &[String], found: &mut Found) -> Result<(), DiffError> {
+fn boot(
+    pair: &Pair<'_>,
+    at: u64,
+    name: &str,
+    place: &[String],
+    found: &mut DiffCollector,
+) -> Result<(), DiffError> {
     let (a, b) = pair.both(at, 512).map_err(DiffError::Partition)?;
     let wide = a.get(22..24) == Some(&[0, 0]);
     let table: Vec<_> = BOOT.iter().chain(if wide { BOOT_32 } else { BOOT_16 }).copied().collect();
@@ -149,23 +159,23 @@ fn boot(pair: &Pair<'_>, at: u64, name: &str, place: &[String], found: &mut Foun
 struct Clusters<'a> {
     pair: &'a Pair<'a>,
     place: &'a [String],
-    layouts: (&'a Layout, &'a Layout),
+    layouts: (&'a FatLayout, &'a FatLayout),
     structural: bool,
     relabelled: bool,
 }
 
 impl Clusters<'_> {
-    fn placement(&self) -> Weight {
-        if self.structural { Weight::Follows } else { Weight::Own }
+    fn placement(&self) -> DifferenceWeight {
+        if self.structural { DifferenceWeight::Follows } else { DifferenceWeight::Own }
     }
 
     /// Tells of everything that differs below the files.
-    fn compare(&self, found: &mut Found) -> Result<(), DiffError> {
+    fn compare(&self, found: &mut DiffCollector) -> Result<(), DiffError> {
         let layout = self.layouts.0;
         self.reserved(found)?;
-        let mut copies: Vec<Found> = Vec::new();
+        let mut copies: Vec<DiffCollector> = Vec::new();
         for copy in 0..layout.tables {
-            let mut these = Found::default();
+            let mut these = DiffCollector::default();
             self.table(copy, &mut these)?;
             copies.push(these);
         }
@@ -187,7 +197,7 @@ impl Clusters<'_> {
     }
 
     /// The reserved sectors: the boot sector has been told of; FSInfo, their copies, and the rest.
-    fn reserved(&self, found: &mut Found) -> Result<(), DiffError> {
+    fn reserved(&self, found: &mut DiffCollector) -> Result<(), DiffError> {
         let layout = self.layouts.0;
         let mut told = vec![(0, 512)];
         let explained = Explained { counts: self.structural, checksums: false };
@@ -197,7 +207,7 @@ impl Clusters<'_> {
             told.push((at, at + 512));
         }
         if let Some(at) = layout.backup_boot {
-            let mut copy = Found::default();
+            let mut copy = DiffCollector::default();
             boot(self.pair, at, "backup boot sector", self.place, &mut copy)?;
             let info = at + layout.sector;
             let (a, b) = self.pair.both(info, 512).map_err(DiffError::Partition)?;
@@ -207,11 +217,11 @@ impl Clusters<'_> {
             found.mirror(&originals, copy);
         }
         told.sort_unstable();
-        self.bytes(Weight::Own, "reserved sectors", &gaps(&told, layout.tables_at), found)
+        self.bytes(DifferenceWeight::Own, "reserved sectors", &gaps(&told, layout.tables_at), found)
     }
 
     /// One copy of the table, entry by entry.
-    fn table(&self, copy: u64, found: &mut Found) -> Result<(), DiffError> {
+    fn table(&self, copy: u64, found: &mut DiffCollector) -> Result<(), DiffError> {
         let layout = self.layouts.0;
         let at = layout.tables_at + copy * layout.table_len;
         if self.pair.known_equal(at, at, layout.table_len) {
@@ -237,21 +247,26 @@ impl Clusters<'_> {
                 1 => format!("entry {first} ({owner})"),
                 len => format!("{len} entries of {owner}, the first {first}"),
             };
-            let change = Change::Value { a: value(&a), b: value(&b) };
+            let change = DiffChange::Value { a: value(&a), b: value(&b) };
             found.add(self.placement(), &place, what, change);
         }
         if differing.is_empty() {
             let mut diff = ByteDiff::default();
             diff.compare(at, &a, &b);
             if let Some(change) = diff.finish() {
-                found.add(Weight::Own, &place, "bytes behind the last entry", Change::Bytes(change));
+                found.add(
+                    DifferenceWeight::Own,
+                    &place,
+                    "bytes behind the last entry",
+                    DiffChange::Bytes(change),
+                );
             }
         }
         Ok(())
     }
 
     /// The records of files and folders that both have.
-    fn records(&self, found: &mut Found) -> Result<(), DiffError> {
+    fn records(&self, found: &mut DiffCollector) -> Result<(), DiffError> {
         let explained = Explained { counts: self.structural, checksums: false };
         let (a, b) = (&self.layouts.0.records, &self.layouts.1.records);
         for (path, at_a) in a {
@@ -270,11 +285,11 @@ impl Clusters<'_> {
     }
 
     /// The clusters: content has been told of; directories' other bytes, slack and free space.
-    fn data(&self, found: &mut Found) -> Result<(), DiffError> {
+    fn data(&self, found: &mut DiffCollector) -> Result<(), DiffError> {
         let (a, b) = self.layouts;
         let records: BTreeSet<u64> = a.records.values().chain(b.records.values()).copied().collect();
         let owners = (a.owners(), b.owners());
-        let mut parts: BTreeMap<(Weight, String), Vec<(u64, u64)>> = BTreeMap::new();
+        let mut parts: BTreeMap<(DifferenceWeight, String), Vec<(u64, u64)>> = BTreeMap::new();
         for (from, to) in self.pair.runs() {
             let first = a.cluster_at(from.max(a.data_at)).unwrap_or(2);
             for cluster in (first..a.clusters.saturating_add(2)).take_while(|cluster| a.offset(*cluster) < to)
@@ -289,7 +304,7 @@ impl Clusters<'_> {
                         self.owned((in_a, in_b), whole, &records, &mut parts);
                     }
                     _ => {
-                        let key = (Weight::Follows, "clusters of another use".to_owned());
+                        let key = (DifferenceWeight::Follows, "clusters of another use".to_owned());
                         parts.entry(key).or_default().push(whole);
                     }
                 }
@@ -308,10 +323,10 @@ impl Clusters<'_> {
     /// What of a cluster of a file or folder has not been told of.
     fn owned(
         &self,
-        (a, b): (&Owner, &Owner),
+        (a, b): (&ClusterOwner, &ClusterOwner),
         (from, to): (u64, u64),
         records: &BTreeSet<u64>,
-        parts: &mut BTreeMap<(Weight, String), Vec<(u64, u64)>>,
+        parts: &mut BTreeMap<(DifferenceWeight, String), Vec<(u64, u64)>>,
     ) {
         if a.folder {
             return self.directory(&a.path, (from, to), records, parts);
@@ -320,7 +335,7 @@ impl Clusters<'_> {
             return;
         }
         let name = format!("{} (behind the end)", a.path);
-        parts.entry((Weight::Own, name)).or_default().push((from + a.left.min(to - from), to));
+        parts.entry((DifferenceWeight::Own, name)).or_default().push((from + a.left.min(to - from), to));
     }
 
     /// The bytes of a folder that are no record of a file's: long names, the label, remains.
@@ -329,11 +344,11 @@ impl Clusters<'_> {
         path: &str,
         (from, to): (u64, u64),
         records: &BTreeSet<u64>,
-        parts: &mut BTreeMap<(Weight, String), Vec<(u64, u64)>>,
+        parts: &mut BTreeMap<(DifferenceWeight, String), Vec<(u64, u64)>>,
     ) {
         let told: Vec<_> = records.range(from..to).map(|at| (*at, at + 32)).collect();
         let labelled = self.relabelled && path == "/";
-        let weight = if labelled { Weight::Follows } else { self.placement() };
+        let weight = if labelled { DifferenceWeight::Follows } else { self.placement() };
         let name = format!("{path} (other records of the folder)");
         let rest =
             gaps(&told, to).into_iter().map(|(start, end)| (start.max(from), end)).filter(|(a, b)| a < b);
@@ -343,17 +358,17 @@ impl Clusters<'_> {
     /// Tells of the bytes that differ in some stretches.
     fn bytes(
         &self,
-        weight: Weight,
+        weight: DifferenceWeight,
         name: &str,
         parts: &[(u64, u64)],
-        found: &mut Found,
+        found: &mut DiffCollector,
     ) -> Result<(), DiffError> {
         let mut diff = ByteDiff::default();
         for (from, to) in parts {
             self.pair.compare(*from, *to, &mut diff).map_err(DiffError::Partition)?;
         }
         if let Some(change) = diff.finish() {
-            found.add(weight, &below(self.place, name), "bytes", Change::Bytes(change));
+            found.add(weight, &below(self.place, name), "bytes", DiffChange::Bytes(change));
         }
         Ok(())
     }

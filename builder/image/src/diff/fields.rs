@@ -4,12 +4,12 @@ use amiforge_formats::guid::Guid;
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::Printable;
 
-use super::report::{Change, Found, Weight};
+use super::report::{DiffChange, DiffCollector, DifferenceWeight};
 use crate::inspect::{Utc, hex};
 
 /// A field of a structure.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Field {
+pub(crate) struct StructField {
     /// Its name in the specification.
     pub(crate) name: &'static str,
     /// First byte in the structure.
@@ -17,14 +17,14 @@ pub(crate) struct Field {
     /// Length in bytes.
     pub(crate) len: usize,
     /// How it is shown.
-    pub(crate) show: Show,
+    pub(crate) show: FieldDisplay,
     /// What it is in a comparison.
-    pub(crate) part: Part,
+    pub(crate) part: FieldRole,
 }
 
 /// How a field is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Show {
+pub(crate) enum FieldDisplay {
     /// A little-endian number.
     Number,
     /// A little-endian number in hexadecimal.
@@ -43,7 +43,7 @@ pub(crate) enum Show {
 
 /// What a field is in a comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Part {
+pub(crate) enum FieldRole {
     /// It stands for itself.
     Own,
     /// It counts what is elsewhere, and follows when that differs.
@@ -54,19 +54,19 @@ pub(crate) enum Part {
     Skip,
 }
 
-impl Field {
+impl StructField {
     /// A field that stands for itself.
-    pub(crate) const fn own(name: &'static str, at: usize, len: usize, show: Show) -> Self {
-        Self { name, at, len, show, part: Part::Own }
+    pub(crate) const fn own(name: &'static str, at: usize, len: usize, show: FieldDisplay) -> Self {
+        Self { name, at, len, show, part: FieldRole::Own }
     }
 
     /// A number that stands for itself.
     pub(crate) const fn number(name: &'static str, at: usize, len: usize) -> Self {
-        Self::own(name, at, len, Show::Number)
+        Self::own(name, at, len, FieldDisplay::Number)
     }
 
     /// A field of another part.
-    pub(crate) const fn part(self, part: Part) -> Self {
+    pub(crate) const fn part(self, part: FieldRole) -> Self {
         Self { part, ..self }
     }
 
@@ -81,16 +81,16 @@ impl Field {
         let number = || bytes.iter().take(8).rev().fold(0_u64, |value, byte| value << 8 | u64::from(*byte));
         let sixteen = || <[u8; 16]>::try_from(bytes).unwrap_or_default();
         match self.show {
-            Show::Number => number().to_string(),
-            Show::Hex => format!("{:#x}", number()),
-            Show::Bytes => hex(bytes),
-            Show::Text => {
+            FieldDisplay::Number => number().to_string(),
+            FieldDisplay::Hex => format!("{:#x}", number()),
+            FieldDisplay::Bytes => hex(bytes),
+            FieldDisplay::Text => {
                 let end = bytes.iter().rposition(|byte| !matches!(byte, 0 | b' ')).map_or(0, |last| last + 1);
                 format!("`{}`", Printable(&bytes[..end]))
             }
-            Show::Uuid => Guid::from_bytes(sixteen()).to_string(),
-            Show::GuidLe => Guid::from_bytes_le(sixteen()).to_string(),
-            Show::Seconds => Utc(Time::from_secs(number() as i64)).to_string(),
+            FieldDisplay::Uuid => Guid::from_bytes(sixteen()).to_string(),
+            FieldDisplay::GuidLe => Guid::from_bytes_le(sixteen()).to_string(),
+            FieldDisplay::Seconds => Utc(Time::from_secs(number() as i64)).to_string(),
         }
     }
 }
@@ -108,36 +108,38 @@ pub(crate) struct Explained {
 /// told as such.
 pub(crate) fn compare(
     (a, b): (&[u8], &[u8]),
-    table: &[Field],
+    table: &[StructField],
     explained: Explained,
     place: &[String],
-    found: &mut Found,
+    found: &mut DiffCollector,
 ) -> usize {
     if a == b {
         return 0;
     }
     let differing: Vec<_> = table.iter().filter(|field| field.bytes(a) != field.bytes(b)).collect();
-    let own = differing.iter().filter(|field| field.part != Part::Checksum).count();
+    let own = differing.iter().filter(|field| field.part != FieldRole::Checksum).count();
     let unnamed = unnamed(a, b, table);
     for field in differing {
         let weight = match field.part {
-            Part::Skip => continue,
-            Part::Count if explained.counts => Weight::Follows,
-            Part::Checksum if explained.checksums || own > 0 || !unnamed.is_empty() => Weight::Follows,
-            Part::Own | Part::Count | Part::Checksum => Weight::Own,
+            FieldRole::Skip => continue,
+            FieldRole::Count if explained.counts => DifferenceWeight::Follows,
+            FieldRole::Checksum if explained.checksums || own > 0 || !unnamed.is_empty() => {
+                DifferenceWeight::Follows
+            }
+            FieldRole::Own | FieldRole::Count | FieldRole::Checksum => DifferenceWeight::Own,
         };
         found.value(weight, place, field.name, field.shown(a), field.shown(b));
     }
     for (at, len) in &unnamed {
         let value = |raw: &[u8]| hex(raw.get(*at..at + len).unwrap_or(&[]));
-        let change = Change::Value { a: value(a), b: value(b) };
-        found.add(Weight::Own, place, format!("bytes {at} to {}", at + len - 1), change);
+        let change = DiffChange::Value { a: value(a), b: value(b) };
+        found.add(DifferenceWeight::Own, place, format!("bytes {at} to {}", at + len - 1), change);
     }
     own + unnamed.len()
 }
 
 /// Runs of bytes that differ and belong to no field.
-fn unnamed(a: &[u8], b: &[u8], table: &[Field]) -> Vec<(usize, usize)> {
+fn unnamed(a: &[u8], b: &[u8], table: &[StructField]) -> Vec<(usize, usize)> {
     let mut runs: Vec<(usize, usize)> = Vec::new();
     let named = |at: usize| table.iter().any(|field| (field.at..field.at + field.len).contains(&at));
     for at in (0..a.len().max(b.len())).filter(|at| a.get(*at) != b.get(*at) && !named(*at)) {
@@ -153,14 +155,14 @@ fn unnamed(a: &[u8], b: &[u8], table: &[Field]) -> Vec<(usize, usize)> {
 mod tests {
     use super::*;
 
-    const TABLE: [Field; 3] = [
-        Field::number("count", 0, 2).part(Part::Count),
-        Field::own("label", 2, 4, Show::Text),
-        Field::own("sum", 6, 2, Show::Hex).part(Part::Checksum),
+    const TABLE: [StructField; 3] = [
+        StructField::number("count", 0, 2).part(FieldRole::Count),
+        StructField::own("label", 2, 4, FieldDisplay::Text),
+        StructField::own("sum", 6, 2, FieldDisplay::Hex).part(FieldRole::Checksum),
     ];
 
     fn lines(a: &[u8], b: &[u8], counts: bool) -> (Vec<String>, usize) {
-        let mut found = Found::default();
+        let mut found = DiffCollector::default();
         let explained = Explained { counts, checksums: false };
         compare((a, b), &TABLE, explained, &[], &mut found);
         (found.differences.iter().map(ToString::to_string).collect(), found.follows.len())

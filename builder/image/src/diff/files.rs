@@ -4,12 +4,14 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
 
 use amiforge_formats::read_at::ReadAt as _;
-use amiforge_formats::tree::{Content, Kind, Name, Node, NodeId, Origin, Printable, Segment, Tree, Xattrs};
+use amiforge_formats::tree::{
+    Content, Name, Node, NodeId, NodeKind, Origin, Printable, Segment, Tree, Xattrs,
+};
 
 use super::DiffError;
 use super::bytes::ByteDiff;
 use super::pair::{Bytes, Pair};
-use super::report::{Change, Found, Weight, below};
+use super::report::{DiffChange, DiffCollector, DifferenceWeight, below};
 use crate::inspect::{Utc, hex, mode_string};
 
 /// Bytes compared at a time.
@@ -28,7 +30,7 @@ pub(crate) struct Common {
 
 /// What the comparison of two trees leaves for those who look below it.
 #[derive(Debug, Default)]
-pub(crate) struct Outcome {
+pub(crate) struct TreeComparison {
     /// Paths of nodes that both have, each pair of nodes once.
     pub(crate) common: Vec<Common>,
     /// Whether anything differs that moves blocks or inodes: names, kinds, lengths, contents, links, attributes.
@@ -52,8 +54,12 @@ impl Trees<'_> {
     ///
     /// # Errors
     /// [`DiffError::Content`].
-    pub(crate) fn compare(&self, place: &[String], found: &mut Found) -> Result<Outcome, DiffError> {
-        let mut outcome = Outcome::default();
+    pub(crate) fn compare(
+        &self,
+        place: &[String],
+        found: &mut DiffCollector,
+    ) -> Result<TreeComparison, DiffError> {
+        let mut outcome = TreeComparison::default();
         let mut paths = Vec::new();
         let mut stack = vec![Common { path: Vec::new(), a: self.a.root(), b: self.b.root() }];
         while let Some(common) = stack.pop() {
@@ -61,7 +67,7 @@ impl Trees<'_> {
             if a.kind.word() != b.kind.word() {
                 outcome.structural = true;
                 found.value(
-                    Weight::Own,
+                    DifferenceWeight::Own,
                     &below(place, shown(&common.path)),
                     "kind",
                     describe(a),
@@ -69,7 +75,7 @@ impl Trees<'_> {
                 );
                 continue;
             }
-            if let (Kind::Dir(in_a), Kind::Dir(in_b)) = (&a.kind, &b.kind) {
+            if let (NodeKind::Dir(in_a), NodeKind::Dir(in_b)) = (&a.kind, &b.kind) {
                 let children = self.entries(&common.path, in_a, in_b, place, (found, &mut outcome));
                 stack.extend(children.into_iter().rev());
             }
@@ -93,7 +99,7 @@ impl Trees<'_> {
         a: &BTreeMap<Name, NodeId>,
         b: &BTreeMap<Name, NodeId>,
         place: &[String],
-        (found, outcome): (&mut Found, &mut Outcome),
+        (found, outcome): (&mut DiffCollector, &mut TreeComparison),
     ) -> Vec<Common> {
         let join = |name: &Name| {
             let slash: &[u8] = if path.is_empty() { b"" } else { b"/" };
@@ -101,47 +107,47 @@ impl Trees<'_> {
         };
         for (name, id) in a.iter().filter(|(name, _)| !b.contains_key(*name)) {
             outcome.structural = true;
-            only(self.a, *id, &join(name), place, found, Change::OnlyA);
+            only(self.a, *id, &join(name), place, found, DiffChange::OnlyA);
         }
         for (name, id) in b.iter().filter(|(name, _)| !a.contains_key(*name)) {
             outcome.structural = true;
-            only(self.b, *id, &join(name), place, found, Change::OnlyB);
+            only(self.b, *id, &join(name), place, found, DiffChange::OnlyB);
         }
         a.iter().filter_map(|(name, a)| Some(Common { path: join(name), a: *a, b: *b.get(name)? })).collect()
     }
 
     /// Compares two nodes of one kind; gives whether anything differs that moves blocks or inodes.
-    fn nodes(&self, common: &Common, place: &[String], found: &mut Found) -> Result<bool, DiffError> {
+    fn nodes(&self, common: &Common, place: &[String], found: &mut DiffCollector) -> Result<bool, DiffError> {
         let place = below(place, shown(&common.path));
         let (a, b) = (self.a.node(common.a), self.b.node(common.b));
         let octal = |mode: u16| format!("{mode:04o}");
-        found.value(Weight::Own, &place, "mode", octal(a.meta.mode), octal(b.meta.mode));
-        found.value(Weight::Own, &place, "uid", a.meta.uid, b.meta.uid);
-        found.value(Weight::Own, &place, "gid", a.meta.gid, b.meta.gid);
-        found.value(Weight::Own, &place, "mtime", Utc(a.meta.mtime), Utc(b.meta.mtime));
+        found.value(DifferenceWeight::Own, &place, "mode", octal(a.meta.mode), octal(b.meta.mode));
+        found.value(DifferenceWeight::Own, &place, "uid", a.meta.uid, b.meta.uid);
+        found.value(DifferenceWeight::Own, &place, "gid", a.meta.gid, b.meta.gid);
+        found.value(DifferenceWeight::Own, &place, "mtime", Utc(a.meta.mtime), Utc(b.meta.mtime));
         let mut moves = xattrs(a.meta.xattrs.as_deref(), b.meta.xattrs.as_deref(), &place, found);
         match (&a.kind, &b.kind) {
-            (Kind::File(in_a), Kind::File(in_b)) => {
+            (NodeKind::File(in_a), NodeKind::File(in_b)) => {
                 let content = self.content(in_a, in_b);
                 let content =
                     content.map_err(|source| DiffError::Content { path: common.path.clone(), source })?;
-                found.value(Weight::Own, &place, "size", in_a.len(), in_b.len());
+                found.value(DifferenceWeight::Own, &place, "size", in_a.len(), in_b.len());
                 moves |= in_a.len() != in_b.len();
                 if let Some(bytes) = content.finish() {
-                    found.add(Weight::Own, &place, "content", Change::Bytes(bytes));
+                    found.add(DifferenceWeight::Own, &place, "content", DiffChange::Bytes(bytes));
                     // Bytes that are replaced in place move nothing, but may be written elsewhere.
                     moves = true;
                 } else if in_a.len() == in_b.len() && holes(in_a) != holes(in_b) {
                     let stored = |content: &Content| format!("{} bytes stored", stored(content));
-                    found.value(Weight::Own, &place, "holes", stored(in_a), stored(in_b));
+                    found.value(DifferenceWeight::Own, &place, "holes", stored(in_a), stored(in_b));
                     moves = true;
                 }
             }
-            (Kind::Symlink(in_a), Kind::Symlink(in_b)) => {
-                found.value(Weight::Own, &place, "target", Printable(in_a), Printable(in_b));
+            (NodeKind::Symlink(in_a), NodeKind::Symlink(in_b)) => {
+                found.value(DifferenceWeight::Own, &place, "target", Printable(in_a), Printable(in_b));
                 moves |= in_a != in_b;
             }
-            _ => found.value(Weight::Own, &place, "device", device(&a.kind), device(&b.kind)),
+            _ => found.value(DifferenceWeight::Own, &place, "device", device(&a.kind), device(&b.kind)),
         }
         Ok(moves)
     }
@@ -236,13 +242,13 @@ fn only(
     id: NodeId,
     path: &[u8],
     place: &[String],
-    found: &mut Found,
-    change: fn(String) -> Change,
+    found: &mut DiffCollector,
+    change: fn(String) -> DiffChange,
 ) {
     let mut stack = vec![(path.to_vec(), id)];
     while let Some((path, id)) = stack.pop() {
         let node = tree.node(id);
-        found.add(Weight::Own, &below(place, shown(&path)), "path", change(describe(node)));
+        found.add(DifferenceWeight::Own, &below(place, shown(&path)), "path", change(describe(node)));
         let entries = tree.entries(id).into_iter().flat_map(|entries| entries.iter().rev());
         stack.extend(
             entries.map(|(name, child)| ([&path, b"/".as_slice(), name.as_bytes()].concat(), *child)),
@@ -255,9 +261,9 @@ fn describe(node: &Node) -> String {
     let meta = &node.meta;
     let head = format!("{} {}:{}", mode_string(node.kind.word(), meta.mode), meta.uid, meta.gid);
     match &node.kind {
-        Kind::File(content) => format!("{head} file of {} bytes", content.len()),
-        Kind::Symlink(target) => format!("{head} symlink to {}", Printable(target)),
-        Kind::CharDevice { .. } | Kind::BlockDevice { .. } => {
+        NodeKind::File(content) => format!("{head} file of {} bytes", content.len()),
+        NodeKind::Symlink(target) => format!("{head} symlink to {}", Printable(target)),
+        NodeKind::CharDevice { .. } | NodeKind::BlockDevice { .. } => {
             format!("{head} {} device {}", node.kind.word(), device(&node.kind))
         }
         other => format!("{head} {}", other.word()),
@@ -265,15 +271,17 @@ fn describe(node: &Node) -> String {
 }
 
 /// The numbers of a device.
-fn device(kind: &Kind) -> String {
+fn device(kind: &NodeKind) -> String {
     match kind {
-        Kind::CharDevice { major, minor } | Kind::BlockDevice { major, minor } => format!("{major},{minor}"),
+        NodeKind::CharDevice { major, minor } | NodeKind::BlockDevice { major, minor } => {
+            format!("{major},{minor}")
+        }
         _ => String::new(),
     }
 }
 
 /// Compares attributes; gives whether they differ.
-fn xattrs(a: Option<&Xattrs>, b: Option<&Xattrs>, place: &[String], found: &mut Found) -> bool {
+fn xattrs(a: Option<&Xattrs>, b: Option<&Xattrs>, place: &[String], found: &mut DiffCollector) -> bool {
     if a == b {
         return false;
     }
@@ -288,19 +296,19 @@ fn xattrs(a: Option<&Xattrs>, b: Option<&Xattrs>, place: &[String], found: &mut 
     for name in names {
         let change = match (a.get(name), b.get(name)) {
             (Some(a), Some(b)) if a == b => continue,
-            (Some(a), Some(b)) => Change::Value { a: value(a), b: value(b) },
-            (Some(a), None) => Change::OnlyA(value(a)),
-            (None, Some(b)) => Change::OnlyB(value(b)),
+            (Some(a), Some(b)) => DiffChange::Value { a: value(a), b: value(b) },
+            (Some(a), None) => DiffChange::OnlyA(value(a)),
+            (None, Some(b)) => DiffChange::OnlyB(value(b)),
             (None, None) => continue,
         };
         differ = true;
-        found.add(Weight::Own, place, format!("xattr {}", Printable(name)), change);
+        found.add(DifferenceWeight::Own, place, format!("xattr {}", Printable(name)), change);
     }
     differ
 }
 
 /// Compares which of the paths that both have are names of one node; gives whether that differs.
-fn hard_links(paths: &[Common], place: &[String], found: &mut Found) -> bool {
+fn hard_links(paths: &[Common], place: &[String], found: &mut DiffCollector) -> bool {
     let mut firsts: (HashMap<NodeId, usize>, HashMap<NodeId, usize>) = Default::default();
     let mut differ = false;
     for (index, common) in paths.iter().enumerate() {
@@ -316,7 +324,7 @@ fn hard_links(paths: &[Common], place: &[String], found: &mut Found) -> bool {
                 }
             };
             let place = below(place, shown(&common.path));
-            found.value(Weight::Own, &place, "hard link", same_as(a), same_as(b));
+            found.value(DifferenceWeight::Own, &place, "hard link", same_as(a), same_as(b));
         }
     }
     differ

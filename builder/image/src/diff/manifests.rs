@@ -5,11 +5,11 @@ use std::path::Path;
 use amiforge_formats::digest::{BLOCK, Digest};
 
 use super::DiffError;
-use super::report::{Change, Found, Weight};
+use super::report::{DiffChange, DiffCollector, DifferenceWeight};
 use crate::bundle::MANIFEST;
 use crate::image::Block;
 use crate::inspect::{Medium, escape};
-use crate::manifest::{Input, Manifest, ManifestError, TEXT_MAX};
+use crate::manifest::{Manifest, ManifestError, ManifestInput, TEXT_MAX};
 
 /// Runs of blocks that are listed.
 const RUNS_SHOWN: usize = 8;
@@ -58,10 +58,10 @@ fn load(path: &Path) -> Result<Manifest, DiffError> {
 
 /// Tells what the manifests say differently of where the images come from. What they say of the bytes is told by the
 /// bytes.
-pub(super) fn compare(Manifests { a, b }: &Manifests, found: &mut Found) {
+pub(super) fn compare(Manifests { a, b }: &Manifests, found: &mut DiffCollector) {
     let place = ["manifest".to_owned()];
     let mut value =
-        |what: &str, a: &str, b: &str| found.value(Weight::Own, &place, what, escape(a), escape(b));
+        |what: &str, a: &str, b: &str| found.value(DifferenceWeight::Own, &place, what, escape(a), escape(b));
     let none = |text: &Option<String>| text.clone().unwrap_or_else(|| "none".to_owned());
     let digest =
         |digest: Option<Digest>| digest.map_or_else(|| "none".to_owned(), |digest| digest.to_string());
@@ -78,8 +78,8 @@ pub(super) fn compare(Manifests { a, b }: &Manifests, found: &mut Found) {
 }
 
 /// Tells which inputs differ.
-fn inputs(a: &[Input], b: &[Input], found: &mut Found) {
-    let words = |input: &Input| {
+fn inputs(a: &[ManifestInput], b: &[ManifestInput], found: &mut DiffCollector) {
+    let words = |input: &ManifestInput| {
         let digest = input.sha256.map_or_else(|| "no digest".to_owned(), |digest| digest.to_string());
         format!("{} {} {digest}", escape(&input.kind), escape(&input.name))
     };
@@ -87,12 +87,12 @@ fn inputs(a: &[Input], b: &[Input], found: &mut Found) {
         let place = ["manifest".to_owned(), format!("input {}", index + 1)];
         let change = match (a.get(index), b.get(index)) {
             (Some(a), Some(b)) if a == b => continue,
-            (Some(a), Some(b)) => Change::Value { a: words(a), b: words(b) },
-            (Some(a), None) => Change::OnlyA(words(a)),
-            (None, Some(b)) => Change::OnlyB(words(b)),
+            (Some(a), Some(b)) => DiffChange::Value { a: words(a), b: words(b) },
+            (Some(a), None) => DiffChange::OnlyA(words(a)),
+            (None, Some(b)) => DiffChange::OnlyB(words(b)),
             (None, None) => continue,
         };
-        found.add(Weight::Own, &place, "input", change);
+        found.add(DifferenceWeight::Own, &place, "input", change);
     }
 }
 
@@ -104,11 +104,11 @@ pub(super) fn equal_blocks(manifests: Option<&Manifests>) -> Vec<bool> {
 }
 
 /// Tells which blocks differ, for manifests without their images.
-pub(super) fn blocks(Manifests { a, b }: &Manifests, found: &mut Found) {
-    found.value(Weight::Own, &["disk".to_owned()], "size", a.size, b.size);
-    found.value(Weight::Own, &["disk".to_owned()], "guid", a.disk, b.disk);
+pub(super) fn blocks(Manifests { a, b }: &Manifests, found: &mut DiffCollector) {
+    found.value(DifferenceWeight::Own, &["disk".to_owned()], "size", a.size, b.size);
+    found.value(DifferenceWeight::Own, &["disk".to_owned()], "guid", a.disk, b.disk);
     for index in 0..a.partitions.len().max(b.partitions.len()) {
-        let words = |partition: Option<&crate::manifest::Partition>| match partition {
+        let words = |partition: Option<&crate::manifest::ManifestPartition>| match partition {
             Some(one) => format!(
                 "{} `{}` {} bytes at {}, {} {}, type {}, guid {}",
                 one.number,
@@ -124,7 +124,7 @@ pub(super) fn blocks(Manifests { a, b }: &Manifests, found: &mut Found) {
         };
         let place = ["disk".to_owned(), format!("partition {}", index + 1)];
         let (a, b) = (words(a.partitions.get(index)), words(b.partitions.get(index)));
-        found.value(Weight::Own, &place, "partition", a, b);
+        found.value(DifferenceWeight::Own, &place, "partition", a, b);
     }
     let mut differing: Vec<(usize, usize)> = Vec::new();
     let mut bare = 0_usize;
@@ -149,10 +149,10 @@ pub(super) fn blocks(Manifests { a, b }: &Manifests, found: &mut Found) {
         let shown: Vec<_> = differing.iter().take(RUNS_SHOWN).map(run).collect();
         let more = if differing.len() > RUNS_SHOWN { ", …" } else { "" };
         let words = format!("{count} blocks of {BLOCK} bytes differ: {}{more}", shown.join(", "));
-        found.add(Weight::Own, &place, "digests", Change::Note(words));
+        found.add(DifferenceWeight::Own, &place, "digests", DiffChange::Note(words));
     }
     if bare > 0 {
         let words = format!("{bare} blocks of zeros are free in one and must be zero in the other");
-        found.add(Weight::Own, &place, "free", Change::Note(words));
+        found.add(DifferenceWeight::Own, &place, "free", DiffChange::Note(words));
     }
 }

@@ -25,12 +25,12 @@ use amiforge_formats::tree::Printable;
 use amiforge_progress::Interrupt;
 use amiforge_progress::Progress;
 
-use crate::inspect::{DiskView, Holds, InspectError, Medium, Slot, chain};
+use crate::inspect::{DiskView, FsKind, InspectError, Medium, PartitionSlot, chain};
 use crate::manifest::ManifestError;
-use pages::{Comparison, Stretch};
+use pages::{Comparison, PairedRange};
 use pair::Pair;
-pub use report::{ByteChange, Change, Difference, Range, Report};
-use report::{Found, Weight};
+pub use report::{ByteChange, DiffChange, DiffReport, Difference, Range};
+use report::{DiffCollector, DifferenceWeight};
 
 /// Why two images could not be compared.
 #[derive(Debug, thiserror::Error)]
@@ -68,7 +68,7 @@ pub enum DiffError {
     },
     /// A file system turned out to be damaged below its tree.
     #[error("reading a file system")]
-    Ext4(#[from] amiforge_formats::ext4::read::ReadError),
+    Ext4(#[from] amiforge_formats::ext4::read::Ext4ReadError),
     /// A manifest could not be read.
     #[error("reading `{}`", path.display())]
     Manifest {
@@ -91,7 +91,7 @@ impl DiffError {
 
 /// How to compare.
 #[derive(Clone, Copy)]
-pub struct Options<'a> {
+pub struct DiffOptions<'a> {
     /// Threads that read and compare.
     pub threads: usize,
     /// Hears how far it is.
@@ -105,8 +105,8 @@ pub struct Options<'a> {
 /// # Errors
 /// [`DiffError`] when one of them cannot be read; a damaged file system is no error but told of, and its bytes
 /// are compared.
-pub fn diff(a: &Path, b: &Path, options: Options<'_>) -> Result<Report, DiffError> {
-    let mut found = Found::default();
+pub fn diff(a: &Path, b: &Path, options: DiffOptions<'_>) -> Result<DiffReport, DiffError> {
+    let mut found = DiffCollector::default();
     let (name_a, name_b) = (name(a), name(b));
     if let Some(manifests) = manifests::alone(a, b)? {
         manifests::compare(&manifests, &mut found);
@@ -146,15 +146,20 @@ fn name(path: &Path) -> String {
 }
 
 /// Compares two disks.
-fn disks(comparison: &Comparison<'_>, found: &mut Found) -> Result<(), DiffError> {
+fn disks(comparison: &Comparison<'_>, found: &mut DiffCollector) -> Result<(), DiffError> {
     let (a, b) = (comparison.a, comparison.b);
     let disk = ["disk".to_owned()];
-    found.value(Weight::Own, &disk, "size", a.size(), b.size());
+    found.value(DifferenceWeight::Own, &disk, "size", a.size(), b.size());
     let mut view = |medium: &Medium, which: &str| match DiskView::read(medium) {
         Ok(view) => Ok(view),
         Err(InspectError::Table(error)) => {
             let words = format!("cannot be read: {}", chain(&error));
-            found.add(Weight::Own, &disk, format!("partition table of the {which}"), Change::Note(words));
+            found.add(
+                DifferenceWeight::Own,
+                &disk,
+                format!("partition table of the {which}"),
+                DiffChange::Note(words),
+            );
             Ok(DiskView::without_table(medium.size()))
         }
         Err(source) => Err(DiffError::Inspect { path: medium.path().to_owned(), source }),
@@ -176,49 +181,51 @@ fn disks(comparison: &Comparison<'_>, found: &mut Found) -> Result<(), DiffError
                 }
                 slot(comparison, (in_a, in_b), &place, found)?;
             }
-            (Some(_), None) => found.add(Weight::Own, &place, "partition", Change::OnlyA(summary(known))),
-            _ => found.add(Weight::Own, &place, "partition", Change::OnlyB(summary(known))),
+            (Some(_), None) => {
+                found.add(DifferenceWeight::Own, &place, "partition", DiffChange::OnlyA(summary(known)));
+            }
+            _ => found.add(DifferenceWeight::Own, &place, "partition", DiffChange::OnlyB(summary(known))),
         }
     }
     outside(comparison, (&view_a, &view_b), found)
 }
 
 /// A partition in a few words.
-fn summary(slot: &Slot) -> String {
+fn summary(slot: &PartitionSlot) -> String {
     format!("{} of {} bytes at {}, holds {}", slot.type_name(), slot.len, slot.start, slot.holds.word())
 }
 
 /// Compares what two slots hold.
 fn slot(
     comparison: &Comparison<'_>,
-    (a, b): (&Slot, &Slot),
+    (a, b): (&PartitionSlot, &PartitionSlot),
     place: &[String],
-    found: &mut Found,
+    found: &mut DiffCollector,
 ) -> Result<(), DiffError> {
-    let window = |slot: &Slot, medium| {
+    let window = |slot: &PartitionSlot, medium| {
         Window::new(medium, slot.start, slot.len)
             .ok_or(DiffError::Partition(io::ErrorKind::UnexpectedEof.into()))
     };
     let (in_a, in_b) = (window(a, comparison.a)?, window(b, comparison.b)?);
-    let pages = comparison.pages(Stretch { a: a.start, b: b.start, len: a.len.min(b.len) })?;
+    let pages = comparison.pages(PairedRange { a: a.start, b: b.start, len: a.len.min(b.len) })?;
     let pair = Pair { a: in_a, b: in_b, pages };
     if pair.runs().is_empty() && a.len == b.len {
         return Ok(());
     }
     if a.holds != b.holds {
         let before = found.differences.len();
-        found.value(Weight::Own, place, "holds", a.holds.word(), b.holds.word());
+        found.value(DifferenceWeight::Own, place, "holds", a.holds.word(), b.holds.word());
         raw::compare(&pair, &[], place, found)?;
         found.demote_bytes(before + 1);
         return Ok(());
     }
     let within = report::below(place, a.holds.word());
-    let mut here = Found::default();
+    let mut here = DiffCollector::default();
     match a.holds {
-        Holds::Ext4 => ext4::compare_ext4(&pair, &within, &mut here)?,
-        Holds::Fat => fat::compare_fat(&pair, &within, &mut here)?,
-        Holds::Swap => raw::swap(&pair, &within, &mut here)?,
-        Holds::Other(_) | Holds::Zeros | Holds::Unknown => {}
+        FsKind::Ext4 => ext4::compare_ext4(&pair, &within, &mut here)?,
+        FsKind::Fat => fat::compare_fat(&pair, &within, &mut here)?,
+        FsKind::Swap => raw::swap(&pair, &within, &mut here)?,
+        FsKind::Other(_) | FsKind::Zeros | FsKind::Unknown => {}
     }
     if here.is_empty() {
         // Whatever the structures say: bytes that differ are never passed over in silence.
@@ -232,7 +239,7 @@ fn slot(
 fn outside(
     comparison: &Comparison<'_>,
     (a, b): (&DiskView, &DiskView),
-    found: &mut Found,
+    found: &mut DiffCollector,
 ) -> Result<(), DiffError> {
     let len = comparison.a.size().min(comparison.b.size());
     let tail = gpt::TAIL_SECTORS * gpt::SECTOR;
@@ -248,7 +255,7 @@ fn outside(
         if at < start.min(len) {
             let len = start.min(len) - at;
             let window = |medium| Window::new(medium, at, len);
-            let pages = comparison.pages(Stretch { a: at, b: at, len })?;
+            let pages = comparison.pages(PairedRange { a: at, b: at, len })?;
             if let (Some(a), Some(b)) = (window(comparison.a), window(comparison.b)) {
                 let place = ["disk".to_owned(), format!("bytes {at} to {} in no partition", at + len - 1)];
                 raw::compare(&Pair { a, b, pages }, &[], &place, found)?;

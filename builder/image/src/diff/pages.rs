@@ -19,7 +19,7 @@ const PER_BLOCK: usize = (BLOCK / PAGE) as usize;
 
 /// Two stretches of equal length in two images.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Stretch {
+pub(crate) struct PairedRange {
     /// First byte in the first image.
     pub(crate) a: u64,
     /// First byte in the second image.
@@ -43,11 +43,11 @@ pub(crate) struct Comparison<'a> {
 
 /// The pages that differ, counted from the start of the stretch.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub(crate) struct Pages {
+pub(crate) struct DifferingPages {
     bits: Vec<u64>,
 }
 
-impl Pages {
+impl DifferingPages {
     /// Whether any page that `at..at + len` touches differs; what lies past the stretch always does.
     pub(crate) fn differ(&self, at: u64, len: u64) -> bool {
         if len == 0 {
@@ -93,10 +93,10 @@ impl Comparison<'_> {
     ///
     /// # Errors
     /// [`DiffError::Medium`], [`DiffError::Interrupted`].
-    pub(crate) fn pages(&self, stretch: Stretch) -> Result<Pages, DiffError> {
+    pub(crate) fn pages(&self, stretch: PairedRange) -> Result<DifferingPages, DiffError> {
         let chunks = stretch.len.div_ceil(BLOCK);
         let words = usize::try_from(stretch.len.div_ceil(PAGE).div_ceil(64)).unwrap_or(usize::MAX);
-        let pages = Mutex::new(Pages { bits: vec![0; words] });
+        let pages = Mutex::new(DifferingPages { bits: vec![0; words] });
         let next = AtomicU64::new(0);
         let work = || -> Result<(), DiffError> {
             let mut buffers = (vec![0; BLOCK as usize], vec![0; BLOCK as usize]);
@@ -131,7 +131,7 @@ impl Comparison<'_> {
     /// The pages of a chunk that differ; `None` when none does.
     fn chunk(
         &self,
-        stretch: Stretch,
+        stretch: PairedRange,
         (at, len): (u64, u64),
         (a, b): &mut (Vec<u8>, Vec<u8>),
     ) -> Result<Option<[bool; PER_BLOCK]>, DiffError> {
@@ -196,12 +196,12 @@ mod tests {
             interrupt: &Interrupt::new(),
             read: AtomicU64::new(0),
         };
-        let pages = comparison.pages(Stretch { a: 0, b: 0, len: 4 << 20 }).unwrap();
+        let pages = comparison.pages(PairedRange { a: 0, b: 0, len: 4 << 20 }).unwrap();
         assert_eq!(pages.runs(4 << 20), [(4096, 8192)]);
         assert!(pages.differ(4000, 200) && !pages.differ(0, 4096) && !pages.differ(3 << 20, 1));
         // Two blocks hold something and are not known; all else is a hole in both.
         assert_eq!(comparison.read.load(Ordering::Relaxed), 2 * BLOCK);
-        let moved = comparison.pages(Stretch { a: 4096, b: 4096 + 512, len: 4096 }).unwrap();
+        let moved = comparison.pages(PairedRange { a: 4096, b: 4096 + 512, len: 4096 }).unwrap();
         assert_eq!(moved.runs(4096), [(0, 4096)]);
     }
 }

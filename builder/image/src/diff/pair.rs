@@ -5,7 +5,7 @@ use std::io;
 use amiforge_formats::read_at::{ReadAt as _, Window};
 
 use super::bytes::ByteDiff;
-use super::pages::Pages;
+use super::pages::DifferingPages;
 use crate::inspect::Medium;
 
 /// Bytes compared at a time.
@@ -18,7 +18,7 @@ pub(crate) type Bytes<'a> = Window<&'a Medium>;
 pub(crate) struct Pair<'a> {
     pub(crate) a: Bytes<'a>,
     pub(crate) b: Bytes<'a>,
-    pub(crate) pages: Pages,
+    pub(crate) pages: DifferingPages,
 }
 
 impl Pair<'_> {

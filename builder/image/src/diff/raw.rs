@@ -2,19 +2,19 @@
 
 use super::DiffError;
 use super::bytes::ByteDiff;
-use super::fields::{self, Explained, Field, Show};
+use super::fields::{self, Explained, FieldDisplay, StructField};
 use super::pair::Pair;
-use super::report::{Change, Found, Weight, below};
+use super::report::{DiffChange, DiffCollector, DifferenceWeight, below};
 
 /// The header of a swap area (`union swap_header` of Linux, `include/linux/swap.h`).
-const SWAP: &[Field] = &[
-    Field::own("bootbits", 0, 1024, Show::Bytes),
-    Field::number("version", 1024, 4),
-    Field::number("last_page", 1028, 4),
-    Field::number("nr_badpages", 1032, 4),
-    Field::own("uuid", 1036, 16, Show::Uuid),
-    Field::own("label", 1052, 16, Show::Text),
-    Field::own("signature", 4086, 10, Show::Text),
+const SWAP: &[StructField] = &[
+    StructField::own("bootbits", 0, 1024, FieldDisplay::Bytes),
+    StructField::number("version", 1024, 4),
+    StructField::number("last_page", 1028, 4),
+    StructField::number("nr_badpages", 1032, 4),
+    StructField::own("uuid", 1036, 16, FieldDisplay::Uuid),
+    StructField::own("label", 1052, 16, FieldDisplay::Text),
+    StructField::own("signature", 4086, 10, FieldDisplay::Text),
 ];
 
 /// Bytes of the header of a swap area.
@@ -28,7 +28,7 @@ pub(super) fn compare(
     pair: &Pair<'_>,
     told: &[(u64, u64)],
     place: &[String],
-    found: &mut Found,
+    found: &mut DiffCollector,
 ) -> Result<(), DiffError> {
     let mut diff = ByteDiff::default();
     for (from, to) in pair.runs() {
@@ -42,7 +42,7 @@ pub(super) fn compare(
         }
     }
     if let Some(change) = diff.finish() {
-        found.add(Weight::Own, place, "bytes", Change::Bytes(change));
+        found.add(DifferenceWeight::Own, place, "bytes", DiffChange::Bytes(change));
     }
     Ok(())
 }
@@ -51,7 +51,7 @@ pub(super) fn compare(
 ///
 /// # Errors
 /// [`DiffError::Partition`].
-pub(super) fn swap(pair: &Pair<'_>, place: &[String], found: &mut Found) -> Result<(), DiffError> {
+pub(super) fn swap(pair: &Pair<'_>, place: &[String], found: &mut DiffCollector) -> Result<(), DiffError> {
     let (a, b) = pair.both(0, SWAP_HEADER).map_err(DiffError::Partition)?;
     fields::compare((&a, &b), SWAP, Explained::default(), &below(place, "header"), found);
     compare(pair, &[(0, SWAP_HEADER)], &below(place, "pages"), found)

@@ -15,13 +15,13 @@ pub struct Difference {
     /// The field, or what was compared.
     pub what: String,
     /// How it differs.
-    pub change: Change,
+    pub change: DiffChange,
 }
 
 /// How something differs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Change {
+pub enum DiffChange {
     /// It has another value.
     Value {
         /// In the first.
@@ -65,7 +65,7 @@ pub struct Range {
 
 /// The outcome of a comparison.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Report {
+pub struct DiffReport {
     /// How the user named the first.
     pub a: String,
     /// How the user named the second.
@@ -80,7 +80,7 @@ pub struct Report {
     pub compared: u64,
 }
 
-impl Report {
+impl DiffReport {
     /// The differences as text, at most `most` in each group.
     pub fn text(&self, most: usize) -> String {
         let mut text = String::new();
@@ -130,11 +130,11 @@ fn section(text: &mut String, differences: &[Difference], most: usize) {
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.change {
-            Change::Value { a, b } => write!(f, "{}: {a} → {b}", self.what),
-            Change::OnlyA(what) => write!(f, "{}: only in the first: {what}", self.what),
-            Change::OnlyB(what) => write!(f, "{}: only in the second: {what}", self.what),
-            Change::Bytes(bytes) => write!(f, "{}: {bytes}", self.what),
-            Change::Note(words) => write!(f, "{}: {words}", self.what),
+            DiffChange::Value { a, b } => write!(f, "{}: {a} → {b}", self.what),
+            DiffChange::OnlyA(what) => write!(f, "{}: only in the first: {what}", self.what),
+            DiffChange::OnlyB(what) => write!(f, "{}: only in the second: {what}", self.what),
+            DiffChange::Bytes(bytes) => write!(f, "{}: {bytes}", self.what),
+            DiffChange::Note(words) => write!(f, "{}: {words}", self.what),
         }
     }
 }
@@ -163,34 +163,40 @@ impl Difference {
 
 /// Collects differences below a place.
 #[derive(Debug, Default)]
-pub(crate) struct Found {
+pub(crate) struct DiffCollector {
     pub(crate) differences: Vec<Difference>,
     pub(crate) follows: Vec<Difference>,
 }
 
 /// Whether a difference stands for itself or follows from another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Weight {
+pub(crate) enum DifferenceWeight {
     /// For itself.
     Own,
     /// Something else explains it.
     Follows,
 }
 
-impl Found {
+impl DiffCollector {
     /// Adds a difference.
-    pub(crate) fn add(&mut self, weight: Weight, place: &[String], what: impl Into<String>, change: Change) {
+    pub(crate) fn add(
+        &mut self,
+        weight: DifferenceWeight,
+        place: &[String],
+        what: impl Into<String>,
+        change: DiffChange,
+    ) {
         let difference = Difference { place: place.to_vec(), what: what.into(), change };
         match weight {
-            Weight::Own => self.differences.push(difference),
-            Weight::Follows => self.follows.push(difference),
+            DifferenceWeight::Own => self.differences.push(difference),
+            DifferenceWeight::Follows => self.follows.push(difference),
         }
     }
 
     /// Adds a difference of two values, if they differ.
     pub(crate) fn value(
         &mut self,
-        weight: Weight,
+        weight: DifferenceWeight,
         place: &[String],
         what: &str,
         a: impl fmt::Display,
@@ -198,12 +204,12 @@ impl Found {
     ) {
         let (a, b) = (a.to_string(), b.to_string());
         if a != b {
-            self.add(weight, place, what, Change::Value { a, b });
+            self.add(weight, place, what, DiffChange::Value { a, b });
         }
     }
 }
 
-impl Found {
+impl DiffCollector {
     /// Adds what was found elsewhere.
     pub(crate) fn append(&mut self, other: Self) {
         self.differences.extend(other.differences);
@@ -232,13 +238,13 @@ impl Found {
     }
 
     /// The report.
-    pub(crate) fn report(self, a: String, b: String, compared: u64) -> Report {
+    pub(crate) fn report(self, a: String, b: String, compared: u64) -> DiffReport {
         let Self { mut differences, mut follows } = self;
         if differences.is_empty() {
             // Nothing is left that they could follow from.
             differences = std::mem::take(&mut follows);
         }
-        Report { a, b, equal: differences.is_empty(), differences, follows, compared }
+        DiffReport { a, b, equal: differences.is_empty(), differences, follows, compared }
     }
 }
 
@@ -255,18 +261,23 @@ mod tests {
 
     #[test]
     fn text_groups_by_place_and_truncates() {
-        let mut found = Found::default();
+        let mut found = DiffCollector::default();
         let place = vec!["partition 1".to_owned(), "/f".to_owned()];
         for name in ["mode", "uid", "gid"] {
-            found.value(Weight::Own, &place, name, 1, 2);
+            found.value(DifferenceWeight::Own, &place, name, 1, 2);
         }
-        found.value(Weight::Own, &place, "same", 1, 1);
+        found.value(DifferenceWeight::Own, &place, "same", 1, 1);
         let range = Range { at: 7, len: 1 };
         let bytes = ByteChange { bytes: 1, runs: 1, ranges: vec![range], a: "00".into(), b: "ff".into() };
-        found.add(Weight::Follows, &below(&place[..1], "free space"), "content", Change::Bytes(bytes));
+        found.add(
+            DifferenceWeight::Follows,
+            &below(&place[..1], "free space"),
+            "content",
+            DiffChange::Bytes(bytes),
+        );
         let (a, b) = ("a".to_owned(), "b".to_owned());
-        let Found { differences, follows } = found;
-        let report = Report { a, b, equal: false, differences, follows, compared: 0 };
+        let DiffCollector { differences, follows } = found;
+        let report = DiffReport { a, b, equal: false, differences, follows, compared: 0 };
         let expected = "partition 1 › /f\n    mode: 1 → 2\n    uid: 1 → 2\n    … and 1 more; --all shows them\n\n\
                         and what follows from that\npartition 1 › free space\n    \
                         content: 1 byte differs at 7: 00 → ff\n";

@@ -6,57 +6,61 @@ use amiforge_formats::read_at::ReadAt as _;
 
 use super::DiffError;
 use super::bytes::ByteDiff;
-use super::fields::{Explained, Field, Part, Show, compare};
-use super::report::{Change, Found, Weight};
-use crate::inspect::{DiskView, Medium, Slot, escape};
+use super::fields::{Explained, FieldDisplay, FieldRole, StructField, compare};
+use super::report::{DiffChange, DiffCollector, DifferenceWeight};
+use crate::inspect::{DiskView, Medium, PartitionSlot, escape};
 
 /// A protective MBR (UEFI 2.10, table 5.1).
-const MBR: [Field; 4] = [
-    Field::own("boot code", 0, 440, Show::Bytes),
-    Field::own("disk signature", 440, 4, Show::Hex),
-    Field::own("unknown", 444, 2, Show::Hex),
-    Field::own("signature", 510, 2, Show::Hex),
+const MBR: [StructField; 4] = [
+    StructField::own("boot code", 0, 440, FieldDisplay::Bytes),
+    StructField::own("disk signature", 440, 4, FieldDisplay::Hex),
+    StructField::own("unknown", 444, 2, FieldDisplay::Hex),
+    StructField::own("signature", 510, 2, FieldDisplay::Hex),
 ];
 
 /// A record of the MBR (UEFI 2.10, table 5.2).
-const RECORD: [Field; 6] = [
-    Field::own("boot indicator", 0, 1, Show::Hex),
-    Field::own("first CHS", 1, 3, Show::Bytes),
-    Field::own("type", 4, 1, Show::Hex),
-    Field::own("last CHS", 5, 3, Show::Bytes),
-    Field::number("first sector", 8, 4),
-    Field::number("sectors", 12, 4).part(Part::Count),
+const RECORD: [StructField; 6] = [
+    StructField::own("boot indicator", 0, 1, FieldDisplay::Hex),
+    StructField::own("first CHS", 1, 3, FieldDisplay::Bytes),
+    StructField::own("type", 4, 1, FieldDisplay::Hex),
+    StructField::own("last CHS", 5, 3, FieldDisplay::Bytes),
+    StructField::number("first sector", 8, 4),
+    StructField::number("sectors", 12, 4).part(FieldRole::Count),
 ];
 
 /// A GPT header (UEFI 2.10, table 5.5).
-const HEADER: [Field; 14] = [
-    Field::own("Signature", 0, 8, Show::Text),
-    Field::own("Revision", 8, 4, Show::Hex),
-    Field::number("HeaderSize", 12, 4),
-    Field::own("HeaderCRC32", 16, 4, Show::Hex).part(Part::Checksum),
-    Field::number("Reserved", 20, 4),
-    Field::number("MyLBA", 24, 8).part(Part::Count),
-    Field::number("AlternateLBA", 32, 8).part(Part::Count),
-    Field::number("FirstUsableLBA", 40, 8),
-    Field::number("LastUsableLBA", 48, 8).part(Part::Count),
-    Field::own("DiskGUID", 56, 16, Show::GuidLe),
-    Field::number("PartitionEntryLBA", 72, 8).part(Part::Count),
-    Field::number("NumberOfPartitionEntries", 80, 4),
-    Field::number("SizeOfPartitionEntry", 84, 4),
-    Field::own("PartitionEntryArrayCRC32", 88, 4, Show::Hex).part(Part::Checksum),
+const HEADER: [StructField; 14] = [
+    StructField::own("Signature", 0, 8, FieldDisplay::Text),
+    StructField::own("Revision", 8, 4, FieldDisplay::Hex),
+    StructField::number("HeaderSize", 12, 4),
+    StructField::own("HeaderCRC32", 16, 4, FieldDisplay::Hex).part(FieldRole::Checksum),
+    StructField::number("Reserved", 20, 4),
+    StructField::number("MyLBA", 24, 8).part(FieldRole::Count),
+    StructField::number("AlternateLBA", 32, 8).part(FieldRole::Count),
+    StructField::number("FirstUsableLBA", 40, 8),
+    StructField::number("LastUsableLBA", 48, 8).part(FieldRole::Count),
+    StructField::own("DiskGUID", 56, 16, FieldDisplay::GuidLe),
+    StructField::number("PartitionEntryLBA", 72, 8).part(FieldRole::Count),
+    StructField::number("NumberOfPartitionEntries", 80, 4),
+    StructField::number("SizeOfPartitionEntry", 84, 4),
+    StructField::own("PartitionEntryArrayCRC32", 88, 4, FieldDisplay::Hex).part(FieldRole::Checksum),
 ];
 
 /// Bytes of entries that are looked at in each copy: 128 entries, as every table has at least.
 const ENTRIES: u64 = 128 * 128;
 
 /// The slots of two disks that belong together.
-pub(crate) type Matched<'a> = Vec<(Option<&'a Slot>, Option<&'a Slot>)>;
+pub(crate) type Matched<'a> = Vec<(Option<&'a PartitionSlot>, Option<&'a PartitionSlot>)>;
 
 /// Compares the tables of two disks; `readable` says that the partitions of both are told of in words.
 ///
 /// # Errors
 /// [`DiffError::Medium`].
-pub(crate) fn tables((a, b): (&Medium, &Medium), readable: bool, found: &mut Found) -> Result<(), DiffError> {
+pub(crate) fn tables(
+    (a, b): (&Medium, &Medium),
+    readable: bool,
+    found: &mut DiffCollector,
+) -> Result<(), DiffError> {
     let grown = a.size() != b.size();
     let mbr = (sector(a, 0)?, sector(b, 0)?);
     let explained = Explained { counts: grown, checksums: false };
@@ -77,8 +81,13 @@ pub(crate) fn tables((a, b): (&Medium, &Medium), readable: bool, found: &mut Fou
 }
 
 /// [`MBR`] with the records passed over.
-const MBR_WHOLE: [Field; 5] =
-    [MBR[0], MBR[1], MBR[2], Field::own("records", 446, 64, Show::Bytes).part(Part::Skip), MBR[3]];
+const MBR_WHOLE: [StructField; 5] = [
+    MBR[0],
+    MBR[1],
+    MBR[2],
+    StructField::own("records", 446, 64, FieldDisplay::Bytes).part(FieldRole::Skip),
+    MBR[3],
+];
 
 /// Compares one copy of the header and its entries.
 fn copies(
@@ -86,8 +95,8 @@ fn copies(
     (b, in_b): (&Medium, u64),
     name: &str,
     (grown, readable): (bool, bool),
-) -> Result<Found, DiffError> {
-    let mut found = Found::default();
+) -> Result<DiffCollector, DiffError> {
+    let mut found = DiffCollector::default();
     let headers = (sector(a, in_a)?, sector(b, in_b)?);
     let entries = (entries(a, &headers.0)?, entries(b, &headers.1)?);
     let explained = Explained { counts: grown, checksums: entries.0 != entries.1 };
@@ -100,8 +109,8 @@ fn copies(
         // What readers take from an entry is told in words with the partition.
         let what = if read_part(a) == read_part(b) { "bytes behind the name" } else { "entry" };
         let told = readable && what == "entry" && name == "GPT";
-        let weight = if told { Weight::Follows } else { Weight::Own };
-        found.add(weight, &place, what, Change::Bytes(change));
+        let weight = if told { DifferenceWeight::Follows } else { DifferenceWeight::Own };
+        found.add(weight, &place, what, DiffChange::Bytes(change));
     }
     Ok(found)
 }
@@ -138,7 +147,7 @@ fn entries(medium: &Medium, header: &[u8]) -> Result<Vec<u8>, DiffError> {
 pub(crate) fn matched<'a>(a: &'a DiskView, b: &'a DiskView) -> Matched<'a> {
     let mut left: Vec<_> = b.slots.iter().collect();
     let mut pairs: Matched<'a> = a.slots.iter().map(|slot| (Some(slot), None)).collect();
-    let ways: [fn(&Slot, &Slot) -> bool; 3] = [
+    let ways: [fn(&PartitionSlot, &PartitionSlot) -> bool; 3] = [
         |a, b| guid(a) == guid(b) && a.number() == b.number(),
         |a, b| guid(a).is_some() && guid(a) == guid(b),
         |a, b| a.number() == b.number(),
@@ -154,28 +163,33 @@ pub(crate) fn matched<'a>(a: &'a DiskView, b: &'a DiskView) -> Matched<'a> {
 }
 
 /// The GUID of a slot's partition.
-fn guid(slot: &Slot) -> Option<Guid> {
+fn guid(slot: &PartitionSlot) -> Option<Guid> {
     slot.partition.as_ref().map(|partition| partition.guid)
 }
 
 /// Compares what the table says of a partition.
-pub(crate) fn partitions(a: &gpt::Partition, b: &gpt::Partition, place: &[String], found: &mut Found) {
+pub(crate) fn partitions(
+    a: &gpt::Partition,
+    b: &gpt::Partition,
+    place: &[String],
+    found: &mut DiffCollector,
+) {
     let named = |guid| types::name(guid).map_or_else(|| format!("{guid}"), str::to_owned);
     let flags = |bits| {
         let names = attributes::names(bits);
         if names.is_empty() { "none".to_owned() } else { names.join(", ") }
     };
-    found.value(Weight::Own, place, "number", a.number, b.number);
-    found.value(Weight::Own, place, "type", named(a.type_guid), named(b.type_guid));
-    found.value(Weight::Own, place, "guid", a.guid, b.guid);
+    found.value(DifferenceWeight::Own, place, "number", a.number, b.number);
+    found.value(DifferenceWeight::Own, place, "type", named(a.type_guid), named(b.type_guid));
+    found.value(DifferenceWeight::Own, place, "guid", a.guid, b.guid);
     found.value(
-        Weight::Own,
+        DifferenceWeight::Own,
         place,
         "name",
         format!("`{}`", escape(&a.name)),
         format!("`{}`", escape(&b.name)),
     );
-    found.value(Weight::Own, place, "attributes", flags(a.attributes), flags(b.attributes));
-    found.value(Weight::Own, place, "start", a.first.offset(), b.first.offset());
-    found.value(Weight::Own, place, "size", a.len(), b.len());
+    found.value(DifferenceWeight::Own, place, "attributes", flags(a.attributes), flags(b.attributes));
+    found.value(DifferenceWeight::Own, place, "start", a.first.offset(), b.first.offset());
+    found.value(DifferenceWeight::Own, place, "size", a.len(), b.len());
 }

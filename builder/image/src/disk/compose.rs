@@ -1,18 +1,18 @@
 //! What stands in a partition: its least length, and its plan once the length is known.
 
-use amiforge_formats::ext4::write::Draft;
+use amiforge_formats::ext4::write::Ext4Draft;
 use amiforge_formats::guid::Guid;
 use amiforge_formats::plan::{Claims, Data, Plan};
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Content, Origin};
 use amiforge_formats::{bios, ext4, fat, gpt, swap};
 
-use super::place::{MIB, Stretch};
+use super::place::{DiskRange, MIB};
 use super::{ContentError, Loader, PartitionContent, PartitionSize, PartitionSpec, ids};
 
 /// The parts of the specification that contents are made with.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Image<'a> {
+pub(super) struct ContentParts<'a> {
     pub(super) name: &'a str,
     pub(super) time: Time,
 }
@@ -39,13 +39,13 @@ impl Composed {
 
 /// A partition with the length that it asks for.
 #[derive(Debug)]
-pub(super) struct Wanted<'a> {
+pub(super) struct SizedPartition<'a> {
     pub(super) len: u64,
     /// What was learned of an ext4 tree when it was measured.
-    pub(super) draft: Option<Draft<'a>>,
+    pub(super) draft: Option<Ext4Draft<'a>>,
 }
 
-impl Wanted<'_> {
+impl SizedPartition<'_> {
     fn plain(len: u64) -> Self {
         Self { len, draft: None }
     }
@@ -54,42 +54,46 @@ impl Wanted<'_> {
 /// The length that a partition asks for. A fill asks for one MiB where the disk has a size of its own, so that what its
 /// content lacks is told as the partition's fault and not the disk's.
 pub(super) fn wanted<'a>(
-    image: Image,
+    image: ContentParts,
     partition: &'a PartitionSpec,
     exact_disk: bool,
-) -> Result<Wanted<'a>, ContentError> {
+) -> Result<SizedPartition<'a>, ContentError> {
     match partition.size {
-        PartitionSize::Exact(len) => Ok(Wanted::plain(len)),
-        PartitionSize::Fill if exact_disk => Ok(Wanted::plain(MIB)),
+        PartitionSize::Exact(len) => Ok(SizedPartition::plain(len)),
+        PartitionSize::Fill if exact_disk => Ok(SizedPartition::plain(MIB)),
         PartitionSize::Fill => minimal(image, partition, 0),
         PartitionSize::Minimal { slack } => minimal(image, partition, slack),
     }
 }
 
 /// The least length of a partition with so many bytes of free space, never zero.
-fn minimal<'a>(image: Image, partition: &'a PartitionSpec, slack: u64) -> Result<Wanted<'a>, ContentError> {
+fn minimal<'a>(
+    image: ContentParts,
+    partition: &'a PartitionSpec,
+    slack: u64,
+) -> Result<SizedPartition<'a>, ContentError> {
     let mut draft = None;
     let len = match &partition.content {
         PartitionContent::Empty | PartitionContent::Swap { .. } => slack,
         PartitionContent::Raw(content) => content.len().saturating_add(slack),
         PartitionContent::Loader(loader) => loader.len().saturating_add(slack),
         PartitionContent::Fat32 { tree, .. } => {
-            let start = Stretch { start: 0, len: 0 };
+            let start = DiskRange { start: 0, len: 0 };
             fat::write::minimal_len(tree, &fat_options(image, partition, start), slack)?
         }
         PartitionContent::Ext4 { tree, .. } => {
-            draft.insert(Draft::new(tree, &ext4_options(image, partition))?).minimal_len(slack)?
+            draft.insert(Ext4Draft::new(tree, &ext4_options(image, partition))?).minimal_len(slack)?
         }
     };
-    Ok(Wanted { len: len.max(MIB), draft })
+    Ok(SizedPartition { len: len.max(MIB), draft })
 }
 
 /// Plans what stands in a partition, from its draft where there is one.
 pub(super) fn compose(
-    image: Image,
+    image: ContentParts,
     partition: &PartitionSpec,
-    draft: Option<Draft<'_>>,
-    stretch: Stretch,
+    draft: Option<Ext4Draft<'_>>,
+    stretch: DiskRange,
 ) -> Result<Composed, ContentError> {
     match &partition.content {
         PartitionContent::Empty => Ok(Composed::plain(bytes(&Content::empty(), stretch.len, &Data::Free)?)),
@@ -102,7 +106,7 @@ pub(super) fn compose(
         }
         PartitionContent::Ext4 { tree, .. } => {
             let options = ext4_options(image, partition);
-            let draft = draft.map_or_else(|| Draft::new(tree, &options), Ok)?;
+            let draft = draft.map_or_else(|| Ext4Draft::new(tree, &options), Ok)?;
             let plan = draft.plan(stretch.len)?;
             Ok(Composed::formatted(plan, "ext4", options.uuid.to_string()))
         }
@@ -115,12 +119,12 @@ pub(super) fn compose(
 }
 
 /// What a FAT32 volume at that place should be.
-fn fat_options(image: Image, partition: &PartitionSpec, stretch: Stretch) -> fat::write::Options {
+fn fat_options(image: ContentParts, partition: &PartitionSpec, stretch: DiskRange) -> fat::write::FatOptions {
     let (label, volume_id) = match &partition.content {
         PartitionContent::Fat32 { label, volume_id, .. } => (label.clone(), *volume_id),
         _ => (String::new(), None),
     };
-    fat::write::Options {
+    fat::write::FatOptions {
         volume_id: volume_id.unwrap_or_else(|| ids::volume_id(image.name, &partition.id)),
         label,
         time: image.time,
@@ -130,20 +134,20 @@ fn fat_options(image: Image, partition: &PartitionSpec, stretch: Stretch) -> fat
 }
 
 /// What an ext4 file system should be.
-fn ext4_options(image: Image, partition: &PartitionSpec) -> ext4::write::Options {
+fn ext4_options(image: ContentParts, partition: &PartitionSpec) -> ext4::write::Ext4Options {
     let derived: Guid = ids::file_system_uuid(image.name, &partition.id);
     let (uuid, label, journal, reserved) = match &partition.content {
         PartitionContent::Ext4 { uuid, label, journal, reserved, .. } => {
             (uuid.unwrap_or(derived), label.clone(), *journal, *reserved)
         }
-        _ => (derived, String::new(), ext4::write::Journal::Auto, 0),
+        _ => (derived, String::new(), ext4::write::JournalSize::Auto, 0),
     };
     let hash_seed = ids::hash_seed(image.name, &partition.id);
-    ext4::write::Options { uuid, hash_seed, label, time: image.time, journal, reserved }
+    ext4::write::Ext4Options { uuid, hash_seed, label, time: image.time, journal, reserved }
 }
 
 /// The loader for a legacy BIOS, at that place of the disk.
-fn loader(loader: &Loader, stretch: Stretch) -> Result<Composed, ContentError> {
+fn loader(loader: &Loader, stretch: DiskRange) -> Result<Composed, ContentError> {
     let Loader { kernel, head, initrd, cmdline } = loader;
     let boot = bios::load(stretch.start / gpt::SECTOR, kernel, head, initrd.as_ref(), cmdline)?;
     let plan = bytes(&boot.content, stretch.len, &Data::Free)?;

@@ -93,7 +93,7 @@ pub enum DiskError {
     },
     /// The partitions do not make a table.
     #[error("writing the partition table")]
-    Table(#[from] gpt::write::WriteError),
+    Table(#[from] gpt::write::GptWriteError),
     /// The parts of the disk overlap, which is a fault of this program.
     #[error("composing the disk")]
     Plan(#[from] PlanError),
@@ -113,13 +113,13 @@ pub enum ContentError {
     },
     /// A FAT32 volume cannot be planned.
     #[error("planning a FAT32 volume")]
-    Fat(#[from] fat::write::WriteError),
+    Fat(#[from] fat::write::FatWriteError),
     /// An ext4 file system cannot be planned.
     #[error("planning an ext4 file system")]
-    Ext4(#[from] ext4::write::WriteError),
+    Ext4(#[from] ext4::write::Ext4WriteError),
     /// A swap area cannot be planned.
     #[error("planning a swap area")]
-    Swap(#[from] swap::WriteError),
+    Swap(#[from] swap::SwapWriteError),
     /// The loader for a legacy BIOS cannot start that kernel.
     #[error("preparing the loader for a legacy BIOS")]
     Bios(#[from] bios::BiosError),

@@ -1,10 +1,10 @@
 //! From what a disk should be to where every byte of it comes from.
 
-use amiforge_formats::gpt::{self, Lba, SECTOR, TAIL_SECTORS, Table};
+use amiforge_formats::gpt::{self, Lba, PartitionTable, SECTOR, TAIL_SECTORS};
 use amiforge_formats::plan::{Claims, Data};
 
-use super::compose::{Composed, Image, Wanted, compose, wanted};
-use super::place::{Layout, MIB, Stretch, numbers, place};
+use super::compose::{Composed, ContentParts, SizedPartition, compose, wanted};
+use super::place::{DiskLayout, DiskRange, MIB, numbers, place};
 use super::{Disk, DiskError, DiskSize, DiskSpec, PartitionSpec, Placed, ids};
 
 /// Lays out a disk: numbers and places the partitions, plans what stands in each, and puts a partition table around
@@ -13,14 +13,14 @@ use super::{Disk, DiskError, DiskSize, DiskSpec, PartitionSpec, Placed, ids};
 /// # Errors
 /// [`DiskError`] says which partition does not fit and by how many bytes.
 pub fn lay_out(spec: &DiskSpec) -> Result<Disk, DiskError> {
-    let image = Image { name: &spec.name, time: spec.time };
+    let image = ContentParts { name: &spec.name, time: spec.time };
     let numbers = numbers(&spec.partitions)?;
     let exact = matches!(spec.size, DiskSize::Exact(_));
     let wanted = spec.partitions.iter().map(|partition| {
         let sizing = |source| DiskError::Sizing { id: partition.id.clone(), source };
         wanted(image, partition, exact).map_err(sizing)
     });
-    let wanted = wanted.collect::<Result<Vec<Wanted>, _>>()?;
+    let wanted = wanted.collect::<Result<Vec<SizedPartition>, _>>()?;
     let lens: Vec<u64> = wanted.iter().map(|wanted| wanted.len).collect();
     let layout = place(&spec.partitions, &lens, spec.size)?;
     let mut claims = Claims::new(layout.size);
@@ -28,7 +28,7 @@ pub fn lay_out(spec: &DiskSpec) -> Result<Disk, DiskError> {
     let mut code = [0; gpt::write::BOOT_CODE];
     let partitions = spec.partitions.iter().zip(wanted).zip(numbers).zip(&layout.stretches);
     for (((partition, wanted), number), stretch) in partitions {
-        let Stretch { start, len } = *stretch;
+        let DiskRange { start, len } = *stretch;
         let composed = compose(image, partition, wanted.draft, *stretch)
             .map_err(|source| DiskError::Partition { id: partition.id.clone(), len, source })?;
         placed.push(describe(image, partition, number, *stretch, &composed));
@@ -36,14 +36,18 @@ pub fn lay_out(spec: &DiskSpec) -> Result<Disk, DiskError> {
         code = composed.code.unwrap_or(code);
     }
     let guid = spec.guid.unwrap_or_else(|| ids::disk_guid(&spec.name));
-    let table = Table { guid, sectors: layout.size / SECTOR, partitions: placed.iter().map(entry).collect() };
+    let table = PartitionTable {
+        guid,
+        sectors: layout.size / SECTOR,
+        partitions: placed.iter().map(entry).collect(),
+    };
     gpt::write::claim_bootable(&table, &code, &mut claims)?;
     claim_margins(&layout, &mut claims);
     Ok(Disk { plan: claims.finish(&Data::Free)?, guid, partitions: placed })
 }
 
 /// Claims zeros for what no partition has before the first MiB: firmware and loaders look there.
-fn claim_margins(layout: &Layout, claims: &mut Claims) {
+fn claim_margins(layout: &DiskLayout, claims: &mut Claims) {
     let head = gpt::HEAD_SECTORS * SECTOR;
     let early =
         layout.stretches.iter().filter(|stretch| stretch.start < MIB).map(|stretch| stretch.len).sum::<u64>();
@@ -53,10 +57,10 @@ fn claim_margins(layout: &Layout, claims: &mut Claims) {
 
 /// What is said of a partition afterwards.
 fn describe(
-    image: Image,
+    image: ContentParts,
     partition: &PartitionSpec,
     number: u32,
-    stretch: Stretch,
+    stretch: DiskRange,
     composed: &Composed,
 ) -> Placed {
     Placed {

@@ -113,7 +113,7 @@ pub enum PartitionContent {
         /// Volume label, at most 16 bytes.
         label: String,
         /// Journal.
-        journal: ext4::write::Journal,
+        journal: ext4::write::JournalSize,
         /// Blocks reserved for root, in hundredths of a percent.
         reserved: u16,
     },

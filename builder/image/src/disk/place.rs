@@ -17,16 +17,16 @@ const EARLY_START: u64 = HEAD_SECTORS * SECTOR;
 
 /// A stretch of the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Stretch {
+pub(super) struct DiskRange {
     pub(super) start: u64,
     pub(super) len: u64,
 }
 
 /// The disk's length and where each partition stands, in the order given.
 #[derive(Debug)]
-pub(super) struct Layout {
+pub(super) struct DiskLayout {
     pub(super) size: u64,
-    pub(super) stretches: Vec<Stretch>,
+    pub(super) stretches: Vec<DiskRange>,
 }
 
 /// The numbers of the partitions: those asked for, and for the others the least that are free, in order.
@@ -60,7 +60,7 @@ pub(super) fn place(
     partitions: &[PartitionSpec],
     wanted: &[u64],
     size: DiskSize,
-) -> Result<Layout, DiskError> {
+) -> Result<DiskLayout, DiskError> {
     let fill = fill(partitions)?;
     let early = partitions.iter().position(fits_early);
     let mut lens = Vec::with_capacity(partitions.len());
@@ -94,19 +94,19 @@ pub(super) fn place(
             size
         }
     };
-    Ok(Layout { size, stretches: stretches(&lens, early) })
+    Ok(DiskLayout { size, stretches: stretches(&lens, early) })
 }
 
 /// Starts, one after the other.
-fn stretches(lens: &[u64], early: Option<usize>) -> Vec<Stretch> {
+fn stretches(lens: &[u64], early: Option<usize>) -> Vec<DiskRange> {
     let mut next = MIB;
     let stretch = |(index, len): (usize, &u64)| {
         if early == Some(index) {
-            return Stretch { start: EARLY_START, len: *len };
+            return DiskRange { start: EARLY_START, len: *len };
         }
         let start = next;
         next += len;
-        Stretch { start, len: *len }
+        DiskRange { start, len: *len }
     };
     lens.iter().enumerate().map(stretch).collect()
 }

@@ -7,7 +7,7 @@ use amiforge_formats::guid::Guid;
 use amiforge_formats::plan::{Data, NoSources, PlanReader};
 use amiforge_formats::read_at::{ReadAt, Window};
 use amiforge_formats::time::Time;
-use amiforge_formats::tree::{Content, Kind, Meta, Name, Node, Tree};
+use amiforge_formats::tree::{Content, Meta, Name, Node, NodeKind, Tree};
 use amiforge_formats::{fat, swap};
 
 use super::{
@@ -38,7 +38,7 @@ fn esp(size: PartitionSize, file: usize) -> PartitionSpec {
     let meta = Meta::root_owned(0o755, Time::EPOCH);
     let mut tree = Tree::new(meta.clone());
     let content = Content::Inline(vec![7; file].into());
-    tree.add(tree.root(), Name::new(b"file").unwrap(), Node { meta, kind: Kind::File(content) }).unwrap();
+    tree.add(tree.root(), Name::new(b"file").unwrap(), Node { meta, kind: NodeKind::File(content) }).unwrap();
     let content = PartitionContent::Fat32 { tree, label: "ESP".to_owned(), volume_id: None };
     PartitionSpec { type_guid: types::ESP, ..partition("esp", size, content) }
 }
@@ -52,7 +52,7 @@ fn places(disk: &Disk) -> Vec<(u64, u64)> {
     disk.partitions.iter().map(|placed| (placed.start / MIB, placed.len / MIB)).collect()
 }
 
-fn table(disk: &Disk) -> gpt::Table {
+fn table(disk: &Disk) -> gpt::PartitionTable {
     let reader = PlanReader { plan: &disk.plan, sources: &NoSources };
     assert_eq!(gpt::check::check(&reader).unwrap(), []);
     gpt::read::read(&reader).unwrap().table
@@ -257,7 +257,7 @@ fn disks_that_cannot_be_are_refused_with_what_is_missing() {
         let mut spec = esp(PartitionSize::Minimal { slack: 0 }, 1);
         if let PartitionContent::Fat32 { tree, .. } = &mut spec.content {
             let meta = Meta::root_owned(0o777, Time::EPOCH);
-            let node = Node { meta, kind: Kind::Symlink(Box::from(&b"x"[..])) };
+            let node = Node { meta, kind: NodeKind::Symlink(Box::from(&b"x"[..])) };
             tree.add(tree.root(), Name::new(b"l").unwrap(), node).unwrap();
         }
         lay_out(&super::DiskSpec { partitions: vec![spec], ..self::spec(DiskSize::Minimal, Vec::new()) })

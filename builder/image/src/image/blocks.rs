@@ -39,7 +39,7 @@ impl Block {
 
 /// Neighbouring blocks that hold the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Run {
+pub struct BlockSpan {
     /// What each of them holds.
     pub block: Block,
     /// How many they are, not zero; always 1 for [`Block::Data`].
@@ -58,7 +58,7 @@ pub struct Aggregate {
 /// Every block of an image, in order; neighbouring zero and free blocks are kept as runs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct BlockMap {
-    runs: Vec<Run>,
+    runs: Vec<BlockSpan>,
     count: u64,
 }
 
@@ -69,9 +69,9 @@ impl BlockMap {
         match self.runs.last_mut() {
             Some(last) if last.block == block && !matches!(block, Block::Data(_)) => last.count += count,
             _ if matches!(block, Block::Data(_)) => {
-                self.runs.extend((0..count).map(|_| Run { block, count: 1 }));
+                self.runs.extend((0..count).map(|_| BlockSpan { block, count: 1 }));
             }
-            _ if count > 0 => self.runs.push(Run { block, count }),
+            _ if count > 0 => self.runs.push(BlockSpan { block, count }),
             _ => {}
         }
     }
@@ -87,7 +87,7 @@ impl BlockMap {
     }
 
     /// The runs, in order.
-    pub fn runs(&self) -> &[Run] {
+    pub fn runs(&self) -> &[BlockSpan] {
         &self.runs
     }
 

@@ -2,8 +2,8 @@
 
 use amiforge_formats::digest::{BLOCK, Digest};
 
-use super::sha256::{self, CHUNK, State};
-use super::window::{Buffer, Holds, Survey};
+use super::sha256::{self, CHUNK, Sha256State};
+use super::window::{Survey, WindowBlock, WindowBuffer};
 use super::{Block, BlockMap};
 
 /// Zeros to hash where no window was gathered.
@@ -12,7 +12,7 @@ static ZEROS: [[u8; CHUNK]; 1024] = [[0; CHUNK]; 1024];
 /// The digest of the whole image so far, and its blocks.
 #[derive(Debug)]
 pub(super) struct Digester {
-    plain: State,
+    plain: Sha256State,
     /// Whether the whole is digested; if not, what is said of it is nonsense.
     whole: bool,
     len: u64,
@@ -23,22 +23,22 @@ pub(super) struct Digester {
 
 impl Digester {
     pub(super) fn new(whole: bool) -> Self {
-        Self { plain: State::START, whole, len: 0, blocks: BlockMap::default(), rest: Vec::new() }
+        Self { plain: Sha256State::START, whole, len: 0, blocks: BlockMap::default(), rest: Vec::new() }
     }
 
     /// Takes the next window. `hashed` has the digests of its blocks with data where they are known already.
-    pub(super) fn take(&mut self, survey: &Survey, buffer: Option<&Buffer>, hashed: Option<&[Digest]>) {
+    pub(super) fn take(&mut self, survey: &Survey, buffer: Option<&WindowBuffer>, hashed: Option<&[Digest]>) {
         let mut hashed = hashed.map(|digests| digests.iter().copied());
         for (index, holds) in survey.blocks.iter().enumerate() {
             let from = index as u64 * BLOCK;
             let used = (survey.range.end - survey.range.start - from).min(BLOCK);
             let block = match (holds, buffer) {
-                (Holds::Data, Some(buffer)) => {
+                (WindowBlock::Data, Some(buffer)) => {
                     let bytes = &buffer.bytes()[from as usize..(from + BLOCK) as usize];
                     let known = hashed.as_mut().and_then(Iterator::next);
                     Block::hashed(self.data(bytes, used as usize, known))
                 }
-                (Holds::Free, _) => self.zeros(used, Block::Free),
+                (WindowBlock::Free, _) => self.zeros(used, Block::Free),
                 _ => self.zeros(used, Block::Zero),
             };
             self.blocks.push(block, 1);
@@ -47,9 +47,9 @@ impl Digester {
     }
 
     /// The digests of the blocks with data of a window, for threads that hash them beforehand.
-    pub(super) fn hash_blocks(survey: &Survey, buffer: &Buffer) -> Vec<Digest> {
+    pub(super) fn hash_blocks(survey: &Survey, buffer: &WindowBuffer) -> Vec<Digest> {
         let blocks = survey.blocks.iter().zip(buffer.bytes().chunks_exact(BLOCK as usize));
-        blocks.filter(|(holds, _)| **holds == Holds::Data).map(|(_, bytes)| Digest::of(bytes)).collect()
+        blocks.filter(|(holds, _)| **holds == WindowBlock::Data).map(|(_, bytes)| Digest::of(bytes)).collect()
     }
 
     /// The blocks and the digest of the whole.
@@ -64,7 +64,7 @@ impl Digester {
         }
         let (chunks, rest) = bytes[..used].as_chunks::<CHUNK>();
         if known.is_none() && used == bytes.len() {
-            let mut block = State::START;
+            let mut block = Sha256State::START;
             sha256::consume_both(&mut self.plain, &mut block, chunks);
             return Digest(block.finish(rest, BLOCK));
         }

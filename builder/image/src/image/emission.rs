@@ -15,9 +15,9 @@ use amiforge_progress::Interrupt;
 use amiforge_progress::Progress;
 
 use super::digester::Digester;
-use super::target::Target;
-use super::window::{AROUND, Buffer, Gatherer, Survey, THROUGH, Unread};
-use super::{EmitError, Emitted, Options, sha256};
+use super::target::ImageFile;
+use super::window::{AROUND, Gatherer, Survey, THROUGH, Unread, WindowBuffer};
+use super::{EmitError, EmitOptions, Emitted, sha256};
 
 /// Most threads that have work: the chain takes what about three others gather.
 const THREADS_MAX: usize = 8;
@@ -30,7 +30,7 @@ const BUFFERS_MAX: usize = 12;
 
 /// Who digests the blocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Hashing {
+pub(super) enum DigestMode {
     /// The chain, together with the whole: where the second digest costs nothing.
     Chain,
     /// Whoever gathered them.
@@ -41,7 +41,7 @@ pub(super) enum Hashing {
     Nobody,
 }
 
-impl Hashing {
+impl DigestMode {
     /// The fastest on this machine.
     pub(super) fn best() -> Self {
         if sha256::fused() { Self::Chain } else { Self::Gatherers }
@@ -64,48 +64,48 @@ pub(super) struct Emission<'a> {
     /// Bytes that will be written in all.
     needed: u64,
     /// Where the image is written, if it is.
-    target: Option<&'a Target>,
-    hashing: Hashing,
+    target: Option<&'a ImageFile>,
+    hashing: DigestMode,
     /// Threads that may write at once: through the cache a second one would only wait for the first.
     writers: usize,
-    queue: Mutex<Queue>,
+    queue: Mutex<EmitQueue>,
     changed: Condvar,
 }
 
 /// What the threads share and change.
-struct Queue {
+struct EmitQueue {
     /// Index of the window that is gathered next.
     next: u64,
     /// Index of the window that is hashed next.
     hash: u64,
     /// Windows gathered and not yet hashed.
-    unhashed: BTreeMap<u64, Arc<Gathered>>,
+    unhashed: BTreeMap<u64, Arc<GatheredWindow>>,
     /// Windows gathered that no thread writes yet.
-    unwritten: VecDeque<Arc<Gathered>>,
+    unwritten: VecDeque<Arc<GatheredWindow>>,
     /// Threads that write.
     writing: usize,
     /// Nobody's while a thread hashes.
     digester: Option<Digester>,
     /// Buffers that nobody uses.
-    buffers: Vec<Buffer>,
+    buffers: Vec<WindowBuffer>,
     failed: Option<EmitError>,
 }
 
 /// A window in memory.
-struct Gathered {
+struct GatheredWindow {
     survey: Survey,
-    buffer: Option<Buffer>,
+    buffer: Option<WindowBuffer>,
     hashed: Option<Vec<Digest>>,
 }
 
 /// What a thread does next.
-enum Job {
-    Gather(u64, Survey, Option<Buffer>),
-    Write(Arc<Gathered>),
-    Hash(Digester, Arc<Gathered>),
+enum EmitJob {
+    Gather(u64, Survey, Option<WindowBuffer>),
+    Write(Arc<GatheredWindow>),
+    Hash(Digester, Arc<GatheredWindow>),
 }
 
-impl Queue {
+impl EmitQueue {
     fn new() -> Self {
         Self {
             next: 0,
@@ -120,23 +120,23 @@ impl Queue {
     }
 
     /// The next window of the chain, when it is there and nobody hashes.
-    fn hash_job(&mut self) -> Option<Job> {
+    fn hash_job(&mut self) -> Option<EmitJob> {
         if self.digester.is_none() || !self.unhashed.contains_key(&self.hash) {
             return None;
         }
         let (digester, window) = (self.digester.take()?, self.unhashed.remove(&self.hash)?);
-        Some(Job::Hash(digester, window))
+        Some(EmitJob::Hash(digester, window))
     }
 
     /// A window to write, when fewer than `writers` do.
-    fn write_job(&mut self, writers: usize) -> Option<Job> {
+    fn write_job(&mut self, writers: usize) -> Option<EmitJob> {
         let window = if self.writing < writers { self.unwritten.pop_front()? } else { return None };
         self.writing += 1;
-        Some(Job::Write(window))
+        Some(EmitJob::Write(window))
     }
 
     /// Takes back a window that a thread is done with; its buffer is free when no other thread has it.
-    fn give_back(&mut self, window: Arc<Gathered>) {
+    fn give_back(&mut self, window: Arc<GatheredWindow>) {
         self.buffers.extend(Arc::into_inner(window).and_then(|window| window.buffer));
     }
 }
@@ -145,12 +145,12 @@ impl<'a> Emission<'a> {
     pub(super) fn new(
         plan: &'a Plan,
         sources: &'a dyn Sources,
-        target: Option<&'a Target>,
-        hashing: Hashing,
+        target: Option<&'a ImageFile>,
+        hashing: DigestMode,
         progress: &'a dyn Progress,
         interrupt: &'a Interrupt,
     ) -> Self {
-        let direct = target.is_some_and(Target::is_direct);
+        let direct = target.is_some_and(ImageFile::is_direct);
         let window = if direct { AROUND } else { THROUGH };
         Self {
             plan,
@@ -162,20 +162,20 @@ impl<'a> Emission<'a> {
             target,
             hashing,
             writers: if direct { usize::MAX } else { 1 },
-            queue: Mutex::new(Queue::new()),
+            queue: Mutex::new(EmitQueue::new()),
             changed: Condvar::new(),
         }
     }
 
     /// Does all of it.
-    pub(super) fn run(self, options: Options) -> Result<Emitted, EmitError> {
+    pub(super) fn run(self, options: EmitOptions) -> Result<Emitted, EmitError> {
         let asked = options.threads.clamp(1, THREADS_MAX);
         let threads = if self.writers > 1 { asked + IN_FLIGHT } else { asked };
         let buffers = (2 * threads + 2).min(BUFFERS_MAX);
         {
             let mut queue = self.lock();
-            queue.buffers.resize_with(buffers, || Buffer::new(self.window));
-            let whole = matches!(self.hashing, Hashing::Chain | Hashing::Gatherers);
+            queue.buffers.resize_with(buffers, || WindowBuffer::new(self.window));
+            let whole = matches!(self.hashing, DigestMode::Chain | DigestMode::Gatherers);
             queue.digester = Some(Digester::new(whole));
         }
         std::thread::scope(|scope| {
@@ -200,7 +200,7 @@ impl<'a> Emission<'a> {
         self.plan.len().div_ceil(self.window)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Queue> {
+    fn lock(&self) -> MutexGuard<'_, EmitQueue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -224,9 +224,9 @@ impl<'a> Emission<'a> {
         let mut gatherer = Gatherer::default();
         while let Some(job) = self.job() {
             let done = match job {
-                Job::Gather(index, survey, buffer) => self.gather(&mut gatherer, index, survey, buffer),
-                Job::Write(window) => self.write(window),
-                Job::Hash(digester, window) => {
+                EmitJob::Gather(index, survey, buffer) => self.gather(&mut gatherer, index, survey, buffer),
+                EmitJob::Write(window) => self.write(window),
+                EmitJob::Hash(digester, window) => {
                     self.hash(digester, window);
                     Ok(())
                 }
@@ -239,7 +239,7 @@ impl<'a> Emission<'a> {
     }
 
     /// The next job; waits while others have all of them. `None` when the image is done or lost.
-    fn job(&self) -> Option<Job> {
+    fn job(&self) -> Option<EmitJob> {
         let mut queue = self.lock();
         loop {
             if self.interrupt.raised() {
@@ -258,7 +258,7 @@ impl<'a> Emission<'a> {
         }
     }
 
-    fn gather_job(&self, queue: &mut Queue) -> Option<Job> {
+    fn gather_job(&self, queue: &mut EmitQueue) -> Option<EmitJob> {
         // Windows without data need no buffer, so how far they run ahead has its own bound.
         if queue.next == self.windows() || queue.next - queue.hash >= 4 * BUFFERS_MAX as u64 {
             return None;
@@ -266,7 +266,7 @@ impl<'a> Emission<'a> {
         let survey = Survey::of(self.plan, queue.next * self.window, self.window);
         let buffer = if survey.has_data() { Some(queue.buffers.pop()?) } else { None };
         queue.next += 1;
-        Some(Job::Gather(queue.next - 1, survey, buffer))
+        Some(EmitJob::Gather(queue.next - 1, survey, buffer))
     }
 
     /// Reads a window.
@@ -275,17 +275,17 @@ impl<'a> Emission<'a> {
         gatherer: &mut Gatherer,
         index: u64,
         survey: Survey,
-        mut buffer: Option<Buffer>,
+        mut buffer: Option<WindowBuffer>,
     ) -> Result<(), EmitError> {
         let mut hashed = None;
         if let Some(buffer) = &mut buffer {
             gatherer
                 .gather(self.plan, self.sources, &survey, buffer)
                 .map_err(|Unread { offset, source }| EmitError::Read { offset, source })?;
-            hashed = matches!(self.hashing, Hashing::Gatherers | Hashing::Blocks)
+            hashed = matches!(self.hashing, DigestMode::Gatherers | DigestMode::Blocks)
                 .then(|| Digester::hash_blocks(&survey, buffer));
         }
-        let window = Arc::new(Gathered { survey, buffer, hashed });
+        let window = Arc::new(GatheredWindow { survey, buffer, hashed });
         let mut queue = self.lock();
         if window.buffer.is_some() && self.target.is_some() {
             queue.unwritten.push_back(Arc::clone(&window));
@@ -295,9 +295,9 @@ impl<'a> Emission<'a> {
     }
 
     /// Writes the runs of a window.
-    fn write(&self, window: Arc<Gathered>) -> Result<(), EmitError> {
+    fn write(&self, window: Arc<GatheredWindow>) -> Result<(), EmitError> {
         let Survey { range, runs, .. } = &window.survey;
-        let bytes = window.buffer.as_ref().map_or(&[][..], Buffer::bytes);
+        let bytes = window.buffer.as_ref().map_or(&[][..], WindowBuffer::bytes);
         let mut runs = runs.iter();
         let written = runs.try_for_each(|run| {
             let part = (run.start - range.start) as usize..(run.end - range.start) as usize;
@@ -310,9 +310,9 @@ impl<'a> Emission<'a> {
     }
 
     /// Adds the next window to the chain.
-    fn hash(&self, mut digester: Digester, window: Arc<Gathered>) {
-        let Gathered { survey, buffer, hashed } = &*window;
-        if self.hashing != Hashing::Nobody {
+    fn hash(&self, mut digester: Digester, window: Arc<GatheredWindow>) {
+        let GatheredWindow { survey, buffer, hashed } = &*window;
+        if self.hashing != DigestMode::Nobody {
             digester.take(survey, buffer.as_ref(), hashed.as_deref());
         }
         self.progress.advance(survey.range.end - survey.range.start);

@@ -6,9 +6,9 @@ use amiforge_formats::plan::{Plan, Sources};
 use amiforge_progress::Interrupt;
 use amiforge_progress::Progress;
 
-use super::emission::{Emission, Hashing};
-use super::target::Target;
-use super::{EmitError, Emitted, Known, Options};
+use super::emission::{DigestMode, Emission};
+use super::target::ImageFile;
+use super::{EmitError, EmitOptions, Emitted, KnownImage};
 
 /// Writes `plan` to a new file at `path`, sparse where the plan says `Zero` or `Free`, and digests it in the same
 /// pass. The file's bytes and the digests do not depend on the number of threads. On failure the file is removed.
@@ -22,20 +22,20 @@ pub fn emit(
     plan: &Plan,
     sources: &dyn Sources,
     path: &Path,
-    options: &Options,
-    known: Option<Known>,
+    options: &EmitOptions,
+    known: Option<KnownImage>,
     progress: &dyn Progress,
     interrupt: &Interrupt,
 ) -> Result<Emitted, EmitError> {
     if let Some(known) = known {
-        let emitted = emit_by(Hashing::Blocks, plan, sources, path, *options, progress, interrupt)?;
+        let emitted = emit_by(DigestMode::Blocks, plan, sources, path, *options, progress, interrupt)?;
         if emitted.blocks.merkle_root() == known.root {
             return Ok(Emitted { plain: known.plain, recalled: true, ..emitted });
         }
         let removed = std::fs::remove_file(path);
         removed.map_err(|source| EmitError::Create { path: path.to_owned(), source })?;
     }
-    emit_by(Hashing::best(), plan, sources, path, *options, progress, interrupt)
+    emit_by(DigestMode::best(), plan, sources, path, *options, progress, interrupt)
 }
 
 /// Digests a plan as [`emit`] does, and writes it nowhere.
@@ -45,12 +45,12 @@ pub fn emit(
 pub fn digest(
     plan: &Plan,
     sources: &dyn Sources,
-    options: &Options,
+    options: &EmitOptions,
     progress: &dyn Progress,
     interrupt: &Interrupt,
 ) -> Result<Emitted, EmitError> {
     progress.begin("digesting the image", Some(plan.len()));
-    let emission = Emission::new(plan, sources, None, Hashing::best(), progress, interrupt);
+    let emission = Emission::new(plan, sources, None, DigestMode::best(), progress, interrupt);
     emission.run(*options)
 }
 
@@ -63,25 +63,25 @@ pub fn write(
     plan: &Plan,
     sources: &dyn Sources,
     path: &Path,
-    options: &Options,
+    options: &EmitOptions,
     progress: &dyn Progress,
     interrupt: &Interrupt,
 ) -> Result<u64, EmitError> {
-    let emitted = emit_by(Hashing::Nobody, plan, sources, path, *options, progress, interrupt)?;
+    let emitted = emit_by(DigestMode::Nobody, plan, sources, path, *options, progress, interrupt)?;
     Ok(emitted.written)
 }
 
 /// [`emit`], with the choice that it makes.
 pub(super) fn emit_by(
-    hashing: Hashing,
+    hashing: DigestMode,
     plan: &Plan,
     sources: &dyn Sources,
     path: &Path,
-    options: Options,
+    options: EmitOptions,
     progress: &dyn Progress,
     interrupt: &Interrupt,
 ) -> Result<Emitted, EmitError> {
-    let target = Target::create(path, plan.len())?;
+    let target = ImageFile::create(path, plan.len())?;
     let emission = Emission::new(plan, sources, Some(&target), hashing, progress, interrupt);
     emission.allocate()?;
     progress.begin("writing the image", Some(plan.len()));

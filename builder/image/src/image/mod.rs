@@ -17,17 +17,17 @@ use std::path::PathBuf;
 
 use amiforge_formats::digest::Digest;
 
-pub use blocks::{Aggregate, Block, BlockMap, Run};
+pub use blocks::{Aggregate, Block, BlockMap, BlockSpan};
 pub use emit::{digest, emit, write};
 
 /// How to write an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Options {
+pub struct EmitOptions {
     /// Threads that read, write and hash; at least one. The bytes do not depend on it.
     pub threads: usize,
 }
 
-impl Default for Options {
+impl Default for EmitOptions {
     /// One thread for each core that this process may use.
     fn default() -> Self {
         Self { threads: std::thread::available_parallelism().map_or(1, usize::from) }
@@ -36,7 +36,7 @@ impl Default for Options {
 
 /// What is known of an image that was written before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Known {
+pub struct KnownImage {
     /// Merkle root of its blocks.
     pub root: Digest,
     /// SHA-256 of the whole file.
@@ -60,8 +60,8 @@ pub struct Emitted {
 
 impl Emitted {
     /// What is known of the image from now on.
-    pub fn known(&self) -> Known {
-        Known { root: self.blocks.merkle_root(), plain: self.plain }
+    pub fn known(&self) -> KnownImage {
+        KnownImage { root: self.blocks.merkle_root(), plain: self.plain }
     }
 }
 

@@ -10,9 +10,9 @@ pub(super) const CHUNK: usize = 64;
 
 /// The words of a running digest between chunks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct State([u32; 8]);
+pub(super) struct Sha256State([u32; 8]);
 
-impl State {
+impl Sha256State {
     /// The state before the first byte (FIPS 180-4, 5.3.3).
     pub(super) const START: Self = Self([
         0x6a09_e667,
@@ -57,7 +57,7 @@ pub(super) fn fused() -> bool {
 }
 
 /// Both states consume the same whole chunks.
-pub(super) fn consume_both(one: &mut State, other: &mut State, chunks: &[[u8; CHUNK]]) {
+pub(super) fn consume_both(one: &mut Sha256State, other: &mut Sha256State, chunks: &[[u8; CHUNK]]) {
     #[cfg(target_arch = "x86_64")]
     if x86::available() {
         #[expect(
@@ -211,7 +211,7 @@ mod tests {
         ) {
             let (lead, _) = before.as_chunks::<CHUNK>();
             let (chunks, rest) = bytes.as_chunks::<CHUNK>();
-            let (mut running, mut fresh) = (State::START, State::START);
+            let (mut running, mut fresh) = (Sha256State::START, Sha256State::START);
             running.consume(lead);
             consume_both(&mut running, &mut fresh, chunks);
             let whole: Vec<u8> = lead.as_flattened().iter().chain(&bytes).copied().collect();
@@ -225,7 +225,7 @@ mod tests {
         for len in 0..2 * CHUNK {
             let bytes = vec![0xa5; len];
             let (chunks, rest) = bytes.as_chunks::<CHUNK>();
-            let mut state = State::START;
+            let mut state = Sha256State::START;
             state.consume(chunks);
             assert_eq!(
                 state.finish(rest, len as u64),

@@ -19,9 +19,9 @@ use super::window::ALIGN;
 /// `f_type` of tmpfs (statfs(2)): its pages are the cache itself, so there is nothing to go around.
 const TMPFS: i128 = 0x0102_1994;
 
-/// An image file in the making. Dropped before [`Target::keep`], it is removed.
+/// An image file in the making. Dropped before [`ImageFile::keep`], it is removed.
 #[derive(Debug)]
-pub(super) struct Target {
+pub(super) struct ImageFile {
     path: PathBuf,
     cached: File,
     direct: Option<File>,
@@ -32,7 +32,7 @@ pub(super) struct Target {
     kept: bool,
 }
 
-impl Target {
+impl ImageFile {
     /// Makes a file of `len` bytes, all of it a hole.
     pub(super) fn create(path: &Path, len: u64) -> Result<Self, EmitError> {
         let create = |source| EmitError::Create { path: path.to_owned(), source };
@@ -126,7 +126,7 @@ impl Target {
     }
 }
 
-impl Drop for Target {
+impl Drop for ImageFile {
     fn drop(&mut self) {
         if !self.kept {
             // The error that led here says more than that the file could not be removed.

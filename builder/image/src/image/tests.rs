@@ -11,7 +11,7 @@ use amiforge_progress::Interrupt;
 use amiforge_progress::{Progress, Silent};
 use proptest::prelude::*;
 
-use super::emission::Hashing;
+use super::emission::DigestMode;
 use super::emit::emit_by;
 use super::*;
 
@@ -68,7 +68,7 @@ fn plan() -> impl Strategy<Value = Plan> {
 }
 
 fn emit_to(path: &Path, plan: &Plan, threads: usize) -> Result<Emitted, EmitError> {
-    emit(plan, &Pattern, path, &Options { threads }, None, &Silent, &Interrupt::new())
+    emit(plan, &Pattern, path, &EmitOptions { threads }, None, &Silent, &Interrupt::new())
 }
 
 fn expected_bytes(plan: &Plan) -> Vec<u8> {
@@ -98,10 +98,10 @@ proptest! {
     fn the_file_has_the_bytes_of_the_plan_and_the_digests_are_of_the_file(plan in plan()) {
         let directory = tempfile::tempdir().unwrap();
         let bytes = expected_bytes(&plan);
-        let ways = [(1, Hashing::Chain), (2, Hashing::Chain), (5, Hashing::Chain), (3, Hashing::Gatherers)];
+        let ways = [(1, DigestMode::Chain), (2, DigestMode::Chain), (5, DigestMode::Chain), (3, DigestMode::Gatherers)];
         for (threads, hashing) in ways {
             let path = directory.path().join(format!("{threads}.raw"));
-            let options = Options { threads };
+            let options = EmitOptions { threads };
             let emitted = emit_by(hashing, &plan, &Pattern, &path, options, &Silent, &Interrupt::new()).unwrap();
             prop_assert!(fs::read(&path).unwrap() == bytes, "bytes with {} threads", threads);
             prop_assert_eq!(emitted.plain, Digest::of(&bytes));
@@ -181,11 +181,13 @@ fn a_source_that_shrank_fails_at_the_very_slice_and_leaves_no_file() {
         claims.claim((1 << 20) + index * 8192, 1000, slice(index * 1500));
     }
     let plan = claims.finish(&Data::Zero).unwrap();
-    let failed = emit(&plan, &Shrunk(3000), &path, &Options { threads: 2 }, None, &Silent, &Interrupt::new());
+    let failed =
+        emit(&plan, &Shrunk(3000), &path, &EmitOptions { threads: 2 }, None, &Silent, &Interrupt::new());
     let Err(EmitError::Read { offset, source }) = failed else { panic!("{failed:?}") };
     assert_eq!((offset, source.to_string().as_str()), ((1 << 20) + 2 * 8192, "source 0 ends"));
     assert!(!path.exists());
-    let missing = emit(&plan, &NoSources, &path, &Options { threads: 1 }, None, &Silent, &Interrupt::new());
+    let missing =
+        emit(&plan, &NoSources, &path, &EmitOptions { threads: 1 }, None, &Silent, &Interrupt::new());
     assert!(matches!(missing, Err(EmitError::Read { offset, .. }) if offset == 1 << 20), "{missing:?}");
 }
 
@@ -207,14 +209,15 @@ fn what_is_known_is_believed_of_the_same_blocks_only() {
     let at = |name: &str| directory.path().join(name);
     let plan = sparse();
     let emit_knowing = |known, path: &Path| {
-        emit(&plan, &Pattern, path, &Options { threads: 2 }, Some(known), &Silent, &Interrupt::new()).unwrap()
+        emit(&plan, &Pattern, path, &EmitOptions { threads: 2 }, Some(known), &Silent, &Interrupt::new())
+            .unwrap()
     };
     let first = emit_to(&at("first"), &plan, 2).unwrap();
     assert!(!first.recalled);
     let again = emit_knowing(first.known(), &at("again"));
     assert_eq!(again, Emitted { recalled: true, ..first.clone() });
     assert_eq!(fs::read(at("again")).unwrap(), fs::read(at("first")).unwrap());
-    let other = Known { root: Digest::of(b"other"), plain: Digest::of(b"lie") };
+    let other = KnownImage { root: Digest::of(b"other"), plain: Digest::of(b"lie") };
     let corrected = emit_knowing(other, &at("corrected"));
     assert_eq!(corrected, first);
     assert_eq!(fs::read(at("corrected")).unwrap(), fs::read(at("first")).unwrap());
@@ -229,7 +232,7 @@ fn an_interrupt_stops_soon_and_leaves_no_file() {
     let plan = claims.finish(&Data::Free).unwrap();
     let interrupt = Interrupt::new();
     let progress = StopSoon(&interrupt, AtomicU64::new(0));
-    let stopped = emit(&plan, &Pattern, &path, &Options { threads: 2 }, None, &progress, &interrupt);
+    let stopped = emit(&plan, &Pattern, &path, &EmitOptions { threads: 2 }, None, &progress, &interrupt);
     assert!(matches!(stopped, Err(EmitError::Interrupted)), "{stopped:?}");
     assert!(!path.exists());
     assert!(progress.1.into_inner() <= 16 << 20);
@@ -244,7 +247,7 @@ fn progress_adds_up_to_the_length() {
         &sparse(),
         &Pattern,
         &directory.path().join("disk.raw"),
-        &Options { threads: 3 },
+        &EmitOptions { threads: 3 },
         None,
         &counted,
         &Interrupt::new(),
@@ -260,7 +263,7 @@ fn a_full_disk_says_how_much_is_needed_and_leaves_no_file() {
     let mut claims = Claims::new(BLOCK);
     claims.claim(0, BLOCK, slice(0));
     let plan = claims.finish(&Data::Zero).unwrap();
-    let target = super::target::Target::over(full, File::options().write(true).open(full).unwrap());
+    let target = super::target::ImageFile::over(full, File::options().write(true).open(full).unwrap());
     let failed = target.write(&[1; 4096], 0, plan.len());
     assert!(matches!(failed, Err(EmitError::NoSpace { needed: BLOCK, .. })), "{failed:?}");
 }

@@ -34,7 +34,7 @@ const TOGETHER: usize = 256 * 1024;
 
 /// What a block of the plan holds, before it is hashed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Holds {
+pub(super) enum WindowBlock {
     /// At least a byte of data.
     Data,
     /// Nothing but zeros.
@@ -49,7 +49,7 @@ pub(super) struct Survey {
     /// Its bytes in the image.
     pub(super) range: Range<u64>,
     /// What each block holds.
-    pub(super) blocks: Vec<Holds>,
+    pub(super) blocks: Vec<WindowBlock>,
     /// What to write: ranges in the image, sorted and apart; they begin at multiples of [`ALIGN`], and end at one
     /// or at the end of the image.
     pub(super) runs: Vec<Range<u64>>,
@@ -59,22 +59,22 @@ impl Survey {
     /// Looks at the window of `plan` of `len` bytes, a multiple of a block, that begins at `start`, a multiple of `len`.
     pub(super) fn of(plan: &Plan, start: u64, len: u64) -> Self {
         let end = (start + len).min(plan.len());
-        let mut blocks = vec![Holds::Free; (end - start).div_ceil(BLOCK) as usize];
+        let mut blocks = vec![WindowBlock::Free; (end - start).div_ceil(BLOCK) as usize];
         let mut runs: Vec<Range<u64>> = Vec::new();
         for extent in plan.range(start, end) {
             let holds = match extent.data {
-                Data::Bytes { .. } | Data::Slice { .. } => Holds::Data,
-                Data::Zero => Holds::Zero,
+                Data::Bytes { .. } | Data::Slice { .. } => WindowBlock::Data,
+                Data::Zero => WindowBlock::Zero,
                 Data::Free => continue,
             };
             let first = ((extent.offset - start) / BLOCK) as usize;
             let last = ((extent.end() - 1 - start) / BLOCK) as usize;
             for block in &mut blocks[first..=last] {
-                if *block != Holds::Data {
+                if *block != WindowBlock::Data {
                     *block = holds;
                 }
             }
-            if holds == Holds::Data {
+            if holds == WindowBlock::Data {
                 add_run(&mut runs, extent.offset..extent.end(), end);
             }
         }
@@ -99,13 +99,13 @@ fn add_run(runs: &mut Vec<Range<u64>>, data: Range<u64>, limit: u64) {
 
 /// Memory for a window, aligned for writes around the cache.
 #[derive(Debug)]
-pub(super) struct Buffer {
+pub(super) struct WindowBuffer {
     bytes: Vec<u8>,
     at: usize,
     len: usize,
 }
 
-impl Buffer {
+impl WindowBuffer {
     /// Memory for a window of `len` bytes.
     pub(super) fn new(len: u64) -> Self {
         let len = len as usize;
@@ -126,7 +126,7 @@ impl Buffer {
 
 /// A slice of a source and where its bytes go in the window.
 #[derive(Debug, Clone, Copy)]
-struct Piece {
+struct WindowPiece {
     source: SourceId,
     at: u64,
     len: u64,
@@ -136,7 +136,7 @@ struct Piece {
 /// Reads windows; each thread has its own, for the memory in it.
 #[derive(Debug, Default)]
 pub(super) struct Gatherer {
-    pieces: Vec<Piece>,
+    pieces: Vec<WindowPiece>,
     together: Vec<u8>,
 }
 
@@ -154,7 +154,7 @@ impl Gatherer {
         plan: &Plan,
         sources: &dyn Sources,
         survey: &Survey,
-        buffer: &mut Buffer,
+        buffer: &mut WindowBuffer,
     ) -> Result<(), Unread> {
         let bytes = buffer.bytes_mut();
         let start = survey.range.start;
@@ -164,7 +164,9 @@ impl Gatherer {
             let part = &mut bytes[to..to + extent.len as usize];
             match extent.data {
                 Data::Bytes { bytes, at } => part.copy_from_slice(&bytes[at..at + part.len()]),
-                Data::Slice { source, at } => self.pieces.push(Piece { source, at, len: extent.len, to }),
+                Data::Slice { source, at } => {
+                    self.pieces.push(WindowPiece { source, at, len: extent.len, to });
+                }
                 Data::Zero | Data::Free => part.fill(0),
             }
         }
@@ -206,7 +208,7 @@ impl Gatherer {
 }
 
 /// How many of the first pieces, at least one, are read together.
-fn near(pieces: &[Piece]) -> usize {
+fn near(pieces: &[WindowPiece]) -> usize {
     let mut count = 1;
     while let [.., last, next] = &pieces[..pieces.len().min(count + 1)] {
         let end = last.at + last.len;
@@ -225,7 +227,7 @@ fn near(pieces: &[Piece]) -> usize {
 }
 
 /// Bytes of the source from the first piece to the end of the last.
-fn span(group: &[Piece]) -> usize {
+fn span(group: &[WindowPiece]) -> usize {
     match group {
         [first, .., last] => (last.at + last.len - first.at) as usize,
         _ => 0,

@@ -6,7 +6,7 @@ use amiforge_formats::read_at::{ReadAt, Window};
 use amiforge_formats::tree::Printable;
 use serde::Serialize;
 
-use super::{Holds, InspectError, Medium, probe};
+use super::{FsKind, InspectError, Medium, probe};
 
 /// A disk, or an image that is one file system.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,7 +16,7 @@ pub struct DiskView {
     /// The partition table, if there is one.
     pub table: Option<TableView>,
     /// The partitions by number; without a table, the whole image as the only one.
-    pub slots: Vec<Slot>,
+    pub slots: Vec<PartitionSlot>,
 }
 
 /// A partition table.
@@ -32,7 +32,7 @@ pub struct TableView {
 
 /// A stretch of the disk that may hold a file system.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Slot {
+pub struct PartitionSlot {
     /// Its entry in the partition table, if there is one.
     pub partition: Option<gpt::Partition>,
     /// First byte on the disk.
@@ -40,7 +40,7 @@ pub struct Slot {
     /// Length in bytes.
     pub len: u64,
     /// What it holds.
-    pub holds: Holds,
+    pub holds: FsKind,
 }
 
 /// How a user names a partition.
@@ -60,14 +60,14 @@ impl DiskView {
             Ok(reading) => reading,
             Err(error) => {
                 let holds = probe(medium).map_err(failed)?;
-                let damaged = holds == Holds::Unknown && looks_like_a_disk(medium);
-                if damaged || matches!(error, gpt::read::ReadError::Io { .. }) {
+                let damaged = holds == FsKind::Unknown && looks_like_a_disk(medium);
+                if damaged || matches!(error, gpt::read::GptReadError::Io { .. }) {
                     return Err(InspectError::Table(error));
                 }
                 return Ok(Self {
                     len,
                     table: None,
-                    slots: vec![Slot { partition: None, start: 0, len, holds }],
+                    slots: vec![PartitionSlot { partition: None, start: 0, len, holds }],
                 });
             }
         };
@@ -77,9 +77,9 @@ impl DiskView {
             let (start, len) = (partition.first.offset(), partition.len());
             let holds = match Window::new(medium, start, len) {
                 Some(window) => probe(&window).map_err(failed)?,
-                None => Holds::Unknown,
+                None => FsKind::Unknown,
             };
-            Ok(Slot { partition: Some(partition), start, len, holds })
+            Ok(PartitionSlot { partition: Some(partition), start, len, holds })
         });
         let slots = slots.collect::<Result<_, InspectError>>()?;
         Ok(Self {
@@ -91,19 +91,23 @@ impl DiskView {
 
     /// A disk whose partition table is not looked at.
     pub(crate) fn without_table(len: u64) -> Self {
-        Self { len, table: None, slots: vec![Slot { partition: None, start: 0, len, holds: Holds::Unknown }] }
+        Self {
+            len,
+            table: None,
+            slots: vec![PartitionSlot { partition: None, start: 0, len, holds: FsKind::Unknown }],
+        }
     }
 
     /// The slot that a user means: by number, partition name, role or (without a table) by nothing.
     ///
     /// # Errors
     /// [`InspectError::NoPartition`], [`InspectError::Ambiguous`].
-    pub fn select(&self, selector: Selector<'_>) -> Result<&Slot, InspectError> {
+    pub fn select(&self, selector: Selector<'_>) -> Result<&PartitionSlot, InspectError> {
         let wanted = selector.0;
         if let ([slot], true) = (self.slots.as_slice(), wanted.is_empty()) {
             return Ok(slot);
         }
-        let ways: [&dyn Fn(&Slot) -> bool; 3] = [
+        let ways: [&dyn Fn(&PartitionSlot) -> bool; 3] = [
             &|slot| slot.number().is_some_and(|number| number.to_string() == wanted),
             &|slot| slot.partition.as_ref().is_some_and(|partition| partition.name == wanted),
             &|slot| slot.role() == Some(wanted),
@@ -119,13 +123,13 @@ impl DiskView {
                 }
             }
         }
-        let there = self.slots.iter().map(Slot::title).collect::<Vec<_>>().join(", ");
+        let there = self.slots.iter().map(PartitionSlot::title).collect::<Vec<_>>().join(", ");
         let there = if there.is_empty() { "none".to_owned() } else { there };
         Err(InspectError::NoPartition { wanted: wanted.to_owned(), there })
     }
 }
 
-impl Slot {
+impl PartitionSlot {
     /// The partition's number.
     pub fn number(&self) -> Option<u32> {
         self.partition.as_ref().map(|partition| partition.number)

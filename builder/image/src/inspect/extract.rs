@@ -12,7 +12,7 @@ use std::path::Path;
 
 use amiforge_formats::plan::Sources;
 use amiforge_formats::time::Time;
-use amiforge_formats::tree::{Content, Kind, Meta, Node, NodeId, Tree};
+use amiforge_formats::tree::{Content, Meta, Node, NodeId, NodeKind, Tree};
 use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Timespec, Timestamps, Uid, XattrFlags};
 use rustix::io::Errno;
 use serde::Serialize;
@@ -134,7 +134,7 @@ impl Extraction<'_> {
         }
         for (path, id) in walk.iter().rev() {
             let node = self.tree.node(*id);
-            if matches!(node.kind, Kind::Dir(_)) {
+            if matches!(node.kind, NodeKind::Dir(_)) {
                 let dir = open_beneath(self.root.as_fd(), path).map_err(|errno| self.failed(path, errno))?;
                 self.dress(dir.as_fd(), path, &node.meta)?;
             }
@@ -159,7 +159,7 @@ impl Extraction<'_> {
     fn make(&mut self, dir: &OwnedFd, name: &[u8], path: &[u8], id: NodeId) -> Result<(), InspectError> {
         let tree = self.tree;
         let node = tree.node(id);
-        if let Kind::CharDevice { .. } | Kind::BlockDevice { .. } = node.kind
+        if let NodeKind::CharDevice { .. } | NodeKind::BlockDevice { .. } = node.kind
             && self.owners == Owners::Mine
         {
             self.done.devices_left_out += 1;
@@ -172,18 +172,21 @@ impl Extraction<'_> {
             return Ok(());
         }
         match &node.kind {
-            Kind::Dir(_) => match rustix::fs::mkdirat(dir, name, Mode::RWXU) {
+            NodeKind::Dir(_) => match rustix::fs::mkdirat(dir, name, Mode::RWXU) {
                 Ok(()) => {}
                 // A folder that stood there is gone into, but not through a link.
                 Err(Errno::EXIST) => drop(open_folder(dir.as_fd(), name).map_err(|e| self.failed(path, e))?),
                 Err(errno) => return Err(self.failed(path, errno)),
             },
-            Kind::File(content) => self.file(dir, name, path, (content, &node.meta))?,
-            Kind::Symlink(target) => {
+            NodeKind::File(content) => self.file(dir, name, path, (content, &node.meta))?,
+            NodeKind::Symlink(target) => {
                 rustix::fs::symlinkat(&**target, dir, name).map_err(|errno| self.failed(path, errno))?;
                 self.dress_by_name(dir, name, path, node)?;
             }
-            Kind::CharDevice { .. } | Kind::BlockDevice { .. } | Kind::Fifo | Kind::Socket => {
+            NodeKind::CharDevice { .. }
+            | NodeKind::BlockDevice { .. }
+            | NodeKind::Fifo
+            | NodeKind::Socket => {
                 let (kind, device) = special(&node.kind);
                 rustix::fs::mknodat(dir, name, kind, Mode::RUSR | Mode::WUSR, device)
                     .map_err(|errno| self.failed(path, errno))?;
@@ -191,7 +194,7 @@ impl Extraction<'_> {
             }
         }
         self.done.names += 1;
-        if !matches!(node.kind, Kind::Dir(_)) {
+        if !matches!(node.kind, NodeKind::Dir(_)) {
             self.made.insert(id, path.to_vec());
         }
         Ok(())
@@ -205,7 +208,7 @@ impl Extraction<'_> {
             Err(errno) => return Err(self.failed(path, errno)),
         };
         let folder = FileType::from_raw_mode(stat.st_mode) == FileType::Directory;
-        if folder && matches!(node.kind, Kind::Dir(_)) {
+        if folder && matches!(node.kind, NodeKind::Dir(_)) {
             return Ok(());
         }
         if folder || self.overwrite == Overwrite::Never {
@@ -294,7 +297,7 @@ impl Extraction<'_> {
             let (uid, gid) = (Uid::from_raw(meta.uid), Gid::from_raw(meta.gid));
             rustix::fs::chownat(dir, name, Some(uid), Some(gid), nofollow).map_err(failed)?;
         }
-        if !matches!(node.kind, Kind::Symlink(_)) {
+        if !matches!(node.kind, NodeKind::Symlink(_)) {
             let mode = Mode::from_raw_mode(u32::from(meta.mode & 0o1777));
             rustix::fs::chmodat(dir, name, mode, AtFlags::empty()).map_err(failed)?;
         }
@@ -332,11 +335,15 @@ fn open_beneath(root: impl AsFd, path: &[u8]) -> Result<OwnedFd, Errno> {
 }
 
 /// The type and number of a node that is neither file, folder nor link.
-fn special(kind: &Kind) -> (FileType, u64) {
+fn special(kind: &NodeKind) -> (FileType, u64) {
     match kind {
-        Kind::CharDevice { major, minor } => (FileType::CharacterDevice, rustix::fs::makedev(*major, *minor)),
-        Kind::BlockDevice { major, minor } => (FileType::BlockDevice, rustix::fs::makedev(*major, *minor)),
-        Kind::Socket => (FileType::Socket, 0),
+        NodeKind::CharDevice { major, minor } => {
+            (FileType::CharacterDevice, rustix::fs::makedev(*major, *minor))
+        }
+        NodeKind::BlockDevice { major, minor } => {
+            (FileType::BlockDevice, rustix::fs::makedev(*major, *minor))
+        }
+        NodeKind::Socket => (FileType::Socket, 0),
         _ => (FileType::Fifo, 0),
     }
 }

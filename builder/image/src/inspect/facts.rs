@@ -10,14 +10,14 @@ use amiforge_formats::time::Time;
 use amiforge_formats::tree::Printable;
 
 use super::disk::escape;
-use super::volume::{SOURCE, Volume, VolumeFacts};
+use super::volume::{ReadFileSystem, SOURCE, VolumeFacts};
 use super::{Medium, Utc};
 
 /// What the readers' errors become.
 type Failed = Box<dyn Error + Send + Sync>;
 
 /// Reads an ext4 file system with its files.
-pub(super) fn ext4(window: Window<&Medium>) -> Result<Volume, Failed> {
+pub(super) fn ext4(window: Window<&Medium>) -> Result<ReadFileSystem, Failed> {
     let system = ext4::read::open(&window)?;
     let superblock = system.superblock();
     let block = u64::from(superblock.block_size);
@@ -54,20 +54,20 @@ pub(super) fn ext4(window: Window<&Medium>) -> Result<Volume, Failed> {
         more: more.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
         files: None,
     };
-    Ok(Volume { facts, tree: Some(system.tree(SOURCE)?) })
+    Ok(ReadFileSystem { facts, tree: Some(system.tree(SOURCE)?) })
 }
 
 /// Reads a FAT file system with its files.
-pub(super) fn fat(window: Window<&Medium>) -> Result<Volume, Failed> {
+pub(super) fn fat(window: Window<&Medium>) -> Result<ReadFileSystem, Failed> {
     let volume = fat::read::read(&window, SOURCE, 0)?;
     let mut boot = [0; 512];
     window.read_exact_at(0, &mut boot)?;
     let sector = u64::from(u16::from_le_bytes([boot[11], boot[12]]));
     let facts = VolumeFacts {
         kind: match volume.width {
-            fat::read::Width::Fat12 => "fat12",
-            fat::read::Width::Fat16 => "fat16",
-            fat::read::Width::Fat32 => "fat32",
+            fat::read::FatWidth::Fat12 => "fat12",
+            fat::read::FatWidth::Fat16 => "fat16",
+            fat::read::FatWidth::Fat32 => "fat32",
         }
         .to_owned(),
         uuid: Some(fat::id_text(volume.volume_id)),
@@ -77,7 +77,7 @@ pub(super) fn fat(window: Window<&Medium>) -> Result<Volume, Failed> {
         more: vec![("sector size".to_owned(), sector.to_string())],
         ..VolumeFacts::default()
     };
-    Ok(Volume { facts, tree: Some(volume.tree) })
+    Ok(ReadFileSystem { facts, tree: Some(volume.tree) })
 }
 
 /// All sectors of a FAT volume, by whichever field counts them.
@@ -89,7 +89,7 @@ fn sectors(boot: &[u8; 512]) -> u64 {
 }
 
 /// Reads a swap area.
-pub(super) fn swap(window: Window<&Medium>) -> Result<Volume, Failed> {
+pub(super) fn swap(window: Window<&Medium>) -> Result<ReadFileSystem, Failed> {
     let swap = swap::read(&window)?;
     let facts = VolumeFacts {
         kind: "swap".to_owned(),
@@ -99,7 +99,7 @@ pub(super) fn swap(window: Window<&Medium>) -> Result<Volume, Failed> {
         size: Some(swap.pages.saturating_mul(swap::PAGE)),
         ..VolumeFacts::default()
     };
-    Ok(Volume { facts, tree: None })
+    Ok(ReadFileSystem { facts, tree: None })
 }
 
 /// A label, unless it is empty.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use amiforge_formats::tree::{Kind, Node, NodeId, Printable, Tree};
+use amiforge_formats::tree::{Node, NodeId, NodeKind, Printable, Tree};
 use serde::{Serialize, Serializer};
 
 use super::when::Utc;
@@ -19,7 +19,7 @@ pub enum Recursion {
 
 /// A name in a listing. Bytes that are not printable ASCII are escaped in every text of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Listed {
+pub struct ListedName {
     /// Path from where the listing starts; for a single file its name.
     pub path: String,
     /// The word for what it is.
@@ -54,7 +54,7 @@ fn octal<S: Serializer>(mode: &u16, serializer: S) -> Result<S::Ok, S::Error> {
 }
 
 /// Lists what stands below `at`, or `at` itself when it is no directory; `name` is what that is called then.
-pub fn list(tree: &Tree, at: NodeId, name: &[u8], recursion: Recursion) -> Vec<Listed> {
+pub fn list(tree: &Tree, at: NodeId, name: &[u8], recursion: Recursion) -> Vec<ListedName> {
     let links = tree.link_counts();
     let row = |path: &[u8], id: NodeId| listed(path, tree.node(id), links[id.index()]);
     let Some(entries) = tree.entries(at) else { return vec![row(name, at)] };
@@ -66,17 +66,17 @@ pub fn list(tree: &Tree, at: NodeId, name: &[u8], recursion: Recursion) -> Vec<L
 }
 
 /// The row of a node.
-fn listed(path: &[u8], node: &Node, links: u32) -> Listed {
+fn listed(path: &[u8], node: &Node, links: u32) -> ListedName {
     let meta = &node.meta;
     let xattrs = meta.xattrs.iter().flat_map(|xattrs| xattrs.iter());
     let (size, stored) = match &node.kind {
-        Kind::File(content) => {
+        NodeKind::File(content) => {
             (Some(content.len()), Some(content.segments().iter().map(|segment| segment.len).sum()))
         }
-        Kind::Symlink(target) => (Some(target.len() as u64), None),
+        NodeKind::Symlink(target) => (Some(target.len() as u64), None),
         _ => (None, None),
     };
-    Listed {
+    ListedName {
         path: Printable(path).to_string(),
         kind: node.kind.word(),
         mode: meta.mode,
@@ -86,12 +86,14 @@ fn listed(path: &[u8], node: &Node, links: u32) -> Listed {
         size,
         stored,
         device: match node.kind {
-            Kind::CharDevice { major, minor } | Kind::BlockDevice { major, minor } => Some((major, minor)),
+            NodeKind::CharDevice { major, minor } | NodeKind::BlockDevice { major, minor } => {
+                Some((major, minor))
+            }
             _ => None,
         },
         mtime: Utc(meta.mtime).to_string(),
         target: match &node.kind {
-            Kind::Symlink(target) => Some(Printable(target).to_string()),
+            NodeKind::Symlink(target) => Some(Printable(target).to_string()),
             _ => None,
         },
         xattrs: xattrs.map(|(name, value)| (Printable(name).to_string(), hex(value))).collect(),
@@ -135,7 +137,7 @@ pub(crate) fn mode_string(kind: &str, mode: u16) -> String {
     text
 }
 
-impl fmt::Display for Listed {
+impl fmt::Display for ListedName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mode = mode_string(self.kind, self.mode);
         let size = match (self.device, self.size) {
@@ -157,14 +159,14 @@ mod tests {
     fn tree() -> Tree {
         let mut tree = Tree::new(Meta::root_owned(0o755, Time::EPOCH));
         let root = tree.root();
-        let dir = Node { meta: Meta::root_owned(0o1777, Time::EPOCH), kind: Kind::dir() };
+        let dir = Node { meta: Meta::root_owned(0o1777, Time::EPOCH), kind: NodeKind::dir() };
         let dir = tree.add(root, Name::new(b"tmp").unwrap(), dir).unwrap();
         let mut meta = Meta::root_owned(0o4711, Time { secs: 1_000_000_000, nanos: 7 });
         let value: Box<[u8]> = Box::from(&b"\x01\xff"[..]);
         meta.xattrs = Some(Box::new([(Box::from(&b"user.x"[..]), value)].into()));
-        let file = Node { meta, kind: Kind::File(Content::Inline(b"hello".as_slice().into())) };
+        let file = Node { meta, kind: NodeKind::File(Content::Inline(b"hello".as_slice().into())) };
         tree.add(dir, Name::new(b"\x1b[31mred\n").unwrap(), file).unwrap();
-        let link = Kind::Symlink(Box::from(&b"/etc/\x07"[..]));
+        let link = NodeKind::Symlink(Box::from(&b"/etc/\x07"[..]));
         let link = Node { meta: Meta::root_owned(0o777, Time::EPOCH), kind: link };
         tree.add(root, Name::new(b"l").unwrap(), link).unwrap();
         tree

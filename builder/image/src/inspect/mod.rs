@@ -20,17 +20,17 @@ use std::path::PathBuf;
 use amiforge_formats::tree::Printable;
 
 pub(crate) use disk::escape;
-pub use disk::{DiskView, Selector, Slot, SlotJson, TableView};
+pub use disk::{DiskView, PartitionSlot, Selector, SlotJson, TableView};
 pub use extract::{Extracted, Overwrite, Owners, extract};
-pub use list::{Listed, Recursion, list};
+pub use list::{ListedName, Recursion, list};
 pub(crate) use list::{hex, mode_string};
 pub use medium::{Contents, Medium};
 pub(crate) use overview::chain;
 pub use overview::{Overview, SlotOverview};
-pub use probe::{Holds, probe};
-pub use target::{Inside, Target};
+pub use probe::{FsKind, probe};
+pub use target::{Inside, InspectedPath};
 pub(crate) use volume::SOURCE;
-pub use volume::{Census, LastLink, Volume, VolumeFacts, resolve, send};
+pub use volume::{Census, LastLink, ReadFileSystem, VolumeFacts, resolve, send};
 pub use when::Utc;
 
 /// Why an image could not be looked into.
@@ -69,7 +69,7 @@ pub enum InspectError {
     },
     /// The partition table could not be read.
     #[error("reading the partition table")]
-    Table(#[source] amiforge_formats::gpt::read::ReadError),
+    Table(#[source] amiforge_formats::gpt::read::GptReadError),
     /// No partition is meant.
     #[error("no partition is `{}`; there are {there}", Printable(wanted.as_bytes()))]
     NoPartition {

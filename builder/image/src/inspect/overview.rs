@@ -6,7 +6,7 @@ use std::fmt::{self, Write as _};
 use amiforge_formats::gpt;
 use serde::Serialize;
 
-use super::{DiskView, InspectError, Medium, SlotJson, Volume, VolumeFacts};
+use super::{DiskView, InspectError, Medium, ReadFileSystem, SlotJson, VolumeFacts};
 
 /// What an image is made of.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -48,7 +48,7 @@ impl Overview {
         use amiforge_formats::read_at::ReadAt as _;
         let view = DiskView::read(medium)?;
         let partitions = view.slots.iter().map(|slot| {
-            let (file_system, damage) = match Volume::read(medium, slot) {
+            let (file_system, damage) = match ReadFileSystem::read(medium, slot) {
                 Ok(volume) => (volume.map(|volume| volume.facts), None),
                 Err(error) => (None, Some(chain(&error))),
             };

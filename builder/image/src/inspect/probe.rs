@@ -7,7 +7,7 @@ use amiforge_formats::read_at::ReadAt;
 /// What a stretch of a disk holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Holds {
+pub enum FsKind {
     /// ext4, or its forerunners ext2 and ext3.
     Ext4,
     /// FAT of any width.
@@ -22,7 +22,7 @@ pub enum Holds {
     Unknown,
 }
 
-impl Holds {
+impl FsKind {
     /// The word for it.
     pub fn word(self) -> &'static str {
         match self {
@@ -56,35 +56,35 @@ const LOOK: usize = 64 * 1024;
 ///
 /// # Errors
 /// What the medium says.
-pub fn probe(image: &impl ReadAt) -> io::Result<Holds> {
+pub fn probe(image: &impl ReadAt) -> io::Result<FsKind> {
     let len = usize::try_from(image.size()).unwrap_or(LOOK).min(LOOK);
     let mut head = vec![0; len];
     image.read_exact_at(0, &mut head)?;
     let at = |offset: usize, magic: &[u8]| head.get(offset..offset + magic.len()) == Some(magic);
     if at(4086, b"SWAPSPACE2") {
-        return Ok(Holds::Swap);
+        return Ok(FsKind::Swap);
     }
     if at(1080, &[0x53, 0xef]) {
-        return Ok(Holds::Ext4);
+        return Ok(FsKind::Ext4);
     }
     let jump = at(0, &[0xeb]) || at(0, &[0xe9]);
     if jump && at(510, &[0x55, 0xaa]) && (at(82, b"FAT32   ") || at(54, b"FAT")) {
-        return Ok(Holds::Fat);
+        return Ok(FsKind::Fat);
     }
     for (offset, magic, word) in MAGICS {
         let mut found = vec![0; magic.len()];
         if image.read_exact_at(offset, &mut found).is_ok() && found == magic {
-            return Ok(Holds::Other(word));
+            return Ok(FsKind::Other(word));
         }
     }
-    Ok(if head.iter().all(|&byte| byte == 0) { Holds::Zeros } else { Holds::Unknown })
+    Ok(if head.iter().all(|&byte| byte == 0) { FsKind::Zeros } else { FsKind::Unknown })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn with(len: usize, at: usize, magic: &[u8]) -> Holds {
+    fn with(len: usize, at: usize, magic: &[u8]) -> FsKind {
         let mut image = vec![0; len];
         image[at..at + magic.len()].copy_from_slice(magic);
         probe(&image).unwrap()
@@ -92,12 +92,12 @@ mod tests {
 
     #[test]
     fn magic_numbers_name_what_they_stand_for_and_short_images_are_safe() {
-        assert_eq!(with(4096, 4086, b"SWAPSPACE2"), Holds::Swap);
-        assert_eq!(with(2048, 1080, &[0x53, 0xef]), Holds::Ext4);
-        assert_eq!(with(1 << 17, 0x10040, b"_BHRfS_M"), Holds::Other("btrfs"));
-        assert_eq!(with(512, 0, b"hsqs"), Holds::Other("squashfs"));
-        assert_eq!(with(512, 100, b"x"), Holds::Unknown);
-        assert_eq!(probe(&Vec::new()).unwrap(), Holds::Zeros);
-        assert_eq!(probe(&vec![0; 100]).unwrap(), Holds::Zeros);
+        assert_eq!(with(4096, 4086, b"SWAPSPACE2"), FsKind::Swap);
+        assert_eq!(with(2048, 1080, &[0x53, 0xef]), FsKind::Ext4);
+        assert_eq!(with(1 << 17, 0x10040, b"_BHRfS_M"), FsKind::Other("btrfs"));
+        assert_eq!(with(512, 0, b"hsqs"), FsKind::Other("squashfs"));
+        assert_eq!(with(512, 100, b"x"), FsKind::Unknown);
+        assert_eq!(probe(&Vec::new()).unwrap(), FsKind::Zeros);
+        assert_eq!(probe(&vec![0; 100]).unwrap(), FsKind::Zeros);
     }
 }

@@ -8,7 +8,7 @@ use super::InspectError;
 
 /// An image, or something in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Target {
+pub struct InspectedPath {
     /// The image or bundle.
     pub image: PathBuf,
     /// What of it, if not all.
@@ -24,7 +24,7 @@ pub struct Inside {
     pub path: Vec<Vec<u8>>,
 }
 
-impl Target {
+impl InspectedPath {
     /// Takes a target apart. File names may hold colons: the longest stretch that names a file here is the image.
     ///
     /// # Errors
@@ -72,8 +72,8 @@ fn names(path: &[u8]) -> Result<Vec<Vec<u8>>, InspectError> {
 mod tests {
     use super::*;
 
-    fn parse(folder: &tempfile::TempDir, text: &str) -> Result<Target, InspectError> {
-        Target::parse(folder.path().join(text).as_os_str())
+    fn parse(folder: &tempfile::TempDir, text: &str) -> Result<InspectedPath, InspectError> {
+        InspectedPath::parse(folder.path().join(text).as_os_str())
     }
 
     #[test]
@@ -83,7 +83,7 @@ mod tests {
             std::fs::write(folder.path().join(name), "").unwrap();
         }
         let whole = parse(&folder, "a:b:c").unwrap();
-        assert_eq!(whole, Target { image: folder.path().join("a:b:c"), inside: None });
+        assert_eq!(whole, InspectedPath { image: folder.path().join("a:b:c"), inside: None });
         let part = parse(&folder, "a:b:root/etc//x/./y:z").unwrap();
         assert_eq!(part.image, folder.path().join("a:b"));
         let inside = part.inside.unwrap();

@@ -4,11 +4,11 @@ use std::error::Error;
 use std::io::{self, Write};
 
 use amiforge_formats::plan::{SourceId, Sources};
-use amiforge_formats::tree::{Content, Kind, NodeId, Origin, Tree};
+use amiforge_formats::tree::{Content, NodeId, NodeKind, Origin, Tree};
 use serde::Serialize;
 
 use super::facts::{ext4, fat, swap};
-use super::{Holds, InspectError, Medium, Slot};
+use super::{FsKind, InspectError, Medium, PartitionSlot};
 
 /// The source of every slice of a tree that was read from an image: the image's partition.
 pub(crate) const SOURCE: SourceId = SourceId(0);
@@ -21,7 +21,7 @@ const CHUNK: usize = 1 << 20;
 
 /// A file system that was read.
 #[derive(Debug)]
-pub struct Volume {
+pub struct ReadFileSystem {
     /// What is known of it.
     pub facts: VolumeFacts,
     /// Its files, where it has any.
@@ -80,12 +80,12 @@ impl Census {
                 continue;
             }
             match &tree.node(id).kind {
-                Kind::File(content) => {
+                NodeKind::File(content) => {
                     census.files += 1;
                     census.bytes = census.bytes.saturating_add(content.len());
                 }
-                Kind::Dir(_) => census.dirs += 1,
-                Kind::Symlink(_) => census.symlinks += 1,
+                NodeKind::Dir(_) => census.dirs += 1,
+                NodeKind::Symlink(_) => census.symlinks += 1,
                 _ => census.others += 1,
             }
         }
@@ -93,12 +93,12 @@ impl Census {
     }
 }
 
-impl Volume {
+impl ReadFileSystem {
     /// Reads the file system of a slot; `None` when it holds none that can be read.
     ///
     /// # Errors
     /// [`InspectError::FileSystem`] when it is damaged.
-    pub fn read(medium: &Medium, slot: &Slot) -> Result<Option<Self>, InspectError> {
+    pub fn read(medium: &Medium, slot: &PartitionSlot) -> Result<Option<Self>, InspectError> {
         let failed = |source: Box<dyn Error + Send + Sync>| InspectError::FileSystem {
             kind: slot.holds.word(),
             place: slot.title(),
@@ -108,10 +108,10 @@ impl Volume {
             return Err(failed(io::Error::from(io::ErrorKind::UnexpectedEof).into()));
         };
         let mut volume = match slot.holds {
-            Holds::Ext4 => ext4(window).map_err(failed)?,
-            Holds::Fat => fat(window).map_err(failed)?,
-            Holds::Swap => swap(window).map_err(failed)?,
-            Holds::Other(_) | Holds::Zeros | Holds::Unknown => return Ok(None),
+            FsKind::Ext4 => ext4(window).map_err(failed)?,
+            FsKind::Fat => fat(window).map_err(failed)?,
+            FsKind::Swap => swap(window).map_err(failed)?,
+            FsKind::Other(_) | FsKind::Zeros | FsKind::Unknown => return Ok(None),
         };
         volume.facts.files = volume.tree.as_ref().map(Census::of);
         Ok(Some(volume))
@@ -141,7 +141,7 @@ pub fn resolve(tree: &Tree, names: &[Vec<u8>], last: LastLink) -> Result<NodeId,
         }
         let dir = above.last().copied().unwrap_or(tree.root());
         let child = tree.child(dir, &name).ok_or_else(|| InspectError::NoPath { path: path() })?;
-        let Kind::Symlink(target) = &tree.node(child).kind else {
+        let NodeKind::Symlink(target) = &tree.node(child).kind else {
             above.push(child);
             continue;
         };
@@ -243,7 +243,7 @@ mod tests {
     use amiforge_formats::time::Time;
     use amiforge_formats::tree::{Meta, Name, Node, Segment};
 
-    fn node(kind: Kind) -> Node {
+    fn node(kind: NodeKind) -> Node {
         Node { meta: Meta::root_owned(0o755, Time::EPOCH), kind }
     }
 
@@ -252,11 +252,11 @@ mod tests {
         let mut tree = Tree::new(Meta::root_owned(0o755, Time::EPOCH));
         let name = |text: &str| Name::new(text.as_bytes()).unwrap();
         let root = tree.root();
-        let usr = tree.add(root, name("usr"), node(Kind::dir())).unwrap();
-        let bin = tree.add(usr, name("bin"), node(Kind::dir())).unwrap();
-        tree.add(bin, name("dash"), node(Kind::File(Content::empty()))).unwrap();
+        let usr = tree.add(root, name("usr"), node(NodeKind::dir())).unwrap();
+        let bin = tree.add(usr, name("bin"), node(NodeKind::dir())).unwrap();
+        tree.add(bin, name("dash"), node(NodeKind::File(Content::empty()))).unwrap();
         let mut link = |dir, text: &str, target: &[u8]| {
-            tree.add(dir, name(text), node(Kind::Symlink(target.into()))).unwrap();
+            tree.add(dir, name(text), node(NodeKind::Symlink(target.into()))).unwrap();
         };
         link(bin, "sh", b"dash");
         link(root, "bin", b"usr/bin");

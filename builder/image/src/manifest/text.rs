@@ -12,7 +12,7 @@ use amiforge_formats::guid::Guid;
 use serde::{Deserialize, Serialize};
 
 use self::blocks::{read_blocks, write_blocks};
-use super::{Cleaned, Input, Manifest, Origin, Partition, SCHEMA, Secret};
+use super::{Cleaned, ImageOrigin, Manifest, ManifestInput, ManifestPartition, SCHEMA, Secret};
 use crate::image::Aggregate;
 
 /// Longest text that is read: room for the blocks of the largest volume of EBS that is not mostly free.
@@ -251,7 +251,7 @@ impl Text {
         let documents = documents.map(|(name, text)| digest("documents", &text).map(|sha256| (name, sha256)));
         Ok(Manifest {
             tool: self.tool.version,
-            origin: Origin {
+            origin: ImageOrigin {
                 name: self.image.name,
                 version: self.image.version,
                 arch: self.image.arch,
@@ -278,8 +278,8 @@ impl Text {
     }
 }
 
-impl From<&Partition> for PartitionText {
-    fn from(partition: &Partition) -> Self {
+impl From<&ManifestPartition> for PartitionText {
+    fn from(partition: &ManifestPartition) -> Self {
         Self {
             file_system: partition.file_system.clone(),
             guid: partition.guid.to_string(),
@@ -295,8 +295,8 @@ impl From<&Partition> for PartitionText {
 }
 
 impl PartitionText {
-    fn into_partition(self) -> Result<Partition, ManifestError> {
-        Ok(Partition {
+    fn into_partition(self) -> Result<ManifestPartition, ManifestError> {
+        Ok(ManifestPartition {
             type_guid: guid("partitions.type_guid", &self.type_guid)?,
             guid: guid("partitions.guid", &self.guid)?,
             id: self.id,
@@ -322,8 +322,8 @@ impl AggregateText {
     }
 }
 
-impl From<&Input> for InputText {
-    fn from(input: &Input) -> Self {
+impl From<&ManifestInput> for InputText {
+    fn from(input: &ManifestInput) -> Self {
         Self {
             kind: input.kind.clone(),
             name: input.name.clone(),
@@ -333,9 +333,9 @@ impl From<&Input> for InputText {
 }
 
 impl InputText {
-    fn into_input(self) -> Result<Input, ManifestError> {
+    fn into_input(self) -> Result<ManifestInput, ManifestError> {
         let sha256 = self.sha256.map(|text| digest("inputs.sha256", &text)).transpose()?;
-        Ok(Input { kind: self.kind, name: self.name, sha256 })
+        Ok(ManifestInput { kind: self.kind, name: self.name, sha256 })
     }
 }
 

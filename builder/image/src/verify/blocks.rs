@@ -8,9 +8,9 @@ use amiforge_formats::read_at::ReadAt;
 use amiforge_progress::Interrupt;
 use amiforge_progress::Progress;
 
-use super::place::Places;
-use super::{Difference, Report, VerifyError};
-use crate::image::{self, Block, EmitError, Emitted, Options};
+use super::place::DiskMap;
+use super::{BundleDifference, VerifyError, VerifyReport};
+use crate::image::{self, Block, EmitError, EmitOptions, Emitted};
 use crate::inspect::{Contents, Medium};
 use crate::manifest::Manifest;
 
@@ -18,7 +18,7 @@ use crate::manifest::Manifest;
 pub fn digest(
     medium: &Medium,
     most: u64,
-    options: Options,
+    options: EmitOptions,
     progress: &dyn Progress,
     interrupt: &Interrupt,
 ) -> Result<Emitted, VerifyError> {
@@ -36,9 +36,9 @@ pub fn digest(
 }
 
 /// Compares what was found with what the manifest says, block by block.
-pub(super) fn compare(manifest: &Manifest, found: &Emitted, medium: &Medium, report: &mut Report) {
+pub(super) fn compare(manifest: &Manifest, found: &Emitted, medium: &Medium, report: &mut VerifyReport) {
     if manifest.size != medium.size() {
-        report.differences.push(Difference::Length { expected: manifest.size, found: medium.size() });
+        report.differences.push(BundleDifference::Length { expected: manifest.size, found: medium.size() });
     }
     let expected = manifest.blocks.iter().map(Block::digest);
     let found_blocks = found.blocks.iter().map(Block::digest);
@@ -48,8 +48,8 @@ pub(super) fn compare(manifest: &Manifest, found: &Emitted, medium: &Medium, rep
     for (block, (expected, digest)) in differing {
         let start: u64 = block * BLOCK;
         let end = (start + BLOCK).min(found.len.max(manifest.size));
-        let places = places.get_or_insert_with(|| Places::of(medium, manifest));
-        report.differences.push(Difference::Block {
+        let places = places.get_or_insert_with(|| DiskMap::of(medium, manifest));
+        report.differences.push(BundleDifference::Block {
             block,
             start,
             end,
@@ -59,8 +59,9 @@ pub(super) fn compare(manifest: &Manifest, found: &Emitted, medium: &Medium, rep
         });
     }
     if manifest.plain != found.plain {
-        report
-            .differences
-            .push(Difference::Image { expected: manifest.plain.to_string(), found: found.plain.to_string() });
+        report.differences.push(BundleDifference::Image {
+            expected: manifest.plain.to_string(),
+            found: found.plain.to_string(),
+        });
     }
 }

@@ -19,7 +19,7 @@ fn without(name: &str) -> &'static str {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 #[non_exhaustive]
-pub enum Difference {
+pub enum BundleDifference {
     /// A file of a bundle is not there.
     #[error("`{name}` is missing{}", without(name))]
     Missing {

@@ -8,8 +8,8 @@ use std::path::Path;
 use amiforge_formats::digest::Digest;
 use amiforge_formats::tree::Printable;
 
-use super::{Difference, Report, VerifyError};
-use crate::bundle::{self, Sum};
+use super::{BundleDifference, VerifyError, VerifyReport};
+use crate::bundle::{self, SumLine};
 use crate::image::Aggregate;
 use crate::manifest::{Manifest, TEXT_MAX};
 
@@ -17,7 +17,7 @@ use crate::manifest::{Manifest, TEXT_MAX};
 pub(super) type Present = BTreeSet<&'static str>;
 
 /// Looks which files are there, and tells of those that are missing or do not belong.
-pub(super) fn present(directory: &Path, report: &mut Report) -> Result<Present, VerifyError> {
+pub(super) fn present(directory: &Path, report: &mut VerifyReport) -> Result<Present, VerifyError> {
     let failed = |source| VerifyError::Directory { path: directory.to_owned(), source };
     let mut present = Present::new();
     let mut extra = Vec::new();
@@ -27,7 +27,7 @@ pub(super) fn present(directory: &Path, report: &mut Report) -> Result<Present, 
         let regular = entry.file_type().map_err(failed)?.is_file();
         match bundle::names().find(|file| name == **file) {
             Some(file) if regular => _ = present.insert(file),
-            Some(file) => report.differences.push(Difference::NotAFile { name: file.to_owned() }),
+            Some(file) => report.differences.push(BundleDifference::NotAFile { name: file.to_owned() }),
             None => extra.push(Printable(name.as_encoded_bytes()).to_string()),
         }
     }
@@ -35,13 +35,13 @@ pub(super) fn present(directory: &Path, report: &mut Report) -> Result<Present, 
         return Err(VerifyError::NotABundle { path: directory.to_owned() });
     }
     extra.sort();
-    report.differences.extend(extra.into_iter().map(|name| Difference::Extra { name }));
+    report.differences.extend(extra.into_iter().map(|name| BundleDifference::Extra { name }));
     let missing = bundle::FILES.into_iter().filter(|file| !present.contains(file));
     let missing = missing.filter(|file| {
         let name = (*file).to_owned();
-        !report.differences.contains(&Difference::NotAFile { name })
+        !report.differences.contains(&BundleDifference::NotAFile { name })
     });
-    let missing: Vec<_> = missing.map(|file| Difference::Missing { name: file.to_owned() }).collect();
+    let missing: Vec<_> = missing.map(|file| BundleDifference::Missing { name: file.to_owned() }).collect();
     report.differences.extend(missing);
     Ok(present)
 }
@@ -49,7 +49,7 @@ pub(super) fn present(directory: &Path, report: &mut Report) -> Result<Present, 
 /// What `SHA256SUMS` says.
 pub(super) struct Sums {
     /// Its lines; nothing when there is no such file that can be read.
-    lines: Option<Vec<Sum>>,
+    lines: Option<Vec<SumLine>>,
 }
 
 impl Sums {
@@ -57,7 +57,7 @@ impl Sums {
     pub(super) fn read(
         directory: &Path,
         present: &Present,
-        report: &mut Report,
+        report: &mut VerifyReport,
     ) -> Result<Self, VerifyError> {
         let none = Self { lines: None };
         if !present.contains(bundle::SUMS) {
@@ -70,48 +70,48 @@ impl Sums {
         match parsed {
             Ok(lines) => Ok(Self { lines: Some(lines) }),
             Err(reason) => {
-                report.differences.push(Difference::Sums { reason });
+                report.differences.push(BundleDifference::Sums { reason });
                 Ok(none)
             }
         }
     }
 
     /// Compares the digest of a file with its line.
-    pub(super) fn compare(&self, name: &str, found: Digest, report: &mut Report) {
+    pub(super) fn compare(&self, name: &str, found: Digest, report: &mut VerifyReport) {
         let Some(lines) = &self.lines else { return };
         let mut own = lines.iter().filter(|sum| sum.name == name);
         let (first, more) = (own.next(), own.count());
         match first {
             Some(sum) if more == 0 && sum.sha256 == found => {}
-            Some(sum) if more == 0 => report.differences.push(Difference::Sum {
+            Some(sum) if more == 0 => report.differences.push(BundleDifference::Sum {
                 name: name.to_owned(),
                 expected: sum.sha256.to_string(),
                 found: found.to_string(),
             }),
             _ => {
                 let lines = more + usize::from(first.is_some());
-                report.differences.push(Difference::SumLines { name: name.to_owned(), lines });
+                report.differences.push(BundleDifference::SumLines { name: name.to_owned(), lines });
             }
         }
     }
 
     /// Reports lines, and documents of the manifest, for files that are not there or that a bundle does not have.
-    pub(super) fn unlisted(&self, present: &Present, manifest: Option<&Manifest>, report: &mut Report) {
+    pub(super) fn unlisted(&self, present: &Present, manifest: Option<&Manifest>, report: &mut VerifyReport) {
         let lines = || self.lines.iter().flatten();
         let bound = |name: &str| manifest.is_some_and(|manifest| manifest.documents.contains_key(name));
         let listed = |name: &str| lines().any(|sum| sum.name == name) || bound(name);
         let gone = |name: &&str| !present.contains(name) && listed(name);
         let gone = bundle::DOCUMENTS.into_iter().filter(gone);
-        report.differences.extend(gone.map(|name| Difference::Missing { name: name.to_owned() }));
+        report.differences.extend(gone.map(|name| BundleDifference::Missing { name: name.to_owned() }));
         let covered = |name: &str| name != bundle::SUMS && bundle::names().any(|known| known == name);
         let documents = manifest.iter().flat_map(|manifest| manifest.documents.keys());
         let unknown =
             documents.filter(|name| *name != bundle::TREE && !bundle::DOCUMENTS.contains(&name.as_str()));
-        report.differences.extend(unknown.map(|name| Difference::Manifest {
+        report.differences.extend(unknown.map(|name| BundleDifference::Manifest {
             reason: format!("it lists a document `{}`, which no bundle has", Printable(name.as_bytes())),
         }));
         let strange = lines().filter(|sum| !covered(&sum.name));
-        report.differences.extend(strange.map(|sum| Difference::Sums {
+        report.differences.extend(strange.map(|sum| BundleDifference::Sums {
             reason: format!(
                 "it has a line for `{}`, which it does not cover in a bundle",
                 Printable(sum.name.as_bytes())
@@ -126,7 +126,7 @@ pub(super) fn text(
     name: &'static str,
     present: &Present,
     sums: &Sums,
-    report: &mut Report,
+    report: &mut VerifyReport,
 ) -> Result<Option<Vec<u8>>, VerifyError> {
     if !present.contains(name) {
         return Ok(None);
@@ -146,7 +146,7 @@ pub(super) fn document(
     present: &Present,
     sums: &Sums,
     manifest: Option<&Manifest>,
-    report: &mut Report,
+    report: &mut VerifyReport,
 ) -> Result<Option<Vec<u8>>, VerifyError> {
     let Some(text) = text(directory, name, present, sums, report)? else { return Ok(None) };
     let bound = manifest.filter(|manifest| !manifest.documents.is_empty());
@@ -154,18 +154,18 @@ pub(super) fn document(
     let found = Digest::of(&text);
     match manifest.documents.get(name) {
         Some(expected) if *expected == found => {}
-        Some(expected) => report.differences.push(Difference::Document {
+        Some(expected) => report.differences.push(BundleDifference::Document {
             name: name.to_owned(),
             expected: expected.to_string(),
             found: found.to_string(),
         }),
-        None => report.differences.push(Difference::Unbound { name: name.to_owned() }),
+        None => report.differences.push(BundleDifference::Unbound { name: name.to_owned() }),
     }
     Ok(Some(text))
 }
 
 /// Reads a file that should be no longer than a manifest may be.
-fn bounded(directory: &Path, name: &str, report: &mut Report) -> Result<Option<Vec<u8>>, VerifyError> {
+fn bounded(directory: &Path, name: &str, report: &mut VerifyReport) -> Result<Option<Vec<u8>>, VerifyError> {
     let path = directory.join(name);
     let read = || {
         let file = amiforge_progress::regular::open(&path)?;
@@ -179,16 +179,16 @@ fn bounded(directory: &Path, name: &str, report: &mut Report) -> Result<Option<V
     let (len, bytes) =
         read().map_err(|source: io::Error| VerifyError::File { path: path.clone(), source })?;
     if len > TEXT_MAX {
-        report.differences.push(Difference::TooLong { name: name.to_owned(), len, limit: TEXT_MAX });
+        report.differences.push(BundleDifference::TooLong { name: name.to_owned(), len, limit: TEXT_MAX });
         return Ok(None);
     }
     Ok(Some(bytes))
 }
 
 /// Compares what the manifest says twice: its text with its contents, its digests with its blocks.
-pub(super) fn within_manifest(manifest: &Manifest, text: &[u8], report: &mut Report) {
+pub(super) fn within_manifest(manifest: &Manifest, text: &[u8], report: &mut VerifyReport) {
     if manifest.to_text().as_bytes() != text {
-        report.differences.push(Difference::ManifestText { tool: manifest.tool.clone() });
+        report.differences.push(BundleDifference::ManifestText { tool: manifest.tool.clone() });
     }
     let blocks = &manifest.blocks;
     let aggregate = |aggregate: Aggregate| format!("{} over {} blocks", aggregate.sha256, aggregate.blocks);
@@ -199,7 +199,7 @@ pub(super) fn within_manifest(manifest: &Manifest, text: &[u8], report: &mut Rep
     ];
     for (key, found, expected) in pairs {
         if found != expected {
-            report.differences.push(Difference::ManifestValue { key: key.to_owned(), expected, found });
+            report.differences.push(BundleDifference::ManifestValue { key: key.to_owned(), expected, found });
         }
     }
 }

@@ -8,12 +8,12 @@ use amiforge_formats::read_at::{ReadAt, Window};
 use amiforge_formats::tree::Tree;
 use amiforge_progress::Progress;
 
-use super::{Difference, Report};
-use crate::inspect::{DiskView, Holds, InspectError, Medium, Slot, Volume, chain};
-use crate::manifest::{Manifest, Partition};
+use super::{BundleDifference, VerifyReport};
+use crate::inspect::{DiskView, FsKind, InspectError, Medium, PartitionSlot, ReadFileSystem, chain};
+use crate::manifest::{Manifest, ManifestPartition};
 
 /// A file system of the image with the tree that its reader saw.
-pub(super) struct Seen {
+pub(super) struct SeenFileSystem {
     /// Name of the partition in the recipe.
     pub(super) id: String,
     /// How differences name it.
@@ -34,25 +34,25 @@ pub(super) enum Keeps {
 }
 
 /// How differences name a partition.
-pub(super) fn title(partition: &Partition) -> String {
+pub(super) fn title(partition: &ManifestPartition) -> String {
     format!("partition {} `{}`", partition.number, partition.id)
 }
 
 /// The slot of a partition on the disk, whatever its partition table says; nothing when the disk is too short.
-pub(super) fn slot(medium: &Medium, partition: &Partition) -> Option<Slot> {
+pub(super) fn slot(medium: &Medium, partition: &ManifestPartition) -> Option<PartitionSlot> {
     Window::new(medium, partition.start, partition.len)?;
     let holds = match partition.file_system.as_deref() {
-        Some("ext4") => Holds::Ext4,
-        Some("fat32") => Holds::Fat,
-        Some("swap") => Holds::Swap,
+        Some("ext4") => FsKind::Ext4,
+        Some("fat32") => FsKind::Fat,
+        Some("swap") => FsKind::Swap,
         _ => return None,
     };
-    Some(Slot { partition: None, start: partition.start, len: partition.len, holds })
+    Some(PartitionSlot { partition: None, start: partition.start, len: partition.len, holds })
 }
 
 /// The files of a slot as its reader sees them.
-pub(super) fn tree(medium: &Medium, slot: &Slot) -> Result<Option<Tree>, InspectError> {
-    Ok(Volume::read(medium, slot)?.and_then(|volume| volume.tree))
+pub(super) fn tree(medium: &Medium, slot: &PartitionSlot) -> Result<Option<Tree>, InspectError> {
+    Ok(ReadFileSystem::read(medium, slot)?.and_then(|volume| volume.tree))
 }
 
 /// Checks the partition table and every file system. Without a manifest, what the partition table says is checked.
@@ -60,8 +60,8 @@ pub(super) fn check(
     medium: &Medium,
     manifest: Option<&Manifest>,
     progress: &dyn Progress,
-    report: &mut Report,
-) -> Vec<Seen> {
+    report: &mut VerifyReport,
+) -> Vec<SeenFileSystem> {
     progress.begin("checking the formats", None);
     check_table(medium, manifest, report);
     let seen = manifest.map_or_else(Vec::new, |manifest| {
@@ -72,16 +72,16 @@ pub(super) fn check(
     seen
 }
 
-fn check_table(medium: &Medium, manifest: Option<&Manifest>, report: &mut Report) {
+fn check_table(medium: &Medium, manifest: Option<&Manifest>, report: &mut VerifyReport) {
     let place = "GPT".to_owned();
     match gpt::check::check(medium) {
         Err(error) => {
-            report.differences.push(Difference::Format { place: place.clone(), fault: chain(&error) });
+            report.differences.push(BundleDifference::Format { place: place.clone(), fault: chain(&error) });
         }
         Ok(findings) => {
             let damage = findings.iter().filter(|finding| finding.severity == Severity::Damage);
-            let damage =
-                damage.map(|finding| Difference::Format { place: place.clone(), fault: finding.to_string() });
+            let damage = damage
+                .map(|finding| BundleDifference::Format { place: place.clone(), fault: finding.to_string() });
             report.differences.extend(damage);
         }
     }
@@ -92,11 +92,11 @@ fn check_table(medium: &Medium, manifest: Option<&Manifest>, report: &mut Report
 }
 
 /// Compares the partition table with what the manifest says of it.
-fn compare_table(manifest: &Manifest, view: &DiskView, report: &mut Report) {
+fn compare_table(manifest: &Manifest, view: &DiskView, report: &mut VerifyReport) {
     let mut differ = |place: &str, key: &str, expected: String, found: String| {
         if expected != found {
             let (place, key) = (place.to_owned(), key.to_owned());
-            report.differences.push(Difference::Partition { place, key, expected, found });
+            report.differences.push(BundleDifference::Partition { place, key, expected, found });
         }
     };
     let guid = view.table.as_ref().map_or_else(|| "none".to_owned(), |table| table.guid.to_string());
@@ -117,21 +117,25 @@ fn compare_table(manifest: &Manifest, view: &DiskView, report: &mut Report) {
     }
 }
 
-fn check_partition(medium: &Medium, partition: &Partition, report: &mut Report) -> Option<Seen> {
+fn check_partition(
+    medium: &Medium,
+    partition: &ManifestPartition,
+    report: &mut VerifyReport,
+) -> Option<SeenFileSystem> {
     let kind = partition.file_system.clone().unwrap_or_default();
     let place = format!("{kind} in {}", title(partition));
     let mut damaged =
-        |fault: String| report.differences.push(Difference::Format { place: place.clone(), fault });
+        |fault: String| report.differences.push(BundleDifference::Format { place: place.clone(), fault });
     let Some(slot) = slot(medium, partition) else {
         damaged("it does not lie within the image, or no reader knows it".to_owned());
         return None;
     };
     match slot.holds {
-        Holds::Ext4 => check_ext4(&slot.window(medium)?, &mut damaged),
-        Holds::Fat => check_fat(&slot.window(medium)?, &mut damaged),
+        FsKind::Ext4 => check_ext4(&slot.window(medium)?, &mut damaged),
+        FsKind::Fat => check_fat(&slot.window(medium)?, &mut damaged),
         _ => {}
     }
-    let volume = Volume::read(medium, &slot).map_err(|error| damaged(chain(&error))).ok().flatten();
+    let volume = ReadFileSystem::read(medium, &slot).map_err(|error| damaged(chain(&error))).ok().flatten();
     let found = volume.as_ref().and_then(|volume| volume.facts.uuid.as_ref());
     if let (Some(expected), Some(found)) = (&partition.uuid, found)
         && expected != found
@@ -140,11 +144,16 @@ fn check_partition(medium: &Medium, partition: &Partition, report: &mut Report) 
     }
     report.checked.push(place.clone());
     let keeps = match slot.holds {
-        Holds::Ext4 => Keeps::Everything,
-        Holds::Fat => Keeps::Names,
+        FsKind::Ext4 => Keeps::Everything,
+        FsKind::Fat => Keeps::Names,
         _ => return None,
     };
-    Some(Seen { id: partition.id.clone(), place, keeps, tree: volume.and_then(|volume| volume.tree) })
+    Some(SeenFileSystem {
+        id: partition.id.clone(),
+        place,
+        keeps,
+        tree: volume.and_then(|volume| volume.tree),
+    })
 }
 
 fn check_ext4(window: &impl ReadAt, damaged: &mut impl FnMut(String)) {
@@ -152,7 +161,7 @@ fn check_ext4(window: &impl ReadAt, damaged: &mut impl FnMut(String)) {
         Err(error) => damaged(chain(&error)),
         Ok(found) => {
             let errors =
-                found.findings.iter().filter(|finding| finding.severity == ext4::check::Severity::Error);
+                found.findings.iter().filter(|finding| finding.severity == ext4::check::CheckSeverity::Error);
             errors.for_each(|finding| damaged(chain(finding)));
             if found.more > 0 {
                 damaged(format!("{} more findings", found.more));

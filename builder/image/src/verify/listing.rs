@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use amiforge_formats::dump;
 use amiforge_formats::tree::Printable;
 
-use super::formats::{Keeps, Seen};
-use super::{Difference, Report};
+use super::formats::{Keeps, SeenFileSystem};
+use super::{BundleDifference, VerifyReport};
 
 /// What mke2fs and every ext4 writer makes by itself; a listing need not have it.
 const LOST_AND_FOUND: &str = "/lost+found ";
@@ -15,7 +15,7 @@ const LOST_AND_FOUND: &str = "/lost+found ";
 type Lines = BTreeMap<String, (u64, String)>;
 
 /// Compares every file system with its part of the listing.
-pub(super) fn compare(listing: &[u8], seen: &[Seen], report: &mut Report) {
+pub(super) fn compare(listing: &[u8], seen: &[SeenFileSystem], report: &mut VerifyReport) {
     let text = String::from_utf8_lossy(listing);
     let mut parts = parts(&text);
     for volume in seen {
@@ -28,7 +28,7 @@ pub(super) fn compare(listing: &[u8], seen: &[Seen], report: &mut Report) {
         compare_lines(&volume.place, &listed, &found, report);
     }
     for (id, lines) in parts {
-        let strange = lines.into_iter().map(|(line, text)| Difference::Listing {
+        let strange = lines.into_iter().map(|(line, text)| BundleDifference::Listing {
             place: format!("`{}`", Printable(id.as_bytes())),
             line: Some(line),
             text: text.to_owned(),
@@ -69,17 +69,21 @@ fn key(line: &str, keeps: Keeps) -> String {
     }
 }
 
-fn compare_lines(place: &str, listed: &Lines, found: &Lines, report: &mut Report) {
+fn compare_lines(place: &str, listed: &Lines, found: &Lines, report: &mut VerifyReport) {
     let place = || place.to_owned();
     for (key, (line, text)) in listed {
         if !found.contains_key(key) {
             let text = text.clone();
-            report.differences.push(Difference::Listing { place: place(), line: Some(*line), text });
+            report.differences.push(BundleDifference::Listing { place: place(), line: Some(*line), text });
         }
     }
     for (key, (_, text)) in found {
         if !listed.contains_key(key) && !text.starts_with(LOST_AND_FOUND) {
-            report.differences.push(Difference::Listing { place: place(), line: None, text: text.clone() });
+            report.differences.push(BundleDifference::Listing {
+                place: place(),
+                line: None,
+                text: text.clone(),
+            });
         }
     }
 }

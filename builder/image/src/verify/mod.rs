@@ -19,17 +19,17 @@ use amiforge_progress::Interrupt;
 use amiforge_progress::Progress;
 
 use crate::bundle;
-use crate::image::{EmitError, Options};
+use crate::image::{EmitError, EmitOptions};
 use crate::inspect::{InspectError, Medium, chain};
 use crate::manifest::Manifest;
 
 pub use blocks::digest as digest_of;
-pub use difference::Difference;
-pub use place::Places;
+pub use difference::BundleDifference;
+pub use place::DiskMap;
 
 /// What was verified and what differs.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Report {
+pub struct VerifyReport {
     /// Blocks that were compared with the manifest.
     pub blocks: u64,
     /// Bytes of the image that were digested, holes included.
@@ -39,7 +39,7 @@ pub struct Report {
     /// Names that `tree.txt` and the image agree on or should.
     pub names: u64,
     /// Everything that differs.
-    pub differences: Vec<Difference>,
+    pub differences: Vec<BundleDifference>,
 }
 
 /// Why a bundle could not be verified.
@@ -91,14 +91,14 @@ pub enum VerifyError {
 /// [`VerifyError`] when something cannot be read; what reads and differs is in the report.
 pub fn verify(
     directory: &Path,
-    options: &Options,
+    options: &EmitOptions,
     progress: &dyn Progress,
     interrupt: &Interrupt,
-) -> Result<Report, VerifyError> {
+) -> Result<VerifyReport, VerifyError> {
     if directory.is_file() {
         return Err(VerifyError::AFile { path: directory.to_owned() });
     }
-    let mut report = Report::default();
+    let mut report = VerifyReport::default();
     let present = files::present(directory, &mut report)?;
     let sums = files::Sums::read(directory, &present, &mut report)?;
     let manifest = read_manifest(directory, &present, &sums, &mut report)?;
@@ -136,14 +136,14 @@ fn read_manifest(
     directory: &Path,
     present: &files::Present,
     sums: &files::Sums,
-    report: &mut Report,
+    report: &mut VerifyReport,
 ) -> Result<Option<Manifest>, VerifyError> {
     let Some(text) = files::text(directory, bundle::MANIFEST, present, sums, report)? else {
         return Ok(None);
     };
     match Manifest::parse(&text) {
         Err(error) => {
-            report.differences.push(Difference::Manifest { reason: chain(&error) });
+            report.differences.push(BundleDifference::Manifest { reason: chain(&error) });
             Ok(None)
         }
         Ok(manifest) => {

@@ -3,28 +3,28 @@
 //! The files are those that the readers see in the image as it is, so a damaged file system may tell none.
 
 use amiforge_formats::plan::SourceId;
-use amiforge_formats::tree::{Kind, Origin, Printable, Tree};
+use amiforge_formats::tree::{NodeKind, Origin, Printable, Tree};
 
 use super::formats;
 use crate::inspect::Medium;
-use crate::manifest::{Manifest, Partition};
+use crate::manifest::{Manifest, ManifestPartition};
 
 /// Most files that are named for a block; the others are counted.
 const NAMED: usize = 8;
 
 /// What lies where on a disk.
-pub struct Places {
-    partitions: Vec<(Partition, Vec<Stretch>)>,
+pub struct DiskMap {
+    partitions: Vec<(ManifestPartition, Vec<FileExtent>)>,
 }
 
 /// A stretch of a file's content on the disk.
-struct Stretch {
+struct FileExtent {
     start: u64,
     end: u64,
     path: String,
 }
 
-impl Places {
+impl DiskMap {
     /// Looks where everything is.
     pub fn of(medium: &Medium, manifest: &Manifest) -> Self {
         let partitions = manifest.partitions.iter().map(|partition| {
@@ -61,15 +61,15 @@ impl Places {
 }
 
 /// Where the contents of the files of a tree are on the disk; its slices are counted from `base`.
-fn stretches(tree: &Tree, base: u64) -> Vec<Stretch> {
+fn stretches(tree: &Tree, base: u64) -> Vec<FileExtent> {
     let mut found = Vec::new();
     for entry in tree.walk() {
-        let Kind::File(content) = &tree.node(entry.id).kind else { continue };
+        let NodeKind::File(content) = &tree.node(entry.id).kind else { continue };
         let path = format!("/{}", Printable(&entry.path));
         for segment in content.segments() {
             if let Origin::Slice { source: SourceId(_), at } = segment.origin {
                 let start = base.saturating_add(at);
-                found.push(Stretch { start, end: start.saturating_add(segment.len), path: path.clone() });
+                found.push(FileExtent { start, end: start.saturating_add(segment.len), path: path.clone() });
             }
         }
     }

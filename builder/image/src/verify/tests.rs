@@ -12,9 +12,9 @@ use amiforge_formats::tree::Content;
 use amiforge_progress::Silent;
 
 use super::*;
-use crate::bundle::{DISK, Existing, MANIFEST, Parts, SUMS, TREE};
+use crate::bundle::{BundleParts, DISK, ExistingBundle, MANIFEST, SUMS, TREE};
 use crate::disk::{self, DiskSize, DiskSpec, PartitionContent, PartitionSize, PartitionSpec};
-use crate::manifest::Origin;
+use crate::manifest::ImageOrigin;
 
 /// Where the bytes of the raw partition are: after 1 MiB of partition table and 1 MiB of swap.
 const RAW: u64 = 2 << 20;
@@ -56,7 +56,7 @@ fn build() -> Bundle {
     assert_eq!(disk.partitions[1].start, RAW);
     let parent = tempfile::tempdir().unwrap();
     let path = parent.path().join("web");
-    let origin = Origin {
+    let origin = ImageOrigin {
         name: "x".to_owned(),
         version: None,
         arch: "x86_64".to_owned(),
@@ -70,7 +70,7 @@ fn build() -> Bundle {
         secrets_unknown: Vec::new(),
         skipped: Vec::new(),
     };
-    let parts = Parts {
+    let parts = BundleParts {
         disk: &disk,
         sources: &NoSources,
         origin: Box::new(|_| Ok(origin)),
@@ -78,8 +78,15 @@ fn build() -> Bundle {
         documents: Box::new(|| Ok(vec![(bundle::SPDX, "{}\n".to_owned())])),
         known: None,
     };
-    bundle::write(&path, Existing::Refuse, parts, &Options { threads: 2 }, &Silent, &Interrupt::new())
-        .unwrap();
+    bundle::write(
+        &path,
+        ExistingBundle::Refuse,
+        parts,
+        &EmitOptions { threads: 2 },
+        &Silent,
+        &Interrupt::new(),
+    )
+    .unwrap();
     Bundle { _parent: parent, path }
 }
 
@@ -96,8 +103,8 @@ impl Bundle {
         file.write_all_at(&[byte[0] ^ 1], at).unwrap();
     }
 
-    fn verify(&self) -> Report {
-        verify(&self.path, &Options { threads: 2 }, &Silent, &Interrupt::new()).unwrap()
+    fn verify(&self) -> VerifyReport {
+        verify(&self.path, &EmitOptions { threads: 2 }, &Silent, &Interrupt::new()).unwrap()
     }
 
     fn differences(&self) -> Vec<String> {
@@ -107,7 +114,7 @@ impl Bundle {
     /// The blocks that differ and what lies in them.
     fn blocks(&self) -> Vec<(u64, Vec<String>)> {
         let blocks = self.verify().differences.into_iter().filter_map(|difference| match difference {
-            Difference::Block { block, places, .. } => Some((block, places)),
+            BundleDifference::Block { block, places, .. } => Some((block, places)),
             _ => None,
         });
         blocks.collect()
@@ -319,9 +326,9 @@ fn missing_and_strange_files_are_told() {
     fs::remove_file(bundle.path.join(SUMS)).unwrap();
     fs::remove_file(bundle.path.join(MANIFEST)).unwrap();
     fs::remove_file(bundle.path.join(DISK)).unwrap();
-    let none = verify(&bundle.path, &Options::default(), &Silent, &Interrupt::new());
+    let none = verify(&bundle.path, &EmitOptions::default(), &Silent, &Interrupt::new());
     assert!(matches!(none, Err(VerifyError::NotABundle { .. })), "{none:?}");
-    let none = verify(&bundle.path.join("x"), &Options::default(), &Silent, &Interrupt::new());
+    let none = verify(&bundle.path.join("x"), &EmitOptions::default(), &Silent, &Interrupt::new());
     assert!(matches!(none, Err(VerifyError::Directory { .. })), "{none:?}");
 }
 
@@ -342,6 +349,6 @@ fn an_interrupt_stops_a_verification() {
     let bundle = build();
     let interrupt = Interrupt::new();
     interrupt.flag().store(true, std::sync::atomic::Ordering::Relaxed);
-    let stopped = verify(&bundle.path, &Options::default(), &Silent, &interrupt);
+    let stopped = verify(&bundle.path, &EmitOptions::default(), &Silent, &interrupt);
     assert!(matches!(stopped, Err(VerifyError::Interrupted)), "{stopped:?}");
 }

@@ -34,7 +34,7 @@ impl Accel {
 
 /// What was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wanted {
+pub enum AccelChoice {
     /// KVM where it works.
     Any,
     /// KVM or nothing.
@@ -57,13 +57,13 @@ const EXIT: i32 = ((WORD as i32) << 1) | 1;
 ///
 /// # Errors
 /// [`BootError::Kvm`] when KVM was demanded and does not work.
-pub fn choose(wanted: Wanted, arch: Arch, folder: &Path) -> Result<(Accel, Option<String>), BootError> {
-    if wanted == Wanted::Tcg {
+pub fn choose(wanted: AccelChoice, arch: Arch, folder: &Path) -> Result<(Accel, Option<String>), BootError> {
+    if wanted == AccelChoice::Tcg {
         return Ok((Accel::Tcg, None));
     }
     match usable(arch, folder) {
         Ok(()) => Ok((Accel::Kvm, None)),
-        Err(why) if wanted == Wanted::Kvm => Err(BootError::Kvm { why }),
+        Err(why) if wanted == AccelChoice::Kvm => Err(BootError::Kvm { why }),
         Err(why) => Ok((Accel::Tcg, Some(why))),
     }
 }
@@ -177,8 +177,8 @@ mod tests {
     fn kvm_is_not_for_another_architecture() {
         let folder = tempfile::tempdir().unwrap();
         let other = if std::env::consts::ARCH == "x86_64" { Arch::Arm } else { Arch::X86 };
-        assert!(matches!(choose(Wanted::Kvm, other, folder.path()), Err(BootError::Kvm { .. })));
-        assert!(matches!(choose(Wanted::Any, other, folder.path()), Ok((Accel::Tcg, Some(_)))));
-        assert!(matches!(choose(Wanted::Tcg, other, folder.path()), Ok((Accel::Tcg, None))));
+        assert!(matches!(choose(AccelChoice::Kvm, other, folder.path()), Err(BootError::Kvm { .. })));
+        assert!(matches!(choose(AccelChoice::Any, other, folder.path()), Ok((Accel::Tcg, Some(_)))));
+        assert!(matches!(choose(AccelChoice::Tcg, other, folder.path()), Ok((Accel::Tcg, None))));
     }
 }

@@ -3,9 +3,9 @@
 
 use amiforge_formats::read_at::ReadAt as _;
 use amiforge_formats::tree::{Name, NodeId, Tree};
-use amiforge_image::inspect::{DiskView, Medium, Volume};
+use amiforge_image::inspect::{DiskView, Medium, ReadFileSystem};
 
-use super::machine::Identity;
+use super::machine::InstanceIdentity;
 use super::ssh::is_user_name;
 
 /// Folders that hold one for each instance that a first boot was done for: of cloud-init, and of this program's own units.
@@ -13,7 +13,7 @@ const INSTANCES: [&str; 2] = ["cloud/instances", "amiforge/instances"];
 
 /// Whether a first boot was done on a disk as this instance. A disk that cannot be read counts as one that was not booted:
 /// the boot itself says what is wrong with it.
-pub fn was_booted_as(medium: &Medium, identity: &Identity) -> bool {
+pub fn was_booted_as(medium: &Medium, identity: &InstanceIdentity) -> bool {
     trees(medium).iter().any(|tree| knows(tree, &identity.instance))
 }
 
@@ -27,7 +27,7 @@ pub fn homes(medium: &Medium) -> Vec<String> {
 fn trees(medium: &Medium) -> Vec<Tree> {
     let slots =
         if medium.size() > 0 { DiskView::read(medium).map(|view| view.slots) } else { Ok(Vec::new()) };
-    let tree = |slot| Volume::read(medium, slot).ok().flatten().and_then(|volume| volume.tree);
+    let tree = |slot| ReadFileSystem::read(medium, slot).ok().flatten().and_then(|volume| volume.tree);
     slots.unwrap_or_default().iter().filter_map(tree).collect()
 }
 
@@ -51,7 +51,7 @@ fn knows(tree: &Tree, instance: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use amiforge_formats::time::Time;
-    use amiforge_formats::tree::{Kind, Meta, Node};
+    use amiforge_formats::tree::{Meta, Node, NodeKind};
 
     use super::*;
 
@@ -59,7 +59,7 @@ mod tests {
         let mut tree = Tree::new(Meta::root_owned(0o755, Time::EPOCH));
         let mut at = tree.root();
         for name in path.split('/') {
-            let node = Node { meta: Meta::root_owned(0o755, Time::EPOCH), kind: Kind::dir() };
+            let node = Node { meta: Meta::root_owned(0o755, Time::EPOCH), kind: NodeKind::dir() };
             at = tree.add(at, Name::new(name.as_bytes()).unwrap(), node).unwrap();
         }
         tree
@@ -80,12 +80,12 @@ mod tests {
         let mut all = tree("home/dev");
         let home = all.lookup(b"home").unwrap();
         for name in ["-oProxyCommand=x", "a b", "other"] {
-            let node = Node { meta: Meta::root_owned(0o700, Time::EPOCH), kind: Kind::dir() };
+            let node = Node { meta: Meta::root_owned(0o700, Time::EPOCH), kind: NodeKind::dir() };
             all.add(home, Name::new(name.as_bytes()).unwrap(), node).unwrap();
         }
         let node = Node {
             meta: Meta::root_owned(0o700, Time::EPOCH),
-            kind: Kind::Symlink(b"dev".as_slice().into()),
+            kind: NodeKind::Symlink(b"dev".as_slice().into()),
         };
         all.add(home, Name::new(b"link").unwrap(), node).unwrap();
         assert_eq!(homes_in(&all), ["dev", "other"]);

@@ -49,7 +49,7 @@ impl fmt::Display for Check {
 
 /// How far a check is.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Try {
+pub(super) enum CheckProgress {
     /// It passed, with this to show.
     Passed(Vec<u8>),
     /// Not yet.

@@ -14,14 +14,14 @@ pub struct Console {
     bytes: Vec<u8>,
     text: String,
     screen: Screen,
-    state: State,
+    state: ConsoleState,
     /// Bytes of a character that is not whole yet.
     half: Vec<u8>,
 }
 
 /// What the next character belongs to.
 #[derive(Debug, Default)]
-enum State {
+enum ConsoleState {
     #[default]
     Text,
     Escape,
@@ -74,19 +74,19 @@ impl Console {
 
     fn take(&mut self, character: char) {
         self.state = match std::mem::take(&mut self.state) {
-            State::Text => self.plain(character),
-            State::Escape => match character {
-                '[' => State::Sequence(String::new()),
-                ']' | 'P' | '^' | '_' => State::Words(0),
+            ConsoleState::Text => self.plain(character),
+            ConsoleState::Escape => match character {
+                '[' => ConsoleState::Sequence(String::new()),
+                ']' | 'P' | '^' | '_' => ConsoleState::Words(0),
                 // The reset of a terminal.
                 'c' => {
                     self.screen = Screen::default();
-                    State::Text
+                    ConsoleState::Text
                 }
-                '(' | ')' => State::Words(SEQUENCE * 64 - 1),
-                _ => State::Text,
+                '(' | ')' => ConsoleState::Words(SEQUENCE * 64 - 1),
+                _ => ConsoleState::Text,
             },
-            State::Sequence(mut sequence) => match character {
+            ConsoleState::Sequence(mut sequence) => match character {
                 '\u{40}'..='\u{7e}' => {
                     let number = |part: &str| part.parse().unwrap_or(0);
                     let numbers: Vec<usize> = sequence.split(';').map(number).collect();
@@ -95,31 +95,31 @@ impl Console {
                     if matches!(character, 'H' | 'f') && !self.text.ends_with('\n') && !self.text.is_empty() {
                         self.text.push('\n');
                     }
-                    State::Text
+                    ConsoleState::Text
                 }
                 _ if sequence.len() < SEQUENCE => {
                     sequence.push(character);
-                    State::Sequence(sequence)
+                    ConsoleState::Sequence(sequence)
                 }
-                _ => State::Text,
+                _ => ConsoleState::Text,
             },
-            State::Words(len) => match character {
-                '\u{7}' | '\\' => State::Text,
-                _ if len + 1 < SEQUENCE * 64 => State::Words(len + 1),
-                _ => State::Text,
+            ConsoleState::Words(len) => match character {
+                '\u{7}' | '\\' => ConsoleState::Text,
+                _ if len + 1 < SEQUENCE * 64 => ConsoleState::Words(len + 1),
+                _ => ConsoleState::Text,
             },
         };
     }
 
-    fn plain(&mut self, character: char) -> State {
+    fn plain(&mut self, character: char) -> ConsoleState {
         if character == '\u{1b}' {
-            return State::Escape;
+            return ConsoleState::Escape;
         }
         self.screen.put(character);
         if character == '\n' || character == '\t' || !character.is_control() {
             self.text.push(character);
         }
-        State::Text
+        ConsoleState::Text
     }
 }
 

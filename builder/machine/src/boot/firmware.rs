@@ -61,30 +61,30 @@ fn is_file(path: &str) -> bool {
 
 /// What a descriptor says, as far as it matters here.
 #[derive(Deserialize)]
-struct Descriptor {
+struct FirmwareDescriptor {
     #[serde(rename = "interface-types")]
     interfaces: Vec<String>,
-    mapping: Mapping,
-    targets: Vec<Target>,
+    mapping: FirmwareMapping,
+    targets: Vec<FirmwareTarget>,
     features: Vec<String>,
 }
 
 #[derive(Deserialize)]
-struct Mapping {
+struct FirmwareMapping {
     device: String,
-    executable: Option<Image>,
+    executable: Option<FirmwareImage>,
     #[serde(rename = "nvram-template")]
-    template: Option<Image>,
+    template: Option<FirmwareImage>,
 }
 
 #[derive(Deserialize)]
-struct Image {
+struct FirmwareImage {
     filename: PathBuf,
     format: String,
 }
 
 #[derive(Deserialize)]
-struct Target {
+struct FirmwareTarget {
     architecture: String,
     machines: Vec<String>,
 }
@@ -101,7 +101,7 @@ fn described(folder: &Path, arch: Arch) -> Option<Flash> {
         .find(|flash| flash.code.is_file() && flash.vars.is_file())
 }
 
-fn fitting(descriptor: Descriptor, arch: Arch) -> Option<Flash> {
+fn fitting(descriptor: FirmwareDescriptor, arch: Arch) -> Option<Flash> {
     let machine = match arch {
         Arch::X86 => "pc-q35-",
         Arch::Arm => "virt-",

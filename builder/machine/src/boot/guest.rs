@@ -13,7 +13,7 @@ use super::machine::Machine;
 use super::{BootError, leash};
 
 /// Who is shown what happens.
-pub trait Show: Sync {
+pub trait GuestDisplay: Sync {
     /// Bytes that the guest wrote to its console.
     fn console(&self, bytes: &[u8]);
     /// What a check has to show: a page, the output of a command.
@@ -59,7 +59,7 @@ impl Guest {
         scope: &'scope Scope<'scope, '_>,
         machine: &Machine,
         heard: &'scope Heard,
-        show: &'scope dyn Show,
+        show: &'scope dyn GuestDisplay,
     ) -> Result<(Self, Option<ChildStdin>), BootError> {
         let program = machine.program();
         let failed = |source| BootError::Start { program: program.to_owned(), source };

@@ -12,14 +12,14 @@ use amiforge_progress::Interrupt;
 use super::accel::{self, Accel};
 use super::check::Check;
 use super::crash;
-use super::guest::{Guest, Heard, Show};
+use super::guest::{Guest, GuestDisplay, Heard};
 use super::imds::Sessions;
 use super::keyboard::Keyboard;
 use super::machine::{Forward, Network};
 use super::provider::{Need, on_path};
-use super::reason::Reason;
+use super::reason::BootFailure;
 use super::{Arch, BootError, Bus, Firmware, machine};
-use watch::Watch;
+use watch::GuestWatch;
 
 /// What to launch, and how.
 #[derive(Debug, Clone)]
@@ -33,7 +33,7 @@ pub struct Launch {
     /// How the disks are attached.
     pub bus: Bus,
     /// How instructions are carried out.
-    pub accel: accel::Wanted,
+    pub accel: accel::AccelChoice,
     /// Processors.
     pub cpus: u32,
     /// MiB of memory.
@@ -41,7 +41,7 @@ pub struct Launch {
     /// Where the guest's writes go.
     pub writes: Writes,
     /// Further volumes.
-    pub volumes: Vec<Further>,
+    pub volumes: Vec<FurtherDisk>,
     /// What metadata tells.
     pub instance: Facts,
     /// What the metadata service wants to be shown.
@@ -75,7 +75,7 @@ pub enum Writes {
 
 /// A further volume.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Further {
+pub enum FurtherDisk {
     /// Zeros, so many bytes.
     Empty(u64),
     /// A raw disk, which is not written.
@@ -105,9 +105,9 @@ pub struct Facts {
 
 /// How a launch went.
 #[derive(Debug)]
-pub struct Outcome {
+pub struct LaunchOutcome {
     /// How it ended.
-    pub ended: Ended,
+    pub ended: LaunchEnd,
     /// How instructions were carried out.
     pub accel: Accel,
     /// What was shown, in the order in which it was asked for.
@@ -122,7 +122,7 @@ pub struct Outcome {
 
 /// How a launch ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Ended {
+pub enum LaunchEnd {
     /// Everything was shown.
     Passed,
     /// There was nothing to show, and it was switched off from within.
@@ -134,15 +134,15 @@ pub enum Ended {
         /// What was not shown.
         unmet: Vec<Check>,
         /// How that was seen.
-        how: How,
+        how: FailureSign,
         /// Why, as far as the console tells; nothing where the check itself tells.
-        reason: Option<Reason>,
+        reason: Option<BootFailure>,
     },
 }
 
 /// How a failure was seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum How {
+pub enum FailureSign {
     /// Time was over.
     TimedOut,
     /// The machine switched itself off, or was reset.
@@ -161,8 +161,12 @@ const REPORT: usize = 150;
 /// Launches a machine and watches it.
 ///
 /// # Errors
-/// [`BootError`] when it could not be launched. That it did not come up is an [`Outcome`].
-pub fn launch(launch: &Launch, show: &dyn Show, interrupt: &Interrupt) -> Result<Outcome, BootError> {
+/// [`BootError`] when it could not be launched. That it did not come up is an [`LaunchOutcome`].
+pub fn launch(
+    launch: &Launch,
+    show: &dyn GuestDisplay,
+    interrupt: &Interrupt,
+) -> Result<LaunchOutcome, BootError> {
     if !on_path(machine::program(launch.arch)) {
         return Err(BootError::Missing { need: Need::Qemu(launch.arch) });
     }
@@ -186,8 +190,9 @@ pub fn launch(launch: &Launch, show: &dyn Show, interrupt: &Interrupt) -> Result
             // Kept open: a console whose input ended is another console.
             (_, stdin) => stdin,
         };
-        let watching = if keyboard.is_some() { watch::Watching::ByUser } else { watch::Watching::Alone };
-        let mut watch = Watch::new(launch, guest, &heard, &prepared, show, interrupt, watching);
+        let watching =
+            if keyboard.is_some() { watch::ConsoleWatcher::ByUser } else { watch::ConsoleWatcher::Alone };
+        let mut watch = GuestWatch::new(launch, guest, &heard, &prepared, show, interrupt, watching);
         let outcome = watch.run();
         drop(watch);
         drop(hands);
@@ -195,7 +200,7 @@ pub fn launch(launch: &Launch, show: &dyn Show, interrupt: &Interrupt) -> Result
     })?;
     let console = heard.console();
     let (bytes, screen) = (console.bytes().to_vec(), screen(console.screen(REPORT)));
-    Ok(Outcome { ended, accel, passed, console: bytes, screen, seconds: begun.elapsed().as_secs_f64() })
+    Ok(LaunchOutcome { ended, accel, passed, console: bytes, screen, seconds: begun.elapsed().as_secs_f64() })
 }
 
 /// The last lines, and all of the report if the kernel crashed.

@@ -33,7 +33,7 @@ pub struct Machine {
     /// The drives, that of the root first.
     pub drives: Vec<Drive>,
     /// Who it is.
-    pub identity: Identity,
+    pub identity: InstanceIdentity,
     /// The command that answers one connection to the metadata service on its standard input and output.
     pub metadata: Option<String>,
     /// Ports of this host that lead into the guest.
@@ -91,7 +91,7 @@ pub enum Network {
 
 /// Who a machine is: what EC2 tells through metadata and firmware tables.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Identity {
+pub struct InstanceIdentity {
     /// `i-` and 17 digits.
     pub instance: String,
     /// Instance type.
@@ -102,7 +102,7 @@ pub struct Identity {
     pub mac: String,
 }
 
-impl Identity {
+impl InstanceIdentity {
     /// An identity that follows from a seed: the same seed is the same instance.
     pub fn of(seed: &[u8], instance: Option<&str>, kind: &str) -> Self {
         let hex = Digest::of(seed).to_string();
@@ -138,7 +138,7 @@ impl Machine {
 
     /// Its arguments. The console is on its standard input and output.
     pub fn args(&self) -> Vec<String> {
-        let mut args = Args::default();
+        let mut args = QemuArgs::default();
         self.board(&mut args);
         args.add("-nodefaults", "");
         args.add("-display", "none");
@@ -154,7 +154,7 @@ impl Machine {
         args.0
     }
 
-    fn board(&self, args: &mut Args) {
+    fn board(&self, args: &mut QemuArgs) {
         let (machine, cpu) = match (self.arch, self.accel) {
             (Arch::X86, Accel::Kvm) => ("q35", "host"),
             (Arch::X86, Accel::Tcg) => ("q35", "max"),
@@ -169,7 +169,7 @@ impl Machine {
         args.add("-m", &self.memory.to_string());
     }
 
-    fn firmware(&self, args: &mut Args) {
+    fn firmware(&self, args: &mut QemuArgs) {
         if let Some(flash) = &self.flash {
             let (code, vars) = (escaped(&flash.code), escaped(&flash.vars));
             let (code_format, vars_format) = (&flash.code_format, &flash.vars_format);
@@ -182,7 +182,7 @@ impl Machine {
         }
     }
 
-    fn drives(&self, args: &mut Args) {
+    fn drives(&self, args: &mut QemuArgs) {
         for (index, drive) in self.drives.iter().enumerate() {
             let (format, file, serial) = (drive.format, escaped(&drive.file), &drive.serial);
             args.add(
@@ -199,8 +199,8 @@ impl Machine {
     }
 
     /// The tables of SMBIOS by which guests recognise EC2.
-    fn tables(&self, args: &mut Args) {
-        let Identity { instance, kind, uuid, .. } = &self.identity;
+    fn tables(&self, args: &mut QemuArgs) {
+        let InstanceIdentity { instance, kind, uuid, .. } = &self.identity;
         args.add("-smbios", "type=0,vendor=Amazon EC2,version=1.0");
         args.add(
             "-smbios",
@@ -210,7 +210,7 @@ impl Machine {
         args.add("-smbios", "type=3,manufacturer=Amazon EC2,asset=Amazon EC2");
     }
 
-    fn network(&self, args: &mut Args) {
+    fn network(&self, args: &mut QemuArgs) {
         let mut net = format!("user,id=n0,ipv6=off,{NETWORK}");
         if self.network == Network::Closed {
             net.push_str(",restrict=on");
@@ -236,9 +236,9 @@ pub const fn program(arch: Arch) -> &'static str {
 }
 
 #[derive(Default)]
-struct Args(Vec<String>);
+struct QemuArgs(Vec<String>);
 
-impl Args {
+impl QemuArgs {
     fn add(&mut self, name: &str, value: &str) {
         self.0.push(name.to_owned());
         if !value.is_empty() {
@@ -269,7 +269,7 @@ mod tests {
             memory: 1024,
             bus: Bus::Nvme,
             drives: vec![Drive { file: "/tmp/a,b".into(), format: "qcow2", serial: "vol0".to_owned() }],
-            identity: Identity::of(b"web", None, "t3.small"),
+            identity: InstanceIdentity::of(b"web", None, "t3.small"),
             metadata: Some("'/a b' x,y".to_owned()),
             forwards: vec![Forward { host: 2222, guest: 22 }],
             network: Network::Closed,
@@ -292,7 +292,7 @@ mod tests {
             dhcpstart=169.254.169.15,restrict=on,hostfwd=tcp:127.0.0.1:2222-:22,\
             guestfwd=tcp:169.254.169.254:80-cmd:'/a b' x,,y -device virtio-net-pci,netdev=n0,mac=MAC,romfile= -S";
         let machine = machine(Arch::X86);
-        let Identity { instance, uuid, mac, .. } = &machine.identity;
+        let InstanceIdentity { instance, uuid, mac, .. } = &machine.identity;
         let expected = expected.replace("UUID", uuid).replace("INSTANCE", instance).replace("MAC", mac);
         assert_eq!(machine.args().join(" "), expected);
     }
@@ -308,9 +308,9 @@ mod tests {
 
     #[test]
     fn an_identity_is_that_of_an_instance_and_follows_from_its_seed() {
-        let one = Identity::of(b"web", None, "t3.small");
-        assert_eq!(one, Identity::of(b"web", None, "t3.small"));
-        assert_ne!(one, Identity::of(b"db", None, "t3.small"));
+        let one = InstanceIdentity::of(b"web", None, "t3.small");
+        assert_eq!(one, InstanceIdentity::of(b"web", None, "t3.small"));
+        assert_ne!(one, InstanceIdentity::of(b"db", None, "t3.small"));
         assert!(
             one.instance.len() == 19
                 && one.uuid.len() == 36

@@ -26,8 +26,8 @@ mod ssh;
 
 pub use booted::{homes, was_booted_as};
 pub use error::BootError;
-pub use guest::Show;
-pub use launch::{Ended, Facts, Further, How, Launch, Outcome, Writes, launch};
+pub use guest::GuestDisplay;
+pub use launch::{Facts, FailureSign, FurtherDisk, Launch, LaunchEnd, LaunchOutcome, Writes, launch};
 pub use ssh::is_user_name;
 
 use serde::{Deserialize, Serialize};

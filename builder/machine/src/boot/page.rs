@@ -4,7 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::Duration;
 
-use super::check::Try;
+use super::check::CheckProgress;
 
 /// Most bytes of an answer.
 const MOST: u64 = 4 << 20;
@@ -12,17 +12,19 @@ const MOST: u64 = 4 << 20;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Asks once. What is not there yet (nobody listens, an answer of 5xx while a service starts) is worth another try.
-pub(super) fn fetch(port: u16, path: &str) -> Try {
-    let Some(answer) = ask(port, path) else { return Try::NotYet };
-    let Some(head_end) = answer.windows(4).position(|four| four == b"\r\n\r\n") else { return Try::NotYet };
+pub(super) fn fetch(port: u16, path: &str) -> CheckProgress {
+    let Some(answer) = ask(port, path) else { return CheckProgress::NotYet };
+    let Some(head_end) = answer.windows(4).position(|four| four == b"\r\n\r\n") else {
+        return CheckProgress::NotYet;
+    };
     let (head, body) = answer.split_at(head_end);
     let head = String::from_utf8_lossy(head);
     let status = head.split_whitespace().nth(1).and_then(|status| status.parse::<u16>().ok());
     let body = body.get(4..).unwrap_or_default().to_vec();
     match status {
-        Some(200) => Try::Passed(body),
-        Some(500..) | None => Try::NotYet,
-        Some(status) => Try::Failed(body, format!("it was answered with HTTP status {status}")),
+        Some(200) => CheckProgress::Passed(body),
+        Some(500..) | None => CheckProgress::NotYet,
+        Some(status) => CheckProgress::Failed(body, format!("it was answered with HTTP status {status}")),
     }
 }
 
@@ -46,7 +48,7 @@ mod tests {
 
     use super::*;
 
-    fn served(answer: &'static str) -> Try {
+    fn served(answer: &'static str) -> CheckProgress {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
         let server = std::thread::spawn(move || {
@@ -62,11 +64,11 @@ mod tests {
 
     #[test]
     fn a_page_passes_an_absent_one_fails_and_a_service_that_starts_is_waited_for() {
-        assert_eq!(served("HTTP/1.1 200 OK\r\nA: b\r\n\r\nhello"), Try::Passed(b"hello".to_vec()));
+        assert_eq!(served("HTTP/1.1 200 OK\r\nA: b\r\n\r\nhello"), CheckProgress::Passed(b"hello".to_vec()));
         assert!(
-            matches!(served("HTTP/1.1 404 Not Found\r\n\r\n"), Try::Failed(_, why) if why.contains("404"))
+            matches!(served("HTTP/1.1 404 Not Found\r\n\r\n"), CheckProgress::Failed(_, why) if why.contains("404"))
         );
-        assert_eq!(served("HTTP/1.1 503 x\r\n\r\n"), Try::NotYet);
-        assert_eq!(served(""), Try::NotYet);
+        assert_eq!(served("HTTP/1.1 503 x\r\n\r\n"), CheckProgress::NotYet);
+        assert_eq!(served(""), CheckProgress::NotYet);
     }
 }

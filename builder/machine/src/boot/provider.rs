@@ -19,7 +19,7 @@ pub enum Need {
 
 /// A family of distributions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Family {
+enum DistroFamily {
     Debian,
     Fedora,
     Arch,
@@ -27,7 +27,7 @@ enum Family {
     Alpine,
 }
 
-impl Family {
+impl DistroFamily {
     const ALL: [Self; 5] = [Self::Debian, Self::Fedora, Self::Arch, Self::Suse, Self::Alpine];
 
     /// From the text of `os-release`: its `ID`, then `ID_LIKE`.
@@ -77,36 +77,36 @@ impl Need {
     }
 
     fn hint_for(self, release: &str) -> String {
-        if let Some(family) = Family::of(release) {
+        if let Some(family) = DistroFamily::of(release) {
             return format!("`{} {}`", family.install(), self.package(family));
         }
-        let all = Family::ALL.map(|family| format!("{} ({})", self.package(family), family.name()));
+        let all = DistroFamily::ALL.map(|family| format!("{} ({})", self.package(family), family.name()));
         format!("it is in the package {}", all.join(", "))
     }
 
-    const fn package(self, family: Family) -> &'static str {
+    const fn package(self, family: DistroFamily) -> &'static str {
         match (self, family) {
-            (Self::Qemu(Arch::X86), Family::Debian | Family::Arch) => "qemu-system-x86",
-            (Self::Qemu(Arch::X86), Family::Fedora) => "qemu-system-x86-core",
-            (Self::Qemu(Arch::X86), Family::Suse) => "qemu-x86",
-            (Self::Qemu(Arch::X86), Family::Alpine) => "qemu-system-x86_64",
-            (Self::Qemu(Arch::Arm), Family::Debian) => "qemu-system-arm",
-            (Self::Qemu(Arch::Arm), Family::Fedora) => "qemu-system-aarch64-core",
-            (Self::Qemu(Arch::Arm), Family::Arch | Family::Alpine) => "qemu-system-aarch64",
-            (Self::Qemu(Arch::Arm), Family::Suse) => "qemu-arm",
-            (Self::Uefi(Arch::X86), Family::Debian | Family::Alpine) => "ovmf",
-            (Self::Uefi(Arch::X86), Family::Fedora | Family::Arch) => "edk2-ovmf",
-            (Self::Uefi(Arch::X86), Family::Suse) => "qemu-ovmf-x86_64",
-            (Self::Uefi(Arch::Arm), Family::Debian) => "qemu-efi-aarch64",
-            (Self::Uefi(Arch::Arm), Family::Fedora | Family::Arch) => "edk2-aarch64",
-            (Self::Uefi(Arch::Arm), Family::Suse) => "qemu-uefi-aarch64",
-            (Self::Uefi(Arch::Arm), Family::Alpine) => "aavmf",
-            (Self::Bios, Family::Fedora) => "seabios-bin",
-            (Self::Bios, Family::Suse) => "qemu-seabios",
+            (Self::Qemu(Arch::X86), DistroFamily::Debian | DistroFamily::Arch) => "qemu-system-x86",
+            (Self::Qemu(Arch::X86), DistroFamily::Fedora) => "qemu-system-x86-core",
+            (Self::Qemu(Arch::X86), DistroFamily::Suse) => "qemu-x86",
+            (Self::Qemu(Arch::X86), DistroFamily::Alpine) => "qemu-system-x86_64",
+            (Self::Qemu(Arch::Arm), DistroFamily::Debian) => "qemu-system-arm",
+            (Self::Qemu(Arch::Arm), DistroFamily::Fedora) => "qemu-system-aarch64-core",
+            (Self::Qemu(Arch::Arm), DistroFamily::Arch | DistroFamily::Alpine) => "qemu-system-aarch64",
+            (Self::Qemu(Arch::Arm), DistroFamily::Suse) => "qemu-arm",
+            (Self::Uefi(Arch::X86), DistroFamily::Debian | DistroFamily::Alpine) => "ovmf",
+            (Self::Uefi(Arch::X86), DistroFamily::Fedora | DistroFamily::Arch) => "edk2-ovmf",
+            (Self::Uefi(Arch::X86), DistroFamily::Suse) => "qemu-ovmf-x86_64",
+            (Self::Uefi(Arch::Arm), DistroFamily::Debian) => "qemu-efi-aarch64",
+            (Self::Uefi(Arch::Arm), DistroFamily::Fedora | DistroFamily::Arch) => "edk2-aarch64",
+            (Self::Uefi(Arch::Arm), DistroFamily::Suse) => "qemu-uefi-aarch64",
+            (Self::Uefi(Arch::Arm), DistroFamily::Alpine) => "aavmf",
+            (Self::Bios, DistroFamily::Fedora) => "seabios-bin",
+            (Self::Bios, DistroFamily::Suse) => "qemu-seabios",
             (Self::Bios, _) => "seabios",
-            (Self::Ssh, Family::Debian | Family::Alpine) => "openssh-client",
-            (Self::Ssh, Family::Fedora | Family::Suse) => "openssh-clients",
-            (Self::Ssh, Family::Arch) => "openssh",
+            (Self::Ssh, DistroFamily::Debian | DistroFamily::Alpine) => "openssh-client",
+            (Self::Ssh, DistroFamily::Fedora | DistroFamily::Suse) => "openssh-clients",
+            (Self::Ssh, DistroFamily::Arch) => "openssh",
         }
     }
 }

@@ -8,7 +8,7 @@ use super::crash;
 /// What went wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Kind {
+pub enum FailureKind {
     /// The firmware found nothing to boot.
     NothingToBoot,
     /// The firmware found a loader and could not start it.
@@ -53,7 +53,7 @@ pub enum Kind {
 
 /// Whether a machine can still come up after it said something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Weight {
+pub enum SignWeight {
     /// It cannot.
     Fatal,
     /// Perhaps it can.
@@ -62,9 +62,9 @@ pub enum Weight {
 
 /// What went wrong, and the line that tells it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Reason {
+pub struct BootFailure {
     /// What.
-    pub kind: Kind,
+    pub kind: FailureKind,
     /// In words.
     pub words: &'static str,
     /// The line, where one told it.
@@ -72,50 +72,50 @@ pub struct Reason {
 }
 
 /// A sign: a text on the console, and what it means. The first that is found in the order of this list decides.
-struct Sign(&'static str, Kind, Weight);
+struct Sign(&'static str, FailureKind, SignWeight);
 
-use Weight::{Fatal, Notable};
+use SignWeight::{Fatal, Notable};
 
 /// What consoles say. Causes stand before their effects: a kernel that finds no root panics afterwards.
 const SIGNS: &[Sign] = &[
-    Sign("Access Denied", Kind::NotSigned, Fatal),
-    Sign("Security Violation", Kind::NotSigned, Fatal),
-    Sign("dm-verity device corrupted", Kind::RootHash, Fatal),
-    Sign("verity: ", Kind::RootHash, Notable),
-    Sign("root hash verification failed", Kind::RootHash, Fatal),
-    Sign("No root hash", Kind::RootHash, Fatal),
-    Sign("VFS: Cannot open root device", Kind::NoRoot, Fatal),
-    Sign("VFS: Unable to mount root fs", Kind::NoRoot, Fatal),
-    Sign("Gave up waiting for root", Kind::NoRoot, Fatal),
-    Sign("amiforge-init: there is no device with the root", Kind::NoRoot, Fatal),
-    Sign("amiforge-init: cannot mount the root", Kind::NoRoot, Fatal),
-    Sign("amiforge-init: there is no init", Kind::NoInit, Fatal),
-    Sign("does not exist.  Dropping to a shell", Kind::NoRoot, Fatal),
-    Sign("dracut-initqueue timeout", Kind::NoRoot, Notable),
-    Sign("No working init found", Kind::NoInit, Fatal),
-    Sign("Requested init ", Kind::NoInit, Fatal),
-    Sign("Target filesystem doesn't have requested", Kind::NoInit, Fatal),
-    Sign("No init found. Try passing init=", Kind::NoInit, Fatal),
-    Sign("Attempted to kill init!", Kind::InitDied, Fatal),
-    Sign("System is deadlocked on memory", Kind::Memory, Fatal),
-    Sign("Kernel panic - not syncing", Kind::Panic, Fatal),
-    Sign("invalid compressed format", Kind::KernelDamaged, Fatal),
-    Sign("compressed data is corrupt", Kind::KernelDamaged, Fatal),
-    Sign("-- System halted", Kind::KernelDamaged, Fatal),
-    Sign("Cannot open access to console, the root account is locked", Kind::Emergency, Fatal),
-    Sign("You are in emergency mode", Kind::Emergency, Fatal),
-    Sign("Entering emergency mode", Kind::Emergency, Fatal),
-    Sign("Freezing execution", Kind::Emergency, Fatal),
-    Sign("UEFI Interactive Shell", Kind::NothingToBoot, Fatal),
-    Sign("BdsDxe: No bootable option or device was found", Kind::NothingToBoot, Fatal),
-    Sign("BdsDxe: failed to start Boot", Kind::LoaderRefused, Notable),
-    Sign("Initramfs unpacking failed", Kind::InitrdDamaged, Notable),
-    Sign("Out of memory: Killed process", Kind::Memory, Notable),
-    Sign("Failed to start cloud-init", Kind::CloudInit, Notable),
-    Sign("Failed to start Cloud-init", Kind::CloudInit, Notable),
-    Sign("Failed to start Initial cloud-init", Kind::CloudInit, Notable),
-    Sign("cloud-init: error:", Kind::CloudInit, Notable),
-    Sign("[FAILED] Failed to", Kind::Units, Notable),
+    Sign("Access Denied", FailureKind::NotSigned, Fatal),
+    Sign("Security Violation", FailureKind::NotSigned, Fatal),
+    Sign("dm-verity device corrupted", FailureKind::RootHash, Fatal),
+    Sign("verity: ", FailureKind::RootHash, Notable),
+    Sign("root hash verification failed", FailureKind::RootHash, Fatal),
+    Sign("No root hash", FailureKind::RootHash, Fatal),
+    Sign("VFS: Cannot open root device", FailureKind::NoRoot, Fatal),
+    Sign("VFS: Unable to mount root fs", FailureKind::NoRoot, Fatal),
+    Sign("Gave up waiting for root", FailureKind::NoRoot, Fatal),
+    Sign("amiforge-init: there is no device with the root", FailureKind::NoRoot, Fatal),
+    Sign("amiforge-init: cannot mount the root", FailureKind::NoRoot, Fatal),
+    Sign("amiforge-init: there is no init", FailureKind::NoInit, Fatal),
+    Sign("does not exist.  Dropping to a shell", FailureKind::NoRoot, Fatal),
+    Sign("dracut-initqueue timeout", FailureKind::NoRoot, Notable),
+    Sign("No working init found", FailureKind::NoInit, Fatal),
+    Sign("Requested init ", FailureKind::NoInit, Fatal),
+    Sign("Target filesystem doesn't have requested", FailureKind::NoInit, Fatal),
+    Sign("No init found. Try passing init=", FailureKind::NoInit, Fatal),
+    Sign("Attempted to kill init!", FailureKind::InitDied, Fatal),
+    Sign("System is deadlocked on memory", FailureKind::Memory, Fatal),
+    Sign("Kernel panic - not syncing", FailureKind::Panic, Fatal),
+    Sign("invalid compressed format", FailureKind::KernelDamaged, Fatal),
+    Sign("compressed data is corrupt", FailureKind::KernelDamaged, Fatal),
+    Sign("-- System halted", FailureKind::KernelDamaged, Fatal),
+    Sign("Cannot open access to console, the root account is locked", FailureKind::Emergency, Fatal),
+    Sign("You are in emergency mode", FailureKind::Emergency, Fatal),
+    Sign("Entering emergency mode", FailureKind::Emergency, Fatal),
+    Sign("Freezing execution", FailureKind::Emergency, Fatal),
+    Sign("UEFI Interactive Shell", FailureKind::NothingToBoot, Fatal),
+    Sign("BdsDxe: No bootable option or device was found", FailureKind::NothingToBoot, Fatal),
+    Sign("BdsDxe: failed to start Boot", FailureKind::LoaderRefused, Notable),
+    Sign("Initramfs unpacking failed", FailureKind::InitrdDamaged, Notable),
+    Sign("Out of memory: Killed process", FailureKind::Memory, Notable),
+    Sign("Failed to start cloud-init", FailureKind::CloudInit, Notable),
+    Sign("Failed to start Cloud-init", FailureKind::CloudInit, Notable),
+    Sign("Failed to start Initial cloud-init", FailureKind::CloudInit, Notable),
+    Sign("cloud-init: error:", FailureKind::CloudInit, Notable),
+    Sign("[FAILED] Failed to", FailureKind::Units, Notable),
 ];
 
 /// What OVMF says of an option that it could not load; the status stands at the line's end.
@@ -130,66 +130,66 @@ const ROOTWAIT: &str = "Waiting for root device";
 const LINUX: [&str; 3] = ["Linux version", "EFI stub:", "Booting Linux"];
 
 /// What a machine cannot recover from, if it has said that.
-pub fn fatal(console: &str, log: &str) -> Option<Reason> {
+pub fn fatal(console: &str, log: &str) -> Option<BootFailure> {
     sign(console, Fatal).or_else(|| firmware(console, log))
 }
 
 /// The best reason why a machine has not come up when time was over or it ended.
-pub fn best(console: &str, log: &str) -> Reason {
-    let waiting = || line_with(console, ROOTWAIT).map(|line| reason(Kind::Waiting, Some(line)));
+pub fn best(console: &str, log: &str) -> BootFailure {
+    let waiting = || line_with(console, ROOTWAIT).map(|line| reason(FailureKind::Waiting, Some(line)));
     let late = || {
         let kernel = LINUX.iter().any(|sign| console.contains(sign));
-        let silent = if kernel { Kind::SilentKernel } else { Kind::Silent };
+        let silent = if kernel { FailureKind::SilentKernel } else { FailureKind::Silent };
         reason(silent, console.lines().rfind(|line| !line.trim().is_empty()).map(str::to_owned))
     };
     fatal(console, log).or_else(|| sign(console, Notable)).or_else(waiting).unwrap_or_else(late)
 }
 
 /// A command over ssh that had not ended when time was over.
-pub(super) fn command_running(command: &str) -> Reason {
-    reason(Kind::CommandRunning, Some(format!("ssh: `{command}`")))
+pub(super) fn command_running(command: &str) -> BootFailure {
+    reason(FailureKind::CommandRunning, Some(format!("ssh: `{command}`")))
 }
 
-fn sign(console: &str, least: Weight) -> Option<Reason> {
+fn sign(console: &str, least: SignWeight) -> Option<BootFailure> {
     let heavy = |sign: &&Sign| least == Notable || sign.2 == Fatal;
     SIGNS.iter().filter(heavy).find_map(|Sign(text, kind, _)| {
         let line = line_with(console, text)?;
         // Services that a login never needed may fail; the verity target says so of itself when all is well.
-        let well = *kind == Kind::RootHash && !line.contains("corrupted") && !line.contains("ailed");
-        let crashed = || if *kind == Kind::Panic { crash(console) } else { None };
+        let well = *kind == FailureKind::RootHash && !line.contains("corrupted") && !line.contains("ailed");
+        let crashed = || if *kind == FailureKind::Panic { crash(console) } else { None };
         (!well).then(|| crashed().unwrap_or_else(|| reason(*kind, Some(line))))
     })
 }
 
 /// The reason of a panic that only ends the report of a crash.
-fn crash(console: &str) -> Option<Reason> {
+fn crash(console: &str) -> Option<BootFailure> {
     let first = crash::begins(console.lines())?;
-    console.lines().nth(first).map(|line| reason(Kind::Crash, Some(line.trim().to_owned())))
+    console.lines().nth(first).map(|line| reason(FailureKind::Crash, Some(line.trim().to_owned())))
 }
 
-fn firmware(console: &str, log: &str) -> Option<Reason> {
+fn firmware(console: &str, log: &str) -> Option<BootFailure> {
     if let Some(line) = line_with(console, LOADER) {
-        return Some(reason(Kind::Loader, Some(line)));
+        return Some(reason(FailureKind::Loader, Some(line)));
     }
     if let Some(line) = BIOS_SIGNS.iter().find_map(|sign| line_with(log, sign)) {
-        return Some(reason(Kind::NothingToBoot, Some(line)));
+        return Some(reason(FailureKind::NothingToBoot, Some(line)));
     }
     // OVMF goes on to the next option after one that failed; only a disk's damaged loader is a reason.
     let line = console.lines().find(|line| {
         line.contains(NOT_LOADED) && (line.contains("Load Error") || line.contains("Unsupported"))
     })?;
-    Some(reason(Kind::LoaderRefused, Some(line.trim().to_owned())))
+    Some(reason(FailureKind::LoaderRefused, Some(line.trim().to_owned())))
 }
 
 fn line_with(text: &str, part: &str) -> Option<String> {
     text.lines().find(|line| line.contains(part)).map(|line| line.trim().to_owned())
 }
 
-fn reason(kind: Kind, line: Option<String>) -> Reason {
-    Reason { kind, words: kind.words(), line }
+fn reason(kind: FailureKind, line: Option<String>) -> BootFailure {
+    BootFailure { kind, words: kind.words(), line }
 }
 
-impl Kind {
+impl FailureKind {
     /// In words, with what to look at.
     pub const fn words(self) -> &'static str {
         match self {
@@ -241,7 +241,7 @@ impl Kind {
     }
 }
 
-impl std::fmt::Display for Reason {
+impl std::fmt::Display for BootFailure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.words)?;
         match &self.line {
@@ -255,7 +255,7 @@ impl std::fmt::Display for Reason {
 mod tests {
     use super::*;
 
-    fn kind(console: &str, log: &str) -> Kind {
+    fn kind(console: &str, log: &str) -> FailureKind {
         best(console, log).kind
     }
 
@@ -264,45 +264,51 @@ mod tests {
         let console = "[    1.0] VFS: Cannot open root device \"PARTUUID=1\" or unknown-block(0,0): error -6\n\
             [    1.1] Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0)\n";
         let reason = fatal(console, "").unwrap();
-        assert_eq!(reason.kind, Kind::NoRoot);
+        assert_eq!(reason.kind, FailureKind::NoRoot);
         assert!(reason.line.unwrap().contains("PARTUUID=1"));
-        assert_eq!(kind("Kernel panic - not syncing: No working init found.", ""), Kind::NoInit);
+        assert_eq!(kind("Kernel panic - not syncing: No working init found.", ""), FailureKind::NoInit);
         assert_eq!(
             kind("Kernel panic - not syncing: Attempted to kill init! exitcode=0x100", ""),
-            Kind::InitDied
+            FailureKind::InitDied
         );
         assert_eq!(
             kind("Kernel panic - not syncing: device-mapper: dm-verity device corrupted", ""),
-            Kind::RootHash
+            FailureKind::RootHash
         );
-        assert_eq!(kind("Kernel panic - not syncing: IO-APIC", ""), Kind::Panic);
+        assert_eq!(kind("Kernel panic - not syncing: IO-APIC", ""), FailureKind::Panic);
         let crash = "[ 3.5] int3: 0000 [#1] SMP\n[ 3.5] RIP: 0010:tick+0x1\n\
             [ 3.6] Kernel panic - not syncing: Fatal exception in interrupt\n";
         let reason = fatal(crash, "").unwrap();
-        assert_eq!((reason.kind, reason.line.as_deref()), (Kind::Crash, Some("[ 3.5] int3: 0000 [#1] SMP")));
+        assert_eq!(
+            (reason.kind, reason.line.as_deref()),
+            (FailureKind::Crash, Some("[ 3.5] int3: 0000 [#1] SMP"))
+        );
     }
 
     #[test]
     fn firmware_that_finds_nothing_or_a_damaged_loader_says_so() {
         assert_eq!(
             kind("", "Booting from Hard Disk...\nBoot failed: not a bootable disk\n"),
-            Kind::NothingToBoot
+            FailureKind::NothingToBoot
         );
-        assert_eq!(kind("UEFI Interactive Shell v2.2\nShell>", ""), Kind::NothingToBoot);
+        assert_eq!(kind("UEFI Interactive Shell v2.2\nShell>", ""), FailureKind::NothingToBoot);
         let refused = "BdsDxe: failed to load Boot0001 \"UEFI QEMU NVMe Ctrl\" from PciRoot(0x0): Load Error";
-        assert_eq!(fatal(refused, "").unwrap().kind, Kind::LoaderRefused);
+        assert_eq!(fatal(refused, "").unwrap().kind, FailureKind::LoaderRefused);
         assert_eq!(fatal(&refused.replace("Load Error", "Not Found"), ""), None);
-        assert_eq!(kind("amiforge: stopped: the BIOS cannot read the disk", ""), Kind::Loader);
+        assert_eq!(kind("amiforge: stopped: the BIOS cannot read the disk", ""), FailureKind::Loader);
     }
 
     #[test]
     fn what_a_system_can_live_with_does_not_end_it() {
         let console = "Linux version 6.1\n[FAILED] Failed to start x.service - X.\n";
         assert_eq!(fatal(console, ""), None);
-        assert_eq!(kind(console, ""), Kind::Units);
-        assert_eq!(kind("Linux version 6.1\nWaiting for root device PARTUUID=2...\n", ""), Kind::Waiting);
-        assert_eq!(kind("Linux version 6.1\n", ""), Kind::SilentKernel);
-        assert_eq!(kind("", ""), Kind::Silent);
+        assert_eq!(kind(console, ""), FailureKind::Units);
+        assert_eq!(
+            kind("Linux version 6.1\nWaiting for root device PARTUUID=2...\n", ""),
+            FailureKind::Waiting
+        );
+        assert_eq!(kind("Linux version 6.1\n", ""), FailureKind::SilentKernel);
+        assert_eq!(kind("", ""), FailureKind::Silent);
         assert_eq!(
             fatal("systemd[1]: Reached target remote-veritysetup.target - Remote verity: ok", ""),
             None

@@ -13,7 +13,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use amiforge_formats::digest::Digest;
-use amiforge_image::image::Options;
+use amiforge_image::image::EmitOptions;
 use amiforge_image::inspect::{InspectError, Medium};
 use amiforge_image::manifest::Manifest;
 use amiforge_image::verify::{VerifyError, digest_of};
@@ -43,7 +43,7 @@ pub struct Receipt {
     /// Merkle root of its blocks, as in its manifest.
     pub merkle_root: String,
     /// The boots that passed, one for each kind of machine.
-    pub boots: Vec<Boot>,
+    pub boots: Vec<BootRecord>,
     /// SHA-256 over the fields above.
     pub seal: String,
 }
@@ -65,7 +65,7 @@ impl From<&Manifest> for ImageDigests {
 }
 
 impl Receipt {
-    fn new(image: ImageDigests, boots: Vec<Boot>) -> Self {
+    fn new(image: ImageDigests, boots: Vec<BootRecord>) -> Self {
         let (plain, merkle_root) = (image.plain.to_string(), image.merkle_root.to_string());
         let mut receipt = Self { schema: SCHEMA, image: plain, merkle_root, boots, seal: String::new() };
         receipt.seal = receipt.sealed().to_string();
@@ -88,7 +88,7 @@ impl Receipt {
 /// A boot that passed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Boot {
+pub struct BootRecord {
     /// Architecture.
     pub arch: Arch,
     /// What started it.
@@ -153,7 +153,7 @@ pub enum ReceiptError {
     },
 }
 
-impl Boot {
+impl BootRecord {
     /// A boot that showed something.
     pub fn new(arch: Arch, firmware: Firmware, bus: Bus, accel: Accel, passed: Vec<Check>) -> Self {
         let accelerator = match accel {
@@ -192,7 +192,7 @@ pub fn digests(
     interrupt: &Interrupt,
 ) -> Result<ImageDigests, ReceiptError> {
     let medium = Medium::open(image).map_err(ReceiptError::Image)?;
-    let found = digest_of(&medium, u64::MAX, Options::default(), progress, interrupt);
+    let found = digest_of(&medium, u64::MAX, EmitOptions::default(), progress, interrupt);
     let found = found.map_err(ReceiptError::Digest)?;
     Ok(ImageDigests { plain: found.plain, merkle_root: found.blocks.merkle_root() })
 }
@@ -201,7 +201,7 @@ pub fn digests(
 ///
 /// # Errors
 /// [`ReceiptError::File`].
-pub fn record(image: &Path, digests: ImageDigests, boot: Boot) -> Result<PathBuf, ReceiptError> {
+pub fn record(image: &Path, digests: ImageDigests, boot: BootRecord) -> Result<PathBuf, ReceiptError> {
     let path = beside(image)?;
     let mut boots = match read(&path) {
         Ok(Some(receipt)) if receipt.is_of(digests) => receipt.boots,
@@ -256,7 +256,7 @@ fn read(path: &Path) -> Result<Option<Receipt>, ReceiptError> {
         Ok(_) => amiforge_progress::regular::read(path).map_err(failed)?,
     };
     let strange = |source| ReceiptError::Strange { path: path.to_owned(), source };
-    let Version { schema } = serde_json::from_slice(&text).map_err(strange)?;
+    let ReceiptVersion { schema } = serde_json::from_slice(&text).map_err(strange)?;
     if schema != SCHEMA {
         let what = format!("its schema is {schema}, not {SCHEMA}");
         return Err(strange(serde::de::Error::custom(what)));
@@ -270,7 +270,7 @@ fn read(path: &Path) -> Result<Option<Receipt>, ReceiptError> {
 
 /// Only the version, read first so that another one is named as one.
 #[derive(Deserialize)]
-struct Version {
+struct ReceiptVersion {
     schema: u64,
 }
 
@@ -294,8 +294,8 @@ fn write(path: &Path, receipt: &Receipt) -> Result<(), ReceiptError> {
 mod tests {
     use super::*;
 
-    fn boot(firmware: Firmware) -> Boot {
-        Boot::new(Arch::X86, firmware, Bus::Nvme, Accel::Tcg, vec![Check::Expect("login:".to_owned())])
+    fn boot(firmware: Firmware) -> BootRecord {
+        BootRecord::new(Arch::X86, firmware, Bus::Nvme, Accel::Tcg, vec![Check::Expect("login:".to_owned())])
     }
 
     fn digests(bytes: &[u8]) -> ImageDigests {

@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::BootError;
-use super::check::Try;
+use super::check::CheckProgress;
 use super::provider::{Need, on_path};
 
 /// Time between two tries.
@@ -41,14 +41,14 @@ pub fn is_user_name(text: &str) -> bool {
 
 /// A key pair; the private half may be with an agent.
 #[derive(Debug, Clone)]
-pub(super) struct Key {
+pub(super) struct SshKey {
     /// The line for `authorized_keys`.
     pub(super) public: String,
     /// The file of the private half.
     private: Option<PathBuf>,
 }
 
-impl Key {
+impl SshKey {
     /// The key of a file: the public half, or the private one beside which the public one is.
     pub(super) fn of(path: &Path) -> Result<Self, BootError> {
         let (private, public) = if path.extension().is_some_and(|extension| extension == "pub") {
@@ -92,10 +92,10 @@ impl Key {
 
 /// Logins of a guest: who may be let in, and where.
 #[derive(Debug)]
-pub(super) struct Session {
+pub(super) struct SshSession {
     /// Port of this host that leads to the guest's ssh.
     port: u16,
-    key: Key,
+    key: SshKey,
     folder: PathBuf,
     /// Whom to log in as; the first is tried next.
     users: VecDeque<String>,
@@ -107,9 +107,9 @@ pub(super) struct Session {
     said: String,
 }
 
-impl Session {
+impl SshSession {
     /// A guest's ssh behind a port.
-    pub(super) fn new(port: u16, key: Key, users: &[String], folder: &Path) -> Self {
+    pub(super) fn new(port: u16, key: SshKey, users: &[String], folder: &Path) -> Self {
         Self {
             port,
             key,
@@ -133,22 +133,22 @@ impl Session {
     }
 
     /// Makes a step towards the end of a command; never waits long.
-    pub(super) fn step(&mut self, command: &str) -> Result<Try, BootError> {
+    pub(super) fn step(&mut self, command: &str) -> Result<CheckProgress, BootError> {
         if let Some(child) = &mut self.running {
             let failed = |source| BootError::Start { program: "ssh".to_owned(), source };
             let Some(status) = child.try_wait().map_err(failed)? else {
                 if !self.is_too_long() {
-                    return Ok(Try::NotYet);
+                    return Ok(CheckProgress::NotYet);
                 }
                 self.stop();
                 let why = format!("it wrote more than {OUTPUT_MAX} bytes");
-                return Ok(Try::Failed(Vec::new(), why));
+                return Ok(CheckProgress::Failed(Vec::new(), why));
             };
             self.running = None;
             return Ok(self.ended(status.code()));
         }
         if Instant::now() < self.next {
-            return Ok(Try::NotYet);
+            return Ok(CheckProgress::NotYet);
         }
         self.next = Instant::now() + BETWEEN;
         if greets(self.port) {
@@ -158,7 +158,7 @@ impl Session {
         } else if self.said.is_empty() {
             NOBODY.clone_into(&mut self.said);
         }
-        Ok(Try::NotYet)
+        Ok(CheckProgress::NotYet)
     }
 
     /// Whether the command wrote more than is kept.
@@ -209,19 +209,22 @@ impl Session {
     }
 
     /// The guest sends the login to another user. What it names as one is not believed to be a name.
-    fn redirected(&mut self, user: &str) -> Try {
+    fn redirected(&mut self, user: &str) -> CheckProgress {
         if !is_user_name(user) {
-            return Try::Failed(Vec::new(), format!("the guest names a user that no user can be: `{user}`"));
+            return CheckProgress::Failed(
+                Vec::new(),
+                format!("the guest names a user that no user can be: `{user}`"),
+            );
         }
         self.users.retain(|known| known != user);
         if self.users.len() >= USERS_MAX {
-            return Try::Failed(
+            return CheckProgress::Failed(
                 Vec::new(),
                 format!("the guest sent the login to more than {USERS_MAX} users"),
             );
         }
         self.users.push_front(user.to_owned());
-        Try::NotYet
+        CheckProgress::NotYet
     }
 
     /// Ends the client.
@@ -233,7 +236,7 @@ impl Session {
         }
     }
 
-    fn ended(&mut self, code: Option<i32>) -> Try {
+    fn ended(&mut self, code: Option<i32>) -> CheckProgress {
         let read = |name| fs::read(self.folder.join(name)).unwrap_or_default();
         let (out, err) = (read(OUT), read(ERR));
         let text = String::from_utf8_lossy(&out);
@@ -247,21 +250,21 @@ impl Session {
             String::from_utf8_lossy(&err).trim().clone_into(&mut self.said);
             // The key may not be there yet, or be another user's.
             self.users.rotate_left(usize::from(!self.users.is_empty()));
-            return Try::NotYet;
+            return CheckProgress::NotYet;
         }
         self.known = true;
         if code == Some(0) {
-            return Try::Passed(out);
+            return CheckProgress::Passed(out);
         }
         let status = code.map_or_else(|| "a signal".to_owned(), |code| format!("status {code}"));
         let said = String::from_utf8_lossy(&err);
         let said = said.trim();
         let said = if said.is_empty() { String::new() } else { format!(": {said}") };
-        Try::Failed(out, format!("it ended with {status}{said}"))
+        CheckProgress::Failed(out, format!("it ended with {status}{said}"))
     }
 }
 
-impl Drop for Session {
+impl Drop for SshSession {
     fn drop(&mut self) {
         self.stop();
     }
@@ -291,19 +294,19 @@ mod tests {
         fs::write(at("id"), "-----BEGIN OPENSSH PRIVATE KEY-----\n").unwrap();
         fs::write(at("id.pub"), "# mine\nssh-ed25519 AAAA me\n").unwrap();
         for name in ["id", "id.pub"] {
-            let key = Key::of(&at(name)).unwrap();
+            let key = SshKey::of(&at(name)).unwrap();
             assert_eq!((key.public.as_str(), key.private), ("ssh-ed25519 AAAA me", Some(at("id"))), "{name}");
         }
         fs::write(at("x.pub"), "-----BEGIN OPENSSH PRIVATE KEY-----\n").unwrap();
-        assert!(matches!(Key::of(&at("x.pub")), Err(BootError::NotAKey { .. })));
-        assert!(matches!(Key::of(&at("missing")), Err(BootError::File { .. })));
+        assert!(matches!(SshKey::of(&at("x.pub")), Err(BootError::NotAKey { .. })));
+        assert!(matches!(SshKey::of(&at("missing")), Err(BootError::File { .. })));
     }
 
     /// A session in a folder, with a key whose private half is not there.
-    fn session(folder: &Path, users: &[&str]) -> Session {
+    fn session(folder: &Path, users: &[&str]) -> SshSession {
         fs::write(folder.join("key.pub"), "ssh-ed25519 AAAA me\n").unwrap();
         let users: Vec<_> = users.iter().map(|user| (*user).to_owned()).collect();
-        Session::new(1, Key::of(&folder.join("key.pub")).unwrap(), &users, folder)
+        SshSession::new(1, SshKey::of(&folder.join("key.pub")).unwrap(), &users, folder)
     }
 
     #[test]
@@ -326,7 +329,7 @@ mod tests {
         assert_eq!(session.users, ["root", "admin"]);
         let said = "Please login as the user \"-oProxyCommand=touch$IFS/tmp/pwned #\" rather than the user \"root\".\n";
         fs::write(folder.path().join(OUT), said).unwrap();
-        let Try::Failed(_, why) = session.ended(Some(142)) else { panic!("it was followed") };
+        let CheckProgress::Failed(_, why) = session.ended(Some(142)) else { panic!("it was followed") };
         assert!(why.contains("`-oProxyCommand=touch$IFS/tmp/pwned #`"), "{why}");
         assert_eq!(session.users, ["root", "admin"]);
         // Nor is a guest followed for ever, nor after it let somebody in.
@@ -335,14 +338,14 @@ mod tests {
             let said = format!("Please login as the user \"u{tried}\" rather than");
             fs::write(folder.path().join(OUT), said).unwrap();
             match session.ended(Some(142)) {
-                Try::NotYet => tried += 1,
+                CheckProgress::NotYet => tried += 1,
                 _ => break,
             }
         }
         assert!(tried < USERS_MAX, "{tried}");
         session.known = true;
         fs::write(folder.path().join(OUT), "Please login as the user \"other\" rather than").unwrap();
-        assert!(matches!(session.ended(Some(0)), Try::Passed(_)));
+        assert!(matches!(session.ended(Some(0)), CheckProgress::Passed(_)));
     }
 
     #[test]
@@ -358,22 +361,22 @@ mod tests {
     fn a_login_that_is_sent_to_another_user_follows() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("key.pub"), "ssh-ed25519 AAAA me\n").unwrap();
-        let key = Key::of(&folder.path().join("key.pub")).unwrap();
+        let key = SshKey::of(&folder.path().join("key.pub")).unwrap();
         let users = ["root".to_owned(), "admin".to_owned()];
-        let mut session = Session::new(1, key, &users, folder.path());
+        let mut session = SshSession::new(1, key, &users, folder.path());
         let said = "Please login as the user \"debian\" rather than the user \"root\".\n";
         fs::write(folder.path().join("ssh.out"), said).unwrap();
-        assert_eq!(session.ended(Some(142)), Try::NotYet);
+        assert_eq!(session.ended(Some(142)), CheckProgress::NotYet);
         assert_eq!(session.users, ["debian", "root", "admin"]);
         fs::write(folder.path().join("ssh.out"), "").unwrap();
         fs::write(folder.path().join("ssh.err"), "Permission denied (publickey).\n").unwrap();
-        assert_eq!(session.ended(Some(255)), Try::NotYet);
+        assert_eq!(session.ended(Some(255)), CheckProgress::NotYet);
         assert_eq!(
             (session.said(), session.users.front().unwrap().as_str()),
             ("Permission denied (publickey).", "root")
         );
         assert!(
-            matches!(session.ended(Some(3)), Try::Failed(_, why) if why.contains("status 3: Permission"))
+            matches!(session.ended(Some(3)), CheckProgress::Failed(_, why) if why.contains("status 3: Permission"))
         );
     }
 }

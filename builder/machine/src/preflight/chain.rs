@@ -3,16 +3,17 @@
 
 use amiforge_formats::bios;
 use amiforge_formats::gpt::types;
-use amiforge_formats::pe::{self, Machine};
+use amiforge_formats::pe::{self, PeMachine};
 use amiforge_formats::read_at::ReadAt as _;
-use amiforge_formats::tree::{Kind, NodeId};
-use amiforge_image::inspect::{DiskView, Holds, Medium};
+use amiforge_formats::tree::{NodeId, NodeKind};
+use amiforge_image::inspect::{DiskView, FsKind, Medium};
 
 use super::Findings;
 use super::files::{Mounted, bytes};
 
 /// What firmware looks for on a disk that it does not know (UEFI 2.10, section 3.5.1.1).
-const DEFAULTS: [(&str, Arch); 2] = [("BOOTX64.EFI", Arch::X86_64), ("BOOTAA64.EFI", Arch::Aarch64)];
+const DEFAULTS: [(&str, ImageArch); 2] =
+    [("BOOTX64.EFI", ImageArch::X86_64), ("BOOTAA64.EFI", ImageArch::Aarch64)];
 
 /// Longest section of text that is read.
 const TEXT_MAX: u64 = 64 << 10;
@@ -25,14 +26,14 @@ const WORDS: u64 = 0x800;
 
 /// The machine that an image is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Arch {
+pub(super) enum ImageArch {
     X86_64,
     Aarch64,
 }
 
 /// What the initrd is, as far as it is known.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) enum Initrd {
+pub(super) enum InitrdState {
     /// The loader decides, and it was not looked into.
     #[default]
     Unknown,
@@ -44,21 +45,21 @@ pub(super) enum Initrd {
 
 /// What starts an image.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Chain {
+pub(super) struct BootChain {
     pub(super) firmware: Vec<&'static str>,
-    pub(super) arch: Option<Arch>,
+    pub(super) arch: Option<ImageArch>,
     pub(super) release: Option<String>,
     pub(super) cmdline: Option<String>,
-    pub(super) initrd: Initrd,
+    pub(super) initrd: InitrdState,
     /// Whether the kernel stands beside the root: in a unified image, or with our own loader.
     pub(super) beside_root: bool,
 }
 
-impl Chain {
+impl BootChain {
     /// Looks for what firmware would start.
     pub(super) fn find(medium: &Medium, view: &DiskView, volumes: &[Mounted], found: &mut Findings) -> Self {
         let mut chain = Self::default();
-        for volume in volumes.iter().filter(|volume| volume.slot.holds == Holds::Fat) {
+        for volume in volumes.iter().filter(|volume| volume.slot.holds == FsKind::Fat) {
             chain.uefi(medium, volume, found);
         }
         chain.bios(medium, view);
@@ -102,11 +103,11 @@ impl Chain {
         medium: &Medium,
         volume: &Mounted,
         id: NodeId,
-        arch: Arch,
+        arch: ImageArch,
         name: &str,
         found: &mut Findings,
     ) -> bool {
-        let Kind::File(content) = &volume.tree.node(id).kind else { return false };
+        let NodeKind::File(content) = &volume.tree.node(id).kind else { return false };
         let Some(bytes) = bytes(medium, volume, content) else { return false };
         let image = match pe::read(&bytes) {
             Ok(image) => image,
@@ -120,8 +121,8 @@ impl Chain {
             }
         };
         let wanted = match arch {
-            Arch::X86_64 => Machine::X86_64,
-            Arch::Aarch64 => Machine::Aarch64,
+            ImageArch::X86_64 => PeMachine::X86_64,
+            ImageArch::Aarch64 => PeMachine::Aarch64,
         };
         if image.machine != wanted {
             let what = format!("{name} is for {}, and its name is for {wanted}", image.machine);
@@ -139,9 +140,9 @@ impl Chain {
         self.release = text(".uname");
         self.cmdline = Some(text(".cmdline").unwrap_or_default());
         self.initrd = match image.content(&bytes, ".initrd", INITRD_MAX) {
-            Ok(Some(initrd)) if !initrd.is_empty() => Initrd::Bytes(initrd),
-            Ok(_) => Initrd::None,
-            Err(_) => Initrd::Unknown,
+            Ok(Some(initrd)) if !initrd.is_empty() => InitrdState::Bytes(initrd),
+            Ok(_) => InitrdState::None,
+            Err(_) => InitrdState::Unknown,
         };
         true
     }

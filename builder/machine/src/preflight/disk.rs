@@ -1,11 +1,11 @@
 //! What EC2 needs of the partitions: the root by a name that holds on every machine, types that tools know, room to grow.
 
 use amiforge_formats::gpt::types;
-use amiforge_image::inspect::{DiskView, Holds, Slot};
+use amiforge_image::inspect::{DiskView, FsKind, PartitionSlot};
 
 use super::Findings;
-use super::chain::{Arch, Chain, Initrd};
-use super::files::{Files, Mounted};
+use super::chain::{BootChain, ImageArch, InitrdState};
+use super::files::{Mounted, SystemFiles};
 
 /// Looks at the partition table.
 pub(super) fn table(view: &DiskView, found: &mut Findings) {
@@ -23,7 +23,7 @@ pub(super) fn table(view: &DiskView, found: &mut Findings) {
 pub(super) fn root(
     view: &DiskView,
     volumes: &[Mounted],
-    chain: &Chain,
+    chain: &BootChain,
     found: &mut Findings,
 ) -> Option<usize> {
     let named = chain.cmdline.as_deref().map(|cmdline| argument(cmdline, "root"));
@@ -59,7 +59,7 @@ fn named_root(
     view: &DiskView,
     volumes: &[Mounted],
     device: &str,
-    chain: &Chain,
+    chain: &BootChain,
     found: &mut Findings,
 ) -> Option<usize> {
     let stable = ["PARTUUID=", "PARTLABEL=", "UUID=", "LABEL=", "/dev/disk/by-"];
@@ -72,7 +72,7 @@ fn named_root(
         return None;
     }
     // Without an initrd the kernel alone has to know the name.
-    if chain.initrd == Initrd::None && !device.starts_with("PART") {
+    if chain.initrd == InitrdState::None && !device.starts_with("PART") {
         let what = format!("`root={device}` is a name that a kernel without initrd does not know");
         found.failure("root", what, "name the root by `root=PARTUUID=…`, or add an initrd");
     }
@@ -98,13 +98,13 @@ fn is_root_by_type(volume: &Mounted) -> bool {
 }
 
 /// Looks at the type of the root's partition.
-fn root_type(slot: &Slot, chain: &Chain, found: &mut Findings) {
+fn root_type(slot: &PartitionSlot, chain: &BootChain, found: &mut Findings) {
     let Some(partition) = &slot.partition else { return };
     let wanted = match chain.arch {
-        Some(Arch::Aarch64) => types::ROOT_AARCH64,
+        Some(ImageArch::Aarch64) => types::ROOT_AARCH64,
         None if slot.role() == Some("root") => return,
         // Only such machines have a legacy BIOS.
-        Some(Arch::X86_64) | None => types::ROOT_X86_64,
+        Some(ImageArch::X86_64) | None => types::ROOT_X86_64,
     };
     if partition.type_guid != wanted {
         let name = types::name(wanted).unwrap_or_default();
@@ -118,7 +118,7 @@ fn root_type(slot: &Slot, chain: &Chain, found: &mut Findings) {
 }
 
 /// Whether the root can grow with the volume, and will.
-pub(super) fn growth(view: &DiskView, root: &Mounted, files: &Files<'_>, found: &mut Findings) {
+pub(super) fn growth(view: &DiskView, root: &Mounted, files: &SystemFiles<'_>, found: &mut Findings) {
     let behind = view.slots.iter().find(|slot| slot.start > root.slot.start);
     if let Some(behind) = behind {
         let what = format!("partition {} stands behind the root, which so cannot grow", behind.title());
@@ -130,7 +130,7 @@ pub(super) fn growth(view: &DiskView, root: &Mounted, files: &Files<'_>, found: 
         || files.is_file("/usr/lib/systemd/system/amiforge-grow-root.service")
         || !files.names("/usr/lib/repart.d").is_empty()
         || !files.names("/etc/repart.d").is_empty();
-    if !grows && root.slot.holds == Holds::Ext4 {
+    if !grows && root.slot.holds == FsKind::Ext4 {
         let what = "nothing grows the root to a volume that is larger than the image";
         let remedy =
             "set `first-boot` under `[boot]`, or install cloud-init and cloud-guest-utils (growpart)";

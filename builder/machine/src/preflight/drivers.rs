@@ -6,14 +6,14 @@ use std::collections::BTreeSet;
 use amiforge_rootfs::initrd::read as initrd;
 
 use super::Findings;
-use super::chain::{Chain, Initrd};
-use super::files::{Files, Mounted};
+use super::chain::{BootChain, InitrdState};
+use super::files::{Mounted, SystemFiles};
 
 /// Most bytes that an initrd may unpack to.
 const UNPACKED_MAX: u64 = 2 << 30;
 
 /// The drivers of a kernel, by name with `_` for `-`.
-struct Kernel {
+struct KernelDrivers {
     release: String,
     built_in: BTreeSet<String>,
     /// As files below the root.
@@ -22,9 +22,9 @@ struct Kernel {
 
 /// Checks drivers, console and first program, and gives the kernel's release if it was found in the image.
 pub(super) fn check(
-    files: &Files<'_>,
+    files: &SystemFiles<'_>,
     root: &Mounted,
-    chain: &Chain,
+    chain: &BootChain,
     found: &mut Findings,
 ) -> Option<String> {
     console(chain, found);
@@ -60,7 +60,7 @@ pub(super) fn check(
 }
 
 /// Looks for the serial console, which is all that EC2 shows of a machine.
-fn console(chain: &Chain, found: &mut Findings) {
+fn console(chain: &BootChain, found: &mut Findings) {
     let Some(cmdline) = &chain.cmdline else { return };
     let is = |word: &str| word == "console=ttyS0" || word.starts_with("console=ttyS0,");
     if !cmdline.split_whitespace().any(is) {
@@ -70,7 +70,7 @@ fn console(chain: &Chain, found: &mut Findings) {
 }
 
 /// The drivers of the kernel that boots.
-fn kernel(files: &Files<'_>, chain: &Chain, found: &mut Findings) -> Option<Kernel> {
+fn kernel(files: &SystemFiles<'_>, chain: &BootChain, found: &mut Findings) -> Option<KernelDrivers> {
     let folder = "/usr/lib/modules";
     let folder = if files.names(folder).is_empty() { "/lib/modules" } else { folder };
     let there = files.names(folder);
@@ -110,15 +110,15 @@ fn kernel(files: &Files<'_>, chain: &Chain, found: &mut Findings) -> Option<Kern
         return None;
     }
     let modules = listed("modules.dep", ':');
-    Some(Kernel { release, built_in, modules })
+    Some(KernelDrivers { release, built_in, modules })
 }
 
 /// The modules of the initrd; nothing where they are not known.
-fn early(chain: &Chain, found: &mut Findings) -> Option<BTreeSet<String>> {
+fn early(chain: &BootChain, found: &mut Findings) -> Option<BTreeSet<String>> {
     match &chain.initrd {
-        Initrd::Unknown => None,
-        Initrd::None => Some(BTreeSet::new()),
-        Initrd::Bytes(bytes) => match initrd::read(bytes, UNPACKED_MAX) {
+        InitrdState::Unknown => None,
+        InitrdState::None => Some(BTreeSet::new()),
+        InitrdState::Bytes(bytes) => match initrd::read(bytes, UNPACKED_MAX) {
             Ok(initrd) => {
                 let paths = initrd.names.keys().map(|path| String::from_utf8_lossy(path).into_owned());
                 Some(paths.filter(|path| path.contains(".ko")).map(|path| module_name(&path)).collect())

@@ -1,8 +1,10 @@
 //! The files of an image as the running system will see them: the root with the other partitions mounted where its fstab
 //! says. Follows links; knows no meaning of any file.
 
-use amiforge_formats::tree::{Content, Kind, NodeId, Tree};
-use amiforge_image::inspect::{Contents, DiskView, InspectError, Medium, Slot, Volume, VolumeFacts, send};
+use amiforge_formats::tree::{Content, NodeId, NodeKind, Tree};
+use amiforge_image::inspect::{
+    Contents, DiskView, InspectError, Medium, PartitionSlot, ReadFileSystem, VolumeFacts, send,
+};
 
 /// Links that a path may lead through, as the kernel has it.
 const LINKS_MAX: u32 = 40;
@@ -14,7 +16,7 @@ const FILE_MAX: u64 = 512 << 20;
 #[derive(Debug)]
 pub(super) struct Mounted {
     /// The partition.
-    pub(super) slot: Slot,
+    pub(super) slot: PartitionSlot,
     /// What is known of its file system.
     pub(super) facts: VolumeFacts,
     /// Its files.
@@ -25,7 +27,7 @@ pub(super) struct Mounted {
 pub(super) fn volumes(medium: &Medium, view: &DiskView) -> Result<Vec<Mounted>, InspectError> {
     let mut volumes = Vec::new();
     for slot in &view.slots {
-        if let Some(Volume { facts, tree: Some(tree) }) = Volume::read(medium, slot)? {
+        if let Some(ReadFileSystem { facts, tree: Some(tree) }) = ReadFileSystem::read(medium, slot)? {
             volumes.push(Mounted { slot: slot.clone(), facts, tree });
         }
     }
@@ -43,14 +45,14 @@ pub(super) fn bytes(medium: &Medium, volume: &Mounted, content: &Content) -> Opt
 }
 
 /// The files of a system.
-pub(super) struct Files<'a> {
+pub(super) struct SystemFiles<'a> {
     medium: &'a Medium,
     volumes: &'a [Mounted],
     /// Which partition is mounted where: absolute paths without `/` at the end, the root's empty.
     mounts: Vec<(String, usize)>,
 }
 
-impl<'a> Files<'a> {
+impl<'a> SystemFiles<'a> {
     /// The files of the system whose root is the partition `root` of `volumes`.
     pub(super) fn new(medium: &'a Medium, volumes: &'a [Mounted], root: usize) -> Self {
         let mut files = Self { medium, volumes, mounts: vec![(String::new(), root)] };
@@ -82,7 +84,7 @@ impl<'a> Files<'a> {
             }
             above.push(name);
             found = self.step(&above)?;
-            let Kind::Symlink(target) = &found.0.tree.node(found.1).kind else { continue };
+            let NodeKind::Symlink(target) = &found.0.tree.node(found.1).kind else { continue };
             links += 1;
             if links > LINKS_MAX {
                 return None;
@@ -119,7 +121,7 @@ impl<'a> Files<'a> {
 
     /// Whether a path leads to a regular file.
     pub(super) fn is_file(&self, path: &str) -> bool {
-        self.find(path).is_some_and(|(volume, id)| matches!(volume.tree.node(id).kind, Kind::File(_)))
+        self.find(path).is_some_and(|(volume, id)| matches!(volume.tree.node(id).kind, NodeKind::File(_)))
     }
 
     /// Whether a path leads to a file that may be run.
@@ -136,7 +138,7 @@ impl<'a> Files<'a> {
     /// The bytes of a file.
     pub(super) fn read(&self, path: &str) -> Option<Vec<u8>> {
         let (volume, id) = self.find(path)?;
-        let Kind::File(content) = &volume.tree.node(id).kind else { return None };
+        let NodeKind::File(content) = &volume.tree.node(id).kind else { return None };
         bytes(self.medium, volume, content)
     }
 

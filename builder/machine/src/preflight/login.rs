@@ -4,8 +4,8 @@
 //! Follows sudoers(5), locale.conf(5), locale(7), and cloud-init's modules *Users and Groups*, *SSH* and *Locale*.
 
 use super::Findings;
-use super::files::Files;
-use super::system::{CloudConfig, FirstBoot};
+use super::files::SystemFiles;
+use super::system::{CloudConfig, SetupProgram};
 
 /// Programs by which a user runs commands as root.
 const BECOME_ROOT: [&str; 3] = ["/usr/bin/sudo", "/usr/local/bin/sudo", "/usr/bin/doas"];
@@ -17,22 +17,22 @@ const METADATA_UNIT: &str = "/usr/lib/systemd/system/amiforge-metadata.service";
 const LOCALE_FILES: [&str; 3] = ["/etc/locale.conf", "/etc/default/locale", "/etc/sysconfig/i18n"];
 
 /// Checks what whoever logs in will miss first.
-pub(super) fn check(files: &Files<'_>, first_boot: FirstBoot, found: &mut Findings) {
-    let cloud = (first_boot == FirstBoot::CloudInit).then(|| CloudConfig::read(files));
+pub(super) fn check(files: &SystemFiles<'_>, first_boot: SetupProgram, found: &mut Findings) {
+    let cloud = (first_boot == SetupProgram::CloudInit).then(|| CloudConfig::read(files));
     match (&cloud, first_boot) {
         (Some(cloud), _) => cloud_user(files, cloud, found),
-        (None, FirstBoot::Ours) => own_user(files, found),
+        (None, SetupProgram::Ours) => own_user(files, found),
         (None, _) => {}
     }
     locale(files, cloud.as_ref(), found);
 }
 
-fn can_become_root(files: &Files<'_>) -> bool {
+fn can_become_root(files: &SystemFiles<'_>) -> bool {
     BECOME_ROOT.iter().any(|path| files.is_program(path))
 }
 
 /// Whether cloud-init's user, who gets the key and a rule of sudo, has sudo.
-fn cloud_user(files: &Files<'_>, cloud: &CloudConfig, found: &mut Findings) {
+fn cloud_user(files: &SystemFiles<'_>, cloud: &CloudConfig, found: &mut Findings) {
     let root_by_key = cloud
         .value("disable_root")
         .is_some_and(|value| matches!(value.as_str(), "false" | "no" | "0" | "off"));
@@ -43,7 +43,7 @@ fn cloud_user(files: &Files<'_>, cloud: &CloudConfig, found: &mut Findings) {
 }
 
 /// Whether the user whom our own units let in may run anything as root.
-fn own_user(files: &Files<'_>, found: &mut Findings) {
+fn own_user(files: &SystemFiles<'_>, found: &mut Findings) {
     let unit = files.text(METADATA_UNIT).unwrap_or_default();
     let command = unit.lines().find_map(|line| line.strip_prefix("ExecStart=")).unwrap_or_default();
     let Some(user) = command.split_whitespace().nth(1).filter(|user| *user != "root") else { return };
@@ -61,7 +61,7 @@ fn own_user(files: &Files<'_>, found: &mut Findings) {
 }
 
 /// Whether a rule of sudo is for a user, who has to have a password unless the rule asks for none.
-fn may_use_sudo(files: &Files<'_>, user: &str) -> bool {
+fn may_use_sudo(files: &SystemFiles<'_>, user: &str) -> bool {
     let fields = |path: &str| -> Vec<Vec<String>> {
         let text = files.text(path).unwrap_or_default();
         text.lines().map(|line| line.split(':').map(str::to_owned).collect()).collect()
@@ -88,7 +88,7 @@ fn may_use_sudo(files: &Files<'_>, user: &str) -> bool {
 }
 
 /// The lines of sudo's configuration. Files whose names hold a `.` or end in `~` are skipped, as sudo does.
-fn rules(files: &Files<'_>) -> Vec<String> {
+fn rules(files: &SystemFiles<'_>) -> Vec<String> {
     let mut texts = vec![files.text("/etc/sudoers").unwrap_or_default()];
     for name in files.names("/etc/sudoers.d") {
         if !name.contains('.') && !name.ends_with('~') {
@@ -99,7 +99,7 @@ fn rules(files: &Files<'_>) -> Vec<String> {
 }
 
 /// Whether a locale is set, and is one that the image has.
-fn locale(files: &Files<'_>, cloud: Option<&CloudConfig>, found: &mut Findings) {
+fn locale(files: &SystemFiles<'_>, cloud: Option<&CloudConfig>, found: &mut Findings) {
     let set = LOCALE_FILES.iter().find_map(|path| lang(&files.text(path)?));
     let by_cloud = cloud.and_then(|cloud| cloud.value("locale")).filter(|name| name != "false");
     // What cloud-init sets, it generates if it can.
@@ -127,7 +127,7 @@ fn lang(text: &str) -> Option<String> {
 }
 
 /// Whether the C library finds a locale: in a folder of its own, or in the archive of locales. musl knows every name.
-fn has_locale(files: &Files<'_>, name: &str) -> bool {
+fn has_locale(files: &SystemFiles<'_>, name: &str) -> bool {
     let musl = || files.names("/lib").iter().any(|file| file.starts_with("ld-musl-"));
     if ["C", "POSIX"].contains(&name) || musl() {
         return true;

@@ -17,13 +17,13 @@ use std::fmt;
 use amiforge_image::inspect::{DiskView, InspectError, Medium};
 use serde::Serialize;
 
-use chain::Chain;
-use files::Files;
+use chain::BootChain;
+use files::SystemFiles;
 
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Severity {
+pub enum PreflightSeverity {
     /// It boots, but not as its owner will want.
     Warning,
     /// It does not boot, nobody reaches it, or it holds a secret that all its machines would share.
@@ -32,9 +32,9 @@ pub enum Severity {
 
 /// Something that EC2 needs and the image lacks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Finding {
+pub struct PreflightFinding {
     /// How bad it is.
-    pub severity: Severity,
+    pub severity: PreflightSeverity,
     /// Which question it answers, a word such as `nvme`.
     pub check: &'static str,
     /// What is wrong.
@@ -43,7 +43,7 @@ pub struct Finding {
     pub remedy: String,
 }
 
-impl fmt::Display for Finding {
+impl fmt::Display for PreflightFinding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}; {}", self.what, self.remedy)
     }
@@ -51,7 +51,7 @@ impl fmt::Display for Finding {
 
 /// What was found out about an image.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Report {
+pub struct PreflightReport {
     /// Firmware that finds something to start: `uefi`, `legacy-bios`.
     pub firmware: Vec<&'static str>,
     /// Release of the kernel that boots, if it is known.
@@ -59,31 +59,31 @@ pub struct Report {
     /// Its command line, if it is known.
     pub cmdline: Option<String>,
     /// What is wrong, the worst first.
-    pub findings: Vec<Finding>,
+    pub findings: Vec<PreflightFinding>,
 }
 
-impl Report {
+impl PreflightReport {
     /// Whether nothing was found that keeps the image from booting, from being reached or from being published.
     pub fn passes(&self) -> bool {
-        self.findings.iter().all(|finding| finding.severity < Severity::Failure)
+        self.findings.iter().all(|finding| finding.severity < PreflightSeverity::Failure)
     }
 }
 
 /// Findings that gather.
 #[derive(Debug, Default)]
-struct Findings(Vec<Finding>);
+struct Findings(Vec<PreflightFinding>);
 
 impl Findings {
     /// Adds one that keeps the image from booting, from being reached or from being published.
     fn failure(&mut self, check: &'static str, what: impl Into<String>, remedy: impl Into<String>) {
         let (what, remedy) = (what.into(), remedy.into());
-        self.0.push(Finding { severity: Severity::Failure, check, what, remedy });
+        self.0.push(PreflightFinding { severity: PreflightSeverity::Failure, check, what, remedy });
     }
 
     /// Adds one that does not.
     fn warning(&mut self, check: &'static str, what: impl Into<String>, remedy: impl Into<String>) {
         let (what, remedy) = (what.into(), remedy.into());
-        self.0.push(Finding { severity: Severity::Warning, check, what, remedy });
+        self.0.push(PreflightFinding { severity: PreflightSeverity::Warning, check, what, remedy });
     }
 }
 
@@ -92,7 +92,7 @@ impl Findings {
 ///
 /// # Errors
 /// [`InspectError`] when the disk or a file system cannot be read at all.
-pub fn preflight(medium: &Medium) -> Result<Report, InspectError> {
+pub fn preflight(medium: &Medium) -> Result<PreflightReport, InspectError> {
     let mut report = starts(medium)?;
     let mut found = Findings(std::mem::take(&mut report.findings));
     secrets::check(medium, &mut found)?;
@@ -105,13 +105,13 @@ pub fn preflight(medium: &Medium) -> Result<Report, InspectError> {
 ///
 /// # Errors
 /// [`InspectError`] when the disk or a file system cannot be read at all.
-pub fn starts(medium: &Medium) -> Result<Report, InspectError> {
+pub fn starts(medium: &Medium) -> Result<PreflightReport, InspectError> {
     let view = DiskView::read(medium)?;
     let mut found = Findings::default();
     disk::table(&view, &mut found);
     let volumes = files::volumes(medium, &view)?;
-    let chain = Chain::find(medium, &view, &volumes, &mut found);
-    let mut report = Report {
+    let chain = BootChain::find(medium, &view, &volumes, &mut found);
+    let mut report = PreflightReport {
         firmware: chain.firmware.clone(),
         kernel: chain.release.clone(),
         cmdline: chain.cmdline.clone(),
@@ -119,7 +119,7 @@ pub fn starts(medium: &Medium) -> Result<Report, InspectError> {
     };
     let root = disk::root(&view, &volumes, &chain, &mut found);
     if let Some(root) = root {
-        let files = Files::new(medium, &volumes, root);
+        let files = SystemFiles::new(medium, &volumes, root);
         disk::growth(&view, &volumes[root], &files, &mut found);
         report.kernel = drivers::check(&files, &volumes[root], &chain, &mut found).or(report.kernel);
         system::check(&files, &mut found);

@@ -1,6 +1,6 @@
 //! A way into the running system, and nothing in it that every machine of the image would share.
 
-use super::files::Files;
+use super::files::SystemFiles;
 use super::{Findings, login};
 
 /// Directories that every program of a system must be able to read and search.
@@ -26,17 +26,17 @@ const CONTAINER: [(&str, &str); 3] =
 
 /// Who sets a new machine up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum FirstBoot {
+pub(super) enum SetupProgram {
     CloudInit,
     Ours,
     Nobody,
 }
 
 /// Checks what users will miss first.
-pub(super) fn check(files: &Files<'_>, found: &mut Findings) {
+pub(super) fn check(files: &SystemFiles<'_>, found: &mut Findings) {
     let first_boot = first_boot(files);
     access(files, first_boot, found);
-    if first_boot == FirstBoot::CloudInit {
+    if first_boot == SetupProgram::CloudInit {
         data_source(files, found);
     }
     login::check(files, first_boot, found);
@@ -47,7 +47,7 @@ pub(super) fn check(files: &Files<'_>, found: &mut Findings) {
 }
 
 /// Whether others than root can use the system.
-fn modes(files: &Files<'_>, found: &mut Findings) {
+fn modes(files: &SystemFiles<'_>, found: &mut Findings) {
     let modes = SHARED.into_iter().filter_map(|path| Some((path, files.mode(path)?)));
     let closed: Vec<_> = modes.filter(|(_, (mode, owner))| mode & 0o005 != 0o005 || *owner != 0).collect();
     if let Some((path, (mode, owner))) = closed.first() {
@@ -68,7 +68,7 @@ fn modes(files: &Files<'_>, found: &mut Findings) {
 }
 
 /// Whether the system would take the machine for a container.
-fn container(files: &Files<'_>, found: &mut Findings) {
+fn container(files: &SystemFiles<'_>, found: &mut Findings) {
     if let Some((folder, name)) = CONTAINER.into_iter().find(|(folder, name)| files.is_named(folder, name)) {
         let what = format!(
             "`{}/{name}` makes systemd take the machine for a container: nobody can log in",
@@ -86,7 +86,7 @@ fn container(files: &Files<'_>, found: &mut Findings) {
 const SOURCES: &str = "/etc/apt/sources.list.d";
 
 /// Whether a system with apt knows where upgrades are, those of security too, and has the keys to check them.
-fn upgrades(files: &Files<'_>, found: &mut Findings) {
+fn upgrades(files: &SystemFiles<'_>, found: &mut Findings) {
     if !files.is_program("/usr/bin/apt-get") {
         return;
     }
@@ -128,7 +128,7 @@ const KERNEL_HOOKS: [&str; 5] =
     ["zz-amiforge", "zz-update-grub", "zz-systemd-boot", "zz-flash-kernel", "zz-kernel-install"];
 
 /// Whether a kernel that is installed later is started: what is beside the root does not change by itself.
-pub(super) fn kernel_hook(files: &Files<'_>, found: &mut Findings) {
+pub(super) fn kernel_hook(files: &SystemFiles<'_>, found: &mut Findings) {
     let status = files.text("/var/lib/dpkg/status").unwrap_or_default();
     let kernel = status.lines().any(|line| line.starts_with("Package: linux-image-"));
     let folders = ["/etc/kernel/postinst.d", "/usr/share/kernel/postinst.d"];
@@ -140,18 +140,18 @@ pub(super) fn kernel_hook(files: &Files<'_>, found: &mut Findings) {
     }
 }
 
-fn first_boot(files: &Files<'_>) -> FirstBoot {
+fn first_boot(files: &SystemFiles<'_>) -> SetupProgram {
     if files.is_program("/usr/bin/cloud-init") {
-        FirstBoot::CloudInit
+        SetupProgram::CloudInit
     } else if files.is_file("/usr/lib/systemd/system/amiforge-metadata.service") {
-        FirstBoot::Ours
+        SetupProgram::Ours
     } else {
-        FirstBoot::Nobody
+        SetupProgram::Nobody
     }
 }
 
 /// Whether a unit is wanted by the usual targets.
-fn wanted(files: &Files<'_>, unit: &str) -> bool {
+fn wanted(files: &SystemFiles<'_>, unit: &str) -> bool {
     ["/etc/systemd/system", "/usr/lib/systemd/system"].iter().any(|folder| {
         ["multi-user.target.wants", "sockets.target.wants", "basic.target.wants"]
             .iter()
@@ -160,7 +160,7 @@ fn wanted(files: &Files<'_>, unit: &str) -> bool {
 }
 
 /// Whether anybody can reach the system, by ssh or Session Manager.
-fn access(files: &Files<'_>, first_boot: FirstBoot, found: &mut Findings) {
+fn access(files: &SystemFiles<'_>, first_boot: SetupProgram, found: &mut Findings) {
     let agent = ["/usr/bin/amazon-ssm-agent", "/snap/amazon-ssm-agent", "/usr/sbin/amazon-ssm-agent"];
     let agent = agent.iter().any(|path| files.is_file(path));
     if !files.is_program("/usr/sbin/sshd") {
@@ -179,7 +179,7 @@ fn access(files: &Files<'_>, first_boot: FirstBoot, found: &mut Findings) {
         );
     }
     let keys = files.names("/etc/ssh").iter().any(|name| name.starts_with("ssh_host_"));
-    if first_boot == FirstBoot::Nobody {
+    if first_boot == SetupProgram::Nobody {
         let what = "nothing takes the key of the instance from the metadata service";
         let what = if keys { what.to_owned() } else { format!("{what}, or makes the ssh host keys") };
         found.warning("access", what, "set `first-boot` under `[boot]`, or add the package cloud-init");
@@ -194,7 +194,7 @@ pub(super) struct CloudConfig {
 
 impl CloudConfig {
     /// Reads what the image configures.
-    pub(super) fn read(files: &Files<'_>) -> Self {
+    pub(super) fn read(files: &SystemFiles<'_>) -> Self {
         let mut texts = vec![files.text("/etc/cloud/cloud.cfg").unwrap_or_default()];
         for name in files.names("/etc/cloud/cloud.cfg.d") {
             if name.rsplit_once('.').is_some_and(|(_, end)| end == "cfg") {
@@ -215,7 +215,7 @@ impl CloudConfig {
 }
 
 /// Whether cloud-init will look for EC2.
-fn data_source(files: &Files<'_>, found: &mut Findings) {
+fn data_source(files: &SystemFiles<'_>, found: &mut Findings) {
     let texts = CloudConfig::read(files).texts;
     // The last file that says it counts; the list may go on over further lines.
     let list = texts.iter().rev().find_map(|text| {
@@ -239,7 +239,7 @@ fn data_source(files: &Files<'_>, found: &mut Findings) {
 }
 
 /// Whether every machine would have the same identity.
-fn shared(files: &Files<'_>, found: &mut Findings) {
+fn shared(files: &SystemFiles<'_>, found: &mut Findings) {
     let keys = files.names("/etc/ssh");
     let keys = keys.iter().filter(|name| name.starts_with("ssh_host_") && name.ends_with("_key"));
     for key in keys {

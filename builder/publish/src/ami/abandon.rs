@@ -5,14 +5,14 @@ use std::path::Path;
 use amiforge_progress::Interrupt;
 use amiforge_progress::Progress;
 
-use super::ledger::{CopyEntry, Entry, Ledger, Origin, Stage};
-use super::region::Region;
+use super::ledger::{AmiLedger, AmiOrigin, CopyEntry, LedgerEntry, PublishStage};
+use super::region::AmiRegion;
 use super::removal::{WithSnapshots, delete_snapshot, deregister};
 use super::{AmiError, copy, own};
 use crate::api::Ebs;
-use crate::api::ec2::{Ec2, Image, Regions};
+use crate::api::ec2::{DescribedImage, Ec2, Regions};
 use crate::error::PublishError;
-use crate::journal::Identity;
+use crate::journal::UploadIdentity;
 use crate::request::ContentOf;
 use crate::services::Services;
 use crate::tags;
@@ -42,7 +42,7 @@ pub async fn abandon<E: Ebs, C: Ec2, R: Regions<Ec2 = C>>(
     interrupt: &Interrupt,
 ) -> Result<Vec<Deleted>, AmiError> {
     let services = &services.stopped_by(interrupt);
-    let ledger = Ledger::open(&Ledger::beside(image, &services.region)?)?;
+    let ledger = AmiLedger::open(&AmiLedger::beside(image, &services.region)?)?;
     let entry = ledger.entry()?;
     let mut undo = Undo { services, regions, image, progress, interrupt, deleted: Vec::new() };
     let Some(mut entry) = entry else {
@@ -55,7 +55,7 @@ pub async fn abandon<E: Ebs, C: Ec2, R: Regions<Ec2 = C>>(
     undo.registered(&entry).await?;
     undo.left(&mut entry, &ledger).await?;
     for path in entry.request.bundles(image) {
-        if entry.stage == Stage::Done && is_of_another(path, &entry, &services.region)? {
+        if entry.stage == PublishStage::Done && is_of_another(path, &entry, &services.region)? {
             continue;
         }
         undo.upload(path, Some(&entry)).await?;
@@ -67,8 +67,8 @@ pub async fn abandon<E: Ebs, C: Ec2, R: Regions<Ec2 = C>>(
     let name = entry.request.name.clone();
     let published = entry.image.clone().filter(|id| entry.is_published(id));
     let entry = match entry.stage {
-        Stage::Done => Entry { image: published.clone(), ..entry },
-        Stage::Open => Entry { published: entry.published, ..Entry::new(entry.request) },
+        PublishStage::Done => LedgerEntry { image: published.clone(), ..entry },
+        PublishStage::Open => LedgerEntry { published: entry.published, ..LedgerEntry::new(entry.request) },
     };
     ledger.keep(&entry)?;
     if !undo.deleted.is_empty() {
@@ -82,11 +82,11 @@ pub async fn abandon<E: Ebs, C: Ec2, R: Regions<Ec2 = C>>(
 }
 
 /// Whether the upload of an image is of another bundle than the one that was published from there.
-fn is_of_another(path: &Path, entry: &Entry, region: &str) -> Result<bool, AmiError> {
+fn is_of_another(path: &Path, entry: &LedgerEntry, region: &str) -> Result<bool, AmiError> {
     let Some(state) = own::state(path, region)? else { return Ok(false) };
     let published = entry.request.digests.get(tags::MANIFEST);
     Ok(match (&state.intent.identity, published) {
-        (Identity::Bundle { manifest }, Some(published)) => {
+        (UploadIdentity::Bundle { manifest }, Some(published)) => {
             manifest != published && path_is_root(entry, path)
         }
         _ => false,
@@ -94,7 +94,7 @@ fn is_of_another(path: &Path, entry: &Entry, region: &str) -> Result<bool, AmiEr
 }
 
 /// Whether a path is that of the root, not that of a further volume.
-fn path_is_root(entry: &Entry, path: &Path) -> bool {
+fn path_is_root(entry: &LedgerEntry, path: &Path) -> bool {
     entry.request.volumes.iter().all(|volume| volume.content != ContentOf::Bundle(path.to_owned()))
 }
 
@@ -108,13 +108,18 @@ struct Undo<'a, E, C, R> {
 }
 
 impl<E: Ebs, C: Ec2, R: Regions<Ec2 = C>> Undo<'_, E, C, R> {
-    fn region<'b>(&'b self, name: &'b str, ec2: &'b C) -> Region<'b, C> {
+    fn region<'b>(&'b self, name: &'b str, ec2: &'b C) -> AmiRegion<'b, C> {
         let (pace, progress, interrupt) = (&self.services.pace, self.progress, self.interrupt);
-        Region { name, ec2, pace, progress, interrupt }
+        AmiRegion { name, ec2, pace, progress, interrupt }
     }
 
     /// Deletes a copy with its snapshots, unless it is published.
-    async fn copy(&mut self, entry: &Entry, copy: &CopyEntry, ledger: &Ledger) -> Result<(), AmiError> {
+    async fn copy(
+        &mut self,
+        entry: &LedgerEntry,
+        copy: &CopyEntry,
+        ledger: &AmiLedger,
+    ) -> Result<(), AmiError> {
         let ec2 = self.regions.ec2(&copy.region);
         let region = self.region(&copy.region, &ec2);
         let image = match &copy.image {
@@ -142,12 +147,15 @@ impl<E: Ebs, C: Ec2, R: Regions<Ec2 = C>> Undo<'_, E, C, R> {
     }
 
     /// Deregisters the AMI if it was made from the snapshot of this publish. Its snapshots go with their uploads.
-    async fn registered(&mut self, entry: &Entry) -> Result<(), AmiError> {
-        let Some(root) = entry.root().filter(|_| entry.origin == Origin::Registered) else { return Ok(()) };
+    async fn registered(&mut self, entry: &LedgerEntry) -> Result<(), AmiError> {
+        let Some(root) = entry.root().filter(|_| entry.origin == AmiOrigin::Registered) else {
+            return Ok(());
+        };
         let ec2 = &*self.services.ec2;
         let region = self.region(&self.services.region, ec2);
         let found = region.by_name(&entry.request.name).await?;
-        let ours = |image: &Image| image.root_snapshot() == Some(root) && !entry.is_published(&image.id);
+        let ours =
+            |image: &DescribedImage| image.root_snapshot() == Some(root) && !entry.is_published(&image.id);
         let Some(image) = found.filter(ours) else { return Ok(()) };
         let gone = deregister(&region, &image, WithSnapshots::Kept).await?;
         self.deleted.extend(gone);
@@ -155,7 +163,7 @@ impl<E: Ebs, C: Ec2, R: Regions<Ec2 = C>> Undo<'_, E, C, R> {
     }
 
     /// Deletes the snapshots that no AMI was made of.
-    async fn left(&mut self, entry: &mut Entry, ledger: &Ledger) -> Result<(), AmiError> {
+    async fn left(&mut self, entry: &mut LedgerEntry, ledger: &AmiLedger) -> Result<(), AmiError> {
         let ec2 = &*self.services.ec2;
         let region = self.region(&self.services.region, ec2);
         let gone = own::delete_left(&region, self.image, ledger, entry).await?;
@@ -167,8 +175,8 @@ impl<E: Ebs, C: Ec2, R: Regions<Ec2 = C>> Undo<'_, E, C, R> {
 
     /// Deletes the snapshot of an upload with its journal; one that is finished only if it belongs to a publish, and
     /// is not published.
-    async fn upload(&mut self, path: &Path, entry: Option<&Entry>) -> Result<(), AmiError> {
-        let options = upload::Options::default();
+    async fn upload(&mut self, path: &Path, entry: Option<&LedgerEntry>) -> Result<(), AmiError> {
+        let options = upload::UploadOptions::default();
         match (upload::abandon(self.services, path, &options).await, entry) {
             (Ok(id), _) => self.gone(id),
             (Err(PublishError::NothingToAbandon { .. }), Some(entry)) => {

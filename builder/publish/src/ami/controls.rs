@@ -2,9 +2,9 @@
 //! protection, permissions. Each is looked at first and set where it is not as asked, so that all can be done again.
 
 use super::AmiError;
-use super::region::Region;
-use crate::api::ec2::{Cooldown, Ec2, Grantee, Image, Tags};
-use crate::request::{Deprecation, Request, Snapshots};
+use super::region::AmiRegion;
+use crate::api::ec2::{Cooldown, DescribedImage, Ec2, Grantee, Tags};
+use crate::request::{Deprecation, Request, SnapshotSharing};
 use crate::tags;
 
 /// Most grantees that are added in one call.
@@ -17,9 +17,9 @@ const ACCOUNTS: usize = 500;
 /// # Errors
 /// [`AmiError::Call`].
 pub(super) async fn set<C: Ec2>(
-    region: &Region<'_, C>,
+    region: &AmiRegion<'_, C>,
     request: &Request,
-    image: &Image,
+    image: &DescribedImage,
     snapshots: &[(String, Tags)],
 ) -> Result<(), AmiError> {
     tag(region, request, image, snapshots).await?;
@@ -30,9 +30,9 @@ pub(super) async fn set<C: Ec2>(
 }
 
 async fn tag<C: Ec2>(
-    region: &Region<'_, C>,
+    region: &AmiRegion<'_, C>,
     request: &Request,
-    image: &Image,
+    image: &DescribedImage,
     snapshots: &[(String, Tags)],
 ) -> Result<(), AmiError> {
     create(region, &image.id, &tags::missing(&request.image_tags(), &image.tags)).await?;
@@ -44,7 +44,7 @@ async fn tag<C: Ec2>(
     Ok(())
 }
 
-async fn create<C: Ec2>(region: &Region<'_, C>, resource: &str, missing: &Tags) -> Result<(), AmiError> {
+async fn create<C: Ec2>(region: &AmiRegion<'_, C>, resource: &str, missing: &Tags) -> Result<(), AmiError> {
     if missing.is_empty() {
         return Ok(());
     }
@@ -53,8 +53,8 @@ async fn create<C: Ec2>(region: &Region<'_, C>, resource: &str, missing: &Tags) 
 }
 
 async fn deprecate<C: Ec2>(
-    region: &Region<'_, C>,
-    image: &Image,
+    region: &AmiRegion<'_, C>,
+    image: &DescribedImage,
     moment: Deprecation,
 ) -> Result<(), AmiError> {
     if image.deprecation_time.as_deref().is_some_and(|told| moment.is(told)) {
@@ -71,9 +71,9 @@ async fn deprecate<C: Ec2>(
 /// # Errors
 /// [`AmiError::Call`].
 pub(super) async fn protect<C: Ec2>(
-    region: &Region<'_, C>,
+    region: &AmiRegion<'_, C>,
     request: &Request,
-    image: &Image,
+    image: &DescribedImage,
 ) -> Result<(), AmiError> {
     let Some(cooldown) = request.protection else { return Ok(()) };
     if is_protected(image, cooldown) {
@@ -84,7 +84,7 @@ pub(super) async fn protect<C: Ec2>(
 }
 
 /// Whether an AMI is protected at least so. The service says `enabled-without-cooldown` or `enabled-with-cooldown`.
-pub(super) fn is_protected(image: &Image, cooldown: Cooldown) -> bool {
+pub(super) fn is_protected(image: &DescribedImage, cooldown: Cooldown) -> bool {
     let told = image.deregistration_protection.as_deref().unwrap_or_default();
     match cooldown {
         Cooldown::None => told.starts_with("enabled"),
@@ -93,9 +93,9 @@ pub(super) fn is_protected(image: &Image, cooldown: Cooldown) -> bool {
 }
 
 async fn share<C: Ec2>(
-    region: &Region<'_, C>,
+    region: &AmiRegion<'_, C>,
     request: &Request,
-    image: &Image,
+    image: &DescribedImage,
     snapshots: &[(String, Tags)],
 ) -> Result<(), AmiError> {
     let wanted = &request.share;
@@ -109,7 +109,7 @@ async fn share<C: Ec2>(
         let doing = format!("sharing {}", image.id);
         region.ask_fresh(&doing, || region.ec2.add_launch_permissions(&image.id, some)).await?;
     }
-    if wanted.snapshots == Snapshots::Shared {
+    if wanted.snapshots == SnapshotSharing::Shared {
         for (snapshot, _) in snapshots {
             share_snapshot(region, snapshot, &wanted.accounts()).await?;
         }
@@ -118,7 +118,7 @@ async fn share<C: Ec2>(
 }
 
 async fn share_snapshot<C: Ec2>(
-    region: &Region<'_, C>,
+    region: &AmiRegion<'_, C>,
     snapshot: &str,
     accounts: &[String],
 ) -> Result<(), AmiError> {

@@ -10,16 +10,16 @@ use amiforge_progress::Interrupt;
 use amiforge_progress::Progress;
 
 use super::equal::FieldDifference;
-use super::ledger::{CopyEntry, Ledger, Stage};
-use super::region::{Region, fault_of};
+use super::ledger::{AmiLedger, CopyEntry, PublishStage};
+use super::region::{AmiRegion, fault_of};
 use super::register::differs;
 use super::removal::{WithSnapshots, delete_snapshot, deregister};
 use super::{AmiError, controls, join, preflight};
-use crate::api::ec2::{Ec2, Encrypted, Image, ImageCopy, Regions};
+use crate::api::ec2::{DescribedImage, Ec2, Encrypted, ImageCopy, Regions};
 use crate::backoff::Pace;
-use crate::fault::FaultKind;
+use crate::fault::ServiceErrorKind;
 use crate::request::{CopyTarget, KeyOf, Request};
-use crate::retry::Step;
+use crate::retry::CallStep;
 use crate::sieve::ZeroPolicy;
 
 /// A copy that is there.
@@ -46,9 +46,9 @@ pub struct CopyOutcome {
 /// What all copies share.
 pub(super) struct Copies<'a, R> {
     pub(super) regions: &'a R,
-    pub(super) ledger: &'a Ledger,
+    pub(super) ledger: &'a AmiLedger,
     pub(super) request: &'a Request,
-    pub(super) source: &'a Image,
+    pub(super) source: &'a DescribedImage,
     /// Regions that could not be asked before the upload.
     pub(super) unasked: &'a [String],
     /// Whether the source's snapshots hold blocks of zeros, as encrypted copies need.
@@ -79,7 +79,7 @@ impl<R: Regions> Copies<'_, R> {
 
     async fn one(&self, target: &CopyTarget) -> Result<Copied, AmiError> {
         let ec2 = self.regions.ec2(&target.region);
-        let region = Region {
+        let region = AmiRegion {
             name: &target.region,
             ec2: &ec2,
             pace: self.pace,
@@ -102,17 +102,17 @@ impl<R: Regions> Copies<'_, R> {
         let tagged: Vec<_> = snapshots.iter().map(|snapshot| (snapshot.clone(), tags.clone())).collect();
         controls::set(&region, self.request, &image, &tagged).await?;
         controls::protect(&region, self.request, &image).await?;
-        entry.stage = Stage::Done;
+        entry.stage = PublishStage::Done;
         self.ledger.keep_copy(&entry)?;
         Ok(Copied { region: target.region.clone(), image_id: id, snapshot_ids: snapshots })
     }
 
     /// Refuses what the account does not allow in a region that could not be asked before.
-    async fn allowed<C: Ec2>(&self, region: &Region<'_, C>, target: &CopyTarget) -> Result<(), AmiError> {
+    async fn allowed<C: Ec2>(&self, region: &AmiRegion<'_, C>, target: &CopyTarget) -> Result<(), AmiError> {
         if !self.unasked.contains(&target.region) {
             return Ok(());
         }
-        let encrypts = preflight::allowed(region, self.request, &target.encryption, Step::Ask).await?;
+        let encrypts = preflight::allowed(region, self.request, &target.encryption, CallStep::Ask).await?;
         if encrypts && self.zeros == ZeroPolicy::LeaveOut {
             let (image, region) = (self.source.id.clone(), target.region.clone());
             return Err(AmiError::ZerosLeftOut { image, region });
@@ -132,7 +132,7 @@ impl<R: Regions> Copies<'_, R> {
     /// The copy, if there is one that can still become available.
     async fn known<C: Ec2>(
         &self,
-        region: &Region<'_, C>,
+        region: &AmiRegion<'_, C>,
         entry: &mut CopyEntry,
     ) -> Result<Option<String>, AmiError> {
         let noted = match &entry.image {
@@ -163,8 +163,8 @@ impl<R: Regions> Copies<'_, R> {
     /// Takes a copy that failed out of the way, with what it made: it has the name, and its token would give it again.
     async fn clear_failed<C: Ec2>(
         &self,
-        region: &Region<'_, C>,
-        image: &Image,
+        region: &AmiRegion<'_, C>,
+        image: &DescribedImage,
         entry: &mut CopyEntry,
     ) -> Result<(), AmiError> {
         self.progress.tell(&format!("{}: {} is `{}`; copying again", region.name, image.id, image.state));
@@ -180,7 +180,7 @@ impl<R: Regions> Copies<'_, R> {
     /// Deletes the snapshots of a copy that failed and is gone.
     async fn clear_left<C: Ec2>(
         &self,
-        region: &Region<'_, C>,
+        region: &AmiRegion<'_, C>,
         entry: &mut CopyEntry,
     ) -> Result<(), AmiError> {
         if entry.left.is_empty() {
@@ -195,14 +195,14 @@ impl<R: Regions> Copies<'_, R> {
 
     async fn call<C: Ec2>(
         &self,
-        region: &Region<'_, C>,
+        region: &AmiRegion<'_, C>,
         target: &CopyTarget,
         entry: &CopyEntry,
     ) -> Result<String, AmiError> {
         let copy = self.copy(target, entry);
         let doing = format!("copying {} of {}", self.source.id, self.request.region);
         match region.copy(self.wait, &doing, || region.ec2.copy_image(&copy)).await {
-            Err(error) if fault_of(&error).is_some_and(|fault| fault.kind == FaultKind::Duplicate) => {
+            Err(error) if fault_of(&error).is_some_and(|fault| fault.kind == ServiceErrorKind::Duplicate) => {
                 let image = region.taken(&self.request.name).await?;
                 self.is_ours(region, &image)?;
                 Ok(image.id)
@@ -228,7 +228,7 @@ impl<R: Regions> Copies<'_, R> {
     }
 
     /// Refuses an AMI that has the name and is not a copy of ours.
-    fn is_ours<C>(&self, region: &Region<'_, C>, image: &Image) -> Result<(), AmiError> {
+    fn is_ours<C>(&self, region: &AmiRegion<'_, C>, image: &DescribedImage) -> Result<(), AmiError> {
         if is_copy_of(image, &self.source.id, self.request) {
             return Ok(());
         }
@@ -239,7 +239,7 @@ impl<R: Regions> Copies<'_, R> {
 }
 
 /// Whether an AMI of the right name is a copy of `source`.
-pub(super) fn is_copy_of(image: &Image, source: &str, request: &Request) -> bool {
+pub(super) fn is_copy_of(image: &DescribedImage, source: &str, request: &Request) -> bool {
     if let Some(told) = &image.source_image {
         return told == source;
     }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::api::ec2::{Image, Mapping, NewImage, OnTermination};
+use crate::api::ec2::{DescribedImage, DeviceMapping, NewImage, OnTermination};
 use crate::tags;
 
 /// A field in which an AMI is not what is wanted.
@@ -45,7 +45,7 @@ impl FieldDifference {
 }
 
 /// Everything that differs. UEFI variables are not in what the service describes; they are compared apart.
-pub fn differences(wanted: &NewImage, found: &Image) -> Vec<FieldDifference> {
+pub fn differences(wanted: &NewImage, found: &DescribedImage) -> Vec<FieldDifference> {
     let mut all = Vec::new();
     let mut field = |name: &str, wanted: Option<&str>, found: Option<&str>| {
         if wanted != found {
@@ -73,7 +73,7 @@ pub fn differences(wanted: &NewImage, found: &Image) -> Vec<FieldDifference> {
     all
 }
 
-fn volumes(wanted: &[Mapping], found: &[Mapping]) -> Vec<FieldDifference> {
+fn volumes(wanted: &[DeviceMapping], found: &[DeviceMapping]) -> Vec<FieldDifference> {
     let mut all = Vec::new();
     for mapping in wanted {
         match found.iter().find(|other| other.device == mapping.device) {
@@ -86,7 +86,7 @@ fn volumes(wanted: &[Mapping], found: &[Mapping]) -> Vec<FieldDifference> {
     all
 }
 
-fn volume(wanted: &Mapping, found: &Mapping) -> Vec<FieldDifference> {
+fn volume(wanted: &DeviceMapping, found: &DeviceMapping) -> Vec<FieldDifference> {
     let mut all = Vec::new();
     let mut field = |name: &str, wanted_is: Option<&str>, found_is: Option<&str>| {
         if wanted_is != found_is {
@@ -113,10 +113,10 @@ fn volume(wanted: &Mapping, found: &Mapping) -> Vec<FieldDifference> {
             field(name, text(wanted.or(Some(default))).as_deref(), text(found).as_deref());
         }
     }
-    let kept = |mapping: &Mapping| (mapping.on_termination == OnTermination::Delete).to_string();
+    let kept = |mapping: &DeviceMapping| (mapping.on_termination == OnTermination::Delete).to_string();
     field("deleteOnTermination", Some(&kept(wanted)), Some(&kept(found)));
     if wanted.snapshot.is_none() && found.snapshot.is_none() {
-        let encrypted = |mapping: &Mapping| mapping.encrypted.is_on().to_string();
+        let encrypted = |mapping: &DeviceMapping| mapping.encrypted.is_on().to_string();
         // An account that encrypts by default encrypts an empty volume that nobody asked to.
         if wanted.encrypted.is_on() {
             field("encrypted", Some(&encrypted(wanted)), Some(&encrypted(found)));
@@ -131,11 +131,11 @@ pub(super) mod tests {
     use crate::api::ec2::Tags;
 
     fn wanted() -> NewImage {
-        let mapping = |device: &str, snapshot: Option<&str>| Mapping {
+        let mapping = |device: &str, snapshot: Option<&str>| DeviceMapping {
             device: device.to_owned(),
             snapshot: snapshot.map(str::to_owned),
             volume_type: Some("gp3".to_owned()),
-            ..Mapping::default()
+            ..DeviceMapping::default()
         };
         NewImage {
             name: "web-1".to_owned(),
@@ -155,15 +155,15 @@ pub(super) mod tests {
     }
 
     /// What the service describes after [`wanted`] was registered.
-    fn described() -> Image {
+    fn described() -> DescribedImage {
         let wanted = wanted();
-        let told = |mapping: &Mapping| Mapping {
+        let told = |mapping: &DeviceMapping| DeviceMapping {
             size: Some(8),
             iops: Some(3000),
             throughput: Some(125),
             ..mapping.clone()
         };
-        Image {
+        DescribedImage {
             name: Some(wanted.name),
             description: wanted.description,
             architecture: Some(wanted.architecture),
@@ -176,7 +176,7 @@ pub(super) mod tests {
             root_device: Some(wanted.root_device),
             mappings: wanted.mappings.iter().map(told).collect(),
             tags: wanted.tags,
-            ..Image::default()
+            ..DescribedImage::default()
         }
     }
 
@@ -193,7 +193,7 @@ pub(super) mod tests {
 
     #[test]
     fn every_field_that_differs_is_named() {
-        type Change = fn(&mut Image);
+        type Change = fn(&mut DescribedImage);
         let changes: [(&str, Change); 16] = [
             ("name", |image| image.name = Some("y".to_owned())),
             ("description", |image| image.description = None),
@@ -223,7 +223,7 @@ pub(super) mod tests {
             assert_eq!(fields, [field]);
         }
         let mut image = described();
-        image.mappings.push(Mapping { device: "/dev/sdz".to_owned(), ..Mapping::default() });
+        image.mappings.push(DeviceMapping { device: "/dev/sdz".to_owned(), ..DeviceMapping::default() });
         let more = differences(&wanted(), &image);
         assert_eq!(more[0].to_string(), "/dev/sdz is `a volume` and should be none");
     }

@@ -164,9 +164,9 @@ pub enum AmiError {
 }
 
 /// An error with its causes, on one line.
-pub struct Chain<'a>(pub &'a AmiError);
+pub struct ErrorChain<'a>(pub &'a AmiError);
 
-impl fmt::Display for Chain<'_> {
+impl fmt::Display for ErrorChain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.0)?;
         let mut cause = std::error::Error::source(self.0);

@@ -5,20 +5,20 @@ use std::pin::Pin;
 use std::task::Poll;
 
 /// A future and, once it is done, what it gave.
-enum Slot<'a, T> {
+enum JoinSlot<'a, T> {
     Running(Pin<Box<dyn Future<Output = T> + Send + 'a>>),
     Done(Option<T>),
 }
 
 /// Runs all and gives what each gave, in their order. Every wake polls all: meant for dozens, not thousands.
 pub(super) async fn all<'a, T>(futures: Vec<Pin<Box<dyn Future<Output = T> + Send + 'a>>>) -> Vec<T> {
-    let mut slots: Vec<_> = futures.into_iter().map(Slot::Running).collect();
+    let mut slots: Vec<_> = futures.into_iter().map(JoinSlot::Running).collect();
     poll_fn(move |cx| {
         let mut running = false;
         for slot in &mut slots {
-            if let Slot::Running(future) = slot {
+            if let JoinSlot::Running(future) = slot {
                 match future.as_mut().poll(cx) {
-                    Poll::Ready(done) => *slot = Slot::Done(Some(done)),
+                    Poll::Ready(done) => *slot = JoinSlot::Done(Some(done)),
                     Poll::Pending => running = true,
                 }
             }
@@ -27,8 +27,8 @@ pub(super) async fn all<'a, T>(futures: Vec<Pin<Box<dyn Future<Output = T> + Sen
             return Poll::Pending;
         }
         let done = slots.iter_mut().filter_map(|slot| match slot {
-            Slot::Done(done) => done.take(),
-            Slot::Running(_) => None,
+            JoinSlot::Done(done) => done.take(),
+            JoinSlot::Running(_) => None,
         });
         Poll::Ready(done.collect())
     })

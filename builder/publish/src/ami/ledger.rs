@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::AmiError;
-use crate::folder::Folder;
+use crate::folder::LockedFolder;
 use crate::request::{ContentOf, Request};
 
 /// Version of the files.
@@ -23,7 +23,7 @@ const FOLDER: &str = "ami";
 
 /// What is known of an AMI that is being published.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Entry {
+pub struct LedgerEntry {
     pub(super) schema: u64,
     /// What is asked for.
     pub request: Request,
@@ -32,9 +32,9 @@ pub struct Entry {
     /// The AMI, once its id is known.
     pub image: Option<String>,
     /// How it came to be.
-    pub origin: Origin,
+    pub origin: AmiOrigin,
     /// How far it is. A publish that is done is never open again, whatever later runs of it add.
-    pub stage: Stage,
+    pub stage: PublishStage,
     /// Ids of AMIs and snapshots, in any region, of which a finished run consisted: never deleted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub published: Vec<String>,
@@ -46,7 +46,7 @@ pub struct Entry {
 /// How an AMI came to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Origin {
+pub enum AmiOrigin {
     /// This publish registers it.
     Registered,
     /// It was there, and equal.
@@ -56,7 +56,7 @@ pub enum Origin {
 /// How far a publish is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Stage {
+pub enum PublishStage {
     /// It is under way.
     Open,
     /// All is done that was asked for.
@@ -79,10 +79,10 @@ pub struct CopyEntry {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left: Vec<String>,
     /// How far it is.
-    pub stage: Stage,
+    pub stage: PublishStage,
 }
 
-impl Entry {
+impl LedgerEntry {
     /// Of a publish that begins.
     pub fn new(request: Request) -> Self {
         Self {
@@ -90,8 +90,8 @@ impl Entry {
             request,
             snapshots: Vec::new(),
             image: None,
-            origin: Origin::Registered,
-            stage: Stage::Open,
+            origin: AmiOrigin::Registered,
+            stage: PublishStage::Open,
             published: Vec::new(),
             left: Vec::new(),
         }
@@ -99,7 +99,7 @@ impl Entry {
 
     /// Notes that a run is finished: `ids` are from now on published.
     pub fn finish(&mut self, ids: impl IntoIterator<Item = String>) {
-        self.stage = Stage::Done;
+        self.stage = PublishStage::Done;
         for id in ids {
             if !self.is_published(&id) {
                 self.published.push(id);
@@ -136,24 +136,24 @@ impl CopyEntry {
             attempt: 0,
             left: Vec::new(),
             image: None,
-            stage: Stage::Open,
+            stage: PublishStage::Open,
         }
     }
 }
 
 /// The ledger, locked.
 #[derive(Debug)]
-pub struct Ledger {
-    folder: Folder,
+pub struct AmiLedger {
+    folder: LockedFolder,
 }
 
-impl Ledger {
+impl AmiLedger {
     /// Where the ledger of an image and a region is.
     ///
     /// # Errors
     /// [`AmiError::Folder`].
     pub fn beside(image: &Path, region: &str) -> Result<PathBuf, AmiError> {
-        Ok(Folder::beside(image, region)?.join(FOLDER))
+        Ok(LockedFolder::beside(image, region)?.join(FOLDER))
     }
 
     /// Makes it if need be and locks it.
@@ -161,7 +161,7 @@ impl Ledger {
     /// # Errors
     /// [`AmiError::Folder`].
     pub fn open(path: &Path) -> Result<Self, AmiError> {
-        Ok(Self { folder: Folder::open(path)? })
+        Ok(Self { folder: LockedFolder::open(path)? })
     }
 
     /// Where it is.
@@ -173,7 +173,7 @@ impl Ledger {
     ///
     /// # Errors
     /// [`AmiError::Ledger`], [`AmiError::Foreign`].
-    pub fn entry(&self) -> Result<Option<Entry>, AmiError> {
+    pub fn entry(&self) -> Result<Option<LedgerEntry>, AmiError> {
         read_entry(self.path())
     }
 
@@ -181,7 +181,7 @@ impl Ledger {
     ///
     /// # Errors
     /// [`AmiError::Ledger`].
-    pub fn keep(&self, entry: &Entry) -> Result<(), AmiError> {
+    pub fn keep(&self, entry: &LedgerEntry) -> Result<(), AmiError> {
         self.write(IMAGE, entry)
     }
 
@@ -258,18 +258,18 @@ impl Ledger {
 ///
 /// # Errors
 /// [`AmiError::Ledger`], [`AmiError::Foreign`].
-pub fn read_entry(folder: &Path) -> Result<Option<Entry>, AmiError> {
+pub fn read_entry(folder: &Path) -> Result<Option<LedgerEntry>, AmiError> {
     let path = folder.join(IMAGE);
-    let entry: Option<Entry> = read(&path)?;
+    let entry: Option<LedgerEntry> = read(&path)?;
     let mut entry = current(entry, |entry| entry.schema, path)?;
     if let Some(entry) = &mut entry
-        && entry.stage == Stage::Done
+        && entry.stage == PublishStage::Done
         && entry.published.is_empty()
     {
         // Written before ledgers listed what is published: everything that they name.
         let own = entry.image.iter().cloned().chain(entry.snapshots.iter().flatten().cloned());
         let own: Vec<_> = own.collect();
-        let copies = read_copies(folder)?.into_iter().filter(|copy| copy.stage == Stage::Done);
+        let copies = read_copies(folder)?.into_iter().filter(|copy| copy.stage == PublishStage::Done);
         entry.finish(own.into_iter().chain(copies.filter_map(|copy| copy.image)));
     }
     Ok(entry)
@@ -322,7 +322,7 @@ fn current<T>(value: Option<T>, schema: impl Fn(&T) -> u64, path: PathBuf) -> Re
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::request::{Subject, Wanted, check};
+    use crate::request::{AmiOptions, Subject, check};
 
     fn request() -> Request {
         let subject = Subject {
@@ -330,15 +330,15 @@ mod tests {
             architecture: crate::request::Architecture::from_word("arm64"),
             ..Subject::default()
         };
-        check(&Wanted::default(), &subject, "local", 0).unwrap()
+        check(&AmiOptions::default(), &subject, "local", 0).unwrap()
     }
 
     #[test]
     fn a_ledger_reads_back_and_is_forgotten_whole() {
         let folder = tempfile::tempdir().unwrap();
-        let ledger = Ledger::open(folder.path()).unwrap();
+        let ledger = AmiLedger::open(folder.path()).unwrap();
         assert_eq!((ledger.entry().unwrap(), ledger.copies().unwrap()), (None, Vec::new()));
-        let entry = Entry { image: Some("ami-1".to_owned()), ..Entry::new(request()) };
+        let entry = LedgerEntry { image: Some("ami-1".to_owned()), ..LedgerEntry::new(request()) };
         ledger.keep(&entry).unwrap();
         let copies: Vec<_> = ["eu-west-3", "local-2"].map(|region| CopyEntry::new(region, "ami-1")).into();
         for copy in &copies {
@@ -352,8 +352,8 @@ mod tests {
     #[test]
     fn a_ledger_of_another_version_is_refused() {
         let folder = tempfile::tempdir().unwrap();
-        let ledger = Ledger::open(folder.path()).unwrap();
-        ledger.keep(&Entry { schema: 2, ..Entry::new(request()) }).unwrap();
+        let ledger = AmiLedger::open(folder.path()).unwrap();
+        ledger.keep(&LedgerEntry { schema: 2, ..LedgerEntry::new(request()) }).unwrap();
         assert!(matches!(ledger.entry(), Err(AmiError::Foreign { .. })));
         fs::write(folder.path().join(IMAGE), "{").unwrap();
         assert!(matches!(ledger.entry(), Err(AmiError::Foreign { .. })));

@@ -3,13 +3,13 @@
 use std::path::Path;
 
 use super::AmiError;
-use super::ledger::{Entry, Ledger, Origin, Stage, read_copies, read_entry};
-use super::region::Region;
+use super::ledger::{AmiLedger, AmiOrigin, LedgerEntry, PublishStage, read_copies, read_entry};
+use super::region::AmiRegion;
 use super::removal::delete_snapshot;
 use crate::api::ec2::Ec2;
 use crate::error::PublishError;
-use crate::folder::Folder;
-use crate::journal::{Journal, State};
+use crate::folder::LockedFolder;
+use crate::journal::{Journal, JournalState};
 use crate::upload as uploads;
 
 /// What a publish that ended early has left.
@@ -26,18 +26,18 @@ pub struct Left {
 /// # Errors
 /// [`AmiError::Folder`], [`AmiError::Ledger`], [`AmiError::Foreign`].
 pub fn left(image: &Path, region: &str) -> Result<Left, AmiError> {
-    let folder = Ledger::beside(image, region)?;
+    let folder = AmiLedger::beside(image, region)?;
     let entry = read_entry(&folder)?;
     let mut left = Left::default();
     left.made.extend(uploads::left(image, region));
     let Some(entry) = entry else { return Ok(left) };
-    left.published = entry.stage == Stage::Done;
+    left.published = entry.stage == PublishStage::Done;
     let mut known = |ids: &[&String], region: &str| {
         let ids = ids.iter().filter(|id| !entry.is_published(id));
         left.made.extend(ids.map(|id| format!("{id} in {region}")));
     };
     known(&entry.uploaded().collect::<Vec<_>>(), region);
-    if entry.origin == Origin::Registered {
+    if entry.origin == AmiOrigin::Registered {
         known(&entry.image.iter().collect::<Vec<_>>(), region);
     }
     for copy in read_copies(&folder)? {
@@ -50,8 +50,8 @@ pub fn left(image: &Path, region: &str) -> Result<Left, AmiError> {
 ///
 /// # Errors
 /// [`AmiError::Folder`], [`AmiError::Upload`].
-pub(super) fn state(image: &Path, region: &str) -> Result<Option<State>, AmiError> {
-    let folder = Folder::beside(image, region)?;
+pub(super) fn state(image: &Path, region: &str) -> Result<Option<JournalState>, AmiError> {
+    let folder = LockedFolder::beside(image, region)?;
     Journal::read(&folder).map_err(|error| upload(image, error.into()))
 }
 
@@ -60,10 +60,10 @@ pub(super) fn state(image: &Path, region: &str) -> Result<Option<State>, AmiErro
 /// # Errors
 /// [`AmiError::Call`], [`AmiError::Upload`], [`AmiError::Ledger`]; what is not deleted stays listed.
 pub(super) async fn delete_left<C: Ec2>(
-    home: &Region<'_, C>,
+    home: &AmiRegion<'_, C>,
     image: &Path,
-    ledger: &Ledger,
-    entry: &mut Entry,
+    ledger: &AmiLedger,
+    entry: &mut LedgerEntry,
 ) -> Result<Vec<String>, AmiError> {
     let left = entry.left.clone();
     for id in &left {
@@ -82,7 +82,7 @@ pub(super) async fn delete_left<C: Ec2>(
 /// # Errors
 /// [`AmiError::Folder`], [`AmiError::Upload`].
 pub(super) fn forget(image: &Path, region: &str, snapshot: &str) -> Result<(), AmiError> {
-    let folder = Folder::open(&Folder::beside(image, region)?)?;
+    let folder = LockedFolder::open(&LockedFolder::beside(image, region)?)?;
     let failed = |error| upload(image, PublishError::Journal(error));
     match Journal::open(folder.path()).map_err(failed)? {
         Some(journal) if journal.state().started.as_ref().is_some_and(|(id, _)| id == snapshot) => {

@@ -5,22 +5,22 @@ use std::pin::Pin;
 
 use super::equal::FieldDifference;
 use super::publish::digests_of;
-use super::region::{Region, fault_of};
+use super::region::{AmiRegion, fault_of};
 use super::register::{all_differences, differs};
-use super::{AmiError, Chain, join};
-use crate::api::ec2::{Ec2, Image, PublicAccess, Regions, Tags};
+use super::{AmiError, ErrorChain, join};
+use crate::api::ec2::{DescribedImage, Ec2, PublicAccess, Regions, Tags};
 use crate::api::{SnapshotState, Tier};
-use crate::fault::FaultKind;
+use crate::fault::ServiceErrorKind;
 use crate::request::{ContentOf, CopyTarget, KeyOf, Request};
-use crate::retry::Step;
+use crate::retry::CallStep;
 use crate::tags;
-use crate::upload::Later;
+use crate::upload::LaterEncryption;
 
 /// What is known before anything is written.
 #[derive(Debug)]
 pub(super) struct Account {
     /// What will become of the snapshots, as far as it is known.
-    pub(super) later: Later,
+    pub(super) later: LaterEncryption,
     /// Regions to copy to that could not be asked; each is asked again before the copy.
     pub(super) unasked: Vec<String>,
 }
@@ -32,7 +32,7 @@ pub(super) struct Account {
 /// [`AmiError::NoSuchRegion`], [`AmiError::PublicBlocked`], [`AmiError::Encrypted`], [`AmiError::Snapshot`],
 /// [`AmiError::Call`].
 pub(super) async fn account<C: Ec2, R: Regions<Ec2 = C>>(
-    home: &Region<'_, C>,
+    home: &AmiRegion<'_, C>,
     regions: &R,
     request: &Request,
 ) -> Result<Account, AmiError> {
@@ -44,25 +44,29 @@ pub(super) async fn account<C: Ec2, R: Regions<Ec2 = C>>(
             usable(home, &id).await?;
         }
     }
-    allowed(home, request, &request.encryption, Step::Ask).await?;
-    let mut later = if request.asks_for_encryption() { Later::MayBeEncrypted } else { Later::StaysAsItIs };
+    allowed(home, request, &request.encryption, CallStep::Ask).await?;
+    let mut later = if request.asks_for_encryption() {
+        LaterEncryption::MayBeEncrypted
+    } else {
+        LaterEncryption::StaysAsItIs
+    };
     let one = |copy: &CopyTarget| -> Pin<Box<dyn Future<Output = Result<bool, AmiError>> + Send + '_>> {
         let (name, encryption) = (copy.region.clone(), copy.encryption.clone());
         Box::pin(async move {
             let ec2 = regions.ec2(&name);
-            let region = Region { name: &name, ec2: &ec2, ..*home };
-            allowed(&region, request, &encryption, Step::Probe).await
+            let region = AmiRegion { name: &name, ec2: &ec2, ..*home };
+            allowed(&region, request, &encryption, CallStep::Probe).await
         })
     };
     let answers = join::all(request.copies.iter().map(one).collect()).await;
     let mut unasked = Vec::new();
     for (copy, answer) in request.copies.iter().zip(answers) {
         match answer {
-            Ok(true) => later = Later::MayBeEncrypted,
+            Ok(true) => later = LaterEncryption::MayBeEncrypted,
             Ok(false) => {}
             Err(error @ AmiError::Call { .. }) => {
                 let region = &copy.region;
-                home.progress.tell(&format!("{region}: asked again before the copy: {}", Chain(&error)));
+                home.progress.tell(&format!("{region}: asked again before the copy: {}", ErrorChain(&error)));
                 unasked.push(region.clone());
             }
             Err(error) => return Err(error),
@@ -72,11 +76,12 @@ pub(super) async fn account<C: Ec2, R: Regions<Ec2 = C>>(
 }
 
 /// Every region that is copied to has to be one of the account, where the account may list its regions.
-async fn targets<C: Ec2>(home: &Region<'_, C>, request: &Request) -> Result<(), AmiError> {
+async fn targets<C: Ec2>(home: &AmiRegion<'_, C>, request: &Request) -> Result<(), AmiError> {
     let names: Vec<_> = request.copies.iter().map(|copy| copy.region.clone()).collect();
     let there = match home.ask("asking for the regions", || home.ec2.describe_regions(&names)).await {
-        Err(error) if fault_of(&error).is_some_and(|fault| fault.kind == FaultKind::Denied) => {
-            home.progress.tell(&format!("whether the regions are enabled is not checked: {}", Chain(&error)));
+        Err(error) if fault_of(&error).is_some_and(|fault| fault.kind == ServiceErrorKind::Denied) => {
+            home.progress
+                .tell(&format!("whether the regions are enabled is not checked: {}", ErrorChain(&error)));
             return Ok(());
         }
         there => there?,
@@ -88,7 +93,7 @@ async fn targets<C: Ec2>(home: &Region<'_, C>, request: &Request) -> Result<(), 
 }
 
 /// A snapshot that the user names has to be there, complete, and not archived.
-pub(super) async fn usable<C: Ec2>(home: &Region<'_, C>, id: &str) -> Result<(), AmiError> {
+pub(super) async fn usable<C: Ec2>(home: &AmiRegion<'_, C>, id: &str) -> Result<(), AmiError> {
     let snapshot = home.probe(&format!("asking for {id}"), || home.ec2.snapshot(id)).await?;
     let reason = match snapshot.state {
         SnapshotState::Completed if snapshot.tier == Tier::Archive => "it is archived".to_owned(),
@@ -101,10 +106,10 @@ pub(super) async fn usable<C: Ec2>(home: &Region<'_, C>, id: &str) -> Result<(),
 /// Whether what is made in a region comes out encrypted though nobody asked; refuses what then, or as public, could
 /// not be shared.
 pub(super) async fn allowed<C: Ec2>(
-    region: &Region<'_, C>,
+    region: &AmiRegion<'_, C>,
     request: &Request,
     asked: &KeyOf,
-    step: Step,
+    step: CallStep,
 ) -> Result<bool, AmiError> {
     let share = &request.share;
     if share.is_public() {
@@ -137,11 +142,11 @@ pub(super) async fn allowed<C: Ec2>(
 /// # Errors
 /// [`AmiError::Differs`] before a block is sent for it, [`AmiError::Disabled`].
 pub(super) async fn existing<C: Ec2>(
-    home: &Region<'_, C>,
+    home: &AmiRegion<'_, C>,
     request: &Request,
     snapshots: &[Option<String>],
-) -> Result<Existing, AmiError> {
-    let Some(found) = home.by_name(&request.name).await? else { return Ok(Existing::None) };
+) -> Result<ExistingAmi, AmiError> {
+    let Some(found) = home.by_name(&request.name).await? else { return Ok(ExistingAmi::None) };
     not_disabled(home.name, &found)?;
     let root = snapshots.first().cloned().flatten();
     let named: Vec<_> = request.volumes.iter().map(|volume| volume.content.snapshot()).collect();
@@ -149,7 +154,7 @@ pub(super) async fn existing<C: Ec2>(
     let wanted = request.new_image(root.as_deref().unwrap_or_default(), further);
     let mut all = all_differences(home, &wanted, &found).await?;
     if root.is_some() && all.is_empty() {
-        return Ok(Existing::Ours);
+        return Ok(ExistingAmi::Ours);
     }
     let refused = all.clone();
     let uploaded = |difference: &FieldDifference| {
@@ -163,24 +168,24 @@ pub(super) async fn existing<C: Ec2>(
         }
     }
     match (all.is_empty(), root.is_some()) {
-        (true, _) => Ok(Existing::Equal(Box::new(found))),
+        (true, _) => Ok(ExistingAmi::Equal(Box::new(found))),
         (false, true) => Err(differs(home.name, &request.name, &found, refused)),
         (false, false) => Err(differs(home.name, &request.name, &found, all)),
     }
 }
 
 /// An AMI that has the name.
-pub(super) enum Existing {
+pub(super) enum ExistingAmi {
     /// There is none.
     None,
     /// It is made from the snapshots of the ledger.
     Ours,
     /// It is equal, and made from the same bundle by another run.
-    Equal(Box<Image>),
+    Equal(Box<DescribedImage>),
 }
 
 /// Refuses an AMI that is disabled: it is listed, has its name, and cannot be launched.
-pub(super) fn not_disabled(region: &str, image: &Image) -> Result<(), AmiError> {
+pub(super) fn not_disabled(region: &str, image: &DescribedImage) -> Result<(), AmiError> {
     if image.state == "disabled" {
         return Err(AmiError::Disabled { image: image.id.clone(), region: region.to_owned() });
     }
@@ -189,9 +194,9 @@ pub(super) fn not_disabled(region: &str, image: &Image) -> Result<(), AmiError> 
 
 /// What says that an AMI was made from other bundles, or leaves it open.
 async fn other_bundles<C: Ec2>(
-    home: &Region<'_, C>,
+    home: &AmiRegion<'_, C>,
     request: &Request,
-    found: &Image,
+    found: &DescribedImage,
 ) -> Result<Vec<FieldDifference>, AmiError> {
     let mut all: Vec<_> = manifest("", &request.digests, &found.tags).into_iter().collect();
     for volume in &request.volumes {

@@ -7,32 +7,32 @@ use amiforge_progress::Interrupt;
 use amiforge_progress::Progress;
 
 use super::copy::{Copied, Copies, CopyOutcome};
-use super::ledger::{CopyEntry, Entry, Ledger, Origin, Stage};
-use super::preflight::{self, Existing};
-use super::region::Region;
+use super::ledger::{AmiLedger, AmiOrigin, CopyEntry, LedgerEntry, PublishStage};
+use super::preflight::{self, ExistingAmi};
+use super::region::AmiRegion;
 use super::{AmiError, controls, own, register, wait};
 use crate::api::Ebs;
-use crate::api::ec2::{Ec2, Image, Regions, Tags};
+use crate::api::ec2::{DescribedImage, Ec2, Regions, Tags};
 use crate::folder::FolderError;
 use crate::request::{Architecture, BootMode, ContentOf, Request, Subject};
 use crate::services::Services;
 use crate::sieve::ZeroPolicy;
-use crate::source::Source;
+use crate::source::ImageSource;
 use crate::tags;
-use crate::upload::{self, Later, Uploaded};
+use crate::upload::{self, LaterEncryption, Uploaded};
 
 /// How often to look whether another process that publishes the same image is done.
 const TURN: Duration = Duration::from_millis(500);
 
 /// What is published and how.
 #[derive(Debug, Clone)]
-pub struct Job {
+pub struct PublishJob {
     /// The bundle or raw file of the root volume.
     pub image: PathBuf,
     /// What the AMI shall be.
     pub request: Request,
     /// How the root is uploaded; encryption, description and tags are those of the request.
-    pub upload: upload::Options,
+    pub upload: upload::UploadOptions,
     /// How long to wait for a copy.
     pub wait: Duration,
 }
@@ -41,9 +41,9 @@ pub struct Job {
 #[derive(Debug)]
 pub struct Published {
     /// The AMI.
-    pub image: Image,
+    pub image: DescribedImage,
     /// How it came to be.
-    pub origin: Origin,
+    pub origin: AmiOrigin,
     /// The uploads that this call made or found, that of the root first; none where the AMI was there.
     pub uploads: Vec<Uploaded>,
     /// Copies.
@@ -60,11 +60,11 @@ impl Published {
 }
 
 /// Everything that the steps of one publish share.
-struct Task<'a, E, C, R> {
+struct PublishTask<'a, E, C, R> {
     services: &'a Services<E, C>,
     regions: &'a R,
-    job: &'a Job,
-    ledger: Ledger,
+    job: &'a PublishJob,
+    ledger: AmiLedger,
     progress: &'a dyn Progress,
     interrupt: &'a Interrupt,
 }
@@ -76,20 +76,20 @@ struct Task<'a, E, C, R> {
 pub async fn publish<E: Ebs, C: Ec2, R: Regions<Ec2 = C>>(
     services: &Services<E, C>,
     regions: &R,
-    job: &Job,
+    job: &PublishJob,
     progress: &dyn Progress,
     interrupt: &Interrupt,
 ) -> Result<Published, AmiError> {
     let services = &services.stopped_by(interrupt);
-    let path = Ledger::beside(&job.image, &services.region)?;
+    let path = AmiLedger::beside(&job.image, &services.region)?;
     let ledger = turn(&path, services, progress, interrupt).await?;
-    let task = Task { services, regions, job, ledger, progress, interrupt };
+    let task = PublishTask { services, regions, job, ledger, progress, interrupt };
     let mut entry = task.begin()?;
     let account = preflight::account(&task.home(), regions, &job.request).await?;
     let later = task.later(&account)?;
     let (image, uploads) = match preflight::existing(&task.home(), &job.request, &entry.snapshots).await? {
-        Existing::Equal(image) => (task.adopt(&image, &mut entry).await?, Vec::new()),
-        Existing::Ours | Existing::None => {
+        ExistingAmi::Equal(image) => (task.adopt(&image, &mut entry).await?, Vec::new()),
+        ExistingAmi::Ours | ExistingAmi::None => {
             let uploads = task.upload(later, &mut entry).await?;
             (task.register(&mut entry).await?, uploads)
         }
@@ -113,10 +113,10 @@ async fn turn<E, C>(
     services: &Services<E, C>,
     progress: &dyn Progress,
     interrupt: &Interrupt,
-) -> Result<Ledger, AmiError> {
+) -> Result<AmiLedger, AmiError> {
     let mut told = false;
     loop {
-        match Ledger::open(path) {
+        match AmiLedger::open(path) {
             Err(AmiError::Folder(FolderError::Busy { .. })) => {}
             other => return other,
         }
@@ -130,9 +130,9 @@ async fn turn<E, C>(
     }
 }
 
-impl<E: Ebs, C: Ec2, R: Regions<Ec2 = C>> Task<'_, E, C, R> {
-    fn home(&self) -> Region<'_, C> {
-        Region {
+impl<E: Ebs, C: Ec2, R: Regions<Ec2 = C>> PublishTask<'_, E, C, R> {
+    fn home(&self) -> AmiRegion<'_, C> {
+        AmiRegion {
             name: &self.services.region,
             ec2: &*self.services.ec2,
             pace: &self.services.pace,
@@ -141,7 +141,11 @@ impl<E: Ebs, C: Ec2, R: Regions<Ec2 = C>> Task<'_, E, C, R> {
         }
     }
 
-    fn copies<'b>(&'b self, source: &'b Image, unasked: &'b [String]) -> Result<Copies<'b, R>, AmiError> {
+    fn copies<'b>(
+        &'b self,
+        source: &'b DescribedImage,
+        unasked: &'b [String],
+    ) -> Result<Copies<'b, R>, AmiError> {
         let zeros =
             own::state(&self.job.image, &self.services.region)?.is_some_and(|state| state.intent.write_zeros);
         Ok(Copies {
@@ -160,30 +164,30 @@ impl<E: Ebs, C: Ec2, R: Regions<Ec2 = C>> Task<'_, E, C, R> {
 
     /// What will become of the snapshots. Where a region did not say, an upload that was begun stays as it is, and a
     /// new one is made ready for encryption.
-    fn later(&self, account: &preflight::Account) -> Result<Later, AmiError> {
-        if account.unasked.is_empty() || account.later == Later::MayBeEncrypted {
+    fn later(&self, account: &preflight::Account) -> Result<LaterEncryption, AmiError> {
+        if account.unasked.is_empty() || account.later == LaterEncryption::MayBeEncrypted {
             return Ok(account.later);
         }
         let begun = own::state(&self.job.image, &self.services.region)?;
         Ok(match begun {
-            Some(state) if !state.intent.may_be_encrypted => Later::StaysAsItIs,
-            _ => Later::MayBeEncrypted,
+            Some(state) if !state.intent.may_be_encrypted => LaterEncryption::StaysAsItIs,
+            _ => LaterEncryption::MayBeEncrypted,
         })
     }
 
     /// The entry to go on with: that of the ledger if it is of this publish.
-    fn begin(&self) -> Result<Entry, AmiError> {
+    fn begin(&self) -> Result<LedgerEntry, AmiError> {
         let request = &self.job.request;
         let begun = self.ledger.entry()?;
         let entry = match begun {
-            Some(entry) if same(&entry.request, request) => Entry { request: request.clone(), ..entry },
+            Some(entry) if same(&entry.request, request) => LedgerEntry { request: request.clone(), ..entry },
             Some(entry) if self.is_unfinished(&entry)? => return Err(other(&entry, request)),
             begun => {
                 self.ledger.clear()?;
                 let mut published = begun.map(|entry| entry.published).unwrap_or_default();
                 // Uploads that were finished before this publish are not its own to delete.
                 published.extend(self.finished_uploads()?);
-                Entry { published, ..Entry::new(request.clone()) }
+                LedgerEntry { published, ..LedgerEntry::new(request.clone()) }
             }
         };
         self.ledger.keep(&entry)?;
@@ -191,11 +195,11 @@ impl<E: Ebs, C: Ec2, R: Regions<Ec2 = C>> Task<'_, E, C, R> {
     }
 
     /// Whether a publish has made something that would be forgotten with its ledger.
-    fn is_unfinished(&self, entry: &Entry) -> Result<bool, AmiError> {
+    fn is_unfinished(&self, entry: &LedgerEntry) -> Result<bool, AmiError> {
         let made = |copy: &CopyEntry| {
             !copy.left.is_empty() || copy.image.as_ref().is_some_and(|id| !entry.is_published(id))
         };
-        let open = entry.stage == Stage::Open && entry.root().is_some();
+        let open = entry.stage == PublishStage::Open && entry.root().is_some();
         Ok(open || !entry.left.is_empty() || self.ledger.copies()?.iter().any(made))
     }
 
@@ -211,7 +215,11 @@ impl<E: Ebs, C: Ec2, R: Regions<Ec2 = C>> Task<'_, E, C, R> {
 
     /// Takes over an AMI that is there and equal. Snapshots that were uploaded for an AMI of our own, because the
     /// other one was registered meanwhile, are deleted.
-    async fn adopt(&self, image: &Image, entry: &mut Entry) -> Result<Image, AmiError> {
+    async fn adopt(
+        &self,
+        image: &DescribedImage,
+        entry: &mut LedgerEntry,
+    ) -> Result<DescribedImage, AmiError> {
         let (home, used) = (self.home(), image.snapshots());
         let uploads = entry.uploaded().filter(|id| !used.contains(id) && !entry.is_published(id));
         let orphans: Vec<String> = uploads.cloned().collect();
@@ -219,7 +227,7 @@ impl<E: Ebs, C: Ec2, R: Regions<Ec2 = C>> Task<'_, E, C, R> {
             if orphans.is_empty() { "nothing is uploaded" } else { "the snapshots sent for it are deleted" };
         self.progress.tell(&format!("{} is there and equal: {sent}", image.id));
         entry.image = Some(image.id.clone());
-        entry.origin = Origin::Adopted;
+        entry.origin = AmiOrigin::Adopted;
         entry.snapshots.clear();
         entry.left.extend(orphans);
         self.ledger.keep(entry)?;
@@ -228,7 +236,11 @@ impl<E: Ebs, C: Ec2, R: Regions<Ec2 = C>> Task<'_, E, C, R> {
     }
 
     /// Uploads the root and the bundles of further volumes, or finds them uploaded.
-    async fn upload(&self, later: Later, entry: &mut Entry) -> Result<Vec<Uploaded>, AmiError> {
+    async fn upload(
+        &self,
+        later: LaterEncryption,
+        entry: &mut LedgerEntry,
+    ) -> Result<Vec<Uploaded>, AmiError> {
         let request = &self.job.request;
         let mut uploads = vec![self.upload_one(&self.job.image, later, &request.digests).await?];
         let mut snapshots = vec![Some(uploads[0].snapshot.id.clone())];
@@ -249,14 +261,23 @@ impl<E: Ebs, C: Ec2, R: Regions<Ec2 = C>> Task<'_, E, C, R> {
         Ok(uploads)
     }
 
-    async fn upload_one(&self, path: &Path, later: Later, digests: &Tags) -> Result<Uploaded, AmiError> {
+    async fn upload_one(
+        &self,
+        path: &Path,
+        later: LaterEncryption,
+        digests: &Tags,
+    ) -> Result<Uploaded, AmiError> {
         let request = &self.job.request;
         let is_root = path == self.job.image;
-        let own = upload::Options { parent: None, parent_bundle: None, ..self.job.upload.clone() };
+        let own = upload::UploadOptions { parent: None, parent_bundle: None, ..self.job.upload.clone() };
         let base = if is_root { self.job.upload.clone() } else { own };
-        let options = upload::Options {
+        let options = upload::UploadOptions {
             encryption: request.encryption.clone().into(),
-            later: if self.job.upload.later == Later::MayBeEncrypted { Later::MayBeEncrypted } else { later },
+            later: if self.job.upload.later == LaterEncryption::MayBeEncrypted {
+                LaterEncryption::MayBeEncrypted
+            } else {
+                later
+            },
             description: request.description.clone(),
             tags: request
                 .tags
@@ -271,23 +292,23 @@ impl<E: Ebs, C: Ec2, R: Regions<Ec2 = C>> Task<'_, E, C, R> {
     }
 
     /// Registers the AMI, or takes over an equal one that another process registered since we looked.
-    async fn register(&self, entry: &mut Entry) -> Result<Image, AmiError> {
+    async fn register(&self, entry: &mut LedgerEntry) -> Result<DescribedImage, AmiError> {
         let (home, request) = (self.home(), &self.job.request);
         let further = entry.snapshots.get(1..).unwrap_or_default();
         let wanted = request.new_image(entry.root().unwrap_or_default(), further);
         match register::register(&home, &wanted).await {
             Ok((image, _)) => {
                 // Made from our snapshots, it is ours, whichever of our calls it was that the service heard.
-                entry.origin = Origin::Registered;
+                entry.origin = AmiOrigin::Registered;
                 entry.image = Some(image.id.clone());
                 self.ledger.keep(entry)?;
                 Ok(image)
             }
             Err(AmiError::Differs { .. }) => {
                 match preflight::existing(&home, request, &entry.snapshots).await? {
-                    Existing::Equal(image) => self.adopt(&image, entry).await,
+                    ExistingAmi::Equal(image) => self.adopt(&image, entry).await,
                     // Gone again, or ours after all: the same call finds out which.
-                    Existing::None | Existing::Ours => Ok(register::register(&home, &wanted).await?.0),
+                    ExistingAmi::None | ExistingAmi::Ours => Ok(register::register(&home, &wanted).await?.0),
                 }
             }
             Err(error) => Err(error),
@@ -295,7 +316,7 @@ impl<E: Ebs, C: Ec2, R: Regions<Ec2 = C>> Task<'_, E, C, R> {
     }
 
     /// The snapshots that were made for the AMI, each with the tags that it should have.
-    fn snapshots(&self, image: &Image) -> Result<Vec<(String, Tags)>, AmiError> {
+    fn snapshots(&self, image: &DescribedImage) -> Result<Vec<(String, Tags)>, AmiError> {
         let request = &self.job.request;
         let tagged = |snapshot: &str, digests: Tags| {
             let all = request.tags.iter().map(|(key, value)| (key.clone(), value.clone())).chain(digests);
@@ -319,7 +340,7 @@ fn same(a: &Request, b: &Request) -> bool {
     a.name == b.name && a.region == b.region && a.digests == b.digests
 }
 
-fn other(entry: &Entry, request: &Request) -> AmiError {
+fn other(entry: &LedgerEntry, request: &Request) -> AmiError {
     let difference = if entry.request.digests == request.digests {
         format!("this one is called `{}`", request.name)
     } else {
@@ -333,12 +354,13 @@ fn other(entry: &Entry, request: &Request) -> AmiError {
 /// # Errors
 /// [`AmiError::Open`].
 pub fn digests_of(path: &Path) -> Result<Tags, AmiError> {
-    let opened = Source::open(path).map_err(|source| AmiError::Open { path: path.to_owned(), source })?;
+    let opened =
+        ImageSource::open(path).map_err(|source| AmiError::Open { path: path.to_owned(), source })?;
     Ok(digests(&opened))
 }
 
 /// The tags that say which bundle something was made from; none for a raw file.
-pub fn digests(source: &Source) -> Tags {
+pub fn digests(source: &ImageSource) -> Tags {
     match (source.manifest(), source.manifest_sha256()) {
         (Some(manifest), Some(sha256)) => tags::of_manifest(manifest, sha256),
         _ => Tags::new(),
@@ -346,7 +368,7 @@ pub fn digests(source: &Source) -> Tags {
 }
 
 /// What is known of an image that is a bundle or a raw file.
-pub fn subject(source: &Source) -> Subject {
+pub fn subject(source: &ImageSource) -> Subject {
     let gib = Some(u64::from(source.volume_gib()));
     let Some(manifest) = source.manifest() else {
         return Subject { gib, ..Subject::default() };

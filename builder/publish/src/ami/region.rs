@@ -9,10 +9,10 @@ use amiforge_progress::Progress;
 
 use super::{AmiError, wait};
 use crate::api::SnapshotState;
-use crate::api::ec2::{Ec2, Image, ImageQuery};
+use crate::api::ec2::{DescribedImage, Ec2, ImageQuery};
 use crate::backoff::Pace;
-use crate::fault::{Fault, FaultKind};
-use crate::retry::{GaveUp, Step, Unwatched, Watch, retry};
+use crate::fault::{ServiceError, ServiceErrorKind};
+use crate::retry::{CallStep, FaultListener, GaveUp, NoListener, retry};
 
 /// The first wait between two questions, and the longest.
 const BETWEEN: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(15)];
@@ -20,7 +20,7 @@ const BETWEEN: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(15)]
 const GLANCE: Duration = Duration::from_millis(200);
 
 /// A region.
-pub struct Region<'a, C> {
+pub struct AmiRegion<'a, C> {
     /// Its name.
     pub name: &'a str,
     /// Its EC2.
@@ -33,57 +33,57 @@ pub struct Region<'a, C> {
     pub interrupt: &'a Interrupt,
 }
 
-impl<C: Ec2> Region<'_, C> {
-    /// Calls as [`Step::Ask`] says.
+impl<C: Ec2> AmiRegion<'_, C> {
+    /// Calls as [`CallStep::Ask`] says.
     pub(super) async fn ask<T, F, G>(&self, doing: &str, call: G) -> Result<T, AmiError>
     where
         G: FnMut() -> F,
-        F: Future<Output = Result<T, Fault>>,
+        F: Future<Output = Result<T, ServiceError>>,
     {
-        self.step(Step::Ask, doing, call).await
+        self.step(CallStep::Ask, doing, call).await
     }
 
     /// Calls about something that may not be known to all of the service yet.
     pub(super) async fn ask_fresh<T, F, G>(&self, doing: &str, call: G) -> Result<T, AmiError>
     where
         G: FnMut() -> F,
-        F: Future<Output = Result<T, Fault>>,
+        F: Future<Output = Result<T, ServiceError>>,
     {
-        self.step(Step::AskFresh, doing, call).await
+        self.step(CallStep::AskFresh, doing, call).await
     }
 
     /// Deletes something that others may use for a moment more.
     pub(super) async fn delete<T, F, G>(&self, doing: &str, call: G) -> Result<T, AmiError>
     where
         G: FnMut() -> F,
-        F: Future<Output = Result<T, Fault>>,
+        F: Future<Output = Result<T, ServiceError>>,
     {
-        self.step(Step::Delete, doing, call).await
+        self.step(CallStep::Delete, doing, call).await
     }
 
     /// Calls as `step` says.
-    pub(super) async fn step<T, F, G>(&self, step: Step, doing: &str, call: G) -> Result<T, AmiError>
+    pub(super) async fn step<T, F, G>(&self, step: CallStep, doing: &str, call: G) -> Result<T, AmiError>
     where
         G: FnMut() -> F,
-        F: Future<Output = Result<T, Fault>>,
+        F: Future<Output = Result<T, ServiceError>>,
     {
-        self.watched(step, doing, &Unwatched, call).await
+        self.watched(step, doing, &NoListener, call).await
     }
 
     async fn watched<T, F, G>(
         &self,
-        step: Step,
+        step: CallStep,
         doing: &str,
-        watch: &impl Watch,
+        watch: &impl FaultListener,
         call: G,
     ) -> Result<T, AmiError>
     where
         G: FnMut() -> F,
-        F: Future<Output = Result<T, Fault>>,
+        F: Future<Output = Result<T, ServiceError>>,
     {
         let done = retry(&self.pace.stopped_by(self.interrupt), step, watch, call).await;
         done.map_err(|source| match source.fault.kind {
-            FaultKind::Interrupted => AmiError::Interrupted,
+            ServiceErrorKind::Interrupted => AmiError::Interrupted,
             _ => AmiError::Call { doing: format!("{doing} in {}", self.name), source },
         })
     }
@@ -92,23 +92,24 @@ impl<C: Ec2> Region<'_, C> {
     pub(super) async fn probe<T, F, G>(&self, doing: &str, call: G) -> Result<T, AmiError>
     where
         G: FnMut() -> F,
-        F: Future<Output = Result<T, Fault>>,
+        F: Future<Output = Result<T, ServiceError>>,
     {
-        self.step(Step::Probe, doing, call).await
+        self.step(CallStep::Probe, doing, call).await
     }
 
     /// Copies an image; a quota of copies that is used up is waited for, for as long as `wait`.
     pub(super) async fn copy<T, F, G>(&self, wait: Duration, doing: &str, call: G) -> Result<T, AmiError>
     where
         G: FnMut() -> F,
-        F: Future<Output = Result<T, Fault>>,
+        F: Future<Output = Result<T, ServiceError>>,
     {
-        let queue = Queue { region: self.name, progress: self.progress, told: AtomicBool::new(false) };
-        self.watched(Step::Copy { wait }, doing, &queue, call).await
+        let queue =
+            CopyQueueNotice { region: self.name, progress: self.progress, told: AtomicBool::new(false) };
+        self.watched(CallStep::Copy { wait }, doing, &queue, call).await
     }
 
     /// The account's AMI of a name.
-    pub(super) async fn by_name(&self, name: &str) -> Result<Option<Image>, AmiError> {
+    pub(super) async fn by_name(&self, name: &str) -> Result<Option<DescribedImage>, AmiError> {
         let query = ImageQuery::by_name(name);
         let found =
             self.ask(&format!("looking for an AMI `{name}`"), || self.ec2.describe_images(&query)).await?;
@@ -117,43 +118,53 @@ impl<C: Ec2> Region<'_, C> {
     }
 
     /// The account's AMI of a name that the service says is taken: asked for until it is told of.
-    pub(super) async fn taken(&self, name: &str) -> Result<Image, AmiError> {
+    pub(super) async fn taken(&self, name: &str) -> Result<DescribedImage, AmiError> {
         let query = ImageQuery::by_name(name);
         self.ask_fresh(&format!("looking for the AMI `{name}`, whose name is taken,"), || async {
             let found = self.ec2.describe_images(&query).await?;
             let found = found.into_iter().find(|image| image.name.as_deref() == Some(name));
-            found.ok_or_else(|| Fault::own(FaultKind::NotFound, format!("no AMI `{name}` is listed")))
+            found.ok_or_else(|| {
+                ServiceError::own(ServiceErrorKind::NotFound, format!("no AMI `{name}` is listed"))
+            })
         })
         .await
     }
 
     /// The AMI of an id, asked for until it is known.
-    pub async fn image(&self, id: &str) -> Result<Image, AmiError> {
+    pub async fn image(&self, id: &str) -> Result<DescribedImage, AmiError> {
         self.ask_fresh(&format!("asking for {id}"), || self.one(id)).await
     }
 
     /// The AMI of an id, if there is one.
-    pub(super) async fn known(&self, id: &str) -> Result<Option<Image>, AmiError> {
+    pub(super) async fn known(&self, id: &str) -> Result<Option<DescribedImage>, AmiError> {
         match self.ask(&format!("asking for {id}"), || self.one(id)).await {
             Ok(image) => Ok(Some(image)),
-            Err(AmiError::Call { source: GaveUp { fault, .. }, .. }) if fault.kind == FaultKind::NotFound => {
+            Err(AmiError::Call { source: GaveUp { fault, .. }, .. })
+                if fault.kind == ServiceErrorKind::NotFound =>
+            {
                 Ok(None)
             }
             Err(error) => Err(error),
         }
     }
 
-    async fn one(&self, id: &str) -> Result<Image, Fault> {
+    async fn one(&self, id: &str) -> Result<DescribedImage, ServiceError> {
         let found = self.ec2.describe_images(&ImageQuery::by_id(id)).await?;
         let found = found.into_iter().find(|image| image.id == id);
-        found.ok_or_else(|| Fault::own(FaultKind::NotFound, format!("the AMI {id} does not exist")))
+        found.ok_or_else(|| {
+            ServiceError::own(ServiceErrorKind::NotFound, format!("the AMI {id} does not exist"))
+        })
     }
 
     /// Waits until an AMI can be launched.
     ///
     /// # Errors
     /// [`AmiError::Failed`] with the service's words, [`AmiError::StillPending`] after `limit`.
-    pub(super) async fn until_available(&self, id: &str, limit: Duration) -> Result<Image, AmiError> {
+    pub(super) async fn until_available(
+        &self,
+        id: &str,
+        limit: Duration,
+    ) -> Result<DescribedImage, AmiError> {
         let (begun, mut between, mut told) = (self.pace.now(), BETWEEN[0], String::new());
         loop {
             let image = self.image(id).await?;
@@ -206,7 +217,7 @@ impl<C: Ec2> Region<'_, C> {
     }
 
     /// Says how far the snapshots of a pending AMI are, when that is news.
-    async fn tell_progress(&self, image: &Image, told: &mut String) {
+    async fn tell_progress(&self, image: &DescribedImage, told: &mut String) {
         let mut line = format!("{}: {} is pending", self.name, image.id);
         for id in image.snapshots() {
             // Only news: what cannot be asked for is not told.
@@ -238,22 +249,22 @@ impl<C: Ec2> Region<'_, C> {
 }
 
 /// Says once that a copy waits for others.
-struct Queue<'a> {
+struct CopyQueueNotice<'a> {
     region: &'a str,
     progress: &'a dyn Progress,
     told: AtomicBool,
 }
 
-impl Watch for Queue<'_> {
-    fn met(&self, fault: &Fault) {
-        if fault.kind == FaultKind::Pending && !self.told.swap(true, Ordering::Relaxed) {
+impl FaultListener for CopyQueueNotice<'_> {
+    fn met(&self, fault: &ServiceError) {
+        if fault.kind == ServiceErrorKind::Pending && !self.told.swap(true, Ordering::Relaxed) {
             self.progress.tell(&format!("{}: waiting until a copy can begin: {fault}", self.region));
         }
     }
 }
 
 /// The fault that a call gave up with.
-pub(super) fn fault_of(error: &AmiError) -> Option<&Fault> {
+pub(super) fn fault_of(error: &AmiError) -> Option<&ServiceError> {
     match error {
         AmiError::Call { source, .. } => Some(&source.fault),
         _ => None,

@@ -2,21 +2,24 @@
 //! one that is wanted, and adopted if it is equal.
 
 use super::equal::{FieldDifference, differences};
-use super::ledger::Origin;
-use super::region::{Region, fault_of};
+use super::ledger::AmiOrigin;
+use super::region::{AmiRegion, fault_of};
 use super::{AmiError, controls, preflight, wait};
-use crate::api::ec2::{Ec2, Image, NewImage};
-use crate::fault::FaultKind;
+use crate::api::ec2::{DescribedImage, Ec2, NewImage};
+use crate::fault::ServiceErrorKind;
 use crate::request::{KeyOf, Request};
-use crate::retry::Step;
+use crate::retry::CallStep;
 
 /// Makes sure that an AMI is there and that it can be launched.
 ///
 /// # Errors
 /// [`AmiError::Differs`] when the name is that of another AMI, [`AmiError::Call`], [`AmiError::Failed`].
-pub async fn register<C: Ec2>(region: &Region<'_, C>, image: &NewImage) -> Result<(Image, Origin), AmiError> {
+pub async fn register<C: Ec2>(
+    region: &AmiRegion<'_, C>,
+    image: &NewImage,
+) -> Result<(DescribedImage, AmiOrigin), AmiError> {
     let (found, origin) = match region.by_name(&image.name).await? {
-        Some(found) => (found, Origin::Adopted),
+        Some(found) => (found, AmiOrigin::Adopted),
         None => call(region, image).await?,
     };
     preflight::not_disabled(region.name, &found)?;
@@ -33,11 +36,11 @@ pub async fn register<C: Ec2>(region: &Region<'_, C>, image: &NewImage) -> Resul
 /// # Errors
 /// As [`register`]; and [`AmiError::PublicBlocked`], [`AmiError::Encrypted`].
 pub async fn register_snapshot<C: Ec2>(
-    region: &Region<'_, C>,
+    region: &AmiRegion<'_, C>,
     request: &Request,
     snapshot: &str,
-) -> Result<(Image, Origin), AmiError> {
-    preflight::allowed(region, request, &KeyOf::Account, Step::Ask).await?;
+) -> Result<(DescribedImage, AmiOrigin), AmiError> {
+    preflight::allowed(region, request, &KeyOf::Account, CallStep::Ask).await?;
     // One that is not there is soon refused; one that was just made may still be pending.
     region.probe(&format!("asking for {snapshot}"), || region.ec2.snapshot(snapshot)).await?;
     region.until_completed(snapshot).await?;
@@ -55,9 +58,9 @@ pub async fn register_snapshot<C: Ec2>(
 
 /// What of `found` is not as `image` wants it.
 pub(super) async fn all_differences<C: Ec2>(
-    region: &Region<'_, C>,
+    region: &AmiRegion<'_, C>,
     image: &NewImage,
-    found: &Image,
+    found: &DescribedImage,
 ) -> Result<Vec<FieldDifference>, AmiError> {
     let mut all = differences(image, found);
     if image.uefi_data.is_some() {
@@ -74,7 +77,7 @@ pub(super) async fn all_differences<C: Ec2>(
 pub(super) fn differs(
     region: &str,
     name: &str,
-    found: &Image,
+    found: &DescribedImage,
     differences: Vec<FieldDifference>,
 ) -> AmiError {
     AmiError::Differs {
@@ -87,12 +90,15 @@ pub(super) fn differs(
 
 /// Calls. When the answer was lost, the call that is made again finds the name taken, by us or by somebody else:
 /// whose it is tells the comparison.
-async fn call<C: Ec2>(region: &Region<'_, C>, image: &NewImage) -> Result<(Image, Origin), AmiError> {
+async fn call<C: Ec2>(
+    region: &AmiRegion<'_, C>,
+    image: &NewImage,
+) -> Result<(DescribedImage, AmiOrigin), AmiError> {
     let doing = format!("registering `{}`", image.name);
     match region.ask_fresh(&doing, || region.ec2.register_image(image)).await {
-        Ok(id) => Ok((region.image(&id).await?, Origin::Registered)),
-        Err(error) if fault_of(&error).is_some_and(|fault| fault.kind == FaultKind::Duplicate) => {
-            Ok((region.taken(&image.name).await?, Origin::Adopted))
+        Ok(id) => Ok((region.image(&id).await?, AmiOrigin::Registered)),
+        Err(error) if fault_of(&error).is_some_and(|fault| fault.kind == ServiceErrorKind::Duplicate) => {
+            Ok((region.taken(&image.name).await?, AmiOrigin::Adopted))
         }
         Err(error) => Err(error),
     }

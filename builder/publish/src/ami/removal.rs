@@ -2,9 +2,9 @@
 
 use super::AmiError;
 use super::abandon::Deleted;
-use super::region::{Region, fault_of};
-use crate::api::ec2::{Ec2, Image};
-use crate::fault::FaultKind;
+use super::region::{AmiRegion, fault_of};
+use crate::api::ec2::{DescribedImage, Ec2};
+use crate::fault::ServiceErrorKind;
 
 /// What becomes of the snapshots of an AMI that is deregistered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,8 +15,8 @@ pub(super) enum WithSnapshots {
 
 /// Deregisters an AMI, even one that is protected. One that is not there counts as deregistered.
 pub(super) async fn deregister<C: Ec2>(
-    region: &Region<'_, C>,
-    image: &Image,
+    region: &AmiRegion<'_, C>,
+    image: &DescribedImage,
     snapshots: WithSnapshots,
 ) -> Result<Vec<Deleted>, AmiError> {
     let id = &image.id;
@@ -25,7 +25,7 @@ pub(super) async fn deregister<C: Ec2>(
         region.ask(&doing, || region.ec2.disable_deregistration_protection(id)).await?;
     }
     match region.ask(&format!("deregistering {id}"), || region.ec2.deregister_image(id)).await {
-        Err(error) if fault_of(&error).is_none_or(|fault| fault.kind != FaultKind::NotFound) => {
+        Err(error) if fault_of(&error).is_none_or(|fault| fault.kind != ServiceErrorKind::NotFound) => {
             return Err(error);
         }
         _ => {}
@@ -41,9 +41,11 @@ pub(super) async fn deregister<C: Ec2>(
 }
 
 /// Deletes a snapshot; one that is not there counts as deleted.
-pub(super) async fn delete_snapshot<C: Ec2>(region: &Region<'_, C>, id: &str) -> Result<(), AmiError> {
+pub(super) async fn delete_snapshot<C: Ec2>(region: &AmiRegion<'_, C>, id: &str) -> Result<(), AmiError> {
     match region.delete(&format!("deleting {id}"), || region.ec2.delete_snapshot(id)).await {
-        Err(error) if fault_of(&error).is_none_or(|fault| fault.kind != FaultKind::NotFound) => Err(error),
+        Err(error) if fault_of(&error).is_none_or(|fault| fault.kind != ServiceErrorKind::NotFound) => {
+            Err(error)
+        }
         _ => Ok(()),
     }
 }

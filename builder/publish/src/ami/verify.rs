@@ -7,18 +7,18 @@ use std::path::{Path, PathBuf};
 use super::AmiError;
 use super::controls::is_protected;
 use super::equal::{FieldDifference, differences};
-use super::ledger::{Ledger, read_copies, read_entry};
+use super::ledger::{AmiLedger, read_copies, read_entry};
 use super::publish::digests_of;
-use super::region::Region;
+use super::region::AmiRegion;
 use crate::api::SnapshotState;
-use crate::api::ec2::{Cooldown, Ec2, Image, NewImage, Tags};
-use crate::request::{Architecture, BootMode, ContentOf, KeyOf, Request, Snapshots, Subject};
+use crate::api::ec2::{Cooldown, DescribedImage, Ec2, NewImage, Tags};
+use crate::request::{Architecture, BootMode, ContentOf, KeyOf, Request, SnapshotSharing, Subject};
 
 /// What an AMI should be.
 #[derive(Debug, Clone)]
-pub enum Expected {
+pub enum ExpectedAmi {
     /// What its publish asked for, as the ledger beside the bundle says.
-    Asked(Box<Asked>),
+    Asked(Box<PublishRequest>),
     /// What follows from the bundle, where there is no ledger: the rest may be anything.
     Derived(Subject),
     /// Nothing: there is no bundle.
@@ -27,7 +27,7 @@ pub enum Expected {
 
 /// What a publish asked for.
 #[derive(Debug, Clone)]
-pub struct Asked {
+pub struct PublishRequest {
     /// All of it.
     pub request: Request,
     /// The snapshots, that of the root first; not known of a copy.
@@ -40,7 +40,7 @@ pub struct Asked {
 #[derive(Debug, Clone)]
 pub struct Examined {
     /// The AMI.
-    pub image: Image,
+    pub image: DescribedImage,
     /// Everything that differs.
     pub differences: Vec<FieldDifference>,
     /// Fields that were compared.
@@ -62,28 +62,36 @@ pub struct VolumeOf {
 ///
 /// # Errors
 /// [`AmiError::Open`], [`AmiError::Ledger`], [`AmiError::Foreign`].
-pub fn expected(bundle: Option<&Path>, image: &str, subject: Option<Subject>) -> Result<Expected, AmiError> {
-    let Some(bundle) = bundle else { return Ok(Expected::Anything) };
+pub fn expected(
+    bundle: Option<&Path>,
+    image: &str,
+    subject: Option<Subject>,
+) -> Result<ExpectedAmi, AmiError> {
+    let Some(bundle) = bundle else { return Ok(ExpectedAmi::Anything) };
     for folder in ledgers(bundle)? {
         let Some(entry) = read_entry(&folder)? else { continue };
         if entry.image.as_deref() == Some(image) {
             let (snapshots, encryption) = (entry.snapshots, entry.request.encryption.clone());
-            return Ok(Expected::Asked(Box::new(Asked { request: entry.request, snapshots, encryption })));
+            return Ok(ExpectedAmi::Asked(Box::new(PublishRequest {
+                request: entry.request,
+                snapshots,
+                encryption,
+            })));
         }
         let copy = read_copies(&folder)?.into_iter().find(|copy| copy.image.as_deref() == Some(image));
         if let Some(copy) = copy {
             let target = entry.request.copies.iter().find(|target| target.region == copy.region);
             let encryption = target.map(|target| target.encryption.clone()).unwrap_or_default();
-            let asked = Asked { request: entry.request, snapshots: Vec::new(), encryption };
-            return Ok(Expected::Asked(Box::new(asked)));
+            let asked = PublishRequest { request: entry.request, snapshots: Vec::new(), encryption };
+            return Ok(ExpectedAmi::Asked(Box::new(asked)));
         }
     }
-    Ok(subject.map_or(Expected::Anything, Expected::Derived))
+    Ok(subject.map_or(ExpectedAmi::Anything, ExpectedAmi::Derived))
 }
 
 /// The ledgers beside a bundle, one for each region that it was published to.
 fn ledgers(bundle: &Path) -> Result<Vec<PathBuf>, AmiError> {
-    let any = Ledger::beside(bundle, "any")?;
+    let any = AmiLedger::beside(bundle, "any")?;
     let Some(parent) = any.parent().and_then(Path::parent) else { return Ok(Vec::new()) };
     let Ok(regions) = fs::read_dir(parent) else { return Ok(Vec::new()) };
     let mut all: Vec<_> =
@@ -97,18 +105,18 @@ fn ledgers(bundle: &Path) -> Result<Vec<PathBuf>, AmiError> {
 /// # Errors
 /// [`AmiError::Call`], also when there is no such AMI.
 pub async fn examine<C: Ec2>(
-    region: &Region<'_, C>,
+    region: &AmiRegion<'_, C>,
     id: &str,
-    expected: &Expected,
+    expected: &ExpectedAmi,
     bundle: Option<&Path>,
 ) -> Result<Examined, AmiError> {
     let image = region.image(id).await?;
     let mut found = Found { region, image: &image, differences: Vec::new() };
     found.state();
     match expected {
-        Expected::Asked(asked) => found.asked(asked).await?,
-        Expected::Derived(subject) => found.derived(subject).await?,
-        Expected::Anything => found.own_tags().await?,
+        ExpectedAmi::Asked(asked) => found.asked(asked).await?,
+        ExpectedAmi::Derived(subject) => found.derived(subject).await?,
+        ExpectedAmi::Anything => found.own_tags().await?,
     }
     let differences = found.differences;
     let volumes = volumes(&image, expected, bundle);
@@ -116,8 +124,8 @@ pub async fn examine<C: Ec2>(
 }
 
 struct Found<'a, C> {
-    region: &'a Region<'a, C>,
-    image: &'a Image,
+    region: &'a AmiRegion<'a, C>,
+    image: &'a DescribedImage,
     differences: Vec<FieldDifference>,
 }
 
@@ -132,7 +140,7 @@ impl<C: Ec2> Found<'_, C> {
         self.note("imageState", Some("available"), Some(&self.image.state));
     }
 
-    async fn asked(&mut self, asked: &Asked) -> Result<(), AmiError> {
+    async fn asked(&mut self, asked: &PublishRequest) -> Result<(), AmiError> {
         let request = &asked.request;
         let root = asked.snapshots.first().cloned().flatten();
         let further = asked.snapshots.get(1..).unwrap_or_default();
@@ -252,7 +260,7 @@ impl<C: Ec2> Found<'_, C> {
         for who in there.iter().filter(|who| !wanted.contains(who)) {
             self.note(format!("launchPermission {who}"), None, Some("given"));
         }
-        if request.share.snapshots == Snapshots::Shared {
+        if request.share.snapshots == SnapshotSharing::Shared {
             for (snapshot, _) in snapshots(self.image, request)? {
                 self.accounts(&snapshot, &request.share.accounts()).await?;
             }
@@ -271,7 +279,7 @@ impl<C: Ec2> Found<'_, C> {
 }
 
 /// The snapshots that were made for an AMI, each with the tags that say which bundle it is of.
-fn snapshots(image: &Image, request: &Request) -> Result<Vec<(String, Tags)>, AmiError> {
+fn snapshots(image: &DescribedImage, request: &Request) -> Result<Vec<(String, Tags)>, AmiError> {
     let mut all = Vec::new();
     all.extend(image.root_snapshot().map(|root| (root.to_owned(), request.digests.clone())));
     for volume in &request.volumes {
@@ -286,9 +294,9 @@ fn snapshots(image: &Image, request: &Request) -> Result<Vec<(String, Tags)>, Am
 }
 
 /// The volumes that are made from snapshots, with the bundles that these should hold.
-fn volumes(image: &Image, expected: &Expected, bundle: Option<&Path>) -> Vec<VolumeOf> {
+fn volumes(image: &DescribedImage, expected: &ExpectedAmi, bundle: Option<&Path>) -> Vec<VolumeOf> {
     let asked = match expected {
-        Expected::Asked(asked) => asked.request.volumes.as_slice(),
+        ExpectedAmi::Asked(asked) => asked.request.volumes.as_slice(),
         _ => &[],
     };
     let bundle_of = |device: &str| {

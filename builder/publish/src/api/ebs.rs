@@ -6,19 +6,23 @@ use amiforge_formats::digest::Digest;
 use amiforge_image::image::Aggregate;
 use bytes::Bytes;
 
-use crate::fault::Fault;
+use crate::fault::ServiceError;
 
 /// The six calls of EBS direct. Blocks are those of [`amiforge_formats::digest::BLOCK`]; an implementation refuses
 /// a service that has others.
 pub trait Ebs: Send + Sync + 'static {
     /// Begins a snapshot. Repeated with an equal request it gives the same snapshot.
-    fn start(&self, request: &Start) -> impl Future<Output = Result<Started, Fault>> + Send;
+    fn start(&self, request: &StartSnapshot) -> impl Future<Output = Result<Started, ServiceError>> + Send;
 
     /// Writes a block of a snapshot that is not complete. The service compares the bytes with the digest.
-    fn put(&self, snapshot: &str, put: Put) -> impl Future<Output = Result<(), Fault>> + Send;
+    fn put(&self, snapshot: &str, put: PutBlock) -> impl Future<Output = Result<(), ServiceError>> + Send;
 
-    /// Seals a snapshot. Whether the service agrees with the aggregate is told by [`super::Snapshots`], later.
-    fn complete(&self, snapshot: &str, written: Aggregate) -> impl Future<Output = Result<(), Fault>> + Send;
+    /// Seals a snapshot. Whether the service agrees with the aggregate is told by [`super::SnapshotCalls`], later.
+    fn complete(
+        &self,
+        snapshot: &str,
+        written: Aggregate,
+    ) -> impl Future<Output = Result<(), ServiceError>> + Send;
 
     /// A page of the blocks that a completed snapshot holds, in order, from block `from` on; with a token the page
     /// after the one that gave it.
@@ -27,7 +31,7 @@ pub trait Ebs: Send + Sync + 'static {
         snapshot: &str,
         from: u64,
         page: Option<String>,
-    ) -> impl Future<Output = Result<ListedPage, Fault>> + Send;
+    ) -> impl Future<Output = Result<ListedPage, ServiceError>> + Send;
 
     /// A page of the blocks in which `second` differs from `first`; as [`Ebs::list`]. A page may be empty and not
     /// the last.
@@ -36,7 +40,7 @@ pub trait Ebs: Send + Sync + 'static {
         first: &str,
         second: &str,
         page: Option<String>,
-    ) -> impl Future<Output = Result<ChangedPage, Fault>> + Send;
+    ) -> impl Future<Output = Result<ChangedPage, ServiceError>> + Send;
 
     /// The bytes of a block, which have the digest that the service states for them.
     fn block(
@@ -44,12 +48,12 @@ pub trait Ebs: Send + Sync + 'static {
         snapshot: &str,
         index: u64,
         token: &str,
-    ) -> impl Future<Output = Result<Fetched, Fault>> + Send;
+    ) -> impl Future<Output = Result<Fetched, ServiceError>> + Send;
 }
 
 /// What a snapshot is begun with.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Start {
+pub struct StartSnapshot {
     /// Length of the volume in GiB.
     pub volume_gib: u32,
     /// The snapshot that it continues.
@@ -89,7 +93,7 @@ pub struct Started {
 
 /// A block to be written.
 #[derive(Debug, Clone)]
-pub struct Put {
+pub struct PutBlock {
     /// Which.
     pub index: u64,
     /// 512 KiB.
@@ -109,7 +113,7 @@ pub struct Fetched {
 
 /// A block that a snapshot holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listed {
+pub struct ListedBlock {
     /// Which.
     pub index: u64,
     /// What [`Ebs::block`] wants to be shown.
@@ -120,7 +124,7 @@ pub struct Listed {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ListedPage {
     /// The blocks, in order.
-    pub blocks: Vec<Listed>,
+    pub blocks: Vec<ListedBlock>,
     /// Length of the volume in GiB.
     pub volume_gib: u64,
     /// Asks for the next page; nothing after the last.

@@ -8,85 +8,97 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 
-use super::Snapshots;
-use crate::fault::Fault;
+use super::SnapshotCalls;
+use crate::fault::ServiceError;
 
 /// The tags of a resource.
 pub type Tags = BTreeMap<String, String>;
 
-/// A region's EC2, beyond what [`Snapshots`] has of it.
-pub trait Ec2: Snapshots {
+/// A region's EC2, beyond what [`SnapshotCalls`] has of it.
+pub trait Ec2: SnapshotCalls {
     /// Registers an image and gives its id. There is no token: a name that is taken is a fault
     /// `InvalidAMIName.Duplicate`.
-    fn register_image(&self, image: &NewImage) -> impl Future<Output = Result<String, Fault>> + Send;
+    fn register_image(&self, image: &NewImage) -> impl Future<Output = Result<String, ServiceError>> + Send;
 
     /// Images that fit; one that is named and not there is a fault `InvalidAMIID.NotFound`.
-    fn describe_images(&self, query: &ImageQuery) -> impl Future<Output = Result<Vec<Image>, Fault>> + Send;
+    fn describe_images(
+        &self,
+        query: &ImageQuery,
+    ) -> impl Future<Output = Result<Vec<DescribedImage>, ServiceError>> + Send;
 
     /// Who may launch an image.
-    fn launch_permissions(&self, image: &str) -> impl Future<Output = Result<Vec<Grantee>, Fault>> + Send;
+    fn launch_permissions(
+        &self,
+        image: &str,
+    ) -> impl Future<Output = Result<Vec<Grantee>, ServiceError>> + Send;
 
     /// The UEFI variables of an image, in base64.
-    fn uefi_data(&self, image: &str) -> impl Future<Output = Result<Option<String>, Fault>> + Send;
+    fn uefi_data(&self, image: &str) -> impl Future<Output = Result<Option<String>, ServiceError>> + Send;
 
     /// Lets more launch an image.
     fn add_launch_permissions(
         &self,
         image: &str,
         who: &[Grantee],
-    ) -> impl Future<Output = Result<(), Fault>> + Send;
+    ) -> impl Future<Output = Result<(), ServiceError>> + Send;
 
     /// The accounts that may create volumes from a snapshot, and thus copy it.
-    fn snapshot_accounts(&self, snapshot: &str) -> impl Future<Output = Result<Vec<String>, Fault>> + Send;
+    fn snapshot_accounts(
+        &self,
+        snapshot: &str,
+    ) -> impl Future<Output = Result<Vec<String>, ServiceError>> + Send;
 
     /// Lets more accounts create volumes from a snapshot; 500 in one call are the most.
     fn add_snapshot_accounts(
         &self,
         snapshot: &str,
         accounts: &[String],
-    ) -> impl Future<Output = Result<(), Fault>> + Send;
+    ) -> impl Future<Output = Result<(), ServiceError>> + Send;
 
     /// Copies an image of another region into this one and gives the id of the copy.
-    fn copy_image(&self, copy: &ImageCopy) -> impl Future<Output = Result<String, Fault>> + Send;
+    fn copy_image(&self, copy: &ImageCopy) -> impl Future<Output = Result<String, ServiceError>> + Send;
 
     /// Sets tags on images and snapshots; a value that is there is replaced.
     fn create_tags(
         &self,
         resources: &[String],
         tags: &Tags,
-    ) -> impl Future<Output = Result<(), Fault>> + Send;
+    ) -> impl Future<Output = Result<(), ServiceError>> + Send;
 
     /// From a moment on (RFC 3339, in minutes) an image is listed only to who asks for it by its id.
     fn enable_image_deprecation(
         &self,
         image: &str,
         at: &str,
-    ) -> impl Future<Output = Result<(), Fault>> + Send;
+    ) -> impl Future<Output = Result<(), ServiceError>> + Send;
 
     /// From now on an image cannot be deregistered.
     fn enable_deregistration_protection(
         &self,
         image: &str,
         cooldown: Cooldown,
-    ) -> impl Future<Output = Result<(), Fault>> + Send;
+    ) -> impl Future<Output = Result<(), ServiceError>> + Send;
 
     /// Takes the protection off, at once or after its cooldown.
     fn disable_deregistration_protection(
         &self,
         image: &str,
-    ) -> impl Future<Output = Result<(), Fault>> + Send;
+    ) -> impl Future<Output = Result<(), ServiceError>> + Send;
 
     /// Deregisters an image; its snapshots stay.
-    fn deregister_image(&self, image: &str) -> impl Future<Output = Result<(), Fault>> + Send;
+    fn deregister_image(&self, image: &str) -> impl Future<Output = Result<(), ServiceError>> + Send;
 
     /// The key of the account's EBS encryption in the region: an ARN, or `alias/aws/ebs`.
-    fn default_kms_key(&self) -> impl Future<Output = Result<String, Fault>> + Send;
+    fn default_kms_key(&self) -> impl Future<Output = Result<String, ServiceError>> + Send;
 
     /// Whether the account keeps images of the region from becoming public.
-    fn image_public_access(&self) -> impl Future<Output = Result<PublicAccess, Fault>> + Send;
+    fn image_public_access(&self) -> impl Future<Output = Result<PublicAccess, ServiceError>> + Send;
 
     /// The names of the regions that the account may use.
-    fn describe_regions(&self, names: &[String]) -> impl Future<Output = Result<Vec<String>, Fault>> + Send;
+    fn describe_regions(
+        &self,
+        names: &[String],
+    ) -> impl Future<Output = Result<Vec<String>, ServiceError>> + Send;
 }
 
 /// Gives the EC2 of any region, with the same credentials.
@@ -104,14 +116,14 @@ pub struct ImageQuery {
     /// By id.
     pub ids: Vec<String>,
     /// Those of the account only.
-    pub own: Owner,
+    pub own: ImageOwner,
     /// Filters: a name such as `name` and the values of which one has to fit. Deprecated images are never left out.
-    pub filters: Vec<Filter>,
+    pub filters: Vec<QueryFilter>,
 }
 
 /// Whose images.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Owner {
+pub enum ImageOwner {
     /// Those of the account.
     #[default]
     Own,
@@ -121,14 +133,14 @@ pub enum Owner {
 
 /// A filter of a query.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Filter {
+pub struct QueryFilter {
     /// Its name, such as `name`, `tag:amiforge:image` or `source-image-id`.
     pub name: String,
     /// Values of which one has to fit.
     pub values: Vec<String>,
 }
 
-impl Filter {
+impl QueryFilter {
     /// The filter for one value. `*`, `?` and `\` in it stand for themselves.
     pub fn exactly(name: impl Into<String>, value: &str) -> Self {
         let mut escaped = String::with_capacity(value.len());
@@ -145,12 +157,12 @@ impl Filter {
 impl ImageQuery {
     /// The image with an id, whoever owns it.
     pub fn by_id(image: &str) -> Self {
-        Self { ids: vec![image.to_owned()], own: Owner::Any, filters: Vec::new() }
+        Self { ids: vec![image.to_owned()], own: ImageOwner::Any, filters: Vec::new() }
     }
 
     /// The account's image of a name.
     pub fn by_name(name: &str) -> Self {
-        Self { ids: Vec::new(), own: Owner::Own, filters: vec![Filter::exactly("name", name)] }
+        Self { ids: Vec::new(), own: ImageOwner::Own, filters: vec![QueryFilter::exactly("name", name)] }
     }
 }
 
@@ -191,14 +203,14 @@ pub struct NewImage {
     /// Name of the root device, such as `/dev/xvda`.
     pub root_device: String,
     /// The volumes, the root among them.
-    pub mappings: Vec<Mapping>,
+    pub mappings: Vec<DeviceMapping>,
     /// Tags of the image; those of snapshots are set apart.
     pub tags: Tags,
 }
 
 /// A volume of an image.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Mapping {
+pub struct DeviceMapping {
     /// Device name.
     pub device: String,
     /// The name of an instance store, such as `ephemeral0`, instead of all that follows.
@@ -232,7 +244,7 @@ pub enum OnTermination {
 
 /// An image as the service describes it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Image {
+pub struct DescribedImage {
     /// Its id.
     pub id: String,
     /// Its name.
@@ -264,7 +276,7 @@ pub struct Image {
     /// Name of the root device.
     pub root_device: Option<String>,
     /// The volumes.
-    pub mappings: Vec<Mapping>,
+    pub mappings: Vec<DeviceMapping>,
     /// Whether everybody may launch it.
     pub public: Option<bool>,
     /// When it counts as deprecated (RFC 3339).
@@ -279,7 +291,7 @@ pub struct Image {
     pub tags: Tags,
 }
 
-impl Image {
+impl DescribedImage {
     /// The snapshots of its volumes, each once, that of the root first.
     pub fn snapshots(&self) -> Vec<String> {
         let root = self.root_snapshot();
@@ -366,17 +378,17 @@ mod tests {
 
     #[test]
     fn a_filter_for_one_value_takes_no_character_for_a_pattern() {
-        assert_eq!(Filter::exactly("name", r"a*b?c\d").values, [r"a\*b\?c\\d"]);
+        assert_eq!(QueryFilter::exactly("name", r"a*b?c\d").values, [r"a\*b\?c\\d"]);
     }
 
     #[test]
     fn the_root_snapshot_is_the_first_and_each_is_told_once() {
-        let mapping = |device: &str, snapshot: Option<&str>| Mapping {
+        let mapping = |device: &str, snapshot: Option<&str>| DeviceMapping {
             device: device.to_owned(),
             snapshot: snapshot.map(str::to_owned),
-            ..Mapping::default()
+            ..DeviceMapping::default()
         };
-        let image = Image {
+        let image = DescribedImage {
             root_device: Some("/dev/xvda".to_owned()),
             mappings: vec![
                 mapping("/dev/sdb", Some("snap-2")),
@@ -384,7 +396,7 @@ mod tests {
                 mapping("/dev/sdc", None),
                 mapping("/dev/sdd", Some("snap-2")),
             ],
-            ..Image::default()
+            ..DescribedImage::default()
         };
         assert_eq!(image.snapshots(), ["snap-1", "snap-2"]);
     }

@@ -2,11 +2,11 @@
 
 use std::future::Future;
 
-use crate::fault::Fault;
+use crate::fault::ServiceError;
 
 /// A key.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Key {
+pub struct KmsKey {
     /// Its own ARN, never that of an alias.
     pub arn: String,
     /// Its state, such as `Enabled` or `PendingDeletion`.
@@ -18,7 +18,7 @@ pub struct Key {
 /// The keys of a region.
 pub trait Keys: Send + Sync {
     /// The key of a name: its id, its ARN, an alias, or the ARN of one.
-    fn key(&self, name: &str) -> impl Future<Output = Result<Key, Fault>> + Send;
+    fn key(&self, name: &str) -> impl Future<Output = Result<KmsKey, ServiceError>> + Send;
 }
 
 /// Where the keys of any region are found.

@@ -3,30 +3,33 @@
 use std::collections::BTreeMap;
 use std::future::Future;
 
-use crate::fault::Fault;
+use crate::fault::ServiceError;
 
 /// The calls of EC2 that concern snapshots. Its answers lag behind: a snapshot that was begun a moment ago may not
 /// be known yet.
-pub trait Snapshots: Send + Sync + 'static {
-    /// The snapshot of this id; [`super::super::fault::FaultKind::NotFound`] when there is none.
-    fn snapshot(&self, id: &str) -> impl Future<Output = Result<Snapshot, Fault>> + Send;
+pub trait SnapshotCalls: Send + Sync + 'static {
+    /// The snapshot of this id; [`super::super::fault::ServiceErrorKind::NotFound`] when there is none.
+    fn snapshot(&self, id: &str) -> impl Future<Output = Result<DescribedSnapshot, ServiceError>> + Send;
 
     /// The account's own snapshots that have all these tags, in no order.
-    fn tagged(&self, tags: &[(&str, &str)]) -> impl Future<Output = Result<Vec<Snapshot>, Fault>> + Send;
+    fn tagged(
+        &self,
+        tags: &[(&str, &str)],
+    ) -> impl Future<Output = Result<Vec<DescribedSnapshot>, ServiceError>> + Send;
 
     /// Deletes a snapshot.
-    fn delete_snapshot(&self, id: &str) -> impl Future<Output = Result<(), Fault>> + Send;
+    fn delete_snapshot(&self, id: &str) -> impl Future<Output = Result<(), ServiceError>> + Send;
 
     /// Whether the account encrypts every new volume and snapshot of the region.
-    fn encryption_by_default(&self) -> impl Future<Output = Result<bool, Fault>> + Send;
+    fn encryption_by_default(&self) -> impl Future<Output = Result<bool, ServiceError>> + Send;
 
     /// The snapshot of the root volume of an image; `NotFound` when there is no such image.
-    fn root_snapshot(&self, image: &str) -> impl Future<Output = Result<String, Fault>> + Send;
+    fn root_snapshot(&self, image: &str) -> impl Future<Output = Result<String, ServiceError>> + Send;
 }
 
 /// A snapshot as EC2 tells of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Snapshot {
+pub struct DescribedSnapshot {
     /// Its id.
     pub id: String,
     /// Where it stands.
@@ -66,7 +69,7 @@ pub enum SnapshotState {
     Pending,
     /// Sealed; volumes can be made from it.
     Completed,
-    /// The service has given it up; [`Snapshot::state_message`] says why.
+    /// The service has given it up; [`DescribedSnapshot::state_message`] says why.
     Error,
     /// Something that only snapshots of other origins are.
     Other(String),

@@ -12,14 +12,14 @@ use crate::journal::{Record, record};
 
 /// An open ledger.
 #[derive(Debug)]
-pub(super) struct Ledger {
+pub(super) struct DownloadLedger {
     path: PathBuf,
     file: File,
     blocks: BTreeMap<u64, Digest>,
     new: bool,
 }
 
-impl Ledger {
+impl DownloadLedger {
     /// Opens the ledger of a snapshot; one of another snapshot, or none, is begun anew.
     pub(super) fn open(path: &Path, snapshot: &str) -> Result<Self, PublishError> {
         let failed = |source| PublishError::File { path: path.to_owned(), source };
@@ -100,17 +100,17 @@ mod tests {
     fn a_ledger_goes_on_after_a_torn_tail_and_begins_anew_for_another_snapshot() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x");
-        let mut ledger = Ledger::open(&path, "snap-1").unwrap();
+        let mut ledger = DownloadLedger::open(&path, "snap-1").unwrap();
         assert!(ledger.is_new());
         ledger.note(4, Digest::of(b"4")).unwrap();
         ledger.note(5, Digest::of(b"5")).unwrap();
         let len = std::fs::metadata(&path).unwrap().len();
         OpenOptions::new().write(true).open(&path).unwrap().set_len(len - 3).unwrap();
-        let mut again = Ledger::open(&path, "snap-1").unwrap();
+        let mut again = DownloadLedger::open(&path, "snap-1").unwrap();
         assert!(again.has(4) && !again.has(5) && !again.is_new());
         again.note(6, Digest::of(b"6")).unwrap();
-        assert!(Ledger::open(&path, "snap-1").unwrap().has(6));
-        let other = Ledger::open(&path, "snap-2").unwrap();
+        assert!(DownloadLedger::open(&path, "snap-1").unwrap().has(6));
+        let other = DownloadLedger::open(&path, "snap-2").unwrap();
         assert!(other.is_new() && !other.has(4));
     }
 }

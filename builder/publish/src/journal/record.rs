@@ -4,7 +4,7 @@
 use amiforge_formats::digest::Digest;
 use serde::{Deserialize, Serialize};
 
-use crate::api::{Encryption, Start};
+use crate::api::{Encryption, StartSnapshot};
 
 /// Longest payload that is believed: an intent with fifty tags is far shorter.
 const PAYLOAD_MAX: usize = 1 << 20;
@@ -47,7 +47,7 @@ pub struct Intent {
     /// The region.
     pub region: String,
     /// Which image.
-    pub identity: Identity,
+    pub identity: UploadIdentity,
     /// Length of the image in bytes.
     pub size: u64,
     /// Length of the volume in GiB.
@@ -72,8 +72,8 @@ pub struct Intent {
 
 impl Intent {
     /// The request that begins the snapshot, the same every time.
-    pub fn start(&self) -> Start {
-        Start {
+    pub fn start(&self) -> StartSnapshot {
+        StartSnapshot {
             volume_gib: self.volume_gib,
             parent: self.parent.clone(),
             description: self.description.clone(),
@@ -88,7 +88,7 @@ impl Intent {
 /// Which image an upload is of.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Identity {
+pub enum UploadIdentity {
     /// A bundle, by the digest of its manifest's text.
     Bundle {
         /// In hexadecimal.

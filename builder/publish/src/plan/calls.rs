@@ -3,12 +3,12 @@
 use serde::Serialize;
 
 use super::{Parent, Volume};
-use crate::request::{KeyOf, Request, Snapshots};
+use crate::request::{KeyOf, Request, SnapshotSharing};
 
 /// Calls of one kind in one region.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Call {
+pub struct PlannedCall {
     /// As IAM names it, such as `ec2:RegisterImage`.
     pub action: &'static str,
     /// Where.
@@ -38,7 +38,7 @@ pub(super) enum On {
 }
 
 /// The calls of a publish, in their order.
-pub(super) fn calls(request: &Request, volumes: &[Volume], blocks: u64, parent: Parent) -> Vec<Call> {
+pub(super) fn calls(request: &Request, volumes: &[Volume], blocks: u64, parent: Parent) -> Vec<PlannedCall> {
     let mut list = List { calls: Vec::new(), region: request.region.clone() };
     let uploads = volumes.len() as u64;
     list.before(request, &request.encryption);
@@ -93,13 +93,13 @@ pub(super) fn calls(request: &Request, volumes: &[Volume], blocks: u64, parent: 
 }
 
 struct List {
-    calls: Vec<Call>,
+    calls: Vec<PlannedCall>,
     region: String,
 }
 
 impl List {
     fn add(&mut self, action: &'static str, count: Option<u64>, purpose: &'static str, on: On) {
-        self.calls.push(Call { action, region: self.region.clone(), count, purpose, on });
+        self.calls.push(PlannedCall { action, region: self.region.clone(), count, purpose, on });
     }
 
     /// What is asked before anything is written. Keys are no resources of EC2: their part of the policy names the call.
@@ -134,7 +134,7 @@ impl List {
         if !request.share.with.is_empty() {
             self.add("ec2:ModifyImageAttribute", None, "who may launch it", On::Images);
         }
-        if request.share.snapshots == Snapshots::Shared {
+        if request.share.snapshots == SnapshotSharing::Shared {
             self.add("ec2:DescribeSnapshotAttribute", None, "who may use its snapshots", On::Snapshots);
             self.add("ec2:ModifySnapshotAttribute", None, "who may use its snapshots", On::Snapshots);
         }

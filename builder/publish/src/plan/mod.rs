@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::request::Request;
 
-pub use calls::Call;
+pub use calls::PlannedCall;
 pub use cost::{CostLine, Every, PRICES_SOURCE};
 
 /// A volume that is uploaded.
@@ -56,7 +56,7 @@ pub struct Plan {
     /// The regions that it is copied to.
     pub copies: Vec<String>,
     /// The calls, in their order.
-    pub calls: Vec<Call>,
+    pub calls: Vec<PlannedCall>,
     /// Blocks that are sent.
     pub blocks: u64,
     /// Bytes that are sent.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use super::calls::{Call, On};
+use super::calls::{On, PlannedCall};
 use crate::request::{KeyOf, Request, partition};
 use crate::tags;
 
@@ -20,7 +20,7 @@ const WITH_KEY: [&str; 6] = [
 ];
 
 /// The policy.
-pub(super) fn policy(request: &Request, calls: &[Call]) -> Value {
+pub(super) fn policy(request: &Request, calls: &[PlannedCall]) -> Value {
     let mut groups: BTreeMap<(On, BTreeSet<&str>), BTreeSet<&str>> = BTreeMap::new();
     let mut regions: BTreeMap<(On, &str), BTreeSet<&str>> = BTreeMap::new();
     for call in calls {

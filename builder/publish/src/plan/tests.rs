@@ -1,7 +1,7 @@
 use super::*;
-use crate::request::{Architecture, Audience, KeyOf, Snapshots, Subject, Wanted, check};
+use crate::request::{AmiOptions, Architecture, Audience, KeyOf, SnapshotSharing, Subject, check};
 
-fn request(wanted: &Wanted) -> Request {
+fn request(wanted: &AmiOptions) -> Request {
     let subject = Subject {
         name: Some("web".to_owned()),
         version: Some("1".to_owned()),
@@ -29,7 +29,7 @@ fn actions(plan: &Plan) -> Vec<String> {
 
 #[test]
 fn a_plain_publish_sends_the_blocks_with_data_and_needs_few_permissions() {
-    let plan = plan(&request(&Wanted::default()), &[volume()], Parent::None);
+    let plan = plan(&request(&AmiOptions::default()), &[volume()], Parent::None);
     assert_eq!((plan.blocks, plan.bytes), (1000, 1000 * 524_288));
     assert_eq!(
         actions(&plan),
@@ -56,8 +56,8 @@ fn a_plain_publish_sends_the_blocks_with_data_and_needs_few_permissions() {
 
 #[test]
 fn what_is_asked_for_adds_the_permissions_that_it_needs_and_no_others() {
-    let plain = actions(&plan(&request(&Wanted::default()), &[volume()], Parent::None));
-    let added = |wanted: &Wanted, parent| {
+    let plain = actions(&plan(&request(&AmiOptions::default()), &[volume()], Parent::None));
+    let added = |wanted: &AmiOptions, parent| {
         let mut all = actions(&plan(&request(wanted), &[volume()], parent));
         all.retain(|action| !plain.contains(action));
         all.dedup();
@@ -66,12 +66,12 @@ fn what_is_asked_for_adds_the_permissions_that_it_needs_and_no_others() {
     let texts = |all: &[&str]| all.iter().map(|&text| text.to_owned()).collect::<Vec<_>>();
     let key = "arn:aws:kms:eu-west-1:123456789012:key/1";
     assert_eq!(
-        added(&Wanted::default(), Parent::Some),
+        added(&AmiOptions::default(), Parent::Some),
         ["ebs:GetSnapshotBlock", "ebs:ListChangedBlocks", "ebs:ListSnapshotBlocks"]
     );
-    let deprecated = Wanted { deprecate: Some("1d".to_owned()), ..Wanted::default() };
+    let deprecated = AmiOptions { deprecate: Some("1d".to_owned()), ..AmiOptions::default() };
     assert_eq!(added(&deprecated, Parent::None), ["ec2:EnableImageDeprecation"]);
-    let public = Wanted { audience: Audience::Public, ..Wanted::default() };
+    let public = AmiOptions { audience: Audience::Public, ..AmiOptions::default() };
     assert_eq!(
         added(&public, Parent::None),
         [
@@ -81,11 +81,11 @@ fn what_is_asked_for_adds_the_permissions_that_it_needs_and_no_others() {
             "ec2:ModifyImageAttribute"
         ]
     );
-    let shared = Wanted {
+    let shared = AmiOptions {
         share: texts(&["111122223333"]),
-        snapshots: Snapshots::Shared,
+        snapshots: SnapshotSharing::Shared,
         encryption: KeyOf::Arn(key.to_owned()),
-        ..Wanted::default()
+        ..AmiOptions::default()
     };
     let shared = added(&shared, Parent::None);
     assert!(shared.contains(&"ec2:ModifySnapshotAttribute".to_owned()), "{shared:?}");
@@ -94,10 +94,10 @@ fn what_is_asked_for_adds_the_permissions_that_it_needs_and_no_others() {
 
 #[test]
 fn copies_are_told_by_region_and_only_there() {
-    let wanted = Wanted {
+    let wanted = AmiOptions {
         copy_to: vec!["eu-central-1".to_owned()],
         encrypt_copies: KeyOf::Default,
-        ..Wanted::default()
+        ..AmiOptions::default()
     };
     let plan = plan(&request(&wanted), &[volume()], Parent::None);
     assert_eq!(plan.blocks, 1024, "blocks that will be encrypted have to be written, zeros too");
@@ -118,7 +118,7 @@ fn copies_are_told_by_region_and_only_there() {
 fn partitions_name_their_own_arns() {
     let subject =
         Subject { name: Some("web".to_owned()), architecture: Some(Architecture::Arm), ..Subject::default() };
-    let request = check(&Wanted::default(), &subject, "cn-north-1", 0).unwrap();
+    let request = check(&AmiOptions::default(), &subject, "cn-north-1", 0).unwrap();
     let text = plan(&request, &[volume()], Parent::None).policy.to_string();
     assert!(text.contains("arn:aws-cn:ec2:cn-north-1::image/*"), "{text}");
 }

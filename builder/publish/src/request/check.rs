@@ -1,9 +1,9 @@
 //! From what is asked for to a [`Request`]: every rule that needs more than one option to be told.
 
-use super::volume::{self, ContentOf, Further};
+use super::volume::{self, ContentOf, FurtherVolume};
 use super::{
-    Architecture, Audience, BootMode, Deprecation, KeyOf, Mistake, Mistakes, Request, Share, Subject, Tpm,
-    Wanted, copies, partition, region, share, text, uefi,
+    AmiOptions, Architecture, Audience, BootMode, Deprecation, KeyOf, Request, RequestMistake,
+    RequestMistakes, Share, Subject, Tpm, copies, partition, region, share, text, uefi,
 };
 use crate::api::ec2::Tags;
 
@@ -13,8 +13,13 @@ const ROOT_DEVICE: &str = "/dev/xvda";
 /// The request for `wanted` of `subject` in the region `home`; `now` is in seconds since 1970.
 ///
 /// # Errors
-/// [`Mistakes`], all that there are.
-pub fn check(wanted: &Wanted, subject: &Subject, home: &str, now: i64) -> Result<Request, Mistakes> {
+/// [`RequestMistakes`], all that there are.
+pub fn check(
+    wanted: &AmiOptions,
+    subject: &Subject,
+    home: &str,
+    now: i64,
+) -> Result<Request, RequestMistakes> {
     let mut mistakes = Vec::new();
     let mistakes_ref = &mut mistakes;
     note(region::name("--region", home), mistakes_ref);
@@ -62,14 +67,14 @@ pub fn check(wanted: &Wanted, subject: &Subject, home: &str, now: i64) -> Result
         copies,
     };
     sharing(&request, mistakes_ref);
-    if mistakes.is_empty() { Ok(request) } else { Err(Mistakes(mistakes)) }
+    if mistakes.is_empty() { Ok(request) } else { Err(RequestMistakes(mistakes)) }
 }
 
 /// What is asked of a snapshot alone, by the same rules: the tags besides those of the bundle, of which there are `ours`.
 ///
 /// # Errors
-/// [`Mistakes`], all that there are.
-pub fn check_snapshot(wanted: &Wanted, ours: usize, home: &str) -> Result<Tags, Mistakes> {
+/// [`RequestMistakes`], all that there are.
+pub fn check_snapshot(wanted: &AmiOptions, ours: usize, home: &str) -> Result<Tags, RequestMistakes> {
     let mut mistakes = Vec::new();
     note(region::name("--region", home), &mut mistakes);
     if wanted.description.is_some() {
@@ -80,32 +85,36 @@ pub fn check_snapshot(wanted: &Wanted, ours: usize, home: &str) -> Result<Tags, 
     }
     let tags = text::asked_tags(&wanted.tags, &mut mistakes);
     text::limit_tags(&tags, ours, &mut mistakes);
-    if mistakes.is_empty() { Ok(tags) } else { Err(Mistakes(mistakes)) }
+    if mistakes.is_empty() { Ok(tags) } else { Err(RequestMistakes(mistakes)) }
 }
 
 /// What came of a check; a mistake is kept for later.
-fn note<T>(outcome: Result<T, Mistake>, mistakes: &mut Vec<Mistake>) -> Option<T> {
+fn note<T>(outcome: Result<T, RequestMistake>, mistakes: &mut Vec<RequestMistake>) -> Option<T> {
     outcome.map_err(|mistake| mistakes.push(mistake)).ok()
 }
 
-fn architecture(wanted: &Wanted, subject: &Subject) -> Result<Architecture, Mistake> {
+fn architecture(wanted: &AmiOptions, subject: &Subject) -> Result<Architecture, RequestMistake> {
     match (wanted.architecture, subject.architecture) {
         (Some(asked), Some(built)) if asked != built => {
             let problem = format!("`{}` is asked for, and the image is for `{}`", asked.word(), built.word());
-            Err(Mistake::new("--arch", problem, "leave the option out"))
+            Err(RequestMistake::new("--arch", problem, "leave the option out"))
         }
         (Some(known), _) | (None, Some(known)) => Ok(known),
         (None, None) => {
             let problem = "nothing says which architecture the image is for";
-            Err(Mistake::new("--arch", problem, "give `--arch x86_64` or `--arch arm64`"))
+            Err(RequestMistake::new("--arch", problem, "give `--arch x86_64` or `--arch arm64`"))
         }
     }
 }
 
-fn boot_mode(wanted: &Wanted, subject: &Subject, architecture: Architecture) -> Result<BootMode, Mistake> {
+fn boot_mode(
+    wanted: &AmiOptions,
+    subject: &Subject,
+    architecture: Architecture,
+) -> Result<BootMode, RequestMistake> {
     const OPTION: &str = "--boot-mode";
     let derived = subject.boot_mode.or((architecture == Architecture::Arm).then_some(BootMode::Uefi));
-    let mistake = |problem: String, remedy: &str| Err(Mistake::new(OPTION, problem, remedy));
+    let mistake = |problem: String, remedy: &str| Err(RequestMistake::new(OPTION, problem, remedy));
     match (wanted.boot_mode, derived) {
         (Some(asked), _) if architecture == Architecture::Arm && asked != BootMode::Uefi => mistake(
             format!("`{}` is asked for, and arm64 machines have UEFI only", asked.word()),
@@ -128,14 +137,19 @@ fn boot_mode(wanted: &Wanted, subject: &Subject, architecture: Architecture) -> 
 }
 
 /// TPM and UEFI variables need a boot mode that has them.
-fn firmware(wanted: &Wanted, boot_mode: BootMode, architecture: Architecture, mistakes: &mut Vec<Mistake>) {
+fn firmware(
+    wanted: &AmiOptions,
+    boot_mode: BootMode,
+    architecture: Architecture,
+    mistakes: &mut Vec<RequestMistake>,
+) {
     let word = boot_mode.word();
     if wanted.tpm == Tpm::V2 && boot_mode != BootMode::Uefi {
         let remedy = match (boot_mode, architecture) {
             (BootMode::UefiPreferred, _) => "add `--boot-mode uefi`, or leave `--tpm` out",
             _ => "leave `--tpm` out, or build the image with an ESP",
         };
-        mistakes.push(Mistake::new(
+        mistakes.push(RequestMistake::new(
             "--tpm",
             format!("NitroTPM needs the boot mode `uefi`, and this is `{word}`"),
             remedy,
@@ -143,24 +157,32 @@ fn firmware(wanted: &Wanted, boot_mode: BootMode, architecture: Architecture, mi
     }
     if wanted.uefi_data.is_some() && boot_mode == BootMode::LegacyBios {
         let problem = format!("the boot mode is `{word}`, which has no UEFI variables");
-        mistakes.push(Mistake::new("--uefi-data", problem, "leave it out, or build the image with an ESP"));
+        mistakes.push(RequestMistake::new(
+            "--uefi-data",
+            problem,
+            "leave it out, or build the image with an ESP",
+        ));
     }
 }
 
 /// Every device once, and names that a machine takes for the same one not at all.
-fn devices(root: &str, volumes: &[Further], mistakes: &mut Vec<Mistake>) {
+fn devices(root: &str, volumes: &[FurtherVolume], mistakes: &mut Vec<RequestMistake>) {
     let mut taken: Vec<(String, &str)> = Vec::new();
     match volume::device("--root-device", root) {
         Ok(letters) => taken.push((letters, root)),
         Err(mistake) => mistakes.push(mistake),
     }
-    for Further { device, .. } in volumes {
+    for FurtherVolume { device, .. } in volumes {
         // One that is no device has been told of already.
         let Ok(letters) = volume::device("--volume", device) else { continue };
         match taken.iter().find(|(known, _)| *known == letters) {
             Some((_, other)) => {
                 let problem = format!("`{device}` and `{other}` are the same device to a machine");
-                mistakes.push(Mistake::new("--volume", problem, "give each volume a letter of its own"));
+                mistakes.push(RequestMistake::new(
+                    "--volume",
+                    problem,
+                    "give each volume a letter of its own",
+                ));
             }
             None => taken.push((letters, device)),
         }
@@ -168,7 +190,7 @@ fn devices(root: &str, volumes: &[Further], mistakes: &mut Vec<Mistake>) {
 }
 
 /// What cannot be shared because of how it is encrypted.
-fn sharing(request: &Request, mistakes: &mut Vec<Mistake>) {
+fn sharing(request: &Request, mistakes: &mut Vec<RequestMistake>) {
     let Share { with, .. } = &request.share;
     if with.is_empty() {
         return;
@@ -189,7 +211,7 @@ fn sharing(request: &Request, mistakes: &mut Vec<Mistake>) {
                 let problem = format!(
                     "the AMI in `{region}` would be encrypted, and an encrypted AMI cannot be public"
                 );
-                mistakes.push(Mistake::new(
+                mistakes.push(RequestMistake::new(
                     "--public",
                     problem,
                     format!("leave `--public` or `{option}` out"),
@@ -201,7 +223,7 @@ fn sharing(request: &Request, mistakes: &mut Vec<Mistake>) {
                     if key.is_of_aws() { "AWS's own key for EBS" } else { "the account's default key" }
                 );
                 let remedy = "name a key of your own (`--kms-key`, `--copy-kms`) and allow them its use in the key's policy";
-                mistakes.push(Mistake::new("--share", problem, remedy));
+                mistakes.push(RequestMistake::new("--share", problem, remedy));
             }
             KeyOf::Default | KeyOf::Arn(_) | KeyOf::Alias(_) => {}
         }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Mistake, Wanted, partition, region};
+use super::{AmiOptions, RequestMistake, partition, region};
 use crate::api::Encryption;
 
 /// Encryption that is asked for.
@@ -68,7 +68,7 @@ pub struct CopyTarget {
 }
 
 /// What `--copy-to`, `--copy-kms` and `--encrypt-copies` ask for.
-pub(super) fn check(wanted: &Wanted, home: &str, mistakes: &mut Vec<Mistake>) -> Vec<CopyTarget> {
+pub(super) fn check(wanted: &AmiOptions, home: &str, mistakes: &mut Vec<RequestMistake>) -> Vec<CopyTarget> {
     let mut copies: Vec<CopyTarget> = Vec::new();
     for region in &wanted.copy_to {
         if let Err(mistake) = target(region, home, &copies) {
@@ -79,13 +79,13 @@ pub(super) fn check(wanted: &Wanted, home: &str, mistakes: &mut Vec<Mistake>) ->
     }
     if wanted.encrypt_copies != KeyOf::Account && wanted.copy_to.is_empty() {
         let remedy = "name the regions with `--copy-to`; `--encrypt` is for the snapshot itself";
-        mistakes.push(Mistake::new("--encrypt-copies", "there are no copies", remedy));
+        mistakes.push(RequestMistake::new("--encrypt-copies", "there are no copies", remedy));
     }
     let mut keyed: Vec<&str> = Vec::new();
     for text in &wanted.copy_kms {
         let Some((region, key)) = text.split_once('=') else {
             let problem = format!("`{text}` has no `=`");
-            mistakes.push(Mistake::new(
+            mistakes.push(RequestMistake::new(
                 "--copy-kms",
                 problem,
                 "write it as `eu-central-1=alias/…` or `eu-central-1=arn:aws:kms:…`",
@@ -94,7 +94,7 @@ pub(super) fn check(wanted: &Wanted, home: &str, mistakes: &mut Vec<Mistake>) ->
         };
         if keyed.contains(&region) {
             let problem = format!("`{region}` is given two keys");
-            mistakes.push(Mistake::new("--copy-kms", problem, "leave one of them out"));
+            mistakes.push(RequestMistake::new("--copy-kms", problem, "leave one of them out"));
             continue;
         }
         keyed.push(region);
@@ -106,34 +106,38 @@ pub(super) fn check(wanted: &Wanted, home: &str, mistakes: &mut Vec<Mistake>) ->
         } else {
             let problem = format!("no copy goes to `{region}`");
             let remedy = format!("add it to `--copy-to`, or leave the key of `{region}` out");
-            mistakes.push(Mistake::new("--copy-kms", problem, remedy));
+            mistakes.push(RequestMistake::new("--copy-kms", problem, remedy));
         }
     }
     copies
 }
 
-fn target(name: &str, home: &str, so_far: &[CopyTarget]) -> Result<(), Mistake> {
+fn target(name: &str, home: &str, so_far: &[CopyTarget]) -> Result<(), RequestMistake> {
     region::name("--copy-to", name)?;
     if name == home {
         let problem = format!("`{name}` is the region that is published to");
-        return Err(Mistake::new("--copy-to", problem, "name other regions only"));
+        return Err(RequestMistake::new("--copy-to", problem, "name other regions only"));
     }
     if so_far.iter().any(|copy| copy.region == name) {
-        return Err(Mistake::new("--copy-to", format!("`{name}` is given twice"), "leave one of them out"));
+        return Err(RequestMistake::new(
+            "--copy-to",
+            format!("`{name}` is given twice"),
+            "leave one of them out",
+        ));
     }
     let (here, there) = (partition(home), partition(name));
     if here != there {
         let problem = format!("`{name}` is of the partition `{there}`, and `{home}` of `{here}`");
         let remedy = "an AMI cannot be copied between partitions; publish the bundle there as well";
-        return Err(Mistake::new("--copy-to", problem, remedy));
+        return Err(RequestMistake::new("--copy-to", problem, remedy));
     }
     Ok(())
 }
 
 /// Refuses what is neither an alias nor the ARN of a key or alias that `home` can use.
-pub(super) fn key_arn(option: &'static str, key: &str, home: &str) -> Result<(), Mistake> {
+pub(super) fn key_arn(option: &'static str, key: &str, home: &str) -> Result<(), RequestMistake> {
     let form = format!("give `alias/…`, or the key's ARN: `arn:{}:kms:{home}:…:key/…`", partition(home));
-    let refuse = |problem: String| Err(Mistake::new(option, problem, form.clone()));
+    let refuse = |problem: String| Err(RequestMistake::new(option, problem, form.clone()));
     // CreateAlias, parameter `AliasName`.
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/_-".contains(&byte);
     if let Some(alias) = key.strip_prefix("alias/") {

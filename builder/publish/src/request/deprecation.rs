@@ -7,7 +7,7 @@ use amiforge_image::inspect::Utc;
 use amiforge_image::values;
 use serde::{Deserialize, Serialize};
 
-use super::{Audience, Mistake};
+use super::{Audience, RequestMistake};
 
 /// Seconds of a day.
 const DAY: i64 = 86_400;
@@ -29,8 +29,9 @@ impl fmt::Display for Deprecation {
 
 impl Deprecation {
     /// From `2027-11-21`, `2027-11-21T12:00:00Z` or `365d`; `now` is in seconds since 1970.
-    pub(super) fn parse(text: &str, now: i64, audience: Audience) -> Result<Self, Mistake> {
-        let mistake = |problem: String, remedy: String| Err(Mistake::new("--deprecate", problem, remedy));
+    pub(super) fn parse(text: &str, now: i64, audience: Audience) -> Result<Self, RequestMistake> {
+        let mistake =
+            |problem: String, remedy: String| Err(RequestMistake::new("--deprecate", problem, remedy));
         let Some(at) = moment(text, now) else {
             let problem = format!("`{text}` is neither a day, nor a moment, nor a number of days");
             return mistake(problem, "write it as `2027-11-21`, `2027-11-21T12:00:00Z` or `365d`".to_owned());

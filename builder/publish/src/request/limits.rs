@@ -1,8 +1,8 @@
 //! What the types of EBS volumes allow: ranges of size, iops and throughput, and their ratios. A ratio that the service
 //! would refuse at the first launch, long after the registration, is refused here.
 
-use super::Mistake;
-use super::volume::{Settings, VolumeType};
+use super::RequestMistake;
+use super::volume::{VolumeSettings, VolumeType};
 
 /// I/O operations that every gp3 volume has.
 pub(super) const GP3_IOPS: u64 = 3_000;
@@ -10,7 +10,7 @@ pub(super) const GP3_IOPS: u64 = 3_000;
 pub(super) const GP3_THROUGHPUT: u64 = 125;
 
 /// What a type allows.
-struct Limits {
+struct VolumeLimits {
     /// GiB.
     size: (u64, u64),
     /// I/O operations in a second, where they can be asked for.
@@ -22,20 +22,23 @@ struct Limits {
 }
 
 impl VolumeType {
-    fn limits(self) -> Limits {
+    fn limits(self) -> VolumeLimits {
         let plain =
-            |least, most| Limits { size: (least, most), iops: None, iops_per_gib: 0, throughput: None };
+            |least, most| VolumeLimits { size: (least, most), iops: None, iops_per_gib: 0, throughput: None };
         match self {
-            Self::Gp3 => Limits {
+            Self::Gp3 => VolumeLimits {
                 size: (1, 65_536),
                 iops: Some((GP3_IOPS, 80_000)),
                 iops_per_gib: 500,
                 throughput: Some((GP3_THROUGHPUT, 2_000)),
             },
-            Self::Io1 => {
-                Limits { size: (4, 16_384), iops: Some((100, 64_000)), iops_per_gib: 50, throughput: None }
-            }
-            Self::Io2 => Limits {
+            Self::Io1 => VolumeLimits {
+                size: (4, 16_384),
+                iops: Some((100, 64_000)),
+                iops_per_gib: 50,
+                throughput: None,
+            },
+            Self::Io2 => VolumeLimits {
                 size: (4, 65_536),
                 iops: Some((100, 256_000)),
                 iops_per_gib: 1_000,
@@ -51,12 +54,13 @@ impl VolumeType {
 /// Refuses what the type does not allow. `least` is the size of the snapshot in GiB, where there is one.
 pub(super) fn limits(
     option: &'static str,
-    settings: &Settings,
+    settings: &VolumeSettings,
     least: Option<u64>,
-    mistakes: &mut Vec<Mistake>,
+    mistakes: &mut Vec<RequestMistake>,
 ) {
     let (limits, word) = (settings.kind.limits(), settings.kind.word());
-    let mut refuse = |problem: String, remedy: String| mistakes.push(Mistake::new(option, problem, remedy));
+    let mut refuse =
+        |problem: String, remedy: String| mistakes.push(RequestMistake::new(option, problem, remedy));
     let size = settings.size.or(least);
     if let (Some(size), Some(least)) = (settings.size, least)
         && size < least
@@ -102,13 +106,14 @@ pub(super) fn limits(
 
 fn ratios(
     option: &'static str,
-    settings: &Settings,
+    settings: &VolumeSettings,
     size: Option<u64>,
-    limits: &Limits,
-    mistakes: &mut Vec<Mistake>,
+    limits: &VolumeLimits,
+    mistakes: &mut Vec<RequestMistake>,
 ) {
     let word = settings.kind.word();
-    let mut refuse = |problem: String, remedy: String| mistakes.push(Mistake::new(option, problem, remedy));
+    let mut refuse =
+        |problem: String, remedy: String| mistakes.push(RequestMistake::new(option, problem, remedy));
     if matches!(settings.kind, VolumeType::Io1 | VolumeType::Io2) && settings.iops.is_none() {
         refuse(format!("`{word}` needs to be told its iops"), "add `iops=N`".to_owned());
     }

@@ -4,7 +4,7 @@ use std::fmt;
 
 /// Something that the service would refuse, or that would not be what anybody means.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mistake {
+pub struct RequestMistake {
     /// The option, such as `--tpm`.
     pub option: &'static str,
     /// What is wrong.
@@ -13,14 +13,14 @@ pub struct Mistake {
     pub remedy: String,
 }
 
-impl Mistake {
+impl RequestMistake {
     /// A mistake.
     pub(super) fn new(option: &'static str, problem: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self { option, problem: problem.into(), remedy: remedy.into() }
     }
 }
 
-impl fmt::Display for Mistake {
+impl fmt::Display for RequestMistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "`{}`: {}; {}", self.option, self.problem, self.remedy)
     }
@@ -28,9 +28,9 @@ impl fmt::Display for Mistake {
 
 /// Every mistake that was found.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub struct Mistakes(pub Vec<Mistake>);
+pub struct RequestMistakes(pub Vec<RequestMistake>);
 
-impl fmt::Display for Mistakes {
+impl fmt::Display for RequestMistakes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let [only] = self.0.as_slice() {
             return write!(f, "{only}");

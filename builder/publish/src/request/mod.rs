@@ -22,20 +22,20 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::api::ec2::{Cooldown, Mapping, NewImage, Tags};
+use super::api::ec2::{Cooldown, DeviceMapping, NewImage, Tags};
 
 pub use boot::{Architecture, BootMode, Imds, Tpm};
 pub use check::{check, check_snapshot};
 pub use copies::{CopyTarget, KeyOf};
 pub use deprecation::Deprecation;
-pub use mistake::{Mistake, Mistakes};
-pub use region::{Partition, partition};
-pub use share::{Share, Snapshots};
-pub use volume::{ContentOf, Further, Settings, VolumeType};
+pub use mistake::{RequestMistake, RequestMistakes};
+pub use region::{AwsPartition, partition};
+pub use share::{Share, SnapshotSharing};
+pub use volume::{ContentOf, FurtherVolume, VolumeSettings, VolumeType};
 
 /// What is asked for: options as they stand on the command line. Whatever is `None` or empty has a default.
 #[derive(Debug, Clone, Default)]
-pub struct Wanted {
+pub struct AmiOptions {
     /// `--name`.
     pub name: Option<String>,
     /// `--description`.
@@ -69,7 +69,7 @@ pub struct Wanted {
     /// `--public`.
     pub audience: Audience,
     /// `--share-snapshots`.
-    pub snapshots: Snapshots,
+    pub snapshots: SnapshotSharing,
     /// `--copy-to`: regions, each.
     pub copy_to: Vec<String>,
     /// `--copy-kms`: `REGION=KEY`, each.
@@ -129,11 +129,11 @@ pub struct Request {
     /// Device of the root volume.
     pub root_device: String,
     /// The root volume.
-    pub root: Settings,
+    pub root: VolumeSettings,
     /// Encryption of the root's snapshot and of those of further bundles.
     pub encryption: KeyOf,
     /// Further volumes, in their order.
-    pub volumes: Vec<Further>,
+    pub volumes: Vec<FurtherVolume>,
     /// Tags of the image and of every snapshot that is made for it.
     pub tags: Tags,
     /// Tags that say which bundle the image is of.
@@ -174,7 +174,10 @@ impl Request {
         let mut mappings = vec![self.root.mapping(&self.root_device, Some(root.to_owned()))];
         let snapshots = further.iter().cloned().chain(std::iter::repeat(None));
         mappings.extend(self.volumes.iter().zip(snapshots).map(|(volume, snapshot): (_, Option<String>)| {
-            Mapping { encrypted: volume.encrypted(), ..volume.settings.mapping(&volume.device, snapshot) }
+            DeviceMapping {
+                encrypted: volume.encrypted(),
+                ..volume.settings.mapping(&volume.device, snapshot)
+            }
         }));
         NewImage {
             name: self.name.clone(),

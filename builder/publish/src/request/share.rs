@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Audience, Mistake, Partition};
+use super::{Audience, AwsPartition, RequestMistake};
 use crate::api::ec2::Grantee;
 
 /// Most that one AMI can be shared with.
@@ -14,13 +14,13 @@ pub struct Share {
     /// They, sorted.
     pub with: Vec<Grantee>,
     /// Whether the accounts among them may use the snapshots too.
-    pub snapshots: Snapshots,
+    pub snapshots: SnapshotSharing,
 }
 
 /// Whether snapshots are shared as their AMI is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Snapshots {
+pub enum SnapshotSharing {
     /// They are not: others can launch the AMI, and cannot copy it.
     #[default]
     Kept,
@@ -48,12 +48,12 @@ impl Share {
 pub(super) fn check(
     with: &[String],
     audience: Audience,
-    snapshots: Snapshots,
-    partition: Partition,
-    mistakes: &mut Vec<Mistake>,
+    snapshots: SnapshotSharing,
+    partition: AwsPartition,
+    mistakes: &mut Vec<RequestMistake>,
 ) -> Share {
     let mut refuse =
-        |option, problem: String, remedy: &str| mistakes.push(Mistake::new(option, problem, remedy));
+        |option, problem: String, remedy: &str| mistakes.push(RequestMistake::new(option, problem, remedy));
     let mut share = Share { with: Vec::new(), snapshots };
     for who in with {
         match grantee(who) {
@@ -83,7 +83,7 @@ pub(super) fn check(
         let problem = format!("these are {}, and {MOST} are the most for one AMI", share.with.len());
         refuse("--share", problem, "share with an organisation instead");
     }
-    if snapshots == Snapshots::Shared && share.accounts().is_empty() {
+    if snapshots == SnapshotSharing::Shared && share.accounts().is_empty() {
         refuse(
             "--share-snapshots",
             "snapshots can be shared with accounts only, and none is named".to_owned(),

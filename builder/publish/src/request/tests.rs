@@ -21,20 +21,20 @@ fn texts(all: &[&str]) -> Vec<String> {
     all.iter().map(|&text| text.to_owned()).collect()
 }
 
-fn accepted(wanted: &Wanted, subject: &Subject) -> Request {
+fn accepted(wanted: &AmiOptions, subject: &Subject) -> Request {
     check(wanted, subject, "eu-west-1", NOW).unwrap_or_else(|mistakes| panic!("{mistakes}"))
 }
 
 /// The only mistake of what is asked for.
-fn mistake(wanted: &Wanted, subject: &Subject) -> String {
-    let Mistakes(mistakes) = check(wanted, subject, "eu-west-1", NOW).unwrap_err();
+fn mistake(wanted: &AmiOptions, subject: &Subject) -> String {
+    let RequestMistakes(mistakes) = check(wanted, subject, "eu-west-1", NOW).unwrap_err();
     assert_eq!(mistakes.len(), 1, "{mistakes:#?}");
     mistakes[0].to_string()
 }
 
 #[test]
 fn without_a_wish_an_image_gets_what_a_careful_person_would_choose() {
-    let image = accepted(&Wanted::default(), &subject()).new_image("snap-1", &[]);
+    let image = accepted(&AmiOptions::default(), &subject()).new_image("snap-1", &[]);
     assert_eq!((image.name.as_str(), image.description.as_deref()), ("web-2026.11", Some("web 2026.11")));
     assert_eq!((image.architecture.as_str(), image.boot_mode.as_str()), ("x86_64", "uefi"));
     assert_eq!((image.tpm, image.uefi_data, image.imds.as_deref()), (None, None, Some("v2.0")));
@@ -49,10 +49,10 @@ fn without_a_wish_an_image_gets_what_a_careful_person_would_choose() {
 
 #[test]
 fn names_come_from_the_version_else_from_the_content() {
-    let name = |subject: &Subject| accepted(&Wanted::default(), subject).name;
+    let name = |subject: &Subject| accepted(&AmiOptions::default(), subject).name;
     assert_eq!(name(&Subject { version: None, ..subject() }), "web-0123456789ab");
     assert_eq!(name(&Subject { version: None, content: None, ..subject() }), "web");
-    let named = Wanted { name: Some("another (1)".to_owned()), ..Wanted::default() };
+    let named = AmiOptions { name: Some("another (1)".to_owned()), ..AmiOptions::default() };
     assert_eq!(accepted(&named, &subject()).name, "another (1)");
 }
 
@@ -76,7 +76,7 @@ fn boot_modes_follow_from_partitions() {
         );
     }
     let both = Subject { boot_mode: Some(BootMode::UefiPreferred), ..subject() };
-    let asked = |mode| Wanted { boot_mode: Some(mode), ..Wanted::default() };
+    let asked = |mode| AmiOptions { boot_mode: Some(mode), ..AmiOptions::default() };
     for mode in [BootMode::Uefi, BootMode::LegacyBios, BootMode::UefiPreferred] {
         assert_eq!(accepted(&asked(mode), &both).boot_mode, mode);
     }
@@ -84,7 +84,7 @@ fn boot_modes_follow_from_partitions() {
 
 #[test]
 fn everything_that_can_be_asked_for_reaches_the_request() {
-    let wanted = Wanted {
+    let wanted = AmiOptions {
         description: Some("the web".to_owned()),
         tpm: Tpm::V2,
         imds: Imds::Any,
@@ -105,10 +105,10 @@ fn everything_that_can_be_asked_for_reaches_the_request() {
             "arn:aws:organizations::123456789012:ou/o-abc123/ou-ab12-345",
             "111122223333",
         ]),
-        snapshots: Snapshots::Shared,
+        snapshots: SnapshotSharing::Shared,
         copy_to: texts(&["eu-central-1", "local-2"]),
         copy_kms: texts(&["eu-central-1=arn:aws:kms:eu-central-1:123456789012:alias/x"]),
-        ..Wanted::default()
+        ..AmiOptions::default()
     };
     let request = accepted(&wanted, &subject());
     let image = request.new_image("snap-1", &[Some("snap-2".to_owned()), None, Some("snap-0abc".to_owned())]);
@@ -155,7 +155,7 @@ fn asked_for_besides_volumes(request: &Request) {
 #[test]
 fn moments_of_deprecation_are_days_moments_or_numbers_of_days() {
     let of = |text: &str| {
-        let wanted = Wanted { deprecate: Some(text.to_owned()), ..Wanted::default() };
+        let wanted = AmiOptions { deprecate: Some(text.to_owned()), ..AmiOptions::default() };
         check(&wanted, &subject(), "eu-west-1", NOW).map(|request| request.deprecation.unwrap().to_string())
     };
     assert_eq!(of("2027-01-01T12:00:01+01:00").unwrap(), "2027-01-01T11:01:00Z");
@@ -170,11 +170,14 @@ fn moments_of_deprecation_are_days_moments_or_numbers_of_days() {
         let refused = of(wrong).unwrap_err().to_string();
         assert!(refused.starts_with("`--deprecate`: ") && refused.contains(why), "{wrong}: {refused}");
     }
-    let public =
-        Wanted { deprecate: Some("800d".to_owned()), audience: Audience::Public, ..Wanted::default() };
+    let public = AmiOptions {
+        deprecate: Some("800d".to_owned()),
+        audience: Audience::Public,
+        ..AmiOptions::default()
+    };
     assert!(mistake(&public, &subject()).contains("more than 2 years ahead"));
     let deprecation =
-        accepted(&Wanted { deprecate: Some("365d".to_owned()), ..Wanted::default() }, &subject());
+        accepted(&AmiOptions { deprecate: Some("365d".to_owned()), ..AmiOptions::default() }, &subject());
     let deprecation = deprecation.deprecation.unwrap();
     assert!(deprecation.is("2027-11-21T00:00:00.000Z") && deprecation.is("2027-11-21T00:00:30Z"));
     assert!(!deprecation.is("2027-11-21T00:01:00.000Z") && !deprecation.is("never"));
@@ -182,9 +185,9 @@ fn moments_of_deprecation_are_days_moments_or_numbers_of_days() {
 
 #[test]
 fn names_descriptions_and_tags_that_cannot_be_are_refused() {
-    let name = |name: &str| Wanted { name: Some(name.to_owned()), ..Wanted::default() };
-    let description = |text: String| Wanted { description: Some(text), ..Wanted::default() };
-    let tags = |tags: &[&str]| Wanted { tags: texts(tags), ..Wanted::default() };
+    let name = |name: &str| AmiOptions { name: Some(name.to_owned()), ..AmiOptions::default() };
+    let description = |text: String| AmiOptions { description: Some(text), ..AmiOptions::default() };
+    let tags = |tags: &[&str]| AmiOptions { tags: texts(tags), ..AmiOptions::default() };
     let many: Vec<_> = (0..49).map(|key| format!("{key}=")).collect();
     for (wanted, why) in [
         (name("ab"), "`--name`: `ab` has 2 characters"),
@@ -200,13 +203,13 @@ fn names_descriptions_and_tags_that_cannot_be_are_refused() {
         (tags(&["amiforge:image=x"]), "one of those that say which bundle it is"),
         (tags(&[&format!("{}=", "k".repeat(128))]), "127 and 255 are the most"),
         (tags(&[&format!("k={}", "v".repeat(256))]), "127 and 255 are the most"),
-        (Wanted { tags: many, ..Wanted::default() }, "these are 51 tags"),
+        (AmiOptions { tags: many, ..AmiOptions::default() }, "these are 51 tags"),
     ] {
         let refused = mistake(&wanted, &subject());
         assert!(refused.contains(why), "{refused}");
     }
     assert!(
-        mistake(&Wanted::default(), &Subject { name: None, ..subject() })
+        mistake(&AmiOptions::default(), &Subject { name: None, ..subject() })
             .starts_with("`--name`: nothing says")
     );
 }
@@ -218,9 +221,9 @@ fn firmware_that_does_not_fit_the_image_is_refused() {
     let none = Subject { boot_mode: None, ..subject() };
     let arm = Subject { architecture: Some(Architecture::Arm), boot_mode: None, ..subject() };
     let unknown = Subject { architecture: None, ..subject() };
-    let tpm = Wanted { tpm: Tpm::V2, ..Wanted::default() };
-    let mode = |mode| Wanted { boot_mode: Some(mode), ..Wanted::default() };
-    let for_arm = Wanted { architecture: Some(Architecture::Arm), ..Wanted::default() };
+    let tpm = AmiOptions { tpm: Tpm::V2, ..AmiOptions::default() };
+    let mode = |mode| AmiOptions { boot_mode: Some(mode), ..AmiOptions::default() };
+    let for_arm = AmiOptions { architecture: Some(Architecture::Arm), ..AmiOptions::default() };
     for (wanted, subject, why) in [
         (&tpm, &legacy, "`--tpm`: NitroTPM needs the boot mode `uefi`, and this is `legacy-bios`"),
         (
@@ -236,17 +239,20 @@ fn firmware_that_does_not_fit_the_image_is_refused() {
         ),
         (&mode(BootMode::LegacyBios), &arm, "arm64 machines have UEFI only"),
         (&mode(BootMode::UefiPreferred), &arm, "arm64 machines have UEFI only"),
-        (&Wanted::default(), &none, "neither an ESP nor a BIOS boot partition"),
+        (&AmiOptions::default(), &none, "neither an ESP nor a BIOS boot partition"),
         (&for_arm, &subject(), "`arm64` is asked for, and the image is for `x86_64`"),
-        (&Wanted::default(), &unknown, "nothing says which architecture"),
+        (&AmiOptions::default(), &unknown, "nothing says which architecture"),
     ] {
         let refused = mistake(wanted, subject);
         assert!(refused.contains(why), "{refused}");
     }
-    assert_eq!(accepted(&Wanted { tpm: Tpm::V2, ..Wanted::default() }, &arm).boot_mode, BootMode::Uefi);
+    assert_eq!(
+        accepted(&AmiOptions { tpm: Tpm::V2, ..AmiOptions::default() }, &arm).boot_mode,
+        BootMode::Uefi
+    );
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), "no variables").unwrap();
-    let uefi = Wanted { uefi_data: Some(file.path().to_owned()), ..Wanted::default() };
+    let uefi = AmiOptions { uefi_data: Some(file.path().to_owned()), ..AmiOptions::default() };
     assert!(mistake(&uefi, &subject()).contains("holds no UEFI variables"));
     // CRC-32C of a version of four zero bytes.
     std::fs::write(file.path(), b"AMZNUEFI\xdd\xbd\x74\x48\0\0\0\0").unwrap();
@@ -280,14 +286,14 @@ fn volumes_that_the_service_would_not_make_are_refused() {
         ("encrypted", "a root volume is encrypted as its snapshot is"),
         ("iops=many", "is not a number"),
     ] {
-        let wanted = Wanted { root_volume: Some(settings.to_owned()), ..Wanted::default() };
+        let wanted = AmiOptions { root_volume: Some(settings.to_owned()), ..AmiOptions::default() };
         let refused = mistake(&wanted, &subject());
         assert!(refused.starts_with("`--root-volume`: ") && refused.contains(why), "{settings}: {refused}");
     }
     for settings in
         ["iops=3000,size=8", "iops=4000,throughput=1000", "throughput=750", "gp2", "io2,iops=8000"]
     {
-        accepted(&Wanted { root_volume: Some(settings.to_owned()), ..Wanted::default() }, &subject());
+        accepted(&AmiOptions { root_volume: Some(settings.to_owned()), ..AmiOptions::default() }, &subject());
     }
 }
 
@@ -306,13 +312,14 @@ fn further_volumes_that_cannot_be_are_refused() {
         ("/dev/sdb=empty:8,sc1", "`sc1` has 125 to 16384 GiB, and 8 are asked for"),
         ("/dev/sdb=empty:8,size=4", "4 GiB are less than the 8 GiB"),
     ] {
-        let wanted = Wanted { volumes: texts(&[volume]), ..Wanted::default() };
+        let wanted = AmiOptions { volumes: texts(&[volume]), ..AmiOptions::default() };
         let refused = mistake(&wanted, &subject());
         assert!(refused.starts_with("`--volume`: ") && refused.contains(why), "{volume}: {refused}");
     }
-    let twice = Wanted { volumes: texts(&["/dev/sdb=empty:1", "/dev/xvdb=empty:1"]), ..Wanted::default() };
+    let twice =
+        AmiOptions { volumes: texts(&["/dev/sdb=empty:1", "/dev/xvdb=empty:1"]), ..AmiOptions::default() };
     assert!(mistake(&twice, &subject()).contains("`/dev/xvdb` and `/dev/sdb` are the same device"));
-    let root = Wanted { root_device: Some("/dev/root".to_owned()), ..Wanted::default() };
+    let root = AmiOptions { root_device: Some("/dev/root".to_owned()), ..AmiOptions::default() };
     assert!(
         mistake(&root, &subject()).starts_with("`--root-device`: `/dev/root` is not the name of a device")
     );
@@ -320,10 +327,11 @@ fn further_volumes_that_cannot_be_are_refused() {
 
 #[test]
 fn what_cannot_be_shared_is_refused() {
-    let share = |with: &[&str]| Wanted { share: texts(with), ..Wanted::default() };
-    let public = || Wanted { audience: Audience::Public, ..Wanted::default() };
+    let share = |with: &[&str]| AmiOptions { share: texts(with), ..AmiOptions::default() };
+    let public = || AmiOptions { audience: Audience::Public, ..AmiOptions::default() };
     let account = || share(&["111122223333"]);
-    let many = Wanted { share: (0..1001).map(|id| format!("{id:012}")).collect(), ..Wanted::default() };
+    let many =
+        AmiOptions { share: (0..1001).map(|id| format!("{id:012}")).collect(), ..AmiOptions::default() };
     for (wanted, why) in [
         (share(&["1234"]), "`1234` is neither an account nor an organisation"),
         (share(&["all"]), "everybody is `--public`"),
@@ -334,30 +342,33 @@ fn what_cannot_be_shared_is_refused() {
             "is of the partition `aws-cn`",
         ),
         (many, "these are 1001, and 1000 are the most"),
-        (Wanted { snapshots: Snapshots::Shared, ..public() }, "accounts only, and none is named"),
-        (Wanted { encryption: KeyOf::Default, ..public() }, "an encrypted AMI cannot be public"),
-        (Wanted { encryption: KeyOf::Arn(KEY.to_owned()), ..public() }, "an encrypted AMI cannot be public"),
+        (AmiOptions { snapshots: SnapshotSharing::Shared, ..public() }, "accounts only, and none is named"),
+        (AmiOptions { encryption: KeyOf::Default, ..public() }, "an encrypted AMI cannot be public"),
         (
-            Wanted { volumes: texts(&["/dev/sdb=empty:1,encrypted"]), ..public() },
+            AmiOptions { encryption: KeyOf::Arn(KEY.to_owned()), ..public() },
+            "an encrypted AMI cannot be public",
+        ),
+        (
+            AmiOptions { volumes: texts(&["/dev/sdb=empty:1,encrypted"]), ..public() },
             "leave `--public` or `--volume` out",
         ),
-        (Wanted { encryption: KeyOf::Default, ..account() }, "with the account's default key"),
+        (AmiOptions { encryption: KeyOf::Default, ..account() }, "with the account's default key"),
         (
-            Wanted { encrypt_copies: KeyOf::Default, copy_to: texts(&["us-east-1"]), ..account() },
+            AmiOptions { encrypt_copies: KeyOf::Default, copy_to: texts(&["us-east-1"]), ..account() },
             "the AMI in `us-east-1` would be encrypted with the account's default key",
         ),
     ] {
         let refused = mistake(&wanted, &subject());
         assert!(refused.contains(why), "{refused}");
     }
-    accepted(&Wanted { encryption: KeyOf::Arn(KEY.to_owned()), ..account() }, &subject());
+    accepted(&AmiOptions { encryption: KeyOf::Arn(KEY.to_owned()), ..account() }, &subject());
     assert_eq!(accepted(&public(), &subject()).share.with, [Grantee::Everybody]);
 }
 
 #[test]
 fn copies_that_cannot_be_made_are_refused() {
-    let to = |regions: &[&str]| Wanted { copy_to: texts(regions), ..Wanted::default() };
-    let kms = |keys: &[&str]| Wanted { copy_kms: texts(keys), ..to(&["us-east-1"]) };
+    let to = |regions: &[&str]| AmiOptions { copy_to: texts(regions), ..AmiOptions::default() };
+    let kms = |keys: &[&str]| AmiOptions { copy_kms: texts(keys), ..to(&["us-east-1"]) };
     for (wanted, why) in [
         (to(&["eu-west-1"]), "`eu-west-1` is the region that is published to"),
         (to(&["us-east-1", "us-east-1"]), "`us-east-1` is given twice"),
@@ -365,7 +376,7 @@ fn copies_that_cannot_be_made_are_refused() {
         (to(&["cn-north-1"]), "is of the partition `aws-cn`"),
         (to(&["us-gov-west-1"]), "is of the partition `aws-us-gov`"),
         (
-            Wanted { encrypt_copies: KeyOf::Default, ..Wanted::default() },
+            AmiOptions { encrypt_copies: KeyOf::Default, ..AmiOptions::default() },
             "`--encrypt-copies`: there are no copies",
         ),
         (kms(&["us-east-1"]), "has no `=`"),
@@ -383,9 +394,9 @@ fn copies_that_cannot_be_made_are_refused() {
             "`us-east-1` is given two keys",
         ),
         (
-            Wanted {
+            AmiOptions {
                 encryption: KeyOf::Arn("arn:aws:kms:us-east-1:123456789012:key/1".to_owned()),
-                ..Wanted::default()
+                ..AmiOptions::default()
             },
             "`--kms-key`: the key",
         ),
@@ -397,12 +408,12 @@ fn copies_that_cannot_be_made_are_refused() {
 
 #[test]
 fn all_mistakes_are_told_at_once() {
-    let wanted = Wanted {
+    let wanted = AmiOptions {
         name: Some("x".to_owned()),
         tpm: Tpm::V2,
         root_volume: Some("iops=1".to_owned()),
         copy_to: texts(&["eu-west-1"]),
-        ..Wanted::default()
+        ..AmiOptions::default()
     };
     let legacy = Subject { boot_mode: Some(BootMode::LegacyBios), ..subject() };
     let refused = check(&wanted, &legacy, "eu-west-1", NOW).unwrap_err().to_string();
@@ -412,14 +423,14 @@ fn all_mistakes_are_told_at_once() {
 
 #[test]
 fn a_request_reads_back_as_it_was_written() {
-    let wanted = Wanted {
+    let wanted = AmiOptions {
         tpm: Tpm::V2,
         volumes: texts(&["/dev/sdb=empty:1,encrypted", "/dev/sdc=bundle:out/x"]),
         share: texts(&["111122223333"]),
         copy_to: texts(&["us-east-1"]),
         deprecate: Some("90d".to_owned()),
         protection: Some(Cooldown::None),
-        ..Wanted::default()
+        ..AmiOptions::default()
     };
     let request = accepted(&wanted, &subject());
     let text = serde_json::to_string(&request).unwrap();
@@ -428,7 +439,7 @@ fn a_request_reads_back_as_it_was_written() {
 
 #[test]
 fn a_key_is_named_by_alias_or_arn_and_aws_own_is_not_shared() {
-    let key = |key: &str| Wanted { encryption: KeyOf::named(key), ..Wanted::default() };
+    let key = |key: &str| AmiOptions { encryption: KeyOf::named(key), ..AmiOptions::default() };
     for alias in ["alias/web", "arn:aws:kms:eu-west-1:123456789012:alias/web"] {
         assert_eq!(accepted(&key(alias), &subject()).encryption, KeyOf::Alias(alias.to_owned()));
     }
@@ -437,6 +448,6 @@ fn a_key_is_named_by_alias_or_arn_and_aws_own_is_not_shared() {
         let refused = mistake(&key(none), &subject());
         assert!(refused.starts_with("`--kms-key`: ") && refused.contains("give `alias/"), "{refused}");
     }
-    let own = Wanted { share: texts(&["111122223333"]), ..key("alias/aws/ebs") };
+    let own = AmiOptions { share: texts(&["111122223333"]), ..key("alias/aws/ebs") };
     assert!(mistake(&own, &subject()).contains("AWS's own key"));
 }

@@ -2,7 +2,7 @@
 
 use amiforge_image::values;
 
-use super::{Mistake, Subject};
+use super::{RequestMistake, Subject};
 use crate::api::ec2::Tags;
 use crate::tags;
 
@@ -17,25 +17,25 @@ const VALUE: usize = 255;
 
 /// The name of the AMI: what is asked for, else the image's name and its version, or what tells its content where it
 /// has no version (a name can be used only once in an account and region).
-pub(super) fn name(wanted: Option<&str>, subject: &Subject) -> Result<String, Mistake> {
+pub(super) fn name(wanted: Option<&str>, subject: &Subject) -> Result<String, RequestMistake> {
     let derived = || {
         let name = subject.name.as_deref()?;
         let suffix = subject.version.as_deref().or(subject.content.as_deref());
         Some(suffix.map_or_else(|| name.to_owned(), |suffix| format!("{name}-{suffix}")))
     };
     let Some(name) = wanted.map(str::to_owned).or_else(derived) else {
-        return Err(Mistake::new(
+        return Err(RequestMistake::new(
             "--name",
             "nothing says what the AMI is called",
             "give `--name`, or a bundle, whose manifest has a name",
         ));
     };
     values::image_name(&name, 3, 128)
-        .map_err(|problem| Mistake::new("--name", problem, "choose another name"))
+        .map_err(|problem| RequestMistake::new("--name", problem, "choose another name"))
 }
 
 /// The description: what is asked for, else what the image is.
-pub(super) fn description(wanted: Option<&str>, subject: &Subject) -> Result<Option<String>, Mistake> {
+pub(super) fn description(wanted: Option<&str>, subject: &Subject) -> Result<Option<String>, RequestMistake> {
     let Some(text) = wanted else {
         let name = subject.name.as_deref();
         return Ok(name.map(|name| match &subject.version {
@@ -46,11 +46,11 @@ pub(super) fn description(wanted: Option<&str>, subject: &Subject) -> Result<Opt
     let length = text.chars().count();
     if text.trim().is_empty() {
         let remedy = "leave the option out for the image's name and version";
-        return Err(Mistake::new("--description", "it is empty", remedy));
+        return Err(RequestMistake::new("--description", "it is empty", remedy));
     }
     if let Some(character) = text.chars().find(|c| !c.is_ascii()) {
         let problem = format!("`{character}` is not ASCII, and EC2 takes nothing else in a description");
-        return Err(Mistake::new(
+        return Err(RequestMistake::new(
             "--description",
             problem,
             "spell it in ASCII; tags (`--tag`) may have any letters",
@@ -58,13 +58,13 @@ pub(super) fn description(wanted: Option<&str>, subject: &Subject) -> Result<Opt
     }
     if length > DESCRIPTION {
         let problem = format!("it has {length} characters, and {DESCRIPTION} are the most");
-        return Err(Mistake::new("--description", problem, "shorten it"));
+        return Err(RequestMistake::new("--description", problem, "shorten it"));
     }
     Ok(Some(text.to_owned()))
 }
 
 /// The tags that are asked for, and `Name` where they have none. `ours` is how many come on top.
-pub(super) fn tags(wanted: &[String], name: &str, ours: usize, mistakes: &mut Vec<Mistake>) -> Tags {
+pub(super) fn tags(wanted: &[String], name: &str, ours: usize, mistakes: &mut Vec<RequestMistake>) -> Tags {
     let mut tags = asked_tags(wanted, mistakes);
     tags.entry(tags::NAME.to_owned()).or_insert_with(|| name.to_owned());
     limit_tags(&tags, ours, mistakes);
@@ -72,13 +72,13 @@ pub(super) fn tags(wanted: &[String], name: &str, ours: usize, mistakes: &mut Ve
 }
 
 /// The tags that are asked for.
-pub(super) fn asked_tags(wanted: &[String], mistakes: &mut Vec<Mistake>) -> Tags {
+pub(super) fn asked_tags(wanted: &[String], mistakes: &mut Vec<RequestMistake>) -> Tags {
     let mut tags = Tags::new();
     for text in wanted {
         match tag(text) {
             Ok((key, _)) if tags.contains_key(&key) => {
                 let problem = format!("`{key}` is given twice");
-                mistakes.push(Mistake::new("--tag", problem, "leave one of them out"));
+                mistakes.push(RequestMistake::new("--tag", problem, "leave one of them out"));
             }
             Ok((key, value)) => {
                 tags.insert(key, value);
@@ -90,16 +90,20 @@ pub(super) fn asked_tags(wanted: &[String], mistakes: &mut Vec<Mistake>) -> Tags
 }
 
 /// Refuses more tags than a resource has, with `ours` on top.
-pub(super) fn limit_tags(tags: &Tags, ours: usize, mistakes: &mut Vec<Mistake>) {
+pub(super) fn limit_tags(tags: &Tags, ours: usize, mistakes: &mut Vec<RequestMistake>) {
     let count = tags.len() + ours;
     if count > TAGS {
         let problem = format!("with the {ours} that say which bundle it is, these are {count} tags");
-        mistakes.push(Mistake::new("--tag", problem, format!("{TAGS} are the most that a resource has")));
+        mistakes.push(RequestMistake::new(
+            "--tag",
+            problem,
+            format!("{TAGS} are the most that a resource has"),
+        ));
     }
 }
 
-fn tag(text: &str) -> Result<(String, String), Mistake> {
-    let mistake = |problem: String, remedy: &str| Err(Mistake::new("--tag", problem, remedy));
+fn tag(text: &str) -> Result<(String, String), RequestMistake> {
+    let mistake = |problem: String, remedy: &str| Err(RequestMistake::new("--tag", problem, remedy));
     let Some((key, value)) = text.split_once('=') else {
         return mistake(format!("`{text}` has no `=`"), "write it as `KEY=VALUE`");
     };

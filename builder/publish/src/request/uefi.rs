@@ -9,7 +9,7 @@ use std::path::Path;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::Mistake;
+use super::RequestMistake;
 
 /// What a blob begins with.
 const MAGIC: &[u8] = b"AMZNUEFI";
@@ -19,8 +19,8 @@ const LONGEST: usize = 64_000;
 const REMEDY: &str = "give a file that `uefivars -o aws` or `virt-fw-vars --output-aws` wrote";
 
 /// The base64 of the variables in a file, which holds the base64 or the bytes themselves.
-pub(super) fn read(path: &Path) -> Result<String, Mistake> {
-    let mistake = |problem: String| Mistake::new("--uefi-data", problem, REMEDY);
+pub(super) fn read(path: &Path) -> Result<String, RequestMistake> {
+    let mistake = |problem: String| RequestMistake::new("--uefi-data", problem, REMEDY);
     let shown = path.display();
     let bytes = amiforge_progress::regular::read(path)
         .map_err(|error| mistake(format!("`{shown}` cannot be read: {error}")))?;
@@ -30,7 +30,7 @@ pub(super) fn read(path: &Path) -> Result<String, Mistake> {
     if text.len() > LONGEST {
         let problem = format!("`{shown}` has {} characters of base64", text.len());
         let remedy = format!("{LONGEST} are the most; leave out variables that the image does not need");
-        return Err(Mistake::new("--uefi-data", problem, remedy));
+        return Err(RequestMistake::new("--uefi-data", problem, remedy));
     }
     Ok(text)
 }
@@ -66,7 +66,7 @@ mod tests {
         [MAGIC, &crc32c::crc32c(&body).to_le_bytes(), &body].concat()
     }
 
-    fn given(bytes: &[u8]) -> Result<String, Mistake> {
+    fn given(bytes: &[u8]) -> Result<String, RequestMistake> {
         let file = tempfile::NamedTempFile::new().unwrap();
         fs::write(file.path(), bytes).unwrap();
         read(file.path())

@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use amiforge_image::values;
 use serde::{Deserialize, Serialize};
 
-use super::Mistake;
+use super::RequestMistake;
 use super::limits::{GP3_IOPS, GP3_THROUGHPUT, limits};
-use crate::api::ec2::{Encrypted, Mapping, OnTermination};
+use crate::api::ec2::{DeviceMapping, Encrypted, OnTermination};
 
 /// Bytes of a GiB.
 pub(super) const GIB: u64 = 1 << 30;
@@ -57,7 +57,7 @@ impl VolumeType {
 
 /// How a volume is made at a launch.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Settings {
+pub struct VolumeSettings {
     /// Type.
     pub kind: VolumeType,
     /// GiB; the snapshot's size where nothing is said.
@@ -70,10 +70,10 @@ pub struct Settings {
     pub on_termination: OnTermination,
 }
 
-impl Settings {
+impl VolumeSettings {
     /// The mapping of a device.
-    pub(super) fn mapping(&self, device: &str, snapshot: Option<String>) -> Mapping {
-        Mapping {
+    pub(super) fn mapping(&self, device: &str, snapshot: Option<String>) -> DeviceMapping {
+        DeviceMapping {
             device: device.to_owned(),
             snapshot,
             size: self.size,
@@ -81,7 +81,7 @@ impl Settings {
             iops: self.iops,
             throughput: self.throughput,
             on_termination: self.on_termination,
-            ..Mapping::default()
+            ..DeviceMapping::default()
         }
     }
 
@@ -122,16 +122,16 @@ impl ContentOf {
 
 /// A volume besides the root.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Further {
+pub struct FurtherVolume {
     /// Device name.
     pub device: String,
     /// What stands on it.
     pub content: ContentOf,
     /// How it is made.
-    pub settings: Settings,
+    pub settings: VolumeSettings,
 }
 
-impl Further {
+impl FurtherVolume {
     /// What the registration says of its encryption: only of an empty one may it say anything.
     pub(super) fn encrypted(&self) -> Encrypted {
         match self.content {
@@ -143,7 +143,7 @@ impl Further {
 
 /// Refuses what is no device name, and gives the letters that tell devices apart: `sdb` and `xvdb` are one device to
 /// a machine.
-pub(super) fn device(option: &'static str, name: &str) -> Result<String, Mistake> {
+pub(super) fn device(option: &'static str, name: &str) -> Result<String, RequestMistake> {
     let known = name.strip_prefix("/dev/").and_then(|name| {
         let rest = name.strip_prefix("xvd").or_else(|| name.strip_prefix("sd"))?;
         let letters = rest.trim_end_matches(|c: char| c.is_ascii_digit());
@@ -154,34 +154,38 @@ pub(super) fn device(option: &'static str, name: &str) -> Result<String, Mistake
     });
     known.ok_or_else(|| {
         let problem = format!("`{name}` is not the name of a device");
-        Mistake::new(option, problem, "write it as `/dev/xvda`, `/dev/sda1` or `/dev/sdb`")
+        RequestMistake::new(option, problem, "write it as `/dev/xvda`, `/dev/sda1` or `/dev/sdb`")
     })
 }
 
 /// The root volume of `--root-volume`, made from a snapshot of `gib` GiB.
-pub(super) fn root(text: Option<&str>, gib: Option<u64>, mistakes: &mut Vec<Mistake>) -> Settings {
+pub(super) fn root(
+    text: Option<&str>,
+    gib: Option<u64>,
+    mistakes: &mut Vec<RequestMistake>,
+) -> VolumeSettings {
     const OPTION: &str = "--root-volume";
     let words = text.map(|text| text.split(',').collect::<Vec<_>>()).unwrap_or_default();
     let (settings, extra) = parse(OPTION, &words, mistakes);
     if extra == Extra::Encrypted {
         let remedy = "`--encrypt` or `--kms-key` encrypt the snapshot of the root";
-        mistakes.push(Mistake::new(OPTION, "a root volume is encrypted as its snapshot is", remedy));
+        mistakes.push(RequestMistake::new(OPTION, "a root volume is encrypted as its snapshot is", remedy));
     }
     if matches!(settings.kind, VolumeType::St1 | VolumeType::Sc1) {
         let problem = format!("no machine starts from a `{}` volume", settings.kind.word());
-        mistakes.push(Mistake::new(OPTION, problem, "use `gp3`"));
+        mistakes.push(RequestMistake::new(OPTION, problem, "use `gp3`"));
     }
     limits(OPTION, &settings, gib, mistakes);
     settings
 }
 
 /// A further volume of `--volume`.
-pub(super) fn further(text: &str, mistakes: &mut Vec<Mistake>) -> Option<Further> {
+pub(super) fn further(text: &str, mistakes: &mut Vec<RequestMistake>) -> Option<FurtherVolume> {
     const OPTION: &str = "--volume";
     const FORM: &str =
         "write it as `/dev/sdb=bundle:DIR`, `/dev/sdc=empty:100GiB,gp3` or `/dev/sdd=snapshot:snap-…`";
     let mut refuse = |problem: String| {
-        mistakes.push(Mistake::new(OPTION, problem, FORM));
+        mistakes.push(RequestMistake::new(OPTION, problem, FORM));
         None
     };
     let Some((name, rest)) = text.split_once('=') else {
@@ -209,13 +213,13 @@ pub(super) fn further(text: &str, mistakes: &mut Vec<Mistake>) -> Option<Further
         (content, Extra::Nothing) => content,
         (content, Extra::Encrypted) => {
             let problem = format!("`{name}` is encrypted as its snapshot is");
-            mistakes.push(Mistake::new(OPTION, problem, "say `encrypted` of an empty volume only"));
+            mistakes.push(RequestMistake::new(OPTION, problem, "say `encrypted` of an empty volume only"));
             content
         }
     };
     settings.size = settings.size.or(size);
     limits(OPTION, &settings, size, mistakes);
-    Some(Further { device: name.to_owned(), content, settings })
+    Some(FurtherVolume { device: name.to_owned(), content, settings })
 }
 
 /// Whether a text looks like the id of a snapshot.
@@ -225,15 +229,19 @@ pub(super) fn is_snapshot(text: &str) -> bool {
     })
 }
 
-/// What a setting said that is none of [`Settings`].
+/// What a setting said that is none of [`VolumeSettings`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Extra {
     Nothing,
     Encrypted,
 }
 
-fn parse(option: &'static str, words: &[&str], mistakes: &mut Vec<Mistake>) -> (Settings, Extra) {
-    let (mut settings, mut extra) = (Settings::default(), Extra::Nothing);
+fn parse(
+    option: &'static str,
+    words: &[&str],
+    mistakes: &mut Vec<RequestMistake>,
+) -> (VolumeSettings, Extra) {
+    let (mut settings, mut extra) = (VolumeSettings::default(), Extra::Nothing);
     for word in words {
         let number = |value: &str| value.parse().map(Some).map_err(|_| format!("`{word}` is not a number"));
         let outcome = match word.split_once('=') {
@@ -255,7 +263,7 @@ fn parse(option: &'static str, words: &[&str], mistakes: &mut Vec<Mistake>) -> (
         if let Err(problem) = outcome {
             let remedy = "settings are `gp3`, `gp2`, `io1`, `io2`, `st1`, `sc1`, `standard`, `size=8GiB`, \
                           `iops=N`, `throughput=N` (MiB in a second), `keep`, `encrypted`";
-            mistakes.push(Mistake::new(option, problem, remedy));
+            mistakes.push(RequestMistake::new(option, problem, remedy));
         }
     }
     (settings, extra)

@@ -3,18 +3,18 @@
 use std::io::Read as _;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::{Later, ParentChoice, TAG_UPLOAD, Task, is_completed};
-use crate::api::{Ebs, Encryption, Snapshot, SnapshotState, Snapshots};
+use super::{LaterEncryption, ParentChoice, TAG_UPLOAD, UploadTask, is_completed};
+use crate::api::{DescribedSnapshot, Ebs, Encryption, SnapshotCalls, SnapshotState};
 use crate::error::{PublishError, doing};
-use crate::fault::FaultKind;
-use crate::journal::{Intent, Journal, Record, State};
+use crate::fault::ServiceErrorKind;
+use crate::journal::{Intent, Journal, JournalState, Record};
 use crate::parent;
-use crate::retry::{FRESH, Step, Unwatched, retry};
-use crate::services::Known;
+use crate::retry::{CallStep, FRESH, NoListener, retry};
+use crate::services::KnownSnapshot;
 use crate::wait;
 
 /// Where the snapshot of a journal stands.
-pub(super) enum Standing {
+pub(super) enum UploadStanding {
     /// It takes blocks, or may be sealed (again).
     Open {
         /// The snapshot.
@@ -23,19 +23,19 @@ pub(super) enum Standing {
         age: Duration,
     },
     /// It is completed.
-    Completed(Snapshot),
+    Completed(DescribedSnapshot),
 }
 
 /// Whether a snapshot is begun for the first time, as far as the journal knows.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Try {
+enum FirstTry {
     First,
     Again,
 }
 
-impl<E: Ebs, S: Snapshots> Task<'_, E, S> {
+impl<E: Ebs, S: SnapshotCalls> UploadTask<'_, E, S> {
     /// The journal and the snapshot to go on with.
-    pub(super) async fn begin(&self) -> Result<(Journal, Standing), PublishError> {
+    pub(super) async fn begin(&self) -> Result<(Journal, UploadStanding), PublishError> {
         if let Some(journal) = Journal::open(self.folder.path())?
             && let Some(journal) = self.same(journal)?
             && let Some(found) = self.resume(journal).await?
@@ -43,8 +43,8 @@ impl<E: Ebs, S: Snapshots> Task<'_, E, S> {
             return Ok(found);
         }
         let mut journal = Journal::begin(self.folder.path(), self.intent().await?)?;
-        let snapshot = self.start(&mut journal, Try::First).await?;
-        Ok((journal, Standing::Open { snapshot, age: Duration::ZERO }))
+        let snapshot = self.start(&mut journal, FirstTry::First).await?;
+        Ok((journal, UploadStanding::Open { snapshot, age: Duration::ZERO }))
     }
 
     /// The journal if it is of this upload; one of another upload that is done is put aside.
@@ -63,7 +63,7 @@ impl<E: Ebs, S: Snapshots> Task<'_, E, S> {
     }
 
     /// What keeps a journal from being of this upload.
-    fn difference(&self, state: &State) -> Option<String> {
+    fn difference(&self, state: &JournalState) -> Option<String> {
         let (intent, options) = (&state.intent, self.options);
         let choice = options.parent.as_ref().map(ParentChoice::text);
         if intent.identity != self.source.identity() || intent.size != self.source.size() {
@@ -74,7 +74,7 @@ impl<E: Ebs, S: Snapshots> Task<'_, E, S> {
             Some(format!("it has {}, not {}", shown(intent.parent_choice.as_deref()), shown(choice)))
         } else if Encryption::from(intent.encryption.clone()) != options.encryption {
             Some("it asks for another encryption".to_owned())
-        } else if !intent.may_be_encrypted && options.later == Later::MayBeEncrypted {
+        } else if !intent.may_be_encrypted && options.later == LaterEncryption::MayBeEncrypted {
             Some("no encrypted copies were announced there".to_owned())
         } else {
             None
@@ -82,21 +82,21 @@ impl<E: Ebs, S: Snapshots> Task<'_, E, S> {
     }
 
     /// Asks the service where the snapshot of the journal stands; nothing when it is gone and a new one is needed.
-    async fn resume(&self, mut journal: Journal) -> Result<Option<(Journal, Standing)>, PublishError> {
+    async fn resume(&self, mut journal: Journal) -> Result<Option<(Journal, UploadStanding)>, PublishError> {
         if journal.state().started.is_none() {
             // Whatever the answer to a repeated request says of its state, it says as of the first one.
-            self.start(&mut journal, Try::Again).await?;
+            self.start(&mut journal, FirstTry::Again).await?;
         }
         let (id, at) = journal.state().started.clone().unwrap_or_default();
         let age = Duration::from_secs(u64::try_from(now() - at).unwrap_or(0));
-        let step = if age < FRESH { Step::AskFresh } else { Step::Ask };
+        let step = if age < FRESH { CallStep::AskFresh } else { CallStep::Ask };
         let known = self.services.known(&id, step).await?;
         if journal.state().finished && !is_completed(&known) {
             return self.begin_anew(journal, &id, "is not there any more");
         }
         match known {
-            Known::Unknown => self.begin_anew(journal, &id, "is not there any more"),
-            Known::There(snapshot) => match snapshot.state {
+            KnownSnapshot::Unknown => self.begin_anew(journal, &id, "is not there any more"),
+            KnownSnapshot::There(snapshot) => match snapshot.state {
                 SnapshotState::Completed => completed(journal, snapshot).map(Some),
                 SnapshotState::Error if journal.state().sealing => Err(wait::failed(&snapshot)),
                 SnapshotState::Error => {
@@ -111,7 +111,7 @@ impl<E: Ebs, S: Snapshots> Task<'_, E, S> {
                 _ => {
                     let sent = journal.state().acknowledged.len();
                     self.progress.tell(&format!("continuing {id}, which has {sent} blocks"));
-                    Ok(Some((journal, Standing::Open { snapshot: id, age })))
+                    Ok(Some((journal, UploadStanding::Open { snapshot: id, age })))
                 }
             },
         }
@@ -122,20 +122,20 @@ impl<E: Ebs, S: Snapshots> Task<'_, E, S> {
         journal: Journal,
         id: &str,
         why: &str,
-    ) -> Result<Option<(Journal, Standing)>, PublishError> {
+    ) -> Result<Option<(Journal, UploadStanding)>, PublishError> {
         self.progress.tell(&format!("{id} {why}; a new snapshot is begun"));
         journal.put_aside(&format!("{id}.lost"))?;
         Ok(None)
     }
 
     /// Begins the snapshot that the journal means.
-    async fn start(&self, journal: &mut Journal, which: Try) -> Result<String, PublishError> {
+    async fn start(&self, journal: &mut Journal, which: FirstTry) -> Result<String, PublishError> {
         let request = journal.state().intent.start();
         let call = || self.services.ebs.start(&request);
-        let started = retry(&self.services.pace, Step::Start, &Unwatched, call).await;
+        let started = retry(&self.services.pace, CallStep::Start, &NoListener, call).await;
         let started = match started {
             Err(gave_up)
-                if which == Try::First && gave_up.tries == 1 && refused_for_good(gave_up.fault.kind) =>
+                if which == FirstTry::First && gave_up.tries == 1 && refused_for_good(gave_up.fault.kind) =>
             {
                 // Nothing was begun, so there is nothing to resume and nothing to abandon.
                 std::fs::remove_file(journal.path())
@@ -164,7 +164,7 @@ impl<E: Ebs, S: Snapshots> Task<'_, E, S> {
         };
         let write_zeros = default_on
             || options.encryption != Encryption::AsAccount
-            || options.later == Later::MayBeEncrypted
+            || options.later == LaterEncryption::MayBeEncrypted
             || parent.as_ref().is_some_and(|parent| parent.encrypted);
         let token = token().map_err(|source| PublishError::File { path: "/dev/urandom".into(), source })?;
         let mut tags: Vec<_> = options.tags.clone().into_iter().collect();
@@ -178,7 +178,7 @@ impl<E: Ebs, S: Snapshots> Task<'_, E, S> {
             parent_choice: options.parent.as_ref().map(|choice| choice.text().to_owned()),
             encryption: options.encryption.clone().into(),
             write_zeros,
-            may_be_encrypted: options.later == Later::MayBeEncrypted,
+            may_be_encrypted: options.later == LaterEncryption::MayBeEncrypted,
             description: options.description.clone(),
             tags,
             timeout_minutes: options.timeout_minutes,
@@ -190,9 +190,11 @@ impl<E: Ebs, S: Snapshots> Task<'_, E, S> {
     /// may be needed, and nothing too little.
     async fn encryption_by_default(&self) -> Result<bool, PublishError> {
         let call = || self.services.ec2.encryption_by_default();
-        match retry(&self.services.pace, Step::Ask, &Unwatched, call).await {
+        match retry(&self.services.pace, CallStep::Ask, &NoListener, call).await {
             Ok(on) => Ok(on),
-            Err(gave_up) if gave_up.fault.kind == FaultKind::Interrupted => Err(PublishError::Interrupted),
+            Err(gave_up) if gave_up.fault.kind == ServiceErrorKind::Interrupted => {
+                Err(PublishError::Interrupted)
+            }
             // What every other call will meet as well.
             Err(gave_up) if meets_every_call(gave_up.fault.kind) => {
                 Err(doing("asking whether the account encrypts by default")(gave_up))
@@ -209,33 +211,39 @@ impl<E: Ebs, S: Snapshots> Task<'_, E, S> {
 }
 
 /// A snapshot that is complete, which it should only be when we were about to seal it.
-fn completed(journal: Journal, snapshot: Snapshot) -> Result<(Journal, Standing), PublishError> {
+fn completed(
+    journal: Journal,
+    snapshot: DescribedSnapshot,
+) -> Result<(Journal, UploadStanding), PublishError> {
     if journal.state().sealing {
-        return Ok((journal, Standing::Completed(snapshot)));
+        return Ok((journal, UploadStanding::Completed(snapshot)));
     }
     let what = "it was completed by somebody else before all its blocks were sent".to_owned();
     Err(PublishError::Strange { snapshot: snapshot.id, what })
 }
 
 /// Whether a refusal means that no snapshot was begun.
-fn refused_for_good(kind: FaultKind) -> bool {
+fn refused_for_good(kind: ServiceErrorKind) -> bool {
     matches!(
         kind,
-        FaultKind::Refused
-            | FaultKind::Denied
-            | FaultKind::NoCredentials
-            | FaultKind::Quota
-            | FaultKind::NotFound
-            | FaultKind::Unreachable
-            | FaultKind::Untrusted
+        ServiceErrorKind::Refused
+            | ServiceErrorKind::Denied
+            | ServiceErrorKind::NoCredentials
+            | ServiceErrorKind::Quota
+            | ServiceErrorKind::NotFound
+            | ServiceErrorKind::Unreachable
+            | ServiceErrorKind::Untrusted
     )
 }
 
 /// Whether a failure is one of the way to the services or of who calls, not of the call.
-fn meets_every_call(kind: FaultKind) -> bool {
+fn meets_every_call(kind: ServiceErrorKind) -> bool {
     matches!(
         kind,
-        FaultKind::Unreachable | FaultKind::Untrusted | FaultKind::NoCredentials | FaultKind::Signature
+        ServiceErrorKind::Unreachable
+            | ServiceErrorKind::Untrusted
+            | ServiceErrorKind::NoCredentials
+            | ServiceErrorKind::Signature
     )
 }
 

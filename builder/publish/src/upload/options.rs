@@ -7,20 +7,20 @@ use crate::api::Encryption;
 use crate::api::ec2::Tags;
 use crate::error::PublishError;
 use crate::flow;
-use crate::folder::Folder;
+use crate::folder::LockedFolder;
 
 /// The tag with the token of an upload: by it a snapshot is found whose journal was lost.
 pub const TAG_UPLOAD: &str = "amiforge:upload";
 
 /// What can be asked of an upload.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Options {
+pub struct UploadOptions {
     /// The folder of the journal; beside the image unless given.
     pub folder: Option<PathBuf>,
     /// Encryption of the snapshot.
     pub encryption: Encryption,
     /// What will become of the snapshot.
-    pub later: Later,
+    pub later: LaterEncryption,
     /// The snapshot that it continues.
     pub parent: Option<ParentChoice>,
     /// The bundle (or its manifest) that the parent was made from.
@@ -37,13 +37,13 @@ pub struct Options {
     pub wait: Duration,
 }
 
-impl Default for Options {
+impl Default for UploadOptions {
     /// A day to continue in, half an hour for the service to finish.
     fn default() -> Self {
         Self {
             folder: None,
             encryption: Encryption::AsAccount,
-            later: Later::StaysAsItIs,
+            later: LaterEncryption::StaysAsItIs,
             parent: None,
             parent_bundle: None,
             description: None,
@@ -57,7 +57,7 @@ impl Default for Options {
 
 /// What will become of the snapshot.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Later {
+pub enum LaterEncryption {
     /// Nothing that concerns encryption.
     #[default]
     StaysAsItIs,
@@ -96,11 +96,11 @@ impl std::str::FromStr for ParentChoice {
     }
 }
 
-impl Options {
+impl UploadOptions {
     pub(super) fn folder_for(&self, image: &Path, region: &str) -> Result<PathBuf, PublishError> {
         match &self.folder {
             Some(folder) => Ok(folder.clone()),
-            None => Ok(Folder::beside(image, region)?),
+            None => Ok(LockedFolder::beside(image, region)?),
         }
     }
 }

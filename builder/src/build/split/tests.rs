@@ -6,12 +6,12 @@ use amiforge_formats::tree::Content;
 use amiforge_image::disk::PartitionSize;
 
 use super::*;
-use crate::recipe::Holds;
+use crate::recipe::RecipeContent;
 
 const TIME: Time = Time::from_secs(7);
 
-fn partition(id: &str, tree: Option<&str>) -> Partition {
-    Partition {
+fn partition(id: &str, tree: Option<&str>) -> RecipePartition {
+    RecipePartition {
         id: id.to_owned(),
         number: None,
         label: id.to_owned(),
@@ -19,7 +19,7 @@ fn partition(id: &str, tree: Option<&str>) -> Partition {
         guid: None,
         attributes: 0,
         size: PartitionSize::Fill,
-        holds: Holds::Nothing,
+        holds: RecipeContent::Nothing,
         mount: tree.map(str::to_owned),
         mount_options: None,
         tree: tree.map(str::to_owned),
@@ -40,7 +40,7 @@ fn tree(paths: &[&str]) -> Tree {
             let target = tree.lookup(target.as_bytes()).unwrap();
             tree.link(folder, name, target).unwrap();
         } else {
-            let kind = if path.ends_with('/') { Kind::dir() } else { Kind::File(Content::empty()) };
+            let kind = if path.ends_with('/') { NodeKind::dir() } else { NodeKind::File(Content::empty()) };
             tree.add(folder, name, Node { meta, kind }).unwrap();
         }
     }

@@ -9,7 +9,7 @@ use amiforge_machine::boot::check::Check;
 use amiforge_machine::boot::imds::Sessions;
 use amiforge_machine::boot::machine::{Forward, Network};
 use amiforge_machine::boot::{
-    Arch, Bus, Facts, Firmware, Further, Launch, Writes, accel, homes, is_user_name,
+    Arch, Bus, Facts, Firmware, FurtherDisk, Launch, Writes, accel, homes, is_user_name,
 };
 use anyhow::Context as _;
 use clap::ValueEnum;
@@ -243,9 +243,9 @@ impl Args {
                 BusArg::Virtio => Bus::Virtio,
             },
             accel: match self.accel {
-                AccelArg::Auto => accel::Wanted::Any,
-                AccelArg::Kvm => accel::Wanted::Kvm,
-                AccelArg::Tcg => accel::Wanted::Tcg,
+                AccelArg::Auto => accel::AccelChoice::Any,
+                AccelArg::Kvm => accel::AccelChoice::Kvm,
+                AccelArg::Tcg => accel::AccelChoice::Tcg,
             },
             cpus: self.cpus.max(1),
             memory: u32::try_from(self.memory >> 20).unwrap_or(u32::MAX).max(1),
@@ -320,15 +320,15 @@ fn users(homes: &[String]) -> Vec<String> {
 }
 
 /// A further volume: what is there is an image, anything else a size.
-fn further(text: &Path) -> anyhow::Result<Further> {
+fn further(text: &Path) -> anyhow::Result<FurtherDisk> {
     if text.exists() {
-        return Ok(Further::Disk(Medium::open(text)?.path().to_owned()));
+        return Ok(FurtherDisk::Disk(Medium::open(text)?.path().to_owned()));
     }
     let words = text.to_string_lossy();
     let len = size(&words).map_err(|_| {
         anyhow::anyhow!("`--volume {words}`: there is no such image, and it is no size such as `10 GiB`")
     })?;
-    Ok(Further::Empty(len.next_multiple_of(512)))
+    Ok(FurtherDisk::Empty(len.next_multiple_of(512)))
 }
 
 /// A size with its unit.

@@ -5,7 +5,7 @@ use amiforge_image::inspect::Medium;
 use amiforge_machine::boot::imds::Sessions;
 use amiforge_machine::boot::{Arch, Firmware};
 use amiforge_progress::Interrupt;
-use amiforge_publish::ami::Region;
+use amiforge_publish::ami::AmiRegion;
 use amiforge_publish::{flow, volume};
 use anyhow::{Context as _, anyhow};
 
@@ -19,8 +19,13 @@ pub(super) fn fetch(args: &Args, id: &str, ui: &Ui, interrupt: &Interrupt) -> Re
     let cannot = || format!("cannot boot {id}");
     let connected = args.aws.connect(interrupt)?;
     let services = connected.services();
-    let region =
-        Region { name: &services.region, ec2: &*services.ec2, pace: &services.pace, progress: ui, interrupt };
+    let region = AmiRegion {
+        name: &services.region,
+        ec2: &*services.ec2,
+        pace: &services.pace,
+        progress: ui,
+        interrupt,
+    };
     let image = connected.block_on(region.image(id)).with_context(cannot)?;
     let root = image.root_snapshot().map(str::to_owned);
     let root = root.ok_or_else(|| anyhow!("it has no snapshot of a root volume").context(cannot()))?;

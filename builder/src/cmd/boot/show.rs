@@ -9,45 +9,48 @@ use amiforge_formats::terminal::Allow;
 use amiforge_machine::boot::check::Check;
 use amiforge_machine::boot::crash;
 use amiforge_machine::boot::machine::Network;
-use amiforge_machine::boot::reason::Reason;
-use amiforge_machine::boot::{Arch, Bus, Ended, Firmware, How, Launch, Outcome, Show, Writes, accel::Accel};
+use amiforge_machine::boot::reason::BootFailure;
+use amiforge_machine::boot::{
+    Arch, Bus, FailureSign, Firmware, GuestDisplay, Launch, LaunchEnd, LaunchOutcome, Writes, accel::Accel,
+};
 use serde::Serialize;
 
 use super::subject::Subject;
 use crate::cmd::Failure;
-use crate::ui::{Console, Stream, Ui, written};
+use crate::ui::{ConsoleStream, GuestConsole, Ui, written};
 
 /// Lines of the screen that are shown when a launch failed.
 const LINES: usize = 12;
 
 /// Shows a launch while it runs.
-pub(super) struct Face<'a> {
+pub(super) struct LaunchView<'a> {
     ui: &'a Ui,
     /// The guest's console; nothing with `-q`.
-    console: Option<Console<'a>>,
+    console: Option<GuestConsole<'a>>,
     /// What checks have to show.
-    output: Console<'a>,
+    output: GuestConsole<'a>,
     /// Whether what the console wrote last ended a line.
-    state: Mutex<Line>,
+    state: Mutex<LineState>,
     log: Option<Mutex<File>>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Line {
+enum LineState {
     Ended,
     Open,
 }
 
-impl<'a> Face<'a> {
+impl<'a> LaunchView<'a> {
     /// The console is on standard output, or aside where that is for something else. Where keys go to the guest, the
     /// screen is its own; else it only adds lines to what is there.
     pub(super) fn new(ui: &'a Ui, wanted: &Launch, has_output: bool, log: Option<File>) -> Self {
-        let stream = if ui.json() || has_output { Stream::Aside } else { Stream::Output };
+        let stream = if ui.json() || has_output { ConsoleStream::Aside } else { ConsoleStream::Output };
         let keyboard = wanted.checks.is_empty() && std::io::stdin().is_terminal();
         let allow = if keyboard { Allow::Screen } else { Allow::Lines };
         let console = (!ui.quiet()).then(|| ui.console(stream, allow));
-        let output = ui.console(if ui.json() { Stream::Aside } else { Stream::Output }, Allow::Lines);
-        Self { ui, console, output, state: Mutex::new(Line::Ended), log: log.map(Mutex::new) }
+        let output =
+            ui.console(if ui.json() { ConsoleStream::Aside } else { ConsoleStream::Output }, Allow::Lines);
+        Self { ui, console, output, state: Mutex::new(LineState::Ended), log: log.map(Mutex::new) }
     }
 
     /// Says what is launched.
@@ -78,20 +81,20 @@ impl<'a> Face<'a> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(console) = &self.console {
             console.set_back();
-            if *state == Line::Open {
+            if *state == LineState::Open {
                 console.show(b"\n");
             }
         }
-        *state = Line::Ended;
+        *state = LineState::Ended;
     }
 }
 
-impl Show for Face<'_> {
+impl GuestDisplay for LaunchView<'_> {
     fn console(&self, bytes: &[u8]) {
         if let Some(console) = &self.console {
             let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
             console.show(bytes);
-            *state = if bytes.ends_with(b"\n") { Line::Ended } else { Line::Open };
+            *state = if bytes.ends_with(b"\n") { LineState::Ended } else { LineState::Open };
         }
         if let Some(log) = &self.log {
             // A log that is full must not end the guest.
@@ -113,7 +116,7 @@ impl Show for Face<'_> {
 
 /// What `--json` shows.
 #[derive(Serialize)]
-struct Shown<'a> {
+struct BootJson<'a> {
     image: &'a str,
     arch: Arch,
     firmware: Firmware,
@@ -123,7 +126,7 @@ struct Shown<'a> {
     passed: &'a [Check],
     unmet: &'a [Check],
     how: Option<String>,
-    reason: Option<&'a Reason>,
+    reason: Option<&'a BootFailure>,
     screen: &'a [String],
     receipt: Option<String>,
     seconds: f64,
@@ -133,19 +136,19 @@ struct Shown<'a> {
 pub(super) fn outcome(
     subject: &Subject,
     wanted: &Launch,
-    launched: &Outcome,
+    launched: &LaunchOutcome,
     receipt: Option<&Path>,
     ui: &Ui,
 ) -> Result<(), Failure> {
     let (outcome, unmet, how, reason) = match &launched.ended {
-        Ended::Passed => ("passed", &[][..], None, None),
-        Ended::Off => ("off", &[][..], None, None),
-        Ended::Stopped => ("stopped", &[][..], None, None),
-        Ended::Failed { unmet, how, reason } => ("failed", unmet.as_slice(), Some(how), reason.as_ref()),
+        LaunchEnd::Passed => ("passed", &[][..], None, None),
+        LaunchEnd::Off => ("off", &[][..], None, None),
+        LaunchEnd::Stopped => ("stopped", &[][..], None, None),
+        LaunchEnd::Failed { unmet, how, reason } => ("failed", unmet.as_slice(), Some(how), reason.as_ref()),
     };
     let seconds = launched.seconds;
     if ui.json() {
-        return ui.object(&Shown {
+        return ui.object(&BootJson {
             image: &subject.name,
             arch: wanted.arch,
             firmware: wanted.firmware,
@@ -195,12 +198,12 @@ pub(super) fn outcome(
     written(out.flush())
 }
 
-fn words(how: &How) -> String {
+fn words(how: &FailureSign) -> String {
     match how {
-        How::TimedOut => "time was over".to_owned(),
-        How::Off => "the machine switched itself off or was reset".to_owned(),
-        How::Said => "it said that it cannot go on".to_owned(),
-        How::Check(why) => why.clone(),
+        FailureSign::TimedOut => "time was over".to_owned(),
+        FailureSign::Off => "the machine switched itself off or was reset".to_owned(),
+        FailureSign::Said => "it said that it cannot go on".to_owned(),
+        FailureSign::Check(why) => why.clone(),
     }
 }
 

@@ -3,21 +3,21 @@
 use std::io::Write as _;
 use std::time::{Duration, Instant};
 
-use amiforge_publish::ami::{self, Examined, Expected, FieldDifference, Region};
+use amiforge_publish::ami::{self, AmiRegion, Examined, ExpectedAmi, FieldDifference};
 use amiforge_publish::flow;
-use amiforge_publish::source::Source;
-use amiforge_publish::verify::{self, Report, Sample};
+use amiforge_publish::source::ImageSource;
+use amiforge_publish::verify::{self, Sample, SnapshotReport};
 use anyhow::Context as _;
 use serde::Serialize;
 
 use super::Args;
-use crate::cmd::{Done, Failure, Outcome, stop_on_signals};
+use crate::cmd::{CommandResult, Done, Failure, stop_on_signals};
 use crate::ui::{Ui, written};
 
 /// What `--json` shows.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Verified<'a> {
+struct ImageVerifyJson<'a> {
     image_id: &'a str,
     region: &'a str,
     against: &'static str,
@@ -30,26 +30,27 @@ struct Verified<'a> {
 struct VolumeShown<'a> {
     device: &'a str,
     #[serde(flatten)]
-    report: &'a Report,
+    report: &'a SnapshotReport,
 }
 
 /// A volume and what came of reading it back.
-struct Volume {
+struct VerifiedVolume {
     device: String,
-    report: Report,
+    report: SnapshotReport,
 }
 
 /// Verifies the AMI that the arguments name.
-pub(super) fn run(args: &Args, name: &str, ui: &Ui) -> Outcome {
+pub(super) fn run(args: &Args, name: &str, ui: &Ui) -> CommandResult {
     let begun = Instant::now();
     let cannot = || format!("cannot verify {name}");
     let interrupt = stop_on_signals()?;
-    let subject = args.bundle.as_deref().and_then(|bundle| bundle.is_dir().then(|| Source::open(bundle)));
+    let subject =
+        args.bundle.as_deref().and_then(|bundle| bundle.is_dir().then(|| ImageSource::open(bundle)));
     let subject = subject.transpose().with_context(cannot)?.map(|source| ami::subject(&source));
     let expected = ami::expected(args.bundle.as_deref(), name, subject).with_context(cannot)?;
     let connected = args.aws.connect(&interrupt)?;
     let services = connected.services();
-    let region = Region {
+    let region = AmiRegion {
         name: &services.region,
         ec2: &*services.ec2,
         pace: &services.pace,
@@ -65,7 +66,7 @@ pub(super) fn run(args: &Args, name: &str, ui: &Ui) -> Outcome {
         let bundle = volume.bundle.as_deref();
         let work = verify::verify(&services, &volume.snapshot, bundle, sample, rate, ui, &interrupt);
         let report = connected.block_on(work).with_context(cannot)?;
-        volumes.push(Volume { device: volume.device.clone(), report });
+        volumes.push(VerifiedVolume { device: volume.device.clone(), report });
     }
     show(&examined, &volumes, against(&expected), &services.region, begun.elapsed(), ui)?;
     let equal =
@@ -74,17 +75,17 @@ pub(super) fn run(args: &Args, name: &str, ui: &Ui) -> Outcome {
 }
 
 /// What the fields were compared with.
-fn against(expected: &Expected) -> &'static str {
+fn against(expected: &ExpectedAmi) -> &'static str {
     match expected {
-        Expected::Asked(_) => "what its publish asked for",
-        Expected::Derived(_) => "what follows from the bundle",
-        Expected::Anything => "the tags of its snapshot",
+        ExpectedAmi::Asked(_) => "what its publish asked for",
+        ExpectedAmi::Derived(_) => "what follows from the bundle",
+        ExpectedAmi::Anything => "the tags of its snapshot",
     }
 }
 
 fn show(
     examined: &Examined,
-    volumes: &[Volume],
+    volumes: &[VerifiedVolume],
     against: &'static str,
     region: &str,
     took: Duration,
@@ -96,14 +97,14 @@ fn show(
         let volumes = volumes.iter().map(|one| VolumeShown { device: &one.device, report: &one.report });
         let differences = examined.differences.as_slice();
         let volumes = volumes.collect();
-        return ui.object(&Verified { image_id: id, region, against, differences, volumes, seconds });
+        return ui.object(&ImageVerifyJson { image_id: id, region, against, differences, volumes, seconds });
     }
     let mut out = ui.out();
     for difference in &examined.differences {
         written(writeln!(out, "{difference}"))?;
     }
     let mut lines = Vec::new();
-    for Volume { device, report } in volumes {
+    for VerifiedVolume { device, report } in volumes {
         for difference in &report.differences {
             written(writeln!(out, "{device}: {difference}"))?;
         }

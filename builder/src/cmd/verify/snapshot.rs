@@ -4,25 +4,25 @@ use std::io::Write as _;
 use std::time::{Duration, Instant};
 
 use amiforge_publish::flow;
-use amiforge_publish::verify::{self, Report, Sample};
+use amiforge_publish::verify::{self, Sample, SnapshotReport};
 use anyhow::Context as _;
 use serde::Serialize;
 
 use super::Args;
-use crate::cmd::{Done, Failure, Outcome, stop_on_signals};
+use crate::cmd::{CommandResult, Done, Failure, stop_on_signals};
 use crate::ui::{Ui, written};
 
 /// What `--json` shows.
 #[derive(Serialize)]
-struct Verified<'a> {
+struct SnapshotVerifyJson<'a> {
     region: &'a str,
     #[serde(flatten)]
-    report: &'a Report,
+    report: &'a SnapshotReport,
     seconds: f64,
 }
 
 /// Verifies the snapshot that the arguments name.
-pub(super) fn run(args: &Args, name: &str, ui: &Ui) -> Outcome {
+pub(super) fn run(args: &Args, name: &str, ui: &Ui) -> CommandResult {
     let begun = Instant::now();
     let interrupt = stop_on_signals()?;
     let region = args.aws.connect(&interrupt)?;
@@ -35,10 +35,10 @@ pub(super) fn run(args: &Args, name: &str, ui: &Ui) -> Outcome {
     Ok(if report.differences.is_empty() { Done::Well } else { Done::Differs })
 }
 
-fn show(name: &str, region: &str, report: &Report, took: Duration, ui: &Ui) -> Result<(), Failure> {
+fn show(name: &str, region: &str, report: &SnapshotReport, took: Duration, ui: &Ui) -> Result<(), Failure> {
     let seconds = took.as_secs_f64();
     if ui.json() {
-        return ui.object(&Verified { region, report, seconds });
+        return ui.object(&SnapshotVerifyJson { region, report, seconds });
     }
     let mut out = ui.out();
     for difference in &report.differences {

@@ -2,14 +2,14 @@
 
 use http::StatusCode;
 
-use super::shape::{Pattern, Shape, integer};
-use super::voice::Refusal;
-use super::{Answer, answered, owned};
-use crate::door::signed::Signed;
+use super::shape::{Pattern, RequestShape, integer};
+use super::voice::EbsRefusal;
+use super::{EbsAnswer, answered, owned};
+use crate::door::signed::SignedRequest;
 use crate::locks::lock;
-use crate::state::digest::Digest;
-use crate::state::map::BlockMap;
-use crate::state::snapshot::{Outcome, Snapshot, Status};
+use crate::state::digest::BlockDigest;
+use crate::state::map::SnapshotMap;
+use crate::state::snapshot::{Snapshot, SnapshotOutcome, Status};
 use crate::world::{Region, World};
 
 /// What the status of a snapshot says when its blocks are others than the client thought.
@@ -18,9 +18,14 @@ const WRONG_CHECKSUM: &str = "Checksum mismatch for snapshot";
 const WRONG_COUNT: &str = "Changed blocks count mismatch for snapshot";
 
 /// Answers the call.
-pub(super) fn answer(world: &World, region: &Region, request: &Signed, id: &str) -> Result<Answer, Refusal> {
+pub(super) fn answer(
+    world: &World,
+    region: &Region,
+    request: &SignedRequest,
+    id: &str,
+) -> Result<EbsAnswer, EbsRefusal> {
     let (count, checksum) = read(request, id)?;
-    let snapshot = owned(region, &request.account, id).ok_or_else(|| Refusal::no_snapshot(id))?;
+    let snapshot = owned(region, &request.account, id).ok_or_else(|| EbsRefusal::no_snapshot(id))?;
     region.snapshots.cancel_if_idle(&snapshot, world.now(), &world.config.windows)?;
     let map = region.snapshots.map(id)?;
     // While the map is held no block comes in between the check and the seal.
@@ -28,26 +33,26 @@ pub(super) fn answer(world: &World, region: &Region, request: &Signed, id: &str)
     let now = world.now();
     let completed = region.snapshots.edit(id, |snapshot: &mut Snapshot| {
         if snapshot.outcome.is_some() {
-            return Ok::<_, Refusal>(snapshot.status(now));
+            return Ok::<_, EbsRefusal>(snapshot.status(now));
         }
         let failure = failure(&map, count, checksum.as_deref());
         let at = now.after(world.config.windows.completion);
-        let outcome = Outcome { at, failure: failure.map(str::to_owned), blocks: map.len() as u64 };
+        let outcome = SnapshotOutcome { at, failure: failure.map(str::to_owned), blocks: map.len() as u64 };
         snapshot.outcome = Some(outcome);
         Ok(Status::Pending)
     })?;
     map.seal();
-    let status = completed.ok_or_else(|| Refusal::no_snapshot(id))?;
+    let status = completed.ok_or_else(|| EbsRefusal::no_snapshot(id))?;
     Ok(answered(StatusCode::ACCEPTED, serde_json::json!({"Status": status.word()}).to_string()))
 }
 
 /// Checks the shape of the request and gives the number of blocks and the checksum that the client thinks of.
-fn read(request: &Signed, id: &str) -> Result<(i64, Option<String>), Refusal> {
+fn read(request: &SignedRequest, id: &str) -> Result<(i64, Option<String>), EbsRefusal> {
     let count = integer(request.header("x-amz-changedblockscount"))?;
     let checksum = request.header("x-amz-checksum");
     let algorithm = request.header("x-amz-checksum-algorithm");
     let method = request.header("x-amz-checksum-aggregation-method");
-    let mut shape = Shape::default();
+    let mut shape = RequestShape::default();
     shape.text("snapshotId", Some(id), 64, Pattern::SnapshotId);
     shape.required("changedBlocksCount", count.as_ref());
     shape.number("changedBlocksCount", count, 0, None);
@@ -55,7 +60,7 @@ fn read(request: &Signed, id: &str) -> Result<(i64, Option<String>), Refusal> {
     shape.text("checksumAlgorithm", algorithm, 32, Pattern::Word);
     shape.text("checksumAggregationMethod", method, 32, Pattern::Word);
     shape.done()?;
-    let refuse = |message: String| Err(Refusal::invalid("INVALID_PARAMETER_VALUE", message));
+    let refuse = |message: String| Err(EbsRefusal::invalid("INVALID_PARAMETER_VALUE", message));
     let missing = |what| refuse(format!("Invalid parameter combination. {what} is missing."));
     match (checksum, algorithm, method) {
         (None, None, None) => Ok((count.unwrap_or_default(), None)),
@@ -75,7 +80,7 @@ fn read(request: &Signed, id: &str) -> Result<(i64, Option<String>), Refusal> {
 }
 
 /// Why a snapshot with these blocks is not what the client thinks, if it is not.
-fn failure(map: &BlockMap, count: i64, checksum: Option<&str>) -> Option<&'static str> {
+fn failure(map: &SnapshotMap, count: i64, checksum: Option<&str>) -> Option<&'static str> {
     if checksum.is_some_and(|checksum| checksum != linear(map).base64()) {
         return Some(WRONG_CHECKSUM);
     }
@@ -83,9 +88,9 @@ fn failure(map: &BlockMap, count: i64, checksum: Option<&str>) -> Option<&'stati
 }
 
 /// The digest of the digests of the written blocks, in the order of their indexes.
-fn linear(map: &BlockMap) -> Digest {
+fn linear(map: &SnapshotMap) -> BlockDigest {
     let digests: Vec<u8> = map.written().flat_map(|(_, digest)| digest.0).collect();
-    Digest::of(&digests)
+    BlockDigest::of(&digests)
 }
 
 #[cfg(test)]
@@ -95,14 +100,14 @@ mod tests {
 
     use super::*;
 
-    fn digest(text: &str) -> Digest {
-        Digest(STANDARD.decode(text).unwrap().try_into().unwrap())
+    fn digest(text: &str) -> BlockDigest {
+        BlockDigest(STANDARD.decode(text).unwrap().try_into().unwrap())
     }
 
     #[test]
     fn the_checksum_of_one_block_is_the_one_that_a_real_region_took() {
         let folder = tempfile::tempdir().unwrap();
-        let mut map = BlockMap::create(folder.path().join("s.blocks"), None).unwrap();
+        let mut map = SnapshotMap::create(folder.path().join("s.blocks"), None).unwrap();
         map.add(5, digest("Qib0wLZSCPxxAsnoZ1mqGTwYYUfxBvjcHbuEUOOwNdw=")).unwrap();
         let taken = "hm74cqkUPpcI9ua01PNSVN2PLTzQAAMPsYCbeHfLIX4=";
         assert_eq!(failure(&map, 1, Some(taken)), None);

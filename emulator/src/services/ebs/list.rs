@@ -5,15 +5,15 @@ use std::sync::Arc;
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::shape::{Pattern, Shape, integer};
-use super::token::{self, BLOCK_LIFE, Kind};
-use super::voice::Refusal;
-use super::{Answer, Query, answered, readable};
+use super::shape::{Pattern, RequestShape, integer};
+use super::token::{self, BLOCK_LIFE, TokenKind};
+use super::voice::EbsRefusal;
+use super::{EbsAnswer, Query, answered, readable};
 use crate::clock::Moment;
-use crate::door::signed::Signed;
+use crate::door::signed::SignedRequest;
 use crate::locks::lock;
 use crate::state::blocks::BLOCK;
-use crate::state::map::{BlockMap, Origin, Place};
+use crate::state::map::{BlockAddress, BlockOrigin, SnapshotMap};
 use crate::state::snapshot::Snapshot;
 use crate::world::{Region, World};
 
@@ -21,7 +21,7 @@ use crate::world::{Region, World};
 const PAGE: i64 = 10_000;
 
 /// Which part of a list is asked for.
-struct Page {
+struct ListPage {
     /// The first index.
     start: u32,
     /// How many entries at most.
@@ -29,7 +29,12 @@ struct Page {
 }
 
 /// Answers `ListSnapshotBlocks`.
-pub(super) fn blocks(world: &World, region: &Region, request: &Signed, id: &str) -> Result<Answer, Refusal> {
+pub(super) fn blocks(
+    world: &World,
+    region: &Region,
+    request: &SignedRequest,
+    id: &str,
+) -> Result<EbsAnswer, EbsRefusal> {
     let query = Query::of(request);
     shape(&query, &[("snapshotId", Some(id))])?;
     let snapshot = readable(world, region, &request.account, id)?;
@@ -45,18 +50,23 @@ pub(super) fn blocks(world: &World, region: &Region, request: &Signed, id: &str)
 }
 
 /// Answers `ListChangedBlocks`.
-pub(super) fn changes(world: &World, region: &Region, request: &Signed, id: &str) -> Result<Answer, Refusal> {
+pub(super) fn changes(
+    world: &World,
+    region: &Region,
+    request: &SignedRequest,
+    id: &str,
+) -> Result<EbsAnswer, EbsRefusal> {
     let query = Query::of(request);
     let first_id = query.find("firstSnapshotId");
     shape(&query, &[("firstSnapshotId", first_id), ("secondSnapshotId", Some(id))])?;
     let Some(first_id) = first_id else {
-        return Err(Refusal::invalid("INVALID_SNAPSHOT_ID", "First snapshot should not be empty or null"));
+        return Err(EbsRefusal::invalid("INVALID_SNAPSHOT_ID", "First snapshot should not be empty or null"));
     };
     let first = readable(world, region, &request.account, first_id)?;
     let second = readable(world, region, &request.account, id)?;
     if first.lineage != second.lineage {
         let message = format!("The snapshots '{first_id}' and '{id}' are not related");
-        return Err(Refusal::invalid("UNRELATED_SNAPSHOTS", message));
+        return Err(EbsRefusal::invalid("UNRELATED_SNAPSHOTS", message));
     }
     let now = world.now();
     let purpose = format!("changes from {first_id} to {id}");
@@ -67,7 +77,7 @@ pub(super) fn changes(world: &World, region: &Region, request: &Signed, id: &str
     let mut found = merged(&of_first, &of_second, page.most + 1);
     let next = next(&mut found, page.most, |(index, ..)| *index);
     let is_child = second.parent.as_ref() == Some(&first.id);
-    let entry = |(index, before, after): &(u32, Option<Place>, Option<Place>)| {
+    let entry = |(index, before, after): &(u32, Option<BlockAddress>, Option<BlockAddress>)| {
         let mut entry = json!({"BlockIndex": index});
         if before.is_some() {
             entry["FirstBlockToken"] = json!(block_token(world, first_id, *index, now));
@@ -83,8 +93,8 @@ pub(super) fn changes(world: &World, region: &Region, request: &Signed, id: &str
 }
 
 /// Checks the shape of a request for a list.
-fn shape(query: &Query, ids: &[(&str, Option<&str>)]) -> Result<(), Refusal> {
-    let mut shape = Shape::default();
+fn shape(query: &Query, ids: &[(&str, Option<&str>)]) -> Result<(), EbsRefusal> {
+    let mut shape = RequestShape::default();
     for (name, id) in ids {
         shape.text(name, *id, 64, Pattern::SnapshotId);
     }
@@ -95,17 +105,17 @@ fn shape(query: &Query, ids: &[(&str, Option<&str>)]) -> Result<(), Refusal> {
 }
 
 /// Which part of the list is asked for. A token comes before a starting index.
-fn page(world: &World, query: &Query, purpose: &str, now: Moment) -> Result<Page, Refusal> {
+fn page(world: &World, query: &Query, purpose: &str, now: Moment) -> Result<ListPage, EbsRefusal> {
     let most = integer(query.find("maxResults"))?.unwrap_or(PAGE) as usize;
     let most = most.min(world.config.page.unwrap_or(most));
     let Some(token) = query.find("pageToken") else {
         let start = integer(query.find("startingBlockIndex"))?.unwrap_or_default();
-        return Ok(Page { start: u32::try_from(start).unwrap_or(u32::MAX), most });
+        return Ok(ListPage { start: u32::try_from(start).unwrap_or(u32::MAX), most });
     };
-    let start = token::index(world, Kind::Page, purpose, token, now).ok_or_else(|| {
-        Refusal::invalid("INVALID_PAGE_TOKEN", format!("The pagination token {token} is invalid."))
+    let start = token::index(world, TokenKind::Page, purpose, token, now).ok_or_else(|| {
+        EbsRefusal::invalid("INVALID_PAGE_TOKEN", format!("The pagination token {token} is invalid."))
     })?;
-    Ok(Page { start, most })
+    Ok(ListPage { start, most })
 }
 
 /// Takes off the entry that is one too many and gives where the next page begins.
@@ -115,16 +125,16 @@ fn next<T>(found: &mut Vec<T>, most: usize, index: impl Fn(&T) -> u32) -> Option
     next
 }
 
-fn candidates(map: &BlockMap, page: &Page) -> Vec<(u32, Place)> {
+fn candidates(map: &SnapshotMap, page: &ListPage) -> Vec<(u32, BlockAddress)> {
     map.from(page.start).take(page.most + 1).collect()
 }
 
 /// The indexes that either has, in order, at most `most`.
 fn merged(
-    first: &[(u32, Place)],
-    second: &[(u32, Place)],
+    first: &[(u32, BlockAddress)],
+    second: &[(u32, BlockAddress)],
     most: usize,
-) -> Vec<(u32, Option<Place>, Option<Place>)> {
+) -> Vec<(u32, Option<BlockAddress>, Option<BlockAddress>)> {
     let (mut first, mut second) = (first.iter().peekable(), second.iter().peekable());
     let mut merged = Vec::new();
     while merged.len() < most {
@@ -139,17 +149,17 @@ fn merged(
 }
 
 /// Whether a block is another one. What a child wrote counts as changed, whatever it wrote.
-fn differ(before: Option<Place>, after: Option<Place>, is_child: bool) -> bool {
+fn differ(before: Option<BlockAddress>, after: Option<BlockAddress>, is_child: bool) -> bool {
     match (before, after) {
         (Some(before), Some(after)) => {
-            before.digest != after.digest || (is_child && after.origin == Origin::Written)
+            before.digest != after.digest || (is_child && after.origin == BlockOrigin::Written)
         }
         _ => true,
     }
 }
 
 fn block_token(world: &World, id: &str, index: u32, now: Moment) -> String {
-    token::give(world, Kind::Block, id, index, now)
+    token::give(world, TokenKind::Block, id, index, now)
 }
 
 fn told(
@@ -160,10 +170,10 @@ fn told(
     next: Option<(String, u32)>,
     start: u32,
     now: Moment,
-) -> Answer {
+) -> EbsAnswer {
     let past_the_end = u64::from(start) >= super::extent(snapshot);
     let expiry = if past_the_end { now } else { now.after(BLOCK_LIFE) };
-    let next = next.map(|(purpose, index)| token::give(world, Kind::Page, &purpose, index, now));
+    let next = next.map(|(purpose, index)| token::give(world, TokenKind::Page, &purpose, index, now));
     let body = super::object(&[
         ("BlockSize", BLOCK.to_string()),
         (name, Value::Array(list).to_string()),

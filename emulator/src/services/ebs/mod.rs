@@ -18,12 +18,12 @@ use serde::Serialize;
 use crate::clock::Moment;
 use crate::config::Quotas;
 use crate::door::reply::{Response, reply, with};
-use crate::door::signed::Signed;
+use crate::door::signed::SignedRequest;
 use crate::state::blocks::BLOCK;
 use crate::state::snapshot::Snapshot;
 use crate::world::{Region, World};
 
-use self::voice::Refusal;
+use self::voice::EbsRefusal;
 pub(crate) use self::voice::{fail, refuse, throttle_in_front};
 
 /// Blocks of a GiB.
@@ -31,7 +31,7 @@ const BLOCKS_OF_GIB: u64 = (1 << 30) / BLOCK as u64;
 
 /// A call, with what its path says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Call {
+enum EbsCall {
     Start,
     Put(String, String),
     Complete(String),
@@ -40,8 +40,8 @@ enum Call {
     Read(String, String),
 }
 
-impl Call {
-    fn of(request: &Signed) -> Option<Self> {
+impl EbsCall {
+    fn of(request: &SignedRequest) -> Option<Self> {
         let path = request.parts.uri.path().trim_start_matches('/');
         let parts: Vec<_> = path.split('/').map(crate::sigv4::decoded).collect();
         let parts: Vec<_> = parts.iter().map(String::as_str).collect();
@@ -83,7 +83,7 @@ impl Call {
 
 /// An answer that grants what was asked for.
 #[derive(Debug)]
-struct Answer {
+struct EbsAnswer {
     status: StatusCode,
     content_type: &'static str,
     headers: Vec<(&'static str, String)>,
@@ -91,26 +91,30 @@ struct Answer {
 }
 
 /// The name of what a request asks for.
-pub(crate) fn action(request: &Signed) -> String {
-    Call::of(request).map_or("", |call| call.name()).to_owned()
+pub(crate) fn action(request: &SignedRequest) -> String {
+    EbsCall::of(request).map_or("", |call| call.name()).to_owned()
 }
 
 /// Says that there is no such snapshot as a request is about.
-pub(crate) fn miss(request: &Signed) -> Response {
-    let id = match Call::of(request) {
+pub(crate) fn miss(request: &SignedRequest) -> Response {
+    let id = match EbsCall::of(request) {
         Some(
-            Call::Put(id, _) | Call::Complete(id) | Call::Blocks(id) | Call::Changes(id) | Call::Read(id, _),
+            EbsCall::Put(id, _)
+            | EbsCall::Complete(id)
+            | EbsCall::Blocks(id)
+            | EbsCall::Changes(id)
+            | EbsCall::Read(id, _),
         ) => id,
-        Some(Call::Start) | None => String::new(),
+        Some(EbsCall::Start) | None => String::new(),
     };
-    Refusal::no_snapshot(&id).response(&request.request_id)
+    EbsRefusal::no_snapshot(&id).response(&request.request_id)
 }
 
 /// Answers a request.
-pub(crate) async fn answer(world: &World, region: &Region, request: Signed) -> Response {
+pub(crate) async fn answer(world: &World, region: &Region, request: SignedRequest) -> Response {
     let id = request.request_id.clone();
     match granted(world, region, request).await {
-        Ok(Answer { status, content_type, headers, body }) => {
+        Ok(EbsAnswer { status, content_type, headers, body }) => {
             let response = with(reply(status, content_type, body), "x-amzn-requestid", &id);
             headers.iter().fold(response, |response, (name, value)| with(response, name, value))
         }
@@ -118,29 +122,29 @@ pub(crate) async fn answer(world: &World, region: &Region, request: Signed) -> R
     }
 }
 
-async fn granted(world: &World, region: &Region, request: Signed) -> Result<Answer, Refusal> {
-    let call = Call::of(&request).ok_or_else(Refusal::no_operation)?;
+async fn granted(world: &World, region: &Region, request: SignedRequest) -> Result<EbsAnswer, EbsRefusal> {
+    let call = EbsCall::of(&request).ok_or_else(EbsRefusal::no_operation)?;
     check_quota(world, &call, &request.account)?;
     match &call {
-        Call::Start => start::answer(world, region, &request),
-        Call::Put(id, index) => put::answer(world, region, &request, id, index).await,
-        Call::Complete(id) => complete::answer(world, region, &request, id),
-        Call::Blocks(id) => list::blocks(world, region, &request, id),
-        Call::Changes(id) => list::changes(world, region, &request, id),
-        Call::Read(id, index) => read::answer(world, region, &request, id, index).await,
+        EbsCall::Start => start::answer(world, region, &request),
+        EbsCall::Put(id, index) => put::answer(world, region, &request, id, index).await,
+        EbsCall::Complete(id) => complete::answer(world, region, &request, id),
+        EbsCall::Blocks(id) => list::blocks(world, region, &request, id),
+        EbsCall::Changes(id) => list::changes(world, region, &request, id),
+        EbsCall::Read(id, index) => read::answer(world, region, &request, id, index).await,
     }
 }
 
-fn check_quota(world: &World, call: &Call, account: &str) -> Result<(), Refusal> {
+fn check_quota(world: &World, call: &EbsCall, account: &str) -> Result<(), EbsRefusal> {
     let (of_account, of_snapshot) = call.quota(&world.config.quotas);
     let (now, limiter) = (world.now(), &world.limiter);
     if !limiter.take(call.name(), account, of_account, now) {
-        return Err(Refusal::throttled("ACCOUNT_THROTTLED"));
+        return Err(EbsRefusal::throttled("ACCOUNT_THROTTLED"));
     }
     if let Some((id, rate)) = of_snapshot
         && !limiter.take(call.name(), id, Some(rate), now)
     {
-        return Err(Refusal::throttled("RESOURCE_LEVEL_THROTTLE"));
+        return Err(EbsRefusal::throttled("RESOURCE_LEVEL_THROTTLE"));
     }
     Ok(())
 }
@@ -151,16 +155,16 @@ fn owned(region: &Region, account: &str, id: &str) -> Option<Arc<Snapshot>> {
 }
 
 /// A snapshot whose blocks an account may read now.
-fn readable(world: &World, region: &Region, account: &str, id: &str) -> Result<Arc<Snapshot>, Refusal> {
+fn readable(world: &World, region: &Region, account: &str, id: &str) -> Result<Arc<Snapshot>, EbsRefusal> {
     let found = region.snapshots.find(id).filter(|snapshot| snapshot.readable_by(account));
-    let snapshot = found.ok_or_else(|| Refusal::no_snapshot(id))?;
+    let snapshot = found.ok_or_else(|| EbsRefusal::no_snapshot(id))?;
     if snapshot.shared_with.everybody {
-        return Err(Refusal::invalid("INVALID_SNAPSHOT_ID", "Public snapshots are not supported"));
+        return Err(EbsRefusal::invalid("INVALID_SNAPSHOT_ID", "Public snapshots are not supported"));
     }
     if snapshot.listable(world.now(), &world.config.windows) {
         Ok(snapshot)
     } else {
-        Err(Refusal::no_snapshot(id))
+        Err(EbsRefusal::no_snapshot(id))
     }
 }
 
@@ -170,11 +174,11 @@ fn extent(snapshot: &Snapshot) -> u64 {
 }
 
 /// The index of a block, if it is within the volume.
-fn check_index(index: i64, snapshot: &Snapshot) -> Result<u32, Refusal> {
+fn check_index(index: i64, snapshot: &Snapshot) -> Result<u32, EbsRefusal> {
     let within = u32::try_from(index).ok().filter(|&index| u64::from(index) < extent(snapshot));
     within.ok_or_else(|| {
         let message = format!("Block index {index} is beyond the volume size extent");
-        Refusal::invalid("INVALID_BLOCK", message)
+        EbsRefusal::invalid("INVALID_BLOCK", message)
     })
 }
 
@@ -182,7 +186,7 @@ fn check_index(index: i64, snapshot: &Snapshot) -> Result<u32, Refusal> {
 struct Query(Vec<(String, String)>);
 
 impl Query {
-    fn of(request: &Signed) -> Self {
+    fn of(request: &SignedRequest) -> Self {
         Self(request.query())
     }
 
@@ -194,8 +198,8 @@ impl Query {
 }
 
 /// An answer in JSON.
-fn answered(status: StatusCode, body: impl Into<Bytes>) -> Answer {
-    Answer { status, content_type: "application/json", headers: Vec::new(), body: body.into() }
+fn answered(status: StatusCode, body: impl Into<Bytes>) -> EbsAnswer {
+    EbsAnswer { status, content_type: "application/json", headers: Vec::new(), body: body.into() }
 }
 
 /// A value as JSON.
@@ -216,8 +220,8 @@ fn time(moment: Moment) -> String {
 }
 
 /// Runs what touches the disk off the threads that serve connections.
-async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Refusal> {
-    tokio::task::spawn_blocking(work).await.map_err(|_| Refusal::broken())
+async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, EbsRefusal> {
+    tokio::task::spawn_blocking(work).await.map_err(|_| EbsRefusal::broken())
 }
 
 #[cfg(test)]

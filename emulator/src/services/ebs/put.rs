@@ -7,15 +7,15 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::StatusCode;
 
-use super::shape::{Pattern, Shape, integer};
-use super::voice::Refusal;
-use super::{Answer, answered, owned};
+use super::shape::{Pattern, RequestShape, integer};
+use super::voice::EbsRefusal;
+use super::{EbsAnswer, answered, owned};
 use crate::clock::Moment;
-use crate::door::signed::{Payload, Signed};
+use crate::door::signed::{Payload, SignedRequest};
 use crate::locks::lock;
-use crate::state::blocks::{BLOCK, Blocks};
-use crate::state::digest::Digest;
-use crate::state::map::BlockMap;
+use crate::state::blocks::{BLOCK, BlockStore};
+use crate::state::digest::BlockDigest;
+use crate::state::map::SnapshotMap;
 use crate::state::snapshot::Snapshot;
 use crate::world::{Region, World};
 
@@ -23,17 +23,17 @@ use crate::world::{Region, World};
 pub(super) async fn answer(
     world: &World,
     region: &Region,
-    request: &Signed,
+    request: &SignedRequest,
     id: &str,
     index: &str,
-) -> Result<Answer, Refusal> {
-    let Payload::Whole { bytes, digest } = &request.payload else { return Err(Refusal::no_operation()) };
+) -> Result<EbsAnswer, EbsRefusal> {
+    let Payload::Whole { bytes, digest } = &request.payload else { return Err(EbsRefusal::no_operation()) };
     let index = shape(request, id, index)?;
-    let snapshot = owned(region, &request.account, id).ok_or_else(|| Refusal::no_snapshot(id))?;
+    let snapshot = owned(region, &request.account, id).ok_or_else(|| EbsRefusal::no_snapshot(id))?;
     check_open(world, region, &snapshot)?;
     let index = check_place(request, &snapshot, index)?;
     if bytes.len() != BLOCK {
-        return Err(Refusal::invalid("INVALID_PARAMETER_VALUE", "Failed to read block data"));
+        return Err(EbsRefusal::invalid("INVALID_PARAMETER_VALUE", "Failed to read block data"));
     }
     check_sum(request, *digest)?;
     let map = region.snapshots.map(id)?;
@@ -46,12 +46,12 @@ pub(super) async fn answer(
 }
 
 /// Checks the shape of the request and gives the index.
-fn shape(request: &Signed, id: &str, index: &str) -> Result<i64, Refusal> {
+fn shape(request: &SignedRequest, id: &str, index: &str) -> Result<i64, EbsRefusal> {
     let index = integer(Some(index))?.unwrap_or_default();
     let (checksum, algorithm) =
         (request.header("x-amz-checksum"), request.header("x-amz-checksum-algorithm"));
     let length = integer(request.header("x-amz-data-length"))?;
-    let mut shape = Shape::default();
+    let mut shape = RequestShape::default();
     shape.text("snapshotId", Some(id), 64, Pattern::SnapshotId);
     shape.number("blockIndex", Some(index), 0, None);
     shape.required("dataLength", length.as_ref());
@@ -65,56 +65,56 @@ fn shape(request: &Signed, id: &str, index: &str) -> Result<i64, Refusal> {
 }
 
 /// Whether the snapshot can be written to now.
-fn check_open(world: &World, region: &Region, snapshot: &Snapshot) -> Result<(), Refusal> {
+fn check_open(world: &World, region: &Region, snapshot: &Snapshot) -> Result<(), EbsRefusal> {
     let now: Moment = world.now();
     if now < snapshot.start_time.after(world.config.windows.put_after_start) {
-        return Err(Refusal::no_snapshot(&snapshot.id));
+        return Err(EbsRefusal::no_snapshot(&snapshot.id));
     }
     let cancelled = region.snapshots.cancel_if_idle(snapshot, now, &world.config.windows)?;
     if snapshot.outcome.is_some() || cancelled { Err(sealed()) } else { Ok(()) }
 }
 
-fn sealed() -> Refusal {
-    Refusal::invalid("INVALID_SNAPSHOT_ID", "Snapshot is already completed")
+fn sealed() -> EbsRefusal {
+    EbsRefusal::invalid("INVALID_SNAPSHOT_ID", "Snapshot is already completed")
 }
 
 /// Whether such a block can be there.
-fn check_place(request: &Signed, snapshot: &Snapshot, index: i64) -> Result<u32, Refusal> {
+fn check_place(request: &SignedRequest, snapshot: &Snapshot, index: i64) -> Result<u32, EbsRefusal> {
     let algorithm = request.header("x-amz-checksum-algorithm").unwrap_or_default();
     if algorithm != "SHA256" {
         let message =
             format!("Unsupported Checksum Algorithm '{algorithm}', supported algorithms are SHA256");
-        return Err(Refusal::invalid("INVALID_PARAMETER_VALUE", message));
+        return Err(EbsRefusal::invalid("INVALID_PARAMETER_VALUE", message));
     }
     let length = integer(request.header("x-amz-data-length"))?.unwrap_or_default();
     if length != BLOCK as i64 {
         let message = format!("Block data length {length} is not valid, expected {BLOCK}");
-        return Err(Refusal::invalid("INVALID_BLOCK", message));
+        return Err(EbsRefusal::invalid("INVALID_BLOCK", message));
     }
     super::check_index(index, snapshot)
 }
 
 /// Whether the block is what its checksum says.
-fn check_sum(request: &Signed, digest: Digest) -> Result<(), Refusal> {
+fn check_sum(request: &SignedRequest, digest: BlockDigest) -> Result<(), EbsRefusal> {
     let said = request.header("x-amz-checksum").unwrap_or_default();
     if STANDARD.decode(said).is_ok_and(|bytes| bytes == digest.0) {
         return Ok(());
     }
-    Err(Refusal::checksum(&digest.base64(), said))
+    Err(EbsRefusal::checksum(&digest.base64(), said))
 }
 
 /// Keeps the block, then notes that the snapshot has it. What touches the disk is done off the threads that serve
 /// connections; a block that is known already needs none.
 async fn keep(
-    blocks: &Arc<Blocks>,
-    map: Arc<Mutex<BlockMap>>,
+    blocks: &Arc<BlockStore>,
+    map: Arc<Mutex<SnapshotMap>>,
     index: u32,
-    digest: Digest,
+    digest: BlockDigest,
     bytes: Bytes,
-) -> Result<(), Refusal> {
+) -> Result<(), EbsRefusal> {
     if !lock(&map).begin(index, digest) {
         let message = format!("Block index {index} is being updated with different data");
-        return Err(Refusal::invalid("CONFLICTING_BLOCK_UPDATE", message));
+        return Err(EbsRefusal::invalid("CONFLICTING_BLOCK_UPDATE", message));
     }
     let known = blocks.knows(digest);
     let blocks = Arc::clone(blocks);

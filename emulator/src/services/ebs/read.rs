@@ -6,26 +6,26 @@
 use bytes::Bytes;
 use http::StatusCode;
 
-use super::shape::{Pattern, Shape, integer};
-use super::token::{self, Kind};
-use super::voice::Refusal;
-use super::{Answer, Query, readable};
-use crate::door::signed::Signed;
+use super::shape::{Pattern, RequestShape, integer};
+use super::token::{self, TokenKind};
+use super::voice::EbsRefusal;
+use super::{EbsAnswer, Query, readable};
+use crate::door::signed::SignedRequest;
 use crate::locks::lock;
-use crate::state::digest::Digest;
+use crate::state::digest::BlockDigest;
 use crate::world::{Region, World};
 
 /// Answers the call.
 pub(super) async fn answer(
     world: &World,
     region: &Region,
-    request: &Signed,
+    request: &SignedRequest,
     id: &str,
     index: &str,
-) -> Result<Answer, Refusal> {
+) -> Result<EbsAnswer, EbsRefusal> {
     let query = Query::of(request);
     let (index, token) = (integer(Some(index))?.unwrap_or_default(), query.find("blockToken"));
-    let mut shape = Shape::default();
+    let mut shape = RequestShape::default();
     shape.text("snapshotId", Some(id), 64, Pattern::SnapshotId);
     shape.number("blockIndex", Some(index), 0, None);
     shape.required("blockToken", token.as_ref());
@@ -34,19 +34,20 @@ pub(super) async fn answer(
     let token = token.unwrap_or_default();
     let snapshot = readable(world, region, &request.account, id)?;
     let index = super::check_index(index, &snapshot)?;
-    let invalid = || Refusal::invalid("INVALID_BLOCK_TOKEN", format!("The block token {token} is invalid."));
-    if token::index(world, Kind::Block, id, token, world.now()) != Some(index) {
+    let invalid =
+        || EbsRefusal::invalid("INVALID_BLOCK_TOKEN", format!("The block token {token} is invalid."));
+    if token::index(world, TokenKind::Block, id, token, world.now()) != Some(index) {
         return Err(invalid());
     }
     let place = lock(&*region.snapshots.map(id)?).place(index).ok_or_else(invalid)?;
     let blocks = std::sync::Arc::clone(&world.blocks);
     let read = super::aside(move || {
         let bytes = blocks.read(place.digest)?;
-        let digest = Digest::of(&bytes);
+        let digest = BlockDigest::of(&bytes);
         Ok((bytes, digest))
     });
-    let (bytes, digest) = read.await?.map_err(|error: crate::error::Error| Refusal::from(error))?;
-    Ok(Answer {
+    let (bytes, digest) = read.await?.map_err(|error: crate::error::Error| EbsRefusal::from(error))?;
+    Ok(EbsAnswer {
         status: StatusCode::OK,
         content_type: "application/octet-stream",
         headers: vec![

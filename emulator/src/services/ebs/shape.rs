@@ -1,7 +1,7 @@
 //! The shapes of requests: what the framework in front of the service refuses before the service sees it. All that is
 //! wrong with a request is told at once. Limits and patterns are those of the service's model.
 
-use super::voice::Refusal;
+use super::voice::EbsRefusal;
 
 /// What a text has to look like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,11 +66,11 @@ fn is_key_arn(text: &str) -> bool {
 
 /// What is wrong with the shape of a request.
 #[derive(Debug, Default)]
-pub(super) struct Shape {
+pub(super) struct RequestShape {
     violations: Vec<String>,
 }
 
-impl Shape {
+impl RequestShape {
     /// A text of so many characters at most.
     pub(super) fn text(&mut self, name: &str, value: Option<&str>, most: usize, pattern: Pattern) {
         let Some(value) = value else { return };
@@ -117,15 +117,16 @@ impl Shape {
     }
 
     /// Refuses the request if anything is wrong.
-    pub(super) fn done(self) -> Result<(), Refusal> {
-        if self.violations.is_empty() { Ok(()) } else { Err(Refusal::shape(&self.violations)) }
+    pub(super) fn done(self) -> Result<(), EbsRefusal> {
+        if self.violations.is_empty() { Ok(()) } else { Err(EbsRefusal::shape(&self.violations)) }
     }
 }
 
 /// Reads a number out of a header, the path or the query.
-pub(super) fn integer(text: Option<&str>) -> Result<Option<i64>, Refusal> {
+pub(super) fn integer(text: Option<&str>) -> Result<Option<i64>, EbsRefusal> {
     let read = |text: &str| {
-        let unreadable = || Refusal::unreadable("STRING_VALUE can not be converted to an Integer".to_owned());
+        let unreadable =
+            || EbsRefusal::unreadable("STRING_VALUE can not be converted to an Integer".to_owned());
         text.trim().parse::<i64>().map_err(|_| unreadable())
     };
     text.map(read).transpose()
@@ -137,7 +138,7 @@ mod tests {
 
     #[test]
     fn all_that_is_wrong_is_told_at_once() {
-        let mut shape = Shape::default();
+        let mut shape = RequestShape::default();
         shape.text("snapshotId", Some("vol-1"), 64, Pattern::SnapshotId);
         shape.number("maxResults", Some(99), 100, Some(10_000));
         shape.required::<u8>("blockToken", None);

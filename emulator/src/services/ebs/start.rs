@@ -6,14 +6,14 @@ use http::StatusCode;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::shape::{Pattern, Shape};
-use super::voice::Refusal;
-use super::{Answer, answered, json};
-use crate::door::signed::Signed;
+use super::shape::{Pattern, RequestShape};
+use super::voice::EbsRefusal;
+use super::{EbsAnswer, answered, json};
+use crate::door::signed::SignedRequest;
 use crate::state::blocks::BLOCK;
 use crate::state::ids;
 use crate::state::settings::own_key;
-use crate::state::snapshot::{Shared, Snapshot, Start, Status};
+use crate::state::snapshot::{Snapshot, SnapshotShares, StartToken, Status};
 use crate::world::{Region, World};
 
 /// The largest volume, in GiB.
@@ -23,7 +23,7 @@ const TIMEOUT: u64 = 60;
 
 /// What is asked for. Equal requests are written equally.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
-struct Asked {
+struct StartRequest {
     volume_size: i64,
     parent: Option<String>,
     tags: Option<Vec<(String, String)>>,
@@ -34,14 +34,18 @@ struct Asked {
 }
 
 /// Answers the call.
-pub(super) fn answer(world: &World, region: &Region, request: &Signed) -> Result<Answer, Refusal> {
+pub(super) fn answer(
+    world: &World,
+    region: &Region,
+    request: &SignedRequest,
+) -> Result<EbsAnswer, EbsRefusal> {
     let (asked, token) = read(request.body())?;
     let written = json(&asked);
     let _one_at_a_time = region.snapshots.starting();
     let owner = &request.account;
     if let Some(before) = token.as_deref().and_then(|token| region.snapshots.start_of(owner, token)) {
         if before.asked != written {
-            return Err(Refusal::conflict());
+            return Err(EbsRefusal::conflict());
         }
         return Ok(answered(StatusCode::CREATED, before.answer));
     }
@@ -62,23 +66,23 @@ pub(super) fn answer(world: &World, region: &Region, request: &Signed) -> Result
         outcome: None,
         start: None,
         tags: tags(&asked)?,
-        shared_with: Shared::default(),
+        shared_with: SnapshotShares::default(),
         id,
     };
     let answer = told(&snapshot, &asked);
-    snapshot.start = token.map(|token| Start { token, asked: written, answer: answer.clone() });
+    snapshot.start = token.map(|token| StartToken { token, asked: written, answer: answer.clone() });
     region.snapshots.start(snapshot)?;
     Ok(answered(StatusCode::CREATED, answer))
 }
 
 /// Reads the body and checks its shape.
-fn read(body: &[u8]) -> Result<(Asked, Option<String>), Refusal> {
+fn read(body: &[u8]) -> Result<(StartRequest, Option<String>), EbsRefusal> {
     let body: Value = serde_json::from_slice(if body.is_empty() { b"{}" } else { body })
-        .map_err(|_| Refusal::unreadable("Could not parse request body into json".to_owned()))?;
+        .map_err(|_| EbsRefusal::unreadable("Could not parse request body into json".to_owned()))?;
     let tags = read_tags(&body)?;
     let volume_size = number(&body, "VolumeSize")?;
     let token = text(&body, "ClientToken")?;
-    let asked = Asked {
+    let asked = StartRequest {
         volume_size: volume_size.unwrap_or_default(),
         parent: text(&body, "ParentSnapshotId")?,
         tags,
@@ -87,7 +91,7 @@ fn read(body: &[u8]) -> Result<(Asked, Option<String>), Refusal> {
         kms_key: text(&body, "KmsKeyArn")?,
         timeout: number(&body, "Timeout")?,
     };
-    let mut shape = Shape::default();
+    let mut shape = RequestShape::default();
     shape.required("volumeSize", volume_size.as_ref());
     shape.number("volumeSize", volume_size, 1, None);
     shape.text("parentSnapshotId", asked.parent.as_deref(), 64, Pattern::SnapshotId);
@@ -105,7 +109,7 @@ fn read(body: &[u8]) -> Result<(Asked, Option<String>), Refusal> {
     Ok((asked, token))
 }
 
-fn read_tags(body: &Value) -> Result<Option<Vec<(String, String)>>, Refusal> {
+fn read_tags(body: &Value) -> Result<Option<Vec<(String, String)>>, EbsRefusal> {
     let list = match &body["Tags"] {
         Value::Null => return Ok(None),
         Value::Array(list) => list,
@@ -116,7 +120,7 @@ fn read_tags(body: &Value) -> Result<Option<Vec<(String, String)>>, Refusal> {
     list.iter().map(pair).collect::<Result<_, _>>().map(Some)
 }
 
-fn text(body: &Value, name: &str) -> Result<Option<String>, Refusal> {
+fn text(body: &Value, name: &str) -> Result<Option<String>, EbsRefusal> {
     match &body[name] {
         Value::Null => Ok(None),
         Value::String(text) => Ok(Some(text.clone())),
@@ -124,7 +128,7 @@ fn text(body: &Value, name: &str) -> Result<Option<String>, Refusal> {
     }
 }
 
-fn number(body: &Value, name: &str) -> Result<Option<i64>, Refusal> {
+fn number(body: &Value, name: &str) -> Result<Option<i64>, EbsRefusal> {
     match &body[name] {
         Value::Null => Ok(None),
         Value::Number(number) => number.as_i64().map(Some).ok_or_else(|| unlike("a Long")),
@@ -132,7 +136,7 @@ fn number(body: &Value, name: &str) -> Result<Option<i64>, Refusal> {
     }
 }
 
-fn flag(body: &Value, name: &str) -> Result<Option<bool>, Refusal> {
+fn flag(body: &Value, name: &str) -> Result<Option<bool>, EbsRefusal> {
     match &body[name] {
         Value::Null => Ok(None),
         Value::Bool(flag) => Ok(Some(*flag)),
@@ -140,18 +144,18 @@ fn flag(body: &Value, name: &str) -> Result<Option<bool>, Refusal> {
     }
 }
 
-fn unlike(what: &str) -> Refusal {
-    Refusal::unreadable(format!("The value can not be converted to {what}"))
+fn unlike(what: &str) -> EbsRefusal {
+    EbsRefusal::unreadable(format!("The value can not be converted to {what}"))
 }
 
 /// Whether the account may have another pending snapshot.
-fn check_quota(world: &World, region: &Region, owner: &str) -> Result<(), Refusal> {
+fn check_quota(world: &World, region: &Region, owner: &str) -> Result<(), EbsRefusal> {
     let Some(most) = world.config.quotas.pending else { return Ok(()) };
     let now = world.now();
     region.snapshots.cancel_idle(now, &world.config.windows)?;
     let all = region.snapshots.all();
     let pending = all.iter().filter(|one| one.owner == owner && one.status(now) == Status::Pending);
-    if pending.count() >= most as usize { Err(Refusal::too_many_pending(most)) } else { Ok(()) }
+    if pending.count() >= most as usize { Err(EbsRefusal::too_many_pending(most)) } else { Ok(()) }
 }
 
 /// The parent, if one is asked for and may be one.
@@ -159,28 +163,28 @@ fn parent(
     world: &World,
     region: &Region,
     owner: &str,
-    asked: &Asked,
-) -> Result<Option<std::sync::Arc<Snapshot>>, Refusal> {
+    asked: &StartRequest,
+) -> Result<Option<std::sync::Arc<Snapshot>>, EbsRefusal> {
     if asked.volume_size > LARGEST {
         let message = format!("Volume size {} is not valid, the maximum is {LARGEST}", asked.volume_size);
-        return Err(Refusal::invalid("INVALID_VOLUME_SIZE", message));
+        return Err(EbsRefusal::invalid("INVALID_VOLUME_SIZE", message));
     }
     let Some(id) = &asked.parent else { return Ok(None) };
     let found = region.snapshots.find(id).filter(|parent| parent.readable_by(owner));
-    let parent = found.ok_or_else(|| Refusal::no_snapshot(id))?;
+    let parent = found.ok_or_else(|| EbsRefusal::no_snapshot(id))?;
     if parent.shared_with.everybody {
-        return Err(Refusal::invalid("INVALID_SNAPSHOT_ID", "Public snapshots are not supported"));
+        return Err(EbsRefusal::invalid("INVALID_SNAPSHOT_ID", "Public snapshots are not supported"));
     }
     if parent.status(world.now()) != Status::Completed {
         let message = format!("Source snapshot ({id}) is not complete.");
-        return Err(Refusal::invalid("INVALID_SNAPSHOT_ID", message));
+        return Err(EbsRefusal::invalid("INVALID_SNAPSHOT_ID", message));
     }
     if (asked.volume_size as u64) < parent.volume_size {
         let message = format!(
             "Volume size {} is not valid, it is smaller than the parent snapshot's {}",
             asked.volume_size, parent.volume_size
         );
-        return Err(Refusal::invalid("INVALID_VOLUME_SIZE", message));
+        return Err(EbsRefusal::invalid("INVALID_VOLUME_SIZE", message));
     }
     Ok(Some(parent))
 }
@@ -190,10 +194,10 @@ fn parent(
 fn encryption(
     region: &Region,
     owner: &str,
-    asked: &Asked,
+    asked: &StartRequest,
     parent: Option<&Snapshot>,
-) -> Result<Option<String>, Refusal> {
-    let refuse = |message: &str| Err(Refusal::invalid("INVALID_PARAMETER_VALUE", message));
+) -> Result<Option<String>, EbsRefusal> {
+    let refuse = |message: &str| Err(EbsRefusal::invalid("INVALID_PARAMETER_VALUE", message));
     let settings = region.settings.find(owner).unwrap_or_default();
     let default_key = || settings.default_key.clone().unwrap_or_else(|| own_key(&region.name, owner));
     match (parent, asked.encrypted, &asked.kms_key) {
@@ -212,7 +216,7 @@ fn encryption(
             if of_region {
                 Ok(Some(key.clone()))
             } else {
-                Err(Refusal::invalid("INVALID_CUSTOMER_KEY", message))
+                Err(EbsRefusal::invalid("INVALID_CUSTOMER_KEY", message))
             }
         }
         (None, Some(true), None) => Ok(Some(default_key())),
@@ -220,14 +224,14 @@ fn encryption(
     }
 }
 
-fn tags(asked: &Asked) -> Result<BTreeMap<String, String>, Refusal> {
+fn tags(asked: &StartRequest) -> Result<BTreeMap<String, String>, EbsRefusal> {
     let mut tags = BTreeMap::new();
     for (key, value) in asked.tags.iter().flatten() {
         if key.is_empty() || key.starts_with("aws:") {
-            return Err(Refusal::invalid("INVALID_TAG", format!("Tag key '{key}' is not valid")));
+            return Err(EbsRefusal::invalid("INVALID_TAG", format!("Tag key '{key}' is not valid")));
         }
         if tags.insert(key.clone(), value.clone()).is_some() {
-            return Err(Refusal::invalid(
+            return Err(EbsRefusal::invalid(
                 "INVALID_TAG",
                 format!("Tag key '{key}' is specified more than once"),
             ));
@@ -237,7 +241,7 @@ fn tags(asked: &Asked) -> Result<BTreeMap<String, String>, Refusal> {
 }
 
 /// The answer; members without a value are there as null, and the time is a number in scientific notation.
-fn told(snapshot: &Snapshot, asked: &Asked) -> String {
+fn told(snapshot: &Snapshot, asked: &StartRequest) -> String {
     let tags = asked.tags.as_ref().map(|tags| {
         let objects = tags.iter().map(|(key, value)| serde_json::json!({"Key": key, "Value": value}));
         objects.collect::<Vec<_>>()

@@ -6,7 +6,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::clock::Moment;
 use crate::sigv4::mac;
-use crate::state::digest::Digest;
+use crate::state::digest::BlockDigest;
 use crate::world::World;
 
 use std::sync::atomic::Ordering;
@@ -23,14 +23,14 @@ const SEAL: usize = 16;
 
 /// What a token is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum TokenKind {
     /// Reading a block of a snapshot.
     Block,
     /// Going on with a list.
     Page,
 }
 
-impl Kind {
+impl TokenKind {
     fn byte(self) -> u8 {
         match self {
             Self::Block => 1,
@@ -40,16 +40,16 @@ impl Kind {
 }
 
 /// A token for an index of something: a block of a snapshot, or a place in a list. `purpose` names that thing.
-pub(super) fn give(world: &World, kind: Kind, purpose: &str, index: u32, now: Moment) -> String {
+pub(super) fn give(world: &World, kind: TokenKind, purpose: &str, index: u32, now: Moment) -> String {
     let life = match kind {
-        Kind::Block => BLOCK_LIFE,
-        Kind::Page => PAGE_LIFE,
+        TokenKind::Block => BLOCK_LIFE,
+        TokenKind::Page => PAGE_LIFE,
     };
     let mut token = [0; FIELDS + SEAL];
     token[0] = kind.byte();
     token[1..5].copy_from_slice(&world.generation.load(Ordering::SeqCst).to_le_bytes());
     token[5..13].copy_from_slice(&now.after(life).0.to_le_bytes());
-    token[13..21].copy_from_slice(&Digest::of(purpose.as_bytes()).0[..8]);
+    token[13..21].copy_from_slice(&BlockDigest::of(purpose.as_bytes()).0[..8]);
     token[21..25].copy_from_slice(&index.to_le_bytes());
     let seal = mac(&world.secret, &token[..FIELDS]);
     token[FIELDS..].copy_from_slice(&seal[..SEAL]);
@@ -57,7 +57,7 @@ pub(super) fn give(world: &World, kind: Kind, purpose: &str, index: u32, now: Mo
 }
 
 /// The index of a token, if it was given for this purpose and is still good.
-pub(super) fn index(world: &World, kind: Kind, purpose: &str, token: &str, now: Moment) -> Option<u32> {
+pub(super) fn index(world: &World, kind: TokenKind, purpose: &str, token: &str, now: Moment) -> Option<u32> {
     let token: [u8; FIELDS + SEAL] = URL_SAFE_NO_PAD.decode(token).ok()?.try_into().ok()?;
     let (fields, seal) = token.split_at(FIELDS);
     let (at, generation) =
@@ -66,7 +66,7 @@ pub(super) fn index(world: &World, kind: Kind, purpose: &str, token: &str, now: 
         && fields[0] == kind.byte()
         && at(1, 5) == generation.to_le_bytes()
         && now.0 < u64::from_le_bytes(at(5, 13).try_into().ok()?)
-        && at(13, 21) == &Digest::of(purpose.as_bytes()).0[..8];
+        && at(13, 21) == &BlockDigest::of(purpose.as_bytes()).0[..8];
     good.then(|| at(21, 25).try_into().map(u32::from_le_bytes).ok()).flatten()
 }
 
@@ -77,30 +77,32 @@ mod tests {
 
     use super::*;
     use crate::clock::HandClock;
-    use crate::config::Config;
+    use crate::config::RegionConfig;
 
     #[test]
     fn a_token_fits_only_what_it_was_given_for_and_only_for_a_while() {
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(HandClock::new(Moment(1_000_000)));
-        let world = World::open(Config { clock: clock.clone(), ..Config::new(folder.path()) }).unwrap();
-        let block = give(&world, Kind::Block, "snap-1", 7, world.now());
-        let page = give(&world, Kind::Page, "snap-1", 7, world.now());
+        let world =
+            World::open(RegionConfig { clock: clock.clone(), ..RegionConfig::new(folder.path()) }).unwrap();
+        let block = give(&world, TokenKind::Block, "snap-1", 7, world.now());
+        let page = give(&world, TokenKind::Page, "snap-1", 7, world.now());
         let check =
             |world: &World, kind, purpose, token: &str| index(world, kind, purpose, token, world.now());
-        assert_eq!(check(&world, Kind::Block, "snap-1", &block), Some(7));
-        assert_eq!(check(&world, Kind::Page, "snap-1", &page), Some(7));
-        assert_eq!(check(&world, Kind::Block, "snap-2", &block), None);
-        assert_eq!(check(&world, Kind::Block, "snap-1", &page), None);
-        assert_eq!(check(&world, Kind::Block, "snap-1", &block[1..]), None);
-        assert_eq!(check(&world, Kind::Block, "snap-1", "AA=="), None);
+        assert_eq!(check(&world, TokenKind::Block, "snap-1", &block), Some(7));
+        assert_eq!(check(&world, TokenKind::Page, "snap-1", &page), Some(7));
+        assert_eq!(check(&world, TokenKind::Block, "snap-2", &block), None);
+        assert_eq!(check(&world, TokenKind::Block, "snap-1", &page), None);
+        assert_eq!(check(&world, TokenKind::Block, "snap-1", &block[1..]), None);
+        assert_eq!(check(&world, TokenKind::Block, "snap-1", "AA=="), None);
         clock.advance(Duration::from_hours(1));
-        assert_eq!(check(&world, Kind::Page, "snap-1", &page), None);
-        assert_eq!(check(&world, Kind::Block, "snap-1", &block), Some(7));
+        assert_eq!(check(&world, TokenKind::Page, "snap-1", &page), None);
+        assert_eq!(check(&world, TokenKind::Block, "snap-1", &block), Some(7));
         drop(world);
-        let world = World::open(Config { clock: clock.clone(), ..Config::new(folder.path()) }).unwrap();
-        assert_eq!(check(&world, Kind::Block, "snap-1", &block), Some(7), "after a restart");
+        let world =
+            World::open(RegionConfig { clock: clock.clone(), ..RegionConfig::new(folder.path()) }).unwrap();
+        assert_eq!(check(&world, TokenKind::Block, "snap-1", &block), Some(7), "after a restart");
         world.expire_tokens();
-        assert_eq!(check(&world, Kind::Block, "snap-1", &block), None);
+        assert_eq!(check(&world, TokenKind::Block, "snap-1", &block), None);
     }
 }

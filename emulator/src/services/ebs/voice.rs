@@ -19,7 +19,7 @@ const SIGNATURES: &str = "http://internal.amazon.com/coral/com.amazon.coral.serv
 
 /// A request that is not answered as it wished.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Refusal {
+pub(crate) struct EbsRefusal {
     pub(crate) status: StatusCode,
     pub(crate) name: &'static str,
     pub(crate) message: String,
@@ -28,7 +28,7 @@ pub(crate) struct Refusal {
     namespace: &'static str,
 }
 
-impl Refusal {
+impl EbsRefusal {
     fn service(
         status: StatusCode,
         name: &'static str,
@@ -121,7 +121,7 @@ impl Refusal {
 }
 
 /// State that cannot be read or written is the service's own failure; what it was is told, unlike in a real region.
-impl From<Error> for Refusal {
+impl From<Error> for EbsRefusal {
     fn from(error: Error) -> Self {
         let mut message = error.to_string();
         let mut source = std::error::Error::source(&error);
@@ -154,28 +154,28 @@ pub(crate) fn refuse(denial: &Denial, request_id: &str) -> Response {
             ("InvalidSignatureException", format!("Signature not yet current: {signed} is still later than {now} (5 min.)"))
         }
     };
-    Refusal::signature(StatusCode::FORBIDDEN, name, message).response(request_id)
+    EbsRefusal::signature(StatusCode::FORBIDDEN, name, message).response(request_id)
 }
 
 /// Says that there were too many requests, in the framework's words.
 pub(crate) fn throttle_in_front(request_id: &str) -> Response {
     let (status, name, message) =
         (StatusCode::BAD_REQUEST, "ThrottlingException", "Rate exceeded".to_owned());
-    Refusal::signature(status, name, message).response(request_id)
+    EbsRefusal::signature(status, name, message).response(request_id)
 }
 
 /// Says that there is trouble.
 pub(crate) fn fail(trouble: Trouble, request_id: &str) -> Response {
     let refusal = match trouble {
-        Trouble::Throttled => Refusal::throttled("ACCOUNT_THROTTLED"),
-        Trouble::NotFound => Refusal::no_snapshot("snap-00000000000000000"),
+        Trouble::Throttled => EbsRefusal::throttled("ACCOUNT_THROTTLED"),
+        Trouble::NotFound => EbsRefusal::no_snapshot("snap-00000000000000000"),
         Trouble::Internal | Trouble::Unavailable => {
             let status = match trouble {
                 Trouble::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
                 _ => StatusCode::INTERNAL_SERVER_ERROR,
             };
             let (name, message) = ("InternalServerException", "An internal error has occurred.".to_owned());
-            Refusal::service(status, name, None, message)
+            EbsRefusal::service(status, name, None, message)
         }
     };
     refusal.response(request_id)

@@ -2,9 +2,9 @@
 
 use std::sync::{Arc, MutexGuard};
 
-use super::fault::Fault;
-use super::image::Image;
-use super::query::{Node, Params};
+use super::fault::Ec2Error;
+use super::image::ImageRecord;
+use super::query::{ParamNode, Params};
 use super::store::Ec2Shelves;
 use crate::clock::Moment;
 use crate::locks;
@@ -12,7 +12,7 @@ use crate::state::snapshot::Snapshot;
 use crate::world::{Region, World};
 
 /// One request on its way.
-pub(crate) struct Call<'c> {
+pub(crate) struct Ec2Call<'c> {
     /// The account that asks.
     pub(crate) account: &'c str,
     /// The region that is asked.
@@ -22,14 +22,14 @@ pub(crate) struct Call<'c> {
     /// The time.
     pub(crate) now: Moment,
     /// What was sent.
-    pub(crate) query: &'c Node,
+    pub(crate) query: &'c ParamNode,
     /// Where it was sent to.
     pub(crate) host: &'c str,
     /// Whether what it begins is to fail.
     pub(crate) doomed: bool,
 }
 
-impl<'c> Call<'c> {
+impl<'c> Ec2Call<'c> {
     /// The parameters.
     pub(crate) fn params(&self) -> Params<'c> {
         self.query.params()
@@ -47,10 +47,10 @@ impl<'c> Call<'c> {
 
     /// To be asked when all parameters are read and found good, before anything is done: refuses what nobody asked
     /// for, and goes no further in a dry run.
-    pub(crate) fn commit(&self) -> Result<(), Fault> {
+    pub(crate) fn commit(&self) -> Result<(), Ec2Error> {
         let dry = self.params().truth("DryRun")?;
         self.query.end()?;
-        if dry == Some(true) { Err(Fault::dry_run()) } else { Ok(()) }
+        if dry == Some(true) { Err(Ec2Error::dry_run()) } else { Ok(()) }
     }
 
     /// Whether something made at a moment shows in describing calls yet.
@@ -59,12 +59,12 @@ impl<'c> Call<'c> {
     }
 
     /// Whether the asking account may see and launch an image.
-    pub(crate) fn admits(&self, image: &Image) -> bool {
+    pub(crate) fn admits(&self, image: &ImageRecord) -> bool {
         image.owner == self.account || image.grants.admits(self.account)
     }
 
     /// An image that the account may see.
-    pub(crate) fn image(&self, id: &str) -> Result<Arc<Image>, Fault> {
+    pub(crate) fn image(&self, id: &str) -> Result<Arc<ImageRecord>, Ec2Error> {
         check_image_id(id)?;
         let image = self.state().images.find(id).filter(|image| self.admits(image));
         match image {
@@ -76,7 +76,7 @@ impl<'c> Call<'c> {
     }
 
     /// An image of the account.
-    pub(crate) fn own_image(&self, id: &str) -> Result<Arc<Image>, Fault> {
+    pub(crate) fn own_image(&self, id: &str) -> Result<Arc<ImageRecord>, Ec2Error> {
         let image = self.image(id)?;
         if image.owner == self.account { Ok(image) } else { Err(not_yours("image", id)) }
     }
@@ -85,31 +85,31 @@ impl<'c> Call<'c> {
     pub(crate) fn edit_image(
         &self,
         id: &str,
-        change: impl FnOnce(&mut Image) -> Result<(), Fault>,
-    ) -> Result<(), Fault> {
+        change: impl FnOnce(&mut ImageRecord) -> Result<(), Ec2Error>,
+    ) -> Result<(), Ec2Error> {
         self.state().images.edit(id, change)?.ok_or_else(|| no_image(id))
     }
 
     /// A snapshot that the account may use. `code` is what a missing one is called.
-    pub(crate) fn snapshot(&self, id: &str, code: &str) -> Result<Arc<Snapshot>, Fault> {
+    pub(crate) fn snapshot(&self, id: &str, code: &str) -> Result<Arc<Snapshot>, Ec2Error> {
         check_snapshot_id(id)?;
         let found = self.region.snapshots.find(id).filter(|snapshot| snapshot.readable_by(self.account));
         let found = found.filter(|snapshot| self.shows(snapshot.start_time));
         found.ok_or_else(|| {
             let noun = if code == "InvalidSnapshotID.NotFound" { "snapshot ID" } else { "snapshot" };
             let stop = if code == "InvalidSnapshotID.NotFound" { "" } else { "." };
-            Fault::new(code, format!("The {noun} '{id}' does not exist{stop}"))
+            Ec2Error::new(code, format!("The {noun} '{id}' does not exist{stop}"))
         })
     }
 
     /// A snapshot of the account.
-    pub(crate) fn own_snapshot(&self, id: &str) -> Result<Arc<Snapshot>, Fault> {
+    pub(crate) fn own_snapshot(&self, id: &str) -> Result<Arc<Snapshot>, Ec2Error> {
         let snapshot = self.snapshot(id, NO_SNAPSHOT)?;
         if snapshot.owner == self.account { Ok(snapshot) } else { Err(not_yours("snapshot", id)) }
     }
 
     /// Removes a snapshot that nothing uses.
-    pub(crate) fn remove_snapshot(&self, id: &str) -> Result<(), Fault> {
+    pub(crate) fn remove_snapshot(&self, id: &str) -> Result<(), Ec2Error> {
         // First the note: a server that is killed in between sweeps for nothing, which is better than never.
         self.world.sweep_later()?;
         self.region.snapshots.remove(id)?;
@@ -120,27 +120,27 @@ impl<'c> Call<'c> {
 /// What most calls say of a snapshot that is not there; `RegisterImage` has a code of its own.
 pub(crate) const NO_SNAPSHOT: &str = "InvalidSnapshot.NotFound";
 
-impl From<crate::error::Error> for Fault {
+impl From<crate::error::Error> for Ec2Error {
     fn from(error: crate::error::Error) -> Self {
         Self::internal(error)
     }
 }
 
 /// Refuses what cannot be the id of an image.
-pub(crate) fn check_image_id(id: &str) -> Result<(), Fault> {
+pub(crate) fn check_image_id(id: &str) -> Result<(), Ec2Error> {
     if is_id(id, "ami-") {
         return Ok(());
     }
-    Err(Fault::new("InvalidAMIID.Malformed", format!("Invalid id: \"{id}\" (expecting \"ami-...\")")))
+    Err(Ec2Error::new("InvalidAMIID.Malformed", format!("Invalid id: \"{id}\" (expecting \"ami-...\")")))
 }
 
 /// Refuses what cannot be the id of a snapshot.
-pub(crate) fn check_snapshot_id(id: &str) -> Result<(), Fault> {
+pub(crate) fn check_snapshot_id(id: &str) -> Result<(), Ec2Error> {
     if is_id(id, "snap-") {
         return Ok(());
     }
     let message = format!("Value ({id}) for parameter snapshotId is invalid. Expected: 'snap-...'.");
-    Err(Fault::new("InvalidParameterValue", message))
+    Err(Ec2Error::new("InvalidParameterValue", message))
 }
 
 fn is_id(id: &str, prefix: &str) -> bool {
@@ -150,15 +150,15 @@ fn is_id(id: &str, prefix: &str) -> bool {
 }
 
 /// There is no such image, or it is nobody's business.
-pub(crate) fn no_image(id: &str) -> Fault {
-    Fault::new("InvalidAMIID.NotFound", format!("The image id '[{id}]' does not exist"))
+pub(crate) fn no_image(id: &str) -> Ec2Error {
+    Ec2Error::new("InvalidAMIID.NotFound", format!("The image id '[{id}]' does not exist"))
 }
 
 /// The image is gone.
-pub(crate) fn unavailable(id: &str) -> Fault {
-    Fault::new("InvalidAMIID.Unavailable", format!("The image ID '{id}' is no longer available"))
+pub(crate) fn unavailable(id: &str) -> Ec2Error {
+    Ec2Error::new("InvalidAMIID.Unavailable", format!("The image ID '{id}' is no longer available"))
 }
 
-fn not_yours(kind: &str, id: &str) -> Fault {
-    Fault::new("AuthFailure", format!("Not authorized for {kind}:{id}"))
+fn not_yours(kind: &str, id: &str) -> Ec2Error {
+    Ec2Error::new("AuthFailure", format!("Not authorized for {kind}:{id}"))
 }

@@ -4,17 +4,17 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::call::{self, Call, NO_SNAPSHOT};
-use super::fault::Fault;
-use super::image::{Image, Life, State};
-use super::mapping::{Mapping, Target};
+use super::call::{self, Ec2Call, NO_SNAPSHOT};
+use super::fault::Ec2Error;
+use super::image::{ImageRecord, ImageState, Life};
+use super::mapping::{BlockDeviceMapping, DeviceKind};
 use super::query::Params;
 use super::register;
 use super::settings;
 use super::tag::{self, Tags};
 use crate::services::xml::Xml;
 use crate::state::ids;
-use crate::state::snapshot::{Outcome, Shared, Snapshot, Status};
+use crate::state::snapshot::{Snapshot, SnapshotOutcome, SnapshotShares, Status};
 use crate::world::Region;
 
 /// Characters of a token, at most.
@@ -31,7 +31,7 @@ enum Cipher {
 }
 
 /// `CopyImage`.
-pub(crate) fn copy_image(call: &Call<'_>) -> Result<Xml, Fault> {
+pub(crate) fn copy_image(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     let _changing = call.changing();
     let params = call.params();
     let name = params.required("Name")?;
@@ -85,12 +85,12 @@ fn asked(params: &Params<'_>) -> String {
 }
 
 /// The image that an equal request with the same token made.
-fn repeated(call: &Call<'_>, params: &Params<'_>, asked: &str) -> Result<Option<String>, Fault> {
+fn repeated(call: &Ec2Call<'_>, params: &Params<'_>, asked: &str) -> Result<Option<String>, Ec2Error> {
     let Some(token) = params.filled("ClientToken") else { return Ok(None) };
     if token.len() > MAX_TOKEN {
-        return Err(Fault::value("clientToken", token, "It may have at most 128 characters."));
+        return Err(Ec2Error::value("clientToken", token, "It may have at most 128 characters."));
     }
-    let same = |image: &Image| {
+    let same = |image: &ImageRecord| {
         let with = image.token.as_ref().filter(|(other, _)| other == token);
         with.filter(|_| image.owner == call.account).map(|(_, asked)| asked.clone())
     };
@@ -100,18 +100,18 @@ fn repeated(call: &Call<'_>, params: &Params<'_>, asked: &str) -> Result<Option<
         Some((id, before)) if before == asked => Ok(Some(id)),
         Some(_) => {
             let message = "The request uses the same client token as a previous, but non-identical request.";
-            Err(Fault::new("IdempotentParameterMismatch", message))
+            Err(Ec2Error::new("IdempotentParameterMismatch", message))
         }
     }
 }
 
-fn read_cipher(call: &Call<'_>, params: &Params<'_>) -> Result<Cipher, Fault> {
+fn read_cipher(call: &Ec2Call<'_>, params: &Params<'_>) -> Result<Cipher, Ec2Error> {
     let encrypted = params.truth("Encrypted")?;
     match (encrypted, params.filled("KmsKeyId")) {
         (Some(true), Some(key)) => Ok(Cipher::Key(settings::key_arn(call, key)?)),
         (_, Some(_)) => {
             let message = "The parameter KmsKeyId requires the parameter Encrypted to be set.";
-            Err(Fault::new("InvalidParameterDependency", message))
+            Err(Ec2Error::new("InvalidParameterDependency", message))
         }
         (Some(true), None) => Ok(Cipher::Key(settings::key_when_none_is_named(call))),
         (_, None) if settings::encryption(call).encrypt_by_default => {
@@ -122,73 +122,79 @@ fn read_cipher(call: &Call<'_>, params: &Params<'_>) -> Result<Cipher, Fault> {
     }
 }
 
-fn key(call: &Call<'_>, source: &Snapshot, cipher: &Cipher) -> Option<String> {
+fn key(call: &Ec2Call<'_>, source: &Snapshot, cipher: &Cipher) -> Option<String> {
     match cipher {
         Cipher::Key(key) => Some(key.clone()),
         Cipher::AsSource => source.kms_key.as_ref().map(|_| settings::key_when_none_is_named(call)),
     }
 }
 
-fn check_place(params: &Params<'_>) -> Result<(), Fault> {
+fn check_place(params: &Params<'_>) -> Result<(), Ec2Error> {
     let places = ["DestinationOutpostArn", "DestinationAvailabilityZone", "DestinationAvailabilityZoneId"];
     match places.iter().find(|name| params.filled(name).is_some()) {
         None => Ok(()),
         Some(name) => {
             let message = format!("{name} names a place that this region does not have");
-            Err(Fault::new("InvalidParameterValue", message))
+            Err(Ec2Error::new("InvalidParameterValue", message))
         }
     }
 }
 
-fn check_duration(minutes: Option<i64>) -> Result<(), Fault> {
+fn check_duration(minutes: Option<i64>) -> Result<(), Ec2Error> {
     match minutes {
         Some(minutes) if !(15..=2880).contains(&minutes) || minutes % 15 != 0 => {
             let why = "Expected a multiple of 15 between 15 and 2880.";
-            Err(Fault::value("completionDurationMinutes", &minutes.to_string(), why))
+            Err(Ec2Error::value("completionDurationMinutes", &minutes.to_string(), why))
         }
         _ => Ok(()),
     }
 }
 
-fn source_region(call: &Call<'_>, name: &str) -> Result<Arc<Region>, Fault> {
-    let wrong = |_| Fault::value("sourceRegion", name, "The region does not exist.");
+fn source_region(call: &Ec2Call<'_>, name: &str) -> Result<Arc<Region>, Ec2Error> {
+    let wrong = |_| Ec2Error::value("sourceRegion", name, "The region does not exist.");
     call.world.region(name).map_err(wrong)
 }
 
-fn source_image(call: &Call<'_>, region: &Region, id: &str) -> Result<Arc<Image>, Fault> {
+fn source_image(call: &Ec2Call<'_>, region: &Region, id: &str) -> Result<Arc<ImageRecord>, Ec2Error> {
     call::check_image_id(id)?;
     let found = region.ec2.images.find(id).filter(|image| call.admits(image) && call.shows(image.created));
     let image = found.ok_or_else(|| call::no_image(id))?;
     match image.state(call.now) {
-        State::Available => Ok(image),
-        State::Deregistered => Err(call::unavailable(id)),
+        ImageState::Available => Ok(image),
+        ImageState::Deregistered => Err(call::unavailable(id)),
         state => {
             let message = format!("The image {id} is in the state {}, expected available", state.name());
-            Err(Fault::new("IncorrectState", message))
+            Err(Ec2Error::new("IncorrectState", message))
         }
     }
 }
 
 /// The snapshots of an image. To copy what another account shares, its snapshots have to be shared too.
 fn sources_of(
-    call: &Call<'_>,
-    image: &Image,
+    call: &Ec2Call<'_>,
+    image: &ImageRecord,
     region: &Region,
-) -> Result<Vec<(String, Arc<Snapshot>)>, Fault> {
+) -> Result<Vec<(String, Arc<Snapshot>)>, Ec2Error> {
     let mut sources: Vec<(String, Arc<Snapshot>)> = Vec::new();
     for id in image.snapshots() {
         if sources.iter().any(|(other, _)| other == id) {
             continue;
         }
         let found = region.snapshots.find(id).filter(|snapshot| snapshot.readable_by(call.account));
-        let refused =
-            || Fault::new("InvalidRequest", "You do not have permission to access the storage of this ami");
+        let refused = || {
+            Ec2Error::new("InvalidRequest", "You do not have permission to access the storage of this ami")
+        };
         sources.push((id.to_owned(), found.ok_or_else(refused)?));
     }
     Ok(sources)
 }
 
-fn tags_of_copy(call: &Call<'_>, image: &Image, with_tags: bool, given: &Tags) -> Result<Tags, Fault> {
+fn tags_of_copy(
+    call: &Ec2Call<'_>,
+    image: &ImageRecord,
+    with_tags: bool,
+    given: &Tags,
+) -> Result<Tags, Ec2Error> {
     let mut tags = Tags::new();
     if with_tags && image.owner == call.account {
         tag::put(&mut tags, &image.tags)?;
@@ -198,7 +204,7 @@ fn tags_of_copy(call: &Call<'_>, image: &Image, with_tags: bool, given: &Tags) -
     Ok(tags)
 }
 
-fn check_under_way(call: &Call<'_>, more: usize) -> Result<(), Fault> {
+fn check_under_way(call: &Ec2Call<'_>, more: usize) -> Result<(), Ec2Error> {
     let all = call.region.snapshots.all();
     let copying = |snapshot: &&Arc<Snapshot>| {
         snapshot.owner == call.account
@@ -209,7 +215,7 @@ fn check_under_way(call: &Call<'_>, more: usize) -> Result<(), Fault> {
     if all.iter().filter(copying).count() + more > MAX_COPIES {
         let message =
             format!("Too many snapshot copies in progress. The limit is {MAX_COPIES} for this destination");
-        return Err(Fault::new("ResourceLimitExceeded", message));
+        return Err(Ec2Error::new("ResourceLimitExceeded", message));
     }
     Ok(())
 }
@@ -218,7 +224,7 @@ fn check_under_way(call: &Call<'_>, more: usize) -> Result<(), Fault> {
 const COPIED: &str = "vol-ffffffff";
 
 fn twin(
-    call: &Call<'_>,
+    call: &Ec2Call<'_>,
     source: &Snapshot,
     description: &str,
     tags: Tags,
@@ -238,17 +244,17 @@ fn twin(
         kms_key,
         start_time: call.now,
         timeout: source.timeout,
-        outcome: Some(Outcome { at, failure: None, blocks }),
+        outcome: Some(SnapshotOutcome { at, failure: None, blocks }),
         start: None,
         tags,
-        shared_with: Shared::default(),
+        shared_with: SnapshotShares::default(),
     }
 }
 
 /// A device of the copy: as it was, of the copied snapshot.
-fn mapped(mapping: &Mapping, copies: &BTreeMap<String, Snapshot>) -> Mapping {
+fn mapped(mapping: &BlockDeviceMapping, copies: &BTreeMap<String, Snapshot>) -> BlockDeviceMapping {
     let mut mapping = mapping.clone();
-    if let Target::Ebs(ebs) = &mut mapping.target
+    if let DeviceKind::Ebs(ebs) = &mut mapping.target
         && let Some(copy) = ebs.snapshot.as_ref().and_then(|id| copies.get(id))
     {
         ebs.snapshot = Some(copy.id.clone());
@@ -258,7 +264,7 @@ fn mapped(mapping: &Mapping, copies: &BTreeMap<String, Snapshot>) -> Mapping {
 }
 
 /// `CopySnapshot`.
-pub(crate) fn copy_snapshot(call: &Call<'_>) -> Result<Xml, Fault> {
+pub(crate) fn copy_snapshot(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     let _changing = call.changing();
     let params = call.params();
     let (id, from) = (params.required("SourceSnapshotId")?, params.required("SourceRegion")?);
@@ -285,24 +291,26 @@ pub(crate) fn copy_snapshot(call: &Call<'_>) -> Result<Xml, Fault> {
     Ok(xml)
 }
 
-fn check_destination(call: &Call<'_>, params: &Params<'_>) -> Result<(), Fault> {
+fn check_destination(call: &Ec2Call<'_>, params: &Params<'_>) -> Result<(), Ec2Error> {
     match params.filled("DestinationRegion") {
-        Some(name) if name != call.region.name => {
-            Err(Fault::value("destinationRegion", name, "The call has to be sent to the destination region."))
-        }
+        Some(name) if name != call.region.name => Err(Ec2Error::value(
+            "destinationRegion",
+            name,
+            "The call has to be sent to the destination region.",
+        )),
         _ => Ok(()),
     }
 }
 
-fn source_snapshot(call: &Call<'_>, region: &Region, id: &str) -> Result<Arc<Snapshot>, Fault> {
+fn source_snapshot(call: &Ec2Call<'_>, region: &Region, id: &str) -> Result<Arc<Snapshot>, Ec2Error> {
     call::check_snapshot_id(id)?;
     let readable =
         |snapshot: &Arc<Snapshot>| snapshot.readable_by(call.account) && call.shows(snapshot.start_time);
-    let missing = || Fault::new(NO_SNAPSHOT, format!("The snapshot '{id}' does not exist."));
+    let missing = || Ec2Error::new(NO_SNAPSHOT, format!("The snapshot '{id}' does not exist."));
     let snapshot = region.snapshots.find(id).filter(readable).ok_or_else(missing)?;
     if snapshot.status(call.now) != Status::Completed {
         let message = format!("The snapshot '{id}' is not in the state completed");
-        return Err(Fault::new("IncorrectState", message));
+        return Err(Ec2Error::new("IncorrectState", message));
     }
     Ok(snapshot)
 }

@@ -5,7 +5,7 @@
 /// Why a call is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{code}: {message}")]
-pub(crate) struct Fault {
+pub(crate) struct Ec2Error {
     /// The code that clients branch on.
     pub(crate) code: String,
     /// A sentence for people.
@@ -14,7 +14,7 @@ pub(crate) struct Fault {
     pub(crate) status: u16,
 }
 
-impl Fault {
+impl Ec2Error {
     /// A refusal with status 400, as nearly all are.
     pub(crate) fn new(code: &str, message: impl Into<String>) -> Self {
         Self { code: code.to_owned(), message: message.into(), status: 400 }

@@ -3,7 +3,7 @@
 //! `*` stands for any characters, `?` for one, a backslash takes either literally. Values of a filter are alternatives,
 //! filters must all match. Matching is case-sensitive.
 
-use super::fault::Fault;
+use super::fault::Ec2Error;
 use super::query::Params;
 use super::tag::Tags;
 
@@ -12,21 +12,21 @@ const MAX_VALUES: usize = 200;
 
 /// A filter of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Filter {
+pub(crate) struct RequestFilter {
     name: String,
     values: Vec<String>,
 }
 
 /// What a resource has under a filter's name.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Field {
+pub(crate) enum FieldValue {
     /// The resource has no filter of this name at all.
     Unknown,
     /// These values; none means that the resource lacks it.
     Values(Vec<String>),
 }
 
-impl Field {
+impl FieldValue {
     /// One value.
     pub(crate) fn one(value: impl std::fmt::Display) -> Self {
         Self::Values(vec![value.to_string()])
@@ -44,48 +44,51 @@ impl Field {
 }
 
 /// The filters of a request. `known` says whether a name is one that the call has.
-pub(crate) fn read(params: &Params<'_>, known: impl Fn(&str) -> bool) -> Result<Vec<Filter>, Fault> {
+pub(crate) fn read(
+    params: &Params<'_>,
+    known: impl Fn(&str) -> bool,
+) -> Result<Vec<RequestFilter>, Ec2Error> {
     let read = |entry: Params<'_>| {
         let name = entry.required("Name")?.to_owned();
         let values: Vec<String> = entry.texts("Value").into_iter().map(str::to_owned).collect();
         if !known(&name) {
-            return Err(Fault::new("InvalidParameterValue", format!("The filter '{name}' is invalid")));
+            return Err(Ec2Error::new("InvalidParameterValue", format!("The filter '{name}' is invalid")));
         }
         if values.is_empty() {
-            return Err(Fault::new("InvalidParameterValue", format!("The filter '{name}' has no values")));
+            return Err(Ec2Error::new("InvalidParameterValue", format!("The filter '{name}' has no values")));
         }
         if values.len() > MAX_VALUES {
             let message =
                 format!("The maximum number of filter values specified on a single call is {MAX_VALUES}");
-            return Err(Fault::new("FilterLimitExceeded", message));
+            return Err(Ec2Error::new("FilterLimitExceeded", message));
         }
-        Ok(Filter { name, values })
+        Ok(RequestFilter { name, values })
     };
     params.list("Filter").into_iter().map(read).collect()
 }
 
 /// Whether all filters match a resource.
-pub(crate) fn all_match(filters: &[Filter], field: impl Fn(&str) -> Field) -> bool {
+pub(crate) fn all_match(filters: &[RequestFilter], field: impl Fn(&str) -> FieldValue) -> bool {
     filters.iter().all(|filter| match field(&filter.name) {
-        Field::Unknown => false,
-        Field::Values(have) => {
+        FieldValue::Unknown => false,
+        FieldValue::Values(have) => {
             filter.values.iter().any(|pattern| have.iter().any(|value| wildcard(pattern, value)))
         }
     })
 }
 
 /// The values that the filters of a name ask for.
-pub(crate) fn values<'a>(filters: &'a [Filter], name: &str) -> impl Iterator<Item = &'a str> {
+pub(crate) fn values<'a>(filters: &'a [RequestFilter], name: &str) -> impl Iterator<Item = &'a str> {
     let named = filters.iter().filter(move |filter| filter.name == name);
     named.flat_map(|filter| filter.values.iter().map(String::as_str))
 }
 
 /// Values of the `tag:KEY` and `tag-key` filters.
-pub(crate) fn tag_field(name: &str, tags: &Tags) -> Field {
+pub(crate) fn tag_field(name: &str, tags: &Tags) -> FieldValue {
     match name.strip_prefix("tag:") {
-        Some(key) => Field::maybe(tags.get(key)),
-        None if name == "tag-key" => Field::many(tags.keys()),
-        None => Field::Unknown,
+        Some(key) => FieldValue::maybe(tags.get(key)),
+        None if name == "tag-key" => FieldValue::many(tags.keys()),
+        None => FieldValue::Unknown,
     }
 }
 
@@ -103,7 +106,7 @@ pub(crate) fn wildcard(pattern: &str, value: &str) -> bool {
     let mut star: Option<(usize, usize)> = None;
     while have < value.len() {
         match pattern.get(at) {
-            Some(Part::Many) => {
+            Some(FilterPart::Many) => {
                 star = Some((at, have));
                 at += 1;
             }
@@ -119,17 +122,17 @@ pub(crate) fn wildcard(pattern: &str, value: &str) -> bool {
             }
         }
     }
-    pattern[at..].iter().all(|part| *part == Part::Many)
+    pattern[at..].iter().all(|part| *part == FilterPart::Many)
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Part {
+enum FilterPart {
     Char(char),
     One,
     Many,
 }
 
-impl Part {
+impl FilterPart {
     fn takes(self, character: char) -> bool {
         match self {
             Self::Char(wanted) => wanted == character,
@@ -139,18 +142,18 @@ impl Part {
     }
 }
 
-fn parts(pattern: &str) -> Vec<Part> {
+fn parts(pattern: &str) -> Vec<FilterPart> {
     let mut parts = Vec::new();
     let mut characters = pattern.chars().peekable();
     while let Some(character) = characters.next() {
         parts.push(match character {
-            '*' => Part::Many,
-            '?' => Part::One,
+            '*' => FilterPart::Many,
+            '?' => FilterPart::One,
             '\\' => match characters.next_if(|next| matches!(next, '*' | '?' | '\\')) {
-                Some(literal) => Part::Char(literal),
-                None => Part::Char('\\'),
+                Some(literal) => FilterPart::Char(literal),
+                None => FilterPart::Char('\\'),
             },
-            other => Part::Char(other),
+            other => FilterPart::Char(other),
         });
     }
     parts
@@ -185,10 +188,10 @@ mod tests {
     }
 
     /// The same by trying everything.
-    fn slowly(pattern: &[Part], value: &[char]) -> bool {
+    fn slowly(pattern: &[FilterPart], value: &[char]) -> bool {
         match (pattern.split_first(), value.split_first()) {
             (None, left) => left.is_none(),
-            (Some((Part::Many, rest)), _) => (0..=value.len()).any(|skip| slowly(rest, &value[skip..])),
+            (Some((FilterPart::Many, rest)), _) => (0..=value.len()).any(|skip| slowly(rest, &value[skip..])),
             (Some((part, rest)), Some((first, value))) => part.takes(*first) && slowly(rest, value),
             (Some(_), None) => false,
         }
@@ -204,7 +207,7 @@ mod tests {
 
     #[test]
     fn all_filters_and_any_value() {
-        let filter = |name: &str, values: &[&str]| Filter {
+        let filter = |name: &str, values: &[&str]| RequestFilter {
             name: name.into(),
             values: values.iter().map(|value| (*value).to_owned()).collect(),
         };

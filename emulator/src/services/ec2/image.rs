@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::mapping::Mapping;
+use super::mapping::BlockDeviceMapping;
 use super::permission::Grants;
 use super::tag::{self, Tags};
 use crate::clock::Moment;
@@ -10,7 +10,7 @@ use crate::services::xml::Xml;
 
 /// An image.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Image {
+pub(crate) struct ImageRecord {
     /// `ami-` and 17 hexadecimal digits.
     pub(crate) id: String,
     /// Account.
@@ -24,9 +24,9 @@ pub(crate) struct Image {
     /// When it was made.
     pub(crate) created: Moment,
     /// What the machine is like.
-    pub(crate) machine: Machine,
+    pub(crate) machine: MachineFields,
     /// Devices.
-    pub(crate) mappings: Vec<Mapping>,
+    pub(crate) mappings: Vec<BlockDeviceMapping>,
     /// Of the owner.
     pub(crate) tags: Tags,
     /// Who else may launch it.
@@ -45,7 +45,7 @@ pub(crate) struct Image {
 
 /// What an image says of its machine; all given when it is registered, and but for IMDS never changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Machine {
+pub(crate) struct MachineFields {
     /// `x86_64`, ...
     pub(crate) architecture: String,
     /// `hvm` or `paravirtual`.
@@ -103,7 +103,7 @@ pub(crate) enum Protection {
 
 /// The state of an image on the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum State {
+pub(crate) enum ImageState {
     /// Being copied or restored.
     Pending,
     /// Can be launched.
@@ -116,7 +116,7 @@ pub(crate) enum State {
     Deregistered,
 }
 
-impl State {
+impl ImageState {
     /// The word on the wire.
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -129,15 +129,15 @@ impl State {
     }
 }
 
-impl Image {
+impl ImageRecord {
     /// Its state at a moment.
-    pub(crate) fn state(&self, now: Moment) -> State {
+    pub(crate) fn state(&self, now: Moment) -> ImageState {
         match &self.life {
-            Life::Ready { from, .. } if now < *from => State::Pending,
-            Life::Ready { failure: None, .. } => State::Available,
-            Life::Ready { failure: Some(_), .. } => State::Failed,
-            Life::Disabled => State::Disabled,
-            Life::Deregistered => State::Deregistered,
+            Life::Ready { from, .. } if now < *from => ImageState::Pending,
+            Life::Ready { failure: None, .. } => ImageState::Available,
+            Life::Ready { failure: Some(_), .. } => ImageState::Failed,
+            Life::Disabled => ImageState::Disabled,
+            Life::Deregistered => ImageState::Deregistered,
         }
     }
 
@@ -151,12 +151,12 @@ impl Image {
 
     /// The snapshots that it is made of.
     pub(crate) fn snapshots(&self) -> impl Iterator<Item = &str> {
-        self.mappings.iter().filter_map(Mapping::snapshot)
+        self.mappings.iter().filter_map(BlockDeviceMapping::snapshot)
     }
 
     /// Whether any of its volumes is encrypted.
     pub(crate) fn is_encrypted(&self) -> bool {
-        self.mappings.iter().filter_map(Mapping::ebs).any(|ebs| ebs.encrypted)
+        self.mappings.iter().filter_map(BlockDeviceMapping::ebs).any(|ebs| ebs.encrypted)
     }
 
     /// Whether it is deprecated at a moment.

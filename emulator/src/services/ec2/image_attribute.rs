@@ -1,9 +1,9 @@
 //! `DescribeImageAttribute`, `ModifyImageAttribute` and `ResetImageAttribute`: one attribute of an image at a time.
 
-use super::call::Call;
-use super::fault::Fault;
-use super::image::{Image, Life, State};
-use super::permission::{Change, Grants, Reach};
+use super::call::Ec2Call;
+use super::fault::Ec2Error;
+use super::image::{ImageRecord, ImageState, Life};
+use super::permission::{Grants, PermissionChange, ShareScope};
 use super::register;
 use super::settings;
 use crate::services::xml::Xml;
@@ -28,7 +28,7 @@ const ATTRIBUTES: [&str; 13] = [
 const MAX_GRANTS: usize = 1000;
 
 /// `DescribeImageAttribute`.
-pub(crate) fn describe(call: &Call<'_>) -> Result<Xml, Fault> {
+pub(crate) fn describe(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     let params = call.params();
     let id = params.required("ImageId")?;
     params.required("Attribute")?;
@@ -37,7 +37,7 @@ pub(crate) fn describe(call: &Call<'_>) -> Result<Xml, Fault> {
     // The device mapping is refused to owners too: it was replaced by DescribeImages.
     let open = matches!(attribute, "description" | "kernel" | "ramdisk" | "productCodes" | "bootMode");
     if attribute == "blockDeviceMapping" || (image.owner != call.account && !open) {
-        return Err(Fault::new("AuthFailure", "Unauthorized attempt to access restricted resource"));
+        return Err(Ec2Error::new("AuthFailure", "Unauthorized attempt to access restricted resource"));
     }
     call.commit()?;
     let mut xml = Xml::new();
@@ -50,7 +50,7 @@ pub(crate) fn describe(call: &Call<'_>) -> Result<Xml, Fault> {
     Ok(xml)
 }
 
-fn value<'i>(call: &Call<'_>, image: &'i Image, attribute: &str) -> Option<&'i str> {
+fn value<'i>(call: &Ec2Call<'_>, image: &'i ImageRecord, attribute: &str) -> Option<&'i str> {
     let machine = &image.machine;
     match attribute {
         "description" => image.description.as_deref(),
@@ -68,42 +68,45 @@ fn value<'i>(call: &Call<'_>, image: &'i Image, attribute: &str) -> Option<&'i s
 }
 
 /// What one request changes.
-enum Asked {
+enum AttributeChange {
     Description(String),
     Imds,
-    Permission(Change),
+    Permission(PermissionChange),
 }
 
 /// `ModifyImageAttribute`.
-pub(crate) fn modify(call: &Call<'_>) -> Result<Xml, Fault> {
+pub(crate) fn modify(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     let _changing = call.changing();
     let id = call.params().required("ImageId")?;
     let asked = read_asked(call)?;
     let image = call.own_image(id)?;
-    if let Asked::Permission(change) = &asked {
+    if let AttributeChange::Permission(change) = &asked {
         check_sharing(call, &image, change)?;
     }
     call.commit()?;
     call.edit_image(id, |image| {
         match asked {
-            Asked::Description(text) => image.description = (!text.is_empty()).then_some(text),
-            Asked::Imds => image.machine.imds = Some("v2.0".to_owned()),
-            Asked::Permission(change) => image.grants.apply(&change),
+            AttributeChange::Description(text) => image.description = (!text.is_empty()).then_some(text),
+            AttributeChange::Imds => image.machine.imds = Some("v2.0".to_owned()),
+            AttributeChange::Permission(change) => image.grants.apply(&change),
         }
         Ok(())
     })?;
     Ok(truth())
 }
 
-fn read_asked(call: &Call<'_>) -> Result<Asked, Fault> {
+fn read_asked(call: &Ec2Call<'_>) -> Result<AttributeChange, Ec2Error> {
     let params = call.params();
-    let flat = Change::read_flat(&params, Reach::Organizations)?;
+    let flat = PermissionChange::read_flat(&params, ShareScope::Organizations)?;
     let mut asked = Vec::new();
     if let Some(structure) = params.structure("LaunchPermission") {
-        asked.push(("launchPermission", Asked::Permission(Change::read(&structure, Reach::Organizations)?)));
+        asked.push((
+            "launchPermission",
+            AttributeChange::Permission(PermissionChange::read(&structure, ShareScope::Organizations)?),
+        ));
     }
     if let Some(flat) = flat {
-        asked.push(("launchPermission", Asked::Permission(flat)));
+        asked.push(("launchPermission", AttributeChange::Permission(flat)));
     }
     if let Some(description) =
         params.structure("Description").and_then(|description| description.text("Value"))
@@ -111,53 +114,56 @@ fn read_asked(call: &Call<'_>) -> Result<Asked, Fault> {
         asked.push(("description", description_of(description)?));
     }
     if let Some(imds) = params.structure("ImdsSupport") {
-        asked.extend(imds.word("Value", &["v2.0"])?.map(|_| ("imdsSupport", Asked::Imds)));
+        asked.extend(imds.word("Value", &["v2.0"])?.map(|_| ("imdsSupport", AttributeChange::Imds)));
     }
     if params.has("ProductCode") {
-        return Err(Fault::new("AuthFailure", "The account is not authorized to set product codes"));
+        return Err(Ec2Error::new("AuthFailure", "The account is not authorized to set product codes"));
     }
     let attribute =
         params.word("Attribute", &["description", "imdsSupport", "launchPermission", "productCodes"])?;
     if let Some(value) = params.text("Value") {
         match attribute {
             Some("description") => asked.push(("description", description_of(value)?)),
-            Some("imdsSupport") if value == "v2.0" => asked.push(("imdsSupport", Asked::Imds)),
-            Some(name) => return Err(Fault::value(name, value, "The attribute cannot have this value.")),
-            None => return Err(Fault::missing("attribute")),
+            Some("imdsSupport") if value == "v2.0" => asked.push(("imdsSupport", AttributeChange::Imds)),
+            Some(name) => return Err(Ec2Error::value(name, value, "The attribute cannot have this value.")),
+            None => return Err(Ec2Error::missing("attribute")),
         }
     }
     one_of(asked, attribute)
 }
 
-fn one_of(mut asked: Vec<(&'static str, Asked)>, attribute: Option<&str>) -> Result<Asked, Fault> {
+fn one_of(
+    mut asked: Vec<(&'static str, AttributeChange)>,
+    attribute: Option<&str>,
+) -> Result<AttributeChange, Ec2Error> {
     if let (Some(attribute), Some((name, _))) = (attribute, asked.first())
         && attribute != *name
     {
         let message = format!("Fields for multiple attribute types specified: {attribute}, {name}");
-        return Err(Fault::combination(message));
+        return Err(Ec2Error::combination(message));
     }
     if asked.len() > 1 {
         let names: Vec<_> = asked.iter().map(|(name, _)| *name).collect();
         let message = format!("Fields for multiple attribute types specified: {}", names.join(", "));
-        return Err(Fault::combination(message));
+        return Err(Ec2Error::combination(message));
     }
     match asked.pop() {
-        None => Err(Fault::combination("No attributes specified.")),
-        Some((_, Asked::Permission(change))) if change.len() == 0 => {
-            Err(Fault::combination("No attributes specified."))
+        None => Err(Ec2Error::combination("No attributes specified.")),
+        Some((_, AttributeChange::Permission(change))) if change.len() == 0 => {
+            Err(Ec2Error::combination("No attributes specified."))
         }
         Some((_, asked)) => Ok(asked),
     }
 }
 
-fn description_of(text: &str) -> Result<Asked, Fault> {
-    register::check_description(text).map(Asked::Description)
+fn description_of(text: &str) -> Result<AttributeChange, Ec2Error> {
+    register::check_description(text).map(AttributeChange::Description)
 }
 
-fn check_sharing(call: &Call<'_>, image: &Image, change: &Change) -> Result<(), Fault> {
-    if image.state(call.now) != State::Available {
+fn check_sharing(call: &Ec2Call<'_>, image: &ImageRecord, change: &PermissionChange) -> Result<(), Ec2Error> {
+    if image.state(call.now) != ImageState::Available {
         let message = format!("The image {} is not in the state available", image.id);
-        return Err(Fault::new("IncorrectState", message));
+        return Err(Ec2Error::new("IncorrectState", message));
     }
     if change.publishes() {
         check_public(call, image)?;
@@ -167,47 +173,47 @@ fn check_sharing(call: &Call<'_>, image: &Image, change: &Change) -> Result<(), 
             "Snapshots of the image {} are encrypted with the default key and cannot be shared",
             image.id
         );
-        return Err(Fault::new("InvalidParameter", message));
+        return Err(Ec2Error::new("InvalidParameter", message));
     }
     let mut after = image.grants.clone();
     after.apply(change);
     if after.0.len() > MAX_GRANTS {
         let message = format!("An image may be shared with at most {MAX_GRANTS} entities");
-        return Err(Fault::new("ResourceLimitExceeded", message));
+        return Err(Ec2Error::new("ResourceLimitExceeded", message));
     }
     Ok(())
 }
 
-fn check_public(call: &Call<'_>, image: &Image) -> Result<(), Fault> {
+fn check_public(call: &Ec2Call<'_>, image: &ImageRecord) -> Result<(), Ec2Error> {
     if settings::sharing(call).images_blocked {
         let message = "You can't publicly share this image because block public access for AMIs is enabled";
-        return Err(Fault::new("OperationNotPermitted", message));
+        return Err(Ec2Error::new("OperationNotPermitted", message));
     }
     if image.is_encrypted() {
         let message = format!("The image {} has encrypted snapshots and cannot be made public", image.id);
-        return Err(Fault::new("InvalidParameter", message));
+        return Err(Ec2Error::new("InvalidParameter", message));
     }
     let Some(most) = call.world.config.quotas.public_images else { return Ok(()) };
-    let public = |other: &Image| {
+    let public = |other: &ImageRecord| {
         other.owner == call.account && other.grants.is_public() && other.life != Life::Deregistered
     };
     let count = call.state().images.all().iter().filter(|(_, other)| public(other)).count();
     if !image.grants.is_public() && count >= most as usize {
         let message = format!("An account may have at most {most} public images in a region");
-        return Err(Fault::new("ResourceLimitExceeded", message));
+        return Err(Ec2Error::new("ResourceLimitExceeded", message));
     }
     Ok(())
 }
 
 /// Whether any snapshot of an image is encrypted with the region's own key, which no other account can use.
-fn is_default_key(call: &Call<'_>, image: &Image) -> bool {
+fn is_default_key(call: &Ec2Call<'_>, image: &ImageRecord) -> bool {
     let own = crate::state::settings::own_key(&call.region.name, call.account);
     let snapshots = image.snapshots().filter_map(|id| call.region.snapshots.find(id));
     snapshots.into_iter().any(|snapshot| snapshot.kms_key.as_ref() == Some(&own))
 }
 
 /// `ResetImageAttribute`.
-pub(crate) fn reset(call: &Call<'_>) -> Result<Xml, Fault> {
+pub(crate) fn reset(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     let _changing = call.changing();
     let params = call.params();
     let id = params.required("ImageId")?;

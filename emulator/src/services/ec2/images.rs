@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use super::call::Call;
-use super::fault::Fault;
-use super::filter::{self, Field};
-use super::image::{Image, Life, State, whole_seconds};
-use super::mapping::Ebs;
-use super::page::{Page, Rules};
+use super::call::Ec2Call;
+use super::fault::Ec2Error;
+use super::filter::{self, FieldValue};
+use super::image::{ImageRecord, ImageState, Life, whole_seconds};
+use super::mapping::EbsVolume;
+use super::page::{PageRequest, Rules};
 use super::query::Params;
 use crate::services::xml::Xml;
 
@@ -62,7 +62,7 @@ const FILTERS: [&str; 44] = [
 ];
 
 /// Which images are asked for, besides the filters.
-struct Scope<'q> {
+struct ImageScope<'q> {
     ids: Vec<&'q str>,
     owners: Vec<&'q str>,
     executable_by: Vec<&'q str>,
@@ -71,15 +71,15 @@ struct Scope<'q> {
 }
 
 /// `DescribeImages`.
-pub(crate) fn describe_images(call: &Call<'_>) -> Result<Xml, Fault> {
+pub(crate) fn describe_images(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     let params = call.params();
     let scope = read_scope(&params)?;
     let filters = filter::read(&params, |name| FILTERS.contains(&name) || filter::is_tag_filter(name))?;
-    if !scope.ids.is_empty() && Page::is_sized(&params) {
+    if !scope.ids.is_empty() && PageRequest::is_sized(&params) {
         let message = "The parameter imageIdSet cannot be used with the parameter maxResults";
-        return Err(Fault::combination(message));
+        return Err(Ec2Error::combination(message));
     }
-    let page = Page::read(&params, RULES)?;
+    let page = PageRequest::read(&params, RULES)?;
     let named = named(call, &scope)?;
     call.commit()?;
     let mut found = named.unwrap_or_else(|| everything(call));
@@ -92,8 +92,8 @@ pub(crate) fn describe_images(call: &Call<'_>) -> Result<Xml, Fault> {
     Ok(xml)
 }
 
-fn read_scope<'q>(params: &Params<'q>) -> Result<Scope<'q>, Fault> {
-    Ok(Scope {
+fn read_scope<'q>(params: &Params<'q>) -> Result<ImageScope<'q>, Ec2Error> {
+    Ok(ImageScope {
         ids: params.texts("ImageId"),
         owners: params.texts("Owner"),
         executable_by: params.texts("ExecutableBy"),
@@ -103,7 +103,7 @@ fn read_scope<'q>(params: &Params<'q>) -> Result<Scope<'q>, Fault> {
 }
 
 /// The images that are named by id, each of which has to be there. All missing ones are told of at once.
-fn named(call: &Call<'_>, scope: &Scope<'_>) -> Result<Option<Vec<Arc<Image>>>, Fault> {
+fn named(call: &Ec2Call<'_>, scope: &ImageScope<'_>) -> Result<Option<Vec<Arc<ImageRecord>>>, Ec2Error> {
     if scope.ids.is_empty() {
         return Ok(None);
     }
@@ -118,7 +118,7 @@ fn named(call: &Call<'_>, scope: &Scope<'_>) -> Result<Option<Vec<Arc<Image>>>, 
     if !missing.is_empty() {
         let (noun, verb) = if missing.len() == 1 { ("id", "does") } else { ("ids", "do") };
         let message = format!("The image {noun} '[{}]' {verb} not exist", missing.join(", "));
-        return Err(Fault::new("InvalidAMIID.NotFound", message));
+        return Err(Ec2Error::new("InvalidAMIID.NotFound", message));
     }
     found.sort_by(|a, b| a.id.cmp(&b.id));
     found.dedup_by(|a, b| a.id == b.id);
@@ -126,15 +126,15 @@ fn named(call: &Call<'_>, scope: &Scope<'_>) -> Result<Option<Vec<Arc<Image>>>, 
 }
 
 /// All images that the account may see.
-fn everything(call: &Call<'_>) -> Vec<Arc<Image>> {
+fn everything(call: &Ec2Call<'_>) -> Vec<Arc<ImageRecord>> {
     let all = call.state().images.all().into_iter().map(|(_, image)| image);
-    let seen = |image: &Arc<Image>| {
+    let seen = |image: &Arc<ImageRecord>| {
         image.life != Life::Deregistered && call.admits(image) && call.shows(image.created)
     };
     all.filter(seen).collect()
 }
 
-fn in_scope(call: &Call<'_>, image: &Image, scope: &Scope<'_>) -> bool {
+fn in_scope(call: &Ec2Call<'_>, image: &ImageRecord, scope: &ImageScope<'_>) -> bool {
     let own = image.owner == call.account;
     let owner = |owner: &&str| match *owner {
         "self" => own,
@@ -147,64 +147,65 @@ fn in_scope(call: &Call<'_>, image: &Image, scope: &Scope<'_>) -> bool {
     };
     let wanted = |list: &[&str], test: &dyn Fn(&&str) -> bool| list.is_empty() || list.iter().any(test);
     let deprecated = own || scope.deprecated || !scope.ids.is_empty() || !image.is_deprecated(call.now);
-    let disabled = scope.disabled || image.state(call.now) != State::Disabled;
+    let disabled = scope.disabled || image.state(call.now) != ImageState::Disabled;
     wanted(&scope.owners, &owner) && wanted(&scope.executable_by, &executable) && deprecated && disabled
 }
 
-fn field(call: &Call<'_>, image: &Image, name: &str) -> Field {
+fn field(call: &Ec2Call<'_>, image: &ImageRecord, name: &str) -> FieldValue {
     let machine = &image.machine;
     match name {
-        "architecture" => Field::one(&machine.architecture),
-        "boot-mode" => Field::maybe(machine.boot_mode.as_ref()),
-        "creation-date" => Field::one(whole_seconds(image.created)),
-        "description" => Field::maybe(image.description.as_ref()),
-        "ena-support" => Field::maybe(machine.ena),
-        "free-tier-eligible" | "image-allowed" => Field::one(true),
-        "hypervisor" => Field::one("xen"),
-        "image-id" => Field::one(&image.id),
-        "image-type" => Field::one("machine"),
-        "imds-support" => Field::maybe(machine.imds.as_ref()),
-        "is-public" => Field::one(image.grants.is_public()),
-        "kernel-id" => Field::maybe(machine.kernel.as_ref()),
-        "manifest-location" => Field::one(&image.location),
-        "name" => Field::one(&image.name),
-        "owner-id" => Field::one(&image.owner),
-        "ramdisk-id" => Field::maybe(machine.ramdisk.as_ref()),
-        "root-device-name" => Field::one(&machine.root_device),
-        "root-device-type" => Field::one("ebs"),
-        "source-image-id" => Field::maybe(image.source.as_ref().map(|source| &source.0)),
-        "source-image-region" => Field::maybe(image.source.as_ref().map(|source| &source.1)),
-        "sriov-net-support" => Field::maybe(machine.sriov.as_ref()),
-        "state" => Field::one(image.state(call.now).name()),
-        "state-reason-code" => Field::maybe(image.failure(call.now).map(|_| "Client.InternalError")),
-        "state-reason-message" => Field::maybe(image.failure(call.now)),
-        "tpm-support" => Field::maybe(machine.tpm.as_ref()),
-        "virtualization-type" => Field::one(&machine.virtualization),
+        "architecture" => FieldValue::one(&machine.architecture),
+        "boot-mode" => FieldValue::maybe(machine.boot_mode.as_ref()),
+        "creation-date" => FieldValue::one(whole_seconds(image.created)),
+        "description" => FieldValue::maybe(image.description.as_ref()),
+        "ena-support" => FieldValue::maybe(machine.ena),
+        "free-tier-eligible" | "image-allowed" => FieldValue::one(true),
+        "hypervisor" => FieldValue::one("xen"),
+        "image-id" => FieldValue::one(&image.id),
+        "image-type" => FieldValue::one("machine"),
+        "imds-support" => FieldValue::maybe(machine.imds.as_ref()),
+        "is-public" => FieldValue::one(image.grants.is_public()),
+        "kernel-id" => FieldValue::maybe(machine.kernel.as_ref()),
+        "manifest-location" => FieldValue::one(&image.location),
+        "name" => FieldValue::one(&image.name),
+        "owner-id" => FieldValue::one(&image.owner),
+        "ramdisk-id" => FieldValue::maybe(machine.ramdisk.as_ref()),
+        "root-device-name" => FieldValue::one(&machine.root_device),
+        "root-device-type" => FieldValue::one("ebs"),
+        "source-image-id" => FieldValue::maybe(image.source.as_ref().map(|source| &source.0)),
+        "source-image-region" => FieldValue::maybe(image.source.as_ref().map(|source| &source.1)),
+        "sriov-net-support" => FieldValue::maybe(machine.sriov.as_ref()),
+        "state" => FieldValue::one(image.state(call.now).name()),
+        "state-reason-code" => FieldValue::maybe(image.failure(call.now).map(|_| "Client.InternalError")),
+        "state-reason-message" => FieldValue::maybe(image.failure(call.now)),
+        "tpm-support" => FieldValue::maybe(machine.tpm.as_ref()),
+        "virtualization-type" => FieldValue::one(&machine.virtualization),
         _ => match name.strip_prefix("block-device-mapping.") {
             Some(part) => mapping_field(image, part),
             // Tags are the owner's own business; what else is a filter of AWS is something that no image here has.
             None if image.owner == call.account => filter::tag_field(name, &image.tags),
-            None => Field::Unknown,
+            None => FieldValue::Unknown,
         },
     }
 }
 
-fn mapping_field(image: &Image, part: &str) -> Field {
+fn mapping_field(image: &ImageRecord, part: &str) -> FieldValue {
     let volumes = || image.mappings.iter().filter_map(|mapping| mapping.ebs());
     match part {
-        "device-name" => Field::many(image.mappings.iter().map(|mapping| &mapping.device)),
-        "delete-on-termination" => Field::many(volumes().map(|ebs| ebs.delete_on_termination)),
-        "encrypted" => Field::many(volumes().map(|ebs| ebs.encrypted)),
-        "snapshot-id" => Field::many(image.snapshots()),
-        "volume-size" => Field::many(volumes().map(|ebs| ebs.volume.size)),
-        "volume-type" => Field::many(volumes().map(|ebs: &Ebs| ebs.volume.kind.name())),
-        _ => Field::Unknown,
+        "device-name" => FieldValue::many(image.mappings.iter().map(|mapping| &mapping.device)),
+        "delete-on-termination" => FieldValue::many(volumes().map(|ebs| ebs.delete_on_termination)),
+        "encrypted" => FieldValue::many(volumes().map(|ebs| ebs.encrypted)),
+        "snapshot-id" => FieldValue::many(image.snapshots()),
+        "volume-size" => FieldValue::many(volumes().map(|ebs| ebs.volume.size)),
+        "volume-type" => FieldValue::many(volumes().map(|ebs: &EbsVolume| ebs.volume.kind.name())),
+        _ => FieldValue::Unknown,
     }
 }
 
 /// The images of the account that use a snapshot.
-pub(crate) fn users_of(call: &Call<'_>, snapshot: &str) -> Vec<String> {
-    let uses =
-        |image: &Image| image.life != Life::Deregistered && image.snapshots().any(|used| used == snapshot);
+pub(crate) fn users_of(call: &Ec2Call<'_>, snapshot: &str) -> Vec<String> {
+    let uses = |image: &ImageRecord| {
+        image.life != Life::Deregistered && image.snapshots().any(|used| used == snapshot)
+    };
     call.state().images.all().into_iter().filter(|(_, image)| uses(image)).map(|(id, _)| id).collect()
 }

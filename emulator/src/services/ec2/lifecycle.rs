@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::call::Call;
-use super::fault::Fault;
-use super::image::{Image, Life, Protection, State};
+use super::call::Ec2Call;
+use super::fault::Ec2Error;
+use super::image::{ImageRecord, ImageState, Life, Protection};
 use super::image_attribute::truth;
 use super::images;
 use super::permission::Grants;
@@ -17,11 +17,11 @@ const COOLDOWN: Duration = Duration::from_hours(24);
 const YEAR: Duration = Duration::from_hours(24 * 365);
 
 /// `EnableImageDeprecation`.
-pub(crate) fn deprecate(call: &Call<'_>) -> Result<Xml, Fault> {
+pub(crate) fn deprecate(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     let _changing = call.changing();
     let params = call.params();
     let (id, text) = (params.required("ImageId")?, params.required("DeprecateAt")?);
-    let wrong = |why: &str| Fault::value("DeprecateAt", text, why);
+    let wrong = |why: &str| Ec2Error::value("DeprecateAt", text, why);
     let at =
         Moment::parse(text).ok_or_else(|| wrong("Expected a date and time such as 2030-01-31T12:00:00Z."))?;
     let image = call.own_image(id)?;
@@ -47,7 +47,7 @@ fn nearest_minute(moment: Moment) -> Moment {
 }
 
 /// `DisableImageDeprecation`.
-pub(crate) fn undeprecate(call: &Call<'_>) -> Result<Xml, Fault> {
+pub(crate) fn undeprecate(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     edit(call, |image| {
         image.deprecated = None;
         Ok(())
@@ -55,10 +55,10 @@ pub(crate) fn undeprecate(call: &Call<'_>) -> Result<Xml, Fault> {
 }
 
 /// `DisableImage`.
-pub(crate) fn disable(call: &Call<'_>) -> Result<Xml, Fault> {
+pub(crate) fn disable(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     let now = call.now;
     edit(call, |image| {
-        expect(image, now, State::Available)?;
+        expect(image, now, ImageState::Available)?;
         image.life = Life::Disabled;
         image.grants = Grants::default();
         Ok(())
@@ -66,17 +66,17 @@ pub(crate) fn disable(call: &Call<'_>) -> Result<Xml, Fault> {
 }
 
 /// `EnableImage`.
-pub(crate) fn enable(call: &Call<'_>) -> Result<Xml, Fault> {
+pub(crate) fn enable(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     let now = call.now;
     edit(call, |image| {
-        expect(image, now, State::Disabled)?;
+        expect(image, now, ImageState::Disabled)?;
         image.life = Life::Ready { from: now, failure: None };
         Ok(())
     })
 }
 
 /// `EnableImageDeregistrationProtection`.
-pub(crate) fn protect(call: &Call<'_>) -> Result<Xml, Fault> {
+pub(crate) fn protect(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     let cooldown = call.params().truth("WithCooldown")?.unwrap_or(false);
     edit(call, |image| {
         image.protection = if cooldown { Protection::OnWithCooldown } else { Protection::On };
@@ -85,7 +85,7 @@ pub(crate) fn protect(call: &Call<'_>) -> Result<Xml, Fault> {
 }
 
 /// `DisableImageDeregistrationProtection`.
-pub(crate) fn unprotect(call: &Call<'_>) -> Result<Xml, Fault> {
+pub(crate) fn unprotect(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     let now = call.now;
     edit(call, |image| {
         image.protection = match image.protection {
@@ -98,27 +98,30 @@ pub(crate) fn unprotect(call: &Call<'_>) -> Result<Xml, Fault> {
 }
 
 /// Changes the image that is named; the change may refuse.
-fn edit(call: &Call<'_>, change: impl Fn(&mut Image) -> Result<(), Fault>) -> Result<Xml, Fault> {
+fn edit(
+    call: &Ec2Call<'_>,
+    change: impl Fn(&mut ImageRecord) -> Result<(), Ec2Error>,
+) -> Result<Xml, Ec2Error> {
     let _changing = call.changing();
     let id = call.params().required("ImageId")?;
     let image = call.own_image(id)?;
     // What a dry run has to refuse is known only by trying.
-    change(&mut Image::clone(&image))?;
+    change(&mut ImageRecord::clone(&image))?;
     call.commit()?;
     call.edit_image(id, change)?;
     Ok(truth())
 }
 
-fn expect(image: &Image, now: Moment, state: State) -> Result<(), Fault> {
+fn expect(image: &ImageRecord, now: Moment, state: ImageState) -> Result<(), Ec2Error> {
     if image.state(now) == state {
         return Ok(());
     }
     let (id, have, want) = (&image.id, image.state(now).name(), state.name());
-    Err(Fault::new("IncorrectState", format!("The image {id} is in the state {have}, expected {want}")))
+    Err(Ec2Error::new("IncorrectState", format!("The image {id} is in the state {have}, expected {want}")))
 }
 
 /// `DeregisterImage`.
-pub(crate) fn deregister(call: &Call<'_>) -> Result<Xml, Fault> {
+pub(crate) fn deregister(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     let _changing = call.changing();
     let params = call.params();
     let id = params.required("ImageId")?;
@@ -129,7 +132,7 @@ pub(crate) fn deregister(call: &Call<'_>) -> Result<Xml, Fault> {
             "The image {id} is protected from deregistration: deregistration protection is {}",
             image.protection_word(call.now)
         );
-        return Err(Fault::new("OperationNotPermitted", message));
+        return Err(Ec2Error::new("OperationNotPermitted", message));
     }
     call.commit()?;
     call.edit_image(id, |image| {
@@ -153,7 +156,7 @@ pub(crate) fn deregister(call: &Call<'_>) -> Result<Xml, Fault> {
     Ok(xml)
 }
 
-fn delete_associated(call: &Call<'_>, id: &str) -> Result<&'static str, Fault> {
+fn delete_associated(call: &Ec2Call<'_>, id: &str) -> Result<&'static str, Ec2Error> {
     match call.region.snapshots.find(id) {
         None => Ok("client-error"),
         Some(snapshot) if snapshot.owner != call.account => Ok("missing-permissions"),

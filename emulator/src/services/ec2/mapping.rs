@@ -4,39 +4,39 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::fault::Fault;
+use super::fault::Ec2Error;
 use super::query::Params;
-use super::volume::{self, Volume};
+use super::volume::{self, NewVolume};
 use crate::services::xml::Xml;
 
 /// A device of the machine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Mapping {
+pub(crate) struct BlockDeviceMapping {
     /// `/dev/xvda`, ...
     pub(crate) device: String,
     /// What it is.
-    pub(crate) target: Target,
+    pub(crate) target: DeviceKind,
 }
 
 /// What a device is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum Target {
+pub(crate) enum DeviceKind {
     /// A disk of the host, `ephemeral0` to `ephemeral23`.
     Ephemeral(String),
     /// Nothing, even if the instance type would map something.
     Nothing,
     /// A volume.
-    Ebs(Box<Ebs>),
+    Ebs(Box<EbsVolume>),
 }
 
 /// A volume that is made at launch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Ebs {
+pub(crate) struct EbsVolume {
     /// What it is filled from.
     pub(crate) snapshot: Option<String>,
     /// Its kind, size and speed.
-    pub(crate) volume: Volume,
+    pub(crate) volume: NewVolume,
     /// Whether it goes when its instance goes.
     pub(crate) delete_on_termination: bool,
     /// As its snapshot, or as asked for an empty one.
@@ -57,24 +57,24 @@ pub(crate) struct Ebs {
 
 /// What registering needs to know of a snapshot.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Source {
+pub(crate) struct MappingSource {
     /// GiB.
     pub(crate) size: i64,
     /// Whether it is.
     pub(crate) encrypted: bool,
 }
 
-impl Mapping {
+impl BlockDeviceMapping {
     /// The snapshot that fills the device.
     pub(crate) fn snapshot(&self) -> Option<&str> {
         self.ebs()?.snapshot.as_deref()
     }
 
     /// The volume, if it is one.
-    pub(crate) fn ebs(&self) -> Option<&Ebs> {
+    pub(crate) fn ebs(&self) -> Option<&EbsVolume> {
         match &self.target {
-            Target::Ebs(ebs) => Some(ebs),
-            Target::Ephemeral(_) | Target::Nothing => None,
+            DeviceKind::Ebs(ebs) => Some(ebs),
+            DeviceKind::Ephemeral(_) | DeviceKind::Nothing => None,
         }
     }
 
@@ -82,14 +82,14 @@ impl Mapping {
     pub(crate) fn show(&self, xml: &mut Xml) {
         xml.value("deviceName", &self.device);
         match &self.target {
-            Target::Ephemeral(name) => xml.value("virtualName", name),
-            Target::Nothing => xml.value("noDevice", ""),
-            Target::Ebs(ebs) => xml.element("ebs", |xml| ebs.show(xml)),
+            DeviceKind::Ephemeral(name) => xml.value("virtualName", name),
+            DeviceKind::Nothing => xml.value("noDevice", ""),
+            DeviceKind::Ebs(ebs) => xml.element("ebs", |xml| ebs.show(xml)),
         }
     }
 }
 
-impl Ebs {
+impl EbsVolume {
     fn show(&self, xml: &mut Xml) {
         xml.optional("snapshotId", self.snapshot.as_ref());
         xml.value("volumeSize", self.volume.size);
@@ -110,31 +110,34 @@ impl Ebs {
 /// Reads `BlockDeviceMapping.n`. `source` finds a snapshot, or says why it cannot be used.
 pub(crate) fn read(
     params: &Params<'_>,
-    source: impl Fn(&str) -> Result<Source, Fault>,
-) -> Result<Vec<Mapping>, Fault> {
-    let mut mappings: Vec<Mapping> = Vec::new();
+    source: impl Fn(&str) -> Result<MappingSource, Ec2Error>,
+) -> Result<Vec<BlockDeviceMapping>, Ec2Error> {
+    let mut mappings: Vec<BlockDeviceMapping> = Vec::new();
     for entry in params.list("BlockDeviceMapping") {
         let device = entry.required("DeviceName")?.to_owned();
         let target = target(&entry, &source)?;
         if mappings.iter().any(|other| other.device == device) {
             return Err(wrong(format!("Invalid device name {device}: it is mapped more than once")));
         }
-        mappings.push(Mapping { device, target });
+        mappings.push(BlockDeviceMapping { device, target });
     }
     Ok(mappings)
 }
 
-fn target(entry: &Params<'_>, source: &impl Fn(&str) -> Result<Source, Fault>) -> Result<Target, Fault> {
+fn target(
+    entry: &Params<'_>,
+    source: &impl Fn(&str) -> Result<MappingSource, Ec2Error>,
+) -> Result<DeviceKind, Ec2Error> {
     let nothing = entry.text("NoDevice");
     let ephemeral = entry.filled("VirtualName");
     let ebs = entry.structure("Ebs");
     match (ephemeral, nothing, ebs) {
-        (Some(name), None, None) if is_ephemeral(name) => Ok(Target::Ephemeral(name.to_owned())),
+        (Some(name), None, None) if is_ephemeral(name) => Ok(DeviceKind::Ephemeral(name.to_owned())),
         (Some(name), None, None) => {
-            Err(Fault::value("virtualName", name, "Expected 'ephemeral0' to 'ephemeral23'."))
+            Err(Ec2Error::value("virtualName", name, "Expected 'ephemeral0' to 'ephemeral23'."))
         }
-        (None, Some(_), None) => Ok(Target::Nothing),
-        (None, None, Some(ebs)) => Ok(Target::Ebs(Box::new(read_ebs(&ebs, source)?))),
+        (None, Some(_), None) => Ok(DeviceKind::Nothing),
+        (None, None, Some(ebs)) => Ok(DeviceKind::Ebs(Box::new(read_ebs(&ebs, source)?))),
         (None, None, None) => {
             Err(wrong("A mapping must be of an EBS volume, a virtual name or no device".into()))
         }
@@ -147,18 +150,21 @@ fn is_ephemeral(name: &str) -> bool {
     number.is_some_and(|number| number < 24)
 }
 
-fn read_ebs(ebs: &Params<'_>, find: &impl Fn(&str) -> Result<Source, Fault>) -> Result<Ebs, Fault> {
+fn read_ebs(
+    ebs: &Params<'_>,
+    find: &impl Fn(&str) -> Result<MappingSource, Ec2Error>,
+) -> Result<EbsVolume, Ec2Error> {
     let snapshot = ebs.filled("SnapshotId").map(str::to_owned);
     let encrypted = ebs.truth("Encrypted")?;
     let kms_key = ebs.filled("KmsKeyId").map(str::to_owned);
     if snapshot.is_some() && encrypted.is_some() {
         let message = "Parameter encrypted is invalid. You cannot specify the encrypted flag if specifying a \
                        snapshot id in a block device mapping.";
-        return Err(Fault::new("InvalidParameter", message));
+        return Err(Ec2Error::new("InvalidParameter", message));
     }
     if kms_key.is_some() && encrypted != Some(true) {
         let message = "The parameter KmsKeyId requires the parameter Encrypted to be set.";
-        return Err(Fault::new("InvalidParameterDependency", message));
+        return Err(Ec2Error::new("InvalidParameterDependency", message));
     }
     let initialization_rate = ebs.number("VolumeInitializationRate")?;
     if let Some(rate) = initialization_rate {
@@ -175,7 +181,7 @@ fn read_ebs(ebs: &Params<'_>, find: &impl Fn(&str) -> Result<Source, Fault>) -> 
             volume.size, source.size
         )));
     }
-    Ok(Ebs {
+    Ok(EbsVolume {
         encrypted: source.map_or(encrypted.unwrap_or(false), |source| source.encrypted),
         snapshot,
         volume,
@@ -189,17 +195,17 @@ fn read_ebs(ebs: &Params<'_>, find: &impl Fn(&str) -> Result<Source, Fault>) -> 
     })
 }
 
-fn check_rate(rate: i64, from_snapshot: bool) -> Result<(), Fault> {
+fn check_rate(rate: i64, from_snapshot: bool) -> Result<(), Ec2Error> {
     if !from_snapshot {
         let message = "The parameter volumeInitializationRate requires the parameter snapshotId to be set.";
-        return Err(Fault::new("InvalidParameterDependency", message));
+        return Err(Ec2Error::new("InvalidParameterDependency", message));
     }
     if !(100..=300).contains(&rate) {
-        return Err(Fault::value("volumeInitializationRate", &rate.to_string(), "Expected 100 to 300."));
+        return Err(Ec2Error::value("volumeInitializationRate", &rate.to_string(), "Expected 100 to 300."));
     }
     Ok(())
 }
 
-pub(super) fn wrong(message: String) -> Fault {
-    Fault::new("InvalidBlockDeviceMapping", message)
+pub(super) fn wrong(message: String) -> Ec2Error {
+    Ec2Error::new("InvalidBlockDeviceMapping", message)
 }

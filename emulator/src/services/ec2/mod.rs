@@ -32,11 +32,11 @@ mod volume;
 
 use http::StatusCode;
 
-use self::call::Call;
-use self::fault::Fault;
-use self::query::Node;
+use self::call::Ec2Call;
+use self::fault::Ec2Error;
+use self::query::ParamNode;
 use crate::door::reply::{Response, reply};
-use crate::door::signed::Signed;
+use crate::door::signed::SignedRequest;
 use crate::services::xml::Xml;
 use crate::world::{Region, World};
 
@@ -46,17 +46,17 @@ const NAMESPACE: &str = "http://ec2.amazonaws.com/doc/2016-11-15/";
 const VERSION: &str = "2016-11-15";
 
 /// A call: reads, refuses, does, and gives what stands in the answer.
-type Operation = fn(&Call<'_>) -> Result<Xml, Fault>;
+type Operation = fn(&Ec2Call<'_>) -> Result<Xml, Ec2Error>;
 
 /// The name of what a request asks for.
-pub(crate) fn action(request: &Signed) -> String {
+pub(crate) fn action(request: &SignedRequest) -> String {
     let mut fields = form_urlencoded::parse(request.body());
     fields.find(|(name, _)| name == "Action").map(|(_, value)| value.into_owned()).unwrap_or_default()
 }
 
 /// Answers a request.
 #[expect(clippy::unused_async, reason = "all services are asked in the same way")]
-pub(crate) async fn answer(world: &World, region: &Region, request: Signed) -> Response {
+pub(crate) async fn answer(world: &World, region: &Region, request: SignedRequest) -> Response {
     let id = &request.request_id;
     match apart(|| perform(world, region, &request)) {
         Ok((action, xml)) => {
@@ -81,14 +81,14 @@ fn apart<R>(call: impl FnOnce() -> R) -> R {
     }
 }
 
-fn perform(world: &World, region: &Region, request: &Signed) -> Result<(&'static str, Xml), Fault> {
-    let query = Node::read(form_urlencoded::parse(request.body()))?;
+fn perform(world: &World, region: &Region, request: &SignedRequest) -> Result<(&'static str, Xml), Ec2Error> {
+    let query = ParamNode::read(form_urlencoded::parse(request.body()))?;
     let params = query.params();
-    let action = params.text("Action").ok_or_else(|| Fault::missing("Action"))?;
-    let version = params.text("Version").ok_or_else(|| Fault::missing("Version"))?;
+    let action = params.text("Action").ok_or_else(|| Ec2Error::missing("Action"))?;
+    let version = params.text("Version").ok_or_else(|| Ec2Error::missing("Version"))?;
     let invalid = || {
         let message = format!("The action {action} is not valid for this web service.");
-        Fault::new("InvalidAction", message)
+        Ec2Error::new("InvalidAction", message)
     };
     if version != VERSION {
         return Err(invalid());
@@ -96,7 +96,7 @@ fn perform(world: &World, region: &Region, request: &Signed) -> Result<(&'static
     let (name, operation) = operation(action).ok_or_else(invalid)?;
     let host = request.header("host").unwrap_or_default();
     let (account, doomed) = (&request.account, request.doomed);
-    let call = Call { account, region, world, now: world.now(), query: &query, host, doomed };
+    let call = Ec2Call { account, region, world, now: world.now(), query: &query, host, doomed };
     Ok((name, operation(&call)?))
 }
 

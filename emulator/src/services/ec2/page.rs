@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::fault::Fault;
+use super::fault::Ec2Error;
 use super::query::Params;
 
 /// How a call pages.
@@ -19,21 +19,21 @@ pub(crate) struct Rules {
 
 /// What a request asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Page {
+pub(crate) struct PageRequest {
     size: Option<usize>,
     after: Option<String>,
 }
 
-impl Page {
+impl PageRequest {
     /// Reads `MaxResults` and `NextToken`.
-    pub(crate) fn read(params: &Params<'_>, rules: Rules) -> Result<Self, Fault> {
+    pub(crate) fn read(params: &Params<'_>, rules: Rules) -> Result<Self, Ec2Error> {
         let size = match params.number("MaxResults")? {
             None => rules.default,
             Some(size) if (rules.least..=rules.most).contains(&size) => usize::try_from(size).ok(),
             Some(size) => {
                 let why = format!("Expecting a value between {} and {}", rules.least, rules.most);
                 let message = format!("Value ( {size} ) for parameter maxResults is invalid. {why}.");
-                return Err(Fault::new("InvalidParameterValue", message));
+                return Err(Ec2Error::new("InvalidParameterValue", message));
             }
         };
         let after = params.filled("NextToken").map(decode).transpose()?;
@@ -67,22 +67,22 @@ fn encode(key: &str) -> String {
     URL_SAFE_NO_PAD.encode(format!("{MARK}{key}"))
 }
 
-fn decode(token: &str) -> Result<String, Fault> {
+fn decode(token: &str) -> Result<String, Ec2Error> {
     let bytes = URL_SAFE_NO_PAD.decode(token).ok();
     let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
     let key = text.and_then(|text| text.strip_prefix(MARK).map(str::to_owned));
-    key.ok_or_else(|| Fault::new("InvalidNextToken", format!("The token '{token}' is invalid")))
+    key.ok_or_else(|| Ec2Error::new("InvalidNextToken", format!("The token '{token}' is invalid")))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::query::Node;
+    use super::super::query::ParamNode;
     use super::*;
 
     const RULES: Rules = Rules { least: 2, most: 5, default: None };
 
-    fn page(text: &str) -> Result<Page, Fault> {
-        Page::read(&Node::read(form_urlencoded::parse(text.as_bytes())).unwrap().params(), RULES)
+    fn page(text: &str) -> Result<PageRequest, Ec2Error> {
+        PageRequest::read(&ParamNode::read(form_urlencoded::parse(text.as_bytes())).unwrap().params(), RULES)
     }
 
     #[test]

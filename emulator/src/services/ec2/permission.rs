@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::fault::Fault;
+use super::fault::Ec2Error;
 use super::query::Params;
 use crate::services::xml::Xml;
 
 /// One whom something is shared with.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum Grantee {
+pub(crate) enum SharedWith {
     /// Everybody: the group `all`.
     Everybody,
     /// An account: twelve digits.
@@ -25,20 +25,20 @@ pub(crate) enum Grantee {
 /// All whom something is shared with.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(transparent)]
-pub(crate) struct Grants(pub(crate) BTreeSet<Grantee>);
+pub(crate) struct Grants(pub(crate) BTreeSet<SharedWith>);
 
 /// What a request changes.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct Change {
+pub(crate) struct PermissionChange {
     /// To be shared with.
-    pub(crate) add: Vec<Grantee>,
+    pub(crate) add: Vec<SharedWith>,
     /// To be shared with no longer.
-    pub(crate) remove: Vec<Grantee>,
+    pub(crate) remove: Vec<SharedWith>,
 }
 
 /// What can be shared with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Reach {
+pub(crate) enum ShareScope {
     /// Accounts and everybody: snapshots.
     Accounts,
     /// Organisations and their units too: images.
@@ -48,7 +48,7 @@ pub(crate) enum Reach {
 impl Grants {
     /// Whether everybody may.
     pub(crate) fn is_public(&self) -> bool {
-        self.0.contains(&Grantee::Everybody)
+        self.0.contains(&SharedWith::Everybody)
     }
 
     /// Whether an account is named, or everybody is.
@@ -58,11 +58,11 @@ impl Grants {
 
     /// Whether an account is named itself.
     pub(crate) fn names(&self, account: &str) -> bool {
-        self.0.contains(&Grantee::Account(account.to_owned()))
+        self.0.contains(&SharedWith::Account(account.to_owned()))
     }
 
     /// Makes a change.
-    pub(crate) fn apply(&mut self, change: &Change) {
+    pub(crate) fn apply(&mut self, change: &PermissionChange) {
         self.0.extend(change.add.iter().cloned());
         for grantee in &change.remove {
             self.0.remove(grantee);
@@ -72,17 +72,17 @@ impl Grants {
     /// Shows all as a list of this name.
     pub(crate) fn show(&self, xml: &mut Xml, list: &str) {
         xml.items(list, &self.0, |xml, grantee| match grantee {
-            Grantee::Everybody => xml.value("group", "all"),
-            Grantee::Account(id) => xml.value("userId", id),
-            Grantee::Organization(arn) => xml.value("organizationArn", arn),
-            Grantee::Unit(arn) => xml.value("organizationalUnitArn", arn),
+            SharedWith::Everybody => xml.value("group", "all"),
+            SharedWith::Account(id) => xml.value("userId", id),
+            SharedWith::Organization(arn) => xml.value("organizationArn", arn),
+            SharedWith::Unit(arn) => xml.value("organizationalUnitArn", arn),
         });
     }
 }
 
-impl Change {
+impl PermissionChange {
     /// Reads `Add.n` and `Remove.n` of a structure.
-    pub(crate) fn read(params: &Params<'_>, reach: Reach) -> Result<Self, Fault> {
+    pub(crate) fn read(params: &Params<'_>, reach: ShareScope) -> Result<Self, Ec2Error> {
         let side = |name: &str| {
             let entries = params.list(name);
             entries.iter().map(|entry| one(entry, reach)).collect::<Result<Vec<_>, _>>()
@@ -91,7 +91,7 @@ impl Change {
     }
 
     /// Reads the flat form: `OperationType` with lists of accounts, groups and ARNs.
-    pub(crate) fn read_flat(params: &Params<'_>, reach: Reach) -> Result<Option<Self>, Fault> {
+    pub(crate) fn read_flat(params: &Params<'_>, reach: ShareScope) -> Result<Option<Self>, Ec2Error> {
         let mut all = Vec::new();
         for id in params.texts("UserId") {
             all.push(account(id)?);
@@ -99,7 +99,7 @@ impl Change {
         for group in params.texts("UserGroup") {
             all.push(everybody(group)?);
         }
-        if reach == Reach::Organizations {
+        if reach == ShareScope::Organizations {
             for arn in params.texts("OrganizationArn") {
                 all.push(organization(arn)?);
             }
@@ -110,9 +110,9 @@ impl Change {
         let operation = params.word("OperationType", &["add", "remove"])?;
         match (operation, all.is_empty()) {
             (None, true) => Ok(None),
-            (None, false) => Err(Fault::missing("operationType")),
+            (None, false) => Err(Ec2Error::missing("operationType")),
             (Some(_), true) => {
-                Err(Fault::missing("userId, userGroup, organizationArn or organizationalUnitArn"))
+                Err(Ec2Error::missing("userId, userGroup, organizationArn or organizationalUnitArn"))
             }
             (Some("add"), false) => Ok(Some(Self { add: all, remove: Vec::new() })),
             (Some(_), false) => Ok(Some(Self { add: Vec::new(), remove: all })),
@@ -126,11 +126,11 @@ impl Change {
 
     /// Whether everybody is added.
     pub(crate) fn publishes(&self) -> bool {
-        self.add.contains(&Grantee::Everybody)
+        self.add.contains(&SharedWith::Everybody)
     }
 }
 
-fn one(entry: &Params<'_>, reach: Reach) -> Result<Grantee, Fault> {
+fn one(entry: &Params<'_>, reach: ShareScope) -> Result<SharedWith, Ec2Error> {
     let mut found = Vec::new();
     if let Some(id) = entry.text("UserId") {
         found.push(account(id)?);
@@ -138,7 +138,7 @@ fn one(entry: &Params<'_>, reach: Reach) -> Result<Grantee, Fault> {
     if let Some(group) = entry.text("Group") {
         found.push(everybody(group)?);
     }
-    if reach == Reach::Organizations {
+    if reach == ShareScope::Organizations {
         if let Some(arn) = entry.text("OrganizationArn") {
             found.push(organization(arn)?);
         }
@@ -148,40 +148,42 @@ fn one(entry: &Params<'_>, reach: Reach) -> Result<Grantee, Fault> {
     }
     match found.len() {
         1 => Ok(found.remove(0)),
-        0 => Err(Fault::missing("userId, group, organizationArn or organizationalUnitArn")),
-        _ => Err(Fault::combination("A permission may be of one account, group, organization or unit only.")),
+        0 => Err(Ec2Error::missing("userId, group, organizationArn or organizationalUnitArn")),
+        _ => Err(Ec2Error::combination(
+            "A permission may be of one account, group, organization or unit only.",
+        )),
     }
 }
 
-fn item(value: &str, kind: &str) -> Fault {
+fn item(value: &str, kind: &str) -> Ec2Error {
     let message = format!("Invalid attribute item value \"{value}\" for {kind} item type.");
-    Fault::new("InvalidAMIAttributeItemValue", message)
+    Ec2Error::new("InvalidAMIAttributeItemValue", message)
 }
 
-fn account(id: &str) -> Result<Grantee, Fault> {
+fn account(id: &str) -> Result<SharedWith, Ec2Error> {
     // The console writes accounts in three groups; nobody else does.
     let valid = id.len() == 12 && id.bytes().all(|digit| digit.is_ascii_digit());
-    if valid { Ok(Grantee::Account(id.to_owned())) } else { Err(item(id, "userId")) }
+    if valid { Ok(SharedWith::Account(id.to_owned())) } else { Err(item(id, "userId")) }
 }
 
-fn everybody(group: &str) -> Result<Grantee, Fault> {
-    if group == "all" { Ok(Grantee::Everybody) } else { Err(item(group, "userGroup")) }
+fn everybody(group: &str) -> Result<SharedWith, Ec2Error> {
+    if group == "all" { Ok(SharedWith::Everybody) } else { Err(item(group, "userGroup")) }
 }
 
-fn organization(arn: &str) -> Result<Grantee, Fault> {
+fn organization(arn: &str) -> Result<SharedWith, Ec2Error> {
     let valid = organizations_part(arn).and_then(|part| part.strip_prefix("organization/o-"));
     let valid = valid.is_some_and(is_id);
-    if valid { Ok(Grantee::Organization(arn.to_owned())) } else { Err(item(arn, "organizationArn")) }
+    if valid { Ok(SharedWith::Organization(arn.to_owned())) } else { Err(item(arn, "organizationArn")) }
 }
 
-fn unit(arn: &str) -> Result<Grantee, Fault> {
+fn unit(arn: &str) -> Result<SharedWith, Ec2Error> {
     let valid = organizations_part(arn).and_then(|part| part.strip_prefix("ou/o-"));
     let valid = valid.and_then(|part| part.split_once("/ou-"));
     let valid = valid.is_some_and(|(organization, unit)| {
         let unit = unit.split_once('-');
         is_id(organization) && unit.is_some_and(|(root, own)| is_id(root) && is_id(own))
     });
-    if valid { Ok(Grantee::Unit(arn.to_owned())) } else { Err(item(arn, "organizationalUnitArn")) }
+    if valid { Ok(SharedWith::Unit(arn.to_owned())) } else { Err(item(arn, "organizationalUnitArn")) }
 }
 
 /// What follows `arn:PARTITION:organizations::ACCOUNT:`.
@@ -203,12 +205,12 @@ fn is_id(id: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::query::Node;
+    use super::super::query::ParamNode;
     use super::*;
 
-    fn flat(text: &str) -> Result<Option<Change>, Fault> {
-        let node = Node::read(form_urlencoded::parse(text.as_bytes())).unwrap();
-        Change::read_flat(&node.params(), Reach::Organizations)
+    fn flat(text: &str) -> Result<Option<PermissionChange>, Ec2Error> {
+        let node = ParamNode::read(form_urlencoded::parse(text.as_bytes())).unwrap();
+        PermissionChange::read_flat(&node.params(), ShareScope::Organizations)
     }
 
     #[test]

@@ -6,7 +6,7 @@
 use std::cell::Cell;
 use std::collections::BTreeMap;
 
-use super::fault::Fault;
+use super::fault::Ec2Error;
 
 /// Parameters of one request, at most.
 const MAX_PARAMETERS: usize = 10_000;
@@ -15,22 +15,22 @@ const MAX_DEPTH: usize = 12;
 
 /// A parameter, a structure or a list.
 #[derive(Debug, Default)]
-pub(crate) struct Node {
+pub(crate) struct ParamNode {
     value: Option<String>,
     asked: Cell<bool>,
-    children: BTreeMap<String, Node>,
+    children: BTreeMap<String, ParamNode>,
 }
 
 /// A structure of the request, and where it stands.
 #[derive(Debug, Clone)]
 pub(crate) struct Params<'q> {
-    node: Option<&'q Node>,
+    node: Option<&'q ParamNode>,
     path: String,
 }
 
-impl Node {
+impl ParamNode {
     /// Reads pairs of names and values, unescaped.
-    pub(crate) fn read<K, V>(pairs: impl IntoIterator<Item = (K, V)>) -> Result<Self, Fault>
+    pub(crate) fn read<K, V>(pairs: impl IntoIterator<Item = (K, V)>) -> Result<Self, Ec2Error>
     where
         K: AsRef<str>,
         V: Into<String>,
@@ -57,8 +57,8 @@ impl Node {
     }
 
     /// Refuses a parameter that nobody asked for.
-    pub(crate) fn end(&self) -> Result<(), Fault> {
-        self.unasked("").map_or(Ok(()), |path| Err(Fault::unknown(&path)))
+    pub(crate) fn end(&self) -> Result<(), Ec2Error> {
+        self.unasked("").map_or(Ok(()), |path| Err(Ec2Error::unknown(&path)))
     }
 
     fn unasked(&self, path: &str) -> Option<String> {
@@ -83,34 +83,36 @@ impl<'q> Params<'q> {
     }
 
     /// The text of a parameter that has to be there.
-    pub(crate) fn required(&self, name: &str) -> Result<&'q str, Fault> {
-        self.filled(name).ok_or_else(|| Fault::missing(&join(&self.path, name)))
+    pub(crate) fn required(&self, name: &str) -> Result<&'q str, Ec2Error> {
+        self.filled(name).ok_or_else(|| Ec2Error::missing(&join(&self.path, name)))
     }
 
     /// A truth value.
-    pub(crate) fn truth(&self, name: &str) -> Result<Option<bool>, Fault> {
+    pub(crate) fn truth(&self, name: &str) -> Result<Option<bool>, Ec2Error> {
         match self.filled(name) {
             None => Ok(None),
             Some(value) if value.eq_ignore_ascii_case("true") => Ok(Some(true)),
             Some(value) if value.eq_ignore_ascii_case("false") => Ok(Some(false)),
-            Some(value) => Err(Fault::value(&join(&self.path, name), value, "Expected 'true' or 'false'.")),
+            Some(value) => {
+                Err(Ec2Error::value(&join(&self.path, name), value, "Expected 'true' or 'false'."))
+            }
         }
     }
 
     /// A whole number.
-    pub(crate) fn number(&self, name: &str) -> Result<Option<i64>, Fault> {
+    pub(crate) fn number(&self, name: &str) -> Result<Option<i64>, Ec2Error> {
         let Some(value) = self.filled(name) else { return Ok(None) };
-        let wrong = || Fault::value(&join(&self.path, name), value, "Expected an integer.");
+        let wrong = || Ec2Error::value(&join(&self.path, name), value, "Expected an integer.");
         value.parse().map(Some).map_err(|_| wrong())
     }
 
     /// One of a fixed set of words.
-    pub(crate) fn word(&self, name: &str, words: &[&'static str]) -> Result<Option<&'static str>, Fault> {
+    pub(crate) fn word(&self, name: &str, words: &[&'static str]) -> Result<Option<&'static str>, Ec2Error> {
         let Some(value) = self.filled(name) else { return Ok(None) };
         let found = words.iter().find(|word| **word == value).copied();
         let wrong = || {
             let why = format!("Valid values: {}.", words.join(", "));
-            Fault::value(&join(&self.path, name), value, &why)
+            Ec2Error::value(&join(&self.path, name), value, &why)
         };
         found.map(Some).ok_or_else(wrong)
     }
@@ -124,14 +126,16 @@ impl<'q> Params<'q> {
     /// The structures of a list, by ascending index.
     pub(crate) fn list(&self, name: &str) -> Vec<Params<'q>> {
         let path = join(&self.path, name);
-        let entry =
-            |(index, node): (u64, &'q Node)| Params { node: Some(node), path: format!("{path}.{index}") };
+        let entry = |(index, node): (u64, &'q ParamNode)| Params {
+            node: Some(node),
+            path: format!("{path}.{index}"),
+        };
         self.indexed(name).into_iter().map(entry).collect()
     }
 
     /// The texts of a list, by ascending index.
     pub(crate) fn texts(&self, name: &str) -> Vec<&'q str> {
-        let asked = |(_, node): (u64, &'q Node)| {
+        let asked = |(_, node): (u64, &'q ParamNode)| {
             node.asked.set(true);
             node.value.as_deref()
         };
@@ -151,7 +155,7 @@ impl<'q> Params<'q> {
     /// The value of this very node, with all below it: for structures that are kept as they were sent.
     pub(crate) fn members(&self) -> Vec<(&'q str, Params<'q>)> {
         let children = self.node.map(|node| &node.children).into_iter().flatten();
-        let entry = |(name, node): (&'q String, &'q Node)| {
+        let entry = |(name, node): (&'q String, &'q ParamNode)| {
             (name.as_str(), Params { node: Some(node), path: join(&self.path, name) })
         };
         children.map(entry).collect()
@@ -164,10 +168,10 @@ impl<'q> Params<'q> {
         node.value.as_deref()
     }
 
-    fn indexed(&self, name: &str) -> Vec<(u64, &'q Node)> {
+    fn indexed(&self, name: &str) -> Vec<(u64, &'q ParamNode)> {
         let children = self.node.and_then(|node| node.children.get(name)).map(|node| &node.children);
-        let index = |(index, node): (&String, &'q Node)| index.parse().ok().map(|index| (index, node));
-        let mut entries: Vec<(u64, &Node)> = children.into_iter().flatten().filter_map(index).collect();
+        let index = |(index, node): (&String, &'q ParamNode)| index.parse().ok().map(|index| (index, node));
+        let mut entries: Vec<(u64, &ParamNode)> = children.into_iter().flatten().filter_map(index).collect();
         entries.sort_by_key(|(index, _)| *index);
         entries
     }
@@ -177,16 +181,16 @@ fn join(path: &str, name: &str) -> String {
     if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
 }
 
-fn malformed() -> Fault {
-    Fault::new("MalformedQueryString", "The query string contains a syntax error")
+fn malformed() -> Ec2Error {
+    Ec2Error::new("MalformedQueryString", "The query string contains a syntax error")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn node(text: &str) -> Node {
-        Node::read(form_urlencoded::parse(text.as_bytes())).unwrap()
+    fn node(text: &str) -> ParamNode {
+        ParamNode::read(form_urlencoded::parse(text.as_bytes())).unwrap()
     }
 
     #[test]
@@ -239,7 +243,7 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn no_request_is_too_strange_to_read(text in "[A-Z.0-9=&%+\\x00-\\x7f]{0,80}") {
-            if let Ok(node) = Node::read(form_urlencoded::parse(text.as_bytes())) {
+            if let Ok(node) = ParamNode::read(form_urlencoded::parse(text.as_bytes())) {
                 let params = node.params();
                 for list in params.list("A") {
                     let _ = (list.number("B"), list.truth("C"), list.texts("D"));
@@ -252,7 +256,7 @@ mod tests {
     #[test]
     fn a_name_twice_or_with_an_empty_part_is_malformed() {
         for text in ["A=1&A=2", "A..B=1", ".=1", "A.B.C.D.E.F.G.H.I.J.K.L.M=1"] {
-            let read = Node::read(form_urlencoded::parse(text.as_bytes()));
+            let read = ParamNode::read(form_urlencoded::parse(text.as_bytes()));
             assert_eq!(read.unwrap_err().code, "MalformedQueryString", "{text}");
         }
     }

@@ -1,8 +1,8 @@
 //! `DescribeRegions` and `DescribeAvailabilityZones`.
 
-use super::call::Call;
-use super::fault::Fault;
-use super::filter::{self, Field};
+use super::call::Ec2Call;
+use super::fault::Ec2Error;
+use super::filter::{self, FieldValue};
 use crate::services::xml::Xml;
 
 /// How many local regions are always shown, besides AWS's and those that have been used: `local`, `local-2`, ...
@@ -74,7 +74,7 @@ fn is_formed(name: &str) -> bool {
 }
 
 /// `DescribeRegions`.
-pub(crate) fn describe(call: &Call<'_>) -> Result<Xml, Fault> {
+pub(crate) fn describe(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     let (params, host) = (call.params(), call.host);
     let wanted = params.texts("RegionName");
     params.truth("AllRegions")?;
@@ -90,13 +90,13 @@ pub(crate) fn describe(call: &Call<'_>) -> Result<Xml, Fault> {
     names.sort();
     names.dedup();
     if let Some(missing) = wanted.iter().find(|name| !names.iter().any(|known| known == *name)) {
-        return Err(Fault::value("region", missing, "The region does not exist."));
+        return Err(Ec2Error::value("region", missing, "The region does not exist."));
     }
     call.commit()?;
     let field = |region: &str, name: &str| match name {
-        "endpoint" => Field::one(host),
-        "opt-in-status" => Field::one("opt-in-not-required"),
-        _ => Field::one(region),
+        "endpoint" => FieldValue::one(host),
+        "opt-in-status" => FieldValue::one("opt-in-not-required"),
+        _ => FieldValue::one(region),
     };
     names.retain(|name| wanted.is_empty() || wanted.contains(&name.as_str()));
     names.retain(|region| filter::all_match(&filters, |name| field(region, name)));
@@ -110,7 +110,7 @@ pub(crate) fn describe(call: &Call<'_>) -> Result<Xml, Fault> {
 }
 
 /// `DescribeAvailabilityZones`.
-pub(crate) fn zones(call: &Call<'_>) -> Result<Xml, Fault> {
+pub(crate) fn zones(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     let params = call.params();
     let region = &call.region.name;
     params.truth("AllAvailabilityZones")?;
@@ -125,16 +125,16 @@ pub(crate) fn zones(call: &Call<'_>) -> Result<Xml, Fault> {
     let missing = names.iter().find(|name| !zones.iter().any(|zone| zone.0 == **name));
     let missing = missing.or_else(|| ids.iter().find(|id| !zones.iter().any(|zone| zone.1 == **id)));
     if let Some(missing) = missing {
-        return Err(Fault::value("availabilityZone", missing, "The zone does not exist."));
+        return Err(Ec2Error::value("availabilityZone", missing, "The zone does not exist."));
     }
     call.commit()?;
     let field = |zone: &(String, String), name: &str| match name {
-        "zone-name" => Field::one(&zone.0),
-        "zone-id" => Field::one(&zone.1),
-        "state" => Field::one("available"),
-        "zone-type" => Field::one("availability-zone"),
-        "opt-in-status" => Field::one("opt-in-not-required"),
-        _ => Field::one(region),
+        "zone-name" => FieldValue::one(&zone.0),
+        "zone-id" => FieldValue::one(&zone.1),
+        "state" => FieldValue::one("available"),
+        "zone-type" => FieldValue::one("availability-zone"),
+        "opt-in-status" => FieldValue::one("opt-in-not-required"),
+        _ => FieldValue::one(region),
     };
     zones.retain(|zone| names.is_empty() || names.contains(&zone.0.as_str()));
     zones.retain(|zone| ids.is_empty() || ids.contains(&zone.1.as_str()));

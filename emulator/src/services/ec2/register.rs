@@ -3,10 +3,10 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::call::Call;
-use super::fault::Fault;
-use super::image::{Image, Life, Machine, Protection};
-use super::mapping::{self, Mapping, Source};
+use super::call::Ec2Call;
+use super::fault::Ec2Error;
+use super::image::{ImageRecord, Life, MachineFields, Protection};
+use super::mapping::{self, BlockDeviceMapping, MappingSource};
 use super::permission::Grants;
 use super::query::Params;
 use super::tag::{self, Tags};
@@ -23,7 +23,7 @@ const MAX_UEFI_DATA: usize = 64_000;
 const MAX_DESCRIPTION: usize = 255;
 
 /// `RegisterImage`.
-pub(crate) fn register_image(call: &Call<'_>) -> Result<Xml, Fault> {
+pub(crate) fn register_image(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     let _changing = call.changing();
     let params = call.params();
     let name = params.required("Name")?;
@@ -37,7 +37,7 @@ pub(crate) fn register_image(call: &Call<'_>) -> Result<Xml, Fault> {
     check_root(&machine.root_device, &mappings, location)?;
     check_free(call, name)?;
     call.commit()?;
-    let image = Image {
+    let image = ImageRecord {
         id: ids::fresh("ami"),
         owner: call.account.to_owned(),
         name: name.to_owned(),
@@ -66,51 +66,52 @@ pub(crate) fn answer(id: &str) -> Xml {
 }
 
 /// Refuses a name that AWS refuses.
-pub(crate) fn check_name(name: &str) -> Result<(), Fault> {
+pub(crate) fn check_name(name: &str) -> Result<(), Ec2Error> {
     let taken = |one: char| one.is_ascii_alphanumeric() || "()[] ./-'@_".contains(one);
     if (3..=128).contains(&name.chars().count()) && name.chars().all(taken) {
         return Ok(());
     }
     let message = "AMI names must be between 3 and 128 characters long, and may contain letters, numbers, '(', ')', \
                    '.', '-', '/' and '_'";
-    Err(Fault::new("InvalidAMIName.Malformed", message))
+    Err(Ec2Error::new("InvalidAMIName.Malformed", message))
 }
 
 /// Refuses a name that another image of the account has.
-pub(crate) fn check_free(call: &Call<'_>, name: &str) -> Result<(), Fault> {
+pub(crate) fn check_free(call: &Ec2Call<'_>, name: &str) -> Result<(), Ec2Error> {
     let images = call.state().images.all();
-    let taken =
-        |image: &Image| image.owner == call.account && image.name == name && image.life != Life::Deregistered;
+    let taken = |image: &ImageRecord| {
+        image.owner == call.account && image.name == name && image.life != Life::Deregistered
+    };
     match images.iter().find(|(_, image)| taken(image)) {
         None => Ok(()),
         Some((id, _)) => {
             let message = format!("AMI name {name} is already in use by AMI {id}");
-            Err(Fault::new("InvalidAMIName.Duplicate", message))
+            Err(Ec2Error::new("InvalidAMIName.Duplicate", message))
         }
     }
 }
 
 /// Reads a description.
-pub(crate) fn read_description(params: &Params<'_>) -> Result<Option<String>, Fault> {
+pub(crate) fn read_description(params: &Params<'_>) -> Result<Option<String>, Ec2Error> {
     params.filled("Description").map(check_description).transpose()
 }
 
 /// A description that an image or a snapshot may have.
-pub(crate) fn check_description(text: &str) -> Result<String, Fault> {
+pub(crate) fn check_description(text: &str) -> Result<String, Ec2Error> {
     if text.chars().count() > MAX_DESCRIPTION {
         let message = format!("The description may have at most {MAX_DESCRIPTION} characters");
-        return Err(Fault::new("InvalidParameterValue", message));
+        return Err(Ec2Error::new("InvalidParameterValue", message));
     }
     if !text.is_ascii() {
         let message = "Character sets beyond ASCII are not supported.";
-        return Err(Fault::new("InvalidParameterValue", message));
+        return Err(Ec2Error::new("InvalidParameterValue", message));
     }
     Ok(text.to_owned())
 }
 
-fn read_machine(params: &Params<'_>) -> Result<Machine, Fault> {
+fn read_machine(params: &Params<'_>) -> Result<MachineFields, Ec2Error> {
     let owned = |text: Option<&str>| text.map(str::to_owned);
-    let machine = Machine {
+    let machine = MachineFields {
         architecture: params.word("Architecture", &ARCHITECTURES)?.unwrap_or("i386").to_owned(),
         virtualization: params
             .word("VirtualizationType", &["hvm", "paravirtual"])?
@@ -131,13 +132,13 @@ fn read_machine(params: &Params<'_>) -> Result<Machine, Fault> {
     Ok(machine)
 }
 
-fn check_virtualization(machine: &Machine) -> Result<(), Fault> {
+fn check_virtualization(machine: &MachineFields) -> Result<(), Ec2Error> {
     if machine.virtualization == "hvm" {
         return match (&machine.kernel, &machine.ramdisk) {
             (None, None) => Ok(()),
-            _ => {
-                Err(Fault::combination("KernelId and RamdiskId may not be specified with hvm virtualization"))
-            }
+            _ => Err(Ec2Error::combination(
+                "KernelId and RamdiskId may not be specified with hvm virtualization",
+            )),
         };
     }
     let needs_hvm = [
@@ -151,75 +152,75 @@ fn check_virtualization(machine: &Machine) -> Result<(), Fault> {
     match needs_hvm.iter().find(|(_, asked)| *asked) {
         None => Ok(()),
         Some((name, _)) => {
-            Err(Fault::combination(format!("{name} as specified needs the virtualization type hvm")))
+            Err(Ec2Error::combination(format!("{name} as specified needs the virtualization type hvm")))
         }
     }
 }
 
-fn check_firmware(machine: &Machine) -> Result<(), Fault> {
+fn check_firmware(machine: &MachineFields) -> Result<(), Ec2Error> {
     let mode = machine.boot_mode.as_deref();
     if mode == Some("legacy-bios") && machine.architecture.starts_with("arm64") {
-        return Err(Fault::combination("Boot mode legacy-bios is not supported by architecture arm64"));
+        return Err(Ec2Error::combination("Boot mode legacy-bios is not supported by architecture arm64"));
     }
     if machine.tpm.is_some() && mode != Some("uefi") {
-        return Err(Fault::combination("TpmSupport v2.0 requires the boot mode uefi"));
+        return Err(Ec2Error::combination("TpmSupport v2.0 requires the boot mode uefi"));
     }
     let Some(text) = &machine.uefi_data else { return Ok(()) };
     if mode == Some("legacy-bios") {
-        return Err(Fault::combination("UefiData may not be specified with the boot mode legacy-bios"));
+        return Err(Ec2Error::combination("UefiData may not be specified with the boot mode legacy-bios"));
     }
     if text.len() > MAX_UEFI_DATA || STANDARD.decode(text).is_err() {
         let message = format!("UefiData must be base64 of at most {MAX_UEFI_DATA} characters");
-        return Err(Fault::new("InvalidParameterValue", message));
+        return Err(Ec2Error::new("InvalidParameterValue", message));
     }
     Ok(())
 }
 
-fn check_billing(params: &Params<'_>) -> Result<(), Fault> {
+fn check_billing(params: &Params<'_>) -> Result<(), Ec2Error> {
     match params.texts("BillingProduct").first() {
         None => Ok(()),
         Some(code) => {
             let message = format!("The account is not authorized to use the billing product {code}");
-            Err(Fault::new("AuthFailure", message))
+            Err(Ec2Error::new("AuthFailure", message))
         }
     }
 }
 
-fn check_root(root: &str, mappings: &[Mapping], location: Option<&str>) -> Result<(), Fault> {
+fn check_root(root: &str, mappings: &[BlockDeviceMapping], location: Option<&str>) -> Result<(), Ec2Error> {
     if mappings.iter().any(|mapping| mapping.device == root && mapping.snapshot().is_some()) {
         return Ok(());
     }
     if let (Some(location), true) = (location, mappings.is_empty()) {
         // An image of the instance store, described by a file in S3, which nothing here can make.
-        return Err(Fault::new("InvalidManifest", format!("The manifest at {location} cannot be read")));
+        return Err(Ec2Error::new("InvalidManifest", format!("The manifest at {location} cannot be read")));
     }
     Err(mapping::wrong("No root snapshot specified in device mapping.".to_owned()))
 }
 
-fn find_source(call: &Call<'_>, id: &str) -> Result<Source, Fault> {
+fn find_source(call: &Ec2Call<'_>, id: &str) -> Result<MappingSource, Ec2Error> {
     let snapshot = call.snapshot(id, "InvalidSnapshotID.NotFound")?;
     match snapshot.status(call.now) {
-        Status::Completed => Ok(Source {
+        Status::Completed => Ok(MappingSource {
             size: i64::try_from(snapshot.volume_size).unwrap_or(i64::MAX),
             encrypted: snapshot.kms_key.is_some(),
         }),
         status => {
             let message = format!("Snapshot '{id}' is in the state {}, expected completed", status.word());
-            Err(Fault::new("IncorrectState", message))
+            Err(Ec2Error::new("IncorrectState", message))
         }
     }
 }
 
 /// An image like another one, for copies and restored ones.
 pub(crate) fn twin(
-    call: &Call<'_>,
-    model: &Image,
+    call: &Ec2Call<'_>,
+    model: &ImageRecord,
     name: &str,
-    mappings: Vec<Mapping>,
+    mappings: Vec<BlockDeviceMapping>,
     tags: Tags,
     ready: Moment,
-) -> Image {
-    Image {
+) -> ImageRecord {
+    ImageRecord {
         id: ids::fresh("ami"),
         owner: call.account.to_owned(),
         name: name.to_owned(),

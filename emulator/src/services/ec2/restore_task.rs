@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::io::Read;
 
-use super::call::Call;
-use super::fault::Fault;
-use super::image::{Image, Life, Protection};
-use super::mapping::{Mapping, Target};
+use super::call::Ec2Call;
+use super::fault::Ec2Error;
+use super::image::{ImageRecord, Life, Protection};
+use super::mapping::{BlockDeviceMapping, DeviceKind};
 use super::permission::Grants;
 use super::register;
 use super::settings;
@@ -17,10 +17,10 @@ use crate::locks;
 use crate::services::s3;
 use crate::services::xml::Xml;
 use crate::state::ids;
-use crate::state::snapshot::{Outcome, Shared, Snapshot};
+use crate::state::snapshot::{Snapshot, SnapshotOutcome, SnapshotShares};
 
 /// `CreateRestoreImageTask`.
-pub(crate) fn restore(call: &Call<'_>) -> Result<Xml, Fault> {
+pub(crate) fn restore(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     let params = call.params();
     let (bucket, key) = (params.required("Bucket")?, params.required("ObjectKey")?);
     let name = params.filled("Name");
@@ -29,7 +29,7 @@ pub(crate) fn restore(call: &Call<'_>) -> Result<Xml, Fault> {
     check_bucket(call, bucket)?;
     let missing = |why: &dyn std::fmt::Display| {
         let message = format!("The object {key} cannot be read from the bucket {bucket}: {why}");
-        Fault::new("InvalidParameterValue", message)
+        Ec2Error::new("InvalidParameterValue", message)
     };
     let mut source = s3::reader(&call.region.s3, bucket, key).map_err(|fault| missing(&fault))?;
     let stored = Stored::read(&mut source).map_err(|error| missing(&error))?;
@@ -48,20 +48,20 @@ pub(crate) fn restore(call: &Call<'_>) -> Result<Xml, Fault> {
     Ok(register::answer(&image.id))
 }
 
-fn merged(kept: &Tags, given: &Tags) -> Result<Tags, Fault> {
+fn merged(kept: &Tags, given: &Tags) -> Result<Tags, Ec2Error> {
     let mut tags = kept.clone();
     tag::put(&mut tags, given)?;
     Ok(tags)
 }
 
 fn image(
-    call: &Call<'_>,
+    call: &Ec2Call<'_>,
     stored: &Stored,
     name: String,
     tags: Tags,
     restored: &BTreeMap<String, Snapshot>,
-) -> Image {
-    Image {
+) -> ImageRecord {
+    ImageRecord {
         id: ids::fresh("ami"),
         owner: call.account.to_owned(),
         location: format!("{}/{name}", call.account),
@@ -81,9 +81,9 @@ fn image(
 }
 
 /// A device of the image: as it was, of the restored snapshot.
-fn mapped(mapping: &Mapping, restored: &BTreeMap<String, Snapshot>) -> Mapping {
+fn mapped(mapping: &BlockDeviceMapping, restored: &BTreeMap<String, Snapshot>) -> BlockDeviceMapping {
     let mut mapping = mapping.clone();
-    if let Target::Ebs(ebs) = &mut mapping.target
+    if let DeviceKind::Ebs(ebs) = &mut mapping.target
         && let Some(snapshot) = ebs.snapshot.as_ref().and_then(|id| restored.get(id))
     {
         ebs.snapshot = Some(snapshot.id.clone());
@@ -93,11 +93,11 @@ fn mapped(mapping: &Mapping, restored: &BTreeMap<String, Snapshot>) -> Mapping {
 }
 
 fn restore_snapshot(
-    call: &Call<'_>,
+    call: &Ec2Call<'_>,
     stored: &StoredSnapshot,
     tags: Tags,
     source: &mut impl Read,
-) -> Result<Snapshot, Fault> {
+) -> Result<Snapshot, Ec2Error> {
     let encrypted = stored.encrypted || settings::encryption(call).encrypt_by_default;
     let id = ids::fresh("snap");
     let snapshot = Snapshot {
@@ -114,7 +114,7 @@ fn restore_snapshot(
         outcome: None,
         start: None,
         tags,
-        shared_with: Shared::default(),
+        shared_with: SnapshotShares::default(),
     };
     call.region.snapshots.start(snapshot.clone())?;
     let filled = fill(call, &snapshot.id, stored, source);
@@ -126,20 +126,25 @@ fn restore_snapshot(
 }
 
 /// Writes the blocks of a snapshot and completes it.
-fn fill(call: &Call<'_>, id: &str, stored: &StoredSnapshot, source: &mut impl Read) -> Result<(), Fault> {
+fn fill(
+    call: &Ec2Call<'_>,
+    id: &str,
+    stored: &StoredSnapshot,
+    source: &mut impl Read,
+) -> Result<(), Ec2Error> {
     let map = call.region.snapshots.map(id)?;
     let mut bytes = Vec::new();
     for index in &stored.indexes {
-        let digest = read_block(source, &mut bytes).map_err(Fault::internal)?;
+        let digest = read_block(source, &mut bytes).map_err(Ec2Error::internal)?;
         call.world.blocks.keep(digest, &bytes)?;
         locks::lock(&*map).add(*index, digest)?;
     }
     locks::lock(&*map).seal();
     let at = call.now.after(call.world.config.windows.task);
-    let outcome = Outcome { at, failure: None, blocks: stored.indexes.len() as u64 };
+    let outcome = SnapshotOutcome { at, failure: None, blocks: stored.indexes.len() as u64 };
     call.region.snapshots.edit(id, |snapshot| {
         snapshot.outcome = Some(outcome);
-        Ok::<_, Fault>(())
+        Ok::<_, Ec2Error>(())
     })?;
     Ok(())
 }

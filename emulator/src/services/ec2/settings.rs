@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::call::Call;
-use super::fault::Fault;
+use super::call::Ec2Call;
+use super::fault::Ec2Error;
 use crate::services::xml::Xml;
-use crate::state::settings::{self, Settings};
+use crate::state::settings::{self, AccountSettings};
 
 /// What may be shared with everybody.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -41,16 +41,16 @@ impl SnapshotBlock {
 }
 
 /// What the asking account has set.
-pub(crate) fn sharing(call: &Call<'_>) -> Sharing {
+pub(crate) fn sharing(call: &Ec2Call<'_>) -> Sharing {
     sharing_of(call, call.account)
 }
 
 /// What an account has set.
-pub(crate) fn sharing_of(call: &Call<'_>, account: &str) -> Sharing {
+pub(crate) fn sharing_of(call: &Ec2Call<'_>, account: &str) -> Sharing {
     call.state().sharing.find(account).map(|sharing| *sharing).unwrap_or_default()
 }
 
-fn set_sharing(call: &Call<'_>, change: impl FnOnce(&mut Sharing)) -> Result<(), Fault> {
+fn set_sharing(call: &Ec2Call<'_>, change: impl FnOnce(&mut Sharing)) -> Result<(), Ec2Error> {
     let _changing = call.changing();
     let mut sharing = sharing(call);
     change(&mut sharing);
@@ -62,7 +62,7 @@ fn image_word(blocked: bool) -> &'static str {
 }
 
 /// `GetImageBlockPublicAccessState`.
-pub(crate) fn image_access(call: &Call<'_>) -> Result<Xml, Fault> {
+pub(crate) fn image_access(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     call.commit()?;
     let mut xml = Xml::new();
     xml.value("imageBlockPublicAccessState", image_word(sharing(call).images_blocked));
@@ -71,7 +71,7 @@ pub(crate) fn image_access(call: &Call<'_>) -> Result<Xml, Fault> {
 }
 
 /// `EnableImageBlockPublicAccess`.
-pub(crate) fn block_images(call: &Call<'_>) -> Result<Xml, Fault> {
+pub(crate) fn block_images(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     let params = call.params();
     params.required("ImageBlockPublicAccessState")?;
     params.word("ImageBlockPublicAccessState", &["block-new-sharing"])?;
@@ -79,11 +79,11 @@ pub(crate) fn block_images(call: &Call<'_>) -> Result<Xml, Fault> {
 }
 
 /// `DisableImageBlockPublicAccess`.
-pub(crate) fn unblock_images(call: &Call<'_>) -> Result<Xml, Fault> {
+pub(crate) fn unblock_images(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     set_image_access(call, false)
 }
 
-fn set_image_access(call: &Call<'_>, blocked: bool) -> Result<Xml, Fault> {
+fn set_image_access(call: &Ec2Call<'_>, blocked: bool) -> Result<Xml, Ec2Error> {
     call.commit()?;
     set_sharing(call, |sharing| sharing.images_blocked = blocked)?;
     let mut xml = Xml::new();
@@ -92,7 +92,7 @@ fn set_image_access(call: &Call<'_>, blocked: bool) -> Result<Xml, Fault> {
 }
 
 /// `GetSnapshotBlockPublicAccessState`.
-pub(crate) fn snapshot_access(call: &Call<'_>) -> Result<Xml, Fault> {
+pub(crate) fn snapshot_access(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     call.commit()?;
     let mut xml = Xml::new();
     xml.value("state", sharing(call).snapshots.name());
@@ -101,7 +101,7 @@ pub(crate) fn snapshot_access(call: &Call<'_>) -> Result<Xml, Fault> {
 }
 
 /// `EnableSnapshotBlockPublicAccess`.
-pub(crate) fn block_snapshots(call: &Call<'_>) -> Result<Xml, Fault> {
+pub(crate) fn block_snapshots(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     let params = call.params();
     params.required("State")?;
     let word = params.word("State", &["block-all-sharing", "block-new-sharing"])?;
@@ -113,11 +113,11 @@ pub(crate) fn block_snapshots(call: &Call<'_>) -> Result<Xml, Fault> {
 }
 
 /// `DisableSnapshotBlockPublicAccess`.
-pub(crate) fn unblock_snapshots(call: &Call<'_>) -> Result<Xml, Fault> {
+pub(crate) fn unblock_snapshots(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     set_snapshot_access(call, SnapshotBlock::Unblocked)
 }
 
-fn set_snapshot_access(call: &Call<'_>, state: SnapshotBlock) -> Result<Xml, Fault> {
+fn set_snapshot_access(call: &Ec2Call<'_>, state: SnapshotBlock) -> Result<Xml, Ec2Error> {
     call.commit()?;
     set_sharing(call, |sharing| sharing.snapshots = state)?;
     let mut xml = Xml::new();
@@ -126,11 +126,18 @@ fn set_snapshot_access(call: &Call<'_>, state: SnapshotBlock) -> Result<Xml, Fau
 }
 
 /// What EBS direct has to know too.
-pub(crate) fn encryption(call: &Call<'_>) -> Settings {
-    call.region.settings.find(call.account).map(|settings| Settings::clone(&settings)).unwrap_or_default()
+pub(crate) fn encryption(call: &Ec2Call<'_>) -> AccountSettings {
+    call.region
+        .settings
+        .find(call.account)
+        .map(|settings| AccountSettings::clone(&settings))
+        .unwrap_or_default()
 }
 
-fn set_encryption(call: &Call<'_>, change: impl FnOnce(&mut Settings)) -> Result<Settings, Fault> {
+fn set_encryption(
+    call: &Ec2Call<'_>,
+    change: impl FnOnce(&mut AccountSettings),
+) -> Result<AccountSettings, Ec2Error> {
     let _changing = call.changing();
     let mut settings = encryption(call);
     change(&mut settings);
@@ -139,7 +146,7 @@ fn set_encryption(call: &Call<'_>, change: impl FnOnce(&mut Settings)) -> Result
 }
 
 /// `GetEbsEncryptionByDefault`.
-pub(crate) fn encryption_by_default(call: &Call<'_>) -> Result<Xml, Fault> {
+pub(crate) fn encryption_by_default(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     call.commit()?;
     let on = encryption(call).encrypt_by_default;
     let mut xml = Xml::new();
@@ -149,16 +156,16 @@ pub(crate) fn encryption_by_default(call: &Call<'_>) -> Result<Xml, Fault> {
 }
 
 /// `EnableEbsEncryptionByDefault`.
-pub(crate) fn encrypt_by_default(call: &Call<'_>) -> Result<Xml, Fault> {
+pub(crate) fn encrypt_by_default(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     set_encrypt_by_default(call, true)
 }
 
 /// `DisableEbsEncryptionByDefault`.
-pub(crate) fn no_encryption_by_default(call: &Call<'_>) -> Result<Xml, Fault> {
+pub(crate) fn no_encryption_by_default(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     set_encrypt_by_default(call, false)
 }
 
-fn set_encrypt_by_default(call: &Call<'_>, on: bool) -> Result<Xml, Fault> {
+fn set_encrypt_by_default(call: &Ec2Call<'_>, on: bool) -> Result<Xml, Ec2Error> {
     call.commit()?;
     set_encryption(call, |settings| settings.encrypt_by_default = on)?;
     let mut xml = Xml::new();
@@ -167,32 +174,32 @@ fn set_encrypt_by_default(call: &Call<'_>, on: bool) -> Result<Xml, Fault> {
 }
 
 /// `GetEbsDefaultKmsKeyId`.
-pub(crate) fn default_key(call: &Call<'_>) -> Result<Xml, Fault> {
+pub(crate) fn default_key(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     call.commit()?;
     Ok(key_answer(&encryption(call)))
 }
 
 /// `ModifyEbsDefaultKmsKeyId`.
-pub(crate) fn set_default_key(call: &Call<'_>) -> Result<Xml, Fault> {
+pub(crate) fn set_default_key(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     let key = key_arn(call, call.params().required("KmsKeyId")?)?;
     call.commit()?;
     Ok(key_answer(&set_encryption(call, |settings| settings.default_key = Some(key))?))
 }
 
 /// `ResetEbsDefaultKmsKeyId`.
-pub(crate) fn reset_default_key(call: &Call<'_>) -> Result<Xml, Fault> {
+pub(crate) fn reset_default_key(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     call.commit()?;
     Ok(key_answer(&set_encryption(call, |settings| settings.default_key = None)?))
 }
 
-fn key_answer(settings: &Settings) -> Xml {
+fn key_answer(settings: &AccountSettings) -> Xml {
     let mut xml = Xml::new();
     xml.value("kmsKeyId", settings.default_key.as_deref().unwrap_or("alias/aws/ebs"));
     xml
 }
 
 /// The ARN of a key that is named by its id, alias or ARN, in this region.
-pub(crate) fn key_arn(call: &Call<'_>, name: &str) -> Result<String, Fault> {
+pub(crate) fn key_arn(call: &Ec2Call<'_>, name: &str) -> Result<String, Ec2Error> {
     let (region, account) = (&call.region.name, call.account);
     if name == "alias/aws/ebs" {
         return Ok(settings::own_key(region, account));
@@ -209,7 +216,7 @@ pub(crate) fn key_arn(call: &Call<'_>, name: &str) -> Result<String, Fault> {
     match (valid, here) {
         (None, _) => {
             let message = format!("The KMS key '{name}' does not exist in this region");
-            Err(Fault::new("InvalidKMSKey.NotFound", message))
+            Err(Ec2Error::new("InvalidKMSKey.NotFound", message))
         }
         (Some(_), Some(_)) => Ok(name.to_owned()),
         (Some(alias), None) if alias.starts_with("alias/") => Ok(format!("{prefix}{account}:{alias}")),
@@ -218,7 +225,7 @@ pub(crate) fn key_arn(call: &Call<'_>, name: &str) -> Result<String, Fault> {
 }
 
 /// The key that is used when none is named.
-pub(crate) fn key_when_none_is_named(call: &Call<'_>) -> String {
+pub(crate) fn key_when_none_is_named(call: &Ec2Call<'_>) -> String {
     let settings = encryption(call);
     settings.default_key.unwrap_or_else(|| settings::own_key(&call.region.name, call.account))
 }

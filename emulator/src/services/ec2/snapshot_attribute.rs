@@ -1,13 +1,13 @@
 //! Calls on one snapshot: its attributes, and deleting it.
 
-use super::call::Call;
-use super::fault::Fault;
+use super::call::Ec2Call;
+use super::fault::Ec2Error;
 use super::image_attribute::truth;
 use super::images;
-use super::permission::{Change, Grantee, Reach};
+use super::permission::{PermissionChange, ShareScope, SharedWith};
 use super::settings::{self, SnapshotBlock};
 use crate::services::xml::Xml;
-use crate::state::snapshot::{Shared, Snapshot, Status};
+use crate::state::snapshot::{Snapshot, SnapshotShares, Status};
 
 /// Changes of permissions in one call, at most.
 const MAX_CHANGES: usize = 500;
@@ -15,7 +15,7 @@ const MAX_CHANGES: usize = 500;
 const ATTRIBUTES: [&str; 2] = ["createVolumePermission", "productCodes"];
 
 /// `DescribeSnapshotAttribute`.
-pub(crate) fn describe(call: &Call<'_>) -> Result<Xml, Fault> {
+pub(crate) fn describe(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     let params = call.params();
     let id = params.required("SnapshotId")?;
     params.required("Attribute")?;
@@ -38,22 +38,23 @@ pub(crate) fn describe(call: &Call<'_>) -> Result<Xml, Fault> {
 }
 
 /// `ModifySnapshotAttribute`.
-pub(crate) fn modify(call: &Call<'_>) -> Result<Xml, Fault> {
+pub(crate) fn modify(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     let _changing = call.changing();
     let params = call.params();
     let id = params.required("SnapshotId")?;
     if params.word("Attribute", &ATTRIBUTES)? == Some("productCodes") {
-        return Err(Fault::new("AuthFailure", "The account is not authorized to set product codes"));
+        return Err(Ec2Error::new("AuthFailure", "The account is not authorized to set product codes"));
     }
     let structure = params.structure("CreateVolumePermission");
-    let structure = structure.map(|structure| Change::read(&structure, Reach::Accounts)).transpose()?;
-    let change = match (structure, Change::read_flat(&params, Reach::Accounts)?) {
+    let structure =
+        structure.map(|structure| PermissionChange::read(&structure, ShareScope::Accounts)).transpose()?;
+    let change = match (structure, PermissionChange::read_flat(&params, ShareScope::Accounts)?) {
         (Some(_), Some(_)) => {
             let message = "CreateVolumePermission cannot be used with OperationType";
-            return Err(Fault::combination(message));
+            return Err(Ec2Error::combination(message));
         }
         (Some(change), None) | (None, Some(change)) if change.len() > 0 => change,
-        _ => return Err(Fault::missing("createVolumePermission")),
+        _ => return Err(Ec2Error::missing("createVolumePermission")),
     };
     let snapshot = call.own_snapshot(id)?;
     check(call, &snapshot, &change)?;
@@ -62,70 +63,71 @@ pub(crate) fn modify(call: &Call<'_>) -> Result<Xml, Fault> {
     Ok(truth())
 }
 
-fn edit(call: &Call<'_>, id: &str, change: impl FnOnce(&mut Snapshot)) -> Result<(), Fault> {
+fn edit(call: &Ec2Call<'_>, id: &str, change: impl FnOnce(&mut Snapshot)) -> Result<(), Ec2Error> {
     let edited = call.region.snapshots.edit(id, |snapshot| {
         change(snapshot);
-        Ok::<_, Fault>(())
+        Ok::<_, Ec2Error>(())
     })?;
-    edited
-        .ok_or_else(|| Fault::new("InvalidSnapshot.NotFound", format!("The snapshot '{id}' does not exist.")))
+    edited.ok_or_else(|| {
+        Ec2Error::new("InvalidSnapshot.NotFound", format!("The snapshot '{id}' does not exist."))
+    })
 }
 
-fn check(call: &Call<'_>, snapshot: &Snapshot, change: &Change) -> Result<(), Fault> {
+fn check(call: &Ec2Call<'_>, snapshot: &Snapshot, change: &PermissionChange) -> Result<(), Ec2Error> {
     let id = &snapshot.id;
     if change.len() > MAX_CHANGES {
         let message = format!("At most {MAX_CHANGES} permissions may be modified in one call");
-        return Err(Fault::new("InvalidParameterValue", message));
+        return Err(Ec2Error::new("InvalidParameterValue", message));
     }
     if !change.add.is_empty() && !change.remove.is_empty() {
-        return Err(Fault::combination("Permissions cannot be added and removed in one call"));
+        return Err(Ec2Error::combination("Permissions cannot be added and removed in one call"));
     }
     if snapshot.status(call.now) != Status::Completed {
         let message = format!("The snapshot '{id}' is not in the state completed");
-        return Err(Fault::new("IncorrectState", message));
+        return Err(Ec2Error::new("IncorrectState", message));
     }
     if change.publishes() {
         if settings::sharing(call).snapshots != SnapshotBlock::Unblocked {
             let message =
                 "You can't publicly share this snapshot because block public access for snapshots is enabled";
-            return Err(Fault::new("OperationNotPermitted", message));
+            return Err(Ec2Error::new("OperationNotPermitted", message));
         }
         if snapshot.kms_key.is_some() {
             let message = format!("The snapshot '{id}' is encrypted and cannot be made public");
-            return Err(Fault::new("InvalidParameterValue", message));
+            return Err(Ec2Error::new("InvalidParameterValue", message));
         }
     }
     let own = crate::state::settings::own_key(&call.region.name, &snapshot.owner);
     if !change.add.is_empty() && snapshot.kms_key.as_ref() == Some(&own) {
         let message = format!("The snapshot '{id}' is encrypted with the default key and cannot be shared");
-        return Err(Fault::new("InvalidParameterValue", message));
+        return Err(Ec2Error::new("InvalidParameterValue", message));
     }
     Ok(())
 }
 
-fn apply(shared: &mut Shared, change: &Change) {
+fn apply(shared: &mut SnapshotShares, change: &PermissionChange) {
     for grantee in &change.add {
         match grantee {
-            Grantee::Everybody => shared.everybody = true,
-            Grantee::Account(id) => {
+            SharedWith::Everybody => shared.everybody = true,
+            SharedWith::Account(id) => {
                 shared.accounts.insert(id.clone());
             }
-            Grantee::Organization(_) | Grantee::Unit(_) => {}
+            SharedWith::Organization(_) | SharedWith::Unit(_) => {}
         }
     }
     for grantee in &change.remove {
         match grantee {
-            Grantee::Everybody => shared.everybody = false,
-            Grantee::Account(id) => {
+            SharedWith::Everybody => shared.everybody = false,
+            SharedWith::Account(id) => {
                 shared.accounts.remove(id);
             }
-            Grantee::Organization(_) | Grantee::Unit(_) => {}
+            SharedWith::Organization(_) | SharedWith::Unit(_) => {}
         }
     }
 }
 
 /// `ResetSnapshotAttribute`.
-pub(crate) fn reset(call: &Call<'_>) -> Result<Xml, Fault> {
+pub(crate) fn reset(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     let _changing = call.changing();
     let params = call.params();
     let id = params.required("SnapshotId")?;
@@ -133,18 +135,18 @@ pub(crate) fn reset(call: &Call<'_>) -> Result<Xml, Fault> {
     params.word("Attribute", &["createVolumePermission"])?;
     call.own_snapshot(id)?;
     call.commit()?;
-    edit(call, id, |snapshot| snapshot.shared_with = Shared::default())?;
+    edit(call, id, |snapshot| snapshot.shared_with = SnapshotShares::default())?;
     Ok(truth())
 }
 
 /// `DeleteSnapshot`.
-pub(crate) fn delete(call: &Call<'_>) -> Result<Xml, Fault> {
+pub(crate) fn delete(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     let _changing = call.changing();
     let id = call.params().required("SnapshotId")?;
     call.own_snapshot(id)?;
     if let Some(user) = images::users_of(call, id).first() {
         let message = format!("The snapshot {id} is currently in use by {user}");
-        return Err(Fault::new("InvalidSnapshot.InUse", message));
+        return Err(Ec2Error::new("InvalidSnapshot.InUse", message));
     }
     call.commit()?;
     call.remove_snapshot(id)?;

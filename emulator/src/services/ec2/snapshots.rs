@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::call::{Call, NO_SNAPSHOT};
-use super::fault::Fault;
-use super::filter::{self, Field};
-use super::page::{Page, Rules};
+use super::call::{Ec2Call, NO_SNAPSHOT};
+use super::fault::Ec2Error;
+use super::filter::{self, FieldValue};
+use super::page::{PageRequest, Rules};
 use super::settings::{self, SnapshotBlock};
 use super::tag;
 use crate::clock::Moment;
@@ -31,16 +31,16 @@ const FILTERS: [&str; 12] = [
 ];
 
 /// `DescribeSnapshots`.
-pub(crate) fn describe_snapshots(call: &Call<'_>) -> Result<Xml, Fault> {
+pub(crate) fn describe_snapshots(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     let params = call.params();
     let ids = params.texts("SnapshotId");
     let (owners, restorable) = (params.texts("Owner"), params.texts("RestorableBy"));
     let filters = filter::read(&params, |name| FILTERS.contains(&name) || filter::is_tag_filter(name))?;
-    if !ids.is_empty() && Page::is_sized(&params) {
+    if !ids.is_empty() && PageRequest::is_sized(&params) {
         let message = "The parameter snapshotSet cannot be used with the parameter maxResults";
-        return Err(Fault::combination(message));
+        return Err(Ec2Error::combination(message));
     }
-    let page = Page::read(&params, RULES)?;
+    let page = PageRequest::read(&params, RULES)?;
     call.region.snapshots.cancel_idle(call.now, &call.world.config.windows)?;
     let named = ids.iter().map(|id| call.snapshot(id, NO_SNAPSHOT)).collect::<Result<Vec<_>, _>>()?;
     call.commit()?;
@@ -61,7 +61,7 @@ fn unique(mut named: Vec<Arc<Snapshot>>) -> Vec<Arc<Snapshot>> {
 }
 
 /// All snapshots that the account may use.
-fn everything(call: &Call<'_>) -> Vec<Arc<Snapshot>> {
+fn everything(call: &Ec2Call<'_>) -> Vec<Arc<Snapshot>> {
     let seen = |snapshot: &Arc<Snapshot>| {
         snapshot.readable_by(call.account) && call.shows(snapshot.start_time) && !is_hidden(call, snapshot)
     };
@@ -69,12 +69,12 @@ fn everything(call: &Call<'_>) -> Vec<Arc<Snapshot>> {
 }
 
 /// Whether a snapshot is public and its owner blocks all public sharing.
-fn is_hidden(call: &Call<'_>, snapshot: &Snapshot) -> bool {
+fn is_hidden(call: &Ec2Call<'_>, snapshot: &Snapshot) -> bool {
     let named = snapshot.owner == call.account || snapshot.shared_with.accounts.contains(call.account);
     !named && settings::sharing_of(call, &snapshot.owner).snapshots == SnapshotBlock::BlockAllSharing
 }
 
-fn in_scope(call: &Call<'_>, snapshot: &Snapshot, owners: &[&str], restorable: &[&str]) -> bool {
+fn in_scope(call: &Ec2Call<'_>, snapshot: &Snapshot, owners: &[&str], restorable: &[&str]) -> bool {
     let own = snapshot.owner == call.account;
     let owner = |owner: &&str| if *owner == "self" { own } else { *owner == snapshot.owner };
     let restorable_by = |by: &&str| match *by {
@@ -87,24 +87,24 @@ fn in_scope(call: &Call<'_>, snapshot: &Snapshot, owners: &[&str], restorable: &
         && (restorable.is_empty() || restorable.iter().any(restorable_by))
 }
 
-fn field(call: &Call<'_>, snapshot: &Snapshot, name: &str) -> Field {
+fn field(call: &Ec2Call<'_>, snapshot: &Snapshot, name: &str) -> FieldValue {
     match name {
-        "description" => Field::one(&snapshot.description),
-        "encrypted" => Field::one(snapshot.kms_key.is_some()),
-        "owner-id" => Field::one(&snapshot.owner),
-        "progress" => Field::one(snapshot.progress(call.now)),
-        "snapshot-id" => Field::one(&snapshot.id),
-        "start-time" => Field::one(snapshot.start_time.iso()),
-        "status" => Field::one(snapshot.status(call.now).word()),
-        "storage-tier" | "transfer-type" => Field::one("standard"),
-        "volume-id" => Field::one(&snapshot.volume_id),
-        "volume-size" => Field::one(snapshot.volume_size),
+        "description" => FieldValue::one(&snapshot.description),
+        "encrypted" => FieldValue::one(snapshot.kms_key.is_some()),
+        "owner-id" => FieldValue::one(&snapshot.owner),
+        "progress" => FieldValue::one(snapshot.progress(call.now)),
+        "snapshot-id" => FieldValue::one(&snapshot.id),
+        "start-time" => FieldValue::one(snapshot.start_time.iso()),
+        "status" => FieldValue::one(snapshot.status(call.now).word()),
+        "storage-tier" | "transfer-type" => FieldValue::one("standard"),
+        "volume-id" => FieldValue::one(&snapshot.volume_id),
+        "volume-size" => FieldValue::one(snapshot.volume_size),
         _ if snapshot.owner == call.account => filter::tag_field(name, &snapshot.tags),
-        _ => Field::Unknown,
+        _ => FieldValue::Unknown,
     }
 }
 
-fn show(xml: &mut Xml, call: &Call<'_>, snapshot: &Snapshot) {
+fn show(xml: &mut Xml, call: &Ec2Call<'_>, snapshot: &Snapshot) {
     xml.value("snapshotId", &snapshot.id);
     xml.value("volumeId", &snapshot.volume_id);
     xml.value("status", snapshot.status(call.now).word());

@@ -2,45 +2,45 @@
 
 use std::path::Path;
 
-use super::image::Image;
+use super::image::ImageRecord;
 use super::settings::Sharing;
-use super::store_task::Task;
+use super::store_task::StoreTask;
 use super::template::Template;
 use crate::error::Error;
-use crate::services::kms::{Alias, Key};
-use crate::services::ssm::parameters::Parameter;
-use crate::state::shelf::Shelf;
+use crate::services::kms::{Alias, KeyRecord};
+use crate::services::ssm::parameters::StoredParameter;
+use crate::state::shelf::Table;
 
 /// What EC2, KMS and SSM keep in a region.
 #[derive(Debug)]
 pub(crate) struct Ec2Shelves {
     /// By id; those that were deregistered too.
-    pub(crate) images: Shelf<Image>,
+    pub(crate) images: Table<ImageRecord>,
     /// Launch templates, by id.
-    pub(crate) templates: Shelf<Template>,
+    pub(crate) templates: Table<Template>,
     /// What may be shared with everybody, by account.
-    pub(crate) sharing: Shelf<Sharing>,
+    pub(crate) sharing: Table<Sharing>,
     /// Tasks that store an image, by image.
-    pub(crate) stores: Shelf<Task>,
+    pub(crate) stores: Table<StoreTask>,
     /// Parameters, by account and name.
-    pub(crate) parameters: Shelf<Parameter>,
+    pub(crate) parameters: Table<StoredParameter>,
     /// Keys, by id.
-    pub(crate) keys: Shelf<Key>,
+    pub(crate) keys: Table<KeyRecord>,
     /// Aliases of keys, by account and name.
-    pub(crate) aliases: Shelf<Alias>,
+    pub(crate) aliases: Table<Alias>,
 }
 
 impl Ec2Shelves {
     /// Opens the shelves; `region` is the region's folder.
     pub(crate) fn open(region: &Path) -> Result<Self, Error> {
         Ok(Self {
-            images: Shelf::open(region.join("images"))?,
-            templates: Shelf::open(region.join("launch-templates"))?,
-            sharing: Shelf::open(region.join("sharing"))?,
-            stores: Shelf::open(region.join("store-tasks"))?,
-            parameters: Shelf::open(region.join("parameters"))?,
-            keys: Shelf::open(region.join("keys"))?,
-            aliases: Shelf::open(region.join("aliases"))?,
+            images: Table::open(region.join("images"))?,
+            templates: Table::open(region.join("launch-templates"))?,
+            sharing: Table::open(region.join("sharing"))?,
+            stores: Table::open(region.join("store-tasks"))?,
+            parameters: Table::open(region.join("parameters"))?,
+            keys: Table::open(region.join("keys"))?,
+            aliases: Table::open(region.join("aliases"))?,
         })
     }
 }

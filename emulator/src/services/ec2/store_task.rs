@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::call::{Call, check_image_id};
-use super::fault::Fault;
-use super::filter::{self, Field};
-use super::image::{Image, State};
-use super::page::{Page, Rules};
+use super::call::{Ec2Call, check_image_id};
+use super::fault::Ec2Error;
+use super::filter::{self, FieldValue};
+use super::image::{ImageRecord, ImageState};
+use super::page::{PageRequest, Rules};
 use super::stored::{Stored, StoredSnapshot};
 use super::tag::Tags;
 use crate::clock::Moment;
@@ -21,7 +21,7 @@ const RULES: Rules = Rules { least: 1, most: 200, default: Some(200) };
 
 /// A task that stores an image.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Task {
+pub(crate) struct StoreTask {
     /// What is stored.
     pub(crate) image: String,
     /// Who stores it.
@@ -36,7 +36,7 @@ pub(crate) struct Task {
     pub(crate) done: Moment,
 }
 
-impl Task {
+impl StoreTask {
     fn state(&self, now: Moment) -> &'static str {
         if now < self.done { "InProgress" } else { "Completed" }
     }
@@ -48,7 +48,7 @@ impl Task {
 }
 
 /// `CreateStoreImageTask`.
-pub(crate) fn store(call: &Call<'_>) -> Result<Xml, Fault> {
+pub(crate) fn store(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     let params = call.params();
     let (id, bucket) = (params.required("ImageId")?, params.required("Bucket")?);
     let mut tags = Tags::new();
@@ -57,22 +57,22 @@ pub(crate) fn store(call: &Call<'_>) -> Result<Xml, Fault> {
         tags.insert(entry.required("Key")?.to_owned(), value.to_owned());
     }
     let image = call.own_image(id)?;
-    if image.state(call.now) != State::Available {
+    if image.state(call.now) != ImageState::Available {
         let message = format!("The image {id} is not in the state available");
-        return Err(Fault::new("IncorrectState", message));
+        return Err(Ec2Error::new("IncorrectState", message));
     }
     check_bucket(call, bucket)?;
     call.commit()?;
     let key = format!("{id}.bin");
     let (stored, blocks) = gather(call, &image)?;
-    let mut writer = s3::Writer::new(&call.region.s3).map_err(of_s3)?;
-    stored.write(&mut writer).map_err(Fault::internal)?;
+    let mut writer = s3::ObjectWriter::new(&call.region.s3).map_err(of_s3)?;
+    stored.write(&mut writer).map_err(Ec2Error::internal)?;
     for digest in blocks {
-        writer.write_all(&call.world.blocks.read(digest)?).map_err(Fault::internal)?;
+        writer.write_all(&call.world.blocks.read(digest)?).map_err(Ec2Error::internal)?;
     }
     let _changing = call.changing();
     writer.finish(&call.region.s3, (bucket, &key), call.now, tags).map_err(of_s3)?;
-    let task = Task {
+    let task = StoreTask {
         image: id.to_owned(),
         owner: call.account.to_owned(),
         bucket: bucket.to_owned(),
@@ -87,22 +87,25 @@ pub(crate) fn store(call: &Call<'_>) -> Result<Xml, Fault> {
 }
 
 /// Refuses a bucket that is not the account's, or not in this region.
-pub(crate) fn check_bucket(call: &Call<'_>, bucket: &str) -> Result<(), Fault> {
+pub(crate) fn check_bucket(call: &Ec2Call<'_>, bucket: &str) -> Result<(), Ec2Error> {
     let found = call.region.s3.buckets.find(bucket).filter(|bucket| bucket.owner == call.account);
     let missing = || {
         let message = format!("The bucket {bucket} does not exist in this region or is not accessible");
-        Fault::new("InvalidParameterValue", message)
+        Ec2Error::new("InvalidParameterValue", message)
     };
     found.map(|_| ()).ok_or_else(missing)
 }
 
 /// Trouble with S3, in EC2's voice.
-pub(crate) fn of_s3(fault: s3::Fault) -> Fault {
-    Fault::internal(fault)
+pub(crate) fn of_s3(fault: s3::S3Error) -> Ec2Error {
+    Ec2Error::internal(fault)
 }
 
 /// What an image and its snapshots are, and the digests of all blocks in order.
-fn gather(call: &Call<'_>, image: &Image) -> Result<(Stored, Vec<crate::state::digest::Digest>), Fault> {
+fn gather(
+    call: &Ec2Call<'_>,
+    image: &ImageRecord,
+) -> Result<(Stored, Vec<crate::state::digest::BlockDigest>), Ec2Error> {
     let mut stored = Stored {
         name: image.name.clone(),
         description: image.description.clone(),
@@ -133,21 +136,22 @@ fn gather(call: &Call<'_>, image: &Image) -> Result<(Stored, Vec<crate::state::d
 }
 
 /// `DescribeStoreImageTasks`.
-pub(crate) fn describe(call: &Call<'_>) -> Result<Xml, Fault> {
+pub(crate) fn describe(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     let params = call.params();
     let ids = params.texts("ImageId");
     ids.iter().try_for_each(|id| check_image_id(id))?;
     let filters = filter::read(&params, |name| matches!(name, "task-state" | "bucket"))?;
-    if !ids.is_empty() && Page::is_sized(&params) {
-        return Err(Fault::combination("MaxResults cannot be used with ImageIds"));
+    if !ids.is_empty() && PageRequest::is_sized(&params) {
+        return Err(Ec2Error::combination("MaxResults cannot be used with ImageIds"));
     }
-    let page = Page::read(&params, RULES)?;
+    let page = PageRequest::read(&params, RULES)?;
     call.commit()?;
-    let field = |task: &Task, name: &str| match name {
-        "task-state" => Field::one(task.state(call.now)),
-        _ => Field::one(&task.bucket),
+    let field = |task: &StoreTask, name: &str| match name {
+        "task-state" => FieldValue::one(task.state(call.now)),
+        _ => FieldValue::one(&task.bucket),
     };
-    let mut tasks: Vec<Arc<Task>> = call.state().stores.all().into_iter().map(|(_, task)| task).collect();
+    let mut tasks: Vec<Arc<StoreTask>> =
+        call.state().stores.all().into_iter().map(|(_, task)| task).collect();
     tasks.retain(|task| task.owner == call.account && (ids.is_empty() || ids.contains(&task.image.as_str())));
     tasks.retain(|task| filter::all_match(&filters, |name| field(task, name)));
     let (shown, next) = page.cut(tasks, |task| &task.image);

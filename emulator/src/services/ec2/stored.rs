@@ -8,11 +8,11 @@ use std::io::{self, Read, Write};
 
 use serde::{Deserialize, Serialize};
 
-use super::image::Machine;
-use super::mapping::Mapping;
+use super::image::MachineFields;
+use super::mapping::BlockDeviceMapping;
 use super::tag::Tags;
 use crate::state::blocks::BLOCK;
-use crate::state::digest::Digest;
+use crate::state::digest::BlockDigest;
 
 const MAGIC: &[u8; 8] = b"AMIBIN01";
 /// Bytes of the document, at most.
@@ -26,9 +26,9 @@ pub(crate) struct Stored {
     /// Of the image.
     pub(crate) description: Option<String>,
     /// Of the image.
-    pub(crate) machine: Machine,
+    pub(crate) machine: MachineFields,
     /// Of the image; they name the snapshots.
-    pub(crate) mappings: Vec<Mapping>,
+    pub(crate) mappings: Vec<BlockDeviceMapping>,
     /// Of the image.
     pub(crate) tags: Tags,
     /// By id.
@@ -75,8 +75,8 @@ impl Stored {
 }
 
 /// Reads the next block.
-pub(crate) fn read_block(source: &mut impl Read, bytes: &mut Vec<u8>) -> io::Result<Digest> {
+pub(crate) fn read_block(source: &mut impl Read, bytes: &mut Vec<u8>) -> io::Result<BlockDigest> {
     bytes.resize(BLOCK, 0);
     source.read_exact(bytes)?;
-    Ok(Digest::of(bytes))
+    Ok(BlockDigest::of(bytes))
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::fault::Fault;
+use super::fault::Ec2Error;
 use super::query::Params;
 use crate::services::xml::Xml;
 
@@ -17,14 +17,14 @@ const MAX_VALUE: usize = 255;
 pub(crate) type Tags = BTreeMap<String, String>;
 
 /// Reads a list of tags, such as `Tag.n.Key` and `Tag.n.Value`.
-pub(crate) fn read(params: &Params<'_>, list: &str) -> Result<Tags, Fault> {
+pub(crate) fn read(params: &Params<'_>, list: &str) -> Result<Tags, Ec2Error> {
     let mut tags = Tags::new();
     for entry in params.list(list) {
-        let key = entry.text("Key").ok_or_else(|| Fault::missing(&format!("{}.Key", entry.path())))?;
+        let key = entry.text("Key").ok_or_else(|| Ec2Error::missing(&format!("{}.Key", entry.path())))?;
         let value = entry.text("Value").unwrap_or_default();
         check(key, value)?;
         if tags.insert(key.to_owned(), value.to_owned()).is_some() {
-            return Err(Fault::new("InvalidParameterValue", format!("Duplicate tag keys found: {key}")));
+            return Err(Ec2Error::new("InvalidParameterValue", format!("Duplicate tag keys found: {key}")));
         }
     }
     Ok(tags)
@@ -34,25 +34,25 @@ pub(crate) fn read(params: &Params<'_>, list: &str) -> Result<Tags, Fault> {
 pub(crate) fn read_specifications(
     params: &Params<'_>,
     kinds: &[&'static str],
-) -> Result<Vec<(&'static str, Tags)>, Fault> {
+) -> Result<Vec<(&'static str, Tags)>, Ec2Error> {
     let mut found: Vec<(&'static str, Tags)> = Vec::new();
     for entry in params.list("TagSpecification") {
         let Some(kind) = entry.filled("ResourceType") else {
             let message = "Tag specification resource type must have a value";
-            return Err(Fault::new("InvalidParameterValue", message));
+            return Err(Ec2Error::new("InvalidParameterValue", message));
         };
         let Some(kind) = kinds.iter().find(|known| **known == kind) else {
             let message = format!("'{kind}' is not a valid taggable resource type for this operation.");
-            return Err(Fault::new("InvalidParameterValue", message));
+            return Err(Ec2Error::new("InvalidParameterValue", message));
         };
         if found.iter().any(|(other, _)| other == kind) {
             let message = format!("The same resource type may not be specified more than once: {kind}");
-            return Err(Fault::new("InvalidParameterValue", message));
+            return Err(Ec2Error::new("InvalidParameterValue", message));
         }
         let tags = read(&entry, "Tag")?;
         if tags.is_empty() {
             let message = "Tag specification must have at least one tag";
-            return Err(Fault::new("InvalidParameterValue", message));
+            return Err(Ec2Error::new("InvalidParameterValue", message));
         }
         if tags.len() > MAX_TAGS {
             return Err(too_many());
@@ -69,7 +69,7 @@ pub(crate) fn of_kind(specifications: &[(&'static str, Tags)], kind: &str) -> Ta
 }
 
 /// Puts tags on a resource: a key that it has gets the new value.
-pub(crate) fn put(have: &mut Tags, tags: &Tags) -> Result<(), Fault> {
+pub(crate) fn put(have: &mut Tags, tags: &Tags) -> Result<(), Ec2Error> {
     let fresh = tags.keys().filter(|key| !have.contains_key(*key)).count();
     if have.len() + fresh > MAX_TAGS {
         return Err(too_many());
@@ -90,8 +90,8 @@ pub(crate) fn show(xml: &mut Xml, tags: &Tags) {
 }
 
 /// Refuses a tag that AWS refuses.
-fn check(key: &str, value: &str) -> Result<(), Fault> {
-    let wrong = |message: String| Err(Fault::new("InvalidParameterValue", message));
+fn check(key: &str, value: &str) -> Result<(), Ec2Error> {
+    let wrong = |message: String| Err(Ec2Error::new("InvalidParameterValue", message));
     if key.to_ascii_lowercase().starts_with("aws:") {
         let reserved = "Tag keys starting with 'aws:' are reserved for internal use";
         return wrong(format!("{reserved}: value ( {key} ) for parameter key is invalid."));
@@ -108,8 +108,8 @@ fn check(key: &str, value: &str) -> Result<(), Fault> {
     Ok(())
 }
 
-fn too_many() -> Fault {
-    Fault::new(
+fn too_many() -> Ec2Error {
+    Ec2Error::new(
         "TagLimitExceeded",
         format!("The maximum number of Tags for a resource has been reached: {MAX_TAGS}"),
     )
@@ -117,11 +117,11 @@ fn too_many() -> Fault {
 
 #[cfg(test)]
 mod tests {
-    use super::super::query::Node;
+    use super::super::query::ParamNode;
     use super::*;
 
     fn code(text: &str) -> String {
-        let node = Node::read(form_urlencoded::parse(text.as_bytes())).unwrap();
+        let node = ParamNode::read(form_urlencoded::parse(text.as_bytes())).unwrap();
         read(&node.params(), "Tag").map_or_else(|fault| fault.code, |_| "ok".to_owned())
     }
 

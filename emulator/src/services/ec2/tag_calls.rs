@@ -1,10 +1,10 @@
 //! `CreateTags`, `DeleteTags` and `DescribeTags`, on images, snapshots and launch templates.
 
-use super::call::Call;
-use super::fault::Fault;
-use super::filter::{self, Field};
+use super::call::Ec2Call;
+use super::fault::Ec2Error;
+use super::filter::{self, FieldValue};
 use super::image_attribute::truth;
-use super::page::{Page, Rules};
+use super::page::{PageRequest, Rules};
 use super::query::Params;
 use super::tag::{self, Tags};
 use crate::services::xml::Xml;
@@ -18,23 +18,23 @@ const FILTERS: [&str; 4] = ["key", "resource-id", "resource-type", "value"];
 
 /// What can be tagged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum TaggedKind {
     Image,
     Snapshot,
     Template,
 }
 
 /// One tag of one resource.
-struct Row {
+struct TagRow {
     /// What pages are ordered by.
     order: String,
     id: String,
-    kind: Kind,
+    kind: TaggedKind,
     key: String,
     value: String,
 }
 
-impl Kind {
+impl TaggedKind {
     fn of(id: &str) -> Option<Self> {
         let prefix = id.split_once('-').map(|(prefix, _)| prefix)?;
         match prefix {
@@ -55,19 +55,19 @@ impl Kind {
 }
 
 /// `CreateTags`.
-pub(crate) fn create(call: &Call<'_>) -> Result<Xml, Fault> {
+pub(crate) fn create(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     let _changing = call.changing();
     let params = call.params();
     let resources = read_resources(call, &params)?;
     let tags = tag::read(&params, "Tag")?;
     if tags.is_empty() {
-        return Err(Fault::missing("Tag"));
+        return Err(Ec2Error::missing("Tag"));
     }
     change(call, &resources, |have| tag::put(have, &tags))
 }
 
 /// `DeleteTags`: those with the value too where one is given, all where no tag is.
-pub(crate) fn delete(call: &Call<'_>) -> Result<Xml, Fault> {
+pub(crate) fn delete(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     let _changing = call.changing();
     let params = call.params();
     let resources = read_resources(call, &params)?;
@@ -86,65 +86,69 @@ pub(crate) fn delete(call: &Call<'_>) -> Result<Xml, Fault> {
     })
 }
 
-fn read_resources<'q>(call: &Call<'_>, params: &Params<'q>) -> Result<Vec<(Kind, &'q str)>, Fault> {
+fn read_resources<'q>(
+    call: &Ec2Call<'_>,
+    params: &Params<'q>,
+) -> Result<Vec<(TaggedKind, &'q str)>, Ec2Error> {
     let ids = params.texts("ResourceId");
     if ids.is_empty() {
-        return Err(Fault::missing("ResourceId"));
+        return Err(Ec2Error::missing("ResourceId"));
     }
     if ids.len() > MAX_RESOURCES {
         let message = format!("At most {MAX_RESOURCES} resources may be tagged in one call");
-        return Err(Fault::new("InvalidParameterValue", message));
+        return Err(Ec2Error::new("InvalidParameterValue", message));
     }
     ids.into_iter().map(|id| Ok((check(call, id)?, id))).collect()
 }
 
 /// The kind of a resource, which has to be there and the account's.
-fn check(call: &Call<'_>, id: &str) -> Result<Kind, Fault> {
-    let kind = Kind::of(id).ok_or_else(|| Fault::new("InvalidID", format!("The ID '{id}' is not valid")))?;
+fn check(call: &Ec2Call<'_>, id: &str) -> Result<TaggedKind, Ec2Error> {
+    let kind = TaggedKind::of(id)
+        .ok_or_else(|| Ec2Error::new("InvalidID", format!("The ID '{id}' is not valid")))?;
     match kind {
-        Kind::Image => call.own_image(id).map(|_| ())?,
-        Kind::Snapshot => call.own_snapshot(id).map(|_| ())?,
-        Kind::Template => call.template(id).map(|_| ())?,
+        TaggedKind::Image => call.own_image(id).map(|_| ())?,
+        TaggedKind::Snapshot => call.own_snapshot(id).map(|_| ())?,
+        TaggedKind::Template => call.template(id).map(|_| ())?,
     }
     Ok(kind)
 }
 
 /// Changes the tags of all resources, or of none.
 fn change(
-    call: &Call<'_>,
-    resources: &[(Kind, &str)],
-    change: impl Fn(&mut Tags) -> Result<(), Fault>,
-) -> Result<Xml, Fault> {
+    call: &Ec2Call<'_>,
+    resources: &[(TaggedKind, &str)],
+    change: impl Fn(&mut Tags) -> Result<(), Ec2Error>,
+) -> Result<Xml, Ec2Error> {
     for (kind, id) in resources {
         change(&mut tags_of(call, *kind, id))?;
     }
     call.commit()?;
     for (kind, id) in resources {
         let edited = match kind {
-            Kind::Image => call.state().images.edit(id, |image| change(&mut image.tags))?,
-            Kind::Snapshot => call.region.snapshots.edit(id, |snapshot| change(&mut snapshot.tags))?,
-            Kind::Template => call.state().templates.edit(id, |template| change(&mut template.tags))?,
+            TaggedKind::Image => call.state().images.edit(id, |image| change(&mut image.tags))?,
+            TaggedKind::Snapshot => call.region.snapshots.edit(id, |snapshot| change(&mut snapshot.tags))?,
+            TaggedKind::Template => call.state().templates.edit(id, |template| change(&mut template.tags))?,
         };
-        edited.ok_or_else(|| Fault::new("InvalidID", format!("The ID '{id}' is not valid")))?;
+        edited.ok_or_else(|| Ec2Error::new("InvalidID", format!("The ID '{id}' is not valid")))?;
     }
     Ok(truth())
 }
 
-fn tags_of(call: &Call<'_>, kind: Kind, id: &str) -> Tags {
+fn tags_of(call: &Ec2Call<'_>, kind: TaggedKind, id: &str) -> Tags {
     let state = call.state();
     let found = match kind {
-        Kind::Image => state.images.find(id).map(|image| image.tags.clone()),
-        Kind::Snapshot => call.region.snapshots.find(id).map(|snapshot| snapshot.tags.clone()),
-        Kind::Template => state.templates.find(id).map(|template| template.tags.clone()),
+        TaggedKind::Image => state.images.find(id).map(|image| image.tags.clone()),
+        TaggedKind::Snapshot => call.region.snapshots.find(id).map(|snapshot| snapshot.tags.clone()),
+        TaggedKind::Template => state.templates.find(id).map(|template| template.tags.clone()),
     };
     found.unwrap_or_default()
 }
 
 /// `DescribeTags`.
-pub(crate) fn describe(call: &Call<'_>) -> Result<Xml, Fault> {
+pub(crate) fn describe(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     let params = call.params();
     let filters = filter::read(&params, |name| FILTERS.contains(&name) || name.starts_with("tag:"))?;
-    let page = Page::read(&params, RULES)?;
+    let page = PageRequest::read(&params, RULES)?;
     call.commit()?;
     let mut rows = all_rows(call);
     rows.retain(|row| filter::all_match(&filters, |name| field(row, name)));
@@ -161,39 +165,39 @@ pub(crate) fn describe(call: &Call<'_>) -> Result<Xml, Fault> {
     Ok(xml)
 }
 
-fn field(row: &Row, name: &str) -> Field {
+fn field(row: &TagRow, name: &str) -> FieldValue {
     match name {
-        "key" => Field::one(&row.key),
-        "value" => Field::one(&row.value),
-        "resource-id" => Field::one(&row.id),
-        "resource-type" => Field::one(row.kind.name()),
-        _ => Field::maybe((name.strip_prefix("tag:") == Some(&row.key)).then_some(&row.value)),
+        "key" => FieldValue::one(&row.key),
+        "value" => FieldValue::one(&row.value),
+        "resource-id" => FieldValue::one(&row.id),
+        "resource-type" => FieldValue::one(row.kind.name()),
+        _ => FieldValue::maybe((name.strip_prefix("tag:") == Some(&row.key)).then_some(&row.value)),
     }
 }
 
-fn all_rows(call: &Call<'_>) -> Vec<Row> {
+fn all_rows(call: &Ec2Call<'_>) -> Vec<TagRow> {
     let state = call.state();
     let mut rows = Vec::new();
     for (id, image) in state.images.all() {
         if image.owner == call.account && call.image(&id).is_ok() {
-            push(&mut rows, Kind::Image, &id, &image.tags);
+            push(&mut rows, TaggedKind::Image, &id, &image.tags);
         }
     }
     for snapshot in call.region.snapshots.all() {
         if snapshot.owner == call.account {
-            push(&mut rows, Kind::Snapshot, &snapshot.id, &snapshot.tags);
+            push(&mut rows, TaggedKind::Snapshot, &snapshot.id, &snapshot.tags);
         }
     }
     for (id, template) in state.templates.all() {
         if template.owner == call.account {
-            push(&mut rows, Kind::Template, &id, &template.tags);
+            push(&mut rows, TaggedKind::Template, &id, &template.tags);
         }
     }
     rows
 }
 
-fn push(rows: &mut Vec<Row>, kind: Kind, id: &str, tags: &Tags) {
-    rows.extend(tags.iter().map(|(key, value)| Row {
+fn push(rows: &mut Vec<TagRow>, kind: TaggedKind, id: &str, tags: &Tags) {
+    rows.extend(tags.iter().map(|(key, value)| TagRow {
         order: format!("{id}\n{key}"),
         id: id.to_owned(),
         kind,

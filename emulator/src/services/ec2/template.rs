@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::call::Call;
-use super::fault::Fault;
+use super::call::Ec2Call;
+use super::fault::Ec2Error;
 use super::image::whole_seconds;
 use super::query::Params;
 use super::tag::{self, Tags};
@@ -26,7 +26,7 @@ pub(crate) struct Template {
     /// When it was made.
     pub(crate) created: Moment,
     /// By ascending number; never empty.
-    pub(crate) versions: Vec<Version>,
+    pub(crate) versions: Vec<TemplateVersion>,
     /// The number that is used when none is named.
     pub(crate) default: u64,
     /// The number of the next version: none is ever used twice.
@@ -39,7 +39,7 @@ pub(crate) struct Template {
 
 /// A version of a launch template; never changed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Version {
+pub(crate) struct TemplateVersion {
     /// From 1.
     pub(crate) number: u64,
     /// Of the maker.
@@ -62,19 +62,23 @@ impl Template {
     }
 
     /// The version of a number.
-    pub(crate) fn version(&self, number: u64) -> Option<&Version> {
+    pub(crate) fn version(&self, number: u64) -> Option<&TemplateVersion> {
         self.versions.iter().find(|version| version.number == number)
     }
 
     /// The number that a request names: `$Default`, `$Latest` or digits.
-    pub(crate) fn number(&self, word: &str) -> Result<u64, Fault> {
+    pub(crate) fn number(&self, word: &str) -> Result<u64, Ec2Error> {
         match word {
             "$Default" => Ok(self.default),
             "$Latest" => Ok(self.latest()),
             digits => {
                 let number = digits.parse().ok().filter(|number| *number > 0);
                 let wrong = || {
-                    Fault::value("launchTemplateVersion", digits, "Expected a number, $Latest or $Default.")
+                    Ec2Error::value(
+                        "launchTemplateVersion",
+                        digits,
+                        "Expected a number, $Latest or $Default.",
+                    )
                 };
                 number.ok_or_else(wrong)
             }
@@ -93,7 +97,7 @@ impl Template {
     }
 
     /// Shows a version; `members` are its own, or with the image resolved.
-    pub(crate) fn show_version(&self, xml: &mut Xml, version: &Version, members: &Members) {
+    pub(crate) fn show_version(&self, xml: &mut Xml, version: &TemplateVersion, members: &Members) {
         xml.value("launchTemplateId", &self.id);
         xml.value("launchTemplateName", &self.name);
         xml.value("versionNumber", version.number);
@@ -106,46 +110,46 @@ impl Template {
 }
 
 /// No version of this number.
-pub(crate) fn no_version(number: impl std::fmt::Display) -> Fault {
+pub(crate) fn no_version(number: impl std::fmt::Display) -> Ec2Error {
     let message = format!("Could not find launch template version {number}");
-    Fault::new("InvalidLaunchTemplateId.VersionNotFound", message)
+    Ec2Error::new("InvalidLaunchTemplateId.VersionNotFound", message)
 }
 
-impl Call<'_> {
+impl Ec2Call<'_> {
     /// A template of the account by its id.
-    pub(crate) fn template(&self, id: &str) -> Result<Arc<Template>, Fault> {
+    pub(crate) fn template(&self, id: &str) -> Result<Arc<Template>, Ec2Error> {
         let digits = id.strip_prefix("lt-").unwrap_or_default();
         if !matches!(digits.len(), 8 | 17) || !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
             let message = format!("Invalid launch template ID: {id}");
-            return Err(Fault::new("InvalidLaunchTemplateId.Malformed", message));
+            return Err(Ec2Error::new("InvalidLaunchTemplateId.Malformed", message));
         }
         let found = self.state().templates.find(id).filter(|template| template.owner == self.account);
         found.ok_or_else(|| {
             let message = format!("The specified launch template, with template ID {id}, does not exist.");
-            Fault::new("InvalidLaunchTemplateId.NotFound", message)
+            Ec2Error::new("InvalidLaunchTemplateId.NotFound", message)
         })
     }
 
     /// A template of the account by its name.
-    pub(crate) fn template_named(&self, name: &str) -> Result<Arc<Template>, Fault> {
+    pub(crate) fn template_named(&self, name: &str) -> Result<Arc<Template>, Ec2Error> {
         let all = self.state().templates.all().into_iter().map(|(_, template)| template);
         let found = all.into_iter().find(|template| template.owner == self.account && template.name == name);
         found.ok_or_else(|| {
             let message =
                 format!("The specified launch template, with template name {name}, does not exist.");
-            Fault::new("InvalidLaunchTemplateName.NotFoundException", message)
+            Ec2Error::new("InvalidLaunchTemplateName.NotFoundException", message)
         })
     }
 
     /// The template that a request names by `LaunchTemplateId` or `LaunchTemplateName`.
-    pub(crate) fn named_template(&self, params: &Params<'_>) -> Result<Arc<Template>, Fault> {
+    pub(crate) fn named_template(&self, params: &Params<'_>) -> Result<Arc<Template>, Ec2Error> {
         match (params.filled("LaunchTemplateId"), params.filled("LaunchTemplateName")) {
             (Some(id), None) => self.template(id),
             (None, Some(name)) => self.template_named(name),
-            (Some(_), Some(_)) => Err(Fault::combination(
+            (Some(_), Some(_)) => Err(Ec2Error::combination(
                 "Only one of the launch template ID and the launch template name may be specified",
             )),
-            (None, None) => Err(Fault::new(
+            (None, None) => Err(Ec2Error::new(
                 "MissingParameter",
                 "Either a launch template ID or a launch template name must be specified in the request.",
             )),
@@ -153,7 +157,7 @@ impl Call<'_> {
     }
 
     /// Members with the image that a parameter names put in its place.
-    pub(crate) fn resolved(&self, members: &Members) -> Result<Members, Fault> {
+    pub(crate) fn resolved(&self, members: &Members) -> Result<Members, Ec2Error> {
         let mut members = members.clone();
         let alias =
             template_members::text(&members, &["ImageId"]).and_then(|image| image.strip_prefix(ALIAS));
@@ -161,7 +165,7 @@ impl Call<'_> {
             let found = parameters::value_of(self.region, self.account, name, self.now);
             let missing = || {
                 let message = format!("The parameter {name} cannot be resolved to an image");
-                Fault::new("InvalidParameterValue", message)
+                Ec2Error::new("InvalidParameterValue", message)
             };
             let image = found.ok_or_else(missing)?;
             members.insert("ImageId".to_owned(), Value::Text(image));

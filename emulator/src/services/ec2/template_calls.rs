@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use super::call::Call;
-use super::fault::Fault;
-use super::filter::{self, Field};
+use super::call::Ec2Call;
+use super::fault::Ec2Error;
+use super::filter::{self, FieldValue};
 use super::image::whole_seconds;
-use super::page::{Page, Rules};
+use super::page::{PageRequest, Rules};
 use super::query::Params;
 use super::tag;
-use super::template::{Template, Version, no_version};
+use super::template::{Template, TemplateVersion, no_version};
 use super::template_members::{self, Members};
 use crate::services::xml::Xml;
 use crate::state::ids;
@@ -17,7 +17,7 @@ use crate::state::ids;
 const RULES: Rules = Rules { least: 1, most: 200, default: Some(200) };
 
 /// `CreateLaunchTemplate`.
-pub(crate) fn create(call: &Call<'_>) -> Result<Xml, Fault> {
+pub(crate) fn create(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     let _changing = call.changing();
     let params = call.params();
     let name = params.required("LaunchTemplateName")?;
@@ -32,11 +32,11 @@ pub(crate) fn create(call: &Call<'_>) -> Result<Xml, Fault> {
     }
     if call.template_named(name).is_ok() {
         let message = "Launch template name already in use.";
-        return Err(Fault::new("InvalidLaunchTemplateName.AlreadyExistsException", message));
+        return Err(Ec2Error::new("InvalidLaunchTemplateName.AlreadyExistsException", message));
     }
     let warning = warning(call, &members);
     call.commit()?;
-    let version = Version { number: 1, description, created: call.now, members, token: None };
+    let version = TemplateVersion { number: 1, description, created: call.now, members, token: None };
     let template = Template {
         id: ids::fresh("lt"),
         name: name.to_owned(),
@@ -52,7 +52,7 @@ pub(crate) fn create(call: &Call<'_>) -> Result<Xml, Fault> {
     Ok(answer(&template, warning.as_ref()))
 }
 
-fn answer(template: &Template, warning: Option<&Fault>) -> Xml {
+fn answer(template: &Template, warning: Option<&Ec2Error>) -> Xml {
     let mut xml = Xml::new();
     xml.element("launchTemplate", |xml| template.show(xml));
     show_warning(&mut xml, warning);
@@ -60,7 +60,7 @@ fn answer(template: &Template, warning: Option<&Fault>) -> Xml {
 }
 
 /// Shows what is wrong with a template that was made all the same.
-pub(crate) fn show_warning(xml: &mut Xml, warning: Option<&Fault>) {
+pub(crate) fn show_warning(xml: &mut Xml, warning: Option<&Ec2Error>) {
     if let Some(warning) = warning {
         xml.element("warning", |xml| {
             xml.items("errorSet", [warning], |xml, fault| {
@@ -72,35 +72,35 @@ pub(crate) fn show_warning(xml: &mut Xml, warning: Option<&Fault>) {
 }
 
 /// An image that cannot be launched does not stop a template.
-pub(crate) fn warning(call: &Call<'_>, members: &Members) -> Option<Fault> {
+pub(crate) fn warning(call: &Ec2Call<'_>, members: &Members) -> Option<Ec2Error> {
     let image = template_members::text(members, &["ImageId"])?;
     if image.starts_with("resolve:ssm:") { None } else { call.image(image).err() }
 }
 
-fn check_name(name: &str) -> Result<(), Fault> {
+fn check_name(name: &str) -> Result<(), Ec2Error> {
     let taken = |one: char| one.is_ascii_alphanumeric() || "()./-_".contains(one);
     if (3..=128).contains(&name.len()) && name.chars().all(taken) {
         return Ok(());
     }
     let message = "A launch template name must be between 3 and 128 characters, and may contain letters, numbers, \
                    and the following characters: - ( ) . / _";
-    Err(Fault::new("InvalidLaunchTemplateName.MalformedException", message))
+    Err(Ec2Error::new("InvalidLaunchTemplateName.MalformedException", message))
 }
 
 /// Reads `VersionDescription`.
-pub(crate) fn read_description(params: &Params<'_>) -> Result<Option<String>, Fault> {
+pub(crate) fn read_description(params: &Params<'_>) -> Result<Option<String>, Ec2Error> {
     let text = params.filled("VersionDescription");
     if text.is_some_and(|text| text.chars().count() > 255) {
         let message = "The version description may have at most 255 characters";
-        return Err(Fault::new("InvalidParameterValue", message));
+        return Err(Ec2Error::new("InvalidParameterValue", message));
     }
     Ok(text.map(str::to_owned))
 }
 
 /// Reads `LaunchTemplateData`.
-pub(crate) fn read_members(params: &Params<'_>) -> Result<Members, Fault> {
+pub(crate) fn read_members(params: &Params<'_>) -> Result<Members, Ec2Error> {
     let structure = params.structure("LaunchTemplateData");
-    let structure = structure.ok_or_else(|| Fault::missing("LaunchTemplateData"))?;
+    let structure = structure.ok_or_else(|| Ec2Error::missing("LaunchTemplateData"))?;
     template_members::read(&structure)
 }
 
@@ -112,7 +112,7 @@ pub(crate) fn token(params: &Params<'_>, members: &Members) -> Option<(String, S
     Some((token.to_owned(), format!("{texts:?} {members:?}")))
 }
 
-fn repeated(call: &Call<'_>, token: Option<&(String, String)>) -> Result<Option<Arc<Template>>, Fault> {
+fn repeated(call: &Ec2Call<'_>, token: Option<&(String, String)>) -> Result<Option<Arc<Template>>, Ec2Error> {
     let Some((token, asked)) = token else { return Ok(None) };
     let all = call.state().templates.all().into_iter().map(|(_, template)| template);
     let same = |template: &Arc<Template>| {
@@ -127,13 +127,13 @@ fn repeated(call: &Call<'_>, token: Option<&(String, String)>) -> Result<Option<
 }
 
 /// A token that was used for another request.
-pub(crate) fn mismatch() -> Fault {
+pub(crate) fn mismatch() -> Ec2Error {
     let message = "The request uses the same client token as a previous, but non-identical request.";
-    Fault::new("IdempotentParameterMismatch", message)
+    Ec2Error::new("IdempotentParameterMismatch", message)
 }
 
 /// `DeleteLaunchTemplate`.
-pub(crate) fn delete(call: &Call<'_>) -> Result<Xml, Fault> {
+pub(crate) fn delete(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     let _changing = call.changing();
     let template = call.named_template(&call.params())?;
     call.commit()?;
@@ -142,12 +142,12 @@ pub(crate) fn delete(call: &Call<'_>) -> Result<Xml, Fault> {
 }
 
 /// `ModifyLaunchTemplate`: another default version.
-pub(crate) fn modify(call: &Call<'_>) -> Result<Xml, Fault> {
+pub(crate) fn modify(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     let _changing = call.changing();
     let params = call.params();
     params.text("ClientToken");
     let template = call.named_template(&params)?;
-    let word = params.filled("SetDefaultVersion").ok_or_else(|| Fault::missing("DefaultVersion"))?;
+    let word = params.filled("SetDefaultVersion").ok_or_else(|| Ec2Error::missing("DefaultVersion"))?;
     let number = template.number(word)?;
     template.version(number).ok_or_else(|| no_version(number))?;
     call.commit()?;
@@ -158,14 +158,14 @@ pub(crate) fn modify(call: &Call<'_>) -> Result<Xml, Fault> {
 }
 
 /// `DescribeLaunchTemplates`.
-pub(crate) fn describe(call: &Call<'_>) -> Result<Xml, Fault> {
+pub(crate) fn describe(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     let params = call.params();
     let (ids, names) = (params.texts("LaunchTemplateId"), params.texts("LaunchTemplateName"));
     params.truth("IncludeManagedResources")?;
     let known =
         |name: &str| matches!(name, "create-time" | "launch-template-name") || filter::is_tag_filter(name);
     let filters = filter::read(&params, known)?;
-    let page = Page::read(&params, RULES)?;
+    let page = PageRequest::read(&params, RULES)?;
     for id in &ids {
         call.template(id)?;
     }
@@ -178,8 +178,8 @@ pub(crate) fn describe(call: &Call<'_>) -> Result<Xml, Fault> {
         template.owner == call.account && (named || (ids.is_empty() && names.is_empty()))
     };
     let field = |template: &Template, name: &str| match name {
-        "create-time" => Field::one(whole_seconds(template.created)),
-        "launch-template-name" => Field::one(&template.name),
+        "create-time" => FieldValue::one(whole_seconds(template.created)),
+        "launch-template-name" => FieldValue::one(&template.name),
         _ => filter::tag_field(name, &template.tags),
     };
     let mut found: Vec<_> = call.state().templates.all().into_iter().map(|(_, template)| template).collect();

@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
 
-use super::fault::Fault;
+use super::fault::Ec2Error;
 use super::query::Params;
 use crate::clock::Moment;
 use crate::services::xml::Xml;
@@ -32,7 +32,7 @@ pub(crate) enum Value {
 pub(crate) type Members = BTreeMap<String, Value>;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum MemberKind {
     Structure,
     List,
     Texts,
@@ -45,51 +45,51 @@ enum Kind {
 
 /// What the table says of a member.
 #[derive(Debug)]
-struct Field {
-    kind: Kind,
+struct TemplateMember {
+    kind: MemberKind,
     list: Option<(&'static str, &'static str)>,
 }
 
-fn fields() -> &'static BTreeMap<&'static str, Field> {
-    static TABLE: OnceLock<BTreeMap<&'static str, Field>> = OnceLock::new();
+fn fields() -> &'static BTreeMap<&'static str, TemplateMember> {
+    static TABLE: OnceLock<BTreeMap<&'static str, TemplateMember>> = OnceLock::new();
     TABLE.get_or_init(|| FIELDS.lines().filter_map(field_of).collect())
 }
 
-fn field_of(line: &'static str) -> Option<(&'static str, Field)> {
+fn field_of(line: &'static str) -> Option<(&'static str, TemplateMember)> {
     let mut words = line.split(' ');
     let (path, kind) = (words.next()?, words.next()?);
     let kind = match kind {
-        "structure" => Kind::Structure,
-        "list" => Kind::List,
-        "texts" => Kind::Texts,
-        "truth" => Kind::Truth,
-        "number" => Kind::Number,
-        "decimal" => Kind::Decimal,
-        "time" => Kind::Time,
-        _ => Kind::Text,
+        "structure" => MemberKind::Structure,
+        "list" => MemberKind::List,
+        "texts" => MemberKind::Texts,
+        "truth" => MemberKind::Truth,
+        "number" => MemberKind::Number,
+        "decimal" => MemberKind::Decimal,
+        "time" => MemberKind::Time,
+        _ => MemberKind::Text,
     };
     let list = words.next().map(|name| name.split_once('/').unwrap_or((name, "item")));
-    Some((path, Field { kind, list }))
+    Some((path, TemplateMember { kind, list }))
 }
 
 /// Reads the structure `LaunchTemplateData`.
-pub(crate) fn read(params: &Params<'_>) -> Result<Members, Fault> {
+pub(crate) fn read(params: &Params<'_>) -> Result<Members, Ec2Error> {
     read_members(params, "")
 }
 
-fn read_members(params: &Params<'_>, path: &str) -> Result<Members, Fault> {
+fn read_members(params: &Params<'_>, path: &str) -> Result<Members, Ec2Error> {
     let mut members = Members::new();
     for (name, member) in params.members() {
         let path = join(path, name);
-        let field = fields().get(path.as_str()).ok_or_else(|| Fault::unknown(member.path()))?;
+        let field = fields().get(path.as_str()).ok_or_else(|| Ec2Error::unknown(member.path()))?;
         let value = match field.kind {
-            Kind::Structure => Value::Members(read_members(&member, &path)?),
-            Kind::List => {
+            MemberKind::Structure => Value::Members(read_members(&member, &path)?),
+            MemberKind::List => {
                 let entries = params.list(name);
                 let entries = entries.iter().map(|entry| read_members(entry, &path).map(Value::Members));
                 Value::List(entries.collect::<Result<_, _>>()?)
             }
-            Kind::Texts => {
+            MemberKind::Texts => {
                 let texts = params.texts(name);
                 Value::List(texts.into_iter().map(|text| Value::Text(text.to_owned())).collect())
             }
@@ -100,16 +100,20 @@ fn read_members(params: &Params<'_>, path: &str) -> Result<Members, Fault> {
     Ok(members)
 }
 
-fn read_text(member: &Params<'_>, kind: Kind) -> Result<String, Fault> {
-    let text = member.own_text().ok_or_else(|| Fault::unknown(member.path()))?;
+fn read_text(member: &Params<'_>, kind: MemberKind) -> Result<String, Ec2Error> {
+    let text = member.own_text().ok_or_else(|| Ec2Error::unknown(member.path()))?;
     let valid = match kind {
-        Kind::Truth => matches!(text, "true" | "false"),
-        Kind::Number => text.parse::<i64>().is_ok(),
-        Kind::Decimal => text.parse::<f64>().is_ok_and(f64::is_finite),
-        Kind::Time => Moment::parse(text).is_some(),
-        Kind::Structure | Kind::List | Kind::Texts | Kind::Text => true,
+        MemberKind::Truth => matches!(text, "true" | "false"),
+        MemberKind::Number => text.parse::<i64>().is_ok(),
+        MemberKind::Decimal => text.parse::<f64>().is_ok_and(f64::is_finite),
+        MemberKind::Time => Moment::parse(text).is_some(),
+        MemberKind::Structure | MemberKind::List | MemberKind::Texts | MemberKind::Text => true,
     };
-    if valid { Ok(text.to_owned()) } else { Err(Fault::value(member.path(), text, "It has the wrong type.")) }
+    if valid {
+        Ok(text.to_owned())
+    } else {
+        Err(Ec2Error::value(member.path(), text, "It has the wrong type."))
+    }
 }
 
 /// Shows members in the response's names.
@@ -169,11 +173,11 @@ fn small(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::query::Node;
+    use super::super::query::ParamNode;
     use super::*;
 
-    fn members_of(text: &str) -> Result<Members, Fault> {
-        let node = Node::read(form_urlencoded::parse(text.as_bytes())).unwrap();
+    fn members_of(text: &str) -> Result<Members, Ec2Error> {
+        let node = ParamNode::read(form_urlencoded::parse(text.as_bytes())).unwrap();
         let read = read(&node.params())?;
         node.end()?;
         Ok(read)

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use super::call::Call;
-use super::fault::Fault;
-use super::filter::{self, Field, Filter};
+use super::call::Ec2Call;
+use super::fault::Ec2Error;
+use super::filter::{self, FieldValue, RequestFilter};
 use super::image::whole_seconds;
-use super::page::{Page, Rules};
+use super::page::{PageRequest, Rules};
 use super::query::Params;
-use super::template::{Template, Version, no_version};
+use super::template::{Template, TemplateVersion, no_version};
 use super::template_calls::{mismatch, read_description, read_members, show_warning, token, warning};
 use super::template_members::{self, Members};
 use crate::services::xml::Xml;
@@ -36,7 +36,7 @@ const FILTERS: [(&str, &[&str]); 13] = [
 ];
 
 /// `CreateLaunchTemplateVersion`.
-pub(crate) fn create(call: &Call<'_>) -> Result<Xml, Fault> {
+pub(crate) fn create(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     let _changing = call.changing();
     let params = call.params();
     let template = call.named_template(&params)?;
@@ -53,7 +53,7 @@ pub(crate) fn create(call: &Call<'_>) -> Result<Xml, Fault> {
     let warning = warning(call, &members);
     call.commit()?;
     let mut changed = Template::clone(&template);
-    let version = Version { number: changed.next, description, created: call.now, members, token };
+    let version = TemplateVersion { number: changed.next, description, created: call.now, members, token };
     changed.next += 1;
     changed.versions.push(version.clone());
     call.state().templates.put(&changed.id, changed.clone())?;
@@ -61,12 +61,12 @@ pub(crate) fn create(call: &Call<'_>) -> Result<Xml, Fault> {
 }
 
 fn answer(
-    call: &Call<'_>,
+    call: &Ec2Call<'_>,
     template: &Template,
-    version: &Version,
+    version: &TemplateVersion,
     resolve: bool,
-    warning: Option<&Fault>,
-) -> Result<Xml, Fault> {
+    warning: Option<&Ec2Error>,
+) -> Result<Xml, Ec2Error> {
     let members = if resolve { call.resolved(&version.members)? } else { version.members.clone() };
     let mut xml = Xml::new();
     xml.element("launchTemplateVersion", |xml| template.show_version(xml, version, &members));
@@ -77,9 +77,9 @@ fn answer(
 fn repeated<'t>(
     template: &'t Template,
     token: Option<&(String, String)>,
-) -> Result<Option<&'t Version>, Fault> {
+) -> Result<Option<&'t TemplateVersion>, Ec2Error> {
     let Some((token, asked)) = token else { return Ok(None) };
-    let same = |version: &&Version| version.token.as_ref().is_some_and(|(other, _)| other == token);
+    let same = |version: &&TemplateVersion| version.token.as_ref().is_some_and(|(other, _)| other == token);
     match template.versions.iter().find(same) {
         Some(version) if version.token.as_ref().is_some_and(|(_, before)| before != asked) => Err(mismatch()),
         found => Ok(found),
@@ -87,7 +87,7 @@ fn repeated<'t>(
 }
 
 /// What is given, and of the source version all else.
-fn based_on(template: &Template, source: Option<&str>, given: Members) -> Result<Members, Fault> {
+fn based_on(template: &Template, source: Option<&str>, given: Members) -> Result<Members, Ec2Error> {
     let Some(word) = source else { return Ok(given) };
     let number = template.number(word)?;
     let version = template.version(number).ok_or_else(|| no_version(number))?;
@@ -97,22 +97,22 @@ fn based_on(template: &Template, source: Option<&str>, given: Members) -> Result
 }
 
 /// Which versions are asked for.
-struct Wanted<'q> {
+struct VersionRequest<'q> {
     words: Vec<&'q str>,
     least: u64,
     most: u64,
 }
 
 /// A version and what pages are ordered by.
-struct Row {
+struct VersionRow {
     order: String,
     template: Arc<Template>,
-    version: Version,
+    version: TemplateVersion,
     members: Members,
 }
 
 /// `DescribeLaunchTemplateVersions`.
-pub(crate) fn describe(call: &Call<'_>) -> Result<Xml, Fault> {
+pub(crate) fn describe(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     let params = call.params();
     let wanted = read_wanted(&params)?;
     let resolve = params.truth("ResolveAlias")?.unwrap_or(false);
@@ -122,7 +122,7 @@ pub(crate) fn describe(call: &Call<'_>) -> Result<Xml, Fault> {
             || FILTERS.iter().any(|(known, _)| *known == name)
     };
     let filters = filter::read(&params, known)?;
-    let page = Page::read(&params, RULES)?;
+    let page = PageRequest::read(&params, RULES)?;
     let templates = templates(call, &params, &wanted)?;
     let mut rows = Vec::new();
     for template in &templates {
@@ -141,20 +141,24 @@ pub(crate) fn describe(call: &Call<'_>) -> Result<Xml, Fault> {
     Ok(xml)
 }
 
-fn read_wanted<'q>(params: &Params<'q>) -> Result<Wanted<'q>, Fault> {
+fn read_wanted<'q>(params: &Params<'q>) -> Result<VersionRequest<'q>, Ec2Error> {
     let bound = |name: &str| {
         let Some(text) = params.filled(name) else { return Ok(None) };
-        text.parse::<u64>().map(Some).map_err(|_| Fault::value(name, text, "Expected a number."))
+        text.parse::<u64>().map(Some).map_err(|_| Ec2Error::value(name, text, "Expected a number."))
     };
     let (least, most) = (bound("MinVersion")?, bound("MaxVersion")?);
     let words = params.texts("LaunchTemplateVersion");
     if !words.is_empty() && (least.is_some() || most.is_some()) {
-        return Err(Fault::combination("Versions cannot be used with MinVersion and MaxVersion"));
+        return Err(Ec2Error::combination("Versions cannot be used with MinVersion and MaxVersion"));
     }
-    Ok(Wanted { words, least: least.unwrap_or(0), most: most.unwrap_or(u64::MAX) })
+    Ok(VersionRequest { words, least: least.unwrap_or(0), most: most.unwrap_or(u64::MAX) })
 }
 
-fn templates(call: &Call<'_>, params: &Params<'_>, wanted: &Wanted<'_>) -> Result<Vec<Arc<Template>>, Fault> {
+fn templates(
+    call: &Ec2Call<'_>,
+    params: &Params<'_>,
+    wanted: &VersionRequest<'_>,
+) -> Result<Vec<Arc<Template>>, Ec2Error> {
     let named = params.has("LaunchTemplateId") || params.has("LaunchTemplateName");
     let everywhere = wanted.words.iter().all(|word| word.starts_with('$')) && !wanted.words.is_empty();
     if named || !everywhere {
@@ -165,12 +169,12 @@ fn templates(call: &Call<'_>, params: &Params<'_>, wanted: &Wanted<'_>) -> Resul
 }
 
 fn push_rows(
-    call: &Call<'_>,
-    rows: &mut Vec<Row>,
+    call: &Ec2Call<'_>,
+    rows: &mut Vec<VersionRow>,
     template: &Arc<Template>,
-    wanted: &Wanted<'_>,
+    wanted: &VersionRequest<'_>,
     resolve: bool,
-) -> Result<(), Fault> {
+) -> Result<(), Ec2Error> {
     let mut numbers = Vec::new();
     for word in &wanted.words {
         let number = template.number(word)?;
@@ -183,34 +187,39 @@ fn push_rows(
             let members = if resolve { call.resolved(&version.members)? } else { version.members.clone() };
             // The newest comes first.
             let order = format!("{}/{:020}", template.id, u64::MAX - version.number);
-            rows.push(Row { order, template: Arc::clone(template), version: version.clone(), members });
+            rows.push(VersionRow {
+                order,
+                template: Arc::clone(template),
+                version: version.clone(),
+                members,
+            });
         }
     }
     Ok(())
 }
 
-fn matches(filters: &[Filter], row: &Row) -> bool {
+fn matches(filters: &[RequestFilter], row: &VersionRow) -> bool {
     filter::all_match(filters, |name| match name {
-        "create-time" => Field::one(whole_seconds(row.version.created)),
-        "is-default-version" => Field::one(row.version.number == row.template.default),
+        "create-time" => FieldValue::one(whole_seconds(row.version.created)),
+        "is-default-version" => FieldValue::one(row.version.number == row.template.default),
         _ => {
             let path = FILTERS.iter().find(|(known, _)| *known == name).map(|(_, path)| *path);
-            Field::maybe(path.and_then(|path| template_members::text(&row.members, path)))
+            FieldValue::maybe(path.and_then(|path| template_members::text(&row.members, path)))
         }
     })
 }
 
 /// `DeleteLaunchTemplateVersions`.
-pub(crate) fn delete(call: &Call<'_>) -> Result<Xml, Fault> {
+pub(crate) fn delete(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     let _changing = call.changing();
     let params = call.params();
     let words = params.texts("LaunchTemplateVersion");
     if words.is_empty() {
-        return Err(Fault::missing("LaunchTemplateVersion"));
+        return Err(Ec2Error::missing("LaunchTemplateVersion"));
     }
     if words.len() > MAX_DELETED {
         let message = format!("At most {MAX_DELETED} versions may be deleted in one call");
-        return Err(Fault::new("InvalidParameterValue", message));
+        return Err(Ec2Error::new("InvalidParameterValue", message));
     }
     let template = call.named_template(&params)?;
     call.commit()?;

@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::*;
 use crate::account::ACCOUNT;
 use crate::clock::{HandClock, Moment};
-use crate::config::{Config, Quotas, Windows};
-use crate::state::snapshot::{Outcome, Shared, Snapshot};
+use crate::config::{Quotas, RegionConfig, Windows};
+use crate::state::snapshot::{Snapshot, SnapshotOutcome, SnapshotShares};
 
 const OTHER: &str = "210987654321";
 const DAY: Duration = Duration::from_hours(24);
@@ -27,7 +27,7 @@ impl Bench {
     fn with(windows: Windows, quotas: Quotas) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(HandClock::new(Moment::parse("2026-11-21T12:00:00Z").unwrap()));
-        let mut config = Config::new(folder.path());
+        let mut config = RegionConfig::new(folder.path());
         config.windows = windows;
         config.quotas = quotas;
         config.clock = Arc::clone(&clock) as Arc<dyn crate::clock::Clock>;
@@ -35,18 +35,18 @@ impl Bench {
     }
 
     /// Asks as an account; the text of the answer, or the refusal.
-    fn ask_as(&self, account: &str, region: &str, text: &str) -> Result<String, Fault> {
-        let query = Node::read(form_urlencoded::parse(text.as_bytes()))?;
+    fn ask_as(&self, account: &str, region: &str, text: &str) -> Result<String, Ec2Error> {
+        let query = ParamNode::read(form_urlencoded::parse(text.as_bytes()))?;
         let action = query.params().text("Action").unwrap();
         let (_, call_of) = operation(action).unwrap();
         let region = self.world.region(region).unwrap();
         let now = self.world.now();
         let (host, doomed) = ("h", false);
-        let call = Call { account, region: &region, world: &self.world, now, query: &query, host, doomed };
+        let call = Ec2Call { account, region: &region, world: &self.world, now, query: &query, host, doomed };
         call_of(&call).map(|xml| Xml::document("R", "urn:x", |document| document.append(&xml)))
     }
 
-    fn ask(&self, text: &str) -> Result<String, Fault> {
+    fn ask(&self, text: &str) -> Result<String, Ec2Error> {
         self.ask_as(ACCOUNT, "local", text)
     }
 
@@ -69,10 +69,10 @@ impl Bench {
             kms_key: kms_key.map(str::to_owned),
             start_time: now,
             timeout: 60,
-            outcome: Some(Outcome { at: now, failure: None, blocks: 0 }),
+            outcome: Some(SnapshotOutcome { at: now, failure: None, blocks: 0 }),
             start: None,
             tags: tag::Tags::new(),
-            shared_with: Shared::default(),
+            shared_with: SnapshotShares::default(),
         };
         region.snapshots.start(snapshot).unwrap();
         id.to_owned()
@@ -93,7 +93,7 @@ impl Bench {
 
 /// An id that follows from a name.
 fn ids_of(name: &str) -> String {
-    format!("snap-{}", &crate::state::digest::Digest::of(name.as_bytes()).hex()[..17])
+    format!("snap-{}", &crate::state::digest::BlockDigest::of(name.as_bytes()).hex()[..17])
 }
 
 fn register(name: &str, snapshot: &str) -> String {

@@ -5,13 +5,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::fault::Fault;
+use super::fault::Ec2Error;
 use super::query::Params;
 
 /// A kind of volume.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Kind {
+pub(crate) enum VolumeKind {
     /// Magnetic, of the first generation.
     Standard,
     /// Provisioned operations.
@@ -30,9 +30,9 @@ pub(crate) enum Kind {
 
 /// A volume to be made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Volume {
+pub(crate) struct NewVolume {
     /// Its kind.
-    pub(crate) kind: Kind,
+    pub(crate) kind: VolumeKind,
     /// GiB.
     pub(crate) size: i64,
     /// Operations a second, where the kind has them.
@@ -43,8 +43,8 @@ pub(crate) struct Volume {
 
 /// What a request says of a volume.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Asked {
-    kind: Kind,
+pub(crate) struct VolumeRequest {
+    kind: VolumeKind,
     size: Option<i64>,
     iops: Option<i64>,
     throughput: Option<i64>,
@@ -52,7 +52,7 @@ pub(crate) struct Asked {
 
 const KINDS: [&str; 7] = ["standard", "io1", "io2", "gp2", "gp3", "st1", "sc1"];
 
-impl Kind {
+impl VolumeKind {
     /// The word on the wire.
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -102,9 +102,9 @@ impl Kind {
 }
 
 /// Reads `VolumeType`, `VolumeSize`, `Iops` and `Throughput`.
-pub(crate) fn read(ebs: &Params<'_>) -> Result<Asked, Fault> {
-    let kind = ebs.word("VolumeType", &KINDS)?.map_or(Kind::Gp2, Kind::of);
-    Ok(Asked {
+pub(crate) fn read(ebs: &Params<'_>) -> Result<VolumeRequest, Ec2Error> {
+    let kind = ebs.word("VolumeType", &KINDS)?.map_or(VolumeKind::Gp2, VolumeKind::of);
+    Ok(VolumeRequest {
         kind,
         size: ebs.number("VolumeSize")?,
         iops: ebs.number("Iops")?,
@@ -112,19 +112,19 @@ pub(crate) fn read(ebs: &Params<'_>) -> Result<Asked, Fault> {
     })
 }
 
-impl Asked {
+impl VolumeRequest {
     /// The volume, at least as large as a snapshot if it has one; refused where the limits are not kept.
-    pub(crate) fn sized(&self, snapshot: Option<i64>) -> Result<Volume, Fault> {
+    pub(crate) fn sized(&self, snapshot: Option<i64>) -> Result<NewVolume, Ec2Error> {
         let Some(size) = self.size.or(snapshot) else {
-            return Err(Fault::missing("size or snapshotId"));
+            return Err(Ec2Error::missing("size or snapshotId"));
         };
         self.check_size(size)?;
         let iops = self.checked_iops(size)?;
         let throughput = self.checked_throughput(iops)?;
-        Ok(Volume { kind: self.kind, size, iops, throughput })
+        Ok(NewVolume { kind: self.kind, size, iops, throughput })
     }
 
-    fn check_size(&self, size: i64) -> Result<(), Fault> {
+    fn check_size(&self, size: i64) -> Result<(), Ec2Error> {
         let (least, most) = self.kind.sizes();
         let name = self.kind.name();
         if size < least {
@@ -140,7 +140,7 @@ impl Asked {
         Ok(())
     }
 
-    fn checked_iops(&self, size: i64) -> Result<Option<i64>, Fault> {
+    fn checked_iops(&self, size: i64) -> Result<Option<i64>, Ec2Error> {
         let name = self.kind.name();
         let Some((least, most, default, ratio)) = self.kind.iops() else {
             return match self.iops {
@@ -150,7 +150,7 @@ impl Asked {
         };
         let Some(iops) = self.iops.or(default) else {
             let message = format!("The parameter iops must be specified for {name} volumes.");
-            return Err(Fault::new("MissingParameter", message));
+            return Err(Ec2Error::new("MissingParameter", message));
         };
         if iops < least {
             return Err(value(format!("Volume iops of {iops} is too low; minimum is {least}.")));
@@ -168,8 +168,8 @@ impl Asked {
         Ok(Some(iops))
     }
 
-    fn checked_throughput(&self, iops: Option<i64>) -> Result<Option<i64>, Fault> {
-        if self.kind != Kind::Gp3 {
+    fn checked_throughput(&self, iops: Option<i64>) -> Result<Option<i64>, Ec2Error> {
+        if self.kind != VolumeKind::Gp3 {
             return match self.throughput {
                 None => Ok(None),
                 Some(_) => Err(unsupported("throughput", self.kind.name())),
@@ -193,30 +193,33 @@ impl Asked {
     }
 }
 
-fn value(message: String) -> Fault {
-    Fault::new("InvalidParameterValue", message)
+fn value(message: String) -> Ec2Error {
+    Ec2Error::new("InvalidParameterValue", message)
 }
 
-fn unsupported(parameter: &str, kind: &str) -> Fault {
-    Fault::combination(format!("The parameter {parameter} is not supported for {kind} volumes."))
+fn unsupported(parameter: &str, kind: &str) -> Ec2Error {
+    Ec2Error::combination(format!("The parameter {parameter} is not supported for {kind} volumes."))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::query::Node;
+    use super::super::query::ParamNode;
     use super::*;
 
-    fn sized(text: &str, snapshot: Option<i64>) -> Result<Volume, Fault> {
-        let node = Node::read(form_urlencoded::parse(text.as_bytes())).unwrap();
+    fn sized(text: &str, snapshot: Option<i64>) -> Result<NewVolume, Ec2Error> {
+        let node = ParamNode::read(form_urlencoded::parse(text.as_bytes())).unwrap();
         read(&node.params())?.sized(snapshot)
     }
 
     #[test]
     fn defaults_are_those_of_a_minimal_register() {
         let volume = sized("", Some(7)).unwrap();
-        assert_eq!(volume, Volume { kind: Kind::Gp2, size: 7, iops: None, throughput: None });
+        assert_eq!(volume, NewVolume { kind: VolumeKind::Gp2, size: 7, iops: None, throughput: None });
         let volume = sized("VolumeType=gp3&VolumeSize=9", Some(7)).unwrap();
-        assert_eq!(volume, Volume { kind: Kind::Gp3, size: 9, iops: Some(3000), throughput: Some(125) });
+        assert_eq!(
+            volume,
+            NewVolume { kind: VolumeKind::Gp3, size: 9, iops: Some(3000), throughput: Some(125) }
+        );
     }
 
     #[test]

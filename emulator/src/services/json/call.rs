@@ -7,13 +7,13 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::fault::Fault;
+use super::fault::JsonError;
 use crate::clock::Moment;
 use crate::locks;
 use crate::world::{Region, World};
 
 /// One request on its way.
-pub(crate) struct Call<'c> {
+pub(crate) struct JsonCall<'c> {
     /// The account that asks.
     pub(crate) account: &'c str,
     /// The region that is asked.
@@ -26,23 +26,23 @@ pub(crate) struct Call<'c> {
     pub(crate) body: &'c [u8],
 }
 
-impl Call<'_> {
+impl JsonCall<'_> {
     /// Reads what was sent. Members that the call does not have are passed over, as the services do.
-    pub(crate) fn read<T: DeserializeOwned>(&self) -> Result<T, Fault> {
+    pub(crate) fn read<T: DeserializeOwned>(&self) -> Result<T, JsonError> {
         serde_json::from_slice(self.body).map_err(|error| match error.classify() {
             serde_json::error::Category::Data if error.to_string().starts_with("missing field") => {
                 let name = error.to_string().split('`').nth(1).unwrap_or_default().to_owned();
-                Fault::validation(format!(
+                JsonError::validation(format!(
                     "1 validation error detected: Value null at '{name}' failed to satisfy constraint: Member must \
                      not be null"
                 ))
             }
-            _ => Fault::new("SerializationException", error.to_string()),
+            _ => JsonError::new("SerializationException", error.to_string()),
         })
     }
 
     /// Reads a list of one to ten names, none twice.
-    pub(crate) fn read_names(&self) -> Result<Vec<String>, Fault> {
+    pub(crate) fn read_names(&self) -> Result<Vec<String>, JsonError> {
         #[derive(Deserialize)]
         #[serde(rename_all = "PascalCase")]
         struct Input {
@@ -50,7 +50,7 @@ impl Call<'_> {
         }
         let Input { names } = self.read()?;
         if !(1..=10).contains(&names.len()) {
-            return Err(Fault::validation(format!(
+            return Err(JsonError::validation(format!(
                 "1 validation error detected: Value '{names:?}' at 'names' failed to satisfy constraint: Member must \
                  have length between 1 and 10"
             )));
@@ -59,7 +59,7 @@ impl Call<'_> {
         sorted.sort();
         sorted.dedup();
         if sorted.len() < names.len() {
-            return Err(Fault::validation("Names must not be repeated"));
+            return Err(JsonError::validation("Names must not be repeated"));
         }
         Ok(names)
     }
@@ -76,10 +76,10 @@ pub(crate) fn cut<T>(
     (size, token): (Option<u64>, Option<&str>),
     most: u64,
     key: impl Fn(&T) -> String,
-) -> Result<(Vec<T>, Option<String>), Fault> {
+) -> Result<(Vec<T>, Option<String>), JsonError> {
     let size = size.unwrap_or(most);
     if size == 0 || size > most {
-        return Err(Fault::validation(format!(
+        return Err(JsonError::validation(format!(
             "1 validation error detected: Value '{size}' at 'maxResults' failed to satisfy constraint: Member must \
              have value between 1 and {most}"
         )));
@@ -96,8 +96,8 @@ pub(crate) fn cut<T>(
     Ok((page, next))
 }
 
-fn decode(token: &str) -> Result<String, Fault> {
+fn decode(token: &str) -> Result<String, JsonError> {
     let bytes = URL_SAFE_NO_PAD.decode(token).ok();
     let key = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
-    key.ok_or_else(|| Fault::new("InvalidNextToken", "The specified token isn't valid."))
+    key.ok_or_else(|| JsonError::new("InvalidNextToken", "The specified token isn't valid."))
 }

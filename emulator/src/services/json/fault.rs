@@ -3,7 +3,7 @@
 /// Why a call is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{name}: {message}")]
-pub(crate) struct Fault {
+pub(crate) struct JsonError {
     /// The type that clients branch on.
     pub(crate) name: String,
     /// A sentence for people.
@@ -12,7 +12,7 @@ pub(crate) struct Fault {
     pub(crate) status: u16,
 }
 
-impl Fault {
+impl JsonError {
     /// A refusal with status 400, as nearly all are.
     pub(crate) fn new(name: &str, message: impl Into<String>) -> Self {
         Self { name: name.to_owned(), message: message.into(), status: 400 }
@@ -24,7 +24,7 @@ impl Fault {
     }
 }
 
-impl From<crate::error::Error> for Fault {
+impl From<crate::error::Error> for JsonError {
     fn from(error: crate::error::Error) -> Self {
         Self { status: 500, ..Self::new("InternalServerError", error.to_string()) }
     }

@@ -7,16 +7,16 @@ mod voice;
 use http::StatusCode;
 use serde_json::Value;
 
-use self::call::Call;
-use self::fault::Fault;
+use self::call::JsonCall;
+use self::fault::JsonError;
 use crate::door::reply::{Response, reply, with};
-use crate::door::signed::Signed;
+use crate::door::signed::SignedRequest;
 use crate::world::{Region, World};
 
 pub(crate) use self::voice::{error, fail, refuse};
 
 /// The name of what a request asks for.
-pub(crate) fn action(request: &Signed) -> String {
+pub(crate) fn action(request: &SignedRequest) -> String {
     let target = request.header("x-amz-target").unwrap_or_default();
     target.rsplit('.').next().unwrap_or_default().to_owned()
 }
@@ -25,10 +25,10 @@ pub(crate) fn action(request: &Signed) -> String {
 pub(crate) fn answer(
     world: &World,
     region: &Region,
-    request: &Signed,
-    perform: fn(&str, &Call<'_>) -> Result<Value, Fault>,
+    request: &SignedRequest,
+    perform: fn(&str, &JsonCall<'_>) -> Result<Value, JsonError>,
 ) -> Response {
-    let call = Call { account: &request.account, region, world, now: world.now(), body: request.body() };
+    let call = JsonCall { account: &request.account, region, world, now: world.now(), body: request.body() };
     match perform(&action(request), &call) {
         Ok(value) => {
             let response = reply(StatusCode::OK, "application/x-amz-json-1.1", value.to_string());

@@ -4,29 +4,29 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::NOT_FOUND;
-use super::keys::{self, Alias, Page, alias_key};
-use crate::services::json::call::Call;
-use crate::services::json::fault::Fault;
+use super::keys::{self, Alias, KeyPage, alias_key};
+use crate::services::json::call::JsonCall;
+use crate::services::json::fault::JsonError;
 
 /// What names may be made of, after `alias/`.
 const MOST: usize = 256;
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Input {
+struct AliasInput {
     alias_name: String,
     target_key_id: String,
 }
 
 /// `CreateAlias`.
-pub(super) fn create(call: &Call<'_>) -> Result<Value, Fault> {
+pub(super) fn create(call: &JsonCall<'_>) -> Result<Value, JsonError> {
     let _changing = call.changing();
-    let input: Input = call.read()?;
+    let input: AliasInput = call.read()?;
     check(&input.alias_name)?;
     let name = alias_key(call.account, &input.alias_name);
     if call.region.ec2.aliases.find(&name).is_some() {
         let arn = keys::arn_of(call, call.account, &input.alias_name);
-        return Err(Fault::new(
+        return Err(JsonError::new(
             "AlreadyExistsException",
             format!("An alias with the name {arn} already exists"),
         ));
@@ -35,38 +35,38 @@ pub(super) fn create(call: &Call<'_>) -> Result<Value, Fault> {
 }
 
 /// `UpdateAlias`.
-pub(super) fn update(call: &Call<'_>) -> Result<Value, Fault> {
+pub(super) fn update(call: &JsonCall<'_>) -> Result<Value, JsonError> {
     let _changing = call.changing();
-    let input: Input = call.read()?;
+    let input: AliasInput = call.read()?;
     let name = alias_key(call.account, &input.alias_name);
     there(call, &input.alias_name)?;
     put(call, &name, input)
 }
 
 /// `DeleteAlias`.
-pub(super) fn delete(call: &Call<'_>) -> Result<Value, Fault> {
+pub(super) fn delete(call: &JsonCall<'_>) -> Result<Value, JsonError> {
     #[derive(Deserialize)]
     #[serde(rename_all = "PascalCase")]
-    struct Input {
+    struct AliasInput {
         alias_name: String,
     }
     let _changing = call.changing();
-    let input: Input = call.read()?;
+    let input: AliasInput = call.read()?;
     there(call, &input.alias_name)?;
     call.region.ec2.aliases.remove(&alias_key(call.account, &input.alias_name))?;
     Ok(json!({}))
 }
 
 /// `ListAliases`, of all keys or of one.
-pub(super) fn list(call: &Call<'_>) -> Result<Value, Fault> {
+pub(super) fn list(call: &JsonCall<'_>) -> Result<Value, JsonError> {
     #[derive(Deserialize)]
     #[serde(rename_all = "PascalCase")]
-    struct Input {
+    struct AliasInput {
         key_id: Option<String>,
         #[serde(flatten)]
-        page: Page,
+        page: KeyPage,
     }
-    let input: Input = call.read()?;
+    let input: AliasInput = call.read()?;
     let of = input.key_id.map(|key| keys::find(call, &key)).transpose()?.map(|(id, _)| id);
     let ebs = keys::find(call, keys::OF_EBS).map(|(id, _)| (keys::OF_EBS.to_owned(), id, None))?;
     let all = call.region.ec2.aliases.all();
@@ -93,7 +93,7 @@ pub(super) fn list(call: &Call<'_>) -> Result<Value, Fault> {
     Ok(keys::listed("Aliases", &shown.collect::<Vec<_>>(), next))
 }
 
-fn put(call: &Call<'_>, name: &str, input: Input) -> Result<Value, Fault> {
+fn put(call: &JsonCall<'_>, name: &str, input: AliasInput) -> Result<Value, JsonError> {
     let (key, found) = keys::find(call, &input.target_key_id)?;
     keys::owned(call, &key, &found)?;
     let alias = Alias { name: input.alias_name, owner: call.account.to_owned(), key, changed: call.now };
@@ -101,22 +101,22 @@ fn put(call: &Call<'_>, name: &str, input: Input) -> Result<Value, Fault> {
     Ok(json!({}))
 }
 
-fn there(call: &Call<'_>, alias: &str) -> Result<(), Fault> {
+fn there(call: &JsonCall<'_>, alias: &str) -> Result<(), JsonError> {
     if call.region.ec2.aliases.find(&alias_key(call.account, alias)).is_some() {
         return Ok(());
     }
     let arn = keys::arn_of(call, call.account, alias);
-    Err(Fault::new(NOT_FOUND, format!("Alias {arn} is not found.")))
+    Err(JsonError::new(NOT_FOUND, format!("Alias {arn} is not found.")))
 }
 
 /// `CreateAlias`, parameter `AliasName`: `alias/` and letters, digits, `/`, `_` and `-`; `alias/aws/` is AWS's own.
-fn check(name: &str) -> Result<(), Fault> {
+fn check(name: &str) -> Result<(), JsonError> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/_-".contains(&byte);
     match name.strip_prefix("alias/") {
         Some(rest) if rest.starts_with("aws/") => {
-            Err(Fault::new("NotAuthorizedException", "alias/aws/ is reserved"))
+            Err(JsonError::new("NotAuthorizedException", "alias/aws/ is reserved"))
         }
         Some(rest) if !rest.is_empty() && name.len() <= MOST && rest.bytes().all(plain) => Ok(()),
-        _ => Err(Fault::new("InvalidAliasNameException", format!("Alias {name} is not valid"))),
+        _ => Err(JsonError::new("InvalidAliasNameException", format!("Alias {name} is not valid"))),
     }
 }

@@ -5,13 +5,13 @@ use serde_json::{Value, json};
 
 use super::NOT_FOUND;
 use crate::clock::Moment;
-use crate::services::json::call::{self, Call};
-use crate::services::json::fault::Fault;
+use crate::services::json::call::{self, JsonCall};
+use crate::services::json::fault::JsonError;
 use crate::state::{ids, settings};
 
 /// A key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Key {
+pub(crate) struct KeyRecord {
     /// Account.
     pub(crate) owner: String,
     /// Of the maker.
@@ -63,13 +63,13 @@ struct OfKey {
 /// Asks for a page of a list.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-pub(super) struct Page {
+pub(super) struct KeyPage {
     limit: Option<u64>,
     marker: Option<String>,
 }
 
 /// `CreateKey`.
-pub(super) fn create(call: &Call<'_>) -> Result<Value, Fault> {
+pub(super) fn create(call: &JsonCall<'_>) -> Result<Value, JsonError> {
     let new: NewKey = call.read()?;
     let (spec, usage) = match (new.key_spec.as_deref(), new.key_usage.as_deref()) {
         (None | Some("SYMMETRIC_DEFAULT"), None | Some("ENCRYPT_DECRYPT")) => {
@@ -84,10 +84,10 @@ pub(super) fn create(call: &Call<'_>) -> Result<Value, Fault> {
                 usage.unwrap_or("ENCRYPT_DECRYPT"),
                 spec.unwrap_or("SYMMETRIC_DEFAULT")
             );
-            return Err(Fault::validation(message));
+            return Err(JsonError::validation(message));
         }
     };
-    let key = Key {
+    let key = KeyRecord {
         owner: call.account.to_owned(),
         description: new.description,
         enabled: true,
@@ -101,28 +101,28 @@ pub(super) fn create(call: &Call<'_>) -> Result<Value, Fault> {
 }
 
 /// `DescribeKey`.
-pub(super) fn describe(call: &Call<'_>) -> Result<Value, Fault> {
+pub(super) fn describe(call: &JsonCall<'_>) -> Result<Value, JsonError> {
     let named: OfKey = call.read()?;
     let (id, key) = find(call, &named.key_id)?;
     Ok(json!({ "KeyMetadata": shown(call, &id, &key) }))
 }
 
 /// `EnableKey` and `DisableKey`, which take no alias.
-pub(super) fn switch(call: &Call<'_>, on: bool) -> Result<Value, Fault> {
+pub(super) fn switch(call: &JsonCall<'_>, on: bool) -> Result<Value, JsonError> {
     let _changing = call.changing();
     let OfKey { key_id } = call.read()?;
     if key_id.contains("alias/") {
-        return Err(Fault::new("InvalidArnException", format!("{key_id} is not a key")));
+        return Err(JsonError::new("InvalidArnException", format!("{key_id} is not a key")));
     }
     let (id, key) = find(call, &key_id)?;
     owned(call, &id, &key)?;
-    call.region.ec2.keys.put(&id, Key { enabled: on, ..key })?;
+    call.region.ec2.keys.put(&id, KeyRecord { enabled: on, ..key })?;
     Ok(json!({}))
 }
 
 /// `ListKeys`.
-pub(super) fn list(call: &Call<'_>) -> Result<Value, Fault> {
-    let page: Page = call.read()?;
+pub(super) fn list(call: &JsonCall<'_>) -> Result<Value, JsonError> {
+    let page: KeyPage = call.read()?;
     let all = call.region.ec2.keys.all();
     let ours: Vec<_> =
         all.into_iter().filter(|(_, key)| key.owner == call.account).map(|(id, _)| id).collect();
@@ -132,13 +132,13 @@ pub(super) fn list(call: &Call<'_>) -> Result<Value, Fault> {
     Ok(listed("Keys", &keys, next))
 }
 
-impl Page {
+impl KeyPage {
     /// The part of a list that is asked for, and the marker of the next.
     pub(super) fn of<T>(
         &self,
         all: Vec<T>,
         name: impl Fn(&T) -> String,
-    ) -> Result<(Vec<T>, Option<String>), Fault> {
+    ) -> Result<(Vec<T>, Option<String>), JsonError> {
         let size = self.limit.unwrap_or(PAGE.0);
         call::cut(all, (Some(size), self.marker.as_deref()), PAGE.1, name)
     }
@@ -154,14 +154,14 @@ pub(super) fn listed(name: &str, entries: &[Value], next: Option<String>) -> Val
 }
 
 /// The key of a name: its id, its ARN, an alias or the ARN of one. Of another account by ARN only.
-pub(super) fn find(call: &Call<'_>, name: &str) -> Result<(String, Key), Fault> {
-    let missing = |what: &str| Fault::new(NOT_FOUND, format!("{what} is not found."));
+pub(super) fn find(call: &JsonCall<'_>, name: &str) -> Result<(String, KeyRecord), JsonError> {
+    let missing = |what: &str| JsonError::new(NOT_FOUND, format!("{what} is not found."));
     let region = &call.region.name;
     let (account, resource) = match name.strip_prefix("arn:") {
         None if name.starts_with("alias/") => (call.account, name.to_owned()),
         None => (call.account, format!("key/{name}")),
         Some(rest) => {
-            let invalid = || Fault::new("InvalidArnException", format!("Invalid arn {name}"));
+            let invalid = || JsonError::new("InvalidArnException", format!("Invalid arn {name}"));
             let parts: Vec<_> = rest.splitn(5, ':').collect();
             let [_, "kms", of, account, resource] = parts[..] else { return Err(invalid()) };
             if of != region {
@@ -185,15 +185,15 @@ pub(super) fn find(call: &Call<'_>, name: &str) -> Result<(String, Key), Fault> 
     }
     let key = call.region.ec2.keys.find(&id).filter(|key| key.owner == account);
     let key = key.ok_or_else(|| missing(&format!("Key '{}'", arn(call, account, &id))))?;
-    Ok((id, Key::clone(&key)))
+    Ok((id, KeyRecord::clone(&key)))
 }
 
 /// Refuses a key that is AWS's or another account's.
-pub(super) fn owned(call: &Call<'_>, id: &str, key: &Key) -> Result<(), Fault> {
+pub(super) fn owned(call: &JsonCall<'_>, id: &str, key: &KeyRecord) -> Result<(), JsonError> {
     if key.owner == call.account && id != own_id(call, call.account) {
         return Ok(());
     }
-    Err(Fault::new(
+    Err(JsonError::new(
         "AccessDeniedException",
         format!("{} may not be changed by you", arn(call, &key.owner, id)),
     ))
@@ -204,14 +204,14 @@ pub(super) fn alias_key(account: &str, alias: &str) -> String {
     format!("{account}/{alias}")
 }
 
-fn own_id(call: &Call<'_>, account: &str) -> String {
+fn own_id(call: &JsonCall<'_>, account: &str) -> String {
     let arn = settings::own_key(&call.region.name, account);
     arn.rsplit('/').next().unwrap_or_default().to_owned()
 }
 
 /// The key that AWS keeps for EBS.
-fn of_ebs(account: &str) -> Key {
-    Key {
+fn of_ebs(account: &str) -> KeyRecord {
+    KeyRecord {
         owner: account.to_owned(),
         description: "Default key that protects my EBS volumes when no other key is defined".to_owned(),
         enabled: true,
@@ -222,16 +222,16 @@ fn of_ebs(account: &str) -> Key {
 }
 
 /// The ARN of a key.
-pub(super) fn arn(call: &Call<'_>, account: &str, id: &str) -> String {
+pub(super) fn arn(call: &JsonCall<'_>, account: &str, id: &str) -> String {
     arn_of(call, account, &format!("key/{id}"))
 }
 
 /// The ARN of a key or alias.
-pub(super) fn arn_of(call: &Call<'_>, account: &str, resource: &str) -> String {
+pub(super) fn arn_of(call: &JsonCall<'_>, account: &str, resource: &str) -> String {
     format!("arn:aws:kms:{}:{account}:{resource}", call.region.name)
 }
 
-fn shown(call: &Call<'_>, id: &str, key: &Key) -> Value {
+fn shown(call: &JsonCall<'_>, id: &str, key: &KeyRecord) -> Value {
     let algorithms = if key.usage == "ENCRYPT_DECRYPT" { vec![key.spec.as_str()] } else { Vec::new() };
     let manager = if id == own_id(call, &key.owner) { "AWS" } else { "CUSTOMER" };
     json!({

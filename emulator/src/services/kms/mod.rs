@@ -6,10 +6,10 @@ mod keys;
 
 use serde_json::Value;
 
-use crate::services::json::call::Call;
-use crate::services::json::fault::Fault;
+use crate::services::json::call::JsonCall;
+use crate::services::json::fault::JsonError;
 
-pub(crate) use self::keys::{Alias, Key};
+pub(crate) use self::keys::{Alias, KeyRecord};
 
 /// What the targets of its operations begin with.
 pub(crate) const TARGET: &str = "TrentService.";
@@ -17,7 +17,7 @@ pub(crate) const TARGET: &str = "TrentService.";
 pub(crate) const NOT_FOUND: &str = "NotFoundException";
 
 /// Carries a call out.
-pub(crate) fn perform(action: &str, call: &Call<'_>) -> Result<Value, Fault> {
+pub(crate) fn perform(action: &str, call: &JsonCall<'_>) -> Result<Value, JsonError> {
     match action {
         "CreateAlias" => aliases::create(call),
         "CreateKey" => keys::create(call),
@@ -28,6 +28,6 @@ pub(crate) fn perform(action: &str, call: &Call<'_>) -> Result<Value, Fault> {
         "ListAliases" => aliases::list(call),
         "ListKeys" => keys::list(call),
         "UpdateAlias" => aliases::update(call),
-        _ => Err(Fault::new("UnknownOperationException", "")),
+        _ => Err(JsonError::new("UnknownOperationException", "")),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::fault::Fault;
+use super::fault::S3Error;
 
 /// Bytes of a key, at most.
 const MAX_KEY: usize = 1024;
@@ -18,7 +18,7 @@ pub(crate) struct Address {
 
 impl Address {
     /// Reads the address of a path and a host.
-    pub(crate) fn read(path: &str, host: &str) -> Result<Self, Fault> {
+    pub(crate) fn read(path: &str, host: &str) -> Result<Self, S3Error> {
         let path = decode(path.strip_prefix('/').unwrap_or(path))?;
         let name = host.split_once(':').map_or(host, |(name, _)| name);
         let (bucket, key) = match name.strip_suffix(".localhost") {
@@ -29,7 +29,7 @@ impl Address {
             },
         };
         if key.len() > MAX_KEY {
-            return Err(Fault::new(400, "KeyTooLongError", "Your key is too long"));
+            return Err(S3Error::new(400, "KeyTooLongError", "Your key is too long"));
         }
         let filled = |text: String| (!text.is_empty()).then_some(text);
         Ok(Self { bucket: filled(bucket), key: filled(key) })
@@ -37,8 +37,8 @@ impl Address {
 }
 
 /// Text without its percent signs.
-pub(crate) fn decode(text: &str) -> Result<String, Fault> {
-    let wrong = || Fault::new(400, "InvalidURI", "Couldn't parse the specified URI.");
+pub(crate) fn decode(text: &str) -> Result<String, S3Error> {
+    let wrong = || S3Error::new(400, "InvalidURI", "Couldn't parse the specified URI.");
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&byte, tail)) = rest.split_first() {
@@ -70,7 +70,7 @@ pub(crate) fn encode(text: &str) -> String {
 }
 
 /// Refuses a name that no bucket can have.
-pub(crate) fn check_bucket(name: &str) -> Result<(), Fault> {
+pub(crate) fn check_bucket(name: &str) -> Result<(), S3Error> {
     let taken = |one: u8| one.is_ascii_lowercase() || one.is_ascii_digit() || b".-".contains(&one);
     let edge = |one: Option<&u8>| one.is_some_and(|one| one.is_ascii_lowercase() || one.is_ascii_digit());
     let bytes = name.as_bytes();
@@ -84,7 +84,7 @@ pub(crate) fn check_bucket(name: &str) -> Result<(), Fault> {
     if valid {
         Ok(())
     } else {
-        Err(Fault::new(400, "InvalidBucketName", "The specified bucket is not valid."))
+        Err(S3Error::new(400, "InvalidBucketName", "The specified bucket is not valid."))
     }
 }
 

@@ -3,16 +3,16 @@
 use http::StatusCode;
 
 use super::address::check_bucket;
-use super::call::Call;
-use super::fault::Fault;
+use super::call::S3Call;
+use super::fault::S3Error;
 use super::store::{Bucket, find_bucket};
-use super::xml_in::Element;
+use super::xml_in::XmlElement;
 use super::{NAMESPACE, empty, xml};
 use crate::door::reply::{Response, with};
 use crate::services::xml::Xml;
 
 /// `ListBuckets`.
-pub(crate) fn list(call: &Call<'_>) -> Result<Response, Fault> {
+pub(crate) fn list(call: &S3Call<'_>) -> Result<Response, S3Error> {
     let mut buckets = Vec::new();
     for name in call.world.used_regions() {
         let region = call.world.region(&name)?;
@@ -39,7 +39,7 @@ pub(crate) fn list(call: &Call<'_>) -> Result<Response, Fault> {
 }
 
 /// `CreateBucket`.
-pub(crate) fn create(call: &Call<'_>, name: &str, document: &str) -> Result<Response, Fault> {
+pub(crate) fn create(call: &S3Call<'_>, name: &str, document: &str) -> Result<Response, S3Error> {
     let _changing = crate::locks::lock(&call.region.changing);
     check_bucket(name)?;
     check_place(call, document)?;
@@ -48,12 +48,12 @@ pub(crate) fn create(call: &Call<'_>, name: &str, document: &str) -> Result<Resp
         Some((region, bucket)) if bucket.owner == call.account && region == call.region.name => {
             let message =
                 "Your previous request to create the named bucket succeeded and you already own it.";
-            return Err(Fault::new(409, "BucketAlreadyOwnedByYou", message));
+            return Err(S3Error::new(409, "BucketAlreadyOwnedByYou", message));
         }
         Some(_) => {
             let message = "The requested bucket name is not available. The bucket namespace is shared by all users of \
                            the system. Please select a different name and try again.";
-            return Err(Fault::new(409, "BucketAlreadyExists", message));
+            return Err(S3Error::new(409, "BucketAlreadyExists", message));
         }
     }
     let bucket = Bucket { owner: call.account.to_owned(), created: call.now };
@@ -62,31 +62,31 @@ pub(crate) fn create(call: &Call<'_>, name: &str, document: &str) -> Result<Resp
 }
 
 /// Refuses a place that is not this region.
-fn check_place(call: &Call<'_>, document: &str) -> Result<(), Fault> {
+fn check_place(call: &S3Call<'_>, document: &str) -> Result<(), S3Error> {
     if document.trim().is_empty() {
         return Ok(());
     }
-    let read = Element::read(document)?;
+    let read = XmlElement::read(document)?;
     match read.text_of("LocationConstraint").filter(|place| !place.is_empty()) {
         Some(place) if place != call.region.name => {
             let message = format!(
                 "The {place} location constraint is incompatible for the region specific endpoint this request was \
                  sent to."
             );
-            Err(Fault::new(400, "IllegalLocationConstraintException", message))
+            Err(S3Error::new(400, "IllegalLocationConstraintException", message))
         }
         _ => Ok(()),
     }
 }
 
 /// `HeadBucket`.
-pub(crate) fn head(call: &Call<'_>, name: &str) -> Result<Response, Fault> {
+pub(crate) fn head(call: &S3Call<'_>, name: &str) -> Result<Response, S3Error> {
     call.bucket(name)?;
     Ok(with(empty(StatusCode::OK), "x-amz-bucket-region", &call.region.name))
 }
 
 /// `GetBucketLocation`.
-pub(crate) fn location(call: &Call<'_>, name: &str) -> Result<Response, Fault> {
+pub(crate) fn location(call: &S3Call<'_>, name: &str) -> Result<Response, S3Error> {
     call.bucket(name)?;
     // The oldest region has no name here.
     let place = if call.region.name == "us-east-1" { "" } else { &call.region.name };
@@ -96,12 +96,12 @@ pub(crate) fn location(call: &Call<'_>, name: &str) -> Result<Response, Fault> {
 }
 
 /// `DeleteBucket`.
-pub(crate) fn delete(call: &Call<'_>, name: &str) -> Result<Response, Fault> {
+pub(crate) fn delete(call: &S3Call<'_>, name: &str) -> Result<Response, S3Error> {
     let _changing = crate::locks::lock(&call.region.changing);
     call.bucket(name)?;
     if !call.region.s3.objects_of(name, "").is_empty() {
         let message = "The bucket you tried to delete is not empty";
-        return Err(Fault::new(409, "BucketNotEmpty", message));
+        return Err(S3Error::new(409, "BucketNotEmpty", message));
     }
     call.region.s3.buckets.remove(name)?;
     Ok(empty(StatusCode::NO_CONTENT))

@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::fault::Fault;
-use super::store::{Bucket, Object, find_bucket};
+use super::fault::S3Error;
+use super::store::{Bucket, StoredObject, find_bucket};
 use crate::clock::Moment;
-use crate::door::signed::Signed;
+use crate::door::signed::SignedRequest;
 use crate::sigv4::Seal;
 use crate::world::{Region, World};
 
 /// One request on its way.
-pub(crate) struct Call<'c> {
+pub(crate) struct S3Call<'c> {
     /// The account that asks.
     pub(crate) account: &'c str,
     /// The region that is asked.
@@ -37,9 +37,14 @@ const KEPT: [&str; 7] = [
     "x-amz-website-redirect-location",
 ];
 
-impl<'c> Call<'c> {
+impl<'c> S3Call<'c> {
     /// The request of a sender who is known.
-    pub(crate) fn new(world: &'c World, region: &'c Region, account: &'c str, request: &Signed) -> Self {
+    pub(crate) fn new(
+        world: &'c World,
+        region: &'c Region,
+        account: &'c str,
+        request: &SignedRequest,
+    ) -> Self {
         Self {
             account,
             region,
@@ -62,31 +67,31 @@ impl<'c> Call<'c> {
     }
 
     /// A parameter of the query that is a number.
-    pub(crate) fn number(&self, name: &str) -> Result<Option<u64>, Fault> {
+    pub(crate) fn number(&self, name: &str) -> Result<Option<u64>, S3Error> {
         let Some(text) = self.query(name) else { return Ok(None) };
-        let wrong = |_| Fault::argument(format!("Provided {name} not an integer or within integer range"));
+        let wrong = |_| S3Error::argument(format!("Provided {name} not an integer or within integer range"));
         text.parse().map(Some).map_err(wrong)
     }
 
     /// A bucket of the account in this region.
-    pub(crate) fn bucket(&self, name: &str) -> Result<Arc<Bucket>, Fault> {
+    pub(crate) fn bucket(&self, name: &str) -> Result<Arc<Bucket>, S3Error> {
         let Some(found) = self.region.s3.buckets.find(name) else {
             return Err(match find_bucket(self.world, name)? {
-                None => Fault::no_bucket(),
+                None => S3Error::no_bucket(),
                 Some((region, _)) => elsewhere(region),
             });
         };
         if found.owner == self.account {
             Ok(found)
         } else {
-            Err(Fault::new(403, "AccessDenied", "Access Denied"))
+            Err(S3Error::new(403, "AccessDenied", "Access Denied"))
         }
     }
 
     /// An object of a bucket of the account.
-    pub(crate) fn object(&self, bucket: &str, key: &str) -> Result<Arc<Object>, Fault> {
+    pub(crate) fn object(&self, bucket: &str, key: &str) -> Result<Arc<StoredObject>, S3Error> {
         self.bucket(bucket)?;
-        self.region.s3.object(bucket, key).ok_or_else(Fault::no_key)
+        self.region.s3.object(bucket, key).ok_or_else(S3Error::no_key)
     }
 
     /// The headers that are kept with an object.
@@ -109,7 +114,7 @@ impl<'c> Call<'c> {
     }
 
     /// The tags of `x-amz-tagging`.
-    pub(crate) fn sent_tags(&self) -> Result<BTreeMap<String, String>, Fault> {
+    pub(crate) fn sent_tags(&self) -> Result<BTreeMap<String, String>, S3Error> {
         let text = self.header("x-amz-tagging").unwrap_or_default();
         let tags: BTreeMap<String, String> = form_urlencoded::parse(text.as_bytes()).into_owned().collect();
         check_tags(&tags)?;
@@ -118,15 +123,15 @@ impl<'c> Call<'c> {
 }
 
 /// The bucket is in another region.
-fn elsewhere(region: String) -> Fault {
+fn elsewhere(region: String) -> S3Error {
     let message = "The bucket you are attempting to access must be addressed using the specified endpoint.";
-    Fault { region: Some(region), ..Fault::new(301, "PermanentRedirect", message) }
+    S3Error { region: Some(region), ..S3Error::new(301, "PermanentRedirect", message) }
 }
 
 /// Refuses tags that S3 refuses.
-pub(crate) fn check_tags(tags: &BTreeMap<String, String>) -> Result<(), Fault> {
+pub(crate) fn check_tags(tags: &BTreeMap<String, String>) -> Result<(), S3Error> {
     if tags.len() > 10 {
-        return Err(Fault::new(400, "BadRequest", "Object tags cannot be greater than 10"));
+        return Err(S3Error::new(400, "BadRequest", "Object tags cannot be greater than 10"));
     }
     let wrong = tags.iter().find(|(key, value)| {
         let reserved = key.to_ascii_lowercase().starts_with("aws:");
@@ -134,7 +139,7 @@ pub(crate) fn check_tags(tags: &BTreeMap<String, String>) -> Result<(), Fault> {
     });
     match wrong {
         None => Ok(()),
-        Some((key, _)) => Err(Fault::new(400, "InvalidTag", format!("The tag {key} is invalid"))),
+        Some((key, _)) => Err(S3Error::new(400, "InvalidTag", format!("The tag {key} is invalid"))),
     }
 }
 

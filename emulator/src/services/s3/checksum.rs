@@ -27,7 +27,7 @@ pub(crate) enum Algorithm {
 
 /// What a checksum is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Scope {
+pub(crate) enum ChecksumScope {
     /// All bytes.
     FullObject,
     /// The checksums of the parts.
@@ -42,7 +42,7 @@ pub(crate) struct Checksum {
     /// In base64; of a composite one with the number of parts.
     pub(crate) value: String,
     /// What of.
-    pub(crate) scope: Scope,
+    pub(crate) scope: ChecksumScope,
 }
 
 const ALL: [Algorithm; 5] =
@@ -87,8 +87,8 @@ impl Algorithm {
     }
 
     /// What an object of several parts has unless asked otherwise.
-    pub(crate) fn scope_of_parts(self) -> Scope {
-        if self == Self::Crc64Nvme { Scope::FullObject } else { Scope::Composite }
+    pub(crate) fn scope_of_parts(self) -> ChecksumScope {
+        if self == Self::Crc64Nvme { ChecksumScope::FullObject } else { ChecksumScope::Composite }
     }
 
     /// All there are.
@@ -97,7 +97,7 @@ impl Algorithm {
     }
 }
 
-impl Scope {
+impl ChecksumScope {
     /// As `x-amz-checksum-type` names it.
     pub(crate) fn word(self) -> &'static str {
         match self {
@@ -108,7 +108,7 @@ impl Scope {
 }
 
 /// A checksum that is being taken.
-pub(crate) enum Sum {
+pub(crate) enum RunningChecksum {
     Crc32(CrcDigest<'static, u32, Table<16>>),
     Crc32c(CrcDigest<'static, u32, Table<16>>),
     Crc64(CrcDigest<'static, u64, Table<16>>),
@@ -116,7 +116,7 @@ pub(crate) enum Sum {
     Sha256(Box<sha2::Sha256>),
 }
 
-impl Sum {
+impl RunningChecksum {
     /// Begins.
     pub(crate) fn new(algorithm: Algorithm) -> Self {
         match algorithm {
@@ -151,7 +151,7 @@ impl Sum {
 
 /// The checksum of the checksums of parts.
 pub(crate) fn composite(algorithm: Algorithm, parts: &[String]) -> Option<String> {
-    let mut sum = Sum::new(algorithm);
+    let mut sum = RunningChecksum::new(algorithm);
     for part in parts {
         sum.update(&STANDARD.decode(part).ok()?);
     }
@@ -163,7 +163,7 @@ mod tests {
     use super::*;
 
     fn of(algorithm: Algorithm, text: &str) -> String {
-        let mut sum = Sum::new(algorithm);
+        let mut sum = RunningChecksum::new(algorithm);
         sum.update(text.as_bytes());
         sum.finish()
     }

@@ -5,9 +5,9 @@
 
 use sha2::{Digest as _, Sha256};
 
-use super::fault::Fault;
+use super::fault::S3Error;
 use crate::sigv4::{Seal, mac};
-use crate::state::digest::Digest;
+use crate::state::digest::BlockDigest;
 
 /// Bytes of a line, at most.
 const LONGEST_LINE: usize = 4096;
@@ -51,8 +51,8 @@ impl Chunked {
     pub(crate) fn feed(
         &mut self,
         mut bytes: &[u8],
-        sink: &mut impl FnMut(&[u8]) -> Result<(), Fault>,
-    ) -> Result<(), Fault> {
+        sink: &mut impl FnMut(&[u8]) -> Result<(), S3Error>,
+    ) -> Result<(), S3Error> {
         while !bytes.is_empty() {
             if let Expect::Bytes(left) = self.expect {
                 let take = bytes.len().min(usize::try_from(left).unwrap_or(usize::MAX));
@@ -80,7 +80,7 @@ impl Chunked {
         Ok(())
     }
 
-    fn take_line(&mut self, line: &str) -> Result<(), Fault> {
+    fn take_line(&mut self, line: &str) -> Result<(), S3Error> {
         match self.expect {
             Expect::Head => self.take_head(line),
             Expect::LineEnd if line.is_empty() => {
@@ -104,7 +104,7 @@ impl Chunked {
         }
     }
 
-    fn take_head(&mut self, line: &str) -> Result<(), Fault> {
+    fn take_head(&mut self, line: &str) -> Result<(), S3Error> {
         let (size, extension) = line.split_once(';').unwrap_or((line, ""));
         let size = u64::from_str_radix(size.trim(), 16).map_err(|_| malformed())?;
         let signature = extension.trim().strip_prefix("chunk-signature=").unwrap_or_default();
@@ -122,9 +122,9 @@ impl Chunked {
         Ok(())
     }
 
-    fn check_chunk(&mut self) -> Result<(), Fault> {
-        let digest = Digest(std::mem::take(&mut self.digest).finalize().into()).hex();
-        let empty = Digest::of(b"").hex();
+    fn check_chunk(&mut self) -> Result<(), S3Error> {
+        let digest = BlockDigest(std::mem::take(&mut self.digest).finalize().into()).hex();
+        let empty = BlockDigest::of(b"").hex();
         let Some(seal) = &mut self.seal else { return Ok(()) };
         let text = format!(
             "AWS4-HMAC-SHA256-PAYLOAD\n{}\n{}\n{}\n{empty}\n{digest}",
@@ -134,12 +134,12 @@ impl Chunked {
     }
 
     /// Ends the body: its trailers.
-    pub(crate) fn finish(mut self) -> Result<Vec<(String, String)>, Fault> {
+    pub(crate) fn finish(mut self) -> Result<Vec<(String, String)>, S3Error> {
         // The last empty line may be missing where there are no trailers.
         let ended =
             self.expect == Expect::Nothing || (self.expect == Expect::Trailer && self.trailers.is_empty());
         if !ended || !self.line.is_empty() {
-            return Err(Fault::incomplete());
+            return Err(S3Error::incomplete());
         }
         let signature = self.trailers.iter().position(|(name, _)| name == "x-amz-trailer-signature");
         let signature = signature.map(|at| self.trailers.remove(at).1);
@@ -148,7 +148,7 @@ impl Chunked {
                 .trailers
                 .iter()
                 .fold(String::new(), |text, (name, value)| text + name + ":" + value + "\n");
-            let digest = Digest::of(canonical.as_bytes()).hex();
+            let digest = BlockDigest::of(canonical.as_bytes()).hex();
             let text = format!(
                 "AWS4-HMAC-SHA256-TRAILER\n{}\n{}\n{}\n{digest}",
                 seal.date, seal.scope, seal.signature
@@ -160,19 +160,19 @@ impl Chunked {
 }
 
 /// Checks a signature and goes on from it.
-fn go_on(seal: &mut Seal, text: &str, signature: &str) -> Result<(), Fault> {
-    let wanted = Digest(mac(&seal.key, text.as_bytes())).hex();
+fn go_on(seal: &mut Seal, text: &str, signature: &str) -> Result<(), S3Error> {
+    let wanted = BlockDigest(mac(&seal.key, text.as_bytes())).hex();
     if wanted != signature {
         let message = "The request signature we calculated does not match the signature you provided. Check your key \
                        and signing method.";
-        return Err(Fault::new(403, "SignatureDoesNotMatch", message));
+        return Err(S3Error::new(403, "SignatureDoesNotMatch", message));
     }
     seal.signature = wanted;
     Ok(())
 }
 
-fn malformed() -> Fault {
-    Fault::new(400, "InvalidRequest", "The chunks of the body are malformed")
+fn malformed() -> S3Error {
+    S3Error::new(400, "InvalidRequest", "The chunks of the body are malformed")
 }
 
 #[cfg(test)]
@@ -181,7 +181,7 @@ mod tests {
 
     type Taken = (Vec<u8>, Vec<(String, String)>);
 
-    fn unsigned(text: &str, step: usize) -> Result<Taken, Fault> {
+    fn unsigned(text: &str, step: usize) -> Result<Taken, S3Error> {
         let mut chunked = Chunked::new(None);
         let mut bytes = Vec::new();
         for part in text.as_bytes().chunks(step) {

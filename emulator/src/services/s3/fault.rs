@@ -3,7 +3,7 @@
 /// Why a request is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{code}: {message}")]
-pub(crate) struct Fault {
+pub(crate) struct S3Error {
     /// The code that clients branch on.
     pub(crate) code: &'static str,
     /// A sentence for people.
@@ -14,7 +14,7 @@ pub(crate) struct Fault {
     pub(crate) region: Option<String>,
 }
 
-impl Fault {
+impl S3Error {
     /// A refusal.
     pub(crate) fn new(status: u16, code: &'static str, message: impl Into<String>) -> Self {
         Self { code, message: message.into(), status, region: None }
@@ -64,7 +64,7 @@ impl Fault {
     }
 }
 
-impl From<crate::error::Error> for Fault {
+impl From<crate::error::Error> for S3Error {
     fn from(error: crate::error::Error) -> Self {
         Self::new(500, "InternalError", error.to_string())
     }

@@ -7,9 +7,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::NAMESPACE;
 use super::address::encode;
-use super::call::Call;
-use super::fault::Fault;
-use super::store::Object;
+use super::call::S3Call;
+use super::fault::S3Error;
+use super::store::StoredObject;
 use crate::door::reply::Response;
 use crate::services::xml::Xml;
 
@@ -17,12 +17,12 @@ use crate::services::xml::Xml;
 const MOST: usize = 1000;
 
 /// One line of a listing.
-enum Row {
-    Key(String, Arc<Object>),
+enum ListRow {
+    Key(String, Arc<StoredObject>),
     Prefix(String),
 }
 
-impl Row {
+impl ListRow {
     fn name(&self) -> &str {
         match self {
             Self::Key(name, _) | Self::Prefix(name) => name,
@@ -32,7 +32,7 @@ impl Row {
 
 /// Which of the two calls it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Form {
+pub(crate) enum ListCall {
     /// With markers.
     First,
     /// With tokens.
@@ -40,21 +40,21 @@ pub(crate) enum Form {
 }
 
 /// Lists a bucket.
-pub(crate) fn list(call: &Call<'_>, bucket: &str, form: Form) -> Result<Response, Fault> {
+pub(crate) fn list(call: &S3Call<'_>, bucket: &str, form: ListCall) -> Result<Response, S3Error> {
     call.bucket(bucket)?;
     let prefix = call.query("prefix").unwrap_or_default();
     let delimiter = call.query("delimiter").unwrap_or_default();
     let most = call.number("max-keys")?.map_or(MOST, |most| usize::try_from(most).unwrap_or(MOST)).min(MOST);
     let token = call.query("continuation-token");
     let after = match (form, token) {
-        (Form::First, _) => call.query("marker").unwrap_or_default().to_owned(),
-        (Form::Second, Some(token)) => decode_token(token)?,
-        (Form::Second, None) => call.query("start-after").unwrap_or_default().to_owned(),
+        (ListCall::First, _) => call.query("marker").unwrap_or_default().to_owned(),
+        (ListCall::Second, Some(token)) => decode_token(token)?,
+        (ListCall::Second, None) => call.query("start-after").unwrap_or_default().to_owned(),
     };
     let coding = match call.query("encoding-type") {
         None => None,
         Some("url") => Some("url"),
-        Some(_) => return Err(Fault::argument("Invalid Encoding Method specified in Request")),
+        Some(_) => return Err(S3Error::argument("Invalid Encoding Method specified in Request")),
     };
     let mut rows = fold(call.region.s3.objects_of(bucket, prefix), prefix, delimiter);
     rows.retain(|row| row.name() > after.as_str());
@@ -68,13 +68,13 @@ pub(crate) fn list(call: &Call<'_>, bucket: &str, form: Form) -> Result<Response
         xml.optional("Delimiter", (!delimiter.is_empty()).then(|| name(delimiter)));
         xml.optional("EncodingType", coding);
         xml.value("IsTruncated", truncated);
-        let last = rows.last().map(Row::name).filter(|_| truncated);
+        let last = rows.last().map(ListRow::name).filter(|_| truncated);
         match form {
-            Form::First => {
+            ListCall::First => {
                 xml.value("Marker", name(call.query("marker").unwrap_or_default()));
                 xml.optional("NextMarker", last.map(name));
             }
-            Form::Second => {
+            ListCall::Second => {
                 xml.value("KeyCount", rows.len());
                 xml.optional("StartAfter", call.query("start-after").map(name));
                 xml.optional("ContinuationToken", token);
@@ -82,7 +82,7 @@ pub(crate) fn list(call: &Call<'_>, bucket: &str, form: Form) -> Result<Response
             }
         }
         let owner =
-            (form == Form::First || call.query("fetch-owner") == Some("true")).then_some(call.account);
+            (form == ListCall::First || call.query("fetch-owner") == Some("true")).then_some(call.account);
         for row in &rows {
             show(xml, row, owner, name);
         }
@@ -90,24 +90,24 @@ pub(crate) fn list(call: &Call<'_>, bucket: &str, form: Form) -> Result<Response
     Ok(super::xml(body))
 }
 
-fn decode_token(token: &str) -> Result<String, Fault> {
+fn decode_token(token: &str) -> Result<String, S3Error> {
     let bytes = URL_SAFE_NO_PAD.decode(token).ok();
     let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
-    text.ok_or_else(|| Fault::argument("The continuation token provided is incorrect"))
+    text.ok_or_else(|| S3Error::argument("The continuation token provided is incorrect"))
 }
 
 /// Keys that go on beyond a delimiter after the prefix become one common prefix.
-fn fold(objects: Vec<(String, Arc<Object>)>, prefix: &str, delimiter: &str) -> Vec<Row> {
-    let mut rows: Vec<Row> = Vec::new();
+fn fold(objects: Vec<(String, Arc<StoredObject>)>, prefix: &str, delimiter: &str) -> Vec<ListRow> {
+    let mut rows: Vec<ListRow> = Vec::new();
     for (key, object) in objects {
         let rest = key.get(prefix.len()..).unwrap_or_default();
         let end = if delimiter.is_empty() { None } else { rest.find(delimiter) };
         match end {
-            None => rows.push(Row::Key(key, object)),
+            None => rows.push(ListRow::Key(key, object)),
             Some(end) => {
                 let folded = key[..prefix.len() + end + delimiter.len()].to_owned();
-                if !matches!(rows.last(), Some(Row::Prefix(last)) if *last == folded) {
-                    rows.push(Row::Prefix(folded));
+                if !matches!(rows.last(), Some(ListRow::Prefix(last)) if *last == folded) {
+                    rows.push(ListRow::Prefix(folded));
                 }
             }
         }
@@ -115,10 +115,10 @@ fn fold(objects: Vec<(String, Arc<Object>)>, prefix: &str, delimiter: &str) -> V
     rows
 }
 
-fn show(xml: &mut Xml, row: &Row, owner: Option<&str>, name: impl Fn(&str) -> String) {
+fn show(xml: &mut Xml, row: &ListRow, owner: Option<&str>, name: impl Fn(&str) -> String) {
     match row {
-        Row::Prefix(prefix) => xml.element("CommonPrefixes", |xml| xml.value("Prefix", name(prefix))),
-        Row::Key(key, object) => xml.element("Contents", |xml| {
+        ListRow::Prefix(prefix) => xml.element("CommonPrefixes", |xml| xml.value("Prefix", name(prefix))),
+        ListRow::Key(key, object) => xml.element("Contents", |xml| {
             xml.value("Key", name(key));
             xml.value("LastModified", object.modified.iso());
             xml.value("ETag", &object.etag);

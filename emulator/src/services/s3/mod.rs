@@ -23,16 +23,16 @@ mod xml_in;
 use http::{Method, StatusCode};
 
 use self::address::Address;
-use self::call::Call;
-use self::list::Form;
+use self::call::S3Call;
+use self::list::ListCall;
 use crate::door::body::Arriving;
-use crate::door::reply::{Content, Response, reply, with};
-use crate::door::signed::{Payload, Signed};
+use crate::door::reply::{ReplyBody, Response, reply, with};
+use crate::door::signed::{Payload, SignedRequest};
 use crate::world::{Region, World};
 
-pub(crate) use self::fault::Fault;
+pub(crate) use self::fault::S3Error;
 pub(crate) use self::voice::{error, fail, refuse};
-pub(crate) use self::within::{Writer, reader};
+pub(crate) use self::within::{ObjectWriter, reader};
 
 const NAMESPACE: &str = "http://s3.amazonaws.com/doc/2006-03-01/";
 
@@ -71,7 +71,7 @@ const SUBRESOURCES: [&str; 30] = [
 ];
 
 /// What a request asks for.
-struct Asked<'a> {
+struct S3Request<'a> {
     method: &'a Method,
     bucket: Option<&'a str>,
     key: Option<&'a str>,
@@ -79,14 +79,14 @@ struct Asked<'a> {
 }
 
 /// The name of what a request asks for.
-pub(crate) fn action(request: &Signed) -> String {
+pub(crate) fn action(request: &SignedRequest) -> String {
     let host = request.header("host").unwrap_or_default();
     let method = request.parts.method.as_str();
     let Ok(address) = Address::read(request.parts.uri.path(), host) else { return method.to_owned() };
     let query = request.query();
     let has = |name: &str| query.iter().any(|(other, _)| other == name);
     let subresource = SUBRESOURCES.into_iter().find(|name| has(name));
-    let form = if has("list-type") { Form::Second } else { Form::First };
+    let form = if has("list-type") { ListCall::Second } else { ListCall::First };
     let copies = request.header("x-amz-copy-source").is_some();
     let name = match (&address.bucket, &address.key) {
         (None, _) => (method == "GET").then_some("ListBuckets"),
@@ -96,9 +96,9 @@ pub(crate) fn action(request: &Signed) -> String {
     name.unwrap_or(method).to_owned()
 }
 
-fn bucket_action(method: &str, subresource: Option<&str>, form: Form) -> Option<&'static str> {
+fn bucket_action(method: &str, subresource: Option<&str>, form: ListCall) -> Option<&'static str> {
     Some(match (method, subresource) {
-        ("GET", None) if form == Form::Second => "ListObjectsV2",
+        ("GET", None) if form == ListCall::Second => "ListObjectsV2",
         ("GET", None) => "ListObjects",
         ("GET", Some("location")) => "GetBucketLocation",
         ("GET", Some("uploads")) => "ListMultipartUploads",
@@ -130,8 +130,8 @@ fn object_action(method: &str, subresource: Option<&str>, copies: bool) -> Optio
 }
 
 /// Answers a request.
-pub(crate) async fn answer(world: &World, region: &Region, request: Signed) -> Response {
-    let call = Call::new(world, region, &request.account, &request);
+pub(crate) async fn answer(world: &World, region: &Region, request: SignedRequest) -> Response {
+    let call = S3Call::new(world, region, &request.account, &request);
     let is_head = request.parts.method == Method::HEAD;
     let id = request.request_id.clone();
     let host = request.header("host").unwrap_or_default();
@@ -144,7 +144,7 @@ pub(crate) async fn answer(world: &World, region: &Region, request: Signed) -> R
         Ok(address) => {
             let subresource = SUBRESOURCES.into_iter().find(|name| call.query(name).is_some());
             let (bucket, key) = (address.bucket.as_deref(), address.key.as_deref());
-            perform(&call, &Asked { method: &method, bucket, key, subresource }, body).await
+            perform(&call, &S3Request { method: &method, bucket, key, subresource }, body).await
         }
         Err(fault) => Err(fault.clone()),
     };
@@ -154,7 +154,7 @@ pub(crate) async fn answer(world: &World, region: &Region, request: Signed) -> R
     }
 }
 
-async fn perform(call: &Call<'_>, asked: &Asked<'_>, body: Arriving) -> Result<Response, Fault> {
+async fn perform(call: &S3Call<'_>, asked: &S3Request<'_>, body: Arriving) -> Result<Response, S3Error> {
     match (asked.bucket, asked.key) {
         (None, _) if asked.method == Method::GET => bucket::list(call),
         (Some(bucket), None) => on_bucket(call, asked, bucket, body).await,
@@ -164,14 +164,14 @@ async fn perform(call: &Call<'_>, asked: &Asked<'_>, body: Arriving) -> Result<R
 }
 
 async fn on_bucket(
-    call: &Call<'_>,
-    asked: &Asked<'_>,
+    call: &S3Call<'_>,
+    asked: &S3Request<'_>,
     name: &str,
     body: Arriving,
-) -> Result<Response, Fault> {
+) -> Result<Response, S3Error> {
     match (asked.method.as_str(), asked.subresource) {
-        ("GET", None) if call.query("list-type") == Some("2") => list::list(call, name, Form::Second),
-        ("GET", None) => list::list(call, name, Form::First),
+        ("GET", None) if call.query("list-type") == Some("2") => list::list(call, name, ListCall::Second),
+        ("GET", None) => list::list(call, name, ListCall::First),
         ("GET", Some("location")) => bucket::location(call, name),
         ("GET", Some("uploads")) => multipart::list(call, name),
         ("HEAD", None) => bucket::head(call, name),
@@ -184,12 +184,12 @@ async fn on_bucket(
 }
 
 async fn on_object(
-    call: &Call<'_>,
-    asked: &Asked<'_>,
+    call: &S3Call<'_>,
+    asked: &S3Request<'_>,
     bucket: &str,
     key: &str,
     body: Arriving,
-) -> Result<Response, Fault> {
+) -> Result<Response, S3Error> {
     if ["partNumber", "versionId"].iter().any(|name| call.query(name).is_some())
         && asked.subresource.is_none()
     {
@@ -220,20 +220,20 @@ async fn on_object(
     }
 }
 
-fn not_allowed() -> Fault {
-    Fault::new(405, "MethodNotAllowed", "The specified method is not allowed against this resource.")
+fn not_allowed() -> S3Error {
+    S3Error::new(405, "MethodNotAllowed", "The specified method is not allowed against this resource.")
 }
 
-fn not_implemented() -> Fault {
+fn not_implemented() -> S3Error {
     let message = "A header or query you provided implies functionality that is not implemented.";
-    Fault::new(501, "NotImplemented", message)
+    S3Error::new(501, "NotImplemented", message)
 }
 
-fn refusal(fault: &Fault, is_head: bool, id: &str) -> Response {
+fn refusal(fault: &S3Error, is_head: bool, id: &str) -> Response {
     let status = StatusCode::from_u16(fault.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = error(status, fault.code, &fault.message, id);
     if is_head || status == StatusCode::NOT_MODIFIED {
-        *response.body_mut() = Content::Whole(bytes::Bytes::new());
+        *response.body_mut() = ReplyBody::Whole(bytes::Bytes::new());
     }
     match &fault.region {
         Some(region) => with(response, "x-amz-bucket-region", region),

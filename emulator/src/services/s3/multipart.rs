@@ -3,13 +3,13 @@
 use http::StatusCode;
 use md5::{Digest as _, Md5};
 
-use super::call::Call;
-use super::checksum::{Algorithm, Checksum, Scope, Sum, composite};
-use super::fault::Fault;
+use super::call::S3Call;
+use super::checksum::{Algorithm, Checksum, ChecksumScope, RunningChecksum, composite};
+use super::fault::S3Error;
 use super::intake::{self, hex};
 use super::object::keep;
-use super::store::{Object, Part, Segment, Upload, object_name};
-use super::xml_in::Element;
+use super::store::{MultipartUpload, ObjectSegment, StoredObject, UploadedPart, object_name};
+use super::xml_in::XmlElement;
 use super::{NAMESPACE, empty, xml};
 use crate::door::body::Arriving;
 use crate::door::reply::{Response, with};
@@ -22,18 +22,19 @@ const MAX_PART: u64 = 10_000;
 const MIN_PART: u64 = 5 << 20;
 
 /// `CreateMultipartUpload`.
-pub(crate) fn create(call: &Call<'_>, bucket: &str, key: &str) -> Result<Response, Fault> {
+pub(crate) fn create(call: &S3Call<'_>, bucket: &str, key: &str) -> Result<Response, S3Error> {
     call.bucket(bucket)?;
-    let unknown = |word: &str| Fault::argument(format!("Checksum algorithm provided is unsupported: {word}"));
+    let unknown =
+        |word: &str| S3Error::argument(format!("Checksum algorithm provided is unsupported: {word}"));
     let word = call.header("x-amz-checksum-algorithm");
     let algorithm = word.map(|word| Algorithm::named(word).ok_or_else(|| unknown(word))).transpose()?;
     let scope = match call.header("x-amz-checksum-type") {
-        Some("FULL_OBJECT") => Some(Scope::FullObject),
-        Some("COMPOSITE") => Some(Scope::Composite),
+        Some("FULL_OBJECT") => Some(ChecksumScope::FullObject),
+        Some("COMPOSITE") => Some(ChecksumScope::Composite),
         _ => None,
     };
     let checksum = algorithm.map(|algorithm| (algorithm, scope.unwrap_or(algorithm.scope_of_parts())));
-    let upload = Upload {
+    let upload = MultipartUpload {
         key: key.to_owned(),
         begun: call.now,
         headers: call.kept_headers(),
@@ -55,31 +56,36 @@ pub(crate) fn create(call: &Call<'_>, bucket: &str, key: &str) -> Result<Respons
     Ok(response)
 }
 
-fn upload_id<'c>(call: &'c Call<'_>) -> Result<&'c str, Fault> {
-    call.query("uploadId").ok_or_else(Fault::no_upload)
+fn upload_id<'c>(call: &'c S3Call<'_>) -> Result<&'c str, S3Error> {
+    call.query("uploadId").ok_or_else(S3Error::no_upload)
 }
 
 /// The upload that a request is about, and the name under which it is kept.
 pub(crate) fn find(
-    call: &Call<'_>,
+    call: &S3Call<'_>,
     bucket: &str,
     key: &str,
-) -> Result<(String, std::sync::Arc<Upload>), Fault> {
+) -> Result<(String, std::sync::Arc<MultipartUpload>), S3Error> {
     call.bucket(bucket)?;
     let name = object_name(bucket, upload_id(call)?);
     let found = call.region.s3.uploads.find(&name).filter(|upload| upload.key == key);
-    found.map(|upload| (name, upload)).ok_or_else(Fault::no_upload)
+    found.map(|upload| (name, upload)).ok_or_else(S3Error::no_upload)
 }
 
 /// The number of the part that a request is about.
-pub(crate) fn part_number(call: &Call<'_>) -> Result<u32, Fault> {
+pub(crate) fn part_number(call: &S3Call<'_>) -> Result<u32, S3Error> {
     let number = call.number("partNumber")?.filter(|number| (1..=MAX_PART).contains(number));
     let message = "Part number must be an integer between 1 and 10000, inclusive";
-    number.and_then(|number| u32::try_from(number).ok()).ok_or_else(|| Fault::argument(message))
+    number.and_then(|number| u32::try_from(number).ok()).ok_or_else(|| S3Error::argument(message))
 }
 
 /// `UploadPart`.
-pub(crate) async fn put(call: &Call<'_>, bucket: &str, key: &str, body: Arriving) -> Result<Response, Fault> {
+pub(crate) async fn put(
+    call: &S3Call<'_>,
+    bucket: &str,
+    key: &str,
+    body: Arriving,
+) -> Result<Response, S3Error> {
     let (name, upload) = find(call, bucket, key)?;
     let number = part_number(call)?;
     let taken = intake::take(call, body).await?;
@@ -91,26 +97,31 @@ pub(crate) async fn put(call: &Call<'_>, bucket: &str, key: &str, body: Arriving
             wanted.map_or("", Algorithm::word),
             taken.checksum.0.word()
         );
-        return Err(Fault::new(400, "InvalidRequest", message));
+        return Err(S3Error::new(400, "InvalidRequest", message));
     }
     let response = with(empty(StatusCode::OK), "etag", &taken.etag);
     let response = with(response, taken.checksum.0.header(), &taken.checksum.1);
     let checksum = Some(taken.checksum);
-    let part = Part { segment: taken.segment, etag: taken.etag, checksum, modified: call.now };
+    let part = UploadedPart { segment: taken.segment, etag: taken.etag, checksum, modified: call.now };
     put_part(call, &name, number, part)?;
     Ok(response)
 }
 
 /// Adds a part to an upload, in place of the one that had its number.
-pub(crate) fn put_part(call: &Call<'_>, name: &str, number: u32, part: Part) -> Result<(), Fault> {
+pub(crate) fn put_part(
+    call: &S3Call<'_>,
+    name: &str,
+    number: u32,
+    part: UploadedPart,
+) -> Result<(), S3Error> {
     let segment = part.segment.clone();
     let old =
-        call.region.s3.uploads.edit(name, |upload| Ok::<_, Fault>(upload.parts.insert(number, part)))?;
+        call.region.s3.uploads.edit(name, |upload| Ok::<_, S3Error>(upload.parts.insert(number, part)))?;
     match old {
         // Aborted or completed in the meantime.
         None => {
             call.region.s3.forget(&[segment])?;
-            Err(Fault::no_upload())
+            Err(S3Error::no_upload())
         }
         Some(Some(old)) => call.region.s3.forget(&[old.segment]),
         Some(None) => Ok(()),
@@ -118,9 +129,14 @@ pub(crate) fn put_part(call: &Call<'_>, name: &str, number: u32, part: Part) -> 
 }
 
 /// `CompleteMultipartUpload`.
-pub(crate) fn complete(call: &Call<'_>, bucket: &str, key: &str, document: &str) -> Result<Response, Fault> {
+pub(crate) fn complete(
+    call: &S3Call<'_>,
+    bucket: &str,
+    key: &str,
+    document: &str,
+) -> Result<Response, S3Error> {
     let (name, upload) = find(call, bucket, key)?;
-    let chosen = chosen(&upload, &Element::read(document)?)?;
+    let chosen = chosen(&upload, &XmlElement::read(document)?)?;
     let checksum = checksum(call, &upload, &chosen)?;
     let mut md5 = Md5::new();
     for part in &chosen {
@@ -129,7 +145,7 @@ pub(crate) fn complete(call: &Call<'_>, bucket: &str, key: &str, document: &str)
             digits.chunks(2).filter_map(|two| u8::from_str_radix(std::str::from_utf8(two).ok()?, 16).ok());
         md5.update(bytes.collect::<Vec<u8>>());
     }
-    let object = Object {
+    let object = StoredObject {
         size: chosen.iter().map(|part| part.segment.size).sum(),
         etag: format!("\"{}-{}\"", hex(&md5.finalize()), chosen.len()),
         modified: call.now,
@@ -140,10 +156,10 @@ pub(crate) fn complete(call: &Call<'_>, bucket: &str, key: &str, document: &str)
     };
     let used = object.segments.clone();
     // The record of the upload goes first: whoever completes it a second time must not find parts that the object has.
-    call.region.s3.uploads.remove(&name)?.ok_or_else(Fault::no_upload)?;
+    call.region.s3.uploads.remove(&name)?.ok_or_else(S3Error::no_upload)?;
     let etag = object.etag.clone();
     keep(call, bucket, key, object)?;
-    let unused: Vec<Segment> = upload
+    let unused: Vec<ObjectSegment> = upload
         .parts
         .values()
         .map(|part| part.segment.clone())
@@ -159,71 +175,76 @@ pub(crate) fn complete(call: &Call<'_>, bucket: &str, key: &str, document: &str)
 }
 
 /// The parts that a document names, in order.
-fn chosen(upload: &Upload, document: &Element) -> Result<Vec<Part>, Fault> {
-    let (mut parts, mut last) = (Vec::<Part>::new(), 0_u32);
+fn chosen(upload: &MultipartUpload, document: &XmlElement) -> Result<Vec<UploadedPart>, S3Error> {
+    let (mut parts, mut last) = (Vec::<UploadedPart>::new(), 0_u32);
     for element in document.all("Part") {
         let number = element.text_of("PartNumber").and_then(|number| number.parse::<u32>().ok());
         let (Some(number), Some(etag)) = (number, element.text_of("ETag")) else {
-            return Err(Fault::malformed_xml());
+            return Err(S3Error::malformed_xml());
         };
         if number <= last {
             let message =
                 "The list of parts was not in ascending order. Parts must be ordered by part number.";
-            return Err(Fault::new(400, "InvalidPartOrder", message));
+            return Err(S3Error::new(400, "InvalidPartOrder", message));
         }
         last = number;
         let part = upload.parts.get(&number);
         let part = part.filter(|part| part.etag.trim_matches('"') == etag.trim_matches('"'));
-        let agrees = |part: &&Part| {
+        let agrees = |part: &&UploadedPart| {
             let Some((algorithm, value)) = &part.checksum else { return true };
             element.text_of(&algorithm.element()).is_none_or(|said| said == value)
         };
         let part = part.filter(agrees).ok_or_else(|| {
             let message = "One or more of the specified parts could not be found. The part may not have been \
                            uploaded, or the specified entity tag may not match the part's entity tag.";
-            Fault::new(400, "InvalidPart", message)
+            S3Error::new(400, "InvalidPart", message)
         })?;
         parts.push(part.clone());
     }
-    let Some((_, before)) = parts.split_last() else { return Err(Fault::malformed_xml()) };
+    let Some((_, before)) = parts.split_last() else { return Err(S3Error::malformed_xml()) };
     if before.iter().any(|part| part.segment.size < MIN_PART) {
         let message = "Your proposed upload is smaller than the minimum allowed size";
-        return Err(Fault::new(400, "EntityTooSmall", message));
+        return Err(S3Error::new(400, "EntityTooSmall", message));
     }
     Ok(parts)
 }
 
 /// The checksum of the object.
-fn checksum(call: &Call<'_>, upload: &Upload, parts: &[Part]) -> Result<Checksum, Fault> {
-    let (algorithm, scope) = upload.checksum.unwrap_or((Algorithm::Crc64Nvme, Scope::FullObject));
+fn checksum(
+    call: &S3Call<'_>,
+    upload: &MultipartUpload,
+    parts: &[UploadedPart],
+) -> Result<Checksum, S3Error> {
+    let (algorithm, scope) = upload.checksum.unwrap_or((Algorithm::Crc64Nvme, ChecksumScope::FullObject));
     let sums: Option<Vec<String>> = parts
         .iter()
         .map(|part| {
             part.checksum.as_ref().filter(|(other, _)| *other == algorithm).map(|(_, value)| value.clone())
         })
         .collect();
-    if scope == Scope::Composite {
+    if scope == ChecksumScope::Composite {
         let value = sums.and_then(|sums| composite(algorithm, &sums));
-        let missing =
-            || Fault::new(400, "InvalidRequest", "The upload was created with a checksum that a part lacks");
+        let missing = || {
+            S3Error::new(400, "InvalidRequest", "The upload was created with a checksum that a part lacks")
+        };
         return Ok(Checksum { algorithm, value: value.ok_or_else(missing)?, scope });
     }
-    let mut sum = Sum::new(algorithm);
+    let mut sum = RunningChecksum::new(algorithm);
     for part in parts {
-        read_into(&call.region.s3.body(&part.segment), &mut sum).map_err(Fault::io("read a part"))?;
+        read_into(&call.region.s3.body(&part.segment), &mut sum).map_err(S3Error::io("read a part"))?;
     }
     let value = sum.finish();
     match call.header(algorithm.header()) {
         Some(said) if said != value => {
             let message =
                 format!("The {} you specified did not match the calculated checksum.", algorithm.word());
-            Err(Fault::new(400, "BadDigest", message))
+            Err(S3Error::new(400, "BadDigest", message))
         }
         _ => Ok(Checksum { algorithm, value, scope }),
     }
 }
 
-fn read_into(path: &std::path::Path, sum: &mut Sum) -> std::io::Result<()> {
+fn read_into(path: &std::path::Path, sum: &mut RunningChecksum) -> std::io::Result<()> {
     let mut file = std::fs::File::open(path)?;
     let mut piece = vec![0; 1 << 20];
     loop {
@@ -236,16 +257,16 @@ fn read_into(path: &std::path::Path, sum: &mut Sum) -> std::io::Result<()> {
 }
 
 /// `AbortMultipartUpload`.
-pub(crate) fn abort(call: &Call<'_>, bucket: &str, key: &str) -> Result<Response, Fault> {
+pub(crate) fn abort(call: &S3Call<'_>, bucket: &str, key: &str) -> Result<Response, S3Error> {
     let (name, _) = find(call, bucket, key)?;
-    let upload = call.region.s3.uploads.remove(&name)?.ok_or_else(Fault::no_upload)?;
-    let segments: Vec<Segment> = upload.parts.values().map(|part| part.segment.clone()).collect();
+    let upload = call.region.s3.uploads.remove(&name)?.ok_or_else(S3Error::no_upload)?;
+    let segments: Vec<ObjectSegment> = upload.parts.values().map(|part| part.segment.clone()).collect();
     call.region.s3.forget(&segments)?;
     Ok(empty(StatusCode::NO_CONTENT))
 }
 
 /// `ListParts`.
-pub(crate) fn parts(call: &Call<'_>, bucket: &str, key: &str) -> Result<Response, Fault> {
+pub(crate) fn parts(call: &S3Call<'_>, bucket: &str, key: &str) -> Result<Response, S3Error> {
     let (_, upload) = find(call, bucket, key)?;
     let after = call.number("part-number-marker")?.unwrap_or(0);
     let most = call.number("max-parts")?.unwrap_or(1000).min(1000) as usize;
@@ -276,7 +297,7 @@ pub(crate) fn parts(call: &Call<'_>, bucket: &str, key: &str) -> Result<Response
 }
 
 /// `ListMultipartUploads`.
-pub(crate) fn list(call: &Call<'_>, bucket: &str) -> Result<Response, Fault> {
+pub(crate) fn list(call: &S3Call<'_>, bucket: &str) -> Result<Response, S3Error> {
     call.bucket(bucket)?;
     let (begin, prefix) = (object_name(bucket, ""), call.query("prefix").unwrap_or_default());
     let all = call.region.s3.uploads.all().into_iter();

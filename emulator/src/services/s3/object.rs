@@ -5,13 +5,13 @@ use std::sync::Arc;
 use http::StatusCode;
 
 use super::address::decode;
-use super::call::{Call, check_tags};
-use super::checksum::{Checksum, Scope};
-use super::fault::Fault;
-use super::intake::{self, Body};
+use super::call::{S3Call, check_tags};
+use super::checksum::{Checksum, ChecksumScope};
+use super::fault::S3Error;
+use super::intake::{self, ReceivedBody};
 use super::outlet::{self, Span};
-use super::store::{Object, Segment};
-use super::xml_in::Element;
+use super::store::{ObjectSegment, StoredObject};
+use super::xml_in::XmlElement;
 use super::{NAMESPACE, empty, xml};
 use crate::door::body::Arriving;
 use crate::door::reply::{Response, with};
@@ -19,11 +19,16 @@ use crate::locks;
 use crate::services::xml::Xml;
 
 /// `PutObject`.
-pub(crate) async fn put(call: &Call<'_>, bucket: &str, key: &str, body: Arriving) -> Result<Response, Fault> {
+pub(crate) async fn put(
+    call: &S3Call<'_>,
+    bucket: &str,
+    key: &str,
+    body: Arriving,
+) -> Result<Response, S3Error> {
     call.bucket(bucket)?;
     let tags = call.sent_tags()?;
     let taken = intake::take(call, body).await?;
-    let object = Object {
+    let object = StoredObject {
         size: taken.segment.size,
         etag: taken.etag.clone(),
         modified: call.now,
@@ -32,7 +37,7 @@ pub(crate) async fn put(call: &Call<'_>, bucket: &str, key: &str, body: Arriving
         checksum: Some(Checksum {
             algorithm: taken.checksum.0,
             value: taken.checksum.1.clone(),
-            scope: Scope::FullObject,
+            scope: ChecksumScope::FullObject,
         }),
         tags,
     };
@@ -41,7 +46,7 @@ pub(crate) async fn put(call: &Call<'_>, bucket: &str, key: &str, body: Arriving
 }
 
 /// Puts an object in its place, unless the request says that it only wants to in another case.
-pub(crate) fn keep(call: &Call<'_>, bucket: &str, key: &str, object: Object) -> Result<(), Fault> {
+pub(crate) fn keep(call: &S3Call<'_>, bucket: &str, key: &str, object: StoredObject) -> Result<(), S3Error> {
     let _changing = locks::lock(&call.region.changing);
     let allowed = call.bucket(bucket).and_then(|_| check_write(call, bucket, key));
     if let Err(fault) = allowed {
@@ -52,17 +57,17 @@ pub(crate) fn keep(call: &Call<'_>, bucket: &str, key: &str, object: Object) -> 
 }
 
 /// Conditions of a write: `If-None-Match: *` and `If-Match`.
-fn check_write(call: &Call<'_>, bucket: &str, key: &str) -> Result<(), Fault> {
+fn check_write(call: &S3Call<'_>, bucket: &str, key: &str) -> Result<(), S3Error> {
     let there = call.region.s3.object(bucket, key);
     let failed = |condition: &str| {
         let message = format!("At least one of the pre-conditions you specified did not hold: {condition}");
-        Err(Fault::new(412, "PreconditionFailed", message))
+        Err(S3Error::new(412, "PreconditionFailed", message))
     };
     if call.header("if-none-match").is_some() && there.is_some() {
         return failed("If-None-Match");
     }
     match (call.header("if-match"), there) {
-        (Some(_), None) => Err(Fault::no_key()),
+        (Some(_), None) => Err(S3Error::no_key()),
         (Some(etag), Some(object)) if !same_tag(etag, &object.etag) => failed("If-Match"),
         _ => Ok(()),
     }
@@ -72,14 +77,14 @@ fn same_tag(one: &str, other: &str) -> bool {
     one.trim_matches('"') == other.trim_matches('"')
 }
 
-fn put_answer(taken: &Body) -> Response {
+fn put_answer(taken: &ReceivedBody) -> Response {
     let response = with(empty(StatusCode::OK), "etag", &taken.etag);
     let (algorithm, value) = &taken.checksum;
-    with(with(response, algorithm.header(), value), "x-amz-checksum-type", Scope::FullObject.word())
+    with(with(response, algorithm.header(), value), "x-amz-checksum-type", ChecksumScope::FullObject.word())
 }
 
 /// `GetObject`.
-pub(crate) fn get(call: &Call<'_>, bucket: &str, key: &str) -> Result<Response, Fault> {
+pub(crate) fn get(call: &S3Call<'_>, bucket: &str, key: &str) -> Result<Response, S3Error> {
     let object = call.object(bucket, key)?;
     check_read(call, &object)?;
     let span = Span::read(call.header("range"), object.size)?;
@@ -87,7 +92,7 @@ pub(crate) fn get(call: &Call<'_>, bucket: &str, key: &str) -> Result<Response, 
 }
 
 /// `HeadObject`.
-pub(crate) fn head(call: &Call<'_>, bucket: &str, key: &str) -> Result<Response, Fault> {
+pub(crate) fn head(call: &S3Call<'_>, bucket: &str, key: &str) -> Result<Response, S3Error> {
     let object = call.object(bucket, key)?;
     check_read(call, &object)?;
     let span = Span::read(call.header("range"), object.size)?;
@@ -95,19 +100,19 @@ pub(crate) fn head(call: &Call<'_>, bucket: &str, key: &str) -> Result<Response,
 }
 
 /// Conditions of a read: `If-Match` and `If-None-Match`.
-fn check_read(call: &Call<'_>, object: &Object) -> Result<(), Fault> {
+fn check_read(call: &S3Call<'_>, object: &StoredObject) -> Result<(), S3Error> {
     if call.header("if-match").is_some_and(|tag| !same_tag(tag, &object.etag)) {
         let message = "At least one of the pre-conditions you specified did not hold: If-Match";
-        return Err(Fault::new(412, "PreconditionFailed", message));
+        return Err(S3Error::new(412, "PreconditionFailed", message));
     }
     if call.header("if-none-match").is_some_and(|tag| tag == "*" || same_tag(tag, &object.etag)) {
-        return Err(Fault::new(304, "NotModified", "Not Modified"));
+        return Err(S3Error::new(304, "NotModified", "Not Modified"));
     }
     Ok(())
 }
 
 /// `CopyObject`. The bytes are linked, as no body is ever changed.
-pub(crate) fn copy(call: &Call<'_>, bucket: &str, key: &str, from: &str) -> Result<Response, Fault> {
+pub(crate) fn copy(call: &S3Call<'_>, bucket: &str, key: &str, from: &str) -> Result<Response, S3Error> {
     call.bucket(bucket)?;
     let (name, source) = source(call, from)?;
     let same = (name.0.as_str(), name.1.as_str()) == (bucket, key);
@@ -115,9 +120,9 @@ pub(crate) fn copy(call: &Call<'_>, bucket: &str, key: &str, from: &str) -> Resu
     if same && !replace {
         let message = "This copy request is illegal because it is trying to copy an object to itself without changing \
                        the object's metadata, storage class, website redirect location or encryption attributes.";
-        return Err(Fault::new(400, "InvalidRequest", message));
+        return Err(S3Error::new(400, "InvalidRequest", message));
     }
-    let mut object = Object::clone(&source);
+    let mut object = StoredObject::clone(&source);
     object.modified = call.now;
     object.segments = source.segments.iter().map(|segment| link(call, segment)).collect::<Result<_, _>>()?;
     if replace {
@@ -135,21 +140,24 @@ pub(crate) fn copy(call: &Call<'_>, bucket: &str, key: &str, from: &str) -> Resu
 }
 
 /// The object that `x-amz-copy-source` names, with its bucket and key.
-pub(crate) fn source(call: &Call<'_>, from: &str) -> Result<((String, String), Arc<Object>), Fault> {
+pub(crate) fn source(
+    call: &S3Call<'_>,
+    from: &str,
+) -> Result<((String, String), Arc<StoredObject>), S3Error> {
     let (path, _) = from.split_once('?').unwrap_or((from, ""));
     let path = decode(path.strip_prefix('/').unwrap_or(path))?;
-    let (bucket, key) = path.split_once('/').ok_or_else(|| Fault::argument("Invalid copy source"))?;
+    let (bucket, key) = path.split_once('/').ok_or_else(|| S3Error::argument("Invalid copy source"))?;
     Ok(((bucket.to_owned(), key.to_owned()), call.object(bucket, key)?))
 }
 
-fn link(call: &Call<'_>, segment: &Segment) -> Result<Segment, Fault> {
+fn link(call: &S3Call<'_>, segment: &ObjectSegment) -> Result<ObjectSegment, S3Error> {
     let (file, path) = call.region.s3.new_body()?;
-    std::fs::hard_link(call.region.s3.body(segment), path).map_err(Fault::io("link a body"))?;
-    Ok(Segment { file, size: segment.size })
+    std::fs::hard_link(call.region.s3.body(segment), path).map_err(S3Error::io("link a body"))?;
+    Ok(ObjectSegment { file, size: segment.size })
 }
 
 /// `DeleteObject`. What is not there is gone too.
-pub(crate) fn delete(call: &Call<'_>, bucket: &str, key: &str) -> Result<Response, Fault> {
+pub(crate) fn delete(call: &S3Call<'_>, bucket: &str, key: &str) -> Result<Response, S3Error> {
     let _changing = locks::lock(&call.region.changing);
     call.bucket(bucket)?;
     call.region.s3.remove(bucket, key)?;
@@ -157,15 +165,15 @@ pub(crate) fn delete(call: &Call<'_>, bucket: &str, key: &str) -> Result<Respons
 }
 
 /// `DeleteObjects`.
-pub(crate) fn delete_many(call: &Call<'_>, bucket: &str, document: &str) -> Result<Response, Fault> {
+pub(crate) fn delete_many(call: &S3Call<'_>, bucket: &str, document: &str) -> Result<Response, S3Error> {
     let _changing = locks::lock(&call.region.changing);
     call.bucket(bucket)?;
-    let read = Element::read(document)?;
+    let read = XmlElement::read(document)?;
     let quiet = read.text_of("Quiet") == Some("true");
     let keys: Vec<&str> =
         read.all("Object").filter_map(|object| object.child("Key")).map(|key| key.text.as_str()).collect();
     if keys.is_empty() || keys.len() > 1000 {
-        return Err(Fault::malformed_xml());
+        return Err(S3Error::malformed_xml());
     }
     for key in &keys {
         call.region.s3.remove(bucket, key)?;
@@ -178,7 +186,7 @@ pub(crate) fn delete_many(call: &Call<'_>, bucket: &str, document: &str) -> Resu
 }
 
 /// `GetObjectTagging`.
-pub(crate) fn tags(call: &Call<'_>, bucket: &str, key: &str) -> Result<Response, Fault> {
+pub(crate) fn tags(call: &S3Call<'_>, bucket: &str, key: &str) -> Result<Response, S3Error> {
     let object = call.object(bucket, key)?;
     Ok(xml(Xml::document("Tagging", NAMESPACE, |xml| {
         xml.element("TagSet", |xml| {
@@ -193,13 +201,18 @@ pub(crate) fn tags(call: &Call<'_>, bucket: &str, key: &str) -> Result<Response,
 }
 
 /// `PutObjectTagging`.
-pub(crate) fn set_tags(call: &Call<'_>, bucket: &str, key: &str, document: &str) -> Result<Response, Fault> {
+pub(crate) fn set_tags(
+    call: &S3Call<'_>,
+    bucket: &str,
+    key: &str,
+    document: &str,
+) -> Result<Response, S3Error> {
     let _changing = locks::lock(&call.region.changing);
-    let mut object = Object::clone(&*call.object(bucket, key)?);
-    let read = Element::read(document)?;
-    let set = read.child("TagSet").ok_or_else(Fault::malformed_xml)?;
-    let pair = |tag: &Element| Some((tag.child("Key")?.text.clone(), tag.child("Value")?.text.clone()));
-    let tags = set.all("Tag").map(|tag| pair(tag).ok_or_else(Fault::malformed_xml));
+    let mut object = StoredObject::clone(&*call.object(bucket, key)?);
+    let read = XmlElement::read(document)?;
+    let set = read.child("TagSet").ok_or_else(S3Error::malformed_xml)?;
+    let pair = |tag: &XmlElement| Some((tag.child("Key")?.text.clone(), tag.child("Value")?.text.clone()));
+    let tags = set.all("Tag").map(|tag| pair(tag).ok_or_else(S3Error::malformed_xml));
     object.tags = tags.collect::<Result<_, _>>()?;
     check_tags(&object.tags)?;
     call.region.s3.objects.put(&super::store::object_name(bucket, key), object)?;

@@ -8,11 +8,11 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode};
 use tokio::sync::mpsc;
 
-use super::call::Call;
+use super::call::S3Call;
 use super::empty;
-use super::fault::Fault;
-use super::store::Object;
-use crate::door::reply::{Content, Response, with};
+use super::fault::S3Error;
+use super::store::StoredObject;
+use crate::door::reply::{ReplyBody, Response, with};
 
 /// Bytes of a piece.
 const PIECE: usize = 256 << 10;
@@ -35,12 +35,12 @@ pub(crate) enum Span {
 
 impl Span {
     /// Reads a `Range` header. One that cannot be read is passed over; one beyond the end is refused.
-    pub(crate) fn read(header: Option<&str>, size: u64) -> Result<Self, Fault> {
+    pub(crate) fn read(header: Option<&str>, size: u64) -> Result<Self, S3Error> {
         let Some(range) = header.and_then(|header| header.strip_prefix("bytes=")) else {
             return Ok(Self::Whole);
         };
         let Some((first, last)) = range.split_once('-') else { return Ok(Self::Whole) };
-        let beyond = || Fault::new(416, "InvalidRange", "The requested range is not satisfiable");
+        let beyond = || S3Error::new(416, "InvalidRange", "The requested range is not satisfiable");
         match (first.parse::<u64>(), last.parse::<u64>()) {
             (Ok(first), _) if first >= size => Err(beyond()),
             (Ok(first), Ok(last)) if last >= first => Ok(Self::Range { first, last: last.min(size - 1) }),
@@ -64,7 +64,7 @@ impl Span {
 }
 
 /// The headers of an object.
-pub(crate) fn head(call: &Call<'_>, object: &Object, span: &Span) -> Response {
+pub(crate) fn head(call: &S3Call<'_>, object: &StoredObject, span: &Span) -> Response {
     let status = if *span == Span::Whole { StatusCode::OK } else { StatusCode::PARTIAL_CONTENT };
     let mut response = empty(status);
     for (name, value) in &object.headers {
@@ -93,7 +93,7 @@ pub(crate) fn head(call: &Call<'_>, object: &Object, span: &Span) -> Response {
 }
 
 /// The headers and the bytes of an object.
-pub(crate) fn send(call: &Call<'_>, object: &Object, span: Span) -> Result<Response, Fault> {
+pub(crate) fn send(call: &S3Call<'_>, object: &StoredObject, span: Span) -> Result<Response, S3Error> {
     let mut response = head(call, object, &span);
     let (first, count) = span.bounds(object.size);
     if count == 0 {
@@ -101,7 +101,7 @@ pub(crate) fn send(call: &Call<'_>, object: &Object, span: Span) -> Result<Respo
     }
     // Opened now, so that a body that is missing is an answer and not a broken connection.
     let opened = files(call, object, first, count).into_iter().map(|one| Ok((one.open()?, one.len)));
-    let opened = opened.collect::<Result<Vec<_>, _>>().map_err(Fault::io("read the body"))?;
+    let opened = opened.collect::<Result<Vec<_>, _>>().map_err(S3Error::io("read the body"))?;
     let (sender, parts) = mpsc::channel(WAITING);
     tokio::task::spawn_blocking(move || {
         for (file, len) in opened {
@@ -110,20 +110,20 @@ pub(crate) fn send(call: &Call<'_>, object: &Object, span: Span) -> Result<Respo
             }
         }
     });
-    *response.body_mut() = Content::Piped { parts, left: count };
+    *response.body_mut() = ReplyBody::Piped { parts, left: count };
     Ok(response)
 }
 
 /// Bytes that stand together in a file.
 #[derive(Debug)]
-pub(crate) struct Stretch {
+pub(crate) struct FileSpan {
     path: PathBuf,
     at: u64,
     /// How many.
     pub(crate) len: u64,
 }
 
-impl Stretch {
+impl FileSpan {
     /// The file, at the first byte.
     pub(crate) fn open(&self) -> std::io::Result<File> {
         let mut file = File::open(&self.path)?;
@@ -133,7 +133,7 @@ impl Stretch {
 }
 
 /// Where the bytes of a range stand.
-pub(crate) fn files(call: &Call<'_>, object: &Object, first: u64, count: u64) -> Vec<Stretch> {
+pub(crate) fn files(call: &S3Call<'_>, object: &StoredObject, first: u64, count: u64) -> Vec<FileSpan> {
     let (mut skip, mut left, mut files) = (first, count, Vec::new());
     for segment in &object.segments {
         if skip >= segment.size {
@@ -142,7 +142,7 @@ pub(crate) fn files(call: &Call<'_>, object: &Object, first: u64, count: u64) ->
         }
         let len = (segment.size - skip).min(left);
         if len > 0 {
-            files.push(Stretch { path: call.region.s3.body(segment), at: skip, len });
+            files.push(FileSpan { path: call.region.s3.body(segment), at: skip, len });
         }
         skip = 0;
         left -= len;

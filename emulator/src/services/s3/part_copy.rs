@@ -6,14 +6,14 @@ use std::io::{BufReader, Read as _, Write as _};
 use md5::{Digest as _, Md5};
 
 use super::NAMESPACE;
-use super::call::Call;
-use super::checksum::{Algorithm, Sum};
-use super::fault::Fault;
+use super::call::S3Call;
+use super::checksum::{Algorithm, RunningChecksum};
+use super::fault::S3Error;
 use super::intake::hex;
 use super::multipart;
 use super::object;
 use super::outlet::{self, Span};
-use super::store::{Part, Segment};
+use super::store::{ObjectSegment, UploadedPart};
 use crate::door::reply::Response;
 use crate::services::xml::Xml;
 
@@ -21,7 +21,7 @@ use crate::services::xml::Xml;
 const PIECE: usize = 1 << 20;
 
 /// `UploadPartCopy`.
-pub(crate) fn copy(call: &Call<'_>, bucket: &str, key: &str, from: &str) -> Result<Response, Fault> {
+pub(crate) fn copy(call: &S3Call<'_>, bucket: &str, key: &str, from: &str) -> Result<Response, S3Error> {
     let (name, upload) = multipart::find(call, bucket, key)?;
     let number = multipart::part_number(call)?;
     let (_, source) = object::source(call, from)?;
@@ -38,19 +38,24 @@ pub(crate) fn copy(call: &Call<'_>, bucket: &str, key: &str, from: &str) -> Resu
 }
 
 /// A part with the bytes of these files, from where on and how many.
-fn copied(call: &Call<'_>, files: &[outlet::Stretch], algorithm: Algorithm) -> Result<Part, Fault> {
+fn copied(
+    call: &S3Call<'_>,
+    files: &[outlet::FileSpan],
+    algorithm: Algorithm,
+) -> Result<UploadedPart, S3Error> {
     let (file, path) = call.region.s3.new_body()?;
-    let mut sink = File::create_new(path).map_err(Fault::io("make a file for the body"))?;
-    let (mut md5, mut sum, mut size) = (Md5::new(), Sum::new(algorithm), 0);
+    let mut sink = File::create_new(path).map_err(S3Error::io("make a file for the body"))?;
+    let (mut md5, mut sum, mut size) = (Md5::new(), RunningChecksum::new(algorithm), 0);
     let mut piece = vec![0; PIECE];
     for stretch in files {
-        let mut source = BufReader::new(stretch.open().map_err(Fault::io("read a body"))?).take(stretch.len);
+        let mut source =
+            BufReader::new(stretch.open().map_err(S3Error::io("read a body"))?).take(stretch.len);
         loop {
-            let read = source.read(&mut piece).map_err(Fault::io("read a body"))?;
+            let read = source.read(&mut piece).map_err(S3Error::io("read a body"))?;
             if read == 0 {
                 break;
             }
-            sink.write_all(&piece[..read]).map_err(Fault::io("write the body"))?;
+            sink.write_all(&piece[..read]).map_err(S3Error::io("write the body"))?;
             md5.update(&piece[..read]);
             sum.update(&piece[..read]);
             size += read as u64;
@@ -58,5 +63,5 @@ fn copied(call: &Call<'_>, files: &[outlet::Stretch], algorithm: Algorithm) -> R
     }
     let etag = format!("\"{}\"", hex(&md5.finalize()));
     let checksum = Some((algorithm, sum.finish()));
-    Ok(Part { segment: Segment { file, size }, etag, checksum, modified: call.now })
+    Ok(UploadedPart { segment: ObjectSegment { file, size }, etag, checksum, modified: call.now })
 }

@@ -10,23 +10,23 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::checksum::{Algorithm, Checksum};
-use super::fault::Fault;
+use super::fault::S3Error;
 use crate::clock::Moment;
 use crate::error::Error;
 use crate::state::atomic;
 use crate::state::ids;
-use crate::state::shelf::Shelf;
+use crate::state::shelf::Table;
 use crate::world::World;
 
 /// What S3 keeps in a region.
 #[derive(Debug)]
 pub(crate) struct S3Shelves {
     /// By name; a name is free only if no region has it.
-    pub(crate) buckets: Shelf<Bucket>,
+    pub(crate) buckets: Table<Bucket>,
     /// By bucket, a slash and key.
-    pub(crate) objects: Shelf<Object>,
+    pub(crate) objects: Table<StoredObject>,
     /// By bucket, a slash and id.
-    pub(crate) uploads: Shelf<Upload>,
+    pub(crate) uploads: Table<MultipartUpload>,
     bodies: PathBuf,
 }
 
@@ -41,7 +41,7 @@ pub(crate) struct Bucket {
 
 /// An object.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Object {
+pub(crate) struct StoredObject {
     /// Bytes.
     pub(crate) size: u64,
     /// With its quotation marks.
@@ -49,7 +49,7 @@ pub(crate) struct Object {
     /// When it was put.
     pub(crate) modified: Moment,
     /// Its bytes, in order.
-    pub(crate) segments: Vec<Segment>,
+    pub(crate) segments: Vec<ObjectSegment>,
     /// What it was put with and is given back with: type of content, own headers.
     pub(crate) headers: BTreeMap<String, String>,
     /// Of all its bytes or of its parts.
@@ -60,7 +60,7 @@ pub(crate) struct Object {
 
 /// A part of an object's bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Segment {
+pub(crate) struct ObjectSegment {
     /// Name of its file.
     pub(crate) file: String,
     /// Bytes.
@@ -69,7 +69,7 @@ pub(crate) struct Segment {
 
 /// An unfinished upload.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Upload {
+pub(crate) struct MultipartUpload {
     /// What becomes of it.
     pub(crate) key: String,
     /// When it began.
@@ -79,16 +79,16 @@ pub(crate) struct Upload {
     /// As of the object.
     pub(crate) tags: BTreeMap<String, String>,
     /// Which checksum the object is to have, and of what.
-    pub(crate) checksum: Option<(Algorithm, super::checksum::Scope)>,
+    pub(crate) checksum: Option<(Algorithm, super::checksum::ChecksumScope)>,
     /// By number.
-    pub(crate) parts: BTreeMap<u32, Part>,
+    pub(crate) parts: BTreeMap<u32, UploadedPart>,
 }
 
 /// A part of an unfinished upload.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Part {
+pub(crate) struct UploadedPart {
     /// Its bytes.
-    pub(crate) segment: Segment,
+    pub(crate) segment: ObjectSegment,
     /// With its quotation marks.
     pub(crate) etag: String,
     /// If it was sent with one.
@@ -101,9 +101,9 @@ impl S3Shelves {
     /// Opens the shelves; `region` is the region's folder.
     pub(crate) fn open(region: &Path) -> Result<Self, Error> {
         let shelves = Self {
-            buckets: Shelf::open(region.join("buckets"))?,
-            objects: Shelf::open(region.join("objects"))?,
-            uploads: Shelf::open(region.join("uploads"))?,
+            buckets: Table::open(region.join("buckets"))?,
+            objects: Table::open(region.join("objects"))?,
+            uploads: Table::open(region.join("uploads"))?,
             bodies: region.join("bodies"),
         };
         shelves.sweep()?;
@@ -129,25 +129,25 @@ impl S3Shelves {
     }
 
     /// A name for a new body, and its file; the folder exists.
-    pub(crate) fn new_body(&self) -> Result<(String, PathBuf), Fault> {
-        std::fs::create_dir_all(&self.bodies).map_err(Fault::io("make the folder of bodies"))?;
+    pub(crate) fn new_body(&self) -> Result<(String, PathBuf), S3Error> {
+        std::fs::create_dir_all(&self.bodies).map_err(S3Error::io("make the folder of bodies"))?;
         let name = ids::uuid();
         let path = self.bodies.join(&name);
         Ok((name, path))
     }
 
     /// The file of a body.
-    pub(crate) fn body(&self, segment: &Segment) -> PathBuf {
+    pub(crate) fn body(&self, segment: &ObjectSegment) -> PathBuf {
         self.bodies.join(&segment.file)
     }
 
     /// Removes bodies that nothing names any longer.
-    pub(crate) fn forget(&self, segments: &[Segment]) -> Result<(), Fault> {
+    pub(crate) fn forget(&self, segments: &[ObjectSegment]) -> Result<(), S3Error> {
         Ok(segments.iter().try_for_each(|segment| atomic::remove(&self.body(segment)))?)
     }
 
     /// Puts an object in place of what was there.
-    pub(crate) fn put(&self, bucket: &str, key: &str, object: Object) -> Result<(), Fault> {
+    pub(crate) fn put(&self, bucket: &str, key: &str, object: StoredObject) -> Result<(), S3Error> {
         let name = object_name(bucket, key);
         let old = self.objects.find(&name);
         self.objects.put(&name, object)?;
@@ -155,18 +155,18 @@ impl S3Shelves {
     }
 
     /// Removes an object, if there is one.
-    pub(crate) fn remove(&self, bucket: &str, key: &str) -> Result<(), Fault> {
+    pub(crate) fn remove(&self, bucket: &str, key: &str) -> Result<(), S3Error> {
         let old = self.objects.remove(&object_name(bucket, key))?;
         old.map_or(Ok(()), |old| self.forget(&old.segments))
     }
 
     /// An object.
-    pub(crate) fn object(&self, bucket: &str, key: &str) -> Option<Arc<Object>> {
+    pub(crate) fn object(&self, bucket: &str, key: &str) -> Option<Arc<StoredObject>> {
         self.objects.find(&object_name(bucket, key))
     }
 
     /// Keys and objects of a bucket that begin with a prefix, in the order of the keys' bytes.
-    pub(crate) fn objects_of(&self, bucket: &str, prefix: &str) -> Vec<(String, Arc<Object>)> {
+    pub(crate) fn objects_of(&self, bucket: &str, prefix: &str) -> Vec<(String, Arc<StoredObject>)> {
         let begin = object_name(bucket, "");
         let all = self.objects.all().into_iter();
         let own = all.filter_map(|(name, object)| Some((name.strip_prefix(&begin)?.to_owned(), object)));
@@ -193,11 +193,11 @@ pub(crate) fn find_bucket(world: &World, name: &str) -> Result<Option<(String, A
 mod tests {
     use std::io::{Read as _, Write as _};
 
-    use super::super::within::{Writer, reader};
+    use super::super::within::{ObjectWriter, reader};
     use super::*;
 
     fn put(shelves: &S3Shelves, key: &str, bytes: &[u8]) {
-        let mut writer = Writer::new(shelves).unwrap();
+        let mut writer = ObjectWriter::new(shelves).unwrap();
         writer.write_all(bytes).unwrap();
         writer.finish(shelves, ("bucket", key), Moment(0), BTreeMap::new()).unwrap();
     }
@@ -216,7 +216,7 @@ mod tests {
         assert_eq!(bodies(folder.path()), 2);
         // Killed while a body came in, and between a body and its record.
         std::fs::write(shelves.new_body().unwrap().1, b"half").unwrap();
-        drop(Writer::new(&shelves).unwrap());
+        drop(ObjectWriter::new(&shelves).unwrap());
         assert_eq!(bodies(folder.path()), 3);
         drop(shelves);
         let again = S3Shelves::open(folder.path()).unwrap();

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::parameters::{Parameter, Version};
+use super::parameters::{ParameterVersion, StoredParameter};
 use super::read::{described, with_token};
 use crate::clock::Moment;
-use crate::services::json::call::{self, Call};
-use crate::services::json::fault::Fault;
+use crate::services::json::call::{self, JsonCall};
+use crate::services::json::fault::JsonError;
 
 /// A filter as it is sent.
 #[derive(Debug, Deserialize)]
@@ -30,7 +30,7 @@ struct OldFilterInput {
 
 /// The call that a filter is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum FilterUse {
     /// `DescribeParameters`.
     Describe,
     /// `GetParametersByPath`.
@@ -39,14 +39,14 @@ pub(crate) enum Place {
 
 /// A filter that was found good.
 #[derive(Debug)]
-pub(crate) struct Filter {
+pub(crate) struct ParameterFilter {
     key: String,
-    how: How,
+    how: FilterMatch,
     values: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum How {
+enum FilterMatch {
     Equals,
     BeginsWith,
     Contains,
@@ -55,50 +55,51 @@ enum How {
 }
 
 /// Reads filters.
-pub(crate) fn read(inputs: &[FilterInput], place: Place) -> Result<Vec<Filter>, Fault> {
+pub(crate) fn read(inputs: &[FilterInput], place: FilterUse) -> Result<Vec<ParameterFilter>, JsonError> {
     inputs.iter().map(|input| one(input, place)).collect()
 }
 
-fn one(input: &FilterInput, place: Place) -> Result<Filter, Fault> {
+fn one(input: &FilterInput, place: FilterUse) -> Result<ParameterFilter, JsonError> {
     let key = input.key.as_str();
     let known = match place {
-        Place::ByPath => matches!(key, "Type" | "KeyId" | "Label"),
-        Place::Describe => {
+        FilterUse::ByPath => matches!(key, "Type" | "KeyId" | "Label"),
+        FilterUse::Describe => {
             matches!(key, "Name" | "Path" | "Type" | "KeyId" | "Tier" | "DataType") || key.starts_with("tag:")
         }
     };
     if !known {
         let message = format!("The specified key isn't valid: {key}");
-        return Err(Fault::new("InvalidFilterKey", message));
+        return Err(JsonError::new("InvalidFilterKey", message));
     }
     let how = match (key, input.option.as_deref()) {
-        ("Path", None | Some("OneLevel")) => How::OneLevel,
-        ("Path", Some("Recursive")) => How::Recursive,
-        ("Name", Some("Contains")) => How::Contains,
+        ("Path", None | Some("OneLevel")) => FilterMatch::OneLevel,
+        ("Path", Some("Recursive")) => FilterMatch::Recursive,
+        ("Name", Some("Contains")) => FilterMatch::Contains,
         ("Path", Some(_)) => return Err(wrong_option(input)),
-        (_, None | Some("Equals")) => How::Equals,
-        (_, Some("BeginsWith")) => How::BeginsWith,
+        (_, None | Some("Equals")) => FilterMatch::Equals,
+        (_, Some("BeginsWith")) => FilterMatch::BeginsWith,
         _ => return Err(wrong_option(input)),
     };
     let values = input.values.clone().unwrap_or_default();
     if values.is_empty() && !key.starts_with("tag:") {
-        return Err(Fault::new("InvalidFilterValue", format!("The filter {key} has no values")));
+        return Err(JsonError::new("InvalidFilterValue", format!("The filter {key} has no values")));
     }
-    Ok(Filter { key: key.to_owned(), how, values })
+    Ok(ParameterFilter { key: key.to_owned(), how, values })
 }
 
-fn wrong_option(input: &FilterInput) -> Fault {
+fn wrong_option(input: &FilterInput) -> JsonError {
     let option = input.option.as_deref().unwrap_or_default();
-    Fault::new("InvalidFilterOption", format!("The filter {} cannot be used with {option}", input.key))
+    JsonError::new("InvalidFilterOption", format!("The filter {} cannot be used with {option}", input.key))
 }
 
-impl Filter {
+impl ParameterFilter {
     /// Whether a parameter matches.
-    pub(crate) fn matches(&self, parameter: &Parameter, now: Moment) -> bool {
+    pub(crate) fn matches(&self, parameter: &StoredParameter, now: Moment) -> bool {
         let latest = parameter.shown(now).next_back();
         match self.key.as_str() {
             "Path" => {
-                let below = |path: &String| is_below(&parameter.name, path, self.how == How::Recursive);
+                let below =
+                    |path: &String| is_below(&parameter.name, path, self.how == FilterMatch::Recursive);
                 self.values.iter().any(below)
             }
             "Name" => self.any(&parameter.name) || self.any(parameter.name.trim_start_matches('/')),
@@ -116,15 +117,19 @@ impl Filter {
 
     fn any(&self, have: &str) -> bool {
         self.values.iter().any(|value| match self.how {
-            How::BeginsWith => have.starts_with(value.as_str()),
-            How::Contains => have.contains(value.as_str()),
-            How::Equals | How::OneLevel | How::Recursive => have == value,
+            FilterMatch::BeginsWith => have.starts_with(value.as_str()),
+            FilterMatch::Contains => have.contains(value.as_str()),
+            FilterMatch::Equals | FilterMatch::OneLevel | FilterMatch::Recursive => have == value,
         })
     }
 }
 
 /// The version that is shown: the latest, or the one that has the label that was asked for.
-pub(crate) fn labelled<'p>(parameter: &'p Parameter, filters: &[Filter], now: Moment) -> Option<&'p Version> {
+pub(crate) fn labelled<'p>(
+    parameter: &'p StoredParameter,
+    filters: &[ParameterFilter],
+    now: Moment,
+) -> Option<&'p ParameterVersion> {
     match filters.iter().find(|filter| filter.key == "Label") {
         None => parameter.shown(now).next_back(),
         Some(filter) => {
@@ -142,9 +147,9 @@ pub(crate) fn is_below(name: &str, path: &str, anywhere: bool) -> bool {
 }
 
 /// All parameters of the account that show, by name.
-pub(crate) fn everything(call: &Call<'_>) -> Vec<Arc<Parameter>> {
+pub(crate) fn everything(call: &JsonCall<'_>) -> Vec<Arc<StoredParameter>> {
     let all = call.region.ec2.parameters.all().into_iter().map(|(_, parameter)| parameter);
-    let seen = |parameter: &Arc<Parameter>| {
+    let seen = |parameter: &Arc<StoredParameter>| {
         parameter.owner == call.account && parameter.shown(call.now).next().is_some()
     };
     let mut found: Vec<_> = all.filter(seen).collect();
@@ -153,7 +158,7 @@ pub(crate) fn everything(call: &Call<'_>) -> Vec<Arc<Parameter>> {
 }
 
 /// `DescribeParameters`.
-pub(crate) fn describe_parameters(call: &Call<'_>) -> Result<Value, Fault> {
+pub(crate) fn describe_parameters(call: &JsonCall<'_>) -> Result<Value, JsonError> {
     #[derive(Deserialize)]
     #[serde(rename_all = "PascalCase")]
     struct Input {
@@ -164,14 +169,16 @@ pub(crate) fn describe_parameters(call: &Call<'_>) -> Result<Value, Fault> {
     }
     let input: Input = call.read()?;
     if input.filters.is_some() && input.parameter_filters.is_some() {
-        return Err(Fault::validation("You can use either Filters or ParameterFilters in a single request."));
+        return Err(JsonError::validation(
+            "You can use either Filters or ParameterFilters in a single request.",
+        ));
     }
     let mut inputs = input.parameter_filters.unwrap_or_default();
     for old in input.filters.unwrap_or_default() {
         let option = Some("BeginsWith".to_owned());
         inputs.push(FilterInput { key: old.key, option, values: Some(old.values) });
     }
-    let filters = read(&inputs, Place::Describe)?;
+    let filters = read(&inputs, FilterUse::Describe)?;
     let mut found = everything(call);
     found.retain(|parameter| filters.iter().all(|filter| filter.matches(parameter, call.now)));
     let page = (input.max_results, input.next_token.as_deref());
@@ -180,7 +187,7 @@ pub(crate) fn describe_parameters(call: &Call<'_>) -> Result<Value, Fault> {
     Ok(with_token(json!({"Parameters": list}), next))
 }
 
-fn one_described(call: &Call<'_>, parameter: &Parameter) -> Option<Value> {
+fn one_described(call: &JsonCall<'_>, parameter: &StoredParameter) -> Option<Value> {
     let version = parameter.shown(call.now).next_back()?;
     let mut fields = described(call, parameter, version);
     fields.insert("ARN".into(), json!(parameter.arn(&call.region.name)));

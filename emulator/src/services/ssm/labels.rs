@@ -3,25 +3,25 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::parameters::{self, Parameter, Version, shelf_name};
-use crate::services::json::call::Call;
-use crate::services::json::fault::Fault;
+use super::parameters::{self, ParameterVersion, StoredParameter, shelf_name};
+use crate::services::json::call::JsonCall;
+use crate::services::json::fault::JsonError;
 
 /// Labels of a version, at most.
 const MAX_LABELS: usize = 10;
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Input {
+struct LabelInput {
     name: String,
     parameter_version: Option<u64>,
     labels: Vec<String>,
 }
 
 /// `LabelParameterVersion`. A label that another version has moves.
-pub(crate) fn label(call: &Call<'_>) -> Result<Value, Fault> {
+pub(crate) fn label(call: &JsonCall<'_>) -> Result<Value, JsonError> {
     let _changing = call.changing();
-    let input: Input = call.read()?;
+    let input: LabelInput = call.read()?;
     let (mut parameter, number) = parameter(call, &input)?;
     let (good, invalid): (Vec<_>, Vec<_>) = input.labels.into_iter().partition(|label| is_label(label));
     for version in &mut parameter.versions {
@@ -31,16 +31,16 @@ pub(crate) fn label(call: &Call<'_>) -> Result<Value, Fault> {
     version.labels.extend(good);
     if version.labels.len() > MAX_LABELS {
         let message = "A parameter version can have a maximum of ten labels.";
-        return Err(Fault::new("ParameterVersionLabelLimitExceeded", message));
+        return Err(JsonError::new("ParameterVersionLabelLimitExceeded", message));
     }
     call.region.ec2.parameters.put(&shelf_name(call.account, &parameter.name), parameter)?;
     Ok(json!({"InvalidLabels": invalid, "ParameterVersion": number}))
 }
 
 /// `UnlabelParameterVersion`.
-pub(crate) fn unlabel(call: &Call<'_>) -> Result<Value, Fault> {
+pub(crate) fn unlabel(call: &JsonCall<'_>) -> Result<Value, JsonError> {
     let _changing = call.changing();
-    let input: Input = call.read()?;
+    let input: LabelInput = call.read()?;
     let (mut parameter, number) = parameter(call, &input)?;
     let version = version(&mut parameter, number)?;
     let (removed, invalid): (Vec<_>, Vec<_>) =
@@ -49,19 +49,19 @@ pub(crate) fn unlabel(call: &Call<'_>) -> Result<Value, Fault> {
     Ok(json!({"RemovedLabels": removed, "InvalidLabels": invalid}))
 }
 
-fn parameter(call: &Call<'_>, input: &Input) -> Result<(Parameter, u64), Fault> {
+fn parameter(call: &JsonCall<'_>, input: &LabelInput) -> Result<(StoredParameter, u64), JsonError> {
     if !(1..=MAX_LABELS).contains(&input.labels.len()) {
-        return Err(Fault::validation("One to ten labels are needed"));
+        return Err(JsonError::validation("One to ten labels are needed"));
     }
     let parameter = parameters::find(call.region, call.account, &input.name, call.now)?;
     let selector = input.parameter_version.map(|number| number.to_string());
     let number = parameter.pick(selector.as_deref(), call.now)?.number;
-    Ok((Parameter::clone(&parameter), number))
+    Ok((StoredParameter::clone(&parameter), number))
 }
 
-fn version(parameter: &mut Parameter, number: u64) -> Result<&mut Version, Fault> {
+fn version(parameter: &mut StoredParameter, number: u64) -> Result<&mut ParameterVersion, JsonError> {
     let found = parameter.versions.iter_mut().find(|version| version.number == number);
-    found.ok_or_else(|| Fault::new("ParameterVersionNotFound", format!("There is no version {number}")))
+    found.ok_or_else(|| JsonError::new("ParameterVersionNotFound", format!("There is no version {number}")))
 }
 
 /// Letters, digits and `._-`; not beginning with a digit, `aws` or `ssm`.

@@ -9,19 +9,19 @@ mod tags;
 
 use serde_json::Value;
 
-use crate::services::json::call::Call;
-use crate::services::json::fault::Fault;
+use crate::services::json::call::JsonCall;
+use crate::services::json::fault::JsonError;
 
 /// The name of what is not there.
 pub(crate) const NOT_FOUND: &str = "ParameterNotFound";
 
 /// No such parameter; SSM says no more than that.
-fn not_found() -> Fault {
-    Fault::new(NOT_FOUND, "")
+fn not_found() -> JsonError {
+    JsonError::new(NOT_FOUND, "")
 }
 
 /// Carries a call out.
-pub(crate) fn perform(action: &str, call: &Call<'_>) -> Result<Value, Fault> {
+pub(crate) fn perform(action: &str, call: &JsonCall<'_>) -> Result<Value, JsonError> {
     match action {
         "AddTagsToResource" => tags::add(call),
         "DeleteParameter" => put::delete_parameter(call),
@@ -36,6 +36,6 @@ pub(crate) fn perform(action: &str, call: &Call<'_>) -> Result<Value, Fault> {
         "PutParameter" => put::put_parameter(call),
         "RemoveTagsFromResource" => tags::remove(call),
         "UnlabelParameterVersion" => labels::unlabel(call),
-        _ => Err(Fault::new("UnknownOperationException", "")),
+        _ => Err(JsonError::new("UnknownOperationException", "")),
     }
 }

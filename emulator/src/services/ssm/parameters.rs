@@ -6,12 +6,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Moment;
 use crate::services::ec2::tag::Tags;
-use crate::services::json::fault::Fault;
+use crate::services::json::fault::JsonError;
 use crate::world::Region;
 
 /// A parameter. Its versions are never changed, but for their labels.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Parameter {
+pub(crate) struct StoredParameter {
     /// With its path.
     pub(crate) name: String,
     /// Account.
@@ -21,14 +21,14 @@ pub(crate) struct Parameter {
     /// `text` or `aws:ec2:image`; never changed.
     pub(crate) data_type: String,
     /// By ascending number; never empty.
-    pub(crate) versions: Vec<Version>,
+    pub(crate) versions: Vec<ParameterVersion>,
     /// Of the owner.
     pub(crate) tags: Tags,
 }
 
 /// A version of a parameter.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Version {
+pub(crate) struct ParameterVersion {
     /// From 1.
     pub(crate) number: u64,
     /// What it is all about.
@@ -49,26 +49,26 @@ pub(crate) struct Version {
 
 /// How a request names a parameter: name, and version or label.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Named<'n> {
+pub(crate) struct ParameterName<'n> {
     /// Without what follows the colon.
     pub(crate) name: &'n str,
     /// What follows it.
     pub(crate) selector: Option<&'n str>,
 }
 
-impl Parameter {
+impl StoredParameter {
     /// The versions that show at a moment.
-    pub(crate) fn shown(&self, now: Moment) -> impl DoubleEndedIterator<Item = &Version> {
+    pub(crate) fn shown(&self, now: Moment) -> impl DoubleEndedIterator<Item = &ParameterVersion> {
         self.versions.iter().filter(move |version| version.from <= now)
     }
 
     /// The version that a selector picks: a number, a label, or without one the latest.
-    pub(crate) fn pick(&self, selector: Option<&str>, now: Moment) -> Result<&Version, Fault> {
+    pub(crate) fn pick(&self, selector: Option<&str>, now: Moment) -> Result<&ParameterVersion, JsonError> {
         let mut shown = self.shown(now);
         let Some(selector) = selector else {
             return shown.next_back().ok_or_else(super::not_found);
         };
-        let picked = |version: &&Version| match selector.parse::<u64>() {
+        let picked = |version: &&ParameterVersion| match selector.parse::<u64>() {
             Ok(number) => version.number == number,
             Err(_) => version.labels.contains(selector),
         };
@@ -77,7 +77,7 @@ impl Parameter {
                 "Systems Manager could not find version {selector} of {}. Verify the version and try again.",
                 self.name
             );
-            Fault::new("ParameterVersionNotFound", message)
+            JsonError::new("ParameterVersionNotFound", message)
         })
     }
 
@@ -88,7 +88,7 @@ impl Parameter {
     }
 }
 
-impl<'n> Named<'n> {
+impl<'n> ParameterName<'n> {
     /// Reads a name, which may be an ARN, with a selector.
     pub(crate) fn read(text: &'n str) -> Self {
         let rest = match text.strip_prefix("arn:") {
@@ -115,7 +115,7 @@ pub(crate) fn find(
     account: &str,
     name: &str,
     now: Moment,
-) -> Result<std::sync::Arc<Parameter>, Fault> {
+) -> Result<std::sync::Arc<StoredParameter>, JsonError> {
     let shelf = &region.ec2.parameters;
     let found = shelf.find(&shelf_name(account, name));
     let found = found.or_else(|| {
@@ -127,7 +127,7 @@ pub(crate) fn find(
 
 /// The value that `resolve:ssm:NAME` stands for.
 pub(crate) fn value_of(region: &Region, account: &str, text: &str, now: Moment) -> Option<String> {
-    let named = Named::read(text);
+    let named = ParameterName::read(text);
     let parameter = find(region, account, named.name, now).ok()?;
     parameter.pick(named.selector, now).ok().map(|version| version.value.clone())
 }
@@ -144,7 +144,7 @@ mod tests {
             ("plain:prod", "plain", Some("prod")),
             ("arn:aws:ssm:local:123456789012:parameter/a/b:3", "/a/b", Some("3")),
         ] {
-            assert_eq!(Named::read(text), Named { name, selector }, "{text}");
+            assert_eq!(ParameterName::read(text), ParameterName { name, selector }, "{text}");
         }
     }
 }

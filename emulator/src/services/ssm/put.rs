@@ -4,11 +4,11 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::parameters::{self, Parameter, Version, shelf_name};
+use super::parameters::{self, ParameterVersion, StoredParameter, shelf_name};
 use super::tags::{TagInput, read_tags};
-use crate::services::ec2::image::State;
-use crate::services::json::call::Call;
-use crate::services::json::fault::Fault;
+use crate::services::ec2::image::ImageState;
+use crate::services::json::call::JsonCall;
+use crate::services::json::fault::JsonError;
 
 /// Versions that are kept, at most.
 const MAX_VERSIONS: usize = 100;
@@ -24,7 +24,7 @@ const IMAGE: &str = "aws:ec2:image";
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Input {
+struct PutInput {
     name: String,
     value: String,
     description: Option<String>,
@@ -39,19 +39,19 @@ struct Input {
 }
 
 /// `PutParameter`.
-pub(crate) fn put_parameter(call: &Call<'_>) -> Result<Value, Fault> {
+pub(crate) fn put_parameter(call: &JsonCall<'_>) -> Result<Value, JsonError> {
     let _changing = call.changing();
-    let input: Input = call.read()?;
+    let input: PutInput = call.read()?;
     check_name(&input.name)?;
     check_unsupported(&input)?;
     let old = call.region.ec2.parameters.find(&shelf_name(call.account, &input.name));
     if old.is_some() && input.overwrite != Some(true) {
         let message = "The parameter already exists. To overwrite this value, set the overwrite option in the \
                        request to true.";
-        return Err(Fault::new("ParameterAlreadyExists", message));
+        return Err(JsonError::new("ParameterAlreadyExists", message));
     }
     if input.overwrite == Some(true) && input.tags.is_some() {
-        return Err(Fault::validation(
+        return Err(JsonError::validation(
             "Invalid request: tags and overwrite can't be used together. To create a parameter with tags, please \
              remove overwrite flag. To update tags for an existing parameter, please use AddTagsToResource or \
              RemoveTagsFromResource.",
@@ -71,7 +71,7 @@ pub(crate) fn put_parameter(call: &Call<'_>) -> Result<Value, Fault> {
     let lag = if is_image { call.world.config.windows.task } else { std::time::Duration::ZERO };
     let key = (parameter.kind == "SecureString")
         .then(|| input.key_id.unwrap_or_else(|| "alias/aws/ssm".to_owned()));
-    parameter.versions.push(Version {
+    parameter.versions.push(ParameterVersion {
         number,
         value: input.value,
         description: input.description,
@@ -87,71 +87,71 @@ pub(crate) fn put_parameter(call: &Call<'_>) -> Result<Value, Fault> {
 }
 
 /// Refuses a name that SSM refuses.
-fn check_name(name: &str) -> Result<(), Fault> {
+fn check_name(name: &str) -> Result<(), JsonError> {
     let taken = |one: char| one.is_ascii_alphanumeric() || "_.-/".contains(one);
     if name.is_empty() || !name.chars().all(taken) || name.contains("//") || name.ends_with('/') {
-        return Err(Fault::validation(
+        return Err(JsonError::validation(
             "Parameter name must be a fully qualified name, and may contain letters, numbers and the symbols . - _ /",
         ));
     }
     if name.len() > MAX_NAME {
-        return Err(Fault::validation(format!("Parameter name may have at most {MAX_NAME} characters")));
+        return Err(JsonError::validation(format!("Parameter name may have at most {MAX_NAME} characters")));
     }
     let levels = name.trim_start_matches('/').split('/').count();
     if levels > MAX_LEVELS {
         let message = format!("A parameter hierarchy may have at most {MAX_LEVELS} levels");
-        return Err(Fault::new("HierarchyLevelLimitExceededException", message));
+        return Err(JsonError::new("HierarchyLevelLimitExceededException", message));
     }
     if name.contains('/') && !name.starts_with('/') {
-        return Err(Fault::validation("Parameter name must be a fully qualified name."));
+        return Err(JsonError::validation("Parameter name must be a fully qualified name."));
     }
     let first = name.trim_start_matches('/').split('/').next().unwrap_or_default().to_ascii_lowercase();
     match first.as_str() {
         "aws" if name.starts_with('/') => {
             let message = format!("No access to reserved parameter name: {name}.");
-            Err(Fault::new("AccessDeniedException", message))
+            Err(JsonError::new("AccessDeniedException", message))
         }
-        first if first.starts_with("aws") || first.starts_with("ssm") => Err(Fault::validation(
+        first if first.starts_with("aws") || first.starts_with("ssm") => Err(JsonError::validation(
             "Parameter name: can't be prefixed with \"aws\" or \"ssm\" (case-insensitive).",
         )),
         _ => Ok(()),
     }
 }
 
-fn check_unsupported(input: &Input) -> Result<(), Fault> {
+fn check_unsupported(input: &PutInput) -> Result<(), JsonError> {
     if input.allowed_pattern.as_ref().is_some_and(|pattern| !pattern.is_empty()) {
         // Better refused than kept and not looked at.
         let message = "The local region does not check values against patterns";
-        return Err(Fault::new("InvalidAllowedPatternException", message));
+        return Err(JsonError::new("InvalidAllowedPatternException", message));
     }
     if input.policies.as_ref().is_some_and(|policies| policies.trim() != "[]" && !policies.is_empty()) {
         let message = "The local region has no parameter policies";
-        return Err(Fault::new("InvalidPolicyTypeException", message));
+        return Err(JsonError::new("InvalidPolicyTypeException", message));
     }
     if input.description.as_ref().is_some_and(|text| text.chars().count() > 1024) {
-        return Err(Fault::validation("The description may have at most 1024 characters"));
+        return Err(JsonError::validation("The description may have at most 1024 characters"));
     }
     Ok(())
 }
 
-fn fresh(call: &Call<'_>, input: &Input) -> Result<Parameter, Fault> {
+fn fresh(call: &JsonCall<'_>, input: &PutInput) -> Result<StoredParameter, JsonError> {
     let kind = input
         .r#type
         .clone()
-        .ok_or_else(|| Fault::validation("A parameter type is required when you create a parameter."))?;
+        .ok_or_else(|| JsonError::validation("A parameter type is required when you create a parameter."))?;
     if !["String", "StringList", "SecureString"].contains(&kind.as_str()) {
-        return Err(Fault::validation(format!(
+        return Err(JsonError::validation(format!(
             "1 validation error detected: Value '{kind}' at 'type' failed to satisfy constraint: Member must satisfy \
              enum value set: [SecureString, StringList, String]"
         )));
     }
     let data_type = input.data_type.clone().unwrap_or_else(|| "text".to_owned());
     if data_type != "text" && (data_type != IMAGE || kind != "String") {
-        return Err(Fault::validation(format!(
+        return Err(JsonError::validation(format!(
             "The data type {data_type} cannot be used with the type {kind}"
         )));
     }
-    Ok(Parameter {
+    Ok(StoredParameter {
         name: input.name.clone(),
         owner: call.account.to_owned(),
         kind,
@@ -161,18 +161,18 @@ fn fresh(call: &Call<'_>, input: &Input) -> Result<Parameter, Fault> {
     })
 }
 
-fn kept(old: &Parameter, input: &Input) -> Result<Parameter, Fault> {
+fn kept(old: &StoredParameter, input: &PutInput) -> Result<StoredParameter, JsonError> {
     if input.r#type.as_ref().is_some_and(|kind| *kind != old.kind) {
         let message = "The parameter type cannot be changed. Delete the parameter and create a new one.";
-        return Err(Fault::new("HierarchyTypeMismatchException", message));
+        return Err(JsonError::new("HierarchyTypeMismatchException", message));
     }
     if input.data_type.as_ref().is_some_and(|data_type| *data_type != old.data_type) {
-        return Err(Fault::validation("The data type of a parameter cannot be changed."));
+        return Err(JsonError::validation("The data type of a parameter cannot be changed."));
     }
     Ok(old.clone())
 }
 
-fn tier(input: &Input, old: Option<&Parameter>) -> Result<String, Fault> {
+fn tier(input: &PutInput, old: Option<&StoredParameter>) -> Result<String, JsonError> {
     let before = old.and_then(|old| old.versions.last()).map(|version| version.tier.as_str());
     let large = input.value.len() > MAX_STANDARD;
     let tier = match input.tier.as_deref() {
@@ -181,20 +181,20 @@ fn tier(input: &Input, old: Option<&Parameter>) -> Result<String, Fault> {
             before.filter(|_| !large).unwrap_or(if large { "Advanced" } else { "Standard" })
         }
         Some(tier @ ("Standard" | "Advanced")) => tier,
-        Some(other) => return Err(Fault::validation(format!("There is no tier {other}"))),
+        Some(other) => return Err(JsonError::validation(format!("There is no tier {other}"))),
     };
     if before == Some("Advanced") && tier == "Standard" {
-        return Err(Fault::validation(
+        return Err(JsonError::validation(
             "This parameter uses the advanced-parameter tier. You can't downgrade a parameter from the \
              advanced-parameter tier to the standard-parameter tier.",
         ));
     }
     let most = if tier == "Advanced" { MAX_ADVANCED } else { MAX_STANDARD };
     if input.value.is_empty() {
-        return Err(Fault::validation("Parameter value can't be empty."));
+        return Err(JsonError::validation("Parameter value can't be empty."));
     }
     if input.value.len() > most {
-        return Err(Fault::validation(format!(
+        return Err(JsonError::validation(format!(
             "{tier} tier parameters support a maximum parameter value of {most} characters."
         )));
     }
@@ -202,16 +202,16 @@ fn tier(input: &Input, old: Option<&Parameter>) -> Result<String, Fault> {
 }
 
 /// Whether a value is an image that the account may launch.
-fn is_there(call: &Call<'_>, value: &str) -> bool {
+fn is_there(call: &JsonCall<'_>, value: &str) -> bool {
     let image = call.region.ec2.images.find(value);
     image.is_some_and(|image| {
         let seen = image.owner == call.account || image.grants.admits(call.account);
-        seen && image.state(call.now) == State::Available
+        seen && image.state(call.now) == ImageState::Available
     })
 }
 
 /// Drops the oldest version of too many; one with a label is not dropped.
-fn forget_oldest(parameter: &mut Parameter) -> Result<(), Fault> {
+fn forget_oldest(parameter: &mut StoredParameter) -> Result<(), JsonError> {
     if parameter.versions.len() <= MAX_VERSIONS {
         return Ok(());
     }
@@ -221,28 +221,28 @@ fn forget_oldest(parameter: &mut Parameter) -> Result<(), Fault> {
              Version {}, the oldest version, can't be deleted because it has a label associated with it.",
             parameter.name, parameter.versions[0].number
         );
-        return Err(Fault::new("ParameterMaxVersionLimitExceeded", message));
+        return Err(JsonError::new("ParameterMaxVersionLimitExceeded", message));
     }
     parameter.versions.remove(0);
     Ok(())
 }
 
 /// `DeleteParameter`.
-pub(crate) fn delete_parameter(call: &Call<'_>) -> Result<Value, Fault> {
+pub(crate) fn delete_parameter(call: &JsonCall<'_>) -> Result<Value, JsonError> {
     #[derive(Deserialize)]
     #[serde(rename_all = "PascalCase")]
-    struct Input {
+    struct PutInput {
         name: String,
     }
     let _changing = call.changing();
-    let input: Input = call.read()?;
+    let input: PutInput = call.read()?;
     let parameter = parameters::find(call.region, call.account, &input.name, call.now)?;
     call.region.ec2.parameters.remove(&shelf_name(call.account, &parameter.name))?;
     Ok(json!({}))
 }
 
 /// `DeleteParameters`.
-pub(crate) fn delete_parameters(call: &Call<'_>) -> Result<Value, Fault> {
+pub(crate) fn delete_parameters(call: &JsonCall<'_>) -> Result<Value, JsonError> {
     let _changing = call.changing();
     let names = call.read_names()?;
     let (mut deleted, mut invalid) = (Vec::new(), Vec::new());

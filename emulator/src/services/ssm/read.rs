@@ -3,11 +3,11 @@
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::filters::{self, FilterInput, Place};
-use super::parameters::{self, Named, Parameter, Version};
-use crate::services::json::call::{self, Call};
-use crate::services::json::fault::Fault;
-use crate::state::digest::Digest;
+use super::filters::{self, FilterInput, FilterUse};
+use super::parameters::{self, ParameterName, ParameterVersion, StoredParameter};
+use crate::services::json::call::{self, JsonCall};
+use crate::services::json::fault::JsonError;
+use crate::state::digest::BlockDigest;
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -16,7 +16,7 @@ struct Decryption {
 }
 
 /// `GetParameter`.
-pub(crate) fn one_parameter(call: &Call<'_>) -> Result<Value, Fault> {
+pub(crate) fn one_parameter(call: &JsonCall<'_>) -> Result<Value, JsonError> {
     #[derive(Deserialize)]
     #[serde(rename_all = "PascalCase")]
     struct Input {
@@ -28,7 +28,7 @@ pub(crate) fn one_parameter(call: &Call<'_>) -> Result<Value, Fault> {
 }
 
 /// `GetParameters`.
-pub(crate) fn named_parameters(call: &Call<'_>) -> Result<Value, Fault> {
+pub(crate) fn named_parameters(call: &JsonCall<'_>) -> Result<Value, JsonError> {
     let names = call.read_names()?;
     let decryption: Decryption = call.read()?;
     let (mut found, mut invalid) = (Vec::new(), Vec::new());
@@ -41,17 +41,17 @@ pub(crate) fn named_parameters(call: &Call<'_>) -> Result<Value, Fault> {
     Ok(json!({"Parameters": found, "InvalidParameters": invalid}))
 }
 
-fn one(call: &Call<'_>, name: &str, decrypt: Option<bool>) -> Result<Value, Fault> {
-    let named = Named::read(name);
+fn one(call: &JsonCall<'_>, name: &str, decrypt: Option<bool>) -> Result<Value, JsonError> {
+    let named = ParameterName::read(name);
     let parameter = parameters::find(call.region, call.account, named.name, call.now)?;
     let version = parameter.pick(named.selector, call.now)?;
     Ok(shown(call, &parameter, version, named.selector, decrypt))
 }
 
 fn shown(
-    call: &Call<'_>,
-    parameter: &Parameter,
-    version: &Version,
+    call: &JsonCall<'_>,
+    parameter: &StoredParameter,
+    version: &ParameterVersion,
     selector: Option<&str>,
     decrypt: Option<bool>,
 ) -> Value {
@@ -70,15 +70,15 @@ fn shown(
 }
 
 /// A value, or in place of a secret that nobody asked to decrypt something that does not tell it.
-fn value(parameter: &Parameter, version: &Version, decrypt: Option<bool>) -> String {
+fn value(parameter: &StoredParameter, version: &ParameterVersion, decrypt: Option<bool>) -> String {
     if parameter.kind != "SecureString" || decrypt == Some(true) {
         return version.value.clone();
     }
-    format!("sealed-{}", Digest::of(format!("{}\n{}", parameter.name, version.value).as_bytes()).hex())
+    format!("sealed-{}", BlockDigest::of(format!("{}\n{}", parameter.name, version.value).as_bytes()).hex())
 }
 
 /// `GetParametersByPath`.
-pub(crate) fn parameters_below(call: &Call<'_>) -> Result<Value, Fault> {
+pub(crate) fn parameters_below(call: &JsonCall<'_>) -> Result<Value, JsonError> {
     #[derive(Deserialize)]
     #[serde(rename_all = "PascalCase")]
     struct Input {
@@ -91,18 +91,18 @@ pub(crate) fn parameters_below(call: &Call<'_>) -> Result<Value, Fault> {
     }
     let input: Input = call.read()?;
     if !input.path.starts_with('/') {
-        return Err(Fault::validation(
+        return Err(JsonError::validation(
             "The parameter doesn't meet the parameter name requirements. The parameter name must begin with a \
              forward slash \"/\".",
         ));
     }
-    let filters = filters::read(input.parameter_filters.as_deref().unwrap_or_default(), Place::ByPath)?;
+    let filters = filters::read(input.parameter_filters.as_deref().unwrap_or_default(), FilterUse::ByPath)?;
     let mut found = filters::everything(call);
     found.retain(|parameter| filters::is_below(&parameter.name, &input.path, input.recursive == Some(true)));
     found.retain(|parameter| filters.iter().all(|filter| filter.matches(parameter, call.now)));
     let page = (input.max_results, input.next_token.as_deref());
     let (shown_now, next) = call::cut(found, page, 10, |parameter| parameter.name.clone())?;
-    let labelled = |parameter: &Parameter| filters::labelled(parameter, &filters, call.now).cloned();
+    let labelled = |parameter: &StoredParameter| filters::labelled(parameter, &filters, call.now).cloned();
     let list: Vec<Value> = shown_now
         .iter()
         .filter_map(|parameter| {
@@ -114,7 +114,7 @@ pub(crate) fn parameters_below(call: &Call<'_>) -> Result<Value, Fault> {
 }
 
 /// `GetParameterHistory`.
-pub(crate) fn history(call: &Call<'_>) -> Result<Value, Fault> {
+pub(crate) fn history(call: &JsonCall<'_>) -> Result<Value, JsonError> {
     #[derive(Deserialize)]
     #[serde(rename_all = "PascalCase")]
     struct Input {
@@ -124,8 +124,9 @@ pub(crate) fn history(call: &Call<'_>) -> Result<Value, Fault> {
         next_token: Option<String>,
     }
     let input: Input = call.read()?;
-    let parameter = parameters::find(call.region, call.account, Named::read(&input.name).name, call.now)?;
-    let all: Vec<&Version> = parameter.shown(call.now).collect();
+    let parameter =
+        parameters::find(call.region, call.account, ParameterName::read(&input.name).name, call.now)?;
+    let all: Vec<&ParameterVersion> = parameter.shown(call.now).collect();
     let page = (input.max_results, input.next_token.as_deref());
     let (versions, next) = call::cut(all, page, 50, |version| format!("{:020}", version.number))?;
     let list: Vec<Value> = versions
@@ -141,7 +142,11 @@ pub(crate) fn history(call: &Call<'_>) -> Result<Value, Fault> {
 }
 
 /// What describing calls show of a version; everything but its value.
-pub(crate) fn described(call: &Call<'_>, parameter: &Parameter, version: &Version) -> Map<String, Value> {
+pub(crate) fn described(
+    call: &JsonCall<'_>,
+    parameter: &StoredParameter,
+    version: &ParameterVersion,
+) -> Map<String, Value> {
     let mut fields = Map::new();
     fields.insert("Name".into(), json!(parameter.name));
     fields.insert("Type".into(), json!(parameter.kind));

@@ -3,10 +3,10 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::parameters::{self, Parameter, shelf_name};
+use super::parameters::{self, StoredParameter, shelf_name};
 use crate::services::ec2::tag::Tags;
-use crate::services::json::call::Call;
-use crate::services::json::fault::Fault;
+use crate::services::json::call::JsonCall;
+use crate::services::json::fault::JsonError;
 
 /// Tags of a parameter, at most.
 const MAX_TAGS: usize = 50;
@@ -20,20 +20,20 @@ pub(crate) struct TagInput {
 }
 
 /// Reads tags.
-pub(crate) fn read_tags(inputs: &[TagInput]) -> Result<Tags, Fault> {
+pub(crate) fn read_tags(inputs: &[TagInput]) -> Result<Tags, JsonError> {
     let mut tags = Tags::new();
     for TagInput { key, value } in inputs {
         let reserved = key.to_ascii_lowercase().starts_with("aws:");
         if reserved || !(1..=128).contains(&key.chars().count()) || value.chars().count() > 256 {
-            return Err(Fault::validation(format!("The tag {key} is not valid")));
+            return Err(JsonError::validation(format!("The tag {key} is not valid")));
         }
         tags.insert(key.clone(), value.clone());
     }
     if tags.len() > MAX_TAGS { Err(too_many()) } else { Ok(tags) }
 }
 
-fn too_many() -> Fault {
-    Fault::new("TooManyTagsError", format!("A parameter may have at most {MAX_TAGS} tags"))
+fn too_many() -> JsonError {
+    JsonError::new("TooManyTagsError", format!("A parameter may have at most {MAX_TAGS} tags"))
 }
 
 #[derive(Debug, Deserialize)]
@@ -43,20 +43,20 @@ struct Resource {
     resource_id: String,
 }
 
-fn parameter(call: &Call<'_>) -> Result<Parameter, Fault> {
+fn parameter(call: &JsonCall<'_>) -> Result<StoredParameter, JsonError> {
     let resource: Resource = call.read()?;
     if resource.resource_type != "Parameter" {
         let message = format!("The local region has no {}", resource.resource_type);
-        return Err(Fault::new("InvalidResourceType", message));
+        return Err(JsonError::new("InvalidResourceType", message));
     }
-    let missing = |_| Fault::new("InvalidResourceId", "The resource ID isn't valid.");
+    let missing = |_| JsonError::new("InvalidResourceId", "The resource ID isn't valid.");
     let found =
         parameters::find(call.region, call.account, &resource.resource_id, call.now).map_err(missing)?;
-    Ok(Parameter::clone(&found))
+    Ok(StoredParameter::clone(&found))
 }
 
 /// `AddTagsToResource`.
-pub(crate) fn add(call: &Call<'_>) -> Result<Value, Fault> {
+pub(crate) fn add(call: &JsonCall<'_>) -> Result<Value, JsonError> {
     #[derive(Deserialize)]
     #[serde(rename_all = "PascalCase")]
     struct Input {
@@ -74,7 +74,7 @@ pub(crate) fn add(call: &Call<'_>) -> Result<Value, Fault> {
 }
 
 /// `RemoveTagsFromResource`.
-pub(crate) fn remove(call: &Call<'_>) -> Result<Value, Fault> {
+pub(crate) fn remove(call: &JsonCall<'_>) -> Result<Value, JsonError> {
     #[derive(Deserialize)]
     #[serde(rename_all = "PascalCase")]
     struct Input {
@@ -89,7 +89,7 @@ pub(crate) fn remove(call: &Call<'_>) -> Result<Value, Fault> {
 }
 
 /// `ListTagsForResource`.
-pub(crate) fn list(call: &Call<'_>) -> Result<Value, Fault> {
+pub(crate) fn list(call: &JsonCall<'_>) -> Result<Value, JsonError> {
     let parameter = parameter(call)?;
     let list: Vec<Value> =
         parameter.tags.iter().map(|(key, value)| json!({"Key": key, "Value": value})).collect();

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::Check;
-use crate::ext4::read::{Fault, Faults, Inode, Place, ReadError, Why, xattr};
+use super::CheckRun;
+use crate::ext4::read::{Corruption, CorruptionSink, Defect, Ext4Location, Ext4ReadError, ReadInode, xattr};
 use crate::read_at::ReadAt;
 
 /// A block of attributes met on the way through the inodes.
@@ -17,11 +17,11 @@ struct Use {
 
 /// All blocks of attributes, by number.
 #[derive(Debug, Default)]
-pub(super) struct Shared(BTreeMap<u64, Use>);
+pub(super) struct SharedBlocks(BTreeMap<u64, Use>);
 
-impl<R: ReadAt + ?Sized> Check<'_, '_, R> {
+impl<R: ReadAt + ?Sized> CheckRun<'_, '_, R> {
     /// Checks the attributes of an inode; those of a block only when it is met for the first time.
-    pub(super) fn attributes(&mut self, inode: &Inode) -> Result<(), ReadError> {
+    pub(super) fn attributes(&mut self, inode: &ReadInode) -> Result<(), Ext4ReadError> {
         xattr::body(inode, &mut self.report)?;
         let number = inode.xattr_block;
         if number == 0 {
@@ -33,20 +33,20 @@ impl<R: ReadAt + ?Sized> Check<'_, '_, R> {
         }
         let block = xattr::block(self.file_system, inode, number, &mut self.report)?;
         // The whole reading shows names and ACLs that mean nothing; what it repeats of the above is not kept.
-        let mut repeated = super::Report::default();
+        let mut repeated = super::CheckReport::default();
         xattr::read(self.file_system, inode, &mut repeated)?;
         let new = repeated.findings.into_iter().filter(|finding| {
             let meaning = matches!(
                 finding.fault.why,
-                Why::Meaningless { .. } | Why::Acl { .. } | Why::Duplicate { .. }
+                Defect::Meaningless { .. } | Defect::Acl { .. } | Defect::Duplicate { .. }
             );
-            meaning && matches!(finding.fault.place, Place::Inode { .. })
+            meaning && matches!(finding.fault.place, Ext4Location::Inode { .. })
         });
         for finding in new {
             self.report.report(finding.fault)?;
         }
         if self.file_system.holds(number, 1) {
-            self.claims.claim(number, 1, Place::XattrBlock { block: number });
+            self.claims.claim(number, 1, Ext4Location::XattrBlock { block: number });
             let (references, hash) = (block.references.into(), block.hash);
             let computed = xattr::block_hash(&block.attributes);
             self.attributes.0.insert(number, Use { users: 1, references, hash, computed });
@@ -57,18 +57,18 @@ impl<R: ReadAt + ?Sized> Check<'_, '_, R> {
     /// Checks how many inodes use every block of attributes.
     pub(super) fn attribute_blocks(&mut self) {
         for (&block, known) in &self.attributes.0 {
-            let place = Place::XattrBlock { block };
+            let place = Ext4Location::XattrBlock { block };
             let offset = self.file_system.superblock().offset_of(block);
             if known.users != known.references {
                 let (found, expected) = (known.references, known.users);
-                let why = Why::Value { field: "h_refcount", found, expected };
-                self.report.error(Fault { place, offset, why });
+                let why = Defect::Value { field: "h_refcount", found, expected };
+                self.report.error(Corruption { place, offset, why });
             }
             // mke2fs writes none, which only means that the kernel will not share the block.
             if known.hash != 0 && known.hash != known.computed {
                 let (found, expected) = (known.hash.into(), known.computed.into());
-                let why = Why::Value { field: "h_hash", found, expected };
-                self.report.warning(Fault { place, offset, why });
+                let why = Defect::Value { field: "h_hash", found, expected };
+                self.report.warning(Corruption { place, offset, why });
             }
         }
     }

@@ -1,9 +1,11 @@
 //! The copies of superblock and descriptors, which a repair would start from: they name the same geometry.
 
-use super::Check;
-use crate::ext4::read::groups::{Group, descriptor_checksum};
+use super::CheckRun;
+use crate::ext4::read::groups::{GroupInfo, descriptor_checksum};
 use crate::ext4::read::superblock::{CHECKSUM_AT, LEN};
-use crate::ext4::read::{Fault, Place, ReadError, Superblock, Why, checksum, features, fields};
+use crate::ext4::read::{
+    Corruption, Defect, Ext4Location, Ext4ReadError, ReadSuperblock, checksum, features, fields,
+};
 use crate::read_at::ReadAt;
 
 /// Fields that a copy must have as the primary has them: name, first byte, length.
@@ -30,9 +32,9 @@ const FIELDS: [(&str, usize, usize); 20] = [
     ("s_checksum_seed", 0x270, 4),
 ];
 
-impl<R: ReadAt + ?Sized> Check<'_, '_, R> {
+impl<R: ReadAt + ?Sized> CheckRun<'_, '_, R> {
     /// Goes through the groups that hold copies.
-    pub(super) fn backups(&mut self) -> Result<(), ReadError> {
+    pub(super) fn backups(&mut self) -> Result<(), Ext4ReadError> {
         let superblock = self.file_system.superblock();
         for group in (1..superblock.groups()).filter(|group| superblock.has_superblock(*group)) {
             let block = superblock.group_start(group);
@@ -55,29 +57,29 @@ impl<R: ReadAt + ?Sized> Check<'_, '_, R> {
             let pair = copy.iter().zip(primary.iter()).enumerate().skip(at).take(len);
             let (at, (&found, &expected)) =
                 pair.into_iter().find(|(_, (found, expected))| found != expected)?;
-            Some(Why::Differs { field, at: at as u64, found, expected })
+            Some(Defect::Differs { field, at: at as u64, found, expected })
         });
-        let mut faults: Vec<Why> = differs.collect();
+        let mut faults: Vec<Defect> = differs.collect();
         let stored_group = u64::from(fields::u16(copy, 0x5a));
         if stored_group != u64::from(group & 0xffff) {
             let (found, expected) = (stored_group, u64::from(group & 0xffff));
-            faults.push(Why::Value { field: "s_block_group_nr", found, expected });
+            faults.push(Defect::Value { field: "s_block_group_nr", found, expected });
         }
         faults.extend(feature_bits(superblock, copy));
         if superblock.has_checksums() {
             let stored = fields::u32(copy, CHECKSUM_AT);
             let computed = checksum::crc32c(!0, copy.get(..CHECKSUM_AT).unwrap_or(copy));
             if stored != computed {
-                faults.push(Why::Checksum { stored, computed });
+                faults.push(Defect::Checksum { stored, computed });
             }
         }
         for why in faults {
-            self.report.error(Fault { place: Place::BackupSuperblock { group }, offset, why });
+            self.report.error(Corruption { place: Ext4Location::BackupSuperblock { group }, offset, why });
         }
     }
 
     /// The kernel keeps counts and flags only in the primary; places and checksums must be right in a copy too.
-    fn backup_descriptors(&mut self, group: u32, superblock_at: u64) -> Result<(), ReadError> {
+    fn backup_descriptors(&mut self, group: u32, superblock_at: u64) -> Result<(), Ext4ReadError> {
         let superblock = self.file_system.superblock();
         let size = usize::from(superblock.descriptor_size);
         let mut described = self.file_system.groups().iter().zip(0_u32..);
@@ -90,21 +92,25 @@ impl<R: ReadAt + ?Sized> Check<'_, '_, R> {
             for (slot, raw) in bytes.chunks_exact(size).enumerate() {
                 let Some((primary, number)) = described.next() else { break };
                 let offset = superblock.offset_of(at) + (slot * size) as u64;
-                let copy = Group::decode(raw, offset);
+                let copy = GroupInfo::decode(raw, offset);
                 let stored = fields::u16(raw, 0x1e);
                 let computed = descriptor_checksum(superblock, number, raw).unwrap_or(stored);
                 let value = |field, found, expected| {
-                    (found != expected).then_some(Why::Value { field, found, expected })
+                    (found != expected).then_some(Defect::Value { field, found, expected })
                 };
                 let checks = [
                     value("bg_block_bitmap", copy.block_bitmap, primary.block_bitmap),
                     value("bg_inode_bitmap", copy.inode_bitmap, primary.inode_bitmap),
                     value("bg_inode_table", copy.inode_table, primary.inode_table),
                     (stored != computed)
-                        .then_some(Why::Checksum { stored: stored.into(), computed: computed.into() }),
+                        .then_some(Defect::Checksum { stored: stored.into(), computed: computed.into() }),
                 ];
                 for why in checks.into_iter().flatten() {
-                    self.report.error(Fault { place: Place::BackupDescriptors { group }, offset, why });
+                    self.report.error(Corruption {
+                        place: Ext4Location::BackupDescriptors { group },
+                        offset,
+                        why,
+                    });
                 }
             }
         }
@@ -113,7 +119,7 @@ impl<R: ReadAt + ?Sized> Check<'_, '_, R> {
 }
 
 /// Features must be those of the primary, but for those that a kernel turns on in the primary alone.
-fn feature_bits(superblock: &Superblock, copy: &[u8]) -> Vec<Why> {
+fn feature_bits(superblock: &ReadSuperblock, copy: &[u8]) -> Vec<Defect> {
     let sets = [
         ("s_feature_compat", 0x5c, superblock.features.compat, features::EXT_ATTR),
         ("s_feature_incompat", 0x60, superblock.features.incompat, features::EXTENTS),
@@ -131,7 +137,7 @@ fn feature_bits(superblock: &Superblock, copy: &[u8]) -> Vec<Why> {
     differs
         .map(|(field, at, primary, _)| {
             let (found, expected) = (fields::u32(copy, at).into(), primary.into());
-            Why::Value { field, found, expected }
+            Defect::Value { field, found, expected }
         })
         .collect()
 }

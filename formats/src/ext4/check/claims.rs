@@ -2,31 +2,31 @@
 
 use std::ops::Range;
 
-use super::Check;
-use crate::ext4::read::{Fault, Place, Why};
+use super::CheckRun;
+use crate::ext4::read::{Corruption, Defect, Ext4Location};
 use crate::read_at::ReadAt;
 
 /// A run of blocks and who has it.
 #[derive(Debug, Clone, Copy)]
-struct Claim {
+struct BlockClaim {
     start: u64,
     end: u64,
-    place: Place,
+    place: Ext4Location,
 }
 
 /// All claims; sorted once they are complete.
 #[derive(Debug, Default)]
-pub(super) struct Claims {
-    claims: Vec<Claim>,
-    /// What is claimed, as disjoint runs in order; made by [`Check::block_claims`].
+pub(super) struct BlockClaims {
+    claims: Vec<BlockClaim>,
+    /// What is claimed, as disjoint runs in order; made by [`CheckRun::block_claims`].
     runs: Vec<Range<u64>>,
 }
 
-impl Claims {
+impl BlockClaims {
     /// Claims `len` blocks from `start` on.
-    pub(super) fn claim(&mut self, start: u64, len: u64, place: Place) {
+    pub(super) fn claim(&mut self, start: u64, len: u64, place: Ext4Location) {
         if len > 0 {
-            self.claims.push(Claim { start, end: start.saturating_add(len), place });
+            self.claims.push(BlockClaim { start, end: start.saturating_add(len), place });
         }
     }
 
@@ -38,20 +38,20 @@ impl Claims {
     }
 }
 
-impl<R: ReadAt + ?Sized> Check<'_, '_, R> {
+impl<R: ReadAt + ?Sized> CheckRun<'_, '_, R> {
     /// Claims what holds the file system itself.
     pub(super) fn metadata_claims(&mut self) {
         let superblock = self.file_system.superblock();
         for (described, group) in self.file_system.groups().iter().zip(0..) {
             let base = match group {
-                0 => Place::Superblock,
-                _ => Place::BackupSuperblock { group },
+                0 => Ext4Location::Superblock,
+                _ => Ext4Location::BackupSuperblock { group },
             };
             let tables = u64::from(superblock.inode_table_blocks());
             self.claims.claim(superblock.group_start(group), superblock.base_blocks(group).into(), base);
-            self.claims.claim(described.block_bitmap, 1, Place::BlockBitmap { group });
-            self.claims.claim(described.inode_bitmap, 1, Place::InodeBitmap { group });
-            self.claims.claim(described.inode_table, tables, Place::InodeTable { group });
+            self.claims.claim(described.block_bitmap, 1, Ext4Location::BlockBitmap { group });
+            self.claims.claim(described.inode_bitmap, 1, Ext4Location::InodeBitmap { group });
+            self.claims.claim(described.inode_table, tables, Ext4Location::InodeTable { group });
         }
     }
 
@@ -62,12 +62,12 @@ impl<R: ReadAt + ?Sized> Check<'_, '_, R> {
         claims.sort_unstable_by_key(|claim| (claim.start, claim.end, claim.place));
         let mut runs: Vec<Range<u64>> = Vec::new();
         // The claim that reaches furthest so far: whatever begins before its end is claimed twice.
-        let mut furthest: Option<Claim> = None;
+        let mut furthest: Option<BlockClaim> = None;
         for claim in claims {
             if let Some(before) = furthest.filter(|before| claim.start < before.end) {
                 let offset = superblock.offset_of(claim.start);
-                let why = Why::Claimed { what: "block", number: claim.start, first: before.place };
-                self.report.error(Fault { place: claim.place, offset, why });
+                let why = Defect::Claimed { what: "block", number: claim.start, first: before.place };
+                self.report.error(Corruption { place: claim.place, offset, why });
             }
             if furthest.is_none_or(|before| claim.end > before.end) {
                 furthest = Some(claim);

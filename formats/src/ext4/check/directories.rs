@@ -2,39 +2,41 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Check;
+use super::CheckRun;
 use super::superblock::value;
 use crate::ext4::read::features;
-use crate::ext4::read::{DirEntry, Fault, FileKind, Inode, Place, ROOT, ReadError, Why, directory};
+use crate::ext4::read::{
+    Corruption, Defect, DirEntry, Ext4Location, Ext4ReadError, FileKind, ROOT, ReadInode, directory,
+};
 use crate::read_at::ReadAt;
 
 /// What the directories say of each other.
 #[derive(Debug, Default)]
-struct Family {
+struct DirectoryLinks {
     /// The directory that names a directory.
     parents: BTreeMap<u32, u32>,
     /// What `..` names in a directory, and where that entry stands.
     dots: BTreeMap<u32, DirEntry>,
 }
 
-impl<R: ReadAt + ?Sized> Check<'_, '_, R> {
+impl<R: ReadAt + ?Sized> CheckRun<'_, '_, R> {
     /// Goes through the entries of all directories.
-    pub(super) fn directories(&mut self) -> Result<(), ReadError> {
+    pub(super) fn directories(&mut self) -> Result<(), Ext4ReadError> {
         let is_dir = |kind: Option<FileKind>| kind == Some(FileKind::Dir);
         let dirs: Vec<u32> =
             self.inodes.iter().filter(|(_, known)| is_dir(known.kind)).map(|(number, _)| *number).collect();
-        let mut family = Family::default();
+        let mut family = DirectoryLinks::default();
         let mut met = BTreeSet::new();
         for &number in &dirs {
             // What is wrong with the inode or its mapping is known already.
-            let inode = self.file_system.inode_reporting(number, &mut super::Report::default())?;
+            let inode = self.file_system.inode_reporting(number, &mut super::CheckReport::default())?;
             self.directory(&inode, &mut family, &mut met)?;
         }
         if !self.inodes.get(&ROOT).is_some_and(|root| is_dir(root.kind)) {
             let offset = self.file_system.inode_offset(ROOT)?;
-            let place = Place::Inode { inode: ROOT };
-            let why = Why::Missing { what: "the root directory" };
-            self.report.error(Fault { place, offset, why });
+            let place = Ext4Location::Inode { inode: ROOT };
+            let why = Defect::Missing { what: "the root directory" };
+            self.report.error(Corruption { place, offset, why });
         }
         self.family(&dirs, &family);
         Ok(())
@@ -42,11 +44,11 @@ impl<R: ReadAt + ?Sized> Check<'_, '_, R> {
 
     fn directory(
         &mut self,
-        dir: &Inode,
-        family: &mut Family,
+        dir: &ReadInode,
+        family: &mut DirectoryLinks,
         met: &mut BTreeSet<u64>,
-    ) -> Result<(), ReadError> {
-        let mapping = self.file_system.mapping_reporting(dir, met, &mut super::Report::default())?;
+    ) -> Result<(), Ext4ReadError> {
+        let mapping = self.file_system.mapping_reporting(dir, met, &mut super::CheckReport::default())?;
         // Blocks of two directories are found with the claims; read twice they would multiply the entries.
         let mut fresh = true;
         for run in &mapping.runs {
@@ -68,18 +70,18 @@ impl<R: ReadAt + ?Sized> Check<'_, '_, R> {
                 continue;
             }
             if !names.insert(&entry.name) {
-                self.report.error(entry.fault(dir.number, Why::Duplicate { name: entry.name.clone() }));
+                self.report.error(entry.fault(dir.number, Defect::Duplicate { name: entry.name.clone() }));
             }
             self.entry(dir, entry, family);
         }
         Ok(())
     }
 
-    fn entry(&mut self, dir: &Inode, entry: &DirEntry, family: &mut Family) {
+    fn entry(&mut self, dir: &ReadInode, entry: &DirEntry, family: &mut DirectoryLinks) {
         let first = self.file_system.superblock().first_inode;
         let known = self.inodes.get_mut(&entry.inode).filter(|_| entry.inode >= first);
         let Some(known) = known else {
-            let why = Why::Dangling { name: entry.name.clone(), found: entry.inode };
+            let why = Defect::Dangling { name: entry.name.clone(), found: entry.inode };
             self.report.error(entry.fault(dir.number, why));
             return;
         };
@@ -87,26 +89,26 @@ impl<R: ReadAt + ?Sized> Check<'_, '_, R> {
         let Some(kind) = known.kind else { return };
         self.type_byte(dir, entry, kind);
         if kind == FileKind::Dir && family.parents.insert(entry.inode, dir.number).is_some() {
-            let why = Why::Again { what: "directory", number: u64::from(entry.inode) };
+            let why = Defect::Again { what: "directory", number: u64::from(entry.inode) };
             self.report.error(entry.fault(dir.number, why));
         }
     }
 
-    fn type_byte(&mut self, dir: &Inode, entry: &DirEntry, kind: FileKind) {
+    fn type_byte(&mut self, dir: &ReadInode, entry: &DirEntry, kind: FileKind) {
         let typed = self.file_system.superblock().features.incompat(features::FILETYPE);
         let (found, expected) = (entry.file_type, kind.entry_byte());
         if typed && found != expected {
-            let why = Why::FileType { name: entry.name.clone(), found, expected };
+            let why = Defect::FileType { name: entry.name.clone(), found, expected };
             self.report.error(entry.fault(dir.number, why));
         }
     }
 
     /// Parents agree with `..`, and lead to the root.
-    fn family(&mut self, dirs: &[u32], family: &Family) {
+    fn family(&mut self, dirs: &[u32], family: &DirectoryLinks) {
         for (&dir, entry) in &family.dots {
             let expected = if dir == ROOT { Some(&ROOT) } else { family.parents.get(&dir) };
             if let Some(&expected) = expected.filter(|expected| **expected != entry.inode) {
-                let why = Why::Entry { name: entry.name.clone(), found: entry.inode, expected };
+                let why = Defect::Entry { name: entry.name.clone(), found: entry.inode, expected };
                 self.report.error(entry.fault(dir, why));
             }
         }
@@ -133,8 +135,8 @@ impl<R: ReadAt + ?Sized> Check<'_, '_, R> {
                 reached.extend(path);
             } else if let Some(known) = self.inodes.get(&dir).filter(|known| known.names > 0) {
                 // One without any name is found with the link counts.
-                let place = Place::Inode { inode: dir };
-                let fault = Fault { place, offset: known.offset, why: Why::Unreachable };
+                let place = Ext4Location::Inode { inode: dir };
+                let fault = Corruption { place, offset: known.offset, why: Defect::Unreachable };
                 self.report.error(fault);
             }
         }
@@ -142,7 +144,7 @@ impl<R: ReadAt + ?Sized> Check<'_, '_, R> {
     }
 
     /// A directory has two links and one more for every directory in it.
-    fn subdirectories(&mut self, dirs: &[u32], family: &Family) {
+    fn subdirectories(&mut self, dirs: &[u32], family: &DirectoryLinks) {
         let mut inside: BTreeMap<u32, u64> = BTreeMap::new();
         for parent in family.parents.values() {
             *inside.entry(*parent).or_default() += 1;
@@ -154,7 +156,8 @@ impl<R: ReadAt + ?Sized> Check<'_, '_, R> {
             // Past 65000 the count does not fit: it stands at 1 for good.
             let expected = if many && links > 65000 { 1 } else { links };
             if let Some(why) = value("i_links_count", known.links.into(), expected) {
-                let fault = Fault { place: Place::Inode { inode: *dir }, offset: known.offset, why };
+                let fault =
+                    Corruption { place: Ext4Location::Inode { inode: *dir }, offset: known.offset, why };
                 self.report.error(fault);
             }
         }

@@ -1,25 +1,26 @@
 //! Bitmaps, counts and flags of the groups against what is used, and their sums in the superblock.
 
-use super::Check;
+use super::CheckRun;
 use super::superblock::{range, value};
 use crate::ext4::read::features;
 use crate::ext4::read::superblock::OFFSET;
 use crate::ext4::read::usage::{bit, block_bitmap, inode_bitmap, set};
 use crate::ext4::read::{
-    BLOCK_UNINIT, Fault, FileKind, Group, INODE_UNINIT, INODE_ZEROED, Place, ReadError, Why,
+    BLOCK_UNINIT, Corruption, Defect, Ext4Location, Ext4ReadError, FileKind, GroupInfo, INODE_UNINIT,
+    INODE_ZEROED,
 };
 use crate::read_at::ReadAt;
 
 /// Free blocks and inodes of all groups.
 #[derive(Debug, Default)]
-struct Free {
+struct FreeCounts {
     blocks: u64,
     inodes: u64,
 }
 
 /// A bitmap to be compared with what is used.
 struct Compare<'b> {
-    place: Place,
+    place: Ext4Location,
     offset: u64,
     what: &'static str,
     /// Number of the thing that the first bit stands for.
@@ -32,10 +33,10 @@ struct Compare<'b> {
     written: bool,
 }
 
-impl<R: ReadAt + ?Sized> Check<'_, '_, R> {
+impl<R: ReadAt + ?Sized> CheckRun<'_, '_, R> {
     /// Goes through all groups.
-    pub(super) fn groups(&mut self) -> Result<(), ReadError> {
-        let mut free = Free::default();
+    pub(super) fn groups(&mut self) -> Result<(), Ext4ReadError> {
+        let mut free = FreeCounts::default();
         for (described, group) in self.file_system.groups().iter().zip(0_u32..) {
             self.flags(group, described);
             self.blocks_of(group, described, &mut free)?;
@@ -47,34 +48,47 @@ impl<R: ReadAt + ?Sized> Check<'_, '_, R> {
             value("s_free_inodes_count", superblock.free_inodes.into(), free.inodes),
         ];
         for why in sums.into_iter().flatten() {
-            self.report.error(Fault { place: Place::Superblock, offset: OFFSET, why });
+            self.report.error(Corruption { place: Ext4Location::Superblock, offset: OFFSET, why });
         }
         self.overhead();
         Ok(())
     }
 
-    fn descriptor(&mut self, group: u32, described: &Group, why: Option<Why>) {
+    fn descriptor(&mut self, group: u32, described: &GroupInfo, why: Option<Defect>) {
         if let Some(why) = why {
-            self.report.error(Fault { place: Place::Descriptor { group }, offset: described.offset, why });
+            self.report.error(Corruption {
+                place: Ext4Location::Descriptor { group },
+                offset: described.offset,
+                why,
+            });
         }
     }
 
     /// Flags that there are, and only with checksums that guard them.
-    fn flags(&mut self, group: u32, described: &Group) {
+    fn flags(&mut self, group: u32, described: &GroupInfo) {
         let superblock = self.file_system.superblock();
         let guarded = superblock.has_checksums() || superblock.features.ro_compat(features::GDT_CSUM);
         let known = if guarded { INODE_UNINIT | BLOCK_UNINIT | INODE_ZEROED } else { INODE_ZEROED };
         let found = u64::from(described.flags & !known);
-        let why = (found != 0).then_some(Why::Meaningless { field: "bg_flags", found });
+        let why = (found != 0).then_some(Defect::Meaningless { field: "bg_flags", found });
         self.descriptor(group, described, why);
         if guarded && !described.is(INODE_ZEROED) {
             // Not wrong: the kernel then writes the rest of the table at the first mount.
-            let why = Why::Missing { what: "the flag INODE_ZEROED" };
-            self.report.warning(Fault { place: Place::Descriptor { group }, offset: described.offset, why });
+            let why = Defect::Missing { what: "the flag INODE_ZEROED" };
+            self.report.warning(Corruption {
+                place: Ext4Location::Descriptor { group },
+                offset: described.offset,
+                why,
+            });
         }
     }
 
-    fn blocks_of(&mut self, group: u32, described: &Group, free: &mut Free) -> Result<(), ReadError> {
+    fn blocks_of(
+        &mut self,
+        group: u32,
+        described: &GroupInfo,
+        free: &mut FreeCounts,
+    ) -> Result<(), Ext4ReadError> {
         let superblock = self.file_system.superblock();
         let (start, len) = (superblock.group_start(group), superblock.group_len(group));
         let mut used = vec![0; superblock.block_size as usize];
@@ -89,7 +103,7 @@ impl<R: ReadAt + ?Sized> Check<'_, '_, R> {
             used.clone()
         };
         self.compare(&Compare {
-            place: Place::BlockBitmap { group },
+            place: Ext4Location::BlockBitmap { group },
             offset: superblock.offset_of(described.block_bitmap),
             what: "blocks",
             first: start,
@@ -108,7 +122,12 @@ impl<R: ReadAt + ?Sized> Check<'_, '_, R> {
         Ok(())
     }
 
-    fn inodes_of(&mut self, group: u32, described: &Group, free: &mut Free) -> Result<(), ReadError> {
+    fn inodes_of(
+        &mut self,
+        group: u32,
+        described: &GroupInfo,
+        free: &mut FreeCounts,
+    ) -> Result<(), Ext4ReadError> {
         let superblock = self.file_system.superblock();
         let per_group = superblock.inodes_per_group;
         let first = group * per_group + 1;
@@ -135,7 +154,7 @@ impl<R: ReadAt + ?Sized> Check<'_, '_, R> {
             used.clone()
         };
         self.compare(&Compare {
-            place: Place::InodeBitmap { group },
+            place: Ext4Location::InodeBitmap { group },
             offset: superblock.offset_of(described.inode_bitmap),
             what: "inodes",
             first: first.into(),
@@ -185,14 +204,14 @@ impl<R: ReadAt + ?Sized> Check<'_, '_, R> {
         for (first, last, as_used) in runs {
             let (first, last) = (compare.first + u64::from(first), compare.first + u64::from(last));
             let marked = if as_used { "used" } else { "free" };
-            let why = Why::Bitmap { what: compare.what, first, last, marked };
-            self.report.error(Fault { place: compare.place, offset: compare.offset, why });
+            let why = Defect::Bitmap { what: compare.what, first, last, marked };
+            self.report.error(Corruption { place: compare.place, offset: compare.offset, why });
         }
         let bits = compare.bitmap.len() as u32 * 8;
         let clear = (compare.len..bits).find(|at| compare.written && !bit(compare.bitmap, *at));
         if let Some(found) = clear {
-            let why = Why::Padding { bit: found.into() };
-            self.report.error(Fault { place: compare.place, offset: compare.offset, why });
+            let why = Defect::Padding { bit: found.into() };
+            self.report.error(Corruption { place: compare.place, offset: compare.offset, why });
         }
     }
 
@@ -208,7 +227,7 @@ impl<R: ReadAt + ?Sized> Check<'_, '_, R> {
         let journal = self.file_system.journal_len().unwrap_or(0) / u64::from(superblock.block_size);
         let expected = base + journal + u64::from(superblock.first_data_block);
         if let Some(why) = value("s_overhead_clusters", superblock.overhead.into(), expected) {
-            self.report.warning(Fault { place: Place::Superblock, offset: OFFSET, why });
+            self.report.warning(Corruption { place: Ext4Location::Superblock, offset: OFFSET, why });
         }
     }
 }

@@ -1,11 +1,11 @@
 //! Names against link counts: every inode in use is in a directory, and as often as it says.
 
-use super::Check;
+use super::CheckRun;
 use super::superblock::value;
-use crate::ext4::read::{Fault, FileKind, Place, ROOT, Why};
+use crate::ext4::read::{Corruption, Defect, Ext4Location, FileKind, ROOT};
 use crate::read_at::ReadAt;
 
-impl<R: ReadAt + ?Sized> Check<'_, '_, R> {
+impl<R: ReadAt + ?Sized> CheckRun<'_, '_, R> {
     /// Compares names and link counts; directories' counts are compared with the directories.
     pub(super) fn links(&mut self) {
         let superblock = self.file_system.superblock();
@@ -18,14 +18,18 @@ impl<R: ReadAt + ?Sized> Check<'_, '_, R> {
                 continue;
             }
             let why = if known.names == 0 {
-                Some(Why::Unreachable)
+                Some(Defect::Unreachable)
             } else if known.kind == Some(FileKind::Dir) {
                 None
             } else {
                 value("i_links_count", known.links.into(), known.names.into())
             };
             if let Some(why) = why {
-                self.report.error(Fault { place: Place::Inode { inode }, offset: known.offset, why });
+                self.report.error(Corruption {
+                    place: Ext4Location::Inode { inode },
+                    offset: known.offset,
+                    why,
+                });
             }
         }
     }

@@ -19,32 +19,32 @@ mod superblock;
 
 use std::collections::BTreeMap;
 
-pub use self::report::{Finding, Report, Severity};
-use super::read::{self, FileKind, FileSystem, ReadError};
+pub use self::report::{CheckFinding, CheckReport, CheckSeverity};
+use super::read::{self, Ext4ReadError, FileKind, FileSystem};
 use crate::read_at::ReadAt;
 
 /// Checks the file system that begins at the first byte of `image`.
 ///
 /// # Errors
-/// [`ReadError`] when there is none that could be checked: unknown features, impossible geometry, a medium that fails.
-pub fn check<R: ReadAt + ?Sized>(image: &R) -> Result<Report, ReadError> {
-    let mut report = Report::default();
+/// [`Ext4ReadError`] when there is none that could be checked: unknown features, impossible geometry, a medium that fails.
+pub fn check<R: ReadAt + ?Sized>(image: &R) -> Result<CheckReport, Ext4ReadError> {
+    let mut report = CheckReport::default();
     let file_system = read::open_reporting(image, &mut report)?;
     let names = file_system.superblock().features.uncheckable();
     if !names.is_empty() {
-        return Err(ReadError::Features { names: names.join(", ") });
+        return Err(Ext4ReadError::Features { names: names.join(", ") });
     }
     let table = u64::from(file_system.superblock().inode_table_blocks());
     if !file_system.groups().iter().all(|group| file_system.holds(group.inode_table, table)) {
         // What was found names them; without the inodes nothing more can be said.
         return Ok(report);
     }
-    let mut check = Check {
+    let mut check = CheckRun {
         file_system: &file_system,
         report,
-        claims: claims::Claims::default(),
+        claims: claims::BlockClaims::default(),
         inodes: BTreeMap::new(),
-        attributes: attributes::Shared::default(),
+        attributes: attributes::SharedBlocks::default(),
     };
     check.superblock();
     check.metadata_claims();
@@ -63,7 +63,7 @@ pub fn check<R: ReadAt + ?Sized>(image: &R) -> Result<Report, ReadError> {
 
 /// What is known of an inode in use.
 #[derive(Debug, Clone, Copy)]
-struct Known {
+struct KnownInode {
     kind: Option<FileKind>,
     /// Names that it says it has.
     links: u16,
@@ -74,13 +74,13 @@ struct Known {
 }
 
 /// A check under way.
-struct Check<'c, 'a, R: ?Sized> {
+struct CheckRun<'c, 'a, R: ?Sized> {
     file_system: &'c FileSystem<'a, R>,
-    report: Report,
-    claims: claims::Claims,
+    report: CheckReport,
+    claims: claims::BlockClaims,
     /// Inodes in use.
-    inodes: BTreeMap<u32, Known>,
-    attributes: attributes::Shared,
+    inodes: BTreeMap<u32, KnownInode>,
+    attributes: attributes::SharedBlocks,
 }
 
 #[cfg(test)]

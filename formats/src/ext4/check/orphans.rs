@@ -1,18 +1,20 @@
 //! The orphan file: blocks of inode numbers, all zero while nothing is being deleted (kernel documentation,
 //! `filesystems/ext4/orphan.rst`).
 
-use super::Check;
+use super::CheckRun;
 use super::superblock::value;
 use crate::ext4::read::features;
 use crate::ext4::read::superblock::OFFSET;
-use crate::ext4::read::{Fault, FileKind, Inode, Place, ReadError, Why, checksum, fields};
+use crate::ext4::read::{
+    Corruption, Defect, Ext4Location, Ext4ReadError, FileKind, ReadInode, checksum, fields,
+};
 use crate::read_at::ReadAt;
 
 const MAGIC: u64 = 0x0b10_ca04;
 
-impl<R: ReadAt + ?Sized> Check<'_, '_, R> {
+impl<R: ReadAt + ?Sized> CheckRun<'_, '_, R> {
     /// Checks the orphan file, where there is one.
-    pub(super) fn orphan_file(&mut self) -> Result<(), ReadError> {
+    pub(super) fn orphan_file(&mut self) -> Result<(), Ext4ReadError> {
         let superblock = self.file_system.superblock();
         let number = superblock.orphan_file_inode;
         if !superblock.features.compat(features::ORPHAN_FILE) {
@@ -20,14 +22,14 @@ impl<R: ReadAt + ?Sized> Check<'_, '_, R> {
         }
         if number == 0 || number > superblock.inodes {
             let (found, most) = (number.into(), superblock.inodes.into());
-            let why = Why::Range { field: "s_orphan_file_inum", found, least: 1, most };
-            self.report.error(Fault { place: Place::Superblock, offset: OFFSET, why });
+            let why = Defect::Range { field: "s_orphan_file_inum", found, least: 1, most };
+            self.report.error(Corruption { place: Ext4Location::Superblock, offset: OFFSET, why });
             return Ok(());
         }
-        let mut quiet = super::Report::default();
+        let mut quiet = super::CheckReport::default();
         let inode = self.file_system.inode_reporting(number, &mut quiet)?;
         if inode.kind() != Some(FileKind::File) || inode.links == 0 {
-            self.report.error(inode.fault(Why::Missing { what: "the orphan file" }));
+            self.report.error(inode.fault(Defect::Missing { what: "the orphan file" }));
             return Ok(());
         }
         let mapping =
@@ -45,7 +47,7 @@ impl<R: ReadAt + ?Sized> Check<'_, '_, R> {
         Ok(())
     }
 
-    fn orphan_block(&mut self, inode: &Inode, logical: u64, physical: u64) -> Result<(), ReadError> {
+    fn orphan_block(&mut self, inode: &ReadInode, logical: u64, physical: u64) -> Result<(), Ext4ReadError> {
         let superblock = self.file_system.superblock();
         let bytes = self.file_system.block(physical)?;
         let end = bytes.len().saturating_sub(8);
@@ -59,11 +61,11 @@ impl<R: ReadAt + ?Sized> Check<'_, '_, R> {
             let stored = fields::u32(&bytes, end + 4);
             let seed = checksum::crc32c(inode.seed(superblock), &physical.to_le_bytes());
             let computed = checksum::crc32c(seed, numbers);
-            checks.push((stored != computed).then_some(Why::Checksum { stored, computed }));
+            checks.push((stored != computed).then_some(Defect::Checksum { stored, computed }));
         }
         for why in checks.into_iter().flatten() {
-            let place = Place::OrphanFile { block: logical };
-            self.report.error(Fault { place, offset: superblock.offset_of(physical), why });
+            let place = Ext4Location::OrphanFile { block: logical };
+            self.report.error(Corruption { place, offset: superblock.offset_of(physical), why });
         }
         Ok(())
     }

@@ -1,10 +1,10 @@
 //! What a check found.
 
-use crate::ext4::read::{Fault, Faults, ReadError};
+use crate::ext4::read::{Corruption, CorruptionSink, Ext4ReadError};
 
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Severity {
+pub enum CheckSeverity {
     /// Odd, and harmless to a system that mounts it.
     Warning,
     /// A file-system check would repair it.
@@ -15,24 +15,24 @@ pub enum Severity {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{fault}")]
 #[non_exhaustive]
-pub struct Finding {
+pub struct CheckFinding {
     /// How bad.
-    pub severity: Severity,
+    pub severity: CheckSeverity,
     /// What, where and why.
-    pub fault: Fault,
+    pub fault: Corruption,
 }
 
 /// What a check found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Report {
-    /// The findings, in the order of the check; at most [`Report::MOST`].
-    pub findings: Vec<Finding>,
+pub struct CheckReport {
+    /// The findings, in the order of the check; at most [`CheckReport::MOST`].
+    pub findings: Vec<CheckFinding>,
     /// Findings beyond those.
     pub more: u64,
 }
 
-impl Report {
+impl CheckReport {
     /// Most findings that a report keeps.
     pub const MOST: usize = 10_000;
 
@@ -43,30 +43,30 @@ impl Report {
 
     /// Whether an error was found; warnings do not count.
     pub fn has_errors(&self) -> bool {
-        self.findings.iter().any(|finding| finding.severity == Severity::Error)
+        self.findings.iter().any(|finding| finding.severity == CheckSeverity::Error)
     }
 
     /// Takes an error.
-    pub(crate) fn error(&mut self, fault: Fault) {
-        self.push(Severity::Error, fault);
+    pub(crate) fn error(&mut self, fault: Corruption) {
+        self.push(CheckSeverity::Error, fault);
     }
 
     /// Takes a warning.
-    pub(crate) fn warning(&mut self, fault: Fault) {
-        self.push(Severity::Warning, fault);
+    pub(crate) fn warning(&mut self, fault: Corruption) {
+        self.push(CheckSeverity::Warning, fault);
     }
 
-    fn push(&mut self, severity: Severity, fault: Fault) {
+    fn push(&mut self, severity: CheckSeverity, fault: Corruption) {
         if self.findings.len() < Self::MOST {
-            self.findings.push(Finding { severity, fault });
+            self.findings.push(CheckFinding { severity, fault });
         } else {
             self.more += 1;
         }
     }
 }
 
-impl Faults for Report {
-    fn report(&mut self, fault: Fault) -> Result<(), ReadError> {
+impl CorruptionSink for CheckReport {
+    fn report(&mut self, fault: Corruption) -> Result<(), Ext4ReadError> {
         self.error(fault);
         Ok(())
     }

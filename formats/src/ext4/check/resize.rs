@@ -3,29 +3,31 @@
 //! It is mapped by block numbers: its double-indirect block names the reserved blocks of group 0, each of which is
 //! an indirect block that names the reserved blocks of the same rank in the groups with backups.
 
-use super::Check;
+use super::CheckRun;
 use super::superblock::value;
 use crate::ext4::read::features;
 use crate::ext4::read::superblock::OFFSET;
-use crate::ext4::read::{EXTENTS_FL, Fault, FileKind, Inode, Place, RESIZE, ReadError, Why, fields};
+use crate::ext4::read::{
+    Corruption, Defect, EXTENTS_FL, Ext4Location, Ext4ReadError, FileKind, RESIZE, ReadInode, fields,
+};
 use crate::read_at::ReadAt;
 
 /// Where in `i_block` the number of the double-indirect block stands.
 const DOUBLE: usize = 13 * 4;
 
-impl<R: ReadAt + ?Sized> Check<'_, '_, R> {
+impl<R: ReadAt + ?Sized> CheckRun<'_, '_, R> {
     /// Checks the inode, or that it is empty without its feature.
-    pub(super) fn resize_inode(&mut self) -> Result<(), ReadError> {
+    pub(super) fn resize_inode(&mut self) -> Result<(), Ext4ReadError> {
         let superblock = self.file_system.superblock();
-        let inode = self.file_system.inode_reporting(RESIZE, &mut super::Report::default())?;
+        let inode = self.file_system.inode_reporting(RESIZE, &mut super::CheckReport::default())?;
         if !superblock.features.compat(features::RESIZE_INODE) {
             let reserved = value("s_reserved_gdt_blocks", superblock.reserved_gdt_blocks.into(), 0);
             if let Some(why) = reserved {
-                self.report.error(Fault { place: Place::Superblock, offset: OFFSET, why });
+                self.report.error(Corruption { place: Ext4Location::Superblock, offset: OFFSET, why });
             }
             let empty = inode.block.iter().all(|&byte| byte == 0);
             if !empty {
-                let why = Why::Meaningless {
+                let why = Defect::Meaningless {
                     field: "i_block without the feature resize_inode",
                     found: RESIZE.into(),
                 };
@@ -39,16 +41,16 @@ impl<R: ReadAt + ?Sized> Check<'_, '_, R> {
         self.resize_fields(&inode, &backups);
         if !self.file_system.holds(double, 1) {
             let (least, most) = (u64::from(superblock.first_data_block) + 1, superblock.blocks - 1);
-            let why = Why::Range { field: "i_block[13]", found: double, least, most };
+            let why = Defect::Range { field: "i_block[13]", found: double, least, most };
             self.report.error(inode.fault(why));
             return Ok(());
         }
-        let place = Place::Indirect { inode: RESIZE, block: double };
+        let place = Ext4Location::Indirect { inode: RESIZE, block: double };
         self.claims.claim(double, 1, place);
         self.reserved_blocks(double, &backups)
     }
 
-    fn resize_fields(&mut self, inode: &Inode, backups: &[u32]) {
+    fn resize_fields(&mut self, inode: &ReadInode, backups: &[u32]) {
         let superblock = self.file_system.superblock();
         let block_size = u64::from(superblock.block_size);
         let numbers = block_size / 4;
@@ -58,9 +60,11 @@ impl<R: ReadAt + ?Sized> Check<'_, '_, R> {
         let stray = others.map(|(_, number)| u64::from(fields::u32(number, 0))).find(|number| *number != 0);
         let kind = inode.kind() != Some(FileKind::File);
         let checks = [
-            kind.then_some(Why::Meaningless { field: "i_mode", found: inode.mode.into() }),
+            kind.then_some(Defect::Meaningless { field: "i_mode", found: inode.mode.into() }),
             value("i_links_count", inode.links.into(), 1),
-            inode.is(EXTENTS_FL).then_some(Why::Meaningless { field: "i_flags", found: inode.flags.into() }),
+            inode
+                .is(EXTENTS_FL)
+                .then_some(Defect::Meaningless { field: "i_flags", found: inode.flags.into() }),
             value("i_size", inode.size, (numbers * numbers + numbers + 12) * block_size),
             value("i_blocks", inode.sectors(superblock), blocks * (block_size / 512)),
             value("block number beside i_block[13]", stray.unwrap_or(0), 0),
@@ -71,7 +75,7 @@ impl<R: ReadAt + ?Sized> Check<'_, '_, R> {
     }
 
     /// Compares the double-indirect block and all blocks that it names, number by number.
-    fn reserved_blocks(&mut self, double: u64, backups: &[u32]) -> Result<(), ReadError> {
+    fn reserved_blocks(&mut self, double: u64, backups: &[u32]) -> Result<(), Ext4ReadError> {
         let superblock = self.file_system.superblock();
         let numbers = superblock.block_size / 4;
         let first = superblock.first_data_block + 1 + superblock.descriptor_blocks();
@@ -94,7 +98,7 @@ impl<R: ReadAt + ?Sized> Check<'_, '_, R> {
     }
 
     /// Finds the first number of a block that is not what is expected.
-    fn numbers(&mut self, block: u64, expected: &[u64]) -> Result<(), ReadError> {
+    fn numbers(&mut self, block: u64, expected: &[u64]) -> Result<(), Ext4ReadError> {
         if !self.file_system.holds(block, 1) {
             return Ok(());
         }
@@ -102,10 +106,10 @@ impl<R: ReadAt + ?Sized> Check<'_, '_, R> {
         let found = bytes.chunks_exact(4).map(|number| u64::from(fields::u32(number, 0)));
         let wrong = found.zip(expected).find(|(found, expected)| found != *expected);
         if let Some((found, &expected)) = wrong {
-            let place = Place::Indirect { inode: RESIZE, block };
+            let place = Ext4Location::Indirect { inode: RESIZE, block };
             let offset = self.file_system.superblock().offset_of(block);
-            let why = Why::Value { field: "reserved block", found, expected };
-            self.report.error(Fault { place, offset, why });
+            let why = Defect::Value { field: "reserved block", found, expected };
+            self.report.error(Corruption { place, offset, why });
         }
         Ok(())
     }

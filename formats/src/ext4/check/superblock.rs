@@ -1,15 +1,15 @@
 //! Fields of the superblock that must fit each other.
 
-use super::Check;
+use super::CheckRun;
 use crate::ext4::read::features;
 use crate::ext4::read::superblock::OFFSET;
-use crate::ext4::read::{Fault, Place, Why, fields};
+use crate::ext4::read::{Corruption, Defect, Ext4Location, fields};
 use crate::read_at::ReadAt;
 
 /// State: unmounted cleanly, no errors seen.
 const CLEAN: u64 = 1;
 
-impl<R: ReadAt + ?Sized> Check<'_, '_, R> {
+impl<R: ReadAt + ?Sized> CheckRun<'_, '_, R> {
     /// Checks fields that reading does not depend on.
     pub(super) fn superblock(&mut self) {
         let superblock = self.file_system.superblock();
@@ -41,35 +41,35 @@ impl<R: ReadAt + ?Sized> Check<'_, '_, R> {
             range("s_min_extra_isize", fields::u16(&superblock.raw, 0x15c).into(), 0, extra),
             range("s_want_extra_isize", fields::u16(&superblock.raw, 0x15e).into(), 0, extra),
             range("s_errors", superblock.errors.into(), 0, 3),
-            (superblock.features.incompat(features::BIT64) && wide < 64).then_some(Why::Range {
+            (superblock.features.incompat(features::BIT64) && wide < 64).then_some(Defect::Range {
                 field: "s_desc_size",
                 found: wide,
                 least: 64,
                 most: 1024,
             }),
             (superblock.has_checksums() && superblock.features.ro_compat(features::GDT_CSUM))
-                .then_some(Why::Meaningless { field: "uninit_bg beside metadata_csum", found: 1 }),
+                .then_some(Defect::Meaningless { field: "uninit_bg beside metadata_csum", found: 1 }),
         ];
         let warnings = [
             value("s_state", superblock.state.into(), CLEAN),
             range("s_def_hash_version", version, 0, 5),
-            (flags & 3 == 3).then_some(Why::Meaningless { field: "s_flags", found: flags }),
+            (flags & 3 == 3).then_some(Defect::Meaningless { field: "s_flags", found: flags }),
         ];
         for why in errors.into_iter().flatten() {
-            self.report.error(Fault { place: Place::Superblock, offset: OFFSET, why });
+            self.report.error(Corruption { place: Ext4Location::Superblock, offset: OFFSET, why });
         }
         for why in warnings.into_iter().flatten() {
-            self.report.warning(Fault { place: Place::Superblock, offset: OFFSET, why });
+            self.report.warning(Corruption { place: Ext4Location::Superblock, offset: OFFSET, why });
         }
     }
 }
 
 /// A finding when `found` is not `expected`.
-pub(super) fn value(field: &'static str, found: u64, expected: u64) -> Option<Why> {
-    (found != expected).then_some(Why::Value { field, found, expected })
+pub(super) fn value(field: &'static str, found: u64, expected: u64) -> Option<Defect> {
+    (found != expected).then_some(Defect::Value { field, found, expected })
 }
 
 /// A finding when `found` is not within `least..=most`.
-pub(super) fn range(field: &'static str, found: u64, least: u64, most: u64) -> Option<Why> {
-    (!(least..=most).contains(&found)).then_some(Why::Range { field, found, least, most })
+pub(super) fn range(field: &'static str, found: u64, least: u64, most: u64) -> Option<Defect> {
+    (!(least..=most).contains(&found)).then_some(Defect::Range { field, found, least, most })
 }

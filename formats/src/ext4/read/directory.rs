@@ -3,13 +3,13 @@
 
 use super::FileSystem;
 use super::checksum;
-use super::error::{Fault, Faults, Place, ReadError, Why};
-use super::extents::Mapping;
+use super::error::{Corruption, CorruptionSink, Defect, Ext4Location, Ext4ReadError};
+use super::extents::BlockMapping;
 use super::features;
 use super::fields;
 use super::hash;
-use super::htree::{self, Index};
-use super::inode::{INDEX_FL, Inode};
+use super::htree::{self, HashIndex};
+use super::inode::{INDEX_FL, ReadInode};
 use crate::read_at::ReadAt;
 
 /// Bytes of the entry that holds a leaf's checksum.
@@ -36,16 +36,16 @@ pub struct DirEntry {
 /// Reads all entries, `.` and `..` too.
 pub(crate) fn read<R: ReadAt + ?Sized>(
     file_system: &FileSystem<'_, R>,
-    dir: &Inode,
-    mapping: &Mapping,
-    faults: &mut dyn Faults,
-) -> Result<Vec<DirEntry>, ReadError> {
+    dir: &ReadInode,
+    mapping: &BlockMapping,
+    faults: &mut dyn CorruptionSink,
+) -> Result<Vec<DirEntry>, Ext4ReadError> {
     let superblock = file_system.superblock();
     let block_size = u64::from(superblock.block_size);
     let blocks = mapping.end();
     if dir.size != blocks.saturating_mul(block_size) || blocks == 0 {
         let expected = blocks.max(1).saturating_mul(block_size);
-        dir.report(Why::Value { field: "i_size", found: dir.size, expected }, faults)?;
+        dir.report(Defect::Value { field: "i_size", found: dir.size, expected }, faults)?;
     }
     let indexed = dir.is(INDEX_FL) && superblock.features.compat(features::DIR_INDEX);
     let index = if indexed { htree::read(file_system, dir, mapping, faults)? } else { None };
@@ -54,11 +54,11 @@ pub(crate) fn read<R: ReadAt + ?Sized>(
     for run in &mapping.runs {
         let expected = hole.take().unwrap_or(0);
         if run.logical != expected || run.unwritten {
-            dir.report(Why::Missing { what: "a block of the directory" }, faults)?;
+            dir.report(Defect::Missing { what: "a block of the directory" }, faults)?;
         }
         hole = Some(run.logical + run.len);
         for step in 0..run.len {
-            let block = Block {
+            let block = DirBlock {
                 number: run.logical + step,
                 offset: superblock.offset_of(run.physical + step),
                 bytes: file_system.block(run.physical + step)?,
@@ -78,22 +78,26 @@ pub(crate) fn read<R: ReadAt + ?Sized>(
 }
 
 /// The first two entries are the directory itself and its parent, and no others are called so.
-fn check_dots(dir: &Inode, entries: &[DirEntry], faults: &mut dyn Faults) -> Result<(), ReadError> {
+fn check_dots(
+    dir: &ReadInode,
+    entries: &[DirEntry],
+    faults: &mut dyn CorruptionSink,
+) -> Result<(), Ext4ReadError> {
     match entries.first() {
         Some(entry) if &*entry.name == b"." && entry.inode == dir.number => {}
         Some(entry) if &*entry.name == b"." => {
-            let why = Why::Entry { name: entry.name.clone(), found: entry.inode, expected: dir.number };
+            let why = Defect::Entry { name: entry.name.clone(), found: entry.inode, expected: dir.number };
             faults.report(entry.fault(dir.number, why))?;
         }
-        _ => dir.report(Why::Missing { what: "the first entry, `.`," }, faults)?,
+        _ => dir.report(Defect::Missing { what: "the first entry, `.`," }, faults)?,
     }
     if entries.get(1).is_none_or(|entry| &*entry.name != b"..") {
-        dir.report(Why::Missing { what: "the second entry, `..`," }, faults)?;
+        dir.report(Defect::Missing { what: "the second entry, `..`," }, faults)?;
     }
     for (position, entry) in entries.iter().enumerate() {
         let dots = [&b"."[..], b".."].iter().position(|dots| *dots == &*entry.name);
         if dots.is_some_and(|expected| expected != position) {
-            faults.report(entry.fault(dir.number, Why::Name { name: entry.name.clone() }))?;
+            faults.report(entry.fault(dir.number, Defect::Name { name: entry.name.clone() }))?;
         }
     }
     Ok(())
@@ -101,8 +105,12 @@ fn check_dots(dir: &Inode, entries: &[DirEntry], faults: &mut dyn Faults) -> Res
 
 impl DirEntry {
     /// A fault of this entry.
-    pub(crate) fn fault(&self, dir: u32, why: Why) -> Fault {
-        Fault { place: Place::Directory { inode: dir, block: self.block }, offset: self.offset, why }
+    pub(crate) fn fault(&self, dir: u32, why: Defect) -> Corruption {
+        Corruption {
+            place: Ext4Location::Directory { inode: dir, block: self.block },
+            offset: self.offset,
+            why,
+        }
     }
 
     /// Whether this is `.` or `..`.
@@ -112,27 +120,31 @@ impl DirEntry {
 }
 
 /// A block of a directory.
-struct Block {
+struct DirBlock {
     number: u64,
     offset: u64,
     bytes: Vec<u8>,
     dir: u32,
 }
 
-impl Block {
-    fn fault(&self, why: Why) -> Fault {
-        Fault { place: Place::Directory { inode: self.dir, block: self.number }, offset: self.offset, why }
+impl DirBlock {
+    fn fault(&self, why: Defect) -> Corruption {
+        Corruption {
+            place: Ext4Location::Directory { inode: self.dir, block: self.number },
+            offset: self.offset,
+            why,
+        }
     }
 
     fn read<R: ReadAt + ?Sized>(
         &self,
         file_system: &FileSystem<'_, R>,
-        dir: &Inode,
-        index: Option<&Index>,
+        dir: &ReadInode,
+        index: Option<&HashIndex>,
         is_node: bool,
         entries: &mut Vec<DirEntry>,
-        faults: &mut dyn Faults,
-    ) -> Result<(), ReadError> {
+        faults: &mut dyn CorruptionSink,
+    ) -> Result<(), Ext4ReadError> {
         let superblock = file_system.superblock();
         let mut end = self.bytes.len();
         if superblock.has_checksums() && !is_node {
@@ -143,13 +155,13 @@ impl Block {
         self.parse(end, file_system, entries, faults)?;
         let Some(index) = index else { return Ok(()) };
         let Some(leaf) = index.leaves.get(&self.number) else {
-            return faults.report(self.fault(Why::Missing { what: "the index entry of this block" }));
+            return faults.report(self.fault(Defect::Missing { what: "the index entry of this block" }));
         };
         for entry in entries.iter().skip(from).filter(|entry| !entry.is_dots()) {
             let hash = hash::of_name(index.version, superblock.hash_seed, &entry.name).unwrap_or(0);
             if !(leaf.least..=leaf.most).contains(&hash) {
                 let (least, most) = (u64::from(leaf.least), u64::from(leaf.most));
-                let why = Why::Range { field: "hash of a name", found: u64::from(hash), least, most };
+                let why = Defect::Range { field: "hash of a name", found: u64::from(hash), least, most };
                 faults.report(entry.fault(self.dir, why))?;
             }
         }
@@ -157,17 +169,17 @@ impl Block {
     }
 
     /// Checks the tail that holds the checksum.
-    fn verify(&self, end: usize, seed: u32, faults: &mut dyn Faults) -> Result<(), ReadError> {
+    fn verify(&self, end: usize, seed: u32, faults: &mut dyn CorruptionSink) -> Result<(), Ext4ReadError> {
         let tail = self.bytes.get(end..).unwrap_or(&[]);
         if fields::array(tail, 0) != [0, 0, 0, 0, 12, 0, 0, 0xde] {
-            return faults.report(self.fault(Why::Missing { what: "the checksum at the block's end" }));
+            return faults.report(self.fault(Defect::Missing { what: "the checksum at the block's end" }));
         }
         let stored = fields::u32(tail, 8);
         let computed = checksum::crc32c(seed, self.bytes.get(..end).unwrap_or(&[]));
         if stored == computed {
             return Ok(());
         }
-        faults.report(self.fault(Why::Checksum { stored, computed }))
+        faults.report(self.fault(Defect::Checksum { stored, computed }))
     }
 
     /// Takes the entries; ends at the first that has an impossible length.
@@ -176,8 +188,8 @@ impl Block {
         end: usize,
         file_system: &FileSystem<'_, R>,
         entries: &mut Vec<DirEntry>,
-        faults: &mut dyn Faults,
-    ) -> Result<(), ReadError> {
+        faults: &mut dyn CorruptionSink,
+    ) -> Result<(), Ext4ReadError> {
         let superblock = file_system.superblock();
         let typed = superblock.features.incompat(features::FILETYPE);
         let mut at = 0;
@@ -190,8 +202,8 @@ impl Block {
             let offset = self.offset + at as u64;
             if len < needed || len > left || !len.is_multiple_of(4) {
                 let (found, least, most) = (len as u64, needed as u64, left as u64);
-                let why = Why::Range { field: "rec_len", found, least, most };
-                return faults.report(Fault { offset, ..self.fault(why) });
+                let why = Defect::Range { field: "rec_len", found, least, most };
+                return faults.report(Corruption { offset, ..self.fault(why) });
             }
             if inode != 0 {
                 let name = self.bytes.get(at + 8..at + 8 + name_len).unwrap_or(&[]);
@@ -200,7 +212,7 @@ impl Block {
                 if entry.is_dots() {
                     let found = u64::from(fields::u8(&self.bytes, at + 8 + name_len));
                     if found != 0 {
-                        let why = Why::Value { field: "byte after `.` or `..`", found, expected: 0 };
+                        let why = Defect::Value { field: "byte after `.` or `..`", found, expected: 0 };
                         faults.report(entry.fault(self.dir, why))?;
                     }
                 }
@@ -216,14 +228,14 @@ impl Block {
 
 impl DirEntry {
     /// Whether name and inode number can be.
-    fn check(&self, dir: u32, inodes: u32, faults: &mut dyn Faults) -> Result<bool, ReadError> {
+    fn check(&self, dir: u32, inodes: u32, faults: &mut dyn CorruptionSink) -> Result<bool, Ext4ReadError> {
         if self.name.is_empty() || self.name.iter().any(|byte| matches!(byte, 0 | b'/')) {
-            faults.report(self.fault(dir, Why::Name { name: self.name.clone() }))?;
+            faults.report(self.fault(dir, Defect::Name { name: self.name.clone() }))?;
             return Ok(false);
         }
         if self.inode > inodes {
             let (found, most) = (u64::from(self.inode), u64::from(inodes));
-            let why = Why::Range { field: "inode of an entry", found, least: 1, most };
+            let why = Defect::Range { field: "inode of an entry", found, least: 1, most };
             faults.report(self.fault(dir, why))?;
             return Ok(false);
         }

@@ -7,7 +7,7 @@ use crate::tree::Printable;
 /// A structure of the file system, by its number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
 #[non_exhaustive]
-pub enum Place {
+pub enum Ext4Location {
     /// The primary superblock.
     #[error("superblock")]
     Superblock,
@@ -103,7 +103,7 @@ pub enum Place {
 /// What is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum Why {
+pub enum Defect {
     /// The checksum does not fit the bytes.
     #[error("checksum {stored:#010x} is stored, {computed:#010x} computed")]
     Checksum {
@@ -160,7 +160,7 @@ pub enum Why {
         /// Its number.
         number: u64,
         /// Who has it already.
-        first: Place,
+        first: Ext4Location,
     },
     /// A structure was met a second time on the way down.
     #[error("{what} {number} was met before")]
@@ -260,19 +260,19 @@ pub enum Why {
 /// Something wrong with an image: what, where and why.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{place} at byte {offset}: {why}")]
-pub struct Fault {
+pub struct Corruption {
     /// The structure.
-    pub place: Place,
+    pub place: Ext4Location,
     /// Its first byte in the image.
     pub offset: u64,
     /// What is wrong with it.
-    pub why: Why,
+    pub why: Defect,
 }
 
 /// Why an image could not be read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum ReadError {
+pub enum Ext4ReadError {
     /// The medium failed.
     #[error("reading {len} bytes at byte {offset}")]
     Io {
@@ -306,20 +306,20 @@ pub enum ReadError {
     },
     /// The image is damaged.
     #[error(transparent)]
-    Corrupt(#[from] Fault),
+    Corrupt(#[from] Corruption),
 }
 
 /// Who is told of faults, and decides whether to go on.
-pub(crate) trait Faults {
+pub(crate) trait CorruptionSink {
     /// Takes a fault; an error ends the reading.
-    fn report(&mut self, fault: Fault) -> Result<(), ReadError>;
+    fn report(&mut self, fault: Corruption) -> Result<(), Ext4ReadError>;
 }
 
 /// Ends at the first fault: what a reader does.
 pub(crate) struct Refuse;
 
-impl Faults for Refuse {
-    fn report(&mut self, fault: Fault) -> Result<(), ReadError> {
+impl CorruptionSink for Refuse {
+    fn report(&mut self, fault: Corruption) -> Result<(), Ext4ReadError> {
         Err(fault.into())
     }
 }

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use super::FileSystem;
 use super::checksum;
-use super::error::{Fault, Faults, Place, ReadError, Why};
+use super::error::{Corruption, CorruptionSink, Defect, Ext4Location, Ext4ReadError};
 use super::fields;
-use super::inode::Inode;
+use super::inode::ReadInode;
 use crate::read_at::ReadAt;
 
 const MAGIC: u16 = 0xf30a;
@@ -21,7 +21,7 @@ const LOGICAL_END: u64 = 1 << 32;
 
 /// A run of blocks of a file that stand together in the image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Run {
+pub struct FileRun {
     /// First block within the file.
     pub logical: u64,
     /// First block within the file system.
@@ -34,14 +34,14 @@ pub struct Run {
 
 /// Where the content of an inode stands.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Mapping {
+pub struct BlockMapping {
     /// Runs of content, in the order of the file.
-    pub runs: Vec<Run>,
+    pub runs: Vec<FileRun>,
     /// Blocks that hold the mapping itself: extents or block numbers.
     pub nodes: Vec<u64>,
 }
 
-impl Mapping {
+impl BlockMapping {
     /// The first block after the last run, within the file.
     pub fn end(&self) -> u64 {
         self.runs.last().map_or(0, |run| run.logical.saturating_add(run.len))
@@ -60,7 +60,7 @@ impl Mapping {
     }
 
     /// Appends a run, merged into the one before it where it continues that.
-    pub(crate) fn push(&mut self, run: Run) {
+    pub(crate) fn push(&mut self, run: FileRun) {
         if let Some(last) = self.runs.last_mut() {
             let joins = last.logical + last.len == run.logical
                 && last.physical + last.len == run.physical
@@ -75,7 +75,7 @@ impl Mapping {
 }
 
 /// A node still to be read, and the blocks of the file that it is to describe.
-struct Pending {
+struct PendingNode {
     block: u64,
     depth: u16,
     first: u64,
@@ -83,29 +83,31 @@ struct Pending {
 }
 
 /// The walk down one tree.
-struct Walk<'w, 'a, R: ?Sized> {
+struct ExtentWalk<'w, 'a, R: ?Sized> {
     file_system: &'w FileSystem<'a, R>,
-    inode: &'w Inode,
+    inode: &'w ReadInode,
     met: &'w mut BTreeSet<u64>,
-    faults: &'w mut dyn Faults,
-    mapping: Mapping,
+    faults: &'w mut dyn CorruptionSink,
+    mapping: BlockMapping,
     /// Nodes to be read, the next one last.
-    pending: Vec<Pending>,
+    pending: Vec<PendingNode>,
 }
 
 /// Reads the tree of an inode.
 pub(crate) fn read<R: ReadAt + ?Sized>(
     file_system: &FileSystem<'_, R>,
-    inode: &Inode,
+    inode: &ReadInode,
     met: &mut BTreeSet<u64>,
-    faults: &mut dyn Faults,
-) -> Result<Mapping, ReadError> {
-    let mut walk = Walk { file_system, inode, met, faults, mapping: Mapping::default(), pending: Vec::new() };
+    faults: &mut dyn CorruptionSink,
+) -> Result<BlockMapping, Ext4ReadError> {
+    let mut walk =
+        ExtentWalk { file_system, inode, met, faults, mapping: BlockMapping::default(), pending: Vec::new() };
     let depth = fields::u16(&inode.block, 6);
-    let place = Place::Inode { inode: inode.number };
-    let root = Node { bytes: &inode.block, place, offset: inode.offset };
+    let place = Ext4Location::Inode { inode: inode.number };
+    let root = ExtentNode { bytes: &inode.block, place, offset: inode.offset };
     if depth > DEPTH {
-        let why = Why::Range { field: "eh_depth", found: u64::from(depth), least: 0, most: u64::from(DEPTH) };
+        let why =
+            Defect::Range { field: "eh_depth", found: u64::from(depth), least: 0, most: u64::from(DEPTH) };
         walk.faults.report(root.fault(why))?;
         return Ok(walk.mapping);
     }
@@ -117,45 +119,51 @@ pub(crate) fn read<R: ReadAt + ?Sized>(
 }
 
 /// The bytes of a node.
-struct Node<'n> {
+struct ExtentNode<'n> {
     bytes: &'n [u8],
-    place: Place,
+    place: Ext4Location,
     offset: u64,
 }
 
-impl Node<'_> {
-    fn fault(&self, why: Why) -> Fault {
-        Fault { place: self.place, offset: self.offset, why }
+impl ExtentNode<'_> {
+    fn fault(&self, why: Defect) -> Corruption {
+        Corruption { place: self.place, offset: self.offset, why }
     }
 }
 
-impl<R: ReadAt + ?Sized> Walk<'_, '_, R> {
+impl<R: ReadAt + ?Sized> ExtentWalk<'_, '_, R> {
     /// Reads a block of the tree.
-    fn descend(&mut self, pending: &Pending) -> Result<(), ReadError> {
+    fn descend(&mut self, pending: &PendingNode) -> Result<(), Ext4ReadError> {
         let superblock = self.file_system.superblock();
-        let place = Place::ExtentNode { inode: self.inode.number, block: pending.block };
+        let place = Ext4Location::ExtentNode { inode: self.inode.number, block: pending.block };
         let offset = superblock.offset_of(pending.block);
         if !self.met.insert(pending.block) {
-            let why = Why::Again { what: "block", number: pending.block };
-            return self.faults.report(Fault { place, offset, why });
+            let why = Defect::Again { what: "block", number: pending.block };
+            return self.faults.report(Corruption { place, offset, why });
         }
         let bytes = self.file_system.block(pending.block)?;
         self.mapping.nodes.push(pending.block);
-        let node = Node { bytes: &bytes, place, offset };
+        let node = ExtentNode { bytes: &bytes, place, offset };
         if superblock.has_checksums() {
             let tail = ENTRY + ENTRY * usize::from(fields::u16(&bytes, 4));
             let stored = fields::u32(&bytes, tail);
             let seed = self.inode.seed(superblock);
             let computed = checksum::crc32c(seed, bytes.get(..tail).unwrap_or(&bytes));
             if stored != computed {
-                self.faults.report(node.fault(Why::Checksum { stored, computed }))?;
+                self.faults.report(node.fault(Defect::Checksum { stored, computed }))?;
             }
         }
         self.node(&node, pending.depth, Some(pending.first), pending.end)
     }
 
     /// Takes a node whose depth is known from above: an extent tree thins out by one at every step.
-    fn node(&mut self, node: &Node<'_>, depth: u16, first: Option<u64>, end: u64) -> Result<(), ReadError> {
+    fn node(
+        &mut self,
+        node: &ExtentNode<'_>,
+        depth: u16,
+        first: Option<u64>,
+        end: u64,
+    ) -> Result<(), Ext4ReadError> {
         let room = (node.bytes.len() / ENTRY).saturating_sub(1) as u64;
         let entries = u64::from(fields::u16(node.bytes, 2));
         let max = u64::from(fields::u16(node.bytes, 4));
@@ -182,12 +190,12 @@ impl<R: ReadAt + ?Sized> Walk<'_, '_, R> {
     /// Takes the entries of a node above the leaves.
     fn index(
         &mut self,
-        node: &Node<'_>,
+        node: &ExtentNode<'_>,
         body: &[u8],
         depth: u16,
         first: Option<u64>,
         end: u64,
-    ) -> Result<(), ReadError> {
+    ) -> Result<(), Ext4ReadError> {
         let keys: Vec<u64> = body.chunks_exact(ENTRY).map(|entry| fields::u32(entry, 0).into()).collect();
         self.starts(node, "ei_block", first, keys.first().copied())?;
         let mut below = Vec::new();
@@ -204,14 +212,20 @@ impl<R: ReadAt + ?Sized> Walk<'_, '_, R> {
                 self.outside(node, "ei_leaf", block, 1)?;
                 continue;
             }
-            below.push(Pending { block, depth: depth - 1, first: key, end: next });
+            below.push(PendingNode { block, depth: depth - 1, first: key, end: next });
         }
         self.pending.extend(below.into_iter().rev());
         Ok(())
     }
 
     /// Takes the entries of a leaf.
-    fn leaf(&mut self, node: &Node<'_>, body: &[u8], first: Option<u64>, end: u64) -> Result<(), ReadError> {
+    fn leaf(
+        &mut self,
+        node: &ExtentNode<'_>,
+        body: &[u8],
+        first: Option<u64>,
+        end: u64,
+    ) -> Result<(), Ext4ReadError> {
         let start = (!body.is_empty()).then(|| u64::from(fields::u32(body, 0)));
         self.starts(node, "ee_block", first, start)?;
         let mut before = self.mapping.runs.last().map(|run| run.logical + run.len - 1);
@@ -222,7 +236,7 @@ impl<R: ReadAt + ?Sized> Walk<'_, '_, R> {
             let unwritten = stored > WRITTEN_MOST;
             let len = u64::from(if unwritten { stored - WRITTEN_MOST } else { stored });
             if len == 0 {
-                let why = Why::Range { field: "ee_len", found: 0, least: 1, most: u64::from(u16::MAX) };
+                let why = Defect::Range { field: "ee_len", found: 0, least: 1, most: u64::from(u16::MAX) };
                 self.faults.report(node.fault(why))?;
                 continue;
             }
@@ -234,7 +248,7 @@ impl<R: ReadAt + ?Sized> Walk<'_, '_, R> {
                 self.outside(node, "ee_start", physical, len)?;
                 continue;
             }
-            self.mapping.push(Run { logical, physical, len, unwritten });
+            self.mapping.push(FileRun { logical, physical, len, unwritten });
         }
         Ok(())
     }
@@ -242,14 +256,14 @@ impl<R: ReadAt + ?Sized> Walk<'_, '_, R> {
     /// The first key of a node must be the one that leads to it.
     fn starts(
         &mut self,
-        node: &Node<'_>,
+        node: &ExtentNode<'_>,
         field: &'static str,
         expected: Option<u64>,
         found: Option<u64>,
-    ) -> Result<(), ReadError> {
+    ) -> Result<(), Ext4ReadError> {
         match (expected, found) {
             (Some(expected), Some(found)) if expected != found => {
-                self.faults.report(node.fault(Why::Value { field, found, expected }))
+                self.faults.report(node.fault(Defect::Value { field, found, expected }))
             }
             _ => Ok(()),
         }
@@ -258,19 +272,19 @@ impl<R: ReadAt + ?Sized> Walk<'_, '_, R> {
     /// Keys rise, and end before what the node above gives to the next one.
     fn ordered(
         &mut self,
-        node: &Node<'_>,
+        node: &ExtentNode<'_>,
         field: &'static str,
         found: u64,
         before: Option<u64>,
         end: u64,
-    ) -> Result<bool, ReadError> {
+    ) -> Result<bool, Ext4ReadError> {
         if let Some(before) = before.filter(|before| found <= *before) {
-            self.faults.report(node.fault(Why::Order { field, found, before }))?;
+            self.faults.report(node.fault(Defect::Order { field, found, before }))?;
             return Ok(false);
         }
         if found >= end {
             let most = end.saturating_sub(1);
-            self.faults.report(node.fault(Why::Range { field, found, least: 0, most }))?;
+            self.faults.report(node.fault(Defect::Range { field, found, least: 0, most }))?;
             return Ok(false);
         }
         Ok(true)
@@ -278,22 +292,22 @@ impl<R: ReadAt + ?Sized> Walk<'_, '_, R> {
 
     fn outside(
         &mut self,
-        node: &Node<'_>,
+        node: &ExtentNode<'_>,
         field: &'static str,
         found: u64,
         len: u64,
-    ) -> Result<(), ReadError> {
+    ) -> Result<(), Ext4ReadError> {
         let superblock = self.file_system.superblock();
         let least = u64::from(superblock.first_data_block) + 1;
         let most = superblock.blocks.saturating_sub(len);
-        self.faults.report(node.fault(Why::Range { field, found, least, most }))
+        self.faults.report(node.fault(Defect::Range { field, found, least, most }))
     }
 }
 
-fn value(field: &'static str, found: u64, expected: u64) -> Option<Why> {
-    (found != expected).then_some(Why::Value { field, found, expected })
+fn value(field: &'static str, found: u64, expected: u64) -> Option<Defect> {
+    (found != expected).then_some(Defect::Value { field, found, expected })
 }
 
-fn range(field: &'static str, found: u64, least: u64, most: u64) -> Option<Why> {
-    (!(least..=most).contains(&found)).then_some(Why::Range { field, found, least, most })
+fn range(field: &'static str, found: u64, least: u64, most: u64) -> Option<Defect> {
+    (!(least..=most).contains(&found)).then_some(Defect::Range { field, found, least, most })
 }

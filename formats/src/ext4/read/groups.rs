@@ -2,10 +2,10 @@
 //! `filesystems/ext4/group_descr.rst`).
 
 use super::checksum;
-use super::error::{Fault, Faults, Place, ReadError, Why};
+use super::error::{Corruption, CorruptionSink, Defect, Ext4Location, Ext4ReadError};
 use super::features;
 use super::fields;
-use super::superblock::Superblock;
+use super::superblock::ReadSuperblock;
 use crate::read_at::ReadAt;
 
 /// Flag of a group: its inode bitmap and table were never written.
@@ -18,7 +18,7 @@ pub const INODE_ZEROED: u16 = 4;
 /// A group's descriptor, decoded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Group {
+pub struct GroupInfo {
     /// First byte of the descriptor in the image.
     pub offset: u64,
     /// Block of the block bitmap.
@@ -43,7 +43,7 @@ pub struct Group {
     pub inode_bitmap_checksum: u32,
 }
 
-impl Group {
+impl GroupInfo {
     /// Decodes a descriptor.
     pub(crate) fn decode(raw: &[u8], offset: u64) -> Self {
         // A descriptor of 32 bytes has no high halves; past its end fields read as zero.
@@ -71,7 +71,7 @@ impl Group {
 }
 
 /// The checksum of a descriptor; `None` when the file system has none.
-pub(crate) fn descriptor_checksum(superblock: &Superblock, group: u32, raw: &[u8]) -> Option<u16> {
+pub(crate) fn descriptor_checksum(superblock: &ReadSuperblock, group: u32, raw: &[u8]) -> Option<u16> {
     let number = group.to_le_bytes();
     let before = raw.get(..0x1e)?;
     let after = raw.get(0x20..).unwrap_or(&[]);
@@ -89,9 +89,9 @@ pub(crate) fn descriptor_checksum(superblock: &Superblock, group: u32, raw: &[u8
 /// Reads all descriptors, checks their checksums and that what they point to lies in the file system.
 pub(crate) fn read<R: ReadAt + ?Sized>(
     image: &R,
-    superblock: &Superblock,
-    faults: &mut dyn Faults,
-) -> Result<Vec<Group>, ReadError> {
+    superblock: &ReadSuperblock,
+    faults: &mut dyn CorruptionSink,
+) -> Result<Vec<GroupInfo>, Ext4ReadError> {
     let size = usize::from(superblock.descriptor_size);
     let mut groups = Vec::new();
     let mut block = vec![0; superblock.block_size as usize];
@@ -105,7 +105,7 @@ pub(crate) fn read<R: ReadAt + ?Sized>(
             }
             let offset = superblock.offset_of(at) + (slot * size) as u64;
             verify(superblock, group, raw, offset, faults)?;
-            let decoded = Group::decode(raw, offset);
+            let decoded = GroupInfo::decode(raw, offset);
             check_places(superblock, group, &decoded, faults)?;
             groups.push(decoded);
         }
@@ -114,17 +114,17 @@ pub(crate) fn read<R: ReadAt + ?Sized>(
 }
 
 fn verify(
-    superblock: &Superblock,
+    superblock: &ReadSuperblock,
     group: u32,
     raw: &[u8],
     offset: u64,
-    faults: &mut dyn Faults,
-) -> Result<(), ReadError> {
+    faults: &mut dyn CorruptionSink,
+) -> Result<(), Ext4ReadError> {
     let stored = fields::u16(raw, 0x1e);
     match descriptor_checksum(superblock, group, raw) {
         Some(computed) if computed != stored => {
-            let why = Why::Checksum { stored: u32::from(stored), computed: u32::from(computed) };
-            faults.report(Fault { place: Place::Descriptor { group }, offset, why })
+            let why = Defect::Checksum { stored: u32::from(stored), computed: u32::from(computed) };
+            faults.report(Corruption { place: Ext4Location::Descriptor { group }, offset, why })
         }
         _ => Ok(()),
     }
@@ -132,11 +132,11 @@ fn verify(
 
 /// Bitmaps and tables must lie within the file system, and within their group when `flex_bg` is not there.
 fn check_places(
-    superblock: &Superblock,
+    superblock: &ReadSuperblock,
     group: u32,
-    decoded: &Group,
-    faults: &mut dyn Faults,
-) -> Result<(), ReadError> {
+    decoded: &GroupInfo,
+    faults: &mut dyn CorruptionSink,
+) -> Result<(), Ext4ReadError> {
     let (mut least, mut most) = (u64::from(superblock.first_data_block), superblock.blocks - 1);
     if !superblock.features.incompat(features::FLEX_BG) {
         least = superblock.group_start(group);
@@ -150,8 +150,12 @@ fn check_places(
     ];
     for (field, found, most) in places {
         if !(least..=most).contains(&found) {
-            let why = Why::Range { field, found, least, most };
-            faults.report(Fault { place: Place::Descriptor { group }, offset: decoded.offset, why })?;
+            let why = Defect::Range { field, found, least, most };
+            faults.report(Corruption {
+                place: Ext4Location::Descriptor { group },
+                offset: decoded.offset,
+                why,
+            })?;
         }
     }
     Ok(())

@@ -6,11 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::FileSystem;
 use super::checksum;
 use super::directory;
-use super::error::{Fault, Faults, Place, ReadError, Why};
-use super::extents::Mapping;
+use super::error::{Corruption, CorruptionSink, Defect, Ext4Location, Ext4ReadError};
+use super::extents::BlockMapping;
 use super::features;
 use super::fields;
-use super::inode::Inode;
+use super::inode::ReadInode;
 use crate::read_at::ReadAt;
 
 /// Bytes of an index entry.
@@ -29,7 +29,7 @@ pub(crate) struct Hashes {
 
 /// What an index says of a directory.
 #[derive(Debug)]
-pub(crate) struct Index {
+pub(crate) struct HashIndex {
     /// Blocks of the directory that hold the index.
     pub(crate) nodes: BTreeSet<u64>,
     /// Blocks of the directory that hold entries, and the hashes allowed there.
@@ -39,7 +39,7 @@ pub(crate) struct Index {
 }
 
 /// A node still to be read.
-struct Pending {
+struct PendingIndexNode {
     block: u64,
     levels: u8,
     hashes: Hashes,
@@ -48,11 +48,11 @@ struct Pending {
 /// Reads the index; `None` when the root is too damaged to say anything.
 pub(crate) fn read<R: ReadAt + ?Sized>(
     file_system: &FileSystem<'_, R>,
-    dir: &Inode,
-    mapping: &Mapping,
-    faults: &mut dyn Faults,
-) -> Result<Option<Index>, ReadError> {
-    let index = Index { nodes: BTreeSet::new(), leaves: BTreeMap::new(), version: 0 };
+    dir: &ReadInode,
+    mapping: &BlockMapping,
+    faults: &mut dyn CorruptionSink,
+) -> Result<Option<HashIndex>, Ext4ReadError> {
+    let index = HashIndex { nodes: BTreeSet::new(), leaves: BTreeMap::new(), version: 0 };
     let mut walk = Walk { file_system, dir, mapping, faults, index, pending: Vec::new() };
     let Some(root) = walk.load(0)? else { return Ok(None) };
     let Some((version, levels)) = walk.check_root(&root)? else { return Ok(None) };
@@ -66,7 +66,7 @@ pub(crate) fn read<R: ReadAt + ?Sized>(
 }
 
 /// The bytes of a node.
-struct Node {
+struct HashNode {
     block: u64,
     offset: u64,
     bytes: Vec<u8>,
@@ -74,30 +74,30 @@ struct Node {
 
 struct Walk<'w, 'a, R: ?Sized> {
     file_system: &'w FileSystem<'a, R>,
-    dir: &'w Inode,
-    mapping: &'w Mapping,
-    faults: &'w mut dyn Faults,
-    index: Index,
-    pending: Vec<Pending>,
+    dir: &'w ReadInode,
+    mapping: &'w BlockMapping,
+    faults: &'w mut dyn CorruptionSink,
+    index: HashIndex,
+    pending: Vec<PendingIndexNode>,
 }
 
 impl<R: ReadAt + ?Sized> Walk<'_, '_, R> {
-    fn report(&mut self, node: &Node, why: Why) -> Result<(), ReadError> {
-        let place = Place::Directory { inode: self.dir.number, block: node.block };
-        self.faults.report(Fault { place, offset: node.offset, why })
+    fn report(&mut self, node: &HashNode, why: Defect) -> Result<(), Ext4ReadError> {
+        let place = Ext4Location::Directory { inode: self.dir.number, block: node.block };
+        self.faults.report(Corruption { place, offset: node.offset, why })
     }
 
-    fn load(&mut self, block: u64) -> Result<Option<Node>, ReadError> {
+    fn load(&mut self, block: u64) -> Result<Option<HashNode>, Ext4ReadError> {
         let Some(physical) = self.mapping.find(block) else {
-            self.dir.report(Why::Missing { what: "a block of the directory's index" }, self.faults)?;
+            self.dir.report(Defect::Missing { what: "a block of the directory's index" }, self.faults)?;
             return Ok(None);
         };
         let offset = self.file_system.superblock().offset_of(physical);
-        Ok(Some(Node { block, offset, bytes: self.file_system.block(physical)? }))
+        Ok(Some(HashNode { block, offset, bytes: self.file_system.block(physical)? }))
     }
 
     /// Checks what stands before the entries in the root; gives the hash's version and the levels below.
-    fn check_root(&mut self, root: &Node) -> Result<Option<(u8, u8)>, ReadError> {
+    fn check_root(&mut self, root: &HashNode) -> Result<Option<(u8, u8)>, Ext4ReadError> {
         let bytes = &root.bytes;
         let features = &self.file_system.superblock().features;
         let levels = if features.incompat(features::LARGEDIR) { 2 } else { 1 };
@@ -120,7 +120,7 @@ impl<R: ReadAt + ?Sized> Walk<'_, '_, R> {
         Ok((!broken).then(|| (fields::u8(bytes, 0x1c), fields::u8(bytes, 0x1e))))
     }
 
-    fn descend(&mut self, pending: &Pending) -> Result<(), ReadError> {
+    fn descend(&mut self, pending: &PendingIndexNode) -> Result<(), Ext4ReadError> {
         let Some(node) = self.load(pending.block)? else { return Ok(()) };
         let len = directory::record_len(fields::u16(&node.bytes, 4), node.bytes.len()) as u64;
         let checks = [
@@ -134,7 +134,13 @@ impl<R: ReadAt + ?Sized> Walk<'_, '_, R> {
     }
 
     /// Takes the entries of a node that has `levels` of nodes below it.
-    fn entries(&mut self, node: &Node, at: usize, levels: u8, hashes: Hashes) -> Result<(), ReadError> {
+    fn entries(
+        &mut self,
+        node: &HashNode,
+        at: usize,
+        levels: u8,
+        hashes: Hashes,
+    ) -> Result<(), Ext4ReadError> {
         let tail = if self.file_system.superblock().has_checksums() { ENTRY } else { 0 };
         let room = (node.bytes.len() - at - tail) / ENTRY;
         let limit = u64::from(fields::u16(&node.bytes, at));
@@ -165,7 +171,7 @@ impl<R: ReadAt + ?Sized> Walk<'_, '_, R> {
                 .map_or(hashes.most, |hash| if hash & 1 == 1 { hash & !1 } else { hash.saturating_sub(1) });
             if least < before || least > hashes.most {
                 let (found, before) = (u64::from(least), u64::from(before));
-                self.report(node, Why::Order { field: "hash of an index entry", found, before })?;
+                self.report(node, Defect::Order { field: "hash of an index entry", found, before })?;
                 continue;
             }
             before = least;
@@ -179,33 +185,35 @@ impl<R: ReadAt + ?Sized> Walk<'_, '_, R> {
     /// Takes what an entry leads to: a leaf, or a node to be read later.
     fn child(
         &mut self,
-        node: &Node,
+        node: &HashNode,
         block: u64,
         levels: u8,
         hashes: Hashes,
-        below: &mut Vec<Pending>,
-    ) -> Result<(), ReadError> {
+        below: &mut Vec<PendingIndexNode>,
+    ) -> Result<(), Ext4ReadError> {
         let end = self.mapping.end();
         if block == 0 || block >= end {
             let most = end.saturating_sub(1);
-            return self
-                .report(node, Why::Range { field: "block of an index entry", found: block, least: 1, most });
+            return self.report(
+                node,
+                Defect::Range { field: "block of an index entry", found: block, least: 1, most },
+            );
         }
         let known = self.index.nodes.contains(&block) || self.index.leaves.contains_key(&block);
         if known {
-            return self.report(node, Why::Again { what: "block", number: block });
+            return self.report(node, Defect::Again { what: "block", number: block });
         }
         if levels == 0 {
             self.index.leaves.insert(block, hashes);
         } else {
             self.index.nodes.insert(block);
-            below.push(Pending { block, levels: levels - 1, hashes });
+            below.push(PendingIndexNode { block, levels: levels - 1, hashes });
         }
         Ok(())
     }
 
     /// Checks the checksum: over the entries in use, and the tail after all there could be.
-    fn verify(&mut self, node: &Node, end: usize, tail: usize) -> Result<(), ReadError> {
+    fn verify(&mut self, node: &HashNode, end: usize, tail: usize) -> Result<(), Ext4ReadError> {
         let seed = self.dir.seed(self.file_system.superblock());
         let stored = fields::u32(&node.bytes, tail + 4);
         let crc = checksum::crc32c(seed, node.bytes.get(..end).unwrap_or(&[]));
@@ -214,14 +222,14 @@ impl<R: ReadAt + ?Sized> Walk<'_, '_, R> {
         if stored == computed {
             return Ok(());
         }
-        self.report(node, Why::Checksum { stored, computed })
+        self.report(node, Defect::Checksum { stored, computed })
     }
 }
 
-fn value(field: &'static str, found: u64, expected: u64) -> Option<Why> {
-    (found != expected).then_some(Why::Value { field, found, expected })
+fn value(field: &'static str, found: u64, expected: u64) -> Option<Defect> {
+    (found != expected).then_some(Defect::Value { field, found, expected })
 }
 
-fn range(field: &'static str, found: u64, least: u64, most: u64) -> Option<Why> {
-    (!(least..=most).contains(&found)).then_some(Why::Range { field, found, least, most })
+fn range(field: &'static str, found: u64, least: u64, most: u64) -> Option<Defect> {
+    (!(least..=most).contains(&found)).then_some(Defect::Range { field, found, least, most })
 }

@@ -3,31 +3,32 @@
 use std::collections::BTreeSet;
 
 use super::FileSystem;
-use super::error::{Fault, Faults, Place, ReadError, Why};
-use super::extents::{Mapping, Run};
+use super::error::{Corruption, CorruptionSink, Defect, Ext4Location, Ext4ReadError};
+use super::extents::{BlockMapping, FileRun};
 use super::fields;
-use super::inode::Inode;
+use super::inode::ReadInode;
 use crate::read_at::ReadAt;
 
 /// Reads the mapping of an inode. Inodes that have no blocks by their kind must not be brought here.
 pub(crate) fn read<R: ReadAt + ?Sized>(
     file_system: &FileSystem<'_, R>,
-    inode: &Inode,
+    inode: &ReadInode,
     met: &mut BTreeSet<u64>,
-    faults: &mut dyn Faults,
-) -> Result<Mapping, ReadError> {
-    let mut walk = Walk { file_system, inode, met, faults, mapping: Mapping::default(), pending: Vec::new() };
+    faults: &mut dyn CorruptionSink,
+) -> Result<BlockMapping, Ext4ReadError> {
+    let mut walk =
+        Walk { file_system, inode, met, faults, mapping: BlockMapping::default(), pending: Vec::new() };
     let per_block = u64::from(file_system.superblock().block_size) / 4;
     let spans = [per_block, per_block * per_block, per_block * per_block * per_block];
     let mut logical = 12;
     for (slot, span) in (12..15).zip(spans) {
         let block = fields::u32(&inode.block, slot * 4);
-        walk.pending.push(Pending { block: block.into(), logical, span });
+        walk.pending.push(PendingBlock { block: block.into(), logical, span });
         logical += span;
     }
     // The next one to be read stands last.
     walk.pending.reverse();
-    let place = Place::Inode { inode: inode.number };
+    let place = Ext4Location::Inode { inode: inode.number };
     for slot in 0..12 {
         let block = fields::u32(&inode.block, slot * 4).into();
         walk.data(place, inode.offset, slot as u64, block)?;
@@ -39,7 +40,7 @@ pub(crate) fn read<R: ReadAt + ?Sized>(
 }
 
 /// A block of numbers still to be read; `span` is how many blocks of the file it stands for.
-struct Pending {
+struct PendingBlock {
     block: u64,
     logical: u64,
     span: u64,
@@ -47,27 +48,27 @@ struct Pending {
 
 struct Walk<'w, 'a, R: ?Sized> {
     file_system: &'w FileSystem<'a, R>,
-    inode: &'w Inode,
+    inode: &'w ReadInode,
     met: &'w mut BTreeSet<u64>,
-    faults: &'w mut dyn Faults,
-    mapping: Mapping,
-    pending: Vec<Pending>,
+    faults: &'w mut dyn CorruptionSink,
+    mapping: BlockMapping,
+    pending: Vec<PendingBlock>,
 }
 
 impl<R: ReadAt + ?Sized> Walk<'_, '_, R> {
-    fn descend(&mut self, pending: &Pending) -> Result<(), ReadError> {
+    fn descend(&mut self, pending: &PendingBlock) -> Result<(), Ext4ReadError> {
         if pending.block == 0 {
             return Ok(());
         }
         let superblock = self.file_system.superblock();
-        let place = Place::Indirect { inode: self.inode.number, block: pending.block };
+        let place = Ext4Location::Indirect { inode: self.inode.number, block: pending.block };
         let offset = superblock.offset_of(pending.block);
         if !self.within(place, self.inode.offset, pending.block)? {
             return Ok(());
         }
         if !self.met.insert(pending.block) {
-            let why = Why::Again { what: "block", number: pending.block };
-            return self.faults.report(Fault { place, offset, why });
+            let why = Defect::Again { what: "block", number: pending.block };
+            return self.faults.report(Corruption { place, offset, why });
         }
         let per_block = u64::from(superblock.block_size) / 4;
         let bytes = self.file_system.block(pending.block)?;
@@ -76,8 +77,11 @@ impl<R: ReadAt + ?Sized> Walk<'_, '_, R> {
         let numbers = bytes.chunks_exact(4).map(|entry| u64::from(fields::u32(entry, 0)));
         if span > 1 {
             let below = numbers.zip(0..).filter(|(block, _)| *block != 0);
-            let below =
-                below.map(|(block, slot)| Pending { block, logical: pending.logical + slot * span, span });
+            let below = below.map(|(block, slot)| PendingBlock {
+                block,
+                logical: pending.logical + slot * span,
+                span,
+            });
             let below: Vec<_> = below.collect();
             self.pending.extend(below.into_iter().rev());
             return Ok(());
@@ -88,21 +92,27 @@ impl<R: ReadAt + ?Sized> Walk<'_, '_, R> {
         Ok(())
     }
 
-    fn data(&mut self, place: Place, offset: u64, logical: u64, physical: u64) -> Result<(), ReadError> {
+    fn data(
+        &mut self,
+        place: Ext4Location,
+        offset: u64,
+        logical: u64,
+        physical: u64,
+    ) -> Result<(), Ext4ReadError> {
         if physical != 0 && self.within(place, offset, physical)? {
-            self.mapping.push(Run { logical, physical, len: 1, unwritten: false });
+            self.mapping.push(FileRun { logical, physical, len: 1, unwritten: false });
         }
         Ok(())
     }
 
-    fn within(&mut self, place: Place, offset: u64, found: u64) -> Result<bool, ReadError> {
+    fn within(&mut self, place: Ext4Location, offset: u64, found: u64) -> Result<bool, Ext4ReadError> {
         if self.file_system.holds(found, 1) {
             return Ok(true);
         }
         let superblock = self.file_system.superblock();
         let (least, most) = (u64::from(superblock.first_data_block) + 1, superblock.blocks - 1);
-        let why = Why::Range { field: "block number", found, least, most };
-        self.faults.report(Fault { place, offset, why })?;
+        let why = Defect::Range { field: "block number", found, least, most };
+        self.faults.report(Corruption { place, offset, why })?;
         Ok(false)
     }
 }

@@ -2,10 +2,10 @@
 //! `filesystems/ext4/inodes.rst`).
 
 use super::checksum;
-use super::error::{Fault, Faults, Place, ReadError, Why};
+use super::error::{Corruption, CorruptionSink, Defect, Ext4Location, Ext4ReadError};
 use super::features;
 use super::fields;
-use super::superblock::Superblock;
+use super::superblock::ReadSuperblock;
 use crate::time::Time;
 
 /// The inode of the root directory.
@@ -61,7 +61,7 @@ impl FileKind {
 /// An inode, decoded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Inode {
+pub struct ReadInode {
     /// Its number.
     pub number: u32,
     /// First byte of the inode in the image.
@@ -106,15 +106,15 @@ pub struct Inode {
     pub project: u32,
 }
 
-impl Inode {
+impl ReadInode {
     /// Decodes an inode and checks its checksum and the fields that bound others.
     pub(crate) fn read(
-        superblock: &Superblock,
+        superblock: &ReadSuperblock,
         number: u32,
         offset: u64,
         raw: &[u8],
-        faults: &mut dyn Faults,
-    ) -> Result<Self, ReadError> {
+        faults: &mut dyn CorruptionSink,
+    ) -> Result<Self, Ext4ReadError> {
         let inode = Self::decode(superblock, number, offset, raw);
         if superblock.has_checksums() {
             inode.verify(superblock.checksum_seed, faults)?;
@@ -122,20 +122,22 @@ impl Inode {
         let room = raw.len().saturating_sub(128) as u64;
         let extra = u64::from(inode.extra_size);
         if extra > room || extra % 4 != 0 || (extra != 0 && extra < 4) {
-            inode
-                .report(Why::Range { field: "i_extra_isize", found: extra, least: 4, most: room }, faults)?;
+            inode.report(
+                Defect::Range { field: "i_extra_isize", found: extra, least: 4, most: room },
+                faults,
+            )?;
         }
         for (field, time) in [("i_atime", inode.atime), ("i_ctime", inode.ctime), ("i_mtime", inode.mtime)] {
             if time.nanos > 999_999_999 {
                 let found = u64::from(time.nanos);
-                inode.report(Why::Range { field, found, least: 0, most: 999_999_999 }, faults)?;
+                inode.report(Defect::Range { field, found, least: 0, most: 999_999_999 }, faults)?;
             }
         }
         Ok(inode)
     }
 
     /// Decodes the fields.
-    pub(crate) fn decode(superblock: &Superblock, number: u32, offset: u64, raw: &[u8]) -> Self {
+    pub(crate) fn decode(superblock: &ReadSuperblock, number: u32, offset: u64, raw: &[u8]) -> Self {
         let room = raw.len().saturating_sub(128);
         let extra_size = if room == 0 { 0 } else { fields::u16(raw, 0x80) };
         let end = 128 + usize::from(extra_size).min(room);
@@ -170,7 +172,7 @@ impl Inode {
         }
     }
 
-    fn verify(&self, seed: u32, faults: &mut dyn Faults) -> Result<(), ReadError> {
+    fn verify(&self, seed: u32, faults: &mut dyn CorruptionSink) -> Result<(), Ext4ReadError> {
         let whole = self.raw.len() > 128 && self.extra_size >= 4;
         let high = if whole { fields::u16(&self.raw, 0x82) } else { 0 };
         let stored = fields::halves16(fields::u16(&self.raw, 0x7c), high);
@@ -179,17 +181,17 @@ impl Inode {
         if stored == computed {
             return Ok(());
         }
-        self.report(Why::Checksum { stored, computed }, faults)
+        self.report(Defect::Checksum { stored, computed }, faults)
     }
 
     /// Reports a fault of this inode.
-    pub(crate) fn report(&self, why: Why, faults: &mut dyn Faults) -> Result<(), ReadError> {
+    pub(crate) fn report(&self, why: Defect, faults: &mut dyn CorruptionSink) -> Result<(), Ext4ReadError> {
         faults.report(self.fault(why))
     }
 
     /// A fault of this inode.
-    pub(crate) fn fault(&self, why: Why) -> Fault {
-        Fault { place: Place::Inode { inode: self.number }, offset: self.offset, why }
+    pub(crate) fn fault(&self, why: Defect) -> Corruption {
+        Corruption { place: Ext4Location::Inode { inode: self.number }, offset: self.offset, why }
     }
 
     /// What the inode is; `None` when the mode names no type.
@@ -212,7 +214,7 @@ impl Inode {
     }
 
     /// Space taken in units of 512 bytes, whatever the unit on disk.
-    pub fn sectors(&self, superblock: &Superblock) -> u64 {
+    pub fn sectors(&self, superblock: &ReadSuperblock) -> u64 {
         let huge = self.is(HUGE_FILE_FL) && superblock.features.ro_compat(features::HUGE_FILE);
         self.stored_blocks * if huge { u64::from(superblock.block_size / 512) } else { 1 }
     }
@@ -233,7 +235,7 @@ impl Inode {
     }
 
     /// The seed of checksums of what belongs to this inode.
-    pub(crate) fn seed(&self, superblock: &Superblock) -> u32 {
+    pub(crate) fn seed(&self, superblock: &ReadSuperblock) -> u32 {
         checksum::inode_seed(superblock.checksum_seed, self.number, self.generation)
     }
 }

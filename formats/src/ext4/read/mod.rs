@@ -23,16 +23,16 @@ pub(crate) mod xattr;
 use std::collections::BTreeSet;
 
 pub use self::directory::DirEntry;
-pub(crate) use self::error::Faults;
+pub(crate) use self::error::CorruptionSink;
 pub(crate) use self::error::Refuse;
-pub use self::error::{Fault, Place, ReadError, Why};
-pub use self::extents::{Mapping, Run};
+pub use self::error::{Corruption, Defect, Ext4Location, Ext4ReadError};
+pub use self::extents::{BlockMapping, FileRun};
 pub use self::features::Features;
-pub use self::groups::{BLOCK_UNINIT, Group, INODE_UNINIT, INODE_ZEROED};
+pub use self::groups::{BLOCK_UNINIT, GroupInfo, INODE_UNINIT, INODE_ZEROED};
 pub use self::inode::{
-    EXTENTS_FL, FileKind, HUGE_FILE_FL, INDEX_FL, INLINE_DATA_FL, Inode, JOURNAL, RESIZE, ROOT,
+    EXTENTS_FL, FileKind, HUGE_FILE_FL, INDEX_FL, INLINE_DATA_FL, JOURNAL, RESIZE, ROOT, ReadInode,
 };
-pub use self::superblock::Superblock;
+pub use self::superblock::ReadSuperblock;
 pub use self::tree::NumberedTree;
 pub(crate) use self::tree::target;
 pub use self::usage::UsedBlocks;
@@ -44,37 +44,37 @@ use crate::tree::{Tree, Xattrs};
 /// A file system in an image, its superblock and group descriptors read and checked.
 pub struct FileSystem<'a, R: ?Sized> {
     image: &'a R,
-    superblock: Superblock,
-    groups: Vec<Group>,
+    superblock: ReadSuperblock,
+    groups: Vec<GroupInfo>,
 }
 
 /// Opens the file system that begins at the first byte of `image`.
 ///
 /// # Errors
-/// [`ReadError`] when there is none, when it uses features that this reader does not read, or when the superblock
+/// [`Ext4ReadError`] when there is none, when it uses features that this reader does not read, or when the superblock
 /// or a group descriptor is damaged.
-pub fn open<R: ReadAt + ?Sized>(image: &R) -> Result<FileSystem<'_, R>, ReadError> {
+pub fn open<R: ReadAt + ?Sized>(image: &R) -> Result<FileSystem<'_, R>, Ext4ReadError> {
     open_reporting(image, &mut Refuse)
 }
 
 /// Opens, and leaves it to `faults` whether a wrong checksum ends it.
 pub(crate) fn open_reporting<'a, R: ReadAt + ?Sized>(
     image: &'a R,
-    faults: &mut dyn Faults,
-) -> Result<FileSystem<'a, R>, ReadError> {
-    let superblock = Superblock::read(image, faults)?;
+    faults: &mut dyn CorruptionSink,
+) -> Result<FileSystem<'a, R>, Ext4ReadError> {
+    let superblock = ReadSuperblock::read(image, faults)?;
     let groups = groups::read(image, &superblock, faults)?;
     Ok(FileSystem { image, superblock, groups })
 }
 
 impl<'a, R: ReadAt + ?Sized> FileSystem<'a, R> {
     /// The superblock.
-    pub fn superblock(&self) -> &Superblock {
+    pub fn superblock(&self) -> &ReadSuperblock {
         &self.superblock
     }
 
     /// The group descriptors, by group.
-    pub fn groups(&self) -> &[Group] {
+    pub fn groups(&self) -> &[GroupInfo] {
         &self.groups
     }
 
@@ -86,8 +86,8 @@ impl<'a, R: ReadAt + ?Sized> FileSystem<'a, R> {
     /// Length of the journal in bytes, 0 without one.
     ///
     /// # Errors
-    /// [`ReadError`] when the journal's inode is damaged.
-    pub fn journal_len(&self) -> Result<u64, ReadError> {
+    /// [`Ext4ReadError`] when the journal's inode is damaged.
+    pub fn journal_len(&self) -> Result<u64, Ext4ReadError> {
         match self.superblock.journal_inode {
             0 => Ok(0),
             number => Ok(self.inode(number)?.size),
@@ -97,30 +97,34 @@ impl<'a, R: ReadAt + ?Sized> FileSystem<'a, R> {
     /// An inode, in use or not.
     ///
     /// # Errors
-    /// [`ReadError`] when there is no such inode or it is damaged.
-    pub fn inode(&self, number: u32) -> Result<Inode, ReadError> {
+    /// [`Ext4ReadError`] when there is no such inode or it is damaged.
+    pub fn inode(&self, number: u32) -> Result<ReadInode, Ext4ReadError> {
         self.inode_reporting(number, &mut Refuse)
     }
 
-    pub(crate) fn inode_reporting(&self, number: u32, faults: &mut dyn Faults) -> Result<Inode, ReadError> {
+    pub(crate) fn inode_reporting(
+        &self,
+        number: u32,
+        faults: &mut dyn CorruptionSink,
+    ) -> Result<ReadInode, Ext4ReadError> {
         let offset = self.inode_offset(number)?;
         let mut raw = vec![0; usize::from(self.superblock.inode_size)];
         read_exact(self.image, offset, &mut raw)?;
-        Inode::read(&self.superblock, number, offset, &raw, faults)
+        ReadInode::read(&self.superblock, number, offset, &raw, faults)
     }
 
     /// First byte of an inode in the image.
     ///
     /// # Errors
-    /// [`ReadError`] when there is no such inode.
-    pub fn inode_offset(&self, number: u32) -> Result<u64, ReadError> {
+    /// [`Ext4ReadError`] when there is no such inode.
+    pub fn inode_offset(&self, number: u32) -> Result<u64, Ext4ReadError> {
         let index = number.wrapping_sub(1);
         let group = self.groups.get((index / self.superblock.inodes_per_group) as usize);
         let Some(group) = group.filter(|_| number != 0) else {
             let (found, most) = (u64::from(number), u64::from(self.superblock.inodes));
-            let why = Why::Range { field: "inode number", found, least: 1, most };
+            let why = Defect::Range { field: "inode number", found, least: 1, most };
             let offset = superblock::OFFSET;
-            return Err(Fault { place: Place::Inode { inode: number }, offset, why }.into());
+            return Err(Corruption { place: Ext4Location::Inode { inode: number }, offset, why }.into());
         };
         let slot = u64::from(index % self.superblock.inodes_per_group);
         let start = self.superblock.offset_of(group.inode_table);
@@ -130,22 +134,22 @@ impl<'a, R: ReadAt + ?Sized> FileSystem<'a, R> {
     /// Where the content of an inode stands.
     ///
     /// # Errors
-    /// [`ReadError`] when the extent tree or the blocks of block numbers are damaged.
-    pub fn mapping(&self, inode: &Inode) -> Result<Mapping, ReadError> {
+    /// [`Ext4ReadError`] when the extent tree or the blocks of block numbers are damaged.
+    pub fn mapping(&self, inode: &ReadInode) -> Result<BlockMapping, Ext4ReadError> {
         self.mapping_reporting(inode, &mut BTreeSet::new(), &mut Refuse)
     }
 
     /// Reads the mapping; `met` holds the blocks of extents that were read so far and may not come again.
     pub(crate) fn mapping_reporting(
         &self,
-        inode: &Inode,
+        inode: &ReadInode,
         met: &mut BTreeSet<u64>,
-        faults: &mut dyn Faults,
-    ) -> Result<Mapping, ReadError> {
+        faults: &mut dyn CorruptionSink,
+    ) -> Result<BlockMapping, Ext4ReadError> {
         if inode.is(INLINE_DATA_FL) {
-            let why = Why::Meaningless { field: "i_flags (inline data)", found: u64::from(inode.flags) };
+            let why = Defect::Meaningless { field: "i_flags (inline data)", found: u64::from(inode.flags) };
             inode.report(why, faults)?;
-            return Ok(Mapping::default());
+            return Ok(BlockMapping::default());
         }
         if inode.is(EXTENTS_FL) {
             return extents::read(self, inode, met, faults);
@@ -156,8 +160,8 @@ impl<'a, R: ReadAt + ?Sized> FileSystem<'a, R> {
     /// The entries of a directory, `.` and `..` among them, in the order of the disk.
     ///
     /// # Errors
-    /// [`ReadError`] when the directory is damaged.
-    pub fn entries(&self, dir: &Inode) -> Result<Vec<DirEntry>, ReadError> {
+    /// [`Ext4ReadError`] when the directory is damaged.
+    pub fn entries(&self, dir: &ReadInode) -> Result<Vec<DirEntry>, Ext4ReadError> {
         let mapping = self.mapping(dir)?;
         directory::read(self, dir, &mapping, &mut Refuse)
     }
@@ -165,24 +169,24 @@ impl<'a, R: ReadAt + ?Sized> FileSystem<'a, R> {
     /// The extended attributes of an inode, as the kernel's system calls give them.
     ///
     /// # Errors
-    /// [`ReadError`] when the attributes are damaged.
-    pub fn xattrs(&self, inode: &Inode) -> Result<Xattrs, ReadError> {
+    /// [`Ext4ReadError`] when the attributes are damaged.
+    pub fn xattrs(&self, inode: &ReadInode) -> Result<Xattrs, Ext4ReadError> {
         xattr::read(self, inode, &mut Refuse)
     }
 
     /// The target of a symbolic link.
     ///
     /// # Errors
-    /// [`ReadError`] when the link is damaged.
-    pub fn symlink_target(&self, inode: &Inode) -> Result<Box<[u8]>, ReadError> {
+    /// [`Ext4ReadError`] when the link is damaged.
+    pub fn symlink_target(&self, inode: &ReadInode) -> Result<Box<[u8]>, Ext4ReadError> {
         tree::target(self, inode, &mut BTreeSet::new(), &mut Refuse)
     }
 
     /// The inode at a path of names joined by `/`, links not followed; `None` when a name is not there.
     ///
     /// # Errors
-    /// [`ReadError`] when a directory on the way is damaged.
-    pub fn inode_of(&self, path: &[u8]) -> Result<Option<u32>, ReadError> {
+    /// [`Ext4ReadError`] when a directory on the way is damaged.
+    pub fn inode_of(&self, path: &[u8]) -> Result<Option<u32>, Ext4ReadError> {
         let mut number = ROOT;
         for name in path.split(|&byte| byte == b'/').filter(|name| !name.is_empty() && *name != b".") {
             let dir = self.inode(number)?;
@@ -201,8 +205,8 @@ impl<'a, R: ReadAt + ?Sized> FileSystem<'a, R> {
     /// The whole file system as a tree; contents are slices of `source`, with offsets from the start of the image.
     ///
     /// # Errors
-    /// [`ReadError`] when anything that the tree needs is damaged.
-    pub fn tree(&self, source: SourceId) -> Result<Tree, ReadError> {
+    /// [`Ext4ReadError`] when anything that the tree needs is damaged.
+    pub fn tree(&self, source: SourceId) -> Result<Tree, Ext4ReadError> {
         Ok(self.numbered_tree(source)?.tree)
     }
 
@@ -210,7 +214,7 @@ impl<'a, R: ReadAt + ?Sized> FileSystem<'a, R> {
     ///
     /// # Errors
     /// As [`FileSystem::tree`].
-    pub fn numbered_tree(&self, source: SourceId) -> Result<NumberedTree, ReadError> {
+    pub fn numbered_tree(&self, source: SourceId) -> Result<NumberedTree, Ext4ReadError> {
         tree::read(self, source)
     }
 
@@ -220,7 +224,7 @@ impl<'a, R: ReadAt + ?Sized> FileSystem<'a, R> {
     }
 
     /// Reads a block into a buffer of its size.
-    pub(crate) fn block(&self, block: u64) -> Result<Vec<u8>, ReadError> {
+    pub(crate) fn block(&self, block: u64) -> Result<Vec<u8>, Ext4ReadError> {
         let mut bytes = vec![0; self.superblock.block_size as usize];
         read_block(self.image, &self.superblock, block, &mut bytes)?;
         Ok(bytes)
@@ -238,18 +242,18 @@ pub(crate) fn read_exact<R: ReadAt + ?Sized>(
     image: &R,
     offset: u64,
     buf: &mut [u8],
-) -> Result<(), ReadError> {
+) -> Result<(), Ext4ReadError> {
     let len = buf.len() as u64;
-    image.read_exact_at(offset, buf).map_err(|source| ReadError::Io { offset, len, source })
+    image.read_exact_at(offset, buf).map_err(|source| Ext4ReadError::Io { offset, len, source })
 }
 
 /// Fills `buf`, a block long, from a block.
 pub(crate) fn read_block<R: ReadAt + ?Sized>(
     image: &R,
-    superblock: &Superblock,
+    superblock: &ReadSuperblock,
     block: u64,
     buf: &mut [u8],
-) -> Result<(), ReadError> {
+) -> Result<(), Ext4ReadError> {
     read_exact(image, superblock.offset_of(block), buf)
 }
 

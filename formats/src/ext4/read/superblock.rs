@@ -2,7 +2,7 @@
 //! `filesystems/ext4/super.rst`).
 
 use super::checksum;
-use super::error::{Fault, Faults, Place, ReadError, Why};
+use super::error::{Corruption, CorruptionSink, Defect, Ext4Location, Ext4ReadError};
 use super::features::{self, Features};
 use super::fields;
 use crate::guid::Guid;
@@ -21,7 +21,7 @@ pub(crate) const UNSIGNED_HASH: u32 = 2;
 /// What a superblock says, decoded; counts are of blocks, inodes or groups.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Superblock {
+pub struct ReadSuperblock {
     /// The 1024 bytes themselves.
     pub raw: Box<[u8]>,
     /// File-system UUID.
@@ -99,35 +99,38 @@ fn time(raw: &[u8], low: usize, high: usize) -> Time {
     Time::from_secs((u64::from(fields::u32(raw, low)) | u64::from(fields::u8(raw, high)) << 32) as i64)
 }
 
-impl Superblock {
+impl ReadSuperblock {
     /// Decodes and checks; faults of geometry always end it, a wrong checksum is reported.
-    pub(crate) fn read<R: ReadAt + ?Sized>(image: &R, faults: &mut dyn Faults) -> Result<Self, ReadError> {
+    pub(crate) fn read<R: ReadAt + ?Sized>(
+        image: &R,
+        faults: &mut dyn CorruptionSink,
+    ) -> Result<Self, Ext4ReadError> {
         let needed = OFFSET + LEN as u64;
         if image.size() < needed {
-            return Err(ReadError::Truncated { found: image.size(), needed });
+            return Err(Ext4ReadError::Truncated { found: image.size(), needed });
         }
         let mut raw = vec![0; LEN];
         super::read_exact(image, OFFSET, &mut raw)?;
         let found = fields::u16(&raw, 0x38);
         if found != 0xef53 {
-            return Err(ReadError::NotExt4 { found });
+            return Err(Ext4ReadError::NotExt4 { found });
         }
         let superblock = Self::decode(&raw)?;
         let unreadable = superblock.features.unreadable();
         if !unreadable.is_empty() {
-            return Err(ReadError::Features { names: unreadable.join(", ") });
+            return Err(Ext4ReadError::Features { names: unreadable.join(", ") });
         }
         superblock.verify(faults)?;
         superblock.check_geometry()?;
         let needed = superblock.blocks.saturating_mul(u64::from(superblock.block_size));
         if image.size() < needed {
-            return Err(ReadError::Truncated { found: image.size(), needed });
+            return Err(Ext4ReadError::Truncated { found: image.size(), needed });
         }
         Ok(superblock)
     }
 
     /// Decodes the fields; refuses only sizes that no arithmetic could be done with.
-    pub(crate) fn decode(raw: &[u8]) -> Result<Self, ReadError> {
+    pub(crate) fn decode(raw: &[u8]) -> Result<Self, Ext4ReadError> {
         let log = fields::u32(raw, 0x18);
         within("s_log_block_size", u64::from(log), 0, 6)?;
         let features = Features {
@@ -187,7 +190,7 @@ impl Superblock {
     }
 
     /// Checks the checksum.
-    fn verify(&self, faults: &mut dyn Faults) -> Result<(), ReadError> {
+    fn verify(&self, faults: &mut dyn CorruptionSink) -> Result<(), Ext4ReadError> {
         if !self.features.ro_compat(features::METADATA_CSUM) {
             return Ok(());
         }
@@ -196,11 +199,11 @@ impl Superblock {
         if stored == computed {
             return Ok(());
         }
-        faults.report(fault(Why::Checksum { stored, computed }))
+        faults.report(fault(Defect::Checksum { stored, computed }))
     }
 
     /// Refuses what no file system can be laid out by.
-    fn check_geometry(&self) -> Result<(), ReadError> {
+    fn check_geometry(&self) -> Result<(), Ext4ReadError> {
         let bits = u64::from(self.block_size) * 8;
         within("s_rev_level", u64::from(fields::u32(&self.raw, 0x4c)), 0, 1)?;
         if self.features.ro_compat(features::METADATA_CSUM) {
@@ -355,20 +358,20 @@ fn is_power(number: u32, base: u32) -> bool {
     rest == 1 && number > 1
 }
 
-fn fault(why: Why) -> Fault {
-    Fault { place: Place::Superblock, offset: OFFSET, why }
+fn fault(why: Defect) -> Corruption {
+    Corruption { place: Ext4Location::Superblock, offset: OFFSET, why }
 }
 
-fn within(field: &'static str, found: u64, least: u64, most: u64) -> Result<(), ReadError> {
+fn within(field: &'static str, found: u64, least: u64, most: u64) -> Result<(), Ext4ReadError> {
     if (least..=most).contains(&found) {
         return Ok(());
     }
-    Err(fault(Why::Range { field, found, least, most }).into())
+    Err(fault(Defect::Range { field, found, least, most }).into())
 }
 
-fn equal(field: &'static str, found: u64, expected: u64) -> Result<(), ReadError> {
+fn equal(field: &'static str, found: u64, expected: u64) -> Result<(), Ext4ReadError> {
     if found == expected {
         return Ok(());
     }
-    Err(fault(Why::Value { field, found, expected }).into())
+    Err(fault(Defect::Value { field, found, expected }).into())
 }

@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::FileSystem;
 use super::directory::{self, DirEntry};
-use super::error::{Faults, ReadError, Refuse, Why};
-use super::extents::Mapping;
+use super::error::{CorruptionSink, Defect, Ext4ReadError, Refuse};
+use super::extents::BlockMapping;
 use super::features;
-use super::inode::{FileKind, Inode, ROOT};
+use super::inode::{FileKind, ROOT, ReadInode};
 use crate::plan::SourceId;
 use crate::read_at::ReadAt;
-use crate::tree::{Content, Kind, Meta, Name, Node, NodeId, Origin, SYMLINK_MAX, Segment, Tree};
+use crate::tree::{Content, Meta, Name, Node, NodeId, NodeKind, Origin, SYMLINK_MAX, Segment, Tree};
 
 /// A tree that knows which inode every node came from.
 #[derive(Debug, Clone)]
@@ -29,10 +29,10 @@ impl NumberedTree {
 }
 
 /// A directory whose entries are still to be added.
-struct Pending {
+struct PendingDir {
     node: NodeId,
     parent: u32,
-    inode: Inode,
+    inode: ReadInode,
 }
 
 struct Build<'b, 'a, R: ?Sized> {
@@ -44,17 +44,17 @@ struct Build<'b, 'a, R: ?Sized> {
     nodes: BTreeMap<u32, NodeId>,
     /// Blocks of metadata read so far; none may be read twice.
     met: BTreeSet<u64>,
-    pending: Vec<Pending>,
+    pending: Vec<PendingDir>,
 }
 
 /// Reads the whole tree.
 pub(crate) fn read<R: ReadAt + ?Sized>(
     file_system: &FileSystem<'_, R>,
     source: SourceId,
-) -> Result<NumberedTree, ReadError> {
+) -> Result<NumberedTree, Ext4ReadError> {
     let root = file_system.inode(ROOT)?;
     if root.kind() != Some(FileKind::Dir) {
-        let why = Why::Value { field: "type of the root", found: u64::from(root.mode >> 12), expected: 4 };
+        let why = Defect::Value { field: "type of the root", found: u64::from(root.mode >> 12), expected: 4 };
         return Err(root.fault(why).into());
     }
     let tree = Tree::new(meta(file_system, &root)?);
@@ -66,7 +66,7 @@ pub(crate) fn read<R: ReadAt + ?Sized>(
         inodes: vec![ROOT],
         nodes: [(ROOT, node)].into(),
         met: BTreeSet::new(),
-        pending: vec![Pending { node, parent: ROOT, inode: root }],
+        pending: vec![PendingDir { node, parent: ROOT, inode: root }],
     };
     while let Some(pending) = build.pending.pop() {
         build.directory(&pending)?;
@@ -74,7 +74,10 @@ pub(crate) fn read<R: ReadAt + ?Sized>(
     Ok(NumberedTree { tree: build.tree, inodes: build.inodes })
 }
 
-fn meta<R: ReadAt + ?Sized>(file_system: &FileSystem<'_, R>, inode: &Inode) -> Result<Meta, ReadError> {
+fn meta<R: ReadAt + ?Sized>(
+    file_system: &FileSystem<'_, R>,
+    inode: &ReadInode,
+) -> Result<Meta, Ext4ReadError> {
     let xattrs = file_system.xattrs(inode)?;
     Ok(Meta {
         mode: inode.mode & 0o7777,
@@ -86,13 +89,13 @@ fn meta<R: ReadAt + ?Sized>(file_system: &FileSystem<'_, R>, inode: &Inode) -> R
 }
 
 impl<R: ReadAt + ?Sized> Build<'_, '_, R> {
-    fn directory(&mut self, pending: &Pending) -> Result<(), ReadError> {
+    fn directory(&mut self, pending: &PendingDir) -> Result<(), Ext4ReadError> {
         let dir = &pending.inode;
         let mapping = self.file_system.mapping_reporting(dir, &mut self.met, &mut Refuse)?;
         for run in &mapping.runs {
             for number in run.physical..run.physical.saturating_add(run.len) {
                 if !self.met.insert(number) {
-                    return Err(dir.fault(Why::Again { what: "block", number }).into());
+                    return Err(dir.fault(Defect::Again { what: "block", number }).into());
                 }
             }
         }
@@ -101,33 +104,35 @@ impl<R: ReadAt + ?Sized> Build<'_, '_, R> {
                 self.entry(pending, &entry)?;
             } else if &*entry.name == b".." && entry.inode != pending.parent {
                 let why =
-                    Why::Entry { name: entry.name.clone(), found: entry.inode, expected: pending.parent };
+                    Defect::Entry { name: entry.name.clone(), found: entry.inode, expected: pending.parent };
                 return Err(entry.fault(dir.number, why).into());
             }
         }
         Ok(())
     }
 
-    fn entry(&mut self, pending: &Pending, entry: &DirEntry) -> Result<(), ReadError> {
+    fn entry(&mut self, pending: &PendingDir, entry: &DirEntry) -> Result<(), Ext4ReadError> {
         let dir = pending.inode.number;
         let inode = self.file_system.inode(entry.inode)?;
-        let fault = |why: Why| ReadError::from(entry.fault(dir, why));
+        let fault = |why: Defect| Ext4ReadError::from(entry.fault(dir, why));
         if inode.links == 0 {
-            return Err(fault(Why::Dangling { name: entry.name.clone(), found: entry.inode }));
+            return Err(fault(Defect::Dangling { name: entry.name.clone(), found: entry.inode }));
         }
         let Some(kind) = inode.kind() else {
-            return Err(inode.fault(Why::Meaningless { field: "i_mode", found: inode.mode.into() }).into());
+            return Err(inode
+                .fault(Defect::Meaningless { field: "i_mode", found: inode.mode.into() })
+                .into());
         };
         let typed = self.file_system.superblock().features.incompat(features::FILETYPE);
         if typed && entry.file_type != kind.entry_byte() {
             let (found, expected) = (entry.file_type, kind.entry_byte());
-            return Err(fault(Why::FileType { name: entry.name.clone(), found, expected }));
+            return Err(fault(Defect::FileType { name: entry.name.clone(), found, expected }));
         }
-        let name = Name::new(&entry.name).map_err(|_| fault(Why::Name { name: entry.name.clone() }))?;
-        let twice = |_| fault(Why::Duplicate { name: entry.name.clone() });
+        let name = Name::new(&entry.name).map_err(|_| fault(Defect::Name { name: entry.name.clone() }))?;
+        let twice = |_| fault(Defect::Duplicate { name: entry.name.clone() });
         if let Some(&node) = self.nodes.get(&entry.inode) {
             if kind == FileKind::Dir {
-                return Err(fault(Why::Again { what: "directory", number: u64::from(entry.inode) }));
+                return Err(fault(Defect::Again { what: "directory", number: u64::from(entry.inode) }));
             }
             return self.tree.link(pending.node, name, node).map_err(twice);
         }
@@ -136,23 +141,25 @@ impl<R: ReadAt + ?Sized> Build<'_, '_, R> {
         self.inodes.push(entry.inode);
         self.nodes.insert(entry.inode, node);
         if kind == FileKind::Dir {
-            self.pending.push(Pending { node, parent: dir, inode });
+            self.pending.push(PendingDir { node, parent: dir, inode });
         }
         Ok(())
     }
 
-    fn kind(&mut self, inode: &Inode, kind: FileKind) -> Result<Kind, ReadError> {
+    fn kind(&mut self, inode: &ReadInode, kind: FileKind) -> Result<NodeKind, Ext4ReadError> {
         let (major, minor) = inode.device();
         Ok(match kind {
-            FileKind::Dir => Kind::dir(),
-            FileKind::CharDevice => Kind::CharDevice { major, minor },
-            FileKind::BlockDevice => Kind::BlockDevice { major, minor },
-            FileKind::Fifo => Kind::Fifo,
-            FileKind::Socket => Kind::Socket,
-            FileKind::Symlink => Kind::Symlink(target(self.file_system, inode, &mut self.met, &mut Refuse)?),
+            FileKind::Dir => NodeKind::dir(),
+            FileKind::CharDevice => NodeKind::CharDevice { major, minor },
+            FileKind::BlockDevice => NodeKind::BlockDevice { major, minor },
+            FileKind::Fifo => NodeKind::Fifo,
+            FileKind::Socket => NodeKind::Socket,
+            FileKind::Symlink => {
+                NodeKind::Symlink(target(self.file_system, inode, &mut self.met, &mut Refuse)?)
+            }
             FileKind::File => {
                 let mapping = self.file_system.mapping_reporting(inode, &mut self.met, &mut Refuse)?;
-                Kind::File(content(self.file_system, inode, &mapping, self.source)?)
+                NodeKind::File(content(self.file_system, inode, &mapping, self.source)?)
             }
         })
     }
@@ -161,15 +168,15 @@ impl<R: ReadAt + ?Sized> Build<'_, '_, R> {
 /// The content of a regular file as references to `source`.
 fn content<R: ReadAt + ?Sized>(
     file_system: &FileSystem<'_, R>,
-    inode: &Inode,
-    mapping: &Mapping,
+    inode: &ReadInode,
+    mapping: &BlockMapping,
     source: SourceId,
-) -> Result<Content, ReadError> {
+) -> Result<Content, Ext4ReadError> {
     let superblock = file_system.superblock();
     let block_size = u64::from(superblock.block_size);
     let most = block_size << 32;
     if inode.size > most {
-        let why = Why::Range { field: "i_size", found: inode.size, least: 0, most };
+        let why = Defect::Range { field: "i_size", found: inode.size, least: 0, most };
         return Err(inode.fault(why).into());
     }
     let written = mapping.runs.iter().filter(|run| !run.unwritten);
@@ -199,13 +206,13 @@ fn content<R: ReadAt + ?Sized>(
 /// The target of a symbolic link.
 pub(crate) fn target<R: ReadAt + ?Sized>(
     file_system: &FileSystem<'_, R>,
-    inode: &Inode,
+    inode: &ReadInode,
     met: &mut BTreeSet<u64>,
-    faults: &mut dyn Faults,
-) -> Result<Box<[u8]>, ReadError> {
+    faults: &mut dyn CorruptionSink,
+) -> Result<Box<[u8]>, Ext4ReadError> {
     let most = (SYMLINK_MAX as u64).min(u64::from(file_system.superblock().block_size) - 1);
     if inode.size == 0 || inode.size > most {
-        inode.report(Why::Range { field: "i_size", found: inode.size, least: 1, most }, faults)?;
+        inode.report(Defect::Range { field: "i_size", found: inode.size, least: 1, most }, faults)?;
         return Ok(Box::default());
     }
     let len = inode.size as usize;
@@ -214,7 +221,7 @@ pub(crate) fn target<R: ReadAt + ?Sized>(
     } else {
         let mapping = file_system.mapping_reporting(inode, met, faults)?;
         let Some(block) = mapping.find(0) else {
-            inode.report(Why::Missing { what: "the block of the link's target" }, faults)?;
+            inode.report(Defect::Missing { what: "the block of the link's target" }, faults)?;
             return Ok(Box::default());
         };
         file_system.block(block)?
@@ -222,7 +229,7 @@ pub(crate) fn target<R: ReadAt + ?Sized>(
     // The kernel takes the target up to the first NUL, whatever the size says.
     let found = bytes.iter().position(|&byte| byte == 0).unwrap_or(bytes.len()) as u64;
     if found != inode.size {
-        let why = Why::Value { field: "length of the link's target", found, expected: inode.size };
+        let why = Defect::Value { field: "length of the link's target", found, expected: inode.size };
         inode.report(why, faults)?;
     }
     bytes.truncate(len);

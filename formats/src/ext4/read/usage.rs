@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::FileSystem;
 use super::checksum;
-use super::error::{Fault, Faults, Place, ReadError, Refuse, Why};
+use super::error::{Corruption, CorruptionSink, Defect, Ext4Location, Ext4ReadError, Refuse};
 use super::groups::{BLOCK_UNINIT, INODE_UNINIT};
 use crate::read_at::ReadAt;
 
@@ -23,7 +23,7 @@ impl<'f, 'a, R: ReadAt + ?Sized> UsedBlocks<'f, 'a, R> {
 }
 
 impl<R: ReadAt + ?Sized> Iterator for UsedBlocks<'_, '_, R> {
-    type Item = Result<Range<u64>, ReadError>;
+    type Item = Result<Range<u64>, Ext4ReadError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         while self.runs.is_empty() {
@@ -78,8 +78,8 @@ pub(crate) fn runs(bitmap: &[u8], len: u32) -> Vec<Range<u64>> {
 pub(crate) fn block_bitmap<R: ReadAt + ?Sized>(
     file_system: &FileSystem<'_, R>,
     group: u32,
-    faults: &mut dyn Faults,
-) -> Result<Vec<u8>, ReadError> {
+    faults: &mut dyn CorruptionSink,
+) -> Result<Vec<u8>, Ext4ReadError> {
     let superblock = file_system.superblock();
     let Some(described) = file_system.groups().get(group as usize) else { return Ok(Vec::new()) };
     if described.is(BLOCK_UNINIT) {
@@ -87,7 +87,7 @@ pub(crate) fn block_bitmap<R: ReadAt + ?Sized>(
     }
     let bytes = file_system.block(described.block_bitmap)?;
     if superblock.has_checksums() {
-        let place = Place::BlockBitmap { group };
+        let place = Ext4Location::BlockBitmap { group };
         let len = superblock.blocks_per_group / 8;
         verify(
             file_system,
@@ -106,8 +106,8 @@ pub(crate) fn block_bitmap<R: ReadAt + ?Sized>(
 pub(crate) fn inode_bitmap<R: ReadAt + ?Sized>(
     file_system: &FileSystem<'_, R>,
     group: u32,
-    faults: &mut dyn Faults,
-) -> Result<Vec<u8>, ReadError> {
+    faults: &mut dyn CorruptionSink,
+) -> Result<Vec<u8>, Ext4ReadError> {
     let superblock = file_system.superblock();
     let Some(described) = file_system.groups().get(group as usize) else { return Ok(Vec::new()) };
     if described.is(INODE_UNINIT) {
@@ -115,7 +115,7 @@ pub(crate) fn inode_bitmap<R: ReadAt + ?Sized>(
     }
     let bytes = file_system.block(described.inode_bitmap)?;
     if superblock.has_checksums() {
-        let place = Place::InodeBitmap { group };
+        let place = Ext4Location::InodeBitmap { group };
         let len = superblock.inodes_per_group / 8;
         verify(
             file_system,
@@ -135,10 +135,10 @@ fn verify<R: ReadAt + ?Sized>(
     bytes: &[u8],
     len: u32,
     stored: u32,
-    place: Place,
+    place: Ext4Location,
     block: u64,
-    faults: &mut dyn Faults,
-) -> Result<(), ReadError> {
+    faults: &mut dyn CorruptionSink,
+) -> Result<(), Ext4ReadError> {
     let superblock = file_system.superblock();
     let computed = checksum::crc32c(superblock.checksum_seed, bytes.get(..len as usize).unwrap_or(bytes));
     // Descriptors of 32 bytes have no room for the upper half.
@@ -146,8 +146,8 @@ fn verify<R: ReadAt + ?Sized>(
     if stored == computed {
         return Ok(());
     }
-    let why = Why::Checksum { stored, computed };
-    faults.report(Fault { place, offset: superblock.offset_of(block), why })
+    let why = Defect::Checksum { stored, computed };
+    faults.report(Corruption { place, offset: superblock.offset_of(block), why })
 }
 
 /// The bitmap of a group in which no file ever had a block: only its own metadata is there.

@@ -6,9 +6,9 @@ use std::collections::BTreeSet;
 use super::FileSystem;
 use super::acl;
 use super::checksum;
-use super::error::{Fault, Faults, Place, ReadError, Why};
+use super::error::{Corruption, CorruptionSink, Defect, Ext4Location, Ext4ReadError};
 use super::fields;
-use super::inode::Inode;
+use super::inode::ReadInode;
 use crate::read_at::ReadAt;
 use crate::tree::Xattrs;
 
@@ -23,7 +23,7 @@ const REFERENCES: u64 = 1024;
 
 /// An attribute as it stands on disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Attribute {
+pub(crate) struct ReadAttribute {
     /// Stands for the name's prefix.
     pub(crate) index: u8,
     /// The rest of the name.
@@ -34,7 +34,7 @@ pub(crate) struct Attribute {
     pub(crate) hash: u32,
 }
 
-impl Attribute {
+impl ReadAttribute {
     /// The full name; `None` when the prefix is not known.
     fn full_name(&self) -> Option<Vec<u8>> {
         let (prefix, whole) = match self.index {
@@ -66,9 +66,9 @@ impl Attribute {
 /// Reads all attributes of an inode.
 pub(crate) fn read<R: ReadAt + ?Sized>(
     file_system: &FileSystem<'_, R>,
-    inode: &Inode,
-    faults: &mut dyn Faults,
-) -> Result<Xattrs, ReadError> {
+    inode: &ReadInode,
+    faults: &mut dyn CorruptionSink,
+) -> Result<Xattrs, Ext4ReadError> {
     let mut all = body(inode, faults)?;
     if inode.xattr_block != 0 {
         all.extend(block(file_system, inode, inode.xattr_block, faults)?.attributes);
@@ -77,13 +77,13 @@ pub(crate) fn read<R: ReadAt + ?Sized>(
     for attribute in all {
         let Some(name) = attribute.full_name() else {
             let found = u64::from(attribute.index);
-            inode.report(Why::Meaningless { field: "e_name_index of an attribute", found }, faults)?;
+            inode.report(Defect::Meaningless { field: "e_name_index of an attribute", found }, faults)?;
             continue;
         };
         let value = if matches!(attribute.index, 2 | 3) {
             let Some(value) = acl::from_disk(&attribute.value) else {
                 let len = attribute.value.len() as u64;
-                inode.report(Why::Acl { len }, faults)?;
+                inode.report(Defect::Acl { len }, faults)?;
                 continue;
             };
             value.into()
@@ -92,20 +92,23 @@ pub(crate) fn read<R: ReadAt + ?Sized>(
         };
         let name: Box<[u8]> = name.into();
         if xattrs.insert(name.clone(), value).is_some() {
-            inode.report(Why::Duplicate { name }, faults)?;
+            inode.report(Defect::Duplicate { name }, faults)?;
         }
     }
     Ok(xattrs)
 }
 
 /// Reads the attributes that stand in the inode.
-pub(crate) fn body(inode: &Inode, faults: &mut dyn Faults) -> Result<Vec<Attribute>, ReadError> {
+pub(crate) fn body(
+    inode: &ReadInode,
+    faults: &mut dyn CorruptionSink,
+) -> Result<Vec<ReadAttribute>, Ext4ReadError> {
     let start = 128 + usize::from(inode.extra_size);
     let area = inode.raw.get(start..).unwrap_or(&[]);
     if inode.extra_size == 0 || area.len() < 4 || fields::u32(area, 0) != MAGIC {
         return Ok(Vec::new());
     }
-    let place = Place::XattrBody { inode: inode.number };
+    let place = Ext4Location::XattrBody { inode: inode.number };
     let area =
         Area { bytes: area, first: 4, base: 4, sorted: false, place, offset: inode.offset + start as u64 };
     area.read(faults)
@@ -113,45 +116,45 @@ pub(crate) fn body(inode: &Inode, faults: &mut dyn Faults) -> Result<Vec<Attribu
 
 /// A block of attributes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Block {
+pub(crate) struct XattrBlock {
     /// How many inodes use it.
     pub(crate) references: u32,
     /// The stored hash of all attributes.
     pub(crate) hash: u32,
     /// The attributes.
-    pub(crate) attributes: Vec<Attribute>,
+    pub(crate) attributes: Vec<ReadAttribute>,
 }
 
 /// Reads a block of attributes on behalf of an inode.
 pub(crate) fn block<R: ReadAt + ?Sized>(
     file_system: &FileSystem<'_, R>,
-    inode: &Inode,
+    inode: &ReadInode,
     number: u64,
-    faults: &mut dyn Faults,
-) -> Result<Block, ReadError> {
+    faults: &mut dyn CorruptionSink,
+) -> Result<XattrBlock, Ext4ReadError> {
     let superblock = file_system.superblock();
     if !file_system.holds(number, 1) {
         let (least, most) = (u64::from(superblock.first_data_block) + 1, superblock.blocks - 1);
-        inode.report(Why::Range { field: "i_file_acl", found: number, least, most }, faults)?;
-        return Ok(Block { references: 0, hash: 0, attributes: Vec::new() });
+        inode.report(Defect::Range { field: "i_file_acl", found: number, least, most }, faults)?;
+        return Ok(XattrBlock { references: 0, hash: 0, attributes: Vec::new() });
     }
     let bytes = file_system.block(number)?;
-    let place = Place::XattrBlock { block: number };
+    let place = Ext4Location::XattrBlock { block: number };
     let offset = superblock.offset_of(number);
     let references = fields::u32(&bytes, 4);
     let checks = [
-        (fields::u32(&bytes, 0) != MAGIC).then(|| Why::Value {
+        (fields::u32(&bytes, 0) != MAGIC).then(|| Defect::Value {
             field: "h_magic",
             found: fields::u32(&bytes, 0).into(),
             expected: MAGIC.into(),
         }),
-        (!(1..=REFERENCES).contains(&references.into())).then(|| Why::Range {
+        (!(1..=REFERENCES).contains(&references.into())).then(|| Defect::Range {
             field: "h_refcount",
             found: references.into(),
             least: 1,
             most: REFERENCES,
         }),
-        (fields::u32(&bytes, 8) != 1).then(|| Why::Value {
+        (fields::u32(&bytes, 8) != 1).then(|| Defect::Value {
             field: "h_blocks",
             found: fields::u32(&bytes, 8).into(),
             expected: 1,
@@ -159,18 +162,18 @@ pub(crate) fn block<R: ReadAt + ?Sized>(
         superblock.has_checksums().then(|| verify(superblock.checksum_seed, number, &bytes)).flatten(),
     ];
     for why in checks.into_iter().flatten() {
-        faults.report(Fault { place, offset, why })?;
+        faults.report(Corruption { place, offset, why })?;
     }
     let mut attributes = Vec::new();
     if fields::u32(&bytes, 0) == MAGIC {
         let area = Area { bytes: &bytes, first: HEADER, base: 0, sorted: true, place, offset };
         attributes = area.read(faults)?;
     }
-    Ok(Block { references, hash: fields::u32(&bytes, 12), attributes })
+    Ok(XattrBlock { references, hash: fields::u32(&bytes, 12), attributes })
 }
 
 /// The hash of a whole block by those of its attributes.
-pub(crate) fn block_hash(attributes: &[Attribute]) -> u32 {
+pub(crate) fn block_hash(attributes: &[ReadAttribute]) -> u32 {
     if attributes.iter().any(|attribute| attribute.hash == 0) {
         return 0;
     }
@@ -178,14 +181,14 @@ pub(crate) fn block_hash(attributes: &[Attribute]) -> u32 {
 }
 
 /// The block's own number counts into the checksum.
-fn verify(seed: u32, number: u64, bytes: &[u8]) -> Option<Why> {
+fn verify(seed: u32, number: u64, bytes: &[u8]) -> Option<Defect> {
     let stored = fields::u32(bytes, 16);
     let computed = checksum::crc32c_without(checksum::crc32c(seed, &number.to_le_bytes()), bytes, 16);
-    (stored != computed).then_some(Why::Checksum { stored, computed })
+    (stored != computed).then_some(Defect::Checksum { stored, computed })
 }
 
 /// An attribute, and where its value stands: first byte and length.
-type Found = ((usize, usize), Attribute);
+type StoredValue = ((usize, usize), ReadAttribute);
 
 /// Bytes that hold entries from one end and values from the other.
 struct Area<'b> {
@@ -196,24 +199,24 @@ struct Area<'b> {
     base: usize,
     /// Whether entries must stand in order: those of a block.
     sorted: bool,
-    place: Place,
+    place: Ext4Location,
     offset: u64,
 }
 
 impl Area<'_> {
-    fn fault(&self, why: Why) -> Fault {
-        Fault { place: self.place, offset: self.offset, why }
+    fn fault(&self, why: Defect) -> Corruption {
+        Corruption { place: self.place, offset: self.offset, why }
     }
 
-    fn read(&self, faults: &mut dyn Faults) -> Result<Vec<Attribute>, ReadError> {
-        let mut attributes: Vec<Attribute> = Vec::new();
+    fn read(&self, faults: &mut dyn CorruptionSink) -> Result<Vec<ReadAttribute>, Ext4ReadError> {
+        let mut attributes: Vec<ReadAttribute> = Vec::new();
         let mut values = Vec::new();
         let mut at = self.first;
         let mut seen = BTreeSet::new();
         loop {
             let left = self.bytes.len().saturating_sub(at) as u64;
             if left < 4 {
-                let why = Why::Missing { what: "the end of the list of attributes" };
+                let why = Defect::Missing { what: "the end of the list of attributes" };
                 faults.report(self.fault(why))?;
                 break;
             }
@@ -224,7 +227,7 @@ impl Area<'_> {
             let name = self.bytes.get(at + ENTRY..at + ENTRY + name_len);
             let Some(name) = name else {
                 let most = left.saturating_sub(ENTRY as u64);
-                let why = Why::Range { field: "e_name_len", found: name_len as u64, least: 0, most };
+                let why = Defect::Range { field: "e_name_len", found: name_len as u64, least: 0, most };
                 faults.report(self.fault(why))?;
                 break;
             };
@@ -232,7 +235,7 @@ impl Area<'_> {
                 let key = (attribute.index, attribute.name.len(), attribute.name.clone());
                 self.check(&attribute, attributes.last(), faults)?;
                 if !seen.insert(key) {
-                    faults.report(self.fault(Why::Duplicate { name: attribute.name.clone() }))?;
+                    faults.report(self.fault(Defect::Duplicate { name: attribute.name.clone() }))?;
                 }
                 values.push(range);
                 attributes.push(attribute);
@@ -244,10 +247,15 @@ impl Area<'_> {
     }
 
     /// Takes one entry and its value.
-    fn entry(&self, at: usize, name: &[u8], faults: &mut dyn Faults) -> Result<Option<Found>, ReadError> {
+    fn entry(
+        &self,
+        at: usize,
+        name: &[u8],
+        faults: &mut dyn CorruptionSink,
+    ) -> Result<Option<StoredValue>, Ext4ReadError> {
         let inode = u64::from(fields::u32(self.bytes, at + 4));
         if inode != 0 {
-            faults.report(self.fault(Why::Value { field: "e_value_inum", found: inode, expected: 0 }))?;
+            faults.report(self.fault(Defect::Value { field: "e_value_inum", found: inode, expected: 0 }))?;
             return Ok(None);
         }
         let len = fields::u32(self.bytes, at + 8) as usize;
@@ -255,33 +263,33 @@ impl Area<'_> {
             if len == 0 { self.first } else { self.base + usize::from(fields::u16(self.bytes, at + 2)) };
         let Some(value) = start.checked_add(len).and_then(|end| self.bytes.get(start..end)) else {
             let most = self.bytes.len().saturating_sub(start) as u64;
-            let why = Why::Range { field: "e_value_size", found: len as u64, least: 0, most };
+            let why = Defect::Range { field: "e_value_size", found: len as u64, least: 0, most };
             faults.report(self.fault(why))?;
             return Ok(None);
         };
         let index = fields::u8(self.bytes, at + 1);
         let hash = fields::u32(self.bytes, at + 12);
-        let attribute = Attribute { index, name: name.into(), value: value.into(), hash };
+        let attribute = ReadAttribute { index, name: name.into(), value: value.into(), hash };
         Ok(Some(((start, len), attribute)))
     }
 
     /// Checks hash and order. Within an inode the kernel writes no hash.
     fn check(
         &self,
-        attribute: &Attribute,
-        before: Option<&Attribute>,
-        faults: &mut dyn Faults,
-    ) -> Result<(), ReadError> {
+        attribute: &ReadAttribute,
+        before: Option<&ReadAttribute>,
+        faults: &mut dyn CorruptionSink,
+    ) -> Result<(), Ext4ReadError> {
         let hashes = attribute.hashes();
         let unset = attribute.hash == 0 && !self.sorted;
         if !unset && !hashes.contains(&attribute.hash) {
             let (found, expected) = (attribute.hash.into(), hashes[0].into());
-            faults.report(self.fault(Why::Value { field: "e_hash", found, expected }))?;
+            faults.report(self.fault(Defect::Value { field: "e_hash", found, expected }))?;
         }
-        let key = |attribute: &Attribute| (attribute.index, attribute.name.len(), attribute.name.clone());
+        let key = |attribute: &ReadAttribute| (attribute.index, attribute.name.len(), attribute.name.clone());
         if let Some(before) = before.filter(|before| self.sorted && key(before) > key(attribute)) {
             let (found, before) = (attribute.index.into(), before.index.into());
-            faults.report(self.fault(Why::Order { field: "e_name_index and name", found, before }))?;
+            faults.report(self.fault(Defect::Order { field: "e_name_index and name", found, before }))?;
         }
         Ok(())
     }
@@ -291,8 +299,8 @@ impl Area<'_> {
         &self,
         entries_end: usize,
         mut values: Vec<(usize, usize)>,
-        faults: &mut dyn Faults,
-    ) -> Result<(), ReadError> {
+        faults: &mut dyn CorruptionSink,
+    ) -> Result<(), Ext4ReadError> {
         values.retain(|(_, len)| *len > 0);
         values.sort_unstable();
         let mut end = entries_end;
@@ -300,12 +308,12 @@ impl Area<'_> {
             // Values stand at multiples of four and are padded to them.
             if start % 4 != 0 {
                 let why =
-                    Why::Value { field: "e_value_offs modulo 4", found: (start % 4) as u64, expected: 0 };
+                    Defect::Value { field: "e_value_offs modulo 4", found: (start % 4) as u64, expected: 0 };
                 faults.report(self.fault(why))?;
             }
             if start < end {
                 let (found, before) = (start as u64, end as u64);
-                faults.report(self.fault(Why::Order { field: "e_value_offs", found, before }))?;
+                faults.report(self.fault(Defect::Order { field: "e_value_offs", found, before }))?;
             }
             end = start + len;
         }

@@ -1,6 +1,6 @@
 //! Directory blocks: linear entries and hash trees (kernel documentation: Directory Entries), with checksum tails.
 
-use super::{BLOCK_SIZE, Put, crc32c};
+use super::{BLOCK_SIZE, PutField, crc32c};
 
 /// Bytes of a block that entries may fill; the checksum's tail follows.
 pub const LEAF_SPACE: usize = BLOCK_SIZE as usize - TAIL_SIZE;

@@ -1,6 +1,6 @@
 //! Extent trees (kernel documentation: `struct ext4_extent_header` and what follows it).
 
-use super::{BLOCK_SIZE, Put, crc32c};
+use super::{BLOCK_SIZE, PutField, crc32c};
 
 /// `eh_magic`.
 pub const MAGIC: u16 = 0xf30a;
@@ -19,7 +19,7 @@ pub const ENTRY_SIZE: usize = 12;
 
 /// Contiguous blocks of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Extent {
+pub struct Ext4Extent {
     /// First block in the file.
     pub block: u32,
     /// Blocks, 1 to [`MAX_LEN`].
@@ -30,7 +30,7 @@ pub struct Extent {
 
 /// A child of an index node: all from file block `block` on is under the block `leaf`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Index {
+pub struct ExtentIndex {
     /// First block in the file.
     pub block: u32,
     /// Block of the file system with the next node.
@@ -46,7 +46,7 @@ fn header(out: &mut [u8], count: usize, max: usize, depth: u16) {
 }
 
 /// Writes a leaf node with room for `max` entries.
-pub fn encode_leaf(out: &mut [u8], max: usize, extents: &[Extent]) {
+pub fn encode_leaf(out: &mut [u8], max: usize, extents: &[Ext4Extent]) {
     header(out, extents.len(), max, 0);
     for (extent, b) in extents.iter().zip(out[ENTRY_SIZE..].chunks_exact_mut(ENTRY_SIZE)) {
         b.put32(0, extent.block);
@@ -57,7 +57,7 @@ pub fn encode_leaf(out: &mut [u8], max: usize, extents: &[Extent]) {
 }
 
 /// Writes an index node with room for `max` entries.
-pub fn encode_index(out: &mut [u8], max: usize, depth: u16, indexes: &[Index]) {
+pub fn encode_index(out: &mut [u8], max: usize, depth: u16, indexes: &[ExtentIndex]) {
     header(out, indexes.len(), max, depth);
     for (index, b) in indexes.iter().zip(out[ENTRY_SIZE..].chunks_exact_mut(ENTRY_SIZE)) {
         b.put32(0, index.block);
@@ -82,7 +82,7 @@ mod tests {
     #[test]
     fn one_extent_stands_in_the_inode_as_mke2fs_writes_it() {
         let mut out = [0; 60];
-        encode_leaf(&mut out, INLINE_ENTRIES, &[Extent { block: 0, len: 4096, start: 65536 }]);
+        encode_leaf(&mut out, INLINE_ENTRIES, &[Ext4Extent { block: 0, len: 4096, start: 65536 }]);
         let expected = b"\x0a\xf3\x01\0\x04\0\0\0\0\0\0\0\0\0\0\0\0\x10\0\0\0\0\x01\0";
         assert_eq!(&out[..24], expected);
         assert_eq!(&out[24..], [0; 36]);
@@ -91,7 +91,11 @@ mod tests {
     #[test]
     fn the_longest_extent_has_only_the_top_bit() {
         let mut out = [0; 60];
-        encode_leaf(&mut out, INLINE_ENTRIES, &[Extent { block: 1, len: MAX_LEN, start: 0x2345_6789_abcd }]);
+        encode_leaf(
+            &mut out,
+            INLINE_ENTRIES,
+            &[Ext4Extent { block: 1, len: MAX_LEN, start: 0x2345_6789_abcd }],
+        );
         assert_eq!(out[12..24], [1, 0, 0, 0, 0, 0x80, 0x45, 0x23, 0xcd, 0xab, 0x89, 0x67][..]);
     }
 }

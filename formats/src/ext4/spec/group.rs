@@ -1,6 +1,6 @@
 //! Group descriptors of 64 bytes (kernel documentation: `struct ext4_group_desc`) and the checksums of bitmaps.
 
-use super::{Put, crc32c};
+use super::{PutField, crc32c};
 
 /// Bytes of a descriptor.
 pub const DESC_SIZE: usize = 64;
@@ -19,7 +19,7 @@ pub const ITABLE_ZEROED: u16 = 4;
 
 /// A group descriptor.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Descriptor {
+pub struct GroupDescriptor {
     /// Block of the block bitmap.
     pub block_bitmap: u64,
     /// Block of the inode bitmap.
@@ -42,7 +42,7 @@ pub struct Descriptor {
     pub inode_bitmap_csum: u32,
 }
 
-impl Descriptor {
+impl GroupDescriptor {
     /// The 64 bytes of the descriptor of `group`, with their checksum.
     pub fn encode(&self, seed: u32, group: u32) -> [u8; DESC_SIZE] {
         let mut out = [0; DESC_SIZE];
@@ -86,7 +86,7 @@ mod tests {
     #[test]
     fn a_descriptor_of_mke2fs_comes_out_to_the_byte() {
         let uuid = *b"\x11\x11\x11\x11\x22\x22\x33\x33\x44\x44\x55\x55\x55\x55\x55\x55";
-        let descriptor = Descriptor {
+        let descriptor = GroupDescriptor {
             block_bitmap: 76,
             inode_bitmap: 81,
             inode_table: 86,

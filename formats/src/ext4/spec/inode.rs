@@ -1,6 +1,6 @@
 //! Inodes of 256 bytes (kernel documentation: `struct ext4_inode`).
 
-use super::{INODE_SIZE, Put, crc32c};
+use super::{INODE_SIZE, PutField, crc32c};
 use crate::time::Time;
 
 /// Kinds of a node in `i_mode`.

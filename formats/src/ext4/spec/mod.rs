@@ -108,14 +108,14 @@ pub fn has_super(group: u32) -> bool {
 
 /// Writes little-endian fields at fixed offsets. The encoders own their buffers, so an offset out of range is a
 /// fault of the encoder and shows in its unit test.
-pub(crate) trait Put {
+pub(crate) trait PutField {
     /// Two bytes.
     fn put16(&mut self, at: usize, value: u16);
     /// Four bytes.
     fn put32(&mut self, at: usize, value: u32);
 }
 
-impl Put for [u8] {
+impl PutField for [u8] {
     fn put16(&mut self, at: usize, value: u16) {
         self[at..at + 2].copy_from_slice(&value.to_le_bytes());
     }

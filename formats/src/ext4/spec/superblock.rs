@@ -1,6 +1,6 @@
 //! The superblock (kernel documentation: `struct ext4_super_block`). Knows no layout decision.
 
-use super::{BLOCKS_PER_GROUP, FIRST_INO, FLEX_GROUPS, INODE_SIZE, JOURNAL_INO, Put, crc32c};
+use super::{BLOCKS_PER_GROUP, FIRST_INO, FLEX_GROUPS, INODE_SIZE, JOURNAL_INO, PutField, crc32c};
 
 /// Bytes of the superblock.
 pub const SUPERBLOCK_SIZE: usize = 1024;

@@ -1,7 +1,7 @@
 //! Extended attributes in inodes and in blocks (kernel documentation: Extended Attributes), and the form in which
 //! ext4 stores POSIX ACLs.
 
-use super::{BLOCK_SIZE, Put, crc32c};
+use super::{BLOCK_SIZE, PutField, crc32c};
 
 /// `h_magic`, in blocks and in inodes.
 pub const MAGIC: u32 = 0xea02_0000;

@@ -1,23 +1,23 @@
 //! Which blocks are used: one bitmap for each group that holds anything, and the counts that descriptors need.
 
-use super::geometry::Run;
+use super::geometry::BlockRun;
 use crate::ext4::spec::{BLOCK_SIZE, BLOCKS_PER_GROUP};
 
 /// Block bitmaps by group.
 #[derive(Debug)]
-pub(super) struct BlockMap {
+pub(super) struct BlockBitmaps {
     maps: Vec<Option<Box<[u8]>>>,
     used: Vec<u32>,
 }
 
-impl BlockMap {
+impl BlockBitmaps {
     /// Nothing used in any of `groups` groups.
     pub(super) fn new(groups: u32) -> Self {
         Self { maps: vec![None; groups as usize], used: vec![0; groups as usize] }
     }
 
     /// Marks blocks as used. No block may be marked twice; the claims on the plan see to that.
-    pub(super) fn mark(&mut self, run: Run) {
+    pub(super) fn mark(&mut self, run: BlockRun) {
         let per_group = u64::from(BLOCKS_PER_GROUP);
         let (mut at, end) = (run.start, run.end());
         while at < end {
@@ -73,8 +73,8 @@ mod tests {
         set_bits(&mut map, 3, 2);
         set_bits(&mut map, 7, 12);
         assert_eq!(map, [0b1001_1000, 0xff, 0b111, 0]);
-        let mut blocks = BlockMap::new(3);
-        blocks.mark(Run { start: 32766, len: 4 });
+        let mut blocks = BlockBitmaps::new(3);
+        blocks.mark(BlockRun { start: 32766, len: 4 });
         assert_eq!((blocks.used(0), blocks.used(1), blocks.used(2)), (2, 2, 0));
         let padded = blocks.bitmap(1, 16);
         assert_eq!(padded[..3], [0b11, 0, 0xff]);

@@ -3,33 +3,33 @@
 use std::sync::Arc;
 
 use super::arena::Arena;
-use super::bitmaps::BlockMap;
+use super::bitmaps::BlockBitmaps;
 use super::demand::Demand;
-use super::dirs::Writing;
+use super::dirs::DirWriter;
 use super::extents::{self, ExtentTree};
-use super::geometry::Run;
-use super::layout::{Chunk, Layout, leading};
+use super::geometry::BlockRun;
+use super::layout::{Chunk, Ext4Layout, leading};
 use super::nodes::{Nodes, Walked, codes};
 use super::tables::Tables;
-use super::xattrs::Attributes;
+use super::xattrs::NodeAttributes;
 use crate::ext4::spec::dirent::LEAF_SPACE;
 use crate::ext4::spec::inode::{
     EXTENTS_FL, I_BLOCK_SIZE, INDEX_FL, Inode, encode_device, encode_time, inode_seed,
 };
 use crate::ext4::spec::{BLOCK_SIZE, LINK_MAX, xattr};
 use crate::plan::{Claims, Data};
-use crate::tree::{Content, Kind, Origin, Segment};
+use crate::tree::{Content, NodeKind, Origin, Segment};
 
 /// What is written, and where it all goes.
-pub(super) struct Tree<'a> {
+pub(super) struct PlacedTree<'a> {
     /// All nodes.
     pub nodes: &'a Nodes<'a>,
     /// Their data.
     pub demand: &'a Demand,
     /// Their attributes.
-    pub attributes: &'a Attributes,
+    pub attributes: &'a NodeAttributes,
     /// Addresses.
-    pub layout: &'a Layout,
+    pub layout: &'a Ext4Layout,
     /// Inode numbers.
     pub inos: &'a [u32],
     /// Seed of checksums.
@@ -41,7 +41,7 @@ pub(super) struct Sink {
     /// The plan to be.
     pub claims: Claims,
     /// Blocks used.
-    pub map: BlockMap,
+    pub map: BlockBitmaps,
     /// Inodes.
     pub tables: Tables,
     /// Our own bytes.
@@ -52,7 +52,7 @@ pub(super) struct Sink {
 
 impl Sink {
     /// Blocks of our own, one after the other at the runs, written by `fill`.
-    fn blocks(&mut self, runs: &[Run], fill: impl FnOnce(&mut [u8])) {
+    fn blocks(&mut self, runs: &[BlockRun], fill: impl FnOnce(&mut [u8])) {
         let len: u64 = runs.iter().map(|run| run.len).sum::<u64>() * BLOCK_SIZE;
         let places = runs.iter().map(|run| (run.start * BLOCK_SIZE, run.len * BLOCK_SIZE));
         self.arena.write(&mut self.claims, places, len as usize, fill);
@@ -63,7 +63,7 @@ impl Sink {
 
     /// Blocks of a directory, as [`Sink::blocks`]; what is zero between the last entry and the checksum of a block is
     /// claimed and takes no memory: most directories are small, and fresh memory is the dearest part of a plan.
-    fn directory(&mut self, runs: &[Run], fill: impl FnOnce(&mut [u8])) {
+    fn directory(&mut self, runs: &[BlockRun], fill: impl FnOnce(&mut [u8])) {
         let blocks: u64 = runs.iter().map(|run| run.len).sum();
         self.scratch.clear();
         self.scratch.resize((blocks * BLOCK_SIZE) as usize, 0);
@@ -92,23 +92,23 @@ fn used(bytes: &[u8]) -> usize {
     bytes.len() - zeros.map(<[u8]>::len).sum::<usize>()
 }
 
-impl Tree<'_> {
+impl PlacedTree<'_> {
     /// Writes all nodes.
     pub(super) fn write(&self, sink: &mut Sink) {
         for (block, at) in self.attributes.blocks.iter().zip(&self.layout.xattrs) {
             let sorted: Vec<&xattr::Attribute> = block.attributes.iter().collect();
             let bytes = xattr::encode_block(&sorted, block.refcount, self.seed, *at);
-            sink.blocks(&[Run { start: *at, len: 1 }], |out| out.copy_from_slice(&bytes));
+            sink.blocks(&[BlockRun { start: *at, len: 1 }], |out| out.copy_from_slice(&bytes));
         }
         let (mut data, mut trees) = (self.layout.data.as_slice(), self.layout.trees.as_slice());
         let mut shapes = self.demand.shapes.iter().peekable();
         for (at, walked) in self.nodes.walked.iter().enumerate() {
             let node = at as u32;
             let chunks = leading(&mut data, |chunk| chunk.node == node);
-            let tree: Vec<Run> =
+            let tree: Vec<BlockRun> =
                 leading(&mut trees, |(of, _)| *of == node).iter().map(|(_, run)| *run).collect();
             let shape = shapes.next_if(|(of, _)| *of == node).map(|(_, shape)| shape);
-            let hashed = matches!(shape, Some(super::dirs::Shape::Hashed(_)));
+            let hashed = matches!(shape, Some(super::dirs::DirShape::Hashed(_)));
             self.content(node, walked, shape, chunks, sink);
             self.inode(node, walked, hashed, chunks, &tree, sink);
         }
@@ -119,25 +119,25 @@ impl Tree<'_> {
         &self,
         node: u32,
         walked: &Walked<'_>,
-        shape: Option<&super::dirs::Shape>,
+        shape: Option<&super::dirs::DirShape>,
         chunks: &[Chunk],
         sink: &mut Sink,
     ) {
-        let runs = || chunks.iter().map(|chunk| Run { start: chunk.start, len: u64::from(chunk.len) });
+        let runs = || chunks.iter().map(|chunk| BlockRun { start: chunk.start, len: u64::from(chunk.len) });
         match &walked.node.kind {
-            Kind::File(content) => {
+            NodeKind::File(content) => {
                 for chunk in chunks {
                     file(content, *chunk, &mut sink.claims);
                 }
                 runs().for_each(|run| sink.map.mark(run));
             }
-            Kind::Symlink(target) if !chunks.is_empty() => {
+            NodeKind::Symlink(target) if !chunks.is_empty() => {
                 sink.blocks(&runs().collect::<Vec<_>>(), |out| out[..target.len()].copy_from_slice(target));
             }
-            Kind::Dir(_) => {
+            NodeKind::Dir(_) => {
                 let Some(shape) = shape else { return };
                 let seed = inode_seed(self.seed, self.inos[node as usize]);
-                let writing = Writing { nodes: self.nodes, inos: self.inos, dir: node, seed };
+                let writing = DirWriter { nodes: self.nodes, inos: self.inos, dir: node, seed };
                 sink.directory(&runs().collect::<Vec<_>>(), |out| writing.write(shape, out));
                 sink.tables.count_dir(self.inos[node as usize]);
             }
@@ -152,22 +152,22 @@ impl Tree<'_> {
         walked: &Walked<'_>,
         hashed: bool,
         chunks: &[Chunk],
-        kept: &[Run],
+        kept: &[BlockRun],
         sink: &mut Sink,
     ) {
         let (ino, meta) = (self.inos[node as usize], &walked.node.meta);
         let data: u64 = chunks.iter().map(|chunk| u64::from(chunk.len)).sum();
         let tree = self.block_field(walked, ino, chunks, kept);
         for (at, bytes) in &tree.nodes {
-            sink.blocks(&[Run { start: *at, len: 1 }], |out| out.copy_from_slice(bytes));
+            sink.blocks(&[BlockRun { start: *at, len: 1 }], |out| out.copy_from_slice(bytes));
         }
         let attributes = self.attributes.of.get(&node);
         let file_acl = attributes.and_then(|a| a.block).map_or(0, |block| self.layout.xattrs[block as usize]);
         let (kind, _) = codes(&walked.node.kind);
         let (size, extents) = match &walked.node.kind {
-            Kind::File(content) => (content.len(), true),
-            Kind::Symlink(target) => (target.len() as u64, !chunks.is_empty()),
-            Kind::Dir(_) => (data * BLOCK_SIZE, true),
+            NodeKind::File(content) => (content.len(), true),
+            NodeKind::Symlink(target) => (target.len() as u64, !chunks.is_empty()),
+            NodeKind::Dir(_) => (data * BLOCK_SIZE, true),
             _ => (0, false),
         };
         let links = if walked.links > LINK_MAX { 1 } else { walked.links as u16 };
@@ -191,17 +191,17 @@ impl Tree<'_> {
     }
 
     /// What stands in `i_block`: an extent tree, a short target, or a device number.
-    fn block_field(&self, walked: &Walked<'_>, ino: u32, chunks: &[Chunk], kept: &[Run]) -> ExtentTree {
+    fn block_field(&self, walked: &Walked<'_>, ino: u32, chunks: &[Chunk], kept: &[BlockRun]) -> ExtentTree {
         let mut plain = ExtentTree { i_block: [0; I_BLOCK_SIZE], nodes: Vec::new() };
         match &walked.node.kind {
-            Kind::Symlink(target) if chunks.is_empty() => {
+            NodeKind::Symlink(target) if chunks.is_empty() => {
                 plain.i_block[..target.len()].copy_from_slice(target);
             }
-            Kind::CharDevice { major, minor } | Kind::BlockDevice { major, minor } => {
+            NodeKind::CharDevice { major, minor } | NodeKind::BlockDevice { major, minor } => {
                 plain.i_block = encode_device(*major, *minor);
             }
-            Kind::Fifo | Kind::Socket => {}
-            Kind::File(_) | Kind::Dir(_) | Kind::Symlink(_) => {
+            NodeKind::Fifo | NodeKind::Socket => {}
+            NodeKind::File(_) | NodeKind::Dir(_) | NodeKind::Symlink(_) => {
                 let extents = extents::join(chunks.iter().copied());
                 return extents::tree(&extents, kept, inode_seed(self.seed, ino));
             }
@@ -213,8 +213,11 @@ impl Tree<'_> {
 /// Claims the part of a file's content that stands in a chunk; what no byte covers is zero.
 fn file(content: &Content, chunk: Chunk, claims: &mut Claims) {
     let start = u64::from(chunk.block) * BLOCK_SIZE;
-    let place =
-        Place { start, end: start + u64::from(chunk.len) * BLOCK_SIZE, offset: chunk.start * BLOCK_SIZE };
+    let place = PlacedBytes {
+        start,
+        end: start + u64::from(chunk.len) * BLOCK_SIZE,
+        offset: chunk.start * BLOCK_SIZE,
+    };
     let at = match content {
         Content::Inline(bytes) => place.claim(0, bytes.len() as u64, start, claims, |skip| Data::Bytes {
             bytes: Arc::clone(bytes),
@@ -242,13 +245,13 @@ fn origin(segment: &Segment, skip: u64) -> Data {
 }
 
 /// Bytes of a file that stand together in the plan.
-struct Place {
+struct PlacedBytes {
     start: u64,
     end: u64,
     offset: u64,
 }
 
-impl Place {
+impl PlacedBytes {
     /// Claims what of `from..from + len` lies here, and zeros from `at` up to it; gives where it ends.
     fn claim(&self, from: u64, len: u64, at: u64, claims: &mut Claims, data: impl Fn(u64) -> Data) -> u64 {
         let (first, last) = (from.max(self.start), (from + len).min(self.end));

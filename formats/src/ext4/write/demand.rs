@@ -1,16 +1,16 @@
 //! What the tree wants stored: stretches of blocks of every node in the order of the walk, and how many blocks an
 //! extent tree takes. Knows no address.
 
-use super::dirs::{self, Shape};
+use super::dirs::{self, DirShape};
 use super::nodes::Nodes;
 use crate::ext4::spec::extent::{BLOCK_ENTRIES, INLINE_ENTRIES};
 use crate::ext4::spec::hash::Seed;
 use crate::ext4::spec::{BLOCK_SIZE, inode};
-use crate::tree::{Content, Kind, Segment};
+use crate::tree::{Content, NodeKind, Segment};
 
 /// Consecutive blocks of a node that hold data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Stretch {
+pub(super) struct DataRun {
     /// Place in the walk.
     pub node: u32,
     /// First block in the node.
@@ -23,9 +23,9 @@ pub(super) struct Stretch {
 #[derive(Debug)]
 pub(super) struct Demand {
     /// By node, then by block.
-    pub stretches: Vec<Stretch>,
+    pub stretches: Vec<DataRun>,
     /// Directories that are hashed, by place in the walk; all others are linear.
-    pub shapes: Vec<(u32, Shape)>,
+    pub shapes: Vec<(u32, DirShape)>,
 }
 
 impl Demand {
@@ -37,18 +37,20 @@ impl Demand {
             let mut whole = |bytes: u64| {
                 let len = bytes.div_ceil(BLOCK_SIZE) as u32;
                 if len > 0 {
-                    demand.stretches.push(Stretch { node, block: 0, len });
+                    demand.stretches.push(DataRun { node, block: 0, len });
                 }
             };
             match &walked.node.kind {
-                Kind::Dir(_) => {
+                NodeKind::Dir(_) => {
                     let shape = dirs::shape(nodes, node, seed);
                     whole(u64::from(shape.blocks()) * BLOCK_SIZE);
                     demand.shapes.push((node, shape));
                 }
-                Kind::Symlink(target) if target.len() >= inode::I_BLOCK_SIZE => whole(BLOCK_SIZE),
-                Kind::File(Content::Sparse { segments, .. }) => sparse(node, segments, &mut demand.stretches),
-                Kind::File(content) => whole(content.len()),
+                NodeKind::Symlink(target) if target.len() >= inode::I_BLOCK_SIZE => whole(BLOCK_SIZE),
+                NodeKind::File(Content::Sparse { segments, .. }) => {
+                    sparse(node, segments, &mut demand.stretches);
+                }
+                NodeKind::File(content) => whole(content.len()),
                 _ => {}
             }
         }
@@ -62,14 +64,14 @@ impl Demand {
 }
 
 /// The blocks that segments touch.
-fn sparse(node: u32, segments: &[Segment], out: &mut Vec<Stretch>) {
+fn sparse(node: u32, segments: &[Segment], out: &mut Vec<DataRun>) {
     let bottom = out.len();
     for segment in segments {
         let block = (segment.offset / BLOCK_SIZE) as u32;
         let end = (segment.offset + segment.len).div_ceil(BLOCK_SIZE) as u32;
         match out[bottom..].last_mut() {
             Some(last) if last.block + last.len >= block => last.len = end - last.block,
-            _ => out.push(Stretch { node, block, len: end - block }),
+            _ => out.push(DataRun { node, block, len: end - block }),
         }
     }
 }
@@ -101,7 +103,7 @@ mod tests {
         let at = |offset, len| Segment { offset, len, origin: Origin::Slice { source: SourceId(0), at: 0 } };
         let mut out = Vec::new();
         sparse(5, &[at(10, 10), at(4000, 100), at(8192, 1), at(20480, 4096)], &mut out);
-        assert_eq!(out, [Stretch { node: 5, block: 0, len: 3 }, Stretch { node: 5, block: 5, len: 1 }]);
+        assert_eq!(out, [DataRun { node: 5, block: 0, len: 3 }, DataRun { node: 5, block: 5, len: 1 }]);
     }
 
     #[test]

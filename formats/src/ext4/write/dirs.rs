@@ -17,7 +17,7 @@ const WINDOW: usize = LEAF_SPACE * 5 / 8;
 
 /// How a directory is written.
 #[derive(Debug)]
-pub(super) enum Shape {
+pub(super) enum DirShape {
     /// Entries one behind the other in the first of so many blocks.
     Linear {
         /// Blocks.
@@ -36,7 +36,7 @@ pub(super) struct Hashed {
     pub leaves: Vec<Range<u32>>,
 }
 
-impl Shape {
+impl DirShape {
     /// Blocks of the directory.
     pub(super) fn blocks(&self) -> u32 {
         match self {
@@ -47,11 +47,11 @@ impl Shape {
 }
 
 /// Shapes one directory.
-pub(super) fn shape(nodes: &Nodes<'_>, dir: u32, seed: &Seed) -> Shape {
+pub(super) fn shape(nodes: &Nodes<'_>, dir: u32, seed: &Seed) -> DirShape {
     let children = nodes.children(dir);
     let size: usize = children.iter().map(|child| entry_size(child.name.len())).sum();
     if size + 2 * entry_size(1) <= LEAF_SPACE {
-        return Shape::Linear { blocks: if dir == nodes.lost_found { LOST_FOUND_BLOCKS } else { 1 } };
+        return DirShape::Linear { blocks: if dir == nodes.lost_found { LOST_FOUND_BLOCKS } else { 1 } };
     }
     let mut names: Vec<(u32, u32, u32)> = Vec::with_capacity(children.len());
     for (at, child) in children.iter().enumerate() {
@@ -61,7 +61,7 @@ pub(super) fn shape(nodes: &Nodes<'_>, dir: u32, seed: &Seed) -> Shape {
     names.sort_unstable();
     let names: Vec<(u32, u32)> = names.into_iter().map(|(major, _, at)| (major, at)).collect();
     let leaves = leaves(&names, children);
-    Shape::Hashed(Box::new(Hashed { names, leaves }))
+    DirShape::Hashed(Box::new(Hashed { names, leaves }))
 }
 
 /// Divides names into leaves at places that depend on the names around them only.
@@ -93,7 +93,7 @@ fn leaves(names: &[(u32, u32)], children: &[Child<'_>]) -> Vec<Range<u32>> {
 }
 
 /// What the blocks of a directory need to be written.
-pub(super) struct Writing<'a> {
+pub(super) struct DirWriter<'a> {
     /// All nodes.
     pub nodes: &'a Nodes<'a>,
     /// Inode numbers by place in the walk.
@@ -104,12 +104,12 @@ pub(super) struct Writing<'a> {
     pub seed: u32,
 }
 
-impl Writing<'_> {
+impl DirWriter<'_> {
     /// Writes all blocks of the directory into `out`, zeros before.
-    pub(super) fn write(&self, shape: &Shape, out: &mut [u8]) {
+    pub(super) fn write(&self, shape: &DirShape, out: &mut [u8]) {
         match shape {
-            Shape::Linear { .. } => self.linear(out),
-            Shape::Hashed(hashed) => htree::write(self, hashed, out),
+            DirShape::Linear { .. } => self.linear(out),
+            DirShape::Hashed(hashed) => htree::write(self, hashed, out),
         }
     }
 

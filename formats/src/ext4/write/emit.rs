@@ -1,11 +1,11 @@
 //! What stands at fixed places: superblocks, descriptors, bitmaps, the resize inode, the journal, and the inodes that
 //! no name leads to. It comes last, when all counts are known.
 
-use super::bitmaps::BlockMap;
+use super::bitmaps::BlockBitmaps;
 use super::content::Sink;
-use super::geometry::{Geometry, Run};
-use super::{Options, WriteError, extents, resize};
-use crate::ext4::spec::group::{BLOCK_UNINIT, Descriptor, INODE_UNINIT, ITABLE_ZEROED, bitmap_csum};
+use super::geometry::{BlockRun, Ext4Geometry};
+use super::{Ext4Options, Ext4WriteError, extents, resize};
+use crate::ext4::spec::group::{BLOCK_UNINIT, GroupDescriptor, INODE_UNINIT, ITABLE_ZEROED, bitmap_csum};
 use crate::ext4::spec::inode::{EXTENTS_FL, I_BLOCK_SIZE, Inode, inode_seed, kind};
 use crate::ext4::spec::superblock::{STATE_VALID, SUPERBLOCK_OFFSET, Superblock};
 use crate::ext4::spec::{
@@ -17,9 +17,9 @@ use crate::plan::Data;
 /// Where fixed things come from.
 pub(super) struct Fixed<'a> {
     /// What was asked for.
-    pub options: &'a Options,
+    pub options: &'a Ext4Options,
     /// Where everything stands.
-    pub geometry: &'a Geometry,
+    pub geometry: &'a Ext4Geometry,
     /// Seed of checksums.
     pub seed: u32,
     /// Creation time as inodes have it.
@@ -30,7 +30,7 @@ pub(super) struct Fixed<'a> {
 
 impl Fixed<'_> {
     /// Writes all of it.
-    pub(super) fn write(&self, sink: &mut Sink) -> Result<(), WriteError> {
+    pub(super) fn write(&self, sink: &mut Sink) -> Result<(), Ext4WriteError> {
         self.geometry.taken.iter().for_each(|run| sink.map.mark(*run));
         let jnl_blocks = self.journal(sink);
         self.resize_inode(sink);
@@ -56,8 +56,8 @@ impl Fixed<'_> {
             sink.claims.claim(start + own, len - own, Data::Zero);
         }
         let extents = extents::join(chunks(&self.geometry.journal));
-        let kept: Vec<Run> =
-            self.geometry.journal_tree.map(|start| Run { start, len: 1 }).into_iter().collect();
+        let kept: Vec<BlockRun> =
+            self.geometry.journal_tree.map(|start| BlockRun { start, len: 1 }).into_iter().collect();
         let tree = extents::tree(&extents, &kept, inode_seed(self.seed, JOURNAL_INO));
         for (at, bytes) in &tree.nodes {
             sink.claims.bytes(at * BLOCK_SIZE, bytes.as_slice());
@@ -121,14 +121,14 @@ impl Fixed<'_> {
     }
 
     /// Both bitmaps of every group, and the descriptors that follow from them.
-    fn bitmaps(&self, sink: &mut Sink) -> Vec<Descriptor> {
+    fn bitmaps(&self, sink: &mut Sink) -> Vec<GroupDescriptor> {
         let geometry = self.geometry;
         let mut descriptors = Vec::with_capacity(geometry.groups as usize);
         for group in 0..geometry.groups {
             let places = geometry.places[group as usize];
             let len = geometry.group_len(group);
             let (inodes, dirs, end) = sink.tables.counts(group);
-            let mut descriptor = Descriptor {
+            let mut descriptor = GroupDescriptor {
                 block_bitmap: places.block_bitmap,
                 inode_bitmap: places.inode_bitmap,
                 inode_table: places.inode_table,
@@ -137,7 +137,7 @@ impl Fixed<'_> {
                 used_dirs_count: dirs,
                 flags: ITABLE_ZEROED,
                 itable_unused: geometry.inodes_per_group - end,
-                ..Descriptor::default()
+                ..GroupDescriptor::default()
             };
             if self.only_copies(group, &sink.map) {
                 descriptor.flags |= BLOCK_UNINIT;
@@ -161,19 +161,19 @@ impl Fixed<'_> {
 
     /// Whether a group uses no block but those of its copies, which the kernel knows without a bitmap. The last group
     /// always has a bitmap, as mke2fs writes it.
-    fn only_copies(&self, group: u32, map: &BlockMap) -> bool {
+    fn only_copies(&self, group: u32, map: &BlockBitmaps) -> bool {
         let copies = if has_super(group) { self.geometry.super_blocks() } else { 0 };
         group + 1 < self.geometry.groups && group > 0 && map.used(group) == copies
     }
 
     fn superblock(
         &self,
-        descriptors: &[Descriptor],
+        descriptors: &[GroupDescriptor],
         jnl_blocks: [u32; 17],
-    ) -> Result<Superblock, WriteError> {
+    ) -> Result<Superblock, Ext4WriteError> {
         let (options, geometry) = (self.options, self.geometry);
         let secs = u64::try_from(options.time.secs).ok().filter(|secs| *secs < 1 << 40);
-        let secs = secs.ok_or(WriteError::CreationTime { time: options.time })?;
+        let secs = secs.ok_or(Ext4WriteError::CreationTime { time: options.time })?;
         let mut volume_name = [0; 16];
         volume_name[..options.label.len()].copy_from_slice(options.label.as_bytes());
         let journal: u64 = geometry.journal.iter().map(|run| run.len).sum();
@@ -213,7 +213,7 @@ impl Fixed<'_> {
     /// The superblock and the descriptors, and their copies. The copies hold no counts: nobody reads them before a
     /// repair has counted anew (e2fsck drops what a copy says of unused groups), and so they change only when the
     /// geometry does.
-    fn copies(&self, superblock: &Superblock, descriptors: &[Descriptor], sink: &mut Sink) {
+    fn copies(&self, superblock: &Superblock, descriptors: &[GroupDescriptor], sink: &mut Sink) {
         let geometry = self.geometry;
         let reserve = 1 + u64::from(geometry.gdt_blocks);
         let mut first = vec![0; SUPERBLOCK_OFFSET as usize];
@@ -222,14 +222,14 @@ impl Fixed<'_> {
         first.extend(self.descriptors(descriptors));
         first.extend(resize::indirect_blocks(geometry));
         sink.claims.bytes(0, first);
-        let idle: Vec<Descriptor> = descriptors
+        let idle: Vec<GroupDescriptor> = descriptors
             .iter()
-            .map(|d| Descriptor {
+            .map(|d| GroupDescriptor {
                 block_bitmap: d.block_bitmap,
                 inode_bitmap: d.inode_bitmap,
                 inode_table: d.inode_table,
                 flags: ITABLE_ZEROED,
-                ..Descriptor::default()
+                ..GroupDescriptor::default()
             })
             .collect();
         let idle: std::sync::Arc<[u8]> = self.descriptors(&idle).into();
@@ -251,7 +251,7 @@ impl Fixed<'_> {
         }
     }
 
-    fn descriptors(&self, descriptors: &[Descriptor]) -> Vec<u8> {
+    fn descriptors(&self, descriptors: &[GroupDescriptor]) -> Vec<u8> {
         let numbered = (0..).zip(descriptors);
         let mut bytes: Vec<u8> = numbered.flat_map(|(group, d)| d.encode(self.seed, group)).collect();
         bytes.resize(self.geometry.gdt_blocks as usize * BLOCK_SIZE as usize, 0);
@@ -260,9 +260,9 @@ impl Fixed<'_> {
 }
 
 /// Runs as the blocks of a file from its start on.
-fn chunks(runs: &[Run]) -> Vec<super::layout::Chunk> {
+fn chunks(runs: &[BlockRun]) -> Vec<super::layout::Chunk> {
     let mut block = 0;
-    let chunk = |run: &Run| {
+    let chunk = |run: &BlockRun| {
         let first = block;
         block += run.len as u32;
         super::layout::Chunk { node: 0, block: first, len: run.len as u32, start: run.start }

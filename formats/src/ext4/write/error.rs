@@ -7,7 +7,7 @@ use crate::tree::Printable;
 /// Why a tree cannot be an ext4 file system.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum WriteError {
+pub enum Ext4WriteError {
     /// The tree needs more space than there is.
     #[error("the tree needs {needed} bytes and the file system has {available}: {} too few", needed - available)]
     NoSpace {

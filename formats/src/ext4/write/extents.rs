@@ -1,17 +1,17 @@
 //! Extent trees: addresses of a node's blocks joined to extents, and the nodes of the tree over them.
 
 use super::demand::tree_levels;
-use super::geometry::Run;
+use super::geometry::BlockRun;
 use super::layout::Chunk;
 use crate::ext4::spec::BLOCK_SIZE;
 use crate::ext4::spec::extent::{
-    BLOCK_ENTRIES, Extent, INLINE_ENTRIES, Index, MAX_LEN, encode_index, encode_leaf, seal_block,
+    BLOCK_ENTRIES, Ext4Extent, ExtentIndex, INLINE_ENTRIES, MAX_LEN, encode_index, encode_leaf, seal_block,
 };
 use crate::ext4::spec::inode::I_BLOCK_SIZE;
 
 /// Joins chunks that continue each other and cuts at the longest extent.
-pub(super) fn join(chunks: impl IntoIterator<Item = Chunk>) -> Vec<Extent> {
-    let mut out: Vec<Extent> = Vec::new();
+pub(super) fn join(chunks: impl IntoIterator<Item = Chunk>) -> Vec<Ext4Extent> {
+    let mut out: Vec<Ext4Extent> = Vec::new();
     for mut chunk in chunks {
         if let Some(last) = out.last_mut() {
             let follows =
@@ -26,7 +26,7 @@ pub(super) fn join(chunks: impl IntoIterator<Item = Chunk>) -> Vec<Extent> {
         }
         while chunk.len > 0 {
             let len = chunk.len.min(MAX_LEN);
-            out.push(Extent { block: chunk.block, len, start: chunk.start });
+            out.push(Ext4Extent { block: chunk.block, len, start: chunk.start });
             chunk.block += len;
             chunk.start += u64::from(len);
             chunk.len -= len;
@@ -45,7 +45,7 @@ pub(super) struct ExtentTree {
 }
 
 /// Builds the tree. `blocks` are kept for its nodes; the first are used, as many as it needs.
-pub(super) fn tree(extents: &[Extent], blocks: &[Run], seed: u32) -> ExtentTree {
+pub(super) fn tree(extents: &[Ext4Extent], blocks: &[BlockRun], seed: u32) -> ExtentTree {
     let mut tree = ExtentTree { i_block: [0; I_BLOCK_SIZE], nodes: Vec::new() };
     let levels = tree_levels(extents.len());
     if levels.is_empty() {
@@ -60,9 +60,9 @@ pub(super) fn tree(extents: &[Extent], blocks: &[Run], seed: u32) -> ExtentTree 
         // There are as many as the planner counted, by the same function.
         let leaf = addresses.next().unwrap_or_default();
         tree.nodes.push((leaf, out));
-        Index { block: first, leaf }
+        ExtentIndex { block: first, leaf }
     };
-    let mut below: Vec<Index> = extents
+    let mut below: Vec<ExtentIndex> = extents
         .chunks(BLOCK_ENTRIES)
         .map(|part| add(part[0].block, &|out| encode_leaf(out, BLOCK_ENTRIES, part)))
         .collect();
@@ -90,9 +90,9 @@ mod tests {
 
     #[test]
     fn a_deep_tree_hangs_together() {
-        let extents: Vec<Extent> =
-            (0..2000).map(|i| Extent { block: i * 2, len: 1, start: 1000 + u64::from(i) * 2 }).collect();
-        let tree = tree(&extents, &[Run { start: 50, len: 7 }], 1);
+        let extents: Vec<Ext4Extent> =
+            (0..2000).map(|i| Ext4Extent { block: i * 2, len: 1, start: 1000 + u64::from(i) * 2 }).collect();
+        let tree = tree(&extents, &[BlockRun { start: 50, len: 7 }], 1);
         // Six leaves and one index node over them, which alone stands in the inode.
         assert_eq!(tree.nodes.len(), 7);
         assert_eq!(tree.nodes[6].0, 56);

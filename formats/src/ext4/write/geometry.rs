@@ -5,7 +5,7 @@
 //! changes: the descriptors and their reserve together take a power of two of blocks, the inodes of a group come from
 //! a ladder, and the metadata of the first sixteen groups always has the places that sixteen groups need.
 
-use super::{Journal, WriteError};
+use super::{Ext4WriteError, JournalSize};
 use crate::ext4::spec::group::DESCS_PER_BLOCK;
 use crate::ext4::spec::{BLOCK_SIZE, BLOCKS_PER_GROUP, FLEX_GROUPS, INODES_PER_BLOCK, has_super};
 
@@ -20,14 +20,14 @@ const MAX_INODES_PER_GROUP: u32 = 32768;
 
 /// Blocks of consecutive addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Run {
+pub(super) struct BlockRun {
     /// First block.
     pub start: u64,
     /// Blocks.
     pub len: u64,
 }
 
-impl Run {
+impl BlockRun {
     /// First block after it.
     pub(super) fn end(self) -> u64 {
         self.start + self.len
@@ -47,7 +47,7 @@ pub(super) struct GroupPlaces {
 
 /// Everything that stands at a fixed place.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Geometry {
+pub(super) struct Ext4Geometry {
     /// Blocks of the file system.
     pub blocks: u64,
     /// Block groups.
@@ -63,15 +63,15 @@ pub(super) struct Geometry {
     /// Places by group.
     pub places: Vec<GroupPlaces>,
     /// Stretches of the journal, in its order.
-    pub journal: Vec<Run>,
+    pub journal: Vec<BlockRun>,
     /// The block of the journal's extents, when they do not fit its inode.
     pub journal_tree: Option<u64>,
     /// All of the above, sorted, merged.
-    pub taken: Vec<Run>,
+    pub taken: Vec<BlockRun>,
 }
 
 /// Blocks of the journal that the options ask for in a file system of so many blocks.
-pub(super) fn journal_blocks(journal: Journal, blocks: u64) -> Result<u64, WriteError> {
+pub(super) fn journal_blocks(journal: JournalSize, blocks: u64) -> Result<u64, Ext4WriteError> {
     /// The tiers of mke2fs: up to so many blocks of the file system, so many of the journal.
     const TIERS: [(u64, u64); 8] = [
         (2048, 0),
@@ -86,16 +86,16 @@ pub(super) fn journal_blocks(journal: Journal, blocks: u64) -> Result<u64, Write
     const LEAST: u64 = 1024;
     const MOST: u64 = 10_240_000;
     match journal {
-        Journal::None => Ok(0),
-        Journal::Auto => {
+        JournalSize::None => Ok(0),
+        JournalSize::Auto => {
             Ok(TIERS.iter().find(|(below, _)| blocks < *below).map_or(262_144, |(_, journal)| *journal))
         }
-        Journal::Bytes(bytes) => {
+        JournalSize::Bytes(bytes) => {
             let wanted = bytes.div_ceil(BLOCK_SIZE);
             if wanted < LEAST {
-                Err(WriteError::JournalTooSmall { asked: bytes, least: LEAST * BLOCK_SIZE })
+                Err(Ext4WriteError::JournalTooSmall { asked: bytes, least: LEAST * BLOCK_SIZE })
             } else if wanted > MOST.min(blocks / 2) {
-                Err(WriteError::JournalTooBig { asked: bytes, most: MOST.min(blocks / 2) * BLOCK_SIZE })
+                Err(Ext4WriteError::JournalTooBig { asked: bytes, most: MOST.min(blocks / 2) * BLOCK_SIZE })
             } else {
                 Ok(wanted)
             }
@@ -116,7 +116,7 @@ fn descriptor_blocks(blocks: u64, gdt_blocks: u32) -> u32 {
 
 /// Inodes of each group: the least step of the ladder that leaves a tenth of the wanted ones to spare, else the
 /// least that holds them.
-fn inodes_per_group(blocks: u64, groups: u32, wanted: u64) -> Result<u32, WriteError> {
+fn inodes_per_group(blocks: u64, groups: u32, wanted: u64) -> Result<u32, Ext4WriteError> {
     const STEP: u32 = 8192;
     const LEAST: u32 = 64;
     let base = if blocks >= u64::from(BLOCKS_PER_GROUP) {
@@ -131,18 +131,18 @@ fn inodes_per_group(blocks: u64, groups: u32, wanted: u64) -> Result<u32, WriteE
     let holds =
         |step: u32, wanted: u64| u64::from(step) * u64::from(groups) >= wanted + u64::from(RESERVED_INODES);
     let roomy = ladder().find(|step| holds(*step, wanted.div_ceil(9) * 10));
-    roomy.or_else(|| ladder().find(|step| holds(*step, wanted))).ok_or_else(|| WriteError::TooManyNodes {
+    roomy.or_else(|| ladder().find(|step| holds(*step, wanted))).ok_or_else(|| Ext4WriteError::TooManyNodes {
         needed: wanted + u64::from(RESERVED_INODES),
         available: u64::from(MAX_INODES_PER_GROUP) * u64::from(groups),
     })
 }
 
-impl Geometry {
+impl Ext4Geometry {
     /// Lays out a file system of at most `blocks` blocks with `inodes` inodes besides the reserved ones.
-    pub(super) fn new(blocks: u64, inodes: u64, journal: Journal) -> Result<Self, WriteError> {
+    pub(super) fn new(blocks: u64, inodes: u64, journal: JournalSize) -> Result<Self, Ext4WriteError> {
         if blocks > u64::from(u32::MAX) {
             let most = u64::from(u32::MAX) * BLOCK_SIZE;
-            return Err(WriteError::TooLarge { len: blocks.saturating_mul(BLOCK_SIZE), most });
+            return Err(Ext4WriteError::TooLarge { len: blocks.saturating_mul(BLOCK_SIZE), most });
         }
         let mut geometry = Self::sized(blocks, inodes)?;
         let journal = journal_blocks(journal, geometry.blocks)?;
@@ -152,9 +152,11 @@ impl Geometry {
     }
 
     /// Counts; the rest of a last group too small for its own metadata and fifty blocks is left out, as mke2fs does.
-    fn sized(blocks: u64, inodes: u64) -> Result<Self, WriteError> {
-        let too_small =
-            |needed: u64| WriteError::NoSpace { needed: needed * BLOCK_SIZE, available: blocks * BLOCK_SIZE };
+    fn sized(blocks: u64, inodes: u64) -> Result<Self, Ext4WriteError> {
+        let too_small = |needed: u64| Ext4WriteError::NoSpace {
+            needed: needed * BLOCK_SIZE,
+            available: blocks * BLOCK_SIZE,
+        };
         let mut kept = blocks;
         loop {
             let groups = kept.div_ceil(u64::from(BLOCKS_PER_GROUP)) as u32;
@@ -212,9 +214,10 @@ impl Geometry {
     }
 
     /// The copies of superblock and descriptors in a group.
-    fn copies(&self, group: u32) -> Option<Run> {
+    fn copies(&self, group: u32) -> Option<BlockRun> {
         let start = u64::from(group) * u64::from(BLOCKS_PER_GROUP);
-        (group < self.groups && has_super(group)).then(|| Run { start, len: u64::from(self.super_blocks()) })
+        (group < self.groups && has_super(group))
+            .then(|| BlockRun { start, len: u64::from(self.super_blocks()) })
     }
 
     /// The first place at or after `at` where `len` blocks meet no copies.
@@ -233,11 +236,11 @@ impl Geometry {
     }
 
     /// Bitmaps and inode tables, packed at the start of each flex group.
-    fn put_maps(&mut self) -> Result<(), WriteError> {
+    fn put_maps(&mut self) -> Result<(), Ext4WriteError> {
         let stride = if self.groups > 1 { FLEX_GROUPS } else { 1 };
         let table = u64::from(self.itable_blocks());
-        let mut taken: Vec<Run> = (0..self.groups).filter_map(|group| self.copies(group)).collect();
-        taken.extend(self.dind.map(|start| Run { start, len: 1 }));
+        let mut taken: Vec<BlockRun> = (0..self.groups).filter_map(|group| self.copies(group)).collect();
+        taken.extend(self.dind.map(|start| BlockRun { start, len: 1 }));
         for first in (0..self.groups).step_by(FLEX_GROUPS as usize) {
             let start = u64::from(first) * u64::from(BLOCKS_PER_GROUP);
             let start = start + u64::from(u32::from(first == 0 && self.dind.is_some()));
@@ -249,9 +252,9 @@ impl Geometry {
                 let block_bitmap = maps + u64::from(i);
                 let inode_bitmap = maps + u64::from(stride + i);
                 self.places.push(GroupPlaces { block_bitmap, inode_bitmap, inode_table: tables });
-                taken.push(Run { start: block_bitmap, len: 1 });
-                taken.push(Run { start: inode_bitmap, len: 1 });
-                taken.push(Run { start: tables, len: table });
+                taken.push(BlockRun { start: block_bitmap, len: 1 });
+                taken.push(BlockRun { start: inode_bitmap, len: 1 });
+                taken.push(BlockRun { start: tables, len: table });
                 tables += table;
             }
         }
@@ -260,10 +263,10 @@ impl Geometry {
     }
 
     /// Refuses a geometry whose metadata reaches past the end.
-    fn within(&self) -> Result<(), WriteError> {
+    fn within(&self) -> Result<(), Ext4WriteError> {
         let end = self.taken.last().map_or(0, |run| run.end());
         if end > self.blocks {
-            return Err(WriteError::NoSpace {
+            return Err(Ext4WriteError::NoSpace {
                 needed: end * BLOCK_SIZE,
                 available: self.blocks * BLOCK_SIZE,
             });
@@ -282,14 +285,14 @@ impl Geometry {
     }
 
     /// The journal, around whatever stands in its way.
-    fn put_journal(&mut self, len: u64) -> Result<(), WriteError> {
+    fn put_journal(&mut self, len: u64) -> Result<(), Ext4WriteError> {
         if len == 0 {
             return Ok(());
         }
         let mut left = len;
         let goal = self.journal_goal(len);
         for run in free_runs(&self.taken, goal, self.blocks) {
-            let part = Run { start: run.start, len: run.len.min(left) };
+            let part = BlockRun { start: run.start, len: run.len.min(left) };
             self.journal.push(part);
             left -= part.len;
             if left == 0 {
@@ -298,23 +301,24 @@ impl Geometry {
         }
         if left > 0 {
             let most = (len - left) * BLOCK_SIZE;
-            return Err(WriteError::JournalTooBig { asked: len * BLOCK_SIZE, most });
+            return Err(Ext4WriteError::JournalTooBig { asked: len * BLOCK_SIZE, most });
         }
         let extents: u64 = self.journal.iter().map(|run| run.len.div_ceil(32768)).sum();
         if extents > 4 {
             let last = self.journal.last().map_or(0, |run| run.end());
             self.journal_tree = free_runs(&self.taken, last, self.blocks).next().map(|run| run.start);
         }
-        let own = self.journal.iter().copied().chain(self.journal_tree.map(|start| Run { start, len: 1 }));
+        let own =
+            self.journal.iter().copied().chain(self.journal_tree.map(|start| BlockRun { start, len: 1 }));
         self.taken = merged(self.taken.iter().copied().chain(own).collect());
         Ok(())
     }
 }
 
 /// Sorts runs and joins those that touch.
-fn merged(mut runs: Vec<Run>) -> Vec<Run> {
+fn merged(mut runs: Vec<BlockRun>) -> Vec<BlockRun> {
     runs.sort_unstable_by_key(|run| run.start);
-    let mut out: Vec<Run> = Vec::with_capacity(runs.len());
+    let mut out: Vec<BlockRun> = Vec::with_capacity(runs.len());
     for run in runs {
         match out.last_mut() {
             Some(last) if last.end() >= run.start => last.len = last.end().max(run.end()) - last.start,
@@ -325,13 +329,13 @@ fn merged(mut runs: Vec<Run>) -> Vec<Run> {
 }
 
 /// The blocks of `from..end` that are not taken, as runs.
-pub(super) fn free_runs(taken: &[Run], from: u64, end: u64) -> impl Iterator<Item = Run> + '_ {
+pub(super) fn free_runs(taken: &[BlockRun], from: u64, end: u64) -> impl Iterator<Item = BlockRun> + '_ {
     let first = taken.partition_point(|run| run.end() <= from);
     let starts = std::iter::once(from).chain(taken[first..].iter().map(|run| run.end()));
     let stops = taken[first..].iter().map(|run| run.start).chain(std::iter::once(end));
     starts.zip(stops).filter_map(move |(start, stop)| {
         let stop = stop.min(end);
-        (start < stop).then(|| Run { start, len: stop - start })
+        (start < stop).then(|| BlockRun { start, len: stop - start })
     })
 }
 
@@ -347,7 +351,7 @@ mod tests {
     #[test]
     fn descriptors_and_reserve_are_those_of_mke2fs_at_powers_of_two() {
         for (blocks, gdt, reserved) in [(gib(2), 1, 255), (gib(4), 1, 511), (gib(8), 1, 1023)] {
-            let geometry = Geometry::new(blocks, 1000, Journal::Auto).unwrap();
+            let geometry = Ext4Geometry::new(blocks, 1000, JournalSize::Auto).unwrap();
             assert_eq!((geometry.gdt_blocks, geometry.reserved_gdt), (gdt, reserved));
             assert_eq!(geometry.inodes_per_group, 8192);
         }
@@ -359,7 +363,7 @@ mod tests {
             [256, 1000, 2047, 2048, 30_000, 32_767, 32_768, 32_800, 40_000, gib(1), gib(3) + 17, gib(1024)]
         {
             for inodes in [1, 5000, 300_000] {
-                let Ok(geometry) = Geometry::new(blocks, inodes, Journal::Auto) else { continue };
+                let Ok(geometry) = Ext4Geometry::new(blocks, inodes, JournalSize::Auto) else { continue };
                 let journal: u64 = geometry.journal.iter().map(|run| run.len).sum();
                 let copies = (geometry.backups().count() as u64 + 1) * u64::from(geometry.super_blocks());
                 let maps = u64::from(geometry.groups) * u64::from(2 + geometry.itable_blocks());
@@ -373,21 +377,24 @@ mod tests {
 
     #[test]
     fn the_first_metadata_stays_when_the_file_system_grows_a_little() {
-        let small = Geometry::new(gib(1) - 20_000, 10_000, Journal::Bytes(64 << 20)).unwrap();
-        let larger = Geometry::new(gib(1), 10_000, Journal::Bytes(64 << 20)).unwrap();
+        let small = Ext4Geometry::new(gib(1) - 20_000, 10_000, JournalSize::Bytes(64 << 20)).unwrap();
+        let larger = Ext4Geometry::new(gib(1), 10_000, JournalSize::Bytes(64 << 20)).unwrap();
         assert_eq!(small.places[..], larger.places[..small.places.len()]);
         assert_eq!(small.journal, larger.journal);
     }
 
     #[test]
     fn what_cannot_be_is_refused() {
-        let big = Geometry::new(1 << 32, 1, Journal::None);
-        assert!(matches!(big, Err(WriteError::TooLarge { .. })), "{big:?}");
-        assert!(matches!(Geometry::new(10, 1, Journal::None), Err(WriteError::NoSpace { .. })));
-        assert!(matches!(Geometry::new(1000, 1 << 20, Journal::None), Err(WriteError::TooManyNodes { .. })));
-        let small = Geometry::new(gib(1), 1, Journal::Bytes(4096));
-        assert!(matches!(small, Err(WriteError::JournalTooSmall { .. })));
-        let much = Geometry::new(gib(1), 1, Journal::Bytes(700 << 20));
-        assert!(matches!(much, Err(WriteError::JournalTooBig { .. })));
+        let big = Ext4Geometry::new(1 << 32, 1, JournalSize::None);
+        assert!(matches!(big, Err(Ext4WriteError::TooLarge { .. })), "{big:?}");
+        assert!(matches!(Ext4Geometry::new(10, 1, JournalSize::None), Err(Ext4WriteError::NoSpace { .. })));
+        assert!(matches!(
+            Ext4Geometry::new(1000, 1 << 20, JournalSize::None),
+            Err(Ext4WriteError::TooManyNodes { .. })
+        ));
+        let small = Ext4Geometry::new(gib(1), 1, JournalSize::Bytes(4096));
+        assert!(matches!(small, Err(Ext4WriteError::JournalTooSmall { .. })));
+        let much = Ext4Geometry::new(gib(1), 1, JournalSize::Bytes(700 << 20));
+        assert!(matches!(much, Err(Ext4WriteError::JournalTooBig { .. })));
     }
 }

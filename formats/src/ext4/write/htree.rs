@@ -1,6 +1,6 @@
 //! The index of a hashed directory: its root is block 0, then come the inner blocks, level by level, then the leaves.
 
-use super::dirs::{Hashed, Writing};
+use super::dirs::{DirWriter, Hashed};
 use crate::ext4::spec::BLOCK_SIZE;
 use crate::ext4::spec::dirent::{
     DX_NODE_LIMIT, DX_ROOT_LIMIT, DxEntry, Leaf, encode_dx_node, encode_dx_root,
@@ -28,7 +28,7 @@ pub(super) fn blocks(leaves: usize) -> u32 {
 }
 
 /// Writes root, inner blocks and leaves into `out`, zeros before.
-pub(super) fn write(writing: &Writing<'_>, hashed: &Hashed, out: &mut [u8]) {
+pub(super) fn write(writing: &DirWriter<'_>, hashed: &Hashed, out: &mut [u8]) {
     let block = BLOCK_SIZE as usize;
     let levels = levels(hashed.leaves.len());
     let first_leaf = 1 + levels.iter().sum::<usize>();

@@ -3,7 +3,7 @@
 //! by its own hash. An inode that finds its home full goes to the home's next preference, so what comes or goes moves
 //! others only where a block is full, and then one at a time.
 
-use super::geometry::{Geometry, RESERVED_INODES};
+use super::geometry::{Ext4Geometry, RESERVED_INODES};
 use super::identity::{jump, mix};
 use super::nodes::Nodes;
 use crate::ext4::spec::{FIRST_INO, INODES_PER_BLOCK, ROOT_INO};
@@ -28,7 +28,7 @@ struct Wanting {
 }
 
 /// The inode number of every node by its place in the walk. The geometry has enough.
-pub(super) fn number(nodes: &Nodes<'_>, geometry: &Geometry) -> Vec<u32> {
+pub(super) fn number(nodes: &Nodes<'_>, geometry: &Ext4Geometry) -> Vec<u32> {
     let mut wanting: Vec<Wanting> = (1..nodes.walked.len() as u32)
         .filter(|at| *at != nodes.lost_found)
         .map(|at| Wanting { hash: mix(nodes.walked[at as usize].hash, 4), home: home(nodes, at), at })

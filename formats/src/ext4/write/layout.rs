@@ -2,14 +2,14 @@
 //! [`super::place`]); when the file system is too tight for that, the dense way fills every free block in the order of
 //! the walk. Both give the same kind of answer.
 
-use super::WriteError;
+use super::Ext4WriteError;
 use super::cluster::{self, Weighted};
-use super::demand::{Demand, Stretch, tree_blocks};
-use super::geometry::{Geometry, Run, SLOT, free_runs};
+use super::demand::{DataRun, Demand, tree_blocks};
+use super::geometry::{BlockRun, Ext4Geometry, SLOT, free_runs};
 use super::identity::mix;
 use super::nodes::Nodes;
 use super::place;
-use super::xattrs::Attributes;
+use super::xattrs::NodeAttributes;
 use crate::ext4::spec::BLOCK_SIZE;
 use crate::ext4::spec::extent::MAX_LEN;
 
@@ -52,29 +52,29 @@ impl Chunk {
 
 /// Addresses of everything that is not at a fixed place.
 #[derive(Debug, Default)]
-pub(super) struct Layout {
+pub(super) struct Ext4Layout {
     /// Data, by node and block.
     pub data: Vec<Chunk>,
     /// Blocks kept for extent trees, by node; some may turn out not to be needed.
-    pub trees: Vec<(u32, Run)>,
+    pub trees: Vec<(u32, BlockRun)>,
     /// Addresses of the attribute blocks.
     pub xattrs: Vec<u64>,
 }
 
 /// What is to be laid out.
 #[derive(Clone, Copy)]
-pub(super) struct Wanted<'a> {
+pub(super) struct LayoutRequest<'a> {
     /// All nodes.
     pub nodes: &'a Nodes<'a>,
     /// Their data.
     pub demand: &'a Demand,
     /// Their attribute blocks.
-    pub attributes: &'a Attributes,
+    pub attributes: &'a NodeAttributes,
 }
 
 /// Aligned full slots of a node that stand together.
 #[derive(Debug, Clone, Copy)]
-struct Piece {
+struct SlotPiece {
     node: u32,
     /// First slot in the node.
     first: u32,
@@ -84,21 +84,21 @@ struct Piece {
 
 /// A few blocks that stand together, beside their neighbours in the walk.
 #[derive(Debug, Clone, Copy)]
-struct Item {
+struct LayoutItem {
     node: u32,
-    what: What,
+    what: ItemContent,
     blocks: u32,
 }
 
 #[derive(Debug, Clone, Copy)]
-enum What {
+enum ItemContent {
     Data { block: u32 },
     Tree { part: u32 },
     Xattr { block: u32 },
 }
 
 /// The stable way; `None` when it needs more slots than there are.
-pub(super) fn stable(wanted: Wanted<'_>, geometry: &Geometry) -> Option<Layout> {
+pub(super) fn stable(wanted: LayoutRequest<'_>, geometry: &Ext4Geometry) -> Option<Ext4Layout> {
     let (pieces, small) = split(wanted);
     let need = slots_of(wanted, &pieces, &small);
     let free = free_slots(geometry);
@@ -119,21 +119,21 @@ pub(super) fn stable(wanted: Wanted<'_>, geometry: &Geometry) -> Option<Layout> 
 }
 
 /// Slots that the stable way should have, its slack included.
-pub(super) fn stable_need(wanted: Wanted<'_>) -> u64 {
+pub(super) fn stable_need(wanted: LayoutRequest<'_>) -> u64 {
     let (pieces, small) = split(wanted);
     (slots_of(wanted, &pieces, &small) * 100).div_ceil(TIGHTEST)
 }
 
 /// Slots that pieces and clusters fill.
-fn slots_of(wanted: Wanted<'_>, pieces: &[Piece], small: &[Stretch]) -> u64 {
-    let whole = |p: &Piece| Chunk { node: p.node, block: p.first * SLOT, len: p.slots * SLOT, start: 0 };
+fn slots_of(wanted: LayoutRequest<'_>, pieces: &[SlotPiece], small: &[DataRun]) -> u64 {
+    let whole = |p: &SlotPiece| Chunk { node: p.node, block: p.first * SLOT, len: p.slots * SLOT, start: 0 };
     let placed: Vec<Chunk> = pieces.iter().map(whole).collect();
     let large: u64 = pieces.iter().map(|piece| u64::from(piece.slots)).sum();
     large + cluster::cut(&weigh(wanted, &items(wanted, &placed, small)), SLOT).len() as u64
 }
 
 /// Which slots of the file system are wholly free.
-pub(super) fn free_slots(geometry: &Geometry) -> Vec<bool> {
+pub(super) fn free_slots(geometry: &Ext4Geometry) -> Vec<bool> {
     let slot = u64::from(SLOT);
     let mut free = vec![false; (geometry.blocks / slot) as usize];
     for run in free_runs(&geometry.taken, 0, geometry.blocks) {
@@ -156,7 +156,7 @@ fn range_for(free: &[bool], need: u64) -> usize {
 }
 
 /// Cuts every stretch at the slots of its node: full slots in pieces, and what is less.
-fn split(wanted: Wanted<'_>) -> (Vec<Piece>, Vec<Stretch>) {
+fn split(wanted: LayoutRequest<'_>) -> (Vec<SlotPiece>, Vec<DataRun>) {
     let (mut pieces, mut small) = (Vec::new(), Vec::with_capacity(wanted.demand.stretches.len()));
     for stretch in &wanted.demand.stretches {
         let (mut at, end) = (stretch.block, stretch.block + stretch.len);
@@ -166,11 +166,11 @@ fn split(wanted: Wanted<'_>) -> (Vec<Piece>, Vec<Stretch>) {
                 let first = at / SLOT;
                 let slots = (1 << slots.ilog2()).min(PIECE).min(1 << first.trailing_zeros().min(31));
                 let key = mix(wanted.nodes.walked[stretch.node as usize].hash, u64::from(first));
-                pieces.push(Piece { node: stretch.node, first, slots, key });
+                pieces.push(SlotPiece { node: stretch.node, first, slots, key });
                 at += slots * SLOT;
             } else {
                 let stop = end.min((at / SLOT + 1) * SLOT);
-                small.push(Stretch { node: stretch.node, block: at, len: stop - at });
+                small.push(DataRun { node: stretch.node, block: at, len: stop - at });
                 at = stop;
             }
         }
@@ -178,8 +178,13 @@ fn split(wanted: Wanted<'_>) -> (Vec<Piece>, Vec<Stretch>) {
     (pieces, small)
 }
 
-fn attempt(wanted: Wanted<'_>, free: &mut [bool], pieces: &[Piece], small: &[Stretch]) -> Option<Layout> {
-    let mut layout = Layout { xattrs: vec![0; wanted.attributes.blocks.len()], ..Layout::default() };
+fn attempt(
+    wanted: LayoutRequest<'_>,
+    free: &mut [bool],
+    pieces: &[SlotPiece],
+    small: &[DataRun],
+) -> Option<Ext4Layout> {
+    let mut layout = Ext4Layout { xattrs: vec![0; wanted.attributes.blocks.len()], ..Ext4Layout::default() };
     layout.data = place_pieces(pieces, free)?;
     layout.data.sort_unstable_by_key(|chunk| (chunk.node, chunk.block));
     let items = items(wanted, &layout.data, small);
@@ -200,8 +205,8 @@ fn attempt(wanted: Wanted<'_>, free: &mut [bool], pieces: &[Piece], small: &[Str
 }
 
 /// Places pieces, the larger first; one that finds no aligned place is halved.
-fn place_pieces(pieces: &[Piece], free: &mut [bool]) -> Option<Vec<Chunk>> {
-    let mut classes: Vec<Vec<Piece>> = vec![Vec::new(); PIECE.ilog2() as usize + 1];
+fn place_pieces(pieces: &[SlotPiece], free: &mut [bool]) -> Option<Vec<Chunk>> {
+    let mut classes: Vec<Vec<SlotPiece>> = vec![Vec::new(); PIECE.ilog2() as usize + 1];
     for piece in pieces {
         classes[piece.slots.ilog2() as usize].push(*piece);
     }
@@ -217,8 +222,8 @@ fn place_pieces(pieces: &[Piece], free: &mut [bool]) -> Option<Vec<Chunk>> {
             } else {
                 let slots = piece.slots / 2;
                 let lower = classes[..class].last_mut()?;
-                lower.push(Piece { slots, ..piece });
-                lower.push(Piece { slots, first: piece.first + slots, key: mix(piece.key, 1), ..piece });
+                lower.push(SlotPiece { slots, ..piece });
+                lower.push(SlotPiece { slots, first: piece.first + slots, key: mix(piece.key, 1), ..piece });
             }
         }
     }
@@ -226,25 +231,29 @@ fn place_pieces(pieces: &[Piece], free: &mut [bool]) -> Option<Vec<Chunk>> {
 }
 
 /// All small items in the order of the walk: of each node attributes, extent tree, then data.
-fn items(wanted: Wanted<'_>, placed: &[Chunk], small: &[Stretch]) -> Vec<Item> {
+fn items(wanted: LayoutRequest<'_>, placed: &[Chunk], small: &[DataRun]) -> Vec<LayoutItem> {
     let mut items = Vec::with_capacity(small.len() + wanted.attributes.blocks.len());
     let mut xattrs = wanted.attributes.blocks.iter().enumerate().peekable();
     let (mut placed, mut small) = (placed, small);
     for node in 0..wanted.nodes.walked.len() as u32 {
         while let Some((block, _)) = xattrs.next_if(|(_, block)| block.first == node) {
-            items.push(Item { node, what: What::Xattr { block: block as u32 }, blocks: 1 });
+            items.push(LayoutItem { node, what: ItemContent::Xattr { block: block as u32 }, blocks: 1 });
         }
         let own_small = leading(&mut small, |stretch| stretch.node == node);
         let own_placed = leading(&mut placed, |chunk| chunk.node == node);
         let parts: u32 = own_small.iter().map(|stretch| stretch.len.div_ceil(ITEM)).sum();
         let mut tree = tree_blocks(parts as usize + own_placed.len());
         for part in 0..tree.div_ceil(ITEM) {
-            items.push(Item { node, what: What::Tree { part }, blocks: tree.min(ITEM) });
+            items.push(LayoutItem { node, what: ItemContent::Tree { part }, blocks: tree.min(ITEM) });
             tree -= tree.min(ITEM);
         }
         for stretch in own_small {
             let end = stretch.block + stretch.len;
-            let part = |block: u32| Item { node, what: What::Data { block }, blocks: ITEM.min(end - block) };
+            let part = |block: u32| LayoutItem {
+                node,
+                what: ItemContent::Data { block },
+                blocks: ITEM.min(end - block),
+            };
             items.extend((stretch.block..end).step_by(ITEM as usize).map(part));
         }
     }
@@ -261,9 +270,9 @@ pub(super) fn leading<'a, T>(rest: &mut &'a [T], own: impl Fn(&T) -> bool) -> &'
 
 /// Small items as the clusters see them. The list is cut rather between nodes than within one, so what goes on from
 /// the item before has the weaker half of all strengths.
-fn weigh(wanted: Wanted<'_>, items: &[Item]) -> Vec<Weighted> {
+fn weigh(wanted: LayoutRequest<'_>, items: &[LayoutItem]) -> Vec<Weighted> {
     let mut last = u32::MAX;
-    let weigh = |item: &Item| {
+    let weigh = |item: &LayoutItem| {
         let half = u64::from(item.node == last) << 63;
         last = item.node;
         let hash = wanted.nodes.walked[item.node as usize].hash;
@@ -272,7 +281,7 @@ fn weigh(wanted: Wanted<'_>, items: &[Item]) -> Vec<Weighted> {
     items.iter().map(weigh).collect()
 }
 
-impl What {
+impl ItemContent {
     /// Tells the items of a node apart.
     fn code(self) -> u64 {
         match self {
@@ -283,24 +292,31 @@ impl What {
     }
 }
 
-impl Layout {
-    fn put(&mut self, item: &Item, start: u64) {
+impl Ext4Layout {
+    fn put(&mut self, item: &LayoutItem, start: u64) {
         match item.what {
-            What::Data { block } => self.data.push(Chunk { node: item.node, block, len: item.blocks, start }),
-            What::Tree { .. } => self.trees.push((item.node, Run { start, len: u64::from(item.blocks) })),
-            What::Xattr { block } => self.xattrs[block as usize] = start,
+            ItemContent::Data { block } => {
+                self.data.push(Chunk { node: item.node, block, len: item.blocks, start });
+            }
+            ItemContent::Tree { .. } => {
+                self.trees.push((item.node, BlockRun { start, len: u64::from(item.blocks) }));
+            }
+            ItemContent::Xattr { block } => self.xattrs[block as usize] = start,
         }
     }
 }
 
 /// The dense way: every free block from the front, in the order of the walk.
-pub(super) fn dense(wanted: Wanted<'_>, geometry: &Geometry) -> Result<Layout, WriteError> {
-    let mut free = Free {
+pub(super) fn dense(
+    wanted: LayoutRequest<'_>,
+    geometry: &Ext4Geometry,
+) -> Result<Ext4Layout, Ext4WriteError> {
+    let mut free = FreeBlocks {
         runs: free_runs(&geometry.taken, 0, geometry.blocks),
-        left: Run { start: 0, len: 0 },
+        left: BlockRun { start: 0, len: 0 },
         missing: 0,
     };
-    let mut layout = Layout::default();
+    let mut layout = Ext4Layout::default();
     let mut xattrs = wanted.attributes.blocks.iter().peekable();
     let mut rest = wanted.demand.stretches.as_slice();
     for node in 0..wanted.nodes.walked.len() as u32 {
@@ -326,30 +342,30 @@ pub(super) fn dense(wanted: Wanted<'_>, geometry: &Geometry) -> Result<Layout, W
     }
     if free.missing > 0 {
         let available = geometry.blocks * BLOCK_SIZE;
-        return Err(WriteError::NoSpace { needed: available + free.missing * BLOCK_SIZE, available });
+        return Err(Ext4WriteError::NoSpace { needed: available + free.missing * BLOCK_SIZE, available });
     }
     Ok(layout)
 }
 
 /// Free blocks, front to back; past the end it only counts.
-struct Free<I> {
+struct FreeBlocks<I> {
     runs: I,
-    left: Run,
+    left: BlockRun,
     missing: u64,
 }
 
-impl<I: Iterator<Item = Run>> Free<I> {
+impl<I: Iterator<Item = BlockRun>> FreeBlocks<I> {
     /// Up to `most` blocks, at least one.
-    fn take(&mut self, most: u32) -> Run {
+    fn take(&mut self, most: u32) -> BlockRun {
         if self.left.len == 0 {
             let Some(run) = self.runs.next() else {
                 self.missing += u64::from(most);
-                return Run { start: 0, len: u64::from(most) };
+                return BlockRun { start: 0, len: u64::from(most) };
             };
             self.left = run;
         }
-        let run = Run { start: self.left.start, len: self.left.len.min(u64::from(most)) };
-        self.left = Run { start: run.end(), len: self.left.len - run.len };
+        let run = BlockRun { start: self.left.start, len: self.left.len.min(u64::from(most)) };
+        self.left = BlockRun { start: run.end(), len: self.left.len - run.len };
         run
     }
 }

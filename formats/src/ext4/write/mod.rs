@@ -26,10 +26,10 @@ mod xattrs;
 
 use content::Sink;
 use demand::Demand;
-use geometry::Geometry;
-use layout::{Layout, Wanted};
+use geometry::Ext4Geometry;
+use layout::{Ext4Layout, LayoutRequest};
 use nodes::Nodes;
-use xattrs::Attributes;
+use xattrs::NodeAttributes;
 
 use super::spec::{BLOCK_SIZE, FIRST_INO, csum_seed, hash, inode};
 use crate::guid::Guid;
@@ -37,11 +37,11 @@ use crate::plan::{Claims, Data, Plan};
 use crate::time::Time;
 use crate::tree::Tree;
 
-pub use error::WriteError;
+pub use error::Ext4WriteError;
 
 /// What an ext4 file system should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Options {
+pub struct Ext4Options {
     /// File-system UUID.
     pub uuid: Guid,
     /// Seed of directory hashes.
@@ -51,14 +51,14 @@ pub struct Options {
     /// Creation and check time of the file system.
     pub time: Time,
     /// Length of the journal.
-    pub journal: Journal,
+    pub journal: JournalSize,
     /// Blocks reserved for root, in hundredths of a percent of all blocks (500 is 5 %).
     pub reserved: u16,
 }
 
 /// Length of the journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Journal {
+pub enum JournalSize {
     /// None at all.
     None,
     /// As mke2fs chooses by the size of the file system.
@@ -70,63 +70,63 @@ pub enum Journal {
 /// Plans a file system of exactly `len` bytes (rounded down to whole 4 KiB blocks; the rest stays free).
 ///
 /// # Errors
-/// [`WriteError`] when the options or the tree ask for what ext4 cannot hold, or the tree does not fit.
-pub fn plan(tree: &Tree, options: &Options, len: u64) -> Result<Plan, WriteError> {
-    Draft::new(tree, options)?.plan(len)
+/// [`Ext4WriteError`] when the options or the tree ask for what ext4 cannot hold, or the tree does not fit.
+pub fn plan(tree: &Tree, options: &Ext4Options, len: u64) -> Result<Plan, Ext4WriteError> {
+    Ext4Draft::new(tree, options)?.plan(len)
 }
 
-/// [`Draft::minimal_len`] of a tree.
+/// [`Ext4Draft::minimal_len`] of a tree.
 ///
 /// # Errors
 /// As [`plan`], but for a lack of space.
-pub fn minimal_len(tree: &Tree, options: &Options, slack: u64) -> Result<u64, WriteError> {
-    Draft::new(tree, options)?.minimal_len(slack)
+pub fn minimal_len(tree: &Tree, options: &Ext4Options, slack: u64) -> Result<u64, Ext4WriteError> {
+    Ext4Draft::new(tree, options)?.minimal_len(slack)
 }
 
 /// A file system that has no length yet: what is known of its tree, gathered once for both questions, how long it has
 /// to be and where everything stands.
 #[derive(Debug)]
-pub struct Draft<'a> {
-    options: Options,
+pub struct Ext4Draft<'a> {
+    options: Ext4Options,
     nodes: Nodes<'a>,
     demand: Demand,
-    attributes: Attributes,
+    attributes: NodeAttributes,
     /// The layout at the least length that was asked for.
-    laid: Option<(Geometry, Layout)>,
+    laid: Option<(Ext4Geometry, Ext4Layout)>,
 }
 
-impl<'a> Draft<'a> {
+impl<'a> Ext4Draft<'a> {
     /// Walks a tree.
     ///
     /// # Errors
-    /// [`WriteError`] when the options or the tree ask for what ext4 cannot hold.
-    pub fn new(tree: &'a Tree, options: &Options) -> Result<Self, WriteError> {
+    /// [`Ext4WriteError`] when the options or the tree ask for what ext4 cannot hold.
+    pub fn new(tree: &'a Tree, options: &Ext4Options) -> Result<Self, Ext4WriteError> {
         if options.label.len() > 16 || options.label.contains('\0') {
-            return Err(WriteError::Label { label: options.label.clone() });
+            return Err(Ext4WriteError::Label { label: options.label.clone() });
         }
         if options.reserved > 5000 {
-            return Err(WriteError::Reserved { asked: options.reserved });
+            return Err(Ext4WriteError::Reserved { asked: options.reserved });
         }
-        inode::encode_time(options.time).ok_or(WriteError::CreationTime { time: options.time })?;
+        inode::encode_time(options.time).ok_or(Ext4WriteError::CreationTime { time: options.time })?;
         let nodes = Nodes::walk(tree, options.time)?;
         let demand = Demand::new(&nodes, &hash::seed_words(&options.hash_seed.to_bytes()));
-        let attributes = Attributes::new(&nodes)?;
+        let attributes = NodeAttributes::new(&nodes)?;
         Ok(Self { options: options.clone(), nodes, demand, attributes, laid: None })
     }
 
-    /// The least length in bytes, a multiple of 512 KiB, at which [`Draft::plan`] succeeds with at least `slack` bytes of
+    /// The least length in bytes, a multiple of 512 KiB, at which [`Ext4Draft::plan`] succeeds with at least `slack` bytes of
     /// blocks free for the system to use, and with the slack of slots that a stable layout wants.
     ///
     /// # Errors
-    /// As [`Draft::plan`], but for a lack of space.
-    pub fn minimal_len(&mut self, slack: u64) -> Result<u64, WriteError> {
+    /// As [`Ext4Draft::plan`], but for a lack of space.
+    pub fn minimal_len(&mut self, slack: u64) -> Result<u64, Ext4WriteError> {
         let need = layout::stable_need(self.wanted());
         let free = self.demand.blocks() + self.attributes.blocks.len() as u64 + slack.div_ceil(BLOCK_SIZE);
         let mut slots = need.max(free.div_ceil(u64::from(geometry::SLOT))).max(1);
         loop {
             let blocks = slots * u64::from(geometry::SLOT);
             // What stands at fixed places grows with the length, so the length grows until both fit.
-            let missing = match Geometry::new(blocks, self.inodes(), self.options.journal) {
+            let missing = match Ext4Geometry::new(blocks, self.inodes(), self.options.journal) {
                 Ok(geometry) => {
                     let missing = missing_slots(&geometry, need, free);
                     // Behind the layout nothing depends on the length: what can be laid out can be planned.
@@ -138,9 +138,9 @@ impl<'a> Draft<'a> {
                     missing
                 }
                 Err(
-                    WriteError::NoSpace { .. }
-                    | WriteError::TooManyNodes { .. }
-                    | WriteError::JournalTooBig { .. },
+                    Ext4WriteError::NoSpace { .. }
+                    | Ext4WriteError::TooManyNodes { .. }
+                    | Ext4WriteError::JournalTooBig { .. },
                 ) => 1,
                 Err(other) => return Err(other),
             };
@@ -151,9 +151,9 @@ impl<'a> Draft<'a> {
     /// Plans a file system of exactly `len` bytes (rounded down to whole 4 KiB blocks; the rest stays free).
     ///
     /// # Errors
-    /// [`WriteError`] when the tree does not fit.
-    pub fn plan(mut self, len: u64) -> Result<Plan, WriteError> {
-        let geometry = Geometry::new(len / BLOCK_SIZE, self.inodes(), self.options.journal)?;
+    /// [`Ext4WriteError`] when the tree does not fit.
+    pub fn plan(mut self, len: u64) -> Result<Plan, Ext4WriteError> {
+        let geometry = Ext4Geometry::new(len / BLOCK_SIZE, self.inodes(), self.options.journal)?;
         let layout = match self.laid.take() {
             Some((laid, layout)) if laid == geometry => layout,
             _ => self.lay_out(&geometry)?,
@@ -162,18 +162,20 @@ impl<'a> Draft<'a> {
         let seed = csum_seed(&self.options.uuid.to_bytes());
         let mut sink = Sink {
             claims: Claims::new(len),
-            map: bitmaps::BlockMap::new(geometry.groups),
+            map: bitmaps::BlockBitmaps::new(geometry.groups),
             tables: tables::Tables::new(&geometry, &inos),
             arena: arena::Arena::new(),
             scratch: Vec::new(),
         };
         let large_dir = self.demand.shapes.iter().any(|(_, shape)| match shape {
-            dirs::Shape::Hashed(hashed) => htree::needs_large_dir(hashed.leaves.len()),
-            dirs::Shape::Linear { .. } => false,
+            dirs::DirShape::Hashed(hashed) => htree::needs_large_dir(hashed.leaves.len()),
+            dirs::DirShape::Linear { .. } => false,
         });
         let Self { options, nodes, demand, attributes, .. } = &self;
-        content::Tree { nodes, demand, attributes, layout: &layout, inos: &inos, seed }.write(&mut sink);
-        let time = inode::encode_time(options.time).ok_or(WriteError::CreationTime { time: options.time })?;
+        content::PlacedTree { nodes, demand, attributes, layout: &layout, inos: &inos, seed }
+            .write(&mut sink);
+        let time =
+            inode::encode_time(options.time).ok_or(Ext4WriteError::CreationTime { time: options.time })?;
         emit::Fixed { options, geometry: &geometry, seed, time, large_dir }.write(&mut sink)?;
         let Sink { mut claims, tables, mut arena, .. } = sink;
         // What led to the claims is as large as they are, and finishing them takes room for both.
@@ -184,7 +186,7 @@ impl<'a> Draft<'a> {
     }
 
     /// The stable layout, or the dense one where it is too tight for that.
-    fn lay_out(&self, geometry: &Geometry) -> Result<Layout, WriteError> {
+    fn lay_out(&self, geometry: &Ext4Geometry) -> Result<Ext4Layout, Ext4WriteError> {
         match layout::stable(self.wanted(), geometry) {
             Some(layout) => Ok(layout),
             None => layout::dense(self.wanted(), geometry),
@@ -196,13 +198,13 @@ impl<'a> Draft<'a> {
         self.nodes.walked.len() as u64 - 2
     }
 
-    fn wanted(&self) -> Wanted<'_> {
-        Wanted { nodes: &self.nodes, demand: &self.demand, attributes: &self.attributes }
+    fn wanted(&self) -> LayoutRequest<'_> {
+        LayoutRequest { nodes: &self.nodes, demand: &self.demand, attributes: &self.attributes }
     }
 }
 
 /// Slots by which a file system is too short for `need` whole slots and for `free` blocks beside its fixed ones.
-fn missing_slots(geometry: &Geometry, need: u64, free: u64) -> u64 {
+fn missing_slots(geometry: &Ext4Geometry, need: u64, free: u64) -> u64 {
     let taken: u64 = geometry.taken.iter().map(|run| run.len).sum();
     let whole = layout::free_slots(geometry).into_iter().filter(|free| *free).count() as u64;
     let short = (free + taken).saturating_sub(geometry.blocks);

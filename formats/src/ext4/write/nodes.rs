@@ -4,11 +4,11 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::{WriteError, identity};
+use super::{Ext4WriteError, identity};
 use crate::ext4::spec::inode::{FIRST_SECOND, LAST_SECOND};
 use crate::ext4::spec::{LINK_MAX, dirent, inode};
 use crate::time::Time;
-use crate::tree::{Kind, Meta, Name, Node, NodeId, SYMLINK_MAX, Segment, Tree};
+use crate::tree::{Meta, Name, Node, NodeId, NodeKind, SYMLINK_MAX, Segment, Tree};
 
 /// Name of the directory for what a repair finds.
 pub(super) const LOST_FOUND: &[u8] = b"lost+found";
@@ -19,7 +19,7 @@ const FILE_MAX: u64 = (u32::MAX as u64) * crate::ext4::spec::BLOCK_SIZE;
 /// The `lost+found` of a tree that has none; its time is that of the file system.
 static STAND_IN: Node = Node {
     meta: Meta { mode: 0o700, uid: 0, gid: 0, mtime: Time::EPOCH, xattrs: None },
-    kind: Kind::Dir(BTreeMap::new()),
+    kind: NodeKind::Dir(BTreeMap::new()),
 };
 
 /// A node by its place in the walk.
@@ -71,7 +71,7 @@ struct Waiting<'a> {
 
 impl<'a> Nodes<'a> {
     /// Walks the tree; where it has no `lost+found`, there is one made at `time`.
-    pub(super) fn walk(tree: &'a Tree, time: Time) -> Result<Self, WriteError> {
+    pub(super) fn walk(tree: &'a Tree, time: Time) -> Result<Self, Ext4WriteError> {
         let mut nodes =
             Self { walked: Vec::with_capacity(tree.capacity() + 1), children: Vec::new(), lost_found: 0 };
         let mut seen = vec![u32::MAX; tree.capacity()];
@@ -89,13 +89,13 @@ impl<'a> Nodes<'a> {
             let node = next.id.map_or(&STAND_IN, |id| tree.node(id));
             let mtime = if next.id.is_some() { node.meta.mtime } else { time };
             nodes.enter(node, mtime, &next, at);
-            if let Kind::Dir(entries) = &node.kind {
+            if let NodeKind::Dir(entries) = &node.kind {
                 nodes.list(entries, at, &mut stack);
             }
         }
-        if !matches!(nodes.walked[nodes.lost_found as usize].node.kind, Kind::Dir(_)) {
+        if !matches!(nodes.walked[nodes.lost_found as usize].node.kind, NodeKind::Dir(_)) {
             let found = nodes.walked[nodes.lost_found as usize].node.kind.word();
-            return Err(WriteError::LostFound { found });
+            return Err(Ext4WriteError::LostFound { found });
         }
         (0..nodes.walked.len() as u32).try_for_each(|at| nodes.check(at))?;
         Ok(nodes)
@@ -107,7 +107,7 @@ impl<'a> Nodes<'a> {
             None => identity::ROOT,
             Some(parent) => identity::child(parent.hash, from.name),
         };
-        let dir = matches!(node.kind, Kind::Dir(_));
+        let dir = matches!(node.kind, NodeKind::Dir(_));
         if at > 0 {
             self.children[from.child as usize].walked = at;
             self.walked[from.parent as usize].links += u32::from(dir);
@@ -162,37 +162,43 @@ impl<'a> Nodes<'a> {
     }
 
     /// Refuses what an inode cannot hold.
-    fn check(&self, at: u32) -> Result<(), WriteError> {
+    fn check(&self, at: u32) -> Result<(), Ext4WriteError> {
         let walked = &self.walked[at as usize];
         let meta = &walked.node.meta;
         let path = || self.path(at);
         if meta.mode > 0o7777 {
-            return Err(WriteError::Mode { path: path(), mode: meta.mode });
+            return Err(Ext4WriteError::Mode { path: path(), mode: meta.mode });
         }
         let time = walked.mtime;
         if !(FIRST_SECOND..=LAST_SECOND).contains(&time.secs) || time.nanos >= 1_000_000_000 {
-            return Err(WriteError::Time { path: path(), time });
+            return Err(Ext4WriteError::Time { path: path(), time });
         }
         match &walked.node.kind {
-            Kind::Dir(_) => return Ok(()),
-            Kind::Symlink(target) if !symlink_fits(target) => {
-                return Err(WriteError::Symlink { path: path(), len: target.len() });
+            NodeKind::Dir(_) => return Ok(()),
+            NodeKind::Symlink(target) if !symlink_fits(target) => {
+                return Err(Ext4WriteError::Symlink { path: path(), len: target.len() });
             }
-            Kind::CharDevice { major, minor } | Kind::BlockDevice { major, minor }
+            NodeKind::CharDevice { major, minor } | NodeKind::BlockDevice { major, minor }
                 if *major >= 1 << 12 || *minor >= 1 << 20 =>
             {
-                return Err(WriteError::Device { path: path(), major: *major, minor: *minor });
+                return Err(Ext4WriteError::Device { path: path(), major: *major, minor: *minor });
             }
-            Kind::File(content) if content.len() > FILE_MAX => {
-                return Err(WriteError::FileTooLarge { path: path(), len: content.len(), most: FILE_MAX });
+            NodeKind::File(content) if content.len() > FILE_MAX => {
+                return Err(Ext4WriteError::FileTooLarge {
+                    path: path(),
+                    len: content.len(),
+                    most: FILE_MAX,
+                });
             }
-            Kind::File(crate::tree::Content::Sparse { len, segments }) if !segments_fit(segments, *len) => {
-                return Err(WriteError::Segments { path: path() });
+            NodeKind::File(crate::tree::Content::Sparse { len, segments })
+                if !segments_fit(segments, *len) =>
+            {
+                return Err(Ext4WriteError::Segments { path: path() });
             }
             _ => {}
         }
         if walked.links > LINK_MAX {
-            return Err(WriteError::TooManyLinks { path: path(), links: walked.links, most: LINK_MAX });
+            return Err(Ext4WriteError::TooManyLinks { path: path(), links: walked.links, most: LINK_MAX });
         }
         Ok(())
     }
@@ -213,16 +219,16 @@ fn segments_fit(segments: &[Segment], len: u64) -> bool {
 }
 
 /// The kind of a node in `i_mode` and in directory entries.
-pub(super) fn codes(kind: &Kind) -> (u16, u8) {
+pub(super) fn codes(kind: &NodeKind) -> (u16, u8) {
     use dirent::file_type;
     use inode::kind;
     match kind {
-        Kind::Dir(_) => (kind::DIR, file_type::DIR),
-        Kind::File(_) => (kind::FILE, file_type::FILE),
-        Kind::Symlink(_) => (kind::SYMLINK, file_type::SYMLINK),
-        Kind::CharDevice { .. } => (kind::CHAR, file_type::CHAR),
-        Kind::BlockDevice { .. } => (kind::BLOCK, file_type::BLOCK),
-        Kind::Fifo => (kind::FIFO, file_type::FIFO),
-        Kind::Socket => (kind::SOCKET, file_type::SOCKET),
+        NodeKind::Dir(_) => (kind::DIR, file_type::DIR),
+        NodeKind::File(_) => (kind::FILE, file_type::FILE),
+        NodeKind::Symlink(_) => (kind::SYMLINK, file_type::SYMLINK),
+        NodeKind::CharDevice { .. } => (kind::CHAR, file_type::CHAR),
+        NodeKind::BlockDevice { .. } => (kind::BLOCK, file_type::BLOCK),
+        NodeKind::Fifo => (kind::FIFO, file_type::FIFO),
+        NodeKind::Socket => (kind::SOCKET, file_type::SOCKET),
     }
 }

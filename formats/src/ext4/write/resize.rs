@@ -2,7 +2,7 @@
 //! indirect blocks that list their counterparts in the groups with copies, so that the kernel can grow the
 //! descriptors online.
 
-use super::geometry::Geometry;
+use super::geometry::Ext4Geometry;
 use crate::ext4::spec::{BLOCK_SIZE, BLOCKS_PER_GROUP};
 
 /// Addresses of one block.
@@ -12,12 +12,12 @@ const ADDRESSES: u64 = BLOCK_SIZE / 4;
 pub(super) const SIZE: u64 = (ADDRESSES * ADDRESSES + ADDRESSES + 12) * BLOCK_SIZE;
 
 /// Blocks that the inode holds: the reserve in every copy and the double indirect block.
-pub(super) fn blocks_held(geometry: &Geometry) -> u64 {
+pub(super) fn blocks_held(geometry: &Ext4Geometry) -> u64 {
     1 + u64::from(geometry.reserved_gdt) * (1 + geometry.backups().count() as u64)
 }
 
 /// The double indirect block: each reserved block at the place of the descriptor block that it may become.
-pub(super) fn double_indirect(geometry: &Geometry) -> Vec<u8> {
+pub(super) fn double_indirect(geometry: &Ext4Geometry) -> Vec<u8> {
     let mut out = vec![0; BLOCK_SIZE as usize];
     for i in 0..geometry.reserved_gdt {
         let at = u64::from(geometry.gdt_blocks + i) % ADDRESSES;
@@ -27,7 +27,7 @@ pub(super) fn double_indirect(geometry: &Geometry) -> Vec<u8> {
 }
 
 /// The reserved blocks of group 0, one after the other.
-pub(super) fn indirect_blocks(geometry: &Geometry) -> Vec<u8> {
+pub(super) fn indirect_blocks(geometry: &Ext4Geometry) -> Vec<u8> {
     let mut out = vec![0; geometry.reserved_gdt as usize * BLOCK_SIZE as usize];
     for (i, block) in (0..).zip(out.chunks_exact_mut(BLOCK_SIZE as usize)) {
         for (at, group) in geometry.backups().enumerate() {

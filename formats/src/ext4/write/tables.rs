@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use super::arena::zeros;
 use super::bitmaps::set_bits;
-use super::geometry::Geometry;
+use super::geometry::Ext4Geometry;
 use crate::ext4::spec::{BLOCK_SIZE, INODE_SIZE};
 use crate::plan::{Claims, Data};
 
 /// One group's inodes.
 #[derive(Debug, Default)]
-struct Group {
+struct InodeGroup {
     /// The table up to its last used block.
     table: Option<Arc<[u8]>>,
     bitmap: Vec<u8>,
@@ -24,15 +24,15 @@ struct Group {
 #[derive(Debug)]
 pub(super) struct Tables {
     per_group: u32,
-    groups: Vec<Group>,
+    groups: Vec<InodeGroup>,
 }
 
 impl Tables {
     /// Tables for inodes of these numbers, in any order, besides 1 to 11.
-    pub(super) fn new(geometry: &Geometry, inos: &[u32]) -> Self {
+    pub(super) fn new(geometry: &Ext4Geometry, inos: &[u32]) -> Self {
         let per_group = geometry.inodes_per_group;
-        let mut groups: Vec<Group> = Vec::new();
-        groups.resize_with(geometry.groups as usize, Group::default);
+        let mut groups: Vec<InodeGroup> = Vec::new();
+        groups.resize_with(geometry.groups as usize, InodeGroup::default);
         for ino in inos.iter().copied().chain(1..=11) {
             let (group, index) = ((ino - 1) / per_group, (ino - 1) % per_group);
             let group = &mut groups[group as usize];
@@ -76,7 +76,7 @@ impl Tables {
     }
 
     /// Claims all tables whole.
-    pub(super) fn claim(self, geometry: &Geometry, claims: &mut Claims) {
+    pub(super) fn claim(self, geometry: &Ext4Geometry, claims: &mut Claims) {
         let whole = u64::from(geometry.itable_blocks()) * BLOCK_SIZE;
         for (group, places) in self.groups.into_iter().zip(&geometry.places) {
             let start = places.inode_table * BLOCK_SIZE;

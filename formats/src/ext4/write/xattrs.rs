@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::WriteError;
+use super::Ext4WriteError;
 use super::nodes::Nodes;
 use crate::ext4::spec::xattr::{
     Attribute, HEADER_SIZE, REFCOUNT_MAX, acl_to_disk, encode_inline, split_name,
@@ -37,16 +37,16 @@ pub(super) struct OfNode {
 
 /// Attributes of all nodes.
 #[derive(Debug, Default)]
-pub(super) struct Attributes {
+pub(super) struct NodeAttributes {
     /// By place in the walk; nodes without attributes are absent.
     pub of: BTreeMap<u32, OfNode>,
     /// The blocks, by first use.
     pub blocks: Vec<SharedBlock>,
 }
 
-impl Attributes {
+impl NodeAttributes {
     /// Divides all attributes between inodes and blocks.
-    pub(super) fn new(nodes: &Nodes<'_>) -> Result<Self, WriteError> {
+    pub(super) fn new(nodes: &Nodes<'_>) -> Result<Self, Ext4WriteError> {
         let mut all = Self::default();
         let mut shared: BTreeMap<Vec<Attribute>, u32> = BTreeMap::new();
         for (at, walked) in nodes.walked.iter().enumerate() {
@@ -65,7 +65,7 @@ impl Attributes {
             let size: usize = rest.iter().map(Attribute::size).sum();
             let most = BLOCK_SIZE as usize - HEADER_SIZE - 4;
             if size > most {
-                return Err(WriteError::XattrSpace { path: path(), needed: size, available: most });
+                return Err(Ext4WriteError::XattrSpace { path: path(), needed: size, available: most });
             }
             let block = (!rest.is_empty()).then(|| all.share(rest, at as u32, &mut shared));
             let inline: Vec<&Attribute> = inline.iter().collect();
@@ -97,12 +97,12 @@ impl Attributes {
 }
 
 /// An attribute in its form on disk.
-fn stored(name: &[u8], value: &[u8], path: &dyn Fn() -> Vec<u8>) -> Result<Attribute, WriteError> {
+fn stored(name: &[u8], value: &[u8], path: &dyn Fn() -> Vec<u8>) -> Result<Attribute, Ext4WriteError> {
     let (index, rest) = split_name(name)
         .filter(|(_, rest)| rest.len() <= 255)
-        .ok_or_else(|| WriteError::XattrName { path: path(), name: name.to_vec() })?;
+        .ok_or_else(|| Ext4WriteError::XattrName { path: path(), name: name.to_vec() })?;
     let value: Box<[u8]> = if name.starts_with(b"system.posix_acl_") {
-        let bad = || WriteError::Acl { path: path(), name: name.to_vec() };
+        let bad = || Ext4WriteError::Acl { path: path(), name: name.to_vec() };
         acl_to_disk(value).ok_or_else(bad)?.into()
     } else {
         value.into()

@@ -1,9 +1,9 @@
 //! The boot sector as a shape that is safe to compute with: everything it places lies within the volume.
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
-use super::super::fault::{Fault, Finding, Place};
+use super::super::fault::{FatFinding, VolumeCorruption, VolumeLocation};
 use super::super::spec::{ENTRY, FAT32_CLUSTERS};
-use super::Width;
+use super::FatWidth;
 use crate::fields;
 
 /// The highest number of clusters in entries of 28 bits, some of which are reserved.
@@ -11,8 +11,8 @@ const CLUSTERS_MAX: u64 = 0x0fff_fff4;
 
 /// The shape of a volume; offsets and lengths in bytes unless they say sectors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in super::super) struct Shape {
-    pub(in super::super) width: Width,
+pub(in super::super) struct VolumeShape {
+    pub(in super::super) width: FatWidth,
     pub(in super::super) sector: u64,
     pub(in super::super) cluster: u64,
     pub(in super::super) reserved_sectors: u16,
@@ -40,7 +40,7 @@ pub(in super::super) struct Shape {
     pub(in super::super) mirrored: bool,
 }
 
-impl Shape {
+impl VolumeShape {
     /// The last cluster's number.
     pub(in super::super) fn last(&self) -> u32 {
         self.clusters.saturating_add(1)
@@ -64,8 +64,8 @@ impl Shape {
 }
 
 /// Decodes a boot sector of a volume of `len` bytes.
-pub(in super::super) fn decode(boot: &[u8; 512], len: u64) -> Result<Shape, Finding> {
-    decode_fields(boot, len).map_err(|fault| fault.at(Place::Boot))
+pub(in super::super) fn decode(boot: &[u8; 512], len: u64) -> Result<VolumeShape, FatFinding> {
+    decode_fields(boot, len).map_err(|fault| fault.at(VolumeLocation::Boot))
 }
 
 /// The 16-bit field if it is set, else the 32-bit one.
@@ -76,12 +76,12 @@ fn either(boot: &[u8], short: usize, long: usize) -> u64 {
     }
 }
 
-fn decode_fields(boot: &[u8; 512], len: u64) -> Result<Shape, Fault> {
+fn decode_fields(boot: &[u8; 512], len: u64) -> Result<VolumeShape, VolumeCorruption> {
     let areas = decode_areas(boot, len)?;
     let Areas { sector, table_sectors, start, clusters, .. } = areas;
     let width = width(boot, clusters);
     let count = u32::try_from(clusters).ok().filter(|_| clusters <= CLUSTERS_MAX);
-    let mut shape = Shape {
+    let mut shape = VolumeShape {
         width,
         sector,
         cluster: areas.cluster_sectors.saturating_mul(sector),
@@ -94,7 +94,7 @@ fn decode_fields(boot: &[u8; 512], len: u64) -> Result<Shape, Fault> {
         root_len: u64::from(fields::u16(boot, 17)).saturating_mul(ENTRY as u64),
         root_cluster: 0,
         data_at: start.saturating_mul(sector),
-        clusters: count.ok_or(Fault::ManyClusters { clusters })?,
+        clusters: count.ok_or(VolumeCorruption::ManyClusters { clusters })?,
         media: fields::u8(boot, 21),
         fsinfo_sector: 0,
         backup_sector: 0,
@@ -104,9 +104,9 @@ fn decode_fields(boot: &[u8; 512], len: u64) -> Result<Shape, Fault> {
     };
     let entries = width.entries(shape.table_len);
     if entries < clusters.saturating_add(2) {
-        return Err(Fault::ShortTable { entries, clusters });
+        return Err(VolumeCorruption::ShortTable { entries, clusters });
     }
-    if width == Width::Fat32 {
+    if width == FatWidth::Fat32 {
         decode_fat32(boot, &mut shape)?;
     }
     Ok(shape)
@@ -123,83 +123,83 @@ struct Areas {
     clusters: u64,
 }
 
-fn decode_areas(boot: &[u8; 512], len: u64) -> Result<Areas, Fault> {
+fn decode_areas(boot: &[u8; 512], len: u64) -> Result<Areas, VolumeCorruption> {
     let (sector, cluster_sectors) = decode_units(boot)?;
     let reserved = fields::u16(boot, 14);
     if reserved == 0 {
-        return Err(Fault::NoReserved);
+        return Err(VolumeCorruption::NoReserved);
     }
     let tables = fields::u8(boot, 16);
     if tables == 0 {
-        return Err(Fault::NoTables);
+        return Err(VolumeCorruption::NoTables);
     }
     let table_sectors = either(boot, 22, 36);
     if table_sectors == 0 {
-        return Err(Fault::NoTableSectors);
+        return Err(VolumeCorruption::NoTableSectors);
     }
     let sectors = either(boot, 19, 32);
     let available = len.checked_div(sector).unwrap_or(0);
     if sectors == 0 {
-        return Err(Fault::NoSectors);
+        return Err(VolumeCorruption::NoSectors);
     }
     if sectors > available {
-        return Err(Fault::PastEnd { stored: sectors, available });
+        return Err(VolumeCorruption::PastEnd { stored: sectors, available });
     }
     let root_len = u64::from(fields::u16(boot, 17)).saturating_mul(ENTRY as u64);
     let root_start = u64::from(reserved).saturating_add(u64::from(tables).saturating_mul(table_sectors));
     let start = root_start.saturating_add(root_len.div_ceil(sector));
     let clusters = sectors.saturating_sub(start).checked_div(cluster_sectors).unwrap_or(0);
     if start >= sectors || clusters == 0 {
-        return Err(Fault::NoData { start, sectors });
+        return Err(VolumeCorruption::NoData { start, sectors });
     }
     Ok(Areas { sector, cluster_sectors, table_sectors, root_start, start, clusters })
 }
 
 /// Bytes of a sector and sectors of a cluster.
-fn decode_units(boot: &[u8; 512]) -> Result<(u64, u64), Fault> {
+fn decode_units(boot: &[u8; 512]) -> Result<(u64, u64), VolumeCorruption> {
     let found = fields::u16(boot, 510);
     if found != 0xaa55 {
-        return Err(Fault::Signature { found });
+        return Err(VolumeCorruption::Signature { found });
     }
     let sector = fields::u16(boot, 11);
     if !matches!(sector, 512 | 1024 | 2048 | 4096) {
-        return Err(Fault::SectorLen { found: sector });
+        return Err(VolumeCorruption::SectorLen { found: sector });
     }
     let cluster_sectors = fields::u8(boot, 13);
     if !cluster_sectors.is_power_of_two() {
-        return Err(Fault::ClusterLen { found: cluster_sectors });
+        return Err(VolumeCorruption::ClusterLen { found: cluster_sectors });
     }
     Ok((u64::from(sector), u64::from(cluster_sectors)))
 }
 
 /// FAT32 is told, as Linux does, by its 16-bit table length being zero; the others by their clusters.
-fn width(boot: &[u8], clusters: u64) -> Width {
+fn width(boot: &[u8], clusters: u64) -> FatWidth {
     if fields::u16(boot, 22) == 0 {
-        Width::Fat32
+        FatWidth::Fat32
     } else if clusters < 4085 {
-        Width::Fat12
+        FatWidth::Fat12
     } else {
-        Width::Fat16
+        FatWidth::Fat16
     }
 }
 
 /// The fields that only FAT32 has.
-fn decode_fat32(boot: &[u8], shape: &mut Shape) -> Result<(), Fault> {
+fn decode_fat32(boot: &[u8], shape: &mut VolumeShape) -> Result<(), VolumeCorruption> {
     let found = fields::u16(boot, 42);
     if found != 0 {
-        return Err(Fault::Version { found });
+        return Err(VolumeCorruption::Version { found });
     }
     let flags = fields::u8(boot, 40);
     if flags & 0x80 != 0 {
         shape.mirrored = false;
         shape.active = flags & 0x0f;
         if shape.active >= shape.tables {
-            return Err(Fault::ActiveTable { index: shape.active, tables: shape.tables });
+            return Err(VolumeCorruption::ActiveTable { index: shape.active, tables: shape.tables });
         }
     }
     shape.root_cluster = fields::u32(boot, 44);
     if !shape.has(shape.root_cluster) {
-        return Err(Fault::NoSuchCluster { cluster: shape.root_cluster, last: shape.last() });
+        return Err(VolumeCorruption::NoSuchCluster { cluster: shape.root_cluster, last: shape.last() });
     }
     shape.fsinfo_sector = fields::u16(boot, 48);
     shape.backup_sector = fields::u16(boot, 50);
@@ -209,21 +209,21 @@ fn decode_fat32(boot: &[u8], shape: &mut Shape) -> Result<(), Fault> {
 }
 
 /// What is wrong with a boot sector that can be read past.
-pub(in super::super) fn oddities(shape: &Shape) -> Vec<Finding> {
+pub(in super::super) fn oddities(shape: &VolumeShape) -> Vec<FatFinding> {
     let mut faults = Vec::new();
-    if shape.width == Width::Fat32 {
+    if shape.width == FatWidth::Fat32 {
         let clusters = u64::from(shape.clusters);
         if clusters < FAT32_CLUSTERS {
-            faults.push(Fault::FewClusters { clusters });
+            faults.push(VolumeCorruption::FewClusters { clusters });
         }
         let reserved = shape.reserved_sectors;
         let places = [("FSInfo sector", shape.fsinfo_sector), ("backup boot sector", shape.backup_sector)];
         for (what, sector) in places {
             // 0 and 0xffff say that there is none.
             if sector >= reserved && sector != 0xffff {
-                faults.push(Fault::ReservedPlace { what, sector, reserved });
+                faults.push(VolumeCorruption::ReservedPlace { what, sector, reserved });
             }
         }
     }
-    faults.into_iter().map(|fault| fault.at(Place::Boot)).collect()
+    faults.into_iter().map(|fault| fault.at(VolumeLocation::Boot)).collect()
 }

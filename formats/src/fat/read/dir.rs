@@ -1,8 +1,8 @@
 //! The entries of a directory: short names, and the long ones that stand before them.
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
-use super::super::dos_time::{self, Stamp};
-use super::super::fault::{Fault, NO_TIME};
+use super::super::dos_time::{self, DosStamp};
+use super::super::fault::{NO_TIME, VolumeCorruption};
 use super::super::spec::{
     DIRECTORY, ENTRY, FORBIDDEN, LONG_LAST, LONG_NAME, LONG_OFFSETS, LONG_UNITS, VOLUME_ID, short_sum,
 };
@@ -19,7 +19,7 @@ const LOWER_EXTENSION: u8 = 0x10;
 
 /// What an entry is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum What {
+pub(super) enum FatEntryKind {
     Label,
     Directory,
     File,
@@ -27,8 +27,8 @@ pub(super) enum What {
 
 /// An entry with its long name, and what is wrong with it by itself.
 #[derive(Debug)]
-pub(super) struct Entry {
-    pub(super) what: What,
+pub(super) struct FatEntry {
+    pub(super) what: FatEntryKind,
     /// The long name, else the short one with its dot.
     pub(super) name: Vec<u8>,
     pub(super) short: [u8; 11],
@@ -36,10 +36,10 @@ pub(super) struct Entry {
     pub(super) first: u32,
     pub(super) len: u32,
     pub(super) mtime: Time,
-    pub(super) faults: Vec<Fault>,
+    pub(super) faults: Vec<VolumeCorruption>,
 }
 
-impl Entry {
+impl FatEntry {
     /// Whether it is `.` or `..`.
     pub(super) fn is_dot(&self) -> bool {
         matches!(&self.short, b".          " | b"..         ")
@@ -57,7 +57,7 @@ struct Long {
 
 /// The entries of a directory up to its end mark. Entries of long names that belong to none are told as a fault of the
 /// next entry, or given back when there is no next.
-pub(super) fn entries(bytes: &[u8], wide: bool) -> (Vec<Entry>, bool) {
+pub(super) fn entries(bytes: &[u8], wide: bool) -> (Vec<FatEntry>, bool) {
     let mut entries = Vec::new();
     let mut long: Option<Long> = None;
     let mut orphan = false;
@@ -70,7 +70,7 @@ pub(super) fn entries(bytes: &[u8], wide: bool) -> (Vec<Entry>, bool) {
             _ => {
                 let mut entry = entry(&raw, long.take(), wide);
                 if std::mem::take(&mut orphan) {
-                    entry.faults.push(Fault::OrphanLong);
+                    entry.faults.push(VolumeCorruption::OrphanLong);
                 }
                 entries.push(entry);
             }
@@ -102,27 +102,27 @@ fn take_part(raw: &[u8; ENTRY], long: &mut Option<Long>) -> bool {
 }
 
 /// An entry of a short name.
-fn entry(raw: &[u8; ENTRY], long: Option<Long>, wide: bool) -> Entry {
+fn entry(raw: &[u8; ENTRY], long: Option<Long>, wide: bool) -> FatEntry {
     let mut faults = Vec::new();
     let short: [u8; 11] = fields::array(raw, 0);
     let attributes = fields::u8(raw, 11);
     let what = match attributes {
-        bits if bits & VOLUME_ID != 0 => What::Label,
-        bits if bits & DIRECTORY != 0 => What::Directory,
-        _ => What::File,
+        bits if bits & VOLUME_ID != 0 => FatEntryKind::Label,
+        bits if bits & DIRECTORY != 0 => FatEntryKind::Directory,
+        _ => FatEntryKind::File,
     };
     if attributes & 0xc0 != 0 {
-        faults.push(Fault::Attributes { bits: attributes & 0xc0 });
+        faults.push(VolumeCorruption::Attributes { bits: attributes & 0xc0 });
     }
     let mut name = short_name(&short, fields::u8(raw, 12));
-    if what != What::Label && !matches!(&short, b".          " | b"..         ") {
+    if what != FatEntryKind::Label && !matches!(&short, b".          " | b"..         ") {
         let wrong =
             |byte: &u8| *byte < 0x20 && *byte != 5 || FORBIDDEN.contains(byte) || b"+,.;=[]".contains(byte);
         if let Some(byte) = short.iter().copied().find(|byte| wrong(byte)) {
-            faults.push(Fault::ShortName { byte });
+            faults.push(VolumeCorruption::ShortName { byte });
         }
         if short.starts_with(b" ") {
-            faults.push(Fault::ShortName { byte: b' ' });
+            faults.push(VolumeCorruption::ShortName { byte: b' ' });
         }
     }
     match long.map(|long| long_name(&long, &short)) {
@@ -130,33 +130,33 @@ fn entry(raw: &[u8; ENTRY], long: Option<Long>, wide: bool) -> Entry {
         Some(Ok(long)) => name = long,
         Some(Err(fault)) => faults.push(fault),
     }
-    let stamp = Stamp { date: fields::u16(raw, 24), time: fields::u16(raw, 22) };
+    let stamp = DosStamp { date: fields::u16(raw, 24), time: fields::u16(raw, 22) };
     let mtime = dos_time::decode(stamp).unwrap_or_else(|| {
-        faults.push(Fault::Stamp { date: stamp.date, time: stamp.time });
+        faults.push(VolumeCorruption::Stamp { date: stamp.date, time: stamp.time });
         NO_TIME
     });
     let high = if wide { u32::from(fields::u16(raw, 20)) } else { 0 };
     let first = high << 16 | u32::from(fields::u16(raw, 26));
-    Entry { what, name, short, attributes, first, len: fields::u32(raw, 28), mtime, faults }
+    FatEntry { what, name, short, attributes, first, len: fields::u32(raw, 28), mtime, faults }
 }
 
 /// The long name, or why it cannot be that of this short one.
-fn long_name(long: &Long, short: &[u8; 11]) -> Result<Vec<u8>, Fault> {
+fn long_name(long: &Long, short: &[u8; 11]) -> Result<Vec<u8>, VolumeCorruption> {
     if long.left > 0 {
-        return Err(Fault::OrphanLong);
+        return Err(VolumeCorruption::OrphanLong);
     }
     let computed = short_sum(short);
     if long.sum != computed {
-        return Err(Fault::LongSum { stored: long.sum, computed });
+        return Err(VolumeCorruption::LongSum { stored: long.sum, computed });
     }
     let units: Vec<u16> = long.units.iter().copied().take_while(|unit| *unit != 0).collect();
     let padding = long.units.iter().skip(units.len().saturating_add(1));
     let padded = padding.clone().all(|unit| *unit == 0xffff) && padding.len() < LONG_UNITS;
-    let name = String::from_utf16(&units).map_err(|_| Fault::LongName)?.into_bytes();
+    let name = String::from_utf16(&units).map_err(|_| VolumeCorruption::LongName)?.into_bytes();
     let bad = |byte: &u8| *byte < 0x20 || FORBIDDEN.contains(byte);
     let usable =
         !name.is_empty() && name.len() <= NAME_MAX && !name.iter().any(bad) && name != b"." && name != b"..";
-    if usable && padded { Ok(name) } else { Err(Fault::LongName) }
+    if usable && padded { Ok(name) } else { Err(VolumeCorruption::LongName) }
 }
 
 /// A short name with its dot, lower-case where its flags say so. Bytes of a code page become `_`: which page it is the

@@ -10,14 +10,14 @@ pub(super) mod table;
 
 use std::io;
 
-use super::fault::{Fault, Finding, Place};
+use super::fault::{FatFinding, VolumeCorruption, VolumeLocation};
 use crate::plan::SourceId;
 use crate::read_at::ReadAt;
 use crate::tree::Tree;
 
 /// How wide the entries of the file allocation table are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Width {
+pub enum FatWidth {
     /// 12 bits.
     Fat12,
     /// 16 bits.
@@ -28,9 +28,9 @@ pub enum Width {
 
 /// A volume that was read.
 #[derive(Debug, Clone)]
-pub struct Volume {
+pub struct FatVolume {
     /// Width of its table's entries.
-    pub width: Width,
+    pub width: FatWidth,
     /// Bytes in a cluster.
     pub cluster: u64,
     /// Number of clusters.
@@ -47,7 +47,7 @@ pub struct Volume {
 /// Why a volume cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum ReadError {
+pub enum FatReadError {
     /// It could not be read.
     #[error("reading the volume from byte {at} on")]
     Io {
@@ -58,22 +58,22 @@ pub enum ReadError {
     },
     /// What was read cannot be trusted.
     #[error("{0}")]
-    Damaged(Box<Finding>),
+    Damaged(Box<FatFinding>),
 }
 
 /// Reads a volume. Contents become slices of `source`, where the volume starts at byte `at`.
 ///
 /// # Errors
-/// [`ReadError::Damaged`] at the first fault that could give wrong bytes or names.
-pub fn read(volume: &dyn ReadAt, source: SourceId, at: u64) -> Result<Volume, ReadError> {
+/// [`FatReadError::Damaged`] at the first fault that could give wrong bytes or names.
+pub fn read(volume: &dyn ReadAt, source: SourceId, at: u64) -> Result<FatVolume, FatReadError> {
     let boot = boot_sector(volume)?;
     let shape =
-        boot::decode(&boot, volume.size()).map_err(|finding| ReadError::Damaged(Box::new(finding)))?;
+        boot::decode(&boot, volume.size()).map_err(|finding| FatReadError::Damaged(Box::new(finding)))?;
     let whence = scan::Whence { source, at };
-    let scanned = scan::scan(volume, shape, whence, scan::Mode::Read)?;
+    let scanned = scan::scan(volume, shape, whence, scan::ScanMode::Read)?;
     let label =
         scanned.label.unwrap_or(if shape.label == *b"NO NAME    " { [b' '; 11] } else { shape.label });
-    Ok(Volume {
+    Ok(FatVolume {
         width: shape.width,
         cluster: shape.cluster,
         clusters: shape.clusters,
@@ -84,12 +84,14 @@ pub fn read(volume: &dyn ReadAt, source: SourceId, at: u64) -> Result<Volume, Re
 }
 
 /// The boot sector.
-pub(super) fn boot_sector(volume: &dyn ReadAt) -> Result<[u8; 512], ReadError> {
+pub(super) fn boot_sector(volume: &dyn ReadAt) -> Result<[u8; 512], FatReadError> {
     let len = volume.size();
     if len < 512 {
-        return Err(ReadError::Damaged(Box::new(Fault::TooShort { len }.at(Place::Boot))));
+        return Err(FatReadError::Damaged(Box::new(
+            VolumeCorruption::TooShort { len }.at(VolumeLocation::Boot),
+        )));
     }
     let mut boot = [0; 512];
-    volume.read_exact_at(0, &mut boot).map_err(|source| ReadError::Io { at: 0, source })?;
+    volume.read_exact_at(0, &mut boot).map_err(|source| FatReadError::Io { at: 0, source })?;
     Ok(boot)
 }

@@ -6,22 +6,22 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use super::super::fault::{Fault, Finding, Place};
+use super::super::fault::{FatFinding, VolumeCorruption, VolumeLocation};
 use super::super::spec::{DEPTH_MAX, ENTRIES_MAX, ENTRY, READ_ONLY, fold};
-use super::boot::Shape;
-use super::dir::{Entry, What, entries};
-use super::table::{Chain, Run, Table, Used, follow};
-use super::{ReadError, Width};
+use super::boot::VolumeShape;
+use super::dir::{FatEntry, FatEntryKind, entries};
+use super::table::{AllocationTable, ClusterChain, ClusterRange, Used, follow};
+use super::{FatReadError, FatWidth};
 use crate::plan::SourceId;
 use crate::read_at::ReadAt;
-use crate::tree::{Content, Kind, Meta, Name, Node, NodeId, Origin, Segment, Tree};
+use crate::tree::{Content, Meta, Name, Node, NodeId, NodeKind, Origin, Segment, Tree};
 
 /// Findings that are told.
 const FINDINGS_MAX: usize = 500;
 
 /// What to do with a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in super::super) enum Mode {
+pub(in super::super) enum ScanMode {
     /// Stop at one that misleads, pass over the others.
     Read,
     /// Remember it and go on.
@@ -41,11 +41,11 @@ pub(in super::super) struct Scanned {
     /// The label of the root directory.
     pub(in super::super) label: Option<[u8; 11]>,
     pub(in super::super) used: Used,
-    pub(in super::super) findings: Vec<Finding>,
+    pub(in super::super) findings: Vec<FatFinding>,
 }
 
 /// A directory that is still to be walked through.
-struct Pending {
+struct PendingFatDir {
     node: NodeId,
     path: Vec<u8>,
     depth: usize,
@@ -56,26 +56,26 @@ struct Pending {
 /// The walk.
 struct Scan<'a> {
     volume: &'a dyn ReadAt,
-    shape: Shape,
+    shape: VolumeShape,
     whence: Whence,
-    mode: Mode,
-    table: Table<'a>,
+    mode: ScanMode,
+    table: AllocationTable<'a>,
     out: Scanned,
-    pending: VecDeque<Pending>,
+    pending: VecDeque<PendingFatDir>,
 }
 
 /// Walks through a volume.
 pub(in super::super) fn scan(
     volume: &dyn ReadAt,
-    shape: Shape,
+    shape: VolumeShape,
     whence: Whence,
-    mode: Mode,
-) -> Result<Scanned, ReadError> {
+    mode: ScanMode,
+) -> Result<Scanned, FatReadError> {
     let tree = Tree::new(Meta::root_owned(0o755, super::super::fault::NO_TIME));
     let node = tree.root();
     let out = Scanned { tree, label: None, used: Used::default(), findings: Vec::new() };
-    let root = Pending { node, path: Vec::new(), depth: 0, first: shape.root_cluster, parent: 0 };
-    let table = Table::new(volume, shape);
+    let root = PendingFatDir { node, path: Vec::new(), depth: 0, first: shape.root_cluster, parent: 0 };
+    let table = AllocationTable::new(volume, shape);
     let mut scan = Scan { volume, shape, whence, mode, table, out, pending: VecDeque::from([root]) };
     while let Some(dir) = scan.pending.pop_front() {
         scan.directory(&dir)?;
@@ -85,18 +85,18 @@ pub(in super::super) fn scan(
 
 impl Scan<'_> {
     /// Takes a fault at a path.
-    fn fault(&mut self, path: &[u8], fault: Fault) -> Result<(), ReadError> {
+    fn fault(&mut self, path: &[u8], fault: VolumeCorruption) -> Result<(), FatReadError> {
         match self.mode {
-            Mode::Read if fault.misleads() => {
-                Err(ReadError::Damaged(Box::new(fault.at(Place::Path(path.to_vec())))))
+            ScanMode::Read if fault.misleads() => {
+                Err(FatReadError::Damaged(Box::new(fault.at(VolumeLocation::Path(path.to_vec())))))
             }
-            Mode::Read => Ok(()),
-            Mode::Check => {
+            ScanMode::Read => Ok(()),
+            ScanMode::Check => {
                 let findings = &mut self.out.findings;
                 if findings.len() < FINDINGS_MAX {
-                    findings.push(fault.at(Place::Path(path.to_vec())));
+                    findings.push(fault.at(VolumeLocation::Path(path.to_vec())));
                 } else if findings.len() == FINDINGS_MAX {
-                    findings.push(Fault::More { told: FINDINGS_MAX }.at(Place::Boot));
+                    findings.push(VolumeCorruption::More { told: FINDINGS_MAX }.at(VolumeLocation::Boot));
                 }
                 Ok(())
             }
@@ -104,15 +104,15 @@ impl Scan<'_> {
     }
 
     /// Walks through a directory.
-    fn directory(&mut self, dir: &Pending) -> Result<(), ReadError> {
+    fn directory(&mut self, dir: &PendingFatDir) -> Result<(), FatReadError> {
         let bytes = self.directory_bytes(dir)?;
         // Nothing was readable, which was told; that its entries are missing follows from it.
         if bytes.is_empty() {
             return Ok(());
         }
-        let (entries, orphan) = entries(&bytes, self.shape.width == Width::Fat32);
+        let (entries, orphan) = entries(&bytes, self.shape.width == FatWidth::Fat32);
         if orphan {
-            self.fault(&dir.path, Fault::OrphanLong)?;
+            self.fault(&dir.path, VolumeCorruption::OrphanLong)?;
         }
         self.dots(dir, &entries)?;
         let mut names = BTreeSet::new();
@@ -122,11 +122,11 @@ impl Scan<'_> {
             for fault in &entry.faults {
                 self.fault(&path, fault.clone())?;
             }
-            if entry.what == What::Label {
+            if entry.what == FatEntryKind::Label {
                 self.label(dir, &entry)?;
             } else if !entry.is_dot() || dir.depth == 0 {
                 if !shorts.insert(entry.short) {
-                    self.fault(&path, Fault::SameShort { name: entry.short })?;
+                    self.fault(&path, VolumeCorruption::SameShort { name: entry.short })?;
                 }
                 self.entry(dir, &entry, path, &mut names)?;
             }
@@ -135,21 +135,21 @@ impl Scan<'_> {
     }
 
     /// The bytes of a directory: a root of FAT12 or FAT16 has a place of its own, every other a chain.
-    fn directory_bytes(&mut self, dir: &Pending) -> Result<Vec<u8>, ReadError> {
-        if dir.depth == 0 && self.shape.width != Width::Fat32 {
+    fn directory_bytes(&mut self, dir: &PendingFatDir) -> Result<Vec<u8>, FatReadError> {
+        if dir.depth == 0 && self.shape.width != FatWidth::Fat32 {
             let mut bytes = vec![0; self.shape.root_len as usize];
             self.fill(self.shape.root_at, &mut bytes)?;
             return Ok(bytes);
         }
         let cluster = self.shape.cluster;
         let most = (ENTRIES_MAX.saturating_mul(ENTRY) as u64).div_ceil(cluster);
-        let Chain { runs, fault, longer, .. } = self.chain(dir.first, most)?;
-        let long = longer.then_some(Fault::LongDirectory);
+        let ClusterChain { runs, fault, longer, .. } = self.chain(dir.first, most)?;
+        let long = longer.then_some(VolumeCorruption::LongDirectory);
         for fault in fault.into_iter().chain(long) {
             self.fault(&dir.path, fault)?;
         }
         let mut bytes = Vec::new();
-        for Run { first, count } in runs {
+        for ClusterRange { first, count } in runs {
             let from = bytes.len();
             // At most 2 MiB and a cluster, as the chain is no longer.
             bytes.resize(from.saturating_add(u64::from(count).saturating_mul(cluster) as usize), 0);
@@ -158,25 +158,28 @@ impl Scan<'_> {
         Ok(bytes)
     }
 
-    fn chain(&mut self, first: u32, most: u64) -> Result<Chain, ReadError> {
+    fn chain(&mut self, first: u32, most: u64) -> Result<ClusterChain, FatReadError> {
         follow(&mut self.table, &mut self.out.used, &self.shape, first, most)
     }
 
-    fn fill(&self, at: u64, bytes: &mut [u8]) -> Result<(), ReadError> {
-        self.volume.read_exact_at(at, bytes).map_err(|source| ReadError::Io { at, source })
+    fn fill(&self, at: u64, bytes: &mut [u8]) -> Result<(), FatReadError> {
+        self.volume.read_exact_at(at, bytes).map_err(|source| FatReadError::Io { at, source })
     }
 
     /// Looks at `.` and `..`, which every directory but the root begins with.
-    fn dots(&mut self, dir: &Pending, entries: &[Entry]) -> Result<(), ReadError> {
+    fn dots(&mut self, dir: &PendingFatDir, entries: &[FatEntry]) -> Result<(), FatReadError> {
         if dir.depth == 0 {
             return Ok(());
         }
         let expected = [(".", b".          ", dir.first), ("..", b"..         ", dir.parent)];
         for (index, (name, short, expected)) in expected.into_iter().enumerate() {
-            match entries.get(index).filter(|entry| &entry.short == short && entry.what == What::Directory) {
-                None => self.fault(&dir.path, Fault::NoDot { name })?,
-                Some(Entry { first: found, .. }) if *found != expected => {
-                    self.fault(&dir.path, Fault::DotCluster { name, found: *found, expected })?;
+            match entries
+                .get(index)
+                .filter(|entry| &entry.short == short && entry.what == FatEntryKind::Directory)
+            {
+                None => self.fault(&dir.path, VolumeCorruption::NoDot { name })?,
+                Some(FatEntry { first: found, .. }) if *found != expected => {
+                    self.fault(&dir.path, VolumeCorruption::DotCluster { name, found: *found, expected })?;
                 }
                 Some(_) => {}
             }
@@ -185,9 +188,9 @@ impl Scan<'_> {
     }
 
     /// Takes the volume's label.
-    fn label(&mut self, dir: &Pending, entry: &Entry) -> Result<(), ReadError> {
+    fn label(&mut self, dir: &PendingFatDir, entry: &FatEntry) -> Result<(), FatReadError> {
         if dir.depth > 0 || self.out.label.is_some() {
-            return self.fault(&dir.path, Fault::StrayLabel);
+            return self.fault(&dir.path, VolumeCorruption::StrayLabel);
         }
         self.out.label = Some(entry.short);
         Ok(())
@@ -196,67 +199,73 @@ impl Scan<'_> {
     /// Takes a file or a directory into the tree.
     fn entry(
         &mut self,
-        dir: &Pending,
-        entry: &Entry,
+        dir: &PendingFatDir,
+        entry: &FatEntry,
         path: Vec<u8>,
         names: &mut BTreeSet<Vec<u16>>,
-    ) -> Result<(), ReadError> {
-        let Ok(name) = Name::new(&entry.name) else { return self.fault(&path, Fault::NoName) };
+    ) -> Result<(), FatReadError> {
+        let Ok(name) = Name::new(&entry.name) else { return self.fault(&path, VolumeCorruption::NoName) };
         let text = String::from_utf8_lossy(&entry.name);
         if !names.insert(fold(&text.encode_utf16().collect::<Vec<_>>())) {
-            return self.fault(&path, Fault::SameName);
+            return self.fault(&path, VolumeCorruption::SameName);
         }
         let (mode, kind) = match entry.what {
-            What::Directory => (0o755, Kind::dir()),
-            _ if entry.attributes & READ_ONLY != 0 => (0o444, Kind::File(self.content(entry, &path)?)),
-            _ => (0o644, Kind::File(self.content(entry, &path)?)),
+            FatEntryKind::Directory => (0o755, NodeKind::dir()),
+            _ if entry.attributes & READ_ONLY != 0 => (0o444, NodeKind::File(self.content(entry, &path)?)),
+            _ => (0o644, NodeKind::File(self.content(entry, &path)?)),
         };
         let node = Node { meta: Meta::root_owned(mode, entry.mtime), kind };
         let added = self.out.tree.add(dir.node, name, node);
-        let Ok(id) = added else { return self.fault(&path, Fault::SameName) };
-        if entry.what == What::Directory {
+        let Ok(id) = added else { return self.fault(&path, VolumeCorruption::SameName) };
+        if entry.what == FatEntryKind::Directory {
             self.enter(dir, entry, path, id)?;
         }
         Ok(())
     }
 
     /// Puts a directory among those to be walked through.
-    fn enter(&mut self, dir: &Pending, entry: &Entry, path: Vec<u8>, node: NodeId) -> Result<(), ReadError> {
+    fn enter(
+        &mut self,
+        dir: &PendingFatDir,
+        entry: &FatEntry,
+        path: Vec<u8>,
+        node: NodeId,
+    ) -> Result<(), FatReadError> {
         if entry.len != 0 {
-            self.fault(&path, Fault::DirectoryLen { len: entry.len })?;
+            self.fault(&path, VolumeCorruption::DirectoryLen { len: entry.len })?;
         }
         let depth = dir.depth.saturating_add(1);
         if depth > DEPTH_MAX {
-            return self.fault(&path, Fault::TooDeep);
+            return self.fault(&path, VolumeCorruption::TooDeep);
         }
         // In `..`, the root is cluster 0.
         let parent = if dir.depth == 0 { 0 } else { dir.first };
-        self.pending.push_back(Pending { node, path, depth, first: entry.first, parent });
+        self.pending.push_back(PendingFatDir { node, path, depth, first: entry.first, parent });
         Ok(())
     }
 
     /// The content of a file.
-    fn content(&mut self, entry: &Entry, path: &[u8]) -> Result<Content, ReadError> {
+    fn content(&mut self, entry: &FatEntry, path: &[u8]) -> Result<Content, FatReadError> {
         let len = entry.len;
         let cluster = self.shape.cluster;
         if len == 0 && entry.first == 0 {
             return Ok(Content::empty());
         }
         let wanted = u64::from(len).div_ceil(cluster);
-        let Chain { runs, clusters, fault, longer } = self.chain(entry.first, wanted)?;
+        let ClusterChain { runs, clusters, fault, longer } = self.chain(entry.first, wanted)?;
         let available = clusters.saturating_mul(cluster);
         if let Some(fault) = fault {
             self.fault(path, fault)?;
         } else if clusters < wanted {
-            self.fault(path, Fault::ChainTooShort { len, available })?;
+            self.fault(path, VolumeCorruption::ChainTooShort { len, available })?;
         } else if longer {
-            self.fault(path, Fault::ChainTooLong { len })?;
+            self.fault(path, VolumeCorruption::ChainTooLong { len })?;
         }
         Ok(self.slices(&runs, u64::from(len)))
     }
 
     /// Runs of clusters as slices of the source.
-    fn slices(&self, runs: &[Run], len: u64) -> Content {
+    fn slices(&self, runs: &[ClusterRange], len: u64) -> Content {
         let source = self.whence.source;
         let mut segments = Vec::with_capacity(runs.len());
         let mut offset = 0_u64;

@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use super::super::fault::Fault;
-use super::boot::Shape;
-use super::{ReadError, Width};
+use super::super::fault::VolumeCorruption;
+use super::boot::VolumeShape;
+use super::{FatReadError, FatWidth};
 use crate::fields;
 use crate::read_at::ReadAt;
 
@@ -14,7 +14,7 @@ const CHUNK: u64 = 4096;
 
 /// What an entry says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in super::super) enum Link {
+pub(in super::super) enum ClusterLink {
     /// The cluster is free.
     Free,
     /// The cluster is bad.
@@ -25,7 +25,7 @@ pub(in super::super) enum Link {
     Next(u32),
 }
 
-impl Width {
+impl FatWidth {
     /// Entries in a table of so many bytes.
     pub(super) fn entries(self, len: u64) -> u64 {
         match self {
@@ -56,46 +56,46 @@ impl Width {
 }
 
 /// The table in use, a chunk of it at a time.
-pub(in super::super) struct Table<'a> {
+pub(in super::super) struct AllocationTable<'a> {
     volume: &'a dyn ReadAt,
-    shape: Shape,
+    shape: VolumeShape,
     chunk_at: u64,
     chunk: Vec<u8>,
 }
 
-impl<'a> Table<'a> {
-    pub(in super::super) fn new(volume: &'a dyn ReadAt, shape: Shape) -> Self {
+impl<'a> AllocationTable<'a> {
+    pub(in super::super) fn new(volume: &'a dyn ReadAt, shape: VolumeShape) -> Self {
         Self { volume, shape, chunk_at: 0, chunk: Vec::new() }
     }
 
     /// An entry's value.
-    pub(in super::super) fn value(&mut self, cluster: u32) -> Result<u32, ReadError> {
+    pub(in super::super) fn value(&mut self, cluster: u32) -> Result<u32, FatReadError> {
         let width = self.shape.width;
         let offset = width.offset(cluster);
         let bytes: [u8; 4] = self.bytes(offset)?;
         let raw = match width {
-            Width::Fat12 if cluster.is_multiple_of(2) => u32::from(fields::u16(&bytes, 0)),
-            Width::Fat12 => u32::from(fields::u16(&bytes, 0)) >> 4,
-            Width::Fat16 => u32::from(fields::u16(&bytes, 0)),
-            Width::Fat32 => fields::u32(&bytes, 0),
+            FatWidth::Fat12 if cluster.is_multiple_of(2) => u32::from(fields::u16(&bytes, 0)),
+            FatWidth::Fat12 => u32::from(fields::u16(&bytes, 0)) >> 4,
+            FatWidth::Fat16 => u32::from(fields::u16(&bytes, 0)),
+            FatWidth::Fat32 => fields::u32(&bytes, 0),
         };
         Ok(raw & width.mask())
     }
 
     /// What follows a cluster.
-    pub(in super::super) fn link(&mut self, cluster: u32) -> Result<Link, ReadError> {
+    pub(in super::super) fn link(&mut self, cluster: u32) -> Result<ClusterLink, FatReadError> {
         let value = self.value(cluster)?;
         let bad = self.shape.width.mask() & 0x0fff_fff7;
         Ok(match value {
-            0 => Link::Free,
-            _ if value == bad => Link::Bad,
-            _ if value > bad => Link::End,
-            next => Link::Next(next),
+            0 => ClusterLink::Free,
+            _ if value == bad => ClusterLink::Bad,
+            _ if value > bad => ClusterLink::End,
+            next => ClusterLink::Next(next),
         })
     }
 
     /// Four bytes of the table, zeros after its end.
-    fn bytes(&mut self, offset: u64) -> Result<[u8; 4], ReadError> {
+    fn bytes(&mut self, offset: u64) -> Result<[u8; 4], FatReadError> {
         let within =
             offset.checked_sub(self.chunk_at).filter(|at| at.saturating_add(4) <= self.chunk.len() as u64);
         if within.is_none() {
@@ -104,7 +104,7 @@ impl<'a> Table<'a> {
             self.chunk_at = offset;
             self.chunk.resize(left.min(CHUNK) as usize, 0);
             let read = self.volume.read_exact_at(at, &mut self.chunk);
-            read.map_err(|source| ReadError::Io { at, source })?;
+            read.map_err(|source| FatReadError::Io { at, source })?;
         }
         Ok(self.chunk.get(offset.saturating_sub(self.chunk_at) as usize..).map_or([0; 4], |rest| {
             let mut bytes = [0; 4];
@@ -146,18 +146,18 @@ impl Used {
 
 /// A run of clusters in a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Run {
+pub(super) struct ClusterRange {
     pub(super) first: u32,
     pub(super) count: u32,
 }
 
 /// A chain as far as it could be followed.
 #[derive(Debug, Default)]
-pub(super) struct Chain {
-    pub(super) runs: Vec<Run>,
+pub(super) struct ClusterChain {
+    pub(super) runs: Vec<ClusterRange>,
     pub(super) clusters: u64,
     /// Why it could not be followed further.
-    pub(super) fault: Option<Fault>,
+    pub(super) fault: Option<VolumeCorruption>,
     /// Whether it went on after as many clusters as were wanted.
     pub(super) longer: bool,
 }
@@ -165,44 +165,44 @@ pub(super) struct Chain {
 /// Follows the chain that starts at `first` for at most `most` clusters, and marks them. Every cluster is marked once, so
 /// that all chains of a volume together take no more steps than it has clusters.
 pub(super) fn follow(
-    table: &mut Table,
+    table: &mut AllocationTable,
     used: &mut Used,
-    shape: &Shape,
+    shape: &VolumeShape,
     first: u32,
     most: u64,
-) -> Result<Chain, ReadError> {
-    let mut chain = Chain::default();
-    let mut next = Link::Next(first);
-    while let Link::Next(cluster) = next {
+) -> Result<ClusterChain, FatReadError> {
+    let mut chain = ClusterChain::default();
+    let mut next = ClusterLink::Next(first);
+    while let ClusterLink::Next(cluster) = next {
         if chain.clusters == most {
             chain.longer = true;
             break;
         }
         if !shape.has(cluster) {
-            chain.fault = Some(Fault::NoSuchCluster { cluster, last: shape.last() });
+            chain.fault = Some(VolumeCorruption::NoSuchCluster { cluster, last: shape.last() });
             break;
         }
         if !used.mark(cluster) {
-            chain.fault = Some(Fault::CrossLink { cluster });
+            chain.fault = Some(VolumeCorruption::CrossLink { cluster });
             break;
         }
         next = table.link(cluster)?;
         match next {
-            Link::Free => chain.fault = Some(Fault::FreeInChain { cluster }),
-            Link::Bad => chain.fault = Some(Fault::BadInChain { cluster }),
-            Link::End | Link::Next(_) => push(&mut chain, cluster),
+            ClusterLink::Free => chain.fault = Some(VolumeCorruption::FreeInChain { cluster }),
+            ClusterLink::Bad => chain.fault = Some(VolumeCorruption::BadInChain { cluster }),
+            ClusterLink::End | ClusterLink::Next(_) => push(&mut chain, cluster),
         }
     }
     Ok(chain)
 }
 
 /// Appends a cluster to a chain.
-fn push(chain: &mut Chain, cluster: u32) {
+fn push(chain: &mut ClusterChain, cluster: u32) {
     chain.clusters = chain.clusters.saturating_add(1);
     match chain.runs.last_mut() {
         Some(run) if run.first.checked_add(run.count) == Some(cluster) => {
             run.count = run.count.saturating_add(1);
         }
-        _ => chain.runs.push(Run { first: cluster, count: 1 }),
+        _ => chain.runs.push(ClusterRange { first: cluster, count: 1 }),
     }
 }

@@ -4,16 +4,16 @@ use std::collections::BTreeMap;
 
 use super::super::spec::{DEPTH_MAX, ENTRIES_MAX, ENTRY, LONG_UNITS, fold};
 use super::names::{Short, shorten, units};
-use super::{Shown, WriteError};
+use super::{FatWriteError, ShownPath};
 use crate::time::Time;
-use crate::tree::{Content, Kind, Name, NodeId, Tree};
+use crate::tree::{Content, Name, NodeId, NodeKind, Tree};
 
 /// The longest file that a directory entry can say.
 const FILE_MAX: u64 = u32::MAX as u64;
 
 /// A tree's directories and files, numbered.
 #[derive(Debug)]
-pub(super) struct Draft<'a> {
+pub(super) struct FatDraft<'a> {
     /// The root comes first, a directory before those in it.
     pub(super) dirs: Vec<DraftDir>,
     pub(super) files: Vec<DraftFile<'a>>,
@@ -27,7 +27,7 @@ pub(super) struct DraftDir {
     pub(super) parent: usize,
     depth: usize,
     pub(super) mtime: Time,
-    pub(super) items: Vec<Item>,
+    pub(super) items: Vec<DirItem>,
     /// Entries that stand before the items: `.` and `..`, or the label.
     pub(super) leading: usize,
 }
@@ -41,23 +41,23 @@ pub(super) struct DraftFile<'a> {
 
 /// A name in a directory.
 #[derive(Debug)]
-pub(super) struct Item {
+pub(super) struct DirItem {
     pub(super) short: Short,
     pub(super) units: Vec<u16>,
     pub(super) mtime: Time,
-    pub(super) target: Target,
+    pub(super) target: NameTarget,
 }
 
 /// What a name stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Target {
+pub(super) enum NameTarget {
     /// A directory of the draft.
     Dir(usize),
     /// A file of the draft.
     File(usize),
 }
 
-impl Item {
+impl DirItem {
     /// Entries that the item takes.
     fn entries(&self) -> usize {
         1 + if self.short.long { self.units.len().div_ceil(LONG_UNITS) } else { 0 }
@@ -67,7 +67,7 @@ impl Item {
 impl DraftDir {
     /// Entries that the directory takes.
     fn entries(&self) -> usize {
-        self.leading + self.items.iter().map(Item::entries).sum::<usize>()
+        self.leading + self.items.iter().map(DirItem::entries).sum::<usize>()
     }
 
     /// Bytes that the directory takes.
@@ -76,9 +76,9 @@ impl DraftDir {
     }
 }
 
-impl<'a> Draft<'a> {
+impl<'a> FatDraft<'a> {
     /// Drafts a tree; refuses what FAT cannot hold, with its path.
-    pub(super) fn new(tree: &'a Tree, labelled: bool) -> Result<Self, WriteError> {
+    pub(super) fn new(tree: &'a Tree, labelled: bool) -> Result<Self, FatWriteError> {
         let mtime = tree.node(tree.root()).meta.mtime;
         let root = DraftDir {
             path: Vec::new(),
@@ -105,7 +105,7 @@ impl<'a> Draft<'a> {
         dir: usize,
         node: NodeId,
         nodes: &mut Vec<NodeId>,
-    ) -> Result<(), WriteError> {
+    ) -> Result<(), FatWriteError> {
         let Some(entries) = tree.entries(node) else { return Ok(()) };
         let path = self.dirs[dir].path.clone();
         let depth = self.dirs[dir].depth + 1;
@@ -116,8 +116,10 @@ impl<'a> Draft<'a> {
             let node = tree.node(*id);
             let mtime = node.meta.mtime;
             let target = match &node.kind {
-                Kind::Dir(_) if depth > DEPTH_MAX => return Err(WriteError::TooDeep { path: Shown(path) }),
-                Kind::Dir(_) => {
+                NodeKind::Dir(_) if depth > DEPTH_MAX => {
+                    return Err(FatWriteError::TooDeep { path: ShownPath(path) });
+                }
+                NodeKind::Dir(_) => {
                     nodes.push(*id);
                     self.dirs.push(DraftDir {
                         path,
@@ -127,36 +129,39 @@ impl<'a> Draft<'a> {
                         items: Vec::new(),
                         leading: 2,
                     });
-                    Target::Dir(self.dirs.len() - 1)
+                    NameTarget::Dir(self.dirs.len() - 1)
                 }
-                Kind::File(content) if content.len() > FILE_MAX => {
-                    return Err(WriteError::FileTooLong { path: Shown(path), len: content.len() });
+                NodeKind::File(content) if content.len() > FILE_MAX => {
+                    return Err(FatWriteError::FileTooLong { path: ShownPath(path), len: content.len() });
                 }
-                Kind::File(content) => {
+                NodeKind::File(content) => {
                     self.files.push(DraftFile { path, content });
-                    Target::File(self.files.len() - 1)
+                    NameTarget::File(self.files.len() - 1)
                 }
-                other => return Err(WriteError::Kind { path: Shown(path), kind: other.word() }),
+                other => return Err(FatWriteError::Kind { path: ShownPath(path), kind: other.word() }),
             };
-            self.dirs[dir].items.push(Item { short, units, mtime, target });
+            self.dirs[dir].items.push(DirItem { short, units, mtime, target });
         }
         let count = self.dirs[dir].entries();
         if count > ENTRIES_MAX {
-            return Err(WriteError::DirTooLong { path: Shown(path), entries: count });
+            return Err(FatWriteError::DirTooLong { path: ShownPath(path), entries: count });
         }
         Ok(())
     }
 }
 
 /// The UTF-16 names of a directory's entries, none of them the same but for case.
-fn fat_names(path: &[u8], entries: &BTreeMap<Name, NodeId>) -> Result<Vec<Vec<u16>>, WriteError> {
+fn fat_names(path: &[u8], entries: &BTreeMap<Name, NodeId>) -> Result<Vec<Vec<u16>>, FatWriteError> {
     let mut seen: BTreeMap<Vec<u16>, &Name> = BTreeMap::new();
     let mut names = Vec::with_capacity(entries.len());
     for name in entries.keys() {
-        let wrong = |source| WriteError::Name { path: Shown(below(path, name)), source };
+        let wrong = |source| FatWriteError::Name { path: ShownPath(below(path, name)), source };
         let units = units(name.as_bytes()).map_err(wrong)?;
         if let Some(other) = seen.insert(fold(&units), name) {
-            return Err(WriteError::SameName { a: Shown(below(path, other)), b: Shown(below(path, name)) });
+            return Err(FatWriteError::SameName {
+                a: ShownPath(below(path, other)),
+                b: ShownPath(below(path, name)),
+            });
         }
         names.push(units);
     }

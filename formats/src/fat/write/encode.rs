@@ -1,14 +1,14 @@
 //! Bytes of a FAT32 volume's own structures: boot sector, FSInfo, table, directories.
 
-use super::super::dos_time::{self, Stamp};
+use super::super::dos_time::{self, DosStamp};
 use super::super::spec::{
     ARCHIVE, DIRECTORY, END_OF_CHAIN, ENTRY, LONG_LAST, LONG_NAME, LONG_OFFSETS, LONG_UNITS, SECTOR,
     VOLUME_ID, short_sum,
 };
-use super::Options;
-use super::draft::{Draft, DraftDir, Item, Target};
-use super::geometry::Geometry;
-use super::place::{Placement, Run};
+use super::FatOptions;
+use super::draft::{DirItem, DraftDir, FatDraft, NameTarget};
+use super::geometry::FatGeometry;
+use super::place::{ClusterRun, Placement};
 use crate::time::Time;
 
 /// The sector of FSInfo.
@@ -31,7 +31,7 @@ fn label_field(label: &str) -> [u8; 11] {
 }
 
 /// The boot sector.
-pub(super) fn boot_sector(options: &Options, geometry: &Geometry) -> Vec<u8> {
+pub(super) fn boot_sector(options: &FatOptions, geometry: &FatGeometry) -> Vec<u8> {
     let mut sector = vec![0; SECTOR as usize];
     let mut put = |at: usize, bytes: &[u8]| sector[at..at + bytes.len()].copy_from_slice(bytes);
     put(0, &[0xeb, 0x58, 0x90]);
@@ -61,7 +61,7 @@ pub(super) fn boot_sector(options: &Options, geometry: &Geometry) -> Vec<u8> {
 }
 
 /// FSInfo: how many clusters are free, and where to look for one.
-pub(super) fn fsinfo(geometry: &Geometry, placement: &Placement) -> Vec<u8> {
+pub(super) fn fsinfo(geometry: &FatGeometry, placement: &Placement) -> Vec<u8> {
     let free = geometry.clusters - placement.used;
     let after = 2 + placement.reach;
     let next = if after < geometry.clusters + 2 { after as u32 } else { u32::MAX };
@@ -85,7 +85,7 @@ pub(super) fn table(placement: &Placement) -> Vec<u8> {
     };
     put(0, END_OF_CHAIN & !0xff | u32::from(MEDIA));
     put(1, 0x0fff_ffff);
-    for Run { first, count } in runs() {
+    for ClusterRun { first, count } in runs() {
         (*first..first + count - 1).for_each(|cluster| put(cluster, cluster + 1));
         put(first + count - 1, 0x0fff_ffff);
     }
@@ -94,10 +94,10 @@ pub(super) fn table(placement: &Placement) -> Vec<u8> {
 
 /// The bytes of a directory, in whole clusters.
 pub(super) fn directory(
-    draft: &Draft,
+    draft: &FatDraft,
     index: usize,
     placement: &Placement,
-    options: &Options,
+    options: &FatOptions,
     cluster: u64,
 ) -> Vec<u8> {
     let dir = &draft.dirs[index];
@@ -109,8 +109,10 @@ pub(super) fn directory(
             long_entries(item, &mut bytes);
         }
         let (attributes, run, len) = match item.target {
-            Target::Dir(dir) => (DIRECTORY, placement.dirs[dir], 0),
-            Target::File(file) => (ARCHIVE, placement.files[file], draft.files[file].content.len() as u32),
+            NameTarget::Dir(dir) => (DIRECTORY, placement.dirs[dir], 0),
+            NameTarget::File(file) => {
+                (ARCHIVE, placement.files[file], draft.files[file].content.len() as u32)
+            }
         };
         bytes.extend_from_slice(&short_entry(item.short.bytes, attributes, item.mtime, run.first, len));
     }
@@ -122,9 +124,9 @@ pub(super) fn directory(
 fn leading(
     dir: &DraftDir,
     index: usize,
-    run: Run,
+    run: ClusterRun,
     placement: &Placement,
-    options: &Options,
+    options: &FatOptions,
     bytes: &mut Vec<u8>,
 ) {
     if index == 0 {
@@ -142,7 +144,7 @@ fn leading(
 
 /// The entry of a short name.
 fn short_entry(name: [u8; 11], attributes: u8, mtime: Time, first: u32, len: u32) -> [u8; ENTRY] {
-    let Stamp { date, time } = dos_time::encode(mtime);
+    let DosStamp { date, time } = dos_time::encode(mtime);
     let [low, high] = [first as u16, (first >> 16) as u16];
     let mut entry = [0; ENTRY];
     entry[..11].copy_from_slice(&name);
@@ -159,7 +161,7 @@ fn short_entry(name: [u8; 11], attributes: u8, mtime: Time, first: u32, len: u32
 }
 
 /// The entries of a long name, its last part first.
-fn long_entries(item: &Item, bytes: &mut Vec<u8>) {
+fn long_entries(item: &DirItem, bytes: &mut Vec<u8>) {
     let sum = short_sum(&item.short.bytes);
     let parts: Vec<&[u16]> = item.units.chunks(LONG_UNITS).collect();
     for (index, part) in parts.iter().enumerate().rev() {

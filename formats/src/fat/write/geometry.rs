@@ -4,7 +4,7 @@
 //! reserved sectors are as many more as let the data start at a multiple of a cluster and of 4 KiB.
 
 use super::super::spec::{FAT32_CLUSTERS, SECTOR};
-use super::WriteError;
+use super::FatWriteError;
 
 /// Sectors before the tables, at least.
 const RESERVED_MIN: u64 = 32;
@@ -27,7 +27,7 @@ pub(super) const CLASSES: [(u64, u64); 5] = [
 
 /// The shape of a volume; lengths in sectors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Geometry {
+pub(super) struct FatGeometry {
     pub(super) sectors: u64,
     pub(super) cluster_sectors: u64,
     pub(super) reserved: u64,
@@ -35,14 +35,14 @@ pub(super) struct Geometry {
     pub(super) clusters: u64,
 }
 
-impl Geometry {
+impl FatGeometry {
     /// The shape of a volume of `len` bytes.
-    pub(super) fn of(len: u64) -> Result<Self, WriteError> {
+    pub(super) fn of(len: u64) -> Result<Self, FatWriteError> {
         let sectors = len / SECTOR;
         let class = CLASSES.iter().find(|(most, _)| sectors <= *most);
-        let (_, cluster_sectors) = *class.ok_or(WriteError::TooLarge { len })?;
+        let (_, cluster_sectors) = *class.ok_or(FatWriteError::TooLarge { len })?;
         let shape = Self::shape(sectors, cluster_sectors).filter(|shape| shape.clusters >= FAT32_CLUSTERS);
-        shape.ok_or_else(|| WriteError::TooSmall { len, least: least_sectors(FAT32_CLUSTERS, 1) * SECTOR })
+        shape.ok_or_else(|| FatWriteError::TooSmall { len, least: least_sectors(FAT32_CLUSTERS, 1) * SECTOR })
     }
 
     /// The shape of a volume with clusters of that size; `None` when there is no room for data.
@@ -82,7 +82,7 @@ pub(super) fn least_sectors(clusters: u64, cluster_sectors: u64) -> u64 {
     let tables = (clusters + 2).div_ceil(ENTRIES_PER_SECTOR);
     let mut sectors = data_start(tables, cluster_sectors) + clusters * cluster_sectors;
     // Alignment may have moved the tables' length up by a sector; a few sectors more make up for it.
-    while Geometry::shape(sectors, cluster_sectors).is_none_or(|shape| shape.clusters < clusters) {
+    while FatGeometry::shape(sectors, cluster_sectors).is_none_or(|shape| shape.clusters < clusters) {
         sectors += 1;
     }
     sectors
@@ -98,7 +98,7 @@ mod tests {
         let lens =
             [mib(33), mib(34) + 512, mib(64), mib(260), mib(260) + 512, mib(8192), mib(16385), mib(1 << 20)];
         for len in lens {
-            let shape = Geometry::of(len).unwrap();
+            let shape = FatGeometry::of(len).unwrap();
             assert!(shape.table_sectors * ENTRIES_PER_SECTOR >= shape.clusters + 2, "{shape:?}");
             assert_eq!(shape.table(2) % shape.cluster().max(4096), 0);
             let end = shape.table(2) + shape.clusters * shape.cluster();
@@ -109,9 +109,9 @@ mod tests {
     #[test]
     fn the_least_volume_is_the_least() {
         let least = least_sectors(FAT32_CLUSTERS, 1) * SECTOR;
-        assert!(Geometry::of(least).is_ok());
+        assert!(FatGeometry::of(least).is_ok());
         let len = least - 1;
-        assert_eq!(Geometry::of(len), Err(WriteError::TooSmall { len, least }));
-        assert!(matches!(Geometry::of(2 << 40), Err(WriteError::TooLarge { .. })));
+        assert_eq!(FatGeometry::of(len), Err(FatWriteError::TooSmall { len, least }));
+        assert!(matches!(FatGeometry::of(2 << 40), Err(FatWriteError::TooLarge { .. })));
     }
 }

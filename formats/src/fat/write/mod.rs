@@ -15,9 +15,9 @@ use std::sync::Arc;
 
 pub use names::NameFault;
 
-use self::draft::{Draft, DraftFile};
-use self::geometry::{CLASSES, Geometry, least_sectors};
-use self::place::{Placement, ROOMY, Run, place, reach};
+use self::draft::{DraftFile, FatDraft};
+use self::geometry::{CLASSES, FatGeometry, least_sectors};
+use self::place::{ClusterRun, Placement, ROOMY, place, reach};
 use super::spec::{FAT32_CLUSTERS, SECTOR};
 use crate::plan::{Claims, Data, Plan, PlanError};
 use crate::time::Time;
@@ -28,7 +28,7 @@ const LEN_UNIT: u64 = 512 << 10;
 
 /// What a FAT32 volume should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Options {
+pub struct FatOptions {
     /// Volume id.
     pub volume_id: u32,
     /// Volume label: at most 11 characters of upper-case ASCII, or empty for none.
@@ -41,9 +41,9 @@ pub struct Options {
 
 /// A path of the tree, shown for people with a leading `/`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Shown(pub Vec<u8>);
+pub struct ShownPath(pub Vec<u8>);
 
-impl fmt::Display for Shown {
+impl fmt::Display for ShownPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "/{}", Printable(&self.0))
     }
@@ -52,12 +52,12 @@ impl fmt::Display for Shown {
 /// Why a tree cannot be a FAT32 volume.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum WriteError {
+pub enum FatWriteError {
     /// Neither a file nor a directory.
     #[error("`{path}` is a {kind}, and FAT holds files and directories only")]
     Kind {
         /// Where it stands.
-        path: Shown,
+        path: ShownPath,
         /// What it is.
         kind: &'static str,
     },
@@ -65,7 +65,7 @@ pub enum WriteError {
     #[error("FAT cannot hold the name of `{path}`")]
     Name {
         /// Where it stands.
-        path: Shown,
+        path: ShownPath,
         /// Why not.
         source: NameFault,
     },
@@ -73,15 +73,15 @@ pub enum WriteError {
     #[error("`{a}` and `{b}` are one name on FAT, which does not tell upper from lower case")]
     SameName {
         /// The one.
-        a: Shown,
+        a: ShownPath,
         /// The other.
-        b: Shown,
+        b: ShownPath,
     },
     /// A file longer than FAT can say.
     #[error("`{path}` has {len} bytes, and a file on FAT at most {}", u32::MAX)]
     FileTooLong {
         /// Where it stands.
-        path: Shown,
+        path: ShownPath,
         /// Its length.
         len: u64,
     },
@@ -92,7 +92,7 @@ pub enum WriteError {
     )]
     DirTooLong {
         /// Where it stands.
-        path: Shown,
+        path: ShownPath,
         /// Entries that it takes.
         entries: usize,
     },
@@ -100,7 +100,7 @@ pub enum WriteError {
     #[error("directory `{path}` stands more than {} directories deep", super::spec::DEPTH_MAX)]
     TooDeep {
         /// Where it stands.
-        path: Shown,
+        path: ShownPath,
     },
     /// A label that FAT cannot hold.
     #[error(
@@ -140,13 +140,13 @@ pub enum WriteError {
 /// Plans a volume of exactly `len` bytes, in whole sectors; the rest stays free.
 ///
 /// # Errors
-/// [`WriteError`] names what FAT cannot hold, or by how much the tree does not fit.
-pub fn plan(tree: &Tree, options: &Options, len: u64) -> Result<Plan, WriteError> {
+/// [`FatWriteError`] names what FAT cannot hold, or by how much the tree does not fit.
+pub fn plan(tree: &Tree, options: &FatOptions, len: u64) -> Result<Plan, FatWriteError> {
     check_label(&options.label)?;
-    let draft = Draft::new(tree, !options.label.is_empty())?;
-    let geometry = Geometry::of(len)?;
+    let draft = FatDraft::new(tree, !options.label.is_empty())?;
+    let geometry = FatGeometry::of(len)?;
     let cluster = geometry.cluster();
-    let placement = place(&draft, &geometry).map_err(|clusters| WriteError::NoSpace {
+    let placement = place(&draft, &geometry).map_err(|clusters| FatWriteError::NoSpace {
         needed: clusters * cluster,
         available: geometry.clusters * cluster,
     })?;
@@ -169,10 +169,10 @@ pub fn plan(tree: &Tree, options: &Options, len: u64) -> Result<Plan, WriteError
 /// of clusters free and with the room between files that a stable layout wants.
 ///
 /// # Errors
-/// As [`plan`]; [`WriteError::TooLarge`] when no volume holds the tree.
-pub fn minimal_len(tree: &Tree, options: &Options, slack: u64) -> Result<u64, WriteError> {
+/// As [`plan`]; [`FatWriteError::TooLarge`] when no volume holds the tree.
+pub fn minimal_len(tree: &Tree, options: &FatOptions, slack: u64) -> Result<u64, FatWriteError> {
     check_label(&options.label)?;
-    let draft = Draft::new(tree, !options.label.is_empty())?;
+    let draft = FatDraft::new(tree, !options.label.is_empty())?;
     let mut shortest = 0;
     let mut wanted = 0;
     for (most, cluster_sectors) in CLASSES {
@@ -190,19 +190,19 @@ pub fn minimal_len(tree: &Tree, options: &Options, slack: u64) -> Result<u64, Wr
         }
         shortest = most + 1;
     }
-    Err(WriteError::TooLarge { len: wanted })
+    Err(FatWriteError::TooLarge { len: wanted })
 }
 
 /// Refuses a label that FAT cannot hold, or that its readers would change.
-fn check_label(label: &str) -> Result<(), WriteError> {
+fn check_label(label: &str) -> Result<(), FatWriteError> {
     let sayable =
         |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || b" $%'-_@~`!(){}^#&".contains(&byte);
     let fits = label.len() <= 11 && label.bytes().all(sayable) && label.trim() == label;
-    if fits { Ok(()) } else { Err(WriteError::Label { label: label.to_owned() }) }
+    if fits { Ok(()) } else { Err(FatWriteError::Label { label: label.to_owned() }) }
 }
 
 /// Claims the reserved sectors: boot sector and FSInfo, both twice.
-fn claim_reserved(options: &Options, geometry: &Geometry, placement: &Placement, claims: &mut Claims) {
+fn claim_reserved(options: &FatOptions, geometry: &FatGeometry, placement: &Placement, claims: &mut Claims) {
     let mut sectors = vec![0; (geometry.reserved * SECTOR) as usize];
     let pair = [encode::boot_sector(options, geometry), encode::fsinfo(geometry, placement)].concat();
     for at in [0, usize::from(encode::BACKUP) * SECTOR as usize] {
@@ -212,7 +212,7 @@ fn claim_reserved(options: &Options, geometry: &Geometry, placement: &Placement,
 }
 
 /// Claims both tables, which share their bytes.
-fn claim_tables(geometry: &Geometry, placement: &Placement, claims: &mut Claims) {
+fn claim_tables(geometry: &FatGeometry, placement: &Placement, claims: &mut Claims) {
     let table: Arc<[u8]> = encode::table(placement).into();
     let rest = geometry.table_sectors * SECTOR - table.len() as u64;
     for index in 0..2 {
@@ -223,7 +223,7 @@ fn claim_tables(geometry: &Geometry, placement: &Placement, claims: &mut Claims)
 }
 
 /// A file's clusters: its bytes, zeros for its holes and after its end.
-fn file_plan(file: &DraftFile, run: Run, cluster: u64) -> Result<Plan, PlanError> {
+fn file_plan(file: &DraftFile, run: ClusterRun, cluster: u64) -> Result<Plan, PlanError> {
     let mut claims = Claims::new(u64::from(run.count) * cluster);
     for segment in file.content.segments() {
         let data = match segment.origin {

@@ -5,8 +5,8 @@
 //! is followed by room to grow: its length is rounded up to an eighth of its largest power of two. That costs at most
 //! an eighth of the contents; a volume too small for it has less room between files, down to none.
 
-use super::draft::Draft;
-use super::geometry::Geometry;
+use super::draft::FatDraft;
+use super::geometry::FatGeometry;
 
 /// Where the files' stretch starts, at a multiple of so many bytes.
 const DIRS_ROOM: u64 = 64 << 10;
@@ -34,7 +34,7 @@ pub(super) const ROOMY: Room = Room::Shift(3);
 
 /// A run of clusters. An empty file has none and starts at 0, as its entry says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Run {
+pub(super) struct ClusterRun {
     pub(super) first: u32,
     pub(super) count: u32,
 }
@@ -42,8 +42,8 @@ pub(super) struct Run {
 /// Where everything of a draft stands.
 #[derive(Debug)]
 pub(super) struct Placement {
-    pub(super) dirs: Vec<Run>,
-    pub(super) files: Vec<Run>,
+    pub(super) dirs: Vec<ClusterRun>,
+    pub(super) files: Vec<ClusterRun>,
     /// Clusters that hold something.
     pub(super) used: u64,
     /// Clusters up to the last one that holds something, and its room.
@@ -51,14 +51,14 @@ pub(super) struct Placement {
 }
 
 /// Clusters from the first to the end of the last room, and where the files start, all in clusters from 0.
-struct Walk {
+struct ClusterWalk {
     cluster: u64,
     room: Room,
     next: u64,
     used: u64,
 }
 
-impl Walk {
+impl ClusterWalk {
     /// Moves to a multiple of so many bytes, unless there is no room for that.
     fn align(&mut self, bytes: u64) {
         if self.room != Room::None {
@@ -67,16 +67,16 @@ impl Walk {
     }
 
     /// Takes the clusters of `len` bytes.
-    fn take(&mut self, len: u64) -> Run {
+    fn take(&mut self, len: u64) -> ClusterRun {
         let count = len.div_ceil(self.cluster);
         if count == 0 {
-            return Run { first: 0, count: 0 };
+            return ClusterRun { first: 0, count: 0 };
         }
         let first = self.next + 2;
         self.next += count;
         self.used += count;
         // Runs past what 32 bits count belong to a placement that is given up for being too long.
-        Run {
+        ClusterRun {
             first: u32::try_from(first).unwrap_or(u32::MAX),
             count: u32::try_from(count).unwrap_or(u32::MAX),
         }
@@ -87,7 +87,7 @@ impl Walk {
 ///
 /// # Errors
 /// The clusters that it takes without any room, when even they are too many.
-pub(super) fn place(draft: &Draft, geometry: &Geometry) -> Result<Placement, u64> {
+pub(super) fn place(draft: &FatDraft, geometry: &FatGeometry) -> Result<Placement, u64> {
     let mut least = 0;
     for room in ROOMS {
         let placement = walk(draft, geometry.cluster(), room);
@@ -100,13 +100,13 @@ pub(super) fn place(draft: &Draft, geometry: &Geometry) -> Result<Placement, u64
 }
 
 /// Clusters of `cluster` bytes that a draft takes with that room.
-pub(super) fn reach(draft: &Draft, cluster: u64, room: Room) -> u64 {
+pub(super) fn reach(draft: &FatDraft, cluster: u64, room: Room) -> u64 {
     walk(draft, cluster, room).reach
 }
 
 /// Gives every directory and file its clusters, whatever their number comes to.
-fn walk(draft: &Draft, cluster: u64, room: Room) -> Placement {
-    let mut walk = Walk { cluster, room, next: 0, used: 0 };
+fn walk(draft: &FatDraft, cluster: u64, room: Room) -> Placement {
+    let mut walk = ClusterWalk { cluster, room, next: 0, used: 0 };
     // The root has a cluster even when it has no entries.
     let dirs = draft.dirs.iter().map(|dir| walk.take(dir.len().max(1))).collect();
     walk.align(DIRS_ROOM);
@@ -115,7 +115,7 @@ fn walk(draft: &Draft, cluster: u64, room: Room) -> Placement {
         let file = &draft.files[*index];
         (file.content.len() >= LARGE, &file.path)
     });
-    let mut files = vec![Run { first: 0, count: 0 }; draft.files.len()];
+    let mut files = vec![ClusterRun { first: 0, count: 0 }; draft.files.len()];
     for index in order {
         let len = draft.files[index].content.len();
         files[index] = walk.take(len);

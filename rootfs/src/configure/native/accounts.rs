@@ -1,7 +1,7 @@
 //! Users and groups as Debian's packages make them: adduser(8), the shadow tools and sysusers.d(5) each have their
 //! own way to choose numbers. Knows nothing of scripts.
 
-use super::system::System;
+use super::system::TargetSystem;
 
 const PASSWD: &str = "/etc/passwd";
 const GROUP: &str = "/etc/group";
@@ -10,7 +10,7 @@ const GSHADOW: &str = "/etc/gshadow";
 
 /// A user that is to be there.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct User {
+pub(super) struct WantedUser {
     pub(super) name: String,
     pub(super) uid: u32,
     pub(super) gid: u32,
@@ -32,7 +32,7 @@ pub(super) enum Search {
     People,
 }
 
-impl System<'_> {
+impl TargetSystem<'_> {
     fn rows(&mut self, path: &str) -> Vec<Vec<String>> {
         let text = self.text(path);
         let rows = text.lines().filter(|line| !line.is_empty());
@@ -133,8 +133,8 @@ impl System<'_> {
     }
 
     /// Adds a user.
-    pub(super) fn add_user(&mut self, user: &User) -> bool {
-        let User { name, uid, gid, gecos, home, shell, locked } = user;
+    pub(super) fn add_user(&mut self, user: &WantedUser) -> bool {
+        let WantedUser { name, uid, gid, gecos, home, shell, locked } = user;
         let today = self.time.secs.div_euclid(86_400);
         let shadowed =
             !self.is_file(SHADOW) || self.append(SHADOW, &format!("{name}:{locked}:{today}::::::"));

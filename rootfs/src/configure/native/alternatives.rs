@@ -5,14 +5,14 @@
 
 use std::collections::BTreeMap;
 
-use super::system::System;
+use super::system::TargetSystem;
 
 const STATE: &str = "/var/lib/dpkg/alternatives";
 const LINKS: &str = "/etc/alternatives";
 
 /// One group: which programs can stand behind a link.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Group {
+struct AlternativeGroup {
     link: String,
     /// Link by name of slave.
     slaves: BTreeMap<String, String>,
@@ -20,7 +20,7 @@ struct Group {
     choices: BTreeMap<String, (i32, BTreeMap<String, String>)>,
 }
 
-impl Group {
+impl AlternativeGroup {
     fn parse(text: &str) -> Option<Self> {
         let mut lines = text.lines();
         lines.next()?;
@@ -75,7 +75,7 @@ impl Group {
 
 /// As `update-alternatives --install LINK NAME PATH PRIORITY --slave LINK NAME PATH…`.
 pub(super) fn install(
-    system: &mut System<'_>,
+    system: &mut TargetSystem<'_>,
     link: &str,
     name: &str,
     path: &str,
@@ -83,7 +83,7 @@ pub(super) fn install(
     slaves: &[[&str; 3]],
 ) -> bool {
     let state = format!("{STATE}/{name}");
-    let mut group = Group::parse(&system.text(&state)).unwrap_or_default();
+    let mut group = AlternativeGroup::parse(&system.text(&state)).unwrap_or_default();
     link.clone_into(&mut group.link);
     let mut paths = BTreeMap::new();
     for [link, name, path] in slaves {
@@ -111,7 +111,7 @@ pub(super) fn install(
 }
 
 /// The two links of a name; a file that stands in the way stays, as without `--force`.
-fn point(system: &mut System<'_>, name: &str, link: &str, path: &str) {
+fn point(system: &mut TargetSystem<'_>, name: &str, link: &str, path: &str) {
     let own = format!("{LINKS}/{name}");
     system.link_deep(&own, path);
     let in_the_way = system.entry(link).is_some() && system.target(link).is_none();

@@ -27,7 +27,7 @@ pub(super) enum Class {
 
 /// A section that has bytes.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Section<'a> {
+pub(super) struct ElfSection<'a> {
     /// Its name.
     pub(super) name: &'a [u8],
     /// `sh_link`: for symbol tables the number of the section with the names.
@@ -126,7 +126,7 @@ impl<'a> Elf<'a> {
     }
 
     /// Every section, in order; those without bytes in the file are empty.
-    pub(super) fn sections(&self) -> Option<Vec<Section<'a>>> {
+    pub(super) fn sections(&self) -> Option<Vec<ElfSection<'a>>> {
         let at = self.word(self.bytes, 32, 40)?;
         let (size, count, names) = (self.half(46, 58)?, self.half(48, 60)?, self.half(50, 62)?);
         let rows: Vec<&[u8]> = self.rows(at, size, count).collect();
@@ -141,13 +141,13 @@ impl<'a> Elf<'a> {
         let section = |row: &&[u8]| {
             let name = text_at(names, u32_at(row, 0)? as usize)?;
             let link = u32_at(row, if self.class == Class::Wide { 40 } else { 24 })?;
-            Some(Section { name, link, bytes: body(row)? })
+            Some(ElfSection { name, link, bytes: body(row)? })
         };
         rows.iter().map(section).collect()
     }
 
     /// The symbols of `.symtab`, the null symbol left out.
-    pub(super) fn symbols(&self, sections: &[Section<'a>]) -> Option<Vec<Symbol<'a>>> {
+    pub(super) fn symbols(&self, sections: &[ElfSection<'a>]) -> Option<Vec<Symbol<'a>>> {
         let table = sections.iter().find(|section| section.name == b".symtab")?;
         let names = sections.get(table.link as usize)?.bytes;
         let size = if self.class == Class::Wide { 24 } else { 16 };

@@ -6,20 +6,20 @@
 
 use std::collections::BTreeSet;
 
-use super::system::System;
+use super::system::TargetSystem;
 
 const STATE: &str = "/var/lib/systemd/deb-systemd-helper-enabled";
 const LINKS: &str = "/etc/systemd/system";
 const UNITS: [&str; 3] = ["/etc/systemd/system", "/lib/systemd/system", "/usr/lib/systemd/system"];
 
 /// A link: its path below `/etc/systemd/system` and its target.
-struct Link {
+struct EnabledLink {
     path: String,
     target: String,
 }
 
 /// The unit file of a name, a template's for an instance.
-fn unit_file(system: &System<'_>, name: &str) -> Option<String> {
+fn unit_file(system: &TargetSystem<'_>, name: &str) -> Option<String> {
     let template = name.split_once('@').and_then(|(base, rest)| {
         let suffix = rest.rsplit_once('.')?.1;
         Some(format!("{base}@.{suffix}"))
@@ -30,7 +30,7 @@ fn unit_file(system: &System<'_>, name: &str) -> Option<String> {
 }
 
 /// The links of a unit and of those that it names by `Also=`.
-fn links(system: &mut System<'_>, name: &str, seen: &mut BTreeSet<String>) -> Vec<Link> {
+fn links(system: &mut TargetSystem<'_>, name: &str, seen: &mut BTreeSet<String>) -> Vec<EnabledLink> {
     let Some(path) = unit_file(system, name).filter(|_| seen.insert(name.to_owned())) else {
         return Vec::new();
     };
@@ -61,7 +61,8 @@ fn links(system: &mut System<'_>, name: &str, seen: &mut BTreeSet<String>) -> Ve
         }
     }
     let named = aliases.into_iter().chain(links);
-    let mut all: Vec<Link> = named.map(|link| Link { path: link, target: path.clone() }).collect();
+    let mut all: Vec<EnabledLink> =
+        named.map(|link| EnabledLink { path: link, target: path.clone() }).collect();
     for other in also {
         all.extend(self::links(system, &other, seen));
     }
@@ -73,7 +74,7 @@ fn state_file(name: &str) -> String {
 }
 
 /// Adds the links of a unit to what is written down about it.
-fn remember(system: &mut System<'_>, name: &str, links: &[Link]) {
+fn remember(system: &mut TargetSystem<'_>, name: &str, links: &[EnabledLink]) {
     let path = state_file(name);
     let mut lines: Vec<String> = system.text(&path).lines().map(str::to_owned).collect();
     for link in links {
@@ -87,7 +88,7 @@ fn remember(system: &mut System<'_>, name: &str, links: &[Link]) {
 }
 
 /// `enable`: makes the links and writes them down.
-pub(super) fn enable(system: &mut System<'_>, name: &str) -> bool {
+pub(super) fn enable(system: &mut TargetSystem<'_>, name: &str) -> bool {
     let links = links(system, name, &mut BTreeSet::new());
     remember(system, name, &links);
     for link in &links {
@@ -102,19 +103,19 @@ pub(super) fn enable(system: &mut System<'_>, name: &str) -> bool {
 }
 
 /// `update-state`: writes the links down without making any.
-pub(super) fn update_state(system: &mut System<'_>, name: &str) -> bool {
+pub(super) fn update_state(system: &mut TargetSystem<'_>, name: &str) -> bool {
     let links = links(system, name, &mut BTreeSet::new());
     remember(system, name, &links);
     true
 }
 
 /// `was-enabled`: whether every link that is written down is there; a unit of which nothing is written down counts.
-pub(super) fn was_enabled(system: &mut System<'_>, name: &str) -> bool {
+pub(super) fn was_enabled(system: &mut TargetSystem<'_>, name: &str) -> bool {
     let text = system.text(&state_file(name));
     text.lines().all(|line| system.target(line).is_some())
 }
 
 /// `debian-installed`: whether anything is written down.
-pub(super) fn debian_installed(system: &mut System<'_>, name: &str) -> bool {
+pub(super) fn debian_installed(system: &mut TargetSystem<'_>, name: &str) -> bool {
     system.is_file(&state_file(name))
 }

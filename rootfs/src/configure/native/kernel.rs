@@ -1,11 +1,11 @@
 //! What a kernel package leaves: links to the newest kernel, and the indexes of its modules.
 
 use super::depmod;
-use super::system::System;
+use super::system::TargetSystem;
 
 /// `vmlinuz` and `initrd.img`, and the `.old` ones, as `linux-update-symlinks` makes them with its defaults: in the
 /// root, relative. An initrd is linked where there is one.
-pub(super) fn links(system: &mut System<'_>, version: &str, image: &str) -> bool {
+pub(super) fn links(system: &mut TargetSystem<'_>, version: &str, image: &str) -> bool {
     let name = image.rsplit('/').next().unwrap_or(image).split('-').next().unwrap_or("vmlinuz").to_owned();
     let initrd = format!("/boot/initrd.img-{version}");
     let mut pairs = vec![(name, image.to_owned())];
@@ -24,7 +24,7 @@ pub(super) fn links(system: &mut System<'_>, version: &str, image: &str) -> bool
 }
 
 /// Runs our `depmod` for every kernel.
-pub(super) fn modules(system: &mut System<'_>) -> Result<(), std::io::Error> {
+pub(super) fn modules(system: &mut TargetSystem<'_>) -> Result<(), std::io::Error> {
     for version in system.names("/usr/lib/modules") {
         let folder = format!("/usr/lib/modules/{version}");
         let Some(id) = system.node(&folder).filter(|id| system.tree.entries(*id).is_some()) else { continue };

@@ -39,11 +39,11 @@ use amiforge_formats::time::Time;
 use amiforge_formats::tree::Tree;
 use md5::{Digest, Md5};
 
-pub use self::report::{NativeError, Reason, Report, Skipped};
-use self::system::{Scope, System};
+pub use self::report::{NativeError, NativeReport, SkipReason, SkippedCommand};
+use self::system::{ScriptScope, TargetSystem};
 use super::account_ids::AccountIds;
-use super::order::Needs;
-use crate::packages::database::{self, Architectures, State};
+use super::order::PackageNeeds;
+use crate::packages::database::{self, Architectures, DatabaseState};
 use crate::packages::diversions::Diversion;
 use crate::packages::unpack::UnpackedPackage;
 use crate::watch::Watch;
@@ -53,7 +53,7 @@ const TEMPORARY: &str = "/tmp/.amiforge-script-";
 
 /// What is configured.
 #[derive(Debug, Clone, Copy)]
-pub struct Setup<'a> {
+pub struct NativeSetup<'a> {
     /// The unpacked packages.
     pub packages: &'a [UnpackedPackage],
     /// Diversions that they made.
@@ -74,13 +74,13 @@ pub struct Setup<'a> {
 pub fn configure(
     tree: &mut Tree,
     sources: &dyn Sources,
-    setup: Setup<'_>,
+    setup: NativeSetup<'_>,
     epoch: Time,
     watch: &dyn Watch,
-) -> Result<Report, NativeError> {
-    let Setup { packages, diversions, architectures, answers: given, accounts } = setup;
-    database::write(tree, packages, diversions, State::Installed, architectures, epoch, sources)?;
-    let mut system = System {
+) -> Result<NativeReport, NativeError> {
+    let NativeSetup { packages, diversions, architectures, answers: given, accounts } = setup;
+    database::write(tree, packages, diversions, DatabaseState::Installed, architectures, epoch, sources)?;
+    let mut system = TargetSystem {
         tree,
         sources,
         time: epoch,
@@ -94,14 +94,14 @@ pub fn configure(
         ids: accounts,
         diversions: diversions.to_vec(),
         overrides: BTreeMap::new(),
-        scope: Scope::All,
+        scope: ScriptScope::All,
         umask: 0o022,
         temporary: 0,
         done: Vec::new(),
         fault: None,
     };
     let mut skipped = Vec::new();
-    for package in Needs::of(packages).order().into_iter().filter_map(|at| packages.get(at)) {
+    for package in PackageNeeds::of(packages).order().into_iter().filter_map(|at| packages.get(at)) {
         // What one package takes is bounded (`script::follow`).
         if watch.interrupted() {
             return Err(NativeError::Interrupted);
@@ -114,12 +114,12 @@ pub fn configure(
     finish(&mut system)?;
     let done = system.done;
     database::mark_half_configured(tree, &unfinished(&skipped), epoch, sources)?;
-    Ok(Report { done, skipped })
+    Ok(NativeReport { done, skipped })
 }
 
 /// The packages of which something is left to do, so that the machine's own dpkg does it.
-fn unfinished(skipped: &[Skipped]) -> BTreeSet<&str> {
-    let left = skipped.iter().filter(|skipped| !matches!(skipped.reason, Reason::LeftOut(_)));
+fn unfinished(skipped: &[SkippedCommand]) -> BTreeSet<&str> {
+    let left = skipped.iter().filter(|skipped| !matches!(skipped.reason, SkipReason::LeftOut(_)));
     left.map(|skipped| skipped.package.as_str()).collect()
 }
 
@@ -153,7 +153,7 @@ fn answers(
 }
 
 /// Follows the scripts of a package in the order in which dpkg calls them.
-fn one(system: &mut System<'_>, package: &UnpackedPackage, skipped: &mut Vec<Skipped>) {
+fn one(system: &mut TargetSystem<'_>, package: &UnpackedPackage, skipped: &mut Vec<SkippedCommand>) {
     let name = package.locked.name.as_str();
     name.clone_into(&mut system.package);
     system.arch = match package.locked.arch.as_str() {
@@ -166,10 +166,10 @@ fn one(system: &mut System<'_>, package: &UnpackedPackage, skipped: &mut Vec<Ski
         return;
     }
     for (member, argument, scope) in [
-        ("config", "configure", Scope::Answers),
+        ("config", "configure", ScriptScope::Answers),
         // It ran before the files were there: what it would find now is not what it would have found.
-        ("preinst", "install", Scope::Accounts),
-        ("postinst", "configure", Scope::All),
+        ("preinst", "install", ScriptScope::Accounts),
+        ("postinst", "configure", ScriptScope::All),
     ] {
         // It asks for the time zone of a running system.
         if (name, member) == ("tzdata", "config") {
@@ -178,7 +178,7 @@ fn one(system: &mut System<'_>, package: &UnpackedPackage, skipped: &mut Vec<Ski
         let Some(text) = package.script(member) else { continue };
         if !is_shell(text) {
             let command = format!("the {member}");
-            skipped.push(Skipped { package: name.to_owned(), command, reason: Reason::Language });
+            skipped.push(SkippedCommand { package: name.to_owned(), command, reason: SkipReason::Language });
             continue;
         }
         system.scope = scope;
@@ -196,19 +196,19 @@ fn one(system: &mut System<'_>, package: &UnpackedPackage, skipped: &mut Vec<Ski
             ("HOME", "/root"),
         ];
         let missed = script::follow(system, text, &[argument, ""], &variables);
-        system.scope = Scope::All;
+        system.scope = ScriptScope::All;
         match missed {
-            Ok(missed) if scope == Scope::All => {
-                skipped.extend(missed.into_iter().map(|missed| Skipped::of(name, missed)));
+            Ok(missed) if scope == ScriptScope::All => {
+                skipped.extend(missed.into_iter().map(|missed| SkippedCommand::of(name, missed)));
             }
             Ok(missed) => {
                 let of_accounts = missed.into_iter().filter(|missed| report::is_of_accounts(&missed.command));
-                skipped.extend(of_accounts.map(|missed| Skipped::of(name, missed)));
+                skipped.extend(of_accounts.map(|missed| SkippedCommand::of(name, missed)));
             }
             Err(error) => {
                 let command = format!("the {member}");
-                let reason = Reason::Syntax { line: error.line, expected: error.reason };
-                skipped.push(Skipped { package: name.to_owned(), command, reason });
+                let reason = SkipReason::Syntax { line: error.line, expected: error.reason };
+                skipped.push(SkippedCommand { package: name.to_owned(), command, reason });
             }
         }
     }
@@ -222,7 +222,7 @@ fn is_shell(text: &[u8]) -> bool {
 }
 
 /// What dpkg's triggers do once for all packages, and the rest of the package database.
-fn finish(system: &mut System<'_>) -> Result<(), NativeError> {
+fn finish(system: &mut TargetSystem<'_>) -> Result<(), NativeError> {
     let made = ldcache::ldconfig(system.tree, system.sources).map_err(NativeError::Libraries)?;
     for (link, target) in &made.links {
         system.link(&String::from_utf8_lossy(link), &String::from_utf8_lossy(target));

@@ -1,7 +1,7 @@
 //! `/etc/pam.d/common-*`: the modules that packages offer in `/usr/share/pam-configs`, put into the templates of
 //! `/usr/share/pam`, as pam-auth-update(8) does on a first installation.
 
-use super::system::System;
+use super::system::TargetSystem;
 
 const PROFILES: &str = "/usr/share/pam-configs";
 const TEMPLATES: &str = "/usr/share/pam";
@@ -51,7 +51,7 @@ impl Profile {
 }
 
 /// Writes all five files and what is remembered of them.
-pub(super) fn update(system: &mut System<'_>) -> bool {
+pub(super) fn update(system: &mut TargetSystem<'_>) -> bool {
     let mut profiles: Vec<Profile> = Vec::new();
     for name in system.names(PROFILES) {
         let text = system.text(&format!("{PROFILES}/{name}"));
@@ -78,7 +78,7 @@ pub(super) fn update(system: &mut System<'_>) -> bool {
     well
 }
 
-fn one(system: &mut System<'_>, file: &str, word: &str, kind: &str, profiles: &[&Profile]) -> bool {
+fn one(system: &mut TargetSystem<'_>, file: &str, word: &str, kind: &str, profiles: &[&Profile]) -> bool {
     let Some(template) = system.read(&format!("{TEMPLATES}/common-{file}")) else { return true };
     let template = String::from_utf8_lossy(&template).into_owned();
     let mut state = String::new();

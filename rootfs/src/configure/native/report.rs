@@ -1,33 +1,33 @@
 //! What native configuring gives back: what was done, what was not and why, and what stopped it.
 
-use super::script::{self, Why};
+use super::script::{self, StopReason};
 use crate::packages::database::DatabaseError;
 use crate::steps::PathError;
 
 /// What became of the packages' scripts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Report {
+pub struct NativeReport {
     /// What was made, in order: accounts, alternatives, enabled units, caches.
     pub done: Vec<String>,
     /// Commands of scripts that were not done, in the order of the packages.
-    pub skipped: Vec<Skipped>,
+    pub skipped: Vec<SkippedCommand>,
 }
 
 /// A command that was not done.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Skipped {
+pub struct SkippedCommand {
     /// Whose script it stands in.
     pub package: String,
     /// The command on one line, long ones cut.
     pub command: String,
     /// Why.
-    pub reason: Reason,
+    pub reason: SkipReason,
 }
 
 /// Why a command was not done.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum Reason {
+pub enum SkipReason {
     /// What it does is not known.
     #[error("what it does is not known")]
     Unknown,
@@ -53,13 +53,13 @@ pub enum Reason {
     },
 }
 
-impl Skipped {
-    pub(super) fn of(package: &str, missed: script::Skipped) -> Self {
+impl SkippedCommand {
+    pub(super) fn of(package: &str, missed: script::UnfollowedCommand) -> Self {
         let reason = match missed.why {
-            Why::Unknown => Reason::Unknown,
-            Why::Argument => Reason::Arguments,
-            Why::Undecided(condition) => Reason::Undecided(condition),
-            Why::LeftOut(why) => Reason::LeftOut(why),
+            StopReason::Unknown => SkipReason::Unknown,
+            StopReason::Argument => SkipReason::Arguments,
+            StopReason::Undecided(condition) => SkipReason::Undecided(condition),
+            StopReason::LeftOut(why) => SkipReason::LeftOut(why),
         };
         Self { package: package.to_owned(), command: missed.command, reason }
     }

@@ -1,13 +1,13 @@
 //! `/etc/shells`: which programs are login shells, as update-shells(8) and add-shell(8) keep it.
 
-use super::system::System;
+use super::system::TargetSystem;
 
 const LIST: &str = "/etc/shells";
 const STATE: &str = "/var/lib/shells.state";
 const TEMPLATE: &str = "/usr/share/debianutils/shells";
 
 /// Adds the shells that packages declare in `shells.d`, each also by its path without links.
-pub(super) fn update(system: &mut System<'_>) -> bool {
+pub(super) fn update(system: &mut TargetSystem<'_>) -> bool {
     let mut shells: Vec<String> = Vec::new();
     let mut files = vec![TEMPLATE.to_owned()];
     files.extend(system.names(&format!("{TEMPLATE}.d")).iter().map(|name| format!("{TEMPLATE}.d/{name}")));
@@ -31,7 +31,7 @@ pub(super) fn update(system: &mut System<'_>) -> bool {
 }
 
 /// Adds shells by name, each also by its path without links.
-pub(super) fn add(system: &mut System<'_>, names: &[&str]) -> bool {
+pub(super) fn add(system: &mut TargetSystem<'_>, names: &[&str]) -> bool {
     let mut all = Vec::new();
     for name in names {
         all.push((*name).to_owned());
@@ -41,7 +41,7 @@ pub(super) fn add(system: &mut System<'_>, names: &[&str]) -> bool {
     add_missing(system, &names)
 }
 
-fn add_missing(system: &mut System<'_>, names: &[&str]) -> bool {
+fn add_missing(system: &mut TargetSystem<'_>, names: &[&str]) -> bool {
     let from = if system.is_file(LIST) { LIST } else { TEMPLATE };
     let mut text = system.text(from);
     for name in names {
@@ -54,7 +54,7 @@ fn add_missing(system: &mut System<'_>, names: &[&str]) -> bool {
 }
 
 /// The path with the links of its folder followed, not the one that the shell itself may be.
-fn real(system: &System<'_>, path: &str) -> String {
+fn real(system: &TargetSystem<'_>, path: &str) -> String {
     let place = system.place(path, crate::steps::resolve::Last::Keep);
     place.map_or_else(|| path.to_owned(), |place| String::from_utf8_lossy(&place.path).into_owned())
 }

@@ -4,16 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use amiforge_formats::plan::Sources;
 use amiforge_formats::time::Time;
-use amiforge_formats::tree::{Content, Kind, Meta, Node, NodeId, Tree};
+use amiforge_formats::tree::{Content, Meta, Node, NodeId, NodeKind, Tree};
 
 use crate::configure::account_ids::AccountIds;
 use crate::packages::diversions::Diversion;
 use crate::steps::PathError;
-use crate::steps::resolve::{self, Last, Place};
+use crate::steps::resolve::{self, Last, TreePath};
 
 /// What a script may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Scope {
+pub(super) enum ScriptScope {
     /// Everything.
     All,
     /// Answer the questions of debconf.
@@ -23,7 +23,7 @@ pub(super) enum Scope {
 }
 
 /// The system that is being configured.
-pub(super) struct System<'a> {
+pub(super) struct TargetSystem<'a> {
     pub(super) tree: &'a mut Tree,
     pub(super) sources: &'a dyn Sources,
     /// The time of everything that is made.
@@ -50,7 +50,7 @@ pub(super) struct System<'a> {
     /// Overrides of owner and mode: path, then user, group and mode as dpkg writes them.
     pub(super) overrides: BTreeMap<String, (String, String, String)>,
     /// What the script may do.
-    pub(super) scope: Scope,
+    pub(super) scope: ScriptScope,
     /// Permission bits that new files do not get.
     pub(super) umask: u16,
     /// Temporary files made so far.
@@ -61,7 +61,7 @@ pub(super) struct System<'a> {
     pub(super) fault: Option<PathError>,
 }
 
-impl System<'_> {
+impl TargetSystem<'_> {
     /// A path made absolute.
     pub(super) fn absolute(&self, path: &str) -> Vec<u8> {
         if path.starts_with('/') {
@@ -84,7 +84,7 @@ impl System<'_> {
     }
 
     /// Where a path leads; `None` where a folder on the way is missing.
-    pub(super) fn place(&self, path: &str, last: Last) -> Option<Place> {
+    pub(super) fn place(&self, path: &str, last: Last) -> Option<TreePath> {
         if path.is_empty() {
             return None;
         }
@@ -102,11 +102,11 @@ impl System<'_> {
     }
 
     pub(super) fn is_file(&self, path: &str) -> bool {
-        self.node(path).is_some_and(|id| matches!(self.tree.node(id).kind, Kind::File(_)))
+        self.node(path).is_some_and(|id| matches!(self.tree.node(id).kind, NodeKind::File(_)))
     }
 
     pub(super) fn is_dir(&self, path: &str) -> bool {
-        self.node(path).is_some_and(|id| matches!(self.tree.node(id).kind, Kind::Dir(_)))
+        self.node(path).is_some_and(|id| matches!(self.tree.node(id).kind, NodeKind::Dir(_)))
     }
 
     /// The bytes of a file.
@@ -124,7 +124,7 @@ impl System<'_> {
     }
 
     /// Puts a node in the place of what is there; the folder has to be there.
-    pub(super) fn put(&mut self, path: &str, last: Last, meta: Meta, kind: Kind) -> bool {
+    pub(super) fn put(&mut self, path: &str, last: Last, meta: Meta, kind: NodeKind) -> bool {
         let Some(place) = self.place(path, last) else { return false };
         let put = resolve::put(self.tree, &place, Node { meta, kind });
         self.kept(put).is_some()
@@ -133,11 +133,11 @@ impl System<'_> {
     /// Writes a file as a redirection does: owner and mode of one that is there stay.
     pub(super) fn write(&mut self, path: &str, bytes: &[u8]) -> bool {
         let meta = match self.node(path).map(|id| self.tree.node(id)) {
-            Some(Node { meta, kind: Kind::File(_) }) => Meta { mtime: self.time, ..meta.clone() },
+            Some(Node { meta, kind: NodeKind::File(_) }) => Meta { mtime: self.time, ..meta.clone() },
             Some(_) => return false,
             None => Meta::root_owned(0o666 & !self.umask, self.time),
         };
-        self.put(path, Last::Follow, meta, Kind::File(Content::Inline(bytes.into())))
+        self.put(path, Last::Follow, meta, NodeKind::File(Content::Inline(bytes.into())))
     }
 
     /// Writes a file, folders on the way made.
@@ -150,9 +150,9 @@ impl System<'_> {
     pub(super) fn make_dirs(&mut self, path: &str, mode: u16) -> bool {
         let made = resolve::place_made(self.tree, &self.absolute(path), Last::Follow, self.time);
         match self.kept(made) {
-            Some(Place { node: Some(id), .. }) => self.tree.entries(id).is_some(),
+            Some(TreePath { node: Some(id), .. }) => self.tree.entries(id).is_some(),
             Some(place) => {
-                let node = Node { meta: Meta::root_owned(mode, self.time), kind: Kind::dir() };
+                let node = Node { meta: Meta::root_owned(mode, self.time), kind: NodeKind::dir() };
                 let put = resolve::put(self.tree, &place, node);
                 self.kept(put).is_some()
             }
@@ -163,7 +163,7 @@ impl System<'_> {
     /// Makes a symbolic link in the place of what is there.
     pub(super) fn link(&mut self, path: &str, target: &str) -> bool {
         let meta = Meta::root_owned(0o777, self.time);
-        self.put(path, Last::Keep, meta, Kind::Symlink(target.as_bytes().into()))
+        self.put(path, Last::Keep, meta, NodeKind::Symlink(target.as_bytes().into()))
     }
 
     /// A symbolic link in a folder that is made if it is missing.
@@ -175,7 +175,7 @@ impl System<'_> {
     /// The target of a symbolic link.
     pub(super) fn target(&self, path: &str) -> Option<String> {
         match &self.tree.node(self.entry(path)?).kind {
-            Kind::Symlink(target) => Some(String::from_utf8_lossy(target).into_owned()),
+            NodeKind::Symlink(target) => Some(String::from_utf8_lossy(target).into_owned()),
             _ => None,
         }
     }
@@ -183,7 +183,7 @@ impl System<'_> {
     /// Removes a name with all below it.
     pub(super) fn remove(&mut self, path: &str) -> bool {
         match self.place(path, Last::Keep) {
-            Some(Place { dir, name: Some(name), node: Some(_), .. }) => {
+            Some(TreePath { dir, name: Some(name), node: Some(_), .. }) => {
                 self.tree.unlink(dir, name.as_bytes()).is_some()
             }
             _ => false,
@@ -202,7 +202,7 @@ impl System<'_> {
             return false;
         }
         let Some(new) = target.name else { return false };
-        if matches!(self.tree.node(id).kind, Kind::Dir(_)) {
+        if matches!(self.tree.node(id).kind, NodeKind::Dir(_)) {
             // A folder cannot have two names, not even for a moment: its entries move.
             let node = self.tree.node(id).clone();
             self.tree.unlink(target.dir, new.as_bytes());

@@ -2,11 +2,11 @@
 //!
 //! As systemd-sysusers does it: numbers from 999 downwards, a user and its group with one number, `!*` as password.
 
-use super::accounts::{Search, User};
-use super::system::System;
+use super::accounts::{Search, WantedUser};
+use super::system::TargetSystem;
 
 /// One line: kind, name, id, gecos, home and shell.
-struct Line {
+struct SysusersLine {
     kind: char,
     name: String,
     id: String,
@@ -41,7 +41,7 @@ fn words(line: &str) -> Vec<String> {
     words
 }
 
-fn parse(text: &str) -> Vec<Line> {
+fn parse(text: &str) -> Vec<SysusersLine> {
     let mut lines = Vec::new();
     for line in text.lines().filter(|line| !line.trim_start().starts_with(['#', ';'])) {
         let mut words = words(line).into_iter().map(|word| if word == "-" { String::new() } else { word });
@@ -50,19 +50,19 @@ fn parse(text: &str) -> Vec<Line> {
         let mut next = || words.next().unwrap_or_default();
         let name = next();
         if matches!(kind, 'u' | 'g' | 'm') && !name.is_empty() && !name.contains('%') {
-            lines.push(Line { kind, name, id: next(), gecos: next(), home: next(), shell: next() });
+            lines.push(SysusersLine { kind, name, id: next(), gecos: next(), home: next(), shell: next() });
         }
     }
     lines
 }
 
 /// The free number that lies highest, for a user and its group.
-fn free(system: &mut System<'_>) -> Option<u32> {
+fn free(system: &mut TargetSystem<'_>) -> Option<u32> {
     system.free_pair(Search::Down)
 }
 
 /// Makes what the lines declare and is not there.
-pub(super) fn apply(system: &mut System<'_>, text: &str) {
+pub(super) fn apply(system: &mut TargetSystem<'_>, text: &str) {
     let lines = parse(text);
     for line in lines.iter().filter(|line| line.kind == 'g' && !line.name.is_empty()) {
         if !system.has_group(&line.name)
@@ -87,7 +87,7 @@ pub(super) fn apply(system: &mut System<'_>, text: &str) {
     }
 }
 
-fn user(system: &mut System<'_>, line: &Line) {
+fn user(system: &mut TargetSystem<'_>, line: &SysusersLine) {
     if system.has_user(&line.name) {
         return;
     }
@@ -110,7 +110,7 @@ fn user(system: &mut System<'_>, line: &Line) {
         "/usr/sbin/nologin".to_owned()
     };
     let home = if line.home.is_empty() { "/" } else { &line.home };
-    system.add_user(&User {
+    system.add_user(&WantedUser {
         name: line.name.clone(),
         uid,
         gid,

@@ -6,7 +6,7 @@ use amiforge_formats::tree::Tree;
 
 use crate::assemble::assemble;
 use crate::blobs::Blobs;
-use crate::sources::{Pin, SourceKind, SourceSpec};
+use crate::sources::{DigestPin, SourceKind, SourceSpec};
 use crate::steps::testing;
 use crate::store::Store;
 use crate::watch::Unwatched;
@@ -16,7 +16,7 @@ pub(super) fn root_of(tar: &Path) -> (Tree, Blobs) {
     let spec = SourceSpec {
         label: "root".into(),
         kind: SourceKind::Tar { path: tar.to_owned() },
-        pin: Pin::Unpinned,
+        pin: DigestPin::Unpinned,
         strip: 0,
         prefix: String::new(),
         exclude: Vec::new(),

@@ -2,16 +2,16 @@
 //! `/dev`, `/proc`, `/sys`, `/tmp`) is left to it, as are ACLs, attributes and cleaning.
 
 use amiforge_formats::time::Time;
-use amiforge_formats::tree::{Content, Kind, Meta};
+use amiforge_formats::tree::{Content, Meta, NodeKind};
 
 use super::commands::mode_of;
-use super::system::System;
+use super::system::TargetSystem;
 use crate::steps::resolve::Last;
 
 const TRANSIENT: [&str; 5] = ["/run", "/dev", "/proc", "/sys", "/tmp"];
 
 /// Makes what the lines of a file ask for.
-pub(super) fn create(system: &mut System<'_>, text: &str) {
+pub(super) fn create(system: &mut TargetSystem<'_>, text: &str) {
     for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
         one(system, line);
     }
@@ -31,7 +31,7 @@ fn field(line: &str) -> (String, &str) {
 }
 
 /// A line of a file, with owners that are known and a mode.
-struct Line {
+struct TmpfilesLine {
     kind: String,
     path: String,
     mode: String,
@@ -40,9 +40,9 @@ struct Line {
     argument: String,
 }
 
-impl Line {
+impl TmpfilesLine {
     /// Reads a line; `None` for those that an image has nothing to do with.
-    fn read(system: &mut System<'_>, line: &str) -> Option<Self> {
+    fn read(system: &mut TargetSystem<'_>, line: &str) -> Option<Self> {
         let (kind, rest) = field(line);
         let (path, rest) = field(rest);
         let (mode, rest) = field(rest);
@@ -80,8 +80,8 @@ impl Line {
     }
 }
 
-fn one(system: &mut System<'_>, line: &str) {
-    let Some(line) = Line::read(system, line) else { return };
+fn one(system: &mut TargetSystem<'_>, line: &str) {
+    let Some(line) = TmpfilesLine::read(system, line) else { return };
     let letter = line.kind.chars().next().unwrap_or('x');
     let there = system.entry(&line.path).is_some();
     if there && !(line.kind.contains('+') && matches!(letter, 'f' | 'L')) && letter != 'F' {
@@ -98,13 +98,13 @@ fn one(system: &mut System<'_>, line: &str) {
     match letter {
         'd' | 'D' | 'v' | 'q' | 'Q' => {
             let meta = line.meta(0o755, system.time);
-            system.put(&line.path, Last::Keep, meta, Kind::dir());
+            system.put(&line.path, Last::Keep, meta, NodeKind::dir());
         }
         'f' | 'F' => {
             let meta = line.meta(0o644, system.time);
             let text = line.argument.replace("\\n", "\n");
             let content = Content::Inline(text.as_bytes().into());
-            system.put(&line.path, Last::Follow, meta, Kind::File(content));
+            system.put(&line.path, Last::Follow, meta, NodeKind::File(content));
         }
         // `L?` wants the target to be there; `L+` replaces a link only.
         'L' if (!there || system.target(&line.path).is_some())
@@ -115,14 +115,14 @@ fn one(system: &mut System<'_>, line: &str) {
         'C' => copy(system, &line.path, &factory()),
         'p' => {
             let meta = line.meta(0o644, system.time);
-            system.put(&line.path, Last::Keep, meta, Kind::Fifo);
+            system.put(&line.path, Last::Keep, meta, NodeKind::Fifo);
         }
         _ => {}
     }
 }
 
 /// Gives what is there the mode and owner of its line.
-fn adjust(system: &mut System<'_>, line: &Line, letter: char) {
+fn adjust(system: &mut TargetSystem<'_>, line: &TmpfilesLine, letter: char) {
     let Some(id) = system.node(&line.path).filter(|_| "dDvqQfezZ".contains(letter)) else { return };
     let meta = &mut system.tree.node_mut(id).meta;
     if !line.mode.is_empty() {
@@ -132,10 +132,10 @@ fn adjust(system: &mut System<'_>, line: &Line, letter: char) {
 }
 
 /// Copies a file; folders are left out.
-fn copy(system: &mut System<'_>, path: &str, from: &str) {
+fn copy(system: &mut TargetSystem<'_>, path: &str, from: &str) {
     let Some(id) = system.node(from) else { return };
     let node = system.tree.node(id).clone();
-    if matches!(node.kind, Kind::File(_)) {
+    if matches!(node.kind, NodeKind::File(_)) {
         system.put(path, Last::Keep, node.meta, node.kind);
     }
 }

@@ -1,9 +1,9 @@
 //! Conffiles: what dpkg notes of them, and where it expects them before it has configured their package.
 
 use amiforge_formats::plan::Sources;
-use amiforge_formats::tree::{Kind, Name, Printable, Tree};
+use amiforge_formats::tree::{Name, NodeKind, Printable, Tree};
 
-use super::{State, md5};
+use super::{DatabaseState, md5};
 use crate::packages::unpack::UnpackedPackage;
 use crate::steps::resolve::{self, Last, PathError};
 
@@ -30,17 +30,21 @@ impl Conffiles {
     pub(super) fn of(
         tree: &Tree,
         package: &UnpackedPackage,
-        state: State,
+        state: DatabaseState,
         sources: &dyn Sources,
     ) -> Result<Self, PathError> {
         let mut lines = Vec::new();
         for conffile in &package.conffiles {
             let path = conffile.path.clone();
             match (state, conffile.obsolete) {
-                (State::Unpacked, false) => lines.push((path, "newconffile".to_owned())),
-                (State::Unpacked, true) => lines.push((path, "newconffile remove-on-upgrade".to_owned())),
-                (State::Installed, true) => lines.push((path, "nonexistent remove-on-upgrade".to_owned())),
-                (State::Installed, false) => {
+                (DatabaseState::Unpacked, false) => lines.push((path, "newconffile".to_owned())),
+                (DatabaseState::Unpacked, true) => {
+                    lines.push((path, "newconffile remove-on-upgrade".to_owned()));
+                }
+                (DatabaseState::Installed, true) => {
+                    lines.push((path, "nonexistent remove-on-upgrade".to_owned()));
+                }
+                (DatabaseState::Installed, false) => {
                     let sum = md5::of(tree, &path, sources)?;
                     lines.extend(sum.map(|sum| (path, sum)));
                 }
@@ -64,7 +68,7 @@ impl Conffiles {
         for (path, _) in &self.lines {
             let Some(place) = resolve::place(tree, path, Last::Keep)? else { continue };
             let (Some(name), Some(id)) = (&place.name, place.node) else { continue };
-            if !matches!(tree.node(id).kind, Kind::File(_)) {
+            if !matches!(tree.node(id).kind, NodeKind::File(_)) {
                 continue;
             }
             let new = [name.as_bytes(), NEW].concat();

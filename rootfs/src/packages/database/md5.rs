@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use amiforge_formats::plan::Sources;
-use amiforge_formats::tree::{Content, Kind, Origin, Tree};
+use amiforge_formats::tree::{Content, NodeKind, Origin, Tree};
 use md5::{Digest as _, Md5};
 
 use crate::packages::unpack::UnpackedPackage;
@@ -15,7 +15,7 @@ const PIECE: u64 = 256 << 10;
 /// The sum of a regular file, in hexadecimal; `None` where there is none.
 pub(super) fn of(tree: &Tree, path: &[u8], sources: &dyn Sources) -> Result<Option<String>, PathError> {
     let Some(id) = resolve::find(tree, path)? else { return Ok(None) };
-    let Kind::File(content) = &tree.node(id).kind else { return Ok(None) };
+    let NodeKind::File(content) = &tree.node(id).kind else { return Ok(None) };
     let sum = sum(content, sources).map_err(|source| PathError::Read { path: path.to_vec(), source })?;
     let mut hex = String::with_capacity(32);
     for byte in sum {
@@ -37,7 +37,7 @@ pub(super) fn missing(
     let mut list = Vec::new();
     for path in &package.files {
         let regular = resolve::place(tree, path, resolve::Last::Keep)?.and_then(|place| place.node);
-        let regular = regular.is_some_and(|id| matches!(tree.node(id).kind, Kind::File(_)));
+        let regular = regular.is_some_and(|id| matches!(tree.node(id).kind, NodeKind::File(_)));
         if !regular {
             continue;
         }

@@ -17,11 +17,11 @@ use std::sync::Arc;
 
 use amiforge_formats::plan::Sources;
 use amiforge_formats::time::Time;
-use amiforge_formats::tree::{Content, Kind, Meta, Node, Tree};
+use amiforge_formats::tree::{Content, Meta, Node, NodeKind, Tree};
 
 use self::conffiles::{Conffiles, Own};
 use super::diversions::Diversion;
-use super::locked::Reason;
+use super::locked::LockReason;
 use super::unpack::UnpackedPackage;
 use crate::steps::PathError;
 use crate::steps::resolve::{self, Last};
@@ -34,7 +34,7 @@ const EXTENDED: &str = "/var/lib/apt/extended_states";
 
 /// What state the packages are in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
+pub enum DatabaseState {
     /// `dpkg --configure --pending` is still to run: conffiles are moved to `NAME.dpkg-new`, where dpkg finds them;
     /// those of essential and required packages and of what these need stand under their own name too, as
     /// debootstrap leaves them.
@@ -62,7 +62,7 @@ pub enum DatabaseError {
 }
 
 /// Writes the database into a tree that [`super::unpack::unpack`] gave. Files of it that are there are replaced, and
-/// those that dpkg would have made get the time `at`. With [`State::Unpacked`], conffiles move to where dpkg looks
+/// those that dpkg would have made get the time `at`. With [`DatabaseState::Unpacked`], conffiles move to where dpkg looks
 /// for them.
 ///
 /// # Errors
@@ -71,7 +71,7 @@ pub fn write(
     tree: &mut Tree,
     packages: &[UnpackedPackage],
     diversions: &[Diversion],
-    state: State,
+    state: DatabaseState,
     architectures: &Architectures,
     at: Time,
     sources: &dyn Sources,
@@ -88,7 +88,7 @@ pub fn write(
         let conffiles = Conffiles::of(tree, package, state, sources)?;
         status.push_str(&status::stanza(package, state, &conffiles));
         info(tree, package, sums, at)?;
-        if state == State::Unpacked {
+        if state == DatabaseState::Unpacked {
             let is_early = early.contains(package.locked.name.as_str());
             conffiles.set_aside(tree, if is_early { Own::Stays } else { Own::Goes })?;
         }
@@ -178,7 +178,7 @@ fn lines_of(diversions: &[Diversion]) -> Vec<u8> {
 
 /// The packages that apt may take away once nothing needs them.
 fn extended(packages: &[&UnpackedPackage], native: &str) -> String {
-    let automatic = packages.iter().filter(|package| package.locked.reason == Reason::Dependency);
+    let automatic = packages.iter().filter(|package| package.locked.reason == LockReason::Dependency);
     let mut states = String::new();
     for package in automatic {
         let locked = &package.locked;
@@ -192,14 +192,14 @@ fn extended(packages: &[&UnpackedPackage], native: &str) -> String {
 /// Puts a file of root's at a path, in place of what is there.
 fn put(tree: &mut Tree, path: &str, bytes: Vec<u8>, mode: u16, at: Time) -> Result<(), PathError> {
     let place = resolve::place_made(tree, path.as_bytes(), Last::Keep, at)?;
-    let kind = Kind::File(Content::Inline(Arc::from(bytes)));
+    let kind = NodeKind::File(Content::Inline(Arc::from(bytes)));
     resolve::put(tree, &place, Node { meta: Meta::root_owned(mode, at), kind }).map(|_| ())
 }
 
 fn make_folder(tree: &mut Tree, path: &str, at: Time) -> Result<(), PathError> {
     let place = resolve::place_made(tree, path.as_bytes(), Last::Follow, at)?;
     if place.node.is_none() {
-        let node = Node { meta: Meta::root_owned(0o755, at), kind: Kind::dir() };
+        let node = Node { meta: Meta::root_owned(0o755, at), kind: NodeKind::dir() };
         resolve::put(tree, &place, node)?;
     }
     Ok(())

@@ -1,7 +1,7 @@
 //! A package's stanza in the file `status`: the fields that dpkg knows in its own order, relations in its own spelling,
 //! then the others in the package's order.
 
-use super::State;
+use super::DatabaseState;
 use super::conffiles::Conffiles;
 use crate::packages::relation;
 use crate::packages::unpack::UnpackedPackage;
@@ -62,7 +62,7 @@ const LEFT_OUT: [&str; 9] = [
 ];
 
 /// The stanza, with the empty line that ends it.
-pub(super) fn stanza(package: &UnpackedPackage, state: State, conffiles: &Conffiles) -> String {
+pub(super) fn stanza(package: &UnpackedPackage, state: DatabaseState, conffiles: &Conffiles) -> String {
     let mut text = String::new();
     let mut field = |name: &str, value: &str| {
         text.push_str(name);
@@ -101,10 +101,10 @@ fn known_priority(value: &str) -> bool {
     known.iter().any(|known| known.eq_ignore_ascii_case(value))
 }
 
-fn word(state: State) -> &'static str {
+fn word(state: DatabaseState) -> &'static str {
     match state {
-        State::Unpacked => "unpacked",
-        State::Installed => "installed",
+        DatabaseState::Unpacked => "unpacked",
+        DatabaseState::Installed => "installed",
     }
 }
 

@@ -12,7 +12,7 @@ pub const HEADER: usize = 60;
 
 /// A member's header.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Header {
+pub struct MemberHeader {
     /// Its name, without the padding and without the slash that System V puts at the end.
     pub name: String,
     /// Bytes of its content.
@@ -43,7 +43,7 @@ pub enum HeaderFault {
     },
 }
 
-impl Header {
+impl MemberHeader {
     /// Reads a header.
     ///
     /// # Errors
@@ -83,17 +83,17 @@ mod tests {
     #[test]
     fn names_lose_their_padding_and_slash() {
         for (name, read) in [("control.tar.xz", "control.tar.xz"), ("data.tar/", "data.tar"), ("_x", "_x")] {
-            let expected = Header { name: read.to_owned(), size: 4_000_000_000 };
-            assert_eq!(Header::parse(&header(name, "4000000000")), Ok(expected));
+            let expected = MemberHeader { name: read.to_owned(), size: 4_000_000_000 };
+            assert_eq!(MemberHeader::parse(&header(name, "4000000000")), Ok(expected));
         }
     }
 
     #[test]
     fn what_is_no_header_is_refused() {
-        assert!(matches!(Header::parse(&header("a", "")), Err(HeaderFault::Size { .. })));
-        assert!(matches!(Header::parse(&header("a", "+1")), Err(HeaderFault::Size { .. })));
-        assert!(matches!(Header::parse(&header("", "1")), Err(HeaderFault::Name { .. })));
-        assert!(matches!(Header::parse(&header("a b", "1")), Err(HeaderFault::Name { .. })));
-        assert!(matches!(Header::parse(&[b' '; HEADER]), Err(HeaderFault::End { .. })));
+        assert!(matches!(MemberHeader::parse(&header("a", "")), Err(HeaderFault::Size { .. })));
+        assert!(matches!(MemberHeader::parse(&header("a", "+1")), Err(HeaderFault::Size { .. })));
+        assert!(matches!(MemberHeader::parse(&header("", "1")), Err(HeaderFault::Name { .. })));
+        assert!(matches!(MemberHeader::parse(&header("a b", "1")), Err(HeaderFault::Name { .. })));
+        assert!(matches!(MemberHeader::parse(&[b' '; HEADER]), Err(HeaderFault::End { .. })));
     }
 }

@@ -14,10 +14,10 @@ use std::path::Path;
 use amiforge_formats::digest::Digest;
 use amiforge_formats::tree::Printable;
 
-pub(crate) use self::spool::{Parts, find};
+pub(crate) use self::spool::{ArchiveLengths, find};
 use crate::packages::locked::LockedPackage;
-use crate::sources::Stretch;
-use crate::sources::expand::{self, Bounds, Compression, ExpandError, Hashing, PIECE, Stopped};
+use crate::sources::FileRange;
+use crate::sources::expand::{self, Bounds, Compression, ExpandError, HashingReader, PIECE, Stopped};
 use crate::store::{Naming, Spool, Spooling, Store, StoreError};
 use crate::watch::Watch;
 
@@ -128,14 +128,14 @@ pub(crate) fn expand(
     locked: &LockedPackage,
     store: &Store,
     watch: &dyn Watch,
-) -> Result<(Spool, Parts, Naming), DebError> {
+) -> Result<(Spool, ArchiveLengths, Naming), DebError> {
     let file = amiforge_progress::regular::open(path).map_err(DebError::Open)?;
     let size = file.metadata().map_err(DebError::Open)?.len();
     if size != locked.size {
         return Err(DebError::Size { expected: locked.size, actual: size });
     }
-    let whole = Stretch { file: &file, at: 0, len: size };
-    let mut hashing = Hashing::new(&whole, watch);
+    let whole = FileRange { file: &file, at: 0, len: size };
+    let mut hashing = HashingReader::new(&whole, watch);
     let mut spooling = store.begin()?;
     let read = match Members::new(&mut hashing, size).both(&mut spooling, watch) {
         Err(error) if error.is_foreign() => return Err(error),
@@ -154,18 +154,18 @@ pub(crate) fn expand(
 
 /// The members of a package's file, one after the other.
 struct Members<'h, 'a> {
-    input: BufReader<&'h mut Hashing<'a>>,
+    input: BufReader<&'h mut HashingReader<'a>>,
     at: u64,
     end: u64,
 }
 
 impl<'h, 'a> Members<'h, 'a> {
-    fn new(hashing: &'h mut Hashing<'a>, end: u64) -> Self {
+    fn new(hashing: &'h mut HashingReader<'a>, end: u64) -> Self {
         Self { input: BufReader::with_capacity(PIECE, hashing), at: 0, end }
     }
 
     /// Decompresses both archives; what follows them is nobody's business.
-    fn both(mut self, spooling: &mut Spooling, watch: &dyn Watch) -> Result<Parts, DebError> {
+    fn both(mut self, spooling: &mut Spooling, watch: &dyn Watch) -> Result<ArchiveLengths, DebError> {
         let magic: [u8; 8] = self.array("the magic")?;
         if magic != *ar::MAGIC {
             return Err(DebError::NotADeb { start: magic.to_vec() });
@@ -173,7 +173,7 @@ impl<'h, 'a> Members<'h, 'a> {
         self.version()?;
         let control = self.archive("control.tar", CONTROL, spooling, watch)?;
         let data = self.archive("data.tar", Bounds::default(), spooling, watch)?;
-        Ok(Parts { control, data })
+        Ok(ArchiveLengths { control, data })
     }
 
     fn version(&mut self) -> Result<(), DebError> {
@@ -227,10 +227,10 @@ impl<'h, 'a> Members<'h, 'a> {
     }
 
     /// The header of the next member, whose bytes must all be there.
-    fn header(&mut self, expected: &'static str) -> Result<ar::Header, DebError> {
+    fn header(&mut self, expected: &'static str) -> Result<ar::MemberHeader, DebError> {
         let at = self.at;
         let bytes: [u8; ar::HEADER] = self.array(expected)?;
-        let header = ar::Header::parse(&bytes).map_err(|fault| DebError::Header { at, fault })?;
+        let header = ar::MemberHeader::parse(&bytes).map_err(|fault| DebError::Header { at, fault })?;
         let need = self.at.saturating_add(header.size);
         if need > self.end {
             return Err(DebError::Truncated { what: format!("`{}`", header.name), need, end: self.end });

@@ -4,7 +4,7 @@
 use std::os::unix::fs::FileExt;
 
 use crate::packages::locked::LockedPackage;
-use crate::sources::Stretch;
+use crate::sources::FileRange;
 use crate::store::{Spool, Store, StoreError};
 
 /// Bytes of the two lengths.
@@ -12,12 +12,12 @@ const TRAILER: usize = 16;
 
 /// The lengths of the two archives in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Parts {
+pub(crate) struct ArchiveLengths {
     pub(crate) control: u64,
     pub(crate) data: u64,
 }
 
-impl Parts {
+impl ArchiveLengths {
     /// What ends the entry.
     pub(super) fn trailer(self) -> [u8; TRAILER] {
         let mut bytes = [0; TRAILER];
@@ -28,18 +28,21 @@ impl Parts {
     }
 
     /// The control archive.
-    pub(crate) fn control(self, spool: &Spool) -> Stretch<'_> {
-        Stretch { file: &spool.file, at: 0, len: self.control }
+    pub(crate) fn control(self, spool: &Spool) -> FileRange<'_> {
+        FileRange { file: &spool.file, at: 0, len: self.control }
     }
 
     /// The data archive.
-    pub(crate) fn data(self, spool: &Spool) -> Stretch<'_> {
-        Stretch { file: &spool.file, at: self.control, len: self.data }
+    pub(crate) fn data(self, spool: &Spool) -> FileRange<'_> {
+        FileRange { file: &spool.file, at: self.control, len: self.data }
     }
 }
 
 /// The entry of a package, if the store has it.
-pub(crate) fn find(locked: &LockedPackage, store: &Store) -> Result<Option<(Spool, Parts)>, StoreError> {
+pub(crate) fn find(
+    locked: &LockedPackage,
+    store: &Store,
+) -> Result<Option<(Spool, ArchiveLengths)>, StoreError> {
     let Some(spool) = store.find(locked.sha256, locked.size)? else { return Ok(None) };
     let mut bytes = [0; TRAILER];
     let at = spool.len.checked_sub(TRAILER as u64);
@@ -58,5 +61,5 @@ pub(crate) fn find(locked: &LockedPackage, store: &Store) -> Result<Option<(Spoo
             expected: "the lengths of two archives".to_owned(),
         });
     }
-    Ok(Some((spool, Parts { control, data })))
+    Ok(Some((spool, ArchiveLengths { control, data })))
 }

@@ -4,12 +4,12 @@ use crate::packages::index::Priority;
 use crate::packages::relation;
 
 use super::policy;
-use super::universe::{Kind, NATIVE, Pkg, Universe, Ver};
-use super::{Base, Request, ResolveError, Suite};
+use super::universe::{DependencyKind, NATIVE, Pkg, Universe, Ver};
+use super::{BasePackages, Request, ResolveError, Suite};
 
 /// What may be installed and what shall be.
 #[derive(Debug, Clone)]
-pub(super) struct Asked {
+pub(super) struct ResolveRequest {
     /// The version that may be installed of every package.
     pub(super) candidates: Vec<Option<Ver>>,
     /// What is essential, if any base is asked for.
@@ -22,7 +22,7 @@ pub(super) struct Asked {
 
 /// A word of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Word<'r> {
+struct RequestWord<'r> {
     name: &'r str,
     arch: Option<&'r str>,
     version: Option<&'r str>,
@@ -34,7 +34,7 @@ pub(super) fn read(
     universe: &Universe<'_>,
     suites: &[Suite<'_>],
     request: &Request,
-) -> Result<Asked, ResolveError> {
+) -> Result<ResolveRequest, ResolveError> {
     let without = left_out(universe, request)?;
     let mut candidates: Vec<Option<Ver>> = universe
         .pkgs()
@@ -61,10 +61,10 @@ pub(super) fn read(
         follow_suite(universe, suites, suite, ver, &mut candidates)?;
     }
     let (essential, base) = base(universe, request.base, &candidates);
-    Ok(Asked { candidates, essential, base, named })
+    Ok(ResolveRequest { candidates, essential, base, named })
 }
 
-fn word(text: &str) -> Result<Word<'_>, ResolveError> {
+fn word(text: &str) -> Result<RequestWord<'_>, ResolveError> {
     let wrong = || ResolveError::NotARequest(text.to_owned());
     let (full, version, suite) = match (text.split_once('='), text.split_once('/')) {
         (Some((full, version)), _) => (full, Some(version), None),
@@ -76,7 +76,7 @@ fn word(text: &str) -> Result<Word<'_>, ResolveError> {
     if !full || version == Some("") || suite == Some("") {
         return Err(wrong());
     }
-    Ok(Word { name, arch, version, suite })
+    Ok(RequestWord { name, arch, version, suite })
 }
 
 /// The packages that must not come.
@@ -119,7 +119,7 @@ fn prefer(universe: &Universe<'_>, suites: &[Suite<'_>], request: &Request, cand
 /// The package that a word names: a real one, else the only one that provides it.
 fn package(
     universe: &Universe<'_>,
-    word: &Word<'_>,
+    word: &RequestWord<'_>,
     candidates: &[Option<Ver>],
 ) -> Result<Pkg, ResolveError> {
     let unknown = || ResolveError::UnknownPackage { name: word.name.to_owned(), hint: hint(universe, word) };
@@ -151,7 +151,7 @@ fn package(
 }
 
 /// Names that are like the one asked for: the same but for a letter or a part.
-fn hint(universe: &Universe<'_>, word: &Word<'_>) -> String {
+fn hint(universe: &Universe<'_>, word: &RequestWord<'_>) -> String {
     if let Some(arch) = word.arch.filter(|arch| universe.arch(arch).is_none()) {
         return format!(" of architecture `{arch}`: name it in `architectures`");
     }
@@ -193,7 +193,7 @@ fn distance(a: &str, b: &str, most: usize) -> Option<usize> {
 fn version(
     universe: &Universe<'_>,
     suites: &[Suite<'_>],
-    word: &Word<'_>,
+    word: &RequestWord<'_>,
     pkg: Pkg,
     candidates: &[Option<Ver>],
 ) -> Result<Ver, ResolveError> {
@@ -252,8 +252,10 @@ fn follow_suite(
     };
     let mut heap = vec![ver];
     while let Some(ver) = heap.pop() {
-        for dep in
-            universe.deps(ver)?.iter().filter(|dep| !dep.kind.is_negative() && dep.kind != Kind::Suggests)
+        for dep in universe
+            .deps(ver)?
+            .iter()
+            .filter(|dep| !dep.kind.is_negative() && dep.kind != DependencyKind::Suggests)
         {
             let chosen = |pkg: Pkg| candidates.get(pkg.0 as usize).copied().flatten();
             if dep.targets.iter().any(|target| !universe.answers(ver, dep.kind, target, chosen).is_empty()) {
@@ -280,13 +282,13 @@ fn follow_suite(
 
 /// The packages of a base set, in the order of the archive: the essential ones and the others. A package belongs to it
 /// if any version of it does: the archive's word may differ from suite to suite.
-fn base(universe: &Universe<'_>, base: Base, candidates: &[Option<Ver>]) -> (Vec<Ver>, Vec<Ver>) {
+fn base(universe: &Universe<'_>, base: BasePackages, candidates: &[Option<Ver>]) -> (Vec<Ver>, Vec<Ver>) {
     let least = match base {
-        Base::None => return (Vec::new(), Vec::new()),
-        Base::Essential => None,
-        Base::Required => Some(Priority::Required),
-        Base::Important => Some(Priority::Important),
-        Base::Standard => Some(Priority::Standard),
+        BasePackages::None => return (Vec::new(), Vec::new()),
+        BasePackages::Essential => None,
+        BasePackages::Required => Some(Priority::Required),
+        BasePackages::Important => Some(Priority::Important),
+        BasePackages::Standard => Some(Priority::Standard),
     };
     let (mut essential, mut others) = (Vec::new(), Vec::new());
     for pkg in universe.pkgs().filter(|pkg| universe.pkg(*pkg).arch == NATIVE) {

@@ -8,14 +8,14 @@
 mod install;
 
 use super::ResolveError;
-use super::universe::{Dep, Kind, Pkg, Universe, Ver};
+use super::universe::{Dep, DependencyKind, Pkg, Universe, Ver};
 
 /// No archive has a chain of dependencies this long; the stack would not hold a longer one.
 const DEEPEST: usize = 600;
 
 /// What is to become of a package.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) enum Mode {
+pub(super) enum MarkMode {
     /// It stays as it is: there or not there.
     #[default]
     Keep,
@@ -25,7 +25,7 @@ pub(super) enum Mode {
 
 /// Whether what a package needs comes along.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Needs {
+enum NeedsPolicy {
     Mark,
     Leave,
 }
@@ -39,11 +39,11 @@ enum By {
 
 /// Where a package stands.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct State {
+pub(super) struct PackageState {
     pub(super) candidate: Option<Ver>,
     pub(super) install: Option<Ver>,
     pub(super) current: Option<Ver>,
-    pub(super) mode: Mode,
+    pub(super) mode: MarkMode,
     pub(super) protected: bool,
 }
 
@@ -59,12 +59,12 @@ pub(super) enum Recommended {
 pub(super) struct Marks<'u, 'a> {
     universe: &'u Universe<'a>,
     recommended: Recommended,
-    states: Vec<State>,
+    states: Vec<PackageState>,
 }
 
 /// What marking one package has found out before it is marked.
 #[derive(Default)]
-struct Found<'a> {
+struct MarkFindings<'a> {
     install: Vec<Dep<'a>>,
     remove: Vec<Dep<'a>>,
     delayed: Vec<Pkg>,
@@ -79,7 +79,9 @@ impl<'u, 'a> Marks<'u, 'a> {
         candidates: &[Option<Ver>],
         recommended: Recommended,
     ) -> Self {
-        let states = candidates.iter().map(|candidate| State { candidate: *candidate, ..State::default() });
+        let states = candidates
+            .iter()
+            .map(|candidate| PackageState { candidate: *candidate, ..PackageState::default() });
         Self { universe, recommended, states: states.collect() }
     }
 
@@ -89,16 +91,16 @@ impl<'u, 'a> Marks<'u, 'a> {
         for (state, candidate) in self.states.iter_mut().zip(candidates) {
             let current = state.install;
             let candidate = current.or(*candidate);
-            *state = State { candidate, install: current, current, ..State::default() };
+            *state = PackageState { candidate, install: current, current, ..PackageState::default() };
         }
         for ver in asked {
             let pkg = self.universe.ver(*ver).pkg;
             self.at(pkg).candidate = Some(*ver);
             self.at(pkg).protected = true;
-            self.mark_install(pkg, Needs::Leave, 0, By::Request)?;
+            self.mark_install(pkg, NeedsPolicy::Leave, 0, By::Request)?;
         }
         for ver in asked {
-            self.mark_install(self.universe.ver(*ver).pkg, Needs::Mark, 0, By::Request)?;
+            self.mark_install(self.universe.ver(*ver).pkg, NeedsPolicy::Mark, 0, By::Request)?;
         }
         Ok(())
     }
@@ -145,22 +147,22 @@ impl<'u, 'a> Marks<'u, 'a> {
         for (state, wanted) in self.states.iter_mut().zip(wanted) {
             if !wanted && state.current.is_none() {
                 state.install = None;
-                state.mode = Mode::Keep;
+                state.mode = MarkMode::Keep;
             }
         }
         Ok(())
     }
 
-    fn at(&mut self, pkg: Pkg) -> &mut State {
+    fn at(&mut self, pkg: Pkg) -> &mut PackageState {
         &mut self.states[pkg.0 as usize]
     }
 
-    fn state(&self, pkg: Pkg) -> &State {
+    fn state(&self, pkg: Pkg) -> &PackageState {
         &self.states[pkg.0 as usize]
     }
 
-    fn is_important(&self, kind: Kind) -> bool {
-        kind.is_critical() || (kind == Kind::Recommends && self.recommended == Recommended::Install)
+    fn is_important(&self, kind: DependencyKind) -> bool {
+        kind.is_critical() || (kind == DependencyKind::Recommends && self.recommended == Recommended::Install)
     }
 
     /// Whether what is marked meets a dependency, or avoids a conflict.
@@ -178,7 +180,7 @@ impl<'u, 'a> Marks<'u, 'a> {
         Ok(deps.iter().all(|dep| !self.is_important(dep.kind) || self.met(ver, dep)))
     }
 
-    fn may_become(&self, mode: Mode, pkg: Pkg, depth: usize, by: By) -> bool {
+    fn may_become(&self, mode: MarkMode, pkg: Pkg, depth: usize, by: By) -> bool {
         let state = self.state(pkg);
         let named = self.universe.pkg(pkg);
         if depth > DEEPEST || named.versions.is_empty() {
@@ -191,7 +193,7 @@ impl<'u, 'a> Marks<'u, 'a> {
             let record = self.universe.ver(*ver).record;
             record.essential || record.protected
         };
-        !(state.protected || mode == Mode::Delete && named.versions.iter().any(kept))
+        !(state.protected || mode == MarkMode::Delete && named.versions.iter().any(kept))
     }
 
     fn change(&mut self, pkg: Pkg) {
@@ -200,26 +202,26 @@ impl<'u, 'a> Marks<'u, 'a> {
             return;
         }
         state.install = state.candidate;
-        state.mode = if state.candidate == state.current { Mode::Keep } else { Mode::Install };
+        state.mode = if state.candidate == state.current { MarkMode::Keep } else { MarkMode::Install };
     }
 
     fn mark_keep(&mut self, pkg: Pkg, depth: usize) -> bool {
-        if !self.may_become(Mode::Keep, pkg, depth, By::Dependency) {
+        if !self.may_become(MarkMode::Keep, pkg, depth, By::Dependency) {
             return false;
         }
         let state = self.at(pkg);
-        state.mode = Mode::Keep;
+        state.mode = MarkMode::Keep;
         state.install = state.current;
         true
     }
 
     fn mark_delete(&mut self, pkg: Pkg, depth: usize) -> bool {
-        if !self.may_become(Mode::Delete, pkg, depth, By::Dependency) {
+        if !self.may_become(MarkMode::Delete, pkg, depth, By::Dependency) {
             return false;
         }
         let state = self.at(pkg);
         if state.install.is_some() {
-            state.mode = Mode::Delete;
+            state.mode = MarkMode::Delete;
             state.install = None;
         }
         true
@@ -229,7 +231,7 @@ impl<'u, 'a> Marks<'u, 'a> {
     fn discard(&mut self, pkg: Pkg) {
         let state = self.at(pkg);
         state.install = state.current;
-        state.mode = Mode::Keep;
+        state.mode = MarkMode::Keep;
         state.candidate = state.current;
     }
 }

@@ -16,11 +16,11 @@ mod solve;
 mod universe;
 
 pub use error::ResolveError;
-pub use request::{Base, PackageId, Pin, PinTo, Request, Resolved, Suite};
+pub use request::{BasePackages, PackageId, PinPreference, PinTo, Request, Resolved, Suite};
 
-use crate::packages::locked::{LockedPackage, Reason};
+use crate::packages::locked::{LockReason, LockedPackage};
 
-use asked::Asked;
+use asked::ResolveRequest;
 use marks::{Marks, Recommended};
 use universe::{Universe, Ver};
 
@@ -42,7 +42,7 @@ pub fn resolve(suites: &[Suite<'_>], request: &Request) -> Result<Resolved, Reso
 /// What apt would install, `also` asked for beside the rest; none if that is broken.
 fn mark(
     universe: &Universe<'_>,
-    asked: &Asked,
+    asked: &ResolveRequest,
     recommended: Recommended,
     also: &[Ver],
 ) -> Result<Option<Vec<Ver>>, ResolveError> {
@@ -67,7 +67,7 @@ fn search(
     universe: &Universe<'_>,
     suites: &[Suite<'_>],
     request: &Request,
-    asked: &Asked,
+    asked: &ResolveRequest,
     recommended: Recommended,
 ) -> Result<Vec<Ver>, ResolveError> {
     let found = solve::solve(universe, suites, request, asked)?;
@@ -84,16 +84,16 @@ fn search(
     Ok(mark(universe, &narrowed, recommended, &found)?.unwrap_or(found))
 }
 
-fn locked(universe: &Universe<'_>, suites: &[Suite<'_>], asked: &Asked, ver: Ver) -> LockedPackage {
+fn locked(universe: &Universe<'_>, suites: &[Suite<'_>], asked: &ResolveRequest, ver: Ver) -> LockedPackage {
     let version = universe.ver(ver);
     let record = version.record;
     let is_in = |list: &[Ver]| list.iter().any(|other| universe.ver(*other).pkg == version.pkg);
     let reason = if is_in(&asked.named) {
-        Reason::Named
+        LockReason::Named
     } else if is_in(&asked.essential) || is_in(&asked.base) {
-        Reason::Base
+        LockReason::Base
     } else {
-        Reason::Dependency
+        LockReason::Dependency
     };
     let archive = version.suites.first().and_then(|at| suites.get(*at)).map_or("", |suite| suite.archive);
     LockedPackage {

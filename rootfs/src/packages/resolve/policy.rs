@@ -2,7 +2,7 @@
 //! earlier lock had (`apt_preferences(5)`).
 
 use super::universe::{Pkg, Universe, Ver};
-use super::{Pin, PinTo, Suite};
+use super::{PinPreference, PinTo, Suite};
 use crate::wildcard;
 
 /// Whether `text` is what `pattern` says (`fnmatch(3)`, as apt has it).
@@ -11,13 +11,18 @@ pub(super) fn matches(pattern: &str, text: &str) -> bool {
 }
 
 /// The priority of a version: that of the first pin for its name that fits it, else the highest of its suites'.
-pub(super) fn priority(universe: &Universe<'_>, suites: &[Suite<'_>], pins: &[Pin], ver: Ver) -> i32 {
+pub(super) fn priority(
+    universe: &Universe<'_>,
+    suites: &[Suite<'_>],
+    pins: &[PinPreference],
+    ver: Ver,
+) -> i32 {
     let version = universe.ver(ver);
     let name = universe.pkg(version.pkg).name;
     let in_suite = |wanted: &str| {
         version.suites.iter().any(|at| suites.get(*at).is_some_and(|suite| suite.names.contains(&wanted)))
     };
-    let fits = |pin: &&Pin| {
+    let fits = |pin: &&PinPreference| {
         matches(&pin.package, name)
             && match &pin.to {
                 PinTo::Version(pattern) => matches(pattern, version.record.version),
@@ -42,7 +47,7 @@ pub(super) fn priority(universe: &Universe<'_>, suites: &[Suite<'_>], pins: &[Pi
 pub(super) fn candidate(
     universe: &Universe<'_>,
     suites: &[Suite<'_>],
-    pins: &[Pin],
+    pins: &[PinPreference],
     pkg: Pkg,
 ) -> Option<Ver> {
     let mut best = None;

@@ -4,11 +4,11 @@ use std::cmp::Ordering;
 
 use crate::packages::index::MultiArch;
 
-use super::universe::{Arch, Pkg, Universe, Ver};
+use super::universe::{ArchIndex, Pkg, Universe, Ver};
 
 /// What marking knows of a package.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Standing {
+pub(super) struct PackageMarks {
     /// Asked for, or without alternative.
     pub(super) protected: bool,
     /// Installed by an earlier phase.
@@ -20,7 +20,7 @@ pub(super) fn sort(
     universe: &Universe<'_>,
     target: Pkg,
     answers: &mut [Ver],
-    standing: impl Fn(Pkg) -> Standing,
+    standing: impl Fn(Pkg) -> PackageMarks,
 ) {
     if answers.len() < 2 {
         return;
@@ -34,7 +34,7 @@ pub(super) fn sort(
 }
 
 /// What decides, most weighty first; the lesser is tried first.
-fn rank<F: Fn(Pkg) -> Standing>(
+fn rank<F: Fn(Pkg) -> PackageMarks>(
     universe: &Universe<'_>,
     target: Pkg,
     ver: Ver,
@@ -49,8 +49,8 @@ fn rank<F: Fn(Pkg) -> Standing>(
         named.versions.iter().any(|ver| is(universe.ver(*ver).record))
     };
     let arch = match named.arch {
-        Arch::Of(at) => at,
-        Arch::Any => u8::MAX,
+        ArchIndex::Of(at) => at,
+        ArchIndex::Any => u8::MAX,
     };
     (
         !own.protected,

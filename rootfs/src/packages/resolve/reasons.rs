@@ -4,16 +4,16 @@
 use std::collections::VecDeque;
 
 use super::ResolveError;
-use super::asked::Asked;
-use super::universe::{Dep, Kind, Pkg, Universe, Ver};
+use super::asked::ResolveRequest;
+use super::universe::{Dep, DependencyKind, Pkg, Universe, Ver};
 
 /// The reasons, one to a line, each indented below what led to it.
 pub(super) fn why(
     universe: &Universe<'_>,
-    asked: &Asked,
+    asked: &ResolveRequest,
     roots: &[Ver],
 ) -> Result<Vec<String>, ResolveError> {
-    let needed = Needed::of(universe, asked, roots)?;
+    let needed = NeededPackages::of(universe, asked, roots)?;
     if let Some((at, dep)) = &needed.missing {
         let mut lines = needed.way(*at, asked);
         let (verb, what) = (needs(dep.kind), wanted(universe, dep));
@@ -24,7 +24,7 @@ pub(super) fn why(
     if let Some((one, other, dep)) = needed.conflict()? {
         let mut lines = needed.way(one, asked);
         let what = wanted(universe, &dep);
-        let verb = if dep.kind == Kind::Breaks { "breaks" } else { "conflicts with" };
+        let verb = if dep.kind == DependencyKind::Breaks { "breaks" } else { "conflicts with" };
         lines.push(indented(lines.len(), &format!("which {verb} {what}")));
         lines.extend(needed.way(other, asked));
         return Ok(lines);
@@ -33,16 +33,16 @@ pub(super) fn why(
 }
 
 /// Everything that has to be there, whichever alternatives are chosen, and through what.
-struct Needed<'u, 'a> {
+struct NeededPackages<'u, 'a> {
     universe: &'u Universe<'a>,
     /// Each with the place of what needs it; the wishes have none.
-    all: Vec<(Ver, Option<(usize, Kind)>)>,
+    all: Vec<(Ver, Option<(usize, DependencyKind)>)>,
     missing: Option<(usize, Dep<'a>)>,
 }
 
-impl<'u, 'a> Needed<'u, 'a> {
+impl<'u, 'a> NeededPackages<'u, 'a> {
     /// Breadth first, so that ways are short. Stops at the first dependency that nothing answers.
-    fn of(universe: &'u Universe<'a>, asked: &Asked, roots: &[Ver]) -> Result<Self, ResolveError> {
+    fn of(universe: &'u Universe<'a>, asked: &ResolveRequest, roots: &[Ver]) -> Result<Self, ResolveError> {
         let mut needed = Self { universe, all: Vec::new(), missing: None };
         // What was named explains more than what is there anyway.
         let base = roots.iter().filter(|ver| !asked.named.contains(ver));
@@ -74,7 +74,7 @@ impl<'u, 'a> Needed<'u, 'a> {
         Ok(needed)
     }
 
-    fn add(&mut self, ver: Ver, through: Option<(usize, Kind)>) -> Option<usize> {
+    fn add(&mut self, ver: Ver, through: Option<(usize, DependencyKind)>) -> Option<usize> {
         if self.all.iter().any(|(known, _)| *known == ver) {
             return None;
         }
@@ -102,7 +102,7 @@ impl<'u, 'a> Needed<'u, 'a> {
     }
 
     /// The way from a wish to a package.
-    fn way(&self, to: usize, asked: &Asked) -> Vec<String> {
+    fn way(&self, to: usize, asked: &ResolveRequest) -> Vec<String> {
         let mut steps = vec![to];
         let mut at = to;
         while let Some((from, _)) = self.all[at].1 {
@@ -124,8 +124,8 @@ impl<'u, 'a> Needed<'u, 'a> {
     }
 }
 
-fn needs(kind: Kind) -> &'static str {
-    if kind == Kind::PreDepends { "needs before it is unpacked" } else { "needs" }
+fn needs(kind: DependencyKind) -> &'static str {
+    if kind == DependencyKind::PreDepends { "needs before it is unpacked" } else { "needs" }
 }
 
 fn wanted(universe: &Universe<'_>, dep: &Dep<'_>) -> String {

@@ -1,6 +1,6 @@
 //! What is asked of a resolution, and from what it may choose: plain data.
 
-use crate::packages::index::Index;
+use crate::packages::index::PackageIndex;
 use crate::packages::locked::LockedPackage;
 
 /// A suite of an archive, with the packages that may be taken from it.
@@ -13,12 +13,12 @@ pub struct Suite<'a> {
     /// Its priority where no pin says otherwise (see [`crate::packages::release::Release::priority`]).
     pub priority: i32,
     /// Its indexes: one for each component and architecture, in the order in which the recipe names them.
-    pub indexes: Vec<&'a Index<'a>>,
+    pub indexes: Vec<&'a PackageIndex<'a>>,
 }
 
 /// The packages that an image has before any is named.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Base {
+pub enum BasePackages {
     /// None.
     None,
     /// `Essential: yes`.
@@ -42,7 +42,7 @@ pub enum PinTo {
 
 /// A preference, as in `apt_preferences(5)`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pin {
+pub struct PinPreference {
     /// Name of the packages; `*` and `?` as in a shell. `*` alone is a general pin, which any other outdoes.
     pub package: String,
     /// Which of their versions.
@@ -70,7 +70,7 @@ pub struct Request {
     /// Further architectures whose packages may be installed.
     pub foreign: Vec<String>,
     /// The packages that are there before any is named.
-    pub base: Base,
+    pub base: BasePackages,
     /// Packages that are named: `name`, `name:arch`, each with `=version` (`*` and `?` as in a shell) or `/suite`.
     pub packages: Vec<String>,
     /// Whether recommended packages come along.
@@ -78,7 +78,7 @@ pub struct Request {
     /// Packages (`name` or `name:arch`) that must not come, whoever wants them.
     pub without: Vec<String>,
     /// Preferences; of two that fit, the first counts.
-    pub pins: Vec<Pin>,
+    pub pins: Vec<PinPreference>,
     /// What the existing lock has: kept where it is still to be had and fits.
     pub prefer: Vec<PackageId>,
 }

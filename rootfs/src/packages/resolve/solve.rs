@@ -11,7 +11,7 @@ use resolvo::{
     UnsolvableOrCancelled, VersionSetId, VersionSetUnionId,
 };
 
-use super::asked::Asked;
+use super::asked::ResolveRequest;
 use super::reasons;
 use super::universe::{Dep, Pkg, Universe, Ver};
 use super::{Request, ResolveError, Suite, policy};
@@ -21,10 +21,10 @@ pub(super) fn solve(
     universe: &Universe<'_>,
     suites: &[Suite<'_>],
     request: &Request,
-    asked: &Asked,
+    asked: &ResolveRequest,
 ) -> Result<Vec<Ver>, ResolveError> {
     let roots: Vec<Ver> = asked.essential.iter().chain(&asked.base).chain(&asked.named).copied().collect();
-    let choice = Choice {
+    let choice = SolverView {
         universe,
         suites,
         request,
@@ -51,18 +51,18 @@ pub(super) fn solve(
 type Set = (Pkg, Vec<Ver>);
 
 /// The universe as the solver sees it: a name is a package, a set of versions is a list of them.
-struct Choice<'c, 'a> {
+struct SolverView<'c, 'a> {
     universe: &'c Universe<'a>,
     suites: &'c [Suite<'c>],
     request: &'c Request,
-    asked: &'c Asked,
+    asked: &'c ResolveRequest,
     sets: RefCell<Vec<Set>>,
     unions: RefCell<Vec<Vec<VersionSetId>>>,
     /// The first field that could not be read.
     fault: RefCell<Option<ResolveError>>,
 }
 
-impl<'a> Choice<'_, 'a> {
+impl<'a> SolverView<'_, 'a> {
     fn set(&self, pkg: Pkg, versions: Vec<Ver>) -> VersionSetId {
         let mut sets = self.sets.borrow_mut();
         sets.push((pkg, versions));
@@ -133,7 +133,7 @@ impl<'a> Choice<'_, 'a> {
     }
 }
 
-impl Interner for Choice<'_, '_> {
+impl Interner for SolverView<'_, '_> {
     type NameId = NameId;
     type SolvableId = SolvableId;
 
@@ -172,7 +172,7 @@ impl Interner for Choice<'_, '_> {
     }
 }
 
-impl DependencyProvider for Choice<'_, '_> {
+impl DependencyProvider for SolverView<'_, '_> {
     async fn filter_candidates(
         &self,
         candidates: &[SolvableId],

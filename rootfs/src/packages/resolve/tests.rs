@@ -1,9 +1,9 @@
 //! Small archives, each with one thing to get right.
 
-use crate::packages::index::Index;
-use crate::packages::locked::Reason;
+use crate::packages::index::PackageIndex;
+use crate::packages::locked::LockReason;
 
-use super::{Base, PackageId, Pin, PinTo, Request, ResolveError, Suite, resolve};
+use super::{BasePackages, PackageId, PinPreference, PinTo, Request, ResolveError, Suite, resolve};
 
 /// A `Packages` from lines such as `a 1 amd64; Depends: b | c`.
 fn index(lines: &str) -> String {
@@ -25,7 +25,7 @@ fn request(packages: &[&str]) -> Request {
     Request {
         arch: "amd64".to_owned(),
         foreign: Vec::new(),
-        base: Base::Required,
+        base: BasePackages::Required,
         packages: packages.iter().map(|word| (*word).to_owned()).collect(),
         recommends: false,
         without: Vec::new(),
@@ -37,7 +37,8 @@ fn request(packages: &[&str]) -> Request {
 /// The answer in words: `name version`, of other architectures `name:arch version`.
 fn answer(suites: &[(&str, i32, &str)], request: &Request) -> Result<Vec<String>, ResolveError> {
     let texts: Vec<String> = suites.iter().map(|(_, _, lines)| index(lines)).collect();
-    let indexes: Vec<Index<'_>> = texts.iter().map(|text| Index::parse(text.as_bytes()).unwrap()).collect();
+    let indexes: Vec<PackageIndex<'_>> =
+        texts.iter().map(|text| PackageIndex::parse(text.as_bytes()).unwrap()).collect();
     let suites: Vec<Suite<'_>> = suites
         .iter()
         .zip(&indexes)
@@ -93,18 +94,22 @@ fn base_sets_come_with_what_they_need_and_say_why() {
     let lines = "e 1 amd64; Essential: yes; Depends: l\nl 1 amd64\nr 1 all; Priority: required\n\
                  i 1 amd64; Priority: important\no 1 amd64; Priority: optional";
     let of = |base| answer(&[("main", 500, lines)], &Request { base, ..request(&[]) }).unwrap();
-    assert_eq!(of(Base::None), Vec::<String>::new());
-    assert_eq!(of(Base::Essential), ["e 1", "l 1"]);
-    assert_eq!(of(Base::Required), ["e 1", "l 1", "r 1"]);
-    assert_eq!(of(Base::Important), ["e 1", "i 1", "l 1", "r 1"]);
+    assert_eq!(of(BasePackages::None), Vec::<String>::new());
+    assert_eq!(of(BasePackages::Essential), ["e 1", "l 1"]);
+    assert_eq!(of(BasePackages::Required), ["e 1", "l 1", "r 1"]);
+    assert_eq!(of(BasePackages::Important), ["e 1", "i 1", "l 1", "r 1"]);
     let text = index(lines);
-    let index = Index::parse(text.as_bytes()).unwrap();
+    let index = PackageIndex::parse(text.as_bytes()).unwrap();
     let suite = Suite { archive: "test", names: vec!["main"], priority: 500, indexes: vec![&index] };
     let resolved = resolve(&[suite], &request(&["o"])).unwrap();
-    let reasons: Vec<(&str, Reason)> =
+    let reasons: Vec<(&str, LockReason)> =
         resolved.packages.iter().map(|package| (package.name.as_str(), package.reason)).collect();
-    let expected =
-        [("e", Reason::Base), ("l", Reason::Dependency), ("o", Reason::Named), ("r", Reason::Base)];
+    let expected = [
+        ("e", LockReason::Base),
+        ("l", LockReason::Dependency),
+        ("o", LockReason::Named),
+        ("r", LockReason::Base),
+    ];
     assert_eq!(reasons, expected);
 }
 
@@ -129,7 +134,7 @@ fn the_newest_version_of_the_highest_priority_is_taken() {
     assert_eq!(of(request(&["a=1"])), ["a 1"]);
     // What it needs comes from there too, where it cannot come from elsewhere.
     assert_eq!(of(request(&["a/backports"])), ["a 3", "b 3"]);
-    let pin = |package: &str, to, priority| Pin { package: package.to_owned(), to, priority };
+    let pin = |package: &str, to, priority| PinPreference { package: package.to_owned(), to, priority };
     let pinned = |pins| of(Request { pins, ..request(&["a", "b"]) });
     assert_eq!(pinned(vec![pin("a", PinTo::Version("1*".to_owned()), 990)]), ["a 1", "b 1"]);
     assert_eq!(pinned(vec![pin("*", PinTo::Suite("backports".to_owned()), 990)]), ["a 3", "b 3"]);
@@ -194,7 +199,8 @@ fn a_request_that_cannot_be_met_says_what_to_ask_for() {
     assert_eq!(main_only(lines, &["single"]).unwrap(), ["v2 1"]);
     let without = Request { without: vec!["apache2".to_owned()], ..request(&["apache2"]) };
     assert!(told(&without).contains("left out by `without`"));
-    let never = Pin { package: "apache2".to_owned(), to: PinTo::Version("*".to_owned()), priority: -1 };
+    let never =
+        PinPreference { package: "apache2".to_owned(), to: PinTo::Version("*".to_owned()), priority: -1 };
     assert!(told(&Request { pins: vec![never], ..request(&["apache2"]) }).contains("pins are all below 0"));
 }
 

@@ -24,19 +24,19 @@ pub(super) struct Ver(pub(super) u32);
 
 /// An architecture by its place in the list, the image's own being 0; or `any`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Arch {
+pub(super) enum ArchIndex {
     Of(u8),
     Any,
 }
 
 /// The architecture of the image, and of packages for all.
-pub(super) const NATIVE: Arch = Arch::Of(0);
+pub(super) const NATIVE: ArchIndex = ArchIndex::Of(0);
 
 /// A package: real if it has versions, virtual if others provide it.
 #[derive(Debug, Clone)]
-pub(super) struct Named<'a> {
+pub(super) struct NamedPackage<'a> {
     pub(super) name: &'a str,
-    pub(super) arch: Arch,
+    pub(super) arch: ArchIndex,
     /// Newest first; of equal ones, the first met.
     pub(super) versions: Vec<Ver>,
     pub(super) provided: Vec<Provided<'a>>,
@@ -51,7 +51,7 @@ pub(super) struct Provided<'a> {
 
 /// A version, with the suites that have it.
 #[derive(Debug, Clone)]
-pub(super) struct Version<'a> {
+pub(super) struct CandidateVersion<'a> {
     pub(super) pkg: Pkg,
     pub(super) record: &'a Package<'a>,
     /// Places of the suites in the request, ascending.
@@ -61,7 +61,7 @@ pub(super) struct Version<'a> {
 
 /// What kind of dependency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum DependencyKind {
     PreDepends,
     Depends,
     Conflicts,
@@ -70,7 +70,7 @@ pub(super) enum Kind {
     Suggests,
 }
 
-impl Kind {
+impl DependencyKind {
     /// The field that it stands in.
     pub(super) fn field(self) -> &'static str {
         match self {
@@ -96,26 +96,26 @@ impl Kind {
 /// A dependency: any of the targets will do, or (negative) the only one must not be.
 #[derive(Debug, Clone)]
 pub(super) struct Dep<'a> {
-    pub(super) kind: Kind,
-    pub(super) targets: Vec<Target<'a>>,
+    pub(super) kind: DependencyKind,
+    pub(super) targets: Vec<DependencyTarget<'a>>,
 }
 
 /// What a dependency names.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Target<'a> {
+pub(super) struct DependencyTarget<'a> {
     pub(super) pkg: Pkg,
-    wanted: Wanted<'a>,
+    wanted: WantedVersion<'a>,
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Wanted<'a> {
+enum WantedVersion<'a> {
     /// As an archive says it.
     Said(Relation<'a>),
-    /// Of another architecture and not this version (`Multi-Arch: same`), or at all: a rule, not said by anybody.
+    /// Of another architecture and not this version (`Multi-ArchIndex: same`), or at all: a rule, not said by anybody.
     Sibling { not: Option<&'a str> },
 }
 
-impl Wanted<'_> {
+impl WantedVersion<'_> {
     fn admits(&self, version: Option<&str>) -> bool {
         match self {
             Self::Said(relation) => relation.admits(version),
@@ -128,9 +128,9 @@ impl Wanted<'_> {
 #[derive(Debug)]
 pub(super) struct Universe<'a> {
     archs: Vec<&'a str>,
-    ids: HashMap<(&'a str, Arch), Pkg>,
-    pkgs: Vec<Named<'a>>,
-    vers: Vec<Version<'a>>,
+    ids: HashMap<(&'a str, ArchIndex), Pkg>,
+    pkgs: Vec<NamedPackage<'a>>,
+    vers: Vec<CandidateVersion<'a>>,
 }
 
 impl<'a> Universe<'a> {
@@ -154,38 +154,38 @@ impl<'a> Universe<'a> {
     }
 
     /// The architecture of a package: its own number, the image's for `all`, none if it is not asked for.
-    pub(super) fn arch(&self, arch: &str) -> Option<Arch> {
+    pub(super) fn arch(&self, arch: &str) -> Option<ArchIndex> {
         if arch == "all" {
             return Some(NATIVE);
         }
-        self.archs.iter().position(|known| *known == arch).map(|at| Arch::Of(at as u8))
+        self.archs.iter().position(|known| *known == arch).map(|at| ArchIndex::Of(at as u8))
     }
 
     /// Every architecture, the image's own first.
-    pub(super) fn archs(&self) -> Vec<Arch> {
-        (0..self.archs.len()).map(|at| Arch::Of(at as u8)).collect()
+    pub(super) fn archs(&self) -> Vec<ArchIndex> {
+        (0..self.archs.len()).map(|at| ArchIndex::Of(at as u8)).collect()
     }
 
     /// The architecture that a relation in a package of architecture `own` means.
-    fn target_arch(&self, qualifier: Option<&str>, own: Arch) -> Option<Arch> {
+    fn target_arch(&self, qualifier: Option<&str>, own: ArchIndex) -> Option<ArchIndex> {
         match qualifier {
             None => Some(own),
-            Some("any") => Some(Arch::Any),
+            Some("any") => Some(ArchIndex::Any),
             Some("native") => Some(NATIVE),
             Some(arch) => self.arch(arch),
         }
     }
 
     /// The package of that name and architecture, if anybody has it or speaks of it.
-    pub(super) fn find(&self, name: &str, arch: Arch) -> Option<Pkg> {
+    pub(super) fn find(&self, name: &str, arch: ArchIndex) -> Option<Pkg> {
         self.ids.get(&(name, arch)).copied()
     }
 
-    pub(super) fn pkg(&self, pkg: Pkg) -> &Named<'a> {
+    pub(super) fn pkg(&self, pkg: Pkg) -> &NamedPackage<'a> {
         &self.pkgs[pkg.0 as usize]
     }
 
-    pub(super) fn ver(&self, ver: Ver) -> &Version<'a> {
+    pub(super) fn ver(&self, ver: Ver) -> &CandidateVersion<'a> {
         &self.vers[ver.0 as usize]
     }
 
@@ -197,9 +197,11 @@ impl<'a> Universe<'a> {
     pub(super) fn label(&self, pkg: Pkg) -> String {
         let named = self.pkg(pkg);
         match named.arch {
-            Arch::Of(0) => named.name.to_owned(),
-            Arch::Of(at) => format!("{}:{}", named.name, self.archs.get(usize::from(at)).unwrap_or(&"any")),
-            Arch::Any => format!("{}:any", named.name),
+            ArchIndex::Of(0) => named.name.to_owned(),
+            ArchIndex::Of(at) => {
+                format!("{}:{}", named.name, self.archs.get(usize::from(at)).unwrap_or(&"any"))
+            }
+            ArchIndex::Any => format!("{}:any", named.name),
         }
     }
 
@@ -209,11 +211,11 @@ impl<'a> Universe<'a> {
     }
 
     /// A target as the archive says it.
-    pub(super) fn label_target(&self, target: &Target<'_>) -> String {
+    pub(super) fn label_target(&self, target: &DependencyTarget<'_>) -> String {
         match target.wanted {
-            Wanted::Said(relation) => relation.to_string(),
-            Wanted::Sibling { not: None } => self.label(target.pkg),
-            Wanted::Sibling { not: Some(version) } => {
+            WantedVersion::Said(relation) => relation.to_string(),
+            WantedVersion::Sibling { not: None } => self.label(target.pkg),
+            WantedVersion::Sibling { not: Some(version) } => {
                 format!("{} in another version than {version}", self.label(target.pkg))
             }
         }
@@ -229,17 +231,17 @@ impl<'a> Universe<'a> {
         Ok(Rc::clone(version.deps.get_or_init(|| read.into())))
     }
 
-    fn read_deps(&self, version: &Version<'a>) -> Result<Vec<Dep<'a>>, ResolveError> {
+    fn read_deps(&self, version: &CandidateVersion<'a>) -> Result<Vec<Dep<'a>>, ResolveError> {
         let record = version.record;
         let own = self.pkg(version.pkg).arch;
         let mut deps = Vec::new();
         for (kind, field) in [
-            (Kind::PreDepends, record.pre_depends),
-            (Kind::Depends, record.depends),
-            (Kind::Conflicts, record.conflicts),
-            (Kind::Breaks, record.breaks),
-            (Kind::Recommends, record.recommends),
-            (Kind::Suggests, record.suggests),
+            (DependencyKind::PreDepends, record.pre_depends),
+            (DependencyKind::Depends, record.depends),
+            (DependencyKind::Conflicts, record.conflicts),
+            (DependencyKind::Breaks, record.breaks),
+            (DependencyKind::Recommends, record.recommends),
+            (DependencyKind::Suggests, record.suggests),
         ] {
             for group in relation::groups(field) {
                 let group = group.map_err(|source| relation_error(record, kind.field(), source))?;
@@ -256,23 +258,32 @@ impl<'a> Universe<'a> {
     }
 
     /// The packages that a relation names: one, but a conflict without architecture is with all of them.
-    fn targets(&self, kind: Kind, relation: &Relation<'a>, own: Arch) -> Vec<Target<'a>> {
-        let wanted = Wanted::Said(*relation);
-        let found = |arch: Arch| self.find(relation.name, arch).map(|pkg| Target { pkg, wanted });
+    fn targets(
+        &self,
+        kind: DependencyKind,
+        relation: &Relation<'a>,
+        own: ArchIndex,
+    ) -> Vec<DependencyTarget<'a>> {
+        let wanted = WantedVersion::Said(*relation);
+        let found =
+            |arch: ArchIndex| self.find(relation.name, arch).map(|pkg| DependencyTarget { pkg, wanted });
         if kind.is_negative() && relation.arch.is_none() {
-            return (0..self.archs.len()).filter_map(|at| found(Arch::Of(at as u8))).collect();
+            return (0..self.archs.len()).filter_map(|at| found(ArchIndex::Of(at as u8))).collect();
         }
         self.target_arch(relation.arch, own).and_then(found).into_iter().collect()
     }
 
-    /// Versions of one name for several architectures exclude each other, but for `Multi-Arch: same` in one version.
-    fn siblings(&self, version: &Version<'a>) -> Vec<Dep<'a>> {
+    /// Versions of one name for several architectures exclude each other, but for `Multi-ArchIndex: same` in one version.
+    fn siblings(&self, version: &CandidateVersion<'a>) -> Vec<Dep<'a>> {
         let (kind, not) = match version.record.multi_arch {
-            MultiArch::Same => (Kind::Breaks, Some(version.record.version)),
-            _ => (Kind::Conflicts, None),
+            MultiArch::Same => (DependencyKind::Breaks, Some(version.record.version)),
+            _ => (DependencyKind::Conflicts, None),
         };
         self.siblings_of(version.pkg)
-            .map(|pkg| Dep { kind, targets: vec![Target { pkg, wanted: Wanted::Sibling { not } }] })
+            .map(|pkg| Dep {
+                kind,
+                targets: vec![DependencyTarget { pkg, wanted: WantedVersion::Sibling { not } }],
+            })
             .collect()
     }
 
@@ -280,7 +291,7 @@ impl<'a> Universe<'a> {
     pub(super) fn siblings_of(&self, pkg: Pkg) -> impl Iterator<Item = Pkg> + '_ {
         let named = self.pkg(pkg);
         (0..self.archs.len())
-            .map(|at| Arch::Of(at as u8))
+            .map(|at| ArchIndex::Of(at as u8))
             .filter(|arch| *arch != named.arch)
             .filter_map(|arch| self.find(named.name, arch))
             .filter(|pkg| !self.pkg(*pkg).versions.is_empty())
@@ -291,14 +302,14 @@ impl<'a> Universe<'a> {
     pub(super) fn answers(
         &self,
         of: Ver,
-        kind: Kind,
-        target: &Target<'a>,
+        kind: DependencyKind,
+        target: &DependencyTarget<'a>,
         chosen: impl Fn(Pkg) -> Option<Ver>,
     ) -> Vec<Ver> {
         let owner = self.ver(of);
         let name = self.pkg(owner.pkg).name;
         let same = owner.record.multi_arch == MultiArch::Same;
-        let sibling = matches!(target.wanted, Wanted::Sibling { .. });
+        let sibling = matches!(target.wanted, WantedVersion::Sibling { .. });
         let named = self.pkg(target.pkg);
         let ignored =
             kind.is_negative() && named.name == name && (target.pkg == owner.pkg || (same && !sibling));

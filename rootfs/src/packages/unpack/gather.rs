@@ -10,39 +10,39 @@ use amiforge_formats::digest::Digest;
 
 use super::DebFile;
 use super::error::UnpackError;
-use super::read::{self, Read};
-use crate::blobs::Stamp;
-use crate::checks::Task;
+use super::read::{self, ReadPackage};
+use crate::blobs::FileStamp;
+use crate::checks::DeferredTask;
 use crate::packages::deb::{self, DebError};
 use crate::packages::locked::LockedPackage;
 use crate::sources::expand::ExpandError;
-use crate::store::{Named, Naming, Store, StoreError};
+use crate::store::{NamedEntry, Naming, Store, StoreError};
 use crate::watch::Watch;
 
 /// Threads that wait for the disk.
 const NAMERS: usize = 4;
 
 /// A package that was read, and where its contents lie.
-pub(super) struct Gathered {
-    pub(super) read: Read,
+pub(super) struct GatheredPackage {
+    pub(super) read: ReadPackage,
     pub(super) path: PathBuf,
-    pub(super) stamp: Stamp,
+    pub(super) stamp: FileStamp,
     /// The digest that is still to be taken, if the bytes come from the store.
-    pub(super) task: Option<Task>,
+    pub(super) task: Option<DeferredTask>,
 }
 
 /// A package that was read; its entry of the store may still lack its name.
 struct Half {
-    read: Read,
+    read: ReadPackage,
     path: PathBuf,
     len: u64,
     digest: Digest,
-    from: From,
+    from: ContentSource,
 }
 
 /// Where an entry of the store comes from.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum From {
+enum ContentSource {
     /// It was there.
     Store,
     /// It was just written, hashed on the way.
@@ -50,14 +50,14 @@ enum From {
 }
 
 /// What became of the names.
-type Names = Mutex<Vec<Result<Named, StoreError>>>;
+type Names = Mutex<Vec<Result<NamedEntry, StoreError>>>;
 
 /// Reads all packages, in the order of the call.
 pub(super) fn gather(
     debs: &[DebFile<'_>],
     store: &Store,
     watch: &dyn Watch,
-) -> Result<Vec<Gathered>, UnpackError> {
+) -> Result<Vec<GatheredPackage>, UnpackError> {
     watch.begin("unpacking the packages", Some(debs.iter().map(|deb| deb.package.size).sum()));
     let mut largest: Vec<usize> = (0..debs.len()).collect();
     largest.sort_by_key(|number| debs.get(*number).map(|deb| std::cmp::Reverse(deb.package.size)));
@@ -91,7 +91,7 @@ pub(super) fn gather(
     let halves = halves.collect::<Result<Vec<_>, _>>()?;
     let mut theirs = HashSet::new();
     for named in named.into_inner().unwrap_or_else(PoisonError::into_inner) {
-        if let Named::Theirs(path) = named? {
+        if let NamedEntry::Theirs(path) = named? {
             theirs.insert(path);
         }
     }
@@ -100,12 +100,12 @@ pub(super) fn gather(
 }
 
 /// What has its name now can be opened when it is read.
-fn whole(half: Half, theirs: &HashSet<PathBuf>) -> Result<Gathered, UnpackError> {
+fn whole(half: Half, theirs: &HashSet<PathBuf>) -> Result<GatheredPackage, UnpackError> {
     let Half { read, path, len, digest, from } = half;
     let found = std::fs::metadata(&path).map_err(|source| StoreError::Read { path: path.clone(), source })?;
-    let unchecked = from == From::Store || theirs.contains(&path);
-    let task = unchecked.then(|| Task::Entry { path: path.clone(), len, digest });
-    Ok(Gathered { read, path, stamp: Stamp::of_entry(&found), task })
+    let unchecked = from == ContentSource::Store || theirs.contains(&path);
+    let task = unchecked.then(|| DeferredTask::Entry { path: path.clone(), len, digest });
+    Ok(GatheredPackage { read, path, stamp: FileStamp::of_entry(&found), task })
 }
 
 /// Gives names until no more come.
@@ -130,13 +130,13 @@ fn one(
     }
     let (spool, parts, from) = if let Some((spool, parts)) = deb::find(deb.package, store)? {
         watch.advance(deb.package.size);
-        (spool, parts, From::Store)
+        (spool, parts, ContentSource::Store)
     } else {
         let expanded = deb::expand(&deb.path, deb.package, store, watch);
         let (spool, parts, naming) = expanded.map_err(|error| refused(deb, error))?;
         // The receivers live until all senders are gone.
         let _ = namings.send(naming);
-        (spool, parts, From::File)
+        (spool, parts, ContentSource::File)
     };
     let read = read::read(deb.package, &spool, parts, watch)
         .map_err(|source| UnpackError::Package { package: title(deb.package), source: Box::new(source) })?;

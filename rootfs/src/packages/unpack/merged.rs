@@ -1,18 +1,18 @@
 //! Merged `/usr`: which folders of the root are links into it before the first package is unpacked.
 
-use amiforge_formats::tree::{Kind, Node};
+use amiforge_formats::tree::{Node, NodeKind};
 
-use super::read::Read;
-use crate::sources::tar::Entry;
+use super::read::ReadPackage;
+use crate::sources::tar::TarEntry;
 
 /// The names that debootstrap links, by architecture (its `setup_merged_usr`). Where base-files has the links itself,
 /// as from Debian 13 on, there are none to make.
-pub(super) fn links(packages: &[&Read]) -> &'static [&'static str] {
+pub(super) fn links(packages: &[&ReadPackage]) -> &'static [&'static str] {
     let base = packages.iter().copied().find(|read| read.package.locked.name == "base-files");
     if base.is_some_and(|base| base.entries.iter().any(is_link_of_bin)) {
         return &[];
     }
-    let arch = |read: &&Read| read.package.locked.arch != "all";
+    let arch = |read: &&ReadPackage| read.package.locked.arch != "all";
     let native = base.filter(arch).or_else(|| packages.iter().copied().find(arch));
     match native.map_or("all", |read| read.package.locked.arch.as_str()) {
         "amd64" | "x32" => &["bin", "sbin", "lib", "lib32", "lib64", "libx32"],
@@ -25,6 +25,6 @@ pub(super) fn links(packages: &[&Read]) -> &'static [&'static str] {
     }
 }
 
-fn is_link_of_bin((path, entry): &(Vec<u8>, Entry)) -> bool {
-    path == b"bin" && matches!(entry, Entry::Node(Node { kind: Kind::Symlink(_), .. }))
+fn is_link_of_bin((path, entry): &(Vec<u8>, TarEntry)) -> bool {
+    path == b"bin" && matches!(entry, TarEntry::Node(Node { kind: NodeKind::Symlink(_), .. }))
 }

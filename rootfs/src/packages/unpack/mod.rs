@@ -10,7 +10,7 @@ use amiforge_formats::tree::Tree;
 
 pub use self::error::UnpackError;
 pub use self::package::{Conffile, Interest, Member, Trigger, UnpackedPackage};
-use self::place::{Placed, Placing};
+use self::place::{PlacedPackages, Placing};
 use super::diversions::{self, Diversion};
 use super::filters::Filters;
 use super::locked::LockedPackage;
@@ -81,7 +81,7 @@ pub fn unpack(
         }
         placing.take(read, source)?;
     }
-    let Placed { tree, mut packages, newest } = placing.finish();
+    let PlacedPackages { tree, mut packages, newest } = placing.finish();
     packages.sort_by_cached_key(|package| names.iter().position(|name| *name == key(package)));
     let (newest, outstanding) = (newest.unwrap_or(Time::EPOCH), Outstanding::new(tasks));
     Ok(Unpacked { tree, packages, diversions, newest, outstanding })

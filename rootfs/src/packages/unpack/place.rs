@@ -13,16 +13,16 @@ use std::collections::HashMap;
 use amiforge_formats::plan::SourceId;
 use amiforge_formats::plan::Sources;
 use amiforge_formats::time::Time;
-use amiforge_formats::tree::{Content, Kind, Meta, Name, Node, NodeId, Origin, Segment, Tree};
+use amiforge_formats::tree::{Content, Meta, Name, Node, NodeId, NodeKind, Origin, Segment, Tree};
 
 use super::error::{PackageFault, UnpackError};
 use super::package::UnpackedPackage;
-use super::read::Read;
-use super::replace::{Claim, claim};
+use super::read::ReadPackage;
+use super::replace::{PathOwner, claim};
 use crate::packages::diversions::{Diversion, diverted};
-use crate::packages::filters::{Filters, Keep};
+use crate::packages::filters::{Filters, KeepChoice};
 use crate::sources::same::same_bytes;
-use crate::sources::tar::Entry;
+use crate::sources::tar::TarEntry;
 
 /// Links that one path may lead through (Linux `MAXSYMLINKS`).
 const LINKS_MAX: usize = 40;
@@ -42,7 +42,7 @@ pub(super) struct Placing<'a> {
 }
 
 /// What a placed set of packages is.
-pub(super) struct Placed {
+pub(super) struct PlacedPackages {
     pub(super) tree: Tree,
     pub(super) packages: Vec<UnpackedPackage>,
     pub(super) newest: Option<Time>,
@@ -63,7 +63,7 @@ impl<'a> Placing<'a> {
             let merged = format!("usr/{name}");
             // The tree is empty but for what this made.
             let _ = self.folder(merged.as_bytes());
-            let (root, kind) = (self.tree.root(), Kind::Symlink(merged.into_bytes().into()));
+            let (root, kind) = (self.tree.root(), NodeKind::Symlink(merged.into_bytes().into()));
             if let Ok(name) = Name::new(name.as_bytes()) {
                 self.add(root, name, Node { meta: Meta::root_owned(0o777, Time::EPOCH), kind }, None);
             }
@@ -71,24 +71,24 @@ impl<'a> Placing<'a> {
     }
 
     /// Puts a package's entries into the tree; its contents lie in `source`.
-    pub(super) fn take(&mut self, read: Read, source: SourceId) -> Result<(), UnpackError> {
-        let Read { package, entries } = read;
+    pub(super) fn take(&mut self, read: ReadPackage, source: SourceId) -> Result<(), UnpackError> {
+        let ReadPackage { package, entries } = read;
         let number = self.packages.len();
         self.packages.push(package);
         let kept = self.filters.sift(&entries);
         let mut links = Vec::new();
         for ((path, entry), keep) in entries.iter().zip(kept) {
-            if keep == Keep::None {
+            if keep == KeepChoice::None {
                 self.packages[number].filtered += 1;
                 continue;
             }
             let path = diverted(self.diversions, &self.packages[number].locked.name, path);
             match entry {
-                Entry::Node(node) => {
+                TarEntry::Node(node) => {
                     self.newest = self.newest.max(Some(node.meta.mtime));
                     self.node(number, &path, moved(node, source))?;
                 }
-                Entry::Link(target) => links.push((path, target)),
+                TarEntry::Link(target) => links.push((path, target)),
             }
         }
         for (path, target) in links {
@@ -98,15 +98,15 @@ impl<'a> Placing<'a> {
     }
 
     /// The tree and its packages.
-    pub(super) fn finish(self) -> Placed {
-        Placed { tree: self.tree, packages: self.packages, newest: self.newest }
+    pub(super) fn finish(self) -> PlacedPackages {
+        PlacedPackages { tree: self.tree, packages: self.packages, newest: self.newest }
     }
 
     /// Puts one node where it belongs.
     fn node(&mut self, number: usize, path: &[u8], node: Node) -> Result<(), UnpackError> {
         let Some((parent, name)) = self.place(number, path)? else {
             let root = self.tree.root();
-            if matches!(node.kind, Kind::Dir(_)) && self.owners[root.index()].is_none() {
+            if matches!(node.kind, NodeKind::Dir(_)) && self.owners[root.index()].is_none() {
                 self.tree.node_mut(root).meta = node.meta;
                 self.owners[root.index()] = Some(number);
             }
@@ -117,18 +117,18 @@ impl<'a> Placing<'a> {
             return Ok(());
         };
         match (&self.tree.node(old).kind, &node.kind) {
-            (Kind::Dir(_), Kind::Dir(_)) => {
+            (NodeKind::Dir(_), NodeKind::Dir(_)) => {
                 if self.owners[old.index()].is_none() {
                     self.tree.node_mut(old).meta = node.meta;
                     self.owners[old.index()] = Some(number);
                 }
                 Ok(())
             }
-            (Kind::Dir(_), Kind::Symlink(_)) => Ok(()),
-            (Kind::Symlink(_), Kind::Dir(_)) => {
+            (NodeKind::Dir(_), NodeKind::Symlink(_)) => Ok(()),
+            (NodeKind::Symlink(_), NodeKind::Dir(_)) => {
                 self.folder(path).map(|_| ()).map_err(|fault| self.fault(number, fault))
             }
-            (Kind::Dir(_), _) | (_, Kind::Dir(_)) => Err(self.conflict(number, path, old)),
+            (NodeKind::Dir(_), _) | (_, NodeKind::Dir(_)) => Err(self.conflict(number, path, old)),
             _ => self.meet(number, path, (parent, name), old, node),
         }
     }
@@ -147,15 +147,15 @@ impl<'a> Placing<'a> {
         };
         let claim = if owner == number {
             match (&self.tree.node(old).kind, &node.kind) {
-                (_, Kind::Symlink(_)) => Claim::Old,
-                (Kind::Symlink(_), _) => Claim::New,
+                (_, NodeKind::Symlink(_)) => PathOwner::Old,
+                (NodeKind::Symlink(_), _) => PathOwner::New,
                 _ => return Err(self.fault(number, PackageFault::Twice { path: path.to_vec() })),
             }
         } else {
             claim(&self.packages[owner], &self.packages[number])
         };
         match claim {
-            Claim::New => {
+            PathOwner::New => {
                 self.forget(owner, path, number);
                 self.tree.unlink(parent, name.as_bytes());
                 // A link that folders were found through may be gone.
@@ -163,17 +163,17 @@ impl<'a> Placing<'a> {
                 self.add(parent, name, node, Some(number));
                 Ok(())
             }
-            Claim::Old => {
+            PathOwner::Old => {
                 self.forget(number, path, owner);
                 Ok(())
             }
-            Claim::Both if self.same(number, old, &node)? => Ok(()),
-            Claim::Both => Err(UnpackError::Shared {
+            PathOwner::Both if self.same(number, old, &node)? => Ok(()),
+            PathOwner::Both => Err(UnpackError::Shared {
                 path: path.to_vec(),
                 earlier: title(&self.packages[owner]),
                 later: title(&self.packages[number]),
             }),
-            Claim::Neither => Err(self.conflict(number, path, old)),
+            PathOwner::Neither => Err(self.conflict(number, path, old)),
         }
     }
 
@@ -196,7 +196,7 @@ impl<'a> Placing<'a> {
     fn same(&self, number: usize, old: NodeId, node: &Node) -> Result<bool, UnpackError> {
         let before = self.tree.node(old);
         match (&before.kind, &node.kind) {
-            (Kind::File(a), Kind::File(b)) => same_bytes(a, b, self.sources)
+            (NodeKind::File(a), NodeKind::File(b)) => same_bytes(a, b, self.sources)
                 .map_err(|source| self.fault(number, PackageFault::Read(source))),
             (a, b) => Ok(a == b),
         }
@@ -208,17 +208,19 @@ impl<'a> Placing<'a> {
         number: usize,
         path: &[u8],
         target: &[u8],
-        entries: &[(Vec<u8>, Entry)],
+        entries: &[(Vec<u8>, TarEntry)],
         source: SourceId,
     ) -> Result<(), UnpackError> {
         let at = diverted(self.diversions, &self.packages[number].locked.name, target);
         let found =
             self.place(number, &at)?.and_then(|(parent, name)| self.tree.child(parent, name.as_bytes()));
         let own = found.filter(|id| self.owners[id.index()] == Some(number));
-        let Some(id) = own.filter(|id| !matches!(self.tree.node(*id).kind, Kind::Dir(_))) else {
+        let Some(id) = own.filter(|id| !matches!(self.tree.node(*id).kind, NodeKind::Dir(_))) else {
             // The first name was left out, or another package has it: the file lives on under this one.
             let node = entries.iter().find_map(|(path, entry)| match entry {
-                Entry::Node(node) if path == target && !matches!(node.kind, Kind::Dir(_)) => Some(node),
+                TarEntry::Node(node) if path == target && !matches!(node.kind, NodeKind::Dir(_)) => {
+                    Some(node)
+                }
                 _ => None,
             });
             let Some(node) = node else {
@@ -295,17 +297,17 @@ impl<'a> Placing<'a> {
         let here = way.last().copied().unwrap_or(self.tree.root());
         let Some(next) = self.tree.child(here, name) else {
             if let Ok(name) = Name::new(name) {
-                let node = Node { meta: Meta::root_owned(0o755, Time::EPOCH), kind: Kind::dir() };
+                let node = Node { meta: Meta::root_owned(0o755, Time::EPOCH), kind: NodeKind::dir() };
                 way.extend(self.add(here, name, node, None));
             }
             return Ok(way);
         };
         let target = match &self.tree.node(next).kind {
-            Kind::Dir(_) => {
+            NodeKind::Dir(_) => {
                 way.push(next);
                 return Ok(way);
             }
-            Kind::Symlink(target) => target.to_vec(),
+            NodeKind::Symlink(target) => target.to_vec(),
             other => {
                 let kind = other.word();
                 let owner = self.owner(next);
@@ -366,10 +368,10 @@ pub(super) fn title(package: &UnpackedPackage) -> String {
 /// A node whose content lies in `source`.
 fn moved(node: &Node, source: SourceId) -> Node {
     let kind = match &node.kind {
-        Kind::File(Content::Slice { at, len, .. }) => {
-            Kind::File(Content::Slice { source, at: *at, len: *len })
+        NodeKind::File(Content::Slice { at, len, .. }) => {
+            NodeKind::File(Content::Slice { source, at: *at, len: *len })
         }
-        Kind::File(Content::Sparse { len, segments }) => {
+        NodeKind::File(Content::Sparse { len, segments }) => {
             let segments = segments.iter().map(|segment| Segment {
                 origin: match &segment.origin {
                     Origin::Slice { at, .. } => Origin::Slice { source, at: *at },
@@ -377,7 +379,7 @@ fn moved(node: &Node, source: SourceId) -> Node {
                 },
                 ..segment.clone()
             });
-            Kind::File(Content::Sparse { len: *len, segments: segments.collect() })
+            NodeKind::File(Content::Sparse { len: *len, segments: segments.collect() })
         }
         other => other.clone(),
     };

@@ -6,14 +6,14 @@ use std::collections::BTreeMap;
 
 use amiforge_formats::plan::SourceId;
 use amiforge_formats::read_at::ReadAt;
-use amiforge_formats::tree::{Content, Kind};
+use amiforge_formats::tree::{Content, NodeKind};
 
 use super::error::PackageFault;
 use super::package::{Conffile, Interest, Member, Trigger, UnpackedPackage};
 use crate::packages::control::Paragraph;
-use crate::packages::deb::Parts;
+use crate::packages::deb::ArchiveLengths;
 use crate::packages::locked::LockedPackage;
-use crate::sources::tar::{self, Entry, Place};
+use crate::sources::tar::{self, ArchiveLocation, TarEntry};
 use crate::store::Spool;
 use crate::watch::Watch;
 
@@ -22,10 +22,10 @@ const MEMBER_MAX: u64 = 64 << 20;
 
 /// A package that was read.
 #[derive(Debug)]
-pub(super) struct Read {
+pub(super) struct ReadPackage {
     pub(super) package: UnpackedPackage,
     /// What the data archive holds, in its order. Contents are slices of source 0.
-    pub(super) entries: Vec<(Vec<u8>, Entry)>,
+    pub(super) entries: Vec<(Vec<u8>, TarEntry)>,
 }
 
 /// The source that contents of a package reference before it has its own.
@@ -35,9 +35,9 @@ pub(super) const OWN: SourceId = SourceId(0);
 pub(super) fn read(
     locked: &LockedPackage,
     spool: &Spool,
-    parts: Parts,
+    parts: ArchiveLengths,
     watch: &dyn Watch,
-) -> Result<Read, PackageFault> {
+) -> Result<ReadPackage, PackageFault> {
     let mut members = members(spool, parts, watch)?;
     let control = members.remove("control").ok_or(PackageFault::NoControl)?.bytes;
     let control = Paragraph::read(&control).map_err(PackageFault::Fields)?;
@@ -46,7 +46,7 @@ pub(super) fn read(
     let triggers = triggers(list("triggers"))?;
     let (mut entries, mut files) = (Vec::new(), Vec::new());
     let data = parts.data(spool);
-    let place = Place { source: OWN, at: parts.control };
+    let place = ArchiveLocation { source: OWN, at: parts.control };
     tar::visit(&data, place, watch, &mut |path, entry| {
         files.push(listed(path));
         entries.push((path.to_vec(), entry));
@@ -55,7 +55,7 @@ pub(super) fn read(
     let locked = locked.clone();
     let package = UnpackedPackage { locked, control, members, conffiles, triggers, files, filtered: 0 };
     agrees(&package)?;
-    Ok(Read { package, entries })
+    Ok(ReadPackage { package, entries })
 }
 
 /// A path as dpkg lists it.
@@ -80,13 +80,19 @@ fn agrees(package: &UnpackedPackage) -> Result<(), PackageFault> {
 }
 
 /// The members of the control archive.
-fn members(spool: &Spool, parts: Parts, watch: &dyn Watch) -> Result<BTreeMap<String, Member>, PackageFault> {
+fn members(
+    spool: &Spool,
+    parts: ArchiveLengths,
+    watch: &dyn Watch,
+) -> Result<BTreeMap<String, Member>, PackageFault> {
     let archive = parts.control(spool);
-    let tree = tar::index(&archive, Place { source: OWN, at: 0 }, watch).map_err(PackageFault::Control)?.tree;
+    let tree = tar::index(&archive, ArchiveLocation { source: OWN, at: 0 }, watch)
+        .map_err(PackageFault::Control)?
+        .tree;
     let mut members = BTreeMap::new();
     for (name, id) in tree.entries(tree.root()).into_iter().flatten() {
         let node = tree.node(*id);
-        let Kind::File(content) = &node.kind else { continue };
+        let NodeKind::File(content) = &node.kind else { continue };
         let name = String::from_utf8_lossy(name.as_bytes()).into_owned();
         if content.len() > MEMBER_MAX {
             return Err(PackageFault::TooLong { name, len: content.len(), max: MEMBER_MAX });

@@ -5,7 +5,7 @@ use crate::packages::relation;
 
 /// Whose a path is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Claim {
+pub(super) enum PathOwner {
     /// The package's that came first.
     Old,
     /// The package's that came later.
@@ -17,16 +17,16 @@ pub(super) enum Claim {
 }
 
 /// Whose a path is that both packages have.
-pub(super) fn claim(old: &UnpackedPackage, new: &UnpackedPackage) -> Claim {
+pub(super) fn claim(old: &UnpackedPackage, new: &UnpackedPackage) -> PathOwner {
     if old.locked.name == new.locked.name {
-        return Claim::Both;
+        return PathOwner::Both;
     }
     if replaces(new, old) {
-        Claim::New
+        PathOwner::New
     } else if replaces(old, new) {
-        Claim::Old
+        PathOwner::Old
     } else {
-        Claim::Neither
+        PathOwner::Neither
     }
 }
 

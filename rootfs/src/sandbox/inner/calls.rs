@@ -4,7 +4,7 @@
 //! kernel that a build does not need and that bugs were found in, new user namespaces, and the kernel's random
 //! numbers. The calls of other ABIs (32-bit programs, x32) would need tables of their own; they are not allowed.
 
-use super::super::Clock;
+use super::super::SandboxClock;
 use libc::{BPF_ABS, BPF_JEQ, BPF_JGE, BPF_JMP, BPF_JSET, BPF_K, BPF_LD, BPF_RET, BPF_W, sock_filter};
 
 #[cfg(target_arch = "x86_64")]
@@ -193,12 +193,12 @@ const WITH_MILLISECONDS: &[(libc::c_long, u32)] =
 
 /// The program. Of a command that is traced, the tracer answers what asks for random numbers, so that each process gets
 /// others each time; with a clock that stands still also what asks for the time and the machine.
-pub(super) fn filter(traced: Option<Clock>) -> Vec<sock_filter> {
+pub(super) fn filter(traced: Option<SandboxClock>) -> Vec<sock_filter> {
     let mut out = vec![load(MACHINE), jump(BPF_JEQ, ARCH, 1, 0), kill(), load(NUMBER)];
     out.extend([jump(BPF_JGE, X32, 0, 1), fail(libc::ENOSYS)]);
     match traced {
-        Some(Clock::Still) => still(&mut out),
-        Some(Clock::Real) => on_call(&mut out, libc::SYS_getrandom, &[end(libc::SECCOMP_RET_TRACE)]),
+        Some(SandboxClock::Still) => still(&mut out),
+        Some(SandboxClock::Real) => on_call(&mut out, libc::SYS_getrandom, &[end(libc::SECCOMP_RET_TRACE)]),
         None => {}
     }
     for call in ABSENT {
@@ -265,7 +265,7 @@ mod tests {
     use super::*;
 
     /// What the filter says to a call.
-    fn verdict(traced: Option<Clock>, arch: u32, call: u32, args: [u32; 6]) -> u32 {
+    fn verdict(traced: Option<SandboxClock>, arch: u32, call: u32, args: [u32; 6]) -> u32 {
         let program = filter(traced);
         let (mut at, mut value) = (0, 0);
         loop {
@@ -318,10 +318,10 @@ mod tests {
     #[cfg(target_arch = "x86_64")]
     fn what_asks_for_the_time_of_day_chance_or_the_machine_is_handed_to_the_tracer() {
         let told = |call: libc::c_long, first: u32| {
-            verdict(Some(Clock::Still), ARCH, call as u32, [first, 0, 0, 0, 0, 0])
+            verdict(Some(SandboxClock::Still), ARCH, call as u32, [first, 0, 0, 0, 0, 0])
         };
         let traced = libc::SECCOMP_RET_TRACE;
-        let real = |call: libc::c_long| verdict(Some(Clock::Real), ARCH, call as u32, [0; 6]);
+        let real = |call: libc::c_long| verdict(Some(SandboxClock::Real), ARCH, call as u32, [0; 6]);
         assert_eq!(real(libc::SYS_getrandom), traced);
         assert_eq!(real(libc::SYS_gettimeofday), libc::SECCOMP_RET_ALLOW);
         assert_eq!(real(libc::SYS_stat), libc::SECCOMP_RET_ALLOW);
@@ -331,7 +331,7 @@ mod tests {
         assert_eq!(told(libc::SYS_getrandom, 0), traced);
         assert_eq!(told(libc::SYS_read, 0), libc::SECCOMP_RET_ALLOW);
         let waits = |call: libc::c_long, args: [u32; 4]| {
-            verdict(Some(Clock::Still), ARCH, call as u32, [args[0], args[1], args[2], args[3], 0, 0])
+            verdict(Some(SandboxClock::Still), ARCH, call as u32, [args[0], args[1], args[2], args[3], 0, 0])
         };
         let until = (libc::FUTEX_WAIT_BITSET | libc::FUTEX_CLOCK_REALTIME).cast_unsigned();
         assert_eq!(waits(libc::SYS_futex, [8, until, 0, 8]), traced);

@@ -14,11 +14,11 @@ use std::io::{self, Read as _, Write as _};
 use amiforge_formats::time::Time;
 use rustix::process::{Pid, RawPid, WaitOptions, WaitStatus};
 
-use super::super::sys::{self, Side};
-use super::super::{Clock, Job, Seed};
-use super::answers::{Asker, Machine, Then};
-use super::attributes::{Attributes, Origin};
-use super::{During as _, Fault};
+use super::super::sys::{self, ForkSide};
+use super::super::{SandboxClock, SandboxJob, Seed};
+use super::answers::{Asker, SharedTrace, Then};
+use super::attributes::{FsTraits, HostAttributes};
+use super::{During as _, InnerError};
 
 /// Entries of the auxiliary vector (`linux/auxvec.h`): its end, one that is passed over, the abilities of the processor,
 /// the random bytes, the size of restartable sequences, the vDSO, and the stack that a signal takes.
@@ -58,20 +58,20 @@ pub(super) struct Tracer {
 impl Tracer {
     /// Starts a process that starts a command and traces it. It ends as the command does.
     pub(super) fn start(
-        job: &Job,
-        origin: Origin,
+        job: &SandboxJob,
+        origin: FsTraits,
         command: impl FnOnce() -> io::Result<Pid>,
-    ) -> Result<Self, Fault> {
+    ) -> Result<Self, InnerError> {
         let what = || "starting a command".to_owned();
         let (said, mut tell) = io::pipe().during(what)?;
         match sys::fork().during(what)? {
-            Side::Parent(pid) => Ok(Self { pid, said }),
-            Side::Child => {
+            ForkSide::Parent(pid) => Ok(Self { pid, said }),
+            ForkSide::Child => {
                 drop(said);
                 let limits = &job.limits;
-                let attributes = Attributes::new(origin, job.epoch.secs, limits.time, limits.disk);
+                let attributes = HostAttributes::new(origin, job.epoch.secs, limits.time, limits.disk);
                 let nice = rustix::process::getpriority_process(None).unwrap_or(0).into();
-                let machine = Machine { attributes, memory: limits.memory, nice };
+                let machine = SharedTrace { attributes, memory: limits.memory, nice };
                 let outcome = Tracees::new(job, machine).trace(command);
                 if let Err(error) = &outcome {
                     // If it cannot be told, the status still says that it failed.
@@ -108,12 +108,12 @@ struct Tracees {
     /// Whether the time and the machine are the same for all, too.
     still: bool,
     known: BTreeMap<RawPid, Tracee>,
-    machine: Machine,
+    machine: SharedTrace,
 }
 
 impl Tracees {
-    fn new(job: &Job, machine: Machine) -> Self {
-        let (epoch, seed, still) = (job.epoch, job.seed, job.clock == Clock::Still);
+    fn new(job: &SandboxJob, machine: SharedTrace) -> Self {
+        let (epoch, seed, still) = (job.epoch, job.seed, job.clock == SandboxClock::Still);
         Self { epoch, seed, random: random(seed), still, known: BTreeMap::new(), machine }
     }
 

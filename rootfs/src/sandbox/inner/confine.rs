@@ -7,7 +7,7 @@ use libc::sock_filter;
 use rustix::process::{DumpableBehavior, Resource, Rlimit};
 use rustix::thread::{CapabilitySet, CapabilitySets};
 
-use super::super::Limits;
+use super::super::SandboxLimits;
 use super::super::sys;
 
 /// Capabilities that root has in the sandbox: to own, read and change any file of the tree and to become its users.
@@ -39,7 +39,7 @@ const SIGNALS: u64 = 1024;
 const QUEUES: u64 = 819_200;
 
 /// Confines the calling process for good.
-pub(super) fn confine(limits: &Limits, filter: &[sock_filter]) -> io::Result<()> {
+pub(super) fn confine(limits: &SandboxLimits, filter: &[sock_filter]) -> io::Result<()> {
     // Until `exec` this is a copy of the first process, but with fewer capabilities: nothing may look into it.
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
     rustix::process::setsid()?;
@@ -66,7 +66,7 @@ pub(super) fn confine(limits: &Limits, filter: &[sock_filter]) -> io::Result<()>
 }
 
 /// Sets the limits that the kernel keeps for each process; a lower one of the host stays.
-fn bound(limits: &Limits) {
+fn bound(limits: &SandboxLimits) {
     let set = |resource, current: Option<u64>, most: Option<u64>| {
         let hard = rustix::process::getrlimit(resource).maximum;
         let below = |wanted: Option<u64>| match (wanted, hard) {

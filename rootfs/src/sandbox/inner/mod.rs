@@ -33,12 +33,12 @@ use rustix::process::{DumpableBehavior, Signal, WaitOptions};
 use rustix::thread::UnshareFlags;
 
 use super::orders::decode_job;
-use super::sys::{self, Side};
-use super::wire::{Channel, Reader, Said, garbled};
+use super::sys::{self, ForkSide};
+use super::wire::{Channel, Said, WireReader, garbled};
 
 /// Why the inner half cannot go on.
 #[derive(Debug)]
-struct Fault {
+struct InnerError {
     /// Whether the sandbox was still being made.
     entering: bool,
     what: String,
@@ -48,18 +48,18 @@ struct Fault {
 /// Names what was being done when an error came.
 trait During<T> {
     /// While the sandbox was made: the system may not allow it.
-    fn entering(self, what: &str) -> Result<T, Fault>;
+    fn entering(self, what: &str) -> Result<T, InnerError>;
     /// Later.
-    fn during(self, what: impl FnOnce() -> String) -> Result<T, Fault>;
+    fn during(self, what: impl FnOnce() -> String) -> Result<T, InnerError>;
 }
 
 impl<T, E: Into<io::Error>> During<T> for Result<T, E> {
-    fn entering(self, what: &str) -> Result<T, Fault> {
-        self.map_err(|error| Fault { entering: true, what: what.to_owned(), errno: number(error) })
+    fn entering(self, what: &str) -> Result<T, InnerError> {
+        self.map_err(|error| InnerError { entering: true, what: what.to_owned(), errno: number(error) })
     }
 
-    fn during(self, what: impl FnOnce() -> String) -> Result<T, Fault> {
-        self.map_err(|error| Fault { entering: false, what: what(), errno: number(error) })
+    fn during(self, what: impl FnOnce() -> String) -> Result<T, InnerError> {
+        self.map_err(|error| InnerError { entering: false, what: what(), errno: number(error) })
     }
 }
 
@@ -91,8 +91,8 @@ pub fn enter() -> ExitCode {
     }
 }
 
-fn tell(channel: &Channel, fault: Fault) -> ExitCode {
-    let Fault { entering, what, errno } = fault;
+fn tell(channel: &Channel, fault: InnerError) -> ExitCode {
+    let InnerError { entering, what, errno } = fault;
     // If it cannot be told, the outer half sees the socket end.
     let _ = channel.send(&Said::Failed { entering, what, errno }.encode());
     ExitCode::FAILURE
@@ -106,7 +106,7 @@ enum Role {
 }
 
 /// Goes into the namespaces; the PID namespace begins with the child.
-fn outside(channel: &Channel) -> Result<Role, Fault> {
+fn outside(channel: &Channel) -> Result<Role, InnerError> {
     die_with_parent()?;
     let hello = receive(channel)?;
     if hello.as_slice() == b"mapped" {
@@ -127,13 +127,13 @@ fn outside(channel: &Channel) -> Result<Role, Fault> {
         | UnshareFlags::NEWCGROUP;
     sys::unshare(spaces).entering("making namespaces")?;
     match sys::fork().entering("starting the first process")? {
-        Side::Parent(init) => Ok(Role::Guardian(init)),
-        Side::Child => Ok(Role::Init),
+        ForkSide::Parent(init) => Ok(Role::Guardian(init)),
+        ForkSide::Child => Ok(Role::Init),
     }
 }
 
 /// The first process of the sandbox, from the mounts to the last file that is read back.
-fn inside(channel: &Channel) -> Result<(), Fault> {
+fn inside(channel: &Channel) -> Result<(), InnerError> {
     die_with_parent()?;
     // The commands have fewer capabilities than this process, so they cannot look into it; this makes it sure.
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).entering("hiding memory")?;
@@ -142,7 +142,7 @@ fn inside(channel: &Channel) -> Result<(), Fault> {
     sys::loopback_up().entering("turning on the loopback device")?;
     sys::vouch_for_urandom().entering("making a segment of shared memory")?;
     let orders = receive(channel)?;
-    let mut orders = Reader(&orders);
+    let mut orders = WireReader(&orders);
     let unwell = || "reading the job".to_owned();
     let mapped = orders.u8().during(unwell)? != 0;
     let job = decode_job(&mut orders).during(unwell)?;
@@ -155,20 +155,20 @@ fn inside(channel: &Channel) -> Result<(), Fault> {
     let planted = plant::plant(channel, &mut orders, &places)?;
     places.cover(mapped, &job.limits)?;
     let ended = steps::run(channel, &job, &places, &terminal)?;
-    if ended == steps::Outcome::Well {
+    if ended == steps::CommandsOutcome::Well {
         places.uncover()?;
         survey::survey(channel, &job.keep, &places, &planted)?;
     }
     say(channel, &Said::Done)
 }
 
-fn die_with_parent() -> Result<(), Fault> {
+fn die_with_parent() -> Result<(), InnerError> {
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
         .entering("asking to end with this program")
 }
 
 /// Takes the ids of the sandbox's root.
-fn become_root() -> Result<(), Fault> {
+fn become_root() -> Result<(), InnerError> {
     let (uid, gid) = (rustix::process::Uid::ROOT, rustix::process::Gid::ROOT);
     rustix::thread::set_thread_groups(&[]).entering("dropping groups")?;
     rustix::thread::set_thread_res_gid(gid, gid, gid).entering("becoming root of the sandbox")?;
@@ -186,11 +186,11 @@ fn guard(init: rustix::process::Pid) -> ExitCode {
     }
 }
 
-fn receive(channel: &Channel) -> Result<Vec<u8>, Fault> {
+fn receive(channel: &Channel) -> Result<Vec<u8>, InnerError> {
     channel.receive(&|| true).during(|| "listening to the outer half".to_owned())
 }
 
-fn say(channel: &Channel, what: &Said) -> Result<(), Fault> {
+fn say(channel: &Channel, what: &Said) -> Result<(), InnerError> {
     channel.send(&what.encode()).during(|| "telling the outer half".to_owned())
 }
 
@@ -208,13 +208,13 @@ impl<'a> Batches<'a> {
         Self { channel, numbers: Vec::new(), files: Vec::new(), under_way: 0, say }
     }
 
-    fn push(&mut self, number: u32, file: OwnedFd) -> Result<(), Fault> {
+    fn push(&mut self, number: u32, file: OwnedFd) -> Result<(), InnerError> {
         self.numbers.push(number);
         self.files.push(file);
         if self.files.len() == super::wire::BATCH { self.send() } else { Ok(()) }
     }
 
-    fn send(&mut self) -> Result<(), Fault> {
+    fn send(&mut self) -> Result<(), InnerError> {
         if self.files.is_empty() {
             return Ok(());
         }
@@ -229,14 +229,14 @@ impl<'a> Batches<'a> {
         Ok(())
     }
 
-    fn acknowledged(&mut self) -> Result<(), Fault> {
+    fn acknowledged(&mut self) -> Result<(), InnerError> {
         receive(self.channel)?;
         self.under_way -= 1;
         Ok(())
     }
 
     /// Sends the last and waits until all are done with.
-    fn finish(mut self) -> Result<(), Fault> {
+    fn finish(mut self) -> Result<(), InnerError> {
         self.send()?;
         while self.under_way > 0 {
             self.acknowledged()?;

@@ -13,10 +13,10 @@ use rustix::mount::{
     OpenTreeFlags, UnmountFlags,
 };
 
-use super::super::{Job, Limits, Seed};
+use super::super::{SandboxJob, SandboxLimits, Seed};
 #[cfg(target_arch = "x86_64")]
-use super::attributes::Origin;
-use super::{During, Fault, proc};
+use super::attributes::FsTraits;
+use super::{During, InnerError, proc};
 
 /// Folders of the host that the new root may be mounted over, in this mount namespace only.
 const FOOTHOLDS: &[&str] = &["/tmp", "/mnt", "/run", "/var"];
@@ -32,7 +32,7 @@ const RANDOM: usize = 1 << 20;
 pub(super) const COVERED: &[&str] = &["dev", "proc", "run", "sys", "tmp"];
 
 /// The file systems, entered.
-pub(super) struct Places {
+pub(super) struct EnteredMounts {
     /// The root of the tree, without what is mounted over it.
     pub(super) root: OwnedFd,
     /// The same tree with all that is mounted over it, as commands have it for their root.
@@ -47,13 +47,13 @@ pub(super) struct Places {
     fixed: OwnedFd,
     /// How what commands wrote is told from the rest.
     #[cfg(target_arch = "x86_64")]
-    pub(super) origin: Origin,
+    pub(super) origin: FsTraits,
     /// The kernel's list of segments of shared memory, which commands do not see (`sysvipc(7)`).
     pub(super) segments: Option<File>,
 }
 
 /// Makes the file systems and leaves the host's.
-pub(super) fn enter(job: &Job) -> Result<Places, Fault> {
+pub(super) fn enter(job: &SandboxJob) -> Result<EnteredMounts, InnerError> {
     let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
     rustix::mount::mount_change("/", private).entering("making mounts private")?;
     #[cfg(target_arch = "x86_64")]
@@ -63,7 +63,7 @@ pub(super) fn enter(job: &Job) -> Result<Places, Fault> {
     let devices: Vec<_> = DEVICES
         .iter()
         .map(|&name| Ok((name, open(&format!("/dev/{name}")).entering("taking over devices")?)))
-        .collect::<Result<_, Fault>>()?;
+        .collect::<Result<_, InnerError>>()?;
     let nothing = rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty());
     let nothing = nothing.entering("opening `/dev/null`")?;
     let inert = MountAttrFlags::MOUNT_ATTR_NOEXEC | MountAttrFlags::MOUNT_ATTR_NODEV;
@@ -97,8 +97,8 @@ pub(super) fn enter(job: &Job) -> Result<Places, Fault> {
     let root = rustix::fs::open("/", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
         .entering("opening the new root")?;
     #[cfg(target_arch = "x86_64")]
-    let origin = Origin::of(&memory, begun).entering("looking at the file system in memory")?;
-    Ok(Places {
+    let origin = FsTraits::of(&memory, begun).entering("looking at the file system in memory")?;
+    Ok(EnteredMounts {
         root,
         cell: None,
         nothing,
@@ -112,7 +112,7 @@ pub(super) fn enter(job: &Job) -> Result<Places, Fault> {
 }
 
 /// The file system that holds all files.
-fn memory(limits: &Limits) -> Result<OwnedFd, Fault> {
+fn memory(limits: &SandboxLimits) -> Result<OwnedFd, InnerError> {
     let inodes = inodes(limits.disk).to_string();
     let size = limits.disk.to_string();
     // Sizes in blocks would follow a setting of the host for huge pages; a kernel without them does not know the option.
@@ -162,7 +162,7 @@ pub(super) fn attach(mount: &OwnedFd, place: &impl AsFd) -> rustix::io::Result<(
 }
 
 /// Mounts the file system somewhere: parts of it can be cloned only then.
-fn foothold(memory: &OwnedFd) -> Result<&'static str, Fault> {
+fn foothold(memory: &OwnedFd) -> Result<&'static str, InnerError> {
     let mut last = rustix::io::Errno::NOENT;
     for place in FOOTHOLDS {
         match rustix::mount::move_mount(memory, "", CWD, *place, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH) {
@@ -174,7 +174,7 @@ fn foothold(memory: &OwnedFd) -> Result<&'static str, Fault> {
 }
 
 /// Makes what lies in the file system beside the tree.
-fn furnish(memory: &OwnedFd, job: &Job) -> rustix::io::Result<()> {
+fn furnish(memory: &OwnedFd, job: &SandboxJob) -> rustix::io::Result<()> {
     let _ = rustix::process::umask(Mode::empty());
     let folders = [
         ("root", 0o755),
@@ -235,7 +235,7 @@ fn noise(seed: Seed) -> Vec<u8> {
 }
 
 /// Makes the tree's folder the root and lets go of the host's.
-fn change_root(root: &OwnedFd, foothold: &str) -> Result<(), Fault> {
+fn change_root(root: &OwnedFd, foothold: &str) -> Result<(), InnerError> {
     let what = "changing the root";
     rustix::mount::move_mount(root, "", CWD, foothold, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
         .entering(what)?;
@@ -245,9 +245,9 @@ fn change_root(root: &OwnedFd, foothold: &str) -> Result<(), Fault> {
     rustix::process::chdir("/").entering(what)
 }
 
-impl Places {
+impl EnteredMounts {
     /// Mounts over the tree what commands need.
-    pub(super) fn cover(&mut self, mapped: bool, limits: &Limits) -> Result<(), Fault> {
+    pub(super) fn cover(&mut self, mapped: bool, limits: &SandboxLimits) -> Result<(), InnerError> {
         for (name, mount) in &self.over {
             let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
             let place = rustix::fs::openat(&self.root, *name, flags, Mode::empty());
@@ -281,7 +281,7 @@ impl Places {
 
     /// Takes away what was mounted over the tree.
     #[expect(clippy::unused_self, reason = "only places that were entered may be left: it unmounts by path")]
-    pub(super) fn uncover(&self) -> Result<(), Fault> {
+    pub(super) fn uncover(&self) -> Result<(), InnerError> {
         for name in COVERED {
             let gone =
                 rustix::mount::unmount(format!("/{name}"), UnmountFlags::DETACH | UnmountFlags::NOFOLLOW);
@@ -299,7 +299,7 @@ impl Places {
 /// Mounts all that is mounted once more, over the root, where only what is told to go there sees it. Commands have it
 /// for their root, which is then not that of the first process: so programs know that they are in a chroot, and that
 /// there is no running system to be told of anything (`ischroot(1)`).
-fn cell() -> Result<OwnedFd, Fault> {
+fn cell() -> Result<OwnedFd, InnerError> {
     let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
     let all = rustix::mount::open_tree(CWD, "/", flags | OpenTreeFlags::AT_RECURSIVE);
     let all = all.during(|| "cloning all mounts".to_owned())?;
@@ -310,7 +310,7 @@ fn cell() -> Result<OwnedFd, Fault> {
 }
 
 /// Lets nothing be written below a mount, and no program run or device be opened there.
-pub(super) fn read_only(path: &str) -> Result<(), Fault> {
+pub(super) fn read_only(path: &str) -> Result<(), InnerError> {
     let flags =
         MountFlags::BIND | MountFlags::RDONLY | MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
     rustix::mount::mount_remount(path, flags, "").during(|| format!("making `{path}` read-only"))
@@ -318,7 +318,7 @@ pub(super) fn read_only(path: &str) -> Result<(), Fault> {
 
 /// Keeps the mode, owner, times and attributes of a device node, which is the host's own; reading from the device and
 /// writing to it go on (a device is no file of the mount).
-fn node_read_only(path: &str) -> Result<(), Fault> {
+fn node_read_only(path: &str) -> Result<(), InnerError> {
     let flags = MountFlags::BIND | MountFlags::RDONLY | MountFlags::NOSUID | MountFlags::NOEXEC;
     rustix::mount::mount_remount(path, flags, "").during(|| format!("making `{path}` read-only"))
 }

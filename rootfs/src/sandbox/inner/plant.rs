@@ -7,14 +7,14 @@ use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Meta, Printable};
 use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Timespec, Timestamps, Uid, XattrFlags};
 
-use super::super::orders::{Body, Fill, NONE, Planting, What, decode_planting};
-use super::super::wire::{Channel, Reader, Said, garbled};
-use super::mounts::{COVERED, Places, look};
-use super::{Batches, During, Fault, receive, say};
+use super::super::orders::{Fill, NONE, NodeBody, OrderKind, PlantOrder, decode_planting};
+use super::super::wire::{Channel, Said, WireReader, garbled};
+use super::mounts::{COVERED, EnteredMounts, look};
+use super::{Batches, During, InnerError, receive, say};
 
 /// What the inode of a node was when it was planted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Mark {
+pub(super) struct PlantedInode {
     pub(super) ino: u64,
     pub(super) size: u64,
     pub(super) changed: (i64, u32),
@@ -22,9 +22,9 @@ pub(super) struct Mark {
 
 /// The tree as it was planted.
 #[derive(Debug)]
-pub(super) struct Planted {
+pub(super) struct PlantedTree {
     /// One for each node.
-    pub(super) marks: Vec<Mark>,
+    pub(super) marks: Vec<PlantedInode>,
     /// Attributes that could not be set, by node.
     pub(super) kept_out: Vec<(u32, Vec<u8>)>,
     /// Inodes of folders that were made to mount something on.
@@ -32,14 +32,18 @@ pub(super) struct Planted {
 }
 
 /// Reads the names from the orders and makes them.
-pub(super) fn plant(channel: &Channel, orders: &mut Reader<'_>, places: &Places) -> Result<Planted, Fault> {
+pub(super) fn plant(
+    channel: &Channel,
+    orders: &mut WireReader<'_>,
+    places: &EnteredMounts,
+) -> Result<PlantedTree, InnerError> {
     let names = create_all(channel, orders, places)?;
     let ours = footholds(places)?;
     let (mut marks, mut kept_out) = (Vec::new(), Vec::new());
-    let mut steps = Steps::new(places)?;
+    let mut steps = OpenFolders::new(places)?;
     let mut last = (0, 0);
     for (number, planting) in (0u32..).zip(&names) {
-        let What::Node(meta, body) = &planting.what else { continue };
+        let OrderKind::Node(meta, body) = &planting.what else { continue };
         let dir = steps.to(planting.parent)?;
         dress(dir, planting, meta, body).during(|| format!("setting up {}", named(planting)))?;
         if let Some(xattrs) = &meta.xattrs {
@@ -57,35 +61,43 @@ pub(super) fn plant(channel: &Channel, orders: &mut Reader<'_>, places: &Places)
         let mark = mark.during(|| format!("looking at {}", named(planting)))?;
         last = last.max(mark.changed);
         marks.push(mark);
-        if *body == Body::Dir {
+        if *body == NodeBody::Dir {
             steps.enter(number, &planting.name)?;
         }
     }
     rustix::process::chdir("/").during(|| "changing the folder".to_owned())?;
     wait_past(last);
-    Ok(Planted { marks, kept_out, ours })
+    Ok(PlantedTree { marks, kept_out, ours })
 }
 
 /// What is remembered of an inode.
-pub(super) fn mark(now: &rustix::fs::Statx) -> Mark {
-    Mark { ino: now.stx_ino, size: now.stx_size, changed: (now.stx_ctime.tv_sec, now.stx_ctime.tv_nsec) }
+pub(super) fn mark(now: &rustix::fs::Statx) -> PlantedInode {
+    PlantedInode {
+        ino: now.stx_ino,
+        size: now.stx_size,
+        changed: (now.stx_ctime.tv_sec, now.stx_ctime.tv_nsec),
+    }
 }
 
-fn named(planting: &Planting) -> String {
+fn named(planting: &PlantOrder) -> String {
     format!("`{}`", Printable(&planting.name))
 }
 
 /// Makes every name, and hands the files over to be filled.
-fn create_all(channel: &Channel, orders: &mut Reader<'_>, places: &Places) -> Result<Vec<Planting>, Fault> {
+fn create_all(
+    channel: &Channel,
+    orders: &mut WireReader<'_>,
+    places: &EnteredMounts,
+) -> Result<Vec<PlantOrder>, InnerError> {
     let mut names = Vec::new();
     let mut fill = Batches::new(channel, Said::Fill);
-    let mut steps = Steps::new(places)?;
+    let mut steps = OpenFolders::new(places)?;
     // The first name of each node, as the number of its directory's name and its own.
     let mut nodes: Vec<(u32, u32)> = Vec::new();
     while !orders.is_empty() {
         let number = names.len() as u32;
         let planting = decode_planting(orders).during(|| "reading the tree".to_owned())?;
-        if let What::Node(_, body) = &planting.what {
+        if let OrderKind::Node(_, body) = &planting.what {
             let node = nodes.len() as u32;
             nodes.push((planting.parent, number));
             if planting.parent != NONE {
@@ -95,10 +107,10 @@ fn create_all(channel: &Channel, orders: &mut Reader<'_>, places: &Places) -> Re
                     fill.push(node, file)?;
                 }
             }
-            if *body == Body::Dir {
+            if *body == NodeBody::Dir {
                 steps.enter(number, &planting.name)?;
             }
-        } else if let What::Link(node) = planting.what {
+        } else if let OrderKind::Link(node) = planting.what {
             let first = nodes.get(node as usize).copied().unwrap_or((NONE, NONE)).1;
             let path = path_of(&names, first);
             let dir = steps.to(planting.parent)?;
@@ -115,7 +127,7 @@ fn create_all(channel: &Channel, orders: &mut Reader<'_>, places: &Places) -> Re
 }
 
 /// The path of a name below the root.
-fn path_of(names: &[Planting], mut number: u32) -> Vec<u8> {
+fn path_of(names: &[PlantOrder], mut number: u32) -> Vec<u8> {
     let mut parts = Vec::new();
     while let Some(planting) = names.get(number as usize).filter(|planting| planting.parent != NONE) {
         parts.push(planting.name.as_slice());
@@ -126,38 +138,38 @@ fn path_of(names: &[Planting], mut number: u32) -> Vec<u8> {
 }
 
 /// Makes a name; gives a file that is to be filled.
-fn create(dir: &OwnedFd, planting: &Planting, body: &Body) -> rustix::io::Result<Option<OwnedFd>> {
+fn create(dir: &OwnedFd, planting: &PlantOrder, body: &NodeBody) -> rustix::io::Result<Option<OwnedFd>> {
     let name = &*planting.name;
     let private = Mode::from_raw_mode(0o600);
     match body {
-        Body::Dir => rustix::fs::mkdirat(dir, name, Mode::from_raw_mode(0o700))?,
-        Body::File(fill) => {
+        NodeBody::Dir => rustix::fs::mkdirat(dir, name, Mode::from_raw_mode(0o700))?,
+        NodeBody::File(fill) => {
             let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
             let file = rustix::fs::openat(dir, name, flags, private)?;
             return Ok((*fill == Fill::Needed).then_some(file));
         }
-        Body::Symlink(target) => rustix::fs::symlinkat(&**target, dir, name)?,
-        Body::Fifo => rustix::fs::mknodat(dir, name, FileType::Fifo, private, 0)?,
-        Body::Socket => rustix::fs::mknodat(dir, name, FileType::Socket, private, 0)?,
+        NodeBody::Symlink(target) => rustix::fs::symlinkat(&**target, dir, name)?,
+        NodeBody::Fifo => rustix::fs::mknodat(dir, name, FileType::Fifo, private, 0)?,
+        NodeBody::Socket => rustix::fs::mknodat(dir, name, FileType::Socket, private, 0)?,
     }
     Ok(None)
 }
 
 /// Gives a node its owner, mode and time.
-fn dress(dir: &OwnedFd, planting: &Planting, meta: &Meta, body: &Body) -> rustix::io::Result<()> {
+fn dress(dir: &OwnedFd, planting: &PlantOrder, meta: &Meta, body: &NodeBody) -> rustix::io::Result<()> {
     let name: &[u8] = if planting.name.is_empty() { b"." } else { &planting.name };
     if (meta.uid, meta.gid) != (0, 0) {
         let (uid, gid) = (Uid::from_raw(meta.uid), Gid::from_raw(meta.gid));
         rustix::fs::chownat(dir, name, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)?;
     }
-    if !matches!(body, Body::Symlink(_)) {
+    if !matches!(body, NodeBody::Symlink(_)) {
         rustix::fs::chmodat(dir, name, Mode::from_raw_mode(u32::from(meta.mode)), AtFlags::empty())?;
     }
     stamp(dir, planting, meta.mtime)
 }
 
 /// Sets the times: that of access to the epoch, so that it shows whether a file was opened and read or mapped.
-fn stamp(dir: &OwnedFd, planting: &Planting, mtime: Time) -> rustix::io::Result<()> {
+fn stamp(dir: &OwnedFd, planting: &PlantOrder, mtime: Time) -> rustix::io::Result<()> {
     let name: &[u8] = if planting.name.is_empty() { b"." } else { &planting.name };
     let last_access = Timespec { tv_sec: 0, tv_nsec: 0 };
     let last_modification = Timespec { tv_sec: mtime.secs, tv_nsec: mtime.nanos.into() };
@@ -166,7 +178,7 @@ fn stamp(dir: &OwnedFd, planting: &Planting, mtime: Time) -> rustix::io::Result<
 }
 
 /// Makes the folders that something is mounted on where the tree has none.
-fn footholds(places: &Places) -> Result<Vec<u64>, Fault> {
+fn footholds(places: &EnteredMounts) -> Result<Vec<u64>, InnerError> {
     let mut ours = Vec::new();
     for name in COVERED {
         let made = rustix::fs::mkdirat(&places.root, *name, Mode::from_raw_mode(0o755));
@@ -190,19 +202,19 @@ fn wait_past(last: (i64, u32)) {
 }
 
 /// The folders that lead to the present place in the walk, open.
-struct Steps {
+struct OpenFolders {
     open: Vec<(u32, OwnedFd)>,
 }
 
-impl Steps {
-    fn new(places: &Places) -> Result<Self, Fault> {
+impl OpenFolders {
+    fn new(places: &EnteredMounts) -> Result<Self, InnerError> {
         let root =
             rustix::io::fcntl_dupfd_cloexec(&places.root, 3).during(|| "opening the root".to_owned())?;
         Ok(Self { open: vec![(0, root)] })
     }
 
     /// The folder whose name has this number; the root for the root itself.
-    fn to(&mut self, number: u32) -> Result<&OwnedFd, Fault> {
+    fn to(&mut self, number: u32) -> Result<&OwnedFd, InnerError> {
         let number = if number == NONE { 0 } else { number };
         while self.open.len() > 1 && self.open.last().is_some_and(|(at, _)| *at != number) {
             self.open.pop();
@@ -211,7 +223,7 @@ impl Steps {
         found.ok_or_else(garbled).during(|| "reading the tree".to_owned())
     }
 
-    fn enter(&mut self, number: u32, name: &[u8]) -> Result<(), Fault> {
+    fn enter(&mut self, number: u32, name: &[u8]) -> Result<(), InnerError> {
         let Some((_, above)) = self.open.last().filter(|_| number != 0) else { return Ok(()) };
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let dir = rustix::fs::openat(above, name, flags, Mode::empty());

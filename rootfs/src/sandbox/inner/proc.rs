@@ -10,9 +10,9 @@ use std::os::fd::OwnedFd;
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::mount::UnmountFlags;
 
-use super::super::Job;
+use super::super::SandboxJob;
 use super::mounts::{attach, create, open_clone, read_only, write};
-use super::{During, Fault, kernel};
+use super::{During, InnerError, kernel};
 
 /// Entries of `/proc` that belong to the sandbox's processes and namespaces.
 const KEPT: &[&str] = &["mounts", "net", "self", "sys", "thread-self"];
@@ -21,7 +21,7 @@ const KEPT: &[&str] = &["mounts", "net", "self", "sys", "thread-self"];
 const STAGING: &str = "/sys";
 
 /// Makes the fixed files in a folder of the file system in memory.
-pub(super) fn furnish(folder: &OwnedFd, job: &Job) -> rustix::io::Result<()> {
+pub(super) fn furnish(folder: &OwnedFd, job: &SandboxJob) -> rustix::io::Result<()> {
     rustix::fs::mkdirat(folder, "hollow", Mode::from_raw_mode(0o555))?;
     drop(create(folder, "empty", 0o444)?);
     let proc = make(folder, "proc")?;
@@ -55,7 +55,7 @@ fn make(dir: &OwnedFd, name: &str) -> rustix::io::Result<OwnedFd> {
 }
 
 /// Covers what `/proc` reports about the host; `fixed` is the folder that [`furnish`] filled.
-pub(super) fn cover(fixed: &OwnedFd) -> Result<(), Fault> {
+pub(super) fn cover(fixed: &OwnedFd) -> Result<(), InnerError> {
     let staging = open_path(STAGING).during(|| format!("opening `{STAGING}`"))?;
     attach(fixed, &staging).during(|| "mounting the files of `/proc`".to_owned())?;
     let entries = std::fs::read_dir("/proc").during(|| "reading `/proc`".to_owned())?;
@@ -87,7 +87,7 @@ fn open_path(path: &str) -> rustix::io::Result<OwnedFd> {
     rustix::fs::open(path, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())
 }
 
-fn cover_one(path: &str, with: &str) -> Result<(), Fault> {
+fn cover_one(path: &str, with: &str) -> Result<(), InnerError> {
     // An entry may go with the kernel's module that made it.
     let Ok(place) = open_path(path) else { return Ok(()) };
     let what = || format!("covering `{path}`");

@@ -10,22 +10,27 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use amiforge_formats::terminal::{Allow, Filter};
+use amiforge_formats::terminal::{Allow, TerminalFilter};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags};
 use rustix::pty::OpenptFlags;
 
-use super::super::{Job, Step};
-use super::steps::{Session, TICK, Watching, reap, spawn};
-use super::{During, Fault, receive};
+use super::super::{SandboxJob, SandboxStep};
+use super::steps::{CommandSession, CommandWatch, TICK, reap, spawn};
+use super::{During, InnerError, receive};
 
 /// Bytes that go from one terminal to the other at once.
 const BYTES: usize = 4096;
 
 /// Waits for the outer half's word, runs a shell with the variables of a step, and waits until it has ended.
-pub(super) fn open(watch: &Watching<'_>, job: &Job, step: &Step, terminal: &[OwnedFd]) -> Result<(), Fault> {
+pub(super) fn open(
+    watch: &CommandWatch<'_>,
+    job: &SandboxJob,
+    step: &SandboxStep,
+    terminal: &[OwnedFd],
+) -> Result<(), InnerError> {
     let [input, output, errors] = terminal else { return Ok(()) };
     let term = String::from_utf8(receive(watch.channel)?).ok().filter(|term| !term.is_empty());
     let relay = term.as_ref().map(|_| Relay::begin(input, output)).transpose();
@@ -39,7 +44,7 @@ pub(super) fn open(watch: &Watching<'_>, job: &Job, step: &Step, terminal: &[Own
     let mut command = Command::new(if bash.exists() { bash } else { Path::new("/bin/sh") });
     command.arg("-i").stdin(own(given[0])?).stdout(own(given[1])?).stderr(own(given[2])?);
     // Not traced: what a person does in the shell is not captured, so the real time and machine may be seen.
-    match spawn(command, job, step, watch.places, None, &Session::Interactive { term }) {
+    match spawn(command, job, step, watch.places, None, &CommandSession::Interactive { term }) {
         Err(error) => {
             let words = format!("there is no shell in this state: {error}\r\n");
             let _ = rustix::io::write(errors, words.as_bytes());
@@ -53,7 +58,7 @@ pub(super) fn open(watch: &Watching<'_>, job: &Job, step: &Step, terminal: &[Own
 }
 
 /// Waits for a shell that has the user's files themselves.
-fn wait(watch: &Watching<'_>, child: Pid) -> Result<(), Fault> {
+fn wait(watch: &CommandWatch<'_>, child: Pid) -> Result<(), InnerError> {
     let ended = rustix::process::pidfd_open(child, PidfdFlags::empty());
     let ended = ended.during(|| "watching a shell".to_owned())?;
     while reap(child)?.is_none() {
@@ -82,14 +87,14 @@ impl<'a> Relay<'a> {
         Ok(Self { input, output, ours, theirs })
     }
 
-    fn run(self, watch: &Watching<'_>, child: Pid) -> Result<(), Fault> {
+    fn run(self, watch: &CommandWatch<'_>, child: Pid) -> Result<(), InnerError> {
         let Self { input, output, ours, theirs } = self;
         let what = || "passing on what is typed".to_owned();
         // Held by the shell alone, so that its end is the end of the terminal.
         drop(theirs);
         let ended = rustix::process::pidfd_open(child, PidfdFlags::empty()).during(what)?;
         let mut typed = Vec::new();
-        let mut filter = Filter::new(Allow::Screen);
+        let mut filter = TerminalFilter::new(Allow::Screen);
         loop {
             take_size(input, &ours);
             let over = reap(child)?.is_some();
@@ -164,7 +169,7 @@ fn pass(typed: &mut Vec<u8>, ours: &OwnedFd) -> io::Result<bool> {
 }
 
 /// Shows what the shell wrote so far.
-fn show(ours: &OwnedFd, output: &OwnedFd, filter: &mut Filter) -> io::Result<()> {
+fn show(ours: &OwnedFd, output: &OwnedFd, filter: &mut TerminalFilter) -> io::Result<()> {
     let mut bytes = [0; BYTES];
     loop {
         match rustix::io::read(ours, &mut bytes) {

@@ -15,14 +15,14 @@ use rustix::process::{DumpableBehavior, Pid, PidfdFlags, WaitOptions, WaitStatus
 use rustix::thread::UnshareFlags;
 use rustix::time::ClockId;
 
-use super::super::wire::{Channel, How, Said};
-use super::super::{Clock, Job, Limits, OnFailure, Step, sys};
+use super::super::wire::{Channel, Said, StepEnd};
+use super::super::{OnFailure, SandboxClock, SandboxJob, SandboxLimits, SandboxStep, sys};
 #[cfg(target_arch = "x86_64")]
 use super::clock::Tracer;
 use super::kernel::UPTIME;
-use super::mounts::Places;
+use super::mounts::EnteredMounts;
 use super::usage::measure;
-use super::{During, Fault, calls, confine, say, shell};
+use super::{During, InnerError, calls, confine, say, shell};
 
 /// How often the commands are looked after.
 pub(super) const TICK: Duration = Duration::from_millis(100);
@@ -46,7 +46,7 @@ const FIXED: &[(&str, &str)] = &[
 
 /// Whether all commands ended well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Outcome {
+pub(super) enum CommandsOutcome {
     Well,
     Badly,
 }
@@ -54,18 +54,18 @@ pub(super) enum Outcome {
 /// Runs the steps; the outer half is told of each.
 pub(super) fn run(
     channel: &Channel,
-    job: &Job,
-    places: &Places,
+    job: &SandboxJob,
+    places: &EnteredMounts,
     terminal: &[OwnedFd],
-) -> Result<Outcome, Fault> {
+) -> Result<CommandsOutcome, InnerError> {
     set_uptime()?;
     let deadline = Instant::now().checked_add(job.limits.time);
-    let mut watch = Watching { channel, limits: job.limits, places, deadline };
+    let mut watch = CommandWatch { channel, limits: job.limits, places, deadline };
     for (number, step) in (0u32..).zip(&job.steps) {
         say(channel, &Said::Begins(number))?;
         let how = watch.one(job, step)?;
         finish_others()?;
-        let well = how == How::Status(0);
+        let well = how == StepEnd::Status(0);
         if !well && job.on_failure == OnFailure::Shell {
             watch.deadline = None;
             say(channel, &Said::Shell { step: number, how: how.clone() })?;
@@ -74,15 +74,15 @@ pub(super) fn run(
         }
         say(channel, &Said::Ended { step: number, how })?;
         if !well {
-            return Ok(Outcome::Badly);
+            return Ok(CommandsOutcome::Badly);
         }
     }
-    Ok(Outcome::Well)
+    Ok(CommandsOutcome::Well)
 }
 
 /// Lets the clocks that count from the start of the machine begin anew for all that is started from now on
 /// (`time_namespaces(7)`). Kernels before 5.6 have nothing for it.
-fn set_uptime() -> Result<(), Fault> {
+fn set_uptime() -> Result<(), InnerError> {
     if sys::unshare(UnshareFlags::NEWTIME).is_err() {
         return Ok(());
     }
@@ -98,21 +98,21 @@ fn set_uptime() -> Result<(), Fault> {
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).entering("hiding memory")
 }
 
-fn start(job: &Job, step: &Step, places: &Places) -> std::io::Result<Pid> {
+fn start(job: &SandboxJob, step: &SandboxStep, places: &EnteredMounts) -> std::io::Result<Pid> {
     let (program, arguments) = step.argv.split_first().ok_or(std::io::ErrorKind::InvalidInput)?;
     let input = if step.input.is_empty() { Stdio::null() } else { Stdio::from(given(&step.input)?) };
     let mut command = Command::new(program);
     command.args(arguments).stdin(input);
-    spawn(command, job, step, places, traced(job), &Session::Silent)
+    spawn(command, job, step, places, traced(job), &CommandSession::Silent)
 }
 
 /// The clock that the tracer of a job's commands keeps, where this machine can trace them.
-fn traced(job: &Job) -> Option<Clock> {
+fn traced(job: &SandboxJob) -> Option<SandboxClock> {
     cfg!(target_arch = "x86_64").then_some(job.clock)
 }
 
 /// Whom a command talks to.
-pub(super) enum Session {
+pub(super) enum CommandSession {
     /// Nobody: what it writes is kept.
     Silent,
     /// The user; on a terminal of this kind, which is its standard input, if there is one.
@@ -122,22 +122,22 @@ pub(super) enum Session {
 /// Starts a command with the variables of its step, confined.
 pub(super) fn spawn(
     mut command: Command,
-    job: &Job,
-    step: &Step,
-    places: &Places,
-    traced: Option<Clock>,
-    session: &Session,
+    job: &SandboxJob,
+    step: &SandboxStep,
+    places: &EnteredMounts,
+    traced: Option<SandboxClock>,
+    session: &CommandSession,
 ) -> std::io::Result<Pid> {
     let mut env: BTreeMap<&str, &str> = FIXED.iter().copied().collect();
     let epoch = job.epoch.secs.to_string();
     env.insert("SOURCE_DATE_EPOCH", &epoch);
     env.extend(job.env.iter().chain(&step.env).map(|(name, value)| (name.as_str(), value.as_str())));
-    if let Session::Interactive { term: Some(term) } = session {
+    if let CommandSession::Interactive { term: Some(term) } = session {
         env.insert("TERM", term);
     }
     command.env_clear().envs(env);
     let (limits, filter) = (job.limits, calls::filter(traced));
-    let on_terminal = matches!(session, Session::Interactive { term: Some(_) });
+    let on_terminal = matches!(session, CommandSession::Interactive { term: Some(_) });
     let folder = CString::new(step.folder.as_str())?;
     let cell = places.cell.as_ref().map(AsFd::as_fd).map(|cell| cell.try_clone_to_owned()).transpose()?;
     sys::before_exec(&mut command, move || {
@@ -168,37 +168,37 @@ fn given(bytes: &[u8]) -> std::io::Result<File> {
 }
 
 /// What is looked at while a command runs.
-pub(super) struct Watching<'a> {
+pub(super) struct CommandWatch<'a> {
     pub(super) channel: &'a Channel,
-    limits: Limits,
-    pub(super) places: &'a Places,
+    limits: SandboxLimits,
+    pub(super) places: &'a EnteredMounts,
     deadline: Option<Instant>,
 }
 
-impl Watching<'_> {
+impl CommandWatch<'_> {
     /// Runs a command to its end.
-    fn one(&self, job: &Job, step: &Step) -> Result<How, Fault> {
+    fn one(&self, job: &SandboxJob, step: &SandboxStep) -> Result<StepEnd, InnerError> {
         #[cfg(target_arch = "x86_64")]
         if traced(job).is_some() {
             let tracer = Tracer::start(job, self.places.origin, || start(job, step, self.places))?;
             let how = self.until_end(tracer.pid)?;
-            return Ok(tracer.fault().map_or(how, How::NotStarted));
+            return Ok(tracer.fault().map_or(how, StepEnd::NotStarted));
         }
         match start(job, step, self.places) {
-            Err(error) => Ok(How::NotStarted(error.to_string())),
+            Err(error) => Ok(StepEnd::NotStarted(error.to_string())),
             Ok(child) => self.until_end(child),
         }
     }
 
     /// Waits for a command, or ends all when a limit is reached.
-    fn until_end(&self, child: Pid) -> Result<How, Fault> {
+    fn until_end(&self, child: Pid) -> Result<StepEnd, InnerError> {
         let ended = rustix::process::pidfd_open(child, PidfdFlags::empty());
         let ended = ended.during(|| "watching a command".to_owned())?;
         loop {
             self.wait(ended.as_fd())?;
             if let Some(status) = reap(child)? {
                 // What is full now may be why it failed, or what it did not notice.
-                return Ok(if self.places.is_full() { How::DiskFull } else { how(status) });
+                return Ok(if self.places.is_full() { StepEnd::DiskFull } else { how(status) });
             }
             if let Some(how) = self.over() {
                 sys::kill_all();
@@ -208,7 +208,7 @@ impl Watching<'_> {
     }
 
     /// Sleeps until the command ends or the time for a look has come; ends with the outer half.
-    pub(super) fn wait(&self, ended: BorrowedFd<'_>) -> Result<(), Fault> {
+    pub(super) fn wait(&self, ended: BorrowedFd<'_>) -> Result<(), InnerError> {
         let left = self.deadline.map_or(TICK, |deadline| deadline.saturating_duration_since(Instant::now()));
         let timeout = Timespec::try_from(left.min(TICK)).unwrap_or_default();
         let mut both = [
@@ -225,27 +225,29 @@ impl Watching<'_> {
     }
 
     /// The limit that is reached.
-    fn over(&self) -> Option<How> {
+    fn over(&self) -> Option<StepEnd> {
         if self.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-            return Some(How::TooLong);
+            return Some(StepEnd::TooLong);
         }
         let usage = measure(self.places.segments.as_ref(), self.limits.memory);
         if usage.memory > self.limits.memory {
-            return Some(How::TooMuchMemory);
+            return Some(StepEnd::TooMuchMemory);
         }
         if usage.threads > u64::from(self.limits.processes) {
-            return Some(How::TooMany);
+            return Some(StepEnd::TooMany);
         }
-        self.places.is_full().then_some(How::DiskFull)
+        self.places.is_full().then_some(StepEnd::DiskFull)
     }
 }
 
-fn how(status: WaitStatus) -> How {
-    status.terminating_signal().map_or_else(|| How::Status(status.exit_status().unwrap_or(-1)), How::Signal)
+fn how(status: WaitStatus) -> StepEnd {
+    status
+        .terminating_signal()
+        .map_or_else(|| StepEnd::Status(status.exit_status().unwrap_or(-1)), StepEnd::Signal)
 }
 
 /// Takes what has ended; gives the status of the command if that has.
-pub(super) fn reap(child: Pid) -> Result<Option<WaitStatus>, Fault> {
+pub(super) fn reap(child: Pid) -> Result<Option<WaitStatus>, InnerError> {
     let mut found = None;
     loop {
         match rustix::process::wait(WaitOptions::NOHANG) {
@@ -258,7 +260,7 @@ pub(super) fn reap(child: Pid) -> Result<Option<WaitStatus>, Fault> {
 }
 
 /// Ends what a command left running.
-fn finish_others() -> Result<(), Fault> {
+fn finish_others() -> Result<(), InnerError> {
     loop {
         sys::kill_all();
         match rustix::process::wait(WaitOptions::empty()) {

@@ -8,13 +8,13 @@ use amiforge_formats::tree::{Meta, Printable, Xattrs};
 use rustix::fs::{FileType, Mode, OFlags, RawDir, Statx};
 use std::collections::BTreeMap;
 
-use super::super::Keep;
-use super::super::found::{Found, Is, Now, encode};
+use super::super::CaptureScope;
+use super::super::found::{Is, Now, PresentName, encode};
 use super::super::orders::NONE;
-use super::super::wire::{Channel, Said, Writer};
-use super::mounts::{Places, look};
-use super::plant::{Mark, Planted, mark};
-use super::{Batches, During, Fault, say};
+use super::super::wire::{Channel, Said, WireWriter};
+use super::mounts::{EnteredMounts, look};
+use super::plant::{PlantedInode, PlantedTree, mark};
+use super::{Batches, During, InnerError, say};
 
 /// Deepest nesting of folders; deeper ones have paths that no program can open.
 const DEPTH_MAX: usize = 2048;
@@ -25,11 +25,11 @@ const OF_THE_HOST: &[&[u8]] = &[b"security.selinux", b"security.ima", b"security
 /// Tells the outer half every name that stands in the tree now, then hands over the files that it has to read.
 pub(super) fn survey(
     channel: &Channel,
-    keep: &Keep,
-    places: &Places,
-    planted: &Planted,
-) -> Result<(), Fault> {
-    let mut out = Writer::default();
+    keep: &CaptureScope,
+    places: &EnteredMounts,
+    planted: &PlantedTree,
+) -> Result<(), InnerError> {
+    let mut out = WireWriter::default();
     out.u32(planted.kept_out.len() as u32);
     for (node, name) in &planted.kept_out {
         out.u32(*node);
@@ -48,7 +48,7 @@ pub(super) fn survey(
 }
 
 /// Opens a file by its path, name by name: a long path cannot be opened at once.
-fn open_below(places: &Places, path: &[u8]) -> Result<OwnedFd, Fault> {
+fn open_below(places: &EnteredMounts, path: &[u8]) -> Result<OwnedFd, InnerError> {
     let what = || format!("opening `/{}`", Printable(path));
     let mut dir = rustix::io::fcntl_dupfd_cloexec(&places.root, 3).during(what)?;
     let mut names = path.split(|&byte| byte == b'/').peekable();
@@ -61,20 +61,20 @@ fn open_below(places: &Places, path: &[u8]) -> Result<OwnedFd, Fault> {
 }
 
 struct Survey<'a> {
-    keep: &'a Keep,
-    planted: &'a Planted,
+    keep: &'a CaptureScope,
+    planted: &'a PlantedTree,
     /// Nodes by inode.
     nodes: BTreeMap<u64, u32>,
     /// Names by inode of what has several.
     seen: BTreeMap<u64, u32>,
-    out: Writer,
+    out: WireWriter,
     count: u32,
     /// Files to be read, with the number of their name.
     read: Vec<(u32, Vec<u8>)>,
 }
 
 /// A folder whose entries are being told.
-struct Folder {
+struct OpenFolder {
     number: u32,
     dir: OwnedFd,
     /// Length of its path.
@@ -84,14 +84,14 @@ struct Folder {
 }
 
 impl Survey<'_> {
-    fn walk(&mut self, places: &Places) -> Result<(), Fault> {
+    fn walk(&mut self, places: &EnteredMounts) -> Result<(), InnerError> {
         let what = || "reading the root".to_owned();
         let root = rustix::io::fcntl_dupfd_cloexec(&places.root, 3).during(what)?;
         let now = look(&root, b"").during(what)?;
         let mut path = Vec::new();
         let number = self.tell(NONE, &root, b"", &path, &now)?;
         let entries = names(&root, &path)?;
-        let mut folders = vec![Folder { number, dir: root, path: 0, names: entries }];
+        let mut folders = vec![OpenFolder { number, dir: root, path: 0, names: entries }];
         while let Some(folder) = folders.last_mut() {
             path.truncate(folder.path);
             let Some(name) = folder.names.pop() else {
@@ -117,7 +117,7 @@ impl Survey<'_> {
                     return deep.during(|| format!("reading folders nested {DEPTH_MAX} deep"));
                 }
                 let entries = names(&dir, &path)?;
-                folders.push(Folder { number, dir, path: path.len(), names: entries });
+                folders.push(OpenFolder { number, dir, path: path.len(), names: entries });
             }
         }
         Ok(())
@@ -131,7 +131,7 @@ impl Survey<'_> {
         name: &[u8],
         path: &[u8],
         now: &Statx,
-    ) -> Result<u32, Fault> {
+    ) -> Result<u32, InnerError> {
         let number = self.count;
         self.count += 1;
         let is_dir = FileType::from_raw_mode(now.stx_mode.into()) == FileType::Directory;
@@ -153,13 +153,18 @@ impl Survey<'_> {
         if reads {
             self.read.push((number, path.to_vec()));
         }
-        encode(&Found { parent, name: name.to_vec(), what }, &mut self.out);
+        encode(&PresentName { parent, name: name.to_vec(), what }, &mut self.out);
         Ok(number)
     }
 }
 
 /// What a name is, compared with the node that its inode was.
-fn compare(dir: &OwnedFd, name: &[u8], now: &Statx, before: Option<(u32, Mark)>) -> rustix::io::Result<Now> {
+fn compare(
+    dir: &OwnedFd,
+    name: &[u8],
+    now: &Statx,
+    before: Option<(u32, PlantedInode)>,
+) -> rustix::io::Result<Now> {
     let kind = FileType::from_raw_mode(now.stx_mode.into());
     if let Some((node, before)) = before
         && before.changed == mark(now).changed
@@ -192,8 +197,8 @@ fn compare(dir: &OwnedFd, name: &[u8], now: &Statx, before: Option<(u32, Mark)>)
 }
 
 /// Whether a path is kept, or leads to what is.
-fn wanted(keep: &Keep, path: &[u8]) -> bool {
-    let Keep::Below(kept) = keep else { return true };
+fn wanted(keep: &CaptureScope, path: &[u8]) -> bool {
+    let CaptureScope::Below(kept) = keep else { return true };
     let under = |path: &[u8], top: &[u8]| {
         path.strip_prefix(top).is_some_and(|rest| top.is_empty() || rest.is_empty() || rest.starts_with(b"/"))
     };
@@ -203,7 +208,7 @@ fn wanted(keep: &Keep, path: &[u8]) -> bool {
 }
 
 /// The entries of a folder, the last one first.
-fn names(dir: &OwnedFd, path: &[u8]) -> Result<Vec<Vec<u8>>, Fault> {
+fn names(dir: &OwnedFd, path: &[u8]) -> Result<Vec<Vec<u8>>, InnerError> {
     let mut names = Vec::new();
     let mut space = Vec::with_capacity(64 << 10);
     let mut entries = RawDir::new(dir, space.spare_capacity_mut());

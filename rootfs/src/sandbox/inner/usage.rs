@@ -21,7 +21,7 @@ pub(super) fn measure(segments: Option<&File>, limit: u64) -> Usage {
     let page = rustix::param::page_size() as u64;
     let mut usage = Usage::default();
     let mut resident = 0_u64;
-    let mut files = Files::default();
+    let mut files = MemoryFiles::default();
     let processes = processes();
     for name in &processes {
         // A process may end while it is looked at.
@@ -53,12 +53,12 @@ fn processes() -> Vec<String> {
 
 /// Files of `memfd_create` that are open somewhere.
 #[derive(Debug, Default)]
-struct Files {
+struct MemoryFiles {
     seen: BTreeSet<u64>,
     bytes: u64,
 }
 
-impl Files {
+impl MemoryFiles {
     fn add_open(&mut self, process: &str) {
         let Ok(entries) = fs::read_dir(format!("/proc/{process}/fd")) else { return };
         for entry in entries.flatten() {

@@ -27,14 +27,14 @@ pub fn binary(head: &[u8], len: u64) -> Option<KeyKind> {
 }
 
 /// An element of DER: its tag, its content as far as that is there, its length, and what comes after it.
-struct Element<'a> {
+struct DerElement<'a> {
     tag: u8,
     content: &'a [u8],
     len: u64,
     rest: &'a [u8],
 }
 
-fn element(bytes: &[u8]) -> Option<Element<'_>> {
+fn element(bytes: &[u8]) -> Option<DerElement<'_>> {
     let (&tag, rest) = bytes.split_first()?;
     let (&first, rest) = rest.split_first()?;
     let (len, rest) = match first {
@@ -47,11 +47,11 @@ fn element(bytes: &[u8]) -> Option<Element<'_>> {
     };
     let there = usize::try_from(len).unwrap_or(usize::MAX).min(rest.len());
     let (content, rest) = rest.split_at(there);
-    Some(Element { tag, content, len, rest })
+    Some(DerElement { tag, content, len, rest })
 }
 
 /// The elements of a sequence, as far as they are there.
-fn elements(mut bytes: &[u8], most: usize) -> Vec<Element<'_>> {
+fn elements(mut bytes: &[u8], most: usize) -> Vec<DerElement<'_>> {
     let mut all = Vec::new();
     while all.len() < most
         && let Some(found) = element(bytes)
@@ -73,7 +73,7 @@ fn der(head: &[u8], len: u64) -> Option<KeyKind> {
     let tags: Vec<u8> = parts.iter().map(|part| part.tag).collect();
     let version = parts.first().filter(|part| part.tag == INTEGER && part.len == 1);
     let version = version.and_then(|part| part.content.first().copied());
-    let begins_with = |part: &Element<'_>, ids: &[&[u8]]| {
+    let begins_with = |part: &DerElement<'_>, ids: &[&[u8]]| {
         element(part.content)
             .is_some_and(|id| id.tag == OID && ids.iter().any(|wanted| id.content.starts_with(wanted)))
     };

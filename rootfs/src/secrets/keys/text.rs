@@ -15,11 +15,11 @@ const BEFORE_MAX: usize = 64;
 const OPENSSH: &[u8] = b"b3BlbnNzaC1rZXktdjEAAAAA";
 
 /// What a key is, of which a word stands at this place of a text.
-type Rule = fn(&[u8], usize) -> Option<KeyKind>;
+type KeyRule = fn(&[u8], usize) -> Option<KeyKind>;
 
 /// The kind of the first key in a part of a text.
 pub fn text(bytes: &[u8]) -> Option<KeyKind> {
-    let rules: [(&[u8], Rule); 7] = [
+    let rules: [(&[u8], KeyRule); 7] = [
         (b"PRIVATE KEY", pem),
         (b"PuTTY-User-Key-File-", putty),
         (b"\"kty\"", jwk),

@@ -13,17 +13,17 @@ mod shelf;
 use amiforge_formats::digest::Digest;
 use amiforge_formats::tree::Printable;
 
-use self::model::Descriptor;
-use self::pick::Layer;
-use self::shelf::{Blob, Shelf};
+use self::model::OciDescriptor;
+use self::pick::OciLayer;
+use self::shelf::{OciBlob, OciBlobs};
 use super::expand::Compression;
-use super::indexed::{Again, Indexed, Planting};
-use super::open::{Opened, Opening, SourceError, Stretch};
-use super::tar::{self, Place, TarError};
+use super::indexed::{Again, Indexed, Inserter};
+use super::open::{FileRange, OpenedSource, Opening, SourceError};
+use super::tar::{self, ArchiveLocation, TarError};
 use super::warning::Tally;
-use super::{Pin, SourceSpec};
+use super::{DigestPin, SourceSpec};
 use crate::blobs::Blobs;
-use crate::checks::{Purpose, Task};
+use crate::checks::{DeferredTask, Purpose};
 
 /// Why an image was refused.
 #[derive(Debug, thiserror::Error)]
@@ -181,7 +181,7 @@ fn instead_of(kind: Option<&'static str>) -> String {
 /// # Errors
 /// [`OciError::NotAPlatform`].
 pub fn check_platform(text: &str) -> Result<(), OciError> {
-    platform::Wanted::parse(text).map(|_| ())
+    platform::PlatformRequest::parse(text).map(|_| ())
 }
 
 fn listed(found: &[String]) -> String {
@@ -196,24 +196,24 @@ pub(super) fn open(
     platform: &str,
     reference: Option<&str>,
     blobs: &mut Blobs,
-) -> Result<Opened, SourceError> {
+) -> Result<OpenedSource, SourceError> {
     let mut tasks = Vec::new();
-    let mut shelf = Shelf::open(opening, path, blobs, &mut tasks)?;
+    let mut shelf = OciBlobs::open(opening, path, blobs, &mut tasks)?;
     let image = pick::image(&shelf, platform, reference)?;
     let pinned = match spec.pin {
-        Pin::Exact(expected) if expected != image.digest => {
+        DigestPin::Exact(expected) if expected != image.digest => {
             return Err(SourceError::Digest { expected, actual: image.digest });
         }
-        Pin::Exact(_) => true,
+        DigestPin::Exact(_) => true,
         _ => false,
     };
-    let mut planting = Planting::new(Again::ReplaceLower);
+    let mut planting = Inserter::new(Again::ReplaceLower);
     let (mut size, mut tally) = (image.size, Tally::default());
     for (layer, number) in image.layers.iter().zip(1..) {
         let laid = lay(opening, &mut shelf, layer, number, blobs, &mut tasks)?;
         size = size.saturating_add(laid.size);
         planting.next_layer();
-        let bytes = Stretch { file: &laid.file, at: laid.place.at, len: laid.len };
+        let bytes = FileRange { file: &laid.file, at: laid.place.at, len: laid.len };
         let read = tar::layer(&bytes, laid.place, &mut planting, opening.watch);
         tally.add(read.map_err(|error| OciError::Layer {
             number,
@@ -224,13 +224,13 @@ pub(super) fn open(
     let size = shelf.size().unwrap_or(size);
     let indexed = Indexed { warnings: tally.warnings(), ..planting.finish() };
     let (sha256, config) = (Some(image.digest), Some(image.config));
-    Ok(Opened { indexed, kind: "oci", size, sha256, pinned, tasks, config })
+    Ok(OpenedSource { indexed, kind: "oci", size, sha256, pinned, tasks, config })
 }
 
 /// A layer that lies uncompressed in a file.
 struct Laid {
     file: std::fs::File,
-    place: Place,
+    place: ArchiveLocation,
     len: u64,
     /// Length as the image holds it.
     size: u64,
@@ -239,27 +239,27 @@ struct Laid {
 /// Finds a layer, has it decompressed if need be, and its digests checked now or by a task.
 fn lay(
     opening: &Opening<'_>,
-    shelf: &mut Shelf,
-    layer: &Layer,
+    shelf: &mut OciBlobs,
+    layer: &OciLayer,
     number: usize,
     blobs: &mut Blobs,
-    tasks: &mut Vec<Task>,
+    tasks: &mut Vec<DeferredTask>,
 ) -> Result<Laid, SourceError> {
-    let Blob { file, path, at, len } = shelf.blob(&layer.name)?;
+    let OciBlob { file, path, at, len } = shelf.blob(&layer.name)?;
     let size = len;
     let what = format!("layer {number}");
-    if let Some(Descriptor { size: expected, .. }) = &layer.descriptor
+    if let Some(OciDescriptor { size: expected, .. }) = &layer.descriptor
         && *expected != len
     {
         return Err(OciError::Size { what, expected: *expected, actual: len }.into());
     }
-    let stretch = Stretch { file: &file, at, len };
+    let stretch = FileRange { file: &file, at, len };
     let reading = |source| OciError::Read { name: layer.name.clone(), source };
     let start = super::open::start(&stretch).map_err(reading)?;
     let known = layer.digest;
     let task = |expected| {
         let purpose = Purpose::Part(what.clone(), expected);
-        file.try_clone().map(|file| Task::Hash { file, at, len, purpose }).map_err(reading)
+        file.try_clone().map(|file| DeferredTask::Hash { file, at, len, purpose }).map_err(reading)
     };
     if start.first_chunk().is_some_and(tar::is_tar) {
         if let Some(actual) = known.filter(|digest| *digest != layer.diff_id) {
@@ -268,7 +268,7 @@ fn lay(
         }
         tasks.push(task(layer.diff_id)?);
         let source = shelf.source(&path, &file, blobs).map_err(reading)?;
-        return Ok(Laid { file, place: Place { source, at }, len, size });
+        return Ok(Laid { file, place: ArchiveLocation { source, at }, len, size });
     }
     let Some(format) = Compression::of(&start) else { return Err(OciError::LayerContent { number }.into()) };
     let before = tasks.len();
@@ -278,7 +278,10 @@ fn lay(
             return Err(OciError::Digest { what, expected, actual }.into());
         }
         // From the store by the name that the manifest gives: then nobody has looked at the layer itself yet.
-        if tasks.get(before..).is_some_and(|new| new.iter().any(|task| matches!(task, Task::Hash { .. }))) {
+        if tasks
+            .get(before..)
+            .is_some_and(|new| new.iter().any(|task| matches!(task, DeferredTask::Hash { .. })))
+        {
             tasks.push(task(expected)?);
         }
     }
@@ -287,5 +290,5 @@ fn lay(
         return Err(OciError::Digest { what, expected: layer.diff_id, actual: spool.digest }.into());
     }
     let source = blobs.add_entry(spool.file.try_clone().map_err(reading)?, &spool.path);
-    Ok(Laid { file: spool.file, place: Place { source, at: 0 }, len: spool.len, size })
+    Ok(Laid { file: spool.file, place: ArchiveLocation { source, at: 0 }, len: spool.len, size })
 }

@@ -13,7 +13,7 @@ pub(super) const DOCUMENT_MAX: u64 = 4 << 20;
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Descriptor {
+pub(super) struct OciDescriptor {
     #[serde(default)]
     pub(super) media_type: String,
     pub(super) digest: String,
@@ -23,7 +23,7 @@ pub(super) struct Descriptor {
     pub(super) annotations: BTreeMap<String, String>,
 }
 
-impl Descriptor {
+impl OciDescriptor {
     /// The digest as bytes.
     pub(super) fn digest(&self) -> Result<Digest, OciError> {
         digest(&self.digest)
@@ -66,18 +66,18 @@ impl Platform {
 }
 
 #[derive(Debug, Deserialize)]
-pub(super) struct Index {
-    pub(super) manifests: Vec<Descriptor>,
+pub(super) struct OciIndex {
+    pub(super) manifests: Vec<OciDescriptor>,
 }
 
 #[derive(Debug, Deserialize)]
-pub(super) struct Manifest {
-    pub(super) config: Descriptor,
-    pub(super) layers: Vec<Descriptor>,
+pub(super) struct OciManifest {
+    pub(super) config: OciDescriptor,
+    pub(super) layers: Vec<OciDescriptor>,
 }
 
 #[derive(Debug, Deserialize)]
-pub(super) struct Config {
+pub(super) struct OciConfig {
     #[serde(flatten)]
     pub(super) platform: Platform,
     pub(super) rootfs: RootFs,

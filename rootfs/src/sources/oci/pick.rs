@@ -6,29 +6,29 @@ use amiforge_formats::digest::Digest;
 use serde::de::DeserializeOwned;
 
 use super::OciError;
-use super::model::{self, Config, DOCUMENT_MAX, Descriptor, Index, Manifest, Platform, Saved};
-use super::platform::Wanted;
-use super::shelf::Shelf;
+use super::model::{self, DOCUMENT_MAX, OciConfig, OciDescriptor, OciIndex, OciManifest, Platform, Saved};
+use super::platform::PlatformRequest;
+use super::shelf::OciBlobs;
 
 /// How deep indexes may name indexes. Two is what tools write.
 const DEPTH_MAX: usize = 4;
 
 /// The image that was picked.
-pub(super) struct Image {
+pub(super) struct OciImage {
     /// Digest of its manifest, or of its config if it has none.
     pub(super) digest: Digest,
     /// Length of its documents.
     pub(super) size: u64,
     pub(super) config: serde_json::Value,
-    pub(super) layers: Vec<Layer>,
+    pub(super) layers: Vec<OciLayer>,
 }
 
 /// A layer of it.
-pub(super) struct Layer {
+pub(super) struct OciLayer {
     /// Where it lies.
     pub(super) name: String,
     /// What the manifest says of it.
-    pub(super) descriptor: Option<Descriptor>,
+    pub(super) descriptor: Option<OciDescriptor>,
     /// Digest as it lies there.
     pub(super) digest: Option<Digest>,
     /// Digest of its uncompressed bytes.
@@ -36,9 +36,12 @@ pub(super) struct Layer {
 }
 
 /// Picks the image.
-pub(super) fn image(shelf: &Shelf, platform: &str, reference: Option<&str>) -> Result<Image, OciError> {
-    let choice =
-        Choice { platform: Wanted::parse(platform)?, reference, digest: reference.and_then(by_digest) };
+pub(super) fn image(shelf: &OciBlobs, platform: &str, reference: Option<&str>) -> Result<OciImage, OciError> {
+    let choice = ImageChoice {
+        platform: PlatformRequest::parse(platform)?,
+        reference,
+        digest: reference.and_then(by_digest),
+    };
     if shelf.holds("index.json") {
         return from_index(shelf, &choice);
     }
@@ -49,14 +52,14 @@ pub(super) fn image(shelf: &Shelf, platform: &str, reference: Option<&str>) -> R
 }
 
 /// What the recipe asks for.
-struct Choice<'a> {
-    platform: Wanted,
+struct ImageChoice<'a> {
+    platform: PlatformRequest,
     reference: Option<&'a str>,
     /// The reference as a digest, if it is one.
     digest: Option<&'a str>,
 }
 
-impl fmt::Display for Choice<'_> {
+impl fmt::Display for ImageChoice<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.reference {
             Some(reference) => write!(f, "{} named `{}`", self.platform, reference.escape_default()),
@@ -74,12 +77,12 @@ fn by_digest(reference: &str) -> Option<&str> {
 /// A manifest, the name by which it is shown, and whether the reference names it.
 struct Candidate {
     name: String,
-    descriptor: Descriptor,
+    descriptor: OciDescriptor,
     chosen: bool,
 }
 
-fn from_index(shelf: &Shelf, choice: &Choice<'_>) -> Result<Image, OciError> {
-    let index: Index = parse("index.json", &shelf.document("index.json", DOCUMENT_MAX)?)?;
+fn from_index(shelf: &OciBlobs, choice: &ImageChoice<'_>) -> Result<OciImage, OciError> {
+    let index: OciIndex = parse("index.json", &shelf.document("index.json", DOCUMENT_MAX)?)?;
     let mut all = Vec::new();
     for descriptor in &index.manifests {
         let name = descriptor.references().next().unwrap_or(&descriptor.digest).clone();
@@ -124,9 +127,9 @@ fn shown(Candidate { name, descriptor, .. }: &Candidate) -> String {
 
 /// The manifests that a descriptor leads to, through indexes.
 fn flatten(
-    shelf: &Shelf,
+    shelf: &OciBlobs,
     mut candidate: Candidate,
-    choice: &Choice<'_>,
+    choice: &ImageChoice<'_>,
     depth: usize,
     found: &mut Vec<Candidate>,
 ) -> Result<(), OciError> {
@@ -139,16 +142,20 @@ fn flatten(
         return Err(OciError::TooDeep { max: DEPTH_MAX });
     }
     let (document, bytes) = checked(shelf, &candidate.descriptor, "the index")?;
-    let index: Index = parse(&document, &bytes)?;
+    let index: OciIndex = parse(&document, &bytes)?;
     index.manifests.into_iter().try_for_each(|descriptor| {
         let below = Candidate { name: candidate.name.clone(), descriptor, chosen: candidate.chosen };
         flatten(shelf, below, choice, depth + 1, found)
     })
 }
 
-fn from_manifest(shelf: &Shelf, descriptor: &Descriptor, platform: &Wanted) -> Result<Image, OciError> {
+fn from_manifest(
+    shelf: &OciBlobs,
+    descriptor: &OciDescriptor,
+    platform: &PlatformRequest,
+) -> Result<OciImage, OciError> {
     let (name, bytes) = checked(shelf, descriptor, "the manifest")?;
-    let manifest: Manifest = parse(&name, &bytes)?;
+    let manifest: OciManifest = parse(&name, &bytes)?;
     let (name, text) = checked(shelf, &manifest.config, "the config")?;
     let diff_ids = diff_ids(&name, &text, platform, manifest.layers.len())?;
     let size = bytes.len() as u64 + text.len() as u64;
@@ -157,12 +164,17 @@ fn from_manifest(shelf: &Shelf, descriptor: &Descriptor, platform: &Wanted) -> R
     for ((descriptor, diff_id), number) in manifest.layers.into_iter().zip(diff_ids).zip(1..) {
         readable(&descriptor.media_type, number)?;
         let digest = Some(descriptor.digest()?);
-        layers.push(Layer { name: blob_name(&descriptor)?, descriptor: Some(descriptor), digest, diff_id });
+        layers.push(OciLayer {
+            name: blob_name(&descriptor)?,
+            descriptor: Some(descriptor),
+            digest,
+            diff_id,
+        });
     }
-    Ok(Image { digest: descriptor.digest()?, size, config, layers })
+    Ok(OciImage { digest: descriptor.digest()?, size, config, layers })
 }
 
-fn from_saved(shelf: &Shelf, choice: &Choice<'_>) -> Result<Image, OciError> {
+fn from_saved(shelf: &OciBlobs, choice: &ImageChoice<'_>) -> Result<OciImage, OciError> {
     let all: Vec<Saved> = parse("manifest.json", &shelf.document("manifest.json", DOCUMENT_MAX)?)?;
     let tagged = |saved: &&Saved| match (choice.reference, choice.digest) {
         (None, _) => true,
@@ -190,10 +202,14 @@ fn from_saved(shelf: &Shelf, choice: &Choice<'_>) -> Result<Image, OciError> {
     }
     let diff_ids = diff_ids(&saved.config, &text, &choice.platform, saved.layers.len())?;
     let layers = saved.layers.iter().zip(diff_ids);
-    let layers =
-        layers.map(|(name, diff_id)| Layer { name: name.clone(), descriptor: None, digest: None, diff_id });
+    let layers = layers.map(|(name, diff_id)| OciLayer {
+        name: name.clone(),
+        descriptor: None,
+        digest: None,
+        diff_id,
+    });
     let config = parse(&saved.config, &text)?;
-    Ok(Image { digest, size: text.len() as u64, config, layers: layers.collect() })
+    Ok(OciImage { digest, size: text.len() as u64, config, layers: layers.collect() })
 }
 
 /// The digest in a config's name, with `.json` in archives of older versions.
@@ -204,8 +220,13 @@ fn config_digest(saved: &Saved) -> Option<&str> {
 }
 
 /// The digests of the uncompressed layers that a config lists, if it is for the right machine.
-fn diff_ids(name: &str, text: &[u8], platform: &Wanted, layers: usize) -> Result<Vec<Digest>, OciError> {
-    let config: Config = parse(name, text)?;
+fn diff_ids(
+    name: &str,
+    text: &[u8],
+    platform: &PlatformRequest,
+    layers: usize,
+) -> Result<Vec<Digest>, OciError> {
+    let config: OciConfig = parse(name, text)?;
     if platform.fit(&config.platform).is_none() {
         return Err(OciError::Platform { wanted: platform.to_string(), found: config.platform.text() });
     }
@@ -237,12 +258,12 @@ fn readable(media_type: &str, number: usize) -> Result<(), OciError> {
     }
 }
 
-fn blob_name(descriptor: &Descriptor) -> Result<String, OciError> {
+fn blob_name(descriptor: &OciDescriptor) -> Result<String, OciError> {
     Ok(format!("blobs/sha256/{}", descriptor.digest()?))
 }
 
 /// A document by its descriptor, its size and digest checked, and its name.
-fn checked(shelf: &Shelf, descriptor: &Descriptor, what: &str) -> Result<(String, Vec<u8>), OciError> {
+fn checked(shelf: &OciBlobs, descriptor: &OciDescriptor, what: &str) -> Result<(String, Vec<u8>), OciError> {
     let name = blob_name(descriptor)?;
     let bytes = shelf.document(&name, DOCUMENT_MAX)?;
     let (expected, actual) = (descriptor.size, bytes.len() as u64);

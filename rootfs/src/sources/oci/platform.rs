@@ -9,7 +9,7 @@ use super::model::Platform;
 
 /// A platform that an image is wanted for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Wanted {
+pub(super) struct PlatformRequest {
     os: String,
     architecture: String,
     level: u32,
@@ -17,7 +17,7 @@ pub(super) struct Wanted {
     text: String,
 }
 
-impl Wanted {
+impl PlatformRequest {
     /// Reads `os/architecture` or `os/architecture/variant`.
     pub(super) fn parse(text: &str) -> Result<Self, OciError> {
         let wrong = |hint: Option<String>| OciError::NotAPlatform { text: text.to_owned(), hint };
@@ -51,7 +51,7 @@ impl Wanted {
     }
 }
 
-impl fmt::Display for Wanted {
+impl fmt::Display for PlatformRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
     }
@@ -93,14 +93,17 @@ mod tests {
 
     #[test]
     fn variants_fit_up_to_the_wanted_level() {
-        let plain = Wanted::parse("linux/amd64").unwrap();
+        let plain = PlatformRequest::parse("linux/amd64").unwrap();
         assert_eq!(plain.fit(&platform("amd64", None)), Some(1));
         assert_eq!(plain.fit(&platform("amd64", Some("v3"))), None);
         assert_eq!(plain.fit(&platform("arm64", None)), None);
-        let third = Wanted::parse("linux/amd64/v3").unwrap();
+        let third = PlatformRequest::parse("linux/amd64/v3").unwrap();
         assert_eq!(third.fit(&platform("amd64", Some("v2"))), Some(2));
         assert_eq!(third.fit(&platform("amd64", Some("odd"))), None);
-        assert_eq!(Wanted::parse("linux/arm64").unwrap().fit(&platform("arm64", Some("v8"))), Some(8));
+        assert_eq!(
+            PlatformRequest::parse("linux/arm64").unwrap().fit(&platform("arm64", Some("v8"))),
+            Some(8)
+        );
     }
 
     #[test]
@@ -116,7 +119,7 @@ mod tests {
             ("linux/amd64/vx", None),
             ("a/b/c/d", None),
         ] {
-            let Err(OciError::NotAPlatform { hint: found, .. }) = Wanted::parse(text) else {
+            let Err(OciError::NotAPlatform { hint: found, .. }) = PlatformRequest::parse(text) else {
                 panic!("{text}")
             };
             assert_eq!(found.as_deref(), hint, "{text}");

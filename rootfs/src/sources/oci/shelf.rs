@@ -8,22 +8,22 @@ use std::path::{Path, PathBuf};
 
 use amiforge_formats::plan::SourceId;
 use amiforge_formats::read_at::ReadAt;
-use amiforge_formats::tree::{Content, Kind, Tree};
+use amiforge_formats::tree::{Content, NodeKind, Tree};
 use amiforge_progress::regular;
 
 use super::OciError;
 use crate::blobs::Blobs;
-use crate::checks::Task;
-use crate::sources::Pin;
+use crate::checks::DeferredTask;
+use crate::sources::DigestPin;
 use crate::sources::names::clean;
-use crate::sources::open::{Opening, Plain, SourceError, Stretch};
-use crate::sources::tar::{self, Place};
+use crate::sources::open::{FileRange, Opening, Plain, SourceError};
+use crate::sources::tar::{self, ArchiveLocation};
 
 /// Links followed from one name in an archive; old archives of `docker save` link a layer to its like.
 const LINKS_MAX: usize = 4;
 
 /// The parts of an image by name.
-pub(super) struct Shelf {
+pub(super) struct OciBlobs {
     held: Held,
     /// Files that are among the blobs already.
     sources: HashMap<PathBuf, SourceId>,
@@ -35,7 +35,7 @@ enum Held {
 }
 
 /// A part: a stretch of an open file.
-pub(super) struct Blob {
+pub(super) struct OciBlob {
     pub(super) file: File,
     /// How errors name the file.
     pub(super) path: PathBuf,
@@ -43,20 +43,20 @@ pub(super) struct Blob {
     pub(super) len: u64,
 }
 
-impl Shelf {
+impl OciBlobs {
     /// Opens the folder or archive.
     pub(super) fn open(
         opening: &Opening<'_>,
         path: &Path,
         blobs: &mut Blobs,
-        tasks: &mut Vec<Task>,
+        tasks: &mut Vec<DeferredTask>,
     ) -> Result<Self, SourceError> {
         if path.is_dir() {
             return Ok(Self { held: Held::Folder(path.to_owned()), sources: HashMap::new() });
         }
         // The pin is the manifest's, which does not care how the image was packed.
-        let plain = opening.archive(path, Pin::Unpinned, blobs, tasks)?;
-        let place = Place { source: plain.source, at: 0 };
+        let plain = opening.archive(path, DigestPin::Unpinned, blobs, tasks)?;
+        let place = ArchiveLocation { source: plain.source, at: 0 };
         let tree = tar::index(&plain.bytes(), place, opening.watch)?.tree;
         let sources = HashMap::from([(path.to_owned(), plain.source)]);
         Ok(Self { held: Held::Archive { tree, plain, path: path.to_owned() }, sources })
@@ -91,18 +91,18 @@ impl Shelf {
 
     /// A whole document.
     pub(super) fn document(&self, name: &str, max: u64) -> Result<Vec<u8>, OciError> {
-        let Blob { file, at, len, .. } = self.blob(name)?;
+        let OciBlob { file, at, len, .. } = self.blob(name)?;
         if len > max {
             return Err(OciError::TooLong { name: name.to_owned(), size: len, max });
         }
         let mut bytes = vec![0; usize::try_from(len).unwrap_or(0)];
-        let read = Stretch { file: &file, at, len }.read_exact_at(0, &mut bytes);
+        let read = FileRange { file: &file, at, len }.read_exact_at(0, &mut bytes);
         read.map_err(|source| OciError::Read { name: name.to_owned(), source })?;
         Ok(bytes)
     }
 
     /// Where a part lies.
-    pub(super) fn blob(&self, name: &str) -> Result<Blob, OciError> {
+    pub(super) fn blob(&self, name: &str) -> Result<OciBlob, OciError> {
         let missing = || OciError::Missing { name: name.to_owned() };
         let reading = |source: io::Error| match source.kind() {
             io::ErrorKind::NotFound => missing(),
@@ -116,11 +116,11 @@ impl Shelf {
                 let path = folder.join(name);
                 let file = regular::open(&path).map_err(reading)?;
                 let len = file.metadata().map_err(reading)?.len();
-                Ok(Blob { file, path, at: 0, len })
+                Ok(OciBlob { file, path, at: 0, len })
             }
             Held::Archive { tree, plain, path: archive } => {
                 let (at, len) = slice(tree, path).ok_or_else(missing)?;
-                Ok(Blob { file: plain.file.try_clone().map_err(reading)?, path: archive.clone(), at, len })
+                Ok(OciBlob { file: plain.file.try_clone().map_err(reading)?, path: archive.clone(), at, len })
             }
         }
     }
@@ -140,9 +140,9 @@ impl Shelf {
 fn slice(tree: &Tree, mut path: Vec<u8>) -> Option<(u64, u64)> {
     for _ in 0..LINKS_MAX {
         match &tree.node(tree.lookup(&path)?).kind {
-            Kind::File(Content::Slice { at, len, .. }) => return Some((*at, *len)),
-            Kind::File(content) if content.is_empty() => return Some((0, 0)),
-            Kind::Symlink(target) => path = beside(&path, target)?,
+            NodeKind::File(Content::Slice { at, len, .. }) => return Some((*at, *len)),
+            NodeKind::File(content) if content.is_empty() => return Some((0, 0)),
+            NodeKind::Symlink(target) => path = beside(&path, target)?,
             _ => return None,
         }
     }

@@ -2,13 +2,13 @@
 //! nothing of the tree that they make.
 
 use amiforge_formats::read_at::ReadAt;
-use amiforge_formats::tree::{Content, Kind, Meta, Node, SYMLINK_MAX};
+use amiforge_formats::tree::{Content, Meta, Node, NodeKind, SYMLINK_MAX};
 
-use super::header::Header;
-use super::pax::{Extended, Scope};
+use super::header::TarHeader;
+use super::pax::{Extended, RecordScope};
 use super::sparse;
-use super::window::{BLOCK, Window};
-use super::{End, Place, TarError};
+use super::window::{ArchiveWindow, BLOCK};
+use super::{ArchiveLocation, End, TarError};
 use crate::sources::fault::EntryFault;
 use crate::sources::names::clean;
 use crate::sources::warning::Tally;
@@ -24,7 +24,7 @@ const LOOK: u32 = 1024;
 const TAIL: u64 = 64 << 10;
 
 /// What an entry says to do with its path.
-pub(super) enum Item {
+pub(super) enum EntryAction {
     /// Plant this.
     Node(Node),
     /// Give this node one more name.
@@ -34,8 +34,8 @@ pub(super) enum Item {
 /// Goes through an archive.
 pub(super) struct Entries<'a> {
     archive: &'a dyn ReadAt,
-    window: Window<'a>,
-    place: Place,
+    window: ArchiveWindow<'a>,
+    place: ArchiveLocation,
     end: End,
     at: u64,
     start: u64,
@@ -50,8 +50,8 @@ pub(super) struct Entries<'a> {
 }
 
 impl<'a> Entries<'a> {
-    pub(super) fn new(archive: &'a dyn ReadAt, place: Place, end: End) -> Self {
-        let window = Window::new(archive);
+    pub(super) fn new(archive: &'a dyn ReadAt, place: ArchiveLocation, end: End) -> Self {
+        let window = ArchiveWindow::new(archive);
         let (raw, path, pending) = (Vec::new(), Vec::new(), Vec::new());
         let (global, next, tally) = (None, None, Tally::default());
         Self {
@@ -95,12 +95,12 @@ impl<'a> Entries<'a> {
         self.archive
     }
 
-    pub(super) fn place(&self) -> Place {
+    pub(super) fn place(&self) -> ArchiveLocation {
         self.place
     }
 
     /// The next entry; `None` at the end.
-    pub(super) fn next(&mut self, watch: &dyn Watch) -> Result<Option<Item>, TarError> {
+    pub(super) fn next(&mut self, watch: &dyn Watch) -> Result<Option<EntryAction>, TarError> {
         self.start = self.at;
         loop {
             self.looks = self.looks.wrapping_add(1);
@@ -113,7 +113,7 @@ impl<'a> Entries<'a> {
                 return self.closes().map(|()| None);
             }
             let block = *block;
-            let header = Header::new(&block).map_err(|fault| TarError::unnamed(at, fault))?;
+            let header = TarHeader::new(&block).map_err(|fault| TarError::unnamed(at, fault))?;
             match header.typeflag() {
                 flag @ (b'x' | b'X' | b'g' | b'L' | b'K') => self.extend(header, flag)?,
                 // A label of the whole archive; it makes no file.
@@ -174,7 +174,7 @@ impl<'a> Entries<'a> {
         Ok(body)
     }
 
-    fn skip(&mut self, header: Header<'_>) -> Result<(), TarError> {
+    fn skip(&mut self, header: TarHeader<'_>) -> Result<(), TarError> {
         let at = self.at;
         let size = header.size().map_err(|fault| TarError::unnamed(at, fault))?;
         self.step(size, "the label").map_err(|fault| TarError::unnamed(at, fault))?;
@@ -182,7 +182,7 @@ impl<'a> Entries<'a> {
     }
 
     /// Takes in an extended header or a long name.
-    fn extend(&mut self, header: Header<'_>, flag: u8) -> Result<(), TarError> {
+    fn extend(&mut self, header: TarHeader<'_>, flag: u8) -> Result<(), TarError> {
         let at = self.at;
         let unnamed = |fault| TarError::unnamed(at, fault);
         if flag == b'g' && !self.pending.is_empty() {
@@ -200,7 +200,7 @@ impl<'a> Entries<'a> {
         let records = self.window.bytes(body, size, "the extended header")?;
         if flag == b'g' {
             let global = self.global.get_or_insert_default();
-            return global.read(&records, Scope::Archive).map_err(unnamed);
+            return global.read(&records, RecordScope::Archive).map_err(unnamed);
         }
         self.pending.push(flag);
         let global = &self.global;
@@ -210,13 +210,13 @@ impl<'a> Entries<'a> {
             b'K' if next.link.is_none() => next.link = Some(long_name(&records)),
             // A long name after a PAX header that says the same thing better.
             b'L' | b'K' => {}
-            _ => next.read(&records, Scope::Entry).map_err(unnamed)?,
+            _ => next.read(&records, RecordScope::Entry).map_err(unnamed)?,
         }
         Ok(())
     }
 
     /// An entry proper.
-    fn entry(&mut self, header: Header<'_>, flag: u8) -> Result<Item, TarError> {
+    fn entry(&mut self, header: TarHeader<'_>, flag: u8) -> Result<EntryAction, TarError> {
         self.pending.clear();
         let mut extended = self.next.take().or_else(|| self.global.clone());
         header.path(&mut self.raw);
@@ -233,10 +233,10 @@ impl<'a> Entries<'a> {
 
     fn item(
         &mut self,
-        header: Header<'_>,
+        header: TarHeader<'_>,
         flag: u8,
         mut extended: Option<Box<Extended>>,
-    ) -> Result<Item, TarError> {
+    ) -> Result<EntryAction, TarError> {
         let start = self.start;
         let unnamed = |fault| TarError::unnamed(start, fault);
         // The root itself has no other name.
@@ -255,28 +255,28 @@ impl<'a> Entries<'a> {
         // Version 7 knows no directories; a slash at the end says it.
         let flag = if matches!(flag, b'0' | 0) && self.raw.ends_with(b"/") { b'5' } else { flag };
         let kind = match flag {
-            b'0' | 0 | b'7' | b'S' => Kind::File(self.content(header, flag, size, extended)?),
+            b'0' | 0 | b'7' | b'S' => NodeKind::File(self.content(header, flag, size, extended)?),
             _ => {
                 let nothing =
                     bodiless(header, flag, size, link.as_deref(), &mut self.tally).map_err(unnamed)?;
                 self.step(0, "the entry").map_err(unnamed)?;
                 match nothing {
-                    Nothing::Link(target) => return Ok(Item::Link(target)),
+                    Nothing::Link(target) => return Ok(EntryAction::Link(target)),
                     Nothing::Kind(kind) => kind,
                 }
             }
         };
-        if matches!(kind, Kind::Symlink(_)) {
+        if matches!(kind, NodeKind::Symlink(_)) {
             // Linux knows no other mode of a symlink, whatever the archive says.
             meta.mode = 0o777;
         }
-        Ok(Item::Node(Node { meta, kind }))
+        Ok(EntryAction::Node(Node { meta, kind }))
     }
 
     /// The content of a regular file.
     fn content(
         &mut self,
-        header: Header<'_>,
+        header: TarHeader<'_>,
         flag: u8,
         size: u64,
         extended: Option<Box<Extended>>,
@@ -304,7 +304,7 @@ impl<'a> Entries<'a> {
     }
 
     /// A sparse file of the old GNU format: four places of the map in the header, more in blocks that follow.
-    fn old_sparse(&mut self, header: Header<'_>, stored: u64) -> Result<Content, TarError> {
+    fn old_sparse(&mut self, header: TarHeader<'_>, stored: u64) -> Result<Content, TarError> {
         let start = self.start;
         let unnamed = |fault| TarError::unnamed(start, fault);
         let mut map = Vec::new();
@@ -328,11 +328,11 @@ impl<'a> Entries<'a> {
 /// An entry without content.
 enum Nothing {
     Link(Vec<u8>),
-    Kind(Kind),
+    Kind(NodeKind),
 }
 
 fn bodiless(
-    header: Header<'_>,
+    header: TarHeader<'_>,
     flag: u8,
     size: u64,
     link: Option<&[u8]>,
@@ -357,17 +357,17 @@ fn bodiless(
             if target.contains(&0) {
                 return Err(EntryFault::Nul);
             }
-            ("symlink", Nothing::Kind(Kind::Symlink(target.into())))
+            ("symlink", Nothing::Kind(NodeKind::Symlink(target.into())))
         }
         b'3' | b'4' => {
             let (major, minor) = header.device()?;
             match flag {
-                b'3' => ("char", Nothing::Kind(Kind::CharDevice { major, minor })),
-                _ => ("block", Nothing::Kind(Kind::BlockDevice { major, minor })),
+                b'3' => ("char", Nothing::Kind(NodeKind::CharDevice { major, minor })),
+                _ => ("block", Nothing::Kind(NodeKind::BlockDevice { major, minor })),
             }
         }
-        b'5' => ("dir", Nothing::Kind(Kind::dir())),
-        b'6' => ("fifo", Nothing::Kind(Kind::Fifo)),
+        b'5' => ("dir", Nothing::Kind(NodeKind::dir())),
+        b'6' => ("fifo", Nothing::Kind(NodeKind::Fifo)),
         typeflag => return Err(EntryFault::Type { typeflag }),
     };
     if size != 0 {
@@ -376,7 +376,7 @@ fn bodiless(
     Ok(nothing)
 }
 
-fn metadata(header: Header<'_>) -> Result<Meta, EntryFault> {
+fn metadata(header: TarHeader<'_>) -> Result<Meta, EntryFault> {
     Ok(Meta {
         mode: header.mode()?,
         uid: header.uid()?,

@@ -9,9 +9,9 @@ use crate::sources::fault::EntryFault;
 
 /// A view of one header block whose checksum is right.
 #[derive(Clone, Copy)]
-pub(super) struct Header<'a>(&'a [u8; BLOCK]);
+pub(super) struct TarHeader<'a>(&'a [u8; BLOCK]);
 
-impl<'a> Header<'a> {
+impl<'a> TarHeader<'a> {
     /// Checks the checksum: the sum of all bytes, its own field taken as spaces. Some old writers summed signed
     /// bytes; that sum is taken too, as every reader does.
     pub(super) fn new(block: &'a [u8; BLOCK]) -> Result<Self, EntryFault> {

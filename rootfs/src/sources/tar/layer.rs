@@ -9,10 +9,10 @@ use std::collections::BTreeSet;
 
 use amiforge_formats::read_at::ReadAt;
 
-use super::entries::{Entries, Item};
-use super::{End, Place, TarError, plant};
+use super::entries::{Entries, EntryAction};
+use super::{ArchiveLocation, End, TarError, plant};
 use crate::sources::fault::EntryFault;
-use crate::sources::indexed::Planting;
+use crate::sources::indexed::Inserter;
 use crate::sources::names::split;
 use crate::sources::warning::Tally;
 use crate::watch::Watch;
@@ -26,8 +26,8 @@ const AUFS: &[u8] = b".wh..wh.";
 /// Lays an archive over what has been planted; its digest vouches that it is complete. Gives what was remarkable.
 pub(in crate::sources) fn layer(
     archive: &dyn ReadAt,
-    place: Place,
-    planting: &mut Planting,
+    place: ArchiveLocation,
+    planting: &mut Inserter,
     watch: &dyn Watch,
 ) -> Result<Tally, TarError> {
     let mut entries = Entries::new(archive, place, End::Vouched);
@@ -48,9 +48,9 @@ pub(in crate::sources) fn layer(
 
 /// Takes one entry; a name of AUFS at the top of the layer is noted to be discarded.
 fn take(
-    planting: &mut Planting,
+    planting: &mut Inserter,
     entries: &Entries<'_>,
-    item: Item,
+    item: EntryAction,
     leftovers: &mut BTreeSet<Vec<u8>>,
 ) -> Result<(), TarError> {
     let path = entries.path();

@@ -24,18 +24,18 @@ use amiforge_formats::read_at::ReadAt;
 use amiforge_formats::tree::{Node, Printable};
 
 pub(super) use self::acl::mode_without;
-use self::entries::{Entries, Item};
-use self::header::Header;
+use self::entries::{Entries, EntryAction};
+use self::header::TarHeader;
 pub(super) use self::layer::layer;
 use self::window::BLOCK;
 use super::fault::EntryFault;
-use super::indexed::{Again, Indexed, PlantError, Planting};
+use super::indexed::{Again, Indexed, Inserter, PlantError};
 use super::same::{InArchive, same_bytes};
 use crate::watch::Watch;
 
 /// Where in which source an archive lies, for the slices that point into it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place {
+pub struct ArchiveLocation {
     /// The source.
     pub source: SourceId,
     /// First byte of the archive in it.
@@ -105,15 +105,15 @@ impl TarError {
 
 /// Whether a first block is that of a tar archive.
 pub fn is_tar(block: &[u8; BLOCK]) -> bool {
-    block.iter().all(|byte| *byte == 0) || Header::new(block).is_ok()
+    block.iter().all(|byte| *byte == 0) || TarHeader::new(block).is_ok()
 }
 
 /// Indexes an archive.
 ///
 /// # Errors
 /// The entry and byte at which it breaks a rule.
-pub fn index(archive: &dyn ReadAt, place: Place, watch: &dyn Watch) -> Result<Indexed, TarError> {
-    let mut planting = Planting::new(Again::Refuse);
+pub fn index(archive: &dyn ReadAt, place: ArchiveLocation, watch: &dyn Watch) -> Result<Indexed, TarError> {
+    let mut planting = Inserter::new(Again::Refuse);
     let mut entries = Entries::new(archive, place, End::Marked);
     while let Some(item) = entries.next(watch)? {
         plant(&mut planting, &entries, item)?;
@@ -128,7 +128,7 @@ pub fn index(archive: &dyn ReadAt, place: Place, watch: &dyn Watch) -> Result<In
 
 /// What an entry of an archive is, for those who plant it themselves.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Entry {
+pub(crate) enum TarEntry {
     /// A node.
     Node(Node),
     /// One more name of the node at this path of the archive.
@@ -138,15 +138,15 @@ pub(crate) enum Entry {
 /// Goes through an archive in its own order; `take` is told of each entry's clean path.
 pub(crate) fn visit(
     archive: &dyn ReadAt,
-    place: Place,
+    place: ArchiveLocation,
     watch: &dyn Watch,
-    take: &mut dyn FnMut(&[u8], Entry),
+    take: &mut dyn FnMut(&[u8], TarEntry),
 ) -> Result<(), TarError> {
     let mut entries = Entries::new(archive, place, End::Marked);
     while let Some(item) = entries.next(watch)? {
         let entry = match item {
-            Item::Node(node) => Entry::Node(node),
-            Item::Link(target) => Entry::Link(target),
+            EntryAction::Node(node) => TarEntry::Node(node),
+            EntryAction::Link(target) => TarEntry::Link(target),
         };
         take(entries.path(), entry);
     }
@@ -154,14 +154,14 @@ pub(crate) fn visit(
 }
 
 /// Plants one entry of a plain archive.
-fn plant(planting: &mut Planting, entries: &Entries<'_>, item: Item) -> Result<(), TarError> {
+fn plant(planting: &mut Inserter, entries: &Entries<'_>, item: EntryAction) -> Result<(), TarError> {
     let at = entries.start();
     let (archive, place) = (entries.archive(), entries.place());
     let planted = match item {
-        Item::Node(node) => {
+        EntryAction::Node(node) => {
             planting.plant(entries.path(), node, at, &|a, b| same_bytes(a, b, &InArchive { archive, place }))
         }
-        Item::Link(target) => planting.link(entries.path(), &target, at).map_err(PlantError::Fault),
+        EntryAction::Link(target) => planting.link(entries.path(), &target, at).map_err(PlantError::Fault),
     };
     planted.map_err(|error| match error {
         PlantError::Fault(fault) => {

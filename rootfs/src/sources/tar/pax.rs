@@ -20,7 +20,7 @@ const ACL_DEFAULT: &[u8] = b"system.posix_acl_default";
 
 /// Whom the records describe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Scope {
+pub(super) enum RecordScope {
     /// The next entry.
     Entry,
     /// Every entry that follows.
@@ -29,7 +29,7 @@ pub(super) enum Scope {
 
 /// Whose records attributes come in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Writer {
+enum AttributeStyle {
     Star,
     Libarchive,
 }
@@ -56,7 +56,7 @@ pub(super) struct Extended {
 
 impl Extended {
     /// Takes in the records of one extended header.
-    pub(super) fn read(&mut self, mut records: &[u8], scope: Scope) -> Result<(), EntryFault> {
+    pub(super) fn read(&mut self, mut records: &[u8], scope: RecordScope) -> Result<(), EntryFault> {
         let mut number = 0usize;
         while !records.is_empty() {
             number = number.saturating_add(1);
@@ -68,22 +68,22 @@ impl Extended {
         Ok(())
     }
 
-    fn take(&mut self, key: &[u8], value: &[u8], scope: Scope) -> Result<(), EntryFault> {
+    fn take(&mut self, key: &[u8], value: &[u8], scope: RecordScope) -> Result<(), EntryFault> {
         let wrong = || {
             let key = amiforge_formats::tree::Printable(key).to_string();
             EntryFault::PaxValue { key, value: value.iter().copied().take(64).collect() }
         };
         let own = matches!(key, b"path" | b"linkpath" | b"size") || key.starts_with(b"GNU.sparse.");
-        if own && scope == Scope::Archive {
+        if own && scope == RecordScope::Archive {
             // It would give every entry of the archive the same name or content.
             return Err(wrong());
         }
         if let Some(name) = key.strip_prefix(b"SCHILY.xattr.") {
-            return self.keep(Writer::Star, name, value);
+            return self.keep(AttributeStyle::Star, name, value);
         }
         if let Some(name) = key.strip_prefix(b"LIBARCHIVE.xattr.") {
             let (name, value) = url(name).zip(base64(value)).ok_or_else(wrong)?;
-            return self.keep(Writer::Libarchive, &name, &value);
+            return self.keep(AttributeStyle::Libarchive, &name, &value);
         }
         if let Some(key) = key.strip_prefix(b"GNU.sparse.") {
             return self.sparse.take(key, value).ok_or_else(wrong)?;
@@ -102,14 +102,14 @@ impl Extended {
         Ok(())
     }
 
-    fn keep(&mut self, writer: Writer, name: &[u8], value: &[u8]) -> Result<(), EntryFault> {
+    fn keep(&mut self, writer: AttributeStyle, name: &[u8], value: &[u8]) -> Result<(), EntryFault> {
         if !name.is_empty() && !is_linux_attribute(name) {
             self.foreign.insert(name.to_vec());
             return Ok(());
         }
         let xattrs = match writer {
-            Writer::Star => &mut self.xattrs,
-            Writer::Libarchive => &mut self.encoded,
+            AttributeStyle::Star => &mut self.xattrs,
+            AttributeStyle::Libarchive => &mut self.encoded,
         };
         keep(xattrs, name, value)
     }
@@ -237,7 +237,7 @@ mod tests {
 
     fn read(records: &[u8]) -> Result<Extended, EntryFault> {
         let mut extended = Extended::default();
-        extended.read(records, Scope::Entry).map(|()| extended)
+        extended.read(records, RecordScope::Entry).map(|()| extended)
     }
 
     fn record(key: &[u8], value: &[u8]) -> Vec<u8> {

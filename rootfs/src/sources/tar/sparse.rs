@@ -8,11 +8,11 @@ use amiforge_formats::tree::{Content, Origin, Segment};
 
 use super::TarError;
 use super::number::{bounded, decimal};
-use super::window::{BLOCK, Window};
+use super::window::{ArchiveWindow, BLOCK};
 use crate::sources::fault::EntryFault;
 
 /// A stretch with bytes: offset in the file, length.
-pub(super) type Stretch = (u64, u64);
+pub(super) type SparseRange = (u64, u64);
 
 /// What `GNU.sparse.*` records said.
 #[derive(Debug, Clone, Default)]
@@ -21,7 +21,7 @@ pub(super) struct Records {
     pub(super) size: Option<u64>,
     major: Option<u64>,
     minor: Option<u64>,
-    map: Vec<Stretch>,
+    map: Vec<SparseRange>,
     offset: Option<u64>,
 }
 
@@ -56,10 +56,10 @@ impl Records {
     /// The map, and how many of the stored bytes it takes up itself.
     pub(super) fn map(
         self,
-        window: &mut Window<'_>,
+        window: &mut ArchiveWindow<'_>,
         at: u64,
         stored: u64,
-    ) -> Result<(Vec<Stretch>, u64), TarError> {
+    ) -> Result<(Vec<SparseRange>, u64), TarError> {
         match (self.major.unwrap_or(0), self.minor.unwrap_or(0)) {
             (0, _) => Ok((self.map, 0)),
             (1, 0) => in_front(window, at, stored),
@@ -73,7 +73,11 @@ impl Records {
 }
 
 /// Map 1.0 stands before the bytes: decimal numbers with a line each, first how many stretches, filled up to a block.
-fn in_front(window: &mut Window<'_>, at: u64, stored: u64) -> Result<(Vec<Stretch>, u64), TarError> {
+fn in_front(
+    window: &mut ArchiveWindow<'_>,
+    at: u64,
+    stored: u64,
+) -> Result<(Vec<SparseRange>, u64), TarError> {
     let mut lines = Lines { window, at, stored, text: Vec::new(), next: 0 };
     let count = lines.number()?;
     let mut map = Vec::new();
@@ -86,7 +90,7 @@ fn in_front(window: &mut Window<'_>, at: u64, stored: u64) -> Result<(Vec<Stretc
 
 /// Reads numbers block by block, so that a lying count costs no more than what the archive really holds.
 struct Lines<'w, 'a> {
-    window: &'w mut Window<'a>,
+    window: &'w mut ArchiveWindow<'a>,
     at: u64,
     stored: u64,
     text: Vec<u8>,
@@ -116,7 +120,7 @@ impl Lines<'_, '_> {
 }
 
 /// The stretches of a block of an old GNU header; unused places are zero or blank.
-pub(super) fn places(block: &[u8], map: &mut Vec<Stretch>) -> Result<(), EntryFault> {
+pub(super) fn places(block: &[u8], map: &mut Vec<SparseRange>) -> Result<(), EntryFault> {
     for place in block.chunks_exact(24) {
         let Some((offset, len)) = place.split_at_checked(12) else { continue };
         if place.first().is_none_or(|first| *first == 0) {
@@ -131,7 +135,7 @@ pub(super) fn places(block: &[u8], map: &mut Vec<Stretch>) -> Result<(), EntryFa
 
 /// Checks a map against the file's length and the bytes stored for it, and makes the content.
 pub(super) fn content(
-    map: &[Stretch],
+    map: &[SparseRange],
     len: u64,
     stored: u64,
     source: SourceId,

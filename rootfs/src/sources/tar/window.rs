@@ -14,14 +14,14 @@ pub(super) const BLOCK: usize = 512;
 const FILL: usize = 4 << 10;
 
 /// A window onto an archive.
-pub(super) struct Window<'a> {
+pub(super) struct ArchiveWindow<'a> {
     archive: &'a dyn ReadAt,
     size: u64,
     buf: Vec<u8>,
     start: u64,
 }
 
-impl<'a> Window<'a> {
+impl<'a> ArchiveWindow<'a> {
     pub(super) fn new(archive: &'a dyn ReadAt) -> Self {
         Self { archive, size: archive.size(), buf: Vec::with_capacity(FILL), start: 0 }
     }

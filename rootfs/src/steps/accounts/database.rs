@@ -6,7 +6,7 @@ use amiforge_formats::tree::Tree;
 
 use super::login_defs::LoginDefs;
 use super::renumber::Moved;
-use super::table::Table;
+use super::table::AccountTable;
 use super::{AccountClass, AccountError, GroupSpec, Principal, SubordinateIds, UserSpec, checks};
 use crate::steps::resolve;
 
@@ -23,12 +23,12 @@ const LAST_CHANGE: usize = 2;
 /// All account files.
 #[derive(Debug, Clone)]
 pub(super) struct Database {
-    pub(super) passwd: Table,
-    shadow: Table,
-    pub(super) group: Table,
-    gshadow: Table,
-    subuid: Table,
-    subgid: Table,
+    pub(super) passwd: AccountTable,
+    shadow: AccountTable,
+    pub(super) group: AccountTable,
+    gshadow: AccountTable,
+    subuid: AccountTable,
+    subgid: AccountTable,
     pub(super) defs: LoginDefs,
     /// Days since 1970 for the last change of passwords; empty where the time is none to speak of.
     today: String,
@@ -38,7 +38,7 @@ pub(super) struct Database {
 
 /// A user as it is after its step.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct User {
+pub(super) struct UserAccount {
     pub(super) uid: u32,
     pub(super) gid: u32,
     pub(super) home: String,
@@ -49,7 +49,7 @@ pub(super) struct User {
 impl Database {
     /// Reads what the tree has.
     pub(super) fn load(tree: &Tree, sources: &dyn Sources, time: Time) -> Result<Self, AccountError> {
-        let table = |path| Table::load(tree, sources, path);
+        let table = |path| AccountTable::load(tree, sources, path);
         let days = time.secs.div_euclid(86_400);
         Ok(Self {
             passwd: table("/etc/passwd")?,
@@ -174,7 +174,7 @@ impl Database {
     }
 
     /// Makes a user, or changes in the one there what the spec gives.
-    pub(super) fn user(&mut self, tree: &Tree, spec: &UserSpec) -> Result<User, AccountError> {
+    pub(super) fn user(&mut self, tree: &Tree, spec: &UserSpec) -> Result<UserAccount, AccountError> {
         check(spec)?;
         match self.passwd.find(&spec.name) {
             Some(row) => self.change_user(row, spec)?,
@@ -183,13 +183,13 @@ impl Database {
         self.user_row(&spec.name, false)
     }
 
-    fn user_row(&self, name: &str, new: bool) -> Result<User, AccountError> {
+    fn user_row(&self, name: &str, new: bool) -> Result<UserAccount, AccountError> {
         let row = self.passwd.find(name);
         let broken = || AccountError::NoAccount { path: self.passwd.path(), name: name.to_owned() };
         let row = row.ok_or_else(broken)?;
         let (uid, gid) = (self.passwd.number(row, ID), self.passwd.number(row, PRIMARY));
         let (uid, gid) = uid.zip(gid).ok_or_else(broken)?;
-        Ok(User { uid, gid, home: self.passwd.text(row, HOME).to_owned(), new })
+        Ok(UserAccount { uid, gid, home: self.passwd.text(row, HOME).to_owned(), new })
     }
 
     fn change_user(&mut self, row: usize, spec: &UserSpec) -> Result<(), AccountError> {
@@ -220,7 +220,7 @@ impl Database {
         self.subordinates(spec, false)
     }
 
-    fn new_user(&mut self, tree: &Tree, spec: &UserSpec) -> Result<User, AccountError> {
+    fn new_user(&mut self, tree: &Tree, spec: &UserSpec) -> Result<UserAccount, AccountError> {
         let own_group = self.group.find(&spec.name).and_then(|row| self.group.number(row, ID));
         let uid = self.new_uid(spec, own_group)?;
         let gid = match (&spec.group, own_group) {
@@ -283,7 +283,7 @@ impl Database {
 }
 
 /// Adds a range that no other user has a part of; the user's own range may be there already.
-fn add_range(table: &mut Table, name: &str, start: u32, count: u32) -> Result<(), AccountError> {
+fn add_range(table: &mut AccountTable, name: &str, start: u32, count: u32) -> Result<(), AccountError> {
     if count == 0 || start.checked_add(count - 1).is_none() {
         return Err(AccountError::BadRange { path: table.path(), start, count });
     }
@@ -303,7 +303,10 @@ fn add_range(table: &mut Table, name: &str, start: u32, count: u32) -> Result<()
 }
 
 /// The lowest free range of the size that login.defs gives.
-fn next_range(table: &Table, (first, last, count): (u32, u32, u32)) -> Result<(u32, u32), AccountError> {
+fn next_range(
+    table: &AccountTable,
+    (first, last, count): (u32, u32, u32),
+) -> Result<(u32, u32), AccountError> {
     let ranges = table.rows().filter_map(|row| table.number(row, 1).zip(table.number(row, 2)));
     let mut taken: Vec<(u64, u64)> = ranges.map(|(start, size)| (start.into(), size.into())).collect();
     taken.sort_unstable();
@@ -347,13 +350,13 @@ fn default_shell(tree: &Tree, class: AccountClass) -> Result<String, AccountErro
 }
 
 /// The number of a name.
-fn number(table: &Table, name: &str) -> Result<u32, AccountError> {
+fn number(table: &AccountTable, name: &str) -> Result<u32, AccountError> {
     let row = table.find(name).and_then(|row| table.number(row, ID));
     row.ok_or_else(|| AccountError::NoAccount { path: table.path(), name: name.to_owned() })
 }
 
 /// The number, if nobody has it.
-pub(super) fn free(table: &Table, id: &'static str, number: u32) -> Result<u32, AccountError> {
+pub(super) fn free(table: &AccountTable, id: &'static str, number: u32) -> Result<u32, AccountError> {
     // The highest one means "no change" to chown(2).
     if number == u32::MAX {
         return Err(AccountError::BadId { id, number });
@@ -366,7 +369,7 @@ pub(super) fn free(table: &Table, id: &'static str, number: u32) -> Result<u32, 
 
 /// The next number of a range: the lowest for people, the highest for daemons.
 fn allocate(
-    table: &Table,
+    table: &AccountTable,
     id: &'static str,
     (first, last): (u32, u32),
     class: AccountClass,

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use amiforge_formats::plan::Sources;
 use amiforge_formats::time::Time;
-use amiforge_formats::tree::{Content, Kind, Meta, Node, NodeId, Tree};
+use amiforge_formats::tree::{Content, Meta, Node, NodeId, NodeKind, Tree};
 
-use super::database::User;
+use super::database::UserAccount;
 use super::{AccountClass, AccountError, MakeHome, UserSpec};
 use crate::steps::resolve::{self, Last, PathError};
 
@@ -18,7 +18,7 @@ pub(super) fn apply(
     tree: &mut Tree,
     sources: &dyn Sources,
     spec: &UserSpec,
-    user: &User,
+    user: &UserAccount,
     mode: u16,
     time: Time,
 ) -> Result<(), AccountError> {
@@ -38,21 +38,27 @@ pub(super) fn apply(
     if keys { add_keys(tree, sources, spec, user, time) } else { Ok(()) }
 }
 
-fn owned(user: &User, mode: u16, mtime: Time) -> Meta {
+fn owned(user: &UserAccount, mode: u16, mtime: Time) -> Meta {
     Meta { mode, uid: user.uid, gid: user.gid, mtime, xattrs: None }
 }
 
 /// Copies `/etc/skel` to the home, all of it the user's.
-fn make(tree: &mut Tree, user: &User, mode: u16, time: Time) -> Result<(), AccountError> {
+fn make(tree: &mut Tree, user: &UserAccount, mode: u16, time: Time) -> Result<(), AccountError> {
     let path = resolve::checked(&user.home)?;
     let place = resolve::place_made(tree, path, Last::Follow, time)?;
-    let home = resolve::put(tree, &place, Node { meta: owned(user, mode, time), kind: Kind::dir() })?;
+    let home = resolve::put(tree, &place, Node { meta: owned(user, mode, time), kind: NodeKind::dir() })?;
     let Some(skel) = resolve::find(tree, b"/etc/skel")? else { return Ok(()) };
     copy(tree, skel, home, place.path, user)
 }
 
 /// Copies the entries of a folder; content is shared, not read.
-fn copy(tree: &mut Tree, skel: NodeId, home: NodeId, path: Vec<u8>, user: &User) -> Result<(), AccountError> {
+fn copy(
+    tree: &mut Tree,
+    skel: NodeId,
+    home: NodeId,
+    path: Vec<u8>,
+    user: &UserAccount,
+) -> Result<(), AccountError> {
     let mut pending = vec![(skel, home, path, 0)];
     while let Some((from, to, path, depth)) = pending.pop() {
         for (name, id) in tree.entries(from).cloned().unwrap_or_default() {
@@ -63,9 +69,9 @@ fn copy(tree: &mut Tree, skel: NodeId, home: NodeId, path: Vec<u8>, user: &User)
             let mut node = tree.node(id).clone();
             node.meta.uid = user.uid;
             node.meta.gid = user.gid;
-            let is_dir = matches!(node.kind, Kind::Dir(_));
+            let is_dir = matches!(node.kind, NodeKind::Dir(_));
             if is_dir {
-                node.kind = Kind::dir();
+                node.kind = NodeKind::dir();
             }
             let path = [&path[..], b"/", name.as_bytes()].concat();
             let made =
@@ -83,13 +89,13 @@ fn add_keys(
     tree: &mut Tree,
     sources: &dyn Sources,
     spec: &UserSpec,
-    user: &User,
+    user: &UserAccount,
     time: Time,
 ) -> Result<(), AccountError> {
     let folder = format!("{}/.ssh", user.home.trim_end_matches('/'));
     let place = resolve::place_made(tree, folder.as_bytes(), Last::Follow, time)?;
     match place.node {
-        Some(id) if matches!(tree.node(id).kind, Kind::Dir(_)) => {
+        Some(id) if matches!(tree.node(id).kind, NodeKind::Dir(_)) => {
             let meta = &mut tree.node_mut(id).meta;
             *meta = Meta { xattrs: meta.xattrs.take(), ..owned(user, 0o700, meta.mtime) };
         }
@@ -98,7 +104,7 @@ fn add_keys(
             return Err(PathError::NotADir { path: place.path, found }.into());
         }
         None => {
-            resolve::put(tree, &place, Node { meta: owned(user, 0o700, time), kind: Kind::dir() })?;
+            resolve::put(tree, &place, Node { meta: owned(user, 0o700, time), kind: NodeKind::dir() })?;
         }
     }
     let file = format!("{folder}/authorized_keys");
@@ -113,7 +119,7 @@ fn add_keys(
         }
     }
     let place = resolve::place_made(tree, file.as_bytes(), Last::Follow, time)?;
-    let kind = Kind::File(Content::Inline(Arc::from(text)));
+    let kind = NodeKind::File(Content::Inline(Arc::from(text)));
     resolve::put(tree, &place, Node { meta: owned(user, 0o600, time), kind })?;
     Ok(())
 }

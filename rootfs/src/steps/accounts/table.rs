@@ -9,7 +9,7 @@ use crate::steps::resolve::{self, PathError};
 
 /// An account file of a tree.
 #[derive(Debug, Clone)]
-pub(super) struct Table {
+pub(super) struct AccountTable {
     path: &'static str,
     lines: Vec<Vec<u8>>,
     /// Whether the tree has the file.
@@ -17,7 +17,7 @@ pub(super) struct Table {
     changed: bool,
 }
 
-impl Table {
+impl AccountTable {
     /// Reads the file; without one the table is empty.
     pub(super) fn load(tree: &Tree, sources: &dyn Sources, path: &'static str) -> Result<Self, PathError> {
         let bytes = resolve::read(tree, sources, path.as_bytes())?;

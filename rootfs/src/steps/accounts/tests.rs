@@ -1,7 +1,7 @@
 //! Accounts: what is written, what stays, what is refused, and what pwck(8) and grpck(8) say of it.
 
 use amiforge_formats::plan::{NoSources, SourceId};
-use amiforge_formats::tree::{Content, Kind, Tree};
+use amiforge_formats::tree::{Content, NodeKind, Tree};
 
 use super::*;
 use crate::steps::testing::{NOW, OneSource, add, empty, extract, folder, oracle, shape, skip, text, tree};
@@ -145,7 +145,8 @@ fn lines_that_nobody_names_stay_byte_for_byte() {
     let place = crate::steps::resolve::place(&tree, b"/etc/passwd", crate::steps::resolve::Last::Keep);
     let id = place.unwrap().unwrap().node.unwrap();
     // Not inline, as the files of a source are.
-    tree.node_mut(id).kind = Kind::File(Content::Slice { source: SourceId(0), at: 2, len: odd.len() as u64 });
+    tree.node_mut(id).kind =
+        NodeKind::File(Content::Slice { source: SourceId(0), at: 2, len: odd.len() as u64 });
     let source = OneSource([b"xx", &odd[..], b"yy"].concat());
     apply(&mut tree, &source, &[], &[user("a")], NOW).unwrap();
     let bytes = crate::steps::resolve::read(&tree, &NoSources, b"/etc/passwd").unwrap().unwrap();
@@ -292,7 +293,7 @@ fn a_huge_passwd_is_refused_or_done_in_time() {
             .ends_with("a:x:51000:51000::/home/a:/bin/bash\nb:x:51001:51001::/home/b:/bin/bash\n")
     );
     let id = crate::steps::resolve::find(&tree, b"/etc/passwd").unwrap().unwrap();
-    tree.node_mut(id).kind = Kind::File(Content::Slice { source: SourceId(0), at: 0, len: 1 << 40 });
+    tree.node_mut(id).kind = NodeKind::File(Content::Slice { source: SourceId(0), at: 0, len: 1 << 40 });
     assert!(refusal(&tree, &[], &[user("c")]).contains("has 1099511627776 bytes where at most"));
 }
 
@@ -323,7 +324,7 @@ proptest::proptest! {
         let mut tree = debian();
         add(&mut tree, "/etc/passwd", "file 0644 ");
         let id = crate::steps::resolve::find(&tree, b"/etc/passwd").unwrap().unwrap();
-        tree.node_mut(id).kind = Kind::File(Content::Inline(bytes.clone().into()));
+        tree.node_mut(id).kind = NodeKind::File(Content::Inline(bytes.clone().into()));
         run(&mut tree, &[], &[user("new")]).unwrap();
         let after = crate::steps::resolve::read(&tree, &NoSources, b"/etc/passwd").unwrap().unwrap();
         let new = b"new:x:1000:1000::/home/new:/bin/bash\n";

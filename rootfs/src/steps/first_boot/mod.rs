@@ -14,7 +14,7 @@ use std::fmt;
 
 use amiforge_formats::plan::Sources;
 use amiforge_formats::time::Time;
-use amiforge_formats::tree::{Content, Kind, Meta, Node, Tree};
+use amiforge_formats::tree::{Content, Meta, Node, NodeKind, Tree};
 
 pub use self::network::Networking;
 use self::tree_has::{has_program, is_there, names_user};
@@ -83,19 +83,19 @@ pub struct FirstBootSpec {
 
 /// What was put into the tree, and what is missing there.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Installed {
+pub struct InstalledUnits {
     /// Paths of the files, in the order of their making.
     pub paths: Vec<String>,
     /// Who configures the network.
     pub networking: Networking,
     /// What the first boot will not be able to do.
-    pub lacks: Vec<Lack>,
+    pub lacks: Vec<MissingProgram>,
 }
 
 /// A program that the tree lacks, and what cannot be done without it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Lack {
+pub enum MissingProgram {
     /// Nothing can change the partition table.
     PartitionTool,
     /// Nothing can grow a file system.
@@ -113,7 +113,7 @@ pub enum Lack {
     Resolver,
 }
 
-impl fmt::Display for Lack {
+impl fmt::Display for MissingProgram {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::PartitionTool => {
@@ -185,7 +185,11 @@ pub fn suited(tree: &Tree) -> Result<Suited, StepError> {
 /// # Errors
 /// [`StepError::FirstBoot`] when the tree lacks systemd, bash or the user; [`StepError::Unit`] when a unit cannot be
 /// enabled.
-pub fn install(tree: &mut Tree, sources: &dyn Sources, spec: &FirstBootSpec) -> Result<Installed, StepError> {
+pub fn install(
+    tree: &mut Tree,
+    sources: &dyn Sources,
+    spec: &FirstBootSpec,
+) -> Result<InstalledUnits, StepError> {
     check(tree, sources, spec).map_err(StepError::FirstBoot)?;
     let mut installed = place(tree, spec).map_err(|error| StepError::FirstBoot(error.into()))?;
     let mut enable: Vec<_> = UNITS.iter().map(|(name, _)| (*name).to_owned()).collect();
@@ -216,7 +220,7 @@ fn check(tree: &Tree, sources: &dyn Sources, spec: &FirstBootSpec) -> Result<(),
 }
 
 /// Puts everything but the network in its place.
-fn place(tree: &mut Tree, spec: &FirstBootSpec) -> Result<Installed, PathError> {
+fn place(tree: &mut Tree, spec: &FirstBootSpec) -> Result<InstalledUnits, PathError> {
     let mut paths = Vec::new();
     for (name, text) in SCRIPTS {
         paths.push(put(tree, format!("/usr/lib/amiforge/{name}"), text, 0o755, spec.time)?);
@@ -235,40 +239,40 @@ fn place(tree: &mut Tree, spec: &FirstBootSpec) -> Result<Installed, PathError> 
     if resolve::find(tree, MACHINE_ID.as_bytes())?.is_none() {
         paths.push(put(tree, MACHINE_ID.to_owned(), "", 0o444, spec.time)?);
     }
-    Ok(Installed { paths, networking: Networking::Nobody, lacks: Vec::new() })
+    Ok(InstalledUnits { paths, networking: Networking::Nobody, lacks: Vec::new() })
 }
 
 /// Puts a file of ours in its place, whatever a former build left there.
 fn put(tree: &mut Tree, path: String, text: &str, mode: u16, time: Time) -> Result<String, PathError> {
     let place = resolve::place_made(tree, path.as_bytes(), Last::Keep, time)?;
-    let kind = Kind::File(Content::Inline(text.as_bytes().into()));
+    let kind = NodeKind::File(Content::Inline(text.as_bytes().into()));
     resolve::put(tree, &place, Node { meta: Meta::root_owned(mode, time), kind })?;
     Ok(path)
 }
 
 /// What the first boot will not be able to do in a tree.
-fn lacks(tree: &Tree, networking: &Networking) -> Result<Vec<Lack>, PathError> {
+fn lacks(tree: &Tree, networking: &Networking) -> Result<Vec<MissingProgram>, PathError> {
     let mut lacks = Vec::new();
-    let mut unless = |there: bool, lack: Lack| {
+    let mut unless = |there: bool, lack: MissingProgram| {
         if !there {
             lacks.push(lack);
         }
     };
     let has = |name| has_program(tree, name);
-    unless(has("sfdisk")? || has("systemd-repart")?, Lack::PartitionTool);
+    unless(has("sfdisk")? || has("systemd-repart")?, MissingProgram::PartitionTool);
     let growfs = ["/usr/lib/systemd/systemd-growfs", "/lib/systemd/systemd-growfs"];
     let growfs = is_there(tree, growfs[0])? || is_there(tree, growfs[1])?;
-    unless(growfs || has("resize2fs")?, Lack::GrowTool);
+    unless(growfs || has("resize2fs")?, MissingProgram::GrowTool);
     for program in ["blkid", "partx", "setpriv"] {
-        unless(has(program)?, Lack::UtilLinux { program });
+        unless(has(program)?, MissingProgram::UtilLinux { program });
     }
-    unless(has("ssh-keygen")?, Lack::SshKeygen);
-    unless(*networking != Networking::Nobody, Lack::Network);
+    unless(has("ssh-keygen")?, MissingProgram::SshKeygen);
+    unless(*networking != Networking::Nobody, MissingProgram::Network);
     let names = match networking {
         Networking::Ours { resolved } => *resolved || tree_has::exists(tree, network::RESOLV_CONF)?,
         _ => true,
     };
-    unless(names, Lack::Resolver);
+    unless(names, MissingProgram::Resolver);
     Ok(lacks)
 }
 

@@ -1,7 +1,7 @@
 //! The network of an image that nobody else configures: every Ethernet interface by DHCP, with systemd-networkd.
 
 use amiforge_formats::time::Time;
-use amiforge_formats::tree::{Kind, Meta, Node, Tree};
+use amiforge_formats::tree::{Meta, Node, NodeKind, Tree};
 
 use super::put;
 use super::tree_has::{exists, has_program, is_there};
@@ -59,7 +59,7 @@ pub(super) fn configure(
     let resolved = has_unit(tree, "systemd-resolved")?;
     if resolved && !exists(tree, RESOLV_CONF)? {
         let place = resolve::place_made(tree, RESOLV_CONF.as_bytes(), Last::Keep, time)?;
-        let kind = Kind::Symlink(b"../run/systemd/resolve/stub-resolv.conf".as_slice().into());
+        let kind = NodeKind::Symlink(b"../run/systemd/resolve/stub-resolv.conf".as_slice().into());
         resolve::put(tree, &place, Node { meta: Meta::root_owned(0o777, time), kind })?;
         paths.push(RESOLV_CONF.to_owned());
     }
@@ -92,7 +92,7 @@ fn others(tree: &Tree) -> Result<Option<&'static str>, PathError> {
     // Whoever masks it has a reason.
     let masked = resolve::place(tree, b"/etc/systemd/system/systemd-networkd.service", Last::Keep)?;
     let masked = masked.and_then(|place| place.node).map(|id| &tree.node(id).kind);
-    let masked = matches!(masked, Some(Kind::Symlink(target)) if **target == *b"/dev/null");
+    let masked = matches!(masked, Some(NodeKind::Symlink(target)) if **target == *b"/dev/null");
     Ok(masked.then_some("a recipe or source that masks systemd-networkd"))
 }
 

@@ -123,7 +123,7 @@ fn a_resolver_and_a_machine_id_that_are_there_stay() {
     let mut bare = whole();
     add(&mut bare, "/usr/lib/systemd/systemd-resolved", "link gone");
     let installed = install(&mut bare, &NoSources, &spec("root")).unwrap();
-    assert_eq!(installed.lacks, [Lack::Resolver]);
+    assert_eq!(installed.lacks, [MissingProgram::Resolver]);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What a tree has of programs, files and users. Changes nothing.
 
 use amiforge_formats::plan::Sources;
-use amiforge_formats::tree::{Kind, Tree};
+use amiforge_formats::tree::{NodeKind, Tree};
 
 use crate::steps::PathError;
 use crate::steps::resolve::{self, Last};
@@ -16,7 +16,7 @@ pub(in crate::steps) fn is_there(tree: &Tree, path: &str) -> Result<bool, PathEr
         Err(PathError::NotADir { .. }) => None,
         other => other?,
     };
-    Ok(found.is_some_and(|id| matches!(tree.node(id).kind, Kind::File(_))))
+    Ok(found.is_some_and(|id| matches!(tree.node(id).kind, NodeKind::File(_))))
 }
 
 /// Whether anything has that name, a link that leads nowhere included.

@@ -8,11 +8,11 @@
 use std::fmt::Write as _;
 
 use amiforge_formats::time::Time;
-use amiforge_formats::tree::{Content, Kind, Meta, Node, Tree};
+use amiforge_formats::tree::{Content, Meta, Node, NodeKind, Tree};
 
 use super::resolve::{self, Last};
 use super::{PathError, StepError};
-use crate::initrd::Machine;
+use crate::initrd::InitrdMachine;
 
 /// The script.
 const SCRIPT: (&str, &str) = ("/usr/lib/amiforge/update-boot", include_str!("image/update-boot"));
@@ -83,7 +83,7 @@ pub struct KernelHookSpec {
     /// Drivers for an initrd of our own.
     pub drivers: Vec<String>,
     /// Architecture.
-    pub machine: Machine,
+    pub machine: InitrdMachine,
     /// UEFI, for machines that have it.
     pub uefi: Option<Uefi>,
     /// Whether a legacy BIOS starts it, too.
@@ -122,7 +122,7 @@ fn place(tree: &mut Tree, spec: &KernelHookSpec) -> Result<bool, PathError> {
 
 fn put(tree: &mut Tree, path: &str, bytes: &[u8], mode: u16, time: Time) -> Result<(), PathError> {
     let place = resolve::place_made(tree, path.as_bytes(), Last::Keep, time)?;
-    let kind = Kind::File(Content::Inline(bytes.into()));
+    let kind = NodeKind::File(Content::Inline(bytes.into()));
     resolve::put(tree, &place, Node { meta: Meta::root_owned(mode, time), kind })?;
     Ok(())
 }
@@ -165,8 +165,8 @@ fn configuration(spec: &KernelHookSpec) -> String {
     assign("What UEFI starts: uki, systemd-boot, grub or none.", "LOADER", loader);
     if let Some(uefi) = &spec.uefi {
         let suffix = match spec.machine {
-            Machine::X86_64 => "x64",
-            Machine::Aarch64 => "aa64",
+            InitrdMachine::X86_64 => "x64",
+            InitrdMachine::Aarch64 => "aa64",
         };
         assign("The architecture as UEFI names it.", "EFI", suffix);
         let mount = uefi.mount.as_deref().unwrap_or_default();
@@ -204,7 +204,7 @@ mod tests {
             cmdline: "root=LABEL=it's ro".to_owned(),
             initrd: InitrdOf::Auto,
             drivers: vec!["nvme".to_owned(), "ext4".to_owned()],
-            machine: Machine::X86_64,
+            machine: InitrdMachine::X86_64,
             uefi: Some(Uefi {
                 loader: UefiLoader::Uki,
                 mount: Some("/boot/efi".to_owned()),

@@ -67,7 +67,7 @@ fn folders_on_the_way_are_made_where_links_lead() {
     assert_eq!(shape(&tree, "/run/a/b"), "dir 0755 0:0");
     write(&mut tree, b"/run/a", b"x", 0o644, NOW).unwrap_err();
     let run = super::place(&tree, b"/run", Last::Keep).unwrap().unwrap();
-    let node = Node { meta: Meta::root_owned(0o644, NOW), kind: Kind::Fifo };
+    let node = Node { meta: Meta::root_owned(0o644, NOW), kind: NodeKind::Fifo };
     put(&mut tree, &run, node).unwrap_err();
 }
 
@@ -79,11 +79,11 @@ fn sparse_and_sliced_content_is_read_and_bounded() {
     let slice = Origin::Slice { source: SourceId(0), at: 2 };
     let segments = Arc::from([segment(1, 2, inline), segment(4, 1, slice)]);
     let id = tree.lookup(b"f").unwrap();
-    tree.node_mut(id).kind = Kind::File(Content::Sparse { len: 6, segments });
+    tree.node_mut(id).kind = NodeKind::File(Content::Sparse { len: 6, segments });
     let bytes = read(&tree, &OneSource(b"xyz".to_vec()), b"/f").unwrap().unwrap();
     assert_eq!(bytes, b"\0bc\0z\0");
     assert!(matches!(read(&tree, &NoSources, b"/f"), Err(PathError::Read { .. })));
-    tree.node_mut(id).kind = Kind::File(Content::Slice { source: SourceId(0), at: 0, len: u64::MAX });
+    tree.node_mut(id).kind = NodeKind::File(Content::Slice { source: SourceId(0), at: 0, len: u64::MAX });
     assert!(matches!(read(&tree, &NoSources, b"/f"), Err(PathError::TooLarge { .. })));
     assert!(matches!(read(&tree, &NoSources, b"/"), Err(PathError::NotAFile { .. })));
 }

@@ -10,16 +10,16 @@ use std::fmt::Write as _;
 
 use amiforge_formats::plan::Sources;
 use amiforge_formats::time::Time;
-use amiforge_formats::tree::{Content, Kind, Meta, Node, Tree};
+use amiforge_formats::tree::{Content, Meta, Node, NodeKind, Tree};
 
 use super::first_boot::tree_has::{has_program, is_there};
 use super::resolve::{self, Last};
 use super::units::{self, UnitsSpec};
 use super::{PathError, StepError};
-use crate::normalize::{Change, Outcome, Rule};
+use crate::normalize::{NormalizeRule, PathOutcome, RuleChange};
 
 /// Something that is taken out and made again.
-struct Entry {
+struct ServiceKey {
     /// Its files, without the first `/`, each with the word for the script.
     paths: &'static [(&'static str, &'static str)],
     /// Programs that make it, besides those of every system.
@@ -27,22 +27,22 @@ struct Entry {
 }
 
 /// The table: for each file its path and what the script makes.
-const ENTRIES: [Entry; 6] = [
+const ENTRIES: [ServiceKey; 6] = [
     // bind9: `rndc-confgen -a`. Without it `named` starts and `rndc`, with which it is reloaded and stopped, is refused.
-    Entry { paths: &[("etc/bind/rndc.key", "rndc")], programs: &[] },
+    ServiceKey { paths: &[("etc/bind/rndc.key", "rndc")], programs: &[] },
     // munge: `mungekey -c`. Without it `munged` does not start.
-    Entry { paths: &[("etc/munge/munge.key", "bytes")], programs: &[] },
+    ServiceKey { paths: &[("etc/munge/munge.key", "bytes")], programs: &[] },
     // rabbitmq-server: `openssl rand -base64 42`, because the cookie that Erlang makes can be guessed.
-    Entry { paths: &[("var/lib/rabbitmq/.erlang.cookie", "line")], programs: &[] },
+    ServiceKey { paths: &[("var/lib/rabbitmq/.erlang.cookie", "line")], programs: &[] },
     // nvme-cli: `nvme gen-hostnqn` and `uuidgen`; both name the same host.
-    Entry {
+    ServiceKey {
         paths: &[("etc/nvme/hostid", "nvme-hostid"), ("etc/nvme/hostnqn", "nvme-hostnqn")],
         programs: &[],
     },
     // open-iscsi: `iscsi-iname -p iqn.1993-08.org.debian:01`. Without it `iscsid` does not start.
-    Entry { paths: &[("etc/iscsi/initiatorname.iscsi", "iscsi")], programs: &["iscsi-iname"] },
+    ServiceKey { paths: &[("etc/iscsi/initiatorname.iscsi", "iscsi")], programs: &["iscsi-iname"] },
     // ssl-cert: `make-ssl-cert generate-default-snakeoil`, which makes both; what uses them does not start without.
-    Entry {
+    ServiceKey {
         paths: &[
             ("etc/ssl/certs/ssl-cert-snakeoil.pem", "snakeoil"),
             ("etc/ssl/private/ssl-cert-snakeoil.key", "snakeoil"),
@@ -86,7 +86,7 @@ pub fn apply(
     sources: &dyn Sources,
     stays: &dyn Fn(&str) -> bool,
     time: Time,
-) -> Result<Vec<Change>, StepError> {
+) -> Result<Vec<RuleChange>, StepError> {
     let mut list = String::new();
     let changes = take_out(tree, stays, &mut list).map_err(StepError::ServiceKeys)?;
     if changes.is_empty() {
@@ -106,7 +106,7 @@ fn take_out(
     tree: &mut Tree,
     stays: &dyn Fn(&str) -> bool,
     list: &mut String,
-) -> Result<Vec<Change>, PathError> {
+) -> Result<Vec<RuleChange>, PathError> {
     let systemd = is_there(tree, "/usr/lib/systemd/systemd")? || is_there(tree, "/lib/systemd/systemd")?;
     if !systemd || !have(tree, &PROGRAMS)? {
         return Ok(Vec::new());
@@ -121,7 +121,7 @@ fn take_out(
             let Some((dir, name)) = path.rsplit_once('/') else { continue };
             let Some(dir) = tree.lookup(dir.as_bytes()) else { continue };
             let Some(id) = tree.child(dir, name.as_bytes()) else { continue };
-            let Node { meta, kind: Kind::File(content) } = tree.node(id) else { continue };
+            let Node { meta, kind: NodeKind::File(content) } = tree.node(id) else { continue };
             if content.is_empty() {
                 continue;
             }
@@ -136,7 +136,11 @@ fn take_out(
             );
             tree.unlink(dir, name.as_bytes());
             let path = format!("/{path}").into_bytes();
-            changes.push(Change { path, rule: Rule::ServiceKeys, outcome: Outcome::Removed });
+            changes.push(RuleChange {
+                path,
+                rule: NormalizeRule::ServiceKeys,
+                outcome: PathOutcome::Removed,
+            });
         }
     }
     changes.sort_by(|a, b| a.path.cmp(&b.path));
@@ -155,7 +159,7 @@ fn have(tree: &Tree, programs: &[&str]) -> Result<bool, PathError> {
 
 fn put(tree: &mut Tree, path: &str, text: &str, mode: u16, time: Time) -> Result<(), PathError> {
     let place = resolve::place_made(tree, path.as_bytes(), Last::Keep, time)?;
-    let kind = Kind::File(Content::Inline(text.as_bytes().into()));
+    let kind = NodeKind::File(Content::Inline(text.as_bytes().into()));
     resolve::put(tree, &place, Node { meta: Meta::root_owned(mode, time), kind })?;
     Ok(())
 }

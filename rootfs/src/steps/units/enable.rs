@@ -5,25 +5,29 @@ use std::collections::{BTreeSet, VecDeque};
 
 use super::UnitError;
 use super::install::expand;
-use super::links::{Link, Over};
-use super::lookup::{Found, Unit, Units};
-use super::name::{Form, UnitName, alias_fault};
+use super::links::{Over, UnitLink};
+use super::lookup::{UnitFile, UnitTarget, Units};
+use super::name::{UnitName, UnitNameForm, alias_fault};
 
 /// Units enabled by one name, at most: `Also=` with specifiers could name ever longer ones.
 pub(super) const ALSO_MAX: usize = 1000;
 
 /// What to do about a word of `[Install]` that makes no link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Faults {
+pub(super) enum OnNoLink {
     /// Refuse the unit: somebody asked for it by name.
     Refuse,
     /// Pass over the word, as presets do.
     PassOver,
 }
 
-impl Faults {
+impl OnNoLink {
     /// Adds a link, or keeps or drops its fault.
-    fn judge(self, links: &mut Vec<Link>, link: Result<Option<Link>, UnitError>) -> Result<(), UnitError> {
+    fn judge(
+        self,
+        links: &mut Vec<UnitLink>,
+        link: Result<Option<UnitLink>, UnitError>,
+    ) -> Result<(), UnitError> {
         match link {
             Ok(link) => links.extend(link),
             Err(error) if self == Self::Refuse => return Err(error),
@@ -34,7 +38,11 @@ impl Faults {
 }
 
 /// The links that enable a unit. None at all means that it has nothing to install.
-pub(super) fn links(units: &Units<'_>, name: &UnitName, faults: Faults) -> Result<Vec<Link>, UnitError> {
+pub(super) fn links(
+    units: &Units<'_>,
+    name: &UnitName,
+    faults: OnNoLink,
+) -> Result<Vec<UnitLink>, UnitError> {
     let first = unit(units, name)?;
     let mut links = Vec::new();
     let mut seen = BTreeSet::from([name.clone(), first.name.clone()]);
@@ -59,26 +67,27 @@ pub(super) fn links(units: &Units<'_>, name: &UnitName, faults: Faults) -> Resul
 }
 
 /// The unit of a name; a mask is an error.
-fn unit(units: &Units<'_>, name: &UnitName) -> Result<Unit, UnitError> {
+fn unit(units: &Units<'_>, name: &UnitName) -> Result<UnitFile, UnitError> {
     match units.find(name)? {
-        Found::Unit(unit) => Ok(unit),
-        Found::Masked(path) => Err(UnitError::Masked { path }),
+        UnitTarget::Unit(unit) => Ok(unit),
+        UnitTarget::Masked(path) => Err(UnitError::Masked { path }),
     }
 }
 
 /// The instance that a template stands for without one of its own.
-fn default_instance(unit: &Unit) -> Result<Option<String>, UnitError> {
-    let Some(text) = unit.install.default_instance.as_ref().filter(|_| unit.name.form() != Form::Instance)
+fn default_instance(unit: &UnitFile) -> Result<Option<String>, UnitError> {
+    let Some(text) =
+        unit.install.default_instance.as_ref().filter(|_| unit.name.form() != UnitNameForm::Instance)
     else {
         return Ok(None);
     };
     let instance = expand(text, &unit.name, None)?;
     let bad = || UnitError::BadValue { key: "DefaultInstance", value: instance.clone() };
     match unit.name.form() {
-        Form::Template => {
+        UnitNameForm::Template => {
             unit.name
                 .with_instance(&instance)
-                .filter(|name| name.form() == Form::Instance)
+                .filter(|name| name.form() == UnitNameForm::Instance)
                 .ok_or_else(bad)?;
             Ok(Some(instance))
         }
@@ -89,10 +98,10 @@ fn default_instance(unit: &Unit) -> Result<Option<String>, UnitError> {
 /// The links of one unit, aliases first.
 fn links_of(
     units: &Units<'_>,
-    unit: &Unit,
+    unit: &UnitFile,
     default: Option<&str>,
-    faults: Faults,
-) -> Result<Vec<Link>, UnitError> {
+    faults: OnNoLink,
+) -> Result<Vec<UnitLink>, UnitError> {
     let mut links = Vec::new();
     let install = &unit.install;
     // systemd ignores Alias= where the type allows none.
@@ -113,17 +122,17 @@ fn links_of(
         }
     }
     if !links.is_empty() && !units.covers(&unit.path)? {
-        let link = Link { name: unit.name.to_string(), target: unit.path.clone(), over: Over::Broken };
+        let link = UnitLink { name: unit.name.to_string(), target: unit.path.clone(), over: Over::Broken };
         links.push(link);
     }
     Ok(links)
 }
 
 /// The name that is wanted: of a template its default instance.
-fn wanted(units: &Units<'_>, unit: &Unit, default: Option<&str>) -> Result<UnitName, UnitError> {
+fn wanted(units: &Units<'_>, unit: &UnitFile, default: Option<&str>) -> Result<UnitName, UnitError> {
     let instance = default.and_then(|instance| unit.name.with_instance(instance));
     let Some(instance) = instance else { return Ok(unit.name.clone()) };
-    if let Ok(Found::Masked(path)) = units.find(&instance) {
+    if let Ok(UnitTarget::Masked(path)) = units.find(&instance) {
         return Err(UnitError::Masked { path });
     }
     Ok(instance)
@@ -131,21 +140,21 @@ fn wanted(units: &Units<'_>, unit: &Unit, default: Option<&str>) -> Result<UnitN
 
 /// The link for one word of `WantedBy=` and its like.
 fn wanted_link(
-    unit: &Unit,
+    unit: &UnitFile,
     name: &UnitName,
     key: &'static str,
     by: String,
     suffix: &str,
-) -> Result<Link, UnitError> {
+) -> Result<UnitLink, UnitError> {
     let by = UnitName::new(&by).ok_or(UnitError::BadValue { key, value: by })?;
-    if name.form() == Form::Template && by.form() != Form::Template {
+    if name.form() == UnitNameForm::Template && by.form() != UnitNameForm::Template {
         return Err(UnitError::NoInstance { unit: name.to_string(), by: by.to_string() });
     }
-    Ok(Link { name: format!("{by}.{suffix}/{name}"), target: unit.path.clone(), over: Over::Links })
+    Ok(UnitLink { name: format!("{by}.{suffix}/{name}"), target: unit.path.clone(), over: Over::Links })
 }
 
 /// The link for one word of `Alias=`; none for the unit's own name.
-fn alias_link(unit: &Unit, text: &str) -> Result<Option<Link>, UnitError> {
+fn alias_link(unit: &UnitFile, text: &str) -> Result<Option<UnitLink>, UnitError> {
     let bad = |why| UnitError::BadAlias { alias: text.to_owned(), why };
     let name = if let Some((dir, last)) = text.rsplit_once('/') {
         // The old way to say WantedBy= and RequiredBy=.
@@ -160,7 +169,9 @@ fn alias_link(unit: &Unit, text: &str) -> Result<Option<Link>, UnitError> {
     } else {
         let alias = UnitName::new(text).ok_or_else(|| bad("it is no unit name"))?;
         let alias = match (alias.form(), unit.name.form()) {
-            (Form::Template, Form::Instance) => alias.with_instance(unit.name.instance()).unwrap_or(alias),
+            (UnitNameForm::Template, UnitNameForm::Instance) => {
+                alias.with_instance(unit.name.instance()).unwrap_or(alias)
+            }
             _ => alias,
         };
         if alias == unit.name {
@@ -171,15 +182,17 @@ fn alias_link(unit: &Unit, text: &str) -> Result<Option<Link>, UnitError> {
         }
         alias.to_string()
     };
-    Ok(Some(Link { name, target: unit.path.clone(), over: Over::Broken }))
+    Ok(Some(UnitLink { name, target: unit.path.clone(), over: Over::Broken }))
 }
 
 /// Whether a link in a `.wants` directory may lead to a unit: it has its name, or is an instance of it.
-fn compatible(link: &str, unit: &UnitName, by: Form) -> bool {
+fn compatible(link: &str, unit: &UnitName, by: UnitNameForm) -> bool {
     let Some(link) = UnitName::new(link) else { return false };
     match link.form() {
-        Form::Plain => link == *unit,
-        Form::Instance => link == *unit || link.template().as_ref() == Some(unit),
-        Form::Template => by == Form::Template && (link == *unit || unit.template() == Some(link)),
+        UnitNameForm::Plain => link == *unit,
+        UnitNameForm::Instance => link == *unit || link.template().as_ref() == Some(unit),
+        UnitNameForm::Template => {
+            by == UnitNameForm::Template && (link == *unit || unit.template() == Some(link))
+        }
     }
 }

@@ -1,13 +1,13 @@
-//! The `[Install]` section of unit files, and the specifiers in it. Knows no trees.
+//! The `[InstallSection]` section of unit files, and the specifiers in it. Knows no trees.
 //!
 //! Follows systemd.syntax(7) and systemd.unit(5).
 
 use super::UnitError;
-use super::name::{Form, UnitName};
+use super::name::{UnitName, UnitNameForm};
 
-/// What the `[Install]` sections of a unit and its drop-ins say; specifiers are not expanded yet.
+/// What the `[InstallSection]` sections of a unit and its drop-ins say; specifiers are not expanded yet.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Install {
+pub(super) struct InstallSection {
     pub(super) aliases: Vec<String>,
     pub(super) wanted_by: Vec<String>,
     pub(super) required_by: Vec<String>,
@@ -16,7 +16,7 @@ pub(super) struct Install {
     pub(super) default_instance: Option<String>,
 }
 
-impl Install {
+impl InstallSection {
     /// Adds what one more file says; an empty value takes back what came before it.
     pub(super) fn merge(&mut self, text: &[u8]) {
         let mut in_section = false;
@@ -103,11 +103,11 @@ pub(super) fn expand(
     default_instance: Option<&str>,
 ) -> Result<String, UnitError> {
     let instance = match (unit.form(), default_instance) {
-        (Form::Template, Some(instance)) => instance,
+        (UnitNameForm::Template, Some(instance)) => instance,
         _ => unit.instance(),
     };
     let whole = match unit.form() {
-        Form::Template => unit.with_instance(instance).unwrap_or_else(|| unit.clone()),
+        UnitNameForm::Template => unit.with_instance(instance).unwrap_or_else(|| unit.clone()),
         _ => unit.clone(),
     };
     let mut out = String::with_capacity(text.len());
@@ -148,7 +148,7 @@ mod tests {
 
     #[test]
     fn values_gather_until_an_empty_one_takes_them_back() {
-        let mut install = Install::default();
+        let mut install = InstallSection::default();
         install.merge(
             b"\xef\xbb\xbf[Unit]\nWantedBy=no.target\n[Install]\n# c\nWantedBy=a.target \\\n; between\n  b.target\n\
               Alias='x.service' \"y.service\"\nRequiredBy=r.target\nAlso=s.socket\n\xff\xfe=1\n[X]\nWantedBy=z.target\n",

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use amiforge_formats::time::Time;
-use amiforge_formats::tree::{Kind, Meta, Name, Node, NodeId, Tree};
+use amiforge_formats::tree::{Meta, Name, Node, NodeId, NodeKind, Tree};
 
 use super::UnitError;
 use super::lookup::{CONFIG, absolute};
@@ -24,7 +24,7 @@ pub(super) enum Over {
 
 /// A link to be.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Link {
+pub(super) struct UnitLink {
     /// Path below `/etc/systemd/system`.
     pub(super) name: String,
     /// Where it leads.
@@ -34,12 +34,12 @@ pub(super) struct Link {
 }
 
 /// Makes a link; one that leads to the same file already stays as it is.
-pub(super) fn make(tree: &mut Tree, link: &Link, time: Time) -> Result<(), UnitError> {
+pub(super) fn make(tree: &mut Tree, link: &UnitLink, time: Time) -> Result<(), UnitError> {
     let path = format!("{CONFIG}/{}", link.name);
     let place = resolve::place_made(tree, path.as_bytes(), Last::Keep, time)?;
     match place.node.map(|id| &tree.node(id).kind) {
         None => {}
-        Some(Kind::Symlink(found)) => {
+        Some(NodeKind::Symlink(found)) => {
             let found = found.to_vec();
             if same_file(tree, &absolute(&place.path, &found), link.target.as_bytes())? {
                 return Ok(());
@@ -51,7 +51,7 @@ pub(super) fn make(tree: &mut Tree, link: &Link, time: Time) -> Result<(), UnitE
         }
         Some(other) => return Err(UnitError::Taken { path, found: format!("a {}", other.word()) }),
     }
-    let kind = Kind::Symlink(link.target.as_bytes().into());
+    let kind = NodeKind::Symlink(link.target.as_bytes().into());
     resolve::put(tree, &place, Node { meta: Meta::root_owned(0o777, time), kind })?;
     Ok(())
 }
@@ -101,7 +101,7 @@ fn remove_if_marked(
     names: &mut BTreeSet<String>,
 ) -> Result<bool, UnitError> {
     let is_link =
-        tree.child(dir, name.as_bytes()).is_some_and(|id| matches!(tree.node(id).kind, Kind::Symlink(_)));
+        tree.child(dir, name.as_bytes()).is_some_and(|id| matches!(tree.node(id).kind, NodeKind::Symlink(_)));
     let unit = std::str::from_utf8(name.as_bytes()).ok().and_then(UnitName::new);
     let Some(unit) = unit.filter(|_| is_link) else { return Ok(false) };
     let end = match resolve::place(tree, path, Last::Follow) {

@@ -5,12 +5,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use amiforge_formats::plan::Sources;
-use amiforge_formats::tree::{Kind, NodeId, Tree};
+use amiforge_formats::tree::{NodeId, NodeKind, Tree};
 
 use super::UnitError;
-use super::install::Install;
-use super::name::{Form, UnitName};
-use crate::steps::resolve::{self, Last, Place};
+use super::install::InstallSection;
+use super::name::{UnitName, UnitNameForm};
+use crate::steps::resolve::{self, Last, TreePath};
 
 /// Where the administrator's units and all links of this module are.
 pub(super) const CONFIG: &str = "/etc/systemd/system";
@@ -20,20 +20,20 @@ const ALIASES_MAX: u32 = 64;
 
 /// A unit file with its drop-ins.
 #[derive(Debug, Clone)]
-pub(super) struct Unit {
+pub(super) struct UnitFile {
     /// Its name, aliases resolved; an instance stays one even where only a template has a file.
     pub(super) name: UnitName,
     /// The file, in the spelling that links to it use.
     pub(super) path: String,
     /// What its sections say.
-    pub(super) install: Install,
+    pub(super) install: InstallSection,
 }
 
 /// What a name leads to.
 #[derive(Debug, Clone)]
-pub(super) enum Found {
+pub(super) enum UnitTarget {
     /// A unit.
-    Unit(Unit),
+    Unit(UnitFile),
     /// A link to `/dev/null`, or an empty file.
     Masked(String),
 }
@@ -72,7 +72,7 @@ impl<'a> Units<'a> {
     }
 
     /// Follows a name through aliases to its unit file and reads it.
-    pub(super) fn find(&self, name: &UnitName) -> Result<Found, UnitError> {
+    pub(super) fn find(&self, name: &UnitName) -> Result<UnitTarget, UnitError> {
         let mut name = name.clone();
         let mut linked: Option<String> = None;
         for _ in 0..ALIASES_MAX {
@@ -82,10 +82,10 @@ impl<'a> Units<'a> {
             }
             .ok_or_else(|| UnitError::Missing { name: name.to_string() })?;
             match hit {
-                Hit::Masked => return Ok(Found::Masked(path)),
+                Hit::Masked => return Ok(UnitTarget::Masked(path)),
                 Hit::File => {
                     let install = self.install(&name, &path)?;
-                    return Ok(Found::Unit(Unit { name, path, install }));
+                    return Ok(UnitTarget::Unit(UnitFile { name, path, install }));
                 }
                 Hit::Link(target) if basename(&target) == basename(&path) => linked = Some(target),
                 Hit::Link(target) => name = alias_target(&name, &target)?,
@@ -100,7 +100,7 @@ impl<'a> Units<'a> {
         for dir in &self.dirs {
             let Some(dir) = resolve::find(self.tree, dir.as_bytes())? else { continue };
             for (name, id) in self.tree.entries(dir).into_iter().flatten() {
-                if matches!(self.tree.node(*id).kind, Kind::File(_) | Kind::Symlink(_)) {
+                if matches!(self.tree.node(*id).kind, NodeKind::File(_) | NodeKind::Symlink(_)) {
                     names.extend(std::str::from_utf8(name.as_bytes()).ok().and_then(UnitName::new));
                 }
             }
@@ -137,15 +137,15 @@ impl<'a> Units<'a> {
         let Some(place) = resolve::place(self.tree, path.as_bytes(), Last::Keep)? else { return Ok(None) };
         let Some(id) = place.node else { return Ok(None) };
         match &self.tree.node(id).kind {
-            Kind::Symlink(target) => self.link(&place, target).map(Some),
+            NodeKind::Symlink(target) => self.link(&place, target).map(Some),
             _ if self.is_null(id) => Ok(Some(Hit::Masked)),
-            Kind::File(_) => Ok(Some(Hit::File)),
+            NodeKind::File(_) => Ok(Some(Hit::File)),
             _ => Ok(None),
         }
     }
 
     /// Goes one link further: to the end of a chain would pass over the names in between.
-    fn link(&self, place: &Place, target: &[u8]) -> Result<Hit, UnitError> {
+    fn link(&self, place: &TreePath, target: &[u8]) -> Result<Hit, UnitError> {
         let absolute = absolute(&place.path, target);
         let next = resolve::place(self.tree, &absolute, Last::Keep)?;
         let next = next.map_or(absolute.clone(), |next| next.path);
@@ -164,15 +164,15 @@ impl<'a> Units<'a> {
     /// Whether a node is what systemd takes for a mask.
     fn is_null(&self, id: NodeId) -> bool {
         match &self.tree.node(id).kind {
-            Kind::File(content) => content.is_empty(),
-            Kind::CharDevice { major, minor } => (*major, *minor) == (1, 3),
+            NodeKind::File(content) => content.is_empty(),
+            NodeKind::CharDevice { major, minor } => (*major, *minor) == (1, 3),
             _ => false,
         }
     }
 
     /// Reads a unit file and its drop-ins, which are sorted by name across directories.
-    fn install(&self, name: &UnitName, path: &str) -> Result<Install, UnitError> {
-        let mut install = Install::default();
+    fn install(&self, name: &UnitName, path: &str) -> Result<InstallSection, UnitError> {
+        let mut install = InstallSection::default();
         let bytes = resolve::read(self.tree, self.sources, path.as_bytes())?;
         install.merge(&bytes.unwrap_or_default());
         let mut files: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
@@ -207,7 +207,7 @@ impl<'a> Units<'a> {
     /// The bytes of a file that may be a link to `/dev/null`, or to nothing.
     fn read_if_file(&self, path: &[u8]) -> Result<Vec<u8>, UnitError> {
         match resolve::find(self.tree, path)? {
-            Some(id) if matches!(self.tree.node(id).kind, Kind::File(_)) => {
+            Some(id) if matches!(self.tree.node(id).kind, NodeKind::File(_)) => {
                 Ok(resolve::read(self.tree, self.sources, path)?.unwrap_or_default())
             }
             _ => Ok(Vec::new()),
@@ -236,7 +236,7 @@ fn spelling(tree: &Tree) -> Result<Spelling, UnitError> {
     let Some(config) = resolve::find(tree, CONFIG.as_bytes())? else { return Ok(Spelling::Usr) };
     let (mut usr, mut root) = (0_u32, 0_u32);
     let mut count = |id: &NodeId| {
-        if let Kind::Symlink(target) = &tree.node(*id).kind {
+        if let NodeKind::Symlink(target) = &tree.node(*id).kind {
             usr += u32::from(target.starts_with(b"/usr/lib/systemd/system/"));
             root += u32::from(target.starts_with(b"/lib/systemd/system/"));
         }
@@ -252,7 +252,7 @@ fn spelling(tree: &Tree) -> Result<Spelling, UnitError> {
 fn alias_target(name: &UnitName, target: &str) -> Result<UnitName, UnitError> {
     let bad = || UnitError::BadLink { link: name.to_string(), target: target.to_owned() };
     let unit = UnitName::new(basename(target)).ok_or_else(bad)?;
-    if (name.form(), unit.form()) == (Form::Instance, Form::Template) {
+    if (name.form(), unit.form()) == (UnitNameForm::Instance, UnitNameForm::Template) {
         return unit.with_instance(name.instance()).ok_or_else(bad);
     }
     Ok(unit)

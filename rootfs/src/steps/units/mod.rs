@@ -18,12 +18,12 @@ use amiforge_formats::plan::Sources;
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::Tree;
 
-use self::enable::Faults;
+use self::enable::OnNoLink;
 use self::install::expand;
-use self::links::{Link, Over};
-use self::lookup::{Found, Units};
+use self::links::{Over, UnitLink};
+use self::lookup::{UnitTarget, Units};
 use self::name::UnitName;
-use self::preset::Verdict;
+use self::preset::PresetVerdict;
 use super::{PathError, StepError};
 
 /// Whether the distribution's presets are applied first.
@@ -175,7 +175,7 @@ fn parse(text: &str) -> Result<UnitName, UnitError> {
 /// As `systemctl enable`, but that a unit without anything to install is refused: a recipe means what it says.
 fn enable(tree: &mut Tree, sources: &dyn Sources, unit: &str, time: Time) -> Result<(), UnitError> {
     let name = parse(unit)?;
-    let links = enable::links(&Units::new(tree, sources)?, &name, Faults::Refuse)?;
+    let links = enable::links(&Units::new(tree, sources)?, &name, OnNoLink::Refuse)?;
     if links.is_empty() {
         return Err(UnitError::NoInstall { name: name.to_string() });
     }
@@ -191,8 +191,8 @@ fn disable(tree: &mut Tree, sources: &dyn Sources, unit: &str) -> Result<(), Uni
     let mut marked = BTreeSet::new();
     while let Some(name) = pending.pop_front() {
         let found = match units.find(&name) {
-            Ok(Found::Unit(found)) => found,
-            Ok(Found::Masked(_)) => continue,
+            Ok(UnitTarget::Unit(found)) => found,
+            Ok(UnitTarget::Masked(_)) => continue,
             // Only the unit that the recipe names has to be there.
             Err(_) if seen.len() > 1 => continue,
             Err(error) => return Err(error),
@@ -215,7 +215,7 @@ fn disable(tree: &mut Tree, sources: &dyn Sources, unit: &str) -> Result<(), Uni
 /// As `systemctl mask`.
 fn mask(tree: &mut Tree, unit: &str, time: Time) -> Result<(), UnitError> {
     let name = parse(unit)?.to_string();
-    links::make(tree, &Link { name, target: "/dev/null".into(), over: Over::Broken }, time)
+    links::make(tree, &UnitLink { name, target: "/dev/null".into(), over: Over::Broken }, time)
 }
 
 /// As `systemctl preset-all`: units that cannot be enabled are passed over.
@@ -227,19 +227,19 @@ fn preset_all(tree: &mut Tree, sources: &dyn Sources, time: Time) -> Result<(), 
     for name in units.names()? {
         match units.find(&name) {
             // Aliases follow the unit that they are of.
-            Ok(Found::Unit(unit)) if unit.name == name => {}
+            Ok(UnitTarget::Unit(unit)) if unit.name == name => {}
             Err(error) if is_grave(&error) => return Err(error),
             Ok(_) | Err(_) => continue,
         }
         match presets.verdict(&name) {
-            Verdict::Ignore => {}
-            Verdict::Disable => drop(unwanted.insert(name.to_string())),
-            Verdict::Enable(names) => wanted.extend(names),
+            PresetVerdict::Ignore => {}
+            PresetVerdict::Disable => drop(unwanted.insert(name.to_string())),
+            PresetVerdict::Enable(names) => wanted.extend(names),
         }
     }
     let mut made = Vec::new();
     for name in wanted {
-        match enable::links(&units, &name, Faults::PassOver) {
+        match enable::links(&units, &name, OnNoLink::PassOver) {
             Ok(links) => made.extend(links),
             Err(error) if is_grave(&error) => return Err(error),
             Err(_) => {}

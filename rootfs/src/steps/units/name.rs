@@ -31,7 +31,7 @@ pub(super) struct UnitName {
 
 /// Which of the three forms a name has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Form {
+pub(super) enum UnitNameForm {
     /// `foo.service`
     Plain,
     /// `foo@bar.service`
@@ -65,11 +65,11 @@ impl UnitName {
     }
 
     /// The form of the name.
-    pub(super) fn form(&self) -> Form {
+    pub(super) fn form(&self) -> UnitNameForm {
         match self.at {
-            None => Form::Plain,
-            Some(at) if at + 1 == self.dot => Form::Template,
-            Some(_) => Form::Instance,
+            None => UnitNameForm::Plain,
+            Some(at) if at + 1 == self.dot => UnitNameForm::Template,
+            Some(_) => UnitNameForm::Instance,
         }
     }
 
@@ -96,7 +96,7 @@ impl UnitName {
 
     /// The template of an instance.
     pub(super) fn template(&self) -> Option<Self> {
-        if self.form() == Form::Instance { self.with_instance("") } else { None }
+        if self.form() == UnitNameForm::Instance { self.with_instance("") } else { None }
     }
 
     /// Whether units of this type may have aliases.
@@ -129,11 +129,12 @@ pub(super) fn alias_fault(alias: &UnitName, unit: &UnitName) -> Option<&'static 
     let forms = (alias.form(), unit.form());
     if !alias.may_alias() {
         Some("units of its type have no aliases")
-    } else if forms.0 != Form::Plain && !alias.may_template() {
+    } else if forms.0 != UnitNameForm::Plain && !alias.may_template() {
         Some("units of its type have no templates")
-    } else if forms.0 != forms.1 && forms != (Form::Instance, Form::Template) {
+    } else if forms.0 != forms.1 && forms != (UnitNameForm::Instance, UnitNameForm::Template) {
         Some("one is a template or instance and the other is not")
-    } else if forms == (Form::Instance, Form::Instance) && alias.instance() != unit.instance() {
+    } else if forms == (UnitNameForm::Instance, UnitNameForm::Instance) && alias.instance() != unit.instance()
+    {
         Some("the instances differ")
     } else if alias.unit_type() != unit.unit_type() {
         Some("the types differ")
@@ -149,10 +150,10 @@ mod tests {
     #[test]
     fn the_three_forms_are_told_apart() {
         for (text, form, prefix, instance) in [
-            ("foo.service", Form::Plain, "foo", ""),
-            ("foo@.service", Form::Template, "foo", ""),
-            ("foo@a@b.c.service", Form::Instance, "foo", "a@b.c"),
-            ("dev-disk-by\\x2dlabel.swap", Form::Plain, "dev-disk-by\\x2dlabel", ""),
+            ("foo.service", UnitNameForm::Plain, "foo", ""),
+            ("foo@.service", UnitNameForm::Template, "foo", ""),
+            ("foo@a@b.c.service", UnitNameForm::Instance, "foo", "a@b.c"),
+            ("dev-disk-by\\x2dlabel.swap", UnitNameForm::Plain, "dev-disk-by\\x2dlabel", ""),
         ] {
             let name = UnitName::new(text).unwrap();
             assert_eq!((name.form(), name.prefix(), name.instance()), (form, prefix, instance), "{text}");

@@ -1,11 +1,11 @@
 //! Presets (systemd.preset(5)): which units the distribution wants enabled.
 
-use super::name::{Form, UnitName};
+use super::name::{UnitName, UnitNameForm};
 use crate::wildcard::matches_without_escapes;
 
 /// What a preset says of a unit.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum PresetVerdict {
     /// Enable these names: the unit's own, or instances of a template.
     Enable(Vec<UnitName>),
     /// Disable it.
@@ -22,7 +22,7 @@ enum Action {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Rule {
+struct PresetRule {
     action: Action,
     pattern: String,
     instances: Vec<String>,
@@ -31,7 +31,7 @@ struct Rule {
 /// The rules of all preset files, in order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Presets {
-    rules: Vec<Rule>,
+    rules: Vec<PresetRule>,
 }
 
 impl Presets {
@@ -41,7 +41,7 @@ impl Presets {
     }
 
     /// What the first rule that matches says; without one, a unit is enabled.
-    pub(super) fn verdict(&self, unit: &UnitName) -> Verdict {
+    pub(super) fn verdict(&self, unit: &UnitName) -> PresetVerdict {
         for rule in &self.rules {
             let instances = rule.instances_for(unit);
             if instances.is_none()
@@ -50,26 +50,26 @@ impl Presets {
                 continue;
             }
             return match rule.action {
-                Action::Enable => Verdict::Enable(instances.unwrap_or_else(|| vec![unit.clone()])),
-                Action::Disable => Verdict::Disable,
-                Action::Ignore => Verdict::Ignore,
+                Action::Enable => PresetVerdict::Enable(instances.unwrap_or_else(|| vec![unit.clone()])),
+                Action::Disable => PresetVerdict::Disable,
+                Action::Ignore => PresetVerdict::Ignore,
             };
         }
-        Verdict::Enable(vec![unit.clone()])
+        PresetVerdict::Enable(vec![unit.clone()])
     }
 }
 
-impl Rule {
+impl PresetRule {
     /// The instances that a rule such as `enable foo@.service a b` names for this unit.
     fn instances_for(&self, unit: &UnitName) -> Option<Vec<UnitName>> {
         if self.instances.is_empty() {
             return None;
         }
         match unit.form() {
-            Form::Template if unit.as_str() == self.pattern => {
+            UnitNameForm::Template if unit.as_str() == self.pattern => {
                 Some(self.instances.iter().filter_map(|instance| unit.with_instance(instance)).collect())
             }
-            Form::Instance if unit.template()?.as_str() == self.pattern => {
+            UnitNameForm::Instance if unit.template()?.as_str() == self.pattern => {
                 let named = self.instances.iter().any(|instance| instance == unit.instance());
                 named.then(|| vec![unit.clone()])
             }
@@ -78,7 +78,7 @@ impl Rule {
     }
 }
 
-fn rule(line: &str) -> Option<Rule> {
+fn rule(line: &str) -> Option<PresetRule> {
     let mut words = line.split_ascii_whitespace();
     let action = match words.next()? {
         "enable" => Action::Enable,
@@ -87,7 +87,7 @@ fn rule(line: &str) -> Option<Rule> {
         _ => return None,
     };
     let pattern = words.next()?.to_owned();
-    Some(Rule { action, pattern, instances: words.map(str::to_owned).collect() })
+    Some(PresetRule { action, pattern, instances: words.map(str::to_owned).collect() })
 }
 
 #[cfg(test)]
@@ -105,13 +105,13 @@ mod tests {
             b"# c\n; c\nenable a.service\ndisable a.service\nenable t@.service x y\nnonsense z.service\n",
         );
         presets.add(b"ignore i*.service\ndisable *.service\n");
-        assert_eq!(presets.verdict(&unit("a.service")), Verdict::Enable(vec![unit("a.service")]));
-        assert_eq!(presets.verdict(&unit("b.service")), Verdict::Disable);
-        assert_eq!(presets.verdict(&unit("i1.service")), Verdict::Ignore);
-        assert_eq!(presets.verdict(&unit("b.timer")), Verdict::Enable(vec![unit("b.timer")]));
+        assert_eq!(presets.verdict(&unit("a.service")), PresetVerdict::Enable(vec![unit("a.service")]));
+        assert_eq!(presets.verdict(&unit("b.service")), PresetVerdict::Disable);
+        assert_eq!(presets.verdict(&unit("i1.service")), PresetVerdict::Ignore);
+        assert_eq!(presets.verdict(&unit("b.timer")), PresetVerdict::Enable(vec![unit("b.timer")]));
         let both = vec![unit("t@x.service"), unit("t@y.service")];
-        assert_eq!(presets.verdict(&unit("t@.service")), Verdict::Enable(both));
-        assert_eq!(presets.verdict(&unit("t@y.service")), Verdict::Enable(vec![unit("t@y.service")]));
-        assert_eq!(presets.verdict(&unit("t@z.service")), Verdict::Disable);
+        assert_eq!(presets.verdict(&unit("t@.service")), PresetVerdict::Enable(both));
+        assert_eq!(presets.verdict(&unit("t@y.service")), PresetVerdict::Enable(vec![unit("t@y.service")]));
+        assert_eq!(presets.verdict(&unit("t@z.service")), PresetVerdict::Disable);
     }
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use amiforge_formats::plan::NoSources;
-use amiforge_formats::tree::{Content, Entry, Kind, Meta, Node, Tree};
+use amiforge_formats::tree::{Content, Meta, Node, NodeKind, Tree, WalkEntry};
 
 use super::{Presets, UnitError, UnitsSpec, apply};
 use crate::steps::StepError;
@@ -43,15 +43,15 @@ impl Op<'_> {
 
 /// The listing of `/etc/systemd/system` in a tree, as [`testing::listing`] gives it.
 fn ours(tree: &Tree) -> Vec<String> {
-    let below = |entry: &Entry| entry.path.starts_with(b"etc/systemd/system/");
+    let below = |entry: &WalkEntry| entry.path.starts_with(b"etc/systemd/system/");
     let mut lines: Vec<String> = tree
         .walk()
         .filter(below)
         .map(|entry| {
             let name = String::from_utf8_lossy(&entry.path[19..]).into_owned();
             match &tree.node(entry.id).kind {
-                Kind::Symlink(target) => format!("{name} -> {}", String::from_utf8_lossy(target)),
-                Kind::Dir(_) => name + "/",
+                NodeKind::Symlink(target) => format!("{name} -> {}", String::from_utf8_lossy(target)),
+                NodeKind::Dir(_) => name + "/",
                 _ => name,
             }
         })
@@ -109,14 +109,14 @@ fn units_of(tar: &Path) -> Tree {
             continue;
         }
         let kind = match entry.header().entry_type() {
-            tar::EntryType::Directory => Kind::dir(),
+            tar::EntryType::Directory => NodeKind::dir(),
             tar::EntryType::Symlink => {
-                Kind::Symlink(entry.link_name_bytes().unwrap().into_owned().into_boxed_slice())
+                NodeKind::Symlink(entry.link_name_bytes().unwrap().into_owned().into_boxed_slice())
             }
             _ => {
                 let mut bytes = Vec::new();
                 std::io::Read::read_to_end(&mut entry, &mut bytes).unwrap();
-                Kind::File(Content::Inline(bytes.into()))
+                NodeKind::File(Content::Inline(bytes.into()))
             }
         };
         let place = resolve::place_made(&mut tree, path.as_bytes(), Last::Keep, OLD).unwrap();
@@ -368,7 +368,7 @@ proptest::proptest! {
     /// Sections, presets and names are other people's bytes.
     #[test]
     fn no_bytes_of_a_unit_file_panic(bytes: Vec<u8>, text in "[ -~]{0,40}", name in "[a@%.-]{0,6}\\.service") {
-        let mut install = super::install::Install::default();
+        let mut install = super::install::InstallSection::default();
         install.merge(&[b"[Install]\nAlias=", &bytes[..], b"\nWantedBy=", text.as_bytes()].concat());
         let mut presets = super::preset::Presets::default();
         presets.add(&[b"enable ", &bytes[..], b"\ndisable ", text.as_bytes()].concat());

@@ -4,7 +4,7 @@ use super::{Layout, image, names};
 use crate::archive::{assembled, chain, end, file, link, spec};
 use amiforge_formats::digest::Digest;
 use amiforge_formats::dump;
-use amiforge_rootfs::sources::{Pin, SourceKind};
+use amiforge_rootfs::sources::{DigestPin, SourceKind};
 use serde_json::{Value, json};
 
 #[test]
@@ -79,7 +79,7 @@ fn an_archive_of_a_layout_gives_the_same_tree_and_digest() {
     assert_eq!(dump::to_string(&folder.tree), dump::to_string(&archive.tree));
     assert_eq!(folder.inputs[0].sha256, archive.inputs[0].sha256);
     assert_eq!(archive.oci_config.unwrap()["config"]["Cmd"][0], "sh");
-    let amiforge_formats::tree::Kind::File(content) =
+    let amiforge_formats::tree::NodeKind::File(content) =
         &archive.tree.node(archive.tree.lookup(b"f").unwrap()).kind
     else {
         panic!()
@@ -89,9 +89,9 @@ fn an_archive_of_a_layout_gives_the_same_tree_and_digest() {
     amiforge_formats::plan::Sources::read_exact_at(&blobs, *source, *at, &mut bytes).unwrap();
     assert_eq!(bytes, b"one");
     let mut pinned = layout.spec();
-    pinned.pin = Pin::Exact(archive.inputs[0].sha256.unwrap());
+    pinned.pin = DigestPin::Exact(archive.inputs[0].sha256.unwrap());
     assert!(assembled(&[pinned.clone()], layout.folder.path()).unwrap().0.inputs[0].pinned);
-    pinned.pin = Pin::Exact(Digest([7; 32]));
+    pinned.pin = DigestPin::Exact(Digest([7; 32]));
     assert!(chain(&assembled(&[pinned], layout.folder.path()).unwrap_err()).contains("expected 070707"));
 }
 

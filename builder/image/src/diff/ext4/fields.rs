@@ -1,33 +1,33 @@
 //! The structures of ext4 as tables of fields, names as in the kernel's `Documentation/filesystems/ext4`.
 
-use crate::diff::fields::{Field, Part, Show};
+use crate::diff::fields::{FieldDisplay, FieldRole, StructField};
 
-const fn number(name: &'static str, at: usize, len: usize) -> Field {
-    Field::number(name, at, len)
+const fn number(name: &'static str, at: usize, len: usize) -> StructField {
+    StructField::number(name, at, len)
 }
 
-const fn hexed(name: &'static str, at: usize, len: usize) -> Field {
-    Field::own(name, at, len, Show::Hex)
+const fn hexed(name: &'static str, at: usize, len: usize) -> StructField {
+    StructField::own(name, at, len, FieldDisplay::Hex)
 }
 
-const fn seconds(name: &'static str, at: usize) -> Field {
-    Field::own(name, at, 4, Show::Seconds)
+const fn seconds(name: &'static str, at: usize) -> StructField {
+    StructField::own(name, at, 4, FieldDisplay::Seconds)
 }
 
-const fn bytes(name: &'static str, at: usize, len: usize) -> Field {
-    Field::own(name, at, len, Show::Bytes)
+const fn bytes(name: &'static str, at: usize, len: usize) -> StructField {
+    StructField::own(name, at, len, FieldDisplay::Bytes)
 }
 
-const fn text(name: &'static str, at: usize, len: usize) -> Field {
-    Field::own(name, at, len, Show::Text)
+const fn text(name: &'static str, at: usize, len: usize) -> StructField {
+    StructField::own(name, at, len, FieldDisplay::Text)
 }
 
-const fn count(name: &'static str, at: usize, len: usize) -> Field {
-    number(name, at, len).part(Part::Count)
+const fn count(name: &'static str, at: usize, len: usize) -> StructField {
+    number(name, at, len).part(FieldRole::Count)
 }
 
 /// The superblock. The feature sets are told by the names of the features.
-pub(super) const SUPERBLOCK: &[Field] = &[
+pub(super) const SUPERBLOCK: &[StructField] = &[
     number("s_inodes_count", 0x0, 4),
     number("s_blocks_count_lo", 0x4, 4),
     number("s_r_blocks_count_lo", 0x8, 4),
@@ -56,28 +56,28 @@ pub(super) const SUPERBLOCK: &[Field] = &[
     number("s_first_ino", 0x54, 4),
     number("s_inode_size", 0x58, 2),
     number("s_block_group_nr", 0x5a, 2),
-    hexed("s_feature_compat", 0x5c, 4).part(Part::Skip),
-    hexed("s_feature_incompat", 0x60, 4).part(Part::Skip),
-    hexed("s_feature_ro_compat", 0x64, 4).part(Part::Skip),
-    Field::own("s_uuid", 0x68, 16, Show::Uuid),
+    hexed("s_feature_compat", 0x5c, 4).part(FieldRole::Skip),
+    hexed("s_feature_incompat", 0x60, 4).part(FieldRole::Skip),
+    hexed("s_feature_ro_compat", 0x64, 4).part(FieldRole::Skip),
+    StructField::own("s_uuid", 0x68, 16, FieldDisplay::Uuid),
     text("s_volume_name", 0x78, 16),
     text("s_last_mounted", 0x88, 64),
     hexed("s_algorithm_usage_bitmap", 0xc8, 4),
     number("s_prealloc_blocks", 0xcc, 1),
     number("s_prealloc_dir_blocks", 0xcd, 1),
     number("s_reserved_gdt_blocks", 0xce, 2),
-    Field::own("s_journal_uuid", 0xd0, 16, Show::Uuid),
+    StructField::own("s_journal_uuid", 0xd0, 16, FieldDisplay::Uuid),
     number("s_journal_inum", 0xe0, 4),
     number("s_journal_dev", 0xe4, 4),
     number("s_last_orphan", 0xe8, 4),
-    Field::own("s_hash_seed", 0xec, 16, Show::Uuid),
+    StructField::own("s_hash_seed", 0xec, 16, FieldDisplay::Uuid),
     number("s_def_hash_version", 0xfc, 1),
     number("s_jnl_backup_type", 0xfd, 1),
     number("s_desc_size", 0xfe, 2),
     hexed("s_default_mount_opts", 0x100, 4),
     number("s_first_meta_bg", 0x104, 4),
     seconds("s_mkfs_time", 0x108),
-    bytes("s_jnl_blocks", 0x10c, 68).part(Part::Count),
+    bytes("s_jnl_blocks", 0x10c, 68).part(FieldRole::Count),
     number("s_blocks_count_hi", 0x150, 4),
     number("s_r_blocks_count_hi", 0x154, 4),
     count("s_free_blocks_count_hi", 0x158, 4),
@@ -119,23 +119,23 @@ pub(super) const SUPERBLOCK: &[Field] = &[
     number("s_encoding", 0x27c, 2),
     hexed("s_encoding_flags", 0x27e, 2),
     number("s_orphan_file_inum", 0x280, 4),
-    hexed("s_checksum", 0x3fc, 4).part(Part::Checksum),
+    hexed("s_checksum", 0x3fc, 4).part(FieldRole::Checksum),
 ];
 
 /// A group descriptor; one of 32 bytes has no high halves.
-pub(super) const GROUP: &[Field] = &[
+pub(super) const GROUP: &[StructField] = &[
     count("bg_block_bitmap_lo", 0, 4),
     count("bg_inode_bitmap_lo", 4, 4),
     count("bg_inode_table_lo", 8, 4),
     count("bg_free_blocks_count_lo", 12, 2),
     count("bg_free_inodes_count_lo", 14, 2),
     count("bg_used_dirs_count_lo", 16, 2),
-    hexed("bg_flags", 18, 2).part(Part::Count),
+    hexed("bg_flags", 18, 2).part(FieldRole::Count),
     number("bg_exclude_bitmap_lo", 20, 4),
-    hexed("bg_block_bitmap_csum_lo", 24, 2).part(Part::Checksum),
-    hexed("bg_inode_bitmap_csum_lo", 26, 2).part(Part::Checksum),
+    hexed("bg_block_bitmap_csum_lo", 24, 2).part(FieldRole::Checksum),
+    hexed("bg_inode_bitmap_csum_lo", 26, 2).part(FieldRole::Checksum),
     count("bg_itable_unused_lo", 28, 2),
-    hexed("bg_checksum", 30, 2).part(Part::Checksum),
+    hexed("bg_checksum", 30, 2).part(FieldRole::Checksum),
     count("bg_block_bitmap_hi", 32, 4),
     count("bg_inode_bitmap_hi", 36, 4),
     count("bg_inode_table_hi", 40, 4),
@@ -144,37 +144,37 @@ pub(super) const GROUP: &[Field] = &[
     count("bg_used_dirs_count_hi", 48, 2),
     count("bg_itable_unused_hi", 50, 2),
     number("bg_exclude_bitmap_hi", 52, 4),
-    hexed("bg_block_bitmap_csum_hi", 56, 2).part(Part::Checksum),
-    hexed("bg_inode_bitmap_csum_hi", 58, 2).part(Part::Checksum),
+    hexed("bg_block_bitmap_csum_hi", 56, 2).part(FieldRole::Checksum),
+    hexed("bg_inode_bitmap_csum_hi", 58, 2).part(FieldRole::Checksum),
     number("bg_reserved", 60, 4),
 ];
 
 /// An inode as far as the tree does not tell of it. Times and the mapping are told in words.
-pub(super) const INODE: &[Field] = &[
-    hexed("i_mode", 0, 2).part(Part::Skip),
-    number("i_uid", 2, 2).part(Part::Skip),
-    number("i_size_lo", 4, 4).part(Part::Skip),
-    bytes("times", 8, 12).part(Part::Skip),
+pub(super) const INODE: &[StructField] = &[
+    hexed("i_mode", 0, 2).part(FieldRole::Skip),
+    number("i_uid", 2, 2).part(FieldRole::Skip),
+    number("i_size_lo", 4, 4).part(FieldRole::Skip),
+    bytes("times", 8, 12).part(FieldRole::Skip),
     number("i_dtime", 0x14, 4),
-    number("i_gid", 0x18, 2).part(Part::Skip),
+    number("i_gid", 0x18, 2).part(FieldRole::Skip),
     count("i_links_count", 0x1a, 2),
     count("i_blocks_lo", 0x1c, 4),
     hexed("i_flags", 0x20, 4),
     number("i_version_lo", 0x24, 4),
-    bytes("i_block", 0x28, 60).part(Part::Skip),
+    bytes("i_block", 0x28, 60).part(FieldRole::Skip),
     number("i_generation", 0x64, 4),
     count("i_file_acl_lo", 0x68, 4),
-    number("i_size_high", 0x6c, 4).part(Part::Skip),
+    number("i_size_high", 0x6c, 4).part(FieldRole::Skip),
     number("i_obso_faddr", 0x70, 4),
     count("i_blocks_high", 0x74, 2),
     count("i_file_acl_high", 0x76, 2),
-    number("i_uid_high", 0x78, 2).part(Part::Skip),
-    number("i_gid_high", 0x7a, 2).part(Part::Skip),
-    hexed("i_checksum_lo", 0x7c, 2).part(Part::Checksum),
+    number("i_uid_high", 0x78, 2).part(FieldRole::Skip),
+    number("i_gid_high", 0x7a, 2).part(FieldRole::Skip),
+    hexed("i_checksum_lo", 0x7c, 2).part(FieldRole::Checksum),
     number("i_reserved", 0x7e, 2),
     number("i_extra_isize", 0x80, 2),
-    hexed("i_checksum_hi", 0x82, 2).part(Part::Checksum),
-    bytes("extra times", 0x84, 0x14).part(Part::Skip),
+    hexed("i_checksum_hi", 0x82, 2).part(FieldRole::Checksum),
+    bytes("extra times", 0x84, 0x14).part(FieldRole::Skip),
     number("i_version_hi", 0x98, 4),
     number("i_projid", 0x9c, 4),
 ];

@@ -1,15 +1,15 @@
 //! Inodes of nodes that both file systems have: what the tree does not tell of them.
 
-use amiforge_formats::ext4::read::{EXTENTS_FL, FileKind, Inode, Run};
+use amiforge_formats::ext4::read::{EXTENTS_FL, FileKind, FileRun, ReadInode};
 use amiforge_formats::time::Time;
 
 use super::fields::{INODE, INODE_LEN};
-use super::{Side, Sides};
+use super::{Ext4Side, Sides};
 use crate::diff::DiffError;
 use crate::diff::fields;
 use crate::diff::files::shown;
 use crate::diff::pair::Pair;
-use crate::diff::report::{Change, Found, Weight, below};
+use crate::diff::report::{DiffChange, DiffCollector, DifferenceWeight, below};
 use crate::inspect::{Utc, hex};
 
 /// Runs of blocks that are shown.
@@ -20,14 +20,14 @@ pub(super) fn compare(
     sides: &Sides<'_>,
     pair: &Pair<'_>,
     place: &[String],
-    found: &mut Found,
+    found: &mut DiffCollector,
 ) -> Result<(), DiffError> {
     for common in &sides.outcome.common {
         let numbers = (sides.a.files.inode(common.a), sides.b.files.inode(common.b));
         let (Some(a), Some(b)) = numbers else { continue };
         one(sides, pair, (a, b), &below(place, shown(&common.path)), found)?;
     }
-    let reserved = |side: &Side<'_>| side.system.superblock().first_inode.min(32);
+    let reserved = |side: &Ext4Side<'_>| side.system.superblock().first_inode.min(32);
     for number in 1..reserved(&sides.a).min(reserved(&sides.b)) {
         // The root has a name.
         if number != 2 && !same_bytes(sides, pair, number)? {
@@ -72,7 +72,7 @@ fn one(
     pair: &Pair<'_>,
     (a, b): (u32, u32),
     place: &[String],
-    found: &mut Found,
+    found: &mut DiffCollector,
 ) -> Result<(), DiffError> {
     let offsets = (sides.a.system.inode_offset(a)?, sides.b.system.inode_offset(b)?);
     let len = u64::from(sides.a.system.superblock().inode_size);
@@ -88,34 +88,34 @@ fn one(
     let mut own = times((&in_a, &in_b), place, found);
     own |= told_by_the_tree(&in_a, &in_b);
     own |= mapping(sides, (&in_a, &in_b), place, found)?;
-    let attributes = |inode: &Inode| inode.raw.get(INODE_LEN..).unwrap_or(&[]).to_vec();
+    let attributes = |inode: &ReadInode| inode.raw.get(INODE_LEN..).unwrap_or(&[]).to_vec();
     let (tail_a, tail_b) = (attributes(&in_a), attributes(&in_b));
     if tail_a != tail_b {
         own = true;
         if sides.a.system.xattrs(&in_a)? == sides.b.system.xattrs(&in_b)? {
             let words = "the same ones are stored in another way".to_owned();
-            found.add(sides.placement(), place, "attributes in the inode", Change::Note(words));
+            found.add(sides.placement(), place, "attributes in the inode", DiffChange::Note(words));
         }
     }
     let explained = fields::Explained { checksums: own || sides.reseeded || a != b, ..sides.explained() };
-    let head = |inode: &Inode| inode.raw.get(..INODE_LEN.min(inode.raw.len())).unwrap_or(&[]).to_vec();
+    let head = |inode: &ReadInode| inode.raw.get(..INODE_LEN.min(inode.raw.len())).unwrap_or(&[]).to_vec();
     fields::compare((&head(&in_a), &head(&in_b)), INODE, explained, place, found);
     Ok(())
 }
 
 /// Whether fields differ that the comparison of the trees has told of.
-fn told_by_the_tree(a: &Inode, b: &Inode) -> bool {
+fn told_by_the_tree(a: &ReadInode, b: &ReadInode) -> bool {
     (a.mode, a.uid, a.gid, a.size) != (b.mode, b.uid, b.gid, b.size)
 }
 
 /// Compares the times that the tree does not have; gives whether any differs. Those that are equal to the time of
 /// modification on both sides follow from it.
-fn times((a, b): (&Inode, &Inode), place: &[String], found: &mut Found) -> bool {
+fn times((a, b): (&ReadInode, &ReadInode), place: &[String], found: &mut DiffCollector) -> bool {
     let mut differ = a.mtime != b.mtime;
     let moved = differ;
     let reserved = place.last().is_some_and(|name| name.starts_with("inode "));
     if reserved {
-        found.value(Weight::Own, place, "i_mtime", Utc(a.mtime), Utc(b.mtime));
+        found.value(DifferenceWeight::Own, place, "i_mtime", Utc(a.mtime), Utc(b.mtime));
     }
     let never = Time::EPOCH;
     let crtimes = (a.crtime.unwrap_or(never), b.crtime.unwrap_or(never));
@@ -124,7 +124,7 @@ fn times((a, b): (&Inode, &Inode), place: &[String], found: &mut Found) -> bool 
     {
         differ |= in_a != in_b;
         let follows = moved && in_a == a.mtime && in_b == b.mtime;
-        let weight = if follows { Weight::Follows } else { Weight::Own };
+        let weight = if follows { DifferenceWeight::Follows } else { DifferenceWeight::Own };
         found.value(weight, place, name, Utc(in_a), Utc(in_b));
     }
     differ
@@ -133,15 +133,16 @@ fn times((a, b): (&Inode, &Inode), place: &[String], found: &mut Found) -> bool 
 /// Compares where the content stands; gives whether the field that says so differs.
 fn mapping(
     sides: &Sides<'_>,
-    (a, b): (&Inode, &Inode),
+    (a, b): (&ReadInode, &ReadInode),
     place: &[String],
-    found: &mut Found,
+    found: &mut DiffCollector,
 ) -> Result<bool, DiffError> {
     if a.block == b.block && !a.is(EXTENTS_FL) {
         return Ok(false);
     }
-    let mapped =
-        |inode: &Inode| matches!(inode.kind(), Some(FileKind::File | FileKind::Dir)) || inode.is(EXTENTS_FL);
+    let mapped = |inode: &ReadInode| {
+        matches!(inode.kind(), Some(FileKind::File | FileKind::Dir)) || inode.is(EXTENTS_FL)
+    };
     if !mapped(a) || !mapped(b) {
         return Ok(a.block != b.block);
     }
@@ -156,15 +157,15 @@ fn mapping(
         let nodes = |nodes: &[u64]| format!("{} at {:?}", nodes.len(), &nodes[..nodes.len().min(RUNS_SHOWN)]);
         found.value(weight, place, "blocks of extents", nodes(&in_a.nodes), nodes(&in_b.nodes));
     } else if a.block != b.block {
-        let change = Change::Value { a: hex(&a.block), b: hex(&b.block) };
+        let change = DiffChange::Value { a: hex(&a.block), b: hex(&b.block) };
         found.add(weight, place, "i_block", change);
     }
     Ok(a.block != b.block)
 }
 
 /// Runs of blocks in a few words: `12288+5` is five blocks from 12288 on.
-fn runs(runs: &[Run]) -> String {
-    let one = |run: &Run| {
+fn runs(runs: &[FileRun]) -> String {
+    let one = |run: &FileRun| {
         let unwritten = if run.unwritten { " unwritten" } else { "" };
         format!("{}:{}+{}{unwritten}", run.logical, run.physical, run.len)
     };

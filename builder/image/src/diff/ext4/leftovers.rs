@@ -3,16 +3,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use amiforge_formats::ext4::read::{DirEntry, Mapping};
+use amiforge_formats::ext4::read::{BlockMapping, DirEntry};
 
 use super::fields::GROUP;
 use super::roles::{Role, Roles};
-use super::{Side, Sides};
+use super::{Ext4Side, Sides};
 use crate::diff::DiffError;
 use crate::diff::bytes::ByteDiff;
 use crate::diff::fields;
 use crate::diff::pair::Pair;
-use crate::diff::report::{Change, Found, Weight, below};
+use crate::diff::report::{DiffChange, DiffCollector, DifferenceWeight, below};
 
 /// Blocks that differ, by what they are in both.
 type Groups = BTreeMap<(Role, Role), Vec<u64>>;
@@ -33,7 +33,7 @@ pub(super) fn compare(
     sides: &Sides<'_>,
     pair: &Pair<'_>,
     place: &[String],
-    found: &mut Found,
+    found: &mut DiffCollector,
 ) -> Result<(), DiffError> {
     let runs = pair.runs();
     if runs.is_empty() {
@@ -58,15 +58,21 @@ pub(super) fn compare(
 
 impl Leftovers<'_> {
     /// Tells of the blocks of one role.
-    fn group(&self, (a, b): (&Role, &Role), blocks: &[u64], found: &mut Found) -> Result<(), DiffError> {
+    fn group(
+        &self,
+        (a, b): (&Role, &Role),
+        blocks: &[u64],
+        found: &mut DiffCollector,
+    ) -> Result<(), DiffError> {
         let placement = self.sides.placement();
-        let seeded = if self.sides.reseeded { Weight::Follows } else { placement };
+        let seeded = if self.sides.reseeded { DifferenceWeight::Follows } else { placement };
         match (a, b) {
             (Role::Superblock, Role::Superblock) => self.boot_area(blocks, found),
             (Role::BackupSuperblock(group), Role::BackupSuperblock(_)) => self.backup(*group, blocks, found),
             (Role::Descriptors, Role::Descriptors) => self.descriptors(found),
             (Role::BackupDescriptors(group), Role::BackupDescriptors(_)) => {
-                let weight = if self.descriptors_differ { Weight::Follows } else { Weight::Own };
+                let weight =
+                    if self.descriptors_differ { DifferenceWeight::Follows } else { DifferenceWeight::Own };
                 self.bytes(weight, &format!("backup descriptors in group {group}"), blocks, found)
             }
             (Role::Reserved, Role::Reserved) => {
@@ -75,10 +81,10 @@ impl Leftovers<'_> {
             (Role::BlockBitmap(group), Role::BlockBitmap(_)) => self.bitmap(("block", *group), blocks, found),
             (Role::InodeBitmap(group), Role::InodeBitmap(_)) => self.bitmap(("inode", *group), blocks, found),
             (Role::InodeTable(group), Role::InodeTable(_)) => self.unused_inodes(*group, found),
-            (Role::Journal, Role::Journal) => self.bytes(Weight::Own, "journal", blocks, found),
+            (Role::Journal, Role::Journal) => self.bytes(DifferenceWeight::Own, "journal", blocks, found),
             (Role::Free, Role::Free) => self.bytes(placement, "free space", blocks, found),
             (Role::Directory(a), Role::Directory(b)) if self.one_path(*a, *b) => {
-                let weight = if self.same_entries(*a, *b)? { seeded } else { Weight::Follows };
+                let weight = if self.same_entries(*a, *b)? { seeded } else { DifferenceWeight::Follows };
                 self.bytes(
                     weight,
                     &format!("{} (blocks of the directory)", self.roles.0.path(*a)),
@@ -87,11 +93,11 @@ impl Leftovers<'_> {
                 )
             }
             (Role::Mapping(a), Role::Mapping(b)) if self.one_path(*a, *b) => {
-                let weight = if self.same_mapping(*a, *b)? { seeded } else { Weight::Follows };
+                let weight = if self.same_mapping(*a, *b)? { seeded } else { DifferenceWeight::Follows };
                 self.bytes(weight, &format!("{} (blocks of extents)", self.roles.0.path(*a)), blocks, found)
             }
             (Role::Attributes(a), Role::Attributes(b)) if self.one_path(*a, *b) => {
-                let weight = if self.same_attributes(*a, *b)? { seeded } else { Weight::Follows };
+                let weight = if self.same_attributes(*a, *b)? { seeded } else { DifferenceWeight::Follows };
                 self.bytes(weight, &format!("{} (block of attributes)", self.roles.0.path(*a)), blocks, found)
             }
             (Role::Content(a), Role::Content(b)) if self.one_path(*a, *b) => {
@@ -99,7 +105,7 @@ impl Leftovers<'_> {
             }
             _ => {
                 let words = format!("{} blocks of another use", blocks.len());
-                found.add(Weight::Follows, self.place, "layout", Change::Note(words));
+                found.add(DifferenceWeight::Follows, self.place, "layout", DiffChange::Note(words));
                 Ok(())
             }
         }
@@ -111,20 +117,26 @@ impl Leftovers<'_> {
     }
 
     /// Tells of the bytes of blocks that differ.
-    fn bytes(&self, weight: Weight, name: &str, blocks: &[u64], found: &mut Found) -> Result<(), DiffError> {
+    fn bytes(
+        &self,
+        weight: DifferenceWeight,
+        name: &str,
+        blocks: &[u64],
+        found: &mut DiffCollector,
+    ) -> Result<(), DiffError> {
         let mut diff = ByteDiff::default();
         for number in blocks {
             let at = number * self.block;
             self.pair.compare(at, at + self.block, &mut diff).map_err(DiffError::Partition)?;
         }
         if let Some(change) = diff.finish() {
-            found.add(weight, &below(self.place, name), "bytes", Change::Bytes(change));
+            found.add(weight, &below(self.place, name), "bytes", DiffChange::Bytes(change));
         }
         Ok(())
     }
 
     /// The bytes around the superblock.
-    fn boot_area(&self, blocks: &[u64], found: &mut Found) -> Result<(), DiffError> {
+    fn boot_area(&self, blocks: &[u64], found: &mut DiffCollector) -> Result<(), DiffError> {
         let mut diff = ByteDiff::default();
         for number in blocks {
             let (from, to) = (number * self.block, (number + 1) * self.block);
@@ -133,14 +145,19 @@ impl Leftovers<'_> {
             }
         }
         if let Some(change) = diff.finish() {
-            found.add(Weight::Own, &below(self.place, "boot area"), "bytes", Change::Bytes(change));
+            found.add(
+                DifferenceWeight::Own,
+                &below(self.place, "boot area"),
+                "bytes",
+                DiffChange::Bytes(change),
+            );
         }
         Ok(())
     }
 
     /// A copy of the superblock: what the primary tells as well only follows.
-    fn backup(&self, group: u32, blocks: &[u64], found: &mut Found) -> Result<(), DiffError> {
-        let mut copy = Found::default();
+    fn backup(&self, group: u32, blocks: &[u64], found: &mut DiffCollector) -> Result<(), DiffError> {
+        let mut copy = DiffCollector::default();
         for number in blocks {
             let (a, b) = self.pair.both(number * self.block, 1024).map_err(DiffError::Partition)?;
             let place = below(self.place, format!("backup superblock of group {group}"));
@@ -157,7 +174,7 @@ impl Leftovers<'_> {
     }
 
     /// The group descriptors, field by field. The checksums of bitmaps follow from the bitmaps.
-    fn descriptors(&self, found: &mut Found) -> Result<(), DiffError> {
+    fn descriptors(&self, found: &mut DiffCollector) -> Result<(), DiffError> {
         let superblock = self.sides.a.system.superblock();
         let len = u64::from(superblock.descriptor_size.max(32));
         for (number, (a, b)) in
@@ -179,7 +196,12 @@ impl Leftovers<'_> {
     }
 
     /// A bitmap, by what it marks.
-    fn bitmap(&self, (what, group): (&str, u32), blocks: &[u64], found: &mut Found) -> Result<(), DiffError> {
+    fn bitmap(
+        &self,
+        (what, group): (&str, u32),
+        blocks: &[u64],
+        found: &mut DiffCollector,
+    ) -> Result<(), DiffError> {
         let mut counts = (0_u32, 0_u32);
         for number in blocks {
             let (a, b) = self.pair.both(number * self.block, self.block).map_err(DiffError::Partition)?;
@@ -192,13 +214,13 @@ impl Leftovers<'_> {
             let words =
                 format!("{} {what}s used only in the first, {} only in the second", counts.0, counts.1);
             let place = below(self.place, format!("{what} bitmap of group {group}"));
-            found.add(self.sides.placement(), &place, "marks", Change::Note(words));
+            found.add(self.sides.placement(), &place, "marks", DiffChange::Note(words));
         }
         Ok(())
     }
 
     /// Inodes that no name leads to.
-    fn unused_inodes(&self, group: u32, found: &mut Found) -> Result<(), DiffError> {
+    fn unused_inodes(&self, group: u32, found: &mut DiffCollector) -> Result<(), DiffError> {
         let (a, b) = (&self.sides.a, &self.sides.b);
         let superblock = a.system.superblock();
         let named: BTreeSet<u32> = a.files.inodes.iter().chain(&b.files.inodes).copied().collect();
@@ -216,7 +238,7 @@ impl Leftovers<'_> {
             self.pair.compare(at, at + len, &mut diff).map_err(DiffError::Partition)?;
             if let Some(change) = diff.finish() {
                 let place = below(self.place, format!("inode {number} (without a name)"));
-                found.add(self.sides.placement(), &place, "bytes", Change::Bytes(change));
+                found.add(self.sides.placement(), &place, "bytes", DiffChange::Bytes(change));
             }
         }
         Ok(())
@@ -224,7 +246,7 @@ impl Leftovers<'_> {
 
     /// Whether two directories have the same entries with the same inodes.
     fn same_entries(&self, a: u32, b: u32) -> Result<bool, DiffError> {
-        let read = |side: &Side<'_>, number: u32| side.system.entries(&side.system.inode(number)?);
+        let read = |side: &Ext4Side<'_>, number: u32| side.system.entries(&side.system.inode(number)?);
         let (in_a, in_b) = (read(&self.sides.a, a)?, read(&self.sides.b, b)?);
         let names = |entries: &[DirEntry]| -> BTreeSet<(Box<[u8]>, u32)> {
             entries.iter().map(|entry| (entry.name.clone(), entry.inode)).collect()
@@ -237,13 +259,13 @@ impl Leftovers<'_> {
     }
 
     fn same_attributes(&self, a: u32, b: u32) -> Result<bool, DiffError> {
-        let read = |side: &Side<'_>, number: u32| side.system.xattrs(&side.system.inode(number)?);
+        let read = |side: &Ext4Side<'_>, number: u32| side.system.xattrs(&side.system.inode(number)?);
         Ok(read(&self.sides.a, a)? == read(&self.sides.b, b)?)
     }
 
     /// What stands in the blocks of a file and is not its content: behind its end, or never written to. The content
     /// itself has been compared, and where it stands too.
-    fn slack(&self, (a, b): (u32, u32), blocks: &[u64], found: &mut Found) -> Result<(), DiffError> {
+    fn slack(&self, (a, b): (u32, u32), blocks: &[u64], found: &mut DiffCollector) -> Result<(), DiffError> {
         let (in_a, in_b) = (self.sides.a.system.inode(a)?, self.sides.b.system.inode(b)?);
         let (map_a, map_b) = (mapping(&self.sides.a, a)?, mapping(&self.sides.b, b)?);
         if map_a.runs != map_b.runs || in_a.size != in_b.size {
@@ -260,13 +282,18 @@ impl Leftovers<'_> {
         }
         if let Some(change) = diff.finish() {
             let place = below(self.place, self.roles.0.path(a));
-            found.add(Weight::Own, &place, "behind the end or never written", Change::Bytes(change));
+            found.add(
+                DifferenceWeight::Own,
+                &place,
+                "behind the end or never written",
+                DiffChange::Bytes(change),
+            );
         }
         Ok(())
     }
 }
 
 /// Where the blocks of an inode stand.
-fn mapping(side: &Side<'_>, number: u32) -> Result<Mapping, DiffError> {
+fn mapping(side: &Ext4Side<'_>, number: u32) -> Result<BlockMapping, DiffError> {
     Ok(side.system.mapping(&side.system.inode(number)?)?)
 }

@@ -11,23 +11,23 @@ use amiforge_formats::ext4::read::{self, Features, FileSystem, NumberedTree};
 
 use super::DiffError;
 use super::fields::{Explained, compare};
-use super::files::{Outcome, Trees};
+use super::files::{TreeComparison, Trees};
 use super::pair::{Bytes, Pair};
 use super::raw;
-use super::report::{Change, Found, Weight, below};
+use super::report::{DiffChange, DiffCollector, DifferenceWeight, below};
 use crate::inspect::{SOURCE, chain};
 
 /// Where the superblock stands, and its length.
 const SUPERBLOCK: (u64, usize) = (1024, 1024);
 
 /// One side: the file system, its tree, and the inodes of its nodes.
-pub(super) struct Side<'a> {
+pub(super) struct Ext4Side<'a> {
     pub(super) system: FileSystem<'a, Bytes<'a>>,
     pub(super) files: NumberedTree,
 }
 
-impl<'a> Side<'a> {
-    fn read(bytes: &'a Bytes<'a>) -> Result<Self, read::ReadError> {
+impl<'a> Ext4Side<'a> {
+    fn read(bytes: &'a Bytes<'a>) -> Result<Self, read::Ext4ReadError> {
         let system = read::open(bytes)?;
         let files = system.numbered_tree(SOURCE)?;
         Ok(Self { system, files })
@@ -36,17 +36,17 @@ impl<'a> Side<'a> {
 
 /// What the upper steps know and the lower ones weigh their findings by.
 pub(super) struct Sides<'a> {
-    pub(super) a: Side<'a>,
-    pub(super) b: Side<'a>,
-    pub(super) outcome: Outcome,
+    pub(super) a: Ext4Side<'a>,
+    pub(super) b: Ext4Side<'a>,
+    pub(super) outcome: TreeComparison,
     /// The seed of every checksum differs, so all of them do.
     pub(super) reseeded: bool,
 }
 
 impl Sides<'_> {
     /// How a difference of places counts: on its own only while the files are equal.
-    pub(super) fn placement(&self) -> Weight {
-        if self.outcome.structural { Weight::Follows } else { Weight::Own }
+    pub(super) fn placement(&self) -> DifferenceWeight {
+        if self.outcome.structural { DifferenceWeight::Follows } else { DifferenceWeight::Own }
     }
 
     pub(super) fn explained(&self) -> Explained {
@@ -58,13 +58,17 @@ impl Sides<'_> {
 ///
 /// # Errors
 /// [`DiffError`] when the media cannot be read.
-pub(super) fn compare_ext4(pair: &Pair<'_>, place: &[String], found: &mut Found) -> Result<(), DiffError> {
-    let mut here = Found::default();
+pub(super) fn compare_ext4(
+    pair: &Pair<'_>,
+    place: &[String],
+    found: &mut DiffCollector,
+) -> Result<(), DiffError> {
+    let mut here = DiffCollector::default();
     match explained(pair, place, &mut here) {
         // Damage below the tree: what has been told stays, and the bytes tell the rest.
         Err(DiffError::Ext4(error)) => {
             let words = format!("cannot be read to its end: {}", chain(&error));
-            here.add(Weight::Own, place, "one of both", Change::Note(words));
+            here.add(DifferenceWeight::Own, place, "one of both", DiffChange::Note(words));
             raw::compare(pair, &[], place, &mut here)?;
         }
         other => other?,
@@ -74,17 +78,17 @@ pub(super) fn compare_ext4(pair: &Pair<'_>, place: &[String], found: &mut Found)
 }
 
 /// Compares from the superblock down to the blocks.
-fn explained(pair: &Pair<'_>, place: &[String], found: &mut Found) -> Result<(), DiffError> {
-    let sides = match (Side::read(&pair.a), Side::read(&pair.b)) {
+fn explained(pair: &Pair<'_>, place: &[String], found: &mut DiffCollector) -> Result<(), DiffError> {
+    let sides = match (Ext4Side::read(&pair.a), Ext4Side::read(&pair.b)) {
         (Ok(a), Ok(b)) => (a, b),
         (a, b) => {
             for (side, outcome) in [("the first", a.err()), ("the second", b.err())] {
                 if let Some(error) = outcome {
                     found.add(
-                        Weight::Own,
+                        DifferenceWeight::Own,
                         place,
                         side,
-                        Change::Note(format!("cannot be read: {}", chain(&error))),
+                        DiffChange::Note(format!("cannot be read: {}", chain(&error))),
                     );
                 }
             }
@@ -92,7 +96,7 @@ fn explained(pair: &Pair<'_>, place: &[String], found: &mut Found) -> Result<(),
             return raw::compare(pair, &[(SUPERBLOCK.0, SUPERBLOCK.0 + SUPERBLOCK.1 as u64)], place, found);
         }
     };
-    let mut below_superblock = Found::default();
+    let mut below_superblock = DiffCollector::default();
     let trees = Trees { a: &sides.0.files.tree, b: &sides.1.files.tree, pair };
     let outcome = trees.compare(place, &mut below_superblock)?;
     let seeds = (sides.0.system.superblock().checksum_seed, sides.1.system.superblock().checksum_seed);
@@ -108,7 +112,7 @@ fn superblocks(
     pair: &Pair<'_>,
     explained: Explained,
     place: &[String],
-    found: &mut Found,
+    found: &mut DiffCollector,
 ) -> Result<(), DiffError> {
     let (a, b) = pair.both(SUPERBLOCK.0, SUPERBLOCK.1 as u64).map_err(DiffError::Partition)?;
     superblock((&a, &b), explained, place, found);
@@ -116,7 +120,12 @@ fn superblocks(
 }
 
 /// Compares two copies of a superblock, features by name.
-pub(super) fn superblock((a, b): (&[u8], &[u8]), explained: Explained, place: &[String], found: &mut Found) {
+pub(super) fn superblock(
+    (a, b): (&[u8], &[u8]),
+    explained: Explained,
+    place: &[String],
+    found: &mut DiffCollector,
+) {
     let (in_a, in_b) = (features(a), features(b));
     let differ = in_a != in_b;
     if differ {
@@ -124,7 +133,7 @@ pub(super) fn superblock((a, b): (&[u8], &[u8]), explained: Explained, place: &[
         let lost = in_a.iter().filter(|name| !in_b.contains(name)).map(|name| format!("-{name}"));
         let gained = in_b.iter().filter(|name| !in_a.contains(name)).map(|name| format!("+{name}"));
         let words = lost.chain(gained).collect::<Vec<_>>().join(" ");
-        found.add(Weight::Own, place, "features", Change::Note(words));
+        found.add(DifferenceWeight::Own, place, "features", DiffChange::Note(words));
     }
     let explained = Explained { checksums: explained.checksums || differ, ..explained };
     compare((a, b), fields::SUPERBLOCK, explained, place, found);

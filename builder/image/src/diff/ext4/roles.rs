@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use amiforge_formats::ext4::read::{FileKind, Inode};
+use amiforge_formats::ext4::read::{FileKind, ReadInode};
 
-use super::Side;
+use super::Ext4Side;
 use crate::diff::DiffError;
 use crate::diff::files::shown;
 
@@ -44,7 +44,7 @@ pub(super) enum Role {
 
 /// A run of blocks with one role.
 #[derive(Debug, Clone)]
-struct Stretch {
+struct RoleRun {
     start: u64,
     len: u64,
     role: Role,
@@ -52,13 +52,13 @@ struct Stretch {
 
 /// The roles of all blocks of a file system.
 pub(super) struct Roles {
-    stretches: Vec<Stretch>,
+    stretches: Vec<RoleRun>,
     paths: BTreeMap<u32, String>,
 }
 
 impl Roles {
     /// Reads who owns what.
-    pub(super) fn read(side: &Side<'_>) -> Result<Self, DiffError> {
+    pub(super) fn read(side: &Ext4Side<'_>) -> Result<Self, DiffError> {
         let mut stretches = groups(side);
         let mut paths = BTreeMap::new();
         for entry in side.files.tree.walk() {
@@ -94,10 +94,10 @@ impl Roles {
 }
 
 /// The blocks that belong to groups.
-fn groups(side: &Side<'_>) -> Vec<Stretch> {
+fn groups(side: &Ext4Side<'_>) -> Vec<RoleRun> {
     let superblock = side.system.superblock();
     let mut stretches = Vec::new();
-    let mut push = |start: u64, len: u64, role: Role| stretches.push(Stretch { start, len, role });
+    let mut push = |start: u64, len: u64, role: Role| stretches.push(RoleRun { start, len, role });
     let tables = u64::from(superblock.descriptor_blocks());
     for (number, group) in (0..superblock.groups()).zip(side.system.groups()) {
         let start = superblock.group_start(number);
@@ -120,14 +120,14 @@ fn groups(side: &Side<'_>) -> Vec<Stretch> {
 
 /// The blocks of an inode.
 fn owned(
-    side: &Side<'_>,
-    inode: &Inode,
+    side: &Ext4Side<'_>,
+    inode: &ReadInode,
     journal: u32,
-    stretches: &mut Vec<Stretch>,
+    stretches: &mut Vec<RoleRun>,
 ) -> Result<(), DiffError> {
     let number = inode.number;
     if inode.xattr_block > 0 {
-        stretches.push(Stretch { start: inode.xattr_block, len: 1, role: Role::Attributes(number) });
+        stretches.push(RoleRun { start: inode.xattr_block, len: 1, role: Role::Attributes(number) });
     }
     let mapped = inode.stored_blocks > 0
         && match inode.kind() {
@@ -140,12 +140,12 @@ fn owned(
         return Ok(());
     }
     let mapping = side.system.mapping(inode)?;
-    stretches.extend(mapping.nodes.iter().map(|node| Stretch {
+    stretches.extend(mapping.nodes.iter().map(|node| RoleRun {
         start: *node,
         len: 1,
         role: Role::Mapping(number),
     }));
-    stretches.extend(mapping.runs.iter().map(|run| Stretch {
+    stretches.extend(mapping.runs.iter().map(|run| RoleRun {
         start: run.physical,
         len: run.len,
         role: match inode.kind() {

@@ -15,7 +15,7 @@ const TABLE_MAX: u64 = 1 << 30;
 
 /// Places and owners.
 #[derive(Debug)]
-pub(super) struct Layout {
+pub(super) struct FatLayout {
     pub(super) sector: u64,
     /// Bytes in a cluster.
     pub(super) cluster: u64,
@@ -36,12 +36,12 @@ pub(super) struct Layout {
     bits: u32,
     /// The first byte of the record of every path.
     pub(super) records: BTreeMap<String, u64>,
-    owners: BTreeMap<u32, Owner>,
+    owners: BTreeMap<u32, ClusterOwner>,
 }
 
 /// Whose a cluster is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Owner {
+pub(super) struct ClusterOwner {
     pub(super) path: String,
     pub(super) folder: bool,
     /// Bytes of the file from the start of this cluster on.
@@ -49,13 +49,13 @@ pub(super) struct Owner {
 }
 
 /// A directory still to be read.
-struct Pending {
+struct UnreadDir {
     path: String,
     /// First cluster; 0 is the root directory of FAT12 and FAT16.
     cluster: u32,
 }
 
-impl Layout {
+impl FatLayout {
     /// Reads the layout; `None` when it makes no sense.
     pub(super) fn read(bytes: &Bytes<'_>) -> Option<Self> {
         let mut boot = [0; 512];
@@ -67,7 +67,7 @@ impl Layout {
         let mut table = vec![0; usize::try_from(layout.table_len).ok()?];
         bytes.read_exact_at(layout.tables_at, &mut table).ok()?;
         let root = if layout.bits == 32 { word32(&boot, 44) } else { 0 };
-        let mut pending = vec![Pending { path: String::new(), cluster: root }];
+        let mut pending = vec![UnreadDir { path: String::new(), cluster: root }];
         let mut met = BTreeSet::new();
         while let Some(folder) = pending.pop() {
             if met.insert(folder.cluster) {
@@ -128,7 +128,7 @@ impl Layout {
     }
 
     /// Whose the clusters are.
-    pub(super) fn owners(&self) -> &BTreeMap<u32, Owner> {
+    pub(super) fn owners(&self) -> &BTreeMap<u32, ClusterOwner> {
         &self.owners
     }
 
@@ -173,8 +173,8 @@ impl Layout {
         &mut self,
         bytes: &Bytes<'_>,
         table: &[u8],
-        folder: &Pending,
-        pending: &mut Vec<Pending>,
+        folder: &UnreadDir,
+        pending: &mut Vec<UnreadDir>,
     ) -> Option<()> {
         let path = if folder.path.is_empty() { "/".to_owned() } else { folder.path.clone() };
         let clusters = self.chain(table, folder.cluster);
@@ -183,7 +183,7 @@ impl Layout {
             _ => clusters.iter().map(|cluster| (self.offset(*cluster), self.cluster)).collect(),
         };
         for cluster in clusters {
-            self.owners.insert(cluster, Owner { path: path.clone(), folder: true, left: 0 });
+            self.owners.insert(cluster, ClusterOwner { path: path.clone(), folder: true, left: 0 });
         }
         let mut long = LongName::default();
         for (at, len) in parts {
@@ -209,18 +209,24 @@ impl Layout {
     }
 
     /// Takes a record of a file or folder in.
-    fn record(&mut self, table: &[u8], (record, at): (&[u8], u64), path: String, pending: &mut Vec<Pending>) {
+    fn record(
+        &mut self,
+        table: &[u8],
+        (record, at): (&[u8], u64),
+        path: String,
+        pending: &mut Vec<UnreadDir>,
+    ) {
         let first = u32::from(word16(record, 20)) << 16 | u32::from(word16(record, 26));
         self.records.insert(path.clone(), at);
         if record[11] & 0x10 != 0 {
             if first > 0 {
-                pending.push(Pending { path, cluster: first });
+                pending.push(UnreadDir { path, cluster: first });
             }
             return;
         }
         let mut left = u64::from(word32(record, 28));
         for cluster in self.chain(table, first) {
-            self.owners.insert(cluster, Owner { path: path.clone(), folder: false, left });
+            self.owners.insert(cluster, ClusterOwner { path: path.clone(), folder: false, left });
             left = left.saturating_sub(self.cluster);
         }
     }

@@ -16,7 +16,7 @@ impl Sample {
         Self { tree: Tree::new(Meta::root_owned(0o755, Time::from_secs(5))) }
     }
 
-    fn add(&mut self, above: &str, name: &[u8], mode: u16, kind: Kind) -> NodeId {
+    fn add(&mut self, above: &str, name: &[u8], mode: u16, kind: NodeKind) -> NodeId {
         let dir = self.tree.lookup(above.as_bytes()).unwrap();
         let meta = Meta::root_owned(mode, Time { secs: 1_000_000, nanos: 42 });
         self.tree.add(dir, Name::new(name).unwrap(), Node { meta, kind }).unwrap()
@@ -27,22 +27,22 @@ impl Sample {
     }
 }
 
-fn text(bytes: &[u8]) -> Kind {
-    Kind::File(Content::Inline(bytes.into()))
+fn text(bytes: &[u8]) -> NodeKind {
+    NodeKind::File(Content::Inline(bytes.into()))
 }
 
 #[test]
 fn modes_times_links_and_holes_come_out_as_they_are_and_power_does_not() {
     let mut sample = Sample::new();
-    sample.add("", b"d", 0o500, Kind::dir());
+    sample.add("", b"d", 0o500, NodeKind::dir());
     let id = sample.add("d", b"f", 0o4640, text(b"hello"));
     sample.tree.link(sample.tree.root(), Name::new(b"g").unwrap(), id).unwrap();
-    sample.add("", b"l", 0o777, Kind::Symlink(b"/etc/passwd".as_slice().into()));
-    sample.add("", b"p", 0o600, Kind::Fifo);
-    sample.add("", b"null", 0o666, Kind::CharDevice { major: 1, minor: 3 });
+    sample.add("", b"l", 0o777, NodeKind::Symlink(b"/etc/passwd".as_slice().into()));
+    sample.add("", b"p", 0o600, NodeKind::Fifo);
+    sample.add("", b"null", 0o666, NodeKind::CharDevice { major: 1, minor: 3 });
     let origin = Origin::Inline { bytes: b"end".as_slice().into(), at: 0 };
     let segments: Vec<_> = vec![Segment { offset: 1 << 20, len: 3, origin }];
-    sample.add("", b"s", 0o600, Kind::File(Content::Sparse { len: 2 << 20, segments: segments.into() }));
+    sample.add("", b"s", 0o600, NodeKind::File(Content::Sparse { len: 2 << 20, segments: segments.into() }));
     sample.add("", b"w\xff\n", 0o600, text(b""));
     let folder = tempfile::tempdir().unwrap();
     let dest = folder.path().join("out");
@@ -69,10 +69,10 @@ fn a_link_in_the_destination_is_never_gone_through() {
     std::fs::create_dir_all(&outside).unwrap();
     // The first image leaves a link where the second has a folder.
     let mut first = Sample::new();
-    first.add("", b"d", 0o777, Kind::Symlink(b"../outside".as_slice().into()));
+    first.add("", b"d", 0o777, NodeKind::Symlink(b"../outside".as_slice().into()));
     first.to(&dest, Overwrite::Never).unwrap();
     let mut second = Sample::new();
-    second.add("", b"d", 0o755, Kind::dir());
+    second.add("", b"d", 0o755, NodeKind::dir());
     second.add("d", b"f", 0o644, text(b"escaped"));
     assert!(matches!(second.to(&dest, Overwrite::Never), Err(InspectError::Exists { .. })));
     assert_eq!(std::fs::read_dir(&outside).unwrap().count(), 0);

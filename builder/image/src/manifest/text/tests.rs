@@ -7,7 +7,7 @@ fn manifest() -> Manifest {
     blocks.push(Block::Free, 2);
     blocks.push(Block::Zero, 1);
     blocks.push(Block::Data(Digest::of(b"b")), 1);
-    let partition = Partition {
+    let partition = ManifestPartition {
         id: "root".to_owned(),
         number: 1,
         start: 1 << 20,
@@ -20,7 +20,7 @@ fn manifest() -> Manifest {
     };
     Manifest {
         tool: "0.1.0".to_owned(),
-        origin: Origin {
+        origin: ImageOrigin {
             name: "web".to_owned(),
             version: Some("1".to_owned()),
             arch: "x86_64".to_owned(),
@@ -28,7 +28,7 @@ fn manifest() -> Manifest {
             boot_mode: None,
             recipe: Digest::of(b"recipe"),
             lock: None,
-            inputs: vec![Input { kind: "dir".to_owned(), name: "skel".to_owned(), sha256: None }],
+            inputs: vec![ManifestInput { kind: "dir".to_owned(), name: "skel".to_owned(), sha256: None }],
             cleaned: vec![Cleaned {
                 outcome: "emptied".to_owned(),
                 path: "/var/log/x".to_owned(),

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::BootError;
 
 pub use serve::{enter, serve};
-pub use tree::{Instance, Node, Volume};
+pub use tree::{BlockDevice, Instance, MetadataNode};
 
 /// First argument of the program when it is to answer one connection.
 pub const SUBCOMMAND: &str = "metadata-service";
@@ -32,22 +32,22 @@ pub enum Sessions {
 
 /// All that the service knows.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Service {
+pub struct MetadataService {
     /// What must be shown.
     pub sessions: Sessions,
     /// What tokens are made with.
     pub secret: String,
     /// `meta-data`.
-    pub metadata: Node,
+    pub metadata: MetadataNode,
     /// `dynamic`.
-    pub dynamic: Node,
+    pub dynamic: MetadataNode,
     /// `user-data`.
     pub user_data: Option<Vec<u8>>,
     /// Where each request leaves a line.
     pub log: Option<PathBuf>,
 }
 
-impl Service {
+impl MetadataService {
     /// The service of an instance.
     ///
     /// # Errors

@@ -10,7 +10,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use amiforge_formats::digest::Digest;
 use amiforge_formats::terminal::escape;
 
-use super::{Node, Service, Sessions};
+use super::{MetadataNode, MetadataService, Sessions};
 
 /// Longest line of a request, and most lines.
 const LINE: u64 = 8 << 10;
@@ -43,7 +43,8 @@ const VERSIONS: [&str; 14] = [
 
 /// Answers one connection on standard input and output, from the file that is the next argument.
 pub fn enter(file: Option<&Path>) -> ExitCode {
-    let service = file.and_then(|file| serde_json::from_slice::<Service>(&std::fs::read(file).ok()?).ok());
+    let service =
+        file.and_then(|file| serde_json::from_slice::<MetadataService>(&std::fs::read(file).ok()?).ok());
     let Some(service) = service else { return ExitCode::FAILURE };
     let now = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     match serve(&service, io::stdin().lock(), io::stdout().lock(), now) {
@@ -58,7 +59,7 @@ pub fn enter(file: Option<&Path>) -> ExitCode {
 /// # Errors
 /// What the streams say.
 pub fn serve(
-    service: &Service,
+    service: &MetadataService,
     mut input: impl BufRead,
     mut output: impl Write,
     now: impl Fn() -> u64,
@@ -171,7 +172,7 @@ const fn phrase(status: u16) -> &'static str {
     }
 }
 
-impl Service {
+impl MetadataService {
     fn answer(&self, request: &Request, now: u64) -> Answer {
         match request.method.as_str() {
             "PUT" if request.path == "/latest/api/token" => self.token_for(request, now),
@@ -231,7 +232,7 @@ impl Service {
             Some("dynamic") => self.dynamic.at(names),
             Some(_) => None,
         };
-        node.map_or_else(|| Answer::status(404), |node: &Node| Answer::text(node.text()))
+        node.map_or_else(|| Answer::status(404), |node: &MetadataNode| Answer::text(node.text()))
     }
 
     /// Leaves a line for a request, whose words are the guest's; a log that cannot be written must not stop the service.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::super::Instance;
 use super::*;
 
-fn service(sessions: Sessions) -> Service {
+fn service(sessions: Sessions) -> MetadataService {
     let instance = Instance {
         id: "i-01".to_owned(),
         image: "ami-02".to_owned(),
@@ -21,10 +21,10 @@ fn service(sessions: Sessions) -> Service {
         root_device: "/dev/xvda".to_owned(),
         volumes: Vec::new(),
     };
-    Service::of(&instance, sessions, Some(vec![0x1f, 0x8b, 0, 255])).unwrap()
+    MetadataService::of(&instance, sessions, Some(vec![0x1f, 0x8b, 0, 255])).unwrap()
 }
 
-fn ask_at(service: &Service, requests: &str, now: u64) -> String {
+fn ask_at(service: &MetadataService, requests: &str, now: u64) -> String {
     let mut out = Vec::new();
     serve(service, requests.replace('\n', "\r\n").as_bytes(), &mut out, || now).unwrap();
     String::from_utf8_lossy(&out).into_owned()

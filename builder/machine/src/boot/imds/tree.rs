@@ -7,13 +7,13 @@ use serde::{Deserialize, Serialize};
 /// A folder or a value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Node {
+pub enum MetadataNode {
     /// A value.
     Value(String),
     /// A folder, listed by its names.
-    Folder(BTreeMap<String, Node>),
+    Folder(BTreeMap<String, MetadataNode>),
     /// A folder that is listed in other words: `public-keys`.
-    Named(String, BTreeMap<String, Node>),
+    Named(String, BTreeMap<String, MetadataNode>),
 }
 
 /// An instance.
@@ -44,12 +44,12 @@ pub struct Instance {
     /// Name of the root device.
     pub root_device: String,
     /// Further volumes.
-    pub volumes: Vec<Volume>,
+    pub volumes: Vec<BlockDevice>,
 }
 
 /// A further volume.
 #[derive(Debug, Clone)]
-pub struct Volume {
+pub struct BlockDevice {
     /// Name of its device, such as `sdb`.
     pub device: String,
 }
@@ -62,7 +62,7 @@ impl Instance {
     }
 
     /// `meta-data`.
-    pub fn metadata(&self) -> Node {
+    pub fn metadata(&self) -> MetadataNode {
         let hostname = self.hostname();
         let mut all = values(&[
             ("ami-id", &self.image),
@@ -85,21 +85,21 @@ impl Instance {
         all.insert("network".to_owned(), self.network(&hostname));
         let zone = self.zone();
         let placement = [("availability-zone", zone.as_str()), ("region", &self.region)];
-        all.insert("placement".to_owned(), Node::Folder(values(&placement)));
+        all.insert("placement".to_owned(), MetadataNode::Folder(values(&placement)));
         let services = [("domain", "amazonaws.com"), ("partition", "aws")];
-        all.insert("services".to_owned(), Node::Folder(values(&services)));
+        all.insert("services".to_owned(), MetadataNode::Folder(values(&services)));
         if !self.keys.is_empty() {
             all.insert("public-keys".to_owned(), self.public_keys());
         }
         if !self.tags.is_empty() {
-            let tags = self.tags.iter().map(|(key, value)| (key.clone(), Node::Value(value.clone())));
-            all.insert("tags".to_owned(), folder("instance", Node::Folder(tags.collect())));
+            let tags = self.tags.iter().map(|(key, value)| (key.clone(), MetadataNode::Value(value.clone())));
+            all.insert("tags".to_owned(), folder("instance", MetadataNode::Folder(tags.collect())));
         }
-        Node::Folder(all)
+        MetadataNode::Folder(all)
     }
 
     /// `dynamic`.
-    pub fn dynamic(&self) -> Node {
+    pub fn dynamic(&self) -> MetadataNode {
         let document = serde_json::json!({
             "accountId": self.account,
             "architecture": self.architecture,
@@ -117,7 +117,7 @@ impl Instance {
             "region": self.region,
             "version": "2017-09-30",
         });
-        folder("instance-identity", folder("document", Node::Value(format!("{document:#}"))))
+        folder("instance-identity", folder("document", MetadataNode::Value(format!("{document:#}"))))
     }
 
     fn zone(&self) -> String {
@@ -128,16 +128,16 @@ impl Instance {
         if self.region == "us-east-1" { "ec2.internal" } else { "compute.internal" }
     }
 
-    fn mapping(&self) -> Node {
+    fn mapping(&self) -> MetadataNode {
         let mut all = values(&[("ami", self.root_device.as_str()), ("root", &self.root_device)]);
         for (index, volume) in self.volumes.iter().enumerate() {
-            all.insert(format!("ebs{}", index + 1), Node::Value(volume.device.clone()));
+            all.insert(format!("ebs{}", index + 1), MetadataNode::Value(volume.device.clone()));
         }
-        Node::Folder(all)
+        MetadataNode::Folder(all)
     }
 
-    fn network(&self, hostname: &str) -> Node {
-        let card = Node::Folder(values(&[
+    fn network(&self, hostname: &str) -> MetadataNode {
+        let card = MetadataNode::Folder(values(&[
             ("device-number", "0"),
             ("interface-id", "eni-00000000000000001"),
             ("local-hostname", hostname),
@@ -155,16 +155,16 @@ impl Instance {
         folder("interfaces", folder("macs", folder(&self.mac, card)))
     }
 
-    fn public_keys(&self) -> Node {
+    fn public_keys(&self) -> MetadataNode {
         let names: Vec<_> = (0..self.keys.len()).map(|index| format!("{index}=key-{index}")).collect();
         let keys = self.keys.iter().enumerate();
-        let keys =
-            keys.map(|(index, key)| (index.to_string(), folder("openssh-key", Node::Value(key.clone()))));
-        Node::Named(names.join("\n"), keys.collect())
+        let keys = keys
+            .map(|(index, key)| (index.to_string(), folder("openssh-key", MetadataNode::Value(key.clone()))));
+        MetadataNode::Named(names.join("\n"), keys.collect())
     }
 }
 
-impl Node {
+impl MetadataNode {
     /// What a path leads to.
     pub fn at<'a>(&self, mut path: impl Iterator<Item = &'a str>) -> Option<&Self> {
         path.try_fold(self, |node, name| match node {
@@ -189,10 +189,10 @@ impl Node {
     }
 }
 
-fn values(pairs: &[(&str, &str)]) -> BTreeMap<String, Node> {
-    pairs.iter().map(|(name, value)| ((*name).to_owned(), Node::Value((*value).to_owned()))).collect()
+fn values(pairs: &[(&str, &str)]) -> BTreeMap<String, MetadataNode> {
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), MetadataNode::Value((*value).to_owned()))).collect()
 }
 
-fn folder(name: &str, node: Node) -> Node {
-    Node::Folder(BTreeMap::from([(name.to_owned(), node)]))
+fn folder(name: &str, node: MetadataNode) -> MetadataNode {
+    MetadataNode::Folder(BTreeMap::from([(name.to_owned(), node)]))
 }

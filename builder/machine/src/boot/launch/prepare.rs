@@ -4,13 +4,13 @@ use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 
-use super::{Further, Launch, Writes};
+use super::{FurtherDisk, Launch, Writes};
 use crate::boot::accel::Accel;
 use crate::boot::check::Check;
-use crate::boot::imds::{Instance, Service, Volume};
-use crate::boot::machine::{ADDRESS, Drive, Forward, Identity, Machine, Volatile};
+use crate::boot::imds::{BlockDevice, Instance, MetadataService};
+use crate::boot::machine::{ADDRESS, Drive, Forward, InstanceIdentity, Machine, Volatile};
 use crate::boot::provider::{Need, on_path};
-use crate::boot::ssh::{Key, Session};
+use crate::boot::ssh::{SshKey, SshSession};
 use crate::boot::{Arch, BootError, Firmware, firmware, overlay};
 
 /// The account that everything in a local region belongs to.
@@ -24,7 +24,7 @@ pub(super) struct Prepared {
     /// The firmware's own log.
     pub(super) debug: PathBuf,
     /// Where commands are run.
-    session: Option<(u16, Key)>,
+    session: Option<(u16, SshKey)>,
     folder: PathBuf,
 }
 
@@ -43,22 +43,22 @@ impl Prepared {
     }
 
     /// The guest's ssh, where there are commands to run.
-    pub(super) fn session(&self, users: &[String]) -> Option<Session> {
-        self.session.as_ref().map(|(port, key)| Session::new(*port, key.clone(), users, &self.folder))
+    pub(super) fn session(&self, users: &[String]) -> Option<SshSession> {
+        self.session.as_ref().map(|(port, key)| SshSession::new(*port, key.clone(), users, &self.folder))
     }
 }
 
 /// Prepares everything in a folder.
 pub(super) fn prepare(launch: &Launch, accel: Accel, folder: &Path) -> Result<Prepared, BootError> {
     let facts = &launch.instance;
-    let identity = Identity::of(&facts.seed, facts.id.as_deref(), &facts.kind);
+    let identity = InstanceIdentity::of(&facts.seed, facts.id.as_deref(), &facts.kind);
     let runs = launch.checks.iter().any(|check| matches!(check, Check::Run(_)));
     if runs && !on_path("ssh") {
         return Err(BootError::Missing { need: Need::Ssh });
     }
     let key = match &launch.key {
-        Some(path) => Some(Key::of(path)?),
-        None if runs => Some(Key::new(folder)?),
+        Some(path) => Some(SshKey::of(path)?),
+        None if runs => Some(SshKey::new(folder)?),
         None => None,
     };
     let forwards = forwards(launch, runs)?;
@@ -68,7 +68,7 @@ pub(super) fn prepare(launch: &Launch, accel: Accel, folder: &Path) -> Result<Pr
         Some((port, key))
     });
     let instance = instance(launch, &identity, key.as_ref());
-    let service = Service::of(&instance, launch.sessions, launch.user_data.clone())?;
+    let service = MetadataService::of(&instance, launch.sessions, launch.user_data.clone())?;
     let debug = folder.join("firmware.log");
     let machine = Machine {
         arch: launch.arch,
@@ -88,7 +88,7 @@ pub(super) fn prepare(launch: &Launch, accel: Accel, folder: &Path) -> Result<Pr
     Ok(Prepared { machine, debug, session, folder: folder.to_owned() })
 }
 
-fn instance(launch: &Launch, identity: &Identity, key: Option<&Key>) -> Instance {
+fn instance(launch: &Launch, identity: &InstanceIdentity, key: Option<&SshKey>) -> Instance {
     let facts = &launch.instance;
     let device = |index: usize| format!("sd{}", char::from(b'b' + (index % 25) as u8));
     Instance {
@@ -107,7 +107,7 @@ fn instance(launch: &Launch, identity: &Identity, key: Option<&Key>) -> Instance
         keys: key.iter().map(|key| key.public.clone()).collect(),
         tags: facts.tags.clone(),
         root_device: facts.root_device.clone(),
-        volumes: (0..launch.volumes.len()).map(|index| Volume { device: device(index) }).collect(),
+        volumes: (0..launch.volumes.len()).map(|index| BlockDevice { device: device(index) }).collect(),
     }
 }
 
@@ -144,8 +144,10 @@ fn drives(launch: &Launch, folder: &Path) -> Result<Vec<Drive>, BootError> {
     for (index, volume) in (2..).zip(&launch.volumes) {
         let file = folder.join(format!("volume{index}.qcow2"));
         match volume {
-            Further::Empty(len) => overlay::write(&file, *len, None)?,
-            Further::Disk(disk) => overlay::write(&file, length(disk)?.next_multiple_of(512), Some(disk))?,
+            FurtherDisk::Empty(len) => overlay::write(&file, *len, None)?,
+            FurtherDisk::Disk(disk) => {
+                overlay::write(&file, length(disk)?.next_multiple_of(512), Some(disk))?;
+            }
         }
         drives.push(Drive { file, format: "qcow2", serial: serial(index) });
     }

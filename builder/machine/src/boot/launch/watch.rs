@@ -7,15 +7,15 @@ use std::time::{Duration, Instant};
 use amiforge_progress::Interrupt;
 
 use super::prepare::Prepared;
-use super::{Ended, How, Launch};
+use super::{FailureSign, Launch, LaunchEnd};
 use crate::boot::BootError;
-use crate::boot::check::{Check, Try};
-use crate::boot::guest::{Guest, Heard, Show};
+use crate::boot::check::{Check, CheckProgress};
+use crate::boot::guest::{Guest, GuestDisplay, Heard};
 use crate::boot::machine::program;
 use crate::boot::page;
 use crate::boot::provider::Need;
-use crate::boot::reason::{self, Kind, Reason};
-use crate::boot::ssh::Session;
+use crate::boot::reason::{self, BootFailure, FailureKind};
+use crate::boot::ssh::SshSession;
 
 /// Time between two looks.
 const GLANCE: Duration = Duration::from_millis(50);
@@ -28,7 +28,7 @@ const START: Duration = Duration::from_secs(3);
 
 /// Who looks at the console.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Watching {
+pub(super) enum ConsoleWatcher {
     /// A user at a terminal, who decides when it is over.
     ByUser,
     /// Nobody but this program.
@@ -36,45 +36,45 @@ pub(super) enum Watching {
 }
 
 /// A guest that is watched.
-pub(super) struct Watch<'a> {
+pub(super) struct GuestWatch<'a> {
     launch: &'a Launch,
     guest: Guest,
     heard: &'a Heard,
     prepared: &'a Prepared,
-    show: &'a dyn Show,
+    show: &'a dyn GuestDisplay,
     interrupt: &'a Interrupt,
-    watching: Watching,
+    watching: ConsoleWatcher,
     begun: Instant,
-    session: Option<Session>,
+    session: Option<SshSession>,
     /// Length of the console's text at the last look, and when it was another.
     length: usize,
     changed: Instant,
     /// What it cannot recover from, and when that was seen.
-    fatal: Option<(Reason, Instant)>,
+    fatal: Option<(BootFailure, Instant)>,
     /// Checks that are met, by their place in the list.
     met: Vec<bool>,
 }
 
 /// What a look at the guest saw.
-enum Look {
+enum GuestLook {
     /// Nothing that ends the watch.
     On,
     /// That somebody wants it to stop.
     Stopped,
     /// That it is over.
-    Over(How, Option<Reason>),
+    Over(FailureSign, Option<BootFailure>),
 }
 
-impl<'a> Watch<'a> {
+impl<'a> GuestWatch<'a> {
     /// Begins to watch.
     pub(super) fn new(
         launch: &'a Launch,
         guest: Guest,
         heard: &'a Heard,
         prepared: &'a Prepared,
-        show: &'a dyn Show,
+        show: &'a dyn GuestDisplay,
         interrupt: &'a Interrupt,
-        watching: Watching,
+        watching: ConsoleWatcher,
     ) -> Self {
         let (now, met) = (Instant::now(), vec![false; launch.checks.len()]);
         let session = prepared.session(&launch.users);
@@ -96,42 +96,42 @@ impl<'a> Watch<'a> {
     }
 
     /// Watches to the end. Also gives what was shown.
-    pub(super) fn run(&mut self) -> Result<(Ended, Vec<Check>), BootError> {
+    pub(super) fn run(&mut self) -> Result<(LaunchEnd, Vec<Check>), BootError> {
         let ended = self.watch()?;
         let mut checks = self.launch.checks.iter().zip(&self.met);
         let passed = checks.by_ref().filter(|(_, met)| **met).map(|(check, _)| check.clone()).collect();
         Ok((ended, passed))
     }
 
-    fn watch(&mut self) -> Result<Ended, BootError> {
+    fn watch(&mut self) -> Result<LaunchEnd, BootError> {
         loop {
             let look = self.look()?;
             self.expect();
             if let Some(why) = self.advance()? {
-                return Ok(self.failed(How::Check(why), None));
+                return Ok(self.failed(FailureSign::Check(why), None));
             }
             if !self.met.is_empty() && self.met.iter().all(|met| *met) {
-                return Ok(Ended::Passed);
+                return Ok(LaunchEnd::Passed);
             }
             match look {
-                Look::On => sleep(GLANCE),
-                Look::Stopped => return Ok(Ended::Stopped),
-                Look::Over(How::Off, None) => return Ok(Ended::Off),
-                Look::Over(how, reason) => return Ok(self.failed(how, reason)),
+                GuestLook::On => sleep(GLANCE),
+                GuestLook::Stopped => return Ok(LaunchEnd::Stopped),
+                GuestLook::Over(FailureSign::Off, None) => return Ok(LaunchEnd::Off),
+                GuestLook::Over(how, reason) => return Ok(self.failed(how, reason)),
             }
         }
     }
 
-    fn failed(&self, how: How, reason: Option<Reason>) -> Ended {
+    fn failed(&self, how: FailureSign, reason: Option<BootFailure>) -> LaunchEnd {
         let checks = self.launch.checks.iter().zip(&self.met);
         let unmet = checks.filter(|(_, met)| !**met).map(|(check, _)| check.clone()).collect();
-        Ended::Failed { unmet, how, reason }
+        LaunchEnd::Failed { unmet, how, reason }
     }
 
     /// Looks whether it is over.
-    fn look(&mut self) -> Result<Look, BootError> {
+    fn look(&mut self) -> Result<GuestLook, BootError> {
         if self.interrupt.raised() {
-            let stop = self.launch.checks.is_empty().then_some(Look::Stopped);
+            let stop = self.launch.checks.is_empty().then_some(GuestLook::Stopped);
             return stop.ok_or(BootError::Interrupted);
         }
         // Before the text is looked at: what ended has said everything but for what is still in the pipe.
@@ -146,21 +146,24 @@ impl<'a> Watch<'a> {
         if ended.is_some() {
             let reason = self.fatal_reason();
             let unmet = !self.launch.checks.is_empty();
-            return Ok(Look::Over(How::Off, reason.or_else(|| unmet.then(|| self.best_reason()))));
+            return Ok(GuestLook::Over(
+                FailureSign::Off,
+                reason.or_else(|| unmet.then(|| self.best_reason())),
+            ));
         }
         if let Some((reason, since)) = &self.fatal
-            && self.watching == Watching::Alone
+            && self.watching == ConsoleWatcher::Alone
             && since.elapsed() > LAST_WORDS
         {
-            return Ok(Look::Over(How::Said, Some(reason.clone())));
+            return Ok(GuestLook::Over(FailureSign::Said, Some(reason.clone())));
         }
         if let Some(folder) = self.prepared.full() {
             return Err(BootError::NoSpace { folder: folder.to_owned() });
         }
         if self.launch.timeout.is_some_and(|timeout| self.begun.elapsed() > timeout) {
-            return Ok(Look::Over(How::TimedOut, Some(self.late_reason())));
+            return Ok(GuestLook::Over(FailureSign::TimedOut, Some(self.late_reason())));
         }
-        Ok(Look::On)
+        Ok(GuestLook::On)
     }
 
     /// Takes note of what is new on the console.
@@ -177,21 +180,21 @@ impl<'a> Watch<'a> {
             }
         } else if self.fatal.is_none() && self.changed.elapsed() > SILENCE {
             let waits = reason::best(console.text(), &log);
-            self.fatal = (waits.kind == Kind::Waiting).then_some((waits, self.changed));
+            self.fatal = (waits.kind == FailureKind::Waiting).then_some((waits, self.changed));
         }
     }
 
-    fn fatal_reason(&self) -> Option<Reason> {
+    fn fatal_reason(&self) -> Option<BootFailure> {
         self.fatal.as_ref().map(|(reason, _)| reason.clone())
     }
 
     /// The reason when time is over: a command that runs is one, unless the console has a better.
-    fn late_reason(&self) -> Reason {
+    fn late_reason(&self) -> BootFailure {
         let best = self.best_reason();
-        let running = self.session.as_ref().is_some_and(Session::is_running);
+        let running = self.session.as_ref().is_some_and(SshSession::is_running);
         match self.next_check() {
             Some((_, Check::Run(command)))
-                if running && matches!(best.kind, Kind::SilentKernel | Kind::Silent) =>
+                if running && matches!(best.kind, FailureKind::SilentKernel | FailureKind::Silent) =>
             {
                 reason::command_running(command)
             }
@@ -199,10 +202,10 @@ impl<'a> Watch<'a> {
         }
     }
 
-    fn best_reason(&self) -> Reason {
+    fn best_reason(&self) -> BootFailure {
         let mut best = reason::best(self.heard.console().text(), &log(&self.prepared.debug));
-        let said = self.session.as_ref().map(Session::said).filter(|said| !said.is_empty());
-        if let (Kind::SilentKernel | Kind::Silent, Some(said)) = (best.kind, said) {
+        let said = self.session.as_ref().map(SshSession::said).filter(|said| !said.is_empty());
+        if let (FailureKind::SilentKernel | FailureKind::Silent, Some(said)) = (best.kind, said) {
             best.line = Some(format!("ssh: {said}"));
         }
         best
@@ -236,24 +239,24 @@ impl<'a> Watch<'a> {
     fn advance(&mut self) -> Result<Option<String>, BootError> {
         let Some((index, check)) = self.next_check() else { return Ok(None) };
         let tried = match check {
-            Check::Expect(_) => Try::NotYet,
+            Check::Expect(_) => CheckProgress::NotYet,
             Check::Get { port, path } => {
-                self.prepared.port(*port).map_or(Try::NotYet, |port| page::fetch(port, path))
+                self.prepared.port(*port).map_or(CheckProgress::NotYet, |port| page::fetch(port, path))
             }
             Check::Run(command) => match &mut self.session {
                 Some(session) => session.step(command)?,
-                None => Try::NotYet,
+                None => CheckProgress::NotYet,
             },
         };
         match tried {
-            Try::NotYet => Ok(None),
-            Try::Passed(output) => {
+            CheckProgress::NotYet => Ok(None),
+            CheckProgress::Passed(output) => {
                 self.show.tell(&format!("after {:.1} s: {check}", self.begun.elapsed().as_secs_f64()));
                 self.show.output(&output);
                 self.met.iter_mut().skip(index).take(1).for_each(|met| *met = true);
                 Ok(None)
             }
-            Try::Failed(output, why) => {
+            CheckProgress::Failed(output, why) => {
                 self.show.output(&output);
                 Ok(Some(why))
             }

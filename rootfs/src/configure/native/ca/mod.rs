@@ -5,7 +5,7 @@ mod name;
 
 use std::collections::BTreeMap;
 
-use super::system::System;
+use super::system::TargetSystem;
 
 const CONF: &str = "/etc/ca-certificates.conf";
 const SHARED: &str = "/usr/share/ca-certificates";
@@ -27,7 +27,7 @@ const HEAD: &str = "\
 ";
 
 /// What the package does on its first installation: all certificates that it ships are trusted.
-pub(super) fn configure(system: &mut System<'_>) -> bool {
+pub(super) fn configure(system: &mut TargetSystem<'_>) -> bool {
     if system.entry(LOCAL).is_none() {
         system.make_dirs(LOCAL, 0o755);
     }
@@ -42,7 +42,7 @@ pub(super) fn configure(system: &mut System<'_>) -> bool {
 }
 
 /// Paths of certificates below a folder, sorted.
-fn below(system: &System<'_>, root: &str, prefix: &str) -> Vec<String> {
+fn below(system: &TargetSystem<'_>, root: &str, prefix: &str) -> Vec<String> {
     let mut found = Vec::new();
     for name in system.names(&format!("{root}/{prefix}")) {
         let path = if prefix.is_empty() { name } else { format!("{prefix}/{name}") };
@@ -57,7 +57,7 @@ fn below(system: &System<'_>, root: &str, prefix: &str) -> Vec<String> {
 }
 
 /// Makes links, hash links and the bundle anew.
-pub(super) fn update(system: &mut System<'_>) -> bool {
+pub(super) fn update(system: &mut TargetSystem<'_>) -> bool {
     let conf = system.text(CONF);
     let listed = conf.lines().filter(|line| !line.is_empty() && !line.starts_with(['#', '!']));
     let mut paths: Vec<String> = listed.map(|name| format!("{SHARED}/{name}")).collect();

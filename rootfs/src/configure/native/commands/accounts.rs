@@ -1,13 +1,13 @@
 //! adduser, addgroup and the shadow tools, and `systemd-sysusers`.
 
-use super::{Args, Done, ended};
-use crate::configure::native::accounts::{Search, User};
-use crate::configure::native::script::Why;
-use crate::configure::native::system::System;
+use super::{Done, KnownArgs, ended};
+use crate::configure::native::accounts::{Search, WantedUser};
+use crate::configure::native::script::StopReason;
+use crate::configure::native::system::TargetSystem;
 use crate::configure::native::sysusers;
 
 /// Does a command of this file; `None` for others.
-pub(super) fn call(system: &mut System<'_>, name: &str, args: &Args<'_>) -> Option<Done> {
+pub(super) fn call(system: &mut TargetSystem<'_>, name: &str, args: &KnownArgs<'_>) -> Option<Done> {
     Some(match name {
         "adduser" if args.contains(&"--group") && !args.contains(&"--system") => addgroup(system, args),
         "adduser" => adduser(system, args),
@@ -17,7 +17,7 @@ pub(super) fn call(system: &mut System<'_>, name: &str, args: &Args<'_>) -> Opti
         "usermod" => usermod(system, args),
         "gpasswd" => match args {
             ["-a", user, group] => ended(system.join(user, group)),
-            _ => Err(Why::Argument),
+            _ => Err(StopReason::Argument),
         },
         "shadowconfig" if args == ["on"] => ended(system.shadow_on()),
         "systemd-sysusers" => systemd_sysusers(system, args),
@@ -26,10 +26,10 @@ pub(super) fn call(system: &mut System<'_>, name: &str, args: &Args<'_>) -> Opti
 }
 
 /// Options with their values, and operands.
-type Options<'a> = (Vec<(&'a str, &'a str)>, Vec<&'a str>);
+type AccountOptions<'a> = (Vec<(&'a str, &'a str)>, Vec<&'a str>);
 
 /// Options with their values, and operands; `None` where an option is not among those that are known.
-fn options<'a>(args: &Args<'a>, valued: &[&str], flags: &[&str]) -> Option<Options<'a>> {
+fn options<'a>(args: &KnownArgs<'a>, valued: &[&str], flags: &[&str]) -> Option<AccountOptions<'a>> {
     let (mut found, mut operands) = (Vec::new(), Vec::new());
     let mut args = args.iter();
     while let Some(arg) = args.next() {
@@ -65,7 +65,7 @@ const QUIET: [&str; 12] = [
     "--debug",
 ];
 
-fn adduser(system: &mut System<'_>, args: &Args<'_>) -> Done {
+fn adduser(system: &mut TargetSystem<'_>, args: &KnownArgs<'_>) -> Done {
     let valued = [
         "--home",
         "--shell",
@@ -77,15 +77,15 @@ fn adduser(system: &mut System<'_>, args: &Args<'_>) -> Done {
         "--firstuid",
         "--lastuid",
     ];
-    let (options, operands) = options(args, &valued, &QUIET).ok_or(Why::Argument)?;
+    let (options, operands) = options(args, &valued, &QUIET).ok_or(StopReason::Argument)?;
     let value =
         |wanted: &str| options.iter().rev().find(|(option, _)| *option == wanted).map(|(_, value)| *value);
     if let [user, group] = operands.as_slice() {
         return ended(system.join(user, group));
     }
-    let [name] = operands.as_slice() else { return Err(Why::Argument) };
+    let [name] = operands.as_slice() else { return Err(StopReason::Argument) };
     if value("--system").is_none() {
-        return Err(Why::Argument);
+        return Err(StopReason::Argument);
     }
     if system.has_user(name) {
         return ended(true);
@@ -93,19 +93,19 @@ fn adduser(system: &mut System<'_>, args: &Args<'_>) -> Done {
     let number = |text: Option<&str>| text.and_then(|text| text.parse::<u32>().ok());
     let uid = match number(value("--uid")) {
         Some(uid) => uid,
-        None => system.new_uid(name, Search::Up).ok_or(Why::Argument)?,
+        None => system.new_uid(name, Search::Up).ok_or(StopReason::Argument)?,
     };
     let gid = if let Some(gid) = number(value("--gid")) {
         gid
     } else if let Some(group) = value("--ingroup") {
-        system.gid(group).ok_or(Why::Argument)?
+        system.gid(group).ok_or(StopReason::Argument)?
     } else if value("--group").is_some() {
-        own_group(system, name).ok_or(Why::Argument)?
+        own_group(system, name).ok_or(StopReason::Argument)?
     } else {
         // nogroup
         65534
     };
-    let user = User {
+    let user = WantedUser {
         name: (*name).to_owned(),
         uid,
         gid,
@@ -129,7 +129,7 @@ fn adduser(system: &mut System<'_>, args: &Args<'_>) -> Done {
 }
 
 /// The group of a user's own name, made if it is missing.
-fn own_group(system: &mut System<'_>, name: &str) -> Option<u32> {
+fn own_group(system: &mut TargetSystem<'_>, name: &str) -> Option<u32> {
     if system.has_group(name) {
         return system.gid(name);
     }
@@ -138,27 +138,27 @@ fn own_group(system: &mut System<'_>, name: &str) -> Option<u32> {
     Some(gid)
 }
 
-fn addgroup(system: &mut System<'_>, args: &Args<'_>) -> Done {
-    let (options, operands) = options(args, &["--gid"], &QUIET).ok_or(Why::Argument)?;
+fn addgroup(system: &mut TargetSystem<'_>, args: &KnownArgs<'_>) -> Done {
+    let (options, operands) = options(args, &["--gid"], &QUIET).ok_or(StopReason::Argument)?;
     if let [user, group] = operands.as_slice() {
         return ended(system.join(user, group));
     }
-    let [name] = operands.as_slice() else { return Err(Why::Argument) };
+    let [name] = operands.as_slice() else { return Err(StopReason::Argument) };
     if system.has_group(name) {
         return ended(true);
     }
     let flag = |wanted: &str| options.iter().any(|(option, _)| *option == wanted);
     let search = if flag("--system") { Search::Up } else { Search::People };
     let given = options.iter().find(|(option, _)| *option == "--gid").and_then(|(_, gid)| gid.parse().ok());
-    let gid = given.or_else(|| system.new_gid(name, search)).ok_or(Why::Argument)?;
+    let gid = given.or_else(|| system.new_gid(name, search)).ok_or(StopReason::Argument)?;
     ended(system.add_group(name, gid, "!"))
 }
 
-fn groupadd(system: &mut System<'_>, args: &Args<'_>) -> Done {
+fn groupadd(system: &mut TargetSystem<'_>, args: &KnownArgs<'_>) -> Done {
     let valued = ["-g", "--gid"];
     let (options, operands) =
-        options(args, &valued, &["-r", "--system", "-f", "--force"]).ok_or(Why::Argument)?;
-    let [name] = operands.as_slice() else { return Err(Why::Argument) };
+        options(args, &valued, &["-r", "--system", "-f", "--force"]).ok_or(StopReason::Argument)?;
+    let [name] = operands.as_slice() else { return Err(StopReason::Argument) };
     let flag = |wanted: &[&str]| options.iter().any(|(option, _)| wanted.contains(option));
     if system.has_group(name) {
         return ended(flag(&["-f", "--force"]));
@@ -166,11 +166,11 @@ fn groupadd(system: &mut System<'_>, args: &Args<'_>) -> Done {
     let given =
         options.iter().find(|(option, _)| valued.contains(option)).and_then(|(_, gid)| gid.parse().ok());
     let search = if flag(&["-r", "--system"]) { Search::Down } else { Search::People };
-    let gid = given.or_else(|| system.new_gid(name, search)).ok_or(Why::Argument)?;
+    let gid = given.or_else(|| system.new_gid(name, search)).ok_or(StopReason::Argument)?;
     ended(system.add_group(name, gid, "!"))
 }
 
-fn useradd(system: &mut System<'_>, args: &Args<'_>) -> Done {
+fn useradd(system: &mut TargetSystem<'_>, args: &KnownArgs<'_>) -> Done {
     let valued = [
         "-u",
         "--uid",
@@ -188,31 +188,31 @@ fn useradd(system: &mut System<'_>, args: &Args<'_>) -> Done {
     ];
     let flags =
         ["-r", "--system", "-M", "--no-create-home", "-U", "--user-group", "-N", "--no-user-group", "-l"];
-    let (options, operands) = options(args, &valued, &flags).ok_or(Why::Argument)?;
+    let (options, operands) = options(args, &valued, &flags).ok_or(StopReason::Argument)?;
     let value = |wanted: &[&str]| {
         options.iter().rev().find(|(option, _)| wanted.contains(option)).map(|(_, value)| *value)
     };
-    let [name] = operands.as_slice() else { return Err(Why::Argument) };
+    let [name] = operands.as_slice() else { return Err(StopReason::Argument) };
     // People get homes from a skeleton, which packages do not ask for.
     if value(&["-r", "--system"]).is_none() {
-        return Err(Why::Argument);
+        return Err(StopReason::Argument);
     }
     if system.has_user(name) {
         return ended(false);
     }
     let uid = match value(&["-u", "--uid"]).and_then(|uid| uid.parse().ok()) {
         Some(uid) => uid,
-        None => system.new_uid(name, Search::Down).ok_or(Why::Argument)?,
+        None => system.new_uid(name, Search::Down).ok_or(StopReason::Argument)?,
     };
     let gid = match value(&["-g", "--gid"]) {
-        Some(group) => system.gid(group).ok_or(Why::Argument)?,
+        Some(group) => system.gid(group).ok_or(StopReason::Argument)?,
         None => {
-            let gid = system.new_gid(name, Search::Down).ok_or(Why::Argument)?;
+            let gid = system.new_gid(name, Search::Down).ok_or(StopReason::Argument)?;
             system.add_group(name, gid, "!");
             gid
         }
     };
-    let made = system.add_user(&User {
+    let made = system.add_user(&WantedUser {
         name: (*name).to_owned(),
         uid,
         gid,
@@ -228,9 +228,9 @@ fn useradd(system: &mut System<'_>, args: &Args<'_>) -> Done {
 }
 
 /// Only `usermod -aG GROUPS USER` is followed.
-fn usermod(system: &mut System<'_>, args: &Args<'_>) -> Done {
+fn usermod(system: &mut TargetSystem<'_>, args: &KnownArgs<'_>) -> Done {
     let (["-aG", groups, user] | ["-a" | "--append", "-G" | "--groups", groups, user]) = args else {
-        return Err(Why::Argument);
+        return Err(StopReason::Argument);
     };
     let mut well = true;
     for group in groups.split(',') {
@@ -239,14 +239,14 @@ fn usermod(system: &mut System<'_>, args: &Args<'_>) -> Done {
     ended(well)
 }
 
-fn systemd_sysusers(system: &mut System<'_>, args: &Args<'_>) -> Done {
+fn systemd_sysusers(system: &mut TargetSystem<'_>, args: &KnownArgs<'_>) -> Done {
     let mut lines = String::new();
     for name in args {
         if name.starts_with("--root=") {
             continue;
         }
         if name.starts_with('-') {
-            return Err(Why::Argument);
+            return Err(StopReason::Argument);
         }
         let found =
             ["/etc/sysusers.d", "/run/sysusers.d", "/usr/local/lib/sysusers.d", "/usr/lib/sysusers.d"]

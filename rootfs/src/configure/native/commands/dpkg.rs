@@ -3,23 +3,23 @@
 use std::cmp::Ordering;
 
 use super::files::{mode_of, owner_of};
-use super::{Args, Done, ended};
+use super::{Done, KnownArgs, ended};
 use crate::configure::native::alternatives;
-use crate::configure::native::script::{Answer, Truth, Why};
-use crate::configure::native::system::System;
+use crate::configure::native::script::{CommandEffect, StopReason, Truth};
+use crate::configure::native::system::TargetSystem;
 use crate::packages::diversions::Diversion;
 use crate::packages::version;
 use crate::wildcard::matches;
 
 /// Does a command of this file; `None` for others.
-pub(super) fn call(system: &mut System<'_>, name: &str, args: &Args<'_>) -> Option<Done> {
+pub(super) fn call(system: &mut TargetSystem<'_>, name: &str, args: &KnownArgs<'_>) -> Option<Done> {
     Some(match (name, args) {
         ("dpkg", ["--compare-versions", rest @ ..]) => compare(rest),
-        ("dpkg", ["--print-architecture"]) => Ok(Answer::prints(format!("{}\n", system.native))),
-        ("dpkg", ["--print-foreign-architectures"]) => Ok(Answer::prints("")),
+        ("dpkg", ["--print-architecture"]) => Ok(CommandEffect::prints(format!("{}\n", system.native))),
+        ("dpkg", ["--print-foreign-architectures"]) => Ok(CommandEffect::prints("")),
         ("dpkg", ["--assert-multi-arch" | "--assert-working-epoch"]) => ended(true),
         ("dpkg", ["-L" | "--listfiles" | "-s" | "--status" | "-l" | "--list" | "-S" | "--search", ..]) => {
-            Ok(Answer::unknown())
+            Ok(CommandEffect::unknown())
         }
         // The helper moves what an older version left, and there is none; triggers are dealt with at the end.
         ("dpkg-maintscript-helper" | "dpkg-trigger", _) => ended(true),
@@ -31,9 +31,9 @@ pub(super) fn call(system: &mut System<'_>, name: &str, args: &Args<'_>) -> Opti
 }
 
 /// An empty version is older than any for `lt` and `le`, and newer for `lt-nl` and `le-nl`.
-fn compare(args: &Args<'_>) -> Done {
+fn compare(args: &KnownArgs<'_>) -> Done {
     let args = if args.first() == Some(&"--") { args.get(1..).unwrap_or_default() } else { args };
-    let [a, operator, b] = args else { return Ok(Answer::unknown()) };
+    let [a, operator, b] = args else { return Ok(CommandEffect::unknown()) };
     let plain = operator.strip_suffix("-nl");
     let empty = if plain.is_some() { Ordering::Greater } else { Ordering::Less };
     let order = match (a.is_empty(), b.is_empty()) {
@@ -49,7 +49,7 @@ fn compare(args: &Args<'_>) -> Done {
         "ne" => order.is_ne(),
         "ge" | ">=" | ">" => order.is_ge(),
         "gt" | ">>" => order.is_gt(),
-        _ => return Err(Why::Argument),
+        _ => return Err(StopReason::Argument),
     })
 }
 
@@ -63,7 +63,7 @@ struct Divert {
 }
 
 impl Divert {
-    fn read(system: &System<'_>, args: &Args<'_>) -> Result<Self, Why> {
+    fn read(system: &TargetSystem<'_>, args: &KnownArgs<'_>) -> Result<Self, StopReason> {
         let mut call = Self {
             package: Some(system.package.clone()),
             to: None,
@@ -83,14 +83,14 @@ impl Divert {
                 "--add" | "--remove" | "--list" | "--truename" | "--listpackage" => {
                     (*arg).clone_into(&mut call.action);
                 }
-                option if option.starts_with('-') => return Err(Why::Argument),
+                option if option.starts_with('-') => return Err(StopReason::Argument),
                 operand => operand.clone_into(&mut call.path),
             }
         }
-        if call.path.is_empty() { Err(Why::Argument) } else { Ok(call) }
+        if call.path.is_empty() { Err(StopReason::Argument) } else { Ok(call) }
     }
 
-    fn apply(self, system: &mut System<'_>) -> Done {
+    fn apply(self, system: &mut TargetSystem<'_>) -> Done {
         let Self { package, to, action, rename, path } = self;
         let at = system.diversions.iter().position(|diversion| diversion.from == path.as_bytes());
         let there = at.and_then(|at| system.diversions.get(at)).cloned();
@@ -99,13 +99,13 @@ impl Divert {
                 let is_meant = |name: &[u8]| matches(path.as_bytes(), name);
                 let mut all = system.diversions.iter();
                 let any = all.any(|diversion| is_meant(&diversion.from) || is_meant(&diversion.to));
-                Ok(if any { Answer::unknown() } else { Answer::prints("") })
+                Ok(if any { CommandEffect::unknown() } else { CommandEffect::prints("") })
             }
             "--truename" => {
                 let name = there.map_or_else(|| path.into_bytes(), |diversion| diversion.to);
-                Ok(Answer::prints([name, b"\n".to_vec()].concat()))
+                Ok(CommandEffect::prints([name, b"\n".to_vec()].concat()))
             }
-            "--listpackage" => Ok(Answer::prints(match there {
+            "--listpackage" => Ok(CommandEffect::prints(match there {
                 Some(Diversion { package: Some(package), .. }) => format!("{package}\n"),
                 Some(_) => "LOCAL\n".to_owned(),
                 None => String::new(),
@@ -133,7 +133,7 @@ impl Divert {
     }
 }
 
-fn statoverride(system: &mut System<'_>, args: &Args<'_>) -> Done {
+fn statoverride(system: &mut TargetSystem<'_>, args: &KnownArgs<'_>) -> Done {
     let words: Vec<&str> = args
         .iter()
         .copied()
@@ -143,11 +143,11 @@ fn statoverride(system: &mut System<'_>, args: &Args<'_>) -> Done {
         ["--list", path] => ended(system.overrides.contains_key(*path)),
         ["--remove", path] => ended(system.overrides.remove(*path).is_some()),
         ["--add", user, group, mode, path] | [user, group, mode, path, "--add"] => {
-            let bits = mode_of(mode, 0).ok_or(Why::Argument)?;
+            let bits = mode_of(mode, 0).ok_or(StopReason::Argument)?;
             if args.contains(&"--update")
                 && let Some(id) = system.node(path)
             {
-                let owner = owner_of(system, &format!("{user}:{group}")).ok_or(Why::Argument)?;
+                let owner = owner_of(system, &format!("{user}:{group}")).ok_or(StopReason::Argument)?;
                 let meta = &mut system.tree.node_mut(id).meta;
                 (meta.uid, meta.gid) = (owner.0.unwrap_or(0), owner.1.unwrap_or(0));
                 meta.mode = bits;
@@ -156,18 +156,18 @@ fn statoverride(system: &mut System<'_>, args: &Args<'_>) -> Done {
             system.overrides.insert((*path).to_owned(), entry);
             ended(true)
         }
-        _ => Err(Why::Argument),
+        _ => Err(StopReason::Argument),
     }
 }
 
-fn update_alternatives(system: &mut System<'_>, args: &Args<'_>) -> Done {
+fn update_alternatives(system: &mut TargetSystem<'_>, args: &KnownArgs<'_>) -> Done {
     let args: Vec<&str> = args.iter().copied().filter(|arg| !matches!(*arg, "--quiet" | "--force")).collect();
     match args.as_slice() {
         ["--install", link, name, path, priority, slaves @ ..] => {
-            let priority = priority.parse().map_err(|_| Why::Argument)?;
+            let priority = priority.parse().map_err(|_| StopReason::Argument)?;
             let mut rows = Vec::new();
             for slave in slaves.chunks(4) {
-                let ["--slave", link, name, path] = slave else { return Err(Why::Argument) };
+                let ["--slave", link, name, path] = slave else { return Err(StopReason::Argument) };
                 rows.push([*link, *name, *path]);
             }
             // The real tool refuses what is not there.
@@ -179,8 +179,8 @@ fn update_alternatives(system: &mut System<'_>, args: &Args<'_>) -> Done {
         ["--remove" | "--remove-all", ..] => ended(true),
         ["--list" | "--display" | "--query", name] => {
             let known = system.is_file(&format!("/var/lib/dpkg/alternatives/{name}"));
-            Ok(if known { Answer::unknown() } else { Answer::status(Truth::No) })
+            Ok(if known { CommandEffect::unknown() } else { CommandEffect::status(Truth::No) })
         }
-        _ => Err(Why::Argument),
+        _ => Err(StopReason::Argument),
     }
 }

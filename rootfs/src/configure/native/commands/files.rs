@@ -1,10 +1,10 @@
 //! Commands of coreutils that change files: mkdir, touch, rm, ln, cp, mv, chmod, chown, install and so on.
 
-use amiforge_formats::tree::{Content, Kind, Meta, NodeId};
+use amiforge_formats::tree::{Content, Meta, NodeId, NodeKind};
 
-use super::{Args, Done, ended};
-use crate::configure::native::script::{Answer, Why};
-use crate::configure::native::system::System;
+use super::{Done, KnownArgs, ended};
+use crate::configure::native::script::{CommandEffect, StopReason};
+use crate::configure::native::system::TargetSystem;
 use crate::steps::resolve::Last;
 
 /// Options and operands of a command.
@@ -16,7 +16,7 @@ struct Split<'a> {
 }
 
 /// Splits arguments; letters of `valued` take a value.
-fn split<'a>(args: &Args<'a>, valued: &str) -> Split<'a> {
+fn split<'a>(args: &KnownArgs<'a>, valued: &str) -> Split<'a> {
     let mut split =
         Split { short: String::new(), long: Vec::new(), values: Vec::new(), operands: Vec::new() };
     let mut args = args.iter();
@@ -44,7 +44,7 @@ fn split<'a>(args: &Args<'a>, valued: &str) -> Split<'a> {
 }
 
 /// Does a command of this file; `None` for others.
-pub(super) fn call(system: &mut System<'_>, name: &str, args: &Args<'_>) -> Option<Done> {
+pub(super) fn call(system: &mut TargetSystem<'_>, name: &str, args: &KnownArgs<'_>) -> Option<Done> {
     Some(match name {
         "mkdir" => mkdir(system, args),
         "rmdir" => rmdir(system, args),
@@ -66,7 +66,7 @@ pub(super) fn call(system: &mut System<'_>, name: &str, args: &Args<'_>) -> Opti
     })
 }
 
-fn cd(system: &mut System<'_>, args: &Args<'_>) -> Done {
+fn cd(system: &mut TargetSystem<'_>, args: &KnownArgs<'_>) -> Done {
     let Some(folder) = args.last() else { return ended(true) };
     if !system.is_dir(folder) {
         return ended(false);
@@ -77,11 +77,11 @@ fn cd(system: &mut System<'_>, args: &Args<'_>) -> Done {
     ended(true)
 }
 
-fn mkdir(system: &mut System<'_>, args: &Args<'_>) -> Done {
+fn mkdir(system: &mut TargetSystem<'_>, args: &KnownArgs<'_>) -> Done {
     let split = split(args, "m");
     let parents = split.short.contains('p') || split.long.contains(&"parents");
     let mode = match split.values.iter().find(|(letter, _)| *letter == 'm') {
-        Some((_, mode)) => Some(mode_of(mode, 0o755).ok_or(Why::Argument)?),
+        Some((_, mode)) => Some(mode_of(mode, 0o755).ok_or(StopReason::Argument)?),
         None => None,
     };
     let mut well = true;
@@ -93,14 +93,14 @@ fn mkdir(system: &mut System<'_>, args: &Args<'_>) -> Done {
             (false, true) => system.make_dirs(path, mode.unwrap_or(0o755)),
             (false, false) => {
                 let meta = Meta::root_owned(mode.unwrap_or(0o755), system.time);
-                system.put(path, Last::Keep, meta, Kind::dir())
+                system.put(path, Last::Keep, meta, NodeKind::dir())
             }
         };
     }
     ended(well)
 }
 
-fn rmdir(system: &mut System<'_>, args: &Args<'_>) -> Done {
+fn rmdir(system: &mut TargetSystem<'_>, args: &KnownArgs<'_>) -> Done {
     let split = split(args, "");
     let mut well = true;
     for path in &split.operands {
@@ -110,7 +110,7 @@ fn rmdir(system: &mut System<'_>, args: &Args<'_>) -> Done {
     ended(well || split.long.contains(&"ignore-fail-on-non-empty"))
 }
 
-fn touch(system: &mut System<'_>, args: &Args<'_>) -> Done {
+fn touch(system: &mut TargetSystem<'_>, args: &KnownArgs<'_>) -> Done {
     let split = split(args, "dtr");
     let mut well = true;
     for path in &split.operands {
@@ -122,7 +122,7 @@ fn touch(system: &mut System<'_>, args: &Args<'_>) -> Done {
     ended(well)
 }
 
-fn rm(system: &mut System<'_>, args: &Args<'_>) -> Done {
+fn rm(system: &mut TargetSystem<'_>, args: &KnownArgs<'_>) -> Done {
     let split = split(args, "");
     let deep = split.short.contains('r') || split.short.contains('R');
     let force = split.short.contains('f');
@@ -135,7 +135,7 @@ fn rm(system: &mut System<'_>, args: &Args<'_>) -> Done {
 }
 
 /// Where something lands: in the folder that the last operand is, or under its name.
-fn landing(system: &System<'_>, from: &str, to: &str, into: bool) -> String {
+fn landing(system: &TargetSystem<'_>, from: &str, to: &str, into: bool) -> String {
     if into && system.is_dir(to) {
         let base = from.trim_end_matches('/').rsplit('/').next().unwrap_or(from);
         format!("{}/{base}", to.trim_end_matches('/'))
@@ -144,9 +144,9 @@ fn landing(system: &System<'_>, from: &str, to: &str, into: bool) -> String {
     }
 }
 
-fn ln(system: &mut System<'_>, args: &Args<'_>) -> Done {
+fn ln(system: &mut TargetSystem<'_>, args: &KnownArgs<'_>) -> Done {
     let split = split(args, "");
-    let [target, path] = split.operands.as_slice() else { return Err(Why::Argument) };
+    let [target, path] = split.operands.as_slice() else { return Err(StopReason::Argument) };
     let follow = !split.short.contains('n') && !split.short.contains('T');
     let path = landing(system, target, path, follow);
     let force = split.short.contains('f');
@@ -155,7 +155,7 @@ fn ln(system: &mut System<'_>, args: &Args<'_>) -> Done {
     }
     if split.short.contains('s') {
         if split.short.contains('r') {
-            return Err(Why::Argument);
+            return Err(StopReason::Argument);
         }
         return ended(system.link(&path, target));
     }
@@ -167,18 +167,18 @@ fn ln(system: &mut System<'_>, args: &Args<'_>) -> Done {
     ended(system.tree.link(place.dir, name, id).is_ok())
 }
 
-fn cp(system: &mut System<'_>, args: &Args<'_>) -> Done {
+fn cp(system: &mut TargetSystem<'_>, args: &KnownArgs<'_>) -> Done {
     let split = split(args, "");
     let has = |letter| split.short.contains(letter);
-    let [from, to] = split.operands.as_slice() else { return Err(Why::Argument) };
+    let [from, to] = split.operands.as_slice() else { return Err(StopReason::Argument) };
     let to = landing(system, from, to, !has('T'));
     // Links are copied as links by -d and -a, or followed.
     let keeps_links = has('d') || has('a') || has('P');
     let source = if keeps_links { system.entry(from) } else { system.node(from) };
     let Some(source) = source else { return ended(false) };
     let node = system.tree.node(source).clone();
-    if matches!(node.kind, Kind::Dir(_)) {
-        return Err(Why::Argument);
+    if matches!(node.kind, NodeKind::Dir(_)) {
+        return Err(StopReason::Argument);
     }
     if has('n') && system.entry(&to).is_some() {
         return ended(true);
@@ -194,9 +194,9 @@ fn cp(system: &mut System<'_>, args: &Args<'_>) -> Done {
     ended(system.put(&to, if keeps_links { Last::Keep } else { Last::Follow }, meta, node.kind))
 }
 
-fn mv(system: &mut System<'_>, args: &Args<'_>) -> Done {
+fn mv(system: &mut TargetSystem<'_>, args: &KnownArgs<'_>) -> Done {
     let split = split(args, "");
-    let [from, to] = split.operands.as_slice() else { return Err(Why::Argument) };
+    let [from, to] = split.operands.as_slice() else { return Err(StopReason::Argument) };
     let to = landing(system, from, to, !split.short.contains('T'));
     ended(system.rename(from, &to))
 }
@@ -244,7 +244,7 @@ pub(in crate::configure::native) fn mode_of(text: &str, old: u16) -> Option<u16>
 }
 
 /// A node, with all below it where that is asked for.
-fn reached(system: &System<'_>, path: &str, deep: bool) -> Vec<NodeId> {
+fn reached(system: &TargetSystem<'_>, path: &str, deep: bool) -> Vec<NodeId> {
     let Some(id) = system.node(path) else { return Vec::new() };
     let mut all = vec![id];
     let mut at = 0;
@@ -255,17 +255,17 @@ fn reached(system: &System<'_>, path: &str, deep: bool) -> Vec<NodeId> {
     all
 }
 
-fn chmod(system: &mut System<'_>, args: &Args<'_>) -> Done {
+fn chmod(system: &mut TargetSystem<'_>, args: &KnownArgs<'_>) -> Done {
     let split = split(args, "");
-    let Some((mode, paths)) = split.operands.split_first() else { return Err(Why::Argument) };
+    let Some((mode, paths)) = split.operands.split_first() else { return Err(StopReason::Argument) };
     let mut well = true;
     for path in paths {
         let nodes = reached(system, path, split.short.contains('R'));
         well &= !nodes.is_empty();
         for id in nodes {
             let node = system.tree.node_mut(id);
-            if !matches!(node.kind, Kind::Symlink(_)) {
-                node.meta.mode = mode_of(mode, node.meta.mode).ok_or(Why::Argument)?;
+            if !matches!(node.kind, NodeKind::Symlink(_)) {
+                node.meta.mode = mode_of(mode, node.meta.mode).ok_or(StopReason::Argument)?;
             }
         }
     }
@@ -273,7 +273,7 @@ fn chmod(system: &mut System<'_>, args: &Args<'_>) -> Done {
 }
 
 /// Gives `USER`, `USER:GROUP` or `:GROUP`.
-pub(super) fn owner_of(system: &mut System<'_>, text: &str) -> Option<(Option<u32>, Option<u32>)> {
+pub(super) fn owner_of(system: &mut TargetSystem<'_>, text: &str) -> Option<(Option<u32>, Option<u32>)> {
     let (user, group) = match text.split_once([':', '.']) {
         Some((user, group)) => (user, Some(group)),
         None => (text, None),
@@ -287,9 +287,9 @@ pub(super) fn owner_of(system: &mut System<'_>, text: &str) -> Option<(Option<u3
     Some((uid, gid))
 }
 
-fn chown(system: &mut System<'_>, name: &str, args: &Args<'_>) -> Done {
+fn chown(system: &mut TargetSystem<'_>, name: &str, args: &KnownArgs<'_>) -> Done {
     let split = split(args, "");
-    let Some((owner, paths)) = split.operands.split_first() else { return Err(Why::Argument) };
+    let Some((owner, paths)) = split.operands.split_first() else { return Err(StopReason::Argument) };
     let owner = if name == "chgrp" { format!(":{owner}") } else { (*owner).to_owned() };
     let Some((uid, gid)) = owner_of(system, &owner) else { return ended(false) };
     let mut well = true;
@@ -309,7 +309,7 @@ fn chown(system: &mut System<'_>, name: &str, args: &Args<'_>) -> Done {
     ended(well)
 }
 
-fn install(system: &mut System<'_>, args: &Args<'_>) -> Done {
+fn install(system: &mut TargetSystem<'_>, args: &KnownArgs<'_>) -> Done {
     // `--mode 644` and `--mode=644` are `-m 644`.
     let mut plain: Vec<&str> = Vec::new();
     for arg in args {
@@ -324,13 +324,13 @@ fn install(system: &mut System<'_>, args: &Args<'_>) -> Done {
     let value = |wanted: char| {
         split.values.iter().rev().find(|(letter, _)| *letter == wanted).map(|(_, value)| *value)
     };
-    let mode = mode_of(value('m').unwrap_or("755"), 0o755).ok_or(Why::Argument)?;
+    let mode = mode_of(value('m').unwrap_or("755"), 0o755).ok_or(StopReason::Argument)?;
     let mut meta = Meta::root_owned(mode, system.time);
     if let Some(owner) = value('o') {
-        meta.uid = system.uid(owner).ok_or(Why::Argument)?;
+        meta.uid = system.uid(owner).ok_or(StopReason::Argument)?;
     }
     if let Some(group) = value('g') {
-        meta.gid = system.gid(group).ok_or(Why::Argument)?;
+        meta.gid = system.gid(group).ok_or(StopReason::Argument)?;
     }
     if split.short.contains('d') {
         let mut well = true;
@@ -343,12 +343,12 @@ fn install(system: &mut System<'_>, args: &Args<'_>) -> Done {
         }
         return ended(well);
     }
-    let [from, to] = split.operands.as_slice() else { return Err(Why::Argument) };
+    let [from, to] = split.operands.as_slice() else { return Err(StopReason::Argument) };
     let content = if *from == "/dev/null" {
         Content::empty()
     } else {
         match system.node(from).map(|id| system.tree.node(id).kind.clone()) {
-            Some(Kind::File(content)) => content,
+            Some(NodeKind::File(content)) => content,
             _ => return ended(false),
         }
     };
@@ -357,6 +357,6 @@ fn install(system: &mut System<'_>, args: &Args<'_>) -> Done {
         let folder = to.rsplit_once('/').map_or("", |(folder, _)| folder).to_owned();
         system.make_dirs(&folder, 0o755);
     }
-    let put = system.put(&to, Last::Keep, meta, Kind::File(content));
-    Ok(Answer::status(crate::configure::native::script::Truth::of(put)))
+    let put = system.put(&to, Last::Keep, meta, NodeKind::File(content));
+    Ok(CommandEffect::status(crate::configure::native::script::Truth::of(put)))
 }

@@ -1,33 +1,33 @@
 //! Questions: `test`, `command -v`, `getent`, `grep -q` with plain patterns, `uname`.
 
-use amiforge_formats::tree::Kind;
+use amiforge_formats::tree::NodeKind;
 
 use super::expression::Expression;
-use super::{Args, Done, ended};
-use crate::configure::native::script::{Answer, Truth, Value, Why};
-use crate::configure::native::system::System;
+use super::{Done, KnownArgs, ended};
+use crate::configure::native::script::{CommandEffect, StopReason, Truth, Value};
+use crate::configure::native::system::TargetSystem;
 
 /// Does a command of this file; `None` for others.
 pub(super) fn call(
-    system: &mut System<'_>,
+    system: &mut TargetSystem<'_>,
     name: &str,
-    args: &Args<'_>,
+    args: &KnownArgs<'_>,
     input: Option<&[u8]>,
 ) -> Option<Done> {
     Some(match (name, args) {
         ("command", [option, rest @ ..]) if matches!(*option, "-v" | "-V") => which(system, rest),
         ("which" | "type" | "hash", rest) => which(system, rest),
         ("getent", [database, name]) => getent(system, database, name),
-        ("uname", [] | ["-s"]) => Ok(Answer::prints("Linux\n")),
-        ("uname", ["-m"]) => Ok(Answer::prints(match system.native.as_str() {
+        ("uname", [] | ["-s"]) => Ok(CommandEffect::prints("Linux\n")),
+        ("uname", ["-m"]) => Ok(CommandEffect::prints(match system.native.as_str() {
             "amd64" => "x86_64\n",
             "arm64" => "aarch64\n",
-            _ => return Some(Ok(Answer::unknown())),
+            _ => return Some(Ok(CommandEffect::unknown())),
         })),
-        ("id", ["-u"]) => Ok(Answer::prints("0\n")),
+        ("id", ["-u"]) => Ok(CommandEffect::prints("0\n")),
         ("id", [.., name]) if !name.starts_with('-') => {
             let known = system.has_user(name);
-            if known { Ok(Answer::unknown()) } else { ended(false) }
+            if known { Ok(CommandEffect::unknown()) } else { ended(false) }
         }
         ("dpkg-query" | "dpkg", ["-S" | "--search", path]) if path.starts_with('/') => {
             ended(system.owned.contains(path.as_bytes()))
@@ -38,22 +38,22 @@ pub(super) fn call(
             ended(false)
         }
         ("sed", args) if args.iter().any(|arg| arg.starts_with("-i") || arg.starts_with("--in-place")) => {
-            Err(Why::Unknown)
+            Err(StopReason::Unknown)
         }
         ("find", args) if args.iter().any(|arg| matches!(*arg, "-delete" | "-exec" | "-execdir" | "-ok")) => {
-            Err(Why::Unknown)
+            Err(StopReason::Unknown)
         }
         // Whatever they replace, there is nothing in it.
         ("sed" | "tr", _) if input.is_some_and(|input| input.trim_ascii().is_empty()) => {
-            Ok(Answer::prints(input.unwrap_or_default()))
+            Ok(CommandEffect::prints(input.unwrap_or_default()))
         }
-        ("sed" | "find", _) => Ok(Answer::unknown()),
+        ("sed" | "find", _) => Ok(CommandEffect::unknown()),
         ("mktemp", []) => {
             // Taken away again at the end.
             let path = format!("{}{}", crate::configure::native::TEMPORARY, system.temporary);
             system.temporary += 1;
             system.write_deep(&path, b"");
-            Ok(Answer::prints(path))
+            Ok(CommandEffect::prints(path))
         }
         ("grep" | "fgrep", args) => grep(system, args, input),
         ("ischroot", _) => ended(true),
@@ -67,36 +67,36 @@ pub(super) fn call(
     })
 }
 
-fn which(system: &mut System<'_>, names: &Args<'_>) -> Done {
+fn which(system: &mut TargetSystem<'_>, names: &KnownArgs<'_>) -> Done {
     let found: Vec<String> = names.iter().filter_map(|name| system.program(name)).collect();
     let status = Truth::of(found.len() == names.len() && !names.is_empty());
-    Ok(Answer { status, ..Answer::prints(found.join("\n")) })
+    Ok(CommandEffect { status, ..CommandEffect::prints(found.join("\n")) })
 }
 
-fn getent(system: &mut System<'_>, database: &str, name: &str) -> Done {
+fn getent(system: &mut TargetSystem<'_>, database: &str, name: &str) -> Done {
     let path = match database {
         "passwd" => "/etc/passwd",
         "group" => "/etc/group",
-        _ => return Ok(Answer::unknown()),
+        _ => return Ok(CommandEffect::unknown()),
     };
     let line = system.account_line(path, name);
-    Ok(line.map_or_else(|| Answer::status(Truth::No), |line| Answer::prints(line + "\n")))
+    Ok(line.map_or_else(|| CommandEffect::status(Truth::No), |line| CommandEffect::prints(line + "\n")))
 }
 
 /// Whether lines match: plain text, with `^`, `$`, `.*` and `[^x]*` understood.
-fn grep(system: &mut System<'_>, args: &Args<'_>, input: Option<&[u8]>) -> Done {
+fn grep(system: &mut TargetSystem<'_>, args: &KnownArgs<'_>, input: Option<&[u8]>) -> Done {
     let (options, rest): (Vec<&str>, Vec<&str>) = args.iter().partition(|arg| arg.starts_with('-'));
     let (Some((pattern, files)), quiet) =
         (rest.split_first(), options.iter().any(|option| option.contains('q')))
     else {
-        return Ok(Answer::unknown());
+        return Ok(CommandEffect::unknown());
     };
     if options.iter().any(|option| option.contains(['v', 'i', 'e', 'E', 'P', 'w', 'c'])) {
-        return Ok(Answer::unknown());
+        return Ok(CommandEffect::unknown());
     }
     let text = match (files, input) {
         ([], Some(input)) => String::from_utf8_lossy(input).into_owned(),
-        ([], None) => return Ok(Answer::unknown()),
+        ([], None) => return Ok(CommandEffect::unknown()),
         (files, _) => {
             if files.iter().any(|file| !system.is_file(file)) {
                 return ended(false);
@@ -113,7 +113,7 @@ fn grep(system: &mut System<'_>, args: &Args<'_>, input: Option<&[u8]>) -> Done 
             (true, false) => line.contains(pattern),
             (false, _) => match Expression::read(pattern, whole) {
                 Some(expression) => expression.is_in(line),
-                None => return Ok(Answer::unknown()),
+                None => return Ok(CommandEffect::unknown()),
             },
         };
         if matched {
@@ -121,11 +121,11 @@ fn grep(system: &mut System<'_>, args: &Args<'_>, input: Option<&[u8]>) -> Done 
         }
     }
     let output = if quiet { String::new() } else { found.iter().map(|line| format!("{line}\n")).collect() };
-    Ok(Answer { status: Truth::of(!found.is_empty()), ..Answer::prints(output) })
+    Ok(CommandEffect { status: Truth::of(!found.is_empty()), ..CommandEffect::prints(output) })
 }
 
 /// `test` and `[`.
-pub(super) fn test(system: &mut System<'_>, name: &str, args: &[Value]) -> Truth {
+pub(super) fn test(system: &mut TargetSystem<'_>, name: &str, args: &[Value]) -> Truth {
     let args = match (name, args.split_last()) {
         ("[", Some((_, rest))) => rest,
         _ => args,
@@ -137,7 +137,7 @@ fn is(value: &Value, text: &str) -> bool {
     value.as_deref() == Some(text.as_bytes())
 }
 
-fn disjunction(system: &mut System<'_>, args: &[Value]) -> Truth {
+fn disjunction(system: &mut TargetSystem<'_>, args: &[Value]) -> Truth {
     // With up to three arguments `-o` and `-a` may be operands.
     let at = args.iter().position(|arg| is(arg, "-o")).filter(|at| args.len() > 3 && *at > 0);
     let Some(at) = at else { return conjunction(system, args) };
@@ -149,7 +149,7 @@ fn disjunction(system: &mut System<'_>, args: &[Value]) -> Truth {
     }
 }
 
-fn conjunction(system: &mut System<'_>, args: &[Value]) -> Truth {
+fn conjunction(system: &mut TargetSystem<'_>, args: &[Value]) -> Truth {
     let at = args.iter().position(|arg| is(arg, "-a")).filter(|at| args.len() > 3 && *at > 0);
     let Some(at) = at else { return primary(system, args) };
     let (left, right) = args.split_at(at);
@@ -160,7 +160,7 @@ fn conjunction(system: &mut System<'_>, args: &[Value]) -> Truth {
     }
 }
 
-fn primary(system: &mut System<'_>, args: &[Value]) -> Truth {
+fn primary(system: &mut TargetSystem<'_>, args: &[Value]) -> Truth {
     match args {
         [] => Truth::No,
         [value] => value.as_ref().map_or(Truth::Unknown, |value| Truth::of(!value.is_empty())),
@@ -178,9 +178,9 @@ fn primary(system: &mut System<'_>, args: &[Value]) -> Truth {
     }
 }
 
-fn unary(system: &mut System<'_>, operator: &[u8], value: &[u8]) -> Truth {
+fn unary(system: &mut TargetSystem<'_>, operator: &[u8], value: &[u8]) -> Truth {
     let Ok(path) = std::str::from_utf8(value) else { return Truth::Unknown };
-    let kind = |system: &System<'_>| system.node(path).map(|id| system.tree.node(id).kind.word());
+    let kind = |system: &TargetSystem<'_>| system.node(path).map(|id| system.tree.node(id).kind.word());
     Truth::of(match operator {
         b"!" => value.is_empty(),
         b"-n" => !value.is_empty(),
@@ -195,7 +195,7 @@ fn unary(system: &mut System<'_>, operator: &[u8], value: &[u8]) -> Truth {
         b"-b" => kind(system) == Some("block"),
         b"-c" => kind(system) == Some("char"),
         b"-s" => system.node(path).is_some_and(|id| match &system.tree.node(id).kind {
-            Kind::File(content) => !content.is_empty(),
+            NodeKind::File(content) => !content.is_empty(),
             _ => true,
         }),
         b"-t" => false,

@@ -1,14 +1,14 @@
 //! Commands that print: echo, printf, cat and those that take paths apart.
 
-use super::{Args, Done};
-use crate::configure::native::script::{Answer, Truth, Why};
-use crate::configure::native::system::System;
+use super::{Done, KnownArgs};
+use crate::configure::native::script::{CommandEffect, StopReason, Truth};
+use crate::configure::native::system::TargetSystem;
 
 /// Does a command of this file; `None` for others.
 pub(super) fn call(
-    system: &mut System<'_>,
+    system: &mut TargetSystem<'_>,
     name: &str,
-    args: &Args<'_>,
+    args: &KnownArgs<'_>,
     input: Option<&[u8]>,
 ) -> Option<Done> {
     Some(match name {
@@ -25,33 +25,33 @@ pub(super) fn call(
         "dpkg-realpath" | "realpath" => {
             let path = args.iter().find(|arg| arg.starts_with('/'))?;
             let place = system.place(path, crate::steps::resolve::Last::Follow)?;
-            Ok(Answer::prints(place.path))
+            Ok(CommandEffect::prints(place.path))
         }
-        "pwd" => Ok(Answer::prints(system.cwd.clone())),
+        "pwd" => Ok(CommandEffect::prints(system.cwd.clone())),
         _ => return None,
     })
 }
 
-fn one(args: &Args<'_>, of: impl Fn(&str) -> String) -> Done {
+fn one(args: &KnownArgs<'_>, of: impl Fn(&str) -> String) -> Done {
     match args {
-        [path] => Ok(Answer::prints(of(path))),
-        _ => Err(Why::Argument),
+        [path] => Ok(CommandEffect::prints(of(path))),
+        _ => Err(StopReason::Argument),
     }
 }
 
-fn basename(args: &Args<'_>) -> Done {
+fn basename(args: &KnownArgs<'_>) -> Done {
     let (path, suffix) = match args {
         [path] => (path, ""),
         [path, suffix] => (path, *suffix),
-        _ => return Err(Why::Argument),
+        _ => return Err(StopReason::Argument),
     };
     let base = path.trim_end_matches('/').rsplit('/').next().unwrap_or(path);
     let base = base.strip_suffix(suffix).filter(|rest| !rest.is_empty()).unwrap_or(base);
-    Ok(Answer::prints(base))
+    Ok(CommandEffect::prints(base))
 }
 
 /// As dash: `-n`, and the escapes of XSI.
-fn echo(args: &Args<'_>) -> Done {
+fn echo(args: &KnownArgs<'_>) -> Done {
     let (newline, words) = match args {
         ["-n", rest @ ..] => ("", rest),
         ["-e", rest @ ..] => ("\n", rest),
@@ -59,9 +59,9 @@ fn echo(args: &Args<'_>) -> Done {
     };
     let text = words.join(" ");
     if text.contains("\\c") {
-        return Err(Why::Argument);
+        return Err(StopReason::Argument);
     }
-    Ok(Answer::prints(unescaped(&text) + newline))
+    Ok(CommandEffect::prints(unescaped(&text) + newline))
 }
 
 fn unescaped(text: &str) -> String {
@@ -69,9 +69,9 @@ fn unescaped(text: &str) -> String {
 }
 
 /// `%s`, `%d` and `%%`; the format is used again while there are arguments.
-fn printf(args: &Args<'_>) -> Done {
+fn printf(args: &KnownArgs<'_>) -> Done {
     let args = if args.first() == Some(&"--") { args.get(1..).unwrap_or_default() } else { args };
-    let Some((format, mut rest)) = args.split_first() else { return Err(Why::Argument) };
+    let Some((format, mut rest)) = args.split_first() else { return Err(StopReason::Argument) };
     let format = unescaped(format);
     let mut out = String::new();
     loop {
@@ -90,37 +90,39 @@ fn printf(args: &Args<'_>) -> Done {
                     out.push_str(first);
                     rest = after;
                 }
-                _ => return Err(Why::Argument),
+                _ => return Err(StopReason::Argument),
             }
         }
         if rest.is_empty() || rest.len() == before {
-            return Ok(Answer::prints(out));
+            return Ok(CommandEffect::prints(out));
         }
     }
 }
 
-fn cat(system: &mut System<'_>, args: &Args<'_>, input: Option<&[u8]>) -> Done {
+fn cat(system: &mut TargetSystem<'_>, args: &KnownArgs<'_>, input: Option<&[u8]>) -> Done {
     let files: Vec<&&str> = args.iter().filter(|arg| !arg.starts_with('-') || **arg == "-").collect();
     if files.is_empty() {
-        return Ok(input.map_or_else(Answer::unknown, Answer::prints));
+        return Ok(input.map_or_else(CommandEffect::unknown, CommandEffect::prints));
     }
     let mut out = Vec::new();
     for file in files {
         match system.read(file) {
             Some(bytes) => out.extend(bytes),
-            None => return Ok(Answer::status(Truth::No)),
+            None => return Ok(CommandEffect::status(Truth::No)),
         }
     }
-    Ok(Answer::prints(out))
+    Ok(CommandEffect::prints(out))
 }
 
-fn readlink(system: &mut System<'_>, args: &Args<'_>) -> Done {
+fn readlink(system: &mut TargetSystem<'_>, args: &KnownArgs<'_>) -> Done {
     let (options, paths): (Vec<&str>, Vec<&str>) = args.iter().partition(|arg| arg.starts_with('-'));
-    let [path] = paths.as_slice() else { return Err(Why::Argument) };
+    let [path] = paths.as_slice() else { return Err(StopReason::Argument) };
     if options.iter().any(|option| option.contains(['f', 'e', 'm'])) {
         let place = system.place(path, crate::steps::resolve::Last::Follow);
-        return Ok(place.map_or_else(|| Answer::status(Truth::No), |place| Answer::prints(place.path)));
+        return Ok(
+            place.map_or_else(|| CommandEffect::status(Truth::No), |place| CommandEffect::prints(place.path))
+        );
     }
     let target = system.target(path);
-    Ok(target.map_or_else(|| Answer::status(Truth::No), Answer::prints))
+    Ok(target.map_or_else(|| CommandEffect::status(Truth::No), CommandEffect::prints))
 }

@@ -1,13 +1,13 @@
 //! Units and services: deb-systemd-helper, systemctl, update-rc.d, systemd-tmpfiles.
 
-use super::{Args, Done, ended};
-use crate::configure::native::script::{Answer, Why};
-use crate::configure::native::system::System;
+use super::{Done, KnownArgs, ended};
+use crate::configure::native::script::{CommandEffect, StopReason};
+use crate::configure::native::system::TargetSystem;
 use crate::configure::native::{helper, tmpfiles};
 use crate::steps::units::{self, UnitsSpec};
 
 /// Does a command of this file; `None` for others.
-pub(super) fn call(system: &mut System<'_>, name: &str, args: &Args<'_>) -> Option<Done> {
+pub(super) fn call(system: &mut TargetSystem<'_>, name: &str, args: &KnownArgs<'_>) -> Option<Done> {
     Some(match name {
         "deb-systemd-helper" => deb_systemd_helper(system, args),
         "systemctl" => systemctl(system, args),
@@ -16,21 +16,23 @@ pub(super) fn call(system: &mut System<'_>, name: &str, args: &Args<'_>) -> Opti
         "systemd-machine-id-setup" => {
             ended(system.is_file("/etc/machine-id") || system.write("/etc/machine-id", b""))
         }
-        "dbus-uuidgen" => Ok(Answer::left_out("each machine makes its own id")),
-        "journalctl" => Ok(Answer::left_out("the catalog of messages is only read by `journalctl -x`")),
-        "systemd-hwdb" => Ok(Answer::left_out("udev works without the hardware database")),
+        "dbus-uuidgen" => Ok(CommandEffect::left_out("each machine makes its own id")),
+        "journalctl" => {
+            Ok(CommandEffect::left_out("the catalog of messages is only read by `journalctl -x`"))
+        }
+        "systemd-hwdb" => Ok(CommandEffect::left_out("udev works without the hardware database")),
         "invoke-rc.d" | "deb-systemd-invoke" | "service" | "runit-helper" => ended(true),
         _ => return None,
     })
 }
 
-fn deb_systemd_helper(system: &mut System<'_>, args: &Args<'_>) -> Done {
+fn deb_systemd_helper(system: &mut TargetSystem<'_>, args: &KnownArgs<'_>) -> Done {
     if args.contains(&"--user") {
-        return Ok(Answer::left_out("units of users"));
+        return Ok(CommandEffect::left_out("units of users"));
     }
     let words: Vec<&str> =
         args.iter().copied().filter(|arg| !matches!(*arg, "--quiet" | "--system")).collect();
-    let Some((action, names)) = words.split_first() else { return Err(Why::Argument) };
+    let Some((action, names)) = words.split_first() else { return Err(StopReason::Argument) };
     let mut well = true;
     for name in names {
         well &= match *action {
@@ -41,17 +43,17 @@ fn deb_systemd_helper(system: &mut System<'_>, args: &Args<'_>) -> Done {
             // Nothing was masked before the first installation.
             "unmask" | "reenable" => true,
             "mask" => system.link_deep(&format!("/etc/systemd/system/{name}"), "/dev/null"),
-            _ => return Err(Why::Argument),
+            _ => return Err(StopReason::Argument),
         };
     }
     ended(well)
 }
 
-fn systemctl(system: &mut System<'_>, args: &Args<'_>) -> Done {
+fn systemctl(system: &mut TargetSystem<'_>, args: &KnownArgs<'_>) -> Done {
     let words: Vec<&str> = args.iter().copied().filter(|arg| !arg.starts_with('-')).collect();
-    let Some((action, names)) = words.split_first() else { return Ok(Answer::unknown()) };
+    let Some((action, names)) = words.split_first() else { return Ok(CommandEffect::unknown()) };
     if args.contains(&"--user") || args.contains(&"--global") {
-        return Ok(Answer::left_out("units of users"));
+        return Ok(CommandEffect::left_out("units of users"));
     }
     let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
     let spec = match *action {
@@ -59,7 +61,7 @@ fn systemctl(system: &mut System<'_>, args: &Args<'_>) -> Done {
         "mask" => UnitsSpec { mask: names.clone(), ..UnitsSpec::default() },
         "disable" => UnitsSpec { disable: names.clone(), ..UnitsSpec::default() },
         "is-active" | "is-failed" => return ended(false),
-        "is-enabled" => return Ok(Answer::unknown()),
+        "is-enabled" => return Ok(CommandEffect::unknown()),
         // Nothing runs.
         "start"
         | "stop"
@@ -73,7 +75,7 @@ fn systemctl(system: &mut System<'_>, args: &Args<'_>) -> Done {
         | "reload-or-restart"
         | "condrestart"
         | "try-reload-or-restart" => return ended(true),
-        _ => return Err(Why::Argument),
+        _ => return Err(StopReason::Argument),
     };
     let applied = units::apply(system.tree, system.sources, &spec, system.time).is_ok();
     if applied && !spec.enable.is_empty() {
@@ -83,12 +85,12 @@ fn systemctl(system: &mut System<'_>, args: &Args<'_>) -> Done {
 }
 
 /// `update-rc.d NAME defaults`: the links that its LSB head asks for, as without insserv.
-fn update_rc_d(system: &mut System<'_>, args: &Args<'_>) -> Done {
+fn update_rc_d(system: &mut TargetSystem<'_>, args: &KnownArgs<'_>) -> Done {
     let (name, start) = match args {
         [name, "defaults" | "enable"] => (*name, 'S'),
         [name, "defaults-disabled" | "disable"] => (*name, 'K'),
         [_, "remove"] | ["-f", _, "remove"] => return ended(true),
-        _ => return Err(Why::Argument),
+        _ => return Err(StopReason::Argument),
     };
     let script = system.text(&format!("/etc/init.d/{name}"));
     let levels = |key: &str| -> Vec<char> {
@@ -106,9 +108,9 @@ fn update_rc_d(system: &mut System<'_>, args: &Args<'_>) -> Done {
     ended(true)
 }
 
-fn systemd_tmpfiles(system: &mut System<'_>, args: &Args<'_>) -> Done {
+fn systemd_tmpfiles(system: &mut TargetSystem<'_>, args: &KnownArgs<'_>) -> Done {
     if !args.contains(&"--create") || args.contains(&"--user") {
-        return Err(Why::Argument);
+        return Err(StopReason::Argument);
     }
     for name in args.iter().filter(|arg| !arg.starts_with("--")) {
         let folders =

@@ -13,15 +13,15 @@ const VALUES: u32 = 0x4000_0000;
 const CHILDREN: u32 = 0x2000_0000;
 
 /// A key with its values and their priorities.
-type Key<'a> = (&'a [u8], &'a [(u32, Vec<u8>)]);
+type IndexKey<'a> = (&'a [u8], &'a [(u32, Vec<u8>)]);
 
 /// Keys with their values; a key may have several, which are asked by priority.
 #[derive(Debug, Default)]
-pub(super) struct Index {
+pub(super) struct ModuleIndex {
     keys: BTreeMap<Vec<u8>, Vec<(u32, Vec<u8>)>>,
 }
 
-impl Index {
+impl ModuleIndex {
     /// Adds a value. Of equal priorities the later one comes first.
     pub(super) fn insert(&mut self, key: &[u8], value: &[u8], priority: u32) {
         let values = self.keys.entry(key.to_vec()).or_default();
@@ -31,7 +31,7 @@ impl Index {
 
     /// The bytes of the file. Keys hold ASCII without NUL, which is the caller's promise; others are left out.
     pub(super) fn encoded(&self) -> Vec<u8> {
-        let keys: Vec<Key<'_>> = self
+        let keys: Vec<IndexKey<'_>> = self
             .keys
             .iter()
             .filter(|(key, _)| key.iter().all(|byte| (1..128).contains(byte)))
@@ -50,7 +50,7 @@ impl Index {
 }
 
 /// Writes the node of the sorted `keys`, which agree in their first `depth` bytes, and gives its offset with flags.
-fn node(keys: &[Key<'_>], depth: usize, out: &mut Vec<u8>) -> u32 {
+fn node(keys: &[IndexKey<'_>], depth: usize, out: &mut Vec<u8>) -> u32 {
     let (Some((first, _)), Some((last, _))) = (keys.first(), keys.last()) else {
         // An index without keys still has a root.
         return out.len() as u32;
@@ -92,7 +92,7 @@ fn node(keys: &[Key<'_>], depth: usize, out: &mut Vec<u8>) -> u32 {
 }
 
 /// Writes the nodes below and gives the first and last byte that lead there, with an offset for each byte between.
-fn children(keys: &[Key<'_>], depth: usize, out: &mut Vec<u8>) -> (Option<(u8, u8)>, Vec<u32>) {
+fn children(keys: &[IndexKey<'_>], depth: usize, out: &mut Vec<u8>) -> (Option<(u8, u8)>, Vec<u32>) {
     let byte = |key: &[u8]| key.get(depth).copied();
     let (Some(low), Some(high)) =
         (keys.first().and_then(|(key, _)| byte(key)), keys.last().and_then(|(key, _)| byte(key)))

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::index::Index;
+use super::index::ModuleIndex;
 use super::{Entry, bucket};
 
 /// Every file, sorted by name.
@@ -32,7 +32,7 @@ pub(super) fn files(
 
 /// `PATH: PATH…`: every module that one needs, directly or not, users before what they use.
 fn dependencies(entries: &[Entry]) -> (Vec<u8>, Vec<u8>) {
-    let (mut text, mut index) = (Vec::new(), Index::default());
+    let (mut text, mut index) = (Vec::new(), ModuleIndex::default());
     for (at, entry) in entries.iter().enumerate() {
         let mut all: Vec<usize> = Vec::new();
         let mut pending = entry.needs.clone();
@@ -74,7 +74,7 @@ fn normalized(alias: &[u8]) -> Option<Vec<u8>> {
 
 fn aliases(entries: &[Entry]) -> (Vec<u8>, Vec<u8>) {
     let mut text = b"# Aliases extracted from modules themselves.\n".to_vec();
-    let mut index = Index::default();
+    let mut index = ModuleIndex::default();
     for (at, entry) in entries.iter().enumerate() {
         for alias in &entry.module.aliases {
             text.extend_from_slice(&[b"alias ", &alias[..], b" ", &entry.name, b"\n"].concat());
@@ -98,7 +98,7 @@ fn soft_dependencies(entries: &[Entry]) -> Vec<u8> {
 
 fn symbols(entries: &[Entry]) -> (Vec<u8>, Vec<u8>) {
     let mut text = b"# Aliases for symbols, used by symbol_request().\n".to_vec();
-    let mut index = Index::default();
+    let mut index = ModuleIndex::default();
     let mut owners: BTreeMap<&[u8], usize> = BTreeMap::new();
     for (at, entry) in entries.iter().enumerate() {
         owners.extend(entry.module.exports.iter().map(|name| (name.as_slice(), at)));
@@ -150,7 +150,7 @@ fn device_nodes(entries: &[Entry]) -> Vec<u8> {
 
 /// Names of the modules that are part of the kernel, from `modules.builtin`.
 fn builtins(list: &[u8]) -> Vec<u8> {
-    let mut index = Index::default();
+    let mut index = ModuleIndex::default();
     for line in list.split(|&byte| byte == b'\n') {
         if let Some((_, name)) = super::module_name(line) {
             index.insert(&name, b"", 0);
@@ -161,7 +161,7 @@ fn builtins(list: &[u8]) -> Vec<u8> {
 
 /// Aliases of the modules that are part of the kernel, from `modules.builtin.modinfo`: `MODULE.alias=ALIAS` texts.
 fn builtin_aliases(modinfo: &[u8]) -> Vec<u8> {
-    let mut index = Index::default();
+    let mut index = ModuleIndex::default();
     for entry in modinfo.split(|&byte| byte == 0) {
         let Some(dot) = entry.iter().position(|&byte| byte == b'.') else { continue };
         let (name, rest) = entry.split_at(dot);

@@ -14,7 +14,7 @@ mod tests;
 use std::collections::BTreeMap;
 
 use amiforge_formats::plan::Sources;
-use amiforge_formats::tree::{Kind, NodeId, Tree};
+use amiforge_formats::tree::{NodeId, NodeKind, Tree};
 
 use self::module::Module;
 use crate::steps::resolve;
@@ -57,7 +57,7 @@ pub(super) fn depmod(tree: &Tree, sources: &dyn Sources, folder: NodeId) -> std:
     let small = |name: &[u8]| {
         let id = tree.child(folder, name);
         let content = id.and_then(|id| match &tree.node(id).kind {
-            Kind::File(content) if content.len() <= FILE_MAX => Some(content),
+            NodeKind::File(content) if content.len() <= FILE_MAX => Some(content),
             _ => None,
         });
         content.map_or(Ok(Vec::new()), |content| resolve::bytes_of(content, sources))
@@ -83,14 +83,14 @@ fn read_all(
         for (name, &id) in tree.entries(dir).into_iter().flatten() {
             let file = [&path[..], name.as_bytes()].concat();
             let content = match &tree.node(id).kind {
-                Kind::Dir(_) if path.is_empty() && matches!(name.as_bytes(), b"build" | b"source") => {
+                NodeKind::Dir(_) if path.is_empty() && matches!(name.as_bytes(), b"build" | b"source") => {
                     continue;
                 }
-                Kind::Dir(_) => {
+                NodeKind::Dir(_) => {
                     pending.push((id, [&file[..], b"/"].concat()));
                     continue;
                 }
-                Kind::File(content) if content.len() <= FILE_MAX => content,
+                NodeKind::File(content) if content.len() <= FILE_MAX => content,
                 _ => continue,
             };
             let Some((plain, modname)) = module_name(&file) else { continue };

@@ -15,7 +15,7 @@ fn every_file_is_what_depmod_wrote() {
         assert!(made.damaged.is_empty() && made.modules > 500, "{:?} {}", made.damaged, made.modules);
         for (name, bytes) in made.files {
             let id = tree.child(kernel, name.as_bytes()).unwrap_or_else(|| panic!("no {name}"));
-            let Kind::File(content) = &tree.node(id).kind else { panic!("{name}") };
+            let NodeKind::File(content) = &tree.node(id).kind else { panic!("{name}") };
             let theirs = resolve::bytes_of(content, &blobs).unwrap();
             if theirs != bytes {
                 let lines = |bytes: &[u8]| -> Vec<String> {

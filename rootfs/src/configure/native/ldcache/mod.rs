@@ -10,7 +10,7 @@ mod tests;
 use std::collections::BTreeMap;
 
 use amiforge_formats::plan::Sources;
-use amiforge_formats::tree::{Kind, Tree};
+use amiforge_formats::tree::{NodeKind, Tree};
 
 use self::format::Library;
 use super::elf::{self, Class, Elf, Soname};
@@ -164,7 +164,7 @@ fn scan(tree: &Tree, sources: &dyn Sources, folder: &[u8]) -> Result<BTreeMap<Ve
             continue;
         }
         let path = [folder, b"/", name].concat();
-        let symlink = matches!(tree.node(*id).kind, Kind::Symlink(_));
+        let symlink = matches!(tree.node(*id).kind, NodeKind::Symlink(_));
         let Some(bytes) = library_bytes(tree, sources, &path)? else { continue };
         let Some((flags, soname)) = Elf::parse(&bytes).and_then(|elf| {
             let soname = elf.soname()?;
@@ -207,7 +207,7 @@ fn library_bytes(tree: &Tree, sources: &dyn Sources, path: &[u8]) -> Result<Opti
         Err(error) => return Err(error),
     };
     match place {
-        Some(place) if place.node.is_some_and(|id| matches!(tree.node(id).kind, Kind::File(_))) => {
+        Some(place) if place.node.is_some_and(|id| matches!(tree.node(id).kind, NodeKind::File(_))) => {
             resolve::contents(tree, sources, &place, LIBRARY_MAX)
         }
         _ => Ok(None),

@@ -2,44 +2,49 @@
 
 use super::expand::COMPARISONS_MAX;
 use super::flow::{fails, is_harmless, leaves};
-use super::follow::{Flow, Follower};
+use super::follow::{Follower, ScriptFlow};
 use super::host::{Host, Truth};
-use super::syntax::{Command, Word};
+use super::syntax::{ScriptCommand, ScriptWord};
 use crate::wildcard::matches;
 
 impl<H: Host> Follower<'_, H> {
     /// `&&` (goes on at `Yes`) and `||` (goes on at `No`).
-    pub(super) fn chain(&mut self, left: &Command, right: &Command, goes_on: Truth) -> (Truth, Flow) {
+    pub(super) fn chain(
+        &mut self,
+        left: &ScriptCommand,
+        right: &ScriptCommand,
+        goes_on: Truth,
+    ) -> (Truth, ScriptFlow) {
         let (status, flow) = self.run(left);
-        if flow != Flow::On {
+        if flow != ScriptFlow::On {
             return (status, flow);
         }
         if status == goes_on {
             return self.run(right);
         }
         if status != Truth::Unknown {
-            return (status, Flow::On);
+            return (status, ScriptFlow::On);
         }
         if fails(right) {
-            return (goes_on.not(), Flow::On);
+            return (goes_on.not(), ScriptFlow::On);
         }
         // What is taken to have worked need not be caught.
         if goes_on == Truth::No && is_harmless(right) {
-            return (Truth::Yes, Flow::On);
+            return (Truth::Yes, ScriptFlow::On);
         }
         let why = self.shown(left);
         self.doubt(right, &why);
-        (Truth::Unknown, leaves(right).map_or(Flow::On, |all| Flow::Lost(why, all)))
+        (Truth::Unknown, leaves(right).map_or(ScriptFlow::On, |all| ScriptFlow::Lost(why, all)))
     }
 
     pub(super) fn conditional(
         &mut self,
-        arms: &[(Command, Command)],
-        otherwise: Option<&Command>,
-    ) -> (Truth, Flow) {
+        arms: &[(ScriptCommand, ScriptCommand)],
+        otherwise: Option<&ScriptCommand>,
+    ) -> (Truth, ScriptFlow) {
         for (at, (condition, body)) in arms.iter().enumerate() {
             let (status, flow) = self.run(condition);
-            if flow != Flow::On {
+            if flow != ScriptFlow::On {
                 return (status, flow);
             }
             match status {
@@ -51,20 +56,25 @@ impl<H: Host> Follower<'_, H> {
                     }
                     let why = self.shown(condition);
                     let rest = arms.get(at..).unwrap_or_default();
-                    let bodies: Vec<&Command> = rest.iter().map(|(_, body)| body).chain(otherwise).collect();
+                    let bodies: Vec<&ScriptCommand> =
+                        rest.iter().map(|(_, body)| body).chain(otherwise).collect();
                     for body in &bodies {
                         self.doubt(body, &why);
                     }
                     let left = bodies.iter().filter_map(|body| leaves(body)).max();
-                    return (Truth::Unknown, left.map_or(Flow::On, |all| Flow::Lost(why, all)));
+                    return (Truth::Unknown, left.map_or(ScriptFlow::On, |all| ScriptFlow::Lost(why, all)));
                 }
                 _ => {}
             }
         }
-        otherwise.map_or((Truth::Yes, Flow::On), |body| self.run(body))
+        otherwise.map_or((Truth::Yes, ScriptFlow::On), |body| self.run(body))
     }
 
-    pub(super) fn case(&mut self, word: &Word, arms: &[(Vec<Word>, Command)]) -> (Truth, Flow) {
+    pub(super) fn case(
+        &mut self,
+        word: &ScriptWord,
+        arms: &[(Vec<ScriptWord>, ScriptCommand)],
+    ) -> (Truth, ScriptFlow) {
         let value = self.value(word);
         for (patterns, body) in arms {
             for pattern in patterns {
@@ -81,12 +91,15 @@ impl<H: Host> Follower<'_, H> {
                         }
                         let left = arms.iter().filter(|(_, body)| !fails(body));
                         let left = left.filter_map(|(_, body)| leaves(body)).max();
-                        return (Truth::Unknown, left.map_or(Flow::On, |all| Flow::Lost(why, all)));
+                        return (
+                            Truth::Unknown,
+                            left.map_or(ScriptFlow::On, |all| ScriptFlow::Lost(why, all)),
+                        );
                     }
                 }
             }
         }
-        (Truth::Yes, Flow::On)
+        (Truth::Yes, ScriptFlow::On)
     }
 
     /// Whether a pattern may be compared with a value, which takes up to the product of their lengths.
@@ -95,7 +108,12 @@ impl<H: Host> Follower<'_, H> {
         comparisons <= COMPARISONS_MAX && self.afford(comparisons / 64)
     }
 
-    pub(super) fn iterate(&mut self, name: &[u8], words: Option<&[Word]>, body: &Command) -> (Truth, Flow) {
+    pub(super) fn iterate(
+        &mut self,
+        name: &[u8],
+        words: Option<&[ScriptWord]>,
+        body: &ScriptCommand,
+    ) -> (Truth, ScriptFlow) {
         let values = match words {
             Some(words) => self.fields(words),
             None => Ok(self.kept().1),
@@ -103,7 +121,7 @@ impl<H: Host> Follower<'_, H> {
         let Ok(values) = values else {
             let why = "how often a `for` goes round".to_owned();
             self.doubt(body, &why);
-            return (Truth::Unknown, leaves(body).map_or(Flow::On, |all| Flow::Lost(why, all)));
+            return (Truth::Unknown, leaves(body).map_or(ScriptFlow::On, |all| ScriptFlow::Lost(why, all)));
         };
         let mut status = Truth::Yes;
         for value in values {
@@ -111,11 +129,11 @@ impl<H: Host> Follower<'_, H> {
             let flow;
             (status, flow) = self.run(body);
             match flow {
-                Flow::On | Flow::Continue => {}
-                Flow::Break => break,
+                ScriptFlow::On | ScriptFlow::Continue => {}
+                ScriptFlow::Break => break,
                 other => return (status, other),
             }
         }
-        (status, Flow::On)
+        (status, ScriptFlow::On)
     }
 }

@@ -2,12 +2,12 @@
 //!
 //! Follows POSIX, Shell Command Language 2.7 (redirections) and 2.9.4 (compound commands).
 
-use super::parse::{Read, Reader, is_name};
-use super::syntax::{Command, Part, Quotes, Redirect, RedirectKind};
+use super::parse::{Read, ScriptReader, is_name};
+use super::syntax::{Quotes, Redirect, RedirectKind, ScriptCommand, WordPart};
 use super::words;
 
-impl Reader<'_> {
-    pub(super) fn conditional(&mut self) -> Read<Command> {
+impl ScriptReader<'_> {
+    pub(super) fn conditional(&mut self) -> Read<ScriptCommand> {
         self.at += 2;
         let (mut arms, mut otherwise) = (Vec::new(), None);
         loop {
@@ -26,10 +26,10 @@ impl Reader<'_> {
             }
         }
         self.keyword(b"fi", "`fi`")?;
-        Ok(Command::If { arms, otherwise })
+        Ok(ScriptCommand::If { arms, otherwise })
     }
 
-    pub(super) fn case(&mut self) -> Read<Command> {
+    pub(super) fn case(&mut self) -> Read<ScriptCommand> {
         self.at += 4;
         self.space();
         let word = self.word()?.ok_or("a word")?;
@@ -60,10 +60,10 @@ impl Reader<'_> {
             }
         }
         self.keyword(b"esac", "`esac`")?;
-        Ok(Command::Case { word, arms })
+        Ok(ScriptCommand::Case { word, arms })
     }
 
-    pub(super) fn iteration(&mut self) -> Read<Command> {
+    pub(super) fn iteration(&mut self) -> Read<ScriptCommand> {
         self.at += 3;
         self.space();
         let start = self.at;
@@ -87,10 +87,10 @@ impl Reader<'_> {
         }
         self.space();
         self.eat(b";");
-        Ok(Command::For { name, words, body: Box::new(self.body()?) })
+        Ok(ScriptCommand::For { name, words, body: Box::new(self.body()?) })
     }
 
-    pub(super) fn body(&mut self) -> Read<Command> {
+    pub(super) fn body(&mut self) -> Read<ScriptCommand> {
         self.keyword(b"do", "`do`")?;
         let body = self.list(&[b"done"])?;
         self.keyword(b"done", "`done`")?;
@@ -146,7 +146,7 @@ impl Reader<'_> {
         let mut end = Vec::new();
         let mut quotes = Quotes::Out;
         for part in mark {
-            let Part::Text(bytes, kind) = part else { return Err("a plain end mark of a text") };
+            let WordPart::Text(bytes, kind) = part else { return Err("a plain end mark of a text") };
             end.extend_from_slice(&bytes);
             if kind == Quotes::In {
                 quotes = Quotes::In;
@@ -171,8 +171,8 @@ impl Reader<'_> {
         }
         self.skip = Some((line_end, at));
         let target = match quotes {
-            Quotes::In => vec![Part::Text(body, Quotes::In)],
-            Quotes::Out => words::here(&body).unwrap_or_else(|_| vec![Part::Unknown]),
+            Quotes::In => vec![WordPart::Text(body, Quotes::In)],
+            Quotes::Out => words::here(&body).unwrap_or_else(|_| vec![WordPart::Unknown]),
         };
         Ok(Redirect { descriptor: None, kind: RedirectKind::Here, target })
     }

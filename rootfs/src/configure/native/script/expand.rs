@@ -4,12 +4,12 @@
 
 use super::follow::{FIELDS_MAX, Follower, VALUE_MAX};
 use super::host::{Host, Value};
-use super::syntax::{Part, Quotes, Word};
+use super::syntax::{Quotes, ScriptWord, WordPart};
 use crate::wildcard;
 
 /// Bytes of a field with the same bytes as a pattern.
 #[derive(Debug, Clone, Default)]
-struct Field {
+struct FieldBytes {
     text: Vec<u8>,
     pattern: Vec<u8>,
     /// Whether an unquoted `*`, `?` or `[` is in it.
@@ -20,7 +20,7 @@ struct Field {
     kept: bool,
 }
 
-impl Field {
+impl FieldBytes {
     fn add(&mut self, bytes: &[u8], quotes: Quotes) {
         self.text.extend_from_slice(bytes);
         if quotes == Quotes::In {
@@ -42,7 +42,7 @@ pub(super) struct Uncounted;
 
 impl<H: Host> Follower<'_, H> {
     /// The fields of words, patterns replaced by the paths that they match.
-    pub(super) fn fields(&mut self, words: &[Word]) -> Result<Vec<Value>, Uncounted> {
+    pub(super) fn fields(&mut self, words: &[ScriptWord]) -> Result<Vec<Value>, Uncounted> {
         let mut values = Vec::new();
         for word in words {
             for field in self.fields_of(word)? {
@@ -67,25 +67,25 @@ impl<H: Host> Follower<'_, H> {
     }
 
     /// The value of a word that is not split: of an assignment, a `case`, a redirection.
-    pub(super) fn value(&mut self, word: &Word) -> Value {
+    pub(super) fn value(&mut self, word: &ScriptWord) -> Value {
         self.joined(word).map(|field| field.text)
     }
 
     /// A word as a pattern, quoted parts meaning themselves.
-    pub(super) fn pattern(&mut self, word: &Word) -> Value {
+    pub(super) fn pattern(&mut self, word: &ScriptWord) -> Value {
         self.joined(word).map(|field| field.pattern)
     }
 
-    fn joined(&mut self, word: &Word) -> Option<Field> {
-        let mut field = Field::default();
+    fn joined(&mut self, word: &ScriptWord) -> Option<FieldBytes> {
+        let mut field = FieldBytes::default();
         for part in word {
             match part {
-                Part::Text(bytes, quotes) => field.add(bytes, *quotes),
-                Part::Variable { name, operator, quotes } => {
+                WordPart::Text(bytes, quotes) => field.add(bytes, *quotes),
+                WordPart::Variable { name, operator, quotes } => {
                     field.add(&self.variable(name, operator.as_ref())?, *quotes);
                 }
-                Part::Output(command, quotes) => field.add(&self.output(command)?, *quotes),
-                Part::Unknown => return None,
+                WordPart::Output(command, quotes) => field.add(&self.output(command)?, *quotes),
+                WordPart::Unknown => return None,
             }
             if field.text.len() > VALUE_MAX {
                 return None;
@@ -94,18 +94,18 @@ impl<H: Host> Follower<'_, H> {
         self.afford(field.text.len()).then_some(field)
     }
 
-    fn fields_of(&mut self, word: &Word) -> Result<Vec<Field>, Uncounted> {
-        let (mut done, mut field) = (Vec::new(), Field::default());
+    fn fields_of(&mut self, word: &ScriptWord) -> Result<Vec<FieldBytes>, Uncounted> {
+        let (mut done, mut field) = (Vec::new(), FieldBytes::default());
         for part in word {
             if field.text.len() > VALUE_MAX {
                 (field.unknown, field.text, field.pattern) = (true, Vec::new(), Vec::new());
             }
             let (value, quotes) = match part {
-                Part::Text(bytes, quotes) => {
+                WordPart::Text(bytes, quotes) => {
                     field.add(bytes, *quotes);
                     continue;
                 }
-                Part::Variable { name, operator: None, .. } if matches!(&name[..], b"@" | b"*") => {
+                WordPart::Variable { name, operator: None, .. } if matches!(&name[..], b"@" | b"*") => {
                     // Without arguments even `"$@"` is no field.
                     field.kept &= !(self.args.is_empty() && field.text.is_empty());
                     if !self.afford(self.args.iter().flatten().map(Vec::len).sum()) {
@@ -123,11 +123,11 @@ impl<H: Host> Follower<'_, H> {
                     }
                     continue;
                 }
-                Part::Variable { name, operator, quotes } => {
+                WordPart::Variable { name, operator, quotes } => {
                     (self.variable(name, operator.as_ref()), *quotes)
                 }
-                Part::Output(command, quotes) => (self.output(command), *quotes),
-                Part::Unknown => (None, Quotes::In),
+                WordPart::Output(command, quotes) => (self.output(command), *quotes),
+                WordPart::Unknown => (None, Quotes::In),
             };
             match (value, quotes) {
                 (Some(value), Quotes::In) => field.add(&value, Quotes::In),
@@ -153,7 +153,7 @@ impl<H: Host> Follower<'_, H> {
     }
 
     /// What a variable is worth with its operator applied.
-    fn variable(&mut self, name: &[u8], operator: Option<&(&'static str, Word)>) -> Value {
+    fn variable(&mut self, name: &[u8], operator: Option<&(&'static str, ScriptWord)>) -> Value {
         let value = self.plain(name);
         let Some((operator, word)) = operator else { return value.map(Option::unwrap_or_default) };
         let set = |colon: bool, value: &Option<Vec<u8>>| match value {
@@ -222,7 +222,7 @@ impl<H: Host> Follower<'_, H> {
 }
 
 /// Splits at spaces, tabs and newlines.
-fn split(value: &[u8], field: &mut Field, done: &mut Vec<Field>) {
+fn split(value: &[u8], field: &mut FieldBytes, done: &mut Vec<FieldBytes>) {
     for (number, part) in value.split(|byte| matches!(byte, b' ' | b'\t' | b'\n')).enumerate() {
         if number > 0 && (field.kept || field.unknown || !field.text.is_empty()) {
             done.push(std::mem::take(field));

@@ -1,9 +1,9 @@
 //! Questions about commands that need no following: whether one fails, leaves, or means nothing; and the commands of
 //! the shell itself.
 
-use super::follow::{Flow, Follower};
-use super::host::{Answer, Host, Truth, Value};
-use super::syntax::{Command, Part, Simple};
+use super::follow::{Follower, ScriptFlow};
+use super::host::{CommandEffect, Host, Truth, Value};
+use super::syntax::{ScriptCommand, Simple, WordPart};
 
 /// Commands of the shell that touch nothing but the script.
 const BUILTINS: [&[u8]; 22] = [
@@ -42,87 +42,89 @@ pub(super) fn is_shell(name: &[u8]) -> bool {
 
 fn literal(simple: &Simple, at: usize) -> Option<&[u8]> {
     match simple.words.get(at)?.as_slice() {
-        [Part::Text(text, _)] => Some(text),
+        [WordPart::Text(text, _)] => Some(text),
         _ => None,
     }
 }
 
 /// The commands that a compound one is made of.
-pub(super) fn below(command: &Command) -> Vec<&Command> {
+pub(super) fn below(command: &ScriptCommand) -> Vec<&ScriptCommand> {
     match command {
-        Command::Simple(_) => Vec::new(),
-        Command::List(commands) | Command::Pipe(commands) => commands.iter().collect(),
-        Command::Not(inner)
-        | Command::Background(inner)
-        | Command::Group(inner, _)
-        | Command::Subshell(inner, _) => vec![inner],
-        Command::And(left, right) | Command::Or(left, right) | Command::Loop(left, right) => {
+        ScriptCommand::Simple(_) => Vec::new(),
+        ScriptCommand::List(commands) | ScriptCommand::Pipe(commands) => commands.iter().collect(),
+        ScriptCommand::Not(inner)
+        | ScriptCommand::Background(inner)
+        | ScriptCommand::Group(inner, _)
+        | ScriptCommand::Subshell(inner, _) => vec![inner],
+        ScriptCommand::And(left, right)
+        | ScriptCommand::Or(left, right)
+        | ScriptCommand::Loop(left, right) => {
             vec![left, right]
         }
-        Command::If { arms, otherwise } => {
+        ScriptCommand::If { arms, otherwise } => {
             let arms = arms.iter().flat_map(|(condition, body)| [condition, body]);
             arms.chain(otherwise.as_deref()).collect()
         }
-        Command::Case { arms, .. } => arms.iter().map(|(_, body)| body).collect(),
-        Command::For { body, .. } => vec![body],
-        Command::Function(_, body) => vec![body],
+        ScriptCommand::Case { arms, .. } => arms.iter().map(|(_, body)| body).collect(),
+        ScriptCommand::For { body, .. } => vec![body],
+        ScriptCommand::Function(_, body) => vec![body],
     }
 }
 
 /// Whether it certainly ends the script in failure.
-pub(super) fn fails(command: &Command) -> bool {
+pub(super) fn fails(command: &ScriptCommand) -> bool {
     match command {
-        Command::Simple(simple) => {
+        ScriptCommand::Simple(simple) => {
             literal(simple, 0) == Some(b"exit") && literal(simple, 1).is_some_and(|code| code != b"0")
         }
-        Command::List(commands) => commands.iter().any(fails),
-        Command::Group(inner, _) => fails(inner),
+        ScriptCommand::List(commands) => commands.iter().any(fails),
+        ScriptCommand::Group(inner, _) => fails(inner),
         _ => false,
     }
 }
 
 /// Whether it may leave the function that it is in (`false`), or the whole script (`true`), other than in failure.
-pub(super) fn leaves(command: &Command) -> Option<bool> {
+pub(super) fn leaves(command: &ScriptCommand) -> Option<bool> {
     match command {
         _ if fails(command) => None,
-        Command::Simple(simple) => match literal(simple, 0)? {
+        ScriptCommand::Simple(simple) => match literal(simple, 0)? {
             b"exit" | b"exec" => Some(true),
             b"return" | b"break" | b"continue" => Some(false),
             _ => None,
         },
-        Command::Subshell(..) | Command::Function(..) => None,
+        ScriptCommand::Subshell(..) | ScriptCommand::Function(..) => None,
         other => below(other).into_iter().filter_map(leaves).max(),
     }
 }
 
 /// Whether it does nothing: what stands behind `||` so that a failure does not matter.
-pub(super) fn is_harmless(command: &Command) -> bool {
+pub(super) fn is_harmless(command: &ScriptCommand) -> bool {
     match command {
-        Command::Simple(simple) => {
+        ScriptCommand::Simple(simple) => {
             simple.redirects.is_empty()
                 && matches!(literal(simple, 0), Some(b"true" | b":" | b"echo" | b"printf" | b"false"))
         }
-        Command::List(commands) => commands.iter().all(is_harmless),
-        Command::Group(inner, redirects) => redirects.is_empty() && is_harmless(inner),
+        ScriptCommand::List(commands) => commands.iter().all(is_harmless),
+        ScriptCommand::Group(inner, redirects) => redirects.is_empty() && is_harmless(inner),
         _ => false,
     }
 }
 
 impl<H: Host> Follower<'_, H> {
     /// A command of the shell itself; `None` for every other.
-    pub(super) fn builtin(&mut self, name: &[u8], args: &[Value]) -> Option<(Answer, Flow)> {
-        let done = (Answer::done(), Flow::On);
+    pub(super) fn builtin(&mut self, name: &[u8], args: &[Value]) -> Option<(CommandEffect, ScriptFlow)> {
+        let done = (CommandEffect::done(), ScriptFlow::On);
         Some(match name {
             b":" | b"true" | b"trap" | b"times" => done,
-            b"false" => (Answer::status(Truth::No), Flow::On),
-            b"exit" => (Answer::status(self.code(args)), Flow::Exit),
+            b"false" => (CommandEffect::status(Truth::No), ScriptFlow::On),
+            b"exit" => (CommandEffect::status(self.code(args)), ScriptFlow::Exit),
             b"return" => {
                 let status = self.code(args);
                 self.last = status;
-                (Answer::status(status), Flow::Return)
+                (CommandEffect::status(status), ScriptFlow::Return)
             }
-            b"break" => (Answer::done(), Flow::Break),
-            b"continue" => (Answer::done(), Flow::Continue),
+            b"break" => (CommandEffect::done(), ScriptFlow::Break),
+            b"continue" => (CommandEffect::done(), ScriptFlow::Continue),
             b"shift" => {
                 let count = args.first().cloned().flatten().and_then(|text| String::from_utf8(text).ok());
                 let count: usize = count.and_then(|text| text.parse().ok()).unwrap_or(1);
@@ -141,7 +143,7 @@ impl<H: Host> Follower<'_, H> {
             }
             b"read" => {
                 args.iter().flatten().for_each(|name| drop(self.variables.insert(name.clone(), None)));
-                (Answer::unknown(), Flow::On)
+                (CommandEffect::unknown(), ScriptFlow::On)
             }
             b"command"
                 if args
@@ -149,9 +151,9 @@ impl<H: Host> Follower<'_, H> {
                     .is_some_and(|arg| arg.as_deref().is_some_and(|arg| !arg.starts_with(b"-"))) =>
             {
                 let (name, args) = args.split_first()?;
-                (self.host.call(name.as_deref()?, args, None), Flow::On)
+                (self.host.call(name.as_deref()?, args, None), ScriptFlow::On)
             }
-            b"db_get" => (self.debconf(args), Flow::On),
+            b"db_get" => (self.debconf(args), ScriptFlow::On),
             _ => return None,
         })
     }
@@ -165,9 +167,9 @@ impl<H: Host> Follower<'_, H> {
     }
 
     /// `db_get`: the answer is left in `RET`.
-    fn debconf(&mut self, args: &[Value]) -> Answer {
+    fn debconf(&mut self, args: &[Value]) -> CommandEffect {
         let answer = self.host.call(b"db_get", args, None);
         self.variables.insert(b"RET".to_vec(), answer.output.clone());
-        Answer { output: Some(Vec::new()), ..answer }
+        CommandEffect { output: Some(Vec::new()), ..answer }
     }
 }

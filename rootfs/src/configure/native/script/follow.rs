@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::flow::{is_shell, leaves};
-use super::host::{Answer, Host, Truth, Value, Why};
+use super::host::{CommandEffect, Host, StopReason, Truth, Value};
 use super::parse::{SyntaxError, parse};
-use super::syntax::{Command, Part, Quotes, RedirectKind, Simple};
+use super::syntax::{Quotes, RedirectKind, ScriptCommand, Simple, WordPart};
 
 /// Commands followed before a script counts as endless.
 const STEPS_MAX: usize = 200_000;
@@ -25,16 +25,16 @@ pub(super) const FIELDS_MAX: usize = 64 << 10;
 
 /// A command that was not followed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Skipped {
+pub(crate) struct UnfollowedCommand {
     /// The command as it stands in the script, on one line, long ones cut.
     pub(crate) command: String,
     /// Why.
-    pub(crate) why: Why,
+    pub(crate) why: StopReason,
 }
 
 /// How it goes on after a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Flow {
+pub(super) enum ScriptFlow {
     /// With the next one.
     On,
     /// With the next round of the loop.
@@ -54,10 +54,10 @@ pub(crate) struct Follower<'h, H> {
     pub(super) host: &'h mut H,
     pub(super) script: Vec<u8>,
     pub(super) variables: BTreeMap<Vec<u8>, Value>,
-    pub(super) functions: BTreeMap<Vec<u8>, Rc<Command>>,
+    pub(super) functions: BTreeMap<Vec<u8>, Rc<ScriptCommand>>,
     pub(super) args: Vec<Value>,
     pub(super) last: Truth,
-    pub(super) skipped: Vec<Skipped>,
+    pub(super) skipped: Vec<UnfollowedCommand>,
     /// What was printed since somebody listens; not known as a whole where a part is not.
     pub(super) printed: Option<Value>,
     steps: usize,
@@ -74,7 +74,7 @@ pub(crate) fn follow<H: Host>(
     script: &[u8],
     args: &[&str],
     variables: &[(&str, &str)],
-) -> Result<Vec<Skipped>, SyntaxError> {
+) -> Result<Vec<UnfollowedCommand>, SyntaxError> {
     let command = parse(script)?;
     let value = |text: &str| Some(text.as_bytes().to_vec());
     let mut follower = Follower {
@@ -97,42 +97,42 @@ pub(crate) fn follow<H: Host>(
 
 impl<H: Host> Follower<'_, H> {
     /// Follows a command.
-    pub(super) fn run(&mut self, command: &Command) -> (Truth, Flow) {
+    pub(super) fn run(&mut self, command: &ScriptCommand) -> (Truth, ScriptFlow) {
         if !self.step() {
-            return (Truth::Unknown, Flow::Exit);
+            return (Truth::Unknown, ScriptFlow::Exit);
         }
         let (status, flow) = match command {
-            Command::Simple(simple) => self.prepared(simple),
-            Command::List(commands) => self.list(commands),
-            Command::Pipe(commands) => (self.pipe(commands), Flow::On),
-            Command::Not(inner) => {
+            ScriptCommand::Simple(simple) => self.prepared(simple),
+            ScriptCommand::List(commands) => self.list(commands),
+            ScriptCommand::Pipe(commands) => (self.pipe(commands), ScriptFlow::On),
+            ScriptCommand::Not(inner) => {
                 let (status, flow) = self.run(inner);
                 (status.not(), flow)
             }
-            Command::And(left, right) => self.chain(left, right, Truth::Yes),
-            Command::Or(left, right) => self.chain(left, right, Truth::No),
-            Command::Background(inner) => {
+            ScriptCommand::And(left, right) => self.chain(left, right, Truth::Yes),
+            ScriptCommand::Or(left, right) => self.chain(left, right, Truth::No),
+            ScriptCommand::Background(inner) => {
                 self.doubt(inner, "it runs beside the script");
-                (Truth::Yes, Flow::On)
+                (Truth::Yes, ScriptFlow::On)
             }
-            Command::If { arms, otherwise } => self.conditional(arms, otherwise.as_deref()),
-            Command::Case { word, arms } => self.case(word, arms),
-            Command::For { name, words, body } => self.iterate(name, words.as_deref(), body),
-            Command::Loop(condition, body) => {
+            ScriptCommand::If { arms, otherwise } => self.conditional(arms, otherwise.as_deref()),
+            ScriptCommand::Case { word, arms } => self.case(word, arms),
+            ScriptCommand::For { name, words, body } => self.iterate(name, words.as_deref(), body),
+            ScriptCommand::Loop(condition, body) => {
                 let why = self.shown(condition);
                 self.doubt(body, &why);
-                (Truth::Unknown, leaves(body).map_or(Flow::On, |all| Flow::Lost(why, all)))
+                (Truth::Unknown, leaves(body).map_or(ScriptFlow::On, |all| ScriptFlow::Lost(why, all)))
             }
-            Command::Function(name, body) => {
+            ScriptCommand::Function(name, body) => {
                 self.functions.insert(name.clone(), Rc::clone(body));
-                (Truth::Yes, Flow::On)
+                (Truth::Yes, ScriptFlow::On)
             }
-            Command::Group(inner, redirects) => self.redirected(inner, redirects),
-            Command::Subshell(inner, redirects) => {
+            ScriptCommand::Group(inner, redirects) => self.redirected(inner, redirects),
+            ScriptCommand::Subshell(inner, redirects) => {
                 let (variables, args) = self.kept();
                 let (status, _) = self.redirected(inner, redirects);
                 (self.variables, self.args) = (variables, args);
-                (status, Flow::On)
+                (status, ScriptFlow::On)
             }
         };
         self.last = status;
@@ -160,7 +160,7 @@ impl<H: Host> Follower<'_, H> {
     fn give_up(&mut self, why: &'static str) {
         if !std::mem::replace(&mut self.over, true) {
             let command = "the rest of the script".to_owned();
-            self.skipped.push(Skipped { command, why: Why::LeftOut(why) });
+            self.skipped.push(UnfollowedCommand { command, why: StopReason::LeftOut(why) });
         }
     }
 
@@ -176,22 +176,22 @@ impl<H: Host> Follower<'_, H> {
         }
     }
 
-    fn list(&mut self, commands: &[Command]) -> (Truth, Flow) {
+    fn list(&mut self, commands: &[ScriptCommand]) -> (Truth, ScriptFlow) {
         let mut status = Truth::Yes;
         for (at, command) in commands.iter().enumerate() {
             let flow;
             (status, flow) = self.run(command);
-            if let Flow::Lost(why, _) = &flow {
+            if let ScriptFlow::Lost(why, _) = &flow {
                 let rest = commands.get(at + 1..).unwrap_or_default();
                 for command in rest {
                     self.doubt(command, why);
                 }
             }
-            if flow != Flow::On {
+            if flow != ScriptFlow::On {
                 return (status, flow);
             }
         }
-        (status, Flow::On)
+        (status, ScriptFlow::On)
     }
 
     /// A simple command with what it reads from a pipe.
@@ -206,27 +206,28 @@ impl<H: Host> Follower<'_, H> {
     }
 
     /// A simple command: its assignments, its redirections, and its words.
-    fn prepared(&mut self, simple: &Simple) -> (Truth, Flow) {
+    fn prepared(&mut self, simple: &Simple) -> (Truth, ScriptFlow) {
         let values: Vec<(Vec<u8>, Value)> =
             simple.assigns.iter().map(|(name, word)| (name.clone(), self.value(word))).collect();
         if self.declared(simple) {
-            return (Truth::Yes, Flow::On);
+            return (Truth::Yes, ScriptFlow::On);
         }
         let Ok(fields) = self.fields(&simple.words) else {
             let name = match simple.words.first().map(Vec::as_slice) {
-                Some([Part::Text(name, Quotes::Out)]) => name.clone(),
+                Some([WordPart::Text(name, Quotes::Out)]) => name.clone(),
                 _ => Vec::new(),
             };
             let inert = self.host.is_inert(&name);
-            let answer = if inert { Answer::unknown() } else { Answer::skipped(Why::Argument) };
-            return (self.told(simple, answer), Flow::On);
+            let answer =
+                if inert { CommandEffect::unknown() } else { CommandEffect::skipped(StopReason::Argument) };
+            return (self.told(simple, answer), ScriptFlow::On);
         };
         let Some((name, args)) = fields.split_first() else {
             self.variables.extend(values);
-            return (self.told(simple, Answer::done()), Flow::On);
+            return (self.told(simple, CommandEffect::done()), ScriptFlow::On);
         };
         let Some(name) = name else {
-            return (self.told(simple, Answer::skipped(Why::Argument)), Flow::On);
+            return (self.told(simple, CommandEffect::skipped(StopReason::Argument)), ScriptFlow::On);
         };
         let before = (!values.is_empty()).then(|| self.kept().0);
         self.variables.extend(values);
@@ -240,18 +241,18 @@ impl<H: Host> Follower<'_, H> {
     /// `local NAME=VALUE…` and `export NAME=VALUE…`: the values are not split, and may not be known.
     fn declared(&mut self, simple: &Simple) -> bool {
         let Some((first, rest)) = simple.words.split_first() else { return false };
-        let [Part::Text(name, Quotes::Out)] = first.as_slice() else { return false };
+        let [WordPart::Text(name, Quotes::Out)] = first.as_slice() else { return false };
         if !matches!(name.as_slice(), b"local" | b"export" | b"readonly") {
             return false;
         }
         for word in rest {
-            let Some(Part::Text(text, quotes)) = word.first() else { continue };
+            let Some(WordPart::Text(text, quotes)) = word.first() else { continue };
             let Some(equals) = text.iter().position(|&byte| byte == b'=') else { continue };
             let (name, value) = text.split_at(equals);
             let value = value.get(1..).unwrap_or_default().to_vec();
             let mut word = word.clone();
             if let Some(first) = word.first_mut() {
-                *first = Part::Text(value, *quotes);
+                *first = WordPart::Text(value, *quotes);
             }
             let value = self.value(&word);
             self.variables.insert(name.to_vec(), value);
@@ -259,7 +260,7 @@ impl<H: Host> Follower<'_, H> {
         true
     }
 
-    fn called(&mut self, simple: &Simple, name: &[u8], args: &[Value]) -> (Truth, Flow) {
+    fn called(&mut self, simple: &Simple, name: &[u8], args: &[Value]) -> (Truth, ScriptFlow) {
         if let Some((answer, flow)) = self.builtin(name, args) {
             return (self.told(simple, answer), flow);
         }
@@ -269,12 +270,12 @@ impl<H: Host> Follower<'_, H> {
         let here = simple.redirects.iter().find(|redirect| redirect.kind == RedirectKind::Here);
         let input = here.and_then(|here| self.value(&here.target));
         let answer = self.host.call(name, args, input.as_deref());
-        (self.told(simple, answer), Flow::On)
+        (self.told(simple, answer), ScriptFlow::On)
     }
 
-    fn function(&mut self, body: &Command, args: &[Value]) -> (Truth, Flow) {
+    fn function(&mut self, body: &ScriptCommand, args: &[Value]) -> (Truth, ScriptFlow) {
         if self.calls >= CALLS_MAX {
-            return (Truth::Unknown, Flow::Exit);
+            return (Truth::Unknown, ScriptFlow::Exit);
         }
         self.calls += 1;
         self.afford(args.iter().flatten().map(Vec::len).sum());
@@ -283,10 +284,10 @@ impl<H: Host> Follower<'_, H> {
         self.args = before;
         self.calls -= 1;
         match flow {
-            Flow::Exit | Flow::Lost(_, true) => (status, flow),
-            Flow::Lost(_, false) => (Truth::Unknown, Flow::On),
-            Flow::Return => (self.last, Flow::On),
-            _ => (status, Flow::On),
+            ScriptFlow::Exit | ScriptFlow::Lost(_, true) => (status, flow),
+            ScriptFlow::Lost(_, false) => (Truth::Unknown, ScriptFlow::On),
+            ScriptFlow::Return => (self.last, ScriptFlow::On),
+            _ => (status, ScriptFlow::On),
         }
     }
 }

@@ -32,7 +32,7 @@ pub(crate) type Value = Option<Vec<u8>>;
 
 /// Why a command was not followed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Why {
+pub(crate) enum StopReason {
     /// It is not among the commands whose effects are known.
     Unknown,
     /// It is known, but not with these arguments.
@@ -45,16 +45,16 @@ pub(crate) enum Why {
 
 /// What became of a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Answer {
+pub(crate) struct CommandEffect {
     /// Its exit status.
     pub(crate) status: Truth,
     /// What it prints.
     pub(crate) output: Value,
     /// Why it was not done, if it was not.
-    pub(crate) skipped: Option<Why>,
+    pub(crate) skipped: Option<StopReason>,
 }
 
-impl Answer {
+impl CommandEffect {
     /// Done, or a question answered, without a word.
     pub(crate) fn status(status: Truth) -> Self {
         Self { status, output: Some(Vec::new()), skipped: None }
@@ -76,20 +76,20 @@ impl Answer {
     }
 
     /// Not done.
-    pub(crate) fn skipped(why: Why) -> Self {
+    pub(crate) fn skipped(why: StopReason) -> Self {
         Self { status: Truth::Unknown, output: None, skipped: Some(why) }
     }
 
     /// Known and left out, but taken to have succeeded without a word.
     pub(crate) fn left_out(why: &'static str) -> Self {
-        Self { status: Truth::Yes, output: Some(Vec::new()), skipped: Some(Why::LeftOut(why)) }
+        Self { status: Truth::Yes, output: Some(Vec::new()), skipped: Some(StopReason::LeftOut(why)) }
     }
 }
 
 /// Does what commands do.
 pub(crate) trait Host {
     /// A command with its arguments, and what it reads from its input where that is known.
-    fn call(&mut self, name: &[u8], args: &[Value], input: Option<&[u8]>) -> Answer;
+    fn call(&mut self, name: &[u8], args: &[Value], input: Option<&[u8]>) -> CommandEffect;
 
     /// Whether a command changes nothing, whatever its arguments.
     fn is_inert(&self, name: &[u8]) -> bool;
@@ -98,7 +98,7 @@ pub(crate) trait Host {
     fn glob(&self, pattern: &[u8]) -> Vec<Vec<u8>>;
 
     /// Writes what a command printed to a file, or adds it to the file.
-    fn redirect(&mut self, path: &[u8], bytes: &[u8], append: Append) -> Answer;
+    fn redirect(&mut self, path: &[u8], bytes: &[u8], append: Append) -> CommandEffect;
 }
 
 /// Whether a redirection keeps what is in the file.

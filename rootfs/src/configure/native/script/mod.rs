@@ -14,5 +14,5 @@ mod syntax;
 mod tests;
 mod words;
 
-pub(super) use self::follow::{Skipped, follow};
-pub(super) use self::host::{Answer, Append, Host, Truth, Value, Why};
+pub(super) use self::follow::{UnfollowedCommand, follow};
+pub(super) use self::host::{Append, CommandEffect, Host, StopReason, Truth, Value};

@@ -3,7 +3,7 @@
 //! Follows POSIX, Shell Command Language 2.2 to 2.10. What it does not know (arrays, `[[`, process substitution) is an
 //! error, or a command that nobody knows.
 
-use super::syntax::{Command, Part, Quotes, Simple, Word};
+use super::syntax::{Quotes, ScriptCommand, ScriptWord, Simple, WordPart};
 
 /// Commands may stand in one another so deep.
 const DEPTH_MAX: usize = 32;
@@ -22,8 +22,8 @@ pub(crate) struct SyntaxError {
 }
 
 /// Reads a script.
-pub(crate) fn parse(text: &[u8]) -> Result<Command, SyntaxError> {
-    let mut reader = Reader::new(text);
+pub(crate) fn parse(text: &[u8]) -> Result<ScriptCommand, SyntaxError> {
+    let mut reader = ScriptReader::new(text);
     let command = reader.list(&[]).and_then(|command| {
         reader.blank();
         if reader.at < text.len() { Err("the end of the script") } else { Ok(command) }
@@ -35,15 +35,15 @@ pub(crate) fn parse(text: &[u8]) -> Result<Command, SyntaxError> {
 }
 
 /// Reads a script that stands so deep in another; `None` if it cannot be read.
-pub(super) fn at_depth(text: &[u8], depth: usize) -> Option<Command> {
-    let mut reader = Reader { depth, ..Reader::new(text) };
+pub(super) fn at_depth(text: &[u8], depth: usize) -> Option<ScriptCommand> {
+    let mut reader = ScriptReader { depth, ..ScriptReader::new(text) };
     reader.list(&[]).ok().filter(|_| reader.at >= text.len())
 }
 
 pub(super) type Read<T> = Result<T, &'static str>;
 
 /// Where the reading stands.
-pub(super) struct Reader<'a> {
+pub(super) struct ScriptReader<'a> {
     pub(super) text: &'a [u8],
     pub(super) at: usize,
     /// Texts of `<<` that are read already: the newline before them, and where they end.
@@ -60,16 +60,16 @@ pub(super) fn is_name(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_'
 }
 
-impl<'a> Reader<'a> {
+impl<'a> ScriptReader<'a> {
     /// Stands at the start of a text.
     pub(super) fn new(text: &'a [u8]) -> Self {
         Self { text, at: 0, skip: None, depth: 0 }
     }
 }
 
-impl Reader<'_> {
+impl ScriptReader<'_> {
     /// The commands of `$(`, up to its parenthesis and behind it.
-    pub(super) fn commands_until_parenthesis(&mut self) -> Read<Command> {
+    pub(super) fn commands_until_parenthesis(&mut self) -> Read<ScriptCommand> {
         let body = self.list(&[])?;
         if self.eat(b")") { Ok(body) } else { Err("`)` of `$(`") }
     }
@@ -153,7 +153,7 @@ impl Reader<'_> {
     }
 
     /// Commands up to one of the words (which is left), a `)`, a `;;` or the end.
-    pub(super) fn list(&mut self, ends: &[&'static [u8]]) -> Read<Command> {
+    pub(super) fn list(&mut self, ends: &[&'static [u8]]) -> Read<ScriptCommand> {
         self.deeper()?;
         let mut commands = Vec::new();
         loop {
@@ -167,7 +167,7 @@ impl Reader<'_> {
             self.space();
             if self.peek() == Some(b'&') && !self.looking_at(b"&&") {
                 self.at += 1;
-                command = Command::Background(Box::new(command));
+                command = ScriptCommand::Background(Box::new(command));
             } else if self.peek() == Some(b';') && !self.looking_at(b";;") {
                 self.at += 1;
             }
@@ -177,10 +177,10 @@ impl Reader<'_> {
             commands.push(command);
         }
         self.depth -= 1;
-        Ok(if commands.len() == 1 { commands.remove(0) } else { Command::List(commands) })
+        Ok(if commands.len() == 1 { commands.remove(0) } else { ScriptCommand::List(commands) })
     }
 
-    fn and_or(&mut self) -> Read<Command> {
+    fn and_or(&mut self) -> Read<ScriptCommand> {
         let mut left = self.pipeline()?;
         for _ in 0..CHAIN_MAX {
             self.space();
@@ -190,19 +190,23 @@ impl Reader<'_> {
             }
             self.blank();
             let right = Box::new(self.pipeline()?);
-            left = if and { Command::And(Box::new(left), right) } else { Command::Or(Box::new(left), right) };
+            left = if and {
+                ScriptCommand::And(Box::new(left), right)
+            } else {
+                ScriptCommand::Or(Box::new(left), right)
+            };
         }
         Err("fewer commands joined by `&&` and `||`")
     }
 
-    fn pipeline(&mut self) -> Read<Command> {
+    fn pipeline(&mut self) -> Read<ScriptCommand> {
         self.space();
         if self.at_word(&[b"!"]).is_some() {
             self.at += 1;
             self.deeper()?;
             let inner = self.pipeline()?;
             self.depth -= 1;
-            return Ok(Command::Not(Box::new(inner)));
+            return Ok(ScriptCommand::Not(Box::new(inner)));
         }
         let mut commands = vec![self.command()?];
         loop {
@@ -214,10 +218,10 @@ impl Reader<'_> {
             self.blank();
             commands.push(self.command()?);
         }
-        Ok(if commands.len() == 1 { commands.remove(0) } else { Command::Pipe(commands) })
+        Ok(if commands.len() == 1 { commands.remove(0) } else { ScriptCommand::Pipe(commands) })
     }
 
-    pub(super) fn command(&mut self) -> Read<Command> {
+    pub(super) fn command(&mut self) -> Read<ScriptCommand> {
         self.space();
         if self.peek() == Some(b'(') {
             self.at += 1;
@@ -225,7 +229,7 @@ impl Reader<'_> {
             if !self.eat(b")") {
                 return Err("`)`");
             }
-            return Ok(Command::Subshell(body, self.redirects()?));
+            return Ok(ScriptCommand::Subshell(body, self.redirects()?));
         }
         let compound = match self.at_word(&RESERVED) {
             Some(b"if") => self.conditional()?,
@@ -234,23 +238,23 @@ impl Reader<'_> {
             Some(word @ (b"while" | b"until")) => {
                 self.at += word.len();
                 let condition = self.list(&[b"do"])?;
-                Command::Loop(Box::new(condition), Box::new(self.body()?))
+                ScriptCommand::Loop(Box::new(condition), Box::new(self.body()?))
             }
             Some(b"{") => {
                 self.at += 1;
                 let body = self.list(&[b"}"])?;
                 self.keyword(b"}", "`}`")?;
-                return Ok(Command::Group(Box::new(body), self.redirects()?));
+                return Ok(ScriptCommand::Group(Box::new(body), self.redirects()?));
             }
             Some(_) => return Err("a command instead of this reserved word"),
             None => return self.simple(),
         };
         let redirects = self.redirects()?;
-        Ok(if redirects.is_empty() { compound } else { Command::Group(Box::new(compound), redirects) })
+        Ok(if redirects.is_empty() { compound } else { ScriptCommand::Group(Box::new(compound), redirects) })
     }
 
     /// A simple command, or the definition of a function.
-    fn simple(&mut self) -> Read<Command> {
+    fn simple(&mut self) -> Read<ScriptCommand> {
         let start = self.at;
         let mut simple = Simple::default();
         loop {
@@ -272,7 +276,7 @@ impl Reader<'_> {
             if simple.words.len() == 1 && simple.assigns.is_empty() && simple.redirects.is_empty() {
                 self.space();
                 if self.peek() == Some(b'(')
-                    && let Some([Part::Text(name, Quotes::Out)]) = simple.words.first().map(Vec::as_slice)
+                    && let Some([WordPart::Text(name, Quotes::Out)]) = simple.words.first().map(Vec::as_slice)
                 {
                     let name = name.clone();
                     self.at += 1;
@@ -284,7 +288,7 @@ impl Reader<'_> {
                     self.deeper()?;
                     let body = self.command()?;
                     self.depth -= 1;
-                    return Ok(Command::Function(name, std::rc::Rc::new(body)));
+                    return Ok(ScriptCommand::Function(name, std::rc::Rc::new(body)));
                 }
             }
         }
@@ -293,11 +297,11 @@ impl Reader<'_> {
         }
         let text = self.text.get(start..self.at).unwrap_or_default();
         simple.at = start..start + text.trim_ascii_end().len();
-        Ok(Command::Simple(simple))
+        Ok(ScriptCommand::Simple(simple))
     }
 
     /// `NAME=VALUE`, if that stands here.
-    fn assignment(&mut self) -> Read<Option<(Vec<u8>, Word)>> {
+    fn assignment(&mut self) -> Read<Option<(Vec<u8>, ScriptWord)>> {
         let rest = self.text.get(self.at..).unwrap_or_default();
         let len = rest.iter().take_while(|&&byte| is_name(byte)).count();
         let named = rest.first().is_some_and(|byte| !byte.is_ascii_digit()) && len > 0;

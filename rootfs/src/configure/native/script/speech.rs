@@ -1,9 +1,9 @@
 //! What a script prints, where that goes, and what is told of commands that were not followed.
 
 use super::flow::{below, is_builtin};
-use super::follow::{Flow, Follower, Skipped};
-use super::host::{Answer, Append, Host, Truth, Value, Why};
-use super::syntax::{Command, Part, Redirect, RedirectKind, Simple};
+use super::follow::{Follower, ScriptFlow, UnfollowedCommand};
+use super::host::{Append, CommandEffect, Host, StopReason, Truth, Value};
+use super::syntax::{Redirect, RedirectKind, ScriptCommand, Simple, WordPart};
 
 /// Bytes of a command that are shown.
 const SHOWN_MAX: usize = 160;
@@ -12,7 +12,7 @@ const PRINTED_MAX: usize = 1 << 20;
 
 impl<H: Host> Follower<'_, H> {
     /// What a command prints, without the newlines at its end.
-    pub(super) fn output(&mut self, command: &Command) -> Value {
+    pub(super) fn output(&mut self, command: &ScriptCommand) -> Value {
         let (variables, args) = self.kept();
         let (mut output, _) = self.heard(command, None);
         (self.variables, self.args) = (variables, args);
@@ -23,10 +23,10 @@ impl<H: Host> Follower<'_, H> {
     }
 
     /// Runs a command and listens to what it prints; `input` is what comes from a pipe.
-    pub(super) fn heard(&mut self, command: &Command, input: Option<Value>) -> (Value, Truth) {
+    pub(super) fn heard(&mut self, command: &ScriptCommand, input: Option<Value>) -> (Value, Truth) {
         let before = self.printed.replace(Some(Vec::new()));
         let status = match (command, input) {
-            (Command::Simple(simple), Some(input)) => self.fed(simple, input.as_deref()),
+            (ScriptCommand::Simple(simple), Some(input)) => self.fed(simple, input.as_deref()),
             (other, _) => self.run(other).0,
         };
         let output = std::mem::replace(&mut self.printed, before).flatten();
@@ -46,7 +46,7 @@ impl<H: Host> Follower<'_, H> {
         }
     }
 
-    pub(super) fn pipe(&mut self, commands: &[Command]) -> Truth {
+    pub(super) fn pipe(&mut self, commands: &[ScriptCommand]) -> Truth {
         let (mut input, mut status) = (None, Truth::Yes);
         for command in commands {
             let output;
@@ -60,7 +60,11 @@ impl<H: Host> Follower<'_, H> {
     }
 
     /// A compound command with redirections: what it prints is not known, so only those that matter to nobody pass.
-    pub(super) fn redirected(&mut self, inner: &Command, redirects: &[Redirect]) -> (Truth, Flow) {
+    pub(super) fn redirected(
+        &mut self,
+        inner: &ScriptCommand,
+        redirects: &[Redirect],
+    ) -> (Truth, ScriptFlow) {
         let made = self.run(inner);
         for redirect in redirects {
             let target = self.value(&redirect.target);
@@ -68,14 +72,18 @@ impl<H: Host> Follower<'_, H> {
             if writes && target.as_deref().is_none_or(|target| !target.starts_with(b"/dev/")) {
                 let shown = String::from_utf8_lossy(&target.unwrap_or_default()).into_owned();
                 let command = format!("{{ … }} > {shown}");
-                self.skipped.push(Skipped { command, why: Why::Argument });
+                self.skipped.push(UnfollowedCommand { command, why: StopReason::Argument });
             }
         }
         made
     }
 
     /// Sends what a command printed where its redirections say.
-    pub(super) fn redirected_answer(&mut self, answer: Answer, redirects: &[Redirect]) -> Answer {
+    pub(super) fn redirected_answer(
+        &mut self,
+        answer: CommandEffect,
+        redirects: &[Redirect],
+    ) -> CommandEffect {
         let mut answer = answer;
         for redirect in redirects {
             let append = match redirect.kind {
@@ -94,55 +102,58 @@ impl<H: Host> Follower<'_, H> {
                 continue;
             }
             let (Some(target), Some(output)) = (target, answer.output.take()) else {
-                return Answer::skipped(Why::Argument);
+                return CommandEffect::skipped(StopReason::Argument);
             };
             if !self.afford(output.len()) {
-                return Answer::unknown();
+                return CommandEffect::unknown();
             }
             let written = self.host.redirect(&target, &output, append);
-            answer = Answer { status: answer.status, ..written };
+            answer = CommandEffect { status: answer.status, ..written };
         }
         answer
     }
 
     /// Sends what a command printed where it goes, and writes down a command that was not done.
-    pub(super) fn told(&mut self, simple: &Simple, answer: Answer) -> Truth {
+    pub(super) fn told(&mut self, simple: &Simple, answer: CommandEffect) -> Truth {
         let answer = self.redirected_answer(answer, &simple.redirects);
         self.print(&answer.output);
         if let Some(why) = answer.skipped {
             let command = self.text(simple);
-            self.skipped.push(Skipped { command, why });
+            self.skipped.push(UnfollowedCommand { command, why });
         }
         answer.status
     }
 
     /// Writes down what a command might have done, and forgets the variables that it might have set.
-    pub(super) fn doubt(&mut self, command: &Command, why: &str) {
+    pub(super) fn doubt(&mut self, command: &ScriptCommand, why: &str) {
         if !self.step() {
             return;
         }
         self.print(&None);
         match command {
-            Command::Simple(simple) => {
+            ScriptCommand::Simple(simple) => {
                 for (name, _) in &simple.assigns {
                     self.variables.insert(name.clone(), None);
                 }
-                let Some([Part::Text(name, _), ..]) = simple.words.first().map(Vec::as_slice) else { return };
+                let Some([WordPart::Text(name, _), ..]) = simple.words.first().map(Vec::as_slice) else {
+                    return;
+                };
                 let writes = simple.redirects.iter().any(|redirect| {
                     matches!(redirect.kind, RedirectKind::Write | RedirectKind::Append)
-                        && !matches!(redirect.target.as_slice(), [Part::Text(path, _)] if path.starts_with(b"/dev/"))
+                        && !matches!(redirect.target.as_slice(), [WordPart::Text(path, _)] if path.starts_with(b"/dev/"))
                 });
-                if let (b"db_set", Some([Part::Text(question, _)])) =
+                if let (b"db_set", Some([WordPart::Text(question, _)])) =
                     (name.as_slice(), simple.words.get(1).map(Vec::as_slice))
                 {
                     self.host.call(name, &[Some(question.clone()), None], None);
                 }
                 if writes || !(is_builtin(name) || self.host.is_inert(name)) {
                     let command = self.text(simple);
-                    self.skipped.push(Skipped { command, why: Why::Undecided(why.to_owned()) });
+                    self.skipped
+                        .push(UnfollowedCommand { command, why: StopReason::Undecided(why.to_owned()) });
                 }
             }
-            Command::Function(..) => {}
+            ScriptCommand::Function(..) => {}
             other => below(other).into_iter().for_each(|inner| self.doubt(inner, why)),
         }
     }
@@ -160,13 +171,13 @@ impl<H: Host> Follower<'_, H> {
         text
     }
 
-    pub(super) fn shown(&self, command: &Command) -> String {
+    pub(super) fn shown(&self, command: &ScriptCommand) -> String {
         match command {
-            Command::Simple(simple) => self.text(simple),
-            Command::Not(inner) => format!("! {}", self.shown(inner)),
-            Command::And(left, right) => format!("{} && {}", self.shown(left), self.shown(right)),
-            Command::Or(left, right) => format!("{} || {}", self.shown(left), self.shown(right)),
-            Command::Pipe(commands) => {
+            ScriptCommand::Simple(simple) => self.text(simple),
+            ScriptCommand::Not(inner) => format!("! {}", self.shown(inner)),
+            ScriptCommand::And(left, right) => format!("{} && {}", self.shown(left), self.shown(right)),
+            ScriptCommand::Or(left, right) => format!("{} || {}", self.shown(left), self.shown(right)),
+            ScriptCommand::Pipe(commands) => {
                 commands.iter().map(|command| self.shown(command)).collect::<Vec<_>>().join(" | ")
             }
             _ => "a compound condition".to_owned(),

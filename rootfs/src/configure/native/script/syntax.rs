@@ -5,61 +5,61 @@ use std::rc::Rc;
 
 /// A command, simple or compound.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Command {
+pub(crate) enum ScriptCommand {
     /// Assignments, a name with arguments, redirections.
     Simple(Simple),
     /// One after the other.
-    List(Vec<Command>),
+    List(Vec<ScriptCommand>),
     /// Joined by `|`.
-    Pipe(Vec<Command>),
+    Pipe(Vec<ScriptCommand>),
     /// `! COMMAND`
-    Not(Box<Command>),
+    Not(Box<ScriptCommand>),
     /// `A && B`
-    And(Box<Command>, Box<Command>),
+    And(Box<ScriptCommand>, Box<ScriptCommand>),
     /// `A || B`
-    Or(Box<Command>, Box<Command>),
+    Or(Box<ScriptCommand>, Box<ScriptCommand>),
     /// `COMMAND &`
-    Background(Box<Command>),
+    Background(Box<ScriptCommand>),
     /// `if`: conditions with what follows, and `else`.
     If {
         /// Conditions and what is done where they hold.
-        arms: Vec<(Command, Command)>,
+        arms: Vec<(ScriptCommand, ScriptCommand)>,
         /// What is done where none holds.
-        otherwise: Option<Box<Command>>,
+        otherwise: Option<Box<ScriptCommand>>,
     },
     /// `case`
     Case {
         /// What is compared.
-        word: Word,
+        word: ScriptWord,
         /// Patterns and what is done.
-        arms: Vec<(Vec<Word>, Command)>,
+        arms: Vec<(Vec<ScriptWord>, ScriptCommand)>,
     },
     /// `for`
     For {
         /// The variable.
         name: Vec<u8>,
         /// Its values; the arguments of the script if none are given.
-        words: Option<Vec<Word>>,
+        words: Option<Vec<ScriptWord>>,
         /// What is done with each.
-        body: Box<Command>,
+        body: Box<ScriptCommand>,
     },
     /// `while` or `until`: condition and body.
-    Loop(Box<Command>, Box<Command>),
+    Loop(Box<ScriptCommand>, Box<ScriptCommand>),
     /// `NAME() BODY`
-    Function(Vec<u8>, Rc<Command>),
+    Function(Vec<u8>, Rc<ScriptCommand>),
     /// `{ … }` with redirections.
-    Group(Box<Command>, Vec<Redirect>),
+    Group(Box<ScriptCommand>, Vec<Redirect>),
     /// `( … )` with redirections.
-    Subshell(Box<Command>, Vec<Redirect>),
+    Subshell(Box<ScriptCommand>, Vec<Redirect>),
 }
 
 /// A simple command.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Simple {
     /// Variables set for it, or for the script where it has no words.
-    pub(crate) assigns: Vec<(Vec<u8>, Word)>,
+    pub(crate) assigns: Vec<(Vec<u8>, ScriptWord)>,
     /// Name and arguments.
-    pub(crate) words: Vec<Word>,
+    pub(crate) words: Vec<ScriptWord>,
     /// Redirections.
     pub(crate) redirects: Vec<Redirect>,
     /// Where it stands in the script.
@@ -74,7 +74,7 @@ pub(crate) struct Redirect {
     /// What kind.
     pub(crate) kind: RedirectKind,
     /// The file, descriptor or text.
-    pub(crate) target: Word,
+    pub(crate) target: ScriptWord,
 }
 
 /// Kinds of redirection.
@@ -93,7 +93,7 @@ pub(crate) enum RedirectKind {
 }
 
 /// A word: parts that stand together.
-pub(crate) type Word = Vec<Part>;
+pub(crate) type ScriptWord = Vec<WordPart>;
 
 /// Whether a part stands in quotes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,7 +106,7 @@ pub(crate) enum Quotes {
 
 /// A part of a word.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Part {
+pub(crate) enum WordPart {
     /// Bytes as they stand.
     Text(Vec<u8>, Quotes),
     /// `$NAME`, `${NAME…}`: the rest of the braces is an operator with a word.
@@ -114,12 +114,12 @@ pub(crate) enum Part {
         /// Its name; a digit, `@`, `*`, `#`, `?`, `$` or `!` for the special ones.
         name: Vec<u8>,
         /// `:-`, `-`, `:+`, `+`, `:=`, `=`, `:?`, `?`, `%`, `%%`, `#`, `##`, or `len` for `${#NAME}`, with its word.
-        operator: Option<(&'static str, Word)>,
+        operator: Option<(&'static str, ScriptWord)>,
         /// Whether it stands in quotes.
         quotes: Quotes,
     },
     /// `$(…)` or backquotes.
-    Output(Box<Command>, Quotes),
+    Output(Box<ScriptCommand>, Quotes),
     /// Something that is not followed, such as `$((…))`.
     Unknown,
 }

@@ -9,19 +9,19 @@ struct Told {
 }
 
 impl Host for Told {
-    fn call(&mut self, name: &[u8], args: &[Value], _input: Option<&[u8]>) -> Answer {
+    fn call(&mut self, name: &[u8], args: &[Value], _input: Option<&[u8]>) -> CommandEffect {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let args: Vec<String> = args.iter().map(|arg| arg.as_deref().map_or("?".into(), text)).collect();
         match (text(name).as_str(), args.iter().map(String::as_str).collect::<Vec<_>>().as_slice()) {
-            ("[", [a, "=", b, "]"]) if *a != "?" => Answer::status(Truth::of(a == b)),
-            ("[", ["-z", a, "]"]) if *a != "?" => Answer::status(Truth::of(a.is_empty())),
-            ("[", ["-n", a, "]"]) if *a != "?" => Answer::status(Truth::of(!a.is_empty())),
-            ("echo", words) => Answer::prints(words.join(" ") + "\n"),
-            ("stat" | "[", _) => Answer::unknown(),
-            ("missing", _) => Answer::skipped(Why::Unknown),
+            ("[", [a, "=", b, "]"]) if *a != "?" => CommandEffect::status(Truth::of(a == b)),
+            ("[", ["-z", a, "]"]) if *a != "?" => CommandEffect::status(Truth::of(a.is_empty())),
+            ("[", ["-n", a, "]"]) if *a != "?" => CommandEffect::status(Truth::of(!a.is_empty())),
+            ("echo", words) => CommandEffect::prints(words.join(" ") + "\n"),
+            ("stat" | "[", _) => CommandEffect::unknown(),
+            ("missing", _) => CommandEffect::skipped(StopReason::Unknown),
             (name, words) => {
                 self.calls.push([&[name], words].concat().join(" "));
-                Answer::done()
+                CommandEffect::done()
             }
         }
     }
@@ -34,14 +34,14 @@ impl Host for Told {
         vec![b"/a".to_vec(), b"/b".to_vec()]
     }
 
-    fn redirect(&mut self, path: &[u8], bytes: &[u8], _append: Append) -> Answer {
+    fn redirect(&mut self, path: &[u8], bytes: &[u8], _append: Append) -> CommandEffect {
         self.written.push(format!("{} {}", String::from_utf8_lossy(path), String::from_utf8_lossy(bytes)));
-        Answer::done()
+        CommandEffect::done()
     }
 }
 
 /// The calls that a script makes, and what was skipped of it.
-fn followed(script: &str) -> (Vec<String>, Vec<Skipped>) {
+fn followed(script: &str) -> (Vec<String>, Vec<UnfollowedCommand>) {
     let mut host = Told::default();
     let skipped = follow(&mut host, script.as_bytes(), &["configure", ""], &[("DPKG_ROOT", "")]).unwrap();
     (host.calls, skipped)
@@ -110,8 +110,8 @@ fn what_cannot_be_decided_is_told_and_not_done() {
     assert_eq!(calls, ["make c"]);
     let told: Vec<_> = skipped.iter().map(|skipped| skipped.command.as_str()).collect();
     assert_eq!(told, ["make a", "make b", "missing d"]);
-    assert_eq!(skipped[0].why, Why::Undecided("stat /x".into()));
-    assert_eq!(skipped[2].why, Why::Unknown);
+    assert_eq!(skipped[0].why, StopReason::Undecided("stat /x".into()));
+    assert_eq!(skipped[2].why, StopReason::Unknown);
 }
 
 #[test]
@@ -136,7 +136,7 @@ fn a_variable_that_is_not_known_makes_its_command_unknown() {
     let (calls, skipped) = followed("A=$(stat /x)\nmake $A\nmake \"$A\"\nA=1\nmake $A\n");
     assert_eq!(calls, ["make ?", "make 1"]);
     assert_eq!(skipped.len(), 1);
-    assert_eq!((skipped[0].command.as_str(), &skipped[0].why), ("make $A", &Why::Argument));
+    assert_eq!((skipped[0].command.as_str(), &skipped[0].why), ("make $A", &StopReason::Argument));
 }
 
 #[test]

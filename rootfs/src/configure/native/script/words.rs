@@ -2,13 +2,13 @@
 //!
 //! Follows POSIX, Shell Command Language 2.2 (quoting) and 2.6 (expansions).
 
-use super::parse::{Read, Reader, is_name};
-use super::syntax::{Part, Quotes, Word};
+use super::parse::{Read, ScriptReader, is_name};
+use super::syntax::{Quotes, ScriptWord, WordPart};
 
 /// The text of a `<<` without quotes: as between double quotes, but that `"` means itself.
-pub(super) fn here(text: &[u8]) -> Read<Word> {
-    let mut reader = Reader::new(text);
-    let mut word = Word::new();
+pub(super) fn here(text: &[u8]) -> Read<ScriptWord> {
+    let mut reader = ScriptReader::new(text);
+    let mut word = ScriptWord::new();
     while reader.peek().is_some() {
         reader.quoted_part(&mut word, b"\\$`")?;
     }
@@ -16,20 +16,20 @@ pub(super) fn here(text: &[u8]) -> Read<Word> {
 }
 
 /// Adds bytes to a word.
-fn push(word: &mut Word, bytes: &[u8], quotes: Quotes) {
+fn push(word: &mut ScriptWord, bytes: &[u8], quotes: Quotes) {
     match word.last_mut() {
-        Some(Part::Text(text, kind)) if *kind == quotes => text.extend_from_slice(bytes),
-        _ => word.push(Part::Text(bytes.to_vec(), quotes)),
+        Some(WordPart::Text(text, kind)) if *kind == quotes => text.extend_from_slice(bytes),
+        _ => word.push(WordPart::Text(bytes.to_vec(), quotes)),
     }
 }
 
 /// Longer ones first.
 const OPERATORS: [&str; 12] = [":-", ":+", ":=", ":?", "%%", "##", "-", "+", "=", "?", "%", "#"];
 
-impl Reader<'_> {
+impl ScriptReader<'_> {
     /// The word that stands here, if one does.
-    pub(super) fn word(&mut self) -> Read<Option<Word>> {
-        let (start, mut word) = (self.at, Word::new());
+    pub(super) fn word(&mut self) -> Read<Option<ScriptWord>> {
+        let (start, mut word) = (self.at, ScriptWord::new());
         while let Some(byte) = self.peek() {
             match byte {
                 b' ' | b'\t' | b'\n' | b'\r' | b';' | b'&' | b'|' | b'(' | b')' | b'<' | b'>' => break,
@@ -58,7 +58,7 @@ impl Reader<'_> {
         Ok((self.at > start).then_some(word))
     }
 
-    fn double_quoted(&mut self, word: &mut Word) -> Read<()> {
+    fn double_quoted(&mut self, word: &mut ScriptWord) -> Read<()> {
         self.at += 1;
         push(word, b"", Quotes::In);
         while !self.eat(b"\"") {
@@ -71,7 +71,7 @@ impl Reader<'_> {
     }
 
     /// One byte or expansion between quotes; `special` are the bytes that a backslash makes plain.
-    pub(super) fn quoted_part(&mut self, word: &mut Word, special: &[u8]) -> Read<()> {
+    pub(super) fn quoted_part(&mut self, word: &mut ScriptWord, special: &[u8]) -> Read<()> {
         match (self.peek(), self.text.get(self.at + 1)) {
             (Some(b'$' | b'`'), _) => return self.expansion(word, Quotes::In),
             (Some(b'\\'), Some(b'\n')) => self.at += 2,
@@ -88,7 +88,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn expansion(&mut self, word: &mut Word, quotes: Quotes) -> Read<()> {
+    fn expansion(&mut self, word: &mut ScriptWord, quotes: Quotes) -> Read<()> {
         if self.peek() == Some(b'`') {
             return self.backquoted(word, quotes);
         }
@@ -98,7 +98,7 @@ impl Reader<'_> {
         }
         if self.eat(b"(") {
             let body = self.commands_until_parenthesis()?;
-            word.push(Part::Output(Box::new(body), quotes));
+            word.push(WordPart::Output(Box::new(body), quotes));
             return Ok(());
         }
         if self.eat(b"{") {
@@ -118,11 +118,11 @@ impl Reader<'_> {
             }
         }
         let name = self.text.get(start..self.at).unwrap_or_default().to_vec();
-        word.push(Part::Variable { name, operator: None, quotes });
+        word.push(WordPart::Variable { name, operator: None, quotes });
         Ok(())
     }
 
-    fn arithmetic(&mut self, word: &mut Word) -> Read<()> {
+    fn arithmetic(&mut self, word: &mut ScriptWord) -> Read<()> {
         let mut open = 2usize;
         while open > 0 {
             match self.peek().ok_or("`))`")? {
@@ -132,11 +132,11 @@ impl Reader<'_> {
             }
             self.at += 1;
         }
-        word.push(Part::Unknown);
+        word.push(WordPart::Unknown);
         Ok(())
     }
 
-    fn backquoted(&mut self, word: &mut Word, quotes: Quotes) -> Read<()> {
+    fn backquoted(&mut self, word: &mut ScriptWord, quotes: Quotes) -> Read<()> {
         self.at += 1;
         let mut inner = Vec::new();
         loop {
@@ -154,12 +154,12 @@ impl Reader<'_> {
         self.deeper()?;
         let body = super::parse::at_depth(&inner, self.depth);
         self.depth -= 1;
-        word.push(body.map_or(Part::Unknown, |body| Part::Output(Box::new(body), quotes)));
+        word.push(body.map_or(WordPart::Unknown, |body| WordPart::Output(Box::new(body), quotes)));
         Ok(())
     }
 
     /// `${…}` behind the brace.
-    fn braced(&mut self, word: &mut Word, quotes: Quotes) -> Read<()> {
+    fn braced(&mut self, word: &mut ScriptWord, quotes: Quotes) -> Read<()> {
         self.deeper()?;
         let length = self.looking_at(b"#") && !self.looking_at(b"#}");
         self.at += usize::from(length);
@@ -174,7 +174,7 @@ impl Reader<'_> {
         let name = self.text.get(start..self.at).unwrap_or_default().to_vec();
         let operator = OPERATORS.into_iter().find(|operator| self.looking_at(operator.as_bytes()));
         let operator = match operator {
-            _ if length => Some(("len", Word::new())),
+            _ if length => Some(("len", ScriptWord::new())),
             Some(operator) => {
                 self.at += operator.len();
                 Some((operator, self.until_brace(quotes)?))
@@ -184,14 +184,14 @@ impl Reader<'_> {
         if !self.eat(b"}") {
             return Err("`}` of a variable");
         }
-        word.push(Part::Variable { name, operator, quotes });
+        word.push(WordPart::Variable { name, operator, quotes });
         self.depth -= 1;
         Ok(())
     }
 
     /// The word of an operator, up to the brace.
-    fn until_brace(&mut self, quotes: Quotes) -> Read<Word> {
-        let mut word = Word::new();
+    fn until_brace(&mut self, quotes: Quotes) -> Read<ScriptWord> {
+        let mut word = ScriptWord::new();
         loop {
             match self.peek().ok_or("`}` of a variable")? {
                 b'}' => return Ok(word),

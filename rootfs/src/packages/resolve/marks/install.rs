@@ -1,23 +1,23 @@
 //! Marking a package for installation, with what it needs and without what it conflicts with.
 
 use super::super::ResolveError;
-use super::super::providers::{Standing, sort};
+use super::super::providers::{PackageMarks, sort};
 use super::super::universe::{Dep, Pkg, Ver};
-use super::{By, Done, Found, Marks, Mode, Needs, State};
+use super::{By, Done, MarkFindings, MarkMode, Marks, NeedsPolicy, PackageState};
 
 impl<'a> Marks<'_, 'a> {
-    pub(super) fn mark_install(&mut self, pkg: Pkg, needs: Needs, depth: usize, by: By) -> Done {
+    pub(super) fn mark_install(&mut self, pkg: Pkg, needs: NeedsPolicy, depth: usize, by: By) -> Done {
         let state = *self.state(pkg);
         let Some(ver) = state.candidate else { return Ok(false) };
-        let only_protects = state.protected && state.mode == Mode::Keep && state.current == Some(ver);
-        if !only_protects && !self.may_become(Mode::Install, pkg, depth, by) {
+        let only_protects = state.protected && state.mode == MarkMode::Keep && state.current == Some(ver);
+        if !only_protects && !self.may_become(MarkMode::Install, pkg, depth, by) {
             return Ok(false);
         }
         if !state.protected && self.is_whole(pkg)? {
             if state.current == Some(ver) {
                 return Ok(state.install.is_some() || self.mark_keep(pkg, depth));
             }
-            if state.mode == Mode::Install {
+            if state.mode == MarkMode::Install {
                 return Ok(true);
             }
         }
@@ -29,8 +29,8 @@ impl<'a> Marks<'_, 'a> {
         }
         let fails_early = !state.protected && by != By::Request;
         let mut failed = false;
-        let mut found = Found::default();
-        if needs == Needs::Mark {
+        let mut found = MarkFindings::default();
+        if needs == NeedsPolicy::Mark {
             self.collect(ver, state.protected, &mut found)?;
             failed = !self.drop_conflicting(ver, depth, state.protected, by, &mut found);
             if failed && fails_early {
@@ -40,7 +40,7 @@ impl<'a> Marks<'_, 'a> {
         if by != By::Request {
             self.change(pkg);
         }
-        if needs == Needs::Leave {
+        if needs == NeedsPolicy::Leave {
             return Ok(!failed);
         }
         // While its needs are marked, nothing may take it away again.
@@ -58,7 +58,7 @@ impl<'a> Marks<'_, 'a> {
     }
 
     /// Its conflicts that something marked is in the way of (all of them where it is protected), and its needs.
-    fn collect(&self, ver: Ver, protected: bool, found: &mut Found<'a>) -> Result<(), ResolveError> {
+    fn collect(&self, ver: Ver, protected: bool, found: &mut MarkFindings<'a>) -> Result<(), ResolveError> {
         for dep in self.universe.deps(ver)?.iter() {
             if !self.is_important(dep.kind) || (!protected && self.met(ver, dep)) {
                 continue;
@@ -71,11 +71,11 @@ impl<'a> Marks<'_, 'a> {
 
     /// Whether a version can be installed at all: each of its needs has an answer among the candidates, and its
     /// siblings of other architectures are of the same version. Else it is no candidate any more.
-    fn is_installable(&mut self, pkg: Pkg, ver: Ver, needs: Needs, by: By) -> Done {
+    fn is_installable(&mut self, pkg: Pkg, ver: Ver, needs: NeedsPolicy, by: By) -> Done {
         if by == By::Dependency && !self.is_in_step(pkg, ver) {
             return Ok(false);
         }
-        if needs == Needs::Leave || self.state(pkg).current == Some(ver) {
+        if needs == NeedsPolicy::Leave || self.state(pkg).current == Some(ver) {
             return Ok(true);
         }
         for dep in self.universe.deps(ver)?.iter() {
@@ -90,7 +90,7 @@ impl<'a> Marks<'_, 'a> {
                 if !state.protected {
                     state.candidate = state.current;
                     state.install = state.current;
-                    state.mode = Mode::Keep;
+                    state.mode = MarkMode::Keep;
                 }
                 return Ok(false);
             }
@@ -119,7 +119,7 @@ impl<'a> Marks<'_, 'a> {
         depth: usize,
         protected: bool,
         by: By,
-        found: &mut Found<'a>,
+        found: &mut MarkFindings<'a>,
     ) -> bool {
         let mut whole = true;
         for dep in std::mem::take(&mut found.remove) {
@@ -131,7 +131,7 @@ impl<'a> Marks<'_, 'a> {
                 }
                 if state.current == Some(other) {
                     whole &= self.drop_current(pkg, depth, protected, &mut found.delayed);
-                } else if state.mode == Mode::Install && !self.mark_keep(pkg, depth) {
+                } else if state.mode == MarkMode::Install && !self.mark_keep(pkg, depth) {
                     whole = false;
                 } else if protected {
                     let state = self.at(pkg);
@@ -148,16 +148,16 @@ impl<'a> Marks<'_, 'a> {
 
     fn drop_current(&mut self, pkg: Pkg, depth: usize, protected: bool, delayed: &mut Vec<Pkg>) -> bool {
         if !protected {
-            if self.state(pkg).mode == Mode::Delete {
+            if self.state(pkg).mode == MarkMode::Delete {
                 return true;
             }
-            let may = self.may_become(Mode::Delete, pkg, depth, By::Dependency);
+            let may = self.may_become(MarkMode::Delete, pkg, depth, By::Dependency);
             if may {
                 delayed.push(pkg);
             }
             return may;
         }
-        if self.state(pkg).mode != Mode::Delete && !self.mark_delete(pkg, depth) {
+        if self.state(pkg).mode != MarkMode::Delete && !self.mark_delete(pkg, depth) {
             return false;
         }
         let state = self.at(pkg);
@@ -206,12 +206,12 @@ impl<'a> Marks<'_, 'a> {
                 continue;
             }
             if protected && dep.kind.is_critical() && solutions.len() == 1 {
-                if !self.mark_install(other, Needs::Leave, depth + 1, By::Dependency)? {
+                if !self.mark_install(other, NeedsPolicy::Leave, depth + 1, By::Dependency)? {
                     continue;
                 }
                 self.at(other).protected = true;
             }
-            if self.mark_install(other, Needs::Mark, depth + 1, By::Dependency)? {
+            if self.mark_install(other, NeedsPolicy::Mark, depth + 1, By::Dependency)? {
                 return Ok(true);
             }
         }
@@ -230,25 +230,26 @@ impl<'a> Marks<'_, 'a> {
             return Ok(true);
         }
         self.at(other).protected = true;
-        self.mark_install(other, Needs::Mark, depth + 1, By::Dependency)
+        self.mark_install(other, NeedsPolicy::Mark, depth + 1, By::Dependency)
     }
 
     /// The answers to a dependency, alternative by alternative, the likeliest provider first; those that are there
     /// already before all others.
-    fn solutions(&self, of: Ver, dep: &Dep<'a>, chosen: impl Fn(&State) -> Option<Ver>) -> Vec<Ver> {
+    fn solutions(&self, of: Ver, dep: &Dep<'a>, chosen: impl Fn(&PackageState) -> Option<Ver>) -> Vec<Ver> {
         let (mut there, mut fresh) = (Vec::new(), Vec::new());
         for target in &dep.targets {
             let mut answers = self.universe.answers(of, dep.kind, target, |pkg| chosen(self.state(pkg)));
             let standing = |pkg: Pkg| {
                 let state = self.state(pkg);
-                Standing { protected: state.protected, current: state.current.is_some() }
+                PackageMarks { protected: state.protected, current: state.current.is_some() }
             };
             sort(self.universe, target.pkg, &mut answers, standing);
             for answer in answers {
                 let state = self.state(self.universe.ver(answer).pkg);
                 // Something that was asked not to come.
                 let barred = state.protected
-                    && (state.mode == Mode::Delete || (state.mode == Mode::Keep && state.current.is_none()));
+                    && (state.mode == MarkMode::Delete
+                        || (state.mode == MarkMode::Keep && state.current.is_none()));
                 if barred && !dep.kind.is_negative() {
                     continue;
                 }

@@ -3,7 +3,9 @@
 use std::cell::OnceCell;
 
 use super::super::ResolveError;
-use super::{Arch, Named, Package, Pkg, Provided, Universe, Ver, Version, relation_error};
+use super::{
+    ArchIndex, CandidateVersion, NamedPackage, Package, Pkg, Provided, Universe, Ver, relation_error,
+};
 use crate::packages::index::MultiArch;
 use crate::packages::{relation, version};
 
@@ -20,7 +22,7 @@ impl<'a> Universe<'a> {
             }
         }
         let ver = Ver(self.vers.len() as u32);
-        self.vers.push(Version { pkg, record, suites: vec![suite], deps: OnceCell::new() });
+        self.vers.push(CandidateVersion { pkg, record, suites: vec![suite], deps: OnceCell::new() });
         let versions = &self.pkgs[pkg.0 as usize].versions;
         let place = versions.iter().position(|other| {
             version::compare(self.vers[other.0 as usize].record.version, record.version).is_lt()
@@ -44,7 +46,7 @@ impl<'a> Universe<'a> {
     }
 
     /// Gives a number to every package that a field names. Mistakes are told when the field is read in earnest.
-    fn mention(&mut self, field: &'a str, arch: Arch) {
+    fn mention(&mut self, field: &'a str, arch: ArchIndex) {
         for word in field.split([',', '|']) {
             let word = word.trim_start();
             let end = word.find(|c: char| c == '(' || c.is_whitespace()).unwrap_or(word.len());
@@ -57,7 +59,7 @@ impl<'a> Universe<'a> {
         }
     }
 
-    fn provide(&mut self, ver: Ver, arch: Arch) -> Result<(), ResolveError> {
+    fn provide(&mut self, ver: Ver, arch: ArchIndex) -> Result<(), ResolveError> {
         let record = self.ver(ver).record;
         for group in relation::groups(record.provides) {
             let group = group.map_err(|source| relation_error(record, "Provides", source))?;
@@ -67,7 +69,7 @@ impl<'a> Universe<'a> {
                 self.add_provided(relation.name, own, said);
                 match record.multi_arch {
                     MultiArch::Foreign => self.provide_elsewhere(relation.name, own, said),
-                    MultiArch::Allowed => self.add_provided(relation.name, Arch::Any, said),
+                    MultiArch::Allowed => self.add_provided(relation.name, ArchIndex::Any, said),
                     MultiArch::No | MultiArch::Same => {}
                 }
             }
@@ -82,27 +84,27 @@ impl<'a> Universe<'a> {
         let said = Provided { by: ver, version: Some(record.version) };
         match record.multi_arch {
             MultiArch::Foreign => self.provide_elsewhere(record.name, arch, said),
-            MultiArch::Allowed => self.add_provided(record.name, Arch::Any, said),
+            MultiArch::Allowed => self.add_provided(record.name, ArchIndex::Any, said),
             MultiArch::No | MultiArch::Same => {}
         }
     }
 
-    fn provide_elsewhere(&mut self, name: &'a str, own: Arch, said: Provided<'a>) {
-        for other in (0..self.archs.len()).map(|at| Arch::Of(at as u8)).filter(|other| *other != own) {
+    fn provide_elsewhere(&mut self, name: &'a str, own: ArchIndex, said: Provided<'a>) {
+        for other in (0..self.archs.len()).map(|at| ArchIndex::Of(at as u8)).filter(|other| *other != own) {
             self.add_provided(name, other, said);
         }
     }
 
-    fn add_provided(&mut self, name: &'a str, arch: Arch, said: Provided<'a>) {
+    fn add_provided(&mut self, name: &'a str, arch: ArchIndex, said: Provided<'a>) {
         let pkg = self.intern(name, arch);
         self.pkgs[pkg.0 as usize].provided.push(said);
     }
 
-    fn intern(&mut self, name: &'a str, arch: Arch) -> Pkg {
+    fn intern(&mut self, name: &'a str, arch: ArchIndex) -> Pkg {
         let next = Pkg(self.pkgs.len() as u32);
         let pkg = *self.ids.entry((name, arch)).or_insert(next);
         if pkg == next {
-            self.pkgs.push(Named { name, arch, versions: Vec::new(), provided: Vec::new() });
+            self.pkgs.push(NamedPackage { name, arch, versions: Vec::new(), provided: Vec::new() });
         }
         pkg
     }
