@@ -15,6 +15,7 @@ mod fields;
 pub mod finding;
 pub mod gpt;
 pub mod guid;
+pub mod path;
 pub mod pe;
 pub mod plan;
 pub mod read_at;

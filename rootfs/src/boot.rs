@@ -11,8 +11,8 @@ use amiforge_formats::plan::Sources;
 use amiforge_formats::tree::{Content, NodeKind, Tree};
 
 use crate::packages::version;
-use crate::steps::PathError;
-use crate::steps::resolve::{self, Last};
+use amiforge_formats::path::PathError;
+use amiforge_formats::path::{self, Last};
 
 /// Longest head of a kernel that is read: setup header and the headers of the PE file.
 const HEAD: u64 = 4096;
@@ -93,7 +93,7 @@ pub fn kernel(
         let there: Vec<_> = all.keys().map(|release| format!("`{release}`")).collect();
         return Err(BootFilesError::NotThere { wanted: release, there: there.join(", ") });
     };
-    let head = resolve::bytes_of(&start(&content, HEAD), sources)
+    let head = path::bytes_of(&start(&content, HEAD), sources)
         .map_err(|source| BootFilesError::Read { release: release.clone(), source })?;
     let mut initrd = None;
     for (before, after) in INITRDS {
@@ -152,22 +152,22 @@ fn small(
     path: &str,
     limit: u64,
 ) -> Result<Option<Vec<u8>>, BootFilesError> {
-    match resolve::place(tree, path.trim_start_matches('/').as_bytes(), Last::Follow)? {
-        Some(place) => Ok(resolve::contents(tree, sources, &place, limit)?),
+    match path::place(tree, path.trim_start_matches('/').as_bytes(), Last::Follow)? {
+        Some(place) => Ok(path::contents(tree, sources, &place, limit)?),
         None => Ok(None),
     }
 }
 
 /// The names in a folder that are text, in order.
 fn names(tree: &Tree, path: &[u8]) -> Result<Vec<String>, BootFilesError> {
-    let found = resolve::find(tree, path)?.and_then(|id| tree.entries(id));
+    let found = path::find(tree, path)?.and_then(|id| tree.entries(id));
     let text = |name: &[u8]| String::from_utf8(name.to_vec()).ok();
     Ok(found.into_iter().flatten().filter_map(|(name, _)| text(name.as_bytes())).collect())
 }
 
 /// The content of a regular file, links followed.
 fn file(tree: &Tree, path: &[u8]) -> Result<Option<Content>, BootFilesError> {
-    Ok(resolve::find(tree, path)?.and_then(|id| match &tree.node(id).kind {
+    Ok(path::find(tree, path)?.and_then(|id| match &tree.node(id).kind {
         NodeKind::File(content) => Some(content.clone()),
         _ => None,
     }))
@@ -197,7 +197,7 @@ mod tests {
         let time = Time { secs: 0, nanos: 0 };
         let mut tree = Tree::new(Meta::root_owned(0o755, time));
         for path in files {
-            resolve::write(&mut tree, path.as_bytes(), path.as_bytes(), 0o644, time).unwrap();
+            path::write(&mut tree, path.as_bytes(), path.as_bytes(), 0o644, time).unwrap();
         }
         tree
     }

@@ -11,8 +11,8 @@ use amiforge_formats::plan::Sources;
 use amiforge_formats::tree::{NodeKind, Tree};
 
 use crate::packages::inflate::inflate;
-use crate::steps::PathError;
-use crate::steps::resolve;
+use amiforge_formats::path;
+use amiforge_formats::path::PathError;
 
 /// Longest module that is read, unpacked.
 const MODULE_MAX: u64 = 64 << 20;
@@ -96,7 +96,7 @@ impl Modules {
     /// [`InitrdError::NoList`] and [`InitrdError::Path`].
     pub fn read(tree: &Tree, sources: &dyn Sources, release: &str) -> Result<Self, InitrdError> {
         let path = format!("lib/modules/{release}/modules.dep");
-        let list = |path: &str| resolve::read(tree, sources, path.as_bytes());
+        let list = |path: &str| path::read(tree, sources, path.as_bytes());
         let text = match list(&path)? {
             Some(text) => text,
             None => list(&format!("usr/{path}"))?.ok_or(InitrdError::NoList { path: format!("/{path}") })?,
@@ -182,13 +182,13 @@ impl Modules {
         let release = &self.release;
         for folder in ["lib/modules", "usr/lib/modules"] {
             let full = format!("{folder}/{release}/{path}");
-            let Some(id) = resolve::find(tree, full.as_bytes())? else { continue };
+            let Some(id) = path::find(tree, full.as_bytes())? else { continue };
             let NodeKind::File(content) = &tree.node(id).kind else { continue };
             let unpack = |source| InitrdError::Unpack { path: format!("/{full}"), source };
             if content.len() > MODULE_MAX {
                 return Err(unpack(io::Error::other(format!("it is longer than {MODULE_MAX} bytes"))));
             }
-            let bytes = resolve::bytes_of(content, sources).map_err(unpack)?;
+            let bytes = path::bytes_of(content, sources).map_err(unpack)?;
             return inflate(path, &bytes, MODULE_MAX).map_err(unpack);
         }
         Err(InitrdError::NoDriver { release: release.clone(), driver: path.to_owned() })

@@ -17,7 +17,7 @@ fn tree() -> Tree {
     let mut tree = Tree::new(Meta::root_owned(0o755, time));
     let mut put = |path: &str, bytes: &[u8]| {
         let path = format!("usr/lib/modules/6.1/{path}");
-        resolve::write(&mut tree, path.as_bytes(), bytes, 0o644, time).unwrap();
+        path::write(&mut tree, path.as_bytes(), bytes, 0o644, time).unwrap();
     };
     put("modules.dep", DEP.as_bytes());
     put("modules.builtin", b"kernel/drivers/nvme/host/nvme.ko\nkernel/fs/ext4/ext4.ko\n");

@@ -7,7 +7,7 @@ use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Content, Meta, Name, Node, NodeId, NodeKind, Origin, Segment};
 
 use super::*;
-use crate::steps::resolve::bytes_of;
+use amiforge_formats::path::bytes_of;
 
 const KEY: Digest = Digest([7; 32]);
 

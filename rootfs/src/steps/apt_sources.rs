@@ -7,8 +7,8 @@ use amiforge_formats::plan::Sources;
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Content, Meta, Node, NodeKind, Tree};
 
-use super::resolve::{self, Last};
 use super::{PathError, StepError};
+use amiforge_formats::path::{self, Last};
 
 /// Without it nobody reads the sources.
 const APT: &[u8] = b"/usr/bin/apt-get";
@@ -102,7 +102,7 @@ fn place(
     time: Time,
 ) -> Result<Vec<String>, PathError> {
     let mut warnings = Vec::new();
-    if archives.is_empty() || resolve::find(tree, APT)?.is_none() || lists_sources(tree, sources)? {
+    if archives.is_empty() || path::find(tree, APT)?.is_none() || lists_sources(tree, sources)? {
         return Ok(warnings);
     }
     let mut texts: Vec<(&str, String)> = Vec::new();
@@ -120,7 +120,7 @@ fn place(
     for (file, text) in texts {
         put_new(tree, &format!("/etc/apt/sources.list.d/{file}.sources"), text.as_bytes(), time)?;
     }
-    if resolve::find(tree, b"/etc/cloud/cloud.cfg.d")?.is_some() {
+    if path::find(tree, b"/etc/cloud/cloud.cfg.d")?.is_some() {
         put_new(tree, CLOUD_INIT.0, CLOUD_INIT.1.as_bytes(), time)?;
     }
     Ok(warnings)
@@ -129,7 +129,7 @@ fn place(
 /// Writes the preferences, in whose order the first that fits counts. They hold for sources of any origin, so they are
 /// written where the tree has sources of its own, too.
 fn prefer(tree: &mut Tree, preferences: &[Preference], time: Time) -> Result<(), PathError> {
-    if preferences.is_empty() || resolve::find(tree, APT)?.is_none() {
+    if preferences.is_empty() || path::find(tree, APT)?.is_none() {
         return Ok(());
     }
     let stanza = |Preference { package, versions, priority }: &Preference| {
@@ -146,7 +146,7 @@ fn prefer(tree: &mut Tree, preferences: &[Preference], time: Time) -> Result<(),
 
 /// Whether the tree has sources in the file of old.
 fn lists_sources(tree: &Tree, sources: &dyn Sources) -> Result<bool, PathError> {
-    let text = resolve::read(tree, sources, b"/etc/apt/sources.list")?.unwrap_or_default();
+    let text = path::read(tree, sources, b"/etc/apt/sources.list")?.unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
     Ok(text.lines().any(|line| line.trim_start().starts_with("deb")))
 }
@@ -170,7 +170,7 @@ fn signed_by(
         SignedBy::Packaged { distribution } => {
             let path = |ending| format!("/usr/share/keyrings/{distribution}-archive-keyring.{ending}");
             for path in ["gpg", "pgp", "asc"].map(path) {
-                if resolve::find(tree, path.as_bytes())?.is_some() {
+                if path::find(tree, path.as_bytes())?.is_some() {
                     return Ok(format!("Signed-By: {path}"));
                 }
             }
@@ -198,15 +198,15 @@ fn stanza(archive: &AptArchive, signed: &str) -> String {
 
 /// Puts a file where there is none.
 fn put_new(tree: &mut Tree, path: &str, bytes: &[u8], time: Time) -> Result<(), PathError> {
-    if resolve::place(tree, path.as_bytes(), Last::Keep)?.is_some_and(|place| place.node.is_some()) {
+    if path::place(tree, path.as_bytes(), Last::Keep)?.is_some_and(|place| place.node.is_some()) {
         return Ok(());
     }
     put_content(tree, path, Content::Inline(bytes.into()), time)
 }
 
 fn put_content(tree: &mut Tree, path: &str, content: Content, time: Time) -> Result<(), PathError> {
-    let place = resolve::place_made(tree, path.as_bytes(), Last::Keep, time)?;
-    resolve::put(tree, &place, Node { meta: Meta::root_owned(0o644, time), kind: NodeKind::File(content) })?;
+    let place = path::place_made(tree, path.as_bytes(), Last::Keep, time)?;
+    path::put(tree, &place, Node { meta: Meta::root_owned(0o644, time), kind: NodeKind::File(content) })?;
     Ok(())
 }
 
@@ -219,7 +219,7 @@ mod tests {
     fn tree(files: &[(&str, &str)]) -> Tree {
         let mut tree = Tree::new(Meta::root_owned(0o755, Time::EPOCH));
         for (path, text) in files {
-            resolve::write(&mut tree, path.as_bytes(), text.as_bytes(), 0o644, Time::EPOCH).unwrap();
+            path::write(&mut tree, path.as_bytes(), text.as_bytes(), 0o644, Time::EPOCH).unwrap();
         }
         tree
     }
@@ -235,7 +235,7 @@ mod tests {
     }
 
     fn text(tree: &Tree, path: &str) -> Option<String> {
-        let bytes = resolve::read(tree, &NoSources, path.as_bytes()).unwrap()?;
+        let bytes = path::read(tree, &NoSources, path.as_bytes()).unwrap()?;
         Some(String::from_utf8(bytes).unwrap())
     }
 

@@ -13,8 +13,8 @@ use amiforge_formats::tree::{Content, Meta, Node, NodeKind, SYMLINK_MAX, Tree, X
 use super::accounts::{self, AccountError, Principal};
 use super::acl::{self, AclError, Names};
 use super::capability::{self, CapabilityError};
-use super::resolve::{self, Last, TreePath};
 use super::{PathError, StepError};
+use amiforge_formats::path::{self, Last, TreePath};
 
 /// Longest name of an attribute (`XATTR_NAME_MAX`).
 const XATTR_NAME_MAX: usize = 255;
@@ -229,7 +229,7 @@ pub fn apply(
 }
 
 fn one(tree: &mut Tree, sources: &dyn Sources, spec: &FileSpec, time: Time) -> Result<(), FileError> {
-    let path = resolve::checked(&spec.path)?;
+    let path = path::checked(&spec.path)?;
     if let Some(mode) = spec.mode.filter(|mode| *mode > 0o7777) {
         return Err(FileError::Mode { mode });
     }
@@ -244,9 +244,9 @@ fn one(tree: &mut Tree, sources: &dyn Sources, spec: &FileSpec, time: Time) -> R
         FileAction::Folder | FileAction::Remove(_) => return Ok(()),
     };
     let meta = described(tree, sources, spec, Meta::root_owned(mode, time))?;
-    let place = resolve::place_made(tree, path, Last::Keep, time)?;
+    let place = path::place_made(tree, path, Last::Keep, time)?;
     refuse_folder(tree, &place)?;
-    resolve::put(tree, &place, Node { meta, kind })?;
+    path::put(tree, &place, Node { meta, kind })?;
     Ok(())
 }
 
@@ -280,11 +280,11 @@ fn folder(
     spec: &FileSpec,
     time: Time,
 ) -> Result<(), FileError> {
-    let place = resolve::place_made(tree, path, Last::Follow, time)?;
+    let place = path::place_made(tree, path, Last::Follow, time)?;
     let Some(id) = place.node else {
         let meta = Meta::root_owned(spec.mode.unwrap_or(0o755), time);
         let meta = described(tree, sources, spec, meta)?;
-        resolve::put(tree, &place, Node { meta, kind: NodeKind::dir() })?;
+        path::put(tree, &place, Node { meta, kind: NodeKind::dir() })?;
         return Ok(());
     };
     let Node { meta, kind } = tree.node(id);
@@ -309,7 +309,7 @@ fn remove(tree: &mut Tree, path: &[u8], spec: &FileSpec, missing: IfMissing) -> 
     if let Some((what, _)) = words.into_iter().find(|(_, given)| *given) {
         return Err(FileError::OfNothing { what });
     }
-    let place = resolve::place(tree, path, Last::Keep)?;
+    let place = path::place(tree, path, Last::Keep)?;
     match place {
         Some(TreePath { name: None, .. }) => Err(FileError::Root),
         Some(TreePath { dir, name: Some(name), node: Some(_), .. }) => {

@@ -7,8 +7,8 @@ use amiforge_formats::plan::Sources;
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Meta, Node, NodeKind, Tree};
 
-use super::resolve::{self, Last};
 use super::{PathError, StepError};
+use amiforge_formats::path::{self, Last};
 
 /// How a mount finds its device.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -157,12 +157,12 @@ fn write(tree: &mut Tree, sources: &dyn Sources, spec: &FstabSpec, time: Time) -
         }
         make_point(tree, point, time)?;
     }
-    Ok(resolve::write(tree, b"/etc/fstab", text.as_bytes(), 0o644, time)?)
+    Ok(path::write(tree, b"/etc/fstab", text.as_bytes(), 0o644, time)?)
 }
 
 /// An fstab of comments, as distributions ship it, may go.
 fn refuse_entries(tree: &Tree, sources: &dyn Sources) -> Result<(), FstabError> {
-    let text = resolve::read(tree, sources, b"/etc/fstab")?.unwrap_or_default();
+    let text = path::read(tree, sources, b"/etc/fstab")?.unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
     match text.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#')) {
         Some(first) => Err(FstabError::Exists { first: first.to_owned() }),
@@ -172,10 +172,10 @@ fn refuse_entries(tree: &Tree, sources: &dyn Sources) -> Result<(), FstabError> 
 
 /// Makes the folder of a mount point, or finds one there.
 fn make_point(tree: &mut Tree, point: &str, time: Time) -> Result<(), FstabError> {
-    let place = resolve::place_made(tree, resolve::checked(point)?, Last::Follow, time)?;
+    let place = path::place_made(tree, path::checked(point)?, Last::Follow, time)?;
     match place.node.map(|id| &tree.node(id).kind) {
         None => {
-            resolve::put(tree, &place, Node { meta: Meta::root_owned(0o755, time), kind: NodeKind::dir() })?;
+            path::put(tree, &place, Node { meta: Meta::root_owned(0o755, time), kind: NodeKind::dir() })?;
         }
         Some(NodeKind::Dir(_)) => {}
         Some(other) => return Err(PathError::NotADir { path: place.path, found: other.word() }.into()),

@@ -5,9 +5,9 @@ use amiforge_formats::plan::Sources;
 use amiforge_formats::tree::{NodeId, NodeKind, Tree};
 
 use super::accounts::UserSpec;
-use super::resolve;
 use super::system::SystemSpec;
 use super::{PathError, StepError};
+use amiforge_formats::path;
 
 /// Where the C library of GNU looks for locales.
 const LOCALES: &str = "/usr/lib/locale";
@@ -71,7 +71,7 @@ pub fn lacks(
 
 /// Whether a path leads to something, links followed.
 pub fn is_there(tree: &Tree, path: &str) -> bool {
-    resolve::find(tree, path.as_bytes()).ok().flatten().is_some()
+    path::find(tree, path.as_bytes()).ok().flatten().is_some()
 }
 
 /// The users of the recipe whose shell is not there, as the account file of the image has it.
@@ -80,7 +80,7 @@ fn missing_shells(
     sources: &dyn Sources,
     users: &[UserSpec],
 ) -> Result<Vec<MissingSetting>, PathError> {
-    let accounts = resolve::read(tree, sources, b"/etc/passwd")?.unwrap_or_default();
+    let accounts = path::read(tree, sources, b"/etc/passwd")?.unwrap_or_default();
     let accounts = String::from_utf8_lossy(&accounts);
     let mut lacks = Vec::new();
     for line in accounts.lines() {
@@ -103,11 +103,11 @@ fn has_locale(tree: &Tree, sources: &dyn Sources, locale: &str) -> Result<bool, 
         return Ok(true);
     }
     for name in [locale, &name] {
-        if resolve::find(tree, format!("{LOCALES}/{name}/LC_CTYPE").as_bytes())?.is_some() {
+        if path::find(tree, format!("{LOCALES}/{name}/LC_CTYPE").as_bytes())?.is_some() {
             return Ok(true);
         }
     }
-    let Some(archive) = resolve::find(tree, format!("{LOCALES}/locale-archive").as_bytes())? else {
+    let Some(archive) = path::find(tree, format!("{LOCALES}/locale-archive").as_bytes())? else {
         return Ok(false);
     };
     let path = || format!("{LOCALES}/locale-archive").into_bytes();
@@ -116,7 +116,7 @@ fn has_locale(tree: &Tree, sources: &dyn Sources, locale: &str) -> Result<bool, 
         return Ok(true);
     }
     let bytes =
-        resolve::bytes_of(content, sources).map_err(|source| PathError::Read { path: path(), source })?;
+        path::bytes_of(content, sources).map_err(|source| PathError::Read { path: path(), source })?;
     // What is no archive that we know is not judged.
     Ok(archived(&bytes).is_none_or(|names| names.contains(&name.as_bytes())))
 }
@@ -125,7 +125,7 @@ fn has_locale(tree: &Tree, sources: &dyn Sources, locale: &str) -> Result<bool, 
 fn has_glibc(tree: &Tree) -> Result<bool, PathError> {
     let mut names = Vec::new();
     for folder in [&b"/lib64"[..], b"/lib"] {
-        let entries = resolve::find(tree, folder)?.and_then(|id: NodeId| tree.entries(id));
+        let entries = path::find(tree, folder)?.and_then(|id: NodeId| tree.entries(id));
         names.extend(entries.into_iter().flat_map(|entries| entries.keys()));
     }
     Ok(names.iter().any(|name| name.as_bytes().starts_with(b"ld-linux")))

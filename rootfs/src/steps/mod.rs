@@ -13,14 +13,15 @@ pub mod first_boot;
 pub mod fstab;
 pub mod kernel_hook;
 pub mod lacks;
-pub(crate) mod resolve;
+#[cfg(test)]
+mod path_tests;
 pub mod service_keys;
 pub mod system;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod units;
 
-pub use resolve::PathError;
+pub use amiforge_formats::path::PathError;
 
 /// Why a step failed.
 #[derive(Debug, thiserror::Error)]

@@ -6,8 +6,8 @@ use amiforge_formats::plan::Sources;
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Content, Meta, Node, NodeKind, Tree};
 
-use super::resolve::{self, Last};
 use super::{PathError, StepError};
+use amiforge_formats::path::{self, Last};
 
 /// Longest host name (Linux `HOST_NAME_MAX`).
 const HOST_NAME_MAX: usize = 64;
@@ -103,13 +103,13 @@ fn hostname(tree: &mut Tree, name: &str, time: Time) -> Result<(), SystemError> 
     check_hostname(name)?;
     let text = format!("{name}\n");
     let kind = NodeKind::File(Content::Inline(text.as_bytes().into()));
-    let place = resolve::place_made(tree, b"/etc/hostname", Last::Follow, time)?;
-    resolve::put(tree, &place, Node { meta: Meta::root_owned(0o644, time), kind })?;
-    if resolve::find(tree, b"/etc/hosts")?.is_none() {
+    let place = path::place_made(tree, b"/etc/hostname", Last::Follow, time)?;
+    path::put(tree, &place, Node { meta: Meta::root_owned(0o644, time), kind })?;
+    if path::find(tree, b"/etc/hosts")?.is_none() {
         // Without it many programs cannot resolve the name of their own machine.
         let hosts =
             format!("127.0.0.1 localhost\n127.0.1.1 {name}\n::1 localhost ip6-localhost ip6-loopback\n");
-        resolve::write(tree, b"/etc/hosts", hosts.as_bytes(), 0o644, time)?;
+        path::write(tree, b"/etc/hosts", hosts.as_bytes(), 0o644, time)?;
     }
     Ok(())
 }
@@ -117,13 +117,13 @@ fn hostname(tree: &mut Tree, name: &str, time: Time) -> Result<(), SystemError> 
 fn timezone(tree: &mut Tree, zone: &str, time: Time) -> Result<(), SystemError> {
     let letters = zone.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_+/".contains(&byte));
     let path = format!("{ZONES}/{zone}");
-    if zone.is_empty() || !letters || resolve::checked(&path).is_err() {
+    if zone.is_empty() || !letters || path::checked(&path).is_err() {
         return Err(SystemError::ZoneName { zone: zone.to_owned() });
     }
-    let found = resolve::find(tree, path.as_bytes())?;
+    let found = path::find(tree, path.as_bytes())?;
     let is_file = found.is_some_and(|id| matches!(tree.node(id).kind, NodeKind::File(_)));
     if !is_file {
-        let zones = resolve::find(tree, ZONES.as_bytes())?;
+        let zones = path::find(tree, ZONES.as_bytes())?;
         let none = zones.and_then(|id| tree.entries(id)).is_none_or(std::collections::BTreeMap::is_empty);
         match (none, zone) {
             // The C library takes a zone that it cannot read for UTC.
@@ -132,12 +132,12 @@ fn timezone(tree: &mut Tree, zone: &str, time: Time) -> Result<(), SystemError> 
             (false, _) => return Err(SystemError::NoZone { zone: zone.to_owned() }),
         }
     }
-    let place = resolve::place_made(tree, b"/etc/localtime", Last::Keep, time)?;
+    let place = path::place_made(tree, b"/etc/localtime", Last::Keep, time)?;
     let kind = NodeKind::Symlink(format!("..{path}").into_bytes().into());
-    resolve::put(tree, &place, Node { meta: Meta::root_owned(0o777, time), kind })?;
+    path::put(tree, &place, Node { meta: Meta::root_owned(0o777, time), kind })?;
     // Debian's own copy of the name; where it is not there, nothing reads it.
-    if resolve::find(tree, b"/etc/timezone")?.is_some() {
-        resolve::write(tree, b"/etc/timezone", format!("{zone}\n").as_bytes(), 0o644, time)?;
+    if path::find(tree, b"/etc/timezone")?.is_some() {
+        path::write(tree, b"/etc/timezone", format!("{zone}\n").as_bytes(), 0o644, time)?;
     }
     Ok(())
 }
@@ -151,17 +151,17 @@ fn locale(tree: &mut Tree, sources: &dyn Sources, name: &str, time: Time) -> Res
     let [systemd, debian] = ["/etc/locale.conf", "/etc/default/locale"];
     let mut paths = Vec::new();
     for path in [systemd, debian] {
-        if resolve::find(tree, path.as_bytes())?.is_some() {
+        if path::find(tree, path.as_bytes())?.is_some() {
             paths.push(path);
         }
     }
     if paths.is_empty() {
-        let dpkg = resolve::find(tree, b"/var/lib/dpkg/status")?.is_some();
+        let dpkg = path::find(tree, b"/var/lib/dpkg/status")?.is_some();
         paths.push(if dpkg { debian } else { systemd });
     }
     for path in paths {
-        let before = resolve::read(tree, sources, path.as_bytes())?.unwrap_or_default();
-        resolve::write(tree, path.as_bytes(), &with_lang(&before, name), 0o644, time)?;
+        let before = path::read(tree, sources, path.as_bytes())?.unwrap_or_default();
+        path::write(tree, path.as_bytes(), &with_lang(&before, name), 0o644, time)?;
     }
     Ok(())
 }

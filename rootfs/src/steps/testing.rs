@@ -10,7 +10,7 @@ use amiforge_formats::plan::{NoSources, SourceId, Sources};
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Content, Meta, Node, NodeKind, Tree};
 
-use super::resolve::{self, Last};
+use amiforge_formats::path::{self, Last};
 
 /// The time of everything that a test puts into a tree.
 pub(crate) const OLD: Time = Time::from_secs(1_000_000);
@@ -44,22 +44,22 @@ pub(crate) fn add(tree: &mut Tree, path: &str, words: &str) {
         "null" => NodeKind::CharDevice { major: 1, minor: 3 },
         other => panic!("`{other}` is no kind"),
     };
-    let place = resolve::place_made(tree, path.as_bytes(), Last::Keep, OLD).unwrap();
+    let place = path::place_made(tree, path.as_bytes(), Last::Keep, OLD).unwrap();
     if matches!(kind, NodeKind::Dir(_)) && place.node.is_some() {
         return;
     }
-    resolve::put(tree, &place, Node { meta: Meta::root_owned(mode, OLD), kind }).unwrap();
+    path::put(tree, &place, Node { meta: Meta::root_owned(mode, OLD), kind }).unwrap();
 }
 
 /// The text of a file, links followed.
 pub(crate) fn text(tree: &Tree, path: &str) -> String {
-    let bytes = resolve::read(tree, &NoSources, path.as_bytes()).unwrap();
+    let bytes = path::read(tree, &NoSources, path.as_bytes()).unwrap();
     String::from_utf8(bytes.unwrap_or_else(|| panic!("{path} is not there"))).unwrap()
 }
 
 /// `kind mode uid:gid` of a path, links not followed, with the target of a link; `-` if there is nothing.
 pub(crate) fn shape(tree: &Tree, path: &str) -> String {
-    let place = resolve::place(tree, path.as_bytes(), Last::Keep).unwrap();
+    let place = path::place(tree, path.as_bytes(), Last::Keep).unwrap();
     let Some(id) = place.and_then(|place| place.node) else { return "-".into() };
     let Node { meta, kind } = tree.node(id);
     let target = match kind {
@@ -95,7 +95,7 @@ pub(crate) fn extract(tree: &Tree, folder: &Path) {
                 std::os::unix::fs::symlink(std::ffi::OsStr::from_bytes(target), path).unwrap();
             }
             NodeKind::File(content) => {
-                std::fs::write(path, resolve::bytes_of(content, &NoSources).unwrap()).unwrap();
+                std::fs::write(path, path::bytes_of(content, &NoSources).unwrap()).unwrap();
             }
             _ => {}
         }

@@ -2,7 +2,7 @@
 
 use super::script::{self, StopReason};
 use crate::packages::database::DatabaseError;
-use crate::steps::PathError;
+use amiforge_formats::path::PathError;
 
 /// What became of the packages' scripts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -8,8 +8,8 @@ use amiforge_formats::tree::{Content, Meta, Node, NodeId, NodeKind, Tree};
 
 use crate::configure::account_ids::AccountIds;
 use crate::packages::diversions::Diversion;
-use crate::steps::PathError;
-use crate::steps::resolve::{self, Last, TreePath};
+use amiforge_formats::path::PathError;
+use amiforge_formats::path::{self, Last, TreePath};
 
 /// What a script may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,7 +88,7 @@ impl TargetSystem<'_> {
         if path.is_empty() {
             return None;
         }
-        resolve::place(self.tree, &self.absolute(path), last).ok().flatten()
+        path::place(self.tree, &self.absolute(path), last).ok().flatten()
     }
 
     /// What a path names, links followed.
@@ -114,7 +114,7 @@ impl TargetSystem<'_> {
         if !self.is_file(path) {
             return None;
         }
-        let read = resolve::read(self.tree, self.sources, &self.absolute(path));
+        let read = path::read(self.tree, self.sources, &self.absolute(path));
         self.kept(read).flatten()
     }
 
@@ -126,7 +126,7 @@ impl TargetSystem<'_> {
     /// Puts a node in the place of what is there; the folder has to be there.
     pub(super) fn put(&mut self, path: &str, last: Last, meta: Meta, kind: NodeKind) -> bool {
         let Some(place) = self.place(path, last) else { return false };
-        let put = resolve::put(self.tree, &place, Node { meta, kind });
+        let put = path::put(self.tree, &place, Node { meta, kind });
         self.kept(put).is_some()
     }
 
@@ -148,12 +148,12 @@ impl TargetSystem<'_> {
 
     /// Makes a folder and those on the way.
     pub(super) fn make_dirs(&mut self, path: &str, mode: u16) -> bool {
-        let made = resolve::place_made(self.tree, &self.absolute(path), Last::Follow, self.time);
+        let made = path::place_made(self.tree, &self.absolute(path), Last::Follow, self.time);
         match self.kept(made) {
             Some(TreePath { node: Some(id), .. }) => self.tree.entries(id).is_some(),
             Some(place) => {
                 let node = Node { meta: Meta::root_owned(mode, self.time), kind: NodeKind::dir() };
-                let put = resolve::put(self.tree, &place, node);
+                let put = path::put(self.tree, &place, node);
                 self.kept(put).is_some()
             }
             None => false,

@@ -6,7 +6,7 @@ use amiforge_formats::tree::{Content, Meta, NodeKind};
 
 use super::commands::mode_of;
 use super::system::TargetSystem;
-use crate::steps::resolve::Last;
+use amiforge_formats::path::Last;
 
 const TRANSIENT: [&str; 5] = ["/run", "/dev", "/proc", "/sys", "/tmp"];
 

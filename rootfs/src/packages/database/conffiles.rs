@@ -5,7 +5,7 @@ use amiforge_formats::tree::{Name, NodeKind, Printable, Tree};
 
 use super::{DatabaseState, md5};
 use crate::packages::unpack::UnpackedPackage;
-use crate::steps::resolve::{self, Last, PathError};
+use amiforge_formats::path::{self, Last, PathError};
 
 /// Where the new version of a conffile lies until its package is configured.
 const NEW: &[u8] = b".dpkg-new";
@@ -66,7 +66,7 @@ impl Conffiles {
     /// dpkg takes that for an unchanged file.
     pub(super) fn set_aside(&self, tree: &mut Tree, own: Own) -> Result<(), PathError> {
         for (path, _) in &self.lines {
-            let Some(place) = resolve::place(tree, path, Last::Keep)? else { continue };
+            let Some(place) = path::place(tree, path, Last::Keep)? else { continue };
             let (Some(name), Some(id)) = (&place.name, place.node) else { continue };
             if !matches!(tree.node(id).kind, NodeKind::File(_)) {
                 continue;

@@ -7,14 +7,14 @@ use amiforge_formats::tree::{Content, NodeKind, Origin, Tree};
 use md5::{Digest as _, Md5};
 
 use crate::packages::unpack::UnpackedPackage;
-use crate::steps::resolve::{self, PathError};
+use amiforge_formats::path::{self, PathError};
 
 /// Bytes read at a time.
 const PIECE: u64 = 256 << 10;
 
 /// The sum of a regular file, in hexadecimal; `None` where there is none.
 pub(super) fn of(tree: &Tree, path: &[u8], sources: &dyn Sources) -> Result<Option<String>, PathError> {
-    let Some(id) = resolve::find(tree, path)? else { return Ok(None) };
+    let Some(id) = path::find(tree, path)? else { return Ok(None) };
     let NodeKind::File(content) = &tree.node(id).kind else { return Ok(None) };
     let sum = sum(content, sources).map_err(|source| PathError::Read { path: path.to_vec(), source })?;
     let mut hex = String::with_capacity(32);
@@ -36,7 +36,7 @@ pub(super) fn missing(
     }
     let mut list = Vec::new();
     for path in &package.files {
-        let regular = resolve::place(tree, path, resolve::Last::Keep)?.and_then(|place| place.node);
+        let regular = path::place(tree, path, path::Last::Keep)?.and_then(|place| place.node);
         let regular = regular.is_some_and(|id| matches!(tree.node(id).kind, NodeKind::File(_)));
         if !regular {
             continue;

@@ -23,8 +23,8 @@ use self::conffiles::{Conffiles, Own};
 use super::diversions::Diversion;
 use super::locked::LockReason;
 use super::unpack::UnpackedPackage;
-use crate::steps::PathError;
-use crate::steps::resolve::{self, Last};
+use amiforge_formats::path::PathError;
+use amiforge_formats::path::{self, Last};
 
 /// Where dpkg has its database.
 const ADMIN: &str = "/var/lib/dpkg";
@@ -122,7 +122,7 @@ pub fn mark_half_configured(
     sources: &dyn Sources,
 ) -> Result<(), DatabaseError> {
     let path = format!("{ADMIN}/status");
-    let text = resolve::read(tree, sources, path.as_bytes())?.unwrap_or_default();
+    let text = path::read(tree, sources, path.as_bytes())?.unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
     let marked = text.split_inclusive("\n\n").map(|stanza| {
         let name = stanza.lines().next().and_then(|line| line.strip_prefix("Package: "));
@@ -191,16 +191,16 @@ fn extended(packages: &[&UnpackedPackage], native: &str) -> String {
 
 /// Puts a file of root's at a path, in place of what is there.
 fn put(tree: &mut Tree, path: &str, bytes: Vec<u8>, mode: u16, at: Time) -> Result<(), PathError> {
-    let place = resolve::place_made(tree, path.as_bytes(), Last::Keep, at)?;
+    let place = path::place_made(tree, path.as_bytes(), Last::Keep, at)?;
     let kind = NodeKind::File(Content::Inline(Arc::from(bytes)));
-    resolve::put(tree, &place, Node { meta: Meta::root_owned(mode, at), kind }).map(|_| ())
+    path::put(tree, &place, Node { meta: Meta::root_owned(mode, at), kind }).map(|_| ())
 }
 
 fn make_folder(tree: &mut Tree, path: &str, at: Time) -> Result<(), PathError> {
-    let place = resolve::place_made(tree, path.as_bytes(), Last::Follow, at)?;
+    let place = path::place_made(tree, path.as_bytes(), Last::Follow, at)?;
     if place.node.is_none() {
         let node = Node { meta: Meta::root_owned(0o755, at), kind: NodeKind::dir() };
-        resolve::put(tree, &place, node)?;
+        path::put(tree, &place, node)?;
     }
     Ok(())
 }

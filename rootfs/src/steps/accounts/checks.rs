@@ -2,7 +2,7 @@
 //! or other accounts, so nothing unchecked is ever written.
 
 use super::AccountError;
-use crate::steps::resolve;
+use amiforge_formats::path;
 
 /// Longest name of an account (`LOGIN_NAME_MAX` of the tools; utmp(5) keeps 32 bytes).
 const NAME_MAX: usize = 32;
@@ -29,7 +29,7 @@ pub(super) fn text(field: &'static str, value: &str) -> Result<(), AccountError>
 
 /// A path, of a home or shell.
 pub(super) fn path(field: &'static str, value: &str) -> Result<(), AccountError> {
-    resolve::checked(value)?;
+    path::checked(value)?;
     text(field, value)
 }
 

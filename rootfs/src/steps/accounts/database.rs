@@ -8,7 +8,7 @@ use super::login_defs::LoginDefs;
 use super::renumber::Moved;
 use super::table::AccountTable;
 use super::{AccountClass, AccountError, GroupSpec, Principal, SubordinateIds, UserSpec, checks};
-use crate::steps::resolve;
+use amiforge_formats::path;
 
 // Fields of passwd(5), group(5), shadow(5) and gshadow(5), counted from zero.
 const PASSWORD: usize = 1;
@@ -81,7 +81,7 @@ impl Database {
             table.save(tree, mode, time)?;
         }
         for table in [&self.shadow, &self.gshadow].into_iter().filter(|table| table.is_new()) {
-            if let Some(id) = resolve::find(tree, table.path().as_bytes())? {
+            if let Some(id) = path::find(tree, table.path().as_bytes())? {
                 tree.node_mut(id).meta.gid = shadow.unwrap_or(0);
             }
         }
@@ -343,7 +343,7 @@ fn locked(class: AccountClass) -> &'static str {
 fn default_shell(tree: &Tree, class: AccountClass) -> Result<String, AccountError> {
     let shell = match class {
         AccountClass::System => "/usr/sbin/nologin",
-        AccountClass::Regular if resolve::find(tree, b"/bin/bash")?.is_some() => "/bin/bash",
+        AccountClass::Regular if path::find(tree, b"/bin/bash")?.is_some() => "/bin/bash",
         AccountClass::Regular => "/bin/sh",
     };
     Ok(shell.to_owned())

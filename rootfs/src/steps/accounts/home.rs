@@ -8,7 +8,7 @@ use amiforge_formats::tree::{Content, Meta, Node, NodeId, NodeKind, Tree};
 
 use super::database::UserAccount;
 use super::{AccountClass, AccountError, MakeHome, UserSpec};
-use crate::steps::resolve::{self, Last, PathError};
+use amiforge_formats::path::{self, Last, PathError};
 
 /// Deepest folder that is copied from `/etc/skel`.
 const DEPTH_MAX: usize = 64;
@@ -28,7 +28,7 @@ pub(super) fn apply(
         MakeHome::Never => false,
         MakeHome::Default => keys || (user.new && spec.class == AccountClass::Regular),
     };
-    let exists = resolve::find(tree, user.home.as_bytes())?.is_some();
+    let exists = path::find(tree, user.home.as_bytes())?.is_some();
     if keys && (user.home == "/nonexistent" || !(exists || wanted)) {
         return Err(AccountError::NoHome { home: user.home.clone() });
     }
@@ -44,10 +44,10 @@ fn owned(user: &UserAccount, mode: u16, mtime: Time) -> Meta {
 
 /// Copies `/etc/skel` to the home, all of it the user's.
 fn make(tree: &mut Tree, user: &UserAccount, mode: u16, time: Time) -> Result<(), AccountError> {
-    let path = resolve::checked(&user.home)?;
-    let place = resolve::place_made(tree, path, Last::Follow, time)?;
-    let home = resolve::put(tree, &place, Node { meta: owned(user, mode, time), kind: NodeKind::dir() })?;
-    let Some(skel) = resolve::find(tree, b"/etc/skel")? else { return Ok(()) };
+    let path = path::checked(&user.home)?;
+    let place = path::place_made(tree, path, Last::Follow, time)?;
+    let home = path::put(tree, &place, Node { meta: owned(user, mode, time), kind: NodeKind::dir() })?;
+    let Some(skel) = path::find(tree, b"/etc/skel")? else { return Ok(()) };
     copy(tree, skel, home, place.path, user)
 }
 
@@ -93,7 +93,7 @@ fn add_keys(
     time: Time,
 ) -> Result<(), AccountError> {
     let folder = format!("{}/.ssh", user.home.trim_end_matches('/'));
-    let place = resolve::place_made(tree, folder.as_bytes(), Last::Follow, time)?;
+    let place = path::place_made(tree, folder.as_bytes(), Last::Follow, time)?;
     match place.node {
         Some(id) if matches!(tree.node(id).kind, NodeKind::Dir(_)) => {
             let meta = &mut tree.node_mut(id).meta;
@@ -104,11 +104,11 @@ fn add_keys(
             return Err(PathError::NotADir { path: place.path, found }.into());
         }
         None => {
-            resolve::put(tree, &place, Node { meta: owned(user, 0o700, time), kind: NodeKind::dir() })?;
+            path::put(tree, &place, Node { meta: owned(user, 0o700, time), kind: NodeKind::dir() })?;
         }
     }
     let file = format!("{folder}/authorized_keys");
-    let mut text = resolve::read(tree, sources, file.as_bytes())?.unwrap_or_default();
+    let mut text = path::read(tree, sources, file.as_bytes())?.unwrap_or_default();
     if text.last().is_some_and(|&byte| byte != b'\n') {
         text.push(b'\n');
     }
@@ -118,8 +118,8 @@ fn add_keys(
             text.push(b'\n');
         }
     }
-    let place = resolve::place_made(tree, file.as_bytes(), Last::Follow, time)?;
+    let place = path::place_made(tree, file.as_bytes(), Last::Follow, time)?;
     let kind = NodeKind::File(Content::Inline(Arc::from(text)));
-    resolve::put(tree, &place, Node { meta: owned(user, 0o600, time), kind })?;
+    path::put(tree, &place, Node { meta: owned(user, 0o600, time), kind })?;
     Ok(())
 }

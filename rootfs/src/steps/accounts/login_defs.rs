@@ -6,7 +6,7 @@ use amiforge_formats::plan::Sources;
 use amiforge_formats::tree::Tree;
 
 use super::AccountClass;
-use crate::steps::resolve::{self, PathError};
+use amiforge_formats::path::{self, PathError};
 
 /// What `/etc/login.defs` of the tree says, with the defaults of shadow-utils.
 #[derive(Debug, Clone, Default)]
@@ -18,9 +18,9 @@ impl LoginDefs {
     /// Reads the file; without one all is default.
     pub(super) fn load(tree: &Tree, sources: &dyn Sources) -> Result<Self, PathError> {
         // Distributions without an /etc of their own keep it in /usr.
-        let mut bytes = resolve::read(tree, sources, b"/etc/login.defs")?;
+        let mut bytes = path::read(tree, sources, b"/etc/login.defs")?;
         if bytes.is_none() {
-            bytes = resolve::read(tree, sources, b"/usr/etc/login.defs")?;
+            bytes = path::read(tree, sources, b"/usr/etc/login.defs")?;
         }
         let bytes = bytes.unwrap_or_default();
         let text = String::from_utf8_lossy(&bytes);

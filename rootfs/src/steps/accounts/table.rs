@@ -5,7 +5,7 @@ use amiforge_formats::plan::Sources;
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::Tree;
 
-use crate::steps::resolve::{self, PathError};
+use amiforge_formats::path::{self, PathError};
 
 /// An account file of a tree.
 #[derive(Debug, Clone)]
@@ -20,7 +20,7 @@ pub(super) struct AccountTable {
 impl AccountTable {
     /// Reads the file; without one the table is empty.
     pub(super) fn load(tree: &Tree, sources: &dyn Sources, path: &'static str) -> Result<Self, PathError> {
-        let bytes = resolve::read(tree, sources, path.as_bytes())?;
+        let bytes = path::read(tree, sources, path.as_bytes())?;
         let present = bytes.is_some();
         let bytes = bytes.unwrap_or_default();
         let text = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
@@ -118,6 +118,6 @@ impl AccountTable {
         }
         let mut bytes = self.lines.join(&b'\n');
         bytes.push(b'\n');
-        resolve::write(tree, self.path.as_bytes(), &bytes, mode, time)
+        path::write(tree, self.path.as_bytes(), &bytes, mode, time)
     }
 }

@@ -142,14 +142,14 @@ fn files_that_are_missing_are_made_whole() {
 fn lines_that_nobody_names_stay_byte_for_byte() {
     let odd = b"root:x:0:0::/root:/bin/sh\n\xff\xfe:::garbage\n\nnot a line\r\n+nis::::::\n";
     let mut tree = debian();
-    let place = crate::steps::resolve::place(&tree, b"/etc/passwd", crate::steps::resolve::Last::Keep);
+    let place = amiforge_formats::path::place(&tree, b"/etc/passwd", amiforge_formats::path::Last::Keep);
     let id = place.unwrap().unwrap().node.unwrap();
     // Not inline, as the files of a source are.
     tree.node_mut(id).kind =
         NodeKind::File(Content::Slice { source: SourceId(0), at: 2, len: odd.len() as u64 });
     let source = OneSource([b"xx", &odd[..], b"yy"].concat());
     apply(&mut tree, &source, &[], &[user("a")], NOW).unwrap();
-    let bytes = crate::steps::resolve::read(&tree, &NoSources, b"/etc/passwd").unwrap().unwrap();
+    let bytes = amiforge_formats::path::read(&tree, &NoSources, b"/etc/passwd").unwrap().unwrap();
     let expected = [&odd[..odd.len() - 11], b"a:x:1000:1000::/home/a:/bin/bash\n+nis::::::\n"].concat();
     assert_eq!(bytes, expected);
     let shadow = text(&tree, "/etc/shadow");
@@ -292,7 +292,7 @@ fn a_huge_passwd_is_refused_or_done_in_time() {
         text(&tree, "/etc/passwd")
             .ends_with("a:x:51000:51000::/home/a:/bin/bash\nb:x:51001:51001::/home/b:/bin/bash\n")
     );
-    let id = crate::steps::resolve::find(&tree, b"/etc/passwd").unwrap().unwrap();
+    let id = amiforge_formats::path::find(&tree, b"/etc/passwd").unwrap().unwrap();
     tree.node_mut(id).kind = NodeKind::File(Content::Slice { source: SourceId(0), at: 0, len: 1 << 40 });
     assert!(refusal(&tree, &[], &[user("c")]).contains("has 1099511627776 bytes where at most"));
 }
@@ -323,10 +323,10 @@ proptest::proptest! {
     fn any_file_keeps_its_lines(bytes in proptest::collection::vec(proptest::sample::select(&b"a:+\n\xff0,"[..]), 0..60)) {
         let mut tree = debian();
         add(&mut tree, "/etc/passwd", "file 0644 ");
-        let id = crate::steps::resolve::find(&tree, b"/etc/passwd").unwrap().unwrap();
+        let id = amiforge_formats::path::find(&tree, b"/etc/passwd").unwrap().unwrap();
         tree.node_mut(id).kind = NodeKind::File(Content::Inline(bytes.clone().into()));
         run(&mut tree, &[], &[user("new")]).unwrap();
-        let after = crate::steps::resolve::read(&tree, &NoSources, b"/etc/passwd").unwrap().unwrap();
+        let after = amiforge_formats::path::read(&tree, &NoSources, b"/etc/passwd").unwrap().unwrap();
         let new = b"new:x:1000:1000::/home/new:/bin/bash\n";
         let at = after.windows(new.len()).position(|window| window == new).unwrap();
         let rest = [&after[..at], &after[at + new.len()..]].concat();

@@ -18,9 +18,9 @@ use amiforge_formats::tree::{Content, Meta, Node, NodeKind, Tree};
 
 pub use self::network::Networking;
 use self::tree_has::{has_program, is_there, names_user};
-use super::resolve::{self, Last};
 use super::units::{self, UnitsSpec};
 use super::{PathError, StepError};
+use amiforge_formats::path::{self, Last};
 
 /// The scripts, by name; they are installed in `/usr/lib/amiforge`.
 const SCRIPTS: [(&str, &str); 8] = [
@@ -236,7 +236,7 @@ fn place(tree: &mut Tree, spec: &FirstBootSpec) -> Result<InstalledUnits, PathEr
     paths.push(put(tree, PRESET.0.to_owned(), PRESET.1, 0o644, spec.time)?);
     // Where there is none, systemd counts a boot as the very first and applies the presets anew; an empty one is
     // filled at the first boot and no more.
-    if resolve::find(tree, MACHINE_ID.as_bytes())?.is_none() {
+    if path::find(tree, MACHINE_ID.as_bytes())?.is_none() {
         paths.push(put(tree, MACHINE_ID.to_owned(), "", 0o444, spec.time)?);
     }
     Ok(InstalledUnits { paths, networking: Networking::Nobody, lacks: Vec::new() })
@@ -244,9 +244,9 @@ fn place(tree: &mut Tree, spec: &FirstBootSpec) -> Result<InstalledUnits, PathEr
 
 /// Puts a file of ours in its place, whatever a former build left there.
 fn put(tree: &mut Tree, path: String, text: &str, mode: u16, time: Time) -> Result<String, PathError> {
-    let place = resolve::place_made(tree, path.as_bytes(), Last::Keep, time)?;
+    let place = path::place_made(tree, path.as_bytes(), Last::Keep, time)?;
     let kind = NodeKind::File(Content::Inline(text.as_bytes().into()));
-    resolve::put(tree, &place, Node { meta: Meta::root_owned(mode, time), kind })?;
+    path::put(tree, &place, Node { meta: Meta::root_owned(mode, time), kind })?;
     Ok(path)
 }
 

@@ -5,8 +5,8 @@ use amiforge_formats::tree::{Meta, Node, NodeKind, Tree};
 
 use super::put;
 use super::tree_has::{exists, has_program, is_there};
-use crate::steps::PathError;
-use crate::steps::resolve::{self, Last};
+use amiforge_formats::path::PathError;
+use amiforge_formats::path::{self, Last};
 
 /// Where the addresses of name servers are.
 pub(super) const RESOLV_CONF: &str = "/etc/resolv.conf";
@@ -58,9 +58,9 @@ pub(super) fn configure(
     paths.push(put(tree, NETWORK.0.to_owned(), NETWORK.1, 0o644, time)?);
     let resolved = has_unit(tree, "systemd-resolved")?;
     if resolved && !exists(tree, RESOLV_CONF)? {
-        let place = resolve::place_made(tree, RESOLV_CONF.as_bytes(), Last::Keep, time)?;
+        let place = path::place_made(tree, RESOLV_CONF.as_bytes(), Last::Keep, time)?;
         let kind = NodeKind::Symlink(b"../run/systemd/resolve/stub-resolv.conf".as_slice().into());
-        resolve::put(tree, &place, Node { meta: Meta::root_owned(0o777, time), kind })?;
+        path::put(tree, &place, Node { meta: Meta::root_owned(0o777, time), kind })?;
         paths.push(RESOLV_CONF.to_owned());
     }
     Ok(Networking::Ours { resolved })
@@ -84,13 +84,13 @@ fn others(tree: &Tree) -> Result<Option<&'static str>, PathError> {
         ("/etc/systemd/network", "files in /etc/systemd/network"),
         ("/usr/local/lib/systemd/network", "files in /usr/local/lib/systemd/network"),
     ] {
-        let folder = resolve::find(tree, folder.as_bytes())?.and_then(|id| tree.entries(id));
+        let folder = path::find(tree, folder.as_bytes())?.and_then(|id| tree.entries(id));
         if folder.is_some_and(|names| names.keys().any(|name| name.as_bytes().ends_with(b".network"))) {
             return Ok(Some(who));
         }
     }
     // Whoever masks it has a reason.
-    let masked = resolve::place(tree, b"/etc/systemd/system/systemd-networkd.service", Last::Keep)?;
+    let masked = path::place(tree, b"/etc/systemd/system/systemd-networkd.service", Last::Keep)?;
     let masked = masked.and_then(|place| place.node).map(|id| &tree.node(id).kind);
     let masked = matches!(masked, Some(NodeKind::Symlink(target)) if **target == *b"/dev/null");
     Ok(masked.then_some("a recipe or source that masks systemd-networkd"))

@@ -3,15 +3,15 @@
 use amiforge_formats::plan::Sources;
 use amiforge_formats::tree::{NodeKind, Tree};
 
-use crate::steps::PathError;
-use crate::steps::resolve::{self, Last};
+use amiforge_formats::path::PathError;
+use amiforge_formats::path::{self, Last};
 
 /// Where programs are looked for, as the scripts do.
 const PATH: [&str; 4] = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"];
 
 /// Whether a path leads to a regular file.
 pub(in crate::steps) fn is_there(tree: &Tree, path: &str) -> Result<bool, PathError> {
-    let found = match resolve::find(tree, path.as_bytes()) {
+    let found = match path::find(tree, path.as_bytes()) {
         // A file where a folder is needed: then the path leads nowhere.
         Err(PathError::NotADir { .. }) => None,
         other => other?,
@@ -21,7 +21,7 @@ pub(in crate::steps) fn is_there(tree: &Tree, path: &str) -> Result<bool, PathEr
 
 /// Whether anything has that name, a link that leads nowhere included.
 pub(super) fn exists(tree: &Tree, path: &str) -> Result<bool, PathError> {
-    Ok(resolve::place(tree, path.as_bytes(), Last::Keep)?.is_some_and(|place| place.node.is_some()))
+    Ok(path::place(tree, path.as_bytes(), Last::Keep)?.is_some_and(|place| place.node.is_some()))
 }
 
 /// Whether a program of that name is in the usual folders.
@@ -36,7 +36,7 @@ pub(in crate::steps) fn has_program(tree: &Tree, name: &str) -> Result<bool, Pat
 
 /// Whether `/etc/passwd` names a user.
 pub(super) fn names_user(tree: &Tree, sources: &dyn Sources, user: &str) -> Result<bool, PathError> {
-    let passwd = resolve::read(tree, sources, b"/etc/passwd")?.unwrap_or_default();
+    let passwd = path::read(tree, sources, b"/etc/passwd")?.unwrap_or_default();
     let mut lines = passwd.split(|&byte| byte == b'\n');
     Ok(!user.is_empty() && lines.any(|line| line.split(|&byte| byte == b':').next() == Some(user.as_bytes())))
 }

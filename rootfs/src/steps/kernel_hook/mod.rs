@@ -10,9 +10,9 @@ use std::fmt::Write as _;
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Content, Meta, Node, NodeKind, Tree};
 
-use super::resolve::{self, Last};
 use super::{PathError, StepError};
 use crate::initrd::InitrdMachine;
+use amiforge_formats::path::{self, Last};
 
 /// The script.
 const SCRIPT: (&str, &str) = ("/usr/lib/amiforge/update-boot", include_str!("image/update-boot"));
@@ -103,7 +103,7 @@ pub fn install(tree: &mut Tree, spec: &KernelHookSpec) -> Result<bool, StepError
 
 fn place(tree: &mut Tree, spec: &KernelHookSpec) -> Result<bool, PathError> {
     for path in NEEDS {
-        if resolve::find(tree, path)?.is_none() {
+        if path::find(tree, path)?.is_none() {
             return Ok(false);
         }
     }
@@ -114,16 +114,16 @@ fn place(tree: &mut Tree, spec: &KernelHookSpec) -> Result<bool, PathError> {
     if matches!(spec.initrd, InitrdOf::Auto | InitrdOf::Own) {
         put(tree, INIT, spec.machine.init(), 0o755, spec.time)?;
     }
-    if resolve::place(tree, CONFIGURATION.as_bytes(), Last::Keep)?.is_none_or(|place| place.node.is_none()) {
+    if path::place(tree, CONFIGURATION.as_bytes(), Last::Keep)?.is_none_or(|place| place.node.is_none()) {
         put(tree, CONFIGURATION, configuration(spec).as_bytes(), 0o644, spec.time)?;
     }
     Ok(true)
 }
 
 fn put(tree: &mut Tree, path: &str, bytes: &[u8], mode: u16, time: Time) -> Result<(), PathError> {
-    let place = resolve::place_made(tree, path.as_bytes(), Last::Keep, time)?;
+    let place = path::place_made(tree, path.as_bytes(), Last::Keep, time)?;
     let kind = NodeKind::File(Content::Inline(bytes.into()));
-    resolve::put(tree, &place, Node { meta: Meta::root_owned(mode, time), kind })?;
+    path::put(tree, &place, Node { meta: Meta::root_owned(mode, time), kind })?;
     Ok(())
 }
 
@@ -219,13 +219,13 @@ mod tests {
     fn tree(files: &[&str]) -> Tree {
         let mut tree = Tree::new(Meta::root_owned(0o755, Time::EPOCH));
         for path in files {
-            resolve::write(&mut tree, path.as_bytes(), b"mine", 0o644, Time::EPOCH).unwrap();
+            path::write(&mut tree, path.as_bytes(), b"mine", 0o644, Time::EPOCH).unwrap();
         }
         tree
     }
 
     fn text(tree: &Tree, path: &str) -> String {
-        String::from_utf8(resolve::read(tree, &NoSources, path.as_bytes()).unwrap().unwrap()).unwrap()
+        String::from_utf8(path::read(tree, &NoSources, path.as_bytes()).unwrap().unwrap()).unwrap()
     }
 
     #[test]

@@ -13,10 +13,10 @@ use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Content, Meta, Node, NodeKind, Tree};
 
 use super::first_boot::tree_has::{has_program, is_there};
-use super::resolve::{self, Last};
 use super::units::{self, UnitsSpec};
 use super::{PathError, StepError};
 use crate::normalize::{NormalizeRule, PathOutcome, RuleChange};
+use amiforge_formats::path::{self, Last};
 
 /// Something that is taken out and made again.
 struct ServiceKey {
@@ -158,9 +158,9 @@ fn have(tree: &Tree, programs: &[&str]) -> Result<bool, PathError> {
 }
 
 fn put(tree: &mut Tree, path: &str, text: &str, mode: u16, time: Time) -> Result<(), PathError> {
-    let place = resolve::place_made(tree, path.as_bytes(), Last::Keep, time)?;
+    let place = path::place_made(tree, path.as_bytes(), Last::Keep, time)?;
     let kind = NodeKind::File(Content::Inline(text.as_bytes().into()));
-    resolve::put(tree, &place, Node { meta: Meta::root_owned(mode, time), kind })?;
+    path::put(tree, &place, Node { meta: Meta::root_owned(mode, time), kind })?;
     Ok(())
 }
 

@@ -8,7 +8,7 @@ use amiforge_formats::tree::{Meta, Name, Node, NodeId, NodeKind, Tree};
 use super::UnitError;
 use super::lookup::{CONFIG, absolute};
 use super::name::UnitName;
-use crate::steps::resolve::{self, Last};
+use amiforge_formats::path::{self, Last};
 
 /// Deepest directory below `/etc/systemd/system` that is searched for links.
 const DEPTH_MAX: usize = 16;
@@ -36,7 +36,7 @@ pub(super) struct UnitLink {
 /// Makes a link; one that leads to the same file already stays as it is.
 pub(super) fn make(tree: &mut Tree, link: &UnitLink, time: Time) -> Result<(), UnitError> {
     let path = format!("{CONFIG}/{}", link.name);
-    let place = resolve::place_made(tree, path.as_bytes(), Last::Keep, time)?;
+    let place = path::place_made(tree, path.as_bytes(), Last::Keep, time)?;
     match place.node.map(|id| &tree.node(id).kind) {
         None => {}
         Some(NodeKind::Symlink(found)) => {
@@ -44,7 +44,7 @@ pub(super) fn make(tree: &mut Tree, link: &UnitLink, time: Time) -> Result<(), U
             if same_file(tree, &absolute(&place.path, &found), link.target.as_bytes())? {
                 return Ok(());
             }
-            if link.over == Over::Broken && resolve::find(tree, &place.path)?.is_some() {
+            if link.over == Over::Broken && path::find(tree, &place.path)?.is_some() {
                 let found = String::from_utf8_lossy(&found).into_owned();
                 return Err(UnitError::Taken { path, found: format!("a link to `{found}`") });
             }
@@ -52,7 +52,7 @@ pub(super) fn make(tree: &mut Tree, link: &UnitLink, time: Time) -> Result<(), U
         Some(other) => return Err(UnitError::Taken { path, found: format!("a {}", other.word()) }),
     }
     let kind = NodeKind::Symlink(link.target.as_bytes().into());
-    resolve::put(tree, &place, Node { meta: Meta::root_owned(0o777, time), kind })?;
+    path::put(tree, &place, Node { meta: Meta::root_owned(0o777, time), kind })?;
     Ok(())
 }
 
@@ -61,15 +61,15 @@ fn same_file(tree: &Tree, a: &[u8], b: &[u8]) -> Result<bool, UnitError> {
     if a == b {
         return Ok(true);
     }
-    let a = resolve::place(tree, a, Last::Keep)?;
-    let b = resolve::place(tree, b, Last::Keep)?;
+    let a = path::place(tree, a, Last::Keep)?;
+    let b = path::place(tree, b, Last::Keep)?;
     Ok(matches!((a, b), (Some(a), Some(b)) if a.path == b.path))
 }
 
 /// Removes every link below `/etc/systemd/system` that has one of the names, leads to a file of such a name, or is
 /// an instance of such a template; and so on for links to what was removed. Directories left empty go too.
 pub(super) fn remove(tree: &mut Tree, mut names: BTreeSet<String>) -> Result<(), UnitError> {
-    let Some(config) = resolve::find(tree, CONFIG.as_bytes())? else { return Ok(()) };
+    let Some(config) = path::find(tree, CONFIG.as_bytes())? else { return Ok(()) };
     loop {
         let known = names.len();
         let mut stack = vec![(config, CONFIG.as_bytes().to_vec(), 0)];
@@ -104,10 +104,10 @@ fn remove_if_marked(
         tree.child(dir, name.as_bytes()).is_some_and(|id| matches!(tree.node(id).kind, NodeKind::Symlink(_)));
     let unit = std::str::from_utf8(name.as_bytes()).ok().and_then(UnitName::new);
     let Some(unit) = unit.filter(|_| is_link) else { return Ok(false) };
-    let end = match resolve::place(tree, path, Last::Follow) {
+    let end = match path::place(tree, path, Last::Follow) {
         Ok(Some(place)) => place.path,
         Ok(None) => Vec::new(),
-        Err(resolve::PathError::Loop { .. } | resolve::PathError::NotADir { .. }) => return Ok(false),
+        Err(path::PathError::Loop { .. } | path::PathError::NotADir { .. }) => return Ok(false),
         Err(error) => return Err(error.into()),
     };
     let end = String::from_utf8_lossy(&end).into_owned();
@@ -125,7 +125,7 @@ fn remove_if_marked(
 fn remove_if_empty(tree: &mut Tree, path: &[u8]) -> Result<(), UnitError> {
     let mut path = path.to_vec();
     while path != CONFIG.as_bytes() {
-        let place = resolve::place(tree, &path, Last::Keep)?;
+        let place = path::place(tree, &path, Last::Keep)?;
         let Some((dir, name)) = place.as_ref().and_then(|place| Some((place.dir, place.name.as_ref()?)))
         else {
             break;

@@ -10,7 +10,7 @@ use amiforge_formats::tree::{NodeId, NodeKind, Tree};
 use super::UnitError;
 use super::install::InstallSection;
 use super::name::{UnitName, UnitNameForm};
-use crate::steps::resolve::{self, Last, TreePath};
+use amiforge_formats::path::{self, Last, TreePath};
 
 /// Where the administrator's units and all links of this module are.
 pub(super) const CONFIG: &str = "/etc/systemd/system";
@@ -64,7 +64,7 @@ impl<'a> Units<'a> {
         });
         let mut present = Vec::new();
         for dir in dirs {
-            if resolve::find(tree, dir.as_bytes())?.is_some() {
+            if path::find(tree, dir.as_bytes())?.is_some() {
                 present.push(dir);
             }
         }
@@ -98,7 +98,7 @@ impl<'a> Units<'a> {
     pub(super) fn names(&self) -> Result<BTreeSet<UnitName>, UnitError> {
         let mut names = BTreeSet::new();
         for dir in &self.dirs {
-            let Some(dir) = resolve::find(self.tree, dir.as_bytes())? else { continue };
+            let Some(dir) = path::find(self.tree, dir.as_bytes())? else { continue };
             for (name, id) in self.tree.entries(dir).into_iter().flatten() {
                 if matches!(self.tree.node(*id).kind, NodeKind::File(_) | NodeKind::Symlink(_)) {
                     names.extend(std::str::from_utf8(name.as_bytes()).ok().and_then(UnitName::new));
@@ -111,9 +111,9 @@ impl<'a> Units<'a> {
     /// Whether a path is in a directory of the search path.
     pub(super) fn covers(&self, path: &str) -> Result<bool, UnitError> {
         let Some((parent, _)) = path.rsplit_once('/') else { return Ok(false) };
-        let parent = resolve::find(self.tree, parent.as_bytes())?;
+        let parent = path::find(self.tree, parent.as_bytes())?;
         for dir in &self.dirs {
-            if parent.is_some() && parent == resolve::find(self.tree, dir.as_bytes())? {
+            if parent.is_some() && parent == path::find(self.tree, dir.as_bytes())? {
                 return Ok(true);
             }
         }
@@ -134,7 +134,7 @@ impl<'a> Units<'a> {
     }
 
     fn hit(&self, path: &str) -> Result<Option<Hit>, UnitError> {
-        let Some(place) = resolve::place(self.tree, path.as_bytes(), Last::Keep)? else { return Ok(None) };
+        let Some(place) = path::place(self.tree, path.as_bytes(), Last::Keep)? else { return Ok(None) };
         let Some(id) = place.node else { return Ok(None) };
         match &self.tree.node(id).kind {
             NodeKind::Symlink(target) => self.link(&place, target).map(Some),
@@ -147,10 +147,10 @@ impl<'a> Units<'a> {
     /// Goes one link further: to the end of a chain would pass over the names in between.
     fn link(&self, place: &TreePath, target: &[u8]) -> Result<Hit, UnitError> {
         let absolute = absolute(&place.path, target);
-        let next = resolve::place(self.tree, &absolute, Last::Keep)?;
+        let next = path::place(self.tree, &absolute, Last::Keep)?;
         let next = next.map_or(absolute.clone(), |next| next.path);
         let null =
-            next == b"/dev/null" || resolve::find(self.tree, &absolute)?.is_some_and(|id| self.is_null(id));
+            next == b"/dev/null" || path::find(self.tree, &absolute)?.is_some_and(|id| self.is_null(id));
         if null {
             return Ok(Hit::Masked);
         }
@@ -173,7 +173,7 @@ impl<'a> Units<'a> {
     /// Reads a unit file and its drop-ins, which are sorted by name across directories.
     fn install(&self, name: &UnitName, path: &str) -> Result<InstallSection, UnitError> {
         let mut install = InstallSection::default();
-        let bytes = resolve::read(self.tree, self.sources, path.as_bytes())?;
+        let bytes = path::read(self.tree, self.sources, path.as_bytes())?;
         install.merge(&bytes.unwrap_or_default());
         let mut files: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
         for drop_in in name.drop_ins() {
@@ -194,7 +194,7 @@ impl<'a> Units<'a> {
         suffix: &[u8],
         files: &mut BTreeMap<Vec<u8>, Vec<u8>>,
     ) -> Result<(), UnitError> {
-        let Some(id) = resolve::find(self.tree, dir.as_bytes())? else { return Ok(()) };
+        let Some(id) = path::find(self.tree, dir.as_bytes())? else { return Ok(()) };
         for name in self.tree.entries(id).into_iter().flat_map(BTreeMap::keys) {
             let name = name.as_bytes();
             if name.ends_with(suffix) && !name.starts_with(b".") {
@@ -206,9 +206,9 @@ impl<'a> Units<'a> {
 
     /// The bytes of a file that may be a link to `/dev/null`, or to nothing.
     fn read_if_file(&self, path: &[u8]) -> Result<Vec<u8>, UnitError> {
-        match resolve::find(self.tree, path)? {
+        match path::find(self.tree, path)? {
             Some(id) if matches!(self.tree.node(id).kind, NodeKind::File(_)) => {
-                Ok(resolve::read(self.tree, self.sources, path)?.unwrap_or_default())
+                Ok(path::read(self.tree, self.sources, path)?.unwrap_or_default())
             }
             _ => Ok(Vec::new()),
         }
@@ -233,7 +233,7 @@ enum Spelling {
 /// systemd writes the directory that it was built for: `/lib/systemd/system` on Debian up to 12, `/usr/lib/…`
 /// nearly everywhere else. The links that the distribution made itself tell which.
 fn spelling(tree: &Tree) -> Result<Spelling, UnitError> {
-    let Some(config) = resolve::find(tree, CONFIG.as_bytes())? else { return Ok(Spelling::Usr) };
+    let Some(config) = path::find(tree, CONFIG.as_bytes())? else { return Ok(Spelling::Usr) };
     let (mut usr, mut root) = (0_u32, 0_u32);
     let mut count = |id: &NodeId| {
         if let NodeKind::Symlink(target) = &tree.node(*id).kind {

@@ -7,8 +7,8 @@ use amiforge_formats::tree::{Content, Meta, Node, NodeKind, Tree, WalkEntry};
 
 use super::{Presets, UnitError, UnitsSpec, apply};
 use crate::steps::StepError;
-use crate::steps::resolve::{self, Last};
 use crate::steps::testing::{self, NOW, OLD, add, extract, oracle, tree};
+use amiforge_formats::path::{self, Last};
 
 /// What is done to a tree, by us and by systemctl.
 #[derive(Debug, Clone, Copy)]
@@ -119,9 +119,9 @@ fn units_of(tar: &Path) -> Tree {
                 NodeKind::File(Content::Inline(bytes.into()))
             }
         };
-        let place = resolve::place_made(&mut tree, path.as_bytes(), Last::Keep, OLD).unwrap();
+        let place = path::place_made(&mut tree, path.as_bytes(), Last::Keep, OLD).unwrap();
         if place.node.is_none() {
-            resolve::put(&mut tree, &place, Node { meta: Meta::root_owned(0o755, OLD), kind }).unwrap();
+            path::put(&mut tree, &place, Node { meta: Meta::root_owned(0o755, OLD), kind }).unwrap();
         }
     }
     tree

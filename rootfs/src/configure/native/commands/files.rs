@@ -5,7 +5,7 @@ use amiforge_formats::tree::{Content, Meta, NodeId, NodeKind};
 use super::{Done, KnownArgs, ended};
 use crate::configure::native::script::{CommandEffect, StopReason};
 use crate::configure::native::system::TargetSystem;
-use crate::steps::resolve::Last;
+use amiforge_formats::path::Last;
 
 /// Options and operands of a command.
 struct Split<'a> {

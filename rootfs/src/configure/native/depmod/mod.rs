@@ -17,7 +17,7 @@ use amiforge_formats::plan::Sources;
 use amiforge_formats::tree::{NodeId, NodeKind, Tree};
 
 use self::module::Module;
-use crate::steps::resolve;
+use amiforge_formats::path;
 
 /// Largest module file as it lies in the tree.
 const FILE_MAX: u64 = 128 << 20;
@@ -60,7 +60,7 @@ pub(super) fn depmod(tree: &Tree, sources: &dyn Sources, folder: NodeId) -> std:
             NodeKind::File(content) if content.len() <= FILE_MAX => Some(content),
             _ => None,
         });
-        content.map_or(Ok(Vec::new()), |content| resolve::bytes_of(content, sources))
+        content.map_or(Ok(Vec::new()), |content| path::bytes_of(content, sources))
     };
     let (mut entries, damaged) = read_all(tree, sources, folder)?;
     sort(&mut entries, &small(b"modules.order")?);
@@ -94,7 +94,7 @@ fn read_all(
                 _ => continue,
             };
             let Some((plain, modname)) = module_name(&file) else { continue };
-            let bytes = module::unpacked(name.as_bytes(), resolve::bytes_of(content, sources)?);
+            let bytes = module::unpacked(name.as_bytes(), path::bytes_of(content, sources)?);
             let Some(module) = bytes.and_then(|bytes| module::read(&bytes)) else {
                 damaged.push(file);
                 continue;

@@ -8,7 +8,7 @@ use crate::steps::testing;
 fn every_file_is_what_depmod_wrote() {
     let Some(tar) = testing::input("min.tar") else { return };
     let (tree, blobs) = root_of(&tar);
-    let modules = resolve::find(&tree, b"/lib/modules").unwrap().unwrap();
+    let modules = path::find(&tree, b"/lib/modules").unwrap().unwrap();
     let mut kernels = 0;
     for &kernel in tree.entries(modules).unwrap().values() {
         let made = depmod(&tree, &blobs, kernel).unwrap();
@@ -16,7 +16,7 @@ fn every_file_is_what_depmod_wrote() {
         for (name, bytes) in made.files {
             let id = tree.child(kernel, name.as_bytes()).unwrap_or_else(|| panic!("no {name}"));
             let NodeKind::File(content) = &tree.node(id).kind else { panic!("{name}") };
-            let theirs = resolve::bytes_of(content, &blobs).unwrap();
+            let theirs = path::bytes_of(content, &blobs).unwrap();
             if theirs != bytes {
                 let lines = |bytes: &[u8]| -> Vec<String> {
                     bytes.split(|&b| b == b'\n').map(|l| String::from_utf8_lossy(l).into_owned()).collect()

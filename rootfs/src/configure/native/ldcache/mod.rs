@@ -14,9 +14,9 @@ use amiforge_formats::tree::{NodeKind, Tree};
 
 use self::format::Library;
 use super::elf::{self, Class, Elf, Soname};
-use crate::steps::PathError;
-use crate::steps::resolve::{self, Last};
 use crate::wildcard::matches;
+use amiforge_formats::path::PathError;
+use amiforge_formats::path::{self, Last};
 
 /// Largest library that is looked into.
 const LIBRARY_MAX: u64 = 1 << 30;
@@ -46,7 +46,7 @@ pub(super) fn ldconfig(tree: &Tree, sources: &dyn Sources) -> Result<Made, PathE
     folders.extend(builtin(tree, sources)?);
     let (mut libraries, mut links, mut seen) = (Vec::new(), Vec::new(), Vec::new());
     for folder in folders {
-        let Some(id) = resolve::find(tree, &folder)? else { continue };
+        let Some(id) = path::find(tree, &folder)? else { continue };
         if seen.contains(&id) || tree.entries(id).is_none() {
             continue;
         }
@@ -73,7 +73,7 @@ fn configured(
     folders: &mut Vec<Vec<u8>>,
     left: &mut usize,
 ) -> Result<(), PathError> {
-    let Some(bytes) = resolve::read(tree, sources, path)? else { return Ok(()) };
+    let Some(bytes) = path::read(tree, sources, path)? else { return Ok(()) };
     for line in bytes.split(|&byte| byte == b'\n') {
         let line = line.split(|&byte| byte == b'#').next().unwrap_or_default().trim_ascii();
         if line.is_empty() || line.starts_with(b"hwcap ") {
@@ -110,7 +110,7 @@ fn expanded(tree: &Tree, of: &[u8], pattern: &[u8]) -> Result<Vec<Vec<u8>>, Path
     };
     let (folder, name) = absolute.split_at(cut(&absolute));
     let name = name.get(1..).unwrap_or_default();
-    let Some(id) = resolve::find(tree, folder)? else { return Ok(Vec::new()) };
+    let Some(id) = path::find(tree, folder)? else { return Ok(Vec::new()) };
     let names = tree.entries(id).into_iter().flatten().map(|(entry, _)| entry.as_bytes());
     Ok(names
         .filter(|entry| !entry.starts_with(b".") && matches(name, entry))
@@ -121,12 +121,12 @@ fn expanded(tree: &Tree, of: &[u8], pattern: &[u8]) -> Result<Vec<Vec<u8>>, Path
 /// The folders that Debian's loader knows by itself: those of its architecture, which the C library lies in, first.
 fn builtin(tree: &Tree, sources: &dyn Sources) -> Result<Vec<Vec<u8>>, PathError> {
     let mut folders = Vec::new();
-    if let Some(id) = resolve::find(tree, b"/usr/lib")? {
+    if let Some(id) = path::find(tree, b"/usr/lib")? {
         let names: Vec<_> = tree.entries(id).into_iter().flatten().map(|(name, _)| name.clone()).collect();
         for name in names.iter().map(amiforge_formats::tree::Name::as_bytes) {
             let own = [b"/lib/", name].concat();
             let libc = [&own[..], b"/libc.so.6"].concat();
-            if name.ends_with(b"-linux-gnu") && resolve::find(tree, &libc)?.is_some() {
+            if name.ends_with(b"-linux-gnu") && path::find(tree, &libc)?.is_some() {
                 let native = native_machine(tree, sources)?;
                 if native.is_none() || machine_of(tree, sources, &libc)? == native {
                     folders.extend([own, [b"/usr/lib/", name].concat()]);
@@ -157,7 +157,7 @@ struct Found {
 /// The libraries of one folder by soname; of several with one soname the newest counts.
 fn scan(tree: &Tree, sources: &dyn Sources, folder: &[u8]) -> Result<BTreeMap<Vec<u8>, Found>, PathError> {
     let mut found: BTreeMap<Vec<u8>, Found> = BTreeMap::new();
-    let Some(id) = resolve::find(tree, folder)? else { return Ok(found) };
+    let Some(id) = path::find(tree, folder)? else { return Ok(found) };
     for (name, id) in tree.entries(id).into_iter().flatten() {
         let name = name.as_bytes();
         if !is_library(name) {
@@ -200,7 +200,7 @@ fn is_library(name: &[u8]) -> bool {
 }
 
 fn library_bytes(tree: &Tree, sources: &dyn Sources, path: &[u8]) -> Result<Option<Vec<u8>>, PathError> {
-    let place = match resolve::place(tree, path, Last::Follow) {
+    let place = match path::place(tree, path, Last::Follow) {
         Ok(place) => place,
         // A link that leads nowhere is not a library.
         Err(PathError::NotADir { .. } | PathError::Loop { .. }) => return Ok(None),
@@ -208,7 +208,7 @@ fn library_bytes(tree: &Tree, sources: &dyn Sources, path: &[u8]) -> Result<Opti
     };
     match place {
         Some(place) if place.node.is_some_and(|id| matches!(tree.node(id).kind, NodeKind::File(_))) => {
-            resolve::contents(tree, sources, &place, LIBRARY_MAX)
+            path::contents(tree, sources, &place, LIBRARY_MAX)
         }
         _ => Ok(None),
     }

@@ -7,9 +7,9 @@
 use std::io;
 use std::sync::Arc;
 
-use amiforge_formats::plan::Sources;
-use amiforge_formats::time::Time;
-use amiforge_formats::tree::{
+use crate::plan::Sources;
+use crate::time::Time;
+use crate::tree::{
     Content, Meta, Name, Node, NodeId, NodeKind, Origin, Printable, SYMLINK_MAX, Tree, TreeError,
 };
 
@@ -17,7 +17,7 @@ use amiforge_formats::tree::{
 const LINKS_MAX: u32 = 40;
 
 /// Largest file that a step reads into memory.
-pub(crate) const SMALL_FILE: u64 = 16 << 20;
+pub const SMALL_FILE: u64 = 16 << 20;
 
 /// Why a path of a recipe, or one that the tree itself contains, cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -94,7 +94,7 @@ pub enum PathError {
 }
 
 /// Checks a path that a recipe gives: absolute, without `.`, `..`, empty names, or bytes that no name can have.
-pub(crate) fn checked(path: &str) -> Result<&[u8], PathError> {
+pub fn checked(path: &str) -> Result<&[u8], PathError> {
     let bytes = path.as_bytes();
     let Some(rest) = bytes.strip_prefix(b"/") else {
         return Err(PathError::NotAbsolute { path: bytes.to_vec() });
@@ -113,7 +113,7 @@ pub(crate) fn checked(path: &str) -> Result<&[u8], PathError> {
 
 /// Whether a symbolic link at the very end of a path is followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Last {
+pub enum Last {
     /// As `open` does.
     Follow,
     /// As `lstat` does.
@@ -131,15 +131,15 @@ enum MissingParents {
 
 /// Where a path leads: a directory and a name in it, whether that name exists or not.
 #[derive(Debug, Clone)]
-pub(crate) struct TreePath {
+pub struct TreePath {
     /// Where the name is; the root itself for the path `/`.
-    pub(crate) dir: NodeId,
+    pub dir: NodeId,
     /// The name; none for the root.
-    pub(crate) name: Option<Name>,
+    pub name: Option<Name>,
     /// What stands there.
-    pub(crate) node: Option<NodeId>,
+    pub node: Option<NodeId>,
     /// The path without links, absolute.
-    pub(crate) path: Vec<u8>,
+    pub path: Vec<u8>,
 }
 
 /// A walk under way: the directories from the root down to where it stands.
@@ -261,28 +261,23 @@ impl TreeAccess<'_> {
 }
 
 /// Where a path leads; `None` when a directory on the way is absent.
-pub(crate) fn place(tree: &Tree, path: &[u8], last: Last) -> Result<Option<TreePath>, PathError> {
+pub fn place(tree: &Tree, path: &[u8], last: Last) -> Result<Option<TreePath>, PathError> {
     walk(&mut TreeAccess::Read(tree), path, last, MissingParents::Absent)
 }
 
 /// Where a path leads, with the directories on the way made.
-pub(crate) fn place_made(
-    tree: &mut Tree,
-    path: &[u8],
-    last: Last,
-    time: Time,
-) -> Result<TreePath, PathError> {
+pub fn place_made(tree: &mut Tree, path: &[u8], last: Last, time: Time) -> Result<TreePath, PathError> {
     walk(&mut TreeAccess::Write(tree), path, last, MissingParents::Make(time))?
         .ok_or_else(|| PathError::NotNormal { path: path.to_vec() })
 }
 
 /// What a path names, links followed.
-pub(crate) fn find(tree: &Tree, path: &[u8]) -> Result<Option<NodeId>, PathError> {
+pub fn find(tree: &Tree, path: &[u8]) -> Result<Option<NodeId>, PathError> {
     Ok(place(tree, path, Last::Follow)?.and_then(|place| place.node))
 }
 
 /// Puts a node at a place, instead of whatever is there but a folder with entries.
-pub(crate) fn put(tree: &mut Tree, place: &TreePath, node: Node) -> Result<NodeId, PathError> {
+pub fn put(tree: &mut Tree, place: &TreePath, node: Node) -> Result<NodeId, PathError> {
     let full = place.node.and_then(|id| tree.entries(id)).is_some_and(|entries| !entries.is_empty());
     let Some(name) = place.name.as_ref().filter(|_| !full) else {
         return Err(PathError::NotAFile { path: place.path.clone(), found: "dir" });
@@ -293,7 +288,7 @@ pub(crate) fn put(tree: &mut Tree, place: &TreePath, node: Node) -> Result<NodeI
 }
 
 /// The bytes of a regular file, if there are at most `limit`.
-pub(crate) fn contents(
+pub fn contents(
     tree: &Tree,
     sources: &dyn Sources,
     place: &TreePath,
@@ -313,7 +308,7 @@ pub(crate) fn contents(
 }
 
 /// The bytes of content whose length the caller has bounded.
-pub(crate) fn bytes_of(content: &Content, sources: &dyn Sources) -> io::Result<Vec<u8>> {
+pub fn bytes_of(content: &Content, sources: &dyn Sources) -> io::Result<Vec<u8>> {
     let mut bytes = vec![0; usize::try_from(content.len()).map_err(io::Error::other)?];
     for segment in content.segments() {
         let range = segment.offset as usize..(segment.offset + segment.len) as usize;
@@ -330,7 +325,7 @@ pub(crate) fn bytes_of(content: &Content, sources: &dyn Sources) -> io::Result<V
 }
 
 /// The bytes of the small file at a path, links followed; `None` when there is none.
-pub(crate) fn read(tree: &Tree, sources: &dyn Sources, path: &[u8]) -> Result<Option<Vec<u8>>, PathError> {
+pub fn read(tree: &Tree, sources: &dyn Sources, path: &[u8]) -> Result<Option<Vec<u8>>, PathError> {
     match place(tree, path, Last::Follow)? {
         Some(place) => contents(tree, sources, &place, SMALL_FILE),
         None => Ok(None),
@@ -339,13 +334,7 @@ pub(crate) fn read(tree: &Tree, sources: &dyn Sources, path: &[u8]) -> Result<Op
 
 /// Writes a file as an editor does, links followed: mode, owner and attributes of a file that is there stay, and
 /// further names of it keep the old bytes. A new file is root's, of `mode`.
-pub(crate) fn write(
-    tree: &mut Tree,
-    path: &[u8],
-    bytes: &[u8],
-    mode: u16,
-    time: Time,
-) -> Result<(), PathError> {
+pub fn write(tree: &mut Tree, path: &[u8], bytes: &[u8], mode: u16, time: Time) -> Result<(), PathError> {
     let place = place_made(tree, path, Last::Follow, time)?;
     let meta = match place.node.map(|id| tree.node(id)) {
         Some(Node { meta, kind: NodeKind::File(_) }) => Meta { mtime: time, ..meta.clone() },
@@ -356,6 +345,3 @@ pub(crate) fn write(
     };
     put(tree, &place, Node { meta, kind: NodeKind::File(Content::Inline(Arc::from(bytes))) }).map(|_| ())
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,7 +1,11 @@
-use amiforge_formats::plan::{NoSources, SourceId};
-use amiforge_formats::tree::Segment;
+//! Paths in trees that are written in a few words.
 
-use super::*;
+use std::sync::Arc;
+
+use amiforge_formats::path::{self, *};
+use amiforge_formats::plan::{NoSources, SourceId};
+use amiforge_formats::tree::{Content, Meta, Node, NodeKind, Origin, Segment, Tree};
+
 use crate::steps::testing::{NOW, OneSource, add, shape, tree};
 
 fn found(tree: &Tree, path: &str) -> String {
@@ -66,7 +70,7 @@ fn folders_on_the_way_are_made_where_links_lead() {
     assert_eq!((place.path, place.node), (b"/run/a/b/c".to_vec(), None));
     assert_eq!(shape(&tree, "/run/a/b"), "dir 0755 0:0");
     write(&mut tree, b"/run/a", b"x", 0o644, NOW).unwrap_err();
-    let run = super::place(&tree, b"/run", Last::Keep).unwrap().unwrap();
+    let run = path::place(&tree, b"/run", Last::Keep).unwrap().unwrap();
     let node = Node { meta: Meta::root_owned(0o644, NOW), kind: NodeKind::Fifo };
     put(&mut tree, &run, node).unwrap_err();
 }
