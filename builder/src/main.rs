@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use amiforge_machine::boot::{imds, leash};
-use amiforge_rootfs::sandbox::{self, SUBCOMMAND};
+use amiforge_sandbox::SUBCOMMAND;
 use clap::Parser as _;
 
 use crate::cli::Cli;
@@ -17,7 +17,7 @@ use crate::ui::Ui;
 fn main() -> ExitCode {
     // The inside of a sandbox: before anything that might start a thread.
     if std::env::args_os().nth(1).is_some_and(|word| word == SUBCOMMAND) {
-        return sandbox::enter();
+        return amiforge_sandbox::enter();
     }
     // One connection of a guest to the metadata service of its launch.
     if std::env::args_os().nth(1).is_some_and(|word| word == imds::SUBCOMMAND) {

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use amiforge_formats::digest::Digest;
 use amiforge_progress::Interrupt;
 use amiforge_progress::Progress;
-use amiforge_rootfs::store::{Objects, StoreError};
+use amiforge_store::{Objects, StoreError};
 
 use crate::lock::{Lock, LockError, NeededFile};
 use crate::recipe::Recipe;

@@ -14,7 +14,7 @@ use amiforge_image::inspect::Medium;
 use amiforge_machine::preflight::{PreflightReport, preflight};
 use amiforge_progress::Interrupt;
 use amiforge_progress::Silent;
-use amiforge_rootfs::sandbox::OnFailure;
+use amiforge_sandbox::OnFailure;
 
 /// GUID of the roots.
 const ROOT: &str = "6f3b6f9c-0000-4000-8000-000000000001";

@@ -3,12 +3,12 @@
 #![no_main]
 
 use amiforge_formats::digest::Digest;
-use amiforge_rootfs::blobs::Blobs;
+use amiforge_store::blobs::Blobs;
 use amiforge_rootfs::packages::filters::Filters;
 use amiforge_rootfs::packages::locked::{LockedPackage, LockReason};
 use amiforge_rootfs::packages::unpack::{DebFile, unpack};
-use amiforge_rootfs::store::Store;
-use amiforge_rootfs::watch::Unwatched;
+use amiforge_store::Store;
+use amiforge_store::watch::Unwatched;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

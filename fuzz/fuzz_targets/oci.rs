@@ -4,10 +4,10 @@
 #![no_main]
 
 use amiforge_rootfs::assemble::assemble;
-use amiforge_rootfs::blobs::Blobs;
+use amiforge_store::blobs::Blobs;
 use amiforge_rootfs::sources::{DigestPin, SourceKind, SourceSpec};
-use amiforge_rootfs::store::Store;
-use amiforge_rootfs::watch::Unwatched;
+use amiforge_store::Store;
+use amiforge_store::watch::Unwatched;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

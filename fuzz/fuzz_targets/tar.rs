@@ -3,7 +3,7 @@
 
 use amiforge_formats::plan::SourceId;
 use amiforge_rootfs::sources::tar::{ArchiveLocation, index};
-use amiforge_rootfs::watch::Unwatched;
+use amiforge_store::watch::Unwatched;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

@@ -7,17 +7,17 @@ use std::path::PathBuf;
 use amiforge_formats::digest::Digest;
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::Tree;
+use amiforge_store::Store;
+use amiforge_store::blobs::Blobs;
+use amiforge_store::checks::{CheckError, Checks};
+use amiforge_store::watch::Watch;
 
-use crate::blobs::Blobs;
-use crate::checks::{CheckError, Checks};
 use crate::glob::NotAGlob;
 use crate::merge::{MergeError, Merged};
 use crate::reshape::Reshape;
 use crate::sources::indexed::clean;
 use crate::sources::warning::Warning;
 use crate::sources::{OpenedSource, Opening, SourceError, SourceSpec};
-use crate::store::Store;
-use crate::watch::Watch;
 
 /// What the sources gave.
 #[derive(Debug)]

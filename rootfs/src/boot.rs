@@ -7,12 +7,12 @@
 use std::collections::BTreeMap;
 use std::io;
 
+use amiforge_formats::path::PathError;
+use amiforge_formats::path::{self, Last};
 use amiforge_formats::plan::Sources;
 use amiforge_formats::tree::{Content, NodeKind, Tree};
 
 use crate::packages::version;
-use amiforge_formats::path::PathError;
-use amiforge_formats::path::{self, Last};
 
 /// Longest head of a kernel that is read: setup header and the headers of the PE file.
 const HEAD: u64 = 4096;
@@ -191,7 +191,7 @@ mod tests {
     use amiforge_formats::tree::Meta;
 
     use super::*;
-    use crate::blobs::Blobs;
+    use amiforge_store::blobs::Blobs;
 
     fn tree(files: &[&str]) -> Tree {
         let time = Time { secs: 0, nanos: 0 };

@@ -1,24 +1,17 @@
 //! From inputs to a file tree: sources, store, merging, and the steps that make a tree a system.
 
 pub mod assemble;
-pub mod blobs;
 pub mod boot;
-pub mod checks;
 pub mod configure;
-pub mod digests;
 pub mod glob;
 pub mod graft;
 pub mod initrd;
-pub mod layer;
 pub mod merge;
 pub mod normalize;
 pub mod packages;
 pub mod reshape;
-pub mod sandbox;
 pub mod secrets;
 pub mod sources;
 pub mod stage;
 pub mod steps;
-pub mod store;
-pub mod watch;
 mod wildcard;

@@ -7,17 +7,17 @@ use std::path::PathBuf;
 use amiforge_formats::digest::Digest;
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Meta, Tree};
-
-use crate::assemble::{AssembleError, Assembled, assemble};
-use crate::blobs::Blobs;
-use crate::graft::{GraftError, graft};
-use crate::sandbox::{
+use amiforge_sandbox::{
     CaptureScope, OnFailure, OutputTail, Sandbox, SandboxClock, SandboxError, SandboxJob, SandboxLimits,
     SandboxStep, Seed,
 };
+use amiforge_store::Store;
+use amiforge_store::blobs::Blobs;
+use amiforge_store::watch::Watch;
+
+use crate::assemble::{AssembleError, Assembled, assemble};
+use crate::graft::{GraftError, graft};
 use crate::sources::{DigestPin, SourceKind, SourceSpec};
-use crate::store::Store;
-use crate::watch::Watch;
 
 /// A stage, with its inputs on this machine.
 #[derive(Debug, Clone)]

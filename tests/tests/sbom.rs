@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 use amiforge::sbom::{self, Subject};
 use amiforge_formats::digest::Digest;
 use amiforge_formats::time::Time;
-use amiforge_rootfs::blobs::Blobs;
 use amiforge_rootfs::packages::database::{self, Architectures, DatabaseState};
 use amiforge_rootfs::packages::filters::Filters;
 use amiforge_rootfs::packages::locked::{LockReason, LockedPackage};
 use amiforge_rootfs::packages::unpack::{self, DebFile};
-use amiforge_rootfs::store::Store;
-use amiforge_rootfs::watch::Unwatched;
+use amiforge_store::Store;
+use amiforge_store::blobs::Blobs;
+use amiforge_store::watch::Unwatched;
 use amiforge_tests::{oracle, python, scratch};
 
 /// Packages with few files, so that the oracles, which take long for each file, end soon; with licences of many kinds.

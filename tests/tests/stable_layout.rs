@@ -6,7 +6,7 @@ use amiforge_formats::guid::Guid;
 use amiforge_formats::plan::{Data, Plan, SourceId};
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Content, Meta, Name, Node, NodeId, NodeKind, Origin, Segment, Tree};
-use amiforge_rootfs::blobs::Blobs;
+use amiforge_store::blobs::Blobs;
 use amiforge_tests::{assembled, scratch, tier};
 
 const MIB: u64 = 1 << 20;

@@ -7,7 +7,7 @@ use amiforge::lock::Lock;
 use amiforge::vendor;
 use amiforge_progress::Interrupt;
 use amiforge_progress::Silent;
-use amiforge_rootfs::store::Store;
+use amiforge_store::Store;
 use amiforge_tests::debs::Suite;
 use amiforge_tests::locking::Place;
 use amiforge_tests::{oracle, told};

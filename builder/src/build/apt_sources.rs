@@ -2,8 +2,8 @@
 
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::Tree;
-use amiforge_rootfs::blobs::Blobs;
 use amiforge_rootfs::steps::apt_sources::{self, AptArchive, Preference, SignedBy, Versions};
+use amiforge_store::blobs::Blobs;
 
 use super::BuildError;
 use super::host_files::HostFiles;

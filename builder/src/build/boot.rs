@@ -8,11 +8,11 @@ use amiforge_formats::pe::{self, UkiSection};
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Content, Tree};
 use amiforge_image::disk::{self, PartitionSize};
-use amiforge_rootfs::blobs::Blobs;
 use amiforge_rootfs::boot::{self as parts, BootFilesError, KernelFiles};
 use amiforge_rootfs::initrd::{InitrdError, InitrdMachine, Modules};
 use amiforge_rootfs::steps::files::{self, FileAction, FileSpec};
 use amiforge_rootfs::steps::kernel_hook::{self, InitrdOf, KernelHookSpec, Uefi, UefiLoader};
+use amiforge_store::blobs::Blobs;
 
 use super::BuildError;
 use crate::recipe::{Arch, BootRecipe, InitrdChoice, Loader, Recipe, RecipeContent, RecipePartition};

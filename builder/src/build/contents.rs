@@ -5,11 +5,11 @@ use amiforge_formats::gpt::types;
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::Tree;
 use amiforge_image::disk::{file_system_uuid, volume_id};
-use amiforge_rootfs::blobs::Blobs;
 use amiforge_rootfs::steps::files::{FileAction, FileSpec};
 use amiforge_rootfs::steps::first_boot::{self, FirstBootSpec, Hostname, Suited};
 use amiforge_rootfs::steps::fstab::{self, Device, FstabSpec, MountSpec};
 use amiforge_rootfs::steps::{accounts, files, system, units};
+use amiforge_store::blobs::Blobs;
 
 use super::BuildError;
 use super::apt_sources;

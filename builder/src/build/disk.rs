@@ -3,7 +3,7 @@
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Meta, Tree};
 use amiforge_image::disk::{DiskSpec, Loader, PartitionContent, PartitionSpec};
-use amiforge_rootfs::blobs::Blobs;
+use amiforge_store::blobs::Blobs;
 
 use super::BuildError;
 use super::host_files::HostFiles;

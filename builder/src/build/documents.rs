@@ -7,7 +7,7 @@ use std::thread::ScopedJoinHandle;
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::Tree;
 use amiforge_image::bundle::{self, Document};
-use amiforge_rootfs::blobs::Blobs;
+use amiforge_store::blobs::Blobs;
 
 use super::BuildError;
 use super::workshop::{Packages, Workshop};

@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 use amiforge_formats::digest::Digest;
 use amiforge_formats::tree::Content;
 use amiforge_image::manifest::ManifestInput;
-use amiforge_rootfs::blobs::Blobs;
-use amiforge_rootfs::watch::Watch;
+use amiforge_store::blobs::Blobs;
+use amiforge_store::watch::Watch;
 use sha2::{Digest as _, Sha256};
 
 use super::BuildError;
@@ -168,7 +168,7 @@ fn hash(file: &File, len: u64, watch: &dyn Watch) -> io::Result<Option<Digest>> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use amiforge_rootfs::watch::Unwatched;
+    use amiforge_store::watch::Unwatched;
     use std::io::Write as _;
 
     #[test]

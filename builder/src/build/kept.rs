@@ -1,6 +1,6 @@
 //! Checks of what layers are made from, and the names that new layers get when those are done.
 
-use amiforge_rootfs::checks::{CheckError, Outstanding, Settling};
+use amiforge_store::checks::{CheckError, Outstanding, Settling};
 
 use super::workshop::Workshop;
 

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use amiforge_formats::digest::Digest;
 use amiforge_rootfs::configure::AccountIds;
 use amiforge_rootfs::packages::locked::LockedPackage;
-use amiforge_rootfs::sandbox::Seed;
+use amiforge_sandbox::Seed;
 
 use super::BuildOptions;
 use crate::recipe::Recipe;

@@ -32,12 +32,12 @@ use std::path::{Path, PathBuf};
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::Tree;
 use amiforge_rootfs::assemble::{self, Assembled};
-use amiforge_rootfs::blobs::Blobs;
 use amiforge_rootfs::merge::Merged;
 use amiforge_rootfs::normalize;
-use amiforge_rootfs::sandbox::OnFailure;
 use amiforge_rootfs::steps::lacks;
 use amiforge_rootfs::steps::service_keys;
+use amiforge_sandbox::OnFailure;
+use amiforge_store::blobs::Blobs;
 
 pub use boot::NoLoader;
 pub use epoch::{NotAnEpoch, TooLate, parse_source_date_epoch};

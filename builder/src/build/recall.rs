@@ -11,9 +11,9 @@ use std::collections::hash_map::Entry;
 use amiforge_formats::digest::Digest;
 use amiforge_formats::plan::{Data, Extent, Plan, SourceId, Sources as _};
 use amiforge_image::image::KnownImage;
-use amiforge_rootfs::blobs::Blobs;
-use amiforge_rootfs::layer::Layers;
-use amiforge_rootfs::store::Store;
+use amiforge_store::Store;
+use amiforge_store::blobs::Blobs;
+use amiforge_store::layer::Layers;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 

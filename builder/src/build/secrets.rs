@@ -12,11 +12,11 @@ use std::io;
 use amiforge_formats::digest::Digest;
 use amiforge_formats::tree::{Content, NodeKind, Printable, Tree};
 use amiforge_image::manifest::Secret;
-use amiforge_rootfs::blobs::Blobs;
-use amiforge_rootfs::digests;
-use amiforge_rootfs::sandbox::{OnFailure, SandboxClock, Seed};
 use amiforge_rootfs::secrets::{self, RunOrder, TwiceError};
-use amiforge_rootfs::watch::Watch;
+use amiforge_sandbox::{OnFailure, SandboxClock, Seed};
+use amiforge_store::blobs::Blobs;
+use amiforge_store::digests;
+use amiforge_store::watch::Watch;
 use serde::{Deserialize, Serialize};
 
 use super::BuildError;

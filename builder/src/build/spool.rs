@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use amiforge_rootfs::store::Store;
+use amiforge_store::Store;
 use tempfile::TempDir;
 
 use super::{BuildError, folder_of};

@@ -2,11 +2,11 @@
 
 use amiforge_formats::digest::Digest;
 use amiforge_formats::tree::Tree;
-use amiforge_rootfs::blobs::Blobs;
 use amiforge_rootfs::graft::graft;
-use amiforge_rootfs::layer::Layers;
 use amiforge_rootfs::secrets::RunOrder;
 use amiforge_rootfs::stage::{self, StageArchive, StageError, StageInstall, StageSpec};
+use amiforge_store::blobs::Blobs;
+use amiforge_store::layer::Layers;
 
 use super::workshop::{For, Packages, Workshop};
 use super::{BuildError, BuildLayer, HostFileError, keys, secrets, system};

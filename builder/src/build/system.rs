@@ -2,18 +2,18 @@
 
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::Tree;
-use amiforge_rootfs::blobs::Blobs;
-use amiforge_rootfs::checks::Settling;
 use amiforge_rootfs::configure::native::{self, NativeError, NativeSetup};
 use amiforge_rootfs::configure::{AccountIds, debconf, run};
-use amiforge_rootfs::digests::Digesting;
 use amiforge_rootfs::packages::database::{self, Architectures, DatabaseState};
 use amiforge_rootfs::packages::filters::{DocOptions, Filters, KeepChoice};
 use amiforge_rootfs::packages::locked::LockedPackage;
 use amiforge_rootfs::packages::unpack::{DebFile, Unpacked, unpack};
-use amiforge_rootfs::sandbox::SandboxError;
 use amiforge_rootfs::secrets::order;
-use amiforge_rootfs::watch::Watch;
+use amiforge_sandbox::SandboxError;
+use amiforge_store::blobs::Blobs;
+use amiforge_store::checks::Settling;
+use amiforge_store::digests::Digesting;
+use amiforge_store::watch::Watch;
 
 use super::BuildError;
 use super::secrets;

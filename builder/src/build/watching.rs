@@ -2,7 +2,7 @@
 
 use amiforge_progress::Interrupt;
 use amiforge_progress::Progress;
-use amiforge_rootfs::watch::Watch;
+use amiforge_store::watch::Watch;
 
 /// What the builder has, as the sources want it.
 pub(super) struct SourceWatch<'a> {

@@ -5,14 +5,14 @@ use std::path::PathBuf;
 
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::Tree;
-use amiforge_rootfs::blobs::Blobs;
-use amiforge_rootfs::checks::{Outstanding, Settling};
-use amiforge_rootfs::layer::Layers;
 use amiforge_rootfs::packages::locked::LockedPackage;
-use amiforge_rootfs::sandbox::{Launcher, OnFailure, Sandbox, SandboxError, SandboxJob, SandboxStep, Seed};
 use amiforge_rootfs::secrets::order;
 use amiforge_rootfs::steps::lacks;
-use amiforge_rootfs::store::Store;
+use amiforge_sandbox::{Launcher, OnFailure, Sandbox, SandboxError, SandboxJob, SandboxStep, Seed};
+use amiforge_store::Store;
+use amiforge_store::blobs::Blobs;
+use amiforge_store::checks::{Outstanding, Settling};
+use amiforge_store::layer::Layers;
 use serde::{Deserialize, Serialize};
 
 use super::secrets::{self, KeptDependent};

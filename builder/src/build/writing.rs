@@ -15,8 +15,8 @@ use amiforge_machine::preflight;
 use amiforge_progress::Interrupt;
 use amiforge_progress::Progress;
 use amiforge_rootfs::assemble::Assembled;
-use amiforge_rootfs::blobs::Blobs;
 use amiforge_rootfs::normalize::RuleChange;
+use amiforge_store::blobs::Blobs;
 
 use super::documents::{self, Bill};
 use super::host_files::HostFiles;

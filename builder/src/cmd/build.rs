@@ -14,11 +14,11 @@ use amiforge_image::disk::{ContentError, DiskError};
 use amiforge_image::image::EmitError;
 use amiforge_image::manifest::{ImageOrigin, Secret};
 use amiforge_rootfs::assemble::AssembleError;
-use amiforge_rootfs::sandbox::{Limit, OnFailure, SandboxError};
 use amiforge_rootfs::sources::SourceError;
 use amiforge_rootfs::stage::StageError;
 use amiforge_rootfs::steps::StepError;
 use amiforge_rootfs::steps::fstab::FstabError;
+use amiforge_sandbox::{Limit, OnFailure, SandboxError};
 use serde::Serialize;
 
 use super::{CommandResult, Done, Failure, stop_on_signals, store};

@@ -7,7 +7,7 @@ use amiforge::fetch::{FetchError, Mirrors, Wire, WireError, variable_of};
 use amiforge::lock::make::{self, Fetching, Update};
 use amiforge::lock::{ArchiveFault, Changes, Lock, LockError};
 use amiforge::recipe::Recipe;
-use amiforge_rootfs::store::Store;
+use amiforge_store::Store;
 use serde::Serialize;
 
 use super::{CommandResult, Done, Failure, build, stop_on_signals, store};

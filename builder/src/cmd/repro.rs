@@ -6,7 +6,7 @@ use amiforge::lock;
 use amiforge::recipe::Recipe;
 use amiforge::repro::child::Children;
 use amiforge::repro::{KeepBundles, ReproError, ReproOptions, ReproReport, Stock, matrix, run as build_all};
-use amiforge_rootfs::store::Store;
+use amiforge_store::Store;
 use anyhow::Context as _;
 
 use super::{CommandResult, Done, Failure, build, stop_on_signals, store};

@@ -7,8 +7,8 @@ use std::time::{Duration, SystemTime};
 use amiforge::lock::{Lock, LockError};
 use amiforge_progress::Interrupt;
 use amiforge_progress::Progress;
-use amiforge_rootfs::store::{Store, StoreEntry, StoreEntryKind};
-use amiforge_rootfs::watch::Watch;
+use amiforge_store::watch::Watch;
+use amiforge_store::{Store, StoreEntry, StoreEntryKind};
 use anyhow::Context as _;
 use serde::Serialize;
 

@@ -9,7 +9,7 @@ mod wire;
 
 use std::io;
 
-use amiforge_rootfs::store::StoreError;
+use amiforge_store::StoreError;
 
 pub use mirror::{Mirrors, variable_of};
 pub(crate) use objects::copy;

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use amiforge_progress::Interrupt;
 use amiforge_progress::Progress;
-use amiforge_rootfs::store::{Begun, ObjectPart, Objects, StoreError};
+use amiforge_store::{Begun, ObjectPart, Objects, StoreError};
 
 use super::wire::{ATTEMPTS, broken, pause};
 use super::{FetchError, FileLocation, Want, Wire, WireError, git, shown};

@@ -7,7 +7,7 @@ use amiforge_rootfs::packages::index::IndexError;
 use amiforge_rootfs::packages::release::ReleaseError;
 use amiforge_rootfs::packages::resolve::ResolveError;
 use amiforge_rootfs::packages::signature::SignatureError;
-use amiforge_rootfs::store::StoreError;
+use amiforge_store::StoreError;
 
 /// Why a lock cannot be used or made.
 #[derive(Debug, thiserror::Error)]

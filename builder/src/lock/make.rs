@@ -8,7 +8,7 @@ use amiforge_progress::Interrupt;
 use amiforge_progress::Progress;
 use amiforge_rootfs::packages::locked::LockedPackage;
 use amiforge_rootfs::packages::resolve::{self, PackageId, PinPreference, PinTo, Request, Suite};
-use amiforge_rootfs::store::Store;
+use amiforge_store::Store;
 use sha2::{Digest as _, Sha256};
 
 use super::error::{ArchiveFault, LockError};

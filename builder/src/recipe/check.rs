@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use amiforge_formats::digest::Digest;
 use amiforge_image::disk::DiskSize;
-use amiforge_rootfs::sandbox::SandboxClock;
+use amiforge_sandbox::SandboxClock;
 use serde::Deserialize as _;
 use toml::Spanned;
 use toml::de::DeTable;

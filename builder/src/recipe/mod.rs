@@ -32,12 +32,12 @@ use amiforge_formats::guid::Guid;
 use amiforge_image::disk::{DiskSize, PartitionSize};
 use amiforge_rootfs::glob::Globs;
 use amiforge_rootfs::normalize::NormalizeRule;
-use amiforge_rootfs::sandbox::{SandboxClock, SandboxLimits};
 use amiforge_rootfs::sources::SourceSpec;
 use amiforge_rootfs::steps::accounts::{GroupSpec, Principal, UserSpec};
 use amiforge_rootfs::steps::files::{IfMissing, XattrValue};
 use amiforge_rootfs::steps::system::SystemSpec;
 use amiforge_rootfs::steps::units::UnitsSpec;
+use amiforge_sandbox::{SandboxClock, SandboxLimits};
 
 pub use boot::{BootMode, BootRecipe, FirstBoot, InitrdChoice, Loader};
 pub use deb::{

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use amiforge_rootfs::sandbox::SandboxLimits;
+use amiforge_sandbox::SandboxLimits;
 
 use super::check::Checker;
 use super::deb::{DebArchive, DebSource, RunStep, SourceFrom, Stage, StageSource};

@@ -20,7 +20,7 @@ pub use conditions::{Condition, matrix};
 pub use stock::Stock;
 pub use verdict::ReproVerdict;
 
-use amiforge_rootfs::store::StoreError;
+use amiforge_store::StoreError;
 
 use amiforge_image::bundle::{MANIFEST, SUMS};
 use amiforge_image::diff::{self, DiffError};

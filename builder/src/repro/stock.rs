@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use amiforge_rootfs::store::Store;
+use amiforge_store::Store;
 
 use super::ReproError;
 use crate::lock::Lock;

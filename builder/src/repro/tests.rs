@@ -70,7 +70,7 @@ impl Sample {
                 source_date_epoch: None,
                 lock: None,
                 vendor: None,
-                on_failure: amiforge_rootfs::sandbox::OnFailure::Stop,
+                on_failure: amiforge_sandbox::OnFailure::Stop,
             };
             build::build(&recipe, &options, &Silent, &interrupt).unwrap();
             Ok(Vec::new())

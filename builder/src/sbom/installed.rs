@@ -7,8 +7,7 @@ use amiforge_formats::plan::Sources;
 use amiforge_formats::tree::{Content, NodeKind, Tree};
 use amiforge_rootfs::packages::control::Paragraph;
 use amiforge_rootfs::packages::locked::LockedPackage;
-
-use amiforge_rootfs::digests::each_part;
+use amiforge_store::digests::each_part;
 
 /// Longest file of the database that is read.
 const LONGEST: u64 = 256 << 20;

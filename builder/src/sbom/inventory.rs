@@ -5,8 +5,8 @@ use std::io;
 
 use amiforge_formats::plan::Sources;
 use amiforge_formats::tree::{Content, NodeId, NodeKind, Tree};
-use amiforge_rootfs::blobs::Blobs;
-use amiforge_rootfs::digests::{self, each_part};
+use amiforge_store::blobs::Blobs;
+use amiforge_store::digests::{self, each_part};
 
 use super::installed::InstalledPackage;
 use super::licence::{self, Licence};

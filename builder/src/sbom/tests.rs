@@ -3,9 +3,9 @@
 use amiforge_formats::digest::Digest;
 use amiforge_formats::plan::NoSources;
 use amiforge_formats::tree::{Content, Meta, Name, Node, NodeKind, Tree};
-use amiforge_rootfs::blobs::Blobs;
 use amiforge_rootfs::packages::control::Paragraph;
 use amiforge_rootfs::packages::locked::{LockReason, LockedPackage};
+use amiforge_store::blobs::Blobs;
 
 use super::*;
 

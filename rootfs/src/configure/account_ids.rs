@@ -8,9 +8,9 @@ use std::fmt::Write as _;
 
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Meta, Node, NodeKind, Tree};
+use amiforge_sandbox::SandboxStep;
 
 use super::stand_in::{PlacedScript, StandIn, put, remove};
-use crate::sandbox::SandboxStep;
 use crate::steps::accounts::{GroupSpec, UserSpec};
 
 /// Numbers by names.

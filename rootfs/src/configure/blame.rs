@@ -1,8 +1,9 @@
 //! Which package's script made dpkg fail: its messages are read for the package, the script and what that wrote. Of what
 //! packages left for the end, the command that failed.
 
+use amiforge_sandbox::{CommandEnd, OutputTail, SandboxError};
+
 use super::later::FAILED;
-use crate::sandbox::{CommandEnd, OutputTail, SandboxError};
 
 /// Says of a step of dpkg which package failed; any other error stays as it is.
 pub(super) fn blame(error: SandboxError) -> SandboxError {

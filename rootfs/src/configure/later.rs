@@ -11,10 +11,10 @@
 
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Content, Meta, Name, Node, NodeKind, Tree};
+use amiforge_sandbox::SandboxStep;
 
 use super::stand_in::{PlacedScript, StandIn, put, remove};
 use crate::packages::unpack::UnpackedPackage;
-use crate::sandbox::SandboxStep;
 
 /// Makes initrds. What a kernel asks for comes with the trigger as well.
 const INITRDS: StandIn = StandIn {

@@ -12,18 +12,18 @@ use std::collections::BTreeMap;
 
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Content, NodeKind, Tree};
+use amiforge_sandbox::{
+    Captured, OnFailure, Sandbox, SandboxClock, SandboxError, SandboxJob, SandboxLimits, SandboxStep, Seed,
+};
+use amiforge_store::blobs::Blobs;
+use amiforge_store::watch::Watch;
 
 use super::account_ids::{AccountIds, Numbered};
 use super::blame::blame;
 use super::later::{DeferredPrograms, IMPORTS_COMPILE_NOTHING};
 use super::order::PackageNeeds;
 use super::stand_in::{self, STARTS_NOTHING};
-use crate::blobs::Blobs;
 use crate::packages::unpack::UnpackedPackage;
-use crate::sandbox::{
-    Captured, OnFailure, Sandbox, SandboxClock, SandboxError, SandboxJob, SandboxLimits, SandboxStep, Seed,
-};
-use crate::watch::Watch;
 
 /// How packages are configured.
 #[derive(Debug, Clone, Copy)]

@@ -2,9 +2,9 @@
 
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::Meta;
+use amiforge_store::blobs::Blobs;
 
 use super::*;
-use crate::blobs::Blobs;
 
 const DEP: &str = "kernel/drivers/virtio/virtio.ko:\n\
     kernel/drivers/virtio/virtio_ring.ko: kernel/drivers/virtio/virtio.ko\n\

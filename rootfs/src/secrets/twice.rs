@@ -8,11 +8,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use amiforge_formats::digest::Digest;
 use amiforge_formats::tree::{Content, NodeKind, Origin, Tree};
+use amiforge_store::blobs::Blobs;
+use amiforge_store::digests;
+use amiforge_store::watch::Watch;
 
-use crate::blobs::Blobs;
-use crate::digests;
 use crate::secrets::scan::read_at;
-use crate::watch::Watch;
 
 /// Memory that is left to the rest of the machine where both run at once, in bytes.
 const SPARE: u64 = 1 << 30;
@@ -183,7 +183,7 @@ fn is_new(content: &Content, known: u32) -> bool {
 mod tests {
     use super::*;
     use crate::steps::testing::tree;
-    use crate::watch::Unwatched;
+    use amiforge_store::watch::Unwatched;
 
     #[test]
     fn what_differs_between_two_trees_is_named_with_its_digest() {

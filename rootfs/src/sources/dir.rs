@@ -21,6 +21,8 @@ use std::sync::Arc;
 use amiforge_formats::plan::SourceId;
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Content, Meta, Node, NodeKind, Origin, Printable, Segment, Xattrs};
+use amiforge_store::blobs::{Blobs, FileStamp};
+use amiforge_store::watch::Watch;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, SeekFrom, Stat};
 
 use super::fault::EntryFault;
@@ -28,10 +30,8 @@ use super::indexed::{Again, Explicitness, Indexed, Inserter, PlantError};
 use super::tar::mode_without;
 use super::warning::Tally;
 use super::{Modes, OwnerRule};
-use crate::blobs::{Blobs, FileStamp};
 use crate::glob::{Globs, NotAGlob};
 use crate::reshape::Reshape;
-use crate::watch::Watch;
 
 /// Stretches of data kept apart of one file; one with more is taken as a file without holes.
 const STRETCHES_MAX: usize = 1 << 20;

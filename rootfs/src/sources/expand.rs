@@ -6,10 +6,9 @@ use std::io::{self, BufRead, BufReader, Read};
 
 use amiforge_formats::digest::Digest;
 use amiforge_formats::read_at::ReadAt;
+use amiforge_store::watch::Watch;
+use amiforge_store::{Naming, Spool, Spooling, Store, StoreError};
 use sha2::{Digest as _, Sha256};
-
-use crate::store::{Naming, Spool, Spooling, Store, StoreError};
-use crate::watch::Watch;
 
 /// Bytes taken from the input, and given to the store, at a time.
 pub(crate) const PIECE: usize = 1 << 20;

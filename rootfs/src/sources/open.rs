@@ -9,6 +9,10 @@ use amiforge_formats::digest::Digest;
 use amiforge_formats::plan::SourceId;
 use amiforge_formats::read_at::ReadAt;
 use amiforge_progress::regular;
+use amiforge_store::blobs::Blobs;
+use amiforge_store::checks::{DeferredTask, Purpose};
+use amiforge_store::watch::Watch;
+use amiforge_store::{Spool, Store, StoreError};
 
 use super::dir::{self, DirAttributes, DirError};
 use super::expand::{self, Bounds, Compression, ExpandError};
@@ -16,11 +20,7 @@ use super::indexed::Indexed;
 use super::oci::{self, OciError};
 use super::tar::{self, ArchiveLocation, TarError};
 use super::{DigestPin, Modes, OwnerRule, SourceKind, SourceSpec};
-use crate::blobs::Blobs;
-use crate::checks::{DeferredTask, Purpose};
 use crate::reshape::Reshape;
-use crate::store::{Spool, Store, StoreError};
-use crate::watch::Watch;
 
 /// Why a source cannot be read.
 #[derive(Debug, thiserror::Error)]

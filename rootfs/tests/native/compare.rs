@@ -6,11 +6,11 @@ use std::path::Path;
 use amiforge_formats::plan::Sources;
 use amiforge_formats::tree::{Content, Node, NodeKind, Origin, Tree};
 use amiforge_rootfs::assemble::assemble;
-use amiforge_rootfs::blobs::Blobs;
 use amiforge_rootfs::glob::Globs;
 use amiforge_rootfs::sources::{DigestPin, SourceKind, SourceSpec};
-use amiforge_rootfs::store::Store;
-use amiforge_rootfs::watch::Unwatched;
+use amiforge_store::Store;
+use amiforge_store::blobs::Blobs;
+use amiforge_store::watch::Unwatched;
 
 /// The root that an archive holds.
 pub(crate) fn root_of(tar: &Path, store: &Path) -> (Tree, Blobs) {

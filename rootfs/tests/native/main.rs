@@ -13,17 +13,16 @@ use std::path::{Path, PathBuf};
 
 use amiforge_formats::digest::Digest;
 use amiforge_formats::time::Time;
-use amiforge_rootfs::blobs::Blobs;
+use amiforge_formats::tree::Tree;
 use amiforge_rootfs::configure::AccountIds;
 use amiforge_rootfs::configure::native::{self, NativeReport};
 use amiforge_rootfs::packages::database::Architectures;
 use amiforge_rootfs::packages::filters::Filters;
 use amiforge_rootfs::packages::locked::{LockReason, LockedPackage};
 use amiforge_rootfs::packages::unpack::{self, DebFile};
-use amiforge_rootfs::store::Store;
-use amiforge_rootfs::watch::Unwatched;
-
-use amiforge_formats::tree::Tree;
+use amiforge_store::Store;
+use amiforge_store::blobs::Blobs;
+use amiforge_store::watch::Unwatched;
 
 const EPOCH: Time = Time::from_secs(1_700_000_000);
 

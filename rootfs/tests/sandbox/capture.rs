@@ -1,7 +1,7 @@
 //! What of the commands' work comes back.
 
 use amiforge_formats::tree::{Content, Meta, NodeKind};
-use amiforge_rootfs::sandbox::CaptureScope;
+use amiforge_sandbox::CaptureScope;
 
 use crate::yard::{EPOCH, OLD, Yard, job, listing, meta};
 

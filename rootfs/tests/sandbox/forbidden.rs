@@ -7,8 +7,8 @@ use std::process::{Command, ExitCode, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use amiforge_rootfs::sandbox::SandboxError;
-use amiforge_rootfs::watch::Watch;
+use amiforge_sandbox::SandboxError;
+use amiforge_store::watch::Watch;
 
 use crate::still::still;
 use crate::yard::{Yard, job, listing};

@@ -1,6 +1,6 @@
 //! What commands find in the sandbox.
 
-use amiforge_rootfs::sandbox::{CommandEnd, SandboxClock, SandboxError, SandboxJob, SandboxStep, Seed};
+use amiforge_sandbox::{CommandEnd, SandboxClock, SandboxError, SandboxJob, SandboxStep, Seed};
 
 use crate::yard::{EPOCH, Yard, job};
 

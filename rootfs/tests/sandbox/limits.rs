@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use amiforge_rootfs::sandbox::{Limit, SandboxError};
+use amiforge_sandbox::{Limit, SandboxError};
 
 use crate::yard::{Yard, job};
 
@@ -18,7 +18,7 @@ pub(crate) const TESTS: &[crate::Test] = crate::tests![
 ];
 
 /// Runs a script with limits; which was reached.
-fn reached(script: &str, set: impl Fn(&mut amiforge_rootfs::sandbox::SandboxLimits)) -> (Limit, String) {
+fn reached(script: &str, set: impl Fn(&mut amiforge_sandbox::SandboxLimits)) -> (Limit, String) {
     let mut job = job(script);
     job.limits.time = Duration::from_mins(1);
     set(&mut job.limits);

@@ -21,7 +21,7 @@ mod yard;
 
 use std::process::ExitCode;
 
-use amiforge_rootfs::sandbox::SUBCOMMAND;
+use amiforge_sandbox::SUBCOMMAND;
 use libtest_mimic::{Arguments, Trial};
 
 /// A test: its name and what it does.
@@ -50,7 +50,7 @@ const ALL: [(&str, &[Test]); 10] = [
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     match words.first().map(String::as_str) {
-        Some(SUBCOMMAND) => return amiforge_rootfs::sandbox::enter(),
+        Some(SUBCOMMAND) => return amiforge_sandbox::enter(),
         Some("at-terminal") => return shell::worker(),
         Some("worker") => return forbidden::worker(&words[1..]),
         _ => {}

@@ -8,8 +8,8 @@ use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use amiforge_rootfs::sandbox::{OnFailure, SUBCOMMAND};
-use amiforge_rootfs::watch::Watch;
+use amiforge_sandbox::{OnFailure, SUBCOMMAND};
+use amiforge_store::watch::Watch;
 use rustix::pty::OpenptFlags;
 use rustix::termios::{LocalModes, Winsize};
 

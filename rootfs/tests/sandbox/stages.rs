@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use amiforge_formats::digest::Digest;
-use amiforge_rootfs::sandbox::{OnFailure, SandboxClock, SandboxLimits, Seed};
 use amiforge_rootfs::stage::{BuiltStage, StageArchive, StageError, StageInstall, StageSpec, build};
-use amiforge_rootfs::store::Store;
-use amiforge_rootfs::watch::Unwatched;
+use amiforge_sandbox::{OnFailure, SandboxClock, SandboxLimits, Seed};
+use amiforge_store::Store;
+use amiforge_store::watch::Unwatched;
 
 use crate::yard::{EPOCH, Yard, listing};
 

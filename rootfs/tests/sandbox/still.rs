@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use amiforge_formats::tree::{Content, NodeKind};
-use amiforge_rootfs::sandbox::{CommandEnd, SandboxClock, SandboxError, SandboxJob, SandboxStep};
+use amiforge_sandbox::{CommandEnd, SandboxClock, SandboxError, SandboxJob, SandboxStep};
 
 use crate::yard::{Yard, job, meta};
 

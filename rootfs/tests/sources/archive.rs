@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use amiforge_rootfs::assemble::{AssembleError, Assembled, assemble};
-use amiforge_rootfs::blobs::Blobs;
 use amiforge_rootfs::sources::{DigestPin, SourceKind, SourceSpec};
-use amiforge_rootfs::store::Store;
-use amiforge_rootfs::watch::Unwatched;
+use amiforge_store::Store;
+use amiforge_store::blobs::Blobs;
+use amiforge_store::watch::Unwatched;
 
 /// One header, its checksum right.
 #[derive(Clone)]

@@ -7,10 +7,11 @@ use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 use std::process::Command;
 
-use crate::archive::{assembled, tar_spec};
 use amiforge_formats::plan::Sources;
 use amiforge_formats::tree::{NodeKind, Origin, Tree};
-use amiforge_rootfs::blobs::Blobs;
+use amiforge_store::blobs::Blobs;
+
+use crate::archive::{assembled, tar_spec};
 
 /// Whether a tool is here; says `SKIP` or fails as the environment asks.
 fn oracle(tool: &str) -> bool {

@@ -4,17 +4,18 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
-use crate::archive::{Header, assembled, chain, dir, end, file, link, pax, spec, tar_spec};
 use amiforge_formats::digest::Digest;
 use amiforge_formats::dump;
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Content, Meta, Name, Node, NodeId, NodeKind, Tree};
 use amiforge_rootfs::assemble::assemble;
-use amiforge_rootfs::blobs::Blobs;
 use amiforge_rootfs::sources::{DigestPin, Modes, OwnerRule, SourceKind, SourceSpec};
-use amiforge_rootfs::store::Store;
-use amiforge_rootfs::watch::{Unwatched, Watch};
+use amiforge_store::Store;
+use amiforge_store::blobs::Blobs;
+use amiforge_store::watch::{Unwatched, Watch};
 use proptest::prelude::*;
+
+use crate::archive::{Header, assembled, chain, dir, end, file, link, pax, spec, tar_spec};
 
 /// Writes archives and gives a source for each.
 fn sources(folder: &Path, archives: &[Vec<Vec<u8>>]) -> Vec<SourceSpec> {

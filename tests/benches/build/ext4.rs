@@ -7,7 +7,7 @@ use amiforge_formats::guid::Guid;
 use amiforge_image::image::{self, EmitOptions};
 use amiforge_progress::Interrupt;
 use amiforge_progress::Silent;
-use amiforge_rootfs::blobs::Blobs;
+use amiforge_store::blobs::Blobs;
 use amiforge_tests::assembled;
 
 /// Writes the file system of a tar.

@@ -16,13 +16,13 @@ use std::process::Command;
 
 use amiforge_formats::digest::Digest;
 use amiforge_formats::tree::NodeKind;
-use amiforge_rootfs::blobs::Blobs;
-use amiforge_rootfs::layer::Layers;
 use amiforge_rootfs::packages::filters::Filters;
 use amiforge_rootfs::packages::locked::{LockReason, LockedPackage};
 use amiforge_rootfs::packages::unpack::{DebFile, Unpacked, unpack};
-use amiforge_rootfs::store::Store;
-use amiforge_rootfs::watch::Unwatched;
+use amiforge_store::Store;
+use amiforge_store::blobs::Blobs;
+use amiforge_store::layer::Layers;
+use amiforge_store::watch::Unwatched;
 use amiforge_tests::{oracle, scratch};
 use clock::Sample;
 

@@ -1,11 +1,11 @@
 //! Packages that are damaged or lie, stores that are damaged or shared.
 
 use amiforge_formats::digest::Digest;
-use amiforge_rootfs::blobs::Blobs;
 use amiforge_rootfs::packages::filters::Filters;
 use amiforge_rootfs::packages::unpack::{DebFile, unpack};
-use amiforge_rootfs::store::Store;
-use amiforge_rootfs::watch::Unwatched;
+use amiforge_store::Store;
+use amiforge_store::blobs::Blobs;
+use amiforge_store::watch::Unwatched;
 use amiforge_tests::oracle;
 
 use super::made::{Bench, Made, PROGRAMS, chain};

@@ -6,13 +6,13 @@ use std::process::Command;
 
 use amiforge_formats::digest::Digest;
 use amiforge_formats::time::Time;
-use amiforge_rootfs::blobs::Blobs;
 use amiforge_rootfs::packages::database::{self, Architectures, DatabaseState};
 use amiforge_rootfs::packages::filters::Filters;
 use amiforge_rootfs::packages::locked::{LockReason, LockedPackage};
 use amiforge_rootfs::packages::unpack::{DebFile, UnpackError, Unpacked, unpack};
-use amiforge_rootfs::store::Store;
-use amiforge_rootfs::watch::Unwatched;
+use amiforge_store::Store;
+use amiforge_store::blobs::Blobs;
+use amiforge_store::watch::Unwatched;
 use amiforge_tests::{oracle, scratch, written};
 
 /// The programs that these tests stand on.

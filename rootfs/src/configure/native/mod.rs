@@ -46,7 +46,7 @@ use super::order::PackageNeeds;
 use crate::packages::database::{self, Architectures, DatabaseState};
 use crate::packages::diversions::Diversion;
 use crate::packages::unpack::UnpackedPackage;
-use crate::watch::Watch;
+use amiforge_store::watch::Watch;
 
 /// What the names of temporary files of scripts start with.
 const TEMPORARY: &str = "/tmp/.amiforge-script-";

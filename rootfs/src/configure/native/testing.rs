@@ -3,13 +3,13 @@
 use std::path::Path;
 
 use amiforge_formats::tree::Tree;
+use amiforge_store::Store;
+use amiforge_store::blobs::Blobs;
+use amiforge_store::watch::Unwatched;
 
 use crate::assemble::assemble;
-use crate::blobs::Blobs;
 use crate::sources::{DigestPin, SourceKind, SourceSpec};
 use crate::steps::testing;
-use crate::store::Store;
-use crate::watch::Unwatched;
 
 /// The root that an archive holds.
 pub(super) fn root_of(tar: &Path) -> (Tree, Blobs) {

@@ -18,8 +18,8 @@ pub(crate) use self::spool::{ArchiveLengths, find};
 use crate::packages::locked::LockedPackage;
 use crate::sources::FileRange;
 use crate::sources::expand::{self, Bounds, Compression, ExpandError, HashingReader, PIECE, Stopped};
-use crate::store::{Naming, Spool, Spooling, Store, StoreError};
-use crate::watch::Watch;
+use amiforge_store::watch::Watch;
+use amiforge_store::{Naming, Spool, Spooling, Store, StoreError};
 
 /// How long a control archive may become; the largest of Debian have a few megabytes.
 const CONTROL: Bounds = Bounds { free: 16 << 20, ratio: 100, most: 256 << 20 };

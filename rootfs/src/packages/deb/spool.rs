@@ -3,9 +3,10 @@
 
 use std::os::unix::fs::FileExt;
 
+use amiforge_store::{Spool, Store, StoreError};
+
 use crate::packages::locked::LockedPackage;
 use crate::sources::FileRange;
-use crate::store::{Spool, Store, StoreError};
 
 /// Bytes of the two lengths.
 const TRAILER: usize = 16;

@@ -4,11 +4,11 @@ use std::io;
 use std::path::PathBuf;
 
 use amiforge_formats::tree::Printable;
+use amiforge_store::StoreError;
 
 use crate::packages::control::ControlError;
 use crate::packages::deb::DebError;
 use crate::sources::tar::TarError;
-use crate::store::StoreError;
 
 /// Why packages could not be unpacked.
 #[derive(Debug, thiserror::Error)]

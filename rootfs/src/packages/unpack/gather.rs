@@ -7,17 +7,17 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError, mpsc};
 
 use amiforge_formats::digest::Digest;
+use amiforge_store::blobs::FileStamp;
+use amiforge_store::checks::DeferredTask;
+use amiforge_store::watch::Watch;
+use amiforge_store::{NamedEntry, Naming, Store, StoreError};
 
 use super::DebFile;
 use super::error::UnpackError;
 use super::read::{self, ReadPackage};
-use crate::blobs::FileStamp;
-use crate::checks::DeferredTask;
 use crate::packages::deb::{self, DebError};
 use crate::packages::locked::LockedPackage;
 use crate::sources::expand::ExpandError;
-use crate::store::{NamedEntry, Naming, Store, StoreError};
-use crate::watch::Watch;
 
 /// Threads that wait for the disk.
 const NAMERS: usize = 4;

@@ -14,10 +14,10 @@ use self::place::{PlacedPackages, Placing};
 use super::diversions::{self, Diversion};
 use super::filters::Filters;
 use super::locked::LockedPackage;
-use crate::blobs::Blobs;
-use crate::checks::Outstanding;
-use crate::store::Store;
-use crate::watch::Watch;
+use amiforge_store::Store;
+use amiforge_store::blobs::Blobs;
+use amiforge_store::checks::Outstanding;
+use amiforge_store::watch::Watch;
 
 mod error;
 mod gather;

@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use amiforge_formats::plan::SourceId;
 use amiforge_formats::read_at::ReadAt;
 use amiforge_formats::tree::{Content, NodeKind};
+use amiforge_store::Spool;
+use amiforge_store::watch::Watch;
 
 use super::error::PackageFault;
 use super::package::{Conffile, Interest, Member, Trigger, UnpackedPackage};
@@ -14,8 +16,6 @@ use crate::packages::control::Paragraph;
 use crate::packages::deb::ArchiveLengths;
 use crate::packages::locked::LockedPackage;
 use crate::sources::tar::{self, ArchiveLocation, TarEntry};
-use crate::store::Spool;
-use crate::watch::Watch;
 
 /// Longest member of a control archive that is read; the longest of Debian have a megabyte.
 const MEMBER_MAX: u64 = 64 << 20;

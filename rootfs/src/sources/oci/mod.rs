@@ -12,6 +12,8 @@ mod shelf;
 
 use amiforge_formats::digest::Digest;
 use amiforge_formats::tree::Printable;
+use amiforge_store::blobs::Blobs;
+use amiforge_store::checks::{DeferredTask, Purpose};
 
 use self::model::OciDescriptor;
 use self::pick::OciLayer;
@@ -22,8 +24,6 @@ use super::open::{FileRange, OpenedSource, Opening, SourceError};
 use super::tar::{self, ArchiveLocation, TarError};
 use super::warning::Tally;
 use super::{DigestPin, SourceSpec};
-use crate::blobs::Blobs;
-use crate::checks::{DeferredTask, Purpose};
 
 /// Why an image was refused.
 #[derive(Debug, thiserror::Error)]

@@ -10,10 +10,10 @@ use amiforge_formats::plan::SourceId;
 use amiforge_formats::read_at::ReadAt;
 use amiforge_formats::tree::{Content, NodeKind, Tree};
 use amiforge_progress::regular;
+use amiforge_store::blobs::Blobs;
+use amiforge_store::checks::DeferredTask;
 
 use super::OciError;
-use crate::blobs::Blobs;
-use crate::checks::DeferredTask;
 use crate::sources::DigestPin;
 use crate::sources::names::clean;
 use crate::sources::open::{FileRange, Opening, Plain, SourceError};

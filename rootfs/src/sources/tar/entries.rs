@@ -3,6 +3,7 @@
 
 use amiforge_formats::read_at::ReadAt;
 use amiforge_formats::tree::{Content, Meta, Node, NodeKind, SYMLINK_MAX};
+use amiforge_store::watch::Watch;
 
 use super::header::TarHeader;
 use super::pax::{Extended, RecordScope};
@@ -12,7 +13,6 @@ use super::{ArchiveLocation, End, TarError};
 use crate::sources::fault::EntryFault;
 use crate::sources::names::clean;
 use crate::sources::warning::Tally;
-use crate::watch::Watch;
 
 /// Most bytes of an extended header: 60 attributes of the largest size, or a map of 200,000 stretches.
 const EXTENDED_MAX: u64 = 4 << 20;

@@ -8,6 +8,7 @@
 use std::collections::BTreeSet;
 
 use amiforge_formats::read_at::ReadAt;
+use amiforge_store::watch::Watch;
 
 use super::entries::{Entries, EntryAction};
 use super::{ArchiveLocation, End, TarError, plant};
@@ -15,7 +16,6 @@ use crate::sources::fault::EntryFault;
 use crate::sources::indexed::Inserter;
 use crate::sources::names::split;
 use crate::sources::warning::Tally;
-use crate::watch::Watch;
 
 const WHITEOUT: &[u8] = b".wh.";
 const OPAQUE: &[u8] = b".wh..wh..opq";

@@ -31,7 +31,7 @@ use self::window::BLOCK;
 use super::fault::EntryFault;
 use super::indexed::{Again, Indexed, Inserter, PlantError};
 use super::same::{InArchive, same_bytes};
-use crate::watch::Watch;
+use amiforge_store::watch::Watch;
 
 /// Where in which source an archive lies, for the slices that point into it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,8 +6,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use amiforge_formats::plan::SourceId;
-
-use crate::blobs::Blobs;
+use amiforge_store::blobs::Blobs;
 
 /// A file that contents are appended to.
 #[derive(Debug)]

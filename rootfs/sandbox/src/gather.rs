@@ -11,6 +11,8 @@ use std::sync::Arc;
 use amiforge_formats::plan::SourceId;
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Content, Meta, Name, Node, NodeId, NodeKind, Origin, Segment, Tree};
+use amiforge_store::blobs::Blobs;
+use amiforge_store::watch::Watch;
 use rustix::fs::SeekFrom;
 
 use super::fill::{PIECE, equal, go_on};
@@ -18,8 +20,6 @@ use super::found::{CapturedNames, Is, Now, PresentName};
 use super::job::CaptureScope;
 use super::orders::PlantedNodes;
 use super::{Pack, SandboxError};
-use crate::blobs::Blobs;
-use crate::watch::Watch;
 
 /// Stands for the pack until that is a source.
 const PACK: SourceId = SourceId(u32::MAX);

@@ -10,6 +10,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use amiforge_formats::tree::Tree;
+use amiforge_store::blobs::Blobs;
+use amiforge_store::watch::Watch;
 
 use super::fill::Fillers;
 use super::found::CapturedNames;
@@ -22,8 +24,6 @@ use super::wire::{Channel, Said, StepEnd, WireWriter, garbled};
 use super::{
     CommandEnd, Launcher, Limit, OnFailure, OutputTail, Pack, SandboxError, SandboxJob, SandboxStep,
 };
-use crate::blobs::Blobs;
-use crate::watch::Watch;
 
 /// How often it is asked whether to go on while nothing is heard.
 const TICK: Duration = Duration::from_millis(100);

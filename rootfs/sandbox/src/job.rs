@@ -10,7 +10,7 @@ use std::time::Duration;
 use amiforge_formats::digest::Digest;
 use amiforge_formats::time::Time;
 
-/// The hidden subcommand by which the program enters a sandbox (see [`crate::sandbox::enter`]).
+/// The hidden subcommand by which the program enters a sandbox (see [`crate::enter`]).
 pub const SUBCOMMAND: &str = "sandbox-init";
 
 /// Commands to be run on a tree, one after the other; the first that fails ends the job.
@@ -196,7 +196,7 @@ pub enum OnFailure {
 pub struct Launcher {
     /// The program.
     pub program: PathBuf,
-    /// Its arguments; it must then call [`crate::sandbox::enter`] before it starts a thread.
+    /// Its arguments; it must then call [`crate::enter`] before it starts a thread.
     pub args: Vec<OsString>,
 }
 

@@ -10,7 +10,7 @@ use amiforge_formats::tree::{Content, Meta, NodeId, NodeKind, Origin, Segment, T
 use super::{Digests, LayerError, MAGIC, Reference, tag};
 use crate::blobs::Blobs;
 use crate::digests::{self, FileDigests};
-use crate::store::{Spooling, Store};
+use crate::{Spooling, Store};
 
 /// Bytes copied at a time.
 const PIECE: u64 = 1 << 20;

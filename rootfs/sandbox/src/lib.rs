@@ -33,8 +33,8 @@ pub use job::{
 };
 pub use pack::Pack;
 
-use crate::blobs::Blobs;
-use crate::watch::Watch;
+use amiforge_store::blobs::Blobs;
+use amiforge_store::watch::Watch;
 use gather::Gathering;
 use ids::{IDS, Ids};
 use outer::Outer;

@@ -31,25 +31,27 @@ pub struct FileDigests {
 }
 
 /// Where a file's content lies as one piece: source, first byte, length.
-pub(crate) type ContentPiece = (SourceId, u64, u64);
+pub type ContentPiece = (SourceId, u64, u64);
 
 /// Pieces with their digests.
 type Taken = Vec<(ContentPiece, FileDigests)>;
 
 /// Takes both digests of bytes that come one after another.
 #[derive(Default)]
-pub(crate) struct Both {
+pub struct Both {
     sha1: sha1::Sha1,
     sha256: Sha256,
 }
 
 impl Both {
-    pub(crate) fn update(&mut self, bytes: &[u8]) {
+    /// Takes the next bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
         self.sha1.update(bytes);
         self.sha256.update(bytes);
     }
 
-    pub(crate) fn finish(self) -> FileDigests {
+    /// The digests of all bytes.
+    pub fn finish(self) -> FileDigests {
         FileDigests { sha1: self.sha1.finalize().into(), sha256: Digest(self.sha256.finalize().into()) }
     }
 }
@@ -73,7 +75,7 @@ pub fn known(content: &Content, blobs: &Blobs) -> Option<FileDigests> {
 }
 
 /// Where a content lies, if in one piece of a source.
-pub(crate) fn piece(content: &Content) -> Option<ContentPiece> {
+pub fn piece(content: &Content) -> Option<ContentPiece> {
     match content {
         Content::Slice { source, at, len } => Some((*source, *at, *len)),
         _ => None,

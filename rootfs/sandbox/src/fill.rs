@@ -11,10 +11,10 @@ use std::thread::Scope;
 
 use amiforge_formats::plan::Sources as _;
 use amiforge_formats::tree::{Content, NodeId, NodeKind, Origin, Tree};
+use amiforge_store::blobs::Blobs;
+use amiforge_store::watch::Watch;
 
 use super::wire::UNDER_WAY;
-use crate::blobs::Blobs;
-use crate::watch::Watch;
 
 /// Bytes that are copied at a time.
 pub(super) const PIECE: usize = 256 << 10;

@@ -14,14 +14,14 @@ use std::thread::JoinHandle;
 use amiforge_formats::digest::Digest;
 use sha2::{Digest as _, Sha256};
 
-use crate::store::{Naming, StoreError};
+use crate::{Naming, StoreError};
 
 /// Bytes hashed at a time.
 const PIECE: usize = 1 << 20;
 
 /// What a digest is taken for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Purpose {
+pub enum Purpose {
     /// It is the input's own, to be compared with what the recipe names, if it does.
     Input(Option<Digest>),
     /// It is that of a part of the input, such as a layer; named so in errors.
@@ -32,7 +32,7 @@ pub(crate) enum Purpose {
 
 /// Something to be done before the build is finished.
 #[derive(Debug)]
-pub(crate) enum DeferredTask {
+pub enum DeferredTask {
     /// Hash `len` bytes of `file` from `at` on.
     Hash {
         /// The file.
@@ -103,7 +103,8 @@ pub struct Outstanding(Vec<DeferredTask>);
 pub struct Settling(Checks);
 
 impl Outstanding {
-    pub(crate) fn new(tasks: Vec<DeferredTask>) -> Self {
+    /// Checks that are still to be started.
+    pub fn new(tasks: Vec<DeferredTask>) -> Self {
         Self(tasks)
     }
 
@@ -138,14 +139,14 @@ type Done = Result<Vec<(usize, Digest)>, (usize, CheckError)>;
 
 /// Checks that are under way; dropped, they stop.
 #[derive(Debug, Default)]
-pub(crate) struct Checks {
+pub struct Checks {
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<Done>>,
 }
 
 impl Checks {
     /// Starts on the tasks, each with the number of the input that it belongs to.
-    pub(crate) fn start(tasks: Vec<(usize, DeferredTask)>) -> Self {
+    pub fn start(tasks: Vec<(usize, DeferredTask)>) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let flag = Arc::clone(&stop);
         let thread = (!tasks.is_empty()).then(|| std::thread::spawn(move || all(tasks, &flag)));
@@ -153,7 +154,7 @@ impl Checks {
     }
 
     /// Waits for the rest; gives the digests of inputs by their number.
-    pub(crate) fn wait(&mut self) -> Done {
+    pub fn wait(&mut self) -> Done {
         let Some(thread) = self.thread.take() else { return Ok(Vec::new()) };
         let stopped = || Err((0, CheckError::Read(io::Error::other("the thread that hashes ended early"))));
         thread.join().unwrap_or_else(|_| stopped())

@@ -2,12 +2,12 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use amiforge_formats::path::bytes_of;
 use amiforge_formats::plan::SourceId;
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Content, Meta, Name, Node, NodeId, NodeKind, Origin, Segment};
 
 use super::*;
-use amiforge_formats::path::bytes_of;
 
 const KEY: Digest = Digest([7; 32]);
 

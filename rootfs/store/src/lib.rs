@@ -10,8 +10,13 @@
 //! first would take longer than all the rest. So an entry is never trusted further than its digest reaches; who can
 //! write the store could forge both, as they could the tool itself.
 
+pub mod blobs;
 mod care;
+pub mod checks;
+pub mod digests;
+pub mod layer;
 mod objects;
+pub mod watch;
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -132,7 +137,7 @@ impl Store {
     }
 
     /// An entry by its name in the folder.
-    pub(crate) fn open(&self, name: &str) -> Result<Option<Spool>, StoreError> {
+    pub fn open(&self, name: &str) -> Result<Option<Spool>, StoreError> {
         let path = self.folder.join(name);
         let file = match File::open(&path) {
             Ok(file) => file,
@@ -162,7 +167,7 @@ impl Store {
     }
 
     /// The name of the entry that lies at a path, if one may lie there.
-    pub(crate) fn name_of<'p>(&self, path: &'p Path) -> Option<&'p str> {
+    pub fn name_of<'p>(&self, path: &'p Path) -> Option<&'p str> {
         (path.parent() == Some(&self.folder)).then(|| path.file_name()?.to_str())?
     }
 
@@ -197,7 +202,7 @@ impl Store {
     }
 
     /// Makes the names that entries were given last through a power cut.
-    pub(crate) fn sync(&self) -> Result<(), StoreError> {
+    pub fn sync(&self) -> Result<(), StoreError> {
         if self.scratch.is_some() {
             return Ok(());
         }
@@ -264,7 +269,7 @@ impl Spooling {
     }
 
     /// Ends an entry that has another name than that of an input.
-    pub(crate) fn finish_as(self, name: &str) -> Result<(Spool, Naming), StoreError> {
+    pub fn finish_as(self, name: &str) -> Result<(Spool, Naming), StoreError> {
         let Self { mut part, folder, plain, len, keep } = self;
         let failed = |source| StoreError::Write { folder: folder.clone(), source };
         let digest = Digest(plain.finalize().into());
@@ -306,7 +311,7 @@ impl Naming {
 
     /// Syncs the entry and gives it its name, which lasts when [`Store::sync`] is done; in a scratch store, without
     /// syncing it. An entry that another build has named meanwhile stays, since it may be open there.
-    pub(crate) fn name(self) -> Result<NamedEntry, StoreError> {
+    pub fn name(self) -> Result<NamedEntry, StoreError> {
         let Self { part, path, folder, keep } = self;
         let failed = |source| StoreError::Write { folder: folder.clone(), source };
         if keep {
@@ -322,7 +327,7 @@ impl Naming {
 
 /// Whose an entry is that has got its name.
 #[derive(Debug)]
-pub(crate) enum NamedEntry {
+pub enum NamedEntry {
     /// This build's.
     Ours,
     /// That of another build, which was faster.

@@ -36,7 +36,7 @@ impl FileStamp {
 
     /// The stamp of an entry of the store: its bytes are held against their digest, and its time may say when it was
     /// used last.
-    pub(crate) fn of_entry(found: &Metadata) -> Self {
+    pub fn of_entry(found: &Metadata) -> Self {
         Self { mtime: None, ..Self::of(found) }
     }
 
@@ -89,7 +89,7 @@ impl Blobs {
     }
 
     /// Adds an open entry of the store.
-    pub(crate) fn add_entry(&mut self, file: File, path: &Path) -> SourceId {
+    pub fn add_entry(&mut self, file: File, path: &Path) -> SourceId {
         let stamp = file.metadata().ok().map(|found| FileStamp::of_entry(&found));
         self.push(Blob { path: path.to_owned(), file: Some(Arc::new(file)), stamp })
     }
@@ -105,7 +105,7 @@ impl Blobs {
     }
 
     /// The digests of a piece, if they are known.
-    pub(crate) fn known(&self, piece: ContentPiece) -> Option<FileDigests> {
+    pub fn known(&self, piece: ContentPiece) -> Option<FileDigests> {
         self.digests.get(&piece).copied()
     }
 
@@ -118,7 +118,7 @@ impl Blobs {
     }
 
     /// Lets the digests of a piece be known.
-    pub(crate) fn know(&mut self, piece: ContentPiece, digests: FileDigests) {
+    pub fn know(&mut self, piece: ContentPiece, digests: FileDigests) {
         self.digests.insert(piece, digests);
     }
 

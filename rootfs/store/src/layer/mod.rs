@@ -23,7 +23,7 @@ use self::encode::Encoder;
 use crate::blobs::{Blobs, FileStamp};
 use crate::checks::{DeferredTask, Outstanding};
 use crate::digests;
-use crate::store::{Spool, Spooling, Store, StoreError};
+use crate::{Spool, Spooling, Store, StoreError};
 
 /// What the name of a layer's entry begins with; its key follows.
 const PREFIX: &str = "layer-";
