@@ -9,12 +9,9 @@ mod subject;
 use std::fs;
 
 use amiforge_image::inspect::Medium;
-use amiforge_machine::boot::check::Check;
 use amiforge_machine::boot::machine::InstanceIdentity;
 use amiforge_machine::boot::receipt::{self, BootRecord};
-use amiforge_machine::boot::{
-    BootError, Launch, LaunchEnd, LaunchOutcome as Launched, launch, was_booted_as,
-};
+use amiforge_machine::boot::{BeforeBoot, BootError, Launch, LaunchEnd, LaunchOutcome as Launched, launch};
 use anyhow::Context as _;
 
 pub(crate) use args::Args;
@@ -29,8 +26,12 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let interrupt = super::stop_on_signals()?;
     let subject = Subject::find(args, ui, &interrupt)?;
     let cannot = || format!("cannot boot `{}`", args.image.display());
-    let wanted = args.launch(&subject)?;
-    refuse_without_key(&wanted, cannot)?;
+    let before = args.needs_login().then(|| Medium::open(&subject.disk)).transpose().with_context(cannot)?;
+    let before = before.as_ref().map(BeforeBoot::read);
+    let wanted = args.launch(&subject, before.as_ref())?;
+    if let Some(before) = before {
+        refuse_without_key(&wanted, &before, cannot)?;
+    }
     let log = args.log.as_deref().map(fs::File::create).transpose();
     let log = log.with_context(|| {
         format!("cannot write `{}`", args.log.as_deref().unwrap_or(&args.image).display())
@@ -48,15 +49,14 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
 }
 
 /// A command needs a login, and an image takes a key at its first boot only.
-fn refuse_without_key(wanted: &Launch, cannot: impl Fn() -> String) -> Result<(), Failure> {
-    let runs = wanted.checks.iter().any(|check| matches!(check, Check::Run(_)));
-    if !runs || wanted.key.is_some() {
-        return Ok(());
-    }
+fn refuse_without_key(
+    wanted: &Launch,
+    before: &BeforeBoot,
+    cannot: impl Fn() -> String,
+) -> Result<(), Failure> {
     let facts = &wanted.instance;
     let identity = InstanceIdentity::of(&facts.seed, facts.id.as_deref(), &facts.kind);
-    let medium = Medium::open(&wanted.disk).with_context(&cannot)?;
-    if !was_booted_as(&medium, &identity) {
+    if wanted.key.is_some() || !before.was_booted_as(&identity) {
         return Ok(());
     }
     let id = &identity.instance;

@@ -11,24 +11,30 @@ use super::ssh::is_user_name;
 /// Folders that hold one for each instance that a first boot was done for: of cloud-init, and of this program's own units.
 const INSTANCES: [&str; 2] = ["cloud/instances", "amiforge/instances"];
 
-/// Whether a first boot was done on a disk as this instance. A disk that cannot be read counts as one that was not booted:
-/// the boot itself says what is wrong with it.
-pub fn was_booted_as(medium: &Medium, identity: &InstanceIdentity) -> bool {
-    trees(medium).iter().any(|tree| knows(tree, &identity.instance))
-}
+/// The file systems of a disk before it is booted, as far as they can be read: what is wrong with a disk, the boot itself
+/// says.
+#[derive(Debug)]
+pub struct BeforeBoot(Vec<Tree>);
 
-/// Users that have a home on a disk: the names of the folders in `/home`, of a root or of a file system for `/home`
-/// alone; none where the disk cannot be read. The image chooses these names, so only such as a user may have count.
-pub fn homes(medium: &Medium) -> Vec<String> {
-    trees(medium).iter().flat_map(homes_in).collect()
-}
+impl BeforeBoot {
+    /// Reads the trees of a disk.
+    pub fn read(medium: &Medium) -> Self {
+        let slots =
+            if medium.size() > 0 { DiskView::read(medium).map(|view| view.slots) } else { Ok(Vec::new()) };
+        let tree = |slot| ReadFileSystem::read(medium, slot).ok().flatten().and_then(|system| system.tree);
+        Self(slots.unwrap_or_default().iter().filter_map(tree).collect())
+    }
 
-/// The file systems of a disk that can be read.
-fn trees(medium: &Medium) -> Vec<Tree> {
-    let slots =
-        if medium.size() > 0 { DiskView::read(medium).map(|view| view.slots) } else { Ok(Vec::new()) };
-    let tree = |slot| ReadFileSystem::read(medium, slot).ok().flatten().and_then(|volume| volume.tree);
-    slots.unwrap_or_default().iter().filter_map(tree).collect()
+    /// Whether a first boot was done as this instance.
+    pub fn was_booted_as(&self, identity: &InstanceIdentity) -> bool {
+        self.0.iter().any(|tree| knows(tree, &identity.instance))
+    }
+
+    /// Users that have a home: the names of the folders in `/home` of a root. The image chooses these names, so only such
+    /// as a user may have count.
+    pub fn homes(&self) -> Vec<String> {
+        self.0.iter().flat_map(homes_in).collect()
+    }
 }
 
 fn homes_in(tree: &Tree) -> Vec<String> {

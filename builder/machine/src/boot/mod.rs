@@ -24,7 +24,7 @@ pub mod receipt;
 mod screen;
 mod ssh;
 
-pub use booted::{homes, was_booted_as};
+pub use booted::BeforeBoot;
 pub use error::BootError;
 pub use guest::GuestDisplay;
 pub use launch::{Facts, FailureSign, FurtherDisk, Launch, LaunchEnd, LaunchOutcome, Writes, launch};

@@ -9,7 +9,7 @@ use amiforge_machine::boot::check::Check;
 use amiforge_machine::boot::imds::Sessions;
 use amiforge_machine::boot::machine::{Forward, Network};
 use amiforge_machine::boot::{
-    Arch, Bus, Facts, Firmware, FurtherDisk, Launch, Writes, accel, homes, is_user_name,
+    Arch, BeforeBoot, Bus, Facts, Firmware, FurtherDisk, Launch, Writes, accel, is_user_name,
 };
 use anyhow::Context as _;
 use clap::ValueEnum;
@@ -219,7 +219,7 @@ impl Args {
     }
 
     /// The launch that is asked for.
-    pub(super) fn launch(&self, subject: &Subject) -> Result<Launch, Failure> {
+    pub(super) fn launch(&self, subject: &Subject, before: Option<&BeforeBoot>) -> Result<Launch, Failure> {
         let cannot = || format!("cannot boot `{}`", self.image.display());
         let read = |path: &Path| {
             amiforge_progress::regular::read(path).with_context(|| format!("reading `{}`", path.display()))
@@ -257,7 +257,7 @@ impl Args {
             key: self.instance.ssh_key.clone(),
             users: match &self.showing.user {
                 Some(user) => vec![user.clone()],
-                None => users(&self.homes(subject)),
+                None => users(&before.map(BeforeBoot::homes).unwrap_or_default()),
             },
             forwards: self.instance.forward.clone(),
             network: match self.instance.network {
@@ -283,10 +283,9 @@ impl Args {
         Writes::Away(self.volume_size.unwrap_or(subject.size).next_multiple_of(GIB))
     }
 
-    /// Who has a home in the image, where a command needs a login.
-    fn homes(&self, subject: &Subject) -> Vec<String> {
-        let medium = if self.showing.run.is_empty() { None } else { Medium::open(&subject.disk).ok() };
-        medium.as_ref().map(homes).unwrap_or_default()
+    /// Whether something is asked for that needs a login.
+    pub(super) fn needs_login(&self) -> bool {
+        !self.showing.run.is_empty()
     }
 
     fn facts(&self, subject: &Subject) -> Result<Facts, Failure> {
