@@ -102,11 +102,14 @@ impl List {
         self.calls.push(PlannedCall { action, region: self.region.clone(), count, purpose, on });
     }
 
-    /// What is asked before anything is written. Keys are no resources of EC2: their part of the policy names the call.
+    /// What is asked before anything is written.
     fn before(&mut self, request: &Request, key: &KeyOf) {
         if request.share.is_public() {
             let purpose = "the account lets AMIs become public";
             self.add("ec2:GetImageBlockPublicAccessState", Some(1), purpose, On::Everything);
+        }
+        if key.alias().is_some() {
+            self.add("kms:DescribeKey", Some(1), "the key that the alias stands for", On::Everything);
         }
         if *key == KeyOf::Account || self.region == request.region {
             let purpose = "whether the account encrypts by default";

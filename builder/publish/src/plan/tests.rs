@@ -93,6 +93,25 @@ fn what_is_asked_for_adds_the_permissions_that_it_needs_and_no_others() {
 }
 
 #[test]
+fn the_key_of_an_alias_is_asked_for_and_allowed_by_its_alias_alone() {
+    let wanted = AmiOptions {
+        encryption: KeyOf::Alias("arn:aws:kms:eu-west-1:123456789012:alias/web".to_owned()),
+        ..AmiOptions::default()
+    };
+    let plan = plan(&request(&wanted), &[volume()], Parent::None);
+    let asked: Vec<_> = plan.calls.iter().filter(|call| call.action == "kms:DescribeKey").collect();
+    assert_eq!((asked.len(), asked[0].region.as_str()), (1, "eu-west-1"));
+    let statements = plan.policy["Statement"].as_array().unwrap();
+    for action in ["kms:CreateGrant", "kms:GenerateDataKeyWithoutPlaintext"] {
+        let allows =
+            |one: &&serde_json::Value| one["Action"].as_array().unwrap().iter().any(|is| is == action);
+        let statement = statements.iter().find(allows).unwrap();
+        let alias = &statement["Condition"]["ForAnyValue:StringEquals"]["kms:ResourceAliases"];
+        assert_eq!(alias, &serde_json::json!(["alias/web"]), "{statement}");
+    }
+}
+
+#[test]
 fn copies_are_told_by_region_and_only_there() {
     let wanted = AmiOptions {
         copy_to: vec!["eu-central-1".to_owned()],
