@@ -136,12 +136,12 @@ impl Reader {
 /// The buffers that nobody uses, the last one given back on top.
 #[derive(Debug, Default)]
 struct Pool {
-    free: Mutex<FreeBuffer>,
+    free: Mutex<FreeBuffers>,
     more: Condvar,
 }
 
 #[derive(Debug, Default)]
-struct FreeBuffer {
+struct FreeBuffers {
     buffers: Vec<Box<[u8]>>,
     made: usize,
 }

@@ -28,7 +28,7 @@ pub(crate) struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Verb {
     Serve(Serve),
-    Volume(StateLook),
+    Volume(VolumeArgs),
     Reset(Reset),
 }
 
@@ -73,7 +73,7 @@ struct Serve {
     after_help = "Example:\n  amiforge local volume snap-0123456789abcdef0 -o volume.raw --encrypted\n\n\
     On an encrypted volume a block that was never written reads as garbage, not as zeros."
 )]
-struct StateLook {
+struct VolumeArgs {
     /// The snapshot
     snapshot: String,
 
@@ -242,7 +242,7 @@ struct Looked<'a> {
     blocks: u32,
 }
 
-fn look(args: &StateLook, ui: &Ui) -> CommandResult {
+fn look(args: &VolumeArgs, ui: &Ui) -> CommandResult {
     let cannot = format!("cannot write `{}` to `{}`", args.snapshot, args.out.display());
     let view = if args.encrypted { UnwrittenView::Encrypted } else { UnwrittenView::AsStored };
     let volume = SnapshotVolume::open(&args.state.folder(), &args.region, &args.snapshot, view);

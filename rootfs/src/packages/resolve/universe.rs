@@ -111,7 +111,7 @@ pub(super) struct DependencyTarget<'a> {
 enum WantedVersion<'a> {
     /// As an archive says it.
     Said(Relation<'a>),
-    /// Of another architecture and not this version (`Multi-ArchIndex: same`), or at all: a rule, not said by anybody.
+    /// Of another architecture and not this version (`Multi-Arch: same`), or at all: a rule, not said by anybody.
     Sibling { not: Option<&'a str> },
 }
 
@@ -273,7 +273,7 @@ impl<'a> Universe<'a> {
         self.target_arch(relation.arch, own).and_then(found).into_iter().collect()
     }
 
-    /// Versions of one name for several architectures exclude each other, but for `Multi-ArchIndex: same` in one version.
+    /// Versions of one name for several architectures exclude each other, but for `Multi-Arch: same` in one version.
     fn siblings(&self, version: &CandidateVersion<'a>) -> Vec<Dep<'a>> {
         let (kind, not) = match version.record.multi_arch {
             MultiArch::Same => (DependencyKind::Breaks, Some(version.record.version)),

@@ -1,11 +1,11 @@
-//! The `[InstallSection]` section of unit files, and the specifiers in it. Knows no trees.
+//! The `[Install]` section of unit files, and the specifiers in it. Knows no trees.
 //!
 //! Follows systemd.syntax(7) and systemd.unit(5).
 
 use super::UnitError;
 use super::name::{UnitName, UnitNameForm};
 
-/// What the `[InstallSection]` sections of a unit and its drop-ins say; specifiers are not expanded yet.
+/// What the `[Install]` sections of a unit and its drop-ins say; specifiers are not expanded yet.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct InstallSection {
     pub(super) aliases: Vec<String>,
