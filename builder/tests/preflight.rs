@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use amiforge::build::{self, BuildOptions};
+use amiforge::pipeline::{self, BuildOptions};
 use amiforge::recipe::Recipe;
 use amiforge_formats::cpio::write::{CpioWriter, NewEntry};
 use amiforge_formats::pe::{self, UkiSection};
@@ -126,7 +126,7 @@ fn look_after(
         on_failure: OnFailure::Stop,
     };
     let recipe = Recipe::load(&recipe).unwrap();
-    let built = build::build(&recipe, &options, &Silent, &Interrupt::new()).unwrap();
+    let built = pipeline::build(&recipe, &options, &Silent, &Interrupt::new()).unwrap();
     preflight(&Medium::open(&built.bundle).unwrap()).unwrap()
 }
 

@@ -4,7 +4,7 @@ use std::env;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use amiforge::build::{self, BuildError, BuildOptions, Built};
+use amiforge::pipeline::{self, BuildError, BuildOptions, Built};
 use amiforge::lock::{self, Lock};
 use amiforge::recipe::{Recipe, RecipeError};
 use amiforge::vendor::{self, VendorError};
@@ -105,7 +105,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     options.lock = lock(args, &recipe)?;
     let interrupt = stop_on_signals()?;
     let built =
-        build::build(&recipe, &options, ui, &interrupt).map_err(|error| failure(error, &recipe, args))?;
+        pipeline::build(&recipe, &options, ui, &interrupt).map_err(|error| failure(error, &recipe, args))?;
     report(&built, begun.elapsed().as_secs_f64(), ui)?;
     Ok(Done::Well)
 }
@@ -159,7 +159,7 @@ pub(crate) fn source_date_epoch() -> Result<Option<i64>, Failure> {
     let Some(value) = env::var_os("SOURCE_DATE_EPOCH").filter(|value| !value.is_empty()) else {
         return Ok(None);
     };
-    let seconds = build::parse_source_date_epoch(&value.to_string_lossy());
+    let seconds = pipeline::parse_source_date_epoch(&value.to_string_lossy());
     seconds.map(Some).map_err(|error| {
         Failure::usage(anyhow::Error::from(error).context("cannot tell the time of the build"))
     })

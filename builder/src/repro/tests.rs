@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use amiforge_image::bundle::ExistingBundle;
 
 use super::*;
-use crate::build;
+use crate::pipeline;
 use crate::recipe::Recipe;
 
 const RECIPE: &str = r#"
@@ -62,7 +62,7 @@ impl Sample {
         let interrupt = Interrupt::new();
         let mut one = |number: usize, conditions: &[Condition], out: &Path| {
             self.stamp(later(number, conditions));
-            let options = build::BuildOptions {
+            let options = pipeline::BuildOptions {
                 out: out.to_owned(),
                 existing: ExistingBundle::Refuse,
                 threads: 1,
@@ -72,7 +72,7 @@ impl Sample {
                 vendor: None,
                 on_failure: amiforge_sandbox::OnFailure::Stop,
             };
-            build::build(&recipe, &options, &Silent, &interrupt).unwrap();
+            pipeline::build(&recipe, &options, &Silent, &interrupt).unwrap();
             Ok(Vec::new())
         };
         let options = ReproOptions {
