@@ -4,8 +4,8 @@ use std::env;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use amiforge::pipeline::{self, BuildError, BuildOptions, Built};
 use amiforge::lock::{self, Lock};
+use amiforge::pipeline::{self, BuildError, BuildOptions, Built};
 use amiforge::recipe::{Recipe, RecipeError};
 use amiforge::vendor::{self, VendorError};
 use amiforge_formats::{ext4, fat};

@@ -1,34 +1,31 @@
-//! What makes an image boot: files for the EFI system partition, and the loader for a legacy BIOS. Kernel, initrd and
-//! loaders are those of the tree; no installer of a boot loader runs, and nothing is read but heads and stubs.
-
-use std::collections::BTreeMap;
+//! What an image boots with, gathered from its tree for [`amiforge_image::seal`]: kernel, initrd and loaders are those of the
+//! tree; no installer of a boot loader runs, and only heads of files and loaders are read. Also puts the hook into the tree
+//! that has a kernel started that is installed later.
 
 use amiforge_formats::guid::Guid;
-use amiforge_formats::pe::{self, UkiSection};
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Content, Tree};
 use amiforge_image::disk::{self, PartitionSize};
+use amiforge_image::seal::{
+    self, BootSpec, CommandLine, GrubParts, Initrd, Kernel, Sealed, Trust, UefiLoader, UefiSpec, UkiParts,
+};
 use amiforge_rootfs::boot::{self as parts, BootFilesError, KernelFiles};
 use amiforge_rootfs::initrd::{InitrdError, InitrdMachine, Modules};
-use amiforge_rootfs::steps::files::{self, FileAction, FileSpec};
-use amiforge_rootfs::steps::kernel_hook::{self, InitrdOf, KernelHookSpec, Uefi, UefiLoader};
+use amiforge_rootfs::steps::kernel_hook::{self, InitrdOf, KernelHookSpec, Uefi, UefiLoader as HookLoader};
 use amiforge_store::blobs::Blobs;
 
 use super::BuildError;
 use crate::recipe::{Arch, BootRecipe, InitrdChoice, Loader, Recipe, RecipeContent, RecipePartition};
 
-/// What reaches a root on every machine of EC2, and on those of QEMU.
+/// Drivers that reach a root on every machine of EC2, and on those of QEMU.
 const DRIVERS: [&str; 4] = ["nvme", "virtio", "xen", "ext4"];
 
-/// The first stub that runs the kernel where it is loaded, which then takes the memory that its own headers ask for.
-/// Older ones hand its bytes on to the firmware, which measures exactly those.
-const STUB_IN_PLACE: u32 = 258;
-
-/// What a stub says of itself before its version (its section `.sdmagic`).
-const STUB_SAYS: &[u8] = b"LoaderInfo: systemd-stub ";
-
-/// Where the package `systemd-boot-efi` puts its files.
+/// Folder of the files of the package `systemd-boot-efi`.
 const SYSTEMD: &str = "/usr/lib/systemd/boot/efi";
+
+/// Space in bytes that a partition needs besides two versions of what is started: tables of a file system, and growth of the
+/// next version.
+const SPARE: u64 = 4 << 20;
 
 /// A file of a loader that is not there.
 #[derive(Debug, thiserror::Error)]
@@ -38,55 +35,73 @@ pub struct NoLoader {
     package: &'static str,
 }
 
-/// Puts what UEFI starts on the EFI system partition, and gives what the loader for a legacy BIOS is to start.
+/// How an image boots.
+#[derive(Debug)]
+pub(super) struct Boot {
+    pub(super) spec: BootSpec,
+    /// Whether the machine writes what is started anew when its kernel is upgraded.
+    hooked: bool,
+}
+
+/// Finds what the image boots with, and puts the hook for later kernels into the tree. None for a recipe without `[boot]`.
+///
+/// # Errors
+/// [`BuildError`] when the tree lacks a kernel, an initrd or a loader that the recipe asks for.
 pub(super) fn prepare(
     recipe: &Recipe,
     tree: &mut Tree,
     blobs: &Blobs,
     time: Time,
-    warnings: &mut Vec<String>,
-) -> Result<Option<disk::Loader>, BuildError> {
+) -> Result<Option<Boot>, BuildError> {
     let Some(boot) = &recipe.boot else { return Ok(None) };
-    let mut kernel = parts::kernel(tree, blobs, boot.kernel.as_deref())?;
-    kernel.initrd = initrd(recipe.image.arch, boot, tree, blobs, &kernel)?;
+    let kernel = parts::kernel(tree, blobs, boot.kernel.as_deref())?;
+    let initrd = initrd(recipe.image.arch, boot, tree, blobs, &kernel)?;
+    let uefi = boot.mode.uefi().then(|| uefi(recipe, boot.loader, tree, blobs, &kernel)).transpose()?;
     let cmdline = cmdline(recipe, boot);
-    let mut esp = None;
-    if boot.mode.uefi() {
-        let firmware = FirmwareNames::of(recipe.image.arch);
-        let specs = match boot.loader {
-            Loader::Uki => {
-                let path = format!("EFI/BOOT/{}", firmware.default);
-                vec![(path, uki(tree, blobs, &kernel, &cmdline, firmware)?)]
-            }
-            Loader::SystemdBoot => systemd_boot(tree, blobs, &kernel, &cmdline, firmware)?,
-            Loader::Grub => grub(recipe, tree, blobs, &kernel, &cmdline, firmware)?,
-        };
-        esp = specs.iter().map(|(_, content)| content.len()).max();
-        put(recipe, tree, blobs, specs, time)?;
-    }
-    let hooked =
-        boot.kernel_hook && kernel_hook::install(tree, &hook(recipe, boot, &kernel, &cmdline, time))?;
-    let initrd = kernel.initrd.map(|(_, initrd)| initrd);
-    let loader = disk::Loader { kernel: kernel.content, head: kernel.head, initrd, cmdline };
-    let loader = boot.mode.bios().then_some(loader);
-    if hooked {
-        let bios = loader.as_ref().map(disk::Loader::len);
-        warnings.extend(cramped(recipe, "esp", esp).into_iter().chain(cramped(recipe, "bios-boot", bios)));
-    }
-    Ok(loader)
+    // The machine starts later kernels with the same line. Where the line vouches for the root, the root is not changed.
+    let line = cmdline.text(&Trust::default());
+    let hooked = boot.kernel_hook && kernel_hook::install(tree, &hook(recipe, boot, &kernel, line, time))?;
+    let KernelFiles { release, path, content, head, .. } = kernel;
+    let kernel = Kernel { release, path, content, head };
+    let spec = BootSpec { kernel, initrd, cmdline, uefi, bios: boot.mode.bios() };
+    Ok(Some(Boot { spec, hooked }))
 }
 
-/// The initrd that the recipe asks for; one of our own stands nowhere in the tree.
+impl Boot {
+    /// Warnings about partitions that have no room for an upgraded kernel.
+    pub(super) fn warnings(&self, recipe: &Recipe, sealed: &Sealed) -> Vec<String> {
+        if !self.hooked {
+            return Vec::new();
+        }
+        let bios = sealed.bios.as_ref().map(disk::Loader::len);
+        [("esp", sealed.longest_esp_file()), ("bios-boot", bios)]
+            .into_iter()
+            .filter_map(|(id, len)| cramped(recipe, id, len))
+            .collect()
+    }
+}
+
+/// Makes what firmware starts; nothing where the recipe does not say how the image boots.
+///
+/// # Errors
+/// [`BuildError::Seal`].
+pub(super) fn seal(boot: Option<&Boot>, trust: &Trust) -> Result<Sealed, BuildError> {
+    Ok(boot.map(|boot| seal::seal(&boot.spec, trust)).transpose()?.unwrap_or_default())
+}
+
+/// The initrd that the recipe asks for; one of our own is no file of the tree.
 fn initrd(
     arch: Arch,
     boot: &BootRecipe,
     tree: &Tree,
     blobs: &Blobs,
     kernel: &KernelFiles,
-) -> Result<Option<(String, Content)>, BuildError> {
+) -> Result<Option<Initrd>, BuildError> {
     match (boot.initrd, &kernel.initrd) {
         (InitrdChoice::None, _) => return Ok(None),
-        (InitrdChoice::Auto | InitrdChoice::Distribution, Some(there)) => return Ok(Some(there.clone())),
+        (InitrdChoice::Auto | InitrdChoice::Distribution, Some((path, content))) => {
+            return Ok(Some(Initrd { path: Some(path.clone()), content: content.clone() }));
+        }
         (InitrdChoice::Distribution, None) => {
             return Err(BootFilesError::NoInitrd { release: kernel.release.clone() }.into());
         }
@@ -106,11 +121,8 @@ fn initrd(
         return Ok(None);
     }
     let archive = modules.initrd(tree, blobs, &needed, machine(arch))?;
-    Ok(Some((String::new(), inline(archive))))
+    Ok(Some(Initrd { path: None, content: Content::Inline(archive.into()) }))
 }
-
-/// Space that a partition has besides what is started: tables of a file system, and room for the next version to grow.
-const SPARE: u64 = 4 << 20;
 
 /// A warning where a partition has no room for the next kernel beside the one of so many bytes.
 fn cramped(recipe: &Recipe, id: &str, len: Option<u64>) -> Option<String> {
@@ -130,20 +142,20 @@ fn cramped(recipe: &Recipe, id: &str, len: Option<u64>) -> Option<String> {
     })
 }
 
-/// What the machine has to know to start a later kernel as the build starts this one.
+/// The settings with which the machine starts a later kernel as the build starts this one.
 fn hook(
     recipe: &Recipe,
     boot: &BootRecipe,
     kernel: &KernelFiles,
-    cmdline: &str,
+    cmdline: String,
     time: Time,
 ) -> KernelHookSpec {
     let esp = recipe.partitions.iter().find(|partition| partition.id == "esp").filter(|_| boot.mode.uefi());
     let uefi = esp.map(|esp| Uefi {
         loader: match boot.loader {
-            Loader::Uki => UefiLoader::Uki,
-            Loader::SystemdBoot => UefiLoader::SystemdBoot,
-            Loader::Grub => UefiLoader::Grub,
+            Loader::Uki => HookLoader::Uki,
+            Loader::SystemdBoot => HookLoader::SystemdBoot,
+            Loader::Grub => HookLoader::Grub,
         },
         mount: esp.mount.clone(),
         partition: guid(recipe, esp).to_string(),
@@ -151,7 +163,7 @@ fn hook(
     });
     KernelHookSpec {
         release: boot.kernel.clone(),
-        cmdline: cmdline.to_owned(),
+        cmdline,
         initrd: match boot.initrd {
             InitrdChoice::Auto => InitrdOf::Auto,
             InitrdChoice::Distribution => InitrdOf::Distribution,
@@ -179,19 +191,18 @@ fn guid(recipe: &Recipe, partition: &RecipePartition) -> Guid {
     partition.guid.unwrap_or_else(|| disk::partition_guid(&recipe.image.name, &partition.id))
 }
 
-/// What the kernel is told: where the root is, and where to speak. EC2 has a serial console on every machine, and advises
-/// to wait for its volumes for as long as it takes (EC2 User Guide, "I/O operation timeout for Amazon EBS volumes").
-fn cmdline(recipe: &Recipe, boot: &BootRecipe) -> String {
+/// The kernel's command line. EC2 has a serial console on every machine.
+fn cmdline(recipe: &Recipe, boot: &BootRecipe) -> CommandLine {
     let root = recipe.partitions.iter().find(|partition| partition.id == "root");
-    let root =
-        root.map(|root| guid(recipe, root)).map(|guid| format!("root=PARTUUID={guid} ")).unwrap_or_default();
-    let consoles = match recipe.image.arch {
-        Arch::X86_64 => "console=tty0 console=ttyS0,115200n8",
-        // One of EC2 and one of QEMU: only the one that is there becomes the console. A screen would be that instead.
-        Arch::Aarch64 => "console=ttyS0,115200n8 console=ttyAMA0,115200n8",
-    };
-    let all = format!("{root}rootwait ro {consoles} nvme_core.io_timeout=4294967295 {}", boot.cmdline);
-    all.trim_end().to_owned()
+    CommandLine {
+        root: root.map(|root| guid(recipe, root)),
+        consoles: match recipe.image.arch {
+            Arch::X86_64 => "console=tty0 console=ttyS0,115200n8",
+            // One of EC2 and one of QEMU: only the one that is there becomes the console. A screen would be that instead.
+            Arch::Aarch64 => "console=ttyS0,115200n8 console=ttyAMA0,115200n8",
+        },
+        arguments: boot.cmdline.clone(),
+    }
 }
 
 /// The names that a kind of UEFI firmware knows (UEFI 2.10, section 3.5.1.1).
@@ -223,99 +234,44 @@ impl FirmwareNames {
     }
 }
 
-/// Files for the EFI system partition, by path in it.
-type EspFiles = Vec<(String, Content)>;
-
-fn inline(bytes: impl Into<Vec<u8>>) -> Content {
-    Content::Inline(bytes.into().into())
-}
-
-/// A file of a loader.
-fn loader(tree: &Tree, blobs: &Blobs, path: String, package: &'static str) -> Result<Vec<u8>, BuildError> {
-    let found = parts::loader(tree, blobs, &path)?;
-    found.ok_or_else(|| BuildError::NoLoader(NoLoader { path, package }))
-}
-
-/// A unified kernel image (Unified Kernel Image Specification).
-fn uki(
-    tree: &Tree,
-    blobs: &Blobs,
-    kernel: &KernelFiles,
-    cmdline: &str,
-    firmware: FirmwareNames,
-) -> Result<Content, BuildError> {
-    let path = format!("{SYSTEMD}/linux{}.efi.stub", firmware.suffix);
-    let stub = loader(tree, blobs, path, "systemd-boot-efi")?;
-    let mut sections = Vec::new();
-    if let Some(text) = parts::os_release(tree, blobs)? {
-        sections.push(UkiSection::new(".osrel", inline(text)));
-    }
-    sections.push(UkiSection::new(".cmdline", inline(cmdline)));
-    sections.push(UkiSection::new(".uname", inline(kernel.release.as_str())));
-    if let Some((_, initrd)) = &kernel.initrd {
-        sections.push(UkiSection::new(".initrd", initrd.clone()));
-    }
-    let in_place = stub_version(&stub).is_some_and(|version| version >= STUB_IN_PLACE);
-    let memory = if in_place { pe::size_of_image(&kernel.head).unwrap_or(0) } else { 0 };
-    sections.push(UkiSection { memory: memory.into(), ..UkiSection::new(".linux", kernel.content.clone()) });
-    Ok(pe::uki(&stub, &sections)?)
-}
-
-/// The version that a stub says it is of.
-fn stub_version(stub: &[u8]) -> Option<u32> {
-    let at = stub.windows(STUB_SAYS.len()).position(|window| window == STUB_SAYS)?;
-    let rest = stub.get(at + STUB_SAYS.len()..)?;
-    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit());
-    digits.map(|digit| char::from(*digit)).collect::<String>().parse().ok()
-}
-
-/// systemd-boot and the one thing that it starts (systemd-boot(7), loader.conf(5)).
-fn systemd_boot(
-    tree: &Tree,
-    blobs: &Blobs,
-    kernel: &KernelFiles,
-    cmdline: &str,
-    firmware: FirmwareNames,
-) -> Result<EspFiles, BuildError> {
-    let path = format!("{SYSTEMD}/systemd-boot{}.efi", firmware.suffix);
-    Ok(vec![
-        (format!("EFI/BOOT/{}", firmware.default), inline(loader(tree, blobs, path, "systemd-boot-efi")?)),
-        (format!("EFI/Linux/{}.efi", kernel.release), uki(tree, blobs, kernel, cmdline, firmware)?),
-        ("loader/loader.conf".to_owned(), inline("timeout 0\neditor no\n")),
-    ])
-}
-
-/// GRUB as one file, which reads its configuration where Debian's build looks for it, and the kernel from the root.
-fn grub(
+/// What UEFI starts, with the programs of the tree.
+fn uefi(
     recipe: &Recipe,
+    loader: Loader,
     tree: &Tree,
     blobs: &Blobs,
     kernel: &KernelFiles,
-    cmdline: &str,
-    firmware: FirmwareNames,
-) -> Result<EspFiles, BuildError> {
-    let (uuid, top) =
-        holder(recipe, kernel).map_or((String::new(), ""), |(partition, top)| (uuid(recipe, partition), top));
-    let below = |path: &str| path.strip_prefix(top).unwrap_or(path).to_owned();
-    let mut found = vec![(
-        format!("EFI/BOOT/{}", firmware.default),
-        inline(loader(tree, blobs, firmware.grub.to_owned(), firmware.grub_package)?),
-    )];
-    let initrd = kernel.initrd.as_ref().map(|(path, content)| {
-        if path.is_empty() {
-            found.push(("EFI/debian/initrd.img".to_owned(), content.clone()));
-            return "initrd ($esp)/EFI/debian/initrd.img\n".to_owned();
+) -> Result<UefiSpec, BuildError> {
+    let firmware = FirmwareNames::of(recipe.image.arch);
+    let program = |path: String, package| program(tree, blobs, path, package);
+    let uki = || -> Result<UkiParts, BuildError> {
+        Ok(UkiParts {
+            stub: program(format!("{SYSTEMD}/linux{}.efi.stub", firmware.suffix), "systemd-boot-efi")?,
+            os_release: parts::os_release(tree, blobs)?,
+        })
+    };
+    let loader = match loader {
+        Loader::Uki => UefiLoader::Uki(uki()?),
+        Loader::SystemdBoot => UefiLoader::SystemdBoot {
+            program: program(format!("{SYSTEMD}/systemd-boot{}.efi", firmware.suffix), "systemd-boot-efi")?,
+            uki: uki()?,
+        },
+        Loader::Grub => {
+            let holder = holder(recipe, kernel);
+            UefiLoader::Grub(GrubParts {
+                program: program(firmware.grub.to_owned(), firmware.grub_package)?,
+                file_system: holder.map_or(String::new(), |(partition, _)| uuid(recipe, partition)),
+                mount: holder.map_or(String::new(), |(_, mount)| mount.to_owned()),
+            })
         }
-        format!("initrd {}\n", below(path))
-    });
-    let configuration = format!(
-        "serial --unit=0 --speed=115200\nterminal_input console serial\nterminal_output console serial\n\
-         set esp=$root\nsearch --no-floppy --fs-uuid --set=root {uuid}\nlinux {} {cmdline}\n{}boot\n",
-        below(&kernel.path),
-        initrd.unwrap_or_default(),
-    );
-    found.push(("EFI/debian/grub.cfg".to_owned(), inline(configuration)));
-    Ok(found)
+    };
+    Ok(UefiSpec { default_name: firmware.default, loader })
+}
+
+/// A program of a loader.
+fn program(tree: &Tree, blobs: &Blobs, path: String, package: &'static str) -> Result<Vec<u8>, BuildError> {
+    let program = parts::loader(tree, blobs, &path)?;
+    program.ok_or_else(|| BuildError::NoLoader(NoLoader { path, package }))
 }
 
 /// The partition that holds the kernel, and where it is mounted: `/boot` may be a file system of its own, and the kernel's
@@ -344,39 +300,5 @@ fn uuid(recipe: &Recipe, partition: &RecipePartition) -> String {
             uuid.unwrap_or_else(|| disk::file_system_uuid(name, &partition.id)).to_string()
         }
         _ => String::new(),
-    }
-}
-
-/// Puts files where the EFI system partition is in the tree.
-fn put(
-    recipe: &Recipe,
-    tree: &mut Tree,
-    blobs: &Blobs,
-    found: EspFiles,
-    time: Time,
-) -> Result<(), BuildError> {
-    let esp = recipe.partitions.iter().find(|partition| partition.id == "esp");
-    let top = esp.and_then(|esp| esp.tree.as_deref()).unwrap_or("/boot/efi").trim_end_matches('/');
-    let spec = |(path, content): (String, Content)| FileSpec {
-        path: format!("{top}/{path}"),
-        action: FileAction::Write(content),
-        mode: None,
-        user: None,
-        group: None,
-        xattrs: BTreeMap::new(),
-    };
-    let specs: Vec<_> = found.into_iter().map(spec).collect();
-    Ok(files::apply(tree, blobs, &specs, time)?)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_stub_says_its_version() {
-        assert_eq!(stub_version(b"MZ#### LoaderInfo: systemd-stub 252.39-1~deb12u2 ####\0"), Some(252));
-        assert_eq!(stub_version(b"#### LoaderInfo: systemd-stub 258~rc1 ####"), Some(258));
-        assert_eq!(stub_version(b"#### LoaderInfo: systemd-boot 252 ####"), None);
     }
 }

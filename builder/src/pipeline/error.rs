@@ -3,9 +3,9 @@
 use std::io;
 use std::path::PathBuf;
 
-use amiforge_formats::pe::PeError;
 use amiforge_image::bundle::BundleError;
 use amiforge_image::disk::DiskError;
+use amiforge_image::seal::SealError;
 use amiforge_rootfs::assemble::AssembleError;
 use amiforge_rootfs::boot::BootFilesError;
 use amiforge_rootfs::configure::native::NativeError;
@@ -97,9 +97,6 @@ pub enum BuildError {
     /// What two runs left could not be compared.
     #[error("comparing what two runs left")]
     Compare(#[source] io::Error),
-    /// Secrets could not be looked for.
-    #[error("looking for secrets in the image")]
-    Secrets(#[source] io::Error),
     /// A layer could not be kept or taken.
     #[error("keeping what was made for the next build")]
     Layer(#[from] LayerError),
@@ -129,9 +126,9 @@ pub enum BuildError {
     /// An initrd cannot be made.
     #[error("making an initrd")]
     Initrd(#[from] InitrdError),
-    /// A unified kernel image cannot be made.
-    #[error("making a unified kernel image")]
-    Uki(#[from] PeError),
+    /// What firmware starts cannot be made.
+    #[error(transparent)]
+    Seal(#[from] SealError),
     /// A file that the recipe names beside its sources.
     #[error("reading `{name}`")]
     HostFile {
@@ -156,10 +153,34 @@ pub enum BuildError {
         #[source]
         source: io::Error,
     },
+    /// An input is not what it was or should be.
+    #[error("checking the inputs after the last byte was read")]
+    Inputs(#[source] InputError),
+    /// A text beside the image could not be made.
+    #[error("making the texts beside the image")]
+    Documents(#[source] Box<Self>),
     /// The bundle cannot be written.
     #[error(transparent)]
     Bundle(#[from] BundleError),
     /// Somebody asked to stop.
     #[error("interrupted")]
     Interrupted,
+}
+
+/// Why an input cannot be vouched for once the image is written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum InputError {
+    /// A layer that was taken from the store, or an input of a new one, is not what it should be.
+    #[error(transparent)]
+    Layers(#[from] CheckError),
+    /// A source is not the one that the recipe pins, or changed.
+    #[error(transparent)]
+    Sources(#[from] AssembleError),
+    /// A file of the host that the recipe names changed.
+    #[error(transparent)]
+    HostFile(#[from] HostFileError),
+    /// Secrets could not be looked for.
+    #[error("looking for secrets in the image")]
+    Secrets(#[source] io::Error),
 }

@@ -7,13 +7,12 @@
 mod place;
 mod sums;
 
-use std::error::Error;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use amiforge_formats::digest::Digest;
-use amiforge_formats::plan::Sources;
+use amiforge_formats::plan::{Plan, Sources};
 use amiforge_progress::Interrupt;
 use amiforge_progress::Progress;
 
@@ -45,32 +44,26 @@ pub(crate) fn names() -> impl Iterator<Item = &'static str> {
     FILES.into_iter().chain(DOCUMENTS)
 }
 
-/// What a bundle is made from.
-pub struct BundleParts<'a> {
-    /// The disk.
-    pub disk: &'a Disk,
-    /// Where its plan is read from.
-    pub sources: &'a dyn Sources,
-    /// Gives what the manifest says of the image's origin. It is asked once the last byte has been read, so that it
-    /// can check that no input changed meanwhile; when it fails there is no bundle.
-    pub origin: OriginOf<'a>,
-    /// The text of `tree.txt`.
-    pub listing: &'a str,
-    /// Gives further texts, sorted by name. They are asked for once the image is written, so that they may be written
-    /// beside it.
-    pub documents: DocumentsOf<'a>,
-    /// What is known of the image.
-    pub known: Option<KnownImage>,
-}
-
 /// A further text with its name, which is one of [`DOCUMENTS`].
 pub type Document = (&'static str, String);
 
-/// Gives the origin of an image after its last byte was read.
-pub type OriginOf<'a> = Box<dyn FnOnce(&Emitted) -> Result<ImageOrigin, Box<dyn Error + Send + Sync>> + 'a>;
+/// What a bundle holds beside the image.
+#[derive(Debug)]
+pub struct BundleTexts<'a> {
+    /// What the manifest says of the image's origin.
+    pub origin: ImageOrigin,
+    /// The text of `tree.txt`.
+    pub listing: &'a str,
+    /// Further texts, sorted by name.
+    pub documents: &'a [Document],
+}
 
-/// Gives further texts.
-pub type DocumentsOf<'a> = Box<dyn FnOnce() -> Result<Vec<Document>, Box<dyn Error + Send + Sync>> + 'a>;
+/// A bundle that is being written, in a directory beside its place. Dropped before [`BundleWriter::finish`], it leaves
+/// nothing.
+#[derive(Debug)]
+pub struct BundleWriter {
+    staging: place::StagingDir,
+}
 
 /// What to do when the bundle's name is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,12 +119,6 @@ pub enum BundleError {
     /// The image could not be written.
     #[error("writing the image")]
     Image(#[source] EmitError),
-    /// An input is not what it was or should be.
-    #[error("checking the inputs after the last byte was read")]
-    Origin(#[source] Box<dyn Error + Send + Sync>),
-    /// A further text could not be made.
-    #[error("making the texts beside the image")]
-    Documents(#[source] Box<dyn Error + Send + Sync>),
     /// A file or directory could not be written.
     #[error("writing `{}`", path.display())]
     File {
@@ -161,46 +148,71 @@ pub fn resolve(out: &Path, existing: ExistingBundle) -> Result<PathBuf, BundleEr
     }
 }
 
-/// Writes a bundle at `out` and gives back its manifest. On failure, and when interrupted, nothing is left.
-///
-/// # Errors
-/// [`BundleError`].
-pub fn write(
-    out: &Path,
-    existing: ExistingBundle,
-    parts: BundleParts<'_>,
-    options: &EmitOptions,
-    progress: &dyn Progress,
-    interrupt: &Interrupt,
-) -> Result<Manifest, BundleError> {
-    let place = place::StagingDir::open(out, existing)?;
-    let at = |name: &str| place.directory().join(name);
-    let BundleParts { disk, sources, origin, listing, documents, known } = parts;
-    let emitted = image::emit(&disk.plan, sources, &at(DISK), options, known, progress, interrupt)
-        .map_err(BundleError::Image)?;
-    let documents = documents().map_err(BundleError::Documents)?;
-    let origin = origin(&emitted).map_err(BundleError::Origin)?;
-    let mut texts = vec![(TREE, listing)];
-    texts.extend(documents.iter().map(|(name, text)| (*name, text.as_str())));
-    let digests: Vec<_> = texts.iter().map(|(name, text)| (*name, Digest::of(text.as_bytes()))).collect();
-    let bound = digests.iter().map(|(name, digest)| ((*name).to_owned(), *digest)).collect();
-    let manifest = Manifest::new(origin, disk, &emitted, bound);
-    let text = manifest.to_text();
-    texts.push((MANIFEST, &text));
-    let mut sums = vec![(DISK, emitted.plain), (MANIFEST, Digest::of(text.as_bytes()))];
-    sums.extend(digests);
-    sums.sort_unstable_by_key(|(name, _)| *name);
-    let sums = sums::write(&sums);
-    texts.push((SUMS, &sums));
-    for (name, text) in texts {
-        write_file(&at(name), text)?;
+impl BundleWriter {
+    /// Starts a bundle at `out`.
+    ///
+    /// # Errors
+    /// [`BundleError`] when the name is taken, or another build writes there.
+    pub fn open(out: &Path, existing: ExistingBundle) -> Result<Self, BundleError> {
+        Ok(Self { staging: place::StagingDir::open(out, existing)? })
     }
-    sync(&at(DISK))?;
-    if interrupt.raised() {
-        return Err(BundleError::Image(EmitError::Interrupted));
+
+    /// Writes the image of a plan, with digests taken in the same pass. Inputs may be checked once this returns: the last
+    /// of their bytes has been read.
+    ///
+    /// # Errors
+    /// [`BundleError::Image`].
+    pub fn write_image(
+        &self,
+        plan: &Plan,
+        sources: &dyn Sources,
+        options: &EmitOptions,
+        known: Option<KnownImage>,
+        progress: &dyn Progress,
+        interrupt: &Interrupt,
+    ) -> Result<Emitted, BundleError> {
+        image::emit(plan, sources, &self.path(DISK), options, known, progress, interrupt)
+            .map_err(BundleError::Image)
     }
-    place.commit()?;
-    Ok(manifest)
+
+    /// Writes the manifest and the other texts, and gives the bundle its name.
+    ///
+    /// # Errors
+    /// [`BundleError`]; then there is no bundle.
+    pub fn finish(
+        self,
+        disk: &Disk,
+        emitted: &Emitted,
+        texts: BundleTexts<'_>,
+        interrupt: &Interrupt,
+    ) -> Result<Manifest, BundleError> {
+        let BundleTexts { origin, listing, documents } = texts;
+        let mut texts = vec![(TREE, listing)];
+        texts.extend(documents.iter().map(|(name, text)| (*name, text.as_str())));
+        let digests: Vec<_> = texts.iter().map(|(name, text)| (*name, Digest::of(text.as_bytes()))).collect();
+        let bound = digests.iter().map(|(name, digest)| ((*name).to_owned(), *digest)).collect();
+        let manifest = Manifest::new(origin, disk, emitted, bound);
+        let text = manifest.to_text();
+        texts.push((MANIFEST, &text));
+        let mut sums = vec![(DISK, emitted.plain), (MANIFEST, Digest::of(text.as_bytes()))];
+        sums.extend(digests);
+        sums.sort_unstable_by_key(|(name, _)| *name);
+        let sums = sums::write(&sums);
+        texts.push((SUMS, &sums));
+        for (name, text) in texts {
+            write_file(&self.path(name), text)?;
+        }
+        sync(&self.path(DISK))?;
+        if interrupt.raised() {
+            return Err(BundleError::Image(EmitError::Interrupted));
+        }
+        self.staging.commit()?;
+        Ok(manifest)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.staging.directory().join(name)
+    }
 }
 
 /// Writes a small file and waits until it is on the disk.
@@ -260,15 +272,12 @@ mod tests {
             secrets_unknown: Vec::new(),
             skipped: Vec::new(),
         };
-        let parts = BundleParts {
-            disk: &disk(data),
-            sources: &NoSources,
-            origin: Box::new(|_| Ok(origin)),
-            listing: "/ dir\n",
-            documents: Box::new(|| Ok(Vec::new())),
-            known: None,
-        };
-        write(out, existing, parts, &EmitOptions { threads: 2 }, &Silent, interrupt)
+        let disk = disk(data);
+        let writer = BundleWriter::open(out, existing)?;
+        let threads = EmitOptions { threads: 2 };
+        let emitted = writer.write_image(&disk.plan, &NoSources, &threads, None, &Silent, interrupt)?;
+        let texts = BundleTexts { origin, listing: "/ dir\n", documents: &[] };
+        writer.finish(&disk, &emitted, texts, interrupt)
     }
 
     fn names(directory: &Path) -> Vec<String> {

@@ -1,49 +1,108 @@
-//! From what a disk should be to where every byte of it comes from.
+//! From what a disk should be to where every byte of it comes from, in two steps: the data partitions first, then those
+//! whose content follows from the plans of the others.
 
+use amiforge_formats::ext4::write::Ext4Draft;
 use amiforge_formats::gpt::{self, Lba, PartitionTable, SECTOR, TAIL_SECTORS};
-use amiforge_formats::plan::{Claims, Data};
+use amiforge_formats::plan::{Claims, Data, Plan};
 
 use super::compose::{Composed, ContentParts, SizedPartition, compose, wanted};
 use super::place::{DiskLayout, DiskRange, MIB, numbers, place};
-use super::{Disk, DiskError, DiskSize, DiskSpec, PartitionSpec, Placed, ids};
+use super::{Disk, DiskError, DiskSize, DiskSpec, PartitionContent, PartitionSpec, Placed, ids};
 
-/// Lays out a disk: numbers and places the partitions, plans what stands in each, and puts a partition table around
-/// them. The same specification gives the same plan.
+/// A disk whose partitions have their numbers and ranges, and whose data partitions have their plans.
+#[derive(Debug)]
+pub struct DataPlans<'a> {
+    spec: &'a DiskSpec,
+    layout: DiskLayout,
+    numbers: Vec<u32>,
+    /// One for each partition; none for those that are sealed later.
+    composed: Vec<Option<Composed>>,
+}
+
+/// Lays out a disk whose content is known at once. The same specification gives the same plan.
 ///
 /// # Errors
 /// [`DiskError`] says which partition does not fit and by how many bytes.
 pub fn lay_out(spec: &DiskSpec) -> Result<Disk, DiskError> {
+    plan_data(spec, &[])?.lay_out(Vec::new())
+}
+
+/// Numbers and places the partitions, and plans what is in them, but for those at the indices `sealed`: of these only
+/// the length is taken from the specification's content.
+///
+/// # Errors
+/// [`DiskError`] says which partition does not fit and by how many bytes.
+pub fn plan_data<'a>(spec: &'a DiskSpec, sealed: &[usize]) -> Result<DataPlans<'a>, DiskError> {
     let image = ContentParts { name: &spec.name, time: spec.time };
     let numbers = numbers(&spec.partitions)?;
     let exact = matches!(spec.size, DiskSize::Exact(_));
-    let wanted = spec.partitions.iter().map(|partition| {
+    let sized = spec.partitions.iter().map(|partition| {
         let sizing = |source| DiskError::Sizing { id: partition.id.clone(), source };
         wanted(image, partition, exact).map_err(sizing)
     });
-    let wanted = wanted.collect::<Result<Vec<SizedPartition>, _>>()?;
-    let lens: Vec<u64> = wanted.iter().map(|wanted| wanted.len).collect();
+    let sized = sized.collect::<Result<Vec<SizedPartition>, _>>()?;
+    let lens: Vec<u64> = sized.iter().map(|sized| sized.len).collect();
     let layout = place(&spec.partitions, &lens, spec.size)?;
-    let mut claims = Claims::new(layout.size);
-    let mut placed = Vec::with_capacity(spec.partitions.len());
-    let mut code = [0; gpt::write::BOOT_CODE];
-    let partitions = spec.partitions.iter().zip(wanted).zip(numbers).zip(&layout.stretches);
-    for (((partition, wanted), number), stretch) in partitions {
-        let DiskRange { start, len } = *stretch;
-        let composed = compose(image, partition, wanted.draft, *stretch)
-            .map_err(|source| DiskError::Partition { id: partition.id.clone(), len, source })?;
-        placed.push(describe(image, partition, number, *stretch, &composed));
-        claims.plan(start, composed.plan);
-        code = composed.code.unwrap_or(code);
+    let mut composed = Vec::with_capacity(sized.len());
+    for (index, (partition, sized)) in spec.partitions.iter().zip(sized).enumerate() {
+        let plan = || compose_at(image, partition, sized.draft, layout.stretches[index]);
+        composed.push(if sealed.contains(&index) { None } else { Some(plan()?) });
     }
-    let guid = spec.guid.unwrap_or_else(|| ids::disk_guid(&spec.name));
-    let table = PartitionTable {
-        guid,
-        sectors: layout.size / SECTOR,
-        partitions: placed.iter().map(entry).collect(),
-    };
-    gpt::write::claim_bootable(&table, &code, &mut claims)?;
-    claim_margins(&layout, &mut claims);
-    Ok(Disk { plan: claims.finish(&Data::Free)?, guid, partitions: placed })
+    Ok(DataPlans { spec, layout, numbers, composed })
+}
+
+fn compose_at(
+    image: ContentParts,
+    partition: &PartitionSpec,
+    draft: Option<Ext4Draft<'_>>,
+    range: DiskRange,
+) -> Result<Composed, DiskError> {
+    let failed = |source| DiskError::Partition { id: partition.id.clone(), len: range.len, source };
+    compose(image, partition, draft, range).map_err(failed)
+}
+
+impl DataPlans<'_> {
+    /// The plan of the partition at an index of the specification; none for one that is sealed later.
+    pub fn plan(&self, index: usize) -> Option<&Plan> {
+        self.composed.get(index)?.as_ref().map(|composed| &composed.plan)
+    }
+
+    /// Plans what was sealed, each by its index in the specification, and puts a partition table around all. What is
+    /// not given although it was to be sealed has the content of the specification.
+    ///
+    /// # Errors
+    /// [`DiskError`] says which partition does not fit and by how many bytes.
+    pub fn lay_out(mut self, sealed: Vec<(usize, PartitionContent)>) -> Result<Disk, DiskError> {
+        let spec = self.spec;
+        let image = ContentParts { name: &spec.name, time: spec.time };
+        for (index, content) in sealed {
+            let Some(partition) = spec.partitions.get(index) else { continue };
+            let partition = PartitionSpec { content, ..partition.clone() };
+            self.composed[index] = Some(compose_at(image, &partition, None, self.layout.stretches[index])?);
+        }
+        let mut claims = Claims::new(self.layout.size);
+        let mut placed = Vec::with_capacity(spec.partitions.len());
+        let mut code = [0; gpt::write::BOOT_CODE];
+        for (index, composed) in self.composed.into_iter().enumerate() {
+            let (partition, range) = (&spec.partitions[index], self.layout.stretches[index]);
+            let composed = match composed {
+                Some(composed) => composed,
+                None => compose_at(image, partition, None, range)?,
+            };
+            placed.push(describe(image, partition, self.numbers[index], range, &composed));
+            code = composed.code.unwrap_or(code);
+            claims.plan(range.start, composed.plan);
+        }
+        let guid = spec.guid.unwrap_or_else(|| ids::disk_guid(&spec.name));
+        let table = PartitionTable {
+            guid,
+            sectors: self.layout.size / SECTOR,
+            partitions: placed.iter().map(entry).collect(),
+        };
+        gpt::write::claim_bootable(&table, &code, &mut claims)?;
+        claim_margins(&self.layout, &mut claims);
+        Ok(Disk { plan: claims.finish(&Data::Free)?, guid, partitions: placed })
+    }
 }
 
 /// Claims zeros for what no partition has before the first MiB: firmware and loaders look there.

@@ -1,7 +1,8 @@
 //! The disk: partitions laid out, each with its file system, as one plan.
 //!
-//! This page is what goes in and what comes out; [`lay_out`] is the one thing that is done with it. Must not know the
-//! recipe, the store or any file: contents are references that the plan carries on.
+//! This page is what goes in and what comes out. [`lay_out`] does all at once; [`plan_data`] plans the data partitions
+//! first, for a disk whose other partitions follow from those plans (see [`crate::seal`]). Must not know the recipe, the
+//! store or any file: contents are references that the plan carries on.
 //!
 //! The first MiB is zero but for the table, the code that starts a loader, and, where one is asked for, a small BIOS-boot partition; partitions start
 //! at multiples of 1 MiB, in the order of the specification; what no partition has is free; the backup table ends
@@ -17,7 +18,7 @@ mod tests;
 
 pub use error::{ContentError, DiskError};
 pub use ids::{disk_guid, file_system_uuid, hash_seed, partition_guid, volume_id};
-pub use lay_out::lay_out;
+pub use lay_out::{DataPlans, lay_out, plan_data};
 
 use amiforge_formats::bios;
 use amiforge_formats::ext4;

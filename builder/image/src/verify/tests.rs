@@ -12,7 +12,7 @@ use amiforge_formats::tree::Content;
 use amiforge_progress::Silent;
 
 use super::*;
-use crate::bundle::{BundleParts, DISK, ExistingBundle, MANIFEST, SUMS, TREE};
+use crate::bundle::{BundleTexts, BundleWriter, DISK, ExistingBundle, MANIFEST, SUMS, TREE};
 use crate::disk::{self, DiskSize, DiskSpec, PartitionContent, PartitionSize, PartitionSpec};
 use crate::manifest::ImageOrigin;
 
@@ -70,23 +70,12 @@ fn build() -> Bundle {
         secrets_unknown: Vec::new(),
         skipped: Vec::new(),
     };
-    let parts = BundleParts {
-        disk: &disk,
-        sources: &NoSources,
-        origin: Box::new(|_| Ok(origin)),
-        listing: "",
-        documents: Box::new(|| Ok(vec![(bundle::SPDX, "{}\n".to_owned())])),
-        known: None,
-    };
-    bundle::write(
-        &path,
-        ExistingBundle::Refuse,
-        parts,
-        &EmitOptions { threads: 2 },
-        &Silent,
-        &Interrupt::new(),
-    )
-    .unwrap();
+    let documents = [(bundle::SPDX, "{}\n".to_owned())];
+    let (threads, interrupt) = (EmitOptions { threads: 2 }, Interrupt::new());
+    let writer = BundleWriter::open(&path, ExistingBundle::Refuse).unwrap();
+    let emitted = writer.write_image(&disk.plan, &NoSources, &threads, None, &Silent, &interrupt).unwrap();
+    let texts = BundleTexts { origin, listing: "", documents: &documents };
+    writer.finish(&disk, &emitted, texts, &interrupt).unwrap();
     Bundle { _parent: parent, path }
 }
 

@@ -3,27 +3,23 @@
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::Printable;
 use amiforge_image::manifest::{Cleaned, ImageOrigin, ManifestInput, Secret};
-use amiforge_rootfs::assemble::Assembled;
 use amiforge_rootfs::normalize::{PathOutcome, RuleChange};
 use amiforge_rootfs::packages::locked::LockedPackage;
 
-use super::host_files::HostFiles;
-use super::{BuildOptions, disk, secrets};
+use super::secrets;
 use crate::lock::Lock;
-use crate::recipe::Recipe;
+use crate::pipeline::layers::LayerBuilder;
+use crate::pipeline::system::Inputs;
+use crate::pipeline::volumes::disk;
 
 /// The inputs: what the lock pins, then the sources, then files of the host.
-pub(super) fn inputs(
-    options: &BuildOptions,
-    assembled: &Assembled,
-    host_files: &HostFiles<'_>,
-) -> Vec<ManifestInput> {
-    let sources = assembled.inputs.iter().map(|input| ManifestInput {
+fn inputs(lock: Option<&Lock>, inputs: &Inputs<'_>) -> Vec<ManifestInput> {
+    let sources = inputs.sources.inputs.iter().map(|input| ManifestInput {
         kind: input.kind.to_owned(),
         name: input.label.clone(),
         sha256: input.sha256,
     });
-    options.lock.iter().flat_map(locked).chain(sources).chain(host_files.inputs()).collect()
+    lock.into_iter().flat_map(locked).chain(sources).chain(inputs.host_files.inputs()).collect()
 }
 
 /// The inputs that a lock pins.
@@ -50,13 +46,12 @@ fn package(kind: &str, package: &LockedPackage) -> ManifestInput {
 
 /// All of it.
 pub(super) fn origin(
-    recipe: &Recipe,
-    options: &BuildOptions,
+    builder: &LayerBuilder<'_>,
     epoch: Time,
-    inputs: Vec<ManifestInput>,
-    changes: &[RuleChange],
-    (found, skipped): (Vec<Secret>, Vec<String>),
+    inputs: &Inputs<'_>,
+    secrets: Vec<Secret>,
 ) -> ImageOrigin {
+    let (recipe, lock) = (builder.recipe, builder.options.lock.as_ref());
     let cleaned = |change: &RuleChange| Cleaned {
         outcome: match change.outcome {
             PathOutcome::Removed => "removed".to_owned(),
@@ -73,11 +68,11 @@ pub(super) fn origin(
         epoch: epoch.secs,
         boot_mode: disk::boot_mode(recipe).map(str::to_owned),
         recipe: recipe.digest,
-        lock: options.lock.as_ref().map(Lock::digest),
-        inputs,
-        cleaned: changes.iter().map(cleaned).collect(),
-        secrets: found,
+        lock: lock.map(Lock::digest),
+        inputs: self::inputs(lock, inputs),
+        cleaned: inputs.changes.iter().map(cleaned).collect(),
+        secrets,
         secrets_unknown: secrets::unknown(recipe),
-        skipped,
+        skipped: inputs.skipped.clone(),
     }
 }

@@ -5,8 +5,8 @@ use amiforge_formats::tree::Tree;
 use amiforge_rootfs::steps::apt_sources::{self, AptArchive, Preference, SignedBy, Versions};
 use amiforge_store::blobs::Blobs;
 
-use super::BuildError;
 use super::host_files::HostFiles;
+use crate::pipeline::BuildError;
 use crate::recipe::{ArchiveRole, DebArchive, DebSource, Pinned, PinnedTo, Recipe, SignerKeys};
 
 /// Public addresses of archives by their names. Those of Ubuntu depend on the architecture and the suite.

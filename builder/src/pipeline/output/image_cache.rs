@@ -17,7 +17,7 @@ use amiforge_store::layer::Layers;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::BuildError;
+use crate::pipeline::BuildError;
 
 /// Raised when something else is known of the same plan than before.
 const REVISION: u32 = 2;
@@ -26,16 +26,16 @@ const REVISION: u32 = 2;
 const OTHERS_MAX: u64 = 16 << 20;
 
 /// A plan that may be known.
-pub(super) struct Recall<'a> {
+pub(super) struct ImageCache<'a> {
     store: &'a Store,
     /// None where too much of it lies outside the store.
     key: Option<Digest>,
-    memory: Option<Memory>,
+    cached: Option<CachedDigests>,
 }
 
 /// What is kept of an image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Memory {
+struct CachedDigests {
     /// Root of the blocks, and digest of the whole, in hexadecimal.
     root: String,
     plain: String,
@@ -43,36 +43,36 @@ struct Memory {
     findings: Option<Vec<String>>,
 }
 
-impl<'a> Recall<'a> {
+impl<'a> ImageCache<'a> {
     /// Looks for a plan in the store.
     pub(super) fn of(plan: &Plan, blobs: &Blobs, store: &'a Store) -> Result<Self, BuildError> {
         let key = key(plan, blobs, store)?;
         let notes = key.map(|key| Layers::of(store).recall(key)).transpose()?.flatten();
-        let memory = notes.and_then(|notes| serde_json::from_slice(&notes).ok());
-        Ok(Self { store, key, memory })
+        let cached = notes.and_then(|notes| serde_json::from_slice(&notes).ok());
+        Ok(Self { store, key, cached })
     }
 
     /// What is known of the image's digests.
     pub(super) fn known(&self) -> Option<KnownImage> {
-        let memory = self.memory.as_ref()?;
-        Some(KnownImage { root: memory.root.parse().ok()?, plain: memory.plain.parse().ok()? })
+        let cached = self.cached.as_ref()?;
+        Some(KnownImage { root: cached.root.parse().ok()?, plain: cached.plain.parse().ok()? })
     }
 
     /// What preflight found in an image whose root turned out to be the known one.
     pub(super) fn findings(&self) -> Option<&[String]> {
-        self.memory.as_ref()?.findings.as_deref()
+        self.cached.as_ref()?.findings.as_deref()
     }
 
     /// Keeps what was found out.
     pub(super) fn keep(&self, known: KnownImage, findings: Option<&[String]>) -> Result<(), BuildError> {
         let Some(key) = self.key else { return Ok(()) };
         let KnownImage { root, plain } = known;
-        let memory = Memory {
+        let cached = CachedDigests {
             root: root.to_string(),
             plain: plain.to_string(),
             findings: findings.map(<[String]>::to_vec),
         };
-        let notes = serde_json::to_vec(&memory).map_err(|error| BuildError::Notes(error.to_string()))?;
+        let notes = serde_json::to_vec(&cached).map_err(|error| BuildError::Notes(error.to_string()))?;
         Ok(Layers::of(self.store).remember(key, &notes)?)
     }
 }

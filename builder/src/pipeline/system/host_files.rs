@@ -15,7 +15,7 @@ use amiforge_store::blobs::Blobs;
 use amiforge_store::watch::Watch;
 use sha2::{Digest as _, Sha256};
 
-use super::BuildError;
+use crate::pipeline::BuildError;
 
 /// Files up to this length are held in memory.
 const SMALL: u64 = 64 << 10;
@@ -54,7 +54,7 @@ pub enum HostFileError {
 }
 
 /// Every file of the host that was opened.
-pub(super) struct HostFiles<'a> {
+pub(in crate::pipeline) struct HostFiles<'a> {
     opened: Vec<OpenedFile>,
     watch: &'a dyn Watch,
 }
@@ -81,12 +81,17 @@ impl HostStamp {
 
 impl<'a> HostFiles<'a> {
     /// No files yet; `watch` hears of those that take time.
-    pub(super) fn new(watch: &'a dyn Watch) -> Self {
+    pub(in crate::pipeline) fn new(watch: &'a dyn Watch) -> Self {
         Self { opened: Vec::new(), watch }
     }
 
     /// The content of the file at `path`, which the recipe calls `name`.
-    pub(super) fn open(&mut self, path: &Path, name: &str, blobs: &mut Blobs) -> Result<Content, BuildError> {
+    pub(in crate::pipeline) fn open(
+        &mut self,
+        path: &Path,
+        name: &str,
+        blobs: &mut Blobs,
+    ) -> Result<Content, BuildError> {
         let (opened, content) = open(path, name, blobs, self.watch).map_err(|source| match source {
             HostFileError::Interrupted => BuildError::Interrupted,
             source => BuildError::HostFile { name: name.to_owned(), source },
@@ -96,7 +101,7 @@ impl<'a> HostFiles<'a> {
     }
 
     /// Checks that what was read late is what was hashed early.
-    pub(super) fn settle(&self) -> Result<(), HostFileError> {
+    pub(in crate::pipeline) fn settle(&self) -> Result<(), HostFileError> {
         for (file, path, stamp) in self.opened.iter().filter_map(|opened| opened.later.as_ref()) {
             let now = file.metadata().map_err(|source| HostFileError::Read { path: path.clone(), source })?;
             if HostStamp::of(&now) != *stamp {
@@ -107,7 +112,7 @@ impl<'a> HostFiles<'a> {
     }
 
     /// As the manifest lists them.
-    pub(super) fn inputs(&self) -> impl Iterator<Item = ManifestInput> + '_ {
+    pub(in crate::pipeline) fn inputs(&self) -> impl Iterator<Item = ManifestInput> + '_ {
         self.opened.iter().map(|opened| ManifestInput {
             kind: "file".to_owned(),
             name: opened.name.clone(),

@@ -11,9 +11,9 @@ use amiforge_rootfs::steps::fstab::{self, Device, FstabSpec, MountSpec};
 use amiforge_rootfs::steps::{accounts, files, system, units};
 use amiforge_store::blobs::Blobs;
 
-use super::BuildError;
 use super::apt_sources;
 use super::host_files::HostFiles;
+use crate::pipeline::BuildError;
 use crate::recipe::{FileEntry, FilePut, FirstBoot, Fstab, Recipe, RecipeContent, RecipePartition};
 
 /// Applies everything that the recipe says of the tree, and gives what is to be warned of.

@@ -8,9 +8,8 @@ use amiforge_rootfs::configure::AccountIds;
 use amiforge_rootfs::packages::locked::LockedPackage;
 use amiforge_sandbox::Seed;
 
-use super::BuildOptions;
-use crate::recipe::Recipe;
-use crate::recipe::{DebSource, Stage};
+use crate::pipeline::BuildOptions;
+use crate::recipe::{DebSource, Recipe, Stage};
 
 /// Raised when the same inputs make another layer than before.
 const REVISION: u32 = 5;

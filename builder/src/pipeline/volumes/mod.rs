@@ -1,5 +1,9 @@
-//! Divides the merged tree among the partitions: each takes the folder that its recipe gives it, the folder itself stays
-//! behind empty as the mount point.
+//! Volumes: the system tree divided among the partitions. Each takes the folder that its recipe gives it; the folder itself
+//! stays in the tree above, empty, as the mount point.
+
+pub(super) mod disk;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 
@@ -156,6 +160,3 @@ fn nothing_left(tree: &Tree) -> Result<(), SplitError> {
     let left = tree.walk().find(|entry| tree.entries(entry.id).is_none());
     left.map_or(Ok(()), |entry| Err(SplitError::Homeless { path: entry.path }))
 }
-
-#[cfg(test)]
-mod tests;

@@ -8,20 +8,21 @@ use amiforge_rootfs::stage::{self, StageArchive, StageError, StageInstall, Stage
 use amiforge_store::blobs::Blobs;
 use amiforge_store::layer::Layers;
 
-use super::workshop::{For, Packages, Workshop};
-use super::{BuildError, BuildLayer, HostFileError, keys, secrets, system};
+use super::{LayerBuilder, LayerRecord, LockedSource, Target, keys, packages, second_run};
 use crate::lock::LockedStage;
+use crate::pipeline::{BuildError, HostFileError};
 use crate::recipe::{DebSource, Stage};
 
 /// Puts what every stage installs into the tree.
-pub(super) fn install(
-    workshop: &mut Workshop<'_>,
+pub(in crate::pipeline) fn install(
+    builder: &LayerBuilder<'_>,
+    record: &mut LayerRecord,
     tree: &mut Tree,
     blobs: &mut Blobs,
 ) -> Result<(), BuildError> {
-    let Some(Packages { lock, deb }) = workshop.packages else { return Ok(()) };
-    for (spec, locked) in workshop.recipe.stages.iter().zip(&lock.stages) {
-        let part = part(workshop, deb, spec, locked, blobs)?;
+    let Some(LockedSource { lock, deb }) = builder.packages else { return Ok(()) };
+    for (spec, locked) in builder.recipe.stages.iter().zip(&lock.stages) {
+        let part = part(builder, record, deb, spec, locked, blobs)?;
         let at = part.node(part.root()).meta.mtime;
         let placed = graft(&part, part.root(), tree, b"", at);
         placed.map_err(|source| BuildError::Place { stage: spec.name.clone(), source })?;
@@ -31,35 +32,35 @@ pub(super) fn install(
 
 /// What a stage installs.
 fn part(
-    workshop: &mut Workshop<'_>,
+    builder: &LayerBuilder<'_>,
+    record: &mut LayerRecord,
     deb: &DebSource,
     spec: &Stage,
     locked: &LockedStage,
     blobs: &mut Blobs,
 ) -> Result<Tree, BuildError> {
-    let seed = workshop.seed(For::Tools);
+    let seed = builder.seed(Target::Tools);
     let (inputs, accounts) =
-        ((workshop.recipe, workshop.options), system::accounts(workshop.recipe, For::Tools));
+        ((builder.recipe, builder.options), packages::accounts(builder.recipe, Target::Tools));
     let tools = keys::configured(&locked.packages, deb, inputs, seed, &accounts);
     let patches = patches(spec)?;
     let sources: Vec<Digest> = locked.sources.iter().map(|source| source.sha256).collect();
-    let key = keys::stage(spec, workshop.recipe, tools, &sources, &patches);
-    let (layers, name) = (Layers::of(workshop.store), format!("stage {}", spec.name));
+    let key = keys::stage(spec, builder.recipe, tools, &sources, &patches);
+    let (layers, name) = (Layers::of(builder.store), format!("stage {}", spec.name));
     if let Some(layer) = layers.load(key, blobs)? {
-        workshop.loaded.append(layer.outstanding);
-        workshop.dependents.append(&mut secrets::read_notes(&layer.notes)?);
-        workshop.layers.push(BuildLayer { name, reused: true });
+        record.random.append(&mut second_run::read_notes(&layer.notes)?);
+        record.reused(name, layer.outstanding);
         return Ok(layer.tree);
     }
-    let system =
-        workshop.system(format!("tools of {}", spec.name), deb, (&locked.packages, For::Tools), blobs)?;
-    workshop.layers.push(BuildLayer { name, reused: false });
+    let tools = format!("tools of {}", spec.name);
+    let system = packages::system(builder, record, &tools, deb, (&locked.packages, Target::Tools), blobs)?;
+    record.made(name);
     let mut archives = Vec::new();
     for (source, locked) in spec.sources.iter().zip(&locked.sources) {
         archives.push(StageArchive {
             label: source.label.clone(),
             folder: source.folder.clone(),
-            path: workshop.object(locked.sha256, locked.size, &source.label)?,
+            path: builder.object(locked.sha256, locked.size, &source.label)?,
             strip: source.strip,
             sha256: Some(locked.sha256),
         });
@@ -67,22 +68,22 @@ fn part(
     let install = |(from, to): &(String, String)| StageInstall { from: from.clone(), to: to.clone() };
     let spec = StageSpec {
         name: spec.name.clone(),
-        epoch: workshop.epoch(system.notes.newest())?,
+        epoch: builder.epoch(system.notes.newest())?,
         tools: system.tree,
         sources: archives,
         patches,
         run: spec.run.clone(),
         env: spec.env.clone(),
         install: spec.installs.iter().map(install).collect(),
-        limits: workshop.recipe.limits,
-        clock: workshop.recipe.clock,
+        limits: builder.recipe.limits,
+        clock: builder.recipe.clock,
         seed,
-        on_failure: workshop.on_failure(),
+        on_failure: builder.on_failure(),
     };
-    workshop.watching.progress.begin(&format!("building {}", spec.name), None);
-    let (sandbox, store) = (workshop.sandbox()?, workshop.store);
-    let built = secrets::make(
-        workshop,
+    builder.watching.progress.begin(&format!("building {}", spec.name), None);
+    let (sandbox, store) = (builder.sandbox()?, builder.store);
+    let built = second_run::make(
+        builder,
         blobs,
         // Compilers keep all cores busy, and both would unpack the same sources.
         (seed, RunOrder::InTurn),
@@ -92,11 +93,11 @@ fn part(
         },
         |source| BuildError::Stage(Box::new(source)),
     );
-    workshop.watching.progress.end();
-    let (tree, mut dependents) = built?;
-    let saved = layers.save(key, &tree, blobs, &secrets::notes(&dependents)?)?;
-    workshop.dependents.append(&mut dependents);
-    workshop.names.append(saved.outstanding);
+    builder.watching.progress.end();
+    let (tree, mut random) = built?;
+    let saved = layers.save(key, &tree, blobs, &second_run::notes(&random)?)?;
+    record.random.append(&mut random);
+    record.deferred.name_later(saved.outstanding);
     Ok(saved.tree)
 }
 
