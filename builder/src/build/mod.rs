@@ -23,7 +23,6 @@ mod split;
 mod spool;
 mod stages;
 mod system;
-mod watching;
 mod workshop;
 mod writing;
 
@@ -50,15 +49,13 @@ use crate::recipe::Recipe;
 use crate::vendor;
 use amiforge_image::bundle::{self, ExistingBundle};
 use amiforge_image::manifest::Manifest;
-use amiforge_progress::Interrupt;
-use amiforge_progress::Progress;
+use amiforge_progress::{CancelToken, Monitor};
 use documents::Bill;
 use host_files::HostFiles;
 use kept::KeptLayers;
 use parents::CreatedDirs;
 use recall::Recall;
 use spool::WorkStore;
-use watching::SourceWatch;
 use workshop::{PackageSystem, Packages, Workshop};
 use writing::{BundleWriter, MadeFrom, SecretScan};
 
@@ -110,27 +107,20 @@ pub struct BuildLayer {
 ///
 /// # Errors
 /// [`BuildError`].
-pub fn build(
-    recipe: &Recipe,
-    options: &BuildOptions,
-    progress: &dyn Progress,
-    interrupt: &Interrupt,
-) -> Result<Built, BuildError> {
+pub fn build(recipe: &Recipe, options: &BuildOptions, monitor: Monitor<'_>) -> Result<Built, BuildError> {
     let options = &BuildOptions { out: bundle::resolve(&options.out, options.existing)?, ..options.clone() };
     bundle::check_vacant(&options.out, options.existing)?;
     let parents = CreatedDirs::make(&options.out)?;
     let spool = WorkStore::open(options.store.as_deref(), &options.out)?;
-    let watching = SourceWatch { progress, interrupt };
     let mut blobs = Blobs::new();
-    let mut workshop = workshop(recipe, options, &spool, &watching)?;
+    let mut workshop = workshop(recipe, options, &spool, monitor)?;
     let system = workshop.image(&mut blobs)?;
     let mut kept = KeptLayers::default();
     // From here on the packages' layer gets its name even if the rest of the recipe cannot be built.
     kept.take(&mut workshop);
     let (merged, newest) = beginning(system.as_ref());
-    let mut assembled =
-        assemble::assemble_over(merged, &recipe.sources, spool.store(), &mut blobs, &watching)?;
-    let mut host_files = HostFiles::new(&watching);
+    let mut assembled = assemble::assemble_over(merged, &recipe.sources, spool.store(), &mut blobs, monitor)?;
+    let mut host_files = HostFiles::new(monitor);
     let newest = newest.map_or(assembled.newest, |newest| newest.max(assembled.newest));
     let epoch = epoch::choose(options.source_date_epoch, recipe.image.epoch, newest)?;
     let mut tree = take_tree(&mut assembled);
@@ -152,7 +142,7 @@ pub fn build(
     let trees = split::split(tree, &recipe.partitions, epoch)?;
     let listing = listing::listing(&recipe.partitions, &trees);
     let spec = disk::spec(recipe, trees, loader.as_ref(), epoch, &mut blobs, &mut host_files)?;
-    stop_if_asked(interrupt)?;
+    stop_if_asked(monitor.cancel)?;
     let laid_out = amiforge_image::disk::lay_out(&spec)?;
     drop(spec);
     let recall = Recall::of(&laid_out.plan, &blobs, spool.store())?;
@@ -167,7 +157,7 @@ pub fn build(
         recall,
     };
     let made_from = MadeFrom { kept, assembled, host_files, epoch, changes, skipped };
-    let (manifest, findings) = writing.write(made_from, progress, interrupt)?;
+    let (manifest, findings) = writing.write(made_from, monitor)?;
     parents.keep();
     warnings.extend(secrets::needless(recipe, &manifest.origin.secrets));
     warnings.extend(findings);
@@ -202,7 +192,7 @@ fn workshop<'a>(
     recipe: &'a Recipe,
     options: &'a BuildOptions,
     spool: &'a WorkStore,
-    watching: &'a SourceWatch<'a>,
+    monitor: Monitor<'a>,
 ) -> Result<Workshop<'a>, BuildError> {
     let store = spool.store();
     let packages = match (&recipe.deb, &options.lock) {
@@ -211,10 +201,10 @@ fn workshop<'a>(
         (Some(deb), Some(lock)) => Some(Packages { lock, deb }),
     };
     if let (Some(vendor), Some(packages)) = (&options.vendor, packages) {
-        vendor::take(vendor, packages.lock, &store.objects(), watching.progress, watching.interrupt)?;
+        vendor::take(vendor, packages.lock, &store.objects(), monitor)?;
     }
     let (checks, loaded, names, layers, dependents) = Default::default();
-    Ok(Workshop { recipe, options, packages, store, watching, checks, loaded, names, layers, dependents })
+    Ok(Workshop { recipe, options, packages, store, monitor, checks, loaded, names, layers, dependents })
 }
 
 /// What the other sources are put over, and the newest time in it.
@@ -231,8 +221,8 @@ fn take_tree(assembled: &mut Assembled) -> Tree {
     std::mem::replace(&mut assembled.tree, Tree::new(root))
 }
 
-fn stop_if_asked(interrupt: &Interrupt) -> Result<(), BuildError> {
-    if interrupt.raised() { Err(BuildError::Interrupted) } else { Ok(()) }
+fn stop_if_asked(cancel: &CancelToken) -> Result<(), BuildError> {
+    if cancel.is_cancelled() { Err(BuildError::Interrupted) } else { Ok(()) }
 }
 
 /// The folder that a path stands in.

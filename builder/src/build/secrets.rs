@@ -12,11 +12,11 @@ use std::io;
 use amiforge_formats::digest::Digest;
 use amiforge_formats::tree::{Content, NodeKind, Printable, Tree};
 use amiforge_image::manifest::Secret;
+use amiforge_progress::Monitor;
 use amiforge_rootfs::secrets::{self, RunOrder, TwiceError};
 use amiforge_sandbox::{OnFailure, SandboxClock, Seed};
 use amiforge_store::blobs::Blobs;
 use amiforge_store::digests;
-use amiforge_store::watch::Watch;
 use serde::{Deserialize, Serialize};
 
 use super::BuildError;
@@ -43,12 +43,12 @@ pub(super) fn make<E: Error + Send + Sync + 'static>(
     workshop: &Workshop<'_>,
     blobs: &mut Blobs,
     (seed, order): (Seed, RunOrder),
-    make: impl Fn(Seed, OnFailure, &mut Blobs, &dyn Watch) -> Result<Tree, E> + Sync,
+    make: impl Fn(Seed, OnFailure, &mut Blobs, Monitor<'_>) -> Result<Tree, E> + Sync,
     failed: impl FnOnce(E) -> BuildError,
 ) -> Result<(Tree, Vec<KeptDependent>), BuildError> {
-    let (watching, on_failure) = (workshop.watching, workshop.on_failure());
+    let (monitor, on_failure) = (workshop.monitor, workshop.on_failure());
     if !workshop.recipe.secrets.second_run {
-        let tree = make(seed, on_failure, blobs, watching).map_err(failed)?;
+        let tree = make(seed, on_failure, blobs, monitor).map_err(failed)?;
         return Ok((tree, Vec::new()));
     }
     // A shell has the terminal for itself.
@@ -57,8 +57,8 @@ pub(super) fn make<E: Error + Send + Sync + 'static>(
     let both = secrets::twice(
         blobs,
         order,
-        watching,
-        |blobs| make(seed, on_failure, blobs, watching),
+        monitor,
+        |blobs| make(seed, on_failure, blobs, monitor),
         |copy, second| make(seed.other(), OnFailure::Stop, copy, second),
     );
     let (tree, other, copy) = both.map_err(|error| match error {

@@ -79,7 +79,7 @@ fn part(
         seed,
         on_failure: workshop.on_failure(),
     };
-    workshop.watching.progress.begin(&format!("building {}", spec.name), None);
+    workshop.monitor.progress.begin(&format!("building {}", spec.name), None);
     let (sandbox, store) = (workshop.sandbox()?, workshop.store);
     let built = secrets::make(
         workshop,
@@ -92,7 +92,7 @@ fn part(
         },
         |source| BuildError::Stage(Box::new(source)),
     );
-    workshop.watching.progress.end();
+    workshop.monitor.progress.end();
     let (tree, mut dependents) = built?;
     let saved = layers.save(key, &tree, blobs, &secrets::notes(&dependents)?)?;
     workshop.dependents.append(&mut dependents);

@@ -2,6 +2,7 @@
 
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::Tree;
+use amiforge_progress::Monitor;
 use amiforge_rootfs::configure::native::{self, NativeError, NativeSetup};
 use amiforge_rootfs::configure::{AccountIds, debconf, run};
 use amiforge_rootfs::packages::database::{self, Architectures, DatabaseState};
@@ -13,7 +14,6 @@ use amiforge_sandbox::SandboxError;
 use amiforge_store::blobs::Blobs;
 use amiforge_store::checks::Settling;
 use amiforge_store::digests::Digesting;
-use amiforge_store::watch::Watch;
 
 use super::BuildError;
 use super::secrets;
@@ -39,7 +39,7 @@ pub(super) fn make(
         debs.push(DebFile { package, path: workshop.object(package.sha256, package.size, &label)? });
     }
     let filters = filters(&deb.filters)?;
-    let mut unpacked = unpack(&debs, &filters, workshop.store, blobs, workshop.watching)?;
+    let mut unpacked = unpack(&debs, &filters, workshop.store, blobs, workshop.monitor)?;
     // Scripts leave a core to spare.
     let checks = std::mem::take(&mut unpacked.outstanding).start();
     let digesting = Digesting::start(&unpacked.tree, blobs);
@@ -77,7 +77,7 @@ fn configure(
         let answers = &workshop.recipe.debconf;
         let setup =
             NativeSetup { packages, diversions, architectures: &architectures, answers, accounts: &accounts };
-        let report = native::configure(&mut tree, blobs, setup, epoch, workshop.watching);
+        let report = native::configure(&mut tree, blobs, setup, epoch, workshop.monitor);
         let report = report.map_err(|error| match error {
             NativeError::Interrupted => BuildError::Interrupted,
             error => error.into(),
@@ -91,7 +91,7 @@ fn configure(
     if deb.scripts == Scripts::None {
         return Ok(tree);
     }
-    workshop.watching.progress.begin("configuring packages", None);
+    workshop.monitor.progress.begin("configuring packages", None);
     let settings = run::ConfigureSettings {
         answers,
         accounts: &accounts,
@@ -105,25 +105,25 @@ fn configure(
     let packages = &*packages;
     let once = |settings: run::ConfigureSettings,
                 blobs: &mut Blobs,
-                watch: &dyn Watch|
+                monitor: Monitor<'_>|
      -> Result<Tree, SandboxError> {
-        Ok(run::configure(&tree, packages, &settings, &sandbox, blobs, watch)?.tree)
+        Ok(run::configure(&tree, packages, &settings, &sandbox, blobs, monitor)?.tree)
     };
     let failed = |source| BuildError::Configure(Box::new(source));
     let made = match purpose {
         // None of them goes into the image.
-        For::Tools => once(settings, blobs, workshop.watching).map_err(failed).map(|tree| (tree, Vec::new())),
+        For::Tools => once(settings, blobs, workshop.monitor).map_err(failed).map(|tree| (tree, Vec::new())),
         For::Image => secrets::make(
             workshop,
             blobs,
             (settings.seed, order(&tree)),
-            |seed, on_failure, blobs, watch| {
-                once(run::ConfigureSettings { seed, on_failure, ..settings }, blobs, watch)
+            |seed, on_failure, blobs, monitor| {
+                once(run::ConfigureSettings { seed, on_failure, ..settings }, blobs, monitor)
             },
             failed,
         ),
     };
-    workshop.watching.progress.end();
+    workshop.monitor.progress.end();
     let (tree, random) = made?;
     notes.random = random;
     Ok(tree)

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::Tree;
+use amiforge_progress::Monitor;
 use amiforge_rootfs::packages::locked::LockedPackage;
 use amiforge_rootfs::secrets::order;
 use amiforge_rootfs::steps::lacks;
@@ -16,7 +17,6 @@ use amiforge_store::layer::Layers;
 use serde::{Deserialize, Serialize};
 
 use super::secrets::{self, KeptDependent};
-use super::watching::SourceWatch;
 use super::{BuildError, BuildLayer, BuildOptions, epoch, keys, system};
 use crate::lock::Lock;
 use crate::recipe::DebSource;
@@ -29,7 +29,7 @@ pub(super) struct Workshop<'a> {
     /// The packages, for a recipe that takes some.
     pub(super) packages: Option<Packages<'a>>,
     pub(super) store: &'a Store,
-    pub(super) watching: &'a SourceWatch<'a>,
+    pub(super) monitor: Monitor<'a>,
     /// Layers that are getting their names.
     pub(super) checks: Vec<Settling>,
     /// Checks of the layers that were taken from the store.

@@ -12,8 +12,7 @@ use amiforge_image::image::{self, Emitted, KnownImage};
 use amiforge_image::inspect::{InspectError, Medium};
 use amiforge_image::manifest::{ImageOrigin, Manifest, Secret};
 use amiforge_machine::preflight;
-use amiforge_progress::Interrupt;
-use amiforge_progress::Progress;
+use amiforge_progress::Monitor;
 use amiforge_rootfs::assemble::Assembled;
 use amiforge_rootfs::normalize::RuleChange;
 use amiforge_store::blobs::Blobs;
@@ -61,8 +60,7 @@ impl BundleWriter<'_> {
     pub(super) fn write(
         &self,
         mut made_from: MadeFrom<'_>,
-        progress: &dyn Progress,
-        interrupt: &Interrupt,
+        monitor: Monitor<'_>,
     ) -> Result<(Manifest, Vec<String>), BuildError> {
         let known = self.recall.known().filter(|_| made_from.kept.may_be_left());
         if known.is_none() {
@@ -86,7 +84,7 @@ impl BundleWriter<'_> {
                 known,
             };
             let threads = image::EmitOptions { threads: self.options.threads.max(1) };
-            bundle::write(&self.options.out, self.options.existing, parts, &threads, progress, interrupt)
+            bundle::write(&self.options.out, self.options.existing, parts, &threads, monitor)
         })?;
         let Some((_, recalled)) = found.filter(|_| self.recipe.boot.is_some()) else {
             self.keep(found, None);
