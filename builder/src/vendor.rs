@@ -7,8 +7,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use amiforge_formats::digest::Digest;
-use amiforge_progress::Interrupt;
-use amiforge_progress::Progress;
+use amiforge_progress::Monitor;
 use amiforge_store::{Objects, StoreError};
 
 use crate::lock::{Lock, LockError, NeededFile};
@@ -106,13 +105,7 @@ pub enum VendorError {
 ///
 /// # Errors
 /// [`VendorError::Missing`] when something was not fetched; the archive is written whole or not at all.
-pub fn pack(
-    lock: &Lock,
-    objects: &Objects,
-    out: &Path,
-    progress: &dyn Progress,
-    interrupt: &Interrupt,
-) -> Result<u64, VendorError> {
+pub fn pack(lock: &Lock, objects: &Objects, out: &Path, monitor: Monitor<'_>) -> Result<u64, VendorError> {
     let needs = lock.needs();
     let missing = missing(&needs, objects)?;
     if !missing.is_empty() {
@@ -125,10 +118,10 @@ pub fn pack(
     made.as_file().set_permissions(mode).map_err(failed)?;
     let mut writer = BufWriter::with_capacity(1 << 20, made);
     let text = lock.text();
-    progress.begin("packing", Some(needs.iter().map(|needed| needed.size).sum()));
+    monitor.progress.begin("packing", Some(needs.iter().map(|needed| needed.size).sum()));
     member(&mut writer, LOCK, text.as_bytes()).map_err(failed)?;
     for needed in &needs {
-        if interrupt.raised() {
+        if monitor.cancel.is_cancelled() {
             return Err(VendorError::Interrupted);
         }
         let object = objects.find(needed.sha256, needed.size)?;
@@ -137,9 +130,9 @@ pub fn pack(
             None => return Err(VendorError::Missing { missing: vec![needed.clone()] }),
         };
         member(&mut writer, &format!("{FOLDER}{}", needed.sha256), &bytes).map_err(failed)?;
-        progress.advance(needed.size);
+        monitor.progress.advance(needed.size);
     }
-    progress.end();
+    monitor.progress.end();
     writer.write_all(&[0; 2 * BLOCK]).map_err(failed)?;
     let mut made = writer.into_inner().map_err(|error| failed(error.into_error()))?;
     let len = made.as_file_mut().stream_position().map_err(failed)?;
@@ -200,23 +193,17 @@ pub fn lock_for(path: &Path, recipe_path: &Path, recipe: &Recipe) -> Result<Lock
 ///
 /// # Errors
 /// [`VendorError::Lacks`] and [`VendorError::Damaged`].
-pub fn take(
-    path: &Path,
-    lock: &Lock,
-    objects: &Objects,
-    progress: &dyn Progress,
-    interrupt: &Interrupt,
-) -> Result<usize, VendorError> {
+pub fn take(path: &Path, lock: &Lock, objects: &Objects, monitor: Monitor<'_>) -> Result<usize, VendorError> {
     let mut wanted: std::collections::BTreeMap<_, _> =
         missing(&lock.needs(), objects)?.into_iter().map(|needed| (needed.sha256, needed)).collect();
     let count = wanted.len();
     if count == 0 {
         return Ok(0);
     }
-    progress.begin("taking inputs", Some(wanted.values().map(|needed| needed.size).sum()));
+    monitor.progress.begin("taking inputs", Some(wanted.values().map(|needed| needed.size).sum()));
     let mut archive = VendorArchive::open(path)?;
     while let Some((name, size)) = archive.next()? {
-        if interrupt.raised() {
+        if monitor.cancel.is_cancelled() {
             return Err(VendorError::Interrupted);
         }
         let digest = name.strip_prefix(FOLDER).and_then(|digest| digest.parse::<Digest>().ok());
@@ -235,9 +222,9 @@ pub fn take(
             Err(StoreError::Other { found, expected }) => return Err(damaged(found, expected)),
             done => drop(done?),
         }
-        progress.advance(size);
+        monitor.progress.advance(size);
     }
-    progress.end();
+    monitor.progress.end();
     if let Some(needed) = wanted.into_values().next() {
         let (label, sha256) = (needed.label, needed.sha256);
         return Err(VendorError::Lacks { path: path.to_owned(), label, sha256 });

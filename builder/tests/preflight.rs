@@ -12,8 +12,7 @@ use amiforge_formats::tree::{Content, Origin};
 use amiforge_image::bundle::ExistingBundle;
 use amiforge_image::inspect::Medium;
 use amiforge_machine::preflight::{PreflightReport, preflight};
-use amiforge_progress::Interrupt;
-use amiforge_progress::Silent;
+use amiforge_progress::Monitor;
 use amiforge_sandbox::OnFailure;
 
 /// GUID of the roots.
@@ -126,7 +125,7 @@ fn look_after(
         on_failure: OnFailure::Stop,
     };
     let recipe = Recipe::load(&recipe).unwrap();
-    let built = pipeline::build(&recipe, &options, &Silent, &Interrupt::new()).unwrap();
+    let built = pipeline::build(&recipe, &options, Monitor::none()).unwrap();
     preflight(&Medium::open(&built.bundle).unwrap()).unwrap()
 }
 

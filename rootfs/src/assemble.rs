@@ -7,10 +7,10 @@ use std::path::PathBuf;
 use amiforge_formats::digest::Digest;
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::Tree;
+use amiforge_progress::Monitor;
 use amiforge_store::Store;
 use amiforge_store::blobs::Blobs;
 use amiforge_store::checks::{CheckError, Checks};
-use amiforge_store::watch::Watch;
 
 use crate::glob::NotAGlob;
 use crate::merge::{MergeError, Merged};
@@ -159,9 +159,9 @@ pub fn assemble(
     specs: &[SourceSpec],
     store: &Store,
     blobs: &mut Blobs,
-    watch: &dyn Watch,
+    monitor: Monitor<'_>,
 ) -> Result<Assembled, AssembleError> {
-    assemble_over(Merged::default(), specs, store, blobs, watch)
+    assemble_over(Merged::default(), specs, store, blobs, monitor)
 }
 
 /// The same, over what is there already.
@@ -173,15 +173,15 @@ pub fn assemble_over(
     specs: &[SourceSpec],
     store: &Store,
     blobs: &mut Blobs,
-    watch: &dyn Watch,
+    monitor: Monitor<'_>,
 ) -> Result<Assembled, AssembleError> {
     let (mut inputs, mut tasks, mut newest, mut oci_config) = (Vec::new(), Vec::new(), None, None);
     let mut warnings = Vec::new();
     for (number, spec) in specs.iter().enumerate() {
         let reshape = reshape(spec)?;
-        let opening = Opening { store, watch, reshape: &reshape };
+        let opening = Opening { store, monitor, reshape: &reshape };
         let opened = opening.open(spec, blobs).map_err(|error| match error {
-            _ if watch.interrupted() => AssembleError::Interrupted,
+            _ if monitor.cancel.is_cancelled() => AssembleError::Interrupted,
             error => AssembleError::Source { label: spec.label.clone(), source: Box::new(error) },
         })?;
         let OpenedSource { indexed, kind, size, sha256, pinned, tasks: own, config } = opened;

@@ -7,13 +7,13 @@ use std::path::PathBuf;
 use amiforge_formats::digest::Digest;
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Meta, Tree};
+use amiforge_progress::Monitor;
 use amiforge_sandbox::{
     CaptureScope, OnFailure, OutputTail, Sandbox, SandboxClock, SandboxError, SandboxJob, SandboxLimits,
     SandboxStep, Seed,
 };
 use amiforge_store::Store;
 use amiforge_store::blobs::Blobs;
-use amiforge_store::watch::Watch;
 
 use crate::assemble::{AssembleError, Assembled, assemble};
 use crate::graft::{GraftError, graft};
@@ -137,12 +137,12 @@ pub fn build(
     sandbox: &Sandbox,
     store: &Store,
     blobs: &mut Blobs,
-    watch: &dyn Watch,
+    monitor: Monitor<'_>,
 ) -> Result<BuiltStage, StageError> {
     let mut tree = spec.tools.clone();
     let mut assembled = Vec::new();
     for source in &spec.sources {
-        let found = lay(source, &mut tree, spec.epoch, store, blobs, watch)?;
+        let found = lay(source, &mut tree, spec.epoch, store, blobs, monitor)?;
         assembled.push((source, found));
     }
     let empty = Tree::new(Meta::root_owned(0o755, spec.epoch));
@@ -150,7 +150,7 @@ pub fn build(
         let made = graft(&empty, empty.root(), &mut tree, folder.as_bytes(), spec.epoch);
         made.map_err(|source| StageError::Place { name: spec.name.clone(), source })?;
     }
-    let captured = sandbox.run(&tree, blobs, &job(spec), watch);
+    let captured = sandbox.run(&tree, blobs, &job(spec), monitor);
     let sandboxed = |source| StageError::Sandbox { name: spec.name.clone(), source: Box::new(source) };
     let captured = captured.map_err(sandboxed)?;
     // What was built is nothing before its sources proved to be the right ones.
@@ -167,7 +167,7 @@ fn lay(
     epoch: Time,
     store: &Store,
     blobs: &mut Blobs,
-    watch: &dyn Watch,
+    monitor: Monitor<'_>,
 ) -> Result<Assembled, StageError> {
     let spec = SourceSpec {
         label: source.label.clone(),
@@ -178,7 +178,7 @@ fn lay(
         exclude: Vec::new(),
         overrides: false,
     };
-    let mut assembled = assemble(&[spec], store, blobs, watch).map_err(|error| failed(source, error))?;
+    let mut assembled = assemble(&[spec], store, blobs, monitor).map_err(|error| failed(source, error))?;
     // Whoever packed the archive is nobody here.
     let ids: Vec<_> = assembled.tree.walk().map(|entry| entry.id).collect();
     for id in ids {

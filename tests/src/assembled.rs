@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
+use amiforge_progress::Monitor;
 use amiforge_rootfs::assemble::{Assembled, assemble};
 use amiforge_rootfs::sources::{DigestPin, SourceKind, SourceSpec};
 use amiforge_store::Store;
 use amiforge_store::blobs::Blobs;
-use amiforge_store::watch::Unwatched;
 
 /// Reads a tar; `blobs` gives its contents, and what has to be unpacked goes to `folder`.
 pub fn tar(tar: &Path, folder: &Path, blobs: &mut Blobs) -> Assembled {
@@ -20,5 +20,5 @@ pub fn tar(tar: &Path, folder: &Path, blobs: &mut Blobs) -> Assembled {
         overrides: false,
     };
     let store = Store::scratch(folder).expect("a scratch store");
-    assemble(&[spec], &store, blobs, &Unwatched {}).expect("the tar is read")
+    assemble(&[spec], &store, blobs, Monitor::none()).expect("the tar is read")
 }

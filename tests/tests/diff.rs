@@ -12,8 +12,7 @@ use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use amiforge_image::diff::{DiffOptions, DiffReport, diff};
-use amiforge_progress::Interrupt;
-use amiforge_progress::Silent;
+use amiforge_progress::Monitor;
 use amiforge_tests::{oracle, scratch};
 
 /// First byte and length of the partitions of the sample disk.
@@ -116,8 +115,7 @@ fn sample(folder: &Path) -> PathBuf {
 
 /// Compares two images.
 fn compared(a: &Path, b: &Path) -> DiffReport {
-    let interrupt = Interrupt::new();
-    diff(a, b, DiffOptions { threads: 2, progress: &Silent, interrupt: &interrupt }).unwrap()
+    diff(a, b, DiffOptions { threads: 2, monitor: Monitor::none() }).unwrap()
 }
 
 /// A change of the sample, and the lines that must name it: parts that each line has to hold, in order.

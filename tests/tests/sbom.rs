@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 use amiforge::sbom::{self, Subject};
 use amiforge_formats::digest::Digest;
 use amiforge_formats::time::Time;
+use amiforge_progress::Monitor;
 use amiforge_rootfs::packages::database::{self, Architectures, DatabaseState};
 use amiforge_rootfs::packages::filters::Filters;
 use amiforge_rootfs::packages::locked::{LockReason, LockedPackage};
 use amiforge_rootfs::packages::unpack::{self, DebFile};
 use amiforge_store::Store;
 use amiforge_store::blobs::Blobs;
-use amiforge_store::watch::Unwatched;
 use amiforge_tests::{oracle, python, scratch};
 
 /// Packages with few files, so that the oracles, which take long for each file, end soon; with licences of many kinds.
@@ -58,7 +58,8 @@ fn both_documents_are_what_their_own_projects_accept() {
         packages.iter().map(|(package, path)| DebFile { package, path: path.clone() }).collect();
     let mut blobs = Blobs::new();
     let store = Store::at(folder.path());
-    let mut unpacked = unpack::unpack(&debs, &Filters::default(), &store, &mut blobs, &Unwatched).unwrap();
+    let mut unpacked =
+        unpack::unpack(&debs, &Filters::default(), &store, &mut blobs, Monitor::none()).unwrap();
     let own = Architectures { native: "amd64".into(), foreign: Vec::new() };
     let (tree, diversions) = (&mut unpacked.tree, &unpacked.diversions);
     database::write(

@@ -5,8 +5,7 @@ use std::path::Path;
 
 use amiforge::lock::Lock;
 use amiforge::vendor;
-use amiforge_progress::Interrupt;
-use amiforge_progress::Silent;
+use amiforge_progress::Monitor;
 use amiforge_store::Store;
 use amiforge_tests::debs::Suite;
 use amiforge_tests::locking::Place;
@@ -26,7 +25,7 @@ fn lock(place: &Place) -> Lock {
 
 fn take(place: &Place, from: &Path, store: &Path) -> Result<usize, String> {
     let objects = Store::at(store).objects();
-    let taken = vendor::take(from, &lock(place), &objects, &Silent, &Interrupt::new());
+    let taken = vendor::take(from, &lock(place), &objects, Monitor::none());
     taken.map_err(|error| told::chain(&error))
 }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use amiforge_progress::Interrupt;
+use amiforge_progress::CancelToken;
 
 /// Time as publishing sees it. Tests bring a clock on which waiting takes no time.
 pub trait PublishClock: fmt::Debug + Send + Sync {
@@ -50,7 +50,7 @@ const GRACE: Duration = Duration::from_secs(1);
 pub struct Pace {
     clock: Arc<dyn PublishClock>,
     chance: Arc<AtomicU64>,
-    interrupt: Option<Interrupt>,
+    cancel: Option<CancelToken>,
 }
 
 impl Default for Pace {
@@ -64,31 +64,31 @@ impl Default for Pace {
 impl Pace {
     /// Any clock, and chance that follows from a seed.
     pub fn new(clock: Arc<dyn PublishClock>, seed: u64) -> Self {
-        Self { clock, chance: Arc::new(AtomicU64::new(seed)), interrupt: None }
+        Self { clock, chance: Arc::new(AtomicU64::new(seed)), cancel: None }
     }
 
-    /// The same, for work that ends when `interrupt` is raised.
+    /// The same, for work that ends when `cancel` is cancelled.
     #[must_use]
-    pub fn stopped_by(&self, interrupt: &Interrupt) -> Self {
-        Self { interrupt: Some(interrupt.clone()), ..self.clone() }
+    pub fn stopped_by(&self, cancel: &CancelToken) -> Self {
+        Self { cancel: Some(cancel.clone()), ..self.clone() }
     }
 
     /// Whether work should stop now.
     pub fn stopped(&self) -> bool {
-        self.interrupt.as_ref().is_some_and(Interrupt::raised)
+        self.cancel.as_ref().is_some_and(CancelToken::is_cancelled)
     }
 
     /// What a call gives; nothing if the work is stopped before it begins, or for longer than a second while it runs.
     pub async fn finish<F: Future>(&self, call: F) -> Option<F::Output> {
-        let Some(interrupt) = &self.interrupt else { return Some(call.await) };
-        if interrupt.raised() {
+        let Some(cancel) = &self.cancel else { return Some(call.await) };
+        if cancel.is_cancelled() {
             return None;
         }
         tokio::select! {
             biased;
             done = call => Some(done),
             () = async {
-                raised(interrupt).await;
+                cancelled(cancel).await;
                 tokio::time::sleep(GRACE).await;
             } => None,
         }
@@ -96,17 +96,17 @@ impl Pace {
 
     /// Waits, unless the work is stopped meanwhile; tells which.
     pub async fn wait(&self, time: Duration) -> Waited {
-        let Some(interrupt) = &self.interrupt else {
+        let Some(cancel) = &self.cancel else {
             self.sleep(time).await;
             return Waited::Through;
         };
-        if interrupt.raised() {
+        if cancel.is_cancelled() {
             return Waited::Stopped;
         }
         tokio::select! {
             biased;
             () = self.sleep(time) => Waited::Through,
-            () = raised(interrupt) => Waited::Stopped,
+            () = cancelled(cancel) => Waited::Stopped,
         }
     }
 
@@ -145,9 +145,9 @@ pub enum Waited {
     Stopped,
 }
 
-/// Returns when an interrupt is raised, by the machine's clock: signal handlers can raise a flag and wake no task.
-pub async fn raised(interrupt: &Interrupt) {
-    while !interrupt.raised() {
+/// Returns when a token is cancelled, by the machine's clock: signal handlers can raise a flag and wake no task.
+pub async fn cancelled(cancel: &CancelToken) {
+    while !cancel.is_cancelled() {
         tokio::time::sleep(GLANCE).await;
     }
 }

@@ -10,8 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use amiforge_formats::digest::BLOCK;
 use amiforge_image::image::Block;
-use amiforge_progress::Interrupt;
-use amiforge_progress::Progress;
+use amiforge_progress::Monitor;
 use rustix::fs::{FlockOperation, OFlags, flock};
 
 use self::ledger::DownloadLedger;
@@ -43,31 +42,30 @@ pub async fn download<E: Ebs, S: SnapshotCalls>(
     name: &str,
     out: &Path,
     rate: u32,
-    progress: &dyn Progress,
-    interrupt: &Interrupt,
+    monitor: Monitor<'_>,
 ) -> Result<Downloaded, PublishError> {
     if out.symlink_metadata().is_ok() {
         let source = std::io::ErrorKind::AlreadyExists.into();
         return Err(PublishError::File { path: out.to_owned(), source });
     }
-    let services = &services.stopped_by(interrupt);
+    let services = &services.stopped_by(monitor.cancel);
     let snapshot = services.named(&services.resolve(name).await?).await?;
     if snapshot.state != SnapshotState::Completed {
         let what = format!("it is {}, and only a completed snapshot can be read", snapshot.state.word());
         return Err(PublishError::Strange { snapshot: snapshot.id, what });
     }
-    let list = readback::list(services, &snapshot.id, interrupt).await?;
+    let list = readback::list(services, &snapshot.id, monitor.cancel).await?;
     let size = list.volume_gib << 30;
     let held = list.blocks.len() as u64;
     let partial = Arc::new(Partial::open(out, &snapshot.id, size)?);
     let missing: Vec<ListedBlock> =
         list.blocks.into_iter().filter(|block| !partial.has(block.index)).collect();
     let fetched = missing.len() as u64;
-    progress.begin("downloading", Some(readback::len(missing.len())));
+    monitor.progress.begin("downloading", Some(readback::len(missing.len())));
     let into = Arc::clone(&partial);
     let take = move |read: RequestedBlock| into.take(read);
-    let read = readback::each(services, &snapshot.id, missing, rate, take, progress, interrupt).await;
-    progress.end();
+    let read = readback::each(services, &snapshot.id, missing, rate, take, monitor).await;
+    monitor.progress.end();
     read?;
     partial.keep(out)?;
     Ok(Downloaded { snapshot: snapshot.id, size, held, fetched })

@@ -7,8 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use amiforge_formats::digest::Digest;
 use amiforge_image::bundle;
 use amiforge_image::image::{Block, BlockMap};
-use amiforge_progress::Interrupt;
-use amiforge_progress::Progress;
+use amiforge_progress::{Monitor, Progress};
 
 use super::api::{DescribedSnapshot, Ebs, Encryption, ListedBlock, SnapshotCalls, SnapshotState, Tier};
 use super::error::{PublishError, doing};
@@ -72,7 +71,7 @@ pub(super) async fn choose<E: Ebs, S: SnapshotCalls>(
             let mut found = found.map_err(doing(format!("looking for versions of `{name}`")))?;
             found.sort_by_key(|snapshot| std::cmp::Reverse((snapshot.started, snapshot.id.clone())));
             let fitting = found.into_iter().find(|one| unfit(one, source, options, default_on).is_none());
-            progress.tell(&match &fitting {
+            progress.message(&match &fitting {
                 Some(parent) => {
                     format!("the parent is {}, the newest version of `{name}` that fits", parent.id)
                 }
@@ -114,14 +113,13 @@ pub(super) async fn load<E: Ebs, S: SnapshotCalls>(
     services: &Services<E, S>,
     id: &str,
     hints: &Hints<'_>,
-    progress: &dyn Progress,
-    interrupt: &Interrupt,
+    monitor: Monitor<'_>,
 ) -> Result<Parent, PublishError> {
-    let held = readback::list(services, id, interrupt).await?.blocks;
+    let held = readback::list(services, id, monitor.cancel).await?.blocks;
     let snapshot = services.snapshot(id).await?;
     let blocks = match by_manifest(&snapshot, &held, hints)? {
         Some(blocks) => blocks,
-        None => read_back(services, id, held, hints, progress, interrupt).await?,
+        None => read_back(services, id, held, hints, monitor).await?,
     };
     Ok(Parent { id: Some(id.to_owned()), blocks })
 }
@@ -178,8 +176,7 @@ async fn read_back<E: Ebs, S: SnapshotCalls>(
     id: &str,
     held: Vec<ListedBlock>,
     hints: &Hints<'_>,
-    progress: &dyn Progress,
-    interrupt: &Interrupt,
+    monitor: Monitor<'_>,
 ) -> Result<BTreeMap<u64, Digest>, PublishError> {
     let blocks = Arc::new(Mutex::new(BTreeMap::new()));
     let into = Arc::clone(&blocks);
@@ -188,9 +185,9 @@ async fn read_back<E: Ebs, S: SnapshotCalls>(
         into.lock().unwrap_or_else(PoisonError::into_inner).insert(read.index, fetched.digest);
         Ok(())
     };
-    progress.begin("reading the parent", Some(readback::len(held.len())));
-    let read = readback::each(services, id, held, hints.rate, take, progress, interrupt).await;
-    progress.end();
+    monitor.progress.begin("reading the parent", Some(readback::len(held.len())));
+    let read = readback::each(services, id, held, hints.rate, take, monitor).await;
+    monitor.progress.end();
     read?;
     let blocks = std::mem::take(&mut *blocks.lock().unwrap_or_else(PoisonError::into_inner));
     Ok(blocks)

@@ -6,8 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use amiforge_formats::digest::Digest;
 use amiforge_image::image::Block;
-use amiforge_progress::Interrupt;
-use amiforge_progress::Progress;
+use amiforge_progress::{CancelToken, Monitor};
 
 use super::api::{Changed, Ebs, ListedBlock, SnapshotCalls};
 use super::error::{PublishError, doing};
@@ -37,11 +36,10 @@ pub(super) async fn prove<E: Ebs, S: SnapshotCalls>(
     services: &Services<E, S>,
     snapshot: &str,
     claim: &DeltaClaim<'_>,
-    progress: &dyn Progress,
-    interrupt: &Interrupt,
+    monitor: Monitor<'_>,
 ) -> Result<u64, PublishError> {
-    let list = readback::list(services, snapshot, interrupt).await?;
-    let changed = changed(services, claim.parent, snapshot, interrupt).await?;
+    let list = readback::list(services, snapshot, monitor.cancel).await?;
+    let changed = changed(services, claim.parent, snapshot, monitor.cancel).await?;
     let mut differences = presence(&list.blocks, &changed, claim);
     differences.extend(image(claim));
     let tokens: Vec<_> = changed
@@ -49,7 +47,7 @@ pub(super) async fn prove<E: Ebs, S: SnapshotCalls>(
         .filter_map(|block| Some(ListedBlock { index: block.index, token: block.second? }))
         .collect();
     let count = tokens.len() as u64;
-    differences.extend(contents(services, snapshot, tokens, claim, progress, interrupt).await?);
+    differences.extend(contents(services, snapshot, tokens, claim, monitor).await?);
     match differences.into_iter().min() {
         None => Ok(count),
         Some((block, what)) => {
@@ -69,7 +67,7 @@ async fn changed<E: Ebs, S: SnapshotCalls>(
     services: &Services<E, S>,
     parent: &str,
     snapshot: &str,
-    interrupt: &Interrupt,
+    cancel: &CancelToken,
 ) -> Result<Vec<Changed>, PublishError> {
     let (mut changed, mut next) = (Vec::new(), None::<String>);
     let mut pages = readback::PageGuard::default();
@@ -80,7 +78,7 @@ async fn changed<E: Ebs, S: SnapshotCalls>(
         pages.next(snapshot, page.blocks.len(), next.as_deref(), page.next.as_deref())?;
         changed.extend(page.blocks);
         next = page.next;
-        if interrupt.raised() {
+        if cancel.is_cancelled() {
             return Err(PublishError::Interrupted);
         }
         if next.is_none() {
@@ -125,8 +123,7 @@ async fn contents<E: Ebs, S: SnapshotCalls>(
     snapshot: &str,
     tokens: Vec<ListedBlock>,
     claim: &DeltaClaim<'_>,
-    progress: &dyn Progress,
-    interrupt: &Interrupt,
+    monitor: Monitor<'_>,
 ) -> Result<Vec<(u64, String)>, PublishError> {
     let found = Arc::new(Mutex::new(Vec::new()));
     let (into, sent) = (Arc::clone(&found), claim.sent.clone());
@@ -138,9 +135,9 @@ async fn contents<E: Ebs, S: SnapshotCalls>(
         }
         Ok(())
     };
-    progress.begin("reading back", Some(readback::len(tokens.len())));
-    let read = readback::each(services, snapshot, tokens, super::flow::RATE, take, progress, interrupt).await;
-    progress.end();
+    monitor.progress.begin("reading back", Some(readback::len(tokens.len())));
+    let read = readback::each(services, snapshot, tokens, super::flow::RATE, take, monitor).await;
+    monitor.progress.end();
     read?;
     let found = std::mem::take(&mut *found.lock().unwrap_or_else(PoisonError::into_inner));
     Ok(found)

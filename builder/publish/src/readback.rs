@@ -4,8 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use amiforge_formats::digest::BLOCK;
-use amiforge_progress::Interrupt;
-use amiforge_progress::Progress;
+use amiforge_progress::{CancelToken, Monitor};
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
@@ -51,7 +50,7 @@ pub(super) fn len(blocks: usize) -> u64 {
 pub(super) async fn list<E: Ebs, S: SnapshotCalls>(
     services: &Services<E, S>,
     id: &str,
-    interrupt: &Interrupt,
+    cancel: &CancelToken,
 ) -> Result<List, PublishError> {
     let mut list = List::default();
     let mut next: Option<String> = None;
@@ -69,7 +68,7 @@ pub(super) async fn list<E: Ebs, S: SnapshotCalls>(
         list.volume_gib = page.volume_gib;
         list.blocks.extend(page.blocks);
         next = page.next;
-        if interrupt.raised() {
+        if cancel.is_cancelled() {
             return Err(PublishError::Interrupted);
         }
         if next.is_none() {
@@ -123,8 +122,7 @@ pub(super) async fn each<E: Ebs, S: SnapshotCalls>(
     blocks: Vec<ListedBlock>,
     rate: u32,
     take: impl Fn(RequestedBlock) -> Result<(), PublishError> + Send + Sync + 'static,
-    progress: &dyn Progress,
-    interrupt: &Interrupt,
+    monitor: Monitor<'_>,
 ) -> Result<(), PublishError> {
     let lane = Arc::new(Lane {
         ebs: Arc::clone(&services.ebs),
@@ -154,8 +152,8 @@ pub(super) async fn each<E: Ebs, S: SnapshotCalls>(
                 Err(_) => return Err(PublishError::Interrupted),
             },
         }
-        progress.advance(BLOCK);
-        if interrupt.raised() {
+        monitor.progress.advance(BLOCK);
+        if monitor.cancel.is_cancelled() {
             return Err(PublishError::Interrupted);
         }
     }

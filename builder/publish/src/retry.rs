@@ -194,7 +194,7 @@ mod tests {
 
     use super::*;
     use crate::backoff::PublishClock;
-    use amiforge_progress::Interrupt;
+    use amiforge_progress::CancelToken;
 
     /// A clock that only moves when somebody waits.
     #[derive(Debug, Default)]
@@ -305,12 +305,12 @@ mod tests {
 
     #[test]
     fn an_interrupt_ends_waiting_and_calls_that_hang() {
-        let interrupt = Interrupt::new();
+        let cancel = CancelToken::new();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let pace = Pace::default().stopped_by(&interrupt);
+        let pace = Pace::default().stopped_by(&cancel);
         let stop = || {
-            interrupt.flag().store(false, Ordering::Relaxed);
-            let flag = interrupt.flag();
+            cancel.flag().store(false, Ordering::Relaxed);
+            let flag = cancel.flag();
             std::thread::spawn(move || {
                 std::thread::sleep(Duration::from_millis(100));
                 flag.store(true, Ordering::Relaxed);

@@ -5,8 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use amiforge_formats::digest::{BLOCK, Digest};
-use amiforge_progress::Interrupt;
-use amiforge_progress::Progress;
+use amiforge_progress::{CancelToken, Monitor, Progress};
 use tokio::task::JoinSet;
 
 use super::api::{Ebs, PutBlock};
@@ -47,20 +46,19 @@ pub(super) async fn send<E: Ebs>(
     lane: Arc<Lane<E>>,
     sieve: Arc<Sieve>,
     journal: &mut Journal,
-    progress: &dyn Progress,
-    interrupt: &Interrupt,
+    monitor: Monitor<'_>,
 ) -> Result<u64, PublishError> {
     let jobs = reader::jobs(&lane.source.stretches()?, &sieve);
-    progress.begin("uploading", Some(jobs.len() as u64 * BLOCK));
+    monitor.progress.begin("uploading", Some(jobs.len() as u64 * BLOCK));
     let mut items = reader::start(&lane.source, &sieve, jobs, readers(&lane.source));
-    let mut run = Run { lane, journal, progress, tasks: JoinSet::new(), sent: 0 };
-    let outcome = run.all(&mut items, interrupt).await;
+    let mut run = Run { lane, journal, progress: monitor.progress, tasks: JoinSet::new(), sent: 0 };
+    let outcome = run.all(&mut items, monitor.cancel).await;
     // The reader's threads end when nobody listens.
     drop(items);
     if outcome.is_err() {
         run.linger().await;
     }
-    progress.end();
+    monitor.progress.end();
     run.journal.sync()?;
     outcome.map(|()| run.sent)
 }
@@ -83,7 +81,7 @@ impl<E: Ebs> Run<'_, E> {
     async fn all(
         &mut self,
         items: &mut tokio::sync::mpsc::Receiver<ReadItem>,
-        interrupt: &Interrupt,
+        cancel: &CancelToken,
     ) -> Result<(), PublishError> {
         let mut glance = tokio::time::interval(GLANCE);
         let mut reading = true;
@@ -97,7 +95,7 @@ impl<E: Ebs> Run<'_, E> {
                 },
                 _ = glance.tick() => {}
             }
-            if interrupt.raised() {
+            if cancel.is_cancelled() {
                 return Err(PublishError::Interrupted);
             }
         }

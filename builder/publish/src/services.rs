@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use amiforge_progress::Interrupt;
+use amiforge_progress::CancelToken;
 
 use super::api::{DescribedSnapshot, Ebs, SnapshotCalls, SnapshotState};
 use super::backoff::Pace;
@@ -33,13 +33,13 @@ pub enum KnownSnapshot {
 }
 
 impl<E: Ebs, S: SnapshotCalls> Services<E, S> {
-    /// The same, for work that ends when `interrupt` is raised.
+    /// The same, for work that ends when `cancel` is cancelled.
     #[must_use]
-    pub fn stopped_by(&self, interrupt: &Interrupt) -> Self {
+    pub fn stopped_by(&self, cancel: &CancelToken) -> Self {
         Self {
             ebs: Arc::clone(&self.ebs),
             ec2: Arc::clone(&self.ec2),
-            pace: self.pace.stopped_by(interrupt),
+            pace: self.pace.stopped_by(cancel),
             region: self.region.clone(),
         }
     }

@@ -9,8 +9,7 @@ use std::sync::Arc;
 
 use amiforge_formats::digest::Digest;
 use amiforge_image::image::Aggregate;
-use amiforge_progress::Interrupt;
-use amiforge_progress::Progress;
+use amiforge_progress::Monitor;
 use sha2::{Digest as _, Sha256};
 
 use super::api::{DescribedSnapshot, Ebs, SnapshotCalls, SnapshotState};
@@ -54,8 +53,7 @@ struct UploadTask<'a, E, S> {
     options: &'a UploadOptions,
     source: Arc<ImageSource>,
     folder: LockedFolder,
-    progress: &'a dyn Progress,
-    interrupt: &'a Interrupt,
+    monitor: Monitor<'a>,
 }
 
 /// Uploads a bundle or a raw file.
@@ -66,13 +64,12 @@ pub async fn upload<E: Ebs, S: SnapshotCalls>(
     services: &Services<E, S>,
     image: &Path,
     options: &UploadOptions,
-    progress: &dyn Progress,
-    interrupt: &Interrupt,
+    monitor: Monitor<'_>,
 ) -> Result<Uploaded, PublishError> {
-    let services = &services.stopped_by(interrupt);
+    let services = &services.stopped_by(monitor.cancel);
     let source = Arc::new(ImageSource::open(image)?);
     let folder = LockedFolder::open(&options.folder_for(image, &services.region)?)?;
-    let task = UploadTask { services, options, source, folder, progress, interrupt };
+    let task = UploadTask { services, options, source, folder, monitor };
     let (journal, standing) = task.begin().await?;
     match standing {
         begin::UploadStanding::Completed(snapshot) => task.found(journal, snapshot).await,
@@ -169,7 +166,7 @@ impl<E: Ebs, S: SnapshotCalls> UploadTask<'_, E, S> {
             parent: parent.blocks.clone(),
             acknowledged: state.acknowledged.clone(),
         });
-        send::send(Arc::clone(lane), sieve, journal, self.progress, self.interrupt).await
+        send::send(Arc::clone(lane), sieve, journal, self.monitor).await
     }
 
     /// Whether the snapshot is encrypted though nothing said that it would be; then zeros have to be sent too.
@@ -177,7 +174,7 @@ impl<E: Ebs, S: SnapshotCalls> UploadTask<'_, E, S> {
         if journal.state().intent.write_zeros || !self.services.snapshot(id).await?.encrypted {
             return Ok(false);
         }
-        self.progress.tell(&format!("{id} is encrypted: blocks of zeros are sent too"));
+        self.monitor.progress.message(&format!("{id} is encrypted: blocks of zeros are sent too"));
         journal.note(&Record::WriteZeros)?;
         Ok(true)
     }
@@ -188,9 +185,9 @@ impl<E: Ebs, S: SnapshotCalls> UploadTask<'_, E, S> {
         let call = || self.services.ebs.complete(id, written);
         let sealed = retry(&self.services.pace, CallStep::Complete, &NoListener, call).await;
         sealed.map_err(doing(format!("completing {id}")))?;
-        self.progress.begin("waiting for the snapshot", None);
-        let done = wait::until_completed(self.services, id, self.options.wait, self.interrupt).await;
-        self.progress.end();
+        self.monitor.progress.begin("waiting for the snapshot", None);
+        let done = wait::until_completed(self.services, id, self.options.wait, self.monitor.cancel).await;
+        self.monitor.progress.end();
         done
     }
 
@@ -208,7 +205,7 @@ impl<E: Ebs, S: SnapshotCalls> UploadTask<'_, E, S> {
             held: &parent.blocks,
             sent: &state.acknowledged,
         };
-        prove::prove(self.services, &done.id, &claim, self.progress, self.interrupt).await
+        prove::prove(self.services, &done.id, &claim, self.monitor).await
     }
 
     /// The blocks of the parent that the journal names.
@@ -220,7 +217,7 @@ impl<E: Ebs, S: SnapshotCalls> UploadTask<'_, E, S> {
             bundle: self.options.parent_bundle.as_deref(),
             rate: self.options.rate,
         };
-        parent::load(self.services, id, &hint, self.progress, self.interrupt).await
+        parent::load(self.services, id, &hint, self.monitor).await
     }
 
     /// The manifest stays with the journal under the snapshot's name: the next version is compared with it.

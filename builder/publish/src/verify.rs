@@ -9,8 +9,7 @@ use amiforge_formats::digest::{BLOCK, Digest};
 use amiforge_image::image::{Block, BlockMap};
 use amiforge_image::manifest::Manifest;
 use amiforge_image::verify::BundleDifference;
-use amiforge_progress::Interrupt;
-use amiforge_progress::Progress;
+use amiforge_progress::Monitor;
 use serde::Serialize;
 
 use super::api::{DescribedSnapshot, Ebs, ListedBlock, SnapshotCalls};
@@ -63,12 +62,11 @@ pub async fn verify<E: Ebs, S: SnapshotCalls>(
     bundle: Option<&Path>,
     sample: Sample,
     rate: u32,
-    progress: &dyn Progress,
-    interrupt: &Interrupt,
+    monitor: Monitor<'_>,
 ) -> Result<SnapshotReport, PublishError> {
-    let services = &services.stopped_by(interrupt);
+    let services = &services.stopped_by(monitor.cancel);
     let snapshot = services.named(&services.resolve(name).await?).await?;
-    let list = readback::list(services, &snapshot.id, interrupt).await?;
+    let list = readback::list(services, &snapshot.id, monitor.cancel).await?;
     let expected = expected(&snapshot, list.volume_gib, bundle)?;
     let mut report = SnapshotReport {
         snapshot_id: snapshot.id.clone(),
@@ -79,7 +77,7 @@ pub async fn verify<E: Ebs, S: SnapshotCalls>(
     let mut suspects = expected.absent(&snapshot, &list.blocks);
     let chosen = choose(services, list.blocks, sample);
     report.read = chosen.len() as u64;
-    let found = read(services, &snapshot.id, chosen, rate, progress, interrupt).await?;
+    let found = read(services, &snapshot.id, chosen, rate, monitor).await?;
     suspects.extend(expected.unlike(&found));
     report.differences = expected.tell(suspects);
     if sample == Sample::All {
@@ -271,8 +269,7 @@ async fn read<E: Ebs, S: SnapshotCalls>(
     snapshot: &str,
     blocks: Vec<ListedBlock>,
     rate: u32,
-    progress: &dyn Progress,
-    interrupt: &Interrupt,
+    monitor: Monitor<'_>,
 ) -> Result<BlockResult, PublishError> {
     let found = Arc::new(Mutex::new(BlockResult::new()));
     let into = Arc::clone(&found);
@@ -287,9 +284,9 @@ async fn read<E: Ebs, S: SnapshotCalls>(
         into.lock().unwrap_or_else(PoisonError::into_inner).insert(read.index, digest);
         Ok(())
     };
-    progress.begin("reading back", Some(readback::len(blocks.len())));
-    let read = readback::each(services, snapshot, blocks, rate, take, progress, interrupt).await;
-    progress.end();
+    monitor.progress.begin("reading back", Some(readback::len(blocks.len())));
+    let read = readback::each(services, snapshot, blocks, rate, take, monitor).await;
+    monitor.progress.end();
     read?;
     let found = std::mem::take(&mut *found.lock().unwrap_or_else(PoisonError::into_inner));
     Ok(found)

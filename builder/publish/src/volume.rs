@@ -10,8 +10,7 @@ use std::sync::Arc;
 
 use amiforge_formats::digest::{BLOCK, Digest};
 use amiforge_image::image::Block;
-use amiforge_progress::Interrupt;
-use amiforge_progress::Progress;
+use amiforge_progress::Monitor;
 
 use super::api::{Ebs, SnapshotCalls, SnapshotState};
 use super::error::PublishError;
@@ -38,15 +37,14 @@ pub async fn volume<E: Ebs, S: SnapshotCalls>(
     id: &str,
     out: &Path,
     rate: u32,
-    progress: &dyn Progress,
-    interrupt: &Interrupt,
+    monitor: Monitor<'_>,
 ) -> Result<VolumeFile, PublishError> {
     let snapshot = services.snapshot(id).await?;
     if snapshot.state != SnapshotState::Completed {
         let what = format!("it is {}, and only a completed snapshot can be read", snapshot.state.word());
         return Err(PublishError::Strange { snapshot: snapshot.id, what });
     }
-    let list = readback::list(services, id, interrupt).await?;
+    let list = readback::list(services, id, monitor.cancel).await?;
     let size = list.volume_gib << 30;
     let failed = |source| PublishError::File { path: out.to_owned(), source };
     let file = File::create_new(out).map_err(failed)?;
@@ -62,16 +60,16 @@ pub async fn volume<E: Ebs, S: SnapshotCalls>(
         let written = into.write_all_at(&fetched.bytes, read.index * BLOCK);
         written.map_err(|source| PublishError::File { path: path.clone(), source })
     };
-    progress.begin("reading the snapshot", Some(readback::len(list.blocks.len())));
-    let read = readback::each(services, id, list.blocks, rate, take, progress, interrupt).await;
-    progress.end();
+    monitor.progress.begin("reading the snapshot", Some(readback::len(list.blocks.len())));
+    let read = readback::each(services, id, list.blocks, rate, take, monitor).await;
+    monitor.progress.end();
     read?;
     let mut garbage = 0;
     if snapshot.encrypted {
         for index in (0..size / BLOCK).filter(|index| !held.contains(index)) {
             file.write_all_at(&unwritten(id, index), index * BLOCK).map_err(failed)?;
             garbage += 1;
-            if interrupt.raised() {
+            if monitor.cancel.is_cancelled() {
                 return Err(PublishError::Interrupted);
             }
         }

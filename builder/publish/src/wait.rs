@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use amiforge_progress::Interrupt;
+use amiforge_progress::CancelToken;
 
 use super::api::{DescribedSnapshot, Ebs, SnapshotCalls, SnapshotState};
 use super::error::PublishError;
@@ -23,7 +23,7 @@ pub(super) async fn until_completed<E: Ebs, S: SnapshotCalls>(
     services: &Services<E, S>,
     id: &str,
     limit: Duration,
-    interrupt: &Interrupt,
+    cancel: &CancelToken,
 ) -> Result<DescribedSnapshot, PublishError> {
     let begun = services.pace.now();
     let mut between = BETWEEN[0];
@@ -42,7 +42,7 @@ pub(super) async fn until_completed<E: Ebs, S: SnapshotCalls>(
             }
             _ => {}
         }
-        pause(services, between, interrupt).await?;
+        pause(services, between, cancel).await?;
         between = (between * 3 / 2).min(BETWEEN[1]);
     }
 }
@@ -56,11 +56,11 @@ pub(super) fn failed(snapshot: &DescribedSnapshot) -> PublishError {
 async fn pause<E, S>(
     services: &Services<E, S>,
     time: Duration,
-    interrupt: &Interrupt,
+    cancel: &CancelToken,
 ) -> Result<(), PublishError> {
     let end = services.pace.now() + time;
     loop {
-        if interrupt.raised() {
+        if cancel.is_cancelled() {
             return Err(PublishError::Interrupted);
         }
         let left = end.saturating_sub(services.pace.now());

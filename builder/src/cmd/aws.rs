@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use amiforge_aws::{AccessKeys, AwsConfig, ConnectOptions, EbsClient, Ec2Client, PlaceError};
-use amiforge_progress::Interrupt;
-use amiforge_publish::backoff::{Pace, raised};
+use amiforge_progress::CancelToken;
+use amiforge_publish::backoff::{Pace, cancelled};
 use amiforge_publish::keys::{KeyError, resolve};
 use amiforge_publish::request::KeyOf;
 use amiforge_publish::services::Services;
@@ -37,7 +37,7 @@ pub(crate) struct Args {
 pub(crate) struct ConnectedRegion {
     /// There until this value is dropped.
     runtime: Option<tokio::runtime::Runtime>,
-    interrupt: Interrupt,
+    cancel: CancelToken,
     config: AwsConfig,
     /// Runs as long as this value lives, where it runs in this process.
     _local: Option<Local>,
@@ -45,7 +45,7 @@ pub(crate) struct ConnectedRegion {
 
 impl Args {
     /// Finds the region, its endpoint and who calls.
-    pub(crate) fn connect(&self, interrupt: &Interrupt) -> Result<ConnectedRegion, Failure> {
+    pub(crate) fn connect(&self, cancel: &CancelToken) -> Result<ConnectedRegion, Failure> {
         let (place, local) = self.place()?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
@@ -56,7 +56,7 @@ impl Args {
         let loading = runtime.block_on(async {
             tokio::select! {
                 loaded = AwsConfig::load(&place) => Some(loaded),
-                () = raised(interrupt) => None,
+                () = cancelled(cancel) => None,
             }
         });
         let Some(loaded) = loading else {
@@ -76,7 +76,7 @@ impl Args {
             }
             error => anyhow::Error::from(error).context("cannot prepare calls to the service").into(),
         })?;
-        Ok(ConnectedRegion { runtime: Some(runtime), interrupt: interrupt.clone(), config, _local: local })
+        Ok(ConnectedRegion { runtime: Some(runtime), cancel: cancel.clone(), config, _local: local })
     }
 
     /// Whether the region is one on this machine.
@@ -107,7 +107,7 @@ impl ConnectedRegion {
         Services {
             ebs: Arc::new(self.config.ebs()),
             ec2: Arc::new(self.config.ec2()),
-            pace: Pace::default().stopped_by(&self.interrupt),
+            pace: Pace::default().stopped_by(&self.cancel),
             region: self.config.region().to_owned(),
         }
     }
@@ -119,7 +119,7 @@ impl ConnectedRegion {
 
     /// The key that is meant in a region: asked for where an alias names it.
     pub(crate) fn key(&self, region: &str, key: &KeyOf) -> Result<KeyOf, KeyError> {
-        let pace = Pace::default().stopped_by(&self.interrupt);
+        let pace = Pace::default().stopped_by(&self.cancel);
         self.block_on(resolve(&self.config, &pace, region, key))
     }
 

@@ -12,6 +12,7 @@ use amiforge_image::inspect::Medium;
 use amiforge_machine::boot::machine::InstanceIdentity;
 use amiforge_machine::boot::receipt::{self, BootRecord};
 use amiforge_machine::boot::{BeforeBoot, BootError, Launch, LaunchEnd, LaunchOutcome as Launched, launch};
+use amiforge_progress::Monitor;
 use anyhow::Context as _;
 
 pub(crate) use args::Args;
@@ -23,8 +24,8 @@ use crate::ui::Ui;
 
 /// Runs the command.
 pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
-    let interrupt = super::stop_on_signals()?;
-    let subject = Subject::find(args, ui, &interrupt)?;
+    let cancel = super::stop_on_signals()?;
+    let subject = Subject::find(args, ui, &cancel)?;
     let cannot = || format!("cannot boot `{}`", args.image.display());
     let before = args.needs_login().then(|| Medium::open(&subject.disk)).transpose().with_context(cannot)?;
     let before = before.as_ref().map(BeforeBoot::read);
@@ -38,9 +39,9 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     })?;
     let face = LaunchView::new(ui, &wanted, args.has_output(), log);
     face.begin(&subject, &wanted);
-    let launched = launch(&wanted, &face, &interrupt).map_err(|error| failure(error, cannot()))?;
+    let launched = launch(&wanted, &face, &cancel).map_err(|error| failure(error, cannot()))?;
     face.end();
-    let receipt = keep_receipt(args, &subject, &wanted, &launched, ui, &interrupt)?;
+    let receipt = keep_receipt(args, &subject, &wanted, &launched, ui, &cancel)?;
     show::outcome(&subject, &wanted, &launched, receipt.as_deref(), ui)?;
     Ok(match launched.ended {
         LaunchEnd::Passed | LaunchEnd::Off | LaunchEnd::Stopped => Done::Well,
@@ -81,7 +82,7 @@ fn keep_receipt(
     wanted: &Launch,
     launched: &Launched,
     ui: &Ui,
-    interrupt: &amiforge_progress::Interrupt,
+    cancel: &amiforge_progress::CancelToken,
 ) -> Result<Option<std::path::PathBuf>, Failure> {
     let Some(image) = subject.vouched.as_deref().filter(|_| !args.leaves_no_receipt()) else {
         return Ok(None);
@@ -95,7 +96,7 @@ fn keep_receipt(
             let digests = if subject.expected.is_some_and(|(_, size)| size != subject.size) {
                 None
             } else {
-                let found = receipt::digests(image, ui, interrupt).with_context(cannot)?;
+                let found = receipt::digests(image, Monitor::new(ui, cancel)).with_context(cannot)?;
                 Some(found).filter(|found| subject.expected.is_none_or(|(expected, _)| expected == *found))
             };
             let Some(digests) = digests else {

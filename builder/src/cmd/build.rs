@@ -13,6 +13,7 @@ use amiforge_image::bundle::{self, BundleError, ExistingBundle};
 use amiforge_image::disk::{ContentError, DiskError};
 use amiforge_image::image::EmitError;
 use amiforge_image::manifest::{ImageOrigin, Secret};
+use amiforge_progress::Monitor;
 use amiforge_rootfs::assemble::AssembleError;
 use amiforge_rootfs::sources::SourceError;
 use amiforge_rootfs::stage::StageError;
@@ -103,9 +104,9 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let recipe = load(&args.recipe)?;
     let mut options = options(args)?;
     options.lock = lock(args, &recipe)?;
-    let interrupt = stop_on_signals()?;
-    let built =
-        pipeline::build(&recipe, &options, ui, &interrupt).map_err(|error| failure(error, &recipe, args))?;
+    let cancel = stop_on_signals()?;
+    let built = pipeline::build(&recipe, &options, Monitor::new(ui, &cancel))
+        .map_err(|error| failure(error, &recipe, args))?;
     report(&built, begun.elapsed().as_secs_f64(), ui)?;
     Ok(Done::Well)
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
+use amiforge_progress::Monitor;
 use amiforge_publish::download::download;
 use amiforge_publish::error::PublishError;
 use amiforge_publish::flow;
@@ -46,11 +47,11 @@ struct DownloadJson<'a> {
 /// Runs the command.
 pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let begun = Instant::now();
-    let interrupt = super::stop_on_signals()?;
-    let region = args.aws.connect(&interrupt)?;
+    let cancel = super::stop_on_signals()?;
+    let region = args.aws.connect(&cancel)?;
     let services = region.services();
     let rate = if args.aws.is_local() { 0 } else { flow::RATE };
-    let work = download(&services, &args.snapshot, &args.out, rate, ui, &interrupt);
+    let work = download(&services, &args.snapshot, &args.out, rate, Monitor::new(ui, &cancel));
     let done = region.block_on(work).map_err(|error| failure(args, error))?;
     let seconds = begun.elapsed().as_secs_f64();
     let file = args.out.display().to_string();

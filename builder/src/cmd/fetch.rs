@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use amiforge::fetch::{self, FetchError, Mirrors, Wire};
 use amiforge::lock;
 use amiforge::recipe::Recipe;
+use amiforge_progress::Monitor;
 use serde::Serialize;
 
 use super::lock::StoreArgs;
@@ -41,7 +42,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
         ui.status("the recipe has no packages and no stages: there is nothing to fetch");
         return Ok(Done::Well);
     };
-    let interrupt = stop_on_signals()?;
+    let cancel = stop_on_signals()?;
     let store = args.store.open()?;
     let _held = store.hold();
     let mirrors = Mirrors::of_this_machine();
@@ -50,7 +51,8 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
         failure(error, title(), args, &variable)
     };
     let wants = fetch::wants(&lock, &recipe, &mirrors).map_err(failed)?;
-    let done = fetch::fetch(&wants, &store.objects(), &Wire::new(), args.store.jobs(), ui, &interrupt);
+    let done =
+        fetch::fetch(&wants, &store.objects(), &Wire::new(), args.store.jobs(), Monitor::new(ui, &cancel));
     let done = done.map_err(failed)?;
     if ui.json() {
         ui.object(&FetchJson { fetched: done.fetched, bytes: done.bytes, there: done.there })?;

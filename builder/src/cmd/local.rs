@@ -143,7 +143,7 @@ struct Served<'a> {
 }
 
 fn serve(args: &Serve, ui: &Ui) -> CommandResult {
-    let interrupt = stop_on_signals()?;
+    let cancel = stop_on_signals()?;
     let running = match args.listen {
         Some(address) => Running::start_at(config(args)?, address),
         None => Running::start(config(args)?),
@@ -158,7 +158,7 @@ fn serve(args: &Serve, ui: &Ui) -> CommandResult {
         ui.line(words(&endpoint, running.region().folder()))?;
     }
     ui.status("Ctrl-C stops it");
-    while !interrupt.raised() {
+    while !cancel.is_cancelled() {
         std::thread::park_timeout(Duration::from_millis(50));
     }
     drop(running);

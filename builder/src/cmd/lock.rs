@@ -7,6 +7,7 @@ use amiforge::fetch::{FetchError, Mirrors, Wire, WireError, variable_of};
 use amiforge::lock::make::{self, Fetching, Update};
 use amiforge::lock::{ArchiveFault, Changes, Lock, LockError};
 use amiforge::recipe::Recipe;
+use amiforge_progress::Monitor;
 use amiforge_store::Store;
 use serde::Serialize;
 
@@ -126,7 +127,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
         ui.status("the lock fits the recipe; `--update` takes newer versions");
         return report(&path, lock, &Changes::between(Some(lock), lock), LockWritten::No, ui);
     }
-    let interrupt = stop_on_signals()?;
+    let cancel = stop_on_signals()?;
     let store = args.store.open()?;
     let _held = store.hold();
     let (wire, mirrors) = (Wire::new(), Mirrors::of_this_machine());
@@ -138,8 +139,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
         mirrors: &mirrors,
         jobs,
         now,
-        progress: ui,
-        interrupt: &interrupt,
+        monitor: Monitor::new(ui, &cancel),
     };
     let update = match update {
         None => Update::Nothing,

@@ -35,7 +35,7 @@ pub(crate) mod upload;
 pub(crate) mod vendor;
 pub(crate) mod verify;
 
-use amiforge_progress::Interrupt;
+use amiforge_progress::CancelToken;
 use anyhow::Context as _;
 
 use crate::cli::Command;
@@ -184,13 +184,13 @@ pub(crate) fn run(command: Command, ui: &Ui) -> CommandResult {
 
 /// From now on Ctrl-C and SIGTERM raise a flag, for work that cleans up after itself when it sees it. A second one
 /// ends the program at once.
-pub(crate) fn stop_on_signals() -> anyhow::Result<Interrupt> {
-    let interrupt = Interrupt::new();
+pub(crate) fn stop_on_signals() -> anyhow::Result<CancelToken> {
+    let cancel = CancelToken::new();
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM, signal_hook::consts::SIGHUP] {
-        // Registered first: at the first signal the flag is not raised yet.
-        signal_hook::flag::register_conditional_default(signal, interrupt.flag())
+        // Registered first: at the first signal the flag is not set yet.
+        signal_hook::flag::register_conditional_default(signal, cancel.flag())
             .context("cannot listen for Ctrl-C")?;
-        signal_hook::flag::register(signal, interrupt.flag()).context("cannot listen for Ctrl-C")?;
+        signal_hook::flag::register(signal, cancel.flag()).context("cannot listen for Ctrl-C")?;
     }
-    Ok(interrupt)
+    Ok(cancel)
 }

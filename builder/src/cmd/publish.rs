@@ -5,8 +5,7 @@ use std::time::{Duration, Instant};
 
 use amiforge_formats::digest::BLOCK;
 use amiforge_machine::boot::receipt;
-use amiforge_progress::Interrupt;
-use amiforge_progress::Progress as _;
+use amiforge_progress::{CancelToken, Monitor, Progress as _};
 use amiforge_publish::ami::{self, AmiError, AmiOrigin, Deleted, ErrorChain, PublishJob, Published};
 use amiforge_publish::request::{AmiOptions, KeyOf, Request};
 use amiforge_publish::source::ImageSource;
@@ -133,14 +132,14 @@ struct CopyShown<'a> {
 /// Runs the command.
 pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let begun = Instant::now();
-    let interrupt = super::stop_on_signals()?;
+    let cancel = super::stop_on_signals()?;
     if args.abandon {
-        return abandon(args, &interrupt, ui);
+        return abandon(args, &cancel, ui);
     }
     let source = ImageSource::open(&args.image).with_context(|| args.cannot())?;
     words::demand_no_secrets(&source, &args.cannot())?;
     if args.require_boot {
-        demand_receipt(args, &source, ui, &interrupt)?;
+        demand_receipt(args, &source, ui, &cancel)?;
     }
     let subject = ami::subject(&source);
     let check = |region: &str| words::request(&args.wanted(), &subject, region, &args.cannot());
@@ -154,13 +153,13 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
         })?;
         return plan::show(&request, &source, args.upload.parent_bundle.as_deref(), args.parent(), ui);
     }
-    let connected = args.aws.connect(&interrupt)?;
+    let connected = args.aws.connect(&cancel)?;
     let mut request = check(connected.name())?;
     args.ami.confirm(&request, ui)?;
     args.find_keys(&mut request, &connected, ui)?;
     let services = connected.services();
     let job = args.job(request);
-    let work = ami::publish(&services, connected.config(), &job, ui, &interrupt);
+    let work = ami::publish(&services, connected.config(), &job, Monitor::new(ui, &cancel));
     let published = connected.block_on(work).map_err(|error| args.failure(error, connected.name()))?;
     let seconds = begun.elapsed().as_secs_f64();
     if !ui.json() {
@@ -177,10 +176,10 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
 }
 
 /// The gate of `--require-boot`.
-fn demand_receipt(args: &Args, source: &ImageSource, ui: &Ui, interrupt: &Interrupt) -> Result<(), Failure> {
+fn demand_receipt(args: &Args, source: &ImageSource, ui: &Ui, cancel: &CancelToken) -> Result<(), Failure> {
     let digests = match source.manifest() {
         Some(manifest) => receipt::ImageDigests::from(manifest),
-        None => receipt::digests(&args.image, ui, interrupt).with_context(|| args.cannot())?,
+        None => receipt::digests(&args.image, Monitor::new(ui, cancel)).with_context(|| args.cannot())?,
     };
     match receipt::demand(&args.image, digests) {
         Ok(_) => Ok(()),
@@ -215,7 +214,7 @@ impl Args {
             match connected.key(&copy.region, &copy.encryption) {
                 Err(error) if error.is_of_the_region() => {
                     let error = anyhow::Error::from(error);
-                    ui.tell(&format!("{}: the copy names the key by its alias: {error:#}", copy.region));
+                    ui.message(&format!("{}: the copy names the key by its alias: {error:#}", copy.region));
                 }
                 key => copy.encryption = key.map_err(failed)?,
             }
@@ -320,10 +319,10 @@ fn finish(published: Published) -> CommandResult {
     Err(Failure::from(error).hint("the same command copies to what is missing only; what is there stays"))
 }
 
-fn abandon(args: &Args, interrupt: &Interrupt, ui: &Ui) -> CommandResult {
-    let connected = args.aws.connect(interrupt)?;
+fn abandon(args: &Args, cancel: &CancelToken, ui: &Ui) -> CommandResult {
+    let connected = args.aws.connect(cancel)?;
     let services = connected.services();
-    let work = ami::abandon(&services, connected.config(), &args.image, ui, interrupt);
+    let work = ami::abandon(&services, connected.config(), &args.image, Monitor::new(ui, cancel));
     let cannot = format!("cannot abandon the publish of `{}`", args.image.display());
     let deleted = connected.block_on(work).map_err(|error| {
         let hint = match &error {

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use amiforge_progress::Monitor;
 use amiforge_publish::ami::{self, AmiOrigin, AmiRegion};
 use amiforge_publish::api::ec2::DescribedImage;
 use amiforge_publish::request::{ContentOf, Request, RequestMistake, RequestMistakes, Subject};
@@ -49,7 +50,7 @@ struct RegisterJson<'a> {
 /// Runs the command.
 pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let cannot = format!("cannot register `{}`", args.snapshot);
-    let interrupt = super::stop_on_signals()?;
+    let cancel = super::stop_on_signals()?;
     let subject = args.subject(&cannot)?;
     // What is mistaken is told before anything is called, or started.
     let offline = aws::named_region(&args.aws);
@@ -57,7 +58,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     if let Some(region) = &offline {
         check(region)?;
     }
-    let connected = args.aws.connect(&interrupt)?;
+    let connected = args.aws.connect(&cancel)?;
     let request = check(connected.name())?;
     args.ami.confirm(&request, ui)?;
     let services = connected.services();
@@ -65,8 +66,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
         name: &services.region,
         ec2: &*services.ec2,
         pace: &services.pace,
-        progress: ui,
-        interrupt: &interrupt,
+        monitor: Monitor::new(ui, &cancel),
     };
     let work = ami::register_snapshot(&region, &request, &args.snapshot);
     let (image, origin) =

@@ -6,6 +6,7 @@ use amiforge::lock;
 use amiforge::recipe::Recipe;
 use amiforge::repro::child::Children;
 use amiforge::repro::{KeepBundles, ReproError, ReproOptions, ReproReport, Stock, matrix, run as build_all};
+use amiforge_progress::Monitor;
 use amiforge_store::Store;
 use anyhow::Context as _;
 
@@ -47,7 +48,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let recipe = build::load(&args.recipe)?;
     let stock = stock(args, &recipe)?;
-    let interrupt = stop_on_signals()?;
+    let cancel = stop_on_signals()?;
     let cannot = || format!("cannot compare builds of `{}`", args.recipe.display());
     let path = std::path::absolute(&args.recipe).with_context(cannot)?;
     let scratch = scratch().with_context(cannot)?;
@@ -60,10 +61,10 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     };
     let program = std::env::current_exe().context("finding this program").with_context(cannot)?;
     let children =
-        Children { program, path, recipe: &recipe, stock, scratch: scratch.path(), interrupt: &interrupt };
+        Children { program, path, recipe: &recipe, stock, scratch: scratch.path(), cancel: &cancel };
     let rows = matrix(args.builds.into());
     let keep = if args.keep.is_some() { KeepBundles::Everything } else { KeepBundles::Nothing };
-    let options = ReproOptions { matrix: &rows, folder: &folder, keep, progress: ui, interrupt: &interrupt };
+    let options = ReproOptions { matrix: &rows, folder: &folder, keep, monitor: Monitor::new(ui, &cancel) };
     let mut one = |number: usize, conditions: &[_], out: &Path| {
         let words: Vec<_> = conditions.iter().map(ToString::to_string).collect();
         let words = if words.is_empty() { "nothing changed".to_owned() } else { words.join(", ") };

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use amiforge_formats::digest::BLOCK;
+use amiforge_progress::Monitor;
 use amiforge_publish::error::PublishError;
 use amiforge_publish::folder::FolderError;
 use amiforge_publish::request::{AmiOptions, KeyOf, check_snapshot};
@@ -88,12 +89,12 @@ struct UploadJson<'a> {
 /// Runs the command.
 pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let begun = Instant::now();
-    let interrupt = super::stop_on_signals()?;
+    let cancel = super::stop_on_signals()?;
     let source = args.source()?;
     // What is mistaken is told before anything is called, or started.
     let offline = aws::named_region(&args.aws);
     offline.as_deref().map(|region| args.options(&source, region, args.key())).transpose()?;
-    let region = args.aws.connect(&interrupt)?;
+    let region = args.aws.connect(&cancel)?;
     let options = args.options(&source, region.name(), args.key())?;
     let services = region.services();
     if args.abandon {
@@ -105,7 +106,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     }
     let key = region.key(region.name(), &args.key()).map_err(|error| words::of_key(error, args.cannot()))?;
     let options = UploadOptions { encryption: key.into(), ..options };
-    let work = upload::upload(&services, &args.image, &options, ui, &interrupt);
+    let work = upload::upload(&services, &args.image, &options, Monitor::new(ui, &cancel));
     let uploaded = region.block_on(work).map_err(|error| args.failure(error, region.name()))?;
     show(&uploaded, &services.region, begun.elapsed().as_secs_f64(), ui)?;
     Ok(Done::Well)

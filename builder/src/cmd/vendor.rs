@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use amiforge::lock;
 use amiforge::vendor::{self, VendorError};
+use amiforge_progress::Monitor;
 use serde::Serialize;
 
 use super::{CommandResult, Done, Failure, build, stop_on_signals, store};
@@ -45,10 +46,10 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
         let error = anyhow::anyhow!("the recipe has no packages and no stages").context(title());
         return Err(Failure::usage(error));
     };
-    let interrupt = stop_on_signals()?;
+    let cancel = stop_on_signals()?;
     let store = store::open(args.store.as_deref())?;
     let _held = store.hold();
-    let packed = vendor::pack(&lock, &store.objects(), &args.out, ui, &interrupt);
+    let packed = vendor::pack(&lock, &store.objects(), &args.out, Monitor::new(ui, &cancel));
     let size = packed.map_err(|error| failure(error, title(), args))?;
     if ui.json() {
         let inputs = lock.needs().len();

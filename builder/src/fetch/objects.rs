@@ -10,8 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use amiforge_progress::Interrupt;
-use amiforge_progress::Progress;
+use amiforge_progress::Monitor;
 use amiforge_store::{Begun, ObjectPart, Objects, StoreError};
 
 use super::wire::{ATTEMPTS, broken, pause};
@@ -40,8 +39,7 @@ pub fn fetch(
     objects: &Objects,
     wire: &Wire,
     jobs: usize,
-    progress: &dyn Progress,
-    interrupt: &Interrupt,
+    monitor: Monitor<'_>,
 ) -> Result<FetchOutcome, FetchError> {
     let mut outcome = FetchOutcome::default();
     let mut missing = Vec::new();
@@ -58,8 +56,8 @@ pub fn fetch(
     if missing.is_empty() {
         return Ok(outcome);
     }
-    progress.begin("fetching", Some(outcome.bytes));
-    let work = Work { objects, wire, progress, interrupt, failed: AtomicBool::new(false) };
+    monitor.progress.begin("fetching", Some(outcome.bytes));
+    let work = Work { objects, wire, monitor, failed: AtomicBool::new(false) };
     let (next, errors) = (AtomicUsize::new(0), Mutex::new(BTreeMap::new()));
     thread::scope(|scope| {
         for _ in 0..jobs.clamp(1, missing.len()) {
@@ -75,7 +73,7 @@ pub fn fetch(
             });
         }
     });
-    progress.end();
+    monitor.progress.end();
     let errors = errors.into_inner().unwrap_or_else(PoisonError::into_inner);
     // An interruption is what became of the others when one failed; that one is the news.
     let told = |error: &FetchError| matches!(error, FetchError::Interrupted);
@@ -83,7 +81,7 @@ pub fn fetch(
     if let Some(error) = real.into_iter().chain(interrupted).next() {
         return Err(error);
     }
-    if interrupt.raised() {
+    if monitor.cancel.is_cancelled() {
         return Err(FetchError::Interrupted);
     }
     objects.settle()?;
@@ -95,8 +93,7 @@ pub(crate) fn copy(
     from: &FileLocation,
     folder: &Path,
     wire: &Wire,
-    interrupt: &Interrupt,
-    progress: &dyn Progress,
+    monitor: Monitor<'_>,
 ) -> Result<File, FetchError> {
     let local = |name: &str| {
         let name = name.to_owned();
@@ -113,21 +110,15 @@ pub(crate) fn copy(
             let url = urls.first().map(String::as_str).unwrap_or_default();
             let made = std::fs::create_dir_all(folder).and_then(|()| tempfile::tempfile_in(folder));
             let mut file = made.map_err(local("a new file of the store"))?;
-            progress.begin(&format!("fetching {}", shown(url)), None);
-            let copied = copy_url(url, &mut file, wire, interrupt, progress);
-            progress.end();
+            monitor.progress.begin(&format!("fetching {}", shown(url)), None);
+            let copied = copy_url(url, &mut file, wire, monitor);
+            monitor.progress.end();
             copied.map(|()| file)
         }
     }
 }
 
-fn copy_url(
-    url: &str,
-    file: &mut File,
-    wire: &Wire,
-    interrupt: &Interrupt,
-    progress: &dyn Progress,
-) -> Result<(), FetchError> {
+fn copy_url(url: &str, file: &mut File, wire: &Wire, monitor: Monitor<'_>) -> Result<(), FetchError> {
     let failed = |source| FetchError::Url { url: shown(url), source };
     let (mut at, mut attempt) = (0, 1);
     let mut buffer = vec![0; CHUNK];
@@ -140,19 +131,19 @@ fn copy_url(
             }
             loop {
                 let count = answer.body.read(&mut buffer).map_err(|error| broken(&error))?;
-                if count == 0 || interrupt.raised() {
+                if count == 0 || monitor.cancel.is_cancelled() {
                     let size = answer.size.unwrap_or(at);
                     return if at == size { Ok(()) } else { Err(WireError::Cut { got: at, size }) };
                 }
                 file.write_all(&buffer[..count]).map_err(WireError::File)?;
                 at += count as u64;
-                progress.advance(count as u64);
+                monitor.progress.advance(count as u64);
             }
         })();
         match tried {
-            _ if interrupt.raised() => return Err(FetchError::Interrupted),
+            _ if monitor.cancel.is_cancelled() => return Err(FetchError::Interrupted),
             Err(error) if error.passes() && attempt < ATTEMPTS => {
-                pause(attempt, interrupt);
+                pause(attempt, monitor.cancel);
                 attempt += 1;
             }
             done => return done.map_err(failed),
@@ -164,14 +155,13 @@ fn copy_url(
 struct Work<'a> {
     objects: &'a Objects,
     wire: &'a Wire,
-    progress: &'a dyn Progress,
-    interrupt: &'a Interrupt,
+    monitor: Monitor<'a>,
     failed: AtomicBool,
 }
 
 impl Work<'_> {
     fn stop(&self) -> bool {
-        self.interrupt.raised() || self.failed.load(Ordering::Relaxed)
+        self.monitor.cancel.is_cancelled() || self.failed.load(Ordering::Relaxed)
     }
 
     fn one(&self, want: &Want) -> Result<(), FetchError> {
@@ -209,7 +199,7 @@ impl Work<'_> {
     /// Takes a file that is at hand.
     fn put(&self, want: &Want, name: &str, file: &mut File) -> Result<(), FetchError> {
         self.objects.put(want.sha256, want.size, file).map_err(|error| other(error, want, name))?;
-        self.progress.advance(want.size);
+        self.monitor.progress.advance(want.size);
         Ok(())
     }
 
@@ -239,7 +229,7 @@ impl Work<'_> {
                 },
                 Err(Pull::Wire(error)) if error.passes() && attempt < ATTEMPTS => {
                     drop(part);
-                    pause(attempt, self.interrupt);
+                    pause(attempt, self.monitor.cancel);
                     attempt += 1;
                 }
                 Err(Pull::Wire(source)) => return Err(FetchError::Url { url: shown(url), source }),
@@ -263,7 +253,7 @@ impl Work<'_> {
         }
         let mut buffer = vec![0; CHUNK];
         while part.at() < want.size {
-            if self.interrupt.raised() {
+            if self.monitor.cancel.is_cancelled() {
                 return Err(Pull::Stopped);
             }
             let count = answer.body.read(&mut buffer).map_err(|error| broken(&error))?;
@@ -271,7 +261,7 @@ impl Work<'_> {
                 return Err(WireError::Cut { got: part.at(), size: want.size }.into());
             }
             part.write(&buffer[..count])?;
-            self.progress.advance(count as u64);
+            self.monitor.progress.advance(count as u64);
         }
         Ok(())
     }

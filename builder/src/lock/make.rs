@@ -4,8 +4,7 @@ use std::fs::File;
 use std::io::{Read as _, Seek as _, Write as _};
 
 use amiforge_formats::digest::Digest;
-use amiforge_progress::Interrupt;
-use amiforge_progress::Progress;
+use amiforge_progress::Monitor;
 use amiforge_rootfs::packages::locked::LockedPackage;
 use amiforge_rootfs::packages::resolve::{self, PackageId, PinPreference, PinTo, Request, Suite};
 use amiforge_store::Store;
@@ -30,10 +29,8 @@ pub struct Fetching<'a> {
     pub jobs: usize,
     /// The time in seconds since 1970, which tells whether archives and keys have expired.
     pub now: i64,
-    /// Hears of progress.
-    pub progress: &'a dyn Progress,
-    /// Whether to stop.
-    pub interrupt: &'a Interrupt,
+    /// Receives progress and cancels the work.
+    pub monitor: Monitor<'a>,
 }
 
 /// Which versions a new lock takes, where an older one has some.
@@ -65,7 +62,7 @@ pub fn make(
         None => Vec::new(),
     };
     lock.archives = read.iter().map(|suite| suite.locked.clone()).collect();
-    with.progress.begin("choosing packages", None);
+    with.monitor.progress.begin("choosing packages", None);
     let indexes = read.iter().map(|suite| suite.packages().map_err(|fault| failed(suite, fault)));
     let indexes = indexes.collect::<Result<Vec<_>, _>>()?;
     let suites: Vec<_> = read
@@ -95,7 +92,7 @@ pub fn make(
             lock.stages.push(LockedStage { name: stage.name.clone(), packages, sources });
         }
     }
-    with.progress.end();
+    with.monitor.progress.end();
     for (locked, stage) in lock.stages.iter_mut().zip(&recipe.stages) {
         locked.sources = sources(stage, recipe.deb.as_ref(), old, with)?;
     }
@@ -227,7 +224,7 @@ fn pin(
         Some((sha256, size)) => {
             let want = Want { sha256, size, label: label.clone(), from };
             let objects = with.store.objects();
-            fetch::fetch(&[want], &objects, with.wire, 1, with.progress, with.interrupt)?;
+            fetch::fetch(&[want], &objects, with.wire, 1, with.monitor)?;
             (sha256, size)
         }
     };
@@ -247,7 +244,7 @@ fn first_time(
     from: &FileLocation,
     with: &Fetching<'_>,
 ) -> Result<(Digest, u64), FetchError> {
-    let mut file = fetch::copy(from, with.store.folder(), with.wire, with.interrupt, with.progress)?;
+    let mut file = fetch::copy(from, with.store.folder(), with.wire, with.monitor)?;
     let (found, size) = measured(&mut file)
         .map_err(|error| FetchError::Local { name: source.label.clone(), source: error })?;
     if let Some(expected) = source.sha256.filter(|&expected| expected != found) {

@@ -119,7 +119,7 @@ fn release(
 
 /// The bytes at an address; nothing where there is no such file.
 fn get(url: &str, with: &Fetching<'_>) -> Result<Option<Vec<u8>>, ArchiveFault> {
-    match with.wire.read(url, RELEASE, with.interrupt) {
+    match with.wire.read(url, RELEASE, with.monitor.cancel) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.is_missing() => Ok(None),
         Err(source) => Err(fetch_fault(fetch::FetchError::Url { url: shown(url), source })),
@@ -127,7 +127,7 @@ fn get(url: &str, with: &Fetching<'_>) -> Result<Option<Vec<u8>>, ArchiveFault> 
 }
 
 fn missing(url: &str, with: &Fetching<'_>) -> ArchiveFault {
-    match with.wire.read(url, RELEASE, with.interrupt) {
+    match with.wire.read(url, RELEASE, with.monitor.cancel) {
         Err(source) => fetch_fault(fetch::FetchError::Url { url: shown(url), source }),
         Ok(_) => ArchiveFault::Unsigned { url: shown(url) },
     }
@@ -161,7 +161,7 @@ fn indexes(
     }
     let wants: Vec<_> = wanted.iter().map(|listed| want(listed, release, base)).collect();
     let objects = with.store.objects();
-    let fetched = fetch::fetch(&wants, &objects, with.wire, with.jobs, with.progress, with.interrupt);
+    let fetched = fetch::fetch(&wants, &objects, with.wire, with.jobs, with.monitor);
     fetched.map_err(fetch_fault)?;
     wanted.into_iter().map(|listed| unpacked(listed, release, with)).collect()
 }

@@ -12,7 +12,6 @@ mod layers;
 mod output;
 mod system;
 mod volumes;
-mod watching;
 mod work_store;
 
 use std::path::{Path, PathBuf};
@@ -21,8 +20,7 @@ use amiforge_image::bundle::{self, ExistingBundle};
 use amiforge_image::disk::plan_data;
 use amiforge_image::manifest::Manifest;
 use amiforge_image::seal::Trust;
-use amiforge_progress::Interrupt;
-use amiforge_progress::Progress;
+use amiforge_progress::{CancelToken, Monitor};
 use amiforge_sandbox::OnFailure;
 use amiforge_store::blobs::Blobs;
 
@@ -39,7 +37,6 @@ use layers::LayerBuilder;
 use output::listing::listing;
 use output::{Output, secrets};
 use volumes::disk::{SealedPartitions, mount_sealed};
-use watching::SourceWatch;
 use work_store::WorkStore;
 
 /// What a build is told besides the recipe. Of all this only `source_date_epoch` may change a byte of the result.
@@ -90,18 +87,12 @@ pub struct BuildLayer {
 ///
 /// # Errors
 /// [`BuildError`].
-pub fn build(
-    recipe: &Recipe,
-    options: &BuildOptions,
-    progress: &dyn Progress,
-    interrupt: &Interrupt,
-) -> Result<Built, BuildError> {
+pub fn build(recipe: &Recipe, options: &BuildOptions, monitor: Monitor<'_>) -> Result<Built, BuildError> {
     let options = &BuildOptions { out: bundle::resolve(&options.out, options.existing)?, ..options.clone() };
     bundle::check_vacant(&options.out, options.existing)?;
     let parents = CreatedDirs::make(&options.out)?;
     let store = WorkStore::open(options.store.as_deref(), &options.out)?;
-    let watching = SourceWatch { progress, interrupt };
-    let builder = LayerBuilder::new(recipe, options, store.store(), &watching)?;
+    let builder = LayerBuilder::new(recipe, options, store.store(), monitor)?;
     let mut blobs = Blobs::new();
 
     let mut system = system::system_tree(&builder, &mut blobs)?;
@@ -121,7 +112,7 @@ pub fn build(
     let listing = listing(&recipe.partitions, &spec, &contents);
     let disk = plans.lay_out(contents)?;
     drop(spec);
-    stop_if_asked(interrupt)?;
+    stop_if_cancelled(monitor.cancel)?;
     let layers = std::mem::take(&mut system.inputs.record.layers);
     let output = Output { disk: &disk, tree: &system.tree, listing: &listing, epoch, blobs: &blobs };
     let (manifest, findings) = output::write(&builder, &output, system.inputs)?;
@@ -132,8 +123,8 @@ pub fn build(
     Ok(Built { bundle: options.out.clone(), manifest, layers, warnings })
 }
 
-fn stop_if_asked(interrupt: &Interrupt) -> Result<(), BuildError> {
-    if interrupt.raised() { Err(BuildError::Interrupted) } else { Ok(()) }
+fn stop_if_cancelled(cancel: &CancelToken) -> Result<(), BuildError> {
+    if cancel.is_cancelled() { Err(BuildError::Interrupted) } else { Ok(()) }
 }
 
 /// The folder that a path stands in.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use amiforge_progress::Interrupt;
+use amiforge_progress::CancelToken;
 use rustix::fs::Mode;
 use rustix::process::{Pid, Signal};
 
@@ -42,7 +42,7 @@ pub struct Children<'a> {
     /// Folder for what the conditions need.
     pub scratch: &'a Path,
     /// Ends the build under way.
-    pub interrupt: &'a Interrupt,
+    pub cancel: &'a CancelToken,
 }
 
 impl Children<'_> {
@@ -188,7 +188,7 @@ impl Children<'_> {
             if let Some(status) = child.try_wait().map_err(failed)? {
                 return if asked { Err(ReproError::Interrupted) } else { Ok(status.success()) };
             }
-            if self.interrupt.raised() && !asked {
+            if self.cancel.is_cancelled() && !asked {
                 asked = true;
                 if let Some(pid) = Pid::from_raw(child.id() as i32) {
                     // It may have ended by itself.

@@ -25,8 +25,7 @@ use amiforge_store::StoreError;
 use amiforge_image::bundle::{MANIFEST, SUMS};
 use amiforge_image::diff::{self, DiffError};
 use amiforge_image::manifest::{Manifest, ManifestError};
-use amiforge_progress::Interrupt;
-use amiforge_progress::{Progress, Silent};
+use amiforge_progress::Monitor;
 
 /// Why builds could not be compared.
 #[derive(Debug, thiserror::Error)]
@@ -119,10 +118,8 @@ pub struct ReproOptions<'a> {
     pub folder: &'a Path,
     /// Whether bundles stay there.
     pub keep: KeepBundles,
-    /// Hears of each build.
-    pub progress: &'a dyn Progress,
-    /// Ends it.
-    pub interrupt: &'a Interrupt,
+    /// Receives the progress of each build and cancels them.
+    pub monitor: Monitor<'a>,
 }
 
 /// What becomes of the bundles.
@@ -175,9 +172,9 @@ pub fn run(options: ReproOptions<'_>, build: &mut Build<'_>) -> Result<ReproRepo
         return Err(ReproError::TooFew(options.matrix.len()));
     }
     let mut series = Series { options, build, attempts: Vec::new(), first: None, differences: None };
-    options.progress.begin("building", None);
+    options.monitor.progress.begin("building", None);
     let outcome = series.all();
-    options.progress.end();
+    options.monitor.progress.end();
     let verdict = outcome?;
     let Series { attempts: builds, differences, .. } = series;
     if options.keep == KeepBundles::Nothing {
@@ -218,7 +215,7 @@ impl Series<'_, '_> {
 
     /// Makes one build and compares it with the first.
     fn one(&mut self, conditions: &[Condition]) -> Result<(), ReproError> {
-        if self.options.interrupt.raised() {
+        if self.options.monitor.cancel.is_cancelled() {
             return Err(ReproError::Interrupted);
         }
         let number = self.attempts.len();
@@ -256,7 +253,7 @@ impl Series<'_, '_> {
     /// Finds out how a build differs from the first.
     fn explain(&mut self, out: &Path) -> Result<(), ReproError> {
         let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let options = diff::DiffOptions { threads, progress: &Silent, interrupt: self.options.interrupt };
+        let options = diff::DiffOptions { threads, monitor: Monitor::silent(self.options.monitor.cancel) };
         let report = diff::diff(&bundle(self.options.folder, 0), out, options).map_err(ReproError::Diff)?;
         self.differences = Some(report);
         Ok(())

@@ -59,7 +59,6 @@ impl Sample {
     /// Makes builds; `later` says by how many seconds the file's time is off in each.
     fn run(&self, rows: &[Vec<Condition>], later: impl Fn(usize, &[Condition]) -> u64) -> ReproReport {
         let recipe = Recipe::load(&self.folder.path().join("recipe.toml")).unwrap();
-        let interrupt = Interrupt::new();
         let mut one = |number: usize, conditions: &[Condition], out: &Path| {
             self.stamp(later(number, conditions));
             let options = pipeline::BuildOptions {
@@ -72,15 +71,14 @@ impl Sample {
                 vendor: None,
                 on_failure: amiforge_sandbox::OnFailure::Stop,
             };
-            pipeline::build(&recipe, &options, &Silent, &interrupt).unwrap();
+            pipeline::build(&recipe, &options, Monitor::none()).unwrap();
             Ok(Vec::new())
         };
         let options = ReproOptions {
             matrix: rows,
             folder: self.folder.path(),
             keep: KeepBundles::Nothing,
-            progress: &Silent,
-            interrupt: &interrupt,
+            monitor: Monitor::none(),
         };
         run(options, &mut one).unwrap()
     }

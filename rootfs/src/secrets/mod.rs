@@ -8,4 +8,4 @@ mod twice;
 
 pub use keys::KeyKind;
 pub use scan::{EXCLUDED, scan};
-pub use twice::{Dependent, RunOrder, Second, TwiceError, dependent, order, twice};
+pub use twice::{Dependent, RunOrder, TwiceError, dependent, order, twice};

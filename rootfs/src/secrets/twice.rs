@@ -4,13 +4,12 @@
 
 use std::fs;
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use amiforge_formats::digest::Digest;
 use amiforge_formats::tree::{Content, NodeKind, Origin, Tree};
+use amiforge_progress::Monitor;
 use amiforge_store::blobs::Blobs;
 use amiforge_store::digests;
-use amiforge_store::watch::Watch;
 
 use crate::secrets::scan::read_at;
 
@@ -47,18 +46,6 @@ pub struct Dependent {
     pub sha256: Option<Digest>,
 }
 
-/// Watches a second run: it tells nothing, and ends when the first has failed.
-pub struct Second<'a> {
-    watch: &'a dyn Watch,
-    over: &'a AtomicBool,
-}
-
-impl Watch for Second<'_> {
-    fn interrupted(&self) -> bool {
-        self.over.load(Ordering::Relaxed) || self.watch.interrupted()
-    }
-}
-
 /// The order that suits a machine: both lie in memory with all files of the tree.
 pub fn order(tree: &Tree) -> RunOrder {
     let files = tree.walk().filter_map(|entry| match &tree.node(entry.id).kind {
@@ -84,20 +71,21 @@ fn available() -> Option<u64> {
 /// What both gave, and where the content of the second's lies.
 type Both<T> = (T, T, Blobs);
 
-/// Runs `first`, whose content goes to `blobs`, and `second`, whose content goes to a copy of them.
+/// Runs `first`, whose content goes to `blobs`, and `second`, whose content goes to a copy of them. The second reports
+/// no progress, and is cancelled when the first has failed.
 ///
 /// # Errors
 /// [`TwiceError`]; a failure of the first goes before one of the second.
 pub fn twice<T: Send, E: Send>(
     blobs: &mut Blobs,
     order: RunOrder,
-    watch: &dyn Watch,
+    monitor: Monitor<'_>,
     first: impl FnOnce(&mut Blobs) -> Result<T, E>,
-    second: impl FnOnce(&mut Blobs, &Second<'_>) -> Result<T, E> + Send,
+    second: impl FnOnce(&mut Blobs, Monitor<'_>) -> Result<T, E> + Send,
 ) -> Result<Both<T>, TwiceError<E>> {
-    let over = AtomicBool::new(false);
+    let cancel = monitor.cancel.child();
     let mut copy = blobs.fork();
-    let run_second = |copy: &mut Blobs| second(copy, &Second { watch, over: &over });
+    let run_second = |copy: &mut Blobs| second(copy, Monitor::silent(&cancel));
     let (one, other) = match order {
         RunOrder::InTurn => {
             let one = first(blobs).map_err(TwiceError::First)?;
@@ -106,7 +94,9 @@ pub fn twice<T: Send, E: Send>(
         RunOrder::SideBySide => std::thread::scope(|scope| {
             let running = scope.spawn(|| run_second(&mut copy));
             let one = first(blobs);
-            over.store(one.is_err(), Ordering::Relaxed);
+            if one.is_err() {
+                cancel.cancel();
+            }
             let other = running.join();
             let one = one.map_err(TwiceError::First)?;
             let other = other.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
@@ -183,7 +173,6 @@ fn is_new(content: &Content, known: u32) -> bool {
 mod tests {
     use super::*;
     use crate::steps::testing::tree;
-    use amiforge_store::watch::Unwatched;
 
     #[test]
     fn what_differs_between_two_trees_is_named_with_its_digest() {
@@ -210,17 +199,18 @@ mod tests {
     fn the_second_ends_with_a_first_that_fails_and_its_own_failure_is_told_apart() {
         for order in [RunOrder::SideBySide, RunOrder::InTurn] {
             let blobs = &mut Blobs::new();
-            let wait = |_: &mut Blobs, watch: &Second<'_>| {
-                while !watch.interrupted() {
+            let wait = |_: &mut Blobs, monitor: Monitor<'_>| {
+                while !monitor.cancel.is_cancelled() {
                     std::thread::yield_now();
                 }
                 Err::<(), _>("second")
             };
-            let failed = twice(blobs, order, &Unwatched, |_| Err("first"), wait);
+            let failed = twice(blobs, order, Monitor::none(), |_| Err("first"), wait);
             assert!(matches!(failed, Err(TwiceError::First("first"))));
-            let failed = twice(blobs, order, &Unwatched, |_| Ok(()), |_, _| Err("second"));
+            let failed = twice(blobs, order, Monitor::none(), |_| Ok(()), |_, _| Err("second"));
             assert!(matches!(failed, Err(TwiceError::Second("second"))));
-            let (one, other, _) = twice(blobs, order, &Unwatched, |_| Ok::<_, ()>(1), |_, _| Ok(2)).unwrap();
+            let (one, other, _) =
+                twice(blobs, order, Monitor::none(), |_| Ok::<_, ()>(1), |_, _| Ok(2)).unwrap();
             assert_eq!((one, other), (1, 2));
         }
     }

@@ -21,8 +21,8 @@ use std::sync::Arc;
 use amiforge_formats::plan::SourceId;
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Content, Meta, Node, NodeKind, Origin, Printable, Segment, Xattrs};
+use amiforge_progress::Monitor;
 use amiforge_store::blobs::{Blobs, FileStamp};
-use amiforge_store::watch::Watch;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, SeekFrom, Stat};
 
 use super::fault::EntryFault;
@@ -85,7 +85,7 @@ pub(super) fn index(
     attributes: DirAttributes<'_>,
     reshape: &Reshape,
     blobs: &mut Blobs,
-    watch: &dyn Watch,
+    monitor: Monitor<'_>,
 ) -> Result<(Indexed, u64), DirError> {
     let owners = attributes.owners;
     let globs = Globs::new(owners.iter().map(|rule| rule.path.as_str())).map_err(DirError::Owners)?;
@@ -97,7 +97,7 @@ pub(super) fn index(
     let mut walk = Walk { folder, root, attributes, globs, planting, links, tally, bytes, blobs };
     let mut folders = vec![Vec::new()];
     while let Some(path) = folders.pop() {
-        if watch.interrupted() {
+        if monitor.cancel.is_cancelled() {
             return Err(DirError::Interrupted);
         }
         walk.folder(&path, reshape, &mut folders)?;

@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
+use amiforge_progress::Monitor;
 use amiforge_rootfs::assemble::{AssembleError, Assembled, assemble};
 use amiforge_rootfs::sources::{DigestPin, SourceKind, SourceSpec};
 use amiforge_store::Store;
 use amiforge_store::blobs::Blobs;
-use amiforge_store::watch::Unwatched;
 
 /// One header, its checksum right.
 #[derive(Clone)]
@@ -100,7 +100,7 @@ pub(crate) fn tar_spec(path: &Path) -> SourceSpec {
 /// Assembles with a store beside the first source.
 pub(crate) fn assembled(specs: &[SourceSpec], scratch: &Path) -> Result<(Assembled, Blobs), AssembleError> {
     let mut blobs = Blobs::new();
-    let mut assembled = assemble(specs, &Store::at(&scratch.join("store")), &mut blobs, &Unwatched)?;
+    let mut assembled = assemble(specs, &Store::at(&scratch.join("store")), &mut blobs, Monitor::none())?;
     assembled.settle(&blobs)?;
     Ok((assembled, blobs))
 }

@@ -8,11 +8,11 @@ use amiforge_formats::digest::Digest;
 use amiforge_formats::dump;
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Content, Meta, Name, Node, NodeId, NodeKind, Tree};
+use amiforge_progress::{CancelToken, Monitor};
 use amiforge_rootfs::assemble::assemble;
 use amiforge_rootfs::sources::{DigestPin, Modes, OwnerRule, SourceKind, SourceSpec};
 use amiforge_store::Store;
 use amiforge_store::blobs::Blobs;
-use amiforge_store::watch::{Unwatched, Watch};
 use proptest::prelude::*;
 
 use crate::archive::{Header, assembled, chain, dir, end, file, link, pax, spec, tar_spec};
@@ -247,26 +247,23 @@ fn digests_are_checked_before_the_build_may_finish() {
     // An input that changes during the build is named.
     let mut blobs = Blobs::new();
     let store = Store::at(&scratch.path().join("store"));
-    let mut done = assemble(&[tar_spec(&plain)], &store, &mut blobs, &Unwatched).unwrap();
+    let mut done = assemble(&[tar_spec(&plain)], &store, &mut blobs, Monitor::none()).unwrap();
     fs::write(&plain, [tar, end()].concat()).unwrap();
     assert!(chain(&done.settle(&blobs).unwrap_err()).contains("/a.tar` changed during the build"));
 }
 
 #[test]
 fn an_interrupted_step_says_only_that() {
-    struct Stop;
-    impl Watch for Stop {
-        fn interrupted(&self) -> bool {
-            true
-        }
-    }
+    let cancel = CancelToken::new();
+    cancel.cancel();
     let scratch = tempfile::tempdir().unwrap();
     let path = scratch.path().join("a.gz");
     let mut gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     std::io::Write::write_all(&mut gz, &[file("f", b"x"), end()].concat()).unwrap();
     fs::write(&path, gz.finish().unwrap()).unwrap();
     let store = Store::at(&scratch.path().join("store"));
-    let error = assemble(&[tar_spec(&path)], &store, &mut Blobs::new(), &Stop).unwrap_err();
+    let error =
+        assemble(&[tar_spec(&path)], &store, &mut Blobs::new(), Monitor::silent(&cancel)).unwrap_err();
     assert_eq!(chain(&error), "interrupted");
     assert_eq!(fs::read_dir(store.folder()).unwrap().count(), 0);
 }
@@ -395,6 +392,6 @@ proptest! {
             tar[at] = byte;
         }
         let place = amiforge_rootfs::sources::tar::ArchiveLocation { source: amiforge_formats::plan::SourceId(0), at: 0 };
-        let _ = amiforge_rootfs::sources::tar::index(&tar, place, &Unwatched);
+        let _ = amiforge_rootfs::sources::tar::index(&tar, place, Monitor::none());
     }
 }

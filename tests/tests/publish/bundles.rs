@@ -2,12 +2,10 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
 
 use amiforge_formats::read_at::ReadAt as _;
 use amiforge_image::inspect::Medium;
-use amiforge_progress::Interrupt;
-use amiforge_progress::Silent;
+use amiforge_progress::{CancelToken, Monitor};
 use amiforge_publish::download::download;
 use amiforge_publish::error::PublishError;
 use amiforge_publish::source::ImageSource;
@@ -59,7 +57,7 @@ pub(crate) fn send_as(
     options: &UploadOptions,
 ) -> Result<Uploaded, PublishError> {
     let services = region.services();
-    region.block_on(upload(&services, image, options, &Silent, &Interrupt::new()))
+    region.block_on(upload(&services, image, options, Monitor::none()))
 }
 
 /// The snapshots of the region.
@@ -76,7 +74,7 @@ pub(crate) fn snapshots(region: &Region) -> Vec<String> {
 pub(crate) fn assert_holds(region: &Region, snapshot: &str, image: &Path, folder: &Path) {
     let out = folder.join(format!("{snapshot}.raw"));
     let services = region.services();
-    region.block_on(download(&services, snapshot, &out, 0, &Silent, &Interrupt::new())).unwrap();
+    region.block_on(download(&services, snapshot, &out, 0, Monitor::none())).unwrap();
     let disk = if image.is_dir() { image.join("disk.raw") } else { image.to_owned() };
     let expected = fs::read(disk).unwrap();
     let mut found = vec![0; expected.len()];
@@ -93,10 +91,9 @@ pub(crate) fn assert_holds(region: &Region, snapshot: &str, image: &Path, folder
     fs::remove_file(&out).unwrap();
 }
 
-/// An interrupt that is raised already.
-pub(crate) fn raised() -> Interrupt {
-    let interrupt = Interrupt::new();
-    let flag: std::sync::Arc<AtomicBool> = interrupt.flag();
-    flag.store(true, std::sync::atomic::Ordering::Relaxed);
-    interrupt
+/// A token that is cancelled already.
+pub(crate) fn raised() -> CancelToken {
+    let cancel = CancelToken::new();
+    cancel.cancel();
+    cancel
 }

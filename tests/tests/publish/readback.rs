@@ -6,8 +6,7 @@ use std::path::Path;
 use amiforge_emulator::{FaultRule, FaultScript, InjectedFault, When};
 use amiforge_formats::digest::Digest;
 use amiforge_image::verify::BundleDifference;
-use amiforge_progress::Interrupt;
-use amiforge_progress::Silent;
+use amiforge_progress::Monitor;
 use amiforge_publish::download::download;
 use amiforge_publish::error::PublishError;
 use amiforge_publish::verify::{Sample, SnapshotReport, verify};
@@ -23,7 +22,7 @@ fn check(
     sample: Sample,
 ) -> Result<SnapshotReport, PublishError> {
     let services = region.services();
-    region.block_on(verify(&services, snapshot, bundle, sample, 0, &Silent, &Interrupt::new()))
+    region.block_on(verify(&services, snapshot, bundle, sample, 0, Monitor::none()))
 }
 
 /// A region with a bundle in it.
@@ -171,7 +170,7 @@ fn a_download_that_was_stopped_goes_on_and_has_its_name_only_at_the_end() {
     let (region, bundle, snapshot) = published(folder.path());
     let out = folder.path().join("back.raw");
     let services = region.services();
-    let get = || region.block_on(download(&services, &snapshot, &out, 0, &Silent, &Interrupt::new()));
+    let get = || region.block_on(download(&services, &snapshot, &out, 0, Monitor::none()));
     let stop = FaultRule {
         service: None,
         action: Some("GetSnapshotBlock".to_owned()),

@@ -4,8 +4,7 @@ use std::fs::{self, OpenOptions};
 use std::os::unix::fs::FileExt as _;
 
 use amiforge_emulator::{FaultRule, FaultScript, InjectedFault, When};
-use amiforge_progress::Interrupt;
-use amiforge_progress::Silent;
+use amiforge_progress::Monitor;
 use amiforge_publish::api::SnapshotCalls as _;
 use amiforge_publish::error::PublishError;
 use amiforge_publish::folder::{FolderError, LockedFolder};
@@ -158,10 +157,10 @@ fn an_interrupt_keeps_what_was_sent() {
     let region = Region::start(&folder.path().join("region"));
     let services = region.services();
     let options = options(&bundle);
-    let stopped = region.block_on(upload(&services, &bundle, &options, &Silent, &raised()));
+    let stopped = region.block_on(upload(&services, &bundle, &options, Monitor::silent(&raised())));
     assert!(matches!(stopped, Err(PublishError::Interrupted)));
     let known = region.successes("PutSnapshotBlock") as u64;
-    let uploaded = region.block_on(upload(&services, &bundle, &options, &Silent, &Interrupt::new())).unwrap();
+    let uploaded = region.block_on(upload(&services, &bundle, &options, Monitor::none())).unwrap();
     assert_eq!(uploaded.sent, uploaded.written - known);
     assert_eq!(snapshots(&region).len(), 1);
 }

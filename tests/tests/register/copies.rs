@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use amiforge_aws::Ec2Client;
 use amiforge_emulator::{FaultRule, FaultScript, InjectedFault, When, Windows};
-use amiforge_progress::Interrupt;
-use amiforge_progress::Silent;
+use amiforge_progress::Monitor;
 use amiforge_publish::ami::AmiError;
 use amiforge_publish::api::SnapshotCalls as _;
 use amiforge_publish::api::ec2::{Cooldown, DescribedImage, Ec2 as _, ImageQuery, NewImage};
@@ -29,8 +28,7 @@ pub(crate) fn occupy(world: &World, ec2: &Ec2Client, region: &str, name: &str) -
         region: region.to_owned(),
     };
     let options = upload::UploadOptions { rate: 0, ..upload::UploadOptions::default() };
-    let interrupt = Interrupt::new();
-    let work = upload::upload(&services, &other, &options, &Silent, &interrupt);
+    let work = upload::upload(&services, &other, &options, Monitor::none());
     let snapshot = world.region.block_on(work).unwrap().snapshot.id;
     let subject = Subject {
         name: Some(name.to_owned()),

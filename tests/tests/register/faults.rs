@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use amiforge_emulator::{FaultScript, InjectedFault, Windows};
-use amiforge_progress::Interrupt;
+use amiforge_progress::CancelToken;
 use amiforge_publish::ami::AmiError;
 use amiforge_publish::api::ec2::Cooldown;
 use amiforge_publish::error::PublishError;
@@ -132,14 +132,14 @@ fn an_interrupt_ends_a_publish_wherever_it_is_and_what_is_left_is_known() {
     ] {
         let world = World::new();
         world.region.play(FaultScript::times(u64::MAX, action, fault.clone()));
-        let interrupt = Interrupt::new();
-        let flag = interrupt.flag();
+        let cancel = CancelToken::new();
+        let token = cancel.clone();
         let raised = std::thread::spawn(move || {
             std::thread::sleep(Duration::from_millis(700));
-            flag.store(true, std::sync::atomic::Ordering::Relaxed);
+            token.cancel();
             Instant::now()
         });
-        let outcome = world.publish_until(&wanted(), &interrupt);
+        let outcome = world.publish_until(&wanted(), &cancel);
         let took = raised.join().unwrap().elapsed();
         assert!(took < Duration::from_secs(2), "{action} {fault:?}: {took:?}");
         match outcome {

@@ -2,8 +2,7 @@
 
 use std::process::Command;
 
-use amiforge_progress::Interrupt;
-use amiforge_progress::Silent;
+use amiforge_progress::Monitor;
 use amiforge_publish::ami::AmiError;
 use amiforge_publish::request::AmiOptions;
 use amiforge_publish::upload::{self, ParentChoice};
@@ -44,8 +43,8 @@ fn a_parent_that_does_not_exist_is_refused() {
             rate: 0,
             ..upload::UploadOptions::default()
         };
-        let (services, interrupt) = (world.services(), Interrupt::new());
-        let work = upload::upload(&services, &world.bundle, &options, &Silent, &interrupt);
+        let services = world.services();
+        let work = upload::upload(&services, &world.bundle, &options, Monitor::none());
         let told = chain(&world.region.block_on(work).unwrap_err());
         assert!(told.contains(&format!("asking for {parent}")) && told.contains(code), "{told}");
     }

@@ -6,8 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use amiforge_aws::{EbsClient, Ec2Client};
-use amiforge_progress::Interrupt;
-use amiforge_progress::Silent;
+use amiforge_progress::{CancelToken, Monitor};
 use amiforge_publish::ami::{self, AmiError, Deleted, PublishJob, Published};
 use amiforge_publish::api::SnapshotCalls as _;
 use amiforge_publish::api::ec2::{DescribedImage, Ec2 as _, ImageOwner, ImageQuery};
@@ -64,14 +63,14 @@ impl World {
             upload: upload::UploadOptions { rate: 0, ..upload::UploadOptions::default() },
             wait: Duration::from_mins(10),
         };
-        self.run(&job, &Interrupt::new())
+        self.run(&job, &CancelToken::new())
     }
 
-    /// Publishes what `interrupt` may stop.
+    /// Publishes what `cancel` may stop.
     pub(crate) fn publish_until(
         &self,
         wanted: &AmiOptions,
-        interrupt: &Interrupt,
+        cancel: &CancelToken,
     ) -> Result<Published, AmiError> {
         let job = PublishJob {
             image: self.bundle.clone(),
@@ -79,12 +78,12 @@ impl World {
             upload: upload::UploadOptions { rate: 0, ..upload::UploadOptions::default() },
             wait: Duration::from_mins(10),
         };
-        self.run(&job, interrupt)
+        self.run(&job, cancel)
     }
 
-    fn run(&self, job: &PublishJob, interrupt: &Interrupt) -> Result<Published, AmiError> {
+    fn run(&self, job: &PublishJob, cancel: &CancelToken) -> Result<Published, AmiError> {
         let services = self.services();
-        let work = ami::publish(&services, &self.region.config, job, &Silent, interrupt);
+        let work = ami::publish(&services, &self.region.config, job, Monitor::silent(cancel));
         self.region.block_on(work)
     }
 
@@ -98,8 +97,8 @@ impl World {
     }
 
     pub(crate) fn abandon(&self) -> Result<Vec<Deleted>, AmiError> {
-        let (services, interrupt) = (self.services(), Interrupt::new());
-        let work = ami::abandon(&services, &self.region.config, &self.bundle, &Silent, &interrupt);
+        let services = self.services();
+        let work = ami::abandon(&services, &self.region.config, &self.bundle, Monitor::none());
         self.region.block_on(work)
     }
 

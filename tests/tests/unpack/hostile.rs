@@ -1,11 +1,11 @@
 //! Packages that are damaged or lie, stores that are damaged or shared.
 
 use amiforge_formats::digest::Digest;
+use amiforge_progress::Monitor;
 use amiforge_rootfs::packages::filters::Filters;
 use amiforge_rootfs::packages::unpack::{DebFile, unpack};
 use amiforge_store::Store;
 use amiforge_store::blobs::Blobs;
-use amiforge_store::watch::Unwatched;
 use amiforge_tests::oracle;
 
 use super::made::{Bench, Made, PROGRAMS, chain};
@@ -137,7 +137,8 @@ fn two_builds_at_once_share_a_store() {
                 let files: Vec<_> =
                     debs.iter().map(|(package, path)| DebFile { package, path: path.clone() }).collect();
                 let mut blobs = Blobs::new();
-                let unpacked = unpack(&files, &Filters::default(), &store, &mut blobs, &Unwatched).unwrap();
+                let unpacked =
+                    unpack(&files, &Filters::default(), &store, &mut blobs, Monitor::none()).unwrap();
                 for name in ["a", "f"] {
                     let id = unpacked.tree.lookup(format!("usr/share/{name}").as_bytes()).unwrap();
                     let amiforge_formats::tree::NodeKind::File(content) = &unpacked.tree.node(id).kind else {

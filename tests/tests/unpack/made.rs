@@ -6,13 +6,13 @@ use std::process::Command;
 
 use amiforge_formats::digest::Digest;
 use amiforge_formats::time::Time;
+use amiforge_progress::Monitor;
 use amiforge_rootfs::packages::database::{self, Architectures, DatabaseState};
 use amiforge_rootfs::packages::filters::Filters;
 use amiforge_rootfs::packages::locked::{LockReason, LockedPackage};
 use amiforge_rootfs::packages::unpack::{DebFile, UnpackError, Unpacked, unpack};
 use amiforge_store::Store;
 use amiforge_store::blobs::Blobs;
-use amiforge_store::watch::Unwatched;
 use amiforge_tests::{oracle, scratch, written};
 
 /// The programs that these tests stand on.
@@ -118,7 +118,7 @@ impl Bench {
         let debs: Vec<_> =
             debs.iter().map(|(package, path)| DebFile { package, path: path.clone() }).collect();
         let mut blobs = Blobs::new();
-        let unpacked = unpack(&debs, filters, &self.store, &mut blobs, &Unwatched)?;
+        let unpacked = unpack(&debs, filters, &self.store, &mut blobs, Monitor::none())?;
         Ok((unpacked, blobs))
     }
 

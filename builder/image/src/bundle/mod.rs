@@ -13,8 +13,7 @@ use std::path::{Path, PathBuf};
 
 use amiforge_formats::digest::Digest;
 use amiforge_formats::plan::{Plan, Sources};
-use amiforge_progress::Interrupt;
-use amiforge_progress::Progress;
+use amiforge_progress::{CancelToken, Monitor};
 
 use crate::disk::Disk;
 use crate::image::{self, EmitError, EmitOptions, Emitted, KnownImage};
@@ -168,11 +167,9 @@ impl BundleWriter {
         sources: &dyn Sources,
         options: &EmitOptions,
         known: Option<KnownImage>,
-        progress: &dyn Progress,
-        interrupt: &Interrupt,
+        monitor: Monitor<'_>,
     ) -> Result<Emitted, BundleError> {
-        image::emit(plan, sources, &self.path(DISK), options, known, progress, interrupt)
-            .map_err(BundleError::Image)
+        image::emit(plan, sources, &self.path(DISK), options, known, monitor).map_err(BundleError::Image)
     }
 
     /// Writes the manifest and the other texts, and gives the bundle its name.
@@ -184,7 +181,7 @@ impl BundleWriter {
         disk: &Disk,
         emitted: &Emitted,
         texts: BundleTexts<'_>,
-        interrupt: &Interrupt,
+        cancel: &CancelToken,
     ) -> Result<Manifest, BundleError> {
         let BundleTexts { origin, listing, documents } = texts;
         let mut texts = vec![(TREE, listing)];
@@ -203,7 +200,7 @@ impl BundleWriter {
             write_file(&self.path(name), text)?;
         }
         sync(&self.path(DISK))?;
-        if interrupt.raised() {
+        if cancel.is_cancelled() {
             return Err(BundleError::Image(EmitError::Interrupted));
         }
         self.staging.commit()?;
@@ -236,7 +233,7 @@ mod tests {
     use super::*;
     use amiforge_formats::guid::Guid;
     use amiforge_formats::plan::{Claims, Data, NoSources, SourceId};
-    use amiforge_progress::Silent;
+    use amiforge_progress::CancelToken;
 
     fn disk(data: Data) -> Disk {
         let mut claims = Claims::new(3 << 20);
@@ -256,7 +253,7 @@ mod tests {
         out: &Path,
         existing: ExistingBundle,
         data: Data,
-        interrupt: &Interrupt,
+        cancel: &CancelToken,
     ) -> Result<Manifest, BundleError> {
         let origin = ImageOrigin {
             name: "x".to_owned(),
@@ -275,9 +272,9 @@ mod tests {
         let disk = disk(data);
         let writer = BundleWriter::open(out, existing)?;
         let threads = EmitOptions { threads: 2 };
-        let emitted = writer.write_image(&disk.plan, &NoSources, &threads, None, &Silent, interrupt)?;
+        let emitted = writer.write_image(&disk.plan, &NoSources, &threads, None, Monitor::silent(cancel))?;
         let texts = BundleTexts { origin, listing: "/ dir\n", documents: &[] };
-        writer.finish(&disk, &emitted, texts, interrupt)
+        writer.finish(&disk, &emitted, texts, cancel)
     }
 
     fn names(directory: &Path) -> Vec<String> {
@@ -292,7 +289,7 @@ mod tests {
     fn a_bundle_has_its_four_files_and_their_sums_hold() {
         let parent = tempfile::tempdir().unwrap();
         let out = parent.path().join("web");
-        let manifest = build(&out, ExistingBundle::Refuse, bytes(), &Interrupt::new()).unwrap();
+        let manifest = build(&out, ExistingBundle::Refuse, bytes(), &CancelToken::new()).unwrap();
         assert_eq!(names(&out), FILES);
         assert_eq!(names(parent.path()), ["web"]);
         assert_eq!(Manifest::parse(&fs::read(out.join(MANIFEST)).unwrap()).unwrap(), manifest);
@@ -311,11 +308,11 @@ mod tests {
             &out,
             ExistingBundle::Refuse,
             Data::Slice { source: SourceId(0), at: 0 },
-            &Interrupt::new(),
+            &CancelToken::new(),
         );
         assert!(matches!(missing, Err(BundleError::Image(EmitError::Read { .. }))), "{missing:?}");
-        let stop = Interrupt::new();
-        stop.flag().store(true, std::sync::atomic::Ordering::Relaxed);
+        let stop = CancelToken::new();
+        stop.cancel();
         let stopped = build(&out, ExistingBundle::Refuse, bytes(), &stop);
         assert!(matches!(stopped, Err(BundleError::Image(EmitError::Interrupted))), "{stopped:?}");
         assert_eq!(names(parent.path()), [""; 0]);
@@ -325,7 +322,7 @@ mod tests {
     fn a_taken_name_is_kept_unless_a_bundle_is_to_be_replaced() {
         let parent = tempfile::tempdir().unwrap();
         let out = parent.path().join("web");
-        let build = |existing, data| build(&out, existing, data, &Interrupt::new());
+        let build = |existing, data| build(&out, existing, data, &CancelToken::new());
         let first = build(ExistingBundle::Replace, bytes()).unwrap();
         assert!(matches!(build(ExistingBundle::Refuse, Data::Zero), Err(BundleError::Exists { .. })));
         assert_eq!(Manifest::parse(&fs::read(out.join(MANIFEST)).unwrap()).unwrap(), first);
@@ -346,17 +343,17 @@ mod tests {
     fn a_link_to_a_bundle_stays_and_the_bundle_is_replaced() {
         let parent = tempfile::tempdir().unwrap();
         let (real, link) = (parent.path().join("web-1"), parent.path().join("current"));
-        let first = build(&real, ExistingBundle::Refuse, bytes(), &Interrupt::new()).unwrap();
+        let first = build(&real, ExistingBundle::Refuse, bytes(), &CancelToken::new()).unwrap();
         std::os::unix::fs::symlink("web-1", &link).unwrap();
         // Unresolved, nothing of the old bundle is touched.
-        let refused = build(&link, ExistingBundle::Replace, Data::Zero, &Interrupt::new());
+        let refused = build(&link, ExistingBundle::Replace, Data::Zero, &CancelToken::new());
         assert!(matches!(refused, Err(BundleError::Link { .. })), "{refused:?}");
-        let refused = build(&link, ExistingBundle::Refuse, Data::Zero, &Interrupt::new());
+        let refused = build(&link, ExistingBundle::Refuse, Data::Zero, &CancelToken::new());
         assert!(matches!(refused, Err(BundleError::Exists { .. })), "{refused:?}");
         assert_eq!(Manifest::parse(&fs::read(real.join(MANIFEST)).unwrap()).unwrap(), first);
         for given in [link.clone(), link.join("")] {
             let out = resolve(&given, ExistingBundle::Replace).unwrap();
-            let second = build(&out, ExistingBundle::Replace, Data::Zero, &Interrupt::new()).unwrap();
+            let second = build(&out, ExistingBundle::Replace, Data::Zero, &CancelToken::new()).unwrap();
             assert_eq!(Manifest::parse(&fs::read(link.join(MANIFEST)).unwrap()).unwrap(), second);
         }
         assert!(link.is_symlink());
@@ -376,7 +373,7 @@ mod tests {
         fs::write(mine.join(DISK), "precious").unwrap();
         for target in ["mine", "mine/disk.raw", "nowhere"] {
             std::os::unix::fs::symlink(target, &partial).unwrap();
-            let refused = build(&out, ExistingBundle::Refuse, bytes(), &Interrupt::new());
+            let refused = build(&out, ExistingBundle::Refuse, bytes(), &CancelToken::new());
             assert!(
                 matches!(&refused, Err(BundleError::InTheWay { path }) if *path == partial),
                 "{refused:?}"
@@ -384,7 +381,7 @@ mod tests {
             fs::remove_file(&partial).unwrap();
         }
         fs::write(&partial, "").unwrap();
-        let refused = build(&out, ExistingBundle::Refuse, bytes(), &Interrupt::new());
+        let refused = build(&out, ExistingBundle::Refuse, bytes(), &CancelToken::new());
         assert!(matches!(refused, Err(BundleError::InTheWay { .. })), "{refused:?}");
         assert_eq!(fs::read(mine.join(DISK)).unwrap(), b"precious");
     }
@@ -398,11 +395,11 @@ mod tests {
         fs::write(left.join(DISK), "half").unwrap();
         let running = File::open(&left).unwrap();
         rustix::fs::flock(&running, rustix::fs::FlockOperation::LockExclusive).unwrap();
-        let busy = build(&out, ExistingBundle::Refuse, bytes(), &Interrupt::new());
+        let busy = build(&out, ExistingBundle::Refuse, bytes(), &CancelToken::new());
         assert!(matches!(busy, Err(BundleError::Busy { .. })), "{busy:?}");
         assert_eq!(names(&left), [DISK]);
         drop(running);
-        build(&out, ExistingBundle::Refuse, bytes(), &Interrupt::new()).unwrap();
+        build(&out, ExistingBundle::Refuse, bytes(), &CancelToken::new()).unwrap();
         assert_eq!(names(parent.path()), ["web"]);
     }
 }

@@ -22,8 +22,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use amiforge_formats::gpt;
 use amiforge_formats::read_at::{ReadAt as _, Window};
 use amiforge_formats::tree::Printable;
-use amiforge_progress::Interrupt;
-use amiforge_progress::Progress;
+use amiforge_progress::Monitor;
 
 use crate::inspect::{DiskView, FsKind, InspectError, Medium, PartitionSlot, chain};
 use crate::manifest::ManifestError;
@@ -94,10 +93,8 @@ impl DiffError {
 pub struct DiffOptions<'a> {
     /// Threads that read and compare.
     pub threads: usize,
-    /// Hears how far it is.
-    pub progress: &'a dyn Progress,
-    /// Ends it.
-    pub interrupt: &'a Interrupt,
+    /// Receives progress and cancels the comparison.
+    pub monitor: Monitor<'a>,
 }
 
 /// Compares two images or bundles.
@@ -129,13 +126,12 @@ pub fn diff(a: &Path, b: &Path, options: DiffOptions<'_>) -> Result<DiffReport, 
         known_equal: &|block| {
             usize::try_from(block).ok().and_then(|block| known_equal.get(block)) == Some(&true)
         },
-        progress: options.progress,
-        interrupt: options.interrupt,
+        monitor: options.monitor,
         read: AtomicU64::new(0),
     };
-    options.progress.begin("comparing", Some(a.size().min(b.size())));
+    options.monitor.progress.begin("comparing", Some(a.size().min(b.size())));
     let outcome = disks(&comparison, &mut found);
-    options.progress.end();
+    options.monitor.progress.end();
     outcome?;
     Ok(found.report(name_a, name_b, comparison.read.load(Ordering::Relaxed)))
 }

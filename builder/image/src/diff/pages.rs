@@ -5,8 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use amiforge_formats::digest::BLOCK;
 use amiforge_formats::read_at::ReadAt as _;
-use amiforge_progress::Interrupt;
-use amiforge_progress::Progress;
+use amiforge_progress::Monitor;
 
 use super::DiffError;
 use crate::inspect::Medium;
@@ -35,8 +34,7 @@ pub(crate) struct Comparison<'a> {
     pub(crate) threads: usize,
     /// Whether digests say that a block of both disks is equal, by its number.
     pub(crate) known_equal: &'a (dyn Fn(u64) -> bool + Sync),
-    pub(crate) progress: &'a dyn Progress,
-    pub(crate) interrupt: &'a Interrupt,
+    pub(crate) monitor: Monitor<'a>,
     /// Bytes read of each image so far.
     pub(crate) read: AtomicU64,
 }
@@ -105,7 +103,7 @@ impl Comparison<'_> {
                 if chunk >= chunks {
                     return Ok(());
                 }
-                if self.interrupt.raised() {
+                if self.monitor.cancel.is_cancelled() {
                     return Err(DiffError::Interrupted);
                 }
                 let at = chunk * BLOCK;
@@ -114,7 +112,7 @@ impl Comparison<'_> {
                     let mut pages = pages.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
                     pages.mark(at / PAGE, &differing);
                 }
-                self.progress.advance(len);
+                self.monitor.progress.advance(len);
             }
         };
         std::thread::scope(|scope| {
@@ -168,7 +166,6 @@ impl Comparison<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use amiforge_progress::Silent;
     use std::os::unix::fs::FileExt as _;
 
     fn image(folder: &tempfile::TempDir, name: &str, writes: &[(u64, &[u8])]) -> Medium {
@@ -192,8 +189,7 @@ mod tests {
             b: &b,
             threads: 3,
             known_equal: &known_equal,
-            progress: &Silent,
-            interrupt: &Interrupt::new(),
+            monitor: Monitor::none(),
             read: AtomicU64::new(0),
         };
         let pages = comparison.pages(PairedRange { a: 0, b: 0, len: 4 << 20 }).unwrap();

@@ -11,8 +11,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use amiforge_formats::digest::Digest;
 use amiforge_formats::plan::{Plan, Sources};
-use amiforge_progress::Interrupt;
-use amiforge_progress::Progress;
+use amiforge_progress::Monitor;
 
 use super::digester::Digester;
 use super::target::ImageFile;
@@ -57,8 +56,7 @@ fn data_runs(plan: &Plan, len: u64) -> impl Iterator<Item = Range<u64>> + '_ {
 pub(super) struct Emission<'a> {
     plan: &'a Plan,
     sources: &'a dyn Sources,
-    progress: &'a dyn Progress,
-    interrupt: &'a Interrupt,
+    monitor: Monitor<'a>,
     /// Bytes in a window.
     window: u64,
     /// Bytes that will be written in all.
@@ -147,16 +145,14 @@ impl<'a> Emission<'a> {
         sources: &'a dyn Sources,
         target: Option<&'a ImageFile>,
         hashing: DigestMode,
-        progress: &'a dyn Progress,
-        interrupt: &'a Interrupt,
+        monitor: Monitor<'a>,
     ) -> Self {
         let direct = target.is_some_and(ImageFile::is_direct);
         let window = if direct { AROUND } else { THROUGH };
         Self {
             plan,
             sources,
-            progress,
-            interrupt,
+            monitor,
             window,
             needed: data_runs(plan, window).map(|run| run.end - run.start).sum(),
             target,
@@ -184,7 +180,7 @@ impl<'a> Emission<'a> {
             }
             self.work();
         });
-        self.progress.end();
+        self.monitor.progress.end();
         let queue = self.queue.into_inner().unwrap_or_else(PoisonError::into_inner);
         match (queue.failed, queue.digester) {
             (None, Some(digester)) => {
@@ -242,7 +238,7 @@ impl<'a> Emission<'a> {
     fn job(&self) -> Option<EmitJob> {
         let mut queue = self.lock();
         loop {
-            if self.interrupt.raised() {
+            if self.monitor.cancel.is_cancelled() {
                 queue.failed.get_or_insert(EmitError::Interrupted);
                 self.changed.notify_all();
             }
@@ -315,7 +311,7 @@ impl<'a> Emission<'a> {
         if self.hashing != DigestMode::Nobody {
             digester.take(survey, buffer.as_ref(), hashed.as_deref());
         }
-        self.progress.advance(survey.range.end - survey.range.start);
+        self.monitor.progress.advance(survey.range.end - survey.range.start);
         let mut queue = self.lock();
         queue.digester = Some(digester);
         queue.hash += 1;

@@ -5,8 +5,7 @@ use std::io;
 use amiforge_formats::digest::BLOCK;
 use amiforge_formats::plan::{Claims, Data, SourceId};
 use amiforge_formats::read_at::ReadAt;
-use amiforge_progress::Interrupt;
-use amiforge_progress::Progress;
+use amiforge_progress::Monitor;
 
 use super::place::DiskMap;
 use super::{BundleDifference, VerifyError, VerifyReport};
@@ -19,8 +18,7 @@ pub fn digest(
     medium: &Medium,
     most: u64,
     options: EmitOptions,
-    progress: &dyn Progress,
-    interrupt: &Interrupt,
+    monitor: Monitor<'_>,
 ) -> Result<Emitted, VerifyError> {
     let failed = |source: io::Error| VerifyError::File { path: medium.path().to_owned(), source };
     let len = medium.size().min(most);
@@ -29,7 +27,7 @@ pub fn digest(
         claims.claim(start, end - start, Data::Slice { source: SourceId(0), at: start });
     }
     let plan = claims.finish(&Data::Zero).map_err(|error| failed(io::Error::other(error)))?;
-    image::digest(&plan, &Contents(medium), &options, progress, interrupt).map_err(|error| match error {
+    image::digest(&plan, &Contents(medium), &options, monitor).map_err(|error| match error {
         EmitError::Interrupted => VerifyError::Interrupted,
         error => VerifyError::Image(error),
     })

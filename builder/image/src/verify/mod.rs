@@ -15,8 +15,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use amiforge_formats::read_at::ReadAt as _;
-use amiforge_progress::Interrupt;
-use amiforge_progress::Progress;
+use amiforge_progress::Monitor;
 
 use crate::bundle;
 use crate::image::{EmitError, EmitOptions};
@@ -92,8 +91,7 @@ pub enum VerifyError {
 pub fn verify(
     directory: &Path,
     options: &EmitOptions,
-    progress: &dyn Progress,
-    interrupt: &Interrupt,
+    monitor: Monitor<'_>,
 ) -> Result<VerifyReport, VerifyError> {
     if directory.is_file() {
         return Err(VerifyError::AFile { path: directory.to_owned() });
@@ -107,7 +105,7 @@ pub fn verify(
         let medium = Medium::open(&directory.join(bundle::DISK)).map_err(VerifyError::Open)?;
         // Before anything is read: a file that was made longer may be of a size that takes hours.
         let known = manifest.as_ref().map_or(u64::MAX, |manifest| manifest.size);
-        let found = blocks::digest(&medium, known, *options, progress, interrupt)?;
+        let found = blocks::digest(&medium, known, *options, monitor)?;
         (report.blocks, report.bytes) = (found.blocks.len(), found.len);
         if found.len == medium.size() {
             sums.compare(bundle::DISK, found.plain, &mut report);
@@ -115,10 +113,10 @@ pub fn verify(
         if let Some(manifest) = &manifest {
             blocks::compare(manifest, &found, &medium, &mut report);
         }
-        if interrupt.raised() {
+        if monitor.cancel.is_cancelled() {
             return Err(VerifyError::Interrupted);
         }
-        let volumes = formats::check(&medium, manifest.as_ref(), progress, &mut report);
+        let volumes = formats::check(&medium, manifest.as_ref(), monitor.progress, &mut report);
         // Without a manifest no file system is known by the name that the listing has for it.
         if let (Some(listing), Some(_)) = (&listing, &manifest) {
             listing::compare(listing, &volumes, &mut report);

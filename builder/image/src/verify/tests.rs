@@ -9,7 +9,7 @@ use amiforge_formats::gpt::types;
 use amiforge_formats::plan::NoSources;
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::Content;
-use amiforge_progress::Silent;
+use amiforge_progress::{CancelToken, Monitor};
 
 use super::*;
 use crate::bundle::{BundleTexts, BundleWriter, DISK, ExistingBundle, MANIFEST, SUMS, TREE};
@@ -71,11 +71,11 @@ fn build() -> Bundle {
         skipped: Vec::new(),
     };
     let documents = [(bundle::SPDX, "{}\n".to_owned())];
-    let (threads, interrupt) = (EmitOptions { threads: 2 }, Interrupt::new());
+    let threads = EmitOptions { threads: 2 };
     let writer = BundleWriter::open(&path, ExistingBundle::Refuse).unwrap();
-    let emitted = writer.write_image(&disk.plan, &NoSources, &threads, None, &Silent, &interrupt).unwrap();
+    let emitted = writer.write_image(&disk.plan, &NoSources, &threads, None, Monitor::none()).unwrap();
     let texts = BundleTexts { origin, listing: "", documents: &documents };
-    writer.finish(&disk, &emitted, texts, &interrupt).unwrap();
+    writer.finish(&disk, &emitted, texts, &CancelToken::new()).unwrap();
     Bundle { _parent: parent, path }
 }
 
@@ -93,7 +93,7 @@ impl Bundle {
     }
 
     fn verify(&self) -> VerifyReport {
-        verify(&self.path, &EmitOptions { threads: 2 }, &Silent, &Interrupt::new()).unwrap()
+        verify(&self.path, &EmitOptions { threads: 2 }, Monitor::none()).unwrap()
     }
 
     fn differences(&self) -> Vec<String> {
@@ -315,9 +315,9 @@ fn missing_and_strange_files_are_told() {
     fs::remove_file(bundle.path.join(SUMS)).unwrap();
     fs::remove_file(bundle.path.join(MANIFEST)).unwrap();
     fs::remove_file(bundle.path.join(DISK)).unwrap();
-    let none = verify(&bundle.path, &EmitOptions::default(), &Silent, &Interrupt::new());
+    let none = verify(&bundle.path, &EmitOptions::default(), Monitor::none());
     assert!(matches!(none, Err(VerifyError::NotABundle { .. })), "{none:?}");
-    let none = verify(&bundle.path.join("x"), &EmitOptions::default(), &Silent, &Interrupt::new());
+    let none = verify(&bundle.path.join("x"), &EmitOptions::default(), Monitor::none());
     assert!(matches!(none, Err(VerifyError::Directory { .. })), "{none:?}");
 }
 
@@ -336,8 +336,8 @@ fn without_the_image_or_the_manifest_only_that_is_told() {
 #[test]
 fn an_interrupt_stops_a_verification() {
     let bundle = build();
-    let interrupt = Interrupt::new();
-    interrupt.flag().store(true, std::sync::atomic::Ordering::Relaxed);
-    let stopped = verify(&bundle.path, &EmitOptions::default(), &Silent, &interrupt);
+    let cancel = CancelToken::new();
+    cancel.cancel();
+    let stopped = verify(&bundle.path, &EmitOptions::default(), Monitor::silent(&cancel));
     assert!(matches!(stopped, Err(VerifyError::Interrupted)), "{stopped:?}");
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use amiforge_progress::Interrupt;
+use amiforge_progress::CancelToken;
 
 use super::accel::{self, Accel};
 use super::check::Check;
@@ -165,7 +165,7 @@ const REPORT: usize = 150;
 pub fn launch(
     launch: &Launch,
     show: &dyn GuestDisplay,
-    interrupt: &Interrupt,
+    cancel: &CancelToken,
 ) -> Result<LaunchOutcome, BootError> {
     if !on_path(machine::program(launch.arch)) {
         return Err(BootError::Missing { need: Need::Qemu(launch.arch) });
@@ -192,7 +192,7 @@ pub fn launch(
         };
         let watching =
             if keyboard.is_some() { watch::ConsoleWatcher::ByUser } else { watch::ConsoleWatcher::Alone };
-        let mut watch = GuestWatch::new(launch, guest, &heard, &prepared, show, interrupt, watching);
+        let mut watch = GuestWatch::new(launch, guest, &heard, &prepared, show, cancel, watching);
         let outcome = watch.run();
         drop(watch);
         drop(hands);

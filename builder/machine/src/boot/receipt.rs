@@ -17,8 +17,7 @@ use amiforge_image::image::EmitOptions;
 use amiforge_image::inspect::{InspectError, Medium};
 use amiforge_image::manifest::Manifest;
 use amiforge_image::verify::{VerifyError, digest_of};
-use amiforge_progress::Interrupt;
-use amiforge_progress::Progress;
+use amiforge_progress::Monitor;
 use serde::{Deserialize, Serialize};
 
 use super::accel::Accel;
@@ -186,13 +185,9 @@ pub fn beside(image: &Path) -> Result<PathBuf, ReceiptError> {
 ///
 /// # Errors
 /// [`ReceiptError::Image`], [`ReceiptError::Digest`].
-pub fn digests(
-    image: &Path,
-    progress: &dyn Progress,
-    interrupt: &Interrupt,
-) -> Result<ImageDigests, ReceiptError> {
+pub fn digests(image: &Path, monitor: Monitor<'_>) -> Result<ImageDigests, ReceiptError> {
     let medium = Medium::open(image).map_err(ReceiptError::Image)?;
-    let found = digest_of(&medium, u64::MAX, EmitOptions::default(), progress, interrupt);
+    let found = digest_of(&medium, u64::MAX, EmitOptions::default(), monitor);
     let found = found.map_err(ReceiptError::Digest)?;
     Ok(ImageDigests { plain: found.plain, merkle_root: found.blocks.merkle_root() })
 }

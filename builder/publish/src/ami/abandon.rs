@@ -2,8 +2,7 @@
 
 use std::path::Path;
 
-use amiforge_progress::Interrupt;
-use amiforge_progress::Progress;
+use amiforge_progress::Monitor;
 
 use super::ledger::{AmiLedger, AmiOrigin, CopyEntry, LedgerEntry, PublishStage};
 use super::region::AmiRegion;
@@ -38,13 +37,12 @@ pub async fn abandon<E: Ebs, C: Ec2, R: Regions<Ec2 = C>>(
     services: &Services<E, C>,
     regions: &R,
     image: &Path,
-    progress: &dyn Progress,
-    interrupt: &Interrupt,
+    monitor: Monitor<'_>,
 ) -> Result<Vec<Deleted>, AmiError> {
-    let services = &services.stopped_by(interrupt);
+    let services = &services.stopped_by(monitor.cancel);
     let ledger = AmiLedger::open(&AmiLedger::beside(image, &services.region)?)?;
     let entry = ledger.entry()?;
-    let mut undo = Undo { services, regions, image, progress, interrupt, deleted: Vec::new() };
+    let mut undo = Undo { services, regions, image, monitor, deleted: Vec::new() };
     let Some(mut entry) = entry else {
         undo.upload(image, None).await?;
         return Ok(undo.deleted);
@@ -102,15 +100,14 @@ struct Undo<'a, E, C, R> {
     services: &'a Services<E, C>,
     regions: &'a R,
     image: &'a Path,
-    progress: &'a dyn Progress,
-    interrupt: &'a Interrupt,
+    monitor: Monitor<'a>,
     deleted: Vec<Deleted>,
 }
 
 impl<E: Ebs, C: Ec2, R: Regions<Ec2 = C>> Undo<'_, E, C, R> {
     fn region<'b>(&'b self, name: &'b str, ec2: &'b C) -> AmiRegion<'b, C> {
-        let (pace, progress, interrupt) = (&self.services.pace, self.progress, self.interrupt);
-        AmiRegion { name, ec2, pace, progress, interrupt }
+        let (pace, monitor) = (&self.services.pace, self.monitor);
+        AmiRegion { name, ec2, pace, monitor }
     }
 
     /// Deletes a copy with its snapshots, unless it is published.

@@ -6,8 +6,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use amiforge_formats::digest::Digest;
-use amiforge_progress::Interrupt;
-use amiforge_progress::Progress;
+use amiforge_progress::Monitor;
 
 use super::equal::FieldDifference;
 use super::ledger::{AmiLedger, CopyEntry, PublishStage};
@@ -55,8 +54,7 @@ pub(super) struct Copies<'a, R> {
     pub(super) zeros: ZeroPolicy,
     pub(super) pace: &'a Pace,
     pub(super) wait: Duration,
-    pub(super) progress: &'a dyn Progress,
-    pub(super) interrupt: &'a Interrupt,
+    pub(super) monitor: Monitor<'a>,
 }
 
 impl<R: Regions> Copies<'_, R> {
@@ -71,21 +69,17 @@ impl<R: Regions> Copies<'_, R> {
     async fn outcome(&self, target: &CopyTarget) -> CopyOutcome {
         let outcome = self.one(target).await;
         match &outcome {
-            Ok(copied) => self.progress.tell(&format!("{}: {} is available", target.region, copied.image_id)),
-            Err(error) => self.progress.tell(&format!("{}: failed: {error}", target.region)),
+            Ok(copied) => {
+                self.monitor.progress.message(&format!("{}: {} is available", target.region, copied.image_id))
+            }
+            Err(error) => self.monitor.progress.message(&format!("{}: failed: {error}", target.region)),
         }
         CopyOutcome { region: target.region.clone(), outcome }
     }
 
     async fn one(&self, target: &CopyTarget) -> Result<Copied, AmiError> {
         let ec2 = self.regions.ec2(&target.region);
-        let region = AmiRegion {
-            name: &target.region,
-            ec2: &ec2,
-            pace: self.pace,
-            progress: self.progress,
-            interrupt: self.interrupt,
-        };
+        let region = AmiRegion { name: &target.region, ec2: &ec2, pace: self.pace, monitor: self.monitor };
         let mut entry = self.entry(target)?;
         let id = if let Some(id) = self.known(&region, &mut entry).await? {
             id
@@ -167,7 +161,9 @@ impl<R: Regions> Copies<'_, R> {
         image: &DescribedImage,
         entry: &mut CopyEntry,
     ) -> Result<(), AmiError> {
-        self.progress.tell(&format!("{}: {} is `{}`; copying again", region.name, image.id, image.state));
+        self.monitor
+            .progress
+            .message(&format!("{}: {} is `{}`; copying again", region.name, image.id, image.state));
         // On the disk first: when the image is gone, nothing else tells of them.
         entry.left = image.snapshots();
         self.ledger.keep_copy(entry)?;

@@ -66,7 +66,9 @@ pub(super) async fn account<C: Ec2, R: Regions<Ec2 = C>>(
             Ok(false) => {}
             Err(error @ AmiError::Call { .. }) => {
                 let region = &copy.region;
-                home.progress.tell(&format!("{region}: asked again before the copy: {}", ErrorChain(&error)));
+                home.monitor
+                    .progress
+                    .message(&format!("{region}: asked again before the copy: {}", ErrorChain(&error)));
                 unasked.push(region.clone());
             }
             Err(error) => return Err(error),
@@ -80,8 +82,9 @@ async fn targets<C: Ec2>(home: &AmiRegion<'_, C>, request: &Request) -> Result<(
     let names: Vec<_> = request.copies.iter().map(|copy| copy.region.clone()).collect();
     let there = match home.ask("asking for the regions", || home.ec2.describe_regions(&names)).await {
         Err(error) if fault_of(&error).is_some_and(|fault| fault.kind == ServiceErrorKind::Denied) => {
-            home.progress
-                .tell(&format!("whether the regions are enabled is not checked: {}", ErrorChain(&error)));
+            home.monitor
+                .progress
+                .message(&format!("whether the regions are enabled is not checked: {}", ErrorChain(&error)));
             return Ok(());
         }
         there => there?,

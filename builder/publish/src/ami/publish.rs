@@ -3,8 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use amiforge_progress::Interrupt;
-use amiforge_progress::Progress;
+use amiforge_progress::Monitor;
 
 use super::copy::{Copied, Copies, CopyOutcome};
 use super::ledger::{AmiLedger, AmiOrigin, CopyEntry, LedgerEntry, PublishStage};
@@ -65,8 +64,7 @@ struct PublishTask<'a, E, C, R> {
     regions: &'a R,
     job: &'a PublishJob,
     ledger: AmiLedger,
-    progress: &'a dyn Progress,
-    interrupt: &'a Interrupt,
+    monitor: Monitor<'a>,
 }
 
 /// Publishes. A copy that fails is told in the result and keeps nothing else from being done.
@@ -77,13 +75,12 @@ pub async fn publish<E: Ebs, C: Ec2, R: Regions<Ec2 = C>>(
     services: &Services<E, C>,
     regions: &R,
     job: &PublishJob,
-    progress: &dyn Progress,
-    interrupt: &Interrupt,
+    monitor: Monitor<'_>,
 ) -> Result<Published, AmiError> {
-    let services = &services.stopped_by(interrupt);
+    let services = &services.stopped_by(monitor.cancel);
     let path = AmiLedger::beside(&job.image, &services.region)?;
-    let ledger = turn(&path, services, progress, interrupt).await?;
-    let task = PublishTask { services, regions, job, ledger, progress, interrupt };
+    let ledger = turn(&path, services, monitor).await?;
+    let task = PublishTask { services, regions, job, ledger, monitor };
     let mut entry = task.begin()?;
     let account = preflight::account(&task.home(), regions, &job.request).await?;
     let later = task.later(&account)?;
@@ -111,8 +108,7 @@ pub async fn publish<E: Ebs, C: Ec2, R: Regions<Ec2 = C>>(
 async fn turn<E, C>(
     path: &Path,
     services: &Services<E, C>,
-    progress: &dyn Progress,
-    interrupt: &Interrupt,
+    monitor: Monitor<'_>,
 ) -> Result<AmiLedger, AmiError> {
     let mut told = false;
     loop {
@@ -121,9 +117,9 @@ async fn turn<E, C>(
             other => return other,
         }
         if !std::mem::replace(&mut told, true) {
-            progress.tell("another process publishes this image; waiting for it");
+            monitor.progress.message("another process publishes this image; waiting for it");
         }
-        if interrupt.raised() {
+        if monitor.cancel.is_cancelled() {
             return Err(AmiError::Interrupted);
         }
         services.pace.sleep(TURN).await;
@@ -136,8 +132,7 @@ impl<E: Ebs, C: Ec2, R: Regions<Ec2 = C>> PublishTask<'_, E, C, R> {
             name: &self.services.region,
             ec2: &*self.services.ec2,
             pace: &self.services.pace,
-            progress: self.progress,
-            interrupt: self.interrupt,
+            monitor: self.monitor,
         }
     }
 
@@ -157,8 +152,7 @@ impl<E: Ebs, C: Ec2, R: Regions<Ec2 = C>> PublishTask<'_, E, C, R> {
             zeros: if zeros { ZeroPolicy::Write } else { ZeroPolicy::LeaveOut },
             pace: &self.services.pace,
             wait: self.job.wait,
-            progress: self.progress,
-            interrupt: self.interrupt,
+            monitor: self.monitor,
         })
     }
 
@@ -225,7 +219,7 @@ impl<E: Ebs, C: Ec2, R: Regions<Ec2 = C>> PublishTask<'_, E, C, R> {
         let orphans: Vec<String> = uploads.cloned().collect();
         let sent =
             if orphans.is_empty() { "nothing is uploaded" } else { "the snapshots sent for it are deleted" };
-        self.progress.tell(&format!("{} is there and equal: {sent}", image.id));
+        self.monitor.progress.message(&format!("{} is there and equal: {sent}", image.id));
         entry.image = Some(image.id.clone());
         entry.origin = AmiOrigin::Adopted;
         entry.snapshots.clear();
@@ -287,7 +281,7 @@ impl<E: Ebs, C: Ec2, R: Regions<Ec2 = C>> PublishTask<'_, E, C, R> {
                 .collect(),
             ..base
         };
-        let uploaded = upload::upload(self.services, path, &options, self.progress, self.interrupt).await;
+        let uploaded = upload::upload(self.services, path, &options, self.monitor).await;
         uploaded.map_err(|source| AmiError::Upload { path: path.to_owned(), source })
     }
 

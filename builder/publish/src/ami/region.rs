@@ -4,8 +4,7 @@ use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use amiforge_progress::Interrupt;
-use amiforge_progress::Progress;
+use amiforge_progress::{Monitor, Progress};
 
 use super::{AmiError, wait};
 use crate::api::SnapshotState;
@@ -27,10 +26,8 @@ pub struct AmiRegion<'a, C> {
     pub ec2: &'a C,
     /// The clock and the chance.
     pub pace: &'a Pace,
-    /// Hears of progress.
-    pub progress: &'a dyn Progress,
-    /// Raised when work should stop.
-    pub interrupt: &'a Interrupt,
+    /// Receives progress and cancels the work.
+    pub monitor: Monitor<'a>,
 }
 
 impl<C: Ec2> AmiRegion<'_, C> {
@@ -81,7 +78,7 @@ impl<C: Ec2> AmiRegion<'_, C> {
         G: FnMut() -> F,
         F: Future<Output = Result<T, ServiceError>>,
     {
-        let done = retry(&self.pace.stopped_by(self.interrupt), step, watch, call).await;
+        let done = retry(&self.pace.stopped_by(self.monitor.cancel), step, watch, call).await;
         done.map_err(|source| match source.fault.kind {
             ServiceErrorKind::Interrupted => AmiError::Interrupted,
             _ => AmiError::Call { doing: format!("{doing} in {}", self.name), source },
@@ -103,8 +100,11 @@ impl<C: Ec2> AmiRegion<'_, C> {
         G: FnMut() -> F,
         F: Future<Output = Result<T, ServiceError>>,
     {
-        let queue =
-            CopyQueueNotice { region: self.name, progress: self.progress, told: AtomicBool::new(false) };
+        let queue = CopyQueueNotice {
+            region: self.name,
+            progress: self.monitor.progress,
+            told: AtomicBool::new(false),
+        };
         self.watched(CallStep::Copy { wait }, doing, &queue, call).await
     }
 
@@ -221,14 +221,14 @@ impl<C: Ec2> AmiRegion<'_, C> {
         let mut line = format!("{}: {} is pending", self.name, image.id);
         for id in image.snapshots() {
             // Only news: what cannot be asked for is not told.
-            let snapshot = self.pace.stopped_by(self.interrupt).finish(self.ec2.snapshot(&id)).await;
+            let snapshot = self.pace.stopped_by(self.monitor.cancel).finish(self.ec2.snapshot(&id)).await;
             let snapshot = snapshot.and_then(Result::ok);
             if let Some(progress) = snapshot.and_then(|snapshot| snapshot.progress) {
                 line = format!("{line}, {id} {progress}");
             }
         }
         if *told != line {
-            self.progress.tell(&line);
+            self.monitor.progress.message(&line);
             *told = line;
         }
     }
@@ -236,7 +236,7 @@ impl<C: Ec2> AmiRegion<'_, C> {
     async fn pause(&self, time: Duration) -> Result<(), AmiError> {
         let end = self.pace.now() + time;
         loop {
-            if self.interrupt.raised() {
+            if self.monitor.cancel.is_cancelled() {
                 return Err(AmiError::Interrupted);
             }
             let left = end.saturating_sub(self.pace.now());
@@ -258,7 +258,7 @@ struct CopyQueueNotice<'a> {
 impl FaultListener for CopyQueueNotice<'_> {
     fn met(&self, fault: &ServiceError) {
         if fault.kind == ServiceErrorKind::Pending && !self.told.swap(true, Ordering::Relaxed) {
-            self.progress.tell(&format!("{}: waiting until a copy can begin: {fault}", self.region));
+            self.progress.message(&format!("{}: waiting until a copy can begin: {fault}", self.region));
         }
     }
 }

@@ -110,7 +110,7 @@ impl<E: Ebs, S: SnapshotCalls> UploadTask<'_, E, S> {
                 }
                 _ => {
                     let sent = journal.state().acknowledged.len();
-                    self.progress.tell(&format!("continuing {id}, which has {sent} blocks"));
+                    self.monitor.progress.message(&format!("continuing {id}, which has {sent} blocks"));
                     Ok(Some((journal, UploadStanding::Open { snapshot: id, age })))
                 }
             },
@@ -123,7 +123,7 @@ impl<E: Ebs, S: SnapshotCalls> UploadTask<'_, E, S> {
         id: &str,
         why: &str,
     ) -> Result<Option<(Journal, UploadStanding)>, PublishError> {
-        self.progress.tell(&format!("{id} {why}; a new snapshot is begun"));
+        self.monitor.progress.message(&format!("{id} {why}; a new snapshot is begun"));
         journal.put_aside(&format!("{id}.lost"))?;
         Ok(None)
     }
@@ -157,8 +157,15 @@ impl<E: Ebs, S: SnapshotCalls> UploadTask<'_, E, S> {
         let default_on = self.encryption_by_default().await?;
         let parent = match &options.parent {
             Some(choice) => {
-                parent::choose(self.services, choice, &self.source, options, default_on, self.progress)
-                    .await?
+                parent::choose(
+                    self.services,
+                    choice,
+                    &self.source,
+                    options,
+                    default_on,
+                    self.monitor.progress,
+                )
+                .await?
             }
             None => None,
         };
@@ -200,7 +207,7 @@ impl<E: Ebs, S: SnapshotCalls> UploadTask<'_, E, S> {
                 Err(doing("asking whether the account encrypts by default")(gave_up))
             }
             Err(gave_up) => {
-                self.progress.tell(&format!(
+                self.monitor.progress.message(&format!(
                     "cannot ask whether the account encrypts by default, so blocks of zeros are sent too: {}",
                     gave_up.fault
                 ));

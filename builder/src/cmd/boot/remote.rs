@@ -4,7 +4,7 @@ use amiforge_formats::read_at::ReadAt as _;
 use amiforge_image::inspect::Medium;
 use amiforge_machine::boot::imds::Sessions;
 use amiforge_machine::boot::{Arch, Firmware};
-use amiforge_progress::Interrupt;
+use amiforge_progress::{CancelToken, Monitor};
 use amiforge_publish::ami::AmiRegion;
 use amiforge_publish::{flow, volume};
 use anyhow::{Context as _, anyhow};
@@ -15,16 +15,15 @@ use crate::cmd::Failure;
 use crate::ui::{Bytes, Ui};
 
 /// Fetches the AMI that the arguments name.
-pub(super) fn fetch(args: &Args, id: &str, ui: &Ui, interrupt: &Interrupt) -> Result<Subject, Failure> {
+pub(super) fn fetch(args: &Args, id: &str, ui: &Ui, cancel: &CancelToken) -> Result<Subject, Failure> {
     let cannot = || format!("cannot boot {id}");
-    let connected = args.aws.connect(interrupt)?;
+    let connected = args.aws.connect(cancel)?;
     let services = connected.services();
     let region = AmiRegion {
         name: &services.region,
         ec2: &*services.ec2,
         pace: &services.pace,
-        progress: ui,
-        interrupt,
+        monitor: Monitor::new(ui, cancel),
     };
     let image = connected.block_on(region.image(id)).with_context(cannot)?;
     let root = image.root_snapshot().map(str::to_owned);
@@ -33,7 +32,7 @@ pub(super) fn fetch(args: &Args, id: &str, ui: &Ui, interrupt: &Interrupt) -> Re
     let folder = folder.context("making a folder for the volume").with_context(cannot)?;
     let disk = folder.path().join("volume.raw");
     let rate = if args.aws.is_local() { 0 } else { flow::RATE };
-    let work = volume::volume(&services, &root, &disk, rate, ui, interrupt);
+    let work = volume::volume(&services, &root, &disk, rate, Monitor::new(ui, cancel));
     let read = connected.block_on(work).with_context(cannot)?;
     ui.status(format_args!(
         "{id}: {root}, {} blocks of a volume of {}{}",

@@ -10,7 +10,7 @@ use amiforge_image::manifest::Manifest;
 use amiforge_machine::boot::imds::Sessions;
 use amiforge_machine::boot::receipt::ImageDigests;
 use amiforge_machine::boot::{Arch, Firmware};
-use amiforge_progress::Interrupt;
+use amiforge_progress::CancelToken;
 use anyhow::Context as _;
 
 use super::Args;
@@ -45,12 +45,12 @@ pub(super) struct Subject {
 impl Subject {
     /// Finds what the arguments name.
     #[cfg_attr(not(feature = "aws"), expect(unused_variables, reason = "only fetching needs them"))]
-    pub(super) fn find(args: &Args, ui: &Ui, interrupt: &Interrupt) -> Result<Self, Failure> {
+    pub(super) fn find(args: &Args, ui: &Ui, cancel: &CancelToken) -> Result<Self, Failure> {
         #[cfg(feature = "aws")]
         if let Some(id) = args.image.to_str().filter(|id| id.starts_with("ami-") && !args.image.exists()) {
             let id = crate::cmd::aws::remote(id)
                 .map_err(|wrong| Failure::usage(anyhow::anyhow!("`{id}` is {wrong}")))?;
-            return super::remote::fetch(args, &id, ui, interrupt);
+            return super::remote::fetch(args, &id, ui, cancel);
         }
         Self::here(args)
     }

@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::time::{Duration, Instant};
 
+use amiforge_progress::Monitor;
 use amiforge_publish::ami::{self, AmiRegion, Examined, ExpectedAmi, FieldDifference};
 use amiforge_publish::flow;
 use amiforge_publish::source::ImageSource;
@@ -43,19 +44,18 @@ struct VerifiedVolume {
 pub(super) fn run(args: &Args, name: &str, ui: &Ui) -> CommandResult {
     let begun = Instant::now();
     let cannot = || format!("cannot verify {name}");
-    let interrupt = stop_on_signals()?;
+    let cancel = stop_on_signals()?;
     let subject =
         args.bundle.as_deref().and_then(|bundle| bundle.is_dir().then(|| ImageSource::open(bundle)));
     let subject = subject.transpose().with_context(cannot)?.map(|source| ami::subject(&source));
     let expected = ami::expected(args.bundle.as_deref(), name, subject).with_context(cannot)?;
-    let connected = args.aws.connect(&interrupt)?;
+    let connected = args.aws.connect(&cancel)?;
     let services = connected.services();
     let region = AmiRegion {
         name: &services.region,
         ec2: &*services.ec2,
         pace: &services.pace,
-        progress: ui,
-        interrupt: &interrupt,
+        monitor: Monitor::new(ui, &cancel),
     };
     let work = ami::examine(&region, name, &expected, args.bundle.as_deref());
     let examined = connected.block_on(work).with_context(cannot)?;
@@ -64,7 +64,8 @@ pub(super) fn run(args: &Args, name: &str, ui: &Ui) -> CommandResult {
     let mut volumes = Vec::new();
     for volume in &examined.volumes {
         let bundle = volume.bundle.as_deref();
-        let work = verify::verify(&services, &volume.snapshot, bundle, sample, rate, ui, &interrupt);
+        let work =
+            verify::verify(&services, &volume.snapshot, bundle, sample, rate, Monitor::new(ui, &cancel));
         let report = connected.block_on(work).with_context(cannot)?;
         volumes.push(VerifiedVolume { device: volume.device.clone(), report });
     }

@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::time::{Duration, Instant};
 
+use amiforge_progress::Monitor;
 use amiforge_publish::flow;
 use amiforge_publish::verify::{self, Sample, SnapshotReport};
 use anyhow::Context as _;
@@ -24,12 +25,13 @@ struct SnapshotVerifyJson<'a> {
 /// Verifies the snapshot that the arguments name.
 pub(super) fn run(args: &Args, name: &str, ui: &Ui) -> CommandResult {
     let begun = Instant::now();
-    let interrupt = stop_on_signals()?;
-    let region = args.aws.connect(&interrupt)?;
+    let cancel = stop_on_signals()?;
+    let region = args.aws.connect(&cancel)?;
     let services = region.services();
     let rate = if args.aws.is_local() { 0 } else { flow::RATE };
     let sample = args.sample.map_or(Sample::All, Sample::Percent);
-    let work = verify::verify(&services, name, args.bundle.as_deref(), sample, rate, ui, &interrupt);
+    let work =
+        verify::verify(&services, name, args.bundle.as_deref(), sample, rate, Monitor::new(ui, &cancel));
     let report = region.block_on(work).with_context(|| format!("cannot verify {name}"))?;
     show(name, &services.region, &report, begun.elapsed(), ui)?;
     Ok(if report.differences.is_empty() { Done::Well } else { Done::Differs })

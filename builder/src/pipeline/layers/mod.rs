@@ -19,11 +19,11 @@ use amiforge_store::checks::Outstanding;
 use serde::{Deserialize, Serialize};
 
 use super::deferred::Deferred;
-use super::watching::SourceWatch;
 use super::{BuildError, BuildLayer, BuildOptions, epoch};
 use crate::lock::Lock;
 use crate::recipe::{DebSource, Recipe};
 use crate::vendor;
+use amiforge_progress::Monitor;
 
 /// What layers are made with.
 pub(super) struct LayerBuilder<'a> {
@@ -32,7 +32,7 @@ pub(super) struct LayerBuilder<'a> {
     /// The packages, for a recipe that takes some.
     pub(super) packages: Option<LockedSource<'a>>,
     pub(super) store: &'a Store,
-    pub(super) watching: &'a SourceWatch<'a>,
+    pub(super) monitor: Monitor<'a>,
 }
 
 /// Where packages come from.
@@ -93,7 +93,7 @@ impl<'a> LayerBuilder<'a> {
         recipe: &'a Recipe,
         options: &'a BuildOptions,
         store: &'a Store,
-        watching: &'a SourceWatch<'a>,
+        monitor: Monitor<'a>,
     ) -> Result<Self, BuildError> {
         let packages = match (&recipe.deb, &options.lock) {
             (None, _) => None,
@@ -101,9 +101,9 @@ impl<'a> LayerBuilder<'a> {
             (Some(deb), Some(lock)) => Some(LockedSource { lock, deb }),
         };
         if let (Some(vendor), Some(packages)) = (&options.vendor, packages) {
-            vendor::take(vendor, packages.lock, &store.objects(), watching.progress, watching.interrupt)?;
+            vendor::take(vendor, packages.lock, &store.objects(), monitor)?;
         }
-        Ok(Self { recipe, options, packages, store, watching })
+        Ok(Self { recipe, options, packages, store, monitor })
     }
 
     /// What random numbers follow from.

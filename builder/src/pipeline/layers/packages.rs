@@ -2,6 +2,7 @@
 
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::Tree;
+use amiforge_progress::Monitor;
 use amiforge_rootfs::configure::native::{self, NativeError, NativeSetup};
 use amiforge_rootfs::configure::{AccountIds, debconf, run};
 use amiforge_rootfs::packages::database::{self, Architectures, DatabaseState};
@@ -14,7 +15,6 @@ use amiforge_store::blobs::Blobs;
 use amiforge_store::checks::Settling;
 use amiforge_store::digests::Digesting;
 use amiforge_store::layer::Layers;
-use amiforge_store::watch::Watch;
 use serde::{Deserialize, Serialize};
 
 use super::{LayerBuilder, LayerRecord, LockedSource, RandomFile, Target, keys, second_run};
@@ -111,7 +111,7 @@ fn make(
         debs.push(DebFile { package, path: builder.object(package.sha256, package.size, &label)? });
     }
     let filters = filters(&deb.filters)?;
-    let mut unpacked = unpack(&debs, &filters, builder.store, blobs, builder.watching)?;
+    let mut unpacked = unpack(&debs, &filters, builder.store, blobs, builder.monitor)?;
     // Scripts leave a core to spare.
     let checks = std::mem::take(&mut unpacked.outstanding).start();
     let digesting = Digesting::start(&unpacked.tree, blobs);
@@ -149,7 +149,7 @@ fn configure(
         let answers = &builder.recipe.debconf;
         let setup =
             NativeSetup { packages, diversions, architectures: &architectures, answers, accounts: &accounts };
-        let report = native::configure(&mut tree, blobs, setup, epoch, builder.watching);
+        let report = native::configure(&mut tree, blobs, setup, epoch, builder.monitor);
         let report = report.map_err(|error| match error {
             NativeError::Interrupted => BuildError::Interrupted,
             error => error.into(),
@@ -172,9 +172,9 @@ fn configure(
         clock: builder.recipe.clock,
         seed: builder.seed(target),
     };
-    builder.watching.progress.begin("configuring packages", None);
+    builder.monitor.progress.begin("configuring packages", None);
     let configured = run_scripts(builder, (&tree, packages), settings, target, blobs);
-    builder.watching.progress.end();
+    builder.monitor.progress.end();
     let (tree, random) = configured?;
     notes.random = random;
     Ok(tree)
@@ -192,21 +192,21 @@ fn run_scripts(
     let sandbox = builder.sandbox()?;
     let once = |settings: run::ConfigureSettings<'_>,
                 blobs: &mut Blobs,
-                watch: &dyn Watch|
+                monitor: Monitor<'_>|
      -> Result<Tree, SandboxError> {
-        Ok(run::configure(tree, packages, &settings, &sandbox, blobs, watch)?.tree)
+        Ok(run::configure(tree, packages, &settings, &sandbox, blobs, monitor)?.tree)
     };
     let failed = |source| BuildError::Configure(Box::new(source));
     match target {
         Target::Tools => {
-            once(settings, blobs, builder.watching).map_err(failed).map(|tree| (tree, Vec::new()))
+            once(settings, blobs, builder.monitor).map_err(failed).map(|tree| (tree, Vec::new()))
         }
         Target::Image => second_run::make(
             builder,
             blobs,
             (settings.seed, order(tree)),
-            |seed, on_failure, blobs, watch| {
-                once(run::ConfigureSettings { seed, on_failure, ..settings }, blobs, watch)
+            |seed, on_failure, blobs, monitor| {
+                once(run::ConfigureSettings { seed, on_failure, ..settings }, blobs, monitor)
             },
             failed,
         ),

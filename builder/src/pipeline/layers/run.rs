@@ -46,9 +46,9 @@ pub(in crate::pipeline) fn run(
         builder,
         blobs,
         (seed, order(&tree)),
-        |seed, on_failure, blobs, watch| -> Result<Tree, SandboxError> {
+        |seed, on_failure, blobs, monitor| -> Result<Tree, SandboxError> {
             let job = SandboxJob { seed, on_failure, ..job.clone() };
-            Ok(sandbox.run(&tree, blobs, &job, watch)?.tree)
+            Ok(sandbox.run(&tree, blobs, &job, monitor)?.tree)
         },
         |source| BuildError::Run(Box::new(source)),
     )?;

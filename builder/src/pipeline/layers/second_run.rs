@@ -5,10 +5,10 @@
 use std::error::Error;
 
 use amiforge_formats::tree::Tree;
+use amiforge_progress::Monitor;
 use amiforge_rootfs::secrets::{self, RunOrder, TwiceError};
 use amiforge_sandbox::{OnFailure, Seed};
 use amiforge_store::blobs::Blobs;
-use amiforge_store::watch::Watch;
 
 use super::{LayerBuilder, RandomFile};
 use crate::pipeline::BuildError;
@@ -21,12 +21,12 @@ pub(super) fn make<E: Error + Send + Sync + 'static>(
     builder: &LayerBuilder<'_>,
     blobs: &mut Blobs,
     (seed, order): (Seed, RunOrder),
-    make: impl Fn(Seed, OnFailure, &mut Blobs, &dyn Watch) -> Result<Tree, E> + Sync,
+    make: impl Fn(Seed, OnFailure, &mut Blobs, Monitor<'_>) -> Result<Tree, E> + Sync,
     failed: impl FnOnce(E) -> BuildError,
 ) -> Result<(Tree, Vec<RandomFile>), BuildError> {
-    let (watching, on_failure) = (builder.watching, builder.on_failure());
+    let (monitor, on_failure) = (builder.monitor, builder.on_failure());
     if !builder.recipe.secrets.second_run {
-        let tree = make(seed, on_failure, blobs, watching).map_err(failed)?;
+        let tree = make(seed, on_failure, blobs, monitor).map_err(failed)?;
         return Ok((tree, Vec::new()));
     }
     // A shell has the terminal for itself.
@@ -35,8 +35,8 @@ pub(super) fn make<E: Error + Send + Sync + 'static>(
     let both = secrets::twice(
         blobs,
         order,
-        watching,
-        |blobs| make(seed, on_failure, blobs, watching),
+        monitor,
+        |blobs| make(seed, on_failure, blobs, monitor),
         |copy, second| make(seed.other(), OnFailure::Stop, copy, second),
     );
     let (tree, other, copy) = both.map_err(|error| match error {

@@ -80,20 +80,20 @@ fn part(
         seed,
         on_failure: builder.on_failure(),
     };
-    builder.watching.progress.begin(&format!("building {}", spec.name), None);
+    builder.monitor.progress.begin(&format!("building {}", spec.name), None);
     let (sandbox, store) = (builder.sandbox()?, builder.store);
     let built = second_run::make(
         builder,
         blobs,
         // Compilers keep all cores busy, and both would unpack the same sources.
         (seed, RunOrder::InTurn),
-        |seed, on_failure, blobs, watch| -> Result<Tree, StageError> {
+        |seed, on_failure, blobs, monitor| -> Result<Tree, StageError> {
             let spec = StageSpec { seed, on_failure, ..spec.clone() };
-            Ok(stage::build(&spec, &sandbox, store, blobs, watch)?.tree)
+            Ok(stage::build(&spec, &sandbox, store, blobs, monitor)?.tree)
         },
         |source| BuildError::Stage(Box::new(source)),
     );
-    builder.watching.progress.end();
+    builder.monitor.progress.end();
     let (tree, mut random) = built?;
     let saved = layers.save(key, &tree, blobs, &second_run::notes(&random)?)?;
     record.random.append(&mut random);

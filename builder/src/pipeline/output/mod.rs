@@ -58,8 +58,7 @@ pub(super) fn write(
         let documents = scope.spawn(|| sbom::documents(builder, tree, epoch, blobs));
         let secrets = scope.spawn(|| secrets::list(builder.recipe, tree, blobs, random));
         let threads = EmitOptions { threads: builder.options.threads.max(1) };
-        let (progress, interrupt) = (builder.watching.progress, builder.watching.interrupt);
-        let emitted = writer.write_image(&disk.plan, blobs, &threads, known, progress, interrupt);
+        let emitted = writer.write_image(&disk.plan, blobs, &threads, known, builder.monitor);
         (emitted, joined(documents, BuildError::Sbom), joined(secrets, |error| error))
     });
     let emitted = emitted?;
@@ -71,7 +70,7 @@ pub(super) fn write(
         listing,
         documents: &documents,
     };
-    let manifest = writer.finish(disk, &emitted, texts, builder.watching.interrupt)?;
+    let manifest = writer.finish(disk, &emitted, texts, builder.monitor.cancel)?;
     let findings = findings(builder, &cache, &emitted);
     Ok((manifest, findings))
 }

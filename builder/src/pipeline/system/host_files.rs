@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 use amiforge_formats::digest::Digest;
 use amiforge_formats::tree::Content;
 use amiforge_image::manifest::ManifestInput;
+use amiforge_progress::Monitor;
 use amiforge_store::blobs::Blobs;
-use amiforge_store::watch::Watch;
 use sha2::{Digest as _, Sha256};
 
 use crate::pipeline::BuildError;
@@ -56,7 +56,7 @@ pub enum HostFileError {
 /// Every file of the host that was opened.
 pub(in crate::pipeline) struct HostFiles<'a> {
     opened: Vec<OpenedFile>,
-    watch: &'a dyn Watch,
+    monitor: Monitor<'a>,
 }
 
 #[derive(Debug)]
@@ -80,9 +80,9 @@ impl HostStamp {
 }
 
 impl<'a> HostFiles<'a> {
-    /// No files yet; `watch` hears of those that take time.
-    pub(in crate::pipeline) fn new(watch: &'a dyn Watch) -> Self {
-        Self { opened: Vec::new(), watch }
+    /// No files yet; `monitor` receives the progress of those that take time.
+    pub(in crate::pipeline) fn new(monitor: Monitor<'a>) -> Self {
+        Self { opened: Vec::new(), monitor }
     }
 
     /// The content of the file at `path`, which the recipe calls `name`.
@@ -92,7 +92,7 @@ impl<'a> HostFiles<'a> {
         name: &str,
         blobs: &mut Blobs,
     ) -> Result<Content, BuildError> {
-        let (opened, content) = open(path, name, blobs, self.watch).map_err(|source| match source {
+        let (opened, content) = open(path, name, blobs, self.monitor).map_err(|source| match source {
             HostFileError::Interrupted => BuildError::Interrupted,
             source => BuildError::HostFile { name: name.to_owned(), source },
         })?;
@@ -125,7 +125,7 @@ fn open(
     path: &Path,
     name: &str,
     blobs: &mut Blobs,
-    watch: &dyn Watch,
+    monitor: Monitor<'_>,
 ) -> Result<(OpenedFile, Content), HostFileError> {
     let failed = |source| HostFileError::Read { path: path.to_owned(), source };
     // Looked at before it is opened: opening a pipe would wait for its other end.
@@ -144,8 +144,8 @@ fn open(
         let opened = OpenedFile { name: name.to_owned(), digest: Digest::of(&bytes), later: None };
         return Ok((opened, Content::Inline(bytes.into())));
     }
-    watch.begin(&format!("hashing {name}"), Some(len));
-    let digest = hash(&file, len, watch).map_err(failed)?.ok_or(HostFileError::Interrupted)?;
+    monitor.progress.begin(&format!("hashing {name}"), Some(len));
+    let digest = hash(&file, len, monitor).map_err(failed)?.ok_or(HostFileError::Interrupted)?;
     let watched = file.try_clone().map_err(failed)?;
     let source = blobs.add(file, path);
     let opened = OpenedFile { name: name.to_owned(), digest, later: Some((watched, path.to_owned(), stamp)) };
@@ -153,19 +153,19 @@ fn open(
 }
 
 /// The digest of the file, unless somebody asks to stop.
-fn hash(file: &File, len: u64, watch: &dyn Watch) -> io::Result<Option<Digest>> {
+fn hash(file: &File, len: u64, monitor: Monitor<'_>) -> io::Result<Option<Digest>> {
     let mut hasher = Sha256::new();
     let mut chunk = vec![0; CHUNK];
     let mut at = 0;
     while at < len {
-        if watch.interrupted() {
+        if monitor.cancel.is_cancelled() {
             return Ok(None);
         }
         let part = &mut chunk[..CHUNK.min((len - at) as usize)];
         file.read_exact_at(part, at)?;
         hasher.update(&*part);
         at += part.len() as u64;
-        watch.advance(part.len() as u64);
+        monitor.progress.advance(part.len() as u64);
     }
     Ok(Some(Digest(hasher.finalize().into())))
 }
@@ -173,14 +173,13 @@ fn hash(file: &File, len: u64, watch: &dyn Watch) -> io::Result<Option<Digest>> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use amiforge_store::watch::Unwatched;
     use std::io::Write as _;
 
     #[test]
     fn small_files_are_held_large_ones_are_referred_to_and_both_are_hashed() {
         let folder = tempfile::tempdir().unwrap();
         let mut blobs = Blobs::new();
-        let mut files = HostFiles::new(&Unwatched);
+        let mut files = HostFiles::new(Monitor::none());
         for len in [0, 5, SMALL, SMALL + 1, 3 << 20] {
             let path = folder.path().join(len.to_string());
             let bytes = vec![7; len as usize];
@@ -199,7 +198,8 @@ mod tests {
     #[test]
     fn folders_and_missing_files_are_refused() {
         let folder = tempfile::tempdir().unwrap();
-        let open = |path: &Path| HostFiles::new(&Unwatched).open(path, "x", &mut Blobs::new()).unwrap_err();
+        let open =
+            |path: &Path| HostFiles::new(Monitor::none()).open(path, "x", &mut Blobs::new()).unwrap_err();
         let source = |error| match error {
             BuildError::HostFile { source, .. } => source,
             other => panic!("{other}"),

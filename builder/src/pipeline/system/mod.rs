@@ -59,7 +59,7 @@ pub(super) fn system_tree<'a>(
     let mut record = LayerRecord::default();
     let packages = packages::image(builder, &mut record, blobs)?;
     let mut sources = sources(builder, packages.as_ref(), blobs)?;
-    let mut host_files = HostFiles::new(builder.watching);
+    let mut host_files = HostFiles::new(builder.monitor);
     let newest = packages.as_ref().map_or(sources.newest, |system| system.notes.newest().max(sources.newest));
     let epoch = epoch::choose(builder.options.source_date_epoch, recipe.image.epoch, newest)?;
     let mut tree = take_tree(&mut sources);
@@ -88,7 +88,7 @@ fn sources(
         None => Merged::default(),
     };
     let sources = &builder.recipe.sources;
-    Ok(assemble::assemble_over(merged, sources, builder.store, blobs, builder.watching)?)
+    Ok(assemble::assemble_over(merged, sources, builder.store, blobs, builder.monitor)?)
 }
 
 /// The merged tree, out of what else the sources gave.

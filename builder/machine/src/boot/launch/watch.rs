@@ -4,7 +4,7 @@ use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use amiforge_progress::Interrupt;
+use amiforge_progress::CancelToken;
 
 use super::prepare::Prepared;
 use super::{FailureSign, Launch, LaunchEnd};
@@ -42,7 +42,7 @@ pub(super) struct GuestWatch<'a> {
     heard: &'a Heard,
     prepared: &'a Prepared,
     show: &'a dyn GuestDisplay,
-    interrupt: &'a Interrupt,
+    cancel: &'a CancelToken,
     watching: ConsoleWatcher,
     begun: Instant,
     session: Option<SshSession>,
@@ -73,7 +73,7 @@ impl<'a> GuestWatch<'a> {
         heard: &'a Heard,
         prepared: &'a Prepared,
         show: &'a dyn GuestDisplay,
-        interrupt: &'a Interrupt,
+        cancel: &'a CancelToken,
         watching: ConsoleWatcher,
     ) -> Self {
         let (now, met) = (Instant::now(), vec![false; launch.checks.len()]);
@@ -84,7 +84,7 @@ impl<'a> GuestWatch<'a> {
             heard,
             prepared,
             show,
-            interrupt,
+            cancel,
             watching,
             session,
             met,
@@ -130,7 +130,7 @@ impl<'a> GuestWatch<'a> {
 
     /// Looks whether it is over.
     fn look(&mut self) -> Result<GuestLook, BootError> {
-        if self.interrupt.raised() {
+        if self.cancel.is_cancelled() {
             let stop = self.launch.checks.is_empty().then_some(GuestLook::Stopped);
             return stop.ok_or(BootError::Interrupted);
         }
