@@ -1,0 +1,160 @@
+//! Every call of a publish disturbed, one at a time: it finishes, with one AMI and one snapshot in each region.
+
+use std::time::{Duration, Instant};
+
+use amiforge_emulator::{FaultScript, InjectedFault, Windows};
+use amiforge_progress::Interrupt;
+use amiforge_publish::ami::AmiError;
+use amiforge_publish::api::ec2::Cooldown;
+use amiforge_publish::error::PublishError;
+use amiforge_publish::request::{AmiOptions, SnapshotSharing};
+
+use super::world::{World, texts};
+
+/// Every call of EC2 that [`wanted`] makes.
+const CALLS: [&str; 16] = [
+    "RegisterImage",
+    "CopyImage",
+    "DescribeImages",
+    "DescribeSnapshots",
+    "DescribeRegions",
+    "DescribeImageAttribute",
+    "ModifyImageAttribute",
+    "DescribeSnapshotAttribute",
+    "ModifySnapshotAttribute",
+    "EnableImageDeprecation",
+    "EnableImageDeregistrationProtection",
+    "GetEbsEncryptionByDefault",
+    "StartSnapshot",
+    "PutSnapshotBlock",
+    "CompleteSnapshot",
+    "CreateTags",
+];
+
+fn wanted() -> AmiOptions {
+    AmiOptions {
+        copy_to: texts(&["local-2"]),
+        share: texts(&["111122223333"]),
+        snapshots: SnapshotSharing::Shared,
+        deprecate: Some("2027-11-21".to_owned()),
+        protection: Some(Cooldown::None),
+        ..AmiOptions::default()
+    }
+}
+
+fn finishes(action: &str, fault: &InjectedFault, times: u64) {
+    let world = World::new();
+    if action == "CreateTags" {
+        // Tags are set with what they are of; only one that comes later has to be set by itself.
+        world.must(&wanted());
+    }
+    world.region.play(FaultScript::times(times, action, fault.clone()));
+    let tagged =
+        AmiOptions { tags: texts(if action == "CreateTags" { &["late=1"] } else { &[] }), ..wanted() };
+    let published = world.must(&tagged);
+    world.region.play(FaultScript::default());
+    assert!(!world.region.seen(action).is_empty(), "{action} was not called");
+    for region in ["local", "local-2"] {
+        world.assert_one(region);
+        let tags = world.images(region).remove(0).tags;
+        assert_eq!(tags.contains_key("late"), action == "CreateTags", "{region}: {tags:?}");
+    }
+    assert_eq!(world.images("local")[0].id, published.image.id);
+}
+
+#[test]
+fn an_answer_that_is_lost_after_its_effect_costs_nothing() {
+    for action in CALLS {
+        finishes(action, &InjectedFault::DropAfter, 1);
+    }
+}
+
+#[test]
+fn calls_that_fail_before_their_effect_are_made_again() {
+    for action in CALLS {
+        finishes(action, &InjectedFault::DropBefore, 1);
+        finishes(action, &InjectedFault::Throttle, 2);
+    }
+    for action in ["RegisterImage", "CopyImage", "DescribeImages"] {
+        finishes(action, &InjectedFault::ServerError { status: 503 }, 3);
+    }
+    for action in ["RegisterImage", "CopyImage", "DescribeSnapshots"] {
+        finishes(action, &InjectedFault::NotFound, 2);
+    }
+}
+
+#[test]
+fn what_the_service_learns_late_is_waited_for() {
+    let windows = Windows {
+        completion: Duration::from_millis(200),
+        put_after_start: Duration::from_millis(300),
+        describe_after_creation: Duration::from_millis(300),
+        copy: Duration::from_millis(400),
+        ..Windows::default()
+    };
+    let world = World::with(|config| config.windows = windows);
+    world.must(&wanted());
+    std::thread::sleep(windows.describe_after_creation);
+    world.assert_one("local");
+    world.assert_one("local-2");
+}
+
+#[test]
+fn a_call_that_stays_refused_is_given_up_with_the_services_words_and_goes_on_later() {
+    let world = World::new();
+    world.region.play(FaultScript::times(
+        u64::MAX,
+        "RegisterImage",
+        InjectedFault::ServerError { status: 503 },
+    ));
+    let error = world.publish(&wanted()).unwrap_err();
+    let told = amiforge_tests::told::chain(&error);
+    assert!(told.starts_with("registering `web-1` in local: giving up after "), "{told}");
+    world.region.play(FaultScript::default());
+    let sent = world.region.successes("PutSnapshotBlock");
+    world.must(&wanted());
+    assert_eq!(world.region.successes("PutSnapshotBlock"), sent, "no block is sent again");
+    world.assert_one("local");
+}
+
+#[test]
+fn an_interrupt_ends_a_publish_wherever_it_is_and_what_is_left_is_known() {
+    let hang = InjectedFault::Slow { millis: 60_000 };
+    for (action, fault) in [
+        ("DescribeImages", InjectedFault::Throttle),
+        ("DescribeImages", hang.clone()),
+        ("GetEbsEncryptionByDefault", hang.clone()),
+        ("PutSnapshotBlock", InjectedFault::Throttle),
+        ("PutSnapshotBlock", hang.clone()),
+        ("CompleteSnapshot", hang.clone()),
+        ("RegisterImage", hang.clone()),
+        ("CopyImage", hang.clone()),
+    ] {
+        let world = World::new();
+        world.region.play(FaultScript::times(u64::MAX, action, fault.clone()));
+        let interrupt = Interrupt::new();
+        let flag = interrupt.flag();
+        let raised = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(700));
+            flag.store(true, std::sync::atomic::Ordering::Relaxed);
+            Instant::now()
+        });
+        let outcome = world.publish_until(&wanted(), &interrupt);
+        let took = raised.join().unwrap().elapsed();
+        assert!(took < Duration::from_secs(2), "{action} {fault:?}: {took:?}");
+        match outcome {
+            Err(AmiError::Interrupted | AmiError::Upload { source: PublishError::Interrupted, .. }) => {}
+            Ok(published) if action == "CopyImage" => {
+                let copy = published.copies[0].outcome.as_ref().unwrap_err();
+                assert!(matches!(copy, AmiError::Interrupted), "{copy}");
+            }
+            other => panic!("{action} {fault:?}: {other:?}"),
+        }
+        let left = amiforge_publish::ami::left(&world.bundle, "local").unwrap();
+        let begun = !world.snapshots("local").is_empty();
+        assert_eq!(!left.made.is_empty(), begun, "{action}: {left:?}");
+        world.region.play(FaultScript::default());
+        world.must(&wanted());
+        world.assert_one("local");
+    }
+}
