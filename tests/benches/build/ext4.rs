@@ -8,12 +8,12 @@ use amiforge_image::image::{self, EmitOptions};
 use amiforge_progress::Interrupt;
 use amiforge_progress::Silent;
 use amiforge_store::blobs::Blobs;
-use amiforge_tests::assembled;
+use amiforge_tests::source_tree;
 
 /// Writes the file system of a tar.
 pub(crate) fn make(tar: &Path, to: &Path) {
     let mut blobs = Blobs::new();
-    let assembled = assembled::tar(tar, to.parent().expect("the file has a folder"), &mut blobs);
+    let assembled = source_tree::from_tar(tar, to.parent().expect("the file has a folder"), &mut blobs);
     let options = write::Ext4Options {
         uuid: Guid::derive("bench", "root"),
         hash_seed: Guid::derive("bench", "seed"),

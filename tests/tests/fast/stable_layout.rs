@@ -7,7 +7,7 @@ use amiforge_formats::plan::{Data, Plan, SourceId};
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Content, Meta, Name, Node, NodeId, NodeKind, Origin, Segment, Tree};
 use amiforge_store::blobs::Blobs;
-use amiforge_tests::{assembled, scratch, tier};
+use amiforge_tests::{scratch, source_tree, tier};
 
 const MIB: u64 = 1 << 20;
 
@@ -16,7 +16,7 @@ const OTHER: SourceId = SourceId(1000);
 
 fn tree_of(tar: &std::path::Path) -> Tree {
     let folder = scratch::folder();
-    assembled::tar(tar, folder.path(), &mut Blobs::new()).tree
+    source_tree::from_tar(tar, folder.path(), &mut Blobs::new()).tree
 }
 
 /// Every directory and file of the tree, in the order of their paths.

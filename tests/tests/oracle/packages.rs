@@ -4,29 +4,29 @@ use std::fs;
 use std::path::Path;
 
 use amiforge_tests::debs::{Deb, Suite};
-use amiforge_tests::locking::Place;
+use amiforge_tests::lock_fixture::LockFixture;
 use amiforge_tests::{oracle, program};
 
-/// Builds the recipe of a place.
-fn build(place: &Place, mirror: &str) -> String {
+/// Builds the recipe of a fixture.
+fn build(fixture: &LockFixture, mirror: &str) -> String {
     for verb in ["lock", "fetch"] {
-        place.must(verb, mirror, &[]);
+        fixture.must(verb, mirror, &[]);
     }
-    let out = place.path("out").to_string_lossy().into_owned();
-    place.must("build", mirror, &["-o", &out]);
+    let out = fixture.path("out").to_string_lossy().into_owned();
+    fixture.must("build", mirror, &["-o", &out]);
     out
 }
 
 /// Extracts a folder of the image beside it.
-fn extract(out: &str, path: &str, place: &Place) -> String {
-    let to = place.path(path.rsplit('/').next().unwrap()).to_string_lossy().into_owned();
+fn extract(out: &str, path: &str, fixture: &LockFixture) -> String {
+    let to = fixture.path(path.rsplit('/').next().unwrap()).to_string_lossy().into_owned();
     program::must(&["inspect", &format!("{out}:root{path}"), "--extract", &to]);
     to
 }
 
 #[test]
 fn what_was_not_configured_natively_is_named_by_the_dpkg_of_the_machine() {
-    let Some(place) = Place::new(&["whole", "partly"]) else { return };
+    let Some(fixture) = LockFixture::new(&["whole", "partly"]) else { return };
     let script = |text: &str| format!("#!/bin/sh\nset -e\n{text}\n");
     let suite = Suite::new(
         "stable",
@@ -35,13 +35,13 @@ fn what_was_not_configured_natively_is_named_by_the_dpkg_of_the_machine() {
             Deb::new("partly", "1").control("postinst", &script("make-what-nobody-knows /var/lib/partly")),
         ],
     );
-    let mirror = place.archive(&suite).url();
-    place.recipe(&["whole", "partly"], "scripts = \"native\"\n");
-    let out = build(&place, &mirror);
+    let mirror = fixture.write_archive(&suite).url();
+    fixture.write_recipe(&["whole", "partly"], "scripts = \"native\"\n");
+    let out = build(&fixture, &mirror);
     if !oracle::ready(&["dpkg", "dpkg-query"], false) {
         return;
     }
-    let admin = format!("--admindir={}", extract(&out, "/var/lib/dpkg", &place));
+    let admin = format!("--admindir={}", extract(&out, "/var/lib/dpkg", &fixture));
     let audit = oracle::must("dpkg", &[&admin, "--audit"]);
     assert!(audit.contains("partly") && !audit.contains("whole"), "{audit}");
     let states = oracle::must("dpkg-query", &[&admin, "-W", "-f", "${Package} ${db:Status-Status}\n"]);
@@ -50,7 +50,7 @@ fn what_was_not_configured_natively_is_named_by_the_dpkg_of_the_machine() {
 
 #[test]
 fn accounts_that_packages_make_natively_have_the_numbers_of_the_recipe() {
-    let Some(place) = Place::new(&["store", "web"]) else { return };
+    let Some(fixture) = LockFixture::new(&["store", "web"]) else { return };
     let script = |text: &str| format!("#!/bin/sh\nset -e\n{text}\n");
     let store = script(
         "adduser --system --group --home /var/lib/store --no-create-home store\nid -u store >/etc/store.uid\n\
@@ -67,13 +67,13 @@ fn accounts_that_packages_make_natively_have_the_numbers_of_the_recipe() {
             Deb::new("web", "1").field("Depends", "store").control("postinst", &web),
         ],
     );
-    let mirror = place.archive(&suite).url();
-    place.recipe(
+    let mirror = fixture.write_archive(&suite).url();
+    fixture.write_recipe(
         &["web"],
         "scripts = \"native\"\n[[user]]\nname = \"store\"\nuid = 5432\n[[user]]\nname = \"web\"\nuid = 5433\n\
          [[group]]\nname = \"store\"\ngid = 5431\n[[group]]\nname = \"readers\"\ngid = 5430\n",
     );
-    let out = build(&place, &mirror);
+    let out = build(&fixture, &mirror);
     let read = |path: &str| program::must(&["inspect", &format!("{out}:root{path}"), "--cat"]);
     let passwd = read("/etc/passwd");
     assert!(passwd.contains("store:x:5432:5431::/var/lib/store:/usr/sbin/nologin\n"), "{passwd}");
@@ -84,13 +84,13 @@ fn accounts_that_packages_make_natively_have_the_numbers_of_the_recipe() {
 
 #[test]
 fn apt_of_the_machine_follows_the_pins_of_the_recipe() {
-    let Some(place) = Place::new(&["apt"]) else { return };
+    let Some(fixture) = LockFixture::new(&["apt"]) else { return };
     let apt = Deb::new("apt", "1").program("/usr/bin/apt-get", b"");
     let packages =
         |version: &str| ["app", "library-a", "library-b", "other"].map(|name| Deb::new(name, version));
     let own = |suite: &str, version: &str, more: Vec<Deb>| {
         let suite = Suite::new(suite, packages(version).into_iter().chain(more).collect());
-        place.archive(&suite)
+        fixture.write_archive(&suite)
     };
     own("stable", "1.0", vec![apt]);
     let mirror = own("newer", "2.0", Vec::new()).url();
@@ -100,13 +100,13 @@ fn apt_of_the_machine_follows_the_pins_of_the_recipe() {
                 [[source.pin]]\npackage = \"app\"\nversion = \"1.*\"\n\
                 [[source.pin]]\npackage = \"library-*\"\nsuite = \"stable\"\npriority = 700\n\
                 [[source.pin]]\npackage = \"library-b\"\nsuite = \"newer\"\npriority = 900\n";
-    fs::write(place.path("recipe.toml"), text).unwrap();
-    let out = build(&place, &mirror);
+    fs::write(fixture.path("recipe.toml"), text).unwrap();
+    let out = build(&fixture, &mirror);
     if !oracle::ready(&["apt-get", "apt-cache"], false) {
         return;
     }
-    let etc = extract(&out, "/etc/apt", &place);
-    let root = place.path("system");
+    let etc = extract(&out, "/etc/apt", &fixture);
+    let root = fixture.path("system");
     for folder in ["state/lists/partial", "cache/archives/partial"] {
         fs::create_dir_all(root.join(folder)).unwrap();
     }

@@ -19,7 +19,7 @@ use amiforge_image::disk::{
 };
 use amiforge_rootfs::initrd::InitrdMachine;
 use amiforge_rootfs::steps::kernel_hook::{self, InitrdOf, KernelHookSpec, Uefi, UefiLoader};
-use amiforge_tests::{archive, oracle, scratch, volume, written};
+use amiforge_tests::{archive, folder_tree, oracle, scratch, volume};
 
 const MIB: usize = 1 << 20;
 
@@ -138,7 +138,7 @@ impl Guest {
             let node = tree.node(entry.id);
             if let NodeKind::File(content) = &node.kind {
                 let path = format!("root/{}", String::from_utf8_lossy(&entry.path));
-                self.write(&path, &written::bytes(content, &NoSources));
+                self.write(&path, &folder_tree::content_bytes(content, &NoSources));
                 let mode = fs::Permissions::from_mode(u32::from(node.meta.mode & 0o777));
                 fs::set_permissions(self.path(&path), mode).unwrap();
             }
@@ -233,7 +233,7 @@ impl Guest {
         ];
         sections.extend(initrd.map(|initrd| UkiSection::new(".initrd", inline(initrd))));
         sections.push(UkiSection { memory, ..UkiSection::new(".linux", inline(&kernel)) });
-        written::bytes(&pe::uki(&self.stub, &sections).unwrap(), &NoSources)
+        folder_tree::content_bytes(&pe::uki(&self.stub, &sections).unwrap(), &NoSources)
     }
 
     /// Whether the loader of the disk starts this kernel, with all that belongs to it.
@@ -255,7 +255,7 @@ impl Guest {
         let initrd = initrd.map(inline);
         let boot =
             bios::load(FIRST as u64, &inline(&kernel), &kernel[..4096], initrd.as_ref(), CMDLINE).unwrap();
-        let mut expected = written::bytes(&boot.content, &NoSources)[..4096].to_vec();
+        let mut expected = folder_tree::content_bytes(&boot.content, &NoSources)[..4096].to_vec();
         expected[8..24].copy_from_slice(&disk[FIRST * 512 + 8..][..16]);
         disk[FIRST * 512..][..4096] == expected && disk[..440] == boot.mbr
     }

@@ -25,14 +25,14 @@ struct Client {
 impl Client {
     fn of(server: Server) -> Self {
         let runtime = Runtime::new().unwrap();
-        let place = ConnectOptions {
+        let options = ConnectOptions {
             region: Some("local".to_owned()),
             profile: None,
             endpoint: Some(server.endpoint.clone()),
             attempt: None,
             keys: Some(AccessKeys { id: "id".to_owned(), secret: "secret".to_owned() }),
         };
-        let config = runtime.block_on(AwsConfig::load(&place)).unwrap();
+        let config = runtime.block_on(AwsConfig::load(&options)).unwrap();
         Self { config, runtime, server }
     }
 
@@ -88,7 +88,8 @@ fn an_answer_that_is_not_of_its_form_is_refused_at_once() {
         "<x><y></x></y>",
         &deep,
     ] {
-        let client = Client::of(Server::saying(200, "x-amzn-requestid: r-7\r\n", body.as_bytes().to_vec()));
+        let client =
+            Client::of(Server::respond_with(200, "x-amzn-requestid: r-7\r\n", body.as_bytes().to_vec()));
         for fault in client.ec2() {
             assert_eq!(fault.kind, ServiceErrorKind::Unreadable, "{body:.80}: {fault}");
             assert!(fault.message.starts_with("the answer of ") && fault.message.len() < 400, "{fault}");
@@ -99,7 +100,7 @@ fn an_answer_that_is_not_of_its_form_is_refused_at_once() {
 #[test]
 fn a_field_of_another_type_is_refused_at_once_and_named() {
     let body = "<DescribeImagesResponse><imagesSet><item><isPublic>maybe</isPublic></item></imagesSet></DescribeImagesResponse>";
-    let client = Client::of(Server::saying(200, "", body.into()));
+    let client = Client::of(Server::respond_with(200, "", body.into()));
     let (ec2, query) = (client.config.ec2(), ImageQuery::by_name("x"));
     let gave_up = client.fails(CallStep::AskFresh, || ec2.describe_images(&query));
     assert_eq!((gave_up.tries, gave_up.fault.kind), (1, ServiceErrorKind::Unreadable));
@@ -111,7 +112,7 @@ fn a_field_of_another_type_is_refused_at_once_and_named() {
 #[test]
 fn pages_that_never_end_are_noticed() {
     let body = "<DescribeImagesResponse><imagesSet/><nextToken>again</nextToken></DescribeImagesResponse>";
-    let client = Client::of(Server::saying(200, "", body.into()));
+    let client = Client::of(Server::respond_with(200, "", body.into()));
     let (ec2, query) = (client.config.ec2(), ImageQuery::by_name("x"));
     let gave_up = client.fails(CallStep::AskFresh, || ec2.describe_images(&query));
     assert_eq!((gave_up.tries, gave_up.fault.kind), (1, ServiceErrorKind::Unreadable), "{gave_up:?}");
@@ -153,7 +154,7 @@ fn an_answer_of_ebs_direct_of_another_form_is_not_asked_for_again() {
         "{\"BlockSize\": 524288, \"Blocks\": [",
         "<html></html>",
     ] {
-        let client = Client::of(Server::saying(200, "x-amzn-requestid: r-7\r\n", body.into()));
+        let client = Client::of(Server::respond_with(200, "x-amzn-requestid: r-7\r\n", body.into()));
         let ebs = client.config.ebs();
         let listed = client.fails(CallStep::Read, || ebs.list("snap-1", 0, None));
         let changed = client.fails(CallStep::Read, || ebs.changed("snap-1", "snap-2", None));
@@ -166,7 +167,7 @@ fn an_answer_of_ebs_direct_of_another_form_is_not_asked_for_again() {
         }
         assert_eq!(client.server.requests(), 2);
     }
-    let client = Client::of(Server::saying(200, "x-amz-data-length: many\r\n", b"x".to_vec()));
+    let client = Client::of(Server::respond_with(200, "x-amz-data-length: many\r\n", b"x".to_vec()));
     let ebs = client.config.ebs();
     let gave_up = client.fails(CallStep::Read, || ebs.block("snap-1", 0, "token"));
     assert_eq!((gave_up.tries, gave_up.fault.kind), (1, ServiceErrorKind::Unreadable), "{gave_up:?}");
@@ -192,7 +193,7 @@ fn an_answer_that_broke_off_on_its_way_is_asked_for_again() {
 fn a_refusal_keeps_code_message_and_request() {
     let body = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Response><Errors><Error><Code>InvalidAMIID.Malformed</Code>\
         <Message>Invalid id: &quot;x&quot;</Message></Error></Errors><RequestID>r-9</RequestID></Response>";
-    let client = Client::of(Server::saying(400, "", body.into()));
+    let client = Client::of(Server::respond_with(400, "", body.into()));
     for fault in client.ec2() {
         assert_eq!(fault.to_string(), "InvalidAMIID.Malformed: Invalid id: \"x\" (request r-9)");
         assert_eq!((fault.kind, fault.status), (ServiceErrorKind::Refused, Some(400)));
@@ -203,7 +204,8 @@ fn a_refusal_keeps_code_message_and_request() {
         (429, ServiceErrorKind::Throttled),
         (403, ServiceErrorKind::Denied),
     ] {
-        let client = Client::of(Server::saying(status, "x-amzn-requestid: r-8\r\n", b"<html>no".to_vec()));
+        let client =
+            Client::of(Server::respond_with(status, "x-amzn-requestid: r-8\r\n", b"<html>no".to_vec()));
         let ec2 = client.config.ec2();
         let fault = client.runtime.block_on(ec2.describe_images(&ImageQuery::by_name("x"))).unwrap_err();
         assert_eq!((fault.kind, fault.status), (kind, Some(status)), "{fault}");
@@ -215,7 +217,7 @@ fn a_refusal_keeps_code_message_and_request() {
 fn a_block_of_another_length_is_no_trouble_of_the_line() {
     for body in [Vec::new(), vec![1; 100], vec![1; BLOCK as usize - 1], vec![1; BLOCK as usize + 1]] {
         let words = format!("the service gave {} bytes as the block, and a block has {BLOCK}", body.len());
-        let client = Client::of(Server::saying(200, "x-amz-data-length: 524288\r\n", body));
+        let client = Client::of(Server::respond_with(200, "x-amz-data-length: 524288\r\n", body));
         let ebs = client.config.ebs();
         let gave_up = client.fails(CallStep::Read, || ebs.block("snap-1", 0, "token"));
         assert_eq!((gave_up.tries, gave_up.fault.kind), (1, ServiceErrorKind::Checksum), "{gave_up:?}");
@@ -231,7 +233,7 @@ fn a_block_counts_as_written_only_where_the_answer_states_its_checksum() {
         (200, "", ServiceErrorKind::Unreadable),
         (201, "x-amz-checksum: AAAA\r\n", ServiceErrorKind::Checksum),
     ] {
-        let client = Client::of(Server::saying(status, headers, b"<html>Sign in</html>".to_vec()));
+        let client = Client::of(Server::respond_with(status, headers, b"<html>Sign in</html>".to_vec()));
         let ebs = client.config.ebs();
         let step = CallStep::Put { born: Duration::ZERO };
         let gave_up = client.fails(step, || ebs.put("snap-1", put.clone()));

@@ -17,12 +17,12 @@ impl Server {
     pub(crate) fn start(
         answer: impl Fn(&mut TcpStream) -> std::io::Result<()> + Send + Sync + 'static,
     ) -> Self {
-        Self::hearing(move |_, stream| answer(stream))
+        Self::serve(move |_, stream| answer(stream))
     }
 
     /// Answers a call of EC2 with the body that `answer` has for its name.
     pub(crate) fn of_ec2(answer: impl Fn(&str) -> String + Send + Sync + 'static) -> Self {
-        Self::hearing(move |form, stream| {
+        Self::serve(move |form, stream| {
             let call = form.split('&').find_map(|field| field.strip_prefix("Action=")).unwrap_or_default();
             let body = answer(call);
             let length = body.len();
@@ -31,7 +31,7 @@ impl Server {
     }
 
     /// Answers with what `answer` writes to the body of a request.
-    fn hearing(answer: impl Fn(&str, &mut TcpStream) -> std::io::Result<()> + Send + Sync + 'static) -> Self {
+    fn serve(answer: impl Fn(&str, &mut TcpStream) -> std::io::Result<()> + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         let requests = Arc::new(AtomicUsize::new(0));
@@ -51,7 +51,7 @@ impl Server {
     }
 
     /// Answers with a status and a body.
-    pub(crate) fn saying(status: u16, headers: &'static str, body: Vec<u8>) -> Self {
+    pub(crate) fn respond_with(status: u16, headers: &'static str, body: Vec<u8>) -> Self {
         Self::start(move |stream| {
             let length = body.len();
             write!(

@@ -18,21 +18,21 @@ use amiforge_tests::{oracle, program, python};
 use tempfile::TempDir;
 
 /// A region that is reached by TLS, an authority that nobody knows, and an image.
-struct Bench {
+struct TlsFixture {
     folder: TempDir,
     _running: Running,
     server: Child,
     endpoint: String,
 }
 
-impl Drop for Bench {
+impl Drop for TlsFixture {
     fn drop(&mut self) {
         let _ = self.server.kill();
         let _ = self.server.wait();
     }
 }
 
-impl Bench {
+impl TlsFixture {
     fn new() -> Option<Self> {
         if !oracle::ready(&["openssl"], false) {
             return None;
@@ -115,8 +115,8 @@ fn said(output: &Output) -> String {
 }
 
 /// Runs a command that has to fail at once, after one connection, for want of trust.
-fn refused(bench: &Bench, mut command: Command) {
-    bench.notes();
+fn refused(fixture: &TlsFixture, mut command: Command) {
+    fixture.notes();
     let begun = Instant::now();
     let output = command.output().unwrap();
     let told = said(&output);
@@ -129,7 +129,7 @@ fn refused(bench: &Bench, mut command: Command) {
     );
     assert!(told.contains("\nhint: ") && told.contains("AWS_CA_BUNDLE"), "{command:?}: {told}");
     assert!(!told.contains("giving up after"), "{command:?}: {told}");
-    assert_eq!(bench.notes(), ["connection"], "{command:?}: {told}");
+    assert_eq!(fixture.notes(), ["connection"], "{command:?}: {told}");
 }
 
 fn accepted(mut command: Command) -> String {
@@ -140,7 +140,7 @@ fn accepted(mut command: Command) -> String {
 
 #[test]
 fn an_authority_that_is_not_known_is_refused_at_once_and_trusted_where_a_bundle_names_it() {
-    let Some(bench) = Bench::new() else { return };
+    let Some(fixture) = TlsFixture::new() else { return };
     let publish = ["publish", "image.raw", "--name", "web", "--arch", "x86_64", "--boot-mode", "uefi"];
     for args in [
         &["upload", "image.raw"][..],
@@ -148,11 +148,11 @@ fn an_authority_that_is_not_known_is_refused_at_once_and_trusted_where_a_bundle_
         &["download", "snap-0123456789abcdef0", "-o", "x"],
         &["register", "snap-0123456789abcdef0", "--name", "web", "--arch", "x86_64", "--boot-mode", "uefi"],
     ] {
-        refused(&bench, bench.with_keys(args));
+        refused(&fixture, fixture.with_keys(args));
     }
-    let authority = bench.path("authority.pem");
+    let authority = fixture.path("authority.pem");
     let by_variable = |args: &[&str]| {
-        let mut command = bench.with_keys(args);
+        let mut command = fixture.with_keys(args);
         command.env("AWS_CA_BUNDLE", &authority);
         command
     };
@@ -160,75 +160,82 @@ fn an_authority_that_is_not_known_is_refused_at_once_and_trusted_where_a_bundle_
     assert!(id.starts_with("snap-"), "{id}");
     accepted(by_variable(&["download", &id, "-o", "back.raw"]));
     let (back, image) =
-        (fs::read(bench.path("back.raw")).unwrap(), fs::read(bench.path("image.raw")).unwrap());
+        (fs::read(fixture.path("back.raw")).unwrap(), fs::read(fixture.path("image.raw")).unwrap());
     assert!(back.starts_with(&image));
     assert!(accepted(by_variable(&publish)).contains("ami-"));
     // By the profile, also in a path that begins with the home folder.
-    fs::create_dir(bench.path(".aws")).unwrap();
+    fs::create_dir(fixture.path(".aws")).unwrap();
     let text = "[profile a]\nca_bundle = ~/authority.pem\n[profile b]\nca_bundle = ";
-    fs::write(bench.path(".aws/config"), format!("{text}{}\n", authority.display())).unwrap();
+    fs::write(fixture.path(".aws/config"), format!("{text}{}\n", authority.display())).unwrap();
     for profile in ["a", "b"] {
-        accepted(bench.with_keys(&["download", &id, "--profile", profile, "-o", &format!("{profile}.raw")]));
-        assert_eq!(fs::read(bench.path(&format!("{profile}.raw"))).unwrap(), back);
+        accepted(fixture.with_keys(&[
+            "download",
+            &id,
+            "--profile",
+            profile,
+            "-o",
+            &format!("{profile}.raw"),
+        ]));
+        assert_eq!(fs::read(fixture.path(&format!("{profile}.raw"))).unwrap(), back);
     }
     // The variable counts before the profile.
-    fs::copy(&authority, bench.path("other.pem")).unwrap();
-    certificates(bench.folder.path());
-    let mut command = bench.with_keys(&["download", &id, "--profile", "a", "-o", "c.raw"]);
-    command.env("AWS_CA_BUNDLE", bench.path("other.pem"));
+    fs::copy(&authority, fixture.path("other.pem")).unwrap();
+    certificates(fixture.folder.path());
+    let mut command = fixture.with_keys(&["download", &id, "--profile", "a", "-o", "c.raw"]);
+    command.env("AWS_CA_BUNDLE", fixture.path("other.pem"));
     accepted(command);
-    refused(&bench, bench.with_keys(&["download", &id, "--profile", "a", "-o", "d.raw"]));
+    refused(&fixture, fixture.with_keys(&["download", &id, "--profile", "a", "-o", "d.raw"]));
 }
 
 #[test]
 fn a_bundle_that_is_missing_or_has_no_certificate_is_named() {
-    let Some(bench) = Bench::new() else { return };
-    fs::write(bench.path("empty.pem"), "nothing\n").unwrap();
+    let Some(fixture) = TlsFixture::new() else { return };
+    fs::write(fixture.path("empty.pem"), "nothing\n").unwrap();
     for (name, reason) in
         [("none.pem", "No such file or directory"), ("empty.pem", "it has no certificate in PEM")]
     {
-        let mut command = bench.with_keys(&["upload", "image.raw"]);
-        let output = command.env("AWS_CA_BUNDLE", bench.path(name)).output().unwrap();
+        let mut command = fixture.with_keys(&["upload", "image.raw"]);
+        let output = command.env("AWS_CA_BUNDLE", fixture.path(name)).output().unwrap();
         let told = said(&output);
         assert_eq!(output.status.code(), Some(2), "{told}");
         assert!(told.contains(name) && told.contains(reason) && told.contains("AWS_CA_BUNDLE"), "{told}");
         assert!(told.contains("\nhint: name a file of certificate authorities in PEM"), "{told}");
-        assert!(bench.notes().is_empty());
+        assert!(fixture.notes().is_empty());
     }
 }
 
 #[test]
 fn who_gives_credentials_is_trusted_by_the_same_rule() {
-    let Some(bench) = Bench::new() else { return };
-    fs::write(bench.path("token"), "token").unwrap();
+    let Some(fixture) = TlsFixture::new() else { return };
+    fs::write(fixture.path("token"), "token").unwrap();
     let assuming = |args: &[&str]| {
-        let mut command = bench.command(args);
+        let mut command = fixture.command(args);
         command
             .env("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/r")
-            .env("AWS_WEB_IDENTITY_TOKEN_FILE", bench.path("token"));
+            .env("AWS_WEB_IDENTITY_TOKEN_FILE", fixture.path("token"));
         command
     };
-    refused(&bench, assuming(&["upload", "image.raw"]));
+    refused(&fixture, assuming(&["upload", "image.raw"]));
     let mut command = assuming(&["upload", "image.raw"]);
-    command.env("AWS_CA_BUNDLE", bench.path("authority.pem"));
-    bench.notes();
+    command.env("AWS_CA_BUNDLE", fixture.path("authority.pem"));
+    fixture.notes();
     assert!(accepted(command).starts_with("snap-"));
-    let notes = bench.notes();
+    let notes = fixture.notes();
     assert_eq!(notes.iter().filter(|note| *note == "assumed").count(), 1, "{notes:?}");
 }
 
 #[test]
 fn each_client_ends_after_one_try() {
-    let Some(bench) = Bench::new() else { return };
+    let Some(fixture) = TlsFixture::new() else { return };
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let place = ConnectOptions {
+    let options = ConnectOptions {
         region: Some("us-east-1".to_owned()),
         profile: None,
-        endpoint: Some(bench.endpoint.clone()),
+        endpoint: Some(fixture.endpoint.clone()),
         keys: Some(AccessKeys { id: ACCESS_KEY_ID.to_owned(), secret: SECRET_ACCESS_KEY.to_owned() }),
         attempt: None,
     };
-    let config = runtime.block_on(AwsConfig::load(&place)).unwrap();
+    let config = runtime.block_on(AwsConfig::load(&options)).unwrap();
     let (ebs, ec2, snapshots) = (config.ebs(), config.ec2(), config.snapshots());
     let bytes = vec![7; BLOCK as usize];
     let put = PutBlock { index: 0, digest: Digest::of(&bytes), bytes: bytes.into() };

@@ -13,8 +13,8 @@ use amiforge_publish::error::PublishError;
 use amiforge_publish::source::ImageSource;
 use amiforge_publish::upload::{UploadOptions, Uploaded, upload};
 use amiforge_tests::archive::noise;
-use amiforge_tests::place::Region;
 use amiforge_tests::program;
+use amiforge_tests::region::Region;
 
 /// A line that stands in one file only.
 pub(crate) const NEEDLE: &[u8] = b"a line that stands in one file only";

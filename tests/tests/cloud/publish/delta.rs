@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use amiforge_emulator::{FaultScript, InjectedFault};
 use amiforge_publish::error::PublishError;
 use amiforge_publish::upload::{ParentChoice, UploadOptions};
-use amiforge_tests::place::Region;
+use amiforge_tests::error_chain;
+use amiforge_tests::region::Region;
 use amiforge_tests::scratch;
-use amiforge_tests::told::chain;
 
 use super::bundles::{assert_holds, build, options, send, send_as, snapshots};
 
@@ -35,9 +35,9 @@ fn a_new_version_of_a_bundle_sends_few_blocks_and_is_proven() {
     let first = send_as(&region, &bundle, &auto(&bundle)).unwrap();
     assert_eq!(first.parent, None, "there is no version yet");
     let bundle = replace(&bundle, &build(folder.path(), 2, 24));
-    region.trail.clear();
+    region.request_log.clear();
     let second =
-        send_as(&region, &bundle, &auto(&bundle)).unwrap_or_else(|error| panic!("{}", chain(&error)));
+        send_as(&region, &bundle, &auto(&bundle)).unwrap_or_else(|error| panic!("{}", error_chain(&error)));
     assert_eq!(second.parent, Some(first.snapshot.id.clone()));
     assert!(second.sent > 0 && second.sent <= FEW, "{} blocks were sent", second.sent);
     assert_eq!(second.proven, second.sent);
@@ -61,14 +61,14 @@ fn without_a_manifest_the_parent_is_read_back_and_with_the_parents_bundle_it_is_
     let region = Region::start(&folder.path().join("region"));
     let parent = send(&region, &old).unwrap();
     let named = onto(&new, &parent.snapshot.id);
-    region.trail.clear();
-    let read = send_as(&region, &new, &named).unwrap_or_else(|error| panic!("{}", chain(&error)));
+    region.request_log.clear();
+    let read = send_as(&region, &new, &named).unwrap_or_else(|error| panic!("{}", error_chain(&error)));
     assert!(read.sent <= FEW && read.proven == read.sent);
     assert_eq!(region.successes("GetSnapshotBlock") as u64, parent.written + read.proven);
     assert_holds(&region, &read.snapshot.id, &new, folder.path());
 
     fs::remove_dir_all(folder.path().join("web-2.publish")).unwrap();
-    region.trail.clear();
+    region.request_log.clear();
     let told = UploadOptions { parent_bundle: Some(old.clone()), ..named.clone() };
     let told = send_as(&region, &new, &told).unwrap();
     assert_eq!((told.sent, told.proven), (read.sent, read.sent));
@@ -112,7 +112,7 @@ fn parents_that_do_not_fit_are_refused_before_anything_is_begun() {
     fs::write(&large, "x").unwrap();
     fs::OpenOptions::new().write(true).open(&large).unwrap().set_len(3 << 30).unwrap();
     let large = send(&region, &large).unwrap().snapshot.id;
-    region.trail.clear();
+    region.request_log.clear();
     let encrypted =
         UploadOptions { encryption: amiforge_publish::api::Encryption::DefaultKey, ..onto(&bundle, &parent) };
     for (options, reason) in [
@@ -120,10 +120,10 @@ fn parents_that_do_not_fit_are_refused_before_anything_is_begun() {
         (encrypted, "encrypted as its parent is"),
         (onto(&bundle, "snap-0123456789abcdef0"), "does not exist"),
     ] {
-        let refused = chain(&send_as(&region, &bundle, &options).unwrap_err());
+        let refused = error_chain(&send_as(&region, &bundle, &options).unwrap_err());
         assert!(refused.contains(reason), "{refused}");
     }
-    assert!(region.seen("StartSnapshot").is_empty());
+    assert!(region.requests("StartSnapshot").is_empty());
     assert!("snapshot".parse::<ParentChoice>().is_err());
 }
 
@@ -134,7 +134,7 @@ fn a_block_that_rots_is_found_by_the_proof() {
     let new = build(folder.path(), 2, 8);
     let region = Region::start(&folder.path().join("region"));
     let parent = send(&region, &old).unwrap();
-    region.play(FaultScript::times(1, "PutSnapshotBlock", InjectedFault::FlipStoredBit { bit: 4321 }));
-    let rotten = chain(&send_as(&region, &new, &onto(&new, &parent.snapshot.id)).unwrap_err());
+    region.inject(FaultScript::times(1, "PutSnapshotBlock", InjectedFault::FlipStoredBit { bit: 4321 }));
+    let rotten = error_chain(&send_as(&region, &new, &onto(&new, &parent.snapshot.id)).unwrap_err());
     assert!(rotten.contains("block ") && rotten.contains("SHA-256"), "{rotten}");
 }

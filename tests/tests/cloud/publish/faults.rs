@@ -2,11 +2,11 @@
 //! call finishes it. One snapshot comes of it, never two.
 
 use amiforge_emulator::{FaultRule, FaultScript, InjectedFault, When, Windows};
-use amiforge_tests::place::Region;
+use amiforge_tests::region::Region;
 use amiforge_tests::scratch;
 
 use super::bundles::{assert_holds, build, send, snapshots};
-use amiforge_tests::told::chain;
+use amiforge_tests::error_chain;
 
 fn rule(action: &str, when: When, what: InjectedFault) -> FaultScript {
     let action = Some(action.to_owned());
@@ -38,8 +38,9 @@ fn what_passes_is_sat_out_at_every_call() {
         for fault in &passing {
             let name = format!("{call} {fault:?}");
             let region = Region::start(&folder.path().join("region"));
-            region.play(rule(call, When::First(3), fault.clone()));
-            let uploaded = send(&region, &bundle).unwrap_or_else(|error| panic!("{name}: {}", chain(&error)));
+            region.inject(rule(call, When::First(3), fault.clone()));
+            let uploaded =
+                send(&region, &bundle).unwrap_or_else(|error| panic!("{name}: {}", error_chain(&error)));
             assert_eq!(snapshots(&region), [uploaded.snapshot.id.as_str()], "{name}");
             assert_holds(&region, &uploaded.snapshot.id, &bundle, folder.path());
             drop(region);
@@ -60,10 +61,10 @@ fn a_storm_of_every_fault_at_once_is_weathered() {
         .and(some(0.05, 5, InjectedFault::NotFound))
         .and(some(0.05, 6, InjectedFault::Slow { millis: 50 }));
     let region = Region::start(&folder.path().join("region"));
-    region.play(storm);
-    let uploaded = send(&region, &bundle).unwrap_or_else(|error| panic!("{}", chain(&error)));
+    region.inject(storm);
+    let uploaded = send(&region, &bundle).unwrap_or_else(|error| panic!("{}", error_chain(&error)));
     assert!(uploaded.throttled > 0);
-    region.play(FaultScript::default());
+    region.inject(FaultScript::default());
     assert_holds(&region, &uploaded.snapshot.id, &bundle, folder.path());
 }
 
@@ -81,11 +82,12 @@ fn what_does_not_pass_ends_with_the_services_reason_and_the_same_call_finishes_l
     ] {
         let name = format!("{call} {fault:?}");
         let region = Region::start(&folder.path().join("region"));
-        region.play(rule(call, When::Always, fault));
-        let failed = chain(&send(&region, &bundle).unwrap_err());
+        region.inject(rule(call, When::Always, fault));
+        let failed = error_chain(&send(&region, &bundle).unwrap_err());
         assert!(failed.contains(reason), "{name}: {failed}");
-        region.play(FaultScript::default());
-        let uploaded = send(&region, &bundle).unwrap_or_else(|error| panic!("{name}: {}", chain(&error)));
+        region.inject(FaultScript::default());
+        let uploaded =
+            send(&region, &bundle).unwrap_or_else(|error| panic!("{name}: {}", error_chain(&error)));
         assert_eq!(snapshots(&region), [uploaded.snapshot.id.as_str()], "{name}: an orphan is left");
         assert_holds(&region, &uploaded.snapshot.id, &bundle, folder.path());
         drop(region);
@@ -107,11 +109,11 @@ fn windows_of_eventual_consistency_are_waited_out() {
             ..Windows::default()
         };
     });
-    let uploaded = send(&region, &bundle).unwrap_or_else(|error| panic!("{}", chain(&error)));
-    let refused = region.seen("PutSnapshotBlock").iter().filter(|seen| seen.status == 404).count();
+    let uploaded = send(&region, &bundle).unwrap_or_else(|error| panic!("{}", error_chain(&error)));
+    let refused = region.requests("PutSnapshotBlock").iter().filter(|seen| seen.status == 404).count();
     assert!(refused > 0, "the window was never met");
     assert_holds(&region, &uploaded.snapshot.id, &bundle, folder.path());
-    assert!(region.seen("ListSnapshotBlocks").iter().any(|seen| seen.status == 404));
+    assert!(region.requests("ListSnapshotBlocks").iter().any(|seen| seen.status == 404));
 }
 
 #[test]
@@ -121,7 +123,7 @@ fn quotas_slow_an_upload_down_and_do_not_stop_it() {
     let region = Region::with(&folder.path().join("region"), |config| {
         config.quotas.puts_of_snapshot = Some(15);
     });
-    let uploaded = send(&region, &bundle).unwrap_or_else(|error| panic!("{}", chain(&error)));
+    let uploaded = send(&region, &bundle).unwrap_or_else(|error| panic!("{}", error_chain(&error)));
     assert!(uploaded.throttled > 0, "the quota was never met");
     assert_holds(&region, &uploaded.snapshot.id, &bundle, folder.path());
 }
@@ -132,13 +134,17 @@ fn requests_that_hang_are_made_again_within_the_budget() {
     let folder = scratch::folder();
     let bundle = build(folder.path(), 1, 4);
     for call in CALLS {
-        let region =
-            Region::with_attempts(&folder.path().join("region"), Some(Duration::from_millis(300)), |_| {});
-        region.play(rule(call, When::First(2), InjectedFault::Slow { millis: 60_000 }));
+        let region = Region::with_attempt_timeout(
+            &folder.path().join("region"),
+            Some(Duration::from_millis(300)),
+            |_| {},
+        );
+        region.inject(rule(call, When::First(2), InjectedFault::Slow { millis: 60_000 }));
         let begun = Instant::now();
-        let uploaded = send(&region, &bundle).unwrap_or_else(|error| panic!("{call}: {}", chain(&error)));
+        let uploaded =
+            send(&region, &bundle).unwrap_or_else(|error| panic!("{call}: {}", error_chain(&error)));
         assert!(begun.elapsed() < Duration::from_secs(20), "{call}: {:?}", begun.elapsed());
-        region.play(FaultScript::default());
+        region.inject(FaultScript::default());
         assert_holds(&region, &uploaded.snapshot.id, &bundle, folder.path());
         drop(region);
         clear(folder.path());
@@ -164,7 +170,8 @@ fn a_clock_that_is_off_is_corrected_for_every_request() {
         let region = Region::with(&folder.path().join("region"), |config| {
             config.clock = std::sync::Arc::new(Off(off));
         });
-        let uploaded = send(&region, &bundle).unwrap_or_else(|error| panic!("{off}: {}", chain(&error)));
+        let uploaded =
+            send(&region, &bundle).unwrap_or_else(|error| panic!("{off}: {}", error_chain(&error)));
         assert_holds(&region, &uploaded.snapshot.id, &bundle, folder.path());
         drop(region);
         clear(folder.path());

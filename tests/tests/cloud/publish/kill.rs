@@ -9,8 +9,8 @@ use amiforge_emulator::{FaultRule, FaultScript, InjectedFault, When};
 use amiforge_publish::flow;
 use amiforge_publish::folder::LockedFolder;
 use amiforge_publish::journal::Journal;
-use amiforge_tests::dice::Dice;
-use amiforge_tests::place::Region;
+use amiforge_tests::region::Region;
+use amiforge_tests::rng::Rng;
 use amiforge_tests::{program, scratch, tier};
 
 use super::bundles::{assert_holds, build, snapshots};
@@ -43,7 +43,7 @@ fn wait(region: &Region, child: &mut Child, blocks: usize, most: Duration) -> bo
 
 /// The blocks that the region was sent.
 fn put(region: &Region) -> Vec<u64> {
-    let seen = region.seen("PutSnapshotBlock");
+    let seen = region.requests("PutSnapshotBlock");
     seen.iter()
         .map(|seen| seen.target.rsplit('/').next().unwrap().split('?').next().unwrap().parse().unwrap())
         .collect()
@@ -58,7 +58,7 @@ fn acknowledged(bundle: &Path) -> BTreeSet<u64> {
 
 #[test]
 fn an_upload_killed_at_random_moments_goes_on_and_sends_nothing_twice_but_what_was_under_way() {
-    let mut dice = Dice(0x5eed_5eed_5eed);
+    let mut rng = Rng(0x5eed_5eed_5eed);
     // Uploads that are killed until they are done, and kills in all; at least.
     let (uploads, most) = (tier::times(2, 6), tier::times(50, 200));
     let mut kills = 0;
@@ -69,7 +69,7 @@ fn an_upload_killed_at_random_moments_goes_on_and_sends_nothing_twice_but_what_w
         let bundle = build(folder.path(), 1, 48);
         let region = Region::start(&folder.path().join("region"));
         // A little slower than a machine talks to itself, so that there are moments to be killed at.
-        region.play(FaultScript {
+        region.inject(FaultScript {
             rules: vec![FaultRule {
                 service: None,
                 action: Some("PutSnapshotBlock".to_owned()),
@@ -79,29 +79,29 @@ fn an_upload_killed_at_random_moments_goes_on_and_sends_nothing_twice_but_what_w
                 what: InjectedFault::Slow { millis: 20 },
             }],
         });
-        kills += kill_until_done(&region, &bundle, &mut dice);
+        kills += kill_until_done(&region, &bundle, &mut rng);
         let all = snapshots(&region);
         assert_eq!(all.len(), 1, "one upload is one snapshot");
-        region.play(FaultScript::default());
+        region.inject(FaultScript::default());
         assert_holds(&region, &all[0], &bundle, folder.path());
     }
     eprintln!("killed {kills} times in {upload} uploads");
 }
 
 /// Kills the program again and again until an upload is done; tells how often.
-fn kill_until_done(region: &Region, bundle: &Path, dice: &mut Dice) -> u32 {
+fn kill_until_done(region: &Region, bundle: &Path, rng: &mut Rng) -> u32 {
     let mut kills = 0;
     let mut sent_before = BTreeSet::new();
     loop {
         let known = acknowledged(bundle);
         let unknown = sent_before.difference(&known).count();
         assert!(unknown <= flow::MOST as usize, "{unknown} blocks were sent and are not in the journal");
-        region.trail.clear();
+        region.request_log.clear();
         let mut child = start(region, bundle);
-        let ended = match dice.below(4) {
+        let ended = match rng.below(4) {
             // Also while it looks at its journal, and between its calls.
-            0 => wait(region, &mut child, usize::MAX, Duration::from_micros(dice.below(60_000))),
-            _ => wait(region, &mut child, dice.below(10) as usize, Duration::from_mins(1)),
+            0 => wait(region, &mut child, usize::MAX, Duration::from_micros(rng.below(60_000))),
+            _ => wait(region, &mut child, rng.below(10) as usize, Duration::from_mins(1)),
         };
         // A program that is gone cannot be killed.
         let _ = child.kill();

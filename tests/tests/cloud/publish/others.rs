@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use amiforge_emulator::{ACCESS_KEY_ID, SECRET_ACCESS_KEY};
-use amiforge_tests::place::Region;
+use amiforge_tests::region::Region;
 use amiforge_tests::{program, python, scratch};
 
 use super::bundles::{build, send};

@@ -11,7 +11,7 @@ use amiforge_progress::Silent;
 use amiforge_publish::download::download;
 use amiforge_publish::error::PublishError;
 use amiforge_publish::verify::{Sample, SnapshotReport, verify};
-use amiforge_tests::place::Region;
+use amiforge_tests::region::Region;
 use amiforge_tests::scratch;
 
 use super::bundles::{NEEDLE, build, send};
@@ -61,7 +61,7 @@ fn tokens_that_expire_while_a_snapshot_is_read_are_asked_for_again() {
             times: Some(2),
             what: InjectedFault::ExpireTokens,
         };
-        region.play(FaultScript { rules: vec![rule] });
+        region.inject(FaultScript { rules: vec![rule] });
         let report = check(&region, &snapshot, Some(&bundle), Sample::All).unwrap();
         assert_eq!(report.differences, []);
         assert_eq!(report.read, report.held);
@@ -70,7 +70,7 @@ fn tokens_that_expire_while_a_snapshot_is_read_are_asked_for_again() {
 
 /// Lists that were refused.
 fn refused(region: &Region) -> usize {
-    region.seen("ListSnapshotBlocks").iter().filter(|seen| seen.status == 400).count()
+    region.requests("ListSnapshotBlocks").iter().filter(|seen| seen.status == 400).count()
 }
 
 #[test]
@@ -88,11 +88,11 @@ fn pages_whose_tokens_expire_while_a_snapshot_is_listed_are_asked_for_again() {
         what: InjectedFault::ExpireTokens,
     };
     for when in [When::First(2), When::Every(2), When::Every(3)] {
-        region.play(FaultScript { rules: vec![expire(when)] });
-        let (before, stale) = (region.seen("ListSnapshotBlocks").len(), refused(&region));
+        region.inject(FaultScript { rules: vec![expire(when)] });
+        let (before, stale) = (region.requests("ListSnapshotBlocks").len(), refused(&region));
         let report = check(&region, &snapshot, Some(&bundle), Sample::All).unwrap();
         assert_eq!((report.differences.as_slice(), report.read), ([].as_slice(), report.held));
-        assert!((region.seen("ListSnapshotBlocks").len() - before) as u64 > report.held / 3, "in pages");
+        assert!((region.requests("ListSnapshotBlocks").len() - before) as u64 > report.held / 3, "in pages");
         assert!(refused(&region) > stale, "a token was stale");
     }
 }
@@ -112,18 +112,18 @@ fn every_flipped_bit_is_found_and_a_passing_one_is_read_again() {
             times: None,
             what: InjectedFault::FlipBit { bit },
         };
-        region.play(FaultScript { rules: vec![rule] });
+        region.inject(FaultScript { rules: vec![rule] });
         let report = check(&region, &snapshot, Some(&bundle), Sample::All).unwrap();
         assert!(
             matches!(report.differences.as_slice(), [BundleDifference::Unread { block: 2, places, .. }] if !places.is_empty()),
             "bit {bit}: {:?}",
             report.differences
         );
-        region.play(FaultScript::times(5, "GetSnapshotBlock", InjectedFault::FlipBit { bit }));
+        region.inject(FaultScript::times(5, "GetSnapshotBlock", InjectedFault::FlipBit { bit }));
         let report = check(&region, &snapshot, Some(&bundle), Sample::All).unwrap();
         assert_eq!(report.differences, [], "bit {bit} came right the next time");
     }
-    region.play(FaultScript::times(4, "GetSnapshotBlock", InjectedFault::ShortRead { bytes: 1000 }));
+    region.inject(FaultScript::times(4, "GetSnapshotBlock", InjectedFault::ShortRead { bytes: 1000 }));
     assert_eq!(check(&region, &snapshot, Some(&bundle), Sample::All).unwrap().differences, []);
 }
 
@@ -181,10 +181,10 @@ fn a_download_that_was_stopped_goes_on_and_has_its_name_only_at_the_end() {
         what: InjectedFault::ServerError { status: 500 },
     };
     let first = FaultRule { when: When::First(9), what: InjectedFault::Slow { millis: 1 }, ..stop.clone() };
-    region.play(FaultScript { rules: vec![first, stop] });
+    region.inject(FaultScript { rules: vec![first, stop] });
     get().unwrap_err();
     assert!(!out.exists());
-    region.play(FaultScript::default());
+    region.inject(FaultScript::default());
     let done = get().unwrap();
     assert_eq!(done.fetched, done.held - 9);
     let (found, expected) = (fs::read(&out).unwrap(), fs::read(bundle.join("disk.raw")).unwrap());

@@ -10,9 +10,9 @@ use amiforge_publish::api::SnapshotCalls as _;
 use amiforge_publish::error::PublishError;
 use amiforge_publish::folder::{FolderError, LockedFolder};
 use amiforge_publish::upload::{LaterEncryption, TAG_UPLOAD, UploadOptions, abandon, upload};
-use amiforge_tests::place::Region;
+use amiforge_tests::error_chain;
+use amiforge_tests::region::Region;
 use amiforge_tests::scratch;
-use amiforge_tests::told::chain;
 
 use super::bundles::{NEEDLE, assert_holds, build, options, raised, send, send_as, snapshots};
 
@@ -32,9 +32,9 @@ fn stop_after(region: &Region, image: &std::path::Path, blocks: u64) {
         what: InjectedFault::ServerError { status: 500 },
         ..let_through.clone()
     };
-    region.play(FaultScript { rules: vec![let_through, stop] });
+    region.inject(FaultScript { rules: vec![let_through, stop] });
     send(region, image).unwrap_err();
-    region.play(FaultScript::default());
+    region.inject(FaultScript::default());
 }
 
 #[test]
@@ -43,10 +43,10 @@ fn a_second_call_finds_what_is_done() {
     let bundle = build(folder.path(), 1, 4);
     let region = Region::start(&folder.path().join("region"));
     let first = send(&region, &bundle).unwrap();
-    region.trail.clear();
+    region.request_log.clear();
     let second = send(&region, &bundle).unwrap();
     assert_eq!((second.snapshot.id, second.sent), (first.snapshot.id, 0));
-    assert!(region.seen("StartSnapshot").is_empty() && region.seen("PutSnapshotBlock").is_empty());
+    assert!(region.requests("StartSnapshot").is_empty() && region.requests("PutSnapshotBlock").is_empty());
 }
 
 #[test]
@@ -74,7 +74,7 @@ fn two_at_a_time_are_refused() {
     let held = LockedFolder::open(&LockedFolder::beside(&bundle, "local").unwrap()).unwrap();
     let refused = send(&region, &bundle).unwrap_err();
     assert!(matches!(refused, PublishError::Folder(FolderError::Busy { .. })), "{refused:?}");
-    assert!(region.trail.notes().is_empty());
+    assert!(region.request_log.notes().is_empty());
     drop(held);
     send(&region, &bundle).unwrap();
 }
@@ -139,11 +139,11 @@ fn an_intent_whose_answer_was_lost_finds_its_snapshot() {
     let folder = scratch::folder();
     let bundle = build(folder.path(), 1, 4);
     let region = Region::start(&folder.path().join("region"));
-    region.play(FaultScript::times(10_000, "StartSnapshot", InjectedFault::DropAfter));
+    region.inject(FaultScript::times(10_000, "StartSnapshot", InjectedFault::DropAfter));
     send(&region, &bundle).unwrap_err();
     let begun = snapshots(&region);
     assert_eq!(begun.len(), 1, "all tries are one snapshot");
-    region.play(FaultScript::default());
+    region.inject(FaultScript::default());
     let services = region.services();
     let tags = region.block_on(services.ec2.snapshot(&begun[0])).unwrap().tags;
     assert!(tags.contains_key(TAG_UPLOAD), "{tags:?}");
@@ -176,7 +176,7 @@ fn a_block_that_changed_on_disk_is_named_with_its_partition_and_file() {
     let disk = OpenOptions::new().write(true).open(bundle.join("disk.raw")).unwrap();
     disk.write_all_at(&[image[at] ^ 1], at as u64).unwrap();
     let refused = send(&region, &bundle).unwrap_err();
-    let told = chain(&refused);
+    let told = error_chain(&refused);
     assert!(
         matches!(&refused, PublishError::BlockChanged { block, .. } if *block == at as u64 >> 19),
         "{told}"
@@ -203,7 +203,7 @@ fn a_raw_file_that_changed_between_two_calls_is_sent_as_it_is_now() {
     bytes[block..3 * block].fill(0);
     bytes[8 * block..12 * block].fill(7);
     fs::write(&raw, &bytes).unwrap();
-    let uploaded = send(&region, &raw).unwrap_or_else(|error| panic!("{}", chain(&error)));
+    let uploaded = send(&region, &raw).unwrap_or_else(|error| panic!("{}", error_chain(&error)));
     assert_eq!(snapshots(&region), [uploaded.snapshot.id.as_str()]);
     assert_holds(&region, &uploaded.snapshot.id, &raw, folder.path());
 }
@@ -214,7 +214,7 @@ fn a_raw_file_that_is_written_to_while_it_is_sent_is_noticed() {
     let region = Region::start(&folder.path().join("region"));
     let raw = folder.path().join("disk.img");
     fs::write(&raw, amiforge_tests::archive::noise(4 << 20, 3)).unwrap();
-    region.play(FaultScript::times(u64::MAX, "PutSnapshotBlock", InjectedFault::Slow { millis: 400 }));
+    region.inject(FaultScript::times(u64::MAX, "PutSnapshotBlock", InjectedFault::Slow { millis: 400 }));
     let file = OpenOptions::new().write(true).open(&raw).unwrap();
     let writer = std::thread::spawn(move || {
         std::thread::sleep(std::time::Duration::from_millis(150));
@@ -223,8 +223,8 @@ fn a_raw_file_that_is_written_to_while_it_is_sent_is_noticed() {
     let options = UploadOptions { rate: 0, ..UploadOptions::default() };
     let refused = send_as(&region, &raw, &options).unwrap_err();
     writer.join().unwrap();
-    assert!(matches!(refused, PublishError::RawChanged { .. }), "{}", chain(&refused));
-    region.play(FaultScript::default());
+    assert!(matches!(refused, PublishError::RawChanged { .. }), "{}", error_chain(&refused));
+    region.inject(FaultScript::default());
     let uploaded = send_as(&region, &raw, &options).unwrap();
     assert_eq!(snapshots(&region), [uploaded.snapshot.id.as_str()]);
     assert_holds(&region, &uploaded.snapshot.id, &raw, folder.path());

@@ -11,8 +11,8 @@ use amiforge_emulator::{
 use amiforge_publish::api::Encryption;
 use amiforge_publish::upload::{LaterEncryption, ParentChoice, UploadOptions};
 use amiforge_tests::oracle::Mounted;
-use amiforge_tests::place::Region;
 use amiforge_tests::program::Bundle;
+use amiforge_tests::region::Region;
 use amiforge_tests::{oracle, python, scratch};
 
 use super::bundles::{assert_holds, build, options, send, send_as};
@@ -145,7 +145,7 @@ fn a_snapshot_that_turns_out_encrypted_after_its_start_gets_its_zeros_too() {
     let region = Region::start(&folder.path().join("region"));
     encrypt_by_default(&region, &python);
     // Who may not ask what the account does by default learns it from the snapshot only.
-    region.play(FaultScript::times(u64::MAX, "GetEbsEncryptionByDefault", InjectedFault::NotFound));
+    region.inject(FaultScript::times(u64::MAX, "GetEbsEncryptionByDefault", InjectedFault::NotFound));
     let sent = send(&region, &bundle).unwrap();
     assert!(sent.snapshot.encrypted);
     let manifest = Bundle::open(&bundle).manifest;

@@ -9,7 +9,7 @@ use amiforge_publish::api::ec2::Cooldown;
 use amiforge_publish::error::PublishError;
 use amiforge_publish::request::{AmiOptions, SnapshotSharing};
 
-use super::world::{World, texts};
+use super::fixture::{AmiFixture, texts};
 
 /// Every call of EC2 that [`wanted`] makes.
 const CALLS: [&str; 16] = [
@@ -43,23 +43,23 @@ fn wanted() -> AmiOptions {
 }
 
 fn finishes(action: &str, fault: &InjectedFault, times: u64) {
-    let world = World::new();
+    let fixture = AmiFixture::new();
     if action == "CreateTags" {
         // Tags are set with what they are of; only one that comes later has to be set by itself.
-        world.must(&wanted());
+        fixture.must(&wanted());
     }
-    world.region.play(FaultScript::times(times, action, fault.clone()));
+    fixture.region.inject(FaultScript::times(times, action, fault.clone()));
     let tagged =
         AmiOptions { tags: texts(if action == "CreateTags" { &["late=1"] } else { &[] }), ..wanted() };
-    let published = world.must(&tagged);
-    world.region.play(FaultScript::default());
-    assert!(!world.region.seen(action).is_empty(), "{action} was not called");
+    let published = fixture.must(&tagged);
+    fixture.region.inject(FaultScript::default());
+    assert!(!fixture.region.requests(action).is_empty(), "{action} was not called");
     for region in ["local", "local-2"] {
-        world.assert_one(region);
-        let tags = world.images(region).remove(0).tags;
+        fixture.assert_one(region);
+        let tags = fixture.images(region).remove(0).tags;
         assert_eq!(tags.contains_key("late"), action == "CreateTags", "{region}: {tags:?}");
     }
-    assert_eq!(world.images("local")[0].id, published.image.id);
+    assert_eq!(fixture.images("local")[0].id, published.image.id);
 }
 
 #[test]
@@ -92,29 +92,29 @@ fn what_the_service_learns_late_is_waited_for() {
         copy: Duration::from_millis(400),
         ..Windows::default()
     };
-    let world = World::with(|config| config.windows = windows);
-    world.must(&wanted());
+    let fixture = AmiFixture::with(|config| config.windows = windows);
+    fixture.must(&wanted());
     std::thread::sleep(windows.describe_after_creation);
-    world.assert_one("local");
-    world.assert_one("local-2");
+    fixture.assert_one("local");
+    fixture.assert_one("local-2");
 }
 
 #[test]
 fn a_call_that_stays_refused_is_given_up_with_the_services_words_and_goes_on_later() {
-    let world = World::new();
-    world.region.play(FaultScript::times(
+    let fixture = AmiFixture::new();
+    fixture.region.inject(FaultScript::times(
         u64::MAX,
         "RegisterImage",
         InjectedFault::ServerError { status: 503 },
     ));
-    let error = world.publish(&wanted()).unwrap_err();
-    let told = amiforge_tests::told::chain(&error);
+    let error = fixture.publish(&wanted()).unwrap_err();
+    let told = amiforge_tests::error_chain(&error);
     assert!(told.starts_with("registering `web-1` in local: giving up after "), "{told}");
-    world.region.play(FaultScript::default());
-    let sent = world.region.successes("PutSnapshotBlock");
-    world.must(&wanted());
-    assert_eq!(world.region.successes("PutSnapshotBlock"), sent, "no block is sent again");
-    world.assert_one("local");
+    fixture.region.inject(FaultScript::default());
+    let sent = fixture.region.successes("PutSnapshotBlock");
+    fixture.must(&wanted());
+    assert_eq!(fixture.region.successes("PutSnapshotBlock"), sent, "no block is sent again");
+    fixture.assert_one("local");
 }
 
 #[test]
@@ -130,8 +130,8 @@ fn an_interrupt_ends_a_publish_wherever_it_is_and_what_is_left_is_known() {
         ("RegisterImage", hang.clone()),
         ("CopyImage", hang.clone()),
     ] {
-        let world = World::new();
-        world.region.play(FaultScript::times(u64::MAX, action, fault.clone()));
+        let fixture = AmiFixture::new();
+        fixture.region.inject(FaultScript::times(u64::MAX, action, fault.clone()));
         let interrupt = Interrupt::new();
         let flag = interrupt.flag();
         let raised = std::thread::spawn(move || {
@@ -139,7 +139,7 @@ fn an_interrupt_ends_a_publish_wherever_it_is_and_what_is_left_is_known() {
             flag.store(true, std::sync::atomic::Ordering::Relaxed);
             Instant::now()
         });
-        let outcome = world.publish_until(&wanted(), &interrupt);
+        let outcome = fixture.publish_until(&wanted(), &interrupt);
         let took = raised.join().unwrap().elapsed();
         assert!(took < Duration::from_secs(2), "{action} {fault:?}: {took:?}");
         match outcome {
@@ -150,11 +150,11 @@ fn an_interrupt_ends_a_publish_wherever_it_is_and_what_is_left_is_known() {
             }
             other => panic!("{action} {fault:?}: {other:?}"),
         }
-        let left = amiforge_publish::ami::left(&world.bundle, "local").unwrap();
-        let begun = !world.snapshots("local").is_empty();
+        let left = amiforge_publish::ami::left(&fixture.bundle, "local").unwrap();
+        let begun = !fixture.snapshots("local").is_empty();
         assert_eq!(!left.made.is_empty(), begun, "{action}: {left:?}");
-        world.region.play(FaultScript::default());
-        world.must(&wanted());
-        world.assert_one("local");
+        fixture.region.inject(FaultScript::default());
+        fixture.must(&wanted());
+        fixture.assert_one("local");
     }
 }

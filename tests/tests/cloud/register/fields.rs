@@ -7,19 +7,19 @@ use amiforge_publish::request::{AmiOptions, Imds, Tpm};
 use amiforge_tests::python;
 use serde_json::{Value, json};
 
-use super::world::{World, build, texts};
+use super::fixture::{AmiFixture, build, texts};
 
-fn read_back(world: &World, python: &std::path::Path, image: &str) -> Value {
-    let args = [world.region.running.endpoint(), "local".to_owned(), image.to_owned()];
+fn read_back(fixture: &AmiFixture, python: &std::path::Path, image: &str) -> Value {
+    let args = [fixture.region.running.endpoint(), "local".to_owned(), image.to_owned()];
     serde_json::from_str(&python::must(python, "register/read_back.py", &args)).unwrap()
 }
 
 #[test]
 fn an_ami_is_registered_with_careful_defaults() {
     let Some(python) = python::with(&["boto3"]) else { return };
-    let world = World::new();
-    let published = world.must(&AmiOptions::default());
-    let told = read_back(&world, &python, &published.image.id);
+    let fixture = AmiFixture::new();
+    let published = fixture.must(&AmiOptions::default());
+    let told = read_back(&fixture, &python, &published.image.id);
     let image = &told["image"];
     for (field, value) in [
         ("Name", json!("web-1")),
@@ -40,7 +40,7 @@ fn an_ami_is_registered_with_careful_defaults() {
     let root = &image["BlockDeviceMappings"][0]["Ebs"];
     assert_eq!((&root["VolumeType"], &root["DeleteOnTermination"]), (&json!("gp3"), &json!(true)));
     assert_eq!(image["BlockDeviceMappings"].as_array().unwrap().len(), 1);
-    let manifest = fs::read(world.bundle.join("manifest.json")).unwrap();
+    let manifest = fs::read(fixture.bundle.join("manifest.json")).unwrap();
     let digest = amiforge_formats::digest::Digest::of(&manifest).to_string();
     let of_snapshot = &told["snapshots"]["/dev/xvda"]["tags"];
     for tags in [&told["tags"], of_snapshot] {
@@ -56,9 +56,9 @@ fn an_ami_is_registered_with_careful_defaults() {
 #[test]
 fn an_ami_is_registered_with_everything_that_is_asked_for() {
     let Some(python) = python::with(&["boto3"]) else { return };
-    let world = World::new();
-    let further = build(world.folder.path(), "cache", 1);
-    let variables = world.folder.path().join("vars");
+    let fixture = AmiFixture::new();
+    let further = build(fixture.folder.path(), "cache", 1);
+    let variables = fixture.folder.path().join("vars");
     let body = b"\0\0\0\0zlib";
     let blob = [&b"AMZNUEFI"[..], &crc32c::crc32c(body).to_le_bytes(), body].concat();
     fs::write(&variables, blob).unwrap();
@@ -79,8 +79,8 @@ fn an_ami_is_registered_with_everything_that_is_asked_for() {
         protection: Some(Cooldown::Day),
         ..AmiOptions::default()
     };
-    let published = world.must(&wanted);
-    let told = read_back(&world, &python, &published.image.id);
+    let published = fixture.must(&wanted);
+    let told = read_back(&fixture, &python, &published.image.id);
     let image = &told["image"];
     for (field, value) in [
         ("Name", json!("another (1)")),
@@ -110,7 +110,7 @@ fn an_ami_is_registered_with_everything_that_is_asked_for() {
     assert!(empty["SnapshotId"].is_null());
     let cache = &told["snapshots"]["/dev/sdb"];
     assert_eq!((&cache["tags"]["amiforge:image"], &cache["tags"]["team"]), (&json!("cache"), &json!("a")));
-    assert_eq!(world.snapshots("local").len(), 2);
-    let again = world.must(&wanted);
+    assert_eq!(fixture.snapshots("local").len(), 2);
+    let again = fixture.must(&wanted);
     assert_eq!(again.image.id, published.image.id);
 }

@@ -6,16 +6,16 @@ use std::time::{Duration, Instant};
 
 use amiforge_emulator::{FaultRule, FaultScript, InjectedFault, When};
 use amiforge_publish::ami::AmiError;
-use amiforge_tests::dice::Dice;
-use amiforge_tests::told::chain;
+use amiforge_tests::error_chain;
+use amiforge_tests::rng::Rng;
 use amiforge_tests::{program, tier};
 
-use super::world::World;
+use super::fixture::AmiFixture;
 
-fn start(world: &World, bundle: &Path, more: &[&str]) -> Child {
+fn start(fixture: &AmiFixture, bundle: &Path, more: &[&str]) -> Child {
     Command::new(program::path())
         .args(["publish", "--quiet", "--region", "local"])
-        .args(["--endpoint-url", &world.region.running.endpoint()])
+        .args(["--endpoint-url", &fixture.region.running.endpoint()])
         .args(more)
         .arg(bundle)
         .stdin(Stdio::null())
@@ -51,12 +51,12 @@ fn slow() -> FaultScript {
 }
 
 /// Kills again and again until a publish is done; tells how often.
-fn kill_until_done(world: &World, dice: &mut Dice, more: &[&str]) -> u32 {
+fn kill_until_done(fixture: &AmiFixture, rng: &mut Rng, more: &[&str]) -> u32 {
     let mut kills = 0;
     loop {
-        let mut child = start(world, &world.bundle, more);
+        let mut child = start(fixture, &fixture.bundle, more);
         // Longer and longer, so that it gets on however far it has to go.
-        let most = 20_000 + dice.below(80_000 + u64::from(kills) * 8_000);
+        let most = 20_000 + rng.below(80_000 + u64::from(kills) * 8_000);
         let ended = wait(&mut child, Duration::from_micros(most));
         // A program that is gone cannot be killed.
         let _ = child.kill();
@@ -71,7 +71,7 @@ fn kill_until_done(world: &World, dice: &mut Dice, more: &[&str]) -> u32 {
 
 #[test]
 fn a_publish_killed_at_random_moments_makes_one_ami_and_one_snapshot_in_each_region() {
-    let mut dice = Dice(0x5eed_0000_5eed);
+    let mut rng = Rng(0x5eed_0000_5eed);
     let (mut kills, mut publishes) = (0, 0);
     let more = [
         "--copy-to",
@@ -85,11 +85,11 @@ fn a_publish_killed_at_random_moments_makes_one_ami_and_one_snapshot_in_each_reg
     // Publishes that are killed until they are done, and kills in all; at least.
     while publishes < tier::times(1, 4) || kills < tier::times(20, 60) {
         publishes += 1;
-        let world = World::new();
-        world.region.play(slow());
-        kills += kill_until_done(&world, &mut dice, &more);
+        let fixture = AmiFixture::new();
+        fixture.region.inject(slow());
+        kills += kill_until_done(&fixture, &mut rng, &more);
         for region in ["local", "local-2", "local-3"] {
-            world.assert_one(region);
+            fixture.assert_one(region);
         }
     }
     eprintln!("killed {kills} times in {publishes} publishes");
@@ -97,26 +97,26 @@ fn a_publish_killed_at_random_moments_makes_one_ami_and_one_snapshot_in_each_reg
 
 #[test]
 fn a_publish_killed_at_a_random_moment_can_be_taken_back_whole() {
-    let mut dice = Dice(0x0aba_d05e_ed01);
+    let mut rng = Rng(0x0aba_d05e_ed01);
     for _ in 0..tier::times(10, 25) {
-        let world = World::new();
-        world.region.play(slow());
-        let mut child = start(&world, &world.bundle, &["--copy-to", "local-2", "--protect"]);
-        let ended = wait(&mut child, Duration::from_micros(10_000 + dice.below(300_000)));
+        let fixture = AmiFixture::new();
+        fixture.region.inject(slow());
+        let mut child = start(&fixture, &fixture.bundle, &["--copy-to", "local-2", "--protect"]);
+        let ended = wait(&mut child, Duration::from_micros(10_000 + rng.below(300_000)));
         let _ = child.kill();
         child.wait().unwrap();
         if ended {
             continue;
         }
-        match world.abandon() {
+        match fixture.abandon() {
             // Killed after its last step: that is published, and is not taken back.
             Err(AmiError::NothingToAbandon { found }) if found.contains("is published as") => continue,
             // Where nothing was begun there is nothing to take back.
             Ok(_) | Err(AmiError::NothingToAbandon { .. }) => {}
-            Err(error) => panic!("{}", chain(&error)),
+            Err(error) => panic!("{}", error_chain(&error)),
         }
         for region in ["local", "local-2"] {
-            assert_eq!((world.images(region).len(), world.snapshots(region)), (0, vec![]), "{region}");
+            assert_eq!((fixture.images(region).len(), fixture.snapshots(region)), (0, vec![]), "{region}");
         }
     }
 }

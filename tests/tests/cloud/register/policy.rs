@@ -7,10 +7,10 @@ use amiforge_publish::plan::{Known, Parent, Volume, plan};
 use amiforge_publish::request::{AmiOptions, Request, SnapshotSharing};
 use amiforge_publish::source::ImageSource;
 
-use super::world::{World, request, texts};
+use super::fixture::{AmiFixture, request, texts};
 
-fn allowed(request: &Request, world: &World) -> BTreeSet<String> {
-    let source = ImageSource::open(&world.bundle).unwrap();
+fn allowed(request: &Request, fixture: &AmiFixture) -> BTreeSet<String> {
+    let source = ImageSource::open(&fixture.bundle).unwrap();
     let manifest = source.manifest().unwrap();
     let (data, all) = (manifest.without_zero.blocks, manifest.without_free.blocks);
     let volume = Volume { path: "web".to_owned(), data, zero: all - data, known: Known::Exactly };
@@ -34,11 +34,12 @@ fn a_policy_is_what_the_calls_need() {
             ..AmiOptions::default()
         },
     ] {
-        let world = World::new();
-        let request = request(&world.bundle, &wanted);
-        let allowed = allowed(&request, &world);
-        world.must(&wanted);
-        let made: BTreeSet<String> = world.region.trail.notes().into_iter().map(|seen| seen.action).collect();
+        let fixture = AmiFixture::new();
+        let request = request(&fixture.bundle, &wanted);
+        let allowed = allowed(&request, &fixture);
+        fixture.must(&wanted);
+        let made: BTreeSet<String> =
+            fixture.region.request_log.notes().into_iter().map(|seen| seen.action).collect();
         let forbidden: Vec<_> = made.difference(&allowed).collect();
         assert!(forbidden.is_empty(), "these calls are made and not allowed: {forbidden:?}");
         // What only happens when something has to be mended or taken back, or where the account encrypts.

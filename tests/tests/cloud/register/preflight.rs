@@ -7,35 +7,35 @@ use amiforge_progress::Silent;
 use amiforge_publish::ami::AmiError;
 use amiforge_publish::request::AmiOptions;
 use amiforge_publish::upload::{self, ParentChoice};
+use amiforge_tests::error_chain;
 use amiforge_tests::python;
-use amiforge_tests::told::chain;
 
-use super::world::{World, texts};
+use super::fixture::{AmiFixture, texts};
 
 const NONE: &str = "snap-0123456789abcdef0";
 
 /// Nothing was begun.
-fn assert_untouched(world: &World) {
+fn assert_untouched(fixture: &AmiFixture) {
     for action in ["StartSnapshot", "RegisterImage", "CopyImage"] {
-        assert!(world.region.seen(action).is_empty(), "{action}");
+        assert!(fixture.region.requests(action).is_empty(), "{action}");
     }
 }
 
 #[test]
 fn a_volume_of_a_snapshot_that_does_not_exist_is_refused() {
-    let world = World::new();
+    let fixture = AmiFixture::new();
     let wanted = AmiOptions { volumes: vec![format!("/dev/sdb=snapshot:{NONE}")], ..AmiOptions::default() };
-    let told = chain(&world.publish(&wanted).unwrap_err());
+    let told = error_chain(&fixture.publish(&wanted).unwrap_err());
     assert!(
         told.contains(&format!("asking for {NONE}")) && told.contains("InvalidSnapshot.NotFound"),
         "{told}"
     );
-    assert_untouched(&world);
+    assert_untouched(&fixture);
 }
 
 #[test]
 fn a_parent_that_does_not_exist_is_refused() {
-    let world = World::new();
+    let fixture = AmiFixture::new();
     for (parent, code) in
         [(NONE, "InvalidSnapshot.NotFound"), ("ami-0123456789abcdef0", "InvalidAMIID.NotFound")]
     {
@@ -44,45 +44,45 @@ fn a_parent_that_does_not_exist_is_refused() {
             rate: 0,
             ..upload::UploadOptions::default()
         };
-        let (services, interrupt) = (world.services(), Interrupt::new());
-        let work = upload::upload(&services, &world.bundle, &options, &Silent, &interrupt);
-        let told = chain(&world.region.block_on(work).unwrap_err());
+        let (services, interrupt) = (fixture.services(), Interrupt::new());
+        let work = upload::upload(&services, &fixture.bundle, &options, &Silent, &interrupt);
+        let told = error_chain(&fixture.region.block_on(work).unwrap_err());
         assert!(told.contains(&format!("asking for {parent}")) && told.contains(code), "{told}");
     }
-    assert_untouched(&world);
+    assert_untouched(&fixture);
 }
 
 #[test]
 fn a_disabled_ami_of_the_name_is_named_as_that() {
     let Some(python) = python::with(&["boto3"]) else { return };
-    let world = World::new();
-    let first = world.must(&AmiOptions::default()).image.id;
+    let fixture = AmiFixture::new();
+    let first = fixture.must(&AmiOptions::default()).image.id;
     let code = "import sys, boto3\n\
         keys = dict(aws_access_key_id=sys.argv[2], aws_secret_access_key=sys.argv[3])\n\
         ec2 = boto3.client('ec2', endpoint_url=sys.argv[1], region_name='local', **keys)\n\
         ec2.disable_image(ImageId=sys.argv[4])\n";
     let keys = [amiforge_emulator::ACCESS_KEY_ID, amiforge_emulator::SECRET_ACCESS_KEY];
-    let endpoint = world.region.running.endpoint();
+    let endpoint = fixture.region.running.endpoint();
     let output = Command::new(python).args(["-c", code, &endpoint]).args(keys).arg(&first).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    world.region.trail.clear();
-    let Err(AmiError::Disabled { image, region }) = world.publish(&AmiOptions::default()) else {
+    fixture.region.request_log.clear();
+    let Err(AmiError::Disabled { image, region }) = fixture.publish(&AmiOptions::default()) else {
         panic!("a disabled AMI is not the one that is wanted")
     };
     assert_eq!((image, region.as_str()), (first, "local"));
-    assert_untouched(&world);
+    assert_untouched(&fixture);
 }
 
 #[test]
 fn every_region_whose_name_is_formed_as_one_can_be_copied_to() {
-    let world = World::new();
+    let fixture = AmiFixture::new();
     let names = ["local-12", "eu-west-1", "ap-southeast-9"];
-    world.must(&AmiOptions { copy_to: texts(&names), ..AmiOptions::default() });
+    fixture.must(&AmiOptions { copy_to: texts(&names), ..AmiOptions::default() });
     for name in names {
-        world.assert_one(name);
+        fixture.assert_one(name);
     }
     for name in ["eu-wset-1", "local2"] {
-        let refused = world.publish(&AmiOptions { copy_to: texts(&[name]), ..AmiOptions::default() });
+        let refused = fixture.publish(&AmiOptions { copy_to: texts(&[name]), ..AmiOptions::default() });
         assert!(matches!(refused, Err(AmiError::NoSuchRegion { .. })), "{name}");
     }
 }

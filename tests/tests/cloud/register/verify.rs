@@ -6,10 +6,10 @@ use amiforge_publish::api::ec2::{Ec2 as _, Grantee, Tags};
 use amiforge_publish::request::AmiOptions;
 use amiforge_tests::program;
 
-use super::world::{World, texts};
+use super::fixture::{AmiFixture, texts};
 
-fn verify(world: &World, region: &str, image: &str, more: &[&str]) -> (Output, String) {
-    let endpoint = world.region.running.endpoint();
+fn verify(fixture: &AmiFixture, region: &str, image: &str, more: &[&str]) -> (Output, String) {
+    let endpoint = fixture.region.running.endpoint();
     let mut args = vec!["verify", image, "--region", region, "--endpoint-url", &endpoint];
     args.extend(more);
     let output = program::run(&args);
@@ -19,7 +19,7 @@ fn verify(world: &World, region: &str, image: &str, more: &[&str]) -> (Output, S
 
 #[test]
 fn an_untouched_ami_and_its_copy_are_what_was_asked_for() {
-    let world = World::new();
+    let fixture = AmiFixture::new();
     let wanted = AmiOptions {
         copy_to: texts(&["local-2"]),
         share: texts(&["111122223333"]),
@@ -27,38 +27,38 @@ fn an_untouched_ami_and_its_copy_are_what_was_asked_for() {
         volumes: texts(&["/dev/sdb=empty:1"]),
         ..AmiOptions::default()
     };
-    let published = world.must(&wanted);
+    let published = fixture.must(&wanted);
     let copy = published.copied().next().unwrap().image_id.clone();
-    let bundle = world.bundle.to_string_lossy().into_owned();
+    let bundle = fixture.bundle.to_string_lossy().into_owned();
     for (region, image) in [("local", &published.image.id), ("local-2", &copy)] {
         for more in [&["--bundle", bundle.as_str()][..], &[]] {
-            let (output, text) = verify(&world, region, image, more);
+            let (output, text) = verify(&fixture, region, image, more);
             assert_eq!(output.status.code(), Some(0), "{region} {more:?}: {text}{output:?}");
             assert!(text.contains("no difference of its fields"), "{text}");
         }
     }
-    std::fs::remove_dir_all(world.bundle.with_file_name("web-1.publish")).unwrap();
-    let (output, text) = verify(&world, "local", &published.image.id, &["--bundle", &bundle]);
+    std::fs::remove_dir_all(fixture.bundle.with_file_name("web-1.publish")).unwrap();
+    let (output, text) = verify(&fixture, "local", &published.image.id, &["--bundle", &bundle]);
     assert_eq!(output.status.code(), Some(0), "{text}");
     assert!(text.contains("from what follows from the bundle"), "{text}");
 }
 
 #[test]
 fn everything_that_was_changed_since_is_named() {
-    let world = World::new();
-    let published = world.must(&AmiOptions { tags: texts(&["team=a"]), ..AmiOptions::default() });
-    let (image, ec2) = (&published.image, world.ec2("local"));
+    let fixture = AmiFixture::new();
+    let published = fixture.must(&AmiOptions { tags: texts(&["team=a"]), ..AmiOptions::default() });
+    let (image, ec2) = (&published.image, fixture.ec2("local"));
     let root = image.root_snapshot().unwrap().to_owned();
     let changed = |key: &str| Tags::from([(key.to_owned(), "changed".to_owned())]);
     let ids = |id: &str| [id.to_owned()];
-    world.region.block_on(async {
+    fixture.region.block_on(async {
         ec2.add_launch_permissions(&image.id, &[Grantee::Account("999988887777".to_owned())]).await.unwrap();
         ec2.create_tags(&ids(&image.id), &changed("amiforge:recipe")).await.unwrap();
         ec2.create_tags(&ids(&image.id), &changed("team")).await.unwrap();
         ec2.create_tags(&ids(&root), &changed("amiforge:manifest")).await.unwrap();
     });
-    let bundle = world.bundle.to_string_lossy().into_owned();
-    let (output, text) = verify(&world, "local", &image.id, &["--bundle", &bundle]);
+    let bundle = fixture.bundle.to_string_lossy().into_owned();
+    let (output, text) = verify(&fixture, "local", &image.id, &["--bundle", &bundle]);
     assert_eq!(output.status.code(), Some(3), "{text}{output:?}");
     for named in [
         "launchPermission 999988887777 is `given` and should be none",
@@ -73,11 +73,11 @@ fn everything_that_was_changed_since_is_named() {
 
 #[test]
 fn an_ami_of_another_bundle_differs_in_its_tags_and_blocks() {
-    let world = World::new();
-    let published = world.must(&AmiOptions::default());
-    let other = super::world::build(world.folder.path(), "web", 2);
+    let fixture = AmiFixture::new();
+    let published = fixture.must(&AmiOptions::default());
+    let other = super::fixture::build(fixture.folder.path(), "web", 2);
     let (output, text) =
-        verify(&world, "local", &published.image.id, &["--bundle", &other.to_string_lossy(), "--json"]);
+        verify(&fixture, "local", &published.image.id, &["--bundle", &other.to_string_lossy(), "--json"]);
     assert_eq!(output.status.code(), Some(3), "{text}{output:?}");
     let told: serde_json::Value = serde_json::from_str(&text).unwrap();
     assert_eq!(told["imageId"], published.image.id.as_str());

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use amiforge_formats::bios::{self, BiosBoot, BiosError};
 use amiforge_formats::pe::{self, UkiSection};
-use amiforge_tests::machine::{self, Disk, End, Firmware, Machine, Ran};
+use amiforge_tests::machine::{self, Disk, End, Firmware, Machine, MachineRun};
 use amiforge_tests::{oracle, scratch};
 use object::read::pe::{ImageNtHeaders, PeFile64};
 
@@ -36,8 +36,8 @@ fn boot(parts: &Parts, kernel: &[u8]) -> BiosBoot {
 }
 
 /// What the guest told.
-fn told(ran: &Ran) -> Vec<&str> {
-    ran.must_end(End::Off).lines("GUEST ")
+fn told(ran: &MachineRun) -> Vec<&str> {
+    ran.assert_ended(End::PoweredOff).lines("GUEST ")
 }
 
 /// What a guest with the parts tells.
@@ -144,10 +144,11 @@ fn a_damaged_image_is_not_started() {
     damaged[pe] = b'N';
     assert!(pe::read(&damaged).is_err());
     let disk = parts.disk("damaged", None, Some(&damaged));
-    let until = "BdsDxe: failed to load";
-    let machine = Machine { until, timeout: Duration::from_mins(1), ..Machine::new(Firmware::Uefi, &disk) };
+    let wait_for = "BdsDxe: failed to load";
+    let machine =
+        Machine { wait_for, timeout: Duration::from_mins(1), ..Machine::new(Firmware::Uefi, &disk) };
     let ran = machine.run();
-    ran.must_end(End::Said);
+    ran.assert_ended(End::Matched);
     assert!(ran.lines("GUEST").is_empty(), "{}", ran.console);
 }
 
@@ -176,10 +177,14 @@ fn the_loader_says_in_words_why_it_stops() {
     for (words, memory, damage) in cases {
         let disk = parts.disk("damaged", Some(&whole), None);
         damage(&disk);
-        let until = &format!("amiforge: stopped: {words}\r\n");
-        let machine =
-            Machine { memory, until, timeout: Duration::from_mins(1), ..Machine::new(Firmware::Bios, &disk) };
-        println!("{words}: {:?}", machine.run().must_end(End::Said).time);
+        let wait_for = &format!("amiforge: stopped: {words}\r\n");
+        let machine = Machine {
+            memory,
+            wait_for,
+            timeout: Duration::from_mins(1),
+            ..Machine::new(Firmware::Bios, &disk)
+        };
+        println!("{words}: {:?}", machine.run().assert_ended(End::Matched).time);
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use amiforge_formats::bios::BiosBoot;
 use amiforge_formats::plan::NoSources;
 use amiforge_formats::tree::Content;
-use amiforge_tests::{archive, oracle, scratch, written};
+use amiforge_tests::{archive, folder_tree, oracle, scratch};
 use tempfile::TempDir;
 
 /// Where partition 1 of a disk starts and how long it is, in MiB: the loader for a legacy BIOS.
@@ -108,7 +108,7 @@ pub(crate) fn inline(bytes: &[u8]) -> Content {
 
 /// The bytes of a content without sources.
 pub(crate) fn bytes(content: &Content) -> Vec<u8> {
-    written::bytes(content, &NoSources)
+    folder_tree::content_bytes(content, &NoSources)
 }
 
 /// Writes into a file.

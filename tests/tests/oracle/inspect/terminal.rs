@@ -12,26 +12,26 @@ const HOSTILE: &[u8] = b"\x1b]0;pwned\x07\x1b]52;c;eA==\x07\x1b[6n\x1b[2J\xc2\x9
 const SHOWN: &str = r"\x1b]0;pwned\x07\x1b]52;c;eA==\x07\x1b[6n\x1b[2J\xc2\x9b31m";
 
 /// A folder with a recipe, and the program run in it.
-struct Desk(tempfile::TempDir);
+struct CliFixture(tempfile::TempDir);
 
-impl Desk {
+impl CliFixture {
     /// Two bundles, `a` and `b`, which differ in files with hostile names and contents.
     fn new() -> Option<Self> {
         if !oracle::ready(&["script"], false) {
             return None;
         }
-        let desk = Self(scratch::folder());
+        let fixture = Self(scratch::folder());
         let recipe = "[image]\nname = \"web\"\narch = \"x86_64\"\nepoch = 1700000000\n[disk]\nsize = \"64 MiB\"\n\
             [[partition]]\nrole = \"root\"\n[[source]]\nkind = \"dir\"\npath = \"files\"\n";
-        fs::write(desk.path("recipe.toml"), recipe).unwrap();
-        fs::create_dir(desk.path("files")).unwrap();
-        fs::write(desk.path("files").join(std::ffi::OsStr::from_bytes(HOSTILE)), HOSTILE).unwrap();
-        fs::write(desk.path("files/grüße 日本 🚀"), "x").unwrap();
-        fs::write(desk.path("files/data"), [b"plain ", HOSTILE, b"\xff\n"].concat()).unwrap();
-        desk.must(&["build", "recipe.toml", "-o", "a", "-q"]);
-        fs::write(desk.path("files").join(std::ffi::OsStr::from_bytes(HOSTILE)), "other").unwrap();
-        desk.must(&["build", "recipe.toml", "-o", "b", "-q"]);
-        Some(desk)
+        fs::write(fixture.path("recipe.toml"), recipe).unwrap();
+        fs::create_dir(fixture.path("files")).unwrap();
+        fs::write(fixture.path("files").join(std::ffi::OsStr::from_bytes(HOSTILE)), HOSTILE).unwrap();
+        fs::write(fixture.path("files/grüße 日本 🚀"), "x").unwrap();
+        fs::write(fixture.path("files/data"), [b"plain ", HOSTILE, b"\xff\n"].concat()).unwrap();
+        fixture.must(&["build", "recipe.toml", "-o", "a", "-q"]);
+        fs::write(fixture.path("files").join(std::ffi::OsStr::from_bytes(HOSTILE)), "other").unwrap();
+        fixture.must(&["build", "recipe.toml", "-o", "b", "-q"]);
+        Some(fixture)
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -81,32 +81,33 @@ impl Desk {
 
 #[test]
 fn names_are_shown_and_not_done_in_every_command() {
-    let Some(desk) = Desk::new() else { return };
-    let listed = desk.harmless(&["inspect", "a:root", "-R"], 0);
+    let Some(fixture) = CliFixture::new() else { return };
+    let listed = fixture.harmless(&["inspect", "a:root", "-R"], 0);
     assert!(listed.contains(SHOWN), "{listed}");
     assert!(listed.contains("grüße 日本 🚀"), "printable text stays as it is: {listed}");
-    desk.harmless(&["inspect", "a"], 0);
-    desk.harmless(&["inspect", "a:root", "--dump"], 0);
-    let json = desk.harmless(&["inspect", "a:root", "--json"], 0);
+    fixture.harmless(&["inspect", "a"], 0);
+    fixture.harmless(&["inspect", "a:root", "--dump"], 0);
+    let json = fixture.harmless(&["inspect", "a:root", "--json"], 0);
     assert!(json.contains("grüße 日本 🚀"), "{json}");
-    let different = desk.harmless(&["diff", "a", "b"], 3);
+    let different = fixture.harmless(&["diff", "a", "b"], 3);
     assert!(different.contains(r"\x1b]0;pwned"), "{different}");
-    desk.harmless(&["diff", "a", "b", "--json"], 3);
+    fixture.harmless(&["diff", "a", "b", "--json"], 3);
     // A file in the bundle, and lines of its texts, with such a name.
-    fs::write(desk.path("a").join(std::ffi::OsStr::from_bytes(HOSTILE)), "x").unwrap();
-    let mut sums = fs::read(desk.path("a/SHA256SUMS")).unwrap();
+    fs::write(fixture.path("a").join(std::ffi::OsStr::from_bytes(HOSTILE)), "x").unwrap();
+    let mut sums = fs::read(fixture.path("a/SHA256SUMS")).unwrap();
     sums.extend([&[b'0'; 64][..], b"  x\x1b[2J\xe2\x80\xae\n"].concat());
-    fs::write(desk.path("a/SHA256SUMS"), sums).unwrap();
-    let tree = fs::read(desk.path("a/tree.txt")).unwrap();
-    fs::write(desk.path("a/tree.txt"), [&tree[..], b"/x\x1b]0;y\x07 file 0644 0:0 0 0\n"].concat()).unwrap();
-    let verified = desk.harmless(&["verify", "a"], 3);
+    fs::write(fixture.path("a/SHA256SUMS"), sums).unwrap();
+    let tree = fs::read(fixture.path("a/tree.txt")).unwrap();
+    fs::write(fixture.path("a/tree.txt"), [&tree[..], b"/x\x1b]0;y\x07 file 0644 0:0 0 0\n"].concat())
+        .unwrap();
+    let verified = fixture.harmless(&["verify", "a"], 3);
     assert!(verified.contains(SHOWN) && verified.contains("does not belong"), "{verified}");
-    desk.harmless(&["verify", "a", "--json"], 3);
+    fixture.harmless(&["verify", "a", "--json"], 3);
 }
 
 #[test]
 fn mistakes_that_repeat_what_they_were_given_are_harmless() {
-    let Some(desk) = Desk::new() else { return };
+    let Some(fixture) = CliFixture::new() else { return };
     let name = "no\x1b]0;pwned\x07\u{9b}2J\u{202e}";
     for (args, code) in [
         (vec!["inspect", name], 2),
@@ -120,24 +121,24 @@ fn mistakes_that_repeat_what_they_were_given_are_harmless() {
         (vec![name], 2),
         (vec!["inspect", "a", "--threads", name], 2),
     ] {
-        desk.harmless(&args, code);
+        fixture.harmless(&args, code);
     }
     // A recipe of somebody else, whose lines an error shows.
     let recipe = "[image]\nname = \"web\x07\x1b]0;x\x07\"\narch = \"x86_64\"\n\"k\\u001b[2J\" = 1\n";
-    fs::write(desk.path("recipe.toml"), recipe).unwrap();
-    desk.harmless(&["build", "recipe.toml", "-o", "out"], 2);
+    fs::write(fixture.path("recipe.toml"), recipe).unwrap();
+    fixture.harmless(&["build", "recipe.toml", "-o", "out"], 2);
     // Names of packages in a lock that somebody else made.
-    fs::write(desk.path("recipe.lock"), "schema = 1\n[[x\x1b[2J]]\n").unwrap();
-    desk.harmless(&["fetch", "recipe.toml"], 2);
+    fs::write(fixture.path("recipe.lock"), "schema = 1\n[[x\x1b[2J]]\n").unwrap();
+    fixture.harmless(&["fetch", "recipe.toml"], 2);
 }
 
 #[test]
 fn bytes_of_a_file_go_to_a_pipe_as_they_are_and_to_a_terminal_escaped() {
-    let Some(desk) = Desk::new() else { return };
+    let Some(fixture) = CliFixture::new() else { return };
     let cat = ["inspect", "a:root/data", "--cat"];
     let data = [b"plain ", HOSTILE, b"\xff\n"].concat();
-    assert_eq!(desk.piped(&cat), (Some(0), data));
-    let shown = desk.on_terminal(&cat);
+    assert_eq!(fixture.piped(&cat), (Some(0), data));
+    let shown = fixture.on_terminal(&cat);
     let expected = r"plain \x1b]0;pwned\x07\x1b]52;c;eA==\x07\x1b[6n\x1b[2J\u{9b}31m\xff";
     assert_eq!((shown.0, String::from_utf8_lossy(&shown.1).trim_end()), (Some(0), expected));
 }

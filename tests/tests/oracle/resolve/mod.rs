@@ -76,7 +76,7 @@ fn ours(suites: &[Suite<'_>], set: &Set, prefer: Vec<PackageId>) -> Result<Resol
         pins: set.pins(),
         prefer,
     };
-    resolve(&suites[..suites_for(set.foreign)], &request).map_err(|fault| amiforge_tests::told::chain(&fault))
+    resolve(&suites[..suites_for(set.foreign)], &request).map_err(|fault| amiforge_tests::error_chain(&fault))
 }
 
 /// What apt installs, in mmdebstrap's two steps.

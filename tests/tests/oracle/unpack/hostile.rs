@@ -6,11 +6,11 @@ use amiforge_rootfs::packages::unpack::{DebFile, unpack};
 use amiforge_store::Store;
 use amiforge_store::blobs::Blobs;
 use amiforge_store::watch::Unwatched;
-use amiforge_tests::oracle;
+use amiforge_tests::{error_chain, oracle};
 
-use super::made::{Bench, Made, PROGRAMS, chain};
+use super::fixture::{PROGRAMS, PackageSpec, UnpackFixture};
 
-const ONE: Made<'_> = Made {
+const ONE: PackageSpec<'_> = PackageSpec {
     name: "one",
     arch: "all",
     fields: "",
@@ -24,12 +24,12 @@ fn a_file_that_is_not_the_locked_one_is_named_with_both_values() {
     if !oracle::ready(&PROGRAMS, false) {
         return;
     }
-    let bench = Bench::new();
-    let (locked, path) = bench.make(&ONE);
+    let fixture = UnpackFixture::new();
+    let (locked, path) = fixture.make(&ONE);
     let good = std::fs::read(&path).unwrap();
     let refused = |bytes: &[u8]| {
         std::fs::write(&path, bytes).unwrap();
-        chain(&bench.unpack(&[(locked.clone(), path.clone())]).unwrap_err())
+        error_chain(&fixture.unpack(&[(locked.clone(), path.clone())]).unwrap_err())
     };
     let told = refused(&good[..good.len() - 7]);
     let sizes = format!("it has {} bytes, the lock says {}", good.len() - 7, good.len());
@@ -41,7 +41,7 @@ fn a_file_that_is_not_the_locked_one_is_named_with_both_values() {
         let digests = format!("its sha256 is {}, the lock says {}", Digest::of(&bad), locked.sha256);
         assert!(told.contains(&digests), "byte {at}: {told}");
     }
-    let entries = std::fs::read_dir(bench.store.folder()).unwrap().count();
+    let entries = std::fs::read_dir(fixture.store.folder()).unwrap().count();
     assert_eq!(entries, 0, "something of a wrong package was kept");
 }
 
@@ -50,14 +50,14 @@ fn a_package_that_its_digest_vouches_for_may_still_be_none() {
     if !oracle::ready(&PROGRAMS, false) {
         return;
     }
-    let bench = Bench::new();
-    let (locked, path) = bench.make(&ONE);
+    let fixture = UnpackFixture::new();
+    let (locked, path) = fixture.make(&ONE);
     let good = std::fs::read(&path).unwrap();
     let refused = |bytes: &[u8]| {
         std::fs::write(&path, bytes).unwrap();
         let mut locked = locked.clone();
         (locked.sha256, locked.size) = (Digest::of(bytes), bytes.len() as u64);
-        bench.unpack(&[(locked, path.clone())]).err().map(|error| chain(&error))
+        fixture.unpack(&[(locked, path.clone())]).err().map(|error| error_chain(&error))
     };
     for end in (0..good.len() - 8).step_by(13) {
         let told =
@@ -88,10 +88,10 @@ fn a_package_that_is_another_one_is_refused() {
     if !oracle::ready(&PROGRAMS, false) {
         return;
     }
-    let bench = Bench::new();
-    let (mut locked, path) = bench.make(&ONE);
+    let fixture = UnpackFixture::new();
+    let (mut locked, path) = fixture.make(&ONE);
     locked.version = "1:2.0-2".to_owned();
-    let told = chain(&bench.unpack(&[(locked, path)]).unwrap_err());
+    let told = error_chain(&fixture.unpack(&[(locked, path)]).unwrap_err());
     assert!(told.contains("its field Version is `1:2.0-1`, the lock says `1:2.0-2`"), "{told}");
 }
 
@@ -100,20 +100,20 @@ fn the_store_makes_the_file_needless_and_its_damage_is_noticed() {
     if !oracle::ready(&PROGRAMS, false) {
         return;
     }
-    let bench = Bench::new();
-    let debs = [bench.make(&ONE)];
-    bench.unpack(&debs).unwrap().0.outstanding.start().wait().unwrap();
+    let fixture = UnpackFixture::new();
+    let debs = [fixture.make(&ONE)];
+    fixture.unpack(&debs).unwrap().0.outstanding.start().wait().unwrap();
     std::fs::remove_file(&debs[0].1).unwrap();
-    let (again, _) = bench.unpack(&debs).unwrap();
+    let (again, _) = fixture.unpack(&debs).unwrap();
     assert!(again.tree.lookup(b"usr/share/one").is_some());
     again.outstanding.start().wait().unwrap();
-    let entry = std::fs::read_dir(bench.store.folder()).unwrap().next().unwrap().unwrap().path();
+    let entry = std::fs::read_dir(fixture.store.folder()).unwrap().next().unwrap().unwrap().path();
     let mut bytes = std::fs::read(&entry).unwrap();
     bytes[300] ^= 1;
     std::fs::write(&entry, bytes).unwrap();
-    let outcome = match bench.unpack(&debs) {
-        Ok((unpacked, _)) => chain(&unpacked.outstanding.start().wait().unwrap_err()),
-        Err(error) => chain(&error),
+    let outcome = match fixture.unpack(&debs) {
+        Ok((unpacked, _)) => error_chain(&unpacked.outstanding.start().wait().unwrap_err()),
+        Err(error) => error_chain(&error),
     };
     assert!(outcome.contains("is damaged") || outcome.contains("one:all"), "{outcome}");
 }
@@ -123,17 +123,17 @@ fn two_builds_at_once_share_a_store() {
     if !oracle::ready(&PROGRAMS, false) {
         return;
     }
-    let bench = Bench::new();
+    let fixture = UnpackFixture::new();
     let debs: Vec<_> = ["a", "b", "c", "d", "e", "f"]
         .map(|name| {
             let path = format!("usr/share/{name}");
-            bench.make(&Made { name, files: &[(path.as_str(), name)], ..ONE })
+            fixture.make(&PackageSpec { name, files: &[(path.as_str(), name)], ..ONE })
         })
         .into();
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
-                let store = Store::at(bench.store.folder());
+                let store = Store::at(fixture.store.folder());
                 let files: Vec<_> =
                     debs.iter().map(|(package, path)| DebFile { package, path: path.clone() }).collect();
                 let mut blobs = Blobs::new();
@@ -143,13 +143,13 @@ fn two_builds_at_once_share_a_store() {
                     let amiforge_formats::tree::NodeKind::File(content) = &unpacked.tree.node(id).kind else {
                         panic!("no file")
                     };
-                    assert_eq!(amiforge_tests::written::bytes(content, &blobs), name.as_bytes());
+                    assert_eq!(amiforge_tests::folder_tree::content_bytes(content, &blobs), name.as_bytes());
                 }
                 unpacked.outstanding.start().wait().unwrap();
             });
         }
     });
-    let left = std::fs::read_dir(bench.store.folder()).unwrap().count();
+    let left = std::fs::read_dir(fixture.store.folder()).unwrap().count();
     assert_eq!(left, debs.len());
 }
 
@@ -161,9 +161,9 @@ fn seeds_for_the_fuzz_target_are_written() {
     }
     let corpus = amiforge_tests::scratch::repository().join("fuzz/corpus/deb");
     std::fs::create_dir_all(&corpus).unwrap();
-    let bench = Bench::new();
+    let fixture = UnpackFixture::new();
     for compression in ["gzip", "xz", "zstd", "none"] {
-        let (_, path) = bench.make(&Made { compression, ..ONE });
+        let (_, path) = fixture.make(&PackageSpec { compression, ..ONE });
         std::fs::copy(path, corpus.join(format!("seed-{compression}"))).unwrap();
     }
 }

@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 
 use amiforge_rootfs::packages::database::DatabaseState;
 use amiforge_rootfs::packages::filters::Filters;
-use amiforge_tests::{oracle, scratch, written};
+use amiforge_tests::{folder_tree, oracle, scratch};
 
-use super::made::{Bench, Made, PROGRAMS, locked};
+use super::fixture::{PROGRAMS, PackageSpec, UnpackFixture, locked};
 
 /// What every run of dpkg leaves, and we do not, or the other way round; and what differs by its time only.
 fn comparable(folder: &Path) -> BTreeMap<String, String> {
-    let mut told = written::told(folder);
+    let mut told = folder_tree::describe(folder);
     let ours = |name: &str| {
         let name = name.strip_prefix("var/lib/dpkg/").unwrap_or_default();
         matches!(name, "arch" | "lock" | "lock-frontend" | "status-old" | "triggers/Lock")
@@ -64,21 +64,22 @@ fn every_compression_gives_dpkgs_tree_and_database() {
                   Depends: libc6(>=2.3),  b:any | c ( << 1:3 )\nProvides: virtual (= 4)\nHomepage: https://example.org\n\
                   Essential: no\nX-Kept: as it\n  was written\n";
     for compression in ["gzip", "xz", "zstd", "none"] {
-        let bench = Bench::new();
-        let one = Made { fields, files: FILES, members: MEMBERS, compression, ..Made::default() };
+        let fixture = UnpackFixture::new();
+        let one =
+            PackageSpec { fields, files: FILES, members: MEMBERS, compression, ..PackageSpec::default() };
         // This one brings no sums, so dpkg makes them.
-        let two = Made {
+        let two = PackageSpec {
             name: "generated",
             arch: "all",
             files: &[("usr/share/two", "2"), ("etc/two", "two"), ("var/run/two", "in /run"), ("run/", "")],
             members: &[("conffiles", "/etc/two\n")],
             compression,
-            ..Made::default()
+            ..PackageSpec::default()
         };
-        let debs = [bench.make(&one), bench.make(&two)];
-        let ours = bench.ours(&debs, DatabaseState::Unpacked, &Filters::default());
-        let theirs = bench.theirs(&debs, &[]);
-        let found = written::differences(&comparable(&ours), &comparable(&theirs));
+        let debs = [fixture.make(&one), fixture.make(&two)];
+        let ours = fixture.unpack_by_us(&debs, DatabaseState::Unpacked, &Filters::default());
+        let theirs = fixture.unpack_by_dpkg(&debs, &[]);
+        let found = folder_tree::differences(&comparable(&ours), &comparable(&theirs));
         assert!(found.is_empty(), "{compression}: {}", found.join("\n"));
     }
 }
@@ -88,17 +89,17 @@ fn what_dpkg_leaves_out_we_leave_out() {
     if !oracle::ready(&PROGRAMS, true) {
         return;
     }
-    let bench = Bench::new();
-    let debs = [bench.make(&Made { files: FILES, ..Made::default() })];
+    let fixture = UnpackFixture::new();
+    let debs = [fixture.make(&PackageSpec { files: FILES, ..PackageSpec::default() })];
     let filters =
         Filters::new(["/usr/share/doc/**", "/usr/share/man/**", "/bin/tool"], ["/usr/share/doc/*/copyright"]);
-    let ours = bench.ours(&debs, DatabaseState::Unpacked, &filters.unwrap());
+    let ours = fixture.unpack_by_us(&debs, DatabaseState::Unpacked, &filters.unwrap());
     let options = [
         "--path-exclude=/usr/share/doc/*",
         "--path-include=/usr/share/doc/*/copyright",
         "--path-exclude=/usr/share/man/*",
     ];
-    let theirs = bench.theirs(&debs, &options);
+    let theirs = fixture.unpack_by_dpkg(&debs, &options);
     let (ours, theirs) = (comparable(&ours), comparable(&theirs));
     // We leave out most folders that lead nowhere; dpkg cannot take a first hard link away, so that is ours alone.
     let kept = |told: &BTreeMap<String, String>| -> Vec<String> {
@@ -168,9 +169,9 @@ fn dpkg_finds_nothing_wrong_with_real_packages() {
     if paths.is_empty() {
         return oracle::skip("no packages: apt-get download gave none");
     }
-    let bench = Bench::new();
+    let fixture = UnpackFixture::new();
     let debs: Vec<_> = paths.into_iter().map(|path| (locked(&path), path)).collect();
-    let ours = bench.ours(&debs, DatabaseState::Installed, &Filters::default());
+    let ours = fixture.unpack_by_us(&debs, DatabaseState::Installed, &Filters::default());
     let root = format!("--root={}", ours.display());
     let dpkg = |words: &[&str]| {
         let words: Vec<&str> = [root.as_str()].into_iter().chain(words.iter().copied()).collect();
@@ -182,7 +183,7 @@ fn dpkg_finds_nothing_wrong_with_real_packages() {
     assert_eq!(listed, debs.len());
     assert_eq!(dpkg(&["-S", "/bin/bash"]), "bash: /bin/bash\n");
     // Contents and metadata against tar's, each package for itself.
-    let theirs = bench.new_folder("theirs");
+    let theirs = fixture.new_folder("theirs");
     for name in ["bin", "sbin", "lib", "lib32", "lib64", "libx32"] {
         std::fs::create_dir_all(theirs.join("usr").join(name)).unwrap();
         std::os::unix::fs::symlink(format!("usr/{name}"), theirs.join(name)).unwrap();
@@ -195,14 +196,14 @@ fn dpkg_finds_nothing_wrong_with_real_packages() {
         );
         oracle::must("sh", &["-c", &script]);
     }
-    let mut ours = written::told(&ours);
+    let mut ours = folder_tree::describe(&ours);
     ours.retain(|name, _| !name.starts_with("var/lib/dpkg/"));
-    let mut theirs = written::told(&theirs);
+    let mut theirs = folder_tree::describe(&theirs);
     theirs.retain(|name, _| !name.starts_with("var/lib/dpkg/"));
     // Temporary folders of mktemp are closed to others; the root is as base-files says it.
     for told in [&mut ours, &mut theirs] {
         told.remove("");
     }
-    let found = written::differences(&ours, &theirs);
+    let found = folder_tree::differences(&ours, &theirs);
     assert!(found.is_empty(), "{}", found.join("\n"));
 }

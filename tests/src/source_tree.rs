@@ -9,7 +9,7 @@ use amiforge_store::blobs::Blobs;
 use amiforge_store::watch::Unwatched;
 
 /// Reads a tar; `blobs` gives its contents, and what has to be unpacked goes to `folder`.
-pub fn tar(tar: &Path, folder: &Path, blobs: &mut Blobs) -> Assembled {
+pub fn from_tar(tar: &Path, folder: &Path, blobs: &mut Blobs) -> Assembled {
     let spec = SourceSpec {
         label: "tar".to_owned(),
         kind: SourceKind::Tar { path: tar.to_owned() },

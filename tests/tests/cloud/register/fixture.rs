@@ -16,8 +16,8 @@ use amiforge_publish::services::Services;
 use amiforge_publish::source::ImageSource;
 use amiforge_publish::upload;
 use amiforge_tests::archive::noise;
-use amiforge_tests::place::Region;
-use amiforge_tests::told::chain;
+use amiforge_tests::error_chain;
+use amiforge_tests::region::Region;
 use amiforge_tests::{program, scratch};
 use tempfile::TempDir;
 
@@ -25,13 +25,13 @@ use tempfile::TempDir;
 pub(crate) const NOW: i64 = 1_795_240_800;
 
 /// A bundle and a region.
-pub(crate) struct World {
+pub(crate) struct AmiFixture {
     pub(crate) folder: TempDir,
     pub(crate) region: Region,
     pub(crate) bundle: PathBuf,
 }
 
-impl World {
+impl AmiFixture {
     pub(crate) fn new() -> Self {
         Self::with(|_| {})
     }
@@ -90,7 +90,7 @@ impl World {
 
     /// Publishes with copies that all have to succeed.
     pub(crate) fn must(&self, wanted: &AmiOptions) -> Published {
-        let published = self.publish(wanted).unwrap_or_else(|error| panic!("{}", chain(&error)));
+        let published = self.publish(wanted).unwrap_or_else(|error| panic!("{}", error_chain(&error)));
         for copy in &published.copies {
             assert!(copy.outcome.is_ok(), "{}: {:?}", copy.region, copy.outcome);
         }

@@ -8,21 +8,21 @@ use amiforge_tests::program::Bundle;
 use amiforge_tests::{oracle, program, scratch};
 
 /// A recipe with its lock, and a store that holds what it pins and nothing that was made of it.
-pub(crate) struct Yard {
+pub(crate) struct LockedRecipe {
     pub(crate) folder: tempfile::TempDir,
 }
 
-impl Yard {
+impl LockedRecipe {
     /// An example; or nothing, where no archive can be had.
-    pub(crate) fn of(example: &str) -> Option<Self> {
+    pub(crate) fn of_example(example: &str) -> Option<Self> {
         let recipe = scratch::repository().join("examples").join(example).join("recipe.toml");
-        Self::with(&fs::read_to_string(recipe).unwrap())
+        Self::new(&fs::read_to_string(recipe).unwrap())
     }
 
     /// A recipe.
-    pub(crate) fn with(recipe: &str) -> Option<Self> {
-        let yard = Self { folder: scratch::folder() };
-        fs::write(yard.recipe(), recipe).unwrap();
+    pub(crate) fn new(recipe: &str) -> Option<Self> {
+        let fixture = Self { folder: scratch::folder() };
+        fs::write(fixture.recipe(), recipe).unwrap();
         let shared = scratch::repository().join("target/inputs/distribution");
         // One fetches at a time: several would fetch the same.
         let one_at_a_time = scratch::lock(&shared);
@@ -30,7 +30,7 @@ impl Yard {
             let output = Command::new(program::path())
                 .args([command, "--store"])
                 .arg(&shared)
-                .arg(yard.recipe())
+                .arg(fixture.recipe())
                 .output()
                 .unwrap();
             if !output.status.success() {
@@ -40,8 +40,8 @@ impl Yard {
             }
         }
         drop(one_at_a_time);
-        yard.stock("store", &shared);
-        Some(yard)
+        fixture.copy_locked_files("store", &shared);
+        Some(fixture)
     }
 
     pub(crate) fn recipe(&self) -> PathBuf {
@@ -53,12 +53,12 @@ impl Yard {
     }
 
     /// Another store with the same files, and no layer.
-    pub(crate) fn another_store(&self, name: &str) -> PathBuf {
-        self.stock(name, &self.path("store"))
+    pub(crate) fn add_store(&self, name: &str) -> PathBuf {
+        self.copy_locked_files(name, &self.path("store"))
     }
 
     /// Copies what the lock pins out of a store.
-    fn stock(&self, name: &str, from: &Path) -> PathBuf {
+    fn copy_locked_files(&self, name: &str, from: &Path) -> PathBuf {
         let store = self.path(name);
         fs::create_dir_all(store.join("objects")).unwrap();
         let lock = fs::read_to_string(self.path("recipe.lock")).unwrap();
@@ -75,11 +75,11 @@ impl Yard {
 
     /// Builds with the first store.
     pub(crate) fn build(&self, out: &str) -> Bundle {
-        self.build_told(out).0
+        self.build_with_report(out).0
     }
 
     /// Builds with the first store, and gives what the program told as JSON.
-    pub(crate) fn build_told(&self, out: &str) -> (Bundle, serde_json::Value) {
+    pub(crate) fn build_with_report(&self, out: &str) -> (Bundle, serde_json::Value) {
         let output = self.command(out, "store").output().unwrap();
         let told = must(&output);
         (Bundle::open(&self.path(out)), serde_json::from_str(&told).unwrap())
@@ -102,7 +102,7 @@ pub(crate) fn must(output: &Output) -> String {
 }
 
 /// Verifies a bundle, has `e2fsck` look at its root, and gives its listing.
-pub(crate) fn checked(bundle: &Bundle) -> String {
+pub(crate) fn verified_listing(bundle: &Bundle) -> String {
     program::must(&["verify", &bundle.folder.to_string_lossy()]);
     if oracle::ready(&["e2fsck"], false) {
         let root = bundle.partition("ext4");
@@ -112,17 +112,17 @@ pub(crate) fn checked(bundle: &Bundle) -> String {
 }
 
 /// The text of a file of the root.
-pub(crate) fn read(bundle: &Bundle, path: &str) -> String {
+pub(crate) fn read_file(bundle: &Bundle, path: &str) -> String {
     program::must(&["inspect", &format!("{}:root{path}", bundle.folder.display()), "--cat"])
 }
 
 /// Whether a listing has a line that begins so.
-pub(crate) fn has(listing: &str, begin: &str) -> bool {
+pub(crate) fn has_line(listing: &str, begin: &str) -> bool {
     listing.lines().any(|line| line.starts_with(begin))
 }
 
 /// Whether two bundles are the same, file by file; the images by their digests.
-pub(crate) fn same(one: &Bundle, other: &Bundle) {
+pub(crate) fn assert_same(one: &Bundle, other: &Bundle) {
     let names = |bundle: &Bundle| {
         let mut names: Vec<_> =
             fs::read_dir(&bundle.folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();

@@ -5,27 +5,27 @@ use std::process::{Command, Output};
 
 use tempfile::TempDir;
 
-use crate::debs::{Deb, Key, Made, Signing, Suite};
+use crate::debs::{Deb, Key, Signing, Suite, WrittenArchive};
 use crate::{program, scratch};
 
 /// A recipe in a folder, with an archive that it takes packages from.
 #[derive(Debug)]
-pub struct Place {
+pub struct LockFixture {
     folder: TempDir,
     /// The key that the archive is signed with.
     pub key: Key,
 }
 
-impl Place {
+impl LockFixture {
     /// A recipe that wants `packages` of the suite `stable` of `distribution = "tests"`; nothing where there is no gpg.
     ///
     /// # Panics
     /// When the folder cannot be written.
     pub fn new(packages: &[&str]) -> Option<Self> {
-        let place = Self { folder: scratch::folder(), key: Key::make("archive")? };
-        place.key.export(&place.path("archive.gpg"));
-        place.recipe(packages, "");
-        Some(place)
+        let fixture = Self { folder: scratch::folder(), key: Key::generate("archive")? };
+        fixture.key.export(&fixture.path("archive.gpg"));
+        fixture.write_recipe(packages, "");
+        Some(fixture)
     }
 
     /// A path in the folder.
@@ -37,7 +37,7 @@ impl Place {
     ///
     /// # Panics
     /// When it cannot be written.
-    pub fn recipe(&self, packages: &[&str], more: &str) {
+    pub fn write_recipe(&self, packages: &[&str], more: &str) {
         let text = format!(
             "[image]\nname = \"tested\"\narch = \"x86_64\"\n\n[[source]]\nkind = \"deb\"\ndistribution = \"tests\"\n\
              suites = [\"stable\"]\nbase = \"none\"\nkeyring = \"archive.gpg\"\npackages = {packages:?}\n{more}"
@@ -46,12 +46,12 @@ impl Place {
     }
 
     /// Writes a suite `stable` into the archive.
-    pub fn archive(&self, suite: &Suite) -> Made {
+    pub fn write_archive(&self, suite: &Suite) -> WrittenArchive {
         suite.write(&self.path("archive"), Signing::Inline(&self.key))
     }
 
     /// The usual archive: `app` needs `lib`, and `other` is not needed.
-    pub fn usual() -> Vec<Deb> {
+    pub fn sample_packages() -> Vec<Deb> {
         let bytes = crate::archive::noise(300_000, 5);
         vec![
             Deb::new("app", "1.0").field("Depends", "lib (>= 2)"),
@@ -64,11 +64,11 @@ impl Place {
     ///
     /// # Panics
     /// When there is none.
-    pub fn lock(&self) -> String {
+    pub fn lock_text(&self) -> String {
         std::fs::read_to_string(self.path("recipe.lock")).expect("recipe.lock")
     }
 
-    /// A command of the program with the recipe, the store of this place, and a mirror.
+    /// A command of the program with the recipe, the store of this fixture, and a mirror.
     pub fn command(&self, verb: &str, mirror: &str) -> Command {
         let mut command = Command::new(program::path());
         command.arg(verb).arg(self.path("recipe.toml")).arg("--store").arg(self.path("store"));
@@ -99,7 +99,7 @@ impl Place {
     ///
     /// # Panics
     /// When it ends otherwise.
-    pub fn fails(&self, code: i32, verb: &str, mirror: &str, more: &[&str]) -> String {
+    pub fn must_fail(&self, code: i32, verb: &str, mirror: &str, more: &[&str]) -> String {
         let output = self.run(verb, mirror, more);
         let err = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(code), "{verb} {more:?}: {err}");
@@ -108,7 +108,7 @@ impl Place {
 }
 
 /// Files in the folder of objects of a store: complete ones, and others.
-pub fn objects(store: &Path) -> (usize, usize) {
+pub fn count_objects(store: &Path) -> (usize, usize) {
     let listed = std::fs::read_dir(store.join("objects")).into_iter().flatten().flatten();
     let hidden: Vec<_> = listed.map(|entry| entry.file_name().to_string_lossy().starts_with('.')).collect();
     let parts = hidden.iter().filter(|hidden| **hidden).count();

@@ -13,7 +13,7 @@ use amiforge_publish::services::Services;
 use tokio::runtime::Runtime;
 
 /// How many times faster than the machine's clock the tests' clock goes.
-const HASTE: u32 = 40;
+const SPEEDUP: u32 = 40;
 
 /// A local region and its clients.
 #[derive(Debug)]
@@ -21,7 +21,7 @@ pub struct Region {
     /// The server.
     pub running: Running,
     /// What it saw.
-    pub trail: Arc<Trail>,
+    pub request_log: Arc<Trail>,
     /// The clients' configuration.
     pub config: AwsConfig,
     runtime: Runtime,
@@ -29,15 +29,15 @@ pub struct Region {
 
 /// A clock that goes faster than the machine's, so that budgets of minutes are spent in seconds.
 #[derive(Debug)]
-struct Hasty(Instant);
+struct FastClock(Instant);
 
-impl PublishClock for Hasty {
+impl PublishClock for FastClock {
     fn now(&self) -> Duration {
-        self.0.elapsed() * HASTE
+        self.0.elapsed() * SPEEDUP
     }
 
     fn sleep(&self, time: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
-        Box::pin(tokio::time::sleep(time / HASTE))
+        Box::pin(tokio::time::sleep(time / SPEEDUP))
     }
 }
 
@@ -52,33 +52,33 @@ impl Region {
     /// # Panics
     /// When it does not start.
     pub fn with(folder: &Path, set: impl FnOnce(&mut amiforge_emulator::RegionConfig)) -> Self {
-        Self::with_attempts(folder, None, set)
+        Self::with_attempt_timeout(folder, None, set)
     }
 
     /// The same, with clients that wait so long for an answer.
     ///
     /// # Panics
     /// When it does not start.
-    pub fn with_attempts(
+    pub fn with_attempt_timeout(
         folder: &Path,
         attempt: Option<Duration>,
         set: impl FnOnce(&mut amiforge_emulator::RegionConfig),
     ) -> Self {
-        let trail = Arc::new(Trail::new());
+        let request_log = Arc::new(Trail::new());
         let mut config = amiforge_emulator::RegionConfig::new(folder);
-        config.trail = Some(Arc::clone(&trail));
+        config.trail = Some(Arc::clone(&request_log));
         set(&mut config);
         let running = Running::start(config).expect("the local region starts");
         let runtime = Runtime::new().expect("a runtime");
-        let place = ConnectOptions {
+        let options = ConnectOptions {
             region: Some("local".to_owned()),
             profile: None,
             endpoint: Some(running.endpoint()),
             keys: Some(AccessKeys { id: ACCESS_KEY_ID.to_owned(), secret: SECRET_ACCESS_KEY.to_owned() }),
             attempt,
         };
-        let config = runtime.block_on(AwsConfig::load(&place)).expect("a configuration");
-        Self { running, trail, config, runtime }
+        let config = runtime.block_on(AwsConfig::load(&options)).expect("a configuration");
+        Self { running, request_log, config, runtime }
     }
 
     /// Services on the hasty clock.
@@ -86,7 +86,7 @@ impl Region {
         Services {
             ebs: Arc::new(self.config.ebs()),
             ec2: Arc::new(self.config.snapshots()),
-            pace: Pace::new(Arc::new(Hasty(Instant::now())), 7),
+            pace: Pace::new(Arc::new(FastClock(Instant::now())), 7),
             region: self.config.region().to_owned(),
         }
     }
@@ -97,17 +97,17 @@ impl Region {
     }
 
     /// Plays a script of faults from now on.
-    pub fn play(&self, faults: FaultScript) {
+    pub fn inject(&self, faults: FaultScript) {
         self.running.region().play(faults);
     }
 
     /// The requests of an action that were answered well.
     pub fn successes(&self, action: &str) -> usize {
-        self.trail.successes().get(action).copied().unwrap_or(0)
+        self.request_log.successes().get(action).copied().unwrap_or(0)
     }
 
     /// Every request of an action.
-    pub fn seen(&self, action: &str) -> Vec<SeenRequest> {
-        self.trail.notes().into_iter().filter(|seen| seen.action == action).collect()
+    pub fn requests(&self, action: &str) -> Vec<SeenRequest> {
+        self.request_log.notes().into_iter().filter(|seen| seen.action == action).collect()
     }
 }

@@ -1,4 +1,4 @@
-//! Trees written out as folders, for oracles that look at files; and folders told as text, to be compared.
+//! Trees written out as folders, for oracles that look at files; and folders lines as text, to be compared.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsStr;
@@ -16,7 +16,7 @@ use amiforge_formats::tree::{Content, NodeId, NodeKind, Origin, Tree};
 ///
 /// # Panics
 /// When the system refuses.
-pub fn write_out(tree: &Tree, sources: &dyn Sources, folder: &Path) {
+pub fn write_tree(tree: &Tree, sources: &dyn Sources, folder: &Path) {
     let mut seen: HashMap<NodeId, PathBuf> = HashMap::new();
     for entry in tree.walk() {
         let path = folder.join(OsStr::from_bytes(&entry.path));
@@ -27,7 +27,9 @@ pub fn write_out(tree: &Tree, sources: &dyn Sources, folder: &Path) {
         }
         match &node.kind {
             NodeKind::Dir(_) => std::fs::create_dir_all(&path).expect("a folder"),
-            NodeKind::File(content) => std::fs::write(&path, bytes(content, sources)).expect("a file"),
+            NodeKind::File(content) => {
+                std::fs::write(&path, content_bytes(content, sources)).expect("a file")
+            }
             NodeKind::Symlink(target) => symlink(OsStr::from_bytes(target), &path).expect("a link"),
             other => panic!("{}: a {}", path.display(), other.word()),
         }
@@ -50,7 +52,7 @@ pub fn write_out(tree: &Tree, sources: &dyn Sources, folder: &Path) {
 ///
 /// # Panics
 /// When they cannot be read.
-pub fn bytes(content: &Content, sources: &dyn Sources) -> Vec<u8> {
+pub fn content_bytes(content: &Content, sources: &dyn Sources) -> Vec<u8> {
     let mut bytes = vec![0; content.len() as usize];
     for segment in content.segments() {
         let part = &mut bytes[segment.offset as usize..(segment.offset + segment.len) as usize];
@@ -66,8 +68,8 @@ pub fn bytes(content: &Content, sources: &dyn Sources) -> Vec<u8> {
 ///
 /// # Panics
 /// When the system refuses.
-pub fn told(folder: &Path) -> BTreeMap<String, String> {
-    let (mut told, mut waiting) = (BTreeMap::new(), vec![folder.to_owned()]);
+pub fn describe(folder: &Path) -> BTreeMap<String, String> {
+    let (mut lines, mut waiting) = (BTreeMap::new(), vec![folder.to_owned()]);
     while let Some(path) = waiting.pop() {
         let found = std::fs::symlink_metadata(&path).expect("a path");
         let name = path.strip_prefix(folder).expect("below").to_string_lossy().into_owned();
@@ -82,12 +84,12 @@ pub fn told(folder: &Path) -> BTreeMap<String, String> {
             let digest = Digest::of(&std::fs::read(&path).expect("a file"));
             format!("{who} x{} at {} {digest}", found.nlink(), found.mtime())
         };
-        told.insert(name, line);
+        lines.insert(name, line);
     }
-    told
+    lines
 }
 
-/// What differs between two folders that were told, one line for each path.
+/// What differs between two folders that were lines, one line for each path.
 pub fn differences(one: &BTreeMap<String, String>, other: &BTreeMap<String, String>) -> Vec<String> {
     let names: std::collections::BTreeSet<&String> = one.keys().chain(other.keys()).collect();
     let differs = names.into_iter().filter(|name| one.get(*name) != other.get(*name));

@@ -2,9 +2,9 @@
 
 /// A generator (xorshift); its seed is not zero.
 #[derive(Debug)]
-pub struct Dice(pub u64);
+pub struct Rng(pub u64);
 
-impl Dice {
+impl Rng {
     /// A number from 0 to `end`, which is not zero and not reached.
     pub fn below(&mut self, end: u64) -> u64 {
         self.0 ^= self.0 << 13;

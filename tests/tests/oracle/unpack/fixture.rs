@@ -13,7 +13,7 @@ use amiforge_rootfs::packages::unpack::{DebFile, UnpackError, Unpacked, unpack};
 use amiforge_store::Store;
 use amiforge_store::blobs::Blobs;
 use amiforge_store::watch::Unwatched;
-use amiforge_tests::{oracle, scratch, written};
+use amiforge_tests::{folder_tree, oracle, scratch};
 
 /// The programs that these tests stand on.
 pub(crate) const PROGRAMS: [&str; 3] = ["dpkg", "dpkg-deb", "dpkg-divert"];
@@ -23,7 +23,7 @@ pub(crate) const NOW: Time = Time::from_secs(1_700_000_000);
 
 /// A package to be made.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Made<'a> {
+pub(crate) struct PackageSpec<'a> {
     pub(crate) name: &'a str,
     pub(crate) arch: &'a str,
     /// Lines of the control file besides those that every package has.
@@ -36,19 +36,19 @@ pub(crate) struct Made<'a> {
     pub(crate) compression: &'a str,
 }
 
-impl Default for Made<'_> {
+impl Default for PackageSpec<'_> {
     fn default() -> Self {
         Self { name: "one", arch: "amd64", fields: "", files: &[], members: &[], compression: "xz" }
     }
 }
 
 /// A folder of packages, and a store.
-pub(crate) struct Bench {
+pub(crate) struct UnpackFixture {
     pub(crate) folder: tempfile::TempDir,
     pub(crate) store: Store,
 }
 
-impl Bench {
+impl UnpackFixture {
     pub(crate) fn new() -> Self {
         let folder = scratch::folder();
         let store = Store::at(&folder.path().join("store"));
@@ -56,7 +56,7 @@ impl Bench {
     }
 
     /// Has dpkg-deb make a package.
-    pub(crate) fn make(&self, made: &Made<'_>) -> (LockedPackage, PathBuf) {
+    pub(crate) fn make(&self, made: &PackageSpec<'_>) -> (LockedPackage, PathBuf) {
         let root = self.folder.path().join(format!("{}-{}", made.name, made.arch));
         std::fs::create_dir_all(root.join("DEBIAN")).unwrap();
         for (path, what) in made.files {
@@ -123,7 +123,7 @@ impl Bench {
     }
 
     /// Unpacks packages, writes their database and all of it out.
-    pub(crate) fn ours(
+    pub(crate) fn unpack_by_us(
         &self,
         debs: &[(LockedPackage, PathBuf)],
         state: DatabaseState,
@@ -133,13 +133,13 @@ impl Bench {
             self.unpack_with(debs, filters).unwrap_or_else(|error| panic!("{error:?}"));
         with_database(&mut unpacked, &blobs, state);
         let folder = self.new_folder("ours");
-        written::write_out(&unpacked.tree, &blobs, &folder);
+        folder_tree::write_tree(&unpacked.tree, &blobs, &folder);
         unpacked.outstanding.start().wait().unwrap();
         folder
     }
 
     /// Has dpkg unpack packages, one after the other, into a root with merged `/usr`.
-    pub(crate) fn theirs(&self, debs: &[(LockedPackage, PathBuf)], options: &[&str]) -> PathBuf {
+    pub(crate) fn unpack_by_dpkg(&self, debs: &[(LockedPackage, PathBuf)], options: &[&str]) -> PathBuf {
         let folder = self.new_folder("theirs");
         for name in ["bin", "sbin", "lib", "lib32", "lib64", "libx32"] {
             std::fs::create_dir_all(folder.join("usr").join(name)).unwrap();
@@ -184,15 +184,4 @@ pub(crate) fn locked(deb: &Path) -> LockedPackage {
         archive: "debian".to_owned(),
         reason: LockReason::Named,
     }
-}
-
-/// An error and what caused it, one line for each.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut lines = vec![error.to_string()];
-    let mut next = error.source();
-    while let Some(error) = next {
-        lines.push(error.to_string());
-        next = error.source();
-    }
-    lines.join("\n")
 }
