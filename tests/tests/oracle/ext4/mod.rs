@@ -6,6 +6,7 @@
     reason = "what an oracle said and where we are stricter is for whoever runs the suite"
 )]
 
+mod cases;
 mod corpus;
 mod hostile;
 mod images;
