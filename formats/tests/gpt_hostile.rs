@@ -4,6 +4,7 @@
 use amiforge_formats::finding::Severity;
 use amiforge_formats::gpt::fault::{TableCorruption, TableLocation};
 use amiforge_formats::gpt::read::GptReadError;
+use amiforge_formats::gpt::write::GptWriteError;
 use amiforge_formats::gpt::{Copy, Lba, Partition, PartitionTable, check, read, types, write};
 use amiforge_formats::guid::Guid;
 use proptest::prelude::*;
@@ -324,40 +325,46 @@ fn a_disk_that_grew_or_shrank_is_told() {
     }
 }
 
-/// A change that no table can have, and what is said of it.
-type Wrong = (fn(&mut PartitionTable), &'static str);
+/// A change that no table can have, and the error that it gives.
+type Refused = (fn(&mut PartitionTable), GptWriteError);
 
 #[test]
 fn tables_that_cannot_be_are_not_written() {
-    let wrong = |change: fn(&mut PartitionTable)| {
-        let mut table = table();
-        change(&mut table);
-        write::encode(&table).unwrap_err().to_string()
+    let guid = table().partitions[0].guid;
+    let long = "😀".repeat(19);
+    let (usable_first, usable_last) = (Lba(34), Lba(SECTORS - 34));
+    let outside = GptWriteError::OutsideUsable {
+        number: 1,
+        first: Lba(33),
+        last: Lba(4095),
+        usable_first,
+        usable_last,
     };
-    let cases: [Wrong; 10] = [
-        (|table| table.sectors = 67, "a disk of 67 sectors is too small for a partition table: it needs 68"),
-        (|table| table.partitions[0].number = 0, "partition 0 does not exist: numbers are 1 to 128"),
-        (|table| table.partitions[0].number = 129, "partition 129 does not exist: numbers are 1 to 128"),
-        (|table| table.partitions[0].number = 5, "two partitions have the number 5"),
+    let cases: [Refused; 10] = [
+        (|table| table.sectors = 67, GptWriteError::DiskTooSmall { sectors: 67 }),
+        (|table| table.partitions[0].number = 0, GptWriteError::Number { number: 0 }),
+        (|table| table.partitions[0].number = 129, GptWriteError::Number { number: 129 }),
+        (|table| table.partitions[0].number = 5, GptWriteError::SameNumber { number: 5 }),
+        (|table| table.partitions[0].type_guid = Guid::from_u128(0), GptWriteError::ZeroGuid { number: 1 }),
         (
-            |table| table.partitions[0].type_guid = Guid::from_u128(0),
-            "partition 1 has a GUID or type of zero",
+            |table| table.partitions[0].name = "😀".repeat(19),
+            GptWriteError::NameTooLong { number: 1, name: long, units: 38 },
         ),
-        (|table| table.partitions[0].name = "😀".repeat(19), "has 38 UTF-16 units; at most 36 fit"),
-        (|table| table.partitions[0].name = "a\0".into(), "the name of partition 1 holds a NUL"),
+        (|table| table.partitions[0].name = "a\0".into(), GptWriteError::NameNul { number: 1 }),
+        (|table| table.partitions[0].first = Lba(33), outside),
         (
-            |table| table.partitions[0].first = Lba(33),
-            "at sectors 33..=4095 is not within the usable sectors 34..=32734",
+            |table| table.partitions[2].first = Lba(8191),
+            GptWriteError::Overlap { a: 2, b: 5, sector: Lba(8191) },
         ),
-        (|table| table.partitions[2].first = Lba(8191), "partitions 2 and 5 both have sector 8191"),
         (
             |table| table.partitions[2].guid = table.partitions[0].guid,
-            "partitions 1 and 5 have the same GUID",
+            GptWriteError::SameGuid { a: 1, b: 5, guid },
         ),
     ];
-    for (change, text) in cases {
-        let said = wrong(change);
-        assert!(said.contains(text), "{said}");
+    for (change, error) in cases {
+        let mut table = table();
+        change(&mut table);
+        assert_eq!(write::encode(&table).unwrap_err(), error);
     }
 }
 

@@ -20,4 +20,4 @@ pub mod source_tree;
 pub mod tier;
 pub mod volume;
 
-pub use error_chain::error_chain;
+pub use error_chain::{error_chain, find_cause};

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use amiforge_formats::gpt::{self, Lba, Partition, PartitionTable, attributes, types};
 use amiforge_formats::guid::Guid;
-use amiforge_formats::swap;
+use amiforge_formats::swap::{self, SwapReadError, SwapWriteError};
 use amiforge_formats::time::Time;
 use amiforge_image::disk::{
     Disk, DiskSize, DiskSpec, PartitionContent, PartitionSize, PartitionSpec, lay_out,
@@ -166,25 +166,30 @@ fn swap_areas_are_those_of_mkswap() {
 #[test]
 fn damaged_swap_headers_are_refused_with_what_is_wrong() {
     let good = volume::bytes(&swap::plan(Guid::derive("a", "b"), "x", 20 * 4096).unwrap(), 0);
-    let cases: [(usize, &[u8], &str); 6] = [
-        (4086, b"SWAP-SPACE", "signature \"SWAP-SPACE\" is not \"SWAPSPACE2\""),
-        (1024, &[0, 0, 0, 1], "version 16777216 is not 1"),
-        (1028, &[20, 0, 0, 0], "the header counts 21 pages and there are 20"),
-        (1028, &[255; 4], "the header counts 4294967296 pages and there are 20"),
-        (1028, &[8, 0, 0, 0], "the header counts 9 pages, fewer than 10"),
-        (1032, &[126, 2, 0, 0], "638 bad pages are more than the 637 that the header can list"),
-    ];
-    for (at, bytes, text) in cases {
+    let read = |at: usize, bytes: &[u8]| {
         let mut area = good.clone();
         area[at..at + bytes.len()].copy_from_slice(bytes);
-        assert_eq!(swap::read(&area).unwrap_err().to_string(), text);
+        swap::read(&area).unwrap_err()
+    };
+    let refused = read(4086, b"SWAP-SPACE");
+    assert!(matches!(&refused, SwapReadError::Signature { found } if found == b"SWAP-SPACE"), "{refused}");
+    let refused = read(1024, &[0, 0, 0, 1]);
+    assert!(matches!(refused, SwapReadError::Version { found: 0x0100_0000 }), "{refused}");
+    for (last, counted) in [([20, 0, 0, 0], 21), ([255; 4], 1 << 32)] {
+        let refused = read(1028, &last);
+        assert!(
+            matches!(refused, SwapReadError::TooManyPages { pages, available: 20 } if pages == counted),
+            "{refused}"
+        );
     }
-    assert_eq!(
-        swap::read(&vec![0_u8; 4095]).unwrap_err().to_string(),
-        "4095 bytes are too few for a swap area"
-    );
-    let small = swap::plan(Guid::derive("a", "b"), "x", 9 * 4096 + 4095).unwrap_err();
-    assert_eq!(small.to_string(), "a swap area of 40959 bytes is too small: it needs 40960");
+    let refused = read(1028, &[8, 0, 0, 0]);
+    assert!(matches!(refused, SwapReadError::TooFewPages { pages: 9 }), "{refused}");
+    let refused = read(1032, &[126, 2, 0, 0]);
+    assert!(matches!(refused, SwapReadError::BadPages { found: 638 }), "{refused}");
+    let refused = swap::read(&vec![0_u8; 4095]).unwrap_err();
+    assert!(matches!(refused, SwapReadError::TooShort { len: 4095 }), "{refused}");
+    let refused = swap::plan(Guid::derive("a", "b"), "x", 9 * 4096 + 4095).unwrap_err();
+    assert_eq!(refused, SwapWriteError::TooSmall { len: 40_959 });
 }
 
 /// The table written by `gptman`, onto a disk of zeros.

@@ -2,11 +2,12 @@
 //! call finishes it. One snapshot comes of it, never two.
 
 use amiforge_emulator::{FaultRule, FaultScript, InjectedFault, When, Windows};
+use amiforge_publish::error::PublishError;
+use amiforge_publish::fault::{ServiceError, ServiceErrorKind};
 use amiforge_tests::region::Region;
-use amiforge_tests::scratch;
+use amiforge_tests::{error_chain, find_cause, scratch};
 
 use super::bundles::{assert_holds, build, send, snapshots};
-use amiforge_tests::error_chain;
 
 fn rule(action: &str, when: When, what: InjectedFault) -> FaultScript {
     let action = Some(action.to_owned());
@@ -72,19 +73,22 @@ fn a_storm_of_every_fault_at_once_is_weathered() {
 fn what_does_not_pass_ends_with_the_services_reason_and_the_same_call_finishes_later() {
     let folder = scratch::folder();
     let bundle = build(folder.path(), 1, 4);
-    for (call, fault, reason) in [
-        ("PutSnapshotBlock", InjectedFault::Throttle, "Throttl"),
-        ("PutSnapshotBlock", InjectedFault::ServerError { status: 503 }, "giving up after"),
-        ("PutSnapshotBlock", InjectedFault::NotFound, "does not exist"),
-        ("CompleteSnapshot", InjectedFault::ServerError { status: 500 }, "completing snap-"),
-        ("StartSnapshot", InjectedFault::DropAfter, "starting the snapshot"),
-        ("DescribeSnapshots", InjectedFault::Throttle, "asking for snap-"),
+    for (call, fault, kind) in [
+        ("PutSnapshotBlock", InjectedFault::Throttle, ServiceErrorKind::Throttled),
+        ("PutSnapshotBlock", InjectedFault::ServerError { status: 503 }, ServiceErrorKind::Service),
+        ("PutSnapshotBlock", InjectedFault::NotFound, ServiceErrorKind::NotFound),
+        ("CompleteSnapshot", InjectedFault::ServerError { status: 500 }, ServiceErrorKind::Service),
+        ("StartSnapshot", InjectedFault::DropAfter, ServiceErrorKind::Transport),
+        ("DescribeSnapshots", InjectedFault::Throttle, ServiceErrorKind::Throttled),
     ] {
         let name = format!("{call} {fault:?}");
         let region = Region::start(&folder.path().join("region"));
         region.inject(rule(call, When::Always, fault));
-        let failed = error_chain(&send(&region, &bundle).unwrap_err());
-        assert!(failed.contains(reason), "{name}: {failed}");
+        let failed = send(&region, &bundle).unwrap_err();
+        let is_put = matches!(failed, PublishError::Put { .. });
+        assert_eq!(is_put, call == "PutSnapshotBlock", "{name}: {failed:?}");
+        let found = find_cause::<ServiceError>(&failed).map(|error| error.kind);
+        assert_eq!(found, Some(kind), "{name}: {failed:?}");
         region.inject(FaultScript::default());
         let uploaded =
             send(&region, &bundle).unwrap_or_else(|error| panic!("{name}: {}", error_chain(&error)));

@@ -9,6 +9,7 @@ use amiforge_emulator::{
     ACCESS_KEY_ID, FaultScript, InjectedFault, SECRET_ACCESS_KEY, SnapshotVolume, UnwrittenView,
 };
 use amiforge_publish::api::Encryption;
+use amiforge_publish::error::PublishError;
 use amiforge_publish::upload::{LaterEncryption, ParentChoice, UploadOptions};
 use amiforge_tests::oracle::Mounted;
 use amiforge_tests::program::Bundle;
@@ -161,10 +162,13 @@ fn an_account_that_encrypts_by_default_gets_its_zeros_and_no_plain_parent() {
     let region = Region::start(&folder.path().join("region"));
     let plain = send(&region, &old).unwrap();
     encrypt_by_default(&region, &python);
-    let named = ParentChoice::Id(plain.snapshot.id);
+    let named = ParentChoice::Id(plain.snapshot.id.clone());
     let refused =
         send_as(&region, &new, &UploadOptions { parent: Some(named), ..options(&new) }).unwrap_err();
-    assert!(refused.to_string().contains("encrypts by default"), "{refused}");
+    assert!(
+        matches!(&refused, PublishError::Parent { parent, .. } if *parent == plain.snapshot.id),
+        "{refused}"
+    );
     let newest = UploadOptions { parent: Some(ParentChoice::Newest), ..options(&new) };
     let sent = send_as(&region, &new, &newest).unwrap();
     assert!(sent.snapshot.encrypted && sent.parent.is_none());

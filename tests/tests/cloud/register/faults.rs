@@ -108,8 +108,9 @@ fn a_call_that_stays_refused_is_given_up_with_the_services_words_and_goes_on_lat
         InjectedFault::ServerError { status: 503 },
     ));
     let error = fixture.publish(&wanted()).unwrap_err();
-    let told = amiforge_tests::error_chain(&error);
-    assert!(told.starts_with("registering `web-1` in local: giving up after "), "{told}");
+    // A publish that fails is read by people: the message says what was being done, and how often it was tried.
+    let message = amiforge_tests::error_chain(&error);
+    assert!(message.starts_with("registering `web-1` in local: giving up after "), "{message}");
     fixture.region.inject(FaultScript::default());
     let sent = fixture.region.successes("PutSnapshotBlock");
     fixture.must(&wanted());

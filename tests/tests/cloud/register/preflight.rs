@@ -5,14 +5,20 @@ use std::process::Command;
 use amiforge_progress::Interrupt;
 use amiforge_progress::Silent;
 use amiforge_publish::ami::AmiError;
+use amiforge_publish::fault::ServiceError;
 use amiforge_publish::request::AmiOptions;
 use amiforge_publish::upload::{self, ParentChoice};
-use amiforge_tests::error_chain;
 use amiforge_tests::python;
+use amiforge_tests::{error_chain, find_cause};
 
 use super::fixture::{AmiFixture, texts};
 
 const NONE: &str = "snap-0123456789abcdef0";
+
+/// The code of the service's refusal.
+fn code<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a str> {
+    find_cause::<ServiceError>(error).and_then(|error| error.code.as_deref())
+}
 
 /// Nothing was begun.
 fn assert_untouched(fixture: &AmiFixture) {
@@ -25,18 +31,16 @@ fn assert_untouched(fixture: &AmiFixture) {
 fn a_volume_of_a_snapshot_that_does_not_exist_is_refused() {
     let fixture = AmiFixture::new();
     let wanted = AmiOptions { volumes: vec![format!("/dev/sdb=snapshot:{NONE}")], ..AmiOptions::default() };
-    let told = error_chain(&fixture.publish(&wanted).unwrap_err());
-    assert!(
-        told.contains(&format!("asking for {NONE}")) && told.contains("InvalidSnapshot.NotFound"),
-        "{told}"
-    );
+    let error = fixture.publish(&wanted).unwrap_err();
+    assert_eq!(code(&error), Some("InvalidSnapshot.NotFound"), "{error:?}");
+    assert!(error_chain(&error).contains(NONE), "{error:?}");
     assert_untouched(&fixture);
 }
 
 #[test]
 fn a_parent_that_does_not_exist_is_refused() {
     let fixture = AmiFixture::new();
-    for (parent, code) in
+    for (parent, expected) in
         [(NONE, "InvalidSnapshot.NotFound"), ("ami-0123456789abcdef0", "InvalidAMIID.NotFound")]
     {
         let options = upload::UploadOptions {
@@ -46,8 +50,9 @@ fn a_parent_that_does_not_exist_is_refused() {
         };
         let (services, interrupt) = (fixture.services(), Interrupt::new());
         let work = upload::upload(&services, &fixture.bundle, &options, &Silent, &interrupt);
-        let told = error_chain(&fixture.region.block_on(work).unwrap_err());
-        assert!(told.contains(&format!("asking for {parent}")) && told.contains(code), "{told}");
+        let error = fixture.region.block_on(work).unwrap_err();
+        assert_eq!(code(&error), Some(expected), "{error:?}");
+        assert!(error_chain(&error).contains(parent), "{error:?}");
     }
     assert_untouched(&fixture);
 }

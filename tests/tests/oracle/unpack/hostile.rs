@@ -1,12 +1,13 @@
 //! Packages that are damaged or lie, stores that are damaged or shared.
 
 use amiforge_formats::digest::Digest;
+use amiforge_rootfs::packages::deb::DebError;
 use amiforge_rootfs::packages::filters::Filters;
-use amiforge_rootfs::packages::unpack::{DebFile, unpack};
+use amiforge_rootfs::packages::unpack::{DebFile, UnpackError, unpack};
 use amiforge_store::Store;
 use amiforge_store::blobs::Blobs;
 use amiforge_store::watch::Unwatched;
-use amiforge_tests::{error_chain, oracle};
+use amiforge_tests::{error_chain, find_cause, oracle};
 
 use super::fixture::{PROGRAMS, PackageSpec, UnpackFixture};
 
@@ -29,17 +30,23 @@ fn a_file_that_is_not_the_locked_one_is_named_with_both_values() {
     let good = std::fs::read(&path).unwrap();
     let refused = |bytes: &[u8]| {
         std::fs::write(&path, bytes).unwrap();
-        error_chain(&fixture.unpack(&[(locked.clone(), path.clone())]).unwrap_err())
+        fixture.unpack(&[(locked.clone(), path.clone())]).unwrap_err()
     };
-    let told = refused(&good[..good.len() - 7]);
-    let sizes = format!("it has {} bytes, the lock says {}", good.len() - 7, good.len());
-    assert!(told.contains("one:all 1:2.0-1") && told.contains(&sizes), "{told}");
+    let (short, whole) = (good.len() as u64 - 7, good.len() as u64);
+    let error = refused(&good[..short as usize]);
+    assert!(
+        matches!(&error, UnpackError::Deb { package, .. } if package == "one:all 1:2.0-1")
+            && matches!(find_cause(&error), Some(DebError::Size { expected, actual }) if (*actual, *expected) == (short, whole)),
+        "{error:?}"
+    );
     for at in (0..good.len()).step_by(37) {
         let mut bad = good.clone();
         bad[at] = !bad[at];
-        let told = refused(&bad);
-        let digests = format!("its sha256 is {}, the lock says {}", Digest::of(&bad), locked.sha256);
-        assert!(told.contains(&digests), "byte {at}: {told}");
+        let error = refused(&bad);
+        let Some(DebError::Digest { expected, actual }) = find_cause(&error) else {
+            panic!("byte {at}: {error:?}")
+        };
+        assert_eq!((*expected, *actual), (locked.sha256, Digest::of(&bad)), "byte {at}");
     }
     let entries = std::fs::read_dir(fixture.store.folder()).unwrap().count();
     assert_eq!(entries, 0, "something of a wrong package was kept");
@@ -57,12 +64,13 @@ fn a_package_that_its_digest_vouches_for_may_still_be_none() {
         std::fs::write(&path, bytes).unwrap();
         let mut locked = locked.clone();
         (locked.sha256, locked.size) = (Digest::of(bytes), bytes.len() as u64);
-        fixture.unpack(&[(locked, path.clone())]).err().map(|error| error_chain(&error))
+        fixture.unpack(&[(locked, path.clone())]).err()
     };
     for end in (0..good.len() - 8).step_by(13) {
-        let told =
+        let error =
             refused(&good[..end]).unwrap_or_else(|| panic!("{end} of {} bytes were taken", good.len()));
-        assert!(told.contains("one:all 1:2.0-1"), "{told}");
+        let UnpackError::Deb { package, .. } = &error else { panic!("{error:?}") };
+        assert_eq!(package, "one:all 1:2.0-1");
     }
     for at in (0..good.len()).step_by(3) {
         let mut bad = good.clone();
@@ -73,14 +81,33 @@ fn a_package_that_its_digest_vouches_for_may_still_be_none() {
     let edited = |at: usize, bytes: &[u8]| {
         let mut bad = good.clone();
         bad[at..at + bytes.len()].copy_from_slice(bytes);
-        refused(&bad).unwrap_or_default()
+        refused(&bad).unwrap_or_else(|| panic!("bytes {at} and later may be anything"))
     };
-    assert!(edited(0, b"!<wrch>\n").contains("it begins with `!<wrch>"), "magic");
-    assert!(edited(68, b"3.0\n").contains("it is of format `3.0"), "version");
-    assert!(edited(72, b"kontrol.tar.xz  ").contains("`kontrol.tar.xz` stands where `control.tar`"), "order");
-    assert!(edited(72, b"control.tar.bz2 ").contains("in another way than gzip, xz or zstd"), "compression");
-    let long = edited(72 + 48, b"99999999");
-    assert!(long.contains("`control.tar.xz` reaches to byte"), "{long}");
+    let error = edited(0, b"!<wrch>\n");
+    assert!(
+        matches!(find_cause(&error), Some(DebError::NotADeb { start }) if start.starts_with(b"!<wrch>")),
+        "{error:?}"
+    );
+    let error = edited(68, b"3.0\n");
+    assert!(
+        matches!(find_cause(&error), Some(DebError::Version { found }) if found.starts_with(b"3.0")),
+        "{error:?}"
+    );
+    let error = edited(72, b"kontrol.tar.xz  ");
+    assert!(
+        matches!(find_cause(&error), Some(DebError::Order { found, expected: "control.tar" }) if found == "kontrol.tar.xz"),
+        "{error:?}"
+    );
+    let error = edited(72, b"control.tar.bz2 ");
+    assert!(
+        matches!(find_cause(&error), Some(DebError::Compression { member }) if member == "control.tar.bz2"),
+        "{error:?}"
+    );
+    let error = edited(72 + 48, b"99999999");
+    assert!(
+        matches!(find_cause(&error), Some(DebError::Truncated { end, .. }) if *end == good.len() as u64),
+        "{error:?}"
+    );
 }
 
 #[test]
