@@ -28,7 +28,7 @@ pub fn write_tree(tree: &Tree, sources: &dyn Sources, folder: &Path) {
         match &node.kind {
             NodeKind::Dir(_) => std::fs::create_dir_all(&path).expect("a folder"),
             NodeKind::File(content) => {
-                std::fs::write(&path, content_bytes(content, sources)).expect("a file")
+                std::fs::write(&path, content_bytes(content, sources)).expect("a file");
             }
             NodeKind::Symlink(target) => symlink(OsStr::from_bytes(target), &path).expect("a link"),
             other => panic!("{}: a {}", path.display(), other.word()),
