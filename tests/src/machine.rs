@@ -29,16 +29,16 @@ pub enum Disk {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
     /// The words that were waited for were said.
-    Said,
+    Matched,
     /// It went off, or started once more.
-    Off,
+    PoweredOff,
     /// Its time was over.
-    Late,
+    TimedOut,
 }
 
 /// What a machine did.
 #[derive(Debug)]
-pub struct Ran {
+pub struct MachineRun {
     /// All that was said on the serial port; bytes that are no text replaced.
     pub console: String,
     /// Why it was left.
@@ -59,11 +59,11 @@ pub struct Machine<'a> {
     /// Its memory in MiB.
     pub memory: u32,
     /// Words on the serial port that are waited for.
-    pub until: &'a str,
+    pub wait_for: &'a str,
     /// How long it may run.
     pub timeout: Duration,
     /// Further arguments for QEMU.
-    pub more: &'a [&'a str],
+    pub extra_args: &'a [&'a str],
 }
 
 /// Folders and names of OVMF's code and variables, as distributions have them.
@@ -107,9 +107,9 @@ impl<'a> Machine<'a> {
             disk: Disk::Nvme,
             image,
             memory: 512,
-            until: "\0",
+            wait_for: "\0",
             timeout: Duration::from_mins(2),
-            more: &[],
+            extra_args: &[],
         }
     }
 
@@ -117,7 +117,7 @@ impl<'a> Machine<'a> {
     ///
     /// # Panics
     /// When QEMU cannot be started.
-    pub fn run(&self) -> Ran {
+    pub fn run(&self) -> MachineRun {
         let folder = scratch::folder();
         let console = folder.path().join("console");
         let start = Instant::now();
@@ -127,21 +127,21 @@ impl<'a> Machine<'a> {
             // Looked at before the words are, so that the last of them are not missed.
             let off = running.0.try_wait().expect("QEMU's state").is_some();
             let said = std::fs::read(&console).unwrap_or_default();
-            if contains(&said, self.until.as_bytes()) {
-                break End::Said;
+            if contains(&said, self.wait_for.as_bytes()) {
+                break End::Matched;
             }
             if off {
-                break End::Off;
+                break End::PoweredOff;
             }
             if start.elapsed() > self.timeout {
-                break End::Late;
+                break End::TimedOut;
             }
             std::thread::sleep(Duration::from_millis(50));
         };
         let time = start.elapsed();
         drop(running);
         let said = std::fs::read(&console).unwrap_or_default();
-        Ran { console: String::from_utf8_lossy(&said).into_owned(), end, time }
+        MachineRun { console: String::from_utf8_lossy(&said).into_owned(), end, time }
     }
 
     /// The command line of QEMU.
@@ -166,7 +166,7 @@ impl<'a> Machine<'a> {
             .args(["-nodefaults", "-display", "none", "-no-reboot"])
             .args(["-serial", &format!("file:{}", console.display())])
             .args(disk)
-            .args(self.more)
+            .args(self.extra_args)
             .stdin(Stdio::null());
         if self.firmware == Firmware::Uefi {
             let (code, variables) = ovmf().expect("OVMF");
@@ -190,7 +190,7 @@ impl<'a> Machine<'a> {
     }
 }
 
-impl Ran {
+impl MachineRun {
     /// The lines of the console that hold a word, without what comes before it.
     pub fn lines(&self, word: &str) -> Vec<&str> {
         let lines = self.console.lines().map(str::trim_end);
@@ -201,7 +201,7 @@ impl Ran {
     ///
     /// # Panics
     /// When it ended otherwise.
-    pub fn must_end(&self, end: End) -> &Self {
+    pub fn assert_ended(&self, end: End) -> &Self {
         let lines: Vec<_> = self.console.lines().collect();
         let tail = lines[lines.len().saturating_sub(40)..].join("\n");
         assert_eq!(self.end, end, "after {:?}:\n{tail}", self.time);

@@ -7,12 +7,12 @@ use amiforge_formats::guid::Guid;
 use amiforge_image::image::{self, EmitOptions};
 use amiforge_progress::Monitor;
 use amiforge_store::blobs::Blobs;
-use amiforge_tests::assembled;
+use amiforge_tests::source_tree;
 
 /// Writes the file system of a tar.
 pub(crate) fn make(tar: &Path, to: &Path) {
     let mut blobs = Blobs::new();
-    let assembled = assembled::tar(tar, to.parent().expect("the file has a folder"), &mut blobs);
+    let assembled = source_tree::from_tar(tar, to.parent().expect("the file has a folder"), &mut blobs);
     let options = write::Ext4Options {
         uuid: Guid::derive("bench", "root"),
         hash_seed: Guid::derive("bench", "seed"),

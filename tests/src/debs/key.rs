@@ -20,15 +20,15 @@ impl Key {
     ///
     /// # Panics
     /// When gpg fails.
-    pub fn make(name: &str) -> Option<Self> {
-        Self::make_with(name, "never")
+    pub fn generate(name: &str) -> Option<Self> {
+        Self::generate_expiring(name, "never")
     }
 
     /// The same, with a time after which it is no longer valid, as gpg's `--quick-generate-key` takes it.
     ///
     /// # Panics
     /// When gpg fails.
-    pub fn make_with(name: &str, expires: &str) -> Option<Self> {
+    pub fn generate_expiring(name: &str, expires: &str) -> Option<Self> {
         if !oracle::ready(&["gpg", "gpgconf"], false) {
             return None;
         }

@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 
 pub use key::Key;
-pub use suite::{Made, Signing, Suite};
+pub use suite::{Signing, Suite, WrittenArchive};
 
 use crate::archive::{Member, tar};
 
@@ -168,10 +168,10 @@ impl Deb {
     /// The package.
     pub fn bytes(&self) -> Vec<u8> {
         let mut deb = b"!<arch>\n".to_vec();
-        let ending = self.compression.ending();
+        let ending = self.compression.suffix();
         member(&mut deb, "debian-binary", b"2.0\n");
-        member(&mut deb, &format!("control.tar{ending}"), &self.compression.pack(&self.control_tar()));
-        member(&mut deb, &format!("data.tar{ending}"), &self.compression.pack(&self.data_tar()));
+        member(&mut deb, &format!("control.tar{ending}"), &self.compression.compress(&self.control_tar()));
+        member(&mut deb, &format!("data.tar{ending}"), &self.compression.compress(&self.data_tar()));
         deb
     }
 
@@ -231,7 +231,7 @@ impl Deb {
 
 impl Compression {
     /// Ending of a file's name.
-    pub fn ending(self) -> &'static str {
+    pub fn suffix(self) -> &'static str {
         match self {
             Self::None => "",
             Self::Gzip => ".gz",
@@ -244,7 +244,7 @@ impl Compression {
     ///
     /// # Panics
     /// When the library fails.
-    pub fn pack(self, bytes: &[u8]) -> Vec<u8> {
+    pub fn compress(self, bytes: &[u8]) -> Vec<u8> {
         match self {
             Self::None => bytes.to_vec(),
             Self::Gzip => {

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 /// How requests for a path fail.
 #[derive(Debug, Clone, Copy)]
-pub enum Fault {
+pub enum InjectedFault {
     /// So many times, the connection ends after so many bytes of the body.
     Cut {
         /// Bytes of the body that are sent.
@@ -32,7 +32,7 @@ pub enum Fault {
 
 /// A request that came.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Asked {
+pub struct ReceivedRequest {
     /// The target as it stands in the request line; a whole address when it came to a proxy.
     pub target: String,
     /// The `Range` header.
@@ -49,8 +49,8 @@ pub struct Server {
 #[derive(Debug)]
 struct State {
     folder: PathBuf,
-    faults: Mutex<BTreeMap<String, Fault>>,
-    asked: Mutex<Vec<Asked>>,
+    faults: Mutex<BTreeMap<String, InjectedFault>>,
+    requests: Mutex<Vec<ReceivedRequest>>,
 }
 
 impl Server {
@@ -64,7 +64,7 @@ impl Server {
         let state = State {
             folder: folder.to_owned(),
             faults: Mutex::new(BTreeMap::new()),
-            asked: Mutex::new(Vec::new()),
+            requests: Mutex::new(Vec::new()),
         };
         let server = Self { port, state: Arc::new(state) };
         let state = Arc::clone(&server.state);
@@ -87,7 +87,7 @@ impl Server {
     ///
     /// # Panics
     /// When another thread panicked.
-    pub fn fail(&self, ending: &str, fault: Fault) {
+    pub fn inject(&self, ending: &str, fault: InjectedFault) {
         self.state.faults.lock().expect("faults").insert(ending.to_owned(), fault);
     }
 
@@ -95,36 +95,36 @@ impl Server {
     ///
     /// # Panics
     /// When another thread panicked.
-    pub fn asked(&self) -> Vec<Asked> {
-        self.state.asked.lock().expect("requests").clone()
+    pub fn requests(&self) -> Vec<ReceivedRequest> {
+        self.state.requests.lock().expect("requests").clone()
     }
 
     /// Forgets the requests so far.
     ///
     /// # Panics
     /// When another thread panicked.
-    pub fn forget(&self) {
-        self.state.asked.lock().expect("requests").clear();
+    pub fn clear_requests(&self) {
+        self.state.requests.lock().expect("requests").clear();
     }
 }
 
 impl State {
     /// The fault that this request meets, counted down.
-    fn fault(&self, path: &str) -> Option<Fault> {
+    fn fault(&self, path: &str) -> Option<InjectedFault> {
         let mut faults = self.faults.lock().expect("faults");
         let (_, fault) = faults.iter_mut().find(|(ending, _)| path.ends_with(ending.as_str()))?;
         match fault {
-            Fault::Cut { times: 0, .. } | Fault::Status { times: 0, .. } => None,
-            Fault::Cut { times, .. } | Fault::Status { times, .. } => {
+            InjectedFault::Cut { times: 0, .. } | InjectedFault::Status { times: 0, .. } => None,
+            InjectedFault::Cut { times, .. } | InjectedFault::Status { times, .. } => {
                 let now = *times;
                 *times -= 1;
                 Some(match *fault {
-                    Fault::Cut { after, .. } => Fault::Cut { after, times: now },
-                    Fault::Status { code, .. } => Fault::Status { code, times: now },
-                    Fault::Slow => Fault::Slow,
+                    InjectedFault::Cut { after, .. } => InjectedFault::Cut { after, times: now },
+                    InjectedFault::Status { code, .. } => InjectedFault::Status { code, times: now },
+                    InjectedFault::Slow => InjectedFault::Slow,
                 })
             }
-            Fault::Slow => Some(Fault::Slow),
+            InjectedFault::Slow => Some(InjectedFault::Slow),
         }
     }
 }
@@ -145,14 +145,18 @@ fn answer(mut connection: TcpStream, state: &State) -> std::io::Result<()> {
         }
     }
     let target = first.split(' ').nth(1).unwrap_or_default().to_owned();
-    state.asked.lock().expect("requests").push(Asked { target: target.clone(), range: range.clone() });
+    state
+        .requests
+        .lock()
+        .expect("requests")
+        .push(ReceivedRequest { target: target.clone(), range: range.clone() });
     let path = match target.strip_prefix("http://") {
         Some(rest) => rest.split_once('/').map_or(String::new(), |(_, path)| format!("/{path}")),
         None => target,
     };
     let path = path.replace("%2B", "+").replace("%7E", "~").replace("%3A", ":");
     let fault = state.fault(&path);
-    if let Some(Fault::Status { code, .. }) = fault {
+    if let Some(InjectedFault::Status { code, .. }) = fault {
         return write!(
             connection,
             "HTTP/1.1 {code} Told To\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
@@ -200,10 +204,10 @@ fn head(connection: &mut TcpStream, start: Option<usize>, len: usize) -> std::io
     }
 }
 
-fn body(connection: &mut TcpStream, bytes: &[u8], fault: Option<Fault>) -> std::io::Result<()> {
+fn body(connection: &mut TcpStream, bytes: &[u8], fault: Option<InjectedFault>) -> std::io::Result<()> {
     match fault {
-        Some(Fault::Cut { after, .. }) => connection.write_all(&bytes[..after.min(bytes.len())]),
-        Some(Fault::Slow) => {
+        Some(InjectedFault::Cut { after, .. }) => connection.write_all(&bytes[..after.min(bytes.len())]),
+        Some(InjectedFault::Slow) => {
             for piece in bytes.chunks(16 << 10) {
                 connection.write_all(piece)?;
                 thread::sleep(Duration::from_millis(20));

@@ -40,12 +40,12 @@ pub enum Signing<'a> {
     /// Both ways.
     Both(&'a Key),
     /// Not at all: `Release` alone.
-    Not,
+    Unsigned,
 }
 
 /// What was made.
 #[derive(Debug, Clone)]
-pub struct Made {
+pub struct WrittenArchive {
     /// The folder of the archive: what a mirror's address names.
     pub folder: PathBuf,
     /// Paths of the packages below it, in the order of the suite.
@@ -54,7 +54,7 @@ pub struct Made {
     pub release: String,
 }
 
-impl Made {
+impl WrittenArchive {
     /// The address of the folder.
     pub fn url(&self) -> String {
         format!("file://{}", self.folder.display())
@@ -94,20 +94,20 @@ impl Suite {
     ///
     /// # Panics
     /// When the folder cannot be written.
-    pub fn write(&self, folder: &Path, signing: Signing<'_>) -> Made {
+    pub fn write(&self, folder: &Path, signing: Signing<'_>) -> WrittenArchive {
         let dists = folder.join("dists").join(&self.name);
         let (mut pool, mut listed) = (Vec::new(), Vec::new());
         for (component, packages) in &self.components {
-            let paths: Vec<_> = packages.iter().map(|deb| place(folder, component, deb)).collect();
+            let paths: Vec<_> = packages.iter().map(|deb| write_package(folder, component, deb)).collect();
             for arch in self.architectures() {
                 let index = index(packages, &paths, &arch);
                 for form in &self.indexes {
-                    let name = format!("{component}/binary-{arch}/Packages{}", form.ending());
-                    let bytes = form.pack(index.as_bytes());
-                    put(&dists.join(&name), &bytes);
+                    let name = format!("{component}/binary-{arch}/Packages{}", form.suffix());
+                    let bytes = form.compress(index.as_bytes());
+                    write_file(&dists.join(&name), &bytes);
                     if self.by_hash {
                         let hash = format!("{component}/binary-{arch}/by-hash/SHA256/{}", Digest::of(&bytes));
-                        put(&dists.join(hash), &bytes);
+                        write_file(&dists.join(hash), &bytes);
                     }
                     listed.push((name, bytes));
                 }
@@ -121,7 +121,7 @@ impl Suite {
         }
         let release = self.release(&listed);
         sign(&dists, &release, signing);
-        Made { folder: folder.to_owned(), pool, release }
+        WrittenArchive { folder: folder.to_owned(), pool, release }
     }
 
     fn architectures(&self) -> BTreeSet<String> {
@@ -135,10 +135,10 @@ impl Suite {
             "Origin: Tests\nLabel: Tests\nSuite: {}\nCodename: {}\nDate: {}\n",
             self.name,
             self.codename,
-            written(self.date)
+            release_date(self.date)
         );
         if let Some(until) = self.valid_until {
-            let _ = writeln!(text, "Valid-Until: {}", written(until));
+            let _ = writeln!(text, "Valid-Until: {}", release_date(until));
         }
         let arches: Vec<_> = self.architectures().into_iter().collect();
         let components: Vec<_> = self.components.iter().map(|(name, _)| name.as_str()).collect();
@@ -157,10 +157,10 @@ impl Suite {
 }
 
 /// Writes a package into the pool; its path and its bytes.
-fn place(folder: &Path, component: &str, deb: &Deb) -> (String, Vec<u8>) {
+fn write_package(folder: &Path, component: &str, deb: &Deb) -> (String, Vec<u8>) {
     let path = format!("pool/{component}/{}/{}/{}", &deb.name[..1], deb.name, deb.file_name());
     let bytes = deb.bytes();
-    put(&folder.join(&path), &bytes);
+    write_file(&folder.join(&path), &bytes);
     (path, bytes)
 }
 
@@ -183,25 +183,25 @@ fn index(packages: &[Deb], paths: &[(String, Vec<u8>)], arch: &str) -> String {
 
 fn sign(dists: &Path, release: &str, signing: Signing<'_>) {
     let path = dists.join("Release");
-    put(&path, release.as_bytes());
+    write_file(&path, release.as_bytes());
     for other in ["InRelease", "Release.gpg"] {
         let _ = fs::remove_file(dists.join(other));
     }
     if let Signing::Inline(key) | Signing::Both(key) = signing {
-        put(&dists.join("InRelease"), &key.sign(&path));
+        write_file(&dists.join("InRelease"), &key.sign(&path));
     }
     if let Signing::Detached(key) | Signing::Both(key) = signing {
-        put(&dists.join("Release.gpg"), &key.sign_detached(&path));
+        write_file(&dists.join("Release.gpg"), &key.sign_detached(&path));
     }
 }
 
-fn put(path: &Path, bytes: &[u8]) {
+fn write_file(path: &Path, bytes: &[u8]) {
     fs::create_dir_all(path.parent().expect("a folder")).expect("folders are made");
     fs::write(path, bytes).expect("a file is written");
 }
 
 /// A time as a Release has it, such as `Sun, 01 Nov 2026 00:00:00 UTC`.
-pub(super) fn written(seconds: i64) -> String {
+pub(super) fn release_date(seconds: i64) -> String {
     const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
     const MONTHS: [&str; 12] =
         ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
@@ -233,7 +233,7 @@ mod tests {
         for seconds in [0, 951_782_399, 951_868_800, 1_793_491_200, 4_107_542_399] {
             let args = ["-u", "-d", &format!("@{seconds}"), "+%a, %d %b %Y %H:%M:%S UTC"];
             let said = std::process::Command::new("date").env("LC_ALL", "C").args(args).output().unwrap();
-            assert_eq!(written(seconds), String::from_utf8(said.stdout).unwrap().trim());
+            assert_eq!(release_date(seconds), String::from_utf8(said.stdout).unwrap().trim());
         }
     }
 
@@ -242,7 +242,7 @@ mod tests {
         if !oracle::ready(&["apt-get", "gpgv"], false) {
             return;
         }
-        let Some(key) = Key::make("archive") else { return };
+        let Some(key) = Key::generate("archive") else { return };
         let base = scratch::folder();
         let (archive, root) = (base.path().join("archive"), base.path().join("apt"));
         let suite = Suite::new("stable", vec![Deb::new("hello", "1.0"), Deb::new("doc", "2").arch("all")]);
