@@ -24,3 +24,6 @@ pub(crate) mod settings;
 pub(crate) mod shelf;
 pub(crate) mod snapshot;
 pub(crate) mod snapshots;
+
+#[cfg(test)]
+mod format_tests;

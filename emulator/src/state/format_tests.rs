@@ -1,0 +1,69 @@
+//! The format of a region's folder: `tests/region_folder` holds one file of every kind. A folder of an older version
+//! opens, and every record is written back byte for byte.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::shelf::Table;
+use crate::config::RegionConfig;
+use crate::world::World;
+
+/// The files below a folder.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut all = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { all.extend(files(&path)) } else { all.push(path) }
+    }
+    all
+}
+
+/// Writes every record of a table again and returns their number.
+fn rewrite<T: Clone + Serialize + DeserializeOwned>(table: &Table<T>) -> usize {
+    let all = table.all();
+    for (name, record) in &all {
+        table.put(name, T::clone(record)).unwrap();
+    }
+    all.len()
+}
+
+#[test]
+fn every_record_of_an_older_folder_is_written_back_unchanged() {
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/region_folder");
+    let folder = tempfile::tempdir().unwrap();
+    for source in files(&fixture) {
+        let copy = folder.path().join(source.strip_prefix(&fixture).unwrap());
+        std::fs::create_dir_all(copy.parent().unwrap()).unwrap();
+        std::fs::copy(&source, copy).unwrap();
+    }
+    let world = World::open(RegionConfig::new(folder.path())).unwrap();
+    assert!(world.accounts.key("OTHER").is_some());
+    let region = world.region("local").unwrap();
+    assert_eq!(rewrite(&region.settings), 1);
+    assert_eq!(rewrite(&region.ec2.images), 3);
+    assert_eq!(rewrite(&region.ec2.templates), 1);
+    assert_eq!(rewrite(&region.ec2.sharing), 1);
+    assert_eq!(rewrite(&region.ec2.stores), 1);
+    assert_eq!(rewrite(&region.ec2.parameters), 1);
+    assert_eq!(rewrite(&region.ec2.keys), 1);
+    assert_eq!(rewrite(&region.ec2.aliases), 1);
+    assert_eq!(rewrite(&region.s3.buckets), 1);
+    assert_eq!(rewrite(&region.s3.objects), 1);
+    assert_eq!(rewrite(&region.s3.uploads), 1);
+    let id = "snap-0123456789abcdef0";
+    let map = region.snapshots.map(id).unwrap();
+    assert_eq!(crate::locks::lock(&map).len(), 1);
+    region.snapshots.edit(id, |_| Ok::<_, crate::error::Error>(())).unwrap().unwrap();
+    let spent = region.snapshots.start_of("123456789012", "spent").unwrap();
+    assert_eq!(format!("{spent:?}").matches("volume_size").count(), 1);
+    drop(world);
+    let mut compared = 0;
+    for source in files(&fixture) {
+        let copy = folder.path().join(source.strip_prefix(&fixture).unwrap());
+        assert_eq!(std::fs::read(&copy).unwrap(), std::fs::read(&source).unwrap(), "{}", copy.display());
+        compared += 1;
+    }
+    assert_eq!(compared, 20);
+}
