@@ -5,27 +5,23 @@
 //! descriptions. It is as strict as the real service, and unlike it does what it is told: windows of eventual
 //! consistency, quotas and faults happen when [`RegionConfig`] says so, and time is what its [`Clock`] says.
 
-mod account;
 mod clock;
-mod config;
-mod door;
+mod digest;
 mod error;
-mod faults;
-mod limit;
-mod locks;
-mod region;
+mod http;
+mod ids;
+mod server;
 mod services;
 mod sigv4;
 mod state;
-mod trail;
-mod volume;
-mod world;
+mod sync;
 
-pub use account::{ACCESS_KEY_ID, ACCOUNT, SECRET_ACCESS_KEY};
-pub use clock::{Clock, HandClock, Moment, SystemClock};
-pub use config::{Quotas, RegionConfig, Timeouts, Windows};
-pub use error::Error;
-pub use faults::{FaultRule, FaultScript, InjectedFault, When};
-pub use region::{LocalRegion, Running};
-pub use trail::{SeenRequest, Trail};
-pub use volume::{SnapshotVolume, UnwrittenView};
+pub use self::clock::{Clock, HandClock, Moment, SystemClock};
+pub use self::error::Error;
+pub use self::http::connection::Timeouts;
+pub use self::server::{LocalRegion, Running};
+pub use self::state::config::{Quotas, RegionConfig, Windows};
+pub use self::state::faults::{FaultRule, FaultScript, InjectedFault, When};
+pub use self::state::request_log::{SeenRequest, Trail};
+pub use self::state::snapshot_volume::{SnapshotVolume, UnwrittenView};
+pub use self::state::{ACCESS_KEY_ID, ACCOUNT, SECRET_ACCESS_KEY};

@@ -2,15 +2,16 @@
 
 use http::StatusCode;
 
-use super::Trouble;
-use super::ec2::{action as form_action, escape};
-use crate::door::reply::{Response, reply};
-use crate::door::signed::SignedRequest;
+use super::failure::Trouble;
+use super::form;
+use super::xml::escape;
+use crate::http::request::SignedRequest;
+use crate::http::response::{Response, reply};
 use crate::sigv4::Denial;
 
 /// The name of what a request asks for.
 pub(crate) fn action(request: &SignedRequest) -> String {
-    form_action(request)
+    form::action(request)
 }
 
 /// Answers a request.

@@ -12,7 +12,7 @@ use sha2::Sha256;
 
 pub(crate) use self::claim::SignatureClaim;
 use crate::clock::Moment;
-use crate::state::digest::BlockDigest;
+use crate::digest::BlockDigest;
 
 /// What a request calls its body when it does not say its digest.
 pub(crate) const UNSIGNED: &str = "UNSIGNED-PAYLOAD";

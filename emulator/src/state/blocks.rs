@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::RwLock;
 
 use super::atomic;
-use super::digest::BlockDigest;
+use crate::digest::BlockDigest;
 use crate::error::Error;
-use crate::locks;
+use crate::sync;
 
 /// Bytes of a block.
 pub(crate) const BLOCK: usize = 512 * 1024;
@@ -45,7 +45,7 @@ impl BlockStore {
 
     /// Whether a block is there already.
     pub(crate) fn knows(&self, digest: BlockDigest) -> bool {
-        locks::read(&self.known).contains(&digest)
+        sync::read(&self.known).contains(&digest)
     }
 
     /// Keeps a block under its digest. Nothing is written if the block is there already.
@@ -54,7 +54,7 @@ impl BlockStore {
             return Ok(());
         }
         atomic::write(&self.path(digest), bytes)?;
-        locks::write(&self.known).insert(digest);
+        sync::write(&self.known).insert(digest);
         Ok(())
     }
 
@@ -85,7 +85,7 @@ impl BlockStore {
 
     /// Removes every block that is not in `used`.
     pub(crate) fn sweep(&self, used: &HashSet<BlockDigest>) -> Result<(), Error> {
-        let mut known = locks::write(&self.known);
+        let mut known = sync::write(&self.known);
         let unused: Vec<_> = known.iter().filter(|digest| !used.contains(digest)).copied().collect();
         for digest in unused {
             atomic::remove(&self.path(digest))?;

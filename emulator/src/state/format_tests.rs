@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::shelf::Table;
-use crate::config::RegionConfig;
-use crate::world::World;
+use super::table::Table;
+use crate::state::World;
+use crate::state::config::RegionConfig;
 
 /// The files below a folder.
 fn files(folder: &Path) -> Vec<PathBuf> {
@@ -42,19 +42,19 @@ fn every_record_of_an_older_folder_is_written_back_unchanged() {
     assert!(world.accounts.key("OTHER").is_some());
     let region = world.region("local").unwrap();
     assert_eq!(rewrite(&region.settings), 1);
-    assert_eq!(rewrite(&region.ec2.images), 3);
-    assert_eq!(rewrite(&region.ec2.templates), 1);
-    assert_eq!(rewrite(&region.ec2.sharing), 1);
-    assert_eq!(rewrite(&region.ec2.stores), 1);
-    assert_eq!(rewrite(&region.ec2.parameters), 1);
-    assert_eq!(rewrite(&region.ec2.keys), 1);
-    assert_eq!(rewrite(&region.ec2.aliases), 1);
-    assert_eq!(rewrite(&region.s3.buckets), 1);
-    assert_eq!(rewrite(&region.s3.objects), 1);
-    assert_eq!(rewrite(&region.s3.uploads), 1);
+    assert_eq!(rewrite(&region.images), 3);
+    assert_eq!(rewrite(&region.templates), 1);
+    assert_eq!(rewrite(&region.sharing), 1);
+    assert_eq!(rewrite(&region.store_tasks), 1);
+    assert_eq!(rewrite(&region.parameters), 1);
+    assert_eq!(rewrite(&region.keys), 1);
+    assert_eq!(rewrite(&region.aliases), 1);
+    assert_eq!(rewrite(&region.object_store.buckets), 1);
+    assert_eq!(rewrite(&region.object_store.objects), 1);
+    assert_eq!(rewrite(&region.object_store.uploads), 1);
     let id = "snap-0123456789abcdef0";
     let map = region.snapshots.map(id).unwrap();
-    assert_eq!(crate::locks::lock(&map).len(), 1);
+    assert_eq!(crate::sync::lock(&map).len(), 1);
     region.snapshots.edit(id, |_| Ok::<_, crate::error::Error>(())).unwrap().unwrap();
     let spent = region.snapshots.start_of("123456789012", "spent").unwrap();
     assert_eq!(format!("{spent:?}").matches("volume_size").count(), 1);

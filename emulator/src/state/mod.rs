@@ -14,16 +14,178 @@
 //! is appended after the block exists, and a torn last record is cut off when the file is next written. Nothing is
 //! synced to the disk, so a power cut may lose what was written last; it is found by the checks of reading.
 
-pub(crate) mod atomic;
+pub(crate) mod account_settings;
+mod accounts;
+mod atomic;
+pub(crate) mod block_map;
 pub(crate) mod blocks;
-pub(crate) mod digest;
-pub(crate) mod hold;
-pub(crate) mod ids;
-pub(crate) mod map;
-pub(crate) mod settings;
-pub(crate) mod shelf;
+pub(crate) mod checksum;
+pub(crate) mod config;
+pub(crate) mod device;
+pub(crate) mod faults;
+mod folder;
+mod folder_lock;
+pub(crate) mod image;
+pub(crate) mod kms_key;
+pub(crate) mod limiter;
+pub(crate) mod objects;
+pub(crate) mod parameter;
+mod region;
+pub(crate) mod request_log;
+pub(crate) mod sharing;
 pub(crate) mod snapshot;
+pub(crate) mod snapshot_volume;
 pub(crate) mod snapshots;
+pub(crate) mod store_task;
+pub(crate) mod table;
+pub(crate) mod tags;
+pub(crate) mod template;
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, RwLock};
+
+use crate::clock::Moment;
+use crate::error::Error;
+use crate::http::body::Buffers;
+use crate::sync;
+
+use self::accounts::Accounts;
+use self::blocks::{BLOCK, BlockStore};
+use self::config::RegionConfig;
+use self::faults::Script;
+use self::folder_lock::Hold;
+use self::limiter::Limiter;
+use self::objects::Bucket;
+
+pub use self::accounts::{ACCESS_KEY_ID, ACCOUNT, SECRET_ACCESS_KEY};
+pub(crate) use self::folder::remove;
+pub(crate) use self::region::Region;
+
+/// All of the local region's state and behaviour.
+#[derive(Debug)]
+pub(crate) struct World {
+    pub(crate) config: RegionConfig,
+    pub(crate) accounts: Accounts,
+    /// The blocks of all regions.
+    pub(crate) blocks: Arc<BlockStore>,
+    /// What bodies of requests are read into.
+    pub(crate) buffers: Arc<Buffers>,
+    /// What tokens are sealed with.
+    pub(crate) secret: [u8; 32],
+    /// Tokens of another generation are no longer valid.
+    pub(crate) generation: AtomicU32,
+    pub(crate) script: Script,
+    pub(crate) limiter: Limiter,
+    pub(crate) hold: Hold,
+    regions: RwLock<BTreeMap<String, Arc<Region>>>,
+}
+
+impl World {
+    /// Opens the folder, which is made when missing, and keeps others from it.
+    pub(crate) fn open(config: RegionConfig) -> Result<Self, Error> {
+        let folder = config.folder.clone();
+        folder::check_ours(&folder)?;
+        let hold = Hold::take(&folder)?;
+        let accounts = Accounts::load(&folder)?;
+        let blocks = BlockStore::open(folder.join(folder::BLOCKS))?;
+        let world = Self {
+            buffers: Arc::new(Buffers::new(BLOCK)),
+            secret: folder::secret(&folder)?,
+            generation: AtomicU32::new(0),
+            script: Script::new(config.faults.clone()),
+            limiter: Limiter::default(),
+            regions: RwLock::default(),
+            config,
+            accounts,
+            blocks: Arc::new(blocks),
+            hold,
+        };
+        for name in world.names()? {
+            world.region(&name)?;
+        }
+        world.sweep()?;
+        Ok(world)
+    }
+
+    /// The present moment.
+    pub(crate) fn now(&self) -> Moment {
+        self.config.clock.now()
+    }
+
+    /// A region by its name. Every name that could be one is one; its folder is made when something is put there.
+    pub(crate) fn region(&self, name: &str) -> Result<Arc<Region>, Error> {
+        if let Some(region) = sync::read(&self.regions).get(name) {
+            return Ok(Arc::clone(region));
+        }
+        if !folder::may_be_region(name) {
+            return Err(Error::RegionName(name.to_owned()));
+        }
+        let mut regions = sync::write(&self.regions);
+        if let Some(region) = regions.get(name) {
+            return Ok(Arc::clone(region));
+        }
+        let region = Arc::new(Region::open(&self.config.folder, name)?);
+        regions.insert(name.to_owned(), Arc::clone(&region));
+        Ok(region)
+    }
+
+    /// The names of the regions that were ever used.
+    pub(crate) fn used_regions(&self) -> Vec<String> {
+        sync::read(&self.regions).keys().cloned().collect()
+    }
+
+    /// A bucket of any region, and the region's name.
+    pub(crate) fn find_bucket(&self, name: &str) -> Result<Option<(String, Arc<Bucket>)>, Error> {
+        for region in self.used_regions() {
+            if let Some(bucket) = self.region(&region)?.object_store.buckets.find(name) {
+                return Ok(Some((region, bucket)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Makes all tokens invalid that were given out so far.
+    pub(crate) fn expire_tokens(&self) {
+        self.generation.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Notes that blocks may have become unused.
+    pub(crate) fn sweep_later(&self) -> Result<(), Error> {
+        atomic::write(&self.config.folder.join(folder::SWEEP), b"")
+    }
+
+    /// Removes blocks that no snapshot has, if snapshots were removed. Only safe while nobody writes.
+    fn sweep(&self) -> Result<(), Error> {
+        let marker = self.config.folder.join(folder::SWEEP);
+        if !marker.exists() {
+            return Ok(());
+        }
+        let mut used = HashSet::new();
+        for region in sync::read(&self.regions).values() {
+            used.extend(region.snapshots.digests()?);
+        }
+        self.blocks.sweep(&used)?;
+        atomic::remove(&marker)
+    }
+
+    /// The regions that have a folder.
+    fn names(&self) -> Result<Vec<String>, Error> {
+        let folder = &self.config.folder;
+        let list = std::fs::read_dir(folder).map_err(Error::io("read", folder))?;
+        let mut names = Vec::new();
+        for entry in list {
+            let entry = entry.map_err(Error::io("read", folder))?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if entry.path().is_dir() && folder::may_be_region(&name) {
+                names.push(name);
+            }
+        }
+        Ok(names)
+    }
+}
 
 #[cfg(test)]
 mod format_tests;
+#[cfg(test)]
+mod tests;

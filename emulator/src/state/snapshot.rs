@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Moment;
-use crate::config::Windows;
+use crate::state::config::Windows;
 
 /// What the region knows of a snapshot, but for its blocks.
 #[derive(Debug, Clone, Serialize, Deserialize)]

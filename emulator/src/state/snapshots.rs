@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 
 use super::atomic;
-use super::digest::BlockDigest;
-use super::map::SnapshotMap;
-use super::shelf::Table;
+use super::block_map::SnapshotMap;
 use super::snapshot::{Snapshot, SnapshotOutcome, StartToken};
+use super::table::Table;
 use crate::clock::Moment;
-use crate::config::Windows;
+use crate::digest::BlockDigest;
 use crate::error::Error;
-use crate::locks;
+use crate::state::config::Windows;
+use crate::sync;
 
 /// The snapshots of a region.
 #[derive(Debug)]
@@ -68,10 +68,10 @@ impl SnapshotTable {
 
     /// The blocks of a snapshot.
     pub(crate) fn map(&self, id: &str) -> Result<Arc<Mutex<SnapshotMap>>, Error> {
-        if let Some(map) = locks::read(&self.maps).get(id) {
+        if let Some(map) = sync::read(&self.maps).get(id) {
             return Ok(Arc::clone(map));
         }
-        let mut maps = locks::write(&self.maps);
+        let mut maps = sync::write(&self.maps);
         if let Some(map) = maps.get(id) {
             return Ok(Arc::clone(map));
         }
@@ -82,7 +82,7 @@ impl SnapshotTable {
 
     /// Lets nobody else start a snapshot until the result is dropped.
     pub(crate) fn starting(&self) -> MutexGuard<'_, ()> {
-        locks::lock(&self.starting)
+        sync::lock(&self.starting)
     }
 
     /// The request of an account that had this token.
@@ -99,7 +99,7 @@ impl SnapshotTable {
     pub(crate) fn start(&self, snapshot: Snapshot) -> Result<(), Error> {
         let path = self.file(&snapshot.id);
         let map = match &snapshot.parent {
-            Some(parent) => SnapshotMap::create(path, Some(&locks::lock(&*self.map(parent)?)))?,
+            Some(parent) => SnapshotMap::create(path, Some(&sync::lock(&*self.map(parent)?)))?,
             None => SnapshotMap::create(path, None)?,
         };
         self.insert(snapshot, map)
@@ -108,20 +108,20 @@ impl SnapshotTable {
     /// Adds a new snapshot with the blocks of another one, perhaps of another region.
     pub(crate) fn copy(&self, snapshot: Snapshot, source: &Self, source_id: &str) -> Result<(), Error> {
         let path = self.file(&snapshot.id);
-        let map = SnapshotMap::copy(path, &locks::lock(&*source.map(source_id)?))?;
+        let map = SnapshotMap::copy(path, &sync::lock(&*source.map(source_id)?))?;
         self.insert(snapshot, map)
     }
 
     /// The blocks first: a snapshot that is known has its blocks, whenever the server is killed.
     fn insert(&self, snapshot: Snapshot, map: SnapshotMap) -> Result<(), Error> {
         let id = snapshot.id.clone();
-        locks::write(&self.maps).insert(id.clone(), Arc::new(Mutex::new(map)));
+        sync::write(&self.maps).insert(id.clone(), Arc::new(Mutex::new(map)));
         self.records.put(&id, snapshot)
     }
 
     /// Notes that something was written into a pending snapshot.
     pub(crate) fn wrote(&self, id: &str, now: Moment) {
-        locks::lock(&self.writes).insert(id.to_owned(), now);
+        sync::lock(&self.writes).insert(id.to_owned(), now);
     }
 
     /// Cancels pending snapshots that have been idle for too long.
@@ -139,13 +139,13 @@ impl SnapshotTable {
         now: Moment,
         windows: &Windows,
     ) -> Result<bool, Error> {
-        let last = locks::lock(&self.writes).get(&snapshot.id).copied();
+        let last = sync::lock(&self.writes).get(&snapshot.id).copied();
         let last = last.unwrap_or_else(|| self.last_write(snapshot));
         let Some(at) = snapshot.deadline(last, windows).filter(|&deadline| now >= deadline) else {
             return Ok(false);
         };
         let outcome = SnapshotOutcome { at, failure: Some(CANCELLED.to_owned()), blocks: 0 };
-        locks::lock(&*self.map(&snapshot.id)?).seal();
+        sync::lock(&*self.map(&snapshot.id)?).seal();
         self.edit(&snapshot.id, |snapshot| {
             snapshot.outcome.get_or_insert(outcome);
             Ok::<_, Error>(())
@@ -168,8 +168,8 @@ impl SnapshotTable {
             self.spent.put(&spent(&snapshot.owner, &start.token), start.clone())?;
         }
         let removed = self.records.remove(id)?.is_some();
-        locks::write(&self.maps).remove(id);
-        locks::lock(&self.writes).remove(id);
+        sync::write(&self.maps).remove(id);
+        sync::lock(&self.writes).remove(id);
         atomic::remove(&self.file(id))?;
         Ok(removed)
     }
@@ -178,7 +178,7 @@ impl SnapshotTable {
     pub(crate) fn digests(&self) -> Result<HashSet<BlockDigest>, Error> {
         let mut all = HashSet::new();
         for snapshot in self.all() {
-            all.extend(locks::lock(&*self.map(&snapshot.id)?).digests());
+            all.extend(sync::lock(&*self.map(&snapshot.id)?).digests());
         }
         Ok(all)
     }

@@ -2,15 +2,15 @@
 
 use http::StatusCode;
 
-use super::shape::{Pattern, RequestShape, integer};
-use super::voice::EbsRefusal;
+use super::errors::EbsRefusal;
+use super::validation::{Pattern, RequestShape, integer};
 use super::{EbsAnswer, answered, owned};
-use crate::door::signed::SignedRequest;
-use crate::locks::lock;
-use crate::state::digest::BlockDigest;
-use crate::state::map::SnapshotMap;
+use crate::digest::BlockDigest;
+use crate::http::request::SignedRequest;
+use crate::state::block_map::SnapshotMap;
 use crate::state::snapshot::{Snapshot, SnapshotOutcome, Status};
-use crate::world::{Region, World};
+use crate::state::{Region, World};
+use crate::sync::lock;
 
 /// What the status of a snapshot says when its blocks are others than the client thought.
 const WRONG_CHECKSUM: &str = "Checksum mismatch for snapshot";

@@ -5,17 +5,17 @@ use std::sync::Arc;
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::shape::{Pattern, RequestShape, integer};
+use super::errors::EbsRefusal;
 use super::token::{self, BLOCK_LIFE, TokenKind};
-use super::voice::EbsRefusal;
+use super::validation::{Pattern, RequestShape, integer};
 use super::{EbsAnswer, Query, answered, readable};
 use crate::clock::Moment;
-use crate::door::signed::SignedRequest;
-use crate::locks::lock;
+use crate::http::request::SignedRequest;
+use crate::state::block_map::{BlockAddress, BlockOrigin, SnapshotMap};
 use crate::state::blocks::BLOCK;
-use crate::state::map::{BlockAddress, BlockOrigin, SnapshotMap};
 use crate::state::snapshot::Snapshot;
-use crate::world::{Region, World};
+use crate::state::{Region, World};
+use crate::sync::lock;
 
 /// Entries of a page, if nobody says.
 const PAGE: i64 = 10_000;

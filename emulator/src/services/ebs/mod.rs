@@ -1,13 +1,13 @@
 //! EBS direct: the six calls that write and read the blocks of snapshots (API version 2019-11-02, rest-json).
 
 mod complete;
+mod errors;
 mod list;
 mod put;
 mod read;
-mod shape;
 mod start;
 mod token;
-mod voice;
+mod validation;
 
 use std::sync::Arc;
 
@@ -16,15 +16,15 @@ use http::{Method, StatusCode};
 use serde::Serialize;
 
 use crate::clock::Moment;
-use crate::config::Quotas;
-use crate::door::reply::{Response, reply, with};
-use crate::door::signed::SignedRequest;
+use crate::http::request::SignedRequest;
+use crate::http::response::{Response, reply, with};
 use crate::state::blocks::BLOCK;
+use crate::state::config::Quotas;
 use crate::state::snapshot::Snapshot;
-use crate::world::{Region, World};
+use crate::state::{Region, World};
 
-use self::voice::EbsRefusal;
-pub(crate) use self::voice::{fail, refuse, throttle_in_front};
+use self::errors::EbsRefusal;
+pub(crate) use self::errors::{fail, refuse, throttle_in_front};
 
 /// Blocks of a GiB.
 const BLOCKS_OF_GIB: u64 = (1 << 30) / BLOCK as u64;

@@ -7,17 +7,17 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::StatusCode;
 
-use super::shape::{Pattern, RequestShape, integer};
-use super::voice::EbsRefusal;
+use super::errors::EbsRefusal;
+use super::validation::{Pattern, RequestShape, integer};
 use super::{EbsAnswer, answered, owned};
 use crate::clock::Moment;
-use crate::door::signed::{Payload, SignedRequest};
-use crate::locks::lock;
+use crate::digest::BlockDigest;
+use crate::http::request::{Payload, SignedRequest};
+use crate::state::block_map::SnapshotMap;
 use crate::state::blocks::{BLOCK, BlockStore};
-use crate::state::digest::BlockDigest;
-use crate::state::map::SnapshotMap;
 use crate::state::snapshot::Snapshot;
-use crate::world::{Region, World};
+use crate::state::{Region, World};
+use crate::sync::lock;
 
 /// Answers the call.
 pub(super) async fn answer(

@@ -6,14 +6,14 @@
 use bytes::Bytes;
 use http::StatusCode;
 
-use super::shape::{Pattern, RequestShape, integer};
+use super::errors::EbsRefusal;
 use super::token::{self, TokenKind};
-use super::voice::EbsRefusal;
+use super::validation::{Pattern, RequestShape, integer};
 use super::{EbsAnswer, Query, readable};
-use crate::door::signed::SignedRequest;
-use crate::locks::lock;
-use crate::state::digest::BlockDigest;
-use crate::world::{Region, World};
+use crate::digest::BlockDigest;
+use crate::http::request::SignedRequest;
+use crate::state::{Region, World};
+use crate::sync::lock;
 
 /// Answers the call.
 pub(super) async fn answer(

@@ -6,15 +6,15 @@ use http::StatusCode;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::shape::{Pattern, RequestShape};
-use super::voice::EbsRefusal;
+use super::errors::EbsRefusal;
+use super::validation::{Pattern, RequestShape};
 use super::{EbsAnswer, answered, json};
-use crate::door::signed::SignedRequest;
+use crate::http::request::SignedRequest;
+use crate::ids;
+use crate::state::account_settings::own_key;
 use crate::state::blocks::BLOCK;
-use crate::state::ids;
-use crate::state::settings::own_key;
 use crate::state::snapshot::{Snapshot, SnapshotShares, StartToken, Status};
-use crate::world::{Region, World};
+use crate::state::{Region, World};
 
 /// The largest volume, in GiB.
 const LARGEST: i64 = 65_536;

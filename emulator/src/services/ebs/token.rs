@@ -5,9 +5,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::clock::Moment;
+use crate::digest::BlockDigest;
 use crate::sigv4::mac;
-use crate::state::digest::BlockDigest;
-use crate::world::World;
+use crate::state::World;
 
 use std::sync::atomic::Ordering;
 
@@ -77,7 +77,7 @@ mod tests {
 
     use super::*;
     use crate::clock::HandClock;
-    use crate::config::RegionConfig;
+    use crate::state::config::RegionConfig;
 
     #[test]
     fn a_token_fits_only_what_it_was_given_for_and_only_for_a_while() {

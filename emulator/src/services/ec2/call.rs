@@ -2,14 +2,13 @@
 
 use std::sync::{Arc, MutexGuard};
 
-use super::fault::Ec2Error;
-use super::image::ImageRecord;
-use super::query::{ParamNode, Params};
-use super::store::Ec2Shelves;
+use super::errors::Ec2Error;
+use super::params::{ParamNode, Params};
 use crate::clock::Moment;
-use crate::locks;
+use crate::state::image::{ImageRecord, Life};
 use crate::state::snapshot::Snapshot;
-use crate::world::{Region, World};
+use crate::state::{Region, World};
+use crate::sync;
 
 /// One request on its way.
 pub(crate) struct Ec2Call<'c> {
@@ -35,14 +34,9 @@ impl<'c> Ec2Call<'c> {
         self.query.params()
     }
 
-    /// The tables of EC2.
-    pub(crate) fn state(&self) -> &Ec2Shelves {
-        &self.region.ec2
-    }
-
     /// Lets nobody else change the region's images and snapshots until the result is dropped.
     pub(crate) fn changing(&self) -> MutexGuard<'_, ()> {
-        locks::lock(&self.region.changing)
+        sync::lock(&self.region.changing)
     }
 
     /// To be asked when all parameters are read and found good, before anything is done: refuses what nobody asked
@@ -66,10 +60,10 @@ impl<'c> Ec2Call<'c> {
     /// An image that the account may see.
     pub(crate) fn image(&self, id: &str) -> Result<Arc<ImageRecord>, Ec2Error> {
         check_image_id(id)?;
-        let image = self.state().images.find(id).filter(|image| self.admits(image));
+        let image = self.region.images.find(id).filter(|image| self.admits(image));
         match image {
             None => Err(no_image(id)),
-            Some(image) if matches!(image.life, super::image::Life::Deregistered) => Err(unavailable(id)),
+            Some(image) if matches!(image.life, Life::Deregistered) => Err(unavailable(id)),
             Some(image) if !self.shows(image.created) => Err(no_image(id)),
             Some(image) => Ok(image),
         }
@@ -87,7 +81,7 @@ impl<'c> Ec2Call<'c> {
         id: &str,
         change: impl FnOnce(&mut ImageRecord) -> Result<(), Ec2Error>,
     ) -> Result<(), Ec2Error> {
-        self.state().images.edit(id, change)?.ok_or_else(|| no_image(id))
+        self.region.images.edit(id, change)?.ok_or_else(|| no_image(id))
     }
 
     /// A snapshot that the account may use. `code` is what a missing one is called.

@@ -5,17 +5,18 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::call::{self, Ec2Call, NO_SNAPSHOT};
-use super::fault::Ec2Error;
-use super::image::{ImageRecord, ImageState, Life};
-use super::mapping::{BlockDeviceMapping, DeviceKind};
-use super::query::Params;
-use super::register;
+use super::errors::Ec2Error;
+use super::params::Params;
+use super::register_image;
 use super::settings;
-use super::tag::{self, Tags};
+use super::tags;
+use crate::ids;
 use crate::services::xml::Xml;
-use crate::state::ids;
+use crate::state::Region;
+use crate::state::device::{BlockDeviceMapping, DeviceKind};
+use crate::state::image::{ImageRecord, ImageState, Life};
 use crate::state::snapshot::{Snapshot, SnapshotOutcome, SnapshotShares, Status};
-use crate::world::Region;
+use crate::state::tags::Tags;
 
 /// Characters of a token, at most.
 const MAX_TOKEN: usize = 128;
@@ -36,32 +37,33 @@ pub(crate) fn copy_image(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     let params = call.params();
     let name = params.required("Name")?;
     let (id, from) = (params.required("SourceImageId")?, params.required("SourceRegion")?);
-    register::check_name(name)?;
-    let description = register::read_description(&params)?;
+    register_image::check_name(name)?;
+    let description = register_image::read_description(&params)?;
     let cipher = read_cipher(call, &params)?;
     let with_tags = params.truth("CopyImageTags")?.unwrap_or(false);
-    let given = tag::read_specifications(&params, &["image", "snapshot"])?;
+    let given = tags::read_specifications(&params, &["image", "snapshot"])?;
     check_place(&params)?;
     check_duration(params.number("SnapshotCopyCompletionDurationMinutes")?)?;
     let asked = asked(&params);
     if let Some(done) = repeated(call, &params, &asked)? {
         call.commit()?;
-        return Ok(register::answer(&done));
+        return Ok(register_image::answer(&done));
     }
     let region = source_region(call, from)?;
     let image = source_image(call, &region, id)?;
-    let tags = tags_of_copy(call, &image, with_tags, &tag::of_kind(&given, "image"))?;
-    register::check_free(call, name)?;
+    let tags = tags_of_copy(call, &image, with_tags, &tags::of_kind(&given, "image"))?;
+    register_image::check_free(call, name)?;
     let sources = sources_of(call, &image, &region)?;
     check_under_way(call, sources.len())?;
     call.commit()?;
     let text = format!("Copied for DestinationAmi {{}} from SourceAmi {id} for SourceSnapshot {{}}.");
     let mut copies = BTreeMap::new();
     let ready = call.now.after(call.world.config.windows.copy);
-    let mut copy = register::twin(call, &image, name, Vec::new(), tags, ready);
+    let mut copy = register_image::twin(call, &image, name, Vec::new(), tags, ready);
     for (source_id, source) in &sources {
         let why = text.replacen("{}", &copy.id, 1).replacen("{}", source_id, 1);
-        let snapshot = twin(call, source, &why, tag::of_kind(&given, "snapshot"), key(call, source, &cipher));
+        let snapshot =
+            twin(call, source, &why, tags::of_kind(&given, "snapshot"), key(call, source, &cipher));
         call.region.snapshots.copy(snapshot.clone(), &region.snapshots, source_id)?;
         copies.insert(source_id.clone(), snapshot);
     }
@@ -72,8 +74,8 @@ pub(crate) fn copy_image(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     copy.description = description.or_else(|| image.description.clone());
     copy.source = Some((id.to_owned(), from.to_owned()));
     copy.token = params.filled("ClientToken").map(|token| (token.to_owned(), asked));
-    call.state().images.put(&copy.id, copy.clone())?;
-    Ok(register::answer(&copy.id))
+    call.region.images.put(&copy.id, copy.clone())?;
+    Ok(register_image::answer(&copy.id))
 }
 
 /// All that was asked for, in one form for equal requests.
@@ -94,7 +96,7 @@ fn repeated(call: &Ec2Call<'_>, params: &Params<'_>, asked: &str) -> Result<Opti
         let with = image.token.as_ref().filter(|(other, _)| other == token);
         with.filter(|_| image.owner == call.account).map(|(_, asked)| asked.clone())
     };
-    let found = call.state().images.all().into_iter().find_map(|(id, image)| Some((id, same(&image)?)));
+    let found = call.region.images.all().into_iter().find_map(|(id, image)| Some((id, same(&image)?)));
     match found {
         None => Ok(None),
         Some((id, before)) if before == asked => Ok(Some(id)),
@@ -157,7 +159,7 @@ fn source_region(call: &Ec2Call<'_>, name: &str) -> Result<Arc<Region>, Ec2Error
 
 fn source_image(call: &Ec2Call<'_>, region: &Region, id: &str) -> Result<Arc<ImageRecord>, Ec2Error> {
     call::check_image_id(id)?;
-    let found = region.ec2.images.find(id).filter(|image| call.admits(image) && call.shows(image.created));
+    let found = region.images.find(id).filter(|image| call.admits(image) && call.shows(image.created));
     let image = found.ok_or_else(|| call::no_image(id))?;
     match image.state(call.now) {
         ImageState::Available => Ok(image),
@@ -197,10 +199,10 @@ fn tags_of_copy(
 ) -> Result<Tags, Ec2Error> {
     let mut tags = Tags::new();
     if with_tags && image.owner == call.account {
-        tag::put(&mut tags, &image.tags)?;
+        tags::put(&mut tags, &image.tags)?;
     }
     // A tag that is given wins over one that is copied.
-    tag::put(&mut tags, given)?;
+    tags::put(&mut tags, given)?;
     Ok(tags)
 }
 
@@ -271,23 +273,23 @@ pub(crate) fn copy_snapshot(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     // The signed address lets the source's region check who asks; here one server is all regions.
     params.text("PresignedUrl");
     check_destination(call, &params)?;
-    let description = register::read_description(&params)?;
+    let description = register_image::read_description(&params)?;
     let cipher = read_cipher(call, &params)?;
-    let given = tag::read_specifications(&params, &["snapshot"])?;
+    let given = tags::read_specifications(&params, &["snapshot"])?;
     check_place(&params)?;
     check_duration(params.number("CompletionDurationMinutes")?)?;
     let region = source_region(call, from)?;
     let source = source_snapshot(call, &region, id)?;
     check_under_way(call, 1)?;
     call.commit()?;
-    let tags = tag::of_kind(&given, "snapshot");
+    let tags = tags::of_kind(&given, "snapshot");
     let copied = format!("[Copied {id} from {from}]");
     let description = description.unwrap_or(copied);
     let copy = twin(call, &source, &description, tags, key(call, &source, &cipher));
     call.region.snapshots.copy(copy.clone(), &region.snapshots, id)?;
     let mut xml = Xml::new();
     xml.value("snapshotId", &copy.id);
-    tag::show(&mut xml, &copy.tags);
+    tags::show(&mut xml, &copy.tags);
     Ok(xml)
 }
 

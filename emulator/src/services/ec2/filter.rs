@@ -3,9 +3,9 @@
 //! `*` stands for any characters, `?` for one, a backslash takes either literally. Values of a filter are alternatives,
 //! filters must all match. Matching is case-sensitive.
 
-use super::fault::Ec2Error;
-use super::query::Params;
-use super::tag::Tags;
+use super::errors::Ec2Error;
+use super::params::Params;
+use crate::state::tags::Tags;
 
 /// Values of one filter, at most.
 const MAX_VALUES: usize = 200;

@@ -1,12 +1,13 @@
 //! `DescribeImageAttribute`, `ModifyImageAttribute` and `ResetImageAttribute`: one attribute of an image at a time.
 
 use super::call::Ec2Call;
-use super::fault::Ec2Error;
-use super::image::{ImageRecord, ImageState, Life};
-use super::permission::{Grants, PermissionChange, ShareScope};
-use super::register;
+use super::errors::Ec2Error;
+use super::permissions::{PermissionChange, ShareScope};
+use super::register_image;
 use super::settings;
 use crate::services::xml::Xml;
+use crate::state::image::{ImageRecord, ImageState, Life};
+use crate::state::sharing::Grants;
 
 const ATTRIBUTES: [&str; 13] = [
     "description",
@@ -157,7 +158,7 @@ fn one_of(
 }
 
 fn description_of(text: &str) -> Result<AttributeChange, Ec2Error> {
-    register::check_description(text).map(AttributeChange::Description)
+    register_image::check_description(text).map(AttributeChange::Description)
 }
 
 fn check_sharing(call: &Ec2Call<'_>, image: &ImageRecord, change: &PermissionChange) -> Result<(), Ec2Error> {
@@ -197,7 +198,7 @@ fn check_public(call: &Ec2Call<'_>, image: &ImageRecord) -> Result<(), Ec2Error>
     let public = |other: &ImageRecord| {
         other.owner == call.account && other.grants.is_public() && other.life != Life::Deregistered
     };
-    let count = call.state().images.all().iter().filter(|(_, other)| public(other)).count();
+    let count = call.region.images.all().iter().filter(|(_, other)| public(other)).count();
     if !image.grants.is_public() && count >= most as usize {
         let message = format!("An account may have at most {most} public images in a region");
         return Err(Ec2Error::new("ResourceLimitExceeded", message));
@@ -207,7 +208,7 @@ fn check_public(call: &Ec2Call<'_>, image: &ImageRecord) -> Result<(), Ec2Error>
 
 /// Whether any snapshot of an image is encrypted with the region's own key, which no other account can use.
 fn is_default_key(call: &Ec2Call<'_>, image: &ImageRecord) -> bool {
-    let own = crate::state::settings::own_key(&call.region.name, call.account);
+    let own = crate::state::account_settings::own_key(&call.region.name, call.account);
     let snapshots = image.snapshots().filter_map(|id| call.region.snapshots.find(id));
     snapshots.into_iter().any(|snapshot| snapshot.kms_key.as_ref() == Some(&own))
 }

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use super::call::Ec2Call;
-use super::fault::Ec2Error;
-use super::image::{ImageRecord, ImageState, Life, Protection};
+use super::describe_images;
+use super::errors::Ec2Error;
 use super::image_attribute::truth;
-use super::images;
-use super::permission::Grants;
 use crate::clock::Moment;
 use crate::services::xml::Xml;
+use crate::state::image::{ImageRecord, ImageState, Life, Protection};
+use crate::state::sharing::Grants;
 
 /// How long an image stays protected after protection with a cooldown ends.
 const COOLDOWN: Duration = Duration::from_hours(24);
@@ -160,7 +160,7 @@ fn delete_associated(call: &Ec2Call<'_>, id: &str) -> Result<&'static str, Ec2Er
     match call.region.snapshots.find(id) {
         None => Ok("client-error"),
         Some(snapshot) if snapshot.owner != call.account => Ok("missing-permissions"),
-        Some(_) if !images::users_of(call, id).is_empty() => Ok("skipped"),
+        Some(_) if !describe_images::users_of(call, id).is_empty() => Ok("skipped"),
         Some(_) => {
             call.remove_snapshot(id)?;
             Ok("success")

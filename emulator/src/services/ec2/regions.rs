@@ -1,7 +1,7 @@
 //! `DescribeRegions` and `DescribeAvailabilityZones`.
 
 use super::call::Ec2Call;
-use super::fault::Ec2Error;
+use super::errors::Ec2Error;
 use super::filter::{self, FieldValue};
 use crate::services::xml::Xml;
 

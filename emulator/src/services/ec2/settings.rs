@@ -1,44 +1,10 @@
 //! What an account has set in a region: block public access, encryption by default. One call for each.
 
-use serde::{Deserialize, Serialize};
-
 use super::call::Ec2Call;
-use super::fault::Ec2Error;
+use super::errors::Ec2Error;
 use crate::services::xml::Xml;
-use crate::state::settings::{self, AccountSettings};
-
-/// What may be shared with everybody.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub(crate) struct Sharing {
-    /// Of images: whether new sharing is blocked.
-    pub(crate) images_blocked: bool,
-    /// Of snapshots.
-    pub(crate) snapshots: SnapshotBlock,
-}
-
-/// How far sharing of snapshots with everybody is blocked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum SnapshotBlock {
-    /// Not at all.
-    #[default]
-    Unblocked,
-    /// What is shared stays so.
-    BlockNewSharing,
-    /// What is shared is treated as if it were not.
-    BlockAllSharing,
-}
-
-impl SnapshotBlock {
-    /// The word on the wire.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Unblocked => "unblocked",
-            Self::BlockNewSharing => "block-new-sharing",
-            Self::BlockAllSharing => "block-all-sharing",
-        }
-    }
-}
+use crate::state::account_settings;
+use crate::state::account_settings::{AccountSettings, Sharing, SnapshotBlock};
 
 /// What the asking account has set.
 pub(crate) fn sharing(call: &Ec2Call<'_>) -> Sharing {
@@ -47,14 +13,14 @@ pub(crate) fn sharing(call: &Ec2Call<'_>) -> Sharing {
 
 /// What an account has set.
 pub(crate) fn sharing_of(call: &Ec2Call<'_>, account: &str) -> Sharing {
-    call.state().sharing.find(account).map(|sharing| *sharing).unwrap_or_default()
+    call.region.sharing.find(account).map(|sharing| *sharing).unwrap_or_default()
 }
 
 fn set_sharing(call: &Ec2Call<'_>, change: impl FnOnce(&mut Sharing)) -> Result<(), Ec2Error> {
     let _changing = call.changing();
     let mut sharing = sharing(call);
     change(&mut sharing);
-    Ok(call.state().sharing.put(call.account, sharing)?)
+    Ok(call.region.sharing.put(call.account, sharing)?)
 }
 
 fn image_word(blocked: bool) -> &'static str {
@@ -202,7 +168,7 @@ fn key_answer(settings: &AccountSettings) -> Xml {
 pub(crate) fn key_arn(call: &Ec2Call<'_>, name: &str) -> Result<String, Ec2Error> {
     let (region, account) = (&call.region.name, call.account);
     if name == "alias/aws/ebs" {
-        return Ok(settings::own_key(region, account));
+        return Ok(account_settings::own_key(region, account));
     }
     let prefix = format!("arn:aws:kms:{region}:");
     let here = name.strip_prefix(&prefix).and_then(|rest| rest.split_once(':'));
@@ -227,5 +193,5 @@ pub(crate) fn key_arn(call: &Ec2Call<'_>, name: &str) -> Result<String, Ec2Error
 /// The key that is used when none is named.
 pub(crate) fn key_when_none_is_named(call: &Ec2Call<'_>) -> String {
     let settings = encryption(call);
-    settings.default_key.unwrap_or_else(|| settings::own_key(&call.region.name, call.account))
+    settings.default_key.unwrap_or_else(|| account_settings::own_key(&call.region.name, call.account))
 }

@@ -1,12 +1,14 @@
 //! Calls on one snapshot: its attributes, and deleting it.
 
 use super::call::Ec2Call;
-use super::fault::Ec2Error;
+use super::describe_images;
+use super::errors::Ec2Error;
 use super::image_attribute::truth;
-use super::images;
-use super::permission::{PermissionChange, ShareScope, SharedWith};
-use super::settings::{self, SnapshotBlock};
+use super::permissions::{PermissionChange, ShareScope};
+use super::settings;
 use crate::services::xml::Xml;
+use crate::state::account_settings::SnapshotBlock;
+use crate::state::sharing::SharedWith;
 use crate::state::snapshot::{Snapshot, SnapshotShares, Status};
 
 /// Changes of permissions in one call, at most.
@@ -97,7 +99,7 @@ fn check(call: &Ec2Call<'_>, snapshot: &Snapshot, change: &PermissionChange) -> 
             return Err(Ec2Error::new("InvalidParameterValue", message));
         }
     }
-    let own = crate::state::settings::own_key(&call.region.name, &snapshot.owner);
+    let own = crate::state::account_settings::own_key(&call.region.name, &snapshot.owner);
     if !change.add.is_empty() && snapshot.kms_key.as_ref() == Some(&own) {
         let message = format!("The snapshot '{id}' is encrypted with the default key and cannot be shared");
         return Err(Ec2Error::new("InvalidParameterValue", message));
@@ -144,7 +146,7 @@ pub(crate) fn delete(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     let _changing = call.changing();
     let id = call.params().required("SnapshotId")?;
     call.own_snapshot(id)?;
-    if let Some(user) = images::users_of(call, id).first() {
+    if let Some(user) = describe_images::users_of(call, id).first() {
         let message = format!("The snapshot {id} is currently in use by {user}");
         return Err(Ec2Error::new("InvalidSnapshot.InUse", message));
     }

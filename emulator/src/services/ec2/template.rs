@@ -2,70 +2,20 @@
 
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-
 use super::call::Ec2Call;
-use super::fault::Ec2Error;
-use super::image::whole_seconds;
-use super::query::Params;
-use super::tag::{self, Tags};
-use super::template_members::{self, Members, Value};
-use crate::clock::Moment;
+use super::errors::Ec2Error;
+use super::image_xml::whole_seconds;
+use super::params::Params;
+use super::tags;
+use super::template_data;
 use crate::services::ssm::parameters;
 use crate::services::xml::Xml;
-
-/// A launch template.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Template {
-    /// `lt-` and 17 hexadecimal digits.
-    pub(crate) id: String,
-    /// Unique among the templates of the account in the region.
-    pub(crate) name: String,
-    /// Account.
-    pub(crate) owner: String,
-    /// When it was made.
-    pub(crate) created: Moment,
-    /// By ascending number; never empty.
-    pub(crate) versions: Vec<TemplateVersion>,
-    /// The number that is used when none is named.
-    pub(crate) default: u64,
-    /// The number of the next version: none is ever used twice.
-    pub(crate) next: u64,
-    /// Of the owner.
-    pub(crate) tags: Tags,
-    /// The token that it was made with, and what with it was asked for.
-    pub(crate) token: Option<(String, String)>,
-}
-
-/// A version of a launch template; never changed.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct TemplateVersion {
-    /// From 1.
-    pub(crate) number: u64,
-    /// Of the maker.
-    pub(crate) description: Option<String>,
-    /// When it was made.
-    pub(crate) created: Moment,
-    /// What machines are like that are launched from it.
-    pub(crate) members: Members,
-    /// The token that it was made with, and what with it was asked for.
-    pub(crate) token: Option<(String, String)>,
-}
+use crate::state::template::{Members, Template, TemplateVersion, Value};
 
 /// What the image of a version begins with if it is the name of a parameter.
 const ALIAS: &str = "resolve:ssm:";
 
 impl Template {
-    /// The largest number.
-    pub(crate) fn latest(&self) -> u64 {
-        self.versions.last().map_or(0, |version| version.number)
-    }
-
-    /// The version of a number.
-    pub(crate) fn version(&self, number: u64) -> Option<&TemplateVersion> {
-        self.versions.iter().find(|version| version.number == number)
-    }
-
     /// The number that a request names: `$Default`, `$Latest` or digits.
     pub(crate) fn number(&self, word: &str) -> Result<u64, Ec2Error> {
         match word {
@@ -93,7 +43,7 @@ impl Template {
         xml.value("createdBy", format!("arn:aws:iam::{}:root", self.owner));
         xml.value("defaultVersionNumber", self.default);
         xml.value("latestVersionNumber", self.latest());
-        tag::show(xml, &self.tags);
+        tags::show(xml, &self.tags);
     }
 
     /// Shows a version; `members` are its own, or with the image resolved.
@@ -105,7 +55,7 @@ impl Template {
         xml.value("createTime", whole_seconds(version.created));
         xml.value("createdBy", format!("arn:aws:iam::{}:root", self.owner));
         xml.value("defaultVersion", version.number == self.default);
-        xml.element("launchTemplateData", |xml| template_members::show(xml, members));
+        xml.element("launchTemplateData", |xml| template_data::show(xml, members));
     }
 }
 
@@ -123,7 +73,7 @@ impl Ec2Call<'_> {
             let message = format!("Invalid launch template ID: {id}");
             return Err(Ec2Error::new("InvalidLaunchTemplateId.Malformed", message));
         }
-        let found = self.state().templates.find(id).filter(|template| template.owner == self.account);
+        let found = self.region.templates.find(id).filter(|template| template.owner == self.account);
         found.ok_or_else(|| {
             let message = format!("The specified launch template, with template ID {id}, does not exist.");
             Ec2Error::new("InvalidLaunchTemplateId.NotFound", message)
@@ -132,7 +82,7 @@ impl Ec2Call<'_> {
 
     /// A template of the account by its name.
     pub(crate) fn template_named(&self, name: &str) -> Result<Arc<Template>, Ec2Error> {
-        let all = self.state().templates.all().into_iter().map(|(_, template)| template);
+        let all = self.region.templates.all().into_iter().map(|(_, template)| template);
         let found = all.into_iter().find(|template| template.owner == self.account && template.name == name);
         found.ok_or_else(|| {
             let message =
@@ -159,8 +109,7 @@ impl Ec2Call<'_> {
     /// Members with the image that a parameter names put in its place.
     pub(crate) fn resolved(&self, members: &Members) -> Result<Members, Ec2Error> {
         let mut members = members.clone();
-        let alias =
-            template_members::text(&members, &["ImageId"]).and_then(|image| image.strip_prefix(ALIAS));
+        let alias = template_data::text(&members, &["ImageId"]).and_then(|image| image.strip_prefix(ALIAS));
         if let Some(name) = alias {
             let found = parameters::value_of(self.region, self.account, name, self.now);
             let missing = || {

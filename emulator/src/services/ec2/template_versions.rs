@@ -3,15 +3,16 @@
 use std::sync::Arc;
 
 use super::call::Ec2Call;
-use super::fault::Ec2Error;
+use super::errors::Ec2Error;
 use super::filter::{self, FieldValue, RequestFilter};
-use super::image::whole_seconds;
-use super::page::{PageRequest, Rules};
-use super::query::Params;
-use super::template::{Template, TemplateVersion, no_version};
-use super::template_calls::{mismatch, read_description, read_members, show_warning, token, warning};
-use super::template_members::{self, Members};
+use super::image_xml::whole_seconds;
+use super::pagination::{PageRequest, Rules};
+use super::params::Params;
+use super::template::no_version;
+use super::template_data;
+use super::template_operations::{mismatch, read_description, read_members, show_warning, token, warning};
 use crate::services::xml::Xml;
+use crate::state::template::{Members, Template, TemplateVersion};
 
 const RULES: Rules = Rules { least: 1, most: 200, default: Some(200) };
 
@@ -56,7 +57,7 @@ pub(crate) fn create(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     let version = TemplateVersion { number: changed.next, description, created: call.now, members, token };
     changed.next += 1;
     changed.versions.push(version.clone());
-    call.state().templates.put(&changed.id, changed.clone())?;
+    call.region.templates.put(&changed.id, changed.clone())?;
     answer(call, &changed, &version, resolve, warning.as_ref())
 }
 
@@ -164,7 +165,7 @@ fn templates(
     if named || !everywhere {
         return Ok(vec![call.named_template(params)?]);
     }
-    let all = call.state().templates.all().into_iter().map(|(_, template)| template);
+    let all = call.region.templates.all().into_iter().map(|(_, template)| template);
     Ok(all.filter(|template| template.owner == call.account).collect())
 }
 
@@ -204,7 +205,7 @@ fn matches(filters: &[RequestFilter], row: &VersionRow) -> bool {
         "is-default-version" => FieldValue::one(row.version.number == row.template.default),
         _ => {
             let path = FILTERS.iter().find(|(known, _)| *known == name).map(|(_, path)| *path);
-            FieldValue::maybe(path.and_then(|path| template_members::text(&row.members, path)))
+            FieldValue::maybe(path.and_then(|path| template_data::text(&row.members, path)))
         }
     })
 }
@@ -248,7 +249,7 @@ pub(crate) fn delete(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
             }
         }
     }
-    call.state().templates.put(&changed.id, changed.clone())?;
+    call.region.templates.put(&changed.id, changed.clone())?;
     let mut xml = Xml::new();
     let head = |xml: &mut Xml, number: u64| {
         xml.value("launchTemplateId", &template.id);

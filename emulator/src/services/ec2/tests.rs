@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
-use crate::account::ACCOUNT;
 use crate::clock::{HandClock, Moment};
-use crate::config::{Quotas, RegionConfig, Windows};
+use crate::state::ACCOUNT;
+use crate::state::config::{Quotas, RegionConfig, Windows};
 use crate::state::snapshot::{Snapshot, SnapshotOutcome, SnapshotShares};
 
 const OTHER: &str = "210987654321";
@@ -71,7 +71,7 @@ impl Bench {
             timeout: 60,
             outcome: Some(SnapshotOutcome { at: now, failure: None, blocks: 0 }),
             start: None,
-            tags: tag::Tags::new(),
+            tags: tags::Tags::new(),
             shared_with: SnapshotShares::default(),
         };
         region.snapshots.start(snapshot).unwrap();
@@ -93,7 +93,7 @@ impl Bench {
 
 /// An id that follows from a name.
 fn ids_of(name: &str) -> String {
-    format!("snap-{}", &crate::state::digest::BlockDigest::of(name.as_bytes()).hex()[..17])
+    format!("snap-{}", &crate::digest::BlockDigest::of(name.as_bytes()).hex()[..17])
 }
 
 fn register(name: &str, snapshot: &str) -> String {
@@ -190,7 +190,7 @@ fn encryption_of_copies_follows_the_matrix() {
     let bench = Bench::new(Windows::default());
     let plain = bench.snapshot(&ids_of("plain"), None);
     let own = bench.snapshot(&ids_of("own"), Some("arn:aws:kms:local:123456789012:key/mine"));
-    let here = crate::state::settings::own_key("local", ACCOUNT);
+    let here = crate::state::account_settings::own_key("local", ACCOUNT);
     let named = "arn:aws:kms:local:123456789012:key/k-1";
     let default = "arn:aws:kms:local:123456789012:key/d-1";
     let key_of = |source: &str, more: &str| {
@@ -296,8 +296,8 @@ fn good_requests(bench: &Bench) -> Vec<(&'static str, String)> {
         .ask("Action=CreateLaunchTemplate&LaunchTemplateName=good&LaunchTemplateData.ImageId=ami-1")
         .unwrap();
     let region = bench.world.region("local").unwrap();
-    let bucket = crate::services::s3::store::Bucket { owner: ACCOUNT.to_owned(), created: bench.world.now() };
-    region.s3.buckets.put("good", bucket).unwrap();
+    let bucket = crate::state::objects::Bucket { owner: ACCOUNT.to_owned(), created: bench.world.now() };
+    region.object_store.buckets.put("good", bucket).unwrap();
     bench.ask(&format!("Action=CreateStoreImageTask&ImageId={image}&Bucket=good")).unwrap();
     let of_image = format!("&ImageId={image}");
     let of_snapshot = format!("&SnapshotId={snapshot}");
@@ -352,13 +352,12 @@ fn every_operation_knows_its_parameters_and_dry_runs() {
     assert_eq!(good.len() + 1, OPERATIONS.len());
     let all = || {
         let region = bench.world.region("local").unwrap();
-        let shelves = &region.ec2;
         let snapshots: Vec<_> = region.snapshots.all().iter().map(|one| format!("{one:?}")).collect();
         format!(
             "{:?} {:?} {:?} {snapshots:?}",
-            shelves.images.all(),
-            shelves.templates.all(),
-            shelves.sharing.all()
+            region.images.all(),
+            region.templates.all(),
+            region.sharing.all()
         )
     };
     let before = all();

@@ -7,10 +7,10 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::fault::JsonError;
+use super::errors::JsonError;
 use crate::clock::Moment;
-use crate::locks;
-use crate::world::{Region, World};
+use crate::state::{Region, World};
+use crate::sync;
 
 /// One request on its way.
 pub(crate) struct JsonCall<'c> {
@@ -66,7 +66,7 @@ impl JsonCall<'_> {
 
     /// Lets nobody else change the region until the result is dropped.
     pub(crate) fn changing(&self) -> MutexGuard<'_, ()> {
-        locks::lock(&self.region.changing)
+        sync::lock(&self.region.changing)
     }
 }
 

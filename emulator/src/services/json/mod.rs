@@ -1,19 +1,18 @@
 //! Services that take JSON and answer with JSON (AWS JSON 1.1): the operation stands in the header `x-amz-target`.
 
 pub(crate) mod call;
-pub(crate) mod fault;
-mod voice;
+pub(crate) mod errors;
 
 use http::StatusCode;
 use serde_json::Value;
 
 use self::call::JsonCall;
-use self::fault::JsonError;
-use crate::door::reply::{Response, reply, with};
-use crate::door::signed::SignedRequest;
-use crate::world::{Region, World};
+use self::errors::JsonError;
+use crate::http::request::SignedRequest;
+use crate::http::response::{Response, reply, with};
+use crate::state::{Region, World};
 
-pub(crate) use self::voice::{error, fail, refuse};
+pub(crate) use self::errors::{error, fail, refuse};
 
 /// The name of what a request asks for.
 pub(crate) fn action(request: &SignedRequest) -> String {

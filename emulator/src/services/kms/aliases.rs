@@ -4,9 +4,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::NOT_FOUND;
-use super::keys::{self, Alias, KeyPage, alias_key};
+use super::keys::{self, KeyPage, alias_key};
 use crate::services::json::call::JsonCall;
-use crate::services::json::fault::JsonError;
+use crate::services::json::errors::JsonError;
+use crate::state::kms_key::Alias;
 
 /// What names may be made of, after `alias/`.
 const MOST: usize = 256;
@@ -24,7 +25,7 @@ pub(super) fn create(call: &JsonCall<'_>) -> Result<Value, JsonError> {
     let input: AliasInput = call.read()?;
     check(&input.alias_name)?;
     let name = alias_key(call.account, &input.alias_name);
-    if call.region.ec2.aliases.find(&name).is_some() {
+    if call.region.aliases.find(&name).is_some() {
         let arn = keys::arn_of(call, call.account, &input.alias_name);
         return Err(JsonError::new(
             "AlreadyExistsException",
@@ -53,7 +54,7 @@ pub(super) fn delete(call: &JsonCall<'_>) -> Result<Value, JsonError> {
     let _changing = call.changing();
     let input: AliasInput = call.read()?;
     there(call, &input.alias_name)?;
-    call.region.ec2.aliases.remove(&alias_key(call.account, &input.alias_name))?;
+    call.region.aliases.remove(&alias_key(call.account, &input.alias_name))?;
     Ok(json!({}))
 }
 
@@ -69,7 +70,7 @@ pub(super) fn list(call: &JsonCall<'_>) -> Result<Value, JsonError> {
     let input: AliasInput = call.read()?;
     let of = input.key_id.map(|key| keys::find(call, &key)).transpose()?.map(|(id, _)| id);
     let ebs = keys::find(call, keys::OF_EBS).map(|(id, _)| (keys::OF_EBS.to_owned(), id, None))?;
-    let all = call.region.ec2.aliases.all();
+    let all = call.region.aliases.all();
     let mut ours: Vec<_> = all
         .iter()
         .filter(|(_, alias)| alias.owner == call.account)
@@ -97,12 +98,12 @@ fn put(call: &JsonCall<'_>, name: &str, input: AliasInput) -> Result<Value, Json
     let (key, found) = keys::find(call, &input.target_key_id)?;
     keys::owned(call, &key, &found)?;
     let alias = Alias { name: input.alias_name, owner: call.account.to_owned(), key, changed: call.now };
-    call.region.ec2.aliases.put(name, alias)?;
+    call.region.aliases.put(name, alias)?;
     Ok(json!({}))
 }
 
 fn there(call: &JsonCall<'_>, alias: &str) -> Result<(), JsonError> {
-    if call.region.ec2.aliases.find(&alias_key(call.account, alias)).is_some() {
+    if call.region.aliases.find(&alias_key(call.account, alias)).is_some() {
         return Ok(());
     }
     let arn = keys::arn_of(call, call.account, alias);

@@ -1,43 +1,15 @@
 //! Keys: what is kept of them, how requests name them, and the calls about them.
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::NOT_FOUND;
 use crate::clock::Moment;
+use crate::ids;
 use crate::services::json::call::{self, JsonCall};
-use crate::services::json::fault::JsonError;
-use crate::state::{ids, settings};
-
-/// A key.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct KeyRecord {
-    /// Account.
-    pub(crate) owner: String,
-    /// Of the maker.
-    pub(crate) description: String,
-    /// Whether it may be used.
-    pub(crate) enabled: bool,
-    /// What its material is, such as `SYMMETRIC_DEFAULT`.
-    pub(crate) spec: String,
-    /// What it is for, such as `ENCRYPT_DECRYPT`.
-    pub(crate) usage: String,
-    /// When it was made.
-    pub(crate) created: Moment,
-}
-
-/// A further name of a key.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Alias {
-    /// With `alias/`.
-    pub(crate) name: String,
-    /// Account.
-    pub(crate) owner: String,
-    /// Id of the key.
-    pub(crate) key: String,
-    /// When it was made or last changed.
-    pub(crate) changed: Moment,
-}
+use crate::services::json::errors::JsonError;
+use crate::state::account_settings as settings;
+use crate::state::kms_key::KeyRecord;
 
 /// The alias of the key that AWS keeps for EBS in every account and region.
 pub(super) const OF_EBS: &str = "alias/aws/ebs";
@@ -96,7 +68,7 @@ pub(super) fn create(call: &JsonCall<'_>) -> Result<Value, JsonError> {
         created: call.now,
     };
     let id = ids::uuid();
-    call.region.ec2.keys.put(&id, key.clone())?;
+    call.region.keys.put(&id, key.clone())?;
     Ok(json!({ "KeyMetadata": shown(call, &id, &key) }))
 }
 
@@ -116,14 +88,14 @@ pub(super) fn switch(call: &JsonCall<'_>, on: bool) -> Result<Value, JsonError> 
     }
     let (id, key) = find(call, &key_id)?;
     owned(call, &id, &key)?;
-    call.region.ec2.keys.put(&id, KeyRecord { enabled: on, ..key })?;
+    call.region.keys.put(&id, KeyRecord { enabled: on, ..key })?;
     Ok(json!({}))
 }
 
 /// `ListKeys`.
 pub(super) fn list(call: &JsonCall<'_>) -> Result<Value, JsonError> {
     let page: KeyPage = call.read()?;
-    let all = call.region.ec2.keys.all();
+    let all = call.region.keys.all();
     let ours: Vec<_> =
         all.into_iter().filter(|(_, key)| key.owner == call.account).map(|(id, _)| id).collect();
     let (ids, next) = page.of(ours, String::clone)?;
@@ -174,7 +146,7 @@ pub(super) fn find(call: &JsonCall<'_>, name: &str) -> Result<(String, KeyRecord
         Some(id) => id.to_owned(),
         None if resource == OF_EBS => own_id(call, account),
         None => {
-            let alias = call.region.ec2.aliases.find(&alias_key(account, &resource));
+            let alias = call.region.aliases.find(&alias_key(account, &resource));
             let alias =
                 alias.ok_or_else(|| missing(&format!("Alias {}", arn_of(call, account, &resource))))?;
             alias.key.clone()
@@ -183,7 +155,7 @@ pub(super) fn find(call: &JsonCall<'_>, name: &str) -> Result<(String, KeyRecord
     if id == own_id(call, account) {
         return Ok((id, of_ebs(account)));
     }
-    let key = call.region.ec2.keys.find(&id).filter(|key| key.owner == account);
+    let key = call.region.keys.find(&id).filter(|key| key.owner == account);
     let key = key.ok_or_else(|| missing(&format!("Key '{}'", arn(call, account, &id))))?;
     Ok((id, KeyRecord::clone(&key)))
 }

@@ -7,9 +7,7 @@ mod keys;
 use serde_json::Value;
 
 use crate::services::json::call::JsonCall;
-use crate::services::json::fault::JsonError;
-
-pub(crate) use self::keys::{Alias, KeyRecord};
+use crate::services::json::errors::JsonError;
 
 /// What the targets of its operations begin with.
 pub(crate) const TARGET: &str = "TrentService.";

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::fault::S3Error;
+use super::errors::S3Error;
 
 /// Bytes of a key, at most.
 const MAX_KEY: usize = 1024;

@@ -4,19 +4,19 @@ use http::StatusCode;
 
 use super::address::check_bucket;
 use super::call::S3Call;
-use super::fault::S3Error;
-use super::store::{Bucket, find_bucket};
-use super::xml_in::XmlElement;
+use super::errors::S3Error;
+use super::xml_reader::XmlElement;
 use super::{NAMESPACE, empty, xml};
-use crate::door::reply::{Response, with};
+use crate::http::response::{Response, with};
 use crate::services::xml::Xml;
+use crate::state::objects::Bucket;
 
 /// `ListBuckets`.
 pub(crate) fn list(call: &S3Call<'_>) -> Result<Response, S3Error> {
     let mut buckets = Vec::new();
     for name in call.world.used_regions() {
         let region = call.world.region(&name)?;
-        let all = region.s3.buckets.all().into_iter();
+        let all = region.object_store.buckets.all().into_iter();
         let own = all.filter(|(_, bucket)| bucket.owner == call.account);
         buckets.extend(own.map(|(bucket, made)| (bucket, made.created, name.clone())));
     }
@@ -40,10 +40,10 @@ pub(crate) fn list(call: &S3Call<'_>) -> Result<Response, S3Error> {
 
 /// `CreateBucket`.
 pub(crate) fn create(call: &S3Call<'_>, name: &str, document: &str) -> Result<Response, S3Error> {
-    let _changing = crate::locks::lock(&call.region.changing);
+    let _changing = crate::sync::lock(&call.region.changing);
     check_bucket(name)?;
     check_place(call, document)?;
-    match find_bucket(call.world, name)? {
+    match call.world.find_bucket(name)? {
         None => {}
         Some((region, bucket)) if bucket.owner == call.account && region == call.region.name => {
             let message =
@@ -57,7 +57,7 @@ pub(crate) fn create(call: &S3Call<'_>, name: &str, document: &str) -> Result<Re
         }
     }
     let bucket = Bucket { owner: call.account.to_owned(), created: call.now };
-    call.region.s3.buckets.put(name, bucket)?;
+    call.region.object_store.buckets.put(name, bucket)?;
     Ok(with(empty(StatusCode::OK), "location", &format!("/{name}")))
 }
 
@@ -97,12 +97,12 @@ pub(crate) fn location(call: &S3Call<'_>, name: &str) -> Result<Response, S3Erro
 
 /// `DeleteBucket`.
 pub(crate) fn delete(call: &S3Call<'_>, name: &str) -> Result<Response, S3Error> {
-    let _changing = crate::locks::lock(&call.region.changing);
+    let _changing = crate::sync::lock(&call.region.changing);
     call.bucket(name)?;
-    if !call.region.s3.objects_of(name, "").is_empty() {
+    if !call.region.object_store.objects_of(name, "").is_empty() {
         let message = "The bucket you tried to delete is not empty";
         return Err(S3Error::new(409, "BucketNotEmpty", message));
     }
-    call.region.s3.buckets.remove(name)?;
+    call.region.object_store.buckets.remove(name)?;
     Ok(empty(StatusCode::NO_CONTENT))
 }

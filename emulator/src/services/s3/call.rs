@@ -1,14 +1,15 @@
 //! One S3 request on its way: who asks, when, for what. Owns what all calls begin with.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::fault::S3Error;
-use super::store::{Bucket, StoredObject, find_bucket};
+use super::errors::{NEW_BODY, S3Error};
 use crate::clock::Moment;
-use crate::door::signed::SignedRequest;
+use crate::http::request::SignedRequest;
 use crate::sigv4::Seal;
-use crate::world::{Region, World};
+use crate::state::objects::{Bucket, StoredObject};
+use crate::state::{Region, World};
 
 /// One request on its way.
 pub(crate) struct S3Call<'c> {
@@ -75,8 +76,8 @@ impl<'c> S3Call<'c> {
 
     /// A bucket of the account in this region.
     pub(crate) fn bucket(&self, name: &str) -> Result<Arc<Bucket>, S3Error> {
-        let Some(found) = self.region.s3.buckets.find(name) else {
-            return Err(match find_bucket(self.world, name)? {
+        let Some(found) = self.region.object_store.buckets.find(name) else {
+            return Err(match self.world.find_bucket(name)? {
                 None => S3Error::no_bucket(),
                 Some((region, _)) => elsewhere(region),
             });
@@ -91,7 +92,12 @@ impl<'c> S3Call<'c> {
     /// An object of a bucket of the account.
     pub(crate) fn object(&self, bucket: &str, key: &str) -> Result<Arc<StoredObject>, S3Error> {
         self.bucket(bucket)?;
-        self.region.s3.object(bucket, key).ok_or_else(S3Error::no_key)
+        self.region.object_store.object(bucket, key).ok_or_else(S3Error::no_key)
+    }
+
+    /// A name for a new body, and its file.
+    pub(crate) fn new_body(&self) -> Result<(String, PathBuf), S3Error> {
+        self.region.object_store.new_body().map_err(S3Error::io(NEW_BODY))
     }
 
     /// The headers that are kept with an object.

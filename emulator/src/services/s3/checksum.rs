@@ -1,49 +1,14 @@
 //! The checksums that S3 takes and gives: five algorithms, of whole objects or of the sums of their parts.
 
+use crate::state::checksum::{Algorithm, ChecksumScope};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use crc::{CRC_32_ISCSI, CRC_32_ISO_HDLC, CRC_64_NVME, Crc, Digest as CrcDigest, Table};
-use serde::{Deserialize, Serialize};
 use sha1::Digest as _;
 
 static CRC32: Crc<u32, Table<16>> = Crc::<u32, Table<16>>::new(&CRC_32_ISO_HDLC);
 static CRC32C: Crc<u32, Table<16>> = Crc::<u32, Table<16>>::new(&CRC_32_ISCSI);
 static CRC64: Crc<u64, Table<16>> = Crc::<u64, Table<16>>::new(&CRC_64_NVME);
-
-/// How a checksum is taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Algorithm {
-    /// Of Ethernet and zip.
-    Crc32,
-    /// Castagnoli's.
-    Crc32c,
-    /// What S3 takes when nobody asks for another.
-    Crc64Nvme,
-    /// Old.
-    Sha1,
-    /// Sound.
-    Sha256,
-}
-
-/// What a checksum is of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum ChecksumScope {
-    /// All bytes.
-    FullObject,
-    /// The checksums of the parts.
-    Composite,
-}
-
-/// A checksum of an object.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Checksum {
-    /// How it was taken.
-    pub(crate) algorithm: Algorithm,
-    /// In base64; of a composite one with the number of parts.
-    pub(crate) value: String,
-    /// What of.
-    pub(crate) scope: ChecksumScope,
-}
 
 const ALL: [Algorithm; 5] =
     [Algorithm::Crc32, Algorithm::Crc32c, Algorithm::Crc64Nvme, Algorithm::Sha1, Algorithm::Sha256];

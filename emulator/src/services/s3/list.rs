@@ -8,10 +8,10 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use super::NAMESPACE;
 use super::address::encode;
 use super::call::S3Call;
-use super::fault::S3Error;
-use super::store::StoredObject;
-use crate::door::reply::Response;
+use super::errors::S3Error;
+use crate::http::response::Response;
 use crate::services::xml::Xml;
+use crate::state::objects::StoredObject;
 
 /// Keys of a page, at most.
 const MOST: usize = 1000;
@@ -56,7 +56,7 @@ pub(crate) fn list(call: &S3Call<'_>, bucket: &str, form: ListCall) -> Result<Re
         Some("url") => Some("url"),
         Some(_) => return Err(S3Error::argument("Invalid Encoding Method specified in Request")),
     };
-    let mut rows = fold(call.region.s3.objects_of(bucket, prefix), prefix, delimiter);
+    let mut rows = fold(call.region.object_store.objects_of(bucket, prefix), prefix, delimiter);
     rows.retain(|row| row.name() > after.as_str());
     let truncated = rows.len() > most && most > 0;
     rows.truncate(most);

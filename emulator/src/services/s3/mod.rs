@@ -4,35 +4,33 @@
 //! service is chosen, and versions, policies, locks and classes of storage have no place in a local region.
 
 mod address;
+mod aws_chunked;
 mod bucket;
 mod call;
 mod checksum;
-mod chunked;
-mod fault;
-mod intake;
+mod errors;
 mod list;
 mod multipart;
 mod object;
-mod outlet;
 mod part_copy;
-pub(crate) mod store;
-mod voice;
-mod within;
-mod xml_in;
+mod response_body;
+mod server_side;
+mod upload_body;
+mod xml_reader;
 
 use http::{Method, StatusCode};
 
 use self::address::Address;
 use self::call::S3Call;
 use self::list::ListCall;
-use crate::door::body::Arriving;
-use crate::door::reply::{ReplyBody, Response, reply, with};
-use crate::door::signed::{Payload, SignedRequest};
-use crate::world::{Region, World};
+use crate::http::body::Arriving;
+use crate::http::request::{Payload, SignedRequest};
+use crate::http::response::{ReplyBody, Response, reply, with};
+use crate::state::{Region, World};
 
-pub(crate) use self::fault::S3Error;
-pub(crate) use self::voice::{error, fail, refuse};
-pub(crate) use self::within::{ObjectWriter, reader};
+pub(crate) use self::errors::S3Error;
+pub(crate) use self::errors::{error, fail, refuse};
+pub(crate) use self::server_side::{ObjectWriter, reader};
 
 const NAMESPACE: &str = "http://s3.amazonaws.com/doc/2006-03-01/";
 
@@ -175,9 +173,11 @@ async fn on_bucket(
         ("GET", Some("location")) => bucket::location(call, name),
         ("GET", Some("uploads")) => multipart::list(call, name),
         ("HEAD", None) => bucket::head(call, name),
-        ("PUT", None) => bucket::create(call, name, &intake::document(call, body).await?),
+        ("PUT", None) => bucket::create(call, name, &upload_body::document(call, body).await?),
         ("DELETE", None) => bucket::delete(call, name),
-        ("POST", Some("delete")) => object::delete_many(call, name, &intake::document(call, body).await?),
+        ("POST", Some("delete")) => {
+            object::delete_many(call, name, &upload_body::document(call, body).await?)
+        }
         (_, None) => Err(not_allowed()),
         (_, Some(_)) => Err(not_implemented()),
     }
@@ -204,14 +204,16 @@ async fn on_object(
             None => object::put(call, bucket, key, body).await,
         },
         ("GET", Some("tagging")) => object::tags(call, bucket, key),
-        ("PUT", Some("tagging")) => object::set_tags(call, bucket, key, &intake::document(call, body).await?),
+        ("PUT", Some("tagging")) => {
+            object::set_tags(call, bucket, key, &upload_body::document(call, body).await?)
+        }
         ("POST", Some("uploads")) => multipart::create(call, bucket, key),
         ("PUT", Some("uploadId")) => match call.header("x-amz-copy-source") {
             Some(from) => part_copy::copy(call, bucket, key, from),
             None => multipart::put(call, bucket, key, body).await,
         },
         ("POST", Some("uploadId")) => {
-            multipart::complete(call, bucket, key, &intake::document(call, body).await?)
+            multipart::complete(call, bucket, key, &upload_body::document(call, body).await?)
         }
         ("DELETE", Some("uploadId")) => multipart::abort(call, bucket, key),
         ("GET", Some("uploadId")) => multipart::parts(call, bucket, key),

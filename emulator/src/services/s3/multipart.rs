@@ -4,17 +4,18 @@ use http::StatusCode;
 use md5::{Digest as _, Md5};
 
 use super::call::S3Call;
-use super::checksum::{Algorithm, Checksum, ChecksumScope, RunningChecksum, composite};
-use super::fault::S3Error;
-use super::intake::{self, hex};
+use super::checksum::{RunningChecksum, composite};
+use super::errors::S3Error;
 use super::object::keep;
-use super::store::{MultipartUpload, ObjectSegment, StoredObject, UploadedPart, object_name};
-use super::xml_in::XmlElement;
+use super::upload_body::{self, hex};
+use super::xml_reader::XmlElement;
 use super::{NAMESPACE, empty, xml};
-use crate::door::body::Arriving;
-use crate::door::reply::{Response, with};
+use crate::http::body::Arriving;
+use crate::http::response::{Response, with};
+use crate::ids;
 use crate::services::xml::Xml;
-use crate::state::ids;
+use crate::state::checksum::{Algorithm, Checksum, ChecksumScope};
+use crate::state::objects::{MultipartUpload, ObjectSegment, StoredObject, UploadedPart, object_name};
 
 /// The largest number of a part.
 const MAX_PART: u64 = 10_000;
@@ -43,7 +44,7 @@ pub(crate) fn create(call: &S3Call<'_>, bucket: &str, key: &str) -> Result<Respo
         parts: std::collections::BTreeMap::new(),
     };
     let id = ids::uuid().replace('-', "");
-    call.region.s3.uploads.put(&object_name(bucket, &id), upload)?;
+    call.region.object_store.uploads.put(&object_name(bucket, &id), upload)?;
     let mut response = xml(Xml::document("InitiateMultipartUploadResult", NAMESPACE, |xml| {
         xml.value("Bucket", bucket);
         xml.value("Key", key);
@@ -68,7 +69,7 @@ pub(crate) fn find(
 ) -> Result<(String, std::sync::Arc<MultipartUpload>), S3Error> {
     call.bucket(bucket)?;
     let name = object_name(bucket, upload_id(call)?);
-    let found = call.region.s3.uploads.find(&name).filter(|upload| upload.key == key);
+    let found = call.region.object_store.uploads.find(&name).filter(|upload| upload.key == key);
     found.map(|upload| (name, upload)).ok_or_else(S3Error::no_upload)
 }
 
@@ -88,10 +89,10 @@ pub(crate) async fn put(
 ) -> Result<Response, S3Error> {
     let (name, upload) = find(call, bucket, key)?;
     let number = part_number(call)?;
-    let taken = intake::take(call, body).await?;
+    let taken = upload_body::take(call, body).await?;
     let wanted = upload.checksum.map(|(algorithm, _)| algorithm);
     if taken.was_sent && wanted.is_some_and(|wanted| wanted != taken.checksum.0) {
-        call.region.s3.forget(&[taken.segment])?;
+        call.region.object_store.forget(&[taken.segment])?;
         let message = format!(
             "Checksum Type mismatch occurred, expected checksum Type: {}, actual checksum Type: {}",
             wanted.map_or("", Algorithm::word),
@@ -115,15 +116,18 @@ pub(crate) fn put_part(
     part: UploadedPart,
 ) -> Result<(), S3Error> {
     let segment = part.segment.clone();
-    let old =
-        call.region.s3.uploads.edit(name, |upload| Ok::<_, S3Error>(upload.parts.insert(number, part)))?;
+    let old = call
+        .region
+        .object_store
+        .uploads
+        .edit(name, |upload| Ok::<_, S3Error>(upload.parts.insert(number, part)))?;
     match old {
         // Aborted or completed in the meantime.
         None => {
-            call.region.s3.forget(&[segment])?;
+            call.region.object_store.forget(&[segment])?;
             Err(S3Error::no_upload())
         }
-        Some(Some(old)) => call.region.s3.forget(&[old.segment]),
+        Some(Some(old)) => Ok(call.region.object_store.forget(&[old.segment])?),
         Some(None) => Ok(()),
     }
 }
@@ -156,7 +160,7 @@ pub(crate) fn complete(
     };
     let used = object.segments.clone();
     // The record of the upload goes first: whoever completes it a second time must not find parts that the object has.
-    call.region.s3.uploads.remove(&name)?.ok_or_else(S3Error::no_upload)?;
+    call.region.object_store.uploads.remove(&name)?.ok_or_else(S3Error::no_upload)?;
     let etag = object.etag.clone();
     keep(call, bucket, key, object)?;
     let unused: Vec<ObjectSegment> = upload
@@ -165,7 +169,7 @@ pub(crate) fn complete(
         .map(|part| part.segment.clone())
         .filter(|segment| !used.contains(segment))
         .collect();
-    call.region.s3.forget(&unused)?;
+    call.region.object_store.forget(&unused)?;
     Ok(xml(Xml::document("CompleteMultipartUploadResult", NAMESPACE, |xml| {
         xml.value("Location", format!("/{bucket}/{key}"));
         xml.value("Bucket", bucket);
@@ -231,7 +235,8 @@ fn checksum(
     }
     let mut sum = RunningChecksum::new(algorithm);
     for part in parts {
-        read_into(&call.region.s3.body(&part.segment), &mut sum).map_err(S3Error::io("read a part"))?;
+        read_into(&call.region.object_store.body(&part.segment), &mut sum)
+            .map_err(S3Error::io("read a part"))?;
     }
     let value = sum.finish();
     match call.header(algorithm.header()) {
@@ -259,9 +264,9 @@ fn read_into(path: &std::path::Path, sum: &mut RunningChecksum) -> std::io::Resu
 /// `AbortMultipartUpload`.
 pub(crate) fn abort(call: &S3Call<'_>, bucket: &str, key: &str) -> Result<Response, S3Error> {
     let (name, _) = find(call, bucket, key)?;
-    let upload = call.region.s3.uploads.remove(&name)?.ok_or_else(S3Error::no_upload)?;
+    let upload = call.region.object_store.uploads.remove(&name)?.ok_or_else(S3Error::no_upload)?;
     let segments: Vec<ObjectSegment> = upload.parts.values().map(|part| part.segment.clone()).collect();
-    call.region.s3.forget(&segments)?;
+    call.region.object_store.forget(&segments)?;
     Ok(empty(StatusCode::NO_CONTENT))
 }
 
@@ -300,7 +305,7 @@ pub(crate) fn parts(call: &S3Call<'_>, bucket: &str, key: &str) -> Result<Respon
 pub(crate) fn list(call: &S3Call<'_>, bucket: &str) -> Result<Response, S3Error> {
     call.bucket(bucket)?;
     let (begin, prefix) = (object_name(bucket, ""), call.query("prefix").unwrap_or_default());
-    let all = call.region.s3.uploads.all().into_iter();
+    let all = call.region.object_store.uploads.all().into_iter();
     let own = all.filter_map(|(name, upload)| Some((name.strip_prefix(&begin)?.to_owned(), upload)));
     let mut own: Vec<_> = own.filter(|(_, upload)| upload.key.starts_with(prefix)).collect();
     own.sort_by(|a, b| (&a.1.key, a.1.begun).cmp(&(&b.1.key, b.1.begun)));

@@ -6,17 +6,17 @@ use http::StatusCode;
 
 use super::address::decode;
 use super::call::{S3Call, check_tags};
-use super::checksum::{Checksum, ChecksumScope};
-use super::fault::S3Error;
-use super::intake::{self, ReceivedBody};
-use super::outlet::{self, Span};
-use super::store::{ObjectSegment, StoredObject};
-use super::xml_in::XmlElement;
+use super::errors::S3Error;
+use super::response_body::{self, Span};
+use super::upload_body::{self, ReceivedBody};
+use super::xml_reader::XmlElement;
 use super::{NAMESPACE, empty, xml};
-use crate::door::body::Arriving;
-use crate::door::reply::{Response, with};
-use crate::locks;
+use crate::http::body::Arriving;
+use crate::http::response::{Response, with};
 use crate::services::xml::Xml;
+use crate::state::checksum::{Checksum, ChecksumScope};
+use crate::state::objects::{ObjectSegment, StoredObject, object_name};
+use crate::sync;
 
 /// `PutObject`.
 pub(crate) async fn put(
@@ -27,7 +27,7 @@ pub(crate) async fn put(
 ) -> Result<Response, S3Error> {
     call.bucket(bucket)?;
     let tags = call.sent_tags()?;
-    let taken = intake::take(call, body).await?;
+    let taken = upload_body::take(call, body).await?;
     let object = StoredObject {
         size: taken.segment.size,
         etag: taken.etag.clone(),
@@ -47,18 +47,18 @@ pub(crate) async fn put(
 
 /// Puts an object in its place, unless the request says that it only wants to in another case.
 pub(crate) fn keep(call: &S3Call<'_>, bucket: &str, key: &str, object: StoredObject) -> Result<(), S3Error> {
-    let _changing = locks::lock(&call.region.changing);
+    let _changing = sync::lock(&call.region.changing);
     let allowed = call.bucket(bucket).and_then(|_| check_write(call, bucket, key));
     if let Err(fault) = allowed {
-        call.region.s3.forget(&object.segments)?;
+        call.region.object_store.forget(&object.segments)?;
         return Err(fault);
     }
-    call.region.s3.put(bucket, key, object)
+    Ok(call.region.object_store.put(bucket, key, object)?)
 }
 
 /// Conditions of a write: `If-None-Match: *` and `If-Match`.
 fn check_write(call: &S3Call<'_>, bucket: &str, key: &str) -> Result<(), S3Error> {
-    let there = call.region.s3.object(bucket, key);
+    let there = call.region.object_store.object(bucket, key);
     let failed = |condition: &str| {
         let message = format!("At least one of the pre-conditions you specified did not hold: {condition}");
         Err(S3Error::new(412, "PreconditionFailed", message))
@@ -88,7 +88,7 @@ pub(crate) fn get(call: &S3Call<'_>, bucket: &str, key: &str) -> Result<Response
     let object = call.object(bucket, key)?;
     check_read(call, &object)?;
     let span = Span::read(call.header("range"), object.size)?;
-    outlet::send(call, &object, span)
+    response_body::send(call, &object, span)
 }
 
 /// `HeadObject`.
@@ -96,7 +96,7 @@ pub(crate) fn head(call: &S3Call<'_>, bucket: &str, key: &str) -> Result<Respons
     let object = call.object(bucket, key)?;
     check_read(call, &object)?;
     let span = Span::read(call.header("range"), object.size)?;
-    Ok(outlet::head(call, &object, &span))
+    Ok(response_body::head(call, &object, &span))
 }
 
 /// Conditions of a read: `If-Match` and `If-None-Match`.
@@ -151,22 +151,22 @@ pub(crate) fn source(
 }
 
 fn link(call: &S3Call<'_>, segment: &ObjectSegment) -> Result<ObjectSegment, S3Error> {
-    let (file, path) = call.region.s3.new_body()?;
-    std::fs::hard_link(call.region.s3.body(segment), path).map_err(S3Error::io("link a body"))?;
+    let (file, path) = call.new_body()?;
+    std::fs::hard_link(call.region.object_store.body(segment), path).map_err(S3Error::io("link a body"))?;
     Ok(ObjectSegment { file, size: segment.size })
 }
 
 /// `DeleteObject`. What is not there is gone too.
 pub(crate) fn delete(call: &S3Call<'_>, bucket: &str, key: &str) -> Result<Response, S3Error> {
-    let _changing = locks::lock(&call.region.changing);
+    let _changing = sync::lock(&call.region.changing);
     call.bucket(bucket)?;
-    call.region.s3.remove(bucket, key)?;
+    call.region.object_store.remove(bucket, key)?;
     Ok(empty(StatusCode::NO_CONTENT))
 }
 
 /// `DeleteObjects`.
 pub(crate) fn delete_many(call: &S3Call<'_>, bucket: &str, document: &str) -> Result<Response, S3Error> {
-    let _changing = locks::lock(&call.region.changing);
+    let _changing = sync::lock(&call.region.changing);
     call.bucket(bucket)?;
     let read = XmlElement::read(document)?;
     let quiet = read.text_of("Quiet") == Some("true");
@@ -176,7 +176,7 @@ pub(crate) fn delete_many(call: &S3Call<'_>, bucket: &str, document: &str) -> Re
         return Err(S3Error::malformed_xml());
     }
     for key in &keys {
-        call.region.s3.remove(bucket, key)?;
+        call.region.object_store.remove(bucket, key)?;
     }
     Ok(xml(Xml::document("DeleteResult", NAMESPACE, |xml| {
         for key in keys.iter().filter(|_| !quiet) {
@@ -207,7 +207,7 @@ pub(crate) fn set_tags(
     key: &str,
     document: &str,
 ) -> Result<Response, S3Error> {
-    let _changing = locks::lock(&call.region.changing);
+    let _changing = sync::lock(&call.region.changing);
     let mut object = StoredObject::clone(&*call.object(bucket, key)?);
     let read = XmlElement::read(document)?;
     let set = read.child("TagSet").ok_or_else(S3Error::malformed_xml)?;
@@ -215,6 +215,6 @@ pub(crate) fn set_tags(
     let tags = set.all("Tag").map(|tag| pair(tag).ok_or_else(S3Error::malformed_xml));
     object.tags = tags.collect::<Result<_, _>>()?;
     check_tags(&object.tags)?;
-    call.region.s3.objects.put(&super::store::object_name(bucket, key), object)?;
+    call.region.object_store.objects.put(&object_name(bucket, key), object)?;
     Ok(empty(StatusCode::OK))
 }

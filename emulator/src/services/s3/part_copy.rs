@@ -7,15 +7,16 @@ use md5::{Digest as _, Md5};
 
 use super::NAMESPACE;
 use super::call::S3Call;
-use super::checksum::{Algorithm, RunningChecksum};
-use super::fault::S3Error;
-use super::intake::hex;
+use super::checksum::RunningChecksum;
+use super::errors::S3Error;
 use super::multipart;
 use super::object;
-use super::outlet::{self, Span};
-use super::store::{ObjectSegment, UploadedPart};
-use crate::door::reply::Response;
+use super::response_body::{self, Span};
+use super::upload_body::hex;
+use crate::http::response::Response;
 use crate::services::xml::Xml;
+use crate::state::checksum::Algorithm;
+use crate::state::objects::{ObjectSegment, UploadedPart};
 
 /// Bytes that are copied at a time.
 const PIECE: usize = 1 << 20;
@@ -28,7 +29,7 @@ pub(crate) fn copy(call: &S3Call<'_>, bucket: &str, key: &str, from: &str) -> Re
     let span = Span::read(call.header("x-amz-copy-source-range"), source.size)?;
     let (first, count) = span.bounds(source.size);
     let algorithm = upload.checksum.map_or(Algorithm::Crc64Nvme, |(algorithm, _)| algorithm);
-    let part = copied(call, &outlet::files(call, &source, first, count), algorithm)?;
+    let part = copied(call, &response_body::files(call, &source, first, count), algorithm)?;
     let etag = part.etag.clone();
     multipart::put_part(call, &name, number, part)?;
     Ok(super::xml(Xml::document("CopyPartResult", NAMESPACE, |xml| {
@@ -40,10 +41,10 @@ pub(crate) fn copy(call: &S3Call<'_>, bucket: &str, key: &str, from: &str) -> Re
 /// A part with the bytes of these files, from where on and how many.
 fn copied(
     call: &S3Call<'_>,
-    files: &[outlet::FileSpan],
+    files: &[response_body::FileSpan],
     algorithm: Algorithm,
 ) -> Result<UploadedPart, S3Error> {
-    let (file, path) = call.region.s3.new_body()?;
+    let (file, path) = call.new_body()?;
     let mut sink = File::create_new(path).map_err(S3Error::io("make a file for the body"))?;
     let (mut md5, mut sum, mut size) = (Md5::new(), RunningChecksum::new(algorithm), 0);
     let mut piece = vec![0; PIECE];

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::parameters::{ParameterVersion, StoredParameter};
 use super::read::{described, with_token};
 use crate::clock::Moment;
 use crate::services::json::call::{self, JsonCall};
-use crate::services::json::fault::JsonError;
+use crate::services::json::errors::JsonError;
+use crate::state::parameter::{ParameterVersion, StoredParameter};
 
 /// A filter as it is sent.
 #[derive(Debug, Deserialize)]
@@ -148,7 +148,7 @@ pub(crate) fn is_below(name: &str, path: &str, anywhere: bool) -> bool {
 
 /// All parameters of the account that show, by name.
 pub(crate) fn everything(call: &JsonCall<'_>) -> Vec<Arc<StoredParameter>> {
-    let all = call.region.ec2.parameters.all().into_iter().map(|(_, parameter)| parameter);
+    let all = call.region.parameters.all().into_iter().map(|(_, parameter)| parameter);
     let seen = |parameter: &Arc<StoredParameter>| {
         parameter.owner == call.account && parameter.shown(call.now).next().is_some()
     };

@@ -3,9 +3,10 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::parameters::{self, ParameterVersion, StoredParameter, shelf_name};
+use super::parameters;
 use crate::services::json::call::JsonCall;
-use crate::services::json::fault::JsonError;
+use crate::services::json::errors::JsonError;
+use crate::state::parameter::{ParameterVersion, StoredParameter, shelf_name};
 
 /// Labels of a version, at most.
 const MAX_LABELS: usize = 10;
@@ -33,7 +34,7 @@ pub(crate) fn label(call: &JsonCall<'_>) -> Result<Value, JsonError> {
         let message = "A parameter version can have a maximum of ten labels.";
         return Err(JsonError::new("ParameterVersionLabelLimitExceeded", message));
     }
-    call.region.ec2.parameters.put(&shelf_name(call.account, &parameter.name), parameter)?;
+    call.region.parameters.put(&shelf_name(call.account, &parameter.name), parameter)?;
     Ok(json!({"InvalidLabels": invalid, "ParameterVersion": number}))
 }
 
@@ -45,7 +46,7 @@ pub(crate) fn unlabel(call: &JsonCall<'_>) -> Result<Value, JsonError> {
     let version = version(&mut parameter, number)?;
     let (removed, invalid): (Vec<_>, Vec<_>) =
         input.labels.into_iter().partition(|label| version.labels.remove(label));
-    call.region.ec2.parameters.put(&shelf_name(call.account, &parameter.name), parameter)?;
+    call.region.parameters.put(&shelf_name(call.account, &parameter.name), parameter)?;
     Ok(json!({"RemovedLabels": removed, "InvalidLabels": invalid}))
 }
 

@@ -10,7 +10,7 @@ mod tags;
 use serde_json::Value;
 
 use crate::services::json::call::JsonCall;
-use crate::services::json::fault::JsonError;
+use crate::services::json::errors::JsonError;
 
 /// The name of what is not there.
 pub(crate) const NOT_FOUND: &str = "ParameterNotFound";

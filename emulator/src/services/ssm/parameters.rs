@@ -1,51 +1,9 @@
 //! A parameter and its versions as they are kept, and how requests name them. Knows no operation.
 
-use std::collections::BTreeSet;
-
-use serde::{Deserialize, Serialize};
-
 use crate::clock::Moment;
-use crate::services::ec2::tag::Tags;
-use crate::services::json::fault::JsonError;
-use crate::world::Region;
-
-/// A parameter. Its versions are never changed, but for their labels.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct StoredParameter {
-    /// With its path.
-    pub(crate) name: String,
-    /// Account.
-    pub(crate) owner: String,
-    /// `String`, `StringList` or `SecureString`; never changed.
-    pub(crate) kind: String,
-    /// `text` or `aws:ec2:image`; never changed.
-    pub(crate) data_type: String,
-    /// By ascending number; never empty.
-    pub(crate) versions: Vec<ParameterVersion>,
-    /// Of the owner.
-    pub(crate) tags: Tags,
-}
-
-/// A version of a parameter.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct ParameterVersion {
-    /// From 1.
-    pub(crate) number: u64,
-    /// What it is all about.
-    pub(crate) value: String,
-    /// Of the maker.
-    pub(crate) description: Option<String>,
-    /// `Standard` or `Advanced`.
-    pub(crate) tier: String,
-    /// The key of a secure one.
-    pub(crate) key: Option<String>,
-    /// When it was made.
-    pub(crate) modified: Moment,
-    /// From when on it shows: an image is looked at first.
-    pub(crate) from: Moment,
-    /// Names for it, each of which one version of a parameter has.
-    pub(crate) labels: BTreeSet<String>,
-}
+use crate::services::json::errors::JsonError;
+use crate::state::Region;
+use crate::state::parameter::{ParameterVersion, StoredParameter, shelf_name};
 
 /// How a request names a parameter: name, and version or label.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,11 +15,6 @@ pub(crate) struct ParameterName<'n> {
 }
 
 impl StoredParameter {
-    /// The versions that show at a moment.
-    pub(crate) fn shown(&self, now: Moment) -> impl DoubleEndedIterator<Item = &ParameterVersion> {
-        self.versions.iter().filter(move |version| version.from <= now)
-    }
-
     /// The version that a selector picks: a number, a label, or without one the latest.
     pub(crate) fn pick(&self, selector: Option<&str>, now: Moment) -> Result<&ParameterVersion, JsonError> {
         let mut shown = self.shown(now);
@@ -79,12 +32,6 @@ impl StoredParameter {
             );
             JsonError::new("ParameterVersionNotFound", message)
         })
-    }
-
-    /// Its ARN in a region.
-    pub(crate) fn arn(&self, region: &str) -> String {
-        let slash = if self.name.starts_with('/') { "" } else { "/" };
-        format!("arn:aws:ssm:{region}:{}:parameter{slash}{}", self.owner, self.name)
     }
 }
 
@@ -104,11 +51,6 @@ impl<'n> ParameterName<'n> {
     }
 }
 
-/// The name under which a parameter of an account is kept.
-pub(crate) fn shelf_name(account: &str, name: &str) -> String {
-    format!("{account}:{name}")
-}
-
 /// A parameter of an account, if any version of it shows. An ARN does not tell `/name` from `name`.
 pub(crate) fn find(
     region: &Region,
@@ -116,7 +58,7 @@ pub(crate) fn find(
     name: &str,
     now: Moment,
 ) -> Result<std::sync::Arc<StoredParameter>, JsonError> {
-    let shelf = &region.ec2.parameters;
+    let shelf = &region.parameters;
     let found = shelf.find(&shelf_name(account, name));
     let found = found.or_else(|| {
         let plain = name.strip_prefix('/').filter(|rest| !rest.contains('/'))?;

@@ -4,11 +4,12 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::parameters::{self, ParameterVersion, StoredParameter, shelf_name};
+use super::parameters;
 use super::tags::{TagInput, read_tags};
-use crate::services::ec2::image::ImageState;
 use crate::services::json::call::JsonCall;
-use crate::services::json::fault::JsonError;
+use crate::services::json::errors::JsonError;
+use crate::state::image::ImageState;
+use crate::state::parameter::{ParameterVersion, StoredParameter, shelf_name};
 
 /// Versions that are kept, at most.
 const MAX_VERSIONS: usize = 100;
@@ -44,7 +45,7 @@ pub(crate) fn put_parameter(call: &JsonCall<'_>) -> Result<Value, JsonError> {
     let input: PutInput = call.read()?;
     check_name(&input.name)?;
     check_unsupported(&input)?;
-    let old = call.region.ec2.parameters.find(&shelf_name(call.account, &input.name));
+    let old = call.region.parameters.find(&shelf_name(call.account, &input.name));
     if old.is_some() && input.overwrite != Some(true) {
         let message = "The parameter already exists. To overwrite this value, set the overwrite option in the \
                        request to true.";
@@ -82,7 +83,7 @@ pub(crate) fn put_parameter(call: &JsonCall<'_>) -> Result<Value, JsonError> {
         labels: std::collections::BTreeSet::default(),
     });
     forget_oldest(&mut parameter)?;
-    call.region.ec2.parameters.put(&shelf_name(call.account, &input.name), parameter)?;
+    call.region.parameters.put(&shelf_name(call.account, &input.name), parameter)?;
     Ok(answer)
 }
 
@@ -203,7 +204,7 @@ fn tier(input: &PutInput, old: Option<&StoredParameter>) -> Result<String, JsonE
 
 /// Whether a value is an image that the account may launch.
 fn is_there(call: &JsonCall<'_>, value: &str) -> bool {
-    let image = call.region.ec2.images.find(value);
+    let image = call.region.images.find(value);
     image.is_some_and(|image| {
         let seen = image.owner == call.account || image.grants.admits(call.account);
         seen && image.state(call.now) == ImageState::Available
@@ -237,7 +238,7 @@ pub(crate) fn delete_parameter(call: &JsonCall<'_>) -> Result<Value, JsonError> 
     let _changing = call.changing();
     let input: PutInput = call.read()?;
     let parameter = parameters::find(call.region, call.account, &input.name, call.now)?;
-    call.region.ec2.parameters.remove(&shelf_name(call.account, &parameter.name))?;
+    call.region.parameters.remove(&shelf_name(call.account, &parameter.name))?;
     Ok(json!({}))
 }
 
@@ -249,7 +250,7 @@ pub(crate) fn delete_parameters(call: &JsonCall<'_>) -> Result<Value, JsonError>
     for name in names {
         match parameters::find(call.region, call.account, &name, call.now) {
             Ok(parameter) => {
-                call.region.ec2.parameters.remove(&shelf_name(call.account, &parameter.name))?;
+                call.region.parameters.remove(&shelf_name(call.account, &parameter.name))?;
                 deleted.push(name);
             }
             Err(_) => invalid.push(name),

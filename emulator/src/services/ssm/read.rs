@@ -4,10 +4,11 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::filters::{self, FilterInput, FilterUse};
-use super::parameters::{self, ParameterName, ParameterVersion, StoredParameter};
+use super::parameters::{self, ParameterName};
+use crate::digest::BlockDigest;
 use crate::services::json::call::{self, JsonCall};
-use crate::services::json::fault::JsonError;
-use crate::state::digest::BlockDigest;
+use crate::services::json::errors::JsonError;
+use crate::state::parameter::{ParameterVersion, StoredParameter};
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]

@@ -3,10 +3,11 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::parameters::{self, StoredParameter, shelf_name};
-use crate::services::ec2::tag::Tags;
+use super::parameters;
 use crate::services::json::call::JsonCall;
-use crate::services::json::fault::JsonError;
+use crate::services::json::errors::JsonError;
+use crate::state::parameter::{StoredParameter, shelf_name};
+use crate::state::tags::Tags;
 
 /// Tags of a parameter, at most.
 const MAX_TAGS: usize = 50;
@@ -69,7 +70,7 @@ pub(crate) fn add(call: &JsonCall<'_>) -> Result<Value, JsonError> {
     if parameter.tags.len() > MAX_TAGS {
         return Err(too_many());
     }
-    call.region.ec2.parameters.put(&shelf_name(call.account, &parameter.name), parameter)?;
+    call.region.parameters.put(&shelf_name(call.account, &parameter.name), parameter)?;
     Ok(json!({}))
 }
 
@@ -84,7 +85,7 @@ pub(crate) fn remove(call: &JsonCall<'_>) -> Result<Value, JsonError> {
     let mut parameter = parameter(call)?;
     let input: Input = call.read()?;
     parameter.tags.retain(|key, _| !input.tag_keys.contains(key));
-    call.region.ec2.parameters.put(&shelf_name(call.account, &parameter.name), parameter)?;
+    call.region.parameters.put(&shelf_name(call.account, &parameter.name), parameter)?;
     Ok(json!({}))
 }
 

@@ -1,0 +1,168 @@
+//! Where a request may come from: programs of this machine, and no page of a browser.
+//!
+//! The keys of the local region are known to everybody, so a signature does not keep a web page from sending requests to
+//! loopback. A browser says by itself where a request comes from (`Origin`, Fetch Standard 3.1; `Sec-Fetch-Site`, Fetch
+//! Metadata), and a name that an attacker's DNS leads to loopback stands in `Host` (RFC 9110, 7.2).
+
+use std::net::IpAddr;
+
+use http::request::Parts;
+use http::uri::Authority;
+use http::{HeaderMap, StatusCode};
+
+use super::response::{Response, reply};
+
+/// Why a request is answered by no service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Foreign {
+    /// It names no host, or one that is not of loopback.
+    Host(String),
+    /// It was sent by a page of another origin.
+    Page(String),
+}
+
+/// Checks where a request comes from.
+///
+/// # Errors
+/// [`Foreign`], with what the request says.
+pub(crate) fn check(parts: &Parts) -> Result<(), Foreign> {
+    let host = host(parts)?;
+    if !is_loopback(host.host()) {
+        return Err(Foreign::Host(host.to_string()));
+    }
+    for origin in texts(&parts.headers, "origin") {
+        if origin.strip_prefix("http://").is_none_or(|origin| !origin.eq_ignore_ascii_case(host.as_str())) {
+            return Err(Foreign::Page(origin));
+        }
+    }
+    let fetched = texts(&parts.headers, "sec-fetch-site").into_iter();
+    let own = |site: &String| matches!(site.as_str(), "same-origin" | "none");
+    fetched.into_iter().find(|site| !own(site)).map_or(Ok(()), |site| Err(Foreign::Page(site)))
+}
+
+impl Foreign {
+    /// The answer. It has no header that would let a page read it.
+    pub(crate) fn answer(&self) -> Response {
+        let (status, words) = match self {
+            Self::Host(host) => (
+                StatusCode::MISDIRECTED_REQUEST,
+                format!(
+                    "the local region answers to loopback names only, not to `{}`\n",
+                    host.escape_default()
+                ),
+            ),
+            Self::Page(origin) => (
+                StatusCode::FORBIDDEN,
+                format!("the local region answers no page of a browser: `{}`\n", origin.escape_default()),
+            ),
+        };
+        reply(status, "text/plain; charset=utf-8", words)
+    }
+}
+
+/// The host that a request is for: that of its target if it has one, and of its one `Host` header.
+fn host(parts: &Parts) -> Result<Authority, Foreign> {
+    let said = texts(&parts.headers, "host");
+    let [said] = said.as_slice() else { return Err(Foreign::Host(said.join(", "))) };
+    // A host has no user in front of it (RFC 9110, 4.2.4).
+    let host = said.parse().ok().filter(|_| !said.contains('@'));
+    let host: Authority = host.ok_or_else(|| Foreign::Host(said.clone()))?;
+    match parts.uri.authority() {
+        Some(target) if !is_loopback(target.host()) => Err(Foreign::Host(target.to_string())),
+        _ => Ok(host),
+    }
+}
+
+/// Whether a host is this machine's loopback by its name alone (RFC 6761, 6.3, for `localhost`).
+fn is_loopback(host: &str) -> bool {
+    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    if let Ok(address) = bare.parse::<IpAddr>() {
+        return address.is_loopback();
+    }
+    let name = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
+    name == "localhost" || name.ends_with(".localhost")
+}
+
+/// All values of a header; bytes that are no text as `?`.
+fn texts(headers: &HeaderMap, name: &str) -> Vec<String> {
+    let text = |value: &http::HeaderValue| value.to_str().unwrap_or("?").to_owned();
+    headers.get_all(name).iter().map(text).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn checked(target: &str, headers: &[(&str, &str)]) -> Result<(), Foreign> {
+        let mut request = http::Request::builder().uri(target);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        check(&request.body(()).expect("a request").into_parts().0)
+    }
+
+    #[test]
+    fn programs_of_this_machine_are_answered() {
+        let hosts = [
+            "127.0.0.1:4600",
+            "127.0.0.1",
+            "127.9.9.9:1",
+            "[::1]:4600",
+            "localhost:4600",
+            "LOCALHOST",
+            "a.localhost:80",
+        ];
+        for host in hosts {
+            assert_eq!(checked("/", &[("host", host)]), Ok(()), "{host}");
+        }
+        // A page that the region itself serves, and an address that is typed into a browser.
+        assert_eq!(checked("/", &[("host", "localhost:1"), ("origin", "http://localhost:1")]), Ok(()));
+        assert_eq!(checked("/", &[("host", "localhost:1"), ("sec-fetch-site", "none")]), Ok(()));
+    }
+
+    #[test]
+    fn a_name_that_leads_here_by_somebody_s_dns_is_not_answered() {
+        let hosts = [
+            "evil.example",
+            "evil.example:4600",
+            "127.0.0.1.evil.example",
+            "localhost.evil.example",
+            "10.0.0.1",
+            "0.0.0.0",
+            "[::]",
+            "notlocalhost",
+            "169.254.169.254",
+            "a@127.0.0.1:b",
+            "",
+        ];
+        for host in hosts {
+            assert!(matches!(checked("/", &[("host", host)]), Err(Foreign::Host(_))), "{host}");
+        }
+        assert!(matches!(checked("/", &[]), Err(Foreign::Host(_))));
+        let two = [("host", "localhost"), ("host", "evil.example")];
+        assert!(matches!(checked("/", &two), Err(Foreign::Host(_))));
+        let target = "http://evil.example/bucket";
+        assert!(matches!(checked(target, &[("host", "localhost")]), Err(Foreign::Host(_))));
+    }
+
+    #[test]
+    fn a_page_of_a_browser_is_not_answered() {
+        let origins = [
+            "http://evil.example",
+            "https://127.0.0.1:1",
+            "http://127.0.0.1:2",
+            "http://localhost:1",
+            "null",
+            "file://",
+            "",
+        ];
+        for origin in origins {
+            let refused = checked("/", &[("host", "127.0.0.1:1"), ("origin", origin)]);
+            assert_eq!(refused, Err(Foreign::Page(origin.to_owned())), "{origin}");
+        }
+        for site in ["cross-site", "same-site", "x"] {
+            let refused = checked("/", &[("host", "127.0.0.1:1"), ("sec-fetch-site", site)]);
+            assert_eq!(refused, Err(Foreign::Page(site.to_owned())), "{site}");
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! The services of a region: which one a request is for, what it asks for, and what it is answered when the door
+//! itself has to answer. Each service has its own voice.
+
+use http::request::Parts;
+
+use crate::http::request::SignedRequest;
+use crate::http::response::Response;
+use crate::services::failure::Trouble;
+use crate::services::{ebs, ec2, json, kms, s3, ssm, sts};
+use crate::sigv4::Denial;
+use crate::state::{Region, World};
+
+/// A service of a region.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Service {
+    Ebs,
+    Ec2,
+    Kms,
+    Ssm,
+    S3,
+    Sts,
+}
+
+impl Service {
+    /// The service of a credential scope.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        [Self::Ebs, Self::Ec2, Self::Kms, Self::Ssm, Self::S3, Self::Sts]
+            .into_iter()
+            .find(|one| one.name() == name)
+    }
+
+    /// As credential scopes name it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Ebs => "ebs",
+            Self::Ec2 => "ec2",
+            Self::Kms => "kms",
+            Self::Ssm => "ssm",
+            Self::S3 => "s3",
+            Self::Sts => "sts",
+        }
+    }
+
+    /// The service that a request without a readable signature looks like it is for.
+    pub(crate) fn guess(parts: &Parts) -> Self {
+        if let Some(target) = parts.headers.get("x-amz-target") {
+            if target.as_bytes().starts_with(kms::TARGET.as_bytes()) { Self::Kms } else { Self::Ssm }
+        } else if parts.uri.path().starts_with("/snapshots") {
+            Self::Ebs
+        } else if parts.method == http::Method::POST && parts.uri.path() == "/" {
+            Self::Ec2
+        } else {
+            Self::S3
+        }
+    }
+
+    /// The name of what a request asks for, or something that describes it.
+    pub(crate) fn action(self, request: &SignedRequest) -> String {
+        match self {
+            Self::Ebs => ebs::action(request),
+            Self::Ec2 => ec2::action(request),
+            Self::Kms | Self::Ssm => json::action(request),
+            Self::S3 => s3::action(request),
+            Self::Sts => sts::action(request),
+        }
+    }
+
+    /// Answers a request.
+    pub(crate) async fn answer(self, world: &World, region: &Region, request: SignedRequest) -> Response {
+        if !self.has_room(world, &request.account) {
+            return self.fail(Trouble::Throttled, &request.request_id);
+        }
+        match self {
+            Self::Ebs => ebs::answer(world, region, request).await,
+            Self::Ec2 => ec2::answer(world, region, request).await,
+            Self::Kms => json::answer(world, region, &request, kms::perform),
+            Self::Ssm => json::answer(world, region, &request, ssm::perform),
+            Self::S3 => s3::answer(world, region, request).await,
+            Self::Sts => sts::answer(&request),
+        }
+    }
+
+    /// Whether an account may ask once more now. EBS direct counts each of its calls by itself.
+    fn has_room(self, world: &World, account: &str) -> bool {
+        let rate = match self {
+            Self::Ec2 | Self::Kms | Self::Ssm | Self::S3 => world.config.quotas.others,
+            Self::Ebs | Self::Sts => None,
+        };
+        world.limiter.take(self.name(), account, rate, world.now())
+    }
+
+    /// Refuses a request whose signature was not good.
+    pub(crate) fn refuse(self, denial: &Denial, request_id: &str) -> Response {
+        match self {
+            Self::Ebs => ebs::refuse(denial, request_id),
+            Self::Ec2 => ec2::refuse(denial, request_id),
+            Self::Kms | Self::Ssm => json::refuse(denial, request_id),
+            Self::S3 => s3::refuse(denial, request_id),
+            Self::Sts => sts::refuse(denial, request_id),
+        }
+    }
+
+    /// Says that there is no such thing as a request is about.
+    pub(crate) fn miss(self, request: &SignedRequest) -> Response {
+        match self {
+            Self::Ebs => ebs::miss(request),
+            other => other.fail(Trouble::NotFound, &request.request_id),
+        }
+    }
+
+    /// Says that there were too many requests, before the service has seen this one.
+    pub(crate) fn throttle_in_front(self, request_id: &str) -> Response {
+        match self {
+            Self::Ebs => ebs::throttle_in_front(request_id),
+            other => other.fail(Trouble::Throttled, request_id),
+        }
+    }
+
+    /// Says that there is trouble.
+    pub(crate) fn fail(self, trouble: Trouble, request_id: &str) -> Response {
+        match self {
+            Self::Ebs => ebs::fail(trouble, request_id),
+            Self::Ec2 => ec2::fail(trouble, request_id),
+            Self::Kms => json::fail(trouble, kms::NOT_FOUND, request_id),
+            Self::Ssm => json::fail(trouble, ssm::NOT_FOUND, request_id),
+            Self::S3 => s3::fail(trouble, request_id),
+            Self::Sts => sts::fail(trouble, request_id),
+        }
+    }
+}

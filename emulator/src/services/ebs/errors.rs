@@ -1,0 +1,182 @@
+//! How EBS direct says no: two styles of bodies, and the header that names the error.
+//!
+//! The service itself writes `Message` and `Reason`; the framework in front of it, which checks signatures and the
+//! shapes of requests, writes `message` only.
+
+use http::StatusCode;
+
+use crate::error::Error;
+use crate::http::response::{Response, reply, with};
+use crate::services::failure::Trouble;
+use crate::sigv4::Denial;
+
+/// What the service's own errors are named after.
+const SERVICE: &str = "http://internal.amazon.com/coral/com.amazon.zeppelindataservice/";
+/// What the framework's errors are named after.
+const FRAMEWORK: &str = "http://internal.amazon.com/coral/com.amazon.coral.validate/";
+/// What errors of signatures are named after.
+const SIGNATURES: &str = "http://internal.amazon.com/coral/com.amazon.coral.service/";
+
+/// A request that is not answered as it wished.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct EbsRefusal {
+    pub(crate) status: StatusCode,
+    pub(crate) name: &'static str,
+    pub(crate) message: String,
+    /// Nothing in the framework's errors.
+    pub(crate) reason: Option<&'static str>,
+    namespace: &'static str,
+}
+
+impl EbsRefusal {
+    fn service(
+        status: StatusCode,
+        name: &'static str,
+        reason: Option<&'static str>,
+        message: String,
+    ) -> Self {
+        Self { status, name, message, reason, namespace: SERVICE }
+    }
+
+    /// The request cannot be granted, for a reason out of the service's list.
+    pub(crate) fn invalid(reason: &'static str, message: impl Into<String>) -> Self {
+        Self::service(StatusCode::BAD_REQUEST, "ValidationException", Some(reason), message.into())
+    }
+
+    /// A snapshot that does not exist, or not for this caller, or not yet.
+    pub(crate) fn no_snapshot(id: &str) -> Self {
+        let message = format!("The snapshot '{id}' does not exist.");
+        Self::service(StatusCode::NOT_FOUND, "ResourceNotFoundException", Some("SNAPSHOT_NOT_FOUND"), message)
+    }
+
+    /// A token that was used for another request.
+    pub(crate) fn conflict() -> Self {
+        let message = "Current request does not match request stored with this token.".to_owned();
+        Self::service(StatusCode::CONFLICT, "ConflictException", None, message)
+    }
+
+    /// Too many snapshots are pending.
+    pub(crate) fn too_many_pending(most: u32) -> Self {
+        let message = format!("The maximum number of pending snapshots is {most}.");
+        Self::service(StatusCode::BAD_REQUEST, "ConcurrentLimitExceededException", None, message)
+    }
+
+    /// Too many requests.
+    pub(crate) fn throttled(reason: &'static str) -> Self {
+        let message = "Request was throttled: rate exceeded.".to_owned();
+        Self::service(StatusCode::BAD_REQUEST, "RequestThrottledException", Some(reason), message)
+    }
+
+    /// The block is another one than its checksum says. In the voice of the check of signatures.
+    pub(crate) fn checksum(computed: &str, expected: &str) -> Self {
+        let message = format!(
+            "The value passed in as x-amz-Checksum does not match the computed checksum. \
+             Computed checksum: {computed} expected checksum: {expected}"
+        );
+        Self::signature(StatusCode::FORBIDDEN, "InvalidSignatureException", message)
+    }
+
+    /// The shape of the request is wrong: a list of violations.
+    pub(crate) fn shape(violations: &[String]) -> Self {
+        let (count, plural) = (violations.len(), if violations.len() == 1 { "" } else { "s" });
+        let message = format!("{count} validation error{plural} detected: {}", violations.join("; "));
+        let status = StatusCode::BAD_REQUEST;
+        Self { status, name: "ValidationException", message, reason: None, namespace: FRAMEWORK }
+    }
+
+    /// The body is no JSON, or not of the right types.
+    pub(crate) fn unreadable(message: String) -> Self {
+        let status = StatusCode::BAD_REQUEST;
+        Self { status, name: "SerializationException", message, reason: None, namespace: SIGNATURES }
+    }
+
+    /// The service itself failed, nobody knows why.
+    pub(crate) fn broken() -> Self {
+        let message = "An internal error has occurred.".to_owned();
+        Self::service(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerException", None, message)
+    }
+
+    /// There is no such operation.
+    pub(crate) fn no_operation() -> Self {
+        let message = "The requested operation is not recognized by the service.".to_owned();
+        Self::signature(StatusCode::NOT_FOUND, "UnknownOperationException", message)
+    }
+
+    fn signature(status: StatusCode, name: &'static str, message: String) -> Self {
+        Self { status, name, message, reason: None, namespace: SIGNATURES }
+    }
+
+    /// As it goes over the wire.
+    pub(crate) fn response(&self, request_id: &str) -> Response {
+        let body = match (self.reason, self.namespace) {
+            (Some(reason), _) => serde_json::json!({"Message": self.message, "Reason": reason}),
+            (None, SERVICE) => serde_json::json!({"Message": self.message}),
+            (None, _) => serde_json::json!({"message": self.message}),
+        };
+        let response = reply(self.status, "application/json", body.to_string());
+        let response = with(response, "x-amzn-errortype", &format!("{}:{}", self.name, self.namespace));
+        let response = with(response, "x-amzn-requestid", request_id);
+        if self.status == StatusCode::BAD_REQUEST { with(response, "connection", "close") } else { response }
+    }
+}
+
+/// State that cannot be read or written is the service's own failure; what it was is told, unlike in a real region.
+impl From<Error> for EbsRefusal {
+    fn from(error: Error) -> Self {
+        let mut message = error.to_string();
+        let mut source = std::error::Error::source(&error);
+        while let Some(cause) = source {
+            message = format!("{message}: {cause}");
+            source = cause.source();
+        }
+        Self::service(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerException", None, message)
+    }
+}
+
+/// Refuses a request whose signature was not good.
+pub(crate) fn refuse(denial: &Denial, request_id: &str) -> Response {
+    let (name, message) = match denial {
+        Denial::Missing => ("MissingAuthenticationTokenException", "Missing Authentication Token".to_owned()),
+        Denial::Malformed(what) => ("IncompleteSignatureException", what.clone()),
+        Denial::UnknownKey => {
+            ("UnrecognizedClientException", "The security token included in the request is invalid.".to_owned())
+        }
+        Denial::Mismatch | Denial::Body => (
+            "InvalidSignatureException",
+            "The request signature we calculated does not match the signature you provided. Check your AWS Secret \
+             Access Key and signing method. Consult the service documentation for details."
+                .to_owned(),
+        ),
+        Denial::Expired { signed, now } => {
+            ("InvalidSignatureException", format!("Signature expired: {signed} is now earlier than {now} (5 min.)"))
+        }
+        Denial::Early { signed, now } => {
+            ("InvalidSignatureException", format!("Signature not yet current: {signed} is still later than {now} (5 min.)"))
+        }
+    };
+    EbsRefusal::signature(StatusCode::FORBIDDEN, name, message).response(request_id)
+}
+
+/// Says that there were too many requests, in the framework's words.
+pub(crate) fn throttle_in_front(request_id: &str) -> Response {
+    let (status, name, message) =
+        (StatusCode::BAD_REQUEST, "ThrottlingException", "Rate exceeded".to_owned());
+    EbsRefusal::signature(status, name, message).response(request_id)
+}
+
+/// Says that there is trouble.
+pub(crate) fn fail(trouble: Trouble, request_id: &str) -> Response {
+    let refusal = match trouble {
+        Trouble::Throttled => EbsRefusal::throttled("ACCOUNT_THROTTLED"),
+        Trouble::NotFound => EbsRefusal::no_snapshot("snap-00000000000000000"),
+        Trouble::Internal | Trouble::Unavailable => {
+            let status = match trouble {
+                Trouble::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+                _ => StatusCode::INTERNAL_SERVER_ERROR,
+            };
+            let (name, message) = ("InternalServerException", "An internal error has occurred.".to_owned());
+            EbsRefusal::service(status, name, None, message)
+        }
+    };
+    refusal.response(request_id)
+}

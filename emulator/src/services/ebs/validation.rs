@@ -1,0 +1,172 @@
+//! The shapes of requests: what the framework in front of the service refuses before the service sees it. All that is
+//! wrong with a request is told at once. Limits and patterns are those of the service's model.
+
+use super::errors::EbsRefusal;
+
+/// What a text has to look like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pattern {
+    /// The id of a snapshot.
+    SnapshotId,
+    /// Letters and digits.
+    Word,
+    /// Base64.
+    Base64,
+    /// No white space, and not empty.
+    Token,
+    /// Anything but nothing.
+    Text,
+    /// The ARN of a key.
+    KeyArn,
+    /// Anything.
+    Any,
+}
+
+impl Pattern {
+    fn written(self) -> &'static str {
+        match self {
+            Self::SnapshotId => "^snap-[0-9a-f]+$",
+            Self::Word => "^[A-Za-z0-9]+$",
+            Self::Base64 => "^[A-Za-z0-9+/=]+$",
+            Self::Token => "^[\\S]+$",
+            Self::Text => "^[\\S\\s]+$",
+            Self::KeyArn => "arn:aws[a-z\\-]*:kms:.*:[0-9]{12}:key/.*",
+            Self::Any => "",
+        }
+    }
+
+    fn fits(self, text: &str) -> bool {
+        match self {
+            Self::SnapshotId => text.strip_prefix("snap-").is_some_and(|id| {
+                !id.is_empty()
+                    && id.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
+            }),
+            Self::Word => !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric()),
+            Self::Base64 => {
+                let one = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=');
+                !text.is_empty() && text.bytes().all(one)
+            }
+            Self::Token => !text.is_empty() && !text.contains(char::is_whitespace),
+            Self::Text => !text.is_empty(),
+            Self::KeyArn => is_key_arn(text),
+            Self::Any => true,
+        }
+    }
+}
+
+fn is_key_arn(text: &str) -> bool {
+    let parts: Vec<_> = text.splitn(6, ':').collect();
+    let ["arn", partition, "kms", _region, account, key] = parts[..] else { return false };
+    let partition = partition.strip_prefix("aws");
+    partition.is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-'))
+        && account.len() == 12
+        && account.bytes().all(|byte| byte.is_ascii_digit())
+        && key.starts_with("key/")
+}
+
+/// What is wrong with the shape of a request.
+#[derive(Debug, Default)]
+pub(super) struct RequestShape {
+    violations: Vec<String>,
+}
+
+impl RequestShape {
+    /// A text of so many characters at most.
+    pub(super) fn text(&mut self, name: &str, value: Option<&str>, most: usize, pattern: Pattern) {
+        let Some(value) = value else { return };
+        if value.chars().count() > most {
+            self.violate(name, value, &format!("Member must have length less than or equal to {most}"));
+        }
+        if !pattern.fits(value) {
+            let rule = format!("Member must satisfy regular expression pattern: {}", pattern.written());
+            self.violate(name, value, &rule);
+        }
+    }
+
+    /// A number within limits.
+    pub(super) fn number(&mut self, name: &str, value: Option<i64>, least: i64, most: Option<i64>) {
+        let Some(value) = value else { return };
+        if value < least {
+            let rule = format!("Member must have value greater than or equal to {least}");
+            self.violate(name, &value.to_string(), &rule);
+        }
+        if let Some(most) = most.filter(|&most| value > most) {
+            let rule = format!("Member must have value less than or equal to {most}");
+            self.violate(name, &value.to_string(), &rule);
+        }
+    }
+
+    /// Something that has to be there.
+    pub(super) fn required<T>(&mut self, name: &str, value: Option<&T>) {
+        if value.is_none() {
+            let rule = "failed to satisfy constraint: Member must not be null";
+            self.violations.push(format!("Value null at '{name}' {rule}"));
+        }
+    }
+
+    /// A list of so many at most.
+    pub(super) fn count(&mut self, name: &str, len: usize, most: usize) {
+        if len > most {
+            let rule = format!("Member must have length less than or equal to {most}");
+            self.violate(name, "[...]", &rule);
+        }
+    }
+
+    fn violate(&mut self, name: &str, value: &str, rule: &str) {
+        self.violations.push(format!("Value '{value}' at '{name}' failed to satisfy constraint: {rule}"));
+    }
+
+    /// Refuses the request if anything is wrong.
+    pub(super) fn done(self) -> Result<(), EbsRefusal> {
+        if self.violations.is_empty() { Ok(()) } else { Err(EbsRefusal::shape(&self.violations)) }
+    }
+}
+
+/// Reads a number out of a header, the path or the query.
+pub(super) fn integer(text: Option<&str>) -> Result<Option<i64>, EbsRefusal> {
+    let read = |text: &str| {
+        let unreadable =
+            || EbsRefusal::unreadable("STRING_VALUE can not be converted to an Integer".to_owned());
+        text.trim().parse::<i64>().map_err(|_| unreadable())
+    };
+    text.map(read).transpose()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_that_is_wrong_is_told_at_once() {
+        let mut shape = RequestShape::default();
+        shape.text("snapshotId", Some("vol-1"), 64, Pattern::SnapshotId);
+        shape.number("maxResults", Some(99), 100, Some(10_000));
+        shape.required::<u8>("blockToken", None);
+        let refusal = shape.done().unwrap_err();
+        assert_eq!(
+            refusal.message,
+            "3 validation errors detected: Value 'vol-1' at 'snapshotId' failed to satisfy constraint: Member must \
+             satisfy regular expression pattern: ^snap-[0-9a-f]+$; Value '99' at 'maxResults' failed to satisfy \
+             constraint: Member must have value greater than or equal to 100; Value null at 'blockToken' failed to \
+             satisfy constraint: Member must not be null"
+        );
+        assert_eq!(refusal.reason, None);
+    }
+
+    #[test]
+    fn patterns_take_what_the_model_takes() {
+        let key = "arn:aws-us-gov:kms:us-gov-west-1:123456789012:key/mrk-1";
+        for (pattern, good, bad) in [
+            (Pattern::SnapshotId, "snap-0a9", "snap-0A9"),
+            (Pattern::SnapshotId, "snap-0", "snap-"),
+            (Pattern::Word, "SHA256", "SHA-256"),
+            (Pattern::Base64, "aB+/=", "a_"),
+            (Pattern::Token, "a!", "a b"),
+            (Pattern::Text, " \n", ""),
+            (Pattern::KeyArn, key, "alias/aws/ebs"),
+            (Pattern::KeyArn, key, "arn:aws:kms:x:12345678901:key/1"),
+        ] {
+            assert!(pattern.fits(good) && !pattern.fits(bad), "{pattern:?}");
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! The refusals of EC2: code, message, status, and how they are put on the wire. Decides nothing.
+//!
+//! Codes follow AWS's list of EC2 error codes; messages follow what was captured where it was.
+
+use http::StatusCode;
+
+use crate::http::response::{Response, reply};
+use crate::services::failure::Trouble;
+use crate::services::xml::escape;
+use crate::sigv4::Denial;
+
+/// Why a call is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{code}: {message}")]
+pub(crate) struct Ec2Error {
+    /// The code that clients branch on.
+    pub(crate) code: String,
+    /// A sentence for people.
+    pub(crate) message: String,
+    /// Status of the HTTP response.
+    pub(crate) status: u16,
+}
+
+impl Ec2Error {
+    /// A refusal with status 400, as nearly all are.
+    pub(crate) fn new(code: &str, message: impl Into<String>) -> Self {
+        Self { code: code.to_owned(), message: message.into(), status: 400 }
+    }
+
+    /// The call would have succeeded, had it not been a dry run.
+    pub(crate) fn dry_run() -> Self {
+        let message = "Request would have succeeded, but DryRun flag is set.";
+        Self { status: 412, ..Self::new("DryRunOperation", message) }
+    }
+
+    /// The state could not be read or written.
+    pub(crate) fn internal(why: impl std::fmt::Display) -> Self {
+        Self { status: 500, ..Self::new("InternalError", format!("An internal error has occurred: {why}")) }
+    }
+
+    /// A parameter that has to be there is not.
+    pub(crate) fn missing(name: &str) -> Self {
+        Self::new("MissingParameter", format!("The request must contain the parameter {name}"))
+    }
+
+    /// A parameter that the call does not have.
+    pub(crate) fn unknown(name: &str) -> Self {
+        Self::new("UnknownParameter", format!("The parameter {name} is not recognized"))
+    }
+
+    /// A value that the parameter cannot have.
+    pub(crate) fn value(name: &str, value: &str, why: &str) -> Self {
+        let message = format!("Value ({value}) for parameter {name} is invalid. {why}");
+        Self::new("InvalidParameterValue", message)
+    }
+
+    /// Parameters that do not go together.
+    pub(crate) fn combination(message: impl Into<String>) -> Self {
+        Self::new("InvalidParameterCombination", message)
+    }
+}
+
+/// An error as EC2 writes it.
+pub(crate) fn error(status: StatusCode, code: &str, message: &str, request_id: &str) -> Response {
+    let message = escape(message);
+    let body = format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Response><Errors><Error><Code>{code}</Code>\
+         <Message>{message}</Message></Error></Errors><RequestID>{request_id}</RequestID></Response>"
+    );
+    reply(status, "text/xml;charset=UTF-8", body)
+}
+
+/// Refuses a request whose signature was not good.
+pub(crate) fn refuse(denial: &Denial, request_id: &str) -> Response {
+    let (status, code, message) = match denial {
+        Denial::Missing => {
+            (StatusCode::FORBIDDEN, "MissingAuthenticationToken", "Request is missing Authentication Token")
+        }
+        Denial::Malformed(what) => (StatusCode::BAD_REQUEST, "IncompleteSignature", what.as_str()),
+        Denial::UnknownKey | Denial::Mismatch | Denial::Body => (
+            StatusCode::UNAUTHORIZED,
+            "AuthFailure",
+            "AWS was not able to validate the provided access credentials",
+        ),
+        Denial::Expired { .. } | Denial::Early { .. } => {
+            (StatusCode::BAD_REQUEST, "RequestExpired", "Request has expired.")
+        }
+    };
+    error(status, code, message, request_id)
+}
+
+/// Says that there is trouble.
+pub(crate) fn fail(trouble: Trouble, request_id: &str) -> Response {
+    let (status, code, message) = match trouble {
+        Trouble::Throttled => {
+            (StatusCode::SERVICE_UNAVAILABLE, "RequestLimitExceeded", "Request limit exceeded.")
+        }
+        Trouble::Internal => {
+            (StatusCode::INTERNAL_SERVER_ERROR, "InternalError", "An internal error has occurred")
+        }
+        Trouble::Unavailable => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "Unavailable",
+            "The server is overloaded and can't handle the request.",
+        ),
+        Trouble::NotFound => (
+            StatusCode::BAD_REQUEST,
+            "InvalidSnapshot.NotFound",
+            "The snapshot 'snap-00000000000000000' does not exist.",
+        ),
+    };
+    error(status, code, message, request_id)
+}

@@ -1,0 +1,263 @@
+//! Reads the parameters of EC2's query protocol: flattened lists, nested structures, and which of them were asked for.
+//!
+//! `BlockDeviceMapping.1.Ebs.SnapshotId` is a path: lists count from 1 and stand under the singular name of their
+//! member. A parameter that nobody asked for is one that the call does not have. Knows no call.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+
+use super::errors::Ec2Error;
+
+/// Parameters of one request, at most.
+const MAX_PARAMETERS: usize = 10_000;
+/// Dots of one parameter's path, at most: the deepest path of the calls here has nine.
+const MAX_DEPTH: usize = 12;
+
+/// A parameter, a structure or a list.
+#[derive(Debug, Default)]
+pub(crate) struct ParamNode {
+    value: Option<String>,
+    asked: Cell<bool>,
+    children: BTreeMap<String, ParamNode>,
+}
+
+/// A structure of the request, and where it stands.
+#[derive(Debug, Clone)]
+pub(crate) struct Params<'q> {
+    node: Option<&'q ParamNode>,
+    path: String,
+}
+
+impl ParamNode {
+    /// Reads pairs of names and values, unescaped.
+    pub(crate) fn read<K, V>(pairs: impl IntoIterator<Item = (K, V)>) -> Result<Self, Ec2Error>
+    where
+        K: AsRef<str>,
+        V: Into<String>,
+    {
+        let mut root = Self::default();
+        for (count, (name, value)) in pairs.into_iter().enumerate() {
+            let name = name.as_ref();
+            let depth = name.split('.').count();
+            if count >= MAX_PARAMETERS || depth > MAX_DEPTH || name.split('.').any(str::is_empty) {
+                return Err(malformed());
+            }
+            let node =
+                name.split('.').fold(&mut root, |node, part| node.children.entry(part.into()).or_default());
+            if node.value.replace(value.into()).is_some() {
+                return Err(malformed());
+            }
+        }
+        Ok(root)
+    }
+
+    /// The request's parameters.
+    pub(crate) fn params(&self) -> Params<'_> {
+        Params { node: Some(self), path: String::new() }
+    }
+
+    /// Refuses a parameter that nobody asked for.
+    pub(crate) fn end(&self) -> Result<(), Ec2Error> {
+        self.unasked("").map_or(Ok(()), |path| Err(Ec2Error::unknown(&path)))
+    }
+
+    fn unasked(&self, path: &str) -> Option<String> {
+        if self.value.is_some() && !self.asked.get() {
+            return Some(path.to_owned());
+        }
+        self.children.iter().find_map(|(name, child)| child.unasked(&join(path, name)))
+    }
+}
+
+impl<'q> Params<'q> {
+    /// The text of a parameter.
+    pub(crate) fn text(&self, name: &str) -> Option<&'q str> {
+        let node = self.node?.children.get(name)?;
+        node.asked.set(true);
+        node.value.as_deref()
+    }
+
+    /// The text of a parameter; nothing if it is empty, as SDKs send an empty string for one not given.
+    pub(crate) fn filled(&self, name: &str) -> Option<&'q str> {
+        self.text(name).filter(|value| !value.is_empty())
+    }
+
+    /// The text of a parameter that has to be there.
+    pub(crate) fn required(&self, name: &str) -> Result<&'q str, Ec2Error> {
+        self.filled(name).ok_or_else(|| Ec2Error::missing(&join(&self.path, name)))
+    }
+
+    /// A truth value.
+    pub(crate) fn truth(&self, name: &str) -> Result<Option<bool>, Ec2Error> {
+        match self.filled(name) {
+            None => Ok(None),
+            Some(value) if value.eq_ignore_ascii_case("true") => Ok(Some(true)),
+            Some(value) if value.eq_ignore_ascii_case("false") => Ok(Some(false)),
+            Some(value) => {
+                Err(Ec2Error::value(&join(&self.path, name), value, "Expected 'true' or 'false'."))
+            }
+        }
+    }
+
+    /// A whole number.
+    pub(crate) fn number(&self, name: &str) -> Result<Option<i64>, Ec2Error> {
+        let Some(value) = self.filled(name) else { return Ok(None) };
+        let wrong = || Ec2Error::value(&join(&self.path, name), value, "Expected an integer.");
+        value.parse().map(Some).map_err(|_| wrong())
+    }
+
+    /// One of a fixed set of words.
+    pub(crate) fn word(&self, name: &str, words: &[&'static str]) -> Result<Option<&'static str>, Ec2Error> {
+        let Some(value) = self.filled(name) else { return Ok(None) };
+        let found = words.iter().find(|word| **word == value).copied();
+        let wrong = || {
+            let why = format!("Valid values: {}.", words.join(", "));
+            Ec2Error::value(&join(&self.path, name), value, &why)
+        };
+        found.map(Some).ok_or_else(wrong)
+    }
+
+    /// A structure; nothing if no member of it was sent.
+    pub(crate) fn structure(&self, name: &str) -> Option<Params<'q>> {
+        let node = self.node?.children.get(name)?;
+        (!node.children.is_empty()).then(|| Params { node: Some(node), path: join(&self.path, name) })
+    }
+
+    /// The structures of a list, by ascending index.
+    pub(crate) fn list(&self, name: &str) -> Vec<Params<'q>> {
+        let path = join(&self.path, name);
+        let entry = |(index, node): (u64, &'q ParamNode)| Params {
+            node: Some(node),
+            path: format!("{path}.{index}"),
+        };
+        self.indexed(name).into_iter().map(entry).collect()
+    }
+
+    /// The texts of a list, by ascending index.
+    pub(crate) fn texts(&self, name: &str) -> Vec<&'q str> {
+        let asked = |(_, node): (u64, &'q ParamNode)| {
+            node.asked.set(true);
+            node.value.as_deref()
+        };
+        self.indexed(name).into_iter().filter_map(asked).collect()
+    }
+
+    /// Whether anything was sent under a name.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.node.is_some_and(|node| node.children.contains_key(name))
+    }
+
+    /// Where this structure stands in the request, for messages.
+    pub(crate) fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The value of this very node, with all below it: for structures that are kept as they were sent.
+    pub(crate) fn members(&self) -> Vec<(&'q str, Params<'q>)> {
+        let children = self.node.map(|node| &node.children).into_iter().flatten();
+        let entry = |(name, node): (&'q String, &'q ParamNode)| {
+            (name.as_str(), Params { node: Some(node), path: join(&self.path, name) })
+        };
+        children.map(entry).collect()
+    }
+
+    /// The text at this very node.
+    pub(crate) fn own_text(&self) -> Option<&'q str> {
+        let node = self.node?;
+        node.asked.set(true);
+        node.value.as_deref()
+    }
+
+    fn indexed(&self, name: &str) -> Vec<(u64, &'q ParamNode)> {
+        let children = self.node.and_then(|node| node.children.get(name)).map(|node| &node.children);
+        let index = |(index, node): (&String, &'q ParamNode)| index.parse().ok().map(|index| (index, node));
+        let mut entries: Vec<(u64, &ParamNode)> = children.into_iter().flatten().filter_map(index).collect();
+        entries.sort_by_key(|(index, _)| *index);
+        entries
+    }
+}
+
+fn join(path: &str, name: &str) -> String {
+    if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
+}
+
+fn malformed() -> Ec2Error {
+    Ec2Error::new("MalformedQueryString", "The query string contains a syntax error")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node(text: &str) -> ParamNode {
+        ParamNode::read(form_urlencoded::parse(text.as_bytes())).unwrap()
+    }
+
+    #[test]
+    fn lists_are_in_the_order_of_their_numbers() {
+        let node = node("A.10=ten&A.2=two&A.1=one");
+        assert_eq!(node.params().texts("A"), ["one", "two", "ten"]);
+        node.end().unwrap();
+    }
+
+    #[test]
+    fn structures_nest_in_lists() {
+        let node = node("B.1.Ebs.SnapshotId=snap-1&B.1.Ebs.VolumeSize=8&B.1.DeviceName=%2Fdev%2Fxvda");
+        let list = node.params().list("B");
+        let ebs = list[0].structure("Ebs").unwrap();
+        assert_eq!(list[0].text("DeviceName"), Some("/dev/xvda"));
+        assert_eq!(ebs.text("SnapshotId"), Some("snap-1"));
+        assert_eq!(ebs.number("VolumeSize").unwrap(), Some(8));
+        node.end().unwrap();
+    }
+
+    #[test]
+    fn what_nobody_asked_for_is_unknown() {
+        let node = node("Action=X&B.1.Ebs.Colour=red");
+        node.params().text("Action");
+        let fault = node.end().unwrap_err();
+        assert_eq!(fault.code, "UnknownParameter");
+        assert_eq!(fault.message, "The parameter B.1.Ebs.Colour is not recognized");
+    }
+
+    #[test]
+    fn a_missing_parameter_is_named_with_its_path() {
+        let node = node("Tag.1.Value=x");
+        let fault = node.params().list("Tag")[0].required("Key").unwrap_err();
+        assert_eq!(fault.message, "The request must contain the parameter Tag.1.Key");
+    }
+
+    #[test]
+    fn what_is_no_number_truth_or_word_is_refused() {
+        let node = node("N=1x&T=yes&W=red");
+        let params = node.params();
+        for fault in [
+            params.number("N").unwrap_err(),
+            params.truth("T").unwrap_err(),
+            params.word("W", &["blue"]).unwrap_err(),
+        ] {
+            assert_eq!(fault.code, "InvalidParameterValue");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_request_is_too_strange_to_read(text in "[A-Z.0-9=&%+\\x00-\\x7f]{0,80}") {
+            if let Ok(node) = ParamNode::read(form_urlencoded::parse(text.as_bytes())) {
+                let params = node.params();
+                for list in params.list("A") {
+                    let _ = (list.number("B"), list.truth("C"), list.texts("D"));
+                }
+                let _ = node.end();
+            }
+        }
+    }
+
+    #[test]
+    fn a_name_twice_or_with_an_empty_part_is_malformed() {
+        for text in ["A=1&A=2", "A..B=1", ".=1", "A.B.C.D.E.F.G.H.I.J.K.L.M=1"] {
+            let read = ParamNode::read(form_urlencoded::parse(text.as_bytes()));
+            assert_eq!(read.unwrap_err().code, "MalformedQueryString", "{text}");
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! The data of a launch template: kept as it was sent, checked for names and types, shown in the response's own names.
+//!
+//! Which members there are stands in `template_data_fields.txt`, a line each: path in the request (without list indexes),
+//! kind, and for lists the name in the response with the name of an item if it is not `item`. The name of any other
+//! member in the response is that in the request, its first letter small.
+
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+
+use super::errors::Ec2Error;
+use super::params::Params;
+use crate::clock::Moment;
+use crate::services::xml::Xml;
+use crate::state::template::{Members, Value};
+
+const FIELDS: &str = include_str!("template_data_fields.txt");
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum MemberKind {
+    Structure,
+    List,
+    Texts,
+    Text,
+    Truth,
+    Number,
+    Decimal,
+    Time,
+}
+
+/// What the table says of a member.
+#[derive(Debug)]
+struct TemplateMember {
+    kind: MemberKind,
+    list: Option<(&'static str, &'static str)>,
+}
+
+fn fields() -> &'static BTreeMap<&'static str, TemplateMember> {
+    static TABLE: OnceLock<BTreeMap<&'static str, TemplateMember>> = OnceLock::new();
+    TABLE.get_or_init(|| FIELDS.lines().filter_map(field_of).collect())
+}
+
+fn field_of(line: &'static str) -> Option<(&'static str, TemplateMember)> {
+    let mut words = line.split(' ');
+    let (path, kind) = (words.next()?, words.next()?);
+    let kind = match kind {
+        "structure" => MemberKind::Structure,
+        "list" => MemberKind::List,
+        "texts" => MemberKind::Texts,
+        "truth" => MemberKind::Truth,
+        "number" => MemberKind::Number,
+        "decimal" => MemberKind::Decimal,
+        "time" => MemberKind::Time,
+        _ => MemberKind::Text,
+    };
+    let list = words.next().map(|name| name.split_once('/').unwrap_or((name, "item")));
+    Some((path, TemplateMember { kind, list }))
+}
+
+/// Reads the structure `LaunchTemplateData`.
+pub(crate) fn read(params: &Params<'_>) -> Result<Members, Ec2Error> {
+    read_members(params, "")
+}
+
+fn read_members(params: &Params<'_>, path: &str) -> Result<Members, Ec2Error> {
+    let mut members = Members::new();
+    for (name, member) in params.members() {
+        let path = join(path, name);
+        let field = fields().get(path.as_str()).ok_or_else(|| Ec2Error::unknown(member.path()))?;
+        let value = match field.kind {
+            MemberKind::Structure => Value::Members(read_members(&member, &path)?),
+            MemberKind::List => {
+                let entries = params.list(name);
+                let entries = entries.iter().map(|entry| read_members(entry, &path).map(Value::Members));
+                Value::List(entries.collect::<Result<_, _>>()?)
+            }
+            MemberKind::Texts => {
+                let texts = params.texts(name);
+                Value::List(texts.into_iter().map(|text| Value::Text(text.to_owned())).collect())
+            }
+            kind => Value::Text(read_text(&member, kind)?),
+        };
+        members.insert(name.to_owned(), value);
+    }
+    Ok(members)
+}
+
+fn read_text(member: &Params<'_>, kind: MemberKind) -> Result<String, Ec2Error> {
+    let text = member.own_text().ok_or_else(|| Ec2Error::unknown(member.path()))?;
+    let valid = match kind {
+        MemberKind::Truth => matches!(text, "true" | "false"),
+        MemberKind::Number => text.parse::<i64>().is_ok(),
+        MemberKind::Decimal => text.parse::<f64>().is_ok_and(f64::is_finite),
+        MemberKind::Time => Moment::parse(text).is_some(),
+        MemberKind::Structure | MemberKind::List | MemberKind::Texts | MemberKind::Text => true,
+    };
+    if valid {
+        Ok(text.to_owned())
+    } else {
+        Err(Ec2Error::value(member.path(), text, "It has the wrong type."))
+    }
+}
+
+/// Shows members in the response's names.
+pub(crate) fn show(xml: &mut Xml, members: &Members) {
+    show_members(xml, members, "");
+}
+
+fn show_members(xml: &mut Xml, members: &Members, path: &str) {
+    for (name, value) in members {
+        let path = join(path, name);
+        let list = fields().get(path.as_str()).and_then(|field| field.list);
+        match (value, list) {
+            (Value::Text(text), _) => xml.value(&small(name), text),
+            (Value::Members(members), _) => {
+                xml.element(&small(name), |xml| show_members(xml, members, &path));
+            }
+            (Value::List(entries), list) => {
+                let (set, item) = list.unwrap_or(("", "item"));
+                xml.element(set, |xml| entries.iter().for_each(|entry| show_entry(xml, item, entry, &path)));
+            }
+        }
+    }
+}
+
+fn show_entry(xml: &mut Xml, item: &str, entry: &Value, path: &str) {
+    match entry {
+        Value::Text(text) => xml.value(item, text),
+        Value::Members(members) => xml.element(item, |xml| show_members(xml, members, path)),
+        // No member is a list of lists.
+        Value::List(_) => {}
+    }
+}
+
+/// The text at a path of members.
+pub(crate) fn text<'m>(members: &'m Members, path: &[&str]) -> Option<&'m str> {
+    let (first, rest) = path.split_first()?;
+    match (members.get(*first)?, rest) {
+        (Value::Text(text), []) => Some(text),
+        (Value::Members(members), rest) => text_of(members, rest),
+        _ => None,
+    }
+}
+
+fn text_of<'m>(members: &'m Members, path: &[&str]) -> Option<&'m str> {
+    if path.is_empty() { None } else { text(members, path) }
+}
+
+fn join(path: &str, name: &str) -> String {
+    if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
+}
+
+/// A name with its first letter small.
+fn small(name: &str) -> String {
+    let mut letters = name.chars();
+    letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::params::ParamNode;
+    use super::*;
+
+    fn members_of(text: &str) -> Result<Members, Ec2Error> {
+        let node = ParamNode::read(form_urlencoded::parse(text.as_bytes())).unwrap();
+        let read = read(&node.params())?;
+        node.end()?;
+        Ok(read)
+    }
+
+    #[test]
+    fn members_are_shown_in_the_names_of_the_response() {
+        let read = members_of(
+            "ImageId=ami-1&BlockDeviceMapping.1.Ebs.VolumeSize=8&NetworkInterface.1.SecurityGroupId.1=sg-1&\
+             TagSpecification.1.Tag.1.Key=k&MetadataOptions.HttpTokens=required",
+        );
+        let text = Xml::document("D", "urn:x", |xml| show(xml, &read.unwrap()));
+        let want = "<blockDeviceMappingSet><item><ebs><volumeSize>8</volumeSize></ebs></item></blockDeviceMappingSet>\
+             <imageId>ami-1</imageId><metadataOptions><httpTokens>required</httpTokens></metadataOptions>\
+             <networkInterfaceSet><item><groupSet><groupId>sg-1</groupId></groupSet></item></networkInterfaceSet>\
+             <tagSpecificationSet><item><tagSet><item><key>k</key></item></tagSet></item></tagSpecificationSet>";
+        assert!(text.contains(want), "{text}");
+    }
+
+    #[test]
+    fn unknown_names_and_wrong_types_are_refused() {
+        assert_eq!(members_of("Colour=red").unwrap_err().code, "UnknownParameter");
+        assert_eq!(members_of("EbsOptimized=perhaps").unwrap_err().code, "InvalidParameterValue");
+        assert_eq!(
+            members_of("BlockDeviceMapping.1.Ebs.VolumeSize=big").unwrap_err().code,
+            "InvalidParameterValue"
+        );
+    }
+}

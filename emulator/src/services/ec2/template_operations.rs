@@ -1,0 +1,194 @@
+//! `CreateLaunchTemplate`, `DeleteLaunchTemplate`, `DescribeLaunchTemplates` and `ModifyLaunchTemplate`.
+
+use std::sync::Arc;
+
+use super::call::Ec2Call;
+use super::errors::Ec2Error;
+use super::filter::{self, FieldValue};
+use super::image_xml::whole_seconds;
+use super::pagination::{PageRequest, Rules};
+use super::params::Params;
+use super::tags;
+use super::template::no_version;
+use super::template_data;
+use crate::ids;
+use crate::services::xml::Xml;
+use crate::state::template::{Members, Template, TemplateVersion};
+
+const RULES: Rules = Rules { least: 1, most: 200, default: Some(200) };
+
+/// `CreateLaunchTemplate`.
+pub(crate) fn create(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
+    let _changing = call.changing();
+    let params = call.params();
+    let name = params.required("LaunchTemplateName")?;
+    check_name(name)?;
+    let description = read_description(&params)?;
+    let members = read_members(&params)?;
+    let tags = tags::read_specifications(&params, &["launch-template"])?;
+    let token = token(&params, &members);
+    if let Some(done) = repeated(call, token.as_ref())? {
+        call.commit()?;
+        return Ok(answer(&done, None));
+    }
+    if call.template_named(name).is_ok() {
+        let message = "Launch template name already in use.";
+        return Err(Ec2Error::new("InvalidLaunchTemplateName.AlreadyExistsException", message));
+    }
+    let warning = warning(call, &members);
+    call.commit()?;
+    let version = TemplateVersion { number: 1, description, created: call.now, members, token: None };
+    let template = Template {
+        id: ids::fresh("lt"),
+        name: name.to_owned(),
+        owner: call.account.to_owned(),
+        created: call.now,
+        versions: vec![version],
+        default: 1,
+        next: 2,
+        tags: tags::of_kind(&tags, "launch-template"),
+        token,
+    };
+    call.region.templates.put(&template.id, template.clone())?;
+    Ok(answer(&template, warning.as_ref()))
+}
+
+fn answer(template: &Template, warning: Option<&Ec2Error>) -> Xml {
+    let mut xml = Xml::new();
+    xml.element("launchTemplate", |xml| template.show(xml));
+    show_warning(&mut xml, warning);
+    xml
+}
+
+/// Shows what is wrong with a template that was made all the same.
+pub(crate) fn show_warning(xml: &mut Xml, warning: Option<&Ec2Error>) {
+    if let Some(warning) = warning {
+        xml.element("warning", |xml| {
+            xml.items("errorSet", [warning], |xml, fault| {
+                xml.value("code", &fault.code);
+                xml.value("message", &fault.message);
+            });
+        });
+    }
+}
+
+/// An image that cannot be launched does not stop a template.
+pub(crate) fn warning(call: &Ec2Call<'_>, members: &Members) -> Option<Ec2Error> {
+    let image = template_data::text(members, &["ImageId"])?;
+    if image.starts_with("resolve:ssm:") { None } else { call.image(image).err() }
+}
+
+fn check_name(name: &str) -> Result<(), Ec2Error> {
+    let taken = |one: char| one.is_ascii_alphanumeric() || "()./-_".contains(one);
+    if (3..=128).contains(&name.len()) && name.chars().all(taken) {
+        return Ok(());
+    }
+    let message = "A launch template name must be between 3 and 128 characters, and may contain letters, numbers, \
+                   and the following characters: - ( ) . / _";
+    Err(Ec2Error::new("InvalidLaunchTemplateName.MalformedException", message))
+}
+
+/// Reads `VersionDescription`.
+pub(crate) fn read_description(params: &Params<'_>) -> Result<Option<String>, Ec2Error> {
+    let text = params.filled("VersionDescription");
+    if text.is_some_and(|text| text.chars().count() > 255) {
+        let message = "The version description may have at most 255 characters";
+        return Err(Ec2Error::new("InvalidParameterValue", message));
+    }
+    Ok(text.map(str::to_owned))
+}
+
+/// Reads `LaunchTemplateData`.
+pub(crate) fn read_members(params: &Params<'_>) -> Result<Members, Ec2Error> {
+    let structure = params.structure("LaunchTemplateData");
+    let structure = structure.ok_or_else(|| Ec2Error::missing("LaunchTemplateData"))?;
+    template_data::read(&structure)
+}
+
+/// The token of a request, and all that it asks for.
+pub(crate) fn token(params: &Params<'_>, members: &Members) -> Option<(String, String)> {
+    let token = params.filled("ClientToken")?;
+    let names = ["LaunchTemplateName", "LaunchTemplateId", "SourceVersion", "VersionDescription"];
+    let texts = names.map(|name| params.text(name));
+    Some((token.to_owned(), format!("{texts:?} {members:?}")))
+}
+
+fn repeated(call: &Ec2Call<'_>, token: Option<&(String, String)>) -> Result<Option<Arc<Template>>, Ec2Error> {
+    let Some((token, asked)) = token else { return Ok(None) };
+    let all = call.region.templates.all().into_iter().map(|(_, template)| template);
+    let same = |template: &Arc<Template>| {
+        template.owner == call.account && template.token.as_ref().is_some_and(|(other, _)| other == token)
+    };
+    match all.into_iter().find(same) {
+        Some(template) if template.token.as_ref().is_some_and(|(_, before)| before != asked) => {
+            Err(mismatch())
+        }
+        found => Ok(found),
+    }
+}
+
+/// A token that was used for another request.
+pub(crate) fn mismatch() -> Ec2Error {
+    let message = "The request uses the same client token as a previous, but non-identical request.";
+    Ec2Error::new("IdempotentParameterMismatch", message)
+}
+
+/// `DeleteLaunchTemplate`.
+pub(crate) fn delete(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
+    let _changing = call.changing();
+    let template = call.named_template(&call.params())?;
+    call.commit()?;
+    call.region.templates.remove(&template.id)?;
+    Ok(answer(&template, None))
+}
+
+/// `ModifyLaunchTemplate`: another default version.
+pub(crate) fn modify(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
+    let _changing = call.changing();
+    let params = call.params();
+    params.text("ClientToken");
+    let template = call.named_template(&params)?;
+    let word = params.filled("SetDefaultVersion").ok_or_else(|| Ec2Error::missing("DefaultVersion"))?;
+    let number = template.number(word)?;
+    template.version(number).ok_or_else(|| no_version(number))?;
+    call.commit()?;
+    let mut changed = Template::clone(&template);
+    changed.default = number;
+    call.region.templates.put(&changed.id, changed.clone())?;
+    Ok(answer(&changed, None))
+}
+
+/// `DescribeLaunchTemplates`.
+pub(crate) fn describe(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
+    let params = call.params();
+    let (ids, names) = (params.texts("LaunchTemplateId"), params.texts("LaunchTemplateName"));
+    params.truth("IncludeManagedResources")?;
+    let known =
+        |name: &str| matches!(name, "create-time" | "launch-template-name") || filter::is_tag_filter(name);
+    let filters = filter::read(&params, known)?;
+    let page = PageRequest::read(&params, RULES)?;
+    for id in &ids {
+        call.template(id)?;
+    }
+    for name in &names {
+        call.template_named(name)?;
+    }
+    call.commit()?;
+    let wanted = |template: &Template| {
+        let named = ids.contains(&template.id.as_str()) || names.contains(&template.name.as_str());
+        template.owner == call.account && (named || (ids.is_empty() && names.is_empty()))
+    };
+    let field = |template: &Template, name: &str| match name {
+        "create-time" => FieldValue::one(whole_seconds(template.created)),
+        "launch-template-name" => FieldValue::one(&template.name),
+        _ => filter::tag_field(name, &template.tags),
+    };
+    let mut found: Vec<_> = call.region.templates.all().into_iter().map(|(_, template)| template).collect();
+    found.retain(|template| wanted(template));
+    found.retain(|template| filter::all_match(&filters, |name| field(template, name)));
+    let (shown, next) = page.cut(found, |template| &template.id);
+    let mut xml = Xml::new();
+    xml.items("launchTemplates", shown, |xml, template| template.show(xml));
+    xml.optional("nextToken", next);
+    Ok(xml)
+}

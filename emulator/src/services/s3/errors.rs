@@ -1,0 +1,139 @@
+//! The refusals of S3: a code, a message and a status.
+
+use http::StatusCode;
+
+use crate::http::response::{Response, reply, with};
+use crate::services::failure::Trouble;
+use crate::services::xml::escape;
+use crate::sigv4::Denial;
+
+/// What was tried where the folder of bodies cannot be made.
+pub(crate) const NEW_BODY: &str = "make the folder of bodies";
+
+/// Why a request is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{code}: {message}")]
+pub(crate) struct S3Error {
+    /// The code that clients branch on.
+    pub(crate) code: &'static str,
+    /// A sentence for people.
+    pub(crate) message: String,
+    /// Status of the HTTP response.
+    pub(crate) status: u16,
+    /// The region to ask instead.
+    pub(crate) region: Option<String>,
+}
+
+impl S3Error {
+    /// A refusal.
+    pub(crate) fn new(status: u16, code: &'static str, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), status, region: None }
+    }
+
+    /// An argument that cannot be.
+    pub(crate) fn argument(message: impl Into<String>) -> Self {
+        Self::new(400, "InvalidArgument", message)
+    }
+
+    /// No such bucket.
+    pub(crate) fn no_bucket() -> Self {
+        Self::new(404, "NoSuchBucket", "The specified bucket does not exist")
+    }
+
+    /// No such object.
+    pub(crate) fn no_key() -> Self {
+        Self::new(404, "NoSuchKey", "The specified key does not exist.")
+    }
+
+    /// No such upload.
+    pub(crate) fn no_upload() -> Self {
+        Self::new(
+            404,
+            "NoSuchUpload",
+            "The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or \
+             completed.",
+        )
+    }
+
+    /// A body that is no XML, or not the one that was expected.
+    pub(crate) fn malformed_xml() -> Self {
+        let message =
+            "The XML you provided was not well-formed or did not validate against our published schema";
+        Self::new(400, "MalformedXML", message)
+    }
+
+    /// The sender stopped before the end.
+    pub(crate) fn incomplete() -> Self {
+        let message = "You did not provide the number of bytes specified by the Content-Length HTTP header";
+        Self::new(400, "IncompleteBody", message)
+    }
+
+    /// A file could not be read or written.
+    pub(crate) fn io(doing: &'static str) -> impl Fn(std::io::Error) -> Self {
+        move |error| Self::new(500, "InternalError", format!("cannot {doing}: {error}"))
+    }
+}
+
+impl From<crate::error::Error> for S3Error {
+    fn from(error: crate::error::Error) -> Self {
+        Self::new(500, "InternalError", error.to_string())
+    }
+}
+
+/// An error as S3 writes it.
+pub(crate) fn error(status: StatusCode, code: &str, message: &str, request_id: &str) -> Response {
+    let message = escape(message);
+    let body = format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>{code}</Code><Message>{message}</Message>\
+         <RequestId>{request_id}</RequestId></Error>"
+    );
+    with(reply(status, "application/xml", body), "x-amz-request-id", request_id)
+}
+
+/// Refuses a request whose signature was not good.
+pub(crate) fn refuse(denial: &Denial, request_id: &str) -> Response {
+    let (status, code, message) = match denial {
+        Denial::Missing => (StatusCode::FORBIDDEN, "AccessDenied", "Access Denied"),
+        Denial::Malformed(what) => (StatusCode::BAD_REQUEST, "AuthorizationHeaderMalformed", what.as_str()),
+        Denial::UnknownKey => (
+            StatusCode::FORBIDDEN,
+            "InvalidAccessKeyId",
+            "The AWS Access Key Id you provided does not exist in our records.",
+        ),
+        Denial::Mismatch => (
+            StatusCode::FORBIDDEN,
+            "SignatureDoesNotMatch",
+            "The request signature we calculated does not match the signature you provided. Check your key and signing method.",
+        ),
+        Denial::Body => (
+            StatusCode::BAD_REQUEST,
+            "XAmzContentSHA256Mismatch",
+            "The provided 'x-amz-content-sha256' header does not match what was computed.",
+        ),
+        Denial::Expired { .. } | Denial::Early { .. } => (
+            StatusCode::FORBIDDEN,
+            "RequestTimeTooSkewed",
+            "The difference between the request time and the current time is too large.",
+        ),
+    };
+    error(status, code, message, request_id)
+}
+
+/// Says that there is trouble.
+pub(crate) fn fail(trouble: Trouble, request_id: &str) -> Response {
+    let (status, code, message) = match trouble {
+        Trouble::Throttled => {
+            (StatusCode::SERVICE_UNAVAILABLE, "SlowDown", "Please reduce your request rate.")
+        }
+        Trouble::Internal => (
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "InternalError",
+            "We encountered an internal error. Please try again.",
+        ),
+        Trouble::Unavailable => {
+            (StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable", "Please reduce your request rate.")
+        }
+        Trouble::NotFound => (StatusCode::NOT_FOUND, "NoSuchKey", "The specified key does not exist."),
+    };
+    error(status, code, message, request_id)
+}

@@ -1,0 +1,237 @@
+//! Takes the body of a request in: straight into a file or into memory, while all that was promised of it is checked.
+
+use std::fmt::Write as _;
+use std::fs::File;
+use std::io::Write as _;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http_body_util::BodyExt as _;
+use md5::{Digest as _, Md5};
+use sha2::Sha256;
+
+use super::aws_chunked::Chunked;
+use super::call::S3Call;
+use super::checksum::RunningChecksum;
+use super::errors::S3Error;
+use crate::digest::BlockDigest;
+use crate::http::body::{Arriving, Lost};
+use crate::state::checksum::Algorithm;
+use crate::state::objects::ObjectSegment;
+
+/// Bytes of a document, at most.
+const LONGEST_DOCUMENT: usize = 2 << 20;
+/// Bytes of one body, at most.
+const LONGEST_BODY: u64 = 5 << 30;
+
+/// A body that was taken in.
+pub(crate) struct ReceivedBody {
+    /// Where it is.
+    pub(crate) segment: ObjectSegment,
+    /// Its MD5, in hexadecimal and quotation marks.
+    pub(crate) etag: String,
+    /// The checksum that was sent with it, or the one that S3 takes by itself.
+    pub(crate) checksum: (Algorithm, String),
+    /// Whether it was sent with one.
+    pub(crate) was_sent: bool,
+}
+
+/// What is computed while a body comes in.
+struct Meters {
+    size: u64,
+    md5: Md5,
+    /// Only where the request says what it should be.
+    sha256: Option<Sha256>,
+    sum: RunningChecksum,
+}
+
+/// What a request promises of its body.
+struct Promise {
+    algorithm: Algorithm,
+    value: Option<String>,
+    in_trailer: bool,
+    md5: Option<String>,
+    sha256: Option<BlockDigest>,
+    size: Option<u64>,
+}
+
+/// Takes a body into a new file.
+pub(crate) async fn take(call: &S3Call<'_>, incoming: Arriving) -> Result<ReceivedBody, S3Error> {
+    let (name, path) = call.new_body()?;
+    let mut file = File::create_new(&path).map_err(S3Error::io("make a file for the body"))?;
+    let write = |bytes: &[u8]| file.write_all(bytes).map_err(S3Error::io("write the body"));
+    match pour(call, incoming, write).await {
+        Ok((meters, checksum, was_sent)) => {
+            let segment = ObjectSegment { file: name, size: meters.size };
+            Ok(ReceivedBody {
+                segment,
+                etag: format!("\"{}\"", hex(&meters.md5.finalize())),
+                checksum,
+                was_sent,
+            })
+        }
+        Err(fault) => {
+            let _ = std::fs::remove_file(&path);
+            Err(fault)
+        }
+    }
+}
+
+/// Takes a document in.
+pub(crate) async fn document(call: &S3Call<'_>, incoming: Arriving) -> Result<String, S3Error> {
+    let mut bytes = Vec::new();
+    let keep = |part: &[u8]| {
+        if bytes.len() + part.len() > LONGEST_DOCUMENT {
+            return Err(S3Error::malformed_xml());
+        }
+        bytes.extend_from_slice(part);
+        Ok(())
+    };
+    pour(call, incoming, keep).await?;
+    String::from_utf8(bytes).map_err(|_| S3Error::malformed_xml())
+}
+
+async fn pour(
+    call: &S3Call<'_>,
+    mut incoming: Arriving,
+    mut sink: impl FnMut(&[u8]) -> Result<(), S3Error>,
+) -> Result<(Meters, (Algorithm, String), bool), S3Error> {
+    let promise = promise(call)?;
+    let mut chunked = chunks(call);
+    let mut meters = Meters {
+        size: 0,
+        md5: Md5::new(),
+        sha256: promise.sha256.map(|_| Sha256::new()),
+        sum: RunningChecksum::new(promise.algorithm),
+    };
+    let mut meter = |bytes: &[u8]| {
+        meters.take(bytes)?;
+        sink(bytes)
+    };
+    while let Some(frame) = incoming.frame().await {
+        let Ok(part) = frame.map_err(lost)?.into_data() else { continue };
+        match &mut chunked {
+            Some(chunked) => chunked.feed(&part, &mut meter)?,
+            None => meter(&part)?,
+        }
+    }
+    let trailers = chunked.map_or(Ok(Vec::new()), Chunked::finish)?;
+    let sum = std::mem::replace(&mut meters.sum, RunningChecksum::new(promise.algorithm)).finish();
+    promise.check(&meters, &sum, &trailers)?;
+    let was_sent = promise.value.is_some() || promise.in_trailer;
+    Ok((meters, (promise.algorithm, sum), was_sent))
+}
+
+/// What a client is told whose body did not come to its end.
+#[expect(clippy::needless_pass_by_value, reason = "it is given to `map_err`")]
+fn lost(why: Lost) -> S3Error {
+    match why {
+        Lost::Stalled(_) => S3Error::new(
+            400,
+            "RequestTimeout",
+            "Your socket connection to the server was not read from or written to within the timeout period. Idle \
+             connections will be closed.",
+        ),
+        Lost::Torn(_) | Lost::TooLong => S3Error::incomplete(),
+    }
+}
+
+impl Meters {
+    fn take(&mut self, bytes: &[u8]) -> Result<(), S3Error> {
+        self.size += bytes.len() as u64;
+        if self.size > LONGEST_BODY {
+            let message = "Your proposed upload exceeds the maximum allowed size";
+            return Err(S3Error::new(400, "EntityTooLarge", message));
+        }
+        self.md5.update(bytes);
+        if let Some(sha256) = &mut self.sha256 {
+            sha256.update(bytes);
+        }
+        self.sum.update(bytes);
+        Ok(())
+    }
+}
+
+fn chunks(call: &S3Call<'_>) -> Option<Chunked> {
+    let word = call.header("x-amz-content-sha256").unwrap_or_default();
+    match word {
+        "STREAMING-UNSIGNED-PAYLOAD-TRAILER" => Some(Chunked::new(None)),
+        "STREAMING-AWS4-HMAC-SHA256-PAYLOAD" | "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER" => {
+            Some(Chunked::new(Some(call.seal.clone())))
+        }
+        _ => None,
+    }
+}
+
+fn promise(call: &S3Call<'_>) -> Result<Promise, S3Error> {
+    let trailer = call.header("x-amz-trailer").and_then(Algorithm::of_header);
+    let mut sent =
+        Algorithm::all().into_iter().filter_map(|one| Some((one, call.header(one.header())?.to_owned())));
+    let header = sent.next();
+    if sent.next().is_some() || (header.is_some() && trailer.is_some()) {
+        let message = "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.";
+        return Err(S3Error::new(400, "InvalidRequest", message));
+    }
+    let algorithm =
+        header.as_ref().map(|(algorithm, _)| *algorithm).or(trailer).unwrap_or(Algorithm::Crc64Nvme);
+    let size = call
+        .header("x-amz-decoded-content-length")
+        .map(|text| text.parse().map_err(|_| S3Error::incomplete()));
+    Ok(Promise {
+        algorithm,
+        value: header.map(|(_, value)| value),
+        in_trailer: trailer.is_some(),
+        md5: call.header("content-md5").map(str::to_owned),
+        sha256: call.header("x-amz-content-sha256").and_then(BlockDigest::from_hex),
+        size: size.transpose()?,
+    })
+}
+
+impl Promise {
+    fn check(&self, meters: &Meters, sum: &str, trailers: &[(String, String)]) -> Result<(), S3Error> {
+        if self.size.is_some_and(|size| size != meters.size) {
+            return Err(S3Error::incomplete());
+        }
+        let sha256 = meters.sha256.clone().map(|sha256| BlockDigest(sha256.finalize().into()));
+        if self.sha256 != sha256 {
+            let message = "The provided 'x-amz-content-sha256' header does not match what was computed.";
+            return Err(S3Error::new(400, "XAmzContentSHA256Mismatch", message));
+        }
+        if let Some(said) = &self.md5 {
+            let bytes = STANDARD.decode(said).ok().filter(|bytes| bytes.len() == 16);
+            let bytes = bytes.ok_or_else(|| {
+                S3Error::new(400, "InvalidDigest", "The Content-MD5 you specified is not valid.")
+            })?;
+            if bytes.as_slice() != meters.md5.clone().finalize().as_slice() {
+                let message = "The Content-MD5 you specified did not match what we received.";
+                return Err(S3Error::new(400, "BadDigest", message));
+            }
+        }
+        let name = self.algorithm.header();
+        let trailer = trailers.iter().find(|(other, _)| other == name).map(|(_, value)| value);
+        if self.in_trailer && trailer.is_none() {
+            return Err(S3Error::new(
+                400,
+                "MalformedTrailerError",
+                "The trailing checksum that was announced is missing",
+            ));
+        }
+        match self.value.as_ref().or(trailer) {
+            Some(said) if said != sum => {
+                let word = self.algorithm.word();
+                let message = format!("The {word} you specified did not match the calculated checksum.");
+                Err(S3Error::new(400, "BadDigest", message))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Bytes in hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

@@ -1,0 +1,280 @@
+//! What goes wrong on purpose: rules that tests script, as values or as JSON. Knows no service; the door and the
+//! services ask it.
+//!
+//! ```json
+//! {"rules": [
+//!   {"service": "ebs", "action": "PutSnapshotBlock", "when": {"nth": 3}, "what": "throttle"},
+//!   {"action": "GetSnapshotBlock", "when": {"probability": {"p": 0.1, "seed": 7}}, "what": {"flip_bit": {"bit": 12345}}},
+//!   {"service": "ec2", "when": {"every": 2}, "times": 5, "what": {"slow": {"millis": 300}}}
+//! ]}
+//! ```
+
+use std::path::Path;
+use std::sync::Mutex;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+use crate::sync::lock;
+
+/// A script of faults: the first rule that applies to a request decides.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FaultScript {
+    /// The rules, in order.
+    pub rules: Vec<FaultRule>,
+}
+
+/// When something goes wrong, and what.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FaultRule {
+    /// Only requests to this service: `ebs`, `ec2`, `kms`, `ssm`, `s3`, `sts`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<String>,
+    /// Only this action: `PutSnapshotBlock`, `RegisterImage`, ...
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub action: Option<String>,
+    /// Only requests whose region, path and query, written as `eu-west-1 /snapshots?x=y`, contain this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+    /// Which of those requests; all of them by default.
+    #[serde(default)]
+    pub when: When,
+    /// How often at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub times: Option<u64>,
+    /// What goes wrong.
+    pub what: InjectedFault,
+}
+
+/// Which of the requests that a rule is about.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum When {
+    /// All.
+    #[default]
+    Always,
+    /// One only, counted from 1.
+    Nth(u64),
+    /// The first so many.
+    First(u64),
+    /// Each so-manieth.
+    Every(u64),
+    /// Some, by a draw that is the same for the same seed.
+    Probability {
+        /// From 0 to 1.
+        p: f64,
+        /// What the draw begins with.
+        seed: u64,
+    },
+}
+
+/// What goes wrong.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum InjectedFault {
+    /// The service says that there were too many requests; nothing has happened.
+    Throttle,
+    /// The same, said by the framework in front of the service where there is one: another name, another body.
+    ThrottleInFront,
+    /// The service fails with status 500 or 503; nothing has happened.
+    ServerError {
+        /// The status.
+        status: u16,
+    },
+    /// The connection is closed without an answer; nothing has happened.
+    DropBefore,
+    /// The connection is closed without an answer, after the request took effect.
+    DropAfter,
+    /// The answer comes later.
+    Slow {
+        /// How much later, in milliseconds.
+        millis: u64,
+    },
+    /// A bit of the answer's body is another one. The headers, a checksum included, are as they should be.
+    FlipBit {
+        /// Which bit, modulo the length of the body.
+        bit: u64,
+    },
+    /// A bit of the block that is stored is another one: what a `PutSnapshotBlock` wrote rots at once.
+    FlipStoredBit {
+        /// Which bit, modulo the length of the block.
+        bit: u64,
+    },
+    /// The answer's body ends early, and with it the connection.
+    ShortRead {
+        /// Bytes of the body that are sent.
+        bytes: u64,
+    },
+    /// All block and page tokens that were given out so far are no longer valid, this request's included.
+    ExpireTokens,
+    /// The service says that there is no such thing; nothing has happened.
+    NotFound,
+    /// What the request begins, the copy of an image, ends as failed when its time has come.
+    FailLater,
+}
+
+impl FaultScript {
+    /// Reads a script from a file of JSON.
+    ///
+    /// # Errors
+    /// When it cannot be read or understood.
+    pub fn load(path: &Path) -> Result<Self, Error> {
+        // Opening a pipe would wait for its other end.
+        if !std::fs::metadata(path).map_err(Error::io("read", path))?.is_file() {
+            let refused = std::io::Error::new(std::io::ErrorKind::InvalidInput, "it is not a regular file");
+            return Err(Error::io("read", path)(refused));
+        }
+        let text = std::fs::read(path).map_err(Error::io("read", path))?;
+        serde_json::from_slice(&text).map_err(|source| Error::Faults { path: path.to_owned(), source })
+    }
+
+    /// A script of one rule: an action always goes wrong in this way, so many times.
+    pub fn times(times: u64, action: &str, what: InjectedFault) -> Self {
+        let action = Some(action.to_owned());
+        let rule =
+            FaultRule { service: None, action, target: None, when: When::Always, times: Some(times), what };
+        Self { rules: vec![rule] }
+    }
+
+    /// The same with another rule at the end.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.rules.extend(other.rules);
+        self
+    }
+}
+
+/// A script that is being played.
+#[derive(Debug, Default)]
+pub(crate) struct Script {
+    rules: Mutex<Vec<Playing>>,
+}
+
+#[derive(Debug)]
+struct Playing {
+    rule: FaultRule,
+    /// Requests that it was about.
+    met: u64,
+    /// Requests that went wrong by it.
+    struck: u64,
+}
+
+impl Script {
+    pub(crate) fn new(faults: FaultScript) -> Self {
+        let script = Self::default();
+        script.replace(faults);
+        script
+    }
+
+    /// Plays another script from its beginning.
+    pub(crate) fn replace(&self, faults: FaultScript) {
+        let rules = faults.rules.into_iter().map(|rule| Playing { rule, met: 0, struck: 0 });
+        *lock(&self.rules) = rules.collect();
+    }
+
+    /// What goes wrong with a request. Every rule that is about it counts it.
+    pub(crate) fn strike(&self, service: &str, action: &str, target: &str) -> Option<InjectedFault> {
+        let mut found = None;
+        for playing in
+            lock(&self.rules).iter_mut().filter(|playing| playing.is_about(service, action, target))
+        {
+            playing.met += 1;
+            if found.is_none() && playing.strikes() {
+                playing.struck += 1;
+                found = Some(playing.rule.what.clone());
+            }
+        }
+        found
+    }
+}
+
+impl Playing {
+    fn is_about(&self, service: &str, action: &str, target: &str) -> bool {
+        let FaultRule { service: only_service, action: only_action, target: only_target, .. } = &self.rule;
+        only_service.as_ref().is_none_or(|only| only == service)
+            && only_action.as_ref().is_none_or(|only| only == action)
+            && only_target.as_ref().is_none_or(|only| target.contains(only.as_str()))
+    }
+
+    fn strikes(&self) -> bool {
+        self.rule.times.is_none_or(|times| self.struck < times)
+            && match self.rule.when {
+                When::Always => true,
+                When::Nth(nth) => self.met == nth,
+                When::First(count) => self.met <= count,
+                When::Every(step) => step != 0 && self.met.is_multiple_of(step),
+                When::Probability { p, seed } => draw(seed, self.met) < p,
+            }
+    }
+}
+
+/// A number from 0 to 1 that follows from a seed and a count alone (`SplitMix64`).
+fn draw(seed: u64, count: u64) -> f64 {
+    let mut word = seed.wrapping_add(count.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    ((word ^ (word >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_script_is_read_from_json() {
+        let text = r#"{"rules": [
+            {"service": "ebs", "action": "PutSnapshotBlock", "when": {"nth": 3}, "what": "throttle"},
+            {"when": {"probability": {"p": 0.1, "seed": 7}}, "what": {"flip_bit": {"bit": 12345}}},
+            {"service": "ec2", "when": {"every": 2}, "times": 5, "what": {"slow": {"millis": 300}}}]}"#;
+        let faults: FaultScript = serde_json::from_str(text).unwrap();
+        assert_eq!(faults.rules[1].what, InjectedFault::FlipBit { bit: 12345 });
+        let again: FaultScript = serde_json::from_str(&serde_json::to_string(&faults).unwrap()).unwrap();
+        assert_eq!(again, faults);
+        assert!(serde_json::from_str::<FaultScript>(r#"{"rules": [{"waht": "throttle"}]}"#).is_err());
+    }
+
+    #[test]
+    fn the_first_rule_that_applies_decides_and_all_count() {
+        let rule = |when, what| FaultRule {
+            service: None,
+            action: Some("A".to_owned()),
+            target: None,
+            when,
+            times: None,
+            what,
+        };
+        let script = Script::new(FaultScript {
+            rules: vec![
+                rule(When::Nth(2), InjectedFault::Throttle),
+                rule(When::Every(2), InjectedFault::DropAfter),
+            ],
+        });
+        let mut play = |action| script.strike("ebs", action, "/");
+        let struck: Vec<_> = ["A", "B", "A", "A", "A"].into_iter().map(&mut play).collect();
+        assert_eq!(struck, [None, None, Some(InjectedFault::Throttle), None, Some(InjectedFault::DropAfter)]);
+    }
+
+    #[test]
+    fn a_draw_is_the_same_for_the_same_seed_and_about_as_frequent_as_asked() {
+        let when = When::Probability { p: 0.25, seed: 11 };
+        let rule = FaultRule {
+            service: None,
+            action: None,
+            target: None,
+            when,
+            times: None,
+            what: InjectedFault::Throttle,
+        };
+        let faults = FaultScript { rules: vec![rule] };
+        let play = || {
+            let script = Script::new(faults.clone());
+            (0..4000).map(|_| script.strike("ebs", "A", "/").is_some()).collect::<Vec<_>>()
+        };
+        let struck = play();
+        assert_eq!(struck, play());
+        let count = struck.iter().filter(|&&one| one).count();
+        assert!((900..1100).contains(&count), "{count}");
+    }
+}

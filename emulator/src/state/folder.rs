@@ -1,0 +1,88 @@
+//! The folder of a local region: whether it is one, its secret, and its removal.
+
+use std::io::ErrorKind;
+use std::path::Path;
+
+use super::atomic;
+use super::folder_lock::Hold;
+use crate::error::Error;
+use crate::ids;
+
+/// Says that snapshots were removed, so that some blocks may be unused.
+pub(super) const SWEEP: &str = "sweep";
+/// The key of tokens; a folder that has it is a local region's.
+const SECRET: &str = "secret";
+const LOCK: &str = "lock";
+const ACCOUNTS: &str = "accounts.json";
+pub(super) const BLOCKS: &str = "blocks";
+
+/// Whether a folder is a local region's, or may become one: it does not exist, is empty but for what people put there
+/// before, or holds nothing but the state of one.
+pub(super) fn check_ours(folder: &Path) -> Result<(), Error> {
+    let list = match std::fs::read_dir(folder) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        other => other.map_err(Error::io("read", folder))?,
+    };
+    let begun = folder.join(SECRET).exists();
+    for entry in list {
+        let found = entry.map_err(Error::io("read", folder))?.file_name().to_string_lossy().into_owned();
+        let ours = match found.as_str() {
+            LOCK | ACCOUNTS => true,
+            SECRET | SWEEP | BLOCKS => begun,
+            other => begun && (may_be_region(other) || other.starts_with(atomic::ASIDE)),
+        };
+        if !ours {
+            return Err(Error::Foreign { folder: folder.to_owned(), found });
+        }
+    }
+    Ok(())
+}
+
+/// Removes the state of a local region: everything in its folder but the accounts. Gives whether there was any.
+pub(crate) fn remove(folder: &Path) -> Result<bool, Error> {
+    check_ours(folder)?;
+    if !folder.join(SECRET).exists() {
+        return Ok(false);
+    }
+    let _hold = Hold::take(folder)?;
+    let list = std::fs::read_dir(folder).map_err(Error::io("read", folder))?;
+    for entry in list {
+        let path = entry.map_err(Error::io("read", folder))?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        // What makes the folder ours goes last, so that a removal that was interrupted can be finished.
+        if matches!(&*name, LOCK | ACCOUNTS | SECRET) {
+            continue;
+        }
+        let removed =
+            if path.is_dir() { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) };
+        removed.map_err(Error::io("remove", &path))?;
+    }
+    atomic::remove(&folder.join(SECRET))?;
+    Ok(true)
+}
+
+/// The key that tokens are sealed with: made once, so that tokens outlive the server.
+pub(super) fn secret(folder: &Path) -> Result<[u8; 32], Error> {
+    let path = folder.join(SECRET);
+    match std::fs::read(&path) {
+        Ok(bytes) => bytes.try_into().map_err(|bytes: Vec<u8>| {
+            let what = format!("{} bytes, where the key has 32", bytes.len());
+            Error::Damaged { path, what }
+        }),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let secret: [u8; 32] = ids::random();
+            atomic::write(&path, &secret)?;
+            Ok(secret)
+        }
+        Err(error) => Err(Error::io("read", path)(error)),
+    }
+}
+
+/// Whether a name could be a region's: lower-case letters, digits and dashes, and no folder of the state itself.
+pub(super) fn may_be_region(name: &str) -> bool {
+    let plain = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+    plain
+        && name != BLOCKS
+        && (2..=40).contains(&name.len())
+        && name.starts_with(|one: char| one.is_ascii_lowercase())
+}
