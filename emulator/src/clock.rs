@@ -12,9 +12,9 @@ use serde::{Deserialize, Serialize};
 /// A point in time: milliseconds since the Unix epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Moment(pub u64);
+pub struct Timestamp(pub u64);
 
-impl Moment {
+impl Timestamp {
     /// Seconds since the Unix epoch, with a fraction.
     pub fn seconds(self) -> f64 {
         self.0 as f64 / 1000.0
@@ -74,8 +74,8 @@ impl Moment {
 
     /// This moment and a while.
     #[must_use]
-    pub fn after(self, while_: Duration) -> Self {
-        Self(self.0.saturating_add(u64::try_from(while_.as_millis()).unwrap_or(u64::MAX)))
+    pub fn after(self, time: Duration) -> Self {
+        Self(self.0.saturating_add(u64::try_from(time.as_millis()).unwrap_or(u64::MAX)))
     }
 
     /// How long before this moment another one was; nothing if it comes later.
@@ -84,7 +84,7 @@ impl Moment {
     }
 }
 
-impl fmt::Display for Moment {
+impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.iso())
     }
@@ -120,7 +120,7 @@ fn days(year: i64, month: i64, day: i64) -> i64 {
 /// Tells the time.
 pub trait Clock: Send + Sync + Debug {
     /// The present moment.
-    fn now(&self) -> Moment;
+    fn now(&self) -> Timestamp;
 }
 
 /// The clock of the machine.
@@ -128,19 +128,19 @@ pub trait Clock: Send + Sync + Debug {
 pub struct SystemClock;
 
 impl Clock for SystemClock {
-    fn now(&self) -> Moment {
+    fn now(&self) -> Timestamp {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Moment(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+        Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
     }
 }
 
 /// A clock that stands still until somebody turns it: for tests of windows, expiry and quotas.
 #[derive(Debug, Default)]
-pub struct HandClock(AtomicU64);
+pub struct ManualClock(AtomicU64);
 
-impl HandClock {
+impl ManualClock {
     /// A clock that stands at a moment.
-    pub fn new(at: Moment) -> Self {
+    pub fn new(at: Timestamp) -> Self {
         Self(AtomicU64::new(at.0))
     }
 
@@ -150,9 +150,9 @@ impl HandClock {
     }
 }
 
-impl Clock for HandClock {
-    fn now(&self) -> Moment {
-        Moment(self.0.load(Ordering::SeqCst))
+impl Clock for ManualClock {
+    fn now(&self) -> Timestamp {
+        Timestamp(self.0.load(Ordering::SeqCst))
     }
 }
 
@@ -163,35 +163,35 @@ mod tests {
     use super::*;
 
     #[test]
-    fn moments_are_written_as_ec2_writes_them() {
-        assert_eq!(Moment(1_790_337_440_328).iso(), "2026-09-25T11:57:20.328Z");
-        assert_eq!(Moment(0).iso(), "1970-01-01T00:00:00.000Z");
-        assert_eq!(Moment(951_782_400_000).iso(), "2000-02-29T00:00:00.000Z");
+    fn timestamps_are_written_in_the_form_of_ec2() {
+        assert_eq!(Timestamp(1_790_337_440_328).iso(), "2026-09-25T11:57:20.328Z");
+        assert_eq!(Timestamp(0).iso(), "1970-01-01T00:00:00.000Z");
+        assert_eq!(Timestamp(951_782_400_000).iso(), "2000-02-29T00:00:00.000Z");
     }
 
     #[test]
-    fn answers_are_dated_as_http_dates_them() {
-        assert_eq!(Moment(784_111_777_000).http(), "Sun, 06 Nov 1994 08:49:37 GMT");
-        assert_eq!(Moment(0).http(), "Thu, 01 Jan 1970 00:00:00 GMT");
+    fn timestamps_are_written_in_the_form_of_http() {
+        assert_eq!(Timestamp(784_111_777_000).http(), "Sun, 06 Nov 1994 08:49:37 GMT");
+        assert_eq!(Timestamp(0).http(), "Thu, 01 Jan 1970 00:00:00 GMT");
     }
 
     #[test]
-    fn the_forms_that_clients_send_are_read() {
-        let noon = Moment(1_795_262_400_000);
+    fn the_forms_that_clients_send_are_parsed() {
+        let noon = Timestamp(1_795_262_400_000);
         for text in
             ["2026-11-21T12:00:00Z", "2026-11-21T12:00", "2026-11-21T12:00:00.000Z", "20261121T120000Z"]
         {
-            assert_eq!(Moment::parse(text), Some(noon), "{text}");
+            assert_eq!(Timestamp::parse(text), Some(noon), "{text}");
         }
         for text in ["", "yesterday", "2026-13-01", "2026-11-21T25:00:00Z", "2026-11-21T12:00:00+01:00"] {
-            assert_eq!(Moment::parse(text), None, "{text}");
+            assert_eq!(Timestamp::parse(text), None, "{text}");
         }
     }
 
     proptest! {
         #[test]
-        fn what_is_written_is_read_back(millis in 0_u64..253_402_300_799_999) {
-            prop_assert_eq!(Moment::parse(&Moment(millis).iso()), Some(Moment(millis)));
+        fn written_times_are_read_back(millis in 0_u64..253_402_300_799_999) {
+            prop_assert_eq!(Timestamp::parse(&Timestamp(millis).iso()), Some(Timestamp(millis)));
         }
     }
 }

@@ -8,9 +8,9 @@ use sha2::{Digest as _, Sha256};
 
 /// A SHA-256 digest.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct BlockDigest(pub(crate) [u8; 32]);
+pub(crate) struct Sha256Digest(pub(crate) [u8; 32]);
 
-impl BlockDigest {
+impl Sha256Digest {
     /// The digest of bytes.
     pub(crate) fn of(bytes: &[u8]) -> Self {
         Self(Sha256::digest(bytes).into())
@@ -43,7 +43,7 @@ impl BlockDigest {
     }
 }
 
-impl fmt::Debug for BlockDigest {
+impl fmt::Debug for Sha256Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.hex())
     }

@@ -19,18 +19,18 @@ pub enum Error {
     },
 
     /// A file of the state does not hold what it should.
-    #[error("the local region's `{}` is damaged: {what}", path.display())]
+    #[error("the local region's `{}` is damaged: {reason}", path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
-        what: String,
+        reason: String,
     },
 
     /// Another server serves this folder.
     #[error("`{}` is served by another program{}", folder.display(),
         endpoint.as_ref().map(|at| format!(" at {at}")).unwrap_or_default())]
-    Held {
+    InUse {
         /// The folder.
         folder: PathBuf,
         /// Where that server listens, if it said so yet.
@@ -68,12 +68,12 @@ pub enum Error {
     NotCompleted(String),
 
     /// A folder that holds something else than a local region's state.
-    #[error("`{}` holds `{found}`, which is none of a local region's", folder.display())]
-    Foreign {
+    #[error("`{}` holds `{entry}`, which is none of a local region's", folder.display())]
+    ForeignEntry {
         /// The folder.
         folder: PathBuf,
         /// A name in it.
-        found: String,
+        entry: String,
     },
 }
 

@@ -16,12 +16,12 @@ mod sigv4;
 mod state;
 mod sync;
 
-pub use self::clock::{Clock, HandClock, Moment, SystemClock};
+pub use self::clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use self::error::Error;
 pub use self::http::connection::Timeouts;
-pub use self::server::{LocalRegion, Running};
+pub use self::server::{LocalRegion, RegionServer};
 pub use self::state::config::{Quotas, RegionConfig, Windows};
 pub use self::state::faults::{FaultRule, FaultScript, InjectedFault, When};
-pub use self::state::request_log::{SeenRequest, Trail};
+pub use self::state::request_log::{LoggedRequest, RequestLog};
 pub use self::state::snapshot_volume::{SnapshotVolume, UnwrittenView};
 pub use self::state::{ACCESS_KEY_ID, ACCOUNT, SECRET_ACCESS_KEY};

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use amiforge_aws::{AccessKeys, AwsConfig, ConnectOptions, EbsClient, SnapshotsClient};
-use amiforge_emulator::{ACCESS_KEY_ID, FaultScript, Running, SECRET_ACCESS_KEY, SeenRequest, Trail};
+use amiforge_emulator::{ACCESS_KEY_ID, FaultScript, RegionServer, SECRET_ACCESS_KEY, LoggedRequest, RequestLog};
 use amiforge_publish::backoff::{Pace, PublishClock};
 use amiforge_publish::services::Services;
 use tokio::runtime::Runtime;
@@ -19,9 +19,9 @@ const HASTE: u32 = 40;
 #[derive(Debug)]
 pub struct Region {
     /// The server.
-    pub running: Running,
+    pub running: RegionServer,
     /// What it saw.
-    pub trail: Arc<Trail>,
+    pub trail: Arc<RequestLog>,
     /// The clients' configuration.
     pub config: AwsConfig,
     runtime: Runtime,
@@ -64,11 +64,11 @@ impl Region {
         attempt: Option<Duration>,
         set: impl FnOnce(&mut amiforge_emulator::RegionConfig),
     ) -> Self {
-        let trail = Arc::new(Trail::new());
+        let trail = Arc::new(RequestLog::new());
         let mut config = amiforge_emulator::RegionConfig::new(folder);
-        config.trail = Some(Arc::clone(&trail));
+        config.request_log = Some(Arc::clone(&trail));
         set(&mut config);
-        let running = Running::start(config).expect("the local region starts");
+        let running = RegionServer::start(config).expect("the local region starts");
         let runtime = Runtime::new().expect("a runtime");
         let place = ConnectOptions {
             region: Some("local".to_owned()),
@@ -98,7 +98,7 @@ impl Region {
 
     /// Plays a script of faults from now on.
     pub fn play(&self, faults: FaultScript) {
-        self.running.region().play(faults);
+        self.running.region().set_faults(faults);
     }
 
     /// The requests of an action that were answered well.
@@ -107,7 +107,7 @@ impl Region {
     }
 
     /// Every request of an action.
-    pub fn seen(&self, action: &str) -> Vec<SeenRequest> {
-        self.trail.notes().into_iter().filter(|seen| seen.action == action).collect()
+    pub fn seen(&self, action: &str) -> Vec<LoggedRequest> {
+        self.trail.requests().into_iter().filter(|seen| seen.action == action).collect()
     }
 }

@@ -13,7 +13,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-use super::body::Lost;
+use super::body::BodyError;
 use super::response::Response;
 use super::timed_stream::TimedStream;
 
@@ -26,9 +26,9 @@ pub struct Timeouts {
     /// Between two parts of a body.
     pub body: Duration,
     /// From the last part of a request until its answer begins.
-    pub answer: Duration,
+    pub response: Duration,
     /// Between two parts of an answer that the client takes.
-    pub taken: Duration,
+    pub write: Duration,
 }
 
 impl Default for Timeouts {
@@ -36,8 +36,8 @@ impl Default for Timeouts {
         Self {
             head: Duration::from_secs(50),
             body: Duration::from_secs(20),
-            answer: Duration::from_secs(45),
-            taken: Duration::from_mins(1),
+            response: Duration::from_secs(45),
+            write: Duration::from_mins(1),
         }
     }
 }
@@ -50,7 +50,7 @@ pub(crate) async fn serve<R, F>(
     respond: R,
 ) where
     R: Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static,
-    F: Future<Output = Result<Response, Dropped>> + Send + 'static,
+    F: Future<Output = Result<Response, NoResponse>> + Send + 'static,
 {
     let (closing, closed) = watch::channel(());
     let mut stop = pin!(stop);
@@ -75,14 +75,14 @@ pub(crate) async fn serve<R, F>(
 async fn connection<R, F>(stream: TcpStream, timeouts: Timeouts, respond: R, mut closing: watch::Receiver<()>)
 where
     R: Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static,
-    F: Future<Output = Result<Response, Dropped>> + Send + 'static,
+    F: Future<Output = Result<Response, NoResponse>> + Send + 'static,
 {
     // An answer is small and somebody waits for it.
     let _ = stream.set_nodelay(true);
     let service = service_fn(respond);
     let mut builder = http1::Builder::new();
     builder.keep_alive(true).timer(TokioTimer::new()).header_read_timeout(timeouts.head);
-    let stream = TimedStream::new(stream, timeouts.taken);
+    let stream = TimedStream::new(stream, timeouts.write);
     let connection = builder.serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection);
     tokio::select! {
@@ -95,19 +95,19 @@ where
 
 /// Why a connection is closed without an answer.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Dropped {
+pub(crate) enum NoResponse {
     /// A scripted fault.
     #[error("the connection is dropped on purpose")]
-    OnPurpose,
+    ScriptedFault,
     /// The request did not come to its end.
     #[error("reading the request")]
-    Lost(#[from] Lost),
+    Body(#[from] BodyError),
     /// The work failed: a mistake of this program.
     #[error("answering the request")]
-    Failed(#[source] tokio::task::JoinError),
+    TaskFailed(#[source] tokio::task::JoinError),
 }
 
-impl From<Infallible> for Dropped {
+impl From<Infallible> for NoResponse {
     fn from(never: Infallible) -> Self {
         match never {}
     }

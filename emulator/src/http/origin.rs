@@ -10,40 +10,40 @@ use http::request::Parts;
 use http::uri::Authority;
 use http::{HeaderMap, StatusCode};
 
-use super::response::{Response, reply};
+use super::response::{Response, new_response};
 
 /// Why a request is answered by no service.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Foreign {
+pub(crate) enum ForbiddenOrigin {
     /// It names no host, or one that is not of loopback.
     Host(String),
     /// It was sent by a page of another origin.
-    Page(String),
+    Origin(String),
 }
 
 /// Checks where a request comes from.
 ///
 /// # Errors
-/// [`Foreign`], with what the request says.
-pub(crate) fn check(parts: &Parts) -> Result<(), Foreign> {
+/// [`ForbiddenOrigin`], with what the request says.
+pub(crate) fn check(parts: &Parts) -> Result<(), ForbiddenOrigin> {
     let host = host(parts)?;
     if !is_loopback(host.host()) {
-        return Err(Foreign::Host(host.to_string()));
+        return Err(ForbiddenOrigin::Host(host.to_string()));
     }
-    for origin in texts(&parts.headers, "origin") {
+    for origin in header_values(&parts.headers, "origin") {
         if origin.strip_prefix("http://").is_none_or(|origin| !origin.eq_ignore_ascii_case(host.as_str())) {
-            return Err(Foreign::Page(origin));
+            return Err(ForbiddenOrigin::Origin(origin));
         }
     }
-    let fetched = texts(&parts.headers, "sec-fetch-site").into_iter();
-    let own = |site: &String| matches!(site.as_str(), "same-origin" | "none");
-    fetched.into_iter().find(|site| !own(site)).map_or(Ok(()), |site| Err(Foreign::Page(site)))
+    let sites = header_values(&parts.headers, "sec-fetch-site").into_iter();
+    let is_own = |site: &String| matches!(site.as_str(), "same-origin" | "none");
+    sites.into_iter().find(|site| !is_own(site)).map_or(Ok(()), |site| Err(ForbiddenOrigin::Origin(site)))
 }
 
-impl Foreign {
+impl ForbiddenOrigin {
     /// The answer. It has no header that would let a page read it.
-    pub(crate) fn answer(&self) -> Response {
-        let (status, words) = match self {
+    pub(crate) fn response(&self) -> Response {
+        let (status, message) = match self {
             Self::Host(host) => (
                 StatusCode::MISDIRECTED_REQUEST,
                 format!(
@@ -51,24 +51,24 @@ impl Foreign {
                     host.escape_default()
                 ),
             ),
-            Self::Page(origin) => (
+            Self::Origin(origin) => (
                 StatusCode::FORBIDDEN,
                 format!("the local region answers no page of a browser: `{}`\n", origin.escape_default()),
             ),
         };
-        reply(status, "text/plain; charset=utf-8", words)
+        new_response(status, "text/plain; charset=utf-8", message)
     }
 }
 
 /// The host that a request is for: that of its target if it has one, and of its one `Host` header.
-fn host(parts: &Parts) -> Result<Authority, Foreign> {
-    let said = texts(&parts.headers, "host");
-    let [said] = said.as_slice() else { return Err(Foreign::Host(said.join(", "))) };
+fn host(parts: &Parts) -> Result<Authority, ForbiddenOrigin> {
+    let values = header_values(&parts.headers, "host");
+    let [value] = values.as_slice() else { return Err(ForbiddenOrigin::Host(values.join(", "))) };
     // A host has no user in front of it (RFC 9110, 4.2.4).
-    let host = said.parse().ok().filter(|_| !said.contains('@'));
-    let host: Authority = host.ok_or_else(|| Foreign::Host(said.clone()))?;
+    let host = value.parse().ok().filter(|_| !value.contains('@'));
+    let host: Authority = host.ok_or_else(|| ForbiddenOrigin::Host(value.clone()))?;
     match parts.uri.authority() {
-        Some(target) if !is_loopback(target.host()) => Err(Foreign::Host(target.to_string())),
+        Some(target) if !is_loopback(target.host()) => Err(ForbiddenOrigin::Host(target.to_string())),
         _ => Ok(host),
     }
 }
@@ -84,7 +84,7 @@ fn is_loopback(host: &str) -> bool {
 }
 
 /// All values of a header; bytes that are no text as `?`.
-fn texts(headers: &HeaderMap, name: &str) -> Vec<String> {
+fn header_values(headers: &HeaderMap, name: &str) -> Vec<String> {
     let text = |value: &http::HeaderValue| value.to_str().unwrap_or("?").to_owned();
     headers.get_all(name).iter().map(text).collect()
 }
@@ -93,7 +93,7 @@ fn texts(headers: &HeaderMap, name: &str) -> Vec<String> {
 mod tests {
     use super::*;
 
-    fn checked(target: &str, headers: &[(&str, &str)]) -> Result<(), Foreign> {
+    fn checked(target: &str, headers: &[(&str, &str)]) -> Result<(), ForbiddenOrigin> {
         let mut request = http::Request::builder().uri(target);
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn programs_of_this_machine_are_answered() {
+    fn requests_to_loopback_are_accepted() {
         let hosts = [
             "127.0.0.1:4600",
             "127.0.0.1",
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_leads_here_by_somebody_s_dns_is_not_answered() {
+    fn a_foreign_name_that_resolves_to_loopback_is_refused() {
         let hosts = [
             "evil.example",
             "evil.example:4600",
@@ -136,17 +136,17 @@ mod tests {
             "",
         ];
         for host in hosts {
-            assert!(matches!(checked("/", &[("host", host)]), Err(Foreign::Host(_))), "{host}");
+            assert!(matches!(checked("/", &[("host", host)]), Err(ForbiddenOrigin::Host(_))), "{host}");
         }
-        assert!(matches!(checked("/", &[]), Err(Foreign::Host(_))));
+        assert!(matches!(checked("/", &[]), Err(ForbiddenOrigin::Host(_))));
         let two = [("host", "localhost"), ("host", "evil.example")];
-        assert!(matches!(checked("/", &two), Err(Foreign::Host(_))));
+        assert!(matches!(checked("/", &two), Err(ForbiddenOrigin::Host(_))));
         let target = "http://evil.example/bucket";
-        assert!(matches!(checked(target, &[("host", "localhost")]), Err(Foreign::Host(_))));
+        assert!(matches!(checked(target, &[("host", "localhost")]), Err(ForbiddenOrigin::Host(_))));
     }
 
     #[test]
-    fn a_page_of_a_browser_is_not_answered() {
+    fn a_request_of_a_browser_page_is_refused() {
         let origins = [
             "http://evil.example",
             "https://127.0.0.1:1",
@@ -158,11 +158,11 @@ mod tests {
         ];
         for origin in origins {
             let refused = checked("/", &[("host", "127.0.0.1:1"), ("origin", origin)]);
-            assert_eq!(refused, Err(Foreign::Page(origin.to_owned())), "{origin}");
+            assert_eq!(refused, Err(ForbiddenOrigin::Origin(origin.to_owned())), "{origin}");
         }
         for site in ["cross-site", "same-site", "x"] {
             let refused = checked("/", &[("host", "127.0.0.1:1"), ("sec-fetch-site", site)]);
-            assert_eq!(refused, Err(Foreign::Page(site.to_owned())), "{site}");
+            assert_eq!(refused, Err(ForbiddenOrigin::Origin(site.to_owned())), "{site}");
         }
     }
 }

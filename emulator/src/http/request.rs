@@ -3,9 +3,9 @@
 use bytes::Bytes;
 use http::request::Parts;
 
-use super::body::Arriving;
-use crate::digest::BlockDigest;
-use crate::sigv4::Seal;
+use super::body::RequestBody;
+use crate::digest::Sha256Digest;
+use crate::sigv4::SignatureSeed;
 
 /// A request whose sender is known: the signature was checked.
 #[derive(Debug)]
@@ -19,31 +19,31 @@ pub(crate) struct SignedRequest {
     /// The body.
     pub(crate) payload: Payload,
     /// What the signature was made with.
-    pub(crate) seal: Seal,
+    pub(crate) seed: SignatureSeed,
     /// Whether what it begins is to fail, on purpose.
-    pub(crate) doomed: bool,
+    pub(crate) fail_async: bool,
 }
 
 /// The body of a request.
 #[derive(Debug)]
 pub(crate) enum Payload {
     /// All of it, with its digest; every service but S3 gets it like this.
-    Whole {
+    Buffered {
         /// The bytes.
         bytes: Bytes,
         /// Their SHA-256.
-        digest: BlockDigest,
+        digest: Sha256Digest,
     },
     /// Not read yet: S3's may be long. The signed digest, if there is one, is still to be checked.
-    Unread(Arriving),
+    Streaming(RequestBody),
 }
 
 impl SignedRequest {
     /// The whole body; empty if it was not read.
     pub(crate) fn body(&self) -> &[u8] {
         match &self.payload {
-            Payload::Whole { bytes, .. } => bytes,
-            Payload::Unread(_) => &[],
+            Payload::Buffered { bytes, .. } => bytes,
+            Payload::Streaming(_) => &[],
         }
     }
 

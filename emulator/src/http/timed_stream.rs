@@ -24,10 +24,14 @@ impl TimedStream {
     }
 
     /// Gives what a write gave; an error once it has waited for too long.
-    fn limited<T>(&mut self, task: &mut Context<'_>, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
-        if polled.is_ready() {
+    fn check_deadline<T>(
+        &mut self,
+        task: &mut Context<'_>,
+        result: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if result.is_ready() {
             self.deadline = None;
-            return polled;
+            return result;
         }
         let limit = self.limit;
         let deadline = self.deadline.get_or_insert_with(|| Box::pin(sleep(limit)));
@@ -48,8 +52,8 @@ impl AsyncRead for TimedStream {
 
 impl AsyncWrite for TimedStream {
     fn poll_write(mut self: Pin<&mut Self>, task: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let polled = Pin::new(&mut self.inner).poll_write(task, bytes);
-        self.limited(task, polled)
+        let result = Pin::new(&mut self.inner).poll_write(task, bytes);
+        self.check_deadline(task, result)
     }
 
     fn poll_write_vectored(
@@ -57,8 +61,8 @@ impl AsyncWrite for TimedStream {
         task: &mut Context<'_>,
         bytes: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let polled = Pin::new(&mut self.inner).poll_write_vectored(task, bytes);
-        self.limited(task, polled)
+        let result = Pin::new(&mut self.inner).poll_write_vectored(task, bytes);
+        self.check_deadline(task, result)
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -6,172 +6,173 @@ use http::StatusCode;
 use http::request::Parts;
 
 use super::router::Service;
-use crate::digest::BlockDigest;
-use crate::http::body::{self, Arriving, Pulse};
-use crate::http::connection::Dropped;
+use crate::digest::Sha256Digest;
+use crate::http::body::{self as http_body, ActivityTimer, RequestBody};
+use crate::http::connection::NoResponse;
 use crate::http::request::{Payload, SignedRequest};
-use crate::http::response::{self as reply, ReplyBody, Response};
+use crate::http::response::{Response, ResponseBody, with_header};
 use crate::ids;
-use crate::services::failure::Trouble;
-use crate::sigv4::{Denial, SignatureClaim, UNSIGNED};
-use crate::state::World;
+use crate::services::failure::ServiceFailure;
+use crate::sigv4::{AuthError, SignatureClaim, UNSIGNED};
+use crate::state::State;
 use crate::state::faults::InjectedFault;
-use crate::state::request_log::SeenRequest;
+use crate::state::request_log::LoggedRequest;
 
 /// The answer to a request whose work takes too long.
-pub(crate) struct Late(Service);
+pub(crate) struct TimeoutResponse(Service);
 
-impl Late {
+impl TimeoutResponse {
     /// That to a request with this head.
-    pub(crate) fn of(parts: &Parts) -> Self {
+    pub(crate) fn for_request(parts: &Parts) -> Self {
         let claimed = SignatureClaim::read(parts).ok().and_then(|claim| Service::named(&claim.service));
         Self(claimed.unwrap_or_else(|| Service::guess(parts)))
     }
 
     /// In the service's own words: an error of the service, which clients try again.
-    pub(crate) fn answer(&self, limit: Duration) -> Response {
-        let response = self.0.fail(Trouble::Unavailable, &ids::uuid());
-        reply::with(response, "x-amiforge-reason", &format!("nothing was answered for {limit:?}"))
+    pub(crate) fn build(&self, limit: Duration) -> Response {
+        let response = self.0.fail(ServiceFailure::Unavailable, &ids::uuid());
+        with_header(response, "x-amiforge-reason", &format!("nothing was answered for {limit:?}"))
     }
 }
 
 /// Answers a request.
-pub(crate) async fn exchange(
-    world: &World,
+pub(crate) async fn handle_request(
+    state: &State,
     parts: Parts,
-    incoming: Arriving,
-    pulse: &Pulse,
-) -> Result<Response, Dropped> {
+    body: RequestBody,
+    timer: &ActivityTimer,
+) -> Result<Response, NoResponse> {
     let request_id = ids::uuid();
     let claim = match SignatureClaim::read(&parts) {
         Ok(claim) => claim,
-        Err(denial) => {
-            body::whole(incoming, &world.buffers).await?;
-            return Ok(Service::guess(&parts).refuse(&denial, &request_id));
+        Err(auth_error) => {
+            http_body::read_whole(body, &state.buffers).await?;
+            return Ok(Service::guess(&parts).reject(&auth_error, &request_id));
         }
     };
     let Some(service) = Service::named(&claim.service) else {
-        let denial = Denial::Malformed(format!(
+        let auth_error = AuthError::Malformed(format!(
             "Credential should be scoped to a valid service, not '{}'.",
             claim.service
         ));
-        return Ok(Service::guess(&parts).refuse(&denial, &request_id));
+        return Ok(Service::guess(&parts).reject(&auth_error, &request_id));
     };
     let payload = if service == Service::S3 {
-        Payload::Unread(incoming)
+        Payload::Streaming(body)
     } else {
-        let (bytes, digest) = body::whole(incoming, &world.buffers).await?;
-        Payload::Whole { bytes, digest }
+        let (bytes, digest) = http_body::read_whole(body, &state.buffers).await?;
+        Payload::Buffered { bytes, digest }
     };
-    let signed = match signed(world, &claim, parts, payload, request_id.clone()) {
+    let signed = match authenticate(state, &claim, parts, payload, request_id.clone()) {
         Ok(signed) => signed,
-        Err(denial) => return Ok(service.refuse(&denial, &request_id)),
+        Err(auth_error) => return Ok(service.reject(&auth_error, &request_id)),
     };
-    let note = SeenRequest {
+    let entry = LoggedRequest {
         service: service.name(),
         action: service.action(&signed),
         region: claim.region.clone(),
         target: signed.target().to_owned(),
         status: 0,
     };
-    let answer = faulty((world, pulse), service, &claim.region, signed, &note).await;
-    if let Some(trail) = &world.config.trail {
-        let status = answer.as_ref().map_or(0, |answer| answer.status().as_u16());
-        trail.note(SeenRequest { status, ..note });
+    let response = respond_with_faults((state, timer), service, &claim.region, signed, &entry).await;
+    if let Some(request_log) = &state.config.request_log {
+        let status = response.as_ref().map_or(0, |response| response.status().as_u16());
+        request_log.record(LoggedRequest { status, ..entry });
     }
-    answer
+    response
 }
 
 /// Checks the signature.
-fn signed(
-    world: &World,
+fn authenticate(
+    state: &State,
     claim: &SignatureClaim,
     parts: Parts,
     payload: Payload,
     request_id: String,
-) -> Result<SignedRequest, Denial> {
-    let key = world.accounts.key(&claim.access_key_id).ok_or(Denial::UnknownKey)?;
-    let said = parts.headers.get("x-amz-content-sha256").and_then(|value| value.to_str().ok());
-    let word = match (said, &payload, claim.expires) {
-        (Some(said), ..) => said.to_owned(),
-        (None, _, Some(_)) | (None, Payload::Unread(_), None) => UNSIGNED.to_owned(),
-        (None, Payload::Whole { digest, .. }, None) => digest.hex(),
+) -> Result<SignedRequest, AuthError> {
+    let key = state.accounts.key(&claim.access_key_id).ok_or(AuthError::UnknownKey)?;
+    let header = parts.headers.get("x-amz-content-sha256").and_then(|value| value.to_str().ok());
+    let payload_hash = match (header, &payload, claim.expires) {
+        (Some(header), ..) => header.to_owned(),
+        (None, _, Some(_)) | (None, Payload::Streaming(_), None) => UNSIGNED.to_owned(),
+        (None, Payload::Buffered { digest, .. }, None) => digest.hex(),
     };
-    let seal = claim.check(&parts, &word, &key.secret, world.now())?;
-    if let (Payload::Whole { digest, .. }, Some(said)) = (&payload, BlockDigest::from_hex(&word))
-        && said != *digest
+    let seed = claim.check(&parts, &payload_hash, &key.secret, state.now())?;
+    if let (Payload::Buffered { digest, .. }, Some(header)) =
+        (&payload, Sha256Digest::from_hex(&payload_hash))
+        && header != *digest
     {
-        return Err(Denial::Body);
+        return Err(AuthError::BodyMismatch);
     }
-    Ok(SignedRequest { account: key.account.clone(), request_id, parts, payload, seal, doomed: false })
+    Ok(SignedRequest { account: key.account.clone(), request_id, parts, payload, seed, fail_async: false })
 }
 
 /// Answers a request whose sender is known, unless or until something goes wrong on purpose.
-async fn faulty(
-    (world, pulse): (&World, &Pulse),
+async fn respond_with_faults(
+    (state, timer): (&State, &ActivityTimer),
     service: Service,
     region: &str,
     request: SignedRequest,
-    note: &SeenRequest,
-) -> Result<Response, Dropped> {
-    let target = format!("{region} {}", note.target);
-    let fault = world.script.strike(service.name(), &note.action, &target);
+    entry: &LoggedRequest,
+) -> Result<Response, NoResponse> {
+    let target = format!("{region} {}", entry.target);
+    let fault = state.faults.next_fault(service.name(), &entry.action, &target);
     let id = request.request_id.clone();
-    let request = SignedRequest { doomed: fault == Some(InjectedFault::FailLater), ..request };
+    let request = SignedRequest { fail_async: fault == Some(InjectedFault::FailLater), ..request };
     match &fault {
-        Some(InjectedFault::Throttle) => return Ok(service.fail(Trouble::Throttled, &id)),
+        Some(InjectedFault::Throttle) => return Ok(service.fail(ServiceFailure::Throttled, &id)),
         Some(InjectedFault::ServerError { status: 503 }) => {
-            return Ok(service.fail(Trouble::Unavailable, &id));
+            return Ok(service.fail(ServiceFailure::Unavailable, &id));
         }
-        Some(InjectedFault::ServerError { .. }) => return Ok(service.fail(Trouble::Internal, &id)),
-        Some(InjectedFault::ThrottleInFront) => return Ok(service.throttle_in_front(&id)),
-        Some(InjectedFault::NotFound) => return Ok(service.miss(&request)),
-        Some(InjectedFault::DropBefore) => return Err(Dropped::OnPurpose),
-        Some(InjectedFault::ExpireTokens) => world.expire_tokens(),
+        Some(InjectedFault::ServerError { .. }) => return Ok(service.fail(ServiceFailure::Internal, &id)),
+        Some(InjectedFault::ThrottleInFront) => return Ok(service.frontend_throttled(&id)),
+        Some(InjectedFault::NotFound) => return Ok(service.not_found(&request)),
+        Some(InjectedFault::DropBefore) => return Err(NoResponse::ScriptedFault),
+        Some(InjectedFault::ExpireTokens) => state.expire_tokens(),
         Some(InjectedFault::Slow { millis }) => {
             let time = Duration::from_millis(*millis);
-            pulse.hold(time);
+            timer.extend(time);
             tokio::time::sleep(time).await;
         }
         _ => {}
     }
-    let digest = stored(&request);
-    let Ok(region) = world.region(region) else {
-        let denial = Denial::Malformed("Credential should be scoped to a valid region.".to_owned());
-        return Ok(service.refuse(&denial, &id));
+    let digest = body_digest(&request);
+    let Ok(region) = state.region(region) else {
+        let auth_error = AuthError::Malformed("Credential should be scoped to a valid region.".to_owned());
+        return Ok(service.reject(&auth_error, &id));
     };
-    let answer = service.answer(world, &region, request).await;
+    let response = service.respond(state, &region, request).await;
     match fault {
-        Some(InjectedFault::DropAfter) => Err(Dropped::OnPurpose),
-        Some(InjectedFault::FlipBit { bit }) => Ok(answer.map(|content| flipped(content, bit))),
-        Some(InjectedFault::ShortRead { bytes }) => Ok(answer.map(|content| shortened(content, bytes))),
-        Some(InjectedFault::FlipStoredBit { bit }) if answer.status() == StatusCode::CREATED => {
+        Some(InjectedFault::DropAfter) => Err(NoResponse::ScriptedFault),
+        Some(InjectedFault::FlipBit { bit }) => Ok(response.map(|content| flip_bit(content, bit))),
+        Some(InjectedFault::ShortRead { bytes }) => Ok(response.map(|content| truncate(content, bytes))),
+        Some(InjectedFault::FlipStoredBit { bit }) if response.status() == StatusCode::CREATED => {
             // A block that cannot be altered was not stored: the answer says so already.
-            let _ = digest.map(|digest| world.blocks.rot(digest, bit));
-            Ok(answer)
+            let _ = digest.map(|digest| state.blocks.flip_bit(digest, bit));
+            Ok(response)
         }
-        _ => Ok(answer),
+        _ => Ok(response),
     }
 }
 
 /// The digest that a request's body would be stored under.
-fn stored(request: &SignedRequest) -> Option<BlockDigest> {
+fn body_digest(request: &SignedRequest) -> Option<Sha256Digest> {
     match request.payload {
-        Payload::Whole { digest, .. } => Some(digest),
-        Payload::Unread(_) => None,
+        Payload::Buffered { digest, .. } => Some(digest),
+        Payload::Streaming(_) => None,
     }
 }
 
-fn flipped(content: ReplyBody, bit: u64) -> ReplyBody {
+fn flip_bit(content: ResponseBody, bit: u64) -> ResponseBody {
     let Some(bytes) = content.bytes().filter(|bytes| !bytes.is_empty()) else { return content };
     let mut bytes = bytes.to_vec();
     let bit = (bit % (bytes.len() as u64 * 8)) as usize;
     bytes[bit / 8] ^= 1 << (bit % 8);
-    ReplyBody::Whole(bytes.into())
+    ResponseBody::Full(bytes.into())
 }
 
-fn shortened(content: ReplyBody, to: u64) -> ReplyBody {
+fn truncate(content: ResponseBody, to: u64) -> ResponseBody {
     let Some(bytes) = content.bytes() else { return content };
     let keep = bytes.len().saturating_sub(1).min(usize::try_from(to).unwrap_or(usize::MAX));
-    ReplyBody::Short { bytes: bytes.slice(..keep), promised: bytes.len() as u64 }
+    ResponseBody::Truncated { bytes: bytes.slice(..keep), declared: bytes.len() as u64 }
 }

@@ -12,15 +12,15 @@ use tokio::sync::oneshot;
 use crate::error::Error;
 use crate::state::config::RegionConfig;
 use crate::state::faults::FaultScript;
-use crate::state::{self, World};
+use crate::state::{self, State};
 
 /// Fewest threads that answer.
-const THREADS: usize = 8;
+const MIN_THREADS: usize = 8;
 
 /// A local region whose folder is open and ours.
 #[derive(Debug, Clone)]
 pub struct LocalRegion {
-    world: Arc<World>,
+    state: Arc<State>,
 }
 
 impl LocalRegion {
@@ -29,7 +29,7 @@ impl LocalRegion {
     /// # Errors
     /// [`Error::Held`] if another program serves it; when a file is damaged or cannot be read.
     pub fn open(config: RegionConfig) -> Result<Self, Error> {
-        Ok(Self { world: Arc::new(World::open(config)?) })
+        Ok(Self { state: Arc::new(State::open(config)?) })
     }
 
     /// Answers requests until `stop` is done.
@@ -40,8 +40,8 @@ impl LocalRegion {
         let address = listener.local_addr();
         let address =
             address.map_err(|source| Error::Start { doing: "learn the server's address", source })?;
-        self.world.hold.tell(&format!("http://{address}"))?;
-        super::serve(Arc::clone(&self.world), listener, stop).await;
+        self.state.folder_lock.set_endpoint(&format!("http://{address}"))?;
+        super::serve(Arc::clone(&self.state), listener, stop).await;
         Ok(())
     }
 
@@ -54,26 +54,26 @@ impl LocalRegion {
     }
 
     /// Plays another script of faults from its beginning.
-    pub fn play(&self, faults: FaultScript) {
-        self.world.script.replace(faults);
+    pub fn set_faults(&self, faults: FaultScript) {
+        self.state.faults.replace(faults);
     }
 
     /// The folder of its state.
     pub fn folder(&self) -> &Path {
-        &self.world.config.folder
+        &self.state.config.folder
     }
 }
 
 /// A local region that answers on loopback, on threads of its own, until it is dropped.
 #[derive(Debug)]
-pub struct Running {
+pub struct RegionServer {
     region: LocalRegion,
     endpoint: String,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Running {
+impl RegionServer {
     /// Opens the folder and listens on a free port of 127.0.0.1. It listens when this returns.
     ///
     /// # Errors
@@ -93,23 +93,23 @@ impl Running {
         listener.set_nonblocking(true).map_err(start("open a port"))?;
         let address = listener.local_addr().map_err(start("learn the server's address"))?;
         let endpoint = format!("http://{address}");
-        region.world.hold.tell(&endpoint)?;
+        region.state.folder_lock.set_endpoint(&endpoint)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             // Files are read and written on these threads, so there are more of them than processors.
             .worker_threads(
-                THREADS.max(std::thread::available_parallelism().map_or(1, std::num::NonZero::get)),
+                MIN_THREADS.max(std::thread::available_parallelism().map_or(1, std::num::NonZero::get)),
             )
             .thread_name("local-region")
             .build()
             .map_err(start("start the server's threads"))?;
         let (stop, stopped) = oneshot::channel::<()>();
-        let world = Arc::clone(&region.world);
+        let state = Arc::clone(&region.state);
         let serve = move || {
             runtime.block_on(async {
                 // It was made just above; a listener that the runtime does not take answers nothing.
                 if let Ok(listener) = TcpListener::from_std(listener) {
-                    super::serve(world, listener, async { stopped.await.unwrap_or_default() }).await;
+                    super::serve(state, listener, async { stopped.await.unwrap_or_default() }).await;
                 }
             });
         };
@@ -129,7 +129,7 @@ impl Running {
     }
 }
 
-impl Drop for Running {
+impl Drop for RegionServer {
     fn drop(&mut self) {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {

@@ -12,49 +12,49 @@ use http::{HeaderValue, Request};
 use hyper::body::Incoming;
 use tokio::net::TcpListener;
 
-use crate::http::body::{Arriving, Pulse};
-use crate::http::connection::{self, Dropped};
+use crate::http::body::{ActivityTimer, RequestBody};
+use crate::http::connection::{self, NoResponse};
 use crate::http::origin;
 use crate::http::response::Response;
-use crate::state::World;
+use crate::state::State;
 
-use self::handle_request as exchange;
-pub use self::local_region::{LocalRegion, Running};
+use self::handle_request::{TimeoutResponse, handle_request};
+pub use self::local_region::{LocalRegion, RegionServer};
 
 /// Serves connections until `stop` is done.
-async fn serve(world: Arc<World>, listener: TcpListener, stop: impl Future<Output = ()>) {
-    let timeouts = world.config.timeouts;
-    let respond = move |request| dated(Arc::clone(&world), request);
+async fn serve(state: Arc<State>, listener: TcpListener, stop: impl Future<Output = ()>) {
+    let timeouts = state.config.timeouts;
+    let respond = move |request| with_date(Arc::clone(&state), request);
     connection::serve(listener, timeouts, stop, respond).await;
 }
 
 /// An answer with the time by the region's clock, not the machine's: clients set theirs by it.
-async fn dated(world: Arc<World>, request: Request<Incoming>) -> Result<Response, Dropped> {
-    let mut answer = answer(Arc::clone(&world), request).await?;
-    if let Ok(date) = HeaderValue::from_str(&world.now().http()) {
-        answer.headers_mut().insert(http::header::DATE, date);
+async fn with_date(state: Arc<State>, request: Request<Incoming>) -> Result<Response, NoResponse> {
+    let mut response = respond(Arc::clone(&state), request).await?;
+    if let Ok(date) = HeaderValue::from_str(&state.now().http()) {
+        response.headers_mut().insert(http::header::DATE, date);
     }
-    Ok(answer)
+    Ok(response)
 }
 
 /// Answers a request within the limits of time, if it comes from where it may.
 ///
 /// The work is a task of its own: where it is held up, by a disk that does not answer say, the connection is not, and its
 /// client is told.
-async fn answer(world: Arc<World>, request: Request<Incoming>) -> Result<Response, Dropped> {
+async fn respond(state: Arc<State>, request: Request<Incoming>) -> Result<Response, NoResponse> {
     let (parts, body) = request.into_parts();
-    if let Err(foreign) = origin::check(&parts) {
-        return Ok(foreign.answer());
+    if let Err(forbidden) = origin::check(&parts) {
+        return Ok(forbidden.response());
     }
-    let timeouts = world.config.timeouts;
-    let pulse = Pulse::new();
-    let late = exchange::Late::of(&parts);
-    let body = Arriving::new(body, Arc::clone(&pulse), timeouts.body);
-    let own = Arc::clone(&pulse);
-    let work = tokio::spawn(async move { exchange::exchange(&world, parts, body, &own).await });
+    let timeouts = state.config.timeouts;
+    let timer = ActivityTimer::new();
+    let timeout_response = TimeoutResponse::for_request(&parts);
+    let body = RequestBody::new(body, Arc::clone(&timer), timeouts.body);
+    let work_timer = Arc::clone(&timer);
+    let work = tokio::spawn(async move { handle_request(&state, parts, body, &work_timer).await });
     tokio::select! {
         biased;
-        answer = work => answer.unwrap_or_else(|failed| Err(Dropped::Failed(failed))),
-        () = pulse.stopped(timeouts.answer) => Ok(late.answer(timeouts.answer)),
+        response = work => response.unwrap_or_else(|failed| Err(NoResponse::TaskFailed(failed))),
+        () = timer.expired(timeouts.response) => Ok(timeout_response.build(timeouts.response)),
     }
 }

@@ -5,10 +5,10 @@ use http::request::Parts;
 
 use crate::http::request::SignedRequest;
 use crate::http::response::Response;
-use crate::services::failure::Trouble;
+use crate::services::failure::ServiceFailure;
 use crate::services::{ebs, ec2, json, kms, s3, ssm, sts};
-use crate::sigv4::Denial;
-use crate::state::{Region, World};
+use crate::sigv4::AuthError;
+use crate::state::{Region, State};
 
 /// A service of a region.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,65 +66,65 @@ impl Service {
     }
 
     /// Answers a request.
-    pub(crate) async fn answer(self, world: &World, region: &Region, request: SignedRequest) -> Response {
-        if !self.has_room(world, &request.account) {
-            return self.fail(Trouble::Throttled, &request.request_id);
+    pub(crate) async fn respond(self, state: &State, region: &Region, request: SignedRequest) -> Response {
+        if !self.take_quota(state, &request.account) {
+            return self.fail(ServiceFailure::Throttled, &request.request_id);
         }
         match self {
-            Self::Ebs => ebs::answer(world, region, request).await,
-            Self::Ec2 => ec2::answer(world, region, request).await,
-            Self::Kms => json::answer(world, region, &request, kms::perform),
-            Self::Ssm => json::answer(world, region, &request, ssm::perform),
-            Self::S3 => s3::answer(world, region, request).await,
-            Self::Sts => sts::answer(&request),
+            Self::Ebs => ebs::respond(state, region, request).await,
+            Self::Ec2 => ec2::respond(state, region, request).await,
+            Self::Kms => json::respond(state, region, &request, kms::perform),
+            Self::Ssm => json::respond(state, region, &request, ssm::perform),
+            Self::S3 => s3::respond(state, region, request).await,
+            Self::Sts => sts::respond(&request),
         }
     }
 
     /// Whether an account may ask once more now. EBS direct counts each of its calls by itself.
-    fn has_room(self, world: &World, account: &str) -> bool {
+    fn take_quota(self, state: &State, account: &str) -> bool {
         let rate = match self {
-            Self::Ec2 | Self::Kms | Self::Ssm | Self::S3 => world.config.quotas.others,
+            Self::Ec2 | Self::Kms | Self::Ssm | Self::S3 => state.config.quotas.others,
             Self::Ebs | Self::Sts => None,
         };
-        world.limiter.take(self.name(), account, rate, world.now())
+        state.limiter.take(self.name(), account, rate, state.now())
     }
 
     /// Refuses a request whose signature was not good.
-    pub(crate) fn refuse(self, denial: &Denial, request_id: &str) -> Response {
+    pub(crate) fn reject(self, auth_error: &AuthError, request_id: &str) -> Response {
         match self {
-            Self::Ebs => ebs::refuse(denial, request_id),
-            Self::Ec2 => ec2::refuse(denial, request_id),
-            Self::Kms | Self::Ssm => json::refuse(denial, request_id),
-            Self::S3 => s3::refuse(denial, request_id),
-            Self::Sts => sts::refuse(denial, request_id),
+            Self::Ebs => ebs::reject(auth_error, request_id),
+            Self::Ec2 => ec2::reject(auth_error, request_id),
+            Self::Kms | Self::Ssm => json::reject(auth_error, request_id),
+            Self::S3 => s3::reject(auth_error, request_id),
+            Self::Sts => sts::reject(auth_error, request_id),
         }
     }
 
     /// Says that there is no such thing as a request is about.
-    pub(crate) fn miss(self, request: &SignedRequest) -> Response {
+    pub(crate) fn not_found(self, request: &SignedRequest) -> Response {
         match self {
-            Self::Ebs => ebs::miss(request),
-            other => other.fail(Trouble::NotFound, &request.request_id),
+            Self::Ebs => ebs::not_found(request),
+            other => other.fail(ServiceFailure::NotFound, &request.request_id),
         }
     }
 
     /// Says that there were too many requests, before the service has seen this one.
-    pub(crate) fn throttle_in_front(self, request_id: &str) -> Response {
+    pub(crate) fn frontend_throttled(self, request_id: &str) -> Response {
         match self {
-            Self::Ebs => ebs::throttle_in_front(request_id),
-            other => other.fail(Trouble::Throttled, request_id),
+            Self::Ebs => ebs::frontend_throttled(request_id),
+            other => other.fail(ServiceFailure::Throttled, request_id),
         }
     }
 
     /// Says that there is trouble.
-    pub(crate) fn fail(self, trouble: Trouble, request_id: &str) -> Response {
+    pub(crate) fn fail(self, failure: ServiceFailure, request_id: &str) -> Response {
         match self {
-            Self::Ebs => ebs::fail(trouble, request_id),
-            Self::Ec2 => ec2::fail(trouble, request_id),
-            Self::Kms => json::fail(trouble, kms::NOT_FOUND, request_id),
-            Self::Ssm => json::fail(trouble, ssm::NOT_FOUND, request_id),
-            Self::S3 => s3::fail(trouble, request_id),
-            Self::Sts => sts::fail(trouble, request_id),
+            Self::Ebs => ebs::fail(failure, request_id),
+            Self::Ec2 => ec2::fail(failure, request_id),
+            Self::Kms => json::fail(failure, kms::NOT_FOUND, request_id),
+            Self::Ssm => json::fail(failure, ssm::NOT_FOUND, request_id),
+            Self::S3 => s3::fail(failure, request_id),
+            Self::Sts => sts::fail(failure, request_id),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 /// What any service may say without having looked at the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Trouble {
+pub(crate) enum ServiceFailure {
     /// Too many requests.
     Throttled,
     /// The service failed, status 500.

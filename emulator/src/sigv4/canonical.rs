@@ -30,7 +30,11 @@ pub(super) fn request(claim: &SignatureClaim, parts: &Parts, payload: &str) -> S
 
 /// S3 signs the path as it is sent; every other service encodes it once more.
 fn path(raw: &str, service: &str) -> String {
-    if service == "s3" { encode(&decode(raw), Slash::Kept) } else { encode(raw.as_bytes(), Slash::Kept) }
+    if service == "s3" {
+        encode(&decode(raw), Slash::Verbatim)
+    } else {
+        encode(raw.as_bytes(), Slash::Verbatim)
+    }
 }
 
 /// The query, sorted, without the signature of a presigned URL.
@@ -70,7 +74,7 @@ pub(super) fn decode(text: &str) -> Vec<u8> {
 /// What becomes of slashes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Slash {
-    Kept,
+    Verbatim,
     Encoded,
 }
 
@@ -79,7 +83,7 @@ fn encode(bytes: &[u8], slash: Slash) -> String {
     let mut text = String::with_capacity(bytes.len());
     for &byte in bytes {
         let plain = byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
-        if plain || (byte == b'/' && slash == Slash::Kept) {
+        if plain || (byte == b'/' && slash == Slash::Verbatim) {
             text.push(char::from(byte));
         } else {
             // Writing to a String cannot fail.
@@ -91,6 +95,6 @@ fn encode(bytes: &[u8], slash: Slash) -> String {
 
 /// Trimmed, with single spaces for runs of them.
 fn single_spaced(value: &str) -> String {
-    let words: Vec<_> = value.split(' ').filter(|word| !word.is_empty()).collect();
-    words.join(" ").trim().to_owned()
+    let parts: Vec<_> = value.split(' ').filter(|part| !part.is_empty()).collect();
+    parts.join(" ").trim().to_owned()
 }

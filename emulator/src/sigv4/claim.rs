@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::HeaderMap;
 use http::request::Parts;
 
-use super::Denial;
+use super::AuthError;
 use super::canonical::{decode, pairs};
 
 /// What a request says of its signature.
@@ -33,7 +33,7 @@ const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 
 impl SignatureClaim {
     /// Reads it from the head of a request.
-    pub(crate) fn read(parts: &Parts) -> Result<Self, Denial> {
+    pub(crate) fn read(parts: &Parts) -> Result<Self, AuthError> {
         match parts.headers.get(http::header::AUTHORIZATION) {
             Some(value) => {
                 let text = value.to_str().map_err(|_| malformed("the Authorization header is not text"))?;
@@ -43,11 +43,11 @@ impl SignatureClaim {
         }
     }
 
-    fn of_header(text: &str, headers: &HeaderMap) -> Result<Self, Denial> {
+    fn of_header(text: &str, headers: &HeaderMap) -> Result<Self, AuthError> {
         let rest = text.strip_prefix(ALGORITHM).ok_or_else(|| malformed("unsupported algorithm"))?;
         let field = |name: &str| {
-            let found = rest.split([',', ' ']).find_map(|part| part.strip_prefix(name)?.strip_prefix('='));
-            found
+            let value = rest.split([',', ' ']).find_map(|part| part.strip_prefix(name)?.strip_prefix('='));
+            value
                 .map(str::to_owned)
                 .ok_or_else(|| malformed(&format!("Authorization header requires '{name}' parameter.")))
         };
@@ -63,13 +63,13 @@ impl SignatureClaim {
         )
     }
 
-    fn of_query(query: &str) -> Result<Self, Denial> {
+    fn of_query(query: &str) -> Result<Self, AuthError> {
         let pairs = pairs(query);
         let find = |name: &str| {
             let pair = pairs.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
             pair.map(|(_, value)| String::from_utf8_lossy(&decode(value)).into_owned())
         };
-        let credential = find("X-Amz-Credential").ok_or(Denial::Missing)?;
+        let credential = find("X-Amz-Credential").ok_or(AuthError::Missing)?;
         let field = |name: &str| find(name).ok_or_else(|| malformed(&format!("Query requires '{name}'.")));
         if field("X-Amz-Algorithm")? != ALGORITHM {
             return Err(malformed("unsupported algorithm"));
@@ -87,7 +87,7 @@ impl SignatureClaim {
         signature: String,
         date: String,
         expires: Option<Duration>,
-    ) -> Result<Self, Denial> {
+    ) -> Result<Self, AuthError> {
         let parts: Vec<_> = credential.rsplitn(5, '/').collect();
         let ["aws4_request", service, region, day, access_key_id] = parts[..] else {
             return Err(malformed("Credential must be of the form KEY/YYYYMMDD/REGION/SERVICE/aws4_request"));
@@ -114,6 +114,6 @@ impl SignatureClaim {
     }
 }
 
-fn malformed(what: &str) -> Denial {
-    Denial::Malformed(what.to_owned())
+fn malformed(what: &str) -> AuthError {
+    AuthError::Malformed(what.to_owned())
 }

@@ -11,8 +11,8 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
 pub(crate) use self::claim::SignatureClaim;
-use crate::clock::Moment;
-use crate::digest::BlockDigest;
+use crate::clock::Timestamp;
+use crate::digest::Sha256Digest;
 
 /// What a request calls its body when it does not say its digest.
 pub(crate) const UNSIGNED: &str = "UNSIGNED-PAYLOAD";
@@ -22,7 +22,7 @@ const SKEW: Duration = Duration::from_mins(5);
 
 /// Why a request is not taken for its account's.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Denial {
+pub(crate) enum AuthError {
     /// It is not signed at all.
     Missing,
     /// Its signature cannot be read; with what is wrong.
@@ -30,7 +30,7 @@ pub(crate) enum Denial {
     /// Nobody has this access key.
     UnknownKey,
     /// The signature is another one than the key makes.
-    Mismatch,
+    SignatureMismatch,
     /// It was signed too long ago, or its presigned time is over.
     Expired {
         /// When it was signed, as it says it.
@@ -39,19 +39,19 @@ pub(crate) enum Denial {
         now: String,
     },
     /// It was signed in the future.
-    Early {
+    NotYetValid {
         /// When it was signed, as it says it.
         signed: String,
         /// The service's own time, in the same form.
         now: String,
     },
     /// The body is another one than the one that was signed.
-    Body,
+    BodyMismatch,
 }
 
 /// What proves a request: what later parts of a chunked body are signed with.
 #[derive(Debug, Clone)]
-pub(crate) struct Seal {
+pub(crate) struct SignatureSeed {
     /// The key of this day, region and service.
     pub(crate) key: [u8; 32],
     /// `20261121/us-east-1/s3/aws4_request`
@@ -70,40 +70,45 @@ impl SignatureClaim {
         parts: &http::request::Parts,
         payload: &str,
         secret: &str,
-        now: Moment,
-    ) -> Result<Seal, Denial> {
+        now: Timestamp,
+    ) -> Result<SignatureSeed, AuthError> {
         let canonical = canonical::request(self, parts, payload);
-        let digest = BlockDigest::of(canonical.as_bytes()).hex();
+        let digest = Sha256Digest::of(canonical.as_bytes()).hex();
         let text = format!("AWS4-HMAC-SHA256\n{}\n{}\n{digest}", self.date, self.scope());
         let key = self.key(secret);
         let mut mac = keyed(&key);
         mac.update(text.as_bytes());
-        let given = unhex(&self.signature).ok_or(Denial::Mismatch)?;
+        let given = from_hex(&self.signature).ok_or(AuthError::SignatureMismatch)?;
         // Compares in constant time.
-        mac.verify_slice(&given).map_err(|_| Denial::Mismatch)?;
+        mac.verify_slice(&given).map_err(|_| AuthError::SignatureMismatch)?;
         self.check_time(now)?;
-        Ok(Seal { key, scope: self.scope(), date: self.date.clone(), signature: self.signature.clone() })
+        Ok(SignatureSeed {
+            key,
+            scope: self.scope(),
+            date: self.date.clone(),
+            signature: self.signature.clone(),
+        })
     }
 
-    fn check_time(&self, now: Moment) -> Result<(), Denial> {
-        let Some(signed) = Moment::parse(&self.date) else {
-            return Err(Denial::Malformed("the date is not of the form YYYYMMDDTHHMMSSZ".to_owned()));
+    fn check_time(&self, now: Timestamp) -> Result<(), AuthError> {
+        let Some(signed) = Timestamp::parse(&self.date) else {
+            return Err(AuthError::Malformed("the date is not of the form YYYYMMDDTHHMMSSZ".to_owned()));
         };
-        let (latest, told) = (signed.after(self.expires.unwrap_or(SKEW)), basic(now));
+        let (latest, now_text) = (signed.after(self.expires.unwrap_or(SKEW)), basic_iso(now));
         if now > latest {
-            return Err(Denial::Expired { signed: self.date.clone(), now: told });
+            return Err(AuthError::Expired { signed: self.date.clone(), now: now_text });
         }
         if signed > now.after(SKEW) {
-            return Err(Denial::Early { signed: self.date.clone(), now: told });
+            return Err(AuthError::NotYetValid { signed: self.date.clone(), now: now_text });
         }
         Ok(())
     }
 
     /// The key of this day, region and service.
     fn key(&self, secret: &str) -> [u8; 32] {
-        let day = mac(format!("AWS4{secret}").as_bytes(), self.day.as_bytes());
-        let region = mac(&day, self.region.as_bytes());
-        mac(&mac(&region, self.service.as_bytes()), b"aws4_request")
+        let day = hmac_sha256(format!("AWS4{secret}").as_bytes(), self.day.as_bytes());
+        let region = hmac_sha256(&day, self.region.as_bytes());
+        hmac_sha256(&hmac_sha256(&region, self.service.as_bytes()), b"aws4_request")
     }
 
     fn scope(&self) -> String {
@@ -112,21 +117,21 @@ impl SignatureClaim {
 }
 
 /// `20261121T014727Z`
-fn basic(moment: Moment) -> String {
+fn basic_iso(moment: Timestamp) -> String {
     let iso = moment.iso();
     let seconds = iso.split('.').next().unwrap_or_default();
     seconds.replace(['-', ':'], "") + "Z"
 }
 
 /// HMAC-SHA-256 of a message.
-pub(crate) fn mac(key: &[u8], message: &[u8]) -> [u8; 32] {
+pub(crate) fn hmac_sha256(key: &[u8], message: &[u8]) -> [u8; 32] {
     let mut mac = keyed(key);
     mac.update(message);
     mac.finalize().into_bytes().into()
 }
 
 /// A part of a path without `%XX`.
-pub(crate) fn decoded(part: &str) -> String {
+pub(crate) fn percent_decoded(part: &str) -> String {
     String::from_utf8_lossy(&canonical::decode(part)).into_owned()
 }
 
@@ -135,8 +140,8 @@ fn keyed(key: &[u8]) -> Hmac<Sha256> {
     Hmac::new_from_slice(key).expect("a key of any length")
 }
 
-fn unhex(text: &str) -> Option<[u8; 32]> {
-    BlockDigest::from_hex(text).map(|digest| digest.0)
+fn from_hex(text: &str) -> Option<[u8; 32]> {
+    Sha256Digest::from_hex(text).map(|digest| digest.0)
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ pub(crate) struct AccountSettings {
 }
 
 /// The ARN of the key that a region encrypts an account's snapshots with when none is named.
-pub(crate) fn own_key(region: &str, account: &str) -> String {
+pub(crate) fn default_ebs_key_arn(region: &str, account: &str) -> String {
     // A made-up key id, the same for ever: what matters is that it is an ARN of this region and account.
     format!("arn:aws:kms:{region}:{account}:key/0a1b2c3d-4e5f-4a6b-8c7d-9e0f1a2b3c4d")
 }

@@ -39,26 +39,26 @@ pub(crate) struct Accounts(BTreeMap<String, AccessKey>);
 impl Accounts {
     /// The demo keys and those of `accounts.json` in the folder.
     pub(crate) fn load(folder: &Path) -> Result<Self, Error> {
-        let own = [(ACCESS_KEY_ID, SECRET_ACCESS_KEY), ("testing", "testing")];
-        let own = own.map(|(id, secret)| AccessKey {
+        let built_in = [(ACCESS_KEY_ID, SECRET_ACCESS_KEY), ("testing", "testing")];
+        let built_in = built_in.map(|(id, secret)| AccessKey {
             account: ACCOUNT.to_owned(),
             id: id.to_owned(),
             secret: secret.to_owned(),
         });
         let path = folder.join("accounts.json");
-        let further: Vec<AccessKey> = match std::fs::read(&path) {
+        let configured: Vec<AccessKey> = match std::fs::read(&path) {
             Ok(text) => serde_json::from_slice(&text)
-                .map_err(|error| Error::Damaged { path: path.clone(), what: error.to_string() })?,
+                .map_err(|error| Error::Damaged { path: path.clone(), reason: error.to_string() })?,
             Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
             Err(error) => return Err(Error::io("read", path)(error)),
         };
-        for key in &further {
+        for key in &configured {
             if key.account.len() != 12 || !key.account.bytes().all(|byte| byte.is_ascii_digit()) {
-                let what = format!("account `{}` is not twelve digits", key.account);
-                return Err(Error::Damaged { path, what });
+                let reason = format!("account `{}` is not twelve digits", key.account);
+                return Err(Error::Damaged { path, reason });
             }
         }
-        let all = own.into_iter().chain(further).map(|key| (key.id.clone(), key));
+        let all = built_in.into_iter().chain(configured).map(|key| (key.id.clone(), key));
         Ok(Self(all.collect()))
     }
 

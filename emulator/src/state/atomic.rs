@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::error::Error;
 
 /// What the name of a file begins with while it is being written. A leftover of a killed server.
-pub(crate) const ASIDE: &str = ".new-";
+pub(crate) const TEMPORARY_PREFIX: &str = ".new-";
 
 static COUNT: AtomicU64 = AtomicU64::new(0);
 
@@ -43,7 +43,7 @@ pub(crate) fn files(folder: &Path) -> Result<Vec<PathBuf>, Error> {
         for entry in std::fs::read_dir(folder)? {
             let path = entry?.path();
             let name = path.file_name().unwrap_or_default().to_string_lossy();
-            if name.starts_with(ASIDE) {
+            if name.starts_with(TEMPORARY_PREFIX) {
                 std::fs::remove_file(&path)?;
             } else if path.is_file() {
                 found.push(path);
@@ -60,5 +60,5 @@ pub(crate) fn files(folder: &Path) -> Result<Vec<PathBuf>, Error> {
 
 /// A name that nothing else uses at the same time.
 fn aside(folder: &Path) -> PathBuf {
-    folder.join(format!("{ASIDE}{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed)))
+    folder.join(format!("{TEMPORARY_PREFIX}{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed)))
 }

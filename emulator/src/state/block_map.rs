@@ -10,11 +10,11 @@ use std::io::{ErrorKind, Write as _};
 use std::path::PathBuf;
 
 use super::atomic;
-use crate::digest::BlockDigest;
+use crate::digest::Sha256Digest;
 use crate::error::Error;
 
 /// Bytes of a record.
-const RECORD: usize = 40;
+const RECORD_SIZE: usize = 40;
 /// Set in the index of a block that the parent had.
 const INHERITED: u32 = 1 << 31;
 
@@ -29,50 +29,50 @@ pub(crate) enum BlockOrigin {
 
 /// A block of a snapshot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct BlockAddress {
+pub(crate) struct BlockEntry {
     /// What it holds.
-    pub(crate) digest: BlockDigest,
+    pub(crate) digest: Sha256Digest,
     /// Where it is from.
     pub(crate) origin: BlockOrigin,
 }
 
 /// Which blocks a snapshot has.
 #[derive(Debug)]
-pub(crate) struct SnapshotMap {
+pub(crate) struct BlockMap {
     path: PathBuf,
     file: Option<File>,
-    places: BTreeMap<u32, BlockAddress>,
+    entries: BTreeMap<u32, BlockEntry>,
     /// Indexes that are being written now, and what is.
-    under_way: BTreeMap<u32, (BlockDigest, usize)>,
+    in_progress: BTreeMap<u32, (Sha256Digest, usize)>,
     /// Nothing more is to be written.
     sealed: bool,
 }
 
-impl SnapshotMap {
+impl BlockMap {
     /// A snapshot's blocks at the start: those of its parent.
     pub(crate) fn create(path: PathBuf, parent: Option<&Self>) -> Result<Self, Error> {
-        let inherited = parent.into_iter().flat_map(|parent| &parent.places);
-        let places: BTreeMap<_, _> = inherited
-            .map(|(&index, place)| {
-                (index, BlockAddress { digest: place.digest, origin: BlockOrigin::Inherited })
+        let inherited = parent.into_iter().flat_map(|parent| &parent.entries);
+        let entries: BTreeMap<_, _> = inherited
+            .map(|(&index, entry)| {
+                (index, BlockEntry { digest: entry.digest, origin: BlockOrigin::Inherited })
             })
             .collect();
-        Self::write(path, places)
+        Self::write(path, entries)
     }
 
     /// A copy of another snapshot's blocks, for a snapshot without a parent.
     pub(crate) fn copy(path: PathBuf, source: &Self) -> Result<Self, Error> {
         let written = source
-            .places
+            .entries
             .iter()
-            .map(|(&index, place)| (index, BlockAddress { origin: BlockOrigin::Written, ..*place }));
+            .map(|(&index, entry)| (index, BlockEntry { origin: BlockOrigin::Written, ..*entry }));
         Self::write(path, written.collect())
     }
 
-    fn write(path: PathBuf, places: BTreeMap<u32, BlockAddress>) -> Result<Self, Error> {
-        let bytes: Vec<u8> = places.iter().flat_map(|(&index, &place)| encode(index, place)).collect();
+    fn write(path: PathBuf, entries: BTreeMap<u32, BlockEntry>) -> Result<Self, Error> {
+        let bytes: Vec<u8> = entries.iter().flat_map(|(&index, &entry)| encode(index, entry)).collect();
         atomic::write(&path, &bytes)?;
-        Ok(Self { path, file: None, places, under_way: BTreeMap::new(), sealed: false })
+        Ok(Self { path, file: None, entries, in_progress: BTreeMap::new(), sealed: false })
     }
 
     /// Reads what a file says. A missing file has no blocks.
@@ -84,72 +84,72 @@ impl SnapshotMap {
             Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
             other => other.map_err(Error::io("read", &path))?,
         };
-        let mut places = BTreeMap::new();
-        let (records, _torn) = bytes.as_chunks::<RECORD>();
+        let mut entries = BTreeMap::new();
+        let (records, _torn) = bytes.as_chunks::<RECORD_SIZE>();
         for (number, record) in records.iter().enumerate() {
-            let Some((index, place)) = decode(record) else {
-                let what = format!("record {number} of {} does not match its check", records.len());
-                return Err(Error::Damaged { path, what });
+            let Some((index, entry)) = decode(record) else {
+                let reason = format!("record {number} of {} does not match its check", records.len());
+                return Err(Error::Damaged { path, reason });
             };
-            places.insert(index, place);
+            entries.insert(index, entry);
         }
-        Ok(Self { path, file: None, places, under_way: BTreeMap::new(), sealed: false })
+        Ok(Self { path, file: None, entries, in_progress: BTreeMap::new(), sealed: false })
     }
 
     /// The block at an index.
-    pub(crate) fn place(&self, index: u32) -> Option<BlockAddress> {
-        self.places.get(&index).copied()
+    pub(crate) fn entry(&self, index: u32) -> Option<BlockEntry> {
+        self.entries.get(&index).copied()
     }
 
     /// All blocks from an index on, in ascending order.
-    pub(crate) fn from(&self, start: u32) -> impl Iterator<Item = (u32, BlockAddress)> {
-        self.places.range(start..).map(|(&index, &place)| (index, place))
+    pub(crate) fn entries_from(&self, start: u32) -> impl Iterator<Item = (u32, BlockEntry)> {
+        self.entries.range(start..).map(|(&index, &entry)| (index, entry))
     }
 
     /// The blocks that were written into this snapshot, in ascending order.
-    pub(crate) fn written(&self) -> impl Iterator<Item = (u32, BlockDigest)> {
-        let written = self.places.iter().filter(|(_, place)| place.origin == BlockOrigin::Written);
-        written.map(|(&index, place)| (index, place.digest))
+    pub(crate) fn written(&self) -> impl Iterator<Item = (u32, Sha256Digest)> {
+        let written = self.entries.iter().filter(|(_, entry)| entry.origin == BlockOrigin::Written);
+        written.map(|(&index, entry)| (index, entry.digest))
     }
 
     /// Number of blocks, inherited ones included.
     pub(crate) fn len(&self) -> usize {
-        self.places.len()
+        self.entries.len()
     }
 
     /// Says that a block is about to be written. False if something else is being written there right now.
-    pub(crate) fn begin(&mut self, index: u32, digest: BlockDigest) -> bool {
-        let (other, writers) = self.under_way.entry(index).or_insert((digest, 0));
+    pub(crate) fn begin_write(&mut self, index: u32, digest: Sha256Digest) -> bool {
+        let (other, writers) = self.in_progress.entry(index).or_insert((digest, 0));
         let alone = *other == digest;
         *writers += usize::from(alone);
         alone
     }
 
     /// Says that a writer that had begun is done, or gave up.
-    pub(crate) fn end(&mut self, index: u32) {
-        if let Some((_, writers)) = self.under_way.get_mut(&index) {
+    pub(crate) fn end_write(&mut self, index: u32) {
+        if let Some((_, writers)) = self.in_progress.get_mut(&index) {
             *writers -= 1;
             if *writers == 0 {
-                self.under_way.remove(&index);
+                self.in_progress.remove(&index);
             }
         }
     }
 
     /// Notes that a block, which is kept already, was written. False if it came too late.
-    pub(crate) fn add(&mut self, index: u32, digest: BlockDigest) -> Result<bool, Error> {
+    pub(crate) fn record(&mut self, index: u32, digest: Sha256Digest) -> Result<bool, Error> {
         if self.sealed {
             return Ok(false);
         }
-        let place = BlockAddress { digest, origin: BlockOrigin::Written };
-        if self.places.get(&index) == Some(&place) {
+        let entry = BlockEntry { digest, origin: BlockOrigin::Written };
+        if self.entries.get(&index) == Some(&entry) {
             return Ok(true);
         }
         let file = match &mut self.file {
             Some(file) => file,
-            none => none.insert(appender(&self.path)?),
+            none => none.insert(open_for_append(&self.path)?),
         };
-        file.write_all(&encode(index, place)).map_err(Error::io("write", &self.path))?;
-        self.places.insert(index, place);
+        file.write_all(&encode(index, entry)).map_err(Error::io("write", &self.path))?;
+        self.entries.insert(index, entry);
         Ok(true)
     }
 
@@ -160,43 +160,43 @@ impl SnapshotMap {
     }
 
     /// Digests of all blocks.
-    pub(crate) fn digests(&self) -> BTreeSet<BlockDigest> {
-        self.places.values().map(|place| place.digest).collect()
+    pub(crate) fn digests(&self) -> BTreeSet<Sha256Digest> {
+        self.entries.values().map(|entry| entry.digest).collect()
     }
 }
 
 /// The file, to append to, without a torn last record.
-fn appender(path: &PathBuf) -> Result<File, Error> {
+fn open_for_append(path: &PathBuf) -> Result<File, Error> {
     let open = || {
         let file = File::options().append(true).create(true).open(path)?;
         let len = file.metadata()?.len();
-        if len % RECORD as u64 != 0 {
-            file.set_len(len - len % RECORD as u64)?;
+        if len % RECORD_SIZE as u64 != 0 {
+            file.set_len(len - len % RECORD_SIZE as u64)?;
         }
         Ok(file)
     };
     open().map_err(Error::io("write", path))
 }
 
-fn encode(index: u32, place: BlockAddress) -> [u8; RECORD] {
-    let mut record = [0; RECORD];
-    let flag = if place.origin == BlockOrigin::Inherited { INHERITED } else { 0 };
+fn encode(index: u32, entry: BlockEntry) -> [u8; RECORD_SIZE] {
+    let mut record = [0; RECORD_SIZE];
+    let flag = if entry.origin == BlockOrigin::Inherited { INHERITED } else { 0 };
     record[..4].copy_from_slice(&(index | flag).to_le_bytes());
-    record[4..36].copy_from_slice(&place.digest.0);
-    let check = BlockDigest::of(&record[..36]);
-    record[36..].copy_from_slice(&check.0[..4]);
+    record[4..36].copy_from_slice(&entry.digest.0);
+    let checksum = Sha256Digest::of(&record[..36]);
+    record[36..].copy_from_slice(&checksum.0[..4]);
     record
 }
 
-fn decode(record: &[u8; RECORD]) -> Option<(u32, BlockAddress)> {
-    let (fields, check) = record.split_at(36);
+fn decode(record: &[u8; RECORD_SIZE]) -> Option<(u32, BlockEntry)> {
+    let (fields, checksum) = record.split_at(36);
     let (index, digest) = fields.split_at(4);
-    if BlockDigest::of(fields).0[..4] != *check {
+    if Sha256Digest::of(fields).0[..4] != *checksum {
         return None;
     }
     let index = u32::from_le_bytes(index.try_into().ok()?);
     let origin = if index & INHERITED == 0 { BlockOrigin::Written } else { BlockOrigin::Inherited };
-    Some((index & !INHERITED, BlockAddress { digest: BlockDigest(digest.try_into().ok()?), origin }))
+    Some((index & !INHERITED, BlockEntry { digest: Sha256Digest(digest.try_into().ok()?), origin }))
 }
 
 #[cfg(test)]
@@ -204,44 +204,44 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_record_of_an_index_counts_and_a_torn_one_is_cut_off() {
+    fn the_last_record_of_an_index_is_valid_and_a_truncated_one_is_removed() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("snap-1.blocks");
-        let [a, b, c] = [BlockDigest::of(b"a"), BlockDigest::of(b"b"), BlockDigest::of(b"c")];
-        let mut map = SnapshotMap::create(path.clone(), None).unwrap();
-        map.add(7, a).unwrap();
-        map.add(3, b).unwrap();
-        map.add(7, c).unwrap();
+        let [a, b, c] = [Sha256Digest::of(b"a"), Sha256Digest::of(b"b"), Sha256Digest::of(b"c")];
+        let mut map = BlockMap::create(path.clone(), None).unwrap();
+        map.record(7, a).unwrap();
+        map.record(3, b).unwrap();
+        map.record(7, c).unwrap();
         let whole = std::fs::read(&path).unwrap();
-        for torn in 1..RECORD {
+        for torn in 1..RECORD_SIZE {
             std::fs::write(&path, &whole[..whole.len() - torn]).unwrap();
-            let mut map = SnapshotMap::open(path.clone()).unwrap();
-            assert_eq!(map.place(7).unwrap().digest, a, "{torn} bytes short");
-            map.add(7, c).unwrap();
+            let mut map = BlockMap::open(path.clone()).unwrap();
+            assert_eq!(map.entry(7).unwrap().digest, a, "{torn} bytes short");
+            map.record(7, c).unwrap();
             assert_eq!(std::fs::read(&path).unwrap(), whole);
         }
-        let map = SnapshotMap::open(path.clone()).unwrap();
+        let map = BlockMap::open(path.clone()).unwrap();
         assert_eq!(map.written().collect::<Vec<_>>(), [(3, b), (7, c)]);
         let mut altered = whole;
         altered[10] ^= 1;
         std::fs::write(&path, altered).unwrap();
-        let error = SnapshotMap::open(path).unwrap_err().to_string();
+        let error = BlockMap::open(path).unwrap_err().to_string();
         assert!(error.contains("record 0 of 3"), "{error}");
     }
 
     #[test]
-    fn a_child_has_its_parents_blocks_until_it_writes_its_own() {
+    fn a_child_inherits_its_parents_blocks_until_it_writes_its_own() {
         let folder = tempfile::tempdir().unwrap();
-        let [a, b] = [BlockDigest::of(b"a"), BlockDigest::of(b"b")];
-        let mut parent = SnapshotMap::create(folder.path().join("p"), None).unwrap();
-        parent.add(0, a).unwrap();
-        parent.add(1, a).unwrap();
-        let mut child = SnapshotMap::create(folder.path().join("c"), Some(&parent)).unwrap();
+        let [a, b] = [Sha256Digest::of(b"a"), Sha256Digest::of(b"b")];
+        let mut parent = BlockMap::create(folder.path().join("p"), None).unwrap();
+        parent.record(0, a).unwrap();
+        parent.record(1, a).unwrap();
+        let mut child = BlockMap::create(folder.path().join("c"), Some(&parent)).unwrap();
         assert_eq!(child.written().count(), 0);
-        child.add(1, b).unwrap();
-        child.add(0, a).unwrap();
+        child.record(1, b).unwrap();
+        child.record(0, a).unwrap();
         drop(child);
-        let child = SnapshotMap::open(folder.path().join("c")).unwrap();
+        let child = BlockMap::open(folder.path().join("c")).unwrap();
         assert_eq!(child.written().collect::<Vec<_>>(), [(0, a), (1, b)]);
         assert_eq!(child.len(), 2);
     }
@@ -249,12 +249,14 @@ mod tests {
     #[test]
     fn two_writers_of_different_bytes_at_one_index_conflict() {
         let folder = tempfile::tempdir().unwrap();
-        let mut map = SnapshotMap::create(folder.path().join("p"), None).unwrap();
-        let [a, b] = [BlockDigest::of(b"a"), BlockDigest::of(b"b")];
-        assert!(map.begin(0, a) && map.begin(0, a) && !map.begin(0, b) && map.begin(1, b));
-        map.end(0);
-        assert!(!map.begin(0, b));
-        map.end(0);
-        assert!(map.begin(0, b));
+        let mut map = BlockMap::create(folder.path().join("p"), None).unwrap();
+        let [a, b] = [Sha256Digest::of(b"a"), Sha256Digest::of(b"b")];
+        assert!(
+            map.begin_write(0, a) && map.begin_write(0, a) && !map.begin_write(0, b) && map.begin_write(1, b)
+        );
+        map.end_write(0);
+        assert!(!map.begin_write(0, b));
+        map.end_write(0);
+        assert!(map.begin_write(0, b));
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::clock::{Clock, SystemClock};
 use crate::http::connection::Timeouts;
 use crate::state::faults::FaultScript;
-use crate::state::request_log::Trail;
+use crate::state::request_log::RequestLog;
 
 /// How a local region behaves. By default it is quick and faultless: no windows, no quotas, no faults.
 #[derive(Debug, Clone)]
@@ -21,13 +21,13 @@ pub struct RegionConfig {
     /// How long each part of a request may take.
     pub timeouts: Timeouts,
     /// How many entries a page of a list of blocks has at most; a service may give fewer than it was asked for.
-    pub page: Option<usize>,
+    pub list_page_size: Option<usize>,
     /// What goes wrong on purpose.
     pub faults: FaultScript,
     /// What tells it the time.
     pub clock: Arc<dyn Clock>,
     /// Where it notes the requests that it answered, if anywhere.
-    pub trail: Option<Arc<Trail>>,
+    pub request_log: Option<Arc<RequestLog>>,
 }
 
 impl RegionConfig {
@@ -38,19 +38,19 @@ impl RegionConfig {
             windows: Windows::default(),
             quotas: Quotas::default(),
             timeouts: Timeouts::default(),
-            page: None,
+            list_page_size: None,
             faults: FaultScript::default(),
             clock: Arc::new(SystemClock),
-            trail: None,
+            request_log: None,
         }
     }
 
     /// Where the state is kept when nobody says otherwise: `$AMIFORGE_LOCAL_REGION`, else
     /// `amiforge/local-region` in `$XDG_DATA_HOME`, else in `~/.local/share`.
     pub fn default_folder() -> PathBuf {
-        let given = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-        given("AMIFORGE_LOCAL_REGION").unwrap_or_else(|| {
-            given("XDG_DATA_HOME")
+        let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        variable("AMIFORGE_LOCAL_REGION").unwrap_or_else(|| {
+            variable("XDG_DATA_HOME")
                 .or_else(|| std::env::home_dir().map(|home| home.join(".local/share")))
                 .unwrap_or_else(std::env::temp_dir)
                 .join("amiforge/local-region")

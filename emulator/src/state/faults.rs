@@ -148,20 +148,20 @@ impl FaultScript {
 
 /// A script that is being played.
 #[derive(Debug, Default)]
-pub(crate) struct Script {
-    rules: Mutex<Vec<Playing>>,
+pub(crate) struct ActiveFaults {
+    rules: Mutex<Vec<ActiveRule>>,
 }
 
 #[derive(Debug)]
-struct Playing {
+struct ActiveRule {
     rule: FaultRule,
     /// Requests that it was about.
-    met: u64,
+    matched: u64,
     /// Requests that went wrong by it.
-    struck: u64,
+    applied: u64,
 }
 
-impl Script {
+impl ActiveFaults {
     pub(crate) fn new(faults: FaultScript) -> Self {
         let script = Self::default();
         script.replace(faults);
@@ -170,52 +170,50 @@ impl Script {
 
     /// Plays another script from its beginning.
     pub(crate) fn replace(&self, faults: FaultScript) {
-        let rules = faults.rules.into_iter().map(|rule| Playing { rule, met: 0, struck: 0 });
+        let rules = faults.rules.into_iter().map(|rule| ActiveRule { rule, matched: 0, applied: 0 });
         *lock(&self.rules) = rules.collect();
     }
 
     /// What goes wrong with a request. Every rule that is about it counts it.
-    pub(crate) fn strike(&self, service: &str, action: &str, target: &str) -> Option<InjectedFault> {
-        let mut found = None;
-        for playing in
-            lock(&self.rules).iter_mut().filter(|playing| playing.is_about(service, action, target))
-        {
-            playing.met += 1;
-            if found.is_none() && playing.strikes() {
-                playing.struck += 1;
-                found = Some(playing.rule.what.clone());
+    pub(crate) fn next_fault(&self, service: &str, action: &str, target: &str) -> Option<InjectedFault> {
+        let mut fault = None;
+        for active in lock(&self.rules).iter_mut().filter(|active| active.matches(service, action, target)) {
+            active.matched += 1;
+            if fault.is_none() && active.applies() {
+                active.applied += 1;
+                fault = Some(active.rule.what.clone());
             }
         }
-        found
+        fault
     }
 }
 
-impl Playing {
-    fn is_about(&self, service: &str, action: &str, target: &str) -> bool {
+impl ActiveRule {
+    fn matches(&self, service: &str, action: &str, target: &str) -> bool {
         let FaultRule { service: only_service, action: only_action, target: only_target, .. } = &self.rule;
         only_service.as_ref().is_none_or(|only| only == service)
             && only_action.as_ref().is_none_or(|only| only == action)
             && only_target.as_ref().is_none_or(|only| target.contains(only.as_str()))
     }
 
-    fn strikes(&self) -> bool {
-        self.rule.times.is_none_or(|times| self.struck < times)
+    fn applies(&self) -> bool {
+        self.rule.times.is_none_or(|times| self.applied < times)
             && match self.rule.when {
                 When::Always => true,
-                When::Nth(nth) => self.met == nth,
-                When::First(count) => self.met <= count,
-                When::Every(step) => step != 0 && self.met.is_multiple_of(step),
-                When::Probability { p, seed } => draw(seed, self.met) < p,
+                When::Nth(nth) => self.matched == nth,
+                When::First(count) => self.matched <= count,
+                When::Every(step) => step != 0 && self.matched.is_multiple_of(step),
+                When::Probability { p, seed } => pseudo_random(seed, self.matched) < p,
             }
     }
 }
 
 /// A number from 0 to 1 that follows from a seed and a count alone (`SplitMix64`).
-fn draw(seed: u64, count: u64) -> f64 {
-    let mut word = seed.wrapping_add(count.wrapping_mul(0x9e37_79b9_7f4a_7c15));
-    word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    ((word ^ (word >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
+fn pseudo_random(seed: u64, count: u64) -> f64 {
+    let mut value = seed.wrapping_add(count.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    value = (value ^ (value >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    value = (value ^ (value >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    ((value ^ (value >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
 }
 
 #[cfg(test)]
@@ -245,19 +243,22 @@ mod tests {
             times: None,
             what,
         };
-        let script = Script::new(FaultScript {
+        let script = ActiveFaults::new(FaultScript {
             rules: vec![
                 rule(When::Nth(2), InjectedFault::Throttle),
                 rule(When::Every(2), InjectedFault::DropAfter),
             ],
         });
-        let mut play = |action| script.strike("ebs", action, "/");
-        let struck: Vec<_> = ["A", "B", "A", "A", "A"].into_iter().map(&mut play).collect();
-        assert_eq!(struck, [None, None, Some(InjectedFault::Throttle), None, Some(InjectedFault::DropAfter)]);
+        let mut run = |action| script.next_fault("ebs", action, "/");
+        let applied: Vec<_> = ["A", "B", "A", "A", "A"].into_iter().map(&mut run).collect();
+        assert_eq!(
+            applied,
+            [None, None, Some(InjectedFault::Throttle), None, Some(InjectedFault::DropAfter)]
+        );
     }
 
     #[test]
-    fn a_draw_is_the_same_for_the_same_seed_and_about_as_frequent_as_asked() {
+    fn equal_seeds_give_equal_faults_at_about_the_configured_rate() {
         let when = When::Probability { p: 0.25, seed: 11 };
         let rule = FaultRule {
             service: None,
@@ -268,13 +269,13 @@ mod tests {
             what: InjectedFault::Throttle,
         };
         let faults = FaultScript { rules: vec![rule] };
-        let play = || {
-            let script = Script::new(faults.clone());
-            (0..4000).map(|_| script.strike("ebs", "A", "/").is_some()).collect::<Vec<_>>()
+        let run = || {
+            let script = ActiveFaults::new(faults.clone());
+            (0..4000).map(|_| script.next_fault("ebs", "A", "/").is_some()).collect::<Vec<_>>()
         };
-        let struck = play();
-        assert_eq!(struck, play());
-        let count = struck.iter().filter(|&&one| one).count();
+        let applied = run();
+        assert_eq!(applied, run());
+        let count = applied.iter().filter(|&&one| one).count();
         assert!((900..1100).contains(&count), "{count}");
     }
 }

@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use super::atomic;
-use super::folder_lock::Hold;
+use super::folder_lock::FolderLock;
 use crate::error::Error;
 use crate::ids;
 
@@ -18,21 +18,21 @@ pub(super) const BLOCKS: &str = "blocks";
 
 /// Whether a folder is a local region's, or may become one: it does not exist, is empty but for what people put there
 /// before, or holds nothing but the state of one.
-pub(super) fn check_ours(folder: &Path) -> Result<(), Error> {
+pub(super) fn check_folder(folder: &Path) -> Result<(), Error> {
     let list = match std::fs::read_dir(folder) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
         other => other.map_err(Error::io("read", folder))?,
     };
-    let begun = folder.join(SECRET).exists();
+    let is_initialized = folder.join(SECRET).exists();
     for entry in list {
-        let found = entry.map_err(Error::io("read", folder))?.file_name().to_string_lossy().into_owned();
-        let ours = match found.as_str() {
+        let entry = entry.map_err(Error::io("read", folder))?.file_name().to_string_lossy().into_owned();
+        let allowed = match entry.as_str() {
             LOCK | ACCOUNTS => true,
-            SECRET | SWEEP | BLOCKS => begun,
-            other => begun && (may_be_region(other) || other.starts_with(atomic::ASIDE)),
+            SECRET | SWEEP | BLOCKS => is_initialized,
+            other => is_initialized && (is_region_name(other) || other.starts_with(atomic::TEMPORARY_PREFIX)),
         };
-        if !ours {
-            return Err(Error::Foreign { folder: folder.to_owned(), found });
+        if !allowed {
+            return Err(Error::ForeignEntry { folder: folder.to_owned(), entry });
         }
     }
     Ok(())
@@ -40,11 +40,11 @@ pub(super) fn check_ours(folder: &Path) -> Result<(), Error> {
 
 /// Removes the state of a local region: everything in its folder but the accounts. Gives whether there was any.
 pub(crate) fn remove(folder: &Path) -> Result<bool, Error> {
-    check_ours(folder)?;
+    check_folder(folder)?;
     if !folder.join(SECRET).exists() {
         return Ok(false);
     }
-    let _hold = Hold::take(folder)?;
+    let _folder_lock = FolderLock::acquire(folder)?;
     let list = std::fs::read_dir(folder).map_err(Error::io("read", folder))?;
     for entry in list {
         let path = entry.map_err(Error::io("read", folder))?.path();
@@ -66,8 +66,8 @@ pub(super) fn secret(folder: &Path) -> Result<[u8; 32], Error> {
     let path = folder.join(SECRET);
     match std::fs::read(&path) {
         Ok(bytes) => bytes.try_into().map_err(|bytes: Vec<u8>| {
-            let what = format!("{} bytes, where the key has 32", bytes.len());
-            Error::Damaged { path, what }
+            let reason = format!("{} bytes, where the key has 32", bytes.len());
+            Error::Damaged { path, reason }
         }),
         Err(error) if error.kind() == ErrorKind::NotFound => {
             let secret: [u8; 32] = ids::random();
@@ -79,7 +79,7 @@ pub(super) fn secret(folder: &Path) -> Result<[u8; 32], Error> {
 }
 
 /// Whether a name could be a region's: lower-case letters, digits and dashes, and no folder of the state itself.
-pub(super) fn may_be_region(name: &str) -> bool {
+pub(super) fn is_region_name(name: &str) -> bool {
     let plain = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
     plain
         && name != BLOCKS

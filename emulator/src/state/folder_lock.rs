@@ -11,62 +11,62 @@ use rustix::io::Errno;
 use crate::error::Error;
 
 /// How long a holder may take to say where it listens.
-const PATIENCE: Duration = Duration::from_secs(3);
+const ENDPOINT_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long to wait until looking again.
-const STEP: Duration = Duration::from_millis(10);
+const RETRY_INTERVAL: Duration = Duration::from_millis(10);
 
 /// The folder is ours until this is dropped.
 #[derive(Debug)]
-pub(crate) struct Hold {
+pub(crate) struct FolderLock {
     file: File,
     path: PathBuf,
 }
 
-impl Hold {
+impl FolderLock {
     /// Takes the folder, which is made when missing.
     ///
     /// # Errors
     /// [`Error::Held`] with the other server's endpoint when another one has it.
-    pub(crate) fn take(folder: &Path) -> Result<Self, Error> {
-        Self::take_within(folder, PATIENCE)
+    pub(crate) fn acquire(folder: &Path) -> Result<Self, Error> {
+        Self::acquire_within(folder, ENDPOINT_TIMEOUT)
     }
 
     /// A holder without an endpoint has just begun, or is about to end: after a while it is clear which.
-    fn take_within(folder: &Path, patience: Duration) -> Result<Self, Error> {
-        let begun = Instant::now();
+    fn acquire_within(folder: &Path, timeout: Duration) -> Result<Self, Error> {
+        let started = Instant::now();
         loop {
-            match Self::try_take(folder) {
-                Err(Error::Held { endpoint: None, .. }) if begun.elapsed() < patience => {
-                    std::thread::sleep(STEP);
+            match Self::try_acquire(folder) {
+                Err(Error::InUse { endpoint: None, .. }) if started.elapsed() < timeout => {
+                    std::thread::sleep(RETRY_INTERVAL);
                 }
                 other => return other,
             }
         }
     }
 
-    fn try_take(folder: &Path) -> Result<Self, Error> {
+    fn try_acquire(folder: &Path) -> Result<Self, Error> {
         std::fs::create_dir_all(folder).map_err(Error::io("make", folder))?;
         let path = folder.join("lock");
         let file = File::options().read(true).write(true).create(true).truncate(false).open(&path);
         let mut file = file.map_err(Error::io("open", &path))?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => {
-                let hold = Self { file, path };
-                hold.tell("")?;
-                Ok(hold)
+                let folder_lock = Self { file, path };
+                folder_lock.set_endpoint("")?;
+                Ok(folder_lock)
             }
             Err(Errno::WOULDBLOCK) => {
                 let mut text = String::new();
                 file.read_to_string(&mut text).map_err(Error::io("read", &path))?;
                 let endpoint = Some(text.trim().to_owned()).filter(|text| !text.is_empty());
-                Err(Error::Held { folder: folder.to_owned(), endpoint })
+                Err(Error::InUse { folder: folder.to_owned(), endpoint })
             }
             Err(error) => Err(Error::io("lock", path)(error.into())),
         }
     }
 
     /// Says where the holder listens.
-    pub(crate) fn tell(&self, endpoint: &str) -> Result<(), Error> {
+    pub(crate) fn set_endpoint(&self, endpoint: &str) -> Result<(), Error> {
         let mut file = &self.file;
         file.set_len(0)
             .and_then(|()| file.rewind())
@@ -75,7 +75,7 @@ impl Hold {
     }
 }
 
-impl Drop for Hold {
+impl Drop for FolderLock {
     fn drop(&mut self) {
         // The lock goes with the file; an endpoint that nobody serves any more should not be read either.
         let _ = self.file.set_len(0);
@@ -87,18 +87,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_second_server_learns_where_the_first_one_listens() {
+    fn a_second_server_reports_the_endpoint_of_the_first() {
         let folder = tempfile::tempdir().unwrap();
-        let first = Hold::take(folder.path()).unwrap();
-        let told = Hold::take_within(folder.path(), STEP).unwrap_err();
-        assert!(matches!(told, Error::Held { endpoint: None, .. }), "{told}");
-        first.tell("http://127.0.0.1:1").unwrap();
-        let told = Hold::take(folder.path()).unwrap_err();
+        let first = FolderLock::acquire(folder.path()).unwrap();
+        let error = FolderLock::acquire_within(folder.path(), RETRY_INTERVAL).unwrap_err();
+        assert!(matches!(error, Error::InUse { endpoint: None, .. }), "{error}");
+        first.set_endpoint("http://127.0.0.1:1").unwrap();
+        let error = FolderLock::acquire(folder.path()).unwrap_err();
         assert!(
-            matches!(&told, Error::Held { endpoint: Some(at), .. } if at == "http://127.0.0.1:1"),
-            "{told}"
+            matches!(&error, Error::InUse { endpoint: Some(at), .. } if at == "http://127.0.0.1:1"),
+            "{error}"
         );
         drop(first);
-        Hold::take(folder.path()).unwrap();
+        FolderLock::acquire(folder.path()).unwrap();
     }
 }

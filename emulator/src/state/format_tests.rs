@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::table::Table;
-use crate::state::World;
+use crate::state::State;
 use crate::state::config::RegionConfig;
 
 /// The files below a folder.
@@ -38,9 +38,9 @@ fn every_record_of_an_older_folder_is_written_back_unchanged() {
         std::fs::create_dir_all(copy.parent().unwrap()).unwrap();
         std::fs::copy(&source, copy).unwrap();
     }
-    let world = World::open(RegionConfig::new(folder.path())).unwrap();
-    assert!(world.accounts.key("OTHER").is_some());
-    let region = world.region("local").unwrap();
+    let state = State::open(RegionConfig::new(folder.path())).unwrap();
+    assert!(state.accounts.key("OTHER").is_some());
+    let region = state.region("local").unwrap();
     assert_eq!(rewrite(&region.settings), 1);
     assert_eq!(rewrite(&region.images), 3);
     assert_eq!(rewrite(&region.templates), 1);
@@ -56,9 +56,9 @@ fn every_record_of_an_older_folder_is_written_back_unchanged() {
     let map = region.snapshots.map(id).unwrap();
     assert_eq!(crate::sync::lock(&map).len(), 1);
     region.snapshots.edit(id, |_| Ok::<_, crate::error::Error>(())).unwrap().unwrap();
-    let spent = region.snapshots.start_of("123456789012", "spent").unwrap();
-    assert_eq!(format!("{spent:?}").matches("volume_size").count(), 1);
-    drop(world);
+    let used_tokens = region.snapshots.find_start("123456789012", "spent").unwrap();
+    assert_eq!(format!("{used_tokens:?}").matches("volume_size").count(), 1);
+    drop(state);
     let mut compared = 0;
     for source in files(&fixture) {
         let copy = folder.path().join(source.strip_prefix(&fixture).unwrap());

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::device::BlockDeviceMapping;
 use super::sharing::Grants;
 use super::tags::Tags;
-use crate::clock::Moment;
+use crate::clock::Timestamp;
 
 /// An image.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -21,7 +21,7 @@ pub(crate) struct ImageRecord {
     /// Of the maker.
     pub(crate) description: Option<String>,
     /// When it was made.
-    pub(crate) created: Moment,
+    pub(crate) created: Timestamp,
     /// What the machine is like.
     pub(crate) machine: MachineFields,
     /// Devices.
@@ -33,7 +33,7 @@ pub(crate) struct ImageRecord {
     /// Where it is in its life.
     pub(crate) life: Life,
     /// From when on it is deprecated.
-    pub(crate) deprecated: Option<Moment>,
+    pub(crate) deprecated: Option<Timestamp>,
     /// Whether it may be deregistered.
     pub(crate) protection: Protection,
     /// Image and region that it is a copy of.
@@ -76,7 +76,7 @@ pub(crate) enum Life {
     /// Pending until a moment, then available, or failed with a reason.
     Ready {
         /// When.
-        from: Moment,
+        from: Timestamp,
         /// Why it fails then.
         failure: Option<String>,
     },
@@ -97,7 +97,7 @@ pub(crate) enum Protection {
     /// It may not, nor for a day after protection ends.
     OnWithCooldown,
     /// It may from a moment on.
-    Until(Moment),
+    Until(Timestamp),
 }
 
 /// The state of an image on the wire.
@@ -130,7 +130,7 @@ impl ImageState {
 
 impl ImageRecord {
     /// Its state at a moment.
-    pub(crate) fn state(&self, now: Moment) -> ImageState {
+    pub(crate) fn state(&self, now: Timestamp) -> ImageState {
         match &self.life {
             Life::Ready { from, .. } if now < *from => ImageState::Pending,
             Life::Ready { failure: None, .. } => ImageState::Available,
@@ -141,7 +141,7 @@ impl ImageRecord {
     }
 
     /// Why it failed, if it has.
-    pub(crate) fn failure(&self, now: Moment) -> Option<&str> {
+    pub(crate) fn failure(&self, now: Timestamp) -> Option<&str> {
         match &self.life {
             Life::Ready { from, failure: Some(why) } if now >= *from => Some(why),
             _ => None,
@@ -159,12 +159,12 @@ impl ImageRecord {
     }
 
     /// Whether it is deprecated at a moment.
-    pub(crate) fn is_deprecated(&self, now: Moment) -> bool {
+    pub(crate) fn is_deprecated(&self, now: Timestamp) -> bool {
         self.deprecated.is_some_and(|from| from <= now)
     }
 
     /// The word for its protection at a moment.
-    pub(crate) fn protection_word(&self, now: Moment) -> &'static str {
+    pub(crate) fn protection_state(&self, now: Timestamp) -> &'static str {
         match self.protection {
             Protection::Until(end) if now < end => "disabled-with-cooldown",
             Protection::Off | Protection::Until(_) => "disabled",

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::clock::Moment;
+use crate::clock::Timestamp;
 
 /// A key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,7 +18,7 @@ pub(crate) struct KeyRecord {
     /// What it is for, such as `ENCRYPT_DECRYPT`.
     pub(crate) usage: String,
     /// When it was made.
-    pub(crate) created: Moment,
+    pub(crate) created: Timestamp,
 }
 
 /// A further name of a key.
@@ -31,5 +31,5 @@ pub(crate) struct Alias {
     /// Id of the key.
     pub(crate) key: String,
     /// When it was made or last changed.
-    pub(crate) changed: Moment,
+    pub(crate) changed: Timestamp,
 }

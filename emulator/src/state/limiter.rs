@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Mutex;
 
-use crate::clock::Moment;
+use crate::clock::Timestamp;
 use crate::sync::lock;
 
 /// What was used of each quota.
@@ -14,23 +14,24 @@ pub(crate) struct Limiter {
 
 #[derive(Debug)]
 struct TokenBucket {
-    left: f64,
-    at: Moment,
+    tokens: f64,
+    updated: Timestamp,
 }
 
 impl Limiter {
     /// Takes one request of a quota's `rate` a second for somebody. False if there is none left.
-    pub(crate) fn take(&self, quota: &'static str, whose: &str, rate: Option<u32>, now: Moment) -> bool {
+    pub(crate) fn take(&self, quota: &'static str, owner: &str, rate: Option<u32>, now: Timestamp) -> bool {
         let Some(rate) = rate.map(f64::from) else { return true };
         let mut buckets = lock(&self.buckets);
-        let bucket = buckets.entry((quota, whose.to_owned())).or_insert(TokenBucket { left: rate, at: now });
-        bucket.left = (bucket.left + now.since(bucket.at).as_secs_f64() * rate).min(rate);
-        bucket.at = bucket.at.max(now);
-        let taken = bucket.left >= 1.0;
-        if taken {
-            bucket.left -= 1.0;
+        let bucket =
+            buckets.entry((quota, owner.to_owned())).or_insert(TokenBucket { tokens: rate, updated: now });
+        bucket.tokens = (bucket.tokens + now.since(bucket.updated).as_secs_f64() * rate).min(rate);
+        bucket.updated = bucket.updated.max(now);
+        let granted = bucket.tokens >= 1.0;
+        if granted {
+            bucket.tokens -= 1.0;
         }
-        taken
+        granted
     }
 }
 
@@ -39,13 +40,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_quota_fills_steadily_and_is_everybodys_own() {
+    fn a_quota_refills_steadily_and_is_counted_per_owner() {
         let limiter = Limiter::default();
-        let take = |who, at| limiter.take("puts", who, Some(10), Moment(at));
+        let take = |owner, updated| limiter.take("puts", owner, Some(10), Timestamp(updated));
         assert_eq!((0..20).filter(|_| take("a", 1000)).count(), 10);
         assert!(take("b", 1000));
         assert!(!take("a", 1050) && take("a", 1100) && !take("a", 1150));
         assert_eq!((0..20).filter(|_| take("a", 9000)).count(), 10);
-        assert!(limiter.take("puts", "a", None, Moment(0)));
+        assert!(limiter.take("puts", "a", None, Timestamp(0)));
     }
 }

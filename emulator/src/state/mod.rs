@@ -45,16 +45,16 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, RwLock};
 
-use crate::clock::Moment;
+use crate::clock::Timestamp;
 use crate::error::Error;
-use crate::http::body::Buffers;
+use crate::http::body::BufferPool;
 use crate::sync;
 
 use self::accounts::Accounts;
-use self::blocks::{BLOCK, BlockStore};
+use self::blocks::{BLOCK_SIZE, BlockStore};
 use self::config::RegionConfig;
-use self::faults::Script;
-use self::folder_lock::Hold;
+use self::faults::ActiveFaults;
+use self::folder_lock::FolderLock;
 use self::limiter::Limiter;
 use self::objects::Bucket;
 
@@ -64,52 +64,52 @@ pub(crate) use self::region::Region;
 
 /// All of the local region's state and behaviour.
 #[derive(Debug)]
-pub(crate) struct World {
+pub(crate) struct State {
     pub(crate) config: RegionConfig,
     pub(crate) accounts: Accounts,
     /// The blocks of all regions.
     pub(crate) blocks: Arc<BlockStore>,
     /// What bodies of requests are read into.
-    pub(crate) buffers: Arc<Buffers>,
+    pub(crate) buffers: Arc<BufferPool>,
     /// What tokens are sealed with.
     pub(crate) secret: [u8; 32],
     /// Tokens of another generation are no longer valid.
     pub(crate) generation: AtomicU32,
-    pub(crate) script: Script,
+    pub(crate) faults: ActiveFaults,
     pub(crate) limiter: Limiter,
-    pub(crate) hold: Hold,
+    pub(crate) folder_lock: FolderLock,
     regions: RwLock<BTreeMap<String, Arc<Region>>>,
 }
 
-impl World {
+impl State {
     /// Opens the folder, which is made when missing, and keeps others from it.
     pub(crate) fn open(config: RegionConfig) -> Result<Self, Error> {
         let folder = config.folder.clone();
-        folder::check_ours(&folder)?;
-        let hold = Hold::take(&folder)?;
+        folder::check_folder(&folder)?;
+        let folder_lock = FolderLock::acquire(&folder)?;
         let accounts = Accounts::load(&folder)?;
         let blocks = BlockStore::open(folder.join(folder::BLOCKS))?;
-        let world = Self {
-            buffers: Arc::new(Buffers::new(BLOCK)),
+        let state = Self {
+            buffers: Arc::new(BufferPool::new(BLOCK_SIZE)),
             secret: folder::secret(&folder)?,
             generation: AtomicU32::new(0),
-            script: Script::new(config.faults.clone()),
+            faults: ActiveFaults::new(config.faults.clone()),
             limiter: Limiter::default(),
             regions: RwLock::default(),
             config,
             accounts,
             blocks: Arc::new(blocks),
-            hold,
+            folder_lock,
         };
-        for name in world.names()? {
-            world.region(&name)?;
+        for name in state.folder_names()? {
+            state.region(&name)?;
         }
-        world.sweep()?;
-        Ok(world)
+        state.remove_unused_blocks()?;
+        Ok(state)
     }
 
     /// The present moment.
-    pub(crate) fn now(&self) -> Moment {
+    pub(crate) fn now(&self) -> Timestamp {
         self.config.clock.now()
     }
 
@@ -118,7 +118,7 @@ impl World {
         if let Some(region) = sync::read(&self.regions).get(name) {
             return Ok(Arc::clone(region));
         }
-        if !folder::may_be_region(name) {
+        if !folder::is_region_name(name) {
             return Err(Error::RegionName(name.to_owned()));
         }
         let mut regions = sync::write(&self.regions);
@@ -151,12 +151,12 @@ impl World {
     }
 
     /// Notes that blocks may have become unused.
-    pub(crate) fn sweep_later(&self) -> Result<(), Error> {
+    pub(crate) fn mark_unused_blocks(&self) -> Result<(), Error> {
         atomic::write(&self.config.folder.join(folder::SWEEP), b"")
     }
 
     /// Removes blocks that no snapshot has, if snapshots were removed. Only safe while nobody writes.
-    fn sweep(&self) -> Result<(), Error> {
+    fn remove_unused_blocks(&self) -> Result<(), Error> {
         let marker = self.config.folder.join(folder::SWEEP);
         if !marker.exists() {
             return Ok(());
@@ -165,23 +165,23 @@ impl World {
         for region in sync::read(&self.regions).values() {
             used.extend(region.snapshots.digests()?);
         }
-        self.blocks.sweep(&used)?;
+        self.blocks.remove_unused(&used)?;
         atomic::remove(&marker)
     }
 
     /// The regions that have a folder.
-    fn names(&self) -> Result<Vec<String>, Error> {
+    fn folder_names(&self) -> Result<Vec<String>, Error> {
         let folder = &self.config.folder;
         let list = std::fs::read_dir(folder).map_err(Error::io("read", folder))?;
-        let mut names = Vec::new();
+        let mut folder_names = Vec::new();
         for entry in list {
             let entry = entry.map_err(Error::io("read", folder))?;
             let name = entry.file_name().to_string_lossy().into_owned();
-            if entry.path().is_dir() && folder::may_be_region(&name) {
-                names.push(name);
+            if entry.path().is_dir() && folder::is_region_name(&name) {
+                folder_names.push(name);
             }
         }
-        Ok(names)
+        Ok(folder_names)
     }
 }
 

@@ -13,13 +13,13 @@ use serde::{Deserialize, Serialize};
 use super::atomic;
 use super::checksum::{Algorithm, Checksum, ChecksumScope};
 use super::table::Table;
-use crate::clock::Moment;
+use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::ids;
 
 /// What S3 keeps in a region.
 #[derive(Debug)]
-pub(crate) struct S3Shelves {
+pub(crate) struct ObjectStore {
     /// By name; a name is free only if no region has it.
     pub(crate) buckets: Table<Bucket>,
     /// By bucket, a slash and key.
@@ -35,7 +35,7 @@ pub(crate) struct Bucket {
     /// Account.
     pub(crate) owner: String,
     /// When it was made.
-    pub(crate) created: Moment,
+    pub(crate) created: Timestamp,
 }
 
 /// An object.
@@ -46,7 +46,7 @@ pub(crate) struct StoredObject {
     /// With its quotation marks.
     pub(crate) etag: String,
     /// When it was put.
-    pub(crate) modified: Moment,
+    pub(crate) modified: Timestamp,
     /// Its bytes, in order.
     pub(crate) segments: Vec<ObjectSegment>,
     /// What it was put with and is given back with: type of content, own headers.
@@ -72,7 +72,7 @@ pub(crate) struct MultipartUpload {
     /// What becomes of it.
     pub(crate) key: String,
     /// When it began.
-    pub(crate) begun: Moment,
+    pub(crate) begun: Timestamp,
     /// As of the object.
     pub(crate) headers: BTreeMap<String, String>,
     /// As of the object.
@@ -93,20 +93,20 @@ pub(crate) struct UploadedPart {
     /// If it was sent with one.
     pub(crate) checksum: Option<(Algorithm, String)>,
     /// When it was put.
-    pub(crate) modified: Moment,
+    pub(crate) modified: Timestamp,
 }
 
-impl S3Shelves {
+impl ObjectStore {
     /// Opens the shelves; `region` is the region's folder.
     pub(crate) fn open(region: &Path) -> Result<Self, Error> {
-        let shelves = Self {
+        let store = Self {
             buckets: Table::open(region.join("buckets"))?,
             objects: Table::open(region.join("objects"))?,
             uploads: Table::open(region.join("uploads"))?,
             bodies: region.join("bodies"),
         };
-        shelves.sweep()?;
-        Ok(shelves)
+        store.sweep()?;
+        Ok(store)
     }
 
     /// Removes bodies that no record names.
@@ -141,7 +141,7 @@ impl S3Shelves {
     }
 
     /// Removes bodies that nothing names any longer.
-    pub(crate) fn forget(&self, segments: &[ObjectSegment]) -> Result<(), Error> {
+    pub(crate) fn remove_bodies(&self, segments: &[ObjectSegment]) -> Result<(), Error> {
         segments.iter().try_for_each(|segment| atomic::remove(&self.body(segment)))
     }
 
@@ -150,13 +150,13 @@ impl S3Shelves {
         let name = object_name(bucket, key);
         let old = self.objects.find(&name);
         self.objects.put(&name, object)?;
-        old.map_or(Ok(()), |old| self.forget(&old.segments))
+        old.map_or(Ok(()), |old| self.remove_bodies(&old.segments))
     }
 
     /// Removes an object, if there is one.
     pub(crate) fn remove(&self, bucket: &str, key: &str) -> Result<(), Error> {
         let old = self.objects.remove(&object_name(bucket, key))?;
-        old.map_or(Ok(()), |old| self.forget(&old.segments))
+        old.map_or(Ok(()), |old| self.remove_bodies(&old.segments))
     }
 
     /// An object.

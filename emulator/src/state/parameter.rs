@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::tags::Tags;
-use crate::clock::Moment;
+use crate::clock::Timestamp;
 
 /// A parameter. Its versions are never changed, but for their labels.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -38,16 +38,19 @@ pub(crate) struct ParameterVersion {
     /// The key of a secure one.
     pub(crate) key: Option<String>,
     /// When it was made.
-    pub(crate) modified: Moment,
+    pub(crate) modified: Timestamp,
     /// From when on it shows: an image is looked at first.
-    pub(crate) from: Moment,
+    pub(crate) from: Timestamp,
     /// Names for it, each of which one version of a parameter has.
     pub(crate) labels: BTreeSet<String>,
 }
 
 impl StoredParameter {
     /// The versions that show at a moment.
-    pub(crate) fn shown(&self, now: Moment) -> impl DoubleEndedIterator<Item = &ParameterVersion> {
+    pub(crate) fn visible_versions(
+        &self,
+        now: Timestamp,
+    ) -> impl DoubleEndedIterator<Item = &ParameterVersion> {
         self.versions.iter().filter(move |version| version.from <= now)
     }
 
@@ -59,6 +62,6 @@ impl StoredParameter {
 }
 
 /// The name under which a parameter of an account is kept.
-pub(crate) fn shelf_name(account: &str, name: &str) -> String {
+pub(crate) fn parameter_key(account: &str, name: &str) -> String {
     format!("{account}:{name}")
 }

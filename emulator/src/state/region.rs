@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use super::account_settings::{AccountSettings, Sharing};
 use super::image::ImageRecord;
 use super::kms_key::{Alias, KeyRecord};
-use super::objects::S3Shelves;
+use super::objects::ObjectStore;
 use super::parameter::StoredParameter;
 use super::snapshots::SnapshotTable;
 use super::store_task::StoreTask;
@@ -37,9 +37,9 @@ pub(crate) struct Region {
     /// Aliases of keys, by account and name.
     pub(crate) aliases: Table<Alias>,
     /// Buckets, objects and unfinished uploads.
-    pub(crate) object_store: S3Shelves,
+    pub(crate) object_store: ObjectStore,
     /// To be held while a change looks at several things: a name that has to be free, an image and its snapshots.
-    pub(crate) changing: Mutex<()>,
+    pub(crate) write_lock: Mutex<()>,
 }
 
 impl Region {
@@ -56,8 +56,8 @@ impl Region {
             parameters: Table::open(folder.join("parameters"))?,
             keys: Table::open(folder.join("keys"))?,
             aliases: Table::open(folder.join("aliases"))?,
-            object_store: S3Shelves::open(&folder)?,
-            changing: Mutex::default(),
+            object_store: ObjectStore::open(&folder)?,
+            write_lock: Mutex::default(),
         })
     }
 }

@@ -13,7 +13,7 @@ use crate::sync::lock;
 
 /// A request that was taken.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct SeenRequest {
+pub struct LoggedRequest {
     /// `ebs`, `ec2`, `kms`, `ssm`, `s3` or `sts`.
     pub service: &'static str,
     /// `PutSnapshotBlock`, ...
@@ -28,12 +28,12 @@ pub struct SeenRequest {
 
 /// Where requests are noted, in the order in which they were answered.
 #[derive(Debug, Default)]
-pub struct Trail {
-    notes: Mutex<Vec<SeenRequest>>,
+pub struct RequestLog {
+    requests: Mutex<Vec<LoggedRequest>>,
     file: Option<Mutex<File>>,
 }
 
-impl Trail {
+impl RequestLog {
     /// A trail that is kept in memory.
     pub fn new() -> Self {
         Self::default()
@@ -45,34 +45,34 @@ impl Trail {
     /// When the file cannot be made.
     pub fn to_file(path: &Path) -> Result<Self, Error> {
         let file = File::options().create(true).append(true).open(path).map_err(Error::io("write", path))?;
-        Ok(Self { notes: Mutex::default(), file: Some(Mutex::new(file)) })
+        Ok(Self { requests: Mutex::default(), file: Some(Mutex::new(file)) })
     }
 
     /// What was noted so far.
-    pub fn notes(&self) -> Vec<SeenRequest> {
-        lock(&self.notes).clone()
+    pub fn requests(&self) -> Vec<LoggedRequest> {
+        lock(&self.requests).clone()
     }
 
     /// How often each action was answered with a status below 300.
     pub fn successes(&self) -> BTreeMap<String, usize> {
         let mut counts = BTreeMap::new();
-        for seen in lock(&self.notes).iter().filter(|seen| (200..300).contains(&seen.status)) {
-            *counts.entry(seen.action.clone()).or_default() += 1;
+        for request in lock(&self.requests).iter().filter(|request| (200..300).contains(&request.status)) {
+            *counts.entry(request.action.clone()).or_default() += 1;
         }
         counts
     }
 
     /// Forgets everything.
     pub fn clear(&self) {
-        lock(&self.notes).clear();
+        lock(&self.requests).clear();
     }
 
-    pub(crate) fn note(&self, seen: SeenRequest) {
+    pub(crate) fn record(&self, request: LoggedRequest) {
         let Some(file) = &self.file else {
-            lock(&self.notes).push(seen);
+            lock(&self.requests).push(request);
             return;
         };
-        if let Ok(mut line) = serde_json::to_vec(&seen) {
+        if let Ok(mut line) = serde_json::to_vec(&request) {
             line.push(b'\n');
             // A trail that cannot be written must not fail the request that it tells of.
             let _ = lock(file).write_all(&line);

@@ -30,7 +30,7 @@ impl Grants {
     }
 
     /// Whether an account is named, or everybody is.
-    pub(crate) fn admits(&self, account: &str) -> bool {
+    pub(crate) fn allows(&self, account: &str) -> bool {
         self.is_public() || self.names(account)
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::clock::Moment;
+use crate::clock::Timestamp;
 use crate::state::config::Windows;
 
 /// What the region knows of a snapshot, but for its blocks.
@@ -29,7 +29,7 @@ pub(crate) struct Snapshot {
     /// The ARN of the key that it is encrypted with; nothing if it is not encrypted.
     pub(crate) kms_key: Option<String>,
     /// When it was started.
-    pub(crate) start_time: Moment,
+    pub(crate) start_time: Timestamp,
     /// Minutes of idleness after which it is cancelled while pending.
     pub(crate) timeout: u64,
     /// How it ended, once that was asked for.
@@ -46,7 +46,7 @@ pub(crate) struct Snapshot {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct SnapshotOutcome {
     /// When that shows.
-    pub(crate) at: Moment,
+    pub(crate) at: Timestamp,
     /// Why it failed, if it did.
     pub(crate) failure: Option<String>,
     /// Number of its blocks, inherited ones included.
@@ -59,9 +59,11 @@ pub(crate) struct StartToken {
     /// The token.
     pub(crate) token: String,
     /// All that was asked for, in one form for equal requests.
-    pub(crate) asked: String,
+    #[serde(rename = "asked")]
+    pub(crate) request: String,
     /// The answer that it got.
-    pub(crate) answer: String,
+    #[serde(rename = "answer")]
+    pub(crate) response: String,
 }
 
 /// Who else may make volumes from a snapshot.
@@ -86,7 +88,7 @@ pub(crate) enum Status {
 
 impl Status {
     /// As both APIs write it.
-    pub(crate) fn word(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Pending => "pending",
             Self::Completed => "completed",
@@ -97,7 +99,7 @@ impl Status {
 
 impl Snapshot {
     /// Where it is in its life at a moment.
-    pub(crate) fn status(&self, now: Moment) -> Status {
+    pub(crate) fn status(&self, now: Timestamp) -> Status {
         match &self.outcome {
             Some(outcome) if now >= outcome.at && outcome.failure.is_some() => Status::Error,
             Some(outcome) if now >= outcome.at => Status::Completed,
@@ -106,13 +108,13 @@ impl Snapshot {
     }
 
     /// Why it failed, as EC2's `StateMessage` says it.
-    pub(crate) fn state_message(&self, now: Moment) -> Option<&str> {
+    pub(crate) fn state_message(&self, now: Timestamp) -> Option<&str> {
         let outcome = self.outcome.as_ref().filter(|outcome| now >= outcome.at)?;
         outcome.failure.as_deref()
     }
 
     /// EC2's `Progress`.
-    pub(crate) fn progress(&self, now: Moment) -> &'static str {
+    pub(crate) fn progress(&self, now: Timestamp) -> &'static str {
         match (self.status(now), &self.outcome) {
             (Status::Completed, _) => "100%",
             (_, Some(_)) => "99%",
@@ -121,15 +123,15 @@ impl Snapshot {
     }
 
     /// When it was completed; nothing while it is not.
-    pub(crate) fn completion_time(&self, now: Moment) -> Option<Moment> {
+    pub(crate) fn completion_time(&self, now: Timestamp) -> Option<Timestamp> {
         let outcome = self.outcome.as_ref().filter(|outcome| outcome.failure.is_none())?;
         (now >= outcome.at).then_some(outcome.at)
     }
 
     /// Bytes of its blocks, inherited ones included; nothing while it is not completed.
-    pub(crate) fn full_size(&self, now: Moment) -> Option<u64> {
+    pub(crate) fn full_size(&self, now: Timestamp) -> Option<u64> {
         let outcome = self.outcome.as_ref().filter(|outcome| outcome.failure.is_none())?;
-        (now >= outcome.at).then_some(outcome.blocks * super::blocks::BLOCK as u64)
+        (now >= outcome.at).then_some(outcome.blocks * super::blocks::BLOCK_SIZE as u64)
     }
 
     /// Whether an account may read it and make volumes from it.
@@ -138,12 +140,12 @@ impl Snapshot {
     }
 
     /// Whether the calls that read blocks find it: some time after it was completed.
-    pub(crate) fn listable(&self, now: Moment, windows: &Windows) -> bool {
+    pub(crate) fn listable(&self, now: Timestamp, windows: &Windows) -> bool {
         self.completion_time(now).is_some_and(|at| now >= at.after(windows.list_after_completion))
     }
 
     /// When it is cancelled if nothing more is written after `last_write`; nothing once it was completed.
-    pub(crate) fn deadline(&self, last_write: Moment, windows: &Windows) -> Option<Moment> {
+    pub(crate) fn deadline(&self, last_write: Timestamp, windows: &Windows) -> Option<Timestamp> {
         let minutes = Duration::from_secs(self.timeout.saturating_mul(60));
         self.outcome.is_none().then(|| last_write.after(minutes).after(windows.cancel_lag))
     }

@@ -10,10 +10,10 @@ use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
-use crate::digest::BlockDigest;
+use crate::digest::Sha256Digest;
 use crate::error::Error;
-use crate::state::block_map::SnapshotMap;
-use crate::state::blocks::{BLOCK, BlockStore};
+use crate::state::block_map::BlockMap;
+use crate::state::blocks::{BLOCK_SIZE, BlockStore};
 use crate::state::snapshot::Snapshot;
 use crate::state::table::Table;
 
@@ -31,7 +31,7 @@ pub enum UnwrittenView {
 #[derive(Debug)]
 pub struct SnapshotVolume {
     snapshot: Snapshot,
-    map: SnapshotMap,
+    map: BlockMap,
     blocks: BlockStore,
     view: UnwrittenView,
 }
@@ -43,14 +43,14 @@ impl SnapshotVolume {
     /// When there is no such snapshot, it is not completed, or a file is damaged.
     pub fn open(folder: &Path, region: &str, id: &str, view: UnwrittenView) -> Result<Self, Error> {
         let snapshots = folder.join(region).join("snapshots");
-        let found = Table::<Snapshot>::peek(&snapshots, id)?;
-        let snapshot = found.ok_or_else(|| Error::NoSnapshot(id.to_owned()))?;
+        let record = Table::<Snapshot>::read_one(&snapshots, id)?;
+        let snapshot = record.ok_or_else(|| Error::NoSnapshot(id.to_owned()))?;
         // Sealed is enough: that it may not show yet is between a server and its clients.
         if snapshot.outcome.as_ref().is_none_or(|outcome| outcome.failure.is_some()) {
             return Err(Error::NotCompleted(id.to_owned()));
         }
-        let map = SnapshotMap::open(snapshots.join(format!("{id}.blocks")))?;
-        Ok(Self { snapshot, map, blocks: BlockStore::of_others(folder.join("blocks")), view })
+        let map = BlockMap::open(snapshots.join(format!("{id}.blocks")))?;
+        Ok(Self { snapshot, map, blocks: BlockStore::read_only(folder.join("blocks")), view })
     }
 
     /// Bytes of the volume.
@@ -65,12 +65,12 @@ impl SnapshotVolume {
 
     /// Number of blocks of the volume.
     pub fn blocks(&self) -> u32 {
-        u32::try_from(self.len() / BLOCK as u64).unwrap_or(u32::MAX)
+        u32::try_from(self.len() / BLOCK_SIZE as u64).unwrap_or(u32::MAX)
     }
 
     /// Whether the snapshot has a block.
     pub fn has(&self, index: u32) -> bool {
-        self.map.place(index).is_some()
+        self.map.entry(index).is_some()
     }
 
     /// Reads a block: 512 KiB.
@@ -78,14 +78,14 @@ impl SnapshotVolume {
     /// # Errors
     /// When its file cannot be read, is not as long as a block, or holds other bytes than were written.
     pub fn read(&self, index: u32) -> Result<Vec<u8>, Error> {
-        let Some(place) = self.map.place(index) else { return Ok(self.unwritten(index)) };
-        let bytes = self.blocks.read(place.digest)?;
-        let digest = BlockDigest::of(&bytes);
-        if digest == place.digest {
+        let Some(entry) = self.map.entry(index) else { return Ok(self.unwritten_block(index)) };
+        let bytes = self.blocks.read(entry.digest)?;
+        let digest = Sha256Digest::of(&bytes);
+        if digest == entry.digest {
             return Ok(bytes);
         }
-        let what = format!("block {index} was written with digest {:?} and reads {digest:?}", place.digest);
-        Err(Error::Damaged { path: self.blocks.path(place.digest), what })
+        let reason = format!("block {index} was written with digest {:?} and reads {digest:?}", entry.digest);
+        Err(Error::Damaged { path: self.blocks.path(entry.digest), reason })
     }
 
     /// Writes the volume to a new file, in which zeros are holes. Gives the number of blocks that are not.
@@ -98,12 +98,12 @@ impl SnapshotVolume {
         file.set_len(self.len()).map_err(Error::io("write", path))?;
         let mut written = 0;
         for index in 0..self.blocks() {
-            if !self.has(index) && !self.garbage() {
+            if !self.has(index) && !self.shows_garbage() {
                 continue;
             }
             let bytes = self.read(index)?;
             if bytes.iter().any(|&byte| byte != 0) {
-                let at = u64::from(index) * BLOCK as u64;
+                let at = u64::from(index) * BLOCK_SIZE as u64;
                 file.write_all_at(&bytes, at).map_err(Error::io("write", path))?;
                 written += 1;
             }
@@ -111,19 +111,19 @@ impl SnapshotVolume {
         Ok(written)
     }
 
-    fn garbage(&self) -> bool {
+    fn shows_garbage(&self) -> bool {
         self.view == UnwrittenView::Encrypted || self.snapshot.kms_key.is_some()
     }
 
-    fn unwritten(&self, index: u32) -> Vec<u8> {
-        if !self.garbage() {
-            return vec![0; BLOCK];
+    fn unwritten_block(&self, index: u32) -> Vec<u8> {
+        if !self.shows_garbage() {
+            return vec![0; BLOCK_SIZE];
         }
-        let seed = BlockDigest::of(format!("{}/{index}", self.snapshot.id).as_bytes()).0;
+        let seed = Sha256Digest::of(format!("{}/{index}", self.snapshot.id).as_bytes()).0;
         let mut word =
             u64::from_le_bytes([seed[0], seed[1], seed[2], seed[3], seed[4], seed[5], seed[6], seed[7]]);
-        let mut bytes = Vec::with_capacity(BLOCK);
-        while bytes.len() < BLOCK {
+        let mut bytes = Vec::with_capacity(BLOCK_SIZE);
+        while bytes.len() < BLOCK_SIZE {
             // A counter, mixed (SplitMix64): all of its values differ, so at most one of them is zero.
             word = word.wrapping_add(0x9e37_79b9_7f4a_7c15);
             let mut mixed = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 
 use super::atomic;
-use super::block_map::SnapshotMap;
+use super::block_map::BlockMap;
 use super::snapshot::{Snapshot, SnapshotOutcome, StartToken};
 use super::table::Table;
-use crate::clock::Moment;
-use crate::digest::BlockDigest;
+use crate::clock::Timestamp;
+use crate::digest::Sha256Digest;
 use crate::error::Error;
 use crate::state::config::Windows;
 use crate::sync;
@@ -19,13 +19,13 @@ use crate::sync;
 pub(crate) struct SnapshotTable {
     folder: PathBuf,
     records: Table<Snapshot>,
-    maps: RwLock<BTreeMap<String, Arc<Mutex<SnapshotMap>>>>,
+    maps: RwLock<BTreeMap<String, Arc<Mutex<BlockMap>>>>,
     /// When something was last written into a pending snapshot.
-    writes: Mutex<BTreeMap<String, Moment>>,
+    writes: Mutex<BTreeMap<String, Timestamp>>,
     /// Tokens of snapshots that were deleted: a token is never free again.
-    spent: Table<StartToken>,
+    used_tokens: Table<StartToken>,
     /// Held while a snapshot is started, so that one token starts one snapshot.
-    starting: Mutex<()>,
+    lock_starts: Mutex<()>,
 }
 
 /// What is said of a snapshot that nobody completed in time.
@@ -39,11 +39,11 @@ impl SnapshotTable {
         remove_orphans(&folder, &records)?;
         Ok(Self {
             records,
-            spent: Table::open(region.join("snapshot-tokens"))?,
+            used_tokens: Table::open(region.join("snapshot-tokens"))?,
             folder,
             maps: RwLock::default(),
             writes: Mutex::default(),
-            starting: Mutex::default(),
+            lock_starts: Mutex::default(),
         })
     }
 
@@ -67,7 +67,7 @@ impl SnapshotTable {
     }
 
     /// The blocks of a snapshot.
-    pub(crate) fn map(&self, id: &str) -> Result<Arc<Mutex<SnapshotMap>>, Error> {
+    pub(crate) fn map(&self, id: &str) -> Result<Arc<Mutex<BlockMap>>, Error> {
         if let Some(map) = sync::read(&self.maps).get(id) {
             return Ok(Arc::clone(map));
         }
@@ -75,57 +75,57 @@ impl SnapshotTable {
         if let Some(map) = maps.get(id) {
             return Ok(Arc::clone(map));
         }
-        let map = Arc::new(Mutex::new(SnapshotMap::open(self.file(id))?));
+        let map = Arc::new(Mutex::new(BlockMap::open(self.blocks_path(id))?));
         maps.insert(id.to_owned(), Arc::clone(&map));
         Ok(map)
     }
 
     /// Lets nobody else start a snapshot until the result is dropped.
-    pub(crate) fn starting(&self) -> MutexGuard<'_, ()> {
-        sync::lock(&self.starting)
+    pub(crate) fn lock_starts(&self) -> MutexGuard<'_, ()> {
+        sync::lock(&self.lock_starts)
     }
 
     /// The request of an account that had this token.
-    pub(crate) fn start_of(&self, account: &str, token: &str) -> Option<StartToken> {
+    pub(crate) fn find_start(&self, account: &str, token: &str) -> Option<StartToken> {
         let same = |snapshot: &&Arc<Snapshot>| {
             snapshot.owner == account && snapshot.start.as_ref().is_some_and(|start| start.token == token)
         };
-        let living = self.all();
-        let living = living.iter().find(same).and_then(|snapshot| snapshot.start.clone());
-        living.or_else(|| self.spent.find(&spent(account, token)).as_deref().cloned())
+        let existing = self.all();
+        let existing = existing.iter().find(same).and_then(|snapshot| snapshot.start.clone());
+        existing.or_else(|| self.used_tokens.find(&token_key(account, token)).as_deref().cloned())
     }
 
     /// Adds a new snapshot with its parent's blocks.
     pub(crate) fn start(&self, snapshot: Snapshot) -> Result<(), Error> {
-        let path = self.file(&snapshot.id);
+        let path = self.blocks_path(&snapshot.id);
         let map = match &snapshot.parent {
-            Some(parent) => SnapshotMap::create(path, Some(&sync::lock(&*self.map(parent)?)))?,
-            None => SnapshotMap::create(path, None)?,
+            Some(parent) => BlockMap::create(path, Some(&sync::lock(&*self.map(parent)?)))?,
+            None => BlockMap::create(path, None)?,
         };
         self.insert(snapshot, map)
     }
 
     /// Adds a new snapshot with the blocks of another one, perhaps of another region.
     pub(crate) fn copy(&self, snapshot: Snapshot, source: &Self, source_id: &str) -> Result<(), Error> {
-        let path = self.file(&snapshot.id);
-        let map = SnapshotMap::copy(path, &sync::lock(&*source.map(source_id)?))?;
+        let path = self.blocks_path(&snapshot.id);
+        let map = BlockMap::copy(path, &sync::lock(&*source.map(source_id)?))?;
         self.insert(snapshot, map)
     }
 
     /// The blocks first: a snapshot that is known has its blocks, whenever the server is killed.
-    fn insert(&self, snapshot: Snapshot, map: SnapshotMap) -> Result<(), Error> {
+    fn insert(&self, snapshot: Snapshot, map: BlockMap) -> Result<(), Error> {
         let id = snapshot.id.clone();
         sync::write(&self.maps).insert(id.clone(), Arc::new(Mutex::new(map)));
         self.records.put(&id, snapshot)
     }
 
     /// Notes that something was written into a pending snapshot.
-    pub(crate) fn wrote(&self, id: &str, now: Moment) {
+    pub(crate) fn record_write(&self, id: &str, now: Timestamp) {
         sync::lock(&self.writes).insert(id.to_owned(), now);
     }
 
     /// Cancels pending snapshots that have been idle for too long.
-    pub(crate) fn cancel_idle(&self, now: Moment, windows: &Windows) -> Result<(), Error> {
+    pub(crate) fn cancel_idle(&self, now: Timestamp, windows: &Windows) -> Result<(), Error> {
         for snapshot in self.all().iter().filter(|snapshot| snapshot.outcome.is_none()) {
             self.cancel_if_idle(snapshot, now, windows)?;
         }
@@ -136,7 +136,7 @@ impl SnapshotTable {
     pub(crate) fn cancel_if_idle(
         &self,
         snapshot: &Snapshot,
-        now: Moment,
+        now: Timestamp,
         windows: &Windows,
     ) -> Result<bool, Error> {
         let last = sync::lock(&self.writes).get(&snapshot.id).copied();
@@ -154,10 +154,11 @@ impl SnapshotTable {
     }
 
     /// When something was last written, as the file tells after the server was started anew.
-    fn last_write(&self, snapshot: &Snapshot) -> Moment {
-        let modified = std::fs::metadata(self.file(&snapshot.id)).and_then(|file| file.modified()).ok();
+    fn last_write(&self, snapshot: &Snapshot) -> Timestamp {
+        let modified =
+            std::fs::metadata(self.blocks_path(&snapshot.id)).and_then(|file| file.modified()).ok();
         let since = modified.and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
-        let at = since.map(|since| Moment(since.as_millis() as u64));
+        let at = since.map(|since| Timestamp(since.as_millis() as u64));
         at.map_or(snapshot.start_time, |at| at.max(snapshot.start_time))
     }
 
@@ -165,17 +166,17 @@ impl SnapshotTable {
     pub(crate) fn remove(&self, id: &str) -> Result<bool, Error> {
         let Some(snapshot) = self.find(id) else { return Ok(false) };
         if let Some(start) = &snapshot.start {
-            self.spent.put(&spent(&snapshot.owner, &start.token), start.clone())?;
+            self.used_tokens.put(&token_key(&snapshot.owner, &start.token), start.clone())?;
         }
         let removed = self.records.remove(id)?.is_some();
         sync::write(&self.maps).remove(id);
         sync::lock(&self.writes).remove(id);
-        atomic::remove(&self.file(id))?;
+        atomic::remove(&self.blocks_path(id))?;
         Ok(removed)
     }
 
     /// Digests of the blocks of all snapshots.
-    pub(crate) fn digests(&self) -> Result<HashSet<BlockDigest>, Error> {
+    pub(crate) fn digests(&self) -> Result<HashSet<Sha256Digest>, Error> {
         let mut all = HashSet::new();
         for snapshot in self.all() {
             all.extend(sync::lock(&*self.map(&snapshot.id)?).digests());
@@ -183,7 +184,7 @@ impl SnapshotTable {
         Ok(all)
     }
 
-    fn file(&self, id: &str) -> PathBuf {
+    fn blocks_path(&self, id: &str) -> PathBuf {
         self.folder.join(format!("{id}.blocks"))
     }
 }
@@ -201,6 +202,6 @@ fn remove_orphans(folder: &Path, records: &Table<Snapshot>) -> Result<(), Error>
 }
 
 /// The name of a spent token.
-fn spent(account: &str, token: &str) -> String {
+fn token_key(account: &str, token: &str) -> String {
     format!("{account}/{token}")
 }

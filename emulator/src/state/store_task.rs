@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::clock::Moment;
+use crate::clock::Timestamp;
 
 /// A task that stores an image.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -16,19 +16,19 @@ pub(crate) struct StoreTask {
     /// `ami-....bin`
     pub(crate) key: String,
     /// When it began.
-    pub(crate) begun: Moment,
+    pub(crate) begun: Timestamp,
     /// When it is done.
-    pub(crate) done: Moment,
+    pub(crate) done: Timestamp,
 }
 
 impl StoreTask {
     /// The word on the wire.
-    pub(crate) fn state(&self, now: Moment) -> &'static str {
+    pub(crate) fn state(&self, now: Timestamp) -> &'static str {
         if now < self.done { "InProgress" } else { "Completed" }
     }
 
     /// How much of it is done at a moment, from 0 to 100.
-    pub(crate) fn percentage(&self, now: Moment) -> u64 {
+    pub(crate) fn percentage(&self, now: Timestamp) -> u64 {
         let (whole, part) = (self.done.since(self.begun).as_millis(), now.since(self.begun).as_millis());
         if part >= whole { 100 } else { u64::try_from(part * 100 / whole).unwrap_or(100) }
     }

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::atomic;
-use crate::digest::BlockDigest;
+use crate::digest::Sha256Digest;
 use crate::error::Error;
 use crate::sync;
 
@@ -17,12 +17,12 @@ use crate::sync;
 #[derive(Debug)]
 pub(crate) struct Table<T> {
     folder: PathBuf,
-    things: RwLock<BTreeMap<String, Arc<T>>>,
+    records: RwLock<BTreeMap<String, Arc<T>>>,
 }
 
 /// What a file holds.
 #[derive(Serialize, Deserialize)]
-struct Filed<T> {
+struct RecordFile<T> {
     name: String,
     value: T,
 }
@@ -33,49 +33,51 @@ impl<T: Clone + Serialize + DeserializeOwned> Table<T> {
     /// # Errors
     /// When a file cannot be read or is damaged; it is named.
     pub(crate) fn open(folder: PathBuf) -> Result<Self, Error> {
-        let mut things = BTreeMap::new();
+        let mut records = BTreeMap::new();
         for path in atomic::files(&folder)? {
             if path.extension().is_none_or(|extension| extension != "json") {
                 continue;
             }
             let text = std::fs::read(&path).map_err(Error::io("read", &path))?;
-            let filed: Filed<T> = serde_json::from_slice(&text)
-                .map_err(|error| Error::Damaged { path: path.clone(), what: error.to_string() })?;
-            if path != file_of(&folder, &filed.name) {
-                let what = format!("it holds `{}`, which belongs under another name", filed.name);
-                return Err(Error::Damaged { path, what });
+            let stored: RecordFile<T> = serde_json::from_slice(&text)
+                .map_err(|error| Error::Damaged { path: path.clone(), reason: error.to_string() })?;
+            if path != record_path(&folder, &stored.name) {
+                let reason = format!("it holds `{}`, which belongs under another name", stored.name);
+                return Err(Error::Damaged { path, reason });
             }
-            things.insert(filed.name, Arc::new(filed.value));
+            records.insert(stored.name, Arc::new(stored.value));
         }
-        Ok(Self { folder, things: RwLock::new(things) })
+        Ok(Self { folder, records: RwLock::new(records) })
     }
 
     /// Reads one thing out of a table that somebody else may have open.
-    pub(crate) fn peek(folder: &Path, name: &str) -> Result<Option<T>, Error> {
-        let path = file_of(folder, name);
+    pub(crate) fn read_one(folder: &Path, name: &str) -> Result<Option<T>, Error> {
+        let path = record_path(folder, name);
         let text = match std::fs::read(&path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             other => other.map_err(Error::io("read", &path))?,
         };
-        let filed: Result<Filed<T>, _> = serde_json::from_slice(&text);
-        filed.map(|filed| Some(filed.value)).map_err(|error| Error::Damaged { path, what: error.to_string() })
+        let stored: Result<RecordFile<T>, _> = serde_json::from_slice(&text);
+        stored
+            .map(|stored| Some(stored.value))
+            .map_err(|error| Error::Damaged { path, reason: error.to_string() })
     }
 
     /// The thing of a name.
     pub(crate) fn find(&self, name: &str) -> Option<Arc<T>> {
-        sync::read(&self.things).get(name).cloned()
+        sync::read(&self.records).get(name).cloned()
     }
 
     /// All things, in the order of their names.
     pub(crate) fn all(&self) -> Vec<(String, Arc<T>)> {
-        sync::read(&self.things).iter().map(|(name, thing)| (name.clone(), Arc::clone(thing))).collect()
+        sync::read(&self.records).iter().map(|(name, record)| (name.clone(), Arc::clone(record))).collect()
     }
 
     /// Puts a thing under a name, in place of what was there.
-    pub(crate) fn put(&self, name: &str, thing: T) -> Result<(), Error> {
-        let mut things = sync::write(&self.things);
-        self.file(name, &thing)?;
-        things.insert(name.to_owned(), Arc::new(thing));
+    pub(crate) fn put(&self, name: &str, record: T) -> Result<(), Error> {
+        let mut records = sync::write(&self.records);
+        self.write_record(name, &record)?;
+        records.insert(name.to_owned(), Arc::new(record));
         Ok(())
     }
 
@@ -86,76 +88,79 @@ impl<T: Clone + Serialize + DeserializeOwned> Table<T> {
         name: &str,
         change: impl FnOnce(&mut T) -> Result<R, E>,
     ) -> Result<Option<R>, E> {
-        let mut things = sync::write(&self.things);
-        let Some(old) = things.get(name) else { return Ok(None) };
-        let mut thing = T::clone(old);
-        let result = change(&mut thing)?;
-        self.file(name, &thing)?;
-        things.insert(name.to_owned(), Arc::new(thing));
+        let mut records = sync::write(&self.records);
+        let Some(old) = records.get(name) else { return Ok(None) };
+        let mut record = T::clone(old);
+        let result = change(&mut record)?;
+        self.write_record(name, &record)?;
+        records.insert(name.to_owned(), Arc::new(record));
         Ok(Some(result))
     }
 
     /// Removes a thing and gives it.
     pub(crate) fn remove(&self, name: &str) -> Result<Option<Arc<T>>, Error> {
-        let mut things = sync::write(&self.things);
-        if things.contains_key(name) {
-            atomic::remove(&file_of(&self.folder, name))?;
+        let mut records = sync::write(&self.records);
+        if records.contains_key(name) {
+            atomic::remove(&record_path(&self.folder, name))?;
         }
-        Ok(things.remove(name))
+        Ok(records.remove(name))
     }
 
-    fn file(&self, name: &str, value: &T) -> Result<(), Error> {
-        let path = file_of(&self.folder, name);
-        let filed = Filed { name: name.to_owned(), value };
-        let mut text = serde_json::to_vec_pretty(&filed)
-            .map_err(|error| Error::Damaged { path: path.clone(), what: error.to_string() })?;
+    fn write_record(&self, name: &str, value: &T) -> Result<(), Error> {
+        let path = record_path(&self.folder, name);
+        let stored = RecordFile { name: name.to_owned(), value };
+        let mut text = serde_json::to_vec_pretty(&stored)
+            .map_err(|error| Error::Damaged { path: path.clone(), reason: error.to_string() })?;
         text.push(b'\n');
         atomic::write(&path, &text)
     }
 }
 
 /// The longest name of a file that is written out, extension excluded; file systems take 255 bytes.
-const LONGEST: usize = 200;
+const MAX_FILE_NAME: usize = 200;
 
 /// The file of a thing: its name, with what a file name may not hold as `%XX`; the digest of a name that is too long.
-fn file_of(folder: &Path, name: &str) -> PathBuf {
-    let mut file = String::new();
+fn record_path(folder: &Path, name: &str) -> PathBuf {
+    let mut write_record = String::new();
     for byte in name.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_') || (byte == b'.' && !file.is_empty()) {
-            file.push(char::from(byte));
+        if byte.is_ascii_alphanumeric()
+            || matches!(byte, b'-' | b'_')
+            || (byte == b'.' && !write_record.is_empty())
+        {
+            write_record.push(char::from(byte));
         } else {
             // Writing to a String cannot fail.
-            let _ = write!(file, "%{byte:02X}");
+            let _ = write!(write_record, "%{byte:02X}");
         }
     }
-    if file.is_empty() {
-        file.push('%');
+    if write_record.is_empty() {
+        write_record.push('%');
     }
-    if file.len() > LONGEST {
-        file = format!("%sha256-{}", BlockDigest::of(name.as_bytes()).hex());
+    if write_record.len() > MAX_FILE_NAME {
+        write_record = format!("%sha256-{}", Sha256Digest::of(name.as_bytes()).hex());
     }
-    folder.join(file + ".json")
+    folder.join(write_record + ".json")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn shelf(folder: &Path) -> Table<u32> {
+    fn table(folder: &Path) -> Table<u32> {
         Table::open(folder.join("numbers")).unwrap()
     }
 
     #[test]
-    fn what_is_put_is_there_after_opening_again() {
+    fn records_survive_a_reopening() {
         let folder = tempfile::tempdir().unwrap();
         let long = "x".repeat(2000);
         let names = ["one", "/a/path", "..", ".hidden", "Käse", "", &long];
-        let first = shelf(folder.path());
+        let first = table(folder.path());
         for (number, name) in names.iter().enumerate() {
             first.put(name, number as u32).unwrap();
         }
         first.remove("one").unwrap();
-        let again = shelf(folder.path());
+        let again = table(folder.path());
         assert_eq!(again.find("one"), None);
         for (number, name) in names.iter().enumerate().skip(1) {
             assert_eq!(again.find(name).as_deref(), Some(&(number as u32)), "{name}");
@@ -166,7 +171,7 @@ mod tests {
     #[test]
     fn a_change_that_fails_changes_nothing() {
         let folder = tempfile::tempdir().unwrap();
-        let one = shelf(folder.path());
+        let one = table(folder.path());
         one.put("n", 1).unwrap();
         let failed = one.edit("n", |n| {
             *n = 2;
@@ -180,18 +185,18 @@ mod tests {
         })
         .unwrap()
         .unwrap();
-        assert_eq!(shelf(folder.path()).find("n").as_deref(), Some(&2));
+        assert_eq!(table(folder.path()).find("n").as_deref(), Some(&2));
         assert!(one.edit("m", |_| Ok::<_, Error>(())).unwrap().is_none());
     }
 
     #[test]
-    fn a_torn_file_is_named_and_a_leftover_is_removed() {
+    fn a_truncated_file_is_named_and_a_leftover_is_removed() {
         let folder = tempfile::tempdir().unwrap();
-        let one = shelf(folder.path());
+        let one = table(folder.path());
         one.put("n", 1).unwrap();
         let leftover = folder.path().join("numbers/.new-1-1");
         std::fs::write(&leftover, "{").unwrap();
-        assert_eq!(shelf(folder.path()).all().len(), 1);
+        assert_eq!(table(folder.path()).all().len(), 1);
         assert!(!leftover.exists());
         std::fs::write(folder.path().join("numbers/n.json"), "{\"name\":\"n\",").unwrap();
         let error = Table::<u32>::open(folder.path().join("numbers")).unwrap_err().to_string();

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::tags::Tags;
-use crate::clock::Moment;
+use crate::clock::Timestamp;
 
 /// A launch template.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -17,7 +17,7 @@ pub(crate) struct Template {
     /// Account.
     pub(crate) owner: String,
     /// When it was made.
-    pub(crate) created: Moment,
+    pub(crate) created: Timestamp,
     /// By ascending number; never empty.
     pub(crate) versions: Vec<TemplateVersion>,
     /// The number that is used when none is named.
@@ -38,9 +38,9 @@ pub(crate) struct TemplateVersion {
     /// Of the maker.
     pub(crate) description: Option<String>,
     /// When it was made.
-    pub(crate) created: Moment,
+    pub(crate) created: Timestamp,
     /// What machines are like that are launched from it.
-    pub(crate) members: Members,
+    pub(crate) members: TemplateMembers,
     /// The token that it was made with, and what with it was asked for.
     pub(crate) token: Option<(String, String)>,
 }
@@ -48,17 +48,17 @@ pub(crate) struct TemplateVersion {
 /// A value of a launch template.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
-pub(crate) enum Value {
+pub(crate) enum TemplateValue {
     /// A text, number, truth value or time, as it was sent.
     Text(String),
     /// A list.
-    List(Vec<Value>),
+    List(Vec<TemplateValue>),
     /// A structure.
-    Members(Members),
+    TemplateMembers(TemplateMembers),
 }
 
 /// Members of a structure by their names in the request.
-pub(crate) type Members = BTreeMap<String, Value>;
+pub(crate) type TemplateMembers = BTreeMap<String, TemplateValue>;
 
 impl Template {
     /// The largest number.

@@ -1,7 +1,7 @@
 //! The state as a whole: opened again, swept, and its regions.
 
 use super::*;
-use crate::digest::BlockDigest;
+use crate::digest::Sha256Digest;
 use crate::state::snapshot::{Snapshot, SnapshotShares};
 use crate::sync::lock;
 
@@ -15,7 +15,7 @@ fn snapshot(id: &str) -> Snapshot {
         parent: None,
         lineage: id.to_owned(),
         kms_key: None,
-        start_time: Moment(0),
+        start_time: Timestamp(0),
         timeout: 60,
         outcome: None,
         start: None,
@@ -25,55 +25,58 @@ fn snapshot(id: &str) -> Snapshot {
 }
 
 /// A snapshot with these blocks.
-fn put(world: &World, region: &str, id: &str, blocks: &[&[u8]]) {
-    let region = world.region(region).unwrap();
+fn put(state: &State, region: &str, id: &str, blocks: &[&[u8]]) {
+    let region = state.region(region).unwrap();
     region.snapshots.start(snapshot(id)).unwrap();
     let map = region.snapshots.map(id).unwrap();
     for (index, bytes) in blocks.iter().enumerate() {
-        world.blocks.keep(BlockDigest::of(bytes), bytes).unwrap();
-        assert!(lock(&map).add(index as u32, BlockDigest::of(bytes)).unwrap());
+        state.blocks.store(Sha256Digest::of(bytes), bytes).unwrap();
+        assert!(lock(&map).record(index as u32, Sha256Digest::of(bytes)).unwrap());
     }
 }
 
 #[test]
-fn blocks_go_with_the_last_snapshot_that_has_them_when_the_folder_is_next_opened() {
+fn unused_blocks_are_removed_at_the_next_opening() {
     let folder = tempfile::tempdir().unwrap();
-    let open = || World::open(RegionConfig::new(folder.path())).unwrap();
-    let world = open();
-    put(&world, "local", "snap-1", &[b"shared", b"own"]);
-    put(&world, "local-2", "snap-2", &[b"shared"]);
-    assert!(world.region("local").unwrap().snapshots.remove("snap-1").unwrap());
-    world.sweep_later().unwrap();
-    drop(world);
-    let world = open();
-    assert!(world.blocks.knows(BlockDigest::of(b"shared")) && !world.blocks.knows(BlockDigest::of(b"own")));
-    let path = world.blocks.path(BlockDigest::of(b"shared"));
+    let open = || State::open(RegionConfig::new(folder.path())).unwrap();
+    let state = open();
+    put(&state, "local", "snap-1", &[b"shared", b"own"]);
+    put(&state, "local-2", "snap-2", &[b"shared"]);
+    assert!(state.region("local").unwrap().snapshots.remove("snap-1").unwrap());
+    state.mark_unused_blocks().unwrap();
+    drop(state);
+    let state = open();
+    assert!(
+        state.blocks.contains(Sha256Digest::of(b"shared"))
+            && !state.blocks.contains(Sha256Digest::of(b"own"))
+    );
+    let path = state.blocks.path(Sha256Digest::of(b"shared"));
     assert_eq!(std::fs::read(path).unwrap(), b"shared");
     assert!(!folder.path().join(folder::SWEEP).exists());
 }
 
 #[test]
-fn blocks_of_a_snapshot_that_was_never_begun_are_forgotten() {
+fn a_block_map_without_a_snapshot_is_removed() {
     let folder = tempfile::tempdir().unwrap();
-    let world = World::open(RegionConfig::new(folder.path())).unwrap();
-    put(&world, "local", "snap-1", &[b"x"]);
-    drop(world);
+    let state = State::open(RegionConfig::new(folder.path())).unwrap();
+    put(&state, "local", "snap-1", &[b"x"]);
+    drop(state);
     let orphan = folder.path().join("local/snapshots/snap-2.blocks");
     std::fs::write(&orphan, b"torn").unwrap();
-    let world = World::open(RegionConfig::new(folder.path())).unwrap();
+    let state = State::open(RegionConfig::new(folder.path())).unwrap();
     assert!(!orphan.exists());
-    assert!(world.region("local").unwrap().snapshots.find("snap-1").is_some());
+    assert!(state.region("local").unwrap().snapshots.find("snap-1").is_some());
 }
 
 #[test]
-fn only_what_could_be_a_region_is_one() {
+fn only_valid_names_are_regions() {
     let folder = tempfile::tempdir().unwrap();
-    let world = World::open(RegionConfig::new(folder.path())).unwrap();
+    let state = State::open(RegionConfig::new(folder.path())).unwrap();
     for name in ["local", "local-2", "us-east-1"] {
-        assert_eq!(world.region(name).unwrap().name, name);
+        assert_eq!(state.region(name).unwrap().name, name);
     }
     for name in ["", "..", "blocks", "Local", "a/b", "x", "2-local"] {
-        assert!(matches!(world.region(name), Err(Error::RegionName(_))), "{name}");
+        assert!(matches!(state.region(name), Err(Error::RegionName(_))), "{name}");
     }
     assert!(!folder.path().join("local").exists(), "a region that only was asked has no folder");
 }

@@ -5,7 +5,9 @@ use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use amiforge_emulator::{ACCESS_KEY_ID, Clock, HandClock, Moment, RegionConfig, Running, SECRET_ACCESS_KEY};
+use amiforge_emulator::{
+    ACCESS_KEY_ID, Clock, ManualClock, RegionConfig, RegionServer, SECRET_ACCESS_KEY, Timestamp,
+};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -13,7 +15,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 /// Bytes of a block.
-pub(crate) const BLOCK: usize = 524_288;
+pub(crate) const BLOCK_SIZE: usize = 524_288;
 
 /// An answer.
 #[derive(Debug)]
@@ -51,7 +53,7 @@ pub(crate) struct Client {
     region: String,
     key: (String, String),
     stream: Option<BufReader<TcpStream>>,
-    clock: Option<Arc<HandClock>>,
+    clock: Option<Arc<ManualClock>>,
 }
 
 impl Client {
@@ -76,14 +78,14 @@ impl Client {
     }
 
     /// Dates its requests by this clock.
-    pub(crate) fn clock(mut self, clock: &Arc<HandClock>) -> Self {
+    pub(crate) fn clock(mut self, clock: &Arc<ManualClock>) -> Self {
         self.clock = Some(Arc::clone(clock));
         self
     }
 
     fn date(&self) -> String {
         let now = self.clock.as_ref().map_or_else(
-            || Moment(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as u64),
+            || Timestamp(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as u64),
             |clock| clock.now(),
         );
         let iso = now.iso();
@@ -257,7 +259,7 @@ fn receive(stream: &mut BufReader<TcpStream>) -> std::io::Result<Answer> {
 
 /// A block of one byte, many times.
 pub(crate) fn block(byte: u8) -> Vec<u8> {
-    vec![byte; BLOCK]
+    vec![byte; BLOCK_SIZE]
 }
 
 pub(crate) fn base64(bytes: &[u8]) -> String {
@@ -281,23 +283,23 @@ pub(crate) fn folder() -> tempfile::TempDir {
 }
 
 /// A running local region with a folder and a clock of its own.
-pub(crate) struct Place {
-    pub(crate) running: Running,
-    pub(crate) clock: Arc<HandClock>,
+pub(crate) struct TestRegion {
+    pub(crate) running: RegionServer,
+    pub(crate) clock: Arc<ManualClock>,
     pub(crate) folder: tempfile::TempDir,
 }
 
-impl Place {
+impl TestRegion {
     pub(crate) fn new() -> Self {
         Self::with(|_| {})
     }
 
     pub(crate) fn with(change: impl FnOnce(&mut RegionConfig)) -> Self {
         let folder = folder();
-        let clock = Arc::new(HandClock::new(Moment::parse("2026-11-21T12:00:00Z").unwrap()));
+        let clock = Arc::new(ManualClock::new(Timestamp::parse("2026-11-21T12:00:00Z").unwrap()));
         let mut config = RegionConfig { clock: clock.clone(), ..RegionConfig::new(folder.path()) };
         change(&mut config);
-        Self { running: Running::start(config).unwrap(), clock, folder }
+        Self { running: RegionServer::start(config).unwrap(), clock, folder }
     }
 
     pub(crate) fn client(&self) -> Client {

@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use amiforge_emulator::{RegionConfig, Running};
+use amiforge_emulator::{RegionConfig, RegionServer};
 use serde_json::json;
 
 use crate::client::{Client, block, folder};
@@ -20,9 +20,9 @@ const BLOCKS: usize = 24;
 
 /// Not a test: the server, when the test below starts this program again.
 #[test]
-fn serves_when_told_to() {
+fn serves_when_started_as_a_server() {
     let Some(folder) = std::env::var_os(FOLDER) else { return };
-    let running = Running::start(RegionConfig::new(folder)).unwrap();
+    let running = RegionServer::start(RegionConfig::new(folder)).unwrap();
     println!("\nat {}", running.endpoint());
     loop {
         std::thread::park();
@@ -35,7 +35,7 @@ struct Server(Child);
 impl Server {
     fn start(folder: &std::path::Path) -> (Self, String) {
         let child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "killed::serves_when_told_to", "--nocapture"])
+            .args(["--exact", "killed::serves_when_started_as_a_server", "--nocapture"])
             .env(FOLDER, folder)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -68,7 +68,7 @@ struct May {
 }
 
 #[test]
-fn what_was_acknowledged_is_there_however_the_server_dies() {
+fn acknowledged_blocks_survive_a_kill() {
     let folder = folder();
     let may: Mutex<BTreeMap<u32, May>> = Mutex::default();
     let start = json!({"VolumeSize": 1, "ClientToken": "kill"});

@@ -38,7 +38,7 @@ fn a_policy_is_what_the_calls_need() {
         let request = request(&world.bundle, &wanted);
         let allowed = allowed(&request, &world);
         world.must(&wanted);
-        let made: BTreeSet<String> = world.region.trail.notes().into_iter().map(|seen| seen.action).collect();
+        let made: BTreeSet<String> = world.region.trail.requests().into_iter().map(|seen| seen.action).collect();
         let forbidden: Vec<_> = made.difference(&allowed).collect();
         assert!(forbidden.is_empty(), "these calls are made and not allowed: {forbidden:?}");
         // What only happens when something has to be mended or taken back, or where the account encrypts.

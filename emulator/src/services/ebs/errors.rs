@@ -6,9 +6,9 @@
 use http::StatusCode;
 
 use crate::error::Error;
-use crate::http::response::{Response, reply, with};
-use crate::services::failure::Trouble;
-use crate::sigv4::Denial;
+use crate::http::response::{Response, new_response, with_header};
+use crate::services::failure::ServiceFailure;
+use crate::sigv4::AuthError;
 
 /// What the service's own errors are named after.
 const SERVICE: &str = "http://internal.amazon.com/coral/com.amazon.zeppelindataservice/";
@@ -19,7 +19,7 @@ const SIGNATURES: &str = "http://internal.amazon.com/coral/com.amazon.coral.serv
 
 /// A request that is not answered as it wished.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct EbsRefusal {
+pub(crate) struct EbsError {
     pub(crate) status: StatusCode,
     pub(crate) name: &'static str,
     pub(crate) message: String,
@@ -28,7 +28,7 @@ pub(crate) struct EbsRefusal {
     namespace: &'static str,
 }
 
-impl EbsRefusal {
+impl EbsError {
     fn service(
         status: StatusCode,
         name: &'static str,
@@ -44,7 +44,7 @@ impl EbsRefusal {
     }
 
     /// A snapshot that does not exist, or not for this caller, or not yet.
-    pub(crate) fn no_snapshot(id: &str) -> Self {
+    pub(crate) fn snapshot_not_found(id: &str) -> Self {
         let message = format!("The snapshot '{id}' does not exist.");
         Self::service(StatusCode::NOT_FOUND, "ResourceNotFoundException", Some("SNAPSHOT_NOT_FOUND"), message)
     }
@@ -56,8 +56,8 @@ impl EbsRefusal {
     }
 
     /// Too many snapshots are pending.
-    pub(crate) fn too_many_pending(most: u32) -> Self {
-        let message = format!("The maximum number of pending snapshots is {most}.");
+    pub(crate) fn too_many_pending(max: u32) -> Self {
+        let message = format!("The maximum number of pending snapshots is {max}.");
         Self::service(StatusCode::BAD_REQUEST, "ConcurrentLimitExceededException", None, message)
     }
 
@@ -77,7 +77,7 @@ impl EbsRefusal {
     }
 
     /// The shape of the request is wrong: a list of violations.
-    pub(crate) fn shape(violations: &[String]) -> Self {
+    pub(crate) fn violations(violations: &[String]) -> Self {
         let (count, plural) = (violations.len(), if violations.len() == 1 { "" } else { "s" });
         let message = format!("{count} validation error{plural} detected: {}", violations.join("; "));
         let status = StatusCode::BAD_REQUEST;
@@ -85,19 +85,19 @@ impl EbsRefusal {
     }
 
     /// The body is no JSON, or not of the right types.
-    pub(crate) fn unreadable(message: String) -> Self {
+    pub(crate) fn serialization(message: String) -> Self {
         let status = StatusCode::BAD_REQUEST;
         Self { status, name: "SerializationException", message, reason: None, namespace: SIGNATURES }
     }
 
     /// The service itself failed, nobody knows why.
-    pub(crate) fn broken() -> Self {
+    pub(crate) fn internal() -> Self {
         let message = "An internal error has occurred.".to_owned();
         Self::service(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerException", None, message)
     }
 
     /// There is no such operation.
-    pub(crate) fn no_operation() -> Self {
+    pub(crate) fn unknown_operation() -> Self {
         let message = "The requested operation is not recognized by the service.".to_owned();
         Self::signature(StatusCode::NOT_FOUND, "UnknownOperationException", message)
     }
@@ -113,15 +113,20 @@ impl EbsRefusal {
             (None, SERVICE) => serde_json::json!({"Message": self.message}),
             (None, _) => serde_json::json!({"message": self.message}),
         };
-        let response = reply(self.status, "application/json", body.to_string());
-        let response = with(response, "x-amzn-errortype", &format!("{}:{}", self.name, self.namespace));
-        let response = with(response, "x-amzn-requestid", request_id);
-        if self.status == StatusCode::BAD_REQUEST { with(response, "connection", "close") } else { response }
+        let response = new_response(self.status, "application/json", body.to_string());
+        let response =
+            with_header(response, "x-amzn-errortype", &format!("{}:{}", self.name, self.namespace));
+        let response = with_header(response, "x-amzn-requestid", request_id);
+        if self.status == StatusCode::BAD_REQUEST {
+            with_header(response, "connection", "close")
+        } else {
+            response
+        }
     }
 }
 
 /// State that cannot be read or written is the service's own failure; what it was is told, unlike in a real region.
-impl From<Error> for EbsRefusal {
+impl From<Error> for EbsError {
     fn from(error: Error) -> Self {
         let mut message = error.to_string();
         let mut source = std::error::Error::source(&error);
@@ -134,49 +139,49 @@ impl From<Error> for EbsRefusal {
 }
 
 /// Refuses a request whose signature was not good.
-pub(crate) fn refuse(denial: &Denial, request_id: &str) -> Response {
-    let (name, message) = match denial {
-        Denial::Missing => ("MissingAuthenticationTokenException", "Missing Authentication Token".to_owned()),
-        Denial::Malformed(what) => ("IncompleteSignatureException", what.clone()),
-        Denial::UnknownKey => {
+pub(crate) fn reject(auth_error: &AuthError, request_id: &str) -> Response {
+    let (name, message) = match auth_error {
+        AuthError::Missing => ("MissingAuthenticationTokenException", "Missing Authentication Token".to_owned()),
+        AuthError::Malformed(what) => ("IncompleteSignatureException", what.clone()),
+        AuthError::UnknownKey => {
             ("UnrecognizedClientException", "The security token included in the request is invalid.".to_owned())
         }
-        Denial::Mismatch | Denial::Body => (
+        AuthError::SignatureMismatch | AuthError::BodyMismatch => (
             "InvalidSignatureException",
             "The request signature we calculated does not match the signature you provided. Check your AWS Secret \
              Access Key and signing method. Consult the service documentation for details."
                 .to_owned(),
         ),
-        Denial::Expired { signed, now } => {
+        AuthError::Expired { signed, now } => {
             ("InvalidSignatureException", format!("Signature expired: {signed} is now earlier than {now} (5 min.)"))
         }
-        Denial::Early { signed, now } => {
+        AuthError::NotYetValid { signed, now } => {
             ("InvalidSignatureException", format!("Signature not yet current: {signed} is still later than {now} (5 min.)"))
         }
     };
-    EbsRefusal::signature(StatusCode::FORBIDDEN, name, message).response(request_id)
+    EbsError::signature(StatusCode::FORBIDDEN, name, message).response(request_id)
 }
 
 /// Says that there were too many requests, in the framework's words.
-pub(crate) fn throttle_in_front(request_id: &str) -> Response {
+pub(crate) fn frontend_throttled(request_id: &str) -> Response {
     let (status, name, message) =
         (StatusCode::BAD_REQUEST, "ThrottlingException", "Rate exceeded".to_owned());
-    EbsRefusal::signature(status, name, message).response(request_id)
+    EbsError::signature(status, name, message).response(request_id)
 }
 
 /// Says that there is trouble.
-pub(crate) fn fail(trouble: Trouble, request_id: &str) -> Response {
-    let refusal = match trouble {
-        Trouble::Throttled => EbsRefusal::throttled("ACCOUNT_THROTTLED"),
-        Trouble::NotFound => EbsRefusal::no_snapshot("snap-00000000000000000"),
-        Trouble::Internal | Trouble::Unavailable => {
-            let status = match trouble {
-                Trouble::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+pub(crate) fn fail(failure: ServiceFailure, request_id: &str) -> Response {
+    let error = match failure {
+        ServiceFailure::Throttled => EbsError::throttled("ACCOUNT_THROTTLED"),
+        ServiceFailure::NotFound => EbsError::snapshot_not_found("snap-00000000000000000"),
+        ServiceFailure::Internal | ServiceFailure::Unavailable => {
+            let status = match failure {
+                ServiceFailure::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
                 _ => StatusCode::INTERNAL_SERVER_ERROR,
             };
             let (name, message) = ("InternalServerException", "An internal error has occurred.".to_owned());
-            EbsRefusal::service(status, name, None, message)
+            EbsError::service(status, name, None, message)
         }
     };
-    refusal.response(request_id)
+    error.response(request_id)
 }

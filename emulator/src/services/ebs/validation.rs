@@ -1,7 +1,7 @@
 //! The shapes of requests: what the framework in front of the service refuses before the service sees it. All that is
 //! wrong with a request is told at once. Limits and patterns are those of the service's model.
 
-use super::errors::EbsRefusal;
+use super::errors::EbsError;
 
 /// What a text has to look like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub(super) enum Pattern {
 }
 
 impl Pattern {
-    fn written(self) -> &'static str {
+    fn regex(self) -> &'static str {
         match self {
             Self::SnapshotId => "^snap-[0-9a-f]+$",
             Self::Word => "^[A-Za-z0-9]+$",
@@ -35,7 +35,7 @@ impl Pattern {
         }
     }
 
-    fn fits(self, text: &str) -> bool {
+    fn matches(self, text: &str) -> bool {
         match self {
             Self::SnapshotId => text.strip_prefix("snap-").is_some_and(|id| {
                 !id.is_empty()
@@ -66,33 +66,33 @@ fn is_key_arn(text: &str) -> bool {
 
 /// What is wrong with the shape of a request.
 #[derive(Debug, Default)]
-pub(super) struct RequestShape {
+pub(super) struct RequestValidator {
     violations: Vec<String>,
 }
 
-impl RequestShape {
+impl RequestValidator {
     /// A text of so many characters at most.
-    pub(super) fn text(&mut self, name: &str, value: Option<&str>, most: usize, pattern: Pattern) {
+    pub(super) fn text(&mut self, name: &str, value: Option<&str>, max: usize, pattern: Pattern) {
         let Some(value) = value else { return };
-        if value.chars().count() > most {
-            self.violate(name, value, &format!("Member must have length less than or equal to {most}"));
+        if value.chars().count() > max {
+            self.add_violation(name, value, &format!("Member must have length less than or equal to {max}"));
         }
-        if !pattern.fits(value) {
-            let rule = format!("Member must satisfy regular expression pattern: {}", pattern.written());
-            self.violate(name, value, &rule);
+        if !pattern.matches(value) {
+            let rule = format!("Member must satisfy regular expression pattern: {}", pattern.regex());
+            self.add_violation(name, value, &rule);
         }
     }
 
     /// A number within limits.
-    pub(super) fn number(&mut self, name: &str, value: Option<i64>, least: i64, most: Option<i64>) {
+    pub(super) fn number(&mut self, name: &str, value: Option<i64>, min: i64, max: Option<i64>) {
         let Some(value) = value else { return };
-        if value < least {
-            let rule = format!("Member must have value greater than or equal to {least}");
-            self.violate(name, &value.to_string(), &rule);
+        if value < min {
+            let rule = format!("Member must have value greater than or equal to {min}");
+            self.add_violation(name, &value.to_string(), &rule);
         }
-        if let Some(most) = most.filter(|&most| value > most) {
-            let rule = format!("Member must have value less than or equal to {most}");
-            self.violate(name, &value.to_string(), &rule);
+        if let Some(max) = max.filter(|&max| value > max) {
+            let rule = format!("Member must have value less than or equal to {max}");
+            self.add_violation(name, &value.to_string(), &rule);
         }
     }
 
@@ -105,29 +105,29 @@ impl RequestShape {
     }
 
     /// A list of so many at most.
-    pub(super) fn count(&mut self, name: &str, len: usize, most: usize) {
-        if len > most {
-            let rule = format!("Member must have length less than or equal to {most}");
-            self.violate(name, "[...]", &rule);
+    pub(super) fn count(&mut self, name: &str, len: usize, max: usize) {
+        if len > max {
+            let rule = format!("Member must have length less than or equal to {max}");
+            self.add_violation(name, "[...]", &rule);
         }
     }
 
-    fn violate(&mut self, name: &str, value: &str, rule: &str) {
+    fn add_violation(&mut self, name: &str, value: &str, rule: &str) {
         self.violations.push(format!("Value '{value}' at '{name}' failed to satisfy constraint: {rule}"));
     }
 
     /// Refuses the request if anything is wrong.
-    pub(super) fn done(self) -> Result<(), EbsRefusal> {
-        if self.violations.is_empty() { Ok(()) } else { Err(EbsRefusal::shape(&self.violations)) }
+    pub(super) fn finish(self) -> Result<(), EbsError> {
+        if self.violations.is_empty() { Ok(()) } else { Err(EbsError::violations(&self.violations)) }
     }
 }
 
 /// Reads a number out of a header, the path or the query.
-pub(super) fn integer(text: Option<&str>) -> Result<Option<i64>, EbsRefusal> {
+pub(super) fn integer(text: Option<&str>) -> Result<Option<i64>, EbsError> {
     let read = |text: &str| {
-        let unreadable =
-            || EbsRefusal::unreadable("STRING_VALUE can not be converted to an Integer".to_owned());
-        text.trim().parse::<i64>().map_err(|_| unreadable())
+        let serialization =
+            || EbsError::serialization("STRING_VALUE can not be converted to an Integer".to_owned());
+        text.trim().parse::<i64>().map_err(|_| serialization())
     };
     text.map(read).transpose()
 }
@@ -137,24 +137,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn all_that_is_wrong_is_told_at_once() {
-        let mut shape = RequestShape::default();
+    fn all_violations_are_reported_at_once() {
+        let mut shape = RequestValidator::default();
         shape.text("snapshotId", Some("vol-1"), 64, Pattern::SnapshotId);
         shape.number("maxResults", Some(99), 100, Some(10_000));
         shape.required::<u8>("blockToken", None);
-        let refusal = shape.done().unwrap_err();
+        let error = shape.finish().unwrap_err();
         assert_eq!(
-            refusal.message,
+            error.message,
             "3 validation errors detected: Value 'vol-1' at 'snapshotId' failed to satisfy constraint: Member must \
              satisfy regular expression pattern: ^snap-[0-9a-f]+$; Value '99' at 'maxResults' failed to satisfy \
              constraint: Member must have value greater than or equal to 100; Value null at 'blockToken' failed to \
              satisfy constraint: Member must not be null"
         );
-        assert_eq!(refusal.reason, None);
+        assert_eq!(error.reason, None);
     }
 
     #[test]
-    fn patterns_take_what_the_model_takes() {
+    fn patterns_match_as_in_the_model() {
         let key = "arn:aws-us-gov:kms:us-gov-west-1:123456789012:key/mrk-1";
         for (pattern, good, bad) in [
             (Pattern::SnapshotId, "snap-0a9", "snap-0A9"),
@@ -166,7 +166,7 @@ mod tests {
             (Pattern::KeyArn, key, "alias/aws/ebs"),
             (Pattern::KeyArn, key, "arn:aws:kms:x:12345678901:key/1"),
         ] {
-            assert!(pattern.fits(good) && !pattern.fits(bad), "{pattern:?}");
+            assert!(pattern.matches(good) && !pattern.matches(bad), "{pattern:?}");
         }
     }
 }

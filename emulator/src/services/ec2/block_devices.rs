@@ -69,7 +69,7 @@ fn target(
     source: &impl Fn(&str) -> Result<MappingSource, Ec2Error>,
 ) -> Result<DeviceKind, Ec2Error> {
     let nothing = entry.text("NoDevice");
-    let ephemeral = entry.filled("VirtualName");
+    let ephemeral = entry.non_empty("VirtualName");
     let ebs = entry.structure("Ebs");
     match (ephemeral, nothing, ebs) {
         (Some(name), None, None) if is_ephemeral(name) => Ok(DeviceKind::Ephemeral(name.to_owned())),
@@ -94,9 +94,9 @@ fn read_ebs(
     ebs: &Params<'_>,
     find: &impl Fn(&str) -> Result<MappingSource, Ec2Error>,
 ) -> Result<EbsVolume, Ec2Error> {
-    let snapshot = ebs.filled("SnapshotId").map(str::to_owned);
-    let encrypted = ebs.truth("Encrypted")?;
-    let kms_key = ebs.filled("KmsKeyId").map(str::to_owned);
+    let snapshot = ebs.non_empty("SnapshotId").map(str::to_owned);
+    let encrypted = ebs.boolean("Encrypted")?;
+    let kms_key = ebs.non_empty("KmsKeyId").map(str::to_owned);
     if snapshot.is_some() && encrypted.is_some() {
         let message = "Parameter encrypted is invalid. You cannot specify the encrypted flag if specifying a \
                        snapshot id in a block device mapping.";
@@ -110,9 +110,9 @@ fn read_ebs(
     if let Some(rate) = initialization_rate {
         check_rate(rate, snapshot.is_some())?;
     }
-    let asked = volume_limits::read(ebs)?;
+    let request = volume_limits::read(ebs)?;
     let source = snapshot.as_deref().map(find).transpose()?;
-    let volume = asked.sized(source.as_ref().map(|source| source.size))?;
+    let volume = request.sized(source.as_ref().map(|source| source.size))?;
     if let (Some(id), Some(source)) = (&snapshot, &source)
         && volume.size < source.size
     {
@@ -125,13 +125,13 @@ fn read_ebs(
         encrypted: source.map_or(encrypted.unwrap_or(false), |source| source.encrypted),
         snapshot,
         volume,
-        delete_on_termination: ebs.truth("DeleteOnTermination")?.unwrap_or(true),
+        delete_on_termination: ebs.boolean("DeleteOnTermination")?.unwrap_or(true),
         kms_key,
         initialization_rate,
         card: ebs.number("EbsCardIndex")?,
-        outpost: ebs.filled("OutpostArn").map(str::to_owned),
-        zone: ebs.filled("AvailabilityZone").map(str::to_owned),
-        zone_id: ebs.filled("AvailabilityZoneId").map(str::to_owned),
+        outpost: ebs.non_empty("OutpostArn").map(str::to_owned),
+        zone: ebs.non_empty("AvailabilityZone").map(str::to_owned),
+        zone_id: ebs.non_empty("AvailabilityZoneId").map(str::to_owned),
     })
 }
 

@@ -4,10 +4,10 @@ use std::sync::{Arc, MutexGuard};
 
 use super::errors::Ec2Error;
 use super::params::{ParamNode, Params};
-use crate::clock::Moment;
+use crate::clock::Timestamp;
 use crate::state::image::{ImageRecord, Life};
 use crate::state::snapshot::Snapshot;
-use crate::state::{Region, World};
+use crate::state::{Region, State};
 use crate::sync;
 
 /// One request on its way.
@@ -17,15 +17,15 @@ pub(crate) struct Ec2Call<'c> {
     /// The region that is asked.
     pub(crate) region: &'c Region,
     /// All regions.
-    pub(crate) world: &'c World,
+    pub(crate) state: &'c State,
     /// The time.
-    pub(crate) now: Moment,
+    pub(crate) now: Timestamp,
     /// What was sent.
     pub(crate) query: &'c ParamNode,
     /// Where it was sent to.
     pub(crate) host: &'c str,
     /// Whether what it begins is to fail.
-    pub(crate) doomed: bool,
+    pub(crate) fail_async: bool,
 }
 
 impl<'c> Ec2Call<'c> {
@@ -35,36 +35,36 @@ impl<'c> Ec2Call<'c> {
     }
 
     /// Lets nobody else change the region's images and snapshots until the result is dropped.
-    pub(crate) fn changing(&self) -> MutexGuard<'_, ()> {
-        sync::lock(&self.region.changing)
+    pub(crate) fn lock_region(&self) -> MutexGuard<'_, ()> {
+        sync::lock(&self.region.write_lock)
     }
 
     /// To be asked when all parameters are read and found good, before anything is done: refuses what nobody asked
     /// for, and goes no further in a dry run.
     pub(crate) fn commit(&self) -> Result<(), Ec2Error> {
-        let dry = self.params().truth("DryRun")?;
-        self.query.end()?;
+        let dry = self.params().boolean("DryRun")?;
+        self.query.check_all_read()?;
         if dry == Some(true) { Err(Ec2Error::dry_run()) } else { Ok(()) }
     }
 
     /// Whether something made at a moment shows in describing calls yet.
-    pub(crate) fn shows(&self, made: Moment) -> bool {
-        self.now >= made.after(self.world.config.windows.describe_after_creation)
+    pub(crate) fn is_visible(&self, made: Timestamp) -> bool {
+        self.now >= made.after(self.state.config.windows.describe_after_creation)
     }
 
     /// Whether the asking account may see and launch an image.
-    pub(crate) fn admits(&self, image: &ImageRecord) -> bool {
-        image.owner == self.account || image.grants.admits(self.account)
+    pub(crate) fn can_use(&self, image: &ImageRecord) -> bool {
+        image.owner == self.account || image.grants.allows(self.account)
     }
 
     /// An image that the account may see.
     pub(crate) fn image(&self, id: &str) -> Result<Arc<ImageRecord>, Ec2Error> {
         check_image_id(id)?;
-        let image = self.region.images.find(id).filter(|image| self.admits(image));
+        let image = self.region.images.find(id).filter(|image| self.can_use(image));
         match image {
             None => Err(no_image(id)),
             Some(image) if matches!(image.life, Life::Deregistered) => Err(unavailable(id)),
-            Some(image) if !self.shows(image.created) => Err(no_image(id)),
+            Some(image) if !self.is_visible(image.created) => Err(no_image(id)),
             Some(image) => Ok(image),
         }
     }
@@ -87,9 +87,9 @@ impl<'c> Ec2Call<'c> {
     /// A snapshot that the account may use. `code` is what a missing one is called.
     pub(crate) fn snapshot(&self, id: &str, code: &str) -> Result<Arc<Snapshot>, Ec2Error> {
         check_snapshot_id(id)?;
-        let found = self.region.snapshots.find(id).filter(|snapshot| snapshot.readable_by(self.account));
-        let found = found.filter(|snapshot| self.shows(snapshot.start_time));
-        found.ok_or_else(|| {
+        let snapshot = self.region.snapshots.find(id).filter(|snapshot| snapshot.readable_by(self.account));
+        let snapshot = snapshot.filter(|snapshot| self.is_visible(snapshot.start_time));
+        snapshot.ok_or_else(|| {
             let noun = if code == "InvalidSnapshotID.NotFound" { "snapshot ID" } else { "snapshot" };
             let stop = if code == "InvalidSnapshotID.NotFound" { "" } else { "." };
             Ec2Error::new(code, format!("The {noun} '{id}' does not exist{stop}"))
@@ -105,7 +105,7 @@ impl<'c> Ec2Call<'c> {
     /// Removes a snapshot that nothing uses.
     pub(crate) fn remove_snapshot(&self, id: &str) -> Result<(), Ec2Error> {
         // First the note: a server that is killed in between sweeps for nothing, which is better than never.
-        self.world.sweep_later()?;
+        self.state.mark_unused_blocks()?;
         self.region.snapshots.remove(id)?;
         Ok(())
     }

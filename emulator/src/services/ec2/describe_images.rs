@@ -6,13 +6,13 @@ use super::call::Ec2Call;
 use super::errors::Ec2Error;
 use super::filter::{self, FieldValue};
 use super::image_xml::whole_seconds;
-use super::pagination::{PageRequest, Rules};
+use super::pagination::{PageLimits, PageRequest};
 use super::params::Params;
 use crate::services::xml::Xml;
 use crate::state::device::EbsVolume;
 use crate::state::image::{ImageRecord, ImageState, Life};
 
-const RULES: Rules = Rules { least: 5, most: 1000, default: None };
+const LIMITS: PageLimits = PageLimits { min: 5, max: 1000, default: None };
 
 /// Filters besides `tag:KEY` and `tag-key`.
 const FILTERS: [&str; 44] = [
@@ -80,13 +80,13 @@ pub(crate) fn describe_images(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
         let message = "The parameter imageIdSet cannot be used with the parameter maxResults";
         return Err(Ec2Error::combination(message));
     }
-    let page = PageRequest::read(&params, RULES)?;
+    let page = PageRequest::read(&params, LIMITS)?;
     let named = named(call, &scope)?;
     call.commit()?;
-    let mut found = named.unwrap_or_else(|| everything(call));
-    found.retain(|image| in_scope(call, image, &scope));
-    found.retain(|image| filter::all_match(&filters, |name| field(call, image, name)));
-    let (shown, next) = page.cut(found, |image| &image.id);
+    let mut images = named.unwrap_or_else(|| visible_images(call));
+    images.retain(|image| in_scope(call, image, &scope));
+    images.retain(|image| filter::all_match(&filters, |name| field(call, image, name)));
+    let (shown, next) = page.paginate(images, |image| &image.id);
     let mut xml = Xml::new();
     xml.items("imagesSet", shown, |xml, image| image.show(xml, call.account, call.now));
     xml.optional("nextToken", next);
@@ -95,11 +95,11 @@ pub(crate) fn describe_images(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
 
 fn read_scope<'q>(params: &Params<'q>) -> Result<ImageScope<'q>, Ec2Error> {
     Ok(ImageScope {
-        ids: params.texts("ImageId"),
-        owners: params.texts("Owner"),
-        executable_by: params.texts("ExecutableBy"),
-        deprecated: params.truth("IncludeDeprecated")?.unwrap_or(false),
-        disabled: params.truth("IncludeDisabled")?.unwrap_or(false),
+        ids: params.text_list("ImageId"),
+        owners: params.text_list("Owner"),
+        executable_by: params.text_list("ExecutableBy"),
+        deprecated: params.boolean("IncludeDeprecated")?.unwrap_or(false),
+        disabled: params.boolean("IncludeDisabled")?.unwrap_or(false),
     })
 }
 
@@ -108,12 +108,12 @@ fn named(call: &Ec2Call<'_>, scope: &ImageScope<'_>) -> Result<Option<Vec<Arc<Im
     if scope.ids.is_empty() {
         return Ok(None);
     }
-    let (mut found, mut missing) = (Vec::new(), Vec::new());
+    let (mut images, mut missing) = (Vec::new(), Vec::new());
     for id in &scope.ids {
         match call.image(id) {
-            Ok(image) => found.push(image),
-            Err(fault) if fault.code == "InvalidAMIID.NotFound" => missing.push(*id),
-            Err(fault) => return Err(fault),
+            Ok(image) => images.push(image),
+            Err(error) if error.code == "InvalidAMIID.NotFound" => missing.push(*id),
+            Err(error) => return Err(error),
         }
     }
     if !missing.is_empty() {
@@ -121,16 +121,16 @@ fn named(call: &Ec2Call<'_>, scope: &ImageScope<'_>) -> Result<Option<Vec<Arc<Im
         let message = format!("The image {noun} '[{}]' {verb} not exist", missing.join(", "));
         return Err(Ec2Error::new("InvalidAMIID.NotFound", message));
     }
-    found.sort_by(|a, b| a.id.cmp(&b.id));
-    found.dedup_by(|a, b| a.id == b.id);
-    Ok(Some(found))
+    images.sort_by(|a, b| a.id.cmp(&b.id));
+    images.dedup_by(|a, b| a.id == b.id);
+    Ok(Some(images))
 }
 
 /// All images that the account may see.
-fn everything(call: &Ec2Call<'_>) -> Vec<Arc<ImageRecord>> {
+fn visible_images(call: &Ec2Call<'_>) -> Vec<Arc<ImageRecord>> {
     let all = call.region.images.all().into_iter().map(|(_, image)| image);
     let seen = |image: &Arc<ImageRecord>| {
-        image.life != Life::Deregistered && call.admits(image) && call.shows(image.created)
+        image.life != Life::Deregistered && call.can_use(image) && call.is_visible(image.created)
     };
     all.filter(seen).collect()
 }
@@ -146,10 +146,13 @@ fn in_scope(call: &Ec2Call<'_>, image: &ImageRecord, scope: &ImageScope<'_>) -> 
         "self" => image.grants.names(call.account),
         account => image.grants.names(account) && (own || account == call.account),
     };
-    let wanted = |list: &[&str], test: &dyn Fn(&&str) -> bool| list.is_empty() || list.iter().any(test);
+    let any_or_all = |list: &[&str], test: &dyn Fn(&&str) -> bool| list.is_empty() || list.iter().any(test);
     let deprecated = own || scope.deprecated || !scope.ids.is_empty() || !image.is_deprecated(call.now);
     let disabled = scope.disabled || image.state(call.now) != ImageState::Disabled;
-    wanted(&scope.owners, &owner) && wanted(&scope.executable_by, &executable) && deprecated && disabled
+    any_or_all(&scope.owners, &owner)
+        && any_or_all(&scope.executable_by, &executable)
+        && deprecated
+        && disabled
 }
 
 fn field(call: &Ec2Call<'_>, image: &ImageRecord, name: &str) -> FieldValue {
@@ -204,7 +207,7 @@ fn mapping_field(image: &ImageRecord, part: &str) -> FieldValue {
 }
 
 /// The images of the account that use a snapshot.
-pub(crate) fn users_of(call: &Ec2Call<'_>, snapshot: &str) -> Vec<String> {
+pub(crate) fn images_using(call: &Ec2Call<'_>, snapshot: &str) -> Vec<String> {
     let uses = |image: &ImageRecord| {
         image.life != Life::Deregistered && image.snapshots().any(|used| used == snapshot)
     };

@@ -5,15 +5,15 @@ use std::sync::Arc;
 use super::call::{Ec2Call, NO_SNAPSHOT};
 use super::errors::Ec2Error;
 use super::filter::{self, FieldValue};
-use super::pagination::{PageRequest, Rules};
+use super::pagination::{PageLimits, PageRequest};
 use super::settings;
 use super::tags;
-use crate::clock::Moment;
+use crate::clock::Timestamp;
 use crate::services::xml::Xml;
 use crate::state::account_settings::SnapshotBlock;
 use crate::state::snapshot::Snapshot;
 
-const RULES: Rules = Rules { least: 5, most: 1000, default: None };
+const LIMITS: PageLimits = PageLimits { min: 5, max: 1000, default: None };
 
 /// Filters besides `tag:KEY` and `tag-key`.
 const FILTERS: [&str; 12] = [
@@ -34,21 +34,21 @@ const FILTERS: [&str; 12] = [
 /// `DescribeSnapshots`.
 pub(crate) fn describe_snapshots(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     let params = call.params();
-    let ids = params.texts("SnapshotId");
-    let (owners, restorable) = (params.texts("Owner"), params.texts("RestorableBy"));
+    let ids = params.text_list("SnapshotId");
+    let (owners, restorable) = (params.text_list("Owner"), params.text_list("RestorableBy"));
     let filters = filter::read(&params, |name| FILTERS.contains(&name) || filter::is_tag_filter(name))?;
     if !ids.is_empty() && PageRequest::is_sized(&params) {
         let message = "The parameter snapshotSet cannot be used with the parameter maxResults";
         return Err(Ec2Error::combination(message));
     }
-    let page = PageRequest::read(&params, RULES)?;
-    call.region.snapshots.cancel_idle(call.now, &call.world.config.windows)?;
+    let page = PageRequest::read(&params, LIMITS)?;
+    call.region.snapshots.cancel_idle(call.now, &call.state.config.windows)?;
     let named = ids.iter().map(|id| call.snapshot(id, NO_SNAPSHOT)).collect::<Result<Vec<_>, _>>()?;
     call.commit()?;
-    let mut found = if ids.is_empty() { everything(call) } else { unique(named) };
-    found.retain(|snapshot| in_scope(call, snapshot, &owners, &restorable));
-    found.retain(|snapshot| filter::all_match(&filters, |name| field(call, snapshot, name)));
-    let (shown, next) = page.cut(found, |snapshot| &snapshot.id);
+    let mut snapshots = if ids.is_empty() { visible_snapshots(call) } else { unique(named) };
+    snapshots.retain(|snapshot| in_scope(call, snapshot, &owners, &restorable));
+    snapshots.retain(|snapshot| filter::all_match(&filters, |name| field(call, snapshot, name)));
+    let (shown, next) = page.paginate(snapshots, |snapshot| &snapshot.id);
     let mut xml = Xml::new();
     xml.items("snapshotSet", shown, |xml, snapshot| show(xml, call, &snapshot));
     xml.optional("nextToken", next);
@@ -62,9 +62,11 @@ fn unique(mut named: Vec<Arc<Snapshot>>) -> Vec<Arc<Snapshot>> {
 }
 
 /// All snapshots that the account may use.
-fn everything(call: &Ec2Call<'_>) -> Vec<Arc<Snapshot>> {
+fn visible_snapshots(call: &Ec2Call<'_>) -> Vec<Arc<Snapshot>> {
     let seen = |snapshot: &Arc<Snapshot>| {
-        snapshot.readable_by(call.account) && call.shows(snapshot.start_time) && !is_hidden(call, snapshot)
+        snapshot.readable_by(call.account)
+            && call.is_visible(snapshot.start_time)
+            && !is_hidden(call, snapshot)
     };
     call.region.snapshots.all().into_iter().filter(seen).collect()
 }
@@ -96,7 +98,7 @@ fn field(call: &Ec2Call<'_>, snapshot: &Snapshot, name: &str) -> FieldValue {
         "progress" => FieldValue::one(snapshot.progress(call.now)),
         "snapshot-id" => FieldValue::one(&snapshot.id),
         "start-time" => FieldValue::one(snapshot.start_time.iso()),
-        "status" => FieldValue::one(snapshot.status(call.now).word()),
+        "status" => FieldValue::one(snapshot.status(call.now).as_str()),
         "storage-tier" | "transfer-type" => FieldValue::one("standard"),
         "volume-id" => FieldValue::one(&snapshot.volume_id),
         "volume-size" => FieldValue::one(snapshot.volume_size),
@@ -108,10 +110,10 @@ fn field(call: &Ec2Call<'_>, snapshot: &Snapshot, name: &str) -> FieldValue {
 fn show(xml: &mut Xml, call: &Ec2Call<'_>, snapshot: &Snapshot) {
     xml.value("snapshotId", &snapshot.id);
     xml.value("volumeId", &snapshot.volume_id);
-    xml.value("status", snapshot.status(call.now).word());
+    xml.value("status", snapshot.status(call.now).as_str());
     xml.optional("statusMessage", snapshot.state_message(call.now));
     xml.value("startTime", snapshot.start_time.iso());
-    xml.optional("completionTime", snapshot.completion_time(call.now).map(Moment::iso));
+    xml.optional("completionTime", snapshot.completion_time(call.now).map(Timestamp::iso));
     xml.value("progress", snapshot.progress(call.now));
     xml.value("ownerId", &snapshot.owner);
     xml.value("volumeSize", snapshot.volume_size);

@@ -4,10 +4,10 @@
 
 use http::StatusCode;
 
-use crate::http::response::{Response, reply};
-use crate::services::failure::Trouble;
+use crate::http::response::{Response, new_response};
+use crate::services::failure::ServiceFailure;
 use crate::services::xml::escape;
-use crate::sigv4::Denial;
+use crate::sigv4::AuthError;
 
 /// Why a call is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -61,53 +61,53 @@ impl Ec2Error {
 }
 
 /// An error as EC2 writes it.
-pub(crate) fn error(status: StatusCode, code: &str, message: &str, request_id: &str) -> Response {
+pub(crate) fn error_response(status: StatusCode, code: &str, message: &str, request_id: &str) -> Response {
     let message = escape(message);
     let body = format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Response><Errors><Error><Code>{code}</Code>\
          <Message>{message}</Message></Error></Errors><RequestID>{request_id}</RequestID></Response>"
     );
-    reply(status, "text/xml;charset=UTF-8", body)
+    new_response(status, "text/xml;charset=UTF-8", body)
 }
 
 /// Refuses a request whose signature was not good.
-pub(crate) fn refuse(denial: &Denial, request_id: &str) -> Response {
-    let (status, code, message) = match denial {
-        Denial::Missing => {
+pub(crate) fn reject(auth_error: &AuthError, request_id: &str) -> Response {
+    let (status, code, message) = match auth_error {
+        AuthError::Missing => {
             (StatusCode::FORBIDDEN, "MissingAuthenticationToken", "Request is missing Authentication Token")
         }
-        Denial::Malformed(what) => (StatusCode::BAD_REQUEST, "IncompleteSignature", what.as_str()),
-        Denial::UnknownKey | Denial::Mismatch | Denial::Body => (
+        AuthError::Malformed(what) => (StatusCode::BAD_REQUEST, "IncompleteSignature", what.as_str()),
+        AuthError::UnknownKey | AuthError::SignatureMismatch | AuthError::BodyMismatch => (
             StatusCode::UNAUTHORIZED,
             "AuthFailure",
             "AWS was not able to validate the provided access credentials",
         ),
-        Denial::Expired { .. } | Denial::Early { .. } => {
+        AuthError::Expired { .. } | AuthError::NotYetValid { .. } => {
             (StatusCode::BAD_REQUEST, "RequestExpired", "Request has expired.")
         }
     };
-    error(status, code, message, request_id)
+    error_response(status, code, message, request_id)
 }
 
 /// Says that there is trouble.
-pub(crate) fn fail(trouble: Trouble, request_id: &str) -> Response {
-    let (status, code, message) = match trouble {
-        Trouble::Throttled => {
+pub(crate) fn fail(failure: ServiceFailure, request_id: &str) -> Response {
+    let (status, code, message) = match failure {
+        ServiceFailure::Throttled => {
             (StatusCode::SERVICE_UNAVAILABLE, "RequestLimitExceeded", "Request limit exceeded.")
         }
-        Trouble::Internal => {
+        ServiceFailure::Internal => {
             (StatusCode::INTERNAL_SERVER_ERROR, "InternalError", "An internal error has occurred")
         }
-        Trouble::Unavailable => (
+        ServiceFailure::Unavailable => (
             StatusCode::SERVICE_UNAVAILABLE,
             "Unavailable",
             "The server is overloaded and can't handle the request.",
         ),
-        Trouble::NotFound => (
+        ServiceFailure::NotFound => (
             StatusCode::BAD_REQUEST,
             "InvalidSnapshot.NotFound",
             "The snapshot 'snap-00000000000000000' does not exist.",
         ),
     };
-    error(status, code, message, request_id)
+    error_response(status, code, message, request_id)
 }

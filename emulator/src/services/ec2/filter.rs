@@ -50,7 +50,7 @@ pub(crate) fn read(
 ) -> Result<Vec<RequestFilter>, Ec2Error> {
     let read = |entry: Params<'_>| {
         let name = entry.required("Name")?.to_owned();
-        let values: Vec<String> = entry.texts("Value").into_iter().map(str::to_owned).collect();
+        let values: Vec<String> = entry.text_list("Value").into_iter().map(str::to_owned).collect();
         if !known(&name) {
             return Err(Ec2Error::new("InvalidParameterValue", format!("The filter '{name}' is invalid")));
         }
@@ -199,7 +199,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn wildcards_match_what_trying_everything_matches(pattern in "[ab*?\\\\]{0,8}", value in "[ab*]{0,8}") {
+        fn wildcards_match_as_an_exhaustive_search_does(pattern in "[ab*?\\\\]{0,8}", value in "[ab*]{0,8}") {
             let characters: Vec<char> = value.chars().collect();
             proptest::prop_assert_eq!(wildcard(&pattern, &value), slowly(&parts(&pattern), &characters));
         }

@@ -1,13 +1,13 @@
 //! An image as `DescribeImages` shows it.
 
 use super::tags;
-use crate::clock::Moment;
+use crate::clock::Timestamp;
 use crate::services::xml::Xml;
 use crate::state::image::ImageRecord;
 
 impl ImageRecord {
     /// Shows it as an `item` of `imagesSet`, to its owner or to another account.
-    pub(crate) fn show(&self, xml: &mut Xml, viewer: &str, now: Moment) {
+    pub(crate) fn show(&self, xml: &mut Xml, viewer: &str, now: Timestamp) {
         let machine = &self.machine;
         xml.value("imageId", &self.id);
         xml.value("imageLocation", &self.location);
@@ -42,10 +42,10 @@ impl ImageRecord {
         self.show_life(xml, viewer, now);
     }
 
-    fn show_life(&self, xml: &mut Xml, viewer: &str, now: Moment) {
+    fn show_life(&self, xml: &mut Xml, viewer: &str, now: Timestamp) {
         xml.optional("deprecationTime", self.deprecated.map(whole_seconds));
         if self.owner == viewer {
-            xml.value("deregistrationProtection", self.protection_word(now));
+            xml.value("deregistrationProtection", self.protection_state(now));
             tags::show(xml, &self.tags);
         }
         if let Some((id, region)) = &self.source {
@@ -57,6 +57,6 @@ impl ImageRecord {
 }
 
 /// A moment as images show it: in whole seconds.
-pub(crate) fn whole_seconds(moment: Moment) -> String {
-    Moment(moment.0 / 1000 * 1000).iso()
+pub(crate) fn whole_seconds(moment: Timestamp) -> String {
+    Timestamp(moment.0 / 1000 * 1000).iso()
 }

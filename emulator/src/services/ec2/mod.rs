@@ -34,11 +34,11 @@ use self::call::Ec2Call;
 use self::errors::Ec2Error;
 use self::params::ParamNode;
 use crate::http::request::SignedRequest;
-use crate::http::response::{Response, reply};
+use crate::http::response::{Response, new_response};
 use crate::services::xml::Xml;
-use crate::state::{Region, World};
+use crate::state::{Region, State};
 
-pub(crate) use self::errors::{error, fail, refuse};
+pub(crate) use self::errors::{error_response, fail, reject};
 pub(crate) use crate::services::form::action;
 
 const NAMESPACE: &str = "http://ec2.amazonaws.com/doc/2016-11-15/";
@@ -49,32 +49,32 @@ type Operation = fn(&Ec2Call<'_>) -> Result<Xml, Ec2Error>;
 
 /// Answers a request.
 #[expect(clippy::unused_async, reason = "all services are asked in the same way")]
-pub(crate) async fn answer(world: &World, region: &Region, request: SignedRequest) -> Response {
+pub(crate) async fn respond(state: &State, region: &Region, request: SignedRequest) -> Response {
     let id = &request.request_id;
-    match apart(|| perform(world, region, &request)) {
+    match run_blocking(|| perform(state, region, &request)) {
         Ok((action, xml)) => {
             let body = Xml::document(&format!("{action}Response"), NAMESPACE, |document| {
                 document.value("requestId", id);
                 document.append(&xml);
             });
-            reply(StatusCode::OK, "text/xml;charset=UTF-8", body)
+            new_response(StatusCode::OK, "text/xml;charset=UTF-8", body)
         }
-        Err(fault) => {
-            let status = StatusCode::from_u16(fault.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-            error(status, &fault.code, &fault.message, id)
+        Err(error) => {
+            let status = StatusCode::from_u16(error.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            error_response(status, &error.code, &error.message, id)
         }
     }
 }
 
 /// Calls read and write files, and to store an image all of its blocks: where the runtime can, it is told so.
-fn apart<R>(call: impl FnOnce() -> R) -> R {
+fn run_blocking<R>(call: impl FnOnce() -> R) -> R {
     match tokio::runtime::Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
         Ok(tokio::runtime::RuntimeFlavor::MultiThread) => tokio::task::block_in_place(call),
         _ => call(),
     }
 }
 
-fn perform(world: &World, region: &Region, request: &SignedRequest) -> Result<(&'static str, Xml), Ec2Error> {
+fn perform(state: &State, region: &Region, request: &SignedRequest) -> Result<(&'static str, Xml), Ec2Error> {
     let query = ParamNode::read(form_urlencoded::parse(request.body()))?;
     let params = query.params();
     let action = params.text("Action").ok_or_else(|| Ec2Error::missing("Action"))?;
@@ -88,8 +88,8 @@ fn perform(world: &World, region: &Region, request: &SignedRequest) -> Result<(&
     }
     let (name, operation) = operation(action).ok_or_else(invalid)?;
     let host = request.header("host").unwrap_or_default();
-    let (account, doomed) = (&request.account, request.doomed);
-    let call = Ec2Call { account, region, world, now: world.now(), query: &query, host, doomed };
+    let (account, fail_async) = (&request.account, request.fail_async);
+    let call = Ec2Call { account, region, state, now: state.now(), query: &query, host, fail_async };
     Ok((name, operation(&call)?))
 }
 
@@ -118,7 +118,7 @@ const OPERATIONS: &[(&str, Operation)] = &[
     ("DescribeSnapshots", describe_snapshots::describe_snapshots),
     ("DescribeStoreImageTasks", store_task::describe),
     ("DescribeTags", tag_operations::describe),
-    ("DisableEbsEncryptionByDefault", settings::no_encryption_by_default),
+    ("DisableEbsEncryptionByDefault", settings::disable_encryption_by_default),
     ("DisableImage", lifecycle::disable),
     ("DisableImageBlockPublicAccess", settings::unblock_images),
     ("DisableImageDeprecation", lifecycle::undeprecate),

@@ -8,11 +8,11 @@ use super::params::Params;
 
 /// How a call pages.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Rules {
+pub(crate) struct PageLimits {
     /// The least `MaxResults`.
-    pub(crate) least: i64,
+    pub(crate) min: i64,
     /// The largest `MaxResults`.
-    pub(crate) most: i64,
+    pub(crate) max: i64,
     /// What a request without `MaxResults` gives; nothing: everything.
     pub(crate) default: Option<usize>,
 }
@@ -26,28 +26,28 @@ pub(crate) struct PageRequest {
 
 impl PageRequest {
     /// Reads `MaxResults` and `NextToken`.
-    pub(crate) fn read(params: &Params<'_>, rules: Rules) -> Result<Self, Ec2Error> {
+    pub(crate) fn read(params: &Params<'_>, rules: PageLimits) -> Result<Self, Ec2Error> {
         let size = match params.number("MaxResults")? {
             None => rules.default,
-            Some(size) if (rules.least..=rules.most).contains(&size) => usize::try_from(size).ok(),
+            Some(size) if (rules.min..=rules.max).contains(&size) => usize::try_from(size).ok(),
             Some(size) => {
-                let why = format!("Expecting a value between {} and {}", rules.least, rules.most);
+                let why = format!("Expecting a value between {} and {}", rules.min, rules.max);
                 let message = format!("Value ( {size} ) for parameter maxResults is invalid. {why}.");
                 return Err(Ec2Error::new("InvalidParameterValue", message));
             }
         };
-        let after = params.filled("NextToken").map(decode).transpose()?;
+        let after = params.non_empty("NextToken").map(decode).transpose()?;
         Ok(Self { size, after })
     }
 
     /// Whether the request says how many it wants.
     pub(crate) fn is_sized(params: &Params<'_>) -> bool {
-        params.filled("MaxResults").is_some()
+        params.non_empty("MaxResults").is_some()
     }
 
     /// The part of a sorted list that this page shows, and the token of the next. A token names the last key shown, so
     /// that what comes or goes in between moves nothing to another page.
-    pub(crate) fn cut<T>(&self, all: Vec<T>, key: impl Fn(&T) -> &str) -> (Vec<T>, Option<String>) {
+    pub(crate) fn paginate<T>(&self, all: Vec<T>, key: impl Fn(&T) -> &str) -> (Vec<T>, Option<String>) {
         let after = self.after.as_deref();
         let mut rest = all.into_iter().filter(|one| after.is_none_or(|after| key(one) > after)).peekable();
         let mut page = Vec::new();
@@ -79,10 +79,10 @@ mod tests {
     use super::super::params::ParamNode;
     use super::*;
 
-    const RULES: Rules = Rules { least: 2, most: 5, default: None };
+    const LIMITS: PageLimits = PageLimits { min: 2, max: 5, default: None };
 
     fn page(text: &str) -> Result<PageRequest, Ec2Error> {
-        PageRequest::read(&ParamNode::read(form_urlencoded::parse(text.as_bytes())).unwrap().params(), RULES)
+        PageRequest::read(&ParamNode::read(form_urlencoded::parse(text.as_bytes())).unwrap().params(), LIMITS)
     }
 
     #[test]
@@ -91,7 +91,7 @@ mod tests {
         let (mut seen, mut next) = (Vec::new(), String::new());
         loop {
             let (part, token) =
-                page(&format!("MaxResults=2{next}")).unwrap().cut(all.to_vec(), |one: &&str| one);
+                page(&format!("MaxResults=2{next}")).unwrap().paginate(all.to_vec(), |one: &&str| one);
             seen.extend(part);
             let Some(token) = token else { break };
             next = format!("&NextToken={token}");
@@ -108,6 +108,6 @@ mod tests {
 
     #[test]
     fn no_size_gives_everything() {
-        assert_eq!(page("").unwrap().cut(vec!["a", "b"], |one: &&str| one), (vec!["a", "b"], None));
+        assert_eq!(page("").unwrap().paginate(vec!["a", "b"], |one: &&str| one), (vec!["a", "b"], None));
     }
 }

@@ -17,7 +17,7 @@ const MAX_DEPTH: usize = 12;
 #[derive(Debug, Default)]
 pub(crate) struct ParamNode {
     value: Option<String>,
-    asked: Cell<bool>,
+    was_read: Cell<bool>,
     children: BTreeMap<String, ParamNode>,
 }
 
@@ -57,15 +57,15 @@ impl ParamNode {
     }
 
     /// Refuses a parameter that nobody asked for.
-    pub(crate) fn end(&self) -> Result<(), Ec2Error> {
-        self.unasked("").map_or(Ok(()), |path| Err(Ec2Error::unknown(&path)))
+    pub(crate) fn check_all_read(&self) -> Result<(), Ec2Error> {
+        self.first_unread("").map_or(Ok(()), |path| Err(Ec2Error::unknown(&path)))
     }
 
-    fn unasked(&self, path: &str) -> Option<String> {
-        if self.value.is_some() && !self.asked.get() {
+    fn first_unread(&self, path: &str) -> Option<String> {
+        if self.value.is_some() && !self.was_read.get() {
             return Some(path.to_owned());
         }
-        self.children.iter().find_map(|(name, child)| child.unasked(&join(path, name)))
+        self.children.iter().find_map(|(name, child)| child.first_unread(&join(path, name)))
     }
 }
 
@@ -73,23 +73,23 @@ impl<'q> Params<'q> {
     /// The text of a parameter.
     pub(crate) fn text(&self, name: &str) -> Option<&'q str> {
         let node = self.node?.children.get(name)?;
-        node.asked.set(true);
+        node.was_read.set(true);
         node.value.as_deref()
     }
 
     /// The text of a parameter; nothing if it is empty, as SDKs send an empty string for one not given.
-    pub(crate) fn filled(&self, name: &str) -> Option<&'q str> {
+    pub(crate) fn non_empty(&self, name: &str) -> Option<&'q str> {
         self.text(name).filter(|value| !value.is_empty())
     }
 
     /// The text of a parameter that has to be there.
     pub(crate) fn required(&self, name: &str) -> Result<&'q str, Ec2Error> {
-        self.filled(name).ok_or_else(|| Ec2Error::missing(&join(&self.path, name)))
+        self.non_empty(name).ok_or_else(|| Ec2Error::missing(&join(&self.path, name)))
     }
 
     /// A truth value.
-    pub(crate) fn truth(&self, name: &str) -> Result<Option<bool>, Ec2Error> {
-        match self.filled(name) {
+    pub(crate) fn boolean(&self, name: &str) -> Result<Option<bool>, Ec2Error> {
+        match self.non_empty(name) {
             None => Ok(None),
             Some(value) if value.eq_ignore_ascii_case("true") => Ok(Some(true)),
             Some(value) if value.eq_ignore_ascii_case("false") => Ok(Some(false)),
@@ -101,17 +101,21 @@ impl<'q> Params<'q> {
 
     /// A whole number.
     pub(crate) fn number(&self, name: &str) -> Result<Option<i64>, Ec2Error> {
-        let Some(value) = self.filled(name) else { return Ok(None) };
+        let Some(value) = self.non_empty(name) else { return Ok(None) };
         let wrong = || Ec2Error::value(&join(&self.path, name), value, "Expected an integer.");
         value.parse().map(Some).map_err(|_| wrong())
     }
 
     /// One of a fixed set of words.
-    pub(crate) fn word(&self, name: &str, words: &[&'static str]) -> Result<Option<&'static str>, Ec2Error> {
-        let Some(value) = self.filled(name) else { return Ok(None) };
-        let found = words.iter().find(|word| **word == value).copied();
+    pub(crate) fn one_of(
+        &self,
+        name: &str,
+        choices: &[&'static str],
+    ) -> Result<Option<&'static str>, Ec2Error> {
+        let Some(value) = self.non_empty(name) else { return Ok(None) };
+        let found = choices.iter().find(|choice| **choice == value).copied();
         let wrong = || {
-            let why = format!("Valid values: {}.", words.join(", "));
+            let why = format!("Valid values: {}.", choices.join(", "));
             Ec2Error::value(&join(&self.path, name), value, &why)
         };
         found.map(Some).ok_or_else(wrong)
@@ -134,12 +138,12 @@ impl<'q> Params<'q> {
     }
 
     /// The texts of a list, by ascending index.
-    pub(crate) fn texts(&self, name: &str) -> Vec<&'q str> {
-        let asked = |(_, node): (u64, &'q ParamNode)| {
-            node.asked.set(true);
+    pub(crate) fn text_list(&self, name: &str) -> Vec<&'q str> {
+        let was_read = |(_, node): (u64, &'q ParamNode)| {
+            node.was_read.set(true);
             node.value.as_deref()
         };
-        self.indexed(name).into_iter().filter_map(asked).collect()
+        self.indexed(name).into_iter().filter_map(was_read).collect()
     }
 
     /// Whether anything was sent under a name.
@@ -164,7 +168,7 @@ impl<'q> Params<'q> {
     /// The text at this very node.
     pub(crate) fn own_text(&self) -> Option<&'q str> {
         let node = self.node?;
-        node.asked.set(true);
+        node.was_read.set(true);
         node.value.as_deref()
     }
 
@@ -196,8 +200,8 @@ mod tests {
     #[test]
     fn lists_are_in_the_order_of_their_numbers() {
         let node = node("A.10=ten&A.2=two&A.1=one");
-        assert_eq!(node.params().texts("A"), ["one", "two", "ten"]);
-        node.end().unwrap();
+        assert_eq!(node.params().text_list("A"), ["one", "two", "ten"]);
+        node.check_all_read().unwrap();
     }
 
     #[test]
@@ -208,47 +212,47 @@ mod tests {
         assert_eq!(list[0].text("DeviceName"), Some("/dev/xvda"));
         assert_eq!(ebs.text("SnapshotId"), Some("snap-1"));
         assert_eq!(ebs.number("VolumeSize").unwrap(), Some(8));
-        node.end().unwrap();
+        node.check_all_read().unwrap();
     }
 
     #[test]
-    fn what_nobody_asked_for_is_unknown() {
+    fn an_unread_parameter_is_unknown() {
         let node = node("Action=X&B.1.Ebs.Colour=red");
         node.params().text("Action");
-        let fault = node.end().unwrap_err();
-        assert_eq!(fault.code, "UnknownParameter");
-        assert_eq!(fault.message, "The parameter B.1.Ebs.Colour is not recognized");
+        let error = node.check_all_read().unwrap_err();
+        assert_eq!(error.code, "UnknownParameter");
+        assert_eq!(error.message, "The parameter B.1.Ebs.Colour is not recognized");
     }
 
     #[test]
     fn a_missing_parameter_is_named_with_its_path() {
         let node = node("Tag.1.Value=x");
-        let fault = node.params().list("Tag")[0].required("Key").unwrap_err();
-        assert_eq!(fault.message, "The request must contain the parameter Tag.1.Key");
+        let error = node.params().list("Tag")[0].required("Key").unwrap_err();
+        assert_eq!(error.message, "The request must contain the parameter Tag.1.Key");
     }
 
     #[test]
-    fn what_is_no_number_truth_or_word_is_refused() {
+    fn invalid_integers_booleans_and_choices_are_refused() {
         let node = node("N=1x&T=yes&W=red");
         let params = node.params();
-        for fault in [
+        for error in [
             params.number("N").unwrap_err(),
-            params.truth("T").unwrap_err(),
-            params.word("W", &["blue"]).unwrap_err(),
+            params.boolean("T").unwrap_err(),
+            params.one_of("W", &["blue"]).unwrap_err(),
         ] {
-            assert_eq!(fault.code, "InvalidParameterValue");
+            assert_eq!(error.code, "InvalidParameterValue");
         }
     }
 
     proptest::proptest! {
         #[test]
-        fn no_request_is_too_strange_to_read(text in "[A-Z.0-9=&%+\\x00-\\x7f]{0,80}") {
+        fn no_request_makes_the_reader_panic(text in "[A-Z.0-9=&%+\\x00-\\x7f]{0,80}") {
             if let Ok(node) = ParamNode::read(form_urlencoded::parse(text.as_bytes())) {
                 let params = node.params();
                 for list in params.list("A") {
-                    let _ = (list.number("B"), list.truth("C"), list.texts("D"));
+                    let _ = (list.number("B"), list.boolean("C"), list.text_list("D"));
                 }
-                let _ = node.end();
+                let _ = node.check_all_read();
             }
         }
     }

@@ -45,32 +45,32 @@ impl Grants {
 
 impl PermissionChange {
     /// Reads `Add.n` and `Remove.n` of a structure.
-    pub(crate) fn read(params: &Params<'_>, reach: ShareScope) -> Result<Self, Ec2Error> {
+    pub(crate) fn read(params: &Params<'_>, scope: ShareScope) -> Result<Self, Ec2Error> {
         let side = |name: &str| {
             let entries = params.list(name);
-            entries.iter().map(|entry| one(entry, reach)).collect::<Result<Vec<_>, _>>()
+            entries.iter().map(|entry| one(entry, scope)).collect::<Result<Vec<_>, _>>()
         };
         Ok(Self { add: side("Add")?, remove: side("Remove")? })
     }
 
     /// Reads the flat form: `OperationType` with lists of accounts, groups and ARNs.
-    pub(crate) fn read_flat(params: &Params<'_>, reach: ShareScope) -> Result<Option<Self>, Ec2Error> {
+    pub(crate) fn read_flat(params: &Params<'_>, scope: ShareScope) -> Result<Option<Self>, Ec2Error> {
         let mut all = Vec::new();
-        for id in params.texts("UserId") {
+        for id in params.text_list("UserId") {
             all.push(account(id)?);
         }
-        for group in params.texts("UserGroup") {
+        for group in params.text_list("UserGroup") {
             all.push(everybody(group)?);
         }
-        if reach == ShareScope::Organizations {
-            for arn in params.texts("OrganizationArn") {
+        if scope == ShareScope::Organizations {
+            for arn in params.text_list("OrganizationArn") {
                 all.push(organization(arn)?);
             }
-            for arn in params.texts("OrganizationalUnitArn") {
+            for arn in params.text_list("OrganizationalUnitArn") {
                 all.push(unit(arn)?);
             }
         }
-        let operation = params.word("OperationType", &["add", "remove"])?;
+        let operation = params.one_of("OperationType", &["add", "remove"])?;
         match (operation, all.is_empty()) {
             (None, true) => Ok(None),
             (None, false) => Err(Ec2Error::missing("operationType")),
@@ -93,24 +93,24 @@ impl PermissionChange {
     }
 }
 
-fn one(entry: &Params<'_>, reach: ShareScope) -> Result<SharedWith, Ec2Error> {
-    let mut found = Vec::new();
+fn one(entry: &Params<'_>, scope: ShareScope) -> Result<SharedWith, Ec2Error> {
+    let mut grantees = Vec::new();
     if let Some(id) = entry.text("UserId") {
-        found.push(account(id)?);
+        grantees.push(account(id)?);
     }
     if let Some(group) = entry.text("Group") {
-        found.push(everybody(group)?);
+        grantees.push(everybody(group)?);
     }
-    if reach == ShareScope::Organizations {
+    if scope == ShareScope::Organizations {
         if let Some(arn) = entry.text("OrganizationArn") {
-            found.push(organization(arn)?);
+            grantees.push(organization(arn)?);
         }
         if let Some(arn) = entry.text("OrganizationalUnitArn") {
-            found.push(unit(arn)?);
+            grantees.push(unit(arn)?);
         }
     }
-    match found.len() {
-        1 => Ok(found.remove(0)),
+    match grantees.len() {
+        1 => Ok(grantees.remove(0)),
         0 => Err(Ec2Error::missing("userId, group, organizationArn or organizationalUnitArn")),
         _ => Err(Ec2Error::combination(
             "A permission may be of one account, group, organization or unit only.",
@@ -195,8 +195,8 @@ mod tests {
             let read = flat(&format!("OperationType=add&{text}"));
             match read {
                 Ok(change) => assert!(valid && change.unwrap().add.len() == 1, "{text}"),
-                Err(fault) => {
-                    assert!(!valid && fault.code == "InvalidAMIAttributeItemValue", "{text}: {fault}");
+                Err(error) => {
+                    assert!(!valid && error.code == "InvalidAMIAttributeItemValue", "{text}: {error}");
                 }
             }
         }
@@ -212,7 +212,7 @@ mod tests {
 
     #[test]
     fn the_captured_message_of_a_bad_account() {
-        let fault = flat("OperationType=add&UserId.1=123%20").unwrap_err();
-        assert_eq!(fault.message, "Invalid attribute item value \"123 \" for userId item type.");
+        let error = flat("OperationType=add&UserId.1=123%20").unwrap_err();
+        assert_eq!(error.message, "Invalid attribute item value \"123 \" for userId item type.");
     }
 }

@@ -8,7 +8,7 @@ use super::call::Ec2Call;
 use super::errors::Ec2Error;
 use super::params::Params;
 use super::tags;
-use crate::clock::Moment;
+use crate::clock::Timestamp;
 use crate::ids;
 use crate::services::xml::Xml;
 use crate::state::device::BlockDeviceMapping;
@@ -26,7 +26,7 @@ const MAX_DESCRIPTION: usize = 255;
 
 /// `RegisterImage`.
 pub(crate) fn register_image(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
-    let _changing = call.changing();
+    let _guard = call.lock_region();
     let params = call.params();
     let name = params.required("Name")?;
     check_name(name)?;
@@ -34,7 +34,7 @@ pub(crate) fn register_image(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     let machine = read_machine(&params)?;
     let mappings = block_devices::read(&params, |id| find_source(call, id))?;
     let tags = tags::read_specifications(&params, &["image"])?;
-    let location = params.filled("ImageLocation");
+    let location = params.non_empty("ImageLocation");
     check_billing(&params)?;
     check_root(&machine.root_device, &mappings, location)?;
     check_free(call, name)?;
@@ -57,11 +57,11 @@ pub(crate) fn register_image(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
         token: None,
     };
     call.region.images.put(&image.id, image.clone())?;
-    Ok(answer(&image.id))
+    Ok(image_id_response(&image.id))
 }
 
 /// The answer of calls that make an image.
-pub(crate) fn answer(id: &str) -> Xml {
+pub(crate) fn image_id_response(id: &str) -> Xml {
     let mut xml = Xml::new();
     xml.value("imageId", id);
     xml
@@ -69,8 +69,8 @@ pub(crate) fn answer(id: &str) -> Xml {
 
 /// Refuses a name that AWS refuses.
 pub(crate) fn check_name(name: &str) -> Result<(), Ec2Error> {
-    let taken = |one: char| one.is_ascii_alphanumeric() || "()[] ./-'@_".contains(one);
-    if (3..=128).contains(&name.chars().count()) && name.chars().all(taken) {
+    let allowed = |one: char| one.is_ascii_alphanumeric() || "()[] ./-'@_".contains(one);
+    if (3..=128).contains(&name.chars().count()) && name.chars().all(allowed) {
         return Ok(());
     }
     let message = "AMI names must be between 3 and 128 characters long, and may contain letters, numbers, '(', ')', \
@@ -81,10 +81,10 @@ pub(crate) fn check_name(name: &str) -> Result<(), Ec2Error> {
 /// Refuses a name that another image of the account has.
 pub(crate) fn check_free(call: &Ec2Call<'_>, name: &str) -> Result<(), Ec2Error> {
     let images = call.region.images.all();
-    let taken = |image: &ImageRecord| {
+    let allowed = |image: &ImageRecord| {
         image.owner == call.account && image.name == name && image.life != Life::Deregistered
     };
-    match images.iter().find(|(_, image)| taken(image)) {
+    match images.iter().find(|(_, image)| allowed(image)) {
         None => Ok(()),
         Some((id, _)) => {
             let message = format!("AMI name {name} is already in use by AMI {id}");
@@ -95,7 +95,7 @@ pub(crate) fn check_free(call: &Ec2Call<'_>, name: &str) -> Result<(), Ec2Error>
 
 /// Reads a description.
 pub(crate) fn read_description(params: &Params<'_>) -> Result<Option<String>, Ec2Error> {
-    params.filled("Description").map(check_description).transpose()
+    params.non_empty("Description").map(check_description).transpose()
 }
 
 /// A description that an image or a snapshot may have.
@@ -114,20 +114,20 @@ pub(crate) fn check_description(text: &str) -> Result<String, Ec2Error> {
 fn read_machine(params: &Params<'_>) -> Result<MachineFields, Ec2Error> {
     let owned = |text: Option<&str>| text.map(str::to_owned);
     let machine = MachineFields {
-        architecture: params.word("Architecture", &ARCHITECTURES)?.unwrap_or("i386").to_owned(),
+        architecture: params.one_of("Architecture", &ARCHITECTURES)?.unwrap_or("i386").to_owned(),
         virtualization: params
-            .word("VirtualizationType", &["hvm", "paravirtual"])?
+            .one_of("VirtualizationType", &["hvm", "paravirtual"])?
             .unwrap_or("paravirtual")
             .to_owned(),
-        root_device: params.filled("RootDeviceName").unwrap_or("/dev/sda1").to_owned(),
-        boot_mode: owned(params.word("BootMode", &BOOT_MODES)?),
-        tpm: owned(params.word("TpmSupport", &["v2.0"])?),
-        uefi_data: owned(params.filled("UefiData")),
-        imds: owned(params.word("ImdsSupport", &["v2.0"])?),
-        ena: params.truth("EnaSupport")?,
-        sriov: owned(params.word("SriovNetSupport", &["simple"])?),
-        kernel: owned(params.filled("KernelId")),
-        ramdisk: owned(params.filled("RamdiskId")),
+        root_device: params.non_empty("RootDeviceName").unwrap_or("/dev/sda1").to_owned(),
+        boot_mode: owned(params.one_of("BootMode", &BOOT_MODES)?),
+        tpm: owned(params.one_of("TpmSupport", &["v2.0"])?),
+        uefi_data: owned(params.non_empty("UefiData")),
+        imds: owned(params.one_of("ImdsSupport", &["v2.0"])?),
+        ena: params.boolean("EnaSupport")?,
+        sriov: owned(params.one_of("SriovNetSupport", &["simple"])?),
+        kernel: owned(params.non_empty("KernelId")),
+        ramdisk: owned(params.non_empty("RamdiskId")),
     };
     check_virtualization(&machine)?;
     check_firmware(&machine)?;
@@ -151,7 +151,7 @@ fn check_virtualization(machine: &MachineFields) -> Result<(), Ec2Error> {
         ("UefiData", machine.uefi_data.is_some()),
         ("Architecture", !matches!(machine.architecture.as_str(), "i386" | "x86_64")),
     ];
-    match needs_hvm.iter().find(|(_, asked)| *asked) {
+    match needs_hvm.iter().find(|(_, requested)| *requested) {
         None => Ok(()),
         Some((name, _)) => {
             Err(Ec2Error::combination(format!("{name} as specified needs the virtualization type hvm")))
@@ -179,7 +179,7 @@ fn check_firmware(machine: &MachineFields) -> Result<(), Ec2Error> {
 }
 
 fn check_billing(params: &Params<'_>) -> Result<(), Ec2Error> {
-    match params.texts("BillingProduct").first() {
+    match params.text_list("BillingProduct").first() {
         None => Ok(()),
         Some(code) => {
             let message = format!("The account is not authorized to use the billing product {code}");
@@ -207,20 +207,20 @@ fn find_source(call: &Ec2Call<'_>, id: &str) -> Result<MappingSource, Ec2Error> 
             encrypted: snapshot.kms_key.is_some(),
         }),
         status => {
-            let message = format!("Snapshot '{id}' is in the state {}, expected completed", status.word());
+            let message = format!("Snapshot '{id}' is in the state {}, expected completed", status.as_str());
             Err(Ec2Error::new("IncorrectState", message))
         }
     }
 }
 
 /// An image like another one, for copies and restored ones.
-pub(crate) fn twin(
+pub(crate) fn image_like(
     call: &Ec2Call<'_>,
     model: &ImageRecord,
     name: &str,
     mappings: Vec<BlockDeviceMapping>,
     tags: Tags,
-    ready: Moment,
+    ready: Timestamp,
 ) -> ImageRecord {
     ImageRecord {
         id: ids::fresh("ami"),

@@ -17,13 +17,13 @@ pub(crate) fn sharing_of(call: &Ec2Call<'_>, account: &str) -> Sharing {
 }
 
 fn set_sharing(call: &Ec2Call<'_>, change: impl FnOnce(&mut Sharing)) -> Result<(), Ec2Error> {
-    let _changing = call.changing();
+    let _guard = call.lock_region();
     let mut sharing = sharing(call);
     change(&mut sharing);
     Ok(call.region.sharing.put(call.account, sharing)?)
 }
 
-fn image_word(blocked: bool) -> &'static str {
+fn image_access_state(blocked: bool) -> &'static str {
     if blocked { "block-new-sharing" } else { "unblocked" }
 }
 
@@ -31,7 +31,7 @@ fn image_word(blocked: bool) -> &'static str {
 pub(crate) fn image_access(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     call.commit()?;
     let mut xml = Xml::new();
-    xml.value("imageBlockPublicAccessState", image_word(sharing(call).images_blocked));
+    xml.value("imageBlockPublicAccessState", image_access_state(sharing(call).images_blocked));
     xml.value("managedBy", "account");
     Ok(xml)
 }
@@ -40,7 +40,7 @@ pub(crate) fn image_access(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
 pub(crate) fn block_images(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     let params = call.params();
     params.required("ImageBlockPublicAccessState")?;
-    params.word("ImageBlockPublicAccessState", &["block-new-sharing"])?;
+    params.one_of("ImageBlockPublicAccessState", &["block-new-sharing"])?;
     set_image_access(call, true)
 }
 
@@ -53,7 +53,7 @@ fn set_image_access(call: &Ec2Call<'_>, blocked: bool) -> Result<Xml, Ec2Error> 
     call.commit()?;
     set_sharing(call, |sharing| sharing.images_blocked = blocked)?;
     let mut xml = Xml::new();
-    xml.value("imageBlockPublicAccessState", image_word(blocked));
+    xml.value("imageBlockPublicAccessState", image_access_state(blocked));
     Ok(xml)
 }
 
@@ -70,8 +70,8 @@ pub(crate) fn snapshot_access(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
 pub(crate) fn block_snapshots(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     let params = call.params();
     params.required("State")?;
-    let word = params.word("State", &["block-all-sharing", "block-new-sharing"])?;
-    let all = word == Some("block-all-sharing");
+    let state = params.one_of("State", &["block-all-sharing", "block-new-sharing"])?;
+    let all = state == Some("block-all-sharing");
     set_snapshot_access(
         call,
         if all { SnapshotBlock::BlockAllSharing } else { SnapshotBlock::BlockNewSharing },
@@ -104,7 +104,7 @@ fn set_encryption(
     call: &Ec2Call<'_>,
     change: impl FnOnce(&mut AccountSettings),
 ) -> Result<AccountSettings, Ec2Error> {
-    let _changing = call.changing();
+    let _guard = call.lock_region();
     let mut settings = encryption(call);
     change(&mut settings);
     call.region.settings.put(call.account, settings.clone())?;
@@ -127,7 +127,7 @@ pub(crate) fn encrypt_by_default(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
 }
 
 /// `DisableEbsEncryptionByDefault`.
-pub(crate) fn no_encryption_by_default(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
+pub(crate) fn disable_encryption_by_default(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     set_encrypt_by_default(call, false)
 }
 
@@ -168,7 +168,7 @@ fn key_answer(settings: &AccountSettings) -> Xml {
 pub(crate) fn key_arn(call: &Ec2Call<'_>, name: &str) -> Result<String, Ec2Error> {
     let (region, account) = (&call.region.name, call.account);
     if name == "alias/aws/ebs" {
-        return Ok(account_settings::own_key(region, account));
+        return Ok(account_settings::default_ebs_key_arn(region, account));
     }
     let prefix = format!("arn:aws:kms:{region}:");
     let here = name.strip_prefix(&prefix).and_then(|rest| rest.split_once(':'));
@@ -191,7 +191,9 @@ pub(crate) fn key_arn(call: &Ec2Call<'_>, name: &str) -> Result<String, Ec2Error
 }
 
 /// The key that is used when none is named.
-pub(crate) fn key_when_none_is_named(call: &Ec2Call<'_>) -> String {
+pub(crate) fn default_key_arn(call: &Ec2Call<'_>) -> String {
     let settings = encryption(call);
-    settings.default_key.unwrap_or_else(|| account_settings::own_key(&call.region.name, call.account))
+    settings
+        .default_key
+        .unwrap_or_else(|| account_settings::default_ebs_key_arn(&call.region.name, call.account))
 }

@@ -8,8 +8,8 @@ use std::io::{self, Read, Write};
 
 use serde::{Deserialize, Serialize};
 
-use crate::digest::BlockDigest;
-use crate::state::blocks::BLOCK;
+use crate::digest::Sha256Digest;
+use crate::state::blocks::BLOCK_SIZE;
 use crate::state::device::BlockDeviceMapping;
 use crate::state::image::MachineFields;
 use crate::state::tags::Tags;
@@ -20,7 +20,7 @@ const LONGEST: u64 = 1 << 30;
 
 /// What an image and its snapshots are.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Stored {
+pub(crate) struct StoredImage {
     /// Of the image.
     pub(crate) name: String,
     /// Of the image.
@@ -50,7 +50,7 @@ pub(crate) struct StoredSnapshot {
     pub(crate) indexes: Vec<u32>,
 }
 
-impl Stored {
+impl StoredImage {
     /// Writes what stands before the blocks.
     pub(crate) fn write(&self, sink: &mut impl Write) -> io::Result<()> {
         let text = serde_json::to_vec(self)?;
@@ -75,8 +75,8 @@ impl Stored {
 }
 
 /// Reads the next block.
-pub(crate) fn read_block(source: &mut impl Read, bytes: &mut Vec<u8>) -> io::Result<BlockDigest> {
-    bytes.resize(BLOCK, 0);
+pub(crate) fn read_block(source: &mut impl Read, bytes: &mut Vec<u8>) -> io::Result<Sha256Digest> {
+    bytes.resize(BLOCK_SIZE, 0);
     source.read_exact(bytes)?;
-    Ok(BlockDigest::of(bytes))
+    Ok(Sha256Digest::of(bytes))
 }

@@ -3,14 +3,14 @@
 use super::call::Ec2Call;
 use super::errors::Ec2Error;
 use super::filter::{self, FieldValue};
-use super::image_attribute::truth;
-use super::pagination::{PageRequest, Rules};
+use super::image_attribute::return_true;
+use super::pagination::{PageLimits, PageRequest};
 use super::params::Params;
 use super::tags;
 use crate::services::xml::Xml;
 use crate::state::tags::Tags;
 
-const RULES: Rules = Rules { least: 5, most: 1000, default: None };
+const LIMITS: PageLimits = PageLimits { min: 5, max: 1000, default: None };
 
 /// Resources of one call, at most.
 const MAX_RESOURCES: usize = 1000;
@@ -57,32 +57,32 @@ impl TaggedKind {
 
 /// `CreateTags`.
 pub(crate) fn create(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
-    let _changing = call.changing();
+    let _guard = call.lock_region();
     let params = call.params();
     let resources = read_resources(call, &params)?;
     let tags = tags::read(&params, "Tag")?;
     if tags.is_empty() {
         return Err(Ec2Error::missing("Tag"));
     }
-    change(call, &resources, |have| tags::put(have, &tags))
+    change(call, &resources, |have| tags::merge(have, &tags))
 }
 
 /// `DeleteTags`: those with the value too where one is given, all where no tag is.
 pub(crate) fn delete(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
-    let _changing = call.changing();
+    let _guard = call.lock_region();
     let params = call.params();
     let resources = read_resources(call, &params)?;
-    let mut wanted: Vec<(&str, Option<&str>)> = Vec::new();
+    let mut to_delete: Vec<(&str, Option<&str>)> = Vec::new();
     for entry in params.list("Tag") {
-        wanted.push((entry.required("Key")?, entry.text("Value")));
+        to_delete.push((entry.required("Key")?, entry.text("Value")));
     }
     change(call, &resources, |have| {
-        let goes = |key: &str, value: &str| {
-            let asked =
+        let is_deleted = |key: &str, value: &str| {
+            let selected =
                 |(name, with): &(&str, Option<&str>)| *name == key && with.is_none_or(|with| with == value);
-            wanted.is_empty() || wanted.iter().any(asked)
+            to_delete.is_empty() || to_delete.iter().any(selected)
         };
-        have.retain(|key, value| !goes(key, value));
+        have.retain(|key, value| !is_deleted(key, value));
         Ok(())
     })
 }
@@ -91,7 +91,7 @@ fn read_resources<'q>(
     call: &Ec2Call<'_>,
     params: &Params<'q>,
 ) -> Result<Vec<(TaggedKind, &'q str)>, Ec2Error> {
-    let ids = params.texts("ResourceId");
+    let ids = params.text_list("ResourceId");
     if ids.is_empty() {
         return Err(Ec2Error::missing("ResourceId"));
     }
@@ -132,7 +132,7 @@ fn change(
         };
         edited.ok_or_else(|| Ec2Error::new("InvalidID", format!("The ID '{id}' is not valid")))?;
     }
-    Ok(truth())
+    Ok(return_true())
 }
 
 fn tags_of(call: &Ec2Call<'_>, kind: TaggedKind, id: &str) -> Tags {
@@ -149,12 +149,12 @@ fn tags_of(call: &Ec2Call<'_>, kind: TaggedKind, id: &str) -> Tags {
 pub(crate) fn describe(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     let params = call.params();
     let filters = filter::read(&params, |name| FILTERS.contains(&name) || name.starts_with("tag:"))?;
-    let page = PageRequest::read(&params, RULES)?;
+    let page = PageRequest::read(&params, LIMITS)?;
     call.commit()?;
     let mut rows = all_rows(call);
     rows.retain(|row| filter::all_match(&filters, |name| field(row, name)));
     rows.sort_by(|a, b| a.order.cmp(&b.order));
-    let (shown, next) = page.cut(rows, |row| &row.order);
+    let (shown, next) = page.paginate(rows, |row| &row.order);
     let mut xml = Xml::new();
     xml.items("tagSet", shown, |xml, row| {
         xml.value("resourceId", &row.id);

@@ -37,7 +37,7 @@ pub(crate) fn read_specifications(
 ) -> Result<Vec<(&'static str, Tags)>, Ec2Error> {
     let mut found: Vec<(&'static str, Tags)> = Vec::new();
     for entry in params.list("TagSpecification") {
-        let Some(kind) = entry.filled("ResourceType") else {
+        let Some(kind) = entry.non_empty("ResourceType") else {
             let message = "Tag specification resource type must have a value";
             return Err(Ec2Error::new("InvalidParameterValue", message));
         };
@@ -69,12 +69,12 @@ pub(crate) fn of_kind(specifications: &[(&'static str, Tags)], kind: &str) -> Ta
 }
 
 /// Puts tags on a resource: a key that it has gets the new value.
-pub(crate) fn put(have: &mut Tags, tags: &Tags) -> Result<(), Ec2Error> {
-    let fresh = tags.keys().filter(|key| !have.contains_key(*key)).count();
-    if have.len() + fresh > MAX_TAGS {
+pub(crate) fn merge(current: &mut Tags, tags: &Tags) -> Result<(), Ec2Error> {
+    let added = tags.keys().filter(|key| !current.contains_key(*key)).count();
+    if current.len() + added > MAX_TAGS {
         return Err(too_many());
     }
-    have.extend(tags.iter().map(|(key, value)| (key.clone(), value.clone())));
+    current.extend(tags.iter().map(|(key, value)| (key.clone(), value.clone())));
     Ok(())
 }
 
@@ -122,11 +122,11 @@ mod tests {
 
     fn code(text: &str) -> String {
         let node = ParamNode::read(form_urlencoded::parse(text.as_bytes())).unwrap();
-        read(&node.params(), "Tag").map_or_else(|fault| fault.code, |_| "ok".to_owned())
+        read(&node.params(), "Tag").map_or_else(|error| error.code, |_| "ok".to_owned())
     }
 
     #[test]
-    fn what_aws_reserves_or_finds_too_long_is_refused() {
+    fn reserved_and_too_long_tags_are_refused() {
         for (text, want) in [
             ("Tag.1.Key=a&Tag.1.Value=".to_owned(), "ok"),
             ("Tag.1.Value=a".to_owned(), "MissingParameter"),
@@ -144,10 +144,10 @@ mod tests {
     #[test]
     fn the_fifty_first_tag_is_refused_and_a_new_value_is_not() {
         let tags = |key: &str, value: &str| Tags::from([(key.to_owned(), value.to_owned())]);
-        let mut have: Tags = (0..50).map(|number| (number.to_string(), "v".to_owned())).collect();
-        let fault = put(&mut have, &tags("more", "v")).unwrap_err();
-        assert_eq!(fault.code, "TagLimitExceeded");
-        put(&mut have, &tags("7", "new")).unwrap();
-        assert_eq!(have["7"], "new");
+        let mut current: Tags = (0..50).map(|number| (number.to_string(), "v".to_owned())).collect();
+        let error = merge(&mut current, &tags("more", "v")).unwrap_err();
+        assert_eq!(error.code, "TagLimitExceeded");
+        merge(&mut current, &tags("7", "new")).unwrap();
+        assert_eq!(current["7"], "new");
     }
 }

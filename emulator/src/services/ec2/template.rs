@@ -10,7 +10,7 @@ use super::tags;
 use super::template_data;
 use crate::services::ssm::parameters;
 use crate::services::xml::Xml;
-use crate::state::template::{Members, Template, TemplateVersion, Value};
+use crate::state::template::{Template, TemplateMembers, TemplateValue, TemplateVersion};
 
 /// What the image of a version begins with if it is the name of a parameter.
 const ALIAS: &str = "resolve:ssm:";
@@ -47,7 +47,7 @@ impl Template {
     }
 
     /// Shows a version; `members` are its own, or with the image resolved.
-    pub(crate) fn show_version(&self, xml: &mut Xml, version: &TemplateVersion, members: &Members) {
+    pub(crate) fn show_version(&self, xml: &mut Xml, version: &TemplateVersion, members: &TemplateMembers) {
         xml.value("launchTemplateId", &self.id);
         xml.value("launchTemplateName", &self.name);
         xml.value("versionNumber", version.number);
@@ -93,7 +93,7 @@ impl Ec2Call<'_> {
 
     /// The template that a request names by `LaunchTemplateId` or `LaunchTemplateName`.
     pub(crate) fn named_template(&self, params: &Params<'_>) -> Result<Arc<Template>, Ec2Error> {
-        match (params.filled("LaunchTemplateId"), params.filled("LaunchTemplateName")) {
+        match (params.non_empty("LaunchTemplateId"), params.non_empty("LaunchTemplateName")) {
             (Some(id), None) => self.template(id),
             (None, Some(name)) => self.template_named(name),
             (Some(_), Some(_)) => Err(Ec2Error::combination(
@@ -107,7 +107,7 @@ impl Ec2Call<'_> {
     }
 
     /// Members with the image that a parameter names put in its place.
-    pub(crate) fn resolved(&self, members: &Members) -> Result<Members, Ec2Error> {
+    pub(crate) fn resolve_image(&self, members: &TemplateMembers) -> Result<TemplateMembers, Ec2Error> {
         let mut members = members.clone();
         let alias = template_data::text(&members, &["ImageId"]).and_then(|image| image.strip_prefix(ALIAS));
         if let Some(name) = alias {
@@ -117,7 +117,7 @@ impl Ec2Call<'_> {
                 Ec2Error::new("InvalidParameterValue", message)
             };
             let image = found.ok_or_else(missing)?;
-            members.insert("ImageId".to_owned(), Value::Text(image));
+            members.insert("ImageId".to_owned(), TemplateValue::Text(image));
         }
         Ok(members)
     }

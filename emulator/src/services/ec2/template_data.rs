@@ -9,9 +9,9 @@ use std::sync::OnceLock;
 
 use super::errors::Ec2Error;
 use super::params::Params;
-use crate::clock::Moment;
+use crate::clock::Timestamp;
 use crate::services::xml::Xml;
-use crate::state::template::{Members, Value};
+use crate::state::template::{TemplateMembers, TemplateValue};
 
 const FIELDS: &str = include_str!("template_data_fields.txt");
 
@@ -19,9 +19,9 @@ const FIELDS: &str = include_str!("template_data_fields.txt");
 enum MemberKind {
     Structure,
     List,
-    Texts,
+    TextList,
     Text,
-    Truth,
+    Boolean,
     Number,
     Decimal,
     Time,
@@ -40,44 +40,48 @@ fn fields() -> &'static BTreeMap<&'static str, TemplateMember> {
 }
 
 fn field_of(line: &'static str) -> Option<(&'static str, TemplateMember)> {
-    let mut words = line.split(' ');
-    let (path, kind) = (words.next()?, words.next()?);
+    let mut columns = line.split(' ');
+    let (path, kind) = (columns.next()?, columns.next()?);
     let kind = match kind {
         "structure" => MemberKind::Structure,
         "list" => MemberKind::List,
-        "texts" => MemberKind::Texts,
-        "truth" => MemberKind::Truth,
+        "texts" => MemberKind::TextList,
+        "truth" => MemberKind::Boolean,
         "number" => MemberKind::Number,
         "decimal" => MemberKind::Decimal,
         "time" => MemberKind::Time,
         _ => MemberKind::Text,
     };
-    let list = words.next().map(|name| name.split_once('/').unwrap_or((name, "item")));
+    let list = columns.next().map(|name| name.split_once('/').unwrap_or((name, "item")));
     Some((path, TemplateMember { kind, list }))
 }
 
 /// Reads the structure `LaunchTemplateData`.
-pub(crate) fn read(params: &Params<'_>) -> Result<Members, Ec2Error> {
+pub(crate) fn read(params: &Params<'_>) -> Result<TemplateMembers, Ec2Error> {
     read_members(params, "")
 }
 
-fn read_members(params: &Params<'_>, path: &str) -> Result<Members, Ec2Error> {
-    let mut members = Members::new();
+fn read_members(params: &Params<'_>, path: &str) -> Result<TemplateMembers, Ec2Error> {
+    let mut members = TemplateMembers::new();
     for (name, member) in params.members() {
         let path = join(path, name);
         let field = fields().get(path.as_str()).ok_or_else(|| Ec2Error::unknown(member.path()))?;
         let value = match field.kind {
-            MemberKind::Structure => Value::Members(read_members(&member, &path)?),
+            MemberKind::Structure => TemplateValue::TemplateMembers(read_members(&member, &path)?),
             MemberKind::List => {
                 let entries = params.list(name);
-                let entries = entries.iter().map(|entry| read_members(entry, &path).map(Value::Members));
-                Value::List(entries.collect::<Result<_, _>>()?)
+                let entries = entries
+                    .iter()
+                    .map(|entry| read_members(entry, &path).map(TemplateValue::TemplateMembers));
+                TemplateValue::List(entries.collect::<Result<_, _>>()?)
             }
-            MemberKind::Texts => {
-                let texts = params.texts(name);
-                Value::List(texts.into_iter().map(|text| Value::Text(text.to_owned())).collect())
+            MemberKind::TextList => {
+                let texts = params.text_list(name);
+                TemplateValue::List(
+                    texts.into_iter().map(|text| TemplateValue::Text(text.to_owned())).collect(),
+                )
             }
-            kind => Value::Text(read_text(&member, kind)?),
+            kind => TemplateValue::Text(read_text(&member, kind)?),
         };
         members.insert(name.to_owned(), value);
     }
@@ -87,11 +91,11 @@ fn read_members(params: &Params<'_>, path: &str) -> Result<Members, Ec2Error> {
 fn read_text(member: &Params<'_>, kind: MemberKind) -> Result<String, Ec2Error> {
     let text = member.own_text().ok_or_else(|| Ec2Error::unknown(member.path()))?;
     let valid = match kind {
-        MemberKind::Truth => matches!(text, "true" | "false"),
+        MemberKind::Boolean => matches!(text, "true" | "false"),
         MemberKind::Number => text.parse::<i64>().is_ok(),
         MemberKind::Decimal => text.parse::<f64>().is_ok_and(f64::is_finite),
-        MemberKind::Time => Moment::parse(text).is_some(),
-        MemberKind::Structure | MemberKind::List | MemberKind::Texts | MemberKind::Text => true,
+        MemberKind::Time => Timestamp::parse(text).is_some(),
+        MemberKind::Structure | MemberKind::List | MemberKind::TextList | MemberKind::Text => true,
     };
     if valid {
         Ok(text.to_owned())
@@ -101,20 +105,20 @@ fn read_text(member: &Params<'_>, kind: MemberKind) -> Result<String, Ec2Error> 
 }
 
 /// Shows members in the response's names.
-pub(crate) fn show(xml: &mut Xml, members: &Members) {
+pub(crate) fn show(xml: &mut Xml, members: &TemplateMembers) {
     show_members(xml, members, "");
 }
 
-fn show_members(xml: &mut Xml, members: &Members, path: &str) {
+fn show_members(xml: &mut Xml, members: &TemplateMembers, path: &str) {
     for (name, value) in members {
         let path = join(path, name);
         let list = fields().get(path.as_str()).and_then(|field| field.list);
         match (value, list) {
-            (Value::Text(text), _) => xml.value(&small(name), text),
-            (Value::Members(members), _) => {
-                xml.element(&small(name), |xml| show_members(xml, members, &path));
+            (TemplateValue::Text(text), _) => xml.value(&lower_first(name), text),
+            (TemplateValue::TemplateMembers(members), _) => {
+                xml.element(&lower_first(name), |xml| show_members(xml, members, &path));
             }
-            (Value::List(entries), list) => {
+            (TemplateValue::List(entries), list) => {
                 let (set, item) = list.unwrap_or(("", "item"));
                 xml.element(set, |xml| entries.iter().for_each(|entry| show_entry(xml, item, entry, &path)));
             }
@@ -122,26 +126,26 @@ fn show_members(xml: &mut Xml, members: &Members, path: &str) {
     }
 }
 
-fn show_entry(xml: &mut Xml, item: &str, entry: &Value, path: &str) {
+fn show_entry(xml: &mut Xml, item: &str, entry: &TemplateValue, path: &str) {
     match entry {
-        Value::Text(text) => xml.value(item, text),
-        Value::Members(members) => xml.element(item, |xml| show_members(xml, members, path)),
+        TemplateValue::Text(text) => xml.value(item, text),
+        TemplateValue::TemplateMembers(members) => xml.element(item, |xml| show_members(xml, members, path)),
         // No member is a list of lists.
-        Value::List(_) => {}
+        TemplateValue::List(_) => {}
     }
 }
 
 /// The text at a path of members.
-pub(crate) fn text<'m>(members: &'m Members, path: &[&str]) -> Option<&'m str> {
+pub(crate) fn text<'m>(members: &'m TemplateMembers, path: &[&str]) -> Option<&'m str> {
     let (first, rest) = path.split_first()?;
     match (members.get(*first)?, rest) {
-        (Value::Text(text), []) => Some(text),
-        (Value::Members(members), rest) => text_of(members, rest),
+        (TemplateValue::Text(text), []) => Some(text),
+        (TemplateValue::TemplateMembers(members), rest) => text_of(members, rest),
         _ => None,
     }
 }
 
-fn text_of<'m>(members: &'m Members, path: &[&str]) -> Option<&'m str> {
+fn text_of<'m>(members: &'m TemplateMembers, path: &[&str]) -> Option<&'m str> {
     if path.is_empty() { None } else { text(members, path) }
 }
 
@@ -150,7 +154,7 @@ fn join(path: &str, name: &str) -> String {
 }
 
 /// A name with its first letter small.
-fn small(name: &str) -> String {
+fn lower_first(name: &str) -> String {
     let mut letters = name.chars();
     letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
 }
@@ -160,10 +164,10 @@ mod tests {
     use super::super::params::ParamNode;
     use super::*;
 
-    fn members_of(text: &str) -> Result<Members, Ec2Error> {
+    fn members_of(text: &str) -> Result<TemplateMembers, Ec2Error> {
         let node = ParamNode::read(form_urlencoded::parse(text.as_bytes())).unwrap();
         let read = read(&node.params())?;
-        node.end()?;
+        node.check_all_read()?;
         Ok(read)
     }
 

@@ -56,7 +56,7 @@ impl VolumeKind {
 
 /// Reads `VolumeType`, `VolumeSize`, `Iops` and `Throughput`.
 pub(crate) fn read(ebs: &Params<'_>) -> Result<VolumeRequest, Ec2Error> {
-    let kind = ebs.word("VolumeType", &KINDS)?.map_or(VolumeKind::Gp2, VolumeKind::of);
+    let kind = ebs.one_of("VolumeType", &KINDS)?.map_or(VolumeKind::Gp2, VolumeKind::of);
     Ok(VolumeRequest {
         kind,
         size: ebs.number("VolumeSize")?,
@@ -78,16 +78,16 @@ impl VolumeRequest {
     }
 
     fn check_size(&self, size: i64) -> Result<(), Ec2Error> {
-        let (least, most) = self.kind.sizes();
+        let (min, max) = self.kind.sizes();
         let name = self.kind.name();
-        if size < least {
+        if size < min {
             return Err(value(format!(
-                "Volume of {size}GiB is too small for volume type {name}; minimum is {least}GiB."
+                "Volume of {size}GiB is too small for volume type {name}; minimum is {min}GiB."
             )));
         }
-        if size > most {
+        if size > max {
             return Err(value(format!(
-                "Volume of {size}GiB is too large for volume type {name}; maximum is {most}GiB."
+                "Volume of {size}GiB is too large for volume type {name}; maximum is {max}GiB."
             )));
         }
         Ok(())
@@ -95,7 +95,7 @@ impl VolumeRequest {
 
     fn checked_iops(&self, size: i64) -> Result<Option<i64>, Ec2Error> {
         let name = self.kind.name();
-        let Some((least, most, default, ratio)) = self.kind.iops() else {
+        let Some((min, max, default, ratio)) = self.kind.iops() else {
             return match self.iops {
                 None => Ok(None),
                 Some(_) => Err(unsupported("iops", name)),
@@ -105,14 +105,14 @@ impl VolumeRequest {
             let message = format!("The parameter iops must be specified for {name} volumes.");
             return Err(Ec2Error::new("MissingParameter", message));
         };
-        if iops < least {
-            return Err(value(format!("Volume iops of {iops} is too low; minimum is {least}.")));
+        if iops < min {
+            return Err(value(format!("Volume iops of {iops} is too low; minimum is {min}.")));
         }
-        if iops > most {
-            return Err(value(format!("Volume iops of {iops} is too high; maximum is {most}.")));
+        if iops > max {
+            return Err(value(format!("Volume iops of {iops} is too high; maximum is {max}.")));
         }
         // What everybody gets is not held against a small volume.
-        if self.iops.is_some_and(|iops| iops > least) && iops > size * ratio {
+        if self.iops.is_some_and(|iops| iops > min) && iops > size * ratio {
             let have = iops as f64 / size as f64;
             return Err(value(format!(
                 "Iops to volume size ratio of {have:.6} is too high; maximum is {ratio}."
@@ -206,7 +206,7 @@ mod tests {
             ("VolumeType=gp4&VolumeSize=8", "InvalidParameterValue"),
             ("VolumeType=gp3", "MissingParameter"),
         ] {
-            let code = sized(text, None).map_or_else(|fault| fault.code, |_| "ok".to_owned());
+            let code = sized(text, None).map_or_else(|error| error.code, |_| "ok".to_owned());
             assert_eq!(code, want, "{text}");
         }
     }

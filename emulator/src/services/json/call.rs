@@ -8,8 +8,8 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::errors::JsonError;
-use crate::clock::Moment;
-use crate::state::{Region, World};
+use crate::clock::Timestamp;
+use crate::state::{Region, State};
 use crate::sync;
 
 /// One request on its way.
@@ -19,9 +19,9 @@ pub(crate) struct JsonCall<'c> {
     /// The region that is asked.
     pub(crate) region: &'c Region,
     /// All regions.
-    pub(crate) world: &'c World,
+    pub(crate) state: &'c State,
     /// The time.
-    pub(crate) now: Moment,
+    pub(crate) now: Timestamp,
     /// JSON.
     pub(crate) body: &'c [u8],
 }
@@ -65,23 +65,23 @@ impl JsonCall<'_> {
     }
 
     /// Lets nobody else change the region until the result is dropped.
-    pub(crate) fn changing(&self) -> MutexGuard<'_, ()> {
-        sync::lock(&self.region.changing)
+    pub(crate) fn lock_region(&self) -> MutexGuard<'_, ()> {
+        sync::lock(&self.region.write_lock)
     }
 }
 
 /// The part of a sorted list that a page shows, and the token of the next.
-pub(crate) fn cut<T>(
+pub(crate) fn paginate<T>(
     all: Vec<T>,
     (size, token): (Option<u64>, Option<&str>),
-    most: u64,
+    max: u64,
     key: impl Fn(&T) -> String,
 ) -> Result<(Vec<T>, Option<String>), JsonError> {
-    let size = size.unwrap_or(most);
-    if size == 0 || size > most {
+    let size = size.unwrap_or(max);
+    if size == 0 || size > max {
         return Err(JsonError::validation(format!(
             "1 validation error detected: Value '{size}' at 'maxResults' failed to satisfy constraint: Member must \
-             have value between 1 and {most}"
+             have value between 1 and {max}"
         )));
     }
     let after = token.map(decode).transpose()?;

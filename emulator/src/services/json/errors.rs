@@ -2,9 +2,9 @@
 
 use http::StatusCode;
 
-use crate::http::response::{Response, reply, with};
-use crate::services::failure::Trouble;
-use crate::sigv4::Denial;
+use crate::http::response::{Response, new_response, with_header};
+use crate::services::failure::ServiceFailure;
+use crate::sigv4::AuthError;
 
 /// Why a call is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -37,47 +37,53 @@ impl From<crate::error::Error> for JsonError {
 }
 
 /// An error as such a service writes it.
-pub(crate) fn error(status: StatusCode, name: &str, message: &str, request_id: &str) -> Response {
+pub(crate) fn error_response(status: StatusCode, name: &str, message: &str, request_id: &str) -> Response {
     let body = serde_json::json!({"__type": name, "message": message});
-    with(reply(status, "application/x-amz-json-1.1", body.to_string()), "x-amzn-requestid", request_id)
+    with_header(
+        new_response(status, "application/x-amz-json-1.1", body.to_string()),
+        "x-amzn-requestid",
+        request_id,
+    )
 }
 
 /// Refuses a request whose signature was not good.
-pub(crate) fn refuse(denial: &Denial, request_id: &str) -> Response {
-    let (name, message) = match denial {
-        Denial::Missing => ("MissingAuthenticationTokenException", "Missing Authentication Token".to_owned()),
-        Denial::Malformed(what) => ("IncompleteSignatureException", what.clone()),
-        Denial::UnknownKey => (
+pub(crate) fn reject(auth_error: &AuthError, request_id: &str) -> Response {
+    let (name, message) = match auth_error {
+        AuthError::Missing => {
+            ("MissingAuthenticationTokenException", "Missing Authentication Token".to_owned())
+        }
+        AuthError::Malformed(what) => ("IncompleteSignatureException", what.clone()),
+        AuthError::UnknownKey => (
             "UnrecognizedClientException",
             "The security token included in the request is invalid.".to_owned(),
         ),
-        Denial::Mismatch | Denial::Body => (
+        AuthError::SignatureMismatch | AuthError::BodyMismatch => (
             "InvalidSignatureException",
             "The request signature we calculated does not match the signature you provided.".to_owned(),
         ),
-        Denial::Expired { signed, now } => (
+        AuthError::Expired { signed, now } => (
             "InvalidSignatureException",
             format!("Signature expired: {signed} is now earlier than {now} (5 min.)"),
         ),
-        Denial::Early { signed, now } => (
+        AuthError::NotYetValid { signed, now } => (
             "InvalidSignatureException",
             format!("Signature not yet current: {signed} is still later than {now} (5 min.)"),
         ),
     };
-    error(StatusCode::BAD_REQUEST, name, &message, request_id)
+    error_response(StatusCode::BAD_REQUEST, name, &message, request_id)
 }
 
 /// Says that there is trouble; `not_found` is the service's name for what is not there.
-pub(crate) fn fail(trouble: Trouble, not_found: &str, request_id: &str) -> Response {
-    let (status, name, message) = match trouble {
-        Trouble::Throttled => (StatusCode::BAD_REQUEST, "ThrottlingException", "Rate exceeded"),
-        Trouble::Internal => {
+pub(crate) fn fail(failure: ServiceFailure, not_found: &str, request_id: &str) -> Response {
+    let (status, name, message) = match failure {
+        ServiceFailure::Throttled => (StatusCode::BAD_REQUEST, "ThrottlingException", "Rate exceeded"),
+        ServiceFailure::Internal => {
             (StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError", "An internal error occurred.")
         }
-        Trouble::Unavailable => {
+        ServiceFailure::Unavailable => {
             (StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailableException", "Try again later.")
         }
-        Trouble::NotFound => (StatusCode::BAD_REQUEST, not_found, ""),
+        ServiceFailure::NotFound => (StatusCode::BAD_REQUEST, not_found, ""),
     };
-    error(status, name, message, request_id)
+    error_response(status, name, message, request_id)
 }

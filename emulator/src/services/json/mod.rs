@@ -9,10 +9,10 @@ use serde_json::Value;
 use self::call::JsonCall;
 use self::errors::JsonError;
 use crate::http::request::SignedRequest;
-use crate::http::response::{Response, reply, with};
-use crate::state::{Region, World};
+use crate::http::response::{Response, new_response, with_header};
+use crate::state::{Region, State};
 
-pub(crate) use self::errors::{error, fail, refuse};
+pub(crate) use self::errors::{error_response, fail, reject};
 
 /// The name of what a request asks for.
 pub(crate) fn action(request: &SignedRequest) -> String {
@@ -21,21 +21,21 @@ pub(crate) fn action(request: &SignedRequest) -> String {
 }
 
 /// Answers a request by what `perform` makes of it.
-pub(crate) fn answer(
-    world: &World,
+pub(crate) fn respond(
+    state: &State,
     region: &Region,
     request: &SignedRequest,
     perform: fn(&str, &JsonCall<'_>) -> Result<Value, JsonError>,
 ) -> Response {
-    let call = JsonCall { account: &request.account, region, world, now: world.now(), body: request.body() };
+    let call = JsonCall { account: &request.account, region, state, now: state.now(), body: request.body() };
     match perform(&action(request), &call) {
         Ok(value) => {
-            let response = reply(StatusCode::OK, "application/x-amz-json-1.1", value.to_string());
-            with(response, "x-amzn-requestid", &request.request_id)
+            let response = new_response(StatusCode::OK, "application/x-amz-json-1.1", value.to_string());
+            with_header(response, "x-amzn-requestid", &request.request_id)
         }
-        Err(fault) => {
-            let status = StatusCode::from_u16(fault.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-            error(status, &fault.name, &fault.message, &request.request_id)
+        Err(error) => {
+            let status = StatusCode::from_u16(error.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            error_response(status, &error.name, &error.message, &request.request_id)
         }
     }
 }

@@ -71,12 +71,12 @@ pub(crate) fn encode(text: &str) -> String {
 
 /// Refuses a name that no bucket can have.
 pub(crate) fn check_bucket(name: &str) -> Result<(), S3Error> {
-    let taken = |one: u8| one.is_ascii_lowercase() || one.is_ascii_digit() || b".-".contains(&one);
+    let received = |one: u8| one.is_ascii_lowercase() || one.is_ascii_digit() || b".-".contains(&one);
     let edge = |one: Option<&u8>| one.is_some_and(|one| one.is_ascii_lowercase() || one.is_ascii_digit());
     let bytes = name.as_bytes();
     let address = name.split('.').count() == 4 && name.split('.').all(|part| part.parse::<u8>().is_ok());
     let valid = (3..=63).contains(&bytes.len())
-        && bytes.iter().all(|one| taken(*one))
+        && bytes.iter().all(|one| received(*one))
         && edge(bytes.first())
         && edge(bytes.last())
         && !name.contains("..")
@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn buckets_stand_in_the_path_or_in_the_host() {
+    fn the_bucket_is_in_the_path_or_in_the_host() {
         let read = |path, host| Address::read(path, host).unwrap();
         let of = |bucket: &str, key: &str| Address {
             bucket: (!bucket.is_empty()).then(|| bucket.to_owned()),

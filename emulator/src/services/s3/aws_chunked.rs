@@ -6,13 +6,13 @@
 use sha2::{Digest as _, Sha256};
 
 use super::errors::S3Error;
-use crate::digest::BlockDigest;
-use crate::sigv4::{Seal, mac};
+use crate::digest::Sha256Digest;
+use crate::sigv4::{SignatureSeed, hmac_sha256};
 
 /// Bytes of a line, at most.
-const LONGEST_LINE: usize = 4096;
+const MAX_LINE: usize = 4096;
 /// Trailers, at most: SDKs send a checksum and its signature.
-const MOST_TRAILERS: usize = 16;
+const MAX_TRAILERS: usize = 16;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Expect {
@@ -20,29 +20,29 @@ enum Expect {
     Bytes(u64),
     LineEnd,
     Trailer,
-    Nothing,
+    End,
 }
 
 /// What is left of a body to be taken apart.
-pub(crate) struct Chunked {
+pub(crate) struct ChunkDecoder {
     expect: Expect,
     line: Vec<u8>,
     digest: Sha256,
     signature: String,
     /// The key, and the signature that the next one goes on from; nothing if chunks are not signed.
-    seal: Option<Seal>,
+    seed: Option<SignatureSeed>,
     trailers: Vec<(String, String)>,
 }
 
-impl Chunked {
+impl ChunkDecoder {
     /// Begins a body. `seal` if its chunks are signed.
-    pub(crate) fn new(seal: Option<Seal>) -> Self {
+    pub(crate) fn new(seed: Option<SignatureSeed>) -> Self {
         Self {
             expect: Expect::Head,
             line: Vec::new(),
             digest: Sha256::new(),
             signature: String::new(),
-            seal,
+            seed,
             trailers: Vec::new(),
         }
     }
@@ -68,7 +68,7 @@ impl Chunked {
             let take = end.map_or(bytes.len(), |end| end + 1);
             self.line.extend_from_slice(&bytes[..take]);
             bytes = &bytes[take..];
-            if self.line.len() > LONGEST_LINE {
+            if self.line.len() > MAX_LINE {
                 return Err(malformed());
             }
             if end.is_some() {
@@ -89,18 +89,18 @@ impl Chunked {
                 Ok(())
             }
             Expect::Trailer if line.is_empty() => {
-                self.expect = Expect::Nothing;
+                self.expect = Expect::End;
                 Ok(())
             }
             Expect::Trailer => {
-                if self.trailers.len() >= MOST_TRAILERS {
+                if self.trailers.len() >= MAX_TRAILERS {
                     return Err(malformed());
                 }
                 let (name, value) = line.split_once(':').ok_or_else(malformed)?;
                 self.trailers.push((name.trim().to_ascii_lowercase(), value.trim().to_owned()));
                 Ok(())
             }
-            Expect::Bytes(_) | Expect::LineEnd | Expect::Nothing => Err(malformed()),
+            Expect::Bytes(_) | Expect::LineEnd | Expect::End => Err(malformed()),
         }
     }
 
@@ -108,7 +108,7 @@ impl Chunked {
         let (size, extension) = line.split_once(';').unwrap_or((line, ""));
         let size = u64::from_str_radix(size.trim(), 16).map_err(|_| malformed())?;
         let signature = extension.trim().strip_prefix("chunk-signature=").unwrap_or_default();
-        if self.seal.is_some() && signature.is_empty() {
+        if self.seed.is_some() && signature.is_empty() {
             return Err(malformed());
         }
         signature.clone_into(&mut self.signature);
@@ -123,51 +123,51 @@ impl Chunked {
     }
 
     fn check_chunk(&mut self) -> Result<(), S3Error> {
-        let digest = BlockDigest(std::mem::take(&mut self.digest).finalize().into()).hex();
-        let empty = BlockDigest::of(b"").hex();
-        let Some(seal) = &mut self.seal else { return Ok(()) };
+        let digest = Sha256Digest(std::mem::take(&mut self.digest).finalize().into()).hex();
+        let empty = Sha256Digest::of(b"").hex();
+        let Some(seed) = &mut self.seed else { return Ok(()) };
         let text = format!(
             "AWS4-HMAC-SHA256-PAYLOAD\n{}\n{}\n{}\n{empty}\n{digest}",
-            seal.date, seal.scope, seal.signature
+            seed.date, seed.scope, seed.signature
         );
-        go_on(seal, &text, &self.signature)
+        verify_signature(seed, &text, &self.signature)
     }
 
     /// Ends the body: its trailers.
     pub(crate) fn finish(mut self) -> Result<Vec<(String, String)>, S3Error> {
         // The last empty line may be missing where there are no trailers.
         let ended =
-            self.expect == Expect::Nothing || (self.expect == Expect::Trailer && self.trailers.is_empty());
+            self.expect == Expect::End || (self.expect == Expect::Trailer && self.trailers.is_empty());
         if !ended || !self.line.is_empty() {
             return Err(S3Error::incomplete());
         }
         let signature = self.trailers.iter().position(|(name, _)| name == "x-amz-trailer-signature");
         let signature = signature.map(|at| self.trailers.remove(at).1);
-        if let (Some(seal), false) = (&mut self.seal, self.trailers.is_empty()) {
+        if let (Some(seed), false) = (&mut self.seed, self.trailers.is_empty()) {
             let canonical = self
                 .trailers
                 .iter()
                 .fold(String::new(), |text, (name, value)| text + name + ":" + value + "\n");
-            let digest = BlockDigest::of(canonical.as_bytes()).hex();
+            let digest = Sha256Digest::of(canonical.as_bytes()).hex();
             let text = format!(
                 "AWS4-HMAC-SHA256-TRAILER\n{}\n{}\n{}\n{digest}",
-                seal.date, seal.scope, seal.signature
+                seed.date, seed.scope, seed.signature
             );
-            go_on(seal, &text, &signature.unwrap_or_default())?;
+            verify_signature(seed, &text, &signature.unwrap_or_default())?;
         }
         Ok(self.trailers)
     }
 }
 
 /// Checks a signature and goes on from it.
-fn go_on(seal: &mut Seal, text: &str, signature: &str) -> Result<(), S3Error> {
-    let wanted = BlockDigest(mac(&seal.key, text.as_bytes())).hex();
-    if wanted != signature {
+fn verify_signature(seed: &mut SignatureSeed, text: &str, signature: &str) -> Result<(), S3Error> {
+    let expected = Sha256Digest(hmac_sha256(&seed.key, text.as_bytes())).hex();
+    if expected != signature {
         let message = "The request signature we calculated does not match the signature you provided. Check your key \
                        and signing method.";
         return Err(S3Error::new(403, "SignatureDoesNotMatch", message));
     }
-    seal.signature = wanted;
+    seed.signature = expected;
     Ok(())
 }
 
@@ -179,10 +179,10 @@ fn malformed() -> S3Error {
 mod tests {
     use super::*;
 
-    type Taken = (Vec<u8>, Vec<(String, String)>);
+    type Decoded = (Vec<u8>, Vec<(String, String)>);
 
-    fn unsigned(text: &str, step: usize) -> Result<Taken, S3Error> {
-        let mut chunked = Chunked::new(None);
+    fn unsigned(text: &str, step: usize) -> Result<Decoded, S3Error> {
+        let mut chunked = ChunkDecoder::new(None);
         let mut bytes = Vec::new();
         for part in text.as_bytes().chunks(step) {
             chunked.feed(part, &mut |part| {
@@ -205,7 +205,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn no_body_is_too_strange_to_take_apart(text in "[0-9a-f;\\r\\n:x]{0,60}", step in 1_usize..9) {
+        fn no_body_makes_the_decoder_panic(text in "[0-9a-f;\\r\\n:x]{0,60}", step in 1_usize..9) {
             let _ = unsigned(&text, step);
         }
     }
@@ -233,9 +233,9 @@ mod tests {
     /// The example of AWS's documentation of chunked uploads, with its key, date and signatures; 64 KiB and 1 KiB of `a`.
     #[test]
     fn the_documented_example_of_signed_chunks_is_taken() {
-        let day = mac(b"AWS4wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", b"20130524");
-        let key = mac(&mac(&mac(&day, b"us-east-1"), b"s3"), b"aws4_request");
-        let seal = |signature: &str| Seal {
+        let day = hmac_sha256(b"AWS4wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", b"20130524");
+        let key = hmac_sha256(&hmac_sha256(&hmac_sha256(&day, b"us-east-1"), b"s3"), b"aws4_request");
+        let seed = |signature: &str| SignatureSeed {
             key,
             scope: "20130524/us-east-1/s3/aws4_request".to_owned(),
             date: "20130524T000000Z".to_owned(),
@@ -259,7 +259,7 @@ mod tests {
             text
         };
         let feed = |text: &str| {
-            let mut chunked = Chunked::new(Some(seal(head)));
+            let mut chunked = ChunkDecoder::new(Some(seed(head)));
             chunked.feed(text.as_bytes(), &mut |_| Ok(()))?;
             chunked.finish()
         };

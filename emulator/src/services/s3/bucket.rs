@@ -7,15 +7,15 @@ use super::call::S3Call;
 use super::errors::S3Error;
 use super::xml_reader::XmlElement;
 use super::{NAMESPACE, empty, xml};
-use crate::http::response::{Response, with};
+use crate::http::response::{Response, with_header};
 use crate::services::xml::Xml;
 use crate::state::objects::Bucket;
 
 /// `ListBuckets`.
 pub(crate) fn list(call: &S3Call<'_>) -> Result<Response, S3Error> {
     let mut buckets = Vec::new();
-    for name in call.world.used_regions() {
-        let region = call.world.region(&name)?;
+    for name in call.state.used_regions() {
+        let region = call.state.region(&name)?;
         let all = region.object_store.buckets.all().into_iter();
         let own = all.filter(|(_, bucket)| bucket.owner == call.account);
         buckets.extend(own.map(|(bucket, made)| (bucket, made.created, name.clone())));
@@ -40,10 +40,10 @@ pub(crate) fn list(call: &S3Call<'_>) -> Result<Response, S3Error> {
 
 /// `CreateBucket`.
 pub(crate) fn create(call: &S3Call<'_>, name: &str, document: &str) -> Result<Response, S3Error> {
-    let _changing = crate::sync::lock(&call.region.changing);
+    let _guard = crate::sync::lock(&call.region.write_lock);
     check_bucket(name)?;
-    check_place(call, document)?;
-    match call.world.find_bucket(name)? {
+    check_location(call, document)?;
+    match call.state.find_bucket(name)? {
         None => {}
         Some((region, bucket)) if bucket.owner == call.account && region == call.region.name => {
             let message =
@@ -58,19 +58,19 @@ pub(crate) fn create(call: &S3Call<'_>, name: &str, document: &str) -> Result<Re
     }
     let bucket = Bucket { owner: call.account.to_owned(), created: call.now };
     call.region.object_store.buckets.put(name, bucket)?;
-    Ok(with(empty(StatusCode::OK), "location", &format!("/{name}")))
+    Ok(with_header(empty(StatusCode::OK), "location", &format!("/{name}")))
 }
 
 /// Refuses a place that is not this region.
-fn check_place(call: &S3Call<'_>, document: &str) -> Result<(), S3Error> {
+fn check_location(call: &S3Call<'_>, document: &str) -> Result<(), S3Error> {
     if document.trim().is_empty() {
         return Ok(());
     }
     let read = XmlElement::read(document)?;
-    match read.text_of("LocationConstraint").filter(|place| !place.is_empty()) {
-        Some(place) if place != call.region.name => {
+    match read.text_of("LocationConstraint").filter(|location| !location.is_empty()) {
+        Some(location) if location != call.region.name => {
             let message = format!(
-                "The {place} location constraint is incompatible for the region specific endpoint this request was \
+                "The {location} location constraint is incompatible for the region specific endpoint this request was \
                  sent to."
             );
             Err(S3Error::new(400, "IllegalLocationConstraintException", message))
@@ -82,22 +82,22 @@ fn check_place(call: &S3Call<'_>, document: &str) -> Result<(), S3Error> {
 /// `HeadBucket`.
 pub(crate) fn head(call: &S3Call<'_>, name: &str) -> Result<Response, S3Error> {
     call.bucket(name)?;
-    Ok(with(empty(StatusCode::OK), "x-amz-bucket-region", &call.region.name))
+    Ok(with_header(empty(StatusCode::OK), "x-amz-bucket-region", &call.region.name))
 }
 
 /// `GetBucketLocation`.
 pub(crate) fn location(call: &S3Call<'_>, name: &str) -> Result<Response, S3Error> {
     call.bucket(name)?;
     // The oldest region has no name here.
-    let place = if call.region.name == "us-east-1" { "" } else { &call.region.name };
+    let location = if call.region.name == "us-east-1" { "" } else { &call.region.name };
     let mut part = Xml::new();
-    part.text(place);
+    part.text(location);
     Ok(xml(Xml::document("LocationConstraint", NAMESPACE, |xml| xml.append(&part))))
 }
 
 /// `DeleteBucket`.
 pub(crate) fn delete(call: &S3Call<'_>, name: &str) -> Result<Response, S3Error> {
-    let _changing = crate::sync::lock(&call.region.changing);
+    let _guard = crate::sync::lock(&call.region.write_lock);
     call.bucket(name)?;
     if !call.region.object_store.objects_of(name, "").is_empty() {
         let message = "The bucket you tried to delete is not empty";

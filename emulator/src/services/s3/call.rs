@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::errors::{NEW_BODY, S3Error};
-use crate::clock::Moment;
+use crate::clock::Timestamp;
 use crate::http::request::SignedRequest;
-use crate::sigv4::Seal;
+use crate::sigv4::SignatureSeed;
 use crate::state::objects::{Bucket, StoredObject};
-use crate::state::{Region, World};
+use crate::state::{Region, State};
 
 /// One request on its way.
 pub(crate) struct S3Call<'c> {
@@ -18,17 +18,17 @@ pub(crate) struct S3Call<'c> {
     /// The region that is asked.
     pub(crate) region: &'c Region,
     /// All regions.
-    pub(crate) world: &'c World,
+    pub(crate) state: &'c State,
     /// The time.
-    pub(crate) now: Moment,
+    pub(crate) now: Timestamp,
     /// What it was signed with.
-    pub(crate) seal: Seal,
+    pub(crate) seed: SignatureSeed,
     parts: http::request::Parts,
     query: BTreeMap<String, String>,
 }
 
 /// Headers that are kept with an object and given back with it, besides `x-amz-meta-`.
-const KEPT: [&str; 7] = [
+const STORED_HEADERS: [&str; 7] = [
     "cache-control",
     "content-disposition",
     "content-encoding",
@@ -41,7 +41,7 @@ const KEPT: [&str; 7] = [
 impl<'c> S3Call<'c> {
     /// The request of a sender who is known.
     pub(crate) fn new(
-        world: &'c World,
+        state: &'c State,
         region: &'c Region,
         account: &'c str,
         request: &SignedRequest,
@@ -49,9 +49,9 @@ impl<'c> S3Call<'c> {
         Self {
             account,
             region,
-            world,
-            now: world.now(),
-            seal: request.seal.clone(),
+            state,
+            now: state.now(),
+            seed: request.seed.clone(),
             parts: request.parts.clone(),
             query: request.query().into_iter().collect(),
         }
@@ -77,9 +77,9 @@ impl<'c> S3Call<'c> {
     /// A bucket of the account in this region.
     pub(crate) fn bucket(&self, name: &str) -> Result<Arc<Bucket>, S3Error> {
         let Some(found) = self.region.object_store.buckets.find(name) else {
-            return Err(match self.world.find_bucket(name)? {
+            return Err(match self.state.find_bucket(name)? {
                 None => S3Error::no_bucket(),
-                Some((region, _)) => elsewhere(region),
+                Some((region, _)) => wrong_region(region),
             });
         };
         if found.owner == self.account {
@@ -101,26 +101,26 @@ impl<'c> S3Call<'c> {
     }
 
     /// The headers that are kept with an object.
-    pub(crate) fn kept_headers(&self) -> BTreeMap<String, String> {
-        let mut kept = BTreeMap::new();
+    pub(crate) fn stored_headers(&self) -> BTreeMap<String, String> {
+        let mut stored = BTreeMap::new();
         for (name, value) in &self.parts.headers {
             let name = name.as_str();
             let Ok(value) = value.to_str() else { continue };
-            if !KEPT.contains(&name) && !name.starts_with("x-amz-meta-") {
+            if !STORED_HEADERS.contains(&name) && !name.starts_with("x-amz-meta-") {
                 continue;
             }
             // That the body came in chunks is not a property of the object.
             let value = if name == "content-encoding" { without_chunks(value) } else { value.to_owned() };
             if !value.is_empty() {
-                kept.insert(name.to_owned(), value);
+                stored.insert(name.to_owned(), value);
             }
         }
-        kept.entry("content-type".to_owned()).or_insert_with(|| "binary/octet-stream".to_owned());
-        kept
+        stored.entry("content-type".to_owned()).or_insert_with(|| "binary/octet-stream".to_owned());
+        stored
     }
 
     /// The tags of `x-amz-tagging`.
-    pub(crate) fn sent_tags(&self) -> Result<BTreeMap<String, String>, S3Error> {
+    pub(crate) fn request_tags(&self) -> Result<BTreeMap<String, String>, S3Error> {
         let text = self.header("x-amz-tagging").unwrap_or_default();
         let tags: BTreeMap<String, String> = form_urlencoded::parse(text.as_bytes()).into_owned().collect();
         check_tags(&tags)?;
@@ -129,7 +129,7 @@ impl<'c> S3Call<'c> {
 }
 
 /// The bucket is in another region.
-fn elsewhere(region: String) -> S3Error {
+fn wrong_region(region: String) -> S3Error {
     let message = "The bucket you are attempting to access must be addressed using the specified endpoint.";
     S3Error { region: Some(region), ..S3Error::new(301, "PermanentRedirect", message) }
 }

@@ -15,7 +15,7 @@ const ALL: [Algorithm; 5] =
 
 impl Algorithm {
     /// As `x-amz-checksum-algorithm` names it.
-    pub(crate) fn word(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Crc32 => "CRC32",
             Self::Crc32c => "CRC32C",
@@ -38,12 +38,12 @@ impl Algorithm {
 
     /// The XML element that carries it.
     pub(crate) fn element(self) -> String {
-        format!("Checksum{}", self.word())
+        format!("Checksum{}", self.as_str())
     }
 
     /// The one of a word, in any case.
     pub(crate) fn named(word: &str) -> Option<Self> {
-        ALL.into_iter().find(|one| one.word().eq_ignore_ascii_case(word))
+        ALL.into_iter().find(|one| one.as_str().eq_ignore_ascii_case(word))
     }
 
     /// The one whose header is in a list.
@@ -64,7 +64,7 @@ impl Algorithm {
 
 impl ChecksumScope {
     /// As `x-amz-checksum-type` names it.
-    pub(crate) fn word(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::FullObject => "FULL_OBJECT",
             Self::Composite => "COMPOSITE",
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_composite_says_of_how_many_parts_it_is() {
+    fn a_composite_checksum_ends_with_the_number_of_parts() {
         let parts = [of(Algorithm::Crc32, "a"), of(Algorithm::Crc32, "b")];
         assert!(composite(Algorithm::Crc32, &parts).unwrap().ends_with("==-2"));
     }

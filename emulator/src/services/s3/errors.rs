@@ -2,10 +2,10 @@
 
 use http::StatusCode;
 
-use crate::http::response::{Response, reply, with};
-use crate::services::failure::Trouble;
+use crate::http::response::{Response, new_response, with_header};
+use crate::services::failure::ServiceFailure;
 use crate::services::xml::escape;
-use crate::sigv4::Denial;
+use crate::sigv4::AuthError;
 
 /// What was tried where the folder of bodies cannot be made.
 pub(crate) const NEW_BODY: &str = "make the folder of bodies";
@@ -81,59 +81,61 @@ impl From<crate::error::Error> for S3Error {
 }
 
 /// An error as S3 writes it.
-pub(crate) fn error(status: StatusCode, code: &str, message: &str, request_id: &str) -> Response {
+pub(crate) fn error_response(status: StatusCode, code: &str, message: &str, request_id: &str) -> Response {
     let message = escape(message);
     let body = format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>{code}</Code><Message>{message}</Message>\
          <RequestId>{request_id}</RequestId></Error>"
     );
-    with(reply(status, "application/xml", body), "x-amz-request-id", request_id)
+    with_header(new_response(status, "application/xml", body), "x-amz-request-id", request_id)
 }
 
 /// Refuses a request whose signature was not good.
-pub(crate) fn refuse(denial: &Denial, request_id: &str) -> Response {
-    let (status, code, message) = match denial {
-        Denial::Missing => (StatusCode::FORBIDDEN, "AccessDenied", "Access Denied"),
-        Denial::Malformed(what) => (StatusCode::BAD_REQUEST, "AuthorizationHeaderMalformed", what.as_str()),
-        Denial::UnknownKey => (
+pub(crate) fn reject(auth_error: &AuthError, request_id: &str) -> Response {
+    let (status, code, message) = match auth_error {
+        AuthError::Missing => (StatusCode::FORBIDDEN, "AccessDenied", "Access Denied"),
+        AuthError::Malformed(what) => {
+            (StatusCode::BAD_REQUEST, "AuthorizationHeaderMalformed", what.as_str())
+        }
+        AuthError::UnknownKey => (
             StatusCode::FORBIDDEN,
             "InvalidAccessKeyId",
             "The AWS Access Key Id you provided does not exist in our records.",
         ),
-        Denial::Mismatch => (
+        AuthError::SignatureMismatch => (
             StatusCode::FORBIDDEN,
             "SignatureDoesNotMatch",
             "The request signature we calculated does not match the signature you provided. Check your key and signing method.",
         ),
-        Denial::Body => (
+        AuthError::BodyMismatch => (
             StatusCode::BAD_REQUEST,
             "XAmzContentSHA256Mismatch",
             "The provided 'x-amz-content-sha256' header does not match what was computed.",
         ),
-        Denial::Expired { .. } | Denial::Early { .. } => (
+        AuthError::Expired { .. } | AuthError::NotYetValid { .. } => (
             StatusCode::FORBIDDEN,
             "RequestTimeTooSkewed",
             "The difference between the request time and the current time is too large.",
         ),
     };
-    error(status, code, message, request_id)
+    error_response(status, code, message, request_id)
 }
 
 /// Says that there is trouble.
-pub(crate) fn fail(trouble: Trouble, request_id: &str) -> Response {
-    let (status, code, message) = match trouble {
-        Trouble::Throttled => {
+pub(crate) fn fail(failure: ServiceFailure, request_id: &str) -> Response {
+    let (status, code, message) = match failure {
+        ServiceFailure::Throttled => {
             (StatusCode::SERVICE_UNAVAILABLE, "SlowDown", "Please reduce your request rate.")
         }
-        Trouble::Internal => (
+        ServiceFailure::Internal => (
             StatusCode::INTERNAL_SERVER_ERROR,
             "InternalError",
             "We encountered an internal error. Please try again.",
         ),
-        Trouble::Unavailable => {
+        ServiceFailure::Unavailable => {
             (StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable", "Please reduce your request rate.")
         }
-        Trouble::NotFound => (StatusCode::NOT_FOUND, "NoSuchKey", "The specified key does not exist."),
+        ServiceFailure::NotFound => (StatusCode::NOT_FOUND, "NoSuchKey", "The specified key does not exist."),
     };
-    error(status, code, message, request_id)
+    error_response(status, code, message, request_id)
 }

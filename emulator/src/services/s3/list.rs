@@ -14,7 +14,7 @@ use crate::services::xml::Xml;
 use crate::state::objects::StoredObject;
 
 /// Keys of a page, at most.
-const MOST: usize = 1000;
+const MAX_KEYS: usize = 1000;
 
 /// One line of a listing.
 enum ListRow {
@@ -32,24 +32,27 @@ impl ListRow {
 
 /// Which of the two calls it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ListCall {
+pub(crate) enum ListVersion {
     /// With markers.
-    First,
+    V1,
     /// With tokens.
-    Second,
+    V2,
 }
 
 /// Lists a bucket.
-pub(crate) fn list(call: &S3Call<'_>, bucket: &str, form: ListCall) -> Result<Response, S3Error> {
+pub(crate) fn list(call: &S3Call<'_>, bucket: &str, form: ListVersion) -> Result<Response, S3Error> {
     call.bucket(bucket)?;
     let prefix = call.query("prefix").unwrap_or_default();
     let delimiter = call.query("delimiter").unwrap_or_default();
-    let most = call.number("max-keys")?.map_or(MOST, |most| usize::try_from(most).unwrap_or(MOST)).min(MOST);
+    let max = call
+        .number("max-keys")?
+        .map_or(MAX_KEYS, |max| usize::try_from(max).unwrap_or(MAX_KEYS))
+        .min(MAX_KEYS);
     let token = call.query("continuation-token");
     let after = match (form, token) {
-        (ListCall::First, _) => call.query("marker").unwrap_or_default().to_owned(),
-        (ListCall::Second, Some(token)) => decode_token(token)?,
-        (ListCall::Second, None) => call.query("start-after").unwrap_or_default().to_owned(),
+        (ListVersion::V1, _) => call.query("marker").unwrap_or_default().to_owned(),
+        (ListVersion::V2, Some(token)) => decode_token(token)?,
+        (ListVersion::V2, None) => call.query("start-after").unwrap_or_default().to_owned(),
     };
     let coding = match call.query("encoding-type") {
         None => None,
@@ -58,23 +61,23 @@ pub(crate) fn list(call: &S3Call<'_>, bucket: &str, form: ListCall) -> Result<Re
     };
     let mut rows = fold(call.region.object_store.objects_of(bucket, prefix), prefix, delimiter);
     rows.retain(|row| row.name() > after.as_str());
-    let truncated = rows.len() > most && most > 0;
-    rows.truncate(most);
+    let truncated = rows.len() > max && max > 0;
+    rows.truncate(max);
     let name = |text: &str| if coding.is_some() { encode(text) } else { text.to_owned() };
     let body = Xml::document("ListBucketResult", NAMESPACE, |xml| {
         xml.value("Name", bucket);
         xml.value("Prefix", name(prefix));
-        xml.value("MaxKeys", most);
+        xml.value("MaxKeys", max);
         xml.optional("Delimiter", (!delimiter.is_empty()).then(|| name(delimiter)));
         xml.optional("EncodingType", coding);
         xml.value("IsTruncated", truncated);
         let last = rows.last().map(ListRow::name).filter(|_| truncated);
         match form {
-            ListCall::First => {
+            ListVersion::V1 => {
                 xml.value("Marker", name(call.query("marker").unwrap_or_default()));
                 xml.optional("NextMarker", last.map(name));
             }
-            ListCall::Second => {
+            ListVersion::V2 => {
                 xml.value("KeyCount", rows.len());
                 xml.optional("StartAfter", call.query("start-after").map(name));
                 xml.optional("ContinuationToken", token);
@@ -82,7 +85,7 @@ pub(crate) fn list(call: &S3Call<'_>, bucket: &str, form: ListCall) -> Result<Re
             }
         }
         let owner =
-            (form == ListCall::First || call.query("fetch-owner") == Some("true")).then_some(call.account);
+            (form == ListVersion::V1 || call.query("fetch-owner") == Some("true")).then_some(call.account);
         for row in &rows {
             show(xml, row, owner, name);
         }
@@ -123,8 +126,8 @@ fn show(xml: &mut Xml, row: &ListRow, owner: Option<&str>, name: impl Fn(&str) -
             xml.value("LastModified", object.modified.iso());
             xml.value("ETag", &object.etag);
             if let Some(checksum) = &object.checksum {
-                xml.value("ChecksumAlgorithm", checksum.algorithm.word());
-                xml.value("ChecksumType", checksum.scope.word());
+                xml.value("ChecksumAlgorithm", checksum.algorithm.as_str());
+                xml.value("ChecksumType", checksum.scope.as_str());
             }
             xml.value("Size", object.size);
             if let Some(owner) = owner {

@@ -22,14 +22,14 @@ use http::{Method, StatusCode};
 
 use self::address::Address;
 use self::call::S3Call;
-use self::list::ListCall;
-use crate::http::body::Arriving;
+use self::list::ListVersion;
+use crate::http::body::RequestBody;
 use crate::http::request::{Payload, SignedRequest};
-use crate::http::response::{ReplyBody, Response, reply, with};
-use crate::state::{Region, World};
+use crate::http::response::{Response, ResponseBody, new_response, with_header};
+use crate::state::{Region, State};
 
 pub(crate) use self::errors::S3Error;
-pub(crate) use self::errors::{error, fail, refuse};
+pub(crate) use self::errors::{error_response, fail, reject};
 pub(crate) use self::server_side::{ObjectWriter, reader};
 
 const NAMESPACE: &str = "http://s3.amazonaws.com/doc/2006-03-01/";
@@ -84,7 +84,7 @@ pub(crate) fn action(request: &SignedRequest) -> String {
     let query = request.query();
     let has = |name: &str| query.iter().any(|(other, _)| other == name);
     let subresource = SUBRESOURCES.into_iter().find(|name| has(name));
-    let form = if has("list-type") { ListCall::Second } else { ListCall::First };
+    let form = if has("list-type") { ListVersion::V2 } else { ListVersion::V1 };
     let copies = request.header("x-amz-copy-source").is_some();
     let name = match (&address.bucket, &address.key) {
         (None, _) => (method == "GET").then_some("ListBuckets"),
@@ -94,9 +94,9 @@ pub(crate) fn action(request: &SignedRequest) -> String {
     name.unwrap_or(method).to_owned()
 }
 
-fn bucket_action(method: &str, subresource: Option<&str>, form: ListCall) -> Option<&'static str> {
+fn bucket_action(method: &str, subresource: Option<&str>, form: ListVersion) -> Option<&'static str> {
     Some(match (method, subresource) {
-        ("GET", None) if form == ListCall::Second => "ListObjectsV2",
+        ("GET", None) if form == ListVersion::V2 => "ListObjectsV2",
         ("GET", None) => "ListObjects",
         ("GET", Some("location")) => "GetBucketLocation",
         ("GET", Some("uploads")) => "ListMultipartUploads",
@@ -128,15 +128,20 @@ fn object_action(method: &str, subresource: Option<&str>, copies: bool) -> Optio
 }
 
 /// Answers a request.
-pub(crate) async fn answer(world: &World, region: &Region, request: SignedRequest) -> Response {
-    let call = S3Call::new(world, region, &request.account, &request);
+pub(crate) async fn respond(state: &State, region: &Region, request: SignedRequest) -> Response {
+    let call = S3Call::new(state, region, &request.account, &request);
     let is_head = request.parts.method == Method::HEAD;
     let id = request.request_id.clone();
     let host = request.header("host").unwrap_or_default();
     let address = Address::read(request.parts.uri.path(), host);
     let method = request.parts.method.clone();
-    let Payload::Unread(body) = request.payload else {
-        return error(StatusCode::INTERNAL_SERVER_ERROR, "InternalError", "the body was read already", &id);
+    let Payload::Streaming(body) = request.payload else {
+        return error_response(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "InternalError",
+            "the body was read already",
+            &id,
+        );
     };
     let result = match &address {
         Ok(address) => {
@@ -144,32 +149,32 @@ pub(crate) async fn answer(world: &World, region: &Region, request: SignedReques
             let (bucket, key) = (address.bucket.as_deref(), address.key.as_deref());
             perform(&call, &S3Request { method: &method, bucket, key, subresource }, body).await
         }
-        Err(fault) => Err(fault.clone()),
+        Err(error) => Err(error.clone()),
     };
     match result {
-        Ok(response) => with(response, "x-amz-request-id", &id),
-        Err(fault) => refusal(&fault, is_head, &id),
+        Ok(response) => with_header(response, "x-amz-request-id", &id),
+        Err(error) => refusal(&error, is_head, &id),
     }
 }
 
-async fn perform(call: &S3Call<'_>, asked: &S3Request<'_>, body: Arriving) -> Result<Response, S3Error> {
-    match (asked.bucket, asked.key) {
-        (None, _) if asked.method == Method::GET => bucket::list(call),
-        (Some(bucket), None) => on_bucket(call, asked, bucket, body).await,
-        (Some(bucket), Some(key)) => on_object(call, asked, bucket, key, body).await,
+async fn perform(call: &S3Call<'_>, request: &S3Request<'_>, body: RequestBody) -> Result<Response, S3Error> {
+    match (request.bucket, request.key) {
+        (None, _) if request.method == Method::GET => bucket::list(call),
+        (Some(bucket), None) => on_bucket(call, request, bucket, body).await,
+        (Some(bucket), Some(key)) => on_object(call, request, bucket, key, body).await,
         (None, _) => Err(not_allowed()),
     }
 }
 
 async fn on_bucket(
     call: &S3Call<'_>,
-    asked: &S3Request<'_>,
+    request: &S3Request<'_>,
     name: &str,
-    body: Arriving,
+    body: RequestBody,
 ) -> Result<Response, S3Error> {
-    match (asked.method.as_str(), asked.subresource) {
-        ("GET", None) if call.query("list-type") == Some("2") => list::list(call, name, ListCall::Second),
-        ("GET", None) => list::list(call, name, ListCall::First),
+    match (request.method.as_str(), request.subresource) {
+        ("GET", None) if call.query("list-type") == Some("2") => list::list(call, name, ListVersion::V2),
+        ("GET", None) => list::list(call, name, ListVersion::V1),
         ("GET", Some("location")) => bucket::location(call, name),
         ("GET", Some("uploads")) => multipart::list(call, name),
         ("HEAD", None) => bucket::head(call, name),
@@ -185,17 +190,17 @@ async fn on_bucket(
 
 async fn on_object(
     call: &S3Call<'_>,
-    asked: &S3Request<'_>,
+    request: &S3Request<'_>,
     bucket: &str,
     key: &str,
-    body: Arriving,
+    body: RequestBody,
 ) -> Result<Response, S3Error> {
     if ["partNumber", "versionId"].iter().any(|name| call.query(name).is_some())
-        && asked.subresource.is_none()
+        && request.subresource.is_none()
     {
         return Err(not_implemented());
     }
-    match (asked.method.as_str(), asked.subresource) {
+    match (request.method.as_str(), request.subresource) {
         ("GET", None) => object::get(call, bucket, key),
         ("HEAD", None) => object::head(call, bucket, key),
         ("DELETE", None) => object::delete(call, bucket, key),
@@ -231,26 +236,26 @@ fn not_implemented() -> S3Error {
     S3Error::new(501, "NotImplemented", message)
 }
 
-fn refusal(fault: &S3Error, is_head: bool, id: &str) -> Response {
-    let status = StatusCode::from_u16(fault.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut response = error(status, fault.code, &fault.message, id);
+fn refusal(error: &S3Error, is_head: bool, id: &str) -> Response {
+    let status = StatusCode::from_u16(error.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = error_response(status, error.code, &error.message, id);
     if is_head || status == StatusCode::NOT_MODIFIED {
-        *response.body_mut() = ReplyBody::Whole(bytes::Bytes::new());
+        *response.body_mut() = ResponseBody::Full(bytes::Bytes::new());
     }
-    match &fault.region {
-        Some(region) => with(response, "x-amz-bucket-region", region),
+    match &error.region {
+        Some(region) => with_header(response, "x-amz-bucket-region", region),
         None => response,
     }
 }
 
 /// An answer without a body.
 fn empty(status: StatusCode) -> Response {
-    let mut response = reply(status, "application/xml", "");
+    let mut response = new_response(status, "application/xml", "");
     response.headers_mut().remove(http::header::CONTENT_TYPE);
     response
 }
 
 /// An answer with a document.
 fn xml(document: String) -> Response {
-    reply(StatusCode::OK, "application/xml", document)
+    new_response(StatusCode::OK, "application/xml", document)
 }

@@ -6,12 +6,12 @@ use md5::{Digest as _, Md5};
 use super::call::S3Call;
 use super::checksum::{RunningChecksum, composite};
 use super::errors::S3Error;
-use super::object::keep;
+use super::object::store_object;
 use super::upload_body::{self, hex};
 use super::xml_reader::XmlElement;
 use super::{NAMESPACE, empty, xml};
-use crate::http::body::Arriving;
-use crate::http::response::{Response, with};
+use crate::http::body::RequestBody;
+use crate::http::response::{Response, with_header};
 use crate::ids;
 use crate::services::xml::Xml;
 use crate::state::checksum::{Algorithm, Checksum, ChecksumScope};
@@ -38,8 +38,8 @@ pub(crate) fn create(call: &S3Call<'_>, bucket: &str, key: &str) -> Result<Respo
     let upload = MultipartUpload {
         key: key.to_owned(),
         begun: call.now,
-        headers: call.kept_headers(),
-        tags: call.sent_tags()?,
+        headers: call.stored_headers(),
+        tags: call.request_tags()?,
         checksum,
         parts: std::collections::BTreeMap::new(),
     };
@@ -51,8 +51,8 @@ pub(crate) fn create(call: &S3Call<'_>, bucket: &str, key: &str) -> Result<Respo
         xml.value("UploadId", id);
     }));
     if let Some((algorithm, scope)) = checksum {
-        response = with(response, "x-amz-checksum-algorithm", algorithm.word());
-        response = with(response, "x-amz-checksum-type", scope.word());
+        response = with_header(response, "x-amz-checksum-algorithm", algorithm.as_str());
+        response = with_header(response, "x-amz-checksum-type", scope.as_str());
     }
     Ok(response)
 }
@@ -85,25 +85,25 @@ pub(crate) async fn put(
     call: &S3Call<'_>,
     bucket: &str,
     key: &str,
-    body: Arriving,
+    body: RequestBody,
 ) -> Result<Response, S3Error> {
     let (name, upload) = find(call, bucket, key)?;
     let number = part_number(call)?;
-    let taken = upload_body::take(call, body).await?;
-    let wanted = upload.checksum.map(|(algorithm, _)| algorithm);
-    if taken.was_sent && wanted.is_some_and(|wanted| wanted != taken.checksum.0) {
-        call.region.object_store.forget(&[taken.segment])?;
+    let received = upload_body::receive(call, body).await?;
+    let expected = upload.checksum.map(|(algorithm, _)| algorithm);
+    if received.was_sent && expected.is_some_and(|expected| expected != received.checksum.0) {
+        call.region.object_store.remove_bodies(&[received.segment])?;
         let message = format!(
             "Checksum Type mismatch occurred, expected checksum Type: {}, actual checksum Type: {}",
-            wanted.map_or("", Algorithm::word),
-            taken.checksum.0.word()
+            expected.map_or("", Algorithm::as_str),
+            received.checksum.0.as_str()
         );
         return Err(S3Error::new(400, "InvalidRequest", message));
     }
-    let response = with(empty(StatusCode::OK), "etag", &taken.etag);
-    let response = with(response, taken.checksum.0.header(), &taken.checksum.1);
-    let checksum = Some(taken.checksum);
-    let part = UploadedPart { segment: taken.segment, etag: taken.etag, checksum, modified: call.now };
+    let response = with_header(empty(StatusCode::OK), "etag", &received.etag);
+    let response = with_header(response, received.checksum.0.header(), &received.checksum.1);
+    let checksum = Some(received.checksum);
+    let part = UploadedPart { segment: received.segment, etag: received.etag, checksum, modified: call.now };
     put_part(call, &name, number, part)?;
     Ok(response)
 }
@@ -124,10 +124,10 @@ pub(crate) fn put_part(
     match old {
         // Aborted or completed in the meantime.
         None => {
-            call.region.object_store.forget(&[segment])?;
+            call.region.object_store.remove_bodies(&[segment])?;
             Err(S3Error::no_upload())
         }
-        Some(Some(old)) => Ok(call.region.object_store.forget(&[old.segment])?),
+        Some(Some(old)) => Ok(call.region.object_store.remove_bodies(&[old.segment])?),
         Some(None) => Ok(()),
     }
 }
@@ -140,20 +140,20 @@ pub(crate) fn complete(
     document: &str,
 ) -> Result<Response, S3Error> {
     let (name, upload) = find(call, bucket, key)?;
-    let chosen = chosen(&upload, &XmlElement::read(document)?)?;
-    let checksum = checksum(call, &upload, &chosen)?;
+    let selected_parts = select_parts(&upload, &XmlElement::read(document)?)?;
+    let checksum = checksum(call, &upload, &selected_parts)?;
     let mut md5 = Md5::new();
-    for part in &chosen {
+    for part in &selected_parts {
         let digits = part.etag.trim_matches('"').as_bytes();
         let bytes =
             digits.chunks(2).filter_map(|two| u8::from_str_radix(std::str::from_utf8(two).ok()?, 16).ok());
         md5.update(bytes.collect::<Vec<u8>>());
     }
     let object = StoredObject {
-        size: chosen.iter().map(|part| part.segment.size).sum(),
-        etag: format!("\"{}-{}\"", hex(&md5.finalize()), chosen.len()),
+        size: selected_parts.iter().map(|part| part.segment.size).sum(),
+        etag: format!("\"{}-{}\"", hex(&md5.finalize()), selected_parts.len()),
         modified: call.now,
-        segments: chosen.iter().map(|part| part.segment.clone()).collect(),
+        segments: selected_parts.iter().map(|part| part.segment.clone()).collect(),
         headers: upload.headers.clone(),
         checksum: Some(checksum),
         tags: upload.tags.clone(),
@@ -162,14 +162,14 @@ pub(crate) fn complete(
     // The record of the upload goes first: whoever completes it a second time must not find parts that the object has.
     call.region.object_store.uploads.remove(&name)?.ok_or_else(S3Error::no_upload)?;
     let etag = object.etag.clone();
-    keep(call, bucket, key, object)?;
+    store_object(call, bucket, key, object)?;
     let unused: Vec<ObjectSegment> = upload
         .parts
         .values()
         .map(|part| part.segment.clone())
         .filter(|segment| !used.contains(segment))
         .collect();
-    call.region.object_store.forget(&unused)?;
+    call.region.object_store.remove_bodies(&unused)?;
     Ok(xml(Xml::document("CompleteMultipartUploadResult", NAMESPACE, |xml| {
         xml.value("Location", format!("/{bucket}/{key}"));
         xml.value("Bucket", bucket);
@@ -179,7 +179,7 @@ pub(crate) fn complete(
 }
 
 /// The parts that a document names, in order.
-fn chosen(upload: &MultipartUpload, document: &XmlElement) -> Result<Vec<UploadedPart>, S3Error> {
+fn select_parts(upload: &MultipartUpload, document: &XmlElement) -> Result<Vec<UploadedPart>, S3Error> {
     let (mut parts, mut last) = (Vec::<UploadedPart>::new(), 0_u32);
     for element in document.all("Part") {
         let number = element.text_of("PartNumber").and_then(|number| number.parse::<u32>().ok());
@@ -196,7 +196,7 @@ fn chosen(upload: &MultipartUpload, document: &XmlElement) -> Result<Vec<Uploade
         let part = part.filter(|part| part.etag.trim_matches('"') == etag.trim_matches('"'));
         let agrees = |part: &&UploadedPart| {
             let Some((algorithm, value)) = &part.checksum else { return true };
-            element.text_of(&algorithm.element()).is_none_or(|said| said == value)
+            element.text_of(&algorithm.element()).is_none_or(|declared| declared == value)
         };
         let part = part.filter(agrees).ok_or_else(|| {
             let message = "One or more of the specified parts could not be found. The part may not have been \
@@ -240,9 +240,9 @@ fn checksum(
     }
     let value = sum.finish();
     match call.header(algorithm.header()) {
-        Some(said) if said != value => {
+        Some(declared) if declared != value => {
             let message =
-                format!("The {} you specified did not match the calculated checksum.", algorithm.word());
+                format!("The {} you specified did not match the calculated checksum.", algorithm.as_str());
             Err(S3Error::new(400, "BadDigest", message))
         }
         _ => Ok(Checksum { algorithm, value, scope }),
@@ -251,13 +251,13 @@ fn checksum(
 
 fn read_into(path: &std::path::Path, sum: &mut RunningChecksum) -> std::io::Result<()> {
     let mut file = std::fs::File::open(path)?;
-    let mut piece = vec![0; 1 << 20];
+    let mut chunk = vec![0; 1 << 20];
     loop {
-        let read = std::io::Read::read(&mut file, &mut piece)?;
+        let read = std::io::Read::read(&mut file, &mut chunk)?;
         if read == 0 {
             return Ok(());
         }
-        sum.update(&piece[..read]);
+        sum.update(&chunk[..read]);
     }
 }
 
@@ -266,7 +266,7 @@ pub(crate) fn abort(call: &S3Call<'_>, bucket: &str, key: &str) -> Result<Respon
     let (name, _) = find(call, bucket, key)?;
     let upload = call.region.object_store.uploads.remove(&name)?.ok_or_else(S3Error::no_upload)?;
     let segments: Vec<ObjectSegment> = upload.parts.values().map(|part| part.segment.clone()).collect();
-    call.region.object_store.forget(&segments)?;
+    call.region.object_store.remove_bodies(&segments)?;
     Ok(empty(StatusCode::NO_CONTENT))
 }
 
@@ -274,18 +274,18 @@ pub(crate) fn abort(call: &S3Call<'_>, bucket: &str, key: &str) -> Result<Respon
 pub(crate) fn parts(call: &S3Call<'_>, bucket: &str, key: &str) -> Result<Response, S3Error> {
     let (_, upload) = find(call, bucket, key)?;
     let after = call.number("part-number-marker")?.unwrap_or(0);
-    let most = call.number("max-parts")?.unwrap_or(1000).min(1000) as usize;
+    let max = call.number("max-parts")?.unwrap_or(1000).min(1000) as usize;
     let rest = upload.parts.iter().filter(|(number, _)| u64::from(**number) > after);
     let rest: Vec<_> = rest.collect();
-    let truncated = rest.len() > most;
-    let shown = &rest[..rest.len().min(most)];
+    let truncated = rest.len() > max;
+    let shown = &rest[..rest.len().min(max)];
     Ok(xml(Xml::document("ListPartsResult", NAMESPACE, |xml| {
         xml.value("Bucket", bucket);
         xml.value("Key", key);
         xml.value("UploadId", upload_id(call).unwrap_or_default());
         xml.value("PartNumberMarker", after);
         xml.optional("NextPartNumberMarker", shown.last().map(|(number, _)| number));
-        xml.value("MaxParts", most);
+        xml.value("MaxParts", max);
         xml.value("IsTruncated", truncated);
         for (number, part) in shown {
             xml.element("Part", |xml| {

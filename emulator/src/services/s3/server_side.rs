@@ -10,9 +10,9 @@ use md5::{Digest as _, Md5};
 use super::checksum::RunningChecksum;
 use super::errors::{NEW_BODY, S3Error};
 use super::upload_body::hex;
-use crate::clock::Moment;
+use crate::clock::Timestamp;
 use crate::state::checksum::{Algorithm, Checksum, ChecksumScope};
-use crate::state::objects::{ObjectSegment, S3Shelves, StoredObject};
+use crate::state::objects::{ObjectSegment, ObjectStore, StoredObject};
 
 /// Bytes that are gathered before they are written or after they are read.
 const BUFFER: usize = 1 << 20;
@@ -30,8 +30,8 @@ pub(crate) struct ObjectWriter {
 
 impl ObjectWriter {
     /// Begins.
-    pub(crate) fn new(shelves: &S3Shelves) -> Result<Self, S3Error> {
-        let (name, path) = shelves.new_body().map_err(S3Error::io(NEW_BODY))?;
+    pub(crate) fn new(store: &ObjectStore) -> Result<Self, S3Error> {
+        let (name, path) = store.new_body().map_err(S3Error::io(NEW_BODY))?;
         let file = File::create_new(&path).map_err(S3Error::io("make a file for the body"))?;
         let (md5, sum) = (Md5::new(), RunningChecksum::new(Algorithm::Crc64Nvme));
         let file = BufWriter::with_capacity(BUFFER, file);
@@ -41,9 +41,9 @@ impl ObjectWriter {
     /// Puts the object under a bucket and a key.
     pub(crate) fn finish(
         mut self,
-        shelves: &S3Shelves,
+        store: &ObjectStore,
         (bucket, key): (&str, &str),
-        now: Moment,
+        now: Timestamp,
         tags: BTreeMap<String, String>,
     ) -> Result<(), S3Error> {
         self.file.flush().map_err(S3Error::io("write the body"))?;
@@ -61,7 +61,7 @@ impl ObjectWriter {
             }),
             tags,
         };
-        shelves.put(bucket, key, object)?;
+        store.put(bucket, key, object)?;
         self.finished = true;
         Ok(())
     }
@@ -90,11 +90,11 @@ impl Drop for ObjectWriter {
 }
 
 /// The bytes of an object.
-pub(crate) fn reader(shelves: &S3Shelves, bucket: &str, key: &str) -> Result<Box<dyn Read>, S3Error> {
-    let object = shelves.object(bucket, key).ok_or_else(S3Error::no_key)?;
+pub(crate) fn reader(store: &ObjectStore, bucket: &str, key: &str) -> Result<Box<dyn Read>, S3Error> {
+    let object = store.object(bucket, key).ok_or_else(S3Error::no_key)?;
     let mut all: Box<dyn Read> = Box::new(io::empty());
     for segment in &object.segments {
-        let file = File::open(shelves.body(segment)).map_err(S3Error::io("read a body"))?;
+        let file = File::open(store.body(segment)).map_err(S3Error::io("read a body"))?;
         all = Box::new(all.chain(BufReader::with_capacity(BUFFER, file)));
     }
     Ok(all)
@@ -106,10 +106,10 @@ mod tests {
 
     use super::*;
 
-    fn put(shelves: &S3Shelves, key: &str, bytes: &[u8]) {
-        let mut writer = ObjectWriter::new(shelves).unwrap();
+    fn put(store: &ObjectStore, key: &str, bytes: &[u8]) {
+        let mut writer = ObjectWriter::new(store).unwrap();
         writer.write_all(bytes).unwrap();
-        writer.finish(shelves, ("bucket", key), Moment(0), BTreeMap::new()).unwrap();
+        writer.finish(store, ("bucket", key), Timestamp(0), BTreeMap::new()).unwrap();
     }
 
     fn bodies(folder: &Path) -> usize {
@@ -117,19 +117,19 @@ mod tests {
     }
 
     #[test]
-    fn what_a_killed_server_left_is_removed_and_what_was_put_stays() {
+    fn leftovers_of_a_killed_server_are_removed_and_objects_stay() {
         let folder = tempfile::tempdir().unwrap();
-        let shelves = S3Shelves::open(folder.path()).unwrap();
-        put(&shelves, "one", b"first");
-        put(&shelves, "one", b"second");
-        put(&shelves, "two", b"third");
+        let store = ObjectStore::open(folder.path()).unwrap();
+        put(&store, "one", b"first");
+        put(&store, "one", b"second");
+        put(&store, "two", b"third");
         assert_eq!(bodies(folder.path()), 2);
         // Killed while a body came in, and between a body and its record.
-        std::fs::write(shelves.new_body().unwrap().1, b"half").unwrap();
-        drop(ObjectWriter::new(&shelves).unwrap());
+        std::fs::write(store.new_body().unwrap().1, b"half").unwrap();
+        drop(ObjectWriter::new(&store).unwrap());
         assert_eq!(bodies(folder.path()), 3);
-        drop(shelves);
-        let again = S3Shelves::open(folder.path()).unwrap();
+        drop(store);
+        let again = ObjectStore::open(folder.path()).unwrap();
         assert_eq!(bodies(folder.path()), 2);
         let mut text = String::new();
         reader(&again, "bucket", "one").unwrap().read_to_string(&mut text).unwrap();

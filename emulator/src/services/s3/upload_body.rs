@@ -10,19 +10,19 @@ use http_body_util::BodyExt as _;
 use md5::{Digest as _, Md5};
 use sha2::Sha256;
 
-use super::aws_chunked::Chunked;
+use super::aws_chunked::ChunkDecoder;
 use super::call::S3Call;
 use super::checksum::RunningChecksum;
 use super::errors::S3Error;
-use crate::digest::BlockDigest;
-use crate::http::body::{Arriving, Lost};
+use crate::digest::Sha256Digest;
+use crate::http::body::{BodyError, RequestBody};
 use crate::state::checksum::Algorithm;
 use crate::state::objects::ObjectSegment;
 
 /// Bytes of a document, at most.
-const LONGEST_DOCUMENT: usize = 2 << 20;
+const MAX_DOCUMENT: usize = 2 << 20;
 /// Bytes of one body, at most.
-const LONGEST_BODY: u64 = 5 << 30;
+const MAX_BODY: u64 = 5 << 30;
 
 /// A body that was taken in.
 pub(crate) struct ReceivedBody {
@@ -37,7 +37,7 @@ pub(crate) struct ReceivedBody {
 }
 
 /// What is computed while a body comes in.
-struct Meters {
+struct BodyDigests {
     size: u64,
     md5: Md5,
     /// Only where the request says what it should be.
@@ -46,100 +46,100 @@ struct Meters {
 }
 
 /// What a request promises of its body.
-struct Promise {
+struct ExpectedBody {
     algorithm: Algorithm,
     value: Option<String>,
     in_trailer: bool,
     md5: Option<String>,
-    sha256: Option<BlockDigest>,
+    sha256: Option<Sha256Digest>,
     size: Option<u64>,
 }
 
 /// Takes a body into a new file.
-pub(crate) async fn take(call: &S3Call<'_>, incoming: Arriving) -> Result<ReceivedBody, S3Error> {
+pub(crate) async fn receive(call: &S3Call<'_>, incoming: RequestBody) -> Result<ReceivedBody, S3Error> {
     let (name, path) = call.new_body()?;
     let mut file = File::create_new(&path).map_err(S3Error::io("make a file for the body"))?;
     let write = |bytes: &[u8]| file.write_all(bytes).map_err(S3Error::io("write the body"));
-    match pour(call, incoming, write).await {
-        Ok((meters, checksum, was_sent)) => {
-            let segment = ObjectSegment { file: name, size: meters.size };
+    match read_body(call, incoming, write).await {
+        Ok((digests, checksum, was_sent)) => {
+            let segment = ObjectSegment { file: name, size: digests.size };
             Ok(ReceivedBody {
                 segment,
-                etag: format!("\"{}\"", hex(&meters.md5.finalize())),
+                etag: format!("\"{}\"", hex(&digests.md5.finalize())),
                 checksum,
                 was_sent,
             })
         }
-        Err(fault) => {
+        Err(error) => {
             let _ = std::fs::remove_file(&path);
-            Err(fault)
+            Err(error)
         }
     }
 }
 
 /// Takes a document in.
-pub(crate) async fn document(call: &S3Call<'_>, incoming: Arriving) -> Result<String, S3Error> {
+pub(crate) async fn document(call: &S3Call<'_>, incoming: RequestBody) -> Result<String, S3Error> {
     let mut bytes = Vec::new();
     let keep = |part: &[u8]| {
-        if bytes.len() + part.len() > LONGEST_DOCUMENT {
+        if bytes.len() + part.len() > MAX_DOCUMENT {
             return Err(S3Error::malformed_xml());
         }
         bytes.extend_from_slice(part);
         Ok(())
     };
-    pour(call, incoming, keep).await?;
+    read_body(call, incoming, keep).await?;
     String::from_utf8(bytes).map_err(|_| S3Error::malformed_xml())
 }
 
-async fn pour(
+async fn read_body(
     call: &S3Call<'_>,
-    mut incoming: Arriving,
+    mut incoming: RequestBody,
     mut sink: impl FnMut(&[u8]) -> Result<(), S3Error>,
-) -> Result<(Meters, (Algorithm, String), bool), S3Error> {
-    let promise = promise(call)?;
-    let mut chunked = chunks(call);
-    let mut meters = Meters {
+) -> Result<(BodyDigests, (Algorithm, String), bool), S3Error> {
+    let expected = expected(call)?;
+    let mut chunked = chunk_decoder(call);
+    let mut digests = BodyDigests {
         size: 0,
         md5: Md5::new(),
-        sha256: promise.sha256.map(|_| Sha256::new()),
-        sum: RunningChecksum::new(promise.algorithm),
+        sha256: expected.sha256.map(|_| Sha256::new()),
+        sum: RunningChecksum::new(expected.algorithm),
     };
-    let mut meter = |bytes: &[u8]| {
-        meters.take(bytes)?;
+    let mut digest_and_sink = |bytes: &[u8]| {
+        digests.take(bytes)?;
         sink(bytes)
     };
     while let Some(frame) = incoming.frame().await {
-        let Ok(part) = frame.map_err(lost)?.into_data() else { continue };
+        let Ok(part) = frame.map_err(body_error)?.into_data() else { continue };
         match &mut chunked {
-            Some(chunked) => chunked.feed(&part, &mut meter)?,
-            None => meter(&part)?,
+            Some(chunked) => chunked.feed(&part, &mut digest_and_sink)?,
+            None => digest_and_sink(&part)?,
         }
     }
-    let trailers = chunked.map_or(Ok(Vec::new()), Chunked::finish)?;
-    let sum = std::mem::replace(&mut meters.sum, RunningChecksum::new(promise.algorithm)).finish();
-    promise.check(&meters, &sum, &trailers)?;
-    let was_sent = promise.value.is_some() || promise.in_trailer;
-    Ok((meters, (promise.algorithm, sum), was_sent))
+    let trailers = chunked.map_or(Ok(Vec::new()), ChunkDecoder::finish)?;
+    let sum = std::mem::replace(&mut digests.sum, RunningChecksum::new(expected.algorithm)).finish();
+    expected.check(&digests, &sum, &trailers)?;
+    let was_sent = expected.value.is_some() || expected.in_trailer;
+    Ok((digests, (expected.algorithm, sum), was_sent))
 }
 
 /// What a client is told whose body did not come to its end.
 #[expect(clippy::needless_pass_by_value, reason = "it is given to `map_err`")]
-fn lost(why: Lost) -> S3Error {
+fn body_error(why: BodyError) -> S3Error {
     match why {
-        Lost::Stalled(_) => S3Error::new(
+        BodyError::TimedOut(_) => S3Error::new(
             400,
             "RequestTimeout",
             "Your socket connection to the server was not read from or written to within the timeout period. Idle \
              connections will be closed.",
         ),
-        Lost::Torn(_) | Lost::TooLong => S3Error::incomplete(),
+        BodyError::Interrupted(_) | BodyError::TooLong => S3Error::incomplete(),
     }
 }
 
-impl Meters {
+impl BodyDigests {
     fn take(&mut self, bytes: &[u8]) -> Result<(), S3Error> {
         self.size += bytes.len() as u64;
-        if self.size > LONGEST_BODY {
+        if self.size > MAX_BODY {
             let message = "Your proposed upload exceeds the maximum allowed size";
             return Err(S3Error::new(400, "EntityTooLarge", message));
         }
@@ -152,18 +152,18 @@ impl Meters {
     }
 }
 
-fn chunks(call: &S3Call<'_>) -> Option<Chunked> {
+fn chunk_decoder(call: &S3Call<'_>) -> Option<ChunkDecoder> {
     let word = call.header("x-amz-content-sha256").unwrap_or_default();
     match word {
-        "STREAMING-UNSIGNED-PAYLOAD-TRAILER" => Some(Chunked::new(None)),
+        "STREAMING-UNSIGNED-PAYLOAD-TRAILER" => Some(ChunkDecoder::new(None)),
         "STREAMING-AWS4-HMAC-SHA256-PAYLOAD" | "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER" => {
-            Some(Chunked::new(Some(call.seal.clone())))
+            Some(ChunkDecoder::new(Some(call.seed.clone())))
         }
         _ => None,
     }
 }
 
-fn promise(call: &S3Call<'_>) -> Result<Promise, S3Error> {
+fn expected(call: &S3Call<'_>) -> Result<ExpectedBody, S3Error> {
     let trailer = call.header("x-amz-trailer").and_then(Algorithm::of_header);
     let mut sent =
         Algorithm::all().into_iter().filter_map(|one| Some((one, call.header(one.header())?.to_owned())));
@@ -177,32 +177,32 @@ fn promise(call: &S3Call<'_>) -> Result<Promise, S3Error> {
     let size = call
         .header("x-amz-decoded-content-length")
         .map(|text| text.parse().map_err(|_| S3Error::incomplete()));
-    Ok(Promise {
+    Ok(ExpectedBody {
         algorithm,
         value: header.map(|(_, value)| value),
         in_trailer: trailer.is_some(),
         md5: call.header("content-md5").map(str::to_owned),
-        sha256: call.header("x-amz-content-sha256").and_then(BlockDigest::from_hex),
+        sha256: call.header("x-amz-content-sha256").and_then(Sha256Digest::from_hex),
         size: size.transpose()?,
     })
 }
 
-impl Promise {
-    fn check(&self, meters: &Meters, sum: &str, trailers: &[(String, String)]) -> Result<(), S3Error> {
-        if self.size.is_some_and(|size| size != meters.size) {
+impl ExpectedBody {
+    fn check(&self, digests: &BodyDigests, sum: &str, trailers: &[(String, String)]) -> Result<(), S3Error> {
+        if self.size.is_some_and(|size| size != digests.size) {
             return Err(S3Error::incomplete());
         }
-        let sha256 = meters.sha256.clone().map(|sha256| BlockDigest(sha256.finalize().into()));
+        let sha256 = digests.sha256.clone().map(|sha256| Sha256Digest(sha256.finalize().into()));
         if self.sha256 != sha256 {
             let message = "The provided 'x-amz-content-sha256' header does not match what was computed.";
             return Err(S3Error::new(400, "XAmzContentSHA256Mismatch", message));
         }
-        if let Some(said) = &self.md5 {
-            let bytes = STANDARD.decode(said).ok().filter(|bytes| bytes.len() == 16);
+        if let Some(declared) = &self.md5 {
+            let bytes = STANDARD.decode(declared).ok().filter(|bytes| bytes.len() == 16);
             let bytes = bytes.ok_or_else(|| {
                 S3Error::new(400, "InvalidDigest", "The Content-MD5 you specified is not valid.")
             })?;
-            if bytes.as_slice() != meters.md5.clone().finalize().as_slice() {
+            if bytes.as_slice() != digests.md5.clone().finalize().as_slice() {
                 let message = "The Content-MD5 you specified did not match what we received.";
                 return Err(S3Error::new(400, "BadDigest", message));
             }
@@ -217,8 +217,8 @@ impl Promise {
             ));
         }
         match self.value.as_ref().or(trailer) {
-            Some(said) if said != sum => {
-                let word = self.algorithm.word();
+            Some(declared) if declared != sum => {
+                let word = self.algorithm.as_str();
                 let message = format!("The {word} you specified did not match the calculated checksum.");
                 Err(S3Error::new(400, "BadDigest", message))
             }

@@ -14,7 +14,7 @@ pub(crate) struct XmlElement {
 }
 
 /// Elements within elements, at most.
-const DEEPEST: usize = 32;
+const MAX_DEPTH: usize = 32;
 
 impl XmlElement {
     /// Reads a document.
@@ -32,7 +32,7 @@ impl XmlElement {
             if inner.starts_with('?') || inner.starts_with("!--") {
                 continue;
             }
-            if inner.starts_with('!') || open.len() > DEEPEST {
+            if inner.starts_with('!') || open.len() > MAX_DEPTH {
                 return Err(S3Error::malformed_xml());
             }
             take_tag(&mut open, inner)?;
@@ -121,13 +121,13 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn no_document_is_too_strange_to_read(text in "[<>/!?a&;#x1 \\-\"\u{e9}]{0,60}") {
+        fn no_document_makes_the_reader_panic(text in "[<>/!?a&;#x1 \\-\"\u{e9}]{0,60}") {
             let _ = XmlElement::read(&text);
         }
     }
 
     #[test]
-    fn what_is_not_well_formed_is_refused() {
+    fn malformed_documents_are_refused() {
         let deep = "<a>".repeat(40);
         for text in ["", "x", "<a>", "<a></b>", "</a>", "<a>&x;</a>", "<!DOCTYPE a><a/>", "<a", &deep] {
             assert_eq!(XmlElement::read(text).unwrap_err().code, "MalformedXML", "{text}");

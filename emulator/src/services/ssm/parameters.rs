@@ -1,9 +1,9 @@
 //! A parameter and its versions as they are kept, and how requests name them. Knows no operation.
 
-use crate::clock::Moment;
+use crate::clock::Timestamp;
 use crate::services::json::errors::JsonError;
 use crate::state::Region;
-use crate::state::parameter::{ParameterVersion, StoredParameter, shelf_name};
+use crate::state::parameter::{ParameterVersion, StoredParameter, parameter_key};
 
 /// How a request names a parameter: name, and version or label.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,16 +16,20 @@ pub(crate) struct ParameterName<'n> {
 
 impl StoredParameter {
     /// The version that a selector picks: a number, a label, or without one the latest.
-    pub(crate) fn pick(&self, selector: Option<&str>, now: Moment) -> Result<&ParameterVersion, JsonError> {
-        let mut shown = self.shown(now);
+    pub(crate) fn select(
+        &self,
+        selector: Option<&str>,
+        now: Timestamp,
+    ) -> Result<&ParameterVersion, JsonError> {
+        let mut shown = self.visible_versions(now);
         let Some(selector) = selector else {
             return shown.next_back().ok_or_else(super::not_found);
         };
-        let picked = |version: &&ParameterVersion| match selector.parse::<u64>() {
+        let selected = |version: &&ParameterVersion| match selector.parse::<u64>() {
             Ok(number) => version.number == number,
             Err(_) => version.labels.contains(selector),
         };
-        shown.find(picked).ok_or_else(|| {
+        shown.find(selected).ok_or_else(|| {
             let message = format!(
                 "Systems Manager could not find version {selector} of {}. Verify the version and try again.",
                 self.name
@@ -56,22 +60,22 @@ pub(crate) fn find(
     region: &Region,
     account: &str,
     name: &str,
-    now: Moment,
+    now: Timestamp,
 ) -> Result<std::sync::Arc<StoredParameter>, JsonError> {
-    let shelf = &region.parameters;
-    let found = shelf.find(&shelf_name(account, name));
+    let table = &region.parameters;
+    let found = table.find(&parameter_key(account, name));
     let found = found.or_else(|| {
         let plain = name.strip_prefix('/').filter(|rest| !rest.contains('/'))?;
-        shelf.find(&shelf_name(account, plain))
+        table.find(&parameter_key(account, plain))
     });
-    found.filter(|parameter| parameter.shown(now).next().is_some()).ok_or_else(super::not_found)
+    found.filter(|parameter| parameter.visible_versions(now).next().is_some()).ok_or_else(super::not_found)
 }
 
 /// The value that `resolve:ssm:NAME` stands for.
-pub(crate) fn value_of(region: &Region, account: &str, text: &str, now: Moment) -> Option<String> {
+pub(crate) fn value_of(region: &Region, account: &str, text: &str, now: Timestamp) -> Option<String> {
     let named = ParameterName::read(text);
     let parameter = find(region, account, named.name, now).ok()?;
-    parameter.pick(named.selector, now).ok().map(|version| version.value.clone())
+    parameter.select(named.selector, now).ok().map(|version| version.value.clone())
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::filters::{self, FilterInput, FilterUse};
 use super::parameters::{self, ParameterName};
-use crate::digest::BlockDigest;
+use crate::digest::Sha256Digest;
 use crate::services::json::call::{self, JsonCall};
 use crate::services::json::errors::JsonError;
 use crate::state::parameter::{ParameterVersion, StoredParameter};
@@ -45,7 +45,7 @@ pub(crate) fn named_parameters(call: &JsonCall<'_>) -> Result<Value, JsonError> 
 fn one(call: &JsonCall<'_>, name: &str, decrypt: Option<bool>) -> Result<Value, JsonError> {
     let named = ParameterName::read(name);
     let parameter = parameters::find(call.region, call.account, named.name, call.now)?;
-    let version = parameter.pick(named.selector, call.now)?;
+    let version = parameter.select(named.selector, call.now)?;
     Ok(shown(call, &parameter, version, named.selector, decrypt))
 }
 
@@ -75,7 +75,7 @@ fn value(parameter: &StoredParameter, version: &ParameterVersion, decrypt: Optio
     if parameter.kind != "SecureString" || decrypt == Some(true) {
         return version.value.clone();
     }
-    format!("sealed-{}", BlockDigest::of(format!("{}\n{}", parameter.name, version.value).as_bytes()).hex())
+    format!("sealed-{}", Sha256Digest::of(format!("{}\n{}", parameter.name, version.value).as_bytes()).hex())
 }
 
 /// `GetParametersByPath`.
@@ -98,11 +98,11 @@ pub(crate) fn parameters_below(call: &JsonCall<'_>) -> Result<Value, JsonError> 
         ));
     }
     let filters = filters::read(input.parameter_filters.as_deref().unwrap_or_default(), FilterUse::ByPath)?;
-    let mut found = filters::everything(call);
+    let mut found = filters::visible_parameters(call);
     found.retain(|parameter| filters::is_below(&parameter.name, &input.path, input.recursive == Some(true)));
     found.retain(|parameter| filters.iter().all(|filter| filter.matches(parameter, call.now)));
     let page = (input.max_results, input.next_token.as_deref());
-    let (shown_now, next) = call::cut(found, page, 10, |parameter| parameter.name.clone())?;
+    let (shown_now, next) = call::paginate(found, page, 10, |parameter| parameter.name.clone())?;
     let labelled = |parameter: &StoredParameter| filters::labelled(parameter, &filters, call.now).cloned();
     let list: Vec<Value> = shown_now
         .iter()
@@ -127,9 +127,9 @@ pub(crate) fn history(call: &JsonCall<'_>) -> Result<Value, JsonError> {
     let input: Input = call.read()?;
     let parameter =
         parameters::find(call.region, call.account, ParameterName::read(&input.name).name, call.now)?;
-    let all: Vec<&ParameterVersion> = parameter.shown(call.now).collect();
+    let all: Vec<&ParameterVersion> = parameter.visible_versions(call.now).collect();
     let page = (input.max_results, input.next_token.as_deref());
-    let (versions, next) = call::cut(all, page, 50, |version| format!("{:020}", version.number))?;
+    let (versions, next) = call::paginate(all, page, 50, |version| format!("{:020}", version.number))?;
     let list: Vec<Value> = versions
         .into_iter()
         .map(|version| {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::parameters;
 use crate::services::json::call::JsonCall;
 use crate::services::json::errors::JsonError;
-use crate::state::parameter::{StoredParameter, shelf_name};
+use crate::state::parameter::{StoredParameter, parameter_key};
 use crate::state::tags::Tags;
 
 /// Tags of a parameter, at most.
@@ -63,14 +63,14 @@ pub(crate) fn add(call: &JsonCall<'_>) -> Result<Value, JsonError> {
     struct Input {
         tags: Vec<TagInput>,
     }
-    let _changing = call.changing();
+    let _guard = call.lock_region();
     let mut parameter = parameter(call)?;
     let input: Input = call.read()?;
     parameter.tags.extend(read_tags(&input.tags)?);
     if parameter.tags.len() > MAX_TAGS {
         return Err(too_many());
     }
-    call.region.parameters.put(&shelf_name(call.account, &parameter.name), parameter)?;
+    call.region.parameters.put(&parameter_key(call.account, &parameter.name), parameter)?;
     Ok(json!({}))
 }
 
@@ -81,11 +81,11 @@ pub(crate) fn remove(call: &JsonCall<'_>) -> Result<Value, JsonError> {
     struct Input {
         tag_keys: Vec<String>,
     }
-    let _changing = call.changing();
+    let _guard = call.lock_region();
     let mut parameter = parameter(call)?;
     let input: Input = call.read()?;
     parameter.tags.retain(|key, _| !input.tag_keys.contains(key));
-    call.region.parameters.put(&shelf_name(call.account, &parameter.name), parameter)?;
+    call.region.parameters.put(&parameter_key(call.account, &parameter.name), parameter)?;
     Ok(json!({}))
 }
 
