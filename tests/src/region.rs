@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use amiforge_aws::{AccessKeys, AwsConfig, ConnectOptions, EbsClient, SnapshotsClient};
-use amiforge_emulator::{ACCESS_KEY_ID, FaultScript, Running, SECRET_ACCESS_KEY, SeenRequest, Trail};
+use amiforge_emulator::{
+    ACCESS_KEY_ID, FaultScript, LoggedRequest, RegionServer, RequestLog, SECRET_ACCESS_KEY,
+};
 use amiforge_publish::backoff::{Pace, PublishClock};
 use amiforge_publish::services::Services;
 use tokio::runtime::Runtime;
@@ -19,9 +21,9 @@ const SPEEDUP: u32 = 40;
 #[derive(Debug)]
 pub struct Region {
     /// The server.
-    pub running: Running,
+    pub running: RegionServer,
     /// What it saw.
-    pub request_log: Arc<Trail>,
+    pub request_log: Arc<RequestLog>,
     /// The clients' configuration.
     pub config: AwsConfig,
     runtime: Runtime,
@@ -64,11 +66,11 @@ impl Region {
         attempt: Option<Duration>,
         set: impl FnOnce(&mut amiforge_emulator::RegionConfig),
     ) -> Self {
-        let request_log = Arc::new(Trail::new());
+        let request_log = Arc::new(RequestLog::new());
         let mut config = amiforge_emulator::RegionConfig::new(folder);
-        config.trail = Some(Arc::clone(&request_log));
+        config.request_log = Some(Arc::clone(&request_log));
         set(&mut config);
-        let running = Running::start(config).expect("the local region starts");
+        let running = RegionServer::start(config).expect("the local region starts");
         let runtime = Runtime::new().expect("a runtime");
         let options = ConnectOptions {
             region: Some("local".to_owned()),
@@ -98,7 +100,7 @@ impl Region {
 
     /// Plays a script of faults from now on.
     pub fn inject(&self, faults: FaultScript) {
-        self.running.region().play(faults);
+        self.running.region().set_faults(faults);
     }
 
     /// The requests of an action that were answered well.
@@ -107,7 +109,7 @@ impl Region {
     }
 
     /// Every request of an action.
-    pub fn requests(&self, action: &str) -> Vec<SeenRequest> {
-        self.request_log.notes().into_iter().filter(|seen| seen.action == action).collect()
+    pub fn requests(&self, action: &str) -> Vec<LoggedRequest> {
+        self.request_log.requests().into_iter().filter(|seen| seen.action == action).collect()
     }
 }

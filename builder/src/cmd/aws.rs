@@ -171,7 +171,7 @@ fn is_local(region: &str) -> bool {
 }
 
 #[cfg(feature = "local-region")]
-type Local = amiforge_emulator::Running;
+type Local = amiforge_emulator::RegionServer;
 
 #[cfg(not(feature = "local-region"))]
 type Local = std::convert::Infallible;
@@ -179,15 +179,15 @@ type Local = std::convert::Infallible;
 /// The endpoint of the local region, and the keys that it knows.
 #[cfg(feature = "local-region")]
 fn serve(given: Option<&str>) -> Result<(String, AccessKeys, Option<Local>), Failure> {
-    use amiforge_emulator::{ACCESS_KEY_ID, Error, Running, SECRET_ACCESS_KEY};
+    use amiforge_emulator::{ACCESS_KEY_ID, Error, RegionServer, SECRET_ACCESS_KEY};
 
     let keys = AccessKeys { id: ACCESS_KEY_ID.to_owned(), secret: SECRET_ACCESS_KEY.to_owned() };
     if let Some(endpoint) = given {
         return Ok((endpoint.to_owned(), keys, None));
     }
-    match Running::start(amiforge_emulator::RegionConfig::default()) {
+    match RegionServer::start(amiforge_emulator::RegionConfig::default()) {
         Ok(running) => Ok((running.endpoint(), keys, Some(running))),
-        Err(Error::Held { endpoint: Some(endpoint), .. }) => Ok((endpoint, keys, None)),
+        Err(Error::InUse { endpoint: Some(endpoint), .. }) => Ok((endpoint, keys, None)),
         Err(error) => Err(anyhow::Error::from(error).context("cannot start the local region").into()),
     }
 }

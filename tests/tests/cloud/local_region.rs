@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use amiforge_emulator::{Quotas, RegionConfig, Running, Windows};
+use amiforge_emulator::{Quotas, RegionConfig, RegionServer, Windows};
 use amiforge_tests::python;
 
 /// A region with short windows: what lags behind in a real region lags behind here, long enough to be seen on a machine
@@ -30,7 +30,7 @@ fn script_with(name: &str, modules: &[&str], accounts: Option<&str>, change: imp
     }
     let mut config = RegionConfig::new(folder.path());
     change(&mut config);
-    let running = Running::start(config).expect("the local region starts");
+    let running = RegionServer::start(config).expect("the local region starts");
     let said = python::must(&python, &format!("local_region/{name}"), &[running.endpoint()]);
     assert_eq!(said.lines().last(), Some("OK"), "{name}: {said}");
 }
@@ -108,7 +108,7 @@ fn every_region_that_the_documents_and_the_help_name_is_one() {
         "{named:?}"
     );
     let folder = tempfile::tempdir().expect("a scratch folder");
-    let running = Running::start(RegionConfig::new(folder.path())).expect("the local region starts");
+    let running = RegionServer::start(RegionConfig::new(folder.path())).expect("the local region starts");
     let args: Vec<_> = std::iter::once(running.endpoint()).chain(named).collect();
     let said = python::must(&python, "local_region/regions.py", &args);
     assert_eq!(said.lines().last(), Some("OK"), "{said}");

@@ -4,7 +4,7 @@ use std::fs;
 use std::process::Command;
 use std::sync::Arc;
 
-use amiforge_emulator::{Running, Trail};
+use amiforge_emulator::{RegionServer, RequestLog};
 use amiforge_tests::{program, python};
 use serde_json::Value;
 
@@ -25,10 +25,10 @@ fn amiforge(endpoint: &str, args: &[&str]) -> (Option<i32>, Value, String) {
 fn an_alias_is_found_before_anything_is_written_and_the_key_is_what_encrypts() {
     let Some(python) = python::with(&["boto3"]) else { return };
     let folder = tempfile::tempdir().unwrap();
-    let trail = Arc::new(Trail::new());
+    let trail = Arc::new(RequestLog::new());
     let mut config = amiforge_emulator::RegionConfig::new(folder.path().join("region"));
-    config.trail = Some(Arc::clone(&trail));
-    let region = Running::start(config).unwrap();
+    config.request_log = Some(Arc::clone(&trail));
+    let region = RegionServer::start(config).unwrap();
     let endpoint = region.endpoint();
     let endpoint = endpoint.as_str();
     let image = folder.path().join("image.raw");
@@ -59,7 +59,10 @@ fn an_alias_is_found_before_anything_is_written_and_the_key_is_what_encrypts() {
             assert!(said.contains(words) && said.contains(alias), "{command:?}: {said}");
         }
     }
-    assert!(trail.notes().iter().all(|seen| seen.service == "kms"), "something was asked of another service");
+    assert!(
+        trail.requests().iter().all(|seen| seen.service == "kms"),
+        "something was asked of another service"
+    );
 
     let alias = keys[0].split_once(":key/").map(|(start, _)| format!("{start}:alias/web")).unwrap();
     for name in ["alias/web", &alias] {

@@ -8,7 +8,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use amiforge_aws::{AccessKeys, AwsConfig, ConnectOptions};
-use amiforge_emulator::{ACCESS_KEY_ID, Running, SECRET_ACCESS_KEY};
+use amiforge_emulator::{ACCESS_KEY_ID, RegionServer, SECRET_ACCESS_KEY};
 use amiforge_formats::digest::{BLOCK, Digest};
 use amiforge_publish::api::{Ebs as _, PutBlock, SnapshotCalls as _};
 use amiforge_publish::backoff::Pace;
@@ -20,7 +20,7 @@ use tempfile::TempDir;
 /// A region that is reached by TLS, an authority that nobody knows, and an image.
 struct TlsFixture {
     folder: TempDir,
-    _running: Running,
+    _running: RegionServer,
     server: Child,
     endpoint: String,
 }
@@ -41,7 +41,7 @@ impl TlsFixture {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
         certificates(folder.path());
-        let running = Running::start(amiforge_emulator::RegionConfig::new(path("region"))).unwrap();
+        let running = RegionServer::start(amiforge_emulator::RegionConfig::new(path("region"))).unwrap();
         let mut server = python::script(&python, "tls_proxy.py")
             .args([path("server.pem"), path("server.key")])
             .arg(running.endpoint())

@@ -160,9 +160,9 @@ fn requests_that_hang_are_made_again_within_the_budget() {
 struct Off(i64);
 
 impl amiforge_emulator::Clock for Off {
-    fn now(&self) -> amiforge_emulator::Moment {
+    fn now(&self) -> amiforge_emulator::Timestamp {
         let now = amiforge_emulator::SystemClock.now();
-        amiforge_emulator::Moment(now.0.saturating_add_signed(self.0))
+        amiforge_emulator::Timestamp(now.0.saturating_add_signed(self.0))
     }
 }
 

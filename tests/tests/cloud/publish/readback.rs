@@ -76,7 +76,7 @@ fn refused(region: &Region) -> usize {
 fn pages_whose_tokens_expire_while_a_snapshot_is_listed_are_asked_for_again() {
     let folder = scratch::folder();
     let bundle = build(folder.path(), 1, 6);
-    let region = Region::with(&folder.path().join("region"), |config| config.page = Some(3));
+    let region = Region::with(&folder.path().join("region"), |config| config.list_page_size = Some(3));
     let snapshot = send(&region, &bundle).unwrap().snapshot.id;
     let expire = |when| FaultRule {
         service: None,

@@ -73,7 +73,7 @@ fn two_at_a_time_are_refused() {
     let held = LockedFolder::open(&LockedFolder::beside(&bundle, "local").unwrap()).unwrap();
     let refused = send(&region, &bundle).unwrap_err();
     assert!(matches!(refused, PublishError::Folder(FolderError::Busy { .. })), "{refused:?}");
-    assert!(region.request_log.notes().is_empty());
+    assert!(region.request_log.requests().is_empty());
     drop(held);
     send(&region, &bundle).unwrap();
 }

@@ -39,7 +39,7 @@ fn a_policy_is_what_the_calls_need() {
         let allowed = allowed(&request, &fixture);
         fixture.must(&wanted);
         let made: BTreeSet<String> =
-            fixture.region.request_log.notes().into_iter().map(|seen| seen.action).collect();
+            fixture.region.request_log.requests().into_iter().map(|seen| seen.action).collect();
         let forbidden: Vec<_> = made.difference(&allowed).collect();
         assert!(forbidden.is_empty(), "these calls are made and not allowed: {forbidden:?}");
         // What only happens when something has to be mended or taken back, or where the account encrypts.
