@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use amiforge::recipe::{Base, Recipe, RecipeContent, RecipeError, Recommends, Scripts, SourceFrom};
+use amiforge::recipe::{Recipe, RecipeContent, RecipeError, Recommends, Scripts, SourceFrom};
 use amiforge_image::disk::{DiskSize, PartitionSize};
+use amiforge_rootfs::packages::resolve::BasePackages;
 
 /// Stands before the recipe of each case.
 const CASE: &str = "#### ";
@@ -145,7 +146,10 @@ fn security_suites_of_debian_lie_in_an_archive_of_their_own() {
         ("debian-security", "bookworm-security".to_owned(), Some("https://deb.example/debian-security")),
     ];
     assert_eq!(shown, expected);
-    assert_eq!((deb.base, deb.recommends, deb.scripts), (Base::Required, Recommends::Leave, Scripts::Run));
+    assert_eq!(
+        (deb.base, deb.recommends, deb.scripts),
+        (BasePackages::Required, Recommends::Leave, Scripts::Run)
+    );
     assert_eq!(deb.arch, "amd64");
     let ubuntu = parse(&format!(
         "{IMAGE}[[source]]\nkind = \"deb\"\ndistribution = \"ubuntu\"\nsuites = [\"noble\", \"noble-security\"]\n"

@@ -15,7 +15,7 @@ use amiforge_rootfs::steps::kernel_hook::{self, InitrdOf, KernelHookSpec, Uefi, 
 use amiforge_store::blobs::Blobs;
 
 use super::BuildError;
-use crate::recipe::{Arch, BootRecipe, InitrdChoice, Loader, Recipe, RecipeContent, RecipePartition};
+use crate::recipe::{Arch, BootRecipe, Recipe, RecipeContent, RecipePartition};
 
 /// What reaches a root on every machine of EC2, and on those of QEMU.
 const DRIVERS: [&str; 4] = ["nvme", "virtio", "xen", "ext4"];
@@ -54,12 +54,12 @@ pub(super) fn prepare(
     if boot.mode.uefi() {
         let firmware = FirmwareNames::of(recipe.image.arch);
         let specs = match boot.loader {
-            Loader::Uki => {
+            UefiLoader::Uki => {
                 let path = format!("EFI/BOOT/{}", firmware.default);
                 vec![(path, uki(tree, blobs, &kernel, &cmdline, firmware)?)]
             }
-            Loader::SystemdBoot => systemd_boot(tree, blobs, &kernel, &cmdline, firmware)?,
-            Loader::Grub => grub(recipe, tree, blobs, &kernel, &cmdline, firmware)?,
+            UefiLoader::SystemdBoot => systemd_boot(tree, blobs, &kernel, &cmdline, firmware)?,
+            UefiLoader::Grub => grub(recipe, tree, blobs, &kernel, &cmdline, firmware)?,
         };
         esp = specs.iter().map(|(_, content)| content.len()).max();
         put(recipe, tree, blobs, specs, time)?;
@@ -85,16 +85,16 @@ fn initrd(
     kernel: &KernelFiles,
 ) -> Result<Option<(String, Content)>, BuildError> {
     match (boot.initrd, &kernel.initrd) {
-        (InitrdChoice::None, _) => return Ok(None),
-        (InitrdChoice::Auto | InitrdChoice::Distribution, Some(there)) => return Ok(Some(there.clone())),
-        (InitrdChoice::Distribution, None) => {
+        (InitrdOf::None, _) => return Ok(None),
+        (InitrdOf::Auto | InitrdOf::Distribution, Some(there)) => return Ok(Some(there.clone())),
+        (InitrdOf::Distribution, None) => {
             return Err(BootFilesError::NoInitrd { release: kernel.release.clone() }.into());
         }
-        (InitrdChoice::Auto | InitrdChoice::Own, _) => {}
+        (InitrdOf::Auto | InitrdOf::Own, _) => {}
     }
     let modules = Modules::read(tree, blobs, &kernel.release);
     // A kernel that has no modules needs none.
-    if boot.initrd == InitrdChoice::Auto && matches!(modules, Err(InitrdError::NoList { .. })) {
+    if boot.initrd == InitrdOf::Auto && matches!(modules, Err(InitrdError::NoList { .. })) {
         return Ok(None);
     }
     let modules = modules?;
@@ -102,7 +102,7 @@ fn initrd(
     let there = |word: &String| modules.needed(std::slice::from_ref(word)).is_ok();
     let drivers = boot.drivers.clone().unwrap_or_else(|| usual().filter(there).collect());
     let needed = modules.needed(&drivers)?;
-    if needed.is_empty() && boot.initrd == InitrdChoice::Auto {
+    if needed.is_empty() && boot.initrd == InitrdOf::Auto {
         return Ok(None);
     }
     let archive = modules.initrd(tree, blobs, &needed, machine(arch))?;
@@ -140,11 +140,7 @@ fn hook(
 ) -> KernelHookSpec {
     let esp = recipe.partitions.iter().find(|partition| partition.id == "esp").filter(|_| boot.mode.uefi());
     let uefi = esp.map(|esp| Uefi {
-        loader: match boot.loader {
-            Loader::Uki => UefiLoader::Uki,
-            Loader::SystemdBoot => UefiLoader::SystemdBoot,
-            Loader::Grub => UefiLoader::Grub,
-        },
+        loader: boot.loader,
         mount: esp.mount.clone(),
         partition: guid(recipe, esp).to_string(),
         kernels_on: holder(recipe, kernel).map_or(String::new(), |(_, top)| top.to_owned()),
@@ -152,12 +148,7 @@ fn hook(
     KernelHookSpec {
         release: boot.kernel.clone(),
         cmdline: cmdline.to_owned(),
-        initrd: match boot.initrd {
-            InitrdChoice::Auto => InitrdOf::Auto,
-            InitrdChoice::Distribution => InitrdOf::Distribution,
-            InitrdChoice::Own => InitrdOf::Own,
-            InitrdChoice::None => InitrdOf::None,
-        },
+        initrd: boot.initrd,
         drivers: boot.drivers.clone().unwrap_or_else(|| DRIVERS.map(str::to_owned).to_vec()),
         machine: machine(recipe.image.arch),
         uefi,

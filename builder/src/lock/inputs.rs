@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use amiforge_formats::digest::Digest;
+use amiforge_rootfs::packages::resolve::BasePackages;
 
 use crate::recipe::{DebSource, PinnedTo, Recipe, Recommends, SignerKeys, SourceFrom, Stage};
 
@@ -32,7 +33,7 @@ fn packages(deb: &DebSource, text: &mut String) {
     }
     line(text, &["arch", &deb.arch]);
     line(text, &with("foreign", &deb.foreign));
-    line(text, &["base", &format!("{:?}", deb.base)]);
+    line(text, &["base", base(deb.base)]);
     line(text, &with("packages", &sorted(&deb.packages)));
     line(text, &with("without", &sorted(&deb.without)));
     line(text, &["recommends", recommends(deb.recommends)]);
@@ -56,6 +57,17 @@ fn stage(stage: &Stage, text: &mut String) {
             SourceFrom::Archive { archive, path } => line(text, &["of", archive, path, &sha256]),
             SourceFrom::Git { url, commit } => line(text, &["git", url, commit, &sha256]),
         }
+    }
+}
+
+/// The text is part of the format of the digest.
+fn base(base: BasePackages) -> &'static str {
+    match base {
+        BasePackages::None => "None",
+        BasePackages::Essential => "Essential",
+        BasePackages::Required => "Required",
+        BasePackages::Important => "Important",
+        BasePackages::Standard => "Standard",
     }
 }
 

@@ -15,7 +15,7 @@ use super::error::{ArchiveFault, LockError};
 use super::suites::{self, ReadSuite};
 use super::{Lock, LockedSource, LockedStage, inputs};
 use crate::fetch::{self, FetchError, FileLocation, Mirrors, Want, Wire};
-use crate::recipe::{Base, DebSource, PinnedTo, Recipe, Recommends, Stage, StageSource};
+use crate::recipe::{DebSource, PinnedTo, Recipe, Recommends, Stage, StageSource};
 
 /// What making a lock and fetching work with.
 #[derive(Clone, Copy)]
@@ -154,13 +154,7 @@ fn of_image(deb: &DebSource, prefer: Vec<PackageId>) -> Request {
     Request {
         arch: deb.arch.clone(),
         foreign: deb.foreign.clone(),
-        base: match deb.base {
-            Base::None => resolve::BasePackages::None,
-            Base::Essential => resolve::BasePackages::Essential,
-            Base::Required => resolve::BasePackages::Required,
-            Base::Important => resolve::BasePackages::Important,
-            Base::Standard => resolve::BasePackages::Standard,
-        },
+        base: deb.base,
         packages: deb.packages.clone(),
         recommends: deb.recommends == Recommends::Take,
         without: deb.without.clone(),

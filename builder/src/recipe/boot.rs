@@ -1,7 +1,9 @@
 //! `[boot]`: from keys to what the build does about booting.
 
+use amiforge_rootfs::steps::kernel_hook::{InitrdOf, UefiLoader};
+
 use super::check::Checker;
-use super::keys::{BootKeys, BootModeKey, FirstBootKey, InitrdKey, LoaderKey, RoleKey};
+use super::keys::{BootKeys, BootModeKey, FirstBoot, RoleKey};
 use super::mistake::At;
 use super::{Arch, RecipePartition};
 
@@ -14,13 +16,13 @@ pub struct BootRecipe {
     /// Firmware of its machines.
     pub mode: BootMode,
     /// What UEFI starts.
-    pub loader: Loader,
+    pub loader: UefiLoader,
     /// Release of the kernel, else the newest.
     pub kernel: Option<String>,
     /// Further arguments for the kernel.
     pub cmdline: String,
     /// The initrd.
-    pub initrd: InitrdChoice,
+    pub initrd: InitrdOf,
     /// What the kernel needs to reach its root; nothing: the usual, as far as the kernel has it.
     pub drivers: Option<Vec<String>>,
     /// Who sets a new machine up.
@@ -70,41 +72,6 @@ impl BootMode {
     }
 }
 
-/// What UEFI starts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Loader {
-    /// A unified kernel image.
-    Uki,
-    /// systemd-boot.
-    SystemdBoot,
-    /// GRUB.
-    Grub,
-}
-
-/// The initrd.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum InitrdChoice {
-    /// The distribution's where there is one, else our own where one is needed.
-    Auto,
-    /// The distribution's.
-    Distribution,
-    /// Our own.
-    Own,
-    /// None.
-    None,
-}
-
-/// Who sets a new machine up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FirstBoot {
-    /// cloud-init where it is there, else our own units where they can.
-    Auto,
-    /// Our own units.
-    Own,
-    /// Whatever is in the image.
-    None,
-}
-
 /// Checks the table.
 pub(super) fn check(keys: &BootKeys, arch: Arch, at: &At, checker: &mut Checker<'_>) -> BootRecipe {
     let mode = match (keys.mode, arch) {
@@ -135,25 +102,12 @@ pub(super) fn check(keys: &BootKeys, arch: Arch, at: &At, checker: &mut Checker<
     }
     BootRecipe {
         mode,
-        loader: match keys.loader {
-            Some(LoaderKey::SystemdBoot) => Loader::SystemdBoot,
-            Some(LoaderKey::Grub) => Loader::Grub,
-            Some(LoaderKey::Uki) | None => Loader::Uki,
-        },
+        loader: keys.loader.unwrap_or(UefiLoader::Uki),
         kernel: keys.kernel.clone(),
         cmdline,
-        initrd: match keys.initrd {
-            Some(InitrdKey::Auto) | None => InitrdChoice::Auto,
-            Some(InitrdKey::Distribution) => InitrdChoice::Distribution,
-            Some(InitrdKey::Own) => InitrdChoice::Own,
-            Some(InitrdKey::None) => InitrdChoice::None,
-        },
+        initrd: keys.initrd.unwrap_or(InitrdOf::Auto),
         drivers: keys.drivers.clone(),
-        first_boot: match keys.first_boot {
-            Some(FirstBootKey::Auto) | None => FirstBoot::Auto,
-            Some(FirstBootKey::Own) => FirstBoot::Own,
-            Some(FirstBootKey::None) => FirstBoot::None,
-        },
+        first_boot: keys.first_boot.unwrap_or(FirstBoot::Auto),
         kernel_hook: keys.kernel_hook.unwrap_or(true),
     }
 }

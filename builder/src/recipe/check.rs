@@ -9,7 +9,7 @@ use serde::Deserialize as _;
 use toml::Spanned;
 use toml::de::DeTable;
 
-use super::keys::{ArchKey, ClockKey, DiskKeys, EpochKey, ImageKeys, NumberOrText, RecipeKeys};
+use super::keys::{ArchKey, DiskKeys, EpochKey, ImageKeys, NumberOrText, RecipeKeys};
 use super::mistake::{At, KeyPart, Mistake, locate};
 use super::shape::UnlocatedMistake;
 use super::{
@@ -135,10 +135,7 @@ fn specs(keys: &RecipeKeys, digest: Digest, checker: &mut Checker<'_>) -> Option
         fstab,
         runs,
         debconf,
-        clock: match keys.sandbox.clock {
-            Some(ClockKey::Real) => SandboxClock::Real,
-            Some(ClockKey::Still) | None => SandboxClock::Still,
-        },
+        clock: keys.sandbox.clock.unwrap_or(SandboxClock::Still),
         limits,
         rules,
         secrets,

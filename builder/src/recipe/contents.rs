@@ -13,8 +13,7 @@ use amiforge_rootfs::steps::units::{Presets, UnitsSpec};
 
 use super::check::Checker;
 use super::keys::{
-    FileKeys, FstabKey, GroupKeys, NormalizeKeys, NumberOrText, RemoveKey, RuleKey, SecretsKeys, SystemKeys,
-    UserKeys, XattrKey,
+    FileKeys, GroupKeys, NormalizeKeys, NumberOrText, RemoveKey, SecretsKeys, SystemKeys, UserKeys, XattrKey,
 };
 use super::mistake::At;
 use super::{Allowed, FileEntry, FilePut, Fstab, Secrets, values};
@@ -226,26 +225,21 @@ pub(super) fn system(
         enable: keys.enable.clone(),
         mask: keys.mask.clone(),
     };
-    let fstab = match keys.fstab {
-        None | Some(FstabKey::Write) => Fstab::Write,
-        Some(FstabKey::Replace) => Fstab::Replace,
-        Some(FstabKey::Keep) => Fstab::Keep,
-    };
-    (system, units, fstab)
+    (system, units, keys.fstab.unwrap_or(Fstab::Write))
 }
 
 /// Checks `[normalize]`.
 pub(super) fn rules(keys: &NormalizeKeys, at: &At, checker: &mut Checker<'_>) -> BTreeSet<NormalizeRule> {
     let mut rules = NormalizeRule::defaults();
     for (index, key) in keys.skip.iter().enumerate() {
-        if !rules.remove(&rule(*key)) {
-            let message = format!("`{}` is not applied anyway", rule(*key).name());
+        if !rules.remove(key) {
+            let message = format!("`{}` is not applied anyway", key.name());
             checker.wrong(at.key("skip").index(index), message);
         }
     }
     for (index, key) in keys.also.iter().enumerate() {
-        if !rules.insert(rule(*key)) {
-            let message = format!("`{}` is applied anyway", rule(*key).name());
+        if !rules.insert(*key) {
+            let message = format!("`{}` is applied anyway", key.name());
             checker.wrong(at.key("also").index(index), message);
         }
     }
@@ -269,22 +263,4 @@ pub(super) fn secrets(keys: &SecretsKeys, at: &At, checker: &mut Checker<'_>) ->
         allow.extend(globs.map(|globs| Allowed { path, globs, reason }));
     }
     Secrets { allow, second_run: keys.second_run.unwrap_or(true) }
-}
-
-fn rule(key: RuleKey) -> NormalizeRule {
-    match key {
-        RuleKey::MachineId => NormalizeRule::MachineId,
-        RuleKey::SshHostKeys => NormalizeRule::SshHostKeys,
-        RuleKey::ServiceKeys => NormalizeRule::ServiceKeys,
-        RuleKey::RandomSeeds => NormalizeRule::RandomSeeds,
-        RuleKey::PackageCaches => NormalizeRule::PackageCaches,
-        RuleKey::Caches => NormalizeRule::Caches,
-        RuleKey::Logs => NormalizeRule::Logs,
-        RuleKey::Backups => NormalizeRule::Backups,
-        RuleKey::Histories => NormalizeRule::Histories,
-        RuleKey::TemporaryFiles => NormalizeRule::TemporaryFiles,
-        RuleKey::RuntimeFiles => NormalizeRule::RuntimeFiles,
-        RuleKey::ContainerFiles => NormalizeRule::ContainerFiles,
-        RuleKey::RootDirectory => NormalizeRule::RootDirectory,
-    }
 }

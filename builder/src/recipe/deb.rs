@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use amiforge_formats::digest::Digest;
+use amiforge_rootfs::packages::resolve::BasePackages;
+
+use super::keys::Scripts;
 
 /// A `[[source]]` of packages.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,7 +19,7 @@ pub struct DebSource {
     /// Foreign architectures, sorted.
     pub foreign: Vec<String>,
     /// Set to begin with.
-    pub base: Base,
+    pub base: BasePackages,
     /// Packages named, as in the recipe.
     pub packages: Vec<String>,
     /// Packages that shall not be there.
@@ -84,21 +87,6 @@ pub enum SignerKeys {
     Unsigned,
 }
 
-/// Set of packages to begin with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Base {
-    /// Nothing.
-    None,
-    /// Essential packages.
-    Essential,
-    /// And those of priority `required`.
-    Required,
-    /// And those of priority `important`.
-    Important,
-    /// And those of priority `standard`.
-    Standard,
-}
-
 /// Whether recommended packages are taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Recommends {
@@ -115,17 +103,6 @@ pub enum WhenExpired {
     Refuse,
     /// Take it.
     Accept,
-}
-
-/// How packages are configured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scripts {
-    /// By dpkg, in a sandbox.
-    Run,
-    /// By what amiforge knows of their scripts.
-    Native,
-    /// Not at all.
-    None,
 }
 
 /// A preference among versions.

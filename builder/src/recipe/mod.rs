@@ -39,11 +39,12 @@ use amiforge_rootfs::steps::system::SystemSpec;
 use amiforge_rootfs::steps::units::UnitsSpec;
 use amiforge_sandbox::{SandboxClock, SandboxLimits};
 
-pub use boot::{BootMode, BootRecipe, FirstBoot, InitrdChoice, Loader};
+pub use boot::{BootMode, BootRecipe};
 pub use deb::{
-    ArchiveRole, Base, DebArchive, DebFilters, DebSource, Pinned, PinnedTo, Recommends, RunStep, Scripts,
-    SignerKeys, SourceFrom, Stage, StageSource, Stays, WhenExpired,
+    ArchiveRole, DebArchive, DebFilters, DebSource, Pinned, PinnedTo, Recommends, RunStep, SignerKeys,
+    SourceFrom, Stage, StageSource, Stays, WhenExpired,
 };
+pub use keys::{FirstBoot, Fstab, Scripts};
 pub use mistake::{Mistake, Mistakes};
 pub use reference::{reference, schema};
 pub use starter::{StartError, start};
@@ -253,17 +254,6 @@ pub enum FilePut {
     Folder,
     /// Nothing.
     Remove(IfMissing),
-}
-
-/// What to do about `/etc/fstab`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fstab {
-    /// Write it, unless the sources have one that says something.
-    Write,
-    /// Write it in the place of any other.
-    Replace,
-    /// Leave it alone.
-    Keep,
 }
 
 /// Why a recipe cannot be used.

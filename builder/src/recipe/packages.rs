@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use amiforge_rootfs::packages::resolve::BasePackages;
+
 use super::check::Checker;
 use super::deb::{
-    ArchiveRole, Base, DebArchive, DebFilters, DebSource, Pinned, PinnedTo, Recommends, Scripts, SignerKeys,
-    Stays, WhenExpired,
+    ArchiveRole, DebArchive, DebFilters, DebSource, Pinned, PinnedTo, Recommends, SignerKeys, Stays,
+    WhenExpired,
 };
-use super::keys::{AnswerKey, ArchiveKeys, BaseKey, PinKeys, ScriptsKey, SourceKeys};
+use super::keys::{AnswerKey, ArchiveKeys, PinKeys, Scripts, SourceKeys};
 use super::mistake::At;
 use super::{Arch, words};
 
@@ -31,22 +33,12 @@ pub(super) fn check(keys: &SourceKeys, arch: Arch, at: &At, checker: &mut Checke
         pins: pins.collect(),
         arch: arch.to_owned(),
         foreign: foreign(keys, arch, at, checker),
-        base: match keys.base.unwrap_or(BaseKey::Required) {
-            BaseKey::None => Base::None,
-            BaseKey::Essential => Base::Essential,
-            BaseKey::Required => Base::Required,
-            BaseKey::Important => Base::Important,
-            BaseKey::Standard => Base::Standard,
-        },
+        base: keys.base.unwrap_or(BasePackages::Required),
         packages: keys.packages.clone(),
         without: keys.without.clone(),
         recommends: recommends(keys.recommends.unwrap_or(false)),
         expired: if keys.allow_expired == Some(true) { WhenExpired::Accept } else { WhenExpired::Refuse },
-        scripts: match keys.scripts.unwrap_or(ScriptsKey::Run) {
-            ScriptsKey::Run => Scripts::Run,
-            ScriptsKey::Native => Scripts::Native,
-            ScriptsKey::None => Scripts::None,
-        },
+        scripts: keys.scripts.unwrap_or(Scripts::Run),
         filters: filters(keys, at, checker),
         apt_sources: keys.apt_sources.unwrap_or(true),
         archives,

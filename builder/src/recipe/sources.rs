@@ -4,11 +4,11 @@ use std::path::Path;
 
 use amiforge_formats::digest::Digest;
 use amiforge_rootfs::sources::oci::check_platform;
-use amiforge_rootfs::sources::{DigestPin, Modes, OwnerRule, SourceKind, SourceSpec};
+use amiforge_rootfs::sources::{DigestPin, OwnerRule, SourceKind, SourceSpec};
 
 use super::check::Checker;
 use super::deb::DebSource;
-use super::keys::{ModesKey, SourceKeys, SourceKindKey};
+use super::keys::{SourceKeys, SourceKindKey};
 use super::mistake::At;
 use super::{Arch, packages, values};
 
@@ -48,7 +48,9 @@ fn source(
     };
     let path = checker.host_path(at.key("path"), given);
     let kind = match keys.kind {
-        SourceKindKey::Dir => SourceKind::Dir { path, owners: owners(keys, at, checker), modes: modes(keys) },
+        SourceKindKey::Dir => {
+            SourceKind::Dir { path, owners: owners(keys, at, checker), modes: keys.modes.unwrap_or_default() }
+        }
         SourceKindKey::Tar => SourceKind::Tar { path },
         SourceKindKey::Oci => {
             let by_arch = match arch {
@@ -146,13 +148,6 @@ fn owners(keys: &SourceKeys, at: &At, checker: &mut Checker<'_>) -> Vec<OwnerRul
         }
     }
     rules
-}
-
-fn modes(keys: &SourceKeys) -> Modes {
-    match keys.modes {
-        Some(ModesKey::Git) => Modes::Git,
-        Some(ModesKey::Disk) | None => Modes::Disk,
-    }
 }
 
 fn globs(all: &[String], at: &At, checker: &mut Checker<'_>) -> Vec<String> {

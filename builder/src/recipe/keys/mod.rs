@@ -12,8 +12,11 @@ mod stage;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+pub use boot::FirstBoot;
 pub(crate) use boot::*;
+pub use contents::Fstab;
 pub(crate) use contents::*;
+pub use packages::Scripts;
 pub(crate) use packages::*;
 pub(crate) use partition::*;
 pub(crate) use source::*;
