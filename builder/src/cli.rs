@@ -1,8 +1,8 @@
 //! The command line: what can be asked for. Knows no library but clap; each command's arguments stand with the command.
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Parser, ValueEnum};
 
-use crate::cmd;
+use crate::cmd::Command;
 use crate::ui::{Paint, Voice};
 
 /// Build machine images offline and reproducibly, from a recipe, without privilege.
@@ -41,39 +41,6 @@ enum Color {
     Always,
     /// Never
     Never,
-}
-
-/// What can be asked for.
-#[derive(Debug, Subcommand)]
-pub(crate) enum Command {
-    New(cmd::new::Args),
-    #[cfg(feature = "fetch")]
-    Lock(cmd::lock::Args),
-    #[cfg(feature = "fetch")]
-    Fetch(cmd::fetch::Args),
-    Vendor(cmd::vendor::Args),
-    Build(cmd::build::Args),
-    Inspect(cmd::inspect::Args),
-    Diff(cmd::diff::Args),
-    Verify(cmd::verify::Args),
-    Boot(Box<cmd::boot::Args>),
-    Preflight(cmd::preflight::Args),
-    Repro(cmd::repro::Args),
-    Store(cmd::store::Args),
-    #[cfg(feature = "aws")]
-    Publish(Box<cmd::publish::Args>),
-    #[cfg(feature = "aws")]
-    Upload(cmd::upload::Args),
-    #[cfg(feature = "aws")]
-    Download(cmd::download::Args),
-    #[cfg(feature = "aws")]
-    Register(Box<cmd::register::Args>),
-    #[cfg(feature = "local-region")]
-    Local(cmd::local::Args),
-    Schema(cmd::schema::Args),
-    Completions(cmd::completions::Args),
-    Man(cmd::man::Args),
-    Docs(cmd::docs::Args),
 }
 
 impl Cli {

@@ -2,6 +2,8 @@
 
 mod cli;
 mod cmd;
+mod outcome;
+mod signals;
 mod ui;
 
 use std::path::PathBuf;
@@ -9,7 +11,7 @@ use std::process::ExitCode;
 
 use amiforge_machine::boot::{imds, leash};
 use amiforge_sandbox::SUBCOMMAND;
-use clap::Parser as _;
+use clap::{CommandFactory as _, Parser as _};
 
 use crate::cli::Cli;
 use crate::ui::Ui;
@@ -32,6 +34,6 @@ fn main() -> ExitCode {
         Err(usage) => return ui::show_usage(&usage),
     };
     let ui = Ui::new(cli.voice());
-    let outcome = cmd::run(cli.command, &ui);
+    let outcome = cmd::run(cli.command, Cli::command, &ui);
     ui.finish(outcome)
 }

@@ -17,7 +17,7 @@ use amiforge_formats::terminal::{Allow, TerminalFilter, escape, escape_json};
 use amiforge_progress::Progress;
 use serde::Serialize;
 
-use crate::cmd::{CommandResult, Done, ExitCause, Failure};
+use crate::outcome::{CommandResult, Done, ExitCause, Failure};
 pub(crate) use out::{GuestConsole, Out};
 pub(crate) use steps::Bytes;
 use steps::StepDisplay;

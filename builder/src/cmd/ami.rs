@@ -12,11 +12,10 @@ use amiforge_publish::keys::KeyError;
 use amiforge_publish::request::{
     AmiOptions, Architecture, Audience, BootMode, Imds, KeyOf, Request, SnapshotSharing, Subject, Tpm, check,
 };
-use amiforge_publish::retry::GaveUp;
 use amiforge_publish::source::ImageSource;
 use amiforge_publish::upload;
 
-use super::Failure;
+use crate::outcome::{Failure, service_hint};
 use crate::ui::Ui;
 
 /// What an AMI shall be.
@@ -215,7 +214,7 @@ fn hint(error: &AmiError, publish: Option<(&Left, &str)>) -> Option<String> {
         }
         AmiError::Call { source, .. }
         | AmiError::Upload { source: PublishError::Call { source, .. } | PublishError::Put { source, .. }, .. } => {
-            of_fault(source).unwrap_or_else(|| go_on(publish))
+            service_hint(source).unwrap_or_else(|| go_on(publish))
         }
         AmiError::Upload { .. } | AmiError::StillPending { .. } | AmiError::Interrupted | AmiError::Failed { .. } => {
             go_on(publish)
@@ -227,28 +226,6 @@ fn hint(error: &AmiError, publish: Option<(&Left, &str)>) -> Option<String> {
 /// What to do when a raw file was written to while it was sent.
 pub(crate) const RAW_CHANGED: &str =
     "once nothing writes to the file any more, the same command sends what has changed";
-
-/// What to do about a call that the service, or the way to it, refuses.
-pub(crate) fn of_fault(gave_up: &GaveUp) -> Option<String> {
-    let hint = match gave_up.fault.kind {
-        ServiceErrorKind::NoCredentials => {
-            "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, choose a `--profile`, or run `aws sso login`"
-        }
-        ServiceErrorKind::Signature => {
-            "check the access key and its secret, this machine's clock, and that the region is enabled for the account"
-        }
-        ServiceErrorKind::Unreachable => {
-            "check the names of the region and the endpoint, HTTPS_PROXY and NO_PROXY"
-        }
-        ServiceErrorKind::Untrusted => {
-            "name a file (PEM) with the certificate authority that signed it in AWS_CA_BUNDLE, or as `ca_bundle` of the \
-             profile; without one those of this machine are trusted"
-        }
-        ServiceErrorKind::Denied => "`amiforge publish … --dry-run` prints the IAM policy that is needed",
-        _ => return None,
-    };
-    Some(hint.to_owned())
-}
 
 /// The key that the options of a command name.
 pub(crate) fn key(named: Option<&str>, encrypt: bool) -> KeyOf {
@@ -269,7 +246,7 @@ pub(crate) fn of_key(error: KeyError, cannot: String) -> Failure {
             ServiceErrorKind::Denied => {
                 Some("name the key by its ARN, or let the caller use `kms:DescribeKey`".to_owned())
             }
-            _ => of_fault(source),
+            _ => service_hint(source),
         },
         KeyError::Unusable { .. } => Some("name a symmetric key that is enabled".to_owned()),
         _ => None,

@@ -13,7 +13,7 @@ use amiforge_publish::request::KeyOf;
 use amiforge_publish::services::Services;
 use anyhow::Context as _;
 
-use super::Failure;
+use crate::outcome::Failure;
 
 /// What the commands that call a region share.
 #[derive(Debug, Clone, clap::Args)]

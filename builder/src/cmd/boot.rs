@@ -18,12 +18,13 @@ pub(crate) use args::Args;
 use show::LaunchView;
 use subject::Subject;
 
-use super::{CommandResult, Done, Failure};
+use crate::outcome::{CommandResult, Done, Failure};
+use crate::signals::stop_on_signals;
 use crate::ui::Ui;
 
 /// Runs the command.
 pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
-    let interrupt = super::stop_on_signals()?;
+    let interrupt = stop_on_signals()?;
     let subject = Subject::find(args, ui, &interrupt)?;
     let cannot = || format!("cannot boot `{}`", args.image.display());
     let before = args.needs_login().then(|| Medium::open(&subject.disk)).transpose().with_context(cannot)?;

@@ -1,12 +1,11 @@
 //! `amiforge build`: from a recipe to a bundle.
 
-use std::env;
 use std::path::PathBuf;
 use std::time::Instant;
 
 use amiforge::build::{self, BuildError, BuildOptions, Built};
 use amiforge::lock::{self, Lock};
-use amiforge::recipe::{Recipe, RecipeError};
+use amiforge::recipe::Recipe;
 use amiforge::vendor::{self, VendorError};
 use amiforge_formats::{ext4, fat};
 use amiforge_image::bundle::{self, BundleError, ExistingBundle};
@@ -21,7 +20,9 @@ use amiforge_rootfs::steps::fstab::FstabError;
 use amiforge_sandbox::{Limit, OnFailure, SandboxError};
 use serde::Serialize;
 
-use super::{CommandResult, Done, Failure, stop_on_signals, store};
+use super::inputs::{default_store, load_recipe, lock_failure, source_date_epoch};
+use crate::outcome::{CommandResult, Done, Failure};
+use crate::signals::stop_on_signals;
 use crate::ui::{Bytes, Ui};
 
 /// Build a recipe into a bundle: image, manifest, listing, checksums
@@ -100,7 +101,7 @@ struct PartitionReport {
 /// Runs the command.
 pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let begun = Instant::now();
-    let recipe = load(&args.recipe)?;
+    let recipe = load_recipe(&args.recipe)?;
     let mut options = options(args)?;
     options.lock = lock(args, &recipe)?;
     let interrupt = stop_on_signals()?;
@@ -110,29 +111,15 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     Ok(Done::Well)
 }
 
-/// Reads the recipe; mistakes in it are the user's.
-pub(crate) fn load(path: &std::path::Path) -> Result<Recipe, Failure> {
-    let name = format!("cannot use the recipe `{}`", path.display());
-    Recipe::load(path).map_err(|error| match &error {
-        RecipeError::Mistakes(_) => Failure::usage(anyhow::Error::from(error).context(name))
-            .hint("`amiforge schema` prints every key, for editors that complete and check them"),
-        RecipeError::Read { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
-            Failure::usage(anyhow::Error::from(error).context(name))
-                .hint("`amiforge new DIR` starts a recipe that builds as it is")
-        }
-        _ => Failure::usage(anyhow::Error::from(error).context(name)),
-    })
-}
-
 /// The lock of the recipe, from beside it or out of the file of inputs.
 fn lock(args: &Args, recipe: &Recipe) -> Result<Option<Lock>, Failure> {
     let title = || format!("cannot build `{}`", recipe.image.name);
     let Some(vendor) = args.vendor.as_ref().filter(|_| Lock::is_needed(recipe)) else {
         let lock = lock::load_for(&args.recipe, recipe);
-        return lock.map_err(|error| store::lock_failure(error, title(), &args.recipe));
+        return lock.map_err(|error| lock_failure(error, title(), &args.recipe));
     };
     vendor::lock_for(vendor, &args.recipe, recipe).map(Some).map_err(|error| match error {
-        VendorError::Lock(error) => store::lock_failure(error, title(), &args.recipe),
+        VendorError::Lock(error) => lock_failure(error, title(), &args.recipe),
         error => {
             let again = format!("`amiforge vendor {}` packs the inputs anew", args.recipe.display());
             Failure::usage(anyhow::Error::from(error).context(title())).hint(again)
@@ -152,24 +139,6 @@ fn options(args: &Args) -> Result<BuildOptions, Failure> {
         vendor: args.vendor.clone(),
         on_failure: if args.shell { OnFailure::Shell } else { OnFailure::Stop },
     })
-}
-
-/// `SOURCE_DATE_EPOCH` of the environment, if it is set to something.
-pub(crate) fn source_date_epoch() -> Result<Option<i64>, Failure> {
-    let Some(value) = env::var_os("SOURCE_DATE_EPOCH").filter(|value| !value.is_empty()) else {
-        return Ok(None);
-    };
-    let seconds = build::parse_source_date_epoch(&value.to_string_lossy());
-    seconds.map(Some).map_err(|error| {
-        Failure::usage(anyhow::Error::from(error).context("cannot tell the time of the build"))
-    })
-}
-
-/// The folder of this program in the user's cache (XDG Base Directory Specification), where there is a user with one.
-pub(crate) fn default_store() -> Option<PathBuf> {
-    let set = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let cache = set("XDG_CACHE_HOME").or_else(|| set("HOME").map(|home| home.join(".cache")));
-    cache.map(|cache| cache.join("amiforge"))
 }
 
 /// Says whose fault a failed build is, and what to do next.

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use amiforge_image::diff::{DiffOptions, diff};
 use anyhow::Context as _;
 
-use super::{CommandResult, Done, stop_on_signals};
+use crate::outcome::{CommandResult, Done};
+use crate::signals::stop_on_signals;
 use crate::ui::Ui;
 
 /// Differences of a group that are shown unless all are asked for.

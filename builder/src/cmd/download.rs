@@ -8,7 +8,9 @@ use amiforge_publish::error::PublishError;
 use amiforge_publish::flow;
 use serde::Serialize;
 
-use super::{CommandResult, Done, Failure, aws};
+use super::aws;
+use crate::outcome::{CommandResult, Done, Failure};
+use crate::signals::stop_on_signals;
 use crate::ui::{Bytes, Ui};
 
 /// Read a snapshot into a file, through the EBS direct APIs
@@ -46,7 +48,7 @@ struct DownloadJson<'a> {
 /// Runs the command.
 pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let begun = Instant::now();
-    let interrupt = super::stop_on_signals()?;
+    let interrupt = stop_on_signals()?;
     let region = args.aws.connect(&interrupt)?;
     let services = region.services();
     let rate = if args.aws.is_local() { 0 } else { flow::RATE };

@@ -7,8 +7,9 @@ use amiforge::lock;
 use amiforge::recipe::Recipe;
 use serde::Serialize;
 
-use super::lock::StoreArgs;
-use super::{CommandResult, Done, Failure, build, stop_on_signals};
+use super::inputs::{StoreArgs, load_recipe, lock_failure};
+use crate::outcome::{CommandResult, Done, Failure};
+use crate::signals::stop_on_signals;
 use crate::ui::{Bytes, Ui};
 
 /// Fetch everything that the lock of a recipe needs
@@ -34,10 +35,10 @@ struct FetchJson {
 
 /// Runs the command.
 pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
-    let recipe = build::load(&args.recipe)?;
+    let recipe = load_recipe(&args.recipe)?;
     let title = || format!("cannot fetch the inputs of `{}`", recipe.image.name);
     let lock = lock::load_for(&args.recipe, &recipe);
-    let Some(lock) = lock.map_err(|error| super::store::lock_failure(error, title(), &args.recipe))? else {
+    let Some(lock) = lock.map_err(|error| lock_failure(error, title(), &args.recipe))? else {
         ui.status("the recipe has no packages and no stages: there is nothing to fetch");
         return Ok(Done::Well);
     };

@@ -13,7 +13,7 @@ use amiforge_image::inspect::{
 };
 use anyhow::Context as _;
 
-use super::{CommandResult, Done, Failure};
+use crate::outcome::{CommandResult, Done, Failure};
 use crate::ui::{Ui, written};
 
 /// Show the partitions, file systems and files of an image

@@ -12,7 +12,8 @@ use amiforge_emulator::{
 use anyhow::{Context as _, anyhow};
 use serde::Serialize;
 
-use super::{CommandResult, Done, Failure, stop_on_signals};
+use crate::outcome::{CommandResult, Done, Failure};
+use crate::signals::stop_on_signals;
 use crate::ui::Ui;
 
 /// Serve, look into or empty the local region: an AWS-compatible region on this machine

@@ -7,10 +7,11 @@ use amiforge::fetch::{FetchError, Mirrors, Wire, WireError, variable_of};
 use amiforge::lock::make::{self, Fetching, Update};
 use amiforge::lock::{ArchiveFault, Changes, Lock, LockError};
 use amiforge::recipe::Recipe;
-use amiforge_store::Store;
 use serde::Serialize;
 
-use super::{CommandResult, Done, Failure, build, stop_on_signals, store};
+use super::inputs::{StoreArgs, load_recipe, lock_failure};
+use crate::outcome::{CommandResult, Done, Failure};
+use crate::signals::stop_on_signals;
 use crate::ui::{Bytes, Ui};
 
 /// Pin every package and source of a recipe in a lock beside it
@@ -38,30 +39,6 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     store: StoreArgs,
-}
-
-/// Where files go and how many are fetched at a time.
-#[derive(Debug, clap::Args)]
-pub(crate) struct StoreArgs {
-    /// Folder where inputs are kept [default: amiforge in the user's cache folder]
-    #[arg(long, value_name = "DIR")]
-    store: Option<PathBuf>,
-
-    /// Files fetched at a time
-    #[arg(short, long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=64))]
-    jobs: u16,
-}
-
-impl StoreArgs {
-    /// The store.
-    pub(crate) fn open(&self) -> Result<Store, Failure> {
-        store::open(self.store.as_deref())
-    }
-
-    /// Files at a time.
-    pub(crate) fn jobs(&self) -> usize {
-        usize::from(self.jobs)
-    }
 }
 
 /// The result as JSON.
@@ -108,7 +85,7 @@ fn is_recipe(word: &str) -> bool {
 /// Runs the command.
 pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let (given, update) = args.recipe_and_update()?;
-    let recipe = build::load(&given)?;
+    let recipe = load_recipe(&given)?;
     let title = || format!("cannot lock `{}`", recipe.image.name);
     if !Lock::is_needed(&recipe) {
         ui.status("the recipe has no packages and no stages: there is nothing to lock");
@@ -117,7 +94,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let path = Lock::path(&given);
     let failure = |error: LockError| {
         let hint = of_mirror(&error, &recipe);
-        let failure = store::lock_failure(error, title(), &given);
+        let failure = lock_failure(error, title(), &given);
         if let Some(hint) = hint { failure.hint(hint) } else { failure }
     };
     let old = Lock::load(&path).map_err(failure)?;

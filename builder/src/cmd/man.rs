@@ -4,10 +4,8 @@ use std::fs;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
-use clap::CommandFactory as _;
 
-use super::{CommandResult, Done};
-use crate::cli::Cli;
+use crate::outcome::{CommandResult, Done};
 use crate::ui::Ui;
 
 /// Write the manual pages into a folder
@@ -20,11 +18,11 @@ pub(crate) struct Args {
 }
 
 /// Runs the command.
-pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
+pub(crate) fn run(args: &Args, program: clap::Command, ui: &Ui) -> CommandResult {
     let cannot = || format!("cannot write manual pages into `{}`", args.folder.display());
     fs::create_dir_all(&args.folder).with_context(cannot)?;
     // Lines of manual pages are wrapped by what shows them.
-    let program = Cli::command().term_width(0).disable_help_subcommand(true);
+    let program = program.term_width(0).disable_help_subcommand(true);
     clap_mangen::generate_to(program, &args.folder).with_context(cannot)?;
     ui.status(format_args!(
         "wrote the manual pages; `man -l {}` shows one",

@@ -6,7 +6,8 @@ use std::time::SystemTime;
 use amiforge::recipe::{Arch, StartError, start};
 use serde::Serialize;
 
-use super::{CommandResult, Done, Failure};
+use super::inputs::source_date_epoch;
+use crate::outcome::{CommandResult, Done, Failure};
 use crate::ui::Ui;
 
 /// Start a recipe that builds as it is
@@ -58,7 +59,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
 
 /// The day that the recipe starts on. A recipe is written once, so unlike a build this may look at the clock.
 fn today() -> Result<i64, Failure> {
-    if let Some(seconds) = super::build::source_date_epoch()? {
+    if let Some(seconds) = source_date_epoch()? {
         return Ok(seconds);
     }
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();

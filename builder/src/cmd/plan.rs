@@ -9,7 +9,7 @@ use amiforge_publish::request::{ContentOf, Request};
 use amiforge_publish::source::ImageSource;
 use anyhow::Context as _;
 
-use super::{CommandResult, Done, Failure};
+use crate::outcome::{CommandResult, Done, Failure};
 use crate::ui::{Bytes, Ui, written};
 
 /// Shows the plan of a request.

@@ -8,7 +8,7 @@ use amiforge_machine::preflight::{self, PreflightReport, PreflightSeverity};
 use anyhow::Context as _;
 use serde::Serialize;
 
-use super::{CommandResult, Done, Failure};
+use crate::outcome::{CommandResult, Done, Failure};
 use crate::ui::{Ui, written};
 
 /// Check that an image has what EC2 needs to start it and to let its owner in

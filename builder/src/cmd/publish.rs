@@ -14,8 +14,9 @@ use amiforge_publish::upload::{self, ParentChoice};
 use anyhow::Context as _;
 use serde::Serialize;
 
-use super::ami as words;
-use super::{CommandResult, Done, Failure, aws, plan};
+use super::{ami as words, aws, plan};
+use crate::outcome::{CommandResult, Done, Failure};
+use crate::signals::stop_on_signals;
 use crate::ui::{Bytes, Ui};
 
 /// Publish a bundle as an AMI: upload, register, tag, share, copy
@@ -133,7 +134,7 @@ struct CopyShown<'a> {
 /// Runs the command.
 pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let begun = Instant::now();
-    let interrupt = super::stop_on_signals()?;
+    let interrupt = stop_on_signals()?;
     if args.abandon {
         return abandon(args, &interrupt, ui);
     }

@@ -9,8 +9,9 @@ use amiforge_publish::source::ImageSource;
 use anyhow::Context as _;
 use serde::Serialize;
 
-use super::ami as words;
-use super::{CommandResult, Done, Failure, aws};
+use super::{ami as words, aws};
+use crate::outcome::{CommandResult, Done, Failure};
+use crate::signals::stop_on_signals;
 use crate::ui::Ui;
 
 /// Register a snapshot as an AMI
@@ -49,7 +50,7 @@ struct RegisterJson<'a> {
 /// Runs the command.
 pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let cannot = format!("cannot register `{}`", args.snapshot);
-    let interrupt = super::stop_on_signals()?;
+    let interrupt = stop_on_signals()?;
     let subject = args.subject(&cannot)?;
     // What is mistaken is told before anything is called, or started.
     let offline = aws::named_region(&args.aws);

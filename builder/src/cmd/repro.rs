@@ -9,7 +9,9 @@ use amiforge::repro::{KeepBundles, ReproError, ReproOptions, ReproReport, Stock,
 use amiforge_store::Store;
 use anyhow::Context as _;
 
-use super::{CommandResult, Done, Failure, build, stop_on_signals, store};
+use super::inputs::{default_store, load_recipe, lock_failure};
+use crate::outcome::{CommandResult, Done, Failure};
+use crate::signals::stop_on_signals;
 use crate::ui::Ui;
 
 /// Differences of a group that are shown.
@@ -45,7 +47,7 @@ pub(crate) struct Args {
 
 /// Runs the command.
 pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
-    let recipe = build::load(&args.recipe)?;
+    let recipe = load_recipe(&args.recipe)?;
     let stock = stock(args, &recipe)?;
     let interrupt = stop_on_signals()?;
     let cannot = || format!("cannot compare builds of `{}`", args.recipe.display());
@@ -86,9 +88,9 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
 fn stock(args: &Args, recipe: &Recipe) -> Result<Option<Stock>, Failure> {
     let title = || format!("cannot compare builds of `{}`", args.recipe.display());
     let lock = lock::load_for(&args.recipe, recipe);
-    let lock = lock.map_err(|error| store::lock_failure(error, title(), &args.recipe))?;
+    let lock = lock.map_err(|error| lock_failure(error, title(), &args.recipe))?;
     let Some(lock) = lock else { return Ok(None) };
-    let Some(folder) = args.store.clone().or_else(build::default_store) else {
+    let Some(folder) = args.store.clone().or_else(default_store) else {
         let none = anyhow::anyhow!("there is no store: the user has no cache folder").context(title());
         return Err(Failure::usage(none).hint("`--store` names the one that `amiforge fetch` filled"));
     };

@@ -1,6 +1,6 @@
 //! `amiforge schema`: the JSON Schema of recipes, for editors.
 
-use super::{CommandResult, Done};
+use crate::outcome::{CommandResult, Done};
 use crate::ui::Ui;
 
 /// Print the JSON Schema of recipes, for editors

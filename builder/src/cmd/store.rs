@@ -1,7 +1,7 @@
 //! `amiforge store`: care for the store.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use amiforge::lock::{Lock, LockError};
@@ -12,7 +12,9 @@ use amiforge_store::{Store, StoreEntry, StoreEntryKind};
 use anyhow::Context as _;
 use serde::Serialize;
 
-use super::{CommandResult, Done, Failure, build, stop_on_signals};
+use super::inputs::open_store;
+use crate::outcome::{CommandResult, Done, Failure};
+use crate::signals::stop_on_signals;
 use crate::ui::{Bytes, Ui};
 
 /// A day.
@@ -64,45 +66,11 @@ struct StoreTotals {
 
 /// Runs the command.
 pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
-    let store = open(args.store.as_deref())?;
+    let store = open_store(args.store.as_deref())?;
     match &args.what {
         StoreCommand::Du => du(&store, ui),
         StoreCommand::Verify => verify(&store, ui),
         StoreCommand::Gc { days, keep, dry_run } => gc(&store, *days, keep, *dry_run, ui),
-    }
-}
-
-/// The store that is asked for, or the user's own.
-pub(crate) fn open(asked: Option<&Path>) -> Result<Store, Failure> {
-    let folder = asked.map(Path::to_owned).or_else(build::default_store);
-    let folder = folder.ok_or_else(|| {
-        let error =
-            anyhow::anyhow!("neither `XDG_CACHE_HOME` nor `HOME` is set").context("cannot find the store");
-        Failure::usage(error).hint("`--store DIR` says where it is")
-    })?;
-    Ok(Store::at(&folder))
-}
-
-/// Says whose fault it is that there is no lock, and what to do next.
-pub(crate) fn lock_failure(error: LockError, title: String, recipe: &Path) -> Failure {
-    let recipe = recipe.display();
-    let (mistake, hint) = match &error {
-        LockError::Missing { .. } => (true, Some(format!("`amiforge lock {recipe}` makes it"))),
-        LockError::Stale { .. } => (true, Some(format!("`amiforge lock {recipe}` brings it up to date"))),
-        LockError::Malformed { .. } => {
-            let hint =
-                format!("remove it, and `amiforge lock {recipe}` makes it anew, with the newest versions");
-            (true, Some(hint))
-        }
-        LockError::Unknown { .. } => (true, Some("`--update` alone takes newer versions of all".to_owned())),
-        LockError::Resolve { .. } => (true, None),
-        _ => (false, None),
-    };
-    let error = anyhow::Error::from(error).context(title);
-    let failure = if mistake { Failure::usage(error) } else { Failure::from(error) };
-    match hint {
-        Some(hint) => failure.hint(hint),
-        None => failure,
     }
 }
 

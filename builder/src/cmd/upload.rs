@@ -12,7 +12,9 @@ use amiforge_publish::upload::{self, LaterEncryption, ParentChoice, UploadOption
 use anyhow::Context as _;
 use serde::Serialize;
 
-use super::{CommandResult, Done, Failure, ami as words, aws};
+use super::{ami as words, aws};
+use crate::outcome::{CommandResult, Done, Failure, service_hint};
+use crate::signals::stop_on_signals;
 use crate::ui::{Bytes, Ui};
 
 /// Write an image into a snapshot, through the EBS direct APIs
@@ -88,7 +90,7 @@ struct UploadJson<'a> {
 /// Runs the command.
 pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let begun = Instant::now();
-    let interrupt = super::stop_on_signals()?;
+    let interrupt = stop_on_signals()?;
     let source = args.source()?;
     // What is mistaken is told before anything is called, or started.
     let offline = aws::named_region(&args.aws);
@@ -176,7 +178,7 @@ impl Args {
             upload::left(&self.image, region).map(|left| format!("left: {left}; ")).unwrap_or_default();
         let go_on = format!("{left}the same command goes on where it was; {abandon}");
         if let PublishError::Call { source, .. } | PublishError::Put { source, .. } = error
-            && let Some(hint) = words::of_fault(source)
+            && let Some(hint) = service_hint(source)
         {
             return Some(hint);
         }

@@ -6,7 +6,9 @@ use amiforge::lock;
 use amiforge::vendor::{self, VendorError};
 use serde::Serialize;
 
-use super::{CommandResult, Done, Failure, build, stop_on_signals, store};
+use super::inputs::{load_recipe, lock_failure, open_store};
+use crate::outcome::{CommandResult, Done, Failure};
+use crate::signals::stop_on_signals;
 use crate::ui::{Bytes, Ui};
 
 /// Pack everything that the lock of a recipe needs into one file
@@ -37,16 +39,16 @@ struct VendorJson {
 
 /// Runs the command.
 pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
-    let recipe = build::load(&args.recipe)?;
+    let recipe = load_recipe(&args.recipe)?;
     let title = || format!("cannot pack the inputs of `{}`", recipe.image.name);
     let lock = lock::load_for(&args.recipe, &recipe);
-    let lock = lock.map_err(|error| store::lock_failure(error, title(), &args.recipe))?;
+    let lock = lock.map_err(|error| lock_failure(error, title(), &args.recipe))?;
     let Some(lock) = lock else {
         let error = anyhow::anyhow!("the recipe has no packages and no stages").context(title());
         return Err(Failure::usage(error));
     };
     let interrupt = stop_on_signals()?;
-    let store = store::open(args.store.as_deref())?;
+    let store = open_store(args.store.as_deref())?;
     let _held = store.hold();
     let packed = vendor::pack(&lock, &store.objects(), &args.out, ui, &interrupt);
     let size = packed.map_err(|error| failure(error, title(), args))?;

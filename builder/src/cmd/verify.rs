@@ -14,7 +14,8 @@ use amiforge_image::image::EmitOptions;
 use amiforge_image::verify::{self, VerifyError, VerifyReport};
 use serde::Serialize;
 
-use super::{CommandResult, Done, Failure};
+use crate::outcome::{CommandResult, Done, Failure};
+use crate::signals::stop_on_signals;
 use crate::ui::{Ui, written};
 
 /// Check every byte of a bundle against its manifest, or a snapshot or an AMI against what was built
@@ -70,7 +71,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
         return snapshot::run(args, &name, ui);
     }
     let cannot = || format!("cannot verify `{}`", args.target.display());
-    let interrupt = super::stop_on_signals()?;
+    let interrupt = stop_on_signals()?;
     let options =
         args.threads.map_or_else(EmitOptions::default, |threads| EmitOptions { threads: threads.into() });
     let begun = Instant::now();

@@ -15,7 +15,7 @@ use anyhow::Context as _;
 use clap::ValueEnum;
 
 use super::subject::Subject;
-use crate::cmd::Failure;
+use crate::outcome::Failure;
 
 /// What volumes of EBS are whole multiples of.
 const GIB: u64 = 1 << 30;

@@ -11,7 +11,7 @@ use anyhow::{Context as _, anyhow};
 
 use super::Args;
 use super::subject::{self, Subject};
-use crate::cmd::Failure;
+use crate::outcome::Failure;
 use crate::ui::{Bytes, Ui};
 
 /// Fetches the AMI that the arguments name.

@@ -16,7 +16,7 @@ use amiforge_machine::boot::{
 use serde::Serialize;
 
 use super::subject::Subject;
-use crate::cmd::Failure;
+use crate::outcome::Failure;
 use crate::ui::{ConsoleStream, GuestConsole, Ui, written};
 
 /// Lines of the screen that are shown when a launch failed.

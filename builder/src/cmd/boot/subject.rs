@@ -14,7 +14,7 @@ use amiforge_progress::Interrupt;
 use anyhow::Context as _;
 
 use super::Args;
-use crate::cmd::Failure;
+use crate::outcome::Failure;
 use crate::ui::Ui;
 
 /// What is booted.

@@ -9,7 +9,8 @@ use anyhow::Context as _;
 use serde::Serialize;
 
 use super::Args;
-use crate::cmd::{CommandResult, Done, Failure, stop_on_signals};
+use crate::outcome::{CommandResult, Done, Failure};
+use crate::signals::stop_on_signals;
 use crate::ui::{Ui, written};
 
 /// What `--json` shows.

@@ -1,0 +1,103 @@
+//! The inputs of commands: recipe, lock, store and time, each with the failure that says what to do.
+
+use std::env;
+use std::path::{Path, PathBuf};
+
+use amiforge::build;
+use amiforge::lock::LockError;
+use amiforge::recipe::{Recipe, RecipeError};
+use amiforge_store::Store;
+
+use crate::outcome::Failure;
+
+/// Reads the recipe; mistakes in it are the user's.
+pub(super) fn load_recipe(path: &Path) -> Result<Recipe, Failure> {
+    let name = format!("cannot use the recipe `{}`", path.display());
+    Recipe::load(path).map_err(|error| match &error {
+        RecipeError::Mistakes(_) => Failure::usage(anyhow::Error::from(error).context(name))
+            .hint("`amiforge schema` prints every key, for editors that complete and check them"),
+        RecipeError::Read { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
+            Failure::usage(anyhow::Error::from(error).context(name))
+                .hint("`amiforge new DIR` starts a recipe that builds as it is")
+        }
+        _ => Failure::usage(anyhow::Error::from(error).context(name)),
+    })
+}
+
+/// `SOURCE_DATE_EPOCH` of the environment, if it is set to something.
+pub(super) fn source_date_epoch() -> Result<Option<i64>, Failure> {
+    let Some(value) = env::var_os("SOURCE_DATE_EPOCH").filter(|value| !value.is_empty()) else {
+        return Ok(None);
+    };
+    let seconds = build::parse_source_date_epoch(&value.to_string_lossy());
+    seconds.map(Some).map_err(|error| {
+        Failure::usage(anyhow::Error::from(error).context("cannot tell the time of the build"))
+    })
+}
+
+/// The folder of this program in the user's cache (XDG Base Directory Specification), where there is a user with one.
+pub(super) fn default_store() -> Option<PathBuf> {
+    let set = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let cache = set("XDG_CACHE_HOME").or_else(|| set("HOME").map(|home| home.join(".cache")));
+    cache.map(|cache| cache.join("amiforge"))
+}
+
+/// The store that is asked for, or the user's own.
+pub(super) fn open_store(asked: Option<&Path>) -> Result<Store, Failure> {
+    let folder = asked.map(Path::to_owned).or_else(default_store);
+    let folder = folder.ok_or_else(|| {
+        let error =
+            anyhow::anyhow!("neither `XDG_CACHE_HOME` nor `HOME` is set").context("cannot find the store");
+        Failure::usage(error).hint("`--store DIR` says where it is")
+    })?;
+    Ok(Store::at(&folder))
+}
+
+/// Says whose fault it is that there is no lock, and what to do next.
+pub(super) fn lock_failure(error: LockError, title: String, recipe: &Path) -> Failure {
+    let recipe = recipe.display();
+    let (mistake, hint) = match &error {
+        LockError::Missing { .. } => (true, Some(format!("`amiforge lock {recipe}` makes it"))),
+        LockError::Stale { .. } => (true, Some(format!("`amiforge lock {recipe}` brings it up to date"))),
+        LockError::Malformed { .. } => {
+            let hint =
+                format!("remove it, and `amiforge lock {recipe}` makes it anew, with the newest versions");
+            (true, Some(hint))
+        }
+        LockError::Unknown { .. } => (true, Some("`--update` alone takes newer versions of all".to_owned())),
+        LockError::Resolve { .. } => (true, None),
+        _ => (false, None),
+    };
+    let error = anyhow::Error::from(error).context(title);
+    let failure = if mistake { Failure::usage(error) } else { Failure::from(error) };
+    match hint {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
+}
+
+#[cfg(feature = "fetch")]
+/// Where files go and how many are fetched at a time.
+#[derive(Debug, clap::Args)]
+pub(super) struct StoreArgs {
+    /// Folder where inputs are kept [default: amiforge in the user's cache folder]
+    #[arg(long, value_name = "DIR")]
+    store: Option<PathBuf>,
+
+    /// Files fetched at a time
+    #[arg(short, long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=64))]
+    jobs: u16,
+}
+
+#[cfg(feature = "fetch")]
+impl StoreArgs {
+    /// The store.
+    pub(super) fn open(&self) -> Result<Store, Failure> {
+        open_store(self.store.as_deref())
+    }
+
+    /// Files at a time.
+    pub(super) fn jobs(&self) -> usize {
+        usize::from(self.jobs)
+    }
+}
