@@ -50,7 +50,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
         let variable = variable_for(&error, &recipe, &mirrors);
         failure(error, title(), args, &variable)
     };
-    let wants = fetch::wants(&lock, &recipe, &mirrors).map_err(failed)?;
+    let wants = lock::wants(&lock, &recipe, &mirrors).map_err(failed)?;
     let done = fetch::fetch(&wants, &store.objects(), &Wire::new(), args.store.jobs(), ui, &interrupt);
     let done = done.map_err(failed)?;
     if ui.json() {

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use amiforge::fetch::{FetchError, Mirrors, Wire, WireError, variable_of};
-use amiforge::lock::make::{self, Fetching, Update};
+use amiforge::fetch::{FetchError, Fetching, Mirrors, Wire, WireError, variable_of};
+use amiforge::lock::make::{self, Update};
 use amiforge::lock::{ArchiveFault, Changes, Lock, LockError};
 use amiforge::recipe::Recipe;
 use serde::Serialize;

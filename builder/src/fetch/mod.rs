@@ -9,13 +9,33 @@ mod wire;
 
 use std::io;
 
-use amiforge_store::StoreError;
+use amiforge_progress::{Interrupt, Progress};
+use amiforge_store::{Store, StoreError};
 
 pub use mirror::{Mirrors, variable_of};
 pub(crate) use objects::copy;
 pub use objects::{FetchOutcome, fetch};
-pub use wants::{FileLocation, Want, wants};
+pub use wants::{FileLocation, Want};
 pub use wire::{Wire, WireError};
+
+/// What making a lock and fetching work with.
+#[derive(Clone, Copy)]
+pub struct Fetching<'a> {
+    /// Where what is fetched goes.
+    pub store: &'a Store,
+    /// The connections.
+    pub wire: &'a Wire,
+    /// Where archives are.
+    pub mirrors: &'a Mirrors,
+    /// Files fetched at a time.
+    pub jobs: usize,
+    /// The time in seconds since 1970, which tells whether archives and keys have expired.
+    pub now: i64,
+    /// Hears of progress.
+    pub progress: &'a dyn Progress,
+    /// Whether to stop.
+    pub interrupt: &'a Interrupt,
+}
 
 /// Why something was not fetched.
 #[derive(Debug, thiserror::Error)]

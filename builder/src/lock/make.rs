@@ -4,37 +4,15 @@ use std::fs::File;
 use std::io::{Read as _, Seek as _, Write as _};
 
 use amiforge_formats::digest::Digest;
-use amiforge_progress::Interrupt;
-use amiforge_progress::Progress;
 use amiforge_rootfs::packages::locked::LockedPackage;
 use amiforge_rootfs::packages::resolve::{self, PackageId, PinPreference, PinTo, Request, Suite};
-use amiforge_store::Store;
 use sha2::{Digest as _, Sha256};
 
 use super::error::{ArchiveFault, LockError};
 use super::suites::{self, ReadSuite};
 use super::{Lock, LockedSource, LockedStage, inputs};
-use crate::fetch::{self, FetchError, FileLocation, Mirrors, Want, Wire};
+use crate::fetch::{self, FetchError, Fetching, FileLocation, Want};
 use crate::recipe::{DebSource, PinnedTo, Recipe, Recommends, Stage, StageSource};
-
-/// What making a lock and fetching work with.
-#[derive(Clone, Copy)]
-pub struct Fetching<'a> {
-    /// Where what is fetched goes.
-    pub store: &'a Store,
-    /// The connections.
-    pub wire: &'a Wire,
-    /// Where archives are.
-    pub mirrors: &'a Mirrors,
-    /// Files fetched at a time.
-    pub jobs: usize,
-    /// The time in seconds since 1970, which tells whether archives and keys have expired.
-    pub now: i64,
-    /// Hears of progress.
-    pub progress: &'a dyn Progress,
-    /// Whether to stop.
-    pub interrupt: &'a Interrupt,
-}
 
 /// Which versions a new lock takes, where an older one has some.
 #[derive(Debug, Clone, PartialEq, Eq)]

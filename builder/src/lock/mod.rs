@@ -11,6 +11,8 @@ mod keys;
 #[cfg(feature = "fetch")]
 pub mod make;
 #[cfg(feature = "fetch")]
+mod requests;
+#[cfg(feature = "fetch")]
 mod suites;
 mod text;
 
@@ -25,6 +27,8 @@ use amiforge_rootfs::packages::locked::{LockedArchive, LockedPackage};
 
 pub use changes::{Changes, InputChange};
 pub use error::{ArchiveFault, LockError};
+#[cfg(feature = "fetch")]
+pub use requests::wants;
 
 use crate::recipe::Recipe;
 

@@ -9,8 +9,7 @@ use amiforge_rootfs::packages::signature::{self, Keyring};
 
 use super::error::ArchiveFault;
 use super::keys;
-use super::make::Fetching;
-use crate::fetch::{self, FileLocation, Want, shown};
+use crate::fetch::{self, Fetching, FileLocation, Want, shown};
 use crate::recipe::{DebArchive, DebSource, SignerKeys, WhenExpired};
 
 /// Longest Release that is read.

@@ -2,7 +2,7 @@
 
 use amiforge_rootfs::steps::kernel_hook::{InitrdOf, UefiLoader};
 
-use super::check::Checker;
+use super::checker::Checker;
 use super::keys::{BootKeys, BootModeKey, FirstBoot, RoleKey};
 use super::mistake::At;
 use super::{Arch, RecipePartition};

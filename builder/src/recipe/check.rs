@@ -1,6 +1,6 @@
 //! From the text of a recipe to its specs, with every mistake on the way.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use amiforge_formats::digest::Digest;
 use amiforge_image::disk::DiskSize;
@@ -9,57 +9,15 @@ use serde::Deserialize as _;
 use toml::Spanned;
 use toml::de::DeTable;
 
+use super::checker::Checker;
 use super::keys::{ArchKey, DiskKeys, EpochKey, ImageKeys, NumberOrText, RecipeKeys};
-use super::mistake::{At, KeyPart, Mistake, locate};
-use super::shape::UnlocatedMistake;
+use super::mistake::{At, Mistake, UnlocatedMistake, locate};
 use super::{
     Arch, ImageSpec, Recipe, boot, contents, packages, partitions, reference, shape, sources, stages, values,
 };
 
 /// A MiB, in which disks are laid out.
 const MIB: u64 = 1 << 20;
-
-/// Collects mistakes while values are turned into specs, and knows what they are relative to.
-#[derive(Debug)]
-pub(super) struct Checker<'a> {
-    findings: Vec<UnlocatedMistake>,
-    folder: &'a Path,
-}
-
-impl Checker<'_> {
-    /// A wrong value at `at`.
-    pub(super) fn wrong(&mut self, at: At, message: impl Into<String>) {
-        self.findings.push((at, KeyPart::Value, message.into()));
-    }
-
-    /// A key at `at` that should not be there.
-    pub(super) fn misplaced(&mut self, at: At, message: impl Into<String>) {
-        self.findings.push((at, KeyPart::Key, message.into()));
-    }
-
-    /// The value, or nothing and a mistake.
-    pub(super) fn accept<T>(&mut self, at: At, value: Result<T, String>) -> Option<T> {
-        value.map_err(|message| self.wrong(at, message)).ok()
-    }
-
-    /// A value that may be absent, held against its language.
-    pub(super) fn optional<T>(
-        &mut self,
-        at: At,
-        text: Option<&String>,
-        parse: impl FnOnce(&str) -> Result<T, String>,
-    ) -> Option<T> {
-        text.and_then(|text| self.accept(at, parse(text)))
-    }
-
-    /// A path of the host.
-    pub(super) fn host_path(&mut self, at: At, text: &str) -> PathBuf {
-        if text.is_empty() || text.contains('\0') {
-            self.wrong(at, "an empty path names no file");
-        }
-        self.folder.join(text)
-    }
-}
 
 /// Checks the text of a recipe.
 pub(super) fn recipe(text: &str, folder: &Path) -> Result<Recipe, Vec<Mistake>> {
@@ -77,10 +35,11 @@ pub(super) fn recipe(text: &str, folder: &Path) -> Result<Recipe, Vec<Mistake>> 
     }
     let keys = RecipeKeys::deserialize(toml::de::Deserializer::from(document.clone()))
         .map_err(|fault| vec![syntax(text, &fault)])?;
-    let mut checker = Checker { findings: Vec::new(), folder };
-    match specs(&keys, Digest::of(text.as_bytes()), &mut checker) {
-        Some(recipe) if checker.findings.is_empty() => Ok(recipe),
-        _ => Err(place(checker.findings, &document)),
+    let mut checker = Checker::new(folder);
+    let recipe = specs(&keys, Digest::of(text.as_bytes()), &mut checker);
+    match (recipe, checker.into_findings()) {
+        (Some(recipe), findings) if findings.is_empty() => Ok(recipe),
+        (_, findings) => Err(place(findings, &document)),
     }
 }
 

@@ -11,7 +11,7 @@ use amiforge_rootfs::steps::files::{IfMissing, XattrValue};
 use amiforge_rootfs::steps::system::SystemSpec;
 use amiforge_rootfs::steps::units::{Presets, UnitsSpec};
 
-use super::check::Checker;
+use super::checker::Checker;
 use super::keys::{
     FileKeys, GroupKeys, NormalizeKeys, NumberOrText, RemoveKey, SecretsKeys, SystemKeys, UserKeys, XattrKey,
 };

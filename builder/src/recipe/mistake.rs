@@ -69,6 +69,9 @@ pub(super) enum KeyPart {
     Value,
 }
 
+/// A mistake before it is located.
+pub(super) type UnlocatedMistake = (At, KeyPart, String);
+
 /// What is wrong, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mistake {

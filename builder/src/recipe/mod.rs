@@ -7,6 +7,7 @@
 mod advice;
 mod boot;
 mod check;
+mod checker;
 mod contents;
 mod deb;
 mod keys;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use amiforge_rootfs::packages::resolve::BasePackages;
 
-use super::check::Checker;
+use super::checker::Checker;
 use super::deb::{
     ArchiveRole, DebArchive, DebFilters, DebSource, Pinned, PinnedTo, Recommends, SignerKeys, Stays,
     WhenExpired,

@@ -8,7 +8,7 @@ use amiforge_formats::gpt::{NAME_UNITS, attributes, types};
 use amiforge_formats::guid::Guid;
 use amiforge_image::disk::PartitionSize;
 
-use super::check::Checker;
+use super::checker::Checker;
 use super::keys::{FsKey, NumberOrText, PartitionKeys, PercentKey, RoleKey};
 use super::mistake::At;
 use super::nearest::meant;

@@ -8,11 +8,8 @@ use toml::Spanned;
 use toml::de::{DeInteger, DeTable, DeValue};
 
 use super::advice;
-use super::mistake::{At, KeyPart};
+use super::mistake::{At, KeyPart, UnlocatedMistake};
 use super::nearest::{listed, meant};
-
-/// A mistake before it is located.
-pub(super) type UnlocatedMistake = (At, KeyPart, String);
 
 /// Everything in the document that the schema does not allow.
 pub(super) fn findings(document: &DeTable<'_>, schema: &Value) -> Vec<UnlocatedMistake> {

@@ -6,7 +6,7 @@ use amiforge_formats::digest::Digest;
 use amiforge_rootfs::sources::oci::check_platform;
 use amiforge_rootfs::sources::{DigestPin, OwnerRule, SourceKind, SourceSpec};
 
-use super::check::Checker;
+use super::checker::Checker;
 use super::deb::DebSource;
 use super::keys::{SourceKeys, SourceKindKey};
 use super::mistake::At;

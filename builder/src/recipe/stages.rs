@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use amiforge_sandbox::SandboxLimits;
 
-use super::check::Checker;
+use super::checker::Checker;
 use super::deb::{DebArchive, DebSource, RunStep, SourceFrom, Stage, StageSource};
 use super::keys::{NumberOrText, RunKeys, SandboxKeys, StageInstallKeys, StageKeys, StageSourceKeys};
 use super::mistake::At;

@@ -1,0 +1,57 @@
+//! Collects the mistakes in the values of a recipe. Knows no key of one.
+
+use std::path::{Path, PathBuf};
+
+use super::mistake::{At, KeyPart, UnlocatedMistake};
+
+/// Collects mistakes while values are turned into specs, and knows what they are relative to.
+#[derive(Debug)]
+pub(super) struct Checker<'a> {
+    findings: Vec<UnlocatedMistake>,
+    folder: &'a Path,
+}
+
+impl<'a> Checker<'a> {
+    /// Nothing found yet; paths are relative to `folder`.
+    pub(super) fn new(folder: &'a Path) -> Self {
+        Self { findings: Vec::new(), folder }
+    }
+
+    /// Everything that was found.
+    pub(super) fn into_findings(self) -> Vec<UnlocatedMistake> {
+        self.findings
+    }
+
+    /// A wrong value at `at`.
+    pub(super) fn wrong(&mut self, at: At, message: impl Into<String>) {
+        self.findings.push((at, KeyPart::Value, message.into()));
+    }
+
+    /// A key at `at` that should not be there.
+    pub(super) fn misplaced(&mut self, at: At, message: impl Into<String>) {
+        self.findings.push((at, KeyPart::Key, message.into()));
+    }
+
+    /// The value, or nothing and a mistake.
+    pub(super) fn accept<T>(&mut self, at: At, value: Result<T, String>) -> Option<T> {
+        value.map_err(|message| self.wrong(at, message)).ok()
+    }
+
+    /// A value that may be absent, held against its language.
+    pub(super) fn optional<T>(
+        &mut self,
+        at: At,
+        text: Option<&String>,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        text.and_then(|text| self.accept(at, parse(text)))
+    }
+
+    /// A path of the host.
+    pub(super) fn host_path(&mut self, at: At, text: &str) -> PathBuf {
+        if text.is_empty() || text.contains('\0') {
+            self.wrong(at, "an empty path names no file");
+        }
+        self.folder.join(text)
+    }
+}
