@@ -8,11 +8,11 @@ use amiforge_publish::retry::GaveUp;
 
 /// How a command that did not fail ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Done {
+pub(crate) enum Outcome {
     /// As asked: exit code 0.
-    Well,
+    Success,
     /// What was compared or verified differs: exit code 3. The result says how.
-    Differs,
+    Difference,
 }
 
 /// Why a command failed.
@@ -21,16 +21,16 @@ pub(crate) struct Failure {
     /// The chain of errors; the first says "cannot <verb> <object>".
     pub(crate) error: anyhow::Error,
     /// Whose fault it was.
-    pub(crate) fault: ExitCause,
+    pub(crate) kind: FailureKind,
     /// What to do next, often a command to run.
     pub(crate) hint: Option<String>,
 }
 
 /// Whose fault a failure was; decides the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ExitCause {
+pub(crate) enum FailureKind {
     /// Something went wrong: exit code 1.
-    Work,
+    Failed,
     /// The command line or the recipe is mistaken: exit code 2.
     Usage,
 }
@@ -38,7 +38,7 @@ pub(crate) enum ExitCause {
 impl Failure {
     /// A mistake in the usage or the recipe.
     pub(crate) fn usage(error: anyhow::Error) -> Self {
-        Self { error, fault: ExitCause::Usage, hint: None }
+        Self { error, kind: FailureKind::Usage, hint: None }
     }
 
     /// The same with a hint.
@@ -66,12 +66,12 @@ pub(crate) struct FailureJson {
 impl Failure {
     /// The failure as `--json` shows it.
     pub(crate) fn shown(&self) -> FailureJson {
-        let code = match self.fault {
-            ExitCause::Usage => "usage".to_owned(),
-            ExitCause::Work if self.error.root_cause().to_string() == "interrupted" => {
+        let code = match self.kind {
+            FailureKind::Usage => "usage".to_owned(),
+            FailureKind::Failed if self.error.root_cause().to_string() == "interrupted" => {
                 "interrupted".to_owned()
             }
-            ExitCause::Work => self.service_code().unwrap_or_else(|| "failed".to_owned()),
+            FailureKind::Failed => self.service_code().unwrap_or_else(|| "failed".to_owned()),
         };
         FailureJson {
             code,
@@ -100,7 +100,7 @@ impl From<anyhow::Error> for Failure {
         let hint = failed_call(&error).and_then(service_hint);
         #[cfg(not(feature = "aws"))]
         let hint = None;
-        Self { error, fault: ExitCause::Work, hint }
+        Self { error, kind: FailureKind::Failed, hint }
     }
 }
 
@@ -111,7 +111,7 @@ fn failed_call(error: &anyhow::Error) -> Option<&GaveUp> {
 }
 
 /// What every command gives back.
-pub(crate) type CommandResult = Result<Done, Failure>;
+pub(crate) type CommandResult = Result<Outcome, Failure>;
 
 /// What to do about a call that the service, or the way to it, refuses.
 #[cfg(feature = "aws")]

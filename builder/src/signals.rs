@@ -5,7 +5,7 @@ use anyhow::Context as _;
 
 /// From now on Ctrl-C and SIGTERM raise a flag, for work that cleans up after itself when it sees it. A second one
 /// ends the program at once.
-pub(crate) fn stop_on_signals() -> anyhow::Result<Interrupt> {
+pub(crate) fn interrupt_on_signals() -> anyhow::Result<Interrupt> {
     let interrupt = Interrupt::new();
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM, signal_hook::consts::SIGHUP] {
         // Registered first: at the first signal the flag is not raised yet.

@@ -17,7 +17,7 @@ use amiforge_formats::terminal::{Allow, TerminalFilter, escape, escape_json};
 use amiforge_progress::Progress;
 use serde::Serialize;
 
-use crate::outcome::{CommandResult, Done, ExitCause, Failure};
+use crate::outcome::{CommandResult, Failure, FailureKind, Outcome};
 pub(crate) use out::{GuestConsole, Out};
 pub(crate) use steps::Bytes;
 use steps::StepDisplay;
@@ -149,8 +149,8 @@ impl Ui {
     pub(crate) fn finish(&self, outcome: CommandResult) -> ExitCode {
         self.steps.end();
         match outcome {
-            Ok(Done::Well) => ExitCode::SUCCESS,
-            Ok(Done::Differs) => ExitCode::from(3),
+            Ok(Outcome::Success) => ExitCode::SUCCESS,
+            Ok(Outcome::Difference) => ExitCode::from(3),
             // The reader, such as `head`, had enough: no failure of ours.
             Err(_) if self.closed.load(Ordering::Relaxed) => ExitCode::SUCCESS,
             Err(failure) => {
@@ -159,9 +159,9 @@ impl Ui {
                     let _ = self.object(&serde_json::json!({ "error": failure.shown() }));
                 }
                 say(&self.failure(&failure), "");
-                ExitCode::from(match failure.fault {
-                    ExitCause::Work => 1,
-                    ExitCause::Usage => 2,
+                ExitCode::from(match failure.kind {
+                    FailureKind::Failed => 1,
+                    FailureKind::Usage => 2,
                 })
             }
         }

@@ -11,7 +11,7 @@ use amiforge_progress::Interrupt;
 use amiforge_progress::Progress;
 use amiforge_store::{Objects, StoreError};
 
-use crate::lock::{Lock, LockError, NeededFile};
+use crate::lock::{Lock, LockError, LockedFile};
 use crate::recipe::Recipe;
 
 /// Name of the lock in the archive.
@@ -23,7 +23,7 @@ const BLOCK: usize = 512;
 /// Most that eleven octal digits can tell.
 const LARGEST: u64 = 0o777_7777_7777;
 /// Longest lock that is read.
-const LONGEST: u64 = 256 << 20;
+const MAX_LEN: u64 = 256 << 20;
 
 /// Why inputs cannot be packed or taken.
 #[derive(Debug, thiserror::Error)]
@@ -59,7 +59,7 @@ pub enum VendorError {
     #[error("{} of the files that the lock needs are not in the store, such as {}", missing.len(), missing.first().map(|needed| needed.label.as_str()).unwrap_or_default())]
     Missing {
         /// What is lacking.
-        missing: Vec<NeededFile>,
+        missing: Vec<LockedFile>,
     },
     /// The archive lacks something.
     #[error("`{}` lacks {label} ({sha256}), which the lock needs", path.display())]
@@ -113,7 +113,7 @@ pub fn pack(
     progress: &dyn Progress,
     interrupt: &Interrupt,
 ) -> Result<u64, VendorError> {
-    let needs = lock.needs();
+    let needs = lock.files();
     let missing = missing(&needs, objects)?;
     if !missing.is_empty() {
         return Err(VendorError::Missing { missing });
@@ -152,7 +152,7 @@ pub fn pack(
 ///
 /// # Errors
 /// What the store says.
-pub fn missing(needs: &[NeededFile], objects: &Objects) -> Result<Vec<NeededFile>, StoreError> {
+pub fn missing(needs: &[LockedFile], objects: &Objects) -> Result<Vec<LockedFile>, StoreError> {
     let mut missing = Vec::new();
     for needed in needs {
         if objects.find(needed.sha256, needed.size)?.is_none() {
@@ -169,7 +169,7 @@ pub fn missing(needs: &[NeededFile], objects: &Objects) -> Result<Vec<NeededFile
 pub fn lock(path: &Path) -> Result<Lock, VendorError> {
     let mut archive = VendorArchive::open(path)?;
     match archive.next()? {
-        Some((name, size)) if name == LOCK && size <= LONGEST => {
+        Some((name, size)) if name == LOCK && size <= MAX_LEN => {
             let mut bytes = Vec::new();
             let read = (&mut archive.reader).take(size).read_to_end(&mut bytes);
             read.map_err(|source| VendorError::Read { path: path.to_owned(), source })?;
@@ -185,7 +185,7 @@ pub fn lock(path: &Path) -> Result<Lock, VendorError> {
 /// [`LockError::Stale`] when it is of another recipe, [`VendorError::OtherLock`] when it is not the one beside it.
 pub fn lock_for(path: &Path, recipe_path: &Path, recipe: &Recipe) -> Result<Lock, VendorError> {
     let found = lock(path)?;
-    if !found.fits(recipe) {
+    if !found.matches(recipe) {
         return Err(LockError::Stale { path: path.join(LOCK) }.into());
     }
     let beside = Lock::path(recipe_path);
@@ -208,7 +208,7 @@ pub fn take(
     interrupt: &Interrupt,
 ) -> Result<usize, VendorError> {
     let mut wanted: std::collections::BTreeMap<_, _> =
-        missing(&lock.needs(), objects)?.into_iter().map(|needed| (needed.sha256, needed)).collect();
+        missing(&lock.files(), objects)?.into_iter().map(|needed| (needed.sha256, needed)).collect();
     let count = wanted.len();
     if count == 0 {
         return Ok(0);

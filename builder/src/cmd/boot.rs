@@ -1,10 +1,10 @@
 //! `amiforge boot`: launches an image on this machine, as EC2 would.
 
-mod args;
 #[cfg(feature = "aws")]
-mod remote;
+mod ami;
+mod args;
 mod show;
-mod subject;
+mod target;
 
 use std::fs;
 
@@ -16,20 +16,20 @@ use anyhow::Context as _;
 
 pub(crate) use args::Args;
 use show::LaunchView;
-use subject::Subject;
+use target::BootTarget;
 
-use crate::outcome::{CommandResult, Done, Failure};
-use crate::signals::stop_on_signals;
+use crate::outcome::{CommandResult, Failure, Outcome};
+use crate::signals::interrupt_on_signals;
 use crate::ui::Ui;
 
 /// Runs the command.
 pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
-    let interrupt = stop_on_signals()?;
-    let subject = Subject::find(args, ui, &interrupt)?;
+    let interrupt = interrupt_on_signals()?;
+    let target = BootTarget::resolve(args, ui, &interrupt)?;
     let cannot = || format!("cannot boot `{}`", args.image.display());
-    let before = args.needs_login().then(|| Medium::open(&subject.disk)).transpose().with_context(cannot)?;
+    let before = args.needs_login().then(|| Medium::open(&target.disk)).transpose().with_context(cannot)?;
     let before = before.as_ref().map(BeforeBoot::read);
-    let wanted = args.launch(&subject, before.as_ref())?;
+    let wanted = args.launch(&target, before.as_ref())?;
     if let Some(before) = before {
         refuse_without_key(&wanted, &before, cannot)?;
     }
@@ -38,14 +38,14 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
         format!("cannot write `{}`", args.log.as_deref().unwrap_or(&args.image).display())
     })?;
     let face = LaunchView::new(ui, &wanted, args.has_output(), log);
-    face.begin(&subject, &wanted);
+    face.begin(&target, &wanted);
     let launched = launch(&wanted, &face, &interrupt).map_err(|error| failure(error, cannot()))?;
     face.end();
-    let receipt = keep_receipt(args, &subject, &wanted, &launched, ui, &interrupt)?;
-    show::outcome(&subject, &wanted, &launched, receipt.as_deref(), ui)?;
+    let receipt = keep_receipt(args, &target, &wanted, &launched, ui, &interrupt)?;
+    show::outcome(&target, &wanted, &launched, receipt.as_deref(), ui)?;
     Ok(match launched.ended {
-        LaunchEnd::Passed | LaunchEnd::Off | LaunchEnd::Stopped => Done::Well,
-        LaunchEnd::Failed { .. } => Done::Differs,
+        LaunchEnd::Passed | LaunchEnd::Off | LaunchEnd::Stopped => Outcome::Success,
+        LaunchEnd::Failed { .. } => Outcome::Difference,
     })
 }
 
@@ -78,13 +78,13 @@ fn failure(error: BootError, cannot: String) -> Failure {
 /// Writes the receipt of a boot that passed, takes back that of one that failed.
 fn keep_receipt(
     args: &Args,
-    subject: &Subject,
+    target: &BootTarget,
     wanted: &Launch,
     launched: &Launched,
     ui: &Ui,
     interrupt: &amiforge_progress::Interrupt,
 ) -> Result<Option<std::path::PathBuf>, Failure> {
-    let Some(image) = subject.vouched.as_deref().filter(|_| !args.leaves_no_receipt()) else {
+    let Some(image) = target.receipt_image.as_deref().filter(|_| !args.leaves_no_receipt()) else {
         return Ok(None);
     };
     let cannot = || format!("cannot keep the receipt of `{}`", image.display());
@@ -93,11 +93,11 @@ fn keep_receipt(
         LaunchEnd::Failed { .. } => receipt::take_back(image, arch, firmware, bus).with_context(cannot)?,
         LaunchEnd::Passed => {
             // Lengths first: a file that was made longer may be of a size that takes hours.
-            let digests = if subject.expected.is_some_and(|(_, size)| size != subject.size) {
+            let digests = if target.expected.is_some_and(|(_, size)| size != target.size) {
                 None
             } else {
                 let found = receipt::digests(image, ui, interrupt).with_context(cannot)?;
-                Some(found).filter(|found| subject.expected.is_none_or(|(expected, _)| expected == *found))
+                Some(found).filter(|found| target.expected.is_none_or(|(expected, _)| expected == *found))
             };
             let Some(digests) = digests else {
                 ui.warn(format_args!(

@@ -21,8 +21,8 @@ use amiforge_sandbox::{Limit, OnFailure, SandboxError};
 use serde::Serialize;
 
 use super::inputs::{default_store, load_recipe, lock_failure, source_date_epoch};
-use crate::outcome::{CommandResult, Done, Failure};
-use crate::signals::stop_on_signals;
+use crate::outcome::{CommandResult, Failure, Outcome};
+use crate::signals::interrupt_on_signals;
 use crate::ui::{Bytes, Ui};
 
 /// Build a recipe into a bundle: image, manifest, listing, checksums
@@ -104,11 +104,11 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let recipe = load_recipe(&args.recipe)?;
     let mut options = options(args)?;
     options.lock = lock(args, &recipe)?;
-    let interrupt = stop_on_signals()?;
+    let interrupt = interrupt_on_signals()?;
     let built =
         build::build(&recipe, &options, ui, &interrupt).map_err(|error| failure(error, &recipe, args))?;
     report(&built, begun.elapsed().as_secs_f64(), ui)?;
-    Ok(Done::Well)
+    Ok(Outcome::Success)
 }
 
 /// The lock of the recipe, from beside it or out of the file of inputs.

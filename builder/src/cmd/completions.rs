@@ -2,7 +2,7 @@
 
 use clap_complete::{Shell, generate};
 
-use crate::outcome::{CommandResult, Done};
+use crate::outcome::{CommandResult, Outcome};
 use crate::ui::Ui;
 
 /// Print the completions of a shell
@@ -22,5 +22,5 @@ pub(crate) fn run(args: &Args, mut program: clap::Command, ui: &Ui) -> CommandRe
     let mut script = Vec::new();
     generate(args.shell, &mut program, "amiforge", &mut script);
     ui.line(String::from_utf8_lossy(&script).trim_end())?;
-    Ok(Done::Well)
+    Ok(Outcome::Success)
 }

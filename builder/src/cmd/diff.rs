@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use amiforge_image::diff::{DiffOptions, diff};
 use anyhow::Context as _;
 
-use crate::outcome::{CommandResult, Done};
-use crate::signals::stop_on_signals;
+use crate::outcome::{CommandResult, Outcome};
+use crate::signals::interrupt_on_signals;
 use crate::ui::Ui;
 
 /// Differences of a group that are shown unless all are asked for.
@@ -33,7 +33,7 @@ pub(crate) struct Args {
 
 /// Runs the command.
 pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
-    let interrupt = stop_on_signals()?;
+    let interrupt = interrupt_on_signals()?;
     let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let threads = args.threads.map_or_else(cores, usize::from);
     let options = DiffOptions { threads, progress: ui, interrupt: &interrupt };
@@ -46,5 +46,5 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     } else {
         ui.line(report.text(if args.all { usize::MAX } else { SHOWN }).trim_end())?;
     }
-    Ok(if report.equal { Done::Well } else { Done::Differs })
+    Ok(if report.equal { Outcome::Success } else { Outcome::Difference })
 }

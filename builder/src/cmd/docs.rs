@@ -2,7 +2,7 @@
 
 use clap::ValueEnum;
 
-use crate::outcome::{CommandResult, Done};
+use crate::outcome::{CommandResult, Outcome};
 use crate::ui::Ui;
 
 /// Print a generated page of the documentation
@@ -29,7 +29,7 @@ pub(crate) fn run(args: &Args, program: clap::Command, ui: &Ui) -> CommandResult
         DocsPage::Recipe => amiforge::recipe::reference(),
     };
     ui.line(text.trim_end())?;
-    Ok(Done::Well)
+    Ok(Outcome::Success)
 }
 
 /// The help of every command, one after the other.

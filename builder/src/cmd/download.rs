@@ -8,9 +8,9 @@ use amiforge_publish::error::PublishError;
 use amiforge_publish::flow;
 use serde::Serialize;
 
-use super::aws;
-use crate::outcome::{CommandResult, Done, Failure};
-use crate::signals::stop_on_signals;
+use super::region;
+use crate::outcome::{CommandResult, Failure, Outcome};
+use crate::signals::interrupt_on_signals;
 use crate::ui::{Bytes, Ui};
 
 /// Read a snapshot into a file, through the EBS direct APIs
@@ -21,7 +21,7 @@ use crate::ui::{Bytes, Ui};
 #[command(after_help = "Example:\n  amiforge download snap-0123456789abcdef0 -o web.raw --region eu-west-1")]
 pub(crate) struct Args {
     /// The snapshot (`snap-…`), or an image (`ami-…`), of which the root volume's is read
-    #[arg(value_parser = super::aws::remote)]
+    #[arg(value_parser = super::region::remote)]
     snapshot: String,
 
     /// The file to write, which must not exist
@@ -29,7 +29,7 @@ pub(crate) struct Args {
     out: PathBuf,
 
     #[command(flatten)]
-    aws: aws::Args,
+    aws: region::Args,
 }
 
 /// What `--json` shows.
@@ -48,7 +48,7 @@ struct DownloadJson<'a> {
 /// Runs the command.
 pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let begun = Instant::now();
-    let interrupt = stop_on_signals()?;
+    let interrupt = interrupt_on_signals()?;
     let region = args.aws.connect(&interrupt)?;
     let services = region.services();
     let rate = if args.aws.is_local() { 0 } else { flow::RATE };
@@ -70,7 +70,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
         ui.status(format_args!("read {} blocks of {} in {seconds:.1} s", done.fetched, done.held));
         ui.line(format_args!("{file} {}", Bytes(done.size)))?;
     }
-    Ok(Done::Well)
+    Ok(Outcome::Success)
 }
 
 fn failure(args: &Args, error: PublishError) -> Failure {

@@ -2,14 +2,14 @@
 
 use std::path::PathBuf;
 
-use amiforge::fetch::{self, FetchError, Mirrors, Wire};
+use amiforge::fetch::{self, FetchError, HttpClient, Mirrors};
 use amiforge::lock;
 use amiforge::recipe::Recipe;
 use serde::Serialize;
 
 use super::inputs::{StoreArgs, load_recipe, lock_failure};
-use crate::outcome::{CommandResult, Done, Failure};
-use crate::signals::stop_on_signals;
+use crate::outcome::{CommandResult, Failure, Outcome};
+use crate::signals::interrupt_on_signals;
 use crate::ui::{Bytes, Ui};
 
 /// Fetch everything that the lock of a recipe needs
@@ -40,18 +40,18 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let lock = lock::load_for(&args.recipe, &recipe);
     let Some(lock) = lock.map_err(|error| lock_failure(error, title(), &args.recipe))? else {
         ui.status("the recipe has no packages and no stages: there is nothing to fetch");
-        return Ok(Done::Well);
+        return Ok(Outcome::Success);
     };
-    let interrupt = stop_on_signals()?;
+    let interrupt = interrupt_on_signals()?;
     let store = args.store.open()?;
     let _held = store.hold();
-    let mirrors = Mirrors::of_this_machine();
+    let mirrors = Mirrors::from_system();
     let failed = |error: FetchError| {
         let variable = variable_for(&error, &recipe, &mirrors);
         failure(error, title(), args, &variable)
     };
-    let wants = lock::wants(&lock, &recipe, &mirrors).map_err(failed)?;
-    let done = fetch::fetch(&wants, &store.objects(), &Wire::new(), args.store.jobs(), ui, &interrupt);
+    let wants = lock::requests(&lock, &recipe, &mirrors).map_err(failed)?;
+    let done = fetch::fetch(&wants, &store.objects(), &HttpClient::new(), args.store.jobs(), ui, &interrupt);
     let done = done.map_err(failed)?;
     if ui.json() {
         ui.object(&FetchJson { fetched: done.fetched, bytes: done.bytes, there: done.there })?;
@@ -59,7 +59,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
         let (fetched, bytes, there) = (done.fetched, Bytes(done.bytes), done.there);
         ui.status(format_args!("fetched {fetched} files, {bytes}; {there} were there"));
     }
-    Ok(Done::Well)
+    Ok(Outcome::Success)
 }
 
 /// The variable that names the mirror of the archive whose file could not be fetched; the distribution's for anything else.

@@ -14,7 +14,7 @@ use crate::outcome::Failure;
 pub(super) fn load_recipe(path: &Path) -> Result<Recipe, Failure> {
     let name = format!("cannot use the recipe `{}`", path.display());
     Recipe::load(path).map_err(|error| match &error {
-        RecipeError::Mistakes(_) => Failure::usage(anyhow::Error::from(error).context(name))
+        RecipeError::Invalid(_) => Failure::usage(anyhow::Error::from(error).context(name))
             .hint("`amiforge schema` prints every key, for editors that complete and check them"),
         RecipeError::Read { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
             Failure::usage(anyhow::Error::from(error).context(name))

@@ -13,7 +13,7 @@ use amiforge_image::inspect::{
 };
 use anyhow::Context as _;
 
-use crate::outcome::{CommandResult, Done, Failure};
+use crate::outcome::{CommandResult, Failure, Outcome};
 use crate::ui::{Ui, written};
 
 /// Show the partitions, file systems and files of an image
@@ -116,7 +116,7 @@ fn overview(medium: &Medium, ui: &Ui, cannot: impl Fn() -> String) -> CommandRes
     } else {
         ui.line(overview.to_string().trim_end())?;
     }
-    Ok(Done::Well)
+    Ok(Outcome::Success)
 }
 
 /// What the target leads to.
@@ -162,7 +162,7 @@ impl InspectTarget<'_> {
         let window = self.window()?;
         let mut out = ui.contents();
         written(send(content, &Contents(window), &mut out).and_then(|_| out.finish()))?;
-        Ok(Done::Well)
+        Ok(Outcome::Success)
     }
 
     /// Writes files to this machine.
@@ -186,7 +186,7 @@ impl InspectTarget<'_> {
         } else {
             ui.line(text.trim_end())?;
         }
-        Ok(Done::Well)
+        Ok(Outcome::Success)
     }
 }
 
@@ -194,7 +194,7 @@ impl InspectTarget<'_> {
 fn listing(rows: &[ListedName], ui: &Ui) -> CommandResult {
     if ui.json() {
         ui.object(&rows)?;
-        return Ok(Done::Well);
+        return Ok(Outcome::Success);
     }
     let mut out = ui.out();
     for row in rows {
@@ -206,14 +206,14 @@ fn listing(rows: &[ListedName], ui: &Ui) -> CommandResult {
         }
     }
     written(out.flush())?;
-    Ok(Done::Well)
+    Ok(Outcome::Success)
 }
 
 /// Says what was extracted, and what was not.
 fn told(done: &Extracted, ui: &Ui) -> CommandResult {
     if ui.json() {
         ui.object(done)?;
-        return Ok(Done::Well);
+        return Ok(Outcome::Success);
     }
     ui.status(format!("extracted {} names with {} bytes", done.names, done.bytes));
     for (count, what) in [
@@ -225,5 +225,5 @@ fn told(done: &Extracted, ui: &Ui) -> CommandResult {
             ui.warn(format!("{count} {what}; root may keep them with --owners"));
         }
     }
-    Ok(Done::Well)
+    Ok(Outcome::Success)
 }

@@ -12,8 +12,8 @@ use amiforge_emulator::{
 use anyhow::{Context as _, anyhow};
 use serde::Serialize;
 
-use crate::outcome::{CommandResult, Done, Failure};
-use crate::signals::stop_on_signals;
+use crate::outcome::{CommandResult, Failure, Outcome};
+use crate::signals::interrupt_on_signals;
 use crate::ui::Ui;
 
 /// Serve, look into or empty the local region: an AWS-compatible region on this machine
@@ -144,7 +144,7 @@ struct Served<'a> {
 }
 
 fn serve(args: &Serve, ui: &Ui) -> CommandResult {
-    let interrupt = stop_on_signals()?;
+    let interrupt = interrupt_on_signals()?;
     let running = match args.listen {
         Some(address) => Running::start_at(config(args)?, address),
         None => Running::start(config(args)?),
@@ -164,7 +164,7 @@ fn serve(args: &Serve, ui: &Ui) -> CommandResult {
     }
     drop(running);
     ui.status("stopped");
-    Ok(Done::Well)
+    Ok(Outcome::Success)
 }
 
 fn config(args: &Serve) -> Result<RegionConfig, Failure> {
@@ -255,7 +255,7 @@ fn look(args: &VolumeArgs, ui: &Ui) -> CommandResult {
     } else {
         ui.line(format!("{}: {} GiB, {blocks} blocks are not zero", args.out.display(), volume.len() >> 30))?;
     }
-    Ok(Done::Well)
+    Ok(Outcome::Success)
 }
 
 fn reset(args: &Reset, ui: &Ui) -> CommandResult {
@@ -274,7 +274,7 @@ fn reset(args: &Reset, ui: &Ui) -> CommandResult {
         let word = if removed { "removed" } else { "there was nothing" };
         ui.line(format!("{word} in {}", folder.display()))?;
     }
-    Ok(Done::Well)
+    Ok(Outcome::Success)
 }
 
 #[cfg(test)]

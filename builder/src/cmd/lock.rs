@@ -3,15 +3,15 @@
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use amiforge::fetch::{FetchError, Fetching, Mirrors, Wire, WireError, variable_of};
-use amiforge::lock::make::{self, Update};
-use amiforge::lock::{ArchiveFault, Changes, Lock, LockError};
+use amiforge::fetch::{FetchError, Fetcher, HttpClient, Mirrors, TransferError, variable_of};
+use amiforge::lock::resolve::{self, Update};
+use amiforge::lock::{Lock, LockDiff, LockError, SuiteError};
 use amiforge::recipe::Recipe;
 use serde::Serialize;
 
 use super::inputs::{StoreArgs, load_recipe, lock_failure};
-use crate::outcome::{CommandResult, Done, Failure};
-use crate::signals::stop_on_signals;
+use crate::outcome::{CommandResult, Failure, Outcome};
+use crate::signals::interrupt_on_signals;
 use crate::ui::{Bytes, Ui};
 
 /// Pin every package and source of a recipe in a lock beside it
@@ -89,7 +89,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let title = || format!("cannot lock `{}`", recipe.image.name);
     if !Lock::is_needed(&recipe) {
         ui.status("the recipe has no packages and no stages: there is nothing to lock");
-        return Ok(Done::Well);
+        return Ok(Outcome::Success);
     }
     let path = Lock::path(&given);
     let failure = |error: LockError| {
@@ -98,18 +98,18 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
         if let Some(hint) = hint { failure.hint(hint) } else { failure }
     };
     let old = Lock::load(&path).map_err(failure)?;
-    let fits = old.as_ref().filter(|old| old.fits(&recipe));
+    let fits = old.as_ref().filter(|old| old.matches(&recipe));
     if let (Some(lock), None, false) = (fits, &update, args.check) {
         ui.status("the lock fits the recipe; `--update` takes newer versions");
-        return report(&path, lock, &Changes::between(Some(lock), lock), LockWritten::No, ui);
+        return report(&path, lock, &LockDiff::between(Some(lock), lock), LockWritten::No, ui);
     }
-    let interrupt = stop_on_signals()?;
+    let interrupt = interrupt_on_signals()?;
     let store = args.store.open()?;
     let _held = store.hold();
-    let (wire, mirrors) = (Wire::new(), Mirrors::of_this_machine());
+    let (wire, mirrors) = (HttpClient::new(), Mirrors::from_system());
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64);
     let jobs = args.store.jobs();
-    let with = Fetching {
+    let with = Fetcher {
         store: &store,
         wire: &wire,
         mirrors: &mirrors,
@@ -119,16 +119,16 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
         interrupt: &interrupt,
     };
     let update = match update {
-        None => Update::Nothing,
+        None => Update::None,
         Some(names) if names.is_empty() => Update::All,
-        Some(names) => Update::These(names),
+        Some(names) => Update::Packages(names),
     };
-    let new = make::make(&recipe, old.as_ref(), &update, &with).map_err(failure)?;
-    let changes = Changes::between(old.as_ref(), &new);
+    let new = resolve::resolve(&recipe, old.as_ref(), &update, &with).map_err(failure)?;
+    let changes = LockDiff::between(old.as_ref(), &new);
     if args.check {
         report(&path, &new, &changes, LockWritten::No, ui)?;
         let same = changes.is_empty() && fits.is_some();
-        return Ok(if same { Done::Well } else { Done::Differs });
+        return Ok(if same { Outcome::Success } else { Outcome::Difference });
     }
     new.save(&path).map_err(failure)?;
     report(&path, &new, &changes, LockWritten::Yes, ui)
@@ -137,16 +137,18 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
 /// What to do about a mirror.
 fn of_mirror(error: &LockError, recipe: &Recipe) -> Option<String> {
     let LockError::Archive { archive, source, .. } = error else { return None };
-    let ArchiveFault::Fetch(error) = &**source else { return None };
+    let SuiteError::Fetch(error) = &**source else { return None };
     let mut archives = recipe.deb.iter().flat_map(|deb| &deb.archives);
     let variable = variable_of(archives.find(|known| known.name == *archive)?);
     match error.downcast_ref::<FetchError>()? {
-        FetchError::Other { .. } | FetchError::Url { source: WireError::Length { .. }, .. } => Some(format!(
-            "the mirror is behind its own Release, or between two states: try again later, or name another in \
+        FetchError::Other { .. } | FetchError::Url { source: TransferError::Length { .. }, .. } => {
+            Some(format!(
+                "the mirror is behind its own Release, or between two states: try again later, or name another in \
              `{variable}`"
-        )),
+            ))
+        }
         FetchError::Url {
-            source: WireError::Broken(_) | WireError::Cut { .. } | WireError::Status(_),
+            source: TransferError::Connection(_) | TransferError::Cut { .. } | TransferError::Status(_),
             ..
         } => Some(format!("see to the network and the proxy, or name another mirror in `{variable}`")),
         _ => None,
@@ -160,7 +162,7 @@ enum LockWritten {
     No,
 }
 
-fn report(path: &Path, lock: &Lock, changes: &Changes, written: LockWritten, ui: &Ui) -> CommandResult {
+fn report(path: &Path, lock: &Lock, changes: &LockDiff, written: LockWritten, ui: &Ui) -> CommandResult {
     if ui.json() {
         let change = |(of, name, change): &(String, String, amiforge::lock::InputChange)| ChangeReport {
             of: of.clone(),
@@ -175,7 +177,7 @@ fn report(path: &Path, lock: &Lock, changes: &Changes, written: LockWritten, ui:
             size_before: changes.size.0,
             changes: changes.list.iter().map(change).collect(),
         })?;
-        return Ok(Done::Well);
+        return Ok(Outcome::Success);
     }
     for (of, name, change) in &changes.list {
         let of = if of == "image" { String::new() } else { format!("{of}: ") };
@@ -192,7 +194,7 @@ fn report(path: &Path, lock: &Lock, changes: &Changes, written: LockWritten, ui:
         lock.image.len(),
         Bytes(after)
     ));
-    Ok(Done::Well)
+    Ok(Outcome::Success)
 }
 
 #[cfg(test)]

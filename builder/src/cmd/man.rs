@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 
-use crate::outcome::{CommandResult, Done};
+use crate::outcome::{CommandResult, Outcome};
 use crate::ui::Ui;
 
 /// Write the manual pages into a folder
@@ -28,5 +28,5 @@ pub(crate) fn run(args: &Args, program: clap::Command, ui: &Ui) -> CommandResult
         "wrote the manual pages; `man -l {}` shows one",
         args.folder.join("amiforge.1").display()
     ));
-    Ok(Done::Well)
+    Ok(Outcome::Success)
 }

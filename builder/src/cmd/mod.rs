@@ -1,9 +1,7 @@
 //! The commands, one per file: arguments → one library call → words. Only here and in `main` are errors `anyhow`.
 
 #[cfg(feature = "aws")]
-pub(crate) mod ami;
-#[cfg(feature = "aws")]
-pub(crate) mod aws;
+pub(crate) mod ami_args;
 pub(crate) mod boot;
 pub(crate) mod build;
 pub(crate) mod completions;
@@ -11,6 +9,8 @@ pub(crate) mod diff;
 pub(crate) mod docs;
 #[cfg(feature = "aws")]
 pub(crate) mod download;
+#[cfg(feature = "aws")]
+mod dry_run;
 #[cfg(feature = "fetch")]
 pub(crate) mod fetch;
 mod inputs;
@@ -21,11 +21,11 @@ pub(crate) mod local;
 pub(crate) mod lock;
 pub(crate) mod man;
 pub(crate) mod new;
-#[cfg(feature = "aws")]
-mod plan;
 pub(crate) mod preflight;
 #[cfg(feature = "aws")]
 pub(crate) mod publish;
+#[cfg(feature = "aws")]
+pub(crate) mod region;
 #[cfg(feature = "aws")]
 pub(crate) mod register;
 pub(crate) mod repro;

@@ -7,7 +7,7 @@ use amiforge::recipe::{Arch, StartError, start};
 use serde::Serialize;
 
 use super::inputs::source_date_epoch;
-use crate::outcome::{CommandResult, Done, Failure};
+use crate::outcome::{CommandResult, Failure, Outcome};
 use crate::ui::Ui;
 
 /// Start a recipe that builds as it is
@@ -54,7 +54,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
         let name = args.dir.file_name().unwrap_or_default().to_string_lossy();
         ui.status(format_args!("next: amiforge build {} -o out/{name}", recipe.display()));
     }
-    Ok(Done::Well)
+    Ok(Outcome::Success)
 }
 
 /// The day that the recipe starts on. A recipe is written once, so unlike a build this may look at the clock.

@@ -8,7 +8,7 @@ use amiforge_machine::preflight::{self, PreflightReport, PreflightSeverity};
 use anyhow::Context as _;
 use serde::Serialize;
 
-use crate::outcome::{CommandResult, Done, Failure};
+use crate::outcome::{CommandResult, Failure, Outcome};
 use crate::ui::{Ui, written};
 
 /// Check that an image has what EC2 needs to start it and to let its owner in
@@ -42,7 +42,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let medium = Medium::open(&args.image).with_context(cannot)?;
     let report = preflight::preflight(&medium).with_context(cannot)?;
     show(args, &report, ui)?;
-    Ok(if report.passes() { Done::Well } else { Done::Differs })
+    Ok(if report.passes() { Outcome::Success } else { Outcome::Difference })
 }
 
 fn show(args: &Args, report: &PreflightReport, ui: &Ui) -> Result<(), Failure> {

@@ -14,9 +14,9 @@ use amiforge_publish::upload::{self, ParentChoice};
 use anyhow::Context as _;
 use serde::Serialize;
 
-use super::{ami as words, aws, plan};
-use crate::outcome::{CommandResult, Done, Failure};
-use crate::signals::stop_on_signals;
+use super::{ami_args, dry_run, region};
+use crate::outcome::{CommandResult, Failure, Outcome};
+use crate::signals::interrupt_on_signals;
 use crate::ui::{Bytes, Ui};
 
 /// Publish a bundle as an AMI: upload, register, tag, share, copy
@@ -46,7 +46,7 @@ pub(crate) struct Args {
     require_boot: bool,
 
     #[command(flatten)]
-    ami: words::Args,
+    ami: ami_args::Args,
 
     #[command(flatten)]
     upload: UploadArgs,
@@ -55,7 +55,7 @@ pub(crate) struct Args {
     copying: CopyArgs,
 
     #[command(flatten)]
-    aws: aws::Args,
+    aws: region::Args,
 }
 
 #[derive(Debug, clap::Args)]
@@ -134,26 +134,26 @@ struct CopyShown<'a> {
 /// Runs the command.
 pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let begun = Instant::now();
-    let interrupt = stop_on_signals()?;
+    let interrupt = interrupt_on_signals()?;
     if args.abandon {
         return abandon(args, &interrupt, ui);
     }
     let source = ImageSource::open(&args.image).with_context(|| args.cannot())?;
-    words::demand_no_secrets(&source, &args.cannot())?;
+    ami_args::refuse_secrets(&source, &args.cannot())?;
     if args.require_boot {
         demand_receipt(args, &source, ui, &interrupt)?;
     }
     let subject = ami::subject(&source);
-    let check = |region: &str| words::request(&args.wanted(), &subject, region, &args.cannot());
+    let check = |region: &str| ami_args::request(&args.options(), &subject, region, &args.cannot());
     // What is mistaken is told before anything is called, or started.
-    let offline = aws::named_region(&args.aws);
+    let offline = region::named_region(&args.aws);
     let early = offline.as_deref().map(check).transpose()?;
     if args.dry_run {
         let request = early.ok_or_else(|| {
             Failure::usage(anyhow::anyhow!("a dry run calls nothing, so it has to be told the region"))
                 .hint("add `--region eu-west-1`, or set AWS_REGION")
         })?;
-        return plan::show(&request, &source, args.upload.parent_bundle.as_deref(), args.parent(), ui);
+        return dry_run::show(&request, &source, args.upload.parent_bundle.as_deref(), args.parent(), ui);
     }
     let connected = args.aws.connect(&interrupt)?;
     let mut request = check(connected.name())?;
@@ -193,13 +193,13 @@ fn demand_receipt(args: &Args, source: &ImageSource, ui: &Ui, interrupt: &Interr
 }
 
 impl Args {
-    fn wanted(&self) -> AmiOptions {
+    fn options(&self) -> AmiOptions {
         AmiOptions {
-            encryption: words::key(self.upload.kms_key.as_deref(), self.upload.encrypt),
+            encryption: ami_args::encryption_key(self.upload.kms_key.as_deref(), self.upload.encrypt),
             copy_to: self.copying.copy_to.clone(),
             copy_kms: self.copying.copy_kms.clone(),
             encrypt_copies: if self.copying.encrypt_copies { KeyOf::Default } else { KeyOf::Account },
-            ..self.ami.wanted()
+            ..self.ami.options()
         }
     }
 
@@ -207,10 +207,10 @@ impl Args {
     fn find_keys(
         &self,
         request: &mut Request,
-        connected: &aws::ConnectedRegion,
+        connected: &region::ConnectedRegion,
         ui: &Ui,
     ) -> Result<(), Failure> {
-        let failed = |error| words::of_key(error, self.cannot());
+        let failed = |error| ami_args::key_failure(error, self.cannot());
         request.encryption = connected.key(&request.region, &request.encryption).map_err(failed)?;
         for copy in &mut request.copies {
             match connected.key(&copy.region, &copy.encryption) {
@@ -238,7 +238,7 @@ impl Args {
             upload: upload::UploadOptions {
                 parent: self.upload.parent.clone(),
                 parent_bundle: self.upload.parent_bundle.clone(),
-                rate: words::rate(self.upload.max_rate, self.aws.is_local()),
+                rate: ami_args::rate(self.upload.max_rate, self.aws.is_local()),
                 ..upload::UploadOptions::default()
             },
             wait: Duration::from_mins(self.copying.copy_wait),
@@ -251,7 +251,7 @@ impl Args {
 
     fn failure(&self, error: AmiError, region: &str) -> Failure {
         let left = ami::left(&self.image, region).unwrap_or_default();
-        words::failure(error, self.cannot(), Some((&left, &self.abandoning())))
+        ami_args::failure(error, self.cannot(), Some((&left, &self.abandoning())))
     }
 
     fn abandoning(&self) -> String {
@@ -307,7 +307,7 @@ fn finish(published: Published) -> CommandResult {
     let mut failed: Vec<_> =
         published.copies.into_iter().filter_map(|copy| Some((copy.region, copy.outcome.err()?))).collect();
     if failed.is_empty() {
-        return Ok(Done::Well);
+        return Ok(Outcome::Success);
     }
     let regions: Vec<_> = failed.iter().map(|(region, _)| region.clone()).collect();
     let (region, first) = failed.swap_remove(0);
@@ -343,10 +343,10 @@ fn abandon(args: &Args, interrupt: &Interrupt, ui: &Ui) -> CommandResult {
 fn show_deleted(deleted: &[Deleted], ui: &Ui) -> CommandResult {
     if ui.json() {
         ui.object(&serde_json::json!({ "deleted": deleted }))?;
-        return Ok(Done::Well);
+        return Ok(Outcome::Success);
     }
     for Deleted { region, id } in deleted {
         ui.line(format_args!("{region} {id} deleted"))?;
     }
-    Ok(Done::Well)
+    Ok(Outcome::Success)
 }

@@ -9,9 +9,9 @@ use amiforge_publish::source::ImageSource;
 use anyhow::Context as _;
 use serde::Serialize;
 
-use super::{ami as words, aws};
-use crate::outcome::{CommandResult, Done, Failure};
-use crate::signals::stop_on_signals;
+use super::{ami_args, region};
+use crate::outcome::{CommandResult, Failure, Outcome};
+use crate::signals::interrupt_on_signals;
 use crate::ui::Ui;
 
 /// Register a snapshot as an AMI
@@ -30,10 +30,10 @@ pub(crate) struct Args {
     bundle: Option<PathBuf>,
 
     #[command(flatten)]
-    ami: words::Args,
+    ami: ami_args::Args,
 
     #[command(flatten)]
-    aws: aws::Args,
+    aws: region::Args,
 }
 
 /// What `--json` shows.
@@ -50,10 +50,10 @@ struct RegisterJson<'a> {
 /// Runs the command.
 pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let cannot = format!("cannot register `{}`", args.snapshot);
-    let interrupt = stop_on_signals()?;
+    let interrupt = interrupt_on_signals()?;
     let subject = args.subject(&cannot)?;
     // What is mistaken is told before anything is called, or started.
-    let offline = aws::named_region(&args.aws);
+    let offline = region::named_region(&args.aws);
     let check = |region: &str| args.request(&subject, region, &cannot);
     if let Some(region) = &offline {
         check(region)?;
@@ -71,7 +71,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     };
     let work = ami::register_snapshot(&region, &request, &args.snapshot);
     let (image, origin) =
-        connected.block_on(work).map_err(|error| words::failure(error, cannot.clone(), None))?;
+        connected.block_on(work).map_err(|error| ami_args::failure(error, cannot.clone(), None))?;
     show(&image, origin, &request, args, ui)
 }
 
@@ -79,12 +79,12 @@ impl Args {
     fn subject(&self, cannot: &str) -> Result<Subject, Failure> {
         let Some(bundle) = &self.bundle else { return Ok(Subject::default()) };
         let source = ImageSource::open(bundle).with_context(|| cannot.to_owned())?;
-        words::demand_no_secrets(&source, cannot)?;
+        ami_args::refuse_secrets(&source, cannot)?;
         Ok(ami::subject(&source))
     }
 
     fn request(&self, subject: &Subject, region: &str, cannot: &str) -> Result<Request, Failure> {
-        let request = words::request(&self.ami.wanted(), subject, region, cannot)?;
+        let request = ami_args::request(&self.ami.options(), subject, region, cannot)?;
         let bundles = request.volumes.iter().any(|volume| matches!(volume.content, ContentOf::Bundle(_)));
         if !bundles {
             return Ok(request);
@@ -113,5 +113,5 @@ fn show(image: &DescribedImage, origin: AmiOrigin, request: &Request, args: &Arg
     } else {
         ui.line(&image.id)?;
     }
-    Ok(Done::Well)
+    Ok(Outcome::Success)
 }

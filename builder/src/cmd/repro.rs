@@ -4,14 +4,16 @@ use std::path::{Path, PathBuf};
 
 use amiforge::lock;
 use amiforge::recipe::Recipe;
-use amiforge::repro::child::Children;
-use amiforge::repro::{KeepBundles, ReproError, ReproOptions, ReproReport, Stock, matrix, run as build_all};
+use amiforge::repro::child::ChildBuilds;
+use amiforge::repro::{
+    KeepBundles, ReproError, ReproOptions, ReproReport, StoreSetup, matrix, run as build_all,
+};
 use amiforge_store::Store;
 use anyhow::Context as _;
 
 use super::inputs::{default_store, load_recipe, lock_failure};
-use crate::outcome::{CommandResult, Done, Failure};
-use crate::signals::stop_on_signals;
+use crate::outcome::{CommandResult, Failure, Outcome};
+use crate::signals::interrupt_on_signals;
 use crate::ui::Ui;
 
 /// Differences of a group that are shown.
@@ -48,8 +50,8 @@ pub(crate) struct Args {
 /// Runs the command.
 pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let recipe = load_recipe(&args.recipe)?;
-    let stock = stock(args, &recipe)?;
-    let interrupt = stop_on_signals()?;
+    let store = store_setup(args, &recipe)?;
+    let interrupt = interrupt_on_signals()?;
     let cannot = || format!("cannot compare builds of `{}`", args.recipe.display());
     let path = std::path::absolute(&args.recipe).with_context(cannot)?;
     let scratch = scratch().with_context(cannot)?;
@@ -61,8 +63,8 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
         None => scratch.path().to_owned(),
     };
     let program = std::env::current_exe().context("finding this program").with_context(cannot)?;
-    let children =
-        Children { program, path, recipe: &recipe, stock, scratch: scratch.path(), interrupt: &interrupt };
+    let builds =
+        ChildBuilds { program, path, recipe: &recipe, store, scratch: scratch.path(), interrupt: &interrupt };
     let rows = matrix(args.builds.into());
     let keep = if args.keep.is_some() { KeepBundles::Everything } else { KeepBundles::Nothing };
     let options = ReproOptions { matrix: &rows, folder: &folder, keep, progress: ui, interrupt: &interrupt };
@@ -70,7 +72,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
         let words: Vec<_> = conditions.iter().map(ToString::to_string).collect();
         let words = if words.is_empty() { "nothing changed".to_owned() } else { words.join(", ") };
         ui.status(format!("build {number} of {}: {words}", rows.len()));
-        children.build(number, conditions, out)
+        builds.build(number, conditions, out)
     };
     let report = build_all(options, &mut one).map_err(|error| {
         let hint = matches!(error, ReproError::NotFetched { .. })
@@ -85,7 +87,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
 }
 
 /// The lock of the recipe, if it needs one, and the store that has what it pins.
-fn stock(args: &Args, recipe: &Recipe) -> Result<Option<Stock>, Failure> {
+fn store_setup(args: &Args, recipe: &Recipe) -> Result<Option<StoreSetup>, Failure> {
     let title = || format!("cannot compare builds of `{}`", args.recipe.display());
     let lock = lock::load_for(&args.recipe, recipe);
     let lock = lock.map_err(|error| lock_failure(error, title(), &args.recipe))?;
@@ -94,7 +96,7 @@ fn stock(args: &Args, recipe: &Recipe) -> Result<Option<Stock>, Failure> {
         let none = anyhow::anyhow!("there is no store: the user has no cache folder").context(title());
         return Err(Failure::usage(none).hint("`--store` names the one that `amiforge fetch` filled"));
     };
-    Ok(Some(Stock { store: Store::at(&folder), lock }))
+    Ok(Some(StoreSetup { store: Store::at(&folder), lock }))
 }
 
 /// A folder for bundles where temporary files go: beside the recipe they could become part of what is built.
@@ -114,22 +116,22 @@ fn told(report: &ReproReport, args: &Args, ui: &Ui) -> CommandResult {
     } else {
         ui.line(text(report).trim_end())?;
     }
-    Ok(if report.equal { Done::Well } else { Done::Differs })
+    Ok(if report.equal { Outcome::Success } else { Outcome::Difference })
 }
 
 /// The report for people.
 fn text(report: &ReproReport) -> String {
     let mut lines = Vec::new();
-    for attempt in &report.builds {
-        let equal = if attempt.equal { "equal " } else { "DIFFERS" };
-        let changed = attempt.conditions.join(", ");
+    for build in &report.builds {
+        let equal = if build.equal { "equal " } else { "DIFFERS" };
+        let changed = build.conditions.join(", ");
         let conditions = if changed.is_empty() { "nothing changed" } else { &changed };
-        lines.push(format!("build {}  {:.12}…  {equal}  {conditions}", attempt.number, attempt.sha256));
-        for one in &attempt.not_varied {
+        lines.push(format!("build {}  {:.12}…  {equal}  {conditions}", build.number, build.sha256));
+        for one in &build.not_varied {
             lines.push(format!("    not varied: {}: {}", one.condition, one.why));
         }
     }
-    lines.push(report.verdict.to_string());
+    lines.push(report.result.to_string());
     if let Some(differences) = &report.differences {
         lines.push(String::new());
         lines.push(differences.text(SHOWN));

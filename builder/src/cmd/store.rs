@@ -13,8 +13,8 @@ use anyhow::Context as _;
 use serde::Serialize;
 
 use super::inputs::open_store;
-use crate::outcome::{CommandResult, Done, Failure};
-use crate::signals::stop_on_signals;
+use crate::outcome::{CommandResult, Failure, Outcome};
+use crate::signals::interrupt_on_signals;
 use crate::ui::{Bytes, Ui};
 
 /// A day.
@@ -95,7 +95,7 @@ fn du(store: &Store, ui: &Ui) -> CommandResult {
     let sums = sums(entries.iter());
     if ui.json() {
         ui.object(&serde_json::json!({ "store": store.folder().display().to_string(), "holds": sums }))?;
-        return Ok(Done::Well);
+        return Ok(Outcome::Success);
     }
     for (name, sum) in &sums {
         ui.line(format_args!("{:>10}  {:>6}  {name}", Bytes(sum.bytes).to_string(), sum.entries))?;
@@ -107,7 +107,7 @@ fn du(store: &Store, ui: &Ui) -> CommandResult {
         entries.len(),
         store.folder().display()
     ))?;
-    Ok(Done::Well)
+    Ok(Outcome::Success)
 }
 
 /// Tells the terminal how far checking is.
@@ -127,7 +127,7 @@ impl Watch for Checking<'_> {
 }
 
 fn verify(store: &Store, ui: &Ui) -> CommandResult {
-    let interrupt = stop_on_signals()?;
+    let interrupt = interrupt_on_signals()?;
     let _held = store.hold();
     let entries = list(store)?;
     let checked = |entry: &&StoreEntry| matches!(entry.kind, StoreEntryKind::Object | StoreEntryKind::Spool);
@@ -153,7 +153,7 @@ fn verify(store: &Store, ui: &Ui) -> CommandResult {
         }
         ui.status(format_args!("{} entries checked, {} damaged", entries.len(), damaged.len()));
     }
-    Ok(if damaged.is_empty() { Done::Well } else { Done::Differs })
+    Ok(if damaged.is_empty() { Outcome::Success } else { Outcome::Difference })
 }
 
 fn gc(store: &Store, days: u32, keep: &[PathBuf], dry_run: bool, ui: &Ui) -> CommandResult {
@@ -163,7 +163,7 @@ fn gc(store: &Store, days: u32, keep: &[PathBuf], dry_run: bool, ui: &Ui) -> Com
         let lock =
             Lock::load(path).and_then(|lock| lock.ok_or_else(|| LockError::Missing { path: path.clone() }));
         let lock = lock.map_err(|error| Failure::usage(anyhow::Error::from(error).context(title())))?;
-        kept.extend(lock.needs().iter().map(|needed| needed.sha256));
+        kept.extend(lock.files().iter().map(|needed| needed.sha256));
     }
     let held = store.hold_alone().with_context(title)?;
     if held.is_none() {
@@ -183,12 +183,12 @@ fn gc(store: &Store, days: u32, keep: &[PathBuf], dry_run: bool, ui: &Ui) -> Com
     let sums = sums(going.iter().copied());
     if ui.json() {
         ui.object(&serde_json::json!({ "removed": sums, "dry_run": dry_run }))?;
-        return Ok(Done::Well);
+        return Ok(Outcome::Success);
     }
     for (name, sum) in sums.iter().filter(|(_, sum)| sum.entries > 0) {
         ui.line(format_args!("{:>10}  {:>6}  {name}", Bytes(sum.bytes).to_string(), sum.entries))?;
     }
     let word = if dry_run { "would go" } else { "removed" };
     ui.status(format_args!("{} of {} entries {word}", going.len(), all.len()));
-    Ok(Done::Well)
+    Ok(Outcome::Success)
 }

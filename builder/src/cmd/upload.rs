@@ -12,9 +12,9 @@ use amiforge_publish::upload::{self, LaterEncryption, ParentChoice, UploadOption
 use anyhow::Context as _;
 use serde::Serialize;
 
-use super::{ami as words, aws};
-use crate::outcome::{CommandResult, Done, Failure, service_hint};
-use crate::signals::stop_on_signals;
+use super::{ami_args, region};
+use crate::outcome::{CommandResult, Failure, Outcome, service_hint};
+use crate::signals::interrupt_on_signals;
 use crate::ui::{Bytes, Ui};
 
 /// Write an image into a snapshot, through the EBS direct APIs
@@ -66,7 +66,7 @@ pub(crate) struct Args {
     abandon: bool,
 
     #[command(flatten)]
-    aws: aws::Args,
+    aws: region::Args,
 }
 
 /// What `--json` shows.
@@ -90,10 +90,10 @@ struct UploadJson<'a> {
 /// Runs the command.
 pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let begun = Instant::now();
-    let interrupt = stop_on_signals()?;
+    let interrupt = interrupt_on_signals()?;
     let source = args.source()?;
     // What is mistaken is told before anything is called, or started.
-    let offline = aws::named_region(&args.aws);
+    let offline = region::named_region(&args.aws);
     offline.as_deref().map(|region| args.options(&source, region, args.key())).transpose()?;
     let region = args.aws.connect(&interrupt)?;
     let options = args.options(&source, region.name(), args.key())?;
@@ -105,18 +105,20 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
         ui.status(format_args!("deleted {snapshot} and its journal"));
         return show_abandoned(&snapshot, &services.region, ui);
     }
-    let key = region.key(region.name(), &args.key()).map_err(|error| words::of_key(error, args.cannot()))?;
+    let key = region
+        .key(region.name(), &args.key())
+        .map_err(|error| ami_args::key_failure(error, args.cannot()))?;
     let options = UploadOptions { encryption: key.into(), ..options };
     let work = upload::upload(&services, &args.image, &options, ui, &interrupt);
     let uploaded = region.block_on(work).map_err(|error| args.failure(error, region.name()))?;
     show(&uploaded, &services.region, begun.elapsed().as_secs_f64(), ui)?;
-    Ok(Done::Well)
+    Ok(Outcome::Success)
 }
 
 impl Args {
     /// The key that is named.
     fn key(&self) -> KeyOf {
-        words::key(self.kms_key.as_deref(), self.encrypt)
+        ami_args::encryption_key(self.kms_key.as_deref(), self.encrypt)
     }
 
     /// What is asked for, by the rules that `publish` has.
@@ -143,7 +145,7 @@ impl Args {
             parent_bundle: self.parent_bundle.clone(),
             description: self.description.clone(),
             tags,
-            rate: words::rate(self.max_rate, self.aws.is_local()),
+            rate: ami_args::rate(self.max_rate, self.aws.is_local()),
             ..UploadOptions::default()
         })
     }
@@ -151,7 +153,7 @@ impl Args {
     fn source(&self) -> Result<ImageSource, Failure> {
         let source = ImageSource::open(&self.image).with_context(|| self.cannot())?;
         if !self.abandon {
-            words::demand_no_secrets(&source, &self.cannot())?;
+            ami_args::refuse_secrets(&source, &self.cannot())?;
         }
         Ok(source)
     }
@@ -192,7 +194,7 @@ impl Args {
             PublishError::Folder(FolderError::Busy { .. }) => {
                 "wait for the other command, or stop it: nothing is lost by that".to_owned()
             }
-            PublishError::RawChanged { .. } => words::RAW_CHANGED.to_owned(),
+            PublishError::RawChanged { .. } => ami_args::RAW_CHANGED.to_owned(),
             PublishError::Interrupted
             | PublishError::Put { .. }
             | PublishError::StillPending { .. }
@@ -243,5 +245,5 @@ fn show_abandoned(snapshot: &str, region: &str, ui: &Ui) -> CommandResult {
     } else {
         ui.line(snapshot)?;
     }
-    Ok(Done::Well)
+    Ok(Outcome::Success)
 }

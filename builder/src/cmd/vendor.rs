@@ -7,8 +7,8 @@ use amiforge::vendor::{self, VendorError};
 use serde::Serialize;
 
 use super::inputs::{load_recipe, lock_failure, open_store};
-use crate::outcome::{CommandResult, Done, Failure};
-use crate::signals::stop_on_signals;
+use crate::outcome::{CommandResult, Failure, Outcome};
+use crate::signals::interrupt_on_signals;
 use crate::ui::{Bytes, Ui};
 
 /// Pack everything that the lock of a recipe needs into one file
@@ -47,18 +47,18 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
         let error = anyhow::anyhow!("the recipe has no packages and no stages").context(title());
         return Err(Failure::usage(error));
     };
-    let interrupt = stop_on_signals()?;
+    let interrupt = interrupt_on_signals()?;
     let store = open_store(args.store.as_deref())?;
     let _held = store.hold();
     let packed = vendor::pack(&lock, &store.objects(), &args.out, ui, &interrupt);
     let size = packed.map_err(|error| failure(error, title(), args))?;
     if ui.json() {
-        let inputs = lock.needs().len();
+        let inputs = lock.files().len();
         ui.object(&VendorJson { file: args.out.display().to_string(), size, inputs })?;
     } else {
-        ui.status(format_args!("packed {} files, {}", lock.needs().len(), Bytes(size)));
+        ui.status(format_args!("packed {} files, {}", lock.files().len(), Bytes(size)));
     }
-    Ok(Done::Well)
+    Ok(Outcome::Success)
 }
 
 fn failure(error: VendorError, title: String, args: &Args) -> Failure {

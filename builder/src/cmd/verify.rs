@@ -14,8 +14,8 @@ use amiforge_image::image::EmitOptions;
 use amiforge_image::verify::{self, VerifyError, VerifyReport};
 use serde::Serialize;
 
-use crate::outcome::{CommandResult, Done, Failure};
-use crate::signals::stop_on_signals;
+use crate::outcome::{CommandResult, Failure, Outcome};
+use crate::signals::interrupt_on_signals;
 use crate::ui::{Ui, written};
 
 /// Check every byte of a bundle against its manifest, or a snapshot or an AMI against what was built
@@ -45,7 +45,7 @@ pub(crate) struct Args {
 
     #[cfg(feature = "aws")]
     #[command(flatten)]
-    aws: super::aws::Args,
+    aws: super::region::Args,
 
     /// Threads that read and hash; all cores unless given
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
@@ -64,14 +64,14 @@ struct VerifyJson<'a> {
 /// Runs the command.
 pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     #[cfg(feature = "aws")]
-    if let Some(Ok(name)) = args.target.to_str().map(super::aws::remote) {
+    if let Some(Ok(name)) = args.target.to_str().map(super::region::remote) {
         if name.starts_with("ami-") {
             return image::run(args, &name, ui);
         }
         return snapshot::run(args, &name, ui);
     }
     let cannot = || format!("cannot verify `{}`", args.target.display());
-    let interrupt = stop_on_signals()?;
+    let interrupt = interrupt_on_signals()?;
     let options =
         args.threads.map_or_else(EmitOptions::default, |threads| EmitOptions { threads: threads.into() });
     let begun = Instant::now();
@@ -87,7 +87,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
         }
     })?;
     show(args, &report, begun.elapsed(), ui)?;
-    Ok(if report.differences.is_empty() { Done::Well } else { Done::Differs })
+    Ok(if report.differences.is_empty() { Outcome::Success } else { Outcome::Difference })
 }
 
 /// What to verify instead of a file or of a folder that is no bundle.

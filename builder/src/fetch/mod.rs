@@ -2,29 +2,29 @@
 //! come here, a build never does.
 
 mod git;
-mod mirror;
+mod http;
+mod mirrors;
 mod objects;
-mod wants;
-mod wire;
+mod requests;
 
 use std::io;
 
 use amiforge_progress::{Interrupt, Progress};
 use amiforge_store::{Store, StoreError};
 
-pub use mirror::{Mirrors, variable_of};
-pub(crate) use objects::copy;
+pub use http::{HttpClient, TransferError};
+pub use mirrors::{Mirrors, variable_of};
+pub(crate) use objects::fetch_unpinned;
 pub use objects::{FetchOutcome, fetch};
-pub use wants::{FileLocation, Want};
-pub use wire::{Wire, WireError};
+pub use requests::{FileLocation, FileRequest};
 
 /// What making a lock and fetching work with.
 #[derive(Clone, Copy)]
-pub struct Fetching<'a> {
+pub struct Fetcher<'a> {
     /// Where what is fetched goes.
     pub store: &'a Store,
     /// The connections.
-    pub wire: &'a Wire,
+    pub wire: &'a HttpClient,
     /// Where archives are.
     pub mirrors: &'a Mirrors,
     /// Files fetched at a time.
@@ -48,7 +48,7 @@ pub enum FetchError {
         url: String,
         /// Why.
         #[source]
-        source: WireError,
+        source: TransferError,
     },
     /// A file is another than the lock says.
     #[error("`{url}` is not what the lock pins ({label}): {found} instead of {expected}")]
@@ -94,7 +94,7 @@ pub enum FetchError {
 }
 
 /// An address without the credentials that it may have.
-pub(crate) fn shown(url: &str) -> String {
+pub(crate) fn without_credentials(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
     let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
     match host.rsplit_once('@') {

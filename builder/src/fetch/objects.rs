@@ -14,8 +14,8 @@ use amiforge_progress::Interrupt;
 use amiforge_progress::Progress;
 use amiforge_store::{Begun, ObjectPart, Objects, StoreError};
 
-use super::wire::{ATTEMPTS, broken, pause};
-use super::{FetchError, FileLocation, Want, Wire, WireError, git, shown};
+use super::http::{ATTEMPTS, broken, pause};
+use super::{FetchError, FileLocation, FileRequest, HttpClient, TransferError, git, without_credentials};
 
 /// Bytes read at a time.
 const CHUNK: usize = 1 << 17;
@@ -36,9 +36,9 @@ pub struct FetchOutcome {
 /// # Errors
 /// [`FetchError`]: the first in the order of `wants` of those that happened. What was fetched until then stays.
 pub fn fetch(
-    wants: &[Want],
+    wants: &[FileRequest],
     objects: &Objects,
-    wire: &Wire,
+    wire: &HttpClient,
     jobs: usize,
     progress: &dyn Progress,
     interrupt: &Interrupt,
@@ -91,10 +91,10 @@ pub fn fetch(
 }
 
 /// Copies a file of unknown length and digest to a file without a name in `folder`.
-pub(crate) fn copy(
+pub(crate) fn fetch_unpinned(
     from: &FileLocation,
     folder: &Path,
-    wire: &Wire,
+    wire: &HttpClient,
     interrupt: &Interrupt,
     progress: &dyn Progress,
 ) -> Result<File, FetchError> {
@@ -105,7 +105,8 @@ pub(crate) fn copy(
     match from {
         FileLocation::Path(path, name) => amiforge_progress::regular::open(path).map_err(local(name)),
         FileLocation::Git(url, commit) => {
-            let failed = |source| FetchError::Git { url: shown(url), commit: commit.clone(), source };
+            let failed =
+                |source| FetchError::Git { url: without_credentials(url), commit: commit.clone(), source };
             let made = git::export(url, commit, folder).map_err(failed)?;
             made.reopen().map_err(failed)
         }
@@ -113,7 +114,7 @@ pub(crate) fn copy(
             let url = urls.first().map(String::as_str).unwrap_or_default();
             let made = std::fs::create_dir_all(folder).and_then(|()| tempfile::tempfile_in(folder));
             let mut file = made.map_err(local("a new file of the store"))?;
-            progress.begin(&format!("fetching {}", shown(url)), None);
+            progress.begin(&format!("fetching {}", without_credentials(url)), None);
             let copied = copy_url(url, &mut file, wire, interrupt, progress);
             progress.end();
             copied.map(|()| file)
@@ -124,11 +125,11 @@ pub(crate) fn copy(
 fn copy_url(
     url: &str,
     file: &mut File,
-    wire: &Wire,
+    wire: &HttpClient,
     interrupt: &Interrupt,
     progress: &dyn Progress,
 ) -> Result<(), FetchError> {
-    let failed = |source| FetchError::Url { url: shown(url), source };
+    let failed = |source| FetchError::Url { url: without_credentials(url), source };
     let (mut at, mut attempt) = (0, 1);
     let mut buffer = vec![0; CHUNK];
     loop {
@@ -136,15 +137,15 @@ fn copy_url(
             let mut answer = wire.open(url, at)?;
             if answer.from != at {
                 at = 0;
-                file.set_len(0).and_then(|()| file.rewind()).map_err(WireError::File)?;
+                file.set_len(0).and_then(|()| file.rewind()).map_err(TransferError::File)?;
             }
             loop {
                 let count = answer.body.read(&mut buffer).map_err(|error| broken(&error))?;
                 if count == 0 || interrupt.raised() {
                     let size = answer.size.unwrap_or(at);
-                    return if at == size { Ok(()) } else { Err(WireError::Cut { got: at, size }) };
+                    return if at == size { Ok(()) } else { Err(TransferError::Cut { got: at, size }) };
                 }
-                file.write_all(&buffer[..count]).map_err(WireError::File)?;
+                file.write_all(&buffer[..count]).map_err(TransferError::File)?;
                 at += count as u64;
                 progress.advance(count as u64);
             }
@@ -163,7 +164,7 @@ fn copy_url(
 /// What the threads share.
 struct Work<'a> {
     objects: &'a Objects,
-    wire: &'a Wire,
+    wire: &'a HttpClient,
     progress: &'a dyn Progress,
     interrupt: &'a Interrupt,
     failed: AtomicBool,
@@ -174,7 +175,7 @@ impl Work<'_> {
         self.interrupt.raised() || self.failed.load(Ordering::Relaxed)
     }
 
-    fn one(&self, want: &Want) -> Result<(), FetchError> {
+    fn one(&self, want: &FileRequest) -> Result<(), FetchError> {
         match &want.from {
             FileLocation::Urls(urls) => {
                 let mut last = None;
@@ -197,7 +198,7 @@ impl Work<'_> {
                 let folder = self.objects.path(want.sha256);
                 let folder = folder.parent().map(PathBuf::from).unwrap_or_default();
                 let mut made = git::export(url, commit, &folder).map_err(|source| FetchError::Git {
-                    url: shown(url),
+                    url: without_credentials(url),
                     commit: commit.clone(),
                     source,
                 })?;
@@ -207,13 +208,13 @@ impl Work<'_> {
     }
 
     /// Takes a file that is at hand.
-    fn put(&self, want: &Want, name: &str, file: &mut File) -> Result<(), FetchError> {
+    fn put(&self, want: &FileRequest, name: &str, file: &mut File) -> Result<(), FetchError> {
         self.objects.put(want.sha256, want.size, file).map_err(|error| other(error, want, name))?;
         self.progress.advance(want.size);
         Ok(())
     }
 
-    fn take(&self, want: &Want, url: &str) -> Result<(), FetchError> {
+    fn take(&self, want: &FileRequest, url: &str) -> Result<(), FetchError> {
         let mut attempt = 1;
         let mut again = true;
         loop {
@@ -237,12 +238,14 @@ impl Work<'_> {
                     Err(StoreError::Other { .. }) if found > 0 && again => again = false,
                     Err(error) => return Err(other(error, want, url)),
                 },
-                Err(Pull::Wire(error)) if error.passes() && attempt < ATTEMPTS => {
+                Err(Pull::HttpClient(error)) if error.passes() && attempt < ATTEMPTS => {
                     drop(part);
                     pause(attempt, self.interrupt);
                     attempt += 1;
                 }
-                Err(Pull::Wire(source)) => return Err(FetchError::Url { url: shown(url), source }),
+                Err(Pull::HttpClient(source)) => {
+                    return Err(FetchError::Url { url: without_credentials(url), source });
+                }
                 Err(Pull::Store(error)) => return Err(other(error, want, url)),
                 Err(Pull::Stopped) => return Err(FetchError::Interrupted),
             }
@@ -250,13 +253,13 @@ impl Work<'_> {
     }
 
     /// Appends to a part what it lacks.
-    fn pull(&self, part: &mut ObjectPart, want: &Want, url: &str) -> Result<(), Pull> {
+    fn pull(&self, part: &mut ObjectPart, want: &FileRequest, url: &str) -> Result<(), Pull> {
         if part.at() == want.size {
             return Ok(());
         }
         let mut answer = self.wire.open(url, part.at())?;
         if let Some(found) = answer.size.filter(|&found| found != want.size) {
-            return Err(WireError::Length { found, size: want.size }.into());
+            return Err(TransferError::Length { found, size: want.size }.into());
         }
         if answer.from != part.at() {
             part.restart()?;
@@ -268,7 +271,7 @@ impl Work<'_> {
             }
             let count = answer.body.read(&mut buffer).map_err(|error| broken(&error))?;
             if count == 0 {
-                return Err(WireError::Cut { got: part.at(), size: want.size }.into());
+                return Err(TransferError::Cut { got: part.at(), size: want.size }.into());
             }
             part.write(&buffer[..count])?;
             self.progress.advance(count as u64);
@@ -279,14 +282,14 @@ impl Work<'_> {
 
 /// Why a part did not become whole.
 enum Pull {
-    Wire(WireError),
+    HttpClient(TransferError),
     Store(StoreError),
     Stopped,
 }
 
-impl std::convert::From<WireError> for Pull {
-    fn from(error: WireError) -> Self {
-        Self::Wire(error)
+impl std::convert::From<TransferError> for Pull {
+    fn from(error: TransferError) -> Self {
+        Self::HttpClient(error)
     }
 }
 
@@ -297,10 +300,10 @@ impl std::convert::From<StoreError> for Pull {
 }
 
 /// An error of the store, with what was wanted where the bytes were others.
-fn other(error: StoreError, want: &Want, url: &str) -> FetchError {
+fn other(error: StoreError, want: &FileRequest, url: &str) -> FetchError {
     match error {
         StoreError::Other { found, expected } => {
-            FetchError::Other { url: shown(url), label: want.label.clone(), found, expected }
+            FetchError::Other { url: without_credentials(url), label: want.label.clone(), found, expected }
         }
         error => FetchError::Store(error),
     }

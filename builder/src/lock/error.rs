@@ -60,7 +60,7 @@ pub enum LockError {
         suite: String,
         /// Why.
         #[source]
-        source: Box<ArchiveFault>,
+        source: Box<SuiteError>,
     },
     /// There is no set of packages that is what the recipe wants.
     #[error("choosing the packages of {what}")]
@@ -93,7 +93,7 @@ pub enum LockError {
 /// Why a suite cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum ArchiveFault {
+pub enum SuiteError {
     /// Nobody says where it is.
     #[error("{0}")]
     Mirror(String),

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use amiforge_formats::digest::Digest;
 use amiforge_rootfs::packages::resolve::BasePackages;
 
-use crate::recipe::{DebSource, PinnedTo, Recipe, Recommends, SignerKeys, SourceFrom, Stage};
+use crate::recipe::{DebSource, PinTarget, Recipe, Recommends, SignerKeys, SourceFrom, Stage};
 
 /// The digest. Mirrors, keys, filters, scripts and commands play no part: they choose nothing that is fetched.
 pub(super) fn digest(recipe: &Recipe) -> Digest {
@@ -39,8 +39,8 @@ fn packages(deb: &DebSource, text: &mut String) {
     line(text, &["recommends", recommends(deb.recommends)]);
     for pin in &deb.pins {
         let (kind, to) = match &pin.to {
-            PinnedTo::Version(version) => ("version", version),
-            PinnedTo::Suite(suite) => ("suite", suite),
+            PinTarget::Version(version) => ("version", version),
+            PinTarget::Suite(suite) => ("suite", suite),
         };
         line(text, &["pin", &pin.package, kind, to, &pin.priority.to_string()]);
     }

@@ -3,15 +3,15 @@
 //! It holds for whatever the recipe says besides its inputs: a changed `[[file]]` needs no new lock. Reading it opens
 //! no network connection; making one is in [`make`], behind the feature `fetch`.
 
-mod changes;
+mod diff;
 mod error;
 mod inputs;
 #[cfg(feature = "fetch")]
-mod keys;
-#[cfg(feature = "fetch")]
-pub mod make;
+mod keyring;
 #[cfg(feature = "fetch")]
 mod requests;
+#[cfg(feature = "fetch")]
+pub mod resolve;
 #[cfg(feature = "fetch")]
 mod suites;
 mod text;
@@ -25,15 +25,15 @@ use std::path::{Path, PathBuf};
 use amiforge_formats::digest::Digest;
 use amiforge_rootfs::packages::locked::{LockedArchive, LockedPackage};
 
-pub use changes::{Changes, InputChange};
-pub use error::{ArchiveFault, LockError};
+pub use diff::{InputChange, LockDiff};
+pub use error::{LockError, SuiteError};
 #[cfg(feature = "fetch")]
-pub use requests::wants;
+pub use requests::requests;
 
 use crate::recipe::Recipe;
 
 /// Longest lock that is read.
-const LONGEST: u64 = 256 << 20;
+const MAX_LEN: u64 = 256 << 20;
 
 /// A lock.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,7 +72,7 @@ pub struct LockedSource {
 
 /// A file that a lock needs.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct NeededFile {
+pub struct LockedFile {
     /// Its digest.
     pub sha256: Digest,
     /// Its length in bytes.
@@ -99,7 +99,7 @@ impl Lock {
     pub fn load(path: &Path) -> Result<Option<Self>, LockError> {
         let failed = |source| LockError::Read { path: path.to_owned(), source };
         match fs::metadata(path) {
-            Ok(found) if found.len() > LONGEST => Err(failed(io::ErrorKind::FileTooLarge.into())),
+            Ok(found) if found.len() > MAX_LEN => Err(failed(io::ErrorKind::FileTooLarge.into())),
             Ok(_) => Self::parse(&amiforge_progress::regular::read(path).map_err(failed)?, path).map(Some),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(failed(error)),
@@ -125,7 +125,7 @@ impl Lock {
     }
 
     /// Whether it is of what the recipe says of its inputs now.
-    pub fn fits(&self, recipe: &Recipe) -> bool {
+    pub fn matches(&self, recipe: &Recipe) -> bool {
         self.inputs == inputs::digest(recipe)
     }
 
@@ -148,7 +148,7 @@ impl Lock {
     }
 
     /// Every file that it needs, once each, in the order of the digests.
-    pub fn needs(&self) -> Vec<NeededFile> {
+    pub fn files(&self) -> Vec<LockedFile> {
         let mut needs = BTreeMap::new();
         let stages = self.stages.iter();
         let packages = self.image.iter().chain(stages.clone().flat_map(|stage| &stage.packages));
@@ -159,7 +159,7 @@ impl Lock {
         for source in stages.flat_map(|stage| &stage.sources) {
             needs.insert(source.sha256, (source.size, source.label.clone()));
         }
-        needs.into_iter().map(|(sha256, (size, label))| NeededFile { sha256, size, label }).collect()
+        needs.into_iter().map(|(sha256, (size, label))| LockedFile { sha256, size, label }).collect()
     }
 }
 
@@ -174,7 +174,7 @@ pub fn load_for(recipe_path: &Path, recipe: &Recipe) -> Result<Option<Lock>, Loc
     let path = Lock::path(recipe_path);
     match Lock::load(&path)? {
         None => Err(LockError::Missing { path }),
-        Some(lock) if !lock.fits(recipe) => Err(LockError::Stale { path }),
+        Some(lock) if !lock.matches(recipe) => Err(LockError::Stale { path }),
         Some(lock) => Ok(Some(lock)),
     }
 }

@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use amiforge_rootfs::packages::locked::LockedPackage;
 
 use super::{Lock, LockedStage};
-use crate::fetch::{FetchError, FileLocation, Mirrors, Want};
+use crate::fetch::{FetchError, FileLocation, FileRequest, Mirrors};
 use crate::recipe::Recipe;
 
 /// All that a lock needs, with where it is.
 ///
 /// # Errors
 /// [`FetchError::Mirror`] when nobody says where an archive is.
-pub fn wants(lock: &Lock, recipe: &Recipe, mirrors: &Mirrors) -> Result<Vec<Want>, FetchError> {
+pub fn requests(lock: &Lock, recipe: &Recipe, mirrors: &Mirrors) -> Result<Vec<FileRequest>, FetchError> {
     let mut bases = BTreeMap::new();
     for archive in recipe.deb.iter().flat_map(|deb| &deb.archives) {
         bases.insert(archive.name.as_str(), mirrors.of(archive));
@@ -38,14 +38,14 @@ pub fn wants(lock: &Lock, recipe: &Recipe, mirrors: &Mirrors) -> Result<Vec<Want
         for (source, named) in locked.sources.iter().zip(&stage.sources) {
             let (sha256, size, label) = (source.sha256, source.size, source.label.clone());
             let from = FileLocation::of(&named.from, recipe.deb.as_ref(), mirrors)?;
-            wants.insert(sha256, Want { sha256, size, label, from });
+            wants.insert(sha256, FileRequest { sha256, size, label, from });
         }
     }
     Ok(wants.into_values().collect())
 }
 
-fn of_package(package: &LockedPackage, base: &str) -> Want {
-    Want {
+fn of_package(package: &LockedPackage, base: &str) -> FileRequest {
+    FileRequest {
         sha256: package.sha256,
         size: package.size,
         label: format!("{} {} {}", package.name, package.version, package.arch),

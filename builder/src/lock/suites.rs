@@ -7,9 +7,9 @@ use amiforge_rootfs::packages::locked::LockedArchive;
 use amiforge_rootfs::packages::release::{Expired, ListedIndex, Release};
 use amiforge_rootfs::packages::signature::{self, Keyring};
 
-use super::error::ArchiveFault;
-use super::keys;
-use crate::fetch::{self, Fetching, FileLocation, Want, shown};
+use super::error::SuiteError;
+use super::keyring;
+use crate::fetch::{self, Fetcher, FileLocation, FileRequest, without_credentials};
 use crate::recipe::{DebArchive, DebSource, SignerKeys, WhenExpired};
 
 /// Longest Release that is read.
@@ -32,10 +32,10 @@ pub(super) struct ReadSuite {
 
 impl ReadSuite {
     /// The packages of its indexes.
-    pub(super) fn packages(&self) -> Result<Vec<PackageIndex<'_>>, ArchiveFault> {
+    pub(super) fn packages(&self) -> Result<Vec<PackageIndex<'_>>, SuiteError> {
         let parse = |(path, bytes)| {
             PackageIndex::parse(bytes)
-                .map_err(|source| ArchiveFault::Index { path: String::clone(path), source })
+                .map_err(|source| SuiteError::Index { path: String::clone(path), source })
         };
         self.indexes.iter().map(|(path, bytes)| (path, bytes.as_slice())).map(parse).collect()
     }
@@ -47,15 +47,15 @@ pub(super) fn read(
     archive: &DebArchive,
     suite: &str,
     not_before: Option<i64>,
-    with: &Fetching<'_>,
-) -> Result<ReadSuite, ArchiveFault> {
-    let mirror = with.mirrors.find(archive, suite).map_err(ArchiveFault::Mirror)?;
+    with: &Fetcher<'_>,
+) -> Result<ReadSuite, SuiteError> {
+    let mirror = with.mirrors.find(archive, suite).map_err(SuiteError::Mirror)?;
     let base = format!("{mirror}/dists/{suite}");
-    let keyrings = keys::keyrings(&archive.keys)?;
+    let keyrings = keyring::keyrings(&archive.keys)?;
     let signed = release(&base, archive, &keyrings, with)?;
     let parsed = Release::parse(&signed.text);
-    let url = format!("{}/Release", shown(&base));
-    let failed = |source| ArchiveFault::Release { url: url.clone(), source: Box::new(source) };
+    let url = format!("{}/Release", without_credentials(&base));
+    let failed = |source| SuiteError::Release { url: url.clone(), source: Box::new(source) };
     let release = parsed.map_err(failed)?;
     let expired = match deb.expired {
         WhenExpired::Refuse => Expired::Refuse,
@@ -88,12 +88,13 @@ fn release(
     base: &str,
     archive: &DebArchive,
     keyrings: &[Keyring],
-    with: &Fetching<'_>,
-) -> Result<SignedRelease, ArchiveFault> {
+    with: &Fetcher<'_>,
+) -> Result<SignedRelease, SuiteError> {
     let unsigned = archive.keys == SignerKeys::Unsigned;
     let inline = format!("{base}/InRelease");
     if !unsigned && let Some(bytes) = get(&inline, with)? {
-        let failed = |source| ArchiveFault::Signature { url: shown(&inline), source: Box::new(source) };
+        let failed =
+            |source| SuiteError::Signature { url: without_credentials(&inline), source: Box::new(source) };
         let verified = signature::verify_inrelease(&bytes, keyrings, with.now).map_err(failed)?;
         return Ok(SignedRelease {
             text: verified.text,
@@ -109,31 +110,31 @@ fn release(
         return Ok(SignedRelease { text, digest, signer: None });
     }
     let Some(beside) = get(&format!("{url}.gpg"), with)? else {
-        return Err(ArchiveFault::Unsigned { url: shown(&inline) });
+        return Err(SuiteError::Unsigned { url: without_credentials(&inline) });
     };
-    let failed = |source| ArchiveFault::Signature { url: shown(&url), source: Box::new(source) };
+    let failed = |source| SuiteError::Signature { url: without_credentials(&url), source: Box::new(source) };
     let verified = signature::verify_release(&bytes, &beside, keyrings, with.now).map_err(failed)?;
     Ok(SignedRelease { text: verified.text, digest, signer: Some(verified.signer) })
 }
 
 /// The bytes at an address; nothing where there is no such file.
-fn get(url: &str, with: &Fetching<'_>) -> Result<Option<Vec<u8>>, ArchiveFault> {
+fn get(url: &str, with: &Fetcher<'_>) -> Result<Option<Vec<u8>>, SuiteError> {
     match with.wire.read(url, RELEASE, with.interrupt) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.is_missing() => Ok(None),
-        Err(source) => Err(fetch_fault(fetch::FetchError::Url { url: shown(url), source })),
+        Err(source) => Err(fetch_fault(fetch::FetchError::Url { url: without_credentials(url), source })),
     }
 }
 
-fn missing(url: &str, with: &Fetching<'_>) -> ArchiveFault {
+fn missing(url: &str, with: &Fetcher<'_>) -> SuiteError {
     match with.wire.read(url, RELEASE, with.interrupt) {
-        Err(source) => fetch_fault(fetch::FetchError::Url { url: shown(url), source }),
-        Ok(_) => ArchiveFault::Unsigned { url: shown(url) },
+        Err(source) => fetch_fault(fetch::FetchError::Url { url: without_credentials(url), source }),
+        Ok(_) => SuiteError::Unsigned { url: without_credentials(url) },
     }
 }
 
-fn fetch_fault(error: fetch::FetchError) -> ArchiveFault {
-    ArchiveFault::Fetch(Box::new(error))
+fn fetch_fault(error: fetch::FetchError) -> SuiteError {
+    SuiteError::Fetch(Box::new(error))
 }
 
 /// The indexes of the recipe's components for its architectures, by way of the store.
@@ -142,8 +143,8 @@ fn indexes(
     archive: &DebArchive,
     release: &Release,
     base: &str,
-    with: &Fetching<'_>,
-) -> Result<Vec<(String, Vec<u8>)>, ArchiveFault> {
+    with: &Fetcher<'_>,
+) -> Result<Vec<(String, Vec<u8>)>, SuiteError> {
     let mut wanted = Vec::new();
     for component in &archive.components {
         for (place, arch) in std::iter::once(&deb.arch).chain(&deb.foreign).enumerate() {
@@ -165,10 +166,10 @@ fn indexes(
     wanted.into_iter().map(|listed| unpacked(listed, release, with)).collect()
 }
 
-fn want(listed: &ListedIndex, release: &Release, base: &str) -> Want {
+fn want(listed: &ListedIndex, release: &Release, base: &str) -> FileRequest {
     let plain = format!("{base}/{}", listed.path);
     let by_hash = release.acquire_by_hash.then(|| format!("{base}/{}", listed.by_hash()));
-    Want {
+    FileRequest {
         sha256: listed.sha256,
         size: listed.size,
         label: listed.path.clone(),
@@ -180,26 +181,26 @@ fn want(listed: &ListedIndex, release: &Release, base: &str) -> Want {
 fn unpacked(
     listed: &ListedIndex,
     release: &Release,
-    with: &Fetching<'_>,
-) -> Result<(String, Vec<u8>), ArchiveFault> {
+    with: &Fetcher<'_>,
+) -> Result<(String, Vec<u8>), SuiteError> {
     let path = &listed.path;
     let found = with.store.objects().find(listed.sha256, listed.size)?;
     let gone =
         || std::io::Error::other("somebody removed it from the store meanwhile; run the command again");
-    let failed = |source| ArchiveFault::Unpack { path: path.clone(), source };
+    let failed = |source| SuiteError::Unpack { path: path.clone(), source };
     let bytes = found.ok_or_else(|| failed(gone()))?.read()?;
     let plain = path.rsplit_once("/Packages").map(|(folder, _)| format!("{folder}/Packages"));
     let plain = plain.and_then(|plain| release.find(&plain));
     let bytes = inflate(path, &bytes, plain.map_or(INDEX, |plain| plain.size)).map_err(failed)?;
     if let Some(plain) = plain {
         let url = format!("{path} (unpacked)");
-        plain.check(&bytes).map_err(|source| ArchiveFault::Release { url, source: Box::new(source) })?;
+        plain.check(&bytes).map_err(|source| SuiteError::Release { url, source: Box::new(source) })?;
     }
     Ok((path.clone(), bytes))
 }
 
-fn no_index(release: &Release, component: &str, arch: &str) -> ArchiveFault {
-    ArchiveFault::NoIndex {
+fn no_index(release: &Release, component: &str, arch: &str) -> SuiteError {
+    SuiteError::NoIndex {
         component: component.to_owned(),
         arch: arch.to_owned(),
         components: release.components.join(", "),

@@ -7,7 +7,7 @@ use amiforge_rootfs::packages::locked::{LockReason, LockedArchive, LockedPackage
 use serde::Deserialize;
 
 use super::{Lock, LockedSource, LockedStage};
-use crate::recipe::values;
+use crate::recipe::parse;
 
 /// The version of the format.
 const VERSION: u32 = 1;
@@ -142,7 +142,7 @@ fn put(text: &mut String, key: &str, value: &str) {
 /// A time as TOML has it.
 fn moment(seconds: i64) -> String {
     let (day, of_day) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
-    let (year, month, day) = values::date_of_day(day);
+    let (year, month, day) = parse::date_of_day(day);
     format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", of_day / 3600, of_day / 60 % 60, of_day % 60)
 }
 
@@ -156,7 +156,7 @@ fn word(reason: LockReason) -> &'static str {
 
 fn archive(text: ArchiveText) -> Result<LockedArchive, String> {
     Ok(LockedArchive {
-        date: values::moment(text.date)?,
+        date: parse::moment(text.date)?,
         release: digest(&text.release)?,
         name: text.name,
         suite: text.suite,

@@ -1,7 +1,7 @@
 //! What to write instead of words that other tools use and a recipe does not.
 
 /// What to write instead of a word as the value of a key; nothing where the nearest word is the best answer.
-pub(super) fn instead(key: &str, word: &str) -> Option<&'static str> {
+pub(super) fn replacement(key: &str, word: &str) -> Option<&'static str> {
     let advice = match (key, word.to_ascii_lowercase().as_str()) {
         ("arch", "amd64" | "x64" | "x86-64" | "x86") => "write `x86_64`",
         ("arch", "arm64" | "arm" | "armv8") => "write `aarch64`",

@@ -3,8 +3,8 @@
 use amiforge_rootfs::steps::kernel_hook::{InitrdOf, UefiLoader};
 
 use super::checker::Checker;
+use super::diagnostic::KeyPath;
 use super::keys::{BootKeys, BootModeKey, FirstBoot, RoleKey};
-use super::mistake::At;
 use super::{Arch, RecipePartition};
 
 /// Longest command line that every kernel takes on x86-64 (`COMMAND_LINE_SIZE`), less the NUL.
@@ -73,31 +73,31 @@ impl BootMode {
 }
 
 /// Checks the table.
-pub(super) fn check(keys: &BootKeys, arch: Arch, at: &At, checker: &mut Checker<'_>) -> BootRecipe {
+pub(super) fn check(keys: &BootKeys, arch: Arch, at: &KeyPath, checker: &mut Checker<'_>) -> BootRecipe {
     let mode = match (keys.mode, arch) {
         (Some(BootModeKey::Uefi), _) | (None, Arch::Aarch64) => BootMode::Uefi,
         (Some(mode), Arch::Aarch64) => {
             let word = if mode == BootModeKey::Bios { "bios" } else { "hybrid" };
-            checker.wrong(at.key("mode"), format!("machines of `aarch64` have UEFI only, not `{word}`"));
+            checker.reject(at.key("mode"), format!("machines of `aarch64` have UEFI only, not `{word}`"));
             BootMode::Uefi
         }
         (Some(BootModeKey::Bios), _) => BootMode::Bios,
         (Some(BootModeKey::Hybrid) | None, _) => BootMode::Hybrid,
     };
     if keys.loader.is_some() && !mode.uefi() {
-        checker.misplaced(at.key("loader"), "a `loader` is for UEFI, and `mode` is `bios`");
+        checker.reject_key(at.key("loader"), "a `loader` is for UEFI, and `mode` is `bios`");
     }
     let cmdline = keys.cmdline.clone().unwrap_or_default();
     if cmdline.len() > CMDLINE_MAX || cmdline.contains(|c: char| c.is_control()) {
         let message =
             format!("arguments are one line of at most {CMDLINE_MAX} bytes, without control characters");
-        checker.wrong(at.key("cmdline"), message);
+        checker.reject(at.key("cmdline"), message);
     }
     for (index, name) in keys.drivers.iter().flatten().enumerate() {
         let plain = |c: char| c.is_ascii_alphanumeric() || "_-".contains(c);
         if name.is_empty() || !name.chars().all(plain) {
             let message = format!("`{name}` is not the name of a module, such as `virtio_blk`");
-            checker.wrong(at.key("drivers").index(index), message);
+            checker.reject(at.key("drivers").index(index), message);
         }
     }
     BootRecipe {
@@ -116,7 +116,7 @@ pub(super) fn check(keys: &BootKeys, arch: Arch, at: &At, checker: &mut Checker<
 pub(super) fn partitions(
     boot: &BootRecipe,
     partitions: &[RecipePartition],
-    at: &At,
+    at: &KeyPath,
     checker: &mut Checker<'_>,
 ) {
     for (needed, id, what) in [
@@ -126,7 +126,7 @@ pub(super) fn partitions(
     ] {
         if needed && !partitions.iter().any(|partition| partition.id == id) {
             let message = format!("{what} a partition of role `{id}`, and the recipe has none");
-            checker.wrong(at.clone(), message);
+            checker.reject(at.clone(), message);
         }
     }
 }

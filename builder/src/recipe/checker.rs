@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use super::mistake::{At, KeyPart, UnlocatedMistake};
+use super::diagnostic::{KeyPart, KeyPath, UnlocatedDiagnostic};
 
 /// Collects mistakes while values are turned into specs, and knows what they are relative to.
 #[derive(Debug)]
 pub(super) struct Checker<'a> {
-    findings: Vec<UnlocatedMistake>,
+    findings: Vec<UnlocatedDiagnostic>,
     folder: &'a Path,
 }
 
@@ -18,29 +18,29 @@ impl<'a> Checker<'a> {
     }
 
     /// Everything that was found.
-    pub(super) fn into_findings(self) -> Vec<UnlocatedMistake> {
+    pub(super) fn into_findings(self) -> Vec<UnlocatedDiagnostic> {
         self.findings
     }
 
     /// A wrong value at `at`.
-    pub(super) fn wrong(&mut self, at: At, message: impl Into<String>) {
+    pub(super) fn reject(&mut self, at: KeyPath, message: impl Into<String>) {
         self.findings.push((at, KeyPart::Value, message.into()));
     }
 
     /// A key at `at` that should not be there.
-    pub(super) fn misplaced(&mut self, at: At, message: impl Into<String>) {
+    pub(super) fn reject_key(&mut self, at: KeyPath, message: impl Into<String>) {
         self.findings.push((at, KeyPart::Key, message.into()));
     }
 
     /// The value, or nothing and a mistake.
-    pub(super) fn accept<T>(&mut self, at: At, value: Result<T, String>) -> Option<T> {
-        value.map_err(|message| self.wrong(at, message)).ok()
+    pub(super) fn accept<T>(&mut self, at: KeyPath, value: Result<T, String>) -> Option<T> {
+        value.map_err(|message| self.reject(at, message)).ok()
     }
 
     /// A value that may be absent, held against its language.
-    pub(super) fn optional<T>(
+    pub(super) fn accept_optional<T>(
         &mut self,
-        at: At,
+        at: KeyPath,
         text: Option<&String>,
         parse: impl FnOnce(&str) -> Result<T, String>,
     ) -> Option<T> {
@@ -48,9 +48,9 @@ impl<'a> Checker<'a> {
     }
 
     /// A path of the host.
-    pub(super) fn host_path(&mut self, at: At, text: &str) -> PathBuf {
+    pub(super) fn host_path(&mut self, at: KeyPath, text: &str) -> PathBuf {
         if text.is_empty() || text.contains('\0') {
-            self.wrong(at, "an empty path names no file");
+            self.reject(at, "an empty path names no file");
         }
         self.folder.join(text)
     }

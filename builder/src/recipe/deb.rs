@@ -27,7 +27,7 @@ pub struct DebSource {
     /// Whether recommended packages are taken.
     pub recommends: Recommends,
     /// Preferences among versions.
-    pub pins: Vec<Pinned>,
+    pub pins: Vec<VersionPin>,
     /// What to do about an archive whose `Valid-Until` is past.
     pub expired: WhenExpired,
     /// How packages are configured.
@@ -107,18 +107,18 @@ pub enum WhenExpired {
 
 /// A preference among versions.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pinned {
+pub struct VersionPin {
     /// Packages that it is about; `*` stands for anything.
     pub package: String,
     /// Which versions.
-    pub to: PinnedTo,
+    pub to: PinTarget,
     /// Its priority.
     pub priority: i16,
 }
 
 /// Which versions a preference is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PinnedTo {
+pub enum PinTarget {
     /// Those that match; `*` stands for anything.
     Version(String),
     /// Those of a suite.

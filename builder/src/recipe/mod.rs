@@ -6,22 +6,22 @@
 
 mod advice;
 mod boot;
-mod check;
 mod checker;
 mod contents;
 mod deb;
+pub(crate) mod debian_syntax;
+mod diagnostic;
 mod keys;
-mod mistake;
-mod nearest;
 mod packages;
+pub(crate) mod parse;
 mod partitions;
 mod reference;
-mod shape;
+mod schema;
 mod sources;
 mod stages;
 mod starter;
-pub(crate) mod values;
-pub(crate) mod words;
+mod suggest;
+mod validate;
 
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -42,16 +42,16 @@ use amiforge_sandbox::{SandboxClock, SandboxLimits};
 
 pub use boot::{BootMode, BootRecipe};
 pub use deb::{
-    ArchiveRole, DebArchive, DebFilters, DebSource, Pinned, PinnedTo, Recommends, RunStep, SignerKeys,
-    SourceFrom, Stage, StageSource, Stays, WhenExpired,
+    ArchiveRole, DebArchive, DebFilters, DebSource, PinTarget, Recommends, RunStep, SignerKeys, SourceFrom,
+    Stage, StageSource, Stays, VersionPin, WhenExpired,
 };
+pub use diagnostic::{Diagnostic, Diagnostics};
 pub use keys::{FirstBoot, Fstab, Scripts};
-pub use mistake::{Mistake, Mistakes};
-pub use reference::{reference, schema};
+pub use reference::{json_schema, reference};
 pub use starter::{StartError, start};
 
 /// Longest recipe that is read.
-const LONGEST: u64 = 4 << 20;
+const MAX_LEN: u64 = 4 << 20;
 
 /// A recipe without mistakes; paths of the host are joined to its folder.
 #[derive(Debug, Clone)]
@@ -271,7 +271,7 @@ pub enum RecipeError {
         source: io::Error,
     },
     /// Too long to be a recipe.
-    #[error("`{}` is longer than {LONGEST} bytes, which no recipe is", path.display())]
+    #[error("`{}` is longer than {MAX_LEN} bytes, which no recipe is", path.display())]
     TooLong {
         /// The file.
         path: PathBuf,
@@ -286,7 +286,7 @@ pub enum RecipeError {
     },
     /// What it says cannot be.
     #[error("{0}")]
-    Mistakes(Mistakes),
+    Invalid(Diagnostics),
 }
 
 impl Recipe {
@@ -298,9 +298,9 @@ impl Recipe {
         let failed = |source| RecipeError::Read { path: path.to_owned(), source };
         let mut bytes = Vec::new();
         amiforge_progress::regular::open(path)
-            .and_then(|file| file.take(LONGEST + 1).read_to_end(&mut bytes))
+            .and_then(|file| file.take(MAX_LEN + 1).read_to_end(&mut bytes))
             .map_err(failed)?;
-        if bytes.len() as u64 > LONGEST {
+        if bytes.len() as u64 > MAX_LEN {
             return Err(RecipeError::TooLong { path: path.to_owned() });
         }
         let text = std::str::from_utf8(&bytes)
@@ -311,10 +311,10 @@ impl Recipe {
     /// Checks the text of a recipe; `path` names it in mistakes, and its folder is what paths are relative to.
     ///
     /// # Errors
-    /// [`RecipeError::Mistakes`].
+    /// [`RecipeError::Invalid`].
     pub fn parse(text: &str, path: &Path) -> Result<Self, RecipeError> {
         let folder = path.parent().unwrap_or(Path::new(""));
-        check::recipe(text, folder)
-            .map_err(|mistakes| RecipeError::Mistakes(Mistakes::new(path.to_owned(), mistakes)))
+        validate::recipe(text, folder)
+            .map_err(|mistakes| RecipeError::Invalid(Diagnostics::new(path.to_owned(), mistakes)))
     }
 }

@@ -8,15 +8,15 @@ use amiforge_rootfs::sources::{DigestPin, OwnerRule, SourceKind, SourceSpec};
 
 use super::checker::Checker;
 use super::deb::DebSource;
+use super::diagnostic::KeyPath;
 use super::keys::{SourceKeys, SourceKindKey};
-use super::mistake::At;
-use super::{Arch, packages, values};
+use super::{Arch, packages, parse};
 
 /// Checks every source; packages are kept apart from the others.
 pub(super) fn check(
     all: &[SourceKeys],
     arch: Arch,
-    at: &At,
+    at: &KeyPath,
     checker: &mut Checker<'_>,
 ) -> (Option<DebSource>, Vec<SourceSpec>) {
     let (mut deb, mut others) = (None, Vec::new());
@@ -25,7 +25,7 @@ pub(super) fn check(
         only_its_own_keys(keys, &at, checker);
         if keys.kind == SourceKindKey::Deb {
             if index > 0 {
-                checker.wrong(at.key("kind"), "a `deb` source comes first, and there is one at most");
+                checker.reject(at.key("kind"), "a `deb` source comes first, and there is one at most");
             }
             deb = Some(packages::check(keys, arch, &at, checker));
         } else {
@@ -39,11 +39,11 @@ fn source(
     keys: &SourceKeys,
     index: usize,
     arch: Arch,
-    at: &At,
+    at: &KeyPath,
     checker: &mut Checker<'_>,
 ) -> Option<SourceSpec> {
     let Some(given) = &keys.path else {
-        checker.wrong(at.key("path"), "`[[source]]` needs the key `path`");
+        checker.reject(at.key("path"), "`[[source]]` needs the key `path`");
         return None;
     };
     let path = checker.host_path(at.key("path"), given);
@@ -63,7 +63,8 @@ fn source(
         }
         SourceKindKey::Deb => return None,
     };
-    let pin = checker.optional(at.key("sha256"), keys.sha256.as_ref(), pin).unwrap_or(DigestPin::Unpinned);
+    let pin =
+        checker.accept_optional(at.key("sha256"), keys.sha256.as_ref(), pin).unwrap_or(DigestPin::Unpinned);
     let name = Path::new(given).file_name().map(|name| name.to_string_lossy().into_owned());
     Some(SourceSpec {
         label: format!("source {} ({})", index + 1, name.as_deref().unwrap_or(given)),
@@ -71,7 +72,7 @@ fn source(
         pin,
         strip: keys.strip.and_then(|strip| u32::try_from(strip).ok()).unwrap_or(0),
         prefix: checker
-            .optional(at.key("prefix"), keys.prefix.as_ref(), values::image_path)
+            .accept_optional(at.key("prefix"), keys.prefix.as_ref(), parse::image_path)
             .unwrap_or_default(),
         exclude: globs(&keys.exclude, &at.key("exclude"), checker),
         overrides: keys.r#override,
@@ -79,7 +80,7 @@ fn source(
 }
 
 /// Tells of keys that mean nothing for this kind of source.
-fn only_its_own_keys(keys: &SourceKeys, at: &At, checker: &mut Checker<'_>) {
+fn only_its_own_keys(keys: &SourceKeys, at: &KeyPath, checker: &mut Checker<'_>) {
     let foreign = [
         (
             "owners",
@@ -94,7 +95,7 @@ fn only_its_own_keys(keys: &SourceKeys, at: &At, checker: &mut Checker<'_>) {
     let packages = packages_keys(keys).map(|(key, given)| (key, SourceKindKey::Deb, given, "a `deb` source"));
     for (key, kind, given, whose) in foreign.into_iter().chain(packages) {
         if given && keys.kind != kind {
-            checker.misplaced(at.key(key), format!("`{key}` is for {whose}"));
+            checker.reject_key(at.key(key), format!("`{key}` is for {whose}"));
         }
     }
     let of_files = [
@@ -106,10 +107,10 @@ fn only_its_own_keys(keys: &SourceKeys, at: &At, checker: &mut Checker<'_>) {
     ];
     for (key, _) in of_files.iter().filter(|(_, given)| *given && keys.kind == SourceKindKey::Deb) {
         checker
-            .misplaced(at.key(key), format!("`{key}` is for folders and archives, not for a `deb` source"));
+            .reject_key(at.key(key), format!("`{key}` is for folders and archives, not for a `deb` source"));
     }
     if keys.kind == SourceKindKey::Dir && keys.sha256.is_some() {
-        checker.misplaced(at.key("sha256"), "a `dir` source has no digest; pack it as a tar to pin it");
+        checker.reject_key(at.key("sha256"), "a `dir` source has no digest; pack it as a tar to pin it");
     }
 }
 
@@ -139,21 +140,21 @@ fn packages_keys(keys: &SourceKeys) -> [(&'static str, bool); 20] {
     ]
 }
 
-fn owners(keys: &SourceKeys, at: &At, checker: &mut Checker<'_>) -> Vec<OwnerRule> {
+fn owners(keys: &SourceKeys, at: &KeyPath, checker: &mut Checker<'_>) -> Vec<OwnerRule> {
     let mut rules = Vec::new();
     for (index, rule) in keys.owners.iter().enumerate() {
         let at = at.key("owners").index(index);
-        if let Some((uid, gid)) = checker.accept(at.key("owner"), values::owner_ids(&rule.owner)) {
+        if let Some((uid, gid)) = checker.accept(at.key("owner"), parse::owner_ids(&rule.owner)) {
             rules.push(OwnerRule { path: rule.path.clone(), uid, gid });
         }
     }
     rules
 }
 
-fn globs(all: &[String], at: &At, checker: &mut Checker<'_>) -> Vec<String> {
+fn globs(all: &[String], at: &KeyPath, checker: &mut Checker<'_>) -> Vec<String> {
     for (index, glob) in all.iter().enumerate() {
         if glob.is_empty() {
-            checker.wrong(at.index(index), "an empty glob matches nothing");
+            checker.reject(at.index(index), "an empty glob matches nothing");
         }
     }
     all.to_vec()

@@ -4,7 +4,7 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use super::{Arch, values};
+use super::{Arch, parse};
 
 /// The recipe, with words between `@` to be filled in.
 const RECIPE: &str = include_str!("starter.toml");
@@ -66,7 +66,7 @@ pub fn start(folder: &Path, arch: Arch, day: i64) -> Result<PathBuf, StartError>
 fn text(folder: &Path, arch: Arch, day: i64) -> String {
     let absolute = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
     let name = absolute.file_name().unwrap_or_default().to_string_lossy();
-    let name = if values::image_name(&name, 3, 128).is_ok() { name.as_ref() } else { "my-image" };
+    let name = if parse::image_name(&name, 3, 128).is_ok() { name.as_ref() } else { "my-image" };
     let host: String =
         name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect();
     let host = host.trim_matches('-').get(..host.trim_matches('-').len().min(63)).unwrap_or_default();
@@ -74,7 +74,7 @@ fn text(folder: &Path, arch: Arch, day: i64) -> String {
         Arch::X86_64 => Arch::Aarch64,
         Arch::Aarch64 => Arch::X86_64,
     };
-    let (year, month, day) = values::date_of_day(day.div_euclid(86400));
+    let (year, month, day) = parse::date_of_day(day.div_euclid(86400));
     RECIPE
         .replace("@NAME@", name)
         .replace("@HOST@", if host.is_empty() { "my-image" } else { host })

@@ -10,8 +10,8 @@ use amiforge_progress::Interrupt;
 use rustix::fs::Mode;
 use rustix::process::{Pid, Signal};
 
-use super::surroundings::{OneProcessor, Surroundings};
-use super::{Condition, NotVaried, ReproError, Stock, shuffle};
+use super::host_load::{HostLoad, OneProcessor};
+use super::{Condition, NotVaried, ReproError, StoreSetup, readdir_order};
 use crate::recipe::Recipe;
 
 /// Time between two looks at whether a build is done or somebody asks to stop.
@@ -30,7 +30,7 @@ const FAKETIME: [&str; 4] = [
 
 /// Makes builds of one recipe.
 #[derive(Debug)]
-pub struct Children<'a> {
+pub struct ChildBuilds<'a> {
     /// This program.
     pub program: PathBuf,
     /// The recipe's file, absolute.
@@ -38,14 +38,14 @@ pub struct Children<'a> {
     /// The recipe.
     pub recipe: &'a Recipe,
     /// What a recipe with a lock is built from.
-    pub stock: Option<Stock>,
+    pub store: Option<StoreSetup>,
     /// Folder for what the conditions need.
     pub scratch: &'a Path,
     /// Ends the build under way.
     pub interrupt: &'a Interrupt,
 }
 
-impl Children<'_> {
+impl ChildBuilds<'_> {
     /// Makes a build.
     ///
     /// # Errors
@@ -61,15 +61,15 @@ impl Children<'_> {
             not_varied.push(NotVaried { condition: condition.to_string(), why });
         };
         let mut recipe = self.path.clone();
-        let mut shuffled = None;
-        let (mut surroundings, mut one_processor) = (Surroundings::default(), None);
+        let mut reordered = None;
+        let (mut load, mut one_processor) = (HostLoad::default(), None);
         let mut command = Command::new(&self.program);
         for condition in conditions {
             match condition {
-                Condition::InputOrder => match shuffle::copy(self.recipe, &self.path, self.scratch) {
+                Condition::InputOrder => match readdir_order::copy(self.recipe, &self.path, self.scratch) {
                     Ok(copy) => {
                         recipe.clone_from(&copy.recipe);
-                        shuffled = Some(copy);
+                        reordered = Some(copy);
                     }
                     Err(why) => refuse(*condition, why.to_string()),
                 },
@@ -86,11 +86,11 @@ impl Children<'_> {
                     ),
                 },
                 Condition::Mounts => {
-                    if let Err(why) = surroundings.mount() {
+                    if let Err(why) = load.mount() {
                         refuse(*condition, why);
                     }
                 }
-                Condition::Load => surroundings.work(),
+                Condition::Load => load.work(),
                 Condition::OneProcessor => match OneProcessor::take() {
                     Ok(taken) => one_processor = Some(taken),
                     Err(why) => refuse(*condition, why),
@@ -101,13 +101,14 @@ impl Children<'_> {
         let threads = threads(conditions);
         command.arg("build").arg(&recipe).arg("--out").arg(out).args(threads).arg("--quiet");
         // Layers that an earlier build made would hide what differs.
-        let store = self.stock.as_ref().map(|stock| stock.fill(self.scratch.join(format!("store-{number}"))));
+        let store =
+            self.store.as_ref().map(|store| store.create(self.scratch.join(format!("store-{number}"))));
         let store = store.transpose()?;
         if let Some(store) = &store {
             command.arg("--store").arg(store);
         }
         let result = self.run(number, conditions, command);
-        drop((shuffled, surroundings, one_processor));
+        drop((reordered, load, one_processor));
         if let Some(path) = store {
             std::fs::remove_dir_all(&path).map_err(|source| ReproError::Scratch { path, source })?;
         }

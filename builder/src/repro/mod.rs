@@ -5,10 +5,10 @@
 
 pub mod child;
 mod conditions;
-mod shuffle;
-mod stock;
-mod surroundings;
-mod verdict;
+mod host_load;
+mod readdir_order;
+mod result;
+mod store_setup;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -17,8 +17,8 @@ use std::time::Instant;
 use serde::Serialize;
 
 pub use conditions::{Condition, matrix};
-pub use stock::Stock;
-pub use verdict::ReproVerdict;
+pub use result::ReproResult;
+pub use store_setup::StoreSetup;
 
 use amiforge_store::StoreError;
 
@@ -136,7 +136,7 @@ pub enum KeepBundles {
 
 /// A build and how it compares with the first.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Attempt {
+pub struct ComparedBuild {
     /// Its number, counted from 0.
     pub number: usize,
     /// What was changed for it.
@@ -159,9 +159,10 @@ pub struct ReproReport {
     /// Whether all builds gave the same bundle.
     pub equal: bool,
     /// The builds.
-    pub builds: Vec<Attempt>,
+    pub builds: Vec<ComparedBuild>,
     /// Which condition is likely to matter.
-    pub verdict: ReproVerdict,
+    #[serde(rename = "verdict")]
+    pub result: ReproResult,
     /// How the first build that differs does so.
     pub differences: Option<diff::DiffReport>,
 }
@@ -174,25 +175,25 @@ pub fn run(options: ReproOptions<'_>, build: &mut Build<'_>) -> Result<ReproRepo
     if options.matrix.len() < 2 {
         return Err(ReproError::TooFew(options.matrix.len()));
     }
-    let mut series = Series { options, build, attempts: Vec::new(), first: None, differences: None };
+    let mut series = Series { options, build, builds: Vec::new(), first: None, differences: None };
     options.progress.begin("building", None);
     let outcome = series.all();
     options.progress.end();
-    let verdict = outcome?;
-    let Series { attempts: builds, differences, .. } = series;
+    let result = outcome?;
+    let Series { builds, differences, .. } = series;
     if options.keep == KeepBundles::Nothing {
-        for attempt in &builds {
-            remove(&bundle(options.folder, attempt.number))?;
+        for build in &builds {
+            remove(&bundle(options.folder, build.number))?;
         }
     }
-    Ok(ReproReport { equal: builds.iter().all(|attempt| attempt.equal), builds, verdict, differences })
+    Ok(ReproReport { equal: builds.iter().all(|build| build.equal), builds, result, differences })
 }
 
 /// Builds under way.
 struct Series<'a, 'b> {
     options: ReproOptions<'a>,
     build: &'a mut Build<'b>,
-    attempts: Vec<Attempt>,
+    builds: Vec<ComparedBuild>,
     /// `SHA256SUMS` of the first build.
     first: Option<Vec<u8>>,
     differences: Option<diff::DiffReport>,
@@ -200,20 +201,20 @@ struct Series<'a, 'b> {
 
 impl Series<'_, '_> {
     /// Makes all builds and judges them.
-    fn all(&mut self) -> Result<ReproVerdict, ReproError> {
+    fn all(&mut self) -> Result<ReproResult, ReproError> {
         for conditions in self.options.matrix {
             self.one(conditions)?;
         }
-        let verdict = verdict::judge(&self.attempts);
-        let ReproVerdict::Suspects(suspects) = &verdict else { return Ok(verdict) };
+        let result = result::evaluate(&self.builds);
+        let ReproResult::Suspects(suspects) = &result else { return Ok(result) };
         if suspects.len() < 2 {
-            return Ok(verdict);
+            return Ok(result);
         }
         // Several may be at fault: each alone tells which.
         for suspect in Condition::ALL.into_iter().filter(|one| suspects.contains(&one.to_string())) {
             self.one(&[suspect])?;
         }
-        Ok(verdict::judge(&self.attempts))
+        Ok(result::evaluate(&self.builds))
     }
 
     /// Makes one build and compares it with the first.
@@ -221,7 +222,7 @@ impl Series<'_, '_> {
         if self.options.interrupt.raised() {
             return Err(ReproError::Interrupted);
         }
-        let number = self.attempts.len();
+        let number = self.builds.len();
         let out = bundle(self.options.folder, number);
         let begun = Instant::now();
         let not_varied = (self.build)(number, conditions, &out)?;
@@ -235,7 +236,7 @@ impl Series<'_, '_> {
         let failed =
             |condition: &Condition| not_varied.iter().any(|one| one.condition == condition.to_string());
         let varied: Vec<_> = conditions.iter().copied().filter(|one| !failed(one)).collect();
-        self.attempts.push(Attempt {
+        self.builds.push(ComparedBuild {
             number,
             conditions: conditions.iter().map(ToString::to_string).collect(),
             not_varied,

@@ -91,7 +91,7 @@ fn builds_of_the_same_inputs_are_reproducible_and_leave_nothing() {
     let sample = Sample::new();
     let report = sample.run(&matrix(3), |_, _| 0);
     assert!(report.equal && report.differences.is_none());
-    assert_eq!(report.verdict, ReproVerdict::Reproducible);
+    assert_eq!(report.result, ReproResult::Reproducible);
     assert!(!sample.folder.path().join("build-0").exists());
 }
 
@@ -100,7 +100,7 @@ fn a_condition_that_reaches_one_inode_is_found_and_the_field_named() {
     let sample = Sample::new();
     let report = sample.run(&matrix(6), |_, conditions| u64::from(conditions.contains(&Condition::TimeZone)));
     assert!(!report.equal);
-    assert_eq!(report.verdict, ReproVerdict::Suspects(vec!["time zone".to_owned()]));
+    assert_eq!(report.result, ReproResult::Suspects(vec!["time zone".to_owned()]));
     let differences = report.differences.unwrap().differences;
     let lines: Vec<_> = differences.iter().map(diff::Difference::line).collect();
     let named = lines
@@ -113,5 +113,5 @@ fn a_condition_that_reaches_one_inode_is_found_and_the_field_named() {
 fn a_difference_without_a_changed_condition_is_chance() {
     let sample = Sample::new();
     let report = sample.run(&matrix(3), |number, _| number as u64);
-    assert_eq!(report.verdict, ReproVerdict::Chance);
+    assert_eq!(report.result, ReproResult::Chance);
 }

@@ -14,7 +14,7 @@ use amiforge_machine::boot::{
 use anyhow::Context as _;
 use clap::ValueEnum;
 
-use super::subject::Subject;
+use super::target::BootTarget;
 use crate::outcome::Failure;
 
 /// What volumes of EBS are whole multiples of.
@@ -90,7 +90,7 @@ pub(crate) struct Args {
 
     #[cfg(feature = "aws")]
     #[command(flatten)]
-    pub(super) aws: crate::cmd::aws::Args,
+    pub(super) aws: crate::cmd::region::Args,
 }
 
 #[derive(Debug, clap::Args)]
@@ -219,7 +219,7 @@ impl Args {
     }
 
     /// The launch that is asked for.
-    pub(super) fn launch(&self, subject: &Subject, before: Option<&BeforeBoot>) -> Result<Launch, Failure> {
+    pub(super) fn launch(&self, target: &BootTarget, before: Option<&BeforeBoot>) -> Result<Launch, Failure> {
         let cannot = || format!("cannot boot `{}`", self.image.display());
         let read = |path: &Path| {
             amiforge_progress::regular::read(path).with_context(|| format!("reading `{}`", path.display()))
@@ -232,11 +232,11 @@ impl Args {
         let firmware = match self.firmware {
             Some(FirmwareArg::Uefi) => Firmware::Uefi,
             Some(FirmwareArg::Bios) => Firmware::Bios,
-            None => subject.firmware,
+            None => target.firmware,
         };
         Ok(Launch {
-            disk: subject.disk.clone(),
-            arch: subject.arch,
+            disk: target.disk.clone(),
+            arch: target.arch,
             firmware,
             bus: match self.bus {
                 BusArg::Nvme => Bus::Nvme,
@@ -249,10 +249,10 @@ impl Args {
             },
             cpus: self.cpus.max(1),
             memory: u32::try_from(self.memory >> 20).unwrap_or(u32::MAX).max(1),
-            writes: self.writes(subject),
+            writes: self.writes(target),
             volumes,
-            instance: self.facts(subject)?,
-            sessions: if self.instance.allow_imdsv1 { Sessions::Optional } else { subject.sessions },
+            instance: self.facts(target)?,
+            sessions: if self.instance.allow_imdsv1 { Sessions::Optional } else { target.sessions },
             user_data,
             key: self.instance.ssh_key.clone(),
             users: match &self.showing.user {
@@ -276,11 +276,11 @@ impl Args {
         texts.chain(get.iter().cloned()).chain(run.iter().cloned().map(Check::Run)).collect()
     }
 
-    fn writes(&self, subject: &Subject) -> Writes {
+    fn writes(&self, target: &BootTarget) -> Writes {
         if self.persist {
             return Writes::Persist;
         }
-        Writes::Away(self.volume_size.unwrap_or(subject.size).next_multiple_of(GIB))
+        Writes::Away(self.volume_size.unwrap_or(target.size).next_multiple_of(GIB))
     }
 
     /// Whether something is asked for that needs a login.
@@ -288,7 +288,7 @@ impl Args {
         !self.showing.run.is_empty()
     }
 
-    fn facts(&self, subject: &Subject) -> Result<Facts, Failure> {
+    fn facts(&self, target: &BootTarget) -> Result<Facts, Failure> {
         let mut tags = BTreeMap::new();
         for tag in &self.instance.tags {
             let (key, value) = tag
@@ -298,14 +298,14 @@ impl Args {
             tags.insert(key.to_owned(), value.to_owned());
         }
         Ok(Facts {
-            seed: subject.seed.clone(),
+            seed: target.seed.clone(),
             id: self.instance.instance_id.clone(),
             kind: self.instance.instance_type.clone(),
-            image: subject.ami.clone(),
-            region: subject.region.clone(),
+            image: target.ami.clone(),
+            region: target.region.clone(),
             hostname: self.instance.hostname.clone(),
             tags,
-            root_device: subject.root_device.clone(),
+            root_device: target.root_device.clone(),
         })
     }
 }

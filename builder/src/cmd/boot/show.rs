@@ -15,7 +15,7 @@ use amiforge_machine::boot::{
 };
 use serde::Serialize;
 
-use super::subject::Subject;
+use super::target::BootTarget;
 use crate::outcome::Failure;
 use crate::ui::{ConsoleStream, GuestConsole, Ui, written};
 
@@ -54,8 +54,8 @@ impl<'a> LaunchView<'a> {
     }
 
     /// Says what is launched.
-    pub(super) fn begin(&self, subject: &Subject, wanted: &Launch) {
-        let Subject { name, .. } = subject;
+    pub(super) fn begin(&self, target: &BootTarget, wanted: &Launch) {
+        let BootTarget { name, .. } = target;
         let machine = machine(wanted.arch, wanted.firmware, wanted.bus);
         let leave = if wanted.checks.is_empty() { "; Ctrl-C ends it" } else { "" };
         self.ui.status(format_args!("launching {name}: {machine}{leave}"));
@@ -134,7 +134,7 @@ struct BootJson<'a> {
 
 /// Shows how a launch went.
 pub(super) fn outcome(
-    subject: &Subject,
+    target: &BootTarget,
     wanted: &Launch,
     launched: &LaunchOutcome,
     receipt: Option<&Path>,
@@ -149,7 +149,7 @@ pub(super) fn outcome(
     let seconds = launched.seconds;
     if ui.json() {
         return ui.object(&BootJson {
-            image: &subject.name,
+            image: &target.name,
             arch: wanted.arch,
             firmware: wanted.firmware,
             bus: wanted.bus,
@@ -165,7 +165,7 @@ pub(super) fn outcome(
         });
     }
     let machine = machine(wanted.arch, wanted.firmware, wanted.bus);
-    let name = &subject.name;
+    let name = &target.name;
     let Some(how) = how else {
         let verb = match outcome {
             "passed" => "booted",

@@ -11,8 +11,8 @@ use anyhow::Context as _;
 use serde::Serialize;
 
 use super::Args;
-use crate::outcome::{CommandResult, Done, Failure};
-use crate::signals::stop_on_signals;
+use crate::outcome::{CommandResult, Failure, Outcome};
+use crate::signals::interrupt_on_signals;
 use crate::ui::{Ui, written};
 
 /// What `--json` shows.
@@ -44,7 +44,7 @@ struct VerifiedVolume {
 pub(super) fn run(args: &Args, name: &str, ui: &Ui) -> CommandResult {
     let begun = Instant::now();
     let cannot = || format!("cannot verify {name}");
-    let interrupt = stop_on_signals()?;
+    let interrupt = interrupt_on_signals()?;
     let subject =
         args.bundle.as_deref().and_then(|bundle| bundle.is_dir().then(|| ImageSource::open(bundle)));
     let subject = subject.transpose().with_context(cannot)?.map(|source| ami::subject(&source));
@@ -72,7 +72,7 @@ pub(super) fn run(args: &Args, name: &str, ui: &Ui) -> CommandResult {
     show(&examined, &volumes, against(&expected), &services.region, begun.elapsed(), ui)?;
     let equal =
         examined.differences.is_empty() && volumes.iter().all(|one| one.report.differences.is_empty());
-    Ok(if equal { Done::Well } else { Done::Differs })
+    Ok(if equal { Outcome::Success } else { Outcome::Difference })
 }
 
 /// What the fields were compared with.

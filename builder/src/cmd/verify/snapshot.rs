@@ -9,8 +9,8 @@ use anyhow::Context as _;
 use serde::Serialize;
 
 use super::Args;
-use crate::outcome::{CommandResult, Done, Failure};
-use crate::signals::stop_on_signals;
+use crate::outcome::{CommandResult, Failure, Outcome};
+use crate::signals::interrupt_on_signals;
 use crate::ui::{Ui, written};
 
 /// What `--json` shows.
@@ -25,7 +25,7 @@ struct SnapshotVerifyJson<'a> {
 /// Verifies the snapshot that the arguments name.
 pub(super) fn run(args: &Args, name: &str, ui: &Ui) -> CommandResult {
     let begun = Instant::now();
-    let interrupt = stop_on_signals()?;
+    let interrupt = interrupt_on_signals()?;
     let region = args.aws.connect(&interrupt)?;
     let services = region.services();
     let rate = if args.aws.is_local() { 0 } else { flow::RATE };
@@ -33,7 +33,7 @@ pub(super) fn run(args: &Args, name: &str, ui: &Ui) -> CommandResult {
     let work = verify::verify(&services, name, args.bundle.as_deref(), sample, rate, ui, &interrupt);
     let report = region.block_on(work).with_context(|| format!("cannot verify {name}"))?;
     show(name, &services.region, &report, begun.elapsed(), ui)?;
-    Ok(if report.differences.is_empty() { Done::Well } else { Done::Differs })
+    Ok(if report.differences.is_empty() { Outcome::Success } else { Outcome::Difference })
 }
 
 fn show(name: &str, region: &str, report: &SnapshotReport, took: Duration, ui: &Ui) -> Result<(), Failure> {

@@ -1,6 +1,6 @@
 //! The keys of a recipe as they are written: plain TOML types with the words of the reference and the JSON Schema.
 //!
-//! Nothing is judged here; [`super::check`] turns keys into specs. Doc comments are the users' documentation.
+//! Nothing is judged here; [`super::validate`] turns keys into specs. Doc comments are the users' documentation.
 
 mod boot;
 mod contents;

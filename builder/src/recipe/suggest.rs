@@ -1,7 +1,7 @@
 //! The nearest of the words that would have been right.
 
 /// A clause such as "; did you mean `size`?", or nothing where no candidate is near.
-pub(super) fn meant<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> String {
+pub(super) fn suggestion<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> String {
     nearest(word, candidates).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default()
 }
 
@@ -16,7 +16,7 @@ fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<
 }
 
 /// Words in a sentence: "`a`, `b` or `c`".
-pub(super) fn listed<'a>(words: impl Iterator<Item = &'a str>) -> String {
+pub(super) fn any_of<'a>(words: impl Iterator<Item = &'a str>) -> String {
     let mut words: Vec<String> = words.map(|word| format!("`{word}`")).collect();
     match words.pop() {
         Some(last) if words.is_empty() => last,
@@ -39,6 +39,6 @@ mod tests {
             nearest("authorised_keys", ["authorized-keys", "groups"].into_iter()),
             Some("authorized-keys")
         );
-        assert_eq!(listed(words()), "`name`, `version`, `arch` or `epoch`");
+        assert_eq!(any_of(words()), "`name`, `version`, `arch` or `epoch`");
     }
 }

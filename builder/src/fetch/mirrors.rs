@@ -5,7 +5,7 @@ use std::path::Path;
 
 use amiforge_rootfs::packages::control;
 
-use super::shown;
+use super::without_credentials;
 use crate::recipe::{ArchiveRole, DebArchive};
 
 /// The variable that names the mirror of the distribution.
@@ -22,7 +22,7 @@ pub struct Mirrors {
 
 impl Mirrors {
     /// Looks at the environment and at `/etc/apt`.
-    pub fn of_this_machine() -> Self {
+    pub fn from_system() -> Self {
         let variables = std::env::vars_os().filter_map(|(name, value)| {
             let (name, value) = (name.into_string().ok()?, value.into_string().ok()?);
             (name.starts_with(VARIABLE) && !value.is_empty()).then_some((name, value))
@@ -58,7 +58,7 @@ impl Mirrors {
         }
         Err(format!(
             "the mirror `{}` of the archive `{}` is not an address that begins with `https://`, `http://` or `file:///`",
-            shown(url),
+            without_credentials(url),
             archive.name
         ))
     }
@@ -73,7 +73,7 @@ impl Mirrors {
 
     /// Which of the archives an address is of, by their mirrors; the address is without credentials.
     pub fn owner<'a>(&self, archives: &'a [DebArchive], url: &str) -> Option<&'a DebArchive> {
-        let mirror = |archive: &DebArchive| self.of(archive).ok().map(|mirror| shown(&mirror));
+        let mirror = |archive: &DebArchive| self.of(archive).ok().map(|mirror| without_credentials(&mirror));
         let below =
             |mirror: &String| url.strip_prefix(mirror.as_str()).is_some_and(|rest| rest.starts_with('/'));
         // The longest, where one mirror lies below another.

@@ -96,7 +96,7 @@ pub(crate) struct Args {
 
 impl Args {
     /// What is asked for, without what only one of the commands has.
-    pub(crate) fn wanted(&self) -> AmiOptions {
+    pub(crate) fn options(&self) -> AmiOptions {
         AmiOptions {
             name: self.name.clone(),
             description: self.description.clone(),
@@ -164,7 +164,7 @@ pub(crate) fn failure(error: AmiError, cannot: String, publish: Option<(&Left, &
 }
 
 /// How to go on after an error that the same command may get over.
-fn go_on(publish: Option<(&Left, &str)>) -> String {
+fn resume_hint(publish: Option<(&Left, &str)>) -> String {
     let again = "the same command goes on where it was";
     match publish {
         None => again.to_owned(),
@@ -214,10 +214,10 @@ fn hint(error: &AmiError, publish: Option<(&Left, &str)>) -> Option<String> {
         }
         AmiError::Call { source, .. }
         | AmiError::Upload { source: PublishError::Call { source, .. } | PublishError::Put { source, .. }, .. } => {
-            service_hint(source).unwrap_or_else(|| go_on(publish))
+            service_hint(source).unwrap_or_else(|| resume_hint(publish))
         }
         AmiError::Upload { .. } | AmiError::StillPending { .. } | AmiError::Interrupted | AmiError::Failed { .. } => {
-            go_on(publish)
+            resume_hint(publish)
         }
         _ => return None,
     })
@@ -228,7 +228,7 @@ pub(crate) const RAW_CHANGED: &str =
     "once nothing writes to the file any more, the same command sends what has changed";
 
 /// The key that the options of a command name.
-pub(crate) fn key(named: Option<&str>, encrypt: bool) -> KeyOf {
+pub(crate) fn encryption_key(named: Option<&str>, encrypt: bool) -> KeyOf {
     match (named, encrypt) {
         (Some(key), _) => KeyOf::named(key),
         (None, true) => KeyOf::Default,
@@ -237,7 +237,7 @@ pub(crate) fn key(named: Option<&str>, encrypt: bool) -> KeyOf {
 }
 
 /// A failure about a key, with what to do about it.
-pub(crate) fn of_key(error: KeyError, cannot: String) -> Failure {
+pub(crate) fn key_failure(error: KeyError, cannot: String) -> Failure {
     let hint = match &error {
         KeyError::Call { source, region, .. } => match source.fault.kind {
             ServiceErrorKind::NotFound => {
@@ -267,7 +267,7 @@ pub(crate) fn rate(given: Option<u32>, local: bool) -> u32 {
 const SECRETS_NAMED: usize = 5;
 
 /// Refuses an image with secrets that its recipe does not allow: whoever gets it would have them.
-pub(crate) fn demand_no_secrets(source: &ImageSource, cannot: &str) -> Result<(), Failure> {
+pub(crate) fn refuse_secrets(source: &ImageSource, cannot: &str) -> Result<(), Failure> {
     let secrets = source.manifest().map(|manifest| manifest.origin.secrets.as_slice()).unwrap_or_default();
     let refused: Vec<_> = secrets.iter().filter(|secret| secret.is_refused()).collect();
     if refused.is_empty() {

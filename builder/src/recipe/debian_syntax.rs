@@ -1,4 +1,4 @@
-//! The small languages of packages and stages: names, versions, suites, addresses. Like [`super::values`], each answer
+//! The small languages of packages and stages: names, versions, suites, addresses. Like [`super::parse`], each answer
 //! to a mistake is a sentence for the user.
 
 use amiforge_rootfs::glob::Globs;
@@ -17,7 +17,7 @@ pub(crate) struct PackageRequest<'a> {
 }
 
 /// `name`, `name=version`, `name/suite`, each perhaps with `:architecture` after the name.
-pub(crate) fn request(text: &str) -> Result<PackageRequest<'_>, String> {
+pub(crate) fn package_request(text: &str) -> Result<PackageRequest<'_>, String> {
     let (name, version, suite) = match text.find(['=', '/']) {
         Some(at) if text[at..].starts_with('=') => (&text[..at], Some(&text[at + 1..]), None),
         Some(at) => (&text[..at], None, Some(&text[at + 1..])),
@@ -190,14 +190,17 @@ mod tests {
     #[test]
     fn packages_are_asked_for_by_name_version_suite_and_architecture() {
         let plain = PackageRequest { name: "nginx", arch: None, version: None, suite: None };
-        assert_eq!(request("nginx"), Ok(plain));
-        assert_eq!(request("nginx=1:1.22.*"), Ok(PackageRequest { version: Some("1:1.22.*"), ..plain }));
-        assert_eq!(request("nginx/sid"), Ok(PackageRequest { suite: Some("sid"), ..plain }));
+        assert_eq!(package_request("nginx"), Ok(plain));
+        assert_eq!(
+            package_request("nginx=1:1.22.*"),
+            Ok(PackageRequest { version: Some("1:1.22.*"), ..plain })
+        );
+        assert_eq!(package_request("nginx/sid"), Ok(PackageRequest { suite: Some("sid"), ..plain }));
         let i386 = PackageRequest { arch: Some("i386"), ..plain };
-        assert_eq!(request("nginx:i386=2"), Ok(PackageRequest { version: Some("2"), ..i386 }));
+        assert_eq!(package_request("nginx:i386=2"), Ok(PackageRequest { version: Some("2"), ..i386 }));
         for wrong in ["", "a", "Nginx", "nginx=", "nginx/", "nginx:", "nginx /sid", "nginx=1=2", "-ab", "a_b"]
         {
-            assert!(request(wrong).is_err(), "{wrong}");
+            assert!(package_request(wrong).is_err(), "{wrong}");
         }
     }
 

@@ -14,13 +14,13 @@ const MOUNT: &str = "mount -t tmpfs none /tmp && mount -t tmpfs none /tmp && ech
 
 /// Other programs of the host. They end when this is dropped.
 #[derive(Default)]
-pub(super) struct Surroundings {
+pub(super) struct HostLoad {
     mounts: Option<Child>,
     stop: Arc<AtomicBool>,
     work: Option<JoinHandle<()>>,
 }
 
-impl Surroundings {
+impl HostLoad {
     /// Mounts other file systems, in namespaces of their own. Gives why that cannot be.
     pub(super) fn mount(&mut self) -> Result<(), String> {
         let mut command = Command::new("unshare");
@@ -48,7 +48,7 @@ impl Surroundings {
     }
 }
 
-impl Drop for Surroundings {
+impl Drop for HostLoad {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
         if let Some(work) = self.work.take() {
@@ -108,13 +108,13 @@ mod tests {
 
     #[test]
     fn programs_of_the_host_end_with_the_build() {
-        let mut surroundings = Surroundings::default();
-        surroundings.work();
-        if surroundings.mount().is_ok() {
-            let child = surroundings.mounts.as_ref().unwrap().id();
+        let mut load = HostLoad::default();
+        load.work();
+        if load.mount().is_ok() {
+            let child = load.mounts.as_ref().unwrap().id();
             let mounts = std::fs::read_to_string(format!("/proc/{child}/mounts")).unwrap();
             assert!(mounts.lines().filter(|line| line.contains(" /tmp tmpfs ")).count() >= 2, "{mounts}");
         }
-        drop(surroundings);
+        drop(load);
     }
 }

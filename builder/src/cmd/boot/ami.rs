@@ -10,12 +10,12 @@ use amiforge_publish::{flow, volume};
 use anyhow::{Context as _, anyhow};
 
 use super::Args;
-use super::subject::{self, Subject};
+use super::target::{self, BootTarget};
 use crate::outcome::Failure;
 use crate::ui::{Bytes, Ui};
 
 /// Fetches the AMI that the arguments name.
-pub(super) fn fetch(args: &Args, id: &str, ui: &Ui, interrupt: &Interrupt) -> Result<Subject, Failure> {
+pub(super) fn fetch(args: &Args, id: &str, ui: &Ui, interrupt: &Interrupt) -> Result<BootTarget, Failure> {
     let cannot = || format!("cannot boot {id}");
     let connected = args.aws.connect(interrupt)?;
     let services = connected.services();
@@ -47,7 +47,7 @@ pub(super) fn fetch(args: &Args, id: &str, ui: &Ui, interrupt: &Interrupt) -> Re
     ));
     let medium = Medium::open(&disk).with_context(cannot)?;
     let arch = args.arch().or_else(|| Arch::from_word(image.architecture.as_deref()?)).unwrap_or(Arch::X86);
-    Ok(Subject {
+    Ok(BootTarget {
         name: id.to_owned(),
         size: medium.size(),
         arch,
@@ -55,10 +55,10 @@ pub(super) fn fetch(args: &Args, id: &str, ui: &Ui, interrupt: &Interrupt) -> Re
             Some("legacy-bios") => Firmware::Bios,
             Some("uefi" | "uefi-preferred") => Firmware::Uefi,
             // What instance types do where an AMI says nothing.
-            _ => subject::firmware(&medium, arch),
+            _ => target::firmware(&medium, arch),
         },
         disk,
-        vouched: None,
+        receipt_image: None,
         expected: None,
         seed: id.as_bytes().to_vec(),
         ami: id.to_owned(),

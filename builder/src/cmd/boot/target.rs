@@ -18,7 +18,7 @@ use crate::outcome::Failure;
 use crate::ui::Ui;
 
 /// What is booted.
-pub(super) struct Subject {
+pub(super) struct BootTarget {
     /// Its name in words.
     pub(super) name: String,
     /// The raw disk.
@@ -29,7 +29,7 @@ pub(super) struct Subject {
     /// What starts it if nothing else is said.
     pub(super) firmware: Firmware,
     /// Bundle or raw image that a receipt may vouch for.
-    pub(super) vouched: Option<PathBuf>,
+    pub(super) receipt_image: Option<PathBuf>,
     /// Digests and length of the image by its manifest.
     pub(super) expected: Option<(ImageDigests, u64)>,
     /// What ids follow from.
@@ -42,21 +42,21 @@ pub(super) struct Subject {
     pub(super) _folder: Option<tempfile::TempDir>,
 }
 
-impl Subject {
+impl BootTarget {
     /// Finds what the arguments name.
     #[cfg_attr(not(feature = "aws"), expect(unused_variables, reason = "only fetching needs them"))]
-    pub(super) fn find(args: &Args, ui: &Ui, interrupt: &Interrupt) -> Result<Self, Failure> {
+    pub(super) fn resolve(args: &Args, ui: &Ui, interrupt: &Interrupt) -> Result<Self, Failure> {
         #[cfg(feature = "aws")]
         if let Some(id) = args.image.to_str().filter(|id| id.starts_with("ami-") && !args.image.exists()) {
-            let id = crate::cmd::aws::remote(id)
+            let id = crate::cmd::region::remote(id)
                 .map_err(|wrong| Failure::usage(anyhow::anyhow!("`{id}` is {wrong}")))?;
-            return super::remote::fetch(args, &id, ui, interrupt);
+            return super::ami::fetch(args, &id, ui, interrupt);
         }
-        Self::here(args)
+        Self::local(args)
     }
 
     /// A bundle or raw image.
-    fn here(args: &Args) -> Result<Self, Failure> {
+    fn local(args: &Args) -> Result<Self, Failure> {
         let cannot = || format!("cannot boot `{}`", args.image.display());
         let medium = Medium::open(&args.image).with_context(cannot)?;
         let manifest = medium.bundle().map(|folder| manifest(folder).with_context(cannot)).transpose()?;
@@ -74,7 +74,7 @@ impl Subject {
             size: medium.size(),
             arch,
             firmware: firmware(&medium, arch),
-            vouched: Some(args.image.clone()),
+            receipt_image: Some(args.image.clone()),
             expected: manifest.map(|manifest| ((&manifest).into(), manifest.size)),
             seed: seed.into_bytes(),
             ami,

@@ -44,14 +44,14 @@ pub enum InputChange {
 
 /// The differences between two locks. The states of the archives play no part.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Changes {
+pub struct LockDiff {
     /// What changed: whose it is (`image`, or a stage), its name, how.
     pub list: Vec<(String, String, InputChange)>,
     /// Bytes to fetch for all of it, before and after.
     pub size: (u64, u64),
 }
 
-impl Changes {
+impl LockDiff {
     /// The differences that lead from one lock to another; from nothing, everything is added.
     pub fn between(old: Option<&Lock>, new: &Lock) -> Self {
         let before = old.map(entries).unwrap_or_default();
@@ -79,7 +79,7 @@ impl Changes {
             list.push((part.clone(), name.clone(), change));
         }
         list.sort();
-        let size = |lock: &Lock| lock.needs().iter().map(|needed| needed.size).sum();
+        let size = |lock: &Lock| lock.files().iter().map(|needed| needed.size).sum();
         Self { list, size: (old.map_or(0, size), size(new)) }
     }
 

@@ -11,21 +11,21 @@ use crate::lock::Lock;
 
 /// A lock, and the store that holds what it pins.
 #[derive(Debug)]
-pub struct Stock {
+pub struct StoreSetup {
     /// The store.
     pub store: Store,
     /// The lock.
     pub lock: Lock,
 }
 
-impl Stock {
+impl StoreSetup {
     /// Makes a store for a build.
     ///
     /// # Errors
     /// [`ReproError::NotFetched`], [`ReproError::Scratch`], [`ReproError::Store`].
-    pub(super) fn fill(&self, folder: PathBuf) -> Result<PathBuf, ReproError> {
+    pub(super) fn create(&self, folder: PathBuf) -> Result<PathBuf, ReproError> {
         let (from, to) = (self.store.objects(), Store::at(&folder).objects());
-        for need in self.lock.needs() {
+        for need in self.lock.files() {
             let found = from.find(need.sha256, need.size).map_err(ReproError::Store)?;
             let found = found.ok_or_else(|| ReproError::NotFetched { label: need.label.clone() })?;
             let path = to.path(need.sha256);

@@ -21,7 +21,7 @@ const SILENCE: Duration = Duration::from_mins(1);
 /// Why a file could not be had from an address.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum WireError {
+pub enum TransferError {
     /// There is no such file.
     #[error("there is no such file ({0})")]
     Missing(String),
@@ -30,7 +30,7 @@ pub enum WireError {
     Status(u16),
     /// The server cannot be reached, or the connection broke.
     #[error("{0}")]
-    Broken(String),
+    Connection(String),
     /// The file ends too early.
     #[error("the connection ended after {got} of {size} bytes")]
     Cut {
@@ -55,12 +55,12 @@ pub enum WireError {
     File(#[source] io::Error),
 }
 
-impl WireError {
+impl TransferError {
     /// Whether it may be gone when tried again.
     pub(super) fn passes(&self) -> bool {
         match self {
             Self::Status(status) => matches!(status, 408 | 429 | 500..=599),
-            Self::Broken(_) | Self::Cut { .. } => true,
+            Self::Connection(_) | Self::Cut { .. } => true,
             _ => false,
         }
     }
@@ -83,13 +83,13 @@ pub(super) struct Download {
 
 /// Connections, with what the environment says of proxies and certificates.
 #[derive(Debug, Default)]
-pub struct Wire {
+pub struct HttpClient {
     http: OnceLock<Agent>,
     https: OnceLock<Agent>,
     direct: OnceLock<Agent>,
 }
 
-impl Wire {
+impl HttpClient {
     /// Opens nothing yet.
     pub fn new() -> Self {
         Self::default()
@@ -98,8 +98,8 @@ impl Wire {
     /// All of a file that has at most `most` bytes; what may pass is tried again.
     ///
     /// # Errors
-    /// [`WireError`].
-    pub fn read(&self, url: &str, most: u64, interrupt: &Interrupt) -> Result<Vec<u8>, WireError> {
+    /// [`TransferError`].
+    pub fn read(&self, url: &str, most: u64, interrupt: &Interrupt) -> Result<Vec<u8>, TransferError> {
         let mut attempt = 1;
         loop {
             match self.read_once(url, most) {
@@ -112,20 +112,20 @@ impl Wire {
         }
     }
 
-    fn read_once(&self, url: &str, most: u64) -> Result<Vec<u8>, WireError> {
+    fn read_once(&self, url: &str, most: u64) -> Result<Vec<u8>, TransferError> {
         let answer = self.open(url, 0)?;
         let mut bytes = Vec::new();
         answer.body.take(most.saturating_add(1)).read_to_end(&mut bytes).map_err(|error| broken(&error))?;
         let got = bytes.len() as u64;
         match answer.size {
-            _ if got > most => Err(WireError::TooLong(most)),
-            Some(size) if size != got => Err(WireError::Cut { got, size }),
+            _ if got > most => Err(TransferError::TooLong(most)),
+            Some(size) if size != got => Err(TransferError::Cut { got, size }),
             _ => Ok(bytes),
         }
     }
 
     /// Asks for a file from a byte on. A server may answer with all of it nevertheless.
-    pub(super) fn open(&self, url: &str, from: u64) -> Result<Download, WireError> {
+    pub(super) fn open(&self, url: &str, from: u64) -> Result<Download, TransferError> {
         if let Some(path) = url.strip_prefix("file://") {
             return open_file(path, from);
         }
@@ -133,7 +133,7 @@ impl Wire {
         if from > 0 {
             request = request.header(header::RANGE, format!("bytes={from}-"));
         }
-        let response = request.call().map_err(|error| WireError::Broken(error.to_string()))?;
+        let response = request.call().map_err(|error| TransferError::Connection(error.to_string()))?;
         let status = response.status();
         let number = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
         let length = number(header::CONTENT_LENGTH).and_then(|text| text.parse::<u64>().ok());
@@ -142,9 +142,9 @@ impl Wire {
             (StatusCode::PARTIAL_CONTENT, Some((start, size))) => (start, size),
             (StatusCode::OK, _) => (0, length),
             (StatusCode::NOT_FOUND | StatusCode::GONE, _) => {
-                return Err(WireError::Missing(format!("status {}", status.as_u16())));
+                return Err(TransferError::Missing(format!("status {}", status.as_u16())));
             }
-            _ => return Err(WireError::Status(status.as_u16())),
+            _ => return Err(TransferError::Status(status.as_u16())),
         };
         Ok(Download { from, size, body: Box::new(response.into_body().into_reader()) })
     }
@@ -173,8 +173,8 @@ pub(super) fn pause(attempt: u32, interrupt: &Interrupt) {
 }
 
 /// A connection that broke.
-pub(super) fn broken(error: &io::Error) -> WireError {
-    WireError::Broken(format!("the connection broke: {error}"))
+pub(super) fn broken(error: &io::Error) -> TransferError {
+    TransferError::Connection(format!("the connection broke: {error}"))
 }
 
 fn agent(proxy: Option<&str>) -> Agent {
@@ -233,7 +233,7 @@ fn escaped(url: &str) -> String {
         .collect()
 }
 
-fn open_file(path: &str, from: u64) -> Result<Download, WireError> {
+fn open_file(path: &str, from: u64) -> Result<Download, TransferError> {
     let opened = amiforge_progress::regular::open(Path::new(path)).and_then(|mut file| {
         let size = file.metadata()?.len();
         file.seek(SeekFrom::Start(from.min(size)))?;
@@ -242,9 +242,9 @@ fn open_file(path: &str, from: u64) -> Result<Download, WireError> {
     match opened {
         Ok((file, size)) => Ok(Download { from: from.min(size), size: Some(size), body: Box::new(file) }),
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-            Err(WireError::Missing(error.to_string()))
+            Err(TransferError::Missing(error.to_string()))
         }
-        Err(error) => Err(WireError::File(error)),
+        Err(error) => Err(TransferError::File(error)),
     }
 }
 

@@ -10,26 +10,26 @@ use toml::Spanned;
 use toml::de::DeTable;
 
 use super::checker::Checker;
+use super::diagnostic::{Diagnostic, KeyPath, UnlocatedDiagnostic, locate};
 use super::keys::{ArchKey, DiskKeys, EpochKey, ImageKeys, NumberOrText, RecipeKeys};
-use super::mistake::{At, Mistake, UnlocatedMistake, locate};
 use super::{
-    Arch, ImageSpec, Recipe, boot, contents, packages, partitions, reference, shape, sources, stages, values,
+    Arch, ImageSpec, Recipe, boot, contents, packages, parse, partitions, reference, schema, sources, stages,
 };
 
 /// A MiB, in which disks are laid out.
 const MIB: u64 = 1 << 20;
 
 /// Checks the text of a recipe.
-pub(super) fn recipe(text: &str, folder: &Path) -> Result<Recipe, Vec<Mistake>> {
+pub(super) fn recipe(text: &str, folder: &Path) -> Result<Recipe, Vec<Diagnostic>> {
     let (document, faults) = DeTable::parse_recoverable(text);
     if !faults.is_empty() {
         return Err(faults.iter().map(|fault| syntax(text, fault)).collect());
     }
-    let place = |findings: Vec<UnlocatedMistake>, document: &Spanned<DeTable<'_>>| -> Vec<Mistake> {
-        let mistake = |(at, part, message)| Mistake::new(text, locate(document, &at, part), message);
+    let place = |findings: Vec<UnlocatedDiagnostic>, document: &Spanned<DeTable<'_>>| -> Vec<Diagnostic> {
+        let mistake = |(at, part, message)| Diagnostic::new(text, locate(document, &at, part), message);
         findings.into_iter().map(mistake).collect()
     };
-    let findings = shape::findings(document.get_ref(), &reference::schema());
+    let findings = schema::violations(document.get_ref(), &reference::json_schema());
     if !findings.is_empty() {
         return Err(place(findings, &document));
     }
@@ -44,14 +44,14 @@ pub(super) fn recipe(text: &str, folder: &Path) -> Result<Recipe, Vec<Mistake>> 
 }
 
 /// A mistake that the parser of TOML tells of.
-fn syntax(text: &str, fault: &toml::de::Error) -> Mistake {
+fn syntax(text: &str, fault: &toml::de::Error) -> Diagnostic {
     let message = fault.message().trim().replace('\n', ", ");
-    Mistake::new(text, fault.span().unwrap_or(0..0), message)
+    Diagnostic::new(text, fault.span().unwrap_or(0..0), message)
 }
 
 /// Turns every part into its spec; nothing comes of it only when there was a mistake.
 fn specs(keys: &RecipeKeys, digest: Digest, checker: &mut Checker<'_>) -> Option<Recipe> {
-    let top = At::top();
+    let top = KeyPath::top();
     let arch = match keys.image.arch {
         ArchKey::X86_64 => Arch::X86_64,
         ArchKey::Aarch64 => Arch::Aarch64,
@@ -101,15 +101,16 @@ fn specs(keys: &RecipeKeys, digest: Digest, checker: &mut Checker<'_>) -> Option
     })
 }
 
-fn image(keys: &ImageKeys, arch: Arch, at: &At, checker: &mut Checker<'_>) -> Option<ImageSpec> {
-    let name = checker.accept(at.key("name"), values::image_name(&keys.name, 3, 128));
-    let version = checker
-        .optional(at.key("version"), keys.version.as_ref(), |version| values::image_name(version, 1, 64));
+fn image(keys: &ImageKeys, arch: Arch, at: &KeyPath, checker: &mut Checker<'_>) -> Option<ImageSpec> {
+    let name = checker.accept(at.key("name"), parse::image_name(&keys.name, 3, 128));
+    let version = checker.accept_optional(at.key("version"), keys.version.as_ref(), |version| {
+        parse::image_name(version, 1, 64)
+    });
     let epoch = keys.epoch.as_ref().and_then(|epoch| {
         let seconds = match epoch {
-            EpochKey::Seconds(seconds) => values::seconds_in_range(*seconds),
-            EpochKey::Text(text) => values::epoch(text),
-            EpochKey::Toml(time) => values::moment(*time),
+            EpochKey::Seconds(seconds) => parse::seconds_in_range(*seconds),
+            EpochKey::Text(text) => parse::epoch(text),
+            EpochKey::Toml(time) => parse::moment(*time),
         };
         checker.accept(at.key("epoch"), seconds)
     });
@@ -118,26 +119,26 @@ fn image(keys: &ImageKeys, arch: Arch, at: &At, checker: &mut Checker<'_>) -> Op
 
 fn disk(
     keys: &DiskKeys,
-    at: &At,
+    at: &KeyPath,
     checker: &mut Checker<'_>,
 ) -> (DiskSize, Option<amiforge_formats::guid::Guid>) {
     if let Some(other) = keys.sector_size.filter(|&bytes| bytes != 512) {
-        checker.wrong(
+        checker.reject(
             at.key("sector-size"),
             format!("`{other}` is not 512, the only sector that EC2 shows to machines"),
         );
     }
-    let guid = checker.optional(at.key("guid"), keys.guid.as_ref(), |text| {
+    let guid = checker.accept_optional(at.key("guid"), keys.guid.as_ref(), |text| {
         text.parse().map_err(|wrong| format!("{wrong}"))
     });
     let bytes = match &keys.size {
         None => return (DiskSize::Minimal, guid),
         Some(NumberOrText::Text(word)) if word == "minimal" => return (DiskSize::Minimal, guid),
-        Some(NumberOrText::Text(text)) => values::size(text).and_then(|bytes| {
+        Some(NumberOrText::Text(text)) => parse::size(text).and_then(|bytes| {
             let whole = bytes % MIB == 0;
             if whole { Ok(bytes) } else { Err(format!("`{text}` is not a whole number of MiB")) }
         }),
-        Some(NumberOrText::Number(gib)) => values::size(&format!("{gib} GiB")),
+        Some(NumberOrText::Number(gib)) => parse::size(&format!("{gib} GiB")),
     };
     let bytes = checker.accept(at.key("size"), bytes).unwrap_or(MIB);
     (DiskSize::Exact(bytes), guid)

@@ -9,7 +9,7 @@ use crate::recipe::{DebSource, SourceFrom};
 
 /// A file that is wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Want {
+pub struct FileRequest {
     /// Its digest.
     pub sha256: Digest,
     /// Its length in bytes.

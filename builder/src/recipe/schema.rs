@@ -8,17 +8,17 @@ use toml::Spanned;
 use toml::de::{DeInteger, DeTable, DeValue};
 
 use super::advice;
-use super::mistake::{At, KeyPart, UnlocatedMistake};
-use super::nearest::{listed, meant};
+use super::diagnostic::{KeyPart, KeyPath, UnlocatedDiagnostic};
+use super::suggest::{any_of, suggestion};
 
 /// Everything in the document that the schema does not allow.
-pub(super) fn findings(document: &DeTable<'_>, schema: &Value) -> Vec<UnlocatedMistake> {
+pub(super) fn violations(document: &DeTable<'_>, schema: &Value) -> Vec<UnlocatedDiagnostic> {
     let mut found = Vec::new();
-    table(document, schema, &At::top(), &mut found);
+    table(document, schema, &KeyPath::top(), &mut found);
     found
 }
 
-fn table(table: &DeTable<'_>, schema: &Value, at: &At, found: &mut Vec<UnlocatedMistake>) {
+fn table(table: &DeTable<'_>, schema: &Value, at: &KeyPath, found: &mut Vec<UnlocatedDiagnostic>) {
     let known = schema["properties"].as_object();
     for (key, item) in table {
         let key = key.get_ref().as_ref();
@@ -30,7 +30,7 @@ fn table(table: &DeTable<'_>, schema: &Value, at: &At, found: &mut Vec<Unlocated
             None => {
                 let candidates = known.into_iter().flat_map(|known| known.keys().map(String::as_str));
                 let place = at.table().map(|table| format!(" in `{table}`")).unwrap_or_default();
-                let message = format!("unknown key `{key}`{place}{}", meant(key, candidates));
+                let message = format!("unknown key `{key}`{place}{}", suggestion(key, candidates));
                 found.push((at.key(key), KeyPart::Key, message));
             }
         }
@@ -45,7 +45,7 @@ fn table(table: &DeTable<'_>, schema: &Value, at: &At, found: &mut Vec<Unlocated
     }
 }
 
-fn value(item: &Spanned<DeValue<'_>>, schema: &Value, at: &At, found: &mut Vec<UnlocatedMistake>) {
+fn value(item: &Spanned<DeValue<'_>>, schema: &Value, at: &KeyPath, found: &mut Vec<UnlocatedDiagnostic>) {
     let alternatives: Vec<&Value> = match schema["anyOf"].as_array() {
         Some(several) => several.iter().collect(),
         None => vec![schema],
@@ -62,14 +62,14 @@ fn value(item: &Spanned<DeValue<'_>>, schema: &Value, at: &At, found: &mut Vec<U
             }
         }
         DeValue::String(word) => {
-            let words = words(schema);
+            let words = choices(schema);
             if !words.is_empty() && !words.contains(&word.as_ref()) {
-                let instead = at.last_key().and_then(|key| advice::instead(key, word));
+                let instead = at.last_key().and_then(|key| advice::replacement(key, word));
                 let end = match instead {
                     Some(instead) => format!("; {instead}"),
-                    None => meant(word, words.iter().copied()),
+                    None => suggestion(word, words.iter().copied()),
                 };
-                let message = format!("`{word}` is not {}{end}", listed(words.iter().copied()));
+                let message = format!("`{word}` is not {}{end}", any_of(words.iter().copied()));
                 found.push((at.clone(), KeyPart::Value, message));
             }
         }
@@ -97,18 +97,18 @@ fn allows(schema: &Value, value: &DeValue<'_>) -> bool {
 
 /// The type that a schema names; one of words has none but is of texts.
 fn kind_of(schema: &Value) -> &str {
-    schema["type"].as_str().unwrap_or(if words(schema).is_empty() { "" } else { "string" })
+    schema["type"].as_str().unwrap_or(if choices(schema).is_empty() { "" } else { "string" })
 }
 
 /// The words that a schema allows: `enum`, or `const` in `oneOf` where each has its own documentation.
-pub(super) fn words(schema: &Value) -> Vec<&str> {
+pub(super) fn choices(schema: &Value) -> Vec<&str> {
     let plain = schema["enum"].as_array().into_iter().flatten().filter_map(Value::as_str);
     let documented = schema["oneOf"].as_array().into_iter().flatten().filter_map(|one| one["const"].as_str());
     plain.chain(documented).collect()
 }
 
 /// That a value is of none of the types that are allowed.
-fn mismatch(value: &DeValue<'_>, alternatives: &[&Value], at: &At) -> String {
+fn mismatch(value: &DeValue<'_>, alternatives: &[&Value], at: &KeyPath) -> String {
     let table = at.table().filter(|_| value.is_table());
     if let (Some(table), [schema]) = (table, alternatives)
         && kind_of(&schema["items"]) == "object"
@@ -122,9 +122,9 @@ fn mismatch(value: &DeValue<'_>, alternatives: &[&Value], at: &At) -> String {
 
 /// What a schema asks for, in words.
 fn expected(schema: &Value) -> String {
-    let words = words(schema);
+    let words = choices(schema);
     if !words.is_empty() {
-        return listed(words.into_iter());
+        return any_of(words.into_iter());
     }
     match kind_of(schema) {
         "string" => "a text in quotes",

@@ -22,7 +22,7 @@ const MEMORY_MAX: u64 = 256 << 20;
 
 /// Why the order was not varied.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Refused {
+pub(super) enum NotReordered {
     /// Nothing has an order.
     #[error("the recipe has no source of kind `dir`")]
     NoFolder,
@@ -41,39 +41,39 @@ pub(super) enum Refused {
 
 /// A copy, gone when dropped.
 #[derive(Debug)]
-pub(super) struct Shuffled {
+pub(super) struct ReorderedCopy {
     /// The recipe in it, the same bytes under the same name.
     pub(super) recipe: PathBuf,
     _folder: tempfile::TempDir,
 }
 
 /// Copies the folder of a recipe: what `dir` sources name is copied with its entries in reverse, all else is linked to.
-pub(super) fn copy(recipe: &Recipe, path: &Path, scratch: &Path) -> Result<Shuffled, Refused> {
+pub(super) fn copy(recipe: &Recipe, path: &Path, scratch: &Path) -> Result<ReorderedCopy, NotReordered> {
     let base = path.parent().unwrap_or(Path::new("/"));
     let mut folders = Vec::new();
     for source in &recipe.sources {
         let (SourceKind::Dir { path, .. } | SourceKind::Tar { path } | SourceKind::Oci { path, .. }) =
             &source.kind;
         if path.components().any(|component| component == Component::ParentDir) {
-            return Err(Refused::Elsewhere(path.clone()));
+            return Err(NotReordered::Elsewhere(path.clone()));
         }
         if matches!(source.kind, SourceKind::Dir { .. }) {
             // The recipe may have been named by a relative path.
             let whole = std::path::absolute(path).unwrap_or_else(|_| path.clone());
-            let below = whole.strip_prefix(base).map_err(|_| Refused::Elsewhere(path.clone()))?;
+            let below = whole.strip_prefix(base).map_err(|_| NotReordered::Elsewhere(path.clone()))?;
             let names = below.components().filter(|one| *one != Component::CurDir);
             folders.push(names.collect::<PathBuf>());
         }
     }
     if folders.is_empty() {
-        return Err(Refused::NoFolder);
+        return Err(NotReordered::NoFolder);
     }
-    let failed = |path: &Path, source| Refused::Copy { path: path.to_owned(), source };
+    let failed = |path: &Path, source| NotReordered::Copy { path: path.to_owned(), source };
     let folder = place(base, &folders, scratch).map_err(|source| failed(scratch, source))?;
     let mut copying = CopyRun { folders, links: HashMap::new() };
     copying.folder(base, folder.path(), Path::new(""))?;
     let name = path.file_name().unwrap_or_default();
-    Ok(Shuffled { recipe: folder.path().join(name), _folder: folder })
+    Ok(ReorderedCopy { recipe: folder.path().join(name), _folder: folder })
 }
 
 /// A folder for the copy, on another file system than the original where there is one with room.
@@ -116,15 +116,15 @@ struct CopyRun {
 
 impl CopyRun {
     /// Copies the entries of a folder.
-    fn folder(&mut self, from: &Path, to: &Path, below: &Path) -> Result<(), Refused> {
-        let failed = |source| Refused::Copy { path: from.to_owned(), source };
+    fn folder(&mut self, from: &Path, to: &Path, below: &Path) -> Result<(), NotReordered> {
+        let failed = |source| NotReordered::Copy { path: from.to_owned(), source };
         let names: io::Result<Vec<OsString>> =
             fs::read_dir(from).and_then(|entries| entries.map(|entry| Ok(entry?.file_name())).collect());
         let mut names = names.map_err(failed)?;
         names.reverse();
         for name in names {
             let (from, to, below) = (from.join(&name), to.join(&name), below.join(&name));
-            let failed = |source| Refused::Copy { path: from.clone(), source };
+            let failed = |source| NotReordered::Copy { path: from.clone(), source };
             let copied = self.folders.iter().any(|folder| below.starts_with(folder));
             let leads = self.folders.iter().any(|folder| folder.starts_with(&below));
             let stat = fs::symlink_metadata(&from).map_err(failed)?;
@@ -138,8 +138,13 @@ impl CopyRun {
     }
 
     /// Copies one entry with what a source reads of it: kind, bytes, mode, time, attributes, hard links.
-    fn entry(&mut self, (from, stat): (&Path, &Metadata), to: &Path, below: &Path) -> Result<(), Refused> {
-        let failed = |source| Refused::Copy { path: from.to_owned(), source };
+    fn entry(
+        &mut self,
+        (from, stat): (&Path, &Metadata),
+        to: &Path,
+        below: &Path,
+    ) -> Result<(), NotReordered> {
+        let failed = |source| NotReordered::Copy { path: from.to_owned(), source };
         let kind = stat.file_type();
         if stat.nlink() > 1 && !kind.is_dir() {
             if let Some(first) = self.links.get(&(stat.dev(), stat.ino())) {

@@ -5,12 +5,12 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::{Attempt, Condition};
+use super::{ComparedBuild, Condition};
 
 /// What the builds show.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum ReproVerdict {
+pub enum ReproResult {
     /// All are equal.
     Reproducible,
     /// Builds differ although nothing was changed: something is drawn.
@@ -22,24 +22,20 @@ pub enum ReproVerdict {
 }
 
 /// Judges the builds.
-pub(super) fn judge(attempts: &[Attempt]) -> ReproVerdict {
-    let (equal, different): (Vec<_>, Vec<_>) = attempts.iter().skip(1).partition(|attempt| attempt.equal);
+pub(super) fn evaluate(builds: &[ComparedBuild]) -> ReproResult {
+    let (equal, different): (Vec<_>, Vec<_>) = builds.iter().skip(1).partition(|build| build.equal);
     if different.is_empty() {
-        return ReproVerdict::Reproducible;
+        return ReproResult::Reproducible;
     }
-    if different.iter().any(|attempt| attempt.varied.is_empty()) {
-        return ReproVerdict::Chance;
+    if different.iter().any(|build| build.varied.is_empty()) {
+        return ReproResult::Chance;
     }
-    let innocent: BTreeSet<Condition> =
-        equal.iter().flat_map(|attempt| attempt.varied.iter().copied()).collect();
+    let innocent: BTreeSet<Condition> = equal.iter().flat_map(|build| build.varied.iter().copied()).collect();
     // A build may differ by any one of several conditions, so alone ones weigh more than what all share.
-    let alone: Vec<_> = different
-        .iter()
-        .filter(|attempt| attempt.varied.len() == 1)
-        .flat_map(|attempt| &attempt.varied)
-        .collect();
+    let alone: Vec<_> =
+        different.iter().filter(|build| build.varied.len() == 1).flat_map(|build| &build.varied).collect();
     let suspects: Vec<String> = if alone.is_empty() {
-        let shared = |one: &Condition| different.iter().all(|attempt| attempt.varied.contains(one));
+        let shared = |one: &Condition| different.iter().all(|build| build.varied.contains(one));
         Condition::ALL
             .iter()
             .filter(|one| shared(one) && !innocent.contains(one))
@@ -48,10 +44,10 @@ pub(super) fn judge(attempts: &[Attempt]) -> ReproVerdict {
     } else {
         alone.into_iter().map(ToString::to_string).collect()
     };
-    if suspects.is_empty() { ReproVerdict::Unclear } else { ReproVerdict::Suspects(suspects) }
+    if suspects.is_empty() { ReproResult::Unclear } else { ReproResult::Suspects(suspects) }
 }
 
-impl fmt::Display for ReproVerdict {
+impl fmt::Display for ReproResult {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Reproducible => f.write_str("every build gave the same bytes"),

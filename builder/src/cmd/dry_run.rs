@@ -9,7 +9,7 @@ use amiforge_publish::request::{ContentOf, Request};
 use amiforge_publish::source::ImageSource;
 use anyhow::Context as _;
 
-use crate::outcome::{CommandResult, Done, Failure};
+use crate::outcome::{CommandResult, Failure, Outcome};
 use crate::ui::{Bytes, Ui, written};
 
 /// Shows the plan of a request.
@@ -41,7 +41,7 @@ pub(super) fn show(
     } else {
         words(&plan, ui)?;
     }
-    Ok(Done::Well)
+    Ok(Outcome::Success)
 }
 
 fn volume(source: &ImageSource) -> Volume {

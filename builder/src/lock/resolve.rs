@@ -8,19 +8,19 @@ use amiforge_rootfs::packages::locked::LockedPackage;
 use amiforge_rootfs::packages::resolve::{self, PackageId, PinPreference, PinTo, Request, Suite};
 use sha2::{Digest as _, Sha256};
 
-use super::error::{ArchiveFault, LockError};
+use super::error::{LockError, SuiteError};
 use super::suites::{self, ReadSuite};
 use super::{Lock, LockedSource, LockedStage, inputs};
-use crate::fetch::{self, FetchError, Fetching, FileLocation, Want};
-use crate::recipe::{DebSource, PinnedTo, Recipe, Recommends, Stage, StageSource};
+use crate::fetch::{self, FetchError, Fetcher, FileLocation, FileRequest};
+use crate::recipe::{DebSource, PinTarget, Recipe, Recommends, Stage, StageSource};
 
 /// Which versions a new lock takes, where an older one has some.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Update {
     /// Those of the older lock, as far as they are still to be had.
-    Nothing,
+    None,
     /// Newer ones of these packages.
-    These(Vec<String>),
+    Packages(Vec<String>),
     /// Newer ones of all.
     All,
 }
@@ -29,11 +29,11 @@ pub enum Update {
 ///
 /// # Errors
 /// [`LockError`].
-pub fn make(
+pub fn resolve(
     recipe: &Recipe,
     old: Option<&Lock>,
     update: &Update,
-    with: &Fetching<'_>,
+    with: &Fetcher<'_>,
 ) -> Result<Lock, LockError> {
     known(old, update)?;
     let mut lock =
@@ -82,7 +82,7 @@ pub fn make(
 
 /// Whether the packages that shall be updated are there at all.
 fn known(old: Option<&Lock>, update: &Update) -> Result<(), LockError> {
-    let (Some(old), Update::These(names)) = (old, update) else { return Ok(()) };
+    let (Some(old), Update::Packages(names)) = (old, update) else { return Ok(()) };
     let packages = || old.image.iter().chain(old.stages.iter().flat_map(|stage| &stage.packages));
     match names.iter().find(|name| !packages().any(|package| package.name == **name)) {
         Some(name) => Err(LockError::Unknown { name: name.clone() }),
@@ -90,7 +90,7 @@ fn known(old: Option<&Lock>, update: &Update) -> Result<(), LockError> {
     }
 }
 
-fn read(deb: &DebSource, old: Option<&Lock>, with: &Fetching<'_>) -> Result<Vec<ReadSuite>, LockError> {
+fn read(deb: &DebSource, old: Option<&Lock>, with: &Fetcher<'_>) -> Result<Vec<ReadSuite>, LockError> {
     let mut all = Vec::new();
     for archive in &deb.archives {
         for suite in &archive.suites {
@@ -108,7 +108,7 @@ fn read(deb: &DebSource, old: Option<&Lock>, with: &Fetching<'_>) -> Result<Vec<
     Ok(all)
 }
 
-fn failed(suite: &ReadSuite, fault: ArchiveFault) -> LockError {
+fn failed(suite: &ReadSuite, fault: SuiteError) -> LockError {
     let (archive, suite) = (suite.locked.name.clone(), suite.locked.suite.clone());
     LockError::Archive { archive, suite, source: Box::new(fault) }
 }
@@ -116,8 +116,8 @@ fn failed(suite: &ReadSuite, fault: ArchiveFault) -> LockError {
 /// The versions of an older lock that a new one shall have.
 fn keep(packages: &[LockedPackage], update: &Update) -> Vec<PackageId> {
     let kept = |package: &&LockedPackage| match update {
-        Update::Nothing => true,
-        Update::These(names) => !names.contains(&package.name),
+        Update::None => true,
+        Update::Packages(names) => !names.contains(&package.name),
         Update::All => false,
     };
     let id = |package: &LockedPackage| PackageId {
@@ -156,11 +156,11 @@ fn of_stage(stage: &Stage, deb: &DebSource, prefer: Vec<PackageId>) -> Request {
 }
 
 fn pins(deb: &DebSource) -> Vec<PinPreference> {
-    let pin = |pin: &crate::recipe::Pinned| PinPreference {
+    let pin = |pin: &crate::recipe::VersionPin| PinPreference {
         package: pin.package.clone(),
         to: match &pin.to {
-            PinnedTo::Version(version) => PinTo::Version(version.clone()),
-            PinnedTo::Suite(suite) => PinTo::Suite(suite.clone()),
+            PinTarget::Version(version) => PinTo::Version(version.clone()),
+            PinTarget::Suite(suite) => PinTo::Suite(suite.clone()),
         },
         priority: i32::from(pin.priority),
     };
@@ -172,7 +172,7 @@ fn sources(
     stage: &Stage,
     deb: Option<&DebSource>,
     old: Option<&Lock>,
-    with: &Fetching<'_>,
+    with: &Fetcher<'_>,
 ) -> Result<Vec<LockedSource>, LockError> {
     let one = |source: &StageSource| {
         let pinned =
@@ -191,13 +191,13 @@ fn pin(
     source: &StageSource,
     from: FileLocation,
     old: Option<&Lock>,
-    with: &Fetching<'_>,
+    with: &Fetcher<'_>,
 ) -> Result<LockedSource, FetchError> {
     let label = source.label.clone();
     let (sha256, size) = match known_size(source, old) {
         None => first_time(source, &from, with)?,
         Some((sha256, size)) => {
-            let want = Want { sha256, size, label: label.clone(), from };
+            let want = FileRequest { sha256, size, label: label.clone(), from };
             let objects = with.store.objects();
             fetch::fetch(&[want], &objects, with.wire, 1, with.progress, with.interrupt)?;
             (sha256, size)
@@ -217,9 +217,10 @@ fn known_size(source: &StageSource, old: Option<&Lock>) -> Option<(Digest, u64)>
 fn first_time(
     source: &StageSource,
     from: &FileLocation,
-    with: &Fetching<'_>,
+    with: &Fetcher<'_>,
 ) -> Result<(Digest, u64), FetchError> {
-    let mut file = fetch::copy(from, with.store.folder(), with.wire, with.interrupt, with.progress)?;
+    let mut file =
+        fetch::fetch_unpinned(from, with.store.folder(), with.wire, with.interrupt, with.progress)?;
     let (found, size) = measured(&mut file)
         .map_err(|error| FetchError::Local { name: source.label.clone(), source: error })?;
     if let Some(expected) = source.sha256.filter(|&expected| expected != found) {

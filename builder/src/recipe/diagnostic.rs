@@ -12,7 +12,7 @@ const LINE_SHOWN: usize = 160;
 
 /// A place in a recipe: the keys and positions that lead to it from the top.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct At(Vec<PathStep>);
+pub(super) struct KeyPath(Vec<PathStep>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum PathStep {
@@ -20,7 +20,7 @@ enum PathStep {
     Index(usize),
 }
 
-impl At {
+impl KeyPath {
     /// The whole recipe.
     pub(super) fn top() -> Self {
         Self::default()
@@ -70,11 +70,11 @@ pub(super) enum KeyPart {
 }
 
 /// A mistake before it is located.
-pub(super) type UnlocatedMistake = (At, KeyPart, String);
+pub(super) type UnlocatedDiagnostic = (KeyPath, KeyPart, String);
 
 /// What is wrong, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mistake {
+pub struct Diagnostic {
     /// Line, from 1.
     pub line: usize,
     /// Column in characters, from 1.
@@ -85,7 +85,7 @@ pub struct Mistake {
     excerpt: Option<(String, usize)>,
 }
 
-impl Mistake {
+impl Diagnostic {
     /// A mistake in the bytes `span` of `text`.
     pub(super) fn new(text: &str, span: Range<usize>, message: String) -> Self {
         let start = floor(text, span.start);
@@ -110,32 +110,32 @@ fn floor(text: &str, at: usize) -> usize {
 
 /// Every mistake found in one recipe, in the order of the text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mistakes {
+pub struct Diagnostics {
     path: PathBuf,
-    list: Vec<Mistake>,
+    list: Vec<Diagnostic>,
 }
 
-impl Mistakes {
+impl Diagnostics {
     /// Sorts them.
-    pub(super) fn new(path: PathBuf, mut list: Vec<Mistake>) -> Self {
+    pub(super) fn new(path: PathBuf, mut list: Vec<Diagnostic>) -> Self {
         list.sort_by_key(|mistake| (mistake.line, mistake.column));
         Self { path, list }
     }
 
     /// The mistakes.
-    pub fn list(&self) -> &[Mistake] {
+    pub fn list(&self) -> &[Diagnostic] {
         &self.list
     }
 }
 
-impl fmt::Display for Mistakes {
+impl fmt::Display for Diagnostics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let path = self.path.display();
         if self.list.len() > 1 {
             write!(f, "{} mistakes", self.list.len())?;
         }
         for mistake in &self.list {
-            let Mistake { line, column, message, excerpt } = mistake;
+            let Diagnostic { line, column, message, excerpt } = mistake;
             if self.list.len() > 1 {
                 writeln!(f)?;
             }
@@ -150,7 +150,7 @@ impl fmt::Display for Mistakes {
 }
 
 /// The bytes of the text that `at` leads to; where a key is missing, the table that should have it.
-pub(super) fn locate(root: &Spanned<DeTable<'_>>, at: &At, part: KeyPart) -> Range<usize> {
+pub(super) fn locate(root: &Spanned<DeTable<'_>>, at: &KeyPath, part: KeyPart) -> Range<usize> {
     let mut found = root.span();
     let mut table = Some(root.get_ref());
     let mut list = None;
@@ -183,28 +183,28 @@ mod tests {
     fn a_mistake_is_shown_with_its_line_and_a_caret_under_each_character() {
         let text = "a = 1\n[x]\nkäse = \"größe\"\n";
         let start = text.find("\"g").unwrap();
-        let mistake = Mistake::new(text, start..start + "\"größe\"".len(), "is wrong".into());
-        let shown = Mistakes::new("r.toml".into(), vec![mistake]).to_string();
+        let mistake = Diagnostic::new(text, start..start + "\"größe\"".len(), "is wrong".into());
+        let shown = Diagnostics::new("r.toml".into(), vec![mistake]).to_string();
         assert_eq!(shown, "r.toml:3:8: is wrong\n  3 | käse = \"größe\"\n    |        ^^^^^^^");
     }
 
     #[test]
     fn a_place_past_the_end_or_within_a_character_does_not_panic() {
         for span in [0..0, 5..900, 900..901, 1..1] {
-            Mistake::new("é\n", span, String::new());
+            Diagnostic::new("é\n", span, String::new());
         }
-        assert_eq!(Mistake::new("", 0..0, String::new()).line, 1);
+        assert_eq!(Diagnostic::new("", 0..0, String::new()).line, 1);
     }
 
     #[test]
     fn places_lead_to_keys_values_and_the_tables_of_missing_keys() {
         let text = "[image]\nname = \"x\"\n[[partition]]\n[[partition]]\nsize = 5\n";
         let root = DeTable::parse(text).unwrap();
-        let shown = |at: &At, part| &text[locate(&root, at, part)];
-        let size = At::top().key("partition").index(1).key("size");
+        let shown = |at: &KeyPath, part| &text[locate(&root, at, part)];
+        let size = KeyPath::top().key("partition").index(1).key("size");
         assert_eq!((shown(&size, KeyPart::Key), shown(&size, KeyPart::Value)), ("size", "5"));
-        assert_eq!(shown(&At::top().key("image").key("arch"), KeyPart::Value), "[image]");
+        assert_eq!(shown(&KeyPath::top().key("image").key("arch"), KeyPart::Value), "[image]");
         assert_eq!(size.table().unwrap(), "[partition.size]");
-        assert_eq!(At::top().key("partition").index(1).table().unwrap(), "[[partition]]");
+        assert_eq!(KeyPath::top().key("partition").index(1).table().unwrap(), "[[partition]]");
     }
 }
