@@ -1,9 +1,9 @@
-//! The command line: what can be asked for. Knows no library but clap; each command's arguments stand with the command.
+//! The command line: the global options. The commands and their arguments are in [`crate::cmd`].
 
-use clap::{Parser, ValueEnum};
+use clap::Parser;
 
 use crate::cmd::Command;
-use crate::ui::{Paint, Voice};
+use crate::ui::{OutputOptions, UseColor};
 
 /// Build machine images offline and reproducibly, from a recipe, without privilege.
 #[derive(Debug, Parser)]
@@ -25,35 +25,20 @@ pub(crate) struct Cli {
     quiet: bool,
 
     /// When to use colour
-    #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t = Color::Auto)]
-    color: Color,
+    #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t = UseColor::Auto)]
+    color: UseColor,
 
     #[command(subcommand)]
     pub(crate) command: Command,
 }
 
-/// When to use colour.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Color {
-    /// On a terminal, unless `NO_COLOR` is set
-    Auto,
-    /// Always
-    Always,
-    /// Never
-    Never,
-}
-
 impl Cli {
-    /// How to speak: what `--json`, `-v`, `-q` and `--color` ask for.
-    pub(crate) fn voice(&self) -> Voice {
-        Voice {
+    /// How results and messages are shown, by `--json`, `-v`, `-q` and `--color`.
+    pub(crate) fn output_options(&self) -> OutputOptions {
+        OutputOptions {
             json: self.json,
-            loudness: if self.quiet { -1 } else { i8::try_from(self.verbose).unwrap_or(i8::MAX) },
-            paint: match self.color {
-                Color::Auto => Paint::OnTerminals,
-                Color::Always => Paint::Always,
-                Color::Never => Paint::Never,
-            },
+            verbosity: if self.quiet { -1 } else { i8::try_from(self.verbose).unwrap_or(i8::MAX) },
+            color: self.color,
         }
     }
 }
@@ -70,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn every_command_that_people_see_has_an_example_in_its_help() {
+    fn every_visible_command_has_an_example_in_its_help() {
         for command in Cli::command().get_subcommands().filter(|command| !command.is_hide_set()) {
             let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
             let example = format!("amiforge {}", command.get_name());

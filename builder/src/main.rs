@@ -33,7 +33,7 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(usage) => return ui::show_usage(&usage),
     };
-    let ui = Ui::new(cli.voice());
+    let ui = Ui::new(cli.output_options());
     let outcome = cmd::run(cli.command, Cli::command, &ui);
     ui.finish(outcome)
 }

@@ -21,14 +21,14 @@ pub(crate) struct Failure {
     /// The chain of errors; the first says "cannot <verb> <object>".
     pub(crate) error: anyhow::Error,
     /// Whose fault it was.
-    pub(crate) kind: FailureKind,
+    pub(crate) class: ErrorClass,
     /// What to do next, often a command to run.
     pub(crate) hint: Option<String>,
 }
 
 /// Whose fault a failure was; decides the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum FailureKind {
+pub(crate) enum ErrorClass {
     /// Something went wrong: exit code 1.
     Failed,
     /// The command line or the recipe is mistaken: exit code 2.
@@ -38,7 +38,7 @@ pub(crate) enum FailureKind {
 impl Failure {
     /// A mistake in the usage or the recipe.
     pub(crate) fn usage(error: anyhow::Error) -> Self {
-        Self { error, kind: FailureKind::Usage, hint: None }
+        Self { error, class: ErrorClass::Usage, hint: None }
     }
 
     /// The same with a hint.
@@ -65,13 +65,13 @@ pub(crate) struct FailureJson {
 
 impl Failure {
     /// The failure as `--json` shows it.
-    pub(crate) fn shown(&self) -> FailureJson {
-        let code = match self.kind {
-            FailureKind::Usage => "usage".to_owned(),
-            FailureKind::Failed if self.error.root_cause().to_string() == "interrupted" => {
+    pub(crate) fn to_json(&self) -> FailureJson {
+        let code = match self.class {
+            ErrorClass::Usage => "usage".to_owned(),
+            ErrorClass::Failed if self.error.root_cause().to_string() == "interrupted" => {
                 "interrupted".to_owned()
             }
-            FailureKind::Failed => self.service_code().unwrap_or_else(|| "failed".to_owned()),
+            ErrorClass::Failed => self.service_code().unwrap_or_else(|| "failed".to_owned()),
         };
         FailureJson {
             code,
@@ -100,7 +100,7 @@ impl From<anyhow::Error> for Failure {
         let hint = failed_call(&error).and_then(service_hint);
         #[cfg(not(feature = "aws"))]
         let hint = None;
-        Self { error, kind: FailureKind::Failed, hint }
+        Self { error, class: ErrorClass::Failed, hint }
     }
 }
 

@@ -3,6 +3,7 @@
 #[cfg(feature = "aws")]
 mod ami;
 mod args;
+mod launch;
 mod show;
 mod target;
 

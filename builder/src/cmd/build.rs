@@ -23,7 +23,7 @@ use serde::Serialize;
 use super::inputs::{default_store, load_recipe, lock_failure, source_date_epoch};
 use crate::outcome::{CommandResult, Failure, Outcome};
 use crate::signals::interrupt_on_signals;
-use crate::ui::{Bytes, Ui};
+use crate::ui::{HumanBytes, Ui};
 
 /// Build a recipe into a bundle: image, manifest, listing, checksums
 #[derive(Debug, clap::Args)]
@@ -270,7 +270,7 @@ fn report(built: &Built, seconds: f64, ui: &Ui) -> Result<(), Failure> {
     }
     if !ui.json() {
         let name = built.bundle.display();
-        ui.status(format_args!("built in {seconds:.1} s, {} of disk", Bytes(manifest.size)));
+        ui.status(format_args!("built in {seconds:.1} s, {} of disk", HumanBytes(manifest.size)));
         return ui.line(format_args!("{name} {}", manifest.plain));
     }
     let partitions = manifest.partitions.iter().map(|partition| PartitionReport {

@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::region;
 use crate::outcome::{CommandResult, Failure, Outcome};
 use crate::signals::interrupt_on_signals;
-use crate::ui::{Bytes, Ui};
+use crate::ui::{HumanBytes, Ui};
 
 /// Read a snapshot into a file, through the EBS direct APIs
 ///
@@ -68,7 +68,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
         })?;
     } else {
         ui.status(format_args!("read {} blocks of {} in {seconds:.1} s", done.fetched, done.held));
-        ui.line(format_args!("{file} {}", Bytes(done.size)))?;
+        ui.line(format_args!("{file} {}", HumanBytes(done.size)))?;
     }
     Ok(Outcome::Success)
 }

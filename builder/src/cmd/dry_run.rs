@@ -10,7 +10,7 @@ use amiforge_publish::source::ImageSource;
 use anyhow::Context as _;
 
 use crate::outcome::{CommandResult, Failure, Outcome};
-use crate::ui::{Bytes, Ui, written};
+use crate::ui::{HumanBytes, Ui, written};
 
 /// Shows the plan of a request.
 pub(super) fn show(
@@ -69,7 +69,7 @@ fn words(plan: &Plan, ui: &Ui) -> Result<(), Failure> {
         if !plan.copies.is_empty() {
             writeln!(out, "copied to {}", plan.copies.join(", "))?;
         }
-        writeln!(out, "{} blocks, {}, are sent", plan.blocks, Bytes(plan.bytes))?;
+        writeln!(out, "{} blocks, {}, are sent", plan.blocks, HumanBytes(plan.bytes))?;
         writeln!(out, "\ncalls:")?;
         for call in &plan.calls {
             let count = call.count.map_or_else(|| "some".to_owned(), |count| count.to_string());

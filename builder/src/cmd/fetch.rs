@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::inputs::{StoreArgs, load_recipe, lock_failure};
 use crate::outcome::{CommandResult, Failure, Outcome};
 use crate::signals::interrupt_on_signals;
-use crate::ui::{Bytes, Ui};
+use crate::ui::{HumanBytes, Ui};
 
 /// Fetch everything that the lock of a recipe needs
 #[derive(Debug, clap::Args)]
@@ -56,7 +56,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     if ui.json() {
         ui.object(&FetchJson { fetched: done.fetched, bytes: done.bytes, there: done.there })?;
     } else {
-        let (fetched, bytes, there) = (done.fetched, Bytes(done.bytes), done.there);
+        let (fetched, bytes, there) = (done.fetched, HumanBytes(done.bytes), done.there);
         ui.status(format_args!("fetched {fetched} files, {bytes}; {there} were there"));
     }
     Ok(Outcome::Success)

@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::inputs::{StoreArgs, load_recipe, lock_failure};
 use crate::outcome::{CommandResult, Failure, Outcome};
 use crate::signals::interrupt_on_signals;
-use crate::ui::{Bytes, Ui};
+use crate::ui::{HumanBytes, Ui};
 
 /// Pin every package and source of a recipe in a lock beside it
 #[derive(Debug, clap::Args)]
@@ -184,15 +184,18 @@ fn report(path: &Path, lock: &Lock, changes: &LockDiff, written: LockWritten, ui
         ui.line(format_args!("{of}{name} {change}"))?;
     }
     let (before, after) = changes.size;
-    let grown =
-        if before > 0 && before != after { format!(", {} before", Bytes(before)) } else { String::new() };
+    let grown = if before > 0 && before != after {
+        format!(", {} before", HumanBytes(before))
+    } else {
+        String::new()
+    };
     let stages: usize = lock.stages.iter().map(|stage| stage.packages.len() + stage.sources.len()).sum();
     let stages = if stages > 0 { format!(", {stages} inputs of stages") } else { String::new() };
     ui.status(format_args!(
         "{} changes: {} packages{stages}, {}{grown}",
         changes.list.len(),
         lock.image.len(),
-        Bytes(after)
+        HumanBytes(after)
     ));
     Ok(Outcome::Success)
 }

@@ -17,7 +17,7 @@ use serde::Serialize;
 use super::{ami_args, dry_run, region};
 use crate::outcome::{CommandResult, Failure, Outcome};
 use crate::signals::interrupt_on_signals;
-use crate::ui::{Bytes, Ui};
+use crate::ui::{HumanBytes, Ui};
 
 /// Publish a bundle as an AMI: upload, register, tag, share, copy
 ///
@@ -171,7 +171,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let mut result = result(&published, &job.request, seconds)?;
     let outcome = finish(published);
     if let Err(failure) = &outcome {
-        result["error"] = serde_json::to_value(failure.shown()).map_err(anyhow::Error::from)?;
+        result["error"] = serde_json::to_value(failure.to_json()).map_err(anyhow::Error::from)?;
     }
     ui.object(&result)?;
     outcome
@@ -293,7 +293,7 @@ fn sent(published: &Published) -> u64 {
 
 fn show(published: &Published, request: &Request, seconds: f64, ui: &Ui) -> Result<(), Failure> {
     let (image, sent) = (&published.image, sent(published));
-    ui.status(format_args!("sent {sent} blocks ({}) in {seconds:.1} s", Bytes(sent * BLOCK)));
+    ui.status(format_args!("sent {sent} blocks ({}) in {seconds:.1} s", HumanBytes(sent * BLOCK)));
     ui.line(format_args!("{} {} {}", request.region, image.id, image.snapshots().join(" ")))?;
     for copied in published.copied() {
         ui.line(format_args!("{} {} {}", copied.region, copied.image_id, copied.snapshot_ids.join(" ")))?;

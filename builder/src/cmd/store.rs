@@ -15,7 +15,7 @@ use serde::Serialize;
 use super::inputs::open_store;
 use crate::outcome::{CommandResult, Failure, Outcome};
 use crate::signals::interrupt_on_signals;
-use crate::ui::{Bytes, Ui};
+use crate::ui::{HumanBytes, Ui};
 
 /// A day.
 const DAY: u64 = 86_400;
@@ -98,12 +98,12 @@ fn du(store: &Store, ui: &Ui) -> CommandResult {
         return Ok(Outcome::Success);
     }
     for (name, sum) in &sums {
-        ui.line(format_args!("{:>10}  {:>6}  {name}", Bytes(sum.bytes).to_string(), sum.entries))?;
+        ui.line(format_args!("{:>10}  {:>6}  {name}", HumanBytes(sum.bytes).to_string(), sum.entries))?;
     }
     let all: u64 = sums.values().map(|sum| sum.bytes).sum();
     ui.line(format_args!(
         "{:>10}  {:>6}  in `{}`",
-        Bytes(all).to_string(),
+        HumanBytes(all).to_string(),
         entries.len(),
         store.folder().display()
     ))?;
@@ -186,7 +186,7 @@ fn gc(store: &Store, days: u32, keep: &[PathBuf], dry_run: bool, ui: &Ui) -> Com
         return Ok(Outcome::Success);
     }
     for (name, sum) in sums.iter().filter(|(_, sum)| sum.entries > 0) {
-        ui.line(format_args!("{:>10}  {:>6}  {name}", Bytes(sum.bytes).to_string(), sum.entries))?;
+        ui.line(format_args!("{:>10}  {:>6}  {name}", HumanBytes(sum.bytes).to_string(), sum.entries))?;
     }
     let word = if dry_run { "would go" } else { "removed" };
     ui.status(format_args!("{} of {} entries {word}", going.len(), all.len()));

@@ -15,7 +15,7 @@ use serde::Serialize;
 use super::{ami_args, region};
 use crate::outcome::{CommandResult, Failure, Outcome, service_hint};
 use crate::signals::interrupt_on_signals;
-use crate::ui::{Bytes, Ui};
+use crate::ui::{HumanBytes, Ui};
 
 /// Write an image into a snapshot, through the EBS direct APIs
 ///
@@ -228,7 +228,7 @@ fn show(uploaded: &Uploaded, region: &str, seconds: f64, ui: &Ui) -> Result<(), 
         "sent {} blocks of {} ({}) in {seconds:.1} s",
         uploaded.sent,
         uploaded.written,
-        Bytes(bytes_sent)
+        HumanBytes(bytes_sent)
     ));
     if uploaded.proven > 0 {
         ui.status(format_args!(

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::inputs::{load_recipe, lock_failure, open_store};
 use crate::outcome::{CommandResult, Failure, Outcome};
 use crate::signals::interrupt_on_signals;
-use crate::ui::{Bytes, Ui};
+use crate::ui::{HumanBytes, Ui};
 
 /// Pack everything that the lock of a recipe needs into one file
 #[derive(Debug, clap::Args)]
@@ -56,7 +56,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
         let inputs = lock.files().len();
         ui.object(&VendorJson { file: args.out.display().to_string(), size, inputs })?;
     } else {
-        ui.status(format_args!("packed {} files, {}", lock.files().len(), Bytes(size)));
+        ui.status(format_args!("packed {} files, {}", lock.files().len(), HumanBytes(size)));
     }
     Ok(Outcome::Success)
 }

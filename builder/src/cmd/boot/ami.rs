@@ -9,10 +9,10 @@ use amiforge_publish::ami::AmiRegion;
 use amiforge_publish::{flow, volume};
 use anyhow::{Context as _, anyhow};
 
-use super::Args;
+use super::args::Args;
 use super::target::{self, BootTarget};
 use crate::outcome::Failure;
-use crate::ui::{Bytes, Ui};
+use crate::ui::{HumanBytes, Ui};
 
 /// Fetches the AMI that the arguments name.
 pub(super) fn fetch(args: &Args, id: &str, ui: &Ui, interrupt: &Interrupt) -> Result<BootTarget, Failure> {
@@ -38,7 +38,7 @@ pub(super) fn fetch(args: &Args, id: &str, ui: &Ui, interrupt: &Interrupt) -> Re
     ui.status(format_args!(
         "{id}: {root}, {} blocks of a volume of {}{}",
         read.held,
-        Bytes(read.size),
+        HumanBytes(read.size),
         if read.garbage > 0 {
             format!(", {} of garbage as on every encrypted volume", read.garbage)
         } else {

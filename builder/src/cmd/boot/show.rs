@@ -44,12 +44,12 @@ impl<'a> LaunchView<'a> {
     /// The console is on standard output, or aside where that is for something else. Where keys go to the guest, the
     /// screen is its own; else it only adds lines to what is there.
     pub(super) fn new(ui: &'a Ui, wanted: &Launch, has_output: bool, log: Option<File>) -> Self {
-        let stream = if ui.json() || has_output { ConsoleStream::Aside } else { ConsoleStream::Output };
+        let stream = if ui.json() || has_output { ConsoleStream::Stderr } else { ConsoleStream::Stdout };
         let keyboard = wanted.checks.is_empty() && std::io::stdin().is_terminal();
         let allow = if keyboard { Allow::Screen } else { Allow::Lines };
         let console = (!ui.quiet()).then(|| ui.console(stream, allow));
         let output =
-            ui.console(if ui.json() { ConsoleStream::Aside } else { ConsoleStream::Output }, Allow::Lines);
+            ui.console(if ui.json() { ConsoleStream::Stderr } else { ConsoleStream::Stdout }, Allow::Lines);
         Self { ui, console, output, state: Mutex::new(LineState::Ended), log: log.map(Mutex::new) }
     }
 
@@ -80,7 +80,7 @@ impl<'a> LaunchView<'a> {
     pub(super) fn end(&self) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(console) = &self.console {
-            console.set_back();
+            console.reset();
             if *state == LineState::Open {
                 console.show(b"\n");
             }
@@ -105,7 +105,7 @@ impl GuestDisplay for LaunchView<'_> {
     fn output(&self, bytes: &[u8]) {
         self.end();
         self.output.show(bytes);
-        self.output.set_back();
+        self.output.reset();
     }
 
     fn tell(&self, words: &str) {

@@ -13,7 +13,7 @@ use amiforge_machine::boot::{Arch, Firmware};
 use amiforge_progress::Interrupt;
 use anyhow::Context as _;
 
-use super::Args;
+use super::args::Args;
 use crate::outcome::Failure;
 use crate::ui::Ui;
 
