@@ -16,11 +16,11 @@ pub(crate) struct Cli {
     #[arg(long, global = true)]
     json: bool,
 
-    /// Tell more: each step and how long it took
+    /// Show more: each step and how long it took
     #[arg(short, long, global = true, action = clap::ArgAction::Count, conflicts_with = "quiet")]
     verbose: u8,
 
-    /// Tell nothing but the result, warnings and errors
+    /// Show only the result, warnings and errors
     #[arg(short, long, global = true)]
     quiet: bool,
 

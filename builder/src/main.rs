@@ -1,4 +1,5 @@
-//! The `amiforge` program: arguments in, one command, an exit code out. Everything else is in the library.
+//! The `amiforge` program: parses the arguments, runs one command, returns its exit code. Everything else is in the
+//! library.
 
 mod cli;
 mod cmd;
@@ -17,16 +18,16 @@ use crate::cli::Cli;
 use crate::ui::Ui;
 
 fn main() -> ExitCode {
-    // The inside of a sandbox: before anything that might start a thread.
-    if std::env::args_os().nth(1).is_some_and(|word| word == SUBCOMMAND) {
+    // The process inside a sandbox: before anything that might start a thread.
+    if std::env::args_os().nth(1).is_some_and(|argument| argument == SUBCOMMAND) {
         return amiforge_sandbox::enter();
     }
     // One connection of a guest to the metadata service of its launch.
-    if std::env::args_os().nth(1).is_some_and(|word| word == imds::SUBCOMMAND) {
+    if std::env::args_os().nth(1).is_some_and(|argument| argument == imds::SUBCOMMAND) {
         return imds::enter(std::env::args_os().nth(2).map(PathBuf::from).as_deref());
     }
-    // A program that is to end with the launch that started it.
-    if std::env::args_os().nth(1).is_some_and(|word| word == leash::SUBCOMMAND) {
+    // A program that must end with the launch that started it.
+    if std::env::args_os().nth(1).is_some_and(|argument| argument == leash::SUBCOMMAND) {
         return leash::enter(std::env::args_os().skip(2));
     }
     let cli = match Cli::try_parse() {

@@ -1,17 +1,17 @@
-//! How a command ends: what it gives back, the failure with its hint, and the exit code that follows. Knows no command
-//! and no terminal.
+//! The outcome of a command: success, difference, or a failure with its hint; the exit code follows from it. Knows no
+//! command and no terminal.
 
 #[cfg(feature = "aws")]
 use amiforge_publish::fault::ServiceErrorKind;
 #[cfg(feature = "aws")]
 use amiforge_publish::retry::GaveUp;
 
-/// How a command that did not fail ended.
+/// The outcome of a command that did not fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// As asked: exit code 0.
+    /// Done as requested: exit code 0.
     Success,
-    /// What was compared or verified differs: exit code 3. The result says how.
+    /// A comparison or verification found a difference: exit code 3. The result names it.
     Difference,
 }
 
@@ -20,28 +20,28 @@ pub(crate) enum Outcome {
 pub(crate) struct Failure {
     /// The chain of errors; the first says "cannot <verb> <object>".
     pub(crate) error: anyhow::Error,
-    /// Whose fault it was.
+    /// Decides the exit code.
     pub(crate) class: ErrorClass,
-    /// What to do next, often a command to run.
+    /// What the user can do next, often a command to run.
     pub(crate) hint: Option<String>,
 }
 
-/// Whose fault a failure was; decides the exit code.
+/// The class of a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ErrorClass {
-    /// Something went wrong: exit code 1.
+    /// The work failed: exit code 1.
     Failed,
-    /// The command line or the recipe is mistaken: exit code 2.
+    /// The command line or the recipe is invalid: exit code 2.
     Usage,
 }
 
 impl Failure {
-    /// A mistake in the usage or the recipe.
+    /// A failure caused by the command line or the recipe.
     pub(crate) fn usage(error: anyhow::Error) -> Self {
         Self { error, class: ErrorClass::Usage, hint: None }
     }
 
-    /// The same with a hint.
+    /// The same failure with a hint.
     #[must_use]
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
@@ -52,11 +52,11 @@ impl Failure {
 /// A failure as `--json` shows it.
 #[derive(Debug, serde::Serialize)]
 pub(crate) struct FailureJson {
-    /// The service's name for it where a service refused, else `usage`, `interrupted` or `failed`.
+    /// The service's code for the error if a service refused a call, else `usage`, `interrupted` or `failed`.
     code: String,
-    /// What could not be done.
+    /// What failed: the first message of the chain.
     message: String,
-    /// Why, from the general to the particular.
+    /// The causes, from the outermost to the innermost.
     causes: Vec<String>,
     /// What to do next.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -94,7 +94,8 @@ impl Failure {
 }
 
 impl From<anyhow::Error> for Failure {
-    /// A failure of the work. One of a call has the hint that goes with it, whichever command made it.
+    /// A failure of the work. If a call to a service failed, the hint for its error is added, whichever command made
+    /// the call.
     fn from(error: anyhow::Error) -> Self {
         #[cfg(feature = "aws")]
         let hint = failed_call(&error).and_then(service_hint);
@@ -104,16 +105,16 @@ impl From<anyhow::Error> for Failure {
     }
 }
 
-/// The call that an error comes from.
+/// The failed call in the chain of an error.
 #[cfg(feature = "aws")]
 fn failed_call(error: &anyhow::Error) -> Option<&GaveUp> {
     error.chain().find_map(|cause| cause.downcast_ref())
 }
 
-/// What every command gives back.
+/// The result of every command.
 pub(crate) type CommandResult = Result<Outcome, Failure>;
 
-/// What to do about a call that the service, or the way to it, refuses.
+/// A hint for a call that the service refused or that did not reach it.
 #[cfg(feature = "aws")]
 pub(crate) fn service_hint(gave_up: &GaveUp) -> Option<String> {
     let hint = match gave_up.fault.kind {

@@ -1,10 +1,9 @@
-//! Ctrl-C and the signals like it, as a flag for work that cleans up after itself.
+//! Handlers for Ctrl-C, SIGTERM and SIGHUP: they set a flag, so that work can stop and clean up.
 
 use amiforge_progress::Interrupt;
 use anyhow::Context as _;
 
-/// From now on Ctrl-C and SIGTERM raise a flag, for work that cleans up after itself when it sees it. A second one
-/// ends the program at once.
+/// Installs the handlers. The first signal sets the flag; a second one ends the program at once.
 pub(crate) fn interrupt_on_signals() -> anyhow::Result<Interrupt> {
     let interrupt = Interrupt::new();
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM, signal_hook::consts::SIGHUP] {

@@ -139,7 +139,7 @@ fn nothing_becomes_public_without_a_yes() {
 fn a_dry_run_needs_no_network_and_has_to_be_told_the_region() {
     let desk = Desk::new();
     let expected = "--- stderr\n\
-        error: a dry run calls nothing, so it has to be told the region\n\
+        error: a dry run makes no calls, so the region must be named\n\
         hint: add `--region eu-west-1`, or set AWS_REGION\n\
         --- exit 2\n";
     assert_eq!(desk.run(&["publish", "out", "--dry-run"]), expected);

@@ -1,4 +1,4 @@
-//! What `register` and `publish` share: the arguments that say what an AMI shall be, and the words for what went wrong.
+//! What `register` and `publish` share: the arguments for an AMI, and the failures of AWS calls with their hints.
 
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -18,7 +18,7 @@ use amiforge_publish::upload;
 use crate::outcome::{Failure, service_hint};
 use crate::ui::Ui;
 
-/// What an AMI shall be.
+/// The arguments for an AMI.
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "AMI")]
 #[group(skip)]
@@ -61,19 +61,19 @@ pub(crate) struct Args {
     root_volume: Option<String>,
 
     /// A further volume: `/dev/sdb=bundle:DIR`, `/dev/sdc=empty:100GiB,gp3`, `/dev/sdd=snapshot:snap-…`, each with
-    /// settings after commas; may be given often
+    /// settings after commas; may be repeated
     #[arg(long = "volume", value_name = "VOLUME")]
     volumes: Vec<String>,
 
-    /// Tag of the AMI and of its snapshots; may be given often
+    /// Tag of the AMI and of its snapshots; may be repeated
     #[arg(long = "tag", value_name = "KEY=VALUE")]
     tags: Vec<String>,
 
-    /// When it counts as deprecated: a day, a moment (RFC 3339), or a number of days such as `365d`
+    /// When it counts as deprecated: a date, a time (RFC 3339), or a number of days such as `365d`
     #[arg(long, value_name = "WHEN")]
     deprecate: Option<String>,
 
-    /// Protect it from being deregistered; `cooldown`: for a day after the protection is taken off, too
+    /// Protect it from being deregistered; `cooldown`: also for a day after the protection is removed
     #[arg(long, value_name = "HOW", value_parser = ["now", "cooldown"], num_args = 0..=1, default_missing_value = "now", require_equals = true)]
     protect: Option<String>,
 
@@ -85,17 +85,17 @@ pub(crate) struct Args {
     #[arg(long)]
     share_snapshots: bool,
 
-    /// Let everybody launch it; asks before it does, on a terminal
+    /// Let everybody launch it; asks for confirmation first, on a terminal
     #[arg(long)]
     public: bool,
 
-    /// Do not ask
+    /// Do not ask for confirmation
     #[arg(long)]
     yes: bool,
 }
 
 impl Args {
-    /// What is asked for, without what only one of the commands has.
+    /// The options of the AMI that both commands have.
     pub(crate) fn options(&self) -> AmiOptions {
         AmiOptions {
             name: self.name.clone(),
@@ -121,7 +121,7 @@ impl Args {
         }
     }
 
-    /// Asks before something becomes public.
+    /// Asks for confirmation before the AMI becomes public.
     pub(crate) fn confirm(&self, request: &Request, ui: &Ui) -> Result<(), Failure> {
         if !self.public || self.yes {
             return Ok(());
@@ -132,7 +132,9 @@ impl Args {
         );
         match ui.ask(&question) {
             Some(true) => Ok(()),
-            Some(false) => Err(Failure::usage(anyhow::anyhow!("`{}` was not to be public", request.name))),
+            Some(false) => {
+                Err(Failure::usage(anyhow::anyhow!("`{}` was not confirmed to become public", request.name)))
+            }
             None => Err(Failure::usage(anyhow::anyhow!(
                 "`--public` asks before it acts, and there is no terminal"
             ))
@@ -141,7 +143,7 @@ impl Args {
     }
 }
 
-/// The request, or every mistake in what is asked for.
+/// The request, or a failure with every mistake in the options.
 pub(crate) fn request(
     wanted: &AmiOptions,
     subject: &Subject,
@@ -153,7 +155,8 @@ pub(crate) fn request(
         .map_err(|mistakes| Failure::usage(anyhow::Error::from(mistakes).context(cannot.to_owned())))
 }
 
-/// A failure with what to do about it. `publish` also knows what it left behind, and the command that takes it back.
+/// A failure with its hint. For `publish` the hint also lists the resources that were left and the command that deletes
+/// them.
 pub(crate) fn failure(error: AmiError, cannot: String, publish: Option<(&Left, &str)>) -> Failure {
     let hint = hint(&error, publish);
     let failure = Failure::from(anyhow::Error::from(error).context(cannot));
@@ -163,9 +166,9 @@ pub(crate) fn failure(error: AmiError, cannot: String, publish: Option<(&Left, &
     }
 }
 
-/// How to go on after an error that the same command may get over.
+/// A hint for errors after which the same command can resume.
 fn resume_hint(publish: Option<(&Left, &str)>) -> String {
-    let again = "the same command goes on where it was";
+    let again = "the same command resumes";
     match publish {
         None => again.to_owned(),
         Some((Left { published: true, .. }, _)) => format!("{again}; what is published stays as it is"),
@@ -223,11 +226,11 @@ fn hint(error: &AmiError, publish: Option<(&Left, &str)>) -> Option<String> {
     })
 }
 
-/// What to do when a raw file was written to while it was sent.
+/// The hint when a raw file was changed during the upload.
 pub(crate) const RAW_CHANGED: &str =
     "once nothing writes to the file any more, the same command sends what has changed";
 
-/// The key that the options of a command name.
+/// The KMS key that the options of a command name.
 pub(crate) fn encryption_key(named: Option<&str>, encrypt: bool) -> KeyOf {
     match (named, encrypt) {
         (Some(key), _) => KeyOf::named(key),
@@ -236,7 +239,7 @@ pub(crate) fn encryption_key(named: Option<&str>, encrypt: bool) -> KeyOf {
     }
 }
 
-/// A failure about a key, with what to do about it.
+/// A failure about a KMS key, with its hint.
 pub(crate) fn key_failure(error: KeyError, cannot: String) -> Failure {
     let hint = match &error {
         KeyError::Call { source, region, .. } => match source.fault.kind {
@@ -258,15 +261,15 @@ pub(crate) fn key_failure(error: KeyError, cannot: String) -> Failure {
     }
 }
 
-/// How an upload is done where nobody says otherwise: a local region has no quota to stay under.
+/// The limit of blocks per second if the option is not given: none for a local region, which has no quota.
 pub(crate) fn rate(given: Option<u32>, local: bool) -> u32 {
     given.unwrap_or(if local { 0 } else { upload::UploadOptions::default().rate })
 }
 
-/// Secrets that a refusal names one by one.
+/// The number of secrets that a refusal lists.
 const SECRETS_NAMED: usize = 5;
 
-/// Refuses an image with secrets that its recipe does not allow: whoever gets it would have them.
+/// Refuses an image with secrets that its recipe does not allow: everybody who can launch it could read them.
 pub(crate) fn refuse_secrets(source: &ImageSource, cannot: &str) -> Result<(), Failure> {
     let secrets = source.manifest().map(|manifest| manifest.origin.secrets.as_slice()).unwrap_or_default();
     let refused: Vec<_> = secrets.iter().filter(|secret| secret.is_refused()).collect();

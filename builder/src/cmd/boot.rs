@@ -38,10 +38,10 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let log = log.with_context(|| {
         format!("cannot write `{}`", args.log.as_deref().unwrap_or(&args.image).display())
     })?;
-    let face = LaunchView::new(ui, &wanted, args.has_output(), log);
-    face.begin(&target, &wanted);
-    let launched = launch(&wanted, &face, &interrupt).map_err(|error| failure(error, cannot()))?;
-    face.end();
+    let view = LaunchView::new(ui, &wanted, args.has_output(), log);
+    view.begin(&target, &wanted);
+    let launched = launch(&wanted, &view, &interrupt).map_err(|error| failure(error, cannot()))?;
+    view.end();
     let receipt = keep_receipt(args, &target, &wanted, &launched, ui, &interrupt)?;
     show::outcome(&target, &wanted, &launched, receipt.as_deref(), ui)?;
     Ok(match launched.ended {
@@ -50,7 +50,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     })
 }
 
-/// A command needs a login, and an image takes a key at its first boot only.
+/// Refuses a command over ssh for an image that took another key: an image takes a key at its first boot only.
 fn refuse_without_key(
     wanted: &Launch,
     before: &BeforeBoot,
@@ -76,7 +76,7 @@ fn failure(error: BootError, cannot: String) -> Failure {
     Failure { hint, ..failure }
 }
 
-/// Writes the receipt of a boot that passed, takes back that of one that failed.
+/// Writes the receipt of a boot that passed; removes the one of a boot that failed.
 fn keep_receipt(
     args: &Args,
     target: &BootTarget,
@@ -93,7 +93,7 @@ fn keep_receipt(
     match launched.ended {
         LaunchEnd::Failed { .. } => receipt::take_back(image, arch, firmware, bus).with_context(cannot)?,
         LaunchEnd::Passed => {
-            // Lengths first: a file that was made longer may be of a size that takes hours.
+            // Compare lengths first: hashing a file that was extended by accident may take hours.
             let digests = if target.expected.is_some_and(|(_, size)| size != target.size) {
                 None
             } else {
@@ -102,7 +102,7 @@ fn keep_receipt(
             };
             let Some(digests) = digests else {
                 ui.warn(format_args!(
-                    "`{}` is not what its manifest says, so there is no receipt; `amiforge verify` tells more",
+                    "`{}` is not what its manifest describes, so there is no receipt; `amiforge verify` shows the differences",
                     image.display()
                 ));
                 return Ok(None);

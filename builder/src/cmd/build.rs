@@ -1,4 +1,4 @@
-//! `amiforge build`: from a recipe to a bundle.
+//! `amiforge build`: builds a recipe into a bundle.
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -39,7 +39,7 @@ pub(crate) struct Args {
     #[arg(short, long, value_name = "DIR")]
     out: PathBuf,
 
-    /// Replace a bundle that is there already, once the new one is whole
+    /// Replace an existing bundle, once the new one is complete
     #[arg(long)]
     force: bool,
 
@@ -59,7 +59,7 @@ pub(crate) struct Args {
     #[arg(long)]
     shell: bool,
 
-    /// Open no socket. A build never does; this is for scripts that want it said
+    /// Open no socket. A build never does; this is for scripts that state it
     #[arg(long)]
     offline: bool,
 }
@@ -111,7 +111,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     Ok(Outcome::Success)
 }
 
-/// The lock of the recipe, from beside it or out of the file of inputs.
+/// The lock of the recipe: the file beside it, or the one in the file of `--vendor`.
 fn lock(args: &Args, recipe: &Recipe) -> Result<Option<Lock>, Failure> {
     let title = || format!("cannot build `{}`", recipe.image.name);
     let Some(vendor) = args.vendor.as_ref().filter(|_| Lock::is_needed(recipe)) else {
@@ -141,7 +141,7 @@ fn options(args: &Args) -> Result<BuildOptions, Failure> {
     })
 }
 
-/// Says whose fault a failed build is, and what to do next.
+/// The failure of a build with its hint.
 fn failure(error: BuildError, recipe: &Recipe, args: &Args) -> Failure {
     let hint = hint(&error, args);
     let failure =
@@ -205,7 +205,7 @@ fn hint(error: &BuildError, args: &Args) -> Option<String> {
     Some(hint)
 }
 
-/// What to do when a command in the sandbox failed.
+/// A hint for a command that failed in the sandbox.
 fn in_sandbox(error: &SandboxError, args: &Args) -> Option<String> {
     let hint = match error {
         SandboxError::Limit { which: Limit::Time, .. } => {
@@ -219,7 +219,7 @@ fn in_sandbox(error: &SandboxError, args: &Args) -> Option<String> {
     Some(hint.to_owned())
 }
 
-/// Whether something does not go into its partition for want of space.
+/// Whether content does not fit into its partition.
 fn is_too_small(error: &ContentError) -> bool {
     match error {
         ContentError::NoSpace { .. } => true,
@@ -233,22 +233,22 @@ fn is_other_digest(error: &SourceError) -> bool {
     matches!(error, SourceError::Digest { .. })
 }
 
-/// Secrets that are named one by one.
+/// The number of secrets that are shown one by one.
 const NAMED_MAX: usize = 20;
 
-/// Names what every machine of the image would share.
-fn tell_secrets(origin: &ImageOrigin, ui: &Ui) {
-    let told: Vec<_> = origin.secrets.iter().filter(|secret| secret.allowed.is_none()).collect();
-    for secret in told.iter().take(NAMED_MAX) {
+/// Warns of files that every machine of the image would share.
+fn warn_of_secrets(origin: &ImageOrigin, ui: &Ui) {
+    let shared: Vec<_> = origin.secrets.iter().filter(|secret| secret.allowed.is_none()).collect();
+    for secret in shared.iter().take(NAMED_MAX) {
         ui.warn(format_args!("{secret}, and every machine of this image would have the same"));
     }
-    if let Some(more) = told.len().checked_sub(NAMED_MAX).filter(|more| *more > 0) {
+    if let Some(more) = shared.len().checked_sub(NAMED_MAX).filter(|more| *more > 0) {
         ui.warn(format_args!("{more} more files are like these; `secrets` in the manifest lists them"));
     }
     for unknown in &origin.secrets_unknown {
         ui.warn(format_args!("{unknown}"));
     }
-    if told.iter().any(|secret| secret.is_refused()) {
+    if shared.iter().any(|secret| secret.is_refused()) {
         ui.status(format_args!(
             "`publish` refuses these secrets: remove them, make them at the first boot, or allow them under `[secrets]`"
         ));
@@ -258,7 +258,7 @@ fn tell_secrets(origin: &ImageOrigin, ui: &Ui) {
 fn report(built: &Built, seconds: f64, ui: &Ui) -> Result<(), Failure> {
     let manifest = &built.manifest;
     let origin = &manifest.origin;
-    tell_secrets(origin, ui);
+    warn_of_secrets(origin, ui);
     for warning in &built.warnings {
         ui.warn(format_args!("{warning}"));
     }

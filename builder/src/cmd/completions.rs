@@ -1,4 +1,4 @@
-//! `amiforge completions`: what a shell needs to complete commands and options, made from the command line itself.
+//! `amiforge completions`: the completion script of a shell, generated from the command line.
 
 use clap_complete::{Shell, generate};
 

@@ -9,7 +9,7 @@ use crate::outcome::{CommandResult, Outcome};
 use crate::signals::interrupt_on_signals;
 use crate::ui::Ui;
 
-/// Differences of a group that are shown unless all are asked for.
+/// Differences of a group that are shown without `--all`.
 const SHOWN: usize = 20;
 
 /// Explain how two images or bundles differ, from the partition down to the byte

@@ -1,4 +1,4 @@
-//! `amiforge docs`: the pages of `docs/` that are generated. Hidden: for this repository only.
+//! `amiforge docs`: the generated pages of `docs/`. Hidden, because only this repository needs it.
 
 use clap::ValueEnum;
 
@@ -9,7 +9,7 @@ use crate::ui::Ui;
 #[derive(Debug, clap::Args)]
 #[command(hide = true)]
 pub(crate) struct Args {
-    /// Which page
+    /// The page
     page: DocsPage,
 }
 
@@ -32,7 +32,7 @@ pub(crate) fn run(args: &Args, program: clap::Command, ui: &Ui) -> CommandResult
     Ok(Outcome::Success)
 }
 
-/// The help of every command, one after the other.
+/// The help of every command, in the order of the commands.
 fn command_line(program: clap::Command) -> String {
     let mut program = program.term_width(100);
     program.build();

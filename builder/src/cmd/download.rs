@@ -1,4 +1,4 @@
-//! `amiforge download`: a snapshot becomes a file.
+//! `amiforge download`: reads a snapshot into a file.
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -16,12 +16,12 @@ use crate::ui::{HumanBytes, Ui};
 /// Read a snapshot into a file, through the EBS direct APIs
 ///
 /// The file is sparse and as long as the volume. Every block is checked against the digest that the service states. A
-/// download that was stopped goes on where it was; the file has its name only when it is whole.
+/// stopped download resumes; the file gets its name only when it is complete.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  amiforge download snap-0123456789abcdef0 -o web.raw --region eu-west-1")]
 pub(crate) struct Args {
-    /// The snapshot (`snap-…`), or an image (`ami-…`), of which the root volume's is read
-    #[arg(value_parser = super::region::remote)]
+    /// The snapshot (`snap-…`), or an AMI (`ami-…`), whose root volume is read
+    #[arg(value_parser = super::region::resource_id)]
     snapshot: String,
 
     /// The file to write, which must not exist
@@ -79,7 +79,7 @@ fn failure(args: &Args, error: PublishError) -> Failure {
     let cannot = format!("cannot download {}", args.snapshot);
     let failure = Failure::from(anyhow::Error::from(error).context(cannot));
     if failure.hint.is_none() && resumable {
-        failure.hint(format!("the same command goes on where it was, from `{}.partial`", args.out.display()))
+        failure.hint(format!("the same command resumes, from `{}.partial`", args.out.display()))
     } else {
         failure
     }

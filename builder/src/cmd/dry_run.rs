@@ -1,4 +1,4 @@
-//! `amiforge publish --dry-run`: what would be done, in words or as JSON.
+//! `amiforge publish --dry-run`: shows the plan of a publish as text or JSON.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -39,7 +39,7 @@ pub(super) fn show(
     if ui.json() {
         ui.object(&plan)?;
     } else {
-        words(&plan, ui)?;
+        print(&plan, ui)?;
     }
     Ok(Outcome::Success)
 }
@@ -55,16 +55,16 @@ fn volume(source: &ImageSource) -> Volume {
     }
 }
 
-/// The blocks that differ from a parent. One that turned zero has to be written.
+/// The blocks that differ from the parent. A block that became zero must be written.
 fn changed(before: &BlockMap, after: &BlockMap, source: &ImageSource) -> Volume {
     let before = before.iter().map(Block::digest).chain(std::iter::repeat(Block::Zero.digest()));
     let differ = after.iter().zip(before).filter(|(now, then)| *now != Block::Free && now.digest() != *then);
     Volume { path: source.name(), data: differ.count() as u64, zero: 0, known: Known::Exactly }
 }
 
-fn words(plan: &Plan, ui: &Ui) -> Result<(), Failure> {
+fn print(plan: &Plan, ui: &Ui) -> Result<(), Failure> {
     let mut out = ui.out();
-    let mut print = || {
+    let mut write = || {
         writeln!(out, "`{}` in {}", plan.name, plan.region)?;
         if !plan.copies.is_empty() {
             writeln!(out, "copied to {}", plan.copies.join(", "))?;
@@ -83,12 +83,12 @@ fn words(plan: &Plan, ui: &Ui) -> Result<(), Failure> {
             };
             writeln!(out, "  {:>10.4} {every:<8} {}", line.usd, line.what)?;
         }
-        writeln!(out, "\nnot known without asking:")?;
+        writeln!(out, "\nnot known without a call:")?;
         for unknown in &plan.unknown {
             writeln!(out, "  {unknown}")?;
         }
         writeln!(out, "\nIAM policy:\n{:#}", plan.policy)?;
         out.flush()
     };
-    written(print())
+    written(write())
 }

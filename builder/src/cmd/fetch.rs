@@ -1,4 +1,4 @@
-//! `amiforge fetch`: what a lock needs, from the network into the store.
+//! `amiforge fetch`: downloads the files that a lock pins into the store.
 
 use std::path::PathBuf;
 
@@ -15,8 +15,8 @@ use crate::ui::{HumanBytes, Ui};
 /// Fetch everything that the lock of a recipe needs
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  amiforge fetch web/recipe.toml\n\n\
-    What is in the store already is not fetched again, and a fetch that was stopped goes on where it was. Nothing is taken \
-    whose digest is not the lock's. Afterwards `amiforge build` needs no network.")]
+    Files that are in the store are not fetched again, and a stopped fetch resumes. A file whose digest is not the lock's \
+    is refused. Afterwards `amiforge build` needs no network.")]
 pub(crate) struct Args {
     /// The recipe
     recipe: PathBuf,
@@ -50,19 +50,21 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
         let variable = variable_for(&error, &recipe, &mirrors);
         failure(error, title(), args, &variable)
     };
-    let wants = lock::requests(&lock, &recipe, &mirrors).map_err(failed)?;
-    let done = fetch::fetch(&wants, &store.objects(), &HttpClient::new(), args.store.jobs(), ui, &interrupt);
+    let requests = lock::requests(&lock, &recipe, &mirrors).map_err(failed)?;
+    let done =
+        fetch::fetch(&requests, &store.objects(), &HttpClient::new(), args.store.jobs(), ui, &interrupt);
     let done = done.map_err(failed)?;
     if ui.json() {
         ui.object(&FetchJson { fetched: done.fetched, bytes: done.bytes, there: done.there })?;
     } else {
-        let (fetched, bytes, there) = (done.fetched, HumanBytes(done.bytes), done.there);
-        ui.status(format_args!("fetched {fetched} files, {bytes}; {there} were there"));
+        let (fetched, bytes, present) = (done.fetched, HumanBytes(done.bytes), done.there);
+        ui.status(format_args!("fetched {fetched} files, {bytes}; {present} were in the store already"));
     }
     Ok(Outcome::Success)
 }
 
-/// The variable that names the mirror of the archive whose file could not be fetched; the distribution's for anything else.
+/// The variable that names the mirror of the archive that the file is from; else the variable of the distribution's
+/// archive.
 fn variable_for(error: &FetchError, recipe: &Recipe, mirrors: &Mirrors) -> String {
     let archives = recipe.deb.as_ref().map(|deb| deb.archives.as_slice()).unwrap_or_default();
     let owner = match error {
@@ -72,18 +74,18 @@ fn variable_for(error: &FetchError, recipe: &Recipe, mirrors: &Mirrors) -> Strin
     owner.or(archives.first()).map_or_else(|| "AMIFORGE_DEB_MIRROR".to_owned(), fetch::variable_of)
 }
 
-/// What to do next when something could not be fetched.
+/// The failure of a fetch with its hint.
 fn failure(error: FetchError, title: String, args: &Args, variable: &str) -> Failure {
     let recipe = args.recipe.display();
     let hint = match &error {
         FetchError::Url { source, .. } if source.is_missing() => Some(format!(
-            "archives drop versions that were replaced: `amiforge lock {recipe} --update` takes those that there are, or \
+            "archives drop versions that were replaced: `amiforge lock {recipe} --update` takes those that they have now, or \
              `{variable}` names a mirror that keeps old ones"
         )),
         FetchError::Url { .. } => {
-            Some(format!("`amiforge fetch {recipe}` goes on where it was; `{variable}` names another mirror"))
+            Some(format!("`amiforge fetch {recipe}` resumes; `{variable}` names another mirror"))
         }
-        FetchError::Other { .. } => Some(format!("nothing was taken; try another mirror by `{variable}`")),
+        FetchError::Other { .. } => Some(format!("the file was refused; try another mirror by `{variable}`")),
         _ => None,
     };
     let failure = Failure::from(anyhow::Error::from(error).context(title));

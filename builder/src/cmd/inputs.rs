@@ -1,4 +1,4 @@
-//! The inputs of commands: recipe, lock, store and time, each with the failure that says what to do.
+//! What several commands read: recipe, lock, store and `SOURCE_DATE_EPOCH`, each with the failure and its hint.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use amiforge_store::Store;
 
 use crate::outcome::Failure;
 
-/// Reads the recipe; mistakes in it are the user's.
+/// Reads the recipe; its errors are usage errors.
 pub(super) fn load_recipe(path: &Path) -> Result<Recipe, Failure> {
     let name = format!("cannot use the recipe `{}`", path.display());
     Recipe::load(path).map_err(|error| match &error {
@@ -24,7 +24,7 @@ pub(super) fn load_recipe(path: &Path) -> Result<Recipe, Failure> {
     })
 }
 
-/// `SOURCE_DATE_EPOCH` of the environment, if it is set to something.
+/// The value of `SOURCE_DATE_EPOCH`, if it is set and not empty.
 pub(super) fn source_date_epoch() -> Result<Option<i64>, Failure> {
     let Some(value) = env::var_os("SOURCE_DATE_EPOCH").filter(|value| !value.is_empty()) else {
         return Ok(None);
@@ -35,16 +35,17 @@ pub(super) fn source_date_epoch() -> Result<Option<i64>, Failure> {
     })
 }
 
-/// The folder of this program in the user's cache (XDG Base Directory Specification), where there is a user with one.
+/// The cache folder of this program (XDG Base Directory Specification); `None` if neither `XDG_CACHE_HOME` nor `HOME`
+/// is an absolute path.
 pub(super) fn default_store() -> Option<PathBuf> {
     let set = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let cache = set("XDG_CACHE_HOME").or_else(|| set("HOME").map(|home| home.join(".cache")));
     cache.map(|cache| cache.join("amiforge"))
 }
 
-/// The store that is asked for, or the user's own.
-pub(super) fn open_store(asked: Option<&Path>) -> Result<Store, Failure> {
-    let folder = asked.map(Path::to_owned).or_else(default_store);
+/// Opens the store in `folder`, else in the user's cache folder.
+pub(super) fn open_store(folder: Option<&Path>) -> Result<Store, Failure> {
+    let folder = folder.map(Path::to_owned).or_else(default_store);
     let folder = folder.ok_or_else(|| {
         let error =
             anyhow::anyhow!("neither `XDG_CACHE_HOME` nor `HOME` is set").context("cannot find the store");
@@ -53,7 +54,7 @@ pub(super) fn open_store(asked: Option<&Path>) -> Result<Store, Failure> {
     Ok(Store::at(&folder))
 }
 
-/// Says whose fault it is that there is no lock, and what to do next.
+/// The failure for a lock that is missing, stale or invalid, with the command that makes one.
 pub(super) fn lock_failure(error: LockError, title: String, recipe: &Path) -> Failure {
     let recipe = recipe.display();
     let (mistake, hint) = match &error {
@@ -77,26 +78,26 @@ pub(super) fn lock_failure(error: LockError, title: String, recipe: &Path) -> Fa
 }
 
 #[cfg(feature = "fetch")]
-/// Where files go and how many are fetched at a time.
+/// Where inputs are stored and how many are fetched in parallel.
 #[derive(Debug, clap::Args)]
 pub(super) struct StoreArgs {
     /// Folder where inputs are kept [default: amiforge in the user's cache folder]
     #[arg(long, value_name = "DIR")]
     store: Option<PathBuf>,
 
-    /// Files fetched at a time
+    /// Files fetched in parallel
     #[arg(short, long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=64))]
     jobs: u16,
 }
 
 #[cfg(feature = "fetch")]
 impl StoreArgs {
-    /// The store.
+    /// Opens the store.
     pub(super) fn open(&self) -> Result<Store, Failure> {
         open_store(self.store.as_deref())
     }
 
-    /// Files at a time.
+    /// The number of files fetched in parallel.
     pub(super) fn jobs(&self) -> usize {
         usize::from(self.jobs)
     }

@@ -48,17 +48,17 @@ pub(crate) struct Args {
     #[arg(long, requires = "extract")]
     owners: bool,
 
-    /// With --extract: replace files that stand in the way
+    /// With --extract: replace existing files
     #[arg(long, requires = "extract")]
     force: bool,
 
-    /// Print every name of the file system on a line, in the form of a bundle's tree.txt
+    /// Print one line for every name of the file system, in the form of a bundle's tree.txt
     #[arg(long, conflicts_with = "recursive")]
     dump: bool,
 }
 
 impl Args {
-    /// Whether something is asked that needs a path or a partition.
+    /// Whether an option needs a partition or a path.
     fn needs_inside(&self) -> bool {
         self.recursive || self.follow || self.cat || self.extract.is_some() || self.dump
     }
@@ -91,10 +91,10 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let last = if args.follow { LastLink::Followed } else { LastLink::Kept };
     let at = resolve(&tree, &inside.path, last).with_context(cannot)?;
     let found = InspectTarget { medium: &medium, slot, tree: &tree, at, name: inside.path.last().cloned() };
-    found.answer(args, ui, cannot)
+    found.run(args, ui, cannot)
 }
 
-/// What to write for a path that goes on below a bundle or an image as if that were a folder of files.
+/// The right form for a path that treats a bundle or an image as a folder of files.
 fn below_an_image(target: &Path) -> Option<String> {
     let image = target.ancestors().skip(1).find(|above| above.symlink_metadata().is_ok())?;
     if !image.is_file() && !image.join(DISK).is_file() {
@@ -108,7 +108,7 @@ fn below_an_image(target: &Path) -> Option<String> {
     ))
 }
 
-/// Shows the whole image.
+/// Shows the partitions of the image.
 fn overview(medium: &Medium, ui: &Ui, cannot: impl Fn() -> String) -> CommandResult {
     let overview = Overview::read(medium).with_context(cannot)?;
     if ui.json() {
@@ -119,7 +119,7 @@ fn overview(medium: &Medium, ui: &Ui, cannot: impl Fn() -> String) -> CommandRes
     Ok(Outcome::Success)
 }
 
-/// What the target leads to.
+/// The node that the target leads to.
 struct InspectTarget<'a> {
     medium: &'a Medium,
     slot: &'a PartitionSlot,
@@ -129,8 +129,8 @@ struct InspectTarget<'a> {
 }
 
 impl InspectTarget<'_> {
-    /// Does what is asked.
-    fn answer(&self, args: &Args, ui: &Ui, cannot: impl Fn() -> String) -> CommandResult {
+    /// Runs the action of the options.
+    fn run(&self, args: &Args, ui: &Ui, cannot: impl Fn() -> String) -> CommandResult {
         if args.cat {
             return self.cat(ui, cannot);
         }
@@ -138,7 +138,7 @@ impl InspectTarget<'_> {
             let owners = if args.owners { Owners::AsInImage } else { Owners::Mine };
             let overwrite = if args.force { Overwrite::Allowed } else { Overwrite::Never };
             let done = self.extract(dest, owners, overwrite).with_context(cannot)?;
-            return told(&done, ui);
+            return show_extracted(&done, ui);
         }
         if args.dump {
             return self.dump(ui);
@@ -148,12 +148,12 @@ impl InspectTarget<'_> {
         listing(&list(self.tree, self.at, name, recursion), ui)
     }
 
-    /// The bytes of the slot.
+    /// The bytes of the partition.
     fn window(&self) -> anyhow::Result<read_at::Window<&Medium>> {
         self.slot.window(self.medium).context("the partition reaches past the end of the disk")
     }
 
-    /// Writes a file's bytes.
+    /// Writes the bytes of a file to standard output.
     fn cat(&self, ui: &Ui, cannot: impl Fn() -> String) -> CommandResult {
         let Node { kind: NodeKind::File(content), .. } = self.tree.node(self.at) else {
             let word = self.tree.node(self.at).kind.word();
@@ -165,7 +165,7 @@ impl InspectTarget<'_> {
         Ok(Outcome::Success)
     }
 
-    /// Writes files to this machine.
+    /// Extracts files to this machine.
     fn extract(
         &self,
         dest: &std::path::Path,
@@ -209,8 +209,8 @@ fn listing(rows: &[ListedName], ui: &Ui) -> CommandResult {
     Ok(Outcome::Success)
 }
 
-/// Says what was extracted, and what was not.
-fn told(done: &Extracted, ui: &Ui) -> CommandResult {
+/// Shows what was extracted, and warns of what was left out.
+fn show_extracted(done: &Extracted, ui: &Ui) -> CommandResult {
     if ui.json() {
         ui.object(done)?;
         return Ok(Outcome::Success);

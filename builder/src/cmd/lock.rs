@@ -1,4 +1,4 @@
-//! `amiforge lock`: from a recipe to its lock.
+//! `amiforge lock`: makes or updates the lock of a recipe.
 
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -20,8 +20,8 @@ use crate::ui::{HumanBytes, Ui};
     override_usage = "amiforge lock [OPTIONS] <RECIPE>",
     after_help = "Examples:\n  amiforge lock web/recipe.toml\n  amiforge lock web/recipe.toml --update\n  \
     amiforge lock web/recipe.toml --update openssl libssl3\n  amiforge lock web/recipe.toml --update --check\n\n\
-    A lock that fits the recipe is left as it is, unless `--update` asks for newer versions. A new lock keeps the versions \
-    of the old one as far as they are still to be had. Archives are fetched from the recipe's `mirror`, else from \
+    A lock that fits the recipe is left unchanged, unless `--update` is given. A new lock keeps the versions of the old \
+    one that are still available. Archives are fetched from the recipe's `mirror`, else from \
     `AMIFORGE_DEB_MIRROR`, else from where apt of this machine fetches that archive."
 )]
 pub(crate) struct Args {
@@ -60,8 +60,8 @@ struct ChangeReport {
 }
 
 impl Args {
-    /// The recipe, and the packages after `--update`. That option takes every word behind it, the recipe too where it
-    /// comes last.
+    /// The recipe, and the packages after `--update`. That option takes every argument after it, so the recipe too if
+    /// it is the last one.
     fn recipe_and_update(&self) -> Result<(PathBuf, Option<Vec<String>>), Failure> {
         let mut update = self.update.clone();
         if let Some(recipe) = &self.recipe {
@@ -76,10 +76,10 @@ impl Args {
     }
 }
 
-/// Whether a word names a recipe and not a package.
-fn is_recipe(word: &str) -> bool {
-    let path = Path::new(word);
-    path.extension().is_some_and(|extension| extension == "toml") || word.contains('/') || path.is_file()
+/// Whether an argument names a recipe rather than a package: it ends in `.toml`, has a `/`, or is a file.
+fn is_recipe(argument: &str) -> bool {
+    let path = Path::new(argument);
+    path.extension().is_some_and(|extension| extension == "toml") || argument.contains('/') || path.is_file()
 }
 
 /// Runs the command.
@@ -93,7 +93,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     }
     let path = Lock::path(&given);
     let failure = |error: LockError| {
-        let hint = of_mirror(&error, &recipe);
+        let hint = mirror_hint(&error, &recipe);
         let failure = lock_failure(error, title(), &given);
         if let Some(hint) = hint { failure.hint(hint) } else { failure }
     };
@@ -134,8 +134,8 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     report(&path, &new, &changes, LockWritten::Yes, ui)
 }
 
-/// What to do about a mirror.
-fn of_mirror(error: &LockError, recipe: &Recipe) -> Option<String> {
+/// A hint for an archive that cannot be fetched: the variable that names another mirror.
+fn mirror_hint(error: &LockError, recipe: &Recipe) -> Option<String> {
     let LockError::Archive { archive, source, .. } = error else { return None };
     let SuiteError::Fetch(error) = &**source else { return None };
     let mut archives = recipe.deb.iter().flat_map(|deb| &deb.archives);
@@ -150,7 +150,7 @@ fn of_mirror(error: &LockError, recipe: &Recipe) -> Option<String> {
         FetchError::Url {
             source: TransferError::Connection(_) | TransferError::Cut { .. } | TransferError::Status(_),
             ..
-        } => Some(format!("see to the network and the proxy, or name another mirror in `{variable}`")),
+        } => Some(format!("check the network and the proxy, or name another mirror in `{variable}`")),
         _ => None,
     }
 }
@@ -212,9 +212,9 @@ mod tests {
         args: Args,
     }
 
-    /// The recipe and the packages that a command line names.
-    fn named(words: &[&str]) -> Option<(String, Option<Vec<String>>)> {
-        let line = Line::try_parse_from(["lock"].iter().chain(words)).ok()?;
+    /// Parses a command line into the recipe and the packages after `--update`.
+    fn parsed(arguments: &[&str]) -> Option<(String, Option<Vec<String>>)> {
+        let line = Line::try_parse_from(["lock"].iter().chain(arguments)).ok()?;
         let (recipe, update) = line.args.recipe_and_update().ok()?;
         Some((recipe.display().to_string(), update))
     }
@@ -222,17 +222,17 @@ mod tests {
     #[test]
     fn update_leaves_the_recipe_wherever_it_is_named() {
         let recipe = || "web/recipe.toml".to_owned();
-        assert_eq!(named(&["web/recipe.toml"]), Some((recipe(), None)));
-        assert_eq!(named(&["web/recipe.toml", "--update"]), Some((recipe(), Some(vec![]))));
-        assert_eq!(named(&["--update", "web/recipe.toml"]), Some((recipe(), Some(vec![]))));
+        assert_eq!(parsed(&["web/recipe.toml"]), Some((recipe(), None)));
+        assert_eq!(parsed(&["web/recipe.toml", "--update"]), Some((recipe(), Some(vec![]))));
+        assert_eq!(parsed(&["--update", "web/recipe.toml"]), Some((recipe(), Some(vec![]))));
         let both = Some(vec!["openssl".to_owned(), "libssl3".to_owned()]);
         assert_eq!(
-            named(&["--update", "openssl", "libssl3", "web/recipe.toml"]),
+            parsed(&["--update", "openssl", "libssl3", "web/recipe.toml"]),
             Some((recipe(), both.clone()))
         );
-        assert_eq!(named(&["web/recipe.toml", "--update", "openssl", "libssl3"]), Some((recipe(), both)));
-        assert_eq!(named(&["--update", "openssl"]), None);
-        assert_eq!(named(&["--update"]), None);
-        assert_eq!(named(&[]), None);
+        assert_eq!(parsed(&["web/recipe.toml", "--update", "openssl", "libssl3"]), Some((recipe(), both)));
+        assert_eq!(parsed(&["--update", "openssl"]), None);
+        assert_eq!(parsed(&["--update"]), None);
+        assert_eq!(parsed(&[]), None);
     }
 }

@@ -1,4 +1,4 @@
-//! `amiforge man`: manual pages of the program and of each command, made from the command line itself.
+//! `amiforge man`: the manual pages of the program and of each command, generated from the command line.
 
 use std::fs;
 use std::path::PathBuf;
@@ -12,7 +12,7 @@ use crate::ui::Ui;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  amiforge man ~/.local/share/man/man1 && man amiforge-build")]
 pub(crate) struct Args {
-    /// The folder, which is made if need be
+    /// The folder, made if it does not exist
     #[arg(value_name = "DIR")]
     folder: PathBuf,
 }
@@ -21,7 +21,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, program: clap::Command, ui: &Ui) -> CommandResult {
     let cannot = || format!("cannot write manual pages into `{}`", args.folder.display());
     fs::create_dir_all(&args.folder).with_context(cannot)?;
-    // Lines of manual pages are wrapped by what shows them.
+    // Pagers wrap the lines of manual pages.
     let program = program.term_width(0).disable_help_subcommand(true);
     clap_mangen::generate_to(program, &args.folder).with_context(cannot)?;
     ui.status(format_args!(

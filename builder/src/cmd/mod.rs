@@ -1,4 +1,4 @@
-//! The commands, one per file: arguments → one library call → words. Only here and in `main` are errors `anyhow`.
+//! The commands, one per file: arguments → one library call → output. `anyhow` is used only here and in `main`.
 
 #[cfg(feature = "aws")]
 pub(crate) mod ami_args;
@@ -39,7 +39,7 @@ pub(crate) mod verify;
 use crate::outcome::CommandResult;
 use crate::ui::Ui;
 
-/// What can be asked for.
+/// The commands.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
     New(new::Args),
@@ -72,7 +72,7 @@ pub(crate) enum Command {
     Docs(docs::Args),
 }
 
-/// Runs a command. `program` makes the description of the whole command line, for those that print it.
+/// Runs a command. `program` builds the description of the whole command line, for commands that print it.
 pub(crate) fn run(command: Command, program: fn() -> clap::Command, ui: &Ui) -> CommandResult {
     match command {
         Command::New(args) => new::run(&args, ui),

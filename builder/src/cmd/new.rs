@@ -1,4 +1,4 @@
-//! `amiforge new`: a recipe to start from.
+//! `amiforge new`: makes a folder with a first recipe.
 
 use std::path::PathBuf;
 use std::time::SystemTime;
@@ -57,7 +57,8 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     Ok(Outcome::Success)
 }
 
-/// The day that the recipe starts on. A recipe is written once, so unlike a build this may look at the clock.
+/// The day of the recipe's `epoch`, in seconds since 1970. A recipe is made once, so unlike a build this may read the
+/// clock.
 fn today() -> Result<i64, Failure> {
     if let Some(seconds) = source_date_epoch()? {
         return Ok(seconds);

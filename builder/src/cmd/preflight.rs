@@ -1,4 +1,4 @@
-//! `amiforge preflight`: what EC2 needs of an image, before it is published.
+//! `amiforge preflight`: checks what EC2 needs of an image before it is published.
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -13,12 +13,12 @@ use crate::ui::{Ui, written};
 
 /// Check that an image has what EC2 needs to start it and to let its owner in
 ///
-/// Looks for what firmware starts, the drivers for NVMe, the root's file system and ENA in the kernel or its initrd, the
-/// serial console, a root by a stable name, ssh or the SSM agent, a first boot that takes the instance's key, sudo for the
-/// user whom it lets in, a locale that is there, leftover host keys and machine ids, types of partitions, room to grow, and
-/// secrets that all machines would share: those that the manifest names and the recipe does not allow, or, in an image
-/// without one, private keys. Nothing is started: `amiforge boot` does that. Tells everything that it finds, and exits with
-/// 3 when the image would not boot, could not be reached or must not be published.
+/// Checks the program that firmware starts, the drivers for NVMe, the root's file system and ENA in the kernel or its
+/// initrd, the serial console, a root by a stable name, ssh or the SSM agent, a first boot that takes the instance's key,
+/// sudo for the user who gets it, an existing locale, leftover host keys and machine ids, types of partitions, room to
+/// grow, and secrets that all machines would share: those that the manifest names and the recipe does not allow, or, in an
+/// image without a manifest, private keys. Nothing is started: `amiforge boot` does that. Shows every finding, and exits
+/// with 3 when the image would not boot, could not be reached or must not be published.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  amiforge preflight out/web")]
 pub(crate) struct Args {

@@ -1,4 +1,4 @@
-//! `amiforge publish`: from a bundle to an AMI that is shared and copied.
+//! `amiforge publish`: publishes a bundle as an AMI, shares and copies it.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -21,8 +21,8 @@ use crate::ui::{HumanBytes, Ui};
 
 /// Publish a bundle as an AMI: upload, register, tag, share, copy
 ///
-/// Can be stopped at any moment, by a power cut too: the same command goes on where it was, also on another host if the
-/// bundle and the folder `BUNDLE.publish` beside it are moved there. `--abandon` deletes what it has made so far.
+/// Can be stopped at any moment, also by a power cut: the same command resumes, also on another host if the bundle and
+/// the folder `BUNDLE.publish` beside it are moved there. `--abandon` deletes what it has made so far.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  amiforge publish out/web --region eu-west-1 --copy-to eu-central-1,us-east-1\n  \
@@ -33,11 +33,11 @@ pub(crate) struct Args {
     /// The bundle, or a raw disk image
     pub(crate) image: PathBuf,
 
-    /// Print what would be done, what it costs about and the IAM policy that it needs; calls nothing
+    /// Print the steps, their approximate cost and the IAM policy that they need; makes no call
     #[arg(long, conflicts_with = "abandon")]
     dry_run: bool,
 
-    /// Delete what a publish that was not finished has made: copies, AMI, snapshots. What is published stays
+    /// Delete what an unfinished publish has made: copies, AMI, snapshots. What is published stays
     #[arg(long)]
     abandon: bool,
 
@@ -79,7 +79,7 @@ struct UploadArgs {
     #[arg(long, value_name = "KEY")]
     kms_key: Option<String>,
 
-    /// Blocks sent in a second at most, 0 for no limit [default: 950, what a snapshot takes; a local region: 0]
+    /// Maximum of blocks sent per second, 0 for no limit [default: 950, the limit of a snapshot; a local region: 0]
     #[arg(long, value_name = "N")]
     max_rate: Option<u32>,
 }
@@ -92,7 +92,7 @@ struct CopyArgs {
     #[arg(long, value_name = "REGION", value_delimiter = ',')]
     copy_to: Vec<String>,
 
-    /// Encrypt the copy in a region with this key; may be given often
+    /// Encrypt the copy in a region with this key; may be repeated
     #[arg(long, value_name = "REGION=KEY", value_delimiter = ',')]
     copy_kms: Vec<String>,
 
@@ -145,12 +145,12 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     }
     let subject = ami::subject(&source);
     let check = |region: &str| ami_args::request(&args.options(), &subject, region, &args.cannot());
-    // What is mistaken is told before anything is called, or started.
+    // Mistakes in the options are reported before any call, and before a local region is started.
     let offline = region::named_region(&args.aws);
     let early = offline.as_deref().map(check).transpose()?;
     if args.dry_run {
         let request = early.ok_or_else(|| {
-            Failure::usage(anyhow::anyhow!("a dry run calls nothing, so it has to be told the region"))
+            Failure::usage(anyhow::anyhow!("a dry run makes no calls, so the region must be named"))
                 .hint("add `--region eu-west-1`, or set AWS_REGION")
         })?;
         return dry_run::show(&request, &source, args.upload.parent_bundle.as_deref(), args.parent(), ui);
@@ -177,7 +177,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     outcome
 }
 
-/// The gate of `--require-boot`.
+/// Refuses an image without a receipt of a boot, for `--require-boot`.
 fn demand_receipt(args: &Args, source: &ImageSource, ui: &Ui, interrupt: &Interrupt) -> Result<(), Failure> {
     let digests = match source.manifest() {
         Some(manifest) => receipt::ImageDigests::from(manifest),
@@ -203,7 +203,7 @@ impl Args {
         }
     }
 
-    /// Puts keys in place of aliases. A region to copy to that does not answer is asked again by its copy.
+    /// Replaces aliases by key ids. If the region of a copy does not answer, the copy itself looks the alias up.
     fn find_keys(
         &self,
         request: &mut Request,
@@ -261,7 +261,7 @@ impl Args {
     }
 }
 
-/// What `--json` shows, as far as it is no failure.
+/// The result as JSON, without the error of a failed copy.
 fn result(published: &Published, request: &Request, seconds: f64) -> Result<serde_json::Value, Failure> {
     let image = &published.image;
     let sent = sent(published);
@@ -301,7 +301,7 @@ fn show(published: &Published, request: &Request, seconds: f64, ui: &Ui) -> Resu
     Ok(())
 }
 
-/// The end of a publish: a copy that failed is its failure.
+/// The outcome of a publish: a failed copy is a failure.
 fn finish(published: Published) -> CommandResult {
     let all = published.copies.len();
     let mut failed: Vec<_> =
@@ -329,7 +329,7 @@ fn abandon(args: &Args, interrupt: &Interrupt, ui: &Ui) -> CommandResult {
     let deleted = connected.block_on(work).map_err(|error| {
         let hint = match &error {
             AmiError::NothingToAbandon { .. } => None,
-            _ => Some("the same command goes on deleting what is left"),
+            _ => Some("the same command continues the deletion"),
         };
         let failure = Failure::from(anyhow::Error::from(error).context(cannot));
         match hint {

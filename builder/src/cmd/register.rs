@@ -1,4 +1,4 @@
-//! `amiforge register`: makes an AMI of a snapshot that is there.
+//! `amiforge register`: registers an existing snapshot as an AMI.
 
 use std::path::PathBuf;
 
@@ -16,9 +16,9 @@ use crate::ui::Ui;
 
 /// Register a snapshot as an AMI
 ///
-/// What the AMI is called and how it boots comes from the bundle that the snapshot holds, or from the options. An AMI
-/// of that name that is there is taken if it is equal, and refused, with the fields that differ, if it is not; so the
-/// same command can be run again. `publish` uploads, registers, shares and copies in one go.
+/// Name and boot mode of the AMI come from the bundle that the snapshot holds, or from the options. An existing AMI of
+/// that name is adopted if it is equal, and refused, with the fields that differ, if it is not; so the same command can
+/// be run again. `publish` uploads, registers, shares and copies in one go.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  amiforge register snap-0abc --bundle out/web --region eu-west-1")]
 pub(crate) struct Args {
@@ -52,7 +52,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let cannot = format!("cannot register `{}`", args.snapshot);
     let interrupt = interrupt_on_signals()?;
     let subject = args.subject(&cannot)?;
-    // What is mistaken is told before anything is called, or started.
+    // Mistakes in the options are reported before any call, and before a local region is started.
     let offline = region::named_region(&args.aws);
     let check = |region: &str| args.request(&subject, region, &cannot);
     if let Some(region) = &offline {
@@ -100,7 +100,7 @@ impl Args {
 
 fn show(image: &DescribedImage, origin: AmiOrigin, request: &Request, args: &Args, ui: &Ui) -> CommandResult {
     if origin == AmiOrigin::Adopted {
-        ui.status(format_args!("{} is there already and equal", image.id));
+        ui.status(format_args!("{} exists already and is equal", image.id));
     }
     if ui.json() {
         ui.object(&RegisterJson {

@@ -19,7 +19,7 @@ use crate::ui::Ui;
 /// Differences of a group that are shown.
 const SHOWN: usize = 20;
 
-/// Build twice or more under changed conditions and say what differed
+/// Build several times under changed conditions and show what differed
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  amiforge repro web/recipe.toml --builds 6\n\n\
     Changed are: working directory, time zone, locale, umask, threads, home and store, the order of entries in\n\
@@ -34,15 +34,15 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", default_value_t = 6, value_parser = clap::value_parser!(u16).range(2..))]
     builds: u16,
 
-    /// Write the report as JSON to a file too
+    /// Also write the report as JSON to a file
     #[arg(short, long, value_name = "REPORT")]
     out: Option<PathBuf>,
 
-    /// Store that has what the lock pins [default: amiforge in the user's cache folder]
+    /// Store that has the files of the lock [default: amiforge in the user's cache folder]
     #[arg(long, value_name = "DIR")]
     store: Option<PathBuf>,
 
-    /// Folder for the builds, which stay there [default: one in $TMPDIR that goes in the end]
+    /// Folder for the builds, which are kept [default: a temporary one in $TMPDIR]
     #[arg(long, value_name = "DIR")]
     keep: Option<PathBuf>,
 }
@@ -83,10 +83,10 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
             None => failure,
         }
     })?;
-    told(&report, args, ui)
+    show(&report, args, ui)
 }
 
-/// The lock of the recipe, if it needs one, and the store that has what it pins.
+/// The lock of the recipe, if it needs one, and the store that has its files.
 fn store_setup(args: &Args, recipe: &Recipe) -> Result<Option<StoreSetup>, Failure> {
     let title = || format!("cannot compare builds of `{}`", args.recipe.display());
     let lock = lock::load_for(&args.recipe, recipe);
@@ -99,13 +99,13 @@ fn store_setup(args: &Args, recipe: &Recipe) -> Result<Option<StoreSetup>, Failu
     Ok(Some(StoreSetup { store: Store::at(&folder), lock }))
 }
 
-/// A folder for bundles where temporary files go: beside the recipe they could become part of what is built.
+/// A temporary folder for bundles: beside the recipe they could become part of the inputs.
 fn scratch() -> std::io::Result<tempfile::TempDir> {
     tempfile::Builder::new().prefix("amiforge-repro-").tempdir()
 }
 
-/// Says what came of it.
-fn told(report: &ReproReport, args: &Args, ui: &Ui) -> CommandResult {
+/// Writes and shows the report.
+fn show(report: &ReproReport, args: &Args, ui: &Ui) -> CommandResult {
     if let Some(out) = &args.out {
         let text = serde_json::to_string_pretty(report).context("writing the report as JSON")?;
         std::fs::write(out, text + "\n")
@@ -119,7 +119,7 @@ fn told(report: &ReproReport, args: &Args, ui: &Ui) -> CommandResult {
     Ok(if report.equal { Outcome::Success } else { Outcome::Difference })
 }
 
-/// The report for people.
+/// The report as text.
 fn text(report: &ReproReport) -> String {
     let mut lines = Vec::new();
     for build in &report.builds {

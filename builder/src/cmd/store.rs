@@ -1,4 +1,4 @@
-//! `amiforge store`: care for the store.
+//! `amiforge store`: usage, verification and garbage collection of the store.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -17,7 +17,7 @@ use crate::outcome::{CommandResult, Failure, Outcome};
 use crate::signals::interrupt_on_signals;
 use crate::ui::{HumanBytes, Ui};
 
-/// A day.
+/// Seconds in a day.
 const DAY: u64 = 86_400;
 
 /// Look after the store of inputs and layers
@@ -25,7 +25,7 @@ const DAY: u64 = 86_400;
 #[command(
     after_help = "Examples:\n  amiforge store du\n  amiforge store gc --days 7 --keep web/recipe.lock\n  \
     amiforge store verify\n\n\
-    All that the store holds can be fetched or made again; it may be removed at any time while nothing is built."
+    Everything in the store can be fetched or made again; it may be removed at any time while no build runs."
 )]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -36,28 +36,28 @@ pub(crate) struct Args {
     store: Option<PathBuf>,
 }
 
-/// What to do.
+/// The subcommands.
 #[derive(Debug, clap::Subcommand)]
 enum StoreCommand {
-    /// Tell what the store holds
+    /// Show what the store holds
     Du,
-    /// Hold everything against its digest; what is damaged is named and removed
+    /// Check every entry against its digest; damaged ones are named and removed
     Verify,
-    /// Remove what was not used for a while
+    /// Remove entries that were not used for a while
     Gc {
         /// Days that an entry is kept after it was last used
         #[arg(long, value_name = "N", default_value_t = 30)]
         days: u32,
-        /// Locks whose inputs are kept in any case
+        /// Locks whose inputs are always kept
         #[arg(long, value_name = "LOCK")]
         keep: Vec<PathBuf>,
-        /// Tell what would go, and keep it
+        /// Only show what would be removed
         #[arg(long)]
         dry_run: bool,
     },
 }
 
-/// Bytes and entries, as JSON.
+/// The number of entries and their bytes, as JSON.
 #[derive(Debug, Default, Serialize)]
 struct StoreTotals {
     entries: usize,
@@ -167,7 +167,7 @@ fn gc(store: &Store, days: u32, keep: &[PathBuf], dry_run: bool, ui: &Ui) -> Com
     }
     let held = store.hold_alone().with_context(title)?;
     if held.is_none() {
-        let error = anyhow::anyhow!("another amiforge works with it").context(title());
+        let error = anyhow::anyhow!("another amiforge uses it").context(title());
         return Err(Failure::from(error).hint("try again when that is done"));
     }
     let before = SystemTime::now().checked_sub(Duration::from_secs(u64::from(days) * DAY));
@@ -188,7 +188,7 @@ fn gc(store: &Store, days: u32, keep: &[PathBuf], dry_run: bool, ui: &Ui) -> Com
     for (name, sum) in sums.iter().filter(|(_, sum)| sum.entries > 0) {
         ui.line(format_args!("{:>10}  {:>6}  {name}", HumanBytes(sum.bytes).to_string(), sum.entries))?;
     }
-    let word = if dry_run { "would go" } else { "removed" };
-    ui.status(format_args!("{} of {} entries {word}", going.len(), all.len()));
+    let verb = if dry_run { "would be removed" } else { "removed" };
+    ui.status(format_args!("{} of {} entries {verb}", going.len(), all.len()));
     Ok(Outcome::Success)
 }

@@ -19,8 +19,8 @@ use crate::ui::{HumanBytes, Ui};
 
 /// Write an image into a snapshot, through the EBS direct APIs
 ///
-/// Sends only the blocks that have to be sent, and can be stopped at any moment, by a power cut too: the same command
-/// goes on where it was, also on another host if the bundle and the folder `BUNDLE.publish` beside it are moved there.
+/// Sends only the blocks that have to be sent, and can be stopped at any moment, also by a power cut: the same command
+/// resumes, also on another host if the bundle and the folder `BUNDLE.publish` beside it are moved there.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  amiforge upload out/web --region eu-west-1\n  \
     amiforge upload out/web --region local --parent auto")]
@@ -45,7 +45,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "KEY")]
     kms_key: Option<String>,
 
-    /// Encrypted copies or volumes will be made of it: send blocks of zeros too, which they need
+    /// Encrypted copies or volumes will be made of it: also send blocks of zeros, which they need
     #[arg(long)]
     encrypted_copies: bool,
 
@@ -53,15 +53,15 @@ pub(crate) struct Args {
     #[arg(long, value_name = "TEXT")]
     description: Option<String>,
 
-    /// Tag of the snapshot; may be given often
+    /// Tag of the snapshot; may be repeated
     #[arg(long = "tag", value_name = "KEY=VALUE")]
     tags: Vec<String>,
 
-    /// Blocks sent in a second at most, 0 for no limit [default: 950, what a snapshot takes; a local region: 0]
+    /// Maximum of blocks sent per second, 0 for no limit [default: 950, the limit of a snapshot; a local region: 0]
     #[arg(long, value_name = "N")]
     max_rate: Option<u32>,
 
-    /// Delete the snapshot of an upload that was not finished, and forget it
+    /// Delete the snapshot and the journal of an unfinished upload
     #[arg(long)]
     abandon: bool,
 
@@ -92,7 +92,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let begun = Instant::now();
     let interrupt = interrupt_on_signals()?;
     let source = args.source()?;
-    // What is mistaken is told before anything is called, or started.
+    // Mistakes in the options are reported before any call, and before a local region is started.
     let offline = region::named_region(&args.aws);
     offline.as_deref().map(|region| args.options(&source, region, args.key())).transpose()?;
     let region = args.aws.connect(&interrupt)?;
@@ -116,12 +116,12 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
 }
 
 impl Args {
-    /// The key that is named.
+    /// The KMS key of the options.
     fn key(&self) -> KeyOf {
         ami_args::encryption_key(self.kms_key.as_deref(), self.encrypt)
     }
 
-    /// What is asked for, by the rules that `publish` has.
+    /// The options, checked by the same rules as those of `publish`.
     fn options(&self, source: &ImageSource, region: &str, key: KeyOf) -> Result<UploadOptions, Failure> {
         let wanted = AmiOptions {
             description: self.description.clone(),
@@ -129,7 +129,7 @@ impl Args {
             tags: self.tags.clone(),
             ..AmiOptions::default()
         };
-        // The tags that say what the snapshot is, and the one of the upload.
+        // The tags that describe the snapshot, and the one that the upload adds.
         let mut tags = source.tags();
         let asked = check_snapshot(&wanted, tags.len() + 1, region)
             .map_err(|mistakes| Failure::usage(anyhow::Error::from(mistakes).context(self.cannot())))?;
@@ -178,7 +178,7 @@ impl Args {
         let abandon = format!("`amiforge upload {image}{option} --abandon` deletes the snapshot");
         let left =
             upload::left(&self.image, region).map(|left| format!("left: {left}; ")).unwrap_or_default();
-        let go_on = format!("{left}the same command goes on where it was; {abandon}");
+        let resume = format!("{left}the same command resumes; {abandon}");
         if let PublishError::Call { source, .. } | PublishError::Put { source, .. } = error
             && let Some(hint) = service_hint(source)
         {
@@ -199,7 +199,7 @@ impl Args {
             | PublishError::Put { .. }
             | PublishError::StillPending { .. }
             | PublishError::Call { .. }
-            | PublishError::Read { .. } => go_on,
+            | PublishError::Read { .. } => resume,
             _ => return None,
         })
     }

@@ -1,4 +1,4 @@
-//! `amiforge vendor`: what a lock needs, in one file.
+//! `amiforge vendor`: packs the files that a lock pins into one file.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! An AMI of a region, fetched to be booted: its root volume, as a machine would find it.
+//! An AMI as a boot target: its root volume is downloaded as an instance would read it.
 
 use amiforge_formats::read_at::ReadAt as _;
 use amiforge_image::inspect::Medium;
@@ -14,7 +14,7 @@ use super::target::{self, BootTarget};
 use crate::outcome::Failure;
 use crate::ui::{HumanBytes, Ui};
 
-/// Fetches the AMI that the arguments name.
+/// Downloads the root volume of an AMI.
 pub(super) fn fetch(args: &Args, id: &str, ui: &Ui, interrupt: &Interrupt) -> Result<BootTarget, Failure> {
     let cannot = || format!("cannot boot {id}");
     let connected = args.aws.connect(interrupt)?;
@@ -54,7 +54,7 @@ pub(super) fn fetch(args: &Args, id: &str, ui: &Ui, interrupt: &Interrupt) -> Re
         firmware: match image.boot_mode.as_deref() {
             Some("legacy-bios") => Firmware::Bios,
             Some("uefi" | "uefi-preferred") => Firmware::Uefi,
-            // What instance types do where an AMI says nothing.
+            // The default of instance types for an AMI without a boot mode.
             _ => target::firmware(&medium, arch),
         },
         disk,

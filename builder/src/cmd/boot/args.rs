@@ -12,9 +12,9 @@ pub(super) const GIB: u64 = 1 << 30;
 
 /// Launch an image on this machine in QEMU, as EC2 would: firmware, NVMe, metadata, key pair, user data
 ///
-/// The console is on the terminal; Ctrl-C ends the guest. The disk is never written: what the guest writes goes away
-/// with it. With something to show (`--expect`, `--get`, `--run`) the guest is ended when it has shown that, and a
-/// receipt is left beside the image; the exit code is 3 when it did not come so far, with the reason in words.
+/// The console is on the terminal; Ctrl-C ends the guest. The disk is never written: changes by the guest are
+/// discarded. With checks (`--expect`, `--get`, `--run`) the guest is ended when all have passed, and a receipt is left
+/// beside the image; if one fails, the exit code is 3 and the reason is printed.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  amiforge boot out/web\n  \
     amiforge boot out/web --expect 'login:' --timeout 120\n  \
@@ -24,11 +24,11 @@ pub(crate) struct Args {
     /// A bundle, a raw disk image, or an AMI (`ami-…`), which is downloaded first
     pub(super) image: PathBuf,
 
-    /// What starts it [default: UEFI where there is an EFI system partition, else BIOS]
+    /// Firmware [default: UEFI if there is an EFI system partition, else BIOS]
     #[arg(long, value_name = "WHICH", value_enum)]
     pub(super) firmware: Option<FirmwareArg>,
 
-    /// How its disks are attached
+    /// Bus of its disks
     #[arg(long, value_name = "BUS", value_enum, default_value_t = BusArg::Nvme)]
     pub(super) bus: BusArg,
 
@@ -36,7 +36,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "ARCH", value_parser = ["x86_64", "aarch64"])]
     pub(super) arch: Option<String>,
 
-    /// How instructions are carried out; `auto`: KVM, if a trial of it works, else emulation
+    /// Execution; `auto`: KVM, if a trial of it works, else emulation
     #[arg(long, value_name = "HOW", value_enum, default_value_t = AccelArg::Auto)]
     pub(super) accel: AccelArg,
 
@@ -52,19 +52,19 @@ pub(crate) struct Args {
     #[arg(long, value_name = "SIZE", value_parser = size, conflicts_with = "persist")]
     pub(super) volume_size: Option<u64>,
 
-    /// A further volume: an empty one of a size, or a bundle or raw image, which is not written either; may be given often
+    /// A further volume: an empty one of a size, or a bundle or raw image, which is not written either; may be repeated
     #[arg(long = "volume", value_name = "SIZE|IMAGE")]
     pub(super) volumes: Vec<PathBuf>,
 
-    /// Write to the image itself, which then is another image
+    /// Write to the image itself, which changes it
     #[arg(long)]
     pub(super) persist: bool,
 
-    /// Keep everything that the console says in a file too
+    /// Also write the console to a file
     #[arg(long, value_name = "FILE")]
     pub(super) log: Option<PathBuf>,
 
-    /// A further argument for QEMU, as it is; may be given often
+    /// A further argument for QEMU, passed unchanged; may be repeated
     #[arg(long, value_name = "ARG", allow_hyphen_values = true)]
     pub(super) qemu_arg: Vec<String>,
 
@@ -83,23 +83,23 @@ pub(crate) struct Args {
 #[command(next_help_heading = "To show")]
 #[group(skip)]
 pub(super) struct Showing {
-    /// A text that has to appear on the console; may be given often
+    /// A text that must appear on the console; may be repeated
     #[arg(long, value_name = "TEXT")]
     pub(super) expect: Vec<String>,
 
-    /// A page that has to be served, with status 200; it goes to standard output; may be given often
+    /// A page that must be served with status 200; it goes to standard output; may be repeated
     #[arg(long, value_name = "PORT/PATH", value_parser = Check::get)]
     pub(super) get: Vec<Check>,
 
-    /// A command that has to succeed, over ssh; its output goes to standard output; may be given often
+    /// A command that must succeed, over ssh; its output goes to standard output; may be repeated
     #[arg(long, value_name = "COMMAND")]
     pub(super) run: Vec<String>,
 
-    /// Whom to log in as [default: root, or whom the image says in its place, then usual names]
+    /// User to log in as [default: root, or the user that the image names instead, then usual names]
     #[arg(long, value_name = "NAME", value_parser = user_name)]
     pub(super) user: Option<String>,
 
-    /// Seconds that all of it may take from power on [default: 300, or no limit where nothing is to be shown]
+    /// Limit in seconds for all checks, from power on [default: 300, or no limit without checks]
     #[arg(long, value_name = "SECONDS")]
     pub(super) timeout: Option<u64>,
 
@@ -112,7 +112,7 @@ pub(super) struct Showing {
 #[command(next_help_heading = "Instance")]
 #[group(skip)]
 pub(super) struct InstanceArgs {
-    /// Key pair: a public key of ssh, or the private key beside it [default: for `--run` one of this launch]
+    /// Key pair: a public key of ssh, or the private key beside it [default: for `--run` a new one for this launch]
     #[arg(long, value_name = "FILE")]
     pub(super) ssh_key: Option<PathBuf>,
 
@@ -120,7 +120,7 @@ pub(super) struct InstanceArgs {
     #[arg(long, value_name = "FILE")]
     pub(super) user_data: Option<PathBuf>,
 
-    /// A tag, which metadata tells; may be given often
+    /// A tag, shown in the metadata; may be repeated
     #[arg(long = "tag", value_name = "KEY=VALUE")]
     pub(super) tags: Vec<String>,
 
@@ -132,7 +132,7 @@ pub(super) struct InstanceArgs {
     #[arg(long, value_name = "ID", value_parser = instance_id)]
     pub(super) instance_id: Option<String>,
 
-    /// Instance type that metadata tells
+    /// Instance type, shown in the metadata
     #[arg(long, value_name = "TYPE", default_value = "t3.small", value_parser = word)]
     pub(super) instance_type: String,
 
@@ -140,12 +140,12 @@ pub(super) struct InstanceArgs {
     #[arg(long, value_name = "NAME", value_parser = word)]
     pub(super) hostname: Option<String>,
 
-    /// A port of this host that leads into the guest, as in `8080:80`; may be given often
+    /// A port of this host that is forwarded to the guest, as in `8080:80`; may be repeated
     #[arg(long, value_name = "HOST:GUEST", value_parser = forward)]
     pub(super) forward: Vec<Forward>,
 
-    /// What the guest reaches: nothing but its metadata, or what this host reaches, which includes servers that listen
-    /// on this host's loopback address only
+    /// What the guest can reach: its metadata only, or what this host reaches, including servers that listen on this
+    /// host's loopback address only
     #[arg(long, value_name = "WHICH", value_enum, default_value_t = NetworkArg::Closed)]
     pub(super) network: NetworkArg,
 
@@ -189,28 +189,28 @@ pub(super) enum AccelArg {
 }
 
 impl Args {
-    /// Whether standard output is for what checks show.
+    /// Whether standard output is used for the output of checks.
     pub(super) fn has_output(&self) -> bool {
         !self.showing.get.is_empty() || !self.showing.run.is_empty()
     }
 
-    /// Whether this launch leaves no receipt even if it passes: it was told so, or it changes the image.
+    /// Whether a launch that passes leaves no receipt: `--no-receipt`, or `--persist`, which changes the image.
     pub(super) fn leaves_no_receipt(&self) -> bool {
         self.showing.no_receipt || self.persist
     }
 
-    /// Whether the architecture is given.
+    /// The architecture, if it is given.
     pub(super) fn arch(&self) -> Option<Arch> {
         self.arch.as_deref().and_then(Arch::from_word)
     }
 
-    /// Whether something is asked for that needs a login.
+    /// Whether a check needs a login.
     pub(super) fn needs_login(&self) -> bool {
         !self.showing.run.is_empty()
     }
 }
 
-/// A size with its unit.
+/// Parses a size with its unit: 1 MiB to 64 TiB.
 pub(super) fn size(text: &str) -> Result<u64, String> {
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at_checked(digits).unwrap_or((text, ""));

@@ -22,7 +22,7 @@ const CHECK_TIMEOUT: u64 = 300;
 const USERS: [&str; 6] = ["root", "admin", "debian", "ubuntu", "ec2-user", "fedora"];
 
 impl Args {
-    /// The launch that is asked for.
+    /// The launch.
     pub(super) fn launch(&self, target: &BootTarget, before: Option<&BeforeBoot>) -> Result<Launch, Failure> {
         let cannot = || format!("cannot boot `{}`", self.image.display());
         let read = |path: &Path| {
@@ -109,7 +109,7 @@ impl Args {
     }
 }
 
-/// Whom to log in as: root first, because images that want another say whom.
+/// The users to log in as, root first: an image that forbids root names the other user.
 fn users(homes: &[String]) -> Vec<String> {
     let usual = USERS.iter().map(|user| (*user).to_owned()).filter(|user| !homes.contains(user));
     let mut users: Vec<_> = usual.collect();
@@ -117,14 +117,14 @@ fn users(homes: &[String]) -> Vec<String> {
     users
 }
 
-/// A further volume: what is there is an image, anything else a size.
+/// Parses a further volume: an existing path is an image, anything else a size.
 fn further(text: &Path) -> anyhow::Result<FurtherDisk> {
     if text.exists() {
         return Ok(FurtherDisk::Disk(Medium::open(text)?.path().to_owned()));
     }
-    let words = text.to_string_lossy();
-    let len = size(&words).map_err(|_| {
-        anyhow::anyhow!("`--volume {words}`: there is no such image, and it is no size such as `10 GiB`")
+    let size_text = text.to_string_lossy();
+    let len = size(&size_text).map_err(|_| {
+        anyhow::anyhow!("`--volume {size_text}`: there is no such image, and it is no size such as `10 GiB`")
     })?;
     Ok(FurtherDisk::Empty(len.next_multiple_of(512)))
 }

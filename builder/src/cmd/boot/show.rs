@@ -1,4 +1,4 @@
-//! How a launch is shown: the console as it comes, and how it went.
+//! Shows a launch: the console while it runs, then the outcome.
 
 use std::fs::File;
 use std::io::{IsTerminal as _, Write as _};
@@ -19,17 +19,17 @@ use super::target::BootTarget;
 use crate::outcome::Failure;
 use crate::ui::{ConsoleStream, GuestConsole, Ui, written};
 
-/// Lines of the screen that are shown when a launch failed.
+/// Lines of the screen that are shown after a failed launch.
 const LINES: usize = 12;
 
 /// Shows a launch while it runs.
 pub(super) struct LaunchView<'a> {
     ui: &'a Ui,
-    /// The guest's console; nothing with `-q`.
+    /// The guest's console; `None` with `-q`.
     console: Option<GuestConsole<'a>>,
-    /// What checks have to show.
+    /// The output of checks.
     output: GuestConsole<'a>,
-    /// Whether what the console wrote last ended a line.
+    /// Whether the last byte on the console was a newline.
     state: Mutex<LineState>,
     log: Option<Mutex<File>>,
 }
@@ -41,8 +41,8 @@ enum LineState {
 }
 
 impl<'a> LaunchView<'a> {
-    /// The console is on standard output, or aside where that is for something else. Where keys go to the guest, the
-    /// screen is its own; else it only adds lines to what is there.
+    /// The console goes to standard output, or to standard error if standard output is for JSON or the output of
+    /// checks. If the keyboard goes to the guest, the guest may control the whole screen; else it may only add lines.
     pub(super) fn new(ui: &'a Ui, wanted: &Launch, has_output: bool, log: Option<File>) -> Self {
         let stream = if ui.json() || has_output { ConsoleStream::Stderr } else { ConsoleStream::Stdout };
         let keyboard = wanted.checks.is_empty() && std::io::stdin().is_terminal();
@@ -53,7 +53,7 @@ impl<'a> LaunchView<'a> {
         Self { ui, console, output, state: Mutex::new(LineState::Ended), log: log.map(Mutex::new) }
     }
 
-    /// Says what is launched.
+    /// Announces the launch.
     pub(super) fn begin(&self, target: &BootTarget, wanted: &Launch) {
         let BootTarget { name, .. } = target;
         let machine = machine(wanted.arch, wanted.firmware, wanted.bus);
@@ -76,7 +76,7 @@ impl<'a> LaunchView<'a> {
         }
     }
 
-    /// Ends the console's last line, and sets back what the guest changed of the terminal.
+    /// Ends the console's last line and resets the modes of the terminal that the guest changed.
     pub(super) fn end(&self) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(console) = &self.console {
@@ -97,7 +97,7 @@ impl GuestDisplay for LaunchView<'_> {
             *state = if bytes.ends_with(b"\n") { LineState::Ended } else { LineState::Open };
         }
         if let Some(log) = &self.log {
-            // A log that is full must not end the guest.
+            // A full log must not end the guest.
             let _ = log.lock().unwrap_or_else(PoisonError::into_inner).write_all(bytes);
         }
     }
@@ -132,7 +132,7 @@ struct BootJson<'a> {
     seconds: f64,
 }
 
-/// Shows how a launch went.
+/// Shows the outcome of a launch.
 pub(super) fn outcome(
     target: &BootTarget,
     wanted: &Launch,
@@ -157,7 +157,7 @@ pub(super) fn outcome(
             outcome,
             passed: &launched.passed,
             unmet,
-            how: how.map(words),
+            how: how.map(failure_text),
             reason,
             screen: if how.is_some() { &launched.screen } else { &[] },
             receipt: receipt.map(|path| path.display().to_string()),
@@ -188,7 +188,7 @@ pub(super) fn outcome(
         launched.screen.iter().skip(skip).try_for_each(|text| line(format!("  | {text}")))?;
         line("---".to_owned())?;
     }
-    line(format!("{name}: did not boot as asked, {machine}, {seconds:.1} s: {}", words(how)))?;
+    line(format!("{name}: did not boot as asked, {machine}, {seconds:.1} s: {}", failure_text(how)))?;
     for check in unmet {
         line(format!("  not shown: {check}"))?;
     }
@@ -198,11 +198,11 @@ pub(super) fn outcome(
     written(out.flush())
 }
 
-fn words(how: &FailureSign) -> String {
+fn failure_text(how: &FailureSign) -> String {
     match how {
-        FailureSign::TimedOut => "time was over".to_owned(),
+        FailureSign::TimedOut => "the time limit was reached".to_owned(),
         FailureSign::Off => "the machine switched itself off or was reset".to_owned(),
-        FailureSign::Said => "it said that it cannot go on".to_owned(),
+        FailureSign::Said => "it reported that it cannot continue".to_owned(),
         FailureSign::Check(why) => why.clone(),
     }
 }

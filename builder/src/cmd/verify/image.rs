@@ -1,4 +1,4 @@
-//! `amiforge verify ami-…`: compares an AMI with what was asked for, and every snapshot of it with what was built.
+//! `amiforge verify ami-…`: compares an AMI with its request, and every snapshot of it with its image.
 
 use std::io::Write as _;
 use std::time::{Duration, Instant};
@@ -34,13 +34,13 @@ struct VolumeShown<'a> {
     report: &'a SnapshotReport,
 }
 
-/// A volume and what came of reading it back.
+/// A volume and the report of reading it back.
 struct VerifiedVolume {
     device: String,
     report: SnapshotReport,
 }
 
-/// Verifies the AMI that the arguments name.
+/// Verifies an AMI.
 pub(super) fn run(args: &Args, name: &str, ui: &Ui) -> CommandResult {
     let begun = Instant::now();
     let cannot = || format!("cannot verify {name}");
@@ -75,10 +75,10 @@ pub(super) fn run(args: &Args, name: &str, ui: &Ui) -> CommandResult {
     Ok(if equal { Outcome::Success } else { Outcome::Difference })
 }
 
-/// What the fields were compared with.
+/// Names what the fields were compared with.
 fn against(expected: &ExpectedAmi) -> &'static str {
     match expected {
-        ExpectedAmi::Asked(_) => "what its publish asked for",
+        ExpectedAmi::Asked(_) => "what its publish requested",
         ExpectedAmi::Derived(_) => "what follows from the bundle",
         ExpectedAmi::Anything => "the tags of its snapshot",
     }

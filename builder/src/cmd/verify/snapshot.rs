@@ -22,7 +22,7 @@ struct SnapshotVerifyJson<'a> {
     seconds: f64,
 }
 
-/// Verifies the snapshot that the arguments name.
+/// Verifies a snapshot.
 pub(super) fn run(args: &Args, name: &str, ui: &Ui) -> CommandResult {
     let begun = Instant::now();
     let interrupt = interrupt_on_signals()?;
