@@ -68,10 +68,10 @@ fn today() -> Result<i64, Failure> {
 }
 
 fn failure(error: StartError, args: &Args) -> Failure {
-    let taken = matches!(error, StartError::Taken { .. });
+    let not_empty = matches!(error, StartError::NotEmpty { .. });
     let error =
         anyhow::Error::from(error).context(format!("cannot start a recipe in `{}`", args.dir.display()));
-    if taken {
+    if not_empty {
         return Failure::usage(error).hint("choose a folder that is not there yet");
     }
     error.into()

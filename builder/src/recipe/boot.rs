@@ -1,4 +1,4 @@
-//! `[boot]`: from keys to what the build does about booting.
+//! `[boot]`: from keys to the boot settings.
 
 use amiforge_rootfs::steps::kernel_hook::{InitrdOf, UefiLoader};
 
@@ -7,7 +7,7 @@ use super::diagnostic::KeyPath;
 use super::keys::{BootKeys, BootModeKey, FirstBoot, RoleKey};
 use super::{Arch, RecipePartition};
 
-/// Longest command line that every kernel takes on x86-64 (`COMMAND_LINE_SIZE`), less the NUL.
+/// Longest command line of the kernel on x86-64 (`COMMAND_LINE_SIZE`), without the NUL.
 const CMDLINE_MAX: usize = 2047;
 
 /// How an image boots.
@@ -17,17 +17,17 @@ pub struct BootRecipe {
     pub mode: BootMode,
     /// What UEFI starts.
     pub loader: UefiLoader,
-    /// Release of the kernel, else the newest.
+    /// Release of the kernel; `None` for the newest.
     pub kernel: Option<String>,
     /// Further arguments for the kernel.
     pub cmdline: String,
     /// The initrd.
     pub initrd: InitrdOf,
-    /// What the kernel needs to reach its root; nothing: the usual, as far as the kernel has it.
+    /// The drivers that the kernel needs to reach its root; `None` for the usual ones that the kernel has.
     pub drivers: Option<Vec<String>>,
-    /// Who sets a new machine up.
+    /// What configures a new machine.
     pub first_boot: FirstBoot,
-    /// Whether hooks have a kernel that is installed later started.
+    /// Whether hooks are installed that start a later kernel.
     pub kernel_hook: bool,
 }
 
@@ -62,7 +62,7 @@ impl BootMode {
         }
     }
 
-    /// The partitions that it takes.
+    /// The partitions that this mode needs.
     pub(super) fn roles(self) -> &'static [RoleKey] {
         match self {
             Self::Uefi => &[RoleKey::Esp, RoleKey::Root],
@@ -112,7 +112,7 @@ pub(super) fn check(keys: &BootKeys, arch: Arch, at: &KeyPath, checker: &mut Che
     }
 }
 
-/// Tells of the partitions that booting needs and that are not there.
+/// Rejects a recipe without the partitions that the boot mode needs.
 pub(super) fn partitions(
     boot: &BootRecipe,
     partitions: &[RecipePartition],

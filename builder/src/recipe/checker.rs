@@ -1,10 +1,10 @@
-//! Collects the mistakes in the values of a recipe. Knows no key of one.
+//! Collects the mistakes in the values of a recipe. Knows no key.
 
 use std::path::{Path, PathBuf};
 
 use super::diagnostic::{KeyPart, KeyPath, UnlocatedDiagnostic};
 
-/// Collects mistakes while values are turned into specs, and knows what they are relative to.
+/// Collects mistakes while values are turned into specs.
 #[derive(Debug)]
 pub(super) struct Checker<'a> {
     findings: Vec<UnlocatedDiagnostic>,
@@ -12,32 +12,32 @@ pub(super) struct Checker<'a> {
 }
 
 impl<'a> Checker<'a> {
-    /// Nothing found yet; paths are relative to `folder`.
+    /// No mistakes yet. Paths of the recipe are relative to `folder`.
     pub(super) fn new(folder: &'a Path) -> Self {
         Self { findings: Vec::new(), folder }
     }
 
-    /// Everything that was found.
+    /// All mistakes, not yet located.
     pub(super) fn into_findings(self) -> Vec<UnlocatedDiagnostic> {
         self.findings
     }
 
-    /// A wrong value at `at`.
+    /// Records an invalid value at `at`.
     pub(super) fn reject(&mut self, at: KeyPath, message: impl Into<String>) {
         self.findings.push((at, KeyPart::Value, message.into()));
     }
 
-    /// A key at `at` that should not be there.
+    /// Records a key at `at` that is not allowed there.
     pub(super) fn reject_key(&mut self, at: KeyPath, message: impl Into<String>) {
         self.findings.push((at, KeyPart::Key, message.into()));
     }
 
-    /// The value, or nothing and a mistake.
+    /// The value, or `None` and a recorded mistake.
     pub(super) fn accept<T>(&mut self, at: KeyPath, value: Result<T, String>) -> Option<T> {
         value.map_err(|message| self.reject(at, message)).ok()
     }
 
-    /// A value that may be absent, held against its language.
+    /// Parses an optional value.
     pub(super) fn accept_optional<T>(
         &mut self,
         at: KeyPath,
@@ -47,7 +47,7 @@ impl<'a> Checker<'a> {
         text.and_then(|text| self.accept(at, parse(text)))
     }
 
-    /// A path of the host.
+    /// Joins a path to the recipe's folder.
     pub(super) fn host_path(&mut self, at: KeyPath, text: &str) -> PathBuf {
         if text.is_empty() || text.contains('\0') {
             self.reject(at, "an empty path names no file");

@@ -36,7 +36,7 @@ fn file(keys: &FileKeys, at: &KeyPath, checker: &mut Checker<'_>) -> Option<File
     Some(FileEntry { path: path?, put: put?, mode, user, group, xattrs })
 }
 
-/// The one thing that a `[[file]]` does.
+/// What a `[[file]]` puts at its path; exactly one key may say it.
 fn put(keys: &FileKeys, at: &KeyPath, checker: &mut Checker<'_>) -> Option<FilePut> {
     let mut puts = Vec::new();
     if let Some(text) = &keys.content {
@@ -176,7 +176,7 @@ fn class(system: bool) -> AccountClass {
     if system { AccountClass::System } else { AccountClass::Regular }
 }
 
-/// The names that useradd(8) accepts, each once.
+/// Names that useradd(8) accepts, each once.
 fn account_name<'a>(name: &'a str, seen: &mut BTreeSet<&'a str>, at: &KeyPath, checker: &mut Checker<'_>) {
     let first = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_');
     let rest = name.strip_suffix('$').unwrap_or(name);

@@ -13,7 +13,7 @@ use super::diagnostic::KeyPath;
 use super::keys::{AnswerKey, ArchiveKeys, PinKeys, Scripts, SourceKeys};
 use super::{Arch, debian_syntax};
 
-/// Priority of a pin that says none: above what any version has by itself.
+/// Priority of a pin without one: above the priority that any version has without pins.
 const PRIORITY: i16 = 990;
 
 /// Checks a source of packages.
@@ -45,7 +45,7 @@ pub(super) fn check(keys: &SourceKeys, arch: Arch, at: &KeyPath, checker: &mut C
     }
 }
 
-/// Holds packages that are asked for against the language for them; `suites` are those that there are.
+/// Checks requested packages; `suites` are the suites of the recipe.
 pub(super) fn requests(all: &[String], suites: &BTreeSet<&str>, at: &KeyPath, checker: &mut Checker<'_>) {
     for (index, text) in all.iter().enumerate() {
         let Some(request) = checker.accept(at.index(index), debian_syntax::package_request(text)) else {
@@ -57,7 +57,7 @@ pub(super) fn requests(all: &[String], suites: &BTreeSet<&str>, at: &KeyPath, ch
     }
 }
 
-/// Holds answers to questions of debconf against what a line of `debconf-set-selections` can say.
+/// Checks debconf answers: each must fit on a line of `debconf-set-selections`.
 pub(super) fn answers(
     all: &BTreeMap<String, AnswerKey>,
     packages: bool,
@@ -124,7 +124,7 @@ fn of_distribution(keys: &SourceKeys, at: &KeyPath, checker: &mut Checker<'_>) -
         }
         None => SignerKeys::Host { distribution: name.clone() },
     };
-    // Debian keeps its security updates in an archive of their own, named so in every mirror.
+    // Debian publishes its security updates in a separate archive, which has this name on every mirror.
     let apart =
         |suite: &String| name == "debian" && (suite.ends_with("-security") || suite.ends_with("/updates"));
     let (security, own): (Vec<String>, Vec<String>) = suites.into_iter().partition(apart);

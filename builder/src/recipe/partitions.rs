@@ -14,16 +14,17 @@ use super::keys::{FsKey, NumberOrText, PartitionKeys, PercentKey, RoleKey};
 use super::suggest::suggestion;
 use super::{Arch, BootMode, RecipeContent, RecipePartition, parse};
 
-/// Length of an EFI system partition unless said otherwise: FAT32 needs over 32 MiB, a kernel image 20 to 60.
+/// Default length of an EFI system partition: FAT32 needs over 32 MiB, a kernel image 20 to 60.
 const ESP_SIZE: u64 = 128 << 20;
 
-/// Length of a BIOS boot partition unless said otherwise, as GRUB advises.
+/// Default length of a BIOS boot partition, as GRUB advises.
 const BIOS_BOOT_SIZE: u64 = 1 << 20;
 
-/// The same where amiforge's own loader stands in it, with kernel and initrd: room for their next versions, too.
+/// Default length of a BIOS boot partition with amiforge's own loader, kernel and initrd: with room for their next
+/// versions.
 const LOADER_SIZE: u64 = 96 << 20;
 
-/// Checks every partition; without any there are those that booting takes, else an ESP and a root.
+/// Checks every partition. Without any, the defaults are those that the boot mode needs, else an ESP and a root.
 pub(super) fn check(
     all: &[PartitionKeys],
     arch: Arch,
@@ -49,7 +50,7 @@ pub(super) fn check(
     partitions
 }
 
-/// Has a BIOS boot partition hold amiforge's own loader, unless it is given something else.
+/// Puts amiforge's own loader into a BIOS boot partition without other content.
 fn hold_loader(partition: &mut RecipePartition, keys: &PartitionKeys) {
     if keys.role == RoleKey::BiosBoot && partition.holds == RecipeContent::Nothing {
         partition.holds = RecipeContent::Loader;
@@ -59,7 +60,7 @@ fn hold_loader(partition: &mut RecipePartition, keys: &PartitionKeys) {
     }
 }
 
-/// Tells of what two partitions may not share.
+/// Rejects values that two partitions must not share.
 fn each_once(partitions: &[RecipePartition], at: &KeyPath, checker: &mut Checker<'_>) {
     let (mut ids, mut mounts, mut numbers) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     let (mut trees, mut guids) = (BTreeSet::new(), BTreeMap::new());
@@ -92,7 +93,7 @@ fn each_once(partitions: &[RecipePartition], at: &KeyPath, checker: &mut Checker
     }
 }
 
-/// GPT counts in units of UTF-16, of which people see none.
+/// GPT counts UTF-16 code units, which users do not see.
 fn name_too_long(label: &str) -> String {
     let (characters, units) = (label.chars().count(), label.encode_utf16().count());
     if characters == units {
@@ -204,7 +205,7 @@ fn mount(keys: &PartitionKeys, fs: FsKey, at: &KeyPath, checker: &mut Checker<'_
     Some(point)
 }
 
-/// What the specification gives to a partition of that role that is mounted there.
+/// The type of the Discoverable Partitions Specification for a role and a mount point.
 fn usual_type(role: RoleKey, mount: Option<&str>, arch: Arch) -> Guid {
     let of_arch = |x86_64, aarch64| match arch {
         Arch::X86_64 => x86_64,
@@ -346,7 +347,7 @@ fn short_label(keys: &PartitionKeys, label: &str, at: &KeyPath, checker: &mut Ch
     }
 }
 
-/// A label of at most 11 characters that FAT knows on every machine.
+/// A label of at most 11 characters that every FAT implementation accepts.
 fn fat_label(keys: &PartitionKeys, label: &str, at: &KeyPath, checker: &mut Checker<'_>) -> String {
     let known = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || " !#$%&'()-@^_`{}~".contains(c);
     let fits = |label: &str| label.len() <= 11 && label.chars().all(known) && !label.starts_with(' ');
@@ -366,7 +367,7 @@ fn journal(text: &str) -> Result<JournalSize, String> {
     match text {
         "auto" => Ok(JournalSize::Auto),
         "none" => Ok(JournalSize::None),
-        // 1024 blocks of 4 KiB are the least that the kernel takes.
+        // The kernel requires 1024 blocks of 4 KiB at least.
         _ => match parse::size(text)? {
             bytes if bytes < 4 << 20 => Err(format!("`{text}` is too short: a journal has 4 MiB at least")),
             bytes if bytes > 40 << 30 => Err(format!("`{text}` is too long: a journal has 40 GiB at most")),

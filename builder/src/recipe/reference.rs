@@ -1,4 +1,4 @@
-//! The JSON Schema of recipes and the reference for people, both made from the key types and their documentation.
+//! The JSON Schema of recipes and the reference page, both generated from the key types and their documentation.
 
 use std::fmt::Write as _;
 
@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::keys::RecipeKeys;
 use super::schema::choices;
 
-/// The tables in the order of a recipe; JSON has none.
+/// The tables in the order of a recipe; JSON objects have no order.
 const ORDER: [&str; 15] = [
     "image",
     "disk",
@@ -36,7 +36,7 @@ pub fn json_schema() -> Value {
     schema
 }
 
-/// Takes `null` out of every choice of types: TOML has none, a key is there or not.
+/// Removes `null` from every list of types: TOML has no null, an optional key is absent.
 fn without_null(schema: &mut Value) {
     match schema {
         Value::Object(entries) => {
@@ -51,7 +51,7 @@ fn without_null(schema: &mut Value) {
                 if let [Value::Object(only)] = several.as_slice() {
                     let only = only.clone();
                     entries.remove("anyOf");
-                    // The words on the key stand before the words on its type.
+                    // The description of the key takes precedence over that of its type.
                     only.into_iter().for_each(|(key, value)| {
                         entries.entry(key).or_insert(value);
                     });
@@ -84,7 +84,7 @@ pub fn reference() -> String {
         // Writing to a String cannot fail.
         let _ = writeln!(text, "\n## `{heading}`\n\n{}", described(table));
         if !table["properties"].is_object() {
-            // Its keys are names that others give.
+            // A map whose keys are chosen by others.
             continue;
         }
         text.push('\n');
@@ -94,12 +94,12 @@ pub fn reference() -> String {
     text
 }
 
-/// A row for each key of a table, and for the keys of tables in it.
+/// A row for each key of a table, and for the keys of nested tables.
 fn rows(table: &Value, prefix: &str, text: &mut String) {
     let required: Vec<_> = table["required"].as_array().into_iter().flatten().collect();
     let is_required = |key: &str| required.iter().any(|name| *name == key);
     let mut keys: Vec<_> = table["properties"].as_object().into_iter().flatten().collect();
-    // What must be there comes first; the rest stay by name.
+    // Required keys come first; the others stay sorted by name.
     keys.sort_by_key(|(key, _)| !is_required(key));
     for (key, value) in keys {
         let needed = if is_required(key) { " (required)" } else { "" };
@@ -114,7 +114,7 @@ fn rows(table: &Value, prefix: &str, text: &mut String) {
     }
 }
 
-/// The type of a value in a word or two.
+/// The type of a value in one or two words.
 fn kind(schema: &Value) -> String {
     if let Some(several) = schema["anyOf"].as_array() {
         return several.iter().map(kind).collect::<Vec<_>>().join(" or ");
@@ -132,7 +132,7 @@ fn kind(schema: &Value) -> String {
     }
 }
 
-/// The words on something, on one line.
+/// The description, on one line.
 fn described(schema: &Value) -> String {
     schema["description"].as_str().unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -12,7 +12,7 @@ use super::diagnostic::KeyPath;
 use super::keys::{SourceKeys, SourceKindKey};
 use super::{Arch, packages, parse};
 
-/// Checks every source; packages are kept apart from the others.
+/// Checks every source; returns the source of packages and the others.
 pub(super) fn check(
     all: &[SourceKeys],
     arch: Arch,
@@ -79,7 +79,7 @@ fn source(
     })
 }
 
-/// Tells of keys that mean nothing for this kind of source.
+/// Rejects keys that this kind of source does not have.
 fn only_its_own_keys(keys: &SourceKeys, at: &KeyPath, checker: &mut Checker<'_>) {
     let foreign = [
         (
@@ -114,7 +114,7 @@ fn only_its_own_keys(keys: &SourceKeys, at: &KeyPath, checker: &mut Checker<'_>)
     }
 }
 
-/// The keys that mean something for packages alone, and whether each is given.
+/// The keys that only a `deb` source has, and whether each is given.
 fn packages_keys(keys: &SourceKeys) -> [(&'static str, bool); 20] {
     [
         ("distribution", keys.distribution.is_some()),
@@ -169,12 +169,12 @@ fn pin(text: &str) -> Result<DigestPin, String> {
     Ok(DigestPin::Exact(digest))
 }
 
-/// A digest that something must have.
+/// A digest in the recipe, without `record`.
 pub(super) fn exact(text: &str) -> Result<Digest, String> {
     digest(text).ok_or_else(|| format!("`{text}` is not 64 hexadecimal digits"))
 }
 
 fn digest(text: &str) -> Option<Digest> {
-    // What registries and `sha256sum` print are both welcome.
+    // Registries print the digest with a prefix, `sha256sum` without.
     text.strip_prefix("sha256:").unwrap_or(text).to_ascii_lowercase().parse().ok()
 }

@@ -11,7 +11,7 @@ use super::diagnostic::KeyPath;
 use super::keys::{NumberOrText, RunKeys, SandboxKeys, StageInstallKeys, StageKeys, StageSourceKeys};
 use super::{debian_syntax, packages, parse, sources};
 
-/// Endings of archives, which are no part of a folder's name.
+/// File name extensions of archives, which are removed from a folder's name.
 const ENDINGS: [&str; 7] = [".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.zst", ".tar", ".git"];
 
 /// Checks every stage.
@@ -51,10 +51,10 @@ pub(super) fn runs(all: &[RunKeys], at: &KeyPath, checker: &mut Checker<'_>) -> 
     runs
 }
 
-/// The limits, given or usual.
+/// The limits, with defaults for those that are not given.
 pub(super) fn limits(keys: &SandboxKeys, at: &KeyPath, checker: &mut Checker<'_>) -> SandboxLimits {
     let mut limits = SandboxLimits::default();
-    // The schema has seen to it that numbers are within bounds.
+    // The schema has checked that numbers are within bounds.
     if let Some(seconds) = keys.seconds {
         limits.time = Duration::from_secs(seconds.unsigned_abs());
     }
@@ -157,13 +157,13 @@ fn stage_source(keys: &StageSourceKeys, at: &KeyPath, checker: &mut Checker<'_>)
     if folder.is_empty() || folder == "." || folder == ".." || folder.contains(['/', '\0']) {
         checker.reject(at.key("folder"), format!("`{folder}` is not a name of a folder; `folder` gives one"));
     }
-    // Archives of releases have one folder at the top; what git makes has none.
+    // Release archives have one top-level folder; those that git makes have none.
     let usual = u32::from(!matches!(from, SourceFrom::Git { .. }));
     let strip = keys.strip.and_then(|strip| u32::try_from(strip).ok()).unwrap_or(usual);
     Some(StageSource { label: base.to_owned(), from, sha256, folder, strip })
 }
 
-/// Where a source is, and its name.
+/// The location of a source, and its file name.
 fn from(keys: &StageSourceKeys, at: &KeyPath, checker: &mut Checker<'_>) -> Option<(SourceFrom, String)> {
     if keys.git.is_some() != keys.commit.is_some() {
         checker.reject(at.clone(), "`git` and `commit` go together");

@@ -1,26 +1,26 @@
-//! The nearest of the words that would have been right.
+//! Suggestions for misspelled keys and options.
 
-/// A clause such as "; did you mean `size`?", or nothing where no candidate is near.
+/// A clause such as "; did you mean `size`?", or an empty text if no candidate is near.
 pub(super) fn suggestion<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> String {
     nearest(word, candidates).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default()
 }
 
-/// The candidate that is nearest to `word`, if any is near. Case, `-` and `_` make no difference.
+/// The candidate nearest to `word` (Jaro-Winkler similarity of at least 0.75). Case, `-` and `_` make no difference.
 fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let plain = |word: &str| word.to_lowercase().replace('_', "-");
     let word = plain(word);
     let scored = candidates.map(|candidate| (strsim::jaro_winkler(&word, &plain(candidate)), candidate));
-    // The first of equals, so that the answer does not depend on more than the order of the candidates.
+    // Of equally near candidates the first, so that the result depends only on their order.
     let best = scored.reduce(|best, next| if next.0 > best.0 { next } else { best })?;
     (best.0 >= 0.75).then_some(best.1)
 }
 
-/// Words in a sentence: "`a`, `b` or `c`".
-pub(super) fn any_of<'a>(words: impl Iterator<Item = &'a str>) -> String {
-    let mut words: Vec<String> = words.map(|word| format!("`{word}`")).collect();
-    match words.pop() {
-        Some(last) if words.is_empty() => last,
-        Some(last) => format!("{} or {last}", words.join(", ")),
+/// Joins options into a text such as "`a`, `b` or `c`".
+pub(super) fn any_of<'a>(options: impl Iterator<Item = &'a str>) -> String {
+    let mut quoted: Vec<String> = options.map(|option| format!("`{option}`")).collect();
+    match quoted.pop() {
+        Some(last) if quoted.is_empty() => last,
+        Some(last) => format!("{} or {last}", quoted.join(", ")),
         None => String::new(),
     }
 }
@@ -30,7 +30,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_nearest_word_is_found_and_a_far_one_is_not() {
+    fn the_nearest_candidate_is_suggested_and_a_far_one_is_not() {
         let words = || ["name", "version", "arch", "epoch"].into_iter();
         assert_eq!(nearest("archh", words()), Some("arch"));
         assert_eq!(nearest("Version", words()), Some("version"));

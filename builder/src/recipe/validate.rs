@@ -1,4 +1,4 @@
-//! From the text of a recipe to its specs, with every mistake on the way.
+//! From the text of a recipe to its specs, with every mistake.
 
 use std::path::Path;
 
@@ -16,40 +16,40 @@ use super::{
     Arch, ImageSpec, Recipe, boot, contents, packages, parse, partitions, reference, schema, sources, stages,
 };
 
-/// A MiB, in which disks are laid out.
+/// A MiB, the unit in which disks are laid out.
 const MIB: u64 = 1 << 20;
 
 /// Checks the text of a recipe.
 pub(super) fn recipe(text: &str, folder: &Path) -> Result<Recipe, Vec<Diagnostic>> {
-    let (document, faults) = DeTable::parse_recoverable(text);
-    if !faults.is_empty() {
-        return Err(faults.iter().map(|fault| syntax(text, fault)).collect());
+    let (document, errors) = DeTable::parse_recoverable(text);
+    if !errors.is_empty() {
+        return Err(errors.iter().map(|error| syntax_error(text, error)).collect());
     }
-    let place = |findings: Vec<UnlocatedDiagnostic>, document: &Spanned<DeTable<'_>>| -> Vec<Diagnostic> {
+    let located = |findings: Vec<UnlocatedDiagnostic>, document: &Spanned<DeTable<'_>>| -> Vec<Diagnostic> {
         let mistake = |(at, part, message)| Diagnostic::new(text, locate(document, &at, part), message);
         findings.into_iter().map(mistake).collect()
     };
     let findings = schema::violations(document.get_ref(), &reference::json_schema());
     if !findings.is_empty() {
-        return Err(place(findings, &document));
+        return Err(located(findings, &document));
     }
     let keys = RecipeKeys::deserialize(toml::de::Deserializer::from(document.clone()))
-        .map_err(|fault| vec![syntax(text, &fault)])?;
+        .map_err(|error| vec![syntax_error(text, &error)])?;
     let mut checker = Checker::new(folder);
     let recipe = specs(&keys, Digest::of(text.as_bytes()), &mut checker);
     match (recipe, checker.into_findings()) {
         (Some(recipe), findings) if findings.is_empty() => Ok(recipe),
-        (_, findings) => Err(place(findings, &document)),
+        (_, findings) => Err(located(findings, &document)),
     }
 }
 
-/// A mistake that the parser of TOML tells of.
-fn syntax(text: &str, fault: &toml::de::Error) -> Diagnostic {
-    let message = fault.message().trim().replace('\n', ", ");
-    Diagnostic::new(text, fault.span().unwrap_or(0..0), message)
+/// A mistake in the syntax of TOML.
+fn syntax_error(text: &str, error: &toml::de::Error) -> Diagnostic {
+    let message = error.message().trim().replace('\n', ", ");
+    Diagnostic::new(text, error.span().unwrap_or(0..0), message)
 }
 
-/// Turns every part into its spec; nothing comes of it only when there was a mistake.
+/// Turns every table into its spec; `None` only if there was a mistake.
 fn specs(keys: &RecipeKeys, digest: Digest, checker: &mut Checker<'_>) -> Option<Recipe> {
     let top = KeyPath::top();
     let arch = match keys.image.arch {

@@ -1,6 +1,7 @@
-//! The keys of a recipe as they are written: plain TOML types with the words of the reference and the JSON Schema.
+//! The keys of a recipe: plain TOML types, from which the reference and the JSON Schema are generated.
 //!
-//! Nothing is judged here; [`super::validate`] turns keys into specs. Doc comments are the users' documentation.
+//! Values are not checked here; [`super::validate`] turns keys into specs. The doc comments are the users'
+//! documentation.
 
 mod boot;
 mod contents;
