@@ -68,7 +68,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
 fn variable_for(error: &FetchError, recipe: &Recipe, mirrors: &Mirrors) -> String {
     let archives = recipe.deb.as_ref().map(|deb| deb.archives.as_slice()).unwrap_or_default();
     let owner = match error {
-        FetchError::Url { url, .. } | FetchError::Other { url, .. } => mirrors.owner(archives, url),
+        FetchError::Url { url, .. } | FetchError::Other { url, .. } => mirrors.archive_of_url(archives, url),
         _ => None,
     };
     owner.or(archives.first()).map_or_else(|| "AMIFORGE_DEB_MIRROR".to_owned(), fetch::variable_of)

@@ -65,7 +65,9 @@ pub(super) fn lock_failure(error: LockError, title: String, recipe: &Path) -> Fa
                 format!("remove it, and `amiforge lock {recipe}` makes it anew, with the newest versions");
             (true, Some(hint))
         }
-        LockError::Unknown { .. } => (true, Some("`--update` alone takes newer versions of all".to_owned())),
+        LockError::UnknownPackage { .. } => {
+            (true, Some("`--update` alone takes newer versions of all".to_owned()))
+        }
         LockError::Resolve { .. } => (true, None),
         _ => (false, None),
     };

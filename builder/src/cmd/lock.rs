@@ -106,12 +106,12 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let interrupt = interrupt_on_signals()?;
     let store = args.store.open()?;
     let _held = store.hold();
-    let (wire, mirrors) = (HttpClient::new(), Mirrors::from_system());
+    let (client, mirrors) = (HttpClient::new(), Mirrors::from_system());
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64);
     let jobs = args.store.jobs();
-    let with = Fetcher {
+    let fetcher = Fetcher {
         store: &store,
-        wire: &wire,
+        client: &client,
         mirrors: &mirrors,
         jobs,
         now,
@@ -123,7 +123,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
         Some(names) if names.is_empty() => Update::All,
         Some(names) => Update::Packages(names),
     };
-    let new = resolve::resolve(&recipe, old.as_ref(), &update, &with).map_err(failure)?;
+    let new = resolve::resolve(&recipe, old.as_ref(), &update, &fetcher).map_err(failure)?;
     let changes = LockDiff::between(old.as_ref(), &new);
     if args.check {
         report(&path, &new, &changes, LockWritten::No, ui)?;

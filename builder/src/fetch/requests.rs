@@ -1,4 +1,4 @@
-//! What is to be fetched: the files that a lock pins, and where each is by the recipe and the user's mirrors. Opens nothing.
+//! Requests for files: digest, length and location. Opens no file and no connection.
 
 use std::path::PathBuf;
 
@@ -7,32 +7,32 @@ use amiforge_formats::digest::Digest;
 use super::{FetchError, Mirrors};
 use crate::recipe::{DebSource, SourceFrom};
 
-/// A file that is wanted.
+/// A file to fetch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileRequest {
     /// Its digest.
     pub sha256: Digest,
     /// Its length in bytes.
     pub size: u64,
-    /// How messages name it.
+    /// Its name in messages.
     pub label: String,
-    /// Where it is.
+    /// Its location.
     pub from: FileLocation,
 }
 
-/// Where a file is.
+/// The location of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FileLocation {
-    /// At one of these addresses, tried in order.
+    /// At one of these URLs, tried in order.
     Urls(Vec<String>),
-    /// Beside the recipe: the file, and as the recipe names it.
+    /// On this machine: its path, and its name in the recipe.
     Path(PathBuf, String),
-    /// In a git repository: its address and a commit.
+    /// In a git repository: its URL and a commit.
     Git(String, String),
 }
 
 impl FileLocation {
-    /// Where a source of a stage is.
+    /// The location of a stage's source.
     pub(crate) fn of(
         source: &SourceFrom,
         deb: Option<&DebSource>,
@@ -42,10 +42,12 @@ impl FileLocation {
             SourceFrom::Url(url) => Self::Urls(vec![url.clone()]),
             SourceFrom::Path(path, name) => Self::Path(path.clone(), name.clone()),
             SourceFrom::Archive { archive, path } => {
-                let found =
+                let archive_spec =
                     deb.into_iter().flat_map(|deb| &deb.archives).find(|known| known.name == *archive);
-                let found = found.ok_or_else(|| format!("the recipe has no archive `{archive}`"));
-                let base = found.and_then(|archive| mirrors.of(archive)).map_err(FetchError::Mirror)?;
+                let archive_spec =
+                    archive_spec.ok_or_else(|| format!("the recipe has no archive `{archive}`"));
+                let base =
+                    archive_spec.and_then(|archive| mirrors.url(archive)).map_err(FetchError::Mirror)?;
                 Self::Urls(vec![format!("{base}/{path}")])
             }
             SourceFrom::Git { url, commit } => Self::Git(url.clone(), commit.clone()),

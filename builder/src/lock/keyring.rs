@@ -1,4 +1,4 @@
-//! The keys that archives are checked with: of the recipe, or of this machine.
+//! The keys that archives are verified with: from the recipe, or from this machine.
 
 use std::path::{Path, PathBuf};
 
@@ -7,10 +7,10 @@ use amiforge_rootfs::packages::signature::Keyring;
 use super::error::SuiteError;
 use crate::recipe::SignerKeys;
 
-/// Where packages put the keys of distributions.
+/// Where packages install the keys of distributions.
 const HOST: &str = "/usr/share/keyrings";
 
-/// The keyrings; none for an archive that is trusted unsigned.
+/// The keyrings; none for an archive that is trusted without a signature.
 pub(super) fn keyrings(keys: &SignerKeys) -> Result<Vec<Keyring>, SuiteError> {
     match keys {
         SignerKeys::Unsigned => Ok(Vec::new()),
@@ -22,7 +22,7 @@ pub(super) fn keyrings(keys: &SignerKeys) -> Result<Vec<Keyring>, SuiteError> {
     }
 }
 
-/// The file of keys that this machine has for a distribution.
+/// The file with the keys of a distribution on this machine.
 fn of_host(folder: &Path, distribution: &str) -> Option<PathBuf> {
     ["gpg", "pgp", "asc"]
         .map(|ending| folder.join(format!("{distribution}-archive-keyring.{ending}")))

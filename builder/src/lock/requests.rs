@@ -1,4 +1,5 @@
-//! The files that a lock pins, each with where it is by the recipe and the user's mirrors. Opens nothing.
+//! The files that a lock pins, each with its location by the recipe and the user's mirrors. Opens no file and no
+//! connection.
 
 use std::collections::BTreeMap;
 
@@ -8,43 +9,43 @@ use super::{Lock, LockedStage};
 use crate::fetch::{FetchError, FileLocation, FileRequest, Mirrors};
 use crate::recipe::Recipe;
 
-/// All that a lock needs, with where it is.
+/// The requests for all files of a lock, sorted by digest.
 ///
 /// # Errors
-/// [`FetchError::Mirror`] when nobody says where an archive is.
+/// [`FetchError::Mirror`] when no mirror is configured for an archive.
 pub fn requests(lock: &Lock, recipe: &Recipe, mirrors: &Mirrors) -> Result<Vec<FileRequest>, FetchError> {
     let mut bases = BTreeMap::new();
     for archive in recipe.deb.iter().flat_map(|deb| &deb.archives) {
-        bases.insert(archive.name.as_str(), mirrors.of(archive));
+        bases.insert(archive.name.as_str(), mirrors.url(archive));
     }
-    let mut wants = BTreeMap::new();
+    let mut requests = BTreeMap::new();
     let packages = |stage: &'_ LockedStage| stage.packages.clone();
     let all = lock.image.iter().cloned().chain(lock.stages.iter().flat_map(packages));
     for package in all {
         let base = match bases.get(package.archive.as_str()) {
             Some(Ok(base)) => base,
-            Some(Err(why)) => return Err(FetchError::Mirror(why.clone())),
+            Some(Err(reason)) => return Err(FetchError::Mirror(reason.clone())),
             None => {
-                let why = format!(
+                let reason = format!(
                     "the recipe has no archive `{}`, which `{}` is from",
                     package.archive, package.name
                 );
-                return Err(FetchError::Mirror(why));
+                return Err(FetchError::Mirror(reason));
             }
         };
-        wants.insert(package.sha256, of_package(&package, base));
+        requests.insert(package.sha256, package_request(&package, base));
     }
     for (locked, stage) in lock.stages.iter().zip(&recipe.stages) {
         for (source, named) in locked.sources.iter().zip(&stage.sources) {
             let (sha256, size, label) = (source.sha256, source.size, source.label.clone());
             let from = FileLocation::of(&named.from, recipe.deb.as_ref(), mirrors)?;
-            wants.insert(sha256, FileRequest { sha256, size, label, from });
+            requests.insert(sha256, FileRequest { sha256, size, label, from });
         }
     }
-    Ok(wants.into_values().collect())
+    Ok(requests.into_values().collect())
 }
 
-fn of_package(package: &LockedPackage, base: &str) -> FileRequest {
+fn package_request(package: &LockedPackage, base: &str) -> FileRequest {
     FileRequest {
         sha256: package.sha256,
         size: package.size,

@@ -1,4 +1,4 @@
-//! A suite of an archive, from its mirror to its packages: signature, age, digests.
+//! A suite of an archive, read from its mirror: signature, age, digests, indexes.
 
 use amiforge_formats::digest::Digest;
 use amiforge_rootfs::packages::index::PackageIndex;
@@ -12,26 +12,26 @@ use super::keyring;
 use crate::fetch::{self, Fetcher, FileLocation, FileRequest, without_credentials};
 use crate::recipe::{DebArchive, DebSource, SignerKeys, WhenExpired};
 
-/// Longest Release that is read.
+/// The longest Release file that is read, in bytes.
 const RELEASE: u64 = 64 << 20;
-/// Longest index that is unpacked, where the Release does not tell.
+/// The longest index that is decompressed, in bytes, if the Release file does not state its length.
 const INDEX: u64 = 2 << 30;
 
-/// A suite that was read.
+/// A verified suite.
 #[derive(Debug)]
 pub(super) struct ReadSuite {
-    /// Its state, for the lock.
+    /// Its entry in the lock.
     pub(super) locked: LockedArchive,
-    /// Its names: what the recipe calls it, its `Suite`, its `Codename`.
+    /// Its names: the one in the recipe, its `Suite` and its `Codename`.
     pub(super) names: Vec<String>,
     /// Priority of its packages.
     pub(super) priority: i32,
-    /// Its indexes, unpacked, with their paths.
+    /// The decompressed indexes, with their paths.
     pub(super) indexes: Vec<(String, Vec<u8>)>,
 }
 
 impl ReadSuite {
-    /// The packages of its indexes.
+    /// Parses the indexes.
     pub(super) fn packages(&self) -> Result<Vec<PackageIndex<'_>>, SuiteError> {
         let parse = |(path, bytes)| {
             PackageIndex::parse(bytes)
@@ -41,18 +41,19 @@ impl ReadSuite {
     }
 }
 
-/// Reads a suite. `not_before` is the date of the Release that an earlier lock was made from.
+/// Reads a suite. `not_before` is the date of the Release file in an earlier lock; an older one is a rollback and
+/// refused.
 pub(super) fn read(
     deb: &DebSource,
     archive: &DebArchive,
     suite: &str,
     not_before: Option<i64>,
-    with: &Fetcher<'_>,
+    fetcher: &Fetcher<'_>,
 ) -> Result<ReadSuite, SuiteError> {
-    let mirror = with.mirrors.find(archive, suite).map_err(SuiteError::Mirror)?;
+    let mirror = fetcher.mirrors.url_for_suite(archive, suite).map_err(SuiteError::Mirror)?;
     let base = format!("{mirror}/dists/{suite}");
     let keyrings = keyring::keyrings(&archive.keys)?;
-    let signed = release(&base, archive, &keyrings, with)?;
+    let signed = release(&base, archive, &keyrings, fetcher)?;
     let parsed = Release::parse(&signed.text);
     let url = format!("{}/Release", without_credentials(&base));
     let failed = |source| SuiteError::Release { url: url.clone(), source: Box::new(source) };
@@ -61,8 +62,8 @@ pub(super) fn read(
         WhenExpired::Refuse => Expired::Refuse,
         WhenExpired::Accept => Expired::Accept,
     };
-    release.check(suite, with.now, not_before, expired).map_err(failed)?;
-    let indexes = indexes(deb, archive, &release, &base, with)?;
+    release.check(suite, fetcher.now, not_before, expired).map_err(failed)?;
+    let indexes = indexes(deb, archive, &release, &base, fetcher)?;
     let mut names = vec![suite.to_owned(), release.suite.clone(), release.codename.clone()];
     names.retain(|name| !name.is_empty());
     names.dedup();
@@ -76,26 +77,26 @@ pub(super) fn read(
     Ok(ReadSuite { locked, names, priority: release.priority(), indexes })
 }
 
-/// A Release whose signature is good, or not needed.
+/// A Release file whose signature is valid or not required.
 struct SignedRelease {
     text: String,
     digest: Digest,
     signer: Option<String>,
 }
 
-/// Has the Release, signed in itself or beside it.
+/// Fetches the Release file with an inline or a detached signature.
 fn release(
     base: &str,
     archive: &DebArchive,
     keyrings: &[Keyring],
-    with: &Fetcher<'_>,
+    fetcher: &Fetcher<'_>,
 ) -> Result<SignedRelease, SuiteError> {
     let unsigned = archive.keys == SignerKeys::Unsigned;
     let inline = format!("{base}/InRelease");
-    if !unsigned && let Some(bytes) = get(&inline, with)? {
+    if !unsigned && let Some(bytes) = read_optional(&inline, fetcher)? {
         let failed =
             |source| SuiteError::Signature { url: without_credentials(&inline), source: Box::new(source) };
-        let verified = signature::verify_inrelease(&bytes, keyrings, with.now).map_err(failed)?;
+        let verified = signature::verify_inrelease(&bytes, keyrings, fetcher.now).map_err(failed)?;
         return Ok(SignedRelease {
             text: verified.text,
             digest: Digest::of(&bytes),
@@ -103,70 +104,71 @@ fn release(
         });
     }
     let url = format!("{base}/Release");
-    let Some(bytes) = get(&url, with)? else { return Err(missing(&url, with)) };
+    let Some(bytes) = read_optional(&url, fetcher)? else { return Err(missing(&url, fetcher)) };
     let digest = Digest::of(&bytes);
     if unsigned {
         let text = String::from_utf8_lossy(&bytes).into_owned();
         return Ok(SignedRelease { text, digest, signer: None });
     }
-    let Some(beside) = get(&format!("{url}.gpg"), with)? else {
+    let Some(beside) = read_optional(&format!("{url}.gpg"), fetcher)? else {
         return Err(SuiteError::Unsigned { url: without_credentials(&inline) });
     };
     let failed = |source| SuiteError::Signature { url: without_credentials(&url), source: Box::new(source) };
-    let verified = signature::verify_release(&bytes, &beside, keyrings, with.now).map_err(failed)?;
+    let verified = signature::verify_release(&bytes, &beside, keyrings, fetcher.now).map_err(failed)?;
     Ok(SignedRelease { text: verified.text, digest, signer: Some(verified.signer) })
 }
 
-/// The bytes at an address; nothing where there is no such file.
-fn get(url: &str, with: &Fetcher<'_>) -> Result<Option<Vec<u8>>, SuiteError> {
-    match with.wire.read(url, RELEASE, with.interrupt) {
+/// The bytes at a URL; `None` if there is no such file.
+fn read_optional(url: &str, fetcher: &Fetcher<'_>) -> Result<Option<Vec<u8>>, SuiteError> {
+    match fetcher.client.read(url, RELEASE, fetcher.interrupt) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.is_missing() => Ok(None),
-        Err(source) => Err(fetch_fault(fetch::FetchError::Url { url: without_credentials(url), source })),
+        Err(source) => Err(fetch_error(fetch::FetchError::Url { url: without_credentials(url), source })),
     }
 }
 
-fn missing(url: &str, with: &Fetcher<'_>) -> SuiteError {
-    match with.wire.read(url, RELEASE, with.interrupt) {
-        Err(source) => fetch_fault(fetch::FetchError::Url { url: without_credentials(url), source }),
+fn missing(url: &str, fetcher: &Fetcher<'_>) -> SuiteError {
+    match fetcher.client.read(url, RELEASE, fetcher.interrupt) {
+        Err(source) => fetch_error(fetch::FetchError::Url { url: without_credentials(url), source }),
         Ok(_) => SuiteError::Unsigned { url: without_credentials(url) },
     }
 }
 
-fn fetch_fault(error: fetch::FetchError) -> SuiteError {
+fn fetch_error(error: fetch::FetchError) -> SuiteError {
     SuiteError::Fetch(Box::new(error))
 }
 
-/// The indexes of the recipe's components for its architectures, by way of the store.
+/// Fetches the indexes of the recipe's components and architectures into the store.
 fn indexes(
     deb: &DebSource,
     archive: &DebArchive,
     release: &Release,
     base: &str,
-    with: &Fetcher<'_>,
+    fetcher: &Fetcher<'_>,
 ) -> Result<Vec<(String, Vec<u8>)>, SuiteError> {
-    let mut wanted = Vec::new();
+    let mut listed_indexes = Vec::new();
     for component in &archive.components {
-        for (place, arch) in std::iter::once(&deb.arch).chain(&deb.foreign).enumerate() {
+        for (position, arch) in std::iter::once(&deb.arch).chain(&deb.foreign).enumerate() {
             match release.packages(component, arch) {
-                Some(listed) => wanted.push(listed),
-                // Not every archive has packages of every foreign architecture.
-                None if place > 0 => {}
+                Some(listed) => listed_indexes.push(listed),
+                // Some archives have no packages of a foreign architecture.
+                None if position > 0 => {}
                 None => return Err(no_index(release, component, arch)),
             }
         }
-        // Packages of all architectures stand in the other indexes, too, except where there are none of the others.
+        // The other indexes include packages of architecture `all`, unless they are empty.
         let for_own = release.packages(component, &deb.arch).is_some_and(|listed| listed.size > 0);
-        wanted.extend(release.packages(component, "all").filter(|_| !for_own));
+        listed_indexes.extend(release.packages(component, "all").filter(|_| !for_own));
     }
-    let wants: Vec<_> = wanted.iter().map(|listed| want(listed, release, base)).collect();
-    let objects = with.store.objects();
-    let fetched = fetch::fetch(&wants, &objects, with.wire, with.jobs, with.progress, with.interrupt);
-    fetched.map_err(fetch_fault)?;
-    wanted.into_iter().map(|listed| unpacked(listed, release, with)).collect()
+    let requests: Vec<_> = listed_indexes.iter().map(|listed| request(listed, release, base)).collect();
+    let objects = fetcher.store.objects();
+    let fetched =
+        fetch::fetch(&requests, &objects, fetcher.client, fetcher.jobs, fetcher.progress, fetcher.interrupt);
+    fetched.map_err(fetch_error)?;
+    listed_indexes.into_iter().map(|listed| decompressed(listed, release, fetcher)).collect()
 }
 
-fn want(listed: &ListedIndex, release: &Release, base: &str) -> FileRequest {
+fn request(listed: &ListedIndex, release: &Release, base: &str) -> FileRequest {
     let plain = format!("{base}/{}", listed.path);
     let by_hash = release.acquire_by_hash.then(|| format!("{base}/{}", listed.by_hash()));
     FileRequest {
@@ -177,18 +179,18 @@ fn want(listed: &ListedIndex, release: &Release, base: &str) -> FileRequest {
     }
 }
 
-/// An index out of the store. The Release tells the length and digest of the plain one, too.
-fn unpacked(
+/// An index from the store. The Release file also states length and digest of the decompressed one.
+fn decompressed(
     listed: &ListedIndex,
     release: &Release,
-    with: &Fetcher<'_>,
+    fetcher: &Fetcher<'_>,
 ) -> Result<(String, Vec<u8>), SuiteError> {
     let path = &listed.path;
-    let found = with.store.objects().find(listed.sha256, listed.size)?;
-    let gone =
-        || std::io::Error::other("somebody removed it from the store meanwhile; run the command again");
+    let found = fetcher.store.objects().find(listed.sha256, listed.size)?;
+    let removed =
+        || std::io::Error::other("another process removed it from the store; run the command again");
     let failed = |source| SuiteError::Unpack { path: path.clone(), source };
-    let bytes = found.ok_or_else(|| failed(gone()))?.read()?;
+    let bytes = found.ok_or_else(|| failed(removed()))?.read()?;
     let plain = path.rsplit_once("/Packages").map(|(folder, _)| format!("{folder}/Packages"));
     let plain = plain.and_then(|plain| release.find(&plain));
     let bytes = inflate(path, &bytes, plain.map_or(INDEX, |plain| plain.size)).map_err(failed)?;
