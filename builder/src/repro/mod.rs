@@ -1,7 +1,7 @@
-//! Building a recipe several times under changed conditions, to see whether only its inputs matter.
+//! Builds a recipe several times under changed conditions, to test whether the image depends on its inputs only.
 //!
-//! Owns the conditions, the order of builds and the verdict. How a build is made is handed in; [`child`] makes it by
-//! running this very program again, the only place that does so.
+//! Owns the conditions, the order of the builds and the result. The caller provides the function that makes a build;
+//! [`child`] makes it by running this program again, the only module that does so.
 
 pub mod child;
 mod conditions;
@@ -32,12 +32,12 @@ use amiforge_progress::{Progress, Silent};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReproError {
-    /// A folder for the builds could not be made or cleared.
+    /// A folder for the builds could not be made or removed.
     #[error("making room for the builds in `{}`", path.display())]
     Scratch {
         /// The folder.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         #[source]
         source: io::Error,
     },
@@ -46,26 +46,26 @@ pub enum ReproError {
     Start {
         /// The program.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         #[source]
         source: io::Error,
     },
     /// A build failed.
-    #[error("build {number} ({conditions}) failed: {said}")]
+    #[error("build {number} ({conditions}) failed: {stderr}")]
     Build {
         /// Its number, counted from 0.
         number: usize,
-        /// What was changed for it.
+        /// The changed conditions.
         conditions: String,
-        /// What it said.
-        said: String,
+        /// Its standard error.
+        stderr: String,
     },
     /// A bundle could not be read.
     #[error("reading `{}`", path.display())]
     Bundle {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         #[source]
         source: io::Error,
     },
@@ -74,14 +74,14 @@ pub enum ReproError {
     Manifest {
         /// The manifest.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The error in it.
         #[source]
         source: ManifestError,
     },
-    /// The store lacks what the lock pins.
+    /// The store does not have a file of the lock.
     #[error("`{label}` is not in the store")]
     NotFetched {
-        /// Which package or source.
+        /// The package or source.
         label: String,
     },
     /// A store cannot be used.
@@ -90,7 +90,7 @@ pub enum ReproError {
     /// Two bundles could not be compared.
     #[error("comparing two builds")]
     Diff(#[source] DiffError),
-    /// Fewer than two builds compare nothing.
+    /// Fewer than two builds were requested.
     #[error("{0} builds are too few: at least two are compared")]
     TooFew(usize),
     /// Somebody asked to stop.
@@ -98,7 +98,7 @@ pub enum ReproError {
     Interrupted,
 }
 
-/// A condition that could not be changed, and why.
+/// A condition that could not be changed, and the reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct NotVaried {
     /// The condition.
@@ -107,77 +107,79 @@ pub struct NotVaried {
     pub why: String,
 }
 
-/// Makes one build under conditions into a folder that does not exist yet, and tells which conditions it could not change.
-pub type Build<'a> = dyn FnMut(usize, &[Condition], &Path) -> Result<Vec<NotVaried>, ReproError> + 'a;
+/// Makes one build under conditions in a folder that does not exist yet, and returns the conditions that could not be
+/// changed.
+pub type BuildFn<'a> = dyn FnMut(usize, &[Condition], &Path) -> Result<Vec<NotVaried>, ReproError> + 'a;
 
-/// What to do.
+/// The options of the comparison.
 #[derive(Clone, Copy)]
 pub struct ReproOptions<'a> {
-    /// The conditions of each build; the first is what the others are compared with.
+    /// The conditions of each build. The others are compared with the first.
     pub matrix: &'a [Vec<Condition>],
-    /// Folder for the bundles; it exists.
+    /// An existing folder for the bundles.
     pub folder: &'a Path,
-    /// Whether bundles stay there.
+    /// Whether the bundles are kept.
     pub keep: KeepBundles,
-    /// Hears of each build.
+    /// Receives the progress of the builds.
     pub progress: &'a dyn Progress,
-    /// Ends it.
+    /// Stops the builds.
     pub interrupt: &'a Interrupt,
 }
 
-/// What becomes of the bundles.
+/// Whether the bundles are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeepBundles {
     /// They are removed.
     Nothing,
-    /// They stay.
+    /// They are kept.
     Everything,
 }
 
-/// A build and how it compares with the first.
+/// A build and its comparison with the first one.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ComparedBuild {
     /// Its number, counted from 0.
     pub number: usize,
-    /// What was changed for it.
+    /// The changed conditions.
     pub conditions: Vec<String>,
-    /// What should have been changed and could not.
+    /// The conditions that could not be changed.
     pub not_varied: Vec<NotVaried>,
     /// SHA-256 of the image.
     pub sha256: String,
     /// Whether all files of the bundle equal those of the first build.
     pub equal: bool,
-    /// How long it took.
+    /// Its duration.
     pub seconds: f64,
     #[serde(skip)]
     varied: Vec<Condition>,
 }
 
-/// The outcome of all builds.
+/// The result of all builds.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ReproReport {
     /// Whether all builds gave the same bundle.
     pub equal: bool,
     /// The builds.
     pub builds: Vec<ComparedBuild>,
-    /// Which condition is likely to matter.
+    /// The conditions that are likely to matter.
     #[serde(rename = "verdict")]
     pub result: ReproResult,
-    /// How the first build that differs does so.
+    /// The differences between the first build and the first one that differs from it.
     pub differences: Option<diff::DiffReport>,
 }
 
-/// Builds as often as the matrix has rows, and more where that tells which condition matters.
+/// Makes a build for each row of the matrix, and further ones to find out which of several suspected conditions
+/// matters.
 ///
 /// # Errors
 /// [`ReproError`].
-pub fn run(options: ReproOptions<'_>, build: &mut Build<'_>) -> Result<ReproReport, ReproError> {
+pub fn run(options: ReproOptions<'_>, build: &mut BuildFn<'_>) -> Result<ReproReport, ReproError> {
     if options.matrix.len() < 2 {
         return Err(ReproError::TooFew(options.matrix.len()));
     }
     let mut series = Series { options, build, builds: Vec::new(), first: None, differences: None };
     options.progress.begin("building", None);
-    let outcome = series.all();
+    let outcome = series.build_all();
     options.progress.end();
     let result = outcome?;
     let Series { builds, differences, .. } = series;
@@ -189,10 +191,10 @@ pub fn run(options: ReproOptions<'_>, build: &mut Build<'_>) -> Result<ReproRepo
     Ok(ReproReport { equal: builds.iter().all(|build| build.equal), builds, result, differences })
 }
 
-/// Builds under way.
+/// A series of builds.
 struct Series<'a, 'b> {
     options: ReproOptions<'a>,
-    build: &'a mut Build<'b>,
+    build: &'a mut BuildFn<'b>,
     builds: Vec<ComparedBuild>,
     /// `SHA256SUMS` of the first build.
     first: Option<Vec<u8>>,
@@ -200,25 +202,25 @@ struct Series<'a, 'b> {
 }
 
 impl Series<'_, '_> {
-    /// Makes all builds and judges them.
-    fn all(&mut self) -> Result<ReproResult, ReproError> {
+    /// Makes all builds and evaluates them.
+    fn build_all(&mut self) -> Result<ReproResult, ReproError> {
         for conditions in self.options.matrix {
-            self.one(conditions)?;
+            self.build_one(conditions)?;
         }
         let result = result::evaluate(&self.builds);
         let ReproResult::Suspects(suspects) = &result else { return Ok(result) };
         if suspects.len() < 2 {
             return Ok(result);
         }
-        // Several may be at fault: each alone tells which.
+        // Of several suspects, each is changed alone.
         for suspect in Condition::ALL.into_iter().filter(|one| suspects.contains(&one.to_string())) {
-            self.one(&[suspect])?;
+            self.build_one(&[suspect])?;
         }
         Ok(result::evaluate(&self.builds))
     }
 
     /// Makes one build and compares it with the first.
-    fn one(&mut self, conditions: &[Condition]) -> Result<(), ReproError> {
+    fn build_one(&mut self, conditions: &[Condition]) -> Result<(), ReproError> {
         if self.options.interrupt.raised() {
             return Err(ReproError::Interrupted);
         }
@@ -254,7 +256,7 @@ impl Series<'_, '_> {
         Ok(())
     }
 
-    /// Finds out how a build differs from the first.
+    /// Compares a build that differs with the first one.
     fn explain(&mut self, out: &Path) -> Result<(), ReproError> {
         let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let options = diff::DiffOptions { threads, progress: &Silent, interrupt: self.options.interrupt };

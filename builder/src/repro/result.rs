@@ -1,4 +1,4 @@
-//! Which condition is likely to matter, from which builds were equal.
+//! The result of a comparison: which conditions are likely to matter, by the builds that were equal.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -7,13 +7,13 @@ use serde::Serialize;
 
 use super::{ComparedBuild, Condition};
 
-/// What the builds show.
+/// The result of the builds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ReproResult {
     /// All are equal.
     Reproducible,
-    /// Builds differ although nothing was changed: something is drawn.
+    /// Builds differ although nothing was changed: the image depends on chance, such as a clock or a random number.
     Chance,
     /// These conditions were changed for every build that differs and for none that is equal.
     Suspects(Vec<String>),
@@ -21,7 +21,7 @@ pub enum ReproResult {
     Unclear,
 }
 
-/// Judges the builds.
+/// Evaluates the builds.
 pub(super) fn evaluate(builds: &[ComparedBuild]) -> ReproResult {
     let (equal, different): (Vec<_>, Vec<_>) = builds.iter().skip(1).partition(|build| build.equal);
     if different.is_empty() {
@@ -31,7 +31,7 @@ pub(super) fn evaluate(builds: &[ComparedBuild]) -> ReproResult {
         return ReproResult::Chance;
     }
     let innocent: BTreeSet<Condition> = equal.iter().flat_map(|build| build.varied.iter().copied()).collect();
-    // A build may differ by any one of several conditions, so alone ones weigh more than what all share.
+    // A build under several conditions may differ by any of them, so builds under a single condition take precedence.
     let alone: Vec<_> =
         different.iter().filter(|build| build.varied.len() == 1).flat_map(|build| &build.varied).collect();
     let suspects: Vec<String> = if alone.is_empty() {
@@ -52,7 +52,7 @@ impl fmt::Display for ReproResult {
         match self {
             Self::Reproducible => f.write_str("every build gave the same bytes"),
             Self::Chance => f.write_str(
-                "builds differ although nothing was changed: something is drawn, such as a clock or a random number",
+                "builds differ although nothing was changed: something depends on chance, such as a clock or a random number",
             ),
             Self::Suspects(suspects) => write!(f, "builds differ, likely by: {}", suspects.join(", ")),
             Self::Unclear => f.write_str("builds differ, and no one condition explains which"),

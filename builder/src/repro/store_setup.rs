@@ -1,5 +1,4 @@
-//! What builds of a recipe with a lock begin with: a store of their own each, which holds what the lock pins and no
-//! layer that another build made.
+//! The store of each build of a recipe with a lock: it has the files of the lock and no layer of another build.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,7 +8,7 @@ use amiforge_store::Store;
 use super::ReproError;
 use crate::lock::Lock;
 
-/// A lock, and the store that holds what it pins.
+/// A lock, and the store that has its files.
 #[derive(Debug)]
 pub struct StoreSetup {
     /// The store.
@@ -19,23 +18,23 @@ pub struct StoreSetup {
 }
 
 impl StoreSetup {
-    /// Makes a store for a build.
+    /// Makes the store of a build, with hard links where possible.
     ///
     /// # Errors
     /// [`ReproError::NotFetched`], [`ReproError::Scratch`], [`ReproError::Store`].
     pub(super) fn create(&self, folder: PathBuf) -> Result<PathBuf, ReproError> {
         let (from, to) = (self.store.objects(), Store::at(&folder).objects());
-        for need in self.lock.files() {
-            let found = from.find(need.sha256, need.size).map_err(ReproError::Store)?;
-            let found = found.ok_or_else(|| ReproError::NotFetched { label: need.label.clone() })?;
-            let path = to.path(need.sha256);
+        for file in self.lock.files() {
+            let found = from.find(file.sha256, file.size).map_err(ReproError::Store)?;
+            let found = found.ok_or_else(|| ReproError::NotFetched { label: file.label.clone() })?;
+            let path = to.path(file.sha256);
             if link(&found.path, &path).is_ok() {
                 continue;
             }
-            // On another file system there is no other way than to copy.
+            // Hard links do not cross file systems, so the file is copied.
             let failed = |source| ReproError::Scratch { path: path.clone(), source };
-            let mut file = fs::File::open(&found.path).map_err(failed)?;
-            to.put(need.sha256, need.size, &mut file).map_err(ReproError::Store)?;
+            let mut source = fs::File::open(&found.path).map_err(failed)?;
+            to.put(file.sha256, file.size, &mut source).map_err(ReproError::Store)?;
         }
         Ok(folder)
     }

@@ -1,4 +1,4 @@
-//! Builds that are made irreproducible on purpose, and what is said of them.
+//! Builds that are made irreproducible on purpose, and the results.
 
 use std::fs::{self, File, FileTimes};
 use std::time::{Duration, SystemTime};
@@ -49,14 +49,14 @@ impl Sample {
         sample
     }
 
-    /// Sets the time of the file.
+    /// Sets the modification time of the file.
     fn stamp(&self, later: u64) {
         let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1_600_000_000 + later);
         let file = File::options().write(true).open(self.folder.path().join("tree/etc/hosts")).unwrap();
         file.set_times(FileTimes::new().set_modified(time)).unwrap();
     }
 
-    /// Makes builds; `later` says by how many seconds the file's time is off in each.
+    /// Makes builds; `later` returns the offset of the file's time in seconds for each.
     fn run(&self, rows: &[Vec<Condition>], later: impl Fn(usize, &[Condition]) -> u64) -> ReproReport {
         let recipe = Recipe::load(&self.folder.path().join("recipe.toml")).unwrap();
         let interrupt = Interrupt::new();
