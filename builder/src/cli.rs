@@ -10,7 +10,7 @@ use crate::ui::{OutputOptions, UseColor};
 #[command(name = "amiforge", version, arg_required_else_help = true, max_term_width = 100)]
 #[command(after_help = "Example:\n  amiforge new web && amiforge build web/recipe.toml -o out/web\n\n\
     Exit codes: 0 done, 1 failed, 2 a mistake in the usage or the recipe, 3 a verification found a difference, \
-    or an image did not boot as asked.")]
+    or an image did not boot as requested.")]
 pub(crate) struct Cli {
     /// Print the result as JSON on standard output
     #[arg(long, global = true)]

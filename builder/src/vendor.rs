@@ -97,7 +97,7 @@ pub enum VendorError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// Somebody asked to stop.
+    /// The user interrupted the command.
     #[error("interrupted")]
     Interrupted,
 }

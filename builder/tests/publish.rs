@@ -131,7 +131,7 @@ fn nothing_becomes_public_without_a_yes() {
         .output()
         .unwrap();
     let told = String::from_utf8_lossy(&shown.stderr).into_owned();
-    let expected = "error: `--public` asks before it acts, and there is no terminal\nhint: add `--yes`\n";
+    let expected = "error: `--public` needs a confirmation, and there is no terminal\nhint: add `--yes`\n";
     assert_eq!((told.as_str(), shown.status.code()), (expected, Some(2)));
 }
 

@@ -136,7 +136,7 @@ impl Args {
                 Err(Failure::usage(anyhow::anyhow!("`{}` was not confirmed to become public", request.name)))
             }
             None => Err(Failure::usage(anyhow::anyhow!(
-                "`--public` asks before it acts, and there is no terminal"
+                "`--public` needs a confirmation, and there is no terminal"
             ))
             .hint("add `--yes`")),
         }
@@ -145,13 +145,13 @@ impl Args {
 
 /// The request, or a failure with every mistake in the options.
 pub(crate) fn request(
-    wanted: &AmiOptions,
+    options: &AmiOptions,
     subject: &Subject,
     region: &str,
     cannot: &str,
 ) -> Result<Request, Failure> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs() as i64);
-    check(wanted, subject, region, now)
+    check(options, subject, region, now)
         .map_err(|mistakes| Failure::usage(anyhow::Error::from(mistakes).context(cannot.to_owned())))
 }
 
@@ -284,7 +284,7 @@ pub(crate) fn refuse_secrets(source: &ImageSource, cannot: &str) -> Result<(), F
     let (count, named) = (refused.len(), named.join("; "));
     let fact = format!("the image holds {count} secrets that all its machines would share: {named}{more}");
     Err(Failure::from(anyhow::anyhow!(fact).context(cannot.to_owned())).hint(
-        "remove them, have them made at the first boot, or say under `[secrets]` of the recipe why they may stay, and build \
+        "remove them, have them made at the first boot, or allow them with a reason under `[secrets]` of the recipe, and build \
          again; `amiforge preflight` lists them",
     ))
 }

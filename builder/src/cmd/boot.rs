@@ -30,20 +30,20 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let cannot = || format!("cannot boot `{}`", args.image.display());
     let before = args.needs_login().then(|| Medium::open(&target.disk)).transpose().with_context(cannot)?;
     let before = before.as_ref().map(BeforeBoot::read);
-    let wanted = args.launch(&target, before.as_ref())?;
+    let request = args.launch(&target, before.as_ref())?;
     if let Some(before) = before {
-        refuse_without_key(&wanted, &before, cannot)?;
+        refuse_without_key(&request, &before, cannot)?;
     }
     let log = args.log.as_deref().map(fs::File::create).transpose();
     let log = log.with_context(|| {
         format!("cannot write `{}`", args.log.as_deref().unwrap_or(&args.image).display())
     })?;
-    let view = LaunchView::new(ui, &wanted, args.has_output(), log);
-    view.begin(&target, &wanted);
-    let launched = launch(&wanted, &view, &interrupt).map_err(|error| failure(error, cannot()))?;
+    let view = LaunchView::new(ui, &request, args.has_output(), log);
+    view.begin(&target, &request);
+    let launched = launch(&request, &view, &interrupt).map_err(|error| failure(error, cannot()))?;
     view.end();
-    let receipt = keep_receipt(args, &target, &wanted, &launched, ui, &interrupt)?;
-    show::outcome(&target, &wanted, &launched, receipt.as_deref(), ui)?;
+    let receipt = keep_receipt(args, &target, &request, &launched, ui, &interrupt)?;
+    show::outcome(&target, &request, &launched, receipt.as_deref(), ui)?;
     Ok(match launched.ended {
         LaunchEnd::Passed | LaunchEnd::Off | LaunchEnd::Stopped => Outcome::Success,
         LaunchEnd::Failed { .. } => Outcome::Difference,
@@ -52,13 +52,13 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
 
 /// Refuses a command over ssh for an image that took another key: an image takes a key at its first boot only.
 fn refuse_without_key(
-    wanted: &Launch,
+    request: &Launch,
     before: &BeforeBoot,
     cannot: impl Fn() -> String,
 ) -> Result<(), Failure> {
-    let facts = &wanted.instance;
+    let facts = &request.instance;
     let identity = InstanceIdentity::of(&facts.seed, facts.id.as_deref(), &facts.kind);
-    if wanted.key.is_some() || !before.was_booted_as(&identity) {
+    if request.key.is_some() || !before.was_booted_as(&identity) {
         return Ok(());
     }
     let id = &identity.instance;
@@ -80,7 +80,7 @@ fn failure(error: BootError, cannot: String) -> Failure {
 fn keep_receipt(
     args: &Args,
     target: &BootTarget,
-    wanted: &Launch,
+    request: &Launch,
     launched: &Launched,
     ui: &Ui,
     interrupt: &amiforge_progress::Interrupt,
@@ -89,7 +89,7 @@ fn keep_receipt(
         return Ok(None);
     };
     let cannot = || format!("cannot keep the receipt of `{}`", image.display());
-    let (arch, firmware, bus) = (wanted.arch, wanted.firmware, wanted.bus);
+    let (arch, firmware, bus) = (request.arch, request.firmware, request.bus);
     match launched.ended {
         LaunchEnd::Failed { .. } => receipt::take_back(image, arch, firmware, bus).with_context(cannot)?,
         LaunchEnd::Passed => {

@@ -29,7 +29,7 @@ use crate::ui::{HumanBytes, Ui};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  amiforge build web/recipe.toml -o out/web\n  \
     SOURCE_DATE_EPOCH=1761955200 amiforge build web/recipe.toml -o out/web --force --json\n\n\
-    The same recipe and inputs give the same bytes, on any machine, whoever builds. Nothing is needed but the inputs: \
+    The same recipe and inputs give the same bytes, on any machine, for any user. Only the inputs are needed: \
     no root, no network, no tool of the host.")]
 pub(crate) struct Args {
     /// The recipe

@@ -31,7 +31,7 @@ pub(super) fn source_date_epoch() -> Result<Option<i64>, Failure> {
     };
     let seconds = build::parse_source_date_epoch(&value.to_string_lossy());
     seconds.map(Some).map_err(|error| {
-        Failure::usage(anyhow::Error::from(error).context("cannot tell the time of the build"))
+        Failure::usage(anyhow::Error::from(error).context("cannot determine the time of the build"))
     })
 }
 
@@ -49,7 +49,7 @@ pub(super) fn open_store(folder: Option<&Path>) -> Result<Store, Failure> {
     let folder = folder.ok_or_else(|| {
         let error =
             anyhow::anyhow!("neither `XDG_CACHE_HOME` nor `HOME` is set").context("cannot find the store");
-        Failure::usage(error).hint("`--store DIR` says where it is")
+        Failure::usage(error).hint("name it with `--store DIR`")
     })?;
     Ok(Store::at(&folder))
 }

@@ -21,8 +21,8 @@ use crate::ui::{Ui, written};
 #[expect(clippy::struct_excessive_bools, reason = "clap takes a switch as a bool")]
 #[command(after_help = "Examples:\n  amiforge inspect out/web\n  amiforge inspect out/web:root/etc\n  \
     amiforge inspect out/web:root/etc/fstab --cat\n  amiforge inspect out/web:esp --extract esp\n\n\
-    PARTITION is a number, a partition's name, or a role such as esp or root; of an image without a partition\n\
-    table nothing stands there: IMAGE:/path.")]
+    PARTITION is a number, a partition's name, or a role such as esp or root; for an image without a partition\n\
+    table leave it out: IMAGE:/path.")]
 pub(crate) struct Args {
     /// Image, bundle, or IMAGE:PARTITION/path
     #[arg(value_name = "IMAGE[:PARTITION[/PATH]]")]
@@ -156,8 +156,8 @@ impl InspectTarget<'_> {
     /// Writes the bytes of a file to standard output.
     fn cat(&self, ui: &Ui, cannot: impl Fn() -> String) -> CommandResult {
         let Node { kind: NodeKind::File(content), .. } = self.tree.node(self.at) else {
-            let word = self.tree.node(self.at).kind.word();
-            return Err(anyhow::anyhow!("it is a {word}, not a file").context(cannot()).into());
+            let kind = self.tree.node(self.at).kind.word();
+            return Err(anyhow::anyhow!("it is a {kind}, not a file").context(cannot()).into());
         };
         let window = self.window()?;
         let mut out = ui.contents();

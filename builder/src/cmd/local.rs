@@ -36,7 +36,7 @@ enum Verb {
 /// Serve the local region to other programs until Ctrl-C: aws CLI, SDKs, Terraform, Packer
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  amiforge local serve --listen 127.0.0.1:4600 --windows --quotas\n\n\
-    Every name of a region is one (`local`, `local-2`, `us-east-1`, ...): a client's signature says which it means.\n\n\
+    It serves every region name (`local`, `local-2`, `us-east-1`, ...): the signature of a request names the region.\n\n\
     Scripted faults are JSON; the first rule that applies to a request decides:\n  \
     {\"rules\": [{\"service\": \"ebs\", \"action\": \"PutSnapshotBlock\", \"when\": {\"nth\": 3}, \"what\": \"throttle\"}]}\n  \
     when: \"always\", {\"nth\": N}, {\"first\": N}, {\"every\": N}, {\"probability\": {\"p\": 0.1, \"seed\": 7}}\n  \

@@ -52,11 +52,11 @@ fn show(args: &Args, report: &PreflightReport, ui: &Ui) -> Result<(), Failure> {
     }
     let mut out = ui.out();
     for finding in &report.findings {
-        let word = match finding.severity {
+        let severity = match finding.severity {
             PreflightSeverity::Failure => "failure",
             PreflightSeverity::Warning => "warning",
         };
-        written(writeln!(out, "{word} ({}): {finding}", finding.check))?;
+        written(writeln!(out, "{severity} ({}): {finding}", finding.check))?;
     }
     let failed = |secrets: bool| {
         let mut failures =

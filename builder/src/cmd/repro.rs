@@ -69,9 +69,9 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let keep = if args.keep.is_some() { KeepBundles::Everything } else { KeepBundles::Nothing };
     let options = ReproOptions { matrix: &rows, folder: &folder, keep, progress: ui, interrupt: &interrupt };
     let mut one = |number: usize, conditions: &[_], out: &Path| {
-        let words: Vec<_> = conditions.iter().map(ToString::to_string).collect();
-        let words = if words.is_empty() { "nothing changed".to_owned() } else { words.join(", ") };
-        ui.status(format!("build {number} of {}: {words}", rows.len()));
+        let names: Vec<_> = conditions.iter().map(ToString::to_string).collect();
+        let names = if names.is_empty() { "nothing changed".to_owned() } else { names.join(", ") };
+        ui.status(format!("build {number} of {}: {names}", rows.len()));
         builds.build(number, conditions, out)
     };
     let report = build_all(options, &mut one).map_err(|error| {

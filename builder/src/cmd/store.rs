@@ -110,7 +110,7 @@ fn du(store: &Store, ui: &Ui) -> CommandResult {
     Ok(Outcome::Success)
 }
 
-/// Tells the terminal how far checking is.
+/// Shows the progress of a check.
 struct Checking<'a> {
     ui: &'a Ui,
     interrupt: &'a Interrupt,
@@ -158,12 +158,12 @@ fn verify(store: &Store, ui: &Ui) -> CommandResult {
 
 fn gc(store: &Store, days: u32, keep: &[PathBuf], dry_run: bool, ui: &Ui) -> CommandResult {
     let title = || format!("cannot clean the store `{}`", store.folder().display());
-    let mut kept = BTreeSet::new();
+    let mut pinned_digests = BTreeSet::new();
     for path in keep {
         let lock =
             Lock::load(path).and_then(|lock| lock.ok_or_else(|| LockError::Missing { path: path.clone() }));
         let lock = lock.map_err(|error| Failure::usage(anyhow::Error::from(error).context(title())))?;
-        kept.extend(lock.files().iter().map(|needed| needed.sha256));
+        pinned_digests.extend(lock.files().iter().map(|file| file.sha256));
     }
     let held = store.hold_alone().with_context(title)?;
     if held.is_none() {
@@ -172,7 +172,7 @@ fn gc(store: &Store, days: u32, keep: &[PathBuf], dry_run: bool, ui: &Ui) -> Com
     }
     let before = SystemTime::now().checked_sub(Duration::from_secs(u64::from(days) * DAY));
     let old = |entry: &&StoreEntry| {
-        let pinned = entry.digest.is_some_and(|digest| kept.contains(&digest));
+        let pinned = entry.digest.is_some_and(|digest| pinned_digests.contains(&digest));
         !pinned && before.is_some_and(|before| entry.used <= before)
     };
     let all = list(store)?;

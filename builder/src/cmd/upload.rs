@@ -123,7 +123,7 @@ impl Args {
 
     /// The options, checked by the same rules as those of `publish`.
     fn options(&self, source: &ImageSource, region: &str, key: KeyOf) -> Result<UploadOptions, Failure> {
-        let wanted = AmiOptions {
+        let ami_options = AmiOptions {
             description: self.description.clone(),
             encryption: key.clone(),
             tags: self.tags.clone(),
@@ -131,9 +131,9 @@ impl Args {
         };
         // The tags that describe the snapshot, and the one that the upload adds.
         let mut tags = source.tags();
-        let asked = check_snapshot(&wanted, tags.len() + 1, region)
+        let given = check_snapshot(&ami_options, tags.len() + 1, region)
             .map_err(|mistakes| Failure::usage(anyhow::Error::from(mistakes).context(self.cannot())))?;
-        tags.extend(asked);
+        tags.extend(given);
         Ok(UploadOptions {
             encryption: key.into(),
             later: if self.encrypted_copies {

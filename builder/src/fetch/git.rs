@@ -37,5 +37,5 @@ fn git(repository: &Path, args: &[&str]) -> io::Result<()> {
         return Ok(());
     }
     let message = String::from_utf8_lossy(&output.stderr);
-    Err(io::Error::other(format!("git says: {}", message.trim())))
+    Err(io::Error::other(format!("git failed: {}", message.trim())))
 }

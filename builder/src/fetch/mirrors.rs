@@ -46,7 +46,7 @@ impl Mirrors {
         let found = found.or_else(|| self.from_apt(archive, suite)).ok_or_else(|| {
             let variable = variable_of(archive);
             format!(
-                "nothing says where the archive `{}` is: set `{variable}` in the environment, or `mirror` in the \
+                "no mirror of the archive `{}` is configured: set `{variable}` in the environment, or `mirror` in the \
                  recipe, to an address such as `https://deb.example/{}`; apt of this machine has no entry for its \
                  suite `{suite}`",
                 archive.name, archive.name

@@ -31,7 +31,7 @@ pub struct Fetcher<'a> {
     pub jobs: usize,
     /// The time in seconds since 1970, for the expiry of archives and keys.
     pub now: i64,
-    /// Hears of progress.
+    /// Receives the progress.
     pub progress: &'a dyn Progress,
     /// Whether to stop.
     pub interrupt: &'a Interrupt,
@@ -88,7 +88,7 @@ pub enum FetchError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// Somebody asked to stop.
+    /// The user interrupted the fetch.
     #[error("interrupted; what was fetched is kept, and the same command resumes")]
     Interrupted,
 }

@@ -123,7 +123,7 @@ pub enum SuiteError {
     },
     /// There is no signature.
     #[error(
-        "`{url}` is not there, and neither is a signature beside its Release: nobody signed this archive; \
+        "`{url}` does not exist, and the Release has no detached signature: this archive is unsigned; \
          `trusted = true` in a `[[source.archive]]` takes it all the same"
     )]
     Unsigned {

@@ -63,12 +63,13 @@ pub fn resolve(
             .map_err(|source| LockError::Resolve { what, source: Box::new(source) })
     };
     if let Some(deb) = &recipe.deb {
-        let kept = old.map(|old| preferred(&old.image, update)).unwrap_or_default();
-        lock.image = choose(image_request(deb, kept), "the image".to_owned())?;
+        let preferred_ids = old.map(|old| preferred(&old.image, update)).unwrap_or_default();
+        lock.image = choose(image_request(deb, preferred_ids), "the image".to_owned())?;
         for stage in &recipe.stages {
             let before = old.and_then(|old| old.stages.iter().find(|other| other.name == stage.name));
-            let kept = before.map(|before| preferred(&before.packages, update)).unwrap_or_default();
-            let packages = choose(stage_request(stage, deb, kept), format!("the stage `{}`", stage.name))?;
+            let preferred_ids = before.map(|before| preferred(&before.packages, update)).unwrap_or_default();
+            let packages =
+                choose(stage_request(stage, deb, preferred_ids), format!("the stage `{}`", stage.name))?;
             let sources = Vec::new();
             lock.stages.push(LockedStage { name: stage.name.clone(), packages, sources });
         }
@@ -115,7 +116,7 @@ fn failed(suite: &ReadSuite, error: SuiteError) -> LockError {
 
 /// The versions of an older lock that the new one prefers.
 fn preferred(packages: &[LockedPackage], update: &Update) -> Vec<PackageId> {
-    let kept = |package: &&LockedPackage| match update {
+    let stays = |package: &&LockedPackage| match update {
         Update::None => true,
         Update::Packages(names) => !names.contains(&package.name),
         Update::All => false,
@@ -125,7 +126,7 @@ fn preferred(packages: &[LockedPackage], update: &Update) -> Vec<PackageId> {
         version: package.version.clone(),
         arch: package.arch.clone(),
     };
-    packages.iter().filter(kept).map(id).collect()
+    packages.iter().filter(stays).map(id).collect()
 }
 
 fn image_request(deb: &DebSource, prefer: Vec<PackageId>) -> Request {

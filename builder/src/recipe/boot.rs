@@ -77,8 +77,8 @@ pub(super) fn check(keys: &BootKeys, arch: Arch, at: &KeyPath, checker: &mut Che
     let mode = match (keys.mode, arch) {
         (Some(BootModeKey::Uefi), _) | (None, Arch::Aarch64) => BootMode::Uefi,
         (Some(mode), Arch::Aarch64) => {
-            let word = if mode == BootModeKey::Bios { "bios" } else { "hybrid" };
-            checker.reject(at.key("mode"), format!("machines of `aarch64` have UEFI only, not `{word}`"));
+            let option = if mode == BootModeKey::Bios { "bios" } else { "hybrid" };
+            checker.reject(at.key("mode"), format!("machines of `aarch64` have UEFI only, not `{option}`"));
             BootMode::Uefi
         }
         (Some(BootModeKey::Bios), _) => BootMode::Bios,

@@ -36,7 +36,7 @@ fn file(keys: &FileKeys, at: &KeyPath, checker: &mut Checker<'_>) -> Option<File
     Some(FileEntry { path: path?, put: put?, mode, user, group, xattrs })
 }
 
-/// What a `[[file]]` puts at its path; exactly one key may say it.
+/// What a `[[file]]` puts at its path; exactly one key may be given.
 fn put(keys: &FileKeys, at: &KeyPath, checker: &mut Checker<'_>) -> Option<FilePut> {
     let mut puts = Vec::new();
     if let Some(text) = &keys.content {
@@ -59,7 +59,7 @@ fn put(keys: &FileKeys, at: &KeyPath, checker: &mut Checker<'_>) -> Option<FileP
     }
     match &keys.remove {
         Some(RemoveKey::Whether(true)) => puts.push(("remove", FilePut::Remove(IfMissing::Refuse))),
-        Some(RemoveKey::Word(word)) if word == "if-present" => {
+        Some(RemoveKey::Option(option)) if option == "if-present" => {
             puts.push(("remove", FilePut::Remove(IfMissing::Accept)));
         }
         Some(_) => checker.reject(at.key("remove"), "expected is `true` or `\"if-present\"`"),

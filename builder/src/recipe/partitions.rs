@@ -142,7 +142,7 @@ fn partition(keys: &PartitionKeys, arch: Arch, at: &KeyPath, checker: &mut Check
     }
 }
 
-/// The name of a partition in words: the role, or for what there may be several of, the label or the mount point.
+/// The id of a partition: its role; for a role of several partitions, the label or the mount point.
 fn id(keys: &PartitionKeys, mount: Option<&str>) -> String {
     let role = match keys.role {
         RoleKey::Esp => return "esp".to_owned(),
@@ -167,8 +167,9 @@ fn file_system(keys: &PartitionKeys, at: &KeyPath, checker: &mut Checker<'_>) ->
     };
     match keys.fs {
         Some(fs) if !allowed.contains(&fs) => {
-            let words = super::suggest::any_of(allowed.iter().map(|fs| word(*fs)));
-            checker.reject(at.key("fs"), format!("a partition of this role has {words}, not `{}`", word(fs)));
+            let options = super::suggest::any_of(allowed.iter().map(|fs| word(*fs)));
+            checker
+                .reject(at.key("fs"), format!("a partition of this role has {options}, not `{}`", word(fs)));
             usual
         }
         Some(fs) => fs,
@@ -299,9 +300,9 @@ fn holds(
         ("uuid", keys.uuid.is_some(), fs != FsKey::None, "is for partitions with a file system"),
         ("fs-label", keys.fs_label.is_some(), fs != FsKey::None, "is for partitions with a file system"),
     ];
-    for (key, given, right, whose) in foreign {
+    for (key, given, right, purpose) in foreign {
         if given && !right {
-            checker.reject_key(at.key(key), format!("`{key}` {whose}"));
+            checker.reject_key(at.key(key), format!("`{key}` {purpose}"));
         }
     }
     match fs {

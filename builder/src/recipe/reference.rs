@@ -41,7 +41,7 @@ fn without_null(schema: &mut Value) {
     match schema {
         Value::Object(entries) => {
             if let Some(Value::Array(types)) = entries.get_mut("type") {
-                types.retain(|word| word != "null");
+                types.retain(|name| name != "null");
                 if let [only] = types.as_slice() {
                     entries["type"] = only.clone();
                 }

@@ -93,9 +93,9 @@ fn only_its_own_keys(keys: &SourceKeys, at: &KeyPath, checker: &mut Checker<'_>)
         ("reference", SourceKindKey::Oci, keys.reference.is_some(), "an `oci` source"),
     ];
     let packages = packages_keys(keys).map(|(key, given)| (key, SourceKindKey::Deb, given, "a `deb` source"));
-    for (key, kind, given, whose) in foreign.into_iter().chain(packages) {
+    for (key, kind, given, kind_name) in foreign.into_iter().chain(packages) {
         if given && keys.kind != kind {
-            checker.reject_key(at.key(key), format!("`{key}` is for {whose}"));
+            checker.reject_key(at.key(key), format!("`{key}` is for {kind_name}"));
         }
     }
     let of_files = [

@@ -133,7 +133,7 @@ fn disk(
     });
     let bytes = match &keys.size {
         None => return (DiskSize::Minimal, guid),
-        Some(NumberOrText::Text(word)) if word == "minimal" => return (DiskSize::Minimal, guid),
+        Some(NumberOrText::Text(text)) if text == "minimal" => return (DiskSize::Minimal, guid),
         Some(NumberOrText::Text(text)) => parse::size(text).and_then(|bytes| {
             let whole = bytes % MIB == 0;
             if whole { Ok(bytes) } else { Err(format!("`{text}` is not a whole number of MiB")) }

@@ -93,7 +93,7 @@ pub enum ReproError {
     /// Fewer than two builds were requested.
     #[error("{0} builds are too few: at least two are compared")]
     TooFew(usize),
-    /// Somebody asked to stop.
+    /// The user interrupted the builds.
     #[error("stopped before all builds were done")]
     Interrupted,
 }

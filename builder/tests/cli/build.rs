@@ -81,10 +81,10 @@ fn source_date_epoch_overrides_the_recipe_and_must_be_a_number() {
     let error = &serde_json::from_slice::<serde_json::Value>(&failed.stdout).unwrap()["error"];
     assert_eq!(
         (&error["code"], &error["message"]),
-        (&"usage".into(), &"cannot tell the time of the build".into())
+        (&"usage".into(), &"cannot determine the time of the build".into())
     );
     let expected = "--- stderr\n\
-        error: cannot tell the time of the build\n  \
+        error: cannot determine the time of the build\n  \
           caused by: SOURCE_DATE_EPOCH is `today`, not a number of seconds between 0 and 15032385535\n\
         --- exit 2\n";
     assert!(shown(&failed).ends_with(expected), "{}", shown(&failed));

@@ -133,11 +133,11 @@ pub(super) struct InstanceArgs {
     pub(super) instance_id: Option<String>,
 
     /// Instance type, shown in the metadata
-    #[arg(long, value_name = "TYPE", default_value = "t3.small", value_parser = word)]
+    #[arg(long, value_name = "TYPE", default_value = "t3.small", value_parser = label)]
     pub(super) instance_type: String,
 
     /// Host name [default: from the address]
-    #[arg(long, value_name = "NAME", value_parser = word)]
+    #[arg(long, value_name = "NAME", value_parser = label)]
     pub(super) hostname: Option<String>,
 
     /// A port of this host that is forwarded to the guest, as in `8080:80`; may be repeated
@@ -248,7 +248,7 @@ fn user_name(text: &str) -> Result<String, String> {
     Err("expected a user name: at most 32 letters, digits, `.`, `_` and `-`, no `-` first".to_owned())
 }
 
-fn word(text: &str) -> Result<String, String> {
+fn label(text: &str) -> Result<String, String> {
     let good =
         !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.".contains(&byte));
     if good { Ok(text.to_owned()) } else { Err("expected letters, digits, `-` and `.`".to_owned()) }

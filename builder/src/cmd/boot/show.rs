@@ -43,9 +43,9 @@ enum LineState {
 impl<'a> LaunchView<'a> {
     /// The console goes to standard output, or to standard error if standard output is for JSON or the output of
     /// checks. If the keyboard goes to the guest, the guest may control the whole screen; else it may only add lines.
-    pub(super) fn new(ui: &'a Ui, wanted: &Launch, has_output: bool, log: Option<File>) -> Self {
+    pub(super) fn new(ui: &'a Ui, launch: &Launch, has_output: bool, log: Option<File>) -> Self {
         let stream = if ui.json() || has_output { ConsoleStream::Stderr } else { ConsoleStream::Stdout };
-        let keyboard = wanted.checks.is_empty() && std::io::stdin().is_terminal();
+        let keyboard = launch.checks.is_empty() && std::io::stdin().is_terminal();
         let allow = if keyboard { Allow::Screen } else { Allow::Lines };
         let console = (!ui.quiet()).then(|| ui.console(stream, allow));
         let output =
@@ -54,25 +54,24 @@ impl<'a> LaunchView<'a> {
     }
 
     /// Announces the launch.
-    pub(super) fn begin(&self, target: &BootTarget, wanted: &Launch) {
+    pub(super) fn begin(&self, target: &BootTarget, launch: &Launch) {
         let BootTarget { name, .. } = target;
-        let machine = machine(wanted.arch, wanted.firmware, wanted.bus);
-        let leave = if wanted.checks.is_empty() { "; Ctrl-C ends it" } else { "" };
+        let machine = machine(launch.arch, launch.firmware, launch.bus);
+        let leave = if launch.checks.is_empty() { "; Ctrl-C ends it" } else { "" };
         self.ui.status(format_args!("launching {name}: {machine}{leave}"));
-        for forward in &wanted.forwards {
+        for forward in &launch.forwards {
             self.ui.status(format_args!(
                 "127.0.0.1:{} leads to port {} of the guest",
                 forward.host, forward.guest
             ));
         }
-        if wanted.network == Network::Open {
+        if launch.network == Network::Open {
             self.ui.status(
                 "the guest reaches the network of this host, and what listens on its loopback address",
             );
         }
-        if wanted.writes == Writes::Persist {
-            self.ui
-                .warn(format_args!("`{}` is written to, and will be another image", wanted.disk.display()));
+        if launch.writes == Writes::Persist {
+            self.ui.warn(format_args!("`{}` is written to, and will be changed", launch.disk.display()));
         }
     }
 
@@ -135,7 +134,7 @@ struct BootJson<'a> {
 /// Shows the outcome of a launch.
 pub(super) fn outcome(
     target: &BootTarget,
-    wanted: &Launch,
+    launch: &Launch,
     launched: &LaunchOutcome,
     receipt: Option<&Path>,
     ui: &Ui,
@@ -150,9 +149,9 @@ pub(super) fn outcome(
     if ui.json() {
         return ui.object(&BootJson {
             image: &target.name,
-            arch: wanted.arch,
-            firmware: wanted.firmware,
-            bus: wanted.bus,
+            arch: launch.arch,
+            firmware: launch.firmware,
+            bus: launch.bus,
             accelerator: launched.accel,
             outcome,
             passed: &launched.passed,
@@ -164,7 +163,7 @@ pub(super) fn outcome(
             seconds,
         });
     }
-    let machine = machine(wanted.arch, wanted.firmware, wanted.bus);
+    let machine = machine(launch.arch, launch.firmware, launch.bus);
     let name = &target.name;
     let Some(how) = how else {
         let verb = match outcome {
@@ -188,7 +187,7 @@ pub(super) fn outcome(
         launched.screen.iter().skip(skip).try_for_each(|text| line(format!("  | {text}")))?;
         line("---".to_owned())?;
     }
-    line(format!("{name}: did not boot as asked, {machine}, {seconds:.1} s: {}", failure_text(how)))?;
+    line(format!("{name}: did not boot as requested, {machine}, {seconds:.1} s: {}", failure_text(how)))?;
     for check in unmet {
         line(format!("  not shown: {check}"))?;
     }

@@ -42,7 +42,7 @@ pub(crate) enum RemoveKey {
     /// Whether.
     Whether(bool),
     /// `"if-present"`.
-    Word(String),
+    Option(String),
 }
 
 /// The value of an extended attribute.
