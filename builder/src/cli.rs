@@ -1,92 +1,44 @@
-//! The command line: what can be asked for. Knows no library but clap; each command's arguments stand with the command.
+//! The command line: the global options. The commands and their arguments are in [`crate::cmd`].
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::Parser;
 
-use crate::cmd;
-use crate::ui::{Paint, Voice};
+use crate::cmd::Command;
+use crate::ui::{OutputOptions, UseColor};
 
 /// Build machine images offline and reproducibly, from a recipe, without privilege.
 #[derive(Debug, Parser)]
 #[command(name = "amiforge", version, arg_required_else_help = true, max_term_width = 100)]
 #[command(after_help = "Example:\n  amiforge new web && amiforge build web/recipe.toml -o out/web\n\n\
     Exit codes: 0 done, 1 failed, 2 a mistake in the usage or the recipe, 3 a verification found a difference, \
-    or an image did not boot as asked.")]
+    or an image did not boot as requested.")]
 pub(crate) struct Cli {
     /// Print the result as JSON on standard output
     #[arg(long, global = true)]
     json: bool,
 
-    /// Tell more: each step and how long it took
+    /// Show more: each step and how long it took
     #[arg(short, long, global = true, action = clap::ArgAction::Count, conflicts_with = "quiet")]
     verbose: u8,
 
-    /// Tell nothing but the result, warnings and errors
+    /// Show only the result, warnings and errors
     #[arg(short, long, global = true)]
     quiet: bool,
 
     /// When to use colour
-    #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t = Color::Auto)]
-    color: Color,
+    #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t = UseColor::Auto)]
+    color: UseColor,
 
     #[command(subcommand)]
     pub(crate) command: Command,
 }
 
-/// When to use colour.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Color {
-    /// On a terminal, unless `NO_COLOR` is set
-    Auto,
-    /// Always
-    Always,
-    /// Never
-    Never,
-}
-
-/// What can be asked for.
-#[derive(Debug, Subcommand)]
-pub(crate) enum Command {
-    New(cmd::new::Args),
-    #[cfg(feature = "fetch")]
-    Lock(cmd::lock::Args),
-    #[cfg(feature = "fetch")]
-    Fetch(cmd::fetch::Args),
-    Vendor(cmd::vendor::Args),
-    Build(cmd::build::Args),
-    Inspect(cmd::inspect::Args),
-    Diff(cmd::diff::Args),
-    Verify(cmd::verify::Args),
-    Boot(Box<cmd::boot::Args>),
-    Preflight(cmd::preflight::Args),
-    Repro(cmd::repro::Args),
-    Store(cmd::store::Args),
-    #[cfg(feature = "aws")]
-    Publish(Box<cmd::publish::Args>),
-    #[cfg(feature = "aws")]
-    Upload(cmd::upload::Args),
-    #[cfg(feature = "aws")]
-    Download(cmd::download::Args),
-    #[cfg(feature = "aws")]
-    Register(Box<cmd::register::Args>),
-    #[cfg(feature = "local-region")]
-    Local(cmd::local::Args),
-    Schema(cmd::schema::Args),
-    Completions(cmd::completions::Args),
-    Man(cmd::man::Args),
-    Docs(cmd::docs::Args),
-}
-
 impl Cli {
-    /// How to speak: what `--json`, `-v`, `-q` and `--color` ask for.
-    pub(crate) fn voice(&self) -> Voice {
-        Voice {
+    /// How results and messages are shown, by `--json`, `-v`, `-q` and `--color`.
+    pub(crate) fn output_options(&self) -> OutputOptions {
+        OutputOptions {
             json: self.json,
-            loudness: if self.quiet { -1 } else { i8::try_from(self.verbose).unwrap_or(i8::MAX) },
-            paint: match self.color {
-                Color::Auto => Paint::OnTerminals,
-                Color::Always => Paint::Always,
-                Color::Never => Paint::Never,
-            },
+            verbosity: if self.quiet { -1 } else { i8::try_from(self.verbose).unwrap_or(i8::MAX) },
+            color: self.color,
         }
     }
 }
@@ -103,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn every_command_that_people_see_has_an_example_in_its_help() {
+    fn every_visible_command_has_an_example_in_its_help() {
         for command in Cli::command().get_subcommands().filter(|command| !command.is_hide_set()) {
             let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
             let example = format!("amiforge {}", command.get_name());

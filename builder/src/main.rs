@@ -1,7 +1,10 @@
-//! The `amiforge` program: arguments in, one command, an exit code out. Everything else is in the library.
+//! The `amiforge` program: parses the arguments, runs one command, returns its exit code. Everything else is in the
+//! library.
 
 mod cli;
 mod cmd;
+mod outcome;
+mod signals;
 mod ui;
 
 use std::path::PathBuf;
@@ -9,29 +12,29 @@ use std::process::ExitCode;
 
 use amiforge_machine::boot::{imds, leash};
 use amiforge_sandbox::SUBCOMMAND;
-use clap::Parser as _;
+use clap::{CommandFactory as _, Parser as _};
 
 use crate::cli::Cli;
 use crate::ui::Ui;
 
 fn main() -> ExitCode {
-    // The inside of a sandbox: before anything that might start a thread.
-    if std::env::args_os().nth(1).is_some_and(|word| word == SUBCOMMAND) {
+    // The process inside a sandbox: before anything that might start a thread.
+    if std::env::args_os().nth(1).is_some_and(|argument| argument == SUBCOMMAND) {
         return amiforge_sandbox::enter();
     }
     // One connection of a guest to the metadata service of its launch.
-    if std::env::args_os().nth(1).is_some_and(|word| word == imds::SUBCOMMAND) {
+    if std::env::args_os().nth(1).is_some_and(|argument| argument == imds::SUBCOMMAND) {
         return imds::enter(std::env::args_os().nth(2).map(PathBuf::from).as_deref());
     }
-    // A program that is to end with the launch that started it.
-    if std::env::args_os().nth(1).is_some_and(|word| word == leash::SUBCOMMAND) {
+    // A program that must end with the launch that started it.
+    if std::env::args_os().nth(1).is_some_and(|argument| argument == leash::SUBCOMMAND) {
         return leash::enter(std::env::args_os().skip(2));
     }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(usage) => return ui::show_usage(&usage),
     };
-    let ui = Ui::new(cli.voice());
-    let outcome = cmd::run(cli.command, &ui);
+    let ui = Ui::new(cli.output_options());
+    let outcome = cmd::run(cli.command, Cli::command, &ui);
     ui.finish(outcome)
 }

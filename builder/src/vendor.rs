@@ -1,5 +1,5 @@
-//! Everything that a lock needs in one file, for machines without a network: a plain tar archive with `recipe.lock`
-//! and `objects/<sha256>`, sorted, in which nothing depends on who made it or when (POSIX.1-2017, pax, ustar).
+//! All files of a lock in one archive, for machines without a network: a plain tar file with `recipe.lock` and
+//! `objects/<sha256>`, sorted, that does not depend on user, host or time (POSIX.1-2017, pax, ustar).
 
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Seek as _, SeekFrom, Write};
@@ -10,21 +10,21 @@ use amiforge_formats::digest::Digest;
 use amiforge_progress::Monitor;
 use amiforge_store::{Objects, StoreError};
 
-use crate::lock::{Lock, LockError, NeededFile};
+use crate::lock::{Lock, LockError, LockedFile};
 use crate::recipe::Recipe;
 
 /// Name of the lock in the archive.
 const LOCK: &str = "recipe.lock";
 /// Folder of the objects in the archive.
 const FOLDER: &str = "objects/";
-/// Length of a header, and what contents are filled up to.
+/// Length of a header, and the multiple that contents are padded to.
 const BLOCK: usize = 512;
-/// Most that eleven octal digits can tell.
+/// The largest number of eleven octal digits.
 const LARGEST: u64 = 0o777_7777_7777;
-/// Longest lock that is read.
-const LONGEST: u64 = 256 << 20;
+/// The longest lock that is read, in bytes.
+const MAX_LEN: u64 = 256 << 20;
 
-/// Why inputs cannot be packed or taken.
+/// Why inputs cannot be packed or unpacked.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum VendorError {
@@ -46,40 +46,40 @@ pub enum VendorError {
         #[source]
         source: io::Error,
     },
-    /// Not an archive of inputs.
-    #[error("`{}` is not an archive of `amiforge vendor`: {fault}", path.display())]
+    /// The file is not an archive of inputs.
+    #[error("`{}` is not an archive of `amiforge vendor`: {reason}", path.display())]
     Malformed {
         /// The archive.
         path: PathBuf,
-        /// What is wrong with it.
-        fault: String,
+        /// The reason.
+        reason: String,
     },
-    /// The store lacks something.
-    #[error("{} of the files that the lock needs are not in the store, such as {}", missing.len(), missing.first().map(|needed| needed.label.as_str()).unwrap_or_default())]
+    /// Files are not in the store.
+    #[error("{} of the files that the lock needs are not in the store, such as {}", missing.len(), missing.first().map(|file| file.label.as_str()).unwrap_or_default())]
     Missing {
-        /// What is lacking.
-        missing: Vec<NeededFile>,
+        /// The missing files.
+        missing: Vec<LockedFile>,
     },
-    /// The archive lacks something.
+    /// A file is not in the archive.
     #[error("`{}` lacks {label} ({sha256}), which the lock needs", path.display())]
     Lacks {
         /// The archive.
         path: PathBuf,
-        /// What is lacking.
+        /// Its name.
         label: String,
         /// Its digest.
         sha256: Digest,
     },
-    /// Something in the archive is not what its name says.
+    /// A file in the archive has another digest or length.
     #[error("`{}` is damaged: {label} has {found} instead of {expected}", path.display())]
     Damaged {
         /// The archive.
         path: PathBuf,
-        /// What is damaged.
+        /// Its name.
         label: String,
-        /// What is there.
+        /// Its digest or length.
         found: String,
-        /// What should be.
+        /// The expected one.
         expected: String,
     },
     /// The archive was made for another lock.
@@ -90,24 +90,24 @@ pub enum VendorError {
         /// The lock beside the recipe.
         lock: PathBuf,
     },
-    /// The lock in the archive is wrong.
+    /// The lock in the archive is invalid.
     #[error(transparent)]
     Lock(#[from] LockError),
-    /// The store is at fault.
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// Somebody asked to stop.
+    /// The user interrupted the command.
     #[error("interrupted")]
     Interrupted,
 }
 
-/// Writes everything that a lock needs into an archive; its length in bytes. Each file is held against its digest.
+/// Writes all files of a lock into an archive and returns its length in bytes. Each file is checked by its digest.
 ///
 /// # Errors
-/// [`VendorError::Missing`] when something was not fetched; the archive is written whole or not at all.
+/// [`VendorError::Missing`] when a file is not in the store. The archive is written atomically.
 pub fn pack(lock: &Lock, objects: &Objects, out: &Path, monitor: Monitor<'_>) -> Result<u64, VendorError> {
-    let needs = lock.needs();
-    let missing = missing(&needs, objects)?;
+    let files = lock.files();
+    let missing = missing(&files, objects)?;
     if !missing.is_empty() {
         return Err(VendorError::Missing { missing });
     }
@@ -118,19 +118,19 @@ pub fn pack(lock: &Lock, objects: &Objects, out: &Path, monitor: Monitor<'_>) ->
     made.as_file().set_permissions(mode).map_err(failed)?;
     let mut writer = BufWriter::with_capacity(1 << 20, made);
     let text = lock.text();
-    monitor.progress.begin("packing", Some(needs.iter().map(|needed| needed.size).sum()));
-    member(&mut writer, LOCK, text.as_bytes()).map_err(failed)?;
-    for needed in &needs {
+    monitor.progress.begin("packing", Some(files.iter().map(|file| file.size).sum()));
+    write_member(&mut writer, LOCK, text.as_bytes()).map_err(failed)?;
+    for file in &files {
         if monitor.cancel.is_cancelled() {
             return Err(VendorError::Interrupted);
         }
-        let object = objects.find(needed.sha256, needed.size)?;
+        let object = objects.find(file.sha256, file.size)?;
         let bytes = match object {
             Some(object) => object.read()?,
-            None => return Err(VendorError::Missing { missing: vec![needed.clone()] }),
+            None => return Err(VendorError::Missing { missing: vec![file.clone()] }),
         };
-        member(&mut writer, &format!("{FOLDER}{}", needed.sha256), &bytes).map_err(failed)?;
-        monitor.progress.advance(needed.size);
+        write_member(&mut writer, &format!("{FOLDER}{}", file.sha256), &bytes).map_err(failed)?;
+        monitor.progress.advance(file.size);
     }
     monitor.progress.end();
     writer.write_all(&[0; 2 * BLOCK]).map_err(failed)?;
@@ -141,28 +141,28 @@ pub fn pack(lock: &Lock, objects: &Objects, out: &Path, monitor: Monitor<'_>) ->
     Ok(len)
 }
 
-/// What a lock needs and a store does not have.
+/// The files of a lock that a store does not have.
 ///
 /// # Errors
-/// What the store says.
-pub fn missing(needs: &[NeededFile], objects: &Objects) -> Result<Vec<NeededFile>, StoreError> {
+/// An error of the store.
+pub fn missing(files: &[LockedFile], objects: &Objects) -> Result<Vec<LockedFile>, StoreError> {
     let mut missing = Vec::new();
-    for needed in needs {
-        if objects.find(needed.sha256, needed.size)?.is_none() {
-            missing.push(needed.clone());
+    for file in files {
+        if objects.find(file.sha256, file.size)?.is_none() {
+            missing.push(file.clone());
         }
     }
     Ok(missing)
 }
 
-/// The lock in an archive.
+/// Reads the lock in an archive.
 ///
 /// # Errors
 /// [`VendorError`].
 pub fn lock(path: &Path) -> Result<Lock, VendorError> {
     let mut archive = VendorArchive::open(path)?;
     match archive.next()? {
-        Some((name, size)) if name == LOCK && size <= LONGEST => {
+        Some((name, size)) if name == LOCK && size <= MAX_LEN => {
             let mut bytes = Vec::new();
             let read = (&mut archive.reader).take(size).read_to_end(&mut bytes);
             read.map_err(|source| VendorError::Read { path: path.to_owned(), source })?;
@@ -172,72 +172,75 @@ pub fn lock(path: &Path) -> Result<Lock, VendorError> {
     }
 }
 
-/// The lock in an archive, held against the recipe and against the lock beside it, if there is one.
+/// Reads the lock in an archive and compares it with the recipe and with the lock beside it, if there is one.
 ///
 /// # Errors
-/// [`LockError::Stale`] when it is of another recipe, [`VendorError::OtherLock`] when it is not the one beside it.
+/// [`LockError::Stale`] when it is of another recipe, [`VendorError::OtherLock`] when it differs from the lock beside
+/// it.
 pub fn lock_for(path: &Path, recipe_path: &Path, recipe: &Recipe) -> Result<Lock, VendorError> {
-    let found = lock(path)?;
-    if !found.fits(recipe) {
+    let vendored = lock(path)?;
+    if !vendored.matches(recipe) {
         return Err(LockError::Stale { path: path.join(LOCK) }.into());
     }
     let beside = Lock::path(recipe_path);
     match Lock::load(&beside)? {
-        Some(other) if other != found => Err(VendorError::OtherLock { path: path.to_owned(), lock: beside }),
-        _ => Ok(found),
+        Some(other) if other != vendored => {
+            Err(VendorError::OtherLock { path: path.to_owned(), lock: beside })
+        }
+        _ => Ok(vendored),
     }
 }
 
-/// Takes into a store what a lock needs and the store lacks, out of an archive; how many files that were. Each is held
-/// against its digest.
+/// Copies the files of a lock that a store does not have from an archive, and returns their number. Each is checked by
+/// its digest.
 ///
 /// # Errors
 /// [`VendorError::Lacks`] and [`VendorError::Damaged`].
 pub fn take(path: &Path, lock: &Lock, objects: &Objects, monitor: Monitor<'_>) -> Result<usize, VendorError> {
-    let mut wanted: std::collections::BTreeMap<_, _> =
-        missing(&lock.needs(), objects)?.into_iter().map(|needed| (needed.sha256, needed)).collect();
-    let count = wanted.len();
+    let mut missing: std::collections::BTreeMap<_, _> =
+        missing(&lock.files(), objects)?.into_iter().map(|file| (file.sha256, file)).collect();
+    let count = missing.len();
     if count == 0 {
         return Ok(0);
     }
-    monitor.progress.begin("taking inputs", Some(wanted.values().map(|needed| needed.size).sum()));
+    monitor.progress.begin("taking inputs", Some(missing.values().map(|file| file.size).sum()));
     let mut archive = VendorArchive::open(path)?;
     while let Some((name, size)) = archive.next()? {
         if monitor.cancel.is_cancelled() {
             return Err(VendorError::Interrupted);
         }
         let digest = name.strip_prefix(FOLDER).and_then(|digest| digest.parse::<Digest>().ok());
-        let Some(needed) = digest.and_then(|digest| wanted.remove(&digest)) else { continue };
+        let Some(file) = digest.and_then(|digest| missing.remove(&digest)) else { continue };
         let damaged = |found, expected| VendorError::Damaged {
             path: path.to_owned(),
-            label: needed.label.clone(),
+            label: file.label.clone(),
             found,
             expected,
         };
-        if size != needed.size {
-            return Err(damaged(format!("{size} bytes"), needed.size.to_string()));
+        if size != file.size {
+            return Err(damaged(format!("{size} bytes"), file.size.to_string()));
         }
         let mut bytes = (&mut archive.reader).take(size);
-        match objects.put(needed.sha256, size, &mut bytes) {
+        match objects.put(file.sha256, size, &mut bytes) {
             Err(StoreError::Other { found, expected }) => return Err(damaged(found, expected)),
             done => drop(done?),
         }
         monitor.progress.advance(size);
     }
     monitor.progress.end();
-    if let Some(needed) = wanted.into_values().next() {
-        let (label, sha256) = (needed.label, needed.sha256);
+    if let Some(file) = missing.into_values().next() {
+        let (label, sha256) = (file.label, file.sha256);
         return Err(VendorError::Lacks { path: path.to_owned(), label, sha256 });
     }
     objects.settle()?;
     Ok(count)
 }
 
-/// An archive that is being read.
+/// An open archive.
 struct VendorArchive {
     path: PathBuf,
     reader: BufReader<File>,
-    /// Where the next header is.
+    /// The offset of the next header.
     next: u64,
     size: u64,
 }
@@ -250,11 +253,11 @@ impl VendorArchive {
         Ok(Self { path: path.to_owned(), reader: BufReader::with_capacity(1 << 18, file), next: 0, size })
     }
 
-    fn malformed(&self, fault: impl Into<String>) -> VendorError {
-        VendorError::Malformed { path: self.path.clone(), fault: fault.into() }
+    fn malformed(&self, reason: impl Into<String>) -> VendorError {
+        VendorError::Malformed { path: self.path.clone(), reason: reason.into() }
     }
 
-    /// Name and length of the next member, whose bytes follow in the reader.
+    /// Name and length of the next member; its bytes follow in the reader.
     fn next(&mut self) -> Result<Option<(String, u64)>, VendorError> {
         let failed = |source| VendorError::Read { path: self.path.clone(), source };
         let at = self.next;
@@ -263,7 +266,7 @@ impl VendorArchive {
         match self.reader.read_exact(&mut header) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                return Err(self.malformed(format!("it ends at byte {}, before its end is told", self.size)));
+                return Err(self.malformed(format!("it ends at byte {}, before its end marker", self.size)));
             }
             Err(source) => return Err(VendorError::Read { path: self.path.clone(), source }),
         }
@@ -292,10 +295,10 @@ impl VendorArchive {
 }
 
 /// Appends a member.
-fn member(writer: &mut impl Write, name: &str, bytes: &[u8]) -> io::Result<()> {
+fn write_member(writer: &mut impl Write, name: &str, bytes: &[u8]) -> io::Result<()> {
     let len = bytes.len() as u64;
     if len > LARGEST {
-        return Err(io::Error::other(format!("`{name}` has {len} bytes, and {LARGEST} are the most")));
+        return Err(io::Error::other(format!("`{name}` has {len} bytes, and the limit is {LARGEST}")));
     }
     let mut header = [0; BLOCK];
     let mut put = |at: usize, field: &[u8]| header[at..at + field.len()].copy_from_slice(field);

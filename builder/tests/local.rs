@@ -1,4 +1,4 @@
-//! `amiforge local` as people run it: served, used by the other commands, looked into, emptied.
+//! `amiforge local`: served, used by the other commands, read, emptied.
 #![cfg(all(feature = "aws", feature = "local-region"))]
 #![expect(clippy::unwrap_used, reason = "a test that cannot prepare its case fails")]
 
@@ -18,12 +18,12 @@ fn run(folder: &Path, args: &[&str]) -> Output {
     amiforge(folder, args).output().unwrap()
 }
 
-fn said(output: &Output) -> String {
+fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 fn json(output: &Output) -> Value {
-    assert!(output.status.success(), "{}", said(output));
+    assert!(output.status.success(), "{}", stderr(output));
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
@@ -31,7 +31,7 @@ fn json(output: &Output) -> Value {
 struct Server(Child);
 
 impl Server {
-    /// Starts it and gives its endpoint.
+    /// Starts a server and returns its endpoint.
     fn start(folder: &Path, args: &[&str]) -> (Self, String) {
         let mut command = amiforge(folder, &[&["local", "serve", "--json"], args].concat());
         let mut server = Self(command.stdout(Stdio::piped()).spawn().unwrap());
@@ -43,12 +43,12 @@ impl Server {
                 break;
             }
         }
-        let told: Value = serde_json::from_str(&text).unwrap();
-        assert_eq!(told["folder"], folder.to_string_lossy().as_ref());
-        (server, told["endpoint"].as_str().unwrap().to_owned())
+        let served: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(served["folder"], folder.to_string_lossy().as_ref());
+        (server, served["endpoint"].as_str().unwrap().to_owned())
     }
 
-    /// Presses Ctrl-C and gives the exit code.
+    /// Sends SIGINT, as Ctrl-C does, and returns the exit code.
     fn interrupt(mut self) -> Option<i32> {
         let id = rustix::process::Pid::from_child(&self.0);
         rustix::process::kill_process(id, rustix::process::Signal::INT).unwrap();
@@ -64,7 +64,7 @@ impl Drop for Server {
 }
 
 #[test]
-fn it_serves_until_ctrl_c_and_nobody_else_has_its_folder_meanwhile() {
+fn a_server_runs_until_ctrl_c_and_locks_its_folder() {
     let folder = tempfile::tempdir().unwrap();
     let (server, endpoint) = Server::start(folder.path(), &[]);
     let mut stream = std::net::TcpStream::connect(endpoint.strip_prefix("http://").unwrap()).unwrap();
@@ -76,7 +76,7 @@ fn it_serves_until_ctrl_c_and_nobody_else_has_its_folder_meanwhile() {
     assert!(answer.contains("403") && answer.contains("MissingAuthenticationToken"), "{answer}");
     let second = run(folder.path(), &["local", "serve"]);
     assert_eq!(second.status.code(), Some(1));
-    assert!(said(&second).contains(&endpoint) && said(&second).contains("hint:"), "{}", said(&second));
+    assert!(stderr(&second).contains(&endpoint) && stderr(&second).contains("hint:"), "{}", stderr(&second));
     assert_eq!(run(folder.path(), &["local", "reset"]).status.code(), Some(1));
     assert_eq!(server.interrupt(), Some(0));
     assert_eq!(json(&run(folder.path(), &["local", "reset", "--json"]))["removed"], true);
@@ -84,7 +84,7 @@ fn it_serves_until_ctrl_c_and_nobody_else_has_its_folder_meanwhile() {
 }
 
 #[test]
-fn what_cannot_be_served_is_told() {
+fn mistakes_in_the_options_are_reported() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("faults.json"), "{\"rules\": [{}]}").unwrap();
     let faults = folder.path().join("faults.json").to_string_lossy().into_owned();
@@ -95,16 +95,16 @@ fn what_cannot_be_served_is_told() {
         (&["local", "volume", "snap-1", "-o", "x"], 1, "there is no snapshot `snap-1`"),
     ] {
         let output = run(&state, args);
-        assert_eq!(output.status.code(), Some(code), "{args:?}: {}", said(&output));
-        assert!(said(&output).contains(word), "{args:?}: {}", said(&output));
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {}", stderr(&output));
+        assert!(stderr(&output).contains(word), "{args:?}: {}", stderr(&output));
     }
     let output = run(folder.path(), &["local", "serve"]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(said(&output).contains("faults.json") && folder.path().join("faults.json").exists());
+    assert!(stderr(&output).contains("faults.json") && folder.path().join("faults.json").exists());
 }
 
 #[test]
-fn a_snapshot_is_looked_into_with_and_without_a_server() {
+fn a_snapshot_is_exported_while_a_server_runs() {
     let scratch = tempfile::tempdir().unwrap();
     let (state, raw) = (scratch.path().join("state"), scratch.path().join("disk.raw"));
     // The first and the last MiB are written, the rest is a hole.
@@ -121,8 +121,8 @@ fn a_snapshot_is_looked_into_with_and_without_a_server() {
         let out = scratch.path().join(out);
         let name = out.to_string_lossy().into_owned();
         let args = [&["local", "volume", id, "-o", &name, "--json"], view].concat();
-        let told = json(&run(&state, &args));
-        assert_eq!((&told["bytes"], &told["snapshotId"]), (&Value::from(1_u64 << 30), &Value::from(id)));
+        let report = json(&run(&state, &args));
+        assert_eq!((&report["bytes"], &report["snapshotId"]), (&Value::from(1_u64 << 30), &Value::from(id)));
         let file = std::fs::File::open(&out).unwrap();
         let read = |at: u64| {
             let mut bytes = vec![0; 1 << 20];

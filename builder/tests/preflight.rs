@@ -1,4 +1,4 @@
-//! Small images are built from folders and looked at; nothing in them would run.
+//! Preflight of small images that are built from folders. They hold no program that could run.
 #![expect(clippy::unwrap_used, reason = "a test that cannot prepare its case fails")]
 
 use std::fs;
@@ -15,11 +15,11 @@ use amiforge_machine::preflight::{PreflightReport, preflight};
 use amiforge_progress::Monitor;
 use amiforge_sandbox::OnFailure;
 
-/// GUID of the roots.
+/// GUID of the root partition.
 const ROOT: &str = "6f3b6f9c-0000-4000-8000-000000000001";
 
-/// What a system has that lacks nothing, by path.
-fn whole() -> Vec<(&'static str, String)> {
+/// The files of a system without findings, by path.
+fn complete_system() -> Vec<(&'static str, String)> {
     let text = |text: &str| text.to_owned();
     vec![
         ("sbin/init", text("x")),
@@ -38,12 +38,12 @@ fn whole() -> Vec<(&'static str, String)> {
     ]
 }
 
-/// The text of a file of such a system, to be changed.
+/// The text of a file, to be changed.
 fn text_of<'a>(files: &'a mut [(&'static str, String)], path: &str) -> &'a mut String {
     &mut files.iter_mut().find(|(known, _)| *known == path).unwrap().1
 }
 
-/// The least that is a stub of UEFI: one section.
+/// The smallest stub of UEFI: a PE file with one section.
 fn stub() -> Vec<u8> {
     let mut bytes = vec![0; 0x600];
     let mut put = |at: usize, new: &[u8]| bytes[at..at + new.len()].copy_from_slice(new);
@@ -63,7 +63,7 @@ fn stub() -> Vec<u8> {
     bytes
 }
 
-/// A unified kernel image, its bytes.
+/// The bytes of a unified kernel image.
 fn unified(cmdline: &str, initrd: Option<&[u8]>) -> Vec<u8> {
     let inline = |bytes: &[u8]| Content::Inline(bytes.into());
     let mut sections = vec![
@@ -82,13 +82,13 @@ fn unified(cmdline: &str, initrd: Option<&[u8]>) -> Vec<u8> {
     bytes
 }
 
-/// Builds a folder into an image and looks at it.
-fn look(files: &[(&str, String)], start: Option<&[u8]>, partitions: &str) -> PreflightReport {
-    look_after(files, start, partitions, |_| ())
+/// Builds a folder into an image and checks it.
+fn report_of(files: &[(&str, String)], start: Option<&[u8]>, partitions: &str) -> PreflightReport {
+    report_after(files, start, partitions, |_| ())
 }
 
-/// The same, with something done to the folder before.
-fn look_after(
+/// The same, after a change of the folder.
+fn report_after(
     files: &[(&str, String)],
     start: Option<&[u8]>,
     partitions: &str,
@@ -146,20 +146,20 @@ fn good_cmdline() -> String {
 
 #[test]
 fn an_image_with_all_that_ec2_needs_has_no_finding() {
-    let report = look(&whole(), Some(&unified(&good_cmdline(), None)), &partitions());
+    let report = report_of(&complete_system(), Some(&unified(&good_cmdline(), None)), &partitions());
     assert_eq!(report.findings, []);
     assert_eq!((report.firmware.as_slice(), report.kernel.as_deref()), (["uefi"].as_slice(), Some("6.1")));
     assert!(report.passes());
 }
 
 #[test]
-fn what_came_from_a_container_or_a_private_folder_is_found() {
+fn traces_of_a_container_or_a_private_folder_are_findings() {
     let start = unified(&good_cmdline(), None);
-    let mut files = whole();
+    let mut files = complete_system();
     files.push((".dockerenv", String::new()));
-    assert_eq!(look(&files, Some(&start), &partitions()).findings, [], "a rule removes it");
+    assert_eq!(report_of(&files, Some(&start), &partitions()).findings, [], "a rule removes it");
     let kept = format!("{}[normalize]\nskip = [\"container-files\"]\n", partitions());
-    let report = look(&files, Some(&start), &kept);
+    let report = report_of(&files, Some(&start), &kept);
     assert_eq!(checks(&report), ["container"]);
     assert!(
         report.findings[0].what.starts_with("`/.dockerenv` makes systemd take"),
@@ -173,39 +173,42 @@ fn what_came_from_a_container_or_a_private_folder_is_found() {
             fs::set_permissions(source.join(path), mode).unwrap();
         }
     };
-    let report = look_after(&whole(), Some(&start), &partitions(), chmod("", 0o700));
+    let report = report_after(&complete_system(), Some(&start), &partitions(), chmod("", 0o700));
     assert_eq!(report.findings, [], "a working folder says nothing about `/`");
-    let report = look_after(&whole(), Some(&start), &partitions(), chmod("etc", 0o700));
+    let report = report_after(&complete_system(), Some(&start), &partitions(), chmod("etc", 0o700));
     assert_eq!(checks(&report), ["modes"]);
     assert!(report.findings[0].what.contains("may read `/etc` (mode 0700, owner 0)") && !report.passes());
 }
 
 #[test]
-fn an_empty_image_fails_in_every_way_that_can_be_told() {
-    let report = look(&[("etc/passwd", String::new())], None, &partitions());
+fn an_empty_image_fails_every_check_that_applies() {
+    let report = report_of(&[("etc/passwd", String::new())], None, &partitions());
     assert!(!report.passes());
     assert_eq!(checks(&report), ["firmware", "init", "growth", "modules", "access", "locale"]);
 }
 
 #[test]
 fn a_driver_may_be_built_in_or_in_the_initrd_and_nowhere_else() {
-    let mut files = whole();
+    let mut files = complete_system();
     *text_of(&mut files, "usr/lib/modules/6.1/modules.builtin") = "kernel/fs/ext4/ext4.ko\n".to_owned();
-    let none = look(&files, Some(&unified(&good_cmdline(), None)), &partitions());
+    let none = report_of(&files, Some(&unified(&good_cmdline(), None)), &partitions());
     assert_eq!(checks(&none), ["nvme"]);
     assert!(none.findings[0].what.contains("needs the driver `nvme`"), "{}", none.findings[0]);
     let mut archive = CpioWriter::new();
     archive.add("modules/nvme.ko", 0o644, NewEntry::File(b"x"));
-    let with = look(&files, Some(&unified(&good_cmdline(), Some(&archive.finish()))), &partitions());
+    let with = report_of(&files, Some(&unified(&good_cmdline(), Some(&archive.finish()))), &partitions());
     assert_eq!(checks(&with), [""; 0]);
-    let lz4 = look(&files, Some(&unified(&good_cmdline(), Some(b"\x02\x21\x4c\x18...."))), &partitions());
+    let lz4 =
+        report_of(&files, Some(&unified(&good_cmdline(), Some(b"\x02\x21\x4c\x18...."))), &partitions());
     assert_eq!(checks(&lz4), ["initrd"]);
     text_of(&mut files, "usr/lib/modules/6.1/modules.dep").clear();
-    assert!(checks(&look(&files, Some(&unified(&good_cmdline(), None)), &partitions())).contains(&"ena"));
+    assert!(
+        checks(&report_of(&files, Some(&unified(&good_cmdline(), None)), &partitions())).contains(&"ena")
+    );
 }
 
 #[test]
-fn a_root_that_is_not_named_by_what_stays_is_told() {
+fn a_root_without_a_stable_name_is_a_finding() {
     for (root, expected) in [
         ("root=PARTUUID=6f3b6f9c-0000-4000-8000-00000000dead ", vec!["root"]),
         ("root=UUID=6f3b6f9c-0000-4000-8000-00000000dead ", vec!["root", "root"]),
@@ -214,17 +217,20 @@ fn a_root_that_is_not_named_by_what_stays_is_told() {
         ("", vec!["root"]),
     ] {
         let cmdline = format!("{root}console=ttyS0");
-        let report = look(&whole(), Some(&unified(&cmdline, None)), &partitions());
+        let report = report_of(&complete_system(), Some(&unified(&cmdline, None)), &partitions());
         assert_eq!(checks(&report), expected, "{root}");
         assert_eq!(report.passes(), !root.contains("dead"), "{root}");
     }
     let silent = format!("root=PARTUUID={ROOT} console=tty0");
-    assert_eq!(checks(&look(&whole(), Some(&unified(&silent, None)), &partitions())), ["console"]);
+    assert_eq!(
+        checks(&report_of(&complete_system(), Some(&unified(&silent, None)), &partitions())),
+        ["console"]
+    );
 }
 
 #[test]
-fn a_damaged_start_and_wrong_types_are_told() {
-    let report = look(&whole(), Some(b"MZ and nothing else"), &partitions());
+fn a_damaged_loader_and_wrong_types_are_findings() {
+    let report = report_of(&complete_system(), Some(b"MZ and nothing else"), &partitions());
     assert!(
         report.findings[0].what.starts_with("BOOTX64.EFI cannot be run by UEFI"),
         "{:?}",
@@ -234,36 +240,36 @@ fn a_damaged_start_and_wrong_types_are_told() {
         "[[partition]]\nrole = \"esp\"\nsize = \"40 MiB\"\n[[partition]]\nrole = \"root\"\nguid = \"{ROOT}\"\n\
          type = \"linux-generic\"\n[[partition]]\nrole = \"data\"\nmount = \"/srv\"\nsize = \"8 MiB\"\n"
     );
-    let report = look(&whole(), Some(&unified(&good_cmdline(), None)), &moved);
+    let report = report_of(&complete_system(), Some(&unified(&good_cmdline(), None)), &moved);
     assert_eq!(checks(&report), ["partition-type", "growth"]);
 }
 
 #[test]
-fn what_every_machine_would_share_and_a_closed_door_are_told() {
+fn shared_secrets_and_missing_access_are_findings() {
     let keep = "[normalize]\nskip = [\"ssh-host-keys\", \"machine-id\"]\n";
-    let mut files = whole();
+    let mut files = complete_system();
     files.push(("etc/ssh/ssh_host_rsa_key", "secret".to_owned()));
     files.push(("etc/machine-id", "0123456789abcdef0123456789abcdef\n".to_owned()));
     files.push(("etc/cloud/cloud.cfg.d/90.cfg", "datasource_list:\n  - NoCloud\n".to_owned()));
     let recipe = format!("{}{keep}", partitions());
-    let report = look(&files, Some(&unified(&good_cmdline(), None)), &recipe);
+    let report = report_of(&files, Some(&unified(&good_cmdline(), None)), &recipe);
     assert_eq!(checks(&report), ["cloud-init", "host-keys", "machine-id"]);
     files.last_mut().unwrap().1 = "datasource_list: [ Ec2, None ]\n".to_owned();
     files.retain(|(path, _)| *path != "usr/sbin/sshd");
-    let report = look(&files, Some(&unified(&good_cmdline(), None)), &recipe);
+    let report = report_of(&files, Some(&unified(&good_cmdline(), None)), &recipe);
     assert_eq!(checks(&report), ["access", "host-keys", "machine-id"]);
 }
 
-/// Findings of a system that lacks nothing but for some files, and has others besides.
+/// The findings of a system without some files and with others.
 fn with(without: &[&str], more: &[(&'static str, &str)]) -> PreflightReport {
-    let mut files = whole();
+    let mut files = complete_system();
     files.retain(|(path, _)| !without.contains(path));
     files.extend(more.iter().map(|(path, text)| (*path, (*text).to_owned())));
-    look(&files, Some(&unified(&good_cmdline(), None)), &partitions())
+    report_of(&files, Some(&unified(&good_cmdline(), None)), &partitions())
 }
 
 #[test]
-fn whoever_has_the_key_must_be_able_to_become_root() {
+fn the_owner_of_the_key_must_be_able_to_become_root() {
     let report = with(&["usr/bin/sudo"], &[]);
     assert_eq!(checks(&report), ["sudo"]);
     assert!(report.passes() && report.findings[0].remedy.contains("package sudo"), "{:?}", report.findings);
@@ -272,7 +278,7 @@ fn whoever_has_the_key_must_be_able_to_become_root() {
         ("etc/cloud/cloud.cfg.d/9.cfg", "disable_root: false\n"),
     ];
     assert_eq!(checks(&with(&["usr/bin/sudo"], &root)), [""; 0]);
-    // Without cloud-init, units of our own let a user in, whose password is locked.
+    // Without cloud-init, amiforge's units let a user in whose password is locked.
     let ours = |user: &str, more: &[(&'static str, &str)]| {
         let unit = format!("[Service]\nExecStart=/usr/lib/amiforge/metadata {user} metadata\n");
         let mut files = vec![
@@ -294,7 +300,7 @@ fn whoever_has_the_key_must_be_able_to_become_root() {
         ("etc/sudoers.d/dev", "dev ALL=(ALL:ALL) NOPASSWD: ALL\n", vec![]),
         ("etc/sudoers.d/group", "%sudo ALL=(ALL) NOPASSWD:ALL\n", vec![]),
         ("etc/sudoers.d/other", "ops ALL=(ALL) NOPASSWD:ALL\n", vec!["sudo"]),
-        // sudo does not read a file with such a name.
+        // sudo ignores files with a dot in the name.
         ("etc/sudoers.d/dev.conf", "dev ALL=(ALL:ALL) NOPASSWD: ALL\n", vec!["sudo"]),
     ] {
         assert_eq!(ours("dev", &[(file, rule)]), expected, "{file}: {rule}");
@@ -316,32 +322,32 @@ fn a_locale_must_be_set_and_there() {
     ] {
         assert_eq!(checks(&with(&none, &[german, there])), [""; 0], "{}", there.0);
     }
-    // cloud-init generates what it sets, with the program of the distribution.
+    // cloud-init generates the locale that it sets, with the distribution's program.
     let cloud = ("etc/cloud/cloud.cfg.d/90.cfg", "locale: en_US.UTF-8\n");
     assert_eq!(checks(&with(&[], &[cloud])), ["locale"]);
     assert_eq!(checks(&with(&[], &[cloud, ("usr/sbin/locale-gen", "x")])), [""; 0]);
 }
 
 #[test]
-fn an_image_that_cannot_be_kept_secure_is_warned_of() {
-    let looked = |files: &[(&'static str, &str)]| {
-        let mut all = whole();
+fn an_image_without_security_updates_is_warned_of() {
+    let findings = |files: &[(&'static str, &str)]| {
+        let mut all = complete_system();
         all.extend(files.iter().map(|(path, text)| (*path, (*text).to_owned())));
-        let report = look(&all, Some(&unified(&good_cmdline(), None)), &partitions());
+        let report = report_of(&all, Some(&unified(&good_cmdline(), None)), &partitions());
         assert!(report.passes(), "it boots all the same");
         report.findings.into_iter().map(|finding| (finding.check, finding.what)).collect::<Vec<_>>()
     };
     let status = ("var/lib/dpkg/status", "Package: linux-image-cloud-amd64\nStatus: install ok installed\n");
     let (apt, debian) = (("usr/bin/apt-get", "x"), ("etc/os-release", "NAME=x\nID=debian\n"));
     let of = |found: &[(&'static str, String)]| found.iter().map(|(check, _)| *check).collect::<Vec<_>>();
-    assert_eq!(of(&looked(&[status, apt])), ["package-sources", "kernel-upgrade"]);
-    assert_eq!(of(&looked(&[status, ("etc/kernel/postinst.d/zz-amiforge", "x")])), [""; 0]);
+    assert_eq!(of(&findings(&[status, apt])), ["package-sources", "kernel-upgrade"]);
+    assert_eq!(of(&findings(&[status, ("etc/kernel/postinst.d/zz-amiforge", "x")])), [""; 0]);
     let list = "etc/apt/sources.list.d/debian.sources";
     let plain = "Types: deb\nURIs: http://deb.debian.org/debian\nSuites: trixie\nSigned-By: /k.gpg\n";
-    let found = looked(&[apt, debian, (list, plain)]);
+    let found = findings(&[apt, debian, (list, plain)]);
     assert_eq!(of(&found), ["package-sources"; 2]);
     assert!(found[0].1.contains("security updates") && found[1].1.contains("/k.gpg"), "{found:?}");
     let with = format!("{plain}\nTypes: deb\nSuites: trixie-security\n");
-    assert_eq!(looked(&[apt, debian, (list, &with), ("k.gpg", "x")]), []);
-    assert_eq!(looked(&[apt, ("etc/apt/sources.list", "deb http://own.example/ x main\n")]), []);
+    assert_eq!(findings(&[apt, debian, (list, &with), ("k.gpg", "x")]), []);
+    assert_eq!(findings(&[apt, ("etc/apt/sources.list", "deb http://own.example/ x main\n")]), []);
 }

@@ -1,4 +1,4 @@
-//! `register` and `publish` as a user meets them: what is refused before any call, and what a dry run says.
+//! `register` and `publish` on the command line: options that are refused before any call, and dry runs.
 #![cfg(feature = "aws")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot prepare its case fails")]
 
@@ -24,17 +24,17 @@ kind = "dir"
 path = "files"
 "#;
 
-/// A bundle in an empty folder, no credentials, and no region but the one that is named.
-struct Desk(TempDir);
+/// A bundle in an empty folder, without credentials or a default region.
+struct CliFixture(TempDir);
 
-impl Desk {
+impl CliFixture {
     fn new() -> Self {
-        let desk = Self(tempfile::tempdir().unwrap());
-        fs::create_dir(desk.0.path().join("files")).unwrap();
-        fs::write(desk.0.path().join("files/hello"), "hello\n").unwrap();
-        fs::write(desk.0.path().join("recipe.toml"), RECIPE).unwrap();
-        assert!(desk.output(&["build", "recipe.toml", "-o", "out"]).status.success());
-        desk
+        let cli = Self(tempfile::tempdir().unwrap());
+        fs::create_dir(cli.0.path().join("files")).unwrap();
+        fs::write(cli.0.path().join("files/hello"), "hello\n").unwrap();
+        fs::write(cli.0.path().join("recipe.toml"), RECIPE).unwrap();
+        assert!(cli.output(&["build", "recipe.toml", "-o", "out"]).status.success());
+        cli
     }
 
     fn output(&self, args: &[&str]) -> Output {
@@ -56,7 +56,7 @@ impl Desk {
 }
 
 #[test]
-fn mistakes_are_told_together_before_anything_is_called() {
+fn mistakes_are_reported_together_before_anything_is_called() {
     let args = [
         "publish",
         "out",
@@ -75,17 +75,17 @@ fn mistakes_are_told_together_before_anything_is_called() {
             build the image with the partition that is missing (ESP for UEFI, BIOS boot for BIOS)\n    \
             `--copy-to`: `eu-west-1` is the region that is published to; name other regions only\n\
         --- exit 2\n";
-    assert_eq!(Desk::new().run(&args), expected);
+    assert_eq!(CliFixture::new().run(&args), expected);
 }
 
 #[test]
 fn one_mistake_reads_as_one_line() {
-    let desk = Desk::new();
+    let cli = CliFixture::new();
     let expected = |verb: &str, mistake: &str| {
         format!("--- stderr\nerror: cannot {verb}\n  caused by: {mistake}\n--- exit 2\n")
     };
     assert_eq!(
-        desk.run(&["publish", "out", "--region", "eu-west-1", "--root-volume", "iops=4001,size=8"]),
+        cli.run(&["publish", "out", "--region", "eu-west-1", "--root-volume", "iops=4001,size=8"]),
         expected(
             "publish `out`",
             "`--root-volume`: `gp3` of 8 GiB has at most 4000 iops (500 for each GiB), and 4001 are asked for; give \
@@ -93,14 +93,14 @@ fn one_mistake_reads_as_one_line() {
         )
     );
     assert_eq!(
-        desk.run(&["register", "snap-1", "--region", "eu-west-1", "--name", "web", "--boot-mode", "uefi"]),
+        cli.run(&["register", "snap-1", "--region", "eu-west-1", "--name", "web", "--boot-mode", "uefi"]),
         expected(
             "register `snap-1`",
             "`--arch`: nothing says which architecture the image is for; give `--arch x86_64` or `--arch arm64`"
         )
     );
     assert_eq!(
-        desk.run(&[
+        cli.run(&[
             "register",
             "snap-1",
             "--bundle",
@@ -119,50 +119,42 @@ fn one_mistake_reads_as_one_line() {
 }
 
 #[test]
-fn nothing_becomes_public_without_a_yes() {
-    let desk = Desk::new();
-    let home = desk.0.path().join("region");
+fn nothing_becomes_public_without_a_confirmation() {
+    let cli = CliFixture::new();
+    let home = cli.0.path().join("region");
     let shown = Command::new(env!("CARGO_BIN_EXE_amiforge"))
         .args(["publish", "out", "--region", "local", "--public"])
-        .current_dir(desk.0.path())
+        .current_dir(cli.0.path())
         .env_clear()
         .env("AMIFORGE_LOCAL_REGION", home)
         .stdin(Stdio::null())
         .output()
         .unwrap();
-    let told = String::from_utf8_lossy(&shown.stderr).into_owned();
-    let expected = "error: `--public` asks before it acts, and there is no terminal\nhint: add `--yes`\n";
-    assert_eq!((told.as_str(), shown.status.code()), (expected, Some(2)));
+    let stderr = String::from_utf8_lossy(&shown.stderr).into_owned();
+    let expected = "error: `--public` needs a confirmation, and there is no terminal\nhint: add `--yes`\n";
+    assert_eq!((stderr.as_str(), shown.status.code()), (expected, Some(2)));
 }
 
 #[test]
-fn a_dry_run_needs_no_network_and_has_to_be_told_the_region() {
-    let desk = Desk::new();
+fn a_dry_run_needs_no_network_and_a_named_region() {
+    let cli = CliFixture::new();
     let expected = "--- stderr\n\
-        error: a dry run calls nothing, so it has to be told the region\n\
+        error: a dry run makes no calls, so the region must be named\n\
         hint: add `--region eu-west-1`, or set AWS_REGION\n\
         --- exit 2\n";
-    assert_eq!(desk.run(&["publish", "out", "--dry-run"]), expected);
-    let output = desk.output(&[
-        "publish",
-        "out",
-        "--dry-run",
-        "--json",
-        "--region",
-        "eu-west-1",
-        "--deprecate",
-        "90d",
-    ]);
+    assert_eq!(cli.run(&["publish", "out", "--dry-run"]), expected);
+    let output =
+        cli.output(&["publish", "out", "--dry-run", "--json", "--region", "eu-west-1", "--deprecate", "90d"]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let plan: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!((&plan["name"], &plan["region"]), (&"web-1".into(), &"eu-west-1".into()));
-    let manifest = fs::read(desk.0.path().join("out/manifest.json")).unwrap();
+    let manifest = fs::read(cli.0.path().join("out/manifest.json")).unwrap();
     let manifest: serde_json::Value = serde_json::from_slice(&manifest).unwrap();
     assert_eq!(plan["blocks"], manifest["ebs"]["without_zero"]["blocks"]);
     let policy = plan["policy"].to_string();
     assert!(policy.contains("ec2:EnableImageDeprecation") && !policy.contains("ec2:CopyImage"), "{policy}");
     assert!(!plan["unknown"].as_array().unwrap().is_empty());
-    let text = desk.run(&["publish", "out", "--dry-run", "--region", "eu-west-1"]);
+    let text = cli.run(&["publish", "out", "--dry-run", "--region", "eu-west-1"]);
     for part in [
         "`web-1` in eu-west-1\n",
         "\ncalls:\n",
@@ -172,12 +164,12 @@ fn a_dry_run_needs_no_network_and_has_to_be_told_the_region() {
     ] {
         assert!(text.contains(part), "{part}: {text}");
     }
-    assert!(!desk.0.path().join("out.publish").exists(), "a dry run leaves nothing");
+    assert!(!cli.0.path().join("out.publish").exists(), "a dry run leaves nothing");
 }
 
 #[test]
-fn failures_are_json_where_json_is_asked_for() {
-    let desk = Desk::new();
+fn failures_are_json_with_the_json_option() {
+    let cli = CliFixture::new();
     for (args, code, message) in [
         (
             &["publish", "out", "--region", "eu-west-1", "--tag", "x", "--json"][..],
@@ -189,26 +181,26 @@ fn failures_are_json_where_json_is_asked_for() {
         (&["build", "nothing.toml", "-o", "x", "--json"], "", "cannot "),
         (&["publish", "--no-such-option", "--json"], "usage", "unexpected argument"),
     ] {
-        let output = desk.output(args);
+        let output = cli.output(args);
         assert!(matches!(output.status.code(), Some(1 | 2)), "{args:?}");
         let shown: serde_json::Value = serde_json::from_slice(&output.stdout)
             .unwrap_or_else(|error| panic!("{args:?}: {error}: {}", String::from_utf8_lossy(&output.stdout)));
         let error = &shown["error"];
-        let said = error["message"].as_str().unwrap();
-        assert!(said.starts_with(message), "{args:?}: {said}");
+        let message_shown = error["message"].as_str().unwrap();
+        assert!(message_shown.starts_with(message), "{args:?}: {message_shown}");
         assert!(error["code"].as_str().unwrap().starts_with(code), "{args:?}: {shown}");
         assert!(error["causes"].is_array(), "{shown}");
-        assert!(!output.stderr.is_empty(), "people are told too");
+        assert!(!output.stderr.is_empty(), "the failure is also on standard error");
     }
 }
 
-/// Starts a publish to a service that takes connections and never answers.
-fn hanging(desk: &Desk) -> (std::net::TcpListener, std::process::Child) {
+/// Starts a publish to a service that accepts connections and never answers.
+fn hanging(cli: &CliFixture) -> (std::net::TcpListener, std::process::Child) {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     let child = Command::new(env!("CARGO_BIN_EXE_amiforge"))
         .args(["publish", "out", "--region", "eu-west-1", "--endpoint-url", &endpoint])
-        .current_dir(desk.0.path())
+        .current_dir(cli.0.path())
         .env_clear()
         .envs([
             ("AWS_ACCESS_KEY_ID", "A"),
@@ -231,17 +223,17 @@ fn interrupt(child: &std::process::Child) {
 
 #[test]
 fn the_first_interrupt_ends_a_request_that_hangs_and_the_second_one_at_once() {
-    let desk = Desk::new();
-    let (_listener, child) = hanging(&desk);
+    let cli = CliFixture::new();
+    let (_listener, child) = hanging(&cli);
     let begun = std::time::Instant::now();
     interrupt(&child);
     let output = child.wait_with_output().unwrap();
-    // Two seconds, and what a busy machine takes on top.
+    // Two seconds, and a margin for a busy machine.
     assert!(begun.elapsed() < std::time::Duration::from_secs(4), "{:?}", begun.elapsed());
-    let told = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(1), "{told}");
-    assert!(told.contains("caused by: interrupted\nhint: nothing was made; "), "{told}");
-    let (_listener, mut child) = hanging(&desk);
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("caused by: interrupted\nhint: nothing was made; "), "{stderr}");
+    let (_listener, mut child) = hanging(&cli);
     let begun = std::time::Instant::now();
     let status = loop {
         interrupt(&child);
@@ -258,7 +250,7 @@ fn the_first_interrupt_ends_a_request_that_hangs_and_the_second_one_at_once() {
 
 #[test]
 fn uploads_and_publishes_are_checked_by_the_same_rules_before_anything_is_called() {
-    let desk = Desk::new();
+    let cli = CliFixture::new();
     let alias = "arn:aws:kms:us-east-1:123456789012:alias/web";
     let elsewhere = "arn:aws:kms:us-east-1:123456789012:key/1";
     for (options, said) in [
@@ -273,8 +265,8 @@ fn uploads_and_publishes_are_checked_by_the_same_rules_before_anything_is_called
     ] {
         for command in ["upload", "publish"] {
             // Nothing listens there, and there are no credentials.
-            let place = ["--region", "eu-west-1", "--endpoint-url", "http://127.0.0.1:9"];
-            let shown = desk.run(&[&[command, "out"], options, &place].concat());
+            let region = ["--region", "eu-west-1", "--endpoint-url", "http://127.0.0.1:9"];
+            let shown = cli.run(&[&[command, "out"], options, &region].concat());
             assert!(shown.contains(&format!("error: cannot {command} `out`\n")), "{shown}");
             assert!(shown.contains(said) && shown.ends_with("--- exit 2\n"), "{command}: {shown}");
         }
@@ -283,7 +275,7 @@ fn uploads_and_publishes_are_checked_by_the_same_rules_before_anything_is_called
 
 #[test]
 fn a_call_that_fails_has_the_same_hint_in_every_command() {
-    let desk = Desk::new();
+    let cli = CliFixture::new();
     let id = "snap-0123456789abcdef0";
     let ami = "ami-0123456789abcdef0";
     for args in [
@@ -298,7 +290,7 @@ fn a_call_that_fails_has_the_same_hint_in_every_command() {
         let output = Command::new(env!("CARGO_BIN_EXE_amiforge"))
             .args(args)
             .args(["--json", "--region", "eu-west-1", "--endpoint-url", "http://127.0.0.1:9"])
-            .current_dir(desk.0.path())
+            .current_dir(cli.0.path())
             .env_clear()
             .env("AWS_EC2_METADATA_DISABLED", "true")
             .stdin(Stdio::null())

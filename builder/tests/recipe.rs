@@ -1,29 +1,30 @@
-//! Every mistake in a recipe, as the user reads it, and what a recipe means that has none.
+//! The messages for mistakes in recipes, and the values of valid recipes.
 
 use std::path::{Path, PathBuf};
 
-use amiforge::recipe::{Base, Recipe, RecipeContent, RecipeError, Recommends, Scripts, SourceFrom};
+use amiforge::recipe::{Recipe, RecipeContent, RecipeError, Recommends, Scripts, SourceFrom};
 use amiforge_image::disk::{DiskSize, PartitionSize};
+use amiforge_rootfs::packages::resolve::BasePackages;
 
-/// Stands before the recipe of each case.
+/// The line before the recipe of each case.
 const CASE: &str = "#### ";
-/// Stands before what is said about it.
-const SAID: &str = "#--- said\n";
+/// The line before the messages for it.
+const MESSAGES: &str = "#--- said\n";
 
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/recipes").join(name)
 }
 
-/// The fixture with what is said now.
-fn said_now(fixture: &str) -> String {
+/// The fixture with the messages of this version.
+fn updated(fixture: &str) -> String {
     let cases = fixture.split(CASE).skip(1).map(|case| {
-        let recipe = case.split(SAID).next().unwrap_or_default();
+        let recipe = case.split(MESSAGES).next().unwrap_or_default();
         let (title, recipe) = recipe.split_once('\n').unwrap_or_default();
-        let said = match Recipe::parse(recipe, Path::new("recipe.toml")) {
+        let messages = match Recipe::parse(recipe, Path::new("recipe.toml")) {
             Ok(_) => "nothing\n".to_owned(),
             Err(error) => format!("{error}\n"),
         };
-        format!("{CASE}{title}\n{recipe}{SAID}{said}\n")
+        format!("{CASE}{title}\n{recipe}{MESSAGES}{messages}\n")
     });
     cases.collect()
 }
@@ -32,7 +33,7 @@ fn said_now(fixture: &str) -> String {
 fn every_mistake_reads_as_the_fixture_says() {
     let path = fixture("mistakes.txt");
     let fixture = std::fs::read_to_string(&path).unwrap();
-    let now = said_now(&fixture);
+    let now = updated(&fixture);
     if std::env::var_os("UPDATE_FIXTURES").is_some() {
         std::fs::write(&path, &now).unwrap();
         return;
@@ -118,7 +119,7 @@ fn paths_are_relative_to_the_folder_of_the_recipe() {
 }
 
 #[test]
-fn a_file_that_is_no_text_or_too_long_or_missing_is_refused() {
+fn a_file_that_is_not_utf8_or_too_long_or_missing_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("recipe.toml");
     assert!(matches!(Recipe::load(&path), Err(RecipeError::Read { .. })));
@@ -132,7 +133,7 @@ const DEB: &str = "[[source]]\nkind = \"deb\"\ndistribution = \"debian\"\n\
     suites = [\"bookworm\", \"bookworm-updates\", \"bookworm-security\"]\n";
 
 #[test]
-fn security_suites_of_debian_lie_in_an_archive_of_their_own() {
+fn security_suites_of_debian_are_a_separate_archive() {
     let recipe = parse(&format!("{IMAGE}{DEB}mirror = \"https://deb.example/debian/\"\n"));
     let deb = recipe.deb.unwrap();
     let shown: Vec<_> = deb
@@ -145,7 +146,10 @@ fn security_suites_of_debian_lie_in_an_archive_of_their_own() {
         ("debian-security", "bookworm-security".to_owned(), Some("https://deb.example/debian-security")),
     ];
     assert_eq!(shown, expected);
-    assert_eq!((deb.base, deb.recommends, deb.scripts), (Base::Required, Recommends::Leave, Scripts::Run));
+    assert_eq!(
+        (deb.base, deb.recommends, deb.scripts),
+        (BasePackages::Required, Recommends::Leave, Scripts::Run)
+    );
     assert_eq!(deb.arch, "amd64");
     let ubuntu = parse(&format!(
         "{IMAGE}[[source]]\nkind = \"deb\"\ndistribution = \"ubuntu\"\nsuites = [\"noble\", \"noble-security\"]\n"

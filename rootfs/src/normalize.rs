@@ -8,17 +8,22 @@ use std::collections::BTreeSet;
 
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Content, Name, Node, NodeId, NodeKind, Tree};
+use schemars::JsonSchema;
+use serde::Deserialize;
 
-/// A cleaning rule.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// A rule of cleaning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum NormalizeRule {
     /// `/etc/machine-id` emptied, `/var/lib/dbus/machine-id` removed.
     MachineId,
-    /// `/etc/ssh/ssh_host_*` removed. sshd does not start without: cloud-init or `ssh-keygen -A` makes new ones.
+    /// `/etc/ssh/ssh_host_*` removed.
     SshHostKeys,
-    /// Keys and ids that packages made for services removed, and made again at the first boot: see
-    /// [`crate::steps::service_keys`], which does it after all other rules.
+    /// Keys and ids that packages make for their services when they are installed removed, and made again by each
+    /// machine at its first boot: `/etc/bind/rndc.key`, `/etc/munge/munge.key`, the cookie of `rabbitmq`,
+    /// `/etc/nvme/hostnqn` and `hostid`, `/etc/iscsi/initiatorname.iscsi` and the key and certificate
+    /// `ssl-cert-snakeoil`. Those that a `[[file]]` puts there or `[secrets]` allows stay.
     ServiceKeys,
     /// Saved random seeds and the credential secret removed.
     RandomSeeds,
@@ -36,8 +41,8 @@ pub enum NormalizeRule {
     TemporaryFiles,
     /// Everything in `/run` removed.
     RuntimeFiles,
-    /// The marks by which systemd and others take a machine for a container removed, and the empty file that container
-    /// engines leave as `/dev/console`.
+    /// `/.dockerenv` and the other marks by which systemd takes a machine for a container removed, and the empty file
+    /// that container engines leave as `/dev/console`.
     ContainerFiles,
     /// `/` made root's and 0755 where not everybody may read and search it, or others than root may write to it.
     RootDirectory,

@@ -1,10 +1,11 @@
 //! `amiforge boot`: launches an image on this machine, as EC2 would.
 
-mod args;
 #[cfg(feature = "aws")]
-mod remote;
+mod ami;
+mod args;
+mod launch;
 mod show;
-mod subject;
+mod target;
 
 use std::fs;
 
@@ -17,47 +18,48 @@ use anyhow::Context as _;
 
 pub(crate) use args::Args;
 use show::LaunchView;
-use subject::Subject;
+use target::BootTarget;
 
-use super::{CommandResult, Done, Failure};
+use crate::outcome::{CommandResult, Failure, Outcome};
+use crate::signals::interrupt_on_signals;
 use crate::ui::Ui;
 
 /// Runs the command.
 pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
-    let cancel = super::stop_on_signals()?;
-    let subject = Subject::find(args, ui, &cancel)?;
+    let cancel = interrupt_on_signals()?;
+    let target = BootTarget::resolve(args, ui, &cancel)?;
     let cannot = || format!("cannot boot `{}`", args.image.display());
-    let before = args.needs_login().then(|| Medium::open(&subject.disk)).transpose().with_context(cannot)?;
+    let before = args.needs_login().then(|| Medium::open(&target.disk)).transpose().with_context(cannot)?;
     let before = before.as_ref().map(BeforeBoot::read);
-    let wanted = args.launch(&subject, before.as_ref())?;
+    let request = args.launch(&target, before.as_ref())?;
     if let Some(before) = before {
-        refuse_without_key(&wanted, &before, cannot)?;
+        refuse_without_key(&request, &before, cannot)?;
     }
     let log = args.log.as_deref().map(fs::File::create).transpose();
     let log = log.with_context(|| {
         format!("cannot write `{}`", args.log.as_deref().unwrap_or(&args.image).display())
     })?;
-    let face = LaunchView::new(ui, &wanted, args.has_output(), log);
-    face.begin(&subject, &wanted);
-    let launched = launch(&wanted, &face, &cancel).map_err(|error| failure(error, cannot()))?;
-    face.end();
-    let receipt = keep_receipt(args, &subject, &wanted, &launched, ui, &cancel)?;
-    show::outcome(&subject, &wanted, &launched, receipt.as_deref(), ui)?;
+    let view = LaunchView::new(ui, &request, args.has_output(), log);
+    view.begin(&target, &request);
+    let launched = launch(&request, &view, &cancel).map_err(|error| failure(error, cannot()))?;
+    view.end();
+    let receipt = keep_receipt(args, &target, &request, &launched, ui, &cancel)?;
+    show::outcome(&target, &request, &launched, receipt.as_deref(), ui)?;
     Ok(match launched.ended {
-        LaunchEnd::Passed | LaunchEnd::Off | LaunchEnd::Stopped => Done::Well,
-        LaunchEnd::Failed { .. } => Done::Differs,
+        LaunchEnd::Passed | LaunchEnd::Off | LaunchEnd::Stopped => Outcome::Success,
+        LaunchEnd::Failed { .. } => Outcome::Difference,
     })
 }
 
-/// A command needs a login, and an image takes a key at its first boot only.
+/// Refuses a command over ssh for an image that took another key: an image takes a key at its first boot only.
 fn refuse_without_key(
-    wanted: &Launch,
+    request: &Launch,
     before: &BeforeBoot,
     cannot: impl Fn() -> String,
 ) -> Result<(), Failure> {
-    let facts = &wanted.instance;
+    let facts = &request.instance;
     let identity = InstanceIdentity::of(&facts.seed, facts.id.as_deref(), &facts.kind);
-    if wanted.key.is_some() || !before.was_booted_as(&identity) {
+    if request.key.is_some() || !before.was_booted_as(&identity) {
         return Ok(());
     }
     let id = &identity.instance;
@@ -75,33 +77,33 @@ fn failure(error: BootError, cannot: String) -> Failure {
     Failure { hint, ..failure }
 }
 
-/// Writes the receipt of a boot that passed, takes back that of one that failed.
+/// Writes the receipt of a boot that passed; removes the one of a boot that failed.
 fn keep_receipt(
     args: &Args,
-    subject: &Subject,
-    wanted: &Launch,
+    target: &BootTarget,
+    request: &Launch,
     launched: &Launched,
     ui: &Ui,
     cancel: &amiforge_progress::CancelToken,
 ) -> Result<Option<std::path::PathBuf>, Failure> {
-    let Some(image) = subject.vouched.as_deref().filter(|_| !args.leaves_no_receipt()) else {
+    let Some(image) = target.receipt_image.as_deref().filter(|_| !args.leaves_no_receipt()) else {
         return Ok(None);
     };
     let cannot = || format!("cannot keep the receipt of `{}`", image.display());
-    let (arch, firmware, bus) = (wanted.arch, wanted.firmware, wanted.bus);
+    let (arch, firmware, bus) = (request.arch, request.firmware, request.bus);
     match launched.ended {
         LaunchEnd::Failed { .. } => receipt::take_back(image, arch, firmware, bus).with_context(cannot)?,
         LaunchEnd::Passed => {
-            // Lengths first: a file that was made longer may be of a size that takes hours.
-            let digests = if subject.expected.is_some_and(|(_, size)| size != subject.size) {
+            // Compare lengths first: hashing a file that was extended by accident may take hours.
+            let digests = if target.expected.is_some_and(|(_, size)| size != target.size) {
                 None
             } else {
                 let found = receipt::digests(image, Monitor::new(ui, cancel)).with_context(cannot)?;
-                Some(found).filter(|found| subject.expected.is_none_or(|(expected, _)| expected == *found))
+                Some(found).filter(|found| target.expected.is_none_or(|(expected, _)| expected == *found))
             };
             let Some(digests) = digests else {
                 ui.warn(format_args!(
-                    "`{}` is not what its manifest says, so there is no receipt; `amiforge verify` tells more",
+                    "`{}` is not what its manifest describes, so there is no receipt; `amiforge verify` shows the differences",
                     image.display()
                 ));
                 return Ok(None);

@@ -1,12 +1,11 @@
-//! `amiforge build`: from a recipe to a bundle.
+//! `amiforge build`: builds a recipe into a bundle.
 
-use std::env;
 use std::path::PathBuf;
 use std::time::Instant;
 
 use amiforge::lock::{self, Lock};
 use amiforge::pipeline::{self, BuildError, BuildOptions, Built};
-use amiforge::recipe::{Recipe, RecipeError};
+use amiforge::recipe::Recipe;
 use amiforge::vendor::{self, VendorError};
 use amiforge_formats::{ext4, fat};
 use amiforge_image::bundle::{self, BundleError, ExistingBundle};
@@ -22,14 +21,16 @@ use amiforge_rootfs::steps::fstab::FstabError;
 use amiforge_sandbox::{Limit, OnFailure, SandboxError};
 use serde::Serialize;
 
-use super::{CommandResult, Done, Failure, stop_on_signals, store};
-use crate::ui::{Bytes, Ui};
+use super::inputs::{default_store, load_recipe, lock_failure, source_date_epoch};
+use crate::outcome::{CommandResult, Failure, Outcome};
+use crate::signals::interrupt_on_signals;
+use crate::ui::{HumanBytes, Ui};
 
 /// Build a recipe into a bundle: image, manifest, listing, checksums
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  amiforge build web/recipe.toml -o out/web\n  \
     SOURCE_DATE_EPOCH=1761955200 amiforge build web/recipe.toml -o out/web --force --json\n\n\
-    The same recipe and inputs give the same bytes, on any machine, whoever builds. Nothing is needed but the inputs: \
+    The same recipe and inputs give the same bytes, on any machine, for any user. Only the inputs are needed: \
     no root, no network, no tool of the host.")]
 pub(crate) struct Args {
     /// The recipe
@@ -39,7 +40,7 @@ pub(crate) struct Args {
     #[arg(short, long, value_name = "DIR")]
     out: PathBuf,
 
-    /// Replace a bundle that is there already, once the new one is whole
+    /// Replace an existing bundle, once the new one is complete
     #[arg(long)]
     force: bool,
 
@@ -59,7 +60,7 @@ pub(crate) struct Args {
     #[arg(long)]
     shell: bool,
 
-    /// Open no socket. A build never does; this is for scripts that want it said
+    /// Open no socket. A build never does; this is for scripts that state it
     #[arg(long)]
     offline: bool,
 }
@@ -101,39 +102,25 @@ struct PartitionReport {
 /// Runs the command.
 pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let begun = Instant::now();
-    let recipe = load(&args.recipe)?;
+    let recipe = load_recipe(&args.recipe)?;
     let mut options = options(args)?;
     options.lock = lock(args, &recipe)?;
-    let cancel = stop_on_signals()?;
+    let cancel = interrupt_on_signals()?;
     let built = pipeline::build(&recipe, &options, Monitor::new(ui, &cancel))
         .map_err(|error| failure(error, &recipe, args))?;
     report(&built, begun.elapsed().as_secs_f64(), ui)?;
-    Ok(Done::Well)
+    Ok(Outcome::Success)
 }
 
-/// Reads the recipe; mistakes in it are the user's.
-pub(crate) fn load(path: &std::path::Path) -> Result<Recipe, Failure> {
-    let name = format!("cannot use the recipe `{}`", path.display());
-    Recipe::load(path).map_err(|error| match &error {
-        RecipeError::Mistakes(_) => Failure::usage(anyhow::Error::from(error).context(name))
-            .hint("`amiforge schema` prints every key, for editors that complete and check them"),
-        RecipeError::Read { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
-            Failure::usage(anyhow::Error::from(error).context(name))
-                .hint("`amiforge new DIR` starts a recipe that builds as it is")
-        }
-        _ => Failure::usage(anyhow::Error::from(error).context(name)),
-    })
-}
-
-/// The lock of the recipe, from beside it or out of the file of inputs.
+/// The lock of the recipe: the file beside it, or the one in the file of `--vendor`.
 fn lock(args: &Args, recipe: &Recipe) -> Result<Option<Lock>, Failure> {
     let title = || format!("cannot build `{}`", recipe.image.name);
     let Some(vendor) = args.vendor.as_ref().filter(|_| Lock::is_needed(recipe)) else {
         let lock = lock::load_for(&args.recipe, recipe);
-        return lock.map_err(|error| store::lock_failure(error, title(), &args.recipe));
+        return lock.map_err(|error| lock_failure(error, title(), &args.recipe));
     };
     vendor::lock_for(vendor, &args.recipe, recipe).map(Some).map_err(|error| match error {
-        VendorError::Lock(error) => store::lock_failure(error, title(), &args.recipe),
+        VendorError::Lock(error) => lock_failure(error, title(), &args.recipe),
         error => {
             let again = format!("`amiforge vendor {}` packs the inputs anew", args.recipe.display());
             Failure::usage(anyhow::Error::from(error).context(title())).hint(again)
@@ -155,25 +142,7 @@ fn options(args: &Args) -> Result<BuildOptions, Failure> {
     })
 }
 
-/// `SOURCE_DATE_EPOCH` of the environment, if it is set to something.
-pub(crate) fn source_date_epoch() -> Result<Option<i64>, Failure> {
-    let Some(value) = env::var_os("SOURCE_DATE_EPOCH").filter(|value| !value.is_empty()) else {
-        return Ok(None);
-    };
-    let seconds = pipeline::parse_source_date_epoch(&value.to_string_lossy());
-    seconds.map(Some).map_err(|error| {
-        Failure::usage(anyhow::Error::from(error).context("cannot tell the time of the build"))
-    })
-}
-
-/// The folder of this program in the user's cache (XDG Base Directory Specification), where there is a user with one.
-pub(crate) fn default_store() -> Option<PathBuf> {
-    let set = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let cache = set("XDG_CACHE_HOME").or_else(|| set("HOME").map(|home| home.join(".cache")));
-    cache.map(|cache| cache.join("amiforge"))
-}
-
-/// Says whose fault a failed build is, and what to do next.
+/// The failure of a build with its hint.
 fn failure(error: BuildError, recipe: &Recipe, args: &Args) -> Failure {
     let hint = hint(&error, args);
     let failure =
@@ -237,7 +206,7 @@ fn hint(error: &BuildError, args: &Args) -> Option<String> {
     Some(hint)
 }
 
-/// What to do when a command in the sandbox failed.
+/// A hint for a command that failed in the sandbox.
 fn in_sandbox(error: &SandboxError, args: &Args) -> Option<String> {
     let hint = match error {
         SandboxError::Limit { which: Limit::Time, .. } => {
@@ -251,7 +220,7 @@ fn in_sandbox(error: &SandboxError, args: &Args) -> Option<String> {
     Some(hint.to_owned())
 }
 
-/// Whether something does not go into its partition for want of space.
+/// Whether content does not fit into its partition.
 fn is_too_small(error: &ContentError) -> bool {
     match error {
         ContentError::NoSpace { .. } => true,
@@ -265,22 +234,22 @@ fn is_other_digest(error: &SourceError) -> bool {
     matches!(error, SourceError::Digest { .. })
 }
 
-/// Secrets that are named one by one.
+/// The number of secrets that are shown one by one.
 const NAMED_MAX: usize = 20;
 
-/// Names what every machine of the image would share.
-fn tell_secrets(origin: &ImageOrigin, ui: &Ui) {
-    let told: Vec<_> = origin.secrets.iter().filter(|secret| secret.allowed.is_none()).collect();
-    for secret in told.iter().take(NAMED_MAX) {
+/// Warns of files that every machine of the image would share.
+fn warn_of_secrets(origin: &ImageOrigin, ui: &Ui) {
+    let shared: Vec<_> = origin.secrets.iter().filter(|secret| secret.allowed.is_none()).collect();
+    for secret in shared.iter().take(NAMED_MAX) {
         ui.warn(format_args!("{secret}, and every machine of this image would have the same"));
     }
-    if let Some(more) = told.len().checked_sub(NAMED_MAX).filter(|more| *more > 0) {
+    if let Some(more) = shared.len().checked_sub(NAMED_MAX).filter(|more| *more > 0) {
         ui.warn(format_args!("{more} more files are like these; `secrets` in the manifest lists them"));
     }
     for unknown in &origin.secrets_unknown {
         ui.warn(format_args!("{unknown}"));
     }
-    if told.iter().any(|secret| secret.is_refused()) {
+    if shared.iter().any(|secret| secret.is_refused()) {
         ui.status(format_args!(
             "`publish` refuses these secrets: remove them, make them at the first boot, or allow them under `[secrets]`"
         ));
@@ -290,7 +259,7 @@ fn tell_secrets(origin: &ImageOrigin, ui: &Ui) {
 fn report(built: &Built, seconds: f64, ui: &Ui) -> Result<(), Failure> {
     let manifest = &built.manifest;
     let origin = &manifest.origin;
-    tell_secrets(origin, ui);
+    warn_of_secrets(origin, ui);
     for warning in &built.warnings {
         ui.warn(format_args!("{warning}"));
     }
@@ -302,7 +271,7 @@ fn report(built: &Built, seconds: f64, ui: &Ui) -> Result<(), Failure> {
     }
     if !ui.json() {
         let name = built.bundle.display();
-        ui.status(format_args!("built in {seconds:.1} s, {} of disk", Bytes(manifest.size)));
+        ui.status(format_args!("built in {seconds:.1} s, {} of disk", HumanBytes(manifest.size)));
         return ui.line(format_args!("{name} {}", manifest.plain));
     }
     let partitions = manifest.partitions.iter().map(|partition| PartitionReport {

@@ -1,10 +1,8 @@
-//! `amiforge completions`: what a shell needs to complete commands and options, made from the command line itself.
+//! `amiforge completions`: the completion script of a shell, generated from the command line.
 
-use clap::CommandFactory as _;
 use clap_complete::{Shell, generate};
 
-use super::{CommandResult, Done};
-use crate::cli::Cli;
+use crate::outcome::{CommandResult, Outcome};
 use crate::ui::Ui;
 
 /// Print the completions of a shell
@@ -20,9 +18,9 @@ pub(crate) struct Args {
 }
 
 /// Runs the command.
-pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
+pub(crate) fn run(args: &Args, mut program: clap::Command, ui: &Ui) -> CommandResult {
     let mut script = Vec::new();
-    generate(args.shell, &mut Cli::command(), "amiforge", &mut script);
+    generate(args.shell, &mut program, "amiforge", &mut script);
     ui.line(String::from_utf8_lossy(&script).trim_end())?;
-    Ok(Done::Well)
+    Ok(Outcome::Success)
 }

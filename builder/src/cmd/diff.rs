@@ -6,10 +6,11 @@ use amiforge_image::diff::{DiffOptions, diff};
 use amiforge_progress::Monitor;
 use anyhow::Context as _;
 
-use super::{CommandResult, Done, stop_on_signals};
+use crate::outcome::{CommandResult, Outcome};
+use crate::signals::interrupt_on_signals;
 use crate::ui::Ui;
 
-/// Differences of a group that are shown unless all are asked for.
+/// Differences of a group that are shown without `--all`.
 const SHOWN: usize = 20;
 
 /// Explain how two images or bundles differ, from the partition down to the byte
@@ -33,7 +34,7 @@ pub(crate) struct Args {
 
 /// Runs the command.
 pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
-    let cancel = stop_on_signals()?;
+    let cancel = interrupt_on_signals()?;
     let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let threads = args.threads.map_or_else(cores, usize::from);
     let options = DiffOptions { threads, monitor: Monitor::new(ui, &cancel) };
@@ -46,5 +47,5 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     } else {
         ui.line(report.text(if args.all { usize::MAX } else { SHOWN }).trim_end())?;
     }
-    Ok(if report.equal { Done::Well } else { Done::Differs })
+    Ok(if report.equal { Outcome::Success } else { Outcome::Difference })
 }

@@ -1,4 +1,4 @@
-//! `amiforge download`: a snapshot becomes a file.
+//! `amiforge download`: reads a snapshot into a file.
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -9,18 +9,20 @@ use amiforge_publish::error::PublishError;
 use amiforge_publish::flow;
 use serde::Serialize;
 
-use super::{CommandResult, Done, Failure, aws};
-use crate::ui::{Bytes, Ui};
+use super::region;
+use crate::outcome::{CommandResult, Failure, Outcome};
+use crate::signals::interrupt_on_signals;
+use crate::ui::{HumanBytes, Ui};
 
 /// Read a snapshot into a file, through the EBS direct APIs
 ///
 /// The file is sparse and as long as the volume. Every block is checked against the digest that the service states. A
-/// download that was stopped goes on where it was; the file has its name only when it is whole.
+/// stopped download resumes; the file gets its name only when it is complete.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  amiforge download snap-0123456789abcdef0 -o web.raw --region eu-west-1")]
 pub(crate) struct Args {
-    /// The snapshot (`snap-…`), or an image (`ami-…`), of which the root volume's is read
-    #[arg(value_parser = super::aws::remote)]
+    /// The snapshot (`snap-…`), or an AMI (`ami-…`), whose root volume is read
+    #[arg(value_parser = super::region::resource_id)]
     snapshot: String,
 
     /// The file to write, which must not exist
@@ -28,7 +30,7 @@ pub(crate) struct Args {
     out: PathBuf,
 
     #[command(flatten)]
-    aws: aws::Args,
+    aws: region::Args,
 }
 
 /// What `--json` shows.
@@ -47,7 +49,7 @@ struct DownloadJson<'a> {
 /// Runs the command.
 pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let begun = Instant::now();
-    let cancel = super::stop_on_signals()?;
+    let cancel = interrupt_on_signals()?;
     let region = args.aws.connect(&cancel)?;
     let services = region.services();
     let rate = if args.aws.is_local() { 0 } else { flow::RATE };
@@ -67,9 +69,9 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
         })?;
     } else {
         ui.status(format_args!("read {} blocks of {} in {seconds:.1} s", done.fetched, done.held));
-        ui.line(format_args!("{file} {}", Bytes(done.size)))?;
+        ui.line(format_args!("{file} {}", HumanBytes(done.size)))?;
     }
-    Ok(Done::Well)
+    Ok(Outcome::Success)
 }
 
 fn failure(args: &Args, error: PublishError) -> Failure {
@@ -78,7 +80,7 @@ fn failure(args: &Args, error: PublishError) -> Failure {
     let cannot = format!("cannot download {}", args.snapshot);
     let failure = Failure::from(anyhow::Error::from(error).context(cannot));
     if failure.hint.is_none() && resumable {
-        failure.hint(format!("the same command goes on where it was, from `{}.partial`", args.out.display()))
+        failure.hint(format!("the same command resumes, from `{}.partial`", args.out.display()))
     } else {
         failure
     }

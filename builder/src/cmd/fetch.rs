@@ -1,22 +1,23 @@
-//! `amiforge fetch`: what a lock needs, from the network into the store.
+//! `amiforge fetch`: downloads the files that a lock pins into the store.
 
 use std::path::PathBuf;
 
-use amiforge::fetch::{self, FetchError, Mirrors, Wire};
+use amiforge::fetch::{self, FetchError, HttpClient, Mirrors};
 use amiforge::lock;
 use amiforge::recipe::Recipe;
 use amiforge_progress::Monitor;
 use serde::Serialize;
 
-use super::lock::StoreArgs;
-use super::{CommandResult, Done, Failure, build, stop_on_signals};
-use crate::ui::{Bytes, Ui};
+use super::inputs::{StoreArgs, load_recipe, lock_failure};
+use crate::outcome::{CommandResult, Failure, Outcome};
+use crate::signals::interrupt_on_signals;
+use crate::ui::{HumanBytes, Ui};
 
 /// Fetch everything that the lock of a recipe needs
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  amiforge fetch web/recipe.toml\n\n\
-    What is in the store already is not fetched again, and a fetch that was stopped goes on where it was. Nothing is taken \
-    whose digest is not the lock's. Afterwards `amiforge build` needs no network.")]
+    Files that are in the store are not fetched again, and a stopped fetch resumes. A file whose digest is not the lock's \
+    is refused. Afterwards `amiforge build` needs no network.")]
 pub(crate) struct Args {
     /// The recipe
     recipe: PathBuf,
@@ -35,56 +36,62 @@ struct FetchJson {
 
 /// Runs the command.
 pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
-    let recipe = build::load(&args.recipe)?;
+    let recipe = load_recipe(&args.recipe)?;
     let title = || format!("cannot fetch the inputs of `{}`", recipe.image.name);
     let lock = lock::load_for(&args.recipe, &recipe);
-    let Some(lock) = lock.map_err(|error| super::store::lock_failure(error, title(), &args.recipe))? else {
+    let Some(lock) = lock.map_err(|error| lock_failure(error, title(), &args.recipe))? else {
         ui.status("the recipe has no packages and no stages: there is nothing to fetch");
-        return Ok(Done::Well);
+        return Ok(Outcome::Success);
     };
-    let cancel = stop_on_signals()?;
+    let cancel = interrupt_on_signals()?;
     let store = args.store.open()?;
     let _held = store.hold();
-    let mirrors = Mirrors::of_this_machine();
+    let mirrors = Mirrors::from_system();
     let failed = |error: FetchError| {
         let variable = variable_for(&error, &recipe, &mirrors);
         failure(error, title(), args, &variable)
     };
-    let wants = fetch::wants(&lock, &recipe, &mirrors).map_err(failed)?;
-    let done =
-        fetch::fetch(&wants, &store.objects(), &Wire::new(), args.store.jobs(), Monitor::new(ui, &cancel));
+    let requests = lock::requests(&lock, &recipe, &mirrors).map_err(failed)?;
+    let done = fetch::fetch(
+        &requests,
+        &store.objects(),
+        &HttpClient::new(),
+        args.store.jobs(),
+        Monitor::new(ui, &cancel),
+    );
     let done = done.map_err(failed)?;
     if ui.json() {
         ui.object(&FetchJson { fetched: done.fetched, bytes: done.bytes, there: done.there })?;
     } else {
-        let (fetched, bytes, there) = (done.fetched, Bytes(done.bytes), done.there);
-        ui.status(format_args!("fetched {fetched} files, {bytes}; {there} were there"));
+        let (fetched, bytes, present) = (done.fetched, HumanBytes(done.bytes), done.there);
+        ui.status(format_args!("fetched {fetched} files, {bytes}; {present} were in the store already"));
     }
-    Ok(Done::Well)
+    Ok(Outcome::Success)
 }
 
-/// The variable that names the mirror of the archive whose file could not be fetched; the distribution's for anything else.
+/// The variable that names the mirror of the archive that the file is from; else the variable of the distribution's
+/// archive.
 fn variable_for(error: &FetchError, recipe: &Recipe, mirrors: &Mirrors) -> String {
     let archives = recipe.deb.as_ref().map(|deb| deb.archives.as_slice()).unwrap_or_default();
     let owner = match error {
-        FetchError::Url { url, .. } | FetchError::Other { url, .. } => mirrors.owner(archives, url),
+        FetchError::Url { url, .. } | FetchError::Other { url, .. } => mirrors.archive_of_url(archives, url),
         _ => None,
     };
     owner.or(archives.first()).map_or_else(|| "AMIFORGE_DEB_MIRROR".to_owned(), fetch::variable_of)
 }
 
-/// What to do next when something could not be fetched.
+/// The failure of a fetch with its hint.
 fn failure(error: FetchError, title: String, args: &Args, variable: &str) -> Failure {
     let recipe = args.recipe.display();
     let hint = match &error {
         FetchError::Url { source, .. } if source.is_missing() => Some(format!(
-            "archives drop versions that were replaced: `amiforge lock {recipe} --update` takes those that there are, or \
+            "archives drop versions that were replaced: `amiforge lock {recipe} --update` takes those that they have now, or \
              `{variable}` names a mirror that keeps old ones"
         )),
         FetchError::Url { .. } => {
-            Some(format!("`amiforge fetch {recipe}` goes on where it was; `{variable}` names another mirror"))
+            Some(format!("`amiforge fetch {recipe}` resumes; `{variable}` names another mirror"))
         }
-        FetchError::Other { .. } => Some(format!("nothing was taken; try another mirror by `{variable}`")),
+        FetchError::Other { .. } => Some(format!("the file was refused; try another mirror by `{variable}`")),
         _ => None,
     };
     let failure = Failure::from(anyhow::Error::from(error).context(title));

@@ -13,7 +13,7 @@ use amiforge_image::inspect::{
 };
 use anyhow::Context as _;
 
-use super::{CommandResult, Done, Failure};
+use crate::outcome::{CommandResult, Failure, Outcome};
 use crate::ui::{Ui, written};
 
 /// Show the partitions, file systems and files of an image
@@ -21,8 +21,8 @@ use crate::ui::{Ui, written};
 #[expect(clippy::struct_excessive_bools, reason = "clap takes a switch as a bool")]
 #[command(after_help = "Examples:\n  amiforge inspect out/web\n  amiforge inspect out/web:root/etc\n  \
     amiforge inspect out/web:root/etc/fstab --cat\n  amiforge inspect out/web:esp --extract esp\n\n\
-    PARTITION is a number, a partition's name, or a role such as esp or root; of an image without a partition\n\
-    table nothing stands there: IMAGE:/path.")]
+    PARTITION is a number, a partition's name, or a role such as esp or root; for an image without a partition\n\
+    table leave it out: IMAGE:/path.")]
 pub(crate) struct Args {
     /// Image, bundle, or IMAGE:PARTITION/path
     #[arg(value_name = "IMAGE[:PARTITION[/PATH]]")]
@@ -48,17 +48,17 @@ pub(crate) struct Args {
     #[arg(long, requires = "extract")]
     owners: bool,
 
-    /// With --extract: replace files that stand in the way
+    /// With --extract: replace existing files
     #[arg(long, requires = "extract")]
     force: bool,
 
-    /// Print every name of the file system on a line, in the form of a bundle's tree.txt
+    /// Print one line for every name of the file system, in the form of a bundle's tree.txt
     #[arg(long, conflicts_with = "recursive")]
     dump: bool,
 }
 
 impl Args {
-    /// Whether something is asked that needs a path or a partition.
+    /// Whether an option needs a partition or a path.
     fn needs_inside(&self) -> bool {
         self.recursive || self.follow || self.cat || self.extract.is_some() || self.dump
     }
@@ -91,10 +91,10 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let last = if args.follow { LastLink::Followed } else { LastLink::Kept };
     let at = resolve(&tree, &inside.path, last).with_context(cannot)?;
     let found = InspectTarget { medium: &medium, slot, tree: &tree, at, name: inside.path.last().cloned() };
-    found.answer(args, ui, cannot)
+    found.run(args, ui, cannot)
 }
 
-/// What to write for a path that goes on below a bundle or an image as if that were a folder of files.
+/// The right form for a path that treats a bundle or an image as a folder of files.
 fn below_an_image(target: &Path) -> Option<String> {
     let image = target.ancestors().skip(1).find(|above| above.symlink_metadata().is_ok())?;
     if !image.is_file() && !image.join(DISK).is_file() {
@@ -108,7 +108,7 @@ fn below_an_image(target: &Path) -> Option<String> {
     ))
 }
 
-/// Shows the whole image.
+/// Shows the partitions of the image.
 fn overview(medium: &Medium, ui: &Ui, cannot: impl Fn() -> String) -> CommandResult {
     let overview = Overview::read(medium).with_context(cannot)?;
     if ui.json() {
@@ -116,10 +116,10 @@ fn overview(medium: &Medium, ui: &Ui, cannot: impl Fn() -> String) -> CommandRes
     } else {
         ui.line(overview.to_string().trim_end())?;
     }
-    Ok(Done::Well)
+    Ok(Outcome::Success)
 }
 
-/// What the target leads to.
+/// The node that the target leads to.
 struct InspectTarget<'a> {
     medium: &'a Medium,
     slot: &'a PartitionSlot,
@@ -129,8 +129,8 @@ struct InspectTarget<'a> {
 }
 
 impl InspectTarget<'_> {
-    /// Does what is asked.
-    fn answer(&self, args: &Args, ui: &Ui, cannot: impl Fn() -> String) -> CommandResult {
+    /// Runs the action of the options.
+    fn run(&self, args: &Args, ui: &Ui, cannot: impl Fn() -> String) -> CommandResult {
         if args.cat {
             return self.cat(ui, cannot);
         }
@@ -138,7 +138,7 @@ impl InspectTarget<'_> {
             let owners = if args.owners { Owners::AsInImage } else { Owners::Mine };
             let overwrite = if args.force { Overwrite::Allowed } else { Overwrite::Never };
             let done = self.extract(dest, owners, overwrite).with_context(cannot)?;
-            return told(&done, ui);
+            return show_extracted(&done, ui);
         }
         if args.dump {
             return self.dump(ui);
@@ -148,24 +148,24 @@ impl InspectTarget<'_> {
         listing(&list(self.tree, self.at, name, recursion), ui)
     }
 
-    /// The bytes of the slot.
+    /// The bytes of the partition.
     fn window(&self) -> anyhow::Result<read_at::Window<&Medium>> {
         self.slot.window(self.medium).context("the partition reaches past the end of the disk")
     }
 
-    /// Writes a file's bytes.
+    /// Writes the bytes of a file to standard output.
     fn cat(&self, ui: &Ui, cannot: impl Fn() -> String) -> CommandResult {
         let Node { kind: NodeKind::File(content), .. } = self.tree.node(self.at) else {
-            let word = self.tree.node(self.at).kind.word();
-            return Err(anyhow::anyhow!("it is a {word}, not a file").context(cannot()).into());
+            let kind = self.tree.node(self.at).kind.word();
+            return Err(anyhow::anyhow!("it is a {kind}, not a file").context(cannot()).into());
         };
         let window = self.window()?;
         let mut out = ui.contents();
         written(send(content, &Contents(window), &mut out).and_then(|_| out.finish()))?;
-        Ok(Done::Well)
+        Ok(Outcome::Success)
     }
 
-    /// Writes files to this machine.
+    /// Extracts files to this machine.
     fn extract(
         &self,
         dest: &std::path::Path,
@@ -186,7 +186,7 @@ impl InspectTarget<'_> {
         } else {
             ui.line(text.trim_end())?;
         }
-        Ok(Done::Well)
+        Ok(Outcome::Success)
     }
 }
 
@@ -194,7 +194,7 @@ impl InspectTarget<'_> {
 fn listing(rows: &[ListedName], ui: &Ui) -> CommandResult {
     if ui.json() {
         ui.object(&rows)?;
-        return Ok(Done::Well);
+        return Ok(Outcome::Success);
     }
     let mut out = ui.out();
     for row in rows {
@@ -206,14 +206,14 @@ fn listing(rows: &[ListedName], ui: &Ui) -> CommandResult {
         }
     }
     written(out.flush())?;
-    Ok(Done::Well)
+    Ok(Outcome::Success)
 }
 
-/// Says what was extracted, and what was not.
-fn told(done: &Extracted, ui: &Ui) -> CommandResult {
+/// Shows what was extracted, and warns of what was left out.
+fn show_extracted(done: &Extracted, ui: &Ui) -> CommandResult {
     if ui.json() {
         ui.object(done)?;
-        return Ok(Done::Well);
+        return Ok(Outcome::Success);
     }
     ui.status(format!("extracted {} names with {} bytes", done.names, done.bytes));
     for (count, what) in [
@@ -225,5 +225,5 @@ fn told(done: &Extracted, ui: &Ui) -> CommandResult {
             ui.warn(format!("{count} {what}; root may keep them with --owners"));
         }
     }
-    Ok(Done::Well)
+    Ok(Outcome::Success)
 }

@@ -1,4 +1,4 @@
-//! `amiforge local`: the local region, served to other programs, looked into, and emptied.
+//! `amiforge local`: serves, reads or empties the local region.
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -12,10 +12,11 @@ use amiforge_emulator::{
 use anyhow::{Context as _, anyhow};
 use serde::Serialize;
 
-use super::{CommandResult, Done, Failure, stop_on_signals};
+use crate::outcome::{CommandResult, Failure, Outcome};
+use crate::signals::interrupt_on_signals;
 use crate::ui::Ui;
 
-/// Serve, look into or empty the local region: an AWS-compatible region on this machine
+/// Serve, read or empty the local region: an AWS-compatible region on this machine
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  amiforge local serve --listen 127.0.0.1:4600\n\n\
     Commands with `--region local` need no server: they run the local region themselves.")]
@@ -24,7 +25,7 @@ pub(crate) struct Args {
     verb: Verb,
 }
 
-/// What to do with the local region.
+/// The subcommands.
 #[derive(Debug, clap::Subcommand)]
 enum Verb {
     Serve(Serve),
@@ -35,7 +36,7 @@ enum Verb {
 /// Serve the local region to other programs until Ctrl-C: aws CLI, SDKs, Terraform, Packer
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  amiforge local serve --listen 127.0.0.1:4600 --windows --quotas\n\n\
-    Every name of a region is one (`local`, `local-2`, `us-east-1`, ...): a client's signature says which it means.\n\n\
+    It serves every region name (`local`, `local-2`, `us-east-1`, ...): the signature of a request names the region.\n\n\
     Scripted faults are JSON; the first rule that applies to a request decides:\n  \
     {\"rules\": [{\"service\": \"ebs\", \"action\": \"PutSnapshotBlock\", \"when\": {\"nth\": 3}, \"what\": \"throttle\"}]}\n  \
     when: \"always\", {\"nth\": N}, {\"first\": N}, {\"every\": N}, {\"probability\": {\"p\": 0.1, \"seed\": 7}}\n  \
@@ -46,11 +47,11 @@ struct Serve {
     #[command(flatten)]
     state: StateFolder,
 
-    /// Where to listen; on loopback only [default: a free port of 127.0.0.1]
+    /// Address to listen on; loopback only [default: a free port of 127.0.0.1]
     #[arg(long, value_name = "ADDRESS:PORT", value_parser = loopback)]
     listen: Option<SocketAddr>,
 
-    /// Answers lag behind effects, as in a real region: 404 for a while, then found
+    /// Delay the visibility of changes, as a real region does: 404 for a while, then found
     #[arg(long)]
     windows: bool,
 
@@ -58,7 +59,7 @@ struct Serve {
     #[arg(long)]
     quotas: bool,
 
-    /// Go wrong as a file of JSON says
+    /// Inject the faults of a JSON file
     #[arg(long, value_name = "FILE")]
     faults: Option<PathBuf>,
 
@@ -81,7 +82,7 @@ struct VolumeArgs {
     #[arg(short, long, value_name = "FILE")]
     out: PathBuf,
 
-    /// See it on an encrypted volume, even if the snapshot is not encrypted
+    /// Read it as on an encrypted volume, even if the snapshot is not encrypted
     #[arg(long)]
     encrypted: bool,
 
@@ -93,7 +94,7 @@ struct VolumeArgs {
     state: StateFolder,
 }
 
-/// Remove everything that the local region holds, but for its accounts
+/// Remove everything that the local region holds, except its accounts
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  amiforge local reset")]
 struct Reset {
@@ -101,7 +102,7 @@ struct Reset {
     state: StateFolder,
 }
 
-/// Where the state is.
+/// The folder of the state.
 #[derive(Debug, clap::Args)]
 struct StateFolder {
     /// Folder of its state [default: `$AMIFORGE_LOCAL_REGION`, else `amiforge/local-region` in `$XDG_DATA_HOME`]
@@ -115,7 +116,7 @@ impl StateFolder {
     }
 }
 
-/// An address that only this machine reaches: the demo keys are known to everybody.
+/// Parses an address, which must be a loopback address: the demo keys are public.
 fn loopback(text: &str) -> Result<SocketAddr, String> {
     let address: SocketAddr =
         text.parse().map_err(|_| "expected ADDRESS:PORT, as in 127.0.0.1:4600".to_owned())?;
@@ -127,15 +128,15 @@ fn loopback(text: &str) -> Result<SocketAddr, String> {
 pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     match &args.verb {
         Verb::Serve(args) => serve(args, ui),
-        Verb::Volume(args) => look(args, ui),
+        Verb::Volume(args) => volume(args, ui),
         Verb::Reset(args) => reset(args, ui),
     }
 }
 
-/// What a client has to know.
+/// What a client needs to know.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Served<'a> {
+struct ServeJson<'a> {
     endpoint: &'a str,
     folder: &'a Path,
     access_key_id: &'a str,
@@ -143,19 +144,19 @@ struct Served<'a> {
 }
 
 fn serve(args: &Serve, ui: &Ui) -> CommandResult {
-    let cancel = stop_on_signals()?;
+    let cancel = interrupt_on_signals()?;
     let running = match args.listen {
         Some(address) => RegionServer::start_at(config(args)?, address),
         None => RegionServer::start(config(args)?),
     };
-    let running = running.map_err(|error| refused(error, "cannot serve the local region"))?;
+    let running = running.map_err(|error| failure(error, "cannot serve the local region"))?;
     let endpoint = running.endpoint();
     if ui.json() {
         let folder = running.region().folder();
         let (access_key_id, secret_access_key) = (ACCESS_KEY_ID, SECRET_ACCESS_KEY);
-        ui.object(&Served { endpoint: &endpoint, folder, access_key_id, secret_access_key })?;
+        ui.object(&ServeJson { endpoint: &endpoint, folder, access_key_id, secret_access_key })?;
     } else {
-        ui.line(words(&endpoint, running.region().folder()))?;
+        ui.line(client_settings(&endpoint, running.region().folder()))?;
     }
     ui.status("Ctrl-C stops it");
     while !cancel.is_cancelled() {
@@ -163,7 +164,7 @@ fn serve(args: &Serve, ui: &Ui) -> CommandResult {
     }
     drop(running);
     ui.status("stopped");
-    Ok(Done::Well)
+    Ok(Outcome::Success)
 }
 
 fn config(args: &Serve) -> Result<RegionConfig, Failure> {
@@ -186,8 +187,8 @@ fn config(args: &Serve) -> Result<RegionConfig, Failure> {
     Ok(config)
 }
 
-/// An error of the local region, with what to do about it.
-fn refused(error: Error, cannot: &str) -> Failure {
+/// A failure of the local region with its hint.
+fn failure(error: Error, cannot: &str) -> Failure {
     let hint = match &error {
         Error::InUse { endpoint: Some(endpoint), .. } => {
             Some(format!("use that one: `--endpoint-url {endpoint}`, or another `--folder`"))
@@ -197,7 +198,8 @@ fn refused(error: Error, cannot: &str) -> Failure {
         }
         Error::ForeignEntry { .. } => Some("name an empty folder, or one that does not exist yet".to_owned()),
         Error::Damaged { .. } => Some(
-            "remove that file to go on without it, or run `amiforge local reset` to begin anew".to_owned(),
+            "remove that file to continue without it, or run `amiforge local reset` to start empty"
+                .to_owned(),
         ),
         _ => None,
     };
@@ -205,8 +207,8 @@ fn refused(error: Error, cannot: &str) -> Failure {
     Failure { hint, ..failure }
 }
 
-/// What to type in another terminal.
-fn words(endpoint: &str, folder: &Path) -> String {
+/// The settings of clients, to be typed into another terminal.
+fn client_settings(endpoint: &str, folder: &Path) -> String {
     format!(
         "The local region is at {endpoint}, its state in {}.\n\n\
          aws CLI, boto3 and other SDKs:\n\
@@ -233,29 +235,29 @@ fn words(endpoint: &str, folder: &Path) -> String {
     )
 }
 
-/// What was written.
+/// The result of `local volume` as JSON.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Looked<'a> {
+struct VolumeJson<'a> {
     snapshot_id: &'a str,
     path: &'a Path,
     bytes: u64,
     blocks: u32,
 }
 
-fn look(args: &VolumeArgs, ui: &Ui) -> CommandResult {
+fn volume(args: &VolumeArgs, ui: &Ui) -> CommandResult {
     let cannot = format!("cannot write `{}` to `{}`", args.snapshot, args.out.display());
     let view = if args.encrypted { UnwrittenView::Encrypted } else { UnwrittenView::AsStored };
     let volume = SnapshotVolume::open(&args.state.folder(), &args.region, &args.snapshot, view);
-    let volume = volume.map_err(|error| refused(error, &cannot))?;
-    let blocks = volume.export(&args.out).map_err(|error| refused(error, &cannot))?;
+    let volume = volume.map_err(|error| failure(error, &cannot))?;
+    let blocks = volume.export(&args.out).map_err(|error| failure(error, &cannot))?;
     if ui.json() {
         let (snapshot_id, path, bytes) = (args.snapshot.as_str(), args.out.as_path(), volume.len());
-        ui.object(&Looked { snapshot_id, path, bytes, blocks })?;
+        ui.object(&VolumeJson { snapshot_id, path, bytes, blocks })?;
     } else {
         ui.line(format!("{}: {} GiB, {blocks} blocks are not zero", args.out.display(), volume.len() >> 30))?;
     }
-    Ok(Done::Well)
+    Ok(Outcome::Success)
 }
 
 fn reset(args: &Reset, ui: &Ui) -> CommandResult {
@@ -266,15 +268,15 @@ fn reset(args: &Reset, ui: &Ui) -> CommandResult {
             let at = endpoint.clone().unwrap_or_else(|| "its address".to_owned());
             Failure::from(anyhow!(error).context(cannot)).hint(format!("stop the server at {at} first"))
         }
-        error => refused(error, cannot),
+        error => failure(error, cannot),
     })?;
     if ui.json() {
         ui.object(&serde_json::json!({"folder": folder, "removed": removed}))?;
     } else {
-        let word = if removed { "removed" } else { "there was nothing" };
-        ui.line(format!("{word} in {}", folder.display()))?;
+        let outcome = if removed { "removed" } else { "there was nothing" };
+        ui.line(format!("{outcome} in {}", folder.display()))?;
     }
-    Ok(Done::Well)
+    Ok(Outcome::Success)
 }
 
 #[cfg(test)]

@@ -1,18 +1,19 @@
-//! `amiforge lock`: from a recipe to its lock.
+//! `amiforge lock`: makes or updates the lock of a recipe.
 
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use amiforge::fetch::{FetchError, Mirrors, Wire, WireError, variable_of};
-use amiforge::lock::make::{self, Fetching, Update};
-use amiforge::lock::{ArchiveFault, Changes, Lock, LockError};
+use amiforge::fetch::{FetchError, Fetcher, HttpClient, Mirrors, TransferError, variable_of};
+use amiforge::lock::resolve::{self, Update};
+use amiforge::lock::{Lock, LockDiff, LockError, SuiteError};
 use amiforge::recipe::Recipe;
 use amiforge_progress::Monitor;
-use amiforge_store::Store;
 use serde::Serialize;
 
-use super::{CommandResult, Done, Failure, build, stop_on_signals, store};
-use crate::ui::{Bytes, Ui};
+use super::inputs::{StoreArgs, load_recipe, lock_failure};
+use crate::outcome::{CommandResult, Failure, Outcome};
+use crate::signals::interrupt_on_signals;
+use crate::ui::{HumanBytes, Ui};
 
 /// Pin every package and source of a recipe in a lock beside it
 #[derive(Debug, clap::Args)]
@@ -20,8 +21,8 @@ use crate::ui::{Bytes, Ui};
     override_usage = "amiforge lock [OPTIONS] <RECIPE>",
     after_help = "Examples:\n  amiforge lock web/recipe.toml\n  amiforge lock web/recipe.toml --update\n  \
     amiforge lock web/recipe.toml --update openssl libssl3\n  amiforge lock web/recipe.toml --update --check\n\n\
-    A lock that fits the recipe is left as it is, unless `--update` asks for newer versions. A new lock keeps the versions \
-    of the old one as far as they are still to be had. Archives are fetched from the recipe's `mirror`, else from \
+    A lock that fits the recipe is left unchanged, unless `--update` is given. A new lock keeps the versions of the old \
+    one that are still available. Archives are fetched from the recipe's `mirror`, else from \
     `AMIFORGE_DEB_MIRROR`, else from where apt of this machine fetches that archive."
 )]
 pub(crate) struct Args {
@@ -39,30 +40,6 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     store: StoreArgs,
-}
-
-/// Where files go and how many are fetched at a time.
-#[derive(Debug, clap::Args)]
-pub(crate) struct StoreArgs {
-    /// Folder where inputs are kept [default: amiforge in the user's cache folder]
-    #[arg(long, value_name = "DIR")]
-    store: Option<PathBuf>,
-
-    /// Files fetched at a time
-    #[arg(short, long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=64))]
-    jobs: u16,
-}
-
-impl StoreArgs {
-    /// The store.
-    pub(crate) fn open(&self) -> Result<Store, Failure> {
-        store::open(self.store.as_deref())
-    }
-
-    /// Files at a time.
-    pub(crate) fn jobs(&self) -> usize {
-        usize::from(self.jobs)
-    }
 }
 
 /// The result as JSON.
@@ -84,8 +61,8 @@ struct ChangeReport {
 }
 
 impl Args {
-    /// The recipe, and the packages after `--update`. That option takes every word behind it, the recipe too where it
-    /// comes last.
+    /// The recipe, and the packages after `--update`. That option takes every argument after it, so the recipe too if
+    /// it is the last one.
     fn recipe_and_update(&self) -> Result<(PathBuf, Option<Vec<String>>), Failure> {
         let mut update = self.update.clone();
         if let Some(recipe) = &self.recipe {
@@ -100,78 +77,80 @@ impl Args {
     }
 }
 
-/// Whether a word names a recipe and not a package.
-fn is_recipe(word: &str) -> bool {
-    let path = Path::new(word);
-    path.extension().is_some_and(|extension| extension == "toml") || word.contains('/') || path.is_file()
+/// Whether an argument names a recipe rather than a package: it ends in `.toml`, has a `/`, or is a file.
+fn is_recipe(argument: &str) -> bool {
+    let path = Path::new(argument);
+    path.extension().is_some_and(|extension| extension == "toml") || argument.contains('/') || path.is_file()
 }
 
 /// Runs the command.
 pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let (given, update) = args.recipe_and_update()?;
-    let recipe = build::load(&given)?;
+    let recipe = load_recipe(&given)?;
     let title = || format!("cannot lock `{}`", recipe.image.name);
     if !Lock::is_needed(&recipe) {
         ui.status("the recipe has no packages and no stages: there is nothing to lock");
-        return Ok(Done::Well);
+        return Ok(Outcome::Success);
     }
     let path = Lock::path(&given);
     let failure = |error: LockError| {
-        let hint = of_mirror(&error, &recipe);
-        let failure = store::lock_failure(error, title(), &given);
+        let hint = mirror_hint(&error, &recipe);
+        let failure = lock_failure(error, title(), &given);
         if let Some(hint) = hint { failure.hint(hint) } else { failure }
     };
     let old = Lock::load(&path).map_err(failure)?;
-    let fits = old.as_ref().filter(|old| old.fits(&recipe));
+    let fits = old.as_ref().filter(|old| old.matches(&recipe));
     if let (Some(lock), None, false) = (fits, &update, args.check) {
         ui.status("the lock fits the recipe; `--update` takes newer versions");
-        return report(&path, lock, &Changes::between(Some(lock), lock), LockWritten::No, ui);
+        return report(&path, lock, &LockDiff::between(Some(lock), lock), LockWritten::No, ui);
     }
-    let cancel = stop_on_signals()?;
+    let cancel = interrupt_on_signals()?;
     let store = args.store.open()?;
     let _held = store.hold();
-    let (wire, mirrors) = (Wire::new(), Mirrors::of_this_machine());
+    let (client, mirrors) = (HttpClient::new(), Mirrors::from_system());
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64);
     let jobs = args.store.jobs();
-    let with = Fetching {
+    let fetcher = Fetcher {
         store: &store,
-        wire: &wire,
+        client: &client,
         mirrors: &mirrors,
         jobs,
         now,
         monitor: Monitor::new(ui, &cancel),
     };
     let update = match update {
-        None => Update::Nothing,
+        None => Update::None,
         Some(names) if names.is_empty() => Update::All,
-        Some(names) => Update::These(names),
+        Some(names) => Update::Packages(names),
     };
-    let new = make::make(&recipe, old.as_ref(), &update, &with).map_err(failure)?;
-    let changes = Changes::between(old.as_ref(), &new);
+    let new = resolve::resolve(&recipe, old.as_ref(), &update, &fetcher).map_err(failure)?;
+    let changes = LockDiff::between(old.as_ref(), &new);
     if args.check {
         report(&path, &new, &changes, LockWritten::No, ui)?;
         let same = changes.is_empty() && fits.is_some();
-        return Ok(if same { Done::Well } else { Done::Differs });
+        return Ok(if same { Outcome::Success } else { Outcome::Difference });
     }
     new.save(&path).map_err(failure)?;
     report(&path, &new, &changes, LockWritten::Yes, ui)
 }
 
-/// What to do about a mirror.
-fn of_mirror(error: &LockError, recipe: &Recipe) -> Option<String> {
+/// A hint for an archive that cannot be fetched: the variable that names another mirror.
+fn mirror_hint(error: &LockError, recipe: &Recipe) -> Option<String> {
     let LockError::Archive { archive, source, .. } = error else { return None };
-    let ArchiveFault::Fetch(error) = &**source else { return None };
+    let SuiteError::Fetch(error) = &**source else { return None };
     let mut archives = recipe.deb.iter().flat_map(|deb| &deb.archives);
     let variable = variable_of(archives.find(|known| known.name == *archive)?);
     match error.downcast_ref::<FetchError>()? {
-        FetchError::Other { .. } | FetchError::Url { source: WireError::Length { .. }, .. } => Some(format!(
-            "the mirror is behind its own Release, or between two states: try again later, or name another in \
+        FetchError::Other { .. } | FetchError::Url { source: TransferError::Length { .. }, .. } => {
+            Some(format!(
+                "the mirror is behind its own Release, or between two states: try again later, or name another in \
              `{variable}`"
-        )),
+            ))
+        }
         FetchError::Url {
-            source: WireError::Broken(_) | WireError::Cut { .. } | WireError::Status(_),
+            source: TransferError::Connection(_) | TransferError::Cut { .. } | TransferError::Status(_),
             ..
-        } => Some(format!("see to the network and the proxy, or name another mirror in `{variable}`")),
+        } => Some(format!("check the network and the proxy, or name another mirror in `{variable}`")),
         _ => None,
     }
 }
@@ -183,7 +162,7 @@ enum LockWritten {
     No,
 }
 
-fn report(path: &Path, lock: &Lock, changes: &Changes, written: LockWritten, ui: &Ui) -> CommandResult {
+fn report(path: &Path, lock: &Lock, changes: &LockDiff, written: LockWritten, ui: &Ui) -> CommandResult {
     if ui.json() {
         let change = |(of, name, change): &(String, String, amiforge::lock::InputChange)| ChangeReport {
             of: of.clone(),
@@ -198,24 +177,27 @@ fn report(path: &Path, lock: &Lock, changes: &Changes, written: LockWritten, ui:
             size_before: changes.size.0,
             changes: changes.list.iter().map(change).collect(),
         })?;
-        return Ok(Done::Well);
+        return Ok(Outcome::Success);
     }
     for (of, name, change) in &changes.list {
         let of = if of == "image" { String::new() } else { format!("{of}: ") };
         ui.line(format_args!("{of}{name} {change}"))?;
     }
     let (before, after) = changes.size;
-    let grown =
-        if before > 0 && before != after { format!(", {} before", Bytes(before)) } else { String::new() };
+    let grown = if before > 0 && before != after {
+        format!(", {} before", HumanBytes(before))
+    } else {
+        String::new()
+    };
     let stages: usize = lock.stages.iter().map(|stage| stage.packages.len() + stage.sources.len()).sum();
     let stages = if stages > 0 { format!(", {stages} inputs of stages") } else { String::new() };
     ui.status(format_args!(
         "{} changes: {} packages{stages}, {}{grown}",
         changes.list.len(),
         lock.image.len(),
-        Bytes(after)
+        HumanBytes(after)
     ));
-    Ok(Done::Well)
+    Ok(Outcome::Success)
 }
 
 #[cfg(test)]
@@ -230,9 +212,9 @@ mod tests {
         args: Args,
     }
 
-    /// The recipe and the packages that a command line names.
-    fn named(words: &[&str]) -> Option<(String, Option<Vec<String>>)> {
-        let line = Line::try_parse_from(["lock"].iter().chain(words)).ok()?;
+    /// Parses a command line into the recipe and the packages after `--update`.
+    fn parsed(arguments: &[&str]) -> Option<(String, Option<Vec<String>>)> {
+        let line = Line::try_parse_from(["lock"].iter().chain(arguments)).ok()?;
         let (recipe, update) = line.args.recipe_and_update().ok()?;
         Some((recipe.display().to_string(), update))
     }
@@ -240,17 +222,17 @@ mod tests {
     #[test]
     fn update_leaves_the_recipe_wherever_it_is_named() {
         let recipe = || "web/recipe.toml".to_owned();
-        assert_eq!(named(&["web/recipe.toml"]), Some((recipe(), None)));
-        assert_eq!(named(&["web/recipe.toml", "--update"]), Some((recipe(), Some(vec![]))));
-        assert_eq!(named(&["--update", "web/recipe.toml"]), Some((recipe(), Some(vec![]))));
+        assert_eq!(parsed(&["web/recipe.toml"]), Some((recipe(), None)));
+        assert_eq!(parsed(&["web/recipe.toml", "--update"]), Some((recipe(), Some(vec![]))));
+        assert_eq!(parsed(&["--update", "web/recipe.toml"]), Some((recipe(), Some(vec![]))));
         let both = Some(vec!["openssl".to_owned(), "libssl3".to_owned()]);
         assert_eq!(
-            named(&["--update", "openssl", "libssl3", "web/recipe.toml"]),
+            parsed(&["--update", "openssl", "libssl3", "web/recipe.toml"]),
             Some((recipe(), both.clone()))
         );
-        assert_eq!(named(&["web/recipe.toml", "--update", "openssl", "libssl3"]), Some((recipe(), both)));
-        assert_eq!(named(&["--update", "openssl"]), None);
-        assert_eq!(named(&["--update"]), None);
-        assert_eq!(named(&[]), None);
+        assert_eq!(parsed(&["web/recipe.toml", "--update", "openssl", "libssl3"]), Some((recipe(), both)));
+        assert_eq!(parsed(&["--update", "openssl"]), None);
+        assert_eq!(parsed(&["--update"]), None);
+        assert_eq!(parsed(&[]), None);
     }
 }

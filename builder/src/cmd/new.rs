@@ -1,4 +1,4 @@
-//! `amiforge new`: a recipe to start from.
+//! `amiforge new`: makes a folder with a first recipe.
 
 use std::path::PathBuf;
 use std::time::SystemTime;
@@ -6,7 +6,8 @@ use std::time::SystemTime;
 use amiforge::recipe::{Arch, StartError, start};
 use serde::Serialize;
 
-use super::{CommandResult, Done, Failure};
+use super::inputs::source_date_epoch;
+use crate::outcome::{CommandResult, Failure, Outcome};
 use crate::ui::Ui;
 
 /// Start a recipe that builds as it is
@@ -53,12 +54,13 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
         let name = args.dir.file_name().unwrap_or_default().to_string_lossy();
         ui.status(format_args!("next: amiforge build {} -o out/{name}", recipe.display()));
     }
-    Ok(Done::Well)
+    Ok(Outcome::Success)
 }
 
-/// The day that the recipe starts on. A recipe is written once, so unlike a build this may look at the clock.
+/// The day of the recipe's `epoch`, in seconds since 1970. A recipe is made once, so unlike a build this may read the
+/// clock.
 fn today() -> Result<i64, Failure> {
-    if let Some(seconds) = super::build::source_date_epoch()? {
+    if let Some(seconds) = source_date_epoch()? {
         return Ok(seconds);
     }
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
@@ -66,10 +68,10 @@ fn today() -> Result<i64, Failure> {
 }
 
 fn failure(error: StartError, args: &Args) -> Failure {
-    let taken = matches!(error, StartError::Taken { .. });
+    let not_empty = matches!(error, StartError::NotEmpty { .. });
     let error =
         anyhow::Error::from(error).context(format!("cannot start a recipe in `{}`", args.dir.display()));
-    if taken {
+    if not_empty {
         return Failure::usage(error).hint("choose a folder that is not there yet");
     }
     error.into()

@@ -1,4 +1,4 @@
-//! `amiforge preflight`: what EC2 needs of an image, before it is published.
+//! `amiforge preflight`: checks what EC2 needs of an image before it is published.
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -8,17 +8,17 @@ use amiforge_machine::preflight::{self, PreflightReport, PreflightSeverity};
 use anyhow::Context as _;
 use serde::Serialize;
 
-use super::{CommandResult, Done, Failure};
+use crate::outcome::{CommandResult, Failure, Outcome};
 use crate::ui::{Ui, written};
 
 /// Check that an image has what EC2 needs to start it and to let its owner in
 ///
-/// Looks for what firmware starts, the drivers for NVMe, the root's file system and ENA in the kernel or its initrd, the
-/// serial console, a root by a stable name, ssh or the SSM agent, a first boot that takes the instance's key, sudo for the
-/// user whom it lets in, a locale that is there, leftover host keys and machine ids, types of partitions, room to grow, and
-/// secrets that all machines would share: those that the manifest names and the recipe does not allow, or, in an image
-/// without one, private keys. Nothing is started: `amiforge boot` does that. Tells everything that it finds, and exits with
-/// 3 when the image would not boot, could not be reached or must not be published.
+/// Checks the program that firmware starts, the drivers for NVMe, the root's file system and ENA in the kernel or its
+/// initrd, the serial console, a root by a stable name, ssh or the SSM agent, a first boot that takes the instance's key,
+/// sudo for the user who gets it, an existing locale, leftover host keys and machine ids, types of partitions, room to
+/// grow, and secrets that all machines would share: those that the manifest names and the recipe does not allow, or, in an
+/// image without a manifest, private keys. Nothing is started: `amiforge boot` does that. Shows every finding, and exits
+/// with 3 when the image would not boot, could not be reached or must not be published.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  amiforge preflight out/web")]
 pub(crate) struct Args {
@@ -42,7 +42,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let medium = Medium::open(&args.image).with_context(cannot)?;
     let report = preflight::preflight(&medium).with_context(cannot)?;
     show(args, &report, ui)?;
-    Ok(if report.passes() { Done::Well } else { Done::Differs })
+    Ok(if report.passes() { Outcome::Success } else { Outcome::Difference })
 }
 
 fn show(args: &Args, report: &PreflightReport, ui: &Ui) -> Result<(), Failure> {
@@ -52,11 +52,11 @@ fn show(args: &Args, report: &PreflightReport, ui: &Ui) -> Result<(), Failure> {
     }
     let mut out = ui.out();
     for finding in &report.findings {
-        let word = match finding.severity {
+        let severity = match finding.severity {
             PreflightSeverity::Failure => "failure",
             PreflightSeverity::Warning => "warning",
         };
-        written(writeln!(out, "{word} ({}): {finding}", finding.check))?;
+        written(writeln!(out, "{severity} ({}): {finding}", finding.check))?;
     }
     let failed = |secrets: bool| {
         let mut failures =

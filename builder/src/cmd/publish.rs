@@ -1,4 +1,4 @@
-//! `amiforge publish`: from a bundle to an AMI that is shared and copied.
+//! `amiforge publish`: publishes a bundle as an AMI, shares and copies it.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -13,14 +13,15 @@ use amiforge_publish::upload::{self, ParentChoice};
 use anyhow::Context as _;
 use serde::Serialize;
 
-use super::ami as words;
-use super::{CommandResult, Done, Failure, aws, plan};
-use crate::ui::{Bytes, Ui};
+use super::{ami_args, dry_run, region};
+use crate::outcome::{CommandResult, Failure, Outcome};
+use crate::signals::interrupt_on_signals;
+use crate::ui::{HumanBytes, Ui};
 
 /// Publish a bundle as an AMI: upload, register, tag, share, copy
 ///
-/// Can be stopped at any moment, by a power cut too: the same command goes on where it was, also on another host if the
-/// bundle and the folder `BUNDLE.publish` beside it are moved there. `--abandon` deletes what it has made so far.
+/// Can be stopped at any moment, also by a power cut: the same command resumes, also on another host if the bundle and
+/// the folder `BUNDLE.publish` beside it are moved there. `--abandon` deletes what it has made so far.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  amiforge publish out/web --region eu-west-1 --copy-to eu-central-1,us-east-1\n  \
@@ -31,11 +32,11 @@ pub(crate) struct Args {
     /// The bundle, or a raw disk image
     pub(crate) image: PathBuf,
 
-    /// Print what would be done, what it costs about and the IAM policy that it needs; calls nothing
+    /// Print the steps, their approximate cost and the IAM policy that they need; makes no call
     #[arg(long, conflicts_with = "abandon")]
     dry_run: bool,
 
-    /// Delete what a publish that was not finished has made: copies, AMI, snapshots. What is published stays
+    /// Delete what an unfinished publish has made: copies, AMI, snapshots. What is published stays
     #[arg(long)]
     abandon: bool,
 
@@ -44,7 +45,7 @@ pub(crate) struct Args {
     require_boot: bool,
 
     #[command(flatten)]
-    ami: words::Args,
+    ami: ami_args::Args,
 
     #[command(flatten)]
     upload: UploadArgs,
@@ -53,7 +54,7 @@ pub(crate) struct Args {
     copying: CopyArgs,
 
     #[command(flatten)]
-    aws: aws::Args,
+    aws: region::Args,
 }
 
 #[derive(Debug, clap::Args)]
@@ -77,7 +78,7 @@ struct UploadArgs {
     #[arg(long, value_name = "KEY")]
     kms_key: Option<String>,
 
-    /// Blocks sent in a second at most, 0 for no limit [default: 950, what a snapshot takes; a local region: 0]
+    /// Maximum of blocks sent per second, 0 for no limit [default: 950, the limit of a snapshot; a local region: 0]
     #[arg(long, value_name = "N")]
     max_rate: Option<u32>,
 }
@@ -90,7 +91,7 @@ struct CopyArgs {
     #[arg(long, value_name = "REGION", value_delimiter = ',')]
     copy_to: Vec<String>,
 
-    /// Encrypt the copy in a region with this key; may be given often
+    /// Encrypt the copy in a region with this key; may be repeated
     #[arg(long, value_name = "REGION=KEY", value_delimiter = ',')]
     copy_kms: Vec<String>,
 
@@ -132,26 +133,26 @@ struct CopyShown<'a> {
 /// Runs the command.
 pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let begun = Instant::now();
-    let cancel = super::stop_on_signals()?;
+    let cancel = interrupt_on_signals()?;
     if args.abandon {
         return abandon(args, &cancel, ui);
     }
     let source = ImageSource::open(&args.image).with_context(|| args.cannot())?;
-    words::demand_no_secrets(&source, &args.cannot())?;
+    ami_args::refuse_secrets(&source, &args.cannot())?;
     if args.require_boot {
         demand_receipt(args, &source, ui, &cancel)?;
     }
     let subject = ami::subject(&source);
-    let check = |region: &str| words::request(&args.wanted(), &subject, region, &args.cannot());
-    // What is mistaken is told before anything is called, or started.
-    let offline = aws::named_region(&args.aws);
+    let check = |region: &str| ami_args::request(&args.options(), &subject, region, &args.cannot());
+    // Mistakes in the options are reported before any call, and before a local region is started.
+    let offline = region::named_region(&args.aws);
     let early = offline.as_deref().map(check).transpose()?;
     if args.dry_run {
         let request = early.ok_or_else(|| {
-            Failure::usage(anyhow::anyhow!("a dry run calls nothing, so it has to be told the region"))
+            Failure::usage(anyhow::anyhow!("a dry run makes no calls, so the region must be named"))
                 .hint("add `--region eu-west-1`, or set AWS_REGION")
         })?;
-        return plan::show(&request, &source, args.upload.parent_bundle.as_deref(), args.parent(), ui);
+        return dry_run::show(&request, &source, args.upload.parent_bundle.as_deref(), args.parent(), ui);
     }
     let connected = args.aws.connect(&cancel)?;
     let mut request = check(connected.name())?;
@@ -169,13 +170,13 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let mut result = result(&published, &job.request, seconds)?;
     let outcome = finish(published);
     if let Err(failure) = &outcome {
-        result["error"] = serde_json::to_value(failure.shown()).map_err(anyhow::Error::from)?;
+        result["error"] = serde_json::to_value(failure.to_json()).map_err(anyhow::Error::from)?;
     }
     ui.object(&result)?;
     outcome
 }
 
-/// The gate of `--require-boot`.
+/// Refuses an image without a receipt of a boot, for `--require-boot`.
 fn demand_receipt(args: &Args, source: &ImageSource, ui: &Ui, cancel: &CancelToken) -> Result<(), Failure> {
     let digests = match source.manifest() {
         Some(manifest) => receipt::ImageDigests::from(manifest),
@@ -191,24 +192,24 @@ fn demand_receipt(args: &Args, source: &ImageSource, ui: &Ui, cancel: &CancelTok
 }
 
 impl Args {
-    fn wanted(&self) -> AmiOptions {
+    fn options(&self) -> AmiOptions {
         AmiOptions {
-            encryption: words::key(self.upload.kms_key.as_deref(), self.upload.encrypt),
+            encryption: ami_args::encryption_key(self.upload.kms_key.as_deref(), self.upload.encrypt),
             copy_to: self.copying.copy_to.clone(),
             copy_kms: self.copying.copy_kms.clone(),
             encrypt_copies: if self.copying.encrypt_copies { KeyOf::Default } else { KeyOf::Account },
-            ..self.ami.wanted()
+            ..self.ami.options()
         }
     }
 
-    /// Puts keys in place of aliases. A region to copy to that does not answer is asked again by its copy.
+    /// Replaces aliases by key ids. If the region of a copy does not answer, the copy itself looks the alias up.
     fn find_keys(
         &self,
         request: &mut Request,
-        connected: &aws::ConnectedRegion,
+        connected: &region::ConnectedRegion,
         ui: &Ui,
     ) -> Result<(), Failure> {
-        let failed = |error| words::of_key(error, self.cannot());
+        let failed = |error| ami_args::key_failure(error, self.cannot());
         request.encryption = connected.key(&request.region, &request.encryption).map_err(failed)?;
         for copy in &mut request.copies {
             match connected.key(&copy.region, &copy.encryption) {
@@ -236,7 +237,7 @@ impl Args {
             upload: upload::UploadOptions {
                 parent: self.upload.parent.clone(),
                 parent_bundle: self.upload.parent_bundle.clone(),
-                rate: words::rate(self.upload.max_rate, self.aws.is_local()),
+                rate: ami_args::rate(self.upload.max_rate, self.aws.is_local()),
                 ..upload::UploadOptions::default()
             },
             wait: Duration::from_mins(self.copying.copy_wait),
@@ -249,7 +250,7 @@ impl Args {
 
     fn failure(&self, error: AmiError, region: &str) -> Failure {
         let left = ami::left(&self.image, region).unwrap_or_default();
-        words::failure(error, self.cannot(), Some((&left, &self.abandoning())))
+        ami_args::failure(error, self.cannot(), Some((&left, &self.abandoning())))
     }
 
     fn abandoning(&self) -> String {
@@ -259,7 +260,7 @@ impl Args {
     }
 }
 
-/// What `--json` shows, as far as it is no failure.
+/// The result as JSON, without the error of a failed copy.
 fn result(published: &Published, request: &Request, seconds: f64) -> Result<serde_json::Value, Failure> {
     let image = &published.image;
     let sent = sent(published);
@@ -291,7 +292,7 @@ fn sent(published: &Published) -> u64 {
 
 fn show(published: &Published, request: &Request, seconds: f64, ui: &Ui) -> Result<(), Failure> {
     let (image, sent) = (&published.image, sent(published));
-    ui.status(format_args!("sent {sent} blocks ({}) in {seconds:.1} s", Bytes(sent * BLOCK)));
+    ui.status(format_args!("sent {sent} blocks ({}) in {seconds:.1} s", HumanBytes(sent * BLOCK)));
     ui.line(format_args!("{} {} {}", request.region, image.id, image.snapshots().join(" ")))?;
     for copied in published.copied() {
         ui.line(format_args!("{} {} {}", copied.region, copied.image_id, copied.snapshot_ids.join(" ")))?;
@@ -299,13 +300,13 @@ fn show(published: &Published, request: &Request, seconds: f64, ui: &Ui) -> Resu
     Ok(())
 }
 
-/// The end of a publish: a copy that failed is its failure.
+/// The outcome of a publish: a failed copy is a failure.
 fn finish(published: Published) -> CommandResult {
     let all = published.copies.len();
     let mut failed: Vec<_> =
         published.copies.into_iter().filter_map(|copy| Some((copy.region, copy.outcome.err()?))).collect();
     if failed.is_empty() {
-        return Ok(Done::Well);
+        return Ok(Outcome::Success);
     }
     let regions: Vec<_> = failed.iter().map(|(region, _)| region.clone()).collect();
     let (region, first) = failed.swap_remove(0);
@@ -327,7 +328,7 @@ fn abandon(args: &Args, cancel: &CancelToken, ui: &Ui) -> CommandResult {
     let deleted = connected.block_on(work).map_err(|error| {
         let hint = match &error {
             AmiError::NothingToAbandon { .. } => None,
-            _ => Some("the same command goes on deleting what is left"),
+            _ => Some("the same command continues the deletion"),
         };
         let failure = Failure::from(anyhow::Error::from(error).context(cannot));
         match hint {
@@ -341,10 +342,10 @@ fn abandon(args: &Args, cancel: &CancelToken, ui: &Ui) -> CommandResult {
 fn show_deleted(deleted: &[Deleted], ui: &Ui) -> CommandResult {
     if ui.json() {
         ui.object(&serde_json::json!({ "deleted": deleted }))?;
-        return Ok(Done::Well);
+        return Ok(Outcome::Success);
     }
     for Deleted { region, id } in deleted {
         ui.line(format_args!("{region} {id} deleted"))?;
     }
-    Ok(Done::Well)
+    Ok(Outcome::Success)
 }

@@ -1,4 +1,4 @@
-//! `amiforge register`: makes an AMI of a snapshot that is there.
+//! `amiforge register`: registers an existing snapshot as an AMI.
 
 use std::path::PathBuf;
 
@@ -10,15 +10,16 @@ use amiforge_publish::source::ImageSource;
 use anyhow::Context as _;
 use serde::Serialize;
 
-use super::ami as words;
-use super::{CommandResult, Done, Failure, aws};
+use super::{ami_args, region};
+use crate::outcome::{CommandResult, Failure, Outcome};
+use crate::signals::interrupt_on_signals;
 use crate::ui::Ui;
 
 /// Register a snapshot as an AMI
 ///
-/// What the AMI is called and how it boots comes from the bundle that the snapshot holds, or from the options. An AMI
-/// of that name that is there is taken if it is equal, and refused, with the fields that differ, if it is not; so the
-/// same command can be run again. `publish` uploads, registers, shares and copies in one go.
+/// Name and boot mode of the AMI come from the bundle that the snapshot holds, or from the options. An existing AMI of
+/// that name is adopted if it is equal, and refused, with the fields that differ, if it is not; so the same command can
+/// be run again. `publish` uploads, registers, shares and copies in one go.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  amiforge register snap-0abc --bundle out/web --region eu-west-1")]
 pub(crate) struct Args {
@@ -30,10 +31,10 @@ pub(crate) struct Args {
     bundle: Option<PathBuf>,
 
     #[command(flatten)]
-    ami: words::Args,
+    ami: ami_args::Args,
 
     #[command(flatten)]
-    aws: aws::Args,
+    aws: region::Args,
 }
 
 /// What `--json` shows.
@@ -50,10 +51,10 @@ struct RegisterJson<'a> {
 /// Runs the command.
 pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let cannot = format!("cannot register `{}`", args.snapshot);
-    let cancel = super::stop_on_signals()?;
+    let cancel = interrupt_on_signals()?;
     let subject = args.subject(&cannot)?;
-    // What is mistaken is told before anything is called, or started.
-    let offline = aws::named_region(&args.aws);
+    // Mistakes in the options are reported before any call, and before a local region is started.
+    let offline = region::named_region(&args.aws);
     let check = |region: &str| args.request(&subject, region, &cannot);
     if let Some(region) = &offline {
         check(region)?;
@@ -70,7 +71,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     };
     let work = ami::register_snapshot(&region, &request, &args.snapshot);
     let (image, origin) =
-        connected.block_on(work).map_err(|error| words::failure(error, cannot.clone(), None))?;
+        connected.block_on(work).map_err(|error| ami_args::failure(error, cannot.clone(), None))?;
     show(&image, origin, &request, args, ui)
 }
 
@@ -78,12 +79,12 @@ impl Args {
     fn subject(&self, cannot: &str) -> Result<Subject, Failure> {
         let Some(bundle) = &self.bundle else { return Ok(Subject::default()) };
         let source = ImageSource::open(bundle).with_context(|| cannot.to_owned())?;
-        words::demand_no_secrets(&source, cannot)?;
+        ami_args::refuse_secrets(&source, cannot)?;
         Ok(ami::subject(&source))
     }
 
     fn request(&self, subject: &Subject, region: &str, cannot: &str) -> Result<Request, Failure> {
-        let request = words::request(&self.ami.wanted(), subject, region, cannot)?;
+        let request = ami_args::request(&self.ami.options(), subject, region, cannot)?;
         let bundles = request.volumes.iter().any(|volume| matches!(volume.content, ContentOf::Bundle(_)));
         if !bundles {
             return Ok(request);
@@ -99,7 +100,7 @@ impl Args {
 
 fn show(image: &DescribedImage, origin: AmiOrigin, request: &Request, args: &Args, ui: &Ui) -> CommandResult {
     if origin == AmiOrigin::Adopted {
-        ui.status(format_args!("{} is there already and equal", image.id));
+        ui.status(format_args!("{} exists already and is equal", image.id));
     }
     if ui.json() {
         ui.object(&RegisterJson {
@@ -112,5 +113,5 @@ fn show(image: &DescribedImage, origin: AmiOrigin, request: &Request, args: &Arg
     } else {
         ui.line(&image.id)?;
     }
-    Ok(Done::Well)
+    Ok(Outcome::Success)
 }

@@ -4,19 +4,23 @@ use std::path::{Path, PathBuf};
 
 use amiforge::lock;
 use amiforge::recipe::Recipe;
-use amiforge::repro::child::Children;
-use amiforge::repro::{KeepBundles, ReproError, ReproOptions, ReproReport, Stock, matrix, run as build_all};
+use amiforge::repro::child::ChildBuilds;
+use amiforge::repro::{
+    KeepBundles, ReproError, ReproOptions, ReproReport, StoreSetup, matrix, run as build_all,
+};
 use amiforge_progress::Monitor;
 use amiforge_store::Store;
 use anyhow::Context as _;
 
-use super::{CommandResult, Done, Failure, build, stop_on_signals, store};
+use super::inputs::{default_store, load_recipe, lock_failure};
+use crate::outcome::{CommandResult, Failure, Outcome};
+use crate::signals::interrupt_on_signals;
 use crate::ui::Ui;
 
 /// Differences of a group that are shown.
 const SHOWN: usize = 20;
 
-/// Build twice or more under changed conditions and say what differed
+/// Build several times under changed conditions and show what differed
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  amiforge repro web/recipe.toml --builds 6\n\n\
     Changed are: working directory, time zone, locale, umask, threads, home and store, the order of entries in\n\
@@ -31,24 +35,24 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", default_value_t = 6, value_parser = clap::value_parser!(u16).range(2..))]
     builds: u16,
 
-    /// Write the report as JSON to a file too
+    /// Also write the report as JSON to a file
     #[arg(short, long, value_name = "REPORT")]
     out: Option<PathBuf>,
 
-    /// Store that has what the lock pins [default: amiforge in the user's cache folder]
+    /// Store that has the files of the lock [default: amiforge in the user's cache folder]
     #[arg(long, value_name = "DIR")]
     store: Option<PathBuf>,
 
-    /// Folder for the builds, which stay there [default: one in $TMPDIR that goes in the end]
+    /// Folder for the builds, which are kept [default: a temporary one in $TMPDIR]
     #[arg(long, value_name = "DIR")]
     keep: Option<PathBuf>,
 }
 
 /// Runs the command.
 pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
-    let recipe = build::load(&args.recipe)?;
-    let stock = stock(args, &recipe)?;
-    let cancel = stop_on_signals()?;
+    let recipe = load_recipe(&args.recipe)?;
+    let store = store_setup(args, &recipe)?;
+    let cancel = interrupt_on_signals()?;
     let cannot = || format!("cannot compare builds of `{}`", args.recipe.display());
     let path = std::path::absolute(&args.recipe).with_context(cannot)?;
     let scratch = scratch().with_context(cannot)?;
@@ -60,16 +64,16 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
         None => scratch.path().to_owned(),
     };
     let program = std::env::current_exe().context("finding this program").with_context(cannot)?;
-    let children =
-        Children { program, path, recipe: &recipe, stock, scratch: scratch.path(), cancel: &cancel };
+    let builds =
+        ChildBuilds { program, path, recipe: &recipe, store, scratch: scratch.path(), cancel: &cancel };
     let rows = matrix(args.builds.into());
     let keep = if args.keep.is_some() { KeepBundles::Everything } else { KeepBundles::Nothing };
     let options = ReproOptions { matrix: &rows, folder: &folder, keep, monitor: Monitor::new(ui, &cancel) };
     let mut one = |number: usize, conditions: &[_], out: &Path| {
-        let words: Vec<_> = conditions.iter().map(ToString::to_string).collect();
-        let words = if words.is_empty() { "nothing changed".to_owned() } else { words.join(", ") };
-        ui.status(format!("build {number} of {}: {words}", rows.len()));
-        children.build(number, conditions, out)
+        let names: Vec<_> = conditions.iter().map(ToString::to_string).collect();
+        let names = if names.is_empty() { "nothing changed".to_owned() } else { names.join(", ") };
+        ui.status(format!("build {number} of {}: {names}", rows.len()));
+        builds.build(number, conditions, out)
     };
     let report = build_all(options, &mut one).map_err(|error| {
         let hint = matches!(error, ReproError::NotFetched { .. })
@@ -80,29 +84,29 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
             None => failure,
         }
     })?;
-    told(&report, args, ui)
+    show(&report, args, ui)
 }
 
-/// The lock of the recipe, if it needs one, and the store that has what it pins.
-fn stock(args: &Args, recipe: &Recipe) -> Result<Option<Stock>, Failure> {
+/// The lock of the recipe, if it needs one, and the store that has its files.
+fn store_setup(args: &Args, recipe: &Recipe) -> Result<Option<StoreSetup>, Failure> {
     let title = || format!("cannot compare builds of `{}`", args.recipe.display());
     let lock = lock::load_for(&args.recipe, recipe);
-    let lock = lock.map_err(|error| store::lock_failure(error, title(), &args.recipe))?;
+    let lock = lock.map_err(|error| lock_failure(error, title(), &args.recipe))?;
     let Some(lock) = lock else { return Ok(None) };
-    let Some(folder) = args.store.clone().or_else(build::default_store) else {
+    let Some(folder) = args.store.clone().or_else(default_store) else {
         let none = anyhow::anyhow!("there is no store: the user has no cache folder").context(title());
         return Err(Failure::usage(none).hint("`--store` names the one that `amiforge fetch` filled"));
     };
-    Ok(Some(Stock { store: Store::at(&folder), lock }))
+    Ok(Some(StoreSetup { store: Store::at(&folder), lock }))
 }
 
-/// A folder for bundles where temporary files go: beside the recipe they could become part of what is built.
+/// A temporary folder for bundles: beside the recipe they could become part of the inputs.
 fn scratch() -> std::io::Result<tempfile::TempDir> {
     tempfile::Builder::new().prefix("amiforge-repro-").tempdir()
 }
 
-/// Says what came of it.
-fn told(report: &ReproReport, args: &Args, ui: &Ui) -> CommandResult {
+/// Writes and shows the report.
+fn show(report: &ReproReport, args: &Args, ui: &Ui) -> CommandResult {
     if let Some(out) = &args.out {
         let text = serde_json::to_string_pretty(report).context("writing the report as JSON")?;
         std::fs::write(out, text + "\n")
@@ -113,22 +117,22 @@ fn told(report: &ReproReport, args: &Args, ui: &Ui) -> CommandResult {
     } else {
         ui.line(text(report).trim_end())?;
     }
-    Ok(if report.equal { Done::Well } else { Done::Differs })
+    Ok(if report.equal { Outcome::Success } else { Outcome::Difference })
 }
 
-/// The report for people.
+/// The report as text.
 fn text(report: &ReproReport) -> String {
     let mut lines = Vec::new();
-    for attempt in &report.builds {
-        let equal = if attempt.equal { "equal " } else { "DIFFERS" };
-        let changed = attempt.conditions.join(", ");
+    for build in &report.builds {
+        let equal = if build.equal { "equal " } else { "DIFFERS" };
+        let changed = build.conditions.join(", ");
         let conditions = if changed.is_empty() { "nothing changed" } else { &changed };
-        lines.push(format!("build {}  {:.12}…  {equal}  {conditions}", attempt.number, attempt.sha256));
-        for one in &attempt.not_varied {
+        lines.push(format!("build {}  {:.12}…  {equal}  {conditions}", build.number, build.sha256));
+        for one in &build.not_varied {
             lines.push(format!("    not varied: {}: {}", one.condition, one.why));
         }
     }
-    lines.push(report.verdict.to_string());
+    lines.push(report.result.to_string());
     if let Some(differences) = &report.differences {
         lines.push(String::new());
         lines.push(differences.text(SHOWN));

@@ -1,6 +1,6 @@
 //! `amiforge schema`: the JSON Schema of recipes, for editors.
 
-use super::{CommandResult, Done};
+use crate::outcome::{CommandResult, Outcome};
 use crate::ui::Ui;
 
 /// Print the JSON Schema of recipes, for editors
@@ -10,6 +10,6 @@ pub(crate) struct Args {}
 
 /// Runs the command.
 pub(crate) fn run(_args: &Args, ui: &Ui) -> CommandResult {
-    ui.object(&amiforge::recipe::schema())?;
-    Ok(Done::Well)
+    ui.object(&amiforge::recipe::json_schema())?;
+    Ok(Outcome::Success)
 }

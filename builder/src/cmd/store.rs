@@ -1,7 +1,7 @@
-//! `amiforge store`: care for the store.
+//! `amiforge store`: usage, verification and garbage collection of the store.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use amiforge::lock::{Lock, LockError};
@@ -10,10 +10,12 @@ use amiforge_store::{Store, StoreEntry, StoreEntryKind};
 use anyhow::Context as _;
 use serde::Serialize;
 
-use super::{CommandResult, Done, Failure, build, stop_on_signals};
-use crate::ui::{Bytes, Ui};
+use super::inputs::open_store;
+use crate::outcome::{CommandResult, Failure, Outcome};
+use crate::signals::interrupt_on_signals;
+use crate::ui::{HumanBytes, Ui};
 
-/// A day.
+/// Seconds in a day.
 const DAY: u64 = 86_400;
 
 /// Look after the store of inputs and layers
@@ -21,7 +23,7 @@ const DAY: u64 = 86_400;
 #[command(
     after_help = "Examples:\n  amiforge store du\n  amiforge store gc --days 7 --keep web/recipe.lock\n  \
     amiforge store verify\n\n\
-    All that the store holds can be fetched or made again; it may be removed at any time while nothing is built."
+    Everything in the store can be fetched or made again; it may be removed at any time while no build runs."
 )]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -32,28 +34,28 @@ pub(crate) struct Args {
     store: Option<PathBuf>,
 }
 
-/// What to do.
+/// The subcommands.
 #[derive(Debug, clap::Subcommand)]
 enum StoreCommand {
-    /// Tell what the store holds
+    /// Show what the store holds
     Du,
-    /// Hold everything against its digest; what is damaged is named and removed
+    /// Check every entry against its digest; damaged ones are named and removed
     Verify,
-    /// Remove what was not used for a while
+    /// Remove entries that were not used for a while
     Gc {
         /// Days that an entry is kept after it was last used
         #[arg(long, value_name = "N", default_value_t = 30)]
         days: u32,
-        /// Locks whose inputs are kept in any case
+        /// Locks whose inputs are always kept
         #[arg(long, value_name = "LOCK")]
         keep: Vec<PathBuf>,
-        /// Tell what would go, and keep it
+        /// Only show what would be removed
         #[arg(long)]
         dry_run: bool,
     },
 }
 
-/// Bytes and entries, as JSON.
+/// The number of entries and their bytes, as JSON.
 #[derive(Debug, Default, Serialize)]
 struct StoreTotals {
     entries: usize,
@@ -62,45 +64,11 @@ struct StoreTotals {
 
 /// Runs the command.
 pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
-    let store = open(args.store.as_deref())?;
+    let store = open_store(args.store.as_deref())?;
     match &args.what {
         StoreCommand::Du => du(&store, ui),
         StoreCommand::Verify => verify(&store, ui),
         StoreCommand::Gc { days, keep, dry_run } => gc(&store, *days, keep, *dry_run, ui),
-    }
-}
-
-/// The store that is asked for, or the user's own.
-pub(crate) fn open(asked: Option<&Path>) -> Result<Store, Failure> {
-    let folder = asked.map(Path::to_owned).or_else(build::default_store);
-    let folder = folder.ok_or_else(|| {
-        let error =
-            anyhow::anyhow!("neither `XDG_CACHE_HOME` nor `HOME` is set").context("cannot find the store");
-        Failure::usage(error).hint("`--store DIR` says where it is")
-    })?;
-    Ok(Store::at(&folder))
-}
-
-/// Says whose fault it is that there is no lock, and what to do next.
-pub(crate) fn lock_failure(error: LockError, title: String, recipe: &Path) -> Failure {
-    let recipe = recipe.display();
-    let (mistake, hint) = match &error {
-        LockError::Missing { .. } => (true, Some(format!("`amiforge lock {recipe}` makes it"))),
-        LockError::Stale { .. } => (true, Some(format!("`amiforge lock {recipe}` brings it up to date"))),
-        LockError::Malformed { .. } => {
-            let hint =
-                format!("remove it, and `amiforge lock {recipe}` makes it anew, with the newest versions");
-            (true, Some(hint))
-        }
-        LockError::Unknown { .. } => (true, Some("`--update` alone takes newer versions of all".to_owned())),
-        LockError::Resolve { .. } => (true, None),
-        _ => (false, None),
-    };
-    let error = anyhow::Error::from(error).context(title);
-    let failure = if mistake { Failure::usage(error) } else { Failure::from(error) };
-    match hint {
-        Some(hint) => failure.hint(hint),
-        None => failure,
     }
 }
 
@@ -125,23 +93,23 @@ fn du(store: &Store, ui: &Ui) -> CommandResult {
     let sums = sums(entries.iter());
     if ui.json() {
         ui.object(&serde_json::json!({ "store": store.folder().display().to_string(), "holds": sums }))?;
-        return Ok(Done::Well);
+        return Ok(Outcome::Success);
     }
     for (name, sum) in &sums {
-        ui.line(format_args!("{:>10}  {:>6}  {name}", Bytes(sum.bytes).to_string(), sum.entries))?;
+        ui.line(format_args!("{:>10}  {:>6}  {name}", HumanBytes(sum.bytes).to_string(), sum.entries))?;
     }
     let all: u64 = sums.values().map(|sum| sum.bytes).sum();
     ui.line(format_args!(
         "{:>10}  {:>6}  in `{}`",
-        Bytes(all).to_string(),
+        HumanBytes(all).to_string(),
         entries.len(),
         store.folder().display()
     ))?;
-    Ok(Done::Well)
+    Ok(Outcome::Success)
 }
 
 fn verify(store: &Store, ui: &Ui) -> CommandResult {
-    let cancel = stop_on_signals()?;
+    let cancel = interrupt_on_signals()?;
     let _held = store.hold();
     let entries = list(store)?;
     let checked = |entry: &&StoreEntry| matches!(entry.kind, StoreEntryKind::Object | StoreEntryKind::Spool);
@@ -167,26 +135,26 @@ fn verify(store: &Store, ui: &Ui) -> CommandResult {
         }
         ui.status(format_args!("{} entries checked, {} damaged", entries.len(), damaged.len()));
     }
-    Ok(if damaged.is_empty() { Done::Well } else { Done::Differs })
+    Ok(if damaged.is_empty() { Outcome::Success } else { Outcome::Difference })
 }
 
 fn gc(store: &Store, days: u32, keep: &[PathBuf], dry_run: bool, ui: &Ui) -> CommandResult {
     let title = || format!("cannot clean the store `{}`", store.folder().display());
-    let mut kept = BTreeSet::new();
+    let mut pinned_digests = BTreeSet::new();
     for path in keep {
         let lock =
             Lock::load(path).and_then(|lock| lock.ok_or_else(|| LockError::Missing { path: path.clone() }));
         let lock = lock.map_err(|error| Failure::usage(anyhow::Error::from(error).context(title())))?;
-        kept.extend(lock.needs().iter().map(|needed| needed.sha256));
+        pinned_digests.extend(lock.files().iter().map(|file| file.sha256));
     }
     let held = store.hold_alone().with_context(title)?;
     if held.is_none() {
-        let error = anyhow::anyhow!("another amiforge works with it").context(title());
+        let error = anyhow::anyhow!("another amiforge uses it").context(title());
         return Err(Failure::from(error).hint("try again when that is done"));
     }
     let before = SystemTime::now().checked_sub(Duration::from_secs(u64::from(days) * DAY));
     let old = |entry: &&StoreEntry| {
-        let pinned = entry.digest.is_some_and(|digest| kept.contains(&digest));
+        let pinned = entry.digest.is_some_and(|digest| pinned_digests.contains(&digest));
         !pinned && before.is_some_and(|before| entry.used <= before)
     };
     let all = list(store)?;
@@ -197,12 +165,12 @@ fn gc(store: &Store, days: u32, keep: &[PathBuf], dry_run: bool, ui: &Ui) -> Com
     let sums = sums(going.iter().copied());
     if ui.json() {
         ui.object(&serde_json::json!({ "removed": sums, "dry_run": dry_run }))?;
-        return Ok(Done::Well);
+        return Ok(Outcome::Success);
     }
     for (name, sum) in sums.iter().filter(|(_, sum)| sum.entries > 0) {
-        ui.line(format_args!("{:>10}  {:>6}  {name}", Bytes(sum.bytes).to_string(), sum.entries))?;
+        ui.line(format_args!("{:>10}  {:>6}  {name}", HumanBytes(sum.bytes).to_string(), sum.entries))?;
     }
-    let word = if dry_run { "would go" } else { "removed" };
-    ui.status(format_args!("{} of {} entries {word}", going.len(), all.len()));
-    Ok(Done::Well)
+    let verb = if dry_run { "would be removed" } else { "removed" };
+    ui.status(format_args!("{} of {} entries {verb}", going.len(), all.len()));
+    Ok(Outcome::Success)
 }

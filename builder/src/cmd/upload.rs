@@ -13,13 +13,15 @@ use amiforge_publish::upload::{self, LaterEncryption, ParentChoice, UploadOption
 use anyhow::Context as _;
 use serde::Serialize;
 
-use super::{CommandResult, Done, Failure, ami as words, aws};
-use crate::ui::{Bytes, Ui};
+use super::{ami_args, region};
+use crate::outcome::{CommandResult, Failure, Outcome, service_hint};
+use crate::signals::interrupt_on_signals;
+use crate::ui::{HumanBytes, Ui};
 
 /// Write an image into a snapshot, through the EBS direct APIs
 ///
-/// Sends only the blocks that have to be sent, and can be stopped at any moment, by a power cut too: the same command
-/// goes on where it was, also on another host if the bundle and the folder `BUNDLE.publish` beside it are moved there.
+/// Sends only the blocks that have to be sent, and can be stopped at any moment, also by a power cut: the same command
+/// resumes, also on another host if the bundle and the folder `BUNDLE.publish` beside it are moved there.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  amiforge upload out/web --region eu-west-1\n  \
     amiforge upload out/web --region local --parent auto")]
@@ -44,7 +46,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "KEY")]
     kms_key: Option<String>,
 
-    /// Encrypted copies or volumes will be made of it: send blocks of zeros too, which they need
+    /// Encrypted copies or volumes will be made of it: also send blocks of zeros, which they need
     #[arg(long)]
     encrypted_copies: bool,
 
@@ -52,20 +54,20 @@ pub(crate) struct Args {
     #[arg(long, value_name = "TEXT")]
     description: Option<String>,
 
-    /// Tag of the snapshot; may be given often
+    /// Tag of the snapshot; may be repeated
     #[arg(long = "tag", value_name = "KEY=VALUE")]
     tags: Vec<String>,
 
-    /// Blocks sent in a second at most, 0 for no limit [default: 950, what a snapshot takes; a local region: 0]
+    /// Maximum of blocks sent per second, 0 for no limit [default: 950, the limit of a snapshot; a local region: 0]
     #[arg(long, value_name = "N")]
     max_rate: Option<u32>,
 
-    /// Delete the snapshot of an upload that was not finished, and forget it
+    /// Delete the snapshot and the journal of an unfinished upload
     #[arg(long)]
     abandon: bool,
 
     #[command(flatten)]
-    aws: aws::Args,
+    aws: region::Args,
 }
 
 /// What `--json` shows.
@@ -89,10 +91,10 @@ struct UploadJson<'a> {
 /// Runs the command.
 pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let begun = Instant::now();
-    let cancel = super::stop_on_signals()?;
+    let cancel = interrupt_on_signals()?;
     let source = args.source()?;
-    // What is mistaken is told before anything is called, or started.
-    let offline = aws::named_region(&args.aws);
+    // Mistakes in the options are reported before any call, and before a local region is started.
+    let offline = region::named_region(&args.aws);
     offline.as_deref().map(|region| args.options(&source, region, args.key())).transpose()?;
     let region = args.aws.connect(&cancel)?;
     let options = args.options(&source, region.name(), args.key())?;
@@ -104,33 +106,35 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
         ui.status(format_args!("deleted {snapshot} and its journal"));
         return show_abandoned(&snapshot, &services.region, ui);
     }
-    let key = region.key(region.name(), &args.key()).map_err(|error| words::of_key(error, args.cannot()))?;
+    let key = region
+        .key(region.name(), &args.key())
+        .map_err(|error| ami_args::key_failure(error, args.cannot()))?;
     let options = UploadOptions { encryption: key.into(), ..options };
     let work = upload::upload(&services, &args.image, &options, Monitor::new(ui, &cancel));
     let uploaded = region.block_on(work).map_err(|error| args.failure(error, region.name()))?;
     show(&uploaded, &services.region, begun.elapsed().as_secs_f64(), ui)?;
-    Ok(Done::Well)
+    Ok(Outcome::Success)
 }
 
 impl Args {
-    /// The key that is named.
+    /// The KMS key of the options.
     fn key(&self) -> KeyOf {
-        words::key(self.kms_key.as_deref(), self.encrypt)
+        ami_args::encryption_key(self.kms_key.as_deref(), self.encrypt)
     }
 
-    /// What is asked for, by the rules that `publish` has.
+    /// The options, checked by the same rules as those of `publish`.
     fn options(&self, source: &ImageSource, region: &str, key: KeyOf) -> Result<UploadOptions, Failure> {
-        let wanted = AmiOptions {
+        let ami_options = AmiOptions {
             description: self.description.clone(),
             encryption: key.clone(),
             tags: self.tags.clone(),
             ..AmiOptions::default()
         };
-        // The tags that say what the snapshot is, and the one of the upload.
+        // The tags that describe the snapshot, and the one that the upload adds.
         let mut tags = source.tags();
-        let asked = check_snapshot(&wanted, tags.len() + 1, region)
+        let given = check_snapshot(&ami_options, tags.len() + 1, region)
             .map_err(|mistakes| Failure::usage(anyhow::Error::from(mistakes).context(self.cannot())))?;
-        tags.extend(asked);
+        tags.extend(given);
         Ok(UploadOptions {
             encryption: key.into(),
             later: if self.encrypted_copies {
@@ -142,7 +146,7 @@ impl Args {
             parent_bundle: self.parent_bundle.clone(),
             description: self.description.clone(),
             tags,
-            rate: words::rate(self.max_rate, self.aws.is_local()),
+            rate: ami_args::rate(self.max_rate, self.aws.is_local()),
             ..UploadOptions::default()
         })
     }
@@ -150,7 +154,7 @@ impl Args {
     fn source(&self) -> Result<ImageSource, Failure> {
         let source = ImageSource::open(&self.image).with_context(|| self.cannot())?;
         if !self.abandon {
-            words::demand_no_secrets(&source, &self.cannot())?;
+            ami_args::refuse_secrets(&source, &self.cannot())?;
         }
         Ok(source)
     }
@@ -175,9 +179,9 @@ impl Args {
         let abandon = format!("`amiforge upload {image}{option} --abandon` deletes the snapshot");
         let left =
             upload::left(&self.image, region).map(|left| format!("left: {left}; ")).unwrap_or_default();
-        let go_on = format!("{left}the same command goes on where it was; {abandon}");
+        let resume = format!("{left}the same command resumes; {abandon}");
         if let PublishError::Call { source, .. } | PublishError::Put { source, .. } = error
-            && let Some(hint) = words::of_fault(source)
+            && let Some(hint) = service_hint(source)
         {
             return Some(hint);
         }
@@ -191,12 +195,12 @@ impl Args {
             PublishError::Folder(FolderError::Busy { .. }) => {
                 "wait for the other command, or stop it: nothing is lost by that".to_owned()
             }
-            PublishError::RawChanged { .. } => words::RAW_CHANGED.to_owned(),
+            PublishError::RawChanged { .. } => ami_args::RAW_CHANGED.to_owned(),
             PublishError::Interrupted
             | PublishError::Put { .. }
             | PublishError::StillPending { .. }
             | PublishError::Call { .. }
-            | PublishError::Read { .. } => go_on,
+            | PublishError::Read { .. } => resume,
             _ => return None,
         })
     }
@@ -225,7 +229,7 @@ fn show(uploaded: &Uploaded, region: &str, seconds: f64, ui: &Ui) -> Result<(), 
         "sent {} blocks of {} ({}) in {seconds:.1} s",
         uploaded.sent,
         uploaded.written,
-        Bytes(bytes_sent)
+        HumanBytes(bytes_sent)
     ));
     if uploaded.proven > 0 {
         ui.status(format_args!(
@@ -242,5 +246,5 @@ fn show_abandoned(snapshot: &str, region: &str, ui: &Ui) -> CommandResult {
     } else {
         ui.line(snapshot)?;
     }
-    Ok(Done::Well)
+    Ok(Outcome::Success)
 }

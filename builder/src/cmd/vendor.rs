@@ -1,4 +1,4 @@
-//! `amiforge vendor`: what a lock needs, in one file.
+//! `amiforge vendor`: packs the files that a lock pins into one file.
 
 use std::path::PathBuf;
 
@@ -7,8 +7,10 @@ use amiforge::vendor::{self, VendorError};
 use amiforge_progress::Monitor;
 use serde::Serialize;
 
-use super::{CommandResult, Done, Failure, build, stop_on_signals, store};
-use crate::ui::{Bytes, Ui};
+use super::inputs::{load_recipe, lock_failure, open_store};
+use crate::outcome::{CommandResult, Failure, Outcome};
+use crate::signals::interrupt_on_signals;
+use crate::ui::{HumanBytes, Ui};
 
 /// Pack everything that the lock of a recipe needs into one file
 #[derive(Debug, clap::Args)]
@@ -38,26 +40,26 @@ struct VendorJson {
 
 /// Runs the command.
 pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
-    let recipe = build::load(&args.recipe)?;
+    let recipe = load_recipe(&args.recipe)?;
     let title = || format!("cannot pack the inputs of `{}`", recipe.image.name);
     let lock = lock::load_for(&args.recipe, &recipe);
-    let lock = lock.map_err(|error| store::lock_failure(error, title(), &args.recipe))?;
+    let lock = lock.map_err(|error| lock_failure(error, title(), &args.recipe))?;
     let Some(lock) = lock else {
         let error = anyhow::anyhow!("the recipe has no packages and no stages").context(title());
         return Err(Failure::usage(error));
     };
-    let cancel = stop_on_signals()?;
-    let store = store::open(args.store.as_deref())?;
+    let cancel = interrupt_on_signals()?;
+    let store = open_store(args.store.as_deref())?;
     let _held = store.hold();
     let packed = vendor::pack(&lock, &store.objects(), &args.out, Monitor::new(ui, &cancel));
     let size = packed.map_err(|error| failure(error, title(), args))?;
     if ui.json() {
-        let inputs = lock.needs().len();
+        let inputs = lock.files().len();
         ui.object(&VendorJson { file: args.out.display().to_string(), size, inputs })?;
     } else {
-        ui.status(format_args!("packed {} files, {}", lock.needs().len(), Bytes(size)));
+        ui.status(format_args!("packed {} files, {}", lock.files().len(), HumanBytes(size)));
     }
-    Ok(Done::Well)
+    Ok(Outcome::Success)
 }
 
 fn failure(error: VendorError, title: String, args: &Args) -> Failure {

@@ -15,15 +15,16 @@ use amiforge_image::verify::{self, VerifyError, VerifyReport};
 use amiforge_progress::Monitor;
 use serde::Serialize;
 
-use super::{CommandResult, Done, Failure};
+use crate::outcome::{CommandResult, Failure, Outcome};
+use crate::signals::interrupt_on_signals;
 use crate::ui::{Ui, written};
 
 /// Check every byte of a bundle against its manifest, or a snapshot or an AMI against what was built
 ///
-/// Of a bundle: compares SHA256SUMS, every block with the manifest, every partition and file system with its format, and
-/// tree.txt with what the image holds. Of a snapshot: reads it back and compares it with a bundle, or with what its tags
-/// say. Of an AMI: every field of its registration, its tags, who may launch it, and every snapshot of it. Tells
-/// everything that differs and then exits with 3.
+/// Of a bundle: compares SHA256SUMS, every block with the manifest, every partition and file system with its format,
+/// and tree.txt with the files of the image. Of a snapshot: reads it back and compares it with a bundle, or with its
+/// tags. Of an AMI: every field of its registration, its tags, its launch permissions, and every snapshot of it. Shows
+/// every difference and then exits with 3.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  amiforge verify out/web\n  \
     amiforge verify snap-0123456789abcdef0 --bundle out/web --region eu-west-1\n  \
@@ -38,16 +39,16 @@ pub(crate) struct Args {
     #[arg(long, value_name = "BUNDLE")]
     bundle: Option<PathBuf>,
 
-    /// Read back only so many of a hundred blocks of a snapshot, drawn by chance
+    /// Read back only this percentage of the blocks of a snapshot, chosen at random
     #[cfg(feature = "aws")]
     #[arg(long, value_name = "PERCENT", value_parser = percent)]
     sample: Option<f64>,
 
     #[cfg(feature = "aws")]
     #[command(flatten)]
-    aws: super::aws::Args,
+    aws: super::region::Args,
 
-    /// Threads that read and hash; all cores unless given
+    /// Threads that read and hash; one for each core if not given
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     threads: Option<u16>,
 }
@@ -64,14 +65,14 @@ struct VerifyJson<'a> {
 /// Runs the command.
 pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     #[cfg(feature = "aws")]
-    if let Some(Ok(name)) = args.target.to_str().map(super::aws::remote) {
+    if let Some(Ok(name)) = args.target.to_str().map(super::region::resource_id) {
         if name.starts_with("ami-") {
             return image::run(args, &name, ui);
         }
         return snapshot::run(args, &name, ui);
     }
     let cannot = || format!("cannot verify `{}`", args.target.display());
-    let cancel = super::stop_on_signals()?;
+    let cancel = interrupt_on_signals()?;
     let options =
         args.threads.map_or_else(EmitOptions::default, |threads| EmitOptions { threads: threads.into() });
     let begun = Instant::now();
@@ -87,10 +88,10 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
         }
     })?;
     show(args, &report, begun.elapsed(), ui)?;
-    Ok(if report.differences.is_empty() { Done::Well } else { Done::Differs })
+    Ok(if report.differences.is_empty() { Outcome::Success } else { Outcome::Difference })
 }
 
-/// What to verify instead of a file or of a folder that is no bundle.
+/// The command to run instead, for a file or a folder that is no bundle.
 fn not_a_bundle(error: &VerifyError, target: &Path) -> Option<String> {
     let hint = match error {
         VerifyError::AFile { .. } => match target.parent().filter(|folder| folder.join(MANIFEST).is_file()) {
@@ -107,7 +108,7 @@ fn not_a_bundle(error: &VerifyError, target: &Path) -> Option<String> {
     Some(hint)
 }
 
-/// A share of a hundred.
+/// Parses a percentage above 0, up to 100.
 #[cfg(feature = "aws")]
 fn percent(text: &str) -> Result<f64, String> {
     let percent = text.trim_end_matches('%').parse::<f64>().ok();
@@ -116,7 +117,7 @@ fn percent(text: &str) -> Result<f64, String> {
         .ok_or_else(|| "not between 0 and 100".to_owned())
 }
 
-/// A number of differences in words.
+/// A number of differences as text.
 fn counted(differences: usize) -> String {
     match differences {
         0 => "no difference".to_owned(),

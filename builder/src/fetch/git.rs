@@ -1,4 +1,4 @@
-//! Commits of git repositories as tar archives, by the `git` program.
+//! Commits of git repositories as tar archives, made by the `git` program.
 
 use std::io;
 use std::path::Path;
@@ -6,24 +6,24 @@ use std::process::{Command, Stdio};
 
 use tempfile::NamedTempFile;
 
-/// What `git archive` gives for a commit, in a file in `folder`. Settings of this machine that would change the
-/// archive are set aside.
+/// Writes the output of `git archive` for a commit to a file in `folder`. Configuration of this machine that would
+/// change the archive is overridden.
 pub(super) fn export(url: &str, commit: &str, folder: &Path) -> io::Result<NamedTempFile> {
     std::fs::create_dir_all(folder)?;
     let repository = tempfile::Builder::new().prefix(".get-git-").tempdir_in(folder)?;
-    let made = tempfile::Builder::new().prefix(".get-git-").tempfile_in(folder)?;
+    let output = tempfile::Builder::new().prefix(".get-git-").tempfile_in(folder)?;
     let at = repository.path();
     git(at, &["init", "--quiet", "--bare"])?;
-    // Many servers give a commit by its id; where one does not, everything is fetched to find it.
+    // Many servers serve a commit by its id; for the others all refs are fetched.
     if git(at, &["fetch", "--quiet", "--depth=1", "--", url, commit]).is_err() {
         git(at, &["fetch", "--quiet", "--", url, "+refs/*:refs/*"])?;
     }
-    let output = made.path().display().to_string();
+    let output_path = output.path().display().to_string();
     let settings =
         ["-c", "tar.umask=0022", "-c", "core.attributesFile=/dev/null", "-c", "core.autocrlf=false"];
-    let archive = ["archive", "--format=tar", "--output", &output, commit];
+    let archive = ["archive", "--format=tar", "--output", &output_path, commit];
     git(at, &[settings.as_slice(), &archive].concat())?;
-    Ok(made)
+    Ok(output)
 }
 
 fn git(repository: &Path, args: &[&str]) -> io::Result<()> {
@@ -36,6 +36,6 @@ fn git(repository: &Path, args: &[&str]) -> io::Result<()> {
     if output.status.success() {
         return Ok(());
     }
-    let said = String::from_utf8_lossy(&output.stderr);
-    Err(io::Error::other(format!("git says: {}", said.trim())))
+    let message = String::from_utf8_lossy(&output.stderr);
+    Err(io::Error::other(format!("git failed: {}", message.trim())))
 }

@@ -1,63 +1,81 @@
-//! The network: files by address, digest-checked into the store. Behind the feature `fetch`; only `lock` and `fetch`
-//! come here, a build never does.
+//! Fetches files over the network into the store, checked by digest. Behind the feature `fetch`; only `lock` and
+//! `fetch` use it, a build never does.
 
 mod git;
-mod mirror;
+mod http;
+mod mirrors;
 mod objects;
-mod wants;
-mod wire;
+mod requests;
 
 use std::io;
 
-use amiforge_store::StoreError;
+use amiforge_progress::Monitor;
+use amiforge_store::{Store, StoreError};
 
-pub use mirror::{Mirrors, variable_of};
-pub(crate) use objects::copy;
+pub use http::{HttpClient, TransferError};
+pub use mirrors::{Mirrors, variable_of};
+pub(crate) use objects::fetch_unpinned;
 pub use objects::{FetchOutcome, fetch};
-pub use wants::{FileLocation, Want, wants};
-pub use wire::{Wire, WireError};
+pub use requests::{FileLocation, FileRequest};
 
-/// Why something was not fetched.
+/// What a fetch works with.
+#[derive(Clone, Copy)]
+pub struct Fetcher<'a> {
+    /// The store for the fetched files.
+    pub store: &'a Store,
+    /// The connections.
+    pub client: &'a HttpClient,
+    /// The mirrors of archives.
+    pub mirrors: &'a Mirrors,
+    /// Files fetched in parallel.
+    pub jobs: usize,
+    /// The time in seconds since 1970, for the expiry of archives and keys.
+    pub now: i64,
+    /// Receives the progress, and cancels the work.
+    pub monitor: Monitor<'a>,
+}
+
+/// Why a file was not fetched.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FetchError {
-    /// A file could not be had.
+    /// A file could not be transferred.
     #[error("fetching `{url}`")]
     Url {
-        /// Its address, without credentials.
+        /// Its URL, without credentials.
         url: String,
         /// Why.
         #[source]
-        source: WireError,
+        source: TransferError,
     },
-    /// A file is another than the lock says.
+    /// A file has another digest or length than the lock.
     #[error("`{url}` is not what the lock pins ({label}): {found} instead of {expected}")]
     Other {
-        /// Its address, without credentials.
+        /// Its URL, without credentials.
         url: String,
-        /// What it should be.
+        /// Its name.
         label: String,
-        /// What came.
+        /// The digest or length of the fetched file.
         found: String,
-        /// What should have.
+        /// The expected one.
         expected: String,
     },
     /// A file beside the recipe cannot be read.
     #[error("reading `{name}`")]
     Local {
-        /// As the recipe names it.
+        /// Its name in the recipe.
         name: String,
         /// Why.
         #[source]
         source: io::Error,
     },
-    /// Nobody says where an archive is.
+    /// No mirror is configured.
     #[error("{0}")]
     Mirror(String),
     /// The commit of a git repository could not be exported.
     #[error("exporting commit {commit} of `{url}`")]
     Git {
-        /// Its address, without credentials.
+        /// Its URL, without credentials.
         url: String,
         /// The commit.
         commit: String,
@@ -65,16 +83,16 @@ pub enum FetchError {
         #[source]
         source: io::Error,
     },
-    /// The store is at fault.
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// Somebody asked to stop.
-    #[error("interrupted; what is there so far is kept, and the same command goes on from it")]
+    /// The user interrupted the fetch.
+    #[error("interrupted; what was fetched is kept, and the same command resumes")]
     Interrupted,
 }
 
-/// An address without the credentials that it may have.
-pub(crate) fn shown(url: &str) -> String {
+/// A URL without its credentials.
+pub(crate) fn without_credentials(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
     let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
     match host.rsplit_once('@') {

@@ -1,4 +1,4 @@
-//! Many files at once into the store: in parallel, each continued from what is there, each held against its digest.
+//! Fetches many files into the store in parallel. Each continues from a partial file and is checked by its digest.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -13,16 +13,16 @@ use std::time::Duration;
 use amiforge_progress::Monitor;
 use amiforge_store::{Begun, ObjectPart, Objects, StoreError};
 
-use super::wire::{ATTEMPTS, broken, pause};
-use super::{FetchError, FileLocation, Want, Wire, WireError, git, shown};
+use super::http::{ATTEMPTS, broken, pause};
+use super::{FetchError, FileLocation, FileRequest, HttpClient, TransferError, git, without_credentials};
 
-/// Bytes read at a time.
+/// Bytes per read.
 const CHUNK: usize = 1 << 17;
 
-/// What was done.
+/// The result of a fetch.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct FetchOutcome {
-    /// Files that were there already.
+    /// Files that were in the store.
     pub there: usize,
     /// Files that were fetched.
     pub fetched: usize,
@@ -30,42 +30,43 @@ pub struct FetchOutcome {
     pub bytes: u64,
 }
 
-/// Puts files into the store, `jobs` at a time. What is there is left alone; what was begun is continued.
+/// Fetches files into the store, `jobs` in parallel. Files in the store are not fetched again; partial files are
+/// continued.
 ///
 /// # Errors
-/// [`FetchError`]: the first in the order of `wants` of those that happened. What was fetched until then stays.
+/// [`FetchError`]: of several the first in the order of `requests`. Files that were fetched until then stay in the store.
 pub fn fetch(
-    wants: &[Want],
+    requests: &[FileRequest],
     objects: &Objects,
-    wire: &Wire,
+    client: &HttpClient,
     jobs: usize,
     monitor: Monitor<'_>,
 ) -> Result<FetchOutcome, FetchError> {
     let mut outcome = FetchOutcome::default();
     let mut missing = Vec::new();
-    for want in wants {
-        // A damaged one has been removed by looking, so that it is fetched anew.
-        if let Ok(Some(_)) = objects.find(want.sha256, want.size) {
+    for request in requests {
+        // `find` removes a damaged file, so that it is fetched again.
+        if let Ok(Some(_)) = objects.find(request.sha256, request.size) {
             outcome.there += 1;
         } else {
-            missing.push(want);
+            missing.push(request);
         }
     }
     outcome.fetched = missing.len();
-    outcome.bytes = missing.iter().map(|want| want.size).sum();
+    outcome.bytes = missing.iter().map(|request| request.size).sum();
     if missing.is_empty() {
         return Ok(outcome);
     }
     monitor.progress.begin("fetching", Some(outcome.bytes));
-    let work = Work { objects, wire, monitor, failed: AtomicBool::new(false) };
+    let work = FetchWork { objects, client, monitor, failed: AtomicBool::new(false) };
     let (next, errors) = (AtomicUsize::new(0), Mutex::new(BTreeMap::new()));
     thread::scope(|scope| {
         for _ in 0..jobs.clamp(1, missing.len()) {
             scope.spawn(|| {
                 loop {
                     let index = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(want) = missing.get(index).filter(|_| !work.stop()) else { break };
-                    if let Err(error) = work.one(want) {
+                    let Some(request) = missing.get(index).filter(|_| !work.stop()) else { break };
+                    if let Err(error) = work.fetch_one(request) {
                         work.failed.store(true, Ordering::Relaxed);
                         errors.lock().unwrap_or_else(PoisonError::into_inner).insert(index, error);
                     }
@@ -75,9 +76,9 @@ pub fn fetch(
     });
     monitor.progress.end();
     let errors = errors.into_inner().unwrap_or_else(PoisonError::into_inner);
-    // An interruption is what became of the others when one failed; that one is the news.
-    let told = |error: &FetchError| matches!(error, FetchError::Interrupted);
-    let (interrupted, real): (Vec<_>, Vec<_>) = errors.into_values().partition(told);
+    // After a failure the other threads end as interrupted, so the failure takes precedence.
+    let is_interrupt = |error: &FetchError| matches!(error, FetchError::Interrupted);
+    let (interrupted, real): (Vec<_>, Vec<_>) = errors.into_values().partition(is_interrupt);
     if let Some(error) = real.into_iter().chain(interrupted).next() {
         return Err(error);
     }
@@ -88,11 +89,11 @@ pub fn fetch(
     Ok(outcome)
 }
 
-/// Copies a file of unknown length and digest to a file without a name in `folder`.
-pub(crate) fn copy(
+/// Fetches a file of unknown length and digest into an unnamed file in `folder`.
+pub(crate) fn fetch_unpinned(
     from: &FileLocation,
     folder: &Path,
-    wire: &Wire,
+    client: &HttpClient,
     monitor: Monitor<'_>,
 ) -> Result<File, FetchError> {
     let local = |name: &str| {
@@ -102,47 +103,48 @@ pub(crate) fn copy(
     match from {
         FileLocation::Path(path, name) => amiforge_progress::regular::open(path).map_err(local(name)),
         FileLocation::Git(url, commit) => {
-            let failed = |source| FetchError::Git { url: shown(url), commit: commit.clone(), source };
-            let made = git::export(url, commit, folder).map_err(failed)?;
-            made.reopen().map_err(failed)
+            let failed =
+                |source| FetchError::Git { url: without_credentials(url), commit: commit.clone(), source };
+            let output = git::export(url, commit, folder).map_err(failed)?;
+            output.reopen().map_err(failed)
         }
         FileLocation::Urls(urls) => {
             let url = urls.first().map(String::as_str).unwrap_or_default();
-            let made = std::fs::create_dir_all(folder).and_then(|()| tempfile::tempfile_in(folder));
-            let mut file = made.map_err(local("a new file of the store"))?;
-            monitor.progress.begin(&format!("fetching {}", shown(url)), None);
-            let copied = copy_url(url, &mut file, wire, monitor);
+            let output = std::fs::create_dir_all(folder).and_then(|()| tempfile::tempfile_in(folder));
+            let mut file = output.map_err(local("a new file of the store"))?;
+            monitor.progress.begin(&format!("fetching {}", without_credentials(url)), None);
+            let copied = copy_url(url, &mut file, client, monitor);
             monitor.progress.end();
             copied.map(|()| file)
         }
     }
 }
 
-fn copy_url(url: &str, file: &mut File, wire: &Wire, monitor: Monitor<'_>) -> Result<(), FetchError> {
-    let failed = |source| FetchError::Url { url: shown(url), source };
+fn copy_url(url: &str, file: &mut File, client: &HttpClient, monitor: Monitor<'_>) -> Result<(), FetchError> {
+    let failed = |source| FetchError::Url { url: without_credentials(url), source };
     let (mut at, mut attempt) = (0, 1);
     let mut buffer = vec![0; CHUNK];
     loop {
         let tried = (|| {
-            let mut answer = wire.open(url, at)?;
-            if answer.from != at {
+            let mut download = client.open(url, at)?;
+            if download.from != at {
                 at = 0;
-                file.set_len(0).and_then(|()| file.rewind()).map_err(WireError::File)?;
+                file.set_len(0).and_then(|()| file.rewind()).map_err(TransferError::File)?;
             }
             loop {
-                let count = answer.body.read(&mut buffer).map_err(|error| broken(&error))?;
+                let count = download.body.read(&mut buffer).map_err(|error| broken(&error))?;
                 if count == 0 || monitor.cancel.is_cancelled() {
-                    let size = answer.size.unwrap_or(at);
-                    return if at == size { Ok(()) } else { Err(WireError::Cut { got: at, size }) };
+                    let size = download.size.unwrap_or(at);
+                    return if at == size { Ok(()) } else { Err(TransferError::Cut { got: at, size }) };
                 }
-                file.write_all(&buffer[..count]).map_err(WireError::File)?;
+                file.write_all(&buffer[..count]).map_err(TransferError::File)?;
                 at += count as u64;
                 monitor.progress.advance(count as u64);
             }
         })();
         match tried {
             _ if monitor.cancel.is_cancelled() => return Err(FetchError::Interrupted),
-            Err(error) if error.passes() && attempt < ATTEMPTS => {
+            Err(error) if error.is_temporary() && attempt < ATTEMPTS => {
                 pause(attempt, monitor.cancel);
                 attempt += 1;
             }
@@ -151,25 +153,25 @@ fn copy_url(url: &str, file: &mut File, wire: &Wire, monitor: Monitor<'_>) -> Re
     }
 }
 
-/// What the threads share.
-struct Work<'a> {
+/// The state that the threads share.
+struct FetchWork<'a> {
     objects: &'a Objects,
-    wire: &'a Wire,
+    client: &'a HttpClient,
     monitor: Monitor<'a>,
     failed: AtomicBool,
 }
 
-impl Work<'_> {
+impl FetchWork<'_> {
     fn stop(&self) -> bool {
         self.monitor.cancel.is_cancelled() || self.failed.load(Ordering::Relaxed)
     }
 
-    fn one(&self, want: &Want) -> Result<(), FetchError> {
-        match &want.from {
+    fn fetch_one(&self, request: &FileRequest) -> Result<(), FetchError> {
+        match &request.from {
             FileLocation::Urls(urls) => {
                 let mut last = None;
                 for url in urls {
-                    match self.take(want, url) {
+                    match self.fetch_url(request, url) {
                         Err(FetchError::Url { url, source }) if source.is_missing() => {
                             last = Some(FetchError::Url { url, source });
                         }
@@ -181,84 +183,86 @@ impl Work<'_> {
             FileLocation::Path(path, name) => {
                 let failed = |source| FetchError::Local { name: name.clone(), source };
                 let mut file = amiforge_progress::regular::open(path).map_err(failed)?;
-                self.put(want, name, &mut file)
+                self.put(request, name, &mut file)
             }
             FileLocation::Git(url, commit) => {
-                let folder = self.objects.path(want.sha256);
+                let folder = self.objects.path(request.sha256);
                 let folder = folder.parent().map(PathBuf::from).unwrap_or_default();
-                let mut made = git::export(url, commit, &folder).map_err(|source| FetchError::Git {
-                    url: shown(url),
+                let mut output = git::export(url, commit, &folder).map_err(|source| FetchError::Git {
+                    url: without_credentials(url),
                     commit: commit.clone(),
                     source,
                 })?;
-                self.put(want, url, made.as_file_mut())
+                self.put(request, url, output.as_file_mut())
             }
         }
     }
 
-    /// Takes a file that is at hand.
-    fn put(&self, want: &Want, name: &str, file: &mut File) -> Result<(), FetchError> {
-        self.objects.put(want.sha256, want.size, file).map_err(|error| other(error, want, name))?;
-        self.monitor.progress.advance(want.size);
+    /// Puts an open file into the store.
+    fn put(&self, request: &FileRequest, name: &str, file: &mut File) -> Result<(), FetchError> {
+        self.objects.put(request.sha256, request.size, file).map_err(|error| other(error, request, name))?;
+        self.monitor.progress.advance(request.size);
         Ok(())
     }
 
-    fn take(&self, want: &Want, url: &str) -> Result<(), FetchError> {
+    fn fetch_url(&self, request: &FileRequest, url: &str) -> Result<(), FetchError> {
         let mut attempt = 1;
-        let mut again = true;
+        let mut may_restart = true;
         loop {
             if self.stop() {
                 return Err(FetchError::Interrupted);
             }
-            let mut part = match self.objects.begin(want.sha256, want.size)? {
+            let mut part = match self.objects.begin(request.sha256, request.size)? {
                 Begun::There(_) => return Ok(()),
                 Begun::Busy => {
-                    // Somebody else fetches it: it will be there, or theirs to continue.
+                    // Another process fetches it: either it completes the file, or this one continues its part.
                     thread::sleep(Duration::from_millis(50));
                     continue;
                 }
                 Begun::Part(part) => part,
             };
             let found = part.at();
-            match self.pull(&mut part, want, url) {
+            match self.pull(&mut part, request, url) {
                 Ok(()) => match part.finish() {
                     Ok(_) => return Ok(()),
-                    // What somebody left was not the beginning of this file: once more from the start.
-                    Err(StoreError::Other { .. }) if found > 0 && again => again = false,
-                    Err(error) => return Err(other(error, want, url)),
+                    // The partial file was not the beginning of this file: fetch it once more from its start.
+                    Err(StoreError::Other { .. }) if found > 0 && may_restart => may_restart = false,
+                    Err(error) => return Err(other(error, request, url)),
                 },
-                Err(Pull::Wire(error)) if error.passes() && attempt < ATTEMPTS => {
+                Err(PullError::Transfer(error)) if error.is_temporary() && attempt < ATTEMPTS => {
                     drop(part);
                     pause(attempt, self.monitor.cancel);
                     attempt += 1;
                 }
-                Err(Pull::Wire(source)) => return Err(FetchError::Url { url: shown(url), source }),
-                Err(Pull::Store(error)) => return Err(other(error, want, url)),
-                Err(Pull::Stopped) => return Err(FetchError::Interrupted),
+                Err(PullError::Transfer(source)) => {
+                    return Err(FetchError::Url { url: without_credentials(url), source });
+                }
+                Err(PullError::Store(error)) => return Err(other(error, request, url)),
+                Err(PullError::Stopped) => return Err(FetchError::Interrupted),
             }
         }
     }
 
-    /// Appends to a part what it lacks.
-    fn pull(&self, part: &mut ObjectPart, want: &Want, url: &str) -> Result<(), Pull> {
-        if part.at() == want.size {
+    /// Fetches the missing bytes of a partial file.
+    fn pull(&self, part: &mut ObjectPart, request: &FileRequest, url: &str) -> Result<(), PullError> {
+        if part.at() == request.size {
             return Ok(());
         }
-        let mut answer = self.wire.open(url, part.at())?;
-        if let Some(found) = answer.size.filter(|&found| found != want.size) {
-            return Err(WireError::Length { found, size: want.size }.into());
+        let mut download = self.client.open(url, part.at())?;
+        if let Some(found) = download.size.filter(|&found| found != request.size) {
+            return Err(TransferError::Length { found, size: request.size }.into());
         }
-        if answer.from != part.at() {
+        if download.from != part.at() {
             part.restart()?;
         }
         let mut buffer = vec![0; CHUNK];
-        while part.at() < want.size {
+        while part.at() < request.size {
             if self.monitor.cancel.is_cancelled() {
-                return Err(Pull::Stopped);
+                return Err(PullError::Stopped);
             }
-            let count = answer.body.read(&mut buffer).map_err(|error| broken(&error))?;
+            let count = download.body.read(&mut buffer).map_err(|error| broken(&error))?;
             if count == 0 {
-                return Err(WireError::Cut { got: part.at(), size: want.size }.into());
+                return Err(TransferError::Cut { got: part.at(), size: request.size }.into());
             }
             part.write(&buffer[..count])?;
             self.monitor.progress.advance(count as u64);
@@ -267,30 +271,30 @@ impl Work<'_> {
     }
 }
 
-/// Why a part did not become whole.
-enum Pull {
-    Wire(WireError),
+/// Why a partial file was not completed.
+enum PullError {
+    Transfer(TransferError),
     Store(StoreError),
     Stopped,
 }
 
-impl std::convert::From<WireError> for Pull {
-    fn from(error: WireError) -> Self {
-        Self::Wire(error)
+impl std::convert::From<TransferError> for PullError {
+    fn from(error: TransferError) -> Self {
+        Self::Transfer(error)
     }
 }
 
-impl std::convert::From<StoreError> for Pull {
+impl std::convert::From<StoreError> for PullError {
     fn from(error: StoreError) -> Self {
         Self::Store(error)
     }
 }
 
-/// An error of the store, with what was wanted where the bytes were others.
-fn other(error: StoreError, want: &Want, url: &str) -> FetchError {
+/// Adds URL and label of the request to a digest error of the store.
+fn other(error: StoreError, request: &FileRequest, url: &str) -> FetchError {
     match error {
         StoreError::Other { found, expected } => {
-            FetchError::Other { url: shown(url), label: want.label.clone(), found, expected }
+            FetchError::Other { url: without_credentials(url), label: request.label.clone(), found, expected }
         }
         error => FetchError::Store(error),
     }

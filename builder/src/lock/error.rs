@@ -1,4 +1,4 @@
-//! Why there is no lock.
+//! The errors of locks.
 
 use std::io;
 use std::path::PathBuf;
@@ -31,27 +31,27 @@ pub enum LockError {
         #[source]
         source: io::Error,
     },
-    /// Not the text of a lock.
-    #[error("`{}` is not a lock: {fault}", path.display())]
+    /// The file is not a lock.
+    #[error("`{}` is not a lock: {reason}", path.display())]
     Malformed {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
-        fault: String,
+        /// The reason.
+        reason: String,
     },
-    /// There is none.
+    /// There is no lock.
     #[error("there is no `{}`, which pins the packages and sources of the recipe", path.display())]
     Missing {
         /// Where it should be.
         path: PathBuf,
     },
-    /// It is of another recipe.
+    /// The lock is of another recipe, or of an earlier version of it.
     #[error("`{}` was made before the packages or sources of the recipe were changed", path.display())]
     Stale {
         /// The file.
         path: PathBuf,
     },
-    /// A suite of an archive cannot be used.
+    /// A suite of an archive cannot be read.
     #[error("reading the suite `{suite}` of the archive `{archive}`")]
     Archive {
         /// The archive.
@@ -60,9 +60,9 @@ pub enum LockError {
         suite: String,
         /// Why.
         #[source]
-        source: Box<ArchiveFault>,
+        source: Box<SuiteError>,
     },
-    /// There is no set of packages that is what the recipe wants.
+    /// No set of packages satisfies the recipe.
     #[error("choosing the packages of {what}")]
     Resolve {
         /// The image, or a stage.
@@ -82,25 +82,25 @@ pub enum LockError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// A package that shall be updated is not in the lock.
+    /// A package that should be updated is not in the lock.
     #[error("`{name}` is not in the lock, so that it cannot be updated")]
-    Unknown {
+    UnknownPackage {
         /// Its name.
         name: String,
     },
 }
 
-/// Why a suite cannot be used.
+/// Why a suite cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum ArchiveFault {
-    /// Nobody says where it is.
+pub enum SuiteError {
+    /// No mirror is configured.
     #[error("{0}")]
     Mirror(String),
-    /// Something of it cannot be fetched.
+    /// A file of the suite cannot be fetched.
     #[error(transparent)]
     Fetch(Box<dyn std::error::Error + Send + Sync>),
-    /// There are no keys to check it with.
+    /// There are no keys to verify the signature with.
     #[error("{0}")]
     Keys(String),
     /// A file of keys cannot be read.
@@ -112,7 +112,7 @@ pub enum ArchiveFault {
         #[source]
         source: io::Error,
     },
-    /// The signature is not good.
+    /// The signature is invalid.
     #[error("checking the signature of `{url}`")]
     Signature {
         /// What was fetched.
@@ -121,16 +121,16 @@ pub enum ArchiveFault {
         #[source]
         source: Box<SignatureError>,
     },
-    /// Nobody signed it.
+    /// There is no signature.
     #[error(
-        "`{url}` is not there, and neither is a signature beside its Release: nobody signed this archive; \
+        "`{url}` does not exist, and the Release has no detached signature: this archive is unsigned; \
          `trusted = true` in a `[[source.archive]]` takes it all the same"
     )]
     Unsigned {
-        /// What there should be.
+        /// URL of the expected file.
         url: String,
     },
-    /// The Release is not good.
+    /// The Release file is invalid or expired.
     #[error("checking `{url}`")]
     Release {
         /// What was fetched.
@@ -139,7 +139,7 @@ pub enum ArchiveFault {
         #[source]
         source: Box<ReleaseError>,
     },
-    /// There is no index.
+    /// The suite has no such index.
     #[error(
         "there is no index of `{component}` for `{arch}`; the suite has the components {components} for {arches}"
     )]
@@ -148,12 +148,12 @@ pub enum ArchiveFault {
         component: String,
         /// The architecture.
         arch: String,
-        /// The components that there are.
+        /// The components of the suite.
         components: String,
-        /// The architectures that there are.
+        /// The architectures of the suite.
         arches: String,
     },
-    /// An index cannot be unpacked.
+    /// An index cannot be decompressed.
     #[error("unpacking `{path}`")]
     Unpack {
         /// Its path in the suite.
@@ -162,7 +162,7 @@ pub enum ArchiveFault {
         #[source]
         source: io::Error,
     },
-    /// An index cannot be understood.
+    /// An index cannot be parsed.
     #[error("reading `{path}`")]
     Index {
         /// Its path in the suite.
@@ -171,7 +171,7 @@ pub enum ArchiveFault {
         #[source]
         source: IndexError,
     },
-    /// The store is at fault.
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }

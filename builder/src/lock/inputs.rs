@@ -1,17 +1,18 @@
-//! Digest of what a recipe says of its inputs, so that a lock can tell whether it is still of this recipe.
+//! The digest of the inputs that a recipe requests, by which a lock is matched with its recipe.
 
 use std::fmt::Write as _;
 
 use amiforge_formats::digest::Digest;
+use amiforge_rootfs::packages::resolve::BasePackages;
 
-use crate::recipe::{DebSource, PinnedTo, Recipe, Recommends, SignerKeys, SourceFrom, Stage};
+use crate::recipe::{DebSource, PinTarget, Recipe, Recommends, SignerKeys, SourceFrom, Stage};
 
-/// The digest. Mirrors, keys, filters, scripts and commands play no part: they choose nothing that is fetched.
+/// The digest. Mirrors, keys, filters, scripts and commands are not part of it: they select nothing that is fetched.
 pub(super) fn digest(recipe: &Recipe) -> Digest {
     Digest::of(text(recipe).as_bytes())
 }
 
-/// Everything that chooses an input, a line each.
+/// Everything that selects an input, one line each. The text is the input of the digest, so its format never changes.
 fn text(recipe: &Recipe) -> String {
     let mut text = String::from("amiforge inputs 1\n");
     if let Some(deb) = &recipe.deb {
@@ -32,14 +33,14 @@ fn packages(deb: &DebSource, text: &mut String) {
     }
     line(text, &["arch", &deb.arch]);
     line(text, &with("foreign", &deb.foreign));
-    line(text, &["base", &format!("{:?}", deb.base)]);
+    line(text, &["base", base(deb.base)]);
     line(text, &with("packages", &sorted(&deb.packages)));
     line(text, &with("without", &sorted(&deb.without)));
     line(text, &["recommends", recommends(deb.recommends)]);
     for pin in &deb.pins {
         let (kind, to) = match &pin.to {
-            PinnedTo::Version(version) => ("version", version),
-            PinnedTo::Suite(suite) => ("suite", suite),
+            PinTarget::Version(version) => ("version", version),
+            PinTarget::Suite(suite) => ("suite", suite),
         };
         line(text, &["pin", &pin.package, kind, to, &pin.priority.to_string()]);
     }
@@ -59,6 +60,17 @@ fn stage(stage: &Stage, text: &mut String) {
     }
 }
 
+/// The name in the digest's text.
+fn base(base: BasePackages) -> &'static str {
+    match base {
+        BasePackages::None => "None",
+        BasePackages::Essential => "Essential",
+        BasePackages::Required => "Required",
+        BasePackages::Important => "Important",
+        BasePackages::Standard => "Standard",
+    }
+}
+
 fn recommends(recommends: Recommends) -> &'static str {
     match recommends {
         Recommends::Take => "with recommended",
@@ -66,22 +78,22 @@ fn recommends(recommends: Recommends) -> &'static str {
     }
 }
 
-fn sorted(words: &[String]) -> Vec<String> {
-    let mut words = words.to_vec();
-    words.sort();
-    words.dedup();
-    words
+fn sorted(names: &[String]) -> Vec<String> {
+    let mut names = names.to_vec();
+    names.sort();
+    names.dedup();
+    names
 }
 
 fn with<'a>(first: &'a str, rest: &'a [String]) -> Vec<&'a str> {
     std::iter::once(first).chain(rest.iter().map(String::as_str)).collect()
 }
 
-/// Words, each with its length before it, so that no two lists give the same line.
-fn line(text: &mut String, words: &[&str]) {
-    for word in words {
+/// Appends a line of strings, each after its length, so that no two lists give the same line.
+fn line(text: &mut String, fields: &[&str]) {
+    for field in fields {
         // Writing to a String cannot fail.
-        let _ = write!(text, "{}:{word} ", word.len());
+        let _ = write!(text, "{}:{field} ", field.len());
     }
     text.push('\n');
 }

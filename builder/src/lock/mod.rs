@@ -1,15 +1,17 @@
-//! The lock: every input of a recipe that comes from elsewhere, pinned by digest, in a text beside the recipe.
+//! The lock: every external input of a recipe, pinned by digest, in a text file beside the recipe.
 //!
-//! It holds for whatever the recipe says besides its inputs: a changed `[[file]]` needs no new lock. Reading it opens
-//! no network connection; making one is in [`make`], behind the feature `fetch`.
+//! A lock depends on the inputs of the recipe only: a changed `[[file]]` needs no new lock. Reading a lock opens no
+//! network connection; making one is in [`resolve`], behind the feature `fetch`.
 
-mod changes;
+mod diff;
 mod error;
 mod inputs;
 #[cfg(feature = "fetch")]
-mod keys;
+mod keyring;
 #[cfg(feature = "fetch")]
-pub mod make;
+mod requests;
+#[cfg(feature = "fetch")]
+pub mod resolve;
 #[cfg(feature = "fetch")]
 mod suites;
 mod text;
@@ -23,18 +25,20 @@ use std::path::{Path, PathBuf};
 use amiforge_formats::digest::Digest;
 use amiforge_rootfs::packages::locked::{LockedArchive, LockedPackage};
 
-pub use changes::{Changes, InputChange};
-pub use error::{ArchiveFault, LockError};
+pub use diff::{InputChange, LockDiff};
+pub use error::{LockError, SuiteError};
+#[cfg(feature = "fetch")]
+pub use requests::requests;
 
 use crate::recipe::Recipe;
 
-/// Longest lock that is read.
-const LONGEST: u64 = 256 << 20;
+/// The longest lock that is read, in bytes.
+const MAX_LEN: u64 = 256 << 20;
 
 /// A lock.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lock {
-    /// Digest of what the recipe said of its inputs when the lock was made.
+    /// Digest of the inputs that the recipe requested when the lock was made.
     pub inputs: Digest,
     /// The suites that were read, in the order of the recipe.
     pub archives: Vec<LockedArchive>,
@@ -66,36 +70,36 @@ pub struct LockedSource {
     pub size: u64,
 }
 
-/// A file that a lock needs.
+/// A file that a lock pins.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct NeededFile {
+pub struct LockedFile {
     /// Its digest.
     pub sha256: Digest,
     /// Its length in bytes.
     pub size: u64,
-    /// How messages name it.
+    /// Its name in messages.
     pub label: String,
 }
 
 impl Lock {
-    /// Whether a recipe has anything to lock.
+    /// Whether a recipe has inputs to lock.
     pub fn is_needed(recipe: &Recipe) -> bool {
         recipe.deb.is_some() || !recipe.stages.is_empty()
     }
 
-    /// Where the lock of a recipe lies: beside it, `recipe.lock` for `recipe.toml`.
+    /// The path of a recipe's lock: beside it, `recipe.lock` for `recipe.toml`.
     pub fn path(recipe: &Path) -> PathBuf {
         recipe.with_extension("lock")
     }
 
-    /// Reads a lock; nothing where there is none.
+    /// Reads a lock; `None` if the file does not exist.
     ///
     /// # Errors
-    /// [`LockError`] when it cannot be read or understood.
+    /// [`LockError`] when it cannot be read or is invalid.
     pub fn load(path: &Path) -> Result<Option<Self>, LockError> {
         let failed = |source| LockError::Read { path: path.to_owned(), source };
         match fs::metadata(path) {
-            Ok(found) if found.len() > LONGEST => Err(failed(io::ErrorKind::FileTooLarge.into())),
+            Ok(metadata) if metadata.len() > MAX_LEN => Err(failed(io::ErrorKind::FileTooLarge.into())),
             Ok(_) => Self::parse(&amiforge_progress::regular::read(path).map_err(failed)?, path).map(Some),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(failed(error)),
@@ -107,10 +111,10 @@ impl Lock {
     /// # Errors
     /// [`LockError::Malformed`].
     pub fn parse(bytes: &[u8], path: &Path) -> Result<Self, LockError> {
-        text::parse(bytes).map_err(|fault| LockError::Malformed { path: path.to_owned(), fault })
+        text::parse(bytes).map_err(|reason| LockError::Malformed { path: path.to_owned(), reason })
     }
 
-    /// The text of it: the same for the same lock.
+    /// Its text, which is the same for equal locks.
     pub fn text(&self) -> String {
         text::write(self)
     }
@@ -120,12 +124,12 @@ impl Lock {
         Digest::of(self.text().as_bytes())
     }
 
-    /// Whether it is of what the recipe says of its inputs now.
-    pub fn fits(&self, recipe: &Recipe) -> bool {
+    /// Whether the recipe requests the same inputs as when the lock was made.
+    pub fn matches(&self, recipe: &Recipe) -> bool {
         self.inputs == inputs::digest(recipe)
     }
 
-    /// Writes it, whole or not at all.
+    /// Writes the file atomically.
     ///
     /// # Errors
     /// [`LockError::Write`].
@@ -135,7 +139,7 @@ impl Lock {
         let mut made =
             tempfile::Builder::new().prefix(".recipe.lock-").tempfile_in(folder).map_err(failed)?;
         made.write_all(self.text().as_bytes()).map_err(failed)?;
-        // A lock is for everybody who has the recipe; temporary files are not.
+        // Temporary files are private; a lock is readable by everybody.
         let mode = fs::Permissions::from_mode(0o644);
         made.as_file().set_permissions(mode).map_err(failed)?;
         made.as_file().sync_all().map_err(failed)?;
@@ -143,26 +147,26 @@ impl Lock {
         Ok(())
     }
 
-    /// Every file that it needs, once each, in the order of the digests.
-    pub fn needs(&self) -> Vec<NeededFile> {
-        let mut needs = BTreeMap::new();
+    /// Every pinned file, once each, sorted by digest.
+    pub fn files(&self) -> Vec<LockedFile> {
+        let mut files = BTreeMap::new();
         let stages = self.stages.iter();
         let packages = self.image.iter().chain(stages.clone().flat_map(|stage| &stage.packages));
         for package in packages {
             let label = format!("{} {} {}", package.name, package.version, package.arch);
-            needs.insert(package.sha256, (package.size, label));
+            files.insert(package.sha256, (package.size, label));
         }
         for source in stages.flat_map(|stage| &stage.sources) {
-            needs.insert(source.sha256, (source.size, source.label.clone()));
+            files.insert(source.sha256, (source.size, source.label.clone()));
         }
-        needs.into_iter().map(|(sha256, (size, label))| NeededFile { sha256, size, label }).collect()
+        files.into_iter().map(|(sha256, (size, label))| LockedFile { sha256, size, label }).collect()
     }
 }
 
-/// The lock of a recipe that is to be built; nothing when the recipe has nothing to lock.
+/// The lock for a build; `None` if the recipe has nothing to lock.
 ///
 /// # Errors
-/// [`LockError::Missing`] and [`LockError::Stale`], which say how to mend it, or what is wrong with the text.
+/// [`LockError::Missing`] and [`LockError::Stale`], or the error of reading it.
 pub fn load_for(recipe_path: &Path, recipe: &Recipe) -> Result<Option<Lock>, LockError> {
     if !Lock::is_needed(recipe) {
         return Ok(None);
@@ -170,7 +174,7 @@ pub fn load_for(recipe_path: &Path, recipe: &Recipe) -> Result<Option<Lock>, Loc
     let path = Lock::path(recipe_path);
     match Lock::load(&path)? {
         None => Err(LockError::Missing { path }),
-        Some(lock) if !lock.fits(recipe) => Err(LockError::Stale { path }),
+        Some(lock) if !lock.matches(recipe) => Err(LockError::Stale { path }),
         Some(lock) => Ok(Some(lock)),
     }
 }

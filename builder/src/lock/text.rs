@@ -1,4 +1,4 @@
-//! The text of a lock: TOML of one shape, so that a change of an input is a change of a few lines.
+//! The text of a lock: TOML with a fixed layout, so that the change of an input is a change of a few lines.
 
 use std::fmt::Write as _;
 
@@ -7,7 +7,7 @@ use amiforge_rootfs::packages::locked::{LockReason, LockedArchive, LockedPackage
 use serde::Deserialize;
 
 use super::{Lock, LockedSource, LockedStage};
-use crate::recipe::values;
+use crate::recipe::parse;
 
 /// The version of the format.
 const VERSION: u32 = 1;
@@ -15,7 +15,7 @@ const VERSION: u32 = 1;
 const HEAD: &str = "# Made by `amiforge lock`, which keeps it up to date; not to be edited. It pins every input of the \
                     recipe beside it.\n";
 
-/// The version alone, which tells whether the rest can be understood.
+/// The version alone: only a known version is parsed further.
 #[derive(Debug, Deserialize)]
 struct LockVersion {
     version: Option<u32>,
@@ -75,15 +75,15 @@ struct SourceText {
     size: u64,
 }
 
-/// Reads a lock, or says what is wrong with it.
+/// Parses a lock; an error is a sentence.
 pub(super) fn parse(bytes: &[u8]) -> Result<Lock, String> {
     let text =
         std::str::from_utf8(bytes).map_err(|error| format!("byte {} is not UTF-8", error.valid_up_to()))?;
-    let version: LockVersion = toml::from_str(text).map_err(|error| said(text, &error))?;
+    let version: LockVersion = toml::from_str(text).map_err(|error| parser_error(text, &error))?;
     if let Some(other) = version.version.filter(|&version| version != VERSION) {
         return Err(format!("it has version {other}, and this program knows version {VERSION}"));
     }
-    let lock: LockText = toml::from_str(text).map_err(|error| said(text, &error))?;
+    let lock: LockText = toml::from_str(text).map_err(|error| parser_error(text, &error))?;
     debug_assert_eq!(lock.version, VERSION);
     Ok(Lock {
         inputs: digest(&lock.inputs)?,
@@ -98,22 +98,22 @@ pub(super) fn write(lock: &Lock) -> String {
     let mut text = format!("{HEAD}version = {VERSION}\ninputs = \"{}\"\n", lock.inputs);
     for archive in &lock.archives {
         text.push_str("\n[[archive]]\n");
-        put(&mut text, "name", &archive.name);
-        put(&mut text, "suite", &archive.suite);
+        write_field(&mut text, "name", &archive.name);
+        write_field(&mut text, "suite", &archive.suite);
         let _ = writeln!(text, "date = {}", moment(archive.date));
-        put(&mut text, "release", &archive.release.to_string());
+        write_field(&mut text, "release", &archive.release.to_string());
         if let Some(signer) = &archive.signer {
-            put(&mut text, "signer", signer);
+            write_field(&mut text, "signer", signer);
         }
     }
     packages("package", &lock.image, &mut text);
     for stage in &lock.stages {
         text.push_str("\n[[stage]]\n");
-        put(&mut text, "name", &stage.name);
+        write_field(&mut text, "name", &stage.name);
         for source in &stage.sources {
             text.push_str("\n[[stage.source]]\n");
-            put(&mut text, "name", &source.label);
-            put(&mut text, "sha256", &source.sha256.to_string());
+            write_field(&mut text, "name", &source.label);
+            write_field(&mut text, "sha256", &source.sha256.to_string());
             let _ = writeln!(text, "size = {}", source.size);
         }
         packages("stage.package", &stage.packages, &mut text);
@@ -124,29 +124,29 @@ pub(super) fn write(lock: &Lock) -> String {
 fn packages(table: &str, all: &[LockedPackage], text: &mut String) {
     for package in all {
         let _ = writeln!(text, "\n[[{table}]]");
-        put(text, "name", &package.name);
-        put(text, "version", &package.version);
-        put(text, "arch", &package.arch);
-        put(text, "sha256", &package.sha256.to_string());
+        write_field(text, "name", &package.name);
+        write_field(text, "version", &package.version);
+        write_field(text, "arch", &package.arch);
+        write_field(text, "sha256", &package.sha256.to_string());
         let _ = writeln!(text, "size = {}", package.size);
-        put(text, "path", &package.path);
-        put(text, "archive", &package.archive);
-        put(text, "reason", word(package.reason));
+        write_field(text, "path", &package.path);
+        write_field(text, "archive", &package.archive);
+        write_field(text, "reason", reason_name(package.reason));
     }
 }
 
-fn put(text: &mut String, key: &str, value: &str) {
+fn write_field(text: &mut String, key: &str, value: &str) {
     let _ = writeln!(text, "{key} = {}", toml::Value::String(value.to_owned()));
 }
 
-/// A time as TOML has it.
+/// A time in TOML's format.
 fn moment(seconds: i64) -> String {
     let (day, of_day) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
-    let (year, month, day) = values::date_of_day(day);
+    let (year, month, day) = parse::date_of_day(day);
     format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", of_day / 3600, of_day / 60 % 60, of_day % 60)
 }
 
-fn word(reason: LockReason) -> &'static str {
+fn reason_name(reason: LockReason) -> &'static str {
     match reason {
         LockReason::Named => "named",
         LockReason::Base => "base",
@@ -156,7 +156,7 @@ fn word(reason: LockReason) -> &'static str {
 
 fn archive(text: ArchiveText) -> Result<LockedArchive, String> {
     Ok(LockedArchive {
-        date: values::moment(text.date)?,
+        date: parse::moment(text.date)?,
         release: digest(&text.release)?,
         name: text.name,
         suite: text.suite,
@@ -166,7 +166,7 @@ fn archive(text: ArchiveText) -> Result<LockedArchive, String> {
 
 fn package(text: PackageText) -> Result<LockedPackage, String> {
     let reason = [LockReason::Named, LockReason::Base, LockReason::Dependency];
-    let reason = reason.into_iter().find(|&reason| word(reason) == text.reason);
+    let reason = reason.into_iter().find(|&reason| reason_name(reason) == text.reason);
     let plain = |name: &str| !name.is_empty() && !matches!(name, "." | "..") && !name.contains('\0');
     if !text.path.split('/').all(plain) {
         return Err(format!("`{}` is not a path below an archive", text.path));
@@ -198,8 +198,8 @@ fn digest(text: &str) -> Result<Digest, String> {
     text.parse().map_err(|_| format!("`{text}` is not a digest of 64 hexadecimal digits"))
 }
 
-/// What the parser says, with the line.
-fn said(text: &str, error: &toml::de::Error) -> String {
+/// The message of the parser, with the line.
+fn parser_error(text: &str, error: &toml::de::Error) -> String {
     let at = error.span().map_or(0, |span| span.start);
     let line = text.get(..at).unwrap_or_default().matches('\n').count() + 1;
     format!("line {line}: {}", error.message().trim().replace('\n', ", "))
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read() {
+    fn a_written_lock_is_read_back() {
         let lock = lock();
         let text = write(&lock);
         assert!(text.contains("date = 2026-11-01T00:00:01Z\n"), "{text}");
@@ -247,14 +247,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_lock_is_told_with_its_line() {
+    fn an_invalid_lock_is_refused_with_its_line() {
         let good = write(&lock());
-        let said = |text: &str| parse(text.as_bytes()).unwrap_err();
-        assert!(said("version = 2\nfoo = 1").contains("version 2"));
-        assert!(said(&good.replace("size = 123", "size = -1")).contains("line "));
-        assert!(said(&good.replace("\"base\"", "\"basis\"")).contains("`basis` is no reason"));
-        assert!(said(&good.replace("pool/main/a2.deb", "pool/../../a2.deb")).contains("not a path"));
-        assert!(said(&good[..good.len() - 40]).contains("line "));
+        let error = |text: &str| parse(text.as_bytes()).unwrap_err();
+        assert!(error("version = 2\nfoo = 1").contains("version 2"));
+        assert!(error(&good.replace("size = 123", "size = -1")).contains("line "));
+        assert!(error(&good.replace("\"base\"", "\"basis\"")).contains("`basis` is no reason"));
+        assert!(error(&good.replace("pool/main/a2.deb", "pool/../../a2.deb")).contains("not a path"));
+        assert!(error(&good[..good.len() - 40]).contains("line "));
         assert!(parse(b"\xff").unwrap_err().contains("UTF-8"));
     }
 }

@@ -15,7 +15,7 @@ use amiforge_rootfs::steps::kernel_hook::{self, InitrdOf, KernelHookSpec, Uefi, 
 use amiforge_store::blobs::Blobs;
 
 use super::BuildError;
-use crate::recipe::{Arch, BootRecipe, InitrdChoice, Loader, Recipe, RecipeContent, RecipePartition};
+use crate::recipe::{Arch, BootRecipe, Recipe, RecipeContent, RecipePartition};
 
 /// Drivers that reach a root on every machine of EC2, and on those of QEMU.
 const DRIVERS: [&str; 4] = ["nvme", "virtio", "xen", "ext4"];
@@ -98,18 +98,18 @@ fn initrd(
     kernel: &KernelFiles,
 ) -> Result<Option<Initrd>, BuildError> {
     match (boot.initrd, &kernel.initrd) {
-        (InitrdChoice::None, _) => return Ok(None),
-        (InitrdChoice::Auto | InitrdChoice::Distribution, Some((path, content))) => {
+        (InitrdOf::None, _) => return Ok(None),
+        (InitrdOf::Auto | InitrdOf::Distribution, Some((path, content))) => {
             return Ok(Some(Initrd { path: Some(path.clone()), content: content.clone() }));
         }
-        (InitrdChoice::Distribution, None) => {
+        (InitrdOf::Distribution, None) => {
             return Err(BootFilesError::NoInitrd { release: kernel.release.clone() }.into());
         }
-        (InitrdChoice::Auto | InitrdChoice::Own, _) => {}
+        (InitrdOf::Auto | InitrdOf::Own, _) => {}
     }
     let modules = Modules::read(tree, blobs, &kernel.release);
     // A kernel that has no modules needs none.
-    if boot.initrd == InitrdChoice::Auto && matches!(modules, Err(InitrdError::NoList { .. })) {
+    if boot.initrd == InitrdOf::Auto && matches!(modules, Err(InitrdError::NoList { .. })) {
         return Ok(None);
     }
     let modules = modules?;
@@ -117,7 +117,7 @@ fn initrd(
     let there = |word: &String| modules.needed(std::slice::from_ref(word)).is_ok();
     let drivers = boot.drivers.clone().unwrap_or_else(|| usual().filter(there).collect());
     let needed = modules.needed(&drivers)?;
-    if needed.is_empty() && boot.initrd == InitrdChoice::Auto {
+    if needed.is_empty() && boot.initrd == InitrdOf::Auto {
         return Ok(None);
     }
     let archive = modules.initrd(tree, blobs, &needed, machine(arch))?;
@@ -152,11 +152,7 @@ fn hook(
 ) -> KernelHookSpec {
     let esp = recipe.partitions.iter().find(|partition| partition.id == "esp").filter(|_| boot.mode.uefi());
     let uefi = esp.map(|esp| Uefi {
-        loader: match boot.loader {
-            Loader::Uki => HookLoader::Uki,
-            Loader::SystemdBoot => HookLoader::SystemdBoot,
-            Loader::Grub => HookLoader::Grub,
-        },
+        loader: boot.loader,
         mount: esp.mount.clone(),
         partition: guid(recipe, esp).to_string(),
         kernels_on: holder(recipe, kernel).map_or(String::new(), |(_, top)| top.to_owned()),
@@ -164,12 +160,7 @@ fn hook(
     KernelHookSpec {
         release: boot.kernel.clone(),
         cmdline,
-        initrd: match boot.initrd {
-            InitrdChoice::Auto => InitrdOf::Auto,
-            InitrdChoice::Distribution => InitrdOf::Distribution,
-            InitrdChoice::Own => InitrdOf::Own,
-            InitrdChoice::None => InitrdOf::None,
-        },
+        initrd: boot.initrd,
         drivers: boot.drivers.clone().unwrap_or_else(|| DRIVERS.map(str::to_owned).to_vec()),
         machine: machine(recipe.image.arch),
         uefi,
@@ -237,7 +228,7 @@ impl FirmwareNames {
 /// What UEFI starts, with the programs of the tree.
 fn uefi(
     recipe: &Recipe,
-    loader: Loader,
+    loader: HookLoader,
     tree: &Tree,
     blobs: &Blobs,
     kernel: &KernelFiles,
@@ -251,12 +242,12 @@ fn uefi(
         })
     };
     let loader = match loader {
-        Loader::Uki => UefiLoader::Uki(uki()?),
-        Loader::SystemdBoot => UefiLoader::SystemdBoot {
+        HookLoader::Uki => UefiLoader::Uki(uki()?),
+        HookLoader::SystemdBoot => UefiLoader::SystemdBoot {
             program: program(format!("{SYSTEMD}/systemd-boot{}.efi", firmware.suffix), "systemd-boot-efi")?,
             uki: uki()?,
         },
-        Loader::Grub => {
+        HookLoader::Grub => {
             let holder = holder(recipe, kernel);
             UefiLoader::Grub(GrubParts {
                 program: program(firmware.grub.to_owned(), firmware.grub_package)?,

@@ -1,11 +1,13 @@
-//! `[boot]`: from keys to what the build does about booting.
+//! `[boot]`: from keys to the boot settings.
 
-use super::check::Checker;
-use super::keys::{BootKeys, BootModeKey, FirstBootKey, InitrdKey, LoaderKey, RoleKey};
-use super::mistake::At;
+use amiforge_rootfs::steps::kernel_hook::{InitrdOf, UefiLoader};
+
+use super::checker::Checker;
+use super::diagnostic::KeyPath;
+use super::keys::{BootKeys, BootModeKey, FirstBoot, RoleKey};
 use super::{Arch, RecipePartition};
 
-/// Longest command line that every kernel takes on x86-64 (`COMMAND_LINE_SIZE`), less the NUL.
+/// Longest command line of the kernel on x86-64 (`COMMAND_LINE_SIZE`), without the NUL.
 const CMDLINE_MAX: usize = 2047;
 
 /// How an image boots.
@@ -14,18 +16,18 @@ pub struct BootRecipe {
     /// Firmware of its machines.
     pub mode: BootMode,
     /// What UEFI starts.
-    pub loader: Loader,
-    /// Release of the kernel, else the newest.
+    pub loader: UefiLoader,
+    /// Release of the kernel; `None` for the newest.
     pub kernel: Option<String>,
     /// Further arguments for the kernel.
     pub cmdline: String,
     /// The initrd.
-    pub initrd: InitrdChoice,
-    /// What the kernel needs to reach its root; nothing: the usual, as far as the kernel has it.
+    pub initrd: InitrdOf,
+    /// The drivers that the kernel needs to reach its root; `None` for the usual ones that the kernel has.
     pub drivers: Option<Vec<String>>,
-    /// Who sets a new machine up.
+    /// What configures a new machine.
     pub first_boot: FirstBoot,
-    /// Whether hooks have a kernel that is installed later started.
+    /// Whether hooks are installed that start a later kernel.
     pub kernel_hook: bool,
 }
 
@@ -60,7 +62,7 @@ impl BootMode {
         }
     }
 
-    /// The partitions that it takes.
+    /// The partitions that this mode needs.
     pub(super) fn roles(self) -> &'static [RoleKey] {
         match self {
             Self::Uefi => &[RoleKey::Esp, RoleKey::Root],
@@ -70,99 +72,51 @@ impl BootMode {
     }
 }
 
-/// What UEFI starts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Loader {
-    /// A unified kernel image.
-    Uki,
-    /// systemd-boot.
-    SystemdBoot,
-    /// GRUB.
-    Grub,
-}
-
-/// The initrd.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum InitrdChoice {
-    /// The distribution's where there is one, else our own where one is needed.
-    Auto,
-    /// The distribution's.
-    Distribution,
-    /// Our own.
-    Own,
-    /// None.
-    None,
-}
-
-/// Who sets a new machine up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FirstBoot {
-    /// cloud-init where it is there, else our own units where they can.
-    Auto,
-    /// Our own units.
-    Own,
-    /// Whatever is in the image.
-    None,
-}
-
 /// Checks the table.
-pub(super) fn check(keys: &BootKeys, arch: Arch, at: &At, checker: &mut Checker<'_>) -> BootRecipe {
+pub(super) fn check(keys: &BootKeys, arch: Arch, at: &KeyPath, checker: &mut Checker<'_>) -> BootRecipe {
     let mode = match (keys.mode, arch) {
         (Some(BootModeKey::Uefi), _) | (None, Arch::Aarch64) => BootMode::Uefi,
         (Some(mode), Arch::Aarch64) => {
-            let word = if mode == BootModeKey::Bios { "bios" } else { "hybrid" };
-            checker.wrong(at.key("mode"), format!("machines of `aarch64` have UEFI only, not `{word}`"));
+            let option = if mode == BootModeKey::Bios { "bios" } else { "hybrid" };
+            checker.reject(at.key("mode"), format!("machines of `aarch64` have UEFI only, not `{option}`"));
             BootMode::Uefi
         }
         (Some(BootModeKey::Bios), _) => BootMode::Bios,
         (Some(BootModeKey::Hybrid) | None, _) => BootMode::Hybrid,
     };
     if keys.loader.is_some() && !mode.uefi() {
-        checker.misplaced(at.key("loader"), "a `loader` is for UEFI, and `mode` is `bios`");
+        checker.reject_key(at.key("loader"), "a `loader` is for UEFI, and `mode` is `bios`");
     }
     let cmdline = keys.cmdline.clone().unwrap_or_default();
     if cmdline.len() > CMDLINE_MAX || cmdline.contains(|c: char| c.is_control()) {
         let message =
             format!("arguments are one line of at most {CMDLINE_MAX} bytes, without control characters");
-        checker.wrong(at.key("cmdline"), message);
+        checker.reject(at.key("cmdline"), message);
     }
     for (index, name) in keys.drivers.iter().flatten().enumerate() {
         let plain = |c: char| c.is_ascii_alphanumeric() || "_-".contains(c);
         if name.is_empty() || !name.chars().all(plain) {
             let message = format!("`{name}` is not the name of a module, such as `virtio_blk`");
-            checker.wrong(at.key("drivers").index(index), message);
+            checker.reject(at.key("drivers").index(index), message);
         }
     }
     BootRecipe {
         mode,
-        loader: match keys.loader {
-            Some(LoaderKey::SystemdBoot) => Loader::SystemdBoot,
-            Some(LoaderKey::Grub) => Loader::Grub,
-            Some(LoaderKey::Uki) | None => Loader::Uki,
-        },
+        loader: keys.loader.unwrap_or(UefiLoader::Uki),
         kernel: keys.kernel.clone(),
         cmdline,
-        initrd: match keys.initrd {
-            Some(InitrdKey::Auto) | None => InitrdChoice::Auto,
-            Some(InitrdKey::Distribution) => InitrdChoice::Distribution,
-            Some(InitrdKey::Own) => InitrdChoice::Own,
-            Some(InitrdKey::None) => InitrdChoice::None,
-        },
+        initrd: keys.initrd.unwrap_or(InitrdOf::Auto),
         drivers: keys.drivers.clone(),
-        first_boot: match keys.first_boot {
-            Some(FirstBootKey::Auto) | None => FirstBoot::Auto,
-            Some(FirstBootKey::Own) => FirstBoot::Own,
-            Some(FirstBootKey::None) => FirstBoot::None,
-        },
+        first_boot: keys.first_boot.unwrap_or(FirstBoot::Auto),
         kernel_hook: keys.kernel_hook.unwrap_or(true),
     }
 }
 
-/// Tells of the partitions that booting needs and that are not there.
+/// Rejects a recipe without the partitions that the boot mode needs.
 pub(super) fn partitions(
     boot: &BootRecipe,
     partitions: &[RecipePartition],
-    at: &At,
+    at: &KeyPath,
     checker: &mut Checker<'_>,
 ) {
     for (needed, id, what) in [
@@ -172,7 +126,7 @@ pub(super) fn partitions(
     ] {
         if needed && !partitions.iter().any(|partition| partition.id == id) {
             let message = format!("{what} a partition of role `{id}`, and the recipe has none");
-            checker.wrong(at.clone(), message);
+            checker.reject(at.clone(), message);
         }
     }
 }

@@ -11,34 +11,33 @@ use amiforge_rootfs::steps::files::{IfMissing, XattrValue};
 use amiforge_rootfs::steps::system::SystemSpec;
 use amiforge_rootfs::steps::units::{Presets, UnitsSpec};
 
-use super::check::Checker;
+use super::checker::Checker;
+use super::diagnostic::KeyPath;
 use super::keys::{
-    FileKeys, FstabKey, GroupKeys, NormalizeKeys, NumberOrText, RemoveKey, RuleKey, SecretsKeys, SystemKeys,
-    UserKeys, XattrKey,
+    FileKeys, GroupKeys, NormalizeKeys, NumberOrText, RemoveKey, SecretsKeys, SystemKeys, UserKeys, XattrKey,
 };
-use super::mistake::At;
-use super::{Allowed, FileEntry, FilePut, Fstab, Secrets, values};
+use super::{Allowed, FileEntry, FilePut, Fstab, Secrets, parse};
 
 /// Checks every `[[file]]`.
-pub(super) fn files(all: &[FileKeys], at: &At, checker: &mut Checker<'_>) -> Vec<FileEntry> {
+pub(super) fn files(all: &[FileKeys], at: &KeyPath, checker: &mut Checker<'_>) -> Vec<FileEntry> {
     all.iter().enumerate().filter_map(|(index, keys)| file(keys, &at.index(index), checker)).collect()
 }
 
-fn file(keys: &FileKeys, at: &At, checker: &mut Checker<'_>) -> Option<FileEntry> {
-    let path = checker.accept(at.key("path"), values::image_path(&keys.path));
+fn file(keys: &FileKeys, at: &KeyPath, checker: &mut Checker<'_>) -> Option<FileEntry> {
+    let path = checker.accept(at.key("path"), parse::image_path(&keys.path));
     let put = put(keys, at, checker);
     if matches!(put, Some(FilePut::Symlink(_) | FilePut::Remove(_))) && keys.mode.is_some() {
-        checker.misplaced(at.key("mode"), "a link or a removal has no mode");
+        checker.reject_key(at.key("mode"), "a link or a removal has no mode");
     }
-    let mode = checker.optional(at.key("mode"), keys.mode.as_ref(), values::mode);
-    let owner = checker.optional(at.key("owner"), keys.owner.as_ref(), values::owner);
+    let mode = checker.accept_optional(at.key("mode"), keys.mode.as_ref(), parse::mode);
+    let owner = checker.accept_optional(at.key("owner"), keys.owner.as_ref(), parse::owner);
     let (user, group) = owner.map_or((None, None), |(user, group)| (Some(user), group));
     let xattrs = xattrs(&keys.xattrs, &at.key("xattrs"), checker);
     Some(FileEntry { path: path?, put: put?, mode, user, group, xattrs })
 }
 
-/// The one thing that a `[[file]]` does.
-fn put(keys: &FileKeys, at: &At, checker: &mut Checker<'_>) -> Option<FilePut> {
+/// What a `[[file]]` puts at its path; exactly one key may be given.
+fn put(keys: &FileKeys, at: &KeyPath, checker: &mut Checker<'_>) -> Option<FilePut> {
     let mut puts = Vec::new();
     if let Some(text) = &keys.content {
         puts.push(("content", FilePut::Bytes(text.as_bytes().into())));
@@ -49,28 +48,28 @@ fn put(keys: &FileKeys, at: &At, checker: &mut Checker<'_>) -> Option<FilePut> {
     }
     if let Some(target) = &keys.symlink {
         if target.is_empty() || target.len() > amiforge_formats::tree::SYMLINK_MAX || target.contains('\0') {
-            checker.wrong(at.key("symlink"), "a link's target has 1 to 4095 bytes and no NUL");
+            checker.reject(at.key("symlink"), "a link's target has 1 to 4095 bytes and no NUL");
         }
         puts.push(("symlink", FilePut::Symlink(target.clone())));
     }
     match keys.folder {
         Some(true) => puts.push(("folder", FilePut::Folder)),
-        Some(false) => checker.wrong(at.key("folder"), "`false` says nothing; leave the key out"),
+        Some(false) => checker.reject(at.key("folder"), "`false` says nothing; leave the key out"),
         None => {}
     }
     match &keys.remove {
         Some(RemoveKey::Whether(true)) => puts.push(("remove", FilePut::Remove(IfMissing::Refuse))),
-        Some(RemoveKey::Word(word)) if word == "if-present" => {
+        Some(RemoveKey::Option(option)) if option == "if-present" => {
             puts.push(("remove", FilePut::Remove(IfMissing::Accept)));
         }
-        Some(_) => checker.wrong(at.key("remove"), "expected is `true` or `\"if-present\"`"),
+        Some(_) => checker.reject(at.key("remove"), "expected is `true` or `\"if-present\"`"),
         None => {}
     }
     for (key, _) in puts.iter().skip(1) {
-        checker.misplaced(at.key(key), format!("`{}` says already what to put here", puts[0].0));
+        checker.reject_key(at.key(key), format!("`{}` says already what to put here", puts[0].0));
     }
     if puts.is_empty() && keys.folder.is_none() && keys.remove.is_none() {
-        checker.wrong(
+        checker.reject(
             at.clone(),
             "a `[[file]]` needs one of `content`, `source`, `symlink`, `folder` or `remove`",
         );
@@ -80,19 +79,19 @@ fn put(keys: &FileKeys, at: &At, checker: &mut Checker<'_>) -> Option<FilePut> {
 
 fn xattrs(
     all: &BTreeMap<String, XattrKey>,
-    at: &At,
+    at: &KeyPath,
     checker: &mut Checker<'_>,
 ) -> BTreeMap<String, XattrValue> {
     let mut values = BTreeMap::new();
     for (name, value) in all {
         if !name.contains('.') || name.ends_with('.') || name.len() > 255 {
             let message = format!("`{name}` is not the full name of an attribute, such as `user.mime_type`");
-            checker.misplaced(at.key(name), message);
+            checker.reject_key(at.key(name), message);
         }
         let value = match value {
             XattrKey::Text(text) => Some(XattrValue::Text(text.clone())),
             XattrKey::Bytes(bytes) => {
-                checker.accept(at.key(name).key("hex"), values::hex(&bytes.hex)).map(XattrValue::Bytes)
+                checker.accept(at.key(name).key("hex"), parse::hex(&bytes.hex)).map(XattrValue::Bytes)
             }
         };
         values.extend(value.map(|value| (name.clone(), value)));
@@ -101,7 +100,7 @@ fn xattrs(
 }
 
 /// Checks every `[[group]]`.
-pub(super) fn groups(all: &[GroupKeys], at: &At, checker: &mut Checker<'_>) -> Vec<GroupSpec> {
+pub(super) fn groups(all: &[GroupKeys], at: &KeyPath, checker: &mut Checker<'_>) -> Vec<GroupSpec> {
     let mut seen = BTreeSet::new();
     let mut specs = Vec::new();
     for (index, keys) in all.iter().enumerate() {
@@ -114,7 +113,7 @@ pub(super) fn groups(all: &[GroupKeys], at: &At, checker: &mut Checker<'_>) -> V
 }
 
 /// Checks every `[[user]]`.
-pub(super) fn users(all: &[UserKeys], at: &At, checker: &mut Checker<'_>) -> Vec<UserSpec> {
+pub(super) fn users(all: &[UserKeys], at: &KeyPath, checker: &mut Checker<'_>) -> Vec<UserSpec> {
     let mut seen = BTreeSet::new();
     let mut specs = Vec::new();
     for (index, keys) in all.iter().enumerate() {
@@ -125,17 +124,17 @@ pub(super) fn users(all: &[UserKeys], at: &At, checker: &mut Checker<'_>) -> Vec
     specs
 }
 
-fn user(keys: &UserKeys, at: &At, checker: &mut Checker<'_>) -> UserSpec {
+fn user(keys: &UserKeys, at: &KeyPath, checker: &mut Checker<'_>) -> UserSpec {
     let group = keys.group.as_ref().map(|group| match group {
         NumberOrText::Number(id) => {
             u32::try_from(*id).map(Principal::Id).map_err(|_| format!("`{id}` is not the number of a group"))
         }
-        NumberOrText::Text(text) => values::principal(text),
+        NumberOrText::Text(text) => parse::principal(text),
     });
     let group = group.and_then(|group| checker.accept(at.key("group"), group));
     for (index, line) in keys.authorized_keys.iter().enumerate() {
         if line.trim().is_empty() || line.contains('\n') {
-            checker.wrong(
+            checker.reject(
                 at.key("authorized-keys").index(index),
                 "each key is one line, as in `authorized_keys`",
             );
@@ -145,7 +144,7 @@ fn user(keys: &UserKeys, at: &At, checker: &mut Checker<'_>) -> UserSpec {
         [("password-hash", &keys.password_hash), ("gecos", &keys.gecos), ("shell", &keys.shell)]
     {
         if text.as_ref().is_some_and(|text| text.contains([':', '\n'])) {
-            checker.wrong(at.key(key), "a `:` or a line's end would break the account files");
+            checker.reject(at.key(key), "a `:` or a line's end would break the account files");
         }
     }
     UserSpec {
@@ -153,7 +152,7 @@ fn user(keys: &UserKeys, at: &At, checker: &mut Checker<'_>) -> UserSpec {
         uid: keys.uid,
         group,
         groups: keys.groups.clone(),
-        home: checker.optional(at.key("home"), keys.home.as_ref(), values::image_path),
+        home: checker.accept_optional(at.key("home"), keys.home.as_ref(), parse::image_path),
         make_home: match keys.make_home {
             None => MakeHome::Default,
             Some(true) => MakeHome::Always,
@@ -164,8 +163,12 @@ fn user(keys: &UserKeys, at: &At, checker: &mut Checker<'_>) -> UserSpec {
         class: class(keys.system),
         password_hash: keys.password_hash.clone(),
         ssh_authorized_keys: keys.authorized_keys.clone(),
-        subuid: checker.optional(at.key("subuid"), keys.subuid.as_ref(), subordinate).unwrap_or_default(),
-        subgid: checker.optional(at.key("subgid"), keys.subgid.as_ref(), subordinate).unwrap_or_default(),
+        subuid: checker
+            .accept_optional(at.key("subuid"), keys.subuid.as_ref(), subordinate)
+            .unwrap_or_default(),
+        subgid: checker
+            .accept_optional(at.key("subgid"), keys.subgid.as_ref(), subordinate)
+            .unwrap_or_default(),
     }
 }
 
@@ -173,18 +176,18 @@ fn class(system: bool) -> AccountClass {
     if system { AccountClass::System } else { AccountClass::Regular }
 }
 
-/// The names that useradd(8) accepts, each once.
-fn account_name<'a>(name: &'a str, seen: &mut BTreeSet<&'a str>, at: &At, checker: &mut Checker<'_>) {
+/// Names that useradd(8) accepts, each once.
+fn account_name<'a>(name: &'a str, seen: &mut BTreeSet<&'a str>, at: &KeyPath, checker: &mut Checker<'_>) {
     let first = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_');
     let rest = name.strip_suffix('$').unwrap_or(name);
     let plain = rest.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_".contains(c));
     if !first || !plain || name.len() > 32 {
         let message =
             format!("`{name}` is not a name for an account: a-z 0-9 - _, a letter first, at most 32");
-        checker.wrong(at.key("name"), message);
+        checker.reject(at.key("name"), message);
     }
     if !seen.insert(name) {
-        checker.wrong(at.key("name"), format!("`{name}` stands here a second time"));
+        checker.reject(at.key("name"), format!("`{name}` stands here a second time"));
     }
 }
 
@@ -204,14 +207,14 @@ fn subordinate(text: &str) -> Result<SubordinateIds, String> {
 /// Checks `[system]`.
 pub(super) fn system(
     keys: &SystemKeys,
-    at: &At,
+    at: &KeyPath,
     checker: &mut Checker<'_>,
 ) -> (SystemSpec, UnitsSpec, Fstab) {
     let mut seen = BTreeMap::new();
     for (key, units) in [("disable", &keys.disable), ("enable", &keys.enable), ("mask", &keys.mask)] {
         for (index, unit) in units.iter().enumerate() {
             if let Some(earlier) = seen.insert(unit.as_str(), key) {
-                checker.wrong(at.key(key).index(index), format!("`{unit}` stands in `{earlier}` already"));
+                checker.reject(at.key(key).index(index), format!("`{unit}` stands in `{earlier}` already"));
             }
         }
     }
@@ -226,65 +229,46 @@ pub(super) fn system(
         enable: keys.enable.clone(),
         mask: keys.mask.clone(),
     };
-    let fstab = match keys.fstab {
-        None | Some(FstabKey::Write) => Fstab::Write,
-        Some(FstabKey::Replace) => Fstab::Replace,
-        Some(FstabKey::Keep) => Fstab::Keep,
-    };
-    (system, units, fstab)
+    (system, units, keys.fstab.unwrap_or(Fstab::Write))
 }
 
 /// Checks `[normalize]`.
-pub(super) fn rules(keys: &NormalizeKeys, at: &At, checker: &mut Checker<'_>) -> BTreeSet<NormalizeRule> {
+pub(super) fn rules(
+    keys: &NormalizeKeys,
+    at: &KeyPath,
+    checker: &mut Checker<'_>,
+) -> BTreeSet<NormalizeRule> {
     let mut rules = NormalizeRule::defaults();
     for (index, key) in keys.skip.iter().enumerate() {
-        if !rules.remove(&rule(*key)) {
-            let message = format!("`{}` is not applied anyway", rule(*key).name());
-            checker.wrong(at.key("skip").index(index), message);
+        if !rules.remove(key) {
+            let message = format!("`{}` is not applied anyway", key.name());
+            checker.reject(at.key("skip").index(index), message);
         }
     }
     for (index, key) in keys.also.iter().enumerate() {
-        if !rules.insert(rule(*key)) {
-            let message = format!("`{}` is applied anyway", rule(*key).name());
-            checker.wrong(at.key("also").index(index), message);
+        if !rules.insert(*key) {
+            let message = format!("`{}` is applied anyway", key.name());
+            checker.reject(at.key("also").index(index), message);
         }
     }
     rules
 }
 
 /// Checks `[secrets]`.
-pub(super) fn secrets(keys: &SecretsKeys, at: &At, checker: &mut Checker<'_>) -> Secrets {
+pub(super) fn secrets(keys: &SecretsKeys, at: &KeyPath, checker: &mut Checker<'_>) -> Secrets {
     let mut allow = Vec::new();
     for (index, keys) in keys.allow.iter().enumerate() {
         let at = at.key("allow").index(index);
         let globs = Globs::new([keys.path.as_str()]).map_err(|error| error.to_string());
         let globs = checker.accept(at.key("path"), globs);
         if !keys.path.starts_with('/') {
-            checker.wrong(at.key("path"), "paths in the image start with `/`");
+            checker.reject(at.key("path"), "paths in the image start with `/`");
         }
         if keys.reason.trim().is_empty() {
-            checker.wrong(at.key("reason"), "say why it does no harm that every machine has the same");
+            checker.reject(at.key("reason"), "say why it does no harm that every machine has the same");
         }
         let (path, reason) = (keys.path.clone(), keys.reason.trim().to_owned());
         allow.extend(globs.map(|globs| Allowed { path, globs, reason }));
     }
     Secrets { allow, second_run: keys.second_run.unwrap_or(true) }
-}
-
-fn rule(key: RuleKey) -> NormalizeRule {
-    match key {
-        RuleKey::MachineId => NormalizeRule::MachineId,
-        RuleKey::SshHostKeys => NormalizeRule::SshHostKeys,
-        RuleKey::ServiceKeys => NormalizeRule::ServiceKeys,
-        RuleKey::RandomSeeds => NormalizeRule::RandomSeeds,
-        RuleKey::PackageCaches => NormalizeRule::PackageCaches,
-        RuleKey::Caches => NormalizeRule::Caches,
-        RuleKey::Logs => NormalizeRule::Logs,
-        RuleKey::Backups => NormalizeRule::Backups,
-        RuleKey::Histories => NormalizeRule::Histories,
-        RuleKey::TemporaryFiles => NormalizeRule::TemporaryFiles,
-        RuleKey::RuntimeFiles => NormalizeRule::RuntimeFiles,
-        RuleKey::ContainerFiles => NormalizeRule::ContainerFiles,
-        RuleKey::RootDirectory => NormalizeRule::RootDirectory,
-    }
 }

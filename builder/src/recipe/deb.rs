@@ -1,37 +1,39 @@
-//! What a recipe says of packages, software from source and commands to be run: specs, judged by
-//! [`super::packages`] and [`super::stages`].
+//! The specs of packages, stages and commands: plain values, made by [`super::packages`] and [`super::stages`].
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use amiforge_formats::digest::Digest;
+use amiforge_rootfs::packages::resolve::BasePackages;
+
+use super::keys::Scripts;
 
 /// A `[[source]]` of packages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DebSource {
-    /// The archives; that of the distribution comes first, if `suites` name one.
+    /// The archives. The archive of the distribution comes first, if `suites` name one.
     pub archives: Vec<DebArchive>,
     /// Architecture of the image as the archives name it, such as `amd64`.
     pub arch: String,
     /// Foreign architectures, sorted.
     pub foreign: Vec<String>,
-    /// Set to begin with.
-    pub base: Base,
-    /// Packages named, as in the recipe.
+    /// The base set of packages.
+    pub base: BasePackages,
+    /// The named packages, as in the recipe.
     pub packages: Vec<String>,
-    /// Packages that shall not be there.
+    /// Packages that must not be installed.
     pub without: Vec<String>,
-    /// Whether recommended packages are taken.
+    /// Whether recommended packages are installed.
     pub recommends: Recommends,
-    /// Preferences among versions.
-    pub pins: Vec<Pinned>,
-    /// What to do about an archive whose `Valid-Until` is past.
+    /// Version pins.
+    pub pins: Vec<VersionPin>,
+    /// Whether an archive is accepted after its `Valid-Until`.
     pub expired: WhenExpired,
     /// How packages are configured.
     pub scripts: Scripts,
-    /// What of the packages is left out.
+    /// Which files of the packages are left out.
     pub filters: DebFilters,
-    /// Whether the image lists the archives as sources of its own apt.
+    /// Whether the archives are written into the image as sources of apt.
     pub apt_sources: bool,
 }
 
@@ -40,133 +42,107 @@ pub struct DebSource {
 pub struct DebArchive {
     /// Its name in the lock.
     pub name: String,
-    /// What it is to the source.
+    /// Its role in the source.
     pub role: ArchiveRole,
     /// Its suites.
     pub suites: Vec<String>,
     /// Its components.
     pub components: Vec<String>,
-    /// Where the recipe says it is fetched from.
+    /// The mirror of the build, if the recipe names one.
     pub mirror: Option<String>,
-    /// Where the recipe says that machines fetch it from.
+    /// The mirror of the machines, if the recipe names one.
     pub apt_mirror: Option<String>,
-    /// Keys that it is signed with.
+    /// The keys that sign it.
     pub keys: SignerKeys,
 }
 
-/// What an archive is to a source of packages.
+/// The role of an archive in a source of packages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ArchiveRole {
-    /// That of the distribution.
+    /// The distribution itself.
     Distribution,
-    /// That of the distribution's security updates.
+    /// The security updates of the distribution.
     Security,
-    /// A further one.
+    /// A `[[source.archive]]`.
     Further,
 }
 
-/// The keys that an archive is signed with.
+/// The keys that sign an archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SignerKeys {
-    /// Those that this machine has for a distribution of this name.
+    /// The keys of a distribution that are installed on this machine.
     Host {
         /// The distribution.
         distribution: String,
     },
-    /// Those in a file.
+    /// A file of keys.
     File {
         /// The file.
         path: PathBuf,
-        /// As the recipe names it.
+        /// Its name in the recipe.
         name: String,
     },
-    /// None are needed: the recipe trusts it unsigned.
+    /// The archive is trusted without a signature.
     Unsigned,
 }
 
-/// Set of packages to begin with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Base {
-    /// Nothing.
-    None,
-    /// Essential packages.
-    Essential,
-    /// And those of priority `required`.
-    Required,
-    /// And those of priority `important`.
-    Important,
-    /// And those of priority `standard`.
-    Standard,
-}
-
-/// Whether recommended packages are taken.
+/// Whether recommended packages are installed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Recommends {
-    /// They are.
+    /// They are installed.
     Take,
     /// They are not.
     Leave,
 }
 
-/// What to do about an archive whose `Valid-Until` is past.
+/// Whether an archive is accepted after its `Valid-Until`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WhenExpired {
     /// Refuse it.
     Refuse,
-    /// Take it.
+    /// Accept it.
     Accept,
 }
 
-/// How packages are configured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scripts {
-    /// By dpkg, in a sandbox.
-    Run,
-    /// By what amiforge knows of their scripts.
-    Native,
-    /// Not at all.
-    None,
-}
-
-/// A preference among versions.
+/// A version pin, as in `apt_preferences(5)`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pinned {
-    /// Packages that it is about; `*` stands for anything.
+pub struct VersionPin {
+    /// The packages, with `*` as a wildcard.
     pub package: String,
-    /// Which versions.
-    pub to: PinnedTo,
-    /// Its priority.
+    /// The versions.
+    pub to: PinTarget,
+    /// The priority of these versions.
     pub priority: i16,
 }
 
-/// Which versions a preference is for.
+/// The versions that a pin selects.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PinnedTo {
-    /// Those that match; `*` stands for anything.
+pub enum PinTarget {
+    /// Versions that match a pattern with `*` as a wildcard.
     Version(String),
-    /// Those of a suite.
+    /// The versions of a suite.
     Suite(String),
 }
 
-/// What of the packages is left out.
+/// Which files of the packages are left out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DebFilters {
     /// Globs of paths.
     pub exclude: Vec<String>,
-    /// Globs of paths that stay nevertheless.
+    /// Globs of paths that `exclude` does not leave out.
     pub include: Vec<String>,
     /// `/usr/share/doc` and the like.
     pub docs: Stays,
     /// Manual pages.
     pub man: Stays,
-    /// Locales whose translations stay; none given: all.
+    /// Locales whose translations are installed; `None` for all.
     pub locales: Option<Vec<String>>,
 }
 
-/// Whether something stays.
+/// Whether a kind of file is installed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stays {
-    /// It does.
+    /// It is installed.
     Yes,
     /// It is left out.
     No,
@@ -179,9 +155,9 @@ pub struct Stage {
     pub name: String,
     /// Packages of the tools.
     pub packages: Vec<String>,
-    /// Whether the tools hold recommended packages.
+    /// Whether the tools include recommended packages.
     pub recommends: Recommends,
-    /// Patches: files of the host, and as the recipe names them.
+    /// Patches: the file on the host, and its name in the recipe.
     pub patches: Vec<(PathBuf, String)>,
     /// Commands.
     pub run: Vec<String>,
@@ -189,33 +165,33 @@ pub struct Stage {
     pub env: BTreeMap<String, String>,
     /// Sources.
     pub sources: Vec<StageSource>,
-    /// What goes into the image: from below `DESTDIR`, to a path in the image.
+    /// What is installed: the path below `DESTDIR`, and the path in the image.
     pub installs: Vec<(String, String)>,
 }
 
 /// A source of a stage.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StageSource {
-    /// How errors name it.
+    /// Its name in messages.
     pub label: String,
-    /// Where it is.
+    /// Where it is fetched from.
     pub from: SourceFrom,
-    /// Digest of the archive, if the recipe gives it.
+    /// Digest of the archive, if the recipe names it.
     pub sha256: Option<Digest>,
     /// Name of its folder, unique in the stage.
     pub folder: String,
-    /// Leading names that are dropped.
+    /// The number of leading path components that are dropped.
     pub strip: u32,
 }
 
-/// Where a source of a stage is.
+/// Where a source of a stage is fetched from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SourceFrom {
-    /// An address.
+    /// A URL.
     Url(String),
-    /// A file of the host, and as the recipe names it.
+    /// A file on the host, and its name in the recipe.
     Path(PathBuf, String),
-    /// A file of an archive of the `deb` source, wherever its mirror is.
+    /// A file of an archive of the `deb` source, at the mirror of that archive.
     Archive {
         /// Name of the archive.
         archive: String,

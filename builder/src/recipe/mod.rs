@@ -1,26 +1,27 @@
-//! The recipe: the user's TOML file that says what an image should be.
+//! The recipe: the user's TOML file that describes an image.
 //!
-//! A recipe goes through three sieves, and each tells of all the mistakes that it finds: TOML itself, the *shape* (keys,
-//! types and words, by the JSON Schema of the key types), and the *values*. What comes out is a [`Recipe`] of specs that
-//! the libraries understand. Only the file itself is read here: what it names is opened by the build.
+//! A recipe is checked in three steps, and each reports every mistake that it finds: the syntax of TOML; keys, types
+//! and options, by the JSON Schema of the key types; and the values. The result is a [`Recipe`] of specs for the
+//! libraries. Only the recipe itself is read here: the files that it names are opened by the build.
 
 mod advice;
 mod boot;
-mod check;
+mod checker;
 mod contents;
 mod deb;
+pub(crate) mod debian_syntax;
+mod diagnostic;
 mod keys;
-mod mistake;
-mod nearest;
 mod packages;
+pub(crate) mod parse;
 mod partitions;
 mod reference;
-mod shape;
+mod schema;
 mod sources;
 mod stages;
 mod starter;
-pub(crate) mod values;
-pub(crate) mod words;
+mod suggest;
+mod validate;
 
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -39,34 +40,35 @@ use amiforge_rootfs::steps::system::SystemSpec;
 use amiforge_rootfs::steps::units::UnitsSpec;
 use amiforge_sandbox::{SandboxClock, SandboxLimits};
 
-pub use boot::{BootMode, BootRecipe, FirstBoot, InitrdChoice, Loader};
+pub use boot::{BootMode, BootRecipe};
 pub use deb::{
-    ArchiveRole, Base, DebArchive, DebFilters, DebSource, Pinned, PinnedTo, Recommends, RunStep, Scripts,
-    SignerKeys, SourceFrom, Stage, StageSource, Stays, WhenExpired,
+    ArchiveRole, DebArchive, DebFilters, DebSource, PinTarget, Recommends, RunStep, SignerKeys, SourceFrom,
+    Stage, StageSource, Stays, VersionPin, WhenExpired,
 };
-pub use mistake::{Mistake, Mistakes};
-pub use reference::{reference, schema};
+pub use diagnostic::{Diagnostic, Diagnostics};
+pub use keys::{FirstBoot, Fstab, Scripts};
+pub use reference::{json_schema, reference};
 pub use starter::{StartError, start};
 
-/// Longest recipe that is read.
-const LONGEST: u64 = 4 << 20;
+/// The longest recipe that is read, in bytes.
+const MAX_LEN: u64 = 4 << 20;
 
-/// A recipe without mistakes; paths of the host are joined to its folder.
+/// A valid recipe. Paths of the host are joined to the recipe's folder.
 #[derive(Debug, Clone)]
 pub struct Recipe {
     /// Digest of its text.
     pub digest: Digest,
-    /// What the image is.
+    /// Name, version, architecture and time of the image.
     pub image: ImageSpec,
     /// Length of the disk.
     pub size: DiskSize,
     /// GUID of the disk, else derived.
     pub guid: Option<Guid>,
-    /// How it boots, if the build is to see to that.
+    /// How it boots; `None` without `[boot]`.
     pub boot: Option<BootRecipe>,
     /// The partitions, in their order on the disk.
     pub partitions: Vec<RecipePartition>,
-    /// The source of packages, which goes before the others.
+    /// The source of packages, which is merged before the others.
     pub deb: Option<DebSource>,
     /// The other sources, in the order of merging.
     pub sources: Vec<SourceSpec>,
@@ -78,56 +80,56 @@ pub struct Recipe {
     pub groups: Vec<GroupSpec>,
     /// The `[[user]]`s.
     pub users: Vec<UserSpec>,
-    /// Host name and the like.
+    /// Host name, time zone and locale.
     pub system: SystemSpec,
-    /// Units.
+    /// The units to enable, disable and mask.
     pub units: UnitsSpec,
-    /// What to do about `/etc/fstab`.
+    /// How `/etc/fstab` is written.
     pub fstab: Fstab,
     /// The `[[run]]`s.
     pub runs: Vec<RunStep>,
-    /// Which time scripts, stages and commands see.
+    /// The clock in sandboxes.
     pub clock: SandboxClock,
-    /// Answers to questions of debconf, by question.
+    /// Answers to debconf questions, by the name of the question.
     pub debconf: std::collections::BTreeMap<String, String>,
-    /// What each thing that is run in a sandbox may use.
+    /// The limits of each sandbox.
     pub limits: SandboxLimits,
-    /// Rules of cleaning.
+    /// The cleaning rules that apply.
     pub rules: std::collections::BTreeSet<NormalizeRule>,
-    /// Secrets in the image.
+    /// The rules for secrets in the image.
     pub secrets: Secrets,
 }
 
-/// What is done about secrets in the image.
+/// The rules for secrets in the image.
 #[derive(Debug, Clone)]
 pub struct Secrets {
-    /// Those that may be there.
+    /// The secrets that are allowed.
     pub allow: Vec<Allowed>,
-    /// Whether what depends on random numbers is looked for.
+    /// Whether scripts run a second time with other random numbers, to find the files that depend on them.
     pub second_run: bool,
 }
 
-/// Secrets that may be in the image.
+/// Secrets that are allowed in the image.
 #[derive(Debug, Clone)]
 pub struct Allowed {
-    /// The glob, as the recipe has it.
+    /// The glob of their paths, as in the recipe.
     pub path: String,
-    /// The same, ready to be matched.
+    /// The compiled glob.
     pub globs: Globs,
-    /// Why.
+    /// Why they do no harm.
     pub reason: String,
 }
 
-/// What an image is.
+/// Name, version, architecture and time of an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageSpec {
-    /// Its name, such as an AMI may have.
+    /// Its name, which is also valid as the name of an AMI.
     pub name: String,
     /// Its version.
     pub version: Option<String>,
     /// Architecture of its machines.
     pub arch: Arch,
-    /// The time that stands for the build, in seconds since 1970.
+    /// The time of the build, in seconds since 1970.
     pub epoch: Option<i64>,
 }
 
@@ -153,27 +155,27 @@ impl Arch {
 /// A partition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecipePartition {
-    /// Name in words, unique in the recipe.
+    /// Its name in messages and manifests, unique in the recipe.
     pub id: String,
-    /// Number in the GPT, else the next that is free.
+    /// Number in the GPT; `None` for the next free one.
     pub number: Option<u32>,
     /// Partition name in the GPT.
     pub label: String,
     /// Type in the GPT.
     pub type_guid: Guid,
-    /// GUID, else derived.
+    /// GUID; `None` if it is derived.
     pub guid: Option<Guid>,
-    /// Attribute bits.
+    /// Attribute bits (UEFI specification, GPT partition entry).
     pub attributes: u64,
     /// Length.
     pub size: PartitionSize,
     /// What stands in it.
     pub holds: RecipeContent,
-    /// Where the system mounts it.
+    /// Mount point.
     pub mount: Option<String>,
-    /// Options for the mount; nothing: those that suit the file system.
+    /// Mount options; `None` for the defaults of the file system.
     pub mount_options: Option<Vec<String>>,
-    /// Folder of the merged tree that goes on it.
+    /// Folder of the merged tree that is written to it.
     pub tree: Option<String>,
 }
 
@@ -218,12 +220,12 @@ pub enum RecipeContent {
     Nothing,
 }
 
-/// Something put into the tree, or taken out of it.
+/// An entry that is put into the tree or removed from it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileEntry {
     /// Absolute path in the image.
     pub path: String,
-    /// What to put there.
+    /// The entry.
     pub put: FilePut,
     /// Permission bits, if given.
     pub mode: Option<u16>,
@@ -235,7 +237,7 @@ pub struct FileEntry {
     pub xattrs: std::collections::BTreeMap<String, XattrValue>,
 }
 
-/// What a `[[file]]` puts at its path.
+/// The kinds of `[[file]]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FilePut {
     /// A regular file with these bytes.
@@ -244,26 +246,15 @@ pub enum FilePut {
     HostFile {
         /// The file.
         path: PathBuf,
-        /// As the recipe names it.
+        /// Its name in the recipe.
         name: String,
     },
     /// A symbolic link with this target.
     Symlink(String),
     /// A folder.
     Folder,
-    /// Nothing.
+    /// The removal of the entry.
     Remove(IfMissing),
-}
-
-/// What to do about `/etc/fstab`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fstab {
-    /// Write it, unless the sources have one that says something.
-    Write,
-    /// Write it in the place of any other.
-    Replace,
-    /// Leave it alone.
-    Keep,
 }
 
 /// Why a recipe cannot be used.
@@ -279,13 +270,13 @@ pub enum RecipeError {
         #[source]
         source: io::Error,
     },
-    /// Too long to be a recipe.
-    #[error("`{}` is longer than {LONGEST} bytes, which no recipe is", path.display())]
+    /// Longer than [`MAX_LEN`].
+    #[error("`{}` is longer than {MAX_LEN} bytes, which no recipe is", path.display())]
     TooLong {
         /// The file.
         path: PathBuf,
     },
-    /// Not a text.
+    /// Not UTF-8.
     #[error("`{}` is not UTF-8: byte {at} is not part of a character", path.display())]
     NotText {
         /// The file.
@@ -293,9 +284,9 @@ pub enum RecipeError {
         /// The first wrong byte.
         at: usize,
     },
-    /// What it says cannot be.
+    /// The recipe has mistakes.
     #[error("{0}")]
-    Mistakes(Mistakes),
+    Invalid(Diagnostics),
 }
 
 impl Recipe {
@@ -307,9 +298,9 @@ impl Recipe {
         let failed = |source| RecipeError::Read { path: path.to_owned(), source };
         let mut bytes = Vec::new();
         amiforge_progress::regular::open(path)
-            .and_then(|file| file.take(LONGEST + 1).read_to_end(&mut bytes))
+            .and_then(|file| file.take(MAX_LEN + 1).read_to_end(&mut bytes))
             .map_err(failed)?;
-        if bytes.len() as u64 > LONGEST {
+        if bytes.len() as u64 > MAX_LEN {
             return Err(RecipeError::TooLong { path: path.to_owned() });
         }
         let text = std::str::from_utf8(&bytes)
@@ -317,13 +308,13 @@ impl Recipe {
         Self::parse(text, path)
     }
 
-    /// Checks the text of a recipe; `path` names it in mistakes, and its folder is what paths are relative to.
+    /// Checks the text of a recipe. `path` names it in messages; paths in the recipe are relative to its folder.
     ///
     /// # Errors
-    /// [`RecipeError::Mistakes`].
+    /// [`RecipeError::Invalid`].
     pub fn parse(text: &str, path: &Path) -> Result<Self, RecipeError> {
         let folder = path.parent().unwrap_or(Path::new(""));
-        check::recipe(text, folder)
-            .map_err(|mistakes| RecipeError::Mistakes(Mistakes::new(path.to_owned(), mistakes)))
+        validate::recipe(text, folder)
+            .map_err(|mistakes| RecipeError::Invalid(Diagnostics::new(path.to_owned(), mistakes)))
     }
 }

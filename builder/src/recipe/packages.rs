@@ -2,20 +2,22 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::check::Checker;
-use super::deb::{
-    ArchiveRole, Base, DebArchive, DebFilters, DebSource, Pinned, PinnedTo, Recommends, Scripts, SignerKeys,
-    Stays, WhenExpired,
-};
-use super::keys::{AnswerKey, ArchiveKeys, BaseKey, PinKeys, ScriptsKey, SourceKeys};
-use super::mistake::At;
-use super::{Arch, words};
+use amiforge_rootfs::packages::resolve::BasePackages;
 
-/// Priority of a pin that says none: above what any version has by itself.
+use super::checker::Checker;
+use super::deb::{
+    ArchiveRole, DebArchive, DebFilters, DebSource, PinTarget, Recommends, SignerKeys, Stays, VersionPin,
+    WhenExpired,
+};
+use super::diagnostic::KeyPath;
+use super::keys::{AnswerKey, ArchiveKeys, PinKeys, Scripts, SourceKeys};
+use super::{Arch, debian_syntax};
+
+/// Priority of a pin without one: above the priority that any version has without pins.
 const PRIORITY: i16 = 990;
 
 /// Checks a source of packages.
-pub(super) fn check(keys: &SourceKeys, arch: Arch, at: &At, checker: &mut Checker<'_>) -> DebSource {
+pub(super) fn check(keys: &SourceKeys, arch: Arch, at: &KeyPath, checker: &mut Checker<'_>) -> DebSource {
     let archives = archives(keys, at, checker);
     let suites: BTreeSet<&str> =
         archives.iter().flat_map(|archive| archive.suites.iter().map(String::as_str)).collect();
@@ -31,60 +33,52 @@ pub(super) fn check(keys: &SourceKeys, arch: Arch, at: &At, checker: &mut Checke
         pins: pins.collect(),
         arch: arch.to_owned(),
         foreign: foreign(keys, arch, at, checker),
-        base: match keys.base.unwrap_or(BaseKey::Required) {
-            BaseKey::None => Base::None,
-            BaseKey::Essential => Base::Essential,
-            BaseKey::Required => Base::Required,
-            BaseKey::Important => Base::Important,
-            BaseKey::Standard => Base::Standard,
-        },
+        base: keys.base.unwrap_or(BasePackages::Required),
         packages: keys.packages.clone(),
         without: keys.without.clone(),
         recommends: recommends(keys.recommends.unwrap_or(false)),
         expired: if keys.allow_expired == Some(true) { WhenExpired::Accept } else { WhenExpired::Refuse },
-        scripts: match keys.scripts.unwrap_or(ScriptsKey::Run) {
-            ScriptsKey::Run => Scripts::Run,
-            ScriptsKey::Native => Scripts::Native,
-            ScriptsKey::None => Scripts::None,
-        },
+        scripts: keys.scripts.unwrap_or(Scripts::Run),
         filters: filters(keys, at, checker),
         apt_sources: keys.apt_sources.unwrap_or(true),
         archives,
     }
 }
 
-/// Holds packages that are asked for against the language for them; `suites` are those that there are.
-pub(super) fn requests(all: &[String], suites: &BTreeSet<&str>, at: &At, checker: &mut Checker<'_>) {
+/// Checks requested packages; `suites` are the suites of the recipe.
+pub(super) fn requests(all: &[String], suites: &BTreeSet<&str>, at: &KeyPath, checker: &mut Checker<'_>) {
     for (index, text) in all.iter().enumerate() {
-        let Some(request) = checker.accept(at.index(index), words::request(text)) else { continue };
+        let Some(request) = checker.accept(at.index(index), debian_syntax::package_request(text)) else {
+            continue;
+        };
         if let Some(suite) = request.suite.filter(|suite| !suites.contains(suite)) {
-            checker.wrong(at.index(index), format!("`{suite}` is none of the `suites` of this recipe"));
+            checker.reject(at.index(index), format!("`{suite}` is none of the `suites` of this recipe"));
         }
     }
 }
 
-/// Holds answers to questions of debconf against what a line of `debconf-set-selections` can say.
+/// Checks debconf answers: each must fit on a line of `debconf-set-selections`.
 pub(super) fn answers(
     all: &BTreeMap<String, AnswerKey>,
     packages: bool,
-    at: &At,
+    at: &KeyPath,
     checker: &mut Checker<'_>,
 ) -> BTreeMap<String, String> {
     if !all.is_empty() && !packages {
-        checker.misplaced(at.clone(), "answers are for packages, and there is no `deb` source");
+        checker.reject_key(at.clone(), "answers are for packages, and there is no `deb` source");
     }
     let mut answers = BTreeMap::new();
     for (question, answer) in all {
         if !question.contains('/') || question.contains(|c: char| c.is_whitespace() || c.is_control()) {
             let message = format!("`{question}` is not the name of a question, such as `tzdata/Areas`");
-            checker.misplaced(at.key(question), message);
+            checker.reject_key(at.key(question), message);
         }
         let answer = match answer {
             AnswerKey::Switch(answer) => answer.to_string(),
             AnswerKey::Text(answer) => answer.clone(),
         };
         if answer.contains(|c: char| c.is_control()) {
-            checker.wrong(at.key(question), "an answer is one line, without control characters");
+            checker.reject(at.key(question), "an answer is one line, without control characters");
         }
         answers.insert(question.clone(), answer);
     }
@@ -96,45 +90,46 @@ pub(super) fn recommends(take: bool) -> Recommends {
     if take { Recommends::Take } else { Recommends::Leave }
 }
 
-fn archives(keys: &SourceKeys, at: &At, checker: &mut Checker<'_>) -> Vec<DebArchive> {
+fn archives(keys: &SourceKeys, at: &KeyPath, checker: &mut Checker<'_>) -> Vec<DebArchive> {
     let mut archives = of_distribution(keys, at, checker);
     let mut names: BTreeSet<String> = archives.iter().map(|archive| archive.name.clone()).collect();
     for (index, further) in keys.archive.iter().enumerate() {
         let at = at.key("archive").index(index);
-        if let Some(name) = checker.accept(at.key("name"), words::archive_name(&further.name))
+        if let Some(name) = checker.accept(at.key("name"), debian_syntax::archive_name(&further.name))
             && !names.insert(name.clone())
         {
-            checker.wrong(at.key("name"), format!("there is another archive named `{name}`"));
+            checker.reject(at.key("name"), format!("there is another archive named `{name}`"));
         }
         archives.push(archive(further, &at, checker));
     }
     if archives.is_empty() {
-        checker.wrong(at.clone(), "a `deb` source needs `suites`, or a `[[source.archive]]` that has some");
+        checker.reject(at.clone(), "a `deb` source needs `suites`, or a `[[source.archive]]` that has some");
     }
     archives
 }
 
 /// The archives of the distribution itself.
-fn of_distribution(keys: &SourceKeys, at: &At, checker: &mut Checker<'_>) -> Vec<DebArchive> {
+fn of_distribution(keys: &SourceKeys, at: &KeyPath, checker: &mut Checker<'_>) -> Vec<DebArchive> {
     let Some(name) = &keys.distribution else {
-        checker.wrong(at.key("distribution"), "a `deb` source needs a `distribution`, such as `\"debian\"`");
+        checker.reject(at.key("distribution"), "a `deb` source needs a `distribution`, such as `\"debian\"`");
         return Vec::new();
     };
-    checker.accept(at.key("distribution"), words::archive_name(name));
+    checker.accept(at.key("distribution"), debian_syntax::archive_name(name));
     let suites = self::suites(&keys.suites, &at.key("suites"), checker);
     let components = components(keys.components.as_deref(), &at.key("components"), checker);
-    let mirror = checker.optional(at.key("mirror"), keys.mirror.as_ref(), words::mirror);
+    let mirror = checker.accept_optional(at.key("mirror"), keys.mirror.as_ref(), debian_syntax::mirror);
     let keyring = match &keys.keyring {
         Some(name) => {
             SignerKeys::File { path: checker.host_path(at.key("keyring"), name), name: name.clone() }
         }
         None => SignerKeys::Host { distribution: name.clone() },
     };
-    // Debian keeps its security updates in an archive of their own, named so in every mirror.
+    // Debian publishes its security updates in a separate archive, which has this name on every mirror.
     let apart =
         |suite: &String| name == "debian" && (suite.ends_with("-security") || suite.ends_with("/updates"));
     let (security, own): (Vec<String>, Vec<String>) = suites.into_iter().partition(apart);
-    let apt_mirror = checker.optional(at.key("apt-mirror"), keys.apt_mirror.as_ref(), words::mirror);
+    let apt_mirror =
+        checker.accept_optional(at.key("apt-mirror"), keys.apt_mirror.as_ref(), debian_syntax::mirror);
     let beside = |mirror: &Option<String>| mirror.as_ref().map(|mirror| format!("{mirror}-security"));
     let apart_mirrors = (beside(&mirror), beside(&apt_mirror));
     let both = [
@@ -153,15 +148,17 @@ fn of_distribution(keys: &SourceKeys, at: &At, checker: &mut Checker<'_>) -> Vec
     both.into_iter().map(archive).filter(|archive: &DebArchive| !archive.suites.is_empty()).collect()
 }
 
-fn archive(keys: &ArchiveKeys, at: &At, checker: &mut Checker<'_>) -> DebArchive {
+fn archive(keys: &ArchiveKeys, at: &KeyPath, checker: &mut Checker<'_>) -> DebArchive {
     let suites = self::suites(&keys.suites, &at.key("suites"), checker);
     if keys.suites.is_empty() {
-        checker.wrong(at.key("suites"), "an archive without suites has no packages");
+        checker.reject(at.key("suites"), "an archive without suites has no packages");
     }
     let keyring = match (&keys.keyring, keys.trusted) {
         (Some(_), true) => {
-            checker
-                .misplaced(at.key("keyring"), "a `trusted` archive is taken unsigned; leave one of both out");
+            checker.reject_key(
+                at.key("keyring"),
+                "a `trusted` archive is taken unsigned; leave one of both out",
+            );
             SignerKeys::Unsigned
         }
         (Some(name), false) => {
@@ -175,92 +172,101 @@ fn archive(keys: &ArchiveKeys, at: &At, checker: &mut Checker<'_>) -> DebArchive
         role: ArchiveRole::Further,
         suites,
         components: components(keys.components.as_deref(), &at.key("components"), checker),
-        mirror: checker.optional(at.key("mirror"), keys.mirror.as_ref(), words::mirror),
-        apt_mirror: checker.optional(at.key("apt-mirror"), keys.apt_mirror.as_ref(), words::mirror),
+        mirror: checker.accept_optional(at.key("mirror"), keys.mirror.as_ref(), debian_syntax::mirror),
+        apt_mirror: checker.accept_optional(
+            at.key("apt-mirror"),
+            keys.apt_mirror.as_ref(),
+            debian_syntax::mirror,
+        ),
         keys: keyring,
     }
 }
 
-fn suites(all: &[String], at: &At, checker: &mut Checker<'_>) -> Vec<String> {
+fn suites(all: &[String], at: &KeyPath, checker: &mut Checker<'_>) -> Vec<String> {
     let mut seen = BTreeSet::new();
     for (index, suite) in all.iter().enumerate() {
-        checker.accept(at.index(index), words::suite(suite));
+        checker.accept(at.index(index), debian_syntax::suite(suite));
         if !seen.insert(suite) {
-            checker.wrong(at.index(index), format!("`{suite}` is named twice"));
+            checker.reject(at.index(index), format!("`{suite}` is named twice"));
         }
     }
     all.to_vec()
 }
 
-fn components(all: Option<&[String]>, at: &At, checker: &mut Checker<'_>) -> Vec<String> {
+fn components(all: Option<&[String]>, at: &KeyPath, checker: &mut Checker<'_>) -> Vec<String> {
     let Some(all) = all else { return vec!["main".to_owned()] };
     for (index, component) in all.iter().enumerate() {
-        checker.accept(at.index(index), words::component(component));
+        checker.accept(at.index(index), debian_syntax::component(component));
     }
     if all.is_empty() {
-        checker.wrong(at.clone(), "no component has no packages; `[\"main\"]` is what most archives have");
+        checker.reject(at.clone(), "no component has no packages; `[\"main\"]` is what most archives have");
     }
     all.to_vec()
 }
 
-fn without(keys: &SourceKeys, at: &At, checker: &mut Checker<'_>) {
+fn without(keys: &SourceKeys, at: &KeyPath, checker: &mut Checker<'_>) {
     for (index, name) in keys.without.iter().enumerate() {
         let at = at.key("without").index(index);
-        checker.accept(at.clone(), words::package_name(name));
+        checker.accept(at.clone(), debian_syntax::package_name(name));
         if keys.packages.contains(name) {
-            checker.wrong(at, format!("`{name}` is among the `packages`, too"));
+            checker.reject(at, format!("`{name}` is among the `packages`, too"));
         }
     }
 }
 
-fn foreign(keys: &SourceKeys, own: &str, at: &At, checker: &mut Checker<'_>) -> Vec<String> {
+fn foreign(keys: &SourceKeys, own: &str, at: &KeyPath, checker: &mut Checker<'_>) -> Vec<String> {
     let mut foreign = BTreeSet::new();
     for (index, arch) in keys.architectures.iter().enumerate() {
         let at = at.key("architectures").index(index);
-        checker.accept(at.clone(), words::architecture(arch));
+        checker.accept(at.clone(), debian_syntax::architecture(arch));
         if arch == own || arch == "all" {
-            checker.wrong(at, format!("`{arch}` is not foreign: the image is `{own}`"));
+            checker.reject(at, format!("`{arch}` is not foreign: the image is `{own}`"));
         }
         foreign.insert(arch.clone());
     }
     foreign.into_iter().collect()
 }
 
-fn pinned(keys: &PinKeys, suites: &BTreeSet<&str>, at: &At, checker: &mut Checker<'_>) -> Option<Pinned> {
-    checker.accept(at.key("package"), words::package_glob(&keys.package));
+fn pinned(
+    keys: &PinKeys,
+    suites: &BTreeSet<&str>,
+    at: &KeyPath,
+    checker: &mut Checker<'_>,
+) -> Option<VersionPin> {
+    checker.accept(at.key("package"), debian_syntax::package_glob(&keys.package));
     let to = match (&keys.version, &keys.suite) {
         (Some(version), None) => {
-            checker.accept(at.key("version"), words::version(version)).map(PinnedTo::Version)
+            checker.accept(at.key("version"), debian_syntax::version(version)).map(PinTarget::Version)
         }
         (None, Some(suite)) => {
             if !suites.contains(suite.as_str()) {
-                checker.wrong(at.key("suite"), format!("`{suite}` is none of the `suites` of this recipe"));
+                checker.reject(at.key("suite"), format!("`{suite}` is none of the `suites` of this recipe"));
             }
-            Some(PinnedTo::Suite(suite.clone()))
+            Some(PinTarget::Suite(suite.clone()))
         }
         _ => {
-            checker.wrong(at.clone(), "a `[[source.pin]]` needs one of `version` and `suite`");
+            checker.reject(at.clone(), "a `[[source.pin]]` needs one of `version` and `suite`");
             None
         }
     };
     let priority = keys.priority.and_then(|priority| i16::try_from(priority).ok()).unwrap_or(PRIORITY);
     if priority == 0 {
-        checker.wrong(
+        checker.reject(
             at.key("priority"),
             "0 is no priority; below 0 is for never, 1 for if nothing else is there",
         );
     }
-    Some(Pinned { package: keys.package.clone(), to: to?, priority })
+    Some(VersionPin { package: keys.package.clone(), to: to?, priority })
 }
 
-fn filters(keys: &SourceKeys, at: &At, checker: &mut Checker<'_>) -> DebFilters {
+fn filters(keys: &SourceKeys, at: &KeyPath, checker: &mut Checker<'_>) -> DebFilters {
     for (key, globs) in [("exclude", &keys.exclude), ("include", &keys.include)] {
         for (index, glob) in globs.iter().enumerate() {
-            checker.accept(at.key(key).index(index), words::glob(glob));
+            checker.accept(at.key(key).index(index), debian_syntax::glob(glob));
         }
     }
     for (index, locale) in keys.locales.iter().flatten().enumerate() {
-        checker.accept(at.key("locales").index(index), words::locale(locale));
+        checker.accept(at.key("locales").index(index), debian_syntax::locale(locale));
     }
     let stays = |given: Option<bool>| if given == Some(false) { Stays::No } else { Stays::Yes };
     DebFilters {

@@ -8,27 +8,28 @@ use amiforge_formats::gpt::{NAME_UNITS, attributes, types};
 use amiforge_formats::guid::Guid;
 use amiforge_image::disk::PartitionSize;
 
-use super::check::Checker;
+use super::checker::Checker;
+use super::diagnostic::KeyPath;
 use super::keys::{FsKey, NumberOrText, PartitionKeys, PercentKey, RoleKey};
-use super::mistake::At;
-use super::nearest::meant;
-use super::{Arch, BootMode, RecipeContent, RecipePartition, values};
+use super::suggest::suggestion;
+use super::{Arch, BootMode, RecipeContent, RecipePartition, parse};
 
-/// Length of an EFI system partition unless said otherwise: FAT32 needs over 32 MiB, a kernel image 20 to 60.
+/// Default length of an EFI system partition: FAT32 needs over 32 MiB, a kernel image 20 to 60.
 const ESP_SIZE: u64 = 128 << 20;
 
-/// Length of a BIOS boot partition unless said otherwise, as GRUB advises.
+/// Default length of a BIOS boot partition, as GRUB advises.
 const BIOS_BOOT_SIZE: u64 = 1 << 20;
 
-/// The same where amiforge's own loader stands in it, with kernel and initrd: room for their next versions, too.
+/// Default length of a BIOS boot partition with amiforge's own loader, kernel and initrd: with room for their next
+/// versions.
 const LOADER_SIZE: u64 = 96 << 20;
 
-/// Checks every partition; without any there are those that booting takes, else an ESP and a root.
+/// Checks every partition. Without any, the defaults are those that the boot mode needs, else an ESP and a root.
 pub(super) fn check(
     all: &[PartitionKeys],
     arch: Arch,
     mode: Option<BootMode>,
-    at: &At,
+    at: &KeyPath,
     checker: &mut Checker<'_>,
 ) -> Vec<RecipePartition> {
     let roles = mode.unwrap_or(BootMode::Uefi).roles();
@@ -49,7 +50,7 @@ pub(super) fn check(
     partitions
 }
 
-/// Has a BIOS boot partition hold amiforge's own loader, unless it is given something else.
+/// Puts amiforge's own loader into a BIOS boot partition without other content.
 fn hold_loader(partition: &mut RecipePartition, keys: &PartitionKeys) {
     if keys.role == RoleKey::BiosBoot && partition.holds == RecipeContent::Nothing {
         partition.holds = RecipeContent::Loader;
@@ -59,8 +60,8 @@ fn hold_loader(partition: &mut RecipePartition, keys: &PartitionKeys) {
     }
 }
 
-/// Tells of what two partitions may not share.
-fn each_once(partitions: &[RecipePartition], at: &At, checker: &mut Checker<'_>) {
+/// Rejects values that two partitions must not share.
+fn each_once(partitions: &[RecipePartition], at: &KeyPath, checker: &mut Checker<'_>) {
     let (mut ids, mut mounts, mut numbers) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     let (mut trees, mut guids) = (BTreeSet::new(), BTreeMap::new());
     let mut fills = 0;
@@ -71,28 +72,28 @@ fn each_once(partitions: &[RecipePartition], at: &At, checker: &mut Checker<'_>)
                 once @ ("esp" | "bios-boot" | "root") => format!("a disk has one `{once}`"),
                 id => format!("two partitions are called `{id}`; give this one another `label`"),
             };
-            checker.wrong(at, message);
+            checker.reject(at, message);
             continue;
         }
         if let Some(mount) = partition.mount.as_ref().filter(|&mount| !mounts.insert(mount)) {
-            checker.wrong(at.key("mount"), format!("an earlier partition is mounted at `{mount}` already"));
+            checker.reject(at.key("mount"), format!("an earlier partition is mounted at `{mount}` already"));
         } else if let Some(tree) = partition.tree.as_ref().filter(|&tree| !trees.insert(tree)) {
-            checker.wrong(at.key("tree"), format!("`{tree}` goes on an earlier partition already"));
+            checker.reject(at.key("tree"), format!("`{tree}` goes on an earlier partition already"));
         }
         if let Some(number) = partition.number.filter(|&number| !numbers.insert(number)) {
-            checker.wrong(at.key("number"), format!("an earlier partition has the number {number} already"));
+            checker.reject(at.key("number"), format!("an earlier partition has the number {number} already"));
         }
         if let Some(guid) = partition.guid.filter(|&guid| guids.insert(guid, index).is_some()) {
-            checker.wrong(at.key("guid"), format!("an earlier partition has the GUID {guid} already"));
+            checker.reject(at.key("guid"), format!("an earlier partition has the GUID {guid} already"));
         }
         fills += u32::from(partition.size == PartitionSize::Fill);
         if partition.size == PartitionSize::Fill && fills > 1 {
-            checker.wrong(at.key("size"), "an earlier partition fills the disk already");
+            checker.reject(at.key("size"), "an earlier partition fills the disk already");
         }
     }
 }
 
-/// GPT counts in units of UTF-16, of which people see none.
+/// GPT counts UTF-16 code units, which users do not see.
 fn name_too_long(label: &str) -> String {
     let (characters, units) = (label.chars().count(), label.encode_utf16().count());
     if characters == units {
@@ -104,32 +105,32 @@ fn name_too_long(label: &str) -> String {
     )
 }
 
-fn partition(keys: &PartitionKeys, arch: Arch, at: &At, checker: &mut Checker<'_>) -> RecipePartition {
+fn partition(keys: &PartitionKeys, arch: Arch, at: &KeyPath, checker: &mut Checker<'_>) -> RecipePartition {
     let fs = file_system(keys, at, checker);
     let mount = mount(keys, fs, at, checker);
     let id = id(keys, mount.as_deref());
     let label = keys.label.clone().unwrap_or_else(|| id.clone());
     if label.contains('\0') {
-        checker.wrong(at.key("label"), "a partition's name has no NUL in it");
+        checker.reject(at.key("label"), "a partition's name has no NUL in it");
     } else if label.encode_utf16().count() > NAME_UNITS {
-        checker.wrong(at.key("label"), name_too_long(&label));
+        checker.reject(at.key("label"), name_too_long(&label));
     }
-    let tree = checker.optional(at.key("tree"), keys.tree.as_ref(), values::image_path);
+    let tree = checker.accept_optional(at.key("tree"), keys.tree.as_ref(), parse::image_path);
     if tree.is_some() && !matches!(fs, FsKey::Ext4 | FsKey::Fat32) {
-        checker.misplaced(at.key("tree"), "a tree needs a file system: `fat32` or `ext4`");
+        checker.reject_key(at.key("tree"), "a tree needs a file system: `fat32` or `ext4`");
     }
     if keys.role == RoleKey::Root && tree.as_deref().is_some_and(|tree| tree != "/") {
-        checker.wrong(at.key("tree"), "`root` holds what no other partition takes: `/`");
+        checker.reject(at.key("tree"), "`root` holds what no other partition takes: `/`");
     }
     if keys.mount_options.is_some() && mount.is_none() {
-        checker.misplaced(at.key("mount-options"), "a partition that is not mounted has no options for it");
+        checker.reject_key(at.key("mount-options"), "a partition that is not mounted has no options for it");
     }
     let number = keys.number.and_then(|number| u32::try_from(number).ok());
-    let type_guid = checker.optional(at.key("type"), keys.r#type.as_ref(), partition_type);
+    let type_guid = checker.accept_optional(at.key("type"), keys.r#type.as_ref(), partition_type);
     RecipePartition {
         number,
         type_guid: type_guid.unwrap_or_else(|| usual_type(keys.role, mount.as_deref(), arch)),
-        guid: checker.optional(at.key("guid"), keys.guid.as_ref(), guid),
+        guid: checker.accept_optional(at.key("guid"), keys.guid.as_ref(), guid),
         attributes: attribute_bits(keys, at, checker),
         size: size(keys, fs, at, checker),
         holds: holds(keys, fs, &label, at, checker),
@@ -141,7 +142,7 @@ fn partition(keys: &PartitionKeys, arch: Arch, at: &At, checker: &mut Checker<'_
     }
 }
 
-/// The name of a partition in words: the role, or for what there may be several of, the label or the mount point.
+/// The id of a partition: its role; for a role of several partitions, the label or the mount point.
 fn id(keys: &PartitionKeys, mount: Option<&str>) -> String {
     let role = match keys.role {
         RoleKey::Esp => return "esp".to_owned(),
@@ -156,7 +157,7 @@ fn id(keys: &PartitionKeys, mount: Option<&str>) -> String {
     keys.label.clone().or(by_mount).unwrap_or_else(|| role.to_owned())
 }
 
-fn file_system(keys: &PartitionKeys, at: &At, checker: &mut Checker<'_>) -> FsKey {
+fn file_system(keys: &PartitionKeys, at: &KeyPath, checker: &mut Checker<'_>) -> FsKey {
     let (usual, allowed): (_, &[FsKey]) = match keys.role {
         RoleKey::Esp => (FsKey::Fat32, &[FsKey::Fat32]),
         RoleKey::Root => (FsKey::Ext4, &[FsKey::Ext4]),
@@ -166,8 +167,9 @@ fn file_system(keys: &PartitionKeys, at: &At, checker: &mut Checker<'_>) -> FsKe
     };
     match keys.fs {
         Some(fs) if !allowed.contains(&fs) => {
-            let words = super::nearest::listed(allowed.iter().map(|fs| word(*fs)));
-            checker.wrong(at.key("fs"), format!("a partition of this role has {words}, not `{}`", word(fs)));
+            let options = super::suggest::any_of(allowed.iter().map(|fs| word(*fs)));
+            checker
+                .reject(at.key("fs"), format!("a partition of this role has {options}, not `{}`", word(fs)));
             usual
         }
         Some(fs) => fs,
@@ -184,7 +186,7 @@ fn word(fs: FsKey) -> &'static str {
     }
 }
 
-fn mount(keys: &PartitionKeys, fs: FsKey, at: &At, checker: &mut Checker<'_>) -> Option<String> {
+fn mount(keys: &PartitionKeys, fs: FsKey, at: &KeyPath, checker: &mut Checker<'_>) -> Option<String> {
     let usual = match keys.role {
         RoleKey::Esp => Some("/boot/efi"),
         RoleKey::Root => Some("/"),
@@ -192,19 +194,19 @@ fn mount(keys: &PartitionKeys, fs: FsKey, at: &At, checker: &mut Checker<'_>) ->
     };
     let point = match keys.mount.as_deref() {
         Some("none") => return None,
-        Some(point) => checker.accept(at.key("mount"), values::image_path(point))?,
+        Some(point) => checker.accept(at.key("mount"), parse::image_path(point))?,
         None => usual?.to_owned(),
     };
     if !matches!(fs, FsKey::Ext4 | FsKey::Fat32) {
-        checker.misplaced(at.key("mount"), "only a file system can be mounted: `fat32` or `ext4`");
+        checker.reject_key(at.key("mount"), "only a file system can be mounted: `fat32` or `ext4`");
     }
     if (keys.role == RoleKey::Root) != (point == "/") {
-        checker.wrong(at.key("mount"), "`/` is where `root` is mounted, and nothing else");
+        checker.reject(at.key("mount"), "`/` is where `root` is mounted, and nothing else");
     }
     Some(point)
 }
 
-/// What the specification gives to a partition of that role that is mounted there.
+/// The type of the Discoverable Partitions Specification for a role and a mount point.
 fn usual_type(role: RoleKey, mount: Option<&str>, arch: Arch) -> Guid {
     let of_arch = |x86_64, aarch64| match arch {
         Arch::X86_64 => x86_64,
@@ -227,7 +229,7 @@ fn usual_type(role: RoleKey, mount: Option<&str>, arch: Arch) -> Guid {
 
 fn partition_type(text: &str) -> Result<Guid, String> {
     types::by_name(text).or_else(|| text.parse().ok()).ok_or_else(|| {
-        let near = meant(text, types::NAMES.iter().map(|(name, _)| *name));
+        let near = suggestion(text, types::NAMES.iter().map(|(name, _)| *name));
         format!("`{text}` is neither a partition type of the Discoverable Partitions Specification nor a GUID{near}")
     })
 }
@@ -236,7 +238,7 @@ fn guid(text: &str) -> Result<Guid, String> {
     text.parse().map_err(|wrong| format!("{wrong}"))
 }
 
-fn attribute_bits(keys: &PartitionKeys, at: &At, checker: &mut Checker<'_>) -> u64 {
+fn attribute_bits(keys: &PartitionKeys, at: &KeyPath, checker: &mut Checker<'_>) -> u64 {
     let Some(all) = &keys.attributes else {
         return if keys.role == RoleKey::Root { attributes::GROW_FILE_SYSTEM } else { 0 };
     };
@@ -246,7 +248,7 @@ fn attribute_bits(keys: &PartitionKeys, at: &At, checker: &mut Checker<'_>) -> u
             NumberOrText::Number(bit @ 0..64) => Ok(1 << bit),
             NumberOrText::Number(bit) => Err(format!("`{bit}` is not a bit: 0 to 63")),
             NumberOrText::Text(name) => attributes::by_name(name).ok_or_else(|| {
-                let near = meant(name, attributes::NAMES.iter().map(|(name, _)| *name));
+                let near = suggestion(name, attributes::NAMES.iter().map(|(name, _)| *name));
                 format!("`{name}` is not an attribute{near}")
             }),
         };
@@ -255,7 +257,7 @@ fn attribute_bits(keys: &PartitionKeys, at: &At, checker: &mut Checker<'_>) -> u
     bits
 }
 
-fn size(keys: &PartitionKeys, fs: FsKey, at: &At, checker: &mut Checker<'_>) -> PartitionSize {
+fn size(keys: &PartitionKeys, fs: FsKey, at: &KeyPath, checker: &mut Checker<'_>) -> PartitionSize {
     let Some(text) = &keys.size else {
         return match (keys.role, fs) {
             (RoleKey::Esp, _) => PartitionSize::Exact(ESP_SIZE),
@@ -263,7 +265,7 @@ fn size(keys: &PartitionKeys, fs: FsKey, at: &At, checker: &mut Checker<'_>) -> 
             (RoleKey::Root, _) => PartitionSize::Fill,
             (RoleKey::Raw, _) if keys.source.is_some() => PartitionSize::Minimal { slack: 0 },
             _ => {
-                checker.wrong(at.key("size"), "a partition of this role needs a `size`");
+                checker.reject(at.key("size"), "a partition of this role needs a `size`");
                 PartitionSize::Fill
             }
         };
@@ -272,19 +274,25 @@ fn size(keys: &PartitionKeys, fs: FsKey, at: &At, checker: &mut Checker<'_>) -> 
     let parsed = match minimal {
         Some("") => Ok(PartitionSize::Minimal { slack: 0 }),
         Some(slack) => match slack.strip_prefix('+') {
-            Some(slack) => values::size(slack.trim()).map(|slack| PartitionSize::Minimal { slack }),
+            Some(slack) => parse::size(slack.trim()).map(|slack| PartitionSize::Minimal { slack }),
             None => Err(format!("`{text}` is not as `minimal + 256 MiB` is")),
         },
         None if text == "fill" => Ok(PartitionSize::Fill),
-        None => values::size(text).map(PartitionSize::Exact),
+        None => parse::size(text).map(PartitionSize::Exact),
     };
     if minimal.is_some() && matches!(fs, FsKey::None | FsKey::Swap) && keys.source.is_none() {
-        checker.wrong(at.key("size"), "without files in it, a partition has no smallest size");
+        checker.reject(at.key("size"), "without files in it, a partition has no smallest size");
     }
     checker.accept(at.key("size"), parsed).unwrap_or(PartitionSize::Minimal { slack: 0 })
 }
 
-fn holds(keys: &PartitionKeys, fs: FsKey, label: &str, at: &At, checker: &mut Checker<'_>) -> RecipeContent {
+fn holds(
+    keys: &PartitionKeys,
+    fs: FsKey,
+    label: &str,
+    at: &KeyPath,
+    checker: &mut Checker<'_>,
+) -> RecipeContent {
     let foreign = [
         ("journal", keys.journal.is_some(), fs == FsKey::Ext4, "is for `ext4`"),
         ("reserved", keys.reserved.is_some(), fs == FsKey::Ext4, "is for `ext4`"),
@@ -292,27 +300,27 @@ fn holds(keys: &PartitionKeys, fs: FsKey, label: &str, at: &At, checker: &mut Ch
         ("uuid", keys.uuid.is_some(), fs != FsKey::None, "is for partitions with a file system"),
         ("fs-label", keys.fs_label.is_some(), fs != FsKey::None, "is for partitions with a file system"),
     ];
-    for (key, given, right, whose) in foreign {
+    for (key, given, right, purpose) in foreign {
         if given && !right {
-            checker.misplaced(at.key(key), format!("`{key}` {whose}"));
+            checker.reject_key(at.key(key), format!("`{key}` {purpose}"));
         }
     }
     match fs {
         FsKey::Fat32 => RecipeContent::Fat32 {
             label: fat_label(keys, label, at, checker),
-            volume_id: checker.optional(at.key("uuid"), keys.uuid.as_ref(), values::volume_id),
+            volume_id: checker.accept_optional(at.key("uuid"), keys.uuid.as_ref(), parse::volume_id),
         },
         FsKey::Ext4 => RecipeContent::Ext4 {
             label: short_label(keys, label, at, checker),
-            uuid: checker.optional(at.key("uuid"), keys.uuid.as_ref(), guid),
+            uuid: checker.accept_optional(at.key("uuid"), keys.uuid.as_ref(), guid),
             journal: checker
-                .optional(at.key("journal"), keys.journal.as_ref(), journal)
+                .accept_optional(at.key("journal"), keys.journal.as_ref(), journal)
                 .unwrap_or(JournalSize::Auto),
             reserved: reserved(keys, at, checker),
         },
         FsKey::Swap => RecipeContent::Swap {
             label: short_label(keys, label, at, checker),
-            uuid: checker.optional(at.key("uuid"), keys.uuid.as_ref(), guid),
+            uuid: checker.accept_optional(at.key("uuid"), keys.uuid.as_ref(), guid),
         },
         FsKey::None => match &keys.source {
             Some(name) => {
@@ -324,12 +332,12 @@ fn holds(keys: &PartitionKeys, fs: FsKey, label: &str, at: &At, checker: &mut Ch
 }
 
 /// A label of at most 16 bytes.
-fn short_label(keys: &PartitionKeys, label: &str, at: &At, checker: &mut Checker<'_>) -> String {
+fn short_label(keys: &PartitionKeys, label: &str, at: &KeyPath, checker: &mut Checker<'_>) -> String {
     let fits = |label: &str| label.len() <= 16 && !label.contains('\0');
     match &keys.fs_label {
         Some(given) if fits(given) => given.clone(),
         Some(given) => {
-            checker.wrong(
+            checker.reject(
                 at.key("fs-label"),
                 format!("`{given}` has {} bytes, and 16 are allowed", given.len()),
             );
@@ -340,8 +348,8 @@ fn short_label(keys: &PartitionKeys, label: &str, at: &At, checker: &mut Checker
     }
 }
 
-/// A label of at most 11 characters that FAT knows on every machine.
-fn fat_label(keys: &PartitionKeys, label: &str, at: &At, checker: &mut Checker<'_>) -> String {
+/// A label of at most 11 characters that every FAT implementation accepts.
+fn fat_label(keys: &PartitionKeys, label: &str, at: &KeyPath, checker: &mut Checker<'_>) -> String {
     let known = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || " !#$%&'()-@^_`{}~".contains(c);
     let fits = |label: &str| label.len() <= 11 && label.chars().all(known) && !label.starts_with(' ');
     match &keys.fs_label {
@@ -349,7 +357,7 @@ fn fat_label(keys: &PartitionKeys, label: &str, at: &At, checker: &mut Checker<'
         Some(given) => {
             let message =
                 format!("`{given}` is not a FAT label: at most 11 of A-Z 0-9 space - _ and the like");
-            checker.wrong(at.key("fs-label"), message);
+            checker.reject(at.key("fs-label"), message);
             String::new()
         }
         None => Some(label.to_ascii_uppercase()).filter(|label| fits(label)).unwrap_or_default(),
@@ -360,8 +368,8 @@ fn journal(text: &str) -> Result<JournalSize, String> {
     match text {
         "auto" => Ok(JournalSize::Auto),
         "none" => Ok(JournalSize::None),
-        // 1024 blocks of 4 KiB are the least that the kernel takes.
-        _ => match values::size(text)? {
+        // The kernel requires 1024 blocks of 4 KiB at least.
+        _ => match parse::size(text)? {
             bytes if bytes < 4 << 20 => Err(format!("`{text}` is too short: a journal has 4 MiB at least")),
             bytes if bytes > 40 << 30 => Err(format!("`{text}` is too long: a journal has 40 GiB at most")),
             bytes => Ok(JournalSize::Bytes(bytes)),
@@ -369,14 +377,14 @@ fn journal(text: &str) -> Result<JournalSize, String> {
     }
 }
 
-fn reserved(keys: &PartitionKeys, at: &At, checker: &mut Checker<'_>) -> u16 {
+fn reserved(keys: &PartitionKeys, at: &KeyPath, checker: &mut Checker<'_>) -> u16 {
     let percent = match keys.reserved {
         None => return if keys.role == RoleKey::Root { 500 } else { 0 },
         Some(PercentKey::Whole(percent)) => percent as f64,
         Some(PercentKey::Decimal(percent)) => percent,
     };
     if !(0.0..=50.0).contains(&percent) {
-        checker.wrong(at.key("reserved"), format!("`{percent}` per cent is not between 0 and 50"));
+        checker.reject(at.key("reserved"), format!("`{percent}` per cent is not between 0 and 50"));
         return 0;
     }
     (percent * 100.0).round() as u16

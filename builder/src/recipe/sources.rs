@@ -4,19 +4,19 @@ use std::path::Path;
 
 use amiforge_formats::digest::Digest;
 use amiforge_rootfs::sources::oci::check_platform;
-use amiforge_rootfs::sources::{DigestPin, Modes, OwnerRule, SourceKind, SourceSpec};
+use amiforge_rootfs::sources::{DigestPin, OwnerRule, SourceKind, SourceSpec};
 
-use super::check::Checker;
+use super::checker::Checker;
 use super::deb::DebSource;
-use super::keys::{ModesKey, SourceKeys, SourceKindKey};
-use super::mistake::At;
-use super::{Arch, packages, values};
+use super::diagnostic::KeyPath;
+use super::keys::{SourceKeys, SourceKindKey};
+use super::{Arch, packages, parse};
 
-/// Checks every source; packages are kept apart from the others.
+/// Checks every source; returns the source of packages and the others.
 pub(super) fn check(
     all: &[SourceKeys],
     arch: Arch,
-    at: &At,
+    at: &KeyPath,
     checker: &mut Checker<'_>,
 ) -> (Option<DebSource>, Vec<SourceSpec>) {
     let (mut deb, mut others) = (None, Vec::new());
@@ -25,7 +25,7 @@ pub(super) fn check(
         only_its_own_keys(keys, &at, checker);
         if keys.kind == SourceKindKey::Deb {
             if index > 0 {
-                checker.wrong(at.key("kind"), "a `deb` source comes first, and there is one at most");
+                checker.reject(at.key("kind"), "a `deb` source comes first, and there is one at most");
             }
             deb = Some(packages::check(keys, arch, &at, checker));
         } else {
@@ -39,16 +39,18 @@ fn source(
     keys: &SourceKeys,
     index: usize,
     arch: Arch,
-    at: &At,
+    at: &KeyPath,
     checker: &mut Checker<'_>,
 ) -> Option<SourceSpec> {
     let Some(given) = &keys.path else {
-        checker.wrong(at.key("path"), "`[[source]]` needs the key `path`");
+        checker.reject(at.key("path"), "`[[source]]` needs the key `path`");
         return None;
     };
     let path = checker.host_path(at.key("path"), given);
     let kind = match keys.kind {
-        SourceKindKey::Dir => SourceKind::Dir { path, owners: owners(keys, at, checker), modes: modes(keys) },
+        SourceKindKey::Dir => {
+            SourceKind::Dir { path, owners: owners(keys, at, checker), modes: keys.modes.unwrap_or_default() }
+        }
         SourceKindKey::Tar => SourceKind::Tar { path },
         SourceKindKey::Oci => {
             let by_arch = match arch {
@@ -61,7 +63,8 @@ fn source(
         }
         SourceKindKey::Deb => return None,
     };
-    let pin = checker.optional(at.key("sha256"), keys.sha256.as_ref(), pin).unwrap_or(DigestPin::Unpinned);
+    let pin =
+        checker.accept_optional(at.key("sha256"), keys.sha256.as_ref(), pin).unwrap_or(DigestPin::Unpinned);
     let name = Path::new(given).file_name().map(|name| name.to_string_lossy().into_owned());
     Some(SourceSpec {
         label: format!("source {} ({})", index + 1, name.as_deref().unwrap_or(given)),
@@ -69,15 +72,15 @@ fn source(
         pin,
         strip: keys.strip.and_then(|strip| u32::try_from(strip).ok()).unwrap_or(0),
         prefix: checker
-            .optional(at.key("prefix"), keys.prefix.as_ref(), values::image_path)
+            .accept_optional(at.key("prefix"), keys.prefix.as_ref(), parse::image_path)
             .unwrap_or_default(),
         exclude: globs(&keys.exclude, &at.key("exclude"), checker),
         overrides: keys.r#override,
     })
 }
 
-/// Tells of keys that mean nothing for this kind of source.
-fn only_its_own_keys(keys: &SourceKeys, at: &At, checker: &mut Checker<'_>) {
+/// Rejects keys that this kind of source does not have.
+fn only_its_own_keys(keys: &SourceKeys, at: &KeyPath, checker: &mut Checker<'_>) {
     let foreign = [
         (
             "owners",
@@ -90,9 +93,9 @@ fn only_its_own_keys(keys: &SourceKeys, at: &At, checker: &mut Checker<'_>) {
         ("reference", SourceKindKey::Oci, keys.reference.is_some(), "an `oci` source"),
     ];
     let packages = packages_keys(keys).map(|(key, given)| (key, SourceKindKey::Deb, given, "a `deb` source"));
-    for (key, kind, given, whose) in foreign.into_iter().chain(packages) {
+    for (key, kind, given, kind_name) in foreign.into_iter().chain(packages) {
         if given && keys.kind != kind {
-            checker.misplaced(at.key(key), format!("`{key}` is for {whose}"));
+            checker.reject_key(at.key(key), format!("`{key}` is for {kind_name}"));
         }
     }
     let of_files = [
@@ -104,14 +107,14 @@ fn only_its_own_keys(keys: &SourceKeys, at: &At, checker: &mut Checker<'_>) {
     ];
     for (key, _) in of_files.iter().filter(|(_, given)| *given && keys.kind == SourceKindKey::Deb) {
         checker
-            .misplaced(at.key(key), format!("`{key}` is for folders and archives, not for a `deb` source"));
+            .reject_key(at.key(key), format!("`{key}` is for folders and archives, not for a `deb` source"));
     }
     if keys.kind == SourceKindKey::Dir && keys.sha256.is_some() {
-        checker.misplaced(at.key("sha256"), "a `dir` source has no digest; pack it as a tar to pin it");
+        checker.reject_key(at.key("sha256"), "a `dir` source has no digest; pack it as a tar to pin it");
     }
 }
 
-/// The keys that mean something for packages alone, and whether each is given.
+/// The keys that only a `deb` source has, and whether each is given.
 fn packages_keys(keys: &SourceKeys) -> [(&'static str, bool); 20] {
     [
         ("distribution", keys.distribution.is_some()),
@@ -137,28 +140,21 @@ fn packages_keys(keys: &SourceKeys) -> [(&'static str, bool); 20] {
     ]
 }
 
-fn owners(keys: &SourceKeys, at: &At, checker: &mut Checker<'_>) -> Vec<OwnerRule> {
+fn owners(keys: &SourceKeys, at: &KeyPath, checker: &mut Checker<'_>) -> Vec<OwnerRule> {
     let mut rules = Vec::new();
     for (index, rule) in keys.owners.iter().enumerate() {
         let at = at.key("owners").index(index);
-        if let Some((uid, gid)) = checker.accept(at.key("owner"), values::owner_ids(&rule.owner)) {
+        if let Some((uid, gid)) = checker.accept(at.key("owner"), parse::owner_ids(&rule.owner)) {
             rules.push(OwnerRule { path: rule.path.clone(), uid, gid });
         }
     }
     rules
 }
 
-fn modes(keys: &SourceKeys) -> Modes {
-    match keys.modes {
-        Some(ModesKey::Git) => Modes::Git,
-        Some(ModesKey::Disk) | None => Modes::Disk,
-    }
-}
-
-fn globs(all: &[String], at: &At, checker: &mut Checker<'_>) -> Vec<String> {
+fn globs(all: &[String], at: &KeyPath, checker: &mut Checker<'_>) -> Vec<String> {
     for (index, glob) in all.iter().enumerate() {
         if glob.is_empty() {
-            checker.wrong(at.index(index), "an empty glob matches nothing");
+            checker.reject(at.index(index), "an empty glob matches nothing");
         }
     }
     all.to_vec()
@@ -173,12 +169,12 @@ fn pin(text: &str) -> Result<DigestPin, String> {
     Ok(DigestPin::Exact(digest))
 }
 
-/// A digest that something must have.
+/// A digest in the recipe, without `record`.
 pub(super) fn exact(text: &str) -> Result<Digest, String> {
     digest(text).ok_or_else(|| format!("`{text}` is not 64 hexadecimal digits"))
 }
 
 fn digest(text: &str) -> Option<Digest> {
-    // What registries and `sha256sum` print are both welcome.
+    // Registries print the digest with a prefix, `sha256sum` without.
     text.strip_prefix("sha256:").unwrap_or(text).to_ascii_lowercase().parse().ok()
 }

@@ -5,20 +5,20 @@ use std::time::Duration;
 
 use amiforge_sandbox::SandboxLimits;
 
-use super::check::Checker;
+use super::checker::Checker;
 use super::deb::{DebArchive, DebSource, RunStep, SourceFrom, Stage, StageSource};
+use super::diagnostic::KeyPath;
 use super::keys::{NumberOrText, RunKeys, SandboxKeys, StageInstallKeys, StageKeys, StageSourceKeys};
-use super::mistake::At;
-use super::{packages, sources, values, words};
+use super::{debian_syntax, packages, parse, sources};
 
-/// Endings of archives, which are no part of a folder's name.
+/// File name extensions of archives, which are removed from a folder's name.
 const ENDINGS: [&str; 7] = [".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.zst", ".tar", ".git"];
 
 /// Checks every stage.
 pub(super) fn check(
     all: &[StageKeys],
     deb: Option<&DebSource>,
-    at: &At,
+    at: &KeyPath,
     checker: &mut Checker<'_>,
 ) -> Vec<Stage> {
     let mut names = BTreeSet::new();
@@ -28,11 +28,11 @@ pub(super) fn check(
         if deb.is_none() {
             let message =
                 "a stage takes its tools from the archives of a `deb` source, and this recipe has none";
-            checker.wrong(at.clone(), message);
+            checker.reject(at.clone(), message);
         }
-        checker.accept(at.key("name"), words::archive_name(&keys.name));
+        checker.accept(at.key("name"), debian_syntax::archive_name(&keys.name));
         if !names.insert(&keys.name) {
-            checker.wrong(at.key("name"), format!("there is another stage named `{}`", keys.name));
+            checker.reject(at.key("name"), format!("there is another stage named `{}`", keys.name));
         }
         stages.push(stage(keys, deb, &at, checker));
     }
@@ -40,7 +40,7 @@ pub(super) fn check(
 }
 
 /// Checks every command.
-pub(super) fn runs(all: &[RunKeys], at: &At, checker: &mut Checker<'_>) -> Vec<RunStep> {
+pub(super) fn runs(all: &[RunKeys], at: &KeyPath, checker: &mut Checker<'_>) -> Vec<RunStep> {
     let mut runs = Vec::new();
     for (index, keys) in all.iter().enumerate() {
         let at = at.index(index);
@@ -51,10 +51,10 @@ pub(super) fn runs(all: &[RunKeys], at: &At, checker: &mut Checker<'_>) -> Vec<R
     runs
 }
 
-/// The limits, given or usual.
-pub(super) fn limits(keys: &SandboxKeys, at: &At, checker: &mut Checker<'_>) -> SandboxLimits {
+/// The limits, with defaults for those that are not given.
+pub(super) fn limits(keys: &SandboxKeys, at: &KeyPath, checker: &mut Checker<'_>) -> SandboxLimits {
     let mut limits = SandboxLimits::default();
-    // The schema has seen to it that numbers are within bounds.
+    // The schema has checked that numbers are within bounds.
     if let Some(seconds) = keys.seconds {
         limits.time = Duration::from_secs(seconds.unsigned_abs());
     }
@@ -69,14 +69,14 @@ pub(super) fn limits(keys: &SandboxKeys, at: &At, checker: &mut Checker<'_>) -> 
             Some(NumberOrText::Number(gib)) => format!("{gib} GiB"),
             None => continue,
         };
-        if let Some(bytes) = checker.accept(at.key(key), values::size(&text)) {
+        if let Some(bytes) = checker.accept(at.key(key), parse::size(&text)) {
             *limit = bytes;
         }
     }
     limits
 }
 
-fn stage(keys: &StageKeys, deb: Option<&DebSource>, at: &At, checker: &mut Checker<'_>) -> Stage {
+fn stage(keys: &StageKeys, deb: Option<&DebSource>, at: &KeyPath, checker: &mut Checker<'_>) -> Stage {
     let archives = deb.map(|deb| deb.archives.as_slice()).unwrap_or_default();
     let suites = archives.iter().flat_map(|archive| archive.suites.iter().map(String::as_str)).collect();
     if deb.is_some() {
@@ -86,10 +86,10 @@ fn stage(keys: &StageKeys, deb: Option<&DebSource>, at: &At, checker: &mut Check
         command(text, at.key("run").index(index), checker);
     }
     if keys.run.is_empty() {
-        checker.wrong(at.key("run"), "a stage without commands builds nothing");
+        checker.reject(at.key("run"), "a stage without commands builds nothing");
     }
     if keys.install.is_empty() {
-        checker.wrong(at.key("install"), "a stage of which nothing is installed gives nothing");
+        checker.reject(at.key("install"), "a stage of which nothing is installed gives nothing");
     }
     let patches = keys
         .patches
@@ -98,7 +98,7 @@ fn stage(keys: &StageKeys, deb: Option<&DebSource>, at: &At, checker: &mut Check
         .map(|(index, name)| (checker.host_path(at.key("patches").index(index), name), name.clone()));
     let patches: Vec<_> = patches.collect();
     if !patches.is_empty() && keys.source.is_empty() {
-        checker.wrong(at.key("patches"), "there is no `[[stage.source]]` to apply them to");
+        checker.reject(at.key("patches"), "there is no `[[stage.source]]` to apply them to");
     }
     Stage {
         name: keys.name.clone(),
@@ -120,7 +120,7 @@ fn stage(keys: &StageKeys, deb: Option<&DebSource>, at: &At, checker: &mut Check
 fn stage_sources(
     keys: &StageKeys,
     archives: &[DebArchive],
-    at: &At,
+    at: &KeyPath,
     checker: &mut Checker<'_>,
 ) -> Vec<StageSource> {
     let mut folders = BTreeSet::new();
@@ -133,52 +133,52 @@ fn stage_sources(
         {
             let names: Vec<_> = archives.iter().map(|known| format!("`{}`", known.name)).collect();
             let message = format!("there is no archive `{archive}` but {}", names.join(", "));
-            checker.wrong(at.key("archive"), message);
+            checker.reject(at.key("archive"), message);
         }
         if !folders.insert(source.folder.clone()) {
             let message = format!("another source is unpacked to `{}`; give one a `folder`", source.folder);
-            checker.wrong(at, message);
+            checker.reject(at, message);
         }
         sources.push(source);
     }
     sources
 }
 
-fn stage_source(keys: &StageSourceKeys, at: &At, checker: &mut Checker<'_>) -> Option<StageSource> {
+fn stage_source(keys: &StageSourceKeys, at: &KeyPath, checker: &mut Checker<'_>) -> Option<StageSource> {
     let (from, name) = from(keys, at, checker)?;
-    let sha256 = checker.optional(at.key("sha256"), keys.sha256.as_ref(), sources::exact);
+    let sha256 = checker.accept_optional(at.key("sha256"), keys.sha256.as_ref(), sources::exact);
     if matches!(from, SourceFrom::Url(_) | SourceFrom::Archive { .. }) && keys.sha256.is_none() {
-        checker.wrong(at.key("sha256"), "what is fetched needs the `sha256` of what is there");
+        checker.reject(at.key("sha256"), "what is fetched needs the `sha256` of what is there");
     }
     let base = name.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
     let base = base.split(['?', '#']).next().unwrap_or_default();
     let stem = ENDINGS.iter().find_map(|ending| base.strip_suffix(ending)).unwrap_or(base);
     let folder = keys.folder.clone().unwrap_or_else(|| stem.to_owned());
     if folder.is_empty() || folder == "." || folder == ".." || folder.contains(['/', '\0']) {
-        checker.wrong(at.key("folder"), format!("`{folder}` is not a name of a folder; `folder` gives one"));
+        checker.reject(at.key("folder"), format!("`{folder}` is not a name of a folder; `folder` gives one"));
     }
-    // Archives of releases have one folder at the top; what git makes has none.
+    // Release archives have one top-level folder; those that git makes have none.
     let usual = u32::from(!matches!(from, SourceFrom::Git { .. }));
     let strip = keys.strip.and_then(|strip| u32::try_from(strip).ok()).unwrap_or(usual);
     Some(StageSource { label: base.to_owned(), from, sha256, folder, strip })
 }
 
-/// Where a source is, and its name.
-fn from(keys: &StageSourceKeys, at: &At, checker: &mut Checker<'_>) -> Option<(SourceFrom, String)> {
+/// The location of a source, and its file name.
+fn from(keys: &StageSourceKeys, at: &KeyPath, checker: &mut Checker<'_>) -> Option<(SourceFrom, String)> {
     if keys.git.is_some() != keys.commit.is_some() {
-        checker.wrong(at.clone(), "`git` and `commit` go together");
+        checker.reject(at.clone(), "`git` and `commit` go together");
     }
     if keys.archive.is_some() && keys.path.is_none() {
-        checker.wrong(at.clone(), "`archive` needs the `path` of a file in it");
+        checker.reject(at.clone(), "`archive` needs the `path` of a file in it");
     }
     match (&keys.url, &keys.path, &keys.git) {
         (Some(url), None, None) => {
-            let url = checker.accept(at.key("url"), words::url(url))?;
+            let url = checker.accept(at.key("url"), debian_syntax::url(url))?;
             Some((SourceFrom::Url(url.clone()), url))
         }
         (None, Some(path), None) if keys.archive.is_some() => {
             let archive = keys.archive.clone()?;
-            let path = checker.accept(at.key("path"), words::archive_path(path))?;
+            let path = checker.accept(at.key("path"), debian_syntax::archive_path(path))?;
             Some((SourceFrom::Archive { archive, path: path.clone() }, path))
         }
         (None, Some(name), None) => {
@@ -186,35 +186,35 @@ fn from(keys: &StageSourceKeys, at: &At, checker: &mut Checker<'_>) -> Option<(S
             Some((SourceFrom::Path(path, name.clone()), name.clone()))
         }
         (None, None, Some(git)) => {
-            let url = checker.accept(at.key("git"), words::git_url(git))?;
-            let commit = checker.accept(at.key("commit"), words::commit(keys.commit.as_ref()?))?;
+            let url = checker.accept(at.key("git"), debian_syntax::git_url(git))?;
+            let commit = checker.accept(at.key("commit"), debian_syntax::commit(keys.commit.as_ref()?))?;
             Some((SourceFrom::Git { url: url.clone(), commit }, url))
         }
         _ => {
-            checker.wrong(at.clone(), "a `[[stage.source]]` needs one of `url`, `path` and `git`");
+            checker.reject(at.clone(), "a `[[stage.source]]` needs one of `url`, `path` and `git`");
             None
         }
     }
 }
 
-fn installed(keys: &StageInstallKeys, at: &At, checker: &mut Checker<'_>) -> Option<(String, String)> {
-    let from = checker.accept(at.key("from"), values::image_path(&keys.from));
+fn installed(keys: &StageInstallKeys, at: &KeyPath, checker: &mut Checker<'_>) -> Option<(String, String)> {
+    let from = checker.accept(at.key("from"), parse::image_path(&keys.from));
     let to = match &keys.to {
-        Some(to) => checker.accept(at.key("to"), values::image_path(to)),
+        Some(to) => checker.accept(at.key("to"), parse::image_path(to)),
         None => from.clone(),
     };
     Some((from?, to?))
 }
 
-fn command(text: &str, at: At, checker: &mut Checker<'_>) {
+fn command(text: &str, at: KeyPath, checker: &mut Checker<'_>) {
     if text.trim().is_empty() || text.contains('\0') {
-        checker.wrong(at, "an empty command does nothing");
+        checker.reject(at, "an empty command does nothing");
     }
 }
 
-fn env(all: &BTreeMap<String, String>, at: &At, checker: &mut Checker<'_>) -> BTreeMap<String, String> {
+fn env(all: &BTreeMap<String, String>, at: &KeyPath, checker: &mut Checker<'_>) -> BTreeMap<String, String> {
     for (name, value) in all {
-        checker.accept(at.key("env").key(name), words::variable(name, value));
+        checker.accept(at.key("env").key(name), debian_syntax::variable(name, value));
     }
     all.clone()
 }

@@ -1,24 +1,24 @@
-//! A recipe to start from: a folder with a recipe that builds as it is, and a small folder of files beside it.
+//! A new recipe: a folder with a recipe that builds as it is, and a small folder of files beside it.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use super::{Arch, values};
+use super::{Arch, parse};
 
-/// The recipe, with words between `@` to be filled in.
+/// The recipe, with placeholders between `@`.
 const RECIPE: &str = include_str!("starter.toml");
 
-/// A file for the image, to show where they go.
+/// An example of a file for the image.
 const README: &str = "Everything in this folder goes into the image: files/etc/hosts becomes /etc/hosts.\n";
 
 /// Why a recipe cannot be started.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// The folder is used for something.
+    /// The folder exists and is not empty.
     #[error("`{}` is there already and not an empty folder", path.display())]
-    Taken {
+    NotEmpty {
         /// The folder.
         path: PathBuf,
     },
@@ -33,24 +33,24 @@ pub enum StartError {
     },
 }
 
-/// Makes `folder` with a recipe for an image of its name, and gives back the path of the recipe. `day` is when the
-/// recipe starts, in seconds since 1970; no file of the image will be newer than its midnight.
+/// Makes `folder` with a recipe for an image of its name, and returns the path of the recipe. `day` is the time in
+/// seconds since 1970; the recipe's `epoch` is the midnight before it.
 ///
 /// # Errors
-/// [`StartError`]; a folder that holds something is never touched.
+/// [`StartError`]; a folder that is not empty is never changed.
 pub fn start(folder: &Path, arch: Arch, day: i64) -> Result<PathBuf, StartError> {
     let failed = |path: &Path| {
         let path = path.to_owned();
         move |source| StartError::Write { path, source }
     };
-    let taken = match fs::read_dir(folder) {
+    let occupied = match fs::read_dir(folder) {
         Ok(mut entries) => entries.next().is_some(),
         Err(error) if error.kind() == io::ErrorKind::NotFound => false,
         Err(error) if error.kind() == io::ErrorKind::NotADirectory => true,
         Err(source) => return Err(failed(folder)(source)),
     };
-    if taken {
-        return Err(StartError::Taken { path: folder.to_owned() });
+    if occupied {
+        return Err(StartError::NotEmpty { path: folder.to_owned() });
     }
     let recipe = folder.join("recipe.toml");
     let files = folder.join("files/usr/share/doc/image");
@@ -62,11 +62,11 @@ pub fn start(folder: &Path, arch: Arch, day: i64) -> Result<PathBuf, StartError>
     Ok(recipe)
 }
 
-/// The recipe for the image that has the folder's name, as far as an image can have it.
+/// The text of the recipe; the image has the folder's name if that is valid.
 fn text(folder: &Path, arch: Arch, day: i64) -> String {
     let absolute = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
     let name = absolute.file_name().unwrap_or_default().to_string_lossy();
-    let name = if values::image_name(&name, 3, 128).is_ok() { name.as_ref() } else { "my-image" };
+    let name = if parse::image_name(&name, 3, 128).is_ok() { name.as_ref() } else { "my-image" };
     let host: String =
         name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect();
     let host = host.trim_matches('-').get(..host.trim_matches('-').len().min(63)).unwrap_or_default();
@@ -74,7 +74,7 @@ fn text(folder: &Path, arch: Arch, day: i64) -> String {
         Arch::X86_64 => Arch::Aarch64,
         Arch::Aarch64 => Arch::X86_64,
     };
-    let (year, month, day) = values::date_of_day(day.div_euclid(86400));
+    let (year, month, day) = parse::date_of_day(day.div_euclid(86400));
     RECIPE
         .replace("@NAME@", name)
         .replace("@HOST@", if host.is_empty() { "my-image" } else { host })
@@ -106,10 +106,10 @@ mod tests {
         let base = tempfile::tempdir().unwrap();
         start(base.path(), Arch::X86_64, 0).unwrap();
         let before = fs::read(base.path().join("recipe.toml")).unwrap();
-        assert!(matches!(start(base.path(), Arch::Aarch64, 0), Err(StartError::Taken { .. })));
+        assert!(matches!(start(base.path(), Arch::Aarch64, 0), Err(StartError::NotEmpty { .. })));
         assert!(matches!(
             start(&base.path().join("recipe.toml"), Arch::X86_64, 0),
-            Err(StartError::Taken { .. })
+            Err(StartError::NotEmpty { .. })
         ));
         assert_eq!(fs::read(base.path().join("recipe.toml")).unwrap(), before);
     }

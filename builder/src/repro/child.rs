@@ -1,4 +1,4 @@
-//! Builds made by this very program, run again under changed conditions.
+//! Builds made by running this program again under changed conditions.
 
 use std::ffi::OsString;
 use std::io::Read as _;
@@ -10,17 +10,17 @@ use amiforge_progress::CancelToken;
 use rustix::fs::Mode;
 use rustix::process::{Pid, Signal};
 
-use super::surroundings::{OneProcessor, Surroundings};
-use super::{Condition, NotVaried, ReproError, Stock, shuffle};
+use super::host_load::{HostLoad, OneProcessor};
+use super::{Condition, NotVaried, ReproError, StoreSetup, readdir_order};
 use crate::recipe::Recipe;
 
-/// Time between two looks at whether a build is done or somebody asks to stop.
-const LOOK: Duration = Duration::from_millis(20);
+/// Interval of polling the child and the interrupt.
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// Bytes of what a failed build said that are told.
-const SAID_MAX: u64 = 64 << 10;
+/// The part of a failed build's standard error that is shown, in bytes.
+const STDERR_MAX: u64 = 64 << 10;
 
-/// Where distributions put the library that shifts the clock of programs with threads.
+/// Where distributions install the library that shifts the clock of multi-threaded programs.
 const FAKETIME: [&str; 4] = [
     "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1",
     "/usr/lib/aarch64-linux-gnu/faketime/libfaketimeMT.so.1",
@@ -30,22 +30,22 @@ const FAKETIME: [&str; 4] = [
 
 /// Makes builds of one recipe.
 #[derive(Debug)]
-pub struct Children<'a> {
-    /// This program.
+pub struct ChildBuilds<'a> {
+    /// The executable of this program.
     pub program: PathBuf,
-    /// The recipe's file, absolute.
+    /// The absolute path of the recipe.
     pub path: PathBuf,
     /// The recipe.
     pub recipe: &'a Recipe,
-    /// What a recipe with a lock is built from.
-    pub stock: Option<Stock>,
-    /// Folder for what the conditions need.
+    /// The lock and the store, for a recipe with a lock.
+    pub store: Option<StoreSetup>,
+    /// Folder for the files of the conditions.
     pub scratch: &'a Path,
-    /// Ends the build under way.
+    /// Stops the current build.
     pub cancel: &'a CancelToken,
 }
 
-impl Children<'_> {
+impl ChildBuilds<'_> {
     /// Makes a build.
     ///
     /// # Errors
@@ -57,21 +57,21 @@ impl Children<'_> {
         out: &Path,
     ) -> Result<Vec<NotVaried>, ReproError> {
         let mut not_varied = Vec::new();
-        let mut refuse = |condition: Condition, why: String| {
+        let mut skip = |condition: Condition, why: String| {
             not_varied.push(NotVaried { condition: condition.to_string(), why });
         };
         let mut recipe = self.path.clone();
-        let mut shuffled = None;
-        let (mut surroundings, mut one_processor) = (Surroundings::default(), None);
+        let mut reordered = None;
+        let (mut load, mut one_processor) = (HostLoad::default(), None);
         let mut command = Command::new(&self.program);
         for condition in conditions {
             match condition {
-                Condition::InputOrder => match shuffle::copy(self.recipe, &self.path, self.scratch) {
+                Condition::InputOrder => match readdir_order::copy(self.recipe, &self.path, self.scratch) {
                     Ok(copy) => {
                         recipe.clone_from(&copy.recipe);
-                        shuffled = Some(copy);
+                        reordered = Some(copy);
                     }
-                    Err(why) => refuse(*condition, why.to_string()),
+                    Err(why) => skip(*condition, why.to_string()),
                 },
                 Condition::Clock => match FAKETIME.into_iter().find(|path| Path::new(path).is_file()) {
                     Some(library) => {
@@ -80,41 +80,42 @@ impl Children<'_> {
                             .env("FAKETIME", "+400d")
                             .env("FAKETIME_NO_CACHE", "1");
                     }
-                    None => refuse(
+                    None => skip(
                         *condition,
                         "libfaketime is not installed; only the real time that passed varied".to_owned(),
                     ),
                 },
                 Condition::Mounts => {
-                    if let Err(why) = surroundings.mount() {
-                        refuse(*condition, why);
+                    if let Err(why) = load.mount() {
+                        skip(*condition, why);
                     }
                 }
-                Condition::Load => surroundings.work(),
+                Condition::Load => load.keep_busy(),
                 Condition::OneProcessor => match OneProcessor::take() {
                     Ok(taken) => one_processor = Some(taken),
-                    Err(why) => refuse(*condition, why),
+                    Err(why) => skip(*condition, why),
                 },
                 other => self.set(*other, number, &mut command)?,
             }
         }
         let threads = threads(conditions);
         command.arg("build").arg(&recipe).arg("--out").arg(out).args(threads).arg("--quiet");
-        // Layers that an earlier build made would hide what differs.
-        let store = self.stock.as_ref().map(|stock| stock.fill(self.scratch.join(format!("store-{number}"))));
+        // Layers of an earlier build would hide differences.
+        let store =
+            self.store.as_ref().map(|store| store.create(self.scratch.join(format!("store-{number}"))));
         let store = store.transpose()?;
         if let Some(store) = &store {
             command.arg("--store").arg(store);
         }
         let result = self.run(number, conditions, command);
-        drop((shuffled, surroundings, one_processor));
+        drop((reordered, load, one_processor));
         if let Some(path) = store {
             std::fs::remove_dir_all(&path).map_err(|source| ReproError::Scratch { path, source })?;
         }
         result.map(|()| not_varied)
     }
 
-    /// Changes what the environment and the working directory are.
+    /// Sets the environment and the working directory.
     fn set(&self, condition: Condition, number: usize, command: &mut Command) -> Result<(), ReproError> {
         match condition {
             Condition::WorkingDirectory => {
@@ -123,7 +124,7 @@ impl Children<'_> {
             Condition::TimeZone => {
                 command.env("TZ", "Pacific/Kiritimati");
             }
-            // Where a small i does not become I.
+            // In this locale the upper case of `i` is not `I`.
             Condition::Locale => {
                 command.env("LANG", "tr_TR.UTF-8").env("LC_ALL", "tr_TR.UTF-8");
             }
@@ -143,11 +144,11 @@ impl Children<'_> {
         Ok(())
     }
 
-    /// Starts a build and waits for its end.
+    /// Starts a build and waits for it.
     fn run(&self, number: usize, conditions: &[Condition], mut command: Command) -> Result<(), ReproError> {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let masked = conditions.contains(&Condition::Umask);
-        // A child begins with its parent's mask; nothing else is made meanwhile.
+        // A child inherits the mask of its parent; no file is made in between.
         let before = masked.then(|| rustix::process::umask(Mode::RWXG | Mode::RWXO));
         let child = command.spawn();
         if let Some(before) = before {
@@ -155,47 +156,47 @@ impl Children<'_> {
         }
         let mut child = child.map_err(|source| ReproError::Start { path: self.program.clone(), source })?;
         if conditions.contains(&Condition::Niceness) {
-            // At worst the build runs at the usual priority.
+            // If this fails, the build runs at the usual priority.
             let _ = rustix::process::setpriority_process(Pid::from_raw(child.id() as i32), 15);
         }
         let stderr = child.stderr.take();
         let reader = std::thread::spawn(move || {
-            let mut said = Vec::new();
+            let mut shown = Vec::new();
             if let Some(mut stderr) = stderr {
-                // What is not kept must be read all the same, or the child would wait for it.
-                let _ = stderr.by_ref().take(SAID_MAX).read_to_end(&mut said);
+                // The rest must be read too, or the child would block on a full pipe.
+                let _ = stderr.by_ref().take(STDERR_MAX).read_to_end(&mut shown);
                 let _ = std::io::copy(&mut stderr, &mut std::io::sink());
             }
-            said
+            shown
         });
         let success = self.wait(&mut child)?;
-        let said = reader.join().unwrap_or_default();
+        let shown = reader.join().unwrap_or_default();
         if success {
             return Ok(());
         }
-        let conditions = words(conditions);
-        let said = String::from_utf8_lossy(&said)
+        let conditions = condition_text(conditions);
+        let stderr = String::from_utf8_lossy(&shown)
             .trim()
             .replace(|char: char| char.is_control() && char != '\n', " ");
-        Err(ReproError::Build { number, conditions, said })
+        Err(ReproError::Build { number, conditions, stderr })
     }
 
-    /// Waits for a build; asked to stop, stops it first.
+    /// Waits for a build; an interrupt terminates it.
     fn wait(&self, child: &mut Child) -> Result<bool, ReproError> {
         let failed = |source| ReproError::Start { path: self.program.clone(), source };
-        let mut asked = false;
+        let mut terminated = false;
         loop {
             if let Some(status) = child.try_wait().map_err(failed)? {
-                return if asked { Err(ReproError::Interrupted) } else { Ok(status.success()) };
+                return if terminated { Err(ReproError::Interrupted) } else { Ok(status.success()) };
             }
-            if self.cancel.is_cancelled() && !asked {
-                asked = true;
+            if self.cancel.is_cancelled() && !terminated {
+                terminated = true;
                 if let Some(pid) = Pid::from_raw(child.id() as i32) {
-                    // It may have ended by itself.
+                    // It may have ended already.
                     let _ = rustix::process::kill_process(pid, Signal::TERM);
                 }
             }
-            std::thread::sleep(LOOK);
+            std::thread::sleep(POLL_INTERVAL);
         }
     }
 }
@@ -212,8 +213,8 @@ fn threads(conditions: &[Condition]) -> Vec<OsString> {
     vec!["--threads".into(), number.to_string().into()]
 }
 
-/// Conditions in words.
-fn words(conditions: &[Condition]) -> String {
+/// The conditions as text.
+fn condition_text(conditions: &[Condition]) -> String {
     if conditions.is_empty() {
         return "nothing changed".to_owned();
     }

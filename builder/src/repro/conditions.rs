@@ -1,8 +1,8 @@
-//! What may change between two builds and must not matter, and which builds change what.
+//! The conditions that may change between two builds and must not matter, and the matrix of builds.
 
 use std::fmt;
 
-/// Something that may differ between two machines or two runs.
+/// A condition that may differ between two machines or two runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Condition {
@@ -12,7 +12,7 @@ pub enum Condition {
     TimeZone,
     /// `LANG` and `LC_ALL`.
     Locale,
-    /// The mask of permission bits.
+    /// The umask.
     Umask,
     /// One thread.
     OneThread,
@@ -20,17 +20,17 @@ pub enum Condition {
     ManyThreads,
     /// `HOME`, the XDG folders, and with them an empty store.
     Home,
-    /// The order in which folders name their entries, and where the recipe stands.
+    /// The order of `readdir`, and the folder of the recipe.
     InputOrder,
     /// The clock.
     Clock,
-    /// The priority.
+    /// The niceness.
     Niceness,
     /// One processor.
     OneProcessor,
-    /// Other file systems that are mounted.
+    /// Other mounted file systems.
     Mounts,
-    /// Other work of the machine.
+    /// Other processes on the machine.
     Load,
 }
 
@@ -73,8 +73,8 @@ impl fmt::Display for Condition {
     }
 }
 
-/// The conditions of `builds` builds: the first changes nothing, the second neither (so that chance alone shows), the
-/// last everything; between them groups, then one by one, then mixtures.
+/// The conditions of `builds` builds. The first two change nothing, so that differences by chance show; the last
+/// changes everything. In between: groups of conditions, then each alone, then mixtures.
 pub fn matrix(builds: usize) -> Vec<Vec<Condition>> {
     use Condition::{
         Clock, Home, InputOrder, Load, Locale, ManyThreads, Mounts, Niceness, OneProcessor, OneThread,
@@ -88,7 +88,7 @@ pub fn matrix(builds: usize) -> Vec<Vec<Condition>> {
         vec![ManyThreads, InputOrder, Clock, Load],
     ];
     let single = Condition::ALL.into_iter().map(|one| vec![one]);
-    // Each mixture takes the conditions whose bit is set in a number that runs through many patterns.
+    // Each mixture takes the conditions whose bits are set in a number; the multiplication varies the pattern.
     let mixtures = (1_usize..).map(|index| {
         let bits = index.wrapping_mul(0x9e37_79b9) >> 7;
         let chosen = Condition::ALL.into_iter().enumerate().filter(|(at, _)| bits >> at & 1 == 1);

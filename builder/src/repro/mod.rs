@@ -1,14 +1,14 @@
-//! Building a recipe several times under changed conditions, to see whether only its inputs matter.
+//! Builds a recipe several times under changed conditions, to test whether the image depends on its inputs only.
 //!
-//! Owns the conditions, the order of builds and the verdict. How a build is made is handed in; [`child`] makes it by
-//! running this very program again, the only place that does so.
+//! Owns the conditions, the order of the builds and the result. The caller provides the function that makes a build;
+//! [`child`] makes it by running this program again, the only module that does so.
 
 pub mod child;
 mod conditions;
-mod shuffle;
-mod stock;
-mod surroundings;
-mod verdict;
+mod host_load;
+mod readdir_order;
+mod result;
+mod store_setup;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -17,8 +17,8 @@ use std::time::Instant;
 use serde::Serialize;
 
 pub use conditions::{Condition, matrix};
-pub use stock::Stock;
-pub use verdict::ReproVerdict;
+pub use result::ReproResult;
+pub use store_setup::StoreSetup;
 
 use amiforge_store::StoreError;
 
@@ -31,12 +31,12 @@ use amiforge_progress::Monitor;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReproError {
-    /// A folder for the builds could not be made or cleared.
+    /// A folder for the builds could not be made or removed.
     #[error("making room for the builds in `{}`", path.display())]
     Scratch {
         /// The folder.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         #[source]
         source: io::Error,
     },
@@ -45,26 +45,26 @@ pub enum ReproError {
     Start {
         /// The program.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         #[source]
         source: io::Error,
     },
     /// A build failed.
-    #[error("build {number} ({conditions}) failed: {said}")]
+    #[error("build {number} ({conditions}) failed: {stderr}")]
     Build {
         /// Its number, counted from 0.
         number: usize,
-        /// What was changed for it.
+        /// The changed conditions.
         conditions: String,
-        /// What it said.
-        said: String,
+        /// Its standard error.
+        stderr: String,
     },
     /// A bundle could not be read.
     #[error("reading `{}`", path.display())]
     Bundle {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         #[source]
         source: io::Error,
     },
@@ -73,14 +73,14 @@ pub enum ReproError {
     Manifest {
         /// The manifest.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The error in it.
         #[source]
         source: ManifestError,
     },
-    /// The store lacks what the lock pins.
+    /// The store does not have a file of the lock.
     #[error("`{label}` is not in the store")]
     NotFetched {
-        /// Which package or source.
+        /// The package or source.
         label: String,
     },
     /// A store cannot be used.
@@ -89,15 +89,15 @@ pub enum ReproError {
     /// Two bundles could not be compared.
     #[error("comparing two builds")]
     Diff(#[source] DiffError),
-    /// Fewer than two builds compare nothing.
+    /// Fewer than two builds were requested.
     #[error("{0} builds are too few: at least two are compared")]
     TooFew(usize),
-    /// Somebody asked to stop.
+    /// The user interrupted the builds.
     #[error("stopped before all builds were done")]
     Interrupted,
 }
 
-/// A condition that could not be changed, and why.
+/// A condition that could not be changed, and the reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct NotVaried {
     /// The condition.
@@ -106,119 +106,122 @@ pub struct NotVaried {
     pub why: String,
 }
 
-/// Makes one build under conditions into a folder that does not exist yet, and tells which conditions it could not change.
-pub type Build<'a> = dyn FnMut(usize, &[Condition], &Path) -> Result<Vec<NotVaried>, ReproError> + 'a;
+/// Makes one build under conditions in a folder that does not exist yet, and returns the conditions that could not be
+/// changed.
+pub type BuildFn<'a> = dyn FnMut(usize, &[Condition], &Path) -> Result<Vec<NotVaried>, ReproError> + 'a;
 
-/// What to do.
+/// The options of the comparison.
 #[derive(Clone, Copy)]
 pub struct ReproOptions<'a> {
-    /// The conditions of each build; the first is what the others are compared with.
+    /// The conditions of each build. The others are compared with the first.
     pub matrix: &'a [Vec<Condition>],
-    /// Folder for the bundles; it exists.
+    /// An existing folder for the bundles.
     pub folder: &'a Path,
-    /// Whether bundles stay there.
+    /// Whether the bundles are kept.
     pub keep: KeepBundles,
-    /// Receives the progress of each build and cancels them.
+    /// Receives the progress of the builds, and ends them.
     pub monitor: Monitor<'a>,
 }
 
-/// What becomes of the bundles.
+/// Whether the bundles are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeepBundles {
     /// They are removed.
     Nothing,
-    /// They stay.
+    /// They are kept.
     Everything,
 }
 
-/// A build and how it compares with the first.
+/// A build and its comparison with the first one.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Attempt {
+pub struct ComparedBuild {
     /// Its number, counted from 0.
     pub number: usize,
-    /// What was changed for it.
+    /// The changed conditions.
     pub conditions: Vec<String>,
-    /// What should have been changed and could not.
+    /// The conditions that could not be changed.
     pub not_varied: Vec<NotVaried>,
     /// SHA-256 of the image.
     pub sha256: String,
     /// Whether all files of the bundle equal those of the first build.
     pub equal: bool,
-    /// How long it took.
+    /// Its duration.
     pub seconds: f64,
     #[serde(skip)]
     varied: Vec<Condition>,
 }
 
-/// The outcome of all builds.
+/// The result of all builds.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ReproReport {
     /// Whether all builds gave the same bundle.
     pub equal: bool,
     /// The builds.
-    pub builds: Vec<Attempt>,
-    /// Which condition is likely to matter.
-    pub verdict: ReproVerdict,
-    /// How the first build that differs does so.
+    pub builds: Vec<ComparedBuild>,
+    /// The conditions that are likely to matter.
+    #[serde(rename = "verdict")]
+    pub result: ReproResult,
+    /// The differences between the first build and the first one that differs from it.
     pub differences: Option<diff::DiffReport>,
 }
 
-/// Builds as often as the matrix has rows, and more where that tells which condition matters.
+/// Makes a build for each row of the matrix, and further ones to find out which of several suspected conditions
+/// matters.
 ///
 /// # Errors
 /// [`ReproError`].
-pub fn run(options: ReproOptions<'_>, build: &mut Build<'_>) -> Result<ReproReport, ReproError> {
+pub fn run(options: ReproOptions<'_>, build: &mut BuildFn<'_>) -> Result<ReproReport, ReproError> {
     if options.matrix.len() < 2 {
         return Err(ReproError::TooFew(options.matrix.len()));
     }
-    let mut series = Series { options, build, attempts: Vec::new(), first: None, differences: None };
+    let mut series = Series { options, build, builds: Vec::new(), first: None, differences: None };
     options.monitor.progress.begin("building", None);
-    let outcome = series.all();
+    let outcome = series.build_all();
     options.monitor.progress.end();
-    let verdict = outcome?;
-    let Series { attempts: builds, differences, .. } = series;
+    let result = outcome?;
+    let Series { builds, differences, .. } = series;
     if options.keep == KeepBundles::Nothing {
-        for attempt in &builds {
-            remove(&bundle(options.folder, attempt.number))?;
+        for build in &builds {
+            remove(&bundle(options.folder, build.number))?;
         }
     }
-    Ok(ReproReport { equal: builds.iter().all(|attempt| attempt.equal), builds, verdict, differences })
+    Ok(ReproReport { equal: builds.iter().all(|build| build.equal), builds, result, differences })
 }
 
-/// Builds under way.
+/// A series of builds.
 struct Series<'a, 'b> {
     options: ReproOptions<'a>,
-    build: &'a mut Build<'b>,
-    attempts: Vec<Attempt>,
+    build: &'a mut BuildFn<'b>,
+    builds: Vec<ComparedBuild>,
     /// `SHA256SUMS` of the first build.
     first: Option<Vec<u8>>,
     differences: Option<diff::DiffReport>,
 }
 
 impl Series<'_, '_> {
-    /// Makes all builds and judges them.
-    fn all(&mut self) -> Result<ReproVerdict, ReproError> {
+    /// Makes all builds and evaluates them.
+    fn build_all(&mut self) -> Result<ReproResult, ReproError> {
         for conditions in self.options.matrix {
-            self.one(conditions)?;
+            self.build_one(conditions)?;
         }
-        let verdict = verdict::judge(&self.attempts);
-        let ReproVerdict::Suspects(suspects) = &verdict else { return Ok(verdict) };
+        let result = result::evaluate(&self.builds);
+        let ReproResult::Suspects(suspects) = &result else { return Ok(result) };
         if suspects.len() < 2 {
-            return Ok(verdict);
+            return Ok(result);
         }
-        // Several may be at fault: each alone tells which.
+        // Of several suspects, each is changed alone.
         for suspect in Condition::ALL.into_iter().filter(|one| suspects.contains(&one.to_string())) {
-            self.one(&[suspect])?;
+            self.build_one(&[suspect])?;
         }
-        Ok(verdict::judge(&self.attempts))
+        Ok(result::evaluate(&self.builds))
     }
 
     /// Makes one build and compares it with the first.
-    fn one(&mut self, conditions: &[Condition]) -> Result<(), ReproError> {
+    fn build_one(&mut self, conditions: &[Condition]) -> Result<(), ReproError> {
         if self.options.monitor.cancel.is_cancelled() {
             return Err(ReproError::Interrupted);
         }
-        let number = self.attempts.len();
+        let number = self.builds.len();
         let out = bundle(self.options.folder, number);
         let begun = Instant::now();
         let not_varied = (self.build)(number, conditions, &out)?;
@@ -232,7 +235,7 @@ impl Series<'_, '_> {
         let failed =
             |condition: &Condition| not_varied.iter().any(|one| one.condition == condition.to_string());
         let varied: Vec<_> = conditions.iter().copied().filter(|one| !failed(one)).collect();
-        self.attempts.push(Attempt {
+        self.builds.push(ComparedBuild {
             number,
             conditions: conditions.iter().map(ToString::to_string).collect(),
             not_varied,
@@ -250,7 +253,7 @@ impl Series<'_, '_> {
         Ok(())
     }
 
-    /// Finds out how a build differs from the first.
+    /// Compares a build that differs with the first one.
     fn explain(&mut self, out: &Path) -> Result<(), ReproError> {
         let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let options = diff::DiffOptions { threads, monitor: Monitor::silent(self.options.monitor.cancel) };

@@ -1,4 +1,4 @@
-//! Builds that are made irreproducible on purpose, and what is said of them.
+//! Builds that are made irreproducible on purpose, and the results.
 
 use std::fs::{self, File, FileTimes};
 use std::time::{Duration, SystemTime};
@@ -49,14 +49,14 @@ impl Sample {
         sample
     }
 
-    /// Sets the time of the file.
+    /// Sets the modification time of the file.
     fn stamp(&self, later: u64) {
         let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1_600_000_000 + later);
         let file = File::options().write(true).open(self.folder.path().join("tree/etc/hosts")).unwrap();
         file.set_times(FileTimes::new().set_modified(time)).unwrap();
     }
 
-    /// Makes builds; `later` says by how many seconds the file's time is off in each.
+    /// Makes builds; `later` returns the offset of the file's time in seconds for each.
     fn run(&self, rows: &[Vec<Condition>], later: impl Fn(usize, &[Condition]) -> u64) -> ReproReport {
         let recipe = Recipe::load(&self.folder.path().join("recipe.toml")).unwrap();
         let mut one = |number: usize, conditions: &[Condition], out: &Path| {
@@ -89,7 +89,7 @@ fn builds_of_the_same_inputs_are_reproducible_and_leave_nothing() {
     let sample = Sample::new();
     let report = sample.run(&matrix(3), |_, _| 0);
     assert!(report.equal && report.differences.is_none());
-    assert_eq!(report.verdict, ReproVerdict::Reproducible);
+    assert_eq!(report.result, ReproResult::Reproducible);
     assert!(!sample.folder.path().join("build-0").exists());
 }
 
@@ -98,7 +98,7 @@ fn a_condition_that_reaches_one_inode_is_found_and_the_field_named() {
     let sample = Sample::new();
     let report = sample.run(&matrix(6), |_, conditions| u64::from(conditions.contains(&Condition::TimeZone)));
     assert!(!report.equal);
-    assert_eq!(report.verdict, ReproVerdict::Suspects(vec!["time zone".to_owned()]));
+    assert_eq!(report.result, ReproResult::Suspects(vec!["time zone".to_owned()]));
     let differences = report.differences.unwrap().differences;
     let lines: Vec<_> = differences.iter().map(diff::Difference::line).collect();
     let named = lines
@@ -111,5 +111,5 @@ fn a_condition_that_reaches_one_inode_is_found_and_the_field_named() {
 fn a_difference_without_a_changed_condition_is_chance() {
     let sample = Sample::new();
     let report = sample.run(&matrix(3), |number, _| number as u64);
-    assert_eq!(report.verdict, ReproVerdict::Chance);
+    assert_eq!(report.result, ReproResult::Chance);
 }

@@ -1,4 +1,5 @@
-//! `CycloneDX` 1.5 in JSON. Packages are libraries with their files in them; files of nobody stand beside them.
+//! `CycloneDX` 1.5 in JSON. Packages are libraries that contain their files; files without a package are components
+//! beside them.
 //!
 //! Follows the `CycloneDX` specification 1.5 and its JSON schema.
 

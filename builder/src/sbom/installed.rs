@@ -1,4 +1,4 @@
-//! The packages that a tree holds, by the database of its own dpkg; what the lock knows of them besides.
+//! The packages of a tree, from its dpkg database, each with its entry in the lock.
 
 use std::io;
 
@@ -9,10 +9,10 @@ use amiforge_rootfs::packages::control::Paragraph;
 use amiforge_rootfs::packages::locked::LockedPackage;
 use amiforge_store::digests::each_part;
 
-/// Longest file of the database that is read.
+/// Longest file of the database that is read, in bytes.
 const LONGEST: u64 = 256 << 20;
 
-/// A package that is in a tree.
+/// An installed package.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InstalledPackage {
     /// Its name.
@@ -21,19 +21,19 @@ pub struct InstalledPackage {
     pub version: String,
     /// Its architecture, or `all`.
     pub arch: String,
-    /// What dpkg knows of it.
+    /// Its paragraph in the database.
     pub control: Paragraph,
-    /// The paths that it brought.
+    /// The paths in its list of files.
     pub files: Vec<Vec<u8>>,
-    /// The `.deb` it came from, where the lock has it: digest, and path in the archive.
+    /// The `.deb` that it was installed from, if it is in the lock: digest, and path in the archive.
     pub deb: Option<(Digest, String)>,
 }
 
-/// Reads dpkg's database in a tree (dpkg(1), `deb-control(5)`); nothing where there is none. Packages that were removed
-/// but for their settings are left out.
+/// Reads the dpkg database of a tree (dpkg(1), `deb-control(5)`); without one there are no packages. Removed packages
+/// whose configuration files remain are left out.
 ///
 /// # Errors
-/// What the medium says, or that the database cannot be understood.
+/// An error of reading the contents, or an invalid database.
 pub fn installed(
     tree: &Tree,
     sources: &dyn Sources,
@@ -67,7 +67,7 @@ pub fn installed(
     Ok(all)
 }
 
-/// The list of a package's files, which has the architecture in its name where there may be several of it.
+/// The list of a package's files. Its name includes the architecture if several may be installed together.
 fn list<'a>(tree: &'a Tree, name: &str, arch: &str) -> Option<&'a Content> {
     let path = |qualified: &str| format!("var/lib/dpkg/info/{name}{qualified}.list");
     file(tree, path(&format!(":{arch}")).as_bytes()).or_else(|| file(tree, path("").as_bytes()))

@@ -1,4 +1,4 @@
-//! Looks at a tree and its packages: what a bill of materials tells of each. Knows neither format.
+//! The packages and files of a tree, for an SBOM. Knows neither format.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -11,12 +11,12 @@ use amiforge_store::digests::{self, each_part};
 use super::installed::InstalledPackage;
 use super::licence::{self, Licence};
 
-/// Symbolic links followed on the way to a file.
+/// Symbolic links that are followed at most.
 const LINKS_MAX: usize = 40;
-/// Largest file of licences that is read.
+/// Largest copyright file that is read, in bytes.
 const COPYRIGHT_MAX: u64 = 4 << 20;
 
-/// All that is in an image.
+/// The packages and files of an image.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Inventory {
     /// The packages, sorted by name and architecture.
@@ -30,41 +30,40 @@ pub struct Inventory {
 pub struct Component {
     /// Name.
     pub name: String,
-    /// Version with its epoch.
+    /// Version, with its epoch.
     pub version: String,
     /// Architecture, or `all`.
     pub arch: String,
-    /// The source package that it was built from: name and version.
+    /// Name and version of the source package.
     pub source: (String, String),
     /// The short description.
     pub summary: String,
-    /// Where the project lives, if the package says so.
+    /// URL of the project, if the package states it.
     pub homepage: Option<String>,
     /// Licences that `/usr/share/doc/NAME/copyright` states in machine-readable form, sorted.
     pub licences: Vec<Licence>,
-    /// The `.deb` that it came from, where that is known: SHA-256 in hexadecimal, and where it lies in its archive.
+    /// The `.deb` that it was installed from, if known: SHA-256 in hexadecimal, and its path in the archive.
     pub deb: Option<(String, String)>,
 }
 
 /// A regular file of the image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SbomFile {
-    /// Path without a leading `/`; bytes that are no UTF-8 are replaced.
+    /// Path without a leading `/`; bytes that are not UTF-8 are replaced.
     pub path: String,
-    /// SHA-1 in hexadecimal, which SPDX asks for.
+    /// SHA-1 in hexadecimal, which SPDX requires.
     pub sha1: String,
     /// SHA-256 in hexadecimal.
     pub sha256: String,
-    /// The package that owns it, by position in [`Inventory::components`].
+    /// The package that owns it, as an index into [`Inventory::components`].
     pub owner: Option<usize>,
 }
 
-/// Looks at every package and every file; contents whose digests are not known are read once,
-/// several at a time. The packages are sorted by name
-/// and architecture.
+/// Reads every package and every file. Contents with unknown digests are read once, several in parallel. `packages`
+/// must be sorted by name and architecture.
 ///
 /// # Errors
-/// What the medium says.
+/// An error of reading the tree's contents.
 pub fn inventory(tree: &Tree, blobs: &Blobs, packages: &[InstalledPackage]) -> io::Result<Inventory> {
     let components: io::Result<Vec<Component>> =
         packages.iter().map(|package| component(tree, blobs, package)).collect();
@@ -102,11 +101,11 @@ fn component(tree: &Tree, sources: &dyn Sources, package: &InstalledPackage) -> 
     };
     let description = package.control.get("Description").unwrap_or_default();
     let copyright = format!("usr/share/doc/{}/copyright", package.name);
-    let licences = match followed(tree, copyright.as_bytes()).map(|id| &tree.node(id).kind) {
+    let licences = match resolve_path(tree, copyright.as_bytes()).map(|id| &tree.node(id).kind) {
         Some(NodeKind::File(content)) if content.len() <= COPYRIGHT_MAX => {
             let mut bytes = Vec::new();
             each_part(content, sources, |part| bytes.extend_from_slice(part))?;
-            licence::stated(&String::from_utf8_lossy(&bytes))
+            licence::parse_copyright(&String::from_utf8_lossy(&bytes))
         }
         _ => Vec::new(),
     };
@@ -122,10 +121,10 @@ fn component(tree: &Tree, sources: &dyn Sources, package: &InstalledPackage) -> 
     })
 }
 
-/// Who owns which path of the tree; of several packages the first.
+/// The package that owns each path; of several the first.
 fn owners(tree: &Tree, packages: &[InstalledPackage]) -> BTreeMap<Vec<u8>, usize> {
     let mut owners = BTreeMap::new();
-    // Packages name files by `/bin`, `/lib` and so on, which are links into `/usr`.
+    // Packages name files by `/bin`, `/lib` and so on, which are links into `/usr` on merged systems.
     let merged = |path: &[u8]| -> Vec<u8> {
         let (first, rest) = path.split_at(path.iter().position(|&byte| byte == b'/').unwrap_or(path.len()));
         match tree.lookup(first).map(|id| &tree.node(id).kind) {
@@ -161,8 +160,8 @@ pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(super::digit).collect()
 }
 
-/// What a path names, links followed; `None` where it leads nowhere.
-fn followed(tree: &Tree, path: &[u8]) -> Option<NodeId> {
+/// Resolves a path with symbolic links; `None` if it does not exist.
+fn resolve_path(tree: &Tree, path: &[u8]) -> Option<NodeId> {
     let mut pending: Vec<Vec<u8>> = path.rsplit(|&byte| byte == b'/').map(<[u8]>::to_vec).collect();
     let (mut stack, mut links) = (vec![tree.root()], 0);
     while let Some(name) = pending.pop() {

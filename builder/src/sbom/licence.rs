@@ -1,10 +1,10 @@
-//! Licences that a package states, and their names in SPDX. Knows nothing of packages.
+//! The licences that a package states, and their SPDX identifiers. Knows no package.
 //!
 //! Follows Debian's machine-readable copyright format 1.0, and the SPDX licence list 3.2x.
 
 use std::collections::BTreeSet;
 
-/// Debian's short names and SPDX's, where they mean the same.
+/// Debian's short names and the SPDX identifiers with the same meaning.
 const NAMES: &[(&str, &str)] = &[
     ("apache-2.0", "Apache-2.0"),
     ("artistic", "Artistic-1.0"),
@@ -54,19 +54,19 @@ const NAMES: &[(&str, &str)] = &[
 /// A licence, or a choice of licences.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Licence {
-    /// As the package states it.
+    /// The name in the package.
     pub stated: String,
-    /// As an expression of SPDX; names that SPDX does not know are `LicenseRef-…`.
+    /// The SPDX expression; names without an SPDX identifier are `LicenseRef-…`.
     pub expression: String,
 }
 
 /// The licences that a copyright file states, sorted; none if it is not machine-readable.
-pub(super) fn stated(text: &str) -> Vec<Licence> {
+pub(super) fn parse_copyright(text: &str) -> Vec<Licence> {
     let mut lines = text.lines();
     if !lines.next().is_some_and(|line| line.starts_with("Format:") && line.contains("copyright-format")) {
         return Vec::new();
     }
-    let mut found = BTreeSet::new();
+    let mut licences = BTreeSet::new();
     for stanza in text.split("\n\n") {
         let field = |name: &str| {
             stanza
@@ -75,28 +75,28 @@ pub(super) fn stated(text: &str) -> Vec<Licence> {
                 .map(str::trim)
                 .filter(|value| !value.is_empty())
         };
-        // A stanza without files only gives the text of a licence.
+        // A stanza without files only defines the text of a licence.
         let of_files = field("Files:").is_some() || stanza.lines().any(|line| line.trim_end() == "Files:");
         if let Some(licence) = field("License:").filter(|_| of_files || field("Format:").is_some()) {
-            found.insert(Licence { stated: licence.to_owned(), expression: expression(licence) });
+            licences.insert(Licence { stated: licence.to_owned(), expression: expression(licence) });
         }
     }
-    found.into_iter().collect()
+    licences.into_iter().collect()
 }
 
-/// A choice (`A or B`) or a sum (`A and B`) of names; everything else counts as one name.
+/// Converts `A or B` or `A and B`; any other text is treated as one name.
 fn expression(text: &str) -> String {
-    for (word, joint) in [(" or ", " OR "), (" and ", " AND ")] {
-        let other = if word == " or " { " and " } else { " or " };
-        if text.contains(word) && !text.contains(other) && !text.contains(" with ") {
+    for (separator, operator) in [(" or ", " OR "), (" and ", " AND ")] {
+        let other = if separator == " or " { " and " } else { " or " };
+        if text.contains(separator) && !text.contains(other) && !text.contains(" with ") {
             let names: Vec<String> = text
-                .split(word)
+                .split(separator)
                 .flat_map(|part| part.split(','))
                 .map(str::trim)
                 .filter(|name| !name.is_empty())
                 .map(name)
                 .collect();
-            return format!("({})", names.join(joint));
+            return format!("({})", names.join(operator));
         }
     }
     name(text)
@@ -110,14 +110,14 @@ fn name(text: &str) -> String {
         .map_or_else(|| reference(text), |(_, spdx)| (*spdx).to_owned())
 }
 
-/// The name of a licence that SPDX does not know: letters, digits, `.` and `-`.
+/// The reference for a licence without an SPDX identifier: letters, digits, `.` and `-`.
 fn reference(text: &str) -> String {
     let is_plain = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '.' | '-');
     let name: String = text.chars().map(|letter| if is_plain(letter) { letter } else { '-' }).collect();
     format!("LicenseRef-{name}")
 }
 
-/// The names in an expression that SPDX does not know.
+/// The `LicenseRef-…` identifiers in an expression.
 pub(super) fn references(expression: &str) -> impl Iterator<Item = &str> {
     expression.split([' ', '(', ')']).filter(|word| word.starts_with("LicenseRef-"))
 }

@@ -1,6 +1,6 @@
-//! The bill of materials of an image: which packages it holds, from which sources, under which licences, and which file
-//! belongs to which, each with its digests. [`inventory`] looks; [`spdx`] and [`cyclonedx`] write. Nothing in them comes
-//! from a clock or a random number: ids follow from the content.
+//! The software bill of materials (SBOM) of an image: its packages with sources and licences, and its files with
+//! digests and owners. [`inventory`] reads the tree; [`spdx`] and [`cyclonedx`] write. Ids are derived from the
+//! content, so nothing in an SBOM depends on a clock or a random number.
 
 mod cyclonedx;
 mod installed;
@@ -18,24 +18,24 @@ pub use self::inventory::{Component, Inventory, SbomFile, inventory};
 pub use self::licence::Licence;
 pub use self::spdx::spdx;
 
-/// The image that a bill of materials is of.
+/// The image that an SBOM describes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Subject<'a> {
     /// Its name.
     pub name: &'a str,
     /// Its version.
     pub version: &'a str,
-    /// The distribution of its packages, as package URLs name it, such as `debian`.
+    /// The distribution of its packages, in the form of package URLs, such as `debian`.
     pub distribution: &'a str,
     /// The suite that its packages come from, such as `bookworm`.
     pub suite: &'a str,
-    /// The time of the build, which is that of the newest input.
+    /// The time of the build: that of the newest input.
     pub created: Time,
     /// The version of this program.
     pub tool: &'a str,
 }
 
-/// A name of the document that follows from what is in it: a UUID of version 8 (RFC 9562, 5.8).
+/// The id of the document, derived from its content: a UUID of version 8 (RFC 9562, 5.8).
 fn document_id(subject: &Subject<'_>, inventory: &Inventory) -> String {
     use sha2::{Digest, Sha256};
     let mut hasher = Sha256::new();

@@ -1,4 +1,4 @@
-//! SPDX 2.3 in JSON. Packages contain their files, the image contains the packages and the files of nobody.
+//! SPDX 2.3 in JSON. Packages contain their files; the image contains the packages and the files without a package.
 //!
 //! Follows the SPDX specification 2.3, and its JSON schema for the names of fields.
 
@@ -60,7 +60,7 @@ fn verification(files: &[&SbomFile]) -> String {
     hex(&sha1::Sha1::digest(sums.concat().as_bytes()))
 }
 
-/// Says of a package that its files are listed, if there are any.
+/// States whether the files of a package are listed.
 fn analyzed(mut package: Value, files: &[&SbomFile]) -> Value {
     package["filesAnalyzed"] = json!(!files.is_empty());
     if !files.is_empty() {
@@ -129,7 +129,7 @@ fn file_entry(at: usize, file: &SbomFile) -> Value {
 fn relationships(inventory: &Inventory) -> Vec<Value> {
     let one = |from: &str, kind: &str, to: &str| json!({ "spdxElementId": from, "relationshipType": kind, "relatedSpdxElement": to });
     let mut all = vec![one("SPDXRef-DOCUMENT", "DESCRIBES", IMAGE)];
-    // The image depends on its packages; it contains what belongs to none.
+    // The image depends on its packages and contains the files without a package.
     all.extend((0..inventory.components.len()).map(|at| one(&package_id(at), "PACKAGE_OF", IMAGE)));
     all.extend(inventory.files.iter().enumerate().map(|(at, file)| {
         let owner = file.owner.map_or_else(|| IMAGE.to_owned(), package_id);
@@ -138,7 +138,7 @@ fn relationships(inventory: &Inventory) -> Vec<Value> {
     all
 }
 
-/// The licences that SPDX does not know, with what the packages call them.
+/// The licences without an SPDX identifier, with their names in the packages.
 fn extracted(inventory: &Inventory) -> Vec<Value> {
     let mut all: BTreeMap<&str, &str> = BTreeMap::new();
     for licence in inventory.components.iter().flat_map(|component| &component.licences) {

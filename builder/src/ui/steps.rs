@@ -1,4 +1,4 @@
-//! Progress of long steps: a bar on a terminal, a line every few seconds elsewhere, nothing for steps that are short.
+//! Progress of long steps: a bar on a terminal, elsewhere a line every five seconds. Short steps show nothing.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock};
@@ -7,15 +7,15 @@ use std::time::{Duration, Instant};
 use amiforge_formats::terminal::escape;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::say;
+use super::stderr::write_stderr;
 
-/// Time between two lines where there is no terminal.
-const EVERY: Duration = Duration::from_secs(5);
+/// Time between two lines where standard error is not a terminal.
+const INTERVAL: Duration = Duration::from_secs(5);
 
-/// The step that is under way.
+/// Shows the current step.
 #[derive(Debug)]
 pub(super) struct StepDisplay {
-    face: StepStyle,
+    style: StepStyle,
     verbose: bool,
     current: RwLock<Option<ShownStep>>,
 }
@@ -34,19 +34,19 @@ struct ShownStep {
     total: Option<u64>,
     begun: Instant,
     done: AtomicU64,
-    /// Milliseconds after `begun` at which the next line is due.
+    /// Milliseconds after `begun` when the next line is due.
     due: AtomicU64,
     bar: Option<ProgressBar>,
 }
 
 impl StepDisplay {
-    pub(super) fn new(terminal: bool, loudness: i8) -> Self {
-        let face = match (loudness < 0, terminal) {
+    pub(super) fn new(terminal: bool, verbosity: i8) -> Self {
+        let style = match (verbosity < 0, terminal) {
             (true, _) => StepStyle::Nothing,
             (false, true) => StepStyle::Bar,
             (false, false) => StepStyle::Lines,
         };
-        Self { face, verbose: loudness > 0, current: RwLock::new(None) }
+        Self { style, verbose: verbosity > 0, current: RwLock::new(None) }
     }
 
     pub(super) fn begin(&self, name: &str, total: Option<u64>) {
@@ -56,8 +56,8 @@ impl StepDisplay {
             total,
             begun: Instant::now(),
             done: AtomicU64::new(0),
-            due: AtomicU64::new(EVERY.as_millis() as u64),
-            bar: (self.face == StepStyle::Bar).then(|| bar(name, total)),
+            due: AtomicU64::new(INTERVAL.as_millis() as u64),
+            bar: (self.style == StepStyle::Bar).then(|| bar(name, total)),
         };
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Some(step);
     }
@@ -66,9 +66,11 @@ impl StepDisplay {
         let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
         let Some(step) = &*current else { return };
         let done = step.done.fetch_add(bytes, Ordering::Relaxed) + bytes;
-        match (&step.bar, self.face) {
+        match (&step.bar, self.style) {
             (Some(bar), _) => bar.inc(bytes),
-            (None, StepStyle::Lines) if step.line_is_due() => say("", &format!("{}\n", step.line(done))),
+            (None, StepStyle::Lines) if step.line_is_due() => {
+                write_stderr("", &format!("{}\n", step.line(done)))
+            }
             _ => {}
         }
     }
@@ -80,13 +82,16 @@ impl StepDisplay {
         }
         if self.verbose {
             let done = step.done.load(Ordering::Relaxed);
-            let amount = if done > 0 { format!(", {}", Bytes(done)) } else { String::new() };
-            say("", &format!("{}: {:.2} s{amount}\n", step.name, step.begun.elapsed().as_secs_f64()));
+            let amount = if done > 0 { format!(", {}", HumanBytes(done)) } else { String::new() };
+            write_stderr(
+                "",
+                &format!("{}: {:.2} s{amount}\n", step.name, step.begun.elapsed().as_secs_f64()),
+            );
         }
     }
 
-    /// Runs what writes to the terminal with the bar out of the way.
-    pub(super) fn around(&self, write: impl FnOnce()) {
+    /// Hides the bar while `write` writes to the terminal.
+    pub(super) fn suspend(&self, write: impl FnOnce()) {
         let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
         match current.as_ref().and_then(|step| step.bar.as_ref()) {
             Some(bar) => bar.suspend(write),
@@ -96,29 +101,30 @@ impl StepDisplay {
 }
 
 impl ShownStep {
-    /// Whether a line should be written now; true for one caller each time.
+    /// Whether a line is due. Of several threads only one gets `true` for each interval.
     fn line_is_due(&self) -> bool {
         let now = self.begun.elapsed().as_millis() as u64;
         let due = self.due.load(Ordering::Relaxed);
-        let next = now + EVERY.as_millis() as u64;
+        let next = now + INTERVAL.as_millis() as u64;
         now >= due && self.due.compare_exchange(due, next, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 
     fn line(&self, done: u64) -> String {
         let rate = done as f64 / self.begun.elapsed().as_secs_f64().max(0.001);
-        let rate_shown = Bytes(rate as u64);
+        let rate_shown = HumanBytes(rate as u64);
         match self.total {
             Some(total) => {
                 let left = total.saturating_sub(done) as f64 / rate.max(1.0);
-                let (name, done, total) = (&self.name, Bytes(done), Bytes(total));
+                let (name, done, total) = (&self.name, HumanBytes(done), HumanBytes(total));
                 format!("{name}: {done} of {total}, {rate_shown}/s, {left:.0} s left")
             }
-            None => format!("{}: {}, {rate_shown}/s", self.name, Bytes(done)),
+            None => format!("{}: {}, {rate_shown}/s", self.name, HumanBytes(done)),
         }
     }
 }
 
-/// A bar, or a count where the end is not known; drawn only after a moment, so that short steps do not flicker.
+/// A bar, or a spinner with a count where the total is unknown. It is drawn after a delay, so that short steps do not
+/// flicker.
 fn bar(name: &str, total: Option<u64>) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr_with_hz(10));
     let template = match total {
@@ -129,15 +135,15 @@ fn bar(name: &str, total: Option<u64>) -> ProgressBar {
     };
     let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
     bar.set_style(style.progress_chars("=> "));
-    // Names of steps may hold names of packages and files.
+    // The name of a step may hold names of packages and files, which are of foreign origin.
     bar.set_message(escape(name).into_owned());
     bar
 }
 
-/// Shows bytes for people: three digits or so and a binary unit.
-pub(crate) struct Bytes(pub(crate) u64);
+/// Formats a number of bytes with about three digits and a binary unit.
+pub(crate) struct HumanBytes(pub(crate) u64);
 
-impl std::fmt::Display for Bytes {
+impl std::fmt::Display for HumanBytes {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let mut amount = self.0 as f64;
         for unit in ["bytes", "KiB", "MiB", "GiB"] {
@@ -157,7 +163,7 @@ mod tests {
 
     #[test]
     fn bytes_are_shown_with_a_unit() {
-        let shown = |bytes| Bytes(bytes).to_string();
+        let shown = |bytes| HumanBytes(bytes).to_string();
         assert_eq!(
             [shown(0), shown(1023), shown(1536), shown(300 << 20), shown(5 << 40)],
             ["0 bytes", "1023 bytes", "1.5 KiB", "300 MiB", "5.0 TiB"]

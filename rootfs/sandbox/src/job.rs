@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use amiforge_formats::digest::Digest;
 use amiforge_formats::time::Time;
+use schemars::JsonSchema;
+use serde::Deserialize;
 
 /// The hidden subcommand by which the program enters a sandbox (see [`crate::enter`]).
 pub const SUBCOMMAND: &str = "sandbox-init";
@@ -130,13 +132,16 @@ pub enum CaptureScope {
     Below(Vec<Vec<u8>>),
 }
 
-/// Which time of day commands see.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Which time of day a command sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum SandboxClock {
-    /// What it is.
-    Real,
-    /// The epoch of the job, whenever they ask, as far as this machine can do that: x86-64 can.
+    /// That of the build, whenever it asks, so that it cannot come into the image; it goes on by what they sleep. The
+    /// kernel and the machine that they see are the same on every host too. (On `x86_64` hosts; elsewhere as `"real"`.)
     Still,
+    /// What it is: for what waits for the time to come. Numbers of devices and processors, the kernel's release and
+    /// times of files are then the host's.
+    Real,
 }
 
 /// What the random numbers of a sandbox follow from: `/dev/urandom`, `getrandom`, the bytes that the kernel gives every

@@ -111,6 +111,8 @@ fn rules_that_are_off_do_nothing() {
     );
     for rule in NormalizeRule::ALL {
         assert_eq!(NormalizeRule::from_name(rule.name()), Some(rule));
+        // The name in messages is the one that a recipe is written with.
+        assert_eq!(serde_json::from_str::<NormalizeRule>(&format!("{:?}", rule.name())).unwrap(), rule);
     }
     assert_eq!(NormalizeRule::from_name("machine_id"), None);
 }

@@ -16,6 +16,8 @@ pub mod warning;
 use std::path::PathBuf;
 
 use amiforge_formats::digest::Digest;
+use schemars::JsonSchema;
+use serde::Deserialize;
 
 pub use self::open::SourceError;
 pub(crate) use self::open::{FileRange, OpenedSource, Opening};
@@ -85,13 +87,13 @@ pub enum SourceKind {
 }
 
 /// Where the permission bits of a `dir` source come from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum Modes {
-    /// As they are on the disk.
+    /// As they are on the disk, so that a checkout made with another umask gives another image.
     #[default]
     Disk,
-    /// As git keeps them, so that the umask of whoever checked out plays no part: 0755 for folders and for files that
-    /// their owner may execute, 0644 for other files.
+    /// As git keeps them: 0755 for folders and for files that their owner may execute, 0644 for other files.
     Git,
 }
 

@@ -1,4 +1,4 @@
-//! How a launch is shown: the console as it comes, and how it went.
+//! Shows a launch: the console while it runs, then the outcome.
 
 use std::fs::File;
 use std::io::{IsTerminal as _, Write as _};
@@ -15,21 +15,21 @@ use amiforge_machine::boot::{
 };
 use serde::Serialize;
 
-use super::subject::Subject;
-use crate::cmd::Failure;
+use super::target::BootTarget;
+use crate::outcome::Failure;
 use crate::ui::{ConsoleStream, GuestConsole, Ui, written};
 
-/// Lines of the screen that are shown when a launch failed.
+/// Lines of the screen that are shown after a failed launch.
 const LINES: usize = 12;
 
 /// Shows a launch while it runs.
 pub(super) struct LaunchView<'a> {
     ui: &'a Ui,
-    /// The guest's console; nothing with `-q`.
+    /// The guest's console; `None` with `-q`.
     console: Option<GuestConsole<'a>>,
-    /// What checks have to show.
+    /// The output of checks.
     output: GuestConsole<'a>,
-    /// Whether what the console wrote last ended a line.
+    /// Whether the last byte on the console was a newline.
     state: Mutex<LineState>,
     log: Option<Mutex<File>>,
 }
@@ -41,46 +41,45 @@ enum LineState {
 }
 
 impl<'a> LaunchView<'a> {
-    /// The console is on standard output, or aside where that is for something else. Where keys go to the guest, the
-    /// screen is its own; else it only adds lines to what is there.
-    pub(super) fn new(ui: &'a Ui, wanted: &Launch, has_output: bool, log: Option<File>) -> Self {
-        let stream = if ui.json() || has_output { ConsoleStream::Aside } else { ConsoleStream::Output };
-        let keyboard = wanted.checks.is_empty() && std::io::stdin().is_terminal();
+    /// The console goes to standard output, or to standard error if standard output is for JSON or the output of
+    /// checks. If the keyboard goes to the guest, the guest may control the whole screen; else it may only add lines.
+    pub(super) fn new(ui: &'a Ui, launch: &Launch, has_output: bool, log: Option<File>) -> Self {
+        let stream = if ui.json() || has_output { ConsoleStream::Stderr } else { ConsoleStream::Stdout };
+        let keyboard = launch.checks.is_empty() && std::io::stdin().is_terminal();
         let allow = if keyboard { Allow::Screen } else { Allow::Lines };
         let console = (!ui.quiet()).then(|| ui.console(stream, allow));
         let output =
-            ui.console(if ui.json() { ConsoleStream::Aside } else { ConsoleStream::Output }, Allow::Lines);
+            ui.console(if ui.json() { ConsoleStream::Stderr } else { ConsoleStream::Stdout }, Allow::Lines);
         Self { ui, console, output, state: Mutex::new(LineState::Ended), log: log.map(Mutex::new) }
     }
 
-    /// Says what is launched.
-    pub(super) fn begin(&self, subject: &Subject, wanted: &Launch) {
-        let Subject { name, .. } = subject;
-        let machine = machine(wanted.arch, wanted.firmware, wanted.bus);
-        let leave = if wanted.checks.is_empty() { "; Ctrl-C ends it" } else { "" };
+    /// Announces the launch.
+    pub(super) fn begin(&self, target: &BootTarget, launch: &Launch) {
+        let BootTarget { name, .. } = target;
+        let machine = machine(launch.arch, launch.firmware, launch.bus);
+        let leave = if launch.checks.is_empty() { "; Ctrl-C ends it" } else { "" };
         self.ui.status(format_args!("launching {name}: {machine}{leave}"));
-        for forward in &wanted.forwards {
+        for forward in &launch.forwards {
             self.ui.status(format_args!(
                 "127.0.0.1:{} leads to port {} of the guest",
                 forward.host, forward.guest
             ));
         }
-        if wanted.network == Network::Open {
+        if launch.network == Network::Open {
             self.ui.status(
                 "the guest reaches the network of this host, and what listens on its loopback address",
             );
         }
-        if wanted.writes == Writes::Persist {
-            self.ui
-                .warn(format_args!("`{}` is written to, and will be another image", wanted.disk.display()));
+        if launch.writes == Writes::Persist {
+            self.ui.warn(format_args!("`{}` is written to, and will be changed", launch.disk.display()));
         }
     }
 
-    /// Ends the console's last line, and sets back what the guest changed of the terminal.
+    /// Ends the console's last line and resets the modes of the terminal that the guest changed.
     pub(super) fn end(&self) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(console) = &self.console {
-            console.set_back();
+            console.reset();
             if *state == LineState::Open {
                 console.show(b"\n");
             }
@@ -97,7 +96,7 @@ impl GuestDisplay for LaunchView<'_> {
             *state = if bytes.ends_with(b"\n") { LineState::Ended } else { LineState::Open };
         }
         if let Some(log) = &self.log {
-            // A log that is full must not end the guest.
+            // A full log must not end the guest.
             let _ = log.lock().unwrap_or_else(PoisonError::into_inner).write_all(bytes);
         }
     }
@@ -105,7 +104,7 @@ impl GuestDisplay for LaunchView<'_> {
     fn output(&self, bytes: &[u8]) {
         self.end();
         self.output.show(bytes);
-        self.output.set_back();
+        self.output.reset();
     }
 
     fn tell(&self, words: &str) {
@@ -132,10 +131,10 @@ struct BootJson<'a> {
     seconds: f64,
 }
 
-/// Shows how a launch went.
+/// Shows the outcome of a launch.
 pub(super) fn outcome(
-    subject: &Subject,
-    wanted: &Launch,
+    target: &BootTarget,
+    launch: &Launch,
     launched: &LaunchOutcome,
     receipt: Option<&Path>,
     ui: &Ui,
@@ -149,23 +148,23 @@ pub(super) fn outcome(
     let seconds = launched.seconds;
     if ui.json() {
         return ui.object(&BootJson {
-            image: &subject.name,
-            arch: wanted.arch,
-            firmware: wanted.firmware,
-            bus: wanted.bus,
+            image: &target.name,
+            arch: launch.arch,
+            firmware: launch.firmware,
+            bus: launch.bus,
             accelerator: launched.accel,
             outcome,
             passed: &launched.passed,
             unmet,
-            how: how.map(words),
+            how: how.map(failure_text),
             reason,
             screen: if how.is_some() { &launched.screen } else { &[] },
             receipt: receipt.map(|path| path.display().to_string()),
             seconds,
         });
     }
-    let machine = machine(wanted.arch, wanted.firmware, wanted.bus);
-    let name = &subject.name;
+    let machine = machine(launch.arch, launch.firmware, launch.bus);
+    let name = &target.name;
     let Some(how) = how else {
         let verb = match outcome {
             "passed" => "booted",
@@ -188,7 +187,7 @@ pub(super) fn outcome(
         launched.screen.iter().skip(skip).try_for_each(|text| line(format!("  | {text}")))?;
         line("---".to_owned())?;
     }
-    line(format!("{name}: did not boot as asked, {machine}, {seconds:.1} s: {}", words(how)))?;
+    line(format!("{name}: did not boot as requested, {machine}, {seconds:.1} s: {}", failure_text(how)))?;
     for check in unmet {
         line(format!("  not shown: {check}"))?;
     }
@@ -198,11 +197,11 @@ pub(super) fn outcome(
     written(out.flush())
 }
 
-fn words(how: &FailureSign) -> String {
+fn failure_text(how: &FailureSign) -> String {
     match how {
-        FailureSign::TimedOut => "time was over".to_owned(),
+        FailureSign::TimedOut => "the time limit was reached".to_owned(),
         FailureSign::Off => "the machine switched itself off or was reset".to_owned(),
-        FailureSign::Said => "it said that it cannot go on".to_owned(),
+        FailureSign::Said => "it reported that it cannot continue".to_owned(),
         FailureSign::Check(why) => why.clone(),
     }
 }

@@ -1,4 +1,4 @@
-//! `amiforge verify ami-…`: compares an AMI with what was asked for, and every snapshot of it with what was built.
+//! `amiforge verify ami-…`: compares an AMI with its request, and every snapshot of it with its image.
 
 use std::io::Write as _;
 use std::time::{Duration, Instant};
@@ -12,7 +12,8 @@ use anyhow::Context as _;
 use serde::Serialize;
 
 use super::Args;
-use crate::cmd::{CommandResult, Done, Failure, stop_on_signals};
+use crate::outcome::{CommandResult, Failure, Outcome};
+use crate::signals::interrupt_on_signals;
 use crate::ui::{Ui, written};
 
 /// What `--json` shows.
@@ -34,17 +35,17 @@ struct VolumeShown<'a> {
     report: &'a SnapshotReport,
 }
 
-/// A volume and what came of reading it back.
+/// A volume and the report of reading it back.
 struct VerifiedVolume {
     device: String,
     report: SnapshotReport,
 }
 
-/// Verifies the AMI that the arguments name.
+/// Verifies an AMI.
 pub(super) fn run(args: &Args, name: &str, ui: &Ui) -> CommandResult {
     let begun = Instant::now();
     let cannot = || format!("cannot verify {name}");
-    let cancel = stop_on_signals()?;
+    let cancel = interrupt_on_signals()?;
     let subject =
         args.bundle.as_deref().and_then(|bundle| bundle.is_dir().then(|| ImageSource::open(bundle)));
     let subject = subject.transpose().with_context(cannot)?.map(|source| ami::subject(&source));
@@ -72,13 +73,13 @@ pub(super) fn run(args: &Args, name: &str, ui: &Ui) -> CommandResult {
     show(&examined, &volumes, against(&expected), &services.region, begun.elapsed(), ui)?;
     let equal =
         examined.differences.is_empty() && volumes.iter().all(|one| one.report.differences.is_empty());
-    Ok(if equal { Done::Well } else { Done::Differs })
+    Ok(if equal { Outcome::Success } else { Outcome::Difference })
 }
 
-/// What the fields were compared with.
+/// Names what the fields were compared with.
 fn against(expected: &ExpectedAmi) -> &'static str {
     match expected {
-        ExpectedAmi::Asked(_) => "what its publish asked for",
+        ExpectedAmi::Asked(_) => "what its publish requested",
         ExpectedAmi::Derived(_) => "what follows from the bundle",
         ExpectedAmi::Anything => "the tags of its snapshot",
     }

@@ -10,7 +10,8 @@ use anyhow::Context as _;
 use serde::Serialize;
 
 use super::Args;
-use crate::cmd::{CommandResult, Done, Failure, stop_on_signals};
+use crate::outcome::{CommandResult, Failure, Outcome};
+use crate::signals::interrupt_on_signals;
 use crate::ui::{Ui, written};
 
 /// What `--json` shows.
@@ -22,10 +23,10 @@ struct SnapshotVerifyJson<'a> {
     seconds: f64,
 }
 
-/// Verifies the snapshot that the arguments name.
+/// Verifies a snapshot.
 pub(super) fn run(args: &Args, name: &str, ui: &Ui) -> CommandResult {
     let begun = Instant::now();
-    let cancel = stop_on_signals()?;
+    let cancel = interrupt_on_signals()?;
     let region = args.aws.connect(&cancel)?;
     let services = region.services();
     let rate = if args.aws.is_local() { 0 } else { flow::RATE };
@@ -34,7 +35,7 @@ pub(super) fn run(args: &Args, name: &str, ui: &Ui) -> CommandResult {
         verify::verify(&services, name, args.bundle.as_deref(), sample, rate, Monitor::new(ui, &cancel));
     let report = region.block_on(work).with_context(|| format!("cannot verify {name}"))?;
     show(name, &services.region, &report, begun.elapsed(), ui)?;
-    Ok(if report.differences.is_empty() { Done::Well } else { Done::Differs })
+    Ok(if report.differences.is_empty() { Outcome::Success } else { Outcome::Difference })
 }
 
 fn show(name: &str, region: &str, report: &SnapshotReport, took: Duration, ui: &Ui) -> Result<(), Failure> {

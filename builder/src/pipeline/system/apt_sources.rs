@@ -7,7 +7,7 @@ use amiforge_store::blobs::Blobs;
 
 use super::host_files::HostFiles;
 use crate::pipeline::BuildError;
-use crate::recipe::{ArchiveRole, DebArchive, DebSource, Pinned, PinnedTo, Recipe, SignerKeys};
+use crate::recipe::{ArchiveRole, DebArchive, DebSource, PinTarget, Recipe, SignerKeys, VersionPin};
 
 /// Public addresses of archives by their names. Those of Ubuntu depend on the architecture and the suite.
 const PUBLIC: [(&str, &str); 2] = [
@@ -50,10 +50,10 @@ pub(super) fn install(
 }
 
 /// A pin of the recipe, which holds for upgrades in machines as for the lock.
-fn preference(pin: &Pinned) -> Preference {
+fn preference(pin: &VersionPin) -> Preference {
     let versions = match &pin.to {
-        PinnedTo::Version(pattern) => Versions::Matching(pattern.clone()),
-        PinnedTo::Suite(suite) => Versions::OfSuite(suite.clone()),
+        PinTarget::Version(pattern) => Versions::Matching(pattern.clone()),
+        PinTarget::Suite(suite) => Versions::OfSuite(suite.clone()),
     };
     Preference { package: pin.package.clone(), versions, priority: pin.priority }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use amiforge_rootfs::normalize::NormalizeRule;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -41,7 +42,7 @@ pub(crate) enum RemoveKey {
     /// Whether.
     Whether(bool),
     /// `"if-present"`.
-    Word(String),
+    Option(String),
 }
 
 /// The value of an extended attribute.
@@ -136,13 +137,13 @@ pub(crate) struct SystemKeys {
     #[serde(default)]
     pub(crate) mask: Vec<String>,
     /// What to do about `/etc/fstab`; `"write"` if not given.
-    pub(crate) fstab: Option<FstabKey>,
+    pub(crate) fstab: Option<Fstab>,
 }
 
 /// What to do about `/etc/fstab`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum FstabKey {
+pub enum Fstab {
     /// Write it from the partitions; refused if the sources have one that holds more than comments.
     Write,
     /// Write it from the partitions in the place of any other.
@@ -158,46 +159,10 @@ pub(crate) struct NormalizeKeys {
     /// Rules that are not applied: `machine-id`, `ssh-host-keys`, `service-keys`, `random-seeds`, `package-caches`,
     /// `caches`, `logs`, `container-files` and `root-directory` are unless they stand here.
     #[serde(default)]
-    pub(crate) skip: Vec<RuleKey>,
+    pub(crate) skip: Vec<NormalizeRule>,
     /// Rules that are applied besides: `backups`, `histories`, `temporary-files` and `runtime-files` are only then.
     #[serde(default)]
-    pub(crate) also: Vec<RuleKey>,
-}
-
-/// A rule of cleaning.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum RuleKey {
-    /// `/etc/machine-id` emptied, `/var/lib/dbus/machine-id` removed.
-    MachineId,
-    /// `/etc/ssh/ssh_host_*` removed.
-    SshHostKeys,
-    /// Keys and ids that packages make for their services when they are installed removed, and made again by each
-    /// machine at its first boot: `/etc/bind/rndc.key`, `/etc/munge/munge.key`, the cookie of `rabbitmq`,
-    /// `/etc/nvme/hostnqn` and `hostid`, `/etc/iscsi/initiatorname.iscsi` and the key and certificate
-    /// `ssl-cert-snakeoil`. Those that a `[[file]]` puts there or `[secrets]` allows stay.
-    ServiceKeys,
-    /// Saved random seeds and the credential secret removed.
-    RandomSeeds,
-    /// Package lists and downloaded packages removed.
-    PackageCaches,
-    /// Caches that are made anew on need removed.
-    Caches,
-    /// Logs emptied or removed.
-    Logs,
-    /// Backups that package tools leave removed.
-    Backups,
-    /// Shell histories removed.
-    Histories,
-    /// Everything in `/tmp` and `/var/tmp` removed.
-    TemporaryFiles,
-    /// Everything in `/run` removed.
-    RuntimeFiles,
-    /// `/.dockerenv` and the other marks by which systemd takes a machine for a container removed, and the empty file
-    /// that container engines leave as `/dev/console`.
-    ContainerFiles,
-    /// `/` made root's and 0755 where not everybody may read and search it, or others than root may write to it.
-    RootDirectory,
+    pub(crate) also: Vec<NormalizeRule>,
 }
 
 /// Secrets in the image. A build draws random numbers that anybody can draw again, so keys, passwords and ids that are

@@ -1,6 +1,7 @@
-//! The keys of a recipe as they are written: plain TOML types with the words of the reference and the JSON Schema.
+//! The keys of a recipe: plain TOML types, from which the reference and the JSON Schema are generated.
 //!
-//! Nothing is judged here; [`super::check`] turns keys into specs. Doc comments are the users' documentation.
+//! Values are not checked here; [`super::validate`] turns keys into specs. The doc comments are the users'
+//! documentation.
 
 mod boot;
 mod contents;
@@ -12,8 +13,11 @@ mod stage;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+pub use boot::FirstBoot;
 pub(crate) use boot::*;
+pub use contents::Fstab;
 pub(crate) use contents::*;
+pub use packages::Scripts;
 pub(crate) use packages::*;
 pub(crate) use partition::*;
 pub(crate) use source::*;

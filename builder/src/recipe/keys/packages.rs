@@ -3,26 +3,10 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// Set of packages to begin with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum BaseKey {
-    /// Nothing but what `packages` names.
-    None,
-    /// Packages marked essential.
-    Essential,
-    /// Those, and packages of priority `required`.
-    Required,
-    /// Those, and packages of priority `important`.
-    Important,
-    /// Those, and packages of priority `standard`.
-    Standard,
-}
-
 /// How packages are configured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum ScriptsKey {
+pub enum Scripts {
     /// The real dpkg runs their scripts in a sandbox.
     Run,
     /// Nothing runs; what most scripts do is done by amiforge. What was skipped is listed, and its packages are left half

@@ -1,9 +1,11 @@
 //! `[[source]]`.
 
+use amiforge_rootfs::packages::resolve::BasePackages;
+use amiforge_rootfs::sources::Modes;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{ArchiveKeys, BaseKey, PinKeys, ScriptsKey};
+use super::{ArchiveKeys, PinKeys, Scripts};
 
 /// An input. Sources are merged in their order into one tree.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -32,7 +34,7 @@ pub(crate) struct SourceKeys {
     #[serde(default)]
     pub(crate) owners: Vec<OwnerRuleKeys>,
     /// Where the permission bits of a `dir` source come from; `"disk"` if not given.
-    pub(crate) modes: Option<ModesKey>,
+    pub(crate) modes: Option<Modes>,
     /// Platform to pick from an `oci` source, as `os/architecture` or `os/architecture/variant`; `linux/amd64` or
     /// `linux/arm64` by the architecture if not given. Of several variants the newest is taken that the named one runs.
     pub(crate) platform: Option<String>,
@@ -47,7 +49,7 @@ pub(crate) struct SourceKeys {
     /// Components of a `deb` source; `["main"]` if not given.
     pub(crate) components: Option<Vec<String>>,
     /// Set of packages that a `deb` source begins with; `"required"` if not given.
-    pub(crate) base: Option<BaseKey>,
+    pub(crate) base: Option<BasePackages>,
     /// Packages of a `deb` source, with all that they depend on: `"name"`, `"name=version"` (`*` stands for anything),
     /// `"name/suite"` or `"name:architecture"`.
     #[serde(default)]
@@ -77,7 +79,7 @@ pub(crate) struct SourceKeys {
     /// Whether to take an archive of a `deb` source whose `Valid-Until` is past; `false` if not given.
     pub(crate) allow_expired: Option<bool>,
     /// How the packages of a `deb` source are configured; `"run"` if not given.
-    pub(crate) scripts: Option<ScriptsKey>,
+    pub(crate) scripts: Option<Scripts>,
     /// Globs of paths in the packages of a `deb` source that `exclude` shall not leave out.
     #[serde(default)]
     pub(crate) include: Vec<String>,
@@ -108,16 +110,6 @@ pub(crate) enum SourceKindKey {
     Oci,
     /// Packages of a Debian archive, as the lock beside the recipe pins them. There may be one, and it comes first.
     Deb,
-}
-
-/// Where the permission bits of a `dir` source come from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum ModesKey {
-    /// As they are on the disk, so that a checkout made with another umask gives another image.
-    Disk,
-    /// As git keeps them: 0755 for folders and for files that their owner may execute, 0644 for other files.
-    Git,
 }
 
 /// Gives an owner to entries of a `dir` source; the last rule that matches a path counts.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use amiforge_sandbox::SandboxClock;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -80,24 +81,12 @@ pub(crate) struct RunKeys {
     pub(crate) env: BTreeMap<String, String>,
 }
 
-/// Which time of day a command sees.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum ClockKey {
-    /// That of the build, whenever it asks, so that it cannot come into the image; it goes on by what they sleep. The
-    /// kernel and the machine that they see are the same on every host too. (On `x86_64` hosts; elsewhere as `"real"`.)
-    Still,
-    /// What it is: for what waits for the time to come. Numbers of devices and processors, the kernel's release and
-    /// times of files are then the host's.
-    Real,
-}
-
 /// What is run in a sandbox: the packages' scripts, a stage, a `[[run]]`. Limits hold for each of them.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct SandboxKeys {
     /// Which time scripts, stages and commands see; `"still"` if not given.
-    pub(crate) clock: Option<ClockKey>,
+    pub(crate) clock: Option<SandboxClock>,
     /// Time in seconds; 3600 if not given.
     #[schemars(range(min = 1, max = 604_800))]
     pub(crate) seconds: Option<i64>,

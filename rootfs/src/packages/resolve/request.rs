@@ -1,5 +1,8 @@
 //! What is asked of a resolution, and from what it may choose: plain data.
 
+use schemars::JsonSchema;
+use serde::Deserialize;
+
 use crate::packages::index::PackageIndex;
 use crate::packages::locked::LockedPackage;
 
@@ -16,18 +19,19 @@ pub struct Suite<'a> {
     pub indexes: Vec<&'a PackageIndex<'a>>,
 }
 
-/// The packages that an image has before any is named.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+/// Set of packages to begin with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum BasePackages {
-    /// None.
+    /// Nothing but what `packages` names.
     None,
-    /// `Essential: yes`.
+    /// Packages marked essential.
     Essential,
-    /// And priority `required`.
+    /// Those, and packages of priority `required`.
     Required,
-    /// And priority `important`.
+    /// Those, and packages of priority `important`.
     Important,
-    /// And priority `standard`.
+    /// Those, and packages of priority `standard`.
     Standard,
 }
 

@@ -9,6 +9,8 @@ use std::fmt::Write as _;
 
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Content, Meta, Node, NodeKind, Tree};
+use schemars::JsonSchema;
+use serde::Deserialize;
 
 use super::{PathError, StepError};
 use crate::initrd::InitrdMachine;
@@ -34,27 +36,30 @@ const CONFIGURATION: &str = "/etc/default/amiforge-boot";
 /// What a system needs to have kernels installed by dpkg.
 const NEEDS: [&[u8]; 2] = [b"/bin/sh", b"/var/lib/dpkg/status"];
 
-/// Which initrd a kernel gets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The initrd.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum InitrdOf {
-    /// The distribution's where there is one, else our own where a driver is a module.
+    /// That of the kernel in `/boot`, where there is one; else one of amiforge's own, where a driver is not built in.
     Auto,
-    /// The distribution's.
+    /// That of the kernel in `/boot`.
     Distribution,
-    /// Our own.
+    /// One of amiforge's own: a first program of a few KiB and the `drivers`.
     Own,
-    /// None.
+    /// None: the kernel finds the root by itself.
     None,
 }
 
 /// What UEFI starts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum UefiLoader {
-    /// A unified kernel image.
+    /// One file with kernel, initrd and arguments (a unified kernel image), with the stub of the package
+    /// `systemd-boot-efi`.
     Uki,
-    /// systemd-boot, which starts such an image.
+    /// systemd-boot, which starts such a file without a menu; of the package `systemd-boot-efi`.
     SystemdBoot,
-    /// GRUB.
+    /// GRUB as the package `grub-efi-amd64-bin` or `grub-efi-arm64-bin` brings it, without a menu.
     Grub,
 }
 

@@ -201,7 +201,7 @@ fn a_boot_that_fails_says_why_in_words_and_takes_its_receipt_back() {
 fn time_that_is_over_and_a_disk_with_nothing_on_it_are_told_apart() {
     let Some(fixture) = CliFixture::new("Linux version 6.1\r\n") else { return };
     let (json, code) = fixture.boot(&["disk", "--expect", "login:", "--timeout", "5"]);
-    assert_eq!((code, &json["how"]), (Some(3), &"time was over".into()), "{json}");
+    assert_eq!((code, &json["how"]), (Some(3), &"the time limit was reached".into()), "{json}");
     assert_eq!(json["reason"]["kind"], "silent-kernel", "{json}");
     fs::write(fixture.disk(), vec![0; 1 << 20]).expect("an empty disk");
     let (json, code) = fixture.boot(&["disk", "--expect", "login:", "--timeout", "60", "--bus", "virtio"]);
@@ -365,7 +365,7 @@ fn a_guest_that_names_an_option_of_ssh_as_its_user_is_not_followed() {
 fn a_command_that_runs_when_time_is_over_is_the_reason() {
     let Some(fixture) = played("exec sleep 300") else { return };
     let (json, code) = fixture.play(&["--run", "make world", "--timeout", "5"]);
-    assert_eq!((code, &json["how"]), (Some(3), &"time was over".into()), "{json}");
+    assert_eq!((code, &json["how"]), (Some(3), &"the time limit was reached".into()), "{json}");
     assert_eq!(json["reason"]["kind"], "command-running", "{json}");
     assert!(json["reason"]["line"].as_str().expect("a line").contains("make world"), "{json}");
 }

@@ -1,46 +1,27 @@
-//! Makes a lock: archives are read, packages are chosen, sources are fetched to know their digests.
+//! Makes a lock: reads the archives, resolves the packages, and fetches sources to learn their digests.
 
 use std::fs::File;
 use std::io::{Read as _, Seek as _, Write as _};
 
 use amiforge_formats::digest::Digest;
-use amiforge_progress::Monitor;
 use amiforge_rootfs::packages::locked::LockedPackage;
 use amiforge_rootfs::packages::resolve::{self, PackageId, PinPreference, PinTo, Request, Suite};
-use amiforge_store::Store;
 use sha2::{Digest as _, Sha256};
 
-use super::error::{ArchiveFault, LockError};
+use super::error::{LockError, SuiteError};
 use super::suites::{self, ReadSuite};
 use super::{Lock, LockedSource, LockedStage, inputs};
-use crate::fetch::{self, FetchError, FileLocation, Mirrors, Want, Wire};
-use crate::recipe::{Base, DebSource, PinnedTo, Recipe, Recommends, Stage, StageSource};
+use crate::fetch::{self, FetchError, Fetcher, FileLocation, FileRequest};
+use crate::recipe::{DebSource, PinTarget, Recipe, Recommends, Stage, StageSource};
 
-/// What making a lock and fetching work with.
-#[derive(Clone, Copy)]
-pub struct Fetching<'a> {
-    /// Where what is fetched goes.
-    pub store: &'a Store,
-    /// The connections.
-    pub wire: &'a Wire,
-    /// Where archives are.
-    pub mirrors: &'a Mirrors,
-    /// Files fetched at a time.
-    pub jobs: usize,
-    /// The time in seconds since 1970, which tells whether archives and keys have expired.
-    pub now: i64,
-    /// Receives progress and cancels the work.
-    pub monitor: Monitor<'a>,
-}
-
-/// Which versions a new lock takes, where an older one has some.
+/// Which packages of an older lock get newer versions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Update {
-    /// Those of the older lock, as far as they are still to be had.
-    Nothing,
-    /// Newer ones of these packages.
-    These(Vec<String>),
-    /// Newer ones of all.
+    /// None: versions of the older lock stay as long as the archives have them.
+    None,
+    /// These.
+    Packages(Vec<String>),
+    /// All.
     All,
 }
 
@@ -48,22 +29,22 @@ pub enum Update {
 ///
 /// # Errors
 /// [`LockError`].
-pub fn make(
+pub fn resolve(
     recipe: &Recipe,
     old: Option<&Lock>,
     update: &Update,
-    with: &Fetching<'_>,
+    fetcher: &Fetcher<'_>,
 ) -> Result<Lock, LockError> {
-    known(old, update)?;
+    check_update(old, update)?;
     let mut lock =
         Lock { inputs: inputs::digest(recipe), archives: Vec::new(), image: Vec::new(), stages: Vec::new() };
     let read = match &recipe.deb {
-        Some(deb) => read(deb, old, with)?,
+        Some(deb) => read(deb, old, fetcher)?,
         None => Vec::new(),
     };
     lock.archives = read.iter().map(|suite| suite.locked.clone()).collect();
-    with.monitor.progress.begin("choosing packages", None);
-    let indexes = read.iter().map(|suite| suite.packages().map_err(|fault| failed(suite, fault)));
+    fetcher.monitor.progress.begin("choosing packages", None);
+    let indexes = read.iter().map(|suite| suite.packages().map_err(|error| failed(suite, error)));
     let indexes = indexes.collect::<Result<Vec<_>, _>>()?;
     let suites: Vec<_> = read
         .iter()
@@ -82,61 +63,62 @@ pub fn make(
             .map_err(|source| LockError::Resolve { what, source: Box::new(source) })
     };
     if let Some(deb) = &recipe.deb {
-        let kept = old.map(|old| keep(&old.image, update)).unwrap_or_default();
-        lock.image = choose(of_image(deb, kept), "the image".to_owned())?;
+        let preferred_ids = old.map(|old| preferred(&old.image, update)).unwrap_or_default();
+        lock.image = choose(image_request(deb, preferred_ids), "the image".to_owned())?;
         for stage in &recipe.stages {
             let before = old.and_then(|old| old.stages.iter().find(|other| other.name == stage.name));
-            let kept = before.map(|before| keep(&before.packages, update)).unwrap_or_default();
-            let packages = choose(of_stage(stage, deb, kept), format!("the stage `{}`", stage.name))?;
+            let preferred_ids = before.map(|before| preferred(&before.packages, update)).unwrap_or_default();
+            let packages =
+                choose(stage_request(stage, deb, preferred_ids), format!("the stage `{}`", stage.name))?;
             let sources = Vec::new();
             lock.stages.push(LockedStage { name: stage.name.clone(), packages, sources });
         }
     }
-    with.monitor.progress.end();
+    fetcher.monitor.progress.end();
     for (locked, stage) in lock.stages.iter_mut().zip(&recipe.stages) {
-        locked.sources = sources(stage, recipe.deb.as_ref(), old, with)?;
+        locked.sources = sources(stage, recipe.deb.as_ref(), old, fetcher)?;
     }
     Ok(lock)
 }
 
-/// Whether the packages that shall be updated are there at all.
-fn known(old: Option<&Lock>, update: &Update) -> Result<(), LockError> {
-    let (Some(old), Update::These(names)) = (old, update) else { return Ok(()) };
+/// Checks that the packages to update are in the lock.
+fn check_update(old: Option<&Lock>, update: &Update) -> Result<(), LockError> {
+    let (Some(old), Update::Packages(names)) = (old, update) else { return Ok(()) };
     let packages = || old.image.iter().chain(old.stages.iter().flat_map(|stage| &stage.packages));
     match names.iter().find(|name| !packages().any(|package| package.name == **name)) {
-        Some(name) => Err(LockError::Unknown { name: name.clone() }),
+        Some(name) => Err(LockError::UnknownPackage { name: name.clone() }),
         None => Ok(()),
     }
 }
 
-fn read(deb: &DebSource, old: Option<&Lock>, with: &Fetching<'_>) -> Result<Vec<ReadSuite>, LockError> {
+fn read(deb: &DebSource, old: Option<&Lock>, fetcher: &Fetcher<'_>) -> Result<Vec<ReadSuite>, LockError> {
     let mut all = Vec::new();
     for archive in &deb.archives {
         for suite in &archive.suites {
             let before = old.and_then(|old| {
                 old.archives.iter().find(|before| before.name == archive.name && before.suite == *suite)
             });
-            let read = suites::read(deb, archive, suite, before.map(|before| before.date), with);
-            all.push(read.map_err(|fault| LockError::Archive {
+            let read = suites::read(deb, archive, suite, before.map(|before| before.date), fetcher);
+            all.push(read.map_err(|error| LockError::Archive {
                 archive: archive.name.clone(),
                 suite: suite.clone(),
-                source: Box::new(fault),
+                source: Box::new(error),
             })?);
         }
     }
     Ok(all)
 }
 
-fn failed(suite: &ReadSuite, fault: ArchiveFault) -> LockError {
+fn failed(suite: &ReadSuite, error: SuiteError) -> LockError {
     let (archive, suite) = (suite.locked.name.clone(), suite.locked.suite.clone());
-    LockError::Archive { archive, suite, source: Box::new(fault) }
+    LockError::Archive { archive, suite, source: Box::new(error) }
 }
 
-/// The versions of an older lock that a new one shall have.
-fn keep(packages: &[LockedPackage], update: &Update) -> Vec<PackageId> {
-    let kept = |package: &&LockedPackage| match update {
-        Update::Nothing => true,
-        Update::These(names) => !names.contains(&package.name),
+/// The versions of an older lock that the new one prefers.
+fn preferred(packages: &[LockedPackage], update: &Update) -> Vec<PackageId> {
+    let stays = |package: &&LockedPackage| match update {
+        Update::None => true,
+        Update::Packages(names) => !names.contains(&package.name),
         Update::All => false,
     };
     let id = |package: &LockedPackage| PackageId {
@@ -144,20 +126,14 @@ fn keep(packages: &[LockedPackage], update: &Update) -> Vec<PackageId> {
         version: package.version.clone(),
         arch: package.arch.clone(),
     };
-    packages.iter().filter(kept).map(id).collect()
+    packages.iter().filter(stays).map(id).collect()
 }
 
-fn of_image(deb: &DebSource, prefer: Vec<PackageId>) -> Request {
+fn image_request(deb: &DebSource, prefer: Vec<PackageId>) -> Request {
     Request {
         arch: deb.arch.clone(),
         foreign: deb.foreign.clone(),
-        base: match deb.base {
-            Base::None => resolve::BasePackages::None,
-            Base::Essential => resolve::BasePackages::Essential,
-            Base::Required => resolve::BasePackages::Required,
-            Base::Important => resolve::BasePackages::Important,
-            Base::Standard => resolve::BasePackages::Standard,
-        },
+        base: deb.base,
         packages: deb.packages.clone(),
         recommends: deb.recommends == Recommends::Take,
         without: deb.without.clone(),
@@ -166,8 +142,8 @@ fn of_image(deb: &DebSource, prefer: Vec<PackageId>) -> Request {
     }
 }
 
-/// A stage has the tools that it names and what every system requires, on the architecture of the image.
-fn of_stage(stage: &Stage, deb: &DebSource, prefer: Vec<PackageId>) -> Request {
+/// A stage has the packages that it names and the base set `required`, on the architecture of the image.
+fn stage_request(stage: &Stage, deb: &DebSource, prefer: Vec<PackageId>) -> Request {
     Request {
         arch: deb.arch.clone(),
         foreign: deb.foreign.clone(),
@@ -181,71 +157,71 @@ fn of_stage(stage: &Stage, deb: &DebSource, prefer: Vec<PackageId>) -> Request {
 }
 
 fn pins(deb: &DebSource) -> Vec<PinPreference> {
-    let pin = |pin: &crate::recipe::Pinned| PinPreference {
+    let pin = |pin: &crate::recipe::VersionPin| PinPreference {
         package: pin.package.clone(),
         to: match &pin.to {
-            PinnedTo::Version(version) => PinTo::Version(version.clone()),
-            PinnedTo::Suite(suite) => PinTo::Suite(suite.clone()),
+            PinTarget::Version(version) => PinTo::Version(version.clone()),
+            PinTarget::Suite(suite) => PinTo::Suite(suite.clone()),
         },
         priority: i32::from(pin.priority),
     };
     deb.pins.iter().map(pin).collect()
 }
 
-/// The sources of a stage.
+/// Pins the sources of a stage.
 fn sources(
     stage: &Stage,
     deb: Option<&DebSource>,
     old: Option<&Lock>,
-    with: &Fetching<'_>,
+    fetcher: &Fetcher<'_>,
 ) -> Result<Vec<LockedSource>, LockError> {
     let one = |source: &StageSource| {
-        let pinned =
-            FileLocation::of(&source.from, deb, with.mirrors).and_then(|from| pin(source, from, old, with));
-        pinned.map_err(|fault| LockError::Source {
+        let pinned = FileLocation::of(&source.from, deb, fetcher.mirrors)
+            .and_then(|from| pin(source, from, old, fetcher));
+        pinned.map_err(|error| LockError::Source {
             stage: stage.name.clone(),
             label: source.label.clone(),
-            source: Box::new(fault),
+            source: Box::new(error),
         })
     };
     stage.sources.iter().map(one).collect()
 }
 
-/// Digest and length of a source, which is in the store afterwards.
+/// Fetches a source into the store and returns its digest and length.
 fn pin(
     source: &StageSource,
     from: FileLocation,
     old: Option<&Lock>,
-    with: &Fetching<'_>,
+    fetcher: &Fetcher<'_>,
 ) -> Result<LockedSource, FetchError> {
     let label = source.label.clone();
     let (sha256, size) = match known_size(source, old) {
-        None => first_time(source, &from, with)?,
+        None => fetch_and_measure(source, &from, fetcher)?,
         Some((sha256, size)) => {
-            let want = Want { sha256, size, label: label.clone(), from };
-            let objects = with.store.objects();
-            fetch::fetch(&[want], &objects, with.wire, 1, with.monitor)?;
+            let request = FileRequest { sha256, size, label: label.clone(), from };
+            let objects = fetcher.store.objects();
+            fetch::fetch(&[request], &objects, fetcher.client, 1, fetcher.monitor)?;
             (sha256, size)
         }
     };
     Ok(LockedSource { label, sha256, size })
 }
 
-/// What an older lock knows of a source whose digest the recipe gives.
+/// Digest and length of a source whose digest the recipe names, from an older lock.
 fn known_size(source: &StageSource, old: Option<&Lock>) -> Option<(Digest, u64)> {
     let digest = source.sha256?;
     let known = old?.stages.iter().flat_map(|stage| &stage.sources).find(|known| known.sha256 == digest)?;
     Some((digest, known.size))
 }
 
-/// Fetches a source of unknown length beside the store, to learn what it is.
-fn first_time(
+/// Fetches a source of unknown length into a temporary file, measures it and puts it into the store.
+fn fetch_and_measure(
     source: &StageSource,
     from: &FileLocation,
-    with: &Fetching<'_>,
+    fetcher: &Fetcher<'_>,
 ) -> Result<(Digest, u64), FetchError> {
-    let mut file = fetch::copy(from, with.store.folder(), with.wire, with.monitor)?;
-    let (found, size) = measured(&mut file)
+    let mut file = fetch::fetch_unpinned(from, fetcher.store.folder(), fetcher.client, fetcher.monitor)?;
+    let (found, size) = measure(&mut file)
         .map_err(|error| FetchError::Local { name: source.label.clone(), source: error })?;
     if let Some(expected) = source.sha256.filter(|&expected| expected != found) {
         return Err(FetchError::Other {
@@ -255,12 +231,12 @@ fn first_time(
             expected: expected.to_string(),
         });
     }
-    with.store.objects().put(found, size, &mut file)?;
+    fetcher.store.objects().put(found, size, &mut file)?;
     Ok((found, size))
 }
 
-/// Digest and length of a file, which is at its start afterwards.
-fn measured(file: &mut File) -> std::io::Result<(Digest, u64)> {
+/// Digest and length of a file, which is rewound.
+fn measure(file: &mut File) -> std::io::Result<(Digest, u64)> {
     file.flush()?;
     file.rewind()?;
     let (mut hash, mut size) = (Sha256::new(), 0);

@@ -1,5 +1,5 @@
-//! Where the commands of publishing call: the arguments that they share, the runtime that they run on, and the local
-//! region, which is started in this process when nobody serves its folder.
+//! The connection of a command to its region: the shared arguments, the runtime, and the local region, which is started
+//! in this process unless another process serves its folder.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -13,9 +13,9 @@ use amiforge_publish::request::KeyOf;
 use amiforge_publish::services::Services;
 use anyhow::Context as _;
 
-use super::Failure;
+use crate::outcome::Failure;
 
-/// What the commands that call a region share.
+/// The arguments of commands that call a region.
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "AWS")]
 #[group(skip)]
@@ -33,29 +33,29 @@ pub(crate) struct Args {
     pub(crate) endpoint_url: Option<String>,
 }
 
-/// A region that can be called.
+/// A region with loaded configuration and credentials.
 pub(crate) struct ConnectedRegion {
-    /// There until this value is dropped.
+    /// `Some` until this value is dropped.
     runtime: Option<tokio::runtime::Runtime>,
     cancel: CancelToken,
     config: AwsConfig,
-    /// Runs as long as this value lives, where it runs in this process.
-    _local: Option<Local>,
+    /// The local region, if it runs in this process; it stops with this value.
+    _local: Option<LocalServer>,
 }
 
 impl Args {
-    /// Finds the region, its endpoint and who calls.
+    /// Finds the region, the endpoint and the credentials.
     pub(crate) fn connect(&self, cancel: &CancelToken) -> Result<ConnectedRegion, Failure> {
-        let (place, local) = self.place()?;
+        let (options, local) = self.connect_options()?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .thread_name("publish")
             .build()
             .context("cannot start the threads that talk to the service")?;
-        // Files and the machine's metadata service are asked, which may take a while.
+        // This reads files and asks the instance metadata service, which may take a while.
         let loading = runtime.block_on(async {
             tokio::select! {
-                loaded = AwsConfig::load(&place) => Some(loaded),
+                loaded = AwsConfig::load(&options) => Some(loaded),
                 () = cancelled(cancel) => None,
             }
         });
@@ -67,7 +67,7 @@ impl Args {
         };
         let config = loaded.map_err(|error| match error {
             PlaceError::NoRegion => {
-                Failure::usage(anyhow::Error::from(error).context("cannot tell which region is meant"))
+                Failure::usage(anyhow::Error::from(error).context("cannot determine the region"))
                     .hint("`--region eu-west-1` names one; `--region local` is one on this machine")
             }
             error @ PlaceError::CaBundle { .. } => {
@@ -79,13 +79,13 @@ impl Args {
         Ok(ConnectedRegion { runtime: Some(runtime), cancel: cancel.clone(), config, _local: local })
     }
 
-    /// Whether the region is one on this machine.
+    /// Whether the region is a local one.
     pub(crate) fn is_local(&self) -> bool {
         self.region.as_deref().is_some_and(is_local)
     }
 
-    fn place(&self) -> Result<(ConnectOptions, Option<Local>), Failure> {
-        let mut place = ConnectOptions {
+    fn connect_options(&self) -> Result<(ConnectOptions, Option<LocalServer>), Failure> {
+        let mut options = ConnectOptions {
             region: self.region.clone(),
             profile: self.profile.clone(),
             endpoint: self.endpoint_url.clone(),
@@ -93,11 +93,11 @@ impl Args {
             attempt: None,
         };
         if !self.is_local() {
-            return Ok((place, None));
+            return Ok((options, None));
         }
-        let (endpoint, keys, local) = serve(self.endpoint_url.as_deref())?;
-        (place.endpoint, place.keys) = (Some(endpoint), Some(keys));
-        Ok((place, local))
+        let (endpoint, keys, local) = start_local(self.endpoint_url.as_deref())?;
+        (options.endpoint, options.keys) = (Some(endpoint), Some(keys));
+        Ok((options, local))
     }
 }
 
@@ -112,23 +112,23 @@ impl ConnectedRegion {
         }
     }
 
-    /// Its name.
+    /// The name of the region.
     pub(crate) fn name(&self) -> &str {
         self.config.region()
     }
 
-    /// The key that is meant in a region: asked for where an alias names it.
+    /// The KMS key to use in a region. An alias is looked up by a call.
     pub(crate) fn key(&self, region: &str, key: &KeyOf) -> Result<KeyOf, KeyError> {
         let pace = Pace::default().stopped_by(&self.cancel);
         self.block_on(resolve(&self.config, &pace, region, key))
     }
 
-    /// What clients of further regions are made from.
+    /// The configuration, from which clients of further regions are made.
     pub(crate) fn config(&self) -> &AwsConfig {
         &self.config
     }
 
-    /// Runs work to its end.
+    /// Runs a future to its end.
     pub(crate) fn block_on<F: Future>(&self, work: F) -> F::Output {
         #[expect(clippy::expect_used, reason = "it is taken by `drop` alone")]
         self.runtime.as_ref().expect("a runtime").block_on(work)
@@ -136,7 +136,7 @@ impl ConnectedRegion {
 }
 
 impl Drop for ConnectedRegion {
-    /// A look-up of a host's name that hangs is not waited for.
+    /// Waits 200 ms at most: a DNS look-up that hangs must not delay the exit.
     fn drop(&mut self) {
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_timeout(Duration::from_millis(200));
@@ -144,8 +144,8 @@ impl Drop for ConnectedRegion {
     }
 }
 
-/// The id of a snapshot or an image.
-pub(crate) fn remote(text: &str) -> Result<String, String> {
+/// Parses the id of a snapshot or of an AMI.
+pub(crate) fn resource_id(text: &str) -> Result<String, String> {
     let digits = text.strip_prefix("snap-").or_else(|| text.strip_prefix("ami-"));
     match digits {
         Some(digits) if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_hexdigit()) => {
@@ -155,13 +155,13 @@ pub(crate) fn remote(text: &str) -> Result<String, String> {
     }
 }
 
-/// The region as far as it is known without looking into files or asking anybody.
+/// The region by option and environment alone, without reading files or making calls.
 pub(crate) fn named_region(args: &Args) -> Option<String> {
     let set = |name| std::env::var(name).ok().filter(|region| !region.is_empty());
     args.region.clone().or_else(|| set("AWS_REGION")).or_else(|| set("AWS_DEFAULT_REGION"))
 }
 
-/// `local`, or `local-` and a number.
+/// Whether a region is `local`, or `local-` and a number.
 fn is_local(region: &str) -> bool {
     let rest = region.strip_prefix("local");
     rest.is_some_and(|rest| {
@@ -171,14 +171,14 @@ fn is_local(region: &str) -> bool {
 }
 
 #[cfg(feature = "local-region")]
-type Local = amiforge_emulator::RegionServer;
+type LocalServer = amiforge_emulator::RegionServer;
 
 #[cfg(not(feature = "local-region"))]
-type Local = std::convert::Infallible;
+type LocalServer = std::convert::Infallible;
 
-/// The endpoint of the local region, and the keys that it knows.
+/// The endpoint of the local region, and its access keys.
 #[cfg(feature = "local-region")]
-fn serve(given: Option<&str>) -> Result<(String, AccessKeys, Option<Local>), Failure> {
+fn start_local(given: Option<&str>) -> Result<(String, AccessKeys, Option<LocalServer>), Failure> {
     use amiforge_emulator::{ACCESS_KEY_ID, Error, RegionServer, SECRET_ACCESS_KEY};
 
     let keys = AccessKeys { id: ACCESS_KEY_ID.to_owned(), secret: SECRET_ACCESS_KEY.to_owned() };
@@ -193,7 +193,7 @@ fn serve(given: Option<&str>) -> Result<(String, AccessKeys, Option<Local>), Fai
 }
 
 #[cfg(not(feature = "local-region"))]
-fn serve(_given: Option<&str>) -> Result<(String, AccessKeys, Option<Local>), Failure> {
+fn start_local(_given: Option<&str>) -> Result<(String, AccessKeys, Option<LocalServer>), Failure> {
     Err(Failure::usage(anyhow::anyhow!("this build of amiforge has no local region in it")))
 }
 

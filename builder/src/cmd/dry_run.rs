@@ -1,4 +1,4 @@
-//! `amiforge publish --dry-run`: what would be done, in words or as JSON.
+//! `amiforge publish --dry-run`: shows the plan of a publish as text or JSON.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -9,8 +9,8 @@ use amiforge_publish::request::{ContentOf, Request};
 use amiforge_publish::source::ImageSource;
 use anyhow::Context as _;
 
-use super::{CommandResult, Done, Failure};
-use crate::ui::{Bytes, Ui, written};
+use crate::outcome::{CommandResult, Failure, Outcome};
+use crate::ui::{HumanBytes, Ui, written};
 
 /// Shows the plan of a request.
 pub(super) fn show(
@@ -39,9 +39,9 @@ pub(super) fn show(
     if ui.json() {
         ui.object(&plan)?;
     } else {
-        words(&plan, ui)?;
+        print(&plan, ui)?;
     }
-    Ok(Done::Well)
+    Ok(Outcome::Success)
 }
 
 fn volume(source: &ImageSource) -> Volume {
@@ -55,21 +55,21 @@ fn volume(source: &ImageSource) -> Volume {
     }
 }
 
-/// The blocks that differ from a parent. One that turned zero has to be written.
+/// The blocks that differ from the parent. A block that became zero must be written.
 fn changed(before: &BlockMap, after: &BlockMap, source: &ImageSource) -> Volume {
     let before = before.iter().map(Block::digest).chain(std::iter::repeat(Block::Zero.digest()));
     let differ = after.iter().zip(before).filter(|(now, then)| *now != Block::Free && now.digest() != *then);
     Volume { path: source.name(), data: differ.count() as u64, zero: 0, known: Known::Exactly }
 }
 
-fn words(plan: &Plan, ui: &Ui) -> Result<(), Failure> {
+fn print(plan: &Plan, ui: &Ui) -> Result<(), Failure> {
     let mut out = ui.out();
-    let mut print = || {
+    let mut write = || {
         writeln!(out, "`{}` in {}", plan.name, plan.region)?;
         if !plan.copies.is_empty() {
             writeln!(out, "copied to {}", plan.copies.join(", "))?;
         }
-        writeln!(out, "{} blocks, {}, are sent", plan.blocks, Bytes(plan.bytes))?;
+        writeln!(out, "{} blocks, {}, are sent", plan.blocks, HumanBytes(plan.bytes))?;
         writeln!(out, "\ncalls:")?;
         for call in &plan.calls {
             let count = call.count.map_or_else(|| "some".to_owned(), |count| count.to_string());
@@ -83,12 +83,12 @@ fn words(plan: &Plan, ui: &Ui) -> Result<(), Failure> {
             };
             writeln!(out, "  {:>10.4} {every:<8} {}", line.usd, line.what)?;
         }
-        writeln!(out, "\nnot known without asking:")?;
+        writeln!(out, "\nnot known without a call:")?;
         for unknown in &plan.unknown {
             writeln!(out, "  {unknown}")?;
         }
         writeln!(out, "\nIAM policy:\n{:#}", plan.policy)?;
         out.flush()
     };
-    written(print())
+    written(write())
 }

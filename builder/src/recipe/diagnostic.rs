@@ -1,4 +1,4 @@
-//! Mistakes in a recipe: what is wrong, and the line and column where. Knows TOML's shape but no key of a recipe.
+//! Mistakes in a recipe, each with its line and column. Knows the structure of TOML but no key of a recipe.
 
 use std::fmt;
 use std::ops::Range;
@@ -7,12 +7,12 @@ use std::path::PathBuf;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-/// Lines longer than this are not shown below a mistake.
+/// The longest line that is shown below a mistake, in bytes.
 const LINE_SHOWN: usize = 160;
 
-/// A place in a recipe: the keys and positions that lead to it from the top.
+/// The location of a value in a recipe: keys and indexes from the top.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct At(Vec<PathStep>);
+pub(super) struct KeyPath(Vec<PathStep>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum PathStep {
@@ -20,27 +20,27 @@ enum PathStep {
     Index(usize),
 }
 
-impl At {
+impl KeyPath {
     /// The whole recipe.
     pub(super) fn top() -> Self {
         Self::default()
     }
 
-    /// The value of a key here.
+    /// The value of `key` in this table.
     pub(super) fn key(&self, key: &str) -> Self {
         let mut steps = self.0.clone();
         steps.push(PathStep::Key(key.to_owned()));
         Self(steps)
     }
 
-    /// An item of the list here, from 0.
+    /// The item `index` of this list, counted from 0.
     pub(super) fn index(&self, index: usize) -> Self {
         let mut steps = self.0.clone();
         steps.push(PathStep::Index(index));
         Self(steps)
     }
 
-    /// The key that leads here, positions left out.
+    /// The last key, without indexes.
     pub(super) fn last_key(&self) -> Option<&str> {
         self.0.iter().rev().find_map(|step| match step {
             PathStep::Key(key) => Some(key.as_str()),
@@ -48,7 +48,7 @@ impl At {
         })
     }
 
-    /// The table here as its header names it, such as `[[partition]]`; nothing for the whole recipe.
+    /// The header of this table, such as `[[partition]]`; `None` for the whole recipe.
     pub(super) fn table(&self) -> Option<String> {
         let keys = |step: &PathStep| match step {
             PathStep::Key(key) => Some(key.clone()),
@@ -62,27 +62,30 @@ impl At {
     }
 }
 
-/// Which part of a key with its value a mistake points at.
+/// Whether a mistake is located at a key or at its value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum KeyPart {
     Key,
     Value,
 }
 
-/// What is wrong, and where.
+/// A mistake before it is located.
+pub(super) type UnlocatedDiagnostic = (KeyPath, KeyPart, String);
+
+/// A mistake and its location.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mistake {
+pub struct Diagnostic {
     /// Line, from 1.
     pub line: usize,
     /// Column in characters, from 1.
     pub column: usize,
-    /// What is wrong.
+    /// The message.
     pub message: String,
-    /// The line as it is written, and how many characters of it are meant; nothing for lines that are very long.
+    /// The line, and the number of characters to underline; `None` for a line longer than [`LINE_SHOWN`].
     excerpt: Option<(String, usize)>,
 }
 
-impl Mistake {
+impl Diagnostic {
     /// A mistake in the bytes `span` of `text`.
     pub(super) fn new(text: &str, span: Range<usize>, message: String) -> Self {
         let start = floor(text, span.start);
@@ -100,39 +103,39 @@ impl Mistake {
     }
 }
 
-/// The last boundary between characters that is not after byte `at`.
+/// The last character boundary at or before byte `at`.
 fn floor(text: &str, at: usize) -> usize {
     (0..=at.min(text.len())).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0)
 }
 
-/// Every mistake found in one recipe, in the order of the text.
+/// All mistakes in one recipe, in the order of the text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mistakes {
+pub struct Diagnostics {
     path: PathBuf,
-    list: Vec<Mistake>,
+    list: Vec<Diagnostic>,
 }
 
-impl Mistakes {
-    /// Sorts them.
-    pub(super) fn new(path: PathBuf, mut list: Vec<Mistake>) -> Self {
+impl Diagnostics {
+    /// Sorts the mistakes by line and column.
+    pub(super) fn new(path: PathBuf, mut list: Vec<Diagnostic>) -> Self {
         list.sort_by_key(|mistake| (mistake.line, mistake.column));
         Self { path, list }
     }
 
     /// The mistakes.
-    pub fn list(&self) -> &[Mistake] {
+    pub fn list(&self) -> &[Diagnostic] {
         &self.list
     }
 }
 
-impl fmt::Display for Mistakes {
+impl fmt::Display for Diagnostics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let path = self.path.display();
         if self.list.len() > 1 {
             write!(f, "{} mistakes", self.list.len())?;
         }
         for mistake in &self.list {
-            let Mistake { line, column, message, excerpt } = mistake;
+            let Diagnostic { line, column, message, excerpt } = mistake;
             if self.list.len() > 1 {
                 writeln!(f)?;
             }
@@ -146,16 +149,16 @@ impl fmt::Display for Mistakes {
     }
 }
 
-/// The bytes of the text that `at` leads to; where a key is missing, the table that should have it.
-pub(super) fn locate(root: &Spanned<DeTable<'_>>, at: &At, part: KeyPart) -> Range<usize> {
-    let mut found = root.span();
+/// The bytes of the value or key at `at`; for a missing key, those of the table that should have it.
+pub(super) fn locate(root: &Spanned<DeTable<'_>>, at: &KeyPath, part: KeyPart) -> Range<usize> {
+    let mut span = root.span();
     let mut table = Some(root.get_ref());
     let mut list = None;
     for step in &at.0 {
         let value: Option<&Spanned<DeValue<'_>>> = match step {
             PathStep::Key(key) => match table.and_then(|table| table.get_key_value(key.as_str())) {
                 Some((key, value)) => {
-                    found = if part == KeyPart::Key { key.span() } else { value.span() };
+                    span = if part == KeyPart::Key { key.span() } else { value.span() };
                     Some(value)
                 }
                 None => None,
@@ -164,12 +167,12 @@ pub(super) fn locate(root: &Spanned<DeTable<'_>>, at: &At, part: KeyPart) -> Ran
         };
         let Some(value) = value else { break };
         if matches!(step, PathStep::Index(_)) {
-            found = value.span();
+            span = value.span();
         }
         table = value.get_ref().as_table();
         list = value.get_ref().as_array();
     }
-    found
+    span
 }
 
 #[cfg(test)]
@@ -180,28 +183,28 @@ mod tests {
     fn a_mistake_is_shown_with_its_line_and_a_caret_under_each_character() {
         let text = "a = 1\n[x]\nkäse = \"größe\"\n";
         let start = text.find("\"g").unwrap();
-        let mistake = Mistake::new(text, start..start + "\"größe\"".len(), "is wrong".into());
-        let shown = Mistakes::new("r.toml".into(), vec![mistake]).to_string();
+        let mistake = Diagnostic::new(text, start..start + "\"größe\"".len(), "is wrong".into());
+        let shown = Diagnostics::new("r.toml".into(), vec![mistake]).to_string();
         assert_eq!(shown, "r.toml:3:8: is wrong\n  3 | käse = \"größe\"\n    |        ^^^^^^^");
     }
 
     #[test]
-    fn a_place_past_the_end_or_within_a_character_does_not_panic() {
+    fn a_span_past_the_end_or_within_a_character_does_not_panic() {
         for span in [0..0, 5..900, 900..901, 1..1] {
-            Mistake::new("é\n", span, String::new());
+            Diagnostic::new("é\n", span, String::new());
         }
-        assert_eq!(Mistake::new("", 0..0, String::new()).line, 1);
+        assert_eq!(Diagnostic::new("", 0..0, String::new()).line, 1);
     }
 
     #[test]
-    fn places_lead_to_keys_values_and_the_tables_of_missing_keys() {
+    fn key_paths_lead_to_keys_values_and_the_tables_of_missing_keys() {
         let text = "[image]\nname = \"x\"\n[[partition]]\n[[partition]]\nsize = 5\n";
         let root = DeTable::parse(text).unwrap();
-        let shown = |at: &At, part| &text[locate(&root, at, part)];
-        let size = At::top().key("partition").index(1).key("size");
+        let shown = |at: &KeyPath, part| &text[locate(&root, at, part)];
+        let size = KeyPath::top().key("partition").index(1).key("size");
         assert_eq!((shown(&size, KeyPart::Key), shown(&size, KeyPart::Value)), ("size", "5"));
-        assert_eq!(shown(&At::top().key("image").key("arch"), KeyPart::Value), "[image]");
+        assert_eq!(shown(&KeyPath::top().key("image").key("arch"), KeyPart::Value), "[image]");
         assert_eq!(size.table().unwrap(), "[partition.size]");
-        assert_eq!(At::top().key("partition").index(1).table().unwrap(), "[[partition]]");
+        assert_eq!(KeyPath::top().key("partition").index(1).table().unwrap(), "[[partition]]");
     }
 }

@@ -1,40 +1,37 @@
-//! Holds a TOML document against the JSON Schema of recipes: unknown and missing keys, wrong types, unknown words.
+//! Checks a TOML document against the JSON Schema of recipes: unknown and missing keys, wrong types, unknown options.
 //!
-//! serde would stop at the first mistake and knows no nearest key; this finds all of them. It reads the schema that
-//! schemars makes from the key types (JSON Schema 2020-12, without references), so it cannot drift from them.
+//! serde would stop at the first mistake and suggests no key; this reports all of them. It reads the schema that
+//! schemars generates from the key types (JSON Schema 2020-12, without references), so it cannot drift from them.
 
 use serde_json::Value;
 use toml::Spanned;
 use toml::de::{DeInteger, DeTable, DeValue};
 
 use super::advice;
-use super::mistake::{At, KeyPart};
-use super::nearest::{listed, meant};
+use super::diagnostic::{KeyPart, KeyPath, UnlocatedDiagnostic};
+use super::suggest::{any_of, suggestion};
 
-/// A mistake before it is located.
-pub(super) type UnlocatedMistake = (At, KeyPart, String);
-
-/// Everything in the document that the schema does not allow.
-pub(super) fn findings(document: &DeTable<'_>, schema: &Value) -> Vec<UnlocatedMistake> {
-    let mut found = Vec::new();
-    table(document, schema, &At::top(), &mut found);
-    found
+/// Everything in the document that violates the schema.
+pub(super) fn violations(document: &DeTable<'_>, schema: &Value) -> Vec<UnlocatedDiagnostic> {
+    let mut violations = Vec::new();
+    table(document, schema, &KeyPath::top(), &mut violations);
+    violations
 }
 
-fn table(table: &DeTable<'_>, schema: &Value, at: &At, found: &mut Vec<UnlocatedMistake>) {
+fn table(table: &DeTable<'_>, schema: &Value, at: &KeyPath, violations: &mut Vec<UnlocatedDiagnostic>) {
     let known = schema["properties"].as_object();
     for (key, item) in table {
         let key = key.get_ref().as_ref();
         match known.and_then(|known| known.get(key)) {
-            Some(schema) => value(item, schema, &at.key(key), found),
+            Some(schema) => value(item, schema, &at.key(key), violations),
             None if schema["additionalProperties"].is_object() => {
-                value(item, &schema["additionalProperties"], &at.key(key), found);
+                value(item, &schema["additionalProperties"], &at.key(key), violations);
             }
             None => {
                 let candidates = known.into_iter().flat_map(|known| known.keys().map(String::as_str));
-                let place = at.table().map(|table| format!(" in `{table}`")).unwrap_or_default();
-                let message = format!("unknown key `{key}`{place}{}", meant(key, candidates));
-                found.push((at.key(key), KeyPart::Key, message));
+                let clause = at.table().map(|table| format!(" in `{table}`")).unwrap_or_default();
+                let message = format!("unknown key `{key}`{clause}{}", suggestion(key, candidates));
+                violations.push((at.key(key), KeyPart::Key, message));
             }
         }
     }
@@ -44,49 +41,54 @@ fn table(table: &DeTable<'_>, schema: &Value, at: &At, found: &mut Vec<Unlocated
             Some(table) => format!("`{table}` needs the key `{key}`"),
             None => format!("a recipe needs `[{key}]`"),
         };
-        found.push((at.key(key), KeyPart::Value, message));
+        violations.push((at.key(key), KeyPart::Value, message));
     }
 }
 
-fn value(item: &Spanned<DeValue<'_>>, schema: &Value, at: &At, found: &mut Vec<UnlocatedMistake>) {
+fn value(
+    item: &Spanned<DeValue<'_>>,
+    schema: &Value,
+    at: &KeyPath,
+    violations: &mut Vec<UnlocatedDiagnostic>,
+) {
     let alternatives: Vec<&Value> = match schema["anyOf"].as_array() {
         Some(several) => several.iter().collect(),
         None => vec![schema],
     };
     let Some(schema) = alternatives.iter().find(|schema| allows(schema, item.get_ref())) else {
-        found.push((at.clone(), KeyPart::Value, mismatch(item.get_ref(), &alternatives, at)));
+        violations.push((at.clone(), KeyPart::Value, mismatch(item.get_ref(), &alternatives, at)));
         return;
     };
     match item.get_ref() {
-        DeValue::Table(inner) => table(inner, schema, at, found),
+        DeValue::Table(inner) => table(inner, schema, at, violations),
         DeValue::Array(items) => {
             for (index, item) in items.iter().enumerate() {
-                value(item, &schema["items"], &at.index(index), found);
+                value(item, &schema["items"], &at.index(index), violations);
             }
         }
-        DeValue::String(word) => {
-            let words = words(schema);
-            if !words.is_empty() && !words.contains(&word.as_ref()) {
-                let instead = at.last_key().and_then(|key| advice::instead(key, word));
-                let end = match instead {
-                    Some(instead) => format!("; {instead}"),
-                    None => meant(word, words.iter().copied()),
+        DeValue::String(option) => {
+            let options = choices(schema);
+            if !options.is_empty() && !options.contains(&option.as_ref()) {
+                let advice = at.last_key().and_then(|key| advice::replacement(key, option));
+                let end = match advice {
+                    Some(advice) => format!("; {advice}"),
+                    None => suggestion(option, options.iter().copied()),
                 };
-                let message = format!("`{word}` is not {}{end}", listed(words.iter().copied()));
-                found.push((at.clone(), KeyPart::Value, message));
+                let message = format!("`{option}` is not {}{end}", any_of(options.iter().copied()));
+                violations.push((at.clone(), KeyPart::Value, message));
             }
         }
         DeValue::Integer(number) => {
-            found.extend(range(number, schema).map(|why| (at.clone(), KeyPart::Value, why)));
+            violations.extend(range(number, schema).map(|message| (at.clone(), KeyPart::Value, message)));
         }
         _ => {}
     }
 }
 
-/// Whether the type of a value is one that the schema names.
+/// Whether a schema allows the type of a value.
 fn allows(schema: &Value, value: &DeValue<'_>) -> bool {
     let kind = match value {
-        // JSON has no times: a time stands where a text in its format may.
+        // JSON has no times: a time is allowed where a string is.
         DeValue::String(_) | DeValue::Datetime(_) => "string",
         DeValue::Integer(_) => "integer",
         DeValue::Float(_) => "number",
@@ -94,40 +96,40 @@ fn allows(schema: &Value, value: &DeValue<'_>) -> bool {
         DeValue::Array(_) => "array",
         DeValue::Table(_) => "object",
     };
-    let word = kind_of(schema);
-    word == kind || (word, kind) == ("number", "integer")
+    let named = kind_of(schema);
+    named == kind || (named, kind) == ("number", "integer")
 }
 
-/// The type that a schema names; one of words has none but is of texts.
+/// The type in a schema; an enumeration has none but is one of strings.
 fn kind_of(schema: &Value) -> &str {
-    schema["type"].as_str().unwrap_or(if words(schema).is_empty() { "" } else { "string" })
+    schema["type"].as_str().unwrap_or(if choices(schema).is_empty() { "" } else { "string" })
 }
 
-/// The words that a schema allows: `enum`, or `const` in `oneOf` where each has its own documentation.
-pub(super) fn words(schema: &Value) -> Vec<&str> {
+/// The options that a schema allows: `enum`, or `const` in `oneOf` where each option has its own documentation.
+pub(super) fn choices(schema: &Value) -> Vec<&str> {
     let plain = schema["enum"].as_array().into_iter().flatten().filter_map(Value::as_str);
     let documented = schema["oneOf"].as_array().into_iter().flatten().filter_map(|one| one["const"].as_str());
     plain.chain(documented).collect()
 }
 
-/// That a value is of none of the types that are allowed.
-fn mismatch(value: &DeValue<'_>, alternatives: &[&Value], at: &At) -> String {
+/// The message for a value whose type is none of the allowed ones.
+fn mismatch(value: &DeValue<'_>, alternatives: &[&Value], at: &KeyPath) -> String {
     let table = at.table().filter(|_| value.is_table());
     if let (Some(table), [schema]) = (table, alternatives)
         && kind_of(&schema["items"]) == "object"
     {
         return format!("there may be several of these: write `[{table}]`");
     }
-    let mut wanted: Vec<_> = alternatives.iter().map(|schema| expected(schema)).collect();
-    wanted.dedup();
-    format!("{} where {} is expected", shown(value), wanted.join(" or "))
+    let mut types: Vec<_> = alternatives.iter().map(|schema| expected(schema)).collect();
+    types.dedup();
+    format!("{} where {} is expected", type_of(value), types.join(" or "))
 }
 
-/// What a schema asks for, in words.
+/// The type or the options that a schema allows, as text.
 fn expected(schema: &Value) -> String {
-    let words = words(schema);
-    if !words.is_empty() {
-        return listed(words.into_iter());
+    let options = choices(schema);
+    if !options.is_empty() {
+        return any_of(options.into_iter());
     }
     match kind_of(schema) {
         "string" => "a text in quotes",
@@ -140,8 +142,8 @@ fn expected(schema: &Value) -> String {
     .to_owned()
 }
 
-/// A value in words.
-fn shown(value: &DeValue<'_>) -> &'static str {
+/// The type of a value as text.
+fn type_of(value: &DeValue<'_>) -> &'static str {
     match value {
         DeValue::String(_) => "a text",
         DeValue::Integer(_) => "a whole number",
@@ -153,14 +155,14 @@ fn shown(value: &DeValue<'_>) -> &'static str {
     }
 }
 
-/// Why a number is not within the bounds of the schema.
+/// The message for a number outside the bounds of the schema.
 fn range(number: &DeInteger<'_>, schema: &Value) -> Option<String> {
     let (text, radix) = (number.as_str(), number.radix());
     let value = i128::from_str_radix(text, radix).ok();
     let bound = |key: &str, default: i64| {
         schema[key].as_number().and_then(serde_json::Number::as_i128).unwrap_or(default.into())
     };
-    // schemars leaves the bound of an unsigned type to its format.
+    // schemars states the bound of an unsigned type by `format` only.
     let widest = if schema["format"] == "uint32" { i64::from(u32::MAX) } else { i64::MAX };
     let (least, most) = (bound("minimum", i64::MIN), bound("maximum", widest));
     match value {

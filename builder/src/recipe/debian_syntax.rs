@@ -1,23 +1,23 @@
-//! The small languages of packages and stages: names, versions, suites, addresses. Like [`super::values`], each answer
-//! to a mistake is a sentence for the user.
+//! The syntax of names, versions, suites and URLs of packages and stages. As in [`super::parse`], an error is a
+//! sentence for the user.
 
 use amiforge_rootfs::glob::Globs;
 
-/// A package that is asked for.
+/// A requested package.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct PackageRequest<'a> {
     /// Its name.
     pub(crate) name: &'a str,
     /// Its architecture.
     pub(crate) arch: Option<&'a str>,
-    /// Its version, `*` for anything.
+    /// Its version, with `*` as a wildcard.
     pub(crate) version: Option<&'a str>,
     /// Its suite.
     pub(crate) suite: Option<&'a str>,
 }
 
-/// `name`, `name=version`, `name/suite`, each perhaps with `:architecture` after the name.
-pub(crate) fn request(text: &str) -> Result<PackageRequest<'_>, String> {
+/// Parses `name`, `name=version` or `name/suite`, with an optional `:architecture` after the name.
+pub(crate) fn package_request(text: &str) -> Result<PackageRequest<'_>, String> {
     let (name, version, suite) = match text.find(['=', '/']) {
         Some(at) if text[at..].starts_with('=') => (&text[..at], Some(&text[at + 1..]), None),
         Some(at) => (&text[..at], None, Some(&text[at + 1..])),
@@ -48,7 +48,7 @@ pub(crate) fn package_name(text: &str) -> Result<String, String> {
     ))
 }
 
-/// A path below the address of an archive.
+/// A path below the URL of an archive.
 pub(crate) fn archive_path(text: &str) -> Result<String, String> {
     let plain = |name: &str| !name.is_empty() && !matches!(name, "." | "..");
     if text.split('/').all(plain) && text.bytes().all(|byte| byte.is_ascii_graphic()) {
@@ -57,7 +57,7 @@ pub(crate) fn archive_path(text: &str) -> Result<String, String> {
     Err(format!("`{text}` is not a path in an archive, such as `pool/main/h/hello/hello_2.10.orig.tar.gz`"))
 }
 
-/// A name of packages with `*` for anything.
+/// A package name with `*` as a wildcard.
 pub(crate) fn package_glob(text: &str) -> Result<(), String> {
     let known = |byte: u8| {
         byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'+' | b'-' | b'.' | b'*')
@@ -68,7 +68,7 @@ pub(crate) fn package_glob(text: &str) -> Result<(), String> {
     Err(format!("`{text}` is not a name of packages, such as `nginx` or `nginx*`"))
 }
 
-/// A version, perhaps with `*` for anything.
+/// A version, with `*` as a wildcard.
 pub(crate) fn version(text: &str) -> Result<String, String> {
     let known =
         |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'+' | b'-' | b'~' | b':' | b'*');
@@ -100,7 +100,7 @@ pub(crate) fn component(text: &str) -> Result<(), String> {
     below(text).map_err(|()| format!("`{text}` is not a component, such as `main`"))
 }
 
-/// Names that lead down from a folder, and that need no quoting in an address.
+/// Relative paths without hidden components, of characters that need no quoting in a URL.
 fn below(text: &str) -> Result<(), ()> {
     let known = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-' | b'+' | b'~');
     let name = |name: &str| !name.is_empty() && !name.starts_with('.') && name.bytes().all(known);
@@ -119,12 +119,12 @@ pub(crate) fn archive_name(text: &str) -> Result<String, String> {
     Err(format!("`{text}` is not a name of lower-case letters, digits, `-`, `.` and `_` (64 at most)"))
 }
 
-/// The address of an archive, without a slash at its end.
+/// The URL of an archive, without a slash at its end.
 pub(crate) fn mirror(text: &str) -> Result<String, String> {
     url(text).map(|url| url.trim_end_matches('/').to_owned())
 }
 
-/// An address.
+/// A URL.
 pub(crate) fn url(text: &str) -> Result<String, String> {
     let rest = ["https://", "http://", "file:///"].iter().find_map(|scheme| text.strip_prefix(scheme));
     let plain =
@@ -135,7 +135,7 @@ pub(crate) fn url(text: &str) -> Result<String, String> {
     Err(format!("`{text}` is not an address that begins with `https://`, `http://` or `file:///`"))
 }
 
-/// The address of a git repository.
+/// The URL of a git repository.
 pub(crate) fn git_url(text: &str) -> Result<String, String> {
     let known = ["https://", "http://", "file:///", "ssh://"].iter().any(|scheme| text.starts_with(scheme));
     if known && !text.contains(|c: char| c.is_whitespace() || c.is_control()) {
@@ -146,7 +146,7 @@ pub(crate) fn git_url(text: &str) -> Result<String, String> {
     ))
 }
 
-/// The full id of a commit, by SHA-1 or SHA-256.
+/// The full id of a commit, as SHA-1 or SHA-256.
 pub(crate) fn commit(text: &str) -> Result<String, String> {
     let digits = text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     if digits && matches!(text.len(), 40 | 64) {
@@ -162,7 +162,7 @@ pub(crate) fn glob(text: &str) -> Result<(), String> {
     Globs::new([text]).map(|_| ()).map_err(|error| error.to_string())
 }
 
-/// A locale, or the language that several have in common.
+/// A locale, or the language that several locales share.
 pub(crate) fn locale(text: &str) -> Result<(), String> {
     let known = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'@' | b'-');
     if !text.is_empty() && text.bytes().all(known) {
@@ -171,7 +171,7 @@ pub(crate) fn locale(text: &str) -> Result<(), String> {
     Err(format!("`{text}` is not a locale, such as `en` or `pt_BR`"))
 }
 
-/// A variable and its value.
+/// An environment variable and its value.
 pub(crate) fn variable(name: &str, value: &str) -> Result<(), String> {
     let first = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
     if !first || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
@@ -190,14 +190,17 @@ mod tests {
     #[test]
     fn packages_are_asked_for_by_name_version_suite_and_architecture() {
         let plain = PackageRequest { name: "nginx", arch: None, version: None, suite: None };
-        assert_eq!(request("nginx"), Ok(plain));
-        assert_eq!(request("nginx=1:1.22.*"), Ok(PackageRequest { version: Some("1:1.22.*"), ..plain }));
-        assert_eq!(request("nginx/sid"), Ok(PackageRequest { suite: Some("sid"), ..plain }));
+        assert_eq!(package_request("nginx"), Ok(plain));
+        assert_eq!(
+            package_request("nginx=1:1.22.*"),
+            Ok(PackageRequest { version: Some("1:1.22.*"), ..plain })
+        );
+        assert_eq!(package_request("nginx/sid"), Ok(PackageRequest { suite: Some("sid"), ..plain }));
         let i386 = PackageRequest { arch: Some("i386"), ..plain };
-        assert_eq!(request("nginx:i386=2"), Ok(PackageRequest { version: Some("2"), ..i386 }));
+        assert_eq!(package_request("nginx:i386=2"), Ok(PackageRequest { version: Some("2"), ..i386 }));
         for wrong in ["", "a", "Nginx", "nginx=", "nginx/", "nginx:", "nginx /sid", "nginx=1=2", "-ab", "a_b"]
         {
-            assert!(request(wrong).is_err(), "{wrong}");
+            assert!(package_request(wrong).is_err(), "{wrong}");
         }
     }
 

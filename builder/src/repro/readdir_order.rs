@@ -1,4 +1,5 @@
-//! A copy of a recipe whose folders were filled in another order, so that they name their entries in another one.
+//! A copy of a recipe whose folders were filled in another order, so that `readdir` returns their entries in another
+//! order.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -14,83 +15,84 @@ use rustix::fs::{AtFlags, CWD, FileType, Mode, Timespec, Timestamps, XattrFlags}
 
 use crate::recipe::Recipe;
 
-/// Where a copy is put if it is another file system: one that orders entries in a way of its own.
-const MEMORY: &str = "/dev/shm";
+/// The preferred file system for a copy, because it orders entries differently.
+const TMPFS: &str = "/dev/shm";
 
-/// The largest folder that is copied there.
-const MEMORY_MAX: u64 = 256 << 20;
+/// The largest folder that is copied there, in bytes.
+const TMPFS_MAX: u64 = 256 << 20;
 
-/// Why the order was not varied.
+/// Why the order was not changed.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Refused {
-    /// Nothing has an order.
+pub(super) enum NotReordered {
+    /// The recipe has no folder.
     #[error("the recipe has no source of kind `dir`")]
     NoFolder,
-    /// The folder cannot be moved with the recipe.
-    #[error("`{}` does not stand below the recipe's folder", .0.display())]
+    /// A folder is outside the recipe's folder.
+    #[error("`{}` is not below the recipe's folder", .0.display())]
     Elsewhere(PathBuf),
-    /// Something cannot be copied.
+    /// An entry cannot be copied.
     #[error("`{}` could not be copied: {source}", path.display())]
     Copy {
-        /// What.
+        /// The entry.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
 }
 
-/// A copy, gone when dropped.
+/// A copy, removed when dropped.
 #[derive(Debug)]
-pub(super) struct Shuffled {
-    /// The recipe in it, the same bytes under the same name.
+pub(super) struct ReorderedCopy {
+    /// The recipe in the copy, with the same bytes and the same name.
     pub(super) recipe: PathBuf,
     _folder: tempfile::TempDir,
 }
 
-/// Copies the folder of a recipe: what `dir` sources name is copied with its entries in reverse, all else is linked to.
-pub(super) fn copy(recipe: &Recipe, path: &Path, scratch: &Path) -> Result<Shuffled, Refused> {
+/// Copies the folder of a recipe. The folders of `dir` sources are copied with their entries in reverse order; all else
+/// is linked to.
+pub(super) fn copy(recipe: &Recipe, path: &Path, scratch: &Path) -> Result<ReorderedCopy, NotReordered> {
     let base = path.parent().unwrap_or(Path::new("/"));
     let mut folders = Vec::new();
     for source in &recipe.sources {
         let (SourceKind::Dir { path, .. } | SourceKind::Tar { path } | SourceKind::Oci { path, .. }) =
             &source.kind;
         if path.components().any(|component| component == Component::ParentDir) {
-            return Err(Refused::Elsewhere(path.clone()));
+            return Err(NotReordered::Elsewhere(path.clone()));
         }
         if matches!(source.kind, SourceKind::Dir { .. }) {
-            // The recipe may have been named by a relative path.
+            // The path of the recipe may be relative.
             let whole = std::path::absolute(path).unwrap_or_else(|_| path.clone());
-            let below = whole.strip_prefix(base).map_err(|_| Refused::Elsewhere(path.clone()))?;
+            let below = whole.strip_prefix(base).map_err(|_| NotReordered::Elsewhere(path.clone()))?;
             let names = below.components().filter(|one| *one != Component::CurDir);
             folders.push(names.collect::<PathBuf>());
         }
     }
     if folders.is_empty() {
-        return Err(Refused::NoFolder);
+        return Err(NotReordered::NoFolder);
     }
-    let failed = |path: &Path, source| Refused::Copy { path: path.to_owned(), source };
-    let folder = place(base, &folders, scratch).map_err(|source| failed(scratch, source))?;
+    let failed = |path: &Path, source| NotReordered::Copy { path: path.to_owned(), source };
+    let folder = copy_folder(base, &folders, scratch).map_err(|source| failed(scratch, source))?;
     let mut copying = CopyRun { folders, links: HashMap::new() };
     copying.folder(base, folder.path(), Path::new(""))?;
     let name = path.file_name().unwrap_or_default();
-    Ok(Shuffled { recipe: folder.path().join(name), _folder: folder })
+    Ok(ReorderedCopy { recipe: folder.path().join(name), _folder: folder })
 }
 
-/// A folder for the copy, on another file system than the original where there is one with room.
-fn place(base: &Path, folders: &[PathBuf], scratch: &Path) -> io::Result<tempfile::TempDir> {
-    let elsewhere = fs::metadata(MEMORY)
-        .is_ok_and(|memory| fs::metadata(base).is_ok_and(|base| base.dev() != memory.dev()));
-    let small = || folders.iter().map(|folder| size(&base.join(folder))).sum::<u64>() <= MEMORY_MAX;
+/// A folder for the copy, on another file system than the original if there is one with enough space.
+fn copy_folder(base: &Path, folders: &[PathBuf], scratch: &Path) -> io::Result<tempfile::TempDir> {
+    let elsewhere =
+        fs::metadata(TMPFS).is_ok_and(|tmpfs| fs::metadata(base).is_ok_and(|base| base.dev() != tmpfs.dev()));
+    let small = || folders.iter().map(|folder| size(&base.join(folder))).sum::<u64>() <= TMPFS_MAX;
     if elsewhere
         && small()
-        && let Ok(folder) = tempfile::Builder::new().prefix("amiforge-repro-").tempdir_in(MEMORY)
+        && let Ok(folder) = tempfile::Builder::new().prefix("amiforge-repro-").tempdir_in(TMPFS)
     {
         return Ok(folder);
     }
     tempfile::Builder::new().prefix("shuffled-").tempdir_in(scratch)
 }
 
-/// Bytes below a folder, as far as they can be seen.
+/// Total bytes of the files below a folder; unreadable entries count as zero.
 fn size(folder: &Path) -> u64 {
     let mut stack = vec![folder.to_owned()];
     let mut bytes = 0;
@@ -106,25 +108,25 @@ fn size(folder: &Path) -> u64 {
     bytes
 }
 
-/// A copy under way.
+/// A running copy.
 struct CopyRun {
-    /// What is copied and not linked to, from the recipe's folder.
+    /// The folders that are copied rather than linked to, relative to the recipe's folder.
     folders: Vec<PathBuf>,
-    /// First names of files with several, by device and inode.
+    /// The first copied name of each file with several hard links, by device and inode.
     links: HashMap<(u64, u64), PathBuf>,
 }
 
 impl CopyRun {
     /// Copies the entries of a folder.
-    fn folder(&mut self, from: &Path, to: &Path, below: &Path) -> Result<(), Refused> {
-        let failed = |source| Refused::Copy { path: from.to_owned(), source };
+    fn folder(&mut self, from: &Path, to: &Path, below: &Path) -> Result<(), NotReordered> {
+        let failed = |source| NotReordered::Copy { path: from.to_owned(), source };
         let names: io::Result<Vec<OsString>> =
             fs::read_dir(from).and_then(|entries| entries.map(|entry| Ok(entry?.file_name())).collect());
         let mut names = names.map_err(failed)?;
         names.reverse();
         for name in names {
             let (from, to, below) = (from.join(&name), to.join(&name), below.join(&name));
-            let failed = |source| Refused::Copy { path: from.clone(), source };
+            let failed = |source| NotReordered::Copy { path: from.clone(), source };
             let copied = self.folders.iter().any(|folder| below.starts_with(folder));
             let leads = self.folders.iter().any(|folder| folder.starts_with(&below));
             let stat = fs::symlink_metadata(&from).map_err(failed)?;
@@ -137,9 +139,14 @@ impl CopyRun {
         Ok(())
     }
 
-    /// Copies one entry with what a source reads of it: kind, bytes, mode, time, attributes, hard links.
-    fn entry(&mut self, (from, stat): (&Path, &Metadata), to: &Path, below: &Path) -> Result<(), Refused> {
-        let failed = |source| Refused::Copy { path: from.to_owned(), source };
+    /// Copies everything of an entry that a source reads: kind, bytes, mode, time, attributes, hard links.
+    fn entry(
+        &mut self,
+        (from, stat): (&Path, &Metadata),
+        to: &Path,
+        below: &Path,
+    ) -> Result<(), NotReordered> {
+        let failed = |source| NotReordered::Copy { path: from.to_owned(), source };
         let kind = stat.file_type();
         if stat.nlink() > 1 && !kind.is_dir() {
             if let Some(first) = self.links.get(&(stat.dev(), stat.ino())) {
@@ -173,7 +180,7 @@ impl CopyRun {
     }
 }
 
-/// Copies a regular file with its holes, which a source keeps.
+/// Copies a regular file with its holes, which a source preserves.
 fn file(from: &Path, stat: &Metadata, to: &Path) -> io::Result<()> {
     if stat.blocks().saturating_mul(512) >= stat.len() {
         return fs::copy(from, to).map(|_| ());
@@ -193,7 +200,7 @@ fn file(from: &Path, stat: &Metadata, to: &Path) -> io::Result<()> {
     copy.set_permissions(stat.permissions())
 }
 
-/// Copies extended attributes; those that cannot be read are none that a source would see.
+/// Copies extended attributes. Attributes that cannot be read are skipped: a source cannot read them either.
 fn xattrs(from: &Path, to: &Path) -> io::Result<()> {
     let mut names = vec![0_u8; 64 << 10];
     let Ok(len) = rustix::fs::llistxattr(from, names.as_mut_slice()) else { return Ok(()) };

@@ -1,4 +1,4 @@
-//! Files by address: `https`, `http` and `file`, from any byte on.
+//! Downloads over `https`, `http` and `file`, from any offset.
 
 use std::io::{self, Read, Seek as _, SeekFrom};
 use std::path::Path;
@@ -11,32 +11,32 @@ use ureq::Agent;
 use ureq::http::{StatusCode, header};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
-/// How often something that may pass is tried.
+/// Attempts for an error that may be temporary.
 pub(super) const ATTEMPTS: u32 = 5;
-/// The wait after the first failure; each further one is twice as long.
+/// The delay after the first failure; it doubles with each further one.
 const FIRST_WAIT: Duration = Duration::from_millis(250);
-/// A connection that gives nothing for so long is given up.
-const SILENCE: Duration = Duration::from_mins(1);
+/// The time without data after which a connection is closed.
+const IDLE_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// Why a file could not be had from an address.
+/// Why a file could not be downloaded.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum WireError {
+pub enum TransferError {
     /// There is no such file.
     #[error("there is no such file ({0})")]
     Missing(String),
-    /// The server answers something else than a file.
+    /// The server returned another status.
     #[error("the server answers {0}")]
     Status(u16),
-    /// The server cannot be reached, or the connection broke.
+    /// The server cannot be reached, or the connection was closed.
     #[error("{0}")]
-    Broken(String),
-    /// The file ends too early.
+    Connection(String),
+    /// The file ended early.
     #[error("the connection ended after {got} of {size} bytes")]
     Cut {
-        /// Bytes that came.
+        /// Bytes that were received.
         got: u64,
-        /// Bytes that there are.
+        /// Length of the file.
         size: u64,
     },
     /// The file has another length.
@@ -47,7 +47,7 @@ pub enum WireError {
         /// What it should be.
         size: u64,
     },
-    /// More than such a file can have.
+    /// Longer than the caller's limit.
     #[error("it is longer than {0} bytes, which no such file is")]
     TooLong(u64),
     /// A file of this machine cannot be read.
@@ -55,12 +55,12 @@ pub enum WireError {
     File(#[source] io::Error),
 }
 
-impl WireError {
-    /// Whether it may be gone when tried again.
-    pub(super) fn passes(&self) -> bool {
+impl TransferError {
+    /// Whether another attempt may succeed.
+    pub(super) fn is_temporary(&self) -> bool {
         match self {
             Self::Status(status) => matches!(status, 408 | 429 | 500..=599),
-            Self::Broken(_) | Self::Cut { .. } => true,
+            Self::Connection(_) | Self::Cut { .. } => true,
             _ => false,
         }
     }
@@ -71,39 +71,39 @@ impl WireError {
     }
 }
 
-/// A file that is being had.
+/// An open download.
 pub(super) struct Download {
-    /// The byte that it begins with.
+    /// The offset of its first byte.
     pub(super) from: u64,
-    /// Length of the whole file, where the server tells.
+    /// Length of the whole file, if the server states it.
     pub(super) size: Option<u64>,
     /// The bytes.
     pub(super) body: Box<dyn Read + Send>,
 }
 
-/// Connections, with what the environment says of proxies and certificates.
+/// Connections, with the proxies and certificates of the environment.
 #[derive(Debug, Default)]
-pub struct Wire {
+pub struct HttpClient {
     http: OnceLock<Agent>,
     https: OnceLock<Agent>,
     direct: OnceLock<Agent>,
 }
 
-impl Wire {
-    /// Opens nothing yet.
+impl HttpClient {
+    /// Opens no connection yet.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// All of a file that has at most `most` bytes; what may pass is tried again.
+    /// Downloads a file of at most `most` bytes; temporary errors are retried.
     ///
     /// # Errors
-    /// [`WireError`].
-    pub fn read(&self, url: &str, most: u64, cancel: &CancelToken) -> Result<Vec<u8>, WireError> {
+    /// [`TransferError`].
+    pub fn read(&self, url: &str, most: u64, cancel: &CancelToken) -> Result<Vec<u8>, TransferError> {
         let mut attempt = 1;
         loop {
             match self.read_once(url, most) {
-                Err(error) if error.passes() && attempt < ATTEMPTS && !cancel.is_cancelled() => {
+                Err(error) if error.is_temporary() && attempt < ATTEMPTS && !cancel.is_cancelled() => {
                     pause(attempt, cancel);
                     attempt += 1;
                 }
@@ -112,20 +112,20 @@ impl Wire {
         }
     }
 
-    fn read_once(&self, url: &str, most: u64) -> Result<Vec<u8>, WireError> {
-        let answer = self.open(url, 0)?;
+    fn read_once(&self, url: &str, most: u64) -> Result<Vec<u8>, TransferError> {
+        let download = self.open(url, 0)?;
         let mut bytes = Vec::new();
-        answer.body.take(most.saturating_add(1)).read_to_end(&mut bytes).map_err(|error| broken(&error))?;
+        download.body.take(most.saturating_add(1)).read_to_end(&mut bytes).map_err(|error| broken(&error))?;
         let got = bytes.len() as u64;
-        match answer.size {
-            _ if got > most => Err(WireError::TooLong(most)),
-            Some(size) if size != got => Err(WireError::Cut { got, size }),
+        match download.size {
+            _ if got > most => Err(TransferError::TooLong(most)),
+            Some(size) if size != got => Err(TransferError::Cut { got, size }),
             _ => Ok(bytes),
         }
     }
 
-    /// Asks for a file from a byte on. A server may answer with all of it nevertheless.
-    pub(super) fn open(&self, url: &str, from: u64) -> Result<Download, WireError> {
+    /// Opens a file at an offset. A server may send the whole file instead.
+    pub(super) fn open(&self, url: &str, from: u64) -> Result<Download, TransferError> {
         if let Some(path) = url.strip_prefix("file://") {
             return open_file(path, from);
         }
@@ -133,7 +133,7 @@ impl Wire {
         if from > 0 {
             request = request.header(header::RANGE, format!("bytes={from}-"));
         }
-        let response = request.call().map_err(|error| WireError::Broken(error.to_string()))?;
+        let response = request.call().map_err(|error| TransferError::Connection(error.to_string()))?;
         let status = response.status();
         let number = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
         let length = number(header::CONTENT_LENGTH).and_then(|text| text.parse::<u64>().ok());
@@ -142,14 +142,14 @@ impl Wire {
             (StatusCode::PARTIAL_CONTENT, Some((start, size))) => (start, size),
             (StatusCode::OK, _) => (0, length),
             (StatusCode::NOT_FOUND | StatusCode::GONE, _) => {
-                return Err(WireError::Missing(format!("status {}", status.as_u16())));
+                return Err(TransferError::Missing(format!("status {}", status.as_u16())));
             }
-            _ => return Err(WireError::Status(status.as_u16())),
+            _ => return Err(TransferError::Status(status.as_u16())),
         };
         Ok(Download { from, size, body: Box::new(response.into_body().into_reader()) })
     }
 
-    /// The connections that an address goes over.
+    /// The agent for a URL: by way of a proxy, or directly.
     fn agent(&self, url: &str) -> &Agent {
         let (scheme, rest) = url.split_once("://").unwrap_or_default();
         let host = rest.split(['/', '?']).next().unwrap_or_default();
@@ -164,7 +164,7 @@ impl Wire {
     }
 }
 
-/// Waits before the next attempt, unless somebody asks to stop.
+/// Waits before the next attempt; an interrupt ends the wait.
 pub(super) fn pause(attempt: u32, cancel: &CancelToken) {
     let until = Instant::now() + FIRST_WAIT * 2_u32.saturating_pow(attempt - 1);
     while Instant::now() < until && !cancel.is_cancelled() {
@@ -172,9 +172,9 @@ pub(super) fn pause(attempt: u32, cancel: &CancelToken) {
     }
 }
 
-/// A connection that broke.
-pub(super) fn broken(error: &io::Error) -> WireError {
-    WireError::Broken(format!("the connection broke: {error}"))
+/// The error of a closed connection.
+pub(super) fn broken(error: &io::Error) -> TransferError {
+    TransferError::Connection(format!("the connection broke: {error}"))
 }
 
 fn agent(proxy: Option<&str>) -> Agent {
@@ -188,27 +188,27 @@ fn agent(proxy: Option<&str>) -> Agent {
         .build();
     Agent::config_builder()
         .tls_config(tls)
-        // A proxy that cannot be understood is used by no other program either.
+        // An invalid proxy is ignored, as other programs do.
         .proxy(proxy.and_then(|proxy| ureq::Proxy::new(proxy).ok()))
         .http_status_as_error(false)
         .user_agent(concat!("amiforge/", env!("CARGO_PKG_VERSION")))
-        // Compressed on the way, lengths and ranges would be those of something else.
+        // With compression, lengths and ranges would be those of the compressed bytes.
         .accept_encoding("identity")
-        .timeout_connect(Some(SILENCE))
-        .timeout_recv_response(Some(SILENCE))
-        .timeout_per_read(Some(SILENCE))
+        .timeout_connect(Some(IDLE_TIMEOUT))
+        .timeout_recv_response(Some(IDLE_TIMEOUT))
+        .timeout_per_read(Some(IDLE_TIMEOUT))
         .max_idle_connections_per_host(16)
         .build()
         .into()
 }
 
-/// A variable of the environment by its lower-case name or its upper-case one.
+/// A variable of the environment, by its lower-case or upper-case name.
 fn variable(name: &str) -> Option<String> {
     let set = |name: String| std::env::var(name).ok().filter(|value| !value.is_empty());
     set(name.to_owned()).or_else(|| set(name.to_ascii_uppercase()))
 }
 
-/// Whether a host is in a list such as `localhost,.example.org`: itself, or below a domain.
+/// Whether a host, or a domain above it, is in a list such as `localhost,.example.org`.
 fn is_exempt(host: &str, list: &str) -> bool {
     list.split(',').map(|entry| entry.trim().trim_start_matches("*.").trim_start_matches('.')).any(|entry| {
         let below = || host.strip_suffix(entry).is_some_and(|rest| rest.ends_with('.'));
@@ -216,13 +216,13 @@ fn is_exempt(host: &str, list: &str) -> bool {
     })
 }
 
-/// The first byte and the length of the whole in a `Content-Range`.
+/// The first byte and the total length of a `Content-Range` header.
 fn range(text: &str) -> Option<(u64, Option<u64>)> {
     let (span, size) = text.strip_prefix("bytes ")?.split_once('/')?;
     Some((span.split_once('-')?.0.parse().ok()?, size.parse().ok()))
 }
 
-/// An address in which what an address may not have is escaped; `%` is left as it is.
+/// A URL with invalid characters percent-encoded; `%` is left unchanged.
 fn escaped(url: &str) -> String {
     let keep = |byte: u8| {
         byte.is_ascii_graphic()
@@ -233,7 +233,7 @@ fn escaped(url: &str) -> String {
         .collect()
 }
 
-fn open_file(path: &str, from: u64) -> Result<Download, WireError> {
+fn open_file(path: &str, from: u64) -> Result<Download, TransferError> {
     let opened = amiforge_progress::regular::open(Path::new(path)).and_then(|mut file| {
         let size = file.metadata()?.len();
         file.seek(SeekFrom::Start(from.min(size)))?;
@@ -242,9 +242,9 @@ fn open_file(path: &str, from: u64) -> Result<Download, WireError> {
     match opened {
         Ok((file, size)) => Ok(Download { from: from.min(size), size: Some(size), body: Box::new(file) }),
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-            Err(WireError::Missing(error.to_string()))
+            Err(TransferError::Missing(error.to_string()))
         }
-        Err(error) => Err(WireError::File(error)),
+        Err(error) => Err(TransferError::File(error)),
     }
 }
 

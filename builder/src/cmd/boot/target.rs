@@ -1,4 +1,4 @@
-//! What is booted: a bundle or a raw image of this machine, or an AMI that is fetched first.
+//! The boot target: a local bundle or raw image, or an AMI that is downloaded first.
 
 use std::path::{Path, PathBuf};
 
@@ -13,50 +13,50 @@ use amiforge_machine::boot::{Arch, Firmware};
 use amiforge_progress::CancelToken;
 use anyhow::Context as _;
 
-use super::Args;
-use crate::cmd::Failure;
+use super::args::Args;
+use crate::outcome::Failure;
 use crate::ui::Ui;
 
-/// What is booted.
-pub(super) struct Subject {
-    /// Its name in words.
+/// The image to boot.
+pub(super) struct BootTarget {
+    /// Its name in messages.
     pub(super) name: String,
     /// The raw disk.
     pub(super) disk: PathBuf,
-    /// Its length.
+    /// Its length in bytes.
     pub(super) size: u64,
     pub(super) arch: Arch,
-    /// What starts it if nothing else is said.
+    /// The firmware without `--firmware`.
     pub(super) firmware: Firmware,
-    /// Bundle or raw image that a receipt may vouch for.
-    pub(super) vouched: Option<PathBuf>,
-    /// Digests and length of the image by its manifest.
+    /// The bundle or raw image that a receipt is written for.
+    pub(super) receipt_image: Option<PathBuf>,
+    /// Digests and length of the image in its manifest.
     pub(super) expected: Option<(ImageDigests, u64)>,
-    /// What ids follow from.
+    /// The seed of ids.
     pub(super) seed: Vec<u8>,
     pub(super) ami: String,
     pub(super) region: String,
     pub(super) root_device: String,
     pub(super) sessions: Sessions,
-    /// Holds the disk where it was fetched, and goes with it.
+    /// The folder of a downloaded disk, removed when dropped.
     pub(super) _folder: Option<tempfile::TempDir>,
 }
 
-impl Subject {
-    /// Finds what the arguments name.
+impl BootTarget {
+    /// Opens or downloads the image that the arguments name.
     #[cfg_attr(not(feature = "aws"), expect(unused_variables, reason = "only fetching needs them"))]
-    pub(super) fn find(args: &Args, ui: &Ui, cancel: &CancelToken) -> Result<Self, Failure> {
+    pub(super) fn resolve(args: &Args, ui: &Ui, cancel: &CancelToken) -> Result<Self, Failure> {
         #[cfg(feature = "aws")]
         if let Some(id) = args.image.to_str().filter(|id| id.starts_with("ami-") && !args.image.exists()) {
-            let id = crate::cmd::aws::remote(id)
+            let id = crate::cmd::region::resource_id(id)
                 .map_err(|wrong| Failure::usage(anyhow::anyhow!("`{id}` is {wrong}")))?;
-            return super::remote::fetch(args, &id, ui, cancel);
+            return super::ami::fetch(args, &id, ui, cancel);
         }
-        Self::here(args)
+        Self::local(args)
     }
 
-    /// A bundle or raw image.
-    fn here(args: &Args) -> Result<Self, Failure> {
+    /// Opens a bundle or raw image.
+    fn local(args: &Args) -> Result<Self, Failure> {
         let cannot = || format!("cannot boot `{}`", args.image.display());
         let medium = Medium::open(&args.image).with_context(cannot)?;
         let manifest = medium.bundle().map(|folder| manifest(folder).with_context(cannot)).transpose()?;
@@ -74,7 +74,7 @@ impl Subject {
             size: medium.size(),
             arch,
             firmware: firmware(&medium, arch),
-            vouched: Some(args.image.clone()),
+            receipt_image: Some(args.image.clone()),
             expected: manifest.map(|manifest| ((&manifest).into(), manifest.size)),
             seed: seed.into_bytes(),
             ami,

@@ -1,40 +1,40 @@
-//! Where archives are fetched from: the recipe, the environment, or what apt of this machine is configured to use.
+//! The mirrors of archives: from the recipe, the environment, or the configuration of apt on this machine.
 
 use std::fs;
 use std::path::Path;
 
 use amiforge_rootfs::packages::control;
 
-use super::shown;
+use super::without_credentials;
 use crate::recipe::{ArchiveRole, DebArchive};
 
-/// The variable that names the mirror of the distribution.
+/// The variable of the environment with the mirror of the distribution.
 const VARIABLE: &str = "AMIFORGE_DEB_MIRROR";
 
-/// What this machine knows of mirrors.
+/// The mirrors that this machine knows.
 #[derive(Debug, Clone, Default)]
 pub struct Mirrors {
     /// Variables of the environment that name mirrors.
     variables: Vec<(String, String)>,
-    /// Address and suite of every entry that apt has.
+    /// URL and suite of every entry of apt's configuration.
     apt: Vec<(String, String)>,
 }
 
 impl Mirrors {
-    /// Looks at the environment and at `/etc/apt`.
-    pub fn of_this_machine() -> Self {
+    /// Reads the environment and `/etc/apt`.
+    pub fn from_system() -> Self {
         let variables = std::env::vars_os().filter_map(|(name, value)| {
             let (name, value) = (name.into_string().ok()?, value.into_string().ok()?);
             (name.starts_with(VARIABLE) && !value.is_empty()).then_some((name, value))
         });
-        Self { variables: variables.collect(), apt: configured(Path::new("/etc/apt")) }
+        Self { variables: variables.collect(), apt: apt_entries(Path::new("/etc/apt")) }
     }
 
-    /// Address of the archive that has a suite, without a slash at its end.
+    /// The URL of the mirror of a suite, without a slash at its end.
     ///
     /// # Errors
-    /// A sentence that says how to set it.
-    pub fn find(&self, archive: &DebArchive, suite: &str) -> Result<String, String> {
+    /// A sentence that names the variable to set.
+    pub fn url_for_suite(&self, archive: &DebArchive, suite: &str) -> Result<String, String> {
         let given = self.variable(&own_variable(archive));
         let found = match archive.role {
             ArchiveRole::Security => given.or_else(|| archive.mirror.clone()).or_else(|| {
@@ -43,10 +43,10 @@ impl Mirrors {
             ArchiveRole::Distribution => archive.mirror.clone().or(given).or_else(|| self.variable(VARIABLE)),
             ArchiveRole::Further => archive.mirror.clone().or(given),
         };
-        let found = found.or_else(|| self.of_apt(archive, suite)).ok_or_else(|| {
+        let found = found.or_else(|| self.from_apt(archive, suite)).ok_or_else(|| {
             let variable = variable_of(archive);
             format!(
-                "nothing says where the archive `{}` is: set `{variable}` in the environment, or `mirror` in the \
+                "no mirror of the archive `{}` is configured: set `{variable}` in the environment, or `mirror` in the \
                  recipe, to an address such as `https://deb.example/{}`; apt of this machine has no entry for its \
                  suite `{suite}`",
                 archive.name, archive.name
@@ -58,25 +58,25 @@ impl Mirrors {
         }
         Err(format!(
             "the mirror `{}` of the archive `{}` is not an address that begins with `https://`, `http://` or `file:///`",
-            shown(url),
+            without_credentials(url),
             archive.name
         ))
     }
 
-    /// The same for whichever suite of it is known.
+    /// The URL of the mirror of an archive's first suite.
     ///
     /// # Errors
-    /// As [`Mirrors::find`].
-    pub fn of(&self, archive: &DebArchive) -> Result<String, String> {
-        self.find(archive, archive.suites.first().map(String::as_str).unwrap_or_default())
+    /// As [`Mirrors::url_for_suite`].
+    pub fn url(&self, archive: &DebArchive) -> Result<String, String> {
+        self.url_for_suite(archive, archive.suites.first().map(String::as_str).unwrap_or_default())
     }
 
-    /// Which of the archives an address is of, by their mirrors; the address is without credentials.
-    pub fn owner<'a>(&self, archives: &'a [DebArchive], url: &str) -> Option<&'a DebArchive> {
-        let mirror = |archive: &DebArchive| self.of(archive).ok().map(|mirror| shown(&mirror));
+    /// The archive whose mirror a URL is below; the URL is without credentials.
+    pub fn archive_of_url<'a>(&self, archives: &'a [DebArchive], url: &str) -> Option<&'a DebArchive> {
+        let mirror = |archive: &DebArchive| self.url(archive).ok().map(|mirror| without_credentials(&mirror));
         let below =
             |mirror: &String| url.strip_prefix(mirror.as_str()).is_some_and(|rest| rest.starts_with('/'));
-        // The longest, where one mirror lies below another.
+        // The longest match, because one mirror may be below another.
         let mirrors =
             archives.iter().filter_map(|archive| Some((mirror(archive).filter(below)?.len(), archive)));
         mirrors.max_by_key(|(len, _)| *len).map(|(_, archive)| archive)
@@ -86,11 +86,11 @@ impl Mirrors {
         self.variables.iter().find(|(own, _)| own == name).map(|(_, value)| value.clone())
     }
 
-    /// The address of apt's entry for a suite, preferably one that ends in the name of the archive. Without such an entry,
-    /// that of another suite of the same archive: a mirror carries every suite of its distribution, and the release files
-    /// are checked by their signatures wherever they come from. Only the suites of the known distributions can be
-    /// recognised by their names; others are called `stable` and the like.
-    fn of_apt(&self, archive: &DebArchive, suite: &str) -> Option<String> {
+    /// The URL of apt's entry for a suite, preferably one that ends in the name of the archive. Without such an entry,
+    /// the URL of another suite of the same archive: a mirror has every suite of its distribution, and Release files
+    /// are verified by their signatures wherever they come from. Only the suites of the known distributions identify
+    /// their archive; other archives use names such as `stable`.
+    fn from_apt(&self, archive: &DebArchive, suite: &str) -> Option<String> {
         let named = |url: &str| url.trim_end_matches('/').rsplit('/').next() == Some(archive.name.as_str());
         let known = matches!(archive.name.as_str(), "debian" | "debian-security" | "ubuntu");
         let same_suite: Vec<_> =
@@ -102,23 +102,23 @@ impl Mirrors {
     }
 }
 
-/// The variable of the environment that names the mirror of an archive: the distribution's, or the archive's own.
+/// The variable with the mirror of an archive: the distribution's, or the archive's own.
 pub fn variable_of(archive: &DebArchive) -> String {
     if archive.role == ArchiveRole::Distribution { VARIABLE.to_owned() } else { own_variable(archive) }
 }
 
-/// The variable that is an archive's own.
+/// The variable of an archive that is not the distribution's.
 fn own_variable(archive: &DebArchive) -> String {
     format!("{VARIABLE}_{}", variable_part(&archive.name))
 }
 
-/// A name as part of the name of a variable.
+/// A name in upper case, with `_` for other characters than letters and digits.
 fn variable_part(name: &str) -> String {
     name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' }).collect()
 }
 
-/// The entries for binary packages in the configuration of apt (`sources.list(5)`), in the order that apt reads them.
-fn configured(folder: &Path) -> Vec<(String, String)> {
+/// The entries for binary packages in apt's configuration (`sources.list(5)`), in the order in which apt reads them.
+fn apt_entries(folder: &Path) -> Vec<(String, String)> {
     let mut files = vec![folder.join("sources.list")];
     let listed = fs::read_dir(folder.join("sources.list.d")).into_iter().flatten().flatten();
     let mut parts: Vec<_> = listed.map(|entry| entry.path()).collect();
@@ -136,7 +136,7 @@ fn configured(folder: &Path) -> Vec<(String, String)> {
     entries
 }
 
-/// `deb [options] address suite component…`.
+/// Parses `deb [options] URL suite component…`.
 fn one_line(line: &str) -> Option<(String, String)> {
     let rest = line.split('#').next()?.trim().strip_prefix("deb")?;
     let rest = rest.strip_prefix([' ', '\t'])?.trim_start();
@@ -144,20 +144,20 @@ fn one_line(line: &str) -> Option<(String, String)> {
         Some(options) => options.split_once(']')?.1,
         None => rest,
     };
-    let mut words = rest.split_whitespace();
-    Some((words.next()?.to_owned(), words.next()?.to_owned()))
+    let mut fields = rest.split_whitespace();
+    Some((fields.next()?.to_owned(), fields.next()?.to_owned()))
 }
 
-/// Paragraphs of deb822.
+/// Parses the paragraphs of a deb822 file.
 fn paragraphs(text: &str) -> Vec<(String, String)> {
     let text = control::without_comments(text);
     let mut entries = Vec::new();
     for stanza in control::stanzas(&text).map_while(Result::ok) {
-        let words = |name| stanza.get(name).unwrap_or_default().split_whitespace();
+        let values = |name| stanza.get(name).unwrap_or_default().split_whitespace();
         let enabled = !stanza.get("Enabled").is_some_and(|value| value.eq_ignore_ascii_case("no"));
-        if enabled && words("Types").any(|kind| kind == "deb") {
-            for url in words("URIs") {
-                entries.extend(words("Suites").map(|suite| (url.to_owned(), suite.to_owned())));
+        if enabled && values("Types").any(|kind| kind == "deb") {
+            for url in values("URIs") {
+                entries.extend(values("Suites").map(|suite| (url.to_owned(), suite.to_owned())));
             }
         }
     }
@@ -202,7 +202,7 @@ mod tests {
         let expected =
             [("http://a/debian", "trixie"), ("http://b/debian", "sid"), ("http://b/debian", "experimental")];
         let expected = expected.map(|(url, suite)| (url.to_owned(), suite.to_owned()));
-        assert_eq!(configured(folder.path()), expected);
+        assert_eq!(apt_entries(folder.path()), expected);
     }
 
     #[test]
@@ -219,7 +219,7 @@ mod tests {
             value("AMIFORGE_DEB_MIRROR_DOCKER_CE", "https://m/debian/docker/"),
         ];
         let mirrors = Mirrors { variables, ..Mirrors::default() };
-        let owner = |url| mirrors.owner(&archives, url).map(|archive| archive.name.as_str());
+        let owner = |url| mirrors.archive_of_url(&archives, url).map(|archive| archive.name.as_str());
         assert_eq!(owner("https://m/debian/pool/x.deb"), Some("debian"));
         assert_eq!(owner("https://m/debian/docker/x.deb"), Some("docker ce"));
         assert_eq!(owner("https://m/debianx/x.deb"), None);
@@ -230,31 +230,34 @@ mod tests {
         let main = archive("debian", ArchiveRole::Distribution);
         let security = archive("debian-security", ArchiveRole::Security);
         let mut mirrors = Mirrors::default();
-        let said = mirrors.find(&main, "bookworm").unwrap_err();
-        assert!(said.contains("AMIFORGE_DEB_MIRROR`") && said.contains("bookworm"), "{said}");
+        let error = mirrors.url_for_suite(&main, "bookworm").unwrap_err();
+        assert!(error.contains("AMIFORGE_DEB_MIRROR`") && error.contains("bookworm"), "{error}");
         mirrors.apt = vec![
             ("http://other/x".into(), "bookworm".into()),
             ("http://apt/debian/".into(), "bookworm".into()),
             ("http://apt/docker".into(), "stable".into()),
         ];
-        assert_eq!(mirrors.find(&main, "bookworm").unwrap(), "http://apt/debian");
-        // Another suite of the same archive, which the same mirror has; that of some other archive does not do.
-        assert_eq!(mirrors.find(&main, "trixie").unwrap(), "http://apt/debian");
-        assert!(mirrors.find(&security, "trixie-security").is_err());
+        assert_eq!(mirrors.url_for_suite(&main, "bookworm").unwrap(), "http://apt/debian");
+        // Another suite of the same archive, which this mirror has; the mirror of another archive does not have it.
+        assert_eq!(mirrors.url_for_suite(&main, "trixie").unwrap(), "http://apt/debian");
+        assert!(mirrors.url_for_suite(&security, "trixie-security").is_err());
         let own = archive("own", ArchiveRole::Further);
-        assert!(mirrors.find(&own, "stable").unwrap_err().contains("AMIFORGE_DEB_MIRROR_OWN`"));
+        assert!(mirrors.url_for_suite(&own, "stable").unwrap_err().contains("AMIFORGE_DEB_MIRROR_OWN`"));
         assert_eq!(
-            mirrors.find(&archive("docker", ArchiveRole::Further), "stable").unwrap(),
+            mirrors.url_for_suite(&archive("docker", ArchiveRole::Further), "stable").unwrap(),
             "http://apt/docker"
         );
         mirrors.variables = vec![(VARIABLE.into(), "file:///m/debian/".into())];
-        assert_eq!(mirrors.find(&main, "bookworm").unwrap(), "file:///m/debian");
-        assert_eq!(mirrors.find(&security, "bookworm-security").unwrap(), "file:///m/debian-security");
+        assert_eq!(mirrors.url_for_suite(&main, "bookworm").unwrap(), "file:///m/debian");
+        assert_eq!(
+            mirrors.url_for_suite(&security, "bookworm-security").unwrap(),
+            "file:///m/debian-security"
+        );
         mirrors.variables.push((format!("{VARIABLE}_DEBIAN_SECURITY"), "https://s".into()));
-        assert_eq!(mirrors.find(&security, "bookworm-security").unwrap(), "https://s");
+        assert_eq!(mirrors.url_for_suite(&security, "bookworm-security").unwrap(), "https://s");
         let given = DebArchive { mirror: Some("https://recipe/debian".into()), ..main };
-        assert_eq!(mirrors.find(&given, "bookworm").unwrap(), "https://recipe/debian");
+        assert_eq!(mirrors.url_for_suite(&given, "bookworm").unwrap(), "https://recipe/debian");
         mirrors.variables = vec![(format!("{VARIABLE}_OWN"), "ftp://x".into())];
-        assert!(mirrors.find(&own, "stable").unwrap_err().contains("`ftp://x`"));
+        assert!(mirrors.url_for_suite(&own, "stable").unwrap_err().contains("`ftp://x`"));
     }
 }

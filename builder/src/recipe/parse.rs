@@ -1,5 +1,5 @@
-//! The small languages inside the texts of a recipe: those of [`amiforge_image::values`], modes, owners, ids, paths. Each answer to a mistake
-//! is a sentence for the user; the caller knows where it stands.
+//! The syntax of values in a recipe: those of [`amiforge_image::values`], modes, owners, ids, paths. An error is a
+//! sentence for the user; the caller adds the location.
 
 pub(crate) use amiforge_image::values::{date_of_day, epoch, image_name, moment, seconds_in_range, size};
 use amiforge_rootfs::steps::accounts::Principal;
@@ -39,7 +39,7 @@ pub(crate) fn owner_ids(text: &str) -> Result<(u32, u32), String> {
     ids.ok_or_else(|| format!("`{text}` is not an owner and a group by number, such as `33:33`"))
 }
 
-/// An absolute path in the image, without `.`, `..` and needless slashes; `/` for the root.
+/// An absolute path in the image, without `.`, `..` and repeated slashes; `/` for the root.
 pub(crate) fn image_path(text: &str) -> Result<String, String> {
     let names: Vec<_> = text.split('/').filter(|name| !name.is_empty() && *name != ".").collect();
     if !text.starts_with('/') || names.contains(&"..") || text.contains('\0') {

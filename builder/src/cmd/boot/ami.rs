@@ -1,4 +1,4 @@
-//! An AMI of a region, fetched to be booted: its root volume, as a machine would find it.
+//! An AMI as a boot target: its root volume is downloaded as an instance would read it.
 
 use amiforge_formats::read_at::ReadAt as _;
 use amiforge_image::inspect::Medium;
@@ -9,13 +9,13 @@ use amiforge_publish::ami::AmiRegion;
 use amiforge_publish::{flow, volume};
 use anyhow::{Context as _, anyhow};
 
-use super::Args;
-use super::subject::{self, Subject};
-use crate::cmd::Failure;
-use crate::ui::{Bytes, Ui};
+use super::args::Args;
+use super::target::{self, BootTarget};
+use crate::outcome::Failure;
+use crate::ui::{HumanBytes, Ui};
 
-/// Fetches the AMI that the arguments name.
-pub(super) fn fetch(args: &Args, id: &str, ui: &Ui, cancel: &CancelToken) -> Result<Subject, Failure> {
+/// Downloads the root volume of an AMI.
+pub(super) fn fetch(args: &Args, id: &str, ui: &Ui, cancel: &CancelToken) -> Result<BootTarget, Failure> {
     let cannot = || format!("cannot boot {id}");
     let connected = args.aws.connect(cancel)?;
     let services = connected.services();
@@ -37,7 +37,7 @@ pub(super) fn fetch(args: &Args, id: &str, ui: &Ui, cancel: &CancelToken) -> Res
     ui.status(format_args!(
         "{id}: {root}, {} blocks of a volume of {}{}",
         read.held,
-        Bytes(read.size),
+        HumanBytes(read.size),
         if read.garbage > 0 {
             format!(", {} of garbage as on every encrypted volume", read.garbage)
         } else {
@@ -46,18 +46,18 @@ pub(super) fn fetch(args: &Args, id: &str, ui: &Ui, cancel: &CancelToken) -> Res
     ));
     let medium = Medium::open(&disk).with_context(cannot)?;
     let arch = args.arch().or_else(|| Arch::from_word(image.architecture.as_deref()?)).unwrap_or(Arch::X86);
-    Ok(Subject {
+    Ok(BootTarget {
         name: id.to_owned(),
         size: medium.size(),
         arch,
         firmware: match image.boot_mode.as_deref() {
             Some("legacy-bios") => Firmware::Bios,
             Some("uefi" | "uefi-preferred") => Firmware::Uefi,
-            // What instance types do where an AMI says nothing.
-            _ => subject::firmware(&medium, arch),
+            // The default of instance types for an AMI without a boot mode.
+            _ => target::firmware(&medium, arch),
         },
         disk,
-        vouched: None,
+        receipt_image: None,
         expected: None,
         seed: id.as_bytes().to_vec(),
         ami: id.to_owned(),

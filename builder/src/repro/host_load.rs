@@ -1,4 +1,4 @@
-//! What else the host does while a build runs, and what a build sees of it: other mounts, other work, fewer processors.
+//! Other activity on the host during a build: mounts, a busy processor, and a restriction to one processor.
 
 use std::io::Read as _;
 use std::process::{Child, Command, Stdio};
@@ -8,38 +8,38 @@ use std::thread::JoinHandle;
 
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
-/// Mounts two file systems in memory, which take the numbers that those of the build would have, says so, and waits for
-/// the end of its input.
+/// Mounts two tmpfs file systems, which take the device numbers that those of the build would get, prints a line, and
+/// waits for the end of its input.
 const MOUNT: &str = "mount -t tmpfs none /tmp && mount -t tmpfs none /tmp && echo mounted && read end";
 
-/// Other programs of the host. They end when this is dropped.
+/// The other activity, which ends when this is dropped.
 #[derive(Default)]
-pub(super) struct Surroundings {
+pub(super) struct HostLoad {
     mounts: Option<Child>,
     stop: Arc<AtomicBool>,
-    work: Option<JoinHandle<()>>,
+    busy: Option<JoinHandle<()>>,
 }
 
-impl Surroundings {
-    /// Mounts other file systems, in namespaces of their own. Gives why that cannot be.
+impl HostLoad {
+    /// Mounts other file systems in separate namespaces. The error is the reason why that is impossible.
     pub(super) fn mount(&mut self) -> Result<(), String> {
         let mut command = Command::new("unshare");
         command.args(["--user", "--map-root-user", "--mount", "sh", "-c", MOUNT]);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let child = command.spawn().map_err(|error| format!("`unshare` cannot be started: {error}"))?;
         let child = self.mounts.insert(child);
-        let mut said = [0; 1];
-        let read = child.stdout.as_mut().map(|stdout| stdout.read(&mut said));
+        let mut output = [0; 1];
+        let read = child.stdout.as_mut().map(|stdout| stdout.read(&mut output));
         match read {
             Some(Ok(1)) => Ok(()),
             _ => Err("this user may not mount a file system in memory".to_owned()),
         }
     }
 
-    /// Keeps a processor busy, with the lowest priority: a build on the same one goes on, in other slices of time.
-    pub(super) fn work(&mut self) {
+    /// Keeps a processor busy at the lowest priority: a build on the same processor gets other time slices.
+    pub(super) fn keep_busy(&mut self) {
         let stop = Arc::clone(&self.stop);
-        self.work = Some(std::thread::spawn(move || {
+        self.busy = Some(std::thread::spawn(move || {
             let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), 19);
             while !stop.load(Ordering::Relaxed) {
                 std::hint::spin_loop();
@@ -48,12 +48,12 @@ impl Surroundings {
     }
 }
 
-impl Drop for Surroundings {
+impl Drop for HostLoad {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
-        if let Some(work) = self.work.take() {
-            // It cannot fail: it does nothing.
-            let _ = work.join();
+        if let Some(busy) = self.busy.take() {
+            // The thread cannot panic.
+            let _ = busy.join();
         }
         if let Some(mut child) = self.mounts.take() {
             drop(child.stdin.take());
@@ -62,11 +62,11 @@ impl Drop for Surroundings {
     }
 }
 
-/// The calling thread on one processor, so that what it starts has no other; as it was when dropped.
+/// Restricts the calling thread, and the processes that it starts, to one processor until dropped.
 pub(super) struct OneProcessor(CpuSet);
 
 impl OneProcessor {
-    /// Gives up all processors but the last one. Gives why that cannot be.
+    /// Restricts it to the last processor. The error is the reason why that is impossible.
     pub(super) fn take() -> Result<Self, String> {
         let before = sched_getaffinity(None).map_err(|error| error.to_string())?;
         let last = (0..CpuSet::MAX_CPU).rev().find(|at| before.is_set(*at));
@@ -82,7 +82,7 @@ impl OneProcessor {
 
 impl Drop for OneProcessor {
     fn drop(&mut self) {
-        // What was possible before is still.
+        // The former set is still valid.
         let _ = sched_setaffinity(None, &self.0);
     }
 }
@@ -108,13 +108,13 @@ mod tests {
 
     #[test]
     fn programs_of_the_host_end_with_the_build() {
-        let mut surroundings = Surroundings::default();
-        surroundings.work();
-        if surroundings.mount().is_ok() {
-            let child = surroundings.mounts.as_ref().unwrap().id();
+        let mut load = HostLoad::default();
+        load.keep_busy();
+        if load.mount().is_ok() {
+            let child = load.mounts.as_ref().unwrap().id();
             let mounts = std::fs::read_to_string(format!("/proc/{child}/mounts")).unwrap();
             assert!(mounts.lines().filter(|line| line.contains(" /tmp tmpfs ")).count() >= 2, "{mounts}");
         }
-        drop(surroundings);
+        drop(load);
     }
 }

@@ -1,4 +1,4 @@
-//! What differs between two locks, for people.
+//! The differences between two locks, for output.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,7 +8,7 @@ use amiforge_rootfs::packages::version;
 
 use super::Lock;
 
-/// What became of an input.
+/// The change of an input.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum InputChange {
     /// It is new.
@@ -16,7 +16,7 @@ pub enum InputChange {
         /// The version that it has.
         version: String,
     },
-    /// It is gone.
+    /// It was removed.
     Removed {
         /// The version that it had.
         version: String,
@@ -35,40 +35,46 @@ pub enum InputChange {
         /// The version that it has.
         to: String,
     },
-    /// It has the same version and other bytes.
+    /// It has the same version and another digest.
     Rebuilt {
         /// The version.
         version: String,
     },
 }
 
-/// The differences between two locks. The states of the archives play no part.
+/// The differences between two locks. Dates and digests of archives are not compared.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Changes {
-    /// What changed: whose it is (`image`, or a stage), its name, how.
+pub struct LockDiff {
+    /// The changes: the owner of the input (`image`, or a stage), the name of the input, the change.
     pub list: Vec<(String, String, InputChange)>,
-    /// Bytes to fetch for all of it, before and after.
+    /// Total bytes of the inputs, before and after.
     pub size: (u64, u64),
 }
 
-impl Changes {
-    /// The differences that lead from one lock to another; from nothing, everything is added.
+impl LockDiff {
+    /// The differences between two locks; without an old lock, every input is added.
     pub fn between(old: Option<&Lock>, new: &Lock) -> Self {
         let before = old.map(entries).unwrap_or_default();
         let after = entries(new);
         let mut list = Vec::new();
-        for ((part, name), was) in &before {
+        for ((part, name), old_entry) in &before {
             if !after.contains_key(&(part.clone(), name.clone())) {
-                list.push((part.clone(), name.clone(), InputChange::Removed { version: was.0.clone() }));
+                list.push((
+                    part.clone(),
+                    name.clone(),
+                    InputChange::Removed { version: old_entry.0.clone() },
+                ));
             }
         }
-        for ((part, name), is) in &after {
+        for ((part, name), new_entry) in &after {
             let change = match before.get(&(part.clone(), name.clone())) {
-                None => InputChange::Added { version: is.0.clone() },
-                Some(was) if was == is => continue,
-                Some(was) if was.0 == is.0 => InputChange::Rebuilt { version: is.0.clone() },
-                Some(was) => {
-                    let (from, to) = (was.0.clone(), is.0.clone());
+                None => InputChange::Added { version: new_entry.0.clone() },
+                Some(old_entry) if old_entry == new_entry => continue,
+                Some(old_entry) if old_entry.0 == new_entry.0 => {
+                    InputChange::Rebuilt { version: new_entry.0.clone() }
+                }
+                Some(old_entry) => {
+                    let (from, to) = (old_entry.0.clone(), new_entry.0.clone());
                     if version::compare(&from, &to).is_lt() {
                         InputChange::Upgraded { from, to }
                     } else {
@@ -79,11 +85,11 @@ impl Changes {
             list.push((part.clone(), name.clone(), change));
         }
         list.sort();
-        let size = |lock: &Lock| lock.needs().iter().map(|needed| needed.size).sum();
+        let size = |lock: &Lock| lock.files().iter().map(|file| file.size).sum();
         Self { list, size: (old.map_or(0, size), size(new)) }
     }
 
-    /// Whether nothing differs.
+    /// Whether the locks have the same inputs.
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()
     }
@@ -101,7 +107,7 @@ impl fmt::Display for InputChange {
     }
 }
 
-/// Version (or nothing, for sources) and digest of each input, by whose it is and its name.
+/// Version (empty for sources) and digest of each input, by owner and name.
 fn entries(lock: &Lock) -> BTreeMap<(String, String), (String, String)> {
     let mut entries = BTreeMap::new();
     let foreign = |package: &LockedPackage| {

@@ -1,4 +1,4 @@
-//! What `register` and `publish` share: the arguments that say what an AMI shall be, and the words for what went wrong.
+//! What `register` and `publish` share: the arguments for an AMI, and the failures of AWS calls with their hints.
 
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -12,14 +12,13 @@ use amiforge_publish::keys::KeyError;
 use amiforge_publish::request::{
     AmiOptions, Architecture, Audience, BootMode, Imds, KeyOf, Request, SnapshotSharing, Subject, Tpm, check,
 };
-use amiforge_publish::retry::GaveUp;
 use amiforge_publish::source::ImageSource;
 use amiforge_publish::upload;
 
-use super::Failure;
+use crate::outcome::{Failure, service_hint};
 use crate::ui::Ui;
 
-/// What an AMI shall be.
+/// The arguments for an AMI.
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "AMI")]
 #[group(skip)]
@@ -62,19 +61,19 @@ pub(crate) struct Args {
     root_volume: Option<String>,
 
     /// A further volume: `/dev/sdb=bundle:DIR`, `/dev/sdc=empty:100GiB,gp3`, `/dev/sdd=snapshot:snap-…`, each with
-    /// settings after commas; may be given often
+    /// settings after commas; may be repeated
     #[arg(long = "volume", value_name = "VOLUME")]
     volumes: Vec<String>,
 
-    /// Tag of the AMI and of its snapshots; may be given often
+    /// Tag of the AMI and of its snapshots; may be repeated
     #[arg(long = "tag", value_name = "KEY=VALUE")]
     tags: Vec<String>,
 
-    /// When it counts as deprecated: a day, a moment (RFC 3339), or a number of days such as `365d`
+    /// When it counts as deprecated: a date, a time (RFC 3339), or a number of days such as `365d`
     #[arg(long, value_name = "WHEN")]
     deprecate: Option<String>,
 
-    /// Protect it from being deregistered; `cooldown`: for a day after the protection is taken off, too
+    /// Protect it from being deregistered; `cooldown`: also for a day after the protection is removed
     #[arg(long, value_name = "HOW", value_parser = ["now", "cooldown"], num_args = 0..=1, default_missing_value = "now", require_equals = true)]
     protect: Option<String>,
 
@@ -86,18 +85,18 @@ pub(crate) struct Args {
     #[arg(long)]
     share_snapshots: bool,
 
-    /// Let everybody launch it; asks before it does, on a terminal
+    /// Let everybody launch it; asks for confirmation first, on a terminal
     #[arg(long)]
     public: bool,
 
-    /// Do not ask
+    /// Do not ask for confirmation
     #[arg(long)]
     yes: bool,
 }
 
 impl Args {
-    /// What is asked for, without what only one of the commands has.
-    pub(crate) fn wanted(&self) -> AmiOptions {
+    /// The options of the AMI that both commands have.
+    pub(crate) fn options(&self) -> AmiOptions {
         AmiOptions {
             name: self.name.clone(),
             description: self.description.clone(),
@@ -122,7 +121,7 @@ impl Args {
         }
     }
 
-    /// Asks before something becomes public.
+    /// Asks for confirmation before the AMI becomes public.
     pub(crate) fn confirm(&self, request: &Request, ui: &Ui) -> Result<(), Failure> {
         if !self.public || self.yes {
             return Ok(());
@@ -133,28 +132,31 @@ impl Args {
         );
         match ui.ask(&question) {
             Some(true) => Ok(()),
-            Some(false) => Err(Failure::usage(anyhow::anyhow!("`{}` was not to be public", request.name))),
+            Some(false) => {
+                Err(Failure::usage(anyhow::anyhow!("`{}` was not confirmed to become public", request.name)))
+            }
             None => Err(Failure::usage(anyhow::anyhow!(
-                "`--public` asks before it acts, and there is no terminal"
+                "`--public` needs a confirmation, and there is no terminal"
             ))
             .hint("add `--yes`")),
         }
     }
 }
 
-/// The request, or every mistake in what is asked for.
+/// The request, or a failure with every mistake in the options.
 pub(crate) fn request(
-    wanted: &AmiOptions,
+    options: &AmiOptions,
     subject: &Subject,
     region: &str,
     cannot: &str,
 ) -> Result<Request, Failure> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs() as i64);
-    check(wanted, subject, region, now)
+    check(options, subject, region, now)
         .map_err(|mistakes| Failure::usage(anyhow::Error::from(mistakes).context(cannot.to_owned())))
 }
 
-/// A failure with what to do about it. `publish` also knows what it left behind, and the command that takes it back.
+/// A failure with its hint. For `publish` the hint also lists the resources that were left and the command that deletes
+/// them.
 pub(crate) fn failure(error: AmiError, cannot: String, publish: Option<(&Left, &str)>) -> Failure {
     let hint = hint(&error, publish);
     let failure = Failure::from(anyhow::Error::from(error).context(cannot));
@@ -164,9 +166,9 @@ pub(crate) fn failure(error: AmiError, cannot: String, publish: Option<(&Left, &
     }
 }
 
-/// How to go on after an error that the same command may get over.
-fn go_on(publish: Option<(&Left, &str)>) -> String {
-    let again = "the same command goes on where it was";
+/// A hint for errors after which the same command can resume.
+fn resume_hint(publish: Option<(&Left, &str)>) -> String {
+    let again = "the same command resumes";
     match publish {
         None => again.to_owned(),
         Some((Left { published: true, .. }, _)) => format!("{again}; what is published stays as it is"),
@@ -215,43 +217,21 @@ fn hint(error: &AmiError, publish: Option<(&Left, &str)>) -> Option<String> {
         }
         AmiError::Call { source, .. }
         | AmiError::Upload { source: PublishError::Call { source, .. } | PublishError::Put { source, .. }, .. } => {
-            of_fault(source).unwrap_or_else(|| go_on(publish))
+            service_hint(source).unwrap_or_else(|| resume_hint(publish))
         }
         AmiError::Upload { .. } | AmiError::StillPending { .. } | AmiError::Interrupted | AmiError::Failed { .. } => {
-            go_on(publish)
+            resume_hint(publish)
         }
         _ => return None,
     })
 }
 
-/// What to do when a raw file was written to while it was sent.
+/// The hint when a raw file was changed during the upload.
 pub(crate) const RAW_CHANGED: &str =
     "once nothing writes to the file any more, the same command sends what has changed";
 
-/// What to do about a call that the service, or the way to it, refuses.
-pub(crate) fn of_fault(gave_up: &GaveUp) -> Option<String> {
-    let hint = match gave_up.fault.kind {
-        ServiceErrorKind::NoCredentials => {
-            "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, choose a `--profile`, or run `aws sso login`"
-        }
-        ServiceErrorKind::Signature => {
-            "check the access key and its secret, this machine's clock, and that the region is enabled for the account"
-        }
-        ServiceErrorKind::Unreachable => {
-            "check the names of the region and the endpoint, HTTPS_PROXY and NO_PROXY"
-        }
-        ServiceErrorKind::Untrusted => {
-            "name a file (PEM) with the certificate authority that signed it in AWS_CA_BUNDLE, or as `ca_bundle` of the \
-             profile; without one those of this machine are trusted"
-        }
-        ServiceErrorKind::Denied => "`amiforge publish … --dry-run` prints the IAM policy that is needed",
-        _ => return None,
-    };
-    Some(hint.to_owned())
-}
-
-/// The key that the options of a command name.
-pub(crate) fn key(named: Option<&str>, encrypt: bool) -> KeyOf {
+/// The KMS key that the options of a command name.
+pub(crate) fn encryption_key(named: Option<&str>, encrypt: bool) -> KeyOf {
     match (named, encrypt) {
         (Some(key), _) => KeyOf::named(key),
         (None, true) => KeyOf::Default,
@@ -259,8 +239,8 @@ pub(crate) fn key(named: Option<&str>, encrypt: bool) -> KeyOf {
     }
 }
 
-/// A failure about a key, with what to do about it.
-pub(crate) fn of_key(error: KeyError, cannot: String) -> Failure {
+/// A failure about a KMS key, with its hint.
+pub(crate) fn key_failure(error: KeyError, cannot: String) -> Failure {
     let hint = match &error {
         KeyError::Call { source, region, .. } => match source.fault.kind {
             ServiceErrorKind::NotFound => {
@@ -269,7 +249,7 @@ pub(crate) fn of_key(error: KeyError, cannot: String) -> Failure {
             ServiceErrorKind::Denied => {
                 Some("name the key by its ARN, or let the caller use `kms:DescribeKey`".to_owned())
             }
-            _ => of_fault(source),
+            _ => service_hint(source),
         },
         KeyError::Unusable { .. } => Some("name a symmetric key that is enabled".to_owned()),
         _ => None,
@@ -281,16 +261,16 @@ pub(crate) fn of_key(error: KeyError, cannot: String) -> Failure {
     }
 }
 
-/// How an upload is done where nobody says otherwise: a local region has no quota to stay under.
+/// The limit of blocks per second if the option is not given: none for a local region, which has no quota.
 pub(crate) fn rate(given: Option<u32>, local: bool) -> u32 {
     given.unwrap_or(if local { 0 } else { upload::UploadOptions::default().rate })
 }
 
-/// Secrets that a refusal names one by one.
+/// The number of secrets that a refusal lists.
 const SECRETS_NAMED: usize = 5;
 
-/// Refuses an image with secrets that its recipe does not allow: whoever gets it would have them.
-pub(crate) fn demand_no_secrets(source: &ImageSource, cannot: &str) -> Result<(), Failure> {
+/// Refuses an image with secrets that its recipe does not allow: everybody who can launch it could read them.
+pub(crate) fn refuse_secrets(source: &ImageSource, cannot: &str) -> Result<(), Failure> {
     let secrets = source.manifest().map(|manifest| manifest.origin.secrets.as_slice()).unwrap_or_default();
     let refused: Vec<_> = secrets.iter().filter(|secret| secret.is_refused()).collect();
     if refused.is_empty() {
@@ -304,7 +284,7 @@ pub(crate) fn demand_no_secrets(source: &ImageSource, cannot: &str) -> Result<()
     let (count, named) = (refused.len(), named.join("; "));
     let fact = format!("the image holds {count} secrets that all its machines would share: {named}{more}");
     Err(Failure::from(anyhow::anyhow!(fact).context(cannot.to_owned())).hint(
-        "remove them, have them made at the first boot, or say under `[secrets]` of the recipe why they may stay, and build \
+        "remove them, have them made at the first boot, or allow them with a reason under `[secrets]` of the recipe, and build \
          again; `amiforge preflight` lists them",
     ))
 }

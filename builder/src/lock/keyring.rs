@@ -1,17 +1,17 @@
-//! The keys that archives are checked with: of the recipe, or of this machine.
+//! The keys that archives are verified with: from the recipe, or from this machine.
 
 use std::path::{Path, PathBuf};
 
 use amiforge_rootfs::packages::signature::Keyring;
 
-use super::error::ArchiveFault;
+use super::error::SuiteError;
 use crate::recipe::SignerKeys;
 
-/// Where packages put the keys of distributions.
+/// Where packages install the keys of distributions.
 const HOST: &str = "/usr/share/keyrings";
 
-/// The keyrings; none for an archive that is trusted unsigned.
-pub(super) fn keyrings(keys: &SignerKeys) -> Result<Vec<Keyring>, ArchiveFault> {
+/// The keyrings; none for an archive that is trusted without a signature.
+pub(super) fn keyrings(keys: &SignerKeys) -> Result<Vec<Keyring>, SuiteError> {
     match keys {
         SignerKeys::Unsigned => Ok(Vec::new()),
         SignerKeys::File { path, name } => read(name, path).map(|keyring| vec![keyring]),
@@ -22,7 +22,7 @@ pub(super) fn keyrings(keys: &SignerKeys) -> Result<Vec<Keyring>, ArchiveFault> 
     }
 }
 
-/// The file of keys that this machine has for a distribution.
+/// The file with the keys of a distribution on this machine.
 fn of_host(folder: &Path, distribution: &str) -> Option<PathBuf> {
     ["gpg", "pgp", "asc"]
         .map(|ending| folder.join(format!("{distribution}-archive-keyring.{ending}")))
@@ -30,20 +30,20 @@ fn of_host(folder: &Path, distribution: &str) -> Option<PathBuf> {
         .find(|path| path.is_file())
 }
 
-fn missing(distribution: &str) -> ArchiveFault {
+fn missing(distribution: &str) -> SuiteError {
     let package = match distribution {
         "ubuntu" => "ubuntu-keyring".to_owned(),
         other => format!("{other}-archive-keyring"),
     };
-    ArchiveFault::Keys(format!(
+    SuiteError::Keys(format!(
         "this machine has no keys of `{distribution}`: there is no `{HOST}/{distribution}-archive-keyring.gpg`; install \
          the package `{package}`, or name a file of keys as `keyring` in the recipe"
     ))
 }
 
-fn read(name: &str, path: &Path) -> Result<Keyring, ArchiveFault> {
+fn read(name: &str, path: &Path) -> Result<Keyring, SuiteError> {
     let bytes = amiforge_progress::regular::read(path)
-        .map_err(|source| ArchiveFault::KeyFile { path: path.to_owned(), source })?;
-    let failed = |source| ArchiveFault::Signature { url: name.to_owned(), source: Box::new(source) };
+        .map_err(|source| SuiteError::KeyFile { path: path.to_owned(), source })?;
+    let failed = |source| SuiteError::Signature { url: name.to_owned(), source: Box::new(source) };
     Keyring::read(name, &bytes).map_err(failed)
 }

@@ -1,0 +1,106 @@
+//! What several commands read: recipe, lock, store and `SOURCE_DATE_EPOCH`, each with the failure and its hint.
+
+use std::env;
+use std::path::{Path, PathBuf};
+
+use amiforge::lock::LockError;
+use amiforge::pipeline;
+use amiforge::recipe::{Recipe, RecipeError};
+use amiforge_store::Store;
+
+use crate::outcome::Failure;
+
+/// Reads the recipe; its errors are usage errors.
+pub(super) fn load_recipe(path: &Path) -> Result<Recipe, Failure> {
+    let name = format!("cannot use the recipe `{}`", path.display());
+    Recipe::load(path).map_err(|error| match &error {
+        RecipeError::Invalid(_) => Failure::usage(anyhow::Error::from(error).context(name))
+            .hint("`amiforge schema` prints every key, for editors that complete and check them"),
+        RecipeError::Read { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
+            Failure::usage(anyhow::Error::from(error).context(name))
+                .hint("`amiforge new DIR` starts a recipe that builds as it is")
+        }
+        _ => Failure::usage(anyhow::Error::from(error).context(name)),
+    })
+}
+
+/// The value of `SOURCE_DATE_EPOCH`, if it is set and not empty.
+pub(super) fn source_date_epoch() -> Result<Option<i64>, Failure> {
+    let Some(value) = env::var_os("SOURCE_DATE_EPOCH").filter(|value| !value.is_empty()) else {
+        return Ok(None);
+    };
+    let seconds = pipeline::parse_source_date_epoch(&value.to_string_lossy());
+    seconds.map(Some).map_err(|error| {
+        Failure::usage(anyhow::Error::from(error).context("cannot determine the time of the build"))
+    })
+}
+
+/// The cache folder of this program (XDG Base Directory Specification); `None` if neither `XDG_CACHE_HOME` nor `HOME`
+/// is an absolute path.
+pub(super) fn default_store() -> Option<PathBuf> {
+    let set = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let cache = set("XDG_CACHE_HOME").or_else(|| set("HOME").map(|home| home.join(".cache")));
+    cache.map(|cache| cache.join("amiforge"))
+}
+
+/// Opens the store in `folder`, else in the user's cache folder.
+pub(super) fn open_store(folder: Option<&Path>) -> Result<Store, Failure> {
+    let folder = folder.map(Path::to_owned).or_else(default_store);
+    let folder = folder.ok_or_else(|| {
+        let error =
+            anyhow::anyhow!("neither `XDG_CACHE_HOME` nor `HOME` is set").context("cannot find the store");
+        Failure::usage(error).hint("name it with `--store DIR`")
+    })?;
+    Ok(Store::at(&folder))
+}
+
+/// The failure for a lock that is missing, stale or invalid, with the command that makes one.
+pub(super) fn lock_failure(error: LockError, title: String, recipe: &Path) -> Failure {
+    let recipe = recipe.display();
+    let (mistake, hint) = match &error {
+        LockError::Missing { .. } => (true, Some(format!("`amiforge lock {recipe}` makes it"))),
+        LockError::Stale { .. } => (true, Some(format!("`amiforge lock {recipe}` brings it up to date"))),
+        LockError::Malformed { .. } => {
+            let hint =
+                format!("remove it, and `amiforge lock {recipe}` makes it anew, with the newest versions");
+            (true, Some(hint))
+        }
+        LockError::UnknownPackage { .. } => {
+            (true, Some("`--update` alone takes newer versions of all".to_owned()))
+        }
+        LockError::Resolve { .. } => (true, None),
+        _ => (false, None),
+    };
+    let error = anyhow::Error::from(error).context(title);
+    let failure = if mistake { Failure::usage(error) } else { Failure::from(error) };
+    match hint {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
+}
+
+#[cfg(feature = "fetch")]
+/// Where inputs are stored and how many are fetched in parallel.
+#[derive(Debug, clap::Args)]
+pub(super) struct StoreArgs {
+    /// Folder where inputs are kept [default: amiforge in the user's cache folder]
+    #[arg(long, value_name = "DIR")]
+    store: Option<PathBuf>,
+
+    /// Files fetched in parallel
+    #[arg(short, long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=64))]
+    jobs: u16,
+}
+
+#[cfg(feature = "fetch")]
+impl StoreArgs {
+    /// Opens the store.
+    pub(super) fn open(&self) -> Result<Store, Failure> {
+        open_store(self.store.as_deref())
+    }
+
+    /// The number of files fetched in parallel.
+    pub(super) fn jobs(&self) -> usize {
+        usize::from(self.jobs)
+    }
+}

@@ -1,0 +1,138 @@
+//! The outcome of a command: success, difference, or a failure with its hint; the exit code follows from it. Knows no
+//! command and no terminal.
+
+#[cfg(feature = "aws")]
+use amiforge_publish::fault::ServiceErrorKind;
+#[cfg(feature = "aws")]
+use amiforge_publish::retry::GaveUp;
+
+/// The outcome of a command that did not fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// Done as requested: exit code 0.
+    Success,
+    /// A comparison or verification found a difference: exit code 3. The result names it.
+    Difference,
+}
+
+/// Why a command failed.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    /// The chain of errors; the first says "cannot <verb> <object>".
+    pub(crate) error: anyhow::Error,
+    /// Decides the exit code.
+    pub(crate) class: ErrorClass,
+    /// What the user can do next, often a command to run.
+    pub(crate) hint: Option<String>,
+}
+
+/// The class of a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ErrorClass {
+    /// The work failed: exit code 1.
+    Failed,
+    /// The command line or the recipe is invalid: exit code 2.
+    Usage,
+}
+
+impl Failure {
+    /// A failure caused by the command line or the recipe.
+    pub(crate) fn usage(error: anyhow::Error) -> Self {
+        Self { error, class: ErrorClass::Usage, hint: None }
+    }
+
+    /// The same failure with a hint.
+    #[must_use]
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+/// A failure as `--json` shows it.
+#[derive(Debug, serde::Serialize)]
+pub(crate) struct FailureJson {
+    /// The service's code for the error if a service refused a call, else `usage`, `interrupted` or `failed`.
+    code: String,
+    /// What failed: the first message of the chain.
+    message: String,
+    /// The causes, from the outermost to the innermost.
+    causes: Vec<String>,
+    /// What to do next.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<String>,
+}
+
+impl Failure {
+    /// The failure as `--json` shows it.
+    pub(crate) fn to_json(&self) -> FailureJson {
+        let code = match self.class {
+            ErrorClass::Usage => "usage".to_owned(),
+            ErrorClass::Failed if self.error.root_cause().to_string() == "interrupted" => {
+                "interrupted".to_owned()
+            }
+            ErrorClass::Failed => self.service_code().unwrap_or_else(|| "failed".to_owned()),
+        };
+        FailureJson {
+            code,
+            message: self.error.to_string(),
+            causes: self.error.chain().skip(1).map(ToString::to_string).collect(),
+            hint: self.hint.clone(),
+        }
+    }
+
+    #[cfg(feature = "aws")]
+    fn service_code(&self) -> Option<String> {
+        let fault = &failed_call(&self.error)?.fault;
+        Some(fault.code.clone().unwrap_or_else(|| format!("{:?}", fault.kind)))
+    }
+
+    #[cfg(not(feature = "aws"))]
+    fn service_code(&self) -> Option<String> {
+        None
+    }
+}
+
+impl From<anyhow::Error> for Failure {
+    /// A failure of the work. If a call to a service failed, the hint for its error is added, whichever command made
+    /// the call.
+    fn from(error: anyhow::Error) -> Self {
+        #[cfg(feature = "aws")]
+        let hint = failed_call(&error).and_then(service_hint);
+        #[cfg(not(feature = "aws"))]
+        let hint = None;
+        Self { error, class: ErrorClass::Failed, hint }
+    }
+}
+
+/// The failed call in the chain of an error.
+#[cfg(feature = "aws")]
+fn failed_call(error: &anyhow::Error) -> Option<&GaveUp> {
+    error.chain().find_map(|cause| cause.downcast_ref())
+}
+
+/// The result of every command.
+pub(crate) type CommandResult = Result<Outcome, Failure>;
+
+/// A hint for a call that the service refused or that did not reach it.
+#[cfg(feature = "aws")]
+pub(crate) fn service_hint(gave_up: &GaveUp) -> Option<String> {
+    let hint = match gave_up.fault.kind {
+        ServiceErrorKind::NoCredentials => {
+            "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, choose a `--profile`, or run `aws sso login`"
+        }
+        ServiceErrorKind::Signature => {
+            "check the access key and its secret, this machine's clock, and that the region is enabled for the account"
+        }
+        ServiceErrorKind::Unreachable => {
+            "check the names of the region and the endpoint, HTTPS_PROXY and NO_PROXY"
+        }
+        ServiceErrorKind::Untrusted => {
+            "name a file (PEM) with the certificate authority that signed it in AWS_CA_BUNDLE, or as `ca_bundle` of the \
+             profile; without one those of this machine are trusted"
+        }
+        ServiceErrorKind::Denied => "`amiforge publish … --dry-run` prints the IAM policy that is needed",
+        _ => return None,
+    };
+    Some(hint.to_owned())
+}
