@@ -1,4 +1,4 @@
-//! Trees written out as folders, for oracles that look at files; and folders lines as text, to be compared.
+//! Trees written to folders, for oracles that read files; and folders described as text, for comparison.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsStr;
@@ -12,7 +12,7 @@ use amiforge_formats::digest::Digest;
 use amiforge_formats::plan::Sources;
 use amiforge_formats::tree::{Content, NodeId, NodeKind, Origin, Tree};
 
-/// Writes a tree without devices into a folder that is there. Only root can give files away.
+/// Writes a tree without devices into an existing folder. Only root can set the owners.
 ///
 /// # Panics
 /// When the system refuses.
@@ -48,10 +48,10 @@ pub fn write_tree(tree: &Tree, sources: &dyn Sources, folder: &Path) {
     }
 }
 
-/// The bytes of a content.
+/// The bytes of a file's content.
 ///
 /// # Panics
-/// When they cannot be read.
+/// When a source cannot be read.
 pub fn content_bytes(content: &Content, sources: &dyn Sources) -> Vec<u8> {
     let mut bytes = vec![0; content.len() as usize];
     for segment in content.segments() {
@@ -64,7 +64,7 @@ pub fn content_bytes(content: &Content, sources: &dyn Sources) -> Vec<u8> {
     bytes
 }
 
-/// Every path in a folder with its kind, mode, owner, links, and content; times of files only.
+/// Every path in a folder with its mode, owner, link count, and content; modification times of files only.
 ///
 /// # Panics
 /// When the system refuses.
@@ -89,7 +89,7 @@ pub fn describe(folder: &Path) -> BTreeMap<String, String> {
     lines
 }
 
-/// What differs between two folders that were lines, one line for each path.
+/// The differences of two folders that were described, one line for each path.
 pub fn differences(one: &BTreeMap<String, String>, other: &BTreeMap<String, String>) -> Vec<String> {
     let names: std::collections::BTreeSet<&String> = one.keys().chain(other.keys()).collect();
     let differs = names.into_iter().filter(|name| one.get(*name) != other.get(*name));

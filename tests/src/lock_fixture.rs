@@ -1,4 +1,4 @@
-//! Recipes with packages, archives beside them, and the program run on both with a store of their own.
+//! A recipe with packages, an archive for it, and the program run on both with a store of their own.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use crate::debs::{Deb, Key, Signing, Suite, WrittenArchive};
 use crate::{program, scratch};
 
-/// A recipe in a folder, with an archive that it takes packages from.
+/// A folder with a recipe and the archive of its packages.
 #[derive(Debug)]
 pub struct LockFixture {
     folder: TempDir,
@@ -17,7 +17,7 @@ pub struct LockFixture {
 }
 
 impl LockFixture {
-    /// A recipe that wants `packages` of the suite `stable` of `distribution = "tests"`; nothing where there is no gpg.
+    /// A recipe with `packages` of the suite `stable` of `distribution = "tests"`; `None` when gpg is not installed.
     ///
     /// # Panics
     /// When the folder cannot be written.
@@ -33,7 +33,7 @@ impl LockFixture {
         self.folder.path().join(name)
     }
 
-    /// Writes the recipe anew, with more keys for the source.
+    /// Writes the recipe, with more keys for the source.
     ///
     /// # Panics
     /// When it cannot be written.
@@ -50,7 +50,7 @@ impl LockFixture {
         suite.write(&self.path("archive"), Signing::Inline(&self.key))
     }
 
-    /// The usual archive: `app` needs `lib`, and `other` is not needed.
+    /// Sample packages: `app` depends on `lib`, and no package on `other`.
     pub fn sample_packages() -> Vec<Deb> {
         let bytes = crate::archive::noise(300_000, 5);
         vec![
@@ -63,12 +63,12 @@ impl LockFixture {
     /// The text of the lock.
     ///
     /// # Panics
-    /// When there is none.
+    /// When there is no lock.
     pub fn lock_text(&self) -> String {
         std::fs::read_to_string(self.path("recipe.lock")).expect("recipe.lock")
     }
 
-    /// A command of the program with the recipe, the store of this fixture, and a mirror.
+    /// A command of the program with the recipe, the fixture's store, and a mirror.
     pub fn command(&self, verb: &str, mirror: &str) -> Command {
         let mut command = Command::new(program::path());
         command.arg(verb).arg(self.path("recipe.toml")).arg("--store").arg(self.path("store"));
@@ -76,7 +76,7 @@ impl LockFixture {
         command
     }
 
-    /// Runs a command with further arguments, and gives what it said.
+    /// Runs a command with further arguments, and returns its status and output.
     ///
     /// # Panics
     /// When it cannot be started.
@@ -84,7 +84,7 @@ impl LockFixture {
         self.command(verb, mirror).args(more).output().expect("amiforge starts")
     }
 
-    /// Runs a command that has to succeed; what it wrote to standard output.
+    /// Runs a command that has to succeed, and returns its standard output.
     ///
     /// # Panics
     /// When it fails.
@@ -95,10 +95,10 @@ impl LockFixture {
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
-    /// Runs a command that has to fail with an exit code; what it said.
+    /// Runs a command that has to fail with an exit code, and returns its standard error.
     ///
     /// # Panics
-    /// When it ends otherwise.
+    /// When it ends with another code.
     pub fn must_fail(&self, code: i32, verb: &str, mirror: &str, more: &[&str]) -> String {
         let output = self.run(verb, mirror, more);
         let err = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -107,7 +107,7 @@ impl LockFixture {
     }
 }
 
-/// Files in the folder of objects of a store: complete ones, and others.
+/// The number of complete and of partial files in the folder of objects of a store.
 pub fn count_objects(store: &Path) -> (usize, usize) {
     let listed = std::fs::read_dir(store.join("objects")).into_iter().flatten().flatten();
     let hidden: Vec<_> = listed.map(|entry| entry.file_name().to_string_lossy().starts_with('.')).collect();

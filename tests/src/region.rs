@@ -1,5 +1,5 @@
-//! A local region in the test's own process, services that call it on a clock that makes waiting short, and what the
-//! region saw.
+//! A local region in the test's own process, clients that call it on an accelerated clock, and the requests that the
+//! region received.
 
 use std::path::Path;
 use std::pin::Pin;
@@ -14,7 +14,7 @@ use amiforge_publish::backoff::{Pace, PublishClock};
 use amiforge_publish::services::Services;
 use tokio::runtime::Runtime;
 
-/// How many times faster than the machine's clock the tests' clock goes.
+/// How many times faster than the machine's clock the clock of the tests runs.
 const SPEEDUP: u32 = 40;
 
 /// A local region and its clients.
@@ -22,14 +22,14 @@ const SPEEDUP: u32 = 40;
 pub struct Region {
     /// The server.
     pub running: RegionServer,
-    /// What it saw.
+    /// The requests that it received.
     pub request_log: Arc<RequestLog>,
-    /// The clients' configuration.
+    /// The configuration of the clients.
     pub config: AwsConfig,
     runtime: Runtime,
 }
 
-/// A clock that goes faster than the machine's, so that budgets of minutes are spent in seconds.
+/// A clock that runs faster than the machine's, so that retry budgets of minutes are spent in seconds.
 #[derive(Debug)]
 struct FastClock(Instant);
 
@@ -44,12 +44,12 @@ impl PublishClock for FastClock {
 }
 
 impl Region {
-    /// A quick and faultless region with its state in a folder.
+    /// A region without delays and faults, with its state in a folder.
     pub fn start(folder: &Path) -> Self {
         Self::with(folder, |_| {})
     }
 
-    /// The same, made as `set` says.
+    /// The same with the configuration that `set` changes.
     ///
     /// # Panics
     /// When it does not start.
@@ -57,7 +57,7 @@ impl Region {
         Self::with_attempt_timeout(folder, None, set)
     }
 
-    /// The same, with clients that wait so long for an answer.
+    /// The same, with clients that wait at most `attempt` for a response.
     ///
     /// # Panics
     /// When it does not start.
@@ -83,7 +83,7 @@ impl Region {
         Self { running, request_log, config, runtime }
     }
 
-    /// Services on the hasty clock.
+    /// The clients, on the accelerated clock.
     pub fn services(&self) -> Services<EbsClient, SnapshotsClient> {
         Services {
             ebs: Arc::new(self.config.ebs()),
@@ -93,22 +93,22 @@ impl Region {
         }
     }
 
-    /// Runs work to its end.
+    /// Runs a future to its end.
     pub fn block_on<F: Future>(&self, work: F) -> F::Output {
         self.runtime.block_on(work)
     }
 
-    /// Plays a script of faults from now on.
+    /// Injects faults by a script, which replaces the one before.
     pub fn inject(&self, faults: FaultScript) {
         self.running.region().set_faults(faults);
     }
 
-    /// The requests of an action that were answered well.
+    /// The number of requests of an action that succeeded.
     pub fn successes(&self, action: &str) -> usize {
         self.request_log.successes().get(action).copied().unwrap_or(0)
     }
 
-    /// Every request of an action.
+    /// Every request of an action, in the order of arrival.
     pub fn requests(&self, action: &str) -> Vec<LoggedRequest> {
         self.request_log.requests().into_iter().filter(|seen| seen.action == action).collect()
     }

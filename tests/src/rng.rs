@@ -1,11 +1,11 @@
-//! Numbers that follow from a seed, for tests that choose at random and can be repeated.
+//! Pseudo-random numbers from a seed, so that a test that chooses at random can be repeated.
 
-/// A generator (xorshift); its seed is not zero.
+/// A pseudo-random number generator (xorshift64), made from its seed, which must not be zero.
 #[derive(Debug)]
 pub struct Rng(pub u64);
 
 impl Rng {
-    /// A number from 0 to `end`, which is not zero and not reached.
+    /// The next number in `0..end`; `end` must not be zero.
     pub fn below(&mut self, end: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;

@@ -1,4 +1,4 @@
-//! The tree of a tar, as a build reads it from an input that nobody pinned.
+//! The system tree of a tar, read as a build reads an input without a pinned digest.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use amiforge_rootfs::sources::{DigestPin, SourceKind, SourceSpec};
 use amiforge_store::Store;
 use amiforge_store::blobs::Blobs;
 
-/// Reads a tar; `blobs` gives its contents, and what has to be unpacked goes to `folder`.
+/// Reads a tar; contents are read by `blobs`, and the scratch store is in `folder`.
 pub fn from_tar(tar: &Path, folder: &Path, blobs: &mut Blobs) -> Assembled {
     let spec = SourceSpec {
         label: "tar".to_owned(),

@@ -40,11 +40,11 @@ fn what_is_only_untidy_is_told_and_read() {
         assert_eq!(read::read(&disk).unwrap().copy, Copy::Primary, "{fault}");
         let findings = check::check(&disk).unwrap();
         // An entry that only the primary has so is also told as not being the same in both.
-        let told = |fault: &TableCorruption| !matches!(fault, TableCorruption::EntriesDisagree);
+        let is_own = |fault: &TableCorruption| !matches!(fault, TableCorruption::EntriesDisagree);
         let found: Vec<_> = findings
             .iter()
             .map(|finding| (finding.place, &finding.fault))
-            .filter(|(_, fault)| told(fault))
+            .filter(|(_, fault)| is_own(fault))
             .collect();
         assert_eq!(found, [(place, &fault)]);
     }

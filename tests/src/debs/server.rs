@@ -1,4 +1,4 @@
-//! A mirror on the loopback interface that serves a folder, answers ranges, and fails when told to.
+//! A mirror on the loopback interface that serves a folder, with ranges (RFC 9110) and injected faults.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,31 +9,31 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-/// How requests for a path fail.
+/// A fault of the responses for a path.
 #[derive(Debug, Clone, Copy)]
 pub enum InjectedFault {
-    /// So many times, the connection ends after so many bytes of the body.
+    /// The first `times` responses end after `after` bytes of the body.
     Cut {
         /// Bytes of the body that are sent.
         after: usize,
-        /// How often.
+        /// Number of responses.
         times: u32,
     },
-    /// So many times, this status is the answer.
+    /// The first `times` responses have this status.
     Status {
         /// The status.
         code: u16,
-        /// How often.
+        /// Number of responses.
         times: u32,
     },
-    /// The body comes in small pieces with pauses between them.
+    /// The body is sent in pieces of 16 KiB with pauses of 20 ms.
     Slow,
 }
 
-/// A request that came.
+/// A request that the server received.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReceivedRequest {
-    /// The target as it stands in the request line; a whole address when it came to a proxy.
+    /// The target of the request line; an absolute URL when the server is used as a proxy.
     pub target: String,
     /// The `Range` header.
     pub range: Option<String>,
@@ -57,7 +57,7 @@ impl Server {
     /// Serves `folder`.
     ///
     /// # Panics
-    /// When no port can be had.
+    /// When it cannot listen on a port.
     pub fn start(folder: &Path) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
         let port = listener.local_addr().expect("an address").port();
@@ -71,19 +71,19 @@ impl Server {
         thread::spawn(move || {
             for connection in listener.incoming().flatten() {
                 let state = Arc::clone(&state);
-                // A client that goes away is no fault of the server.
+                // A client may close the connection at any time.
                 thread::spawn(move || drop(answer(connection, &state)));
             }
         });
         server
     }
 
-    /// Its address.
+    /// Its URL.
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// From now on, requests for paths that end so fail so.
+    /// Injects a fault into later requests for paths that end in `ending`.
     ///
     /// # Panics
     /// When another thread panicked.
@@ -99,7 +99,7 @@ impl Server {
         self.state.requests.lock().expect("requests").clone()
     }
 
-    /// Forgets the requests so far.
+    /// Clears the list of requests.
     ///
     /// # Panics
     /// When another thread panicked.
@@ -109,7 +109,7 @@ impl Server {
 }
 
 impl State {
-    /// The fault that this request meets, counted down.
+    /// The fault for this request; its counter is decremented.
     fn fault(&self, path: &str) -> Option<InjectedFault> {
         let mut faults = self.faults.lock().expect("faults");
         let (_, fault) = faults.iter_mut().find(|(ending, _)| path.ends_with(ending.as_str()))?;

@@ -1,4 +1,4 @@
-//! Archives in a folder: pools, indexes and signed releases, as Debian's repository format has them.
+//! Archives in a folder: pools, indexes and signed releases in Debian's repository format.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -22,47 +22,47 @@ pub struct Suite {
     pub valid_until: Option<i64>,
     /// Packages by component.
     pub components: Vec<(String, Vec<Deb>)>,
-    /// Architectures that it names, besides those of its packages.
+    /// Architectures in the Release, in addition to those of its packages.
     pub architectures: Vec<String>,
     /// Compressed forms of its indexes, in the order of the Release.
     pub indexes: Vec<Compression>,
-    /// Whether indexes can be had by their digest.
+    /// Whether indexes are also stored under `by-hash`.
     pub by_hash: bool,
 }
 
 /// How a release is signed.
 #[derive(Debug, Clone, Copy)]
 pub enum Signing<'a> {
-    /// In itself: `InRelease`.
+    /// Inline: `InRelease`.
     Inline(&'a Key),
-    /// Beside it: `Release` and `Release.gpg`.
+    /// Detached: `Release` and `Release.gpg`.
     Detached(&'a Key),
-    /// Both ways.
+    /// Inline and detached.
     Both(&'a Key),
-    /// Not at all: `Release` alone.
+    /// `Release` without a signature.
     Unsigned,
 }
 
-/// What was made.
+/// An archive that was written.
 #[derive(Debug, Clone)]
 pub struct WrittenArchive {
-    /// The folder of the archive: what a mirror's address names.
+    /// The folder of the archive, which is the root of a mirror.
     pub folder: PathBuf,
     /// Paths of the packages below it, in the order of the suite.
     pub pool: Vec<String>,
-    /// The Release, unsigned.
+    /// The text of the Release, unsigned.
     pub release: String,
 }
 
 impl WrittenArchive {
-    /// The address of the folder.
+    /// The `file:` URL of the folder.
     pub fn url(&self) -> String {
         format!("file://{}", self.folder.display())
     }
 }
 
 impl Suite {
-    /// A suite with one component, `main`, dated 2026-11-01 and valid for ever.
+    /// A suite with one component, `main`, dated 2026-11-01 and without an end of validity.
     pub fn new(name: &str, packages: Vec<Deb>) -> Self {
         Self {
             name: name.to_owned(),
@@ -83,14 +83,14 @@ impl Suite {
         self
     }
 
-    /// The same, not valid any longer after a time.
+    /// The same with an end of validity.
     #[must_use]
     pub fn valid_until(mut self, at: i64) -> Self {
         self.valid_until = Some(at);
         self
     }
 
-    /// Writes it into the archive at `folder`, where other suites may stand already.
+    /// Writes it into the archive at `folder`, which may have other suites.
     ///
     /// # Panics
     /// When the folder cannot be written.
@@ -111,7 +111,7 @@ impl Suite {
                     }
                     listed.push((name, bytes));
                 }
-                // The plain form is in every Release, be it there to fetch or not.
+                // Every Release lists the uncompressed index, whether the archive stores it or not.
                 let name = format!("{component}/binary-{arch}/Packages");
                 if !self.indexes.contains(&Compression::None) {
                     listed.push((name, index.into_bytes()));
@@ -156,7 +156,7 @@ impl Suite {
     }
 }
 
-/// Writes a package into the pool; its path and its bytes.
+/// Writes a package into the pool and returns its path and bytes.
 fn write_package(folder: &Path, component: &str, deb: &Deb) -> (String, Vec<u8>) {
     let path = format!("pool/{component}/{}/{}/{}", &deb.name[..1], deb.name, deb.file_name());
     let bytes = deb.bytes();
@@ -164,7 +164,7 @@ fn write_package(folder: &Path, component: &str, deb: &Deb) -> (String, Vec<u8>)
     (path, bytes)
 }
 
-/// The `Packages` for an architecture.
+/// The text of the `Packages` index for an architecture.
 fn index(packages: &[Deb], paths: &[(String, Vec<u8>)], arch: &str) -> String {
     let mut text = String::new();
     for (deb, (path, bytes)) in packages.iter().zip(paths) {
@@ -200,7 +200,7 @@ fn write_file(path: &Path, bytes: &[u8]) {
     fs::write(path, bytes).expect("a file is written");
 }
 
-/// A time as a Release has it, such as `Sun, 01 Nov 2026 00:00:00 UTC`.
+/// A time in the format of a Release, such as `Sun, 01 Nov 2026 00:00:00 UTC`.
 pub(super) fn release_date(seconds: i64) -> String {
     const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
     const MONTHS: [&str; 12] =
@@ -232,8 +232,8 @@ mod tests {
     fn times_are_written_as_date_does() {
         for seconds in [0, 951_782_399, 951_868_800, 1_793_491_200, 4_107_542_399] {
             let args = ["-u", "-d", &format!("@{seconds}"), "+%a, %d %b %Y %H:%M:%S UTC"];
-            let said = std::process::Command::new("date").env("LC_ALL", "C").args(args).output().unwrap();
-            assert_eq!(release_date(seconds), String::from_utf8(said.stdout).unwrap().trim());
+            let text = std::process::Command::new("date").env("LC_ALL", "C").args(args).output().unwrap();
+            assert_eq!(release_date(seconds), String::from_utf8(text.stdout).unwrap().trim());
         }
     }
 
@@ -270,10 +270,10 @@ mod tests {
             "APT::Sandbox::User=".to_owned(),
         ];
         let options: Vec<String> = options.into_iter().flat_map(|option| ["-o".to_owned(), option]).collect();
-        let said = oracle::must("apt-get", &[options.as_slice(), &["update".to_owned()]].concat());
-        assert!(!said.contains("Err:") && !said.contains("W:"), "{said}");
+        let output = oracle::must("apt-get", &[options.as_slice(), &["update".to_owned()]].concat());
+        assert!(!output.contains("Err:") && !output.contains("W:"), "{output}");
         let install = ["--print-uris", "-y", "install", "hello", "doc"].map(str::to_owned);
-        let said = oracle::must("apt-get", &[options.as_slice(), &install].concat());
-        assert!(said.contains(&made.pool[0]) && said.contains(&made.pool[1]), "{said}");
+        let output = oracle::must("apt-get", &[options.as_slice(), &install].concat());
+        assert!(output.contains(&made.pool[0]) && output.contains(&made.pool[1]), "{output}");
     }
 }

@@ -31,8 +31,8 @@ fn script_with(name: &str, modules: &[&str], accounts: Option<&str>, change: imp
     let mut config = RegionConfig::new(folder.path());
     change(&mut config);
     let running = RegionServer::start(config).expect("the local region starts");
-    let said = python::must(&python, &format!("local_region/{name}"), &[running.endpoint()]);
-    assert_eq!(said.lines().last(), Some("OK"), "{name}: {said}");
+    let output = python::must(&python, &format!("local_region/{name}"), &[running.endpoint()]);
+    assert_eq!(output.lines().last(), Some("OK"), "{name}: {output}");
 }
 
 /// Another account, for what is shared.
@@ -110,6 +110,6 @@ fn every_region_that_the_documents_and_the_help_name_is_one() {
     let folder = tempfile::tempdir().expect("a scratch folder");
     let running = RegionServer::start(RegionConfig::new(folder.path())).expect("the local region starts");
     let args: Vec<_> = std::iter::once(running.endpoint()).chain(named).collect();
-    let said = python::must(&python, "local_region/regions.py", &args);
-    assert_eq!(said.lines().last(), Some("OK"), "{said}");
+    let output = python::must(&python, "local_region/regions.py", &args);
+    assert_eq!(output.lines().last(), Some("OK"), "{output}");
 }

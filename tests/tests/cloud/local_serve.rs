@@ -22,11 +22,11 @@ impl Server {
             .stderr(Stdio::null())
             .spawn()
             .expect("amiforge starts");
-        let told = serde_json::Deserializer::from_reader(child.stdout.take().expect("its output"))
+        let report = serde_json::Deserializer::from_reader(child.stdout.take().expect("its output"))
             .into_iter::<serde_json::Value>()
             .next();
-        let told = told.expect("it tells of itself").expect("JSON");
-        Self { child, endpoint: told["endpoint"].as_str().expect("an endpoint").to_owned() }
+        let report = report.expect("it tells of itself").expect("JSON");
+        Self { child, endpoint: report["endpoint"].as_str().expect("an endpoint").to_owned() }
     }
 
     /// SIGKILL.
@@ -47,8 +47,8 @@ fn life(name: &str, modules: &[&str]) {
     let Some(python) = python::with(modules) else { return };
     let folder = tempfile::tempdir().expect("a scratch folder");
     let server = Server::start(&folder.path().join("region"));
-    let said = python::must(&python, name, &[&server.endpoint]);
-    assert_eq!(said.lines().last(), Some("OK"), "{said}");
+    let output = python::must(&python, name, &[&server.endpoint]);
+    assert_eq!(output.lines().last(), Some("OK"), "{output}");
 }
 
 #[test]

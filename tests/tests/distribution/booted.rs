@@ -58,13 +58,13 @@ impl LockedRecipe {
     /// guest whose kernel crashed, and for no other reason, is shown and started once more.
     pub(crate) fn boot_successfully(&self, what: &str, words: &[&str]) -> String {
         let words = [&PATIENCE, &["--timeout", TIMEOUT][..], words].concat();
-        let (mut code, mut told, mut said) = self.boot(what, &words);
-        if code == Some(3) && told.contains("reason: the kernel crashed") {
-            eprintln!("once more after this:\n{told}\n{said}");
-            (code, told, said) = self.boot(what, &words);
+        let (mut code, mut stdout, mut stderr) = self.boot(what, &words);
+        if code == Some(3) && stdout.contains("reason: the kernel crashed") {
+            eprintln!("once more after this:\n{stdout}\n{stderr}");
+            (code, stdout, stderr) = self.boot(what, &words);
         }
-        assert_eq!(code, Some(0), "{words:?}: {told}\n{said}");
-        told
+        assert_eq!(code, Some(0), "{words:?}: {stdout}\n{stderr}");
+        stdout
     }
 
     /// The bundle that is booted.
@@ -77,8 +77,8 @@ impl LockedRecipe {
         let mut command = Command::new(program::path());
         command.env("AMIFORGE_LOCAL_REGION", self.path("region"));
         command.args(["publish", "--json", "--quiet", "--region", "local"]).arg(self.path("out"));
-        let told: Value = serde_json::from_str(&must(&command.output().unwrap())).unwrap();
-        let ami = told.to_string();
+        let report: Value = serde_json::from_str(&must(&command.output().unwrap())).unwrap();
+        let ami = report.to_string();
         let at = ami.find("ami-").unwrap_or_else(|| panic!("no AMI in {ami}"));
         ami[at..].chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '-').collect()
     }
@@ -94,8 +94,8 @@ fn a_configured_server_boots_by_either_firmware_and_is_set_up_by_cloud_init() {
                 test $(df -B1M --output=size / | tail -1) -gt 5000 && hostname";
     let script = script.to_string_lossy();
     let words = ["--volume-size", "6 GiB", "--user-data", &script, "--run", LOGIN, "--run", look];
-    let told = fixture.boot_successfully(&fixture.out(), &words);
-    assert!(told.contains("ip-169-254-169-15"), "{told}");
+    let stdout = fixture.boot_successfully(&fixture.out(), &words);
+    assert!(stdout.contains("ip-169-254-169-15"), "{stdout}");
     fixture
         .boot_successfully(&fixture.out(), &["--firmware", "bios", "--bus", "virtio", "--expect", "login:"]);
 }
@@ -111,8 +111,8 @@ fn a_native_server_without_cloud_init_is_set_up_by_units_of_its_own() {
                 test $(df -B1M --output=size / | tail -1) -gt 5000 && hostname && ls /etc/ssh/ssh_host_ed25519_key";
     let script = script.to_string_lossy();
     let words = ["--bus", "virtio", "--volume-size", "6 GiB", "--user-data", &script, "--run", look];
-    let told = fixture.boot_successfully(&fixture.out(), &words);
-    assert!(told.contains("ip-169-254-169-15"), "{told}");
+    let stdout = fixture.boot_successfully(&fixture.out(), &words);
+    assert!(stdout.contains("ip-169-254-169-15"), "{stdout}");
     fixture.boot_successfully(&fixture.out(), &["--firmware", "bios", "--expect", "login:"]);
 }
 
@@ -165,19 +165,19 @@ fn what_cannot_boot_says_why() {
         let Some(fixture) = LockedRecipe::new(&booting(native(), &[keys])) else { return };
         fixture.build("out");
         let words = ["--json", "--bus", bus, "--expect", "login:", "--timeout", "200"];
-        let (code, told, said) = fixture.boot(&fixture.out(), &words);
-        assert_eq!(code, Some(3), "{keys:?}: {told}\n{said}");
-        let told: Value = serde_json::from_str(&told).unwrap();
-        println!("{keys:?}: {}", told["reason"]);
-        assert!(told["reason"].to_string().contains(reason), "{keys:?}: {told:#}");
+        let (code, stdout, stderr) = fixture.boot(&fixture.out(), &words);
+        assert_eq!(code, Some(3), "{keys:?}: {stdout}\n{stderr}");
+        let report: Value = serde_json::from_str(&stdout).unwrap();
+        println!("{keys:?}: {}", report["reason"]);
+        assert!(report["reason"].to_string().contains(reason), "{keys:?}: {report:#}");
     }
     let Some(fixture) = LockedRecipe::new(&native().to_string()) else { return };
     damage(&fixture.build("out"));
     let words = ["--json", "--firmware", "uefi", "--expect", "login:", "--timeout", "100"];
-    let (code, told, said) = fixture.boot(&fixture.path("out/disk.raw").to_string_lossy(), &words);
-    assert_eq!(code, Some(3), "{told}\n{said}");
-    let told: Value = serde_json::from_str(&told).unwrap();
-    println!("a damaged kernel image: {}", told["reason"]);
-    let kind = told["reason"]["kind"].as_str().unwrap();
-    assert!(["loader-refused", "nothing-to-boot"].contains(&kind), "{told:#}");
+    let (code, stdout, stderr) = fixture.boot(&fixture.path("out/disk.raw").to_string_lossy(), &words);
+    assert_eq!(code, Some(3), "{stdout}\n{stderr}");
+    let report: Value = serde_json::from_str(&stdout).unwrap();
+    println!("a damaged kernel image: {}", report["reason"]);
+    let kind = report["reason"]["kind"].as_str().unwrap();
+    assert!(["loader-refused", "nothing-to-boot"].contains(&kind), "{report:#}");
 }

@@ -165,9 +165,9 @@ fn what_slips_through_is_found_and_its_file_named() {
     let (recipe, store) = (fixture.recipe(), fixture.path("store"));
     let words = ["repro", &recipe.to_string_lossy(), "--builds", "2", "--store", &store.to_string_lossy()];
     let output = program::run(&words);
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert_eq!(output.status.code(), Some(3), "{said}{}", String::from_utf8_lossy(&output.stderr));
-    assert!(said.contains("/opt/slips"), "{said}");
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(3), "{stdout}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(stdout.contains("/opt/slips"), "{stdout}");
 }
 
 /// Packages whose scripts make what is different each time: a certificate, a directory with ids and times of its
@@ -200,9 +200,9 @@ fn what_scripts_of_packages_draw_is_the_same_in_every_build() {
     fs::write(fixture.recipe(), format!("{DRAWING}\n[sandbox]\nclock = \"real\"\n")).unwrap();
     let folders = [again("c"), again("d")].map(|bundle| bundle.folder.to_string_lossy().into_owned());
     let output = program::run(&["diff", &folders[0], &folders[1]]);
-    let told = String::from_utf8_lossy(&output.stdout);
-    assert_eq!(output.status.code(), Some(3), "{told}");
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(3), "{stdout}");
     for file in ["/etc/aliases.db", "/etc/ssl/certs/ssl-cert-snakeoil.pem", "/var/lib/ldap/data.mdb"] {
-        assert!(told.contains(file), "no {file} in {told}");
+        assert!(stdout.contains(file), "no {file} in {stdout}");
     }
 }

@@ -41,7 +41,7 @@ struct Built {
     fixture: LockedRecipe,
     bundle: Bundle,
     /// What the build said, as JSON.
-    told: Value,
+    report: Value,
 }
 
 impl Example {
@@ -49,7 +49,7 @@ impl Example {
     fn build(&self) -> Option<Built> {
         let fixture = LockedRecipe::of_example(self.name)?;
         let start = Instant::now();
-        let (bundle, told) = fixture.build_with_report("out");
+        let (bundle, report) = fixture.build_with_report("out");
         println!("{}: built in {:.1} s", self.name, start.elapsed().as_secs_f64());
         let listing = verified_listing(&bundle);
         for line in self.listed {
@@ -58,12 +58,12 @@ impl Example {
         for line in self.unlisted.iter().chain(&["/etc/ssh/ssh_host_"]) {
             assert!(!has_line(&listing, line), "{} has `{line}…`", self.name);
         }
-        let layers: Vec<_> = told["layers"].as_array().unwrap().iter().map(|one| &one["name"]).collect();
+        let layers: Vec<_> = report["layers"].as_array().unwrap().iter().map(|one| &one["name"]).collect();
         assert_eq!(layers, self.layers);
-        let said = program::run(&["preflight", &bundle.folder.to_string_lossy(), "--json"]);
-        let report: Value = serde_json::from_slice(&said.stdout).unwrap();
-        assert_eq!(report["findings"], Value::Array(Vec::new()), "{}", self.name);
-        Some(Built { fixture, bundle, told })
+        let output = program::run(&["preflight", &bundle.folder.to_string_lossy(), "--json"]);
+        let preflight: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(preflight["findings"], Value::Array(Vec::new()), "{}", self.name);
+        Some(Built { fixture, bundle, report })
     }
 
     /// Publishes it to a region on this machine and launches it.
@@ -76,10 +76,10 @@ impl Example {
         words.extend(self.page.iter().flat_map(|(page, _)| ["--get", *page]));
         words.extend(self.shows.iter().flat_map(|(command, _)| ["--run", *command]));
         let start = Instant::now();
-        let told = built.fixture.boot_successfully(&ami, &words);
-        println!("{}: shown in {:.0} s\n{told}", self.name, start.elapsed().as_secs_f64());
+        let output = built.fixture.boot_successfully(&ami, &words);
+        println!("{}: shown in {:.0} s\n{output}", self.name, start.elapsed().as_secs_f64());
         for (_, words) in self.page.iter().chain(&self.shows) {
-            assert!(told.contains(words), "{}: no `{words}` in {told}", self.name);
+            assert!(output.contains(words), "{}: no `{words}` in {output}", self.name);
         }
     }
 }
@@ -104,7 +104,7 @@ fn the_web_server_serves_its_page_and_a_rebuild_is_the_same() {
     let bundle = &built.bundle;
     let cleaned = bundle.manifest["cleaned"].as_array().unwrap();
     assert!(cleaned.iter().any(|one| one["rule"] == "ssh-host-keys"), "{cleaned:?}");
-    assert!(built.told["layers"].as_array().unwrap().iter().all(|layer| layer["reused"] == false));
+    assert!(built.report["layers"].as_array().unwrap().iter().all(|layer| layer["reused"] == false));
     let inputs = bundle.manifest["inputs"].as_array().unwrap();
     let is_apache =
         |one: &Value| one["kind"] == "deb" && one["name"].as_str().unwrap().starts_with("apache2 ");
@@ -130,8 +130,8 @@ fn bill(path: &Path) {
 /// A rebuild takes every layer from the store and is the same; a damaged entry of the store is noticed and made anew.
 fn no_damaged_byte_is_believed(built: &Built) {
     let (fixture, first) = (&built.fixture, &built.bundle);
-    let (again, told) = fixture.build_with_report("again");
-    assert!(told["layers"].as_array().unwrap().iter().all(|layer| layer["reused"] == true), "{told}");
+    let (again, report) = fixture.build_with_report("again");
+    assert!(report["layers"].as_array().unwrap().iter().all(|layer| layer["reused"] == true), "{report}");
     assert_same(first, &again);
     verified_listing(&again);
     // What is known of the image is an entry of the store like any other.
@@ -154,9 +154,9 @@ fn no_damaged_byte_is_believed(built: &Built) {
     let (path, at) = found.expect("the program lies in the store");
     flip(&path, at);
     let output = fixture.command("again", "store").output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains(&*path.file_name().unwrap().to_string_lossy()), "{said}");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains(&*path.file_name().unwrap().to_string_lossy()), "{stderr}");
     assert!(!path.exists(), "the damaged entry is still there");
     assert_same(first, &fixture.build("again"));
 }
@@ -206,9 +206,9 @@ fn lamp_asks_its_database_and_a_changed_file_is_built_without_running_anything()
     let (log, command) = (fixture.path("strace.log"), fixture.command("out", "store"));
     let mut traced = Command::new(oracle::find("strace").unwrap());
     traced.args(["-f", "-e", "trace=execve,execveat", "-o"]).arg(&log).arg(command.get_program());
-    let told = must(&traced.args(command.get_args()).output().unwrap());
-    let told: Value = serde_json::from_str(&told).unwrap();
-    assert!(told["layers"].as_array().unwrap().iter().all(|layer| layer["reused"] == true), "{told}");
+    let output = must(&traced.args(command.get_args()).output().unwrap());
+    let output: Value = serde_json::from_str(&output).unwrap();
+    assert!(output["layers"].as_array().unwrap().iter().all(|layer| layer["reused"] == true), "{output}");
     let log = fs::read_to_string(log).unwrap();
     assert_eq!(log.matches("exec").count(), 1, "only the program itself is started:\n{log}");
     let text = read_file(&built.bundle, table);
@@ -316,6 +316,6 @@ fn a_build_that_is_killed_leaves_its_packages_to_the_next() {
     child.kill().unwrap();
     child.wait().unwrap();
     fs::write(fixture.recipe(), recipe("true")).unwrap();
-    let (_, told) = fixture.build_with_report("out");
-    assert_eq!(told["layers"][0]["reused"], true, "{told}");
+    let (_, report) = fixture.build_with_report("out");
+    assert_eq!(report["layers"][0]["reused"], true, "{report}");
 }

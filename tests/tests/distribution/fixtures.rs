@@ -34,8 +34,8 @@ impl LockedRecipe {
                 .output()
                 .unwrap();
             if !output.status.success() {
-                let said = String::from_utf8_lossy(&output.stderr);
-                oracle::skip(&format!("the archive cannot be had: {said}"));
+                let stderr = String::from_utf8_lossy(&output.stderr);
+                oracle::skip(&format!("the archive cannot be had: {stderr}"));
                 return None;
             }
         }
@@ -81,8 +81,8 @@ impl LockedRecipe {
     /// Builds with the first store, and gives what the program told as JSON.
     pub(crate) fn build_with_report(&self, out: &str) -> (Bundle, serde_json::Value) {
         let output = self.command(out, "store").output().unwrap();
-        let told = must(&output);
-        (Bundle::open(&self.path(out)), serde_json::from_str(&told).unwrap())
+        let stdout = must(&output);
+        (Bundle::open(&self.path(out)), serde_json::from_str(&stdout).unwrap())
     }
 
     /// The command that builds with a store.
@@ -132,8 +132,8 @@ pub(crate) fn assert_same(one: &Bundle, other: &Bundle) {
     assert_eq!(names(one), names(other));
     if one.digest() != other.digest() {
         let (one, other) = (one.folder.to_string_lossy(), other.folder.to_string_lossy());
-        let said = program::run(&["diff", &one, &other]);
-        panic!("{one} and {other} differ:\n{}", String::from_utf8_lossy(&said.stdout));
+        let output = program::run(&["diff", &one, &other]);
+        panic!("{one} and {other} differ:\n{}", String::from_utf8_lossy(&output.stdout));
     }
     for name in names(one).iter().filter(|name| *name != "disk.raw") {
         let read = |bundle: &Bundle| fs::read(bundle.folder.join(name)).unwrap();

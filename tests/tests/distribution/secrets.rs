@@ -67,10 +67,10 @@ fn unrelated_images_share_no_secret_and_machines_make_their_own() {
         ]);
         fixture.build_with_report(name)
     };
-    let (one, told) = keep("first");
-    assert_eq!(told["layers"][0]["reused"], true, "{told}");
-    let (other, told) = keep("another");
-    assert_eq!(told["layers"][0]["reused"], Value::Bool(false), "{told}");
+    let (one, report) = keep("first");
+    assert_eq!(report["layers"][0]["reused"], true, "{report}");
+    let (other, report) = keep("another");
+    assert_eq!(report["layers"][0]["reused"], Value::Bool(false), "{report}");
     let named = paths(&one, "secrets");
     assert_eq!(named, paths(&other, "secrets"));
     for path in MADE {
@@ -119,8 +119,8 @@ fn machines_make_the_keys_of_their_services_at_the_first_boot() {
         assert!(!has_line(&listing, &format!("{path} ")), "{path} is in the image");
     }
     let out = fixture.path("out").to_string_lossy().into_owned();
-    let told = fixture.boot_successfully(&out, &["--run", LOOK]);
-    println!("{told}");
+    let output = fixture.boot_successfully(&out, &["--run", LOOK]);
+    println!("{output}");
     for line in [
         "640 bind:bind /etc/bind/rndc.key",
         "600 munge:munge /etc/munge/munge.key",
@@ -129,6 +129,6 @@ fn machines_make_the_keys_of_their_services_at_the_first_boot() {
         "400 rabbitmq:rabbitmq /var/lib/rabbitmq/.erlang.cookie",
         "nqn.2014-08.org.nvmexpress:uuid:",
     ] {
-        assert!(told.contains(line), "no `{line}` in {told}");
+        assert!(output.contains(line), "no `{line}` in {output}");
     }
 }

@@ -125,11 +125,11 @@ fn an_upgraded_kernel_is_started_by_either_firmware() {
                    -o APT::Sandbox::User=root update >&2 && DEBIAN_FRONTEND=noninteractive apt-get -q -y \
                    -o Dir::Etc::sourcelist=/etc/apt/upgrades.list -o Dir::Etc::sourceparts=- \
                    -o APT::Sandbox::User=root install linux-image-cloud-amd64 2>&1 && sync";
-    let said = run(&fixture, &["--firmware", "uefi"], upgrade);
-    println!("{said}");
-    assert!(said.starts_with(&old), "before: {said}");
-    assert!(said.contains(&format!("UEFI starts {new}")), "{said}");
-    assert!(said.contains(&format!("a legacy BIOS starts {new}")), "{said}");
+    let output = run(&fixture, &["--firmware", "uefi"], upgrade);
+    println!("{output}");
+    assert!(output.starts_with(&old), "before: {output}");
+    assert!(output.contains(&format!("UEFI starts {new}")), "{output}");
+    assert!(output.contains(&format!("a legacy BIOS starts {new}")), "{output}");
     let look = "uname -r; ls /boot/initrd.img-$(uname -r)";
     assert!(run(&fixture, &["--firmware", "uefi"], look).starts_with(&new), "after, by UEFI");
     // The owner of the machine may go back.
@@ -137,8 +137,8 @@ fn an_upgraded_kernel_is_started_by_either_firmware() {
         "uname -r && sed -i \"s/^KERNEL=.*/KERNEL='{old}'/\" /etc/default/amiforge-boot && \
          /usr/lib/amiforge/update-boot && sync"
     );
-    let said = run(&fixture, &["--firmware", "bios"], &back);
-    assert!(said.starts_with(&new), "after, by BIOS: {said}");
-    assert!(said.contains(&format!("a legacy BIOS starts {old}")), "{said}");
+    let output = run(&fixture, &["--firmware", "bios"], &back);
+    assert!(output.starts_with(&new), "after, by BIOS: {output}");
+    assert!(output.contains(&format!("a legacy BIOS starts {old}")), "{output}");
     assert!(run(&fixture, &["--firmware", "bios"], "uname -r").starts_with(&old), "and back");
 }

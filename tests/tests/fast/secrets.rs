@@ -100,8 +100,8 @@ impl Place {
         fs::write(self.path("recipe.toml"), recipe).unwrap();
         let words = [self.path("recipe.toml"), self.path(name), self.path(store)];
         let [recipe, out, store] = words.map(|path| path.to_string_lossy().into_owned());
-        let told = program::must(&["build", &recipe, "-o", &out, "--store", &store, "--force", "--json"]);
-        serde_json::from_str(&told).unwrap()
+        let output = program::must(&["build", &recipe, "-o", &out, "--store", &store, "--force", "--json"]);
+        serde_json::from_str(&output).unwrap()
     }
 
     fn run(&self, words: &[&str], name: &str) -> Output {
@@ -118,8 +118,8 @@ impl Place {
 }
 
 /// What is named, by path.
-fn named(told: &Value) -> BTreeMap<String, String> {
-    let secrets = told["secrets"].as_array().unwrap_or_else(|| panic!("no secrets in {told}"));
+fn named(report: &Value) -> BTreeMap<String, String> {
+    let secrets = report["secrets"].as_array().unwrap_or_else(|| panic!("no secrets in {report}"));
     let one = |secret: &Value| {
         let what = secret["what"].as_array().unwrap().iter().map(|what| what.as_str().unwrap());
         let mut what: Vec<_> = what.collect();
@@ -139,16 +139,16 @@ fn every_secret_is_named_no_two_images_share_one_and_publish_refuses_them() {
         return;
     }
     let place = Place::new();
-    let told = place.build("first", "store", "");
+    let report = place.build("first", "store", "");
     let expected: BTreeMap<_, _> =
         EXPECTED.iter().map(|(path, what)| ((*path).to_owned(), (*what).to_owned())).collect();
-    assert_eq!(named(&told), expected);
+    assert_eq!(named(&report), expected);
     let first = Bundle::open(&place.path("first"));
-    assert_eq!(first.manifest["secrets"], told["secrets"]);
+    assert_eq!(first.manifest["secrets"], report["secrets"]);
     // A layer from the store says the same, and a build without it has the same bytes.
     let again = place.build("first", "store", "");
     assert_eq!((&again["layers"][0]["reused"], named(&again)), (&Value::Bool(true), expected.clone()));
-    assert_eq!(place.build("first", "another", "")["sha256"], told["sha256"]);
+    assert_eq!(place.build("first", "another", "")["sha256"], report["sha256"]);
     // Another image of the same recipe shares nothing that was drawn.
     let other = place.build("second", "store", "");
     assert_eq!(other["layers"][0]["reused"], false);
@@ -171,10 +171,10 @@ fn refused(place: &Place) {
         [&["publish", "--region", "eu-west-1"][..], &["publish", "--dry-run", "--region", "eu-west-1"]]
     {
         let output = place.run(words, "first");
-        let said = text(&output.stderr);
-        assert_eq!(output.status.code(), Some(1), "{said}");
+        let stderr = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{stderr}");
         for part in ["holds 12 secrets", "`/etc/bind/rndc.key`", "and 7 more", "`[secrets]`"] {
-            assert!(said.contains(part), "no `{part}` in {said}");
+            assert!(stderr.contains(part), "no `{part}` in {stderr}");
         }
     }
     // An image without a manifest: what has a structure is found in its files.
@@ -191,18 +191,21 @@ fn allowed(place: &Place) {
                  { path = \"/etc/{bind,munge,wireguard}/*\", reason = \"for tests\" },\n \
                  { path = \"/etc/{dbpassword,host-uuid}\", reason = \"for tests\" },\n \
                  { path = \"/srv/none\", reason = \"not there\" },\n]\n";
-    let told = place.build("first", "store", allow);
-    assert_eq!(told["layers"][0]["reused"], true);
-    assert!(told["secrets"].as_array().unwrap().iter().all(|one| one["allowed"] == "for tests"), "{told}");
-    assert!(told["warnings"].to_string().contains("/srv/none"), "{told}");
+    let report = place.build("first", "store", allow);
+    assert_eq!(report["layers"][0]["reused"], true);
+    assert!(
+        report["secrets"].as_array().unwrap().iter().all(|one| one["allowed"] == "for tests"),
+        "{report}"
+    );
+    assert!(report["warnings"].to_string().contains("/srv/none"), "{report}");
     let output = place.run(&["publish", "--dry-run", "--region", "eu-west-1"], "first");
     assert!(output.status.success(), "{}", text(&output.stderr));
     // Without a second run only what has a structure is found, and that is said.
-    let told = place.build("first", "store", "[secrets]\nsecond-run = false\n");
+    let report = place.build("first", "store", "[secrets]\nsecond-run = false\n");
     let expected: Vec<_> =
         EXPECTED.iter().filter(|(_, what)| *what != "random").map(|(path, _)| *path).collect();
-    assert_eq!(named(&told).into_keys().collect::<Vec<_>>(), expected);
-    assert!(told["secrets_unknown"].to_string().contains("second-run"), "{told}");
+    assert_eq!(named(&report).into_keys().collect::<Vec<_>>(), expected);
+    assert!(report["secrets_unknown"].to_string().contains("second-run"), "{report}");
 }
 
 #[test]
@@ -218,7 +221,7 @@ fn a_secret_is_allowed_with_a_reason_only() {
         let text = format!("[image]\nname = \"one\"\narch = \"x86_64\"\n[secrets]\nallow = [{allow}]\n");
         fs::write(&recipe, text).unwrap();
         let output = program::run(&["build", &recipe.to_string_lossy(), "-o", "/nowhere/out"]);
-        let said = self::text(&output.stderr);
-        assert!(output.status.code() == Some(2) && said.contains(mistake), "{allow}: {said}");
+        let stderr = self::text(&output.stderr);
+        assert!(output.status.code() == Some(2) && stderr.contains(mistake), "{allow}: {stderr}");
     }
 }

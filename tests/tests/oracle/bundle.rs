@@ -125,11 +125,11 @@ fn verification_names_the_partition_and_the_file_of_a_flipped_bit() {
     let at = image.windows(needle.len()).position(|bytes| bytes == needle).unwrap();
     let disk = OpenOptions::new().write(true).open(out.join("disk.raw")).unwrap();
     disk.write_all_at(&[image[at] ^ 1], at as u64).unwrap();
-    let (code, told) = verify();
-    assert_eq!(code, Some(3), "{told}");
-    let line = told.lines().find(|line| line.starts_with(&format!("block {} ", at >> 19))).expect(&told);
+    let (code, text) = verify();
+    assert_eq!(code, Some(3), "{text}");
+    let line = text.lines().find(|line| line.starts_with(&format!("block {} ", at >> 19))).expect(&text);
     assert!(line.contains("`root`") && line.contains("`/etc/motd`"), "{line}");
-    assert_eq!(told.lines().filter(|line| line.starts_with("block ")).count(), 1, "{told}");
+    assert_eq!(text.lines().filter(|line| line.starts_with("block ")).count(), 1, "{text}");
     let json = program::run(&["verify", "--json", &out.to_string_lossy()]);
     assert_eq!(json.status.code(), Some(3));
     let json: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();

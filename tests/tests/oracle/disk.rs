@@ -73,10 +73,10 @@ fn sgdisk_and_sfdisk_verify_the_disk() {
     }
     let folder = scratch::folder();
     let (disk, path) = written(folder.path());
-    let said = oracle::must("sgdisk", &["-v", &path]);
-    assert!(said.contains("No problems found"), "{said}");
-    let said = oracle::must("sfdisk", &["--verify", &path]);
-    assert!(said.contains("No errors detected"), "{said}");
+    let output = oracle::must("sgdisk", &["-v", &path]);
+    assert!(output.contains("No problems found"), "{output}");
+    let output = oracle::must("sfdisk", &["--verify", &path]);
+    assert!(output.contains("No errors detected"), "{output}");
     let dump: serde_json::Value = serde_json::from_str(&oracle::must("sfdisk", &["--json", &path])).unwrap();
     let table = &dump["partitiontable"];
     assert_eq!(table["id"].as_str().unwrap().to_lowercase(), disk.guid.to_string());
@@ -135,11 +135,11 @@ fn blkid_sees_the_file_systems_by_our_ids() {
     let (disk, path) = written(folder.path());
     for placed in disk.partitions.iter().filter(|placed| placed.uuid.is_some()) {
         let (offset, size) = (placed.start.to_string(), placed.len.to_string());
-        let said = oracle::must("blkid", &["-p", "-o", "export", "-O", &offset, "-S", &size, &path]);
+        let output = oracle::must("blkid", &["-p", "-o", "export", "-O", &offset, "-S", &size, &path]);
         let line = format!("UUID={}", placed.uuid.as_deref().unwrap());
-        assert!(said.lines().any(|said| said == line), "{line}: {said}");
+        assert!(output.lines().any(|output| output == line), "{line}: {output}");
         let label = if placed.number == 15 { "LABEL=ESP" } else { "LABEL=pages" };
-        assert!(said.lines().any(|said| said == label), "{said}");
+        assert!(output.lines().any(|output| output == label), "{output}");
     }
 }
 
@@ -280,8 +280,8 @@ proptest! {
             let folder = scratch::folder();
             let path = folder.path().join("disk");
             std::fs::write(&path, by_us(&table)).unwrap();
-            let said = oracle::must("sgdisk", &["-v", &path.to_string_lossy()]);
-            prop_assert!(said.contains("No problems found"), "{}", said);
+            let output = oracle::must("sgdisk", &["-v", &path.to_string_lossy()]);
+            prop_assert!(output.contains("No problems found"), "{}", output);
         }
     }
 }
@@ -319,7 +319,7 @@ fn partx_finds_the_partitions() {
     }
     let folder = scratch::folder();
     let (disk, path) = written(folder.path());
-    let said = oracle::must(
+    let output = oracle::must(
         "partx",
         &["--show", "--bytes", "--noheadings", "--output", "NR,START,SIZE,UUID", &path],
     );
@@ -331,8 +331,8 @@ fn partx_finds_the_partitions() {
             placed.guid.to_string(),
         ];
         assert!(
-            said.lines().any(|line| line.split_whitespace().eq(words.iter().map(String::as_str))),
-            "{words:?}: {said}"
+            output.lines().any(|line| line.split_whitespace().eq(words.iter().map(String::as_str))),
+            "{words:?}: {output}"
         );
     }
 }

@@ -88,10 +88,10 @@ fn a_package_that_is_another_is_refused_and_named() {
     flipped[1000] ^= 1;
     let longer = [good.as_slice(), b"x"].concat();
     let cases = [(flipped, "digest"), (longer, "bytes, and"), (good[..1000].to_vec(), "1000 bytes")];
-    for (bytes, said) in cases {
+    for (bytes, text) in cases {
         fs::write(&path, bytes).unwrap();
         let error = fixture.must_fail(1, "fetch", &server.url(), &[]);
-        assert!(error.contains("lib_2.1_amd64.deb") && error.contains(said), "{error}");
+        assert!(error.contains("lib_2.1_amd64.deb") && error.contains(text), "{error}");
     }
     fs::write(&path, good).unwrap();
     fixture.must("fetch", &server.url(), &[]);
@@ -100,16 +100,16 @@ fn a_package_that_is_another_is_refused_and_named() {
 #[test]
 fn a_mirror_that_is_gone_or_lost_a_package_says_so() {
     let Some((fixture, server)) = locked() else { return };
-    let said = fixture.must_fail(1, "fetch", "http://127.0.0.1:9", &[]);
-    assert!(said.contains("http://127.0.0.1:9/pool") && said.contains("AMIFORGE_DEB_MIRROR"), "{said}");
-    let said = fixture.must_fail(1, "fetch", "http://user:secret@127.0.0.1:9", &[]);
-    assert!(!said.contains("secret"), "{said}");
+    let stderr = fixture.must_fail(1, "fetch", "http://127.0.0.1:9", &[]);
+    assert!(stderr.contains("http://127.0.0.1:9/pool") && stderr.contains("AMIFORGE_DEB_MIRROR"), "{stderr}");
+    let stderr = fixture.must_fail(1, "fetch", "http://user:secret@127.0.0.1:9", &[]);
+    assert!(!stderr.contains("secret"), "{stderr}");
     server.inject("app_1.0_amd64.deb", InjectedFault::Status { code: 503, times: 2 });
     fixture.must("fetch", &server.url(), &[]);
     fs::remove_dir_all(fixture.path("store")).unwrap();
     fs::remove_file(fixture.path("archive/pool/main/l/lib/lib_2.1_amd64.deb")).unwrap();
-    let said = fixture.must_fail(1, "fetch", &server.url(), &[]);
-    assert!(said.contains("no such file") && said.contains("--update"), "{said}");
+    let stderr = fixture.must_fail(1, "fetch", &server.url(), &[]);
+    assert!(stderr.contains("no such file") && stderr.contains("--update"), "{stderr}");
 }
 
 #[test]
@@ -122,12 +122,12 @@ fn a_store_that_is_full_says_so_and_the_fetch_goes_on_once_there_is_room() {
     fs::create_dir_all(&store).unwrap();
     let at = store.display().to_string();
     oracle::must("mount", &["-t", "tmpfs", "-o", "size=128k", "tmpfs", &at]);
-    let said = fixture.must_fail(1, "fetch", &server.url(), &[]);
+    let stderr = fixture.must_fail(1, "fetch", &server.url(), &[]);
     oracle::must("mount", &["-o", "remount,size=8m", &at]);
     let again = fixture.run("fetch", &server.url(), &[]);
     let found = count_objects(&store);
     oracle::must("umount", &[&at]);
-    assert!(said.contains("No space left") && said.contains(&at), "{said}");
+    assert!(stderr.contains("No space left") && stderr.contains(&at), "{stderr}");
     assert!(again.status.success() && found == (2, 0), "{found:?}");
 }
 
@@ -143,9 +143,9 @@ fn damage_in_the_store_is_found_and_mended() {
     bytes[100] ^= 1;
     fs::write(&first, bytes).unwrap();
     let output = verify();
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
     assert_eq!(output.status.code(), Some(3));
-    assert!(said.contains(&first.display().to_string()), "{said}");
+    assert!(stdout.contains(&first.display().to_string()), "{stdout}");
     assert_eq!(count_objects(&fixture.path("store")), (1, 0));
     fixture.must("fetch", &server.url(), &[]);
     let lock = fixture.path("recipe.lock").display().to_string();

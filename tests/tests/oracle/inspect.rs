@@ -93,8 +93,8 @@ fn json(args: &[&str]) -> Value {
 
 /// What dumpe2fs says, by name.
 fn dumpe2fs(image: &Path) -> BTreeMap<String, String> {
-    let said = oracle::must("dumpe2fs", &["-h", image.to_str().unwrap()]);
-    let pairs = said.lines().filter_map(|line| line.split_once(':'));
+    let output = oracle::must("dumpe2fs", &["-h", image.to_str().unwrap()]);
+    let pairs = output.lines().filter_map(|line| line.split_once(':'));
     pairs.map(|(name, value)| (name.trim().to_owned(), value.trim().to_owned())).collect()
 }
 
@@ -106,12 +106,12 @@ fn facts_are_those_that_other_tools_tell() {
     let folder = scratch::folder();
     let (disk, _) = sample(folder.path());
     let disk = disk.to_str().unwrap();
-    let told = json(&["inspect", disk, "--json"]);
+    let report = json(&["inspect", disk, "--json"]);
     let gpt = oracle::must("sgdisk", &["-p", disk]).to_lowercase();
-    assert!(gpt.contains(told["guid"].as_str().unwrap()));
-    assert_eq!(told["findings"], Value::Array(vec![]));
+    assert!(gpt.contains(report["guid"].as_str().unwrap()));
+    assert_eq!(report["findings"], Value::Array(vec![]));
     for (index, number) in ["1", "2"].iter().enumerate() {
-        let partition = &told["partitions"][index];
+        let partition = &report["partitions"][index];
         let entry = oracle::must("sgdisk", &["-i", number, disk]).to_lowercase();
         for key in ["guid", "type_guid"] {
             assert!(entry.contains(partition[key].as_str().unwrap()), "{key}: {entry}");
@@ -124,13 +124,13 @@ fn facts_are_those_that_other_tools_tell() {
         let name = partition["name"].as_str().unwrap().to_lowercase();
         assert!(entry.contains(&format!("partition name: '{name}'")), "{entry}");
     }
-    assert_eq!(told["partitions"][1]["attributes"], serde_json::json!(["growfs"]));
-    assert_eq!(told["partitions"][0]["file_system"]["uuid"], "A1B2-C3D4");
+    assert_eq!(report["partitions"][1]["attributes"], serde_json::json!(["growfs"]));
+    assert_eq!(report["partitions"][0]["file_system"]["uuid"], "A1B2-C3D4");
     let bare = folder.path().join("bare.ext4");
     let oracle = dumpe2fs(&bare);
     let alone = json(&["inspect", bare.to_str().unwrap(), "--json"]);
     let system = &alone["partitions"][0]["file_system"];
-    assert_eq!(*system, told["partitions"][1]["file_system"]);
+    assert_eq!(*system, report["partitions"][1]["file_system"]);
     let number = |name: &str| oracle[name].parse::<u64>().unwrap();
     assert_eq!(system["uuid"], oracle["Filesystem UUID"].as_str());
     assert_eq!(system["label"], oracle["Filesystem volume name"].as_str());
@@ -206,13 +206,13 @@ fn mistakes_are_told_apart_from_failures() {
     };
     assert_eq!(ends(":3", &[]).0, Some(2));
     assert_eq!(ends(":root/../etc", &[]).0, Some(2));
-    let (code, said) = ends(":root/none", &[]);
+    let (code, text) = ends(":root/none", &[]);
     assert_eq!(code, Some(1));
-    assert!(said.contains("there is no `/none`"), "{said}");
+    assert!(text.contains("there is no `/none`"), "{text}");
     assert_eq!(ends(":root/etc", &["--cat"]).0, Some(1));
     // A partition name with control characters never reaches the terminal as it is.
-    let (_, said) = ends(":\x1b[31mx", &[]);
-    assert!(!said.contains('\x1b'), "{said:?}");
+    let (_, text) = ends(":\x1b[31mx", &[]);
+    assert!(!text.contains('\x1b'), "{text:?}");
     // With its magic number gone the file system is told of as something else, not a crash.
     OpenOptions::new().write(true).open(disk).unwrap().write_all_at(&[0xff; 64], ROOT.0 + 1024).unwrap();
     assert_eq!(program::run(&["inspect", disk]).status.code(), Some(0));

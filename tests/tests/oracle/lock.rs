@@ -25,8 +25,8 @@ fn usual() -> Option<(LockFixture, String)> {
 #[test]
 fn a_lock_pins_what_is_needed_and_is_the_same_from_any_mirror() {
     let Some((fixture, mirror)) = usual() else { return };
-    let said = fixture.must("lock", &mirror, &[]);
-    assert_eq!(said, "app added 1.0\nlib added 2.1\n");
+    let output = fixture.must("lock", &mirror, &[]);
+    assert_eq!(output, "app added 1.0\nlib added 2.1\n");
     let lock = fixture.lock_text();
     assert!(
         lock.contains(&fixture.key.fingerprint) && lock.contains("date = 2026-11-01T00:00:00Z"),
@@ -45,16 +45,16 @@ fn a_lock_pins_what_is_needed_and_is_the_same_from_any_mirror() {
 #[test]
 fn a_lock_that_fits_needs_no_mirror_and_one_that_does_not_is_refused_with_the_command() {
     let Some((fixture, mirror)) = usual() else { return };
-    let said = fixture.must_fail(2, "fetch", &mirror, &[]);
-    assert!(said.contains("recipe.lock`") && said.contains("amiforge lock"), "{said}");
+    let stderr = fixture.must_fail(2, "fetch", &mirror, &[]);
+    assert!(stderr.contains("recipe.lock`") && stderr.contains("amiforge lock"), "{stderr}");
     fixture.must("lock", &mirror, &[]);
     fixture.must("lock", "file:///nowhere", &[]);
     fixture.write_recipe(&["app"], "docs = false\n[[file]]\npath = \"/etc/motd\"\ncontent = \"x\"\n");
     fixture.must("lock", "file:///nowhere", &[]);
     fixture.write_recipe(&["app", "other"], "");
-    let said = fixture.must_fail(2, "fetch", &mirror, &[]);
-    assert!(said.contains("before the packages or sources of the recipe were changed"), "{said}");
-    assert!(said.contains("hint: `amiforge lock"), "{said}");
+    let stderr = fixture.must_fail(2, "fetch", &mirror, &[]);
+    assert!(stderr.contains("before the packages or sources of the recipe were changed"), "{stderr}");
+    assert!(stderr.contains("hint: `amiforge lock"), "{stderr}");
     assert_eq!(fixture.run("lock", &mirror, &["--check"]).status.code(), Some(3));
     assert_eq!(fixture.must("lock", &mirror, &[]), "other added 3\n");
     assert_eq!(fixture.run("lock", &mirror, &["--check"]).status.code(), Some(0));
@@ -70,11 +70,11 @@ fn versions_stay_until_an_update_is_asked_for() {
     fixture.write_archive(&Suite::new("stable", packages).date(FIRST + 86_400));
     assert_eq!(fixture.must("lock", &mirror, &["--check"]), "");
     assert_eq!(fixture.run("lock", &mirror, &["--update", "--check"]).status.code(), Some(3));
-    let said = fixture.must("lock", &mirror, &["--update", "lib"]);
-    assert_eq!(said, "lib upgraded 2.1 to 2.2~rc1\n");
+    let output = fixture.must("lock", &mirror, &["--update", "lib"]);
+    assert_eq!(output, "lib upgraded 2.1 to 2.2~rc1\n");
     assert_eq!(fixture.must("lock", &mirror, &["--update"]), "app upgraded 1.0 to 1.1\n");
-    let said = fixture.must_fail(2, "lock", &mirror, &["--update", "libb"]);
-    assert!(said.contains("`libb` is not in the lock"), "{said}");
+    let output = fixture.must_fail(2, "lock", &mirror, &["--update", "libb"]);
+    assert!(output.contains("`libb` is not in the lock"), "{output}");
 }
 
 #[test]
@@ -83,8 +83,8 @@ fn an_archive_that_was_rolled_back_is_refused() {
     fixture.must("lock", &mirror, &[]);
     let before = fixture.lock_text();
     fixture.write_archive(&Suite::new("stable", LockFixture::sample_packages()).date(FIRST - 1));
-    let said = fixture.must_fail(1, "lock", &mirror, &["--update"]);
-    assert!(said.contains("older than the one of"), "{said}");
+    let stderr = fixture.must_fail(1, "lock", &mirror, &["--update"]);
+    assert!(stderr.contains("older than the one of"), "{stderr}");
     assert_eq!(fixture.lock_text(), before);
 }
 
@@ -96,10 +96,10 @@ fn an_expired_archive_is_refused_unless_the_recipe_accepts_it() {
         return;
     };
     // The clock of whoever tests is past that.
-    let said = fixture.must_fail(1, "lock", &mirror, &[]);
+    let stderr = fixture.must_fail(1, "lock", &mirror, &[]);
     assert!(
-        said.contains("archive `tests`") && said.contains("01 Nov 2026") || said.contains("2026-11-01"),
-        "{said}"
+        stderr.contains("archive `tests`") && stderr.contains("01 Nov 2026") || stderr.contains("2026-11-01"),
+        "{stderr}"
     );
     fixture.write_recipe(&["app"], "allow-expired = true\n");
     fixture.must("lock", &mirror, &[]);
@@ -110,12 +110,12 @@ fn what_nobody_or_somebody_else_signed_is_refused() {
     let Some((fixture, mirror)) = usual() else { return };
     let suite = Suite::new("stable", LockFixture::sample_packages());
     suite.write(&fixture.path("archive"), Signing::Unsigned);
-    let said = fixture.must_fail(1, "lock", &mirror, &[]);
-    assert!(said.contains("this archive is unsigned"), "{said}");
+    let stderr = fixture.must_fail(1, "lock", &mirror, &[]);
+    assert!(stderr.contains("this archive is unsigned"), "{stderr}");
     let stranger = Key::generate("stranger").unwrap();
     suite.write(&fixture.path("archive"), Signing::Inline(&stranger));
-    let said = fixture.must_fail(1, "lock", &mirror, &[]);
-    assert!(said.contains(&stranger.fingerprint[24..]) && said.contains("archive.gpg"), "{said}");
+    let stderr = fixture.must_fail(1, "lock", &mirror, &[]);
+    assert!(stderr.contains(&stranger.fingerprint[24..]) && stderr.contains("archive.gpg"), "{stderr}");
     suite.write(&fixture.path("archive"), Signing::Detached(&fixture.key));
     fixture.must("lock", &mirror, &[]);
     assert!(!fixture.path("archive/dists/stable/InRelease").exists());
@@ -127,8 +127,8 @@ fn a_text_that_was_changed_after_signing_is_refused() {
     let path = fixture.path("archive/dists/stable/InRelease");
     let text = fs::read_to_string(&path).unwrap().replace("Label: Tests", "Label: Pests");
     fs::write(&path, text).unwrap();
-    let said = fixture.must_fail(1, "lock", &mirror, &[]);
-    assert!(said.contains("checking the signature") && said.contains("is wrong"), "{said}");
+    let stderr = fixture.must_fail(1, "lock", &mirror, &[]);
+    assert!(stderr.contains("checking the signature") && stderr.contains("is wrong"), "{stderr}");
 }
 
 #[test]
@@ -142,29 +142,29 @@ fn an_index_whose_digest_differs_is_refused() {
         bytes[middle] ^= 1;
         fs::write(&path, bytes).unwrap();
     }
-    let said = fixture.must_fail(1, "lock", &mirror, &[]);
-    assert!(said.contains("by-hash") && said.contains("instead of"), "{said}");
-    assert!(said.contains("hint: the mirror is behind its own Release"), "{said}");
+    let stderr = fixture.must_fail(1, "lock", &mirror, &[]);
+    assert!(stderr.contains("by-hash") && stderr.contains("instead of"), "{stderr}");
+    assert!(stderr.contains("hint: the mirror is behind its own Release"), "{stderr}");
 }
 
 #[test]
 fn missing_keys_mirrors_suites_components_and_packages_are_told_with_what_to_do() {
     let Some((fixture, mirror)) = usual() else { return };
-    let said = fixture.must_fail(1, "lock", "", &[]);
-    assert!(said.contains("set `AMIFORGE_DEB_MIRROR`"), "{said}");
-    let said = fixture.must_fail(1, "lock", "file:///nowhere", &[]);
-    assert!(said.contains("file:///nowhere/dists/stable/Release"), "{said}");
+    let stderr = fixture.must_fail(1, "lock", "", &[]);
+    assert!(stderr.contains("set `AMIFORGE_DEB_MIRROR`"), "{stderr}");
+    let stderr = fixture.must_fail(1, "lock", "file:///nowhere", &[]);
+    assert!(stderr.contains("file:///nowhere/dists/stable/Release"), "{stderr}");
     fixture.write_recipe(&["ap"], "");
-    let said = fixture.must_fail(2, "lock", &mirror, &[]);
-    assert!(said.contains("`ap`"), "{said}");
+    let stderr = fixture.must_fail(2, "lock", &mirror, &[]);
+    assert!(stderr.contains("`ap`"), "{stderr}");
     fixture.write_recipe(&["app"], "components = [\"contrib\"]\n");
-    let said = fixture.must_fail(1, "lock", &mirror, &[]);
-    assert!(said.contains("no index of `contrib` for `amd64`"), "{said}");
+    let stderr = fixture.must_fail(1, "lock", &mirror, &[]);
+    assert!(stderr.contains("no index of `contrib` for `amd64`"), "{stderr}");
     let recipe =
         Recipe::parse(&fs::read_to_string(fixture.path("recipe.toml")).unwrap()).remove("source.0.keyring");
     fs::write(fixture.path("recipe.toml"), recipe.to_string()).unwrap();
-    let said = fixture.must_fail(1, "lock", &mirror, &[]);
-    assert!(said.contains("install the package `tests-archive-keyring`"), "{said}");
+    let stderr = fixture.must_fail(1, "lock", &mirror, &[]);
+    assert!(stderr.contains("install the package `tests-archive-keyring`"), "{stderr}");
     assert!(!fixture.path("recipe.lock").exists());
 }
 
@@ -182,8 +182,8 @@ fn sources_of_stages_are_pinned_by_digest() {
         )
     };
     fixture.write_recipe(&["app"], &stage(&"ab".repeat(32)));
-    let said = fixture.must_fail(1, "lock", &mirror, &[]);
-    assert!(said.contains("pinning `x-1.tar` of the stage `x`") && said.contains("abababab"), "{said}");
+    let stderr = fixture.must_fail(1, "lock", &mirror, &[]);
+    assert!(stderr.contains("pinning `x-1.tar` of the stage `x`") && stderr.contains("abababab"), "{stderr}");
     let digest = amiforge_formats::digest::Digest::of(b"source").to_string();
     fixture.write_recipe(&["app"], &stage(&digest));
     fixture.must("lock", &mirror, &[]);
@@ -234,30 +234,33 @@ fn ubuntu_and_an_archive_of_somebody_else_go_the_same_way() {
             .args(more)
             .output()
             .unwrap();
-        let said = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
-        (output.status.code(), said.concat())
+        let text = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
+        (output.status.code(), text.concat())
     };
     recipe("archive.gpg");
-    let (code, said) = run("lock", &[]);
-    assert!(code == Some(1) && said.contains("archive `ours`") && said.contains("archive.gpg"), "{said}");
+    let (code, output) = run("lock", &[]);
+    assert!(
+        code == Some(1) && output.contains("archive `ours`") && output.contains("archive.gpg"),
+        "{output}"
+    );
     recipe("other.gpg");
-    let (code, said) = run("lock", &[]);
-    assert_eq!(code, Some(0), "{said}");
+    let (code, output) = run("lock", &[]);
+    assert_eq!(code, Some(0), "{output}");
     for line in [
         "app added 1.0-1build1",
         "base-files added 13ubuntu10",
         "libc6 added 2.39-0ubuntu8.3",
         "tool added 1.5",
     ] {
-        assert!(said.lines().any(|said| said == line), "no {line:?} in {said}");
+        assert!(output.lines().any(|present| present == line), "no {line:?} in {output}");
     }
-    assert!(!said.contains("extra"), "{said}");
+    assert!(!output.contains("extra"), "{output}");
     let lock = fixture.lock_text();
     assert!(lock.contains(&other.fingerprint) && lock.contains(&fixture.key.fingerprint), "{lock}");
     assert_eq!(run("fetch", &[]).0, Some(0));
     let out = fixture.path("out").display().to_string();
-    let (code, said) = run("build", &["--offline", "-o", &out]);
-    assert_eq!(code, Some(0), "{said}");
+    let (code, output) = run("build", &["--offline", "-o", &out]);
+    assert_eq!(code, Some(0), "{output}");
     let file = format!("{out}:root/usr/share/doc/tool/changelog");
     let inspected = Command::new(program::path()).args(["inspect", &file, "--cat"]).output().unwrap();
     assert_eq!(String::from_utf8_lossy(&inspected.stdout), "tool 1.5\n");

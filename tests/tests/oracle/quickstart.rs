@@ -78,8 +78,8 @@ fn a_full_disk_fails_with_the_bytes_that_are_missing_and_leaves_nothing() {
     let small = Small::mount(at("small"), "16m");
     let out = format!("{}/out", small.0);
     let output = program::run(&["build", &at("web/recipe.toml"), "-o", &out]);
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains("bytes of disk space") && said.contains("hint: make room"), "{said}");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("bytes of disk space") && stderr.contains("hint: make room"), "{stderr}");
     assert_eq!(fs::read_dir(&small.0).expect("the small disk").count(), 0, "nothing is left");
 }

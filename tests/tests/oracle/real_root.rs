@@ -83,8 +83,8 @@ fn judged_by_all(tar: &Path, size: &str) {
     let at = folder.path().join("mounted");
     let mounted = Mounted::new(&image, root.start, root.len, &at);
     let compare = scratch::repository().join("tests/oracles/compare_tree.py");
-    let said = oracle::must("python3", &[compare.as_os_str(), tar.as_os_str(), at.as_os_str()]);
-    println!("{}", said.lines().last().unwrap_or_default());
+    let output = oracle::must("python3", &[compare.as_os_str(), tar.as_os_str(), at.as_os_str()]);
+    println!("{}", output.lines().last().unwrap_or_default());
     drop(mounted);
 }
 

@@ -52,8 +52,8 @@ fn nobody_without_network_or_writable_root_builds_the_same_bytes() {
         .env("RECIPE", &recipe)
         .output()
         .unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stdout));
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{stderr}{}", String::from_utf8_lossy(&output.stdout));
     let by_nobody = Bundle::open(&yard.join("out"));
     assert_eq!(by_nobody.digest(), by_root.digest());
     for file in ["manifest.json", "tree.txt", "SHA256SUMS"] {

@@ -54,9 +54,9 @@ fn an_alias_is_found_before_anything_is_written_and_the_key_is_what_encrypts() {
             &[&publish[..], &["--kms-key", alias]].concat(),
             &copied,
         ] {
-            let (code, _, said) = amiforge(endpoint, command);
-            assert_eq!(code, Some(1), "{command:?}: {said}");
-            assert!(said.contains(words) && said.contains(alias), "{command:?}: {said}");
+            let (code, _, text) = amiforge(endpoint, command);
+            assert_eq!(code, Some(1), "{command:?}: {text}");
+            assert!(text.contains(words) && text.contains(alias), "{command:?}: {text}");
         }
     }
     assert!(
@@ -66,14 +66,14 @@ fn an_alias_is_found_before_anything_is_written_and_the_key_is_what_encrypts() {
 
     let alias = keys[0].split_once(":key/").map(|(start, _)| format!("{start}:alias/web")).unwrap();
     for name in ["alias/web", &alias] {
-        let (code, uploaded, said) = amiforge(endpoint, &["upload", image, "--kms-key", name]);
-        assert_eq!(code, Some(0), "{said}");
+        let (code, uploaded, text) = amiforge(endpoint, &["upload", image, "--kms-key", name]);
+        assert_eq!(code, Some(0), "{text}");
         assert_eq!(key_of("local", uploaded["snapshotId"].as_str().unwrap()), keys[0]);
     }
     let publish = ["publish", image, "--name", "web", "--arch", "x86_64", "--boot-mode", "uefi", "--kms-key"];
     let copies = ["alias/web", "--copy-to", "local-2", "--copy-kms", "local-2=alias/web"];
-    let (code, published, said) = amiforge(endpoint, &[&publish[..], &copies].concat());
-    assert_eq!(code, Some(0), "{said}");
+    let (code, published, text) = amiforge(endpoint, &[&publish[..], &copies].concat());
+    assert_eq!(code, Some(0), "{text}");
     assert_eq!(key_of("local", published["snapshotId"].as_str().unwrap()), keys[0]);
     assert_eq!(key_of("local-2", published["copies"][0]["snapshotIds"][0].as_str().unwrap()), keys[1]);
 }

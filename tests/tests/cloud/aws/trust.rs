@@ -119,17 +119,17 @@ fn refused(fixture: &TlsFixture, mut command: Command) {
     fixture.notes();
     let begun = Instant::now();
     let output = command.output().unwrap();
-    let told = said(&output);
-    assert_eq!(output.status.code(), Some(1), "{command:?}: {told}");
+    let text = said(&output);
+    assert_eq!(output.status.code(), Some(1), "{command:?}: {text}");
     assert!(begun.elapsed() < Duration::from_secs(15), "{command:?}: {:?}", begun.elapsed());
     assert!(
-        told.contains("the certificate of the service is not trusted: ")
-            && told.contains("invalid peer certificate"),
-        "{command:?}: {told}"
+        text.contains("the certificate of the service is not trusted: ")
+            && text.contains("invalid peer certificate"),
+        "{command:?}: {text}"
     );
-    assert!(told.contains("\nhint: ") && told.contains("AWS_CA_BUNDLE"), "{command:?}: {told}");
-    assert!(!told.contains("giving up after"), "{command:?}: {told}");
-    assert_eq!(fixture.notes(), ["connection"], "{command:?}: {told}");
+    assert!(text.contains("\nhint: ") && text.contains("AWS_CA_BUNDLE"), "{command:?}: {text}");
+    assert!(!text.contains("giving up after"), "{command:?}: {text}");
+    assert_eq!(fixture.notes(), ["connection"], "{command:?}: {text}");
 }
 
 fn accepted(mut command: Command) -> String {
@@ -196,10 +196,10 @@ fn a_bundle_that_is_missing_or_has_no_certificate_is_named() {
     {
         let mut command = fixture.with_keys(&["upload", "image.raw"]);
         let output = command.env("AWS_CA_BUNDLE", fixture.path(name)).output().unwrap();
-        let told = said(&output);
-        assert_eq!(output.status.code(), Some(2), "{told}");
-        assert!(told.contains(name) && told.contains(reason) && told.contains("AWS_CA_BUNDLE"), "{told}");
-        assert!(told.contains("\nhint: name a file of certificate authorities in PEM"), "{told}");
+        let text = said(&output);
+        assert_eq!(output.status.code(), Some(2), "{text}");
+        assert!(text.contains(name) && text.contains(reason) && text.contains("AWS_CA_BUNDLE"), "{text}");
+        assert!(text.contains("\nhint: name a file of certificate authorities in PEM"), "{text}");
         assert!(fixture.notes().is_empty());
     }
 }

@@ -70,10 +70,10 @@ fn without_a_manifest_the_parent_is_read_back_and_with_the_parents_bundle_it_is_
 
     fs::remove_dir_all(folder.path().join("web-2.publish")).unwrap();
     region.request_log.clear();
-    let told = UploadOptions { parent_bundle: Some(old.clone()), ..named.clone() };
-    let told = send_as(&region, &new, &told).unwrap();
-    assert_eq!((told.sent, told.proven), (read.sent, read.sent));
-    assert_eq!(region.successes("GetSnapshotBlock") as u64, told.proven);
+    let options = UploadOptions { parent_bundle: Some(old.clone()), ..named.clone() };
+    let sent = send_as(&region, &new, &options).unwrap();
+    assert_eq!((sent.sent, sent.proven), (read.sent, read.sent));
+    assert_eq!(region.successes("GetSnapshotBlock") as u64, sent.proven);
 
     fs::remove_dir_all(folder.path().join("web-2.publish")).unwrap();
     let wrong = UploadOptions { parent_bundle: Some(new.clone()), ..named };

@@ -140,10 +140,10 @@ fn a_block_altered_in_the_regions_folder_is_named_with_partition_and_file() {
     block[at & ((1 << 19) - 1)] ^= 1;
     fs::write(&file, &block).unwrap();
     let report = check(&region, &snapshot, Some(&bundle), Sample::All).unwrap();
-    let told: Vec<_> = report.differences.iter().map(ToString::to_string).collect();
-    assert_eq!(told.len(), 1, "{told:?}");
-    assert!(told[0].contains(&format!("block {index} ")), "{told:?}");
-    assert!(told[0].contains("`root`") && told[0].contains("`/etc/motd`"), "{told:?}");
+    let text: Vec<_> = report.differences.iter().map(ToString::to_string).collect();
+    assert_eq!(text.len(), 1, "{text:?}");
+    assert!(text[0].contains(&format!("block {index} ")), "{text:?}");
+    assert!(text[0].contains("`root`") && text[0].contains("`/etc/motd`"), "{text:?}");
     // Without the bundle the block is still found, by what the service states of it.
     let report = check(&region, &snapshot, None, Sample::All).unwrap();
     assert!(!report.differences.is_empty());

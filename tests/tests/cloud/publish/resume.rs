@@ -175,12 +175,12 @@ fn a_block_that_changed_on_disk_is_named_with_its_partition_and_file() {
     let disk = OpenOptions::new().write(true).open(bundle.join("disk.raw")).unwrap();
     disk.write_all_at(&[image[at] ^ 1], at as u64).unwrap();
     let refused = send(&region, &bundle).unwrap_err();
-    let told = error_chain(&refused);
+    let message = error_chain(&refused);
     assert!(
         matches!(&refused, PublishError::BlockChanged { block, .. } if *block == at as u64 >> 19),
-        "{told}"
+        "{message}"
     );
-    assert!(told.contains("`root`") && told.contains("`/etc/motd`"), "{told}");
+    assert!(message.contains("`root`") && message.contains("`/etc/motd`"), "{message}");
     // Mended, it goes on.
     disk.write_all_at(&[image[at]], at as u64).unwrap();
     let uploaded = send(&region, &bundle).unwrap();

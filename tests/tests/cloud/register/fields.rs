@@ -19,8 +19,8 @@ fn an_ami_is_registered_with_careful_defaults() {
     let Some(python) = python::with(&["boto3"]) else { return };
     let fixture = AmiFixture::new();
     let published = fixture.must(&AmiOptions::default());
-    let told = read_back(&fixture, &python, &published.image.id);
-    let image = &told["image"];
+    let report = read_back(&fixture, &python, &published.image.id);
+    let image = &report["image"];
     for (field, value) in [
         ("Name", json!("web-1")),
         ("Description", json!("web 1")),
@@ -42,8 +42,8 @@ fn an_ami_is_registered_with_careful_defaults() {
     assert_eq!(image["BlockDeviceMappings"].as_array().unwrap().len(), 1);
     let manifest = fs::read(fixture.bundle.join("manifest.json")).unwrap();
     let digest = amiforge_formats::digest::Digest::of(&manifest).to_string();
-    let of_snapshot = &told["snapshots"]["/dev/xvda"]["tags"];
-    for tags in [&told["tags"], of_snapshot] {
+    let of_snapshot = &report["snapshots"]["/dev/xvda"]["tags"];
+    for tags in [&report["tags"], of_snapshot] {
         assert_eq!(tags["amiforge:manifest"], json!(digest));
         assert_eq!(tags["amiforge:image"], "web");
         assert_eq!(tags["amiforge:version"], "1");
@@ -80,8 +80,8 @@ fn an_ami_is_registered_with_everything_that_is_asked_for() {
         ..AmiOptions::default()
     };
     let published = fixture.must(&wanted);
-    let told = read_back(&fixture, &python, &published.image.id);
-    let image = &told["image"];
+    let report = read_back(&fixture, &python, &published.image.id);
+    let image = &report["image"];
     for (field, value) in [
         ("Name", json!("another (1)")),
         ("Description", json!("the web")),
@@ -93,8 +93,8 @@ fn an_ami_is_registered_with_everything_that_is_asked_for() {
         assert_eq!(image[field], value, "{field}");
     }
     assert!(image["DeprecationTime"].as_str().unwrap().starts_with("2027-11-21T00:00"), "{image}");
-    assert_eq!(told["tags"]["team"], "a");
-    assert!(told["uefi"].as_str().unwrap().starts_with("QU1aTlVFRk"), "{}", told["uefi"]);
+    assert_eq!(report["tags"]["team"], "a");
+    assert!(report["uefi"].as_str().unwrap().starts_with("QU1aTlVFRk"), "{}", report["uefi"]);
     let volume = |device: &str| {
         let all = image["BlockDeviceMappings"].as_array().unwrap();
         all.iter().find(|one| one["DeviceName"] == device).unwrap()["Ebs"].clone()
@@ -108,7 +108,7 @@ fn an_ami_is_registered_with_everything_that_is_asked_for() {
     assert_eq!((&bundle["VolumeType"], &bundle["Iops"]), (&json!("io2"), &json!(9000)));
     assert_eq!((&empty["VolumeSize"], &empty["Encrypted"]), (&json!(100), &json!(true)));
     assert!(empty["SnapshotId"].is_null());
-    let cache = &told["snapshots"]["/dev/sdb"];
+    let cache = &report["snapshots"]["/dev/sdb"];
     assert_eq!((&cache["tags"]["amiforge:image"], &cache["tags"]["team"]), (&json!("cache"), &json!("a")));
     assert_eq!(fixture.snapshots("local").len(), 2);
     let again = fixture.must(&wanted);

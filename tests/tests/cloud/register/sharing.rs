@@ -25,13 +25,13 @@ fn accounts_organisations_and_units_are_read_back_by_boto3() {
     let copy = published.copied().next().unwrap().image_id.clone();
     for (region, image) in [("local", &published.image.id), ("local-2", &copy)] {
         let args = [fixture.region.running.endpoint(), region.to_owned(), image.clone()];
-        let told: serde_json::Value =
+        let report: serde_json::Value =
             serde_json::from_str(&python::must(&python, "register/read_back.py", &args)).unwrap();
-        let launch = told["launch"].to_string();
+        let launch = report["launch"].to_string();
         for who in ["111122223333", "444455556666", ORGANIZATION, UNIT] {
             assert!(launch.contains(who), "{region}: {launch}");
         }
-        let accounts = &told["snapshots"]["/dev/xvda"]["accounts"];
+        let accounts = &report["snapshots"]["/dev/xvda"]["accounts"];
         assert_eq!(*accounts, serde_json::json!(["111122223333", "444455556666"]), "{region}");
     }
 }

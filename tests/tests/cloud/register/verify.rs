@@ -79,8 +79,8 @@ fn an_ami_of_another_bundle_differs_in_its_tags_and_blocks() {
     let (output, text) =
         verify(&fixture, "local", &published.image.id, &["--bundle", &other.to_string_lossy(), "--json"]);
     assert_eq!(output.status.code(), Some(3), "{text}{output:?}");
-    let told: serde_json::Value = serde_json::from_str(&text).unwrap();
-    assert_eq!(told["imageId"], published.image.id.as_str());
-    assert!(told["differences"].to_string().contains("amiforge:manifest"), "{told}");
-    assert!(!told["volumes"][0]["differences"].as_array().unwrap().is_empty(), "{told}");
+    let report: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(report["imageId"], published.image.id.as_str());
+    assert!(report["differences"].to_string().contains("amiforge:manifest"), "{report}");
+    assert!(!report["volumes"][0]["differences"].as_array().unwrap().is_empty(), "{report}");
 }

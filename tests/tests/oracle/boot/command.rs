@@ -70,9 +70,9 @@ impl CliFixture {
         let mut all = vec!["--json", "boot", "--accel", "tcg"];
         all.extend(args);
         let output = self.run(&all);
-        let said = String::from_utf8_lossy(&output.stderr);
+        let stderr = String::from_utf8_lossy(&output.stderr);
         let json = serde_json::from_slice(&output.stdout);
-        (json.unwrap_or_else(|error| panic!("{error}: {said}")), output.status.code())
+        (json.unwrap_or_else(|error| panic!("{error}: {stderr}")), output.status.code())
     }
 }
 

@@ -146,8 +146,8 @@ pub(crate) fn poke(disk: &Path, at: u64, bytes: &[u8]) {
 pub(crate) fn block_of(disk: &Path, path: &str) -> u64 {
     let mut at = 0;
     within(disk, ROOT, |part| {
-        let said = tool("debugfs", &["-R", &format!("blocks {path}"), part]);
-        let block = said.split_whitespace().find_map(|word| word.parse::<u64>().ok());
+        let output = tool("debugfs", &["-R", &format!("blocks {path}"), part]);
+        let block = output.split_whitespace().find_map(|word| word.parse::<u64>().ok());
         at = ROOT.0 + block.unwrap() * 4096;
     });
     at

@@ -124,8 +124,8 @@ fn a_truncated_image_is_refused_with_both_lengths() {
         let needed = if len < 2048 { 2048 } else { bytes.len() as u64 };
         for error in [open(&cut).err(), check(&cut).err()] {
             match error {
-                Some(Ext4ReadError::Truncated { found, needed: said }) => {
-                    assert_eq!((found, said), (len as u64, needed));
+                Some(Ext4ReadError::Truncated { found, needed: text }) => {
+                    assert_eq!((found, text), (len as u64, needed));
                 }
                 other => panic!("{len}: {other:?}"),
             }

@@ -103,8 +103,8 @@ fn images_of_every_variant_are_read_back_and_found_clean() {
             if indexed {
                 corpus::index_directories(&path);
             }
-            let (clean, said) = corpus::e2fsck(&path);
-            assert!(clean, "{}: {said}", variant.0);
+            let (clean, output) = corpus::e2fsck(&path);
+            assert!(clean, "{}: {output}", variant.0);
             let image = fs::read(&path).unwrap();
             let file_system = open(&image).unwrap_or_else(|error| panic!("{}: {error}", variant.0));
             let tree = file_system.tree(SourceId(0));

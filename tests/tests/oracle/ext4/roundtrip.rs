@@ -176,8 +176,8 @@ fn judge(tree: &Tree, image: &[u8], scratch: &Path) {
     if oracle::find("e2fsck").is_some() {
         let path = scratch.join("round.img");
         fs::write(&path, &image).unwrap();
-        let (clean, said) = corpus::e2fsck(&path);
-        assert!(clean, "{said}");
+        let (clean, text) = corpus::e2fsck(&path);
+        assert!(clean, "{text}");
     }
     by_mkext4(tree, &image);
     by_ext4_view(tree, &image);

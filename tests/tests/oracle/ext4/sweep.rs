@@ -139,7 +139,7 @@ enum Verdict {
 }
 
 fn judge(image: &Image, path: &Path) -> Verdict {
-    let (clean, said) = corpus::e2fsck(path);
+    let (clean, text) = corpus::e2fsck(path);
     let ours = match check(&image.bytes) {
         Ok(report) => report
             .findings
@@ -151,7 +151,7 @@ fn judge(image: &Image, path: &Path) -> Verdict {
     match (clean, ours) {
         (false, None) => {
             let lines =
-                said.lines().filter(|line| !line.starts_with("Pass ") && !line.starts_with("e2fsck 1"));
+                text.lines().filter(|line| !line.starts_with("Pass ") && !line.starts_with("e2fsck 1"));
             Verdict::Missed(lines.filter(|line| !line.is_empty()).take(2).collect::<Vec<_>>().join(" / "))
         }
         (true, Some(finding)) => Verdict::Stricter(finding),
@@ -230,8 +230,8 @@ fn one(
                 Verdict::Agree => {
                     agreed.fetch_add(1, Ordering::Relaxed);
                 }
-                Verdict::Missed(said) => missed.push(format!("{place}: {said}")),
-                Verdict::Stricter(said) => eprintln!("stricter: {place}: {said}"),
+                Verdict::Missed(text) => missed.push(format!("{place}: {text}")),
+                Verdict::Stricter(text) => eprintln!("stricter: {place}: {text}"),
             }
         }
     }

@@ -11,9 +11,9 @@ use amiforge_tests::{oracle, scratch, volume};
 use super::fixture::{MIB, contents, esp, plan, tree_of};
 
 pub(crate) fn fsck(path: &Path) {
-    let said = oracle::must("fsck.fat", &["-n", "-v", &path.to_string_lossy()]);
+    let output = oracle::must("fsck.fat", &["-n", "-v", &path.to_string_lossy()]);
     for word in ["differ", "ncorrect", "nvalid", "mismatch", "Dirty"] {
-        assert!(!said.contains(word), "{said}");
+        assert!(!output.contains(word), "{output}");
     }
 }
 

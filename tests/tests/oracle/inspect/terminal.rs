@@ -39,8 +39,8 @@ impl CliFixture {
     }
 
     fn must(&self, args: &[&str]) {
-        let (code, said) = self.piped(args);
-        assert_eq!(code, Some(0), "{args:?}: {}", String::from_utf8_lossy(&said));
+        let (code, text) = self.piped(args);
+        assert_eq!(code, Some(0), "{args:?}: {}", String::from_utf8_lossy(&text));
     }
 
     /// Exit code, and standard output and error as pipes get them.
@@ -64,7 +64,7 @@ impl CliFixture {
 
     /// What a command says, which has no control character but tabs and line ends, on a terminal and in a pipe.
     fn harmless(&self, args: &[&str], code: i32) -> String {
-        let mut said = String::new();
+        let mut output = String::new();
         // What draws a progress bar is this program's own; it is left out.
         let quiet = [args, &["-q"]].concat();
         for (how, (status, bytes)) in [("terminal", self.on_terminal(&quiet)), ("pipe", self.piped(args))] {
@@ -73,9 +73,9 @@ impl CliFixture {
             let controls = text.chars().filter(|c| c.is_control() && !"\n\r\t".contains(*c));
             assert_eq!(controls.count(), 0, "{args:?} ({how}): {text:?}");
             assert!(!text.contains('\u{202e}'), "{args:?} ({how}): {text:?}");
-            said.push_str(&text);
+            output.push_str(&text);
         }
-        said
+        output
     }
 }
 

@@ -91,8 +91,8 @@ impl Apt {
         self.write_sources(suites, if question.foreign.is_empty() { &ARCHS[..1] } else { &ARCHS });
         let mut args = vec!["--yes", "-s", "install"];
         args.extend(question.words.iter().map(String::as_str));
-        let said = self.run(question, &args)?;
-        Ok(said.lines().filter_map(|line| line.strip_prefix("Inst ")).map(installed).collect())
+        let output = self.run(question, &args)?;
+        Ok(output.lines().filter_map(|line| line.strip_prefix("Inst ")).map(installed).collect())
     }
 
     fn run(&self, question: &Question<'_>, args: &[&str]) -> Result<String, String> {

@@ -118,8 +118,8 @@ fn a_package_that_is_another_one_is_refused() {
     let fixture = UnpackFixture::new();
     let (mut locked, path) = fixture.make(&ONE);
     locked.version = "1:2.0-2".to_owned();
-    let told = error_chain(&fixture.unpack(&[(locked, path)]).unwrap_err());
-    assert!(told.contains("its field Version is `1:2.0-1`, the lock says `1:2.0-2`"), "{told}");
+    let message = error_chain(&fixture.unpack(&[(locked, path)]).unwrap_err());
+    assert!(message.contains("its field Version is `1:2.0-1`, the lock says `1:2.0-2`"), "{message}");
 }
 
 #[test]

@@ -121,9 +121,9 @@ fn a_path_through_a_file_of_another_package_is_named() {
     let fixture = UnpackFixture::new();
     let one = PackageSpec { files: &[("opt/a", "a file")], ..PackageSpec::default() };
     let two = PackageSpec { name: "two", files: &[("opt/a/b", "below it")], ..PackageSpec::default() };
-    let told = error_chain(&fixture.unpack(&[fixture.make(&one), fixture.make(&two)]).unwrap_err());
-    assert!(told.contains("/opt/a") && told.contains("one:amd64"), "{told}");
+    let message = error_chain(&fixture.unpack(&[fixture.make(&one), fixture.make(&two)]).unwrap_err());
+    assert!(message.contains("/opt/a") && message.contains("one:amd64"), "{message}");
     let looped = PackageSpec { files: &[("opt/a", "-> b"), ("opt/b", "-> a")], ..PackageSpec::default() };
-    let told = error_chain(&fixture.unpack(&[fixture.make(&looped), fixture.make(&two)]).unwrap_err());
-    assert!(told.contains("through symlinks without end"), "{told}");
+    let message = error_chain(&fixture.unpack(&[fixture.make(&looped), fixture.make(&two)]).unwrap_err());
+    assert!(message.contains("through symlinks without end"), "{message}");
 }

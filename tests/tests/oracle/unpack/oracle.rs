@@ -11,13 +11,13 @@ use super::fixture::{PROGRAMS, PackageSpec, UnpackFixture, locked};
 
 /// What every run of dpkg leaves, and we do not, or the other way round; and what differs by its time only.
 fn comparable(folder: &Path) -> BTreeMap<String, String> {
-    let mut told = folder_tree::describe(folder);
+    let mut lines = folder_tree::describe(folder);
     let ours = |name: &str| {
         let name = name.strip_prefix("var/lib/dpkg/").unwrap_or_default();
         matches!(name, "arch" | "lock" | "lock-frontend" | "status-old" | "triggers/Lock")
     };
-    told.retain(|name, _| !ours(name));
-    for (name, line) in &mut told {
+    lines.retain(|name, _| !ours(name));
+    for (name, line) in &mut lines {
         // The sums are made by dpkg too: dpkg-deb puts none into a package.
         let ends = ["list", "md5sums", "format"];
         let made = ends.iter().any(|end| name.ends_with(end));
@@ -30,7 +30,7 @@ fn comparable(folder: &Path) -> BTreeMap<String, String> {
             *line = words.join(" ");
         }
     }
-    told
+    lines
 }
 
 const FILES: &[(&str, &str)] = &[
@@ -102,8 +102,8 @@ fn what_dpkg_leaves_out_we_leave_out() {
     let theirs = fixture.unpack_by_dpkg(&debs, &options);
     let (ours, theirs) = (comparable(&ours), comparable(&theirs));
     // We leave out most folders that lead nowhere; dpkg cannot take a first hard link away, so that is ours alone.
-    let kept = |told: &BTreeMap<String, String>| -> Vec<String> {
-        told.iter()
+    let kept = |text: &BTreeMap<String, String>| -> Vec<String> {
+        text.iter()
             .filter(|(name, line)| !line.starts_with('4') && !name.contains("tool"))
             .map(|(name, _)| name.clone())
             .collect()
@@ -201,8 +201,8 @@ fn dpkg_finds_nothing_wrong_with_real_packages() {
     let mut theirs = folder_tree::describe(&theirs);
     theirs.retain(|name, _| !name.starts_with("var/lib/dpkg/"));
     // Temporary folders of mktemp are closed to others; the root is as base-files says it.
-    for told in [&mut ours, &mut theirs] {
-        told.remove("");
+    for text in [&mut ours, &mut theirs] {
+        text.remove("");
     }
     let found = folder_tree::differences(&ours, &theirs);
     assert!(found.is_empty(), "{}", found.join("\n"));

@@ -65,10 +65,10 @@ fn without_room_nothing_is_touched_and_it_says_so() {
     guest.shim("df", "echo head; echo fs 900 800 100 89% /");
     let (disk, esp) = (guest.read("disk"), guest.read("esp/EFI/BOOT/BOOTX64.EFI"));
     let output = guest.run();
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains("no room on the EFI system partition"), "{said}");
-    assert!(said.contains("no room in the BIOS boot partition"), "{said}");
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("no room on the EFI system partition"), "{stderr}");
+    assert!(stderr.contains("no room in the BIOS boot partition"), "{stderr}");
     assert!(guest.read("disk") == disk && guest.read("esp/EFI/BOOT/BOOTX64.EFI") == esp);
     assert_eq!(fs::read_dir(guest.path("esp/EFI/BOOT")).unwrap().count(), 1, "nothing is left behind");
     // A disk that something else starts by now is not ours to write.
@@ -77,7 +77,10 @@ fn without_room_nothing_is_touched_and_it_says_so() {
     guest.write("disk", &other);
     fs::remove_file(guest.path("bin/df")).unwrap();
     guest.write("esp/EFI/BOOT/BOOTX64.EFI", b"another loader");
-    let said = guest.update();
-    assert!(said.contains("not started by amiforge's loader") && said.contains("left as it was"), "{said}");
+    let output = guest.update();
+    assert!(
+        output.contains("not started by amiforge's loader") && output.contains("left as it was"),
+        "{output}"
+    );
     assert!(guest.read("disk") == other && guest.read("esp/EFI/BOOT/BOOTX64.EFI") == b"another loader");
 }

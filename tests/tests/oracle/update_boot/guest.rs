@@ -155,9 +155,9 @@ impl Guest {
     /// Runs it, which has to succeed.
     pub(crate) fn update(&self) -> String {
         let output = self.run();
-        let said = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-        assert!(output.status.success(), "{said:?}");
-        said.concat()
+        let text = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        assert!(output.status.success(), "{text:?}");
+        text.concat()
     }
 
     /// The unified kernel image that the build makes.

@@ -26,8 +26,8 @@ fn the_script_writes_what_the_build_writes() {
         guest.install(NEW, 4);
         guest.make_initrd(NEW, 6);
         let new = archive::noise(200_003, 6);
-        let said = guest.update();
-        assert!(said.contains(&format!("UEFI starts {NEW}")) && said.contains("BIOS starts"), "{said}");
+        let text = guest.update();
+        assert!(text.contains(&format!("UEFI starts {NEW}")) && text.contains("BIOS starts"), "{text}");
         assert!(guest.read("esp/EFI/BOOT/BOOTX64.EFI") == guest.uki(NEW, Some(&new)), "the same image");
         assert!(guest.bios_starts(NEW, Some(&new)));
         // Once the new one is gone, the old one is started again; both change places for ever.
@@ -56,10 +56,10 @@ fn an_initrd_of_our_own_is_made_as_the_build_makes_it() {
     std::io::Write::write_all(&mut liblzma::write::XzEncoder::new(&mut packed, 1), b"nvme!").unwrap();
     guest.write("root/m/nvme.ko.xz", &packed);
     // kmod of the distribution is asked for what is needed.
-    let said = "case \"$*\" in *show-depends\\ nvme) echo insmod $3m/nvme.ko.xz ;;\n\
+    let script = "case \"$*\" in *show-depends\\ nvme) echo insmod $3m/nvme.ko.xz ;;\n\
                 *virtio_pci) echo builtin virtio; echo insmod $3m/virtio_pci.ko x=1 ;;\n\
                 *virtio_blk) echo insmod $3m/virtio_pci.ko ;; *) exit 1 ;; esac";
-    guest.shim("modprobe", &said.replace("$3", "$4"));
+    guest.shim("modprobe", &script.replace("$3", "$4"));
     guest.update();
     let mut archive = CpioWriter::new();
     for folder in ["dev", "modules", "proc", "root", "sys"] {
