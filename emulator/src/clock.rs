@@ -1,7 +1,7 @@
-//! Time as the region sees it: moments, the clock that tells them, and their written forms. Knows no service.
+//! Timestamps, their text forms, and the clock of a region. Knows no service.
 //!
-//! Written forms: ISO 8601 in UTC as EC2 answers it, seconds as EBS direct answers them, and the basic form of
-//! ISO 8601 that Signature Version 4 dates a request with.
+//! The text forms are ISO 8601 in UTC as EC2 writes it, seconds as EBS direct writes them, and the basic form
+//! of ISO 8601 that Signature Version 4 uses for the date of a request.
 
 use std::fmt::{self, Debug};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -29,7 +29,7 @@ impl Timestamp {
         format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z")
     }
 
-    /// `Sun, 06 Nov 1994 08:49:37 GMT`, as HTTP dates an answer.
+    /// `Sun, 06 Nov 1994 08:49:37 GMT`, the form of the HTTP header `Date`.
     pub(crate) fn http(self) -> String {
         const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
         const MONTHS: [&str; 12] =
@@ -42,8 +42,8 @@ impl Timestamp {
         format!("{weekday}, {day:02} {month} {year:04} {hour:02}:{minute:02}:{second:02} GMT")
     }
 
-    /// Reads `YYYY-MM-DD`, optionally with `THH:MM`, `:SS`, a fraction and `Z`; the basic form
-    /// `YYYYMMDDTHHMMSSZ` too. Nothing if it is neither, or before 1970.
+    /// Parses `YYYY-MM-DD`, optionally with `THH:MM`, `:SS`, a fraction and `Z`, or the basic form
+    /// `YYYYMMDDTHHMMSSZ`. `None` for any other text and for dates before 1970.
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.strip_suffix('Z').unwrap_or(text);
         let (text, fraction) = text.split_once('.').unwrap_or((text, ""));
@@ -72,13 +72,13 @@ impl Timestamp {
         Some(Self(days * DAY + ((hour * 60 + minute) * 60 + second) * 1000 + milli))
     }
 
-    /// This moment and a while.
+    /// The point in time that is `time` later.
     #[must_use]
     pub fn after(self, time: Duration) -> Self {
         Self(self.0.saturating_add(u64::try_from(time.as_millis()).unwrap_or(u64::MAX)))
     }
 
-    /// How long before this moment another one was; nothing if it comes later.
+    /// The duration since an earlier point in time; zero if `earlier` is in fact later.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
     }
@@ -90,10 +90,11 @@ impl fmt::Display for Timestamp {
     }
 }
 
-/// Milliseconds of a day.
+/// Milliseconds in a day.
 const DAY: u64 = 86_400_000;
 
-/// Year, month and day of a number of days since 1970-01-01 (proleptic Gregorian calendar, years from March).
+/// Year, month and day of a number of days since 1970-01-01 (proleptic Gregorian calendar, with years that
+/// begin in March).
 fn civil(days: i64) -> (i64, i64, i64) {
     let shifted = days + 719_468;
     let era = shifted.div_euclid(146_097);
@@ -106,7 +107,7 @@ fn civil(days: i64) -> (i64, i64, i64) {
     (year_of_era + era * 400 + i64::from(month <= 2), month, day)
 }
 
-/// Days since 1970-01-01 of a date: the inverse of [`civil`].
+/// The number of days from 1970-01-01 to a date: the inverse of [`civil`].
 fn days(year: i64, month: i64, day: i64) -> i64 {
     let year = year - i64::from(month <= 2);
     let era = year.div_euclid(400);
@@ -117,13 +118,13 @@ fn days(year: i64, month: i64, day: i64) -> i64 {
     era * 146_097 + day_of_era - 719_468
 }
 
-/// Tells the time.
+/// A source of the current time.
 pub trait Clock: Send + Sync + Debug {
-    /// The present moment.
+    /// The current time.
     fn now(&self) -> Timestamp;
 }
 
-/// The clock of the machine.
+/// The system clock.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 
@@ -134,17 +135,17 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock that stands still until somebody turns it: for tests of windows, expiry and quotas.
+/// A clock that only moves when it is advanced: for tests of windows, expiry and quotas.
 #[derive(Debug, Default)]
 pub struct ManualClock(AtomicU64);
 
 impl ManualClock {
-    /// A clock that stands at a moment.
+    /// A clock that starts at `at`.
     pub fn new(at: Timestamp) -> Self {
         Self(AtomicU64::new(at.0))
     }
 
-    /// Turns it forward.
+    /// Advances the clock.
     pub fn advance(&self, by: Duration) {
         self.0.fetch_add(u64::try_from(by.as_millis()).unwrap_or(u64::MAX), Ordering::SeqCst);
     }

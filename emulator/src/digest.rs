@@ -1,4 +1,5 @@
-//! SHA-256 digests: of blocks, and of whatever else needs a name. The crate's own; the client's are not used here.
+//! SHA-256 digests of blocks, requests and names. This crate has its own implementation and shares none with
+//! the client that it tests.
 
 use std::fmt::{self, Write as _};
 
@@ -11,12 +12,12 @@ use sha2::{Digest as _, Sha256};
 pub(crate) struct Sha256Digest(pub(crate) [u8; 32]);
 
 impl Sha256Digest {
-    /// The digest of bytes.
+    /// Computes the digest of bytes.
     pub(crate) fn of(bytes: &[u8]) -> Self {
         Self(Sha256::digest(bytes).into())
     }
 
-    /// As 64 lower-case hexadecimal digits.
+    /// The digest as 64 lower-case hexadecimal digits.
     pub(crate) fn hex(self) -> String {
         self.0.iter().fold(String::with_capacity(64), |mut text, byte| {
             // Writing to a String cannot fail.
@@ -25,7 +26,7 @@ impl Sha256Digest {
         })
     }
 
-    /// Reads 64 hexadecimal digits.
+    /// Parses 64 hexadecimal digits.
     pub(crate) fn from_hex(text: &str) -> Option<Self> {
         let mut bytes = [0; 32];
         if text.len() != 64 || !text.is_ascii() {
@@ -37,7 +38,7 @@ impl Sha256Digest {
         Some(Self(bytes))
     }
 
-    /// As 44 characters of Base64.
+    /// The digest as 44 characters of Base64.
     pub(crate) fn base64(self) -> String {
         STANDARD.encode(self.0)
     }

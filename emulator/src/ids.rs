@@ -1,8 +1,9 @@
-//! Names that nobody has to guess: ids of resources, request ids, keys. Random, from the system.
+//! Random identifiers from the system: resource ids, request ids, keys.
 
 use std::fmt::Write as _;
 
-/// A new id of a resource: a prefix such as `snap` and seventeen hexadecimal digits, as a real region forms them.
+/// Creates a resource id: a prefix such as `snap` and seventeen hexadecimal digits, the form of a real
+/// region.
 pub(crate) fn fresh(prefix: &str) -> String {
     let bytes: [u8; 16] = random();
     let mut id = format!("{prefix}-0");
@@ -13,7 +14,7 @@ pub(crate) fn fresh(prefix: &str) -> String {
     id
 }
 
-/// A new UUID (version 4).
+/// Creates a UUID (version 4).
 pub(crate) fn uuid() -> String {
     let mut bytes: [u8; 16] = random();
     bytes[6] = bytes[6] & 0x0f | 0x40;
@@ -29,7 +30,7 @@ pub(crate) fn uuid() -> String {
     text
 }
 
-/// Bytes that nobody knew before.
+/// Random bytes from the system.
 pub(crate) fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     let mut filled = 0;
@@ -37,7 +38,7 @@ pub(crate) fn random<const N: usize>() -> [u8; N] {
         match rustix::rand::getrandom(&mut bytes[filled..], rustix::rand::GetRandomFlags::empty()) {
             Ok(count) => filled += count,
             Err(rustix::io::Errno::INTR) => {}
-            // Linux has had this call since 3.17; without it there is nothing sound to fall back to.
+            // Linux has had this call since 3.17, and there is no secure fallback.
             Err(error) => panic!("the system gives no random bytes: {error}"),
         }
     }

@@ -1,9 +1,10 @@
-//! The local region: an AWS-compatible region on this machine. EBS direct, the part of EC2 that an AMI's life needs,
-//! and the parts of SSM, S3, KMS and STS around it, over HTTP on loopback, with its state in a folder.
+//! The local region: an AWS-compatible region on this machine. It implements EBS direct, the part of EC2 for
+//! the life cycle of an AMI, and the related parts of SSM, S3, KMS and STS, over HTTP on loopback, and stores
+//! its state in a folder.
 //!
-//! It shares no code with the clients that it tests: signatures, digests and wire forms are read again from AWS's own
-//! descriptions. It is as strict as the real service, and unlike it does what it is told: windows of eventual
-//! consistency, quotas and faults happen when [`RegionConfig`] says so, and time is what its [`Clock`] says.
+//! It shares no code with the clients that it tests: signatures, digests and wire formats are implemented
+//! independently from AWS's documentation. It is as strict as the real service, but deterministic: windows of
+//! eventual consistency, quotas and faults follow [`RegionConfig`], and the time comes from its [`Clock`].
 
 mod clock;
 mod digest;

@@ -1,5 +1,5 @@
-//! Bodies of requests: how they arrive, within a limit of time, and how they are read whole: into one buffer, and
-//! digested while they come in. Buffers of blocks are used again.
+//! Request bodies: received within a time limit, and read whole into one buffer while the digest is computed.
+//! Buffers of the size of a block are reused.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
@@ -15,14 +15,14 @@ use tokio::time::{Sleep, sleep};
 use crate::digest::Sha256Digest;
 use crate::sync::lock;
 
-/// No service but S3 takes more; what comes after is read but not kept.
+/// The largest body that a service other than S3 accepts. Later bytes are read and discarded.
 const MAX_BODY: usize = 4 << 20;
-/// Of a longer body no more is read: the connection is closed.
+/// The largest body that is read at all; the connection of a longer one is closed.
 const MAX_DRAINED: u64 = 64 << 20;
-/// Buffers that are kept while nobody uses them. A new one costs as many page faults as it has pages.
+/// The largest number of unused buffers. A new buffer costs one page fault for each of its pages.
 const MAX_UNUSED: usize = 16;
 
-/// Buffers of a block's length.
+/// A pool of buffers of one size.
 #[derive(Debug)]
 pub(crate) struct BufferPool {
     size: usize,
@@ -30,7 +30,7 @@ pub(crate) struct BufferPool {
 }
 
 impl BufferPool {
-    /// No buffers yet; each will hold `size` bytes.
+    /// An empty pool; each buffer will hold `size` bytes.
     pub(crate) fn new(size: usize) -> Self {
         Self { size, unused: Mutex::default() }
     }
@@ -41,7 +41,7 @@ impl BufferPool {
     }
 }
 
-/// A buffer that goes back when it is dropped.
+/// A buffer that returns to its pool when it is dropped.
 struct PooledBuffer {
     bytes: Vec<u8>,
     pool: Arc<BufferPool>,
@@ -63,12 +63,12 @@ impl Drop for PooledBuffer {
     }
 }
 
-/// When something last came of a request.
+/// The time at which the last part of a request arrived.
 #[derive(Debug)]
 pub(crate) struct ActivityTimer(Mutex<Instant>);
 
 impl ActivityTimer {
-    /// A request whose head has just come.
+    /// A timer for a request whose head has just arrived.
     pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self(Mutex::new(Instant::now())))
     }
@@ -77,12 +77,12 @@ impl ActivityTimer {
         *lock(&self.0) = Instant::now();
     }
 
-    /// Counts the time that a request is held up on purpose as none.
+    /// Extends the time limit by the duration of a scripted delay.
     pub(crate) fn extend(&self, time: Duration) {
         *lock(&self.0) = Instant::now() + time;
     }
 
-    /// Waits until nothing has come for so long.
+    /// Waits until no part has arrived for `limit`.
     pub(crate) async fn expired(&self, limit: Duration) {
         loop {
             let remaining = limit.saturating_sub(lock(&self.0).elapsed());
@@ -94,21 +94,22 @@ impl ActivityTimer {
     }
 }
 
-/// Why a body did not arrive whole.
+/// A reason why a body is incomplete.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BodyError {
-    /// The client went away, or what it sent is no HTTP.
+    /// The client closed the connection or violated HTTP.
     #[error("the request did not arrive whole")]
     Interrupted(#[source] hyper::Error),
-    /// Nothing came for too long.
+    /// No part arrived within this time limit.
     #[error("nothing of the request came for {0:?}")]
     TimedOut(Duration),
-    /// No service takes so much.
+    /// The body is larger than every service accepts.
     #[error("the request is longer than {MAX_DRAINED} bytes")]
     TooLong,
 }
 
-/// A body that arrives. Each part has to come within a limit of time; trailers of HTTP are passed over.
+/// A request body that is being received. Each part has to arrive within a time limit; HTTP trailers are
+/// ignored.
 #[derive(Debug)]
 pub(crate) struct RequestBody {
     body: Incoming,
@@ -118,7 +119,7 @@ pub(crate) struct RequestBody {
 }
 
 impl RequestBody {
-    /// A body of a request with a pulse, whose parts may be as far apart as `limit`.
+    /// A body whose parts may be up to `limit` apart. Each part resets `timer`.
     pub(crate) fn new(body: Incoming, pulse: Arc<ActivityTimer>, limit: Duration) -> Self {
         Self { body, pulse, limit, deadline: None }
     }
@@ -155,7 +156,7 @@ impl Body for RequestBody {
     }
 }
 
-/// Reads a body whole. Its digest is taken while its bytes are still in the processor's caches.
+/// Reads a body to its end. The digest is computed while the bytes are still in the processor's caches.
 pub(crate) async fn read_whole(
     mut body: RequestBody,
     buffers: &Arc<BufferPool>,

@@ -1,4 +1,5 @@
-//! Connections: accepted, served within limits of time, and closed. Decides nothing about responses.
+//! Connections: accepted, served within time limits, and closed. Responses come from a function of the
+//! caller.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -17,17 +18,17 @@ use super::body::BodyError;
 use super::response::Response;
 use super::timed_stream::TimedStream;
 
-/// How long each part of a request may take. Clients of AWS wait for a minute; these limits are below that, so that a client
-/// is told rather than left alone.
+/// Time limits for the parts of a request. AWS clients wait for a minute; these limits are shorter, so that a
+/// client receives an error response before it gives up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timeouts {
-    /// From the opening of a connection, or the answer before, until the whole head of a request is there.
+    /// From the opening of the connection, or the previous response, to the end of the request head.
     pub head: Duration,
-    /// Between two parts of a body.
+    /// Between two parts of a request body.
     pub body: Duration,
-    /// From the last part of a request until its answer begins.
+    /// From the last part of a request to the beginning of its response.
     pub response: Duration,
-    /// Between two parts of an answer that the client takes.
+    /// Between two writes of a response that the client accepts.
     pub write: Duration,
 }
 
@@ -42,7 +43,7 @@ impl Default for Timeouts {
     }
 }
 
-/// Accepts connections until `stop` is done; then those under way get a moment to finish.
+/// Accepts connections until `stop` completes, then gives the open ones two seconds to finish.
 pub(crate) async fn serve<R, F>(
     listener: TcpListener,
     timeouts: Timeouts,
@@ -61,7 +62,8 @@ pub(crate) async fn serve<R, F>(
                 Ok((stream, _)) => {
                     tokio::spawn(connection(stream, timeouts, respond.clone(), closed.clone()));
                 }
-                // No file descriptor is free, or the client went away: the next one may do better.
+                // No file descriptor is free, or the client closed the connection: the next attempt may
+                // succeed.
                 Err(_) => tokio::time::sleep(Duration::from_millis(5)).await,
             },
         }
@@ -71,13 +73,13 @@ pub(crate) async fn serve<R, F>(
     let _ = tokio::time::timeout(Duration::from_secs(2), closing.closed()).await;
 }
 
-/// Serves one connection until the client closes it, or everything ends.
+/// Serves one connection until the client or the server closes it.
 async fn connection<R, F>(stream: TcpStream, timeouts: Timeouts, respond: R, mut closing: watch::Receiver<()>)
 where
     R: Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Result<Response, NoResponse>> + Send + 'static,
 {
-    // An answer is small and somebody waits for it.
+    // Responses are small and the client waits for them, so Nagle's algorithm only adds latency.
     let _ = stream.set_nodelay(true);
     let service = service_fn(respond);
     let mut builder = http1::Builder::new();
@@ -86,23 +88,23 @@ where
     let connection = builder.serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection);
     tokio::select! {
-        // Whatever broke the connection, its client knows.
+        // The client notices an error of the connection by itself.
         _ = connection.as_mut() => return,
         _ = closing.changed() => connection.as_mut().graceful_shutdown(),
     }
     let _ = connection.await;
 }
 
-/// Why a connection is closed without an answer.
+/// A reason why a connection is closed without a response.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum NoResponse {
     /// A scripted fault.
     #[error("the connection is dropped on purpose")]
     ScriptedFault,
-    /// The request did not come to its end.
+    /// The request body is incomplete.
     #[error("reading the request")]
     Body(#[from] BodyError),
-    /// The work failed: a mistake of this program.
+    /// The task that computes the response panicked: a bug.
     #[error("answering the request")]
     TaskFailed(#[source] tokio::task::JoinError),
 }

@@ -1,8 +1,8 @@
-//! Where a request may come from: programs of this machine, and no page of a browser.
+//! Access control by origin: only programs of this machine are served, web pages are not.
 //!
-//! The keys of the local region are known to everybody, so a signature does not keep a web page from sending requests to
-//! loopback. A browser says by itself where a request comes from (`Origin`, Fetch Standard 3.1; `Sec-Fetch-Site`, Fetch
-//! Metadata), and a name that an attacker's DNS leads to loopback stands in `Host` (RFC 9110, 7.2).
+//! The keys of the local region are public, so a signature does not stop a web page from sending requests to
+//! loopback. A browser adds the origin of a request (`Origin`, Fetch Standard 3.1; `Sec-Fetch-Site`, Fetch
+//! Metadata), and a name that an attacker's DNS resolves to loopback appears in `Host` (RFC 9110, 7.2).
 
 use std::net::IpAddr;
 
@@ -12,19 +12,19 @@ use http::{HeaderMap, StatusCode};
 
 use super::response::{Response, new_response};
 
-/// Why a request is answered by no service.
+/// A reason why a request is refused before any service reads it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ForbiddenOrigin {
-    /// It names no host, or one that is not of loopback.
+    /// The host is missing, repeated, or not a loopback name.
     Host(String),
-    /// It was sent by a page of another origin.
+    /// A web page of this origin or site sent the request.
     Origin(String),
 }
 
-/// Checks where a request comes from.
+/// Checks the origin of a request.
 ///
 /// # Errors
-/// [`ForbiddenOrigin`], with what the request says.
+/// [`ForbiddenOrigin`] with the header value that is not allowed.
 pub(crate) fn check(parts: &Parts) -> Result<(), ForbiddenOrigin> {
     let host = host(parts)?;
     if !is_loopback(host.host()) {
@@ -41,7 +41,7 @@ pub(crate) fn check(parts: &Parts) -> Result<(), ForbiddenOrigin> {
 }
 
 impl ForbiddenOrigin {
-    /// The answer. It has no header that would let a page read it.
+    /// The response. It has no header that would let a web page read it.
     pub(crate) fn response(&self) -> Response {
         let (status, message) = match self {
             Self::Host(host) => (
@@ -60,11 +60,12 @@ impl ForbiddenOrigin {
     }
 }
 
-/// The host that a request is for: that of its target if it has one, and of its one `Host` header.
+/// The host of a request: from its only `Host` header. A host in the request target has to be a loopback name
+/// too.
 fn host(parts: &Parts) -> Result<Authority, ForbiddenOrigin> {
     let values = header_values(&parts.headers, "host");
     let [value] = values.as_slice() else { return Err(ForbiddenOrigin::Host(values.join(", "))) };
-    // A host has no user in front of it (RFC 9110, 4.2.4).
+    // `Host` contains no user information (RFC 9110, 4.2.4).
     let host = value.parse().ok().filter(|_| !value.contains('@'));
     let host: Authority = host.ok_or_else(|| ForbiddenOrigin::Host(value.clone()))?;
     match parts.uri.authority() {
@@ -73,7 +74,7 @@ fn host(parts: &Parts) -> Result<Authority, ForbiddenOrigin> {
     }
 }
 
-/// Whether a host is this machine's loopback by its name alone (RFC 6761, 6.3, for `localhost`).
+/// Whether a host is a loopback address or a name that always resolves to one (`localhost`: RFC 6761, 6.3).
 fn is_loopback(host: &str) -> bool {
     let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
     if let Ok(address) = bare.parse::<IpAddr>() {
@@ -83,7 +84,7 @@ fn is_loopback(host: &str) -> bool {
     name == "localhost" || name.ends_with(".localhost")
 }
 
-/// All values of a header; bytes that are no text as `?`.
+/// All values of a header; a value that is not text becomes `?`.
 fn header_values(headers: &HeaderMap, name: &str) -> Vec<String> {
     let text = |value: &http::HeaderValue| value.to_str().unwrap_or("?").to_owned();
     headers.get_all(name).iter().map(text).collect()
@@ -115,7 +116,7 @@ mod tests {
         for host in hosts {
             assert_eq!(checked("/", &[("host", host)]), Ok(()), "{host}");
         }
-        // A page that the region itself serves, and an address that is typed into a browser.
+        // A page that the region itself serves, and an address that the user typed.
         assert_eq!(checked("/", &[("host", "localhost:1"), ("origin", "http://localhost:1")]), Ok(()));
         assert_eq!(checked("/", &[("host", "localhost:1"), ("sec-fetch-site", "none")]), Ok(()));
     }

@@ -1,4 +1,4 @@
-//! A request whose sender is known.
+//! An authenticated request, as services receive it.
 
 use bytes::Bytes;
 use http::request::Parts;
@@ -7,39 +7,40 @@ use super::body::RequestBody;
 use crate::digest::Sha256Digest;
 use crate::sigv4::SignatureSeed;
 
-/// A request whose sender is known: the signature was checked.
+/// A request whose signature has been verified.
 #[derive(Debug)]
 pub(crate) struct SignedRequest {
-    /// The account that sent it.
+    /// The account of the access key.
     pub(crate) account: String,
-    /// Names this request in the answer.
+    /// The request id that the response repeats.
     pub(crate) request_id: String,
-    /// Method, path, query and headers as they came.
+    /// Method, path, query and headers as received.
     pub(crate) parts: Parts,
     /// The body.
     pub(crate) payload: Payload,
-    /// What the signature was made with.
+    /// The seed for the signatures of a chunked body.
     pub(crate) seed: SignatureSeed,
-    /// Whether what it begins is to fail, on purpose.
+    /// Whether the operation that this request begins is to fail later, by a scripted fault.
     pub(crate) fail_async: bool,
 }
 
 /// The body of a request.
 #[derive(Debug)]
 pub(crate) enum Payload {
-    /// All of it, with its digest; every service but S3 gets it like this.
+    /// The complete body with its digest: for every service but S3.
     Buffered {
         /// The bytes.
         bytes: Bytes,
         /// Their SHA-256.
         digest: Sha256Digest,
     },
-    /// Not read yet: S3's may be long. The signed digest, if there is one, is still to be checked.
+    /// A body that is not read yet: S3 bodies may be long. The service has to compare the signed digest, if
+    /// there is one.
     Streaming(RequestBody),
 }
 
 impl SignedRequest {
-    /// The whole body; empty if it was not read.
+    /// The complete body; empty if it is streaming.
     pub(crate) fn body(&self) -> &[u8] {
         match &self.payload {
             Payload::Buffered { bytes, .. } => bytes,
@@ -47,17 +48,17 @@ impl SignedRequest {
         }
     }
 
-    /// A header as text, if it is there and is text.
+    /// The value of a header, if it exists and is text.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.parts.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
-    /// Path and query as they came.
+    /// Path and query as received.
     pub(crate) fn target(&self) -> &str {
         self.parts.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str)
     }
 
-    /// The parameters of the query, decoded.
+    /// The decoded parameters of the query.
     pub(crate) fn query(&self) -> Vec<(String, String)> {
         form_urlencoded::parse(self.parts.uri.query().unwrap_or_default().as_bytes()).into_owned().collect()
     }

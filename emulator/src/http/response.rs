@@ -1,4 +1,4 @@
-//! Answers: their type, their bodies, and how they are made.
+//! Responses: their type, their bodies, and their construction.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -8,32 +8,32 @@ use http::{HeaderName, HeaderValue, StatusCode};
 use hyper::body::{Body, Frame, SizeHint};
 use tokio::sync::mpsc;
 
-/// An answer.
+/// A response.
 pub(crate) type Response = http::Response<ResponseBody>;
 
-/// The body of an answer.
+/// The body of a response.
 #[derive(Debug)]
 pub(crate) enum ResponseBody {
-    /// All of it.
+    /// The complete body.
     Full(Bytes),
-    /// What comes through a channel, of a known length: for what is too long to be in memory.
+    /// A body of known length that arrives through a channel, because it is too long for memory.
     Stream {
-        /// Gives the parts in order; an error ends the connection.
+        /// The parts in order; an error closes the connection.
         parts: mpsc::Receiver<std::io::Result<Bytes>>,
-        /// Bytes still to come.
+        /// The number of bytes still to arrive.
         remaining: u64,
     },
-    /// Less than was promised: the connection breaks after `bytes`.
+    /// An incomplete body: the connection is closed after `bytes`.
     Truncated {
-        /// What is sent.
+        /// The bytes that are sent.
         bytes: Bytes,
-        /// What the headers promise.
+        /// The length in the headers.
         declared: u64,
     },
 }
 
 impl ResponseBody {
-    /// The bytes, if they are all here.
+    /// The bytes of a complete body.
     pub(crate) fn bytes(&self) -> Option<&Bytes> {
         match self {
             Self::Full(bytes) => Some(bytes),
@@ -83,7 +83,7 @@ impl Body for ResponseBody {
     }
 }
 
-/// An answer with a status, a type of content and a body.
+/// Creates a response from a status, a content type and a body.
 pub(crate) fn new_response(
     status: StatusCode,
     content_type: &'static str,
@@ -95,7 +95,7 @@ pub(crate) fn new_response(
     response
 }
 
-/// An answer with another header. A value that cannot be one is left out.
+/// Sets a header. A value that is not valid in a header is ignored.
 pub(crate) fn with_header(mut response: Response, name: &'static str, value: &str) -> Response {
     if let Ok(value) = HeaderValue::from_str(value) {
         response.headers_mut().insert(HeaderName::from_static(name), value);

@@ -1,4 +1,4 @@
-//! A connection whose client has to read: one that takes nothing of an answer for too long is closed.
+//! A TCP stream with a time limit for writes: a client that does not read its response is disconnected.
 
 use std::io;
 use std::pin::Pin;
@@ -9,21 +9,21 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 
-/// A stream with a limit of time for what is written.
+/// A TCP stream with a time limit for writes.
 pub(super) struct TimedStream {
     inner: TcpStream,
     limit: Duration,
-    /// Runs while the client takes nothing.
+    /// The end of the current write's time limit; `None` while no write is blocked.
     deadline: Option<Pin<Box<Sleep>>>,
 }
 
 impl TimedStream {
-    /// A connection whose client may take nothing for as long as `limit`.
+    /// Limits each write to the duration `limit`.
     pub(super) fn new(inner: TcpStream, limit: Duration) -> Self {
         Self { inner, limit, deadline: None }
     }
 
-    /// Gives what a write gave; an error once it has waited for too long.
+    /// Passes on the result of a write; an error once the write has been blocked for too long.
     fn check_deadline<T>(
         &mut self,
         task: &mut Context<'_>,

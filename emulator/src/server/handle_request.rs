@@ -1,4 +1,5 @@
-//! One request and its answer: who sent it, whose it is, what goes wrong with it on purpose, and the note of it.
+//! The processing of one request: authentication, scripted faults, the service's response, and the entry in
+//! the request log.
 
 use std::time::Duration;
 
@@ -18,24 +19,24 @@ use crate::state::State;
 use crate::state::faults::InjectedFault;
 use crate::state::request_log::LoggedRequest;
 
-/// The answer to a request whose work takes too long.
+/// The response to a request whose processing exceeds the time limit.
 pub(crate) struct TimeoutResponse(Service);
 
 impl TimeoutResponse {
-    /// That to a request with this head.
+    /// The response for a request with this head.
     pub(crate) fn for_request(parts: &Parts) -> Self {
         let claimed = SignatureClaim::read(parts).ok().and_then(|claim| Service::named(&claim.service));
         Self(claimed.unwrap_or_else(|| Service::guess(parts)))
     }
 
-    /// In the service's own words: an error of the service, which clients try again.
+    /// An error of the requested service, which clients retry.
     pub(crate) fn build(&self, limit: Duration) -> Response {
         let response = self.0.fail(ServiceFailure::Unavailable, &ids::uuid());
         with_header(response, "x-amiforge-reason", &format!("nothing was answered for {limit:?}"))
     }
 }
 
-/// Answers a request.
+/// Processes a request and returns its response.
 pub(crate) async fn handle_request(
     state: &State,
     parts: Parts,
@@ -82,7 +83,7 @@ pub(crate) async fn handle_request(
     response
 }
 
-/// Checks the signature.
+/// Verifies the access key, the signature and the digest of a buffered body.
 fn authenticate(
     state: &State,
     claim: &SignatureClaim,
@@ -107,7 +108,7 @@ fn authenticate(
     Ok(SignedRequest { account: key.account.clone(), request_id, parts, payload, seed, fail_async: false })
 }
 
-/// Answers a request whose sender is known, unless or until something goes wrong on purpose.
+/// Responds to an authenticated request, with the scripted fault that applies to it.
 async fn respond_with_faults(
     (state, timer): (&State, &ActivityTimer),
     service: Service,
@@ -147,7 +148,7 @@ async fn respond_with_faults(
         Some(InjectedFault::FlipBit { bit }) => Ok(response.map(|content| flip_bit(content, bit))),
         Some(InjectedFault::ShortRead { bytes }) => Ok(response.map(|content| truncate(content, bytes))),
         Some(InjectedFault::FlipStoredBit { bit }) if response.status() == StatusCode::CREATED => {
-            // A block that cannot be altered was not stored: the answer says so already.
+            // If the block cannot be altered it was not stored, and the response reports that already.
             let _ = digest.map(|digest| state.blocks.flip_bit(digest, bit));
             Ok(response)
         }
@@ -155,7 +156,7 @@ async fn respond_with_faults(
     }
 }
 
-/// The digest that a request's body would be stored under.
+/// The digest under which the body would be stored; `None` for a streaming body.
 fn body_digest(request: &SignedRequest) -> Option<Sha256Digest> {
     match request.payload {
         Payload::Buffered { digest, .. } => Some(digest),

@@ -1,4 +1,4 @@
-//! Running a local region: in this program, on a thread of its own, or for as long as a future lasts.
+//! Running a local region: in the background on its own threads, or as a future.
 
 use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -14,28 +14,29 @@ use crate::state::config::RegionConfig;
 use crate::state::faults::FaultScript;
 use crate::state::{self, State};
 
-/// Fewest threads that answer.
+/// The minimum number of worker threads.
 const MIN_THREADS: usize = 8;
 
-/// A local region whose folder is open and ours.
+/// A local region whose folder is open and locked by this process.
 #[derive(Debug, Clone)]
 pub struct LocalRegion {
     state: Arc<State>,
 }
 
 impl LocalRegion {
-    /// Opens the folder, which is made when missing. No other program can serve it until all clones are dropped.
+    /// Opens the folder; creates it if it does not exist. No other process can serve it until all clones are
+    /// dropped.
     ///
     /// # Errors
-    /// [`Error::Held`] if another program serves it; when a file is damaged or cannot be read.
+    /// [`Error::InUse`] if another process serves it; if a file is damaged or cannot be read.
     pub fn open(config: RegionConfig) -> Result<Self, Error> {
         Ok(Self { state: Arc::new(State::open(config)?) })
     }
 
-    /// Answers requests until `stop` is done.
+    /// Serves requests until `stop` completes.
     ///
     /// # Errors
-    /// When the listener has no address, or it cannot be written to the folder's lock file.
+    /// If the listener has no address, or the address cannot be written to the lock file.
     pub async fn serve(&self, listener: TcpListener, stop: impl Future<Output = ()>) -> Result<(), Error> {
         let address = listener.local_addr();
         let address =
@@ -45,26 +46,26 @@ impl LocalRegion {
         Ok(())
     }
 
-    /// Removes the state in a folder: everything but the accounts. Gives whether there was any.
+    /// Removes the state in a folder, except for the accounts. Returns whether there was any.
     ///
     /// # Errors
-    /// [`Error::Held`] if a server serves it; [`Error::Foreign`] if the folder holds anything else.
+    /// [`Error::InUse`] if a server serves it; [`Error::ForeignEntry`] if the folder contains other files.
     pub fn remove(folder: &Path) -> Result<bool, Error> {
         state::remove(folder)
     }
 
-    /// Plays another script of faults from its beginning.
+    /// Replaces the scripted faults; the new script starts from its beginning.
     pub fn set_faults(&self, faults: FaultScript) {
         self.state.faults.replace(faults);
     }
 
-    /// The folder of its state.
+    /// The folder of the state.
     pub fn folder(&self) -> &Path {
         &self.state.config.folder
     }
 }
 
-/// A local region that answers on loopback, on threads of its own, until it is dropped.
+/// A local region that serves requests on loopback, on its own threads, until it is dropped.
 #[derive(Debug)]
 pub struct RegionServer {
     region: LocalRegion,
@@ -74,15 +75,15 @@ pub struct RegionServer {
 }
 
 impl RegionServer {
-    /// Opens the folder and listens on a free port of 127.0.0.1. It listens when this returns.
+    /// Opens the folder and listens on a free port of 127.0.0.1. Requests are accepted when this returns.
     ///
     /// # Errors
-    /// As [`LocalRegion::open`]; when no port can be opened or no thread be started.
+    /// As [`LocalRegion::open`]; if no port can be opened or no thread can be started.
     pub fn start(config: RegionConfig) -> Result<Self, Error> {
         Self::start_at(config, (Ipv4Addr::LOCALHOST, 0).into())
     }
 
-    /// The same at an address; port 0 is a free one.
+    /// Like [`start`](Self::start), but listens on `address`; port 0 selects a free port.
     ///
     /// # Errors
     /// As [`start`](Self::start).
@@ -107,7 +108,7 @@ impl RegionServer {
         let state = Arc::clone(&region.state);
         let serve = move || {
             runtime.block_on(async {
-                // It was made just above; a listener that the runtime does not take answers nothing.
+                // The listener was created above; if the runtime rejects it, no request is served.
                 if let Ok(listener) = TcpListener::from_std(listener) {
                     super::serve(state, listener, async { stopped.await.unwrap_or_default() }).await;
                 }
@@ -123,7 +124,7 @@ impl RegionServer {
         self.endpoint.clone()
     }
 
-    /// The region itself.
+    /// The region that this server serves.
     pub fn region(&self) -> &LocalRegion {
         &self.region
     }

@@ -1,5 +1,5 @@
-//! The server: takes each request from the transport, checks where it comes from and who signed it, and routes it to its
-//! service.
+//! The server: receives each request from the transport, checks its origin and its signature, and routes it
+//! to its service.
 
 mod handle_request;
 mod local_region;
@@ -21,14 +21,15 @@ use crate::state::State;
 use self::handle_request::{TimeoutResponse, handle_request};
 pub use self::local_region::{LocalRegion, RegionServer};
 
-/// Serves connections until `stop` is done.
+/// Serves connections until `stop` completes.
 async fn serve(state: Arc<State>, listener: TcpListener, stop: impl Future<Output = ()>) {
     let timeouts = state.config.timeouts;
     let respond = move |request| with_date(Arc::clone(&state), request);
     connection::serve(listener, timeouts, stop, respond).await;
 }
 
-/// An answer with the time by the region's clock, not the machine's: clients set theirs by it.
+/// Adds the header `Date` from the region's clock instead of the system clock: clients correct their clocks
+/// by it.
 async fn with_date(state: Arc<State>, request: Request<Incoming>) -> Result<Response, NoResponse> {
     let mut response = respond(Arc::clone(&state), request).await?;
     if let Ok(date) = HeaderValue::from_str(&state.now().http()) {
@@ -37,10 +38,10 @@ async fn with_date(state: Arc<State>, request: Request<Incoming>) -> Result<Resp
     Ok(response)
 }
 
-/// Answers a request within the limits of time, if it comes from where it may.
+/// Responds to a request within the time limits, if its origin is allowed.
 ///
-/// The work is a task of its own: where it is held up, by a disk that does not answer say, the connection is not, and its
-/// client is told.
+/// The work runs in its own task: if it is blocked, for example by a disk that does not respond, the
+/// connection is not, and the client receives an error response.
 async fn respond(state: Arc<State>, request: Request<Incoming>) -> Result<Response, NoResponse> {
     let (parts, body) = request.into_parts();
     if let Err(forbidden) = origin::check(&parts) {

@@ -1,5 +1,5 @@
-//! The services of a region: which one a request is for, what it asks for, and what it is answered when the door
-//! itself has to answer. Each service has its own voice.
+//! The router: which service a request is for, and the service's response, including the errors that are
+//! reported before the service reads the request. The only module that lists all services.
 
 use http::request::Parts;
 
@@ -22,14 +22,14 @@ pub(crate) enum Service {
 }
 
 impl Service {
-    /// The service of a credential scope.
+    /// The service with this name in a credential scope.
     pub(crate) fn named(name: &str) -> Option<Self> {
         [Self::Ebs, Self::Ec2, Self::Kms, Self::Ssm, Self::S3, Self::Sts]
             .into_iter()
             .find(|one| one.name() == name)
     }
 
-    /// As credential scopes name it.
+    /// The name in credential scopes.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Ebs => "ebs",
@@ -41,7 +41,7 @@ impl Service {
         }
     }
 
-    /// The service that a request without a readable signature looks like it is for.
+    /// The most likely service of a request without a readable signature.
     pub(crate) fn guess(parts: &Parts) -> Self {
         if let Some(target) = parts.headers.get("x-amz-target") {
             if target.as_bytes().starts_with(kms::TARGET.as_bytes()) { Self::Kms } else { Self::Ssm }
@@ -54,7 +54,7 @@ impl Service {
         }
     }
 
-    /// The name of what a request asks for, or something that describes it.
+    /// The name of the requested operation, or another description of the request.
     pub(crate) fn action(self, request: &SignedRequest) -> String {
         match self {
             Self::Ebs => ebs::action(request),
@@ -65,7 +65,7 @@ impl Service {
         }
     }
 
-    /// Answers a request.
+    /// Responds to a request, unless the account's quota is exhausted.
     pub(crate) async fn respond(self, state: &State, region: &Region, request: SignedRequest) -> Response {
         if !self.take_quota(state, &request.account) {
             return self.fail(ServiceFailure::Throttled, &request.request_id);
@@ -80,7 +80,8 @@ impl Service {
         }
     }
 
-    /// Whether an account may ask once more now. EBS direct counts each of its calls by itself.
+    /// Takes one request from the account's quota; false if it is exhausted. EBS direct has its own quota for
+    /// each operation.
     fn take_quota(self, state: &State, account: &str) -> bool {
         let rate = match self {
             Self::Ec2 | Self::Kms | Self::Ssm | Self::S3 => state.config.quotas.others,
@@ -89,7 +90,7 @@ impl Service {
         state.limiter.take(self.name(), account, rate, state.now())
     }
 
-    /// Refuses a request whose signature was not good.
+    /// The response to a request whose signature is missing or invalid.
     pub(crate) fn reject(self, auth_error: &AuthError, request_id: &str) -> Response {
         match self {
             Self::Ebs => ebs::reject(auth_error, request_id),
@@ -100,7 +101,7 @@ impl Service {
         }
     }
 
-    /// Says that there is no such thing as a request is about.
+    /// The response that the requested resource does not exist.
     pub(crate) fn not_found(self, request: &SignedRequest) -> Response {
         match self {
             Self::Ebs => ebs::not_found(request),
@@ -108,7 +109,7 @@ impl Service {
         }
     }
 
-    /// Says that there were too many requests, before the service has seen this one.
+    /// The response of the frontend, before the service, that there were too many requests.
     pub(crate) fn frontend_throttled(self, request_id: &str) -> Response {
         match self {
             Self::Ebs => ebs::frontend_throttled(request_id),
@@ -116,7 +117,7 @@ impl Service {
         }
     }
 
-    /// Says that there is trouble.
+    /// The response for a failure that does not depend on the request.
     pub(crate) fn fail(self, failure: ServiceFailure, request_id: &str) -> Response {
         match self {
             Self::Ebs => ebs::fail(failure, request_id),

@@ -1,14 +1,14 @@
-//! Failures that any service may report without having looked at the request.
+//! Failures that any service can report without reading the request.
 
-/// What any service may say without having looked at the request.
+/// A failure that does not depend on the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ServiceFailure {
     /// Too many requests.
     Throttled,
-    /// The service failed, status 500.
+    /// An internal error, status 500.
     Internal,
-    /// The service cannot be reached just now, status 503.
+    /// The service is temporarily unavailable, status 503.
     Unavailable,
-    /// There is no such thing as the request is about.
+    /// The requested resource does not exist.
     NotFound,
 }

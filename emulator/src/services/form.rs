@@ -2,7 +2,7 @@
 
 use crate::http::request::SignedRequest;
 
-/// The name of what a request asks for.
+/// The name of the requested operation; empty if there is none.
 pub(crate) fn action(request: &SignedRequest) -> String {
     let mut fields = form_urlencoded::parse(request.body());
     fields.find(|(name, _)| name == "Action").map(|(_, value)| value.into_owned()).unwrap_or_default()

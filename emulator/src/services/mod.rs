@@ -1,5 +1,5 @@
-//! The services of a region. Each reads its requests, changes the state, and writes its responses and errors in its own
-//! form. They know the state and the transport; nothing routes here.
+//! The services of a region. Each parses its requests, changes the state, and writes its responses and errors
+//! in its own format. They know the state and the transport, but not the router.
 
 pub(crate) mod ebs;
 pub(crate) mod ec2;

@@ -1,4 +1,5 @@
-//! STS: who am I (API version 2011-06-15, query protocol). Clients ask it to learn the account that they act for.
+//! STS: `GetCallerIdentity` (API version 2011-06-15, query protocol), which returns the account of an access
+//! key.
 
 use http::StatusCode;
 
@@ -9,12 +10,12 @@ use crate::http::request::SignedRequest;
 use crate::http::response::{Response, new_response};
 use crate::sigv4::AuthError;
 
-/// The name of what a request asks for.
+/// The name of the requested operation; empty or approximate if it cannot be determined.
 pub(crate) fn action(request: &SignedRequest) -> String {
     form::action(request)
 }
 
-/// Answers a request.
+/// Responds to a request.
 pub(crate) fn respond(request: &SignedRequest) -> Response {
     let action = action(request);
     let id = &request.request_id;
@@ -42,7 +43,7 @@ fn error_response(status: StatusCode, code: &str, message: &str, request_id: &st
     new_response(status, "text/xml", body)
 }
 
-/// Refuses a request whose signature was not good.
+/// The response to a request whose signature is missing or invalid.
 pub(crate) fn reject(auth_error: &AuthError, request_id: &str) -> Response {
     let (status, code, message) = match auth_error {
         AuthError::Missing => (
@@ -70,7 +71,7 @@ pub(crate) fn reject(auth_error: &AuthError, request_id: &str) -> Response {
     error_response(status, code, &message, request_id)
 }
 
-/// Says that there is trouble.
+/// The response for a failure that does not depend on the request.
 pub(crate) fn fail(failure: ServiceFailure, request_id: &str) -> Response {
     match failure {
         ServiceFailure::Throttled => {

@@ -1,4 +1,4 @@
-//! The canonical form of a request: what is signed instead of its bytes on the wire.
+//! The canonical form of a request, which is signed instead of its bytes on the wire.
 
 use std::fmt::Write as _;
 
@@ -6,7 +6,7 @@ use http::request::Parts;
 
 use super::SignatureClaim;
 
-/// Method, path, query, headers, their names and the payload, each in its one form.
+/// The canonical request: method, path, query, headers, header names and payload hash.
 pub(super) fn request(claim: &SignatureClaim, parts: &Parts, payload: &str) -> String {
     let mut text = format!(
         "{}\n{}\n{}\n",
@@ -28,7 +28,7 @@ pub(super) fn request(claim: &SignatureClaim, parts: &Parts, payload: &str) -> S
     text
 }
 
-/// S3 signs the path as it is sent; every other service encodes it once more.
+/// S3 signs the path as sent; every other service encodes it once more.
 fn path(raw: &str, service: &str) -> String {
     if service == "s3" {
         encode(&decode(raw), Slash::Verbatim)
@@ -37,7 +37,7 @@ fn path(raw: &str, service: &str) -> String {
     }
 }
 
-/// The query, sorted, without the signature of a presigned URL.
+/// The canonical query: sorted, without the signature of a presigned URL.
 fn query(raw: &str) -> String {
     let mut encoded: Vec<_> = pairs(raw)
         .into_iter()
@@ -49,7 +49,7 @@ fn query(raw: &str) -> String {
     joined.join("&")
 }
 
-/// The parameters of a query as they were sent.
+/// The parameters of a query as sent, still encoded.
 pub(super) fn pairs(raw: &str) -> Vec<(&str, &str)> {
     raw.split('&')
         .filter(|pair| !pair.is_empty())
@@ -57,7 +57,7 @@ pub(super) fn pairs(raw: &str) -> Vec<(&str, &str)> {
         .collect()
 }
 
-/// Without `%XX`.
+/// Decodes `%XX`; an invalid sequence is kept.
 pub(super) fn decode(text: &str) -> Vec<u8> {
     let bytes = text.as_bytes();
     let mut decoded = Vec::with_capacity(bytes.len());
@@ -71,14 +71,14 @@ pub(super) fn decode(text: &str) -> Vec<u8> {
     decoded
 }
 
-/// What becomes of slashes.
+/// Whether slashes are encoded.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Slash {
     Verbatim,
     Encoded,
 }
 
-/// With `%XX` for everything but the unreserved characters of RFC 3986.
+/// Encodes everything but the unreserved characters of RFC 3986 as `%XX`.
 fn encode(bytes: &[u8], slash: Slash) -> String {
     let mut text = String::with_capacity(bytes.len());
     for &byte in bytes {
@@ -93,7 +93,7 @@ fn encode(bytes: &[u8], slash: Slash) -> String {
     text
 }
 
-/// Trimmed, with single spaces for runs of them.
+/// Trims a header value and replaces runs of spaces by single ones.
 fn single_spaced(value: &str) -> String {
     let parts: Vec<_> = value.split(' ').filter(|part| !part.is_empty()).collect();
     parts.join(" ").trim().to_owned()

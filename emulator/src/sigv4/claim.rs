@@ -1,4 +1,5 @@
-//! What a request says of its signature: in the `Authorization` header, or in the query of a presigned URL.
+//! The signature parameters of a request: from the header `Authorization`, or from the query of a presigned
+//! URL.
 
 use std::time::Duration;
 
@@ -8,31 +9,31 @@ use http::request::Parts;
 use super::AuthError;
 use super::canonical::{decode, pairs};
 
-/// What a request says of its signature.
+/// The signature parameters of a request, not verified yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SignatureClaim {
-    /// Whose key it is.
+    /// The id of the access key.
     pub(crate) access_key_id: String,
     /// `20261121`
     pub(crate) day: String,
-    /// The region that it is for.
+    /// The region in the credential scope.
     pub(crate) region: String,
-    /// The service that it is for: `ebs`, `ec2`, ...
+    /// The service in the credential scope: `ebs`, `ec2`, ...
     pub(crate) service: String,
-    /// Names of the headers that are signed, in lower case.
+    /// The names of the signed headers, in lower case.
     pub(crate) signed_headers: Vec<String>,
-    /// In hexadecimal.
+    /// The signature in hexadecimal.
     pub(crate) signature: String,
     /// `20261121T014727Z`
     pub(crate) date: String,
-    /// How long it is good for, if it is presigned.
+    /// The lifetime of a presigned request.
     pub(crate) expires: Option<Duration>,
 }
 
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 
 impl SignatureClaim {
-    /// Reads it from the head of a request.
+    /// Reads the parameters from the head of a request.
     pub(crate) fn read(parts: &Parts) -> Result<Self, AuthError> {
         match parts.headers.get(http::header::AUTHORIZATION) {
             Some(value) => {

@@ -1,6 +1,6 @@
-//! Signature Version 4, as the service checks it: who signed a request, for which region and service, and whether the
-//! signature is right. Written from AWS's specification of the signing process. Knows no service but S3, whose paths
-//! are encoded once instead of twice.
+//! Signature Version 4 on the side of the service: the signer of a request, its region and service, and
+//! whether the signature is valid. Implemented from AWS's specification of the signing process. Knows no
+//! service but S3, whose paths are encoded once instead of twice.
 
 mod canonical;
 mod claim;
@@ -14,57 +14,57 @@ pub(crate) use self::claim::SignatureClaim;
 use crate::clock::Timestamp;
 use crate::digest::Sha256Digest;
 
-/// What a request calls its body when it does not say its digest.
+/// The payload hash of a request whose body is not signed.
 pub(crate) const UNSIGNED: &str = "UNSIGNED-PAYLOAD";
 
-/// How far the clocks of client and service may be apart.
+/// The maximum difference between the clocks of client and service.
 const SKEW: Duration = Duration::from_mins(5);
 
-/// Why a request is not taken for its account's.
+/// A reason why a request cannot be authenticated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum AuthError {
-    /// It is not signed at all.
+    /// The request is not signed.
     Missing,
-    /// Its signature cannot be read; with what is wrong.
+    /// The signature parameters cannot be parsed, with the reason.
     Malformed(String),
-    /// Nobody has this access key.
+    /// No account has this access key.
     UnknownKey,
-    /// The signature is another one than the key makes.
+    /// The signature differs from the one that the key produces.
     SignatureMismatch,
-    /// It was signed too long ago, or its presigned time is over.
+    /// The request was signed too long ago, or the lifetime of its presigned URL is over.
     Expired {
-        /// When it was signed, as it says it.
+        /// The date of the signature as sent.
         signed: String,
-        /// The service's own time, in the same form.
+        /// The service's time in the same form.
         now: String,
     },
-    /// It was signed in the future.
+    /// The date of the signature is in the future.
     NotYetValid {
-        /// When it was signed, as it says it.
+        /// The date of the signature as sent.
         signed: String,
-        /// The service's own time, in the same form.
+        /// The service's time in the same form.
         now: String,
     },
-    /// The body is another one than the one that was signed.
+    /// The body differs from the signed one.
     BodyMismatch,
 }
 
-/// What proves a request: what later parts of a chunked body are signed with.
+/// The seed signature of a request and its key, from which the signatures of a chunked body continue.
 #[derive(Debug, Clone)]
 pub(crate) struct SignatureSeed {
-    /// The key of this day, region and service.
+    /// The signing key of this day, region and service.
     pub(crate) key: [u8; 32],
     /// `20261121/us-east-1/s3/aws4_request`
     pub(crate) scope: String,
     /// `20261121T014727Z`
     pub(crate) date: String,
-    /// The signature of the head of the request.
+    /// The signature of the request head or of the previous chunk.
     pub(crate) signature: String,
 }
 
 impl SignatureClaim {
-    /// Checks the claim against the key's secret half, at a moment. `payload` is how the request calls its body: a
-    /// digest in hexadecimal or a fixed word.
+    /// Verifies the signature with the secret key at the time `now`. `payload` is the payload hash of the
+    /// request: a digest in hexadecimal or a fixed value such as [`UNSIGNED`].
     pub(crate) fn check(
         &self,
         parts: &http::request::Parts,
@@ -104,7 +104,7 @@ impl SignatureClaim {
         Ok(())
     }
 
-    /// The key of this day, region and service.
+    /// The signing key of this day, region and service.
     fn key(&self, secret: &str) -> [u8; 32] {
         let day = hmac_sha256(format!("AWS4{secret}").as_bytes(), self.day.as_bytes());
         let region = hmac_sha256(&day, self.region.as_bytes());
@@ -123,14 +123,14 @@ fn basic_iso(moment: Timestamp) -> String {
     seconds.replace(['-', ':'], "") + "Z"
 }
 
-/// HMAC-SHA-256 of a message.
+/// Computes the HMAC-SHA-256 of a message.
 pub(crate) fn hmac_sha256(key: &[u8], message: &[u8]) -> [u8; 32] {
     let mut mac = keyed(key);
     mac.update(message);
     mac.finalize().into_bytes().into()
 }
 
-/// A part of a path without `%XX`.
+/// Decodes `%XX` in a part of a path.
 pub(crate) fn percent_decoded(part: &str) -> String {
     String::from_utf8_lossy(&canonical::decode(part)).into_owned()
 }

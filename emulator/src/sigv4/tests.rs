@@ -1,4 +1,4 @@
-//! Requests that another signer signed, as they were recorded on the wire.
+//! Requests of another signer, as recorded on the wire.
 
 use http::Request;
 use http::request::Parts;
@@ -8,7 +8,7 @@ use super::*;
 const AGENT: &str = "aws-sdk-rust/1.5.0 ua/2.1 api/ebs/1.106.0 os/linux lang/rust/1.95.0 m/E,N,g md/http#hyper-1.x app/coldsnap-0.12.0";
 const DATE: &str = "20261121T014727Z";
 
-/// A request of the recorded client. `headers` are those beyond host, date and agent.
+/// A request of the recorded client. `headers` are those in addition to host, date and agent.
 fn recorded(method: &str, path: &str, headers: &[(&str, &str)], signature: &str) -> Parts {
     let mut names = vec!["host", "x-amz-date", "x-amz-user-agent"];
     names.extend(headers.iter().map(|(name, _)| *name));
@@ -125,7 +125,7 @@ fn a_malformed_signature_differs_from_a_missing_one() {
     assert_eq!(SignatureClaim::read(&parts), Err(AuthError::Missing));
 }
 
-/// A GET of the example in AWS's description of presigned URLs for S3.
+/// The GET example of AWS's description of presigned URLs for S3.
 #[test]
 fn a_presigned_url_is_taken_while_it_lasts() {
     let uri = "/test.txt?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AKIAIOSFODNN7EXAMPLE%2F20130524%2Fus-east-1%2Fs3%2Faws4_request&X-Amz-Date=20130524T000000Z&X-Amz-Expires=86400&X-Amz-SignedHeaders=host&X-Amz-Signature=aeeed9bbccd4d02ee5c0109b86d86835f995330da4c265957d157751f604d404";

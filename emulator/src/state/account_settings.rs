@@ -1,46 +1,46 @@
-//! What an account has set in a region and EBS direct has to know: encryption by default. EC2's calls change it.
+//! The settings of an account in a region: encryption by default and block public access.
 
 use serde::{Deserialize, Serialize};
 
-/// What an account has set in a region.
+/// Encryption by default. EC2 changes it, and EBS direct applies it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(crate) struct AccountSettings {
-    /// Whether new snapshots and volumes are encrypted when nobody says.
+    /// Whether new snapshots and volumes are encrypted if the request does not specify it.
     pub(crate) encrypt_by_default: bool,
-    /// The key that is used when none is named, instead of the region's own.
+    /// The key that is used if the request names none, instead of the region's own key.
     pub(crate) default_key: Option<String>,
 }
 
-/// The ARN of the key that a region encrypts an account's snapshots with when none is named.
+/// The ARN of the region's own key, which encrypts an account's snapshots if no other key is named.
 pub(crate) fn default_ebs_key_arn(region: &str, account: &str) -> String {
-    // A made-up key id, the same for ever: what matters is that it is an ARN of this region and account.
+    // A fixed, invented key id: only the region and the account of the ARN matter.
     format!("arn:aws:kms:{region}:{account}:key/0a1b2c3d-4e5f-4a6b-8c7d-9e0f1a2b3c4d")
 }
 
-/// What may be shared with everybody.
+/// Block public access.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(crate) struct Sharing {
-    /// Of images: whether new sharing is blocked.
+    /// Whether images cannot be made public.
     pub(crate) images_blocked: bool,
-    /// Of snapshots.
+    /// Whether snapshots can be made public.
     pub(crate) snapshots: SnapshotBlock,
 }
 
-/// How far sharing of snapshots with everybody is blocked.
+/// The state of block public access for snapshots.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum SnapshotBlock {
-    /// Not at all.
+    /// Snapshots can be made public.
     #[default]
     Unblocked,
-    /// What is shared stays so.
+    /// No snapshot can be made public; public ones stay public.
     BlockNewSharing,
-    /// What is shared is treated as if it were not.
+    /// No snapshot can be made public, and public ones are treated as private.
     BlockAllSharing,
 }
 
 impl SnapshotBlock {
-    /// The word on the wire.
+    /// The value on the wire.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Unblocked => "unblocked",

@@ -1,7 +1,7 @@
-//! Who may call: the accounts of the local region and their access keys. Knows nothing of signatures.
+//! The accounts of the local region and their access keys. Knows nothing of signatures.
 //!
-//! Further accounts come from `accounts.json` in the state folder: `[{"account": "222222222222", "access_key_id":
-//! "...", "secret_access_key": "..."}]`.
+//! Additional accounts come from `accounts.json` in the state folder: `[{"account": "222222222222",
+//! "access_key_id": "...", "secret_access_key": "..."}]`.
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
@@ -13,9 +13,9 @@ use crate::error::Error;
 
 /// The account of the demo key.
 pub const ACCOUNT: &str = "123456789012";
-/// The id of the demo key; it belongs to [`ACCOUNT`] and is no secret.
+/// The id of the demo key, which belongs to [`ACCOUNT`] and is not secret.
 pub const ACCESS_KEY_ID: &str = "AKIALOCALREGION00000";
-/// The demo key.
+/// The demo key, which is not secret.
 pub const SECRET_ACCESS_KEY: &str = "local-region-secret-key";
 
 /// An access key.
@@ -24,20 +24,20 @@ pub const SECRET_ACCESS_KEY: &str = "local-region-secret-key";
 pub(crate) struct AccessKey {
     /// The account that it belongs to: twelve digits.
     pub(crate) account: String,
-    /// Its public half.
+    /// The public id.
     #[serde(rename = "access_key_id")]
     pub(crate) id: String,
-    /// Its secret half.
+    /// The secret key.
     #[serde(rename = "secret_access_key")]
     pub(crate) secret: String,
 }
 
-/// All access keys, by their ids.
+/// All access keys by their ids.
 #[derive(Debug)]
 pub(crate) struct Accounts(BTreeMap<String, AccessKey>);
 
 impl Accounts {
-    /// The demo keys and those of `accounts.json` in the folder.
+    /// Loads the demo keys and those of `accounts.json` in the folder.
     pub(crate) fn load(folder: &Path) -> Result<Self, Error> {
         let built_in = [(ACCESS_KEY_ID, SECRET_ACCESS_KEY), ("testing", "testing")];
         let built_in = built_in.map(|(id, secret)| AccessKey {
@@ -62,7 +62,7 @@ impl Accounts {
         Ok(Self(all.collect()))
     }
 
-    /// The key of an id.
+    /// The access key with this id.
     pub(crate) fn key(&self, id: &str) -> Option<&AccessKey> {
         self.0.get(id)
     }

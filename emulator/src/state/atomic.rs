@@ -1,4 +1,4 @@
-//! Files that exist whole or not at all: written aside, then renamed.
+//! Atomic file writes: to a temporary file that is then renamed.
 
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -6,12 +6,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::error::Error;
 
-/// What the name of a file begins with while it is being written. A leftover of a killed server.
+/// The prefix of temporary file names. A killed server leaves such files behind.
 pub(crate) const TEMPORARY_PREFIX: &str = ".new-";
 
 static COUNT: AtomicU64 = AtomicU64::new(0);
 
-/// Writes a file so that nobody ever sees a part of it. Its folder is made when missing.
+/// Writes a file atomically; creates its folder if it does not exist.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     let folder = path.parent().unwrap_or(Path::new("."));
     let aside = aside(folder);
@@ -27,7 +27,7 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     })
 }
 
-/// Removes a file; it need not exist.
+/// Removes a file if it exists.
 pub(crate) fn remove(path: &Path) -> Result<(), Error> {
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(Error::io("remove", path)(error)),
@@ -35,8 +35,8 @@ pub(crate) fn remove(path: &Path) -> Result<(), Error> {
     }
 }
 
-/// The files of a folder, in the order of their names; leftovers of a killed server are removed. A folder that does
-/// not exist has none.
+/// The files of a folder in the order of their names; removes leftovers of a killed server. A folder that
+/// does not exist has no files.
 pub(crate) fn files(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     let list = || -> io::Result<Vec<PathBuf>> {
         let mut found = Vec::new();
@@ -58,7 +58,7 @@ pub(crate) fn files(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     }
 }
 
-/// A name that nothing else uses at the same time.
+/// A unique temporary file name.
 fn aside(folder: &Path) -> PathBuf {
     folder.join(format!("{TEMPORARY_PREFIX}{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed)))
 }

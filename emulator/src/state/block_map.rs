@@ -1,8 +1,9 @@
-//! Which blocks a snapshot has: a file of records that are only ever appended, and the same in memory.
+//! The blocks of a snapshot: an append-only file of records, and the same in memory.
 //!
-//! A record is 40 bytes: the index (little-endian, its top bit set if the block was inherited from the parent), the
-//! SHA-256 of the block, and the first four bytes of the SHA-256 of those 36. The last record of an index counts. A
-//! torn last record is what a killed server leaves: it is ignored, and cut off before the next one is appended.
+//! A record has 40 bytes: the index (little-endian, its top bit set if the block was inherited from the
+//! parent), the SHA-256 of the block, and the first four bytes of the SHA-256 of those 36. The last record of
+//! an index is valid. A server that is killed may leave a truncated last record: it is ignored when reading,
+//! and removed before the next record is appended.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -13,43 +14,43 @@ use super::atomic;
 use crate::digest::Sha256Digest;
 use crate::error::Error;
 
-/// Bytes of a record.
+/// The size of a record in bytes.
 const RECORD_SIZE: usize = 40;
-/// Set in the index of a block that the parent had.
+/// The flag in the index of an inherited block.
 const INHERITED: u32 = 1 << 31;
 
-/// Where a snapshot has a block from.
+/// The origin of a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum BlockOrigin {
-    /// It was written into this snapshot.
+    /// Written into this snapshot.
     Written,
-    /// The parent had it.
+    /// Inherited from the parent.
     Inherited,
 }
 
 /// A block of a snapshot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct BlockEntry {
-    /// What it holds.
+    /// The digest of its content.
     pub(crate) digest: Sha256Digest,
     /// Where it is from.
     pub(crate) origin: BlockOrigin,
 }
 
-/// Which blocks a snapshot has.
+/// The blocks of a snapshot.
 #[derive(Debug)]
 pub(crate) struct BlockMap {
     path: PathBuf,
     file: Option<File>,
     entries: BTreeMap<u32, BlockEntry>,
-    /// Indexes that are being written now, and what is.
+    /// The blocks that are being written: digest and number of writers by index.
     in_progress: BTreeMap<u32, (Sha256Digest, usize)>,
-    /// Nothing more is to be written.
+    /// Whether the snapshot accepts no more blocks.
     sealed: bool,
 }
 
 impl BlockMap {
-    /// A snapshot's blocks at the start: those of its parent.
+    /// Creates the map of a new snapshot with the blocks of its parent.
     pub(crate) fn create(path: PathBuf, parent: Option<&Self>) -> Result<Self, Error> {
         let inherited = parent.into_iter().flat_map(|parent| &parent.entries);
         let entries: BTreeMap<_, _> = inherited
@@ -60,7 +61,7 @@ impl BlockMap {
         Self::write(path, entries)
     }
 
-    /// A copy of another snapshot's blocks, for a snapshot without a parent.
+    /// Creates a copy of another snapshot's map, for a snapshot without a parent.
     pub(crate) fn copy(path: PathBuf, source: &Self) -> Result<Self, Error> {
         let written = source
             .entries
@@ -75,10 +76,10 @@ impl BlockMap {
         Ok(Self { path, file: None, entries, in_progress: BTreeMap::new(), sealed: false })
     }
 
-    /// Reads what a file says. A missing file has no blocks.
+    /// Reads a map from its file. A missing file has no blocks.
     ///
     /// # Errors
-    /// When a record other than a torn last one is damaged.
+    /// If a record other than a truncated last one is damaged.
     pub(crate) fn open(path: PathBuf) -> Result<Self, Error> {
         let bytes = match std::fs::read(&path) {
             Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
@@ -112,12 +113,12 @@ impl BlockMap {
         written.map(|(&index, entry)| (index, entry.digest))
     }
 
-    /// Number of blocks, inherited ones included.
+    /// The number of blocks, including inherited ones.
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// Says that a block is about to be written. False if something else is being written there right now.
+    /// Registers a writer of a block. False if another writer is writing other content at this index.
     pub(crate) fn begin_write(&mut self, index: u32, digest: Sha256Digest) -> bool {
         let (other, writers) = self.in_progress.entry(index).or_insert((digest, 0));
         let alone = *other == digest;
@@ -125,7 +126,7 @@ impl BlockMap {
         alone
     }
 
-    /// Says that a writer that had begun is done, or gave up.
+    /// Unregisters a writer that has finished or failed.
     pub(crate) fn end_write(&mut self, index: u32) {
         if let Some((_, writers)) = self.in_progress.get_mut(&index) {
             *writers -= 1;
@@ -135,7 +136,7 @@ impl BlockMap {
         }
     }
 
-    /// Notes that a block, which is kept already, was written. False if it came too late.
+    /// Appends the record of a written block, whose content is already stored. False if the map is sealed.
     pub(crate) fn record(&mut self, index: u32, digest: Sha256Digest) -> Result<bool, Error> {
         if self.sealed {
             return Ok(false);
@@ -153,19 +154,19 @@ impl BlockMap {
         Ok(true)
     }
 
-    /// From now on nothing more is written.
+    /// Seals the map: it accepts no more blocks.
     pub(crate) fn seal(&mut self) {
         self.sealed = true;
         self.file = None;
     }
 
-    /// Digests of all blocks.
+    /// The digests of all blocks.
     pub(crate) fn digests(&self) -> BTreeSet<Sha256Digest> {
         self.entries.values().map(|entry| entry.digest).collect()
     }
 }
 
-/// The file, to append to, without a torn last record.
+/// Opens the file for appending, without a truncated last record.
 fn open_for_append(path: &PathBuf) -> Result<File, Error> {
     let open = || {
         let file = File::options().append(true).create(true).open(path)?;

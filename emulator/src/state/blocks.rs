@@ -1,4 +1,4 @@
-//! The bytes of blocks, one file for each distinct block under its digest. Knows no snapshot.
+//! The content of blocks: one file for each distinct block, named by its digest. Knows no snapshot.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -11,14 +11,14 @@ use crate::digest::Sha256Digest;
 use crate::error::Error;
 use crate::sync;
 
-/// Bytes of a block.
+/// The size of a block in bytes.
 pub(crate) const BLOCK_SIZE: usize = 512 * 1024;
 
-/// The bytes of all blocks of all regions.
+/// The content of all blocks of all regions.
 #[derive(Debug)]
 pub(crate) struct BlockStore {
     folder: PathBuf,
-    /// Digests of the files that exist, so that a repeated block costs no system call.
+    /// The digests of the existing files, so that a repeated block costs no system call.
     digests: RwLock<HashSet<Sha256Digest>>,
 }
 
@@ -41,17 +41,17 @@ impl BlockStore {
         Ok(Self { folder, digests: RwLock::new(digests) })
     }
 
-    /// A folder that somebody else has open: only for reading.
+    /// Opens a folder that another process may have open, for reading only.
     pub(crate) fn read_only(folder: PathBuf) -> Self {
         Self { folder, digests: RwLock::default() }
     }
 
-    /// Whether a block is there already.
+    /// Whether a block is stored.
     pub(crate) fn contains(&self, digest: Sha256Digest) -> bool {
         sync::read(&self.digests).contains(&digest)
     }
 
-    /// Keeps a block under its digest. Nothing is written if the block is there already.
+    /// Stores a block under its digest, unless it is stored already.
     pub(crate) fn store(&self, digest: Sha256Digest, bytes: &[u8]) -> Result<(), Error> {
         if self.contains(digest) {
             return Ok(());
@@ -61,10 +61,10 @@ impl BlockStore {
         Ok(())
     }
 
-    /// Reads a block as it is now, whatever its digest.
+    /// Reads a block without comparing its digest.
     ///
     /// # Errors
-    /// When its file is missing or not as long as a block.
+    /// If its file is missing or does not have the size of a block.
     pub(crate) fn read(&self, digest: Sha256Digest) -> Result<Vec<u8>, Error> {
         let path = self.path(digest);
         let mut bytes = Vec::with_capacity(BLOCK_SIZE + 1);
@@ -78,7 +78,7 @@ impl BlockStore {
         Ok(bytes)
     }
 
-    /// Turns a bit of a block's file over, modulo its length: rot, on purpose.
+    /// Inverts a bit of a stored block, counted modulo its size: a scripted corruption.
     pub(crate) fn flip_bit(&self, digest: Sha256Digest, bit: u64) -> Result<(), Error> {
         let mut bytes = self.read(digest)?;
         let bit = (bit % (BLOCK_SIZE as u64 * 8)) as usize;
@@ -97,13 +97,13 @@ impl BlockStore {
         Ok(())
     }
 
-    /// The file of a block.
+    /// The path of a block's file.
     pub(crate) fn path(&self, digest: Sha256Digest) -> PathBuf {
         let name = digest.hex();
         self.folder.join(&name[..2]).join(name)
     }
 
-    /// The folders that blocks stand in, by the first byte of their digests.
+    /// The folders that contain the blocks, named by the first byte of the digests.
     fn prefix_folders(folder: &Path) -> Result<Vec<PathBuf>, Error> {
         let list = match std::fs::read_dir(folder) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),

@@ -1,38 +1,38 @@
-//! The checksum of a stored object: its algorithm, its value and what it is of. Computes nothing.
+//! The checksum of a stored object: algorithm, value and scope. Computes nothing.
 
 use serde::{Deserialize, Serialize};
 
-/// How a checksum is taken.
+/// A checksum algorithm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Algorithm {
-    /// Of Ethernet and zip.
+    /// CRC-32 as in Ethernet and zip.
     Crc32,
-    /// Castagnoli's.
+    /// CRC-32C (Castagnoli).
     Crc32c,
-    /// What S3 takes when nobody asks for another.
+    /// CRC-64/NVME, the default of S3.
     Crc64Nvme,
-    /// Old.
+    /// SHA-1.
     Sha1,
-    /// Sound.
+    /// SHA-256.
     Sha256,
 }
 
-/// What a checksum is of.
+/// The input of a checksum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum ChecksumScope {
-    /// All bytes.
+    /// All bytes of the object.
     FullObject,
-    /// The checksums of the parts.
+    /// The checksums of its parts.
     Composite,
 }
 
 /// A checksum of an object.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Checksum {
-    /// How it was taken.
+    /// The algorithm.
     pub(crate) algorithm: Algorithm,
-    /// In base64; of a composite one with the number of parts.
+    /// The value in Base64; for a composite checksum with the number of parts.
     pub(crate) value: String,
-    /// What of.
+    /// The input.
     pub(crate) scope: ChecksumScope,
 }

@@ -1,4 +1,5 @@
-//! How a local region behaves: where its state is kept, and how much like the busy real thing it is.
+//! The configuration of a local region: its folder, and how closely it imitates the timing and limits of a
+//! real region.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,29 +10,30 @@ use crate::http::connection::Timeouts;
 use crate::state::faults::FaultScript;
 use crate::state::request_log::RequestLog;
 
-/// How a local region behaves. By default it is quick and faultless: no windows, no quotas, no faults.
+/// The configuration of a local region. By default it is fast and reliable: no windows, no quotas, no faults.
 #[derive(Debug, Clone)]
 pub struct RegionConfig {
-    /// The folder of its state; made when missing.
+    /// The folder of its state; created if it does not exist.
     pub folder: PathBuf,
-    /// How long its answers lag behind its effects.
+    /// The delays between an effect and its visibility.
     pub windows: Windows,
-    /// How many requests it takes.
+    /// The limits on the number of requests.
     pub quotas: Quotas,
-    /// How long each part of a request may take.
+    /// The time limits for the parts of a request.
     pub timeouts: Timeouts,
-    /// How many entries a page of a list of blocks has at most; a service may give fewer than it was asked for.
+    /// The maximum number of entries in a page of a block list; a service may return fewer entries than
+    /// requested.
     pub list_page_size: Option<usize>,
-    /// What goes wrong on purpose.
+    /// The scripted faults.
     pub faults: FaultScript,
-    /// What tells it the time.
+    /// The source of the current time.
     pub clock: Arc<dyn Clock>,
-    /// Where it notes the requests that it answered, if anywhere.
+    /// The log of the requests, if they are logged.
     pub request_log: Option<Arc<RequestLog>>,
 }
 
 impl RegionConfig {
-    /// A quick and faultless region with its state in `folder`.
+    /// A fast and reliable region with its state in `folder`.
     pub fn new(folder: impl Into<PathBuf>) -> Self {
         Self {
             folder: folder.into(),
@@ -45,8 +47,8 @@ impl RegionConfig {
         }
     }
 
-    /// Where the state is kept when nobody says otherwise: `$AMIFORGE_LOCAL_REGION`, else
-    /// `amiforge/local-region` in `$XDG_DATA_HOME`, else in `~/.local/share`.
+    /// The default folder: `$AMIFORGE_LOCAL_REGION`, else `amiforge/local-region` in `$XDG_DATA_HOME`, else
+    /// in `~/.local/share`.
     pub fn default_folder() -> PathBuf {
         let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         variable("AMIFORGE_LOCAL_REGION").unwrap_or_else(|| {
@@ -64,7 +66,7 @@ impl Default for RegionConfig {
     }
 }
 
-/// How long answers lag behind effects, as they do in a real region. All zero by default.
+/// Windows of eventual consistency: the delays between an effect and its visibility. All zero by default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Windows {
     /// From `CompleteSnapshot` until the snapshot is completed (or in error).
@@ -74,18 +76,19 @@ pub struct Windows {
     /// From completion until `ListSnapshotBlocks`, `ListChangedBlocks` and `GetSnapshotBlock` find the snapshot;
     /// 404 before.
     pub list_after_completion: Duration,
-    /// From the making of an image or a snapshot until EC2's describing calls find it; `NotFound` before.
+    /// From the creation of an image or a snapshot until EC2's Describe operations find it; `NotFound`
+    /// before.
     pub describe_after_creation: Duration,
     /// From `CopyImage` or `CopySnapshot` until the copy is completed; pending before.
     pub copy: Duration,
-    /// How long it takes to store or restore an image, and to look at one that is put into a parameter.
+    /// The duration of storing or restoring an image, and of the check of an image in a parameter.
     pub task: Duration,
-    /// What is added to a snapshot's `Timeout` before it is cancelled.
+    /// Added to a snapshot's `Timeout` before it is cancelled.
     pub cancel_lag: Duration,
 }
 
 impl Windows {
-    /// About as long as they were seen to be in a real region.
+    /// About the delays that were observed in a real region.
     pub fn real() -> Self {
         Self {
             completion: Duration::from_millis(1500),
@@ -99,33 +102,33 @@ impl Windows {
     }
 }
 
-/// How many requests are taken; nothing is refused by default.
+/// The limits on the number of requests; unlimited by default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Quotas {
-    /// `StartSnapshot` a second and account.
+    /// `StartSnapshot` per second and account.
     pub starts: Option<u32>,
-    /// `CompleteSnapshot` a second and account.
+    /// `CompleteSnapshot` per second and account.
     pub completes: Option<u32>,
-    /// `PutSnapshotBlock` a second and account.
+    /// `PutSnapshotBlock` per second and account.
     pub puts: Option<u32>,
-    /// `PutSnapshotBlock` a second and snapshot.
+    /// `PutSnapshotBlock` per second and snapshot.
     pub puts_of_snapshot: Option<u32>,
-    /// `GetSnapshotBlock` a second and account.
+    /// `GetSnapshotBlock` per second and account.
     pub gets: Option<u32>,
-    /// `GetSnapshotBlock` a second and snapshot.
+    /// `GetSnapshotBlock` per second and snapshot.
     pub gets_of_snapshot: Option<u32>,
-    /// `ListSnapshotBlocks` a second and account, and `ListChangedBlocks` likewise.
+    /// `ListSnapshotBlocks` per second and account, and separately `ListChangedBlocks`.
     pub lists: Option<u32>,
-    /// Snapshots of an account that are pending at a time.
+    /// Pending snapshots of an account at the same time.
     pub pending: Option<u32>,
-    /// Images of an account that everybody may launch, in a region.
+    /// Public images of an account in a region.
     pub public_images: Option<u32>,
-    /// EC2, KMS, SSM and S3 requests a second and account.
+    /// EC2, KMS, SSM and S3 requests per second and account.
     pub others: Option<u32>,
 }
 
 impl Quotas {
-    /// The documented defaults of an account.
+    /// The documented default quotas of an account.
     pub fn real() -> Self {
         Self {
             starts: Some(10),

@@ -1,93 +1,93 @@
-//! The devices of an image's machine: block device mappings and volumes, as they are kept. Knows no limits.
+//! The devices of an image: stored block device mappings and volumes. Knows no limits.
 
 use serde::{Deserialize, Serialize};
 
-/// A device of the machine.
+/// A block device mapping.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct BlockDeviceMapping {
-    /// `/dev/xvda`, ...
+    /// The device name: `/dev/xvda`, ...
     pub(crate) device: String,
-    /// What it is.
+    /// The mapped device.
     pub(crate) target: DeviceKind,
 }
 
-/// What a device is.
+/// The kind of a mapped device.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum DeviceKind {
-    /// A disk of the host, `ephemeral0` to `ephemeral23`.
+    /// An instance store volume, `ephemeral0` to `ephemeral23`.
     Ephemeral(String),
-    /// Nothing, even if the instance type would map something.
+    /// No device, even if the instance type would map one.
     Nothing,
-    /// A volume.
+    /// An EBS volume.
     Ebs(Box<EbsVolume>),
 }
 
-/// A volume that is made at launch.
+/// An EBS volume that is created at launch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct EbsVolume {
-    /// What it is filled from.
+    /// The snapshot that it is created from.
     pub(crate) snapshot: Option<String>,
-    /// Its kind, size and speed.
+    /// Its type, size and performance.
     pub(crate) volume: NewVolume,
-    /// Whether it goes when its instance goes.
+    /// Whether it is deleted with its instance.
     pub(crate) delete_on_termination: bool,
-    /// As its snapshot, or as asked for an empty one.
+    /// Whether it is encrypted: as the snapshot, or as requested for an empty volume.
     pub(crate) encrypted: bool,
-    /// The key of an empty encrypted one.
+    /// The key of an empty encrypted volume.
     pub(crate) kms_key: Option<String>,
-    /// MiB a second at which it is filled.
+    /// The rate in MiB per second at which it is initialized.
     pub(crate) initialization_rate: Option<i64>,
-    /// Which EBS card of the instance.
+    /// The index of the instance's EBS card.
     pub(crate) card: Option<i64>,
     /// The Outpost of the snapshot.
     pub(crate) outpost: Option<String>,
     /// The zone of a volume in a Local Zone.
     pub(crate) zone: Option<String>,
-    /// The same by id.
+    /// The same zone by its id.
     pub(crate) zone_id: Option<String>,
 }
 
-/// A kind of volume.
+/// A volume type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum VolumeKind {
-    /// Magnetic, of the first generation.
+    /// Magnetic, previous generation.
     Standard,
-    /// Provisioned operations.
+    /// Provisioned IOPS.
     Io1,
-    /// Provisioned operations, durable.
+    /// Provisioned IOPS with higher durability.
     Io2,
-    /// General purpose, speed by size.
+    /// General purpose, with performance that depends on the size.
     Gp2,
-    /// General purpose, speed as asked.
+    /// General purpose, with configurable performance.
     Gp3,
-    /// Throughput on magnetic disks.
+    /// Throughput-optimized HDD.
     St1,
-    /// Cold magnetic disks.
+    /// Cold HDD.
     Sc1,
 }
 
-/// A volume to be made.
+/// The specification of a volume.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct NewVolume {
-    /// Its kind.
+    /// The volume type.
     pub(crate) kind: VolumeKind,
-    /// GiB.
+    /// The size in GiB.
     pub(crate) size: i64,
-    /// Operations a second, where the kind has them.
+    /// I/O operations per second, if the type supports them.
     pub(crate) iops: Option<i64>,
-    /// MiB a second, where the kind has it.
+    /// The throughput in MiB per second, if the type supports it.
     pub(crate) throughput: Option<i64>,
 }
 
 impl BlockDeviceMapping {
-    /// The snapshot that fills the device.
+    /// The snapshot that the device is created from.
     pub(crate) fn snapshot(&self) -> Option<&str> {
         self.ebs()?.snapshot.as_deref()
     }
 
-    /// The volume, if it is one.
+    /// The EBS volume, if the device is one.
     pub(crate) fn ebs(&self) -> Option<&EbsVolume> {
         match &self.target {
             DeviceKind::Ebs(ebs) => Some(ebs),
@@ -97,7 +97,7 @@ impl BlockDeviceMapping {
 }
 
 impl VolumeKind {
-    /// The word on the wire.
+    /// The value on the wire.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Standard => "standard",

@@ -1,5 +1,4 @@
-//! What goes wrong on purpose: rules that tests script, as values or as JSON. Knows no service; the door and the
-//! services ask it.
+//! Scripted faults: rules that tests define as values or as JSON. Knows no service; the server applies them.
 //!
 //! ```json
 //! {"rules": [
@@ -17,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::Error;
 use crate::sync::lock;
 
-/// A script of faults: the first rule that applies to a request decides.
+/// A script of faults. For each request the first rule that applies is used.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FaultScript {
@@ -25,103 +24,104 @@ pub struct FaultScript {
     pub rules: Vec<FaultRule>,
 }
 
-/// When something goes wrong, and what.
+/// A fault and the requests that it applies to.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FaultRule {
     /// Only requests to this service: `ebs`, `ec2`, `kms`, `ssm`, `s3`, `sts`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service: Option<String>,
-    /// Only this action: `PutSnapshotBlock`, `RegisterImage`, ...
+    /// Only this operation: `PutSnapshotBlock`, `RegisterImage`, ...
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub action: Option<String>,
     /// Only requests whose region, path and query, written as `eu-west-1 /snapshots?x=y`, contain this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
-    /// Which of those requests; all of them by default.
+    /// Selects among the matching requests; all of them by default.
     #[serde(default)]
     pub when: When,
-    /// How often at most.
+    /// The maximum number of times that the fault is injected.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub times: Option<u64>,
-    /// What goes wrong.
+    /// The injected fault.
     pub what: InjectedFault,
 }
 
-/// Which of the requests that a rule is about.
+/// Selects among the requests that match a rule.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum When {
-    /// All.
+    /// Every request.
     #[default]
     Always,
-    /// One only, counted from 1.
+    /// A single request, counted from 1.
     Nth(u64),
-    /// The first so many.
+    /// The first requests, up to this number.
     First(u64),
-    /// Each so-manieth.
+    /// Every n-th request.
     Every(u64),
-    /// Some, by a draw that is the same for the same seed.
+    /// Random requests; equal seeds select the same ones.
     Probability {
-        /// From 0 to 1.
+        /// The probability, from 0 to 1.
         p: f64,
-        /// What the draw begins with.
+        /// The seed of the random numbers.
         seed: u64,
     },
 }
 
-/// What goes wrong.
+/// A fault.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum InjectedFault {
-    /// The service says that there were too many requests; nothing has happened.
+    /// The service reports too many requests, without any effect.
     Throttle,
-    /// The same, said by the framework in front of the service where there is one: another name, another body.
+    /// The same, reported by the frontend of the service where there is one: with another error code and
+    /// another body.
     ThrottleInFront,
-    /// The service fails with status 500 or 503; nothing has happened.
+    /// The service fails with status 500 or 503, without any effect.
     ServerError {
         /// The status.
         status: u16,
     },
-    /// The connection is closed without an answer; nothing has happened.
+    /// The connection is closed without a response and without any effect.
     DropBefore,
-    /// The connection is closed without an answer, after the request took effect.
+    /// The connection is closed without a response, after the request took effect.
     DropAfter,
-    /// The answer comes later.
+    /// The response is delayed.
     Slow {
-        /// How much later, in milliseconds.
+        /// The delay in milliseconds.
         millis: u64,
     },
-    /// A bit of the answer's body is another one. The headers, a checksum included, are as they should be.
+    /// A bit of the response body is inverted. The headers, including a checksum, are unchanged.
     FlipBit {
-        /// Which bit, modulo the length of the body.
+        /// The bit, modulo the length of the body.
         bit: u64,
     },
-    /// A bit of the block that is stored is another one: what a `PutSnapshotBlock` wrote rots at once.
+    /// A bit of the stored block is inverted after `PutSnapshotBlock` wrote it.
     FlipStoredBit {
-        /// Which bit, modulo the length of the block.
+        /// The bit, modulo the length of the block.
         bit: u64,
     },
-    /// The answer's body ends early, and with it the connection.
+    /// The response body is truncated and the connection closed.
     ShortRead {
-        /// Bytes of the body that are sent.
+        /// The number of bytes that are sent.
         bytes: u64,
     },
-    /// All block and page tokens that were given out so far are no longer valid, this request's included.
+    /// All block and page tokens issued so far become invalid, including the one in this request.
     ExpireTokens,
-    /// The service says that there is no such thing; nothing has happened.
+    /// The service reports that the resource does not exist, without any effect.
     NotFound,
-    /// What the request begins, the copy of an image, ends as failed when its time has come.
+    /// The operation that the request begins, the copy of an image, fails when it would complete.
     FailLater,
 }
 
 impl FaultScript {
-    /// Reads a script from a file of JSON.
+    /// Reads a script from a JSON file.
     ///
     /// # Errors
-    /// When it cannot be read or understood.
+    /// If the file cannot be read or parsed.
     pub fn load(path: &Path) -> Result<Self, Error> {
-        // Opening a pipe would wait for its other end.
+        // Opening a named pipe would block until its other end is opened.
         if !std::fs::metadata(path).map_err(Error::io("read", path))?.is_file() {
             let refused = std::io::Error::new(std::io::ErrorKind::InvalidInput, "it is not a regular file");
             return Err(Error::io("read", path)(refused));
@@ -130,7 +130,7 @@ impl FaultScript {
         serde_json::from_slice(&text).map_err(|source| Error::Faults { path: path.to_owned(), source })
     }
 
-    /// A script of one rule: an action always goes wrong in this way, so many times.
+    /// A script of one rule: the fault is injected into the first `times` requests of an operation.
     pub fn times(times: u64, action: &str, what: InjectedFault) -> Self {
         let action = Some(action.to_owned());
         let rule =
@@ -138,7 +138,7 @@ impl FaultScript {
         Self { rules: vec![rule] }
     }
 
-    /// The same with another rule at the end.
+    /// Appends the rules of another script.
     #[must_use]
     pub fn and(mut self, other: Self) -> Self {
         self.rules.extend(other.rules);
@@ -146,7 +146,7 @@ impl FaultScript {
     }
 }
 
-/// A script that is being played.
+/// A script and the counters of its rules.
 #[derive(Debug, Default)]
 pub(crate) struct ActiveFaults {
     rules: Mutex<Vec<ActiveRule>>,
@@ -155,9 +155,9 @@ pub(crate) struct ActiveFaults {
 #[derive(Debug)]
 struct ActiveRule {
     rule: FaultRule,
-    /// Requests that it was about.
+    /// The number of matching requests.
     matched: u64,
-    /// Requests that went wrong by it.
+    /// The number of injected faults.
     applied: u64,
 }
 
@@ -168,13 +168,13 @@ impl ActiveFaults {
         script
     }
 
-    /// Plays another script from its beginning.
+    /// Replaces the script; the new one starts from its beginning.
     pub(crate) fn replace(&self, faults: FaultScript) {
         let rules = faults.rules.into_iter().map(|rule| ActiveRule { rule, matched: 0, applied: 0 });
         *lock(&self.rules) = rules.collect();
     }
 
-    /// What goes wrong with a request. Every rule that is about it counts it.
+    /// The fault to inject into a request. Every rule that matches the request counts it.
     pub(crate) fn next_fault(&self, service: &str, action: &str, target: &str) -> Option<InjectedFault> {
         let mut fault = None;
         for active in lock(&self.rules).iter_mut().filter(|active| active.matches(service, action, target)) {
@@ -208,7 +208,7 @@ impl ActiveRule {
     }
 }
 
-/// A number from 0 to 1 that follows from a seed and a count alone (`SplitMix64`).
+/// A pseudo-random number from 0 to 1, determined by a seed and a counter (`SplitMix64`).
 fn pseudo_random(seed: u64, count: u64) -> f64 {
     let mut value = seed.wrapping_add(count.wrapping_mul(0x9e37_79b9_7f4a_7c15));
     value = (value ^ (value >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

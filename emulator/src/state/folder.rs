@@ -1,4 +1,4 @@
-//! The folder of a local region: whether it is one, its secret, and its removal.
+//! The folder of a local region: ownership check, secret, and removal.
 
 use std::io::ErrorKind;
 use std::path::Path;
@@ -8,16 +8,16 @@ use super::folder_lock::FolderLock;
 use crate::error::Error;
 use crate::ids;
 
-/// Says that snapshots were removed, so that some blocks may be unused.
+/// A marker file: snapshots were removed, so some blocks may be unused.
 pub(super) const SWEEP: &str = "sweep";
-/// The key of tokens; a folder that has it is a local region's.
+/// The key of the tokens. A folder with this file belongs to a local region.
 const SECRET: &str = "secret";
 const LOCK: &str = "lock";
 const ACCOUNTS: &str = "accounts.json";
 pub(super) const BLOCKS: &str = "blocks";
 
-/// Whether a folder is a local region's, or may become one: it does not exist, is empty but for what people put there
-/// before, or holds nothing but the state of one.
+/// Checks that a folder belongs to a local region or can become one: it does not exist, contains nothing but
+/// the files that a user may add, or contains nothing but a region's state.
 pub(super) fn check_folder(folder: &Path) -> Result<(), Error> {
     let list = match std::fs::read_dir(folder) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
@@ -38,7 +38,7 @@ pub(super) fn check_folder(folder: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// Removes the state of a local region: everything in its folder but the accounts. Gives whether there was any.
+/// Removes the state of a local region, except for the accounts. Returns whether there was any.
 pub(crate) fn remove(folder: &Path) -> Result<bool, Error> {
     check_folder(folder)?;
     if !folder.join(SECRET).exists() {
@@ -49,7 +49,8 @@ pub(crate) fn remove(folder: &Path) -> Result<bool, Error> {
     for entry in list {
         let path = entry.map_err(Error::io("read", folder))?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        // What makes the folder ours goes last, so that a removal that was interrupted can be finished.
+        // The file that marks the folder as a region's is removed last, so that an interrupted removal can be
+        // completed.
         if matches!(&*name, LOCK | ACCOUNTS | SECRET) {
             continue;
         }
@@ -61,7 +62,7 @@ pub(crate) fn remove(folder: &Path) -> Result<bool, Error> {
     Ok(true)
 }
 
-/// The key that tokens are sealed with: made once, so that tokens outlive the server.
+/// The key of the tokens: created once, so that tokens remain valid when the server is restarted.
 pub(super) fn secret(folder: &Path) -> Result<[u8; 32], Error> {
     let path = folder.join(SECRET);
     match std::fs::read(&path) {
@@ -78,7 +79,8 @@ pub(super) fn secret(folder: &Path) -> Result<[u8; 32], Error> {
     }
 }
 
-/// Whether a name could be a region's: lower-case letters, digits and dashes, and no folder of the state itself.
+/// Whether a name is a valid region name: lower-case letters, digits and dashes, and not a folder of the
+/// state itself.
 pub(super) fn is_region_name(name: &str) -> bool {
     let plain = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
     plain

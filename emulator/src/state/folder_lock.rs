@@ -1,4 +1,5 @@
-//! One server for one folder: a lock file that the system releases however its holder dies. It names the endpoint.
+//! The lock of a folder: one server for one folder. The system releases the lock however the process ends.
+//! The lock file contains the endpoint.
 
 use std::fs::File;
 use std::io::{Read as _, Seek as _, Write as _};
@@ -10,12 +11,12 @@ use rustix::io::Errno;
 
 use crate::error::Error;
 
-/// How long a holder may take to say where it listens.
+/// The time within which a server has to write its endpoint.
 const ENDPOINT_TIMEOUT: Duration = Duration::from_secs(3);
-/// How long to wait until looking again.
+/// The interval between two attempts to lock.
 const RETRY_INTERVAL: Duration = Duration::from_millis(10);
 
-/// The folder is ours until this is dropped.
+/// An acquired lock, released when dropped.
 #[derive(Debug)]
 pub(crate) struct FolderLock {
     file: File,
@@ -23,15 +24,16 @@ pub(crate) struct FolderLock {
 }
 
 impl FolderLock {
-    /// Takes the folder, which is made when missing.
+    /// Locks the folder; creates it if it does not exist.
     ///
     /// # Errors
-    /// [`Error::Held`] with the other server's endpoint when another one has it.
+    /// [`Error::InUse`] with the other server's endpoint if another process holds the lock.
     pub(crate) fn acquire(folder: &Path) -> Result<Self, Error> {
         Self::acquire_within(folder, ENDPOINT_TIMEOUT)
     }
 
-    /// A holder without an endpoint has just begun, or is about to end: after a while it is clear which.
+    /// A holder without an endpoint is starting or stopping: repeats the attempt until it has an endpoint or
+    /// has released the lock.
     fn acquire_within(folder: &Path, timeout: Duration) -> Result<Self, Error> {
         let started = Instant::now();
         loop {
@@ -65,7 +67,7 @@ impl FolderLock {
         }
     }
 
-    /// Says where the holder listens.
+    /// Writes the endpoint of the server to the lock file.
     pub(crate) fn set_endpoint(&self, endpoint: &str) -> Result<(), Error> {
         let mut file = &self.file;
         file.set_len(0)
@@ -77,7 +79,7 @@ impl FolderLock {
 
 impl Drop for FolderLock {
     fn drop(&mut self) {
-        // The lock goes with the file; an endpoint that nobody serves any more should not be read either.
+        // The lock is released with the file; an endpoint without a server must not be read either.
         let _ = self.file.set_len(0);
     }
 }

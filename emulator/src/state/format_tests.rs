@@ -1,5 +1,5 @@
-//! The format of a region's folder: `tests/region_folder` holds one file of every kind. A folder of an older version
-//! opens, and every record is written back byte for byte.
+//! The format of a region's folder: `tests/region_folder` contains one file of every kind. A folder of an
+//! older version can be opened, and every record is written back byte for byte.
 
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,4 @@
-//! An image as it is kept. Decides nothing about who may do what with it.
+//! A stored image. Knows no permissions of operations.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,111 +12,111 @@ use crate::clock::Timestamp;
 pub(crate) struct ImageRecord {
     /// `ami-` and 17 hexadecimal digits.
     pub(crate) id: String,
-    /// Account.
+    /// The account that owns it: twelve digits.
     pub(crate) owner: String,
-    /// Unique among the images of the account in the region.
+    /// The name, unique among the images of the account in the region.
     pub(crate) name: String,
-    /// `account/name` unless given.
+    /// The location, `account/name` by default.
     pub(crate) location: String,
-    /// Of the maker.
+    /// The description given at creation.
     pub(crate) description: Option<String>,
-    /// When it was made.
+    /// The time of creation.
     pub(crate) created: Timestamp,
-    /// What the machine is like.
+    /// The properties of the machine.
     pub(crate) machine: MachineFields,
-    /// Devices.
+    /// The block device mappings.
     pub(crate) mappings: Vec<BlockDeviceMapping>,
-    /// Of the owner.
+    /// The tags that the owner set.
     pub(crate) tags: Tags,
-    /// Who else may launch it.
+    /// The accounts that may launch it besides the owner.
     pub(crate) grants: Grants,
-    /// Where it is in its life.
+    /// The stage of its life cycle.
     pub(crate) life: Life,
-    /// From when on it is deprecated.
+    /// The time of its deprecation.
     pub(crate) deprecated: Option<Timestamp>,
-    /// Whether it may be deregistered.
+    /// The protection against deregistration.
     pub(crate) protection: Protection,
-    /// Image and region that it is a copy of.
+    /// The source image and region of a copy.
     pub(crate) source: Option<(String, String)>,
-    /// The token and parameters of the copy that made it: a repeated request is told from another.
+    /// The client token and the parameters of the request that copied it, to recognize a repeated request.
     pub(crate) token: Option<(String, String)>,
 }
 
-/// What an image says of its machine; all given when it is registered, and but for IMDS never changed.
+/// The properties of an image's machine. They are set at registration and never changed, except for `imds`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct MachineFields {
     /// `x86_64`, ...
     pub(crate) architecture: String,
     /// `hvm` or `paravirtual`.
     pub(crate) virtualization: String,
-    /// The device that is booted from.
+    /// The name of the root device.
     pub(crate) root_device: String,
     /// `legacy-bios`, `uefi` or `uefi-preferred`.
     pub(crate) boot_mode: Option<String>,
     /// `v2.0`.
     pub(crate) tpm: Option<String>,
-    /// Variables of UEFI, in base64.
+    /// The UEFI variable store in Base64.
     pub(crate) uefi_data: Option<String>,
     /// `v2.0`.
     pub(crate) imds: Option<String>,
-    /// Enhanced networking.
+    /// Whether enhanced networking (ENA) is supported.
     pub(crate) ena: Option<bool>,
     /// `simple`.
     pub(crate) sriov: Option<String>,
-    /// Of a paravirtual machine.
+    /// The kernel of a paravirtual machine.
     pub(crate) kernel: Option<String>,
-    /// Of a paravirtual machine.
+    /// The RAM disk of a paravirtual machine.
     pub(crate) ramdisk: Option<String>,
 }
 
-/// Where an image is in its life.
+/// The stage in the life cycle of an image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Life {
-    /// Pending until a moment, then available, or failed with a reason.
+    /// Pending until `from`, then available, or failed with a reason.
     Ready {
-        /// When.
+        /// The end of the pending state.
         from: Timestamp,
-        /// Why it fails then.
+        /// The reason for the failure.
         failure: Option<String>,
     },
-    /// Cannot be launched.
+    /// Disabled: it cannot be launched.
     Disabled,
-    /// Gone; its id is known still.
+    /// Deregistered; its id remains known.
     Deregistered,
 }
 
-/// Whether an image may be deregistered.
+/// The protection of an image against deregistration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Protection {
-    /// It may.
+    /// It can be deregistered.
     Off,
-    /// It may not.
+    /// It cannot be deregistered.
     On,
-    /// It may not, nor for a day after protection ends.
+    /// It cannot be deregistered until a day after the protection is disabled.
     OnWithCooldown,
-    /// It may from a moment on.
+    /// It can be deregistered from this time on.
     Until(Timestamp),
 }
 
-/// The state of an image on the wire.
+/// The state of an image as EC2 reports it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ImageState {
-    /// Being copied or restored.
+    /// It is being copied or restored.
     Pending,
-    /// Can be launched.
+    /// It can be launched.
     Available,
-    /// Could not be made.
+    /// Its creation failed.
     Failed,
-    /// Cannot be launched.
+    /// It cannot be launched.
     Disabled,
-    /// Gone.
+    /// It is deregistered.
     Deregistered,
 }
 
 impl ImageState {
-    /// The word on the wire.
+    /// The value on the wire.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Pending => "pending",
@@ -129,7 +129,7 @@ impl ImageState {
 }
 
 impl ImageRecord {
-    /// Its state at a moment.
+    /// The state at a point in time.
     pub(crate) fn state(&self, now: Timestamp) -> ImageState {
         match &self.life {
             Life::Ready { from, .. } if now < *from => ImageState::Pending,
@@ -140,7 +140,7 @@ impl ImageRecord {
         }
     }
 
-    /// Why it failed, if it has.
+    /// The reason why its creation failed.
     pub(crate) fn failure(&self, now: Timestamp) -> Option<&str> {
         match &self.life {
             Life::Ready { from, failure: Some(why) } if now >= *from => Some(why),
@@ -148,7 +148,7 @@ impl ImageRecord {
         }
     }
 
-    /// The snapshots that it is made of.
+    /// The snapshots of its devices.
     pub(crate) fn snapshots(&self) -> impl Iterator<Item = &str> {
         self.mappings.iter().filter_map(BlockDeviceMapping::snapshot)
     }
@@ -158,12 +158,12 @@ impl ImageRecord {
         self.mappings.iter().filter_map(BlockDeviceMapping::ebs).any(|ebs| ebs.encrypted)
     }
 
-    /// Whether it is deprecated at a moment.
+    /// Whether it is deprecated at a point in time.
     pub(crate) fn is_deprecated(&self, now: Timestamp) -> bool {
         self.deprecated.is_some_and(|from| from <= now)
     }
 
-    /// The word for its protection at a moment.
+    /// The state of its protection at a point in time, as EC2 reports it.
     pub(crate) fn protection_state(&self, now: Timestamp) -> &'static str {
         match self.protection {
             Protection::Until(end) if now < end => "disabled-with-cooldown",

@@ -1,4 +1,4 @@
-//! A key and its aliases as they are kept. They encrypt nothing.
+//! Stored keys and their aliases. They encrypt nothing.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,29 +7,29 @@ use crate::clock::Timestamp;
 /// A key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct KeyRecord {
-    /// Account.
+    /// The account that owns it: twelve digits.
     pub(crate) owner: String,
-    /// Of the maker.
+    /// The description given at creation.
     pub(crate) description: String,
-    /// Whether it may be used.
+    /// Whether the key is enabled.
     pub(crate) enabled: bool,
-    /// What its material is, such as `SYMMETRIC_DEFAULT`.
+    /// The key spec, such as `SYMMETRIC_DEFAULT`.
     pub(crate) spec: String,
-    /// What it is for, such as `ENCRYPT_DECRYPT`.
+    /// The key usage, such as `ENCRYPT_DECRYPT`.
     pub(crate) usage: String,
-    /// When it was made.
+    /// The time of creation.
     pub(crate) created: Timestamp,
 }
 
-/// A further name of a key.
+/// An alias of a key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Alias {
-    /// With `alias/`.
+    /// The name with `alias/`.
     pub(crate) name: String,
-    /// Account.
+    /// The account that owns it: twelve digits.
     pub(crate) owner: String,
-    /// Id of the key.
+    /// The id of the key.
     pub(crate) key: String,
-    /// When it was made or last changed.
+    /// The time of creation or of the last change.
     pub(crate) changed: Timestamp,
 }

@@ -1,4 +1,5 @@
-//! Quotas: how many requests a second somebody may make. Buckets that fill steadily and hold one second's worth.
+//! Rate limits: requests per second and owner, as token buckets that refill steadily and hold the tokens of
+//! one second.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -6,7 +7,7 @@ use std::sync::Mutex;
 use crate::clock::Timestamp;
 use crate::sync::lock;
 
-/// What was used of each quota.
+/// The token buckets by quota and owner.
 #[derive(Debug, Default)]
 pub(crate) struct Limiter {
     buckets: Mutex<HashMap<(&'static str, String), TokenBucket>>,
@@ -19,7 +20,8 @@ struct TokenBucket {
 }
 
 impl Limiter {
-    /// Takes one request of a quota's `rate` a second for somebody. False if there is none left.
+    /// Takes one token from the owner's bucket of a quota with `rate` tokens per second. False if it is
+    /// empty.
     pub(crate) fn take(&self, quota: &'static str, owner: &str, rate: Option<u32>, now: Timestamp) -> bool {
         let Some(rate) = rate.map(f64::from) else { return true };
         let mut buckets = lock(&self.buckets);

@@ -1,18 +1,18 @@
-//! What the local region remembers, in a folder. Knows no protocol.
+//! The state of the local region, stored in a folder. Knows no protocol.
 //!
 //! ```text
-//! <folder>/lock                         held by the server (flock); names its endpoint
-//! <folder>/secret                       the key that tokens are sealed with
-//! <folder>/accounts.json                further accounts, written by people
-//! <folder>/blocks/ab/<sha256>           one file for each distinct block, under its digest
-//! <folder>/<region>/snapshots/*.json    one file for each snapshot, and beside it
-//! <folder>/<region>/snapshots/*.blocks  which blocks it has: records that are only ever appended
-//! <folder>/<region>/<kind>/*.json       one file for each other thing: image, parameter, ...
+//! <folder>/lock                         locked by the server (flock); contains its endpoint
+//! <folder>/secret                       the key that authenticates tokens
+//! <folder>/accounts.json                additional accounts, written by the user
+//! <folder>/blocks/ab/<sha256>           one file for each distinct block, named by its digest
+//! <folder>/<region>/snapshots/*.json    one file for each snapshot
+//! <folder>/<region>/snapshots/*.blocks  the blocks of the snapshot: append-only records
+//! <folder>/<region>/<kind>/*.json       one file for each other record: image, parameter, ...
 //! ```
 //!
-//! Safe against being killed at any moment: a JSON file and a block come into being by a rename, a record of a block
-//! is appended after the block exists, and a torn last record is cut off when the file is next written. Nothing is
-//! synced to the disk, so a power cut may lose what was written last; it is found by the checks of reading.
+//! The server may be killed at any time: JSON files and blocks are created by a rename, the record of a block is
+//! appended after the block exists, and a truncated last record is removed before the next one is appended. Nothing is
+//! synced to the disk, so a power failure may lose the most recent writes; the checks on reading detect that.
 
 pub(crate) mod account_settings;
 mod accounts;
@@ -62,18 +62,18 @@ pub use self::accounts::{ACCESS_KEY_ID, ACCOUNT, SECRET_ACCESS_KEY};
 pub(crate) use self::folder::remove;
 pub(crate) use self::region::Region;
 
-/// All of the local region's state and behaviour.
+/// The state of all regions, and the configuration of the server.
 #[derive(Debug)]
 pub(crate) struct State {
     pub(crate) config: RegionConfig,
     pub(crate) accounts: Accounts,
-    /// The blocks of all regions.
+    /// The content of the blocks of all regions.
     pub(crate) blocks: Arc<BlockStore>,
-    /// What bodies of requests are read into.
+    /// The buffers for request bodies.
     pub(crate) buffers: Arc<BufferPool>,
-    /// What tokens are sealed with.
+    /// The key that authenticates tokens.
     pub(crate) secret: [u8; 32],
-    /// Tokens of another generation are no longer valid.
+    /// The current generation of tokens; tokens of another generation are invalid.
     pub(crate) generation: AtomicU32,
     pub(crate) faults: ActiveFaults,
     pub(crate) limiter: Limiter,
@@ -82,7 +82,7 @@ pub(crate) struct State {
 }
 
 impl State {
-    /// Opens the folder, which is made when missing, and keeps others from it.
+    /// Opens and locks the folder; creates it if it does not exist.
     pub(crate) fn open(config: RegionConfig) -> Result<Self, Error> {
         let folder = config.folder.clone();
         folder::check_folder(&folder)?;
@@ -108,12 +108,13 @@ impl State {
         Ok(state)
     }
 
-    /// The present moment.
+    /// The current time of the region's clock.
     pub(crate) fn now(&self) -> Timestamp {
         self.config.clock.now()
     }
 
-    /// A region by its name. Every name that could be one is one; its folder is made when something is put there.
+    /// A region by its name. Every valid name is a region; its folder is created when something is stored in
+    /// it.
     pub(crate) fn region(&self, name: &str) -> Result<Arc<Region>, Error> {
         if let Some(region) = sync::read(&self.regions).get(name) {
             return Ok(Arc::clone(region));
@@ -130,12 +131,12 @@ impl State {
         Ok(region)
     }
 
-    /// The names of the regions that were ever used.
+    /// The names of the regions that have been used.
     pub(crate) fn used_regions(&self) -> Vec<String> {
         sync::read(&self.regions).keys().cloned().collect()
     }
 
-    /// A bucket of any region, and the region's name.
+    /// Finds a bucket in all regions; returns it with the region's name.
     pub(crate) fn find_bucket(&self, name: &str) -> Result<Option<(String, Arc<Bucket>)>, Error> {
         for region in self.used_regions() {
             if let Some(bucket) = self.region(&region)?.object_store.buckets.find(name) {
@@ -145,17 +146,17 @@ impl State {
         Ok(None)
     }
 
-    /// Makes all tokens invalid that were given out so far.
+    /// Invalidates all tokens issued so far.
     pub(crate) fn expire_tokens(&self) {
         self.generation.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// Notes that blocks may have become unused.
+    /// Writes the marker that some blocks may be unused.
     pub(crate) fn mark_unused_blocks(&self) -> Result<(), Error> {
         atomic::write(&self.config.folder.join(folder::SWEEP), b"")
     }
 
-    /// Removes blocks that no snapshot has, if snapshots were removed. Only safe while nobody writes.
+    /// Removes unused blocks if the marker exists. Only safe while nothing is being written.
     fn remove_unused_blocks(&self) -> Result<(), Error> {
         let marker = self.config.folder.join(folder::SWEEP);
         if !marker.exists() {

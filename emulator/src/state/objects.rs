@@ -1,7 +1,8 @@
-//! What S3 keeps in a region: buckets, objects and unfinished uploads, and beside them the bodies, a file for each part.
+//! The object store of a region: buckets, objects and unfinished uploads, and their bodies, one file for each
+//! part.
 //!
-//! A body is written before the record that names it and removed after; what a killed server leaves in between is
-//! removed when the folder is next opened.
+//! A body is written before the record that refers to it and removed after it. Bodies that a killed server
+//! leaves without a record are removed when the folder is opened again.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -17,14 +18,14 @@ use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::ids;
 
-/// What S3 keeps in a region.
+/// The object store of a region.
 #[derive(Debug)]
 pub(crate) struct ObjectStore {
-    /// By name; a name is free only if no region has it.
+    /// Buckets by name; a name is unique among all regions.
     pub(crate) buckets: Table<Bucket>,
-    /// By bucket, a slash and key.
+    /// Objects by bucket, a slash and key.
     pub(crate) objects: Table<StoredObject>,
-    /// By bucket, a slash and id.
+    /// Unfinished uploads by bucket, a slash and id.
     pub(crate) uploads: Table<MultipartUpload>,
     bodies: PathBuf,
 }
@@ -32,72 +33,72 @@ pub(crate) struct ObjectStore {
 /// A bucket.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Bucket {
-    /// Account.
+    /// The account that owns it: twelve digits.
     pub(crate) owner: String,
-    /// When it was made.
+    /// The time of creation.
     pub(crate) created: Timestamp,
 }
 
 /// An object.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct StoredObject {
-    /// Bytes.
+    /// The size in bytes.
     pub(crate) size: u64,
-    /// With its quotation marks.
+    /// The entity tag with its quotation marks.
     pub(crate) etag: String,
-    /// When it was put.
+    /// The time at which it was stored.
     pub(crate) modified: Timestamp,
-    /// Its bytes, in order.
+    /// Its content, in order.
     pub(crate) segments: Vec<ObjectSegment>,
-    /// What it was put with and is given back with: type of content, own headers.
+    /// The headers that were sent with it and are returned with it: content type and user metadata.
     pub(crate) headers: BTreeMap<String, String>,
-    /// Of all its bytes or of its parts.
+    /// The checksum of its content or of its parts.
     pub(crate) checksum: Option<Checksum>,
-    /// Of the owner.
+    /// The tags that the owner set.
     pub(crate) tags: BTreeMap<String, String>,
 }
 
-/// A part of an object's bytes.
+/// A part of an object's content.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ObjectSegment {
-    /// Name of its file.
+    /// The name of its file.
     pub(crate) file: String,
-    /// Bytes.
+    /// The size in bytes.
     pub(crate) size: u64,
 }
 
 /// An unfinished upload.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct MultipartUpload {
-    /// What becomes of it.
+    /// The key of the future object.
     pub(crate) key: String,
-    /// When it began.
+    /// The time at which the upload began.
     pub(crate) begun: Timestamp,
-    /// As of the object.
+    /// The headers of the future object.
     pub(crate) headers: BTreeMap<String, String>,
-    /// As of the object.
+    /// The tags of the future object.
     pub(crate) tags: BTreeMap<String, String>,
-    /// Which checksum the object is to have, and of what.
+    /// The requested checksum of the future object.
     pub(crate) checksum: Option<(Algorithm, ChecksumScope)>,
-    /// By number.
+    /// The uploaded parts by number.
     pub(crate) parts: BTreeMap<u32, UploadedPart>,
 }
 
 /// A part of an unfinished upload.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct UploadedPart {
-    /// Its bytes.
+    /// Its content.
     pub(crate) segment: ObjectSegment,
-    /// With its quotation marks.
+    /// The entity tag with its quotation marks.
     pub(crate) etag: String,
-    /// If it was sent with one.
+    /// The checksum of the part.
     pub(crate) checksum: Option<(Algorithm, String)>,
-    /// When it was put.
+    /// The time at which it was stored.
     pub(crate) modified: Timestamp,
 }
 
 impl ObjectStore {
-    /// Opens the shelves; `region` is the region's folder.
+    /// Opens the object store; `region` is the region's folder.
     pub(crate) fn open(region: &Path) -> Result<Self, Error> {
         let store = Self {
             buckets: Table::open(region.join("buckets"))?,
@@ -109,7 +110,7 @@ impl ObjectStore {
         Ok(store)
     }
 
-    /// Removes bodies that no record names.
+    /// Removes bodies without a record.
     fn sweep(&self) -> Result<(), Error> {
         let mut used = BTreeSet::new();
         for (_, object) in self.objects.all() {
@@ -127,7 +128,7 @@ impl ObjectStore {
         Ok(())
     }
 
-    /// A name for a new body, and its file; the folder exists.
+    /// Creates a name for a new body and returns it with its path; the folder exists then.
     pub(crate) fn new_body(&self) -> io::Result<(String, PathBuf)> {
         std::fs::create_dir_all(&self.bodies)?;
         let name = ids::uuid();
@@ -135,17 +136,17 @@ impl ObjectStore {
         Ok((name, path))
     }
 
-    /// The file of a body.
+    /// The path of a body.
     pub(crate) fn body(&self, segment: &ObjectSegment) -> PathBuf {
         self.bodies.join(&segment.file)
     }
 
-    /// Removes bodies that nothing names any longer.
+    /// Removes bodies that no record refers to any more.
     pub(crate) fn remove_bodies(&self, segments: &[ObjectSegment]) -> Result<(), Error> {
         segments.iter().try_for_each(|segment| atomic::remove(&self.body(segment)))
     }
 
-    /// Puts an object in place of what was there.
+    /// Stores an object, replacing the previous one.
     pub(crate) fn put(&self, bucket: &str, key: &str, object: StoredObject) -> Result<(), Error> {
         let name = object_name(bucket, key);
         let old = self.objects.find(&name);
@@ -153,18 +154,18 @@ impl ObjectStore {
         old.map_or(Ok(()), |old| self.remove_bodies(&old.segments))
     }
 
-    /// Removes an object, if there is one.
+    /// Removes an object if it exists.
     pub(crate) fn remove(&self, bucket: &str, key: &str) -> Result<(), Error> {
         let old = self.objects.remove(&object_name(bucket, key))?;
         old.map_or(Ok(()), |old| self.remove_bodies(&old.segments))
     }
 
-    /// An object.
+    /// Finds an object.
     pub(crate) fn object(&self, bucket: &str, key: &str) -> Option<Arc<StoredObject>> {
         self.objects.find(&object_name(bucket, key))
     }
 
-    /// Keys and objects of a bucket that begin with a prefix, in the order of the keys' bytes.
+    /// The keys and objects of a bucket that begin with a prefix, sorted by the bytes of the keys.
     pub(crate) fn objects_of(&self, bucket: &str, prefix: &str) -> Vec<(String, Arc<StoredObject>)> {
         let begin = object_name(bucket, "");
         let all = self.objects.all().into_iter();
@@ -173,7 +174,7 @@ impl ObjectStore {
     }
 }
 
-/// The name under which an object is kept; no bucket has a slash.
+/// The table key of an object; bucket names contain no slash.
 pub(crate) fn object_name(bucket: &str, key: &str) -> String {
     format!("{bucket}/{key}")
 }

@@ -1,4 +1,4 @@
-//! A parameter and its versions as they are kept.
+//! Stored parameters and their versions.
 
 use std::collections::BTreeSet;
 
@@ -7,46 +7,46 @@ use serde::{Deserialize, Serialize};
 use super::tags::Tags;
 use crate::clock::Timestamp;
 
-/// A parameter. Its versions are never changed, but for their labels.
+/// A parameter. Its versions are never changed, except for their labels.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct StoredParameter {
-    /// With its path.
+    /// The name with its path.
     pub(crate) name: String,
-    /// Account.
+    /// The account that owns it: twelve digits.
     pub(crate) owner: String,
     /// `String`, `StringList` or `SecureString`; never changed.
     pub(crate) kind: String,
     /// `text` or `aws:ec2:image`; never changed.
     pub(crate) data_type: String,
-    /// By ascending number; never empty.
+    /// The versions by ascending number; never empty.
     pub(crate) versions: Vec<ParameterVersion>,
-    /// Of the owner.
+    /// The tags that the owner set.
     pub(crate) tags: Tags,
 }
 
 /// A version of a parameter.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct ParameterVersion {
-    /// From 1.
+    /// The number, counted from 1.
     pub(crate) number: u64,
-    /// What it is all about.
+    /// The value.
     pub(crate) value: String,
-    /// Of the maker.
+    /// The description given at creation.
     pub(crate) description: Option<String>,
     /// `Standard` or `Advanced`.
     pub(crate) tier: String,
-    /// The key of a secure one.
+    /// The key of a `SecureString`.
     pub(crate) key: Option<String>,
-    /// When it was made.
+    /// The time of creation.
     pub(crate) modified: Timestamp,
-    /// From when on it shows: an image is looked at first.
+    /// The time from which the version is visible: an image is checked first.
     pub(crate) from: Timestamp,
-    /// Names for it, each of which one version of a parameter has.
+    /// The labels; a label belongs to one version of a parameter only.
     pub(crate) labels: BTreeSet<String>,
 }
 
 impl StoredParameter {
-    /// The versions that show at a moment.
+    /// The visible versions at a point in time.
     pub(crate) fn visible_versions(
         &self,
         now: Timestamp,
@@ -54,14 +54,14 @@ impl StoredParameter {
         self.versions.iter().filter(move |version| version.from <= now)
     }
 
-    /// Its ARN in a region.
+    /// The ARN in a region.
     pub(crate) fn arn(&self, region: &str) -> String {
         let slash = if self.name.starts_with('/') { "" } else { "/" };
         format!("arn:aws:ssm:{region}:{}:parameter{slash}{}", self.owner, self.name)
     }
 }
 
-/// The name under which a parameter of an account is kept.
+/// The table key of a parameter of an account.
 pub(crate) fn parameter_key(account: &str, name: &str) -> String {
     format!("{account}:{name}")
 }

@@ -17,28 +17,28 @@ use crate::error::Error;
 /// One named region.
 #[derive(Debug)]
 pub(crate) struct Region {
-    /// `local`, `local-2`, `us-east-1`, ...
+    /// The name: `local`, `local-2`, `us-east-1`, ...
     pub(crate) name: String,
     pub(crate) snapshots: SnapshotTable,
-    /// By account.
+    /// Encryption by default, by account.
     pub(crate) settings: Table<AccountSettings>,
-    /// By id; those that were deregistered too.
+    /// Images by id, including deregistered ones.
     pub(crate) images: Table<ImageRecord>,
-    /// Launch templates, by id.
+    /// Launch templates by id.
     pub(crate) templates: Table<Template>,
-    /// What may be shared with everybody, by account.
+    /// Block public access, by account.
     pub(crate) sharing: Table<Sharing>,
     /// Tasks that store an image, by image.
     pub(crate) store_tasks: Table<StoreTask>,
-    /// Parameters, by account and name.
+    /// Parameters by account and name.
     pub(crate) parameters: Table<StoredParameter>,
-    /// Keys, by id.
+    /// Keys by id.
     pub(crate) keys: Table<KeyRecord>,
-    /// Aliases of keys, by account and name.
+    /// Aliases of keys by account and name.
     pub(crate) aliases: Table<Alias>,
     /// Buckets, objects and unfinished uploads.
     pub(crate) object_store: ObjectStore,
-    /// To be held while a change looks at several things: a name that has to be free, an image and its snapshots.
+    /// Held during changes that depend on several records: a unique name, an image and its snapshots.
     pub(crate) write_lock: Mutex<()>,
 }
 

@@ -1,4 +1,4 @@
-//! A note of every request that was answered: what tests count and what `--log` writes. Decides nothing.
+//! The log of requests, which tests evaluate and `--log` writes to a file.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -11,22 +11,22 @@ use serde::Serialize;
 use crate::error::Error;
 use crate::sync::lock;
 
-/// A request that was taken.
+/// A request that was authenticated.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LoggedRequest {
     /// `ebs`, `ec2`, `kms`, `ssm`, `s3` or `sts`.
     pub service: &'static str,
-    /// `PutSnapshotBlock`, ...
+    /// The operation: `PutSnapshotBlock`, ...
     pub action: String,
-    /// The region that was asked.
+    /// The region of the request.
     pub region: String,
     /// The path and query of the request.
     pub target: String,
-    /// The status of the answer; 0 if the connection was dropped instead.
+    /// The status of the response; 0 if the connection was closed without one.
     pub status: u16,
 }
 
-/// Where requests are noted, in the order in which they were answered.
+/// A log of requests, in the order of their responses.
 #[derive(Debug, Default)]
 pub struct RequestLog {
     requests: Mutex<Vec<LoggedRequest>>,
@@ -34,26 +34,26 @@ pub struct RequestLog {
 }
 
 impl RequestLog {
-    /// A trail that is kept in memory.
+    /// A log in memory.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// A trail that is written to a file instead, a line of JSON for each request.
+    /// A log that is written to a file instead, one line of JSON for each request.
     ///
     /// # Errors
-    /// When the file cannot be made.
+    /// If the file cannot be created.
     pub fn to_file(path: &Path) -> Result<Self, Error> {
         let file = File::options().create(true).append(true).open(path).map_err(Error::io("write", path))?;
         Ok(Self { requests: Mutex::default(), file: Some(Mutex::new(file)) })
     }
 
-    /// What was noted so far.
+    /// The requests logged so far.
     pub fn requests(&self) -> Vec<LoggedRequest> {
         lock(&self.requests).clone()
     }
 
-    /// How often each action was answered with a status below 300.
+    /// The number of responses with a status of 200 to 299, by operation.
     pub fn successes(&self) -> BTreeMap<String, usize> {
         let mut counts = BTreeMap::new();
         for request in lock(&self.requests).iter().filter(|request| (200..300).contains(&request.status)) {
@@ -62,7 +62,7 @@ impl RequestLog {
         counts
     }
 
-    /// Forgets everything.
+    /// Removes all entries.
     pub fn clear(&self) {
         lock(&self.requests).clear();
     }
@@ -74,7 +74,7 @@ impl RequestLog {
         };
         if let Ok(mut line) = serde_json::to_vec(&request) {
             line.push(b'\n');
-            // A trail that cannot be written must not fail the request that it tells of.
+            // A log that cannot be written must not fail the request.
             let _ = lock(file).write_all(&line);
         }
     }

@@ -1,10 +1,10 @@
-//! Who else may use an image: accounts, everybody, organisations and their units.
+//! The grants of an image: accounts, the public, organizations and organizational units.
 
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-/// One whom something is shared with.
+/// A grantee.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum SharedWith {
@@ -12,29 +12,29 @@ pub(crate) enum SharedWith {
     Everybody,
     /// An account: twelve digits.
     Account(String),
-    /// An organisation: its ARN.
+    /// An organization by its ARN.
     Organization(String),
-    /// A unit of an organisation: its ARN.
+    /// An organizational unit by its ARN.
     Unit(String),
 }
 
-/// All whom something is shared with.
+/// The grantees of an image.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct Grants(pub(crate) BTreeSet<SharedWith>);
 
 impl Grants {
-    /// Whether everybody may.
+    /// Whether the image is public.
     pub(crate) fn is_public(&self) -> bool {
         self.0.contains(&SharedWith::Everybody)
     }
 
-    /// Whether an account is named, or everybody is.
+    /// Whether an account may use the image, by its own grant or because it is public.
     pub(crate) fn allows(&self, account: &str) -> bool {
         self.is_public() || self.names(account)
     }
 
-    /// Whether an account is named itself.
+    /// Whether an account has a grant of its own.
     pub(crate) fn names(&self, account: &str) -> bool {
         self.0.contains(&SharedWith::Account(account.to_owned()))
     }

@@ -1,8 +1,8 @@
-//! A snapshot as a guest would see it on a volume made from it: blocks that were never written included.
+//! A snapshot as a guest sees it on a volume created from it, including blocks that were never written.
 //!
-//! On an unencrypted volume they are zeros. On an encrypted one they are whatever comes of decrypting what was never
-//! encrypted; here: words that follow from the snapshot, the block and the place alone, and are never all zero. An
-//! uploader that leaves out a block that somebody reads is caught by that.
+//! On an unencrypted volume those blocks read as zeros. On an encrypted volume they read as the decryption of
+//! data that was never encrypted. Here these are pseudo-random values determined by the snapshot and the
+//! block index, which are never all zero. They expose an uploader that omits a block that the guest reads.
 //!
 //! The folder is only read, so a server may serve it at the same time.
 
@@ -17,17 +17,17 @@ use crate::state::blocks::{BLOCK_SIZE, BlockStore};
 use crate::state::snapshot::Snapshot;
 use crate::state::table::Table;
 
-/// What blocks read as that were never written.
+/// The content of blocks that were never written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum UnwrittenView {
-    /// Zeros, or garbage if the snapshot is encrypted.
+    /// Zeros, or pseudo-random data if the snapshot is encrypted.
     #[default]
     AsStored,
-    /// Garbage, as on an encrypted volume made from the snapshot.
+    /// Pseudo-random data, as on an encrypted volume created from the snapshot.
     Encrypted,
 }
 
-/// A volume made from a completed snapshot.
+/// A volume created from a completed snapshot.
 #[derive(Debug)]
 pub struct SnapshotVolume {
     snapshot: Snapshot,
@@ -40,12 +40,12 @@ impl SnapshotVolume {
     /// Opens a snapshot of a region in a state folder.
     ///
     /// # Errors
-    /// When there is no such snapshot, it is not completed, or a file is damaged.
+    /// If the snapshot does not exist or is not completed, or a file is damaged.
     pub fn open(folder: &Path, region: &str, id: &str, view: UnwrittenView) -> Result<Self, Error> {
         let snapshots = folder.join(region).join("snapshots");
         let record = Table::<Snapshot>::read_one(&snapshots, id)?;
         let snapshot = record.ok_or_else(|| Error::NoSnapshot(id.to_owned()))?;
-        // Sealed is enough: that it may not show yet is between a server and its clients.
+        // The outcome is sufficient: the window until it is visible only concerns clients of a server.
         if snapshot.outcome.as_ref().is_none_or(|outcome| outcome.failure.is_some()) {
             return Err(Error::NotCompleted(id.to_owned()));
         }
@@ -53,22 +53,22 @@ impl SnapshotVolume {
         Ok(Self { snapshot, map, blocks: BlockStore::read_only(folder.join("blocks")), view })
     }
 
-    /// Bytes of the volume.
+    /// The size of the volume in bytes.
     pub fn len(&self) -> u64 {
         self.snapshot.volume_size << 30
     }
 
-    /// Whether the volume has no bytes; no volume is so.
+    /// Whether the volume is empty; it never is.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Number of blocks of the volume.
+    /// The number of blocks of the volume.
     pub fn blocks(&self) -> u32 {
         u32::try_from(self.len() / BLOCK_SIZE as u64).unwrap_or(u32::MAX)
     }
 
-    /// Whether the snapshot has a block.
+    /// Whether the snapshot contains a block.
     pub fn has(&self, index: u32) -> bool {
         self.map.entry(index).is_some()
     }
@@ -76,7 +76,7 @@ impl SnapshotVolume {
     /// Reads a block: 512 KiB.
     ///
     /// # Errors
-    /// When its file cannot be read, is not as long as a block, or holds other bytes than were written.
+    /// If its file cannot be read, does not have the size of a block, or differs from its digest.
     pub fn read(&self, index: u32) -> Result<Vec<u8>, Error> {
         let Some(entry) = self.map.entry(index) else { return Ok(self.unwritten_block(index)) };
         let bytes = self.blocks.read(entry.digest)?;
@@ -88,10 +88,10 @@ impl SnapshotVolume {
         Err(Error::Damaged { path: self.blocks.path(entry.digest), reason })
     }
 
-    /// Writes the volume to a new file, in which zeros are holes. Gives the number of blocks that are not.
+    /// Writes the volume to a new sparse file. Returns the number of blocks that are not zero.
     ///
     /// # Errors
-    /// As [`read`](Self::read); when the file exists or cannot be written.
+    /// As [`read`](Self::read); if the file exists or cannot be written.
     pub fn export(&self, path: &Path) -> Result<u32, Error> {
         let file =
             File::options().write(true).create_new(true).open(path).map_err(Error::io("make", path))?;
@@ -124,7 +124,7 @@ impl SnapshotVolume {
             u64::from_le_bytes([seed[0], seed[1], seed[2], seed[3], seed[4], seed[5], seed[6], seed[7]]);
         let mut bytes = Vec::with_capacity(BLOCK_SIZE);
         while bytes.len() < BLOCK_SIZE {
-            // A counter, mixed (SplitMix64): all of its values differ, so at most one of them is zero.
+            // `SplitMix64`: a mixed counter, whose values are distinct, so at most one of them is zero.
             word = word.wrapping_add(0x9e37_79b9_7f4a_7c15);
             let mut mixed = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
             mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

@@ -1,4 +1,4 @@
-//! The snapshots of a region: what is known of them, their blocks, and the tokens that they were started with.
+//! The snapshots of a region: their records, their blocks, and the client tokens that started them.
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -20,15 +20,15 @@ pub(crate) struct SnapshotTable {
     folder: PathBuf,
     records: Table<Snapshot>,
     maps: RwLock<BTreeMap<String, Arc<Mutex<BlockMap>>>>,
-    /// When something was last written into a pending snapshot.
+    /// The time of the last write into each pending snapshot.
     writes: Mutex<BTreeMap<String, Timestamp>>,
-    /// Tokens of snapshots that were deleted: a token is never free again.
+    /// The client tokens of deleted snapshots: a token cannot be reused.
     used_tokens: Table<StartToken>,
     /// Held while a snapshot is started, so that one token starts one snapshot.
     lock_starts: Mutex<()>,
 }
 
-/// What is said of a snapshot that nobody completed in time.
+/// The failure reason of a snapshot that was not completed in time.
 const CANCELLED: &str = "Snapshot was cancelled: its timeout passed before it was completed";
 
 impl SnapshotTable {
@@ -47,17 +47,17 @@ impl SnapshotTable {
         })
     }
 
-    /// What is known of a snapshot.
+    /// Finds the record of a snapshot.
     pub(crate) fn find(&self, id: &str) -> Option<Arc<Snapshot>> {
         self.records.find(id)
     }
 
-    /// All snapshots, in the order of their ids.
+    /// All snapshots in the order of their ids.
     pub(crate) fn all(&self) -> Vec<Arc<Snapshot>> {
         self.records.all().into_iter().map(|(_, snapshot)| snapshot).collect()
     }
 
-    /// Changes what is known of a snapshot; nothing if there is none.
+    /// Changes the record of a snapshot; `None` if it does not exist.
     pub(crate) fn edit<R, E: From<Error>>(
         &self,
         id: &str,
@@ -80,12 +80,12 @@ impl SnapshotTable {
         Ok(map)
     }
 
-    /// Lets nobody else start a snapshot until the result is dropped.
+    /// Locks the starting of snapshots until the guard is dropped.
     pub(crate) fn lock_starts(&self) -> MutexGuard<'_, ()> {
         sync::lock(&self.lock_starts)
     }
 
-    /// The request of an account that had this token.
+    /// Finds the request of an account with this client token.
     pub(crate) fn find_start(&self, account: &str, token: &str) -> Option<StartToken> {
         let same = |snapshot: &&Arc<Snapshot>| {
             snapshot.owner == account && snapshot.start.as_ref().is_some_and(|start| start.token == token)
@@ -95,7 +95,7 @@ impl SnapshotTable {
         existing.or_else(|| self.used_tokens.find(&token_key(account, token)).as_deref().cloned())
     }
 
-    /// Adds a new snapshot with its parent's blocks.
+    /// Adds a new snapshot with the blocks of its parent.
     pub(crate) fn start(&self, snapshot: Snapshot) -> Result<(), Error> {
         let path = self.blocks_path(&snapshot.id);
         let map = match &snapshot.parent {
@@ -105,26 +105,26 @@ impl SnapshotTable {
         self.insert(snapshot, map)
     }
 
-    /// Adds a new snapshot with the blocks of another one, perhaps of another region.
+    /// Adds a new snapshot with the blocks of another one, which may be in another region.
     pub(crate) fn copy(&self, snapshot: Snapshot, source: &Self, source_id: &str) -> Result<(), Error> {
         let path = self.blocks_path(&snapshot.id);
         let map = BlockMap::copy(path, &sync::lock(&*source.map(source_id)?))?;
         self.insert(snapshot, map)
     }
 
-    /// The blocks first: a snapshot that is known has its blocks, whenever the server is killed.
+    /// The blocks come first, so that a snapshot with a record has its blocks whenever the server is killed.
     fn insert(&self, snapshot: Snapshot, map: BlockMap) -> Result<(), Error> {
         let id = snapshot.id.clone();
         sync::write(&self.maps).insert(id.clone(), Arc::new(Mutex::new(map)));
         self.records.put(&id, snapshot)
     }
 
-    /// Notes that something was written into a pending snapshot.
+    /// Records the time of a write into a pending snapshot.
     pub(crate) fn record_write(&self, id: &str, now: Timestamp) {
         sync::lock(&self.writes).insert(id.to_owned(), now);
     }
 
-    /// Cancels pending snapshots that have been idle for too long.
+    /// Cancels the pending snapshots whose idle time is over.
     pub(crate) fn cancel_idle(&self, now: Timestamp, windows: &Windows) -> Result<(), Error> {
         for snapshot in self.all().iter().filter(|snapshot| snapshot.outcome.is_none()) {
             self.cancel_if_idle(snapshot, now, windows)?;
@@ -132,7 +132,7 @@ impl SnapshotTable {
         Ok(())
     }
 
-    /// Cancels a pending snapshot if it has been idle for too long. Says whether it did.
+    /// Cancels a pending snapshot if its idle time is over. Returns whether it did.
     pub(crate) fn cancel_if_idle(
         &self,
         snapshot: &Snapshot,
@@ -153,7 +153,7 @@ impl SnapshotTable {
         Ok(true)
     }
 
-    /// When something was last written, as the file tells after the server was started anew.
+    /// The time of the last write, from the file's modification time after a restart of the server.
     fn last_write(&self, snapshot: &Snapshot) -> Timestamp {
         let modified =
             std::fs::metadata(self.blocks_path(&snapshot.id)).and_then(|file| file.modified()).ok();
@@ -162,7 +162,8 @@ impl SnapshotTable {
         at.map_or(snapshot.start_time, |at| at.max(snapshot.start_time))
     }
 
-    /// Removes a snapshot. Its token stays spent; blocks that nothing else uses go when the folder is next opened.
+    /// Removes a snapshot. Its client token stays used; unused blocks are removed when the folder is opened
+    /// again.
     pub(crate) fn remove(&self, id: &str) -> Result<bool, Error> {
         let Some(snapshot) = self.find(id) else { return Ok(false) };
         if let Some(start) = &snapshot.start {
@@ -175,7 +176,7 @@ impl SnapshotTable {
         Ok(removed)
     }
 
-    /// Digests of the blocks of all snapshots.
+    /// The digests of the blocks of all snapshots.
     pub(crate) fn digests(&self) -> Result<HashSet<Sha256Digest>, Error> {
         let mut all = HashSet::new();
         for snapshot in self.all() {
@@ -189,7 +190,7 @@ impl SnapshotTable {
     }
 }
 
-/// Removes blocks of snapshots that nobody knows: the server was killed while it started or removed them.
+/// Removes block maps without a record: the server was killed while it started or removed the snapshot.
 fn remove_orphans(folder: &Path, records: &Table<Snapshot>) -> Result<(), Error> {
     for path in atomic::files(folder)? {
         let of_blocks = path.extension().is_some_and(|extension| extension == "blocks");
@@ -201,7 +202,7 @@ fn remove_orphans(folder: &Path, records: &Table<Snapshot>) -> Result<(), Error>
     Ok(())
 }
 
-/// The name of a spent token.
+/// The table key of a client token.
 fn token_key(account: &str, token: &str) -> String {
     format!("{account}/{token}")
 }

@@ -1,4 +1,4 @@
-//! A task that stores an image as an object.
+//! A task that stores an image as an object of S3.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,27 +7,27 @@ use crate::clock::Timestamp;
 /// A task that stores an image.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct StoreTask {
-    /// What is stored.
+    /// The id of the image.
     pub(crate) image: String,
-    /// Who stores it.
+    /// The account that stores it.
     pub(crate) owner: String,
-    /// Where.
+    /// The bucket.
     pub(crate) bucket: String,
-    /// `ami-....bin`
+    /// The key of the object: `ami-....bin`.
     pub(crate) key: String,
-    /// When it began.
+    /// The time at which it began.
     pub(crate) begun: Timestamp,
-    /// When it is done.
+    /// The time at which it completes.
     pub(crate) done: Timestamp,
 }
 
 impl StoreTask {
-    /// The word on the wire.
+    /// The state as EC2 reports it.
     pub(crate) fn state(&self, now: Timestamp) -> &'static str {
         if now < self.done { "InProgress" } else { "Completed" }
     }
 
-    /// How much of it is done at a moment, from 0 to 100.
+    /// The progress at a point in time, from 0 to 100.
     pub(crate) fn percentage(&self, now: Timestamp) -> u64 {
         let (whole, part) = (self.done.since(self.begun).as_millis(), now.since(self.begun).as_millis());
         if part >= whole { 100 } else { u64::try_from(part * 100 / whole).unwrap_or(100) }

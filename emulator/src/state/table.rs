@@ -1,4 +1,5 @@
-//! A table of things of one kind: in memory to read, in a folder to last. One JSON file for each, replaced whole.
+//! A table of records of one type: read from memory, stored in a folder as one JSON file for each record,
+//! which is replaced atomically.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -13,14 +14,14 @@ use crate::digest::Sha256Digest;
 use crate::error::Error;
 use crate::sync;
 
-/// A table of things of one kind, by name. Any text may be a name.
+/// A table of records of one type, by name. Any text may be a name.
 #[derive(Debug)]
 pub(crate) struct Table<T> {
     folder: PathBuf,
     records: RwLock<BTreeMap<String, Arc<T>>>,
 }
 
-/// What a file holds.
+/// The content of a record's file.
 #[derive(Serialize, Deserialize)]
 struct RecordFile<T> {
     name: String,
@@ -28,10 +29,10 @@ struct RecordFile<T> {
 }
 
 impl<T: Clone + Serialize + DeserializeOwned> Table<T> {
-    /// Opens a table and reads all of it. The folder need not exist yet.
+    /// Opens a table and reads all its records. The folder need not exist yet.
     ///
     /// # Errors
-    /// When a file cannot be read or is damaged; it is named.
+    /// If a file cannot be read or is damaged; the error names it.
     pub(crate) fn open(folder: PathBuf) -> Result<Self, Error> {
         let mut records = BTreeMap::new();
         for path in atomic::files(&folder)? {
@@ -50,7 +51,7 @@ impl<T: Clone + Serialize + DeserializeOwned> Table<T> {
         Ok(Self { folder, records: RwLock::new(records) })
     }
 
-    /// Reads one thing out of a table that somebody else may have open.
+    /// Reads one record of a table that another process may have open.
     pub(crate) fn read_one(folder: &Path, name: &str) -> Result<Option<T>, Error> {
         let path = record_path(folder, name);
         let text = match std::fs::read(&path) {
@@ -63,17 +64,17 @@ impl<T: Clone + Serialize + DeserializeOwned> Table<T> {
             .map_err(|error| Error::Damaged { path, reason: error.to_string() })
     }
 
-    /// The thing of a name.
+    /// Finds the record of a name.
     pub(crate) fn find(&self, name: &str) -> Option<Arc<T>> {
         sync::read(&self.records).get(name).cloned()
     }
 
-    /// All things, in the order of their names.
+    /// All records in the order of their names.
     pub(crate) fn all(&self) -> Vec<(String, Arc<T>)> {
         sync::read(&self.records).iter().map(|(name, record)| (name.clone(), Arc::clone(record))).collect()
     }
 
-    /// Puts a thing under a name, in place of what was there.
+    /// Stores a record under a name, replacing the previous one.
     pub(crate) fn put(&self, name: &str, record: T) -> Result<(), Error> {
         let mut records = sync::write(&self.records);
         self.write_record(name, &record)?;
@@ -81,8 +82,8 @@ impl<T: Clone + Serialize + DeserializeOwned> Table<T> {
         Ok(())
     }
 
-    /// Changes the thing of a name while nobody else does, and gives what the change gave; nothing if there is no
-    /// such thing. If the change fails, nothing changes.
+    /// Changes a record under an exclusive lock and returns the result of `change`; `None` if the record does
+    /// not exist. If the change fails, the record stays as it is.
     pub(crate) fn edit<R, E: From<Error>>(
         &self,
         name: &str,
@@ -97,7 +98,7 @@ impl<T: Clone + Serialize + DeserializeOwned> Table<T> {
         Ok(Some(result))
     }
 
-    /// Removes a thing and gives it.
+    /// Removes a record and returns it.
     pub(crate) fn remove(&self, name: &str) -> Result<Option<Arc<T>>, Error> {
         let mut records = sync::write(&self.records);
         if records.contains_key(name) {
@@ -116,10 +117,12 @@ impl<T: Clone + Serialize + DeserializeOwned> Table<T> {
     }
 }
 
-/// The longest name of a file that is written out, extension excluded; file systems take 255 bytes.
+/// The maximum length of a file name that contains the whole name, without the extension; file systems allow
+/// 255 bytes.
 const MAX_FILE_NAME: usize = 200;
 
-/// The file of a thing: its name, with what a file name may not hold as `%XX`; the digest of a name that is too long.
+/// The path of a record's file: the name, in which characters that are not allowed become `%XX`; the digest
+/// of a name that is too long.
 fn record_path(folder: &Path, name: &str) -> PathBuf {
     let mut write_record = String::new();
     for byte in name.bytes() {

@@ -1,6 +1,6 @@
-//! Tags of a resource.
+//! The tags of a resource.
 
 use std::collections::BTreeMap;
 
-/// Values by key; keys are case-sensitive, values may be empty.
+/// Tag values by key. Keys are case-sensitive, values may be empty.
 pub(crate) type Tags = BTreeMap<String, String>;

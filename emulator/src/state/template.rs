@@ -1,4 +1,4 @@
-//! A launch template and its versions as they are kept.
+//! Stored launch templates and their versions.
 
 use std::collections::BTreeMap;
 
@@ -12,44 +12,44 @@ use crate::clock::Timestamp;
 pub(crate) struct Template {
     /// `lt-` and 17 hexadecimal digits.
     pub(crate) id: String,
-    /// Unique among the templates of the account in the region.
+    /// The name, unique among the templates of the account in the region.
     pub(crate) name: String,
-    /// Account.
+    /// The account that owns it: twelve digits.
     pub(crate) owner: String,
-    /// When it was made.
+    /// The time of creation.
     pub(crate) created: Timestamp,
-    /// By ascending number; never empty.
+    /// The versions by ascending number; never empty.
     pub(crate) versions: Vec<TemplateVersion>,
-    /// The number that is used when none is named.
+    /// The number of the default version.
     pub(crate) default: u64,
-    /// The number of the next version: none is ever used twice.
+    /// The number of the next version: numbers are never reused.
     pub(crate) next: u64,
-    /// Of the owner.
+    /// The tags that the owner set.
     pub(crate) tags: Tags,
-    /// The token that it was made with, and what with it was asked for.
+    /// The client token and the parameters of the request that created it.
     pub(crate) token: Option<(String, String)>,
 }
 
 /// A version of a launch template; never changed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct TemplateVersion {
-    /// From 1.
+    /// The number, counted from 1.
     pub(crate) number: u64,
-    /// Of the maker.
+    /// The description given at creation.
     pub(crate) description: Option<String>,
-    /// When it was made.
+    /// The time of creation.
     pub(crate) created: Timestamp,
-    /// What machines are like that are launched from it.
+    /// The launch template data.
     pub(crate) members: TemplateMembers,
-    /// The token that it was made with, and what with it was asked for.
+    /// The client token and the parameters of the request that created it.
     pub(crate) token: Option<(String, String)>,
 }
 
-/// A value of a launch template.
+/// A value in launch template data.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub(crate) enum TemplateValue {
-    /// A text, number, truth value or time, as it was sent.
+    /// A string, number, boolean or time, as sent.
     Text(String),
     /// A list.
     List(Vec<TemplateValue>),
@@ -57,16 +57,16 @@ pub(crate) enum TemplateValue {
     TemplateMembers(TemplateMembers),
 }
 
-/// Members of a structure by their names in the request.
+/// The members of a structure by their names in the request.
 pub(crate) type TemplateMembers = BTreeMap<String, TemplateValue>;
 
 impl Template {
-    /// The largest number.
+    /// The number of the latest version.
     pub(crate) fn latest(&self) -> u64 {
         self.versions.last().map_or(0, |version| version.number)
     }
 
-    /// The version of a number.
+    /// Finds the version with a number.
     pub(crate) fn version(&self, number: u64) -> Option<&TemplateVersion> {
         self.versions.iter().find(|version| version.number == number)
     }

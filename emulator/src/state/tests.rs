@@ -1,4 +1,4 @@
-//! The state as a whole: opened again, swept, and its regions.
+//! The state as a whole: reopening, removal of unused blocks, and regions.
 
 use super::*;
 use crate::digest::Sha256Digest;
@@ -24,7 +24,7 @@ fn snapshot(id: &str) -> Snapshot {
     }
 }
 
-/// A snapshot with these blocks.
+/// Adds a snapshot with these blocks.
 fn put(state: &State, region: &str, id: &str, blocks: &[&[u8]]) {
     let region = state.region(region).unwrap();
     region.snapshots.start(snapshot(id)).unwrap();

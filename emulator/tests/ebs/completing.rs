@@ -1,4 +1,4 @@
-//! `CompleteSnapshot`: accepted at once, judged later, repeatable.
+//! `CompleteSnapshot`: accepted immediately, verified later, repeatable.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Connections: who is answered at all, and how long each part of a request may take.
+//! Connections: allowed origins, and the time limits for each part of a request.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::client::{TestRegion, block};
 
-/// Limits that a test can wait for; the others are longer than it may take.
+/// Short time limits for a test; the others are longer than the test takes.
 fn short(change: impl FnOnce(&mut Timeouts)) -> impl FnOnce(&mut RegionConfig) {
     let long = Duration::from_mins(2);
     let mut timeouts = Timeouts { head: long, body: long, response: long, write: long };
@@ -21,7 +21,7 @@ fn short(change: impl FnOnce(&mut Timeouts)) -> impl FnOnce(&mut RegionConfig) {
 
 const SHORT: Duration = Duration::from_millis(300);
 
-/// A connection of its own.
+/// Opens a separate connection.
 fn connect(region: &TestRegion) -> TcpStream {
     let endpoint = region.running.endpoint();
     let stream = TcpStream::connect(endpoint.strip_prefix("http://").unwrap()).unwrap();
@@ -29,10 +29,10 @@ fn connect(region: &TestRegion) -> TcpStream {
     stream
 }
 
-/// Everything that comes until the other side closes the connection.
+/// Reads until the server closes the connection.
 fn rest(mut stream: TcpStream) -> String {
     let mut bytes = Vec::new();
-    // A side that did not want the rest of a request may close the connection with a reset.
+    // A server that does not read the rest of a request may reset the connection.
     let _ = stream.read_to_end(&mut bytes);
     String::from_utf8_lossy(&bytes).into_owned()
 }
@@ -68,7 +68,7 @@ fn browser_pages_and_foreign_host_names_are_refused_even_with_a_valid_signature(
         0,
         "nothing was begun"
     );
-    // What a browser asks before a request with a signature of its own.
+    // The preflight request of a browser before a request with custom headers.
     let mut stream = connect(&region);
     let ask = format!(
         "OPTIONS / HTTP/1.1\r\nhost: {own}\r\norigin: http://evil.example\r\nconnection: close\r\n\r\n"
@@ -114,7 +114,7 @@ fn blocked_work_gets_a_timeout_response_and_blocks_no_other_request() {
     let mut client = region.client();
     let id = client.snapshot(None, &[(0, 1)]);
     let token = client.list(&id, "").json()["Blocks"][0]["BlockToken"].as_str().unwrap().to_owned();
-    // A disk that does not answer: opening a pipe that nobody writes to takes for ever.
+    // A disk that does not respond: opening a named pipe without a writer blocks.
     let stored = file_below(&region.folder.path().join("blocks")).unwrap();
     std::fs::remove_file(&stored).unwrap();
     assert!(Command::new("mkfifo").arg(&stored).status().unwrap().success());
@@ -126,7 +126,7 @@ fn blocked_work_gets_a_timeout_response_and_blocks_no_other_request() {
     assert!(begun.elapsed() < Duration::from_secs(20));
     let other = region.client().post("/snapshots", &json!({"VolumeSize": 1}));
     assert_eq!(other.status, 201, "{other:?}");
-    // Lets the thread that waits go on, so that the region can end.
+    // Unblocks the waiting thread, so that the region can stop.
     std::fs::OpenOptions::new().write(true).open(&stored).unwrap().write_all(&block(1)).unwrap();
 }
 
@@ -152,7 +152,7 @@ fn a_client_that_does_not_read_its_response_is_disconnected() {
     let path = format!("/snapshots/{id}/blocks/0?blockToken={token}");
     let head = client.sign("GET", &path, &[], b"");
     let mut stream = connect(&region);
-    // Answers of 512 KiB each are more than sockets keep for a client that reads nothing.
+    // Responses of 512 KiB each exceed the socket buffers of a client that does not read.
     stream.set_write_timeout(Some(Duration::from_secs(20))).unwrap();
     let begun = Instant::now();
     let mut closed = false;

@@ -1,4 +1,4 @@
-//! Scripted faults: each does to a request what it says, and nothing else.
+//! Scripted faults: each has its specified effect on a request and no other.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! `ListSnapshotBlocks` and `ListChangedBlocks`: pages, tokens, and what counts as a change.
+//! `ListSnapshotBlocks` and `ListChangedBlocks`: pages, tokens, and the definition of a change.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::client::{Client, TestRegion, block};
 
-/// All entries, page by page, and how many each page had.
+/// All entries of all pages, and the number of entries in each page.
 fn all(client: &mut Client, path: &str, query: &str, list: &str) -> (Vec<Value>, Vec<usize>) {
     let (mut entries, mut pages, mut token) = (Vec::new(), Vec::new(), String::new());
     loop {

@@ -1,4 +1,4 @@
-//! `PutSnapshotBlock`: blocks are kept once, the last write of an index counts.
+//! `PutSnapshotBlock`: blocks are stored once, and the last write of an index is valid.
 
 use std::time::Duration;
 

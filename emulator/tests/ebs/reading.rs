@@ -1,4 +1,4 @@
-//! `GetSnapshotBlock`, and what becomes of blocks that were altered or lost.
+//! `GetSnapshotBlock`, with altered and missing blocks.
 
 use amiforge_emulator::{Error, RegionConfig, RegionServer};
 use serde_json::json;
@@ -6,7 +6,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::client::{Client, TestRegion, base64, block, hex};
 
-/// The file of a block that is all one byte.
+/// The file of a block that repeats one byte.
 fn file(region: &TestRegion, byte: u8) -> std::path::PathBuf {
     let name = hex(&Sha256::digest(block(byte)));
     region.folder.path().join("blocks").join(&name[..2]).join(name)

@@ -1,11 +1,11 @@
-//! Every error, one row each: what is asked, and the exact answer.
+//! Every error: a request and its exact response in each row.
 
 use amiforge_emulator::{ACCESS_KEY_ID, RegionConfig};
 use serde_json::json;
 
 use crate::client::{Answer, BLOCK_SIZE, Client, TestRegion, base64, block};
 
-/// What a row asks for, given a pending snapshot and a completed one (with block 3).
+/// A request, given a pending snapshot and a completed one (with block 3), and its response.
 struct Case {
     name: &'static str,
     ask: fn(&mut Client, &str, &str) -> Answer,

@@ -1,4 +1,4 @@
-//! `StartSnapshot`: its answer, tokens, parents and quotas.
+//! `StartSnapshot`: response, tokens, parents and quotas.
 
 use std::time::Duration;
 

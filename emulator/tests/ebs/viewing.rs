@@ -1,4 +1,4 @@
-//! A snapshot as a guest would see it, and what a folder is good for.
+//! A snapshot as a guest sees it, and the checks of the state folder.
 
 use amiforge_emulator::{Error, LocalRegion, RegionConfig, RegionServer, SnapshotVolume, UnwrittenView};
 use serde_json::json;

@@ -1,4 +1,5 @@
-//! `CompleteSnapshot`: seals a snapshot. Whether its blocks are what the client thinks shows later, in its status.
+//! `CompleteSnapshot`: seals a snapshot. A mismatch of its blocks with the client's count or checksum becomes
+//! visible later, in its status.
 
 use http::StatusCode;
 
@@ -12,12 +13,12 @@ use crate::state::snapshot::{Snapshot, SnapshotOutcome, Status};
 use crate::state::{Region, State};
 use crate::sync::lock;
 
-/// What the status of a snapshot says when its blocks are others than the client thought.
+/// The failure reason if the checksum of the blocks differs from the client's.
 const WRONG_CHECKSUM: &str = "Checksum mismatch for snapshot";
-/// What it says when they are more or fewer.
+/// The failure reason if the number of blocks differs from the client's.
 const WRONG_COUNT: &str = "Changed blocks count mismatch for snapshot";
 
-/// Answers the call.
+/// Responds to the operation.
 pub(super) fn respond(
     state: &State,
     region: &Region,
@@ -29,7 +30,7 @@ pub(super) fn respond(
         owned_snapshot(region, &request.account, id).ok_or_else(|| EbsError::snapshot_not_found(id))?;
     region.snapshots.cancel_if_idle(&snapshot, state.now(), &state.config.windows)?;
     let map = region.snapshots.map(id)?;
-    // While the map is held no block comes in between the check and the seal.
+    // While the map is locked no block can be added between the check and the seal.
     let mut map = lock(&map);
     let now = state.now();
     let completed = region.snapshots.edit(id, |snapshot: &mut Snapshot| {
@@ -47,7 +48,7 @@ pub(super) fn respond(
     Ok(json_response(StatusCode::ACCEPTED, serde_json::json!({"Status": status.as_str()}).to_string()))
 }
 
-/// Checks the shape of the request and gives the number of blocks and the checksum that the client thinks of.
+/// Validates the request and returns the client's number of blocks and checksum.
 fn read(request: &SignedRequest, id: &str) -> Result<(i64, Option<String>), EbsError> {
     let count = integer(request.header("x-amz-changedblockscount"))?;
     let checksum = request.header("x-amz-checksum");
@@ -80,7 +81,7 @@ fn read(request: &SignedRequest, id: &str) -> Result<(i64, Option<String>), EbsE
     }
 }
 
-/// Why a snapshot with these blocks is not what the client thinks, if it is not.
+/// The reason why the blocks of a snapshot do not match the client's count or checksum.
 fn failure(map: &BlockMap, count: i64, checksum: Option<&str>) -> Option<&'static str> {
     if checksum.is_some_and(|checksum| checksum != linear(map).base64()) {
         return Some(WRONG_CHECKSUM);
@@ -88,7 +89,7 @@ fn failure(map: &BlockMap, count: i64, checksum: Option<&str>) -> Option<&'stati
     (usize::try_from(count) != Ok(map.written().count())).then_some(WRONG_COUNT)
 }
 
-/// The digest of the digests of the written blocks, in the order of their indexes.
+/// The linear checksum: the digest of the digests of the written blocks in the order of their indexes.
 fn linear(map: &BlockMap) -> Sha256Digest {
     let digests: Vec<u8> = map.written().flat_map(|(_, digest)| digest.0).collect();
     Sha256Digest::of(&digests)

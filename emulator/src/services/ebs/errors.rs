@@ -1,7 +1,7 @@
-//! How EBS direct says no: two styles of bodies, and the header that names the error.
+//! The errors of EBS direct: two forms of bodies, and the header with the error code.
 //!
-//! The service itself writes `Message` and `Reason`; the framework in front of it, which checks signatures and the
-//! shapes of requests, writes `message` only.
+//! The service itself writes `Message` and `Reason`; the framework in front of it, which checks signatures
+//! and validates requests, writes only `message`.
 
 use http::StatusCode;
 
@@ -10,20 +10,20 @@ use crate::http::response::{Response, new_response, with_header};
 use crate::services::failure::ServiceFailure;
 use crate::sigv4::AuthError;
 
-/// What the service's own errors are named after.
+/// The namespace of the service's own error codes.
 const SERVICE: &str = "http://internal.amazon.com/coral/com.amazon.zeppelindataservice/";
-/// What the framework's errors are named after.
+/// The namespace of the framework's error codes.
 const FRAMEWORK: &str = "http://internal.amazon.com/coral/com.amazon.coral.validate/";
-/// What errors of signatures are named after.
+/// The namespace of the error codes for signatures.
 const SIGNATURES: &str = "http://internal.amazon.com/coral/com.amazon.coral.service/";
 
-/// A request that is not answered as it wished.
+/// An error of EBS direct.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct EbsError {
     pub(crate) status: StatusCode,
     pub(crate) name: &'static str,
     pub(crate) message: String,
-    /// Nothing in the framework's errors.
+    /// The reason code; `None` in the framework's errors.
     pub(crate) reason: Option<&'static str>,
     namespace: &'static str,
 }
@@ -38,18 +38,18 @@ impl EbsError {
         Self { status, name, message, reason, namespace: SERVICE }
     }
 
-    /// The request cannot be granted, for a reason out of the service's list.
+    /// The request is not valid, for one of the service's reason codes.
     pub(crate) fn invalid(reason: &'static str, message: impl Into<String>) -> Self {
         Self::service(StatusCode::BAD_REQUEST, "ValidationException", Some(reason), message.into())
     }
 
-    /// A snapshot that does not exist, or not for this caller, or not yet.
+    /// The snapshot does not exist, is not accessible for the caller, or is not visible yet.
     pub(crate) fn snapshot_not_found(id: &str) -> Self {
         let message = format!("The snapshot '{id}' does not exist.");
         Self::service(StatusCode::NOT_FOUND, "ResourceNotFoundException", Some("SNAPSHOT_NOT_FOUND"), message)
     }
 
-    /// A token that was used for another request.
+    /// The client token was used for another request.
     pub(crate) fn conflict() -> Self {
         let message = "Current request does not match request stored with this token.".to_owned();
         Self::service(StatusCode::CONFLICT, "ConflictException", None, message)
@@ -67,7 +67,7 @@ impl EbsError {
         Self::service(StatusCode::BAD_REQUEST, "RequestThrottledException", Some(reason), message)
     }
 
-    /// The block is another one than its checksum says. In the voice of the check of signatures.
+    /// The content of the block does not match its checksum; reported like a signature error.
     pub(crate) fn checksum(computed: &str, expected: &str) -> Self {
         let message = format!(
             "The value passed in as x-amz-Checksum does not match the computed checksum. \
@@ -76,7 +76,7 @@ impl EbsError {
         Self::signature(StatusCode::FORBIDDEN, "InvalidSignatureException", message)
     }
 
-    /// The shape of the request is wrong: a list of violations.
+    /// The request violates constraints of the model.
     pub(crate) fn violations(violations: &[String]) -> Self {
         let (count, plural) = (violations.len(), if violations.len() == 1 { "" } else { "s" });
         let message = format!("{count} validation error{plural} detected: {}", violations.join("; "));
@@ -84,19 +84,19 @@ impl EbsError {
         Self { status, name: "ValidationException", message, reason: None, namespace: FRAMEWORK }
     }
 
-    /// The body is no JSON, or not of the right types.
+    /// The body is not JSON or has members of other types.
     pub(crate) fn serialization(message: String) -> Self {
         let status = StatusCode::BAD_REQUEST;
         Self { status, name: "SerializationException", message, reason: None, namespace: SIGNATURES }
     }
 
-    /// The service itself failed, nobody knows why.
+    /// The service failed for an unknown reason.
     pub(crate) fn internal() -> Self {
         let message = "An internal error has occurred.".to_owned();
         Self::service(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerException", None, message)
     }
 
-    /// There is no such operation.
+    /// The operation does not exist.
     pub(crate) fn unknown_operation() -> Self {
         let message = "The requested operation is not recognized by the service.".to_owned();
         Self::signature(StatusCode::NOT_FOUND, "UnknownOperationException", message)
@@ -106,7 +106,7 @@ impl EbsError {
         Self { status, name, message, reason: None, namespace: SIGNATURES }
     }
 
-    /// As it goes over the wire.
+    /// Creates the HTTP response.
     pub(crate) fn response(&self, request_id: &str) -> Response {
         let body = match (self.reason, self.namespace) {
             (Some(reason), _) => serde_json::json!({"Message": self.message, "Reason": reason}),
@@ -125,7 +125,7 @@ impl EbsError {
     }
 }
 
-/// State that cannot be read or written is the service's own failure; what it was is told, unlike in a real region.
+/// If the state cannot be read or written, the service fails; unlike a real region it reports the cause.
 impl From<Error> for EbsError {
     fn from(error: Error) -> Self {
         let mut message = error.to_string();
@@ -138,7 +138,7 @@ impl From<Error> for EbsError {
     }
 }
 
-/// Refuses a request whose signature was not good.
+/// The response to a request whose signature is missing or invalid.
 pub(crate) fn reject(auth_error: &AuthError, request_id: &str) -> Response {
     let (name, message) = match auth_error {
         AuthError::Missing => ("MissingAuthenticationTokenException", "Missing Authentication Token".to_owned()),
@@ -162,14 +162,14 @@ pub(crate) fn reject(auth_error: &AuthError, request_id: &str) -> Response {
     EbsError::signature(StatusCode::FORBIDDEN, name, message).response(request_id)
 }
 
-/// Says that there were too many requests, in the framework's words.
+/// The response of the framework that there were too many requests.
 pub(crate) fn frontend_throttled(request_id: &str) -> Response {
     let (status, name, message) =
         (StatusCode::BAD_REQUEST, "ThrottlingException", "Rate exceeded".to_owned());
     EbsError::signature(status, name, message).response(request_id)
 }
 
-/// Says that there is trouble.
+/// The response for a failure that does not depend on the request.
 pub(crate) fn fail(failure: ServiceFailure, request_id: &str) -> Response {
     let error = match failure {
         ServiceFailure::Throttled => EbsError::throttled("ACCOUNT_THROTTLED"),

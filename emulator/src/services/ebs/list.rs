@@ -1,4 +1,5 @@
-//! `ListSnapshotBlocks` and `ListChangedBlocks`: which blocks a snapshot has, and which two of one lineage differ in.
+//! `ListSnapshotBlocks` and `ListChangedBlocks`: the blocks of a snapshot, and the differences of two
+//! snapshots with the same lineage.
 
 use std::sync::Arc;
 
@@ -17,18 +18,18 @@ use crate::state::snapshot::Snapshot;
 use crate::state::{Region, State};
 use crate::sync::lock;
 
-/// Entries of a page, if nobody says.
+/// The default number of entries in a page.
 const PAGE: i64 = 10_000;
 
-/// Which part of a list is asked for.
+/// A requested part of a list.
 struct ListPage {
-    /// The first index.
+    /// The first block index.
     start: u32,
-    /// How many entries at most.
+    /// The maximum number of entries.
     max: usize,
 }
 
-/// Answers `ListSnapshotBlocks`.
+/// `ListSnapshotBlocks`.
 pub(super) fn blocks(
     state: &State,
     region: &Region,
@@ -50,7 +51,7 @@ pub(super) fn blocks(
     Ok(list_response(state, "Blocks", list, &snapshot, next.map(|index| (purpose, index)), page.start, now))
 }
 
-/// Answers `ListChangedBlocks`.
+/// `ListChangedBlocks`.
 pub(super) fn changes(
     state: &State,
     region: &Region,
@@ -72,7 +73,7 @@ pub(super) fn changes(
     let now = state.now();
     let purpose = format!("changes from {first_id} to {id}");
     let page = page(state, &query, &purpose, now)?;
-    // One after the other: both may be the same snapshot.
+    // Locked one after the other: both may be the same snapshot.
     let of_first = candidates(&lock(&*region.snapshots.map(first_id)?), &page);
     let of_second = candidates(&lock(&*region.snapshots.map(id)?), &page);
     let mut entries = merged(&of_first, &of_second, page.max + 1);
@@ -101,7 +102,7 @@ pub(super) fn changes(
     ))
 }
 
-/// Checks the shape of a request for a list.
+/// Validates a list request.
 fn validate(query: &Query, ids: &[(&str, Option<&str>)]) -> Result<(), EbsError> {
     let mut validator = RequestValidator::default();
     for (name, id) in ids {
@@ -113,7 +114,7 @@ fn validate(query: &Query, ids: &[(&str, Option<&str>)]) -> Result<(), EbsError>
     validator.finish()
 }
 
-/// Which part of the list is asked for. A token comes before a starting index.
+/// The requested part of the list. A page token takes precedence over a starting index.
 fn page(state: &State, query: &Query, purpose: &str, now: Timestamp) -> Result<ListPage, EbsError> {
     let max = integer(query.find("maxResults"))?.unwrap_or(PAGE) as usize;
     let max = max.min(state.config.list_page_size.unwrap_or(max));
@@ -127,7 +128,7 @@ fn page(state: &State, query: &Query, purpose: &str, now: Timestamp) -> Result<L
     Ok(ListPage { start, max })
 }
 
-/// Takes off the entry that is one too many and gives where the next page begins.
+/// Removes the extra entry and returns the start of the next page.
 fn next<T>(entries: &mut Vec<T>, max: usize, index: impl Fn(&T) -> u32) -> Option<u32> {
     let next = entries.get(max).map(index);
     entries.truncate(max);
@@ -138,7 +139,7 @@ fn candidates(map: &BlockMap, page: &ListPage) -> Vec<(u32, BlockEntry)> {
     map.entries_from(page.start).take(page.max + 1).collect()
 }
 
-/// The indexes that either has, in order, at most `most`.
+/// The indexes that are in either list, in ascending order, at most `max`.
 fn merged(
     first: &[(u32, BlockEntry)],
     second: &[(u32, BlockEntry)],
@@ -157,7 +158,7 @@ fn merged(
     merged
 }
 
-/// Whether a block is another one. What a child wrote counts as changed, whatever it wrote.
+/// Whether a block differs. A block that a child wrote always counts as changed, whatever its content.
 fn differ(before: Option<BlockEntry>, after: Option<BlockEntry>, is_child: bool) -> bool {
     match (before, after) {
         (Some(before), Some(after)) => {

@@ -1,4 +1,5 @@
-//! EBS direct: the six calls that write and read the blocks of snapshots (API version 2019-11-02, rest-json).
+//! EBS direct: the six operations that write and read the blocks of snapshots (API version 2019-11-02,
+//! rest-json).
 
 mod complete;
 mod errors;
@@ -26,10 +27,10 @@ use crate::state::{Region, State};
 use self::errors::EbsError;
 pub(crate) use self::errors::{fail, frontend_throttled, reject};
 
-/// Blocks of a GiB.
+/// The number of blocks in a GiB.
 const BLOCKS_OF_GIB: u64 = (1 << 30) / BLOCK_SIZE as u64;
 
-/// A call, with what its path says.
+/// An operation with the parameters in its path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum EbsOperation {
     Start,
@@ -68,7 +69,7 @@ impl EbsOperation {
         }
     }
 
-    /// Requests a second that an account may make of it, and that may be made of it for one snapshot.
+    /// The quota per account, and the quota per snapshot, in requests per second.
     fn quota(&self, quotas: &Quotas) -> (Option<u32>, Option<(&str, u32)>) {
         let of = |id, rate: Option<u32>| rate.map(|rate| (id, rate));
         match self {
@@ -81,7 +82,7 @@ impl EbsOperation {
     }
 }
 
-/// An answer that grants what was asked for.
+/// A successful response.
 #[derive(Debug)]
 struct EbsResponse {
     status: StatusCode,
@@ -90,12 +91,12 @@ struct EbsResponse {
     body: Bytes,
 }
 
-/// The name of what a request asks for.
+/// The name of the requested operation; empty or approximate if it cannot be determined.
 pub(crate) fn action(request: &SignedRequest) -> String {
     EbsOperation::from_request(request).map_or("", |call| call.name()).to_owned()
 }
 
-/// Says that there is no such snapshot as a request is about.
+/// The response that the snapshot of a request does not exist.
 pub(crate) fn not_found(request: &SignedRequest) -> Response {
     let id = match EbsOperation::from_request(request) {
         Some(
@@ -110,7 +111,7 @@ pub(crate) fn not_found(request: &SignedRequest) -> Response {
     EbsError::snapshot_not_found(&id).response(&request.request_id)
 }
 
-/// Answers a request.
+/// Responds to a request.
 pub(crate) async fn respond(state: &State, region: &Region, request: SignedRequest) -> Response {
     let id = request.request_id.clone();
     match perform(state, region, request).await {
@@ -149,12 +150,12 @@ fn check_quota(state: &State, call: &EbsOperation, account: &str) -> Result<(), 
     Ok(())
 }
 
-/// A snapshot that an account may write into.
+/// A snapshot that an account may write to.
 fn owned_snapshot(region: &Region, account: &str, id: &str) -> Option<Arc<Snapshot>> {
     region.snapshots.find(id).filter(|snapshot| snapshot.owner == account)
 }
 
-/// A snapshot whose blocks an account may read now.
+/// A snapshot whose blocks an account may read at this time.
 fn readable_snapshot(
     state: &State,
     region: &Region,
@@ -173,12 +174,12 @@ fn readable_snapshot(
     }
 }
 
-/// Number of blocks that fit into a snapshot.
+/// The number of blocks in the volume of a snapshot.
 fn block_count(snapshot: &Snapshot) -> u64 {
     snapshot.volume_size * BLOCKS_OF_GIB
 }
 
-/// The index of a block, if it is within the volume.
+/// Checks that a block index is within the volume.
 fn check_index(index: i64, snapshot: &Snapshot) -> Result<u32, EbsError> {
     let within = u32::try_from(index).ok().filter(|&index| u64::from(index) < block_count(snapshot));
     within.ok_or_else(|| {
@@ -195,36 +196,36 @@ impl Query {
         Self(request.query())
     }
 
-    /// A parameter that is there and not empty.
+    /// A parameter that exists and is not empty.
     fn find(&self, name: &str) -> Option<&str> {
         let pair = self.0.iter().find(|(key, _)| key == name);
         pair.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
     }
 }
 
-/// An answer in JSON.
+/// A response with a JSON body.
 fn json_response(status: StatusCode, body: impl Into<Bytes>) -> EbsResponse {
     EbsResponse { status, content_type: "application/json", headers: Vec::new(), body: body.into() }
 }
 
-/// A value as JSON.
+/// Serializes a value as JSON.
 fn to_json<T: Serialize>(value: &T) -> String {
-    // Strings, numbers and lists of them always have a JSON form.
+    // Strings, numbers and lists of them can always be serialized.
     serde_json::to_string(value).unwrap_or_else(|_| "null".to_owned())
 }
 
-/// An object of members that are JSON already.
+/// A JSON object of members that are already serialized, in the given order.
 fn json_object(members: &[(&str, String)]) -> String {
     let members: Vec<_> = members.iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
     format!("{{{}}}", members.join(","))
 }
 
-/// A time as the service writes it: seconds as a number, in scientific notation.
+/// A time in the service's format: seconds as a number in scientific notation.
 fn format_time(moment: Timestamp) -> String {
     format!("{:E}", moment.seconds())
 }
 
-/// Runs what touches the disk off the threads that serve connections.
+/// Runs file accesses outside the threads that serve connections.
 async fn run_blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, EbsError> {
     tokio::task::spawn_blocking(work).await.map_err(|_| EbsError::internal())
 }

@@ -1,4 +1,4 @@
-//! `PutSnapshotBlock`: a block into a pending snapshot, if it is what its checksum says.
+//! `PutSnapshotBlock`: writes a block into a pending snapshot, if its content matches the checksum.
 
 use std::sync::{Arc, Mutex};
 
@@ -19,7 +19,7 @@ use crate::state::snapshot::Snapshot;
 use crate::state::{Region, State};
 use crate::sync::lock;
 
-/// Answers the call.
+/// Responds to the operation.
 pub(super) async fn respond(
     state: &State,
     region: &Region,
@@ -48,7 +48,7 @@ pub(super) async fn respond(
     Ok(response)
 }
 
-/// Checks the shape of the request and gives the index.
+/// Validates the request and returns the block index.
 fn validate(request: &SignedRequest, id: &str, index: &str) -> Result<i64, EbsError> {
     let index = integer(Some(index))?.unwrap_or_default();
     let (checksum, algorithm) =
@@ -67,7 +67,7 @@ fn validate(request: &SignedRequest, id: &str, index: &str) -> Result<i64, EbsEr
     Ok(index)
 }
 
-/// Whether the snapshot can be written to now.
+/// Checks that the snapshot accepts blocks at this time.
 fn check_writable(state: &State, region: &Region, snapshot: &Snapshot) -> Result<(), EbsError> {
     let now: Timestamp = state.now();
     if now < snapshot.start_time.after(state.config.windows.put_after_start) {
@@ -81,7 +81,7 @@ fn already_completed() -> EbsError {
     EbsError::invalid("INVALID_SNAPSHOT_ID", "Snapshot is already completed")
 }
 
-/// Whether such a block can be there.
+/// Checks the algorithm, the length and the index of the block.
 fn check_block(request: &SignedRequest, snapshot: &Snapshot, index: i64) -> Result<u32, EbsError> {
     let algorithm = request.header("x-amz-checksum-algorithm").unwrap_or_default();
     if algorithm != "SHA256" {
@@ -97,7 +97,7 @@ fn check_block(request: &SignedRequest, snapshot: &Snapshot, index: i64) -> Resu
     super::check_index(index, snapshot)
 }
 
-/// Whether the block is what its checksum says.
+/// Checks the content of the block against its checksum.
 fn check_checksum(request: &SignedRequest, digest: Sha256Digest) -> Result<(), EbsError> {
     let declared = request.header("x-amz-checksum").unwrap_or_default();
     if STANDARD.decode(declared).is_ok_and(|bytes| bytes == digest.0) {
@@ -106,8 +106,8 @@ fn check_checksum(request: &SignedRequest, digest: Sha256Digest) -> Result<(), E
     Err(EbsError::checksum(&digest.base64(), declared))
 }
 
-/// Keeps the block, then notes that the snapshot has it. What touches the disk is done off the threads that serve
-/// connections; a block that is known already needs none.
+/// Stores the block, then adds it to the snapshot's map. File accesses run outside the threads that serve
+/// connections; a block that is already stored needs none.
 async fn store_block(
     blocks: &Arc<BlockStore>,
     map: Arc<Mutex<BlockMap>>,
@@ -121,7 +121,7 @@ async fn store_block(
     }
     let known = blocks.contains(digest);
     let blocks = Arc::clone(blocks);
-    // All in one, so that a client that goes away leaves no writer behind.
+    // A single step, so that a client that disconnects leaves no registered writer behind.
     let write = move || {
         let stored = blocks.store(digest, &bytes);
         let mut map = lock(&map);

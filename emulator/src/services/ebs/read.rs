@@ -1,7 +1,7 @@
-//! `GetSnapshotBlock`: the bytes of a block, to whoever has a token for it.
+//! `GetSnapshotBlock`: the content of a block, for a valid block token.
 //!
-//! What is stored is served as it is, with the checksum of what is served: like rot in a service that trusts its
-//! disks, an altered block is only found by somebody who knows what it should be.
+//! The stored content is returned as it is, with the checksum of the returned bytes: as in a service that
+//! trusts its disks, corruption is only detected by a client that knows the content.
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -15,7 +15,7 @@ use crate::http::request::SignedRequest;
 use crate::state::{Region, State};
 use crate::sync::lock;
 
-/// Answers the call.
+/// Responds to the operation.
 pub(super) async fn respond(
     state: &State,
     region: &Region,

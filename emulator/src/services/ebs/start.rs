@@ -1,4 +1,5 @@
-//! `StartSnapshot`: a new pending snapshot, once for each token; perhaps a child of another one; encrypted or not.
+//! `StartSnapshot`: creates a pending snapshot, once for each client token, with or without a parent and
+//! encryption.
 
 use std::collections::BTreeMap;
 
@@ -16,12 +17,12 @@ use crate::state::blocks::BLOCK_SIZE;
 use crate::state::snapshot::{Snapshot, SnapshotShares, StartToken, Status};
 use crate::state::{Region, State};
 
-/// The largest volume, in GiB.
+/// The maximum size of a volume in GiB.
 const MAX_VOLUME_SIZE: i64 = 65_536;
-/// Minutes until an idle snapshot is cancelled, if nobody says.
+/// The default time in minutes after which an idle snapshot is cancelled.
 const DEFAULT_TIMEOUT: u64 = 60;
 
-/// What is asked for. Equal requests are written equally.
+/// The parameters of a request. Equal requests are serialized equally.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
 struct StartRequest {
     volume_size: i64,
@@ -33,7 +34,7 @@ struct StartRequest {
     timeout: Option<i64>,
 }
 
-/// Answers the call.
+/// Responds to the operation.
 pub(super) fn respond(
     state: &State,
     region: &Region,
@@ -75,7 +76,7 @@ pub(super) fn respond(
     Ok(json_response(StatusCode::CREATED, body))
 }
 
-/// Reads the body and checks its shape.
+/// Parses and validates the body.
 fn read(body: &[u8]) -> Result<(StartRequest, Option<String>), EbsError> {
     let body: Value = serde_json::from_slice(if body.is_empty() { b"{}" } else { body })
         .map_err(|_| EbsError::serialization("Could not parse request body into json".to_owned()))?;
@@ -148,7 +149,7 @@ fn wrong_type(what: &str) -> EbsError {
     EbsError::serialization(format!("The value can not be converted to {what}"))
 }
 
-/// Whether the account may have another pending snapshot.
+/// Checks that the account may have another pending snapshot.
 fn check_quota(state: &State, region: &Region, owner: &str) -> Result<(), EbsError> {
     let Some(max) = state.config.quotas.pending else { return Ok(()) };
     let now = state.now();
@@ -158,7 +159,7 @@ fn check_quota(state: &State, region: &Region, owner: &str) -> Result<(), EbsErr
     if pending.count() >= max as usize { Err(EbsError::too_many_pending(max)) } else { Ok(()) }
 }
 
-/// The parent, if one is asked for and may be one.
+/// The requested parent, if it can be one.
 fn parent(
     state: &State,
     region: &Region,
@@ -190,8 +191,7 @@ fn parent(
     Ok(Some(parent))
 }
 
-/// The key that the snapshot is encrypted with, if it is: what was asked for, what the parent has, what the account
-/// has set.
+/// The key that the snapshot is encrypted with: as requested, as the parent, or as the account's settings.
 fn encryption(
     region: &Region,
     owner: &str,
@@ -242,7 +242,7 @@ fn tags(start: &StartRequest) -> Result<BTreeMap<String, String>, EbsError> {
     Ok(tags)
 }
 
-/// The answer; members without a value are there as null, and the time is a number in scientific notation.
+/// The response body. Members without a value are null, and the time is a number in scientific notation.
 fn response_body(snapshot: &Snapshot, start: &StartRequest) -> String {
     let tags = start.tags.as_ref().map(|tags| {
         let objects = tags.iter().map(|(key, value)| serde_json::json!({"Key": key, "Value": value}));

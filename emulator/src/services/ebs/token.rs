@@ -1,5 +1,6 @@
-//! Tokens: a page to go on from, a block to read. Opaque to clients: sealed with a key of this state folder, so that
-//! they need not be remembered, are good after a restart, and fit nothing but what they were given for.
+//! Page tokens and block tokens. They are opaque to clients and authenticated with the key of the state
+//! folder, so they need not be stored, remain valid after a restart, and are only valid for the purpose that
+//! they were issued for.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -11,22 +12,22 @@ use crate::state::State;
 
 use std::sync::atomic::Ordering;
 
-/// How long a block token is good for: as long as it was seen to be, a little short of seven days.
+/// The lifetime of a block token as observed, slightly less than seven days.
 pub(super) const BLOCK_TOKEN_LIFETIME: std::time::Duration = std::time::Duration::from_mins(9750);
-/// How long a page token is good for.
+/// The lifetime of a page token.
 const PAGE_TOKEN_LIFETIME: std::time::Duration = std::time::Duration::from_hours(1);
 
-/// Bytes of a token before its seal: kind, generation, expiry, purpose, index.
+/// The size of a token without its MAC: kind, generation, expiry, purpose, index.
 const FIELDS: usize = 1 + 4 + 8 + 8 + 4;
-/// Bytes of the seal.
+/// The size of the truncated MAC.
 const MAC_LEN: usize = 16;
 
-/// What a token is for.
+/// The purpose of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum TokenKind {
-    /// Reading a block of a snapshot.
+    /// To read a block of a snapshot.
     Block,
-    /// Going on with a list.
+    /// To continue a list.
     Page,
 }
 
@@ -39,7 +40,8 @@ impl TokenKind {
     }
 }
 
-/// A token for an index of something: a block of a snapshot, or a place in a list. `purpose` names that thing.
+/// Issues a token for an index: of a block in a snapshot, or of an entry in a list. `purpose` identifies the
+/// snapshot or list.
 pub(super) fn issue(state: &State, kind: TokenKind, purpose: &str, index: u32, now: Timestamp) -> String {
     let life = match kind {
         TokenKind::Block => BLOCK_TOKEN_LIFETIME,
@@ -56,7 +58,7 @@ pub(super) fn issue(state: &State, kind: TokenKind, purpose: &str, index: u32, n
     URL_SAFE_NO_PAD.encode(token)
 }
 
-/// The index of a token, if it was given for this purpose and is still good.
+/// Verifies a token and returns its index; `None` if it was issued for another purpose or has expired.
 pub(super) fn verify(
     state: &State,
     kind: TokenKind,

@@ -1,24 +1,24 @@
-//! The shapes of requests: what the framework in front of the service refuses before the service sees it. All that is
-//! wrong with a request is told at once. Limits and patterns are those of the service's model.
+//! Validation of requests by the framework in front of the service. All violations are reported at once. The
+//! limits and patterns are those of the service's model.
 
 use super::errors::EbsError;
 
-/// What a text has to look like.
+/// The pattern of a string.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Pattern {
-    /// The id of a snapshot.
+    /// A snapshot id.
     SnapshotId,
     /// Letters and digits.
     Word,
     /// Base64.
     Base64,
-    /// No white space, and not empty.
+    /// Not empty, without white space.
     Token,
-    /// Anything but nothing.
+    /// Not empty.
     Text,
     /// The ARN of a key.
     KeyArn,
-    /// Anything.
+    /// Any string.
     Any,
 }
 
@@ -64,14 +64,14 @@ fn is_key_arn(text: &str) -> bool {
         && key.starts_with("key/")
 }
 
-/// What is wrong with the shape of a request.
+/// Collects the constraint violations of a request.
 #[derive(Debug, Default)]
 pub(super) struct RequestValidator {
     violations: Vec<String>,
 }
 
 impl RequestValidator {
-    /// A text of so many characters at most.
+    /// Checks a string: at most `max` characters, and the pattern.
     pub(super) fn text(&mut self, name: &str, value: Option<&str>, max: usize, pattern: Pattern) {
         let Some(value) = value else { return };
         if value.chars().count() > max {
@@ -83,7 +83,7 @@ impl RequestValidator {
         }
     }
 
-    /// A number within limits.
+    /// Checks a number against its limits.
     pub(super) fn number(&mut self, name: &str, value: Option<i64>, min: i64, max: Option<i64>) {
         let Some(value) = value else { return };
         if value < min {
@@ -96,7 +96,7 @@ impl RequestValidator {
         }
     }
 
-    /// Something that has to be there.
+    /// Checks that a required member exists.
     pub(super) fn required<T>(&mut self, name: &str, value: Option<&T>) {
         if value.is_none() {
             let rule = "failed to satisfy constraint: Member must not be null";
@@ -104,7 +104,7 @@ impl RequestValidator {
         }
     }
 
-    /// A list of so many at most.
+    /// Checks the length of a list.
     pub(super) fn count(&mut self, name: &str, len: usize, max: usize) {
         if len > max {
             let rule = format!("Member must have length less than or equal to {max}");
@@ -116,13 +116,13 @@ impl RequestValidator {
         self.violations.push(format!("Value '{value}' at '{name}' failed to satisfy constraint: {rule}"));
     }
 
-    /// Refuses the request if anything is wrong.
+    /// Returns an error if there are violations.
     pub(super) fn finish(self) -> Result<(), EbsError> {
         if self.violations.is_empty() { Ok(()) } else { Err(EbsError::violations(&self.violations)) }
     }
 }
 
-/// Reads a number out of a header, the path or the query.
+/// Parses a number from a header, the path or the query.
 pub(super) fn integer(text: Option<&str>) -> Result<Option<i64>, EbsError> {
     let read = |text: &str| {
         let serialization =

@@ -1,6 +1,7 @@
-//! Block device mappings of an image: read from a request, checked against the limits of volumes, shown in answers.
+//! The block device mappings of an image: parsed from a request, checked against the limits of volumes, and
+//! written to responses.
 //!
-//! Limits of volume types as in the EBS user guide; what a snapshot is, is told by whoever calls.
+//! Limits of volume types as in the EBS user guide. The caller provides the properties of snapshots.
 
 use super::errors::Ec2Error;
 use super::params::Params;
@@ -8,17 +9,17 @@ use super::volume_limits;
 use crate::services::xml::Xml;
 use crate::state::device::{BlockDeviceMapping, DeviceKind, EbsVolume};
 
-/// What registering needs to know of a snapshot.
+/// The properties of a snapshot that a mapping depends on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct MappingSource {
-    /// GiB.
+    /// The size in GiB.
     pub(crate) size: i64,
-    /// Whether it is.
+    /// Whether the snapshot is encrypted.
     pub(crate) encrypted: bool,
 }
 
 impl BlockDeviceMapping {
-    /// Shows it as an `item` of `blockDeviceMapping`.
+    /// Writes the mapping as an `item` of `blockDeviceMapping`.
     pub(crate) fn show(&self, xml: &mut Xml) {
         xml.value("deviceName", &self.device);
         match &self.target {
@@ -47,7 +48,7 @@ impl EbsVolume {
     }
 }
 
-/// Reads `BlockDeviceMapping.n`. `source` finds a snapshot, or says why it cannot be used.
+/// Parses `BlockDeviceMapping.n`. `source` finds a snapshot or returns the reason why it cannot be used.
 pub(crate) fn read(
     params: &Params<'_>,
     source: impl Fn(&str) -> Result<MappingSource, Ec2Error>,

@@ -1,5 +1,5 @@
-//! `CopyImage` and `CopySnapshot`: called in the region that is copied to. Blocks are shared by all regions, so a copy makes
-//! records only; it is pending for as long as the windows say.
+//! `CopyImage` and `CopySnapshot`, called in the destination region. All regions share the stored blocks, so
+//! a copy only creates records. It is pending for the duration of the window.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,16 +18,16 @@ use crate::state::image::{ImageRecord, ImageState, Life};
 use crate::state::snapshot::{Snapshot, SnapshotOutcome, SnapshotShares, Status};
 use crate::state::tags::Tags;
 
-/// Characters of a token, at most.
+/// The maximum number of characters in a client token.
 const MAX_TOKEN: usize = 128;
-/// Snapshots that are being copied into a region at a time, at most.
+/// The maximum number of concurrent snapshot copies into a region.
 const MAX_COPIES: usize = 20;
 
-/// How the copy of a snapshot is encrypted.
+/// The encryption of a copied snapshot.
 enum CopyEncryption {
-    /// As its source; a source of another region or account changes to this region's key.
+    /// As the source; an encrypted source from another region or account changes to the key of this region.
     AsSource,
-    /// With a key.
+    /// With this key.
     Key(String),
 }
 
@@ -78,7 +78,7 @@ pub(crate) fn copy_image(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     Ok(register_image::image_id_response(&copy.id))
 }
 
-/// All that was asked for, in one form for equal requests.
+/// The parameters in a canonical form that is the same for equal requests.
 fn fingerprint(params: &Params<'_>) -> String {
     let names =
         ["Name", "SourceImageId", "SourceRegion", "Description", "Encrypted", "KmsKeyId", "CopyImageTags"];
@@ -86,7 +86,7 @@ fn fingerprint(params: &Params<'_>) -> String {
     values.join("&")
 }
 
-/// The image that an equal request with the same token made.
+/// The image that an equal request with the same client token created.
 fn find_repeated(
     call: &Ec2Call<'_>,
     params: &Params<'_>,
@@ -123,7 +123,7 @@ fn read_encryption(call: &Ec2Call<'_>, params: &Params<'_>) -> Result<CopyEncryp
         (_, None) if settings::encryption(call).encrypt_by_default => {
             Ok(CopyEncryption::Key(settings::default_key_arn(call)))
         }
-        // What is encrypted stays so: `false` cannot take it away.
+        // Encryption is permanent: `false` cannot remove it.
         (_, None) => Ok(CopyEncryption::AsSource),
     }
 }
@@ -176,7 +176,8 @@ fn source_image(call: &Ec2Call<'_>, region: &Region, id: &str) -> Result<Arc<Ima
     }
 }
 
-/// The snapshots of an image. To copy what another account shares, its snapshots have to be shared too.
+/// The snapshots of an image. An image shared by another account can only be copied if its snapshots are
+/// shared too.
 fn sources_of(
     call: &Ec2Call<'_>,
     image: &ImageRecord,
@@ -206,7 +207,7 @@ fn tags_of_copy(
     if with_tags && image.owner == call.account {
         tags::merge(&mut tags, &image.tags)?;
     }
-    // A tag that is given wins over one that is copied.
+    // A tag of the request takes precedence over a copied one.
     tags::merge(&mut tags, given)?;
     Ok(tags)
 }
@@ -227,7 +228,7 @@ fn check_copies_in_progress(call: &Ec2Call<'_>, more: usize) -> Result<(), Ec2Er
     Ok(())
 }
 
-/// The volume that a copied snapshot says it was taken of.
+/// The placeholder volume id of a copied snapshot.
 const COPIED: &str = "vol-ffffffff";
 
 fn new_copy(
@@ -258,7 +259,7 @@ fn new_copy(
     }
 }
 
-/// A device of the copy: as it was, of the copied snapshot.
+/// The mapping of the source image with the copied snapshot.
 fn map_device(mapping: &BlockDeviceMapping, copies: &BTreeMap<String, Snapshot>) -> BlockDeviceMapping {
     let mut mapping = mapping.clone();
     if let DeviceKind::Ebs(ebs) = &mut mapping.target
@@ -275,7 +276,7 @@ pub(crate) fn copy_snapshot(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     let _guard = call.lock_region();
     let params = call.params();
     let (id, from) = (params.required("SourceSnapshotId")?, params.required("SourceRegion")?);
-    // The signed address lets the source's region check who asks; here one server is all regions.
+    // The presigned URL lets the source region authorize the copy; here one server serves all regions.
     params.text("PresignedUrl");
     check_destination(call, &params)?;
     let description = register_image::read_description(&params)?;

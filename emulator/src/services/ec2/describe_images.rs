@@ -1,4 +1,4 @@
-//! `DescribeImages`: whose images, which of them, and a page of them.
+//! `DescribeImages`: selection by id, owner, permission and filters, with pagination.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::state::image::{ImageRecord, ImageState, Life};
 
 const LIMITS: PageLimits = PageLimits { min: 5, max: 1000, default: None };
 
-/// Filters besides `tag:KEY` and `tag-key`.
+/// The supported filters besides `tag:KEY` and `tag-key`.
 const FILTERS: [&str; 44] = [
     "architecture",
     "block-device-mapping.delete-on-termination",
@@ -62,7 +62,7 @@ const FILTERS: [&str; 44] = [
     "virtualization-type",
 ];
 
-/// Which images are asked for, besides the filters.
+/// The selection of images besides the filters.
 struct ImageScope<'q> {
     ids: Vec<&'q str>,
     owners: Vec<&'q str>,
@@ -103,7 +103,7 @@ fn read_scope<'q>(params: &Params<'q>) -> Result<ImageScope<'q>, Ec2Error> {
     })
 }
 
-/// The images that are named by id, each of which has to be there. All missing ones are told of at once.
+/// The images selected by id, all of which have to exist. All missing ones are reported at once.
 fn named(call: &Ec2Call<'_>, scope: &ImageScope<'_>) -> Result<Option<Vec<Arc<ImageRecord>>>, Ec2Error> {
     if scope.ids.is_empty() {
         return Ok(None);
@@ -126,7 +126,7 @@ fn named(call: &Ec2Call<'_>, scope: &ImageScope<'_>) -> Result<Option<Vec<Arc<Im
     Ok(Some(images))
 }
 
-/// All images that the account may see.
+/// All images that are visible to the account.
 fn visible_images(call: &Ec2Call<'_>) -> Vec<Arc<ImageRecord>> {
     let all = call.region.images.all().into_iter().map(|(_, image)| image);
     let seen = |image: &Arc<ImageRecord>| {
@@ -186,7 +186,8 @@ fn field(call: &Ec2Call<'_>, image: &ImageRecord, name: &str) -> FieldValue {
         "virtualization-type" => FieldValue::one(&machine.virtualization),
         _ => match name.strip_prefix("block-device-mapping.") {
             Some(part) => mapping_field(image, part),
-            // Tags are the owner's own business; what else is a filter of AWS is something that no image here has.
+            // Tags are only visible to the owner. The other filters of AWS are for fields that no image of
+            // the local region has.
             None if image.owner == call.account => filter::tag_field(name, &image.tags),
             None => FieldValue::Unknown,
         },
@@ -206,7 +207,7 @@ fn mapping_field(image: &ImageRecord, part: &str) -> FieldValue {
     }
 }
 
-/// The images of the account that use a snapshot.
+/// The images that use a snapshot.
 pub(crate) fn images_using(call: &Ec2Call<'_>, snapshot: &str) -> Vec<String> {
     let uses = |image: &ImageRecord| {
         image.life != Life::Deregistered && image.snapshots().any(|used| used == snapshot)

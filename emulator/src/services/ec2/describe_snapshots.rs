@@ -1,4 +1,5 @@
-//! `DescribeSnapshots`: whose snapshots, which of them, and a page of them; with what became of those that failed.
+//! `DescribeSnapshots`: selection by id, owner, permission and filters, with pagination, and the failure
+//! reason of failed snapshots.
 
 use std::sync::Arc;
 
@@ -15,7 +16,7 @@ use crate::state::snapshot::Snapshot;
 
 const LIMITS: PageLimits = PageLimits { min: 5, max: 1000, default: None };
 
-/// Filters besides `tag:KEY` and `tag-key`.
+/// The supported filters besides `tag:KEY` and `tag-key`.
 const FILTERS: [&str; 12] = [
     "description",
     "encrypted",
@@ -61,7 +62,7 @@ fn unique(mut named: Vec<Arc<Snapshot>>) -> Vec<Arc<Snapshot>> {
     named
 }
 
-/// All snapshots that the account may use.
+/// All snapshots that are visible to the account.
 fn visible_snapshots(call: &Ec2Call<'_>) -> Vec<Arc<Snapshot>> {
     let seen = |snapshot: &Arc<Snapshot>| {
         snapshot.readable_by(call.account)
@@ -71,7 +72,7 @@ fn visible_snapshots(call: &Ec2Call<'_>) -> Vec<Arc<Snapshot>> {
     call.region.snapshots.all().into_iter().filter(seen).collect()
 }
 
-/// Whether a snapshot is public and its owner blocks all public sharing.
+/// Whether a public snapshot is hidden because its owner blocks all public sharing.
 fn is_hidden(call: &Ec2Call<'_>, snapshot: &Snapshot) -> bool {
     let named = snapshot.owner == call.account || snapshot.shared_with.accounts.contains(call.account);
     !named && settings::sharing_of(call, &snapshot.owner).snapshots == SnapshotBlock::BlockAllSharing

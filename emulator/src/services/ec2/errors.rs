@@ -1,6 +1,6 @@
-//! The refusals of EC2: code, message, status, and how they are put on the wire. Decides nothing.
+//! The errors of EC2: code, message, status, and their form on the wire.
 //!
-//! Codes follow AWS's list of EC2 error codes; messages follow what was captured where it was.
+//! Codes follow AWS's list of EC2 error codes; messages follow captured ones where they exist.
 
 use http::StatusCode;
 
@@ -9,58 +9,58 @@ use crate::services::failure::ServiceFailure;
 use crate::services::xml::escape;
 use crate::sigv4::AuthError;
 
-/// Why a call is refused.
+/// An error of EC2.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{code}: {message}")]
 pub(crate) struct Ec2Error {
-    /// The code that clients branch on.
+    /// The error code that clients evaluate.
     pub(crate) code: String,
-    /// A sentence for people.
+    /// The message for the user.
     pub(crate) message: String,
-    /// Status of the HTTP response.
+    /// The status of the HTTP response.
     pub(crate) status: u16,
 }
 
 impl Ec2Error {
-    /// A refusal with status 400, as nearly all are.
+    /// An error with status 400, as most are.
     pub(crate) fn new(code: &str, message: impl Into<String>) -> Self {
         Self { code: code.to_owned(), message: message.into(), status: 400 }
     }
 
-    /// The call would have succeeded, had it not been a dry run.
+    /// The request would have succeeded without `DryRun`.
     pub(crate) fn dry_run() -> Self {
         let message = "Request would have succeeded, but DryRun flag is set.";
         Self { status: 412, ..Self::new("DryRunOperation", message) }
     }
 
-    /// The state could not be read or written.
+    /// The state cannot be read or written.
     pub(crate) fn internal(why: impl std::fmt::Display) -> Self {
         Self { status: 500, ..Self::new("InternalError", format!("An internal error has occurred: {why}")) }
     }
 
-    /// A parameter that has to be there is not.
+    /// A required parameter is missing.
     pub(crate) fn missing(name: &str) -> Self {
         Self::new("MissingParameter", format!("The request must contain the parameter {name}"))
     }
 
-    /// A parameter that the call does not have.
+    /// The operation has no such parameter.
     pub(crate) fn unknown(name: &str) -> Self {
         Self::new("UnknownParameter", format!("The parameter {name} is not recognized"))
     }
 
-    /// A value that the parameter cannot have.
+    /// The value of a parameter is not valid.
     pub(crate) fn value(name: &str, value: &str, why: &str) -> Self {
         let message = format!("Value ({value}) for parameter {name} is invalid. {why}");
         Self::new("InvalidParameterValue", message)
     }
 
-    /// Parameters that do not go together.
+    /// The combination of parameters is not valid.
     pub(crate) fn combination(message: impl Into<String>) -> Self {
         Self::new("InvalidParameterCombination", message)
     }
 }
 
-/// An error as EC2 writes it.
+/// Creates the HTTP response of an error.
 pub(crate) fn error_response(status: StatusCode, code: &str, message: &str, request_id: &str) -> Response {
     let message = escape(message);
     let body = format!(
@@ -70,7 +70,7 @@ pub(crate) fn error_response(status: StatusCode, code: &str, message: &str, requ
     new_response(status, "text/xml;charset=UTF-8", body)
 }
 
-/// Refuses a request whose signature was not good.
+/// The response to a request whose signature is missing or invalid.
 pub(crate) fn reject(auth_error: &AuthError, request_id: &str) -> Response {
     let (status, code, message) = match auth_error {
         AuthError::Missing => {
@@ -89,7 +89,7 @@ pub(crate) fn reject(auth_error: &AuthError, request_id: &str) -> Response {
     error_response(status, code, message, request_id)
 }
 
-/// Says that there is trouble.
+/// The response for a failure that does not depend on the request.
 pub(crate) fn fail(failure: ServiceFailure, request_id: &str) -> Response {
     let (status, code, message) = match failure {
         ServiceFailure::Throttled => {

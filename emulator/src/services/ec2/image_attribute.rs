@@ -25,7 +25,7 @@ const ATTRIBUTES: [&str; 13] = [
     "deregistrationProtection",
 ];
 
-/// Accounts, organisations and units that an image is shared with, at most.
+/// The maximum number of grants of an image.
 const MAX_GRANTS: usize = 1000;
 
 /// `DescribeImageAttribute`.
@@ -35,7 +35,7 @@ pub(crate) fn describe(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     params.required("Attribute")?;
     let attribute = params.one_of("Attribute", &ATTRIBUTES)?.unwrap_or_default();
     let image = call.image(id)?;
-    // The device mapping is refused to owners too: it was replaced by DescribeImages.
+    // EC2 refuses the block device mapping to owners too: DescribeImages replaces it.
     let open = matches!(attribute, "description" | "kernel" | "ramdisk" | "productCodes" | "bootMode");
     if attribute == "blockDeviceMapping" || (image.owner != call.account && !open) {
         return Err(Ec2Error::new("AuthFailure", "Unauthorized attempt to access restricted resource"));
@@ -63,12 +63,12 @@ fn value<'i>(call: &Ec2Call<'_>, image: &'i ImageRecord, attribute: &str) -> Opt
         "uefiData" => machine.uefi_data.as_deref(),
         "imdsSupport" => machine.imds.as_deref(),
         "deregistrationProtection" => Some(image.protection_state(call.now)),
-        // Nothing is ever launched here.
+        // The local region launches no instances.
         _ => None,
     }
 }
 
-/// What one request changes.
+/// The change of a request.
 enum AttributeChange {
     Description(String),
     Imds,
@@ -206,7 +206,7 @@ fn check_public(call: &Ec2Call<'_>, image: &ImageRecord) -> Result<(), Ec2Error>
     Ok(())
 }
 
-/// Whether any snapshot of an image is encrypted with the region's own key, which no other account can use.
+/// Whether a snapshot of an image is encrypted with the region's own key, which no other account can use.
 fn is_default_key(call: &Ec2Call<'_>, image: &ImageRecord) -> bool {
     let own = crate::state::account_settings::default_ebs_key_arn(&call.region.name, call.account);
     let snapshots = image.snapshots().filter_map(|id| call.region.snapshots.find(id));
@@ -229,7 +229,7 @@ pub(crate) fn reset(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     Ok(return_true())
 }
 
-/// The answer of calls that only say that they did it.
+/// The response of operations that only report success.
 pub(crate) fn return_true() -> Xml {
     let mut xml = Xml::new();
     xml.value("return", true);

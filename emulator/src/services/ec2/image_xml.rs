@@ -1,4 +1,4 @@
-//! An image as `DescribeImages` shows it.
+//! The XML form of an image in `DescribeImages`.
 
 use super::tags;
 use crate::clock::Timestamp;
@@ -6,7 +6,7 @@ use crate::services::xml::Xml;
 use crate::state::image::ImageRecord;
 
 impl ImageRecord {
-    /// Shows it as an `item` of `imagesSet`, to its owner or to another account.
+    /// Writes the image as an `item` of `imagesSet`, with some fields only for its owner.
     pub(crate) fn show(&self, xml: &mut Xml, viewer: &str, now: Timestamp) {
         let machine = &self.machine;
         xml.value("imageId", &self.id);
@@ -56,7 +56,7 @@ impl ImageRecord {
     }
 }
 
-/// A moment as images show it: in whole seconds.
+/// A time in the format of images: in whole seconds.
 pub(crate) fn whole_seconds(moment: Timestamp) -> String {
     Timestamp(moment.0 / 1000 * 1000).iso()
 }

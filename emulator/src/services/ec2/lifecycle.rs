@@ -1,4 +1,4 @@
-//! The later life of an image: deprecated, disabled, protected, deregistered.
+//! The life cycle of an image: deprecation, disabling, protection, deregistration.
 
 use std::time::Duration;
 
@@ -11,9 +11,9 @@ use crate::services::xml::Xml;
 use crate::state::image::{ImageRecord, ImageState, Life, Protection};
 use crate::state::sharing::Grants;
 
-/// How long an image stays protected after protection with a cooldown ends.
+/// The duration of protection after protection with a cooldown is disabled.
 const COOLDOWN: Duration = Duration::from_hours(24);
-/// How far ahead an image may be deprecated; and one that everybody may launch.
+/// The unit of the limit on a deprecation time: ten years, or two for a public image.
 const YEAR: Duration = Duration::from_hours(24 * 365);
 
 /// `EnableImageDeprecation`.
@@ -26,7 +26,7 @@ pub(crate) fn deprecate(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
         .ok_or_else(|| wrong("Expected a date and time such as 2030-01-31T12:00:00Z."))?;
     let image = call.own_image(id)?;
     let years = if image.grants.is_public() { 2 } else { 10 };
-    // Leap days are the account's gain.
+    // Three extra days for leap years.
     let latest = call.now.after(YEAR * years + Duration::from_hours(24 * 3));
     if at < call.now {
         return Err(wrong("The deprecation date must be in the future."));
@@ -97,7 +97,7 @@ pub(crate) fn unprotect(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     })
 }
 
-/// Changes the image that is named; the change may refuse.
+/// Changes the image of a request; `change` may return an error.
 fn edit(
     call: &Ec2Call<'_>,
     change: impl Fn(&mut ImageRecord) -> Result<(), Ec2Error>,
@@ -105,7 +105,7 @@ fn edit(
     let _guard = call.lock_region();
     let id = call.params().required("ImageId")?;
     let image = call.own_image(id)?;
-    // What a dry run has to refuse is known only by trying.
+    // A dry run can only report the error of a change by trying it on a copy.
     change(&mut ImageRecord::clone(&image))?;
     call.commit()?;
     call.edit_image(id, change)?;

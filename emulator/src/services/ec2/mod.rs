@@ -1,4 +1,5 @@
-//! EC2, as far as an AMI's life needs it (API version 2016-11-15, query protocol).
+//! EC2: the operations for the life cycle of an AMI (API version 2016-11-15, query protocol). A new operation
+//! is a function in one of the modules below and a row in [`OPERATIONS`].
 
 mod block_devices;
 mod call;
@@ -44,10 +45,11 @@ pub(crate) use crate::services::form::action;
 const NAMESPACE: &str = "http://ec2.amazonaws.com/doc/2016-11-15/";
 const VERSION: &str = "2016-11-15";
 
-/// A call: reads, refuses, does, and gives what stands in the answer.
+/// An operation: parses the parameters, checks them, changes the state, and returns the content of the
+/// response.
 type Operation = fn(&Ec2Call<'_>) -> Result<Xml, Ec2Error>;
 
-/// Answers a request.
+/// Responds to a request.
 #[expect(clippy::unused_async, reason = "all services are asked in the same way")]
 pub(crate) async fn respond(state: &State, region: &Region, request: SignedRequest) -> Response {
     let id = &request.request_id;
@@ -66,7 +68,8 @@ pub(crate) async fn respond(state: &State, region: &Region, request: SignedReque
     }
 }
 
-/// Calls read and write files, and to store an image all of its blocks: where the runtime can, it is told so.
+/// Operations read and write files, and storing an image reads all its blocks: on a multi-threaded runtime,
+/// other tasks move to another thread meanwhile.
 fn run_blocking<R>(call: impl FnOnce() -> R) -> R {
     match tokio::runtime::Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
         Ok(tokio::runtime::RuntimeFlavor::MultiThread) => tokio::task::block_in_place(call),
@@ -93,7 +96,7 @@ fn perform(state: &State, region: &Region, request: &SignedRequest) -> Result<(&
     Ok((name, operation(&call)?))
 }
 
-/// All calls there are.
+/// All operations by name.
 #[rustfmt::skip]
 const OPERATIONS: &[(&str, Operation)] = &[
     ("CopyImage", copy::copy_image),

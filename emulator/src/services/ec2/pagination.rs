@@ -1,4 +1,4 @@
-//! Paging of Describe calls: how many to give, and a token that says where the next page starts. Knows no resource.
+//! Pagination of Describe operations: page size and token of the next page. Knows no resource.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -6,18 +6,18 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use super::errors::Ec2Error;
 use super::params::Params;
 
-/// How a call pages.
+/// The limits of an operation's page size.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PageLimits {
-    /// The least `MaxResults`.
+    /// The minimum of `MaxResults`.
     pub(crate) min: i64,
-    /// The largest `MaxResults`.
+    /// The maximum of `MaxResults`.
     pub(crate) max: i64,
-    /// What a request without `MaxResults` gives; nothing: everything.
+    /// The page size without `MaxResults`; `None` for no limit.
     pub(crate) default: Option<usize>,
 }
 
-/// What a request asks for.
+/// The requested page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PageRequest {
     size: Option<usize>,
@@ -40,13 +40,13 @@ impl PageRequest {
         Ok(Self { size, after })
     }
 
-    /// Whether the request says how many it wants.
+    /// Whether the request specifies a page size.
     pub(crate) fn is_sized(params: &Params<'_>) -> bool {
         params.non_empty("MaxResults").is_some()
     }
 
-    /// The part of a sorted list that this page shows, and the token of the next. A token names the last key shown, so
-    /// that what comes or goes in between moves nothing to another page.
+    /// The page of a sorted list and the token of the next one. A token contains the last key shown, so that
+    /// additions and removals in between move no entry to another page.
     pub(crate) fn paginate<T>(&self, all: Vec<T>, key: impl Fn(&T) -> &str) -> (Vec<T>, Option<String>) {
         let after = self.after.as_deref();
         let mut rest = all.into_iter().filter(|one| after.is_none_or(|after| key(one) > after)).peekable();
@@ -60,7 +60,7 @@ impl PageRequest {
     }
 }
 
-/// First letters of what a token holds, so that a token of another service is told from one of ours.
+/// The prefix of a token's content, by which tokens of other services are recognized.
 const MARK: &str = "after:";
 
 fn encode(key: &str) -> String {

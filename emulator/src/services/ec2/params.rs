@@ -1,16 +1,17 @@
-//! Reads the parameters of EC2's query protocol: flattened lists, nested structures, and which of them were asked for.
+//! The parameters of EC2's query protocol: flattened lists and nested structures. Each parameter records
+//! whether it has been read.
 //!
-//! `BlockDeviceMapping.1.Ebs.SnapshotId` is a path: lists count from 1 and stand under the singular name of their
-//! member. A parameter that nobody asked for is one that the call does not have. Knows no call.
+//! `BlockDeviceMapping.1.Ebs.SnapshotId` is a path: list indexes count from 1 and follow the singular name of
+//! the member. A parameter that is never read is unknown to the operation. Knows no operation.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use super::errors::Ec2Error;
 
-/// Parameters of one request, at most.
+/// The maximum number of parameters in a request.
 const MAX_PARAMETERS: usize = 10_000;
-/// Dots of one parameter's path, at most: the deepest path of the calls here has nine.
+/// The maximum depth of a parameter's path; the deepest supported one has nine parts.
 const MAX_DEPTH: usize = 12;
 
 /// A parameter, a structure or a list.
@@ -21,7 +22,7 @@ pub(crate) struct ParamNode {
     children: BTreeMap<String, ParamNode>,
 }
 
-/// A structure of the request, and where it stands.
+/// A structure of the request and its path.
 #[derive(Debug, Clone)]
 pub(crate) struct Params<'q> {
     node: Option<&'q ParamNode>,
@@ -29,7 +30,7 @@ pub(crate) struct Params<'q> {
 }
 
 impl ParamNode {
-    /// Reads pairs of names and values, unescaped.
+    /// Builds the tree from decoded names and values.
     pub(crate) fn read<K, V>(pairs: impl IntoIterator<Item = (K, V)>) -> Result<Self, Ec2Error>
     where
         K: AsRef<str>,
@@ -51,12 +52,12 @@ impl ParamNode {
         Ok(root)
     }
 
-    /// The request's parameters.
+    /// The parameters of the request.
     pub(crate) fn params(&self) -> Params<'_> {
         Params { node: Some(self), path: String::new() }
     }
 
-    /// Refuses a parameter that nobody asked for.
+    /// Returns an error if a parameter has not been read.
     pub(crate) fn check_all_read(&self) -> Result<(), Ec2Error> {
         self.first_unread("").map_or(Ok(()), |path| Err(Ec2Error::unknown(&path)))
     }
@@ -70,24 +71,24 @@ impl ParamNode {
 }
 
 impl<'q> Params<'q> {
-    /// The text of a parameter.
+    /// The value of a parameter.
     pub(crate) fn text(&self, name: &str) -> Option<&'q str> {
         let node = self.node?.children.get(name)?;
         node.was_read.set(true);
         node.value.as_deref()
     }
 
-    /// The text of a parameter; nothing if it is empty, as SDKs send an empty string for one not given.
+    /// The value of a parameter; `None` if it is empty, which SDKs send for a parameter that is not set.
     pub(crate) fn non_empty(&self, name: &str) -> Option<&'q str> {
         self.text(name).filter(|value| !value.is_empty())
     }
 
-    /// The text of a parameter that has to be there.
+    /// The value of a required parameter.
     pub(crate) fn required(&self, name: &str) -> Result<&'q str, Ec2Error> {
         self.non_empty(name).ok_or_else(|| Ec2Error::missing(&join(&self.path, name)))
     }
 
-    /// A truth value.
+    /// The value of a boolean parameter.
     pub(crate) fn boolean(&self, name: &str) -> Result<Option<bool>, Ec2Error> {
         match self.non_empty(name) {
             None => Ok(None),
@@ -99,14 +100,14 @@ impl<'q> Params<'q> {
         }
     }
 
-    /// A whole number.
+    /// The value of an integer parameter.
     pub(crate) fn number(&self, name: &str) -> Result<Option<i64>, Ec2Error> {
         let Some(value) = self.non_empty(name) else { return Ok(None) };
         let wrong = || Ec2Error::value(&join(&self.path, name), value, "Expected an integer.");
         value.parse().map(Some).map_err(|_| wrong())
     }
 
-    /// One of a fixed set of words.
+    /// The value of a parameter with a fixed set of values.
     pub(crate) fn one_of(
         &self,
         name: &str,
@@ -121,13 +122,13 @@ impl<'q> Params<'q> {
         found.map(Some).ok_or_else(wrong)
     }
 
-    /// A structure; nothing if no member of it was sent.
+    /// A structure; `None` if none of its members was sent.
     pub(crate) fn structure(&self, name: &str) -> Option<Params<'q>> {
         let node = self.node?.children.get(name)?;
         (!node.children.is_empty()).then(|| Params { node: Some(node), path: join(&self.path, name) })
     }
 
-    /// The structures of a list, by ascending index.
+    /// The structures of a list by ascending index.
     pub(crate) fn list(&self, name: &str) -> Vec<Params<'q>> {
         let path = join(&self.path, name);
         let entry = |(index, node): (u64, &'q ParamNode)| Params {
@@ -137,7 +138,7 @@ impl<'q> Params<'q> {
         self.indexed(name).into_iter().map(entry).collect()
     }
 
-    /// The texts of a list, by ascending index.
+    /// The strings of a list by ascending index.
     pub(crate) fn text_list(&self, name: &str) -> Vec<&'q str> {
         let was_read = |(_, node): (u64, &'q ParamNode)| {
             node.was_read.set(true);
@@ -146,17 +147,17 @@ impl<'q> Params<'q> {
         self.indexed(name).into_iter().filter_map(was_read).collect()
     }
 
-    /// Whether anything was sent under a name.
+    /// Whether a parameter, structure or list was sent.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.node.is_some_and(|node| node.children.contains_key(name))
     }
 
-    /// Where this structure stands in the request, for messages.
+    /// The path of this structure in the request, for messages.
     pub(crate) fn path(&self) -> &str {
         &self.path
     }
 
-    /// The value of this very node, with all below it: for structures that are kept as they were sent.
+    /// The members of this structure, for structures that are stored as sent.
     pub(crate) fn members(&self) -> Vec<(&'q str, Params<'q>)> {
         let children = self.node.map(|node| &node.children).into_iter().flatten();
         let entry = |(name, node): (&'q String, &'q ParamNode)| {
@@ -165,7 +166,7 @@ impl<'q> Params<'q> {
         children.map(entry).collect()
     }
 
-    /// The text at this very node.
+    /// The value of this node itself.
     pub(crate) fn own_text(&self) -> Option<&'q str> {
         let node = self.node?;
         node.was_read.set(true);

@@ -1,30 +1,31 @@
-//! Who else may use an image or a snapshot: accounts, everybody, organisations and their units. Knows neither.
+//! Changes of the grants of an image or a snapshot: accounts, everybody, organizations and organizational
+//! units.
 
 use super::errors::Ec2Error;
 use super::params::Params;
 use crate::services::xml::Xml;
 use crate::state::sharing::{Grants, SharedWith};
 
-/// What a request changes.
+/// The change of a request.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct PermissionChange {
-    /// To be shared with.
+    /// The grantees to add.
     pub(crate) add: Vec<SharedWith>,
-    /// To be shared with no longer.
+    /// The grantees to remove.
     pub(crate) remove: Vec<SharedWith>,
 }
 
-/// What can be shared with.
+/// The allowed kinds of grantees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ShareScope {
-    /// Accounts and everybody: snapshots.
+    /// Accounts and everybody: for snapshots.
     Accounts,
-    /// Organisations and their units too: images.
+    /// Organizations and organizational units too: for images.
     Organizations,
 }
 
 impl Grants {
-    /// Makes a change.
+    /// Applies a change.
     pub(crate) fn apply(&mut self, change: &PermissionChange) {
         self.0.extend(change.add.iter().cloned());
         for grantee in &change.remove {
@@ -32,7 +33,7 @@ impl Grants {
         }
     }
 
-    /// Shows all as a list of this name.
+    /// Writes the grants as a list with this name.
     pub(crate) fn show(&self, xml: &mut Xml, list: &str) {
         xml.items(list, &self.0, |xml, grantee| match grantee {
             SharedWith::Everybody => xml.value("group", "all"),
@@ -44,7 +45,7 @@ impl Grants {
 }
 
 impl PermissionChange {
-    /// Reads `Add.n` and `Remove.n` of a structure.
+    /// Parses `Add.n` and `Remove.n` of a structure.
     pub(crate) fn read(params: &Params<'_>, scope: ShareScope) -> Result<Self, Ec2Error> {
         let side = |name: &str| {
             let entries = params.list(name);
@@ -53,7 +54,7 @@ impl PermissionChange {
         Ok(Self { add: side("Add")?, remove: side("Remove")? })
     }
 
-    /// Reads the flat form: `OperationType` with lists of accounts, groups and ARNs.
+    /// Parses the flat form: `OperationType` with lists of accounts, groups and ARNs.
     pub(crate) fn read_flat(params: &Params<'_>, scope: ShareScope) -> Result<Option<Self>, Ec2Error> {
         let mut all = Vec::new();
         for id in params.text_list("UserId") {
@@ -82,12 +83,12 @@ impl PermissionChange {
         }
     }
 
-    /// How many are added or removed.
+    /// The number of additions and removals.
     pub(crate) fn len(&self) -> usize {
         self.add.len() + self.remove.len()
     }
 
-    /// Whether everybody is added.
+    /// Whether the change makes the resource public.
     pub(crate) fn publishes(&self) -> bool {
         self.add.contains(&SharedWith::Everybody)
     }
@@ -124,7 +125,7 @@ fn item(value: &str, kind: &str) -> Ec2Error {
 }
 
 fn account(id: &str) -> Result<SharedWith, Ec2Error> {
-    // The console writes accounts in three groups; nobody else does.
+    // Only the console writes account ids in three groups.
     let valid = id.len() == 12 && id.bytes().all(|digit| digit.is_ascii_digit());
     if valid { Ok(SharedWith::Account(id.to_owned())) } else { Err(item(id, "userId")) }
 }
@@ -149,7 +150,7 @@ fn unit(arn: &str) -> Result<SharedWith, Ec2Error> {
     if valid { Ok(SharedWith::Unit(arn.to_owned())) } else { Err(item(arn, "organizationalUnitArn")) }
 }
 
-/// What follows `arn:PARTITION:organizations::ACCOUNT:`.
+/// The part of an ARN after `arn:PARTITION:organizations::ACCOUNT:`.
 fn organizations_part(arn: &str) -> Option<&str> {
     let parts: Vec<&str> = arn.splitn(6, ':').collect();
     match parts.as_slice() {

@@ -5,10 +5,11 @@ use super::errors::Ec2Error;
 use super::filter::{self, FieldValue};
 use crate::services::xml::Xml;
 
-/// How many local regions are always shown, besides AWS's and those that have been used: `local`, `local-2`, ...
+/// The number of local regions that are always listed, besides AWS's regions and those that have been used:
+/// `local`, `local-2`, ...
 const LISTED_LOCAL_REGIONS: usize = 9;
 
-/// The names of AWS's own regions (Regions and Zones, AWS General Reference), which are regions here as well.
+/// The names of AWS's regions (Regions and Zones, AWS General Reference), which are valid here too.
 const AWS_REGIONS: [&str; 38] = [
     "af-south-1",
     "ap-east-1",
@@ -50,8 +51,8 @@ const AWS_REGIONS: [&str; 38] = [
     "us-west-2",
 ];
 
-/// Whether a name is formed as those of regions are: `local-12`, or an area, a direction and a digit, such as that of a
-/// region that AWS opens tomorrow.
+/// Whether a name has the form of a region name: `local-12`, or an area, a direction and a digit. This
+/// includes regions that AWS opens in the future.
 fn is_region_shaped(name: &str) -> bool {
     const DIRECTIONS: [&str; 9] =
         ["central", "east", "north", "northeast", "northwest", "south", "southeast", "southwest", "west"];
@@ -84,7 +85,7 @@ pub(crate) fn describe(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     names.extend((2..=LISTED_LOCAL_REGIONS).map(|number| format!("local-{number}")));
     names.extend(AWS_REGIONS.map(str::to_owned));
     names.extend(call.state.used_regions());
-    // There are more regions than a list can show: those that are asked for by a name of their form are there too.
+    // The list cannot contain all regions, so a requested name with a valid form is added.
     let requested_names = filter::values(&filters, "region-name").chain(requested.iter().copied());
     names.extend(requested_names.filter(|name| is_region_shaped(name)).map(str::to_owned));
     names.sort();

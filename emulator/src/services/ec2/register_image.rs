@@ -1,4 +1,4 @@
-//! `RegisterImage`: reads what was asked, refuses what AWS refuses, and keeps every field with AWS's defaults.
+//! `RegisterImage`: parses and checks the parameters as AWS does, and stores all fields with AWS's defaults.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -19,9 +19,9 @@ use crate::state::tags::Tags;
 
 const ARCHITECTURES: [&str; 5] = ["i386", "x86_64", "arm64", "x86_64_mac", "arm64_mac"];
 const BOOT_MODES: [&str; 3] = ["legacy-bios", "uefi", "uefi-preferred"];
-/// Characters of `UefiData`, at most.
+/// The maximum number of characters in `UefiData`.
 const MAX_UEFI_DATA: usize = 64_000;
-/// Characters of a description, at most.
+/// The maximum number of characters in a description.
 const MAX_DESCRIPTION: usize = 255;
 
 /// `RegisterImage`.
@@ -60,14 +60,14 @@ pub(crate) fn register_image(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     Ok(image_id_response(&image.id))
 }
 
-/// The answer of calls that make an image.
+/// The response of operations that create an image.
 pub(crate) fn image_id_response(id: &str) -> Xml {
     let mut xml = Xml::new();
     xml.value("imageId", id);
     xml
 }
 
-/// Refuses a name that AWS refuses.
+/// Checks the form of an image name.
 pub(crate) fn check_name(name: &str) -> Result<(), Ec2Error> {
     let allowed = |one: char| one.is_ascii_alphanumeric() || "()[] ./-'@_".contains(one);
     if (3..=128).contains(&name.chars().count()) && name.chars().all(allowed) {
@@ -78,7 +78,7 @@ pub(crate) fn check_name(name: &str) -> Result<(), Ec2Error> {
     Err(Ec2Error::new("InvalidAMIName.Malformed", message))
 }
 
-/// Refuses a name that another image of the account has.
+/// Checks that no other image of the account has this name.
 pub(crate) fn check_free(call: &Ec2Call<'_>, name: &str) -> Result<(), Ec2Error> {
     let images = call.region.images.all();
     let allowed = |image: &ImageRecord| {
@@ -93,12 +93,12 @@ pub(crate) fn check_free(call: &Ec2Call<'_>, name: &str) -> Result<(), Ec2Error>
     }
 }
 
-/// Reads a description.
+/// Parses and checks `Description`.
 pub(crate) fn read_description(params: &Params<'_>) -> Result<Option<String>, Ec2Error> {
     params.non_empty("Description").map(check_description).transpose()
 }
 
-/// A description that an image or a snapshot may have.
+/// Checks the description of an image or a snapshot.
 pub(crate) fn check_description(text: &str) -> Result<String, Ec2Error> {
     if text.chars().count() > MAX_DESCRIPTION {
         let message = format!("The description may have at most {MAX_DESCRIPTION} characters");
@@ -193,7 +193,7 @@ fn check_root(root: &str, mappings: &[BlockDeviceMapping], location: Option<&str
         return Ok(());
     }
     if let (Some(location), true) = (location, mappings.is_empty()) {
-        // An image of the instance store, described by a file in S3, which nothing here can make.
+        // An instance store image, whose manifest is in S3; the local region cannot create one.
         return Err(Ec2Error::new("InvalidManifest", format!("The manifest at {location} cannot be read")));
     }
     Err(block_devices::wrong("No root snapshot specified in device mapping.".to_owned()))
@@ -213,7 +213,7 @@ fn find_source(call: &Ec2Call<'_>, id: &str) -> Result<MappingSource, Ec2Error> 
     }
 }
 
-/// An image like another one, for copies and restored ones.
+/// A new image with the properties of another one.
 pub(crate) fn image_like(
     call: &Ec2Call<'_>,
     model: &ImageRecord,

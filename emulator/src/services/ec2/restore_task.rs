@@ -1,4 +1,4 @@
-//! `CreateRestoreImageTask`: an image again out of the object that it was stored as.
+//! `CreateRestoreImageTask`: restores an image from the object that it was stored as.
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -81,7 +81,7 @@ fn image(
     }
 }
 
-/// A device of the image: as it was, of the restored snapshot.
+/// The mapping of the stored image with the restored snapshot.
 fn map_device(mapping: &BlockDeviceMapping, restored: &BTreeMap<String, Snapshot>) -> BlockDeviceMapping {
     let mut mapping = mapping.clone();
     if let DeviceKind::Ebs(ebs) = &mut mapping.target

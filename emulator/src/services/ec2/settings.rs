@@ -1,4 +1,4 @@
-//! What an account has set in a region: block public access, encryption by default. One call for each.
+//! The settings of an account in a region: block public access and encryption by default.
 
 use super::call::Ec2Call;
 use super::errors::Ec2Error;
@@ -6,12 +6,12 @@ use crate::services::xml::Xml;
 use crate::state::account_settings;
 use crate::state::account_settings::{AccountSettings, Sharing, SnapshotBlock};
 
-/// What the asking account has set.
+/// Block public access of the account.
 pub(crate) fn sharing(call: &Ec2Call<'_>) -> Sharing {
     sharing_of(call, call.account)
 }
 
-/// What an account has set.
+/// Block public access of an account.
 pub(crate) fn sharing_of(call: &Ec2Call<'_>, account: &str) -> Sharing {
     call.region.sharing.find(account).map(|sharing| *sharing).unwrap_or_default()
 }
@@ -91,7 +91,7 @@ fn set_snapshot_access(call: &Ec2Call<'_>, state: SnapshotBlock) -> Result<Xml, 
     Ok(xml)
 }
 
-/// What EBS direct has to know too.
+/// Encryption by default of the account, which EBS direct applies too.
 pub(crate) fn encryption(call: &Ec2Call<'_>) -> AccountSettings {
     call.region
         .settings
@@ -164,7 +164,7 @@ fn key_answer(settings: &AccountSettings) -> Xml {
     xml
 }
 
-/// The ARN of a key that is named by its id, alias or ARN, in this region.
+/// The ARN of a key in this region, from its id, alias or ARN.
 pub(crate) fn key_arn(call: &Ec2Call<'_>, name: &str) -> Result<String, Ec2Error> {
     let (region, account) = (&call.region.name, call.account);
     if name == "alias/aws/ebs" {
@@ -190,7 +190,7 @@ pub(crate) fn key_arn(call: &Ec2Call<'_>, name: &str) -> Result<String, Ec2Error
     }
 }
 
-/// The key that is used when none is named.
+/// The ARN of the key that is used if a request names none.
 pub(crate) fn default_key_arn(call: &Ec2Call<'_>) -> String {
     let settings = encryption(call);
     settings

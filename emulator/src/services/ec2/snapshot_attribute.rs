@@ -1,4 +1,4 @@
-//! Calls on one snapshot: its attributes, and deleting it.
+//! Operations on one snapshot: its attributes, and its deletion.
 
 use super::call::Ec2Call;
 use super::describe_images;
@@ -11,7 +11,7 @@ use crate::state::account_settings::SnapshotBlock;
 use crate::state::sharing::SharedWith;
 use crate::state::snapshot::{Snapshot, SnapshotShares, Status};
 
-/// Changes of permissions in one call, at most.
+/// The maximum number of permission changes in a request.
 const MAX_CHANGES: usize = 500;
 
 const ATTRIBUTES: [&str; 2] = ["createVolumePermission", "productCodes"];

@@ -1,4 +1,4 @@
-//! `CreateStoreImageTask` and `DescribeStoreImageTasks`: an image as one object of S3.
+//! `CreateStoreImageTask` and `DescribeStoreImageTasks`: an image stored as one object of S3.
 
 use std::io::Write as _;
 use std::sync::Arc;
@@ -56,7 +56,7 @@ pub(crate) fn store(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     Ok(xml)
 }
 
-/// Refuses a bucket that is not the account's, or not in this region.
+/// Checks that a bucket belongs to the account and is in this region.
 pub(crate) fn check_bucket(call: &Ec2Call<'_>, bucket: &str) -> Result<(), Ec2Error> {
     let found = call.region.object_store.buckets.find(bucket).filter(|bucket| bucket.owner == call.account);
     let missing = || {
@@ -66,12 +66,12 @@ pub(crate) fn check_bucket(call: &Ec2Call<'_>, bucket: &str) -> Result<(), Ec2Er
     found.map(|_| ()).ok_or_else(missing)
 }
 
-/// Trouble with S3, in EC2's voice.
+/// Converts an error of S3.
 pub(crate) fn from_s3(error: s3::S3Error) -> Ec2Error {
     Ec2Error::internal(error)
 }
 
-/// What an image and its snapshots are, and the digests of all blocks in order.
+/// The description of an image and its snapshots, and the digests of all blocks in order.
 fn collect_blocks(
     call: &Ec2Call<'_>,
     image: &ImageRecord,

@@ -1,7 +1,8 @@
-//! The form of an image that is stored as an object: what it and its snapshots are, then the blocks.
+//! The format of an image that is stored as an object: the description of the image and its snapshots, then
+//! the blocks.
 //!
-//! Nobody outside can read what AWS writes there, so the form is our own: a magic, the length of a JSON document
-//! (little-endian), the document, and the blocks of all snapshots in the order in which the document lists them.
+//! AWS's format is not documented, so this one is specific to the local region: magic bytes, the length of a
+//! JSON document (little-endian), the document, and the blocks of all snapshots in the order of the document.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
@@ -15,43 +16,43 @@ use crate::state::image::MachineFields;
 use crate::state::tags::Tags;
 
 const MAGIC: &[u8; 8] = b"AMIBIN01";
-/// Bytes of the document, at most.
+/// The maximum size of the document in bytes.
 const LONGEST: u64 = 1 << 30;
 
-/// What an image and its snapshots are.
+/// The description of an image and its snapshots.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct StoredImage {
-    /// Of the image.
+    /// The name of the image.
     pub(crate) name: String,
-    /// Of the image.
+    /// The description of the image.
     pub(crate) description: Option<String>,
-    /// Of the image.
+    /// The machine properties of the image.
     pub(crate) machine: MachineFields,
-    /// Of the image; they name the snapshots.
+    /// The block device mappings of the image, which refer to the snapshots.
     pub(crate) mappings: Vec<BlockDeviceMapping>,
-    /// Of the image.
+    /// The tags of the image.
     pub(crate) tags: Tags,
-    /// By id.
+    /// The snapshots by id.
     pub(crate) snapshots: BTreeMap<String, StoredSnapshot>,
 }
 
-/// What a snapshot is.
+/// The description of a snapshot.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct StoredSnapshot {
-    /// GiB.
+    /// The size of the volume in GiB.
     pub(crate) volume_size: u64,
-    /// Whether it was.
+    /// Whether the snapshot was encrypted.
     pub(crate) encrypted: bool,
-    /// Of the maker.
+    /// The description of the snapshot.
     pub(crate) description: String,
-    /// Of the owner.
+    /// The tags of the snapshot.
     pub(crate) tags: Tags,
-    /// Which blocks it has, ascending.
+    /// The indexes of its blocks in ascending order.
     pub(crate) indexes: Vec<u32>,
 }
 
 impl StoredImage {
-    /// Writes what stands before the blocks.
+    /// Writes everything before the blocks.
     pub(crate) fn write(&self, sink: &mut impl Write) -> io::Result<()> {
         let text = serde_json::to_vec(self)?;
         sink.write_all(MAGIC)?;
@@ -59,7 +60,7 @@ impl StoredImage {
         sink.write_all(&text)
     }
 
-    /// Reads what stands before the blocks.
+    /// Reads everything before the blocks.
     pub(crate) fn read(source: &mut impl Read) -> io::Result<Self> {
         let mut head = [0; 16];
         source.read_exact(&mut head)?;
@@ -74,7 +75,7 @@ impl StoredImage {
     }
 }
 
-/// Reads the next block.
+/// Reads the next block and returns its digest.
 pub(crate) fn read_block(source: &mut impl Read, bytes: &mut Vec<u8>) -> io::Result<Sha256Digest> {
     bytes.resize(BLOCK_SIZE, 0);
     source.read_exact(bytes)?;

@@ -12,12 +12,12 @@ use crate::state::tags::Tags;
 
 const LIMITS: PageLimits = PageLimits { min: 5, max: 1000, default: None };
 
-/// Resources of one call, at most.
+/// The maximum number of resources in a request.
 const MAX_RESOURCES: usize = 1000;
 
 const FILTERS: [&str; 4] = ["key", "resource-id", "resource-type", "value"];
 
-/// What can be tagged.
+/// The resource types that can be tagged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum TaggedKind {
     Image,
@@ -27,7 +27,7 @@ enum TaggedKind {
 
 /// One tag of one resource.
 struct TagRow {
-    /// What pages are ordered by.
+    /// The sort key for pagination.
     order: String,
     id: String,
     kind: TaggedKind,
@@ -67,7 +67,7 @@ pub(crate) fn create(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     change(call, &resources, |have| tags::merge(have, &tags))
 }
 
-/// `DeleteTags`: those with the value too where one is given, all where no tag is.
+/// `DeleteTags`: a given value has to match; without tags all are deleted.
 pub(crate) fn delete(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     let _guard = call.lock_region();
     let params = call.params();
@@ -102,7 +102,7 @@ fn read_resources<'q>(
     ids.into_iter().map(|id| Ok((check(call, id)?, id))).collect()
 }
 
-/// The kind of a resource, which has to be there and the account's.
+/// The type of a resource, which has to exist and belong to the account.
 fn check(call: &Ec2Call<'_>, id: &str) -> Result<TaggedKind, Ec2Error> {
     let kind = TaggedKind::of(id)
         .ok_or_else(|| Ec2Error::new("InvalidID", format!("The ID '{id}' is not valid")))?;

@@ -1,4 +1,4 @@
-//! Tags: how requests carry them, which AWS takes, and how responses show them. Knows no resource.
+//! Tags: parsed from requests, checked as AWS does, and written to responses. Knows no resource.
 
 use std::collections::BTreeMap;
 
@@ -6,17 +6,17 @@ use super::errors::Ec2Error;
 use super::params::Params;
 use crate::services::xml::Xml;
 
-/// Tags of one resource, at most.
+/// The maximum number of tags of a resource.
 const MAX_TAGS: usize = 50;
-/// Characters of a key, at most.
+/// The maximum number of characters in a key.
 const MAX_KEY: usize = 127;
-/// Characters of a value, at most.
+/// The maximum number of characters in a value.
 const MAX_VALUE: usize = 255;
 
 /// Values by key; keys are case-sensitive, values may be empty.
 pub(crate) type Tags = BTreeMap<String, String>;
 
-/// Reads a list of tags, such as `Tag.n.Key` and `Tag.n.Value`.
+/// Parses a list of tags, such as `Tag.n.Key` and `Tag.n.Value`.
 pub(crate) fn read(params: &Params<'_>, list: &str) -> Result<Tags, Ec2Error> {
     let mut tags = Tags::new();
     for entry in params.list(list) {
@@ -30,7 +30,7 @@ pub(crate) fn read(params: &Params<'_>, list: &str) -> Result<Tags, Ec2Error> {
     Ok(tags)
 }
 
-/// Reads `TagSpecification.n`; gives the tags of each kind of resource that may be named.
+/// Parses `TagSpecification.n` and returns the tags for each of the allowed resource types.
 pub(crate) fn read_specifications(
     params: &Params<'_>,
     kinds: &[&'static str],
@@ -62,13 +62,13 @@ pub(crate) fn read_specifications(
     Ok(found)
 }
 
-/// The tags of one kind in what [`read_specifications`] gave.
+/// The tags for one resource type in the result of [`read_specifications`].
 pub(crate) fn of_kind(specifications: &[(&'static str, Tags)], kind: &str) -> Tags {
     let found = specifications.iter().find(|(other, _)| *other == kind);
     found.map(|(_, tags)| tags.clone()).unwrap_or_default()
 }
 
-/// Puts tags on a resource: a key that it has gets the new value.
+/// Adds tags to a resource; an existing key gets the new value.
 pub(crate) fn merge(current: &mut Tags, tags: &Tags) -> Result<(), Ec2Error> {
     let added = tags.keys().filter(|key| !current.contains_key(*key)).count();
     if current.len() + added > MAX_TAGS {
@@ -78,7 +78,7 @@ pub(crate) fn merge(current: &mut Tags, tags: &Tags) -> Result<(), Ec2Error> {
     Ok(())
 }
 
-/// Shows tags as `tagSet`, which is left out where there are none.
+/// Writes tags as `tagSet`, which is omitted if there are none.
 pub(crate) fn show(xml: &mut Xml, tags: &Tags) {
     if tags.is_empty() {
         return;
@@ -89,7 +89,7 @@ pub(crate) fn show(xml: &mut Xml, tags: &Tags) {
     });
 }
 
-/// Refuses a tag that AWS refuses.
+/// Checks a tag.
 fn check(key: &str, value: &str) -> Result<(), Ec2Error> {
     let wrong = |message: String| Err(Ec2Error::new("InvalidParameterValue", message));
     if key.to_ascii_lowercase().starts_with("aws:") {

@@ -1,4 +1,4 @@
-//! A launch template and its versions as they are kept, how a request names them, and how they are shown.
+//! Launch templates: how requests refer to them, and their XML form.
 
 use std::sync::Arc;
 
@@ -12,11 +12,11 @@ use crate::services::ssm::parameters;
 use crate::services::xml::Xml;
 use crate::state::template::{Template, TemplateMembers, TemplateValue, TemplateVersion};
 
-/// What the image of a version begins with if it is the name of a parameter.
+/// The prefix of an image id that refers to a parameter.
 const ALIAS: &str = "resolve:ssm:";
 
 impl Template {
-    /// The number that a request names: `$Default`, `$Latest` or digits.
+    /// The version number for `$Default`, `$Latest` or digits.
     pub(crate) fn number(&self, word: &str) -> Result<u64, Ec2Error> {
         match word {
             "$Default" => Ok(self.default),
@@ -35,7 +35,7 @@ impl Template {
         }
     }
 
-    /// Shows the template.
+    /// Writes the template.
     pub(crate) fn show(&self, xml: &mut Xml) {
         xml.value("launchTemplateId", &self.id);
         xml.value("launchTemplateName", &self.name);
@@ -46,7 +46,7 @@ impl Template {
         tags::show(xml, &self.tags);
     }
 
-    /// Shows a version; `members` are its own, or with the image resolved.
+    /// Writes a version; `members` is its data, possibly with the resolved image.
     pub(crate) fn show_version(&self, xml: &mut Xml, version: &TemplateVersion, members: &TemplateMembers) {
         xml.value("launchTemplateId", &self.id);
         xml.value("launchTemplateName", &self.name);
@@ -59,14 +59,14 @@ impl Template {
     }
 }
 
-/// No version of this number.
+/// The version does not exist.
 pub(crate) fn no_version(number: impl std::fmt::Display) -> Ec2Error {
     let message = format!("Could not find launch template version {number}");
     Ec2Error::new("InvalidLaunchTemplateId.VersionNotFound", message)
 }
 
 impl Ec2Call<'_> {
-    /// A template of the account by its id.
+    /// Finds a template of the account by its id.
     pub(crate) fn template(&self, id: &str) -> Result<Arc<Template>, Ec2Error> {
         let digits = id.strip_prefix("lt-").unwrap_or_default();
         if !matches!(digits.len(), 8 | 17) || !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
@@ -80,7 +80,7 @@ impl Ec2Call<'_> {
         })
     }
 
-    /// A template of the account by its name.
+    /// Finds a template of the account by its name.
     pub(crate) fn template_named(&self, name: &str) -> Result<Arc<Template>, Ec2Error> {
         let all = self.region.templates.all().into_iter().map(|(_, template)| template);
         let found = all.into_iter().find(|template| template.owner == self.account && template.name == name);
@@ -91,7 +91,7 @@ impl Ec2Call<'_> {
         })
     }
 
-    /// The template that a request names by `LaunchTemplateId` or `LaunchTemplateName`.
+    /// Finds the template for `LaunchTemplateId` or `LaunchTemplateName`.
     pub(crate) fn named_template(&self, params: &Params<'_>) -> Result<Arc<Template>, Ec2Error> {
         match (params.non_empty("LaunchTemplateId"), params.non_empty("LaunchTemplateName")) {
             (Some(id), None) => self.template(id),
@@ -106,7 +106,7 @@ impl Ec2Call<'_> {
         }
     }
 
-    /// Members with the image that a parameter names put in its place.
+    /// Replaces a reference to a parameter by the image id that the parameter contains.
     pub(crate) fn resolve_image(&self, members: &TemplateMembers) -> Result<TemplateMembers, Ec2Error> {
         let mut members = members.clone();
         let alias = template_data::text(&members, &["ImageId"]).and_then(|image| image.strip_prefix(ALIAS));

@@ -1,8 +1,9 @@
-//! The data of a launch template: kept as it was sent, checked for names and types, shown in the response's own names.
+//! Launch template data: stored as sent, checked for names and types, and written with the names of the
+//! response.
 //!
-//! Which members there are stands in `template_data_fields.txt`, a line each: path in the request (without list indexes),
-//! kind, and for lists the name in the response with the name of an item if it is not `item`. The name of any other
-//! member in the response is that in the request, its first letter small.
+//! The members are listed in `template_data_fields.txt`, one per line: the path in the request (without list
+//! indexes), the kind, and for lists the name in the response, followed by the name of an entry if it is not
+//! `item`. The response name of any other member is its request name with a lower-case first letter.
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -27,7 +28,7 @@ enum MemberKind {
     Time,
 }
 
-/// What the table says of a member.
+/// A row of the member table.
 #[derive(Debug)]
 struct TemplateMember {
     kind: MemberKind,
@@ -56,7 +57,7 @@ fn field_of(line: &'static str) -> Option<(&'static str, TemplateMember)> {
     Some((path, TemplateMember { kind, list }))
 }
 
-/// Reads the structure `LaunchTemplateData`.
+/// Parses the structure `LaunchTemplateData`.
 pub(crate) fn read(params: &Params<'_>) -> Result<TemplateMembers, Ec2Error> {
     read_members(params, "")
 }
@@ -104,7 +105,7 @@ fn read_text(member: &Params<'_>, kind: MemberKind) -> Result<String, Ec2Error> 
     }
 }
 
-/// Shows members in the response's names.
+/// Writes members with the names of the response.
 pub(crate) fn show(xml: &mut Xml, members: &TemplateMembers) {
     show_members(xml, members, "");
 }
@@ -130,12 +131,12 @@ fn show_entry(xml: &mut Xml, item: &str, entry: &TemplateValue, path: &str) {
     match entry {
         TemplateValue::Text(text) => xml.value(item, text),
         TemplateValue::TemplateMembers(members) => xml.element(item, |xml| show_members(xml, members, path)),
-        // No member is a list of lists.
+        // There are no lists of lists.
         TemplateValue::List(_) => {}
     }
 }
 
-/// The text at a path of members.
+/// The string at a path of members.
 pub(crate) fn text<'m>(members: &'m TemplateMembers, path: &[&str]) -> Option<&'m str> {
     let (first, rest) = path.split_first()?;
     match (members.get(*first)?, rest) {
@@ -153,7 +154,7 @@ fn join(path: &str, name: &str) -> String {
     if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
 }
 
-/// A name with its first letter small.
+/// A name with a lower-case first letter.
 fn lower_first(name: &str) -> String {
     let mut letters = name.chars();
     letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()

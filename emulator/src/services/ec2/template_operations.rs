@@ -60,7 +60,7 @@ fn template_response(template: &Template, warning: Option<&Ec2Error>) -> Xml {
     xml
 }
 
-/// Shows what is wrong with a template that was made all the same.
+/// Writes the problem of a template that was created nevertheless.
 pub(crate) fn show_warning(xml: &mut Xml, warning: Option<&Ec2Error>) {
     if let Some(warning) = warning {
         xml.element("warning", |xml| {
@@ -72,7 +72,7 @@ pub(crate) fn show_warning(xml: &mut Xml, warning: Option<&Ec2Error>) {
     }
 }
 
-/// An image that cannot be launched does not stop a template.
+/// The problem of an image that cannot be launched, which does not prevent the template.
 pub(crate) fn warning(call: &Ec2Call<'_>, members: &TemplateMembers) -> Option<Ec2Error> {
     let image = template_data::text(members, &["ImageId"])?;
     if image.starts_with("resolve:ssm:") { None } else { call.image(image).err() }
@@ -88,7 +88,7 @@ fn check_name(name: &str) -> Result<(), Ec2Error> {
     Err(Ec2Error::new("InvalidLaunchTemplateName.MalformedException", message))
 }
 
-/// Reads `VersionDescription`.
+/// Parses and checks `VersionDescription`.
 pub(crate) fn read_description(params: &Params<'_>) -> Result<Option<String>, Ec2Error> {
     let text = params.non_empty("VersionDescription");
     if text.is_some_and(|text| text.chars().count() > 255) {
@@ -98,14 +98,14 @@ pub(crate) fn read_description(params: &Params<'_>) -> Result<Option<String>, Ec
     Ok(text.map(str::to_owned))
 }
 
-/// Reads `LaunchTemplateData`.
+/// Parses `LaunchTemplateData`.
 pub(crate) fn read_members(params: &Params<'_>) -> Result<TemplateMembers, Ec2Error> {
     let structure = params.structure("LaunchTemplateData");
     let structure = structure.ok_or_else(|| Ec2Error::missing("LaunchTemplateData"))?;
     template_data::read(&structure)
 }
 
-/// The token of a request, and all that it asks for.
+/// The client token of a request, and its parameters in a canonical form.
 pub(crate) fn token(params: &Params<'_>, members: &TemplateMembers) -> Option<(String, String)> {
     let token = params.non_empty("ClientToken")?;
     let names = ["LaunchTemplateName", "LaunchTemplateId", "SourceVersion", "VersionDescription"];
@@ -130,7 +130,7 @@ fn find_repeated(
     }
 }
 
-/// A token that was used for another request.
+/// The client token was used for another request.
 pub(crate) fn mismatch() -> Ec2Error {
     let message = "The request uses the same client token as a previous, but non-identical request.";
     Ec2Error::new("IdempotentParameterMismatch", message)
@@ -145,7 +145,7 @@ pub(crate) fn delete(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     Ok(template_response(&template, None))
 }
 
-/// `ModifyLaunchTemplate`: another default version.
+/// `ModifyLaunchTemplate`: sets the default version.
 pub(crate) fn modify(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     let _guard = call.lock_region();
     let params = call.params();

@@ -16,10 +16,10 @@ use crate::state::template::{Template, TemplateMembers, TemplateVersion};
 
 const LIMITS: PageLimits = PageLimits { min: 1, max: 200, default: Some(200) };
 
-/// Versions that are deleted in one call, at most.
+/// The maximum number of versions deleted in a request.
 const MAX_DELETED: usize = 200;
 
-/// Filters, and the members that they look at.
+/// The filters and the members that they apply to.
 const FILTERS: [(&str, &[&str]); 13] = [
     ("ebs-optimized", &["EbsOptimized"]),
     ("http-endpoint", &["MetadataOptions", "HttpEndpoint"]),
@@ -89,7 +89,7 @@ fn find_repeated<'t>(
     }
 }
 
-/// What is given, and of the source version all else.
+/// The given members, and all others of the source version.
 fn merge_source(
     template: &Template,
     source: Option<&str>,
@@ -103,14 +103,14 @@ fn merge_source(
     Ok(members)
 }
 
-/// Which versions are asked for.
+/// The selection of versions.
 struct VersionRequest<'q> {
     selectors: Vec<&'q str>,
     min: u64,
     max: u64,
 }
 
-/// A version and what pages are ordered by.
+/// A version and its sort key for pagination.
 struct VersionRow {
     order: String,
     template: Arc<Template>,
@@ -194,7 +194,7 @@ fn push_rows(
         if named && (request.min..=request.max).contains(&version.number) {
             let members =
                 if resolve { call.resolve_image(&version.members)? } else { version.members.clone() };
-            // The newest comes first.
+            // The newest version comes first.
             let order = format!("{}/{:020}", template.id, u64::MAX - version.number);
             rows.push(VersionRow {
                 order,

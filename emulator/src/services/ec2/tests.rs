@@ -1,4 +1,4 @@
-//! What needs a clock that is turned by hand, or an account that nobody has a key of: EC2 asked without its door.
+//! Tests that need a manual clock or an account without an access key: EC2 without HTTP.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::state::snapshot::{Snapshot, SnapshotOutcome, SnapshotShares};
 const OTHER: &str = "210987654321";
 const DAY: Duration = Duration::from_hours(24);
 
-/// A region whose clock is turned by hand.
+/// A region with a manual clock.
 struct TestRegion {
     state: State,
     clock: Arc<ManualClock>,
@@ -34,7 +34,7 @@ impl TestRegion {
         Self { state: State::open(config).unwrap(), clock, folder }
     }
 
-    /// Asks as an account; the text of the answer, or the refusal.
+    /// Sends a request as an account and returns the response text or the error.
     fn request_as(&self, account: &str, region: &str, text: &str) -> Result<String, Ec2Error> {
         let query = ParamNode::read(form_urlencoded::parse(text.as_bytes()))?;
         let action = query.params().text("Action").unwrap();
@@ -55,7 +55,7 @@ impl TestRegion {
         self.request(text).map_or_else(|error| error.code, |_| "ok".to_owned())
     }
 
-    /// A completed snapshot.
+    /// Creates a completed snapshot.
     fn snapshot(&self, id: &str, kms_key: Option<&str>) -> String {
         let region = self.state.region("local").unwrap();
         let now = self.state.now();
@@ -79,7 +79,7 @@ impl TestRegion {
         id.to_owned()
     }
 
-    /// An image of a new snapshot, and its id.
+    /// Creates an image of a new snapshot and returns its id.
     fn image(&self, name: &str) -> String {
         let snapshot = self.snapshot(&snapshot_id(name), None);
         let answer = self.request(&register(name, &snapshot)).unwrap();
@@ -92,7 +92,7 @@ impl TestRegion {
     }
 }
 
-/// An id that follows from a name.
+/// A snapshot id derived from a name.
 fn snapshot_id(name: &str) -> String {
     format!("snap-{}", &crate::digest::Sha256Digest::of(name.as_bytes()).hex()[..17])
 }
@@ -119,7 +119,7 @@ fn an_image_that_was_just_made_is_not_described_yet() {
     let id = between(&test_region.request(&register("late", &snapshot)).unwrap(), "imageId");
     assert_eq!(test_region.code(&format!("Action=DescribeImages&ImageId.1={id}")), "InvalidAMIID.NotFound");
     assert_eq!(test_region.images(ACCOUNT, ""), 0);
-    // The name is taken all the same.
+    // The name is in use nevertheless.
     assert_eq!(test_region.code(&register("late", &snapshot)), "InvalidAMIName.Duplicate");
     test_region.clock.advance(Duration::from_secs(2));
     assert_eq!(test_region.images(ACCOUNT, &format!("&ImageId.1={id}")), 1);
@@ -145,7 +145,7 @@ fn protection_with_a_cooldown_lasts_a_day_longer() {
     test_region.request(&format!("Action=DisableImageDeregistrationProtection&ImageId={id}")).unwrap();
     assert_eq!(word(), "disabled-with-cooldown");
     test_region.clock.advance(Duration::from_secs(24 * 3600 - 1));
-    // To say it again does not begin the day anew.
+    // Disabling the protection again does not restart the cooldown.
     test_region.request(&format!("Action=DisableImageDeregistrationProtection&ImageId={id}")).unwrap();
     assert_eq!(test_region.code(&deregister), "OperationNotPermitted");
     test_region.clock.advance(Duration::from_secs(1));
@@ -211,7 +211,7 @@ fn encryption_of_copies_follows_the_matrix() {
         (&plain, "&Encrypted=true", here.as_str()),
         (&plain, "&Encrypted=true&KmsKeyId=k-1", named),
         (&own, "", here.as_str()),
-        // What is encrypted stays so, whatever is said.
+        // Encryption is permanent, whatever the request specifies.
         (&own, "&Encrypted=false", here.as_str()),
         (&own, "&Encrypted=true&KmsKeyId=k-1", named),
     ] {
@@ -296,7 +296,7 @@ fn everything_is_there_after_opening_again() {
     assert_eq!(after, before);
 }
 
-/// A request for every operation that would succeed, but for the name of the operation.
+/// For every operation the parameters of a request that would succeed.
 fn good_requests(test_region: &TestRegion) -> Vec<(&'static str, String)> {
     let image = test_region.image("good");
     let snapshot = snapshot_id("good");

@@ -1,13 +1,13 @@
-//! Kinds of EBS volumes and their limits. Knows no image and no snapshot.
+//! The limits of EBS volume types. Knows no image and no snapshot.
 //!
-//! Size in GiB, operations a second, MiB a second: EBS user guide, "volume types", at the generation with 80,000
-//! operations a second on gp3.
+//! Size in GiB, I/O operations per second, throughput in MiB per second: EBS user guide, "volume types", at
+//! the generation with 80,000 IOPS on gp3.
 
 use super::errors::Ec2Error;
 use super::params::Params;
 use crate::state::device::{NewVolume, VolumeKind};
 
-/// What a request says of a volume.
+/// The volume parameters of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct VolumeRequest {
     kind: VolumeKind,
@@ -31,7 +31,7 @@ impl VolumeKind {
         }
     }
 
-    /// Least and largest size.
+    /// The minimum and maximum size.
     fn sizes(self) -> (i64, i64) {
         match self {
             Self::Standard => (1, 1024),
@@ -43,7 +43,7 @@ impl VolumeKind {
         }
     }
 
-    /// Least, largest and default operations a second, and how many for each GiB.
+    /// The minimum, maximum and default IOPS, and the maximum per GiB.
     fn iops(self) -> Option<(i64, i64, Option<i64>, i64)> {
         match self {
             Self::Io1 => Some((100, 64_000, None, 50)),
@@ -54,7 +54,7 @@ impl VolumeKind {
     }
 }
 
-/// Reads `VolumeType`, `VolumeSize`, `Iops` and `Throughput`.
+/// Parses `VolumeType`, `VolumeSize`, `Iops` and `Throughput`.
 pub(crate) fn read(ebs: &Params<'_>) -> Result<VolumeRequest, Ec2Error> {
     let kind = ebs.one_of("VolumeType", &KINDS)?.map_or(VolumeKind::Gp2, VolumeKind::of);
     Ok(VolumeRequest {
@@ -66,7 +66,7 @@ pub(crate) fn read(ebs: &Params<'_>) -> Result<VolumeRequest, Ec2Error> {
 }
 
 impl VolumeRequest {
-    /// The volume, at least as large as a snapshot if it has one; refused where the limits are not kept.
+    /// The volume, by default with the size of the snapshot; an error if a limit is violated.
     pub(crate) fn sized(&self, snapshot: Option<i64>) -> Result<NewVolume, Ec2Error> {
         let Some(size) = self.size.or(snapshot) else {
             return Err(Ec2Error::missing("size or snapshotId"));
@@ -111,7 +111,7 @@ impl VolumeRequest {
         if iops > max {
             return Err(value(format!("Volume iops of {iops} is too high; maximum is {max}.")));
         }
-        // What everybody gets is not held against a small volume.
+        // The baseline IOPS are allowed on a volume of any size.
         if self.iops.is_some_and(|iops| iops > min) && iops > size * ratio {
             let have = iops as f64 / size as f64;
             return Err(value(format!(

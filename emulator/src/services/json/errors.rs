@@ -1,4 +1,4 @@
-//! The refusals of services that take JSON: a type and a message.
+//! The errors of JSON services: a type and a message.
 
 use http::StatusCode;
 
@@ -6,25 +6,25 @@ use crate::http::response::{Response, new_response, with_header};
 use crate::services::failure::ServiceFailure;
 use crate::sigv4::AuthError;
 
-/// Why a call is refused.
+/// An error of a JSON service.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{name}: {message}")]
 pub(crate) struct JsonError {
-    /// The type that clients branch on.
+    /// The error type that clients evaluate.
     pub(crate) name: String,
-    /// A sentence for people.
+    /// The message for the user.
     pub(crate) message: String,
-    /// Status of the HTTP response.
+    /// The status of the HTTP response.
     pub(crate) status: u16,
 }
 
 impl JsonError {
-    /// A refusal with status 400, as nearly all are.
+    /// An error with status 400, as most are.
     pub(crate) fn new(name: &str, message: impl Into<String>) -> Self {
         Self { name: name.to_owned(), message: message.into(), status: 400 }
     }
 
-    /// A value that the call does not take.
+    /// The value of a member is not valid.
     pub(crate) fn validation(message: impl Into<String>) -> Self {
         Self::new("ValidationException", message)
     }
@@ -36,7 +36,7 @@ impl From<crate::error::Error> for JsonError {
     }
 }
 
-/// An error as such a service writes it.
+/// Creates the HTTP response of an error.
 pub(crate) fn error_response(status: StatusCode, name: &str, message: &str, request_id: &str) -> Response {
     let body = serde_json::json!({"__type": name, "message": message});
     with_header(
@@ -46,7 +46,7 @@ pub(crate) fn error_response(status: StatusCode, name: &str, message: &str, requ
     )
 }
 
-/// Refuses a request whose signature was not good.
+/// The response to a request whose signature is missing or invalid.
 pub(crate) fn reject(auth_error: &AuthError, request_id: &str) -> Response {
     let (name, message) = match auth_error {
         AuthError::Missing => {
@@ -73,7 +73,8 @@ pub(crate) fn reject(auth_error: &AuthError, request_id: &str) -> Response {
     error_response(StatusCode::BAD_REQUEST, name, &message, request_id)
 }
 
-/// Says that there is trouble; `not_found` is the service's name for what is not there.
+/// The response for a failure that does not depend on the request. `not_found` is the service's error type
+/// for a missing resource.
 pub(crate) fn fail(failure: ServiceFailure, not_found: &str, request_id: &str) -> Response {
     let (status, name, message) = match failure {
         ServiceFailure::Throttled => (StatusCode::BAD_REQUEST, "ThrottlingException", "Rate exceeded"),

@@ -1,4 +1,4 @@
-//! Services that take JSON and answer with JSON (AWS JSON 1.1): the operation stands in the header `x-amz-target`.
+//! The protocol AWS JSON 1.1: JSON bodies, with the operation in the header `x-amz-target`.
 
 pub(crate) mod call;
 pub(crate) mod errors;
@@ -14,13 +14,13 @@ use crate::state::{Region, State};
 
 pub(crate) use self::errors::{error_response, fail, reject};
 
-/// The name of what a request asks for.
+/// The name of the requested operation; empty or approximate if it cannot be determined.
 pub(crate) fn action(request: &SignedRequest) -> String {
     let target = request.header("x-amz-target").unwrap_or_default();
     target.rsplit('.').next().unwrap_or_default().to_owned()
 }
 
-/// Answers a request by what `perform` makes of it.
+/// Responds to a request with the result of `perform`.
 pub(crate) fn respond(
     state: &State,
     region: &Region,

@@ -1,4 +1,4 @@
-//! Aliases: further names of keys.
+//! Operations on aliases of keys.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ use crate::services::json::call::JsonCall;
 use crate::services::json::errors::JsonError;
 use crate::state::kms_key::Alias;
 
-/// What names may be made of, after `alias/`.
+/// The maximum length of an alias name.
 const MAX_ALIAS_NAME: usize = 256;
 
 #[derive(Debug, Deserialize)]
@@ -58,7 +58,7 @@ pub(super) fn delete(call: &JsonCall<'_>) -> Result<Value, JsonError> {
     Ok(json!({}))
 }
 
-/// `ListAliases`, of all keys or of one.
+/// `ListAliases`, for all keys or one.
 pub(super) fn list(call: &JsonCall<'_>) -> Result<Value, JsonError> {
     #[derive(Deserialize)]
     #[serde(rename_all = "PascalCase")]
@@ -110,7 +110,8 @@ fn check_exists(call: &JsonCall<'_>, alias: &str) -> Result<(), JsonError> {
     Err(JsonError::new(NOT_FOUND, format!("Alias {arn} is not found.")))
 }
 
-/// `CreateAlias`, parameter `AliasName`: `alias/` and letters, digits, `/`, `_` and `-`; `alias/aws/` is AWS's own.
+/// Checks an alias name: `alias/` and letters, digits, `/`, `_` and `-` (`CreateAlias`, parameter
+/// `AliasName`). `alias/aws/` is reserved for AWS.
 fn check(name: &str) -> Result<(), JsonError> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/_-".contains(&byte);
     match name.strip_prefix("alias/") {

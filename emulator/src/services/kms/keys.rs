@@ -1,4 +1,4 @@
-//! Keys: what is kept of them, how requests name them, and the calls about them.
+//! Keys: how requests refer to them, and the operations on them.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -11,9 +11,9 @@ use crate::services::json::errors::JsonError;
 use crate::state::account_settings as settings;
 use crate::state::kms_key::KeyRecord;
 
-/// The alias of the key that AWS keeps for EBS in every account and region.
+/// The alias of the key that AWS provides for EBS in every account and region.
 pub(super) const EBS_ALIAS: &str = "alias/aws/ebs";
-/// Entries of a page when none are asked for, and the most.
+/// The default and the maximum number of entries in a page.
 const PAGE: (u64, u64) = (100, 1000);
 
 #[derive(Debug, Deserialize)]
@@ -25,14 +25,14 @@ struct CreateKeyInput {
     key_usage: Option<String>,
 }
 
-/// Names a key.
+/// The input that identifies a key.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct KeyInput {
     key_id: String,
 }
 
-/// Asks for a page of a list.
+/// The pagination input of a list.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct KeyPage {
@@ -79,7 +79,7 @@ pub(super) fn describe(call: &JsonCall<'_>) -> Result<Value, JsonError> {
     Ok(json!({ "KeyMetadata": key_metadata(call, &id, &key) }))
 }
 
-/// `EnableKey` and `DisableKey`, which take no alias.
+/// `EnableKey` and `DisableKey`, which accept no alias.
 pub(super) fn set_enabled(call: &JsonCall<'_>, on: bool) -> Result<Value, JsonError> {
     let _guard = call.lock_region();
     let KeyInput { key_id } = call.read()?;
@@ -105,7 +105,7 @@ pub(super) fn list(call: &JsonCall<'_>) -> Result<Value, JsonError> {
 }
 
 impl KeyPage {
-    /// The part of a list that is asked for, and the marker of the next.
+    /// The requested page of a list and the marker of the next one.
     pub(super) fn of<T>(
         &self,
         all: Vec<T>,
@@ -116,7 +116,7 @@ impl KeyPage {
     }
 }
 
-/// An answer with a page of a list.
+/// A response with a page of a list.
 pub(super) fn list_response(name: &str, entries: &[Value], next: Option<String>) -> Value {
     let mut answer = json!({ name: entries, "Truncated": next.is_some() });
     if let Some(next) = next {
@@ -125,7 +125,7 @@ pub(super) fn list_response(name: &str, entries: &[Value], next: Option<String>)
     answer
 }
 
-/// The key of a name: its id, its ARN, an alias or the ARN of one. Of another account by ARN only.
+/// Finds a key by its id, its ARN, an alias or the ARN of an alias. A key of another account needs an ARN.
 pub(super) fn find(call: &JsonCall<'_>, name: &str) -> Result<(String, KeyRecord), JsonError> {
     let missing = |what: &str| JsonError::new(NOT_FOUND, format!("{what} is not found."));
     let region = &call.region.name;
@@ -160,7 +160,7 @@ pub(super) fn find(call: &JsonCall<'_>, name: &str) -> Result<(String, KeyRecord
     Ok((id, KeyRecord::clone(&key)))
 }
 
-/// Refuses a key that is AWS's or another account's.
+/// Checks that a key belongs to the account and is not provided by AWS.
 pub(super) fn check_owned(call: &JsonCall<'_>, id: &str, key: &KeyRecord) -> Result<(), JsonError> {
     if key.owner == call.account && id != ebs_key_id(call, call.account) {
         return Ok(());
@@ -171,7 +171,7 @@ pub(super) fn check_owned(call: &JsonCall<'_>, id: &str, key: &KeyRecord) -> Res
     ))
 }
 
-/// The name of an alias in its table.
+/// The table key of an alias.
 pub(super) fn alias_table_key(account: &str, alias: &str) -> String {
     format!("{account}/{alias}")
 }
@@ -181,7 +181,7 @@ fn ebs_key_id(call: &JsonCall<'_>, account: &str) -> String {
     arn.rsplit('/').next().unwrap_or_default().to_owned()
 }
 
-/// The key that AWS keeps for EBS.
+/// The key that AWS provides for EBS.
 fn ebs_key(account: &str) -> KeyRecord {
     KeyRecord {
         owner: account.to_owned(),

@@ -1,7 +1,8 @@
-//! Takes the chunks of a body apart that is sent as `aws-chunked`, and checks the signature of each where there are any.
+//! Decoding of a body with the content encoding `aws-chunked`, including the signatures of the chunks if
+//! there are any.
 //!
-//! `SIZE[;chunk-signature=HEX]`, line end, bytes, line end; the last chunk is empty and followed by trailers. Signature
-//! Version 4, "chunked upload" and "trailing headers".
+//! `SIZE[;chunk-signature=HEX]`, line end, bytes, line end; the last chunk is empty and followed by trailers.
+//! Signature Version 4, "chunked upload" and "trailing headers".
 
 use sha2::{Digest as _, Sha256};
 
@@ -9,9 +10,9 @@ use super::errors::S3Error;
 use crate::digest::Sha256Digest;
 use crate::sigv4::{SignatureSeed, hmac_sha256};
 
-/// Bytes of a line, at most.
+/// The maximum length of a line in bytes.
 const MAX_LINE: usize = 4096;
-/// Trailers, at most: SDKs send a checksum and its signature.
+/// The maximum number of trailers: SDKs send a checksum and its signature.
 const MAX_TRAILERS: usize = 16;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,19 +24,19 @@ enum Expect {
     End,
 }
 
-/// What is left of a body to be taken apart.
+/// The state of the decoder.
 pub(crate) struct ChunkDecoder {
     expect: Expect,
     line: Vec<u8>,
     digest: Sha256,
     signature: String,
-    /// The key, and the signature that the next one goes on from; nothing if chunks are not signed.
+    /// The key and the previous signature; `None` if the chunks are not signed.
     seed: Option<SignatureSeed>,
     trailers: Vec<(String, String)>,
 }
 
 impl ChunkDecoder {
-    /// Begins a body. `seal` if its chunks are signed.
+    /// Starts a body. `seed` is required if its chunks are signed.
     pub(crate) fn new(seed: Option<SignatureSeed>) -> Self {
         Self {
             expect: Expect::Head,
@@ -47,7 +48,7 @@ impl ChunkDecoder {
         }
     }
 
-    /// Takes the next bytes; what they carry goes to the sink.
+    /// Decodes the next bytes and passes their content to the sink.
     pub(crate) fn feed(
         &mut self,
         mut bytes: &[u8],
@@ -133,9 +134,9 @@ impl ChunkDecoder {
         verify_signature(seed, &text, &self.signature)
     }
 
-    /// Ends the body: its trailers.
+    /// Ends the body and returns its trailers.
     pub(crate) fn finish(mut self) -> Result<Vec<(String, String)>, S3Error> {
-        // The last empty line may be missing where there are no trailers.
+        // The last empty line may be missing if there are no trailers.
         let ended =
             self.expect == Expect::End || (self.expect == Expect::Trailer && self.trailers.is_empty());
         if !ended || !self.line.is_empty() {
@@ -159,7 +160,7 @@ impl ChunkDecoder {
     }
 }
 
-/// Checks a signature and goes on from it.
+/// Verifies a signature, which becomes the previous one of the next chunk.
 fn verify_signature(seed: &mut SignatureSeed, text: &str, signature: &str) -> Result<(), S3Error> {
     let expected = Sha256Digest(hmac_sha256(&seed.key, text.as_bytes())).hex();
     if expected != signature {

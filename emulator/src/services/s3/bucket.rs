@@ -1,4 +1,4 @@
-//! Calls on buckets: list, make, look, where, remove.
+//! Operations on buckets: list, create, head, location, delete.
 
 use http::StatusCode;
 
@@ -61,7 +61,7 @@ pub(crate) fn create(call: &S3Call<'_>, name: &str, document: &str) -> Result<Re
     Ok(with_header(empty(StatusCode::OK), "location", &format!("/{name}")))
 }
 
-/// Refuses a place that is not this region.
+/// Checks that a location constraint is this region.
 fn check_location(call: &S3Call<'_>, document: &str) -> Result<(), S3Error> {
     if document.trim().is_empty() {
         return Ok(());
@@ -88,7 +88,7 @@ pub(crate) fn head(call: &S3Call<'_>, name: &str) -> Result<Response, S3Error> {
 /// `GetBucketLocation`.
 pub(crate) fn location(call: &S3Call<'_>, name: &str) -> Result<Response, S3Error> {
     call.bucket(name)?;
-    // The oldest region has no name here.
+    // `us-east-1` is represented by an empty location constraint.
     let location = if call.region.name == "us-east-1" { "" } else { &call.region.name };
     let mut part = Xml::new();
     part.text(location);

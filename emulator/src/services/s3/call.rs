@@ -1,4 +1,5 @@
-//! One S3 request on its way: who asks, when, for what. Owns what all calls begin with.
+//! An S3 request while it is being processed: account, region, time, headers and query, and the lookups that
+//! operations share.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -11,23 +12,23 @@ use crate::sigv4::SignatureSeed;
 use crate::state::objects::{Bucket, StoredObject};
 use crate::state::{Region, State};
 
-/// One request on its way.
+/// A request while it is being processed.
 pub(crate) struct S3Call<'c> {
-    /// The account that asks.
+    /// The account that sent the request.
     pub(crate) account: &'c str,
-    /// The region that is asked.
+    /// The region that the request is for.
     pub(crate) region: &'c Region,
-    /// All regions.
+    /// The state of all regions.
     pub(crate) state: &'c State,
-    /// The time.
+    /// The time at which processing began.
     pub(crate) now: Timestamp,
-    /// What it was signed with.
+    /// The seed for the signatures of chunks.
     pub(crate) seed: SignatureSeed,
     parts: http::request::Parts,
     query: BTreeMap<String, String>,
 }
 
-/// Headers that are kept with an object and given back with it, besides `x-amz-meta-`.
+/// Headers that are stored with an object and returned with it, besides `x-amz-meta-`.
 const STORED_HEADERS: [&str; 7] = [
     "cache-control",
     "content-disposition",
@@ -39,7 +40,7 @@ const STORED_HEADERS: [&str; 7] = [
 ];
 
 impl<'c> S3Call<'c> {
-    /// The request of a sender who is known.
+    /// Starts processing an authenticated request.
     pub(crate) fn new(
         state: &'c State,
         region: &'c Region,
@@ -57,24 +58,24 @@ impl<'c> S3Call<'c> {
         }
     }
 
-    /// A header.
+    /// The value of a header.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.parts.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
-    /// A parameter of the query; empty if it has no value.
+    /// A query parameter; empty if it has no value.
     pub(crate) fn query(&self, name: &str) -> Option<&str> {
         self.query.get(name).map(String::as_str)
     }
 
-    /// A parameter of the query that is a number.
+    /// A numeric query parameter.
     pub(crate) fn number(&self, name: &str) -> Result<Option<u64>, S3Error> {
         let Some(text) = self.query(name) else { return Ok(None) };
         let wrong = |_| S3Error::argument(format!("Provided {name} not an integer or within integer range"));
         text.parse().map(Some).map_err(wrong)
     }
 
-    /// A bucket of the account in this region.
+    /// A bucket in this region that belongs to the account.
     pub(crate) fn bucket(&self, name: &str) -> Result<Arc<Bucket>, S3Error> {
         let Some(found) = self.region.object_store.buckets.find(name) else {
             return Err(match self.state.find_bucket(name)? {
@@ -89,18 +90,18 @@ impl<'c> S3Call<'c> {
         }
     }
 
-    /// An object of a bucket of the account.
+    /// An object in a bucket of the account.
     pub(crate) fn object(&self, bucket: &str, key: &str) -> Result<Arc<StoredObject>, S3Error> {
         self.bucket(bucket)?;
         self.region.object_store.object(bucket, key).ok_or_else(S3Error::no_key)
     }
 
-    /// A name for a new body, and its file.
+    /// A name for a new body, and its path.
     pub(crate) fn new_body(&self) -> Result<(String, PathBuf), S3Error> {
         self.region.object_store.new_body().map_err(S3Error::io(NEW_BODY))
     }
 
-    /// The headers that are kept with an object.
+    /// The headers that are stored with an object.
     pub(crate) fn stored_headers(&self) -> BTreeMap<String, String> {
         let mut stored = BTreeMap::new();
         for (name, value) in &self.parts.headers {
@@ -109,7 +110,7 @@ impl<'c> S3Call<'c> {
             if !STORED_HEADERS.contains(&name) && !name.starts_with("x-amz-meta-") {
                 continue;
             }
-            // That the body came in chunks is not a property of the object.
+            // The chunked transfer of the body is not a property of the object.
             let value = if name == "content-encoding" { without_chunks(value) } else { value.to_owned() };
             if !value.is_empty() {
                 stored.insert(name.to_owned(), value);
@@ -119,7 +120,7 @@ impl<'c> S3Call<'c> {
         stored
     }
 
-    /// The tags of `x-amz-tagging`.
+    /// The tags in `x-amz-tagging`.
     pub(crate) fn request_tags(&self) -> Result<BTreeMap<String, String>, S3Error> {
         let text = self.header("x-amz-tagging").unwrap_or_default();
         let tags: BTreeMap<String, String> = form_urlencoded::parse(text.as_bytes()).into_owned().collect();
@@ -134,7 +135,7 @@ fn wrong_region(region: String) -> S3Error {
     S3Error { region: Some(region), ..S3Error::new(301, "PermanentRedirect", message) }
 }
 
-/// Refuses tags that S3 refuses.
+/// Checks the tags of an object.
 pub(crate) fn check_tags(tags: &BTreeMap<String, String>) -> Result<(), S3Error> {
     if tags.len() > 10 {
         return Err(S3Error::new(400, "BadRequest", "Object tags cannot be greater than 10"));

@@ -1,4 +1,4 @@
-//! The refusals of S3: a code, a message and a status.
+//! The errors of S3: a code, a message and a status.
 
 use http::StatusCode;
 
@@ -7,45 +7,45 @@ use crate::services::failure::ServiceFailure;
 use crate::services::xml::escape;
 use crate::sigv4::AuthError;
 
-/// What was tried where the folder of bodies cannot be made.
+/// The attempted operation if the folder of bodies cannot be created.
 pub(crate) const NEW_BODY: &str = "make the folder of bodies";
 
-/// Why a request is refused.
+/// An error of S3.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{code}: {message}")]
 pub(crate) struct S3Error {
-    /// The code that clients branch on.
+    /// The error code that clients evaluate.
     pub(crate) code: &'static str,
-    /// A sentence for people.
+    /// The message for the user.
     pub(crate) message: String,
-    /// Status of the HTTP response.
+    /// The status of the HTTP response.
     pub(crate) status: u16,
-    /// The region to ask instead.
+    /// The region of the bucket if it is in another one.
     pub(crate) region: Option<String>,
 }
 
 impl S3Error {
-    /// A refusal.
+    /// Creates an error.
     pub(crate) fn new(status: u16, code: &'static str, message: impl Into<String>) -> Self {
         Self { code, message: message.into(), status, region: None }
     }
 
-    /// An argument that cannot be.
+    /// An argument is not valid.
     pub(crate) fn argument(message: impl Into<String>) -> Self {
         Self::new(400, "InvalidArgument", message)
     }
 
-    /// No such bucket.
+    /// The bucket does not exist.
     pub(crate) fn no_bucket() -> Self {
         Self::new(404, "NoSuchBucket", "The specified bucket does not exist")
     }
 
-    /// No such object.
+    /// The object does not exist.
     pub(crate) fn no_key() -> Self {
         Self::new(404, "NoSuchKey", "The specified key does not exist.")
     }
 
-    /// No such upload.
+    /// The upload does not exist.
     pub(crate) fn no_upload() -> Self {
         Self::new(
             404,
@@ -55,20 +55,20 @@ impl S3Error {
         )
     }
 
-    /// A body that is no XML, or not the one that was expected.
+    /// The body is not XML or not the expected document.
     pub(crate) fn malformed_xml() -> Self {
         let message =
             "The XML you provided was not well-formed or did not validate against our published schema";
         Self::new(400, "MalformedXML", message)
     }
 
-    /// The sender stopped before the end.
+    /// The body is shorter than declared.
     pub(crate) fn incomplete() -> Self {
         let message = "You did not provide the number of bytes specified by the Content-Length HTTP header";
         Self::new(400, "IncompleteBody", message)
     }
 
-    /// A file could not be read or written.
+    /// A file cannot be read or written.
     pub(crate) fn io(doing: &'static str) -> impl Fn(std::io::Error) -> Self {
         move |error| Self::new(500, "InternalError", format!("cannot {doing}: {error}"))
     }
@@ -80,7 +80,7 @@ impl From<crate::error::Error> for S3Error {
     }
 }
 
-/// An error as S3 writes it.
+/// Creates the HTTP response of an error.
 pub(crate) fn error_response(status: StatusCode, code: &str, message: &str, request_id: &str) -> Response {
     let message = escape(message);
     let body = format!(
@@ -90,7 +90,7 @@ pub(crate) fn error_response(status: StatusCode, code: &str, message: &str, requ
     with_header(new_response(status, "application/xml", body), "x-amz-request-id", request_id)
 }
 
-/// Refuses a request whose signature was not good.
+/// The response to a request whose signature is missing or invalid.
 pub(crate) fn reject(auth_error: &AuthError, request_id: &str) -> Response {
     let (status, code, message) = match auth_error {
         AuthError::Missing => (StatusCode::FORBIDDEN, "AccessDenied", "Access Denied"),
@@ -121,7 +121,7 @@ pub(crate) fn reject(auth_error: &AuthError, request_id: &str) -> Response {
     error_response(status, code, message, request_id)
 }
 
-/// Says that there is trouble.
+/// The response for a failure that does not depend on the request.
 pub(crate) fn fail(failure: ServiceFailure, request_id: &str) -> Response {
     let (status, code, message) = match failure {
         ServiceFailure::Throttled => {

@@ -1,4 +1,4 @@
-//! `ListObjectsV2` and `ListObjects`: keys by prefix, folded at a delimiter, a page at a time.
+//! `ListObjectsV2` and `ListObjects`: keys by prefix, grouped at a delimiter, with pagination.
 
 use std::sync::Arc;
 
@@ -13,10 +13,10 @@ use crate::http::response::Response;
 use crate::services::xml::Xml;
 use crate::state::objects::StoredObject;
 
-/// Keys of a page, at most.
+/// The maximum number of keys in a page.
 const MAX_KEYS: usize = 1000;
 
-/// One line of a listing.
+/// A row of a listing.
 enum ListRow {
     Key(String, Arc<StoredObject>),
     Prefix(String),
@@ -30,16 +30,16 @@ impl ListRow {
     }
 }
 
-/// Which of the two calls it is.
+/// The version of the list operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ListVersion {
-    /// With markers.
+    /// `ListObjects`, with markers.
     V1,
-    /// With tokens.
+    /// `ListObjectsV2`, with tokens.
     V2,
 }
 
-/// Lists a bucket.
+/// Lists the objects of a bucket.
 pub(crate) fn list(call: &S3Call<'_>, bucket: &str, form: ListVersion) -> Result<Response, S3Error> {
     call.bucket(bucket)?;
     let prefix = call.query("prefix").unwrap_or_default();
@@ -99,7 +99,7 @@ fn decode_token(token: &str) -> Result<String, S3Error> {
     text.ok_or_else(|| S3Error::argument("The continuation token provided is incorrect"))
 }
 
-/// Keys that go on beyond a delimiter after the prefix become one common prefix.
+/// Groups the keys that contain a delimiter after the prefix into common prefixes.
 fn fold(objects: Vec<(String, Arc<StoredObject>)>, prefix: &str, delimiter: &str) -> Vec<ListRow> {
     let mut rows: Vec<ListRow> = Vec::new();
     for (key, object) in objects {

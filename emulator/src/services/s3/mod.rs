@@ -1,7 +1,8 @@
-//! S3, as far as keeping bundles and stored images needs it (API version 2006-03-01, REST with XML).
+//! S3: the operations for bundles and stored images (API version 2006-03-01, REST with XML).
 //!
-//! Written for this door rather than taken from a crate: signatures are checked and bodies are handed over before a
-//! service is chosen, and versions, policies, locks and classes of storage have no place in a local region.
+//! Implemented here instead of taken from a crate: the server authenticates a request before its service is
+//! chosen and passes the body on unread, and a local region needs no versions, policies, locks or storage
+//! classes.
 
 mod address;
 mod aws_chunked;
@@ -34,7 +35,7 @@ pub(crate) use self::server_side::{ObjectWriter, reader};
 
 const NAMESPACE: &str = "http://s3.amazonaws.com/doc/2006-03-01/";
 
-/// Parameters that choose another call than the method and the address alone.
+/// The query parameters that select an operation besides the method and the address.
 const SUBRESOURCES: [&str; 30] = [
     "accelerate",
     "acl",
@@ -68,7 +69,7 @@ const SUBRESOURCES: [&str; 30] = [
     "website",
 ];
 
-/// What a request asks for.
+/// The properties of a request that select its operation.
 struct S3Request<'a> {
     method: &'a Method,
     bucket: Option<&'a str>,
@@ -76,7 +77,7 @@ struct S3Request<'a> {
     subresource: Option<&'static str>,
 }
 
-/// The name of what a request asks for.
+/// The name of the requested operation; empty or approximate if it cannot be determined.
 pub(crate) fn action(request: &SignedRequest) -> String {
     let host = request.header("host").unwrap_or_default();
     let method = request.parts.method.as_str();
@@ -127,7 +128,7 @@ fn object_action(method: &str, subresource: Option<&str>, copies: bool) -> Optio
     })
 }
 
-/// Answers a request.
+/// Responds to a request.
 pub(crate) async fn respond(state: &State, region: &Region, request: SignedRequest) -> Response {
     let call = S3Call::new(state, region, &request.account, &request);
     let is_head = request.parts.method == Method::HEAD;
@@ -248,14 +249,14 @@ fn refusal(error: &S3Error, is_head: bool, id: &str) -> Response {
     }
 }
 
-/// An answer without a body.
+/// A response without a body.
 fn empty(status: StatusCode) -> Response {
     let mut response = new_response(status, "application/xml", "");
     response.headers_mut().remove(http::header::CONTENT_TYPE);
     response
 }
 
-/// An answer with a document.
+/// A response with an XML document.
 fn xml(document: String) -> Response {
     new_response(StatusCode::OK, "application/xml", document)
 }

@@ -1,4 +1,4 @@
-//! Uploads in parts: begin, put parts, complete, abort, list.
+//! Multipart uploads: create, upload parts, complete, abort, list.
 
 use http::StatusCode;
 use md5::{Digest as _, Md5};
@@ -17,9 +17,9 @@ use crate::services::xml::Xml;
 use crate::state::checksum::{Algorithm, Checksum, ChecksumScope};
 use crate::state::objects::{MultipartUpload, ObjectSegment, StoredObject, UploadedPart, object_name};
 
-/// The largest number of a part.
+/// The maximum part number.
 const MAX_PART: u64 = 10_000;
-/// Bytes of every part but the last, at least.
+/// The minimum size in bytes of every part but the last.
 const MIN_PART: u64 = 5 << 20;
 
 /// `CreateMultipartUpload`.
@@ -61,7 +61,7 @@ fn upload_id<'c>(call: &'c S3Call<'_>) -> Result<&'c str, S3Error> {
     call.query("uploadId").ok_or_else(S3Error::no_upload)
 }
 
-/// The upload that a request is about, and the name under which it is kept.
+/// The upload of a request, and its table key.
 pub(crate) fn find(
     call: &S3Call<'_>,
     bucket: &str,
@@ -73,7 +73,7 @@ pub(crate) fn find(
     found.map(|upload| (name, upload)).ok_or_else(S3Error::no_upload)
 }
 
-/// The number of the part that a request is about.
+/// The part number of a request.
 pub(crate) fn part_number(call: &S3Call<'_>) -> Result<u32, S3Error> {
     let number = call.number("partNumber")?.filter(|number| (1..=MAX_PART).contains(number));
     let message = "Part number must be an integer between 1 and 10000, inclusive";
@@ -108,7 +108,7 @@ pub(crate) async fn put(
     Ok(response)
 }
 
-/// Adds a part to an upload, in place of the one that had its number.
+/// Adds a part to an upload, replacing the one with the same number.
 pub(crate) fn put_part(
     call: &S3Call<'_>,
     name: &str,
@@ -122,7 +122,7 @@ pub(crate) fn put_part(
         .uploads
         .edit(name, |upload| Ok::<_, S3Error>(upload.parts.insert(number, part)))?;
     match old {
-        // Aborted or completed in the meantime.
+        // The upload was aborted or completed meanwhile.
         None => {
             call.region.object_store.remove_bodies(&[segment])?;
             Err(S3Error::no_upload())
@@ -159,7 +159,8 @@ pub(crate) fn complete(
         tags: upload.tags.clone(),
     };
     let used = object.segments.clone();
-    // The record of the upload goes first: whoever completes it a second time must not find parts that the object has.
+    // The upload record is removed first: a concurrent completion must not find parts that belong to the
+    // object.
     call.region.object_store.uploads.remove(&name)?.ok_or_else(S3Error::no_upload)?;
     let etag = object.etag.clone();
     store_object(call, bucket, key, object)?;
@@ -178,7 +179,7 @@ pub(crate) fn complete(
     })))
 }
 
-/// The parts that a document names, in order.
+/// The parts of a completion document, in order.
 fn select_parts(upload: &MultipartUpload, document: &XmlElement) -> Result<Vec<UploadedPart>, S3Error> {
     let (mut parts, mut last) = (Vec::<UploadedPart>::new(), 0_u32);
     for element in document.all("Part") {

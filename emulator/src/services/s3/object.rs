@@ -1,4 +1,4 @@
-//! Calls on one object: put, get, look, copy, tag, remove.
+//! Operations on one object: put, get, head, copy, tag, delete.
 
 use std::sync::Arc;
 
@@ -45,7 +45,7 @@ pub(crate) async fn put(
     Ok(put_response(&received))
 }
 
-/// Puts an object in its place, unless the request says that it only wants to in another case.
+/// Stores an object if the conditions of the request hold, otherwise removes its bodies.
 pub(crate) fn store_object(
     call: &S3Call<'_>,
     bucket: &str,
@@ -61,7 +61,7 @@ pub(crate) fn store_object(
     Ok(call.region.object_store.put(bucket, key, object)?)
 }
 
-/// Conditions of a write: `If-None-Match: *` and `If-Match`.
+/// Checks the conditions of a write: `If-None-Match: *` and `If-Match`.
 fn check_write(call: &S3Call<'_>, bucket: &str, key: &str) -> Result<(), S3Error> {
     let existing = call.region.object_store.object(bucket, key);
     let failed = |condition: &str| {
@@ -108,7 +108,7 @@ pub(crate) fn head(call: &S3Call<'_>, bucket: &str, key: &str) -> Result<Respons
     Ok(response_body::head(call, &object, &range))
 }
 
-/// Conditions of a read: `If-Match` and `If-None-Match`.
+/// Checks the conditions of a read: `If-Match` and `If-None-Match`.
 fn check_read(call: &S3Call<'_>, object: &StoredObject) -> Result<(), S3Error> {
     if call.header("if-match").is_some_and(|tag| !same_tag(tag, &object.etag)) {
         let message = "At least one of the pre-conditions you specified did not hold: If-Match";
@@ -120,7 +120,7 @@ fn check_read(call: &S3Call<'_>, object: &StoredObject) -> Result<(), S3Error> {
     Ok(())
 }
 
-/// `CopyObject`. The bytes are linked, as no body is ever changed.
+/// `CopyObject`. The bodies are hard-linked, because bodies are never changed.
 pub(crate) fn copy(call: &S3Call<'_>, bucket: &str, key: &str, from: &str) -> Result<Response, S3Error> {
     call.bucket(bucket)?;
     let (name, source) = source(call, from)?;
@@ -148,7 +148,7 @@ pub(crate) fn copy(call: &S3Call<'_>, bucket: &str, key: &str, from: &str) -> Re
     })))
 }
 
-/// The object that `x-amz-copy-source` names, with its bucket and key.
+/// The object of `x-amz-copy-source`, with its bucket and key.
 pub(crate) fn source(
     call: &S3Call<'_>,
     from: &str,
@@ -165,7 +165,7 @@ fn link(call: &S3Call<'_>, segment: &ObjectSegment) -> Result<ObjectSegment, S3E
     Ok(ObjectSegment { file, size: segment.size })
 }
 
-/// `DeleteObject`. What is not there is gone too.
+/// `DeleteObject`. Deleting a missing object succeeds.
 pub(crate) fn delete(call: &S3Call<'_>, bucket: &str, key: &str) -> Result<Response, S3Error> {
     let _guard = sync::lock(&call.region.write_lock);
     call.bucket(bucket)?;

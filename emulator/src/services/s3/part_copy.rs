@@ -1,4 +1,4 @@
-//! `UploadPartCopy`: a part of an upload out of an object that is there already, as `aws s3 cp` makes of large ones.
+//! `UploadPartCopy`: a part copied from an existing object, which `aws s3 cp` uses for large objects.
 
 use std::fs::File;
 use std::io::{BufReader, Read as _, Write as _};
@@ -18,7 +18,7 @@ use crate::services::xml::Xml;
 use crate::state::checksum::Algorithm;
 use crate::state::objects::{ObjectSegment, UploadedPart};
 
-/// Bytes that are copied at a time.
+/// The number of bytes copied at a time.
 const CHUNK: usize = 1 << 20;
 
 /// `UploadPartCopy`.
@@ -38,7 +38,7 @@ pub(crate) fn copy(call: &S3Call<'_>, bucket: &str, key: &str, from: &str) -> Re
     })))
 }
 
-/// A part with the bytes of these files, from where on and how many.
+/// Creates a part from the content of file ranges.
 fn copied(
     call: &S3Call<'_>,
     files: &[response_body::FileRange],

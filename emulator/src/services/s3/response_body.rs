@@ -1,4 +1,5 @@
-//! Sends the bytes of an object, all or a range, from its files in pieces; and the headers that tell of them.
+//! The response to `GetObject` and `HeadObject`: headers, and the content of an object or a range of it, read
+//! from its files in chunks.
 
 use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
@@ -14,27 +15,27 @@ use super::errors::S3Error;
 use crate::http::response::{Response, ResponseBody, with_header};
 use crate::state::objects::StoredObject;
 
-/// Bytes of a piece.
+/// The size of a chunk in bytes.
 const CHUNK: usize = 256 << 10;
-/// Pieces that wait to be sent, at most.
+/// The maximum number of chunks that wait to be sent.
 const MAX_QUEUED: usize = 4;
 
-/// Which bytes are asked for.
+/// A requested range of an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ByteRange {
-    /// All of them.
+    /// The whole object.
     Whole,
-    /// From a first to a last, both inside.
+    /// From the first byte to the last, both inclusive.
     Range {
-        /// The first.
+        /// The first byte.
         first: u64,
-        /// The last.
+        /// The last byte.
         last: u64,
     },
 }
 
 impl ByteRange {
-    /// Reads a `Range` header. One that cannot be read is passed over; one beyond the end is refused.
+    /// Parses a `Range` header. An invalid one is ignored; one beyond the end is an error.
     pub(crate) fn read(header: Option<&str>, size: u64) -> Result<Self, S3Error> {
         let Some(range) = header.and_then(|header| header.strip_prefix("bytes=")) else {
             return Ok(Self::Whole);
@@ -54,7 +55,7 @@ impl ByteRange {
         }
     }
 
-    /// The first byte and how many.
+    /// The first byte and the length.
     pub(crate) fn bounds(self, size: u64) -> (u64, u64) {
         match self {
             Self::Whole => (0, size),
@@ -94,14 +95,14 @@ pub(crate) fn head(call: &S3Call<'_>, object: &StoredObject, range: &ByteRange) 
     }
 }
 
-/// The headers and the bytes of an object.
+/// The headers and the content of an object.
 pub(crate) fn send(call: &S3Call<'_>, object: &StoredObject, range: ByteRange) -> Result<Response, S3Error> {
     let mut response = head(call, object, &range);
     let (first, count) = range.bounds(object.size);
     if count == 0 {
         return Ok(response);
     }
-    // Opened now, so that a body that is missing is an answer and not a broken connection.
+    // The files are opened now, so that a missing body is an error response and not a broken connection.
     let opened = file_ranges(call, object, first, count).into_iter().map(|one| Ok((one.open()?, one.len)));
     let opened = opened.collect::<Result<Vec<_>, _>>().map_err(S3Error::io("read the body"))?;
     let (sender, parts) = mpsc::channel(MAX_QUEUED);
@@ -116,17 +117,17 @@ pub(crate) fn send(call: &S3Call<'_>, object: &StoredObject, range: ByteRange) -
     Ok(response)
 }
 
-/// Bytes that stand together in a file.
+/// A range of a file.
 #[derive(Debug)]
 pub(crate) struct FileRange {
     path: PathBuf,
     at: u64,
-    /// How many.
+    /// The length in bytes.
     pub(crate) len: u64,
 }
 
 impl FileRange {
-    /// The file, at the first byte.
+    /// Opens the file at the first byte.
     pub(crate) fn open(&self) -> std::io::Result<File> {
         let mut file = File::open(&self.path)?;
         file.seek(SeekFrom::Start(self.at))?;
@@ -134,7 +135,7 @@ impl FileRange {
     }
 }
 
-/// Where the bytes of a range stand.
+/// The file ranges of a range of an object.
 pub(crate) fn file_ranges(
     call: &S3Call<'_>,
     object: &StoredObject,
@@ -157,7 +158,7 @@ pub(crate) fn file_ranges(
     files
 }
 
-/// Sends a part of a file. False when nobody wants more.
+/// Sends a file range through the channel. False if the receiver is closed or reading failed.
 fn send_file(mut file: File, mut left: u64, sender: &mpsc::Sender<std::io::Result<Bytes>>) -> bool {
     while left > 0 {
         let mut chunk = vec![0; CHUNK.min(usize::try_from(left).unwrap_or(CHUNK))];

@@ -14,10 +14,10 @@ use crate::clock::Timestamp;
 use crate::state::checksum::{Algorithm, Checksum, ChecksumScope};
 use crate::state::objects::{ObjectSegment, ObjectStore, StoredObject};
 
-/// Bytes that are gathered before they are written or after they are read.
+/// The size of the read and write buffers in bytes.
 const BUFFER: usize = 1 << 20;
 
-/// An object that is being written. Dropped before it is finished, it leaves nothing.
+/// A writer for a new object. Dropped before [`finish`](Self::finish), it removes its file.
 pub(crate) struct ObjectWriter {
     name: String,
     path: PathBuf,
@@ -29,7 +29,7 @@ pub(crate) struct ObjectWriter {
 }
 
 impl ObjectWriter {
-    /// Begins.
+    /// Creates the file.
     pub(crate) fn new(store: &ObjectStore) -> Result<Self, S3Error> {
         let (name, path) = store.new_body().map_err(S3Error::io(NEW_BODY))?;
         let file = File::create_new(&path).map_err(S3Error::io("make a file for the body"))?;
@@ -38,7 +38,7 @@ impl ObjectWriter {
         Ok(Self { name, path, file, size: 0, md5, sum, finished: false })
     }
 
-    /// Puts the object under a bucket and a key.
+    /// Stores the object under a bucket and a key.
     pub(crate) fn finish(
         mut self,
         store: &ObjectStore,
@@ -89,7 +89,7 @@ impl Drop for ObjectWriter {
     }
 }
 
-/// The bytes of an object.
+/// A reader for the content of an object.
 pub(crate) fn reader(store: &ObjectStore, bucket: &str, key: &str) -> Result<Box<dyn Read>, S3Error> {
     let object = store.object(bucket, key).ok_or_else(S3Error::no_key)?;
     let mut all: Box<dyn Read> = Box::new(io::empty());
@@ -124,7 +124,7 @@ mod tests {
         put(&store, "one", b"second");
         put(&store, "two", b"third");
         assert_eq!(bodies(folder.path()), 2);
-        // Killed while a body came in, and between a body and its record.
+        // The server is killed while a body is received, and between a body and its record.
         std::fs::write(store.new_body().unwrap().1, b"half").unwrap();
         drop(ObjectWriter::new(&store).unwrap());
         assert_eq!(bodies(folder.path()), 3);

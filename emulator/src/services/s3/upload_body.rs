@@ -1,4 +1,5 @@
-//! Takes the body of a request in: straight into a file or into memory, while all that was promised of it is checked.
+//! Receiving the body of a request into a file or into memory, while its length, digests and checksum are
+//! verified.
 
 use std::fmt::Write as _;
 use std::fs::File;
@@ -19,33 +20,33 @@ use crate::http::body::{BodyError, RequestBody};
 use crate::state::checksum::Algorithm;
 use crate::state::objects::ObjectSegment;
 
-/// Bytes of a document, at most.
+/// The maximum size of a document in bytes.
 const MAX_DOCUMENT: usize = 2 << 20;
-/// Bytes of one body, at most.
+/// The maximum size of a body in bytes.
 const MAX_BODY: u64 = 5 << 30;
 
-/// A body that was taken in.
+/// A received body.
 pub(crate) struct ReceivedBody {
-    /// Where it is.
+    /// Its file.
     pub(crate) segment: ObjectSegment,
-    /// Its MD5, in hexadecimal and quotation marks.
+    /// Its MD5 in hexadecimal with quotation marks.
     pub(crate) etag: String,
-    /// The checksum that was sent with it, or the one that S3 takes by itself.
+    /// The checksum that was sent with it, or the default one.
     pub(crate) checksum: (Algorithm, String),
-    /// Whether it was sent with one.
+    /// Whether a checksum was sent with it.
     pub(crate) was_sent: bool,
 }
 
-/// What is computed while a body comes in.
+/// The size and digests of a body, computed while it is received.
 struct BodyDigests {
     size: u64,
     md5: Md5,
-    /// Only where the request says what it should be.
+    /// Only computed if the request declares it.
     sha256: Option<Sha256>,
     sum: RunningChecksum,
 }
 
-/// What a request promises of its body.
+/// The size and digests that a request declares.
 struct ExpectedBody {
     algorithm: Algorithm,
     value: Option<String>,
@@ -55,7 +56,7 @@ struct ExpectedBody {
     size: Option<u64>,
 }
 
-/// Takes a body into a new file.
+/// Receives a body into a new file.
 pub(crate) async fn receive(call: &S3Call<'_>, incoming: RequestBody) -> Result<ReceivedBody, S3Error> {
     let (name, path) = call.new_body()?;
     let mut file = File::create_new(&path).map_err(S3Error::io("make a file for the body"))?;
@@ -77,7 +78,7 @@ pub(crate) async fn receive(call: &S3Call<'_>, incoming: RequestBody) -> Result<
     }
 }
 
-/// Takes a document in.
+/// Receives a document.
 pub(crate) async fn document(call: &S3Call<'_>, incoming: RequestBody) -> Result<String, S3Error> {
     let mut bytes = Vec::new();
     let keep = |part: &[u8]| {
@@ -122,7 +123,7 @@ async fn read_body(
     Ok((digests, (expected.algorithm, sum), was_sent))
 }
 
-/// What a client is told whose body did not come to its end.
+/// The error response for an incomplete body.
 #[expect(clippy::needless_pass_by_value, reason = "it is given to `map_err`")]
 fn body_error(why: BodyError) -> S3Error {
     match why {

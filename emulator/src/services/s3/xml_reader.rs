@@ -1,23 +1,24 @@
-//! Reads the few XML documents that S3 is sent: elements and text, no attributes that matter, no document types.
+//! A reader for the few XML documents that S3 receives: elements and text, without attributes and document
+//! types.
 
 use super::errors::S3Error;
 
-/// An element.
+/// An XML element.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct XmlElement {
-    /// Without its prefix.
+    /// The name without its namespace prefix.
     pub(crate) name: String,
-    /// All text right in it.
+    /// The text directly in the element.
     pub(crate) text: String,
-    /// Elements right in it.
+    /// The child elements.
     pub(crate) children: Vec<XmlElement>,
 }
 
-/// Elements within elements, at most.
+/// The maximum depth of nested elements.
 const MAX_DEPTH: usize = 32;
 
 impl XmlElement {
-    /// Reads a document.
+    /// Parses a document.
     pub(crate) fn read(text: &str) -> Result<Self, S3Error> {
         let mut open: Vec<XmlElement> = vec![XmlElement::default()];
         let mut rest = text;
@@ -43,17 +44,17 @@ impl XmlElement {
         open.pop().and_then(|mut root| root.children.pop()).ok_or_else(S3Error::malformed_xml)
     }
 
-    /// The first element of a name.
+    /// The first child with a name.
     pub(crate) fn child(&self, name: &str) -> Option<&Self> {
         self.children.iter().find(|child| child.name == name)
     }
 
-    /// The text of the first element of a name.
+    /// The text of the first child with a name.
     pub(crate) fn text_of(&self, name: &str) -> Option<&str> {
         self.child(name).map(|child| child.text.trim())
     }
 
-    /// All elements of a name.
+    /// All children with a name.
     pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = &Self> {
         self.children.iter().filter(move |child| child.name == name)
     }

@@ -1,4 +1,4 @@
-//! The filters of `DescribeParameters` and `GetParametersByPath`, and `DescribeParameters` itself.
+//! The filters of `DescribeParameters` and `GetParametersByPath`, and the operation `DescribeParameters`.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::services::json::call::{self, JsonCall};
 use crate::services::json::errors::JsonError;
 use crate::state::parameter::{ParameterVersion, StoredParameter};
 
-/// A filter as it is sent.
+/// A filter as sent.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct FilterInput {
@@ -20,7 +20,7 @@ pub(crate) struct FilterInput {
     values: Option<Vec<String>>,
 }
 
-/// A filter as it was sent long ago; still taken.
+/// A filter in the deprecated form, which is still accepted.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct OldFilterInput {
@@ -28,7 +28,7 @@ struct OldFilterInput {
     values: Vec<String>,
 }
 
-/// The call that a filter is for.
+/// The operation that a filter belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FilterUse {
     /// `DescribeParameters`.
@@ -37,7 +37,7 @@ pub(crate) enum FilterUse {
     ByPath,
 }
 
-/// A filter that was found good.
+/// A checked filter.
 #[derive(Debug)]
 pub(crate) struct ParameterFilter {
     key: String,
@@ -54,7 +54,7 @@ enum FilterMatch {
     Recursive,
 }
 
-/// Reads filters.
+/// Checks filters.
 pub(crate) fn read(inputs: &[FilterInput], filter_use: FilterUse) -> Result<Vec<ParameterFilter>, JsonError> {
     inputs.iter().map(|input| one(input, filter_use)).collect()
 }
@@ -126,7 +126,7 @@ impl ParameterFilter {
     }
 }
 
-/// The version that is shown: the latest, or the one that has the label that was asked for.
+/// The version that is returned: the latest, or the one with the requested label.
 pub(crate) fn labelled<'p>(
     parameter: &'p StoredParameter,
     filters: &[ParameterFilter],
@@ -141,15 +141,15 @@ pub(crate) fn labelled<'p>(
     }
 }
 
-/// Whether a name stands below a path: right below it, or anywhere.
+/// Whether a name is below a path: directly, or at any depth.
 pub(crate) fn is_below(name: &str, path: &str, anywhere: bool) -> bool {
     let folder = format!("{}/", path.trim_end_matches('/'));
-    // A name without a slash stands at the root.
+    // A name without a slash is below the root.
     let full = if name.starts_with('/') { name.to_owned() } else { format!("/{name}") };
     full.strip_prefix(&folder).is_some_and(|rest| !rest.is_empty() && (anywhere || !rest.contains('/')))
 }
 
-/// All parameters of the account that show, by name.
+/// All visible parameters of the account, sorted by name.
 pub(crate) fn visible_parameters(call: &JsonCall<'_>) -> Vec<Arc<StoredParameter>> {
     let all = call.region.parameters.all().into_iter().map(|(_, parameter)| parameter);
     let seen = |parameter: &Arc<StoredParameter>| {

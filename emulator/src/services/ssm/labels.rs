@@ -8,7 +8,7 @@ use crate::services::json::call::JsonCall;
 use crate::services::json::errors::JsonError;
 use crate::state::parameter::{ParameterVersion, StoredParameter, parameter_key};
 
-/// Labels of a version, at most.
+/// The maximum number of labels of a version.
 const MAX_LABELS: usize = 10;
 
 #[derive(Debug, Deserialize)]
@@ -19,7 +19,7 @@ struct LabelInput {
     labels: Vec<String>,
 }
 
-/// `LabelParameterVersion`. A label that another version has moves.
+/// `LabelParameterVersion`. Moves a label that another version has.
 pub(crate) fn label(call: &JsonCall<'_>) -> Result<Value, JsonError> {
     let _guard = call.lock_region();
     let input: LabelInput = call.read()?;
@@ -65,7 +65,7 @@ fn version(parameter: &mut StoredParameter, number: u64) -> Result<&mut Paramete
     found.ok_or_else(|| JsonError::new("ParameterVersionNotFound", format!("There is no version {number}")))
 }
 
-/// Letters, digits and `._-`; not beginning with a digit, `aws` or `ssm`.
+/// Whether a label is valid: letters, digits and `._-`, not beginning with a digit, `aws` or `ssm`.
 fn is_label(label: &str) -> bool {
     let lower = label.to_ascii_lowercase();
     let taken = |one: char| one.is_ascii_alphanumeric() || "._-".contains(one);

@@ -1,21 +1,21 @@
-//! A parameter and its versions as they are kept, and how requests name them. Knows no operation.
+//! Parameters: how requests refer to them, and their versions. Knows no operation.
 
 use crate::clock::Timestamp;
 use crate::services::json::errors::JsonError;
 use crate::state::Region;
 use crate::state::parameter::{ParameterVersion, StoredParameter, parameter_key};
 
-/// How a request names a parameter: name, and version or label.
+/// A reference to a parameter: its name, and a version or label.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ParameterName<'n> {
-    /// Without what follows the colon.
+    /// The part before the colon.
     pub(crate) name: &'n str,
-    /// What follows it.
+    /// The part after the colon.
     pub(crate) selector: Option<&'n str>,
 }
 
 impl StoredParameter {
-    /// The version that a selector picks: a number, a label, or without one the latest.
+    /// The version for a selector: a number or a label; without a selector the latest.
     pub(crate) fn select(
         &self,
         selector: Option<&str>,
@@ -40,7 +40,7 @@ impl StoredParameter {
 }
 
 impl<'n> ParameterName<'n> {
-    /// Reads a name, which may be an ARN, with a selector.
+    /// Parses a name, which may be an ARN, with a selector.
     pub(crate) fn read(text: &'n str) -> Self {
         let rest = match text.strip_prefix("arn:") {
             Some(arn) => {
@@ -55,7 +55,7 @@ impl<'n> ParameterName<'n> {
     }
 }
 
-/// A parameter of an account, if any version of it shows. An ARN does not tell `/name` from `name`.
+/// Finds a parameter of an account with a visible version. An ARN does not distinguish `/name` and `name`.
 pub(crate) fn find(
     region: &Region,
     account: &str,
@@ -71,7 +71,7 @@ pub(crate) fn find(
     found.filter(|parameter| parameter.visible_versions(now).next().is_some()).ok_or_else(super::not_found)
 }
 
-/// The value that `resolve:ssm:NAME` stands for.
+/// The value for the reference `resolve:ssm:NAME`.
 pub(crate) fn value_of(region: &Region, account: &str, text: &str, now: Timestamp) -> Option<String> {
     let named = ParameterName::read(text);
     let parameter = find(region, account, named.name, now).ok()?;

@@ -1,5 +1,5 @@
-//! `PutParameter`: what a parameter may be, and its next version. An image is looked at before the version shows, and a
-//! version whose image is not there never does, although the call was answered as if it did.
+//! `PutParameter` and the operations that delete parameters. An image is checked before the version becomes
+//! visible. A version with a missing image never does, although the response reports success.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -11,16 +11,16 @@ use crate::services::json::errors::JsonError;
 use crate::state::image::ImageState;
 use crate::state::parameter::{ParameterVersion, StoredParameter, parameter_key};
 
-/// Versions that are kept, at most.
+/// The maximum number of stored versions.
 const MAX_VERSIONS: usize = 100;
-/// Bytes of a value of each tier, at most.
+/// The maximum size in bytes of a value in each tier.
 const MAX_STANDARD: usize = 4096;
 const MAX_ADVANCED: usize = 8192;
-/// Characters of a name and levels of its path, at most.
+/// The maximum number of characters in a name and of levels in its path.
 const MAX_NAME: usize = 1011;
 const MAX_LEVELS: usize = 15;
 
-/// The data type whose value is looked at.
+/// The data type whose value is checked.
 const IMAGE: &str = "aws:ec2:image";
 
 #[derive(Debug, Deserialize)]
@@ -87,7 +87,7 @@ pub(crate) fn put_parameter(call: &JsonCall<'_>) -> Result<Value, JsonError> {
     Ok(answer)
 }
 
-/// Refuses a name that SSM refuses.
+/// Checks a parameter name.
 fn check_name(name: &str) -> Result<(), JsonError> {
     let taken = |one: char| one.is_ascii_alphanumeric() || "_.-/".contains(one);
     if name.is_empty() || !name.chars().all(taken) || name.contains("//") || name.ends_with('/') {
@@ -121,7 +121,7 @@ fn check_name(name: &str) -> Result<(), JsonError> {
 
 fn check_unsupported(input: &PutInput) -> Result<(), JsonError> {
     if input.allowed_pattern.as_ref().is_some_and(|pattern| !pattern.is_empty()) {
-        // Better refused than kept and not looked at.
+        // An error is better than a pattern that is stored but not applied.
         let message = "The local region does not check values against patterns";
         return Err(JsonError::new("InvalidAllowedPatternException", message));
     }
@@ -202,7 +202,7 @@ fn tier(input: &PutInput, old: Option<&StoredParameter>) -> Result<String, JsonE
     Ok(tier.to_owned())
 }
 
-/// Whether a value is an image that the account may launch.
+/// Whether a value is the id of an image that the account may launch.
 fn image_exists(call: &JsonCall<'_>, value: &str) -> bool {
     let image = call.region.images.find(value);
     image.is_some_and(|image| {
@@ -211,7 +211,7 @@ fn image_exists(call: &JsonCall<'_>, value: &str) -> bool {
     })
 }
 
-/// Drops the oldest version of too many; one with a label is not dropped.
+/// Removes the oldest version if there are too many; an error if it has a label.
 fn drop_oldest_version(parameter: &mut StoredParameter) -> Result<(), JsonError> {
     if parameter.versions.len() <= MAX_VERSIONS {
         return Ok(());

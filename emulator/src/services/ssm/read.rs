@@ -70,7 +70,7 @@ fn shown(
     Value::Object(fields)
 }
 
-/// A value, or in place of a secret that nobody asked to decrypt something that does not tell it.
+/// The value of a version; for a secret without decryption, text that does not reveal it.
 fn value(parameter: &StoredParameter, version: &ParameterVersion, decrypt: Option<bool>) -> String {
     if parameter.kind != "SecureString" || decrypt == Some(true) {
         return version.value.clone();
@@ -142,7 +142,7 @@ pub(crate) fn history(call: &JsonCall<'_>) -> Result<Value, JsonError> {
     Ok(with_token(json!({"Parameters": list}), next))
 }
 
-/// What describing calls show of a version; everything but its value.
+/// The properties of a version in describing operations: everything but its value.
 pub(crate) fn described(
     call: &JsonCall<'_>,
     parameter: &StoredParameter,
@@ -166,7 +166,7 @@ pub(crate) fn described(
     fields
 }
 
-/// An answer with the token of the next page, if there is one.
+/// Adds the token of the next page to a response.
 pub(crate) fn with_token(mut answer: Value, next: Option<String>) -> Value {
     if let (Value::Object(fields), Some(next)) = (&mut answer, next) {
         fields.insert("NextToken".into(), Value::String(next));

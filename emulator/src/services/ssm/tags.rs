@@ -1,4 +1,4 @@
-//! `AddTagsToResource`, `RemoveTagsFromResource` and `ListTagsForResource`, on parameters.
+//! `AddTagsToResource`, `RemoveTagsFromResource` and `ListTagsForResource` on parameters.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -9,10 +9,10 @@ use crate::services::json::errors::JsonError;
 use crate::state::parameter::{StoredParameter, parameter_key};
 use crate::state::tags::Tags;
 
-/// Tags of a parameter, at most.
+/// The maximum number of tags of a parameter.
 const MAX_TAGS: usize = 50;
 
-/// A tag as it is sent.
+/// A tag as sent.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct TagInput {
@@ -20,7 +20,7 @@ pub(crate) struct TagInput {
     value: String,
 }
 
-/// Reads tags.
+/// Checks tags.
 pub(crate) fn read_tags(inputs: &[TagInput]) -> Result<Tags, JsonError> {
     let mut tags = Tags::new();
     for TagInput { key, value } in inputs {
