@@ -39,7 +39,7 @@ pub enum Error {
     },
 
     /// A region name with characters that are not allowed.
-    #[error("`{0}` is no name of a region: lower-case letters, digits and dashes only")]
+    #[error("`{0}` is not a valid region name: it may contain lower-case letters, digits and dashes only")]
     RegionName(String),
 
     /// The server's port cannot be opened, or its threads cannot be started.
@@ -52,7 +52,7 @@ pub enum Error {
     },
 
     /// A file of scripted faults cannot be parsed.
-    #[error("cannot understand the faults in `{}`", path.display())]
+    #[error("cannot parse the faults in `{}`", path.display())]
     Faults {
         /// The file.
         path: PathBuf,
@@ -69,7 +69,7 @@ pub enum Error {
     NotCompleted(String),
 
     /// The folder contains a file that is not part of a local region's state.
-    #[error("`{}` holds `{entry}`, which is none of a local region's", folder.display())]
+    #[error("`{}` contains `{entry}`, which is not part of a local region's state", folder.display())]
     ForeignEntry {
         /// The folder.
         folder: PathBuf,

@@ -39,7 +39,7 @@ pub(crate) fn random<const N: usize>() -> [u8; N] {
             Ok(count) => filled += count,
             Err(rustix::io::Errno::INTR) => {}
             // Linux has had this call since 3.17, and there is no secure fallback.
-            Err(error) => panic!("the system gives no random bytes: {error}"),
+            Err(error) => panic!("the system returns no random bytes: {error}"),
         }
     }
     bytes

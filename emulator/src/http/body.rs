@@ -98,10 +98,10 @@ impl ActivityTimer {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BodyError {
     /// The client closed the connection or violated HTTP.
-    #[error("the request did not arrive whole")]
+    #[error("the request is incomplete")]
     Interrupted(#[source] hyper::Error),
     /// No part arrived within this time limit.
-    #[error("nothing of the request came for {0:?}")]
+    #[error("no part of the request arrived within {0:?}")]
     TimedOut(Duration),
     /// The body is larger than every service accepts.
     #[error("the request is longer than {MAX_DRAINED} bytes")]
@@ -113,15 +113,15 @@ pub(crate) enum BodyError {
 #[derive(Debug)]
 pub(crate) struct RequestBody {
     body: Incoming,
-    pulse: Arc<ActivityTimer>,
+    timer: Arc<ActivityTimer>,
     limit: Duration,
     deadline: Option<Pin<Box<Sleep>>>,
 }
 
 impl RequestBody {
     /// A body whose parts may be up to `limit` apart. Each part resets `timer`.
-    pub(crate) fn new(body: Incoming, pulse: Arc<ActivityTimer>, limit: Duration) -> Self {
-        Self { body, pulse, limit, deadline: None }
+    pub(crate) fn new(body: Incoming, timer: Arc<ActivityTimer>, limit: Duration) -> Self {
+        Self { body, timer, limit, deadline: None }
     }
 }
 
@@ -136,7 +136,7 @@ impl Body for RequestBody {
         loop {
             let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(task) else { break };
             self.deadline = None;
-            self.pulse.reset();
+            self.timer.reset();
             match frame {
                 Some(Ok(frame)) if !frame.is_data() => {}
                 other => return Poll::Ready(other.map(|frame| frame.map_err(BodyError::Interrupted))),

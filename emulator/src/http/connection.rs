@@ -99,13 +99,13 @@ where
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum NoResponse {
     /// A scripted fault.
-    #[error("the connection is dropped on purpose")]
+    #[error("a scripted fault closes the connection")]
     ScriptedFault,
     /// The request body is incomplete.
     #[error("reading the request")]
     Body(#[from] BodyError),
     /// The task that computes the response panicked: a bug.
-    #[error("answering the request")]
+    #[error("processing the request")]
     TaskFailed(#[source] tokio::task::JoinError),
 }
 

@@ -47,13 +47,16 @@ impl ForbiddenOrigin {
             Self::Host(host) => (
                 StatusCode::MISDIRECTED_REQUEST,
                 format!(
-                    "the local region answers to loopback names only, not to `{}`\n",
+                    "the local region accepts requests for loopback hosts only, not for `{}`\n",
                     host.escape_default()
                 ),
             ),
             Self::Origin(origin) => (
                 StatusCode::FORBIDDEN,
-                format!("the local region answers no page of a browser: `{}`\n", origin.escape_default()),
+                format!(
+                    "the local region accepts no requests from web pages: `{}`\n",
+                    origin.escape_default()
+                ),
             ),
         };
         new_response(status, "text/plain; charset=utf-8", message)

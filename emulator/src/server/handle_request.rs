@@ -32,7 +32,7 @@ impl TimeoutResponse {
     /// An error of the requested service, which clients retry.
     pub(crate) fn build(&self, limit: Duration) -> Response {
         let response = self.0.fail(ServiceFailure::Unavailable, &ids::uuid());
-        with_header(response, "x-amiforge-reason", &format!("nothing was answered for {limit:?}"))
+        with_header(response, "x-amiforge-reason", &format!("no response within {limit:?}"))
     }
 }
 
@@ -174,6 +174,6 @@ fn flip_bit(content: ResponseBody, bit: u64) -> ResponseBody {
 
 fn truncate(content: ResponseBody, to: u64) -> ResponseBody {
     let Some(bytes) = content.bytes() else { return content };
-    let keep = bytes.len().saturating_sub(1).min(usize::try_from(to).unwrap_or(usize::MAX));
-    ResponseBody::Truncated { bytes: bytes.slice(..keep), declared: bytes.len() as u64 }
+    let len = bytes.len().saturating_sub(1).min(usize::try_from(to).unwrap_or(usize::MAX));
+    ResponseBody::Truncated { bytes: bytes.slice(..len), declared: bytes.len() as u64 }
 }

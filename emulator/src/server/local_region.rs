@@ -40,7 +40,7 @@ impl LocalRegion {
     pub async fn serve(&self, listener: TcpListener, stop: impl Future<Output = ()>) -> Result<(), Error> {
         let address = listener.local_addr();
         let address =
-            address.map_err(|source| Error::Start { doing: "learn the server's address", source })?;
+            address.map_err(|source| Error::Start { doing: "determine the server's address", source })?;
         self.state.folder_lock.set_endpoint(&format!("http://{address}"))?;
         super::serve(Arc::clone(&self.state), listener, stop).await;
         Ok(())
@@ -92,7 +92,7 @@ impl RegionServer {
         let start = |doing| move |source| Error::Start { doing, source };
         let listener = std::net::TcpListener::bind(address).map_err(start("open a port"))?;
         listener.set_nonblocking(true).map_err(start("open a port"))?;
-        let address = listener.local_addr().map_err(start("learn the server's address"))?;
+        let address = listener.local_addr().map_err(start("determine the server's address"))?;
         let endpoint = format!("http://{address}");
         region.state.folder_lock.set_endpoint(&endpoint)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -118,7 +118,7 @@ mod tests {
             xml.items("set", [1, 2], |xml, number| xml.value("n", number));
             xml.optional("none", None::<&str>);
         });
-        let want = "<R xmlns=\"urn:x\"><set><item><n>1</n></item><item><n>2</n></item></set></R>";
-        assert_eq!(text.split_once('\n').map(|(_, rest)| rest), Some(want));
+        let expected = "<R xmlns=\"urn:x\"><set><item><n>1</n></item><item><n>2</n></item></set></R>";
+        assert_eq!(text.split_once('\n').map(|(_, rest)| rest), Some(expected));
     }
 }

@@ -78,9 +78,9 @@ impl SignatureClaim {
         let key = self.key(secret);
         let mut mac = keyed(&key);
         mac.update(text.as_bytes());
-        let given = from_hex(&self.signature).ok_or(AuthError::SignatureMismatch)?;
+        let signature = from_hex(&self.signature).ok_or(AuthError::SignatureMismatch)?;
         // Compares in constant time.
-        mac.verify_slice(&given).map_err(|_| AuthError::SignatureMismatch)?;
+        mac.verify_slice(&signature).map_err(|_| AuthError::SignatureMismatch)?;
         self.check_time(now)?;
         Ok(SignatureSeed {
             key,

@@ -19,17 +19,17 @@ pub(crate) fn default_ebs_key_arn(region: &str, account: &str) -> String {
 
 /// Block public access.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub(crate) struct Sharing {
+pub(crate) struct BlockPublicAccess {
     /// Whether images cannot be made public.
     pub(crate) images_blocked: bool,
     /// Whether snapshots can be made public.
-    pub(crate) snapshots: SnapshotBlock,
+    pub(crate) snapshots: SnapshotAccess,
 }
 
 /// The state of block public access for snapshots.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum SnapshotBlock {
+pub(crate) enum SnapshotAccess {
     /// Snapshots can be made public.
     #[default]
     Unblocked,
@@ -39,7 +39,7 @@ pub(crate) enum SnapshotBlock {
     BlockAllSharing,
 }
 
-impl SnapshotBlock {
+impl SnapshotAccess {
     /// The value on the wire.
     pub(crate) fn name(self) -> &'static str {
         match self {

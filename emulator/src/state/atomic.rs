@@ -39,18 +39,18 @@ pub(crate) fn remove(path: &Path) -> Result<(), Error> {
 /// does not exist has no files.
 pub(crate) fn files(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     let list = || -> io::Result<Vec<PathBuf>> {
-        let mut found = Vec::new();
+        let mut files = Vec::new();
         for entry in std::fs::read_dir(folder)? {
             let path = entry?.path();
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             if name.starts_with(TEMPORARY_PREFIX) {
                 std::fs::remove_file(&path)?;
             } else if path.is_file() {
-                found.push(path);
+                files.push(path);
             }
         }
-        found.sort();
-        Ok(found)
+        files.sort();
+        Ok(files)
     };
     match list() {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),

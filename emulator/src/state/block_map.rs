@@ -89,7 +89,7 @@ impl BlockMap {
         let (records, _torn) = bytes.as_chunks::<RECORD_SIZE>();
         for (number, record) in records.iter().enumerate() {
             let Some((index, entry)) = decode(record) else {
-                let reason = format!("record {number} of {} does not match its check", records.len());
+                let reason = format!("record {number} of {} does not match its checksum", records.len());
                 return Err(Error::Damaged { path, reason });
             };
             entries.insert(index, entry);

@@ -32,7 +32,7 @@ impl BlockStore {
                 let Some(digest) = Sha256Digest::from_hex(&name) else {
                     return Err(Error::Damaged {
                         path,
-                        reason: "its name is no digest of a block".to_owned(),
+                        reason: "its name is not the digest of a block".to_owned(),
                     });
                 };
                 digests.insert(digest);
@@ -72,7 +72,7 @@ impl BlockStore {
             .and_then(|file| file.take(BLOCK_SIZE as u64 + 1).read_to_end(&mut bytes))
             .map_err(Error::io("read", &path))?;
         if bytes.len() != BLOCK_SIZE {
-            let reason = format!("{} bytes, where a block has {BLOCK_SIZE}", bytes.len());
+            let reason = format!("it has {} bytes instead of {BLOCK_SIZE}", bytes.len());
             return Err(Error::Damaged { path, reason });
         }
         Ok(bytes)

@@ -29,7 +29,7 @@ pub(crate) struct EbsVolume {
     /// The snapshot that it is created from.
     pub(crate) snapshot: Option<String>,
     /// Its type, size and performance.
-    pub(crate) volume: NewVolume,
+    pub(crate) volume: VolumeSpec,
     /// Whether it is deleted with its instance.
     pub(crate) delete_on_termination: bool,
     /// Whether it is encrypted: as the snapshot, or as requested for an empty volume.
@@ -51,7 +51,7 @@ pub(crate) struct EbsVolume {
 /// A volume type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum VolumeKind {
+pub(crate) enum VolumeType {
     /// Magnetic, previous generation.
     Standard,
     /// Provisioned IOPS.
@@ -70,9 +70,9 @@ pub(crate) enum VolumeKind {
 
 /// The specification of a volume.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct NewVolume {
+pub(crate) struct VolumeSpec {
     /// The volume type.
-    pub(crate) kind: VolumeKind,
+    pub(crate) kind: VolumeType,
     /// The size in GiB.
     pub(crate) size: i64,
     /// I/O operations per second, if the type supports them.
@@ -96,7 +96,7 @@ impl BlockDeviceMapping {
     }
 }
 
-impl VolumeKind {
+impl VolumeType {
     /// The value on the wire.
     pub(crate) fn name(self) -> &'static str {
         match self {

@@ -123,8 +123,8 @@ impl FaultScript {
     pub fn load(path: &Path) -> Result<Self, Error> {
         // Opening a named pipe would block until its other end is opened.
         if !std::fs::metadata(path).map_err(Error::io("read", path))?.is_file() {
-            let refused = std::io::Error::new(std::io::ErrorKind::InvalidInput, "it is not a regular file");
-            return Err(Error::io("read", path)(refused));
+            let error = std::io::Error::new(std::io::ErrorKind::InvalidInput, "it is not a regular file");
+            return Err(Error::io("read", path)(error));
         }
         let text = std::fs::read(path).map_err(Error::io("read", path))?;
         serde_json::from_slice(&text).map_err(|source| Error::Faults { path: path.to_owned(), source })

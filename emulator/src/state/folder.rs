@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::ids;
 
 /// A marker file: snapshots were removed, so some blocks may be unused.
-pub(super) const SWEEP: &str = "sweep";
+pub(super) const UNUSED_BLOCKS_MARKER: &str = "sweep";
 /// The key of the tokens. A folder with this file belongs to a local region.
 const SECRET: &str = "secret";
 const LOCK: &str = "lock";
@@ -28,7 +28,7 @@ pub(super) fn check_folder(folder: &Path) -> Result<(), Error> {
         let entry = entry.map_err(Error::io("read", folder))?.file_name().to_string_lossy().into_owned();
         let allowed = match entry.as_str() {
             LOCK | ACCOUNTS => true,
-            SECRET | SWEEP | BLOCKS => is_initialized,
+            SECRET | UNUSED_BLOCKS_MARKER | BLOCKS => is_initialized,
             other => is_initialized && (is_region_name(other) || other.starts_with(atomic::TEMPORARY_PREFIX)),
         };
         if !allowed {
@@ -67,7 +67,7 @@ pub(super) fn secret(folder: &Path) -> Result<[u8; 32], Error> {
     let path = folder.join(SECRET);
     match std::fs::read(&path) {
         Ok(bytes) => bytes.try_into().map_err(|bytes: Vec<u8>| {
-            let reason = format!("{} bytes, where the key has 32", bytes.len());
+            let reason = format!("it has {} bytes instead of 32", bytes.len());
             Error::Damaged { path, reason }
         }),
         Err(error) if error.kind() == ErrorKind::NotFound => {

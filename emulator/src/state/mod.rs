@@ -153,12 +153,12 @@ impl State {
 
     /// Writes the marker that some blocks may be unused.
     pub(crate) fn mark_unused_blocks(&self) -> Result<(), Error> {
-        atomic::write(&self.config.folder.join(folder::SWEEP), b"")
+        atomic::write(&self.config.folder.join(folder::UNUSED_BLOCKS_MARKER), b"")
     }
 
     /// Removes unused blocks if the marker exists. Only safe while nothing is being written.
     fn remove_unused_blocks(&self) -> Result<(), Error> {
-        let marker = self.config.folder.join(folder::SWEEP);
+        let marker = self.config.folder.join(folder::UNUSED_BLOCKS_MARKER);
         if !marker.exists() {
             return Ok(());
         }

@@ -106,12 +106,12 @@ impl ObjectStore {
             uploads: Table::open(region.join("uploads"))?,
             bodies: region.join("bodies"),
         };
-        store.sweep()?;
+        store.remove_unused_bodies()?;
         Ok(store)
     }
 
     /// Removes bodies without a record.
-    fn sweep(&self) -> Result<(), Error> {
+    fn remove_unused_bodies(&self) -> Result<(), Error> {
         let mut used = BTreeSet::new();
         for (_, object) in self.objects.all() {
             used.extend(object.segments.iter().map(|segment| segment.file.clone()));

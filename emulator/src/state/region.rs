@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use super::account_settings::{AccountSettings, Sharing};
+use super::account_settings::{AccountSettings, BlockPublicAccess};
 use super::image::ImageRecord;
 use super::kms_key::{Alias, KeyRecord};
 use super::objects::ObjectStore;
@@ -27,7 +27,7 @@ pub(crate) struct Region {
     /// Launch templates by id.
     pub(crate) templates: Table<Template>,
     /// Block public access, by account.
-    pub(crate) sharing: Table<Sharing>,
+    pub(crate) sharing: Table<BlockPublicAccess>,
     /// Tasks that store an image, by image.
     pub(crate) store_tasks: Table<StoreTask>,
     /// Parameters by account and name.

@@ -84,7 +84,7 @@ impl SnapshotVolume {
         if digest == entry.digest {
             return Ok(bytes);
         }
-        let reason = format!("block {index} was written with digest {:?} and reads {digest:?}", entry.digest);
+        let reason = format!("block {index} has the digest {digest:?} instead of {:?}", entry.digest);
         Err(Error::Damaged { path: self.blocks.path(entry.digest), reason })
     }
 
@@ -120,13 +120,13 @@ impl SnapshotVolume {
             return vec![0; BLOCK_SIZE];
         }
         let seed = Sha256Digest::of(format!("{}/{index}", self.snapshot.id).as_bytes()).0;
-        let mut word =
+        let mut counter =
             u64::from_le_bytes([seed[0], seed[1], seed[2], seed[3], seed[4], seed[5], seed[6], seed[7]]);
         let mut bytes = Vec::with_capacity(BLOCK_SIZE);
         while bytes.len() < BLOCK_SIZE {
             // `SplitMix64`: a mixed counter, whose values are distinct, so at most one of them is zero.
-            word = word.wrapping_add(0x9e37_79b9_7f4a_7c15);
-            let mut mixed = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            counter = counter.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            let mut mixed = (counter ^ (counter >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
             mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
             bytes.extend_from_slice(&(mixed ^ (mixed >> 31)).to_le_bytes());
         }

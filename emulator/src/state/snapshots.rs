@@ -25,7 +25,7 @@ pub(crate) struct SnapshotTable {
     /// The client tokens of deleted snapshots: a token cannot be reused.
     used_tokens: Table<StartToken>,
     /// Held while a snapshot is started, so that one token starts one snapshot.
-    lock_starts: Mutex<()>,
+    start_lock: Mutex<()>,
 }
 
 /// The failure reason of a snapshot that was not completed in time.
@@ -43,7 +43,7 @@ impl SnapshotTable {
             folder,
             maps: RwLock::default(),
             writes: Mutex::default(),
-            lock_starts: Mutex::default(),
+            start_lock: Mutex::default(),
         })
     }
 
@@ -82,7 +82,7 @@ impl SnapshotTable {
 
     /// Locks the starting of snapshots until the guard is dropped.
     pub(crate) fn lock_starts(&self) -> MutexGuard<'_, ()> {
-        sync::lock(&self.lock_starts)
+        sync::lock(&self.start_lock)
     }
 
     /// Finds the request of an account with this client token.

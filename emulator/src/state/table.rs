@@ -43,7 +43,7 @@ impl<T: Clone + Serialize + DeserializeOwned> Table<T> {
             let stored: RecordFile<T> = serde_json::from_slice(&text)
                 .map_err(|error| Error::Damaged { path: path.clone(), reason: error.to_string() })?;
             if path != record_path(&folder, &stored.name) {
-                let reason = format!("it holds `{}`, which belongs under another name", stored.name);
+                let reason = format!("it contains `{}`, which belongs in another file", stored.name);
                 return Err(Error::Damaged { path, reason });
             }
             records.insert(stored.name, Arc::new(stored.value));
@@ -124,25 +124,25 @@ const MAX_FILE_NAME: usize = 200;
 /// The path of a record's file: the name, in which characters that are not allowed become `%XX`; the digest
 /// of a name that is too long.
 fn record_path(folder: &Path, name: &str) -> PathBuf {
-    let mut write_record = String::new();
+    let mut file_name = String::new();
     for byte in name.bytes() {
         if byte.is_ascii_alphanumeric()
             || matches!(byte, b'-' | b'_')
-            || (byte == b'.' && !write_record.is_empty())
+            || (byte == b'.' && !file_name.is_empty())
         {
-            write_record.push(char::from(byte));
+            file_name.push(char::from(byte));
         } else {
             // Writing to a String cannot fail.
-            let _ = write!(write_record, "%{byte:02X}");
+            let _ = write!(file_name, "%{byte:02X}");
         }
     }
-    if write_record.is_empty() {
-        write_record.push('%');
+    if file_name.is_empty() {
+        file_name.push('%');
     }
-    if write_record.len() > MAX_FILE_NAME {
-        write_record = format!("%sha256-{}", Sha256Digest::of(name.as_bytes()).hex());
+    if file_name.len() > MAX_FILE_NAME {
+        file_name = format!("%sha256-{}", Sha256Digest::of(name.as_bytes()).hex());
     }
-    folder.join(write_record + ".json")
+    folder.join(file_name + ".json")
 }
 
 #[cfg(test)]

@@ -54,7 +54,7 @@ pub(crate) enum TemplateValue {
     /// A list.
     List(Vec<TemplateValue>),
     /// A structure.
-    TemplateMembers(TemplateMembers),
+    Members(TemplateMembers),
 }
 
 /// The members of a structure by their names in the request.

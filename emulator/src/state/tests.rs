@@ -52,7 +52,7 @@ fn unused_blocks_are_removed_at_the_next_opening() {
     );
     let path = state.blocks.path(Sha256Digest::of(b"shared"));
     assert_eq!(std::fs::read(path).unwrap(), b"shared");
-    assert!(!folder.path().join(folder::SWEEP).exists());
+    assert!(!folder.path().join(folder::UNUSED_BLOCKS_MARKER).exists());
 }
 
 #[test]

@@ -70,12 +70,12 @@ pub(super) fn verify(
     let (fields, mac) = token.split_at(FIELDS);
     let (at, generation) =
         (|from: usize, to: usize| &fields[from..to], state.generation.load(Ordering::SeqCst));
-    let good = hmac_sha256(&state.secret, fields)[..MAC_LEN] == *mac
+    let valid = hmac_sha256(&state.secret, fields)[..MAC_LEN] == *mac
         && fields[0] == kind.byte()
         && at(1, 5) == generation.to_le_bytes()
         && now.0 < u64::from_le_bytes(at(5, 13).try_into().ok()?)
         && at(13, 21) == &Sha256Digest::of(purpose.as_bytes()).0[..8];
-    good.then(|| at(21, 25).try_into().map(u32::from_le_bytes).ok()).flatten()
+    valid.then(|| at(21, 25).try_into().map(u32::from_le_bytes).ok()).flatten()
 }
 
 #[cfg(test)]

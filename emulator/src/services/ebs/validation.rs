@@ -156,7 +156,7 @@ mod tests {
     #[test]
     fn patterns_match_as_in_the_model() {
         let key = "arn:aws-us-gov:kms:us-gov-west-1:123456789012:key/mrk-1";
-        for (pattern, good, bad) in [
+        for (pattern, matching, other) in [
             (Pattern::SnapshotId, "snap-0a9", "snap-0A9"),
             (Pattern::SnapshotId, "snap-0", "snap-"),
             (Pattern::Word, "SHA256", "SHA-256"),
@@ -166,7 +166,7 @@ mod tests {
             (Pattern::KeyArn, key, "alias/aws/ebs"),
             (Pattern::KeyArn, key, "arn:aws:kms:x:12345678901:key/1"),
         ] {
-            assert!(pattern.matches(good) && !pattern.matches(bad), "{pattern:?}");
+            assert!(pattern.matches(matching) && !pattern.matches(other), "{pattern:?}");
         }
     }
 }

@@ -20,18 +20,18 @@ pub(crate) struct MappingSource {
 
 impl BlockDeviceMapping {
     /// Writes the mapping as an `item` of `blockDeviceMapping`.
-    pub(crate) fn show(&self, xml: &mut Xml) {
+    pub(crate) fn write_xml(&self, xml: &mut Xml) {
         xml.value("deviceName", &self.device);
         match &self.target {
             DeviceKind::Ephemeral(name) => xml.value("virtualName", name),
             DeviceKind::Nothing => xml.value("noDevice", ""),
-            DeviceKind::Ebs(ebs) => xml.element("ebs", |xml| ebs.show(xml)),
+            DeviceKind::Ebs(ebs) => xml.element("ebs", |xml| ebs.write_xml(xml)),
         }
     }
 }
 
 impl EbsVolume {
-    fn show(&self, xml: &mut Xml) {
+    fn write_xml(&self, xml: &mut Xml) {
         xml.optional("snapshotId", self.snapshot.as_ref());
         xml.value("volumeSize", self.volume.size);
         xml.value("deleteOnTermination", self.delete_on_termination);

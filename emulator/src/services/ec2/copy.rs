@@ -41,7 +41,7 @@ pub(crate) fn copy_image(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     let description = register_image::read_description(&params)?;
     let encryption = read_encryption(call, &params)?;
     let with_tags = params.boolean("CopyImageTags")?.unwrap_or(false);
-    let given = tags::read_specifications(&params, &["image", "snapshot"])?;
+    let requested = tags::read_specifications(&params, &["image", "snapshot"])?;
     check_destination_kind(&params)?;
     check_duration(params.number("SnapshotCopyCompletionDurationMinutes")?)?;
     let fingerprint = fingerprint(&params);
@@ -51,7 +51,7 @@ pub(crate) fn copy_image(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     }
     let region = source_region(call, from)?;
     let image = source_image(call, &region, id)?;
-    let tags = tags_of_copy(call, &image, with_tags, &tags::of_kind(&given, "image"))?;
+    let tags = tags_of_copy(call, &image, with_tags, &tags::of_kind(&requested, "image"))?;
     register_image::check_free(call, name)?;
     let sources = sources_of(call, &image, &region)?;
     check_copies_in_progress(call, sources.len())?;
@@ -62,8 +62,13 @@ pub(crate) fn copy_image(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     let mut copy = register_image::image_like(call, &image, name, Vec::new(), tags, ready);
     for (source_id, source) in &sources {
         let why = template.replacen("{}", &copy.id, 1).replacen("{}", source_id, 1);
-        let snapshot =
-            new_copy(call, source, &why, tags::of_kind(&given, "snapshot"), key(call, source, &encryption));
+        let snapshot = new_copy(
+            call,
+            source,
+            &why,
+            tags::of_kind(&requested, "snapshot"),
+            key(call, source, &encryption),
+        );
         call.region.snapshots.copy(snapshot.clone(), &region.snapshots, source_id)?;
         copies.insert(source_id.clone(), snapshot);
     }
@@ -100,8 +105,8 @@ fn find_repeated(
         let with = image.token.as_ref().filter(|(other, _)| other == token);
         with.filter(|_| image.owner == call.account).map(|(_, fingerprint)| fingerprint.clone())
     };
-    let found = call.region.images.all().into_iter().find_map(|(id, image)| Some((id, same(&image)?)));
-    match found {
+    let previous = call.region.images.all().into_iter().find_map(|(id, image)| Some((id, same(&image)?)));
+    match previous {
         None => Ok(None),
         Some((id, before)) if before == fingerprint => Ok(Some(id)),
         Some(_) => {
@@ -164,8 +169,8 @@ fn source_region(call: &Ec2Call<'_>, name: &str) -> Result<Arc<Region>, Ec2Error
 
 fn source_image(call: &Ec2Call<'_>, region: &Region, id: &str) -> Result<Arc<ImageRecord>, Ec2Error> {
     call::check_image_id(id)?;
-    let found = region.images.find(id).filter(|image| call.can_use(image) && call.is_visible(image.created));
-    let image = found.ok_or_else(|| call::no_image(id))?;
+    let image = region.images.find(id).filter(|image| call.can_use(image) && call.is_visible(image.created));
+    let image = image.ok_or_else(|| call::no_image(id))?;
     match image.state(call.now) {
         ImageState::Available => Ok(image),
         ImageState::Deregistered => Err(call::unavailable(id)),
@@ -188,11 +193,11 @@ fn sources_of(
         if sources.iter().any(|(other, _)| other == id) {
             continue;
         }
-        let found = region.snapshots.find(id).filter(|snapshot| snapshot.readable_by(call.account));
-        let refused = || {
+        let snapshot = region.snapshots.find(id).filter(|snapshot| snapshot.readable_by(call.account));
+        let denied = || {
             Ec2Error::new("InvalidRequest", "You do not have permission to access the storage of this ami")
         };
-        sources.push((id.to_owned(), found.ok_or_else(refused)?));
+        sources.push((id.to_owned(), snapshot.ok_or_else(denied)?));
     }
     Ok(sources)
 }
@@ -201,14 +206,14 @@ fn tags_of_copy(
     call: &Ec2Call<'_>,
     image: &ImageRecord,
     with_tags: bool,
-    given: &Tags,
+    requested: &Tags,
 ) -> Result<Tags, Ec2Error> {
     let mut tags = Tags::new();
     if with_tags && image.owner == call.account {
         tags::merge(&mut tags, &image.tags)?;
     }
     // A tag of the request takes precedence over a copied one.
-    tags::merge(&mut tags, given)?;
+    tags::merge(&mut tags, requested)?;
     Ok(tags)
 }
 
@@ -281,21 +286,21 @@ pub(crate) fn copy_snapshot(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     check_destination(call, &params)?;
     let description = register_image::read_description(&params)?;
     let encryption = read_encryption(call, &params)?;
-    let given = tags::read_specifications(&params, &["snapshot"])?;
+    let requested = tags::read_specifications(&params, &["snapshot"])?;
     check_destination_kind(&params)?;
     check_duration(params.number("CompletionDurationMinutes")?)?;
     let region = source_region(call, from)?;
     let source = source_snapshot(call, &region, id)?;
     check_copies_in_progress(call, 1)?;
     call.commit()?;
-    let tags = tags::of_kind(&given, "snapshot");
+    let tags = tags::of_kind(&requested, "snapshot");
     let copied = format!("[Copied {id} from {from}]");
     let description = description.unwrap_or(copied);
     let copy = new_copy(call, &source, &description, tags, key(call, &source, &encryption));
     call.region.snapshots.copy(copy.clone(), &region.snapshots, id)?;
     let mut xml = Xml::new();
     xml.value("snapshotId", &copy.id);
-    tags::show(&mut xml, &copy.tags);
+    tags::write_xml(&mut xml, &copy.tags);
     Ok(xml)
 }
 

@@ -86,9 +86,9 @@ pub(crate) fn describe_images(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     let mut images = named.unwrap_or_else(|| visible_images(call));
     images.retain(|image| in_scope(call, image, &scope));
     images.retain(|image| filter::all_match(&filters, |name| field(call, image, name)));
-    let (shown, next) = page.paginate(images, |image| &image.id);
+    let (page_images, next) = page.paginate(images, |image| &image.id);
     let mut xml = Xml::new();
-    xml.items("imagesSet", shown, |xml, image| image.show(xml, call.account, call.now));
+    xml.items("imagesSet", page_images, |xml, image| image.write_xml(xml, call.account, call.now));
     xml.optional("nextToken", next);
     Ok(xml)
 }
@@ -129,10 +129,10 @@ fn named(call: &Ec2Call<'_>, scope: &ImageScope<'_>) -> Result<Option<Vec<Arc<Im
 /// All images that are visible to the account.
 fn visible_images(call: &Ec2Call<'_>) -> Vec<Arc<ImageRecord>> {
     let all = call.region.images.all().into_iter().map(|(_, image)| image);
-    let seen = |image: &Arc<ImageRecord>| {
+    let visible = |image: &Arc<ImageRecord>| {
         image.life != Life::Deregistered && call.can_use(image) && call.is_visible(image.created)
     };
-    all.filter(seen).collect()
+    all.filter(visible).collect()
 }
 
 fn in_scope(call: &Ec2Call<'_>, image: &ImageRecord, scope: &ImageScope<'_>) -> bool {

@@ -11,7 +11,7 @@ use super::settings;
 use super::tags;
 use crate::clock::Timestamp;
 use crate::services::xml::Xml;
-use crate::state::account_settings::SnapshotBlock;
+use crate::state::account_settings::SnapshotAccess;
 use crate::state::snapshot::Snapshot;
 
 const LIMITS: PageLimits = PageLimits { min: 5, max: 1000, default: None };
@@ -49,9 +49,9 @@ pub(crate) fn describe_snapshots(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     let mut snapshots = if ids.is_empty() { visible_snapshots(call) } else { unique(named) };
     snapshots.retain(|snapshot| in_scope(call, snapshot, &owners, &restorable));
     snapshots.retain(|snapshot| filter::all_match(&filters, |name| field(call, snapshot, name)));
-    let (shown, next) = page.paginate(snapshots, |snapshot| &snapshot.id);
+    let (page_snapshots, next) = page.paginate(snapshots, |snapshot| &snapshot.id);
     let mut xml = Xml::new();
-    xml.items("snapshotSet", shown, |xml, snapshot| show(xml, call, &snapshot));
+    xml.items("snapshotSet", page_snapshots, |xml, snapshot| write_xml(xml, call, &snapshot));
     xml.optional("nextToken", next);
     Ok(xml)
 }
@@ -64,18 +64,18 @@ fn unique(mut named: Vec<Arc<Snapshot>>) -> Vec<Arc<Snapshot>> {
 
 /// All snapshots that are visible to the account.
 fn visible_snapshots(call: &Ec2Call<'_>) -> Vec<Arc<Snapshot>> {
-    let seen = |snapshot: &Arc<Snapshot>| {
+    let visible = |snapshot: &Arc<Snapshot>| {
         snapshot.readable_by(call.account)
             && call.is_visible(snapshot.start_time)
             && !is_hidden(call, snapshot)
     };
-    call.region.snapshots.all().into_iter().filter(seen).collect()
+    call.region.snapshots.all().into_iter().filter(visible).collect()
 }
 
 /// Whether a public snapshot is hidden because its owner blocks all public sharing.
 fn is_hidden(call: &Ec2Call<'_>, snapshot: &Snapshot) -> bool {
     let named = snapshot.owner == call.account || snapshot.shared_with.accounts.contains(call.account);
-    !named && settings::sharing_of(call, &snapshot.owner).snapshots == SnapshotBlock::BlockAllSharing
+    !named && settings::sharing_of(call, &snapshot.owner).snapshots == SnapshotAccess::BlockAllSharing
 }
 
 fn in_scope(call: &Ec2Call<'_>, snapshot: &Snapshot, owners: &[&str], restorable: &[&str]) -> bool {
@@ -108,7 +108,7 @@ fn field(call: &Ec2Call<'_>, snapshot: &Snapshot, name: &str) -> FieldValue {
     }
 }
 
-fn show(xml: &mut Xml, call: &Ec2Call<'_>, snapshot: &Snapshot) {
+fn write_xml(xml: &mut Xml, call: &Ec2Call<'_>, snapshot: &Snapshot) {
     xml.value("snapshotId", &snapshot.id);
     xml.value("volumeId", &snapshot.volume_id);
     xml.value("status", snapshot.status(call.now).as_str());
@@ -125,6 +125,6 @@ fn show(xml: &mut Xml, call: &Ec2Call<'_>, snapshot: &Snapshot) {
     xml.value("storageTier", "standard");
     xml.value("transferType", "standard");
     if snapshot.owner == call.account {
-        tags::show(xml, &snapshot.tags);
+        tags::write_xml(xml, &snapshot.tags);
     }
 }

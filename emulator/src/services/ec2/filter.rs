@@ -71,8 +71,8 @@ pub(crate) fn read(
 pub(crate) fn all_match(filters: &[RequestFilter], field: impl Fn(&str) -> FieldValue) -> bool {
     filters.iter().all(|filter| match field(&filter.name) {
         FieldValue::Unknown => false,
-        FieldValue::Values(have) => {
-            filter.values.iter().any(|pattern| have.iter().any(|value| wildcard(pattern, value)))
+        FieldValue::Values(values) => {
+            filter.values.iter().any(|pattern| values.iter().any(|value| wildcard(pattern, value)))
         }
     })
 }
@@ -102,23 +102,23 @@ pub(crate) fn wildcard(pattern: &str, value: &str) -> bool {
     let pattern = parts(pattern);
     let value: Vec<char> = value.chars().collect();
     // Greedy matching with one backtracking point: only the last `*` ever has to match more.
-    let (mut at, mut have) = (0, 0);
+    let (mut at, mut position) = (0, 0);
     let mut star: Option<(usize, usize)> = None;
-    while have < value.len() {
+    while position < value.len() {
         match pattern.get(at) {
             Some(FilterPart::Many) => {
-                star = Some((at, have));
+                star = Some((at, position));
                 at += 1;
             }
-            Some(part) if part.takes(value[have]) => {
+            Some(part) if part.takes(value[position]) => {
                 at += 1;
-                have += 1;
+                position += 1;
             }
             _ => {
                 let Some((back, from)) = star else { return false };
                 star = Some((back, from + 1));
                 at = back + 1;
-                have = from + 1;
+                position = from + 1;
             }
         }
     }
@@ -135,7 +135,7 @@ enum FilterPart {
 impl FilterPart {
     fn takes(self, character: char) -> bool {
         match self {
-            Self::Char(wanted) => wanted == character,
+            Self::Char(expected) => expected == character,
             Self::One => true,
             Self::Many => false,
         }
@@ -188,11 +188,15 @@ mod tests {
     }
 
     /// The same match by exhaustive search.
-    fn slowly(pattern: &[FilterPart], value: &[char]) -> bool {
+    fn matches_exhaustively(pattern: &[FilterPart], value: &[char]) -> bool {
         match (pattern.split_first(), value.split_first()) {
             (None, left) => left.is_none(),
-            (Some((FilterPart::Many, rest)), _) => (0..=value.len()).any(|skip| slowly(rest, &value[skip..])),
-            (Some((part, rest)), Some((first, value))) => part.takes(*first) && slowly(rest, value),
+            (Some((FilterPart::Many, rest)), _) => {
+                (0..=value.len()).any(|skip| matches_exhaustively(rest, &value[skip..]))
+            }
+            (Some((part, rest)), Some((first, value))) => {
+                part.takes(*first) && matches_exhaustively(rest, value)
+            }
             (Some(_), None) => false,
         }
     }
@@ -201,7 +205,7 @@ mod tests {
         #[test]
         fn wildcards_match_as_an_exhaustive_search_does(pattern in "[ab*?\\\\]{0,8}", value in "[ab*]{0,8}") {
             let characters: Vec<char> = value.chars().collect();
-            proptest::prop_assert_eq!(wildcard(&pattern, &value), slowly(&parts(&pattern), &characters));
+            proptest::prop_assert_eq!(wildcard(&pattern, &value), matches_exhaustively(&parts(&pattern), &characters));
         }
     }
 

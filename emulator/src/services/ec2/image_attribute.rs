@@ -44,7 +44,7 @@ pub(crate) fn describe(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     let mut xml = Xml::new();
     xml.value("imageId", id);
     match attribute {
-        "launchPermission" => image.grants.show(&mut xml, "launchPermission"),
+        "launchPermission" => image.grants.write_xml(&mut xml, "launchPermission"),
         "productCodes" => xml.items("productCodes", [(); 0], |_, ()| {}),
         name => xml.element(name, |xml| xml.optional("value", value(call, &image, name))),
     }

@@ -7,7 +7,7 @@ use crate::state::image::ImageRecord;
 
 impl ImageRecord {
     /// Writes the image as an `item` of `imagesSet`, with some fields only for its owner.
-    pub(crate) fn show(&self, xml: &mut Xml, viewer: &str, now: Timestamp) {
+    pub(crate) fn write_xml(&self, xml: &mut Xml, viewer: &str, now: Timestamp) {
         let machine = &self.machine;
         xml.value("imageId", &self.id);
         xml.value("imageLocation", &self.location);
@@ -31,7 +31,7 @@ impl ImageRecord {
         xml.optional("description", self.description.as_ref());
         xml.value("rootDeviceType", "ebs");
         xml.value("rootDeviceName", &machine.root_device);
-        xml.items("blockDeviceMapping", &self.mappings, |xml, mapping| mapping.show(xml));
+        xml.items("blockDeviceMapping", &self.mappings, |xml, mapping| mapping.write_xml(xml));
         xml.value("virtualizationType", &machine.virtualization);
         xml.value("hypervisor", "xen");
         xml.optional("enaSupport", machine.ena);
@@ -39,14 +39,14 @@ impl ImageRecord {
         xml.optional("bootMode", machine.boot_mode.as_ref());
         xml.optional("tpmSupport", machine.tpm.as_ref());
         xml.optional("imdsSupport", machine.imds.as_ref());
-        self.show_life(xml, viewer, now);
+        self.write_life_xml(xml, viewer, now);
     }
 
-    fn show_life(&self, xml: &mut Xml, viewer: &str, now: Timestamp) {
+    fn write_life_xml(&self, xml: &mut Xml, viewer: &str, now: Timestamp) {
         xml.optional("deprecationTime", self.deprecated.map(whole_seconds));
         if self.owner == viewer {
             xml.value("deregistrationProtection", self.protection_state(now));
-            tags::show(xml, &self.tags);
+            tags::write_xml(xml, &self.tags);
         }
         if let Some((id, region)) = &self.source {
             xml.value("sourceImageId", id);

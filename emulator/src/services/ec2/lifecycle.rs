@@ -116,8 +116,11 @@ fn expect(image: &ImageRecord, now: Timestamp, state: ImageState) -> Result<(), 
     if image.state(now) == state {
         return Ok(());
     }
-    let (id, have, want) = (&image.id, image.state(now).name(), state.name());
-    Err(Ec2Error::new("IncorrectState", format!("The image {id} is in the state {have}, expected {want}")))
+    let (id, current, expected) = (&image.id, image.state(now).name(), state.name());
+    Err(Ec2Error::new(
+        "IncorrectState",
+        format!("The image {id} is in the state {current}, expected {expected}"),
+    ))
 }
 
 /// `DeregisterImage`.

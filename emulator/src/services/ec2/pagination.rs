@@ -26,12 +26,12 @@ pub(crate) struct PageRequest {
 
 impl PageRequest {
     /// Reads `MaxResults` and `NextToken`.
-    pub(crate) fn read(params: &Params<'_>, rules: PageLimits) -> Result<Self, Ec2Error> {
+    pub(crate) fn read(params: &Params<'_>, limits: PageLimits) -> Result<Self, Ec2Error> {
         let size = match params.number("MaxResults")? {
-            None => rules.default,
-            Some(size) if (rules.min..=rules.max).contains(&size) => usize::try_from(size).ok(),
+            None => limits.default,
+            Some(size) if (limits.min..=limits.max).contains(&size) => usize::try_from(size).ok(),
             Some(size) => {
-                let why = format!("Expecting a value between {} and {}", rules.min, rules.max);
+                let why = format!("Expecting a value between {} and {}", limits.min, limits.max);
                 let message = format!("Value ( {size} ) for parameter maxResults is invalid. {why}.");
                 return Err(Ec2Error::new("InvalidParameterValue", message));
             }
@@ -61,16 +61,16 @@ impl PageRequest {
 }
 
 /// The prefix of a token's content, by which tokens of other services are recognized.
-const MARK: &str = "after:";
+const TOKEN_PREFIX: &str = "after:";
 
 fn encode(key: &str) -> String {
-    URL_SAFE_NO_PAD.encode(format!("{MARK}{key}"))
+    URL_SAFE_NO_PAD.encode(format!("{TOKEN_PREFIX}{key}"))
 }
 
 fn decode(token: &str) -> Result<String, Ec2Error> {
     let bytes = URL_SAFE_NO_PAD.decode(token).ok();
     let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
-    let key = text.and_then(|text| text.strip_prefix(MARK).map(str::to_owned));
+    let key = text.and_then(|text| text.strip_prefix(TOKEN_PREFIX).map(str::to_owned));
     key.ok_or_else(|| Ec2Error::new("InvalidNextToken", format!("The token '{token}' is invalid")))
 }
 
@@ -88,15 +88,15 @@ mod tests {
     #[test]
     fn pages_join_to_the_whole() {
         let all = ["a", "b", "c", "d", "e"];
-        let (mut seen, mut next) = (Vec::new(), String::new());
+        let (mut joined, mut next) = (Vec::new(), String::new());
         loop {
             let (part, token) =
                 page(&format!("MaxResults=2{next}")).unwrap().paginate(all.to_vec(), |one: &&str| one);
-            seen.extend(part);
+            joined.extend(part);
             let Some(token) = token else { break };
             next = format!("&NextToken={token}");
         }
-        assert_eq!(seen, all);
+        assert_eq!(joined, all);
     }
 
     #[test]

@@ -114,12 +114,12 @@ impl<'q> Params<'q> {
         choices: &[&'static str],
     ) -> Result<Option<&'static str>, Ec2Error> {
         let Some(value) = self.non_empty(name) else { return Ok(None) };
-        let found = choices.iter().find(|choice| **choice == value).copied();
+        let choice = choices.iter().find(|choice| **choice == value).copied();
         let wrong = || {
             let why = format!("Valid values: {}.", choices.join(", "));
             Ec2Error::value(&join(&self.path, name), value, &why)
         };
-        found.map(Some).ok_or_else(wrong)
+        choice.map(Some).ok_or_else(wrong)
     }
 
     /// A structure; `None` if none of its members was sent.

@@ -34,7 +34,7 @@ impl Grants {
     }
 
     /// Writes the grants as a list with this name.
-    pub(crate) fn show(&self, xml: &mut Xml, list: &str) {
+    pub(crate) fn write_xml(&self, xml: &mut Xml, list: &str) {
         xml.items(list, &self.0, |xml, grantee| match grantee {
             SharedWith::Everybody => xml.value("group", "all"),
             SharedWith::Account(id) => xml.value("userId", id),

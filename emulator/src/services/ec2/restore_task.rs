@@ -26,7 +26,7 @@ pub(crate) fn restore(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     let (bucket, key) = (params.required("Bucket")?, params.required("ObjectKey")?);
     let name = params.non_empty("Name");
     name.map_or(Ok(()), register_image::check_name)?;
-    let given = tags::read_specifications(&params, &["image", "snapshot"])?;
+    let requested = tags::read_specifications(&params, &["image", "snapshot"])?;
     check_bucket(call, bucket)?;
     let missing = |why: &dyn std::fmt::Display| {
         let message = format!("The object {key} cannot be read from the bucket {bucket}: {why}");
@@ -39,19 +39,20 @@ pub(crate) fn restore(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     call.commit()?;
     let mut restored = BTreeMap::new();
     for (id, snapshot) in &stored.snapshots {
-        let tags = merged(&snapshot.tags, &tags::of_kind(&given, "snapshot"))?;
+        let tags = merged(&snapshot.tags, &tags::of_kind(&requested, "snapshot"))?;
         restored.insert(id.clone(), restore_snapshot(call, snapshot, tags, &mut source)?);
     }
     let _guard = call.lock_region();
     register_image::check_free(call, &name)?;
-    let image = image(call, &stored, name, merged(&stored.tags, &tags::of_kind(&given, "image"))?, &restored);
+    let image =
+        image(call, &stored, name, merged(&stored.tags, &tags::of_kind(&requested, "image"))?, &restored);
     call.region.images.put(&image.id, image.clone())?;
     Ok(register_image::image_id_response(&image.id))
 }
 
-fn merged(stored: &Tags, given: &Tags) -> Result<Tags, Ec2Error> {
+fn merged(stored: &Tags, requested: &Tags) -> Result<Tags, Ec2Error> {
     let mut tags = stored.clone();
-    tags::merge(&mut tags, given)?;
+    tags::merge(&mut tags, requested)?;
     Ok(tags)
 }
 
@@ -118,11 +119,11 @@ fn restore_snapshot(
         shared_with: SnapshotShares::default(),
     };
     call.region.snapshots.start(snapshot.clone())?;
-    let filled = fill(call, &snapshot.id, stored, source);
-    if filled.is_err() {
+    let result = fill(call, &snapshot.id, stored, source);
+    if result.is_err() {
         call.remove_snapshot(&snapshot.id)?;
     }
-    filled?;
+    result?;
     Ok(snapshot)
 }
 

@@ -4,19 +4,19 @@ use super::call::Ec2Call;
 use super::errors::Ec2Error;
 use crate::services::xml::Xml;
 use crate::state::account_settings;
-use crate::state::account_settings::{AccountSettings, Sharing, SnapshotBlock};
+use crate::state::account_settings::{AccountSettings, BlockPublicAccess, SnapshotAccess};
 
 /// Block public access of the account.
-pub(crate) fn sharing(call: &Ec2Call<'_>) -> Sharing {
+pub(crate) fn sharing(call: &Ec2Call<'_>) -> BlockPublicAccess {
     sharing_of(call, call.account)
 }
 
 /// Block public access of an account.
-pub(crate) fn sharing_of(call: &Ec2Call<'_>, account: &str) -> Sharing {
+pub(crate) fn sharing_of(call: &Ec2Call<'_>, account: &str) -> BlockPublicAccess {
     call.region.sharing.find(account).map(|sharing| *sharing).unwrap_or_default()
 }
 
-fn set_sharing(call: &Ec2Call<'_>, change: impl FnOnce(&mut Sharing)) -> Result<(), Ec2Error> {
+fn set_sharing(call: &Ec2Call<'_>, change: impl FnOnce(&mut BlockPublicAccess)) -> Result<(), Ec2Error> {
     let _guard = call.lock_region();
     let mut sharing = sharing(call);
     change(&mut sharing);
@@ -74,16 +74,16 @@ pub(crate) fn block_snapshots(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     let all = state == Some("block-all-sharing");
     set_snapshot_access(
         call,
-        if all { SnapshotBlock::BlockAllSharing } else { SnapshotBlock::BlockNewSharing },
+        if all { SnapshotAccess::BlockAllSharing } else { SnapshotAccess::BlockNewSharing },
     )
 }
 
 /// `DisableSnapshotBlockPublicAccess`.
 pub(crate) fn unblock_snapshots(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
-    set_snapshot_access(call, SnapshotBlock::Unblocked)
+    set_snapshot_access(call, SnapshotAccess::Unblocked)
 }
 
-fn set_snapshot_access(call: &Ec2Call<'_>, state: SnapshotBlock) -> Result<Xml, Ec2Error> {
+fn set_snapshot_access(call: &Ec2Call<'_>, state: SnapshotAccess) -> Result<Xml, Ec2Error> {
     call.commit()?;
     set_sharing(call, |sharing| sharing.snapshots = state)?;
     let mut xml = Xml::new();
@@ -171,15 +171,15 @@ pub(crate) fn key_arn(call: &Ec2Call<'_>, name: &str) -> Result<String, Ec2Error
         return Ok(account_settings::default_ebs_key_arn(region, account));
     }
     let prefix = format!("arn:aws:kms:{region}:");
-    let here = name.strip_prefix(&prefix).and_then(|rest| rest.split_once(':'));
-    let named = match here {
+    let in_this_region = name.strip_prefix(&prefix).and_then(|rest| rest.split_once(':'));
+    let named = match in_this_region {
         Some((_, rest)) => Some(rest),
         None if name.starts_with("arn:") => None,
         None => Some(name),
     };
     let plain = |text: &str| text.bytes().all(|one| one.is_ascii_alphanumeric() || b"/_-".contains(&one));
     let valid = named.filter(|rest| !rest.is_empty() && plain(rest));
-    match (valid, here) {
+    match (valid, in_this_region) {
         (None, _) => {
             let message = format!("The KMS key '{name}' does not exist in this region");
             Err(Ec2Error::new("InvalidKMSKey.NotFound", message))

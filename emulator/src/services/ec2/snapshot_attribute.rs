@@ -7,7 +7,7 @@ use super::image_attribute::return_true;
 use super::permissions::{PermissionChange, ShareScope};
 use super::settings;
 use crate::services::xml::Xml;
-use crate::state::account_settings::SnapshotBlock;
+use crate::state::account_settings::SnapshotAccess;
 use crate::state::sharing::SharedWith;
 use crate::state::snapshot::{Snapshot, SnapshotShares, Status};
 
@@ -89,7 +89,7 @@ fn check(call: &Ec2Call<'_>, snapshot: &Snapshot, change: &PermissionChange) -> 
         return Err(Ec2Error::new("IncorrectState", message));
     }
     if change.publishes() {
-        if settings::sharing(call).snapshots != SnapshotBlock::Unblocked {
+        if settings::sharing(call).snapshots != SnapshotAccess::Unblocked {
             let message =
                 "You can't publicly share this snapshot because block public access for snapshots is enabled";
             return Err(Ec2Error::new("OperationNotPermitted", message));

@@ -58,12 +58,12 @@ pub(crate) fn store(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
 
 /// Checks that a bucket belongs to the account and is in this region.
 pub(crate) fn check_bucket(call: &Ec2Call<'_>, bucket: &str) -> Result<(), Ec2Error> {
-    let found = call.region.object_store.buckets.find(bucket).filter(|bucket| bucket.owner == call.account);
+    let record = call.region.object_store.buckets.find(bucket).filter(|bucket| bucket.owner == call.account);
     let missing = || {
         let message = format!("The bucket {bucket} does not exist in this region or is not accessible");
         Ec2Error::new("InvalidParameterValue", message)
     };
-    found.map(|_| ()).ok_or_else(missing)
+    record.map(|_| ()).ok_or_else(missing)
 }
 
 /// Converts an error of S3.
@@ -124,9 +124,9 @@ pub(crate) fn describe(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
         call.region.store_tasks.all().into_iter().map(|(_, task)| task).collect();
     tasks.retain(|task| task.owner == call.account && (ids.is_empty() || ids.contains(&task.image.as_str())));
     tasks.retain(|task| filter::all_match(&filters, |name| field(task, name)));
-    let (shown, next) = page.paginate(tasks, |task| &task.image);
+    let (page_tasks, next) = page.paginate(tasks, |task| &task.image);
     let mut xml = Xml::new();
-    xml.items("storeImageTaskResultSet", shown, |xml, task| {
+    xml.items("storeImageTaskResultSet", page_tasks, |xml, task| {
         xml.value("amiId", &task.image);
         xml.value("taskStartTime", task.begun.iso());
         xml.value("bucket", &task.bucket);

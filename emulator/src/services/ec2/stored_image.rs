@@ -17,7 +17,7 @@ use crate::state::tags::Tags;
 
 const MAGIC: &[u8; 8] = b"AMIBIN01";
 /// The maximum size of the document in bytes.
-const LONGEST: u64 = 1 << 30;
+const MAX_DOCUMENT: u64 = 1 << 30;
 
 /// The description of an image and its snapshots.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -66,7 +66,7 @@ impl StoredImage {
         source.read_exact(&mut head)?;
         let (magic, len) = head.split_at(8);
         let len = u64::from_le_bytes(len.try_into().map_err(io::Error::other)?);
-        if magic != MAGIC || len > LONGEST {
+        if magic != MAGIC || len > MAX_DOCUMENT {
             return Err(io::Error::other("the object is no stored image"));
         }
         let mut text = Vec::new();

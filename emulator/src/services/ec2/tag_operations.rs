@@ -64,7 +64,7 @@ pub(crate) fn create(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     if tags.is_empty() {
         return Err(Ec2Error::missing("Tag"));
     }
-    change(call, &resources, |have| tags::merge(have, &tags))
+    change(call, &resources, |current| tags::merge(current, &tags))
 }
 
 /// `DeleteTags`: a given value has to match; without tags all are deleted.
@@ -76,13 +76,13 @@ pub(crate) fn delete(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     for entry in params.list("Tag") {
         to_delete.push((entry.required("Key")?, entry.text("Value")));
     }
-    change(call, &resources, |have| {
+    change(call, &resources, |current| {
         let is_deleted = |key: &str, value: &str| {
             let selected =
                 |(name, with): &(&str, Option<&str>)| *name == key && with.is_none_or(|with| with == value);
             to_delete.is_empty() || to_delete.iter().any(selected)
         };
-        have.retain(|key, value| !is_deleted(key, value));
+        current.retain(|key, value| !is_deleted(key, value));
         Ok(())
     })
 }
@@ -137,12 +137,12 @@ fn change(
 
 fn tags_of(call: &Ec2Call<'_>, kind: TaggedKind, id: &str) -> Tags {
     let state = call.region;
-    let found = match kind {
+    let tags = match kind {
         TaggedKind::Image => state.images.find(id).map(|image| image.tags.clone()),
         TaggedKind::Snapshot => call.region.snapshots.find(id).map(|snapshot| snapshot.tags.clone()),
         TaggedKind::Template => state.templates.find(id).map(|template| template.tags.clone()),
     };
-    found.unwrap_or_default()
+    tags.unwrap_or_default()
 }
 
 /// `DescribeTags`.
@@ -154,9 +154,9 @@ pub(crate) fn describe(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     let mut rows = all_rows(call);
     rows.retain(|row| filter::all_match(&filters, |name| field(row, name)));
     rows.sort_by(|a, b| a.order.cmp(&b.order));
-    let (shown, next) = page.paginate(rows, |row| &row.order);
+    let (page_rows, next) = page.paginate(rows, |row| &row.order);
     let mut xml = Xml::new();
-    xml.items("tagSet", shown, |xml, row| {
+    xml.items("tagSet", page_rows, |xml, row| {
         xml.value("resourceId", &row.id);
         xml.value("resourceType", row.kind.name());
         xml.value("key", &row.key);

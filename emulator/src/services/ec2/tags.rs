@@ -35,7 +35,7 @@ pub(crate) fn read_specifications(
     params: &Params<'_>,
     kinds: &[&'static str],
 ) -> Result<Vec<(&'static str, Tags)>, Ec2Error> {
-    let mut found: Vec<(&'static str, Tags)> = Vec::new();
+    let mut by_kind: Vec<(&'static str, Tags)> = Vec::new();
     for entry in params.list("TagSpecification") {
         let Some(kind) = entry.non_empty("ResourceType") else {
             let message = "Tag specification resource type must have a value";
@@ -45,7 +45,7 @@ pub(crate) fn read_specifications(
             let message = format!("'{kind}' is not a valid taggable resource type for this operation.");
             return Err(Ec2Error::new("InvalidParameterValue", message));
         };
-        if found.iter().any(|(other, _)| other == kind) {
+        if by_kind.iter().any(|(other, _)| other == kind) {
             let message = format!("The same resource type may not be specified more than once: {kind}");
             return Err(Ec2Error::new("InvalidParameterValue", message));
         }
@@ -57,15 +57,15 @@ pub(crate) fn read_specifications(
         if tags.len() > MAX_TAGS {
             return Err(too_many());
         }
-        found.push((kind, tags));
+        by_kind.push((kind, tags));
     }
-    Ok(found)
+    Ok(by_kind)
 }
 
 /// The tags for one resource type in the result of [`read_specifications`].
 pub(crate) fn of_kind(specifications: &[(&'static str, Tags)], kind: &str) -> Tags {
-    let found = specifications.iter().find(|(other, _)| *other == kind);
-    found.map(|(_, tags)| tags.clone()).unwrap_or_default()
+    let specification = specifications.iter().find(|(other, _)| *other == kind);
+    specification.map(|(_, tags)| tags.clone()).unwrap_or_default()
 }
 
 /// Adds tags to a resource; an existing key gets the new value.
@@ -79,7 +79,7 @@ pub(crate) fn merge(current: &mut Tags, tags: &Tags) -> Result<(), Ec2Error> {
 }
 
 /// Writes tags as `tagSet`, which is omitted if there are none.
-pub(crate) fn show(xml: &mut Xml, tags: &Tags) {
+pub(crate) fn write_xml(xml: &mut Xml, tags: &Tags) {
     if tags.is_empty() {
         return;
     }
@@ -127,7 +127,7 @@ mod tests {
 
     #[test]
     fn reserved_and_too_long_tags_are_refused() {
-        for (text, want) in [
+        for (text, expected) in [
             ("Tag.1.Key=a&Tag.1.Value=".to_owned(), "ok"),
             ("Tag.1.Value=a".to_owned(), "MissingParameter"),
             ("Tag.1.Key=aws:x&Tag.1.Value=".to_owned(), "InvalidParameterValue"),
@@ -137,7 +137,7 @@ mod tests {
             (format!("Tag.1.Key=k&Tag.1.Value={}", "v".repeat(256)), "InvalidParameterValue"),
             ("Tag.1.Key=a&Tag.2.Key=a".to_owned(), "InvalidParameterValue"),
         ] {
-            assert_eq!(code(&text), want, "{text}");
+            assert_eq!(code(&text), expected, "{text}");
         }
     }
 

@@ -17,8 +17,8 @@ const ALIAS: &str = "resolve:ssm:";
 
 impl Template {
     /// The version number for `$Default`, `$Latest` or digits.
-    pub(crate) fn number(&self, word: &str) -> Result<u64, Ec2Error> {
-        match word {
+    pub(crate) fn number(&self, selector: &str) -> Result<u64, Ec2Error> {
+        match selector {
             "$Default" => Ok(self.default),
             "$Latest" => Ok(self.latest()),
             digits => {
@@ -36,18 +36,23 @@ impl Template {
     }
 
     /// Writes the template.
-    pub(crate) fn show(&self, xml: &mut Xml) {
+    pub(crate) fn write_xml(&self, xml: &mut Xml) {
         xml.value("launchTemplateId", &self.id);
         xml.value("launchTemplateName", &self.name);
         xml.value("createTime", whole_seconds(self.created));
         xml.value("createdBy", format!("arn:aws:iam::{}:root", self.owner));
         xml.value("defaultVersionNumber", self.default);
         xml.value("latestVersionNumber", self.latest());
-        tags::show(xml, &self.tags);
+        tags::write_xml(xml, &self.tags);
     }
 
     /// Writes a version; `members` is its data, possibly with the resolved image.
-    pub(crate) fn show_version(&self, xml: &mut Xml, version: &TemplateVersion, members: &TemplateMembers) {
+    pub(crate) fn write_version_xml(
+        &self,
+        xml: &mut Xml,
+        version: &TemplateVersion,
+        members: &TemplateMembers,
+    ) {
         xml.value("launchTemplateId", &self.id);
         xml.value("launchTemplateName", &self.name);
         xml.value("versionNumber", version.number);
@@ -55,7 +60,7 @@ impl Template {
         xml.value("createTime", whole_seconds(version.created));
         xml.value("createdBy", format!("arn:aws:iam::{}:root", self.owner));
         xml.value("defaultVersion", version.number == self.default);
-        xml.element("launchTemplateData", |xml| template_data::show(xml, members));
+        xml.element("launchTemplateData", |xml| template_data::write_xml(xml, members));
     }
 }
 
@@ -73,8 +78,8 @@ impl Ec2Call<'_> {
             let message = format!("Invalid launch template ID: {id}");
             return Err(Ec2Error::new("InvalidLaunchTemplateId.Malformed", message));
         }
-        let found = self.region.templates.find(id).filter(|template| template.owner == self.account);
-        found.ok_or_else(|| {
+        let template = self.region.templates.find(id).filter(|template| template.owner == self.account);
+        template.ok_or_else(|| {
             let message = format!("The specified launch template, with template ID {id}, does not exist.");
             Ec2Error::new("InvalidLaunchTemplateId.NotFound", message)
         })
@@ -83,8 +88,9 @@ impl Ec2Call<'_> {
     /// Finds a template of the account by its name.
     pub(crate) fn template_named(&self, name: &str) -> Result<Arc<Template>, Ec2Error> {
         let all = self.region.templates.all().into_iter().map(|(_, template)| template);
-        let found = all.into_iter().find(|template| template.owner == self.account && template.name == name);
-        found.ok_or_else(|| {
+        let template =
+            all.into_iter().find(|template| template.owner == self.account && template.name == name);
+        template.ok_or_else(|| {
             let message =
                 format!("The specified launch template, with template name {name}, does not exist.");
             Ec2Error::new("InvalidLaunchTemplateName.NotFoundException", message)
@@ -111,12 +117,12 @@ impl Ec2Call<'_> {
         let mut members = members.clone();
         let alias = template_data::text(&members, &["ImageId"]).and_then(|image| image.strip_prefix(ALIAS));
         if let Some(name) = alias {
-            let found = parameters::value_of(self.region, self.account, name, self.now);
+            let value = parameters::value_of(self.region, self.account, name, self.now);
             let missing = || {
                 let message = format!("The parameter {name} cannot be resolved to an image");
                 Ec2Error::new("InvalidParameterValue", message)
             };
-            let image = found.ok_or_else(missing)?;
+            let image = value.ok_or_else(missing)?;
             members.insert("ImageId".to_owned(), TemplateValue::Text(image));
         }
         Ok(members)

@@ -68,12 +68,11 @@ fn read_members(params: &Params<'_>, path: &str) -> Result<TemplateMembers, Ec2E
         let path = join(path, name);
         let field = fields().get(path.as_str()).ok_or_else(|| Ec2Error::unknown(member.path()))?;
         let value = match field.kind {
-            MemberKind::Structure => TemplateValue::TemplateMembers(read_members(&member, &path)?),
+            MemberKind::Structure => TemplateValue::Members(read_members(&member, &path)?),
             MemberKind::List => {
                 let entries = params.list(name);
-                let entries = entries
-                    .iter()
-                    .map(|entry| read_members(entry, &path).map(TemplateValue::TemplateMembers));
+                let entries =
+                    entries.iter().map(|entry| read_members(entry, &path).map(TemplateValue::Members));
                 TemplateValue::List(entries.collect::<Result<_, _>>()?)
             }
             MemberKind::TextList => {
@@ -106,31 +105,31 @@ fn read_text(member: &Params<'_>, kind: MemberKind) -> Result<String, Ec2Error> 
 }
 
 /// Writes members with the names of the response.
-pub(crate) fn show(xml: &mut Xml, members: &TemplateMembers) {
-    show_members(xml, members, "");
+pub(crate) fn write_xml(xml: &mut Xml, members: &TemplateMembers) {
+    write_members(xml, members, "");
 }
 
-fn show_members(xml: &mut Xml, members: &TemplateMembers, path: &str) {
+fn write_members(xml: &mut Xml, members: &TemplateMembers, path: &str) {
     for (name, value) in members {
         let path = join(path, name);
         let list = fields().get(path.as_str()).and_then(|field| field.list);
         match (value, list) {
             (TemplateValue::Text(text), _) => xml.value(&lower_first(name), text),
-            (TemplateValue::TemplateMembers(members), _) => {
-                xml.element(&lower_first(name), |xml| show_members(xml, members, &path));
+            (TemplateValue::Members(members), _) => {
+                xml.element(&lower_first(name), |xml| write_members(xml, members, &path));
             }
             (TemplateValue::List(entries), list) => {
                 let (set, item) = list.unwrap_or(("", "item"));
-                xml.element(set, |xml| entries.iter().for_each(|entry| show_entry(xml, item, entry, &path)));
+                xml.element(set, |xml| entries.iter().for_each(|entry| write_entry(xml, item, entry, &path)));
             }
         }
     }
 }
 
-fn show_entry(xml: &mut Xml, item: &str, entry: &TemplateValue, path: &str) {
+fn write_entry(xml: &mut Xml, item: &str, entry: &TemplateValue, path: &str) {
     match entry {
         TemplateValue::Text(text) => xml.value(item, text),
-        TemplateValue::TemplateMembers(members) => xml.element(item, |xml| show_members(xml, members, path)),
+        TemplateValue::Members(members) => xml.element(item, |xml| write_members(xml, members, path)),
         // There are no lists of lists.
         TemplateValue::List(_) => {}
     }
@@ -141,7 +140,7 @@ pub(crate) fn text<'m>(members: &'m TemplateMembers, path: &[&str]) -> Option<&'
     let (first, rest) = path.split_first()?;
     match (members.get(*first)?, rest) {
         (TemplateValue::Text(text), []) => Some(text),
-        (TemplateValue::TemplateMembers(members), rest) => text_of(members, rest),
+        (TemplateValue::Members(members), rest) => text_of(members, rest),
         _ => None,
     }
 }
@@ -178,12 +177,12 @@ mod tests {
             "ImageId=ami-1&BlockDeviceMapping.1.Ebs.VolumeSize=8&NetworkInterface.1.SecurityGroupId.1=sg-1&\
              TagSpecification.1.Tag.1.Key=k&MetadataOptions.HttpTokens=required",
         );
-        let text = Xml::document("D", "urn:x", |xml| show(xml, &read.unwrap()));
-        let want = "<blockDeviceMappingSet><item><ebs><volumeSize>8</volumeSize></ebs></item></blockDeviceMappingSet>\
+        let text = Xml::document("D", "urn:x", |xml| write_xml(xml, &read.unwrap()));
+        let expected = "<blockDeviceMappingSet><item><ebs><volumeSize>8</volumeSize></ebs></item></blockDeviceMappingSet>\
              <imageId>ami-1</imageId><metadataOptions><httpTokens>required</httpTokens></metadataOptions>\
              <networkInterfaceSet><item><groupSet><groupId>sg-1</groupId></groupSet></item></networkInterfaceSet>\
              <tagSpecificationSet><item><tagSet><item><key>k</key></item></tagSet></item></tagSpecificationSet>";
-        assert!(text.contains(want), "{text}");
+        assert!(text.contains(expected), "{text}");
     }
 
     #[test]

@@ -55,13 +55,13 @@ pub(crate) fn create(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
 
 fn template_response(template: &Template, warning: Option<&Ec2Error>) -> Xml {
     let mut xml = Xml::new();
-    xml.element("launchTemplate", |xml| template.show(xml));
-    show_warning(&mut xml, warning);
+    xml.element("launchTemplate", |xml| template.write_xml(xml));
+    write_warning(&mut xml, warning);
     xml
 }
 
 /// Writes the problem of a template that was created nevertheless.
-pub(crate) fn show_warning(xml: &mut Xml, warning: Option<&Ec2Error>) {
+pub(crate) fn write_warning(xml: &mut Xml, warning: Option<&Ec2Error>) {
     if let Some(warning) = warning {
         xml.element("warning", |xml| {
             xml.items("errorSet", [warning], |xml, error| {
@@ -79,8 +79,8 @@ pub(crate) fn warning(call: &Ec2Call<'_>, members: &TemplateMembers) -> Option<E
 }
 
 fn check_name(name: &str) -> Result<(), Ec2Error> {
-    let taken = |one: char| one.is_ascii_alphanumeric() || "()./-_".contains(one);
-    if (3..=128).contains(&name.len()) && name.chars().all(taken) {
+    let allowed = |one: char| one.is_ascii_alphanumeric() || "()./-_".contains(one);
+    if (3..=128).contains(&name.len()) && name.chars().all(allowed) {
         return Ok(());
     }
     let message = "A launch template name must be between 3 and 128 characters, and may contain letters, numbers, \
@@ -151,8 +151,9 @@ pub(crate) fn modify(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     let params = call.params();
     params.text("ClientToken");
     let template = call.named_template(&params)?;
-    let word = params.non_empty("SetDefaultVersion").ok_or_else(|| Ec2Error::missing("DefaultVersion"))?;
-    let number = template.number(word)?;
+    let selector =
+        params.non_empty("SetDefaultVersion").ok_or_else(|| Ec2Error::missing("DefaultVersion"))?;
+    let number = template.number(selector)?;
     template.version(number).ok_or_else(|| no_version(number))?;
     call.commit()?;
     let mut changed = Template::clone(&template);
@@ -190,9 +191,9 @@ pub(crate) fn describe(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
         call.region.templates.all().into_iter().map(|(_, template)| template).collect();
     templates.retain(|template| is_requested(template));
     templates.retain(|template| filter::all_match(&filters, |name| field(template, name)));
-    let (shown, next) = page.paginate(templates, |template| &template.id);
+    let (page_templates, next) = page.paginate(templates, |template| &template.id);
     let mut xml = Xml::new();
-    xml.items("launchTemplates", shown, |xml, template| template.show(xml));
+    xml.items("launchTemplates", page_templates, |xml, template| template.write_xml(xml));
     xml.optional("nextToken", next);
     Ok(xml)
 }

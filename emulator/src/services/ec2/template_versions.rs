@@ -10,7 +10,7 @@ use super::pagination::{PageLimits, PageRequest};
 use super::params::Params;
 use super::template::no_version;
 use super::template_data;
-use super::template_operations::{mismatch, read_description, read_members, show_warning, token, warning};
+use super::template_operations::{mismatch, read_description, read_members, token, warning, write_warning};
 use crate::services::xml::Xml;
 use crate::state::template::{Template, TemplateMembers, TemplateVersion};
 
@@ -42,15 +42,15 @@ pub(crate) fn create(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     let params = call.params();
     let template = call.named_template(&params)?;
     let description = read_description(&params)?;
-    let given = read_members(&params)?;
+    let requested = read_members(&params)?;
     let source = params.non_empty("SourceVersion");
     let resolve = params.boolean("ResolveAlias")?.unwrap_or(false);
-    let token = token(&params, &given);
+    let token = token(&params, &requested);
     if let Some(done) = find_repeated(&template, token.as_ref())? {
         call.commit()?;
         return version_response(call, &template, done, resolve, None);
     }
-    let members = merge_source(&template, source, given)?;
+    let members = merge_source(&template, source, requested)?;
     let warning = warning(call, &members);
     call.commit()?;
     let mut changed = Template::clone(&template);
@@ -70,8 +70,8 @@ fn version_response(
 ) -> Result<Xml, Ec2Error> {
     let members = if resolve { call.resolve_image(&version.members)? } else { version.members.clone() };
     let mut xml = Xml::new();
-    xml.element("launchTemplateVersion", |xml| template.show_version(xml, version, &members));
-    show_warning(&mut xml, warning);
+    xml.element("launchTemplateVersion", |xml| template.write_version_xml(xml, version, &members));
+    write_warning(&mut xml, warning);
     Ok(xml)
 }
 
@@ -85,7 +85,7 @@ fn find_repeated<'t>(
         Some(version) if version.token.as_ref().is_some_and(|(_, before)| before != request_text) => {
             Err(mismatch())
         }
-        found => Ok(found),
+        version => Ok(version),
     }
 }
 
@@ -93,13 +93,13 @@ fn find_repeated<'t>(
 fn merge_source(
     template: &Template,
     source: Option<&str>,
-    given: TemplateMembers,
+    requested: TemplateMembers,
 ) -> Result<TemplateMembers, Ec2Error> {
-    let Some(selector) = source else { return Ok(given) };
+    let Some(selector) = source else { return Ok(requested) };
     let number = template.number(selector)?;
     let version = template.version(number).ok_or_else(|| no_version(number))?;
     let mut members = version.members.clone();
-    members.extend(given);
+    members.extend(requested);
     Ok(members)
 }
 
@@ -139,10 +139,10 @@ pub(crate) fn describe(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     rows.retain(|row| matches(&filters, row));
     rows.sort_by(|a, b| a.order.cmp(&b.order));
     rows.dedup_by(|a, b| a.order == b.order);
-    let (shown, next) = page.paginate(rows, |row| &row.order);
+    let (page_rows, next) = page.paginate(rows, |row| &row.order);
     let mut xml = Xml::new();
-    xml.items("launchTemplateVersionSet", shown, |xml, row| {
-        row.template.show_version(xml, &row.version, &row.members);
+    xml.items("launchTemplateVersionSet", page_rows, |xml, row| {
+        row.template.write_version_xml(xml, &row.version, &row.members);
     });
     xml.optional("nextToken", next);
     Ok(xml)

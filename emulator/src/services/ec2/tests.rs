@@ -82,13 +82,13 @@ impl TestRegion {
     /// Creates an image of a new snapshot and returns its id.
     fn image(&self, name: &str) -> String {
         let snapshot = self.snapshot(&snapshot_id(name), None);
-        let answer = self.request(&register(name, &snapshot)).unwrap();
-        between(&answer, "imageId")
+        let response = self.request(&register(name, &snapshot)).unwrap();
+        between(&response, "imageId")
     }
 
     fn images(&self, account: &str, more: &str) -> usize {
-        let answer = self.request_as(account, "local", &format!("Action=DescribeImages{more}")).unwrap();
-        answer.matches("<imageId>").count()
+        let response = self.request_as(account, "local", &format!("Action=DescribeImages{more}")).unwrap();
+        response.matches("<imageId>").count()
     }
 }
 
@@ -130,7 +130,7 @@ fn protection_with_a_cooldown_lasts_a_day_longer() {
     let test_region = TestRegion::new(Windows::default());
     let id = test_region.image("protected");
     let deregister = format!("Action=DeregisterImage&ImageId={id}");
-    let word = || {
+    let protection = || {
         between(
             &test_region.request(&format!("Action=DescribeImages&ImageId.1={id}")).unwrap(),
             "deregistrationProtection",
@@ -139,17 +139,17 @@ fn protection_with_a_cooldown_lasts_a_day_longer() {
     test_region
         .request(&format!("Action=EnableImageDeregistrationProtection&ImageId={id}&WithCooldown=true"))
         .unwrap();
-    assert_eq!(word(), "enabled-with-cooldown");
+    assert_eq!(protection(), "enabled-with-cooldown");
     test_region.clock.advance(DAY * 7);
     assert_eq!(test_region.code(&deregister), "OperationNotPermitted");
     test_region.request(&format!("Action=DisableImageDeregistrationProtection&ImageId={id}")).unwrap();
-    assert_eq!(word(), "disabled-with-cooldown");
+    assert_eq!(protection(), "disabled-with-cooldown");
     test_region.clock.advance(Duration::from_secs(24 * 3600 - 1));
     // Disabling the protection again does not restart the cooldown.
     test_region.request(&format!("Action=DisableImageDeregistrationProtection&ImageId={id}")).unwrap();
     assert_eq!(test_region.code(&deregister), "OperationNotPermitted");
     test_region.clock.advance(Duration::from_secs(1));
-    assert_eq!(word(), "disabled");
+    assert_eq!(protection(), "disabled");
     assert_eq!(test_region.code(&deregister), "ok");
 }
 
@@ -168,8 +168,8 @@ fn a_deprecated_image_is_hidden_from_other_accounts_unless_requested() {
     assert_eq!(test_region.images(OTHER, "&IncludeDeprecated=true"), 1);
     assert_eq!(test_region.images(OTHER, &format!("&ImageId.1={id}")), 1);
     assert_eq!(test_region.images(ACCOUNT, ""), 1);
-    let shown = test_region.request("Action=DescribeImages").unwrap();
-    assert_eq!(between(&shown, "deprecationTime"), "2026-12-01T00:00:00.000Z");
+    let response = test_region.request("Action=DescribeImages").unwrap();
+    assert_eq!(between(&response, "deprecationTime"), "2026-12-01T00:00:00.000Z");
 }
 
 #[test]
@@ -178,16 +178,17 @@ fn a_copy_is_pending_and_then_available() {
     let test_region = TestRegion::new(windows);
     let id = test_region.image("source");
     let copy = format!("Action=CopyImage&Name=copied&SourceImageId={id}&SourceRegion=local");
-    let there = |text: &str| test_region.request_as(ACCOUNT, "local-2", text).unwrap();
-    let copied = between(&there(&copy), "imageId");
-    let state = || between(&there(&format!("Action=DescribeImages&ImageId.1={copied}")), "imageState");
-    let snapshot = || between(&there("Action=DescribeSnapshots&Owner.1=self"), "status");
+    let in_second_region = |text: &str| test_region.request_as(ACCOUNT, "local-2", text).unwrap();
+    let copied = between(&in_second_region(&copy), "imageId");
+    let state =
+        || between(&in_second_region(&format!("Action=DescribeImages&ImageId.1={copied}")), "imageState");
+    let snapshot = || between(&in_second_region("Action=DescribeSnapshots&Owner.1=self"), "status");
     assert_eq!((state(), snapshot()), ("pending".to_owned(), "pending".to_owned()));
     let share = format!("Action=ModifyImageAttribute&ImageId={copied}&LaunchPermission.Add.1.UserId={OTHER}");
     assert_eq!(test_region.request_as(ACCOUNT, "local-2", &share).unwrap_err().code, "IncorrectState");
     test_region.clock.advance(Duration::from_secs(5));
     assert_eq!((state(), snapshot()), ("available".to_owned(), "completed".to_owned()));
-    there(&share);
+    in_second_region(&share);
 }
 
 #[test]
@@ -195,7 +196,7 @@ fn encryption_of_copies_follows_the_matrix() {
     let test_region = TestRegion::new(Windows::default());
     let plain = test_region.snapshot(&snapshot_id("plain"), None);
     let own = test_region.snapshot(&snapshot_id("own"), Some("arn:aws:kms:local:123456789012:key/mine"));
-    let here = crate::state::account_settings::default_ebs_key_arn("local", ACCOUNT);
+    let own_key = crate::state::account_settings::default_ebs_key_arn("local", ACCOUNT);
     let named = "arn:aws:kms:local:123456789012:key/k-1";
     let default = "arn:aws:kms:local:123456789012:key/d-1";
     let key_of = |source: &str, more: &str| {
@@ -208,11 +209,11 @@ fn encryption_of_copies_follows_the_matrix() {
     };
     for (source, more, key) in [
         (&plain, "", ""),
-        (&plain, "&Encrypted=true", here.as_str()),
+        (&plain, "&Encrypted=true", own_key.as_str()),
         (&plain, "&Encrypted=true&KmsKeyId=k-1", named),
-        (&own, "", here.as_str()),
+        (&own, "", own_key.as_str()),
         // Encryption is permanent, whatever the request specifies.
-        (&own, "&Encrypted=false", here.as_str()),
+        (&own, "&Encrypted=false", own_key.as_str()),
         (&own, "&Encrypted=true&KmsKeyId=k-1", named),
     ] {
         assert_eq!(key_of(source, more), key, "{source} {more}");
@@ -264,12 +265,13 @@ fn public_snapshots_hide_where_all_sharing_is_blocked() {
     test_region
         .request(&format!("Action=ModifySnapshotAttribute&SnapshotId={id}&OperationType=add&UserGroup.1=all"))
         .unwrap();
-    let seen = || test_region.request_as(OTHER, "local", "Action=DescribeSnapshots").unwrap().contains(&id);
-    assert!(seen());
+    let is_visible =
+        || test_region.request_as(OTHER, "local", "Action=DescribeSnapshots").unwrap().contains(&id);
+    assert!(is_visible());
     test_region.request("Action=EnableSnapshotBlockPublicAccess&State=block-new-sharing").unwrap();
-    assert!(seen());
+    assert!(is_visible());
     test_region.request("Action=EnableSnapshotBlockPublicAccess&State=block-all-sharing").unwrap();
-    assert!(!seen());
+    assert!(!is_visible());
 }
 
 #[test]
@@ -297,7 +299,7 @@ fn everything_is_there_after_opening_again() {
 }
 
 /// For every operation the parameters of a request that would succeed.
-fn good_requests(test_region: &TestRegion) -> Vec<(&'static str, String)> {
+fn valid_requests(test_region: &TestRegion) -> Vec<(&'static str, String)> {
     let image = test_region.image("good");
     let snapshot = snapshot_id("good");
     test_region
@@ -313,7 +315,7 @@ fn good_requests(test_region: &TestRegion) -> Vec<(&'static str, String)> {
     let of_tags = format!("&ResourceId.1={image}&Tag.1.Key=k");
     let template = "&LaunchTemplateName=good";
     let permission = "&Attribute=createVolumePermission";
-    let mut good = vec![
+    let mut requests = vec![
         ("CopyImage", format!("&Name=copy&SourceImageId={image}&SourceRegion=local")),
         ("CopySnapshot", format!("&SourceSnapshotId={snapshot}&SourceRegion=local")),
         ("CreateLaunchTemplate", "&LaunchTemplateName=other&LaunchTemplateData.ImageId=ami-1".to_owned()),
@@ -339,26 +341,26 @@ fn good_requests(test_region: &TestRegion) -> Vec<(&'static str, String)> {
         ("ResetSnapshotAttribute", format!("{of_snapshot}{permission}")),
     ];
     let register = register("new", &snapshot);
-    good.push((
+    requests.push((
         "RegisterImage",
         register.strip_prefix("Action=RegisterImage").unwrap_or_default().to_owned(),
     ));
-    let known: Vec<_> = good.iter().map(|(name, _)| *name).collect();
+    let known: Vec<_> = requests.iter().map(|(name, _)| *name).collect();
     for (name, _) in OPERATIONS.iter().filter(|(name, _)| !known.contains(name)) {
         let of_one = ["DeregisterImage", "DisableImage", "EnableImageDeregistrationProtection"]
             .contains(name)
             || ["DisableImageDeprecation", "DisableImageDeregistrationProtection"].contains(name);
-        good.push((name, if of_one { of_image.clone() } else { String::new() }));
+        requests.push((name, if of_one { of_image.clone() } else { String::new() }));
     }
-    good.retain(|(name, _)| *name != "EnableImage");
-    good
+    requests.retain(|(name, _)| *name != "EnableImage");
+    requests
 }
 
 #[test]
 fn every_operation_knows_its_parameters_and_dry_runs() {
     let test_region = TestRegion::new(Windows::default());
-    let good = good_requests(&test_region);
-    assert_eq!(good.len() + 1, OPERATIONS.len());
+    let requests = valid_requests(&test_region);
+    assert_eq!(requests.len() + 1, OPERATIONS.len());
     let all = || {
         let region = test_region.state.region("local").unwrap();
         let snapshots: Vec<_> = region.snapshots.all().iter().map(|one| format!("{one:?}")).collect();
@@ -370,7 +372,7 @@ fn every_operation_knows_its_parameters_and_dry_runs() {
         )
     };
     let before = all();
-    for (name, more) in &good {
+    for (name, more) in &requests {
         assert_eq!(
             test_region.code(&format!("Action={name}{more}&DryRun=true")),
             "DryRunOperation",

@@ -5,12 +5,12 @@
 
 use super::errors::Ec2Error;
 use super::params::Params;
-use crate::state::device::{NewVolume, VolumeKind};
+use crate::state::device::{VolumeSpec, VolumeType};
 
 /// The volume parameters of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct VolumeRequest {
-    kind: VolumeKind,
+    kind: VolumeType,
     size: Option<i64>,
     iops: Option<i64>,
     throughput: Option<i64>,
@@ -18,9 +18,9 @@ pub(crate) struct VolumeRequest {
 
 const KINDS: [&str; 7] = ["standard", "io1", "io2", "gp2", "gp3", "st1", "sc1"];
 
-impl VolumeKind {
-    fn of(word: &str) -> Self {
-        match word {
+impl VolumeType {
+    fn of(name: &str) -> Self {
+        match name {
             "standard" => Self::Standard,
             "io1" => Self::Io1,
             "io2" => Self::Io2,
@@ -56,7 +56,7 @@ impl VolumeKind {
 
 /// Parses `VolumeType`, `VolumeSize`, `Iops` and `Throughput`.
 pub(crate) fn read(ebs: &Params<'_>) -> Result<VolumeRequest, Ec2Error> {
-    let kind = ebs.one_of("VolumeType", &KINDS)?.map_or(VolumeKind::Gp2, VolumeKind::of);
+    let kind = ebs.one_of("VolumeType", &KINDS)?.map_or(VolumeType::Gp2, VolumeType::of);
     Ok(VolumeRequest {
         kind,
         size: ebs.number("VolumeSize")?,
@@ -67,14 +67,14 @@ pub(crate) fn read(ebs: &Params<'_>) -> Result<VolumeRequest, Ec2Error> {
 
 impl VolumeRequest {
     /// The volume, by default with the size of the snapshot; an error if a limit is violated.
-    pub(crate) fn sized(&self, snapshot: Option<i64>) -> Result<NewVolume, Ec2Error> {
+    pub(crate) fn sized(&self, snapshot: Option<i64>) -> Result<VolumeSpec, Ec2Error> {
         let Some(size) = self.size.or(snapshot) else {
             return Err(Ec2Error::missing("size or snapshotId"));
         };
         self.check_size(size)?;
         let iops = self.checked_iops(size)?;
         let throughput = self.checked_throughput(iops)?;
-        Ok(NewVolume { kind: self.kind, size, iops, throughput })
+        Ok(VolumeSpec { kind: self.kind, size, iops, throughput })
     }
 
     fn check_size(&self, size: i64) -> Result<(), Ec2Error> {
@@ -113,16 +113,16 @@ impl VolumeRequest {
         }
         // The baseline IOPS are allowed on a volume of any size.
         if self.iops.is_some_and(|iops| iops > min) && iops > size * ratio {
-            let have = iops as f64 / size as f64;
+            let ratio_of_request = iops as f64 / size as f64;
             return Err(value(format!(
-                "Iops to volume size ratio of {have:.6} is too high; maximum is {ratio}."
+                "Iops to volume size ratio of {ratio_of_request:.6} is too high; maximum is {ratio}."
             )));
         }
         Ok(Some(iops))
     }
 
     fn checked_throughput(&self, iops: Option<i64>) -> Result<Option<i64>, Ec2Error> {
-        if self.kind != VolumeKind::Gp3 {
+        if self.kind != VolumeType::Gp3 {
             return match self.throughput {
                 None => Ok(None),
                 Some(_) => Err(unsupported("throughput", self.kind.name())),
@@ -137,9 +137,9 @@ impl VolumeRequest {
         }
         let iops = iops.unwrap_or(3000);
         if throughput * 4 > iops {
-            let have = throughput as f64 / iops as f64;
+            let ratio_of_request = throughput as f64 / iops as f64;
             return Err(value(format!(
-                "Throughput to iops ratio of {have:.6} is too high; maximum is 0.250000."
+                "Throughput to iops ratio of {ratio_of_request:.6} is too high; maximum is 0.250000."
             )));
         }
         Ok(Some(throughput))
@@ -159,7 +159,7 @@ mod tests {
     use super::super::params::ParamNode;
     use super::*;
 
-    fn sized(text: &str, snapshot: Option<i64>) -> Result<NewVolume, Ec2Error> {
+    fn sized(text: &str, snapshot: Option<i64>) -> Result<VolumeSpec, Ec2Error> {
         let node = ParamNode::read(form_urlencoded::parse(text.as_bytes())).unwrap();
         read(&node.params())?.sized(snapshot)
     }
@@ -167,17 +167,17 @@ mod tests {
     #[test]
     fn defaults_are_those_of_a_minimal_register() {
         let volume = sized("", Some(7)).unwrap();
-        assert_eq!(volume, NewVolume { kind: VolumeKind::Gp2, size: 7, iops: None, throughput: None });
+        assert_eq!(volume, VolumeSpec { kind: VolumeType::Gp2, size: 7, iops: None, throughput: None });
         let volume = sized("VolumeType=gp3&VolumeSize=9", Some(7)).unwrap();
         assert_eq!(
             volume,
-            NewVolume { kind: VolumeKind::Gp3, size: 9, iops: Some(3000), throughput: Some(125) }
+            VolumeSpec { kind: VolumeType::Gp3, size: 9, iops: Some(3000), throughput: Some(125) }
         );
     }
 
     #[test]
     fn limits_of_each_kind() {
-        for (text, want) in [
+        for (text, expected) in [
             ("VolumeType=gp3&VolumeSize=65536", "ok"),
             ("VolumeType=gp3&VolumeSize=65537", "InvalidParameterValue"),
             ("VolumeType=gp3&VolumeSize=0", "InvalidParameterValue"),
@@ -207,7 +207,7 @@ mod tests {
             ("VolumeType=gp3", "MissingParameter"),
         ] {
             let code = sized(text, None).map_or_else(|error| error.code, |_| "ok".to_owned());
-            assert_eq!(code, want, "{text}");
+            assert_eq!(code, expected, "{text}");
         }
     }
 }

@@ -71,15 +71,15 @@ pub(super) fn list(call: &JsonCall<'_>) -> Result<Value, JsonError> {
     let of = input.key_id.map(|key| keys::find(call, &key)).transpose()?.map(|(id, _)| id);
     let ebs = keys::find(call, keys::EBS_ALIAS).map(|(id, _)| (keys::EBS_ALIAS.to_owned(), id, None))?;
     let all = call.region.aliases.all();
-    let mut ours: Vec<_> = all
+    let mut owned: Vec<_> = all
         .iter()
         .filter(|(_, alias)| alias.owner == call.account)
         .map(|(_, alias)| (alias.name.clone(), alias.key.clone(), Some(alias.changed.seconds())))
         .chain([ebs])
         .filter(|(_, key, _)| of.as_ref().is_none_or(|of| of == key))
         .collect();
-    ours.sort_by(|one, other| one.0.cmp(&other.0));
-    let (page, next) = input.page.of(ours, |(name, ..)| name.clone())?;
+    owned.sort_by(|one, other| one.0.cmp(&other.0));
+    let (page, next) = input.page.of(owned, |(name, ..)| name.clone())?;
     let metadata = page.iter().map(|(name, key, changed)| {
         let mut metadata = json!({
             "AliasName": name,
@@ -95,8 +95,8 @@ pub(super) fn list(call: &JsonCall<'_>) -> Result<Value, JsonError> {
 }
 
 fn put(call: &JsonCall<'_>, name: &str, input: AliasInput) -> Result<Value, JsonError> {
-    let (key, found) = keys::find(call, &input.target_key_id)?;
-    keys::check_owned(call, &key, &found)?;
+    let (key, key_record) = keys::find(call, &input.target_key_id)?;
+    keys::check_owned(call, &key, &key_record)?;
     let alias = Alias { name: input.alias_name, owner: call.account.to_owned(), key, changed: call.now };
     call.region.aliases.put(name, alias)?;
     Ok(json!({}))

@@ -96,9 +96,9 @@ pub(super) fn set_enabled(call: &JsonCall<'_>, on: bool) -> Result<Value, JsonEr
 pub(super) fn list(call: &JsonCall<'_>) -> Result<Value, JsonError> {
     let page: KeyPage = call.read()?;
     let all = call.region.keys.all();
-    let ours: Vec<_> =
+    let owned: Vec<_> =
         all.into_iter().filter(|(_, key)| key.owner == call.account).map(|(id, _)| id).collect();
-    let (ids, next) = page.of(ours, String::clone)?;
+    let (ids, next) = page.of(owned, String::clone)?;
     let keys: Vec<_> =
         ids.iter().map(|id| json!({ "KeyId": id, "KeyArn": arn(call, call.account, id) })).collect();
     Ok(list_response("Keys", &keys, next))
@@ -118,11 +118,11 @@ impl KeyPage {
 
 /// A response with a page of a list.
 pub(super) fn list_response(name: &str, entries: &[Value], next: Option<String>) -> Value {
-    let mut answer = json!({ name: entries, "Truncated": next.is_some() });
+    let mut response = json!({ name: entries, "Truncated": next.is_some() });
     if let Some(next) = next {
-        answer["NextMarker"] = next.into();
+        response["NextMarker"] = next.into();
     }
-    answer
+    response
 }
 
 /// Finds a key by its id, its ARN, an alias or the ARN of an alias. A key of another account needs an ARN.

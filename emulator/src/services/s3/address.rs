@@ -31,8 +31,8 @@ impl Address {
         if key.len() > MAX_KEY {
             return Err(S3Error::new(400, "KeyTooLongError", "Your key is too long"));
         }
-        let filled = |text: String| (!text.is_empty()).then_some(text);
-        Ok(Self { bucket: filled(bucket), key: filled(key) })
+        let non_empty = |text: String| (!text.is_empty()).then_some(text);
+        Ok(Self { bucket: non_empty(bucket), key: non_empty(key) })
     }
 }
 

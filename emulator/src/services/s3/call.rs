@@ -71,20 +71,21 @@ impl<'c> S3Call<'c> {
     /// A numeric query parameter.
     pub(crate) fn number(&self, name: &str) -> Result<Option<u64>, S3Error> {
         let Some(text) = self.query(name) else { return Ok(None) };
-        let wrong = |_| S3Error::argument(format!("Provided {name} not an integer or within integer range"));
-        text.parse().map(Some).map_err(wrong)
+        let invalid =
+            |_| S3Error::argument(format!("Provided {name} not an integer or within integer range"));
+        text.parse().map(Some).map_err(invalid)
     }
 
     /// A bucket in this region that belongs to the account.
     pub(crate) fn bucket(&self, name: &str) -> Result<Arc<Bucket>, S3Error> {
-        let Some(found) = self.region.object_store.buckets.find(name) else {
+        let Some(bucket) = self.region.object_store.buckets.find(name) else {
             return Err(match self.state.find_bucket(name)? {
                 None => S3Error::no_bucket(),
                 Some((region, _)) => wrong_region(region),
             });
         };
-        if found.owner == self.account {
-            Ok(found)
+        if bucket.owner == self.account {
+            Ok(bucket)
         } else {
             Err(S3Error::new(403, "AccessDenied", "Access Denied"))
         }
@@ -140,11 +141,11 @@ pub(crate) fn check_tags(tags: &BTreeMap<String, String>) -> Result<(), S3Error>
     if tags.len() > 10 {
         return Err(S3Error::new(400, "BadRequest", "Object tags cannot be greater than 10"));
     }
-    let wrong = tags.iter().find(|(key, value)| {
+    let invalid = tags.iter().find(|(key, value)| {
         let reserved = key.to_ascii_lowercase().starts_with("aws:");
         reserved || !(1..=128).contains(&key.chars().count()) || value.chars().count() > 256
     });
-    match wrong {
+    match invalid {
         None => Ok(()),
         Some((key, _)) => Err(S3Error::new(400, "InvalidTag", format!("The tag {key} is invalid"))),
     }

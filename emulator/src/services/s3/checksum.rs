@@ -43,8 +43,8 @@ impl Algorithm {
     }
 
     /// The algorithm with this name, in any case.
-    pub(crate) fn named(word: &str) -> Option<Self> {
-        ALL.into_iter().find(|one| one.as_str().eq_ignore_ascii_case(word))
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        ALL.into_iter().find(|one| one.as_str().eq_ignore_ascii_case(name))
     }
 
     /// The algorithm with this header.

@@ -87,7 +87,7 @@ pub(crate) fn list(call: &S3Call<'_>, bucket: &str, form: ListVersion) -> Result
         let owner =
             (form == ListVersion::V1 || call.query("fetch-owner") == Some("true")).then_some(call.account);
         for row in &rows {
-            show(xml, row, owner, name);
+            write_row(xml, row, owner, name);
         }
     });
     Ok(super::xml(body))
@@ -118,7 +118,7 @@ fn fold(objects: Vec<(String, Arc<StoredObject>)>, prefix: &str, delimiter: &str
     rows
 }
 
-fn show(xml: &mut Xml, row: &ListRow, owner: Option<&str>, name: impl Fn(&str) -> String) {
+fn write_row(xml: &mut Xml, row: &ListRow, owner: Option<&str>, name: impl Fn(&str) -> String) {
     match row {
         ListRow::Prefix(prefix) => xml.element("CommonPrefixes", |xml| xml.value("Prefix", name(prefix))),
         ListRow::Key(key, object) => xml.element("Contents", |xml| {

@@ -26,9 +26,9 @@ const MIN_PART: u64 = 5 << 20;
 pub(crate) fn create(call: &S3Call<'_>, bucket: &str, key: &str) -> Result<Response, S3Error> {
     call.bucket(bucket)?;
     let unknown =
-        |word: &str| S3Error::argument(format!("Checksum algorithm provided is unsupported: {word}"));
-    let word = call.header("x-amz-checksum-algorithm");
-    let algorithm = word.map(|word| Algorithm::named(word).ok_or_else(|| unknown(word))).transpose()?;
+        |name: &str| S3Error::argument(format!("Checksum algorithm provided is unsupported: {name}"));
+    let name = call.header("x-amz-checksum-algorithm");
+    let algorithm = name.map(|name| Algorithm::named(name).ok_or_else(|| unknown(name))).transpose()?;
     let scope = match call.header("x-amz-checksum-type") {
         Some("FULL_OBJECT") => Some(ChecksumScope::FullObject),
         Some("COMPOSITE") => Some(ChecksumScope::Composite),
@@ -69,8 +69,8 @@ pub(crate) fn find(
 ) -> Result<(String, std::sync::Arc<MultipartUpload>), S3Error> {
     call.bucket(bucket)?;
     let name = object_name(bucket, upload_id(call)?);
-    let found = call.region.object_store.uploads.find(&name).filter(|upload| upload.key == key);
-    found.map(|upload| (name, upload)).ok_or_else(S3Error::no_upload)
+    let upload = call.region.object_store.uploads.find(&name).filter(|upload| upload.key == key);
+    upload.map(|upload| (name, upload)).ok_or_else(S3Error::no_upload)
 }
 
 /// The part number of a request.
@@ -279,16 +279,16 @@ pub(crate) fn parts(call: &S3Call<'_>, bucket: &str, key: &str) -> Result<Respon
     let rest = upload.parts.iter().filter(|(number, _)| u64::from(**number) > after);
     let rest: Vec<_> = rest.collect();
     let truncated = rest.len() > max;
-    let shown = &rest[..rest.len().min(max)];
+    let page = &rest[..rest.len().min(max)];
     Ok(xml(Xml::document("ListPartsResult", NAMESPACE, |xml| {
         xml.value("Bucket", bucket);
         xml.value("Key", key);
         xml.value("UploadId", upload_id(call).unwrap_or_default());
         xml.value("PartNumberMarker", after);
-        xml.optional("NextPartNumberMarker", shown.last().map(|(number, _)| number));
+        xml.optional("NextPartNumberMarker", page.last().map(|(number, _)| number));
         xml.value("MaxParts", max);
         xml.value("IsTruncated", truncated);
-        for (number, part) in shown {
+        for (number, part) in page {
             xml.element("Part", |xml| {
                 xml.value("PartNumber", number);
                 xml.value("LastModified", part.modified.iso());

@@ -81,14 +81,14 @@ pub(crate) async fn receive(call: &S3Call<'_>, incoming: RequestBody) -> Result<
 /// Receives a document.
 pub(crate) async fn document(call: &S3Call<'_>, incoming: RequestBody) -> Result<String, S3Error> {
     let mut bytes = Vec::new();
-    let keep = |part: &[u8]| {
+    let append = |part: &[u8]| {
         if bytes.len() + part.len() > MAX_DOCUMENT {
             return Err(S3Error::malformed_xml());
         }
         bytes.extend_from_slice(part);
         Ok(())
     };
-    read_body(call, incoming, keep).await?;
+    read_body(call, incoming, append).await?;
     String::from_utf8(bytes).map_err(|_| S3Error::malformed_xml())
 }
 
@@ -154,8 +154,8 @@ impl BodyDigests {
 }
 
 fn chunk_decoder(call: &S3Call<'_>) -> Option<ChunkDecoder> {
-    let word = call.header("x-amz-content-sha256").unwrap_or_default();
-    match word {
+    let name = call.header("x-amz-content-sha256").unwrap_or_default();
+    match name {
         "STREAMING-UNSIGNED-PAYLOAD-TRAILER" => Some(ChunkDecoder::new(None)),
         "STREAMING-AWS4-HMAC-SHA256-PAYLOAD" | "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER" => {
             Some(ChunkDecoder::new(Some(call.seed.clone())))
@@ -219,8 +219,8 @@ impl ExpectedBody {
         }
         match self.value.as_ref().or(trailer) {
             Some(declared) if declared != sum => {
-                let word = self.algorithm.as_str();
-                let message = format!("The {word} you specified did not match the calculated checksum.");
+                let name = self.algorithm.as_str();
+                let message = format!("The {name} you specified did not match the calculated checksum.");
                 Err(S3Error::new(400, "BadDigest", message))
             }
             _ => Ok(()),

@@ -41,7 +41,7 @@ pub(crate) enum FilterUse {
 #[derive(Debug)]
 pub(crate) struct ParameterFilter {
     key: String,
-    how: FilterMatch,
+    comparison: FilterMatch,
     values: Vec<String>,
 }
 
@@ -71,7 +71,7 @@ fn one(input: &FilterInput, filter_use: FilterUse) -> Result<ParameterFilter, Js
         let message = format!("The specified key isn't valid: {key}");
         return Err(JsonError::new("InvalidFilterKey", message));
     }
-    let how = match (key, input.option.as_deref()) {
+    let comparison = match (key, input.option.as_deref()) {
         ("Path", None | Some("OneLevel")) => FilterMatch::OneLevel,
         ("Path", Some("Recursive")) => FilterMatch::Recursive,
         ("Name", Some("Contains")) => FilterMatch::Contains,
@@ -84,7 +84,7 @@ fn one(input: &FilterInput, filter_use: FilterUse) -> Result<ParameterFilter, Js
     if values.is_empty() && !key.starts_with("tag:") {
         return Err(JsonError::new("InvalidFilterValue", format!("The filter {key} has no values")));
     }
-    Ok(ParameterFilter { key: key.to_owned(), how, values })
+    Ok(ParameterFilter { key: key.to_owned(), comparison, values })
 }
 
 fn wrong_option(input: &FilterInput) -> JsonError {
@@ -98,8 +98,9 @@ impl ParameterFilter {
         let latest = parameter.visible_versions(now).next_back();
         match self.key.as_str() {
             "Path" => {
-                let below =
-                    |path: &String| is_below(&parameter.name, path, self.how == FilterMatch::Recursive);
+                let below = |path: &String| {
+                    is_below(&parameter.name, path, self.comparison == FilterMatch::Recursive)
+                };
                 self.values.iter().any(below)
             }
             "Name" => self.any(&parameter.name) || self.any(parameter.name.trim_start_matches('/')),
@@ -117,11 +118,11 @@ impl ParameterFilter {
         }
     }
 
-    fn any(&self, have: &str) -> bool {
-        self.values.iter().any(|value| match self.how {
-            FilterMatch::BeginsWith => have.starts_with(value.as_str()),
-            FilterMatch::Contains => have.contains(value.as_str()),
-            FilterMatch::Equals | FilterMatch::OneLevel | FilterMatch::Recursive => have == value,
+    fn any(&self, value_of_field: &str) -> bool {
+        self.values.iter().any(|value| match self.comparison {
+            FilterMatch::BeginsWith => value_of_field.starts_with(value.as_str()),
+            FilterMatch::Contains => value_of_field.contains(value.as_str()),
+            FilterMatch::Equals | FilterMatch::OneLevel | FilterMatch::Recursive => value_of_field == value,
         })
     }
 }
@@ -152,12 +153,12 @@ pub(crate) fn is_below(name: &str, path: &str, anywhere: bool) -> bool {
 /// All visible parameters of the account, sorted by name.
 pub(crate) fn visible_parameters(call: &JsonCall<'_>) -> Vec<Arc<StoredParameter>> {
     let all = call.region.parameters.all().into_iter().map(|(_, parameter)| parameter);
-    let seen = |parameter: &Arc<StoredParameter>| {
+    let visible = |parameter: &Arc<StoredParameter>| {
         parameter.owner == call.account && parameter.visible_versions(call.now).next().is_some()
     };
-    let mut found: Vec<_> = all.filter(seen).collect();
-    found.sort_by(|a, b| a.name.cmp(&b.name));
-    found
+    let mut parameters: Vec<_> = all.filter(visible).collect();
+    parameters.sort_by(|a, b| a.name.cmp(&b.name));
+    parameters
 }
 
 /// `DescribeParameters`.
@@ -182,11 +183,12 @@ pub(crate) fn describe_parameters(call: &JsonCall<'_>) -> Result<Value, JsonErro
         inputs.push(FilterInput { key: old.key, option, values: Some(old.values) });
     }
     let filters = read(&inputs, FilterUse::Describe)?;
-    let mut found = visible_parameters(call);
-    found.retain(|parameter| filters.iter().all(|filter| filter.matches(parameter, call.now)));
+    let mut parameters = visible_parameters(call);
+    parameters.retain(|parameter| filters.iter().all(|filter| filter.matches(parameter, call.now)));
     let page = (input.max_results, input.next_token.as_deref());
-    let (shown, next) = call::paginate(found, page, 50, |parameter| parameter.name.clone())?;
-    let list: Vec<Value> = shown.iter().filter_map(|parameter| one_described(call, parameter)).collect();
+    let (page_parameters, next) = call::paginate(parameters, page, 50, |parameter| parameter.name.clone())?;
+    let list: Vec<Value> =
+        page_parameters.iter().filter_map(|parameter| one_described(call, parameter)).collect();
     Ok(with_token(json!({"Parameters": list}), next))
 }
 

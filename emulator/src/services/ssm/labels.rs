@@ -24,12 +24,12 @@ pub(crate) fn label(call: &JsonCall<'_>) -> Result<Value, JsonError> {
     let _guard = call.lock_region();
     let input: LabelInput = call.read()?;
     let (mut parameter, number) = parameter(call, &input)?;
-    let (good, invalid): (Vec<_>, Vec<_>) = input.labels.into_iter().partition(|label| is_label(label));
+    let (valid, invalid): (Vec<_>, Vec<_>) = input.labels.into_iter().partition(|label| is_label(label));
     for version in &mut parameter.versions {
-        version.labels.retain(|label| !good.contains(label));
+        version.labels.retain(|label| !valid.contains(label));
     }
     let version = version(&mut parameter, number)?;
-    version.labels.extend(good);
+    version.labels.extend(valid);
     if version.labels.len() > MAX_LABELS {
         let message = "A parameter version can have a maximum of ten labels.";
         return Err(JsonError::new("ParameterVersionLabelLimitExceeded", message));
@@ -61,16 +61,16 @@ fn parameter(call: &JsonCall<'_>, input: &LabelInput) -> Result<(StoredParameter
 }
 
 fn version(parameter: &mut StoredParameter, number: u64) -> Result<&mut ParameterVersion, JsonError> {
-    let found = parameter.versions.iter_mut().find(|version| version.number == number);
-    found.ok_or_else(|| JsonError::new("ParameterVersionNotFound", format!("There is no version {number}")))
+    let version = parameter.versions.iter_mut().find(|version| version.number == number);
+    version.ok_or_else(|| JsonError::new("ParameterVersionNotFound", format!("There is no version {number}")))
 }
 
 /// Whether a label is valid: letters, digits and `._-`, not beginning with a digit, `aws` or `ssm`.
 fn is_label(label: &str) -> bool {
     let lower = label.to_ascii_lowercase();
-    let taken = |one: char| one.is_ascii_alphanumeric() || "._-".contains(one);
+    let allowed = |one: char| one.is_ascii_alphanumeric() || "._-".contains(one);
     (1..=100).contains(&label.len())
-        && label.chars().all(taken)
+        && label.chars().all(allowed)
         && !label.starts_with(|one: char| one.is_ascii_digit())
         && !lower.starts_with("aws")
         && !lower.starts_with("ssm")

@@ -21,15 +21,15 @@ impl StoredParameter {
         selector: Option<&str>,
         now: Timestamp,
     ) -> Result<&ParameterVersion, JsonError> {
-        let mut shown = self.visible_versions(now);
+        let mut visible = self.visible_versions(now);
         let Some(selector) = selector else {
-            return shown.next_back().ok_or_else(super::not_found);
+            return visible.next_back().ok_or_else(super::not_found);
         };
         let selected = |version: &&ParameterVersion| match selector.parse::<u64>() {
             Ok(number) => version.number == number,
             Err(_) => version.labels.contains(selector),
         };
-        shown.find(selected).ok_or_else(|| {
+        visible.find(selected).ok_or_else(|| {
             let message = format!(
                 "Systems Manager could not find version {selector} of {}. Verify the version and try again.",
                 self.name
@@ -63,12 +63,14 @@ pub(crate) fn find(
     now: Timestamp,
 ) -> Result<std::sync::Arc<StoredParameter>, JsonError> {
     let table = &region.parameters;
-    let found = table.find(&parameter_key(account, name));
-    let found = found.or_else(|| {
+    let parameter = table.find(&parameter_key(account, name));
+    let parameter = parameter.or_else(|| {
         let plain = name.strip_prefix('/').filter(|rest| !rest.contains('/'))?;
         table.find(&parameter_key(account, plain))
     });
-    found.filter(|parameter| parameter.visible_versions(now).next().is_some()).ok_or_else(super::not_found)
+    parameter
+        .filter(|parameter| parameter.visible_versions(now).next().is_some())
+        .ok_or_else(super::not_found)
 }
 
 /// The value for the reference `resolve:ssm:NAME`.

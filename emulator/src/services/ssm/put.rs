@@ -64,10 +64,10 @@ pub(crate) fn put_parameter(call: &JsonCall<'_>) -> Result<Value, JsonError> {
     };
     let tier = tier(&input, old.as_deref())?;
     let number = parameter.versions.last().map_or(1, |version| version.number + 1);
-    let answer = json!({"Version": number, "Tier": tier});
+    let response = json!({"Version": number, "Tier": tier});
     let is_image = parameter.data_type == IMAGE;
     if is_image && !image_exists(call, &input.value) {
-        return Ok(answer);
+        return Ok(response);
     }
     let lag = if is_image { call.state.config.windows.task } else { std::time::Duration::ZERO };
     let key = (parameter.kind == "SecureString")
@@ -84,13 +84,13 @@ pub(crate) fn put_parameter(call: &JsonCall<'_>) -> Result<Value, JsonError> {
     });
     drop_oldest_version(&mut parameter)?;
     call.region.parameters.put(&parameter_key(call.account, &input.name), parameter)?;
-    Ok(answer)
+    Ok(response)
 }
 
 /// Checks a parameter name.
 fn check_name(name: &str) -> Result<(), JsonError> {
-    let taken = |one: char| one.is_ascii_alphanumeric() || "_.-/".contains(one);
-    if name.is_empty() || !name.chars().all(taken) || name.contains("//") || name.ends_with('/') {
+    let allowed = |one: char| one.is_ascii_alphanumeric() || "_.-/".contains(one);
+    if name.is_empty() || !name.chars().all(allowed) || name.contains("//") || name.ends_with('/') {
         return Err(JsonError::validation(
             "Parameter name must be a fully qualified name, and may contain letters, numbers and the symbols . - _ /",
         ));
@@ -206,8 +206,8 @@ fn tier(input: &PutInput, old: Option<&StoredParameter>) -> Result<String, JsonE
 fn image_exists(call: &JsonCall<'_>, value: &str) -> bool {
     let image = call.region.images.find(value);
     image.is_some_and(|image| {
-        let seen = image.owner == call.account || image.grants.allows(call.account);
-        seen && image.state(call.now) == ImageState::Available
+        let can_use = image.owner == call.account || image.grants.allows(call.account);
+        can_use && image.state(call.now) == ImageState::Available
     })
 }
 

@@ -32,24 +32,24 @@ pub(crate) fn one_parameter(call: &JsonCall<'_>) -> Result<Value, JsonError> {
 pub(crate) fn named_parameters(call: &JsonCall<'_>) -> Result<Value, JsonError> {
     let names = call.read_names()?;
     let decryption: Decryption = call.read()?;
-    let (mut found, mut invalid) = (Vec::new(), Vec::new());
+    let (mut parameters_json, mut invalid) = (Vec::new(), Vec::new());
     for name in names {
         match one(call, &name, decryption.with_decryption) {
-            Ok(parameter) => found.push(parameter),
+            Ok(parameter) => parameters_json.push(parameter),
             Err(_) => invalid.push(name),
         }
     }
-    Ok(json!({"Parameters": found, "InvalidParameters": invalid}))
+    Ok(json!({"Parameters": parameters_json, "InvalidParameters": invalid}))
 }
 
 fn one(call: &JsonCall<'_>, name: &str, decrypt: Option<bool>) -> Result<Value, JsonError> {
     let named = ParameterName::read(name);
     let parameter = parameters::find(call.region, call.account, named.name, call.now)?;
     let version = parameter.select(named.selector, call.now)?;
-    Ok(shown(call, &parameter, version, named.selector, decrypt))
+    Ok(parameter_fields(call, &parameter, version, named.selector, decrypt))
 }
 
-fn shown(
+fn parameter_fields(
     call: &JsonCall<'_>,
     parameter: &StoredParameter,
     version: &ParameterVersion,
@@ -98,17 +98,19 @@ pub(crate) fn parameters_below(call: &JsonCall<'_>) -> Result<Value, JsonError> 
         ));
     }
     let filters = filters::read(input.parameter_filters.as_deref().unwrap_or_default(), FilterUse::ByPath)?;
-    let mut found = filters::visible_parameters(call);
-    found.retain(|parameter| filters::is_below(&parameter.name, &input.path, input.recursive == Some(true)));
-    found.retain(|parameter| filters.iter().all(|filter| filter.matches(parameter, call.now)));
+    let mut parameters_json = filters::visible_parameters(call);
+    parameters_json
+        .retain(|parameter| filters::is_below(&parameter.name, &input.path, input.recursive == Some(true)));
+    parameters_json.retain(|parameter| filters.iter().all(|filter| filter.matches(parameter, call.now)));
     let page = (input.max_results, input.next_token.as_deref());
-    let (shown_now, next) = call::paginate(found, page, 10, |parameter| parameter.name.clone())?;
+    let (page_parameters, next) =
+        call::paginate(parameters_json, page, 10, |parameter| parameter.name.clone())?;
     let labelled = |parameter: &StoredParameter| filters::labelled(parameter, &filters, call.now).cloned();
-    let list: Vec<Value> = shown_now
+    let list: Vec<Value> = page_parameters
         .iter()
         .filter_map(|parameter| {
             let version = labelled(parameter)?;
-            Some(shown(call, parameter, &version, None, input.with_decryption))
+            Some(parameter_fields(call, parameter, &version, None, input.with_decryption))
         })
         .collect();
     Ok(with_token(json!({"Parameters": list}), next))
@@ -167,9 +169,9 @@ pub(crate) fn described(
 }
 
 /// Adds the token of the next page to a response.
-pub(crate) fn with_token(mut answer: Value, next: Option<String>) -> Value {
-    if let (Value::Object(fields), Some(next)) = (&mut answer, next) {
+pub(crate) fn with_token(mut response: Value, next: Option<String>) -> Value {
+    if let (Value::Object(fields), Some(next)) = (&mut response, next) {
         fields.insert("NextToken".into(), Value::String(next));
     }
-    answer
+    response
 }

@@ -51,9 +51,9 @@ fn parameter(call: &JsonCall<'_>) -> Result<StoredParameter, JsonError> {
         return Err(JsonError::new("InvalidResourceType", message));
     }
     let missing = |_| JsonError::new("InvalidResourceId", "The resource ID isn't valid.");
-    let found =
+    let parameter =
         parameters::find(call.region, call.account, &resource.resource_id, call.now).map_err(missing)?;
-    Ok(StoredParameter::clone(&found))
+    Ok(StoredParameter::clone(&parameter))
 }
 
 /// `AddTagsToResource`.
