@@ -7,7 +7,7 @@ use amiforge_formats::time::Time;
 use amiforge_formats::tree::Tree;
 use amiforge_rootfs::packages::locked::LockedPackage;
 use amiforge_rootfs::secrets::order;
-use amiforge_rootfs::steps::lacks;
+use amiforge_rootfs::steps::probe;
 use amiforge_sandbox::{Launcher, OnFailure, Sandbox, SandboxError, SandboxJob, SandboxStep, Seed};
 use amiforge_store::Store;
 use amiforge_store::blobs::Blobs;
@@ -130,7 +130,7 @@ impl Workshop<'_> {
         if self.recipe.runs.is_empty() && !stale {
             return Ok(tree);
         }
-        if !lacks::is_there(&tree, "/bin/sh") {
+        if !probe::exists(&tree, "/bin/sh") {
             return Err(BuildError::NoShell);
         }
         let layers = Layers::of(self.store);

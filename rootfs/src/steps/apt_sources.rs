@@ -3,12 +3,14 @@
 
 use std::fmt::Write as _;
 
+use amiforge_formats::path::{self, PathError};
 use amiforge_formats::plan::Sources;
 use amiforge_formats::time::Time;
-use amiforge_formats::tree::{Content, Meta, Node, NodeKind, Tree};
+use amiforge_formats::tree::{Content, Tree};
 
-use super::{PathError, StepError};
-use amiforge_formats::path::{self, Last};
+use super::error::StepError;
+use super::probe::has_entry;
+use super::write::replace_file;
 
 /// Without it nobody reads the sources.
 const APT: &[u8] = b"/usr/bin/apt-get";
@@ -164,7 +166,7 @@ fn signed_by(
             let armored =
                 matches!(keys, Content::Inline(bytes) if bytes.trim_ascii_start().starts_with(b"-----"));
             let path = format!("/etc/apt/keyrings/{name}.{}", if armored { "asc" } else { "gpg" });
-            put_content(tree, &path, keys.clone(), time)?;
+            replace_file(tree, &path, keys.clone(), 0o644, time)?;
             Ok(format!("Signed-By: {path}"))
         }
         SignedBy::Packaged { distribution } => {
@@ -198,21 +200,16 @@ fn stanza(archive: &AptArchive, signed: &str) -> String {
 
 /// Puts a file where there is none.
 fn put_new(tree: &mut Tree, path: &str, bytes: &[u8], time: Time) -> Result<(), PathError> {
-    if path::place(tree, path.as_bytes(), Last::Keep)?.is_some_and(|place| place.node.is_some()) {
+    if has_entry(tree, path)? {
         return Ok(());
     }
-    put_content(tree, path, Content::Inline(bytes.into()), time)
-}
-
-fn put_content(tree: &mut Tree, path: &str, content: Content, time: Time) -> Result<(), PathError> {
-    let place = path::place_made(tree, path.as_bytes(), Last::Keep, time)?;
-    path::put(tree, &place, Node { meta: Meta::root_owned(0o644, time), kind: NodeKind::File(content) })?;
-    Ok(())
+    replace_file(tree, path, Content::Inline(bytes.into()), 0o644, time)
 }
 
 #[cfg(test)]
 mod tests {
     use amiforge_formats::plan::NoSources;
+    use amiforge_formats::tree::Meta;
 
     use super::*;
 

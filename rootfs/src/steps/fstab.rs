@@ -1,14 +1,18 @@
 //! `/etc/fstab` (fstab(5)) from a list of mounts, with the mount points made in the tree. Does not know partitions.
 
+pub(super) mod error;
+
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
+use amiforge_formats::path::{self, Last, PathError};
 use amiforge_formats::plan::Sources;
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Meta, Node, NodeKind, Tree};
 
-use super::{PathError, StepError};
-use amiforge_formats::path::{self, Last};
+use super::error::StepError;
+
+pub use self::error::FstabError;
 
 /// How a mount finds its device.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,43 +94,6 @@ pub struct FstabSpec {
     pub mounts: Vec<MountSpec>,
     /// What to do with an fstab that is there.
     pub existing: ExistingFstab,
-}
-
-/// Why fstab cannot be written.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum FstabError {
-    /// A path.
-    #[error(transparent)]
-    Path(#[from] PathError),
-    /// The sources brought one.
-    #[error("the image has an fstab already, and it has entries; the first is `{}`", first.escape_debug())]
-    Exists {
-        /// Its first entry.
-        first: String,
-    },
-    /// Two mounts at one place.
-    #[error("two file systems are to be mounted at `{mount_point}`")]
-    Twice {
-        /// The place.
-        mount_point: String,
-    },
-    /// A field is empty or has what no escape can hide.
-    #[error("`{}` cannot be the {field} of a mount", value.escape_debug())]
-    BadField {
-        /// Which field.
-        field: &'static str,
-        /// Its value.
-        value: String,
-    },
-    /// The last field of fstab only goes so far.
-    #[error("pass {pass} of `{mount_point}`: 0 is never, 1 the root, 2 all others")]
-    BadPass {
-        /// What was given.
-        pass: u8,
-        /// Where.
-        mount_point: String,
-    },
 }
 
 /// Writes `/etc/fstab` and makes the mount points. Without mounts nothing changes.

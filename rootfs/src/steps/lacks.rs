@@ -1,13 +1,14 @@
 //! What the settings of a recipe name and the finished tree does not have: programs start all the same and behave in
 //! another way, so it is a warning and no error. To be asked once packages and commands have made all they make.
 
+use amiforge_formats::path::{self, PathError};
 use amiforge_formats::plan::Sources;
 use amiforge_formats::tree::{NodeId, NodeKind, Tree};
 
 use super::accounts::UserSpec;
+use super::error::StepError;
+use super::probe::exists;
 use super::system::SystemSpec;
-use super::{PathError, StepError};
-use amiforge_formats::path;
 
 /// Where the C library of GNU looks for locales.
 const LOCALES: &str = "/usr/lib/locale";
@@ -69,11 +70,6 @@ pub fn lacks(
     Ok(lacks)
 }
 
-/// Whether a path leads to something, links followed.
-pub fn is_there(tree: &Tree, path: &str) -> bool {
-    path::find(tree, path.as_bytes()).ok().flatten().is_some()
-}
-
 /// The users of the recipe whose shell is not there, as the account file of the image has it.
 fn missing_shells(
     tree: &Tree,
@@ -89,7 +85,7 @@ fn missing_shells(
         // An empty field means /bin/sh.
         let shell = if shell.is_empty() { "/bin/sh" } else { shell };
         let ours = users.iter().any(|user| user.name == name);
-        if ours && !is_there(tree, shell) {
+        if ours && !exists(tree, shell) {
             lacks.push(MissingSetting::Shell { user: name.to_owned(), shell: shell.to_owned() });
         }
     }

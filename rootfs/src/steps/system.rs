@@ -2,21 +2,23 @@
 //!
 //! Follows hostname(5), localtime(5) and locale.conf(5).
 
+pub(super) mod error;
+
+use amiforge_formats::path::{self, Last};
 use amiforge_formats::plan::Sources;
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Content, Meta, Node, NodeKind, Tree};
 
-use super::{PathError, StepError};
-use amiforge_formats::path::{self, Last};
+use self::error::ZONES;
+use super::error::StepError;
+
+pub use self::error::SystemError;
 
 /// Longest host name (Linux `HOST_NAME_MAX`).
 const HOST_NAME_MAX: usize = 64;
 
 /// Longest label of a host name.
 const LABEL_MAX: usize = 63;
-
-/// Where the rules of time zones are.
-const ZONES: &str = "/usr/share/zoneinfo";
 
 /// What `[system]` sets; what is `None` stays as the sources have it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -27,42 +29,6 @@ pub struct SystemSpec {
     pub timezone: Option<String>,
     /// Locale, such as `C.UTF-8`: becomes `LANG`.
     pub locale: Option<String>,
-}
-
-/// Why a setting failed.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum SystemError {
-    /// A path.
-    #[error(transparent)]
-    Path(#[from] PathError),
-    /// Not a host name.
-    #[error("`{}` is no host name: at most 64 of letters, digits, `-` and `.`, no label empty, over 63, or with `-` at an end", name.escape_debug())]
-    Hostname {
-        /// The name.
-        name: String,
-    },
-    /// Not the name of a zone.
-    #[error("`{}` cannot be a time zone, such as `Europe/Berlin`", zone.escape_debug())]
-    ZoneName {
-        /// The zone.
-        zone: String,
-    },
-    /// The image does not know the zone.
-    #[error("the image has no `{ZONES}/{zone}`")]
-    NoZone {
-        /// The zone.
-        zone: String,
-    },
-    /// The image knows no zones at all.
-    #[error("the image has no `{ZONES}` at all, so no zone but UTC: it lacks the package tzdata")]
-    NoZones,
-    /// Not a locale.
-    #[error("`{}` cannot be a locale, such as `C.UTF-8` or `de_DE.UTF-8`", locale.escape_debug())]
-    Locale {
-        /// The locale.
-        locale: String,
-    },
 }
 
 /// Applies what is given.

@@ -1,6 +1,6 @@
 //! Keys in binary formats: the first bytes of a file, held against its length.
 
-use super::KeyKind;
+use super::kind::KeyKind;
 
 /// Tags of DER (X.690, 8.1.2).
 const INTEGER: u8 = 0x02;

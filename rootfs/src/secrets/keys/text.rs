@@ -1,6 +1,6 @@
 //! Keys in texts.
 
-use super::KeyKind;
+use super::kind::KeyKind;
 
 /// Base64 digits that have to come after the words that a key begins with; fewer are an example or an empty frame.
 const BODY_MIN: usize = 32;

@@ -1,7 +1,7 @@
 //! What may stand in a field of an account file. A field that carries a `:` or a line end would make other fields,
 //! or other accounts, so nothing unchecked is ever written.
 
-use super::AccountError;
+use super::error::AccountError;
 use amiforge_formats::path;
 
 /// Longest name of an account (`LOGIN_NAME_MAX` of the tools; utmp(5) keeps 32 bytes).

@@ -7,7 +7,8 @@ use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Content, Meta, Node, NodeId, NodeKind, Tree};
 
 use super::database::UserAccount;
-use super::{AccountClass, AccountError, MakeHome, UserSpec};
+use super::error::AccountError;
+use super::spec::{AccountClass, MakeHome, UserSpec};
 use amiforge_formats::path::{self, Last, PathError};
 
 /// Deepest folder that is copied from `/etc/skel`.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use amiforge_formats::plan::Sources;
 use amiforge_formats::tree::Tree;
 
-use super::AccountClass;
+use super::spec::AccountClass;
 use amiforge_formats::path::{self, PathError};
 
 /// What `/etc/login.defs` of the tree says, with the defaults of shadow-utils.

@@ -3,9 +3,12 @@
 
 mod checks;
 mod database;
+pub(super) mod error;
 mod home;
+mod ids;
 mod login_defs;
 mod renumber;
+mod spec;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -16,215 +19,11 @@ use amiforge_formats::plan::Sources;
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::Tree;
 
-use self::database::Database;
-use super::{PathError, StepError};
+use self::database::AccountDatabase;
+use super::error::StepError;
 
-/// A user or group, by number or by its name in the image.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Principal {
-    /// The number.
-    Id(u32),
-    /// The name.
-    Name(String),
-}
-
-/// From which range of login.defs(5) a number is taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum AccountClass {
-    /// People: `UID_MIN..=UID_MAX`, upwards.
-    #[default]
-    Regular,
-    /// Daemons: `SYS_UID_MIN..=SYS_UID_MAX`, downwards; no home is made and no subordinate ids are given.
-    System,
-}
-
-/// One `[[group]]`.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct GroupSpec {
-    /// Its name.
-    pub name: String,
-    /// Its number; allocated if not given.
-    pub gid: Option<u32>,
-    /// Where the number is taken from.
-    pub class: AccountClass,
-    /// Users to add to it; those that are in it stay.
-    pub members: Vec<String>,
-}
-
-/// Subordinate ids of a user.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum SubordinateIds {
-    /// As useradd(8): a new regular user gets the next free range, if the image has the file.
-    #[default]
-    Default,
-    /// None are added.
-    None,
-    /// Exactly this range.
-    Range {
-        /// First id.
-        start: u32,
-        /// How many.
-        count: u32,
-    },
-}
-
-/// Whether a home is made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum MakeHome {
-    /// For regular users.
-    #[default]
-    Default,
-    /// Yes.
-    Always,
-    /// No.
-    Never,
-}
-
-/// One `[[user]]`. Of a user that the image has already, only what is given here changes; a number with all its files.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct UserSpec {
-    /// Its name.
-    pub name: String,
-    /// Its number; allocated if not given.
-    pub uid: Option<u32>,
-    /// Primary group; a group of the user's own name if not given, made with the user's number if that is free.
-    pub group: Option<Principal>,
-    /// Further groups to be in; those that the user is in already stay.
-    pub groups: Vec<String>,
-    /// Home; `/home/NAME` if not given, `/nonexistent` for system users.
-    pub home: Option<String>,
-    /// Whether the home is made, from `/etc/skel`.
-    pub make_home: MakeHome,
-    /// Login shell; `/bin/bash` if the image has it, else `/bin/sh`; `/usr/sbin/nologin` for system users.
-    pub shell: Option<String>,
-    /// Full name and the like.
-    pub gecos: Option<String>,
-    /// Where numbers are taken from.
-    pub class: AccountClass,
-    /// A crypt(5) string; without one the password is locked.
-    pub password_hash: Option<String>,
-    /// Lines of `~/.ssh/authorized_keys`.
-    pub ssh_authorized_keys: Vec<String>,
-    /// Range in `/etc/subuid`.
-    pub subuid: SubordinateIds,
-    /// Range in `/etc/subgid`.
-    pub subgid: SubordinateIds,
-}
-
-/// Why accounts cannot be set up.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum AccountError {
-    /// A path.
-    #[error(transparent)]
-    Path(#[from] PathError),
-    /// No name of an account.
-    #[error("`{}` cannot be a name: 1 to 32 of letters, digits, `_`, `.`, `-`, no digit first", name.escape_debug())]
-    BadName {
-        /// The name.
-        name: String,
-    },
-    /// A field would break its line.
-    #[error("`{}` cannot be the {field}: no `:` and no control characters", value.escape_debug())]
-    BadField {
-        /// The field.
-        field: &'static str,
-        /// Its value.
-        value: String,
-    },
-    /// A password that is no hash; never shown.
-    #[error(
-        "`password-hash` is no hash of crypt(5), such as `$y$…` or `$6$…`; `mkpasswd` or `openssl passwd -6` makes one from a password"
-    )]
-    PasswordHash,
-    /// A line that is no ssh key.
-    #[error("`{}…` is no public ssh key on one line", line.escape_debug())]
-    SshKey {
-        /// How it starts.
-        line: String,
-    },
-    /// Named twice in the recipe.
-    #[error("the recipe names it twice")]
-    Twice,
-    /// Not in the image.
-    #[error("`{path}` of the image has no `{}`", name.escape_debug())]
-    NoAccount {
-        /// The file.
-        path: &'static str,
-        /// The name.
-        name: String,
-    },
-    /// It exists, with another number, and one of both is root's.
-    #[error(
-        "it exists with {id} {is}, and the recipe gives it {id} {wanted}: the number of root stays with root"
-    )]
-    Renumbered {
-        /// `uid` or `gid`.
-        id: &'static str,
-        /// The number in the image.
-        is: u32,
-        /// The number in the recipe.
-        wanted: u32,
-    },
-    /// The number belongs to somebody else.
-    #[error("{id} {number} belongs to `{owner}`")]
-    Taken {
-        /// `uid` or `gid`.
-        id: &'static str,
-        /// The number.
-        number: u32,
-        /// Who has it.
-        owner: String,
-    },
-    /// A number that means something else to the kernel.
-    #[error("{id} {number} is not a number that an account can have")]
-    BadId {
-        /// `uid` or `gid`.
-        id: &'static str,
-        /// The number.
-        number: u32,
-    },
-    /// No number is free.
-    #[error("no {id} is free in {first}..={last} of login.defs")]
-    Full {
-        /// `uid`, `gid`, or the file of subordinate ids.
-        id: &'static str,
-        /// First of the range.
-        first: u32,
-        /// Last of the range.
-        last: u32,
-    },
-    /// A range of subordinate ids that is none.
-    #[error("{count} ids from {start} are no range for `{path}`")]
-    BadRange {
-        /// The file.
-        path: &'static str,
-        /// First id.
-        start: u32,
-        /// How many.
-        count: u32,
-    },
-    /// A range of subordinate ids that overlaps another.
-    #[error("{start}..={last} overlaps the range of `{owner}` from {other} on in `{path}`")]
-    RangeTaken {
-        /// The file.
-        path: &'static str,
-        /// First id wanted.
-        start: u32,
-        /// Last id wanted.
-        last: u32,
-        /// Who has the other.
-        owner: String,
-        /// First id of the other.
-        other: u32,
-    },
-    /// Keys without a place.
-    #[error("ssh keys need a home, and `{home}` is not made: give `home`, or let it be made")]
-    NoHome {
-        /// The home.
-        home: String,
-    },
-}
+pub use self::error::AccountError;
+pub use self::spec::{AccountClass, GroupSpec, MakeHome, Principal, SubordinateIds, UserSpec};
 
 /// Makes or changes the groups, then the users, then the memberships.
 ///
@@ -248,7 +47,7 @@ pub fn apply(
         let name = name.to_owned();
         move |source| StepError::User { name, source }
     };
-    let mut database = Database::load(tree, sources, time).map_err(StepError::Accounts)?;
+    let mut database = AccountDatabase::load(tree, sources, time).map_err(StepError::Accounts)?;
     let mut seen = BTreeSet::new();
     for spec in groups {
         let fresh = seen.insert(&spec.name);
@@ -274,11 +73,11 @@ pub fn apply(
             .try_for_each(|group| database.join(&spec.name, group))
             .map_err(in_user(&spec.name))?;
     }
-    let (mode, moved) = (database.defs.home_mode(), database.moved.clone());
-    moved.apply(tree);
+    let home_mode = database.defs.home_mode();
+    database.id_changes.apply(tree);
     database.save(tree, time).map_err(StepError::Accounts)?;
     for (spec, user) in homes {
-        home::apply(tree, sources, spec, &user, mode, time).map_err(in_user(&spec.name))?;
+        home::apply(tree, sources, spec, &user, home_mode, time).map_err(in_user(&spec.name))?;
     }
     Ok(())
 }
@@ -287,7 +86,7 @@ pub fn apply(
 pub(crate) fn uid_of(tree: &Tree, sources: &dyn Sources, user: &Principal) -> Result<u32, AccountError> {
     match user {
         Principal::Id(uid) => Ok(*uid),
-        Principal::Name(_) => Database::load(tree, sources, Time::EPOCH)?.uid(user),
+        Principal::Name(_) => AccountDatabase::load(tree, sources, Time::EPOCH)?.uid(user),
     }
 }
 
@@ -295,6 +94,6 @@ pub(crate) fn uid_of(tree: &Tree, sources: &dyn Sources, user: &Principal) -> Re
 pub(crate) fn gid_of(tree: &Tree, sources: &dyn Sources, group: &Principal) -> Result<u32, AccountError> {
     match group {
         Principal::Id(gid) => Ok(*gid),
-        Principal::Name(_) => Database::load(tree, sources, Time::EPOCH)?.gid(group),
+        Principal::Name(_) => AccountDatabase::load(tree, sources, Time::EPOCH)?.gid(group),
     }
 }

@@ -7,20 +7,23 @@
 //!
 //! Follows systemd.unit(5), systemd.network(5), machine-id(5) and *Instance metadata and user data* of the EC2 guide.
 
+pub(super) mod error;
 mod network;
-pub(super) mod tree_has;
 
 use std::fmt;
 
+use amiforge_formats::path::{self, PathError};
 use amiforge_formats::plan::Sources;
 use amiforge_formats::time::Time;
-use amiforge_formats::tree::{Content, Meta, Node, NodeKind, Tree};
+use amiforge_formats::tree::{Content, Tree};
 
-pub use self::network::Networking;
-use self::tree_has::{has_program, is_there, names_user};
+use super::error::StepError;
+use super::probe::{has_entry, has_program, has_user, is_file};
 use super::units::{self, UnitsSpec};
-use super::{PathError, StepError};
-use amiforge_formats::path::{self, Last};
+use super::write::replace_file;
+
+pub use self::error::FirstBootError;
+pub use self::network::Networking;
 
 /// The scripts, by name; they are installed in `/usr/lib/amiforge`.
 const SCRIPTS: [(&str, &str); 8] = [
@@ -139,31 +142,6 @@ impl fmt::Display for MissingProgram {
     }
 }
 
-/// Why the first boot cannot be set up.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum FirstBootError {
-    /// A path.
-    #[error(transparent)]
-    Path(#[from] PathError),
-    /// Something that all depends on is not there.
-    #[error(
-        "the image has no `{path}`, which the units of the first boot need: add the package {package}, or install cloud-init"
-    )]
-    Needs {
-        /// The program.
-        path: &'static str,
-        /// The package that has it on Debian.
-        package: &'static str,
-    },
-    /// The user is none of the image.
-    #[error("the image has no user `{}` for the keys of the instance", user.escape_debug())]
-    NoUser {
-        /// The name.
-        user: String,
-    },
-}
-
 /// Who can do the work of the first boot in a tree.
 ///
 /// # Errors
@@ -173,8 +151,8 @@ pub fn suited(tree: &Tree) -> Result<Suited, StepError> {
         if has_program(tree, "cloud-init")? {
             return Ok(Suited::CloudInit);
         }
-        let own = is_there(tree, "/usr/lib/systemd/systemd")? || is_there(tree, "/lib/systemd/systemd")?;
-        Ok(if own && is_there(tree, "/bin/bash")? { Suited::OwnUnits } else { Suited::Nobody })
+        let own = is_file(tree, "/usr/lib/systemd/systemd")? || is_file(tree, "/lib/systemd/systemd")?;
+        Ok(if own && is_file(tree, "/bin/bash")? { Suited::OwnUnits } else { Suited::Nobody })
     };
     found().map_err(|error| StepError::FirstBoot(error.into()))
 }
@@ -205,15 +183,15 @@ pub fn install(
 /// Checks that the units can do anything at all.
 fn check(tree: &Tree, sources: &dyn Sources, spec: &FirstBootSpec) -> Result<(), FirstBootError> {
     let systemd = ["/usr/lib/systemd/systemd", "/lib/systemd/systemd"];
-    if !is_there(tree, systemd[0])? && !is_there(tree, systemd[1])? {
+    if !is_file(tree, systemd[0])? && !is_file(tree, systemd[1])? {
         return Err(FirstBootError::Needs { path: systemd[0], package: "systemd-sysv" });
     }
-    if !is_there(tree, "/bin/bash")? {
+    if !is_file(tree, "/bin/bash")? {
         return Err(FirstBootError::Needs { path: "/bin/bash", package: "bash" });
     }
     // The name becomes a word of a unit, where `%` and white space mean something.
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
-    if !spec.user.bytes().all(plain) || !names_user(tree, sources, &spec.user)? {
+    if !spec.user.bytes().all(plain) || !has_user(tree, sources, &spec.user)? {
         return Err(FirstBootError::NoUser { user: spec.user.clone() });
     }
     Ok(())
@@ -222,8 +200,13 @@ fn check(tree: &Tree, sources: &dyn Sources, spec: &FirstBootSpec) -> Result<(),
 /// Puts everything but the network in its place.
 fn place(tree: &mut Tree, spec: &FirstBootSpec) -> Result<InstalledUnits, PathError> {
     let mut paths = Vec::new();
+    let mut put = |tree: &mut Tree, path: String, text: &str, mode: u16| {
+        replace_file(tree, &path, Content::Inline(text.as_bytes().into()), mode, spec.time)?;
+        paths.push(path);
+        Ok::<_, PathError>(())
+    };
     for (name, text) in SCRIPTS {
-        paths.push(put(tree, format!("/usr/lib/amiforge/{name}"), text, 0o755, spec.time)?);
+        put(tree, format!("/usr/lib/amiforge/{name}"), text, 0o755)?;
     }
     let hostname = match spec.hostname {
         Hostname::Metadata => "metadata",
@@ -231,23 +214,15 @@ fn place(tree: &mut Tree, spec: &FirstBootSpec) -> Result<InstalledUnits, PathEr
     };
     for (name, text) in UNITS {
         let text = text.replace("@USER@", &spec.user).replace("@HOSTNAME@", hostname);
-        paths.push(put(tree, format!("/usr/lib/systemd/system/{name}"), &text, 0o644, spec.time)?);
+        put(tree, format!("/usr/lib/systemd/system/{name}"), &text, 0o644)?;
     }
-    paths.push(put(tree, PRESET.0.to_owned(), PRESET.1, 0o644, spec.time)?);
+    put(tree, PRESET.0.to_owned(), PRESET.1, 0o644)?;
     // Where there is none, systemd counts a boot as the very first and applies the presets anew; an empty one is
     // filled at the first boot and no more.
     if path::find(tree, MACHINE_ID.as_bytes())?.is_none() {
-        paths.push(put(tree, MACHINE_ID.to_owned(), "", 0o444, spec.time)?);
+        put(tree, MACHINE_ID.to_owned(), "", 0o444)?;
     }
     Ok(InstalledUnits { paths, networking: Networking::Nobody, lacks: Vec::new() })
-}
-
-/// Puts a file of ours in its place, whatever a former build left there.
-fn put(tree: &mut Tree, path: String, text: &str, mode: u16, time: Time) -> Result<String, PathError> {
-    let place = path::place_made(tree, path.as_bytes(), Last::Keep, time)?;
-    let kind = NodeKind::File(Content::Inline(text.as_bytes().into()));
-    path::put(tree, &place, Node { meta: Meta::root_owned(mode, time), kind })?;
-    Ok(path)
 }
 
 /// What the first boot will not be able to do in a tree.
@@ -261,7 +236,7 @@ fn lacks(tree: &Tree, networking: &Networking) -> Result<Vec<MissingProgram>, Pa
     let has = |name| has_program(tree, name);
     unless(has("sfdisk")? || has("systemd-repart")?, MissingProgram::PartitionTool);
     let growfs = ["/usr/lib/systemd/systemd-growfs", "/lib/systemd/systemd-growfs"];
-    let growfs = is_there(tree, growfs[0])? || is_there(tree, growfs[1])?;
+    let growfs = is_file(tree, growfs[0])? || is_file(tree, growfs[1])?;
     unless(growfs || has("resize2fs")?, MissingProgram::GrowTool);
     for program in ["blkid", "partx", "setpriv"] {
         unless(has(program)?, MissingProgram::UtilLinux { program });
@@ -269,7 +244,7 @@ fn lacks(tree: &Tree, networking: &Networking) -> Result<Vec<MissingProgram>, Pa
     unless(has("ssh-keygen")?, MissingProgram::SshKeygen);
     unless(*networking != Networking::Nobody, MissingProgram::Network);
     let names = match networking {
-        Networking::Ours { resolved } => *resolved || tree_has::exists(tree, network::RESOLV_CONF)?,
+        Networking::Ours { resolved } => *resolved || has_entry(tree, network::RESOLV_CONF)?,
         _ => true,
     };
     unless(names, MissingProgram::Resolver);

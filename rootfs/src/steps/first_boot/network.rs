@@ -1,12 +1,11 @@
 //! The network of an image that nobody else configures: every Ethernet interface by DHCP, with systemd-networkd.
 
+use amiforge_formats::path::{self, Last, PathError};
 use amiforge_formats::time::Time;
-use amiforge_formats::tree::{Meta, Node, NodeKind, Tree};
+use amiforge_formats::tree::{Content, Meta, Node, NodeKind, Tree};
 
-use super::put;
-use super::tree_has::{exists, has_program, is_there};
-use amiforge_formats::path::PathError;
-use amiforge_formats::path::{self, Last};
+use crate::steps::probe::{has_entry, has_program, is_file};
+use crate::steps::write::replace_file;
 
 /// Where the addresses of name servers are.
 pub(super) const RESOLV_CONF: &str = "/etc/resolv.conf";
@@ -55,9 +54,10 @@ pub(super) fn configure(
     if !has_unit(tree, "systemd-networkd")? {
         return Ok(Networking::Nobody);
     }
-    paths.push(put(tree, NETWORK.0.to_owned(), NETWORK.1, 0o644, time)?);
+    replace_file(tree, NETWORK.0, Content::Inline(NETWORK.1.as_bytes().into()), 0o644, time)?;
+    paths.push(NETWORK.0.to_owned());
     let resolved = has_unit(tree, "systemd-resolved")?;
-    if resolved && !exists(tree, RESOLV_CONF)? {
+    if resolved && !has_entry(tree, RESOLV_CONF)? {
         let place = path::place_made(tree, RESOLV_CONF.as_bytes(), Last::Keep, time)?;
         let kind = NodeKind::Symlink(b"../run/systemd/resolve/stub-resolv.conf".as_slice().into());
         path::put(tree, &place, Node { meta: Meta::root_owned(0o777, time), kind })?;
@@ -100,7 +100,7 @@ fn others(tree: &Tree) -> Result<Option<&'static str>, PathError> {
 fn has_unit(tree: &Tree, name: &str) -> Result<bool, PathError> {
     for folder in ["/usr/lib/systemd", "/lib/systemd"] {
         let unit = format!("{folder}/system/{name}.service");
-        if is_there(tree, &format!("{folder}/{name}"))? && is_there(tree, &unit)? {
+        if is_file(tree, &format!("{folder}/{name}"))? && is_file(tree, &unit)? {
             return Ok(true);
         }
     }

@@ -7,12 +7,14 @@
 
 use std::fmt::Write as _;
 
+use amiforge_formats::path::{self, PathError};
 use amiforge_formats::time::Time;
-use amiforge_formats::tree::{Content, Meta, Node, NodeKind, Tree};
+use amiforge_formats::tree::{Content, Tree};
 
-use super::{PathError, StepError};
+use super::error::StepError;
+use super::probe::has_entry;
+use super::write::replace_file;
 use crate::initrd::InitrdMachine;
-use amiforge_formats::path::{self, Last};
 
 /// The script.
 const SCRIPT: (&str, &str) = ("/usr/lib/amiforge/update-boot", include_str!("image/update-boot"));
@@ -107,24 +109,21 @@ fn place(tree: &mut Tree, spec: &KernelHookSpec) -> Result<bool, PathError> {
             return Ok(false);
         }
     }
-    put(tree, SCRIPT.0, SCRIPT.1.as_bytes(), 0o755, spec.time)?;
+    let mut put = |path: &str, bytes: &[u8], mode: u16| {
+        replace_file(tree, path, Content::Inline(bytes.into()), mode, spec.time)
+    };
+    put(SCRIPT.0, SCRIPT.1.as_bytes(), 0o755)?;
     for path in HOOKS {
-        put(tree, path, HOOK.as_bytes(), 0o755, spec.time)?;
+        put(path, HOOK.as_bytes(), 0o755)?;
     }
     if matches!(spec.initrd, InitrdOf::Auto | InitrdOf::Own) {
-        put(tree, INIT, spec.machine.init(), 0o755, spec.time)?;
+        put(INIT, spec.machine.init(), 0o755)?;
     }
-    if path::place(tree, CONFIGURATION.as_bytes(), Last::Keep)?.is_none_or(|place| place.node.is_none()) {
-        put(tree, CONFIGURATION, configuration(spec).as_bytes(), 0o644, spec.time)?;
+    if !has_entry(tree, CONFIGURATION)? {
+        let text = configuration(spec);
+        replace_file(tree, CONFIGURATION, Content::Inline(text.as_bytes().into()), 0o644, spec.time)?;
     }
     Ok(true)
-}
-
-fn put(tree: &mut Tree, path: &str, bytes: &[u8], mode: u16, time: Time) -> Result<(), PathError> {
-    let place = path::place_made(tree, path.as_bytes(), Last::Keep, time)?;
-    let kind = NodeKind::File(Content::Inline(bytes.into()));
-    path::put(tree, &place, Node { meta: Meta::root_owned(mode, time), kind })?;
-    Ok(())
 }
 
 /// The configuration: assignments of the shell.
@@ -195,6 +194,7 @@ fn flavour(release: &str) -> String {
 #[cfg(test)]
 mod tests {
     use amiforge_formats::plan::NoSources;
+    use amiforge_formats::tree::Meta;
 
     use super::*;
 

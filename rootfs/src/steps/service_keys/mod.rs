@@ -8,15 +8,16 @@
 
 use std::fmt::Write as _;
 
+use amiforge_formats::path::PathError;
 use amiforge_formats::plan::Sources;
 use amiforge_formats::time::Time;
-use amiforge_formats::tree::{Content, Meta, Node, NodeKind, Tree};
+use amiforge_formats::tree::{Content, Node, NodeKind, Tree};
 
-use super::first_boot::tree_has::{has_program, is_there};
+use super::error::StepError;
+use super::probe::{has_program, is_file};
 use super::units::{self, UnitsSpec};
-use super::{PathError, StepError};
+use super::write::replace_file;
 use crate::normalize::{NormalizeRule, PathOutcome, RuleChange};
-use amiforge_formats::path::{self, Last};
 
 /// Something that is taken out and made again.
 struct ServiceKey {
@@ -94,7 +95,8 @@ pub fn apply(
     }
     let texts = FILES.into_iter().chain([(LIST, list.as_str(), 0o644)]);
     for (path, text, mode) in texts {
-        put(tree, path, text, mode, time).map_err(StepError::ServiceKeys)?;
+        let content = Content::Inline(text.as_bytes().into());
+        replace_file(tree, path, content, mode, time).map_err(StepError::ServiceKeys)?;
     }
     let enable = vec![UNIT.to_owned()];
     units::apply(tree, sources, &UnitsSpec { enable, ..UnitsSpec::default() }, time)?;
@@ -107,7 +109,7 @@ fn take_out(
     stays: &dyn Fn(&str) -> bool,
     list: &mut String,
 ) -> Result<Vec<RuleChange>, PathError> {
-    let systemd = is_there(tree, "/usr/lib/systemd/systemd")? || is_there(tree, "/lib/systemd/systemd")?;
+    let systemd = is_file(tree, "/usr/lib/systemd/systemd")? || is_file(tree, "/lib/systemd/systemd")?;
     if !systemd || !have(tree, &PROGRAMS)? {
         return Ok(Vec::new());
     }
@@ -155,13 +157,6 @@ fn have(tree: &Tree, programs: &[&str]) -> Result<bool, PathError> {
         }
     }
     Ok(true)
-}
-
-fn put(tree: &mut Tree, path: &str, text: &str, mode: u16, time: Time) -> Result<(), PathError> {
-    let place = path::place_made(tree, path.as_bytes(), Last::Keep, time)?;
-    let kind = NodeKind::File(Content::Inline(text.as_bytes().into()));
-    path::put(tree, &place, Node { meta: Meta::root_owned(mode, time), kind })?;
-    Ok(())
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use super::UnitError;
+use super::error::UnitError;
 use super::install::expand;
 use super::links::{Over, UnitLink};
 use super::lookup::{UnitFile, UnitTarget, Units};

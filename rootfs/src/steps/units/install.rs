@@ -2,7 +2,7 @@
 //!
 //! Follows systemd.syntax(7) and systemd.unit(5).
 
-use super::UnitError;
+use super::error::UnitError;
 use super::name::{UnitName, UnitNameForm};
 
 /// What the `[Install]` sections of a unit and its drop-ins say; specifiers are not expanded yet.

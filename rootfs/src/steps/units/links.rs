@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Meta, Name, Node, NodeId, NodeKind, Tree};
 
-use super::UnitError;
+use super::error::UnitError;
 use super::lookup::{CONFIG, absolute};
 use super::name::UnitName;
 use amiforge_formats::path::{self, Last};

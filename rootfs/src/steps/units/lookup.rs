@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use amiforge_formats::plan::Sources;
 use amiforge_formats::tree::{NodeId, NodeKind, Tree};
 
-use super::UnitError;
+use super::error::UnitError;
 use super::install::InstallSection;
 use super::name::{UnitName, UnitNameForm};
 use amiforge_formats::path::{self, Last, TreePath};

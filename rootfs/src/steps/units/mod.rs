@@ -4,6 +4,7 @@
 //! (which links that means), `links` (making and removing them), `preset` (what the distribution wants).
 
 mod enable;
+pub(super) mod error;
 mod install;
 mod links;
 mod lookup;
@@ -14,6 +15,7 @@ mod tests;
 
 use std::collections::{BTreeSet, VecDeque};
 
+use amiforge_formats::path::PathError;
 use amiforge_formats::plan::Sources;
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::Tree;
@@ -24,7 +26,9 @@ use self::links::{Over, UnitLink};
 use self::lookup::{UnitTarget, Units};
 use self::name::UnitName;
 use self::preset::PresetVerdict;
-use super::{PathError, StepError};
+use super::error::StepError;
+
+pub use self::error::UnitError;
 
 /// Whether the distribution's presets are applied first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -47,101 +51,6 @@ pub struct UnitsSpec {
     pub enable: Vec<String>,
     /// Units to mask.
     pub mask: Vec<String>,
-}
-
-/// Why a unit cannot be enabled, disabled or masked.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum UnitError {
-    /// A path.
-    #[error(transparent)]
-    Path(#[from] PathError),
-    /// The recipe's word is no unit name.
-    #[error("`{}` is no unit name", text.escape_debug())]
-    BadName {
-        /// The word.
-        text: String,
-    },
-    /// No unit file has that name.
-    #[error(
-        "the image has no unit file `{name}`: it is in systemd/system of neither /etc, /usr/local/lib nor /usr/lib"
-    )]
-    Missing {
-        /// The name.
-        name: String,
-    },
-    /// It is masked.
-    #[error("`{path}` masks it: an empty file, or a link to /dev/null")]
-    Masked {
-        /// The mask.
-        path: String,
-    },
-    /// It says nowhere how to be enabled.
-    #[error("`{name}` has no [Install] section that says what wants it: it cannot be enabled, only wanted")]
-    NoInstall {
-        /// The unit.
-        name: String,
-    },
-    /// A link in the search path leads to what is no unit.
-    #[error("the link `{link}` leads to `{target}`, which is no unit")]
-    BadLink {
-        /// The link.
-        link: String,
-        /// Its target.
-        target: String,
-    },
-    /// Aliases without end.
-    #[error("`{name}` is an alias of an alias without end")]
-    AliasLoop {
-        /// The last name tried.
-        name: String,
-    },
-    /// A specifier that only a running machine knows, or nobody.
-    #[error("`%{specifier}` in `{text}` is not known in an image")]
-    Specifier {
-        /// The letter.
-        specifier: String,
-        /// The word that it stands in.
-        text: String,
-    },
-    /// A word of `[Install]` is not what it has to be.
-    #[error("`{}` of {key}= is not valid", value.escape_debug())]
-    BadValue {
-        /// The key.
-        key: &'static str,
-        /// The word, specifiers expanded.
-        value: String,
-    },
-    /// A word of `Alias=` cannot be an alias of the unit.
-    #[error("`{}` of Alias= cannot be an alias of it: {why}", alias.escape_debug())]
-    BadAlias {
-        /// The word, specifiers expanded.
-        alias: String,
-        /// Why.
-        why: &'static str,
-    },
-    /// A template that is to be wanted by what is no template.
-    #[error("`{unit}` is a template without DefaultInstance=, and `{by}` cannot want it: name an instance")]
-    NoInstance {
-        /// The template.
-        unit: String,
-        /// What should want it.
-        by: String,
-    },
-    /// Something else stands where a link has to be.
-    #[error("`{path}` is {found} already")]
-    Taken {
-        /// The path.
-        path: String,
-        /// What it is.
-        found: String,
-    },
-    /// `Also=` without end.
-    #[error("it names more than {limit} units by Also=")]
-    TooMany {
-        /// The bound.
-        limit: usize,
-    },
 }
 
 /// Applies presets, then `disable`, `enable` and `mask`.
