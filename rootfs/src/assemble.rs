@@ -13,8 +13,8 @@ use amiforge_store::checks::{CheckError, Checks};
 use amiforge_store::watch::Watch;
 
 use crate::glob::NotAGlob;
-use crate::merge::{MergeError, Merged};
-use crate::reshape::Reshape;
+use crate::merge::{MergeError, MergedTree};
+use crate::path_map::PathMap;
 use crate::sources::indexed::clean;
 use crate::sources::warning::Warning;
 use crate::sources::{OpenedSource, Opening, SourceError, SourceSpec};
@@ -161,15 +161,15 @@ pub fn assemble(
     blobs: &mut Blobs,
     watch: &dyn Watch,
 ) -> Result<Assembled, AssembleError> {
-    assemble_over(Merged::default(), specs, store, blobs, watch)
+    assemble_onto(MergedTree::default(), specs, store, blobs, watch)
 }
 
 /// The same, over what is there already.
 ///
 /// # Errors
 /// As for [`assemble`].
-pub fn assemble_over(
-    mut merged: Merged,
+pub fn assemble_onto(
+    mut merged: MergedTree,
     specs: &[SourceSpec],
     store: &Store,
     blobs: &mut Blobs,
@@ -190,7 +190,7 @@ pub fn assemble_over(
         tasks.extend(own.into_iter().map(|task| (number, task)));
         inputs.push(ListedInput { label: spec.label.clone(), kind, size, sha256, pinned });
         let (own, deepest) = (indexed.warnings.clone(), deepest(&indexed.tree, &reshape));
-        let taken = merged.take(&spec.label, indexed, &reshape, spec.overrides, blobs);
+        let taken = merged.add_source(&spec.label, indexed, &reshape, spec.overrides, blobs);
         let taken = taken.map_err(|source| AssembleError::Merge { label: spec.label.clone(), source })?;
         if let Some(deepest) = deepest {
             return Err(AssembleError::Strip { label: spec.label.clone(), strip: spec.strip, deepest });
@@ -200,11 +200,11 @@ pub fn assemble_over(
     }
     let checks = Checks::start(tasks);
     let newest = newest.unwrap_or(Time::EPOCH);
-    Ok(Assembled { tree: merged.finish(), inputs, newest, oci_config, warnings, checks })
+    Ok(Assembled { tree: merged.into_tree(), inputs, newest, oci_config, warnings, checks })
 }
 
 /// Names of the longest path of a source, if `strip` drops every path of it.
-fn deepest(tree: &Tree, reshape: &Reshape) -> Option<usize> {
+fn deepest(tree: &Tree, reshape: &PathMap) -> Option<usize> {
     if reshape.strip == 0 || tree.walk().any(|entry| reshape.stripped(&entry.path).is_some()) {
         return None;
     }
@@ -213,7 +213,7 @@ fn deepest(tree: &Tree, reshape: &Reshape) -> Option<usize> {
 }
 
 /// What is remarkable about what was taken of a source.
-fn remarks(reshape: &Reshape, taken: bool) -> Vec<Warning> {
+fn remarks(reshape: &PathMap, taken: bool) -> Vec<Warning> {
     let unused = reshape.unused().map(|glob| Warning::Exclude { glob: glob.to_owned() });
     let mut remarks: Vec<_> = unused.collect();
     if !taken {
@@ -223,10 +223,10 @@ fn remarks(reshape: &Reshape, taken: bool) -> Vec<Warning> {
     remarks
 }
 
-fn reshape(spec: &SourceSpec) -> Result<Reshape, AssembleError> {
+fn reshape(spec: &SourceSpec) -> Result<PathMap, AssembleError> {
     let mut prefix = Vec::new();
     clean(spec.prefix.as_bytes(), &mut prefix)
         .map_err(|_| AssembleError::Prefix { label: spec.label.clone(), prefix: spec.prefix.clone() })?;
-    Reshape::new(spec.strip as usize, prefix, &spec.exclude)
+    PathMap::new(spec.strip as usize, prefix, &spec.exclude)
         .map_err(|source| AssembleError::Exclude { label: spec.label.clone(), source })
 }

@@ -35,12 +35,12 @@ pub enum BootFilesError {
     #[error("the image has no kernel: there is neither `/boot/vmlinuz-…` nor `/usr/lib/modules/…/vmlinuz`")]
     NoKernel,
     /// Not that kernel.
-    #[error("the image has no kernel `{wanted}` but {there}")]
-    NotThere {
+    #[error("the image has no kernel `{requested}` but {available}")]
+    NoSuchKernel {
         /// The release asked for.
-        wanted: String,
+        requested: String,
         /// The releases that there are.
-        there: String,
+        available: String,
     },
     /// No initrd for the kernel.
     #[error("the image has no initrd for its kernel `{release}`: there is no `/boot/initrd.img-{release}`")]
@@ -81,7 +81,7 @@ pub struct KernelFiles {
 ///
 /// # Errors
 /// [`BootFilesError`].
-pub fn kernel(
+pub fn find_kernel(
     tree: &Tree,
     sources: &dyn Sources,
     wanted: Option<&str>,
@@ -91,7 +91,7 @@ pub fn kernel(
     let release = wanted.map_or(newest, str::to_owned);
     let Some((path, content)) = all.remove(&release) else {
         let there: Vec<_> = all.keys().map(|release| format!("`{release}`")).collect();
-        return Err(BootFilesError::NotThere { wanted: release, there: there.join(", ") });
+        return Err(BootFilesError::NoSuchKernel { requested: release, available: there.join(", ") });
     };
     let head = path::bytes_of(&start(&content, HEAD), sources)
         .map_err(|source| BootFilesError::Read { release: release.clone(), source })?;
@@ -131,15 +131,19 @@ fn releases(tree: &Tree) -> Result<BTreeMap<String, (String, Content)>, BootFile
 ///
 /// # Errors
 /// [`BootFilesError::Path`] when it is longer than 32 MiB, no file, or cannot be read.
-pub fn loader(tree: &Tree, sources: &dyn Sources, path: &str) -> Result<Option<Vec<u8>>, BootFilesError> {
+pub fn read_loader(
+    tree: &Tree,
+    sources: &dyn Sources,
+    path: &str,
+) -> Result<Option<Vec<u8>>, BootFilesError> {
     small(tree, sources, path, LOADER_MAX)
 }
 
 /// What the system calls itself (os-release(5)).
 ///
 /// # Errors
-/// As [`loader`].
-pub fn os_release(tree: &Tree, sources: &dyn Sources) -> Result<Option<Vec<u8>>, BootFilesError> {
+/// As [`read_loader`].
+pub fn read_os_release(tree: &Tree, sources: &dyn Sources) -> Result<Option<Vec<u8>>, BootFilesError> {
     match small(tree, sources, "etc/os-release", OS_RELEASE_MAX)? {
         Some(text) => Ok(Some(text)),
         None => small(tree, sources, "usr/lib/os-release", OS_RELEASE_MAX),
@@ -213,18 +217,18 @@ mod tests {
             "usr/lib/modules/6.1.0-9-cloud-amd64/modules.dep",
         ]);
         let blobs = Blobs::new();
-        let newest = kernel(&tree, &blobs, None).unwrap();
+        let newest = find_kernel(&tree, &blobs, None).unwrap();
         assert_eq!((newest.release.as_str(), newest.head.len()), ("6.1.0-56-cloud-amd64", 33));
         assert_eq!(newest.initrd.unwrap().0, "/boot/initrd.img-6.1.0-56-cloud-amd64");
-        let old = kernel(&tree, &blobs, Some("5.10.0")).unwrap();
+        let old = find_kernel(&tree, &blobs, Some("5.10.0")).unwrap();
         assert_eq!((old.path.as_str(), old.initrd.is_none()), ("/usr/lib/modules/5.10.0/vmlinuz", true));
-        let none = kernel(&tree, &blobs, Some("7")).unwrap_err().to_string();
+        let none = find_kernel(&tree, &blobs, Some("7")).unwrap_err().to_string();
         assert!(none.ends_with("but `5.10.0`, `6.1.0-56-cloud-amd64`, `6.1.0-9-cloud-amd64`"), "{none}");
     }
 
     #[test]
     fn a_tree_without_kernel_is_told() {
-        let found = kernel(&tree(&["boot/grub/grub.cfg"]), &Blobs::new(), None);
+        let found = find_kernel(&tree(&["boot/grub/grub.cfg"]), &Blobs::new(), None);
         assert!(matches!(found, Err(BootFilesError::NoKernel)));
     }
 }

@@ -15,21 +15,21 @@ use amiforge_formats::tree::{Meta, Name, Node, NodeId, NodeKind, Printable, Tree
 
 pub use error::MergeError;
 
-use crate::reshape::{Reshape, below};
+use crate::path_map::{PathMap, below};
 use crate::sources::fault::PATH_LONGEST;
 use crate::sources::indexed::{Explicitness, Indexed};
 use crate::sources::same::same_bytes;
 
 /// The tree that sources have been merged into so far.
 #[derive(Debug)]
-pub struct Merged {
+pub struct MergedTree {
     tree: Tree,
     /// By node: which source gave it, and how.
     from: Vec<(usize, Explicitness)>,
     labels: Vec<String>,
 }
 
-impl Default for Merged {
+impl Default for MergedTree {
     fn default() -> Self {
         let tree = Tree::new(Meta::root_owned(0o755, Time::EPOCH));
         Self { tree, from: vec![(0, Explicitness::Implied)], labels: Vec::new() }
@@ -37,7 +37,7 @@ impl Default for Merged {
 }
 
 /// One source on its way into the tree.
-struct Graft<'a> {
+struct MergeInput<'a> {
     tree: &'a Tree,
     overrides: bool,
     sources: &'a dyn Sources,
@@ -45,15 +45,15 @@ struct Graft<'a> {
     became: Vec<Option<NodeId>>,
 }
 
-impl Merged {
+impl MergedTree {
     /// Begins with a tree that is there already; `label` names it in errors.
-    pub fn over(label: &str, tree: Tree) -> Self {
+    pub fn from_tree(label: &str, tree: Tree) -> Self {
         let from = vec![(0, Explicitness::Given); tree.capacity()];
         Self { tree, from, labels: vec![label.to_owned()] }
     }
 
     /// The merged tree.
-    pub fn finish(self) -> Tree {
+    pub fn into_tree(self) -> Tree {
         self.tree
     }
 
@@ -61,11 +61,11 @@ impl Merged {
     ///
     /// # Errors
     /// The first path, in order, that does not fit.
-    pub fn take(
+    pub fn add_source(
         &mut self,
         label: &str,
         indexed: Indexed,
-        reshape: &Reshape,
+        reshape: &PathMap,
         overrides: bool,
         sources: &dyn Sources,
     ) -> Result<bool, Box<MergeError>> {
@@ -77,7 +77,7 @@ impl Merged {
             return Ok(self.tree.entries(self.tree.root()).is_some_and(|entries| !entries.is_empty()));
         }
         let became = vec![None; indexed.tree.capacity()];
-        let mut graft = Graft { tree: &indexed.tree, overrides, sources, became };
+        let mut graft = MergeInput { tree: &indexed.tree, overrides, sources, became };
         let (mut left_out, mut taken): (Option<Vec<u8>>, bool) = (None, false);
         for entry in indexed.tree.walk() {
             if left_out.as_ref().is_some_and(|above| below(&entry.path, above)) {
@@ -100,7 +100,7 @@ impl Merged {
     /// Puts one name of the source where it belongs.
     fn place(
         &mut self,
-        graft: &mut Graft<'_>,
+        graft: &mut MergeInput<'_>,
         path: &[u8],
         id: NodeId,
         standing: Explicitness,
@@ -134,7 +134,7 @@ impl Merged {
     /// A directory meets a directory.
     fn join(
         &mut self,
-        graft: &mut Graft<'_>,
+        graft: &mut MergeInput<'_>,
         path: &[u8],
         old: NodeId,
         id: NodeId,
@@ -163,7 +163,14 @@ impl Merged {
     }
 
     /// Adds a name that is free: a new node, or one more name of a node that came before.
-    fn add(&mut self, graft: &mut Graft<'_>, parent: NodeId, name: Name, id: NodeId, standing: Explicitness) {
+    fn add(
+        &mut self,
+        graft: &mut MergeInput<'_>,
+        parent: NodeId,
+        name: Name,
+        id: NodeId,
+        standing: Explicitness,
+    ) {
         if let Some(known) = graft.became[id.index()] {
             // The name is free, and what has several names is no directory.
             let _ = self.tree.link(parent, name, known);
@@ -180,7 +187,7 @@ impl Merged {
     /// What differs between a node that is there and one of the source.
     fn differs(
         &self,
-        graft: &Graft<'_>,
+        graft: &MergeInput<'_>,
         path: &[u8],
         old: NodeId,
         id: NodeId,
@@ -214,7 +221,7 @@ impl Merged {
 
     fn conflict(
         &self,
-        graft: &Graft<'_>,
+        graft: &MergeInput<'_>,
         path: &[u8],
         old: NodeId,
         id: NodeId,

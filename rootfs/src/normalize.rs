@@ -130,7 +130,7 @@ impl NormalizeRule {
 
 /// Which entries of a folder a rule is about.
 #[derive(Debug, Clone, Copy)]
-enum Pick {
+enum EntrySelector {
     /// Those with one of the names.
     Names(&'static [&'static str]),
     /// Files that start so.
@@ -143,10 +143,10 @@ enum Pick {
 
 /// A place that a rule cleans.
 #[derive(Debug, Clone, Copy)]
-struct CleanTarget {
+struct RuleTarget {
     /// The folder, without the first `/`; a `*` stands for every folder there.
     folder: &'static str,
-    pick: Pick,
+    pick: EntrySelector,
     /// Whether folders below are cleaned alike.
     depth: Depth,
 }
@@ -157,17 +157,17 @@ enum Depth {
     All,
 }
 
-const fn here(folder: &'static str, pick: Pick) -> CleanTarget {
-    CleanTarget { folder, pick, depth: Depth::One }
+const fn here(folder: &'static str, pick: EntrySelector) -> RuleTarget {
+    RuleTarget { folder, pick, depth: Depth::One }
 }
 
-const fn below(folder: &'static str, pick: Pick) -> CleanTarget {
-    CleanTarget { folder, pick, depth: Depth::All }
+const fn below(folder: &'static str, pick: EntrySelector) -> RuleTarget {
+    RuleTarget { folder, pick, depth: Depth::All }
 }
 
-const ALL: Pick = Pick::Everything;
+const ALL: EntrySelector = EntrySelector::Everything;
 
-const HISTORIES: Pick = Pick::Names(&[
+const HISTORIES: EntrySelector = EntrySelector::Names(&[
     ".ash_history",
     ".bash_history",
     ".lesshst",
@@ -182,7 +182,7 @@ const HISTORIES: Pick = Pick::Names(&[
     ".zsh_history",
 ]);
 
-const BACKUPS: Pick = Pick::Suffixes(&[
+const BACKUPS: EntrySelector = EntrySelector::Suffixes(&[
     ".dpkg-bak",
     ".dpkg-dist",
     ".dpkg-new",
@@ -196,21 +196,27 @@ const BACKUPS: Pick = Pick::Suffixes(&[
     ".ucf-old",
 ]);
 
-const LOADER_SEED: Pick = Pick::Names(&["random-seed"]);
+const LOADER_SEED: EntrySelector = EntrySelector::Names(&["random-seed"]);
 
 /// What each rule removes; machine-id and logs also empty files.
-const PLACES: &[(NormalizeRule, CleanTarget)] = &[
-    (NormalizeRule::MachineId, here("var/lib/dbus", Pick::Names(&["machine-id"]))),
-    (NormalizeRule::SshHostKeys, here("etc/ssh", Pick::Prefix("ssh_host_"))),
+const PLACES: &[(NormalizeRule, RuleTarget)] = &[
+    (NormalizeRule::MachineId, here("var/lib/dbus", EntrySelector::Names(&["machine-id"]))),
+    (NormalizeRule::SshHostKeys, here("etc/ssh", EntrySelector::Prefix("ssh_host_"))),
     (NormalizeRule::RandomSeeds, here("boot/efi/loader", LOADER_SEED)),
     (NormalizeRule::RandomSeeds, here("boot/loader", LOADER_SEED)),
     (NormalizeRule::RandomSeeds, here("efi/loader", LOADER_SEED)),
-    (NormalizeRule::RandomSeeds, here("root", Pick::Names(&[".rnd"]))),
-    (NormalizeRule::RandomSeeds, here("var/lib", Pick::Names(&["random-seed"]))),
-    (NormalizeRule::RandomSeeds, here("var/lib/systemd", Pick::Names(&["credential.secret", "random-seed"]))),
-    (NormalizeRule::RandomSeeds, here("var/lib/urandom", Pick::Names(&["random-seed"]))),
+    (NormalizeRule::RandomSeeds, here("root", EntrySelector::Names(&[".rnd"]))),
+    (NormalizeRule::RandomSeeds, here("var/lib", EntrySelector::Names(&["random-seed"]))),
+    (
+        NormalizeRule::RandomSeeds,
+        here("var/lib/systemd", EntrySelector::Names(&["credential.secret", "random-seed"])),
+    ),
+    (NormalizeRule::RandomSeeds, here("var/lib/urandom", EntrySelector::Names(&["random-seed"]))),
     (NormalizeRule::PackageCaches, here("var/cache/apk", ALL)),
-    (NormalizeRule::PackageCaches, here("var/cache/apt", Pick::Names(&["pkgcache.bin", "srcpkgcache.bin"]))),
+    (
+        NormalizeRule::PackageCaches,
+        here("var/cache/apt", EntrySelector::Names(&["pkgcache.bin", "srcpkgcache.bin"])),
+    ),
     (NormalizeRule::PackageCaches, here("var/cache/apt/archives", ALL)),
     (NormalizeRule::PackageCaches, here("var/cache/dnf", ALL)),
     (NormalizeRule::PackageCaches, here("var/cache/libdnf5", ALL)),
@@ -219,33 +225,39 @@ const PLACES: &[(NormalizeRule, CleanTarget)] = &[
     (NormalizeRule::PackageCaches, here("var/cache/zypp", ALL)),
     (NormalizeRule::PackageCaches, here("var/lib/apt/lists", ALL)),
     (NormalizeRule::Caches, here("root/.cache", ALL)),
-    (NormalizeRule::Caches, here("var/cache/debconf", Pick::Suffixes(&["-old"]))),
+    (NormalizeRule::Caches, here("var/cache/debconf", EntrySelector::Suffixes(&["-old"]))),
     (NormalizeRule::Caches, here("var/cache/fontconfig", ALL)),
-    (NormalizeRule::Caches, here("var/cache/ldconfig", Pick::Names(&["aux-cache"]))),
+    (NormalizeRule::Caches, here("var/cache/ldconfig", EntrySelector::Names(&["aux-cache"]))),
     (NormalizeRule::Caches, here("var/cache/man", ALL)),
     (NormalizeRule::Logs, here("var/log/journal", ALL)),
     (
         NormalizeRule::Logs,
-        below("var/log", Pick::Suffixes(&[".gz", ".xz", ".zst", ".bz2", ".old", ".0", ".1"])),
+        below("var/log", EntrySelector::Suffixes(&[".gz", ".xz", ".zst", ".bz2", ".old", ".0", ".1"])),
     ),
     (NormalizeRule::Backups, below("etc", BACKUPS)),
     (
         NormalizeRule::Backups,
-        here("etc", Pick::Names(&["group-", "gshadow-", "passwd-", "shadow-", "subgid-", "subuid-"])),
+        here(
+            "etc",
+            EntrySelector::Names(&["group-", "gshadow-", "passwd-", "shadow-", "subgid-", "subuid-"]),
+        ),
     ),
     (NormalizeRule::Backups, here("var/backups", ALL)),
-    (NormalizeRule::Backups, here("var/lib/dpkg", Pick::Suffixes(&["-old"]))),
+    (NormalizeRule::Backups, here("var/lib/dpkg", EntrySelector::Suffixes(&["-old"]))),
     (NormalizeRule::Histories, here("home/*", HISTORIES)),
     (NormalizeRule::Histories, here("root", HISTORIES)),
     (NormalizeRule::TemporaryFiles, here("tmp", ALL)),
     (NormalizeRule::TemporaryFiles, here("var/tmp", ALL)),
     (NormalizeRule::RuntimeFiles, here("run", ALL)),
     // The names that systemd's detect_container() and the tools of others look for.
-    (NormalizeRule::ContainerFiles, here("", Pick::Names(&[".containerenv", ".dockerenv", ".dockerinit"]))),
-    (NormalizeRule::ContainerFiles, here("dev", Pick::Names(&["console"]))),
-    (NormalizeRule::ContainerFiles, here("run", Pick::Names(&[".containerenv"]))),
-    (NormalizeRule::ContainerFiles, here("run/host", Pick::Names(&["container-manager"]))),
-    (NormalizeRule::ContainerFiles, here("run/systemd", Pick::Names(&["container"]))),
+    (
+        NormalizeRule::ContainerFiles,
+        here("", EntrySelector::Names(&[".containerenv", ".dockerenv", ".dockerinit"])),
+    ),
+    (NormalizeRule::ContainerFiles, here("dev", EntrySelector::Names(&["console"]))),
+    (NormalizeRule::ContainerFiles, here("run", EntrySelector::Names(&[".containerenv"]))),
+    (NormalizeRule::ContainerFiles, here("run/host", EntrySelector::Names(&["container-manager"]))),
+    (NormalizeRule::ContainerFiles, here("run/systemd", EntrySelector::Names(&["container"]))),
 ];
 
 /// Applies the rules, then clamps every time. The changes come in the order of the rules, then of the paths.
@@ -281,7 +293,7 @@ fn clamp(tree: &mut Tree, epoch: Time) {
 }
 
 /// The folders of a place that exist, with their absolute paths.
-fn folders(tree: &Tree, place: &CleanTarget) -> Vec<(NodeId, Vec<u8>)> {
+fn folders(tree: &Tree, place: &RuleTarget) -> Vec<(NodeId, Vec<u8>)> {
     let (base, any) = place.folder.strip_suffix("/*").map_or((place.folder, false), |base| (base, true));
     let Some(base_id) = tree.lookup(base.as_bytes()).filter(|id| tree.entries(*id).is_some()) else {
         return Vec::new();
@@ -309,7 +321,7 @@ fn folders(tree: &Tree, place: &CleanTarget) -> Vec<(NodeId, Vec<u8>)> {
 fn clean(
     tree: &mut Tree,
     (folder, path): (NodeId, Vec<u8>),
-    pick: Pick,
+    pick: EntrySelector,
     rule: NormalizeRule,
     changes: &mut Vec<RuleChange>,
 ) {
@@ -320,18 +332,20 @@ fn clean(
         let bytes = name.as_bytes();
         let taken = match pick {
             // A link, as /var/lib/dbus/machine-id often is, holds nothing of its own.
-            Pick::Names(names) => {
+            EntrySelector::Names(names) => {
                 names.iter().any(|name| name.as_bytes() == bytes) && matches!(kind, NodeKind::File(_))
             }
-            Pick::Prefix(prefix) => bytes.starts_with(prefix.as_bytes()) && !is_dir,
-            Pick::Suffixes(suffixes) => {
+            EntrySelector::Prefix(prefix) => bytes.starts_with(prefix.as_bytes()) && !is_dir,
+            EntrySelector::Suffixes(suffixes) => {
                 suffixes.iter().any(|suffix| bytes.ends_with(suffix.as_bytes())) && !is_dir
             }
-            Pick::Everything if is_dir && rule == NormalizeRule::PackageCaches && bytes == b"partial" => {
+            EntrySelector::Everything
+                if is_dir && rule == NormalizeRule::PackageCaches && bytes == b"partial" =>
+            {
                 clean(tree, (id, path), pick, rule, changes);
                 continue;
             }
-            Pick::Everything => true,
+            EntrySelector::Everything => true,
         };
         if taken {
             tree.unlink(folder, name.as_bytes());

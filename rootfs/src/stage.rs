@@ -16,7 +16,7 @@ use amiforge_store::blobs::Blobs;
 use amiforge_store::watch::Watch;
 
 use crate::assemble::{AssembleError, Assembled, assemble};
-use crate::graft::{GraftError, graft};
+use crate::insert::{InsertError, insert_subtree};
 use crate::sources::{DigestPin, SourceKind, SourceSpec};
 
 /// A stage, with its inputs on this machine.
@@ -105,12 +105,12 @@ pub enum StageError {
     },
     /// A source, or what is installed, has no room in the tree.
     #[error("placing what belongs to `{name}`")]
-    Place {
+    Insert {
         /// The stage or source.
         name: String,
         /// What is wrong.
         #[source]
-        source: GraftError,
+        source: InsertError,
     },
     /// The commands did not make what the recipe installs.
     #[error("the stage `{name}` installs `{from}`, and its commands made no `$DESTDIR{from}`")]
@@ -147,8 +147,8 @@ pub fn build(
     }
     let empty = Tree::new(Meta::root_owned(0o755, spec.epoch));
     for folder in [BUILD, DESTDIR] {
-        let made = graft(&empty, empty.root(), &mut tree, folder.as_bytes(), spec.epoch);
-        made.map_err(|source| StageError::Place { name: spec.name.clone(), source })?;
+        let made = insert_subtree(&empty, empty.root(), &mut tree, folder.as_bytes(), spec.epoch);
+        made.map_err(|source| StageError::Insert { name: spec.name.clone(), source })?;
     }
     let captured = sandbox.run(&tree, blobs, &job(spec), watch);
     let sandboxed = |source| StageError::Sandbox { name: spec.name.clone(), source: Box::new(source) };
@@ -186,8 +186,8 @@ fn lay(
         (meta.uid, meta.gid) = (0, 0);
     }
     let to = format!("{BUILD}/{}", source.folder);
-    let laid = graft(&assembled.tree, assembled.tree.root(), tree, to.as_bytes(), epoch);
-    laid.map_err(|error| StageError::Place { name: source.label.clone(), source: error })?;
+    let laid = insert_subtree(&assembled.tree, assembled.tree.root(), tree, to.as_bytes(), epoch);
+    laid.map_err(|error| StageError::Insert { name: source.label.clone(), source: error })?;
     Ok(assembled)
 }
 
@@ -233,8 +233,8 @@ fn installed(spec: &StageSpec, after: &Tree) -> Result<Tree, StageError> {
     for StageInstall { from, to } in &spec.install {
         let missing = || StageError::Missing { name: spec.name.clone(), from: from.clone() };
         let found = after.lookup(format!("{DESTDIR}/{from}").as_bytes()).ok_or_else(missing)?;
-        let put = graft(after, found, &mut tree, to.as_bytes(), spec.epoch);
-        put.map_err(|source| StageError::Place { name: spec.name.clone(), source })?;
+        let put = insert_subtree(after, found, &mut tree, to.as_bytes(), spec.epoch);
+        put.map_err(|source| StageError::Insert { name: spec.name.clone(), source })?;
     }
     Ok(tree)
 }

@@ -18,7 +18,7 @@ use amiforge_image::disk::{
     DiskSize, DiskSpec, Loader, PartitionContent, PartitionSize, PartitionSpec, lay_out,
 };
 use amiforge_rootfs::initrd::InitrdMachine;
-use amiforge_rootfs::steps::kernel_hook::{self, InitrdOf, KernelHookSpec, Uefi, UefiLoader};
+use amiforge_rootfs::steps::kernel_hook::{self, InitrdSource, KernelHookSpec, Uefi, UefiLoader};
 use amiforge_tests::{archive, oracle, scratch, volume, written};
 
 const MIB: usize = 1 << 20;
@@ -103,7 +103,7 @@ struct Guest {
 
 impl Guest {
     /// A machine that is set up as a build does it.
-    fn new(initrd: InitrdOf, loader: UefiLoader, stub: Vec<u8>, room: usize) -> Option<Self> {
+    fn new(initrd: InitrdSource, loader: UefiLoader, stub: Vec<u8>, room: usize) -> Option<Self> {
         if !oracle::ready(&["dpkg", "od", "dd"], false) {
             return None;
         }
@@ -265,7 +265,7 @@ impl Guest {
 fn the_script_writes_what_the_build_writes() {
     // Stubs with room in their headers and without, before and after the kernel runs where it is loaded.
     for stub in [stub(252, 0x400), stub(257, 0x200), stub(258, 0x400)] {
-        let Some(guest) = Guest::new(InitrdOf::Auto, UefiLoader::Uki, stub, 4 * MIB) else { return };
+        let Some(guest) = Guest::new(InitrdSource::Auto, UefiLoader::Uki, stub, 4 * MIB) else { return };
         let old = archive::noise(200_003, 5);
         guest.make_initrd(OLD, 5);
         guest.built(Some(&old));
@@ -297,7 +297,9 @@ fn the_script_writes_what_the_build_writes() {
 
 #[test]
 fn wherever_it_is_cut_off_a_whole_kernel_is_started() {
-    let Some(guest) = Guest::new(InitrdOf::None, UefiLoader::Uki, stub(252, 0x400), 4 * MIB) else { return };
+    let Some(guest) = Guest::new(InitrdSource::None, UefiLoader::Uki, stub(252, 0x400), 4 * MIB) else {
+        return;
+    };
     guest.install(NEW, 4);
     // Of all that is written to the disk, what comes before the limit is; then half of one thing; and no more.
     let count = guest.path("count");
@@ -346,7 +348,7 @@ fn wherever_it_is_cut_off_a_whole_kernel_is_started() {
 
 #[test]
 fn without_room_nothing_is_touched_and_it_says_so() {
-    let Some(guest) = Guest::new(InitrdOf::None, UefiLoader::Uki, stub(252, 0x400), MIB) else { return };
+    let Some(guest) = Guest::new(InitrdSource::None, UefiLoader::Uki, stub(252, 0x400), MIB) else { return };
     guest.built(None);
     guest.install(NEW, 4);
     guest.shim("df", "echo head; echo fs 900 800 100 89% /");
@@ -371,7 +373,9 @@ fn without_room_nothing_is_touched_and_it_says_so() {
 
 #[test]
 fn an_initrd_of_our_own_is_made_as_the_build_makes_it() {
-    let Some(guest) = Guest::new(InitrdOf::Own, UefiLoader::Uki, stub(252, 0x400), 4 * MIB) else { return };
+    let Some(guest) = Guest::new(InitrdSource::Own, UefiLoader::Uki, stub(252, 0x400), 4 * MIB) else {
+        return;
+    };
     if !oracle::ready(&["xz"], false) {
         return;
     }
@@ -403,7 +407,9 @@ fn an_initrd_of_our_own_is_made_as_the_build_makes_it() {
 
 #[test]
 fn loaders_of_the_distribution_are_told_too() {
-    let Some(guest) = Guest::new(InitrdOf::Auto, UefiLoader::Grub, stub(252, 0x400), 4 * MIB) else { return };
+    let Some(guest) = Guest::new(InitrdSource::Auto, UefiLoader::Grub, stub(252, 0x400), 4 * MIB) else {
+        return;
+    };
     guest.make_initrd(NEW, 6);
     guest.built(None);
     guest.install(NEW, 4);
@@ -414,7 +420,8 @@ fn loaders_of_the_distribution_are_told_too() {
     let lines = format!("linux /vmlinuz-{NEW} {CMDLINE}\ninitrd /initrd.img-{NEW}\nboot\n");
     assert_eq!(after, format!("serial --unit=0\nsearch --fs-uuid --set=root 1234\n{lines}"));
 
-    let Some(guest) = Guest::new(InitrdOf::None, UefiLoader::SystemdBoot, stub(252, 0x400), 4 * MIB) else {
+    let Some(guest) = Guest::new(InitrdSource::None, UefiLoader::SystemdBoot, stub(252, 0x400), 4 * MIB)
+    else {
         return;
     };
     guest.built(None);

@@ -9,9 +9,9 @@ use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Content, Tree};
 use amiforge_image::disk::{self, PartitionSize};
 use amiforge_rootfs::boot::{self as parts, BootFilesError, KernelFiles};
-use amiforge_rootfs::initrd::{InitrdError, InitrdMachine, Modules};
+use amiforge_rootfs::initrd::{InitrdError, InitrdMachine, KernelModules};
 use amiforge_rootfs::steps::files::{self, FileAction, FileSpec};
-use amiforge_rootfs::steps::kernel_hook::{self, InitrdOf, KernelHookSpec, Uefi, UefiLoader};
+use amiforge_rootfs::steps::kernel_hook::{self, InitrdSource, KernelHookSpec, Uefi, UefiLoader};
 use amiforge_store::blobs::Blobs;
 
 use super::BuildError;
@@ -47,7 +47,7 @@ pub(super) fn prepare(
     warnings: &mut Vec<String>,
 ) -> Result<Option<disk::Loader>, BuildError> {
     let Some(boot) = &recipe.boot else { return Ok(None) };
-    let mut kernel = parts::kernel(tree, blobs, boot.kernel.as_deref())?;
+    let mut kernel = parts::find_kernel(tree, blobs, boot.kernel.as_deref())?;
     kernel.initrd = initrd(recipe.image.arch, boot, tree, blobs, &kernel)?;
     let cmdline = cmdline(recipe, boot);
     let mut esp = None;
@@ -92,20 +92,20 @@ fn initrd(
         }
         (InitrdChoice::Auto | InitrdChoice::Own, _) => {}
     }
-    let modules = Modules::read(tree, blobs, &kernel.release);
+    let modules = KernelModules::read(tree, blobs, &kernel.release);
     // A kernel that has no modules needs none.
-    if boot.initrd == InitrdChoice::Auto && matches!(modules, Err(InitrdError::NoList { .. })) {
+    if boot.initrd == InitrdChoice::Auto && matches!(modules, Err(InitrdError::NoModuleList { .. })) {
         return Ok(None);
     }
     let modules = modules?;
     let usual = || DRIVERS.map(str::to_owned).into_iter();
-    let there = |word: &String| modules.needed(std::slice::from_ref(word)).is_ok();
+    let there = |word: &String| modules.load_order(std::slice::from_ref(word)).is_ok();
     let drivers = boot.drivers.clone().unwrap_or_else(|| usual().filter(there).collect());
-    let needed = modules.needed(&drivers)?;
+    let needed = modules.load_order(&drivers)?;
     if needed.is_empty() && boot.initrd == InitrdChoice::Auto {
         return Ok(None);
     }
-    let archive = modules.initrd(tree, blobs, &needed, machine(arch))?;
+    let archive = modules.build_initrd(tree, blobs, &needed, machine(arch))?;
     Ok(Some((String::new(), inline(archive))))
 }
 
@@ -153,10 +153,10 @@ fn hook(
         release: boot.kernel.clone(),
         cmdline: cmdline.to_owned(),
         initrd: match boot.initrd {
-            InitrdChoice::Auto => InitrdOf::Auto,
-            InitrdChoice::Distribution => InitrdOf::Distribution,
-            InitrdChoice::Own => InitrdOf::Own,
-            InitrdChoice::None => InitrdOf::None,
+            InitrdChoice::Auto => InitrdSource::Auto,
+            InitrdChoice::Distribution => InitrdSource::Distribution,
+            InitrdChoice::Own => InitrdSource::Own,
+            InitrdChoice::None => InitrdSource::None,
         },
         drivers: boot.drivers.clone().unwrap_or_else(|| DRIVERS.map(str::to_owned).to_vec()),
         machine: machine(recipe.image.arch),
@@ -232,7 +232,7 @@ fn inline(bytes: impl Into<Vec<u8>>) -> Content {
 
 /// A file of a loader.
 fn loader(tree: &Tree, blobs: &Blobs, path: String, package: &'static str) -> Result<Vec<u8>, BuildError> {
-    let found = parts::loader(tree, blobs, &path)?;
+    let found = parts::read_loader(tree, blobs, &path)?;
     found.ok_or_else(|| BuildError::NoLoader(NoLoader { path, package }))
 }
 
@@ -247,7 +247,7 @@ fn uki(
     let path = format!("{SYSTEMD}/linux{}.efi.stub", firmware.suffix);
     let stub = loader(tree, blobs, path, "systemd-boot-efi")?;
     let mut sections = Vec::new();
-    if let Some(text) = parts::os_release(tree, blobs)? {
+    if let Some(text) = parts::read_os_release(tree, blobs)? {
         sections.push(UkiSection::new(".osrel", inline(text)));
     }
     sections.push(UkiSection::new(".cmdline", inline(cmdline)));

@@ -32,9 +32,9 @@ use std::path::{Path, PathBuf};
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::Tree;
 use amiforge_rootfs::assemble::{self, Assembled};
-use amiforge_rootfs::merge::Merged;
+use amiforge_rootfs::merge::MergedTree;
 use amiforge_rootfs::normalize;
-use amiforge_rootfs::steps::lacks;
+use amiforge_rootfs::steps::missing;
 use amiforge_rootfs::steps::service_keys;
 use amiforge_sandbox::OnFailure;
 use amiforge_store::blobs::Blobs;
@@ -129,7 +129,7 @@ pub fn build(
     kept.take(&mut workshop);
     let (merged, newest) = beginning(system.as_ref());
     let mut assembled =
-        assemble::assemble_over(merged, &recipe.sources, spool.store(), &mut blobs, &watching)?;
+        assemble::assemble_onto(merged, &recipe.sources, spool.store(), &mut blobs, &watching)?;
     let mut host_files = HostFiles::new(&watching);
     let newest = newest.map_or(assembled.newest, |newest| newest.max(assembled.newest));
     let epoch = epoch::choose(options.source_date_epoch, recipe.image.epoch, newest)?;
@@ -140,8 +140,8 @@ pub fn build(
     warnings.extend(contents::apply(recipe, &mut tree, &mut blobs, &mut host_files, epoch)?);
     let stale = initrds::are_stale(recipe, system.as_ref().map(|system| &system.tree), &tree);
     let mut tree = workshop.run(tree, stale, epoch, &mut blobs)?;
-    let lacks = lacks::lacks(&tree, &blobs, &recipe.system, &recipe.users)?;
-    warnings.extend(lacks.iter().map(ToString::to_string));
+    let missing = missing::missing_settings(&tree, &blobs, &recipe.system, &recipe.users)?;
+    warnings.extend(missing.iter().map(ToString::to_string));
     kept.take(&mut workshop);
     let changes = normalized(recipe, &mut tree, &blobs, epoch)?;
     let skipped = system.map(|system| system.notes.skipped).unwrap_or_default();
@@ -218,10 +218,12 @@ fn workshop<'a>(
 }
 
 /// What the other sources are put over, and the newest time in it.
-fn beginning(system: Option<&PackageSystem>) -> (Merged, Option<Time>) {
+fn beginning(system: Option<&PackageSystem>) -> (MergedTree, Option<Time>) {
     match system {
-        Some(system) => (Merged::over("the packages", system.tree.clone()), Some(system.notes.newest())),
-        None => (Merged::default(), None),
+        Some(system) => {
+            (MergedTree::from_tree("the packages", system.tree.clone()), Some(system.notes.newest()))
+        }
+        None => (MergedTree::default(), None),
     }
 }
 

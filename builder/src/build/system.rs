@@ -8,7 +8,7 @@ use amiforge_rootfs::packages::database::{self, Architectures, DatabaseState};
 use amiforge_rootfs::packages::filters::{DocOptions, Filters, KeepChoice};
 use amiforge_rootfs::packages::locked::LockedPackage;
 use amiforge_rootfs::packages::unpack::{DebFile, Unpacked, unpack};
-use amiforge_rootfs::secrets::order;
+use amiforge_rootfs::secrets::choose_order;
 use amiforge_sandbox::SandboxError;
 use amiforge_store::blobs::Blobs;
 use amiforge_store::checks::Settling;
@@ -116,7 +116,7 @@ fn configure(
         For::Image => secrets::make(
             workshop,
             blobs,
-            (settings.seed, order(&tree)),
+            (settings.seed, choose_order(&tree)),
             |seed, on_failure, blobs, watch| {
                 once(run::ConfigureSettings { seed, on_failure, ..settings }, blobs, watch)
             },

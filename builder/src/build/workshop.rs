@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::Tree;
 use amiforge_rootfs::packages::locked::LockedPackage;
-use amiforge_rootfs::secrets::order;
+use amiforge_rootfs::secrets::choose_order;
 use amiforge_rootfs::steps::probe;
 use amiforge_sandbox::{Launcher, OnFailure, Sandbox, SandboxError, SandboxJob, SandboxStep, Seed};
 use amiforge_store::Store;
@@ -156,7 +156,7 @@ impl Workshop<'_> {
         let (tree, mut dependents) = secrets::make(
             self,
             blobs,
-            (seed, order(&tree)),
+            (seed, choose_order(&tree)),
             |seed, on_failure, blobs, watch| -> Result<Tree, SandboxError> {
                 let job = SandboxJob { seed, on_failure, ..job.clone() };
                 Ok(sandbox.run(&tree, blobs, &job, watch)?.tree)

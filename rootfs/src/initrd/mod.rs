@@ -54,7 +54,7 @@ impl InitrdMachine {
 pub enum InitrdError {
     /// The kernel's modules have no list.
     #[error("there is no `{path}`, which tells what the kernel's modules need")]
-    NoList {
+    NoModuleList {
         /// The list.
         path: String,
     },
@@ -82,24 +82,26 @@ pub enum InitrdError {
 
 /// The modules of a kernel.
 #[derive(Debug)]
-pub struct Modules {
+pub struct KernelModules {
     release: String,
     /// Path below the kernel's folder, and what has to be loaded before, by name.
     by_name: BTreeMap<String, (String, Vec<String>)>,
     built_in: BTreeSet<String>,
 }
 
-impl Modules {
+impl KernelModules {
     /// Reads `modules.dep` and `modules.builtin` (depmod(8), modules.dep(5)).
     ///
     /// # Errors
-    /// [`InitrdError::NoList`] and [`InitrdError::Path`].
+    /// [`InitrdError::NoModuleList`] and [`InitrdError::Path`].
     pub fn read(tree: &Tree, sources: &dyn Sources, release: &str) -> Result<Self, InitrdError> {
         let path = format!("lib/modules/{release}/modules.dep");
         let list = |path: &str| path::read(tree, sources, path.as_bytes());
         let text = match list(&path)? {
             Some(text) => text,
-            None => list(&format!("usr/{path}"))?.ok_or(InitrdError::NoList { path: format!("/{path}") })?,
+            None => {
+                list(&format!("usr/{path}"))?.ok_or(InitrdError::NoModuleList { path: format!("/{path}") })?
+            }
         };
         let mut by_name = BTreeMap::new();
         for line in String::from_utf8_lossy(&text).lines() {
@@ -122,7 +124,7 @@ impl Modules {
     ///
     /// # Errors
     /// [`InitrdError::NoDriver`].
-    pub fn needed(&self, drivers: &[String]) -> Result<Vec<String>, InitrdError> {
+    pub fn load_order(&self, drivers: &[String]) -> Result<Vec<String>, InitrdError> {
         let mut all = Vec::new();
         for driver in drivers {
             let group = GROUPS.iter().find(|(word, _)| word == driver);
@@ -151,7 +153,7 @@ impl Modules {
     ///
     /// # Errors
     /// [`InitrdError`].
-    pub fn initrd(
+    pub fn build_initrd(
         &self,
         tree: &Tree,
         sources: &dyn Sources,

@@ -120,23 +120,25 @@ pub fn read(bytes: &[u8], most: u64) -> Result<InitrdArchive, InitrdReadError> {
         let form = form(at, rest)?;
         initrd.archives.push(form.name());
         rest = match form {
-            Packing::Cpio if !at.is_multiple_of(4) => return Err(InitrdReadError::Unaligned { at }),
-            Packing::Cpio => {
+            ArchiveCompression::Cpio if !at.is_multiple_of(4) => {
+                return Err(InitrdReadError::Unaligned { at });
+            }
+            ArchiveCompression::Cpio => {
                 let mut from = rest;
                 initrd.archive(&mut from).map_err(|error| error.at(at))?;
                 from
             }
-            Packing::Gzip => {
+            ArchiveCompression::Gzip => {
                 let mut from = flate2::bufread::GzDecoder::new(rest);
                 initrd.packed(&mut from, &mut left, (at, form.name()))?;
                 from.into_inner()
             }
-            Packing::Xz => {
+            ArchiveCompression::Xz => {
                 let mut from = liblzma::bufread::XzDecoder::new(rest);
                 initrd.packed(&mut from, &mut left, (at, form.name()))?;
                 from.into_inner()
             }
-            Packing::Zstd => {
+            ArchiveCompression::Zstd => {
                 let from = zstd::stream::read::Decoder::with_buffer(rest);
                 let failed = |source| InitrdReadError::Unpack { at, name: form.name(), source };
                 let mut from = from.map_err(failed)?.single_frame();
@@ -150,14 +152,14 @@ pub fn read(bytes: &[u8], most: u64) -> Result<InitrdArchive, InitrdReadError> {
 
 /// How an archive is packed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Packing {
+enum ArchiveCompression {
     Cpio,
     Gzip,
     Xz,
     Zstd,
 }
 
-impl Packing {
+impl ArchiveCompression {
     fn name(self) -> &'static str {
         match self {
             Self::Cpio => "cpio",
@@ -169,13 +171,13 @@ impl Packing {
 }
 
 /// How what follows is packed, by its first bytes.
-fn form(at: u64, bytes: &[u8]) -> Result<Packing, InitrdReadError> {
-    let known: [(&[u8], Packing); 5] = [
-        (b"070701", Packing::Cpio),
-        (b"070702", Packing::Cpio),
-        (&[0x1f, 0x8b], Packing::Gzip),
-        (b"\xfd7zXZ\0", Packing::Xz),
-        (&[0x28, 0xb5, 0x2f, 0xfd], Packing::Zstd),
+fn form(at: u64, bytes: &[u8]) -> Result<ArchiveCompression, InitrdReadError> {
+    let known: [(&[u8], ArchiveCompression); 5] = [
+        (b"070701", ArchiveCompression::Cpio),
+        (b"070702", ArchiveCompression::Cpio),
+        (&[0x1f, 0x8b], ArchiveCompression::Gzip),
+        (b"\xfd7zXZ\0", ArchiveCompression::Xz),
+        (&[0x28, 0xb5, 0x2f, 0xfd], ArchiveCompression::Zstd),
     ];
     if let Some((_, form)) = known.into_iter().find(|(magic, _)| bytes.starts_with(magic)) {
         return Ok(form);

@@ -37,25 +37,25 @@ fn words(words: &[&str]) -> Vec<String> {
 
 #[test]
 fn what_a_driver_needs_is_loaded_before_it_and_once() {
-    let modules = Modules::read(&tree(), &Blobs::new(), "6.1").unwrap();
-    let needed = modules.needed(&words(&["nvme", "ext4", "virtio", "xen"])).unwrap();
+    let modules = KernelModules::read(&tree(), &Blobs::new(), "6.1").unwrap();
+    let needed = modules.load_order(&words(&["nvme", "ext4", "virtio", "xen"])).unwrap();
     assert_eq!(needed, ["virtio", "virtio_ring", "virtio_pci", "virtio_blk", "xen_blkfront"]);
-    assert_eq!(modules.needed(&words(&["xen-blkfront"])).unwrap(), ["xen_blkfront"]);
-    assert!(modules.needed(&words(&["nvme", "ext4"])).unwrap().is_empty());
-    let error = modules.needed(&words(&["floppy"])).unwrap_err().to_string();
+    assert_eq!(modules.load_order(&words(&["xen-blkfront"])).unwrap(), ["xen_blkfront"]);
+    assert!(modules.load_order(&words(&["nvme", "ext4"])).unwrap().is_empty());
+    let error = modules.load_order(&words(&["floppy"])).unwrap_err().to_string();
     assert_eq!(error, "the kernel `6.1` has no driver `floppy`, neither built in nor as a module");
 }
 
 #[test]
 fn the_archive_holds_the_first_program_and_the_modules_unpacked() {
     let (tree, blobs) = (tree(), Blobs::new());
-    let modules = Modules::read(&tree, &blobs, "6.1").unwrap();
-    let needed = modules.needed(&words(&["virtio"])).unwrap();
-    let archive = modules.initrd(&tree, &blobs, &needed, InitrdMachine::X86_64).unwrap();
+    let modules = KernelModules::read(&tree, &blobs, "6.1").unwrap();
+    let needed = modules.load_order(&words(&["virtio"])).unwrap();
+    let archive = modules.build_initrd(&tree, &blobs, &needed, InitrdMachine::X86_64).unwrap();
     let text = String::from_utf8_lossy(&archive);
     assert!(text.contains("the block driver"));
     assert!(text.contains("virtio.ko\nvirtio_ring.ko\nvirtio_pci.ko\nvirtio_blk.ko\n"));
-    assert_eq!(archive, modules.initrd(&tree, &blobs, &needed, InitrdMachine::X86_64).unwrap());
+    assert_eq!(archive, modules.build_initrd(&tree, &blobs, &needed, InitrdMachine::X86_64).unwrap());
 }
 
 #[test]

@@ -4,8 +4,10 @@
 
 pub mod keys;
 mod scan;
-mod twice;
+mod second_run;
 
 pub use keys::KeyKind;
 pub use scan::{EXCLUDED, scan};
-pub use twice::{Dependent, RunOrder, Second, TwiceError, dependent, order, twice};
+pub use second_run::{
+    RandomDependent, RunOrder, RunTwiceError, SecondRunWatch, choose_order, find_dependent, run_twice,
+};

@@ -41,7 +41,7 @@ pub const EXCLUDED: [&str; 8] = [
 ];
 
 /// A file that is to be looked at.
-type File<'a> = (NodeId, Vec<u8>, &'a Content);
+type ScannedFile<'a> = (NodeId, Vec<u8>, &'a Content);
 
 /// The paths of files that hold a private key, without the first `/`, sorted; every name of a file that has several.
 ///
@@ -49,7 +49,7 @@ type File<'a> = (NodeId, Vec<u8>, &'a Content);
 /// What the medium says.
 pub fn scan(tree: &Tree, sources: &(dyn Sources + Sync)) -> io::Result<Vec<(Vec<u8>, KeyKind)>> {
     let mut seen = BTreeSet::new();
-    let files: Vec<File<'_>> = tree
+    let files: Vec<ScannedFile<'_>> = tree
         .walk()
         .filter_map(|entry| match &tree.node(entry.id).kind {
             NodeKind::File(content) if content.len() >= LEN_MIN && !is_excluded(&entry.path) => {
@@ -60,7 +60,7 @@ pub fn scan(tree: &Tree, sources: &(dyn Sources + Sync)) -> io::Result<Vec<(Vec<
         .collect();
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
     let share = files.len().div_ceil(workers).max(1);
-    let look = |files: &[File<'_>]| -> io::Result<Vec<(NodeId, KeyKind)>> {
+    let look = |files: &[ScannedFile<'_>]| -> io::Result<Vec<(NodeId, KeyKind)>> {
         let mut buffer = vec![0; STEP];
         let mut found = Vec::new();
         for (id, _, content) in files {

@@ -31,7 +31,7 @@ use super::tar::mode_without;
 use super::warning::Tally;
 use super::{Modes, OwnerRule};
 use crate::glob::{Globs, NotAGlob};
-use crate::reshape::Reshape;
+use crate::path_map::PathMap;
 
 /// Stretches of data kept apart of one file; one with more is taken as a file without holes.
 const STRETCHES_MAX: usize = 1 << 20;
@@ -83,7 +83,7 @@ pub enum DirError {
 pub(super) fn index(
     folder: &Path,
     attributes: DirAttributes<'_>,
-    reshape: &Reshape,
+    reshape: &PathMap,
     blobs: &mut Blobs,
     watch: &dyn Watch,
 ) -> Result<(Indexed, u64), DirError> {
@@ -126,7 +126,7 @@ struct Walk<'a> {
 
 impl Walk<'_> {
     /// Plants a folder and what is in it, and gives the folders in it.
-    fn folder(&mut self, path: &[u8], reshape: &Reshape, folders: &mut Vec<Vec<u8>>) -> Result<(), DirError> {
+    fn folder(&mut self, path: &[u8], reshape: &PathMap, folders: &mut Vec<Vec<u8>>) -> Result<(), DirError> {
         let at = |error: rustix::io::Errno| self.failed(path, error.into());
         let dir = if path.is_empty() {
             self.root.try_clone().map_err(|e| self.failed(path, e))?

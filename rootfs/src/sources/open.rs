@@ -20,7 +20,7 @@ use super::indexed::Indexed;
 use super::oci::{self, OciError};
 use super::tar::{self, ArchiveLocation, TarError};
 use super::{DigestPin, Modes, OwnerRule, SourceKind, SourceSpec};
-use crate::reshape::Reshape;
+use crate::path_map::PathMap;
 
 /// Why a source cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -101,7 +101,7 @@ pub(crate) struct Opening<'a> {
     pub(crate) store: &'a Store,
     pub(crate) watch: &'a dyn Watch,
     /// Only so that what is excluded of a folder need not be readable.
-    pub(crate) reshape: &'a Reshape,
+    pub(crate) reshape: &'a PathMap,
 }
 
 /// What a source turned out to be.

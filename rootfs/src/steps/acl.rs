@@ -61,7 +61,7 @@ impl Acl {
 }
 
 /// Whose numbers names are looked up in.
-pub trait Names {
+pub trait IdLookup {
     /// The number of a user.
     fn user(&self, name: &str) -> Option<u32>;
     /// The number of a group.
@@ -73,7 +73,7 @@ pub trait Names {
 ///
 /// # Errors
 /// [`AclError`].
-pub fn from_text(text: &str, mode: u16, names: &dyn Names) -> Result<Acl, AclError> {
+pub fn from_text(text: &str, mode: u16, names: &dyn IdLookup) -> Result<Acl, AclError> {
     let mut entries: BTreeMap<(u16, u32), u16> = BTreeMap::new();
     for entry in text.split([',', '\n']).map(str::trim).filter(|entry| !entry.is_empty()) {
         let (tag, id, permissions) = parse(entry, names)?;
@@ -109,7 +109,7 @@ fn encode(entries: &BTreeMap<(u16, u32), u16>) -> Vec<u8> {
     bytes
 }
 
-fn parse(entry: &str, names: &dyn Names) -> Result<(u16, u32, u16), AclError> {
+fn parse(entry: &str, names: &dyn IdLookup) -> Result<(u16, u32, u16), AclError> {
     let bad = || AclError::Entry { entry: entry.to_owned() };
     let mut fields = entry.split(':');
     let (Some(kind), Some(who), Some(letters), None) =
@@ -155,7 +155,7 @@ mod tests {
 
     struct Nobody;
 
-    impl Names for Nobody {
+    impl IdLookup for Nobody {
         fn user(&self, name: &str) -> Option<u32> {
             (name == "root").then_some(0)
         }

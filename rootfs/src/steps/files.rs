@@ -13,7 +13,7 @@ use amiforge_formats::tree::{Content, Meta, Node, NodeKind, SYMLINK_MAX, Tree, X
 
 use self::error::XATTR_SIZE_MAX;
 use super::accounts::{self, Principal};
-use super::acl::{self, Names};
+use super::acl::{self, IdLookup};
 use super::capability;
 use super::error::StepError;
 use amiforge_formats::path::{self, Last, TreePath};
@@ -300,7 +300,7 @@ struct Accounts<'a> {
     sources: &'a dyn Sources,
 }
 
-impl Names for Accounts<'_> {
+impl IdLookup for Accounts<'_> {
     fn user(&self, name: &str) -> Option<u32> {
         accounts::uid_of(self.tree, self.sources, &Principal::Name(name.to_owned())).ok()
     }

@@ -13,7 +13,7 @@ pub mod files;
 pub mod first_boot;
 pub mod fstab;
 pub mod kernel_hook;
-pub mod lacks;
+pub mod missing;
 #[cfg(test)]
 mod path_tests;
 pub mod probe;

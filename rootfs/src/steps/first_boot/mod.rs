@@ -54,13 +54,13 @@ const MACHINE_ID: &str = "/etc/machine-id";
 
 /// Who does the work of the first boot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Suited {
+pub enum FirstBootAgent {
     /// cloud-init, which the tree has.
     CloudInit,
     /// Our own units: the tree has systemd and bash.
     OwnUnits,
     /// Nobody: the tree has neither cloud-init nor what our units need.
-    Nobody,
+    None,
 }
 
 /// Where the host name comes from.
@@ -92,7 +92,7 @@ pub struct InstalledUnits {
     /// Who configures the network.
     pub networking: Networking,
     /// What the first boot will not be able to do.
-    pub lacks: Vec<MissingProgram>,
+    pub missing: Vec<MissingProgram>,
 }
 
 /// A program that the tree lacks, and what cannot be done without it.
@@ -146,13 +146,13 @@ impl fmt::Display for MissingProgram {
 ///
 /// # Errors
 /// [`StepError::FirstBoot`] when a path of the tree cannot be followed.
-pub fn suited(tree: &Tree) -> Result<Suited, StepError> {
-    let found = || -> Result<Suited, PathError> {
+pub fn detect_agent(tree: &Tree) -> Result<FirstBootAgent, StepError> {
+    let found = || -> Result<FirstBootAgent, PathError> {
         if has_program(tree, "cloud-init")? {
-            return Ok(Suited::CloudInit);
+            return Ok(FirstBootAgent::CloudInit);
         }
         let own = is_file(tree, "/usr/lib/systemd/systemd")? || is_file(tree, "/lib/systemd/systemd")?;
-        Ok(if own && is_file(tree, "/bin/bash")? { Suited::OwnUnits } else { Suited::Nobody })
+        Ok(if own && is_file(tree, "/bin/bash")? { FirstBootAgent::OwnUnits } else { FirstBootAgent::None })
     };
     found().map_err(|error| StepError::FirstBoot(error.into()))
 }
@@ -175,8 +175,8 @@ pub fn install(
         .map_err(|error| StepError::FirstBoot(error.into()))?;
     enable.extend(installed.networking.units().iter().map(|name| (*name).to_owned()));
     units::apply(tree, sources, &UnitsSpec { enable, ..UnitsSpec::default() }, spec.time)?;
-    installed.lacks =
-        lacks(tree, &installed.networking).map_err(|error| StepError::FirstBoot(error.into()))?;
+    installed.missing =
+        missing_programs(tree, &installed.networking).map_err(|error| StepError::FirstBoot(error.into()))?;
     Ok(installed)
 }
 
@@ -222,15 +222,15 @@ fn place(tree: &mut Tree, spec: &FirstBootSpec) -> Result<InstalledUnits, PathEr
     if path::find(tree, MACHINE_ID.as_bytes())?.is_none() {
         put(tree, MACHINE_ID.to_owned(), "", 0o444)?;
     }
-    Ok(InstalledUnits { paths, networking: Networking::Nobody, lacks: Vec::new() })
+    Ok(InstalledUnits { paths, networking: Networking::None, missing: Vec::new() })
 }
 
 /// What the first boot will not be able to do in a tree.
-fn lacks(tree: &Tree, networking: &Networking) -> Result<Vec<MissingProgram>, PathError> {
-    let mut lacks = Vec::new();
-    let mut unless = |there: bool, lack: MissingProgram| {
+fn missing_programs(tree: &Tree, networking: &Networking) -> Result<Vec<MissingProgram>, PathError> {
+    let mut missing = Vec::new();
+    let mut unless = |there: bool, program: MissingProgram| {
         if !there {
-            lacks.push(lack);
+            missing.push(program);
         }
     };
     let has = |name| has_program(tree, name);
@@ -242,13 +242,13 @@ fn lacks(tree: &Tree, networking: &Networking) -> Result<Vec<MissingProgram>, Pa
         unless(has(program)?, MissingProgram::UtilLinux { program });
     }
     unless(has("ssh-keygen")?, MissingProgram::SshKeygen);
-    unless(*networking != Networking::Nobody, MissingProgram::Network);
+    unless(*networking != Networking::None, MissingProgram::Network);
     let names = match networking {
-        Networking::Ours { resolved } => *resolved || has_entry(tree, network::RESOLV_CONF)?,
+        Networking::Networkd { resolved } => *resolved || has_entry(tree, network::RESOLV_CONF)?,
         _ => true,
     };
     unless(names, MissingProgram::Resolver);
-    Ok(lacks)
+    Ok(missing)
 }
 
 #[cfg(test)]

@@ -18,26 +18,26 @@ const NETWORK: (&str, &str) =
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Networking {
     /// We: systemd-networkd is told to ask for addresses.
-    Ours {
+    Networkd {
         /// Whether systemd-resolved resolves names.
         resolved: bool,
     },
     /// Something that the tree has, and that is left alone.
-    Theirs {
+    Other {
         /// What it is, such as `NetworkManager`.
-        who: &'static str,
+        name: &'static str,
     },
     /// Nobody.
-    Nobody,
+    None,
 }
 
 impl Networking {
     /// The units to enable for it.
     pub(super) fn units(&self) -> &'static [&'static str] {
         match self {
-            Self::Ours { resolved: true } => &["systemd-networkd.service", "systemd-resolved.service"],
-            Self::Ours { resolved: false } => &["systemd-networkd.service"],
-            Self::Theirs { .. } | Self::Nobody => &[],
+            Self::Networkd { resolved: true } => &["systemd-networkd.service", "systemd-resolved.service"],
+            Self::Networkd { resolved: false } => &["systemd-networkd.service"],
+            Self::Other { .. } | Self::None => &[],
         }
     }
 }
@@ -48,11 +48,11 @@ pub(super) fn configure(
     time: Time,
     paths: &mut Vec<String>,
 ) -> Result<Networking, PathError> {
-    if let Some(who) = others(tree)? {
-        return Ok(Networking::Theirs { who });
+    if let Some(name) = others(tree)? {
+        return Ok(Networking::Other { name });
     }
     if !has_unit(tree, "systemd-networkd")? {
-        return Ok(Networking::Nobody);
+        return Ok(Networking::None);
     }
     replace_file(tree, NETWORK.0, Content::Inline(NETWORK.1.as_bytes().into()), 0o644, time)?;
     paths.push(NETWORK.0.to_owned());
@@ -63,12 +63,12 @@ pub(super) fn configure(
         path::put(tree, &place, Node { meta: Meta::root_owned(0o777, time), kind })?;
         paths.push(RESOLV_CONF.to_owned());
     }
-    Ok(Networking::Ours { resolved })
+    Ok(Networking::Networkd { resolved })
 }
 
 /// What else configures the network.
 fn others(tree: &Tree) -> Result<Option<&'static str>, PathError> {
-    for (program, who) in [
+    for (program, name) in [
         ("NetworkManager", "NetworkManager"),
         ("ifup", "ifupdown"),
         ("netplan", "netplan"),
@@ -77,16 +77,16 @@ fn others(tree: &Tree) -> Result<Option<&'static str>, PathError> {
         ("wicked", "wicked"),
     ] {
         if has_program(tree, program)? {
-            return Ok(Some(who));
+            return Ok(Some(name));
         }
     }
-    for (folder, who) in [
+    for (folder, name) in [
         ("/etc/systemd/network", "files in /etc/systemd/network"),
         ("/usr/local/lib/systemd/network", "files in /usr/local/lib/systemd/network"),
     ] {
         let folder = path::find(tree, folder.as_bytes())?.and_then(|id| tree.entries(id));
         if folder.is_some_and(|names| names.keys().any(|name| name.as_bytes().ends_with(b".network"))) {
-            return Ok(Some(who));
+            return Ok(Some(name));
         }
     }
     // Whoever masks it has a reason.

@@ -49,8 +49,8 @@ fn whole() -> Tree {
 fn a_whole_system_lacks_nothing_and_has_every_unit_enabled() {
     let mut tree = whole();
     let installed = install(&mut tree, &NoSources, &spec("ada")).unwrap();
-    assert_eq!(installed.lacks, []);
-    assert_eq!(installed.networking, Networking::Ours { resolved: true });
+    assert_eq!(installed.missing, []);
+    assert_eq!(installed.networking, Networking::Networkd { resolved: true });
     let wants = "/etc/systemd/system/multi-user.target.wants";
     for (name, _) in UNITS {
         let expected = format!("symlink 0777 0:0 /usr/lib/systemd/system/{name}");
@@ -81,8 +81,8 @@ fn a_whole_system_lacks_nothing_and_has_every_unit_enabled() {
 fn what_is_missing_is_told_with_the_package_that_has_it() {
     let mut tree = bare();
     let installed = install(&mut tree, &NoSources, &spec("root")).unwrap();
-    assert_eq!(installed.networking, Networking::Nobody);
-    let told: Vec<_> = installed.lacks.iter().map(ToString::to_string).collect();
+    assert_eq!(installed.networking, Networking::None);
+    let told: Vec<_> = installed.missing.iter().map(ToString::to_string).collect();
     for word in ["fdisk", "e2fsprogs", "`partx`", "`blkid`", "`setpriv`", "openssh-server", "networkd"] {
         assert!(told.iter().any(|line| line.contains(word)), "{word}: {told:?}");
     }
@@ -90,7 +90,7 @@ fn what_is_missing_is_told_with_the_package_that_has_it() {
 
 #[test]
 fn a_network_that_somebody_else_configures_is_left_alone() {
-    for (path, who) in [
+    for (path, name) in [
         ("/usr/sbin/NetworkManager", "NetworkManager"),
         ("/usr/sbin/ifup", "ifupdown"),
         ("/etc/systemd/network/10-lan.network", "files in /etc/systemd/network"),
@@ -98,14 +98,14 @@ fn a_network_that_somebody_else_configures_is_left_alone() {
         let mut tree = whole();
         add(&mut tree, path, "file 0755 x");
         let installed = install(&mut tree, &NoSources, &spec("root")).unwrap();
-        assert_eq!(installed.networking, Networking::Theirs { who }, "{path}");
+        assert_eq!(installed.networking, Networking::Other { name }, "{path}");
         assert_eq!(shape(&tree, network_file()), "-");
-        assert_eq!(installed.lacks, []);
+        assert_eq!(installed.missing, []);
     }
     let mut masked = whole();
     add(&mut masked, "/etc/systemd/system/systemd-networkd.service", "link /dev/null");
     let installed = install(&mut masked, &NoSources, &spec("root")).unwrap();
-    assert!(matches!(installed.networking, Networking::Theirs { .. }));
+    assert!(matches!(installed.networking, Networking::Other { .. }));
 }
 
 fn network_file() -> &'static str {
@@ -123,7 +123,7 @@ fn a_resolver_and_a_machine_id_that_are_there_stay() {
     let mut bare = whole();
     add(&mut bare, "/usr/lib/systemd/systemd-resolved", "link gone");
     let installed = install(&mut bare, &NoSources, &spec("root")).unwrap();
-    assert_eq!(installed.lacks, [MissingProgram::Resolver]);
+    assert_eq!(installed.missing, [MissingProgram::Resolver]);
 }
 
 #[test]
@@ -149,11 +149,11 @@ fn what_the_units_cannot_do_without_is_refused() {
     for user in ["", "eve", "ro", "root:x", "a b", "%i", "root\n"] {
         assert!(refusal(&bare(), user).contains("has no user"), "{user:?}");
     }
-    assert_eq!(suited(&empty).unwrap(), Suited::Nobody);
-    assert_eq!(suited(&bare()).unwrap(), Suited::OwnUnits);
-    assert_eq!(suited(&bashless).unwrap(), Suited::Nobody);
+    assert_eq!(detect_agent(&empty).unwrap(), FirstBootAgent::None);
+    assert_eq!(detect_agent(&bare()).unwrap(), FirstBootAgent::OwnUnits);
+    assert_eq!(detect_agent(&bashless).unwrap(), FirstBootAgent::None);
     add(&mut bashless, "/usr/bin/cloud-init", "file 0755 x");
-    assert_eq!(suited(&bashless).unwrap(), Suited::CloudInit);
+    assert_eq!(detect_agent(&bashless).unwrap(), FirstBootAgent::CloudInit);
 }
 
 #[test]

@@ -38,7 +38,7 @@ const NEEDS: [&[u8]; 2] = [b"/bin/sh", b"/var/lib/dpkg/status"];
 
 /// Which initrd a kernel gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum InitrdOf {
+pub enum InitrdSource {
     /// The distribution's where there is one, else our own where a driver is a module.
     Auto,
     /// The distribution's.
@@ -81,7 +81,7 @@ pub struct KernelHookSpec {
     /// Arguments for the kernel.
     pub cmdline: String,
     /// The initrd.
-    pub initrd: InitrdOf,
+    pub initrd: InitrdSource,
     /// Drivers for an initrd of our own.
     pub drivers: Vec<String>,
     /// Architecture.
@@ -116,7 +116,7 @@ fn place(tree: &mut Tree, spec: &KernelHookSpec) -> Result<bool, PathError> {
     for path in HOOKS {
         put(path, HOOK.as_bytes(), 0o755)?;
     }
-    if matches!(spec.initrd, InitrdOf::Auto | InitrdOf::Own) {
+    if matches!(spec.initrd, InitrdSource::Auto | InitrdSource::Own) {
         put(INIT, spec.machine.init(), 0o755)?;
     }
     if !has_entry(tree, CONFIGURATION)? {
@@ -144,10 +144,10 @@ fn configuration(spec: &KernelHookSpec) -> String {
     );
     assign("Arguments for the kernel.", "CMDLINE", &spec.cmdline);
     let initrd = match spec.initrd {
-        InitrdOf::Auto => "auto",
-        InitrdOf::Distribution => "distribution",
-        InitrdOf::Own => "own",
-        InitrdOf::None => "none",
+        InitrdSource::Auto => "auto",
+        InitrdSource::Distribution => "distribution",
+        InitrdSource::Own => "own",
+        InitrdSource::None => "none",
     };
     assign(
         "The initrd: that of the distribution, of amiforge's own, the latter where the former is missing (auto), or none.",
@@ -202,7 +202,7 @@ mod tests {
         KernelHookSpec {
             release: Some("6.1.0-56-cloud-amd64".to_owned()),
             cmdline: "root=LABEL=it's ro".to_owned(),
-            initrd: InitrdOf::Auto,
+            initrd: InitrdSource::Auto,
             drivers: vec!["nvme".to_owned(), "ext4".to_owned()],
             machine: InitrdMachine::X86_64,
             uefi: Some(Uefi {

@@ -5,8 +5,8 @@ use std::collections::{BTreeSet, VecDeque};
 
 use super::error::UnitError;
 use super::install::expand;
-use super::links::{Over, UnitLink};
-use super::lookup::{UnitFile, UnitTarget, Units};
+use super::links::{Replaceable, UnitLink};
+use super::lookup::{UnitFile, UnitLookup, UnitTarget};
 use super::name::{UnitName, UnitNameForm, alias_fault};
 
 /// Units enabled by one name, at most: `Also=` with specifiers could name ever longer ones.
@@ -14,14 +14,14 @@ pub(super) const ALSO_MAX: usize = 1000;
 
 /// What to do about a word of `[Install]` that makes no link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum OnNoLink {
+pub(super) enum InvalidEntry {
     /// Refuse the unit: somebody asked for it by name.
     Refuse,
     /// Pass over the word, as presets do.
     PassOver,
 }
 
-impl OnNoLink {
+impl InvalidEntry {
     /// Adds a link, or keeps or drops its fault.
     fn judge(
         self,
@@ -39,9 +39,9 @@ impl OnNoLink {
 
 /// The links that enable a unit. None at all means that it has nothing to install.
 pub(super) fn links(
-    units: &Units<'_>,
+    units: &UnitLookup<'_>,
     name: &UnitName,
-    faults: OnNoLink,
+    faults: InvalidEntry,
 ) -> Result<Vec<UnitLink>, UnitError> {
     let first = unit(units, name)?;
     let mut links = Vec::new();
@@ -67,7 +67,7 @@ pub(super) fn links(
 }
 
 /// The unit of a name; a mask is an error.
-fn unit(units: &Units<'_>, name: &UnitName) -> Result<UnitFile, UnitError> {
+fn unit(units: &UnitLookup<'_>, name: &UnitName) -> Result<UnitFile, UnitError> {
     match units.find(name)? {
         UnitTarget::Unit(unit) => Ok(unit),
         UnitTarget::Masked(path) => Err(UnitError::Masked { path }),
@@ -97,10 +97,10 @@ fn default_instance(unit: &UnitFile) -> Result<Option<String>, UnitError> {
 
 /// The links of one unit, aliases first.
 fn links_of(
-    units: &Units<'_>,
+    units: &UnitLookup<'_>,
     unit: &UnitFile,
     default: Option<&str>,
-    faults: OnNoLink,
+    faults: InvalidEntry,
 ) -> Result<Vec<UnitLink>, UnitError> {
     let mut links = Vec::new();
     let install = &unit.install;
@@ -122,14 +122,15 @@ fn links_of(
         }
     }
     if !links.is_empty() && !units.covers(&unit.path)? {
-        let link = UnitLink { name: unit.name.to_string(), target: unit.path.clone(), over: Over::Broken };
+        let link =
+            UnitLink { name: unit.name.to_string(), target: unit.path.clone(), over: Replaceable::Broken };
         links.push(link);
     }
     Ok(links)
 }
 
 /// The name that is wanted: of a template its default instance.
-fn wanted(units: &Units<'_>, unit: &UnitFile, default: Option<&str>) -> Result<UnitName, UnitError> {
+fn wanted(units: &UnitLookup<'_>, unit: &UnitFile, default: Option<&str>) -> Result<UnitName, UnitError> {
     let instance = default.and_then(|instance| unit.name.with_instance(instance));
     let Some(instance) = instance else { return Ok(unit.name.clone()) };
     if let Ok(UnitTarget::Masked(path)) = units.find(&instance) {
@@ -150,7 +151,11 @@ fn wanted_link(
     if name.form() == UnitNameForm::Template && by.form() != UnitNameForm::Template {
         return Err(UnitError::NoInstance { unit: name.to_string(), by: by.to_string() });
     }
-    Ok(UnitLink { name: format!("{by}.{suffix}/{name}"), target: unit.path.clone(), over: Over::Links })
+    Ok(UnitLink {
+        name: format!("{by}.{suffix}/{name}"),
+        target: unit.path.clone(),
+        over: Replaceable::Links,
+    })
 }
 
 /// The link for one word of `Alias=`; none for the unit's own name.
@@ -182,7 +187,7 @@ fn alias_link(unit: &UnitFile, text: &str) -> Result<Option<UnitLink>, UnitError
         }
         alias.to_string()
     };
-    Ok(Some(UnitLink { name, target: unit.path.clone(), over: Over::Broken }))
+    Ok(Some(UnitLink { name, target: unit.path.clone(), over: Replaceable::Broken }))
 }
 
 /// Whether a link in a `.wants` directory may lead to a unit: it has its name, or is an instance of it.

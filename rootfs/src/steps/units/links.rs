@@ -15,7 +15,7 @@ const DEPTH_MAX: usize = 16;
 
 /// What may be replaced by a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Over {
+pub(super) enum Replaceable {
     /// A link that leads nowhere.
     Broken,
     /// Any link.
@@ -30,7 +30,7 @@ pub(super) struct UnitLink {
     /// Where it leads.
     pub(super) target: String,
     /// What it may replace.
-    pub(super) over: Over,
+    pub(super) over: Replaceable,
 }
 
 /// Makes a link; one that leads to the same file already stays as it is.
@@ -44,7 +44,7 @@ pub(super) fn make(tree: &mut Tree, link: &UnitLink, time: Time) -> Result<(), U
             if same_file(tree, &absolute(&place.path, &found), link.target.as_bytes())? {
                 return Ok(());
             }
-            if link.over == Over::Broken && path::find(tree, &place.path)?.is_some() {
+            if link.over == Replaceable::Broken && path::find(tree, &place.path)?.is_some() {
                 let found = String::from_utf8_lossy(&found).into_owned();
                 return Err(UnitError::Taken { path, found: format!("a link to `{found}`") });
             }

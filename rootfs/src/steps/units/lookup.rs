@@ -39,20 +39,20 @@ pub(super) enum UnitTarget {
 }
 
 /// What stands at one path of the search path.
-enum Hit {
+enum PathEntry {
     File,
     Masked,
     Link(String),
 }
 
 /// The units of a tree.
-pub(super) struct Units<'a> {
+pub(super) struct UnitLookup<'a> {
     tree: &'a Tree,
     sources: &'a dyn Sources,
     dirs: Vec<&'static str>,
 }
 
-impl<'a> Units<'a> {
+impl<'a> UnitLookup<'a> {
     /// Looks at what the tree has for a search path.
     pub(super) fn new(tree: &'a Tree, sources: &'a dyn Sources) -> Result<Self, UnitError> {
         let mut dirs = vec!["/etc/systemd/system.control", CONFIG, "/etc/systemd/system.attached"];
@@ -82,13 +82,13 @@ impl<'a> Units<'a> {
             }
             .ok_or_else(|| UnitError::Missing { name: name.to_string() })?;
             match hit {
-                Hit::Masked => return Ok(UnitTarget::Masked(path)),
-                Hit::File => {
+                PathEntry::Masked => return Ok(UnitTarget::Masked(path)),
+                PathEntry::File => {
                     let install = self.install(&name, &path)?;
                     return Ok(UnitTarget::Unit(UnitFile { name, path, install }));
                 }
-                Hit::Link(target) if basename(&target) == basename(&path) => linked = Some(target),
-                Hit::Link(target) => name = alias_target(&name, &target)?,
+                PathEntry::Link(target) if basename(&target) == basename(&path) => linked = Some(target),
+                PathEntry::Link(target) => name = alias_target(&name, &target)?,
             }
         }
         Err(UnitError::AliasLoop { name: name.to_string() })
@@ -121,7 +121,7 @@ impl<'a> Units<'a> {
     }
 
     /// The first file for a name: its own in any directory before its template's.
-    fn search(&self, name: &UnitName) -> Result<Option<(String, Hit)>, UnitError> {
+    fn search(&self, name: &UnitName) -> Result<Option<(String, PathEntry)>, UnitError> {
         for name in std::iter::once(name.clone()).chain(name.template()) {
             for dir in &self.dirs {
                 let path = format!("{dir}/{name}");
@@ -133,32 +133,32 @@ impl<'a> Units<'a> {
         Ok(None)
     }
 
-    fn hit(&self, path: &str) -> Result<Option<Hit>, UnitError> {
+    fn hit(&self, path: &str) -> Result<Option<PathEntry>, UnitError> {
         let Some(place) = path::place(self.tree, path.as_bytes(), Last::Keep)? else { return Ok(None) };
         let Some(id) = place.node else { return Ok(None) };
         match &self.tree.node(id).kind {
             NodeKind::Symlink(target) => self.link(&place, target).map(Some),
-            _ if self.is_null(id) => Ok(Some(Hit::Masked)),
-            NodeKind::File(_) => Ok(Some(Hit::File)),
+            _ if self.is_null(id) => Ok(Some(PathEntry::Masked)),
+            NodeKind::File(_) => Ok(Some(PathEntry::File)),
             _ => Ok(None),
         }
     }
 
     /// Goes one link further: to the end of a chain would pass over the names in between.
-    fn link(&self, place: &TreePath, target: &[u8]) -> Result<Hit, UnitError> {
+    fn link(&self, place: &TreePath, target: &[u8]) -> Result<PathEntry, UnitError> {
         let absolute = absolute(&place.path, target);
         let next = path::place(self.tree, &absolute, Last::Keep)?;
         let next = next.map_or(absolute.clone(), |next| next.path);
         let null =
             next == b"/dev/null" || path::find(self.tree, &absolute)?.is_some_and(|id| self.is_null(id));
         if null {
-            return Ok(Hit::Masked);
+            return Ok(PathEntry::Masked);
         }
         let target = String::from_utf8(next).map_err(|_| UnitError::BadLink {
             link: String::from_utf8_lossy(&place.path).into_owned(),
             target: String::from_utf8_lossy(target).into_owned(),
         })?;
-        Ok(Hit::Link(target))
+        Ok(PathEntry::Link(target))
     }
 
     /// Whether a node is what systemd takes for a mask.

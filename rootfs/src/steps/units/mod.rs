@@ -20,12 +20,12 @@ use amiforge_formats::plan::Sources;
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::Tree;
 
-use self::enable::OnNoLink;
+use self::enable::InvalidEntry;
 use self::install::expand;
-use self::links::{Over, UnitLink};
-use self::lookup::{UnitTarget, Units};
+use self::links::{Replaceable, UnitLink};
+use self::lookup::{UnitLookup, UnitTarget};
 use self::name::UnitName;
-use self::preset::PresetVerdict;
+use self::preset::PresetDecision;
 use super::error::StepError;
 
 pub use self::error::UnitError;
@@ -84,7 +84,7 @@ fn parse(text: &str) -> Result<UnitName, UnitError> {
 /// As `systemctl enable`, but that a unit without anything to install is refused: a recipe means what it says.
 fn enable(tree: &mut Tree, sources: &dyn Sources, unit: &str, time: Time) -> Result<(), UnitError> {
     let name = parse(unit)?;
-    let links = enable::links(&Units::new(tree, sources)?, &name, OnNoLink::Refuse)?;
+    let links = enable::links(&UnitLookup::new(tree, sources)?, &name, InvalidEntry::Refuse)?;
     if links.is_empty() {
         return Err(UnitError::NoInstall { name: name.to_string() });
     }
@@ -94,7 +94,7 @@ fn enable(tree: &mut Tree, sources: &dyn Sources, unit: &str, time: Time) -> Res
 /// As `systemctl disable`: the unit and all that it names by `Also=`.
 fn disable(tree: &mut Tree, sources: &dyn Sources, unit: &str) -> Result<(), UnitError> {
     let first = parse(unit)?;
-    let units = Units::new(tree, sources)?;
+    let units = UnitLookup::new(tree, sources)?;
     let mut seen = BTreeSet::from([first.clone()]);
     let mut pending = VecDeque::from([first]);
     let mut marked = BTreeSet::new();
@@ -124,12 +124,12 @@ fn disable(tree: &mut Tree, sources: &dyn Sources, unit: &str) -> Result<(), Uni
 /// As `systemctl mask`.
 fn mask(tree: &mut Tree, unit: &str, time: Time) -> Result<(), UnitError> {
     let name = parse(unit)?.to_string();
-    links::make(tree, &UnitLink { name, target: "/dev/null".into(), over: Over::Broken }, time)
+    links::make(tree, &UnitLink { name, target: "/dev/null".into(), over: Replaceable::Broken }, time)
 }
 
 /// As `systemctl preset-all`: units that cannot be enabled are passed over.
 fn preset_all(tree: &mut Tree, sources: &dyn Sources, time: Time) -> Result<(), UnitError> {
-    let units = Units::new(tree, sources)?;
+    let units = UnitLookup::new(tree, sources)?;
     let mut presets = preset::Presets::default();
     units.preset_files()?.iter().for_each(|file| presets.add(file));
     let (mut wanted, mut unwanted) = (Vec::new(), BTreeSet::new());
@@ -141,14 +141,14 @@ fn preset_all(tree: &mut Tree, sources: &dyn Sources, time: Time) -> Result<(), 
             Ok(_) | Err(_) => continue,
         }
         match presets.verdict(&name) {
-            PresetVerdict::Ignore => {}
-            PresetVerdict::Disable => drop(unwanted.insert(name.to_string())),
-            PresetVerdict::Enable(names) => wanted.extend(names),
+            PresetDecision::Ignore => {}
+            PresetDecision::Disable => drop(unwanted.insert(name.to_string())),
+            PresetDecision::Enable(names) => wanted.extend(names),
         }
     }
     let mut made = Vec::new();
     for name in wanted {
-        match enable::links(&units, &name, OnNoLink::PassOver) {
+        match enable::links(&units, &name, InvalidEntry::PassOver) {
             Ok(links) => made.extend(links),
             Err(error) if is_grave(&error) => return Err(error),
             Err(_) => {}

@@ -5,7 +5,7 @@ use crate::wildcard::matches_without_escapes;
 
 /// What a preset says of a unit.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum PresetVerdict {
+pub(super) enum PresetDecision {
     /// Enable these names: the unit's own, or instances of a template.
     Enable(Vec<UnitName>),
     /// Disable it.
@@ -41,7 +41,7 @@ impl Presets {
     }
 
     /// What the first rule that matches says; without one, a unit is enabled.
-    pub(super) fn verdict(&self, unit: &UnitName) -> PresetVerdict {
+    pub(super) fn verdict(&self, unit: &UnitName) -> PresetDecision {
         for rule in &self.rules {
             let instances = rule.instances_for(unit);
             if instances.is_none()
@@ -50,12 +50,12 @@ impl Presets {
                 continue;
             }
             return match rule.action {
-                Action::Enable => PresetVerdict::Enable(instances.unwrap_or_else(|| vec![unit.clone()])),
-                Action::Disable => PresetVerdict::Disable,
-                Action::Ignore => PresetVerdict::Ignore,
+                Action::Enable => PresetDecision::Enable(instances.unwrap_or_else(|| vec![unit.clone()])),
+                Action::Disable => PresetDecision::Disable,
+                Action::Ignore => PresetDecision::Ignore,
             };
         }
-        PresetVerdict::Enable(vec![unit.clone()])
+        PresetDecision::Enable(vec![unit.clone()])
     }
 }
 
@@ -105,13 +105,13 @@ mod tests {
             b"# c\n; c\nenable a.service\ndisable a.service\nenable t@.service x y\nnonsense z.service\n",
         );
         presets.add(b"ignore i*.service\ndisable *.service\n");
-        assert_eq!(presets.verdict(&unit("a.service")), PresetVerdict::Enable(vec![unit("a.service")]));
-        assert_eq!(presets.verdict(&unit("b.service")), PresetVerdict::Disable);
-        assert_eq!(presets.verdict(&unit("i1.service")), PresetVerdict::Ignore);
-        assert_eq!(presets.verdict(&unit("b.timer")), PresetVerdict::Enable(vec![unit("b.timer")]));
+        assert_eq!(presets.verdict(&unit("a.service")), PresetDecision::Enable(vec![unit("a.service")]));
+        assert_eq!(presets.verdict(&unit("b.service")), PresetDecision::Disable);
+        assert_eq!(presets.verdict(&unit("i1.service")), PresetDecision::Ignore);
+        assert_eq!(presets.verdict(&unit("b.timer")), PresetDecision::Enable(vec![unit("b.timer")]));
         let both = vec![unit("t@x.service"), unit("t@y.service")];
-        assert_eq!(presets.verdict(&unit("t@.service")), PresetVerdict::Enable(both));
-        assert_eq!(presets.verdict(&unit("t@y.service")), PresetVerdict::Enable(vec![unit("t@y.service")]));
-        assert_eq!(presets.verdict(&unit("t@z.service")), PresetVerdict::Disable);
+        assert_eq!(presets.verdict(&unit("t@.service")), PresetDecision::Enable(both));
+        assert_eq!(presets.verdict(&unit("t@y.service")), PresetDecision::Enable(vec![unit("t@y.service")]));
+        assert_eq!(presets.verdict(&unit("t@z.service")), PresetDecision::Disable);
     }
 }

@@ -31,7 +31,7 @@ pub enum RunOrder {
 
 /// Why one of both failed.
 #[derive(Debug)]
-pub enum TwiceError<E> {
+pub enum RunTwiceError<E> {
     /// The first, whose outcome counts.
     First(E),
     /// The second, with other random numbers.
@@ -40,7 +40,7 @@ pub enum TwiceError<E> {
 
 /// A path whose content depends on random numbers.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Dependent {
+pub struct RandomDependent {
     /// The path, without the first `/`.
     pub path: Vec<u8>,
     /// Digest of a file's content; none for a link.
@@ -48,19 +48,19 @@ pub struct Dependent {
 }
 
 /// Watches a second run: it tells nothing, and ends when the first has failed.
-pub struct Second<'a> {
+pub struct SecondRunWatch<'a> {
     watch: &'a dyn Watch,
     over: &'a AtomicBool,
 }
 
-impl Watch for Second<'_> {
+impl Watch for SecondRunWatch<'_> {
     fn interrupted(&self) -> bool {
         self.over.load(Ordering::Relaxed) || self.watch.interrupted()
     }
 }
 
 /// The order that suits a machine: both lie in memory with all files of the tree.
-pub fn order(tree: &Tree) -> RunOrder {
+pub fn choose_order(tree: &Tree) -> RunOrder {
     let files = tree.walk().filter_map(|entry| match &tree.node(entry.id).kind {
         NodeKind::File(content) => Some(content.len()),
         _ => None,
@@ -82,35 +82,35 @@ fn available() -> Option<u64> {
 }
 
 /// What both gave, and where the content of the second's lies.
-type Both<T> = (T, T, Blobs);
+type BothRuns<T> = (T, T, Blobs);
 
 /// Runs `first`, whose content goes to `blobs`, and `second`, whose content goes to a copy of them.
 ///
 /// # Errors
-/// [`TwiceError`]; a failure of the first goes before one of the second.
-pub fn twice<T: Send, E: Send>(
+/// [`RunTwiceError`]; a failure of the first goes before one of the second.
+pub fn run_twice<T: Send, E: Send>(
     blobs: &mut Blobs,
     order: RunOrder,
     watch: &dyn Watch,
     first: impl FnOnce(&mut Blobs) -> Result<T, E>,
-    second: impl FnOnce(&mut Blobs, &Second<'_>) -> Result<T, E> + Send,
-) -> Result<Both<T>, TwiceError<E>> {
+    second: impl FnOnce(&mut Blobs, &SecondRunWatch<'_>) -> Result<T, E> + Send,
+) -> Result<BothRuns<T>, RunTwiceError<E>> {
     let over = AtomicBool::new(false);
     let mut copy = blobs.fork();
-    let run_second = |copy: &mut Blobs| second(copy, &Second { watch, over: &over });
+    let run_second = |copy: &mut Blobs| second(copy, &SecondRunWatch { watch, over: &over });
     let (one, other) = match order {
         RunOrder::InTurn => {
-            let one = first(blobs).map_err(TwiceError::First)?;
-            (one, run_second(&mut copy).map_err(TwiceError::Second)?)
+            let one = first(blobs).map_err(RunTwiceError::First)?;
+            (one, run_second(&mut copy).map_err(RunTwiceError::Second)?)
         }
         RunOrder::SideBySide => std::thread::scope(|scope| {
             let running = scope.spawn(|| run_second(&mut copy));
             let one = first(blobs);
             over.store(one.is_err(), Ordering::Relaxed);
             let other = running.join();
-            let one = one.map_err(TwiceError::First)?;
+            let one = one.map_err(RunTwiceError::First)?;
             let other = other.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-            Ok((one, other.map_err(TwiceError::Second)?))
+            Ok((one, other.map_err(RunTwiceError::Second)?))
         })?,
     };
     Ok((one, other, copy))
@@ -121,11 +121,11 @@ pub fn twice<T: Send, E: Send>(
 ///
 /// # Errors
 /// What the medium says.
-pub fn dependent(
+pub fn find_dependent(
     (first, blobs): (&Tree, &Blobs),
     (second, copy): (&Tree, &Blobs),
     known: u32,
-) -> io::Result<Vec<Dependent>> {
+) -> io::Result<Vec<RandomDependent>> {
     let mut found = Vec::new();
     for entry in first.walk() {
         let other = second.lookup(&entry.path).map(|id| &second.node(id).kind);
@@ -144,7 +144,7 @@ pub fn dependent(
             (NodeKind::Symlink(_), _) => None,
             _ => continue,
         };
-        found.push(Dependent { path: entry.path, sha256 });
+        found.push(RandomDependent { path: entry.path, sha256 });
     }
     found.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(found)
@@ -199,7 +199,7 @@ mod tests {
         ]
         .concat();
         let (first, second, blobs) = (tree(&first), tree(&second), Blobs::new());
-        let found = dependent((&first, &blobs), (&second, &blobs), 0).unwrap();
+        let found = find_dependent((&first, &blobs), (&second, &blobs), 0).unwrap();
         let found: Vec<_> = found.iter().map(|one| (one.path.as_slice(), one.sha256)).collect();
         let digest = |text: &[u8]| Some(Digest::of(text));
         let expected = [(&b"etc/key"[..], digest(b"one")), (b"etc/l", None), (b"tmp.one", digest(b"x"))];
@@ -210,17 +210,18 @@ mod tests {
     fn the_second_ends_with_a_first_that_fails_and_its_own_failure_is_told_apart() {
         for order in [RunOrder::SideBySide, RunOrder::InTurn] {
             let blobs = &mut Blobs::new();
-            let wait = |_: &mut Blobs, watch: &Second<'_>| {
+            let wait = |_: &mut Blobs, watch: &SecondRunWatch<'_>| {
                 while !watch.interrupted() {
                     std::thread::yield_now();
                 }
                 Err::<(), _>("second")
             };
-            let failed = twice(blobs, order, &Unwatched, |_| Err("first"), wait);
-            assert!(matches!(failed, Err(TwiceError::First("first"))));
-            let failed = twice(blobs, order, &Unwatched, |_| Ok(()), |_, _| Err("second"));
-            assert!(matches!(failed, Err(TwiceError::Second("second"))));
-            let (one, other, _) = twice(blobs, order, &Unwatched, |_| Ok::<_, ()>(1), |_, _| Ok(2)).unwrap();
+            let failed = run_twice(blobs, order, &Unwatched, |_| Err("first"), wait);
+            assert!(matches!(failed, Err(RunTwiceError::First("first"))));
+            let failed = run_twice(blobs, order, &Unwatched, |_| Ok(()), |_, _| Err("second"));
+            assert!(matches!(failed, Err(RunTwiceError::Second("second"))));
+            let (one, other, _) =
+                run_twice(blobs, order, &Unwatched, |_| Ok::<_, ()>(1), |_, _| Ok(2)).unwrap();
             assert_eq!((one, other), (1, 2));
         }
     }

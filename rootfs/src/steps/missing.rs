@@ -50,24 +50,24 @@ pub enum MissingSetting {
 ///
 /// # Errors
 /// [`StepError::System`] or [`StepError::Accounts`] where the tree cannot be read.
-pub fn lacks(
+pub fn missing_settings(
     tree: &Tree,
     sources: &dyn Sources,
     system: &SystemSpec,
     users: &[UserSpec],
 ) -> Result<Vec<MissingSetting>, StepError> {
-    let mut lacks = Vec::new();
+    let mut missing = Vec::new();
     if let Some(locale) = &system.locale {
         let key = "locale";
         let known = has_locale(tree, sources, locale);
         let known = known.map_err(|source| StepError::System { key, source: source.into() })?;
         if !known {
-            lacks.push(MissingSetting::Locale { locale: locale.clone() });
+            missing.push(MissingSetting::Locale { locale: locale.clone() });
         }
     }
     let shells = missing_shells(tree, sources, users);
-    lacks.extend(shells.map_err(|source| StepError::Accounts(source.into()))?);
-    Ok(lacks)
+    missing.extend(shells.map_err(|source| StepError::Accounts(source.into()))?);
+    Ok(missing)
 }
 
 /// The users of the recipe whose shell is not there, as the account file of the image has it.
@@ -78,7 +78,7 @@ fn missing_shells(
 ) -> Result<Vec<MissingSetting>, PathError> {
     let accounts = path::read(tree, sources, b"/etc/passwd")?.unwrap_or_default();
     let accounts = String::from_utf8_lossy(&accounts);
-    let mut lacks = Vec::new();
+    let mut missing = Vec::new();
     for line in accounts.lines() {
         let mut fields = line.split(':');
         let (Some(name), Some(shell)) = (fields.next(), fields.nth(5)) else { continue };
@@ -86,10 +86,10 @@ fn missing_shells(
         let shell = if shell.is_empty() { "/bin/sh" } else { shell };
         let ours = users.iter().any(|user| user.name == name);
         if ours && !exists(tree, shell) {
-            lacks.push(MissingSetting::Shell { user: name.to_owned(), shell: shell.to_owned() });
+            missing.push(MissingSetting::Shell { user: name.to_owned(), shell: shell.to_owned() });
         }
     }
-    Ok(lacks)
+    Ok(missing)
 }
 
 /// Whether the C library of the image knows a locale. Only that of GNU is asked: musl takes every name for UTF-8.
@@ -175,8 +175,8 @@ mod tests {
         let user = |name: &&str| UserSpec { name: (*name).to_owned(), ..UserSpec::default() };
         let users: Vec<_> = users.iter().map(user).collect();
         let system = SystemSpec { locale: locale.map(str::to_owned), ..SystemSpec::default() };
-        let lacks = lacks(tree, &NoSources, &system, &users).unwrap();
-        lacks.iter().map(ToString::to_string).collect()
+        let missing = missing_settings(tree, &NoSources, &system, &users).unwrap();
+        missing.iter().map(ToString::to_string).collect()
     }
 
     #[test]
@@ -216,12 +216,12 @@ mod tests {
             ),
             ("/bin/sh", "file 0755 x"),
         ]);
-        let lacks = found(&tree, None, &["a", "b"]);
-        assert_eq!(lacks.len(), 1);
+        let missing = found(&tree, None, &["a", "b"]);
+        assert_eq!(missing.len(), 1);
         assert!(
-            lacks[0].starts_with("the login shell `/bin/zsh` of `a` is not in the image"),
+            missing[0].starts_with("the login shell `/bin/zsh` of `a` is not in the image"),
             "{}",
-            lacks[0]
+            missing[0]
         );
         add(&mut tree, "/bin/zsh", "link sh");
         assert_eq!(found(&tree, None, &["a", "b"]), [""; 0]);

@@ -9,18 +9,18 @@ use amiforge_formats::tree::{Meta, Name, Node, NodeId, NodeKind, Printable, Tree
 /// Why a part could not be put in.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum GraftError {
+pub enum InsertError {
     /// Something stands there already that is not a folder on both sides.
-    #[error("`/{}` stands there already as a {found}", Printable(path))]
-    Taken {
+    #[error("`/{}` stands there already as a {kind}", Printable(path))]
+    Exists {
         /// The path.
         path: Vec<u8>,
         /// What it is.
-        found: &'static str,
+        kind: &'static str,
     },
     /// A name that no file can have.
     #[error("`{}` is no path of a tree: it holds `..`, a NUL or a name over 255 bytes", Printable(path))]
-    Path {
+    BadPath {
         /// The path.
         path: Vec<u8>,
     },
@@ -31,7 +31,13 @@ pub enum GraftError {
 ///
 /// # Errors
 /// When something else stands there already.
-pub fn graft(part: &Tree, from: NodeId, tree: &mut Tree, to: &[u8], at: Time) -> Result<(), GraftError> {
+pub fn insert_subtree(
+    part: &Tree,
+    from: NodeId,
+    tree: &mut Tree,
+    to: &[u8],
+    at: Time,
+) -> Result<(), InsertError> {
     let mut names: Vec<&[u8]> = to.split(|&byte| byte == b'/').filter(|name| !name.is_empty()).collect();
     let last = names.pop();
     let mut path = Vec::new();
@@ -58,16 +64,16 @@ fn put(
     name: &[u8],
     path: &[u8],
     done: &mut BTreeMap<NodeId, NodeId>,
-) -> Result<(), GraftError> {
+) -> Result<(), InsertError> {
     let node = part.node(from);
     if let NodeKind::Dir(_) = node.kind {
         let own = enter(tree, dir, name, path, node.meta.clone())?;
         return unite(part, from, tree, own, path, done);
     }
     if let Some(found) = tree.child(dir, name) {
-        return Err(GraftError::Taken { path: path.to_vec(), found: tree.node(found).kind.word() });
+        return Err(InsertError::Exists { path: path.to_vec(), kind: tree.node(found).kind.word() });
     }
-    let bad = || GraftError::Path { path: path.to_vec() };
+    let bad = || InsertError::BadPath { path: path.to_vec() };
     let name = Name::new(name).map_err(|_| bad())?;
     if let Some(first) = done.get(&from) {
         return tree.link(dir, name, *first).map_err(|_| bad());
@@ -84,7 +90,7 @@ fn unite(
     to: NodeId,
     path: &[u8],
     done: &mut BTreeMap<NodeId, NodeId>,
-) -> Result<(), GraftError> {
+) -> Result<(), InsertError> {
     for (name, child) in part.entries(from).into_iter().flatten() {
         let mut below = path.to_vec();
         if !below.is_empty() {
@@ -97,14 +103,14 @@ fn unite(
 }
 
 /// The folder of a name, made if there is none.
-fn enter(tree: &mut Tree, dir: NodeId, name: &[u8], path: &[u8], meta: Meta) -> Result<NodeId, GraftError> {
+fn enter(tree: &mut Tree, dir: NodeId, name: &[u8], path: &[u8], meta: Meta) -> Result<NodeId, InsertError> {
     if let Some(found) = tree.child(dir, name) {
         return match &tree.node(found).kind {
             NodeKind::Dir(_) => Ok(found),
-            other => Err(GraftError::Taken { path: path.to_vec(), found: other.word() }),
+            other => Err(InsertError::Exists { path: path.to_vec(), kind: other.word() }),
         };
     }
-    let bad = || GraftError::Path { path: path.to_vec() };
+    let bad = || InsertError::BadPath { path: path.to_vec() };
     let name = Name::new(name).map_err(|_| bad())?;
     tree.add(dir, name, Node { meta, kind: NodeKind::dir() }).map_err(|_| bad())
 }
@@ -127,15 +133,15 @@ mod tests {
         part.link(opt, name("b"), file).unwrap();
         let mut tree = Tree::new(meta);
         tree.add(tree.root(), name("srv"), dir).unwrap();
-        graft(&part, opt, &mut tree, b"/srv/x/y", Time::EPOCH).unwrap();
+        insert_subtree(&part, opt, &mut tree, b"/srv/x/y", Time::EPOCH).unwrap();
         let found: Vec<_> = tree.walk().map(|entry| String::from_utf8(entry.path).unwrap()).collect();
         assert_eq!(found, ["", "srv", "srv/x", "srv/x/y", "srv/x/y/a", "srv/x/y/b"]);
         assert_eq!(tree.lookup(b"srv/x/y/a"), tree.lookup(b"srv/x/y/b"));
         assert_eq!(tree.node(tree.lookup(b"srv/x").unwrap()).meta.mode, 0o755);
-        let again = graft(&part, opt, &mut tree, b"srv/x/y", Time::EPOCH);
-        assert_eq!(again, Err(GraftError::Taken { path: b"srv/x/y/a".to_vec(), found: "file" }));
-        graft(&part, part.root(), &mut tree, b"/", Time::EPOCH).unwrap();
+        let again = insert_subtree(&part, opt, &mut tree, b"srv/x/y", Time::EPOCH);
+        assert_eq!(again, Err(InsertError::Exists { path: b"srv/x/y/a".to_vec(), kind: "file" }));
+        insert_subtree(&part, part.root(), &mut tree, b"/", Time::EPOCH).unwrap();
         assert!(tree.lookup(b"opt/b").is_some());
-        assert!(graft(&part, opt, &mut tree, b"/srv/../x", Time::EPOCH).is_err());
+        assert!(insert_subtree(&part, opt, &mut tree, b"/srv/../x", Time::EPOCH).is_err());
     }
 }

@@ -6,7 +6,7 @@ use crate::glob::{Globs, NotAGlob};
 
 /// Where the entries of a source go, and which.
 #[derive(Debug, Clone)]
-pub struct Reshape {
+pub struct PathMap {
     /// Leading names dropped; entries with no more names than that are left out.
     pub strip: usize,
     /// Path that the rest is put under; clean, empty for the root.
@@ -17,7 +17,7 @@ pub struct Reshape {
     texts: Vec<(String, Cell<bool>)>,
 }
 
-impl Reshape {
+impl PathMap {
     /// Takes a clean `prefix`, and globs that are compiled here.
     ///
     /// # Errors
