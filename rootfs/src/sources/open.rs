@@ -101,7 +101,7 @@ pub(crate) struct Opening<'a> {
     pub(crate) store: &'a Store,
     pub(crate) watch: &'a dyn Watch,
     /// Only so that what is excluded of a folder need not be readable.
-    pub(crate) reshape: &'a PathMap,
+    pub(crate) path_map: &'a PathMap,
 }
 
 /// What a source turned out to be.
@@ -183,7 +183,7 @@ impl Opening<'_> {
         }
         self.watch.begin("walking the folder", None);
         let (indexed, size) =
-            dir::index(path, DirAttributes { owners, modes }, self.reshape, blobs, self.watch)?;
+            dir::index(path, DirAttributes { owners, modes }, self.path_map, blobs, self.watch)?;
         let (sha256, tasks) = (None, Vec::new());
         Ok(OpenedSource { indexed, kind: "dir", size, sha256, pinned: false, tasks, config: None })
     }

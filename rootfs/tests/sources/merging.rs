@@ -150,7 +150,7 @@ fn strip_prefix_and_exclude_reshape_a_source() {
     let whole = merged(&[parts()], |specs| specs[0].exclude = vec!["top".to_owned()]);
     assert_eq!(whole.unwrap(), ["/loose file 0644 0:0 1.000000000 0"]);
     let wrong = |prefix: &str| merged(&[parts()], |specs| specs[0].prefix = prefix.to_owned()).unwrap_err();
-    assert!(wrong("/../x").contains("the prefix `/../x` of source 1 is no path of an image"));
+    assert!(wrong("/../x").contains("the prefix `/../x` of source 1 is not a path of an image"));
     let far = merged(&[parts()], |specs| specs[0].strip = 9).unwrap_err();
     assert_eq!(far, "`strip = 9` leaves nothing of source 1: its longest path has 3 names");
     let glob = merged(&[parts()], |specs| specs[0].exclude = vec!["a[".to_owned()]).unwrap_err();
