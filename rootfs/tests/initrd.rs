@@ -49,7 +49,7 @@ fn piped(program: &str, args: &[&str], input: &[u8], folder: &Path) -> Option<Ve
 }
 
 fn names(initrd: &InitrdArchive) -> Vec<String> {
-    initrd.names.keys().map(|name| String::from_utf8_lossy(name).into_owned()).collect()
+    initrd.entries.keys().map(|name| String::from_utf8_lossy(name).into_owned()).collect()
 }
 
 #[test]
@@ -97,7 +97,7 @@ fn archives_follow_each_other_packed_or_not() {
     all.extend(&plain);
     expected.push("cpio");
     let initrd = initrd::read(&all, MOST).unwrap();
-    assert_eq!((initrd.archives.as_slice(), initrd.names.len()), (expected.as_slice(), 3));
+    assert_eq!((initrd.archives.as_slice(), initrd.entries.len()), (expected.as_slice(), 3));
     all.push(0);
     all.extend(&plain);
     assert!(matches!(initrd::read(&all, MOST), Err(InitrdReadError::Unaligned { .. })));
@@ -106,7 +106,7 @@ fn archives_follow_each_other_packed_or_not() {
 #[test]
 fn what_the_kernel_would_stumble_over_is_refused() {
     let refusal = |bytes: &[u8], most| initrd::read(bytes, most).unwrap_err().to_string();
-    assert_eq!(refusal(&[0; 100], MOST), "there is nothing in it");
+    assert_eq!(refusal(&[0; 100], MOST), "it is empty");
     assert!(refusal(b"\0\0\0\0MZ\x90\0\x03\0\0", MOST).contains("at byte 4, but `MZ\\x90"));
     assert!(refusal(b"\x02\x21\x4c\x18....", MOST).contains("packed by lz4"));
     assert!(refusal(&archive()[..400], MOST).contains("reading the archive at byte 0"));
@@ -123,7 +123,7 @@ fn what_the_kernel_would_stumble_over_is_refused() {
     damaged[last] ^= 1;
     assert!(refusal(&damaged, MOST).contains("unpacking the gzip archive"));
     let junk = pack(&[archive().as_slice(), b"junk"].concat());
-    assert!(refusal(&junk, MOST).contains("something else behind its archives: `junk`"));
+    assert!(refusal(&junk, MOST).contains("has other bytes behind its archives: `junk`"));
 }
 
 #[test]

@@ -1,6 +1,6 @@
-//! Kinds of private keys.
+//! The kinds of private keys and their names in manifests. Knows no format.
 
-/// What kind of key a file holds.
+/// The kind of a private key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum KeyKind {
@@ -29,7 +29,7 @@ pub enum KeyKind {
 }
 
 impl KeyKind {
-    /// The word for it in manifests and JSON.
+    /// The name in manifests and JSON.
     pub fn name(self) -> &'static str {
         match self {
             Self::Plain => "private-key",
