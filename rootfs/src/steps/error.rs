@@ -1,4 +1,4 @@
-//! Why a step failed. Knows only the errors of the steps.
+//! Why a step failed, with the entry or key of the recipe. Knows only the errors of the steps.
 
 use amiforge_formats::path::PathError;
 
@@ -13,37 +13,37 @@ use super::units::error::UnitError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StepError {
-    /// A `[[file]]`.
+    /// A `[[file]]` failed.
     #[error("putting `{path}` into the image")]
     File {
-        /// Its path in the image.
+        /// Path in the image.
         path: String,
         /// Why.
         #[source]
         source: FileError,
     },
-    /// A `[[user]]`.
+    /// A `[[user]]` failed.
     #[error("setting up user `{name}`")]
     User {
-        /// Its name.
+        /// The name.
         name: String,
         /// Why.
         #[source]
         source: AccountError,
     },
-    /// A `[[group]]`.
+    /// A `[[group]]` failed.
     #[error("setting up group `{name}`")]
     Group {
-        /// Its name.
+        /// The name.
         name: String,
         /// Why.
         #[source]
         source: AccountError,
     },
-    /// The account files of the image, before or after all changes.
+    /// The account files of the image cannot be read or written.
     #[error("reading and writing the account files of the image")]
     Accounts(#[source] AccountError),
-    /// A key of `[system]`.
+    /// A key of `[system]` failed.
     #[error("setting the {key}")]
     System {
         /// `hostname`, `timezone` or `locale`.
@@ -52,30 +52,30 @@ pub enum StepError {
         #[source]
         source: SystemError,
     },
-    /// A unit.
+    /// A unit failed.
     #[error("{doing} unit `{unit}`")]
     Unit {
         /// `enabling`, `disabling`, `masking` or `presetting`.
         doing: &'static str,
-        /// Its name.
+        /// The name.
         unit: String,
         /// Why.
         #[source]
         source: UnitError,
     },
-    /// `/etc/fstab`.
+    /// `/etc/fstab` failed.
     #[error("writing /etc/fstab")]
     Fstab(#[source] FstabError),
-    /// The sources of apt.
+    /// The package sources of apt failed.
     #[error("writing the sources of apt")]
     AptSources(#[source] PathError),
-    /// What makes a kernel upgrade take effect.
+    /// The hooks for kernel upgrades failed.
     #[error("installing the hooks for kernel upgrades")]
     KernelHook(#[source] PathError),
-    /// Keys and ids of services that are made at the first boot.
-    #[error("having keys of services made at the first boot")]
+    /// The service that makes keys and ids at the first boot failed.
+    #[error("installing the service that makes keys at the first boot")]
     ServiceKeys(#[source] PathError),
-    /// What is done at the first boot.
+    /// The setup of the first boot failed.
     #[error("setting up the first boot")]
     FirstBoot(#[source] FirstBootError),
 }

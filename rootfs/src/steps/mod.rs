@@ -1,8 +1,9 @@
-//! Steps: what makes a merged tree a system. One file per thing that is put in the tree; each takes the tree, a
-//! plain spec and the time of the build, and knows nothing of recipes, disks or the host.
+//! Steps that configure a merged tree as a system. Each has a module of its own, takes the tree, a plain spec and the build
+//! time, and knows nothing of recipes, disks or the host.
 //!
-//! The order that gives a recipe its meaning: [`apt_sources`], [`accounts`], [`files`], [`system`], [`first_boot`], [`units`], [`fstab`],
-//! then [`crate::normalize`] and [`service_keys`], and last [`kernel_hook`]. Files may so belong to users of the recipe, and units may come from `[[file]]`.
+//! The order is part of the meaning of a recipe: [`apt_sources`], [`accounts`], [`files`], [`system`], [`first_boot`],
+//! [`units`], [`fstab`], then `normalize` and [`service_keys`], and last [`kernel_hook`]. So files can belong to users of the
+//! recipe, and units can come from `[[file]]`.
 
 pub mod accounts;
 pub mod acl;

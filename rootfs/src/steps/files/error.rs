@@ -14,81 +14,83 @@ pub(super) const XATTR_SIZE_MAX: usize = 65_536;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FileError {
-    /// Its path.
+    /// The path cannot be resolved.
     #[error(transparent)]
     Path(#[from] PathError),
-    /// Its owner.
+    /// The owner or group does not exist.
     #[error(transparent)]
     Owner(#[from] AccountError),
-    /// Nothing to remove.
-    #[error("there is nothing at that path to remove")]
-    NothingThere,
+    /// The path to remove does not exist.
+    #[error("the path does not exist, so it cannot be removed")]
+    NotFound,
     /// The root of the image can only be a folder.
     #[error("the root of the image can be neither removed nor replaced")]
     Root,
-    /// A folder with something in it is in the way.
-    #[error("a folder with {entries} entries stands there: remove it first")]
-    FolderInTheWay {
-        /// How many.
+    /// The path is a folder with entries.
+    #[error("the path is a folder with {entries} entries: remove it first")]
+    FolderNotEmpty {
+        /// Number of entries.
         entries: usize,
     },
-    /// Something that is no folder is in the way.
-    #[error("a {found} stands where the folder has to be: remove it first")]
+    /// The path of a folder exists and is not a folder.
+    #[error("the path is a {kind}, not a folder: remove it first")]
     NotAFolder {
-        /// What it is.
-        found: &'static str,
+        /// Kind of the existing entry.
+        kind: &'static str,
     },
-    /// Not a mode.
+    /// The mode is not valid.
     #[error("mode {mode:#o} has more than the twelve bits 07777")]
     Mode {
         /// The mode.
         mode: u16,
     },
-    /// A link has neither.
+    /// A symlink with an attribute that only files and folders have.
     #[error("a symbolic link has no {what} of its own")]
-    OfALink {
+    SymlinkAttribute {
         /// `mode` or `extended attributes`.
         what: &'static str,
     },
-    /// Nothing is left to have an owner.
-    #[error("what is removed has no {what}")]
-    OfNothing {
+    /// An attribute of a path that is removed.
+    #[error("a removed path has no {what}")]
+    RemovedAttribute {
         /// `mode`, `owner` or `extended attributes`.
         what: &'static str,
     },
-    /// No target of a link.
-    #[error("{len} bytes, with or without NUL, cannot be the target of a link: 1 to {SYMLINK_MAX}, no NUL")]
+    /// The target of a symlink is not valid.
+    #[error(
+        "{len} bytes cannot be the target of a symbolic link: 1 to {SYMLINK_MAX} bytes are allowed, and no NUL"
+    )]
     Target {
-        /// Length of the target.
+        /// Length of the target in bytes.
         len: usize,
     },
-    /// No name of an attribute.
-    #[error("`{}` is no name of an attribute such as `user.x` or `security.x`", name.escape_debug())]
+    /// The name of an attribute is not valid.
+    #[error("`{}` is not the name of an attribute such as `user.x` or `security.x`", name.escape_debug())]
     XattrName {
         /// The name.
         name: String,
     },
-    /// A value that is too long.
-    #[error("attribute `{name}` has {len} bytes where at most {XATTR_SIZE_MAX} fit")]
+    /// The value of an attribute is too long.
+    #[error("attribute `{name}` has {len} bytes, allowed are {XATTR_SIZE_MAX}")]
     XattrSize {
         /// The name.
         name: String,
-        /// Length of the value.
+        /// Length of the value in bytes.
         len: usize,
     },
-    /// Not what its prefix says.
-    #[error("`{}` starts like hexadecimal (0x) or base64 (0s) and is not", text.escape_debug())]
+    /// The value is not of the encoding of its prefix.
+    #[error("`{}` starts with 0x or 0s and is not valid hexadecimal or base64", text.escape_debug())]
     XattrEncoding {
         /// The text.
         text: String,
     },
-    /// The text of `security.capability`.
+    /// The text of `security.capability` is not valid.
     #[error("reading the capabilities")]
     Capability(#[source] CapabilityError),
-    /// The text of an ACL.
+    /// The text of an ACL is not valid.
     #[error("reading the ACL `{name}`")]
     Acl {
-        /// The attribute.
+        /// Name of the attribute.
         name: String,
         /// Why.
         #[source]

@@ -2,38 +2,38 @@
 
 use amiforge_formats::path::PathError;
 
-/// Where the rules of time zones are.
+/// Folder of the time zone files.
 pub(super) const ZONES: &str = "/usr/share/zoneinfo";
 
 /// Why a setting failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SystemError {
-    /// A path.
+    /// A path cannot be resolved or written.
     #[error(transparent)]
     Path(#[from] PathError),
-    /// Not a host name.
-    #[error("`{}` is no host name: at most 64 of letters, digits, `-` and `.`, no label empty, over 63, or with `-` at an end", name.escape_debug())]
+    /// The host name is not valid.
+    #[error("`{}` is not a host name: at most 64 of letters, digits, `-` and `.`, no label empty, over 63, or with `-` at an end", name.escape_debug())]
     Hostname {
         /// The name.
         name: String,
     },
-    /// Not the name of a zone.
+    /// The name of the zone is not valid.
     #[error("`{}` cannot be a time zone, such as `Europe/Berlin`", zone.escape_debug())]
     ZoneName {
         /// The zone.
         zone: String,
     },
-    /// The image does not know the zone.
+    /// The image does not have the zone.
     #[error("the image has no `{ZONES}/{zone}`")]
     NoZone {
         /// The zone.
         zone: String,
     },
-    /// The image knows no zones at all.
+    /// The image has no time zones.
     #[error("the image has no `{ZONES}` at all, so no zone but UTC: it lacks the package tzdata")]
     NoZones,
-    /// Not a locale.
+    /// The locale is not valid.
     #[error("`{}` cannot be a locale, such as `C.UTF-8` or `de_DE.UTF-8`", locale.escape_debug())]
     Locale {
         /// The locale.
