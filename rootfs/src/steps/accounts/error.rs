@@ -6,16 +6,16 @@ use amiforge_formats::path::PathError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AccountError {
-    /// A path.
+    /// A path cannot be resolved, read or written.
     #[error(transparent)]
     Path(#[from] PathError),
-    /// No name of an account.
+    /// The name of an account is not valid.
     #[error("`{}` cannot be a name: 1 to 32 of letters, digits, `_`, `.`, `-`, no digit first", name.escape_debug())]
     BadName {
         /// The name.
         name: String,
     },
-    /// A field would break its line.
+    /// A field has a character that would end it.
     #[error("`{}` cannot be the {field}: no `:` and no control characters", value.escape_debug())]
     BadField {
         /// The field.
@@ -23,21 +23,21 @@ pub enum AccountError {
         /// Its value.
         value: String,
     },
-    /// A password that is no hash; never shown.
+    /// The password is not a hash; never shown.
     #[error(
-        "`password-hash` is no hash of crypt(5), such as `$y$…` or `$6$…`; `mkpasswd` or `openssl passwd -6` makes one from a password"
+        "`password-hash` is not a hash of crypt(5), such as `$y$…` or `$6$…`; `mkpasswd` or `openssl passwd -6` makes one from a password"
     )]
     PasswordHash,
-    /// A line that is no ssh key.
-    #[error("`{}…` is no public ssh key on one line", line.escape_debug())]
+    /// A line is not an ssh key.
+    #[error("`{}…` is not a public ssh key on one line", line.escape_debug())]
     SshKey {
-        /// How it starts.
+        /// Start of the line.
         line: String,
     },
-    /// Named twice in the recipe.
+    /// The recipe names the account twice.
     #[error("the recipe names it twice")]
     Twice,
-    /// Not in the image.
+    /// The image does not have the account.
     #[error("`{path}` of the image has no `{}`", name.escape_debug())]
     NoAccount {
         /// The file.
@@ -45,7 +45,7 @@ pub enum AccountError {
         /// The name.
         name: String,
     },
-    /// It exists, with another number, and one of both is root's.
+    /// The account exists with another number, and one of both numbers is that of root.
     #[error(
         "it exists with {id} {current}, and the recipe gives it {id} {requested}: the number of root stays with root"
     )]
@@ -57,17 +57,17 @@ pub enum AccountError {
         /// The number in the recipe.
         requested: u32,
     },
-    /// The number belongs to somebody else.
+    /// Another account has the number.
     #[error("{id} {number} belongs to `{owner}`")]
     Taken {
         /// `uid` or `gid`.
         id: &'static str,
         /// The number.
         number: u32,
-        /// Who has it.
+        /// The account that has it.
         owner: String,
     },
-    /// A number that means something else to the kernel.
+    /// The number has a special meaning for the kernel.
     #[error("{id} {number} is not a number that an account can have")]
     BadId {
         /// `uid` or `gid`.
@@ -75,7 +75,7 @@ pub enum AccountError {
         /// The number.
         number: u32,
     },
-    /// No number is free.
+    /// No number of the range is free.
     #[error("no {id} is free in {first}..={last} of login.defs")]
     Full {
         /// `uid`, `gid`, or the file of subordinate ids.
@@ -85,32 +85,32 @@ pub enum AccountError {
         /// Last of the range.
         last: u32,
     },
-    /// A range of subordinate ids that is none.
-    #[error("{count} ids from {start} are no range for `{path}`")]
+    /// A range of subordinate ids is not valid.
+    #[error("{count} ids from {start} are not a valid range for `{path}`")]
     BadRange {
         /// The file.
         path: &'static str,
         /// First id.
         start: u32,
-        /// How many.
+        /// Number of ids.
         count: u32,
     },
-    /// A range of subordinate ids that overlaps another.
+    /// A range of subordinate ids overlaps another.
     #[error("{start}..={last} overlaps the range of `{owner}` from {other} on in `{path}`")]
     RangeTaken {
         /// The file.
         path: &'static str,
-        /// First id wanted.
+        /// First requested id.
         start: u32,
-        /// Last id wanted.
+        /// Last requested id.
         last: u32,
-        /// Who has the other.
+        /// The user of the other range.
         owner: String,
-        /// First id of the other.
+        /// First id of the other range.
         other: u32,
     },
-    /// Keys without a place.
-    #[error("ssh keys need a home, and `{home}` is not made: give `home`, or let it be made")]
+    /// Ssh keys are given, and the user has no home.
+    #[error("ssh keys need a home, and `{home}` is not created: set `home`, or have it created")]
     NoHome {
         /// The home.
         home: String,

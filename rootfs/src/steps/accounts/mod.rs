@@ -1,5 +1,5 @@
-//! `[[user]]` and `[[group]]`: passwd(5), shadow(5), group(5), gshadow(5), subuid(5) and subgid(5) of the tree, kept
-//! consistent. Entries that the recipe does not name stay byte for byte.
+//! `[[user]]` and `[[group]]`: changes passwd(5), shadow(5), group(5), gshadow(5), subuid(5) and subgid(5) of the tree
+//! consistently. Entries that the recipe does not name are kept byte for byte.
 
 mod checks;
 mod database;
@@ -25,10 +25,10 @@ use super::error::StepError;
 pub use self::error::AccountError;
 pub use self::spec::{AccountClass, GroupSpec, MakeHome, Principal, SubordinateIds, UserSpec};
 
-/// Makes or changes the groups, then the users, then the memberships.
+/// Creates or changes the groups, then the users, then the memberships, then the homes.
 ///
 /// # Errors
-/// [`StepError::User`], [`StepError::Group`] for the first that cannot be; [`StepError::Accounts`].
+/// [`StepError::User`] or [`StepError::Group`] for the first that fails; [`StepError::Accounts`].
 pub fn apply(
     tree: &mut Tree,
     sources: &dyn Sources,
@@ -39,50 +39,50 @@ pub fn apply(
     if groups.is_empty() && users.is_empty() {
         return Ok(());
     }
-    let in_group = |name: &str| {
+    let group_error = |name: &str| {
         let name = name.to_owned();
         move |source| StepError::Group { name, source }
     };
-    let in_user = |name: &str| {
+    let user_error = |name: &str| {
         let name = name.to_owned();
         move |source| StepError::User { name, source }
     };
     let mut database = AccountDatabase::load(tree, sources, time).map_err(StepError::Accounts)?;
     let mut seen = BTreeSet::new();
     for spec in groups {
-        let fresh = seen.insert(&spec.name);
-        let made = if fresh { database.group(spec) } else { Err(AccountError::Twice) };
-        made.map_err(in_group(&spec.name))?;
+        let first = seen.insert(&spec.name);
+        let applied = if first { database.group(spec) } else { Err(AccountError::Twice) };
+        applied.map_err(group_error(&spec.name))?;
     }
     seen.clear();
     let mut homes = Vec::new();
     for spec in users {
-        let fresh = seen.insert(&spec.name);
-        let made = if fresh { database.user(tree, spec) } else { Err(AccountError::Twice) };
-        homes.push((spec, made.map_err(in_user(&spec.name))?));
+        let first = seen.insert(&spec.name);
+        let user = if first { database.user(tree, spec) } else { Err(AccountError::Twice) };
+        homes.push((spec, user.map_err(user_error(&spec.name))?));
     }
     for spec in groups {
         spec.members
             .iter()
             .try_for_each(|user| database.join(user, &spec.name))
-            .map_err(in_group(&spec.name))?;
+            .map_err(group_error(&spec.name))?;
     }
     for spec in users {
         spec.groups
             .iter()
             .try_for_each(|group| database.join(&spec.name, group))
-            .map_err(in_user(&spec.name))?;
+            .map_err(user_error(&spec.name))?;
     }
     let home_mode = database.defs.home_mode();
     database.id_changes.apply(tree);
     database.save(tree, time).map_err(StepError::Accounts)?;
     for (spec, user) in homes {
-        home::apply(tree, sources, spec, &user, home_mode, time).map_err(in_user(&spec.name))?;
+        home::apply(tree, sources, spec, &user, home_mode, time).map_err(user_error(&spec.name))?;
     }
     Ok(())
 }
 
-/// The number of a user by the account files of the tree.
+/// The number of a user in the account files of the tree.
 pub(crate) fn uid_of(tree: &Tree, sources: &dyn Sources, user: &Principal) -> Result<u32, AccountError> {
     match user {
         Principal::Id(uid) => Ok(*uid),
@@ -90,7 +90,7 @@ pub(crate) fn uid_of(tree: &Tree, sources: &dyn Sources, user: &Principal) -> Re
     }
 }
 
-/// The number of a group by the account files of the tree.
+/// The number of a group in the account files of the tree.
 pub(crate) fn gid_of(tree: &Tree, sources: &dyn Sources, group: &Principal) -> Result<u32, AccountError> {
     match group {
         Principal::Id(gid) => Ok(*gid),

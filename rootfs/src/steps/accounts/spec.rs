@@ -1,4 +1,4 @@
-//! What a recipe sets of users and groups. Knows no files.
+//! The users and groups of a recipe. Knows no files.
 
 /// A user or group, by number or by its name in the image.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -9,26 +9,26 @@ pub enum Principal {
     Name(String),
 }
 
-/// From which range of login.defs(5) a number is taken.
+/// The range of login.defs(5) that a number is allocated from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum AccountClass {
-    /// People: `UID_MIN..=UID_MAX`, upwards.
+    /// Users who log in: `UID_MIN..=UID_MAX`, upwards.
     #[default]
     Regular,
-    /// Daemons: `SYS_UID_MIN..=SYS_UID_MAX`, downwards; no home is made and no subordinate ids are given.
+    /// Daemons: `SYS_UID_MIN..=SYS_UID_MAX`, downwards; without a home and subordinate ids.
     System,
 }
 
 /// One `[[group]]`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct GroupSpec {
-    /// Its name.
+    /// The name.
     pub name: String,
-    /// Its number; allocated if not given.
+    /// The number; allocated if not given.
     pub gid: Option<u32>,
-    /// Where the number is taken from.
+    /// The range that the number is allocated from.
     pub class: AccountClass,
-    /// Users to add to it; those that are in it stay.
+    /// Users to add; existing members are kept.
     pub members: Vec<String>,
 }
 
@@ -44,45 +44,45 @@ pub enum SubordinateIds {
     Range {
         /// First id.
         start: u32,
-        /// How many.
+        /// Number of ids.
         count: u32,
     },
 }
 
-/// Whether a home is made.
+/// Whether a home is created.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum MakeHome {
-    /// For regular users.
+    /// For new regular users, and where ssh keys are given.
     #[default]
     Default,
-    /// Yes.
+    /// Always.
     Always,
-    /// No.
+    /// Never.
     Never,
 }
 
-/// One `[[user]]`. Of a user that the image has already, only what is given here changes; a number with all its files.
+/// One `[[user]]`. Of an existing user only the given fields change; with the number, the owner of all files changes.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct UserSpec {
-    /// Its name.
+    /// The name.
     pub name: String,
-    /// Its number; allocated if not given.
+    /// The number; allocated if not given.
     pub uid: Option<u32>,
-    /// Primary group; a group of the user's own name if not given, made with the user's number if that is free.
+    /// Primary group; if not given, the group of the user's name, created with the user's number if that is free.
     pub group: Option<Principal>,
-    /// Further groups to be in; those that the user is in already stay.
+    /// Supplementary groups to join; existing memberships are kept.
     pub groups: Vec<String>,
     /// Home; `/home/NAME` if not given, `/nonexistent` for system users.
     pub home: Option<String>,
-    /// Whether the home is made, from `/etc/skel`.
+    /// Whether the home is created, from `/etc/skel`.
     pub make_home: MakeHome,
     /// Login shell; `/bin/bash` if the image has it, else `/bin/sh`; `/usr/sbin/nologin` for system users.
     pub shell: Option<String>,
-    /// Full name and the like.
+    /// The GECOS field: full name and contact.
     pub gecos: Option<String>,
-    /// Where numbers are taken from.
+    /// The range that numbers are allocated from.
     pub class: AccountClass,
-    /// A crypt(5) string; without one the password is locked.
+    /// A hash of crypt(5); without one the password is locked.
     pub password_hash: Option<String>,
     /// Lines of `~/.ssh/authorized_keys`.
     pub ssh_authorized_keys: Vec<String>,
