@@ -6,13 +6,13 @@ use amiforge_formats::path::PathError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum UnitError {
-    /// A path.
+    /// A path cannot be resolved, read or written.
     #[error(transparent)]
     Path(#[from] PathError),
-    /// The recipe's word is no unit name.
-    #[error("`{}` is no unit name", text.escape_debug())]
+    /// The name in the recipe is not a unit name.
+    #[error("`{}` is not a unit name", text.escape_debug())]
     BadName {
-        /// The word.
+        /// The name.
         text: String,
     },
     /// No unit file has that name.
@@ -23,76 +23,78 @@ pub enum UnitError {
         /// The name.
         name: String,
     },
-    /// It is masked.
+    /// The unit is masked.
     #[error("`{path}` masks it: an empty file, or a link to /dev/null")]
     Masked {
         /// The mask.
         path: String,
     },
-    /// It says nowhere how to be enabled.
-    #[error("`{name}` has no [Install] section that says what wants it: it cannot be enabled, only wanted")]
+    /// The unit has no `[Install]` section.
+    #[error(
+        "`{name}` has no [Install] section with WantedBy= or the like: it cannot be enabled, only started by other units"
+    )]
     NoInstall {
         /// The unit.
         name: String,
     },
-    /// A link in the search path leads to what is no unit.
-    #[error("the link `{link}` leads to `{target}`, which is no unit")]
+    /// A link in the search path leads to a file that is not a unit.
+    #[error("the link `{link}` leads to `{target}`, which is not a unit")]
     BadLink {
         /// The link.
         link: String,
         /// Its target.
         target: String,
     },
-    /// Aliases without end.
-    #[error("`{name}` is an alias of an alias without end")]
+    /// Aliases form a loop.
+    #[error("`{name}` is an alias in a loop of aliases")]
     AliasLoop {
         /// The last name tried.
         name: String,
     },
-    /// A specifier that only a running machine knows, or nobody.
+    /// A specifier whose value only a running machine has, or that does not exist.
     #[error("`%{specifier}` in `{text}` is not known in an image")]
     Specifier {
         /// The letter.
         specifier: String,
-        /// The word that it stands in.
+        /// The value that contains it.
         text: String,
     },
-    /// A word of `[Install]` is not what it has to be.
+    /// A value in `[Install]` is not valid.
     #[error("`{}` of {key}= is not valid", value.escape_debug())]
     BadValue {
         /// The key.
         key: &'static str,
-        /// The word, specifiers expanded.
+        /// The value, specifiers expanded.
         value: String,
     },
-    /// A word of `Alias=` cannot be an alias of the unit.
+    /// A value of `Alias=` cannot be an alias of the unit.
     #[error("`{}` of Alias= cannot be an alias of it: {why}", alias.escape_debug())]
     BadAlias {
-        /// The word, specifiers expanded.
+        /// The value, specifiers expanded.
         alias: String,
         /// Why.
         why: &'static str,
     },
-    /// A template that is to be wanted by what is no template.
+    /// A template without a default instance is wanted by a unit that is not a template.
     #[error("`{unit}` is a template without DefaultInstance=, and `{by}` cannot want it: name an instance")]
     NoInstance {
         /// The template.
         unit: String,
-        /// What should want it.
+        /// The unit that would want it.
         by: String,
     },
-    /// Something else stands where a link has to be.
+    /// The path of a link is in use.
     #[error("`{path}` is {found} already")]
     Taken {
         /// The path.
         path: String,
-        /// What it is.
+        /// The existing entry.
         found: String,
     },
-    /// `Also=` without end.
+    /// `Also=` names too many units.
     #[error("it names more than {limit} units by Also=")]
     TooMany {
-        /// The bound.
+        /// The limit.
         limit: usize,
     },
 }
