@@ -6,20 +6,20 @@ use amiforge_formats::path::PathError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FirstBootError {
-    /// A path.
+    /// A path cannot be resolved or written.
     #[error(transparent)]
     Path(#[from] PathError),
-    /// Something that all depends on is not there.
+    /// A program that all units need does not exist.
     #[error(
         "the image has no `{path}`, which the units of the first boot need: add the package {package}, or install cloud-init"
     )]
     Needs {
-        /// The program.
+        /// Path of the program.
         path: &'static str,
-        /// The package that has it on Debian.
+        /// The package of Debian that has it.
         package: &'static str,
     },
-    /// The user is none of the image.
+    /// The image does not have the user.
     #[error("the image has no user `{}` for the keys of the instance", user.escape_debug())]
     NoUser {
         /// The name.

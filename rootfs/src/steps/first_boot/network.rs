@@ -1,4 +1,5 @@
-//! The network of an image that nobody else configures: every Ethernet interface by DHCP, with systemd-networkd.
+//! Configures the network of an image that has no other network software: every Ethernet interface by DHCP, with
+//! systemd-networkd.
 
 use amiforge_formats::path::{self, Last, PathError};
 use amiforge_formats::time::Time;
@@ -7,32 +8,32 @@ use amiforge_formats::tree::{Content, Meta, Node, NodeKind, Tree};
 use crate::steps::probe::{has_entry, has_program, is_file};
 use crate::steps::write::replace_file;
 
-/// Where the addresses of name servers are.
+/// Path of the addresses of name servers.
 pub(super) const RESOLV_CONF: &str = "/etc/resolv.conf";
 
-/// Our configuration; one of the administrator's goes before it by its name or its folder.
+/// Path and text of the configuration; one of the administrator takes precedence by its name or its folder.
 const NETWORK: (&str, &str) =
     ("/usr/lib/systemd/network/80-amiforge.network", include_str!("image/80-amiforge.network"));
 
-/// Who configures the network interfaces.
+/// The software that configures the network interfaces.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Networking {
-    /// We: systemd-networkd is told to ask for addresses.
+    /// systemd-networkd, with the configuration of this module.
     Networkd {
         /// Whether systemd-resolved resolves names.
         resolved: bool,
     },
-    /// Something that the tree has, and that is left alone.
+    /// Other software of the tree, which is not changed.
     Other {
-        /// What it is, such as `NetworkManager`.
+        /// Its name, such as `NetworkManager`.
         name: &'static str,
     },
-    /// Nobody.
+    /// None.
     None,
 }
 
 impl Networking {
-    /// The units to enable for it.
+    /// The units to enable.
     pub(super) fn units(&self) -> &'static [&'static str] {
         match self {
             Self::Networkd { resolved: true } => &["systemd-networkd.service", "systemd-resolved.service"],
@@ -42,13 +43,13 @@ impl Networking {
     }
 }
 
-/// Configures the network, unless something else does.
+/// Configures the network unless the tree has other network software; adds the written files to `paths`.
 pub(super) fn configure(
     tree: &mut Tree,
     time: Time,
     paths: &mut Vec<String>,
 ) -> Result<Networking, PathError> {
-    if let Some(name) = others(tree)? {
+    if let Some(name) = other_network_software(tree)? {
         return Ok(Networking::Other { name });
     }
     if !has_unit(tree, "systemd-networkd")? {
@@ -66,8 +67,8 @@ pub(super) fn configure(
     Ok(Networking::Networkd { resolved })
 }
 
-/// What else configures the network.
-fn others(tree: &Tree) -> Result<Option<&'static str>, PathError> {
+/// The name of other software or configuration for the network.
+fn other_network_software(tree: &Tree) -> Result<Option<&'static str>, PathError> {
     for (program, name) in [
         ("NetworkManager", "NetworkManager"),
         ("ifup", "ifupdown"),
@@ -89,14 +90,14 @@ fn others(tree: &Tree) -> Result<Option<&'static str>, PathError> {
             return Ok(Some(name));
         }
     }
-    // Whoever masks it has a reason.
+    // A masked networkd means that the recipe or a source configures the network in another way.
     let masked = path::place(tree, b"/etc/systemd/system/systemd-networkd.service", Last::Keep)?;
     let masked = masked.and_then(|place| place.node).map(|id| &tree.node(id).kind);
     let masked = matches!(masked, Some(NodeKind::Symlink(target)) if **target == *b"/dev/null");
     Ok(masked.then_some("a recipe or source that masks systemd-networkd"))
 }
 
-/// Whether a service of systemd and its unit are there.
+/// Whether the tree has a service of systemd: its program and its unit.
 fn has_unit(tree: &Tree, name: &str) -> Result<bool, PathError> {
     for folder in ["/usr/lib/systemd", "/lib/systemd"] {
         let unit = format!("{folder}/system/{name}.service");
