@@ -7,13 +7,13 @@ mod refused;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use crate::archive::{assembled, chain, end, spec};
+use crate::archive::{assembled, end, error_chain, spec};
 use amiforge_formats::digest::Digest;
 use amiforge_formats::dump;
 use amiforge_rootfs::sources::{SourceKind, SourceSpec};
 use serde_json::{Value, json};
 
-/// An image layout being made.
+/// An image layout under construction.
 pub(crate) struct Layout {
     pub(crate) folder: tempfile::TempDir,
     pub(crate) diff_ids: Vec<String>,
@@ -41,7 +41,7 @@ impl Layout {
         json!({ "mediaType": media_type, "digest": digest, "size": size })
     }
 
-    /// Adds a layer; by its number plain, gzip or zstd.
+    /// Adds a layer: plain, gzip or zstd in turn.
     pub(crate) fn layer(mut self, parts: &[Vec<u8>]) -> Self {
         let tar = [parts.concat(), end()].concat();
         self.diff_ids.push(format!("sha256:{}", Digest::of(&tar)));
@@ -77,7 +77,7 @@ impl Layout {
         std::fs::write(self.path().join("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#).unwrap();
     }
 
-    pub(crate) fn done(self) -> Self {
+    pub(crate) fn finish(self) -> Self {
         self.index(&[self.manifest("amd64")]);
         self
     }
@@ -87,7 +87,7 @@ impl Layout {
     }
 
     pub(crate) fn refusal(&self) -> String {
-        chain(&assembled(&[self.spec()], self.folder.path()).unwrap_err())
+        error_chain(&assembled(&[self.spec()], self.folder.path()).unwrap_err())
     }
 }
 
