@@ -43,7 +43,7 @@ pub enum NormalizeRule {
     RootDirectory,
 }
 
-/// What [`normalize`] does.
+/// Options of [`normalize`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NormalizeSpec {
     /// The greatest time: later ones become this one.
@@ -52,7 +52,7 @@ pub struct NormalizeSpec {
     pub rules: BTreeSet<NormalizeRule>,
 }
 
-/// What a rule did to a path.
+/// The change of a path by a rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PathOutcome {
     /// Removed, with everything below it.
@@ -70,7 +70,7 @@ pub struct RuleChange {
     pub path: Vec<u8>,
     /// The rule.
     pub rule: NormalizeRule,
-    /// What it did.
+    /// The change.
     pub outcome: PathOutcome,
 }
 
@@ -198,7 +198,7 @@ const BACKUPS: EntrySelector = EntrySelector::Suffixes(&[
 
 const LOADER_SEED: EntrySelector = EntrySelector::Names(&["random-seed"]);
 
-/// What each rule removes; `machine-id` and `logs` also truncate files.
+/// The targets of each rule; `machine-id` and `logs` also truncate files.
 const TARGETS: &[(NormalizeRule, RuleTarget)] = &[
     (NormalizeRule::MachineId, in_folder("var/lib/dbus", EntrySelector::Names(&["machine-id"]))),
     (NormalizeRule::SshHostKeys, in_folder("etc/ssh", EntrySelector::Prefix("ssh_host_"))),
@@ -299,12 +299,12 @@ fn target_folders(tree: &Tree, target: &RuleTarget) -> Vec<(NodeId, Vec<u8>)> {
         return Vec::new();
     };
     let path = if base.is_empty() { Vec::new() } else { [b"/", base.as_bytes()].concat() };
-    let mut found = vec![(base_id, path)];
+    let mut folders = vec![(base_id, path)];
     if any || target.depth == Depth::Recursive {
         let mut at = 0;
-        while let Some((id, path)) = found.get(at).cloned() {
+        while let Some((id, path)) = folders.get(at).cloned() {
             let below = tree.entries(id).into_iter().flatten().filter(|(_, id)| tree.entries(**id).is_some());
-            found.extend(below.map(|(name, id)| (*id, [&path[..], b"/", name.as_bytes()].concat())));
+            folders.extend(below.map(|(name, id)| (*id, [&path[..], b"/", name.as_bytes()].concat())));
             at += 1;
             if any {
                 break;
@@ -312,9 +312,9 @@ fn target_folders(tree: &Tree, target: &RuleTarget) -> Vec<(NodeId, Vec<u8>)> {
         }
     }
     if any {
-        found.remove(0);
+        folders.remove(0);
     }
-    found
+    folders
 }
 
 /// Removes the entries of one folder that the selector matches.

@@ -40,13 +40,13 @@ pub enum InitrdReadError {
     /// The bytes are neither an archive nor of a known compression.
     #[error(
         "there is neither a cpio archive nor a known compression at byte {at}, but `{}`",
-        Printable(found)
+        Printable(bytes)
     )]
     Unknown {
         /// Offset in the file.
         at: u64,
         /// The first bytes at this offset.
-        found: Vec<u8>,
+        bytes: Vec<u8>,
     },
     /// A compression that the kernel may support and this reader does not.
     #[error("the archive at byte {at} is packed by {name}, which cannot be read here")]
@@ -74,14 +74,14 @@ pub enum InitrdReadError {
         source: io::Error,
     },
     /// A compressed stream has other bytes behind its archives.
-    #[error("the {name} archive at byte {at} has other bytes behind its archives: `{}`", Printable(found))]
+    #[error("the {name} archive at byte {at} has other bytes behind its archives: `{}`", Printable(bytes))]
     TrailingBytes {
         /// Offset of the compressed archive in the file.
         at: u64,
         /// Name of the compression.
         name: &'static str,
         /// The first of the other bytes.
-        found: Vec<u8>,
+        bytes: Vec<u8>,
     },
     /// An archive is damaged.
     #[error("reading the archive at byte {at}")]
@@ -189,7 +189,7 @@ fn detect(at: u64, bytes: &[u8]) -> Result<ArchiveCompression, InitrdReadError> 
     ];
     match others.into_iter().find(|(magic, _)| bytes.starts_with(magic)) {
         Some((_, name)) => Err(InitrdReadError::Compression { at, name }),
-        None => Err(InitrdReadError::Unknown { at, found: bytes.iter().take(6).copied().collect() }),
+        None => Err(InitrdReadError::Unknown { at, bytes: bytes.iter().take(6).copied().collect() }),
     }
 }
 
@@ -246,8 +246,8 @@ impl InitrdArchive {
                     other => other.map_err(|error| error.at(at))?,
                 },
                 Some(_) => {
-                    let found = buffer.iter().take(6).copied().collect();
-                    return Err(InitrdReadError::TrailingBytes { at, name, found });
+                    let bytes = buffer.iter().take(6).copied().collect();
+                    return Err(InitrdReadError::TrailingBytes { at, name, bytes });
                 }
             }
         }

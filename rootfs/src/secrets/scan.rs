@@ -63,20 +63,20 @@ pub fn scan(tree: &Tree, sources: &(dyn Sources + Sync)) -> io::Result<Vec<(Vec<
     let share = files.len().div_ceil(workers).max(1);
     let scan_files = |files: &[ScannedFile<'_>]| -> io::Result<Vec<(NodeId, KeyKind)>> {
         let mut buffer = vec![0; CHUNK_LEN];
-        let mut found = Vec::new();
+        let mut keys = Vec::new();
         for (id, _, content) in files {
-            found.extend(find_key(content, sources, &mut buffer)?.map(|kind| (*id, kind)));
+            keys.extend(find_key(content, sources, &mut buffer)?.map(|kind| (*id, kind)));
         }
-        Ok(found)
+        Ok(keys)
     };
-    let found: Vec<io::Result<Vec<(NodeId, KeyKind)>>> = std::thread::scope(|scope| {
+    let results: Vec<io::Result<Vec<(NodeId, KeyKind)>>> = std::thread::scope(|scope| {
         let running: Vec<_> =
             files.chunks(share).map(|files| scope.spawn(move || scan_files(files))).collect();
         let ended = || Err(io::Error::other("a thread that scans for keys ended early"));
         running.into_iter().map(|thread| thread.join().unwrap_or_else(|_| ended())).collect()
     });
     let mut kinds = std::collections::BTreeMap::new();
-    for part in found {
+    for part in results {
         kinds.extend(part?);
     }
     let named = tree.walk().filter(|entry| !is_excluded(&entry.path));
@@ -173,9 +173,9 @@ mod tests {
     use crate::steps::testing::{add, tree};
 
     /// The paths with a key, and the kinds.
-    fn found(tree: &Tree) -> Vec<(String, &'static str)> {
-        let found = scan(tree, &NoSources).unwrap();
-        found.into_iter().map(|(path, kind)| (String::from_utf8(path).unwrap(), kind.name())).collect()
+    fn scan_paths(tree: &Tree) -> Vec<(String, &'static str)> {
+        let keys = scan(tree, &NoSources).unwrap();
+        keys.into_iter().map(|(path, kind)| (String::from_utf8(path).unwrap(), kind.name())).collect()
     }
 
     fn put(tree: &mut Tree, path: &str, bytes: &[u8]) {
@@ -195,7 +195,7 @@ mod tests {
         let (id, dir) = (tree.lookup(b"etc/ssl/private/a.pem").unwrap(), tree.lookup(b"srv").unwrap());
         tree.link(dir, amiforge_formats::tree::Name::new(b"again.pem").unwrap(), id).unwrap();
         let expected = ["etc/ssl/private/a.pem", "srv/again.pem", "srv/tests/b.der"];
-        assert_eq!(found(&tree), expected.map(|path| (path.to_owned(), "private-key")));
+        assert_eq!(scan_paths(&tree), expected.map(|path| (path.to_owned(), "private-key")));
     }
 
     #[test]
@@ -209,7 +209,7 @@ mod tests {
             text.extend_from_slice(&vec![b'\n'; 3 << 20]);
             let mut tree = tree(&[]);
             put(&mut tree, "/etc/large", &text);
-            assert_eq!(found(&tree).len(), 1, "after {before} bytes");
+            assert_eq!(scan_paths(&tree).len(), 1, "after {before} bytes");
         }
         // At the end of a text of 40 MiB, and in its middle, which is skipped.
         for (at, count) in [((40 << 20) - 5000, 1), (20 << 20, 0)] {
@@ -218,7 +218,7 @@ mod tests {
             text[at + 1..][..KEY.len()].copy_from_slice(KEY.as_bytes());
             let mut tree = tree(&[]);
             put(&mut tree, "/etc/large", &text);
-            assert_eq!(found(&tree).len(), count, "at {at}");
+            assert_eq!(scan_paths(&tree).len(), count, "at {at}");
         }
     }
 }

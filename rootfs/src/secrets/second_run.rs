@@ -200,11 +200,11 @@ mod tests {
         ]
         .concat();
         let (first, second, blobs) = (tree(&first), tree(&second), Blobs::new());
-        let found = find_dependent((&first, &blobs), (&second, &blobs), 0).unwrap();
-        let found: Vec<_> = found.iter().map(|one| (one.path.as_slice(), one.sha256)).collect();
+        let dependent = find_dependent((&first, &blobs), (&second, &blobs), 0).unwrap();
+        let dependent: Vec<_> = dependent.iter().map(|one| (one.path.as_slice(), one.sha256)).collect();
         let digest = |text: &[u8]| Some(Digest::of(text));
         let expected = [(&b"etc/key"[..], digest(b"one")), (b"etc/l", None), (b"tmp.one", digest(b"x"))];
-        assert_eq!(found, expected);
+        assert_eq!(dependent, expected);
     }
 
     #[test]

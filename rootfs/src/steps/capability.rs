@@ -102,8 +102,8 @@ pub fn from_text(text: &str) -> Result<Vec<u8>, CapabilityError> {
     }
     let flag = if sets.effective == 0 { 0 } else { EFFECTIVE };
     let halves = |shift: u32| [(sets.permitted >> shift) as u32, (sets.inheritable >> shift) as u32];
-    let words = std::iter::once(REVISION_2 | flag).chain(halves(0)).chain(halves(32));
-    Ok(words.flat_map(u32::to_le_bytes).collect())
+    let fields = std::iter::once(REVISION_2 | flag).chain(halves(0)).chain(halves(32));
+    Ok(fields.flat_map(u32::to_le_bytes).collect())
 }
 
 /// Applies one clause: names, then one or more pairs of an operator and flags.

@@ -1,11 +1,11 @@
-//! Writes files that a step brings. Knows no step.
+//! Writes the files that a step installs. Knows no step.
 
 use amiforge_formats::path::{self, Last, PathError};
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Content, Meta, Node, NodeKind, Tree};
 
-/// Puts a regular file of root at an absolute path, in place of any file or link of that name; the folders above it are
-/// created. A symbolic link is replaced, not followed.
+/// Writes a regular file owned by root to an absolute path and creates its parents. Replaces an existing file or symbolic
+/// link.
 pub(super) fn replace_file(
     tree: &mut Tree,
     path: &str,

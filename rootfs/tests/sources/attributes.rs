@@ -26,17 +26,17 @@ fn options_without_effect_cause_a_warning() {
         let mut source = spec("source 1", kind);
         assert_eq!(warnings(&[source.clone()], scratch.path()), [""; 0]);
         source.exclude = ["run/*.sock", "run/*.sokc", "**/*.pyc"].map(str::to_owned).into();
-        let found = warnings(&[source.clone()], scratch.path());
-        assert_eq!(found.len(), 2);
-        assert!(found[0].starts_with("source 1: `run/*.sokc` in `exclude` matches nothing"), "{found:?}");
+        let messages = warnings(&[source.clone()], scratch.path());
+        assert_eq!(messages.len(), 2);
+        assert!(messages[0].starts_with("source 1: `run/*.sokc` in `exclude` matches nothing"), "{messages:?}");
         source.exclude = vec!["run".to_owned()];
-        let found = warnings(&[source], scratch.path());
-        assert_eq!(found, ["source 1: nothing of it goes into the image: `exclude` leaves nothing"]);
+        let messages = warnings(&[source], scratch.path());
+        assert_eq!(messages, ["source 1: nothing of it goes into the image: `exclude` leaves nothing"]);
     }
     let empty = spec("source 1", SourceKind::Tar { path: scratch.path().join("b.tar") });
     fs::write(scratch.path().join("b.tar"), end()).unwrap();
-    let found = warnings(&[empty], scratch.path());
-    assert_eq!(found, ["source 1: nothing of it goes into the image: it is empty"]);
+    let messages = warnings(&[empty], scratch.path());
+    assert_eq!(messages, ["source 1: nothing of it goes into the image: it is empty"]);
 }
 
 #[test]

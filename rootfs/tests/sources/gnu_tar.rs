@@ -15,12 +15,12 @@ use crate::archive::{assembled, tar_spec};
 
 /// Whether a tool is installed; if not, prints `SKIP`, or fails where `REQUIRE_ORACLES` is set.
 fn oracle(tool: &str) -> bool {
-    let found = Command::new(tool).arg("--version").output().is_ok_and(|out| out.status.success());
-    if !found {
+    let installed = Command::new(tool).arg("--version").output().is_ok_and(|out| out.status.success());
+    if !installed {
         assert!(std::env::var_os("REQUIRE_ORACLES").is_none(), "{tool} is not installed");
         println!("SKIP: {tool} is not installed");
     }
-    found
+    installed
 }
 
 fn run(tool: &str, arguments: &[&str], folder: &Path) -> bool {
@@ -48,24 +48,24 @@ fn on_disk(root: &Path) -> TreeListing {
     paths.sort();
     for path in paths {
         let name = path.strip_prefix(root).unwrap().as_os_str().as_bytes().to_vec();
-        let found = fs::symlink_metadata(&path).unwrap();
-        let kind = found.file_type();
-        let (content, word) = if kind.is_file() {
+        let metadata = fs::symlink_metadata(&path).unwrap();
+        let file_type = metadata.file_type();
+        let (content, kind) = if file_type.is_file() {
             let bytes = fs::read(&path).unwrap();
             (format!("{} {}", bytes.len(), amiforge_formats::digest::Digest::of(&bytes)), "file")
-        } else if kind.is_symlink() {
+        } else if file_type.is_symlink() {
             (format!("{:?}", fs::read_link(&path).unwrap().as_os_str().as_bytes()), "symlink")
-        } else if kind.is_dir() {
+        } else if file_type.is_dir() {
             (String::new(), "dir")
         } else {
             (String::new(), "fifo")
         };
-        let first = firsts.entry(found.ino()).or_insert_with(|| name.clone()).clone();
-        let link = if kind.is_dir() { Vec::new() } else { first };
-        let time = format!("{}.{:09}", found.mtime(), found.mtime_nsec());
-        let owner = format!("{}:{}", found.uid(), found.gid());
+        let first = firsts.entry(metadata.ino()).or_insert_with(|| name.clone()).clone();
+        let link = if file_type.is_dir() { Vec::new() } else { first };
+        let time = format!("{}.{:09}", metadata.mtime(), metadata.mtime_nsec());
+        let owner = format!("{}:{}", metadata.uid(), metadata.gid());
         listing
-            .insert(name, format!("{word} {:04o} {owner} {time} {link:?} {content}", found.mode() & 0o7777));
+            .insert(name, format!("{kind} {:04o} {owner} {time} {link:?} {content}", metadata.mode() & 0o7777));
     }
     listing
 }
@@ -90,10 +90,10 @@ fn in_tree(tree: &Tree, blobs: &Blobs) -> TreeListing {
         let first = firsts.entry(entry.id).or_insert_with(|| entry.path.clone()).clone();
         let link = if matches!(node.kind, NodeKind::Dir(_)) { Vec::new() } else { first };
         let meta = &node.meta;
-        let (owner, word) = (format!("{}:{}", meta.uid, meta.gid), node.kind.word());
+        let (owner, kind) = (format!("{}:{}", meta.uid, meta.gid), node.kind.word());
         listing.insert(
             entry.path,
-            format!("{word} {:04o} {owner} {} {link:?} {content}", meta.mode, meta.mtime),
+            format!("{kind} {:04o} {owner} {} {link:?} {content}", meta.mode, meta.mtime),
         );
     }
     listing

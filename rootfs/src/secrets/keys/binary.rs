@@ -45,8 +45,8 @@ fn parse_element(bytes: &[u8]) -> Option<DerElement<'_>> {
         }
         _ => return None,
     };
-    let there = usize::try_from(len).unwrap_or(usize::MAX).min(rest.len());
-    let (content, rest) = rest.split_at(there);
+    let available = usize::try_from(len).unwrap_or(usize::MAX).min(rest.len());
+    let (content, rest) = rest.split_at(available);
     Some(DerElement { tag, content, len, rest })
 }
 

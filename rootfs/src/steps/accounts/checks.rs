@@ -56,14 +56,14 @@ pub(super) fn ssh_key(line: &str) -> Result<(), AccountError> {
     if line.chars().any(char::is_control) || line.starts_with('#') {
         return Err(invalid());
     }
-    let words: Vec<&str> = line.split(' ').filter(|word| !word.is_empty()).collect();
-    let is_type = |word: &str| ["ssh-", "ecdsa-", "sk-"].iter().any(|prefix| word.starts_with(prefix));
-    let is_key = |word: &str| {
+    let parts: Vec<&str> = line.split(' ').filter(|part| !part.is_empty()).collect();
+    let is_type = |part: &str| ["ssh-", "ecdsa-", "sk-"].iter().any(|prefix| part.starts_with(prefix));
+    let is_key = |part: &str| {
         // Every key starts with the 32-bit length of its type, whose upper bytes are zero.
-        word.starts_with("AAAA")
-            && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+/=".contains(&byte))
+        part.starts_with("AAAA")
+            && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+/=".contains(&byte))
     };
-    let has_key = words.windows(2).any(|pair| matches!(pair, [kind, key] if is_type(kind) && is_key(key)));
+    let has_key = parts.windows(2).any(|pair| matches!(pair, [kind, key] if is_type(kind) && is_key(key)));
     if has_key { Ok(()) } else { Err(invalid()) }
 }
 

@@ -364,8 +364,8 @@ fn an_account_of_a_package_gets_the_number_of_the_recipe_and_its_files_follow() 
     assert_eq!(meta.xattrs.as_ref().unwrap()[name][..], acl(5432, 5433)[..]);
     assert_eq!(tree.node(other).meta.gid, 27, "files of other accounts are not changed");
     // A number of another account is refused.
-    let taken = [UserSpec { uid: Some(5432), ..user("root") }];
-    assert!(refusal(&tree, &[], &taken).contains("root"));
+    let users = [UserSpec { uid: Some(5432), ..user("root") }];
+    assert!(refusal(&tree, &[], &users).contains("root"));
     let group = [GroupSpec { gid: Some(42), ..group("sudo") }];
     assert!(refusal(&tree, &group, &[]).contains("gid 42 belongs to `shadow`"));
 }

@@ -3,7 +3,7 @@
 use super::name::{UnitName, UnitNameForm};
 use crate::wildcard::matches_without_escapes;
 
-/// What presets do with a unit.
+/// The decision of presets about a unit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum PresetDecision {
     /// Enable these names: the unit's own, or instances of a template.

@@ -101,13 +101,13 @@ pub(crate) fn names(layout: &Layout) -> Vec<String> {
     let (assembled, _) = assembled(&[layout.spec()], layout.folder.path()).unwrap();
     let lines = dump::to_string(&assembled.tree);
     let short = |line: &str| {
-        let words: Vec<_> = line.split(' ').collect();
-        let last = if words[1] == "file" || words[1].starts_with("link") {
-            words[words.len() - 1]
+        let fields: Vec<_> = line.split(' ').collect();
+        let last = if fields[1] == "file" || fields[1].starts_with("link") {
+            fields[fields.len() - 1]
         } else {
-            words[1]
+            fields[1]
         };
-        format!("{} {last}", words[0])
+        format!("{} {last}", fields[0])
     };
     lines.lines().skip(1).map(short).collect()
 }
