@@ -10,8 +10,10 @@ use amiforge_image::seal::{
     self, BootSpec, CommandLine, GrubParts, Initrd, Kernel, Sealed, Trust, UefiLoader, UefiSpec, UkiParts,
 };
 use amiforge_rootfs::boot::{self as parts, BootFilesError, KernelFiles};
-use amiforge_rootfs::initrd::{InitrdError, InitrdMachine, Modules};
-use amiforge_rootfs::steps::kernel_hook::{self, InitrdOf, KernelHookSpec, Uefi, UefiLoader as HookLoader};
+use amiforge_rootfs::initrd::{InitrdError, InitrdMachine, KernelModules};
+use amiforge_rootfs::steps::kernel_hook::{
+    self, InitrdSource, KernelHookSpec, Uefi, UefiLoader as HookLoader,
+};
 use amiforge_store::blobs::Blobs;
 
 use super::BuildError;
@@ -54,7 +56,7 @@ pub(super) fn prepare(
     time: Time,
 ) -> Result<Option<Boot>, BuildError> {
     let Some(boot) = &recipe.boot else { return Ok(None) };
-    let kernel = parts::kernel(tree, blobs, boot.kernel.as_deref())?;
+    let kernel = parts::find_kernel(tree, blobs, boot.kernel.as_deref())?;
     let initrd = initrd(recipe.image.arch, boot, tree, blobs, &kernel)?;
     let uefi = boot.mode.uefi().then(|| uefi(recipe, boot.loader, tree, blobs, &kernel)).transpose()?;
     let cmdline = cmdline(recipe, boot);
@@ -98,29 +100,29 @@ fn initrd(
     kernel: &KernelFiles,
 ) -> Result<Option<Initrd>, BuildError> {
     match (boot.initrd, &kernel.initrd) {
-        (InitrdOf::None, _) => return Ok(None),
-        (InitrdOf::Auto | InitrdOf::Distribution, Some((path, content))) => {
+        (InitrdSource::None, _) => return Ok(None),
+        (InitrdSource::Auto | InitrdSource::Distribution, Some((path, content))) => {
             return Ok(Some(Initrd { path: Some(path.clone()), content: content.clone() }));
         }
-        (InitrdOf::Distribution, None) => {
+        (InitrdSource::Distribution, None) => {
             return Err(BootFilesError::NoInitrd { release: kernel.release.clone() }.into());
         }
-        (InitrdOf::Auto | InitrdOf::Own, _) => {}
+        (InitrdSource::Auto | InitrdSource::Own, _) => {}
     }
-    let modules = Modules::read(tree, blobs, &kernel.release);
+    let modules = KernelModules::read(tree, blobs, &kernel.release);
     // A kernel that has no modules needs none.
-    if boot.initrd == InitrdOf::Auto && matches!(modules, Err(InitrdError::NoList { .. })) {
+    if boot.initrd == InitrdSource::Auto && matches!(modules, Err(InitrdError::NoModuleList { .. })) {
         return Ok(None);
     }
     let modules = modules?;
     let usual = || DRIVERS.map(str::to_owned).into_iter();
-    let there = |word: &String| modules.needed(std::slice::from_ref(word)).is_ok();
+    let there = |word: &String| modules.load_order(std::slice::from_ref(word)).is_ok();
     let drivers = boot.drivers.clone().unwrap_or_else(|| usual().filter(there).collect());
-    let needed = modules.needed(&drivers)?;
-    if needed.is_empty() && boot.initrd == InitrdOf::Auto {
+    let needed = modules.load_order(&drivers)?;
+    if needed.is_empty() && boot.initrd == InitrdSource::Auto {
         return Ok(None);
     }
-    let archive = modules.initrd(tree, blobs, &needed, machine(arch))?;
+    let archive = modules.build_initrd(tree, blobs, &needed, machine(arch))?;
     Ok(Some(Initrd { path: None, content: Content::Inline(archive.into()) }))
 }
 
@@ -238,7 +240,7 @@ fn uefi(
     let uki = || -> Result<UkiParts, BuildError> {
         Ok(UkiParts {
             stub: program(format!("{SYSTEMD}/linux{}.efi.stub", firmware.suffix), "systemd-boot-efi")?,
-            os_release: parts::os_release(tree, blobs)?,
+            os_release: parts::read_os_release(tree, blobs)?,
         })
     };
     let loader = match loader {
@@ -261,7 +263,7 @@ fn uefi(
 
 /// A program of a loader.
 fn program(tree: &Tree, blobs: &Blobs, path: String, package: &'static str) -> Result<Vec<u8>, BuildError> {
-    let program = parts::loader(tree, blobs, &path)?;
+    let program = parts::read_loader(tree, blobs, &path)?;
     program.ok_or_else(|| BuildError::NoLoader(NoLoader { path, package }))
 }
 

@@ -10,8 +10,8 @@ use amiforge_rootfs::assemble::AssembleError;
 use amiforge_rootfs::boot::BootFilesError;
 use amiforge_rootfs::configure::native::NativeError;
 use amiforge_rootfs::glob::NotAGlob;
-use amiforge_rootfs::graft::GraftError;
 use amiforge_rootfs::initrd::InitrdError;
+use amiforge_rootfs::insert::InsertError;
 use amiforge_rootfs::packages::database::DatabaseError;
 use amiforge_rootfs::packages::unpack::UnpackError;
 use amiforge_rootfs::stage::StageError;
@@ -84,7 +84,7 @@ pub enum BuildError {
         stage: String,
         /// What is wrong.
         #[source]
-        source: GraftError,
+        source: InsertError,
     },
     /// A command of the recipe failed.
     #[error("running the commands of the recipe")]

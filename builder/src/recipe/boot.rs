@@ -1,6 +1,6 @@
 //! `[boot]`: from keys to the boot settings.
 
-use amiforge_rootfs::steps::kernel_hook::{InitrdOf, UefiLoader};
+use amiforge_rootfs::steps::kernel_hook::{InitrdSource, UefiLoader};
 
 use super::checker::Checker;
 use super::diagnostic::KeyPath;
@@ -22,7 +22,7 @@ pub struct BootRecipe {
     /// Further arguments for the kernel.
     pub cmdline: String,
     /// The initrd.
-    pub initrd: InitrdOf,
+    pub initrd: InitrdSource,
     /// The drivers that the kernel needs to reach its root; `None` for the usual ones that the kernel has.
     pub drivers: Option<Vec<String>>,
     /// What configures a new machine.
@@ -105,7 +105,7 @@ pub(super) fn check(keys: &BootKeys, arch: Arch, at: &KeyPath, checker: &mut Che
         loader: keys.loader.unwrap_or(UefiLoader::Uki),
         kernel: keys.kernel.clone(),
         cmdline,
-        initrd: keys.initrd.unwrap_or(InitrdOf::Auto),
+        initrd: keys.initrd.unwrap_or(InitrdSource::Auto),
         drivers: keys.drivers.clone(),
         first_boot: keys.first_boot.unwrap_or(FirstBoot::Auto),
         kernel_hook: keys.kernel_hook.unwrap_or(true),

@@ -20,7 +20,7 @@ use super::indexed::Indexed;
 use super::oci::{self, OciError};
 use super::tar::{self, ArchiveLocation, TarError};
 use super::{DigestPin, Modes, OwnerRule, SourceKind, SourceSpec};
-use crate::reshape::Reshape;
+use crate::path_map::PathMap;
 
 /// Why a source cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -101,7 +101,7 @@ pub(crate) struct Opening<'a> {
     pub(crate) store: &'a Store,
     pub(crate) monitor: Monitor<'a>,
     /// Only so that what is excluded of a folder need not be readable.
-    pub(crate) reshape: &'a Reshape,
+    pub(crate) path_map: &'a PathMap,
 }
 
 /// What a source turned out to be.
@@ -183,7 +183,7 @@ impl Opening<'_> {
         }
         self.monitor.progress.begin("walking the folder", None);
         let (indexed, size) =
-            dir::index(path, DirAttributes { owners, modes }, self.reshape, blobs, self.monitor)?;
+            dir::index(path, DirAttributes { owners, modes }, self.path_map, blobs, self.monitor)?;
         let (sha256, tasks) = (None, Vec::new());
         Ok(OpenedSource { indexed, kind: "dir", size, sha256, pinned: false, tasks, config: None })
     }

@@ -120,7 +120,7 @@ fn early(chain: &BootChain, found: &mut Findings) -> Option<BTreeSet<String>> {
         InitrdState::None => Some(BTreeSet::new()),
         InitrdState::Bytes(bytes) => match initrd::read(bytes, UNPACKED_MAX) {
             Ok(initrd) => {
-                let paths = initrd.names.keys().map(|path| String::from_utf8_lossy(path).into_owned());
+                let paths = initrd.entries.keys().map(|path| String::from_utf8_lossy(path).into_owned());
                 Some(paths.filter(|path| path.contains(".ko")).map(|path| module_name(&path)).collect())
             }
             Err(error) => {

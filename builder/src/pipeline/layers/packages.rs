@@ -9,7 +9,7 @@ use amiforge_rootfs::packages::database::{self, Architectures, DatabaseState};
 use amiforge_rootfs::packages::filters::{DocOptions, Filters, KeepChoice};
 use amiforge_rootfs::packages::locked::LockedPackage;
 use amiforge_rootfs::packages::unpack::{DebFile, Unpacked, UnpackedPackage, unpack};
-use amiforge_rootfs::secrets::order;
+use amiforge_rootfs::secrets::choose_order;
 use amiforge_sandbox::SandboxError;
 use amiforge_store::blobs::Blobs;
 use amiforge_store::checks::Settling;
@@ -204,7 +204,7 @@ fn run_scripts(
         Target::Image => second_run::make(
             builder,
             blobs,
-            (settings.seed, order(tree)),
+            (settings.seed, choose_order(tree)),
             |seed, on_failure, blobs, monitor| {
                 once(run::ConfigureSettings { seed, on_failure, ..settings }, blobs, monitor)
             },

@@ -2,8 +2,8 @@
 
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::Tree;
-use amiforge_rootfs::secrets::order;
-use amiforge_rootfs::steps::lacks;
+use amiforge_rootfs::secrets::choose_order;
+use amiforge_rootfs::steps::probe;
 use amiforge_sandbox::{SandboxError, SandboxJob, SandboxStep};
 use amiforge_store::blobs::Blobs;
 use amiforge_store::layer::Layers;
@@ -27,7 +27,7 @@ pub(in crate::pipeline) fn run(
     if recipe.runs.is_empty() && !stale {
         return Ok(tree);
     }
-    if !lacks::is_there(&tree, "/bin/sh") {
+    if !probe::exists(&tree, "/bin/sh") {
         return Err(BuildError::NoShell);
     }
     let layers = Layers::of(builder.store);
@@ -45,7 +45,7 @@ pub(in crate::pipeline) fn run(
     let (tree, mut random) = second_run::make(
         builder,
         blobs,
-        (seed, order(&tree)),
+        (seed, choose_order(&tree)),
         |seed, on_failure, blobs, monitor| -> Result<Tree, SandboxError> {
             let job = SandboxJob { seed, on_failure, ..job.clone() };
             Ok(sandbox.run(&tree, blobs, &job, monitor)?.tree)

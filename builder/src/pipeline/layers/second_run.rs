@@ -6,7 +6,7 @@ use std::error::Error;
 
 use amiforge_formats::tree::Tree;
 use amiforge_progress::Monitor;
-use amiforge_rootfs::secrets::{self, RunOrder, TwiceError};
+use amiforge_rootfs::secrets::{self, RunOrder, RunTwiceError};
 use amiforge_sandbox::{OnFailure, Seed};
 use amiforge_store::blobs::Blobs;
 
@@ -32,7 +32,7 @@ pub(super) fn make<E: Error + Send + Sync + 'static>(
     // A shell has the terminal for itself.
     let order = if on_failure == OnFailure::Shell { RunOrder::InTurn } else { order };
     let known = blobs.count();
-    let both = secrets::twice(
+    let both = secrets::run_twice(
         blobs,
         order,
         monitor,
@@ -40,11 +40,12 @@ pub(super) fn make<E: Error + Send + Sync + 'static>(
         |copy, second| make(seed.other(), OnFailure::Stop, copy, second),
     );
     let (tree, other, copy) = both.map_err(|error| match error {
-        TwiceError::First(error) => failed(error),
-        TwiceError::Second(error) => BuildError::SecondRun(Box::new(error)),
+        RunTwiceError::First(error) => failed(error),
+        RunTwiceError::Second(error) => BuildError::SecondRun(Box::new(error)),
     })?;
-    let found = secrets::dependent((&tree, blobs), (&other, &copy), known).map_err(BuildError::Compare)?;
-    let kept = |found: secrets::Dependent| RandomFile {
+    let found =
+        secrets::find_dependent((&tree, blobs), (&other, &copy), known).map_err(BuildError::Compare)?;
+    let kept = |found: secrets::RandomDependent| RandomFile {
         path: found.path,
         sha256: found.sha256.map(|digest| digest.to_string()),
     };

@@ -2,7 +2,7 @@
 
 use amiforge_formats::digest::Digest;
 use amiforge_formats::tree::Tree;
-use amiforge_rootfs::graft::graft;
+use amiforge_rootfs::insert::insert_subtree;
 use amiforge_rootfs::secrets::RunOrder;
 use amiforge_rootfs::stage::{self, StageArchive, StageError, StageInstall, StageSpec};
 use amiforge_store::blobs::Blobs;
@@ -24,7 +24,7 @@ pub(in crate::pipeline) fn install(
     for (spec, locked) in builder.recipe.stages.iter().zip(&lock.stages) {
         let part = part(builder, record, deb, spec, locked, blobs)?;
         let at = part.node(part.root()).meta.mtime;
-        let placed = graft(&part, part.root(), tree, b"", at);
+        let placed = insert_subtree(&part, part.root(), tree, b"", at);
         placed.map_err(|source| BuildError::Place { stage: spec.name.clone(), source })?;
     }
     Ok(())

@@ -6,7 +6,7 @@ use amiforge_formats::time::Time;
 use amiforge_formats::tree::Tree;
 use amiforge_image::disk::{file_system_uuid, volume_id};
 use amiforge_rootfs::steps::files::{FileAction, FileSpec};
-use amiforge_rootfs::steps::first_boot::{self, FirstBootSpec, Hostname, Suited};
+use amiforge_rootfs::steps::first_boot::{self, FirstBootAgent, FirstBootSpec, Hostname};
 use amiforge_rootfs::steps::fstab::{self, Device, FstabSpec, MountSpec};
 use amiforge_rootfs::steps::{accounts, files, system, units};
 use amiforge_store::blobs::Blobs;
@@ -48,7 +48,7 @@ fn first_boot(
     let own = match recipe.boot.as_ref().map(|boot| boot.first_boot) {
         None | Some(FirstBoot::None) => false,
         Some(FirstBoot::Own) => true,
-        Some(FirstBoot::Auto) => first_boot::suited(tree)? == Suited::OwnUnits,
+        Some(FirstBoot::Auto) => first_boot::detect_agent(tree)? == FirstBootAgent::OwnUnits,
     };
     if !own {
         return Ok(Vec::new());
@@ -60,7 +60,7 @@ fn first_boot(
     };
     let spec = FirstBootSpec { user: user.to_owned(), hostname, time };
     let installed = first_boot::install(tree, blobs, &spec)?;
-    Ok(installed.lacks.iter().map(ToString::to_string).collect())
+    Ok(installed.missing.iter().map(ToString::to_string).collect())
 }
 
 fn file(

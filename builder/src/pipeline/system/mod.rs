@@ -8,9 +8,9 @@ mod initrds;
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::Tree;
 use amiforge_rootfs::assemble::{self, Assembled};
-use amiforge_rootfs::merge::Merged;
+use amiforge_rootfs::merge::MergedTree;
 use amiforge_rootfs::normalize::{self, NormalizeRule, NormalizeSpec, RuleChange};
-use amiforge_rootfs::steps::{lacks, service_keys};
+use amiforge_rootfs::steps::{missing, service_keys};
 use amiforge_store::blobs::Blobs;
 
 use super::boot::{self, Boot};
@@ -68,8 +68,8 @@ pub(super) fn system_tree<'a>(
     warnings.extend(contents::apply(recipe, &mut tree, blobs, &mut host_files, epoch)?);
     let stale = initrds::are_stale(recipe, packages.as_ref().map(|system| &system.tree), &tree);
     let mut tree = run::run(builder, &mut record, tree, stale, epoch, blobs)?;
-    let missing = lacks::lacks(&tree, blobs, &recipe.system, &recipe.users)?;
-    warnings.extend(missing.iter().map(ToString::to_string));
+    let unmet = missing::missing_settings(&tree, blobs, &recipe.system, &recipe.users)?;
+    warnings.extend(unmet.iter().map(ToString::to_string));
     let changes = normalize(recipe, &mut tree, blobs, epoch)?;
     let skipped = packages.map(|system| system.notes.skipped).unwrap_or_default();
     let boot = boot::prepare(recipe, &mut tree, blobs, epoch)?;
@@ -84,11 +84,11 @@ fn sources(
     blobs: &mut Blobs,
 ) -> Result<Assembled, BuildError> {
     let merged = match packages {
-        Some(system) => Merged::over("the packages", system.tree.clone()),
-        None => Merged::default(),
+        Some(system) => MergedTree::from_tree("the packages", system.tree.clone()),
+        None => MergedTree::default(),
     };
     let sources = &builder.recipe.sources;
-    Ok(assemble::assemble_over(merged, sources, builder.store, blobs, builder.monitor)?)
+    Ok(assemble::assemble_onto(merged, sources, builder.store, blobs, builder.monitor)?)
 }
 
 /// The merged tree, out of what else the sources gave.

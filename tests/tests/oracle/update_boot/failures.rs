@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use amiforge_rootfs::steps::kernel_hook::{InitrdOf, UefiLoader};
+use amiforge_rootfs::steps::kernel_hook::{InitrdSource, UefiLoader};
 use amiforge_tests::oracle;
 
 use super::guest::{Guest, MIB, NEW, OLD};
@@ -10,7 +10,9 @@ use super::images::stub;
 
 #[test]
 fn wherever_it_is_cut_off_a_whole_kernel_is_started() {
-    let Some(guest) = Guest::new(InitrdOf::None, UefiLoader::Uki, stub(252, 0x400), 4 * MIB) else { return };
+    let Some(guest) = Guest::new(InitrdSource::None, UefiLoader::Uki, stub(252, 0x400), 4 * MIB) else {
+        return;
+    };
     guest.install(NEW, 4);
     // Of all that is written to the disk, what comes before the limit is; then half of one thing; and no more.
     let count = guest.path("count");
@@ -59,7 +61,7 @@ fn wherever_it_is_cut_off_a_whole_kernel_is_started() {
 
 #[test]
 fn without_room_nothing_is_touched_and_it_says_so() {
-    let Some(guest) = Guest::new(InitrdOf::None, UefiLoader::Uki, stub(252, 0x400), MIB) else { return };
+    let Some(guest) = Guest::new(InitrdSource::None, UefiLoader::Uki, stub(252, 0x400), MIB) else { return };
     guest.built(None);
     guest.install(NEW, 4);
     guest.shim("df", "echo head; echo fs 900 800 100 89% /");

@@ -15,7 +15,7 @@ use amiforge_image::disk::{
     DiskSize, DiskSpec, Loader, PartitionContent, PartitionSize, PartitionSpec, lay_out,
 };
 use amiforge_rootfs::initrd::InitrdMachine;
-use amiforge_rootfs::steps::kernel_hook::{self, InitrdOf, KernelHookSpec, Uefi, UefiLoader};
+use amiforge_rootfs::steps::kernel_hook::{self, InitrdSource, KernelHookSpec, Uefi, UefiLoader};
 use amiforge_tests::{archive, folder_tree, oracle, scratch, volume};
 
 use super::images::{inline, kernel};
@@ -42,7 +42,7 @@ pub(crate) struct Guest {
 
 impl Guest {
     /// A machine that is set up as a build does it.
-    pub(crate) fn new(initrd: InitrdOf, loader: UefiLoader, stub: Vec<u8>, room: usize) -> Option<Self> {
+    pub(crate) fn new(initrd: InitrdSource, loader: UefiLoader, stub: Vec<u8>, room: usize) -> Option<Self> {
         if !oracle::ready(&["dpkg", "od", "dd"], false) {
             return None;
         }

@@ -3,7 +3,7 @@
 use std::fs;
 
 use amiforge_formats::cpio::write::{CpioWriter, NewEntry};
-use amiforge_rootfs::steps::kernel_hook::{InitrdOf, UefiLoader};
+use amiforge_rootfs::steps::kernel_hook::{InitrdSource, UefiLoader};
 use amiforge_tests::{archive, oracle};
 
 use super::guest::{CMDLINE, Guest, MIB, NEW, OLD};
@@ -13,7 +13,7 @@ use super::images::stub;
 fn the_script_writes_what_the_build_writes() {
     // Stubs with room in their headers and without, before and after the kernel runs where it is loaded.
     for stub in [stub(252, 0x400), stub(257, 0x200), stub(258, 0x400)] {
-        let Some(guest) = Guest::new(InitrdOf::Auto, UefiLoader::Uki, stub, 4 * MIB) else { return };
+        let Some(guest) = Guest::new(InitrdSource::Auto, UefiLoader::Uki, stub, 4 * MIB) else { return };
         let old = archive::noise(200_003, 5);
         guest.make_initrd(OLD, 5);
         guest.built(Some(&old));
@@ -45,7 +45,9 @@ fn the_script_writes_what_the_build_writes() {
 
 #[test]
 fn an_initrd_of_our_own_is_made_as_the_build_makes_it() {
-    let Some(guest) = Guest::new(InitrdOf::Own, UefiLoader::Uki, stub(252, 0x400), 4 * MIB) else { return };
+    let Some(guest) = Guest::new(InitrdSource::Own, UefiLoader::Uki, stub(252, 0x400), 4 * MIB) else {
+        return;
+    };
     if !oracle::ready(&["xz"], false) {
         return;
     }
@@ -77,7 +79,9 @@ fn an_initrd_of_our_own_is_made_as_the_build_makes_it() {
 
 #[test]
 fn loaders_of_the_distribution_are_told_too() {
-    let Some(guest) = Guest::new(InitrdOf::Auto, UefiLoader::Grub, stub(252, 0x400), 4 * MIB) else { return };
+    let Some(guest) = Guest::new(InitrdSource::Auto, UefiLoader::Grub, stub(252, 0x400), 4 * MIB) else {
+        return;
+    };
     guest.make_initrd(NEW, 6);
     guest.built(None);
     guest.install(NEW, 4);
@@ -88,7 +92,8 @@ fn loaders_of_the_distribution_are_told_too() {
     let lines = format!("linux /vmlinuz-{NEW} {CMDLINE}\ninitrd /initrd.img-{NEW}\nboot\n");
     assert_eq!(after, format!("serial --unit=0\nsearch --fs-uuid --set=root 1234\n{lines}"));
 
-    let Some(guest) = Guest::new(InitrdOf::None, UefiLoader::SystemdBoot, stub(252, 0x400), 4 * MIB) else {
+    let Some(guest) = Guest::new(InitrdSource::None, UefiLoader::SystemdBoot, stub(252, 0x400), 4 * MIB)
+    else {
         return;
     };
     guest.built(None);

@@ -1,28 +1,29 @@
-//! What the settings of a recipe name and the finished tree does not have: programs start all the same and behave in
-//! another way, so it is a warning and no error. To be asked once packages and commands have made all they make.
+//! Finds locales and login shells that a recipe sets and the finished tree does not have. Programs start without them and
+//! behave differently, so they are warnings, not errors. Checked after packages and commands have created their files.
 
+use amiforge_formats::path::{self, PathError};
 use amiforge_formats::plan::Sources;
 use amiforge_formats::tree::{NodeId, NodeKind, Tree};
 
 use super::accounts::UserSpec;
+use super::error::StepError;
+use super::probe::exists;
 use super::system::SystemSpec;
-use super::{PathError, StepError};
-use amiforge_formats::path;
 
-/// Where the C library of GNU looks for locales.
+/// Folder of the locales of glibc.
 const LOCALES: &str = "/usr/lib/locale";
 
-/// Longest archive of locales that is searched; one with all of them and more is not.
-const ARCHIVE_MAX: u64 = 16 << 20;
+/// Longest locale archive that is searched, in bytes: a longer one has every locale.
+const LOCALE_ARCHIVE_MAX: u64 = 16 << 20;
 
-/// First word of an archive of locales (glibc, `locale/locarchive.h`).
-const ARCHIVE_MAGIC: u32 = 0xde02_0109;
+/// Magic number at the start of a locale archive (glibc, `locale/locarchive.h`).
+const LOCALE_ARCHIVE_MAGIC: u32 = 0xde02_0109;
 
-/// Something that a setting names and that is not there.
+/// A locale or shell that a setting names and the image does not have.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum MissingSetting {
-    /// A locale.
+    /// A locale does not exist.
     #[error(
         "the locale `{locale}` is not generated in the image, so programs fall back to `C`; use `C.UTF-8`, add the \
          package locales-all, or generate it by a `[[run]]` of `localedef -i {} -f {} {locale}`",
@@ -30,10 +31,10 @@ pub enum MissingSetting {
         codeset(locale)
     )]
     Locale {
-        /// As `[system]` names it.
+        /// The locale as in `[system]`.
         locale: String,
     },
-    /// A login shell.
+    /// A login shell does not exist.
     #[error(
         "the login shell `{shell}` of `{user}` is not in the image, so `{user}` cannot log in; add its package, or set `shell`"
     )]
@@ -45,36 +46,31 @@ pub enum MissingSetting {
     },
 }
 
-/// Looks for what the settings name.
+/// Checks the locale of `[system]` and the shells of the users.
 ///
 /// # Errors
 /// [`StepError::System`] or [`StepError::Accounts`] where the tree cannot be read.
-pub fn lacks(
+pub fn missing_settings(
     tree: &Tree,
     sources: &dyn Sources,
     system: &SystemSpec,
     users: &[UserSpec],
 ) -> Result<Vec<MissingSetting>, StepError> {
-    let mut lacks = Vec::new();
+    let mut missing = Vec::new();
     if let Some(locale) = &system.locale {
         let key = "locale";
-        let known = has_locale(tree, sources, locale);
-        let known = known.map_err(|source| StepError::System { key, source: source.into() })?;
-        if !known {
-            lacks.push(MissingSetting::Locale { locale: locale.clone() });
+        let exists = locale_exists(tree, sources, locale);
+        let exists = exists.map_err(|source| StepError::System { key, source: source.into() })?;
+        if !exists {
+            missing.push(MissingSetting::Locale { locale: locale.clone() });
         }
     }
     let shells = missing_shells(tree, sources, users);
-    lacks.extend(shells.map_err(|source| StepError::Accounts(source.into()))?);
-    Ok(lacks)
+    missing.extend(shells.map_err(|source| StepError::Accounts(source.into()))?);
+    Ok(missing)
 }
 
-/// Whether a path leads to something, links followed.
-pub fn is_there(tree: &Tree, path: &str) -> bool {
-    path::find(tree, path.as_bytes()).ok().flatten().is_some()
-}
-
-/// The users of the recipe whose shell is not there, as the account file of the image has it.
+/// The users of the recipe whose shell in `/etc/passwd` does not exist.
 fn missing_shells(
     tree: &Tree,
     sources: &dyn Sources,
@@ -82,23 +78,23 @@ fn missing_shells(
 ) -> Result<Vec<MissingSetting>, PathError> {
     let accounts = path::read(tree, sources, b"/etc/passwd")?.unwrap_or_default();
     let accounts = String::from_utf8_lossy(&accounts);
-    let mut lacks = Vec::new();
+    let mut missing = Vec::new();
     for line in accounts.lines() {
         let mut fields = line.split(':');
         let (Some(name), Some(shell)) = (fields.next(), fields.nth(5)) else { continue };
         // An empty field means /bin/sh.
         let shell = if shell.is_empty() { "/bin/sh" } else { shell };
         let ours = users.iter().any(|user| user.name == name);
-        if ours && !is_there(tree, shell) {
-            lacks.push(MissingSetting::Shell { user: name.to_owned(), shell: shell.to_owned() });
+        if ours && !exists(tree, shell) {
+            missing.push(MissingSetting::Shell { user: name.to_owned(), shell: shell.to_owned() });
         }
     }
-    Ok(lacks)
+    Ok(missing)
 }
 
-/// Whether the C library of the image knows a locale. Only that of GNU is asked: musl takes every name for UTF-8.
-fn has_locale(tree: &Tree, sources: &dyn Sources, locale: &str) -> Result<bool, PathError> {
-    let name = normalized(locale);
+/// Whether the C library of the image has a locale. Only glibc needs files for it: musl treats every locale as UTF-8.
+fn locale_exists(tree: &Tree, sources: &dyn Sources, locale: &str) -> Result<bool, PathError> {
+    let name = canonical_name(locale);
     if ["C", "POSIX", "C.utf8"].contains(&name.as_str()) || !has_glibc(tree)? {
         return Ok(true);
     }
@@ -112,16 +108,16 @@ fn has_locale(tree: &Tree, sources: &dyn Sources, locale: &str) -> Result<bool, 
     };
     let path = || format!("{LOCALES}/locale-archive").into_bytes();
     let NodeKind::File(content) = &tree.node(archive).kind else { return Ok(false) };
-    if content.len() > ARCHIVE_MAX {
+    if content.len() > LOCALE_ARCHIVE_MAX {
         return Ok(true);
     }
     let bytes =
         path::bytes_of(content, sources).map_err(|source| PathError::Read { path: path(), source })?;
-    // What is no archive that we know is not judged.
-    Ok(archived(&bytes).is_none_or(|names| names.contains(&name.as_bytes())))
+    // An archive of unknown format is not searched.
+    Ok(archive_names(&bytes).is_none_or(|names| names.contains(&name.as_bytes())))
 }
 
-/// Whether programs of the image are linked against the C library of GNU.
+/// Whether the image has the dynamic linker of glibc.
 fn has_glibc(tree: &Tree) -> Result<bool, PathError> {
     let mut names = Vec::new();
     for folder in [&b"/lib64"[..], b"/lib"] {
@@ -131,22 +127,22 @@ fn has_glibc(tree: &Tree) -> Result<bool, PathError> {
     Ok(names.iter().any(|name| name.as_bytes().starts_with(b"ld-linux")))
 }
 
-/// The names in an archive of locales: its header gives place and length of the table of texts, each ended by NUL.
-fn archived(bytes: &[u8]) -> Option<Vec<&[u8]>> {
-    let word = |index: usize| {
-        let word = bytes.get(index * 4..index * 4 + 4)?.first_chunk()?;
-        Some(u32::from_le_bytes(*word))
+/// The names in a locale archive: its header gives offset and length of a table of strings, each terminated by NUL.
+fn archive_names(bytes: &[u8]) -> Option<Vec<&[u8]>> {
+    let field = |index: usize| {
+        let field = bytes.get(index * 4..index * 4 + 4)?.first_chunk()?;
+        Some(u32::from_le_bytes(*field))
     };
-    if word(0)? != ARCHIVE_MAGIC {
+    if field(0)? != LOCALE_ARCHIVE_MAGIC {
         return None;
     }
-    // Magic, serial; place, used and size of the table of names; place and used of the texts.
-    let (start, used) = (word(5)? as usize, word(6)? as usize);
+    // Magic, serial; offset, used and size of the table of names; offset and used of the strings.
+    let (start, used) = (field(5)? as usize, field(6)? as usize);
     Some(bytes.get(start..start.checked_add(used)?)?.split(|byte| *byte == 0).collect())
 }
 
-/// The name under which glibc keeps a locale: of the codeset only letters and digits in lower case count.
-fn normalized(locale: &str) -> String {
+/// The name under which glibc stores a locale: of the codeset only letters and digits, in lower case.
+fn canonical_name(locale: &str) -> String {
     let (rest, modifier) = locale.split_once('@').map_or((locale, None), |(rest, name)| (rest, Some(name)));
     let mut name = match rest.split_once('.') {
         Some((language, codeset)) => {
@@ -162,7 +158,7 @@ fn normalized(locale: &str) -> String {
     name
 }
 
-/// The codeset of a locale as localedef(1) takes it.
+/// The codeset of a locale as an argument of localedef(1).
 fn codeset(locale: &str) -> &str {
     let name = locale.split('@').next().unwrap_or(locale);
     name.split_once('.').map_or("ISO-8859-1", |(_, codeset)| codeset)
@@ -175,44 +171,45 @@ mod tests {
     use super::*;
     use crate::steps::testing::{add, tree};
 
-    fn found(tree: &Tree, locale: Option<&str>, users: &[&str]) -> Vec<String> {
+    fn missing_texts(tree: &Tree, locale: Option<&str>, users: &[&str]) -> Vec<String> {
         let user = |name: &&str| UserSpec { name: (*name).to_owned(), ..UserSpec::default() };
         let users: Vec<_> = users.iter().map(user).collect();
         let system = SystemSpec { locale: locale.map(str::to_owned), ..SystemSpec::default() };
-        let lacks = lacks(tree, &NoSources, &system, &users).unwrap();
-        lacks.iter().map(ToString::to_string).collect()
+        let missing = missing_settings(tree, &NoSources, &system, &users).unwrap();
+        missing.iter().map(ToString::to_string).collect()
     }
 
     #[test]
     fn a_locale_that_was_not_generated_is_named() {
         let mut tree = tree(&[("/lib64/ld-linux-x86-64.so.2", "file 0755 x")]);
-        assert_eq!(found(&tree, Some("C.UTF-8"), &[]), [""; 0]);
-        assert_eq!(found(&tree, None, &[]), [""; 0]);
-        let [lack] = &found(&tree, Some("de_DE.UTF-8"), &[])[..] else { panic!() };
-        assert!(lack.contains("`localedef -i de_DE -f UTF-8 de_DE.UTF-8`"), "{lack}");
+        assert_eq!(missing_texts(&tree, Some("C.UTF-8"), &[]), [""; 0]);
+        assert_eq!(missing_texts(&tree, None, &[]), [""; 0]);
+        let [text] = &missing_texts(&tree, Some("de_DE.UTF-8"), &[])[..] else { panic!() };
+        assert!(text.contains("`localedef -i de_DE -f UTF-8 de_DE.UTF-8`"), "{text}");
         add(&mut tree, "/usr/lib/locale/de_DE.utf8/LC_CTYPE", "file 0644 x");
-        assert_eq!(found(&tree, Some("de_DE.UTF-8"), &[]), [""; 0]);
-        assert_eq!(found(&tree, Some("de_DE.UTF-8@euro"), &[]).len(), 1);
+        assert_eq!(missing_texts(&tree, Some("de_DE.UTF-8"), &[]), [""; 0]);
+        assert_eq!(missing_texts(&tree, Some("de_DE.UTF-8@euro"), &[]).len(), 1);
         let names = b"de_DE.utf8@euro\0fr_FR.iso88591\0";
-        let mut archive = [ARCHIVE_MAGIC, 1, 0, 0, 0, 28, names.len() as u32].map(u32::to_le_bytes).concat();
+        let mut archive =
+            [LOCALE_ARCHIVE_MAGIC, 1, 0, 0, 0, 28, names.len() as u32].map(u32::to_le_bytes).concat();
         archive.extend_from_slice(names);
         add(&mut tree, "/usr/lib/locale/locale-archive", "file 0644 x");
         let id = tree.lookup(b"usr/lib/locale/locale-archive").unwrap();
         tree.node_mut(id).kind = NodeKind::File(amiforge_formats::tree::Content::Inline(archive.into()));
-        assert_eq!(found(&tree, Some("de_DE.UTF-8@euro"), &[]), [""; 0]);
-        assert_eq!(found(&tree, Some("fr_FR.ISO-8859-1"), &[]), [""; 0]);
-        assert_eq!(found(&tree, Some("fr_FR.UTF-8"), &[]).len(), 1);
-        assert_eq!(normalized("ja_JP.88591"), "ja_JP.iso88591");
+        assert_eq!(missing_texts(&tree, Some("de_DE.UTF-8@euro"), &[]), [""; 0]);
+        assert_eq!(missing_texts(&tree, Some("fr_FR.ISO-8859-1"), &[]), [""; 0]);
+        assert_eq!(missing_texts(&tree, Some("fr_FR.UTF-8"), &[]).len(), 1);
+        assert_eq!(canonical_name("ja_JP.88591"), "ja_JP.iso88591");
     }
 
     #[test]
-    fn images_without_the_c_library_of_gnu_are_not_judged() {
+    fn locales_of_images_without_glibc_are_not_checked() {
         let tree = tree(&[("/lib/ld-musl-x86_64.so.1", "file 0755 x")]);
-        assert_eq!(found(&tree, Some("de_DE.UTF-8"), &[]), [""; 0]);
+        assert_eq!(missing_texts(&tree, Some("de_DE.UTF-8"), &[]), [""; 0]);
     }
 
     #[test]
-    fn a_login_shell_that_is_not_there_is_named() {
+    fn a_login_shell_that_does_not_exist_is_named() {
         let mut tree = tree(&[
             (
                 "/etc/passwd",
@@ -220,14 +217,14 @@ mod tests {
             ),
             ("/bin/sh", "file 0755 x"),
         ]);
-        let lacks = found(&tree, None, &["a", "b"]);
-        assert_eq!(lacks.len(), 1);
+        let missing = missing_texts(&tree, None, &["a", "b"]);
+        assert_eq!(missing.len(), 1);
         assert!(
-            lacks[0].starts_with("the login shell `/bin/zsh` of `a` is not in the image"),
+            missing[0].starts_with("the login shell `/bin/zsh` of `a` is not in the image"),
             "{}",
-            lacks[0]
+            missing[0]
         );
         add(&mut tree, "/bin/zsh", "link sh");
-        assert_eq!(found(&tree, None, &["a", "b"]), [""; 0]);
+        assert_eq!(missing_texts(&tree, None, &["a", "b"]), [""; 0]);
     }
 }
