@@ -7,7 +7,7 @@ use amiforge_progress::Progress;
 
 use super::ledger::{AmiLedger, AmiOrigin, CopyEntry, LedgerEntry, PublishStage};
 use super::region::AmiRegion;
-use super::removal::{WithSnapshots, delete_snapshot, deregister};
+use super::removal::{Deleted, WithSnapshots, delete_snapshot, deregister};
 use super::{AmiError, copy, own};
 use crate::api::Ebs;
 use crate::api::ec2::{DescribedImage, Ec2, Regions};
@@ -17,16 +17,6 @@ use crate::request::ContentOf;
 use crate::services::Services;
 use crate::tags;
 use crate::upload;
-
-/// Something that was deleted.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Deleted {
-    /// Where.
-    pub region: String,
-    /// Its id.
-    pub id: String,
-}
 
 /// Deletes what the publish of `image` has made, as far as its journals and its ledger know. What a finished run made
 /// stays, whatever a later run wanted to add to it.

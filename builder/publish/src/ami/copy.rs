@@ -9,12 +9,12 @@ use amiforge_formats::digest::Digest;
 use amiforge_progress::Interrupt;
 use amiforge_progress::Progress;
 
-use super::equal::FieldDifference;
+use super::compare::FieldDifference;
+use super::existing::{differs, not_disabled};
 use super::ledger::{AmiLedger, CopyEntry, PublishStage};
 use super::region::{AmiRegion, fault_of};
-use super::register::differs;
 use super::removal::{WithSnapshots, delete_snapshot, deregister};
-use super::{AmiError, controls, join, preflight};
+use super::{AmiError, account, controls, join};
 use crate::api::ec2::{DescribedImage, Ec2, Encrypted, ImageCopy, Regions};
 use crate::backoff::Pace;
 use crate::fault::ServiceErrorKind;
@@ -112,7 +112,7 @@ impl<R: Regions> Copies<'_, R> {
         if !self.unasked.contains(&target.region) {
             return Ok(());
         }
-        let encrypts = preflight::allowed(region, self.request, &target.encryption, CallStep::Ask).await?;
+        let encrypts = account::allowed(region, self.request, &target.encryption, CallStep::Ask).await?;
         if encrypts && self.zeros == ZeroPolicy::LeaveOut {
             let (image, region) = (self.source.id.clone(), target.region.clone());
             return Err(AmiError::ZerosLeftOut { image, region });
@@ -152,7 +152,7 @@ impl<R: Regions> Copies<'_, R> {
             return Ok(None);
         };
         self.is_ours(region, &image)?;
-        preflight::not_disabled(region.name, &image)?;
+        not_disabled(region.name, &image)?;
         if matches!(image.state.as_str(), "available" | "pending") {
             return Ok(Some(image.id));
         }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-use super::equal::FieldDifference;
+use super::compare::FieldDifference;
 use crate::error::PublishError;
 use crate::folder::FolderError;
 use crate::retry::GaveUp;

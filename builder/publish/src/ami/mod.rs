@@ -5,14 +5,16 @@
 //! ledger says which of what is there was made by us. Speaks of the service through [`super::api`] alone.
 
 mod abandon;
+mod account;
+mod compare;
 mod controls;
 mod copy;
-mod equal;
 mod error;
+mod existing;
+mod facts;
 mod join;
 pub mod ledger;
 mod own;
-mod preflight;
 mod publish;
 mod region;
 mod register;
@@ -20,13 +22,15 @@ mod removal;
 mod verify;
 mod wait;
 
-pub use abandon::{Deleted, abandon};
+pub use abandon::abandon;
+pub use compare::{FieldDifference, differences};
 pub use copy::{Copied, CopyOutcome};
-pub use equal::{FieldDifference, differences};
 pub use error::{AmiError, ErrorChain};
+pub use facts::{digests, digests_of, subject};
 pub use ledger::AmiOrigin;
 pub use own::{Left, left};
-pub use publish::{PublishJob, Published, WAIT, digests, digests_of, publish, subject};
+pub use publish::{PublishJob, Published, WAIT, publish};
 pub use region::AmiRegion;
 pub use register::{register, register_snapshot};
+pub use removal::Deleted;
 pub use verify::{Examined, ExpectedAmi, PublishRequest, VolumeOf, examine, expected};

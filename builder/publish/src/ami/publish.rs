@@ -7,18 +7,17 @@ use amiforge_progress::Interrupt;
 use amiforge_progress::Progress;
 
 use super::copy::{Copied, Copies, CopyOutcome};
+use super::existing::{ExistingAmi, existing};
+use super::facts::digests_of;
 use super::ledger::{AmiLedger, AmiOrigin, CopyEntry, LedgerEntry, PublishStage};
-use super::preflight::{self, ExistingAmi};
 use super::region::AmiRegion;
-use super::{AmiError, controls, own, register, wait};
+use super::{AmiError, account, controls, own, register, wait};
 use crate::api::Ebs;
 use crate::api::ec2::{DescribedImage, Ec2, Regions, Tags};
 use crate::folder::FolderError;
-use crate::request::{Architecture, BootMode, ContentOf, Request, Subject};
+use crate::request::{ContentOf, Request};
 use crate::services::Services;
 use crate::sieve::ZeroPolicy;
-use crate::source::ImageSource;
-use crate::tags;
 use crate::upload::{self, LaterEncryption, Uploaded};
 
 /// How often to look whether another process that publishes the same image is done.
@@ -85,9 +84,9 @@ pub async fn publish<E: Ebs, C: Ec2, R: Regions<Ec2 = C>>(
     let ledger = turn(&path, services, progress, interrupt).await?;
     let task = PublishTask { services, regions, job, ledger, progress, interrupt };
     let mut entry = task.begin()?;
-    let account = preflight::account(&task.home(), regions, &job.request).await?;
+    let account = account::account(&task.home(), regions, &job.request).await?;
     let later = task.later(&account)?;
-    let (image, uploads) = match preflight::existing(&task.home(), &job.request, &entry.snapshots).await? {
+    let (image, uploads) = match existing(&task.home(), &job.request, &entry.snapshots).await? {
         ExistingAmi::Equal(image) => (task.adopt(&image, &mut entry).await?, Vec::new()),
         ExistingAmi::Ours | ExistingAmi::None => {
             let uploads = task.upload(later, &mut entry).await?;
@@ -164,7 +163,7 @@ impl<E: Ebs, C: Ec2, R: Regions<Ec2 = C>> PublishTask<'_, E, C, R> {
 
     /// What will become of the snapshots. Where a region did not say, an upload that was begun stays as it is, and a
     /// new one is made ready for encryption.
-    fn later(&self, account: &preflight::Account) -> Result<LaterEncryption, AmiError> {
+    fn later(&self, account: &account::Account) -> Result<LaterEncryption, AmiError> {
         if account.unasked.is_empty() || account.later == LaterEncryption::MayBeEncrypted {
             return Ok(account.later);
         }
@@ -305,7 +304,7 @@ impl<E: Ebs, C: Ec2, R: Regions<Ec2 = C>> PublishTask<'_, E, C, R> {
                 Ok(image)
             }
             Err(AmiError::Differs { .. }) => {
-                match preflight::existing(&home, request, &entry.snapshots).await? {
+                match existing(&home, request, &entry.snapshots).await? {
                     ExistingAmi::Equal(image) => self.adopt(&image, entry).await,
                     // Gone again, or ours after all: the same call finds out which.
                     ExistingAmi::None | ExistingAmi::Ours => Ok(register::register(&home, &wanted).await?.0),
@@ -347,42 +346,6 @@ fn other(entry: &LedgerEntry, request: &Request) -> AmiError {
         "this one is of another bundle".to_owned()
     };
     AmiError::OtherPublish { name: entry.request.name.clone(), difference }
-}
-
-/// The tags that say which bundle something was made from.
-///
-/// # Errors
-/// [`AmiError::Open`].
-pub fn digests_of(path: &Path) -> Result<Tags, AmiError> {
-    let opened =
-        ImageSource::open(path).map_err(|source| AmiError::Open { path: path.to_owned(), source })?;
-    Ok(digests(&opened))
-}
-
-/// The tags that say which bundle something was made from; none for a raw file.
-pub fn digests(source: &ImageSource) -> Tags {
-    match (source.manifest(), source.manifest_sha256()) {
-        (Some(manifest), Some(sha256)) => tags::of_manifest(manifest, sha256),
-        _ => Tags::new(),
-    }
-}
-
-/// What is known of an image that is a bundle or a raw file.
-pub fn subject(source: &ImageSource) -> Subject {
-    let gib = Some(u64::from(source.volume_gib()));
-    let Some(manifest) = source.manifest() else {
-        return Subject { gib, ..Subject::default() };
-    };
-    let architecture = Architecture::from_word(&manifest.origin.arch);
-    Subject {
-        name: Some(manifest.origin.name.clone()),
-        version: manifest.origin.version.clone(),
-        content: manifest.merkle_root.to_string().get(..12).map(str::to_owned),
-        architecture,
-        boot_mode: architecture.and_then(|architecture| BootMode::of_manifest(manifest, architecture)),
-        gib,
-        tags: digests(source),
-    }
 }
 
 /// How long a copy is waited for where nothing else is asked for.

@@ -1,10 +1,10 @@
 //! Registration, idempotent by name: the call has no token, so an AMI of the name that is there is compared with the
 //! one that is wanted, and adopted if it is equal.
 
-use super::equal::{FieldDifference, differences};
+use super::existing::{all_differences, differs, not_disabled};
 use super::ledger::AmiOrigin;
 use super::region::{AmiRegion, fault_of};
-use super::{AmiError, controls, preflight, wait};
+use super::{AmiError, account, controls, wait};
 use crate::api::ec2::{DescribedImage, Ec2, NewImage};
 use crate::fault::ServiceErrorKind;
 use crate::request::{KeyOf, Request};
@@ -22,7 +22,7 @@ pub async fn register<C: Ec2>(
         Some(found) => (found, AmiOrigin::Adopted),
         None => call(region, image).await?,
     };
-    preflight::not_disabled(region.name, &found)?;
+    not_disabled(region.name, &found)?;
     let found = region.until_available(&found.id, wait::REGISTERED).await?;
     let differences = all_differences(region, image, &found).await?;
     if differences.is_empty() {
@@ -40,13 +40,13 @@ pub async fn register_snapshot<C: Ec2>(
     request: &Request,
     snapshot: &str,
 ) -> Result<(DescribedImage, AmiOrigin), AmiError> {
-    preflight::allowed(region, request, &KeyOf::Account, CallStep::Ask).await?;
+    account::allowed(region, request, &KeyOf::Account, CallStep::Ask).await?;
     // One that is not there is soon refused; one that was just made may still be pending.
     region.probe(&format!("asking for {snapshot}"), || region.ec2.snapshot(snapshot)).await?;
     region.until_completed(snapshot).await?;
-    preflight::usable(region, snapshot).await?;
+    account::usable(region, snapshot).await?;
     for id in request.volumes.iter().filter_map(|volume| volume.content.snapshot()) {
-        preflight::usable(region, &id).await?;
+        account::usable(region, &id).await?;
     }
     let further: Vec<_> = request.volumes.iter().map(|volume| volume.content.snapshot()).collect();
     let (image, origin) = register(region, &request.new_image(snapshot, &further)).await?;
@@ -54,38 +54,6 @@ pub async fn register_snapshot<C: Ec2>(
     controls::set(region, request, &image, &tagged).await?;
     controls::protect(region, request, &image).await?;
     Ok((image, origin))
-}
-
-/// What of `found` is not as `image` wants it.
-pub(super) async fn all_differences<C: Ec2>(
-    region: &AmiRegion<'_, C>,
-    image: &NewImage,
-    found: &DescribedImage,
-) -> Result<Vec<FieldDifference>, AmiError> {
-    let mut all = differences(image, found);
-    if image.uefi_data.is_some() {
-        let doing = format!("reading the UEFI variables of {}", found.id);
-        let there = region.ask_fresh(&doing, || region.ec2.uefi_data(&found.id)).await?;
-        if there != image.uefi_data {
-            all.push(FieldDifference::new("uefiData", Some("as given"), Some("other")));
-        }
-    }
-    Ok(all)
-}
-
-/// The error that names in what they differ.
-pub(super) fn differs(
-    region: &str,
-    name: &str,
-    found: &DescribedImage,
-    differences: Vec<FieldDifference>,
-) -> AmiError {
-    AmiError::Differs {
-        name: name.to_owned(),
-        image: found.id.clone(),
-        region: region.to_owned(),
-        differences,
-    }
 }
 
 /// Calls. When the answer was lost, the call that is made again finds the name taken, by us or by somebody else:

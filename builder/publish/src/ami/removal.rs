@@ -1,10 +1,19 @@
 //! Taking an AMI away, with its snapshots or without.
 
 use super::AmiError;
-use super::abandon::Deleted;
 use super::region::{AmiRegion, fault_of};
 use crate::api::ec2::{DescribedImage, Ec2};
 use crate::fault::ServiceErrorKind;
+
+/// Something that was deleted.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Deleted {
+    /// Where.
+    pub region: String,
+    /// Its id.
+    pub id: String,
+}
 
 /// What becomes of the snapshots of an AMI that is deregistered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,10 +5,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::AmiError;
+use super::compare::{FieldDifference, differences};
 use super::controls::is_protected;
-use super::equal::{FieldDifference, differences};
+use super::facts::digests_of;
 use super::ledger::{AmiLedger, read_copies, read_entry};
-use super::publish::digests_of;
 use super::region::AmiRegion;
 use crate::api::SnapshotState;
 use crate::api::ec2::{Cooldown, DescribedImage, Ec2, NewImage, Tags};

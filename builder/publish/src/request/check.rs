@@ -1,9 +1,9 @@
 //! From what is asked for to a [`Request`]: every rule that needs more than one option to be told.
 
-use super::volume::{self, ContentOf, FurtherVolume};
+use super::volume::{ContentOf, FurtherVolume};
 use super::{
     AmiOptions, Architecture, Audience, BootMode, Deprecation, KeyOf, Request, RequestMistake,
-    RequestMistakes, Share, Subject, Tpm, copies, partition, region, share, text, uefi,
+    RequestMistakes, Share, Subject, Tpm, copies, partition, region, share, text, uefi, volume_option,
 };
 use crate::api::ec2::Tags;
 
@@ -32,9 +32,9 @@ pub fn check(
         firmware(wanted, boot_mode, architecture, mistakes_ref);
     }
     let root_device = wanted.root_device.clone().unwrap_or_else(|| ROOT_DEVICE.to_owned());
-    let root = volume::root(wanted.root_volume.as_deref(), subject.gib, mistakes_ref);
+    let root = volume_option::root(wanted.root_volume.as_deref(), subject.gib, mistakes_ref);
     let volumes: Vec<_> =
-        wanted.volumes.iter().filter_map(|text| volume::further(text, mistakes_ref)).collect();
+        wanted.volumes.iter().filter_map(|text| volume_option::further(text, mistakes_ref)).collect();
     devices(&root_device, &volumes, mistakes_ref);
     let tags = text::tags(&wanted.tags, &name, subject.tags.len(), mistakes_ref);
     let deprecation = wanted
@@ -168,13 +168,13 @@ fn firmware(
 /// Every device once, and names that a machine takes for the same one not at all.
 fn devices(root: &str, volumes: &[FurtherVolume], mistakes: &mut Vec<RequestMistake>) {
     let mut taken: Vec<(String, &str)> = Vec::new();
-    match volume::device("--root-device", root) {
+    match volume_option::device("--root-device", root) {
         Ok(letters) => taken.push((letters, root)),
         Err(mistake) => mistakes.push(mistake),
     }
     for FurtherVolume { device, .. } in volumes {
         // One that is no device has been told of already.
-        let Ok(letters) = volume::device("--volume", device) else { continue };
+        let Ok(letters) = volume_option::device("--volume", device) else { continue };
         match taken.iter().find(|(known, _)| *known == letters) {
             Some((_, other)) => {
                 let problem = format!("`{device}` and `{other}` are the same device to a machine");

@@ -5,9 +5,9 @@ use super::RequestMistake;
 use super::volume::{VolumeSettings, VolumeType};
 
 /// I/O operations that every gp3 volume has.
-pub(super) const GP3_IOPS: u64 = 3_000;
+const GP3_IOPS: u64 = 3_000;
 /// MiB in a second that every gp3 volume has.
-pub(super) const GP3_THROUGHPUT: u64 = 125;
+const GP3_THROUGHPUT: u64 = 125;
 
 /// What a type allows.
 struct VolumeLimits {

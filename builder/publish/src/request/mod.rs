@@ -17,6 +17,7 @@ mod tests;
 mod text;
 mod uefi;
 mod volume;
+mod volume_option;
 
 use std::path::{Path, PathBuf};
 

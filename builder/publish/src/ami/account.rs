@@ -3,17 +3,13 @@
 use std::future::Future;
 use std::pin::Pin;
 
-use super::equal::FieldDifference;
-use super::publish::digests_of;
 use super::region::{AmiRegion, fault_of};
-use super::register::{all_differences, differs};
 use super::{AmiError, ErrorChain, join};
-use crate::api::ec2::{DescribedImage, Ec2, PublicAccess, Regions, Tags};
+use crate::api::ec2::{Ec2, PublicAccess, Regions};
 use crate::api::{SnapshotState, Tier};
 use crate::fault::ServiceErrorKind;
-use crate::request::{ContentOf, CopyTarget, KeyOf, Request};
+use crate::request::{CopyTarget, KeyOf, Request};
 use crate::retry::CallStep;
-use crate::tags;
 use crate::upload::LaterEncryption;
 
 /// What is known before anything is written.
@@ -134,86 +130,4 @@ pub(super) async fn allowed<C: Ec2>(
         return Err(AmiError::Encrypted { region: region.name.to_owned(), key, why });
     }
     Ok(encrypts)
-}
-
-/// The AMI that has the name already, if it can be the one that is wanted; `snapshots` are those that are known, that
-/// of the root first. One that was made from other snapshots is equal if these are of the same bundles.
-///
-/// # Errors
-/// [`AmiError::Differs`] before a block is sent for it, [`AmiError::Disabled`].
-pub(super) async fn existing<C: Ec2>(
-    home: &AmiRegion<'_, C>,
-    request: &Request,
-    snapshots: &[Option<String>],
-) -> Result<ExistingAmi, AmiError> {
-    let Some(found) = home.by_name(&request.name).await? else { return Ok(ExistingAmi::None) };
-    not_disabled(home.name, &found)?;
-    let root = snapshots.first().cloned().flatten();
-    let named: Vec<_> = request.volumes.iter().map(|volume| volume.content.snapshot()).collect();
-    let further = if root.is_some() { snapshots.get(1..).unwrap_or_default() } else { &named };
-    let wanted = request.new_image(root.as_deref().unwrap_or_default(), further);
-    let mut all = all_differences(home, &wanted, &found).await?;
-    if root.is_some() && all.is_empty() {
-        return Ok(ExistingAmi::Ours);
-    }
-    let refused = all.clone();
-    let uploaded = |difference: &FieldDifference| {
-        let volume = request.volumes.iter().find(|volume| difference.is_of_snapshot_of(&volume.device));
-        difference.is_of_snapshot() && volume.is_none_or(|volume| volume.content.snapshot().is_none())
-    };
-    all.retain(|difference| !uploaded(difference));
-    for difference in other_bundles(home, request, &found).await? {
-        if all.iter().all(|known| known.field != difference.field) {
-            all.push(difference);
-        }
-    }
-    match (all.is_empty(), root.is_some()) {
-        (true, _) => Ok(ExistingAmi::Equal(Box::new(found))),
-        (false, true) => Err(differs(home.name, &request.name, &found, refused)),
-        (false, false) => Err(differs(home.name, &request.name, &found, all)),
-    }
-}
-
-/// An AMI that has the name.
-pub(super) enum ExistingAmi {
-    /// There is none.
-    None,
-    /// It is made from the snapshots of the ledger.
-    Ours,
-    /// It is equal, and made from the same bundle by another run.
-    Equal(Box<DescribedImage>),
-}
-
-/// Refuses an AMI that is disabled: it is listed, has its name, and cannot be launched.
-pub(super) fn not_disabled(region: &str, image: &DescribedImage) -> Result<(), AmiError> {
-    if image.state == "disabled" {
-        return Err(AmiError::Disabled { image: image.id.clone(), region: region.to_owned() });
-    }
-    Ok(())
-}
-
-/// What says that an AMI was made from other bundles, or leaves it open.
-async fn other_bundles<C: Ec2>(
-    home: &AmiRegion<'_, C>,
-    request: &Request,
-    found: &DescribedImage,
-) -> Result<Vec<FieldDifference>, AmiError> {
-    let mut all: Vec<_> = manifest("", &request.digests, &found.tags).into_iter().collect();
-    for volume in &request.volumes {
-        let ContentOf::Bundle(path) = &volume.content else { continue };
-        let mapping = found.mappings.iter().find(|mapping| mapping.device == volume.device);
-        let Some(id) = mapping.and_then(|mapping| mapping.snapshot.as_deref()) else { continue };
-        let there = home.ask(&format!("asking for the tags of {id}"), || home.ec2.snapshot(id)).await?;
-        all.extend(manifest(&format!("{} ", volume.device), &digests_of(path)?, &there.tags));
-    }
-    Ok(all)
-}
-
-/// Whether tags name the manifest of a bundle. A raw file has none, and no tag says what was made of it.
-fn manifest(of: &str, bundle: &Tags, there: &Tags) -> Option<FieldDifference> {
-    let (wanted, found) = (bundle.get(tags::MANIFEST), there.get(tags::MANIFEST));
-    let wanted = wanted.map_or("that of a bundle", String::as_str);
-    let field = format!("{of}tag {}", tags::MANIFEST);
-    (found.map(String::as_str) != Some(wanted))
-        .then(|| FieldDifference::new(field, Some(wanted), found.map(String::as_str)))
 }
