@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use amiforge_aws::{AccessKeys, AwsConfig, ConnectOptions, EbsClient, SnapshotsClient};
 use amiforge_emulator::{ACCESS_KEY_ID, FaultScript, Running, SECRET_ACCESS_KEY, SeenRequest, Trail};
-use amiforge_publish::backoff::{Pace, PublishClock};
 use amiforge_publish::services::Services;
+use amiforge_publish::timer::{PublishClock, Timer};
 use tokio::runtime::Runtime;
 
 /// How many times faster than the machine's clock the tests' clock goes.
@@ -86,7 +86,7 @@ impl Region {
         Services {
             ebs: Arc::new(self.config.ebs()),
             ec2: Arc::new(self.config.snapshots()),
-            pace: Pace::new(Arc::new(Hasty(Instant::now())), 7),
+            timer: Timer::new(Arc::new(Hasty(Instant::now())), 7),
             region: self.config.region().to_owned(),
         }
     }

@@ -10,9 +10,10 @@ use std::time::{Duration, Instant};
 use amiforge_formats::digest::{BLOCK, Digest};
 use amiforge_image::image::Aggregate;
 use amiforge_publish::api::{
-    Changed, ChangedPage, Ebs, Encryption, Fetched, ListedBlock, ListedPage, PutBlock, StartSnapshot, Started,
+    ChangedBlock, ChangedPage, Ebs, Encryption, FetchedBlock, ListedBlock, ListedPage, PutBlock,
+    StartSnapshot, StartedSnapshot,
 };
-use amiforge_publish::fault::{ServiceError, ServiceErrorKind};
+use amiforge_publish::service_error::{ServiceError, ServiceErrorKind};
 use aws_config::SdkConfig;
 use aws_sdk_ebs::Client;
 use aws_sdk_ebs::config::Builder;
@@ -61,7 +62,7 @@ impl EbsClient {
         done
     }
 
-    async fn fetch(&self, snapshot: &str, at: u64, token: &str) -> Result<Fetched, ServiceError> {
+    async fn fetch(&self, snapshot: &str, at: u64, token: &str) -> Result<FetchedBlock, ServiceError> {
         let call = self.client.get_snapshot_block().snapshot_id(snapshot).block_index(index(at)?);
         let answer = call.block_token(token).send().await.map_err(fault)?;
         let stated = answer.checksum.unwrap_or_default();
@@ -84,12 +85,12 @@ impl EbsClient {
             let words = format!("the block came with SHA-256 {digest}, and the service states {stated}");
             return Err(ServiceError::own(ServiceErrorKind::Checksum, words));
         }
-        Ok(Fetched { bytes, digest })
+        Ok(FetchedBlock { bytes, digest })
     }
 }
 
 impl Ebs for EbsClient {
-    async fn start(&self, request: &StartSnapshot) -> Result<Started, ServiceError> {
+    async fn start_snapshot(&self, request: &StartSnapshot) -> Result<StartedSnapshot, ServiceError> {
         let tags = request.tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build());
         let call = self
             .client
@@ -103,16 +104,16 @@ impl Ebs for EbsClient {
         let answer = encrypted(call, &request.encryption).send().await.map_err(fault)?;
         check_block_size(answer.block_size)?;
         let snapshot = answer.snapshot_id.ok_or_else(|| unreadable("StartSnapshot gave no id"))?;
-        Ok(Started { snapshot, names_key: answer.kms_key_arn.is_some() })
+        Ok(StartedSnapshot { snapshot, names_key: answer.kms_key_arn.is_some() })
     }
 
-    async fn put(&self, snapshot: &str, put: PutBlock) -> Result<(), ServiceError> {
+    async fn put_block(&self, snapshot: &str, put: PutBlock) -> Result<(), ServiceError> {
         index(put.index)?;
         let digest = BASE64.encode(put.digest.0);
         self.within(self.blocks.put(snapshot, put, &digest)).await
     }
 
-    async fn complete(&self, snapshot: &str, written: Aggregate) -> Result<(), ServiceError> {
+    async fn complete_snapshot(&self, snapshot: &str, written: Aggregate) -> Result<(), ServiceError> {
         let count = i32::try_from(written.blocks).map_err(|_| too_far(written.blocks))?;
         self.client
             .complete_snapshot()
@@ -127,7 +128,7 @@ impl Ebs for EbsClient {
         Ok(())
     }
 
-    async fn list(
+    async fn list_blocks(
         &self,
         snapshot: &str,
         from: u64,
@@ -155,7 +156,7 @@ impl Ebs for EbsClient {
         })
     }
 
-    async fn changed(
+    async fn list_changed_blocks(
         &self,
         first: &str,
         second: &str,
@@ -168,7 +169,7 @@ impl Ebs for EbsClient {
             let index = block.block_index.and_then(|index| u64::try_from(index).ok());
             let index =
                 index.ok_or_else(|| unreadable("ListChangedBlocks gave a block without its index"))?;
-            Ok(Changed { index, first: block.first_block_token, second: block.second_block_token })
+            Ok(ChangedBlock { index, first: block.first_block_token, second: block.second_block_token })
         });
         Ok(ChangedPage {
             blocks: blocks.collect::<Result<_, _>>()?,
@@ -176,7 +177,7 @@ impl Ebs for EbsClient {
         })
     }
 
-    async fn block(&self, snapshot: &str, at: u64, token: &str) -> Result<Fetched, ServiceError> {
+    async fn read_block(&self, snapshot: &str, at: u64, token: &str) -> Result<FetchedBlock, ServiceError> {
         self.within(self.fetch(snapshot, at, token)).await
     }
 }

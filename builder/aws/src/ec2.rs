@@ -10,7 +10,7 @@ use amiforge_publish::api::ec2::{
     Regions, Tags,
 };
 use amiforge_publish::api::{DescribedSnapshot, SnapshotCalls};
-use amiforge_publish::fault::{ServiceError, ServiceErrorKind};
+use amiforge_publish::service_error::{ServiceError, ServiceErrorKind};
 use aws_config::SdkConfig;
 
 use super::AwsConfig;
@@ -52,12 +52,15 @@ impl Regions for AwsConfig {
 }
 
 impl SnapshotCalls for Ec2Client {
-    async fn snapshot(&self, id: &str) -> Result<DescribedSnapshot, ServiceError> {
-        self.snapshots.snapshot(id).await
+    async fn describe_snapshot(&self, id: &str) -> Result<DescribedSnapshot, ServiceError> {
+        self.snapshots.describe_snapshot(id).await
     }
 
-    async fn tagged(&self, tags: &[(&str, &str)]) -> Result<Vec<DescribedSnapshot>, ServiceError> {
-        self.snapshots.tagged(tags).await
+    async fn describe_tagged_snapshots(
+        &self,
+        tags: &[(&str, &str)],
+    ) -> Result<Vec<DescribedSnapshot>, ServiceError> {
+        self.snapshots.describe_tagged_snapshots(tags).await
     }
 
     async fn delete_snapshot(&self, id: &str) -> Result<(), ServiceError> {
@@ -86,7 +89,7 @@ impl Ec2 for Ec2Client {
         };
         let call = DescribeImages {
             ids: query.ids.clone(),
-            owners: if query.own == ImageOwner::Own { vec!["self".to_owned()] } else { Vec::new() },
+            owners: if query.owner == ImageOwner::Own { vec!["self".to_owned()] } else { Vec::new() },
             filters: query.filters.iter().map(filter).collect(),
             include_deprecated: Some(true),
             include_disabled: Some(true),

@@ -1,7 +1,7 @@
 //! The one call of KMS that is needed: which key an alias stands for. `kms` 2014-11-01, AWS JSON 1.1.
 
 use amiforge_publish::api::{KeyRegions, Keys, KmsKey};
-use amiforge_publish::fault::ServiceError;
+use amiforge_publish::service_error::ServiceError;
 use aws_config::SdkConfig;
 use serde::Deserialize;
 use serde_json::json;

@@ -3,16 +3,17 @@
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use amiforge_publish::ami::{AmiError, Left};
+use amiforge_publish::ami::{AmiError, Unfinished};
 use amiforge_publish::api::ec2::Cooldown;
 use amiforge_publish::error::PublishError;
-use amiforge_publish::fault::ServiceErrorKind;
 use amiforge_publish::folder::FolderError;
 use amiforge_publish::keys::KeyError;
 use amiforge_publish::request::{
-    AmiOptions, Architecture, Audience, BootMode, Imds, KeyOf, Request, SnapshotSharing, Subject, Tpm, check,
+    AmiOptions, Architecture, Audience, BootMode, ImageFacts, Imds, KeyChoice, Request, SnapshotSharing, Tpm,
+    check,
 };
-use amiforge_publish::retry::GaveUp;
+use amiforge_publish::retry::RetryExhausted;
+use amiforge_publish::service_error::ServiceErrorKind;
 use amiforge_publish::source::ImageSource;
 use amiforge_publish::upload;
 
@@ -145,7 +146,7 @@ impl Args {
 /// The request, or every mistake in what is asked for.
 pub(crate) fn request(
     wanted: &AmiOptions,
-    subject: &Subject,
+    subject: &ImageFacts,
     region: &str,
     cannot: &str,
 ) -> Result<Request, Failure> {
@@ -155,7 +156,7 @@ pub(crate) fn request(
 }
 
 /// A failure with what to do about it. `publish` also knows what it left behind, and the command that takes it back.
-pub(crate) fn failure(error: AmiError, cannot: String, publish: Option<(&Left, &str)>) -> Failure {
+pub(crate) fn failure(error: AmiError, cannot: String, publish: Option<(&Unfinished, &str)>) -> Failure {
     let hint = hint(&error, publish);
     let failure = Failure::from(anyhow::Error::from(error).context(cannot));
     match hint {
@@ -165,19 +166,19 @@ pub(crate) fn failure(error: AmiError, cannot: String, publish: Option<(&Left, &
 }
 
 /// How to go on after an error that the same command may get over.
-fn go_on(publish: Option<(&Left, &str)>) -> String {
+fn go_on(publish: Option<(&Unfinished, &str)>) -> String {
     let again = "the same command goes on where it was";
     match publish {
         None => again.to_owned(),
-        Some((Left { published: true, .. }, _)) => format!("{again}; what is published stays as it is"),
-        Some((Left { made, .. }, _)) if made.is_empty() => format!("nothing was made; {again}"),
-        Some((Left { made, .. }, abandon)) => {
+        Some((Unfinished { published: true, .. }, _)) => format!("{again}; what is published stays as it is"),
+        Some((Unfinished { made, .. }, _)) if made.is_empty() => format!("nothing was made; {again}"),
+        Some((Unfinished { made, .. }, abandon)) => {
             format!("left: {}; {again}, and `{abandon}` deletes what was made", made.join(", "))
         }
     }
 }
 
-fn hint(error: &AmiError, publish: Option<(&Left, &str)>) -> Option<String> {
+fn hint(error: &AmiError, publish: Option<(&Unfinished, &str)>) -> Option<String> {
     Some(match error {
         AmiError::Differs { .. } => {
             "choose another `--name` (or `version` in the recipe): a name can be used only once in an account and region"
@@ -203,7 +204,7 @@ fn hint(error: &AmiError, publish: Option<(&Left, &str)>) -> Option<String> {
             format!("is `{region}` spelled right, and enabled for the account?")
         }
         AmiError::OtherPublish { .. } => match publish {
-            Some((Left { published: false, .. }, abandon)) => {
+            Some((Unfinished { published: false, .. }, abandon)) => {
                 format!("finish that one with its own command, or delete what it made with `{abandon}`")
             }
             _ => "finish that one with its own command".to_owned(),
@@ -229,8 +230,8 @@ pub(crate) const RAW_CHANGED: &str =
     "once nothing writes to the file any more, the same command sends what has changed";
 
 /// What to do about a call that the service, or the way to it, refuses.
-pub(crate) fn of_fault(gave_up: &GaveUp) -> Option<String> {
-    let hint = match gave_up.fault.kind {
+pub(crate) fn of_fault(gave_up: &RetryExhausted) -> Option<String> {
+    let hint = match gave_up.error.kind {
         ServiceErrorKind::NoCredentials => {
             "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, choose a `--profile`, or run `aws sso login`"
         }
@@ -251,18 +252,18 @@ pub(crate) fn of_fault(gave_up: &GaveUp) -> Option<String> {
 }
 
 /// The key that the options of a command name.
-pub(crate) fn key(named: Option<&str>, encrypt: bool) -> KeyOf {
+pub(crate) fn key(named: Option<&str>, encrypt: bool) -> KeyChoice {
     match (named, encrypt) {
-        (Some(key), _) => KeyOf::named(key),
-        (None, true) => KeyOf::Default,
-        (None, false) => KeyOf::Account,
+        (Some(key), _) => KeyChoice::parse(key),
+        (None, true) => KeyChoice::Default,
+        (None, false) => KeyChoice::Account,
     }
 }
 
 /// A failure about a key, with what to do about it.
 pub(crate) fn of_key(error: KeyError, cannot: String) -> Failure {
     let hint = match &error {
-        KeyError::Call { source, region, .. } => match source.fault.kind {
+        KeyError::Call { source, region, .. } => match source.error.kind {
             ServiceErrorKind::NotFound => {
                 Some(format!("`aws kms list-aliases --region {region}` lists those that there are"))
             }

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use amiforge_aws::{AccessKeys, AwsConfig, ConnectOptions, EbsClient, Ec2Client, PlaceError};
 use amiforge_progress::Interrupt;
-use amiforge_publish::backoff::{Pace, raised};
 use amiforge_publish::keys::{KeyError, resolve};
-use amiforge_publish::request::KeyOf;
+use amiforge_publish::request::KeyChoice;
 use amiforge_publish::services::Services;
+use amiforge_publish::timer::{Timer, until_raised};
 use anyhow::Context as _;
 
 use super::Failure;
@@ -56,7 +56,7 @@ impl Args {
         let loading = runtime.block_on(async {
             tokio::select! {
                 loaded = AwsConfig::load(&place) => Some(loaded),
-                () = raised(interrupt) => None,
+                () = until_raised(interrupt) => None,
             }
         });
         let Some(loaded) = loading else {
@@ -107,7 +107,7 @@ impl ConnectedRegion {
         Services {
             ebs: Arc::new(self.config.ebs()),
             ec2: Arc::new(self.config.ec2()),
-            pace: Pace::default().stopped_by(&self.interrupt),
+            timer: Timer::default().with_interrupt(&self.interrupt),
             region: self.config.region().to_owned(),
         }
     }
@@ -118,9 +118,9 @@ impl ConnectedRegion {
     }
 
     /// The key that is meant in a region: asked for where an alias names it.
-    pub(crate) fn key(&self, region: &str, key: &KeyOf) -> Result<KeyOf, KeyError> {
-        let pace = Pace::default().stopped_by(&self.interrupt);
-        self.block_on(resolve(&self.config, &pace, region, key))
+    pub(crate) fn key(&self, region: &str, key: &KeyChoice) -> Result<KeyChoice, KeyError> {
+        let timer = Timer::default().with_interrupt(&self.interrupt);
+        self.block_on(resolve(&self.config, &timer, region, key))
     }
 
     /// What clients of further regions are made from.

@@ -118,7 +118,7 @@ impl Failure {
 
     #[cfg(feature = "aws")]
     fn service_code(&self) -> Option<String> {
-        let fault = &gave_up(&self.error)?.fault;
+        let fault = &gave_up(&self.error)?.error;
         Some(fault.code.clone().unwrap_or_else(|| format!("{:?}", fault.kind)))
     }
 
@@ -141,7 +141,7 @@ impl From<anyhow::Error> for Failure {
 
 /// The call that an error comes from.
 #[cfg(feature = "aws")]
-fn gave_up(error: &anyhow::Error) -> Option<&amiforge_publish::retry::GaveUp> {
+fn gave_up(error: &anyhow::Error) -> Option<&amiforge_publish::retry::RetryExhausted> {
     error.chain().find_map(|cause| cause.downcast_ref())
 }
 

@@ -8,7 +8,7 @@ use amiforge_machine::boot::receipt;
 use amiforge_progress::Interrupt;
 use amiforge_progress::Progress as _;
 use amiforge_publish::ami::{self, AmiError, AmiOrigin, Deleted, ErrorChain, PublishJob, Published};
-use amiforge_publish::request::{AmiOptions, KeyOf, Request};
+use amiforge_publish::request::{AmiOptions, KeyChoice, Request};
 use amiforge_publish::source::ImageSource;
 use amiforge_publish::upload::{self, ParentChoice};
 use anyhow::Context as _;
@@ -142,7 +142,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     if args.require_boot {
         demand_receipt(args, &source, ui, &interrupt)?;
     }
-    let subject = ami::subject(&source);
+    let subject = ami::image_facts(&source);
     let check = |region: &str| words::request(&args.wanted(), &subject, region, &args.cannot());
     // What is mistaken is told before anything is called, or started.
     let offline = aws::named_region(&args.aws);
@@ -197,7 +197,7 @@ impl Args {
             encryption: words::key(self.upload.kms_key.as_deref(), self.upload.encrypt),
             copy_to: self.copying.copy_to.clone(),
             copy_kms: self.copying.copy_kms.clone(),
-            encrypt_copies: if self.copying.encrypt_copies { KeyOf::Default } else { KeyOf::Account },
+            encrypt_copies: if self.copying.encrypt_copies { KeyChoice::Default } else { KeyChoice::Account },
             ..self.ami.wanted()
         }
     }
@@ -213,7 +213,7 @@ impl Args {
         request.encryption = connected.key(&request.region, &request.encryption).map_err(failed)?;
         for copy in &mut request.copies {
             match connected.key(&copy.region, &copy.encryption) {
-                Err(error) if error.is_of_the_region() => {
+                Err(error) if error.is_region_failure() => {
                     let error = anyhow::Error::from(error);
                     ui.tell(&format!("{}: the copy names the key by its alias: {error:#}", copy.region));
                 }
@@ -249,7 +249,7 @@ impl Args {
     }
 
     fn failure(&self, error: AmiError, region: &str) -> Failure {
-        let left = ami::left(&self.image, region).unwrap_or_default();
+        let left = ami::unfinished(&self.image, region).unwrap_or_default();
         words::failure(error, self.cannot(), Some((&left, &self.abandoning())))
     }
 

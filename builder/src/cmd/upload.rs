@@ -6,7 +6,7 @@ use std::time::Instant;
 use amiforge_formats::digest::BLOCK;
 use amiforge_publish::error::PublishError;
 use amiforge_publish::folder::FolderError;
-use amiforge_publish::request::{AmiOptions, KeyOf, check_snapshot};
+use amiforge_publish::request::{AmiOptions, KeyChoice, check_snapshot};
 use amiforge_publish::source::ImageSource;
 use amiforge_publish::upload::{self, LaterEncryption, ParentChoice, UploadOptions, Uploaded};
 use anyhow::Context as _;
@@ -113,12 +113,12 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
 
 impl Args {
     /// The key that is named.
-    fn key(&self) -> KeyOf {
+    fn key(&self) -> KeyChoice {
         words::key(self.kms_key.as_deref(), self.encrypt)
     }
 
     /// What is asked for, by the rules that `publish` has.
-    fn options(&self, source: &ImageSource, region: &str, key: KeyOf) -> Result<UploadOptions, Failure> {
+    fn options(&self, source: &ImageSource, region: &str, key: KeyChoice) -> Result<UploadOptions, Failure> {
         let wanted = AmiOptions {
             description: self.description.clone(),
             encryption: key.clone(),
@@ -135,7 +135,7 @@ impl Args {
             later: if self.encrypted_copies {
                 LaterEncryption::MayBeEncrypted
             } else {
-                LaterEncryption::StaysAsItIs
+                LaterEncryption::Unchanged
             },
             parent: self.parent.clone(),
             parent_bundle: self.parent_bundle.clone(),
@@ -173,7 +173,7 @@ impl Args {
             self.aws.region.as_deref().map(|region| format!(" --region {region}")).unwrap_or_default();
         let abandon = format!("`amiforge upload {image}{option} --abandon` deletes the snapshot");
         let left =
-            upload::left(&self.image, region).map(|left| format!("left: {left}; ")).unwrap_or_default();
+            upload::unfinished(&self.image, region).map(|left| format!("left: {left}; ")).unwrap_or_default();
         let go_on = format!("{left}the same command goes on where it was; {abandon}");
         if let PublishError::Call { source, .. } | PublishError::Put { source, .. } = error
             && let Some(hint) = words::of_fault(source)
@@ -214,7 +214,7 @@ fn show(uploaded: &Uploaded, region: &str, seconds: f64, ui: &Ui) -> Result<(), 
             blocks_written: uploaded.written,
             blocks_sent: uploaded.sent,
             bytes_sent,
-            blocks_proven: uploaded.proven,
+            blocks_proven: uploaded.verified,
             throttled: uploaded.throttled,
             journal: uploaded.folder.display().to_string(),
             seconds,
@@ -226,10 +226,10 @@ fn show(uploaded: &Uploaded, region: &str, seconds: f64, ui: &Ui) -> Result<(), 
         uploaded.written,
         Bytes(bytes_sent)
     ));
-    if uploaded.proven > 0 {
+    if uploaded.verified > 0 {
         ui.status(format_args!(
             "read {} changed blocks back: parent and changes are the image",
-            uploaded.proven
+            uploaded.verified
         ));
     }
     ui.line(&snapshot.id)

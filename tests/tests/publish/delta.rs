@@ -40,10 +40,10 @@ fn a_new_version_of_a_bundle_sends_few_blocks_and_is_proven() {
         send_as(&region, &bundle, &auto(&bundle)).unwrap_or_else(|error| panic!("{}", chain(&error)));
     assert_eq!(second.parent, Some(first.snapshot.id.clone()));
     assert!(second.sent > 0 && second.sent <= FEW, "{} blocks were sent", second.sent);
-    assert_eq!(second.proven, second.sent);
+    assert_eq!(second.verified, second.sent);
     assert_eq!(
         region.successes("GetSnapshotBlock") as u64,
-        second.proven,
+        second.verified,
         "the kept manifest stands in for the parent"
     );
     assert_holds(&region, &second.snapshot.id, &bundle, folder.path());
@@ -63,16 +63,16 @@ fn without_a_manifest_the_parent_is_read_back_and_with_the_parents_bundle_it_is_
     let named = onto(&new, &parent.snapshot.id);
     region.trail.clear();
     let read = send_as(&region, &new, &named).unwrap_or_else(|error| panic!("{}", chain(&error)));
-    assert!(read.sent <= FEW && read.proven == read.sent);
-    assert_eq!(region.successes("GetSnapshotBlock") as u64, parent.written + read.proven);
+    assert!(read.sent <= FEW && read.verified == read.sent);
+    assert_eq!(region.successes("GetSnapshotBlock") as u64, parent.written + read.verified);
     assert_holds(&region, &read.snapshot.id, &new, folder.path());
 
     fs::remove_dir_all(folder.path().join("web-2.publish")).unwrap();
     region.trail.clear();
     let told = UploadOptions { parent_bundle: Some(old.clone()), ..named.clone() };
     let told = send_as(&region, &new, &told).unwrap();
-    assert_eq!((told.sent, told.proven), (read.sent, read.sent));
-    assert_eq!(region.successes("GetSnapshotBlock") as u64, told.proven);
+    assert_eq!((told.sent, told.verified), (read.sent, read.sent));
+    assert_eq!(region.successes("GetSnapshotBlock") as u64, told.verified);
 
     fs::remove_dir_all(folder.path().join("web-2.publish")).unwrap();
     let wrong = UploadOptions { parent_bundle: Some(new.clone()), ..named };

@@ -10,7 +10,7 @@ use amiforge_progress::Silent;
 use amiforge_publish::ami::AmiError;
 use amiforge_publish::api::SnapshotCalls as _;
 use amiforge_publish::api::ec2::{Cooldown, DescribedImage, Ec2 as _, ImageQuery, NewImage};
-use amiforge_publish::request::{AmiOptions, Architecture, KeyOf, SnapshotSharing, Subject, check};
+use amiforge_publish::request::{AmiOptions, Architecture, KeyChoice, SnapshotSharing, Subject, check};
 use amiforge_publish::services::Services;
 use amiforge_publish::source::ImageSource;
 use amiforge_publish::upload;
@@ -25,7 +25,7 @@ pub(crate) fn occupy(world: &World, ec2: &Ec2Client, region: &str, name: &str) -
     let services = Services {
         ebs: Arc::new(config.ebs()),
         ec2: Arc::new(config.ec2()),
-        pace: world.services().pace,
+        timer: world.services().pace,
         region: region.to_owned(),
     };
     let options = upload::UploadOptions { rate: 0, ..upload::UploadOptions::default() };
@@ -165,7 +165,7 @@ fn a_copy_has_everything_that_the_service_does_not_copy() {
     let image = by_name(&world, &ec2, "web-1").unwrap();
     let protection = image.deregistration_protection.unwrap();
     assert!(protection.starts_with("enabled"), "{protection}");
-    let snapshot = world.region.block_on(ec2.snapshot(&copied.snapshot_ids[0])).unwrap();
+    let snapshot = world.region.block_on(ec2.describe_snapshot(&copied.snapshot_ids[0])).unwrap();
     assert_eq!(snapshot.tags["amiforge:manifest"], copy.tags["amiforge:manifest"]);
     world.assert_one("local-2");
 }
@@ -173,8 +173,11 @@ fn a_copy_has_everything_that_the_service_does_not_copy() {
 #[test]
 fn an_encrypted_copy_is_of_a_snapshot_whose_zeros_were_written() {
     let world = World::new();
-    let wanted =
-        AmiOptions { copy_to: texts(&["local-2"]), encrypt_copies: KeyOf::Default, ..AmiOptions::default() };
+    let wanted = AmiOptions {
+        copy_to: texts(&["local-2"]),
+        encrypt_copies: KeyChoice::Default,
+        ..AmiOptions::default()
+    };
     let published = world.must(&wanted);
     let source = ImageSource::open(&world.bundle).unwrap();
     let manifest = source.manifest().unwrap();

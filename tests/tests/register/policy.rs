@@ -13,7 +13,7 @@ fn allowed(request: &Request, world: &World) -> BTreeSet<String> {
     let source = ImageSource::open(&world.bundle).unwrap();
     let manifest = source.manifest().unwrap();
     let (data, all) = (manifest.without_zero.blocks, manifest.without_free.blocks);
-    let volume = Volume { path: "web".to_owned(), data, zero: all - data, known: Known::Exactly };
+    let volume = Volume { path: "web".to_owned(), data, zero: all - data, known: Precision::Exact };
     let plan = plan(request, &[volume], Parent::None);
     let statements = plan.policy["Statement"].as_array().unwrap().clone();
     let actions = statements.iter().flat_map(|one| one["Action"].as_array().unwrap().clone());

@@ -48,7 +48,7 @@ impl World {
         Services {
             ebs: services.ebs,
             ec2: Arc::new(self.region.config.ec2()),
-            pace: services.pace,
+            timer: services.timer,
             region: services.region,
         }
     }
@@ -135,7 +135,7 @@ impl World {
 /// What is asked for of a bundle.
 pub(crate) fn request(bundle: &Path, wanted: &AmiOptions) -> Request {
     let source = ImageSource::open(bundle).unwrap();
-    check(wanted, &ami::subject(&source), "local", NOW).unwrap_or_else(|mistakes| panic!("{mistakes}"))
+    check(wanted, &ami::image_facts(&source), "local", NOW).unwrap_or_else(|mistakes| panic!("{mistakes}"))
 }
 
 /// Builds an image of a few MiB that boots by UEFI.

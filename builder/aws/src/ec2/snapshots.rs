@@ -1,7 +1,7 @@
 //! What EC2 reports of snapshots.
 
 use amiforge_publish::api::{DescribedSnapshot, SnapshotCalls};
-use amiforge_publish::fault::{ServiceError, ServiceErrorKind};
+use amiforge_publish::service_error::{ServiceError, ServiceErrorKind};
 
 use super::super::query::Client;
 use super::answers::snapshot;
@@ -26,13 +26,16 @@ impl SnapshotsClient {
 }
 
 impl SnapshotCalls for SnapshotsClient {
-    async fn snapshot(&self, id: &str) -> Result<DescribedSnapshot, ServiceError> {
+    async fn describe_snapshot(&self, id: &str) -> Result<DescribedSnapshot, ServiceError> {
         let call = DescribeSnapshots { ids: vec![id.to_owned()], ..DescribeSnapshots::default() };
         let first = self.0.call(&call).await?.snapshots.into_iter().next();
         first.map(snapshot).ok_or_else(|| not_found("the snapshot", id))
     }
 
-    async fn tagged(&self, tags: &[(&str, &str)]) -> Result<Vec<DescribedSnapshot>, ServiceError> {
+    async fn describe_tagged_snapshots(
+        &self,
+        tags: &[(&str, &str)],
+    ) -> Result<Vec<DescribedSnapshot>, ServiceError> {
         let filter =
             |(key, value): &(&str, &str)| Filter { name: format!("tag:{key}"), values: vec![literal(value)] };
         let call = DescribeSnapshots {

@@ -3,7 +3,7 @@
 //! The parts are those that a generated client has, in its order: the configuration that `aws-config` found, Signature
 //! Version 4, the interceptors of `aws-runtime`. The runtime's own retries are off, as [`super::super`] says.
 
-use amiforge_publish::fault::{ServiceError, ServiceErrorKind};
+use amiforge_publish::service_error::{ServiceError, ServiceErrorKind};
 use aws_config::SdkConfig;
 use aws_runtime::auth::sigv4::{SCHEME_ID, SigV4AuthScheme};
 use aws_runtime::auth::{SigV4OperationSigningConfig, SigningOptions};

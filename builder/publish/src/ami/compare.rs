@@ -12,14 +12,16 @@ pub struct FieldDifference {
     /// The field, as the service names it, such as `bootMode` or `/dev/xvda volumeType`.
     pub field: String,
     /// What is wanted.
-    pub wanted: String,
+    #[serde(rename = "wanted")]
+    pub expected: String,
     /// What is there.
-    pub found: String,
+    #[serde(rename = "found")]
+    pub actual: String,
 }
 
 impl fmt::Display for FieldDifference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} is {} and should be {}", self.field, self.found, self.wanted)
+        write!(f, "{} is {} and should be {}", self.field, self.actual, self.expected)
     }
 }
 
@@ -27,10 +29,10 @@ impl fmt::Display for FieldDifference {
 const SNAPSHOT: &str = "snapshotId";
 
 impl FieldDifference {
-    pub(super) fn new(field: impl Into<String>, wanted: Option<&str>, found: Option<&str>) -> Self {
+    pub(super) fn new(field: impl Into<String>, expected: Option<&str>, actual: Option<&str>) -> Self {
         let shown =
             |value: Option<&str>| value.map_or_else(|| "none".to_owned(), |value| format!("`{value}`"));
-        Self { field: field.into(), wanted: shown(wanted), found: shown(found) }
+        Self { field: field.into(), expected: shown(expected), actual: shown(actual) }
     }
 
     /// Whether it is about which snapshot a volume is made from.
@@ -45,81 +47,88 @@ impl FieldDifference {
 }
 
 /// Everything that differs. UEFI variables are not in what the service describes; they are compared apart.
-pub fn differences(wanted: &NewImage, found: &DescribedImage) -> Vec<FieldDifference> {
+pub fn differences(expected: &NewImage, actual: &DescribedImage) -> Vec<FieldDifference> {
     let mut all = Vec::new();
-    let mut field = |name: &str, wanted: Option<&str>, found: Option<&str>| {
-        if wanted != found {
-            all.push(FieldDifference::new(name, wanted, found));
+    let mut field = |name: &str, expected: Option<&str>, actual: Option<&str>| {
+        if expected != actual {
+            all.push(FieldDifference::new(name, expected, actual));
         }
     };
-    let ena = found.ena.map(|ena| ena.to_string());
-    field("name", Some(&wanted.name), found.name.as_deref());
-    field("description", wanted.description.as_deref(), found.description.as_deref());
-    field("architecture", Some(&wanted.architecture), found.architecture.as_deref());
-    field("virtualizationType", Some("hvm"), found.virtualization.as_deref());
-    field("bootMode", Some(&wanted.boot_mode), found.boot_mode.as_deref());
-    field("tpmSupport", wanted.tpm.as_deref(), found.tpm.as_deref());
-    field("imdsSupport", wanted.imds.as_deref(), found.imds.as_deref());
+    let ena = actual.ena.map(|ena| ena.to_string());
+    field("name", Some(&expected.name), actual.name.as_deref());
+    field("description", expected.description.as_deref(), actual.description.as_deref());
+    field("architecture", Some(&expected.architecture), actual.architecture.as_deref());
+    field("virtualizationType", Some("hvm"), actual.virtualization.as_deref());
+    field("bootMode", Some(&expected.boot_mode), actual.boot_mode.as_deref());
+    field("tpmSupport", expected.tpm.as_deref(), actual.tpm.as_deref());
+    field("imdsSupport", expected.imds.as_deref(), actual.imds.as_deref());
     field("enaSupport", Some("true"), ena.as_deref());
-    field("sriovNetSupport", Some("simple"), found.sriov.as_deref());
-    field("rootDeviceName", Some(&wanted.root_device), found.root_device.as_deref());
-    for (key, value) in wanted.tags.iter().filter(|(key, _)| key.starts_with(tags::PREFIX)) {
+    field("sriovNetSupport", Some("simple"), actual.sriov.as_deref());
+    field("rootDeviceName", Some(&expected.root_device), actual.root_device.as_deref());
+    for (key, value) in expected.tags.iter().filter(|(key, _)| key.starts_with(tags::PREFIX)) {
         // One that is missing can be set; one that says something else is of something else.
-        if let Some(other) = found.tags.get(key) {
+        if let Some(other) = actual.tags.get(key) {
             field(&format!("tag {key}"), Some(value), Some(other));
         }
     }
-    all.extend(volumes(&wanted.mappings, &found.mappings));
+    all.extend(volumes(&expected.mappings, &actual.mappings));
     all
 }
 
-fn volumes(wanted: &[DeviceMapping], found: &[DeviceMapping]) -> Vec<FieldDifference> {
+fn volumes(expected: &[DeviceMapping], actual: &[DeviceMapping]) -> Vec<FieldDifference> {
     let mut all = Vec::new();
-    for mapping in wanted {
-        match found.iter().find(|other| other.device == mapping.device) {
+    for mapping in expected {
+        match actual.iter().find(|other| other.device == mapping.device) {
             Some(other) => all.extend(volume(mapping, other)),
             None => all.push(FieldDifference::new(mapping.device.as_str(), Some("a volume"), None)),
         }
     }
-    let extra = found.iter().filter(|other| wanted.iter().all(|mapping| mapping.device != other.device));
+    let extra = actual.iter().filter(|other| expected.iter().all(|mapping| mapping.device != other.device));
     all.extend(extra.map(|other| FieldDifference::new(other.device.as_str(), None, Some("a volume"))));
     all
 }
 
-fn volume(wanted: &DeviceMapping, found: &DeviceMapping) -> Vec<FieldDifference> {
+fn volume(expected: &DeviceMapping, actual: &DeviceMapping) -> Vec<FieldDifference> {
     let mut all = Vec::new();
-    let mut field = |name: &str, wanted_is: Option<&str>, found_is: Option<&str>| {
-        if wanted_is != found_is {
-            all.push(FieldDifference::new(format!("{} {name}", wanted.device), wanted_is, found_is));
+    let mut field = |name: &str, expected_value: Option<&str>, actual_value: Option<&str>| {
+        if expected_value != actual_value {
+            all.push(FieldDifference::new(
+                format!("{} {name}", expected.device),
+                expected_value,
+                actual_value,
+            ));
         }
     };
-    field(SNAPSHOT, wanted.snapshot.as_deref(), found.snapshot.as_deref());
-    field("volumeType", wanted.volume_type.as_deref(), found.volume_type.as_deref());
+    field(SNAPSHOT, expected.snapshot.as_deref(), actual.snapshot.as_deref());
+    field("volumeType", expected.volume_type.as_deref(), actual.volume_type.as_deref());
     let text = |number: Option<u64>| number.map(|number| number.to_string());
-    if wanted.size.is_some() {
-        field("volumeSize", text(wanted.size).as_deref(), text(found.size).as_deref());
+    if expected.size.is_some() {
+        field("volumeSize", text(expected.size).as_deref(), text(actual.size).as_deref());
     }
-    let gp3 = wanted.volume_type.as_deref() == Some("gp3");
-    for (name, wanted, found, default) in
-        [("iops", wanted.iops, found.iops, 3_000), ("throughput", wanted.throughput, found.throughput, 125)]
-    {
+    let gp3 = expected.volume_type.as_deref() == Some("gp3");
+    for (name, expected, actual, default) in [
+        ("iops", expected.iops, actual.iops, 3_000),
+        ("throughput", expected.throughput, actual.throughput, 125),
+    ] {
         // Nothing said is the default of the type, which the service may or may not tell.
-        let same = match (wanted, found) {
-            (Some(wanted), found) => found == Some(wanted) || found.is_none() && gp3 && wanted == default,
-            (None, Some(found)) => !gp3 || found == default,
+        let same = match (expected, actual) {
+            (Some(expected), actual) => {
+                actual == Some(expected) || actual.is_none() && gp3 && expected == default
+            }
+            (None, Some(actual)) => !gp3 || actual == default,
             (None, None) => true,
         };
         if !same {
-            field(name, text(wanted.or(Some(default))).as_deref(), text(found).as_deref());
+            field(name, text(expected.or(Some(default))).as_deref(), text(actual).as_deref());
         }
     }
     let kept = |mapping: &DeviceMapping| (mapping.on_termination == OnTermination::Delete).to_string();
-    field("deleteOnTermination", Some(&kept(wanted)), Some(&kept(found)));
-    if wanted.snapshot.is_none() && found.snapshot.is_none() {
+    field("deleteOnTermination", Some(&kept(expected)), Some(&kept(actual)));
+    if expected.snapshot.is_none() && actual.snapshot.is_none() {
         let encrypted = |mapping: &DeviceMapping| mapping.encrypted.is_on().to_string();
         // An account that encrypts by default encrypts an empty volume that nobody asked to.
-        if wanted.encrypted.is_on() {
-            field("encrypted", Some(&encrypted(wanted)), Some(&encrypted(found)));
+        if expected.encrypted.is_on() {
+            field("encrypted", Some(&encrypted(expected)), Some(&encrypted(actual)));
         }
     }
     all
@@ -130,7 +139,7 @@ pub(super) mod tests {
     use super::*;
     use crate::api::ec2::Tags;
 
-    fn wanted() -> NewImage {
+    fn expected() -> NewImage {
         let mapping = |device: &str, snapshot: Option<&str>| DeviceMapping {
             device: device.to_owned(),
             snapshot: snapshot.map(str::to_owned),
@@ -154,41 +163,41 @@ pub(super) mod tests {
         }
     }
 
-    /// What the service describes after [`wanted`] was registered.
+    /// What the service describes after [`expected`] was registered.
     fn described() -> DescribedImage {
-        let wanted = wanted();
-        let told = |mapping: &DeviceMapping| DeviceMapping {
+        let expected = expected();
+        let reported = |mapping: &DeviceMapping| DeviceMapping {
             size: Some(8),
             iops: Some(3000),
             throughput: Some(125),
             ..mapping.clone()
         };
         DescribedImage {
-            name: Some(wanted.name),
-            description: wanted.description,
-            architecture: Some(wanted.architecture),
+            name: Some(expected.name),
+            description: expected.description,
+            architecture: Some(expected.architecture),
             virtualization: Some("hvm".to_owned()),
-            boot_mode: Some(wanted.boot_mode),
-            tpm: wanted.tpm,
-            imds: wanted.imds,
+            boot_mode: Some(expected.boot_mode),
+            tpm: expected.tpm,
+            imds: expected.imds,
             ena: Some(true),
             sriov: Some("simple".to_owned()),
-            root_device: Some(wanted.root_device),
-            mappings: wanted.mappings.iter().map(told).collect(),
-            tags: wanted.tags,
+            root_device: Some(expected.root_device),
+            mappings: expected.mappings.iter().map(reported).collect(),
+            tags: expected.tags,
             ..DescribedImage::default()
         }
     }
 
     #[test]
     fn an_image_equals_the_request_that_it_was_registered_with() {
-        assert_eq!(differences(&wanted(), &described()), []);
+        assert_eq!(differences(&expected(), &described()), []);
         let mut silent = described();
         silent.mappings[0].iops = None;
         silent.mappings[0].throughput = None;
         silent.tags.remove("amiforge:manifest");
         silent.tags.insert("Name".to_owned(), "another".to_owned());
-        assert_eq!(differences(&wanted(), &silent), [], "what can be mended is no difference");
+        assert_eq!(differences(&expected(), &silent), [], "what can be mended is no difference");
     }
 
     #[test]
@@ -219,12 +228,12 @@ pub(super) mod tests {
         for (field, change) in changes {
             let mut image = described();
             change(&mut image);
-            let fields: Vec<_> = differences(&wanted(), &image).into_iter().map(|one| one.field).collect();
+            let fields: Vec<_> = differences(&expected(), &image).into_iter().map(|one| one.field).collect();
             assert_eq!(fields, [field]);
         }
         let mut image = described();
         image.mappings.push(DeviceMapping { device: "/dev/sdz".to_owned(), ..DeviceMapping::default() });
-        let more = differences(&wanted(), &image);
+        let more = differences(&expected(), &image);
         assert_eq!(more[0].to_string(), "/dev/sdz is `a volume` and should be none");
     }
 }

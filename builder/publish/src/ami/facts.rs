@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::AmiError;
 use crate::api::ec2::Tags;
-use crate::request::{Architecture, BootMode, Subject};
+use crate::request::{Architecture, BootMode, ImageFacts};
 use crate::source::ImageSource;
 use crate::tags;
 
@@ -28,13 +28,13 @@ pub fn digests(source: &ImageSource) -> Tags {
 }
 
 /// What is known of an image that is a bundle or a raw file.
-pub fn subject(source: &ImageSource) -> Subject {
+pub fn image_facts(source: &ImageSource) -> ImageFacts {
     let gib = Some(u64::from(source.volume_gib()));
     let Some(manifest) = source.manifest() else {
-        return Subject { gib, ..Subject::default() };
+        return ImageFacts { gib, ..ImageFacts::default() };
     };
     let architecture = Architecture::from_word(&manifest.origin.arch);
-    Subject {
+    ImageFacts {
         name: Some(manifest.origin.name.clone()),
         version: manifest.origin.version.clone(),
         content: manifest.merkle_root.to_string().get(..12).map(str::to_owned),

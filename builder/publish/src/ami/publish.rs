@@ -6,22 +6,22 @@ use std::time::Duration;
 use amiforge_progress::Interrupt;
 use amiforge_progress::Progress;
 
-use super::copy::{Copied, Copies, CopyOutcome};
-use super::existing::{ExistingAmi, existing};
+use super::copy::{Copied, CopyOutcome, CopyTask};
+use super::existing::{ExistingAmi, find_existing};
 use super::facts::digests_of;
 use super::ledger::{AmiLedger, AmiOrigin, CopyEntry, LedgerEntry, PublishStage};
 use super::region::AmiRegion;
-use super::{AmiError, account, controls, own, register, wait};
+use super::{AmiError, account, attributes, register, timeouts, uploads};
 use crate::api::Ebs;
 use crate::api::ec2::{DescribedImage, Ec2, Regions, Tags};
 use crate::folder::FolderError;
-use crate::request::{ContentOf, Request};
+use crate::request::{Request, VolumeContent};
 use crate::services::Services;
-use crate::sieve::ZeroPolicy;
+use crate::upload::ZeroPolicy;
 use crate::upload::{self, LaterEncryption, Uploaded};
 
 /// How often to look whether another process that publishes the same image is done.
-const TURN: Duration = Duration::from_millis(500);
+const LOCK_POLL_INTERVAL: Duration = Duration::from_millis(500);
 
 /// What is published and how.
 #[derive(Debug, Clone)]
@@ -79,62 +79,62 @@ pub async fn publish<E: Ebs, C: Ec2, R: Regions<Ec2 = C>>(
     progress: &dyn Progress,
     interrupt: &Interrupt,
 ) -> Result<Published, AmiError> {
-    let services = &services.stopped_by(interrupt);
-    let path = AmiLedger::beside(&job.image, &services.region)?;
-    let ledger = turn(&path, services, progress, interrupt).await?;
+    let services = &services.with_interrupt(interrupt);
+    let path = AmiLedger::path_for(&job.image, &services.region)?;
+    let ledger = wait_for_ledger(&path, services, progress, interrupt).await?;
     let task = PublishTask { services, regions, job, ledger, progress, interrupt };
-    let mut entry = task.begin()?;
-    let account = account::account(&task.home(), regions, &job.request).await?;
-    let later = task.later(&account)?;
-    let (image, uploads) = match existing(&task.home(), &job.request, &entry.snapshots).await? {
+    let mut entry = task.open_entry()?;
+    let account = account::check_account(&task.home_region(), regions, &job.request).await?;
+    let later = task.later_encryption(&account)?;
+    let (image, uploads) = match find_existing(&task.home_region(), &job.request, &entry.snapshots).await? {
         ExistingAmi::Equal(image) => (task.adopt(&image, &mut entry).await?, Vec::new()),
         ExistingAmi::Ours | ExistingAmi::None => {
             let uploads = task.upload(later, &mut entry).await?;
             (task.register(&mut entry).await?, uploads)
         }
     };
-    controls::set(&task.home(), &job.request, &image, &task.snapshots(&image)?).await?;
-    let copies = task.copies(&image, &account.unasked)?.all().await;
+    attributes::set_all(&task.home_region(), &job.request, &image, &task.snapshots(&image)?).await?;
+    let copies = task.copies(&image, &account.unchecked)?.copy_all().await;
     if copies.iter().all(|copy| copy.outcome.is_ok()) {
-        controls::protect(&task.home(), &job.request, &image).await?;
+        attributes::protect(&task.home_region(), &job.request, &image).await?;
         let copied = copies.iter().filter_map(|copy| copy.outcome.as_ref().ok());
         let copied = copied.flat_map(|copied| std::iter::once(&copied.image_id).chain(&copied.snapshot_ids));
         let own = std::iter::once(image.id.clone()).chain(image.snapshots());
         entry.finish(own.chain(copied.cloned()));
-        task.ledger.keep(&entry)?;
+        task.ledger.save(&entry)?;
     }
     Ok(Published { image, origin: entry.origin, uploads, copies, folder: task.ledger.path().to_owned() })
 }
 
 /// The ledger, once no other process publishes the same image to the same region.
-async fn turn<E, C>(
+async fn wait_for_ledger<E, C>(
     path: &Path,
     services: &Services<E, C>,
     progress: &dyn Progress,
     interrupt: &Interrupt,
 ) -> Result<AmiLedger, AmiError> {
-    let mut told = false;
+    let mut reported = false;
     loop {
         match AmiLedger::open(path) {
             Err(AmiError::Folder(FolderError::Busy { .. })) => {}
             other => return other,
         }
-        if !std::mem::replace(&mut told, true) {
+        if !std::mem::replace(&mut reported, true) {
             progress.tell("another process publishes this image; waiting for it");
         }
         if interrupt.raised() {
             return Err(AmiError::Interrupted);
         }
-        services.pace.sleep(TURN).await;
+        services.timer.sleep(LOCK_POLL_INTERVAL).await;
     }
 }
 
 impl<E: Ebs, C: Ec2, R: Regions<Ec2 = C>> PublishTask<'_, E, C, R> {
-    fn home(&self) -> AmiRegion<'_, C> {
+    fn home_region(&self) -> AmiRegion<'_, C> {
         AmiRegion {
             name: &self.services.region,
             ec2: &*self.services.ec2,
-            pace: &self.services.pace,
+            timer: &self.services.timer,
             progress: self.progress,
             interrupt: self.interrupt,
         }
@@ -143,18 +143,18 @@ impl<E: Ebs, C: Ec2, R: Regions<Ec2 = C>> PublishTask<'_, E, C, R> {
     fn copies<'b>(
         &'b self,
         source: &'b DescribedImage,
-        unasked: &'b [String],
-    ) -> Result<Copies<'b, R>, AmiError> {
-        let zeros =
-            own::state(&self.job.image, &self.services.region)?.is_some_and(|state| state.intent.write_zeros);
-        Ok(Copies {
+        unchecked: &'b [String],
+    ) -> Result<CopyTask<'b, R>, AmiError> {
+        let write_zeros = uploads::journal_state(&self.job.image, &self.services.region)?
+            .is_some_and(|state| state.intent.write_zeros);
+        Ok(CopyTask {
             regions: self.regions,
             ledger: &self.ledger,
             request: &self.job.request,
             source,
-            unasked,
-            zeros: if zeros { ZeroPolicy::Write } else { ZeroPolicy::LeaveOut },
-            pace: &self.services.pace,
+            unchecked,
+            zero_policy: if write_zeros { ZeroPolicy::Write } else { ZeroPolicy::LeaveOut },
+            timer: &self.services.timer,
             wait: self.job.wait,
             progress: self.progress,
             interrupt: self.interrupt,
@@ -163,50 +163,52 @@ impl<E: Ebs, C: Ec2, R: Regions<Ec2 = C>> PublishTask<'_, E, C, R> {
 
     /// What will become of the snapshots. Where a region did not say, an upload that was begun stays as it is, and a
     /// new one is made ready for encryption.
-    fn later(&self, account: &account::Account) -> Result<LaterEncryption, AmiError> {
-        if account.unasked.is_empty() || account.later == LaterEncryption::MayBeEncrypted {
+    fn later_encryption(&self, account: &account::AccountState) -> Result<LaterEncryption, AmiError> {
+        if account.unchecked.is_empty() || account.later == LaterEncryption::MayBeEncrypted {
             return Ok(account.later);
         }
-        let begun = own::state(&self.job.image, &self.services.region)?;
-        Ok(match begun {
-            Some(state) if !state.intent.may_be_encrypted => LaterEncryption::StaysAsItIs,
+        let recorded = uploads::journal_state(&self.job.image, &self.services.region)?;
+        Ok(match recorded {
+            Some(state) if !state.intent.may_be_encrypted => LaterEncryption::Unchanged,
             _ => LaterEncryption::MayBeEncrypted,
         })
     }
 
     /// The entry to go on with: that of the ledger if it is of this publish.
-    fn begin(&self) -> Result<LedgerEntry, AmiError> {
+    fn open_entry(&self) -> Result<LedgerEntry, AmiError> {
         let request = &self.job.request;
-        let begun = self.ledger.entry()?;
-        let entry = match begun {
-            Some(entry) if same(&entry.request, request) => LedgerEntry { request: request.clone(), ..entry },
-            Some(entry) if self.is_unfinished(&entry)? => return Err(other(&entry, request)),
-            begun => {
+        let recorded = self.ledger.entry()?;
+        let entry = match recorded {
+            Some(entry) if is_same_publish(&entry.request, request) => {
+                LedgerEntry { request: request.clone(), ..entry }
+            }
+            Some(entry) if self.is_unfinished(&entry)? => return Err(other_publish_error(&entry, request)),
+            recorded => {
                 self.ledger.clear()?;
-                let mut published = begun.map(|entry| entry.published).unwrap_or_default();
+                let mut published = recorded.map(|entry| entry.published).unwrap_or_default();
                 // Uploads that were finished before this publish are not its own to delete.
                 published.extend(self.finished_uploads()?);
                 LedgerEntry { published, ..LedgerEntry::new(request.clone()) }
             }
         };
-        self.ledger.keep(&entry)?;
+        self.ledger.save(&entry)?;
         Ok(entry)
     }
 
     /// Whether a publish has made something that would be forgotten with its ledger.
     fn is_unfinished(&self, entry: &LedgerEntry) -> Result<bool, AmiError> {
         let made = |copy: &CopyEntry| {
-            !copy.left.is_empty() || copy.image.as_ref().is_some_and(|id| !entry.is_published(id))
+            !copy.orphans.is_empty() || copy.image.as_ref().is_some_and(|id| !entry.is_published(id))
         };
-        let open = entry.stage == PublishStage::Open && entry.root().is_some();
-        Ok(open || !entry.left.is_empty() || self.ledger.copies()?.iter().any(made))
+        let open = entry.stage == PublishStage::Open && entry.root_snapshot().is_some();
+        Ok(open || !entry.orphans.is_empty() || self.ledger.copies()?.iter().any(made))
     }
 
     /// The snapshots of uploads of this image and its further volumes that are finished.
     fn finished_uploads(&self) -> Result<Vec<String>, AmiError> {
         let mut finished = Vec::new();
         for path in self.job.request.bundles(&self.job.image) {
-            let state = own::state(path, &self.services.region)?;
+            let state = uploads::journal_state(path, &self.services.region)?;
             finished.extend(state.filter(|state| state.finished).and_then(|state| Some(state.started?.0)));
         }
         Ok(finished)
@@ -219,8 +221,8 @@ impl<E: Ebs, C: Ec2, R: Regions<Ec2 = C>> PublishTask<'_, E, C, R> {
         image: &DescribedImage,
         entry: &mut LedgerEntry,
     ) -> Result<DescribedImage, AmiError> {
-        let (home, used) = (self.home(), image.snapshots());
-        let uploads = entry.uploaded().filter(|id| !used.contains(id) && !entry.is_published(id));
+        let (home_region, used) = (self.home_region(), image.snapshots());
+        let uploads = entry.uploaded_snapshots().filter(|id| !used.contains(id) && !entry.is_published(id));
         let orphans: Vec<String> = uploads.cloned().collect();
         let sent =
             if orphans.is_empty() { "nothing is uploaded" } else { "the snapshots sent for it are deleted" };
@@ -228,10 +230,10 @@ impl<E: Ebs, C: Ec2, R: Regions<Ec2 = C>> PublishTask<'_, E, C, R> {
         entry.image = Some(image.id.clone());
         entry.origin = AmiOrigin::Adopted;
         entry.snapshots.clear();
-        entry.left.extend(orphans);
-        self.ledger.keep(entry)?;
-        own::delete_left(&home, &self.job.image, &self.ledger, entry).await?;
-        home.until_available(&image.id, wait::REGISTERED).await
+        entry.orphans.extend(orphans);
+        self.ledger.save(entry)?;
+        uploads::delete_orphans(&home_region, &self.job.image, &self.ledger, entry).await?;
+        home_region.until_available(&image.id, timeouts::REGISTERED).await
     }
 
     /// Uploads the root and the bundles of further volumes, or finds them uploaded.
@@ -245,18 +247,18 @@ impl<E: Ebs, C: Ec2, R: Regions<Ec2 = C>> PublishTask<'_, E, C, R> {
         let mut snapshots = vec![Some(uploads[0].snapshot.id.clone())];
         for volume in &request.volumes {
             snapshots.push(match &volume.content {
-                ContentOf::Bundle(path) => {
+                VolumeContent::Bundle(path) => {
                     let uploaded = self.upload_one(path, later, &digests_of(path)?).await?;
                     uploads.push(uploaded);
                     uploads.last().map(|uploaded| uploaded.snapshot.id.clone())
                 }
-                ContentOf::Snapshot(id) => Some(id.clone()),
-                ContentOf::Empty | ContentOf::EmptyEncrypted => None,
+                VolumeContent::Snapshot(id) => Some(id.clone()),
+                VolumeContent::Empty | VolumeContent::EmptyEncrypted => None,
             });
         }
-        entry.left.retain(|id| !snapshots.iter().flatten().any(|used| used == id));
+        entry.orphans.retain(|id| !snapshots.iter().flatten().any(|used| used == id));
         entry.snapshots = snapshots;
-        self.ledger.keep(entry)?;
+        self.ledger.save(entry)?;
         Ok(uploads)
     }
 
@@ -292,22 +294,24 @@ impl<E: Ebs, C: Ec2, R: Regions<Ec2 = C>> PublishTask<'_, E, C, R> {
 
     /// Registers the AMI, or takes over an equal one that another process registered since we looked.
     async fn register(&self, entry: &mut LedgerEntry) -> Result<DescribedImage, AmiError> {
-        let (home, request) = (self.home(), &self.job.request);
+        let (home_region, request) = (self.home_region(), &self.job.request);
         let further = entry.snapshots.get(1..).unwrap_or_default();
-        let wanted = request.new_image(entry.root().unwrap_or_default(), further);
-        match register::register(&home, &wanted).await {
+        let requested = request.new_image(entry.root_snapshot().unwrap_or_default(), further);
+        match register::register(&home_region, &requested).await {
             Ok((image, _)) => {
                 // Made from our snapshots, it is ours, whichever of our calls it was that the service heard.
                 entry.origin = AmiOrigin::Registered;
                 entry.image = Some(image.id.clone());
-                self.ledger.keep(entry)?;
+                self.ledger.save(entry)?;
                 Ok(image)
             }
             Err(AmiError::Differs { .. }) => {
-                match existing(&home, request, &entry.snapshots).await? {
+                match find_existing(&home_region, request, &entry.snapshots).await? {
                     ExistingAmi::Equal(image) => self.adopt(&image, entry).await,
                     // Gone again, or ours after all: the same call finds out which.
-                    ExistingAmi::None | ExistingAmi::Ours => Ok(register::register(&home, &wanted).await?.0),
+                    ExistingAmi::None | ExistingAmi::Ours => {
+                        Ok(register::register(&home_region, &requested).await?.0)
+                    }
                 }
             }
             Err(error) => Err(error),
@@ -317,17 +321,17 @@ impl<E: Ebs, C: Ec2, R: Regions<Ec2 = C>> PublishTask<'_, E, C, R> {
     /// The snapshots that were made for the AMI, each with the tags that it should have.
     fn snapshots(&self, image: &DescribedImage) -> Result<Vec<(String, Tags)>, AmiError> {
         let request = &self.job.request;
-        let tagged = |snapshot: &str, digests: Tags| {
+        let tags_of = |snapshot: &str, digests: Tags| {
             let all = request.tags.iter().map(|(key, value)| (key.clone(), value.clone())).chain(digests);
             (snapshot.to_owned(), all.collect())
         };
         let mut all = Vec::new();
-        all.extend(image.root_snapshot().map(|root| tagged(root, request.digests.clone())));
+        all.extend(image.root_snapshot().map(|root| tags_of(root, request.digests.clone())));
         for volume in &request.volumes {
-            let ContentOf::Bundle(path) = &volume.content else { continue };
+            let VolumeContent::Bundle(path) = &volume.content else { continue };
             let mapping = image.mappings.iter().find(|mapping| mapping.device == volume.device);
             if let Some(snapshot) = mapping.and_then(|mapping| mapping.snapshot.as_deref()) {
-                all.push(tagged(snapshot, digests_of(path)?));
+                all.push(tags_of(snapshot, digests_of(path)?));
             }
         }
         Ok(all)
@@ -335,11 +339,11 @@ impl<E: Ebs, C: Ec2, R: Regions<Ec2 = C>> PublishTask<'_, E, C, R> {
 }
 
 /// Whether two requests are of the same AMI: of the same name, of the same bundle, in the same region.
-fn same(a: &Request, b: &Request) -> bool {
+fn is_same_publish(a: &Request, b: &Request) -> bool {
     a.name == b.name && a.region == b.region && a.digests == b.digests
 }
 
-fn other(entry: &LedgerEntry, request: &Request) -> AmiError {
+fn other_publish_error(entry: &LedgerEntry, request: &Request) -> AmiError {
     let difference = if entry.request.digests == request.digests {
         format!("this one is called `{}`", request.name)
     } else {
@@ -349,4 +353,4 @@ fn other(entry: &LedgerEntry, request: &Request) -> AmiError {
 }
 
 /// How long a copy is waited for where nothing else is asked for.
-pub const WAIT: Duration = wait::COPIED;
+pub const COPY_TIMEOUT: Duration = timeouts::COPIED;

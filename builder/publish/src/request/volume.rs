@@ -32,7 +32,7 @@ impl VolumeType {
     const ALL: [Self; 7] = [Self::Gp3, Self::Gp2, Self::Io1, Self::Io2, Self::St1, Self::Sc1, Self::Standard];
 
     /// As EC2 says it.
-    pub const fn word(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Gp3 => "gp3",
             Self::Gp2 => "gp2",
@@ -44,8 +44,8 @@ impl VolumeType {
         }
     }
 
-    pub(super) fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.word() == word)
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
     }
 }
 
@@ -71,7 +71,7 @@ impl VolumeSettings {
             device: device.to_owned(),
             snapshot,
             size: self.size,
-            volume_type: Some(self.kind.word().to_owned()),
+            volume_type: Some(self.kind.as_str().to_owned()),
             iops: self.iops,
             throughput: self.throughput,
             on_termination: self.on_termination,
@@ -83,7 +83,7 @@ impl VolumeSettings {
 /// What stands on a further volume.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum ContentOf {
+pub enum VolumeContent {
     /// The image of a bundle.
     Bundle(PathBuf),
     /// A snapshot that is there.
@@ -94,7 +94,7 @@ pub enum ContentOf {
     EmptyEncrypted,
 }
 
-impl ContentOf {
+impl VolumeContent {
     /// The snapshot, of one that is there.
     pub fn snapshot(&self) -> Option<String> {
         match self {
@@ -110,7 +110,7 @@ pub struct FurtherVolume {
     /// Device name.
     pub device: String,
     /// What stands on it.
-    pub content: ContentOf,
+    pub content: VolumeContent,
     /// How it is made.
     pub settings: VolumeSettings,
 }
@@ -119,7 +119,7 @@ impl FurtherVolume {
     /// What the registration says of its encryption: only of an empty one may it say anything.
     pub(super) fn encrypted(&self) -> Encrypted {
         match self.content {
-            ContentOf::EmptyEncrypted => Encrypted::Key(None),
+            VolumeContent::EmptyEncrypted => Encrypted::Key(None),
             _ => Encrypted::No,
         }
     }

@@ -22,7 +22,7 @@ pub(super) fn fetch(args: &Args, id: &str, ui: &Ui, interrupt: &Interrupt) -> Re
     let region = AmiRegion {
         name: &services.region,
         ec2: &*services.ec2,
-        pace: &services.pace,
+        timer: &services.timer,
         progress: ui,
         interrupt,
     };
@@ -32,7 +32,7 @@ pub(super) fn fetch(args: &Args, id: &str, ui: &Ui, interrupt: &Interrupt) -> Re
     let folder = tempfile::Builder::new().prefix("amiforge-ami-").tempdir();
     let folder = folder.context("making a folder for the volume").with_context(cannot)?;
     let disk = folder.path().join("volume.raw");
-    let rate = if args.aws.is_local() { 0 } else { flow::RATE };
+    let rate = if args.aws.is_local() { 0 } else { rate_limiter::DEFAULT_RATE };
     let work = volume::volume(&services, &root, &disk, rate, ui, interrupt);
     let read = connected.block_on(work).with_context(cannot)?;
     ui.status(format_args!(

@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::time::{Duration, Instant};
 
-use amiforge_publish::flow;
+use amiforge_publish::rate_limiter;
 use amiforge_publish::verify::{self, Sample, SnapshotReport};
 use anyhow::Context as _;
 use serde::Serialize;
@@ -27,7 +27,7 @@ pub(super) fn run(args: &Args, name: &str, ui: &Ui) -> CommandResult {
     let interrupt = stop_on_signals()?;
     let region = args.aws.connect(&interrupt)?;
     let services = region.services();
-    let rate = if args.aws.is_local() { 0 } else { flow::RATE };
+    let rate = if args.aws.is_local() { 0 } else { rate_limiter::DEFAULT_RATE };
     let sample = args.sample.map_or(Sample::All, Sample::Percent);
     let work = verify::verify(&services, name, args.bundle.as_deref(), sample, rate, ui, &interrupt);
     let report = region.block_on(work).with_context(|| format!("cannot verify {name}"))?;

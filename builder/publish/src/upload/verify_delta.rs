@@ -9,15 +9,15 @@ use amiforge_image::image::Block;
 use amiforge_progress::Interrupt;
 use amiforge_progress::Progress;
 
-use super::api::{Changed, Ebs, ListedBlock, SnapshotCalls};
-use super::error::{PublishError, doing};
-use super::readback::{self, RequestedBlock};
-use super::retry::{CallStep, NoListener, retry};
-use super::services::Services;
-use super::source::ImageSource;
+use crate::api::{ChangedBlock, Ebs, ListedBlock, SnapshotCalls};
+use crate::error::{PublishError, call_failed};
+use crate::readback::{self, RequestedBlock};
+use crate::retry::{CallStep, NoObserver, retry};
+use crate::services::Services;
+use crate::source::ImageSource;
 
 /// What is to be proven.
-pub(super) struct DeltaClaim<'a> {
+pub(super) struct ExpectedDelta<'a> {
     /// The image.
     pub(super) source: &'a ImageSource,
     /// The parent.
@@ -33,31 +33,32 @@ pub(super) struct DeltaClaim<'a> {
 ///
 /// # Errors
 /// [`PublishError::ReadBack`] names the first difference.
-pub(super) async fn prove<E: Ebs, S: SnapshotCalls>(
+pub(super) async fn verify_delta<E: Ebs, S: SnapshotCalls>(
     services: &Services<E, S>,
     snapshot: &str,
-    claim: &DeltaClaim<'_>,
+    expected: &ExpectedDelta<'_>,
     progress: &dyn Progress,
     interrupt: &Interrupt,
 ) -> Result<u64, PublishError> {
-    let list = readback::list(services, snapshot, interrupt).await?;
-    let changed = changed(services, claim.parent, snapshot, interrupt).await?;
-    let mut differences = presence(&list.blocks, &changed, claim);
-    differences.extend(image(claim));
+    let list = readback::list_blocks(services, snapshot, interrupt).await?;
+    let changed = list_changed(services, expected.parent, snapshot, interrupt).await?;
+    let mut differences = compare_block_lists(&list.blocks, &changed, expected);
+    differences.extend(compare_with_image(expected));
     let tokens: Vec<_> = changed
         .into_iter()
         .filter_map(|block| Some(ListedBlock { index: block.index, token: block.second? }))
         .collect();
     let count = tokens.len() as u64;
-    differences.extend(contents(services, snapshot, tokens, claim, progress, interrupt).await?);
+    differences.extend(compare_contents(services, snapshot, tokens, expected, progress, interrupt).await?);
     match differences.into_iter().min() {
         None => Ok(count),
         Some((block, what)) => {
-            let places = claim.source.places(block);
-            let places = if places.is_empty() { String::new() } else { format!(" ({})", places.join(", ")) };
+            let locations = expected.source.locations(block);
+            let locations =
+                if locations.is_empty() { String::new() } else { format!(" ({})", locations.join(", ")) };
             Err(PublishError::ReadBack {
                 snapshot: snapshot.to_owned(),
-                first: format!("block {block}{places} {what}"),
+                first: format!("block {block}{locations} {what}"),
                 count: 1,
             })
         }
@@ -65,18 +66,18 @@ pub(super) async fn prove<E: Ebs, S: SnapshotCalls>(
 }
 
 /// Every block that the service says has changed.
-async fn changed<E: Ebs, S: SnapshotCalls>(
+async fn list_changed<E: Ebs, S: SnapshotCalls>(
     services: &Services<E, S>,
     parent: &str,
     snapshot: &str,
     interrupt: &Interrupt,
-) -> Result<Vec<Changed>, PublishError> {
+) -> Result<Vec<ChangedBlock>, PublishError> {
     let (mut changed, mut next) = (Vec::new(), None::<String>);
     let mut pages = readback::PageGuard::default();
     loop {
-        let call = || services.ebs.changed(parent, snapshot, next.clone());
-        let page = retry(&services.pace, CallStep::Read, &NoListener, call).await;
-        let page = page.map_err(doing(format!("listing what {snapshot} changed")))?;
+        let call = || services.ebs.list_changed_blocks(parent, snapshot, next.clone());
+        let page = retry(&services.timer, CallStep::Read, &NoObserver, call).await;
+        let page = page.map_err(call_failed(format!("listing what {snapshot} changed")))?;
         pages.next(snapshot, page.blocks.len(), next.as_deref(), page.next.as_deref())?;
         changed.extend(page.blocks);
         next = page.next;
@@ -90,24 +91,30 @@ async fn changed<E: Ebs, S: SnapshotCalls>(
 }
 
 /// What the lists of the service say otherwise than we do.
-fn presence(listed: &[ListedBlock], changed: &[Changed], claim: &DeltaClaim<'_>) -> Vec<(u64, String)> {
+fn compare_block_lists(
+    listed: &[ListedBlock],
+    changed: &[ChangedBlock],
+    expected: &ExpectedDelta<'_>,
+) -> Vec<(u64, String)> {
     let listed: BTreeSet<u64> = listed.iter().map(|block| block.index).collect();
     let changed: BTreeSet<u64> = changed.iter().map(|block| block.index).collect();
-    let sent: BTreeSet<u64> = claim.sent.keys().copied().collect();
-    let meant: BTreeSet<u64> = claim.held.keys().chain(claim.sent.keys()).copied().collect();
+    let sent: BTreeSet<u64> = expected.sent.keys().copied().collect();
+    let expected_blocks: BTreeSet<u64> = expected.held.keys().chain(expected.sent.keys()).copied().collect();
     let mut differences = Vec::new();
-    let mut say = |block: &u64, what: &str| differences.push((*block, what.to_owned()));
-    changed.difference(&sent).for_each(|block| say(block, "is changed and was not sent"));
-    sent.difference(&changed).for_each(|block| say(block, "was sent and is not changed"));
-    meant.difference(&listed).for_each(|block| say(block, "is missing"));
-    listed.difference(&meant).for_each(|block| say(block, "is neither the parent's nor was it sent"));
+    let mut push = |block: &u64, what: &str| differences.push((*block, what.to_owned()));
+    changed.difference(&sent).for_each(|block| push(block, "is changed and was not sent"));
+    sent.difference(&changed).for_each(|block| push(block, "was sent and is not changed"));
+    expected_blocks.difference(&listed).for_each(|block| push(block, "is missing"));
+    listed
+        .difference(&expected_blocks)
+        .for_each(|block| push(block, "is neither the parent's nor was it sent"));
     differences
 }
 
 /// Where what the parent holds and what was sent do not make the image.
-fn image(claim: &DeltaClaim<'_>) -> Vec<(u64, String)> {
-    let Some(manifest) = claim.source.manifest() else { return Vec::new() };
-    let holds = |index: &u64| claim.sent.get(index).or_else(|| claim.held.get(index));
+fn compare_with_image(expected: &ExpectedDelta<'_>) -> Vec<(u64, String)> {
+    let Some(manifest) = expected.source.manifest() else { return Vec::new() };
+    let holds = |index: &u64| expected.sent.get(index).or_else(|| expected.held.get(index));
     let blocks = (0..).zip(manifest.blocks.iter());
     blocks
         .filter(|(index, block)| match (block, holds(index)) {
@@ -120,28 +127,37 @@ fn image(claim: &DeltaClaim<'_>) -> Vec<(u64, String)> {
 }
 
 /// Reads the changed blocks back and compares them with what was sent.
-async fn contents<E: Ebs, S: SnapshotCalls>(
+async fn compare_contents<E: Ebs, S: SnapshotCalls>(
     services: &Services<E, S>,
     snapshot: &str,
     tokens: Vec<ListedBlock>,
-    claim: &DeltaClaim<'_>,
+    expected: &ExpectedDelta<'_>,
     progress: &dyn Progress,
     interrupt: &Interrupt,
 ) -> Result<Vec<(u64, String)>, PublishError> {
-    let found = Arc::new(Mutex::new(Vec::new()));
-    let (into, sent) = (Arc::clone(&found), claim.sent.clone());
+    let differing = Arc::new(Mutex::new(Vec::new()));
+    let (sink, sent) = (Arc::clone(&differing), expected.sent.clone());
     let take = move |read: RequestedBlock| {
         let digest = read.bytes?.digest;
         if sent.get(&read.index).is_some_and(|sent| *sent != digest) {
             let what = format!("reads back with SHA-256 {digest}");
-            into.lock().unwrap_or_else(PoisonError::into_inner).push((read.index, what));
+            sink.lock().unwrap_or_else(PoisonError::into_inner).push((read.index, what));
         }
         Ok(())
     };
-    progress.begin("reading back", Some(readback::len(tokens.len())));
-    let read = readback::each(services, snapshot, tokens, super::flow::RATE, take, progress, interrupt).await;
+    progress.begin("reading back", Some(readback::byte_len(tokens.len())));
+    let read = readback::read_blocks(
+        services,
+        snapshot,
+        tokens,
+        crate::rate_limiter::DEFAULT_RATE,
+        take,
+        progress,
+        interrupt,
+    )
+    .await;
     progress.end();
     read?;
-    let found = std::mem::take(&mut *found.lock().unwrap_or_else(PoisonError::into_inner));
-    Ok(found)
+    let differing = std::mem::take(&mut *differing.lock().unwrap_or_else(PoisonError::into_inner));
+    Ok(differing)
 }

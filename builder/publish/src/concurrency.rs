@@ -8,29 +8,29 @@
 use std::time::Duration;
 
 /// Fewer are never tried.
-const LEAST: u32 = 8;
+const MIN: u32 = 8;
 
 /// A rate is taken over so many answers for each request under way, so that all of them count.
-const ROUNDS: u32 = 3;
+const ANSWERS_PER_SLOT: u32 = 3;
 
 /// And over this time at least.
-const WINDOW: Duration = Duration::from_millis(40);
+const MIN_WINDOW: Duration = Duration::from_millis(40);
 
 /// Rates that differ by less than this are the same.
-const NOISE: f64 = 0.05;
+const TOLERANCE: f64 = 0.05;
 
 /// Rest after a trial that did not help, doubled each time.
 const REST: Duration = Duration::from_secs(1);
 
 /// The longest rest.
-const LONGEST: Duration = Duration::from_secs(30);
+const MAX_REST: Duration = Duration::from_secs(30);
 
 /// The number of requests that are let under way.
 #[derive(Debug)]
 pub(super) struct Concurrency {
     current: u32,
-    most: u32,
-    stage: WindowPhase,
+    max: u32,
+    phase: WindowPhase,
     /// When the window began, and answers since.
     window: Option<(Duration, u32)>,
     /// Where the next trial goes, after the next rest.
@@ -65,9 +65,9 @@ enum Trial {
 
 impl Concurrency {
     /// Begins with as many as may ever be.
-    pub(super) fn new(most: u32) -> Self {
-        let stage = WindowPhase::Settle { then: Measure::Base };
-        Self { current: most, most, stage, window: None, next: Trial::Half, rest: REST }
+    pub(super) fn new(max: u32) -> Self {
+        let phase = WindowPhase::Settle { then: Measure::Base };
+        Self { current: max, max, phase, window: None, next: Trial::Half, rest: REST }
     }
 
     /// How many requests may be under way.
@@ -76,8 +76,8 @@ impl Concurrency {
     }
 
     /// A request was answered well.
-    pub(super) fn answered(&mut self, now: Duration) {
-        if let WindowPhase::Rest { until } = self.stage {
+    pub(super) fn record_success(&mut self, now: Duration) {
+        if let WindowPhase::Rest { until } = self.phase {
             if now >= until {
                 self.enter(WindowPhase::Measure(Measure::Base));
             }
@@ -86,7 +86,7 @@ impl Concurrency {
         let (since, answers) = self.window.get_or_insert((now, 0));
         *answers += 1;
         let time = now.saturating_sub(*since);
-        if *answers < ROUNDS * self.current || time < WINDOW {
+        if *answers < ANSWERS_PER_SLOT * self.current || time < MIN_WINDOW {
             return;
         }
         let rate = f64::from(*answers) / time.as_secs_f64();
@@ -94,30 +94,30 @@ impl Concurrency {
     }
 
     /// What was measured was disturbed.
-    pub(super) fn disturbed(&mut self) {
+    pub(super) fn discard_window(&mut self) {
         self.window = None;
     }
 
     fn decide(&mut self, rate: f64, now: Duration) {
-        match self.stage {
+        match self.phase {
             WindowPhase::Settle { then } => self.enter(WindowPhase::Measure(then)),
-            WindowPhase::Measure(Measure::Base) => self.attempt(rate, now),
+            WindowPhase::Measure(Measure::Base) => self.start_trial(rate, now),
             WindowPhase::Measure(Measure::Trial { trial, base }) => {
                 let keep = match trial {
-                    Trial::Half => rate >= base * (1.0 - NOISE),
-                    Trial::Twice => rate >= base * (1.0 + NOISE),
+                    Trial::Half => rate >= base * (1.0 - TOLERANCE),
+                    Trial::Twice => rate >= base * (1.0 + TOLERANCE),
                 };
                 if keep {
                     self.rest = REST;
                     self.next = trial;
-                    self.attempt(rate, now);
+                    self.start_trial(rate, now);
                 } else {
                     self.current = match trial {
                         Trial::Half => self.current * 2,
                         Trial::Twice => self.current / 2,
                     };
                     self.next = if trial == Trial::Half { Trial::Twice } else { Trial::Half };
-                    self.pause(now);
+                    self.start_rest(now);
                 }
             }
             WindowPhase::Rest { .. } => {}
@@ -125,27 +125,27 @@ impl Concurrency {
     }
 
     /// Takes the next width on trial, if there is one.
-    fn attempt(&mut self, base: f64, now: Duration) {
-        let (width, other) = match self.next {
+    fn start_trial(&mut self, base: f64, now: Duration) {
+        let (concurrency, other) = match self.next {
             Trial::Half => (self.current / 2, Trial::Twice),
             Trial::Twice => (self.current * 2, Trial::Half),
         };
-        if width < LEAST || width > self.most {
+        if concurrency < MIN || concurrency > self.max {
             self.next = other;
-            self.pause(now);
+            self.start_rest(now);
             return;
         }
-        self.current = width;
+        self.current = concurrency;
         self.enter(WindowPhase::Settle { then: Measure::Trial { trial: self.next, base } });
     }
 
-    fn pause(&mut self, now: Duration) {
+    fn start_rest(&mut self, now: Duration) {
         self.enter(WindowPhase::Rest { until: now + self.rest });
-        self.rest = (self.rest * 2).min(LONGEST);
+        self.rest = (self.rest * 2).min(MAX_REST);
     }
 
-    fn enter(&mut self, stage: WindowPhase) {
-        self.stage = stage;
+    fn enter(&mut self, phase: WindowPhase) {
+        self.phase = phase;
         self.window = None;
     }
 }
@@ -155,48 +155,57 @@ mod tests {
     use super::*;
 
     /// Answers for a time at the rate that a width has, and what the width is then.
-    fn after(width: &mut Concurrency, now: &mut Duration, time: Duration, rate: impl Fn(u32) -> f64) -> u32 {
+    fn run_for(
+        concurrency: &mut Concurrency,
+        now: &mut Duration,
+        time: Duration,
+        rate: impl Fn(u32) -> f64,
+    ) -> u32 {
         let end = *now + time;
         while *now < end {
-            *now += Duration::from_secs_f64(1.0 / rate(width.get()));
-            width.answered(*now);
+            *now += Duration::from_secs_f64(1.0 / rate(concurrency.get()));
+            concurrency.record_success(*now);
         }
-        width.get()
+        concurrency.get()
     }
 
     #[test]
     fn a_near_service_gets_few_at_a_time_and_a_far_one_keeps_many() {
-        let mut near = Concurrency::new(64);
+        let mut nearby = Concurrency::new(64);
         let mut now = Duration::ZERO;
-        let found = after(&mut near, &mut now, Duration::from_secs(3), |_| 1700.0);
-        assert!((8..=16).contains(&found), "{found}");
-        let mut far = Concurrency::new(64);
+        let settled = run_for(&mut nearby, &mut now, Duration::from_secs(3), |_| 1700.0);
+        assert!((8..=16).contains(&settled), "{settled}");
+        let mut distant = Concurrency::new(64);
         now = Duration::ZERO;
         for _ in 0..50 {
-            let found = after(&mut far, &mut now, Duration::from_secs(1), |width| f64::from(width) * 20.0);
-            assert!(found >= 32, "{found}");
+            let settled = run_for(&mut distant, &mut now, Duration::from_secs(1), |concurrency| {
+                f64::from(concurrency) * 20.0
+            });
+            assert!(settled >= 32, "{settled}");
         }
-        assert_eq!(far.get(), 64);
+        assert_eq!(distant.get(), 64);
     }
 
     #[test]
     fn a_service_that_moves_away_gets_more_again() {
-        let mut width = Concurrency::new(64);
+        let mut concurrency = Concurrency::new(64);
         let mut now = Duration::ZERO;
-        after(&mut width, &mut now, Duration::from_secs(3), |_| 1700.0);
-        let found = after(&mut width, &mut now, Duration::from_mins(1), |width| f64::from(width) * 20.0);
-        assert!(found >= 32, "{found}");
+        run_for(&mut concurrency, &mut now, Duration::from_secs(3), |_| 1700.0);
+        let settled = run_for(&mut concurrency, &mut now, Duration::from_mins(1), |concurrency| {
+            f64::from(concurrency) * 20.0
+        });
+        assert!(settled >= 32, "{settled}");
     }
 
     #[test]
     fn trials_become_rare_when_they_do_not_help() {
-        let mut width = Concurrency::new(64);
+        let mut concurrency = Concurrency::new(64);
         let mut now = Duration::ZERO;
-        let rate = |width: u32| f64::from(width) * 20.0;
-        after(&mut width, &mut now, Duration::from_secs(100), rate);
+        let rate = |concurrency: u32| f64::from(concurrency) * 20.0;
+        run_for(&mut concurrency, &mut now, Duration::from_secs(100), rate);
         let mut narrow = 0;
         for _ in 0..1000 {
-            narrow += u32::from(after(&mut width, &mut now, Duration::from_millis(100), rate) < 64);
+            narrow += u32::from(run_for(&mut concurrency, &mut now, Duration::from_millis(100), rate) < 64);
         }
         assert!(narrow < 50, "{narrow} of 1000 looks");
     }

@@ -1,9 +1,9 @@
 //! Taking an AMI away, with its snapshots or without.
 
 use super::AmiError;
-use super::region::{AmiRegion, fault_of};
+use super::region::{AmiRegion, service_error};
 use crate::api::ec2::{DescribedImage, Ec2};
-use crate::fault::ServiceErrorKind;
+use crate::service_error::ServiceErrorKind;
 
 /// Something that was deleted.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -17,42 +17,42 @@ pub struct Deleted {
 
 /// What becomes of the snapshots of an AMI that is deregistered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum WithSnapshots {
-    Deleted,
-    Kept,
+pub(super) enum SnapshotDisposal {
+    Delete,
+    Keep,
 }
 
 /// Deregisters an AMI, even one that is protected. One that is not there counts as deregistered.
 pub(super) async fn deregister<C: Ec2>(
     region: &AmiRegion<'_, C>,
     image: &DescribedImage,
-    snapshots: WithSnapshots,
+    snapshots: SnapshotDisposal,
 ) -> Result<Vec<Deleted>, AmiError> {
     let id = &image.id;
     if image.deregistration_protection.as_deref().is_some_and(|word| word.starts_with("enabled")) {
-        let doing = format!("taking the protection off {id}");
-        region.ask(&doing, || region.ec2.disable_deregistration_protection(id)).await?;
+        let action = format!("taking the protection off {id}");
+        region.call(&action, || region.ec2.disable_deregistration_protection(id)).await?;
     }
-    match region.ask(&format!("deregistering {id}"), || region.ec2.deregister_image(id)).await {
-        Err(error) if fault_of(&error).is_none_or(|fault| fault.kind != ServiceErrorKind::NotFound) => {
+    match region.call(&format!("deregistering {id}"), || region.ec2.deregister_image(id)).await {
+        Err(error) if service_error(&error).is_none_or(|error| error.kind != ServiceErrorKind::NotFound) => {
             return Err(error);
         }
         _ => {}
     }
-    let mut gone = vec![id.clone()];
-    if snapshots == WithSnapshots::Deleted {
+    let mut deleted = vec![id.clone()];
+    if snapshots == SnapshotDisposal::Delete {
         for snapshot in image.snapshots() {
             delete_snapshot(region, &snapshot).await?;
-            gone.push(snapshot);
+            deleted.push(snapshot);
         }
     }
-    Ok(gone.into_iter().map(|id| Deleted { region: region.name.to_owned(), id }).collect())
+    Ok(deleted.into_iter().map(|id| Deleted { region: region.name.to_owned(), id }).collect())
 }
 
 /// Deletes a snapshot; one that is not there counts as deleted.
 pub(super) async fn delete_snapshot<C: Ec2>(region: &AmiRegion<'_, C>, id: &str) -> Result<(), AmiError> {
     match region.delete(&format!("deleting {id}"), || region.ec2.delete_snapshot(id)).await {
-        Err(error) if fault_of(&error).is_none_or(|fault| fault.kind != ServiceErrorKind::NotFound) => {
+        Err(error) if service_error(&error).is_none_or(|error| error.kind != ServiceErrorKind::NotFound) => {
             Err(error)
         }
         _ => Ok(()),

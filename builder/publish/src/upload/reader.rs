@@ -8,15 +8,15 @@ use amiforge_image::image::Block;
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
-use super::flow::MOST;
-use super::sieve::Sieve;
-use super::source::{ImageSource, KnownRun};
+use super::block_selector::BlockSelector;
+use crate::rate_limiter::MAX_IN_FLIGHT;
+use crate::source::{ImageSource, KnownRun};
 
 /// Blocks that are read ahead. More would have left the processor's cache before they are sent.
-const AHEAD: usize = 4;
+const READ_AHEAD: usize = 4;
 
 /// Buffers: one for each request that may be under way, those read ahead, and one for each thread that reads.
-const BUFFERS: usize = MOST as usize + AHEAD + 4;
+const BUFFERS: usize = MAX_IN_FLIGHT as usize + READ_AHEAD + 4;
 
 /// Zeros to send.
 static ZEROS: [u8; BLOCK as usize] = [0; BLOCK as usize];
@@ -34,7 +34,7 @@ pub(super) enum ReadItem {
         digest: Digest,
     },
     /// It was read and need not be sent.
-    Passed,
+    Skipped,
     /// It cannot be read.
     Failed {
         /// Index of the block.
@@ -52,42 +52,42 @@ pub(super) struct BlockJob {
 }
 
 /// The blocks that have to be read or sent. Their number times the length of a block is what progress counts.
-pub(super) fn jobs(stretches: &[KnownRun], sieve: &Sieve) -> Vec<BlockJob> {
-    let mut jobs = Vec::new();
-    for stretch in stretches {
-        let indexes = stretch.first..stretch.first + stretch.count;
+pub(super) fn block_jobs(runs: &[KnownRun], selector: &BlockSelector) -> Vec<BlockJob> {
+    let mut block_jobs = Vec::new();
+    for run in runs {
+        let indexes = run.first..run.first + run.count;
         // Long runs of nothing are common and should cost nothing.
-        let anything = match stretch.block {
+        let relevant = match run.block {
             Some(Block::Data(_)) | None => true,
             Some(block) => {
-                sieve.parent.range(indexes.clone()).next().is_some()
-                    || sieve.acknowledged.range(indexes.clone()).next().is_some()
-                    || sieve.wants(u64::MAX, block)
+                selector.parent.range(indexes.clone()).next().is_some()
+                    || selector.acknowledged.range(indexes.clone()).next().is_some()
+                    || selector.selects(u64::MAX, block)
             }
         };
-        if anything {
-            let wanted = |index: &u64| stretch.block.is_none_or(|block| sieve.wants(*index, block));
-            jobs.extend(indexes.filter(wanted).map(|index| BlockJob { index, block: stretch.block }));
+        if relevant {
+            let selected = |index: &u64| run.block.is_none_or(|block| selector.selects(*index, block));
+            block_jobs.extend(indexes.filter(selected).map(|index| BlockJob { index, block: run.block }));
         }
     }
-    jobs
+    block_jobs
 }
 
 /// Starts reading. The threads end when all is read, or when nobody listens any more.
 pub(super) fn start(
     source: &Arc<ImageSource>,
-    sieve: &Arc<Sieve>,
-    jobs: Vec<BlockJob>,
+    selector: &Arc<BlockSelector>,
+    block_jobs: Vec<BlockJob>,
     threads: usize,
 ) -> mpsc::Receiver<ReadItem> {
-    let (items, receiver) = mpsc::channel(AHEAD);
-    let jobs = Arc::new(Mutex::new(jobs.into_iter()));
-    let pool = Arc::new(Pool::default());
+    let (items, receiver) = mpsc::channel(READ_AHEAD);
+    let block_jobs = Arc::new(Mutex::new(block_jobs.into_iter()));
+    let pool = Arc::new(BufferPool::default());
     for _ in 0..threads.max(1) {
         let reader = Reader {
             source: Arc::clone(source),
-            sieve: Arc::clone(sieve),
-            jobs: Arc::clone(&jobs),
+            selector: Arc::clone(selector),
+            block_jobs: Arc::clone(&block_jobs),
             pool: Arc::clone(&pool),
             items: items.clone(),
         };
@@ -98,46 +98,46 @@ pub(super) fn start(
 
 struct Reader {
     source: Arc<ImageSource>,
-    sieve: Arc<Sieve>,
-    jobs: Arc<Mutex<std::vec::IntoIter<BlockJob>>>,
-    pool: Arc<Pool>,
+    selector: Arc<BlockSelector>,
+    block_jobs: Arc<Mutex<std::vec::IntoIter<BlockJob>>>,
+    pool: Arc<BufferPool>,
     items: mpsc::Sender<ReadItem>,
 }
 
 impl Reader {
     fn run(&self) {
         while let Some(job) = self.next() {
-            if self.items.blocking_send(self.look(job)).is_err() {
+            if self.items.blocking_send(self.read_block(job)).is_err() {
                 return;
             }
         }
     }
 
     fn next(&self) -> Option<BlockJob> {
-        self.jobs.lock().unwrap_or_else(PoisonError::into_inner).next()
+        self.block_jobs.lock().unwrap_or_else(PoisonError::into_inner).next()
     }
 
-    fn look(&self, BlockJob { index, block }: BlockJob) -> ReadItem {
+    fn read_block(&self, BlockJob { index, block }: BlockJob) -> ReadItem {
         if let Some(block @ (Block::Zero | Block::Free)) = block {
             return ReadItem::Send { index, bytes: Bytes::from_static(&ZEROS), digest: block.digest() };
         }
-        let mut lent = Lent::from(&self.pool);
-        if let Err(source) = self.source.read(index, &mut lent.buffer) {
+        let mut pooled = PooledBuffer::from(&self.pool);
+        if let Err(source) = self.source.read(index, &mut pooled.buffer) {
             return ReadItem::Failed { index, source };
         }
-        let read = block.unwrap_or_else(|| Block::hashed(Digest::of(&lent.buffer)));
-        if block.is_none() && !self.sieve.wants(index, read) {
-            return ReadItem::Passed;
+        let read = block.unwrap_or_else(|| Block::hashed(Digest::of(&pooled.buffer)));
+        if block.is_none() && !self.selector.selects(index, read) {
+            return ReadItem::Skipped;
         }
-        ReadItem::Send { index, bytes: Bytes::from_owner(lent), digest: read.digest() }
+        ReadItem::Send { index, bytes: Bytes::from_owner(pooled), digest: read.digest() }
     }
 }
 
 /// The buffers that nobody uses, the last one given back on top.
 #[derive(Debug, Default)]
-struct Pool {
+struct BufferPool {
     free: Mutex<FreeBuffers>,
-    more: Condvar,
+    returned: Condvar,
 }
 
 #[derive(Debug, Default)]
@@ -148,14 +148,14 @@ struct FreeBuffers {
 
 /// A buffer that goes back when it is dropped.
 #[derive(Debug)]
-struct Lent {
+struct PooledBuffer {
     buffer: Box<[u8]>,
-    pool: Arc<Pool>,
+    pool: Arc<BufferPool>,
 }
 
-impl Lent {
+impl PooledBuffer {
     /// Waits for a buffer.
-    fn from(pool: &Arc<Pool>) -> Self {
+    fn from(pool: &Arc<BufferPool>) -> Self {
         let mut free = pool.free.lock().unwrap_or_else(PoisonError::into_inner);
         let buffer = loop {
             if let Some(buffer) = free.buffers.pop() {
@@ -165,23 +165,23 @@ impl Lent {
                 free.made += 1;
                 break vec![0; BLOCK as usize].into_boxed_slice();
             }
-            free = pool.more.wait(free).unwrap_or_else(PoisonError::into_inner);
+            free = pool.returned.wait(free).unwrap_or_else(PoisonError::into_inner);
         };
         drop(free);
         Self { buffer, pool: Arc::clone(pool) }
     }
 }
 
-impl AsRef<[u8]> for Lent {
+impl AsRef<[u8]> for PooledBuffer {
     fn as_ref(&self) -> &[u8] {
         &self.buffer
     }
 }
 
-impl Drop for Lent {
+impl Drop for PooledBuffer {
     fn drop(&mut self) {
         let buffer = std::mem::take(&mut self.buffer);
         self.pool.free.lock().unwrap_or_else(PoisonError::into_inner).buffers.push(buffer);
-        self.pool.more.notify_one();
+        self.pool.returned.notify_one();
     }
 }

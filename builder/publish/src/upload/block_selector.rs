@@ -21,7 +21,7 @@ pub enum ZeroPolicy {
 
 /// Decides block by block.
 #[derive(Debug, Clone)]
-pub(super) struct Sieve {
+pub(super) struct BlockSelector {
     /// About zeros.
     pub(super) zeros: ZeroPolicy,
     /// The blocks that the parent holds, by index.
@@ -30,9 +30,9 @@ pub(super) struct Sieve {
     pub(super) acknowledged: BTreeMap<u64, Digest>,
 }
 
-impl Sieve {
+impl BlockSelector {
     /// Whether a block has to be sent.
-    pub(super) fn wants(&self, index: u64, block: Block) -> bool {
+    pub(super) fn selects(&self, index: u64, block: Block) -> bool {
         if let Some(sent) = self.acknowledged.get(&index) {
             return *sent != block.digest();
         }
@@ -53,7 +53,7 @@ mod tests {
     fn what_is_sent_follows_from_the_block_the_parent_and_encryption() {
         let (old, new) = (Digest::of(b"old"), Digest::of(b"new"));
         let zero = Block::Zero.digest();
-        let sieve = |zeros, parent: Option<Digest>| Sieve {
+        let selector = |zeros, parent: Option<Digest>| BlockSelector {
             zeros,
             parent: parent.map(|digest| (5, digest)).into_iter().collect(),
             acknowledged: BTreeMap::new(),
@@ -71,7 +71,7 @@ mod tests {
             (out, Some(old), Block::Free, true),
             (write, Some(zero), Block::Free, false),
         ] {
-            assert_eq!(sieve(zeros, parent).wants(5, block), wanted, "{zeros:?} {parent:?} {block:?}");
+            assert_eq!(selector(zeros, parent).selects(5, block), wanted, "{zeros:?} {parent:?} {block:?}");
         }
     }
 
@@ -79,10 +79,10 @@ mod tests {
     fn what_the_service_has_is_not_sent_again_unless_it_changed() {
         let (a, b) = (Digest::of(b"a"), Digest::of(b"b"));
         let acknowledged = BTreeMap::from([(1, a)]);
-        let sieve = Sieve { zeros: ZeroPolicy::LeaveOut, parent: BTreeMap::new(), acknowledged };
-        assert!(!sieve.wants(1, Block::Data(a)));
-        assert!(sieve.wants(1, Block::Data(b)));
-        assert!(sieve.wants(1, Block::Zero), "the service would keep the old bytes");
-        assert!(sieve.wants(2, Block::Data(a)));
+        let selector = BlockSelector { zeros: ZeroPolicy::LeaveOut, parent: BTreeMap::new(), acknowledged };
+        assert!(!selector.selects(1, Block::Data(a)));
+        assert!(selector.selects(1, Block::Data(b)));
+        assert!(selector.selects(1, Block::Zero), "the service would keep the old bytes");
+        assert!(selector.selects(2, Block::Data(a)));
     }
 }

@@ -9,33 +9,33 @@ use amiforge_progress::Interrupt;
 use amiforge_progress::Progress;
 use tokio::task::JoinSet;
 
-use super::api::{Ebs, PutBlock};
-use super::backoff::Pace;
-use super::error::{PublishError, unless_interrupted};
-use super::fault::ServiceErrorKind;
-use super::flow::RateLimiter;
-use super::journal::Journal;
+use super::block_selector::BlockSelector;
 use super::reader::{self, ReadItem};
-use super::retry::{CallStep, GaveUp, retry};
-use super::sieve::Sieve;
-use super::source::ImageSource;
+use crate::api::{Ebs, PutBlock};
+use crate::error::{PublishError, unless_interrupted};
+use crate::journal::Journal;
+use crate::rate_limiter::RateLimiter;
+use crate::retry::{CallStep, RetryExhausted, retry};
+use crate::service_error::ServiceErrorKind;
+use crate::source::ImageSource;
+use crate::timer::Timer;
 
 /// How often an interrupt is looked at while nothing else happens.
-const GLANCE: Duration = Duration::from_millis(100);
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// How long requests that are under way may take to end after a failure or an interrupt, so that what they achieve is
 /// in the journal.
-const LINGER: Duration = Duration::from_secs(5);
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Where blocks go.
 #[derive(Debug)]
-pub(super) struct Lane<E> {
+pub(super) struct UploadContext<E> {
     pub(super) ebs: Arc<E>,
-    pub(super) pace: Pace,
-    pub(super) flow: RateLimiter,
+    pub(super) timer: Timer,
+    pub(super) rate_limiter: RateLimiter,
     pub(super) snapshot: String,
-    /// When the snapshot was begun, by the clock of `pace`.
-    pub(super) born: Duration,
+    /// When the snapshot was begun, by the clock of `timer`.
+    pub(super) created_at: Duration,
     pub(super) source: Arc<ImageSource>,
 }
 
@@ -44,58 +44,58 @@ type Sent = Result<(u64, Digest), PublishError>;
 
 /// Sends every block that the sieve wants and gives their number.
 pub(super) async fn send<E: Ebs>(
-    lane: Arc<Lane<E>>,
-    sieve: Arc<Sieve>,
+    context: Arc<UploadContext<E>>,
+    selector: Arc<BlockSelector>,
     journal: &mut Journal,
     progress: &dyn Progress,
     interrupt: &Interrupt,
 ) -> Result<u64, PublishError> {
-    let jobs = reader::jobs(&lane.source.stretches()?, &sieve);
+    let jobs = reader::block_jobs(&context.source.known_runs()?, &selector);
     progress.begin("uploading", Some(jobs.len() as u64 * BLOCK));
-    let mut items = reader::start(&lane.source, &sieve, jobs, readers(&lane.source));
-    let mut run = Run { lane, journal, progress, tasks: JoinSet::new(), sent: 0 };
-    let outcome = run.all(&mut items, interrupt).await;
+    let mut items = reader::start(&context.source, &selector, jobs, reader_threads(&context.source));
+    let mut sender = Sender { context, journal, progress, tasks: JoinSet::new(), sent: 0 };
+    let outcome = sender.send_all(&mut items, interrupt).await;
     // The reader's threads end when nobody listens.
     drop(items);
     if outcome.is_err() {
-        run.linger().await;
+        sender.drain().await;
     }
     progress.end();
-    run.journal.sync()?;
-    outcome.map(|()| run.sent)
+    sender.journal.sync()?;
+    outcome.map(|()| sender.sent)
 }
 
 /// One thread reads as fast as any network; where blocks are hashed too, one for each core but four at most.
-fn readers(source: &ImageSource) -> usize {
+fn reader_threads(source: &ImageSource) -> usize {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     if source.manifest().is_some() { 1 } else { cores.min(4) }
 }
 
-struct Run<'a, E> {
-    lane: Arc<Lane<E>>,
+struct Sender<'a, E> {
+    context: Arc<UploadContext<E>>,
     journal: &'a mut Journal,
     progress: &'a dyn Progress,
     tasks: JoinSet<Sent>,
     sent: u64,
 }
 
-impl<E: Ebs> Run<'_, E> {
-    async fn all(
+impl<E: Ebs> Sender<'_, E> {
+    async fn send_all(
         &mut self,
         items: &mut tokio::sync::mpsc::Receiver<ReadItem>,
         interrupt: &Interrupt,
     ) -> Result<(), PublishError> {
-        let mut glance = tokio::time::interval(GLANCE);
+        let mut poll = tokio::time::interval(POLL_INTERVAL);
         let mut reading = true;
         while reading || !self.tasks.is_empty() {
-            let room = self.lane.flow.room() as usize;
+            let limit = self.context.rate_limiter.in_flight_limit() as usize;
             tokio::select! {
-                Some(done) = self.tasks.join_next() => self.acknowledge(joined(done)?)?,
-                item = items.recv(), if reading && self.tasks.len() < room => match item {
-                    Some(item) => self.take(item)?,
+                Some(done) = self.tasks.join_next() => self.acknowledge(task_result(done)?)?,
+                item = items.recv(), if reading && self.tasks.len() < limit => match item {
+                    Some(item) => self.dispatch(item)?,
                     None => reading = false,
                 },
-                _ = glance.tick() => {}
+                _ = poll.tick() => {}
             }
             if interrupt.raised() {
                 return Err(PublishError::Interrupted);
@@ -104,14 +104,14 @@ impl<E: Ebs> Run<'_, E> {
         Ok(())
     }
 
-    fn take(&mut self, item: ReadItem) -> Result<(), PublishError> {
+    fn dispatch(&mut self, item: ReadItem) -> Result<(), PublishError> {
         match item {
             ReadItem::Send { index, bytes, digest } => {
                 let put = PutBlock { index, bytes, digest };
-                let lane = Arc::clone(&self.lane);
-                self.tasks.spawn(async move { lane.put(put).await });
+                let context = Arc::clone(&self.context);
+                self.tasks.spawn(async move { context.put(put).await });
             }
-            ReadItem::Passed => self.progress.advance(BLOCK),
+            ReadItem::Skipped => self.progress.advance(BLOCK),
             ReadItem::Failed { index, source } => return Err(PublishError::Read { block: index, source }),
         }
         Ok(())
@@ -125,7 +125,7 @@ impl<E: Ebs> Run<'_, E> {
     }
 
     /// Lets what is under way end, for a while; further failures add nothing.
-    async fn linger(&mut self) {
+    async fn drain(&mut self) {
         let rest = async {
             while let Some(done) = self.tasks.join_next().await {
                 if let Ok(Ok((index, digest))) = done
@@ -135,13 +135,13 @@ impl<E: Ebs> Run<'_, E> {
                 }
             }
         };
-        let _ = tokio::time::timeout(LINGER, rest).await;
+        let _ = tokio::time::timeout(DRAIN_TIMEOUT, rest).await;
         self.tasks.abort_all();
     }
 }
 
 /// A task neither panics nor is cancelled before its end; if it did, that is ours to say.
-fn joined(done: Result<Sent, tokio::task::JoinError>) -> Sent {
+fn task_result(done: Result<Sent, tokio::task::JoinError>) -> Sent {
     match done {
         Ok(sent) => sent,
         Err(error) => match error.try_into_panic() {
@@ -151,30 +151,30 @@ fn joined(done: Result<Sent, tokio::task::JoinError>) -> Sent {
     }
 }
 
-impl<E: Ebs> Lane<E> {
+impl<E: Ebs> UploadContext<E> {
     /// Sends a block until the service has it.
     async fn put(&self, put: PutBlock) -> Sent {
         let (index, digest) = (put.index, put.digest);
-        match self.attempts(&put).await {
+        match self.put_with_retry(&put).await {
             Ok(()) => Ok((index, digest)),
-            Err(gave_up) if gave_up.fault.kind == ServiceErrorKind::Checksum => {
-                self.look_again(&put, gave_up).await
+            Err(exhausted) if exhausted.error.kind == ServiceErrorKind::Checksum => {
+                self.resend_after_mismatch(&put, exhausted).await
             }
             Err(source) => Err(self.failed(index, source)),
         }
     }
 
-    fn failed(&self, block: u64, gave_up: GaveUp) -> PublishError {
+    fn failed(&self, block: u64, exhausted: RetryExhausted) -> PublishError {
         let snapshot = self.snapshot.clone();
-        unless_interrupted(|source| PublishError::Put { block, snapshot, source })(gave_up)
+        unless_interrupted(|source| PublishError::Put { block, snapshot, source })(exhausted)
     }
 
-    async fn attempts(&self, put: &PutBlock) -> Result<(), GaveUp> {
-        let step = CallStep::Put { born: self.born };
-        retry(&self.pace, step, &self.flow, || async {
-            let passed = self.flow.pass().await;
-            self.ebs.put(&self.snapshot, put.clone()).await?;
-            passed.well();
+    async fn put_with_retry(&self, put: &PutBlock) -> Result<(), RetryExhausted> {
+        let step = CallStep::Put { created_at: self.created_at };
+        retry(&self.timer, step, &self.rate_limiter, || async {
+            let permit = self.rate_limiter.acquire().await;
+            self.ebs.put_block(&self.snapshot, put.clone()).await?;
+            permit.succeeded();
             Ok(())
         })
         .await
@@ -182,25 +182,25 @@ impl<E: Ebs> Lane<E> {
 
     /// The service computed another digest than ours. Either the disk has changed, which is the end, or the bytes were
     /// hurt on their way, and are sent once more as the disk has them.
-    async fn look_again(&self, put: &PutBlock, refused: GaveUp) -> Sent {
+    async fn resend_after_mismatch(&self, put: &PutBlock, refused: RetryExhausted) -> Sent {
         let mut bytes = vec![0; BLOCK as usize];
         self.source
             .read(put.index, &mut bytes)
             .map_err(|source| PublishError::Read { block: put.index, source })?;
-        let found = Digest::of(&bytes);
-        if found != put.digest && self.source.manifest().is_some() {
+        let on_disk = Digest::of(&bytes);
+        if on_disk != put.digest && self.source.manifest().is_some() {
             return Err(PublishError::BlockChanged {
                 block: put.index,
-                places: self.source.places(put.index),
+                locations: self.source.locations(put.index),
                 expected: put.digest.to_string(),
-                found: found.to_string(),
+                found: on_disk.to_string(),
             });
         }
-        let again = PutBlock { index: put.index, bytes: bytes.into(), digest: found };
-        match self.attempts(&again).await {
+        let again = PutBlock { index: put.index, bytes: bytes.into(), digest: on_disk };
+        match self.put_with_retry(&again).await {
             Ok(()) => Ok((again.index, again.digest)),
             Err(mut source) => {
-                source.tries += refused.tries;
+                source.attempts += refused.attempts;
                 Err(self.failed(put.index, source))
             }
         }

@@ -10,14 +10,14 @@ use amiforge_image::image::{Block, BlockMap};
 use amiforge_progress::Interrupt;
 use amiforge_progress::Progress;
 
-use super::api::{DescribedSnapshot, Ebs, Encryption, ListedBlock, SnapshotCalls, SnapshotState, Tier};
-use super::error::{PublishError, doing};
-use super::readback::{self, RequestedBlock};
-use super::retry::{CallStep, NoListener, retry};
-use super::services::Services;
-use super::source::{self, ImageSource};
-use super::tags;
-use super::upload::{ParentChoice, UploadOptions};
+use super::options::{ParentChoice, UploadOptions};
+use crate::api::{DescribedSnapshot, Ebs, Encryption, ListedBlock, SnapshotCalls, SnapshotState, Tier};
+use crate::error::{PublishError, call_failed};
+use crate::readback::{self, RequestedBlock};
+use crate::retry::{CallStep, NoObserver, retry};
+use crate::services::Services;
+use crate::source::{self, ImageSource};
+use crate::tags;
 
 /// A parent and what it holds; without an id there is none.
 #[derive(Debug, Clone, Default)]
@@ -49,13 +49,13 @@ pub(super) async fn choose<E: Ebs, S: SnapshotCalls>(
     choice: &ParentChoice,
     source: &ImageSource,
     options: &UploadOptions,
-    default_on: bool,
+    encrypts_by_default: bool,
     progress: &dyn Progress,
 ) -> Result<Option<DescribedSnapshot>, PublishError> {
     match choice {
         ParentChoice::Id(name) => {
-            let snapshot = services.named(&services.resolve(name).await?).await?;
-            match unfit(&snapshot, source, options, default_on) {
+            let snapshot = services.lookup_snapshot(&services.resolve_snapshot_id(name).await?).await?;
+            match unfit_reason(&snapshot, source, options, encrypts_by_default) {
                 Some(reason) => Err(PublishError::Parent { parent: name.clone(), reason }),
                 None => Ok(Some(snapshot)),
             }
@@ -66,12 +66,16 @@ pub(super) async fn choose<E: Ebs, S: SnapshotCalls>(
                 return Err(PublishError::Parent { parent: "auto".to_owned(), reason });
             };
             let name = &manifest.origin.name;
-            let wanted = [(tags::IMAGE, name.as_str())];
-            let found =
-                retry(&services.pace, CallStep::Ask, &NoListener, || services.ec2.tagged(&wanted)).await;
-            let mut found = found.map_err(doing(format!("looking for versions of `{name}`")))?;
+            let tags = [(tags::IMAGE, name.as_str())];
+            let found = retry(&services.timer, CallStep::Idempotent, &NoObserver, || {
+                services.ec2.describe_tagged_snapshots(&tags)
+            })
+            .await;
+            let mut found = found.map_err(call_failed(format!("looking for versions of `{name}`")))?;
             found.sort_by_key(|snapshot| std::cmp::Reverse((snapshot.started, snapshot.id.clone())));
-            let fitting = found.into_iter().find(|one| unfit(one, source, options, default_on).is_none());
+            let fitting = found
+                .into_iter()
+                .find(|one| unfit_reason(one, source, options, encrypts_by_default).is_none());
             progress.tell(&match &fitting {
                 Some(parent) => {
                     format!("the parent is {}, the newest version of `{name}` that fits", parent.id)
@@ -84,15 +88,15 @@ pub(super) async fn choose<E: Ebs, S: SnapshotCalls>(
 }
 
 /// Why a snapshot cannot be the parent.
-fn unfit(
+fn unfit_reason(
     snapshot: &DescribedSnapshot,
     source: &ImageSource,
     options: &UploadOptions,
-    default_on: bool,
+    encrypts_by_default: bool,
 ) -> Option<String> {
     let volume = u64::from(source.volume_gib());
     if snapshot.state != SnapshotState::Completed {
-        Some(format!("it is {}, not completed", snapshot.state.word()))
+        Some(format!("it is {}, not completed", snapshot.state.as_str()))
     } else if snapshot.tier == Tier::Archive {
         Some("it is archived: `aws ec2 restore-snapshot-tier` brings it back".to_owned())
     } else if snapshot.volume_gib > volume {
@@ -102,7 +106,7 @@ fn unfit(
         ))
     } else if options.encryption != Encryption::AsAccount {
         Some("a child is encrypted as its parent is, so nothing may be asked of encryption".to_owned())
-    } else if default_on && !snapshot.encrypted {
+    } else if encrypts_by_default && !snapshot.encrypted {
         Some("it is not encrypted, and the account encrypts by default".to_owned())
     } else {
         None
@@ -117,9 +121,9 @@ pub(super) async fn load<E: Ebs, S: SnapshotCalls>(
     progress: &dyn Progress,
     interrupt: &Interrupt,
 ) -> Result<Parent, PublishError> {
-    let held = readback::list(services, id, interrupt).await?.blocks;
-    let snapshot = services.snapshot(id).await?;
-    let blocks = match by_manifest(&snapshot, &held, hints)? {
+    let held = readback::list_blocks(services, id, interrupt).await?.blocks;
+    let snapshot = services.await_snapshot(id).await?;
+    let blocks = match from_manifest(&snapshot, &held, hints)? {
         Some(blocks) => blocks,
         None => read_back(services, id, held, hints, progress, interrupt).await?,
     };
@@ -127,7 +131,7 @@ pub(super) async fn load<E: Ebs, S: SnapshotCalls>(
 }
 
 /// The digests of the manifest for the blocks that the snapshot holds, where there is a manifest.
-fn by_manifest(
+fn from_manifest(
     snapshot: &DescribedSnapshot,
     held: &[ListedBlock],
     hints: &Hints<'_>,
@@ -140,26 +144,26 @@ fn by_manifest(
         None => return Ok(None),
     };
     let (manifest, digest) = source::read_manifest(&path)?;
-    let unlike = |reason: String| PublishError::Parent { parent: snapshot.id.clone(), reason };
+    let mismatch = |reason: String| PublishError::Parent { parent: snapshot.id.clone(), reason };
     let shown = path.display();
     if let Some(tag) = snapshot.tags.get(tags::MANIFEST)
         && *tag != digest.to_string()
     {
-        return Err(unlike(format!(
+        return Err(mismatch(format!(
             "its tag says that it was made from the manifest {tag}, and `{shown}` is {digest}"
         )));
     }
-    let blocks = of_map(&manifest.blocks, held);
+    let blocks = digests_of_listed(&manifest.blocks, held);
     let data = manifest.blocks.iter().filter(|block| matches!(block, Block::Data(_))).count();
     let listed = blocks.values().filter(|digest| **digest != Block::Zero.digest()).count();
     if listed != data || blocks.len() != held.len() {
-        return Err(unlike(format!("it does not hold the blocks that `{shown}` tells of")));
+        return Err(mismatch(format!("it does not hold the blocks that `{shown}` tells of")));
     }
     Ok(Some(blocks))
 }
 
 /// The digests that a map of blocks has for those that are held.
-fn of_map(map: &BlockMap, held: &[ListedBlock]) -> BTreeMap<u64, Digest> {
+fn digests_of_listed(map: &BlockMap, held: &[ListedBlock]) -> BTreeMap<u64, Digest> {
     let mut blocks = BTreeMap::new();
     let mut held = held.iter().peekable();
     let mut first = 0;
@@ -182,14 +186,14 @@ async fn read_back<E: Ebs, S: SnapshotCalls>(
     interrupt: &Interrupt,
 ) -> Result<BTreeMap<u64, Digest>, PublishError> {
     let blocks = Arc::new(Mutex::new(BTreeMap::new()));
-    let into = Arc::clone(&blocks);
+    let sink = Arc::clone(&blocks);
     let take = move |read: RequestedBlock| {
         let fetched = read.bytes?;
-        into.lock().unwrap_or_else(PoisonError::into_inner).insert(read.index, fetched.digest);
+        sink.lock().unwrap_or_else(PoisonError::into_inner).insert(read.index, fetched.digest);
         Ok(())
     };
-    progress.begin("reading the parent", Some(readback::len(held.len())));
-    let read = readback::each(services, id, held, hints.rate, take, progress, interrupt).await;
+    progress.begin("reading the parent", Some(readback::byte_len(held.len())));
+    let read = readback::read_blocks(services, id, held, hints.rate, take, progress, interrupt).await;
     progress.end();
     read?;
     let blocks = std::mem::take(&mut *blocks.lock().unwrap_or_else(PoisonError::into_inner));

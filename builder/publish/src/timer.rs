@@ -40,20 +40,20 @@ impl PublishClock for MonotonicClock {
 }
 
 /// How often an interrupt is looked at while something else is awaited.
-const GLANCE: Duration = Duration::from_millis(50);
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// How long a call that is under way when an interrupt comes may take to end, so that what it achieves is noted.
-const GRACE: Duration = Duration::from_secs(1);
+const GRACE_PERIOD: Duration = Duration::from_secs(1);
 
 /// A clock and a source of chance, shared by everything that waits, and what stops the waiting.
 #[derive(Debug, Clone)]
-pub struct Pace {
+pub struct Timer {
     clock: Arc<dyn PublishClock>,
-    chance: Arc<AtomicU64>,
+    random: Arc<AtomicU64>,
     interrupt: Option<Interrupt>,
 }
 
-impl Default for Pace {
+impl Default for Timer {
     /// The machine's clock, and chance that no two processes share: clients that were throttled together should not
     /// come back together.
     fn default() -> Self {
@@ -61,25 +61,25 @@ impl Default for Pace {
     }
 }
 
-impl Pace {
+impl Timer {
     /// Any clock, and chance that follows from a seed.
     pub fn new(clock: Arc<dyn PublishClock>, seed: u64) -> Self {
-        Self { clock, chance: Arc::new(AtomicU64::new(seed)), interrupt: None }
+        Self { clock, random: Arc::new(AtomicU64::new(seed)), interrupt: None }
     }
 
     /// The same, for work that ends when `interrupt` is raised.
     #[must_use]
-    pub fn stopped_by(&self, interrupt: &Interrupt) -> Self {
+    pub fn with_interrupt(&self, interrupt: &Interrupt) -> Self {
         Self { interrupt: Some(interrupt.clone()), ..self.clone() }
     }
 
     /// Whether work should stop now.
-    pub fn stopped(&self) -> bool {
+    pub fn is_interrupted(&self) -> bool {
         self.interrupt.as_ref().is_some_and(Interrupt::raised)
     }
 
     /// What a call gives; nothing if the work is stopped before it begins, or for longer than a second while it runs.
-    pub async fn finish<F: Future>(&self, call: F) -> Option<F::Output> {
+    pub async fn run<F: Future>(&self, call: F) -> Option<F::Output> {
         let Some(interrupt) = &self.interrupt else { return Some(call.await) };
         if interrupt.raised() {
             return None;
@@ -88,25 +88,25 @@ impl Pace {
             biased;
             done = call => Some(done),
             () = async {
-                raised(interrupt).await;
-                tokio::time::sleep(GRACE).await;
+                until_raised(interrupt).await;
+                tokio::time::sleep(GRACE_PERIOD).await;
             } => None,
         }
     }
 
     /// Waits, unless the work is stopped meanwhile; tells which.
-    pub async fn wait(&self, time: Duration) -> Waited {
+    pub async fn wait(&self, time: Duration) -> WaitOutcome {
         let Some(interrupt) = &self.interrupt else {
             self.sleep(time).await;
-            return Waited::Through;
+            return WaitOutcome::Elapsed;
         };
         if interrupt.raised() {
-            return Waited::Stopped;
+            return WaitOutcome::Interrupted;
         }
         tokio::select! {
             biased;
-            () = self.sleep(time) => Waited::Through,
-            () = raised(interrupt) => Waited::Stopped,
+            () = self.sleep(time) => WaitOutcome::Elapsed,
+            () = until_raised(interrupt) => WaitOutcome::Interrupted,
         }
     }
 
@@ -121,8 +121,8 @@ impl Pace {
     }
 
     /// A number of 64 bits (`SplitMix64`: every state of the counter gives another).
-    pub fn chance(&self) -> u64 {
-        let mut z = self.chance.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed);
+    pub fn random(&self) -> u64 {
+        let mut z = self.random.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed);
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         z ^ (z >> 31)
@@ -132,23 +132,23 @@ impl Pace {
     /// with every try.
     pub fn delay(&self, backoff: Backoff, tries: u32) -> Duration {
         let ceiling = backoff.ceiling(tries).as_micros() as u64;
-        Duration::from_micros(self.chance() % (ceiling + 1))
+        Duration::from_micros(self.random() % (ceiling + 1))
     }
 }
 
 /// How a wait ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Waited {
+pub enum WaitOutcome {
     /// All of it passed.
-    Through,
+    Elapsed,
     /// The work was stopped before its end.
-    Stopped,
+    Interrupted,
 }
 
 /// Returns when an interrupt is raised, by the machine's clock: signal handlers can raise a flag and wake no task.
-pub async fn raised(interrupt: &Interrupt) {
+pub async fn until_raised(interrupt: &Interrupt) {
     while !interrupt.raised() {
-        tokio::time::sleep(GLANCE).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
 }
 
@@ -156,15 +156,15 @@ pub async fn raised(interrupt: &Interrupt) {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Backoff {
     /// Ceiling of the first wait.
-    pub first: Duration,
+    pub initial: Duration,
     /// Ceiling of every wait.
-    pub most: Duration,
+    pub max: Duration,
 }
 
 impl Backoff {
     fn ceiling(self, tries: u32) -> Duration {
         let doublings = tries.saturating_sub(1).min(20);
-        self.first.saturating_mul(1 << doublings).min(self.most)
+        self.initial.saturating_mul(1 << doublings).min(self.max)
     }
 }
 
@@ -172,13 +172,13 @@ impl Backoff {
 mod tests {
     use super::*;
 
-    const BACKOFF: Backoff = Backoff { first: Duration::from_millis(200), most: Duration::from_secs(10) };
+    const BACKOFF: Backoff = Backoff { initial: Duration::from_millis(200), max: Duration::from_secs(10) };
 
     #[test]
     fn waits_spread_over_a_ceiling_that_doubles_and_ends() {
-        let pace = Pace::new(Arc::new(MonotonicClock::default()), 7);
+        let timer = Timer::new(Arc::new(MonotonicClock::default()), 7);
         for (tries, ceiling) in [(1, 200), (2, 400), (3, 800), (6, 6400), (7, 10_000), (40, 10_000)] {
-            let waits: Vec<_> = (0..500).map(|_| pace.delay(BACKOFF, tries).as_millis()).collect();
+            let waits: Vec<_> = (0..500).map(|_| timer.delay(BACKOFF, tries).as_millis()).collect();
             let (least, most) = (waits.iter().min().unwrap(), waits.iter().max().unwrap());
             assert!(*most <= ceiling && *most > ceiling * 9 / 10, "{tries}: {most}");
             assert!(*least < ceiling / 10, "{tries}: {least}");
@@ -188,8 +188,8 @@ mod tests {
     #[test]
     fn chance_follows_from_its_seed() {
         let draw = |seed| {
-            let pace = Pace::new(Arc::new(MonotonicClock::default()), seed);
-            [pace.chance(), pace.chance()]
+            let timer = Timer::new(Arc::new(MonotonicClock::default()), seed);
+            [timer.random(), timer.random()]
         };
         assert_eq!(draw(1), draw(1));
         assert_ne!(draw(1), draw(2));
