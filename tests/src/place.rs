@@ -75,7 +75,7 @@ impl Region {
             profile: None,
             endpoint: Some(running.endpoint()),
             keys: Some(AccessKeys { id: ACCESS_KEY_ID.to_owned(), secret: SECRET_ACCESS_KEY.to_owned() }),
-            attempt,
+            attempt_timeout: attempt,
         };
         let config = runtime.block_on(AwsConfig::load(&place)).expect("a configuration");
         Self { running, trail, config, runtime }

@@ -171,13 +171,13 @@ mod tests {
     #[test]
     fn a_throttle_halves_and_a_burst_of_them_counts_once() {
         let limiter = limiter(0);
-        let throttle = ServiceError::own(ServiceErrorKind::Throttled, "");
+        let throttle = ServiceError::local(ServiceErrorKind::Throttled, "");
         for _ in 0..20 {
             limiter.on_error(&throttle);
         }
         assert!((limit(&limiter) - 32.0).abs() < f64::EPSILON, "{}", limit(&limiter));
         assert_eq!(limiter.throttled(), 20);
-        limiter.on_error(&ServiceError::own(ServiceErrorKind::Service, ""));
+        limiter.on_error(&ServiceError::local(ServiceErrorKind::Service, ""));
         assert!((limit(&limiter) - 32.0).abs() < f64::EPSILON);
         for _ in 0..33 {
             limiter.state().succeeded(Duration::ZERO);

@@ -163,7 +163,7 @@ where
         let error = match timer.run(call()).await {
             Some(Ok(done)) => return Ok(done),
             Some(Err(error)) => error,
-            None => ServiceError::own(ServiceErrorKind::Interrupted, "interrupted"),
+            None => ServiceError::local(ServiceErrorKind::Interrupted, "interrupted"),
         };
         observer.on_error(&error);
         let now = timer.now();
@@ -183,7 +183,7 @@ where
             return Err(RetryExhausted { attempts, elapsed, error: Box::new(error) });
         }
         if timer.wait(delay).await == WaitOutcome::Interrupted {
-            let error = Box::new(ServiceError::own(ServiceErrorKind::Interrupted, "interrupted"));
+            let error = Box::new(ServiceError::local(ServiceErrorKind::Interrupted, "interrupted"));
             return Err(RetryExhausted { attempts, elapsed, error });
         }
     }
@@ -228,7 +228,7 @@ mod tests {
         let call = || {
             attempts += 1;
             let now = attempts;
-            async move { if now > failures { Ok(now) } else { Err(ServiceError::own(kind, "no")) } }
+            async move { if now > failures { Ok(now) } else { Err(ServiceError::local(kind, "no")) } }
         };
         tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(retry(
             timer,
@@ -335,7 +335,7 @@ mod tests {
         };
         let started = raise_soon();
         let throttled =
-            || async { Err::<(), _>(ServiceError::own(ServiceErrorKind::Throttled, "slow down")) };
+            || async { Err::<(), _>(ServiceError::local(ServiceErrorKind::Throttled, "slow down")) };
         let exhausted =
             runtime.block_on(retry(&timer, CallStep::Idempotent, &NoObserver, throttled)).unwrap_err();
         assert_eq!(exhausted.error.kind, ServiceErrorKind::Interrupted);

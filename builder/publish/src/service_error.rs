@@ -73,7 +73,7 @@ pub enum ServiceErrorKind {
 
 impl ServiceError {
     /// A fault that no answer of the service names.
-    pub fn own(kind: ServiceErrorKind, message: impl Into<String>) -> Self {
+    pub fn local(kind: ServiceErrorKind, message: impl Into<String>) -> Self {
         Self { kind, code: None, message: message.into(), reason: None, status: None, request_id: None }
     }
 
@@ -269,7 +269,7 @@ mod tests {
             "ValidationException (INVALID_BLOCK): Block index 9 is beyond the volume size extent (request r-1)"
         );
         assert_eq!(
-            ServiceError::own(ServiceErrorKind::TimedOut, "no answer in 60 s").to_string(),
+            ServiceError::local(ServiceErrorKind::TimedOut, "no answer in 60 s").to_string(),
             "no answer in 60 s"
         );
     }

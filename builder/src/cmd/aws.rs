@@ -5,7 +5,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use amiforge_aws::{AccessKeys, AwsConfig, ConnectOptions, EbsClient, Ec2Client, PlaceError};
+use amiforge_aws::{AccessKeys, AwsConfig, ConnectError, ConnectOptions, EbsClient, Ec2Client};
 use amiforge_progress::Interrupt;
 use amiforge_publish::keys::{KeyError, resolve};
 use amiforge_publish::request::KeyChoice;
@@ -66,11 +66,11 @@ impl Args {
                 .into());
         };
         let config = loaded.map_err(|error| match error {
-            PlaceError::NoRegion => {
+            ConnectError::NoRegion => {
                 Failure::usage(anyhow::Error::from(error).context("cannot tell which region is meant"))
                     .hint("`--region eu-west-1` names one; `--region local` is one on this machine")
             }
-            error @ PlaceError::CaBundle { .. } => {
+            error @ ConnectError::CaBundle { .. } => {
                 Failure::usage(anyhow::Error::from(error).context("cannot prepare calls to the service"))
                     .hint("name a file of certificate authorities in PEM, or none for those of this machine")
             }
@@ -90,7 +90,7 @@ impl Args {
             profile: self.profile.clone(),
             endpoint: self.endpoint_url.clone(),
             keys: None,
-            attempt: None,
+            attempt_timeout: None,
         };
         if !self.is_local() {
             return Ok((place, None));

@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::path::Path;
 
 use amiforge_image::image::{Block, BlockMap};
-use amiforge_publish::plan::{self, Parent, Plan, Volume};
+use amiforge_publish::plan::{self, Parent, Plan, Precision, Volume};
 use amiforge_publish::request::{Request, VolumeContent};
 use amiforge_publish::source::ImageSource;
 use anyhow::Context as _;

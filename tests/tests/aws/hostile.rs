@@ -29,7 +29,7 @@ impl Client {
             region: Some("local".to_owned()),
             profile: None,
             endpoint: Some(server.endpoint.clone()),
-            attempt: None,
+            attempt_timeout: None,
             keys: Some(AccessKeys { id: "id".to_owned(), secret: "secret".to_owned() }),
         };
         let config = runtime.block_on(AwsConfig::load(&place)).unwrap();

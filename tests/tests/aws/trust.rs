@@ -226,7 +226,7 @@ fn each_client_ends_after_one_try() {
         profile: None,
         endpoint: Some(bench.endpoint.clone()),
         keys: Some(AccessKeys { id: ACCESS_KEY_ID.to_owned(), secret: SECRET_ACCESS_KEY.to_owned() }),
-        attempt: None,
+        attempt_timeout: None,
     };
     let config = runtime.block_on(AwsConfig::load(&place)).unwrap();
     let (ebs, ec2, snapshots) = (config.ebs(), config.ec2(), config.snapshots());

@@ -10,7 +10,7 @@ use amiforge_progress::Silent;
 use amiforge_publish::ami::AmiError;
 use amiforge_publish::api::SnapshotCalls as _;
 use amiforge_publish::api::ec2::{Cooldown, DescribedImage, Ec2 as _, ImageQuery, NewImage};
-use amiforge_publish::request::{AmiOptions, Architecture, KeyChoice, SnapshotSharing, Subject, check};
+use amiforge_publish::request::{AmiOptions, Architecture, ImageFacts, KeyChoice, SnapshotSharing, check};
 use amiforge_publish::services::Services;
 use amiforge_publish::source::ImageSource;
 use amiforge_publish::upload;
@@ -25,17 +25,17 @@ pub(crate) fn occupy(world: &World, ec2: &Ec2Client, region: &str, name: &str) -
     let services = Services {
         ebs: Arc::new(config.ebs()),
         ec2: Arc::new(config.ec2()),
-        timer: world.services().pace,
+        timer: world.services().timer,
         region: region.to_owned(),
     };
     let options = upload::UploadOptions { rate: 0, ..upload::UploadOptions::default() };
     let interrupt = Interrupt::new();
     let work = upload::upload(&services, &other, &options, &Silent, &interrupt);
     let snapshot = world.region.block_on(work).unwrap().snapshot.id;
-    let subject = Subject {
+    let subject = ImageFacts {
         name: Some(name.to_owned()),
         architecture: Architecture::from_word("arm64"),
-        ..Subject::default()
+        ..ImageFacts::default()
     };
     let request = check(&AmiOptions::default(), &subject, region, NOW).unwrap();
     let image: NewImage = request.new_image(&snapshot, &[]);
@@ -184,7 +184,8 @@ fn an_encrypted_copy_is_of_a_snapshot_whose_zeros_were_written() {
     assert_eq!(published.uploads[0].written, manifest.without_free.blocks);
     assert!(manifest.without_free.blocks > manifest.without_zero.blocks, "the image has blocks of zeros");
     let copied = published.copied().next().unwrap();
-    let snapshot = world.region.block_on(world.ec2("local-2").snapshot(&copied.snapshot_ids[0])).unwrap();
+    let snapshot =
+        world.region.block_on(world.ec2("local-2").describe_snapshot(&copied.snapshot_ids[0])).unwrap();
     assert!(snapshot.encrypted);
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use amiforge_publish::api::ec2::Cooldown;
-use amiforge_publish::plan::{Known, Parent, Volume, plan};
+use amiforge_publish::plan::{Parent, Precision, Volume, plan};
 use amiforge_publish::request::{AmiOptions, Request, SnapshotSharing};
 use amiforge_publish::source::ImageSource;
 

@@ -110,13 +110,13 @@ impl World {
 
     /// The account's images of a region.
     pub(crate) fn images(&self, region: &str) -> Vec<DescribedImage> {
-        let query = ImageQuery { own: ImageOwner::Own, ..ImageQuery::default() };
+        let query = ImageQuery { owner: ImageOwner::Own, ..ImageQuery::default() };
         self.region.block_on(self.ec2(region).describe_images(&query)).unwrap()
     }
 
     /// The account's snapshots of a region, by id.
     pub(crate) fn snapshots(&self, region: &str) -> Vec<String> {
-        let all = self.region.block_on(self.ec2(region).tagged(&[])).unwrap();
+        let all = self.region.block_on(self.ec2(region).describe_tagged_snapshots(&[])).unwrap();
         let mut ids: Vec<_> = all.into_iter().map(|snapshot| snapshot.id).collect();
         ids.sort();
         ids

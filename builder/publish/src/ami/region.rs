@@ -124,7 +124,7 @@ impl<C: Ec2> AmiRegion<'_, C> {
             let images = self.ec2.describe_images(&query).await?;
             let images = images.into_iter().find(|image| image.name.as_deref() == Some(name));
             images.ok_or_else(|| {
-                ServiceError::own(ServiceErrorKind::NotFound, format!("no AMI `{name}` is listed"))
+                ServiceError::local(ServiceErrorKind::NotFound, format!("no AMI `{name}` is listed"))
             })
         })
         .await
@@ -152,7 +152,7 @@ impl<C: Ec2> AmiRegion<'_, C> {
         let images = self.ec2.describe_images(&ImageQuery::by_id(id)).await?;
         let images = images.into_iter().find(|image| image.id == id);
         images.ok_or_else(|| {
-            ServiceError::own(ServiceErrorKind::NotFound, format!("the AMI {id} does not exist"))
+            ServiceError::local(ServiceErrorKind::NotFound, format!("the AMI {id} does not exist"))
         })
     }
 

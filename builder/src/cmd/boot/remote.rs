@@ -6,7 +6,7 @@ use amiforge_machine::boot::imds::Sessions;
 use amiforge_machine::boot::{Arch, Firmware};
 use amiforge_progress::Interrupt;
 use amiforge_publish::ami::AmiRegion;
-use amiforge_publish::{flow, volume};
+use amiforge_publish::{rate_limiter, volume};
 use anyhow::{Context as _, anyhow};
 
 use super::Args;
@@ -33,7 +33,7 @@ pub(super) fn fetch(args: &Args, id: &str, ui: &Ui, interrupt: &Interrupt) -> Re
     let folder = folder.context("making a folder for the volume").with_context(cannot)?;
     let disk = folder.path().join("volume.raw");
     let rate = if args.aws.is_local() { 0 } else { rate_limiter::DEFAULT_RATE };
-    let work = volume::volume(&services, &root, &disk, rate, ui, interrupt);
+    let work = volume::write_volume(&services, &root, &disk, rate, ui, interrupt);
     let read = connected.block_on(work).with_context(cannot)?;
     ui.status(format_args!(
         "{id}: {root}, {} blocks of a volume of {}{}",

@@ -11,27 +11,27 @@ use aws_smithy_types::config_bag::ConfigBag;
 use http_body_util::{LengthLimitError, Limited};
 
 /// Bytes of the longest answer: a page of 1,000 images, each with 50 tags, has some 10 MiB.
-pub(super) const MOST: usize = 32 << 20;
+const MAX_LEN: usize = 32 << 20;
 
 /// Cuts answers off that are longer, so that none fills the memory.
 #[derive(Debug)]
-pub(crate) struct AnswerLimit;
+pub(super) struct ResponseLimit;
 
 /// The interceptor, for any client.
-pub(crate) fn bounded() -> AnswerLimit {
-    AnswerLimit
+pub(super) fn response_limit() -> ResponseLimit {
+    ResponseLimit
 }
 
 /// The error of an answer whose header says that it is longer.
 #[derive(Debug, thiserror::Error)]
-#[error("the answer has {0} bytes, more than {MOST}")]
-pub(crate) struct TooLong(u64);
+#[error("the answer has {0} bytes, more than {MAX_LEN}")]
+pub(super) struct ResponseTooLong(u64);
 
 /// Whether an error says that an answer is too long.
-pub(crate) fn too_long(error: &(dyn Error + 'static)) -> bool {
+pub(super) fn is_too_long(error: &(dyn Error + 'static)) -> bool {
     let mut cause = Some(error);
     while let Some(error) = cause {
-        if error.is::<LengthLimitError>() || error.is::<TooLong>() {
+        if error.is::<LengthLimitError>() || error.is::<ResponseTooLong>() {
             return true;
         }
         cause = error.source();
@@ -40,7 +40,7 @@ pub(crate) fn too_long(error: &(dyn Error + 'static)) -> bool {
 }
 
 #[dyn_dispatch_hint]
-impl Intercept for AnswerLimit {
+impl Intercept for ResponseLimit {
     fn name(&self) -> &'static str {
         "Bounded"
     }
@@ -53,11 +53,11 @@ impl Intercept for AnswerLimit {
     ) -> Result<(), BoxError> {
         let body = context.response_mut().body_mut();
         match body.content_length() {
-            Some(length) if length > MOST as u64 => return Err(TooLong(length).into()),
+            Some(length) if length > MAX_LEN as u64 => return Err(ResponseTooLong(length).into()),
             _ => {}
         }
         let whole = std::mem::replace(body, SdkBody::taken());
-        *body = SdkBody::from_body_1_x(Limited::new(whole, MOST));
+        *body = SdkBody::from_body_1_x(Limited::new(whole, MAX_LEN));
         Ok(())
     }
 }

@@ -20,66 +20,66 @@ use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::byte_stream::ByteStream;
 
 /// Credentials are asked for anew when they end within this time.
-const AHEAD: Duration = Duration::from_mins(5);
+const REFRESH_BEFORE_EXPIRY: Duration = Duration::from_mins(5);
 
 /// Credentials that are kept, and where they come from. Clones share them.
 #[derive(Clone, Default)]
-pub(super) struct HeldCredentials(Arc<Inner>);
+pub(super) struct CachedCredentials(Arc<Inner>);
 
 #[derive(Default)]
 struct Inner {
     source: OnceLock<SharedCredentialsProvider>,
-    kept: Mutex<Option<(Credentials, Instant)>>,
+    cached: Mutex<Option<(Credentials, Instant)>>,
     /// Locked while the source is asked: by one request for all that wait.
-    asking: tokio::sync::Mutex<()>,
+    fetching: tokio::sync::Mutex<()>,
 }
 
-impl fmt::Debug for HeldCredentials {
+impl fmt::Debug for CachedCredentials {
     /// Nothing of what is kept.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Held")
     }
 }
 
-impl HeldCredentials {
+impl CachedCredentials {
     /// Says where credentials come from; the first time counts.
-    pub(super) fn come_from(&self, source: SharedCredentialsProvider) {
+    pub(super) fn set_source(&self, source: SharedCredentialsProvider) {
         let _ = self.0.source.set(source);
     }
 
     /// Forgets credentials that a request was refused with which began at a moment; those fetched since stay.
-    fn forget(&self, begun: Instant) {
-        let mut kept = self.0.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.as_ref().is_some_and(|(_, fetched)| *fetched <= begun) {
-            *kept = None;
+    fn invalidate(&self, started: Instant) {
+        let mut cached = self.0.cached.lock().unwrap_or_else(PoisonError::into_inner);
+        if cached.as_ref().is_some_and(|(_, fetched)| *fetched <= started) {
+            *cached = None;
         }
     }
 
-    fn good(&self) -> Option<Credentials> {
-        let kept = self.0.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let soon = SystemTime::now() + AHEAD;
-        let (credentials, _) = kept.as_ref()?;
+    fn valid(&self) -> Option<Credentials> {
+        let cached = self.0.cached.lock().unwrap_or_else(PoisonError::into_inner);
+        let soon = SystemTime::now() + REFRESH_BEFORE_EXPIRY;
+        let (credentials, _) = cached.as_ref()?;
         credentials.expiry().is_none_or(|end| end > soon).then(|| credentials.clone())
     }
 
     async fn get(&self) -> Result<Credentials, CredentialsError> {
-        if let Some(credentials) = self.good() {
+        if let Some(credentials) = self.valid() {
             return Ok(credentials);
         }
-        let _asking = self.0.asking.lock().await;
-        if let Some(credentials) = self.good() {
+        let _asking = self.0.fetching.lock().await;
+        if let Some(credentials) = self.valid() {
             return Ok(credentials);
         }
         let none = || CredentialsError::not_loaded("no credentials are configured");
         let source = self.0.source.get().ok_or_else(none)?;
         let credentials = source.provide_credentials().await?;
-        let kept = Some((credentials.clone(), Instant::now()));
-        *self.0.kept.lock().unwrap_or_else(PoisonError::into_inner) = kept;
+        let cached = Some((credentials.clone(), Instant::now()));
+        *self.0.cached.lock().unwrap_or_else(PoisonError::into_inner) = cached;
         Ok(credentials)
     }
 }
 
-impl ProvideCredentials for HeldCredentials {
+impl ProvideCredentials for CachedCredentials {
     fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
     where
         Self: 'a,
@@ -90,54 +90,57 @@ impl ProvideCredentials for HeldCredentials {
 
 /// A client for HTTP through which it is seen that credentials are not accepted.
 #[derive(Debug)]
-struct Watched<T> {
+struct Invalidating<T> {
     inner: T,
-    held: HeldCredentials,
+    credentials: CachedCredentials,
 }
 
 /// The same client, with an eye on refusals.
-pub(super) fn watched(inner: SharedHttpClient, held: HeldCredentials) -> SharedHttpClient {
-    SharedHttpClient::new(Watched { inner, held })
+pub(super) fn invalidating(inner: SharedHttpClient, credentials: CachedCredentials) -> SharedHttpClient {
+    SharedHttpClient::new(Invalidating { inner, credentials })
 }
 
 /// The same connector, with an eye on refusals.
-pub(super) fn watched_connector(inner: SharedHttpConnector, held: HeldCredentials) -> SharedHttpConnector {
-    SharedHttpConnector::new(Watched { inner, held })
+pub(super) fn invalidating_connector(
+    inner: SharedHttpConnector,
+    credentials: CachedCredentials,
+) -> SharedHttpConnector {
+    SharedHttpConnector::new(Invalidating { inner, credentials })
 }
 
-impl HttpClient for Watched<SharedHttpClient> {
+impl HttpClient for Invalidating<SharedHttpClient> {
     fn http_connector(
         &self,
         settings: &HttpConnectorSettings,
         components: &RuntimeComponents,
     ) -> SharedHttpConnector {
-        watched_connector(self.inner.http_connector(settings, components), self.held.clone())
+        invalidating_connector(self.inner.http_connector(settings, components), self.credentials.clone())
     }
 }
 
-impl HttpConnector for Watched<SharedHttpConnector> {
+impl HttpConnector for Invalidating<SharedHttpConnector> {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let begun = Instant::now();
-        let (call, held) = (self.inner.call(request), self.held.clone());
+        let started = Instant::now();
+        let (call, credentials) = (self.inner.call(request), self.credentials.clone());
         HttpConnectorFuture::new(async move {
-            let mut answer = call.await?;
-            if (400..500).contains(&answer.status().as_u16()) {
+            let mut response = call.await?;
+            if (400..500).contains(&response.status().as_u16()) {
                 // Refusals are short: nothing is lost by reading one before whoever asked does.
-                let body = ByteStream::new(answer.take_body()).collect().await;
+                let body = ByteStream::new(response.take_body()).collect().await;
                 let body = body.map_err(|error| ConnectorError::io(error.into()))?.into_bytes();
-                if code(&answer, &body).is_some_and(|code| is_unknown_caller(&code)) {
-                    held.forget(begun);
+                if code(&response, &body).is_some_and(|code| is_unknown_caller(&code)) {
+                    credentials.invalidate(started);
                 }
-                *answer.body_mut() = SdkBody::from(body);
+                *response.body_mut() = SdkBody::from(body);
             }
-            Ok(answer)
+            Ok(response)
         })
     }
 }
 
 /// The name of an error: in a header, or in a body of XML or JSON.
-fn code(answer: &HttpResponse, body: &[u8]) -> Option<String> {
-    if let Some(name) = answer.headers().get("x-amzn-errortype") {
+fn code(response: &HttpResponse, body: &[u8]) -> Option<String> {
+    if let Some(name) = response.headers().get("x-amzn-errortype") {
         return Some(name.split(':').next().unwrap_or(name).to_owned());
     }
     let text = String::from_utf8_lossy(body);
@@ -159,9 +162,9 @@ mod tests {
 
     /// Gives another key each time.
     #[derive(Debug, Default)]
-    struct Source(Arc<AtomicUsize>);
+    struct CountingSource(Arc<AtomicUsize>);
 
-    impl ProvideCredentials for Source {
+    impl ProvideCredentials for CountingSource {
         fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
         where
             Self: 'a,
@@ -179,9 +182,9 @@ mod tests {
 
     /// Answers everything with one refusal.
     #[derive(Debug)]
-    struct Refusing(u16, &'static str);
+    struct RefusingConnector(u16, &'static str);
 
-    impl HttpConnector for Refusing {
+    impl HttpConnector for RefusingConnector {
         fn call(&self, _request: HttpRequest) -> HttpConnectorFuture {
             let status = StatusCode::try_from(self.0).unwrap();
             HttpConnectorFuture::ready(Ok(HttpResponse::new(status, SdkBody::from(self.1))))
@@ -191,12 +194,12 @@ mod tests {
     #[test]
     fn credentials_are_asked_for_anew_when_any_service_does_not_accept_them() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let held = HeldCredentials::default();
-        let asked = Arc::new(AtomicUsize::new(0));
-        held.come_from(SharedCredentialsProvider::new(Source(Arc::clone(&asked))));
-        let get = || runtime.block_on(held.get()).unwrap().access_key_id().to_owned();
+        let credentials = CachedCredentials::default();
+        let fetches = Arc::new(AtomicUsize::new(0));
+        credentials.set_source(SharedCredentialsProvider::new(CountingSource(Arc::clone(&fetches))));
+        let get = || runtime.block_on(credentials.get()).unwrap().access_key_id().to_owned();
         assert_eq!((get(), get()), ("A0".to_owned(), "A0".to_owned()));
-        for (status, body, anew) in [
+        for (status, body, refetched) in [
             (401, "<Response><Errors><Error><Code>AuthFailure</Code></Error></Errors></Response>", true),
             (400, "<Response><Errors><Error><Code>RequestExpired</Code></Error></Errors></Response>", true),
             (403, r#"{"__type":"com.amazon#ExpiredTokenException","Message":"x"}"#, true),
@@ -207,17 +210,20 @@ mod tests {
             ),
             (404, "", false),
         ] {
-            let (before, first) = (asked.load(Ordering::Relaxed), get());
-            let connector = watched_connector(SharedHttpConnector::new(Refusing(status, body)), held.clone());
-            let answer = runtime.block_on(connector.call(HttpRequest::empty())).unwrap();
-            assert_eq!(answer.body().bytes(), Some(body.as_bytes()), "the body is whole");
-            assert_eq!(get() != first, anew, "{body}");
-            assert_eq!(asked.load(Ordering::Relaxed) - before, usize::from(anew), "{body}");
+            let (before, first) = (fetches.load(Ordering::Relaxed), get());
+            let connector = invalidating_connector(
+                SharedHttpConnector::new(RefusingConnector(status, body)),
+                credentials.clone(),
+            );
+            let response = runtime.block_on(connector.call(HttpRequest::empty())).unwrap();
+            assert_eq!(response.body().bytes(), Some(body.as_bytes()), "the body is whole");
+            assert_eq!(get() != first, refetched, "{body}");
+            assert_eq!(fetches.load(Ordering::Relaxed) - before, usize::from(refetched), "{body}");
         }
         // One that began before the credentials were fetched says nothing of them.
-        let begun = Instant::now().checked_sub(Duration::from_mins(1)).unwrap();
+        let started = Instant::now().checked_sub(Duration::from_mins(1)).unwrap();
         let key = get();
-        held.forget(begun);
+        credentials.invalidate(started);
         assert_eq!(get(), key);
     }
 }

@@ -22,7 +22,7 @@ pub(super) fn register(image: &NewImage) -> RegisterImage {
         imds: image.imds.clone(),
         root_device: image.root_device.clone(),
         mappings: image.mappings.iter().map(mapping).collect(),
-        tags: specifications(&["image"], &image.tags),
+        tags: tag_specifications(&["image"], &image.tags),
     }
 }
 
@@ -40,12 +40,12 @@ pub(super) fn copy(copy: &ImageCopy) -> CopyImage {
         token: copy.token.clone(),
         encrypted,
         key,
-        tags: specifications(&["image", "snapshot"], &copy.tags),
+        tags: tag_specifications(&["image", "snapshot"], &copy.tags),
     }
 }
 
 /// The same tags for each of several kinds of resources; the service refuses a specification without tags.
-fn specifications(kinds: &[&str], all: &Tags) -> Vec<TagSpecification> {
+fn tag_specifications(kinds: &[&str], all: &Tags) -> Vec<TagSpecification> {
     if all.is_empty() {
         return Vec::new();
     }
@@ -60,13 +60,13 @@ pub(super) fn tags(tags: &Tags) -> Vec<NewTag> {
 
 /// Who may launch.
 pub(super) fn grantee(who: &Grantee) -> NewLaunchPermission {
-    let nobody = NewLaunchPermission::default();
+    let empty = NewLaunchPermission::default();
     match who {
-        Grantee::Everybody => NewLaunchPermission { group: Some("all".to_owned()), ..nobody },
-        Grantee::Account(account) => NewLaunchPermission { account: Some(account.clone()), ..nobody },
-        Grantee::Organization(arn) => NewLaunchPermission { organization: Some(arn.clone()), ..nobody },
+        Grantee::Everybody => NewLaunchPermission { group: Some("all".to_owned()), ..empty },
+        Grantee::Account(account) => NewLaunchPermission { account: Some(account.clone()), ..empty },
+        Grantee::Organization(arn) => NewLaunchPermission { organization: Some(arn.clone()), ..empty },
         Grantee::OrganizationalUnit(arn) => {
-            NewLaunchPermission { organizational_unit: Some(arn.clone()), ..nobody }
+            NewLaunchPermission { organizational_unit: Some(arn.clone()), ..empty }
         }
     }
 }

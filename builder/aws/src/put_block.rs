@@ -31,17 +31,17 @@ use aws_smithy_types::date_time::Format;
 use aws_smithy_types::error::ErrorMetadata;
 use tokio::sync::Mutex;
 
-use super::endpoint::given;
-use super::fault::{answered, broken, causes, connection};
+use super::endpoint::configured_endpoint;
+use super::service_error::{body_error, connector_error, error_chain, from_response};
 
 /// How far this machine's clock may be off without a correction, in seconds: a service allows five minutes.
-const OFF: i64 = 60;
+const MAX_CLOCK_SKEW: i64 = 60;
 
 /// What the payload is called in the signature.
-const UNSIGNED: &str = "UNSIGNED-PAYLOAD";
+const UNSIGNED_PAYLOAD: &str = "UNSIGNED-PAYLOAD";
 
 /// Who we are, for the service's logs.
-const AGENT: &str = concat!("amiforge/", env!("CARGO_PKG_VERSION"));
+const USER_AGENT: &str = concat!("amiforge/", env!("CARGO_PKG_VERSION"));
 
 /// Sends blocks.
 #[derive(Debug)]
@@ -62,25 +62,25 @@ impl BlockSender {
     /// Writes one block; its digest is sent in base64.
     pub(super) async fn put(&self, snapshot: &str, put: PutBlock, digest: &str) -> Result<(), ServiceError> {
         let request = self.request(snapshot, put, digest).await?;
-        let answer = self.exchange(request).await?;
-        if answer.status().is_success() {
-            return taken(&answer, digest);
+        let response = self.send(request).await?;
+        if response.status().is_success() {
+            return check_response(&response, digest);
         }
-        let fault = answered(&ErrorMetadata::builder().build(), &answer);
-        if fault.kind == ServiceErrorKind::Signature {
-            self.correct_clock(&answer);
+        let error = from_response(&ErrorMetadata::builder().build(), &response);
+        if error.kind == ServiceErrorKind::Signature {
+            self.correct_clock(&response);
         }
-        Err(fault)
+        Err(error)
     }
 
     /// Learns from the date of a refusal how far this machine's clock is off; the generated clients do the same.
-    fn correct_clock(&self, answer: &HttpResponse) {
+    fn correct_clock(&self, response: &HttpResponse) {
         let date =
-            answer.headers().get("date").and_then(|date| DateTime::from_str(date, Format::HttpDate).ok());
+            response.headers().get("date").and_then(|date| DateTime::from_str(date, Format::HttpDate).ok());
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs() as i64);
         if let Some(date) = date {
-            let off = date.secs() - now;
-            self.offset.store(if off.abs() > OFF { off } else { 0 }, Ordering::Relaxed);
+            let skew = date.secs() - now;
+            self.offset.store(if skew.abs() > MAX_CLOCK_SKEW { skew } else { 0 }, Ordering::Relaxed);
         }
     }
 
@@ -93,12 +93,12 @@ impl BlockSender {
     }
 
     /// The answer with its body, which is read to its end so that the connection serves the next request.
-    async fn exchange(&self, request: HttpRequest) -> Result<HttpResponse, ServiceError> {
-        let mut answer = self.connector.call(request).await.map_err(|error| connection(&error))?;
-        let body = ByteStream::new(answer.take_body()).collect().await;
-        let body = body.map_err(|error| broken("the answer broke off", &error))?;
-        *answer.body_mut() = SdkBody::from(body.into_bytes());
-        Ok(answer)
+    async fn send(&self, request: HttpRequest) -> Result<HttpResponse, ServiceError> {
+        let mut response = self.connector.call(request).await.map_err(|error| connector_error(&error))?;
+        let body = ByteStream::new(response.take_body()).collect().await;
+        let body = body.map_err(|error| body_error("the answer broke off", &error))?;
+        *response.body_mut() = SdkBody::from(body.into_bytes());
+        Ok(response)
     }
 
     async fn request(
@@ -107,8 +107,8 @@ impl BlockSender {
         put: PutBlock,
         digest: &str,
     ) -> Result<HttpRequest, ServiceError> {
-        let unusable =
-            |error: &dyn std::fmt::Display| ServiceError::own(ServiceErrorKind::Refused, error.to_string());
+        let refused =
+            |error: &dyn std::fmt::Display| ServiceError::local(ServiceErrorKind::Refused, error.to_string());
         let length = put.bytes.len().to_string();
         let uri = format!("{}/snapshots/{snapshot}/blocks/{}", self.endpoint().await?, put.index);
         let headers = [
@@ -118,11 +118,11 @@ impl BlockSender {
         ];
         let signature = self.signature(&uri, &headers).await?;
         let mut request = HttpRequest::new(SdkBody::from(put.bytes));
-        request.set_method("PUT").map_err(|error| unusable(&error))?;
-        request.set_uri(uri).map_err(|error| unusable(&error))?;
+        request.set_method("PUT").map_err(|error| refused(&error))?;
+        request.set_uri(uri).map_err(|error| refused(&error))?;
         let (signed, _) = signature.into_parts();
         let plain = [("content-type", "application/octet-stream"), ("content-length", &length)];
-        for (name, value) in headers.into_iter().chain(plain).chain([("user-agent", AGENT)]) {
+        for (name, value) in headers.into_iter().chain(plain).chain([("user-agent", USER_AGENT)]) {
             request.headers_mut().insert(name.to_owned(), value.to_owned());
         }
         for header in signed {
@@ -136,7 +136,7 @@ impl BlockSender {
         uri: &str,
         headers: &[(&str, &str)],
     ) -> Result<SigningInstructions, ServiceError> {
-        let unusable = |words: String| ServiceError::own(ServiceErrorKind::Refused, words);
+        let refused = |message: String| ServiceError::local(ServiceErrorKind::Refused, message);
         let identity = Identity::from(self.credentials().await?);
         let region = self.sdk.region().map(ToString::to_string).unwrap_or_default();
         let mut settings = SigningSettings::default();
@@ -148,19 +148,19 @@ impl BlockSender {
             .time(self.now())
             .settings(settings)
             .build()
-            .map_err(|error| unusable(error.to_string()))?;
-        let body = SignableBody::Precomputed(UNSIGNED.to_owned());
+            .map_err(|error| refused(error.to_string()))?;
+        let body = SignableBody::Precomputed(UNSIGNED_PAYLOAD.to_owned());
         let request = SignableRequest::new("PUT", uri, headers.iter().copied(), body);
-        let request = request.map_err(|error| unusable(causes(&error)))?;
-        let signed = sign(request, &params.into()).map_err(|error| unusable(causes(&error)))?;
+        let request = request.map_err(|error| refused(error_chain(&error)))?;
+        let signed = sign(request, &params.into()).map_err(|error| refused(error_chain(&error)))?;
         Ok(signed.into_parts().0)
     }
 
     async fn credentials(&self) -> Result<Credentials, ServiceError> {
-        let missing = |words: String| ServiceError::own(ServiceErrorKind::NoCredentials, words);
+        let missing = |message: String| ServiceError::local(ServiceErrorKind::NoCredentials, message);
         let provider = self.sdk.credentials_provider();
         let provider = provider.ok_or_else(|| missing("no credentials are configured".to_owned()))?;
-        provider.provide_credentials().await.map_err(|error| missing(causes(&error)))
+        provider.provide_credentials().await.map_err(|error| missing(error_chain(&error)))
     }
 
     /// Where the service is, by the rules that the client itself follows.
@@ -169,17 +169,17 @@ impl BlockSender {
         if let Some(url) = known.as_ref() {
             return Ok(url.clone());
         }
-        let nowhere = |words: String| ServiceError::own(ServiceErrorKind::Refused, words);
+        let unresolved = |message: String| ServiceError::local(ServiceErrorKind::Refused, message);
         let params = Params::builder()
             .set_region(self.sdk.region().map(ToString::to_string))
             .set_use_fips(self.sdk.use_fips())
             .set_use_dual_stack(self.sdk.use_dual_stack())
-            .set_endpoint(given(&self.sdk, "EBS"))
+            .set_endpoint(configured_endpoint(&self.sdk, "EBS"))
             .build()
-            .map_err(|error| nowhere(causes(&error)))?;
-        let found = DefaultResolver::new().resolve_endpoint(&params).await;
-        let found = found.map_err(|error| nowhere(causes(error.as_ref())))?;
-        let url = found.url().trim_end_matches('/').to_owned();
+            .map_err(|error| unresolved(error_chain(&error)))?;
+        let resolved = DefaultResolver::new().resolve_endpoint(&params).await;
+        let resolved = resolved.map_err(|error| unresolved(error_chain(error.as_ref())))?;
+        let url = resolved.url().trim_end_matches('/').to_owned();
         *known = Some(url.clone());
         Ok(url)
     }
@@ -187,8 +187,8 @@ impl BlockSender {
 
 /// Whether the service has taken a block: its answer states the checksum of what it has. A page of whatever stands
 /// before the service is a success as well, and of nothing that was sent.
-fn taken(answer: &HttpResponse, digest: &str) -> Result<(), ServiceError> {
-    let (kind, words) = match answer.headers().get("x-amz-checksum") {
+fn check_response(response: &HttpResponse, digest: &str) -> Result<(), ServiceError> {
+    let (kind, message) = match response.headers().get("x-amz-checksum") {
         Some(stated) if stated == digest => return Ok(()),
         Some(stated) => (
             ServiceErrorKind::Checksum,
@@ -198,5 +198,5 @@ fn taken(answer: &HttpResponse, digest: &str) -> Result<(), ServiceError> {
             (ServiceErrorKind::Unreadable, "the answer does not state the checksum of the block".to_owned())
         }
     };
-    Err(ServiceError { status: Some(answer.status().as_u16()), ..ServiceError::own(kind, words) })
+    Err(ServiceError { status: Some(response.status().as_u16()), ..ServiceError::local(kind, message) })
 }

@@ -13,15 +13,16 @@ use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 
-use super::PlaceError;
+use super::ConnectError;
 
 /// What to trust, where something else than the machine's authorities is asked for.
 ///
 /// # Errors
-/// [`PlaceError::CaBundle`].
-pub(super) async fn context(profile: Option<&str>) -> Result<Option<TlsContext>, PlaceError> {
-    let given = std::env::var_os("AWS_CA_BUNDLE").filter(|path| !path.is_empty()).map(PathBuf::from);
-    let path = match given {
+/// [`ConnectError::CaBundle`].
+pub(super) async fn context(profile: Option<&str>) -> Result<Option<TlsContext>, ConnectError> {
+    let configured_endpoint =
+        std::env::var_os("AWS_CA_BUNDLE").filter(|path| !path.is_empty()).map(PathBuf::from);
+    let path = match configured_endpoint {
         Some(path) => Some(path),
         None => of_profile(profile).await,
     };
@@ -41,8 +42,8 @@ async fn of_profile(profile: Option<&str>) -> Option<PathBuf> {
 }
 
 /// The authorities of a file in PEM.
-fn read(path: &Path) -> Result<TlsContext, PlaceError> {
-    let failed = |reason: String| PlaceError::CaBundle { path: path.to_owned(), reason };
+fn read(path: &Path) -> Result<TlsContext, ConnectError> {
+    let failed = |reason: String| ConnectError::CaBundle { path: path.to_owned(), reason };
     let pem = std::fs::read(path).map_err(|error| failed(error.to_string()))?;
     let mut count = 0;
     for certificate in CertificateDer::pem_slice_iter(&pem) {

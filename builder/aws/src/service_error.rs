@@ -6,66 +6,70 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::{ConnectorError, SdkError};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
-use super::query::too_long;
+use super::response_limit::is_too_long;
 
 /// The fault that an error of a client stands for.
 #[expect(clippy::needless_pass_by_value, reason = "what `map_err` hands over")]
-pub(super) fn fault<E>(error: SdkError<E, HttpResponse>) -> ServiceError
+pub(super) fn from_client_error<E>(error: SdkError<E, HttpResponse>) -> ServiceError
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
 {
     match &error {
         // The client calls an answer of success that it cannot read an error of the service without a name.
         SdkError::ServiceError(failure) if failure.raw().status().is_success() => {
-            own(ServiceErrorKind::Unreadable, failure.raw(), causes(&error))
+            from_raw(ServiceErrorKind::Unreadable, failure.raw(), error_chain(&error))
         }
-        SdkError::ServiceError(failure) => answered(failure.err(), failure.raw()),
-        _ => unanswered(&error),
+        SdkError::ServiceError(failure) => from_response(failure.err(), failure.raw()),
+        _ => without_response(&error),
     }
 }
 
 /// The fault of a call that got no answer, or none that can be read.
-pub(super) fn unanswered<E>(error: &SdkError<E, HttpResponse>) -> ServiceError
+pub(super) fn without_response<E>(error: &SdkError<E, HttpResponse>) -> ServiceError
 where
     E: std::error::Error + Send + Sync + 'static,
 {
     match error {
-        SdkError::TimeoutError(_) => ServiceError::own(ServiceErrorKind::TimedOut, "no answer in time"),
+        SdkError::TimeoutError(_) => ServiceError::local(ServiceErrorKind::TimedOut, "no answer in time"),
         SdkError::DispatchFailure(failure) => {
-            let met = failure.as_connector_error().map(connection);
-            match (no_credentials(error), met) {
-                (None, Some(met)) if permanent(&met.message).is_some() => met,
-                (kind, met) => {
-                    let kind = kind.or(met.map(|met| met.kind)).unwrap_or(ServiceErrorKind::Transport);
-                    named(kind, causes(error))
+            let connector_failure = failure.as_connector_error().map(connector_error);
+            match (credentials_failure(error), connector_failure) {
+                (None, Some(connector_failure)) if permanent_kind(&connector_failure.message).is_some() => {
+                    connector_failure
+                }
+                (kind, connector_failure) => {
+                    let kind = kind
+                        .or(connector_failure.map(|connector_failure| connector_failure.kind))
+                        .unwrap_or(ServiceErrorKind::Transport);
+                    explained(kind, error_chain(error))
                 }
             }
         }
         SdkError::ConstructionFailure(_) => {
-            named(no_credentials(error).unwrap_or(ServiceErrorKind::Refused), causes(error))
+            explained(credentials_failure(error).unwrap_or(ServiceErrorKind::Refused), error_chain(error))
         }
         SdkError::ResponseError(failure) => {
             let raw = failure.raw();
             let kind = match ServiceError::classify(raw.status().as_u16(), None, "", None) {
                 // The body is there if it was read to its end: then the same answer would come the next time, as one
                 // would that is too long. One that broke off may be whole then.
-                ServiceErrorKind::Unreadable if raw.body().bytes().is_none() && !too_long(error) => {
-                    permanent(&causes(error)).unwrap_or(ServiceErrorKind::Transport)
+                ServiceErrorKind::Unreadable if raw.body().bytes().is_none() && !is_too_long(error) => {
+                    permanent_kind(&error_chain(error)).unwrap_or(ServiceErrorKind::Transport)
                 }
                 kind => kind,
             };
-            own(kind, raw, causes(error))
+            from_raw(kind, raw, error_chain(error))
         }
-        _ => ServiceError::own(ServiceErrorKind::Transport, causes(error)),
+        _ => ServiceError::local(ServiceErrorKind::Transport, error_chain(error)),
     }
 }
 
 /// The fault of an answer that does not say it itself.
-fn own(kind: ServiceErrorKind, raw: &HttpResponse, causes: String) -> ServiceError {
+fn from_raw(kind: ServiceErrorKind, raw: &HttpResponse, error_chain: String) -> ServiceError {
     ServiceError {
         status: Some(raw.status().as_u16()),
         request_id: request_id(raw),
-        ..ServiceError::own(kind, causes)
+        ..ServiceError::local(kind, error_chain)
     }
 }
 
@@ -75,7 +79,7 @@ fn request_id(raw: &HttpResponse) -> Option<String> {
 }
 
 /// The fault of an answer that is an error.
-pub(super) fn answered(error: &impl ProvideErrorMetadata, raw: &HttpResponse) -> ServiceError {
+pub(super) fn from_response(error: &impl ProvideErrorMetadata, raw: &HttpResponse) -> ServiceError {
     let status = raw.status().as_u16();
     // The clients drop the reason of errors that their model does not know, and the words of some.
     let body = raw.body().bytes().and_then(|body| serde_json::from_slice::<serde_json::Value>(body).ok());
@@ -83,8 +87,9 @@ pub(super) fn answered(error: &impl ProvideErrorMetadata, raw: &HttpResponse) ->
         let body = body.as_ref()?;
         keys.iter().find_map(|key| Some(body.get(*key)?.as_str()?.to_owned()))
     };
-    let named = raw.headers().get("x-amzn-errortype").map(|name| name.split(':').next().unwrap_or(name));
-    let code = named.or_else(|| error.code()).map(str::to_owned).or_else(|| text(&["__type", "code"]));
+    let header_code =
+        raw.headers().get("x-amzn-errortype").map(|name| name.split(':').next().unwrap_or(name));
+    let code = header_code.or_else(|| error.code()).map(str::to_owned).or_else(|| text(&["__type", "code"]));
     let message = text(&["Message", "message"]).or_else(|| error.message().map(str::to_owned));
     let message = message.unwrap_or_default();
     let reason = text(&["Reason", "reason"]);
@@ -100,11 +105,11 @@ pub(super) fn answered(error: &impl ProvideErrorMetadata, raw: &HttpResponse) ->
 
 /// Whether an error comes from looking for credentials. Where the way to the service that gives them is what fails, that
 /// is what can be mended.
-fn no_credentials(error: &(dyn std::error::Error + 'static)) -> Option<ServiceErrorKind> {
+fn credentials_failure(error: &(dyn std::error::Error + 'static)) -> Option<ServiceErrorKind> {
     let mut cause = error.source();
     while let Some(error) = cause {
         if error.is::<CredentialsError>() {
-            return Some(permanent(&causes(error)).unwrap_or(ServiceErrorKind::NoCredentials));
+            return Some(permanent_kind(&error_chain(error)).unwrap_or(ServiceErrorKind::NoCredentials));
         }
         cause = error.source();
     }
@@ -112,46 +117,46 @@ fn no_credentials(error: &(dyn std::error::Error + 'static)) -> Option<ServiceEr
 }
 
 /// The fault of a request that got no answer.
-pub(super) fn connection(error: &ConnectorError) -> ServiceError {
-    let words = causes(error);
-    let kind = match permanent(&words) {
+pub(super) fn connector_error(error: &ConnectorError) -> ServiceError {
+    let message = error_chain(error);
+    let kind = match permanent_kind(&message) {
         Some(kind) => kind,
         None if error.is_timeout() => ServiceErrorKind::TimedOut,
         None if error.is_user() => ServiceErrorKind::Refused,
         None => ServiceErrorKind::Transport,
     };
-    named(kind, words)
+    explained(kind, message)
 }
 
 /// A fault in words that begin with who refused, or what: the crates below do not say it.
-fn named(kind: ServiceErrorKind, words: String) -> ServiceError {
-    let words = match kind {
-        ServiceErrorKind::Unreachable if words.contains("tunnel error") => {
-            format!("the proxy makes no connection: {words}")
+fn explained(kind: ServiceErrorKind, message: String) -> ServiceError {
+    let message = match kind {
+        ServiceErrorKind::Unreachable if message.contains("tunnel error") => {
+            format!("the proxy makes no connection: {message}")
         }
-        ServiceErrorKind::Untrusted => format!("the certificate of the service is not trusted: {words}"),
-        ServiceErrorKind::Unreadable => format!("what answers does not speak HTTP as it should: {words}"),
-        _ => words,
+        ServiceErrorKind::Untrusted => format!("the certificate of the service is not trusted: {message}"),
+        ServiceErrorKind::Unreadable => format!("what answers does not speak HTTP as it should: {message}"),
+        _ => message,
     };
-    ServiceError::own(kind, words)
+    ServiceError::local(kind, message)
 }
 
 /// The fault of an answer whose body did not come to its end.
-pub(super) fn broken(what: &str, error: &(dyn std::error::Error + 'static)) -> ServiceError {
-    let words = causes(error);
-    let kind = if too_long(error) { ServiceErrorKind::Unreadable } else { ServiceErrorKind::Transport };
-    ServiceError::own(permanent(&words).unwrap_or(kind), format!("{what}: {words}"))
+pub(super) fn body_error(what: &str, error: &(dyn std::error::Error + 'static)) -> ServiceError {
+    let message = error_chain(error);
+    let kind = if is_too_long(error) { ServiceErrorKind::Unreadable } else { ServiceErrorKind::Transport };
+    ServiceError::local(permanent_kind(&message).unwrap_or(kind), format!("{what}: {message}"))
 }
 
 /// The kind of a failure that another try meets again, by the words of the crates below, which have no types for it:
 /// rustls of a certificate and of a peer that speaks no TLS, the resolver of a host that does not exist, the connector
 /// of a proxy that refuses, hyper of an answer that is not HTTP.
-fn permanent(words: &str) -> Option<ServiceErrorKind> {
-    let sign = PERMANENT.iter().find(|(sign, _)| words.contains(sign));
-    sign.map(|(_, kind)| *kind)
+fn permanent_kind(message: &str) -> Option<ServiceErrorKind> {
+    let pattern = PERMANENT_ERRORS.iter().find(|(pattern, _)| message.contains(pattern));
+    pattern.map(|(_, kind)| *kind)
 }
 
-const PERMANENT: [(&str, ServiceErrorKind); 12] = [
+const PERMANENT_ERRORS: [(&str, ServiceErrorKind); 12] = [
     ("invalid peer certificate", ServiceErrorKind::Untrusted),
     ("received corrupt message of type InvalidContentType", ServiceErrorKind::Unreachable),
     ("received fatal alert", ServiceErrorKind::Unreachable),
@@ -167,17 +172,17 @@ const PERMANENT: [(&str, ServiceErrorKind); 12] = [
 ];
 
 /// The error with its causes, on one line.
-pub(super) fn causes(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut words = Vec::new();
+pub(super) fn error_chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut message = Vec::new();
     let mut cause = Some(error);
     while let Some(error) = cause {
         let text = error.to_string();
-        if words.last() != Some(&text) {
-            words.push(text);
+        if message.last() != Some(&text) {
+            message.push(text);
         }
         cause = error.source();
     }
-    words.join(": ")
+    message.join(": ")
 }
 
 #[cfg(test)]
@@ -186,11 +191,11 @@ mod tests {
 
     #[test]
     fn a_connection_that_will_never_be_made_is_not_tried_again() {
-        let kind = |words: &str| {
-            let source = std::io::Error::other(words.to_owned());
-            connection(&ConnectorError::other(source.into(), None)).kind
+        let kind = |message: &str| {
+            let source = std::io::Error::other(message.to_owned());
+            connector_error(&ConnectorError::other(source.into(), None)).kind
         };
-        for (words, permanent) in [
+        for (message, permanent_kind) in [
             ("invalid peer certificate: UnknownIssuer", ServiceErrorKind::Untrusted),
             (
                 "failed to lookup address information: Name or service not known",
@@ -199,10 +204,10 @@ mod tests {
             ("tunnel error: unsuccessful", ServiceErrorKind::Unreachable),
             ("invalid HTTP version parsed", ServiceErrorKind::Unreadable),
         ] {
-            assert_eq!(kind(words), permanent, "{words}");
+            assert_eq!(kind(message), permanent_kind, "{message}");
         }
-        for words in ["connection reset by peer", "Temporary failure in name resolution"] {
-            assert_eq!(kind(words), ServiceErrorKind::Transport, "{words}");
+        for message in ["connection reset by peer", "Temporary failure in name resolution"] {
+            assert_eq!(kind(message), ServiceErrorKind::Transport, "{message}");
         }
     }
 }
