@@ -11,7 +11,7 @@ use std::fs;
 use amiforge_image::inspect::Medium;
 use amiforge_machine::boot::machine::InstanceIdentity;
 use amiforge_machine::boot::receipt::{self, BootRecord};
-use amiforge_machine::boot::{BeforeBoot, BootError, Launch, LaunchEnd, LaunchOutcome as Launched, launch};
+use amiforge_machine::boot::{BootError, DiskState, Launch, LaunchEnd, LaunchOutcome as Launched, launch};
 use anyhow::Context as _;
 
 pub(crate) use args::Args;
@@ -27,7 +27,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let subject = Subject::find(args, ui, &interrupt)?;
     let cannot = || format!("cannot boot `{}`", args.image.display());
     let before = args.needs_login().then(|| Medium::open(&subject.disk)).transpose().with_context(cannot)?;
-    let before = before.as_ref().map(BeforeBoot::read);
+    let before = before.as_ref().map(DiskState::read);
     let wanted = args.launch(&subject, before.as_ref())?;
     if let Some(before) = before {
         refuse_without_key(&wanted, &before, cannot)?;
@@ -43,7 +43,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let receipt = keep_receipt(args, &subject, &wanted, &launched, ui, &interrupt)?;
     show::outcome(&subject, &wanted, &launched, receipt.as_deref(), ui)?;
     Ok(match launched.ended {
-        LaunchEnd::Passed | LaunchEnd::Off | LaunchEnd::Stopped => Done::Well,
+        LaunchEnd::Passed | LaunchEnd::PoweredOff | LaunchEnd::Interrupted => Done::Well,
         LaunchEnd::Failed { .. } => Done::Differs,
     })
 }
@@ -51,11 +51,11 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
 /// A command needs a login, and an image takes a key at its first boot only.
 fn refuse_without_key(
     wanted: &Launch,
-    before: &BeforeBoot,
+    before: &DiskState,
     cannot: impl Fn() -> String,
 ) -> Result<(), Failure> {
     let facts = &wanted.instance;
-    let identity = InstanceIdentity::of(&facts.seed, facts.id.as_deref(), &facts.kind);
+    let identity = InstanceIdentity::from_seed(&facts.seed, facts.id.as_deref(), &facts.kind);
     if wanted.key.is_some() || !before.was_booted_as(&identity) {
         return Ok(());
     }
@@ -89,13 +89,13 @@ fn keep_receipt(
     let cannot = || format!("cannot keep the receipt of `{}`", image.display());
     let (arch, firmware, bus) = (wanted.arch, wanted.firmware, wanted.bus);
     match launched.ended {
-        LaunchEnd::Failed { .. } => receipt::take_back(image, arch, firmware, bus).with_context(cannot)?,
+        LaunchEnd::Failed { .. } => receipt::remove_boot(image, arch, firmware, bus).with_context(cannot)?,
         LaunchEnd::Passed => {
             // Lengths first: a file that was made longer may be of a size that takes hours.
             let digests = if subject.expected.is_some_and(|(_, size)| size != subject.size) {
                 None
             } else {
-                let found = receipt::digests(image, ui, interrupt).with_context(cannot)?;
+                let found = receipt::compute_digests(image, ui, interrupt).with_context(cannot)?;
                 Some(found).filter(|found| subject.expected.is_none_or(|(expected, _)| expected == *found))
             };
             let Some(digests) = digests else {
@@ -106,9 +106,9 @@ fn keep_receipt(
                 return Ok(None);
             };
             let boot = BootRecord::new(arch, firmware, bus, launched.accel, launched.passed.clone());
-            return Ok(Some(receipt::record(image, digests, boot).with_context(cannot)?));
+            return Ok(Some(receipt::add_boot(image, digests, boot).with_context(cannot)?));
         }
-        LaunchEnd::Off | LaunchEnd::Stopped => {}
+        LaunchEnd::PoweredOff | LaunchEnd::Interrupted => {}
     }
     Ok(None)
 }

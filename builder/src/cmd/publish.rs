@@ -180,9 +180,9 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
 fn demand_receipt(args: &Args, source: &ImageSource, ui: &Ui, interrupt: &Interrupt) -> Result<(), Failure> {
     let digests = match source.manifest() {
         Some(manifest) => receipt::ImageDigests::from(manifest),
-        None => receipt::digests(&args.image, ui, interrupt).with_context(|| args.cannot())?,
+        None => receipt::compute_digests(&args.image, ui, interrupt).with_context(|| args.cannot())?,
     };
-    match receipt::demand(&args.image, digests) {
+    match receipt::require(&args.image, digests) {
         Ok(_) => Ok(()),
         Err(error) => {
             let hint = format!("`amiforge boot {} --expect 'login:'` leaves one", args.image.display());

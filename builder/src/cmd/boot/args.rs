@@ -9,7 +9,7 @@ use amiforge_machine::boot::check::Check;
 use amiforge_machine::boot::imds::Sessions;
 use amiforge_machine::boot::machine::{Forward, Network};
 use amiforge_machine::boot::{
-    Arch, BeforeBoot, Bus, Facts, Firmware, FurtherDisk, Launch, Writes, accel, is_user_name,
+    Arch, Bus, DiskState, Firmware, FurtherDisk, InstanceSettings, Launch, WriteMode, accel, is_user_name,
 };
 use anyhow::Context as _;
 use clap::ValueEnum;
@@ -102,7 +102,7 @@ struct Showing {
     expect: Vec<String>,
 
     /// A page that has to be served, with status 200; it goes to standard output; may be given often
-    #[arg(long, value_name = "PORT/PATH", value_parser = Check::get)]
+    #[arg(long, value_name = "PORT/PATH", value_parser = Check::parse_get)]
     get: Vec<Check>,
 
     /// A command that has to succeed, over ssh; its output goes to standard output; may be given often
@@ -219,7 +219,7 @@ impl Args {
     }
 
     /// The launch that is asked for.
-    pub(super) fn launch(&self, subject: &Subject, before: Option<&BeforeBoot>) -> Result<Launch, Failure> {
+    pub(super) fn launch(&self, subject: &Subject, before: Option<&DiskState>) -> Result<Launch, Failure> {
         let cannot = || format!("cannot boot `{}`", self.image.display());
         let read = |path: &Path| {
             amiforge_progress::regular::read(path).with_context(|| format!("reading `{}`", path.display()))
@@ -257,7 +257,7 @@ impl Args {
             key: self.instance.ssh_key.clone(),
             users: match &self.showing.user {
                 Some(user) => vec![user.clone()],
-                None => users(&before.map(BeforeBoot::homes).unwrap_or_default()),
+                None => users(&before.map(DiskState::home_users).unwrap_or_default()),
             },
             forwards: self.instance.forward.clone(),
             network: match self.instance.network {
@@ -276,11 +276,11 @@ impl Args {
         texts.chain(get.iter().cloned()).chain(run.iter().cloned().map(Check::Run)).collect()
     }
 
-    fn writes(&self, subject: &Subject) -> Writes {
+    fn writes(&self, subject: &Subject) -> WriteMode {
         if self.persist {
-            return Writes::Persist;
+            return WriteMode::Persist;
         }
-        Writes::Away(self.volume_size.unwrap_or(subject.size).next_multiple_of(GIB))
+        WriteMode::Discard(self.volume_size.unwrap_or(subject.size).next_multiple_of(GIB))
     }
 
     /// Whether something is asked for that needs a login.
@@ -288,7 +288,7 @@ impl Args {
         !self.showing.run.is_empty()
     }
 
-    fn facts(&self, subject: &Subject) -> Result<Facts, Failure> {
+    fn facts(&self, subject: &Subject) -> Result<InstanceSettings, Failure> {
         let mut tags = BTreeMap::new();
         for tag in &self.instance.tags {
             let (key, value) = tag
@@ -297,7 +297,7 @@ impl Args {
                 .ok_or_else(|| Failure::usage(anyhow::anyhow!("`--tag {tag}` is not KEY=VALUE")))?;
             tags.insert(key.to_owned(), value.to_owned());
         }
-        Ok(Facts {
+        Ok(InstanceSettings {
             seed: subject.seed.clone(),
             id: self.instance.instance_id.clone(),
             kind: self.instance.instance_type.clone(),

@@ -23,8 +23,10 @@ pub(super) fn command(program: &str) -> io::Result<Command> {
 }
 
 /// What the hidden subcommand [`SUBCOMMAND`] does, given the words after it.
-pub fn enter(mut words: impl Iterator<Item = OsString>) -> ExitCode {
-    let (Some(parent), Some(program)) = (words.next(), words.next()) else { return ExitCode::FAILURE };
+pub fn run(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
+    let (Some(parent), Some(program)) = (arguments.next(), arguments.next()) else {
+        return ExitCode::FAILURE;
+    };
     if set_parent_process_death_signal(Some(Signal::TERM)).is_err() {
         return ExitCode::FAILURE;
     }
@@ -32,7 +34,7 @@ pub fn enter(mut words: impl Iterator<Item = OsString>) -> ExitCode {
     if getppid().is_none_or(|pid| *pid.as_raw_nonzero().to_string() != *parent) {
         return ExitCode::FAILURE;
     }
-    let error = Command::new(&program).args(words).exec();
+    let error = Command::new(&program).args(arguments).exec();
     #[expect(clippy::print_stderr, reason = "whoever started it takes what it says for the other program's")]
     {
         eprintln!("starting {}: {error}", program.display());

@@ -9,14 +9,14 @@ use super::machine::InstanceIdentity;
 use super::ssh::is_user_name;
 
 /// Folders that hold one for each instance that a first boot was done for: of cloud-init, and of this program's own units.
-const INSTANCES: [&str; 2] = ["cloud/instances", "amiforge/instances"];
+const INSTANCE_FOLDERS: [&str; 2] = ["cloud/instances", "amiforge/instances"];
 
 /// The file systems of a disk before it is booted, as far as they can be read: what is wrong with a disk, the boot itself
 /// says.
 #[derive(Debug)]
-pub struct BeforeBoot(Vec<Tree>);
+pub struct DiskState(Vec<Tree>);
 
-impl BeforeBoot {
+impl DiskState {
     /// Reads the trees of a disk.
     pub fn read(medium: &Medium) -> Self {
         let slots =
@@ -27,17 +27,17 @@ impl BeforeBoot {
 
     /// Whether a first boot was done as this instance.
     pub fn was_booted_as(&self, identity: &InstanceIdentity) -> bool {
-        self.0.iter().any(|tree| knows(tree, &identity.instance))
+        self.0.iter().any(|tree| has_instance(tree, &identity.instance))
     }
 
     /// Users that have a home: the names of the folders in `/home` of a root. The image chooses these names, so only such
     /// as a user may have count.
-    pub fn homes(&self) -> Vec<String> {
-        self.0.iter().flat_map(homes_in).collect()
+    pub fn home_users(&self) -> Vec<String> {
+        self.0.iter().flat_map(home_users_in).collect()
     }
 }
 
-fn homes_in(tree: &Tree) -> Vec<String> {
+fn home_users_in(tree: &Tree) -> Vec<String> {
     let homes = tree.lookup(b"home").and_then(|id| tree.entries(id));
     let folder = |(name, id): (&Name, &NodeId)| {
         let name = std::str::from_utf8(name.as_bytes()).ok()?;
@@ -47,8 +47,8 @@ fn homes_in(tree: &Tree) -> Vec<String> {
 }
 
 /// Whether a file system has the folder of an instance, as the root or as `/var`.
-fn knows(tree: &Tree, instance: &str) -> bool {
-    let paths = INSTANCES
+fn has_instance(tree: &Tree, instance: &str) -> bool {
+    let paths = INSTANCE_FOLDERS
         .iter()
         .flat_map(|folder| ["var/lib", "lib"].map(|lib| format!("{lib}/{folder}/{instance}")));
     paths.into_iter().any(|path| tree.lookup(path.as_bytes()).is_some())
@@ -75,10 +75,10 @@ mod tests {
     fn an_instance_is_known_where_its_first_boot_was() {
         let id = "i-0123456789abcdef0";
         for folder in ["var/lib/cloud/instances", "var/lib/amiforge/instances", "lib/cloud/instances"] {
-            assert!(knows(&tree(&format!("{folder}/{id}")), id), "{folder}");
-            assert!(!knows(&tree(&format!("{folder}/i-00000000000000001")), id), "{folder}");
+            assert!(has_instance(&tree(&format!("{folder}/{id}")), id), "{folder}");
+            assert!(!has_instance(&tree(&format!("{folder}/i-00000000000000001")), id), "{folder}");
         }
-        assert!(!knows(&tree("var/lib/cloud"), id));
+        assert!(!has_instance(&tree("var/lib/cloud"), id));
     }
 
     #[test]
@@ -94,7 +94,7 @@ mod tests {
             kind: NodeKind::Symlink(b"dev".as_slice().into()),
         };
         all.add(home, Name::new(b"link").unwrap(), node).unwrap();
-        assert_eq!(homes_in(&all), ["dev", "other"]);
-        assert_eq!(homes_in(&tree("var/lib")), [""; 0]);
+        assert_eq!(home_users_in(&all), ["dev", "other"]);
+        assert_eq!(home_users_in(&tree("var/lib")), [""; 0]);
     }
 }

@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use super::crash;
+use super::crash_report;
 
 /// What went wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -66,7 +66,8 @@ pub struct BootFailure {
     /// What.
     pub kind: FailureKind,
     /// In words.
-    pub words: &'static str,
+    #[serde(rename = "words")]
+    pub summary: &'static str,
     /// The line, where one told it.
     pub line: Option<String>,
 }
@@ -119,79 +120,83 @@ const SIGNS: &[Sign] = &[
 ];
 
 /// What OVMF says of an option that it could not load; the status stands at the line's end.
-const NOT_LOADED: &str = "BdsDxe: failed to load Boot";
+const OVMF_LOAD_FAILED: &str = "BdsDxe: failed to load Boot";
 /// What `SeaBIOS` says in its log.
-const BIOS_SIGNS: [&str; 2] = ["No bootable device.", "not a bootable disk"];
+const SEABIOS_NO_DISK: [&str; 2] = ["No bootable device.", "not a bootable disk"];
 /// What the loader for BIOS in our images says when it stops.
-const LOADER: &str = "amiforge: stopped:";
+const OWN_LOADER_STOPPED: &str = "amiforge: stopped:";
 /// What Linux says when it waits for its root without end.
-const ROOTWAIT: &str = "Waiting for root device";
+const ROOT_WAIT: &str = "Waiting for root device";
 /// What Linux says first.
-const LINUX: [&str; 3] = ["Linux version", "EFI stub:", "Booting Linux"];
+const KERNEL_STARTED: [&str; 3] = ["Linux version", "EFI stub:", "Booting Linux"];
 
 /// What a machine cannot recover from, if it has said that.
-pub fn fatal(console: &str, log: &str) -> Option<BootFailure> {
-    sign(console, Fatal).or_else(|| firmware(console, log))
+pub fn fatal_failure(console: &str, log: &str) -> Option<BootFailure> {
+    first_sign(console, Fatal).or_else(|| firmware_failure(console, log))
 }
 
 /// The best reason why a machine has not come up when time was over or it ended.
-pub fn best(console: &str, log: &str) -> BootFailure {
-    let waiting = || line_with(console, ROOTWAIT).map(|line| reason(FailureKind::Waiting, Some(line)));
-    let late = || {
-        let kernel = LINUX.iter().any(|sign| console.contains(sign));
+pub fn best_failure(console: &str, log: &str) -> BootFailure {
+    let waiting = || find_line(console, ROOT_WAIT).map(|line| failure(FailureKind::Waiting, Some(line)));
+    let fallback = || {
+        let kernel = KERNEL_STARTED.iter().any(|sign| console.contains(sign));
         let silent = if kernel { FailureKind::SilentKernel } else { FailureKind::Silent };
-        reason(silent, console.lines().rfind(|line| !line.trim().is_empty()).map(str::to_owned))
+        failure(silent, console.lines().rfind(|line| !line.trim().is_empty()).map(str::to_owned))
     };
-    fatal(console, log).or_else(|| sign(console, Notable)).or_else(waiting).unwrap_or_else(late)
+    fatal_failure(console, log)
+        .or_else(|| first_sign(console, Notable))
+        .or_else(waiting)
+        .unwrap_or_else(fallback)
 }
 
 /// A command over ssh that had not ended when time was over.
 pub(super) fn command_running(command: &str) -> BootFailure {
-    reason(FailureKind::CommandRunning, Some(format!("ssh: `{command}`")))
+    failure(FailureKind::CommandRunning, Some(format!("ssh: `{command}`")))
 }
 
-fn sign(console: &str, least: SignWeight) -> Option<BootFailure> {
-    let heavy = |sign: &&Sign| least == Notable || sign.2 == Fatal;
-    SIGNS.iter().filter(heavy).find_map(|Sign(text, kind, _)| {
-        let line = line_with(console, text)?;
+fn first_sign(console: &str, weight: SignWeight) -> Option<BootFailure> {
+    let is_considered = |sign: &&Sign| weight == Notable || sign.2 == Fatal;
+    SIGNS.iter().filter(is_considered).find_map(|Sign(text, kind, _)| {
+        let line = find_line(console, text)?;
         // Services that a login never needed may fail; the verity target says so of itself when all is well.
-        let well = *kind == FailureKind::RootHash && !line.contains("corrupted") && !line.contains("ailed");
-        let crashed = || if *kind == FailureKind::Panic { crash(console) } else { None };
-        (!well).then(|| crashed().unwrap_or_else(|| reason(*kind, Some(line))))
+        let is_harmless =
+            *kind == FailureKind::RootHash && !line.contains("corrupted") && !line.contains("ailed");
+        let crashed = || if *kind == FailureKind::Panic { crash_failure(console) } else { None };
+        (!is_harmless).then(|| crashed().unwrap_or_else(|| failure(*kind, Some(line))))
     })
 }
 
 /// The reason of a panic that only ends the report of a crash.
-fn crash(console: &str) -> Option<BootFailure> {
-    let first = crash::begins(console.lines())?;
-    console.lines().nth(first).map(|line| reason(FailureKind::Crash, Some(line.trim().to_owned())))
+fn crash_failure(console: &str) -> Option<BootFailure> {
+    let first = crash_report::report_start(console.lines())?;
+    console.lines().nth(first).map(|line| failure(FailureKind::Crash, Some(line.trim().to_owned())))
 }
 
-fn firmware(console: &str, log: &str) -> Option<BootFailure> {
-    if let Some(line) = line_with(console, LOADER) {
-        return Some(reason(FailureKind::Loader, Some(line)));
+fn firmware_failure(console: &str, log: &str) -> Option<BootFailure> {
+    if let Some(line) = find_line(console, OWN_LOADER_STOPPED) {
+        return Some(failure(FailureKind::Loader, Some(line)));
     }
-    if let Some(line) = BIOS_SIGNS.iter().find_map(|sign| line_with(log, sign)) {
-        return Some(reason(FailureKind::NothingToBoot, Some(line)));
+    if let Some(line) = SEABIOS_NO_DISK.iter().find_map(|sign| find_line(log, sign)) {
+        return Some(failure(FailureKind::NothingToBoot, Some(line)));
     }
     // OVMF goes on to the next option after one that failed; only a disk's damaged loader is a reason.
     let line = console.lines().find(|line| {
-        line.contains(NOT_LOADED) && (line.contains("Load Error") || line.contains("Unsupported"))
+        line.contains(OVMF_LOAD_FAILED) && (line.contains("Load Error") || line.contains("Unsupported"))
     })?;
-    Some(reason(FailureKind::LoaderRefused, Some(line.trim().to_owned())))
+    Some(failure(FailureKind::LoaderRefused, Some(line.trim().to_owned())))
 }
 
-fn line_with(text: &str, part: &str) -> Option<String> {
+fn find_line(text: &str, part: &str) -> Option<String> {
     text.lines().find(|line| line.contains(part)).map(|line| line.trim().to_owned())
 }
 
-fn reason(kind: FailureKind, line: Option<String>) -> BootFailure {
-    BootFailure { kind, words: kind.words(), line }
+fn failure(kind: FailureKind, line: Option<String>) -> BootFailure {
+    BootFailure { kind, summary: kind.summary(), line }
 }
 
 impl FailureKind {
     /// In words, with what to look at.
-    pub const fn words(self) -> &'static str {
+    pub const fn summary(self) -> &'static str {
         match self {
             Self::NothingToBoot => {
                 "the firmware found nothing to boot: no `EFI/BOOT/BOOTX64.EFI` (`BOOTAA64.EFI`) in an EFI system partition, or for BIOS no loader in the first sector"
@@ -243,7 +248,7 @@ impl FailureKind {
 
 impl std::fmt::Display for BootFailure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.words)?;
+        f.write_str(self.summary)?;
         match &self.line {
             Some(line) => write!(f, "\n  console: {line}"),
             None => Ok(()),
@@ -256,14 +261,14 @@ mod tests {
     use super::*;
 
     fn kind(console: &str, log: &str) -> FailureKind {
-        best(console, log).kind
+        best_failure(console, log).kind
     }
 
     #[test]
     fn a_cause_is_told_and_not_its_effect() {
         let console = "[    1.0] VFS: Cannot open root device \"PARTUUID=1\" or unknown-block(0,0): error -6\n\
             [    1.1] Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0)\n";
-        let reason = fatal(console, "").unwrap();
+        let reason = fatal_failure(console, "").unwrap();
         assert_eq!(reason.kind, FailureKind::NoRoot);
         assert!(reason.line.unwrap().contains("PARTUUID=1"));
         assert_eq!(kind("Kernel panic - not syncing: No working init found.", ""), FailureKind::NoInit);
@@ -278,7 +283,7 @@ mod tests {
         assert_eq!(kind("Kernel panic - not syncing: IO-APIC", ""), FailureKind::Panic);
         let crash = "[ 3.5] int3: 0000 [#1] SMP\n[ 3.5] RIP: 0010:tick+0x1\n\
             [ 3.6] Kernel panic - not syncing: Fatal exception in interrupt\n";
-        let reason = fatal(crash, "").unwrap();
+        let reason = fatal_failure(crash, "").unwrap();
         assert_eq!(
             (reason.kind, reason.line.as_deref()),
             (FailureKind::Crash, Some("[ 3.5] int3: 0000 [#1] SMP"))
@@ -293,15 +298,15 @@ mod tests {
         );
         assert_eq!(kind("UEFI Interactive Shell v2.2\nShell>", ""), FailureKind::NothingToBoot);
         let refused = "BdsDxe: failed to load Boot0001 \"UEFI QEMU NVMe Ctrl\" from PciRoot(0x0): Load Error";
-        assert_eq!(fatal(refused, "").unwrap().kind, FailureKind::LoaderRefused);
-        assert_eq!(fatal(&refused.replace("Load Error", "Not Found"), ""), None);
+        assert_eq!(fatal_failure(refused, "").unwrap().kind, FailureKind::LoaderRefused);
+        assert_eq!(fatal_failure(&refused.replace("Load Error", "Not Found"), ""), None);
         assert_eq!(kind("amiforge: stopped: the BIOS cannot read the disk", ""), FailureKind::Loader);
     }
 
     #[test]
     fn what_a_system_can_live_with_does_not_end_it() {
         let console = "Linux version 6.1\n[FAILED] Failed to start x.service - X.\n";
-        assert_eq!(fatal(console, ""), None);
+        assert_eq!(fatal_failure(console, ""), None);
         assert_eq!(kind(console, ""), FailureKind::Units);
         assert_eq!(
             kind("Linux version 6.1\nWaiting for root device PARTUUID=2...\n", ""),
@@ -310,7 +315,7 @@ mod tests {
         assert_eq!(kind("Linux version 6.1\n", ""), FailureKind::SilentKernel);
         assert_eq!(kind("", ""), FailureKind::Silent);
         assert_eq!(
-            fatal("systemd[1]: Reached target remote-veritysetup.target - Remote verity: ok", ""),
+            fatal_failure("systemd[1]: Reached target remote-veritysetup.target - Remote verity: ok", ""),
             None
         );
     }

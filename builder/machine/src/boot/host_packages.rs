@@ -6,7 +6,7 @@ use super::Arch;
 
 /// A program or file of the host that a launch needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Need {
+pub enum HostDependency {
     /// QEMU.
     Qemu(Arch),
     /// UEFI firmware for it.
@@ -31,13 +31,13 @@ impl DistroFamily {
     const ALL: [Self; 5] = [Self::Debian, Self::Fedora, Self::Arch, Self::Suse, Self::Alpine];
 
     /// From the text of `os-release`: its `ID`, then `ID_LIKE`.
-    fn of(release: &str) -> Option<Self> {
+    fn from_os_release(release: &str) -> Option<Self> {
         let value = |key: &str| {
             let line = release.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
             line.unwrap_or_default().trim_matches('"').to_owned()
         };
-        let words = format!("{} {}", value("ID"), value("ID_LIKE"));
-        words.split_whitespace().find_map(|word| match word {
+        let ids = format!("{} {}", value("ID"), value("ID_LIKE"));
+        ids.split_whitespace().find_map(|id| match id {
             "debian" | "ubuntu" => Some(Self::Debian),
             "fedora" | "rhel" | "centos" | "amzn" => Some(Self::Fedora),
             "arch" => Some(Self::Arch),
@@ -47,7 +47,7 @@ impl DistroFamily {
         })
     }
 
-    const fn install(self) -> &'static str {
+    const fn install_command(self) -> &'static str {
         match self {
             Self::Debian => "apt-get install",
             Self::Fedora => "dnf install",
@@ -68,7 +68,7 @@ impl DistroFamily {
     }
 }
 
-impl Need {
+impl HostDependency {
     /// What to install, for this host where it says what it is, else for all that are known.
     pub fn hint(self) -> String {
         let read = |path| std::fs::read_to_string(path).ok();
@@ -77,8 +77,8 @@ impl Need {
     }
 
     fn hint_for(self, release: &str) -> String {
-        if let Some(family) = DistroFamily::of(release) {
-            return format!("`{} {}`", family.install(), self.package(family));
+        if let Some(family) = DistroFamily::from_os_release(release) {
+            return format!("`{} {}`", family.install_command(), self.package(family));
         }
         let all = DistroFamily::ALL.map(|family| format!("{} ({})", self.package(family), family.name()));
         format!("it is in the package {}", all.join(", "))
@@ -112,12 +112,12 @@ impl Need {
 }
 
 /// Whether a program is in a folder of `PATH`.
-pub fn on_path(program: &str) -> bool {
+pub fn is_on_path(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
 }
 
-impl fmt::Display for Need {
+impl fmt::Display for HostDependency {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Qemu(arch) => write!(f, "QEMU for {0} (`qemu-system-{0}`)", arch.word()),
@@ -135,14 +135,14 @@ mod tests {
 
     #[test]
     fn a_host_that_says_what_it_is_is_told_one_command() {
-        let need = Need::Uefi(Arch::X86);
-        assert_eq!(need.hint_for("ID=debian\n"), "`apt-get install ovmf`");
+        let dependency = HostDependency::Uefi(Arch::X86);
+        assert_eq!(dependency.hint_for("ID=debian\n"), "`apt-get install ovmf`");
         assert_eq!(
-            need.hint_for("NAME=x\nID=\"mint\"\nID_LIKE=\"ubuntu debian\"\n"),
+            dependency.hint_for("NAME=x\nID=\"mint\"\nID_LIKE=\"ubuntu debian\"\n"),
             "`apt-get install ovmf`"
         );
-        assert_eq!(need.hint_for("ID=fedora\n"), "`dnf install edk2-ovmf`");
-        let all = need.hint_for("");
+        assert_eq!(dependency.hint_for("ID=fedora\n"), "`dnf install edk2-ovmf`");
+        let all = dependency.hint_for("");
         assert!(all.contains("ovmf (Debian, Ubuntu)") && all.contains("edk2-ovmf (Arch)"), "{all}");
     }
 }

@@ -7,39 +7,39 @@ use std::time::Duration;
 use super::check::CheckProgress;
 
 /// Most bytes of an answer.
-const MOST: u64 = 4 << 20;
+const MAX_RESPONSE: u64 = 4 << 20;
 /// How long one try may wait for the guest.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Asks once. What is not there yet (nobody listens, an answer of 5xx while a service starts) is worth another try.
 pub(super) fn fetch(port: u16, path: &str) -> CheckProgress {
-    let Some(answer) = ask(port, path) else { return CheckProgress::NotYet };
-    let Some(head_end) = answer.windows(4).position(|four| four == b"\r\n\r\n") else {
-        return CheckProgress::NotYet;
+    let Some(response) = request(port, path) else { return CheckProgress::Pending };
+    let Some(head_end) = response.windows(4).position(|four| four == b"\r\n\r\n") else {
+        return CheckProgress::Pending;
     };
-    let (head, body) = answer.split_at(head_end);
+    let (head, body) = response.split_at(head_end);
     let head = String::from_utf8_lossy(head);
     let status = head.split_whitespace().nth(1).and_then(|status| status.parse::<u16>().ok());
     let body = body.get(4..).unwrap_or_default().to_vec();
     match status {
         Some(200) => CheckProgress::Passed(body),
-        Some(500..) | None => CheckProgress::NotYet,
+        Some(500..) | None => CheckProgress::Pending,
         Some(status) => CheckProgress::Failed(body, format!("it was answered with HTTP status {status}")),
     }
 }
 
-fn ask(port: u16, path: &str) -> Option<Vec<u8>> {
+fn request(port: u16, path: &str) -> Option<Vec<u8>> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    let mut stream = TcpStream::connect_timeout(&address, PATIENCE).ok()?;
-    stream.set_read_timeout(Some(PATIENCE)).ok()?;
-    stream.set_write_timeout(Some(PATIENCE)).ok()?;
-    let request = format!(
+    let mut stream = TcpStream::connect_timeout(&address, TIMEOUT).ok()?;
+    stream.set_read_timeout(Some(TIMEOUT)).ok()?;
+    stream.set_write_timeout(Some(TIMEOUT)).ok()?;
+    let request_text = format!(
         "GET {path} HTTP/1.0\r\nHost: localhost\r\nUser-Agent: amiforge\r\nConnection: close\r\n\r\n"
     );
-    stream.write_all(request.as_bytes()).ok()?;
-    let mut answer = Vec::new();
-    stream.take(MOST).read_to_end(&mut answer).ok()?;
-    Some(answer)
+    stream.write_all(request_text.as_bytes()).ok()?;
+    let mut response = Vec::new();
+    stream.take(MAX_RESPONSE).read_to_end(&mut response).ok()?;
+    Some(response)
 }
 
 #[cfg(test)]
@@ -48,14 +48,14 @@ mod tests {
 
     use super::*;
 
-    fn served(answer: &'static str) -> CheckProgress {
+    fn served(response: &'static str) -> CheckProgress {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
         let server = std::thread::spawn(move || {
             let (mut stream, _) = listener.accept().unwrap();
             let mut request = [0; 512];
             let _ = stream.read(&mut request).unwrap();
-            stream.write_all(answer.as_bytes()).unwrap();
+            stream.write_all(response.as_bytes()).unwrap();
         });
         let outcome = fetch(port, "/x");
         server.join().unwrap();
@@ -68,7 +68,7 @@ mod tests {
         assert!(
             matches!(served("HTTP/1.1 404 Not Found\r\n\r\n"), CheckProgress::Failed(_, why) if why.contains("404"))
         );
-        assert_eq!(served("HTTP/1.1 503 x\r\n\r\n"), CheckProgress::NotYet);
-        assert_eq!(served(""), CheckProgress::NotYet);
+        assert_eq!(served("HTTP/1.1 503 x\r\n\r\n"), CheckProgress::Pending);
+        assert_eq!(served(""), CheckProgress::Pending);
     }
 }

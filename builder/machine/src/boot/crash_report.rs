@@ -3,10 +3,10 @@
 
 /// How the panic reads that ends the report of a crash (`oops_end` in the kernel's arch/x86/kernel/dumpstack.c, `die` in
 /// arch/arm64/kernel/traps.c).
-const ENDS: &str = "Kernel panic - not syncing: Fatal exception";
+const LAST_LINE: &str = "Kernel panic - not syncing: Fatal exception";
 
 /// How the first line of a report reads: `die` and its callers on x86-64 and arm64, and `report_bug` in lib/bug.c.
-const BEGINS: [&str; 12] = [
+const FIRST_LINES: [&str; 12] = [
     "BUG: unable to handle",
     "BUG: kernel NULL pointer",
     "kernel BUG at",
@@ -22,16 +22,17 @@ const BEGINS: [&str; 12] = [
 ];
 
 /// The most lines that a report has: registers, a stack of calls and the names of all modules.
-const MOST: usize = 100;
+const MAX_LINES: usize = 100;
 
 /// The number of the line with which the report begins whose end is in `lines`; none if nothing crashed or only the end of
 /// its report is left.
-pub fn begins<'a>(lines: impl Iterator<Item = &'a str>) -> Option<usize> {
+pub fn report_start<'a>(lines: impl Iterator<Item = &'a str>) -> Option<usize> {
     let lines: Vec<&str> = lines.collect();
-    let end = lines.iter().rposition(|line| line.contains(ENDS))?;
-    let least = end.saturating_sub(MOST);
-    let first = lines[least..end].iter().position(|line| BEGINS.iter().any(|sign| line.contains(sign)))?;
-    Some(least + first)
+    let end = lines.iter().rposition(|line| line.contains(LAST_LINE))?;
+    let earliest = end.saturating_sub(MAX_LINES);
+    let first =
+        lines[earliest..end].iter().position(|line| FIRST_LINES.iter().any(|text| line.contains(text)))?;
+    Some(earliest + first)
 }
 
 #[cfg(test)]
@@ -49,10 +50,10 @@ mod tests {
             "[    3.6] Kernel panic - not syncing: Fatal exception in interrupt",
             "[    5.2] ---[ end Kernel panic - not syncing: Fatal exception in interrupt ]---",
         ];
-        assert_eq!(begins(lines.into_iter()), Some(1));
-        assert_eq!(begins(lines[..5].iter().copied()), None, "a process died, the kernel goes on");
-        assert_eq!(begins(lines[5..].iter().copied()), None, "only the end is left");
+        assert_eq!(report_start(lines.into_iter()), Some(1));
+        assert_eq!(report_start(lines[..5].iter().copied()), None, "a process died, the kernel goes on");
+        assert_eq!(report_start(lines[5..].iter().copied()), None, "only the end is left");
         let other = ["Oops: of long ago", "Kernel panic - not syncing: VFS: Unable to mount root fs"];
-        assert_eq!(begins(other.into_iter()), None);
+        assert_eq!(report_start(other.into_iter()), None);
     }
 }
