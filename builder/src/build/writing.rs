@@ -144,6 +144,6 @@ impl BundleWriter<'_> {
 
 /// What EC2 will miss in an image that is to boot, as found in its bytes.
 fn preflighted(bundle: &Path) -> Result<Vec<String>, InspectError> {
-    let report = Medium::open(bundle).and_then(|medium| preflight::starts(&medium))?;
+    let report = Medium::open(bundle).and_then(|medium| preflight::requirements(&medium))?;
     Ok(report.findings.iter().map(ToString::to_string).collect())
 }

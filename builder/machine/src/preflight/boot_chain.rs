@@ -1,5 +1,5 @@
-//! What starts the image: the file that UEFI firmware runs, the code that a legacy BIOS does, and what they hand the
-//! kernel.
+//! The boot chain of an image: the file that UEFI firmware runs, the code that a legacy BIOS runs, and the kernel release,
+//! command line and initrd that they pass on.
 
 use amiforge_formats::bios;
 use amiforge_formats::gpt::types;
@@ -11,39 +11,39 @@ use amiforge_image::inspect::{DiskView, FsKind, Medium};
 use super::Findings;
 use super::files::{Mounted, bytes};
 
-/// What firmware looks for on a disk that it does not know (UEFI 2.10, section 3.5.1.1).
+/// Default boot files of UEFI firmware for a disk without a boot entry (UEFI 2.10, section 3.5.1.1).
 const DEFAULTS: [(&str, ImageArch); 2] =
     [("BOOTX64.EFI", ImageArch::X86_64), ("BOOTAA64.EFI", ImageArch::Aarch64)];
 
-/// Longest section of text that is read.
+/// Maximum size of a text section in bytes.
 const TEXT_MAX: u64 = 64 << 10;
 
-/// Longest initrd that is read.
+/// Maximum size of an initrd in bytes.
 const INITRD_MAX: u64 = 512 << 20;
 
-/// Where our own loader for a legacy BIOS keeps the command line, from the start of its partition.
-const WORDS: u64 = 0x800;
+/// Offset of the command line in the partition of this program's loader for a legacy BIOS.
+const CMDLINE_OFFSET: u64 = 0x800;
 
-/// The machine that an image is for.
+/// Architecture of the machine that an image is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ImageArch {
     X86_64,
     Aarch64,
 }
 
-/// What the initrd is, as far as it is known.
+/// The initrd, as far as it is known.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) enum InitrdState {
-    /// The loader decides, and it was not looked into.
+    /// The loader chooses it, and its configuration is not read.
     #[default]
     Unknown,
     /// There is none.
     None,
-    /// These bytes.
+    /// Its bytes.
     Bytes(Vec<u8>),
 }
 
-/// What starts an image.
+/// The boot chain.
 #[derive(Debug, Clone, Default)]
 pub(super) struct BootChain {
     pub(super) firmware: Vec<&'static str>,
@@ -51,20 +51,25 @@ pub(super) struct BootChain {
     pub(super) release: Option<String>,
     pub(super) cmdline: Option<String>,
     pub(super) initrd: InitrdState,
-    /// Whether the kernel stands beside the root: in a unified image, or with our own loader.
+    /// Whether firmware reads the kernel outside of the root: in a unified kernel image, or with this program's own loader.
     pub(super) beside_root: bool,
 }
 
 impl BootChain {
-    /// Looks for what firmware would start.
-    pub(super) fn find(medium: &Medium, view: &DiskView, volumes: &[Mounted], found: &mut Findings) -> Self {
+    /// Finds what firmware would start.
+    pub(super) fn find(
+        medium: &Medium,
+        view: &DiskView,
+        volumes: &[Mounted],
+        findings: &mut Findings,
+    ) -> Self {
         let mut chain = Self::default();
         for volume in volumes.iter().filter(|volume| volume.slot.holds == FsKind::Fat) {
-            chain.uefi(medium, volume, found);
+            chain.uefi(medium, volume, findings);
         }
         chain.bios(medium, view);
         if chain.firmware.is_empty() {
-            found.failure(
+            findings.failure(
                 "firmware",
                 "firmware finds nothing to start: there is neither EFI/BOOT/BOOTX64.EFI (BOOTAA64.EFI) on an EFI system \
                  partition nor code for a legacy BIOS",
@@ -74,8 +79,8 @@ impl BootChain {
         chain
     }
 
-    /// Looks at what UEFI firmware would start from a file system.
-    fn uefi(&mut self, medium: &Medium, volume: &Mounted, found: &mut Findings) {
+    /// Finds what UEFI firmware would start from a FAT file system.
+    fn uefi(&mut self, medium: &Medium, volume: &Mounted, findings: &mut Findings) {
         for (name, arch) in DEFAULTS {
             let Some(id) = lookup(volume, &["EFI", "BOOT", name]) else { continue };
             self.firmware.push("uefi");
@@ -83,21 +88,25 @@ impl BootChain {
             if volume.slot.role().is_some_and(|role| role != "esp") {
                 let what = format!("partition {} holds EFI/BOOT/{name}", volume.slot.title());
                 let what = format!("{what} and is of type {}", volume.slot.type_name());
-                found.failure("esp", what, "give it the type of an EFI system partition (`role = \"esp\"`)");
+                findings.failure(
+                    "esp",
+                    what,
+                    "give it the type of an EFI system partition (`role = \"esp\"`)",
+                );
             }
-            if !self.unified(medium, volume, id, arch, name, found) {
-                // A loader; what it starts most likely is a unified kernel image, or unknown.
+            if !self.unified(medium, volume, id, arch, name, findings) {
+                // The file is a loader. It most likely starts the last unified kernel image of EFI/Linux (Boot Loader Specification).
                 let folder = lookup(volume, &["EFI", "Linux"]).and_then(|id| volume.tree.entries(id));
                 let last = folder.and_then(|names| names.values().next_back());
                 if let Some(id) = last {
-                    self.unified(medium, volume, *id, arch, "EFI/Linux", found);
+                    self.unified(medium, volume, *id, arch, "EFI/Linux", findings);
                 }
             }
             return;
         }
     }
 
-    /// Takes what a unified kernel image says; false when the file is none.
+    /// Reads the sections of a unified kernel image; false when the file is not one.
     fn unified(
         &mut self,
         medium: &Medium,
@@ -105,28 +114,28 @@ impl BootChain {
         id: NodeId,
         arch: ImageArch,
         name: &str,
-        found: &mut Findings,
+        findings: &mut Findings,
     ) -> bool {
         let NodeKind::File(content) = &volume.tree.node(id).kind else { return false };
         let Some(bytes) = bytes(medium, volume, content) else { return false };
         let image = match pe::read(&bytes) {
             Ok(image) => image,
             Err(error) => {
-                found.failure(
+                findings.failure(
                     "uefi",
                     format!("{name} cannot be run by UEFI: {error}"),
-                    "build the image anew",
+                    "build the image again",
                 );
                 return true;
             }
         };
-        let wanted = match arch {
+        let expected = match arch {
             ImageArch::X86_64 => PeMachine::X86_64,
             ImageArch::Aarch64 => PeMachine::Aarch64,
         };
-        if image.machine != wanted {
-            let what = format!("{name} is for {}, and its name is for {wanted}", image.machine);
-            found.failure("uefi", what, "build the image with the `arch` of its packages");
+        if image.machine != expected {
+            let what = format!("{name} is for {}, and its name is for {expected}", image.machine);
+            findings.failure("uefi", what, "build the image with the `arch` of its packages");
         }
         if image.section(".linux").is_none() {
             return false;
@@ -147,7 +156,7 @@ impl BootChain {
         true
     }
 
-    /// Looks for code in the MBR, and for the words of our own loader behind it.
+    /// Finds code in the MBR, and the command line of this program's own loader.
     fn bios(&mut self, medium: &Medium, view: &DiskView) {
         let mut code = [0; 440];
         if medium.read_exact_at(0, &mut code).is_err() || code.iter().all(|byte| *byte == 0) {
@@ -159,24 +168,25 @@ impl BootChain {
             .slots
             .iter()
             .find(|slot| slot.partition.as_ref().is_some_and(|partition| is_boot(partition.type_guid)));
-        // Only our own loader keeps words where they can be read.
-        let ours = code[..64] == bios::STAGE1[..64];
-        self.beside_root |= ours;
-        let mut words = [0; bios::CMDLINE_MAX];
-        if let (Some(slot), true, None) = (slot, ours, &self.cmdline)
-            && medium.read_exact_at(slot.start + WORDS, &mut words).is_ok()
+        // The location of the command line is known for this program's own loader only.
+        let is_own_loader = code[..64] == bios::STAGE1[..64];
+        self.beside_root |= is_own_loader;
+        let mut cmdline = [0; bios::CMDLINE_MAX];
+        if let (Some(slot), true, None) = (slot, is_own_loader, &self.cmdline)
+            && medium.read_exact_at(slot.start + CMDLINE_OFFSET, &mut cmdline).is_ok()
         {
-            let end = words.iter().position(|byte| *byte == 0).unwrap_or(words.len());
-            self.cmdline = Some(String::from_utf8_lossy(&words[..end]).into_owned());
+            let end = cmdline.iter().position(|byte| *byte == 0).unwrap_or(cmdline.len());
+            self.cmdline = Some(String::from_utf8_lossy(&cmdline[..end]).into_owned());
         }
     }
 }
 
-/// The node at a path of a FAT file system, in which case does not matter.
+/// The node at a path of a FAT file system, whose names are case-insensitive.
 fn lookup(volume: &Mounted, path: &[&str]) -> Option<NodeId> {
-    path.iter().try_fold(volume.tree.root(), |at, name| {
-        let mut entries = volume.tree.entries(at)?.iter();
-        let found = entries.find(|(there, _)| there.as_bytes().eq_ignore_ascii_case(name.as_bytes()));
-        found.map(|(_, id)| *id)
+    path.iter().try_fold(volume.tree.root(), |folder, name| {
+        let mut entries = volume.tree.entries(folder)?.iter();
+        let entry =
+            entries.find(|(entry_name, _)| entry_name.as_bytes().eq_ignore_ascii_case(name.as_bytes()));
+        entry.map(|(_, id)| *id)
     })
 }
