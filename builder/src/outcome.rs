@@ -2,9 +2,9 @@
 //! command and no terminal.
 
 #[cfg(feature = "aws")]
-use amiforge_publish::fault::ServiceErrorKind;
+use amiforge_publish::retry::RetryExhausted;
 #[cfg(feature = "aws")]
-use amiforge_publish::retry::GaveUp;
+use amiforge_publish::service_error::ServiceErrorKind;
 
 /// The outcome of a command that did not fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,7 +83,7 @@ impl Failure {
 
     #[cfg(feature = "aws")]
     fn service_code(&self) -> Option<String> {
-        let fault = &failed_call(&self.error)?.fault;
+        let fault = &failed_call(&self.error)?.error;
         Some(fault.code.clone().unwrap_or_else(|| format!("{:?}", fault.kind)))
     }
 
@@ -107,7 +107,7 @@ impl From<anyhow::Error> for Failure {
 
 /// The failed call in the chain of an error.
 #[cfg(feature = "aws")]
-fn failed_call(error: &anyhow::Error) -> Option<&GaveUp> {
+fn failed_call(error: &anyhow::Error) -> Option<&RetryExhausted> {
     error.chain().find_map(|cause| cause.downcast_ref())
 }
 
@@ -116,8 +116,8 @@ pub(crate) type CommandResult = Result<Outcome, Failure>;
 
 /// A hint for a call that the service refused or that did not reach it.
 #[cfg(feature = "aws")]
-pub(crate) fn service_hint(gave_up: &GaveUp) -> Option<String> {
-    let hint = match gave_up.fault.kind {
+pub(crate) fn service_hint(gave_up: &RetryExhausted) -> Option<String> {
+    let hint = match gave_up.error.kind {
         ServiceErrorKind::NoCredentials => {
             "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, choose a `--profile`, or run `aws sso login`"
         }

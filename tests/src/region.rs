@@ -10,8 +10,8 @@ use amiforge_aws::{AccessKeys, AwsConfig, ConnectOptions, EbsClient, SnapshotsCl
 use amiforge_emulator::{
     ACCESS_KEY_ID, FaultScript, LoggedRequest, RegionServer, RequestLog, SECRET_ACCESS_KEY,
 };
-use amiforge_publish::backoff::{Pace, PublishClock};
 use amiforge_publish::services::Services;
+use amiforge_publish::timer::{PublishClock, Timer};
 use tokio::runtime::Runtime;
 
 /// How many times faster than the machine's clock the clock of the tests runs.
@@ -77,7 +77,7 @@ impl Region {
             profile: None,
             endpoint: Some(running.endpoint()),
             keys: Some(AccessKeys { id: ACCESS_KEY_ID.to_owned(), secret: SECRET_ACCESS_KEY.to_owned() }),
-            attempt,
+            attempt_timeout: attempt,
         };
         let config = runtime.block_on(AwsConfig::load(&options)).expect("a configuration");
         Self { running, request_log, config, runtime }
@@ -88,7 +88,7 @@ impl Region {
         Services {
             ebs: Arc::new(self.config.ebs()),
             ec2: Arc::new(self.config.snapshots()),
-            pace: Pace::new(Arc::new(FastClock(Instant::now())), 7),
+            timer: Timer::new(Arc::new(FastClock(Instant::now())), 7),
             region: self.config.region().to_owned(),
         }
     }

@@ -153,7 +153,7 @@ impl InspectTarget<'_> {
         self.slot.window(self.medium).context("the partition reaches past the end of the disk")
     }
 
-    /// Writes the bytes of a file to standard output.
+    /// WriteMode the bytes of a file to standard output.
     fn cat(&self, ui: &Ui, cannot: impl Fn() -> String) -> CommandResult {
         let Node { kind: NodeKind::File(content), .. } = self.tree.node(self.at) else {
             let kind = self.tree.node(self.at).kind.word();

@@ -7,7 +7,7 @@ use amiforge_formats::digest::BLOCK;
 use amiforge_machine::boot::receipt;
 use amiforge_progress::{CancelToken, Monitor, Progress as _};
 use amiforge_publish::ami::{self, AmiError, AmiOrigin, Deleted, ErrorChain, PublishJob, Published};
-use amiforge_publish::request::{AmiOptions, KeyOf, Request};
+use amiforge_publish::request::{AmiOptions, KeyChoice, Request};
 use amiforge_publish::source::ImageSource;
 use amiforge_publish::upload::{self, ParentChoice};
 use anyhow::Context as _;
@@ -142,7 +142,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     if args.require_boot {
         demand_receipt(args, &source, ui, &cancel)?;
     }
-    let subject = ami::subject(&source);
+    let subject = ami::image_facts(&source);
     let check = |region: &str| ami_args::request(&args.options(), &subject, region, &args.cannot());
     // Mistakes in the options are reported before any call, and before a local region is started.
     let offline = region::named_region(&args.aws);
@@ -180,9 +180,11 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
 fn demand_receipt(args: &Args, source: &ImageSource, ui: &Ui, cancel: &CancelToken) -> Result<(), Failure> {
     let digests = match source.manifest() {
         Some(manifest) => receipt::ImageDigests::from(manifest),
-        None => receipt::digests(&args.image, Monitor::new(ui, cancel)).with_context(|| args.cannot())?,
+        None => {
+            receipt::compute_digests(&args.image, Monitor::new(ui, cancel)).with_context(|| args.cannot())?
+        }
     };
-    match receipt::demand(&args.image, digests) {
+    match receipt::require(&args.image, digests) {
         Ok(_) => Ok(()),
         Err(error) => {
             let hint = format!("`amiforge boot {} --expect 'login:'` leaves one", args.image.display());
@@ -197,7 +199,7 @@ impl Args {
             encryption: ami_args::encryption_key(self.upload.kms_key.as_deref(), self.upload.encrypt),
             copy_to: self.copying.copy_to.clone(),
             copy_kms: self.copying.copy_kms.clone(),
-            encrypt_copies: if self.copying.encrypt_copies { KeyOf::Default } else { KeyOf::Account },
+            encrypt_copies: if self.copying.encrypt_copies { KeyChoice::Default } else { KeyChoice::Account },
             ..self.ami.options()
         }
     }
@@ -213,7 +215,7 @@ impl Args {
         request.encryption = connected.key(&request.region, &request.encryption).map_err(failed)?;
         for copy in &mut request.copies {
             match connected.key(&copy.region, &copy.encryption) {
-                Err(error) if error.is_of_the_region() => {
+                Err(error) if error.is_region_failure() => {
                     let error = anyhow::Error::from(error);
                     ui.message(&format!("{}: the copy names the key by its alias: {error:#}", copy.region));
                 }
@@ -249,7 +251,7 @@ impl Args {
     }
 
     fn failure(&self, error: AmiError, region: &str) -> Failure {
-        let left = ami::left(&self.image, region).unwrap_or_default();
+        let left = ami::unfinished(&self.image, region).unwrap_or_default();
         ami_args::failure(error, self.cannot(), Some((&left, &self.abandoning())))
     }
 

@@ -5,12 +5,12 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use amiforge_aws::{AccessKeys, AwsConfig, ConnectOptions, EbsClient, Ec2Client, PlaceError};
+use amiforge_aws::{AccessKeys, AwsConfig, ConnectError, ConnectOptions, EbsClient, Ec2Client};
 use amiforge_progress::CancelToken;
-use amiforge_publish::backoff::{Pace, cancelled};
 use amiforge_publish::keys::{KeyError, resolve};
-use amiforge_publish::request::KeyOf;
+use amiforge_publish::request::KeyChoice;
 use amiforge_publish::services::Services;
+use amiforge_publish::timer::{Timer, until_cancelled};
 use anyhow::Context as _;
 
 use crate::outcome::Failure;
@@ -56,7 +56,7 @@ impl Args {
         let loading = runtime.block_on(async {
             tokio::select! {
                 loaded = AwsConfig::load(&options) => Some(loaded),
-                () = cancelled(cancel) => None,
+                () = until_cancelled(cancel) => None,
             }
         });
         let Some(loaded) = loading else {
@@ -66,11 +66,11 @@ impl Args {
                 .into());
         };
         let config = loaded.map_err(|error| match error {
-            PlaceError::NoRegion => {
+            ConnectError::NoRegion => {
                 Failure::usage(anyhow::Error::from(error).context("cannot determine the region"))
                     .hint("`--region eu-west-1` names one; `--region local` is one on this machine")
             }
-            error @ PlaceError::CaBundle { .. } => {
+            error @ ConnectError::CaBundle { .. } => {
                 Failure::usage(anyhow::Error::from(error).context("cannot prepare calls to the service"))
                     .hint("name a file of certificate authorities in PEM, or none for those of this machine")
             }
@@ -90,7 +90,7 @@ impl Args {
             profile: self.profile.clone(),
             endpoint: self.endpoint_url.clone(),
             keys: None,
-            attempt: None,
+            attempt_timeout: None,
         };
         if !self.is_local() {
             return Ok((options, None));
@@ -107,7 +107,7 @@ impl ConnectedRegion {
         Services {
             ebs: Arc::new(self.config.ebs()),
             ec2: Arc::new(self.config.ec2()),
-            pace: Pace::default().stopped_by(&self.cancel),
+            timer: Timer::default().with_cancel(&self.cancel),
             region: self.config.region().to_owned(),
         }
     }
@@ -118,9 +118,9 @@ impl ConnectedRegion {
     }
 
     /// The KMS key to use in a region. An alias is looked up by a call.
-    pub(crate) fn key(&self, region: &str, key: &KeyOf) -> Result<KeyOf, KeyError> {
-        let pace = Pace::default().stopped_by(&self.cancel);
-        self.block_on(resolve(&self.config, &pace, region, key))
+    pub(crate) fn key(&self, region: &str, key: &KeyChoice) -> Result<KeyChoice, KeyError> {
+        let timer = Timer::default().with_cancel(&self.cancel);
+        self.block_on(resolve(&self.config, &timer, region, key))
     }
 
     /// The configuration, from which clients of further regions are made.

@@ -114,7 +114,7 @@ pub enum Tpm {
 
 impl Tpm {
     /// As EC2 says it.
-    pub const fn word(self) -> Option<&'static str> {
+    pub const fn as_str(self) -> Option<&'static str> {
         match self {
             Self::None => None,
             Self::V2 => Some("v2.0"),
@@ -136,7 +136,7 @@ pub enum Imds {
 
 impl Imds {
     /// As EC2 says it.
-    pub const fn word(self) -> Option<&'static str> {
+    pub const fn as_str(self) -> Option<&'static str> {
         match self {
             Self::V2 => Some("v2.0"),
             Self::Any => None,

@@ -17,6 +17,7 @@ mod tests;
 mod text;
 mod uefi;
 mod volume;
+mod volume_option;
 
 use std::path::{Path, PathBuf};
 
@@ -26,12 +27,12 @@ use super::api::ec2::{Cooldown, DeviceMapping, NewImage, Tags};
 
 pub use boot::{Architecture, BootMode, Imds, Tpm};
 pub use check::{check, check_snapshot};
-pub use copies::{CopyTarget, KeyOf};
+pub use copies::{CopyTarget, KeyChoice};
 pub use deprecation::Deprecation;
 pub use mistake::{RequestMistake, RequestMistakes};
 pub use region::{AwsPartition, partition};
 pub use share::{Share, SnapshotSharing};
-pub use volume::{ContentOf, FurtherVolume, VolumeSettings, VolumeType};
+pub use volume::{FurtherVolume, VolumeContent, VolumeSettings, VolumeType};
 
 /// What is asked for: options as they stand on the command line. Whatever is `None` or empty has a default.
 #[derive(Debug, Clone, Default)]
@@ -63,7 +64,7 @@ pub struct AmiOptions {
     /// `--protect`.
     pub protection: Option<Cooldown>,
     /// `--encrypt` and `--kms-key`.
-    pub encryption: KeyOf,
+    pub encryption: KeyChoice,
     /// `--share`: accounts and ARNs, each.
     pub share: Vec<String>,
     /// `--public`.
@@ -75,7 +76,7 @@ pub struct AmiOptions {
     /// `--copy-kms`: `REGION=KEY`, each.
     pub copy_kms: Vec<String>,
     /// `--encrypt-copies`.
-    pub encrypt_copies: KeyOf,
+    pub encrypt_copies: KeyChoice,
 }
 
 /// Who may launch besides those that are named.
@@ -90,7 +91,7 @@ pub enum Audience {
 
 /// What is known of the image that is to be registered.
 #[derive(Debug, Clone, Default)]
-pub struct Subject {
+pub struct ImageFacts {
     /// Name of the image.
     pub name: Option<String>,
     /// Its version.
@@ -131,7 +132,7 @@ pub struct Request {
     /// The root volume.
     pub root: VolumeSettings,
     /// Encryption of the root's snapshot and of those of further bundles.
-    pub encryption: KeyOf,
+    pub encryption: KeyChoice,
     /// Further volumes, in their order.
     pub volumes: Vec<FurtherVolume>,
     /// Tags of the image and of every snapshot that is made for it.
@@ -152,7 +153,7 @@ impl Request {
     /// The bundles or raw files that are uploaded: `root`, then those of further volumes.
     pub fn bundles<'a>(&'a self, root: &'a Path) -> impl Iterator<Item = &'a Path> {
         let further = self.volumes.iter().filter_map(|volume| match &volume.content {
-            ContentOf::Bundle(path) => Some(path.as_path()),
+            VolumeContent::Bundle(path) => Some(path.as_path()),
             _ => None,
         });
         std::iter::once(root).chain(further)
@@ -165,7 +166,8 @@ impl Request {
 
     /// Whether blocks may come to be encrypted by what is asked for here.
     pub fn asks_for_encryption(&self) -> bool {
-        self.encryption != KeyOf::Account || self.copies.iter().any(|copy| copy.encryption != KeyOf::Account)
+        self.encryption != KeyChoice::Account
+            || self.copies.iter().any(|copy| copy.encryption != KeyChoice::Account)
     }
 
     /// The call that registers it. `root` is the snapshot of the root volume; `further` has one for each of the
@@ -184,9 +186,9 @@ impl Request {
             description: self.description.clone(),
             architecture: self.architecture.word().to_owned(),
             boot_mode: self.boot_mode.word().to_owned(),
-            tpm: self.tpm.word().map(str::to_owned),
+            tpm: self.tpm.as_str().map(str::to_owned),
             uefi_data: self.uefi_data.clone(),
-            imds: self.imds.word().map(str::to_owned),
+            imds: self.imds.as_str().map(str::to_owned),
             root_device: self.root_device.clone(),
             mappings,
             tags: self.image_tags(),

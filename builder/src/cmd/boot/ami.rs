@@ -6,7 +6,7 @@ use amiforge_machine::boot::imds::Sessions;
 use amiforge_machine::boot::{Arch, Firmware};
 use amiforge_progress::{CancelToken, Monitor};
 use amiforge_publish::ami::AmiRegion;
-use amiforge_publish::{flow, volume};
+use amiforge_publish::{rate_limiter, volume};
 use anyhow::{Context as _, anyhow};
 
 use super::args::Args;
@@ -22,7 +22,7 @@ pub(super) fn fetch(args: &Args, id: &str, ui: &Ui, cancel: &CancelToken) -> Res
     let region = AmiRegion {
         name: &services.region,
         ec2: &*services.ec2,
-        pace: &services.pace,
+        timer: &services.timer,
         monitor: Monitor::new(ui, cancel),
     };
     let image = connected.block_on(region.image(id)).with_context(cannot)?;
@@ -31,8 +31,8 @@ pub(super) fn fetch(args: &Args, id: &str, ui: &Ui, cancel: &CancelToken) -> Res
     let folder = tempfile::Builder::new().prefix("amiforge-ami-").tempdir();
     let folder = folder.context("making a folder for the volume").with_context(cannot)?;
     let disk = folder.path().join("volume.raw");
-    let rate = if args.aws.is_local() { 0 } else { flow::RATE };
-    let work = volume::volume(&services, &root, &disk, rate, Monitor::new(ui, cancel));
+    let rate = if args.aws.is_local() { 0 } else { rate_limiter::DEFAULT_RATE };
+    let work = volume::write_volume(&services, &root, &disk, rate, Monitor::new(ui, cancel));
     let read = connected.block_on(work).with_context(cannot)?;
     ui.status(format_args!(
         "{id}: {root}, {} blocks of a volume of {}{}",

@@ -88,7 +88,7 @@ pub(super) struct Showing {
     pub(super) expect: Vec<String>,
 
     /// A page that must be served with status 200; it goes to standard output; may be repeated
-    #[arg(long, value_name = "PORT/PATH", value_parser = Check::get)]
+    #[arg(long, value_name = "PORT/PATH", value_parser = Check::parse_get)]
     pub(super) get: Vec<Check>,
 
     /// A command that must succeed, over ssh; its output goes to standard output; may be repeated

@@ -36,7 +36,7 @@ pub(super) struct Output<'a> {
     pub(super) blobs: &'a Blobs,
 }
 
-/// Writes the bundle; gives its manifest, and what preflight found in the image.
+/// WriteMode the bundle; gives its manifest, and what preflight found in the image.
 ///
 /// # Errors
 /// [`BuildError`]; then there is no bundle.
@@ -123,6 +123,6 @@ fn findings(builder: &LayerBuilder<'_>, cache: &ImageCache<'_>, emitted: &Emitte
 
 /// What preflight finds in the bytes of an image.
 fn preflighted(bundle: &Path) -> Result<Vec<String>, InspectError> {
-    let report = Medium::open(bundle).and_then(|medium| preflight::starts(&medium))?;
+    let report = Medium::open(bundle).and_then(|medium| preflight::requirements(&medium))?;
     Ok(report.findings.iter().map(ToString::to_string).collect())
 }

@@ -15,7 +15,7 @@ const PUBLIC: [(&str, &str); 2] = [
     ("debian-security", "http://security.debian.org/debian-security"),
 ];
 
-/// Writes the sources, and gives what is to be warned of.
+/// WriteMode the sources, and gives what is to be warned of.
 pub(super) fn install(
     recipe: &Recipe,
     tree: &mut Tree,

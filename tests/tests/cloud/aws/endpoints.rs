@@ -1,6 +1,6 @@
 //! The endpoint of every region of every partition, as botocore resolves it.
 
-use amiforge_aws::endpoint::{Variant, of_region};
+use amiforge_aws::endpoint::{EndpointVariant, for_region};
 use amiforge_tests::python;
 
 #[test]
@@ -11,8 +11,8 @@ fn every_region_has_the_endpoint_that_botocore_gives_it() {
     for line in lines.lines() {
         let words: Vec<_> = line.split(' ').collect();
         let [service, region, fips, dual_stack, url] = words[..] else { panic!("{line}") };
-        let variant = Variant { fips: fips == "true", dual_stack: dual_stack == "true" };
-        assert_eq!(of_region(service, region, variant).as_deref(), Ok(url), "{line}");
+        let variant = EndpointVariant { fips: fips == "true", dual_stack: dual_stack == "true" };
+        assert_eq!(for_region(service, region, variant).as_deref(), Ok(url), "{line}");
         count += 1;
     }
     assert!(count > 200, "{count}");

@@ -8,9 +8,9 @@ use amiforge_aws::{AccessKeys, AwsConfig, ConnectOptions};
 use amiforge_formats::digest::{BLOCK, Digest};
 use amiforge_publish::api::ec2::{Ec2 as _, ImageQuery, NewImage};
 use amiforge_publish::api::{Ebs as _, PutBlock, SnapshotCalls as _};
-use amiforge_publish::backoff::Pace;
-use amiforge_publish::fault::{ServiceError, ServiceErrorKind};
-use amiforge_publish::retry::{CallStep, GaveUp, NoListener, retry};
+use amiforge_publish::retry::{CallStep, NoObserver, RetryExhausted, retry};
+use amiforge_publish::service_error::{ServiceError, ServiceErrorKind};
+use amiforge_publish::timer::Timer;
 use tokio::runtime::Runtime;
 
 use super::server::Server;
@@ -29,7 +29,7 @@ impl Client {
             region: Some("local".to_owned()),
             profile: None,
             endpoint: Some(server.endpoint.clone()),
-            attempt: None,
+            attempt_timeout: None,
             keys: Some(AccessKeys { id: "id".to_owned(), secret: "secret".to_owned() }),
         };
         let config = runtime.block_on(AwsConfig::load(&options)).unwrap();
@@ -37,12 +37,12 @@ impl Client {
     }
 
     /// Does one call as publishing does it, and gives the error.
-    fn fails<T, F>(&self, step: CallStep, call: impl FnMut() -> F) -> GaveUp
+    fn fails<T, F>(&self, step: CallStep, call: impl FnMut() -> F) -> RetryExhausted
     where
         F: Future<Output = Result<T, ServiceError>>,
     {
         let begun = Instant::now();
-        let result = self.runtime.block_on(retry(&Pace::default(), step, &NoListener, call));
+        let result = self.runtime.block_on(retry(&Timer::default(), step, &NoObserver, call));
         assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
         result.err().expect("an error")
     }
@@ -64,12 +64,12 @@ impl Client {
             tags: std::collections::BTreeMap::new(),
         };
         let all = [
-            self.fails(CallStep::AskFresh, || ec2.describe_images(&query)),
-            self.fails(CallStep::Ask, || ec2.register_image(&image)),
-            self.fails(CallStep::AskFresh, || ec2.snapshot("snap-1")),
-            self.fails(CallStep::Ask, || ec2.launch_permissions("ami-1")),
+            self.fails(CallStep::EventuallyConsistent, || ec2.describe_images(&query)),
+            self.fails(CallStep::Idempotent, || ec2.register_image(&image)),
+            self.fails(CallStep::EventuallyConsistent, || ec2.describe_snapshot("snap-1")),
+            self.fails(CallStep::Idempotent, || ec2.launch_permissions("ami-1")),
         ];
-        let faults: Vec<_> = all.into_iter().map(|gave_up| (*gave_up.fault, gave_up.tries)).collect();
+        let faults: Vec<_> = all.into_iter().map(|gave_up| (*gave_up.error, gave_up.attempts)).collect();
         assert!(faults.iter().all(|(_, tries)| *tries == 1), "{faults:?}");
         assert_eq!(self.server.requests(), faults.len());
         faults.into_iter().map(|(fault, _)| fault).collect()
@@ -102,11 +102,11 @@ fn a_field_of_another_type_is_refused_at_once_and_named() {
     let body = "<DescribeImagesResponse><imagesSet><item><isPublic>maybe</isPublic></item></imagesSet></DescribeImagesResponse>";
     let client = Client::of(Server::respond_with(200, "", body.into()));
     let (ec2, query) = (client.config.ec2(), ImageQuery::by_name("x"));
-    let gave_up = client.fails(CallStep::AskFresh, || ec2.describe_images(&query));
-    assert_eq!((gave_up.tries, gave_up.fault.kind), (1, ServiceErrorKind::Unreadable));
+    let gave_up = client.fails(CallStep::EventuallyConsistent, || ec2.describe_images(&query));
+    assert_eq!((gave_up.attempts, gave_up.error.kind), (1, ServiceErrorKind::Unreadable));
     let words =
         "the answer of DescribeImages cannot be read: its `isPublic` is `maybe`: neither `true` nor `false`";
-    assert_eq!(gave_up.fault.to_string(), words);
+    assert_eq!(gave_up.error.to_string(), words);
 }
 
 #[test]
@@ -114,8 +114,8 @@ fn pages_that_never_end_are_noticed() {
     let body = "<DescribeImagesResponse><imagesSet/><nextToken>again</nextToken></DescribeImagesResponse>";
     let client = Client::of(Server::respond_with(200, "", body.into()));
     let (ec2, query) = (client.config.ec2(), ImageQuery::by_name("x"));
-    let gave_up = client.fails(CallStep::AskFresh, || ec2.describe_images(&query));
-    assert_eq!((gave_up.tries, gave_up.fault.kind), (1, ServiceErrorKind::Unreadable), "{gave_up:?}");
+    let gave_up = client.fails(CallStep::EventuallyConsistent, || ec2.describe_images(&query));
+    assert_eq!((gave_up.attempts, gave_up.error.kind), (1, ServiceErrorKind::Unreadable), "{gave_up:?}");
     assert_eq!(client.server.requests(), 2);
 }
 
@@ -139,10 +139,10 @@ fn an_answer_without_end_fills_no_memory() {
             assert_eq!(fault.kind, ServiceErrorKind::Unreadable, "{fault}");
         }
         let ebs = client.config.ebs();
-        let gave_up = client.fails(CallStep::Read, || ebs.list("snap-1", 0, None));
-        assert_eq!((gave_up.tries, gave_up.fault.kind), (1, ServiceErrorKind::Unreadable), "{gave_up:?}");
-        let gave_up = client.fails(CallStep::Read, || ebs.block("snap-1", 0, "token"));
-        assert_eq!((gave_up.tries, gave_up.fault.kind), (1, ServiceErrorKind::Unreadable), "{gave_up:?}");
+        let gave_up = client.fails(CallStep::Read, || ebs.list_blocks("snap-1", 0, None));
+        assert_eq!((gave_up.attempts, gave_up.error.kind), (1, ServiceErrorKind::Unreadable), "{gave_up:?}");
+        let gave_up = client.fails(CallStep::Read, || ebs.read_block("snap-1", 0, "token"));
+        assert_eq!((gave_up.attempts, gave_up.error.kind), (1, ServiceErrorKind::Unreadable), "{gave_up:?}");
     }
 }
 
@@ -156,11 +156,11 @@ fn an_answer_of_ebs_direct_of_another_form_is_not_asked_for_again() {
     ] {
         let client = Client::of(Server::respond_with(200, "x-amzn-requestid: r-7\r\n", body.into()));
         let ebs = client.config.ebs();
-        let listed = client.fails(CallStep::Read, || ebs.list("snap-1", 0, None));
-        let changed = client.fails(CallStep::Read, || ebs.changed("snap-1", "snap-2", None));
+        let listed = client.fails(CallStep::Read, || ebs.list_blocks("snap-1", 0, None));
+        let changed = client.fails(CallStep::Read, || ebs.list_changed_blocks("snap-1", "snap-2", None));
         for gave_up in [listed, changed] {
             assert_eq!(
-                (gave_up.tries, gave_up.fault.kind),
+                (gave_up.attempts, gave_up.error.kind),
                 (1, ServiceErrorKind::Unreadable),
                 "{body}: {gave_up:?}"
             );
@@ -169,9 +169,9 @@ fn an_answer_of_ebs_direct_of_another_form_is_not_asked_for_again() {
     }
     let client = Client::of(Server::respond_with(200, "x-amz-data-length: many\r\n", b"x".to_vec()));
     let ebs = client.config.ebs();
-    let gave_up = client.fails(CallStep::Read, || ebs.block("snap-1", 0, "token"));
-    assert_eq!((gave_up.tries, gave_up.fault.kind), (1, ServiceErrorKind::Unreadable), "{gave_up:?}");
-    assert!(gave_up.fault.message.len() > 20, "{gave_up:?}");
+    let gave_up = client.fails(CallStep::Read, || ebs.read_block("snap-1", 0, "token"));
+    assert_eq!((gave_up.attempts, gave_up.error.kind), (1, ServiceErrorKind::Unreadable), "{gave_up:?}");
+    assert!(gave_up.error.message.len() > 20, "{gave_up:?}");
 }
 
 #[test]
@@ -185,7 +185,7 @@ fn an_answer_that_broke_off_on_its_way_is_asked_for_again() {
     let fault = client.runtime.block_on(ec2.describe_images(&query)).unwrap_err();
     assert_eq!(fault.kind, ServiceErrorKind::Transport, "{fault}");
     let ebs = client.config.ebs();
-    let fault = client.runtime.block_on(ebs.list("snap-1", 0, None)).unwrap_err();
+    let fault = client.runtime.block_on(ebs.list_blocks("snap-1", 0, None)).unwrap_err();
     assert_eq!(fault.kind, ServiceErrorKind::Transport, "{fault}");
 }
 
@@ -219,9 +219,9 @@ fn a_block_of_another_length_is_no_trouble_of_the_line() {
         let words = format!("the service gave {} bytes as the block, and a block has {BLOCK}", body.len());
         let client = Client::of(Server::respond_with(200, "x-amz-data-length: 524288\r\n", body));
         let ebs = client.config.ebs();
-        let gave_up = client.fails(CallStep::Read, || ebs.block("snap-1", 0, "token"));
-        assert_eq!((gave_up.tries, gave_up.fault.kind), (1, ServiceErrorKind::Checksum), "{gave_up:?}");
-        assert_eq!(gave_up.fault.to_string(), words);
+        let gave_up = client.fails(CallStep::Read, || ebs.read_block("snap-1", 0, "token"));
+        assert_eq!((gave_up.attempts, gave_up.error.kind), (1, ServiceErrorKind::Checksum), "{gave_up:?}");
+        assert_eq!(gave_up.error.to_string(), words);
     }
 }
 
@@ -235,9 +235,9 @@ fn a_block_counts_as_written_only_where_the_answer_states_its_checksum() {
     ] {
         let client = Client::of(Server::respond_with(status, headers, b"<html>Sign in</html>".to_vec()));
         let ebs = client.config.ebs();
-        let step = CallStep::Put { born: Duration::ZERO };
-        let gave_up = client.fails(step, || ebs.put("snap-1", put.clone()));
-        assert_eq!((gave_up.tries, gave_up.fault.kind), (1, kind), "{gave_up:?}");
+        let step = CallStep::Put { created_at: Duration::ZERO };
+        let gave_up = client.fails(step, || ebs.put_block("snap-1", put.clone()));
+        assert_eq!((gave_up.attempts, gave_up.error.kind), (1, kind), "{gave_up:?}");
     }
 }
 
@@ -251,16 +251,16 @@ fn what_does_not_speak_http_is_refused_at_once() {
     ] {
         let client = Client::of(Server::start(move |stream| stream.write_all(answer.as_bytes())));
         let ec2 = client.config.ec2();
-        let gave_up = client.fails(CallStep::Ask, || ec2.snapshot("snap-1"));
+        let gave_up = client.fails(CallStep::Idempotent, || ec2.describe_snapshot("snap-1"));
         assert_eq!(
-            (gave_up.tries, gave_up.fault.kind),
+            (gave_up.attempts, gave_up.error.kind),
             (1, ServiceErrorKind::Unreadable),
             "{answer}: {gave_up:?}"
         );
         let ebs = client.config.ebs();
-        let gave_up = client.fails(CallStep::Read, || ebs.block("snap-1", 0, "token"));
+        let gave_up = client.fails(CallStep::Read, || ebs.read_block("snap-1", 0, "token"));
         assert_eq!(
-            (gave_up.tries, gave_up.fault.kind),
+            (gave_up.attempts, gave_up.error.kind),
             (1, ServiceErrorKind::Unreadable),
             "{answer}: {gave_up:?}"
         );

@@ -117,7 +117,7 @@ fn mistakes(model: &Value, call: &Description) -> Vec<String> {
         check.mistakes.push(format!("{}: the model has no such call", call.name));
         return check.mistakes;
     }
-    for (key, shape, way) in [("input", call.parameters, Way::Out), ("output", call.answer, Way::Back)] {
+    for (key, shape, way) in [("input", call.input, Way::Out), ("output", call.output, Way::Back)] {
         let Shape::Structure(fields) = shape else { panic!("{}: {shape:?}", call.name) };
         let modelled = operation[key]["shape"].as_str().map_or(&Value::Null, |name| &model["shapes"][name]);
         check.structure(&format!("{} {key}", call.name), fields, modelled, way);
@@ -158,8 +158,8 @@ fn the_check_finds_every_kind_of_mistake() {
     let model = model(&python, "ec2/2016-11-15");
     let describe = *EC2_CALLS.iter().find(|call| call.name == "DescribeImages").unwrap();
     let copy = *EC2_CALLS.iter().find(|call| call.name == "CopyImage").unwrap();
-    let parameters = |fields| Description { parameters: Shape::Structure(fields), ..describe };
-    let answer = |fields| Description { answer: Shape::Structure(fields), ..describe };
+    let parameters = |fields| Description { input: Shape::Structure(fields), ..describe };
+    let answer = |fields| Description { output: Shape::Structure(fields), ..describe };
     let service = |change: fn(&mut Description)| {
         let mut changed = describe;
         change(&mut changed);
@@ -173,7 +173,7 @@ fn the_check_finds_every_kind_of_mistake() {
         (answer(&[Field { name: "imagesSet", shape: Shape::List(&TEXT) }]), "it is a structure, not Text"),
         (answer(&[Field { name: "Images", shape: Shape::List(&TEXT) }]), "no such name"),
         (answer(&[Field { name: "nextToken", shape: Shape::Integer }]), "it is a string, not Integer"),
-        (Description { parameters: Shape::Structure(&[]), ..copy }, "the service requires it"),
+        (Description { input: Shape::Structure(&[]), ..copy }, "the service requires it"),
         (Description { name: "DescribeImage", ..describe }, "no such call"),
         (service(|call| call.service.version = "2016-11-16"), "apiVersion is"),
         (service(|call| call.service.name = "ec3"), "endpointPrefix is"),

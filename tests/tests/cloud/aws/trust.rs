@@ -11,9 +11,9 @@ use amiforge_aws::{AccessKeys, AwsConfig, ConnectOptions};
 use amiforge_emulator::{ACCESS_KEY_ID, RegionServer, SECRET_ACCESS_KEY};
 use amiforge_formats::digest::{BLOCK, Digest};
 use amiforge_publish::api::{Ebs as _, PutBlock, SnapshotCalls as _};
-use amiforge_publish::backoff::Pace;
-use amiforge_publish::fault::{ServiceError, ServiceErrorKind};
-use amiforge_publish::retry::{CallStep, GaveUp, NoListener, retry};
+use amiforge_publish::retry::{CallStep, NoObserver, RetryExhausted, retry};
+use amiforge_publish::service_error::{ServiceError, ServiceErrorKind};
+use amiforge_publish::timer::Timer;
 use amiforge_tests::{oracle, program, python};
 use tempfile::TempDir;
 
@@ -233,32 +233,32 @@ fn each_client_ends_after_one_try() {
         profile: None,
         endpoint: Some(fixture.endpoint.clone()),
         keys: Some(AccessKeys { id: ACCESS_KEY_ID.to_owned(), secret: SECRET_ACCESS_KEY.to_owned() }),
-        attempt: None,
+        attempt_timeout: None,
     };
     let config = runtime.block_on(AwsConfig::load(&options)).unwrap();
     let (ebs, ec2, snapshots) = (config.ebs(), config.ec2(), config.snapshots());
     let bytes = vec![7; BLOCK as usize];
     let put = PutBlock { index: 0, digest: Digest::of(&bytes), bytes: bytes.into() };
-    let step = CallStep::Put { born: Duration::ZERO };
+    let step = CallStep::Put { created_at: Duration::ZERO };
     let all = [
-        once(&runtime, CallStep::Ask, || ec2.encryption_by_default()),
-        once(&runtime, CallStep::Ask, || snapshots.snapshot("snap-1")),
-        once(&runtime, CallStep::Read, || ebs.list("snap-1", 0, None)),
-        once(&runtime, CallStep::Read, || ebs.block("snap-1", 0, "token")),
-        once(&runtime, step, || ebs.put("snap-1", put.clone())),
+        once(&runtime, CallStep::Idempotent, || ec2.encryption_by_default()),
+        once(&runtime, CallStep::Idempotent, || snapshots.describe_snapshot("snap-1")),
+        once(&runtime, CallStep::Read, || ebs.list_blocks("snap-1", 0, None)),
+        once(&runtime, CallStep::Read, || ebs.read_block("snap-1", 0, "token")),
+        once(&runtime, step, || ebs.put_block("snap-1", put.clone())),
     ];
     for gave_up in all {
-        assert_eq!((gave_up.tries, gave_up.fault.kind), (1, ServiceErrorKind::Untrusted), "{gave_up:?}");
+        assert_eq!((gave_up.attempts, gave_up.error.kind), (1, ServiceErrorKind::Untrusted), "{gave_up:?}");
         assert!(
-            gave_up.fault.message.starts_with("the certificate of the service is not trusted: "),
+            gave_up.error.message.starts_with("the certificate of the service is not trusted: "),
             "{gave_up:?}"
         );
     }
 }
 
-fn once<T, F>(runtime: &tokio::runtime::Runtime, step: CallStep, call: impl FnMut() -> F) -> GaveUp
+fn once<T, F>(runtime: &tokio::runtime::Runtime, step: CallStep, call: impl FnMut() -> F) -> RetryExhausted
 where
     F: Future<Output = Result<T, ServiceError>>,
 {
-    runtime.block_on(retry(&Pace::default(), step, &NoListener, call)).err().expect("an error")
+    runtime.block_on(retry(&Timer::default(), step, &NoObserver, call)).err().expect("an error")
 }

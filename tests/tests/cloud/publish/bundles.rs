@@ -64,7 +64,7 @@ pub(crate) fn send_as(
 pub(crate) fn snapshots(region: &Region) -> Vec<String> {
     use amiforge_publish::api::SnapshotCalls as _;
     let services = region.services();
-    let all = region.block_on(services.ec2.tagged(&[])).unwrap();
+    let all = region.block_on(services.ec2.describe_tagged_snapshots(&[])).unwrap();
     let mut ids: Vec<_> = all.into_iter().map(|snapshot| snapshot.id).collect();
     ids.sort();
     ids

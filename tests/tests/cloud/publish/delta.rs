@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use amiforge_emulator::{FaultScript, InjectedFault};
 use amiforge_publish::error::PublishError;
-use amiforge_publish::fault::ServiceError;
+use amiforge_publish::service_error::ServiceError;
 use amiforge_publish::upload::{ParentChoice, UploadOptions};
 use amiforge_tests::region::Region;
 use amiforge_tests::scratch;
@@ -41,10 +41,10 @@ fn a_new_version_of_a_bundle_sends_few_blocks_and_is_proven() {
         send_as(&region, &bundle, &auto(&bundle)).unwrap_or_else(|error| panic!("{}", error_chain(&error)));
     assert_eq!(second.parent, Some(first.snapshot.id.clone()));
     assert!(second.sent > 0 && second.sent <= FEW, "{} blocks were sent", second.sent);
-    assert_eq!(second.proven, second.sent);
+    assert_eq!(second.verified, second.sent);
     assert_eq!(
         region.successes("GetSnapshotBlock") as u64,
-        second.proven,
+        second.verified,
         "the kept manifest stands in for the parent"
     );
     assert_holds(&region, &second.snapshot.id, &bundle, folder.path());
@@ -64,16 +64,16 @@ fn without_a_manifest_the_parent_is_read_back_and_with_the_parents_bundle_it_is_
     let named = onto(&new, &parent.snapshot.id);
     region.request_log.clear();
     let read = send_as(&region, &new, &named).unwrap_or_else(|error| panic!("{}", error_chain(&error)));
-    assert!(read.sent <= FEW && read.proven == read.sent);
-    assert_eq!(region.successes("GetSnapshotBlock") as u64, parent.written + read.proven);
+    assert!(read.sent <= FEW && read.verified == read.sent);
+    assert_eq!(region.successes("GetSnapshotBlock") as u64, parent.written + read.verified);
     assert_holds(&region, &read.snapshot.id, &new, folder.path());
 
     fs::remove_dir_all(folder.path().join("web-2.publish")).unwrap();
     region.request_log.clear();
     let options = UploadOptions { parent_bundle: Some(old.clone()), ..named.clone() };
     let sent = send_as(&region, &new, &options).unwrap();
-    assert_eq!((sent.sent, sent.proven), (read.sent, read.sent));
-    assert_eq!(region.successes("GetSnapshotBlock") as u64, sent.proven);
+    assert_eq!((sent.sent, sent.verified), (read.sent, read.sent));
+    assert_eq!(region.successes("GetSnapshotBlock") as u64, sent.verified);
 
     fs::remove_dir_all(folder.path().join("web-2.publish")).unwrap();
     let wrong = UploadOptions { parent_bundle: Some(new.clone()), ..named };

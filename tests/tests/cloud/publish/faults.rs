@@ -3,7 +3,7 @@
 
 use amiforge_emulator::{FaultRule, FaultScript, InjectedFault, When, Windows};
 use amiforge_publish::error::PublishError;
-use amiforge_publish::fault::{ServiceError, ServiceErrorKind};
+use amiforge_publish::service_error::{ServiceError, ServiceErrorKind};
 use amiforge_tests::region::Region;
 use amiforge_tests::{error_chain, find_cause, scratch};
 

@@ -6,9 +6,9 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use amiforge_emulator::{FaultRule, FaultScript, InjectedFault, When};
-use amiforge_publish::flow;
 use amiforge_publish::folder::LockedFolder;
 use amiforge_publish::journal::Journal;
+use amiforge_publish::rate_limiter;
 use amiforge_tests::region::Region;
 use amiforge_tests::rng::Rng;
 use amiforge_tests::{program, scratch, tier};
@@ -51,7 +51,7 @@ fn put(region: &Region) -> Vec<u64> {
 
 /// The blocks that the journal says the region has.
 fn acknowledged(bundle: &Path) -> BTreeSet<u64> {
-    let folder = LockedFolder::beside(bundle, "local").unwrap();
+    let folder = LockedFolder::path_for(bundle, "local").unwrap();
     let journal = if folder.is_dir() { Journal::open(&folder).unwrap() } else { None };
     journal.map(|journal| journal.state().acknowledged.keys().copied().collect()).unwrap_or_default()
 }
@@ -95,7 +95,10 @@ fn kill_until_done(region: &Region, bundle: &Path, rng: &mut Rng) -> u32 {
     loop {
         let known = acknowledged(bundle);
         let unknown = sent_before.difference(&known).count();
-        assert!(unknown <= flow::MOST as usize, "{unknown} blocks were sent and are not in the journal");
+        assert!(
+            unknown <= rate_limiter::MAX_IN_FLIGHT as usize,
+            "{unknown} blocks were sent and are not in the journal"
+        );
         region.request_log.clear();
         let mut child = start(region, bundle);
         let ended = match rng.below(4) {

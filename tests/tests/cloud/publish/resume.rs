@@ -70,7 +70,7 @@ fn two_at_a_time_are_refused() {
     let folder = scratch::folder();
     let bundle = build(folder.path(), 1, 4);
     let region = Region::start(&folder.path().join("region"));
-    let held = LockedFolder::open(&LockedFolder::beside(&bundle, "local").unwrap()).unwrap();
+    let held = LockedFolder::open(&LockedFolder::path_for(&bundle, "local").unwrap()).unwrap();
     let refused = send(&region, &bundle).unwrap_err();
     assert!(matches!(refused, PublishError::Folder(FolderError::Busy { .. })), "{refused:?}");
     assert!(region.request_log.requests().is_empty());
@@ -144,7 +144,7 @@ fn an_intent_whose_answer_was_lost_finds_its_snapshot() {
     assert_eq!(begun.len(), 1, "all tries are one snapshot");
     region.inject(FaultScript::default());
     let services = region.services();
-    let tags = region.block_on(services.ec2.snapshot(&begun[0])).unwrap().tags;
+    let tags = region.block_on(services.ec2.describe_snapshot(&begun[0])).unwrap().tags;
     assert!(tags.contains_key(TAG_UPLOAD), "{tags:?}");
     assert_eq!(region.block_on(abandon(&services, &bundle, &UploadOptions::default())).unwrap(), begun[0]);
     assert_eq!(snapshots(&region), [""; 0]);

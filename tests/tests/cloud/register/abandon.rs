@@ -94,7 +94,7 @@ fn what_is_published_stays_when_a_later_run_fails_and_is_taken_back() {
     let before: Vec<_> = ["local", "local-2"].map(|region| fixture.snapshots(region)).into();
     for action in ["DescribeImages", "EnableImageDeprecation", "ModifyImageAttribute", "CopyImage"] {
         stopped_at(&fixture, &more, action);
-        let left = amiforge_publish::ami::left(&fixture.bundle, "local").unwrap();
+        let left = amiforge_publish::ami::unfinished(&fixture.bundle, "local").unwrap();
         assert!(left.published, "{action}: what is published is said to be unfinished");
         let _ = fixture.abandon();
         let after: Vec<_> = ["local", "local-2"].map(|region| fixture.snapshots(region)).into();

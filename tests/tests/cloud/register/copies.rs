@@ -9,7 +9,7 @@ use amiforge_progress::Monitor;
 use amiforge_publish::ami::AmiError;
 use amiforge_publish::api::SnapshotCalls as _;
 use amiforge_publish::api::ec2::{Cooldown, DescribedImage, Ec2 as _, ImageQuery, NewImage};
-use amiforge_publish::request::{AmiOptions, Architecture, KeyOf, SnapshotSharing, Subject, check};
+use amiforge_publish::request::{AmiOptions, Architecture, ImageFacts, KeyChoice, SnapshotSharing, check};
 use amiforge_publish::services::Services;
 use amiforge_publish::source::ImageSource;
 use amiforge_publish::upload;
@@ -24,16 +24,16 @@ pub(crate) fn occupy(fixture: &AmiFixture, ec2: &Ec2Client, region: &str, name: 
     let services = Services {
         ebs: Arc::new(config.ebs()),
         ec2: Arc::new(config.ec2()),
-        pace: fixture.services().pace,
+        timer: fixture.services().timer,
         region: region.to_owned(),
     };
     let options = upload::UploadOptions { rate: 0, ..upload::UploadOptions::default() };
     let work = upload::upload(&services, &other, &options, Monitor::none());
     let snapshot = fixture.region.block_on(work).unwrap().snapshot.id;
-    let subject = Subject {
+    let subject = ImageFacts {
         name: Some(name.to_owned()),
         architecture: Architecture::from_word("arm64"),
-        ..Subject::default()
+        ..ImageFacts::default()
     };
     let request = check(&AmiOptions::default(), &subject, region, NOW).unwrap();
     let image: NewImage = request.new_image(&snapshot, &[]);
@@ -163,7 +163,7 @@ fn a_copy_has_everything_that_the_service_does_not_copy() {
     let image = by_name(&fixture, &ec2, "web-1").unwrap();
     let protection = image.deregistration_protection.unwrap();
     assert!(protection.starts_with("enabled"), "{protection}");
-    let snapshot = fixture.region.block_on(ec2.snapshot(&copied.snapshot_ids[0])).unwrap();
+    let snapshot = fixture.region.block_on(ec2.describe_snapshot(&copied.snapshot_ids[0])).unwrap();
     assert_eq!(snapshot.tags["amiforge:manifest"], copy.tags["amiforge:manifest"]);
     fixture.assert_one("local-2");
 }
@@ -171,15 +171,19 @@ fn a_copy_has_everything_that_the_service_does_not_copy() {
 #[test]
 fn an_encrypted_copy_is_of_a_snapshot_whose_zeros_were_written() {
     let fixture = AmiFixture::new();
-    let wanted =
-        AmiOptions { copy_to: texts(&["local-2"]), encrypt_copies: KeyOf::Default, ..AmiOptions::default() };
+    let wanted = AmiOptions {
+        copy_to: texts(&["local-2"]),
+        encrypt_copies: KeyChoice::Default,
+        ..AmiOptions::default()
+    };
     let published = fixture.must(&wanted);
     let source = ImageSource::open(&fixture.bundle).unwrap();
     let manifest = source.manifest().unwrap();
     assert_eq!(published.uploads[0].written, manifest.without_free.blocks);
     assert!(manifest.without_free.blocks > manifest.without_zero.blocks, "the image has blocks of zeros");
     let copied = published.copied().next().unwrap();
-    let snapshot = fixture.region.block_on(fixture.ec2("local-2").snapshot(&copied.snapshot_ids[0])).unwrap();
+    let snapshot =
+        fixture.region.block_on(fixture.ec2("local-2").describe_snapshot(&copied.snapshot_ids[0])).unwrap();
     assert!(snapshot.encrypted);
 }
 

@@ -151,7 +151,7 @@ fn an_interrupt_ends_a_publish_wherever_it_is_and_what_is_left_is_known() {
             }
             other => panic!("{action} {fault:?}: {other:?}"),
         }
-        let left = amiforge_publish::ami::left(&fixture.bundle, "local").unwrap();
+        let left = amiforge_publish::ami::unfinished(&fixture.bundle, "local").unwrap();
         let begun = !fixture.snapshots("local").is_empty();
         assert_eq!(!left.made.is_empty(), begun, "{action}: {left:?}");
         fixture.region.inject(FaultScript::default());

@@ -47,7 +47,7 @@ impl AmiFixture {
         Services {
             ebs: services.ebs,
             ec2: Arc::new(self.region.config.ec2()),
-            pace: services.pace,
+            timer: services.timer,
             region: services.region,
         }
     }
@@ -109,13 +109,13 @@ impl AmiFixture {
 
     /// The account's images of a region.
     pub(crate) fn images(&self, region: &str) -> Vec<DescribedImage> {
-        let query = ImageQuery { own: ImageOwner::Own, ..ImageQuery::default() };
+        let query = ImageQuery { owner: ImageOwner::Own, ..ImageQuery::default() };
         self.region.block_on(self.ec2(region).describe_images(&query)).unwrap()
     }
 
     /// The account's snapshots of a region, by id.
     pub(crate) fn snapshots(&self, region: &str) -> Vec<String> {
-        let all = self.region.block_on(self.ec2(region).tagged(&[])).unwrap();
+        let all = self.region.block_on(self.ec2(region).describe_tagged_snapshots(&[])).unwrap();
         let mut ids: Vec<_> = all.into_iter().map(|snapshot| snapshot.id).collect();
         ids.sort();
         ids
@@ -134,7 +134,7 @@ impl AmiFixture {
 /// What is asked for of a bundle.
 pub(crate) fn request(bundle: &Path, wanted: &AmiOptions) -> Request {
     let source = ImageSource::open(bundle).unwrap();
-    check(wanted, &ami::subject(&source), "local", NOW).unwrap_or_else(|mistakes| panic!("{mistakes}"))
+    check(wanted, &ami::image_facts(&source), "local", NOW).unwrap_or_else(|mistakes| panic!("{mistakes}"))
 }
 
 /// Builds an image of a few MiB that boots by UEFI.

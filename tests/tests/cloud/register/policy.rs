@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use amiforge_publish::api::ec2::Cooldown;
-use amiforge_publish::plan::{Known, Parent, Volume, plan};
+use amiforge_publish::plan::{Parent, Precision, Volume, plan};
 use amiforge_publish::request::{AmiOptions, Request, SnapshotSharing};
 use amiforge_publish::source::ImageSource;
 
@@ -13,7 +13,7 @@ fn allowed(request: &Request, fixture: &AmiFixture) -> BTreeSet<String> {
     let source = ImageSource::open(&fixture.bundle).unwrap();
     let manifest = source.manifest().unwrap();
     let (data, all) = (manifest.without_zero.blocks, manifest.without_free.blocks);
-    let volume = Volume { path: "web".to_owned(), data, zero: all - data, known: Known::Exactly };
+    let volume = Volume { path: "web".to_owned(), data, zero: all - data, known: Precision::Exact };
     let plan = plan(request, &[volume], Parent::None);
     let statements = plan.policy["Statement"].as_array().unwrap().clone();
     let actions = statements.iter().flat_map(|one| one["Action"].as_array().unwrap().clone());

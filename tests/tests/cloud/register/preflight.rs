@@ -4,8 +4,8 @@ use std::process::Command;
 
 use amiforge_progress::Monitor;
 use amiforge_publish::ami::AmiError;
-use amiforge_publish::fault::ServiceError;
 use amiforge_publish::request::AmiOptions;
+use amiforge_publish::service_error::ServiceError;
 use amiforge_publish::upload::{self, ParentChoice};
 use amiforge_tests::python;
 use amiforge_tests::{error_chain, find_cause};

@@ -1,7 +1,7 @@
 //! Who may launch: accounts, organisations, everybody, and what keeps an AMI from becoming public.
 
 use amiforge_publish::ami::AmiError;
-use amiforge_publish::request::{AmiOptions, Audience, KeyOf, SnapshotSharing};
+use amiforge_publish::request::{AmiOptions, Audience, KeyChoice, SnapshotSharing};
 use amiforge_tests::python;
 
 use super::fixture::{AmiFixture, texts};
@@ -74,5 +74,5 @@ fn what_the_account_encrypts_by_itself_is_not_shared_with_those_who_could_not_us
     let source = amiforge_publish::source::ImageSource::open(&fixture.bundle).unwrap();
     let all = source.manifest().unwrap().without_free.blocks;
     assert_eq!(published.uploads[0].written, all, "the copy will be encrypted, so zeros are written");
-    assert_eq!(own.encrypt_copies, KeyOf::Account);
+    assert_eq!(own.encrypt_copies, KeyChoice::Account);
 }
