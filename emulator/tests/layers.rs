@@ -1,5 +1,5 @@
-//! The dependencies between the crate's modules point one way: transport, state, services, server. Within the services,
-//! only the listed ones may know another one.
+//! The dependencies between the crate's modules point one way: transport, state, services, server. Within the
+//! services, only the listed ones may know another one.
 #![expect(clippy::unwrap_used, reason = "a test that cannot read the sources fails")]
 
 use std::path::{Path, PathBuf};

@@ -1,4 +1,5 @@
-//! The HTTP transport: connections, requests and their bodies, responses and their bodies. Knows no service and no state.
+//! The HTTP transport: connections, requests and their bodies, responses and their bodies. Knows no service
+//! and no state.
 
 pub(crate) mod body;
 pub(crate) mod connection;

@@ -73,8 +73,8 @@ pub struct Windows {
     pub completion: Duration,
     /// From `StartSnapshot` until `PutSnapshotBlock` finds the snapshot; 404 before.
     pub put_after_start: Duration,
-    /// From completion until `ListSnapshotBlocks`, `ListChangedBlocks` and `GetSnapshotBlock` find the snapshot;
-    /// 404 before.
+    /// From completion until `ListSnapshotBlocks`, `ListChangedBlocks` and `GetSnapshotBlock` find the
+    /// snapshot; 404 before.
     pub list_after_completion: Duration,
     /// From the creation of an image or a snapshot until EC2's Describe operations find it; `NotFound`
     /// before.

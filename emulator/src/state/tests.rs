@@ -78,5 +78,5 @@ fn only_valid_names_are_regions() {
     for name in ["", "..", "blocks", "Local", "a/b", "x", "2-local"] {
         assert!(matches!(state.region(name), Err(Error::RegionName(_))), "{name}");
     }
-    assert!(!folder.path().join("local").exists(), "a region that only was asked has no folder");
+    assert!(!folder.path().join("local").exists(), "a region without records has no folder");
 }

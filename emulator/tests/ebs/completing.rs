@@ -43,7 +43,7 @@ fn the_checksum_is_over_the_raw_digests_in_the_order_of_the_indexes() {
         let answer = completed(&mut client, &id, count, checksum);
         assert_eq!((answer.status, answer.json()), (202, json!({"Status": "pending"})));
         let again = completed(&mut client, &id, 77, &right);
-        assert_eq!((again.status, again.json()), (202, json!({"Status": then})), "whatever the count");
+        assert_eq!((again.status, again.json()), (202, json!({"Status": then})), "for any count");
         assert_eq!(client.list(&id, "").status, if then == "error" { 404 } else { 200 });
     }
 }

@@ -66,7 +66,7 @@ fn browser_pages_and_foreign_host_names_are_refused_even_with_a_valid_signature(
     assert_eq!(
         std::fs::read_dir(region.folder.path().join("local")).map_or(0, Iterator::count),
         0,
-        "nothing was begun"
+        "no snapshot was started"
     );
     // The preflight request of a browser before a request with custom headers.
     let mut stream = connect(&region);

@@ -106,7 +106,7 @@ fn tokens_may_expire_early() {
     ));
     let answer = client.call("GET", &path, &[], b"");
     assert_eq!((answer.status, &answer.json()["Reason"]), (400, &json!("INVALID_BLOCK_TOKEN")));
-    assert_eq!(client.read(&id, 0).status, 200, "new tokens are good");
+    assert_eq!(client.read(&id, 0).status, 200, "new tokens are valid");
 }
 
 #[test]

@@ -158,7 +158,7 @@ const CASES: &[Case] = &[
                   must have value less than or equal to 10000",
     },
     Case {
-        name: "a page token that nobody gave",
+        name: "an invalid page token",
         ask: |client, _, completed| client.list(completed, "?pageToken=nonsense"),
         status: 400,
         error: "ValidationException",
@@ -187,7 +187,7 @@ const CASES: &[Case] = &[
         message: "",
     },
     Case {
-        name: "a block token that nobody gave",
+        name: "an invalid block token",
         ask: |client, _, completed| get(client, completed, "3", "?blockToken=nonsense"),
         status: 400,
         error: "ValidationException",

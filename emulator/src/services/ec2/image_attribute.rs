@@ -1,4 +1,5 @@
-//! `DescribeImageAttribute`, `ModifyImageAttribute` and `ResetImageAttribute`: one attribute of an image at a time.
+//! `DescribeImageAttribute`, `ModifyImageAttribute` and `ResetImageAttribute`: one attribute of an image at a
+//! time.
 
 use super::call::Ec2Call;
 use super::errors::Ec2Error;

@@ -23,7 +23,7 @@ enum MemberKind {
     TextList,
     Text,
     Boolean,
-    Number,
+    Integer,
     Decimal,
     Time,
 }
@@ -46,9 +46,9 @@ fn field_of(line: &'static str) -> Option<(&'static str, TemplateMember)> {
     let kind = match kind {
         "structure" => MemberKind::Structure,
         "list" => MemberKind::List,
-        "texts" => MemberKind::TextList,
-        "truth" => MemberKind::Boolean,
-        "number" => MemberKind::Number,
+        "text_list" => MemberKind::TextList,
+        "boolean" => MemberKind::Boolean,
+        "integer" => MemberKind::Integer,
         "decimal" => MemberKind::Decimal,
         "time" => MemberKind::Time,
         _ => MemberKind::Text,
@@ -92,7 +92,7 @@ fn read_text(member: &Params<'_>, kind: MemberKind) -> Result<String, Ec2Error> 
     let text = member.own_text().ok_or_else(|| Ec2Error::unknown(member.path()))?;
     let valid = match kind {
         MemberKind::Boolean => matches!(text, "true" | "false"),
-        MemberKind::Number => text.parse::<i64>().is_ok(),
+        MemberKind::Integer => text.parse::<i64>().is_ok(),
         MemberKind::Decimal => text.parse::<f64>().is_ok_and(f64::is_finite),
         MemberKind::Time => Timestamp::parse(text).is_some(),
         MemberKind::Structure | MemberKind::List | MemberKind::TextList | MemberKind::Text => true,
@@ -183,6 +183,15 @@ mod tests {
              <networkInterfaceSet><item><groupSet><groupId>sg-1</groupId></groupSet></item></networkInterfaceSet>\
              <tagSpecificationSet><item><tagSet><item><key>k</key></item></tagSet></item></tagSpecificationSet>";
         assert!(text.contains(expected), "{text}");
+    }
+
+    #[test]
+    fn the_debug_form_that_is_stored_with_a_token_is_stable() {
+        let members =
+            members_of("ImageId=ami-1&SecurityGroupId.1=sg-1&MetadataOptions.HttpTokens=required").unwrap();
+        let expected = "{\"ImageId\": Text(\"ami-1\"), \"MetadataOptions\": Members({\"HttpTokens\": Text(\"required\")}), \
+                        \"SecurityGroupId\": List([Text(\"sg-1\")])}";
+        assert_eq!(format!("{members:?}"), expected);
     }
 
     #[test]

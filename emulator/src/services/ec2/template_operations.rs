@@ -105,7 +105,8 @@ pub(crate) fn read_members(params: &Params<'_>) -> Result<TemplateMembers, Ec2Er
     template_data::read(&structure)
 }
 
-/// The client token of a request, and its parameters in a canonical form.
+/// The client token of a request, and its parameters in a canonical form. The form is stored with the template: the
+/// `Debug` output of the members must not change.
 pub(crate) fn token(params: &Params<'_>, members: &TemplateMembers) -> Option<(String, String)> {
     let token = params.non_empty("ClientToken")?;
     let names = ["LaunchTemplateName", "LaunchTemplateId", "SourceVersion", "VersionDescription"];

@@ -205,7 +205,7 @@ pub(super) fn resource_arn(call: &JsonCall<'_>, account: &str, resource: &str) -
 
 fn key_metadata(call: &JsonCall<'_>, id: &str, key: &KeyRecord) -> Value {
     let algorithms = if key.usage == "ENCRYPT_DECRYPT" { vec![key.spec.as_str()] } else { Vec::new() };
-    let manager = if id == ebs_key_id(call, &key.owner) { "AWS" } else { "CUSTOMER" };
+    let key_manager = if id == ebs_key_id(call, &key.owner) { "AWS" } else { "CUSTOMER" };
     json!({
         "AWSAccountId": key.owner,
         "Arn": arn(call, &key.owner, id),
@@ -215,7 +215,7 @@ fn key_metadata(call: &JsonCall<'_>, id: &str, key: &KeyRecord) -> Value {
         "Enabled": key.enabled,
         "EncryptionAlgorithms": algorithms,
         "KeyId": id,
-        "KeyManager": manager,
+        "KeyManager": key_manager,
         "KeySpec": key.spec,
         "KeyState": if key.enabled { "Enabled" } else { "Disabled" },
         "KeyUsage": key.usage,

@@ -231,7 +231,8 @@ mod tests {
         assert_eq!(unsigned("1\r\nab\r\n", 9).unwrap_err().code, "InvalidRequest");
     }
 
-    /// The example of AWS's documentation of chunked uploads, with its key, date and signatures; 64 KiB and 1 KiB of `a`.
+    /// The example of AWS's documentation of chunked uploads, with its key, date and signatures; 64 KiB and 1
+    /// KiB of `a`.
     #[test]
     fn the_documented_example_of_signed_chunks_is_taken() {
         let day = hmac_sha256(b"AWS4wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", b"20130524");
