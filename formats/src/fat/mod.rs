@@ -6,9 +6,13 @@
 pub mod check;
 mod dos_time;
 pub mod fault;
+pub mod fields;
+mod format;
 pub mod read;
 mod spec;
 pub mod write;
+
+pub(crate) use format::FatFormat;
 
 /// A volume id as people and `/dev/disk/by-uuid` write it, such as `A1B2-C3D4`.
 pub fn id_text(volume_id: u32) -> String {

@@ -6,6 +6,7 @@
 pub mod attributes;
 pub mod check;
 pub mod fault;
+pub mod fields;
 pub mod read;
 pub mod types;
 pub mod write;

@@ -10,42 +10,6 @@ use super::fields::{Explained, FieldDisplay, FieldRole, StructField, compare};
 use super::report::{DiffChange, DiffCollector, DifferenceWeight};
 use crate::inspect::{DiskView, Medium, PartitionSlot, escape};
 
-/// A protective MBR (UEFI 2.10, table 5.1).
-const MBR: [StructField; 4] = [
-    StructField::own("boot code", 0, 440, FieldDisplay::Bytes),
-    StructField::own("disk signature", 440, 4, FieldDisplay::Hex),
-    StructField::own("unknown", 444, 2, FieldDisplay::Hex),
-    StructField::own("signature", 510, 2, FieldDisplay::Hex),
-];
-
-/// A record of the MBR (UEFI 2.10, table 5.2).
-const RECORD: [StructField; 6] = [
-    StructField::own("boot indicator", 0, 1, FieldDisplay::Hex),
-    StructField::own("first CHS", 1, 3, FieldDisplay::Bytes),
-    StructField::own("type", 4, 1, FieldDisplay::Hex),
-    StructField::own("last CHS", 5, 3, FieldDisplay::Bytes),
-    StructField::number("first sector", 8, 4),
-    StructField::number("sectors", 12, 4).part(FieldRole::Count),
-];
-
-/// A GPT header (UEFI 2.10, table 5.5).
-const HEADER: [StructField; 14] = [
-    StructField::own("Signature", 0, 8, FieldDisplay::Text),
-    StructField::own("Revision", 8, 4, FieldDisplay::Hex),
-    StructField::number("HeaderSize", 12, 4),
-    StructField::own("HeaderCRC32", 16, 4, FieldDisplay::Hex).part(FieldRole::Checksum),
-    StructField::number("Reserved", 20, 4),
-    StructField::number("MyLBA", 24, 8).part(FieldRole::Count),
-    StructField::number("AlternateLBA", 32, 8).part(FieldRole::Count),
-    StructField::number("FirstUsableLBA", 40, 8),
-    StructField::number("LastUsableLBA", 48, 8).part(FieldRole::Count),
-    StructField::own("DiskGUID", 56, 16, FieldDisplay::GuidLe),
-    StructField::number("PartitionEntryLBA", 72, 8).part(FieldRole::Count),
-    StructField::number("NumberOfPartitionEntries", 80, 4),
-    StructField::number("SizeOfPartitionEntry", 84, 4),
-    StructField::own("PartitionEntryArrayCRC32", 88, 4, FieldDisplay::Hex).part(FieldRole::Checksum),
-];
-
 /// Bytes of entries that are looked at in each copy: 128 entries, as every table has at least.
 const ENTRIES: u64 = 128 * 128;
 
@@ -79,15 +43,6 @@ pub(crate) fn tables(
     found.mirror(&originals, backup);
     Ok(())
 }
-
-/// [`MBR`] with the records passed over.
-const MBR_WHOLE: [StructField; 5] = [
-    MBR[0],
-    MBR[1],
-    MBR[2],
-    StructField::own("records", 446, 64, FieldDisplay::Bytes).part(FieldRole::Skip),
-    MBR[3],
-];
 
 /// Compares one copy of the header and its entries.
 fn copies(

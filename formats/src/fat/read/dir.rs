@@ -28,6 +28,8 @@ pub(super) enum FatEntryKind {
 /// An entry with its long name, and what is wrong with it by itself.
 #[derive(Debug)]
 pub(super) struct FatEntry {
+    /// Which entry of the directory it is, those of long names counted.
+    pub(super) index: usize,
     pub(super) what: FatEntryKind,
     /// The long name, else the short one with its dot.
     pub(super) name: Vec<u8>,
@@ -61,14 +63,14 @@ pub(super) fn entries(bytes: &[u8], wide: bool) -> (Vec<FatEntry>, bool) {
     let mut entries = Vec::new();
     let mut long: Option<Long> = None;
     let mut orphan = false;
-    for raw in bytes.chunks_exact(ENTRY) {
+    for (index, raw) in bytes.chunks_exact(ENTRY).enumerate() {
         let raw: [u8; ENTRY] = fields::array(raw, 0);
         match fields::u8(&raw, 0) {
             0 => break,
             0xe5 => orphan |= long.take().is_some(),
             _ if fields::u8(&raw, 11) & 0x3f == LONG_NAME => orphan |= !take_part(&raw, &mut long),
             _ => {
-                let mut entry = entry(&raw, long.take(), wide);
+                let mut entry = FatEntry { index, ..entry(&raw, long.take(), wide) };
                 if std::mem::take(&mut orphan) {
                     entry.faults.push(VolumeCorruption::OrphanLong);
                 }
@@ -137,7 +139,7 @@ fn entry(raw: &[u8; ENTRY], long: Option<Long>, wide: bool) -> FatEntry {
     });
     let high = if wide { u32::from(fields::u16(raw, 20)) } else { 0 };
     let first = high << 16 | u32::from(fields::u16(raw, 26));
-    FatEntry { what, name, short, attributes, first, len: fields::u32(raw, 28), mtime, faults }
+    FatEntry { index: 0, what, name, short, attributes, first, len: fields::u32(raw, 28), mtime, faults }
 }
 
 /// The long name, or why it cannot be that of this short one.

@@ -45,6 +45,25 @@ impl FatWidth {
         }
     }
 
+    /// An entry of a table of which all bytes are given; `None` past its end.
+    pub fn entry(self, table: &[u8], cluster: u32) -> Option<u32> {
+        let at = usize::try_from(self.offset(cluster)).ok()?;
+        let len = if self == Self::Fat32 { 4 } else { 2 };
+        let bytes = table.get(at..at.checked_add(len)?)?;
+        Some(self.value(bytes, cluster))
+    }
+
+    /// The value of an entry that begins at the first of `bytes`.
+    fn value(self, bytes: &[u8], cluster: u32) -> u32 {
+        let raw = match self {
+            Self::Fat12 if cluster.is_multiple_of(2) => u32::from(fields::u16(bytes, 0)),
+            Self::Fat12 => u32::from(fields::u16(bytes, 0)) >> 4,
+            Self::Fat16 => u32::from(fields::u16(bytes, 0)),
+            Self::Fat32 => fields::u32(bytes, 0),
+        };
+        raw & self.mask()
+    }
+
     /// The bits of an entry that count.
     pub(in super::super) const fn mask(self) -> u32 {
         match self {
@@ -71,15 +90,8 @@ impl<'a> AllocationTable<'a> {
     /// An entry's value.
     pub(in super::super) fn value(&mut self, cluster: u32) -> Result<u32, FatReadError> {
         let width = self.shape.width;
-        let offset = width.offset(cluster);
-        let bytes: [u8; 4] = self.bytes(offset)?;
-        let raw = match width {
-            FatWidth::Fat12 if cluster.is_multiple_of(2) => u32::from(fields::u16(&bytes, 0)),
-            FatWidth::Fat12 => u32::from(fields::u16(&bytes, 0)) >> 4,
-            FatWidth::Fat16 => u32::from(fields::u16(&bytes, 0)),
-            FatWidth::Fat32 => fields::u32(&bytes, 0),
-        };
-        Ok(raw & width.mask())
+        let bytes: [u8; 4] = self.bytes(width.offset(cluster))?;
+        Ok(width.value(&bytes, cluster))
     }
 
     /// What follows a cluster.
@@ -144,11 +156,13 @@ impl Used {
     }
 }
 
-/// A run of clusters in a row.
+/// A run of consecutive clusters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct ClusterRange {
-    pub(super) first: u32,
-    pub(super) count: u32,
+pub struct ClusterRange {
+    /// The first cluster.
+    pub first: u32,
+    /// How many there are.
+    pub count: u32,
 }
 
 /// A chain as far as it could be followed.
