@@ -11,7 +11,7 @@ use std::fmt;
 use amiforge_formats::digest::Digest;
 use amiforge_formats::guid::Guid;
 
-use crate::disk::{Disk, Placed};
+use crate::disk::{Disk, PartitionLayout};
 use crate::image::{Aggregate, BlockMap, Emitted};
 
 pub use text::{ManifestError, TEXT_MAX};
@@ -136,18 +136,18 @@ pub struct ManifestPartition {
     pub uuid: Option<String>,
 }
 
-impl From<&Placed> for ManifestPartition {
-    fn from(placed: &Placed) -> Self {
+impl From<&PartitionLayout> for ManifestPartition {
+    fn from(partition: &PartitionLayout) -> Self {
         Self {
-            id: placed.id.clone(),
-            number: placed.number,
-            start: placed.start,
-            len: placed.len,
-            label: placed.label.clone(),
-            type_guid: placed.type_guid,
-            guid: placed.guid,
-            file_system: placed.file_system.map(str::to_owned),
-            uuid: placed.uuid.clone(),
+            id: partition.id.clone(),
+            number: partition.number,
+            start: partition.start,
+            len: partition.len,
+            label: partition.label.clone(),
+            type_guid: partition.type_guid,
+            guid: partition.guid,
+            file_system: partition.file_system.map(str::to_owned),
+            uuid: partition.uuid.clone(),
         }
     }
 }

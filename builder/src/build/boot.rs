@@ -7,6 +7,7 @@ use amiforge_formats::guid::Guid;
 use amiforge_formats::pe::{self, UkiSection};
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Content, Tree};
+use amiforge_formats::volume::VolumeIds;
 use amiforge_image::disk::{self, PartitionSize};
 use amiforge_rootfs::boot::{self as parts, BootFilesError, KernelFiles};
 use amiforge_rootfs::initrd::{InitrdError, InitrdMachine, Modules};
@@ -15,7 +16,7 @@ use amiforge_rootfs::steps::kernel_hook::{self, InitrdOf, KernelHookSpec, Uefi, 
 use amiforge_store::blobs::Blobs;
 
 use super::BuildError;
-use crate::recipe::{Arch, BootRecipe, InitrdChoice, Loader, Recipe, RecipeContent, RecipePartition};
+use crate::recipe::{Arch, BootRecipe, InitrdChoice, Loader, Recipe, RecipePartition};
 
 /// What reaches a root on every machine of EC2, and on those of QEMU.
 const DRIVERS: [&str; 4] = ["nvme", "virtio", "xen", "ext4"];
@@ -324,9 +325,7 @@ fn holder<'a>(recipe: &'a Recipe, kernel: &KernelFiles) -> Option<(&'a RecipePar
     recipe
         .partitions
         .iter()
-        .filter(|partition| {
-            matches!(partition.holds, RecipeContent::Ext4 { .. } | RecipeContent::Fat32 { .. })
-        })
+        .filter(|partition| partition.holds.holds_files())
         .filter_map(|partition| Some((partition, partition.tree.as_deref()?.trim_end_matches('/'))))
         .filter(|(_, top)| kernel.path.strip_prefix(top).is_some_and(|rest| rest.starts_with('/')))
         .max_by_key(|(_, top)| top.len())
@@ -334,17 +333,8 @@ fn holder<'a>(recipe: &'a Recipe, kernel: &KernelFiles) -> Option<(&'a RecipePar
 
 /// The id of a partition's file system, as GRUB looks for it.
 fn uuid(recipe: &Recipe, partition: &RecipePartition) -> String {
-    let name = &recipe.image.name;
-    match &partition.holds {
-        RecipeContent::Fat32 { volume_id, .. } => {
-            let id = volume_id.unwrap_or_else(|| disk::volume_id(name, &partition.id));
-            amiforge_formats::fat::id_text(id)
-        }
-        RecipeContent::Ext4 { uuid, .. } => {
-            uuid.unwrap_or_else(|| disk::file_system_uuid(name, &partition.id)).to_string()
-        }
-        _ => String::new(),
-    }
+    let ids = VolumeIds::derive(&recipe.image.name, &partition.id);
+    partition.holds.volume().map_or_else(String::new, |options| options.id(&ids))
 }
 
 /// Puts files where the EFI system partition is in the tree.

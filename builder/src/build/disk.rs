@@ -2,7 +2,7 @@
 
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Meta, Tree};
-use amiforge_image::disk::{DiskSpec, Loader, PartitionContent, PartitionSpec};
+use amiforge_image::disk::{DiskSpec, Loader, PartitionContent, PartitionSpec, VolumeSpec};
 use amiforge_store::blobs::Blobs;
 
 use super::BuildError;
@@ -46,17 +46,9 @@ fn content(
     host_files: &mut HostFiles<'_>,
 ) -> Result<PartitionContent, BuildError> {
     Ok(match &partition.holds {
-        RecipeContent::Fat32 { label, volume_id } => {
-            PartitionContent::Fat32 { tree, label: label.clone(), volume_id: *volume_id }
+        RecipeContent::Volume(options) => {
+            PartitionContent::Volume(VolumeSpec { options: options.clone(), tree })
         }
-        RecipeContent::Ext4 { label, uuid, journal, reserved } => PartitionContent::Ext4 {
-            tree,
-            uuid: *uuid,
-            label: label.clone(),
-            journal: *journal,
-            reserved: *reserved,
-        },
-        RecipeContent::Swap { label, uuid } => PartitionContent::Swap { uuid: *uuid, label: label.clone() },
         RecipeContent::Raw { path, name } => PartitionContent::Raw(host_files.open(path, name, blobs)?),
         RecipeContent::Nothing | RecipeContent::Loader => PartitionContent::Empty,
     })

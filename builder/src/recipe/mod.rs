@@ -27,8 +27,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use amiforge_formats::digest::Digest;
-use amiforge_formats::ext4::write::JournalSize;
 use amiforge_formats::guid::Guid;
+use amiforge_formats::volume::VolumeOptions;
 use amiforge_image::disk::{DiskSize, PartitionSize};
 use amiforge_rootfs::glob::Globs;
 use amiforge_rootfs::normalize::NormalizeRule;
@@ -180,31 +180,8 @@ pub struct RecipePartition {
 /// What stands in a partition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RecipeContent {
-    /// FAT32.
-    Fat32 {
-        /// Volume label.
-        label: String,
-        /// Volume id, else derived.
-        volume_id: Option<u32>,
-    },
-    /// ext4.
-    Ext4 {
-        /// Volume label.
-        label: String,
-        /// UUID, else derived.
-        uuid: Option<Guid>,
-        /// Journal.
-        journal: JournalSize,
-        /// Blocks reserved for root, in hundredths of a percent.
-        reserved: u16,
-    },
-    /// A swap area.
-    Swap {
-        /// Label.
-        label: String,
-        /// UUID, else derived.
-        uuid: Option<Guid>,
-    },
+    /// A file system or swap space.
+    Volume(VolumeOptions),
     /// The bytes of a file of the host.
     Raw {
         /// The file.
@@ -216,6 +193,21 @@ pub enum RecipeContent {
     Loader,
     /// Nothing.
     Nothing,
+}
+
+impl RecipeContent {
+    /// The options of the file system or swap space, if it is one.
+    pub fn volume(&self) -> Option<&VolumeOptions> {
+        match self {
+            Self::Volume(options) => Some(options),
+            Self::Raw { .. } | Self::Loader | Self::Nothing => None,
+        }
+    }
+
+    /// Whether files can be put on it.
+    pub fn holds_files(&self) -> bool {
+        self.volume().is_some_and(|options| options.kind().format().files().is_some())
+    }
 }
 
 /// Something put into the tree, or taken out of it.

@@ -30,7 +30,8 @@ impl VolumeFormat for FatFormat {
 
     // A jump, the signature of a boot sector and the name of the type, as its place is with FAT32 and with the others.
     fn probe(&self, head: &[u8]) -> bool {
-        let at = |offset: usize, magic: &[u8]| head.get(offset..).is_some_and(|bytes| bytes.starts_with(magic));
+        let at =
+            |offset: usize, magic: &[u8]| head.get(offset..).is_some_and(|bytes| bytes.starts_with(magic));
         let jump = at(0, &[0xeb]) || at(0, &[0xe9]);
         jump && at(510, &[0x55, 0xaa]) && (at(82, b"FAT32   ") || at(54, b"FAT"))
     }

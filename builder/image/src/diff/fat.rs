@@ -1,72 +1,69 @@
-//! Two FAT file systems: boot sector, FSInfo, files, directory records, tables, and what is left of the clusters.
+//! Two FAT file systems: boot sector, FSInfo, files, directory entries, tables, and the bytes of clusters that no file
+//! explains.
 
-mod layout;
+mod owners;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::error::Error;
 
-use amiforge_formats::fat::read;
+use amiforge_formats::fat::fields::{BOOT, BOOT_16, BOOT_32, DIRECTORY_ENTRY, FS_INFO};
 
-use self::layout::{ClusterOwner, FatLayout};
+use self::owners::{ClusterOwner, FatSide};
 use super::DiffError;
-use super::bytes::ByteDiff;
-use super::fields::{self, Explained, FieldDisplay, FieldRole, StructField};
+use super::byte_diff::ByteDiff;
+use super::bytes;
+use super::fields::{self, Explained};
 use super::files::Trees;
-use super::pair::Pair;
-use super::raw;
+use super::images::RangePair;
 use super::report::{DiffChange, DiffCollector, DifferenceWeight, below};
-use crate::inspect::{SOURCE, chain};
+use super::volume::unreadable;
+
+/// Longest allocation table that is compared entry by entry.
+const TABLE_MAX: u64 = 1 << 30;
 
 /// Compares two FAT file systems.
 ///
 /// # Errors
 /// [`DiffError`] when the media cannot be read.
-pub(super) fn compare_fat(
-    pair: &Pair<'_>,
+pub(super) fn compare(
+    pair: &RangePair<'_>,
     place: &[String],
     found: &mut DiffCollector,
 ) -> Result<(), DiffError> {
-    let trees = (read::read(&pair.a, SOURCE, 0), read::read(&pair.b, SOURCE, 0));
-    let layouts = (FatLayout::read(&pair.a), FatLayout::read(&pair.b));
-    let (trees, layouts) = match (trees, layouts) {
-        ((Ok(a), Ok(b)), (Some(in_a), Some(in_b))) => ((a, b), (in_a, in_b)),
-        ((a, b), _) => {
-            for (side, error) in [("the first", a.err()), ("the second", b.err())] {
-                if let Some(error) = error {
-                    found.add(
-                        DifferenceWeight::Own,
-                        place,
-                        side,
-                        DiffChange::Note(format!("cannot be read: {}", chain(&error))),
-                    );
-                }
-            }
+    let short = |side: &FatSide| side.volume.shape.table_len <= TABLE_MAX;
+    let (a, b) = match (FatSide::read(&pair.a), FatSide::read(&pair.b)) {
+        (Ok(a), Ok(b)) if short(&a) && short(&b) => (a, b),
+        (a, b) => {
+            let (a, b) = (a.err(), b.err());
+            let errors = [&a, &b].map(|error| error.as_ref().map(|error| error as &dyn Error));
+            unreadable(errors, place, found);
             boot(pair, 0, "boot sector", place, found)?;
-            return raw::compare(pair, &[(0, 512)], place, found);
+            return bytes::compare(pair, &[(0, 512)], place, found);
         }
     };
     let mut files = DiffCollector::default();
-    let outcome = Trees { a: &trees.0.tree, b: &trees.1.tree, pair }.compare(place, &mut files)?;
+    let outcome = Trees { a: &a.volume.tree, b: &b.volume.tree, pair }.compare(place, &mut files)?;
     boot(pair, 0, "boot sector", place, found)?;
-    found.value(DifferenceWeight::Own, place, "label", label(&trees.0.label), label(&trees.1.label));
-    let relabelled = trees.0.label != trees.1.label;
+    found.value(DifferenceWeight::Own, place, "label", label(&a.volume.label), label(&b.volume.label));
+    let relabelled = a.volume.label != b.volume.label;
     found.append(files);
-    if layouts.0.shape() != layouts.1.shape() {
-        let words = "laid out differently; the clusters are not compared one by one".to_owned();
-        found.add(DifferenceWeight::Follows, place, "layout", DiffChange::Note(words));
+    if a.layout() != b.layout() {
+        let text = "laid out differently; the clusters are not compared one by one".to_owned();
+        found.add(DifferenceWeight::Follows, place, "layout", DiffChange::Note(text));
         return Ok(());
     }
     let structural = outcome.structural;
-    Clusters { pair, place, layouts: (&layouts.0, &layouts.1), structural, relabelled }.compare(found)
+    Clusters { pair, place, sides: (&a, &b), structural, relabelled }.compare(found)
 }
 
-/// A label in words.
+/// A label, quoted and escaped.
 fn label(label: &str) -> String {
     format!("`{}`", crate::inspect::escape(label))
 }
 
 /// Compares the boot sectors at a byte.
 fn boot(
-    pair: &Pair<'_>,
+    pair: &RangePair<'_>,
     at: u64,
     name: &str,
     place: &[String],
@@ -79,12 +76,14 @@ fn boot(
     Ok(())
 }
 
-/// What lies below the files.
+/// The comparison of the tables and clusters of two file systems of one layout.
 struct Clusters<'a> {
-    pair: &'a Pair<'a>,
+    pair: &'a RangePair<'a>,
     place: &'a [String],
-    layouts: (&'a FatLayout, &'a FatLayout),
+    sides: (&'a FatSide, &'a FatSide),
+    /// Whether names, lengths or contents differ, which moves clusters.
     structural: bool,
+    /// Whether the labels differ.
     relabelled: bool,
 }
 
@@ -93,12 +92,11 @@ impl Clusters<'_> {
         if self.structural { DifferenceWeight::Follows } else { DifferenceWeight::Own }
     }
 
-    /// Tells of everything that differs below the files.
+    /// Compares the reserved sectors, every table, the directory entries and the clusters.
     fn compare(&self, found: &mut DiffCollector) -> Result<(), DiffError> {
-        let layout = self.layouts.0;
         self.reserved(found)?;
         let mut copies: Vec<DiffCollector> = Vec::new();
-        for copy in 0..layout.tables {
+        for copy in 0..self.sides.0.volume.shape.tables {
             let mut these = DiffCollector::default();
             self.table(copy, &mut these)?;
             copies.push(these);
@@ -108,55 +106,60 @@ impl Clusters<'_> {
             let originals = [first.differences.clone(), first.follows.clone()].concat();
             found.append(first);
             for copy in copies {
-                let told = originals.iter().map(|one| (&one.what, &one.change)).collect::<Vec<_>>();
+                let known = originals.iter().map(|one| (&one.what, &one.change)).collect::<Vec<_>>();
                 let all = copy.differences.into_iter().chain(copy.follows);
                 for one in all {
-                    let weight = told.contains(&(&one.what, &one.change));
+                    let weight = known.contains(&(&one.what, &one.change));
                     if weight { found.follows.push(one) } else { found.differences.push(one) }
                 }
             }
         }
-        self.records(found)?;
+        self.entries(found)?;
         self.data(found)
     }
 
-    /// The reserved sectors: the boot sector has been told of; FSInfo, their copies, and the rest.
+    /// The reserved sectors but for the boot sector: FSInfo, the copies of both, and the other bytes.
     fn reserved(&self, found: &mut DiffCollector) -> Result<(), DiffError> {
-        let layout = self.layouts.0;
-        let mut told = vec![(0, 512)];
+        let side = self.sides.0;
+        let mut covered = vec![(0, 512)];
         let explained = Explained { counts: self.structural, checksums: false };
-        if let Some(at) = layout.fs_info {
+        if let Some(at) = side.fs_info() {
             let (a, b) = self.pair.both(at, 512).map_err(DiffError::Partition)?;
             fields::compare((&a, &b), FS_INFO, explained, &below(self.place, "FSInfo"), found);
-            told.push((at, at + 512));
+            covered.push((at, at + 512));
         }
-        if let Some(at) = layout.backup_boot {
+        if let Some(at) = side.backup_boot() {
             let mut copy = DiffCollector::default();
             boot(self.pair, at, "backup boot sector", self.place, &mut copy)?;
-            let info = at + layout.sector;
+            let info = at + side.volume.shape.sector;
             let (a, b) = self.pair.both(info, 512).map_err(DiffError::Partition)?;
             fields::compare((&a, &b), FS_INFO, explained, &below(self.place, "backup FSInfo"), &mut copy);
-            told.extend([(at, at + 512), (info, info + 512)]);
+            covered.extend([(at, at + 512), (info, info + 512)]);
             let originals: Vec<_> = found.differences.clone();
             found.mirror(&originals, copy);
         }
-        told.sort_unstable();
-        self.bytes(DifferenceWeight::Own, "reserved sectors", &gaps(&told, layout.tables_at), found)
+        covered.sort_unstable();
+        self.bytes(
+            DifferenceWeight::Own,
+            "reserved sectors",
+            &gaps(&covered, side.volume.shape.tables_at),
+            found,
+        )
     }
 
     /// One copy of the table, entry by entry.
-    fn table(&self, copy: u64, found: &mut DiffCollector) -> Result<(), DiffError> {
-        let layout = self.layouts.0;
-        let at = layout.tables_at + copy * layout.table_len;
-        if self.pair.known_equal(at, at, layout.table_len) {
+    fn table(&self, copy: u8, found: &mut DiffCollector) -> Result<(), DiffError> {
+        let shape = &self.sides.0.volume.shape;
+        let at = shape.table(copy);
+        if self.pair.known_equal(at, at, shape.table_len) {
             return Ok(());
         }
-        let (a, b) = self.pair.both(at, layout.table_len).map_err(DiffError::Partition)?;
-        let place = below(self.place, format!("allocation table {}", copy + 1));
-        let last = layout.clusters.saturating_add(2);
+        let (a, b) = self.pair.both(at, shape.table_len).map_err(DiffError::Partition)?;
+        let place = below(self.place, format!("allocation table {}", u16::from(copy) + 1));
+        let width = shape.width;
         let differing: Vec<u32> =
-            (0..last).filter(|entry| layout.entry(&a, *entry) != layout.entry(&b, *entry)).collect();
-        let owners = (self.layouts.0.owners(), self.layouts.1.owners());
+            (0..=shape.last()).filter(|entry| width.entry(&a, *entry) != width.entry(&b, *entry)).collect();
+        let owners = (&self.sides.0.owners, &self.sides.1.owners);
         let of = |entry: u32| {
             owners.0.get(&entry).or_else(|| owners.1.get(&entry)).map_or("free", |one| &one.path)
         };
@@ -166,7 +169,7 @@ impl Clusters<'_> {
         }
         for (owner, entries) in by_owner {
             let Some(first) = entries.first() else { continue };
-            let value = |table: &[u8]| format!("{:#x}", layout.entry(table, *first).unwrap_or_default());
+            let value = |table: &[u8]| format!("{:#x}", width.entry(table, *first).unwrap_or_default());
             let what = match entries.len() {
                 1 => format!("entry {first} ({owner})"),
                 len => format!("{len} entries of {owner}, the first {first}"),
@@ -189,43 +192,48 @@ impl Clusters<'_> {
         Ok(())
     }
 
-    /// The records of files and folders that both have.
-    fn records(&self, found: &mut DiffCollector) -> Result<(), DiffError> {
+    /// The directory entries of files and directories that both have.
+    fn entries(&self, found: &mut DiffCollector) -> Result<(), DiffError> {
         let explained = Explained { counts: self.structural, checksums: false };
-        let (a, b) = (&self.layouts.0.records, &self.layouts.1.records);
+        let (a, b) = (&self.sides.0.entries, &self.sides.1.entries);
         for (path, at_a) in a {
             let Some(at_b) = b.get(path).filter(|at_b| !self.pair.known_equal(*at_a, **at_b, 32)) else {
                 continue;
             };
-            let read = |bytes: &super::pair::Bytes<'_>, at: u64| {
+            let read = |bytes: &super::images::RangeBytes<'_>, at: u64| {
                 use amiforge_formats::read_at::ReadAt as _;
                 let mut record = [0; 32];
                 bytes.read_exact_at(at, &mut record).map(|()| record).map_err(DiffError::Partition)
             };
             let (in_a, in_b) = (read(&self.pair.a, *at_a)?, read(&self.pair.b, *at_b)?);
-            fields::compare((&in_a, &in_b), RECORD, explained, &below(self.place, path.as_str()), found);
+            fields::compare(
+                (&in_a, &in_b),
+                DIRECTORY_ENTRY,
+                explained,
+                &below(self.place, path.as_str()),
+                found,
+            );
         }
         Ok(())
     }
 
-    /// The clusters: content has been told of; directories' other bytes, slack and free space.
+    /// The clusters but for contents of files: other bytes of directories, slack after the end of files, free space.
     fn data(&self, found: &mut DiffCollector) -> Result<(), DiffError> {
-        let (a, b) = self.layouts;
-        let records: BTreeSet<u64> = a.records.values().chain(b.records.values()).copied().collect();
-        let owners = (a.owners(), b.owners());
+        let (a, b) = self.sides;
+        let shape = &a.volume.shape;
+        let entries: BTreeSet<u64> = a.entries.values().chain(b.entries.values()).copied().collect();
         let mut parts: BTreeMap<(DifferenceWeight, String), Vec<(u64, u64)>> = BTreeMap::new();
         for (from, to) in self.pair.runs() {
-            let first = a.cluster_at(from.max(a.data_at)).unwrap_or(2);
-            for cluster in (first..a.clusters.saturating_add(2)).take_while(|cluster| a.offset(*cluster) < to)
-            {
-                let at = a.offset(cluster);
-                let whole = (at, at + a.cluster);
-                match (owners.0.get(&cluster), owners.1.get(&cluster)) {
+            let first = shape.cluster_at(from.max(shape.data_at)).unwrap_or(2);
+            for cluster in (first..=shape.last()).take_while(|cluster| shape.offset(*cluster) < to) {
+                let at = shape.offset(cluster);
+                let whole = (at, at + shape.cluster);
+                match (a.owners.get(&cluster), b.owners.get(&cluster)) {
                     (None, None) => {
                         parts.entry((self.placement(), "free space".to_owned())).or_default().push(whole);
                     }
                     (Some(in_a), Some(in_b)) if in_a.path == in_b.path => {
-                        self.owned((in_a, in_b), whole, &records, &mut parts);
+                        self.owned((in_a, in_b), whole, &entries, &mut parts);
                     }
                     _ => {
                         let key = (DifferenceWeight::Follows, "clusters of another use".to_owned());
@@ -234,9 +242,8 @@ impl Clusters<'_> {
                 }
             }
         }
-        if a.root_len > 0 {
-            let root = (a.root_at, a.root_at + a.root_len);
-            self.directory("/", root, &records, &mut parts);
+        if shape.root_len > 0 {
+            self.directory("/", (shape.root_at, shape.data_at), &entries, &mut parts);
         }
         for ((weight, name), parts) in parts {
             self.bytes(weight, &name, &parts, found)?;
@@ -244,16 +251,16 @@ impl Clusters<'_> {
         Ok(())
     }
 
-    /// What of a cluster of a file or folder has not been told of.
+    /// The bytes of a cluster of a file or directory that no other comparison covers.
     fn owned(
         &self,
         (a, b): (&ClusterOwner, &ClusterOwner),
         (from, to): (u64, u64),
-        records: &BTreeSet<u64>,
+        entries: &BTreeSet<u64>,
         parts: &mut BTreeMap<(DifferenceWeight, String), Vec<(u64, u64)>>,
     ) {
-        if a.folder {
-            return self.directory(&a.path, (from, to), records, parts);
+        if a.directory {
+            return self.directory(&a.path, (from, to), entries, parts);
         }
         if a.left != b.left {
             return;
@@ -262,24 +269,24 @@ impl Clusters<'_> {
         parts.entry((DifferenceWeight::Own, name)).or_default().push((from + a.left.min(to - from), to));
     }
 
-    /// The bytes of a folder that are no record of a file's: long names, the label, remains.
+    /// The bytes of a directory that are no short entry of a file: long names, the label, deleted entries.
     fn directory(
         &self,
         path: &str,
         (from, to): (u64, u64),
-        records: &BTreeSet<u64>,
+        entries: &BTreeSet<u64>,
         parts: &mut BTreeMap<(DifferenceWeight, String), Vec<(u64, u64)>>,
     ) {
-        let told: Vec<_> = records.range(from..to).map(|at| (*at, at + 32)).collect();
+        let covered: Vec<_> = entries.range(from..to).map(|at| (*at, at + 32)).collect();
         let labelled = self.relabelled && path == "/";
         let weight = if labelled { DifferenceWeight::Follows } else { self.placement() };
         let name = format!("{path} (other records of the folder)");
         let rest =
-            gaps(&told, to).into_iter().map(|(start, end)| (start.max(from), end)).filter(|(a, b)| a < b);
+            gaps(&covered, to).into_iter().map(|(start, end)| (start.max(from), end)).filter(|(a, b)| a < b);
         parts.entry((weight, name)).or_default().extend(rest);
     }
 
-    /// Tells of the bytes that differ in some stretches.
+    /// Adds the bytes that differ in some ranges as one difference.
     fn bytes(
         &self,
         weight: DifferenceWeight,
@@ -298,11 +305,11 @@ impl Clusters<'_> {
     }
 }
 
-/// What of `0..end` the stretches (sorted) leave out.
-fn gaps(told: &[(u64, u64)], end: u64) -> Vec<(u64, u64)> {
+/// The ranges of `0..end` that `covered` (sorted) leaves out.
+fn gaps(covered: &[(u64, u64)], end: u64) -> Vec<(u64, u64)> {
     let mut gaps = Vec::new();
     let mut at = 0;
-    for (from, to) in told {
+    for (from, to) in covered {
         if at < *from {
             gaps.push((at, *from));
         }

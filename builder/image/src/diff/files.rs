@@ -9,8 +9,8 @@ use amiforge_formats::tree::{
 };
 
 use super::DiffError;
-use super::bytes::ByteDiff;
-use super::pair::{Bytes, Pair};
+use super::byte_diff::ByteDiff;
+use super::images::{RangeBytes, RangePair};
 use super::report::{DiffChange, DiffCollector, DifferenceWeight, below};
 use crate::inspect::{Utc, hex, mode_string};
 
@@ -41,7 +41,7 @@ pub(crate) struct TreeComparison {
 pub(crate) struct Trees<'a> {
     pub(crate) a: &'a Tree,
     pub(crate) b: &'a Tree,
-    pub(crate) pair: &'a Pair<'a>,
+    pub(crate) pair: &'a RangePair<'a>,
 }
 
 /// Shows a path as an absolute one.
@@ -199,7 +199,7 @@ fn whereabouts(segments: &[Segment], at: u64, len: u64) -> Option<Whereabouts> {
 }
 
 /// Reads a stretch of a file, holes as zeros.
-fn read(bytes: &Bytes<'_>, segments: &[Segment], at: u64, len: u64) -> io::Result<Vec<u8>> {
+fn read(bytes: &RangeBytes<'_>, segments: &[Segment], at: u64, len: u64) -> io::Result<Vec<u8>> {
     let mut buf = vec![0; len as usize];
     let first = segments.partition_point(|segment| segment.offset + segment.len <= at);
     for segment in segments[first..].iter().take_while(|segment| segment.offset < at + len) {

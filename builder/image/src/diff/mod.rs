@@ -3,17 +3,18 @@
 //! Owns what counts as a difference of its own and what only follows from one. Reads through the readers of
 //! `formats`; a page that is known to be equal is read at most once.
 
+mod byte_diff;
 mod bytes;
+mod equal_ranges;
 mod ext4;
 mod fat;
 mod fields;
 mod files;
+mod images;
 mod manifests;
-mod pages;
-mod pair;
-mod raw;
 mod report;
 mod table;
+mod volume;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -22,13 +23,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use amiforge_formats::gpt;
 use amiforge_formats::read_at::{ReadAt as _, Window};
 use amiforge_formats::tree::Printable;
+use amiforge_formats::volume::{FsKind, VolumeContent};
 use amiforge_progress::Interrupt;
 use amiforge_progress::Progress;
 
-use crate::inspect::{DiskView, FsKind, InspectError, Medium, PartitionSlot, chain};
+use crate::inspect::{DiskView, InspectError, Medium, PartitionSlot, chain};
 use crate::manifest::ManifestError;
-use pages::{Comparison, PairedRange};
-use pair::Pair;
+use equal_ranges::{Comparison, PairedRange};
+use images::RangePair;
 pub use report::{ByteChange, DiffChange, DiffReport, Difference, Range};
 use report::{DiffCollector, DifferenceWeight};
 
@@ -192,7 +194,7 @@ fn disks(comparison: &Comparison<'_>, found: &mut DiffCollector) -> Result<(), D
 
 /// A partition in a few words.
 fn summary(slot: &PartitionSlot) -> String {
-    format!("{} of {} bytes at {}, holds {}", slot.type_name(), slot.len, slot.start, slot.holds.word())
+    format!("{} of {} bytes at {}, holds {}", slot.type_name(), slot.len, slot.start, slot.content.name())
 }
 
 /// Compares what two slots hold.
@@ -208,28 +210,29 @@ fn slot(
     };
     let (in_a, in_b) = (window(a, comparison.a)?, window(b, comparison.b)?);
     let pages = comparison.pages(PairedRange { a: a.start, b: b.start, len: a.len.min(b.len) })?;
-    let pair = Pair { a: in_a, b: in_b, pages };
+    let pair = RangePair { a: in_a, b: in_b, pages };
     if pair.runs().is_empty() && a.len == b.len {
         return Ok(());
     }
-    if a.holds != b.holds {
+    if a.content != b.content {
         let before = found.differences.len();
-        found.value(DifferenceWeight::Own, place, "holds", a.holds.word(), b.holds.word());
-        raw::compare(&pair, &[], place, found)?;
-        found.demote_bytes(before + 1);
+        found.value(DifferenceWeight::Own, place, "holds", a.content.name(), b.content.name());
+        bytes::compare(&pair, &[], place, found)?;
+        found.follow_from(before + 1);
         return Ok(());
     }
-    let within = report::below(place, a.holds.word());
+    let within = report::below(place, a.content.name());
     let mut here = DiffCollector::default();
-    match a.holds {
-        FsKind::Ext4 => ext4::compare_ext4(&pair, &within, &mut here)?,
-        FsKind::Fat => fat::compare_fat(&pair, &within, &mut here)?,
-        FsKind::Swap => raw::swap(&pair, &within, &mut here)?,
-        FsKind::Other(_) | FsKind::Zeros | FsKind::Unknown => {}
+    match a.content {
+        // Every byte of these two can be explained.
+        VolumeContent::Known(FsKind::Ext4) => ext4::compare(&pair, &within, &mut here)?,
+        VolumeContent::Known(FsKind::Fat) => fat::compare(&pair, &within, &mut here)?,
+        VolumeContent::Known(kind) => volume::compare(kind.format(), &pair, &within, &mut here)?,
+        _ => {}
     }
     if here.is_empty() {
         // Whatever the structures say: bytes that differ are never passed over in silence.
-        raw::compare(&pair, &[], place, &mut here)?;
+        bytes::compare(&pair, &[], place, &mut here)?;
     }
     found.append(here);
     Ok(())
@@ -258,7 +261,7 @@ fn outside(
             let pages = comparison.pages(PairedRange { a: at, b: at, len })?;
             if let (Some(a), Some(b)) = (window(comparison.a), window(comparison.b)) {
                 let place = ["disk".to_owned(), format!("bytes {at} to {} in no partition", at + len - 1)];
-                raw::compare(&Pair { a, b, pages }, &[], &place, found)?;
+                bytes::compare(&RangePair { a, b, pages }, &[], &place, found)?;
             }
         }
         at = at.max(end);

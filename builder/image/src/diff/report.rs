@@ -231,8 +231,8 @@ impl DiffCollector {
         self.follows.extend(copy.follows);
     }
 
-    /// Lets the differences from `first` on follow from the one before.
-    pub(crate) fn demote_bytes(&mut self, first: usize) {
+    /// Makes the differences from `first` on consequences of those before.
+    pub(crate) fn follow_from(&mut self, first: usize) {
         let from = first.min(self.differences.len());
         self.follows.extend(self.differences.drain(from..));
     }

@@ -1,12 +1,13 @@
 //! The partition table: the MBR, both headers and the entries, field by field.
 
+use amiforge_formats::gpt::fields::{HEADER, MBR, MBR_RECORD, MBR_RECORD_LEN, MBR_RECORDS_AT};
 use amiforge_formats::gpt::{self, attributes, types};
 use amiforge_formats::guid::Guid;
 use amiforge_formats::read_at::ReadAt as _;
 
 use super::DiffError;
-use super::bytes::ByteDiff;
-use super::fields::{Explained, FieldDisplay, FieldRole, StructField, compare};
+use super::byte_diff::ByteDiff;
+use super::fields::{Explained, compare};
 use super::report::{DiffChange, DiffCollector, DifferenceWeight};
 use crate::inspect::{DiskView, Medium, PartitionSlot, escape};
 
@@ -28,11 +29,11 @@ pub(crate) fn tables(
     let grown = a.size() != b.size();
     let mbr = (sector(a, 0)?, sector(b, 0)?);
     let explained = Explained { counts: grown, checksums: false };
-    compare((&mbr.0, &mbr.1), &MBR_WHOLE, explained, &["MBR".to_owned()], found);
+    compare((&mbr.0, &mbr.1), MBR, explained, &["MBR".to_owned()], found);
     for index in 0..4 {
-        let at = 446 + index * 16;
-        let records = (&mbr.0[at..at + 16], &mbr.1[at..at + 16]);
-        compare(records, &RECORD, explained, &["MBR".to_owned(), format!("record {}", index + 1)], found);
+        let at = MBR_RECORDS_AT + index * MBR_RECORD_LEN;
+        let records = (&mbr.0[at..at + MBR_RECORD_LEN], &mbr.1[at..at + MBR_RECORD_LEN]);
+        compare(records, MBR_RECORD, explained, &["MBR".to_owned(), format!("record {}", index + 1)], found);
     }
     let primary = copies((a, gpt::SECTOR), (b, gpt::SECTOR), "GPT", (grown, readable))?;
     let last = |medium: &Medium| medium.size().saturating_sub(gpt::SECTOR);
@@ -55,7 +56,7 @@ fn copies(
     let headers = (sector(a, in_a)?, sector(b, in_b)?);
     let entries = (entries(a, &headers.0)?, entries(b, &headers.1)?);
     let explained = Explained { counts: grown, checksums: entries.0 != entries.1 };
-    compare((&headers.0, &headers.1), &HEADER, explained, &[format!("{name} header")], &mut found);
+    compare((&headers.0, &headers.1), HEADER, explained, &[format!("{name} header")], &mut found);
     for (number, (a, b)) in (1..).zip(entries.0.chunks(128).zip(entries.1.chunks(128))) {
         let mut diff = ByteDiff::default();
         diff.compare(0, a, b);

@@ -5,11 +5,9 @@
 
 mod disk;
 mod extract;
-mod facts;
 mod list;
 mod medium;
 mod overview;
-mod probe;
 mod target;
 mod volume;
 mod when;
@@ -27,7 +25,6 @@ pub(crate) use list::{hex, mode_string};
 pub use medium::{Contents, Medium};
 pub(crate) use overview::chain;
 pub use overview::{Overview, SlotOverview};
-pub use probe::{FsKind, probe};
 pub use target::{Inside, InspectedPath};
 pub(crate) use volume::SOURCE;
 pub use volume::{Census, LastLink, ReadFileSystem, VolumeFacts, resolve, send};

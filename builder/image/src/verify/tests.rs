@@ -8,12 +8,13 @@ use amiforge_formats::digest::{BLOCK, Digest};
 use amiforge_formats::gpt::types;
 use amiforge_formats::plan::NoSources;
 use amiforge_formats::time::Time;
-use amiforge_formats::tree::Content;
+use amiforge_formats::tree::{Content, Meta, Tree};
+use amiforge_formats::volume::VolumeOptions;
 use amiforge_progress::Silent;
 
 use super::*;
 use crate::bundle::{BundleParts, DISK, ExistingBundle, MANIFEST, SUMS, TREE};
-use crate::disk::{self, DiskSize, DiskSpec, PartitionContent, PartitionSize, PartitionSpec};
+use crate::disk::{self, DiskSize, DiskSpec, PartitionContent, PartitionSize, PartitionSpec, VolumeSpec};
 use crate::manifest::ImageOrigin;
 
 /// Where the bytes of the raw partition are: after 1 MiB of partition table and 1 MiB of swap.
@@ -38,6 +39,12 @@ fn partition(id: &str, kind: &str, mib: u64, content: PartitionContent) -> Parti
     }
 }
 
+fn swap_space() -> PartitionContent {
+    let options = VolumeOptions::Swap { label: String::new(), uuid: None };
+    let tree = Tree::new(Meta::root_owned(0o755, Time::EPOCH));
+    PartitionContent::Volume(VolumeSpec { options, tree })
+}
+
 /// A disk of a swap area, bytes as they are, and free space.
 fn build() -> Bundle {
     let bytes: Vec<u8> = (0..3 * BLOCK).map(|at| (at % 251) as u8).collect();
@@ -47,7 +54,7 @@ fn build() -> Bundle {
         guid: None,
         time: Time::EPOCH,
         partitions: vec![
-            partition("swap", "swap", 1, PartitionContent::Swap { uuid: None, label: String::new() }),
+            partition("swap", "swap", 1, swap_space()),
             partition("raw", "linux-generic", 4, PartitionContent::Raw(Content::Inline(bytes.into()))),
             partition("none", "linux-generic", 4, PartitionContent::Empty),
         ],

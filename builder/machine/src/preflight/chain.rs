@@ -6,7 +6,8 @@ use amiforge_formats::gpt::types;
 use amiforge_formats::pe::{self, PeMachine};
 use amiforge_formats::read_at::ReadAt as _;
 use amiforge_formats::tree::{NodeId, NodeKind};
-use amiforge_image::inspect::{DiskView, FsKind, Medium};
+use amiforge_formats::volume::FsKind;
+use amiforge_image::inspect::{DiskView, Medium};
 
 use super::Findings;
 use super::files::{Mounted, bytes};
@@ -59,7 +60,7 @@ impl BootChain {
     /// Looks for what firmware would start.
     pub(super) fn find(medium: &Medium, view: &DiskView, volumes: &[Mounted], found: &mut Findings) -> Self {
         let mut chain = Self::default();
-        for volume in volumes.iter().filter(|volume| volume.slot.holds == FsKind::Fat) {
+        for volume in volumes.iter().filter(|volume| volume.slot.content.kind() == Some(FsKind::Fat)) {
             chain.uefi(medium, volume, found);
         }
         chain.bios(medium, view);

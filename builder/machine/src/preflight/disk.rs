@@ -1,7 +1,8 @@
 //! What EC2 needs of the partitions: the root by a name that holds on every machine, types that tools know, room to grow.
 
 use amiforge_formats::gpt::types;
-use amiforge_image::inspect::{DiskView, FsKind, PartitionSlot};
+use amiforge_formats::volume::FsKind;
+use amiforge_image::inspect::{DiskView, PartitionSlot};
 
 use super::Findings;
 use super::chain::{BootChain, ImageArch, InitrdState};
@@ -130,7 +131,7 @@ pub(super) fn growth(view: &DiskView, root: &Mounted, files: &SystemFiles<'_>, f
         || files.is_file("/usr/lib/systemd/system/amiforge-grow-root.service")
         || !files.names("/usr/lib/repart.d").is_empty()
         || !files.names("/etc/repart.d").is_empty();
-    if !grows && root.slot.holds == FsKind::Ext4 {
+    if !grows && root.slot.content.kind() == Some(FsKind::Ext4) {
         let what = "nothing grows the root to a volume that is larger than the image";
         let remedy =
             "set `first-boot` under `[boot]`, or install cloud-init and cloud-guest-utils (growpart)";

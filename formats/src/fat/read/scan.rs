@@ -83,8 +83,16 @@ pub(in super::super) fn scan(
 ) -> Result<Scanned, FatReadError> {
     let tree = Tree::new(Meta::root_owned(0o755, super::super::fault::NO_TIME));
     let node = tree.root();
-    let out = Scanned { tree, allocations: Vec::new(), label: None, used: Used::default(), findings: Vec::new() };
-    let root = PendingFatDir { node, entry_at: None, path: Vec::new(), depth: 0, first: shape.root_cluster, parent: 0 };
+    let out =
+        Scanned { tree, allocations: Vec::new(), label: None, used: Used::default(), findings: Vec::new() };
+    let root = PendingFatDir {
+        node,
+        entry_at: None,
+        path: Vec::new(),
+        depth: 0,
+        first: shape.root_cluster,
+        parent: 0,
+    };
     let table = AllocationTable::new(volume, shape);
     let mut scan = Scan { volume, shape, whence, mode, table, out, pending: VecDeque::from([root]) };
     while let Some(dir) = scan.pending.pop_front() {

@@ -3,14 +3,14 @@
 use amiforge_formats::ext4::read::{EXTENTS_FL, FileKind, FileRun, ReadInode};
 use amiforge_formats::time::Time;
 
-use super::fields::{INODE, INODE_LEN};
 use super::{Ext4Side, Sides};
 use crate::diff::DiffError;
 use crate::diff::fields;
 use crate::diff::files::shown;
-use crate::diff::pair::Pair;
+use crate::diff::images::RangePair;
 use crate::diff::report::{DiffChange, DiffCollector, DifferenceWeight, below};
 use crate::inspect::{Utc, hex};
+use amiforge_formats::ext4::fields::{INODE, INODE_LEN};
 
 /// Runs of blocks that are shown.
 const RUNS_SHOWN: usize = 4;
@@ -18,7 +18,7 @@ const RUNS_SHOWN: usize = 4;
 /// Compares the inodes of all nodes that both have, then those that no name leads to.
 pub(super) fn compare(
     sides: &Sides<'_>,
-    pair: &Pair<'_>,
+    pair: &RangePair<'_>,
     place: &[String],
     found: &mut DiffCollector,
 ) -> Result<(), DiffError> {
@@ -39,7 +39,7 @@ pub(super) fn compare(
 
 /// Whether a reserved inode has the same bytes on both sides: those that nobody uses may lack a checksum, and a reader
 /// then refuses them.
-fn same_bytes(sides: &Sides<'_>, pair: &Pair<'_>, number: u32) -> Result<bool, DiffError> {
+fn same_bytes(sides: &Sides<'_>, pair: &RangePair<'_>, number: u32) -> Result<bool, DiffError> {
     let (a, b) = (sides.a.system.inode_offset(number)?, sides.b.system.inode_offset(number)?);
     let len = u64::from(sides.a.system.superblock().inode_size);
     if a != b {
@@ -69,7 +69,7 @@ fn reserved_name(number: u32) -> String {
 /// Compares two inodes.
 fn one(
     sides: &Sides<'_>,
-    pair: &Pair<'_>,
+    pair: &RangePair<'_>,
     (a, b): (u32, u32),
     place: &[String],
     found: &mut DiffCollector,

@@ -5,14 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use amiforge_formats::ext4::read::{BlockMapping, DirEntry};
 
-use super::fields::GROUP;
 use super::roles::{Role, Roles};
 use super::{Ext4Side, Sides};
 use crate::diff::DiffError;
-use crate::diff::bytes::ByteDiff;
+use crate::diff::byte_diff::ByteDiff;
 use crate::diff::fields;
-use crate::diff::pair::Pair;
+use crate::diff::images::RangePair;
 use crate::diff::report::{DiffChange, DiffCollector, DifferenceWeight, below};
+use amiforge_formats::ext4::fields::GROUP;
 
 /// Blocks that differ, by what they are in both.
 type Groups = BTreeMap<(Role, Role), Vec<u64>>;
@@ -20,7 +20,7 @@ type Groups = BTreeMap<(Role, Role), Vec<u64>>;
 /// The comparison under way.
 struct Leftovers<'a> {
     sides: &'a Sides<'a>,
-    pair: &'a Pair<'a>,
+    pair: &'a RangePair<'a>,
     place: &'a [String],
     roles: (Roles, Roles),
     block: u64,
@@ -31,7 +31,7 @@ struct Leftovers<'a> {
 /// Tells of all blocks that differ and that nobody has told of.
 pub(super) fn compare(
     sides: &Sides<'_>,
-    pair: &Pair<'_>,
+    pair: &RangePair<'_>,
     place: &[String],
     found: &mut DiffCollector,
 ) -> Result<(), DiffError> {

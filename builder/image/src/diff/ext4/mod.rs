@@ -2,19 +2,22 @@
 //!
 //! Knows the structures by their fields; reads them with the reader of `formats`.
 
-mod fields;
 mod inodes;
 mod leftovers;
 mod roles;
 
+use std::error::Error;
+
+use amiforge_formats::ext4::fields;
 use amiforge_formats::ext4::read::{self, Features, FileSystem, NumberedTree};
 
 use super::DiffError;
-use super::fields::{Explained, compare};
+use super::bytes;
+use super::fields::{Explained, compare as compare_fields};
 use super::files::{TreeComparison, Trees};
-use super::pair::{Bytes, Pair};
-use super::raw;
+use super::images::{RangeBytes, RangePair};
 use super::report::{DiffChange, DiffCollector, DifferenceWeight, below};
+use super::volume::unreadable;
 use crate::inspect::{SOURCE, chain};
 
 /// Where the superblock stands, and its length.
@@ -22,12 +25,12 @@ const SUPERBLOCK: (u64, usize) = (1024, 1024);
 
 /// One side: the file system, its tree, and the inodes of its nodes.
 pub(super) struct Ext4Side<'a> {
-    pub(super) system: FileSystem<'a, Bytes<'a>>,
+    pub(super) system: FileSystem<'a, RangeBytes<'a>>,
     pub(super) files: NumberedTree,
 }
 
 impl<'a> Ext4Side<'a> {
-    fn read(bytes: &'a Bytes<'a>) -> Result<Self, read::Ext4ReadError> {
+    fn read(bytes: &'a RangeBytes<'a>) -> Result<Self, read::Ext4ReadError> {
         let system = read::open(bytes)?;
         let files = system.numbered_tree(SOURCE)?;
         Ok(Self { system, files })
@@ -58,8 +61,8 @@ impl Sides<'_> {
 ///
 /// # Errors
 /// [`DiffError`] when the media cannot be read.
-pub(super) fn compare_ext4(
-    pair: &Pair<'_>,
+pub(super) fn compare(
+    pair: &RangePair<'_>,
     place: &[String],
     found: &mut DiffCollector,
 ) -> Result<(), DiffError> {
@@ -69,7 +72,7 @@ pub(super) fn compare_ext4(
         Err(DiffError::Ext4(error)) => {
             let words = format!("cannot be read to its end: {}", chain(&error));
             here.add(DifferenceWeight::Own, place, "one of both", DiffChange::Note(words));
-            raw::compare(pair, &[], place, &mut here)?;
+            bytes::compare(pair, &[], place, &mut here)?;
         }
         other => other?,
     }
@@ -78,22 +81,15 @@ pub(super) fn compare_ext4(
 }
 
 /// Compares from the superblock down to the blocks.
-fn explained(pair: &Pair<'_>, place: &[String], found: &mut DiffCollector) -> Result<(), DiffError> {
+fn explained(pair: &RangePair<'_>, place: &[String], found: &mut DiffCollector) -> Result<(), DiffError> {
     let sides = match (Ext4Side::read(&pair.a), Ext4Side::read(&pair.b)) {
         (Ok(a), Ok(b)) => (a, b),
         (a, b) => {
-            for (side, outcome) in [("the first", a.err()), ("the second", b.err())] {
-                if let Some(error) = outcome {
-                    found.add(
-                        DifferenceWeight::Own,
-                        place,
-                        side,
-                        DiffChange::Note(format!("cannot be read: {}", chain(&error))),
-                    );
-                }
-            }
+            let (a, b) = (a.err(), b.err());
+            let errors = [&a, &b].map(|error| error.as_ref().map(|error| error as &dyn Error));
+            unreadable(errors, place, found);
             superblocks(pair, Explained::default(), &below(place, "superblock"), found)?;
-            return raw::compare(pair, &[(SUPERBLOCK.0, SUPERBLOCK.0 + SUPERBLOCK.1 as u64)], place, found);
+            return bytes::compare(pair, &[(SUPERBLOCK.0, SUPERBLOCK.0 + SUPERBLOCK.1 as u64)], place, found);
         }
     };
     let mut below_superblock = DiffCollector::default();
@@ -109,7 +105,7 @@ fn explained(pair: &Pair<'_>, place: &[String], found: &mut DiffCollector) -> Re
 
 /// Compares the primary superblocks.
 fn superblocks(
-    pair: &Pair<'_>,
+    pair: &RangePair<'_>,
     explained: Explained,
     place: &[String],
     found: &mut DiffCollector,
@@ -136,7 +132,7 @@ pub(super) fn superblock(
         found.add(DifferenceWeight::Own, place, "features", DiffChange::Note(words));
     }
     let explained = Explained { checksums: explained.checksums || differ, ..explained };
-    compare((a, b), fields::SUPERBLOCK, explained, place, found);
+    compare_fields((a, b), fields::SUPERBLOCK, explained, place, found);
 }
 
 /// The feature bits of a superblock.

@@ -4,24 +4,24 @@ use std::io;
 
 use amiforge_formats::read_at::{ReadAt as _, Window};
 
-use super::bytes::ByteDiff;
-use super::pages::DifferingPages;
+use super::byte_diff::ByteDiff;
+use super::equal_ranges::DifferingPages;
 use crate::inspect::Medium;
 
 /// Bytes compared at a time.
 const CHUNK: u64 = 1 << 20;
 
 /// The bytes of one side.
-pub(crate) type Bytes<'a> = Window<&'a Medium>;
+pub(crate) type RangeBytes<'a> = Window<&'a Medium>;
 
 /// Two stretches, and which of their pages differ at equal offsets.
-pub(crate) struct Pair<'a> {
-    pub(crate) a: Bytes<'a>,
-    pub(crate) b: Bytes<'a>,
+pub(crate) struct RangePair<'a> {
+    pub(crate) a: RangeBytes<'a>,
+    pub(crate) b: RangeBytes<'a>,
     pub(crate) pages: DifferingPages,
 }
 
-impl Pair<'_> {
+impl RangePair<'_> {
     /// Length of what both have.
     pub(crate) fn len(&self) -> u64 {
         self.a.size().min(self.b.size())
@@ -65,7 +65,7 @@ impl Pair<'_> {
 }
 
 /// Reads `len` bytes at `at`, fewer where the stretch ends.
-fn read(bytes: &Bytes<'_>, at: u64, len: u64) -> io::Result<Vec<u8>> {
+fn read(bytes: &RangeBytes<'_>, at: u64, len: u64) -> io::Result<Vec<u8>> {
     let len = len.min(bytes.size().saturating_sub(at));
     let mut buf = vec![0; usize::try_from(len).map_err(|_| io::ErrorKind::OutOfMemory)?];
     bytes.read_exact_at(at, &mut buf)?;
