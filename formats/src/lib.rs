@@ -5,6 +5,7 @@
 //! [`plan::Sources`]) that the caller implements.
 #![forbid(unsafe_code)]
 
+pub mod arch;
 pub mod bios;
 pub mod cpio;
 pub mod digest;

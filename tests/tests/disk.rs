@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::io::Cursor;
 use std::path::Path;
 
+use amiforge_formats::arch::Arch;
 use amiforge_formats::gpt::{self, Lba, Partition, PartitionTable, attributes, types};
 use amiforge_formats::guid::Guid;
 use amiforge_formats::swap;
@@ -45,7 +46,7 @@ fn cloud() -> DiskSpec {
     let esp = content(VolumeOptions::Fat32 { label: "ESP".to_owned(), volume_id: None }, tree);
     let swap = content(VolumeOptions::Swap { label: "pages".to_owned(), uuid: None }, empty);
     let mut root =
-        partition(1, "root-x86-64", types::ROOT_X86_64, PartitionSize::Fill, PartitionContent::Empty);
+        partition(1, "root-x86-64", Arch::X86_64.root_type(), PartitionSize::Fill, PartitionContent::Empty);
     root.attributes = attributes::GROW_FILE_SYSTEM;
     let partitions = vec![
         partition(14, "bios", types::BIOS_BOOT, PartitionSize::Exact(2014 * 512), PartitionContent::Empty),

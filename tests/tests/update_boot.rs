@@ -7,6 +7,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use amiforge_formats::arch::Arch;
 use amiforge_formats::bios;
 use amiforge_formats::cpio::write::{CpioWriter, NewEntry};
 use amiforge_formats::gpt::types;
@@ -17,7 +18,6 @@ use amiforge_formats::tree::{Content, NodeKind, Tree};
 use amiforge_image::disk::{
     DiskSize, DiskSpec, Loader, PartitionContent, PartitionSize, PartitionSpec, lay_out,
 };
-use amiforge_rootfs::initrd::InitrdMachine;
 use amiforge_rootfs::steps::kernel_hook::{self, InitrdOf, KernelHookSpec, Uefi, UefiLoader};
 use amiforge_tests::{archive, oracle, scratch, volume, written};
 
@@ -113,7 +113,7 @@ impl Guest {
             cmdline: CMDLINE.to_owned(),
             initrd,
             drivers: vec!["nvme".to_owned(), "xen".to_owned(), "virtio".to_owned()],
-            machine: InitrdMachine::X86_64,
+            machine: Arch::X86_64,
             uefi: Some(Uefi {
                 loader,
                 mount: None,

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use amiforge_formats::arch::FirmwareNames;
 use amiforge_formats::guid::Guid;
 use amiforge_formats::pe::{self, UkiSection};
 use amiforge_formats::time::Time;
@@ -10,7 +11,7 @@ use amiforge_formats::tree::{Content, Tree};
 use amiforge_formats::volume::VolumeIds;
 use amiforge_image::disk::{self, PartitionSize};
 use amiforge_rootfs::boot::{self as parts, BootFilesError, KernelFiles};
-use amiforge_rootfs::initrd::{InitrdError, InitrdMachine, Modules};
+use amiforge_rootfs::initrd::{InitrdError, Modules};
 use amiforge_rootfs::steps::files::{self, FileAction, FileSpec};
 use amiforge_rootfs::steps::kernel_hook::{self, InitrdOf, KernelHookSpec, Uefi, UefiLoader};
 use amiforge_store::blobs::Blobs;
@@ -53,7 +54,7 @@ pub(super) fn prepare(
     let cmdline = cmdline(recipe, boot);
     let mut esp = None;
     if boot.mode.uefi() {
-        let firmware = FirmwareNames::of(recipe.image.arch);
+        let firmware = recipe.image.arch.firmware();
         let specs = match boot.loader {
             Loader::Uki => {
                 let path = format!("EFI/BOOT/{}", firmware.default);
@@ -106,7 +107,7 @@ fn initrd(
     if needed.is_empty() && boot.initrd == InitrdChoice::Auto {
         return Ok(None);
     }
-    let archive = modules.initrd(tree, blobs, &needed, machine(arch))?;
+    let archive = modules.initrd(tree, blobs, &needed, arch)?;
     Ok(Some((String::new(), inline(archive))))
 }
 
@@ -160,18 +161,10 @@ fn hook(
             InitrdChoice::None => InitrdOf::None,
         },
         drivers: boot.drivers.clone().unwrap_or_else(|| DRIVERS.map(str::to_owned).to_vec()),
-        machine: machine(recipe.image.arch),
+        machine: recipe.image.arch,
         uefi,
         bios: boot.mode.bios(),
         time,
-    }
-}
-
-/// The machine that an initrd of our own is for.
-fn machine(arch: Arch) -> InitrdMachine {
-    match arch {
-        Arch::X86_64 => InitrdMachine::X86_64,
-        Arch::Aarch64 => InitrdMachine::Aarch64,
     }
 }
 
@@ -186,42 +179,9 @@ fn cmdline(recipe: &Recipe, boot: &BootRecipe) -> String {
     let root = recipe.partitions.iter().find(|partition| partition.id == "root");
     let root =
         root.map(|root| guid(recipe, root)).map(|guid| format!("root=PARTUUID={guid} ")).unwrap_or_default();
-    let consoles = match recipe.image.arch {
-        Arch::X86_64 => "console=tty0 console=ttyS0,115200n8",
-        // One of EC2 and one of QEMU: only the one that is there becomes the console. A screen would be that instead.
-        Arch::Aarch64 => "console=ttyS0,115200n8 console=ttyAMA0,115200n8",
-    };
+    let consoles = recipe.image.arch.consoles();
     let all = format!("{root}rootwait ro {consoles} nvme_core.io_timeout=4294967295 {}", boot.cmdline);
     all.trim_end().to_owned()
-}
-
-/// The names that a kind of UEFI firmware knows (UEFI 2.10, section 3.5.1.1).
-#[derive(Debug, Clone, Copy)]
-struct FirmwareNames {
-    default: &'static str,
-    /// As systemd names it.
-    suffix: &'static str,
-    grub: &'static str,
-    grub_package: &'static str,
-}
-
-impl FirmwareNames {
-    fn of(arch: Arch) -> Self {
-        match arch {
-            Arch::X86_64 => Self {
-                default: "BOOTX64.EFI",
-                suffix: "x64",
-                grub: "/usr/lib/grub/x86_64-efi/monolithic/grubx64.efi",
-                grub_package: "grub-efi-amd64-bin",
-            },
-            Arch::Aarch64 => Self {
-                default: "BOOTAA64.EFI",
-                suffix: "aa64",
-                grub: "/usr/lib/grub/arm64-efi/monolithic/grubaa64.efi",
-                grub_package: "grub-efi-arm64-bin",
-            },
-        }
-    }
 }
 
 /// Files for the EFI system partition, by path in it.

@@ -7,7 +7,7 @@ use amiforge_store::blobs::Blobs;
 
 use super::BuildError;
 use super::host_files::HostFiles;
-use crate::recipe::{Arch, Recipe, RecipeContent, RecipePartition};
+use crate::recipe::{BootMode, Recipe, RecipeContent, RecipePartition};
 
 /// The specification of the disk.
 pub(super) fn spec(
@@ -56,14 +56,10 @@ fn content(
 
 /// How the image boots, as EC2 calls it: as the recipe says, else by the partitions that firmware looks for.
 pub(super) fn boot_mode(recipe: &Recipe) -> Option<&'static str> {
-    if let Some(boot) = &recipe.boot {
-        return Some(boot.mode.of_ami());
-    }
     let has = |id| recipe.partitions.iter().any(|partition| partition.id == id);
-    match (recipe.image.arch, has("esp"), has("bios-boot")) {
-        (Arch::Aarch64, true, _) | (Arch::X86_64, true, false) => Some("uefi"),
-        (Arch::X86_64, true, true) => Some("uefi-preferred"),
-        (Arch::X86_64, false, true) => Some("legacy-bios"),
-        (_, false, _) => None,
-    }
+    let mode = match &recipe.boot {
+        Some(boot) => Some(boot.mode),
+        None => BootMode::of_partitions(recipe.image.arch, has("esp"), has("bios-boot")),
+    };
+    mode.map(BootMode::ec2_name)
 }

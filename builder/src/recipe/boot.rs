@@ -3,7 +3,7 @@
 use super::check::Checker;
 use super::keys::{BootKeys, BootModeKey, FirstBootKey, InitrdKey, LoaderKey, RoleKey};
 use super::mistake::At;
-use super::{Arch, RecipePartition};
+use super::{Arch, BootMode, RecipePartition};
 
 /// Longest command line that every kernel takes on x86-64 (`COMMAND_LINE_SIZE`), less the NUL.
 const CMDLINE_MAX: usize = 2047;
@@ -29,44 +29,12 @@ pub struct BootRecipe {
     pub kernel_hook: bool,
 }
 
-/// Firmware of machines.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum BootMode {
-    /// UEFI.
-    Uefi,
-    /// Legacy BIOS.
-    Bios,
-    /// Both.
-    Hybrid,
-}
-
-impl BootMode {
-    /// Whether UEFI boots it.
-    pub fn uefi(self) -> bool {
-        self != Self::Bios
-    }
-
-    /// Whether a legacy BIOS boots it.
-    pub fn bios(self) -> bool {
-        self != Self::Uefi
-    }
-
-    /// The boot mode of an AMI, as EC2 names it.
-    pub fn of_ami(self) -> &'static str {
-        match self {
-            Self::Uefi => "uefi",
-            Self::Bios => "legacy-bios",
-            Self::Hybrid => "uefi-preferred",
-        }
-    }
-
-    /// The partitions that it takes.
-    pub(super) fn roles(self) -> &'static [RoleKey] {
-        match self {
-            Self::Uefi => &[RoleKey::Esp, RoleKey::Root],
-            Self::Bios => &[RoleKey::BiosBoot, RoleKey::Root],
-            Self::Hybrid => &[RoleKey::BiosBoot, RoleKey::Esp, RoleKey::Root],
-        }
+/// The roles of the partitions that a boot mode needs.
+pub(super) fn roles(mode: BootMode) -> &'static [RoleKey] {
+    match mode {
+        BootMode::Uefi => &[RoleKey::Esp, RoleKey::Root],
+        BootMode::Bios => &[RoleKey::BiosBoot, RoleKey::Root],
+        BootMode::Hybrid => &[RoleKey::BiosBoot, RoleKey::Esp, RoleKey::Root],
     }
 }
 
@@ -107,11 +75,12 @@ pub enum FirstBoot {
 
 /// Checks the table.
 pub(super) fn check(keys: &BootKeys, arch: Arch, at: &At, checker: &mut Checker<'_>) -> BootRecipe {
-    let mode = match (keys.mode, arch) {
-        (Some(BootModeKey::Uefi), _) | (None, Arch::Aarch64) => BootMode::Uefi,
-        (Some(mode), Arch::Aarch64) => {
+    let mode = match (keys.mode, arch.has_bios()) {
+        (Some(BootModeKey::Uefi), _) | (None, false) => BootMode::Uefi,
+        (Some(mode), false) => {
             let word = if mode == BootModeKey::Bios { "bios" } else { "hybrid" };
-            checker.wrong(at.key("mode"), format!("machines of `aarch64` have UEFI only, not `{word}`"));
+            let name = arch.name();
+            checker.wrong(at.key("mode"), format!("machines of `{name}` have UEFI only, not `{word}`"));
             BootMode::Uefi
         }
         (Some(BootModeKey::Bios), _) => BootMode::Bios,

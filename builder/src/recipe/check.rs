@@ -9,7 +9,7 @@ use serde::Deserialize as _;
 use toml::Spanned;
 use toml::de::DeTable;
 
-use super::keys::{ArchKey, ClockKey, DiskKeys, EpochKey, ImageKeys, NumberOrText, RecipeKeys};
+use super::keys::{ClockKey, DiskKeys, EpochKey, ImageKeys, NumberOrText, RecipeKeys};
 use super::mistake::{At, KeyPart, Mistake, locate};
 use super::shape::UnlocatedMistake;
 use super::{
@@ -93,10 +93,7 @@ fn syntax(text: &str, fault: &toml::de::Error) -> Mistake {
 /// Turns every part into its spec; nothing comes of it only when there was a mistake.
 fn specs(keys: &RecipeKeys, digest: Digest, checker: &mut Checker<'_>) -> Option<Recipe> {
     let top = At::top();
-    let arch = match keys.image.arch {
-        ArchKey::X86_64 => Arch::X86_64,
-        ArchKey::Aarch64 => Arch::Aarch64,
-    };
+    let arch = Arch::from(keys.image.arch);
     let image = image(&keys.image, arch, &top.key("image"), checker);
     let (size, guid) = disk(&keys.disk, &top.key("disk"), checker);
     let boot = keys.boot.as_ref().map(|keys| boot::check(keys, arch, &top.key("boot"), checker));

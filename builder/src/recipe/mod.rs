@@ -39,7 +39,8 @@ use amiforge_rootfs::steps::system::SystemSpec;
 use amiforge_rootfs::steps::units::UnitsSpec;
 use amiforge_sandbox::{SandboxClock, SandboxLimits};
 
-pub use boot::{BootMode, BootRecipe, FirstBoot, InitrdChoice, Loader};
+pub use amiforge_formats::arch::{Arch, BootMode};
+pub use boot::{BootRecipe, FirstBoot, InitrdChoice, Loader};
 pub use deb::{
     ArchiveRole, Base, DebArchive, DebFilters, DebSource, Pinned, PinnedTo, Recommends, RunStep, Scripts,
     SignerKeys, SourceFrom, Stage, StageSource, Stays, WhenExpired,
@@ -129,25 +130,6 @@ pub struct ImageSpec {
     pub arch: Arch,
     /// The time that stands for the build, in seconds since 1970.
     pub epoch: Option<i64>,
-}
-
-/// Architecture of machines.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Arch {
-    /// Intel and AMD, 64 bit.
-    X86_64,
-    /// Arm, 64 bit.
-    Aarch64,
-}
-
-impl Arch {
-    /// As recipes and manifests name it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::X86_64 => "x86_64",
-            Self::Aarch64 => "aarch64",
-        }
-    }
 }
 
 /// A partition.

@@ -32,7 +32,7 @@ pub(super) fn check(
     at: &At,
     checker: &mut Checker<'_>,
 ) -> Vec<RecipePartition> {
-    let roles = mode.unwrap_or(BootMode::Uefi).roles();
+    let roles = super::boot::roles(mode.unwrap_or(BootMode::Uefi));
     let usual: Vec<_> =
         roles.iter().map(|&role| PartitionKeys { role, ..PartitionKeys::default() }).collect();
     let all = if all.is_empty() { &usual[..] } else { all };
@@ -206,20 +206,16 @@ fn usual_type(role: RoleKey, fs: FsKey, mount: Option<&str>, arch: Arch) -> Guid
     if let Some(of_format) = fs.kind().and_then(|kind| kind.format().partition_type()) {
         return of_format;
     }
-    let of_arch = |x86_64, aarch64| match arch {
-        Arch::X86_64 => x86_64,
-        Arch::Aarch64 => aarch64,
-    };
     match (role, mount) {
         (RoleKey::Esp, _) => types::ESP,
         (RoleKey::BiosBoot, _) => types::BIOS_BOOT,
-        (RoleKey::Root, _) => of_arch(types::ROOT_X86_64, types::ROOT_AARCH64),
+        (RoleKey::Root, _) => arch.root_type(),
         (RoleKey::Data, Some("/boot")) => types::XBOOTLDR,
         (RoleKey::Data, Some("/home")) => types::HOME,
         (RoleKey::Data, Some("/srv")) => types::SRV,
         (RoleKey::Data, Some("/var")) => types::VAR,
         (RoleKey::Data, Some("/var/tmp")) => types::TMP,
-        (RoleKey::Data, Some("/usr")) => of_arch(types::USR_X86_64, types::USR_AARCH64),
+        (RoleKey::Data, Some("/usr")) => arch.usr_type(),
         (RoleKey::Data | RoleKey::Raw | RoleKey::Swap, _) => types::LINUX_GENERIC,
     }
 }

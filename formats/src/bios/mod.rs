@@ -27,7 +27,7 @@ pub const STAGE1: &[u8; 440] = include_bytes!("stage1.bin");
 pub const STAGE2: &[u8; 4096] = include_bytes!("stage2.bin");
 
 /// The longest command line in bytes; a NUL ends it.
-pub const CMDLINE_MAX: usize = STAGE2.len() - WORDS - 1;
+pub const CMDLINE_MAX: usize = STAGE2.len() - CMDLINE_AT - 1;
 
 /// Where the first sector of stage 2 is written into stage 1.
 const LBA: usize = 432;
@@ -35,8 +35,8 @@ const LBA: usize = 432;
 /// Where the numbers for stage 2 are written into it; the comments of `stage2.S` name them.
 const NUMBERS: usize = 8;
 
-/// Where the command line is written into stage 2.
-const WORDS: usize = 0x800;
+/// Where the command line is written into stage 2, which a NUL ends: its offset in the loader's partition.
+pub const CMDLINE_AT: usize = 0x800;
 
 /// What makes a disk boot.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -126,7 +126,7 @@ fn stage2(numbers: &Numbers, cmdline: &str) -> Arc<[u8]> {
         numbers.memory_kib,
     ];
     put(&mut bytes, NUMBERS, lbas.chain(others.into_iter().flat_map(u32::to_le_bytes)));
-    put(&mut bytes, WORDS, cmdline.bytes());
+    put(&mut bytes, CMDLINE_AT, cmdline.bytes());
     bytes.into()
 }
 
@@ -234,6 +234,6 @@ mod tests {
     fn the_assembled_bytes_have_what_is_written_into_them_empty() {
         assert_eq!(STAGE1[LBA..], [0; 8]);
         assert_eq!(&STAGE2[2..8], b"AMI2\0\0");
-        assert!(STAGE2[NUMBERS..0x40].iter().chain(&STAGE2[WORDS..]).all(|byte| *byte == 0));
+        assert!(STAGE2[NUMBERS..0x40].iter().chain(&STAGE2[CMDLINE_AT..]).all(|byte| *byte == 0));
     }
 }

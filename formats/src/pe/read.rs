@@ -7,6 +7,7 @@
 use std::fmt;
 
 use super::{COFF, ENTRY, OPTIONAL, PE32_PLUS, PeError, SECTIONS_MAX, SIGNATURES};
+use crate::arch::Arch;
 use crate::fields;
 use crate::read_at::ReadAt;
 use crate::tree::Printable;
@@ -17,10 +18,8 @@ const HEADERS_MAX: u64 = 64 << 10;
 /// The processor that an image is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PeMachine {
-    /// `IMAGE_FILE_MACHINE_AMD64`.
-    X86_64,
-    /// `IMAGE_FILE_MACHINE_ARM64`.
-    Aarch64,
+    /// One that images are built for.
+    Known(Arch),
     /// Another one, by its number.
     Other(u16),
 }
@@ -28,8 +27,7 @@ pub enum PeMachine {
 impl fmt::Display for PeMachine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::X86_64 => f.write_str("x86_64"),
-            Self::Aarch64 => f.write_str("aarch64"),
+            Self::Known(arch) => f.write_str(arch.name()),
             Self::Other(number) => write!(f, "machine 0x{number:04x}"),
         }
     }
@@ -171,11 +169,8 @@ fn magic(field: &'static str, at: u64, found: u64, expected: u64) -> Result<(), 
 }
 
 fn machine(number: u16) -> PeMachine {
-    match number {
-        0x8664 => PeMachine::X86_64,
-        0xaa64 => PeMachine::Aarch64,
-        other => PeMachine::Other(other),
-    }
+    let known = Arch::ALL.into_iter().find(|arch| arch.pe_machine() == number);
+    known.map_or(PeMachine::Other(number), PeMachine::Known)
 }
 
 /// The length of the headers, when it holds the section table and lies within the file, and the optional header holds
@@ -319,7 +314,7 @@ mod tests {
 
     #[test]
     fn another_machine_is_told_by_its_number() {
-        assert_eq!(changed(PE + 4, &[0x64, 0xaa]).unwrap().machine, PeMachine::Aarch64);
+        assert_eq!(changed(PE + 4, &[0x64, 0xaa]).unwrap().machine, PeMachine::Known(Arch::Aarch64));
         assert_eq!(changed(PE + 4, &[0x4c, 1]).unwrap().machine.to_string(), "machine 0x014c");
     }
 

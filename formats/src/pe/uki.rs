@@ -202,7 +202,10 @@ mod tests {
                 (".initrd", 0x6000, 8, 0x1e00, 0x200),
             ]
         );
-        assert_eq!((image.machine, image.subsystem, image.end), (PeMachine::X86_64, 10, file.len() as u64));
+        assert_eq!(
+            (image.machine, image.subsystem, image.end),
+            (PeMachine::Known(crate::arch::Arch::X86_64), 10, file.len() as u64)
+        );
         assert_eq!(image.image_size, 0x6200);
         assert_eq!(image.content(&file, ".cmdline", 100).unwrap().unwrap(), b"root=x");
         assert_eq!(image.content(&file, ".initrd", 100).unwrap().unwrap(), b"seven!!\0");

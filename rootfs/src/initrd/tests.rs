@@ -51,17 +51,17 @@ fn the_archive_holds_the_first_program_and_the_modules_unpacked() {
     let (tree, blobs) = (tree(), Blobs::new());
     let modules = Modules::read(&tree, &blobs, "6.1").unwrap();
     let needed = modules.needed(&words(&["virtio"])).unwrap();
-    let archive = modules.initrd(&tree, &blobs, &needed, InitrdMachine::X86_64).unwrap();
+    let archive = modules.initrd(&tree, &blobs, &needed, Arch::X86_64).unwrap();
     let text = String::from_utf8_lossy(&archive);
     assert!(text.contains("the block driver"));
     assert!(text.contains("virtio.ko\nvirtio_ring.ko\nvirtio_pci.ko\nvirtio_blk.ko\n"));
-    assert_eq!(archive, modules.initrd(&tree, &blobs, &needed, InitrdMachine::X86_64).unwrap());
+    assert_eq!(archive, modules.initrd(&tree, &blobs, &needed, Arch::X86_64).unwrap());
 }
 
 #[test]
 fn the_first_program_is_what_its_source_gives() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/initrd");
-    for (machine, name) in [(InitrdMachine::X86_64, "x86_64"), (InitrdMachine::Aarch64, "aarch64")] {
+    for (machine, name) in [(Arch::X86_64, "x86_64"), (Arch::Aarch64, "aarch64")] {
         // Other releases of the compiler write other code.
         let compiler = format!("{name}-linux-gnu-gcc-12");
         let found = std::process::Command::new(&compiler).arg("--version").output();
@@ -75,7 +75,7 @@ fn the_first_program_is_what_its_source_gives() {
             std::process::Command::new(folder.join("make.sh")).arg(name).arg(out.path()).output().unwrap();
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
         assert!(
-            std::fs::read(out.path()).unwrap() == machine.init(),
+            std::fs::read(out.path()).unwrap() == init(machine),
             "run make.sh {name} and commit what it gives"
         );
     }

@@ -10,7 +10,7 @@ use amiforge_progress::Silent;
 use amiforge_publish::ami::AmiError;
 use amiforge_publish::api::SnapshotCalls as _;
 use amiforge_publish::api::ec2::{Cooldown, DescribedImage, Ec2 as _, ImageQuery, NewImage};
-use amiforge_publish::request::{AmiOptions, Architecture, KeyOf, SnapshotSharing, Subject, check};
+use amiforge_publish::request::{AmiOptions, Arch, KeyOf, SnapshotSharing, Subject, check};
 use amiforge_publish::services::Services;
 use amiforge_publish::source::ImageSource;
 use amiforge_publish::upload;
@@ -32,11 +32,8 @@ pub(crate) fn occupy(world: &World, ec2: &Ec2Client, region: &str, name: &str) -
     let interrupt = Interrupt::new();
     let work = upload::upload(&services, &other, &options, &Silent, &interrupt);
     let snapshot = world.region.block_on(work).unwrap().snapshot.id;
-    let subject = Subject {
-        name: Some(name.to_owned()),
-        architecture: Architecture::from_word("arm64"),
-        ..Subject::default()
-    };
+    let subject =
+        Subject { name: Some(name.to_owned()), architecture: Arch::by_name("arm64"), ..Subject::default() };
     let request = check(&AmiOptions::default(), &subject, region, NOW).unwrap();
     let image: NewImage = request.new_image(&snapshot, &[]);
     world.region.block_on(ec2.register_image(&image)).unwrap()

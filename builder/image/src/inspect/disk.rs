@@ -1,5 +1,6 @@
 //! The disk: its size, its partition table and the content of each partition.
 
+use amiforge_formats::arch::Arch;
 use amiforge_formats::gpt::{self, attributes, types};
 use amiforge_formats::guid::Guid;
 use amiforge_formats::read_at::{ReadAt, Window};
@@ -153,13 +154,14 @@ impl PartitionSlot {
 
     /// The role that a recipe would give the partition: its type's name without the architecture.
     pub fn role(&self) -> Option<&'static str> {
-        let name = types::name(self.partition.as_ref()?.type_guid)?;
-        Some(match name {
-            "root-x86-64" | "root-arm64" => "root",
-            "usr-x86-64" | "usr-arm64" => "usr",
-            "linux-generic" => "data",
-            other => other,
-        })
+        let type_guid = self.partition.as_ref()?.type_guid;
+        if Arch::ALL.into_iter().any(|arch| arch.root_type() == type_guid) {
+            return Some("root");
+        }
+        if Arch::ALL.into_iter().any(|arch| arch.usr_type() == type_guid) {
+            return Some("usr");
+        }
+        types::name(type_guid).map(|name| if name == "linux-generic" { "data" } else { name })
     }
 
     /// The bytes of the slot; `None` when it reaches past the end of the disk.

@@ -1,6 +1,7 @@
 //! What starts the image: the file that UEFI firmware runs, the code that a legacy BIOS does, and what they hand the
 //! kernel.
 
+use amiforge_formats::arch::{Arch, BootMode};
 use amiforge_formats::bios;
 use amiforge_formats::gpt::types;
 use amiforge_formats::pe::{self, PeMachine};
@@ -12,25 +13,11 @@ use amiforge_image::inspect::{DiskView, Medium};
 use super::Findings;
 use super::files::{Mounted, bytes};
 
-/// What firmware looks for on a disk that it does not know (UEFI 2.10, section 3.5.1.1).
-const DEFAULTS: [(&str, ImageArch); 2] =
-    [("BOOTX64.EFI", ImageArch::X86_64), ("BOOTAA64.EFI", ImageArch::Aarch64)];
-
 /// Longest section of text that is read.
 const TEXT_MAX: u64 = 64 << 10;
 
 /// Longest initrd that is read.
 const INITRD_MAX: u64 = 512 << 20;
-
-/// Where our own loader for a legacy BIOS keeps the command line, from the start of its partition.
-const WORDS: u64 = 0x800;
-
-/// The machine that an image is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum ImageArch {
-    X86_64,
-    Aarch64,
-}
 
 /// What the initrd is, as far as it is known.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -48,7 +35,7 @@ pub(super) enum InitrdState {
 #[derive(Debug, Clone, Default)]
 pub(super) struct BootChain {
     pub(super) firmware: Vec<&'static str>,
-    pub(super) arch: Option<ImageArch>,
+    pub(super) arch: Option<Arch>,
     pub(super) release: Option<String>,
     pub(super) cmdline: Option<String>,
     pub(super) initrd: InitrdState,
@@ -77,9 +64,10 @@ impl BootChain {
 
     /// Looks at what UEFI firmware would start from a file system.
     fn uefi(&mut self, medium: &Medium, volume: &Mounted, found: &mut Findings) {
-        for (name, arch) in DEFAULTS {
+        for arch in Arch::ALL {
+            let name = arch.firmware().default;
             let Some(id) = lookup(volume, &["EFI", "BOOT", name]) else { continue };
-            self.firmware.push("uefi");
+            self.firmware.push(BootMode::Uefi.ec2_name());
             self.arch = Some(arch);
             if volume.slot.role().is_some_and(|role| role != "esp") {
                 let what = format!("partition {} holds EFI/BOOT/{name}", volume.slot.title());
@@ -104,7 +92,7 @@ impl BootChain {
         medium: &Medium,
         volume: &Mounted,
         id: NodeId,
-        arch: ImageArch,
+        arch: Arch,
         name: &str,
         found: &mut Findings,
     ) -> bool {
@@ -121,12 +109,8 @@ impl BootChain {
                 return true;
             }
         };
-        let wanted = match arch {
-            ImageArch::X86_64 => PeMachine::X86_64,
-            ImageArch::Aarch64 => PeMachine::Aarch64,
-        };
-        if image.machine != wanted {
-            let what = format!("{name} is for {}, and its name is for {wanted}", image.machine);
+        if image.machine != PeMachine::Known(arch) {
+            let what = format!("{name} is for {}, and its name is for {}", image.machine, arch.name());
             found.failure("uefi", what, "build the image with the `arch` of its packages");
         }
         if image.section(".linux").is_none() {
@@ -154,7 +138,7 @@ impl BootChain {
         if medium.read_exact_at(0, &mut code).is_err() || code.iter().all(|byte| *byte == 0) {
             return;
         }
-        self.firmware.push("legacy-bios");
+        self.firmware.push(BootMode::Bios.ec2_name());
         let is_boot = |guid| guid == types::BIOS_BOOT;
         let slot = view
             .slots
@@ -165,7 +149,7 @@ impl BootChain {
         self.beside_root |= ours;
         let mut words = [0; bios::CMDLINE_MAX];
         if let (Some(slot), true, None) = (slot, ours, &self.cmdline)
-            && medium.read_exact_at(slot.start + WORDS, &mut words).is_ok()
+            && medium.read_exact_at(slot.start + bios::CMDLINE_AT as u64, &mut words).is_ok()
         {
             let end = words.iter().position(|byte| *byte == 0).unwrap_or(words.len());
             self.cmdline = Some(String::from_utf8_lossy(&words[..end]).into_owned());

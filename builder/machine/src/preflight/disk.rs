@@ -1,11 +1,12 @@
 //! What EC2 needs of the partitions: the root by a name that holds on every machine, types that tools know, room to grow.
 
+use amiforge_formats::arch::Arch;
 use amiforge_formats::gpt::types;
 use amiforge_formats::volume::FsKind;
 use amiforge_image::inspect::{DiskView, PartitionSlot};
 
 use super::Findings;
-use super::chain::{BootChain, ImageArch, InitrdState};
+use super::chain::{BootChain, InitrdState};
 use super::files::{Mounted, SystemFiles};
 
 /// Looks at the partition table.
@@ -102,10 +103,10 @@ fn is_root_by_type(volume: &Mounted) -> bool {
 fn root_type(slot: &PartitionSlot, chain: &BootChain, found: &mut Findings) {
     let Some(partition) = &slot.partition else { return };
     let wanted = match chain.arch {
-        Some(ImageArch::Aarch64) => types::ROOT_AARCH64,
+        Some(arch) => arch.root_type(),
         None if slot.role() == Some("root") => return,
         // Only such machines have a legacy BIOS.
-        Some(ImageArch::X86_64) | None => types::ROOT_X86_64,
+        None => Arch::X86_64.root_type(),
     };
     if partition.type_guid != wanted {
         let name = types::name(wanted).unwrap_or_default();

@@ -327,7 +327,7 @@ mod tests {
     fn request() -> Request {
         let subject = Subject {
             name: Some("web".to_owned()),
-            architecture: crate::request::Architecture::from_word("arm64"),
+            architecture: crate::request::Arch::by_name("arm64"),
             ..Subject::default()
         };
         check(&AmiOptions::default(), &subject, "local", 0).unwrap()

@@ -14,7 +14,7 @@ use super::{AmiError, controls, own, register, wait};
 use crate::api::Ebs;
 use crate::api::ec2::{DescribedImage, Ec2, Regions, Tags};
 use crate::folder::FolderError;
-use crate::request::{Architecture, BootMode, ContentOf, Request, Subject};
+use crate::request::{Arch, ContentOf, Request, Subject, boot_mode_of};
 use crate::services::Services;
 use crate::sieve::ZeroPolicy;
 use crate::source::ImageSource;
@@ -373,13 +373,13 @@ pub fn subject(source: &ImageSource) -> Subject {
     let Some(manifest) = source.manifest() else {
         return Subject { gib, ..Subject::default() };
     };
-    let architecture = Architecture::from_word(&manifest.origin.arch);
+    let architecture = Arch::by_name(&manifest.origin.arch);
     Subject {
         name: Some(manifest.origin.name.clone()),
         version: manifest.origin.version.clone(),
         content: manifest.merkle_root.to_string().get(..12).map(str::to_owned),
         architecture,
-        boot_mode: architecture.and_then(|architecture| BootMode::of_manifest(manifest, architecture)),
+        boot_mode: architecture.and_then(|architecture| boot_mode_of(manifest, architecture)),
         gib,
         tags: digests(source),
     }

@@ -12,7 +12,7 @@ use super::publish::digests_of;
 use super::region::AmiRegion;
 use crate::api::SnapshotState;
 use crate::api::ec2::{Cooldown, DescribedImage, Ec2, NewImage, Tags};
-use crate::request::{Architecture, BootMode, ContentOf, KeyOf, Request, SnapshotSharing, Subject};
+use crate::request::{Arch, BootMode, ContentOf, KeyOf, Request, SnapshotSharing, Subject};
 
 /// What an AMI should be.
 #[derive(Debug, Clone)]
@@ -167,11 +167,11 @@ impl<C: Ec2> Found<'_, C> {
         let said = |word: Option<&'static str>, found: &Option<String>| {
             word.map(str::to_owned).or_else(|| found.clone()).unwrap_or_default()
         };
-        let mode = subject.boot_mode.filter(|mode| *mode != BootMode::UefiPreferred).map(BootMode::word);
+        let mode = subject.boot_mode.filter(|mode| *mode != BootMode::Hybrid).map(BootMode::ec2_name);
         let wanted = NewImage {
             name: image.name.clone().unwrap_or_default(),
             description: image.description.clone(),
-            architecture: said(subject.architecture.map(Architecture::word), &image.architecture),
+            architecture: said(subject.architecture.map(Arch::ec2_name), &image.architecture),
             boot_mode: said(mode, &image.boot_mode),
             tpm: image.tpm.clone(),
             uefi_data: None,

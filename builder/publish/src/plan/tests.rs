@@ -1,11 +1,11 @@
 use super::*;
-use crate::request::{AmiOptions, Architecture, Audience, KeyOf, SnapshotSharing, Subject, check};
+use crate::request::{AmiOptions, Arch, Audience, KeyOf, SnapshotSharing, Subject, check};
 
 fn request(wanted: &AmiOptions) -> Request {
     let subject = Subject {
         name: Some("web".to_owned()),
         version: Some("1".to_owned()),
-        architecture: Some(Architecture::Arm),
+        architecture: Some(Arch::Aarch64),
         tags: [("amiforge:image".to_owned(), "web".to_owned())].into(),
         ..Subject::default()
     };
@@ -136,7 +136,7 @@ fn copies_are_told_by_region_and_only_there() {
 #[test]
 fn partitions_name_their_own_arns() {
     let subject =
-        Subject { name: Some("web".to_owned()), architecture: Some(Architecture::Arm), ..Subject::default() };
+        Subject { name: Some("web".to_owned()), architecture: Some(Arch::Aarch64), ..Subject::default() };
     let request = check(&AmiOptions::default(), &subject, "cn-north-1", 0).unwrap();
     let text = plan(&request, &[volume()], Parent::None).policy.to_string();
     assert!(text.contains("arn:aws-cn:ec2:cn-north-1::image/*"), "{text}");

@@ -2,8 +2,8 @@
 
 use super::volume::{self, ContentOf, FurtherVolume};
 use super::{
-    AmiOptions, Architecture, Audience, BootMode, Deprecation, KeyOf, Request, RequestMistake,
-    RequestMistakes, Share, Subject, Tpm, copies, partition, region, share, text, uefi,
+    AmiOptions, Arch, Audience, BootMode, Deprecation, KeyOf, Request, RequestMistake, RequestMistakes,
+    Share, Subject, Tpm, copies, partition, region, share, text, uefi,
 };
 use crate::api::ec2::Tags;
 
@@ -25,7 +25,7 @@ pub fn check(
     note(region::name("--region", home), mistakes_ref);
     let name = note(text::name(wanted.name.as_deref(), subject), mistakes_ref).unwrap_or_default();
     let description = note(text::description(wanted.description.as_deref(), subject), mistakes_ref).flatten();
-    let architecture = note(architecture(wanted, subject), mistakes_ref).unwrap_or(Architecture::X86);
+    let architecture = note(architecture(wanted, subject), mistakes_ref).unwrap_or(Arch::X86_64);
     let boot_mode = note(boot_mode(wanted, subject, architecture), mistakes_ref);
     let uefi_data = wanted.uefi_data.as_ref().and_then(|path| note(uefi::read(path), mistakes_ref));
     if let Some(boot_mode) = boot_mode {
@@ -93,10 +93,11 @@ fn note<T>(outcome: Result<T, RequestMistake>, mistakes: &mut Vec<RequestMistake
     outcome.map_err(|mistake| mistakes.push(mistake)).ok()
 }
 
-fn architecture(wanted: &AmiOptions, subject: &Subject) -> Result<Architecture, RequestMistake> {
+fn architecture(wanted: &AmiOptions, subject: &Subject) -> Result<Arch, RequestMistake> {
     match (wanted.architecture, subject.architecture) {
         (Some(asked), Some(built)) if asked != built => {
-            let problem = format!("`{}` is asked for, and the image is for `{}`", asked.word(), built.word());
+            let problem =
+                format!("`{}` is asked for, and the image is for `{}`", asked.ec2_name(), built.ec2_name());
             Err(RequestMistake::new("--arch", problem, "leave the option out"))
         }
         (Some(known), _) | (None, Some(known)) => Ok(known),
@@ -107,22 +108,25 @@ fn architecture(wanted: &AmiOptions, subject: &Subject) -> Result<Architecture, 
     }
 }
 
-fn boot_mode(
-    wanted: &AmiOptions,
-    subject: &Subject,
-    architecture: Architecture,
-) -> Result<BootMode, RequestMistake> {
+fn boot_mode(wanted: &AmiOptions, subject: &Subject, architecture: Arch) -> Result<BootMode, RequestMistake> {
     const OPTION: &str = "--boot-mode";
-    let derived = subject.boot_mode.or((architecture == Architecture::Arm).then_some(BootMode::Uefi));
+    let derived = subject.boot_mode.or((!architecture.has_bios()).then_some(BootMode::Uefi));
     let mistake = |problem: String, remedy: &str| Err(RequestMistake::new(OPTION, problem, remedy));
     match (wanted.boot_mode, derived) {
-        (Some(asked), _) if architecture == Architecture::Arm && asked != BootMode::Uefi => mistake(
-            format!("`{}` is asked for, and arm64 machines have UEFI only", asked.word()),
+        (Some(asked), _) if !architecture.has_bios() && asked != BootMode::Uefi => mistake(
+            format!(
+                "`{}` is asked for, and {} machines have UEFI only",
+                asked.ec2_name(),
+                architecture.ec2_name()
+            ),
             "leave the option out",
         ),
-        (Some(asked), Some(built)) if asked != built && built != BootMode::UefiPreferred => {
-            let problem =
-                format!("`{}` is asked for, and the partitions allow `{}` only", asked.word(), built.word());
+        (Some(asked), Some(built)) if asked != built && built != BootMode::Hybrid => {
+            let problem = format!(
+                "`{}` is asked for, and the partitions allow `{}` only",
+                asked.ec2_name(),
+                built.ec2_name()
+            );
             mistake(
                 problem,
                 "leave the option out, or build the image with the partition that is missing (ESP for UEFI, BIOS boot for BIOS)",
@@ -140,13 +144,13 @@ fn boot_mode(
 fn firmware(
     wanted: &AmiOptions,
     boot_mode: BootMode,
-    architecture: Architecture,
+    architecture: Arch,
     mistakes: &mut Vec<RequestMistake>,
 ) {
-    let word = boot_mode.word();
+    let word = boot_mode.ec2_name();
     if wanted.tpm == Tpm::V2 && boot_mode != BootMode::Uefi {
         let remedy = match (boot_mode, architecture) {
-            (BootMode::UefiPreferred, _) => "add `--boot-mode uefi`, or leave `--tpm` out",
+            (BootMode::Hybrid, _) => "add `--boot-mode uefi`, or leave `--tpm` out",
             _ => "leave `--tpm` out, or build the image with an ESP",
         };
         mistakes.push(RequestMistake::new(
@@ -155,7 +159,7 @@ fn firmware(
             remedy,
         ));
     }
-    if wanted.uefi_data.is_some() && boot_mode == BootMode::LegacyBios {
+    if wanted.uefi_data.is_some() && boot_mode == BootMode::Bios {
         let problem = format!("the boot mode is `{word}`, which has no UEFI variables");
         mistakes.push(RequestMistake::new(
             "--uefi-data",

@@ -24,7 +24,8 @@ use serde::{Deserialize, Serialize};
 
 use super::api::ec2::{Cooldown, DeviceMapping, NewImage, Tags};
 
-pub use boot::{Architecture, BootMode, Imds, Tpm};
+pub use amiforge_formats::arch::{Arch, BootMode};
+pub use boot::{Imds, Tpm, boot_mode_of};
 pub use check::{check, check_snapshot};
 pub use copies::{CopyTarget, KeyOf};
 pub use deprecation::Deprecation;
@@ -41,7 +42,7 @@ pub struct AmiOptions {
     /// `--description`.
     pub description: Option<String>,
     /// `--arch`.
-    pub architecture: Option<Architecture>,
+    pub architecture: Option<Arch>,
     /// `--boot-mode`.
     pub boot_mode: Option<BootMode>,
     /// `--tpm`.
@@ -98,7 +99,7 @@ pub struct Subject {
     /// What tells images of one name without a version apart: the start of the Merkle root.
     pub content: Option<String>,
     /// Architecture.
-    pub architecture: Option<Architecture>,
+    pub architecture: Option<Arch>,
     /// Boot mode.
     pub boot_mode: Option<BootMode>,
     /// Size of the snapshot in GiB, where it is known.
@@ -117,8 +118,10 @@ pub struct Request {
     /// Description.
     pub description: Option<String>,
     /// Architecture.
-    pub architecture: Architecture,
+    #[serde(with = "boot::ec2_arch")]
+    pub architecture: Arch,
     /// Boot mode.
+    #[serde(with = "boot::ec2_boot_mode")]
     pub boot_mode: BootMode,
     /// TPM.
     pub tpm: Tpm,
@@ -182,8 +185,8 @@ impl Request {
         NewImage {
             name: self.name.clone(),
             description: self.description.clone(),
-            architecture: self.architecture.word().to_owned(),
-            boot_mode: self.boot_mode.word().to_owned(),
+            architecture: self.architecture.ec2_name().to_owned(),
+            boot_mode: self.boot_mode.ec2_name().to_owned(),
             tpm: self.tpm.word().map(str::to_owned),
             uefi_data: self.uefi_data.clone(),
             imds: self.imds.word().map(str::to_owned),

@@ -10,7 +10,7 @@ fn subject() -> Subject {
         name: Some("web".to_owned()),
         version: Some("2026.11".to_owned()),
         content: Some("0123456789ab".to_owned()),
-        architecture: Some(Architecture::X86),
+        architecture: Some(Arch::X86_64),
         boot_mode: Some(BootMode::Uefi),
         gib: Some(8),
         tags: Tags::from([("amiforge:image".to_owned(), "web".to_owned())]),
@@ -57,27 +57,10 @@ fn names_come_from_the_version_else_from_the_content() {
 }
 
 #[test]
-fn boot_modes_follow_from_partitions() {
-    use Presence::{Missing, There};
-    use boot::Presence;
-    for (architecture, esp, bios, mode) in [
-        (Architecture::X86, There, Missing, Some(BootMode::Uefi)),
-        (Architecture::X86, There, There, Some(BootMode::UefiPreferred)),
-        (Architecture::X86, Missing, There, Some(BootMode::LegacyBios)),
-        (Architecture::X86, Missing, Missing, None),
-        (Architecture::Arm, There, Missing, Some(BootMode::Uefi)),
-        (Architecture::Arm, There, There, Some(BootMode::Uefi)),
-        (Architecture::Arm, Missing, There, Some(BootMode::Uefi)),
-    ] {
-        assert_eq!(
-            BootMode::of_partitions(architecture, esp, bios),
-            mode,
-            "{architecture:?} {esp:?} {bios:?}"
-        );
-    }
-    let both = Subject { boot_mode: Some(BootMode::UefiPreferred), ..subject() };
+fn a_hybrid_image_may_be_registered_with_any_boot_mode() {
+    let both = Subject { boot_mode: Some(BootMode::Hybrid), ..subject() };
     let asked = |mode| AmiOptions { boot_mode: Some(mode), ..AmiOptions::default() };
-    for mode in [BootMode::Uefi, BootMode::LegacyBios, BootMode::UefiPreferred] {
+    for mode in [BootMode::Uefi, BootMode::Bios, BootMode::Hybrid] {
         assert_eq!(accepted(&asked(mode), &both).boot_mode, mode);
     }
 }
@@ -216,14 +199,14 @@ fn names_descriptions_and_tags_that_cannot_be_are_refused() {
 
 #[test]
 fn firmware_that_does_not_fit_the_image_is_refused() {
-    let legacy = Subject { boot_mode: Some(BootMode::LegacyBios), ..subject() };
-    let both = Subject { boot_mode: Some(BootMode::UefiPreferred), ..subject() };
+    let legacy = Subject { boot_mode: Some(BootMode::Bios), ..subject() };
+    let both = Subject { boot_mode: Some(BootMode::Hybrid), ..subject() };
     let none = Subject { boot_mode: None, ..subject() };
-    let arm = Subject { architecture: Some(Architecture::Arm), boot_mode: None, ..subject() };
+    let arm = Subject { architecture: Some(Arch::Aarch64), boot_mode: None, ..subject() };
     let unknown = Subject { architecture: None, ..subject() };
     let tpm = AmiOptions { tpm: Tpm::V2, ..AmiOptions::default() };
     let mode = |mode| AmiOptions { boot_mode: Some(mode), ..AmiOptions::default() };
-    let for_arm = AmiOptions { architecture: Some(Architecture::Arm), ..AmiOptions::default() };
+    let for_arm = AmiOptions { architecture: Some(Arch::Aarch64), ..AmiOptions::default() };
     for (wanted, subject, why) in [
         (&tpm, &legacy, "`--tpm`: NitroTPM needs the boot mode `uefi`, and this is `legacy-bios`"),
         (
@@ -233,12 +216,12 @@ fn firmware_that_does_not_fit_the_image_is_refused() {
         ),
         (&mode(BootMode::Uefi), &legacy, "`uefi` is asked for, and the partitions allow `legacy-bios` only"),
         (
-            &mode(BootMode::UefiPreferred),
+            &mode(BootMode::Hybrid),
             &subject(),
             "`uefi-preferred` is asked for, and the partitions allow `uefi` only",
         ),
-        (&mode(BootMode::LegacyBios), &arm, "arm64 machines have UEFI only"),
-        (&mode(BootMode::UefiPreferred), &arm, "arm64 machines have UEFI only"),
+        (&mode(BootMode::Bios), &arm, "arm64 machines have UEFI only"),
+        (&mode(BootMode::Hybrid), &arm, "arm64 machines have UEFI only"),
         (&AmiOptions::default(), &none, "neither an ESP nor a BIOS boot partition"),
         (&for_arm, &subject(), "`arm64` is asked for, and the image is for `x86_64`"),
         (&AmiOptions::default(), &unknown, "nothing says which architecture"),
@@ -415,7 +398,7 @@ fn all_mistakes_are_told_at_once() {
         copy_to: texts(&["eu-west-1"]),
         ..AmiOptions::default()
     };
-    let legacy = Subject { boot_mode: Some(BootMode::LegacyBios), ..subject() };
+    let legacy = Subject { boot_mode: Some(BootMode::Bios), ..subject() };
     let refused = check(&wanted, &legacy, "eu-west-1", NOW).unwrap_err().to_string();
     assert_eq!(refused.lines().next(), Some("4 mistakes"), "{refused}");
     assert_eq!(refused.lines().count(), 5, "{refused}");

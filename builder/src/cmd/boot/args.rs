@@ -47,7 +47,7 @@ pub(crate) struct Args {
     bus: BusArg,
 
     /// Architecture [default: the bundle's; of a raw image this host's]
-    #[arg(long, value_name = "ARCH", value_parser = ["x86_64", "aarch64"])]
+    #[arg(long, value_name = "ARCH", value_parser = Arch::ALL.map(Arch::name))]
     arch: Option<String>,
 
     /// How instructions are carried out; `auto`: KVM, if a trial of it works, else emulation
@@ -215,7 +215,7 @@ impl Args {
 
     /// Whether the architecture is given.
     pub(super) fn arch(&self) -> Option<Arch> {
-        self.arch.as_deref().and_then(Arch::from_word)
+        self.arch.as_deref().and_then(Arch::by_name)
     }
 
     /// The launch that is asked for.

@@ -118,7 +118,7 @@ impl GuestDisplay for LaunchView<'_> {
 #[derive(Serialize)]
 struct BootJson<'a> {
     image: &'a str,
-    arch: Arch,
+    arch: &'static str,
     firmware: Firmware,
     bus: Bus,
     accelerator: Accel,
@@ -150,7 +150,7 @@ pub(super) fn outcome(
     if ui.json() {
         return ui.object(&BootJson {
             image: &subject.name,
-            arch: wanted.arch,
+            arch: wanted.arch.name(),
             firmware: wanted.firmware,
             bus: wanted.bus,
             accelerator: launched.accel,
@@ -216,5 +216,5 @@ fn machine(arch: Arch, firmware: Firmware, bus: Bus) -> String {
         Bus::Nvme => "NVMe",
         Bus::Virtio => "virtio",
     };
-    format!("{} by {firmware} from {bus}", arch.word())
+    format!("{} by {firmware} from {bus}", arch.name())
 }

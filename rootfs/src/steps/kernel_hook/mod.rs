@@ -11,7 +11,7 @@ use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Content, Meta, Node, NodeKind, Tree};
 
 use super::{PathError, StepError};
-use crate::initrd::InitrdMachine;
+use amiforge_formats::arch::Arch;
 use amiforge_formats::path::{self, Last};
 
 /// The script.
@@ -83,7 +83,7 @@ pub struct KernelHookSpec {
     /// Drivers for an initrd of our own.
     pub drivers: Vec<String>,
     /// Architecture.
-    pub machine: InitrdMachine,
+    pub machine: Arch,
     /// UEFI, for machines that have it.
     pub uefi: Option<Uefi>,
     /// Whether a legacy BIOS starts it, too.
@@ -112,7 +112,7 @@ fn place(tree: &mut Tree, spec: &KernelHookSpec) -> Result<bool, PathError> {
         put(tree, path, HOOK.as_bytes(), 0o755, spec.time)?;
     }
     if matches!(spec.initrd, InitrdOf::Auto | InitrdOf::Own) {
-        put(tree, INIT, spec.machine.init(), 0o755, spec.time)?;
+        put(tree, INIT, crate::initrd::init(spec.machine), 0o755, spec.time)?;
     }
     if path::place(tree, CONFIGURATION.as_bytes(), Last::Keep)?.is_none_or(|place| place.node.is_none()) {
         put(tree, CONFIGURATION, configuration(spec).as_bytes(), 0o644, spec.time)?;
@@ -164,11 +164,7 @@ fn configuration(spec: &KernelHookSpec) -> String {
     };
     assign("What UEFI starts: uki, systemd-boot, grub or none.", "LOADER", loader);
     if let Some(uefi) = &spec.uefi {
-        let suffix = match spec.machine {
-            InitrdMachine::X86_64 => "x64",
-            InitrdMachine::Aarch64 => "aa64",
-        };
-        assign("The architecture as UEFI names it.", "EFI", suffix);
+        assign("The architecture as UEFI names it.", "EFI", spec.machine.firmware().suffix);
         let mount = uefi.mount.as_deref().unwrap_or_default();
         assign("Where the EFI system partition is mounted, and its GUID.", "ESP", mount);
         assign("Used where it is not mounted.", "ESP_PARTUUID", &uefi.partition);
@@ -204,7 +200,7 @@ mod tests {
             cmdline: "root=LABEL=it's ro".to_owned(),
             initrd: InitrdOf::Auto,
             drivers: vec!["nvme".to_owned(), "ext4".to_owned()],
-            machine: InitrdMachine::X86_64,
+            machine: Arch::X86_64,
             uefi: Some(Uefi {
                 loader: UefiLoader::Uki,
                 mount: Some("/boot/efi".to_owned()),

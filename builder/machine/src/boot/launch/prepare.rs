@@ -11,7 +11,7 @@ use crate::boot::imds::{BlockDevice, Instance, MetadataService};
 use crate::boot::machine::{ADDRESS, Drive, Forward, InstanceIdentity, Machine, Volatile};
 use crate::boot::provider::{Need, on_path};
 use crate::boot::ssh::{SshKey, SshSession};
-use crate::boot::{Arch, BootError, Firmware, firmware, overlay};
+use crate::boot::{BootError, Firmware, firmware, overlay};
 
 /// The account that everything in a local region belongs to.
 const ACCOUNT: &str = "123456789012";
@@ -95,10 +95,7 @@ fn instance(launch: &Launch, identity: &InstanceIdentity, key: Option<&SshKey>) 
         id: identity.instance.clone(),
         image: facts.image.clone(),
         kind: facts.kind.clone(),
-        architecture: match launch.arch {
-            Arch::X86 => "x86_64",
-            Arch::Arm => "arm64",
-        },
+        architecture: launch.arch.ec2_name(),
         region: facts.region.clone(),
         account: ACCOUNT.to_owned(),
         mac: identity.mac.clone(),
@@ -113,8 +110,8 @@ fn instance(launch: &Launch, identity: &InstanceIdentity, key: Option<&SshKey>) 
 
 fn flash(launch: &Launch, folder: &Path) -> Result<Option<Volatile>, BootError> {
     match (launch.firmware, launch.arch) {
-        (Firmware::Bios, Arch::X86) => Ok(None),
-        (Firmware::Bios, Arch::Arm) => Err(BootError::NoBios),
+        (Firmware::Bios, arch) if arch.has_bios() => Ok(None),
+        (Firmware::Bios, _) => Err(BootError::NoBios),
         (Firmware::Uefi, arch) => {
             let found = firmware::find(arch)?;
             let vars = folder.join("vars");
