@@ -1,6 +1,6 @@
 //! Architectures of machines and how their firmware boots an image: the only registry of both.
 //!
-//! One row for each architecture has its names in every place that names one, and the files that its firmware looks for.
+//! One row for each architecture has its names in every format and service that names one, and the files that its firmware looks for.
 //! What QEMU needs for it is a row in the crate that runs QEMU; a first program for an initrd is a file of its own.
 
 use crate::guid::Guid;
@@ -86,7 +86,7 @@ const AARCH64: ArchRow = ArchRow {
         grub: "/usr/lib/grub/arm64-efi/monolithic/grubaa64.efi",
         grub_package: "grub-efi-arm64-bin",
     },
-    // The first is that of EC2, the second that of QEMU: only an existing one becomes the console. `tty0` would take its place.
+    // The first is that of EC2, the second that of QEMU: only an existing one becomes the console. `tty0` would replace it.
     consoles: "console=ttyS0,115200n8 console=ttyAMA0,115200n8",
     partition_types: [
         ("root-arm64", Guid::from_u128(0xb921_b045_1df0_41c3_af44_4c6f_280d_3fae)),

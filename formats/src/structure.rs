@@ -2,7 +2,7 @@
 //!
 //! Each format keeps the tables of its own structures in its folder. Nothing here reads or writes a volume.
 
-/// A structure at a fixed place of a volume.
+/// A structure at a fixed offset of a volume.
 #[derive(Debug, Clone, Copy)]
 pub struct Structure {
     /// Its name in the specification.

@@ -104,7 +104,7 @@ const HEAD: usize = 64 * 1024;
 /// Recognises the content of `volume` by its signatures; parses nothing.
 ///
 /// # Errors
-/// What the medium says.
+/// The error of the medium.
 pub fn probe(volume: &dyn ReadAt) -> io::Result<VolumeContent> {
     let len = usize::try_from(volume.size()).unwrap_or(HEAD).min(HEAD);
     let mut head = vec![0; len];

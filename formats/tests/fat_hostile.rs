@@ -3,7 +3,7 @@
 
 use std::io;
 
-use amiforge_formats::fat::fault::{VolumeCorruption, VolumeLocation};
+use amiforge_formats::fat::corruption::{VolumeCorruption, VolumeLocation};
 use amiforge_formats::fat::read::FatReadError;
 use amiforge_formats::fat::{check, read, write};
 use amiforge_formats::plan::{NoSources, SourceId};

@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test's own steps must not fail")]
 
 use amiforge_formats::finding::Severity;
-use amiforge_formats::gpt::fault::{TableCorruption, TableLocation};
+use amiforge_formats::gpt::corruption::{TableCorruption, TableLocation};
 use amiforge_formats::gpt::read::GptReadError;
 use amiforge_formats::gpt::{Copy, Lba, Partition, PartitionTable, check, read, types, write};
 use amiforge_formats::guid::Guid;

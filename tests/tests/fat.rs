@@ -356,7 +356,7 @@ fn directories_are_written_as_deep_as_they_are_read() {
     let deepest = tree(255);
     assert_same(&deepest, &volume::bytes(&plan(&deepest, 34 * MIB), 0));
     let said = write::plan(&tree(256), &options(), 34 * MIB).unwrap_err().to_string();
-    assert!(said.ends_with("stands more than 255 directories deep"), "{said}");
+    assert!(said.ends_with("is more than 255 directories deep"), "{said}");
 }
 
 #[test]
@@ -367,7 +367,7 @@ fn trees_that_fat_cannot_hold_are_refused_with_the_path_and_the_reason() {
             std::error::Error::source(&error).map(|source| format!(": {source}")).unwrap_or_default();
         format!("{error}{source}")
     };
-    let case = "`/EFI/BOOT` and `/EFI/Boot` are one name on FAT, which does not tell upper from lower case";
+    let case = "`/EFI/BOOT` and `/EFI/Boot` are one name on FAT, which ignores case";
     assert_eq!(refused(&[("EFI/BOOT/a", vec![]), ("EFI/Boot/a", vec![])]), case);
     let colon = "FAT cannot hold the name of `/d/a:b`: no name has the character ':'";
     assert_eq!(refused(&[("d/a:b", vec![])]), colon);

@@ -175,7 +175,7 @@ impl ImageSource {
             return Ok(known(manifest.blocks.runs()));
         }
         let failed = |source| PublishError::File { path: self.medium.path().to_owned(), source };
-        let stretches = self.medium.stretches(0, self.medium.size()).map_err(failed)?;
+        let stretches = self.medium.data_ranges(0, self.medium.size()).map_err(failed)?;
         Ok(unknown(&stretches, BlockMap::count_for(self.medium.size())))
     }
 

@@ -1,4 +1,4 @@
-//! Booting Linux by a legacy BIOS: our own loader, and what has to stand where for it.
+//! Booting Linux by a legacy BIOS: our own loader, and the bytes that it needs on the disk.
 //!
 //! Owns the loader (`stage1.S`, `stage2.S` and their assembled bytes) and the numbers that are written into it. Follows
 //! the boot protocol of Linux on x86 (`Documentation/arch/x86/boot.rst`). Must not know of partitions: the caller gives
@@ -9,13 +9,14 @@
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
 mod error;
+mod protocol;
 mod setup;
 
 use std::sync::Arc;
 
 pub use error::BiosError;
+pub use protocol::ProtocolVersion;
 use setup::KernelSetup;
-pub use setup::ProtocolVersion;
 
 use crate::gpt::SECTOR;
 use crate::tree::{Content, Origin, Segment};
@@ -43,7 +44,7 @@ pub const CMDLINE_AT: usize = 0x800;
 pub struct BiosBoot {
     /// The first bytes of the disk: the code of its MBR, up to the disk's signature.
     pub mbr: [u8; 440],
-    /// What stands from the given sector on: the loader, the kernel, the initrd; as long as [`len`] says.
+    /// The bytes from the given sector on: the loader, the kernel, the initrd; of the length [`len`].
     pub content: Content,
 }
 
@@ -96,7 +97,7 @@ pub fn load(
     Ok(BiosBoot { mbr: stage1(first_sector), content })
 }
 
-/// What stage 2 is told; a length of 4 GiB was refused before.
+/// The numbers for stage 2; a length of 4 GiB was refused before.
 struct Numbers {
     kernel_lba: u64,
     initrd_lba: u64,
@@ -150,7 +151,7 @@ fn shifted(content: &Content, by: u64) -> impl Iterator<Item = Segment> {
     })
 }
 
-/// Sectors that hold so many bytes.
+/// Sectors of `len` bytes.
 fn sectors(len: u64) -> u64 {
     len.div_ceil(SECTOR)
 }

@@ -28,7 +28,7 @@ impl VolumeFormat for FatFormat {
         Some(FileMetadata::NamesAndSizes)
     }
 
-    // A jump, the signature of a boot sector and the name of the type, as its place is with FAT32 and with the others.
+    // A jump, the signature of a boot sector and the name of the type, at its offset in FAT32 or in the others.
     fn probe(&self, head: &[u8]) -> bool {
         let at =
             |offset: usize, magic: &[u8]| head.get(offset..).is_some_and(|bytes| bytes.starts_with(magic));

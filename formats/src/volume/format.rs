@@ -87,7 +87,7 @@ pub trait VolumeFormat: Sync {
     /// The error of the format's checker when it cannot begin, or the medium fails.
     fn check(&self, volume: &dyn ReadAt) -> Result<Vec<String>, FormatError>;
 
-    /// Structures at fixed places whose fields can be compared one by one.
+    /// Structures at fixed offsets whose fields can be compared one by one.
     fn structures(&self) -> &'static [Structure] {
         &[]
     }

@@ -1,10 +1,10 @@
 //! The bundle: the directory that a build leaves. `disk.raw`, `manifest.json`, `tree.txt` and `SHA256SUMS`, and where
 //! packages are in the image its bill of materials.
 //!
-//! Owns the names in it and how it comes to its place: everything is written in a directory beside it and renamed
-//! as a whole, so a half-written bundle never stands under the final name. Knows no recipe.
+//! Owns the names of its files and its way to its path: everything is written in a staging directory beside it that is
+//! renamed as a whole, so a half-written bundle never has the final name. Knows no recipe.
 
-mod place;
+mod staging;
 mod sums;
 
 use std::error::Error;
@@ -51,12 +51,12 @@ pub struct BundleParts<'a> {
     pub disk: &'a Disk,
     /// Where its plan is read from.
     pub sources: &'a dyn Sources,
-    /// Gives what the manifest says of the image's origin. It is asked once the last byte has been read, so that it
+    /// Gives the origin of the image for the manifest. It is called once the last byte has been read, so that it
     /// can check that no input changed meanwhile; when it fails there is no bundle.
     pub origin: OriginOf<'a>,
     /// The text of `tree.txt`.
     pub listing: &'a str,
-    /// Gives further texts, sorted by name. They are asked for once the image is written, so that they may be written
+    /// Gives further texts, sorted by name. It is called once the image is written, so that they may be written
     /// beside it.
     pub documents: DocumentsOf<'a>,
     /// What is known of the image.
@@ -77,7 +77,7 @@ pub type DocumentsOf<'a> = Box<dyn FnOnce() -> Result<Vec<Document>, Box<dyn Err
 pub enum ExistingBundle {
     /// Fail with [`BundleError::Exists`].
     Refuse,
-    /// Put the new bundle in the place of the old one at one stroke, if the old one is a bundle.
+    /// Exchange the new bundle with the old one by one rename, if the old one is a bundle.
     Replace,
 }
 
@@ -142,12 +142,12 @@ pub enum BundleError {
     },
 }
 
-/// Whether a bundle may be written at `out`, told before any work is done for it.
+/// Checks that a bundle may be written at `out`, before any work is done for it.
 ///
 /// # Errors
 /// [`BundleError::Exists`], [`BundleError::NotABundle`].
 pub fn check_vacant(out: &Path, existing: ExistingBundle) -> Result<(), BundleError> {
-    place::check_taken(out, existing)
+    staging::check_taken(out, existing)
 }
 
 /// The path that a bundle at `out` really gets. Where one may be replaced, `out` may be a link to it, which stays.
@@ -157,7 +157,7 @@ pub fn check_vacant(out: &Path, existing: ExistingBundle) -> Result<(), BundleEr
 pub fn resolve(out: &Path, existing: ExistingBundle) -> Result<PathBuf, BundleError> {
     match existing {
         ExistingBundle::Refuse => Ok(out.to_owned()),
-        ExistingBundle::Replace => place::resolve(out),
+        ExistingBundle::Replace => staging::resolve(out),
     }
 }
 
@@ -173,8 +173,8 @@ pub fn write(
     progress: &dyn Progress,
     interrupt: &Interrupt,
 ) -> Result<Manifest, BundleError> {
-    let place = place::StagingDir::open(out, existing)?;
-    let at = |name: &str| place.directory().join(name);
+    let staging = staging::StagingDir::open(out, existing)?;
+    let at = |name: &str| staging.directory().join(name);
     let BundleParts { disk, sources, origin, listing, documents, known } = parts;
     let emitted = image::emit(&disk.plan, sources, &at(DISK), options, known, progress, interrupt)
         .map_err(BundleError::Image)?;
@@ -199,7 +199,7 @@ pub fn write(
     if interrupt.raised() {
         return Err(BundleError::Image(EmitError::Interrupted));
     }
-    place.commit()?;
+    staging.commit()?;
     Ok(manifest)
 }
 

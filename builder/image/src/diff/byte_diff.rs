@@ -1,4 +1,4 @@
-//! Where two stretches of bytes differ, to the byte.
+//! The bytes in which two ranges differ, to the byte.
 
 use super::report::{ByteChange, RANGES_MAX, Range};
 use crate::inspect::hex;
@@ -6,7 +6,7 @@ use crate::inspect::hex;
 /// Bytes of the first run that are shown.
 const SHOWN: usize = 16;
 
-/// Collects differing bytes, handed in by stretches in ascending order.
+/// Collects differing bytes of ranges that are added in ascending order.
 #[derive(Debug, Default)]
 pub(crate) struct ByteDiff {
     change: ByteChange,
@@ -15,7 +15,7 @@ pub(crate) struct ByteDiff {
 }
 
 impl ByteDiff {
-    /// Compares two stretches of equal length that stand at `at`.
+    /// Compares two ranges of equal length at offset `at`.
     pub(crate) fn compare(&mut self, at: u64, a: &[u8], b: &[u8]) {
         if a == b {
             return;
@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn runs_are_exact_and_joined_over_stretches() {
+    fn runs_are_exact_and_joined_across_ranges() {
         let mut diff = ByteDiff::default();
         diff.compare(100, b"abcd", b"abXY");
         diff.compare(104, b"efgh", b"Zfgi");

@@ -12,8 +12,8 @@ use super::report::{DiffChange, DiffCollector, DifferenceWeight};
 pub(super) fn compare(
     pair: &RangePair<'_>,
     covered: &[(u64, u64)],
-    place: &[String],
-    found: &mut DiffCollector,
+    location: &[String],
+    collector: &mut DiffCollector,
 ) -> Result<(), DiffError> {
     let mut diff = ByteDiff::default();
     for (from, to) in pair.runs() {
@@ -27,7 +27,7 @@ pub(super) fn compare(
         }
     }
     if let Some(change) = diff.finish() {
-        found.add(DifferenceWeight::Own, place, "bytes", DiffChange::Bytes(change));
+        collector.add(DifferenceWeight::Own, location, "bytes", DiffChange::Bytes(change));
     }
     Ok(())
 }

@@ -27,8 +27,8 @@ const TABLE_MAX: u64 = 1 << 30;
 /// [`DiffError`] when the media cannot be read.
 pub(super) fn compare(
     pair: &RangePair<'_>,
-    place: &[String],
-    found: &mut DiffCollector,
+    location: &[String],
+    collector: &mut DiffCollector,
 ) -> Result<(), DiffError> {
     let short = |side: &FatSide| side.volume.shape.table_len <= TABLE_MAX;
     let (a, b) = match (FatSide::read(&pair.a), FatSide::read(&pair.b)) {
@@ -36,24 +36,24 @@ pub(super) fn compare(
         (a, b) => {
             let (a, b) = (a.err(), b.err());
             let errors = [&a, &b].map(|error| error.as_ref().map(|error| error as &dyn Error));
-            unreadable(errors, place, found);
-            boot(pair, 0, "boot sector", place, found)?;
-            return bytes::compare(pair, &[(0, 512)], place, found);
+            unreadable(errors, location, collector);
+            boot(pair, 0, "boot sector", location, collector)?;
+            return bytes::compare(pair, &[(0, 512)], location, collector);
         }
     };
     let mut files = DiffCollector::default();
-    let outcome = Trees { a: &a.volume.tree, b: &b.volume.tree, pair }.compare(place, &mut files)?;
-    boot(pair, 0, "boot sector", place, found)?;
-    found.value(DifferenceWeight::Own, place, "label", label(&a.volume.label), label(&b.volume.label));
+    let outcome = Trees { a: &a.volume.tree, b: &b.volume.tree, pair }.compare(location, &mut files)?;
+    boot(pair, 0, "boot sector", location, collector)?;
+    collector.value(DifferenceWeight::Own, location, "label", label(&a.volume.label), label(&b.volume.label));
     let relabelled = a.volume.label != b.volume.label;
-    found.append(files);
+    collector.append(files);
     if a.layout() != b.layout() {
         let text = "laid out differently; the clusters are not compared one by one".to_owned();
-        found.add(DifferenceWeight::Follows, place, "layout", DiffChange::Note(text));
+        collector.add(DifferenceWeight::Follows, location, "layout", DiffChange::Note(text));
         return Ok(());
     }
     let structural = outcome.structural;
-    Clusters { pair, place, sides: (&a, &b), structural, relabelled }.compare(found)
+    Clusters { pair, location, sides: (&a, &b), structural, relabelled }.compare(collector)
 }
 
 /// A label, quoted and escaped.
@@ -66,20 +66,20 @@ fn boot(
     pair: &RangePair<'_>,
     at: u64,
     name: &str,
-    place: &[String],
-    found: &mut DiffCollector,
+    location: &[String],
+    collector: &mut DiffCollector,
 ) -> Result<(), DiffError> {
     let (a, b) = pair.both(at, 512).map_err(DiffError::Partition)?;
     let wide = a.get(22..24) == Some(&[0, 0]);
     let table: Vec<_> = BOOT.iter().chain(if wide { BOOT_32 } else { BOOT_16 }).copied().collect();
-    fields::compare((&a, &b), &table, Explained::default(), &below(place, name), found);
+    fields::compare((&a, &b), &table, Explained::default(), &below(location, name), collector);
     Ok(())
 }
 
 /// The comparison of the tables and clusters of two file systems of one layout.
 struct Clusters<'a> {
     pair: &'a RangePair<'a>,
-    place: &'a [String],
+    location: &'a [String],
     sides: (&'a FatSide, &'a FatSide),
     /// Whether names, lengths or contents differ, which moves clusters.
     structural: bool,
@@ -93,8 +93,8 @@ impl Clusters<'_> {
     }
 
     /// Compares the reserved sectors, every table, the directory entries and the clusters.
-    fn compare(&self, found: &mut DiffCollector) -> Result<(), DiffError> {
-        self.reserved(found)?;
+    fn compare(&self, collector: &mut DiffCollector) -> Result<(), DiffError> {
+        self.reserved(collector)?;
         let mut copies: Vec<DiffCollector> = Vec::new();
         for copy in 0..self.sides.0.volume.shape.tables {
             let mut these = DiffCollector::default();
@@ -104,58 +104,58 @@ impl Clusters<'_> {
         let mut copies = copies.into_iter();
         if let Some(first) = copies.next() {
             let originals = [first.differences.clone(), first.follows.clone()].concat();
-            found.append(first);
+            collector.append(first);
             for copy in copies {
                 let known = originals.iter().map(|one| (&one.what, &one.change)).collect::<Vec<_>>();
                 let all = copy.differences.into_iter().chain(copy.follows);
                 for one in all {
                     let weight = known.contains(&(&one.what, &one.change));
-                    if weight { found.follows.push(one) } else { found.differences.push(one) }
+                    if weight { collector.follows.push(one) } else { collector.differences.push(one) }
                 }
             }
         }
-        self.entries(found)?;
-        self.data(found)
+        self.entries(collector)?;
+        self.data(collector)
     }
 
     /// The reserved sectors but for the boot sector: FSInfo, the copies of both, and the other bytes.
-    fn reserved(&self, found: &mut DiffCollector) -> Result<(), DiffError> {
+    fn reserved(&self, collector: &mut DiffCollector) -> Result<(), DiffError> {
         let side = self.sides.0;
         let mut covered = vec![(0, 512)];
         let explained = Explained { counts: self.structural, checksums: false };
         if let Some(at) = side.fs_info() {
             let (a, b) = self.pair.both(at, 512).map_err(DiffError::Partition)?;
-            fields::compare((&a, &b), FS_INFO, explained, &below(self.place, "FSInfo"), found);
+            fields::compare((&a, &b), FS_INFO, explained, &below(self.location, "FSInfo"), collector);
             covered.push((at, at + 512));
         }
         if let Some(at) = side.backup_boot() {
             let mut copy = DiffCollector::default();
-            boot(self.pair, at, "backup boot sector", self.place, &mut copy)?;
+            boot(self.pair, at, "backup boot sector", self.location, &mut copy)?;
             let info = at + side.volume.shape.sector;
             let (a, b) = self.pair.both(info, 512).map_err(DiffError::Partition)?;
-            fields::compare((&a, &b), FS_INFO, explained, &below(self.place, "backup FSInfo"), &mut copy);
+            fields::compare((&a, &b), FS_INFO, explained, &below(self.location, "backup FSInfo"), &mut copy);
             covered.extend([(at, at + 512), (info, info + 512)]);
-            let originals: Vec<_> = found.differences.clone();
-            found.mirror(&originals, copy);
+            let originals: Vec<_> = collector.differences.clone();
+            collector.mirror(&originals, copy);
         }
         covered.sort_unstable();
         self.bytes(
             DifferenceWeight::Own,
             "reserved sectors",
             &gaps(&covered, side.volume.shape.tables_at),
-            found,
+            collector,
         )
     }
 
     /// One copy of the table, entry by entry.
-    fn table(&self, copy: u8, found: &mut DiffCollector) -> Result<(), DiffError> {
+    fn table(&self, copy: u8, collector: &mut DiffCollector) -> Result<(), DiffError> {
         let shape = &self.sides.0.volume.shape;
         let at = shape.table(copy);
         if self.pair.known_equal(at, at, shape.table_len) {
             return Ok(());
         }
         let (a, b) = self.pair.both(at, shape.table_len).map_err(DiffError::Partition)?;
-        let place = below(self.place, format!("allocation table {}", u16::from(copy) + 1));
+        let location = below(self.location, format!("allocation table {}", u16::from(copy) + 1));
         let width = shape.width;
         let differing: Vec<u32> =
             (0..=shape.last()).filter(|entry| width.entry(&a, *entry) != width.entry(&b, *entry)).collect();
@@ -175,15 +175,15 @@ impl Clusters<'_> {
                 len => format!("{len} entries of {owner}, the first {first}"),
             };
             let change = DiffChange::Value { a: value(&a), b: value(&b) };
-            found.add(self.placement(), &place, what, change);
+            collector.add(self.placement(), &location, what, change);
         }
         if differing.is_empty() {
             let mut diff = ByteDiff::default();
             diff.compare(at, &a, &b);
             if let Some(change) = diff.finish() {
-                found.add(
+                collector.add(
                     DifferenceWeight::Own,
-                    &place,
+                    &location,
                     "bytes behind the last entry",
                     DiffChange::Bytes(change),
                 );
@@ -193,7 +193,7 @@ impl Clusters<'_> {
     }
 
     /// The directory entries of files and directories that both have.
-    fn entries(&self, found: &mut DiffCollector) -> Result<(), DiffError> {
+    fn entries(&self, collector: &mut DiffCollector) -> Result<(), DiffError> {
         let explained = Explained { counts: self.structural, checksums: false };
         let (a, b) = (&self.sides.0.entries, &self.sides.1.entries);
         for (path, at_a) in a {
@@ -210,15 +210,15 @@ impl Clusters<'_> {
                 (&in_a, &in_b),
                 DIRECTORY_ENTRY,
                 explained,
-                &below(self.place, path.as_str()),
-                found,
+                &below(self.location, path.as_str()),
+                collector,
             );
         }
         Ok(())
     }
 
     /// The clusters but for contents of files: other bytes of directories, slack after the end of files, free space.
-    fn data(&self, found: &mut DiffCollector) -> Result<(), DiffError> {
+    fn data(&self, collector: &mut DiffCollector) -> Result<(), DiffError> {
         let (a, b) = self.sides;
         let shape = &a.volume.shape;
         let entries: BTreeSet<u64> = a.entries.values().chain(b.entries.values()).copied().collect();
@@ -246,7 +246,7 @@ impl Clusters<'_> {
             self.directory("/", (shape.root_at, shape.data_at), &entries, &mut parts);
         }
         for ((weight, name), parts) in parts {
-            self.bytes(weight, &name, &parts, found)?;
+            self.bytes(weight, &name, &parts, collector)?;
         }
         Ok(())
     }
@@ -292,14 +292,14 @@ impl Clusters<'_> {
         weight: DifferenceWeight,
         name: &str,
         parts: &[(u64, u64)],
-        found: &mut DiffCollector,
+        collector: &mut DiffCollector,
     ) -> Result<(), DiffError> {
         let mut diff = ByteDiff::default();
         for (from, to) in parts {
             self.pair.compare(*from, *to, &mut diff).map_err(DiffError::Partition)?;
         }
         if let Some(change) = diff.finish() {
-            found.add(weight, &below(self.place, name), "bytes", DiffChange::Bytes(change));
+            collector.add(weight, &below(self.location, name), "bytes", DiffChange::Bytes(change));
         }
         Ok(())
     }

@@ -23,8 +23,8 @@ pub(crate) fn compare(
     (a, b): (&[u8], &[u8]),
     table: &[StructField],
     explained: Explained,
-    place: &[String],
-    found: &mut DiffCollector,
+    location: &[String],
+    collector: &mut DiffCollector,
 ) -> usize {
     if a == b {
         return 0;
@@ -41,12 +41,12 @@ pub(crate) fn compare(
             }
             FieldRole::Own | FieldRole::Count | FieldRole::Checksum => DifferenceWeight::Own,
         };
-        found.value(weight, place, field.name, shown(field, a), shown(field, b));
+        collector.value(weight, location, field.name, shown(field, a), shown(field, b));
     }
     for (at, len) in &unnamed {
         let value = |raw: &[u8]| hex(raw.get(*at..at + len).unwrap_or(&[]));
         let change = DiffChange::Value { a: value(a), b: value(b) };
-        found.add(DifferenceWeight::Own, place, format!("bytes {at} to {}", at + len - 1), change);
+        collector.add(DifferenceWeight::Own, location, format!("bytes {at} to {}", at + len - 1), change);
     }
     own + unnamed.len()
 }
@@ -94,14 +94,14 @@ mod tests {
     ];
 
     fn lines(a: &[u8], b: &[u8], counts: bool) -> (Vec<String>, usize) {
-        let mut found = DiffCollector::default();
+        let mut collector = DiffCollector::default();
         let explained = Explained { counts, checksums: false };
-        compare((a, b), &TABLE, explained, &[], &mut found);
-        (found.differences.iter().map(ToString::to_string).collect(), found.follows.len())
+        compare((a, b), &TABLE, explained, &[], &mut collector);
+        (collector.differences.iter().map(ToString::to_string).collect(), collector.follows.len())
     }
 
     #[test]
-    fn a_checksum_is_told_only_when_it_stands_alone() {
+    fn a_checksum_is_a_difference_only_by_itself() {
         assert_eq!(lines(b"\x01\0ab\0\0\x01\0", b"\x01\0ab\0\0\x02\0", false).0, ["sum: 0x1 → 0x2"]);
         let (own, follows) = lines(b"\x01\0ab\0\0\x01\0", b"\x01\0ac\0\0\x02\0", false);
         assert_eq!((own, follows), (vec!["label: `ab` → `ac`".to_owned()], 1));

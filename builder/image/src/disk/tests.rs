@@ -160,7 +160,7 @@ fn file_systems_stand_in_their_partitions_with_derived_ids() {
 }
 
 /// An error with its sources, as a user reads it.
-fn said(error: &DiskError) -> String {
+fn error_chain(error: &DiskError) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
@@ -251,7 +251,7 @@ fn disks_that_cannot_be_are_refused_with_what_is_missing() {
         ),
     ];
     for (mib, partitions, text) in cases {
-        assert_eq!(said(&lay_out(&spec(DiskSize::Exact(mib * MIB), partitions)).unwrap_err()), text);
+        assert_eq!(error_chain(&lay_out(&spec(DiskSize::Exact(mib * MIB), partitions)).unwrap_err()), text);
     }
     let odd = lay_out(&spec(DiskSize::Exact(8 * MIB + 1), Vec::new()));
     assert_eq!(odd.unwrap_err(), DiskError::PartSector { size: 8 * MIB + 1 });
@@ -277,7 +277,7 @@ fn disks_that_cannot_be_are_refused_with_what_is_missing() {
         DiskError::Sizing { source: ContentError::Volume(VolumeWriteError::Fat(_)), .. }
     ));
     assert_eq!(
-        said(&link),
+        error_chain(&link),
         "sizing partition `esp`: planning a FAT32 volume: `/l` is a symlink, and FAT holds files and directories only"
     );
 }

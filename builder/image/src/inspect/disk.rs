@@ -115,19 +115,19 @@ impl DiskView {
             &|slot| slot.role() == Some(selected),
         ];
         for criterion in criteria {
-            let meant: Vec<_> = self.slots.iter().filter(|slot| criterion(slot)).collect();
-            match meant.as_slice() {
+            let matching: Vec<_> = self.slots.iter().filter(|slot| criterion(slot)).collect();
+            match matching.as_slice() {
                 [] => {}
                 [slot] => return Ok(slot),
                 several => {
-                    let meant = several.iter().map(|slot| slot.title()).collect::<Vec<_>>().join(", ");
-                    return Err(InspectError::Ambiguous { wanted: selected.to_owned(), meant });
+                    let matching = several.iter().map(|slot| slot.title()).collect::<Vec<_>>().join(", ");
+                    return Err(InspectError::Ambiguous { selector: selected.to_owned(), matching });
                 }
             }
         }
-        let there = self.slots.iter().map(PartitionSlot::title).collect::<Vec<_>>().join(", ");
-        let there = if there.is_empty() { "none".to_owned() } else { there };
-        Err(InspectError::NoPartition { wanted: selected.to_owned(), there })
+        let available = self.slots.iter().map(PartitionSlot::title).collect::<Vec<_>>().join(", ");
+        let available = if available.is_empty() { "none".to_owned() } else { available };
+        Err(InspectError::NoPartition { selector: selected.to_owned(), available })
     }
 }
 

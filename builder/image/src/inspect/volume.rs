@@ -101,7 +101,7 @@ impl ReadFileSystem {
     pub fn read(medium: &Medium, slot: &PartitionSlot) -> Result<Option<Self>, InspectError> {
         let failed = |source: Box<dyn Error + Send + Sync>| InspectError::FileSystem {
             kind: slot.content.name(),
-            place: slot.title(),
+            partition: slot.title(),
             source,
         };
         let Some(window) = slot.window(medium) else {

@@ -29,12 +29,12 @@ pub(super) fn compare(listing: &[u8], seen: &[SeenFileSystem], report: &mut Veri
         compare_lines(&volume.place, &listed, &found, report);
     }
     for (id, lines) in parts {
-        let strange = lines.into_iter().map(|(line, text)| BundleDifference::Listing {
+        let unexpected = lines.into_iter().map(|(line, text)| BundleDifference::Listing {
             place: format!("`{}`", Printable(id.as_bytes())),
             line: Some(line),
             text: text.to_owned(),
         });
-        report.differences.extend(strange);
+        report.differences.extend(unexpected);
     }
 }
 
@@ -61,8 +61,8 @@ fn keyed<'a>(lines: impl Iterator<Item = (u64, &'a str)>, metadata: FileMetadata
 
 /// The part of a line that is compared.
 fn key(line: &str, metadata: FileMetadata) -> String {
-    let words: Vec<_> = line.split(' ').collect();
-    match (metadata, words.as_slice()) {
+    let fields: Vec<_> = line.split(' ').collect();
+    match (metadata, fields.as_slice()) {
         // Path, kind, mode, owner, time, and for a file its size.
         (FileMetadata::NamesAndSizes, [path, "file", _, _, _, size, ..]) => format!("{path} file {size}"),
         (FileMetadata::NamesAndSizes, [path, kind, ..]) => format!("{path} {kind}"),

@@ -1,7 +1,7 @@
-//! The boot sector as a shape that is safe to compute with: everything it places lies within the volume.
+//! The boot sector as a geometry that is safe to compute with: every area is within the volume.
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
-use super::super::fault::{FatFinding, VolumeCorruption, VolumeLocation};
+use super::super::corruption::{FatFinding, VolumeCorruption, VolumeLocation};
 use super::super::spec::{ENTRY, FAT32_CLUSTERS};
 use super::FatWidth;
 use crate::fields;
@@ -9,7 +9,7 @@ use crate::fields;
 /// The highest number of clusters in entries of 28 bits, some of which are reserved.
 const CLUSTERS_MAX: u64 = 0x0fff_fff4;
 
-/// The geometry of a volume; offsets and lengths in bytes unless they say sectors.
+/// The geometry of a volume; offsets and lengths in bytes unless named in sectors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct VolumeShape {
@@ -195,7 +195,7 @@ fn decode_units(boot: &[u8; 512]) -> Result<(u64, u64), VolumeCorruption> {
     Ok((u64::from(sector), u64::from(cluster_sectors)))
 }
 
-/// FAT32 is told, as Linux does, by its 16-bit table length being zero; the others by their clusters.
+/// FAT32 has, as for Linux, a 16-bit table length of zero; the others differ by their clusters.
 fn width(boot: &[u8], clusters: u64) -> FatWidth {
     if fields::u16(boot, 22) == 0 {
         FatWidth::Fat32
@@ -242,7 +242,7 @@ pub(in super::super) fn oddities(shape: &VolumeShape) -> Vec<FatFinding> {
         let reserved = shape.reserved_sectors;
         let places = [("FSInfo sector", shape.fsinfo_sector), ("backup boot sector", shape.backup_sector)];
         for (what, sector) in places {
-            // 0 and 0xffff say that there is none.
+            // 0 and 0xffff mean that there is none.
             if sector >= reserved && sector != 0xffff {
                 faults.push(VolumeCorruption::ReservedPlace { what, sector, reserved });
             }

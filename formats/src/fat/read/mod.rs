@@ -1,7 +1,7 @@
 //! FAT reader: the tree of a volume, its contents as slices.
 //!
 //! Reads FAT12, FAT16 and FAT32 as Linux does: past what is merely untidy, but not past what could give wrong bytes or
-//! names. Takes memory by what the volume holds, never by what it claims.
+//! names. Uses memory in proportion to the contents of the volume, never to the lengths that it claims.
 
 pub(super) mod boot;
 mod dir;
@@ -12,7 +12,7 @@ use std::io;
 
 pub use self::boot::VolumeShape;
 pub use self::table::ClusterRange;
-use super::fault::{FatFinding, VolumeCorruption, VolumeLocation};
+use super::corruption::{FatFinding, VolumeCorruption, VolumeLocation};
 use crate::plan::SourceId;
 use crate::read_at::ReadAt;
 use crate::tree::Tree;
@@ -62,9 +62,9 @@ pub enum FatReadError {
     /// It could not be read.
     #[error("reading the volume from byte {at} on")]
     Io {
-        /// First byte wanted.
+        /// First byte of the range.
         at: u64,
-        /// What the medium says.
+        /// The error of the medium.
         source: io::Error,
     },
     /// What was read cannot be trusted.
@@ -75,7 +75,7 @@ pub enum FatReadError {
 /// Reads a volume. Contents become slices of `source`, where the volume starts at byte `at`.
 ///
 /// # Errors
-/// [`FatReadError::Damaged`] at the first fault that could give wrong bytes or names.
+/// [`FatReadError::Damaged`] at the first corruption that could give wrong bytes or names.
 pub fn read(volume: &dyn ReadAt, source: SourceId, at: u64) -> Result<FatVolume, FatReadError> {
     let boot = boot_sector(volume)?;
     let shape =

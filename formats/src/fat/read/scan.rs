@@ -1,12 +1,12 @@
 //! The walk through a volume's directories that the reader and the checker share.
 //!
-//! The reader stops at the first fault that misleads; the checker collects all and goes on as well as it can. Every
+//! The reader stops at the first corruption that misleads; the checker collects all and goes on as well as it can. Every
 //! cluster belongs to one chain at most, so the walk ends however the volume is damaged.
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
 use std::collections::{BTreeSet, VecDeque};
 
-use super::super::fault::{FatFinding, VolumeCorruption, VolumeLocation};
+use super::super::corruption::{FatFinding, VolumeCorruption, VolumeLocation};
 use super::super::spec::{DEPTH_MAX, ENTRIES_MAX, ENTRY, READ_ONLY, fold};
 use super::boot::VolumeShape;
 use super::dir::{FatEntry, FatEntryKind, entries};
@@ -16,26 +16,26 @@ use crate::plan::SourceId;
 use crate::read_at::ReadAt;
 use crate::tree::{Content, Meta, Name, Node, NodeId, NodeKind, Origin, Segment, Tree};
 
-/// Findings that are told.
+/// Most findings of a report.
 const FINDINGS_MAX: usize = 500;
 
-/// What to do with a fault.
+/// How a corruption is handled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in super::super) enum ScanMode {
     /// Stop at one that misleads, pass over the others.
     Read,
-    /// Remember it and go on.
+    /// Record it and continue.
     Check,
 }
 
-/// Where the bytes of the volume are, as the tree is to name them.
+/// The source and offset of the volume in the slices of the tree.
 #[derive(Debug, Clone, Copy)]
 pub(in super::super) struct Whence {
     pub(in super::super) source: SourceId,
     pub(in super::super) at: u64,
 }
 
-/// What a walk found.
+/// The result of a walk.
 pub(in super::super) struct Scanned {
     pub(in super::super) tree: Tree,
     /// Where the nodes of the tree are stored.
@@ -81,7 +81,7 @@ pub(in super::super) fn scan(
     whence: Whence,
     mode: ScanMode,
 ) -> Result<Scanned, FatReadError> {
-    let tree = Tree::new(Meta::root_owned(0o755, super::super::fault::NO_TIME));
+    let tree = Tree::new(Meta::root_owned(0o755, super::super::corruption::NO_TIME));
     let node = tree.root();
     let out =
         Scanned { tree, allocations: Vec::new(), label: None, used: Used::default(), findings: Vec::new() };
@@ -102,7 +102,7 @@ pub(in super::super) fn scan(
 }
 
 impl Scan<'_> {
-    /// Takes a fault at a path.
+    /// Handles a corruption at a path.
     fn fault(&mut self, path: &[u8], fault: VolumeCorruption) -> Result<(), FatReadError> {
         match self.mode {
             ScanMode::Read if fault.misleads() => {
@@ -114,7 +114,7 @@ impl Scan<'_> {
                 if findings.len() < FINDINGS_MAX {
                     findings.push(fault.at(VolumeLocation::Path(path.to_vec())));
                 } else if findings.len() == FINDINGS_MAX {
-                    findings.push(VolumeCorruption::More { told: FINDINGS_MAX }.at(VolumeLocation::Boot));
+                    findings.push(VolumeCorruption::More { listed: FINDINGS_MAX }.at(VolumeLocation::Boot));
                 }
                 Ok(())
             }
@@ -128,7 +128,7 @@ impl Scan<'_> {
             FatAllocation { path: dir.path.clone(), entry_at: dir.entry_at, len: None, clusters };
         let clusters = allocation.clusters.clone();
         self.out.allocations.push(allocation);
-        // Nothing was readable, which was told; that its entries are missing follows from it.
+        // Nothing was readable, which is a finding already; missing entries are its consequence.
         if bytes.is_empty() {
             return Ok(());
         }

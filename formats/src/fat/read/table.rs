@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::super::fault::VolumeCorruption;
+use super::super::corruption::VolumeCorruption;
 use super::boot::VolumeShape;
 use super::{FatReadError, FatWidth};
 use crate::fields;
@@ -12,7 +12,7 @@ use crate::read_at::ReadAt;
 /// Bytes read of a table at once: enough for a thousand entries in order, little for a chain that jumps.
 const CHUNK: u64 = 4096;
 
-/// What an entry says.
+/// The value of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in super::super) enum ClusterLink {
     /// The cluster is free.
@@ -26,7 +26,7 @@ pub(in super::super) enum ClusterLink {
 }
 
 impl FatWidth {
-    /// Entries in a table of so many bytes.
+    /// Entries in a table of `len` bytes.
     pub(super) fn entries(self, len: u64) -> u64 {
         match self {
             Self::Fat12 => len.saturating_mul(2) / 3,
@@ -129,7 +129,7 @@ impl<'a> AllocationTable<'a> {
 /// Clusters in each page of [`Used`].
 const PAGE_CLUSTERS: u32 = 32_768;
 
-/// Which clusters are in use by a chain, kept only for the stretches of the volume that chains touch.
+/// The clusters that a chain uses, stored only for the ranges of the volume that chains touch.
 #[derive(Debug, Default)]
 pub(in super::super) struct Used {
     pages: BTreeMap<u32, Box<[u64; 512]>>,
@@ -172,7 +172,7 @@ pub(super) struct ClusterChain {
     pub(super) clusters: u64,
     /// Why it could not be followed further.
     pub(super) fault: Option<VolumeCorruption>,
-    /// Whether it went on after as many clusters as were wanted.
+    /// Whether it continues after the requested number of clusters.
     pub(super) longer: bool,
 }
 
