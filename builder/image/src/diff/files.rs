@@ -153,7 +153,7 @@ impl Trees<'_> {
                 moves |= in_a != in_b;
             }
             _ => {
-                collector.value(DifferenceWeight::Own, &location, "device", device(&a.kind), device(&b.kind))
+                collector.value(DifferenceWeight::Own, &location, "device", device(&a.kind), device(&b.kind));
             }
         }
         Ok(moves)

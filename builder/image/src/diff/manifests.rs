@@ -60,7 +60,7 @@ fn load(path: &Path) -> Result<Manifest, DiffError> {
 pub(super) fn compare(Manifests { a, b }: &Manifests, collector: &mut DiffCollector) {
     let location = ["manifest".to_owned()];
     let mut value = |what: &str, a: &str, b: &str| {
-        collector.value(DifferenceWeight::Own, &location, what, escape(a), escape(b))
+        collector.value(DifferenceWeight::Own, &location, what, escape(a), escape(b));
     };
     let none = |text: &Option<String>| text.clone().unwrap_or_else(|| "none".to_owned());
     let digest =

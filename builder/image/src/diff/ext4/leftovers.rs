@@ -64,6 +64,7 @@ impl Leftovers<'_> {
         blocks: &[u64],
         collector: &mut DiffCollector,
     ) -> Result<(), DiffError> {
+        let title = |inode: u32, part: &str| format!("{} ({part})", self.roles.0.path(inode));
         let placement = self.sides.placement();
         let seeded = if self.sides.reseeded { DifferenceWeight::Follows } else { placement };
         match (a, b) {
@@ -91,30 +92,15 @@ impl Leftovers<'_> {
             (Role::Free, Role::Free) => self.bytes(placement, "free space", blocks, collector),
             (Role::Directory(a), Role::Directory(b)) if self.one_path(*a, *b) => {
                 let weight = if self.same_entries(*a, *b)? { seeded } else { DifferenceWeight::Follows };
-                self.bytes(
-                    weight,
-                    &format!("{} (blocks of the directory)", self.roles.0.path(*a)),
-                    blocks,
-                    collector,
-                )
+                self.bytes(weight, &title(*a, "blocks of the directory"), blocks, collector)
             }
             (Role::Mapping(a), Role::Mapping(b)) if self.one_path(*a, *b) => {
                 let weight = if self.same_mapping(*a, *b)? { seeded } else { DifferenceWeight::Follows };
-                self.bytes(
-                    weight,
-                    &format!("{} (blocks of extents)", self.roles.0.path(*a)),
-                    blocks,
-                    collector,
-                )
+                self.bytes(weight, &title(*a, "blocks of extents"), blocks, collector)
             }
             (Role::Attributes(a), Role::Attributes(b)) if self.one_path(*a, *b) => {
                 let weight = if self.same_attributes(*a, *b)? { seeded } else { DifferenceWeight::Follows };
-                self.bytes(
-                    weight,
-                    &format!("{} (block of attributes)", self.roles.0.path(*a)),
-                    blocks,
-                    collector,
-                )
+                self.bytes(weight, &title(*a, "block of attributes"), blocks, collector)
             }
             (Role::Content(a), Role::Content(b)) if self.one_path(*a, *b) => {
                 self.slack((*a, *b), blocks, collector)
