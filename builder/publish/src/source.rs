@@ -175,7 +175,7 @@ impl ImageSource {
             return Ok(runs_of_manifest(manifest.blocks.runs()));
         }
         let failed = |source| PublishError::File { path: self.medium.path().to_owned(), source };
-        let runs = self.medium.stretches(0, self.medium.size()).map_err(failed)?;
+        let runs = self.medium.data_ranges(0, self.medium.size()).map_err(failed)?;
         Ok(runs_of_extents(&runs, BlockMap::count_for(self.medium.size())))
     }
 

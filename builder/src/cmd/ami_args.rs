@@ -9,8 +9,7 @@ use amiforge_publish::error::PublishError;
 use amiforge_publish::folder::FolderError;
 use amiforge_publish::keys::KeyError;
 use amiforge_publish::request::{
-    AmiOptions, Architecture, Audience, BootMode, ImageFacts, Imds, KeyChoice, Request, SnapshotSharing, Tpm,
-    check,
+    AmiOptions, Arch, Audience, BootMode, ImageFacts, Imds, KeyChoice, Request, SnapshotSharing, Tpm, check,
 };
 use amiforge_publish::service_error::ServiceErrorKind;
 use amiforge_publish::source::ImageSource;
@@ -33,12 +32,12 @@ pub(crate) struct Args {
     #[arg(long, value_name = "TEXT")]
     description: Option<String>,
 
-    /// Architecture [default: the bundle's]
-    #[arg(long, value_name = "ARCH", value_parser = ["x86_64", "arm64"])]
+    /// Arch [default: the bundle's]
+    #[arg(long, value_name = "ARCH", value_parser = Arch::ALL.map(Arch::ec2_name))]
     arch: Option<String>,
 
     /// Boot mode [default: what the partitions allow: an ESP is for UEFI, a BIOS boot partition for BIOS]
-    #[arg(long, value_name = "MODE", value_parser = ["uefi", "uefi-preferred", "legacy-bios"])]
+    #[arg(long, value_name = "MODE", value_parser = BootMode::ALL.map(BootMode::ec2_name))]
     boot_mode: Option<String>,
 
     /// Give machines a NitroTPM 2.0
@@ -101,8 +100,8 @@ impl Args {
         AmiOptions {
             name: self.name.clone(),
             description: self.description.clone(),
-            architecture: self.arch.as_deref().and_then(Architecture::from_word),
-            boot_mode: self.boot_mode.as_deref().and_then(BootMode::from_word),
+            architecture: self.arch.as_deref().and_then(Arch::by_name),
+            boot_mode: self.boot_mode.as_deref().and_then(BootMode::by_ec2_name),
             tpm: if self.tpm { Tpm::V2 } else { Tpm::None },
             uefi_data: self.uefi_data.clone(),
             imds: if self.allow_imdsv1 { Imds::Any } else { Imds::V2 },

@@ -7,7 +7,6 @@ use amiforge::lock::{self, Lock};
 use amiforge::pipeline::{self, BuildError, BuildOptions, Built};
 use amiforge::recipe::Recipe;
 use amiforge::vendor::{self, VendorError};
-use amiforge_formats::{ext4, fat};
 use amiforge_image::bundle::{self, BundleError, ExistingBundle};
 use amiforge_image::disk::{ContentError, DiskError};
 use amiforge_image::image::EmitError;
@@ -224,8 +223,7 @@ fn in_sandbox(error: &SandboxError, args: &Args) -> Option<String> {
 fn is_too_small(error: &ContentError) -> bool {
     match error {
         ContentError::NoSpace { .. } => true,
-        ContentError::Ext4(error) => matches!(error, ext4::write::Ext4WriteError::NoSpace { .. }),
-        ContentError::Fat(error) => matches!(error, fat::write::FatWriteError::NoSpace { .. }),
+        ContentError::Volume(error) => error.is_no_space(),
         _ => false,
     }
 }

@@ -5,19 +5,20 @@
 use amiforge_formats::guid::Guid;
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Content, Tree};
+use amiforge_formats::volume::VolumeIds;
 use amiforge_image::disk::{self, PartitionSize};
 use amiforge_image::seal::{
     self, BootSpec, CommandLine, GrubParts, Initrd, Kernel, Sealed, Trust, UefiLoader, UefiSpec, UkiParts,
 };
 use amiforge_rootfs::boot::{self as parts, BootFilesError, KernelFiles};
-use amiforge_rootfs::initrd::{InitrdError, InitrdMachine, KernelModules};
+use amiforge_rootfs::initrd::{InitrdError, KernelModules};
 use amiforge_rootfs::steps::kernel_hook::{
     self, InitrdSource, KernelHookSpec, Uefi, UefiLoader as HookLoader,
 };
 use amiforge_store::blobs::Blobs;
 
 use super::BuildError;
-use crate::recipe::{Arch, BootRecipe, Recipe, RecipeContent, RecipePartition};
+use crate::recipe::{Arch, BootRecipe, Recipe, RecipePartition};
 
 /// Drivers that reach a root on every machine of EC2, and on those of QEMU.
 const DRIVERS: [&str; 4] = ["nvme", "virtio", "xen", "ext4"];
@@ -122,7 +123,7 @@ fn initrd(
     if needed.is_empty() && boot.initrd == InitrdSource::Auto {
         return Ok(None);
     }
-    let archive = modules.build_initrd(tree, blobs, &needed, machine(arch))?;
+    let archive = modules.build_initrd(tree, blobs, &needed, arch)?;
     Ok(Some(Initrd { path: None, content: Content::Inline(archive.into()) }))
 }
 
@@ -164,18 +165,10 @@ fn hook(
         cmdline,
         initrd: boot.initrd,
         drivers: boot.drivers.clone().unwrap_or_else(|| DRIVERS.map(str::to_owned).to_vec()),
-        machine: machine(recipe.image.arch),
+        machine: recipe.image.arch,
         uefi,
         bios: boot.mode.bios(),
         time,
-    }
-}
-
-/// The machine that an initrd of our own is for.
-fn machine(arch: Arch) -> InitrdMachine {
-    match arch {
-        Arch::X86_64 => InitrdMachine::X86_64,
-        Arch::Aarch64 => InitrdMachine::Aarch64,
     }
 }
 
@@ -189,41 +182,8 @@ fn cmdline(recipe: &Recipe, boot: &BootRecipe) -> CommandLine {
     let root = recipe.partitions.iter().find(|partition| partition.id == "root");
     CommandLine {
         root: root.map(|root| guid(recipe, root)),
-        consoles: match recipe.image.arch {
-            Arch::X86_64 => "console=tty0 console=ttyS0,115200n8",
-            // One of EC2 and one of QEMU: only the one that is there becomes the console. A screen would be that instead.
-            Arch::Aarch64 => "console=ttyS0,115200n8 console=ttyAMA0,115200n8",
-        },
+        consoles: recipe.image.arch.consoles(),
         arguments: boot.cmdline.clone(),
-    }
-}
-
-/// The names that a kind of UEFI firmware knows (UEFI 2.10, section 3.5.1.1).
-#[derive(Debug, Clone, Copy)]
-struct FirmwareNames {
-    default: &'static str,
-    /// As systemd names it.
-    suffix: &'static str,
-    grub: &'static str,
-    grub_package: &'static str,
-}
-
-impl FirmwareNames {
-    fn of(arch: Arch) -> Self {
-        match arch {
-            Arch::X86_64 => Self {
-                default: "BOOTX64.EFI",
-                suffix: "x64",
-                grub: "/usr/lib/grub/x86_64-efi/monolithic/grubx64.efi",
-                grub_package: "grub-efi-amd64-bin",
-            },
-            Arch::Aarch64 => Self {
-                default: "BOOTAA64.EFI",
-                suffix: "aa64",
-                grub: "/usr/lib/grub/arm64-efi/monolithic/grubaa64.efi",
-                grub_package: "grub-efi-arm64-bin",
-            },
-        }
     }
 }
 
@@ -235,7 +195,7 @@ fn uefi(
     blobs: &Blobs,
     kernel: &KernelFiles,
 ) -> Result<UefiSpec, BuildError> {
-    let firmware = FirmwareNames::of(recipe.image.arch);
+    let firmware = recipe.image.arch.firmware();
     let program = |path: String, package| program(tree, blobs, path, package);
     let uki = || -> Result<UkiParts, BuildError> {
         Ok(UkiParts {
@@ -273,9 +233,7 @@ fn holder<'a>(recipe: &'a Recipe, kernel: &KernelFiles) -> Option<(&'a RecipePar
     recipe
         .partitions
         .iter()
-        .filter(|partition| {
-            matches!(partition.holds, RecipeContent::Ext4 { .. } | RecipeContent::Fat32 { .. })
-        })
+        .filter(|partition| partition.holds.holds_files())
         .filter_map(|partition| Some((partition, partition.tree.as_deref()?.trim_end_matches('/'))))
         .filter(|(_, top)| kernel.path.strip_prefix(top).is_some_and(|rest| rest.starts_with('/')))
         .max_by_key(|(_, top)| top.len())
@@ -283,15 +241,6 @@ fn holder<'a>(recipe: &'a Recipe, kernel: &KernelFiles) -> Option<(&'a RecipePar
 
 /// The id of a partition's file system, as GRUB looks for it.
 fn uuid(recipe: &Recipe, partition: &RecipePartition) -> String {
-    let name = &recipe.image.name;
-    match &partition.holds {
-        RecipeContent::Fat32 { volume_id, .. } => {
-            let id = volume_id.unwrap_or_else(|| disk::volume_id(name, &partition.id));
-            amiforge_formats::fat::id_text(id)
-        }
-        RecipeContent::Ext4 { uuid, .. } => {
-            uuid.unwrap_or_else(|| disk::file_system_uuid(name, &partition.id)).to_string()
-        }
-        _ => String::new(),
-    }
+    let ids = VolumeIds::derive(&recipe.image.name, &partition.id);
+    partition.holds.volume().map_or_else(String::new, |options| options.id(&ids))
 }

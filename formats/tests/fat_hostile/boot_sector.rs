@@ -2,7 +2,7 @@
 
 use std::io;
 
-use amiforge_formats::fat::fault::{VolumeCorruption, VolumeLocation};
+use amiforge_formats::fat::corruption::{VolumeCorruption, VolumeLocation};
 use amiforge_formats::fat::read;
 use amiforge_formats::fat::read::FatReadError;
 use amiforge_formats::plan::SourceId;

@@ -1,6 +1,6 @@
 //! A sound volume, the offsets of its structures, and changes of its bytes.
 
-use amiforge_formats::fat::fault::{VolumeCorruption, VolumeLocation};
+use amiforge_formats::fat::corruption::{VolumeCorruption, VolumeLocation};
 use amiforge_formats::fat::{check, write};
 use amiforge_formats::plan::NoSources;
 use amiforge_formats::read_at::ReadAt;

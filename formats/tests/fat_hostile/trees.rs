@@ -1,6 +1,6 @@
 //! Directories and chains of clusters that would give a wrong tree.
 
-use amiforge_formats::fat::fault::{VolumeCorruption, VolumeLocation};
+use amiforge_formats::fat::corruption::{VolumeCorruption, VolumeLocation};
 use amiforge_formats::fat::read;
 use amiforge_formats::fat::read::FatReadError;
 use amiforge_formats::plan::SourceId;

@@ -1,6 +1,6 @@
 //! Volumes that are read although something in them is wrong.
 
-use amiforge_formats::fat::fault::{VolumeCorruption, VolumeLocation};
+use amiforge_formats::fat::corruption::{VolumeCorruption, VolumeLocation};
 use amiforge_formats::fat::read;
 use amiforge_formats::plan::SourceId;
 

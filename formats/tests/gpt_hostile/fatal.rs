@@ -1,7 +1,7 @@
 //! Damage of the primary table for which the backup is read.
 
 use amiforge_formats::finding::Severity;
-use amiforge_formats::gpt::fault::{TableCorruption, TableLocation};
+use amiforge_formats::gpt::corruption::{TableCorruption, TableLocation};
 use amiforge_formats::gpt::read::GptReadError;
 use amiforge_formats::gpt::{Copy, Lba, check, read};
 

@@ -1,6 +1,6 @@
 //! Corruption that does not keep the primary table from being read.
 
-use amiforge_formats::gpt::fault::{TableCorruption, TableLocation};
+use amiforge_formats::gpt::corruption::{TableCorruption, TableLocation};
 use amiforge_formats::gpt::read::GptReadError;
 use amiforge_formats::gpt::{Copy, Lba, check, read};
 use amiforge_formats::guid::Guid;

@@ -8,6 +8,7 @@ pub mod read;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
+use amiforge_formats::arch::Arch;
 use amiforge_formats::cpio::write::{CpioWriter, NewEntry};
 use amiforge_formats::plan::Sources;
 use amiforge_formats::tree::{NodeKind, Tree};
@@ -31,22 +32,11 @@ const DRIVER_GROUPS: [(&str, &[&str]); 4] = [
 /// Modules that some kernels do not have, because they are part of another one or can only be built in.
 const OPTIONAL_MODULES: [&str; 1] = ["crc32c_generic"];
 
-/// Architectures that have an init program.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum InitrdMachine {
-    /// Intel and AMD, 64 bit.
-    X86_64,
-    /// Arm, 64 bit.
-    Aarch64,
-}
-
-impl InitrdMachine {
-    /// The init program, a static executable without libraries.
-    pub(crate) fn init(self) -> &'static [u8] {
-        match self {
-            Self::X86_64 => include_bytes!("init.x86_64"),
-            Self::Aarch64 => include_bytes!("init.aarch64"),
-        }
+/// The init program of an architecture, a static executable without libraries.
+pub(crate) fn init(arch: Arch) -> &'static [u8] {
+    match arch {
+        Arch::X86_64 => include_bytes!("init.x86_64"),
+        Arch::Aarch64 => include_bytes!("init.aarch64"),
     }
 }
 
@@ -160,7 +150,7 @@ impl KernelModules {
         tree: &Tree,
         sources: &dyn Sources,
         modules: &[String],
-        machine: InitrdMachine,
+        arch: Arch,
     ) -> Result<Vec<u8>, InitrdError> {
         let mut archive = CpioWriter::new();
         for folder in ["dev", "modules", "proc", "root", "sys"] {
@@ -168,7 +158,7 @@ impl KernelModules {
         }
         // The kernel opens it for the init program before that can mount anything.
         archive.add("dev/console", 0o600, NewEntry::Device { major: 5, minor: 1 });
-        archive.add("init", 0o755, NewEntry::File(machine.init()));
+        archive.add("init", 0o755, NewEntry::File(init(arch)));
         let mut order = String::new();
         for name in modules {
             let Some((path, _)) = self.by_name.get(name) else { continue };

@@ -51,17 +51,17 @@ fn the_archive_has_the_init_program_and_the_decompressed_modules() {
     let (tree, blobs) = (tree(), Blobs::new());
     let modules = KernelModules::read(&tree, &blobs, "6.1").unwrap();
     let order = modules.load_order(&names(&["virtio"])).unwrap();
-    let archive = modules.build_initrd(&tree, &blobs, &order, InitrdMachine::X86_64).unwrap();
+    let archive = modules.build_initrd(&tree, &blobs, &order, Arch::X86_64).unwrap();
     let text = String::from_utf8_lossy(&archive);
     assert!(text.contains("the block driver"));
     assert!(text.contains("virtio.ko\nvirtio_ring.ko\nvirtio_pci.ko\nvirtio_blk.ko\n"));
-    assert_eq!(archive, modules.build_initrd(&tree, &blobs, &order, InitrdMachine::X86_64).unwrap());
+    assert_eq!(archive, modules.build_initrd(&tree, &blobs, &order, Arch::X86_64).unwrap());
 }
 
 #[test]
 fn the_committed_init_programs_are_those_of_the_source() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/initrd");
-    for (machine, name) in [(InitrdMachine::X86_64, "x86_64"), (InitrdMachine::Aarch64, "aarch64")] {
+    for (machine, name) in [(Arch::X86_64, "x86_64"), (Arch::Aarch64, "aarch64")] {
         // Other releases of the compiler generate other code.
         let compiler = format!("{name}-linux-gnu-gcc-12");
         let version = std::process::Command::new(&compiler).arg("--version").output();
@@ -75,7 +75,7 @@ fn the_committed_init_programs_are_those_of_the_source() {
             std::process::Command::new(folder.join("make.sh")).arg(name).arg(out.path()).output().unwrap();
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
         assert!(
-            std::fs::read(out.path()).unwrap() == machine.init(),
+            std::fs::read(out.path()).unwrap() == init(machine),
             "run make.sh {name} and commit its output"
         );
     }

@@ -5,12 +5,14 @@ use std::collections::BTreeSet;
 use std::io::Cursor;
 use std::path::Path;
 
+use amiforge_formats::arch::Arch;
 use amiforge_formats::gpt::{self, Lba, Partition, PartitionTable, attributes, types};
 use amiforge_formats::guid::Guid;
 use amiforge_formats::swap::{self, SwapReadError, SwapWriteError};
 use amiforge_formats::time::Time;
+use amiforge_formats::volume::VolumeOptions;
 use amiforge_image::disk::{
-    Disk, DiskSize, DiskSpec, PartitionContent, PartitionSize, PartitionSpec, lay_out,
+    Disk, DiskSize, DiskSpec, PartitionContent, PartitionSize, PartitionSpec, VolumeSpec, lay_out,
 };
 use amiforge_tests::{oracle, scratch, volume};
 use proptest::prelude::*;
@@ -39,10 +41,12 @@ fn partition(
 /// A disk as clouds have it: numbers out of order, a BIOS-boot partition before the first MiB, an ESP, a root to grow.
 fn cloud() -> DiskSpec {
     let tree = volume::tree(&[("EFI/BOOT/BOOTX64.EFI", vec![1; 100_000])], 1_700_000_000);
-    let esp = PartitionContent::Fat32 { tree, label: "ESP".to_owned(), volume_id: None };
-    let swap = PartitionContent::Swap { uuid: None, label: "pages".to_owned() };
+    let empty = volume::tree(&[], 0);
+    let content = |options, tree| PartitionContent::Volume(VolumeSpec { options, tree });
+    let esp = content(VolumeOptions::Fat32 { label: "ESP".to_owned(), volume_id: None }, tree);
+    let swap = content(VolumeOptions::Swap { label: "pages".to_owned(), uuid: None }, empty);
     let mut root =
-        partition(1, "root-x86-64", types::ROOT_X86_64, PartitionSize::Fill, PartitionContent::Empty);
+        partition(1, "root-x86-64", Arch::X86_64.root_type(), PartitionSize::Fill, PartitionContent::Empty);
     root.attributes = attributes::GROW_FILE_SYSTEM;
     let partitions = vec![
         partition(14, "bios", types::BIOS_BOOT, PartitionSize::Exact(2014 * 512), PartitionContent::Empty),

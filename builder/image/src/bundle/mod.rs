@@ -1,10 +1,10 @@
 //! The bundle: the directory that a build leaves. `disk.raw`, `manifest.json`, `tree.txt` and `SHA256SUMS`, and where
 //! packages are in the image its bill of materials.
 //!
-//! Owns the names in it and how it comes to its place: everything is written in a directory beside it and renamed
-//! as a whole, so a half-written bundle never stands under the final name. Knows no recipe.
+//! Owns the names of its files and its way to its path: everything is written in a staging directory beside it that is
+//! renamed as a whole, so a half-written bundle never has the final name. Knows no recipe.
 
-mod place;
+mod staging;
 mod sums;
 
 use std::fs::{self, File};
@@ -61,7 +61,7 @@ pub struct BundleTexts<'a> {
 /// nothing.
 #[derive(Debug)]
 pub struct BundleWriter {
-    staging: place::StagingDir,
+    staging: staging::StagingDir,
 }
 
 /// What to do when the bundle's name is taken.
@@ -69,7 +69,7 @@ pub struct BundleWriter {
 pub enum ExistingBundle {
     /// Fail with [`BundleError::Exists`].
     Refuse,
-    /// Put the new bundle in the place of the old one at one stroke, if the old one is a bundle.
+    /// Exchange the new bundle with the old one by one rename, if the old one is a bundle.
     Replace,
 }
 
@@ -128,12 +128,12 @@ pub enum BundleError {
     },
 }
 
-/// Whether a bundle may be written at `out`, told before any work is done for it.
+/// Checks that a bundle may be written at `out`, before any work is done for it.
 ///
 /// # Errors
 /// [`BundleError::Exists`], [`BundleError::NotABundle`].
 pub fn check_vacant(out: &Path, existing: ExistingBundle) -> Result<(), BundleError> {
-    place::check_taken(out, existing)
+    staging::check_taken(out, existing)
 }
 
 /// The path that a bundle at `out` really gets. Where one may be replaced, `out` may be a link to it, which stays.
@@ -143,7 +143,7 @@ pub fn check_vacant(out: &Path, existing: ExistingBundle) -> Result<(), BundleEr
 pub fn resolve(out: &Path, existing: ExistingBundle) -> Result<PathBuf, BundleError> {
     match existing {
         ExistingBundle::Refuse => Ok(out.to_owned()),
-        ExistingBundle::Replace => place::resolve(out),
+        ExistingBundle::Replace => staging::resolve(out),
     }
 }
 
@@ -153,7 +153,7 @@ impl BundleWriter {
     /// # Errors
     /// [`BundleError`] when the name is taken, or another build writes there.
     pub fn open(out: &Path, existing: ExistingBundle) -> Result<Self, BundleError> {
-        Ok(Self { staging: place::StagingDir::open(out, existing)? })
+        Ok(Self { staging: staging::StagingDir::open(out, existing)? })
     }
 
     /// Writes the image of a plan, with digests taken in the same pass. Inputs may be checked once this returns: the last

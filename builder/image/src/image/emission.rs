@@ -21,7 +21,7 @@ use super::{EmitError, EmitOptions, Emitted, sha256};
 /// Most threads that have work: the chain takes what about three others gather.
 const THREADS_MAX: usize = 8;
 
-/// Threads more than asked for when writes go around the cache: that many wait for the device, not for a core.
+/// Threads beyond the requested number when writes bypass the cache: so many wait for the device, not for a core.
 const IN_FLIGHT: usize = 2;
 
 /// Most windows in memory: 48 MiB.
@@ -36,7 +36,7 @@ pub(super) enum DigestMode {
     Gatherers,
     /// Whoever gathered them; there is no digest of the whole.
     Blocks,
-    /// Nobody; there is no digest of the whole either.
+    /// No thread; the whole image is not digested either.
     Nobody,
 }
 
@@ -82,9 +82,9 @@ struct EmitQueue {
     unwritten: VecDeque<Arc<GatheredWindow>>,
     /// Threads that write.
     writing: usize,
-    /// Nobody's while a thread hashes.
+    /// `None` while a thread hashes.
     digester: Option<Digester>,
-    /// Buffers that nobody uses.
+    /// Unused buffers.
     buffers: Vec<WindowBuffer>,
     failed: Option<EmitError>,
 }
@@ -117,7 +117,7 @@ impl EmitQueue {
         }
     }
 
-    /// The next window of the chain, when it is there and nobody hashes.
+    /// The next window of the chain, when it has been read and no thread hashes.
     fn hash_job(&mut self) -> Option<EmitJob> {
         if self.digester.is_none() || !self.unhashed.contains_key(&self.hash) {
             return None;
@@ -165,8 +165,8 @@ impl<'a> Emission<'a> {
 
     /// Does all of it.
     pub(super) fn run(self, options: EmitOptions) -> Result<Emitted, EmitError> {
-        let asked = options.threads.clamp(1, THREADS_MAX);
-        let threads = if self.writers > 1 { asked + IN_FLIGHT } else { asked };
+        let requested = options.threads.clamp(1, THREADS_MAX);
+        let threads = if self.writers > 1 { requested + IN_FLIGHT } else { requested };
         let buffers = (2 * threads + 2).min(BUFFERS_MAX);
         {
             let mut queue = self.lock();
@@ -187,7 +187,7 @@ impl<'a> Emission<'a> {
                 let (blocks, plain) = digester.finish();
                 Ok(Emitted { blocks, plain, len: self.plan.len(), written: 0, recalled: false })
             }
-            // The chain is nobody's only when a thread panicked, which is over by now.
+            // The chain is missing only when a thread panicked, which ended the emission before.
             (failed, _) => Err(failed.unwrap_or(EmitError::Interrupted)),
         }
     }
@@ -200,7 +200,7 @@ impl<'a> Emission<'a> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Allocates all the space there will be data in, in order, so that a full disk is found before anything is
+    /// Allocates the space of all data, in order, so that a full disk is an error before anything is
     /// written and the file has few fragments.
     pub(super) fn allocate(&self) -> Result<(), EmitError> {
         let Some(target) = self.target.filter(|target| target.is_direct()) else { return Ok(()) };

@@ -9,7 +9,7 @@ use super::emission::{DigestMode, Emission};
 use super::target::ImageFile;
 use super::{EmitError, EmitOptions, Emitted, KnownImage};
 
-/// Writes `plan` to a new file at `path`, sparse where the plan says `Zero` or `Free`, and digests it in the same
+/// Writes `plan` to a new file at `path`, sparse where the plan has `Zero` or `Free`, and digests it in the same
 /// pass. The file's bytes and the digests do not depend on the number of threads. On failure the file is removed.
 ///
 /// With something `known` only the blocks are digested, side by side. When their root is the known one, so is the digest
@@ -51,7 +51,7 @@ pub fn digest(
     emission.run(*options)
 }
 
-/// Writes a plan as [`emit`] does, and digests nothing: for a file that nobody vouches for. Gives the number of
+/// Writes a plan as [`emit`] does, and digests nothing: for a file without a manifest. Gives the number of
 /// bytes written.
 ///
 /// # Errors

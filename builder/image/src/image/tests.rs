@@ -14,7 +14,7 @@ use super::emission::DigestMode;
 use super::emit::emit_by;
 use super::*;
 
-/// Two sources of bytes that are a function of their place.
+/// Two sources of bytes that are a function of their offset.
 struct Pattern;
 
 fn pattern(source: SourceId, at: u64) -> u8 {
@@ -44,7 +44,7 @@ fn data() -> impl Strategy<Value = Data> {
     ]
 }
 
-/// Plans in which neighbours often come from near places of a source, as files of an archive do.
+/// Plans in which neighbours often come from near offsets of a source, as files of an archive do.
 fn plan() -> impl Strategy<Value = Plan> {
     let extent = (length(), data(), prop::option::of(0..3000u64));
     prop::collection::vec(extent, 0..60).prop_map(|extents| {
@@ -76,7 +76,7 @@ fn expected_bytes(plan: &Plan) -> Vec<u8> {
     bytes
 }
 
-/// What the definitions say of each block.
+/// The digest of each block by the definitions.
 fn expected_blocks(plan: &Plan, bytes: &[u8]) -> Vec<Block> {
     let of = |(index, block): (usize, &[u8])| {
         let start = index as u64 * BLOCK;

@@ -1,15 +1,15 @@
 //! Verification: a bundle against itself: every file against `SHA256SUMS`, every block and every text against the manifest,
 //! every format against its specification, `tree.txt` against what the readers see.
 //!
-//! Everything that differs is told, not only the first. What cannot be read at all is an error. Knows no recipe and
+//! Every difference is reported, not only the first. What cannot be read at all is an error. Knows no recipe and
 //! no terminal.
 
 mod blocks;
 mod difference;
+mod disk_map;
 mod files;
 mod formats;
 mod listing;
-mod place;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -24,16 +24,16 @@ use crate::manifest::Manifest;
 
 pub use blocks::digest as digest_of;
 pub use difference::BundleDifference;
-pub use place::DiskMap;
+pub use disk_map::DiskMap;
 
-/// What was verified and what differs.
+/// The extent of a verification and its differences.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
 pub struct VerifyReport {
     /// Blocks that were compared with the manifest.
     pub blocks: u64,
     /// Bytes of the image that were digested, holes included.
     pub bytes: u64,
-    /// Formats that were checked, by their place, such as `GPT` or ``ext4 in partition 2 `root` ``.
+    /// Formats that were checked, with their partition, such as `GPT` or ``ext4 in partition 2 `root` ``.
     pub checked: Vec<String>,
     /// Names that `tree.txt` and the image agree on or should.
     pub names: u64,
@@ -79,7 +79,7 @@ pub enum VerifyError {
     /// The image cannot be read.
     #[error("digesting the image")]
     Image(#[source] EmitError),
-    /// Somebody asked to stop.
+    /// The caller requested to stop.
     #[error("interrupted")]
     Interrupted,
 }

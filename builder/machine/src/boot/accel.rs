@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
+use super::arch::qemu_arch;
 use super::{Arch, BootError, qemu};
 
 /// How instructions are carried out.
@@ -70,8 +71,8 @@ pub fn choose(choice: AccelChoice, arch: Arch, folder: &Path) -> Result<(Accel, 
 
 /// Whether KVM works for guests of an architecture, else why not.
 fn check_kvm(arch: Arch, folder: &Path) -> Result<(), String> {
-    if std::env::consts::ARCH != arch.word() {
-        return Err(format!("this host is {}, the image is for {}", std::env::consts::ARCH, arch.word()));
+    if std::env::consts::ARCH != arch.name() {
+        return Err(format!("this host is {}, the image is for {}", std::env::consts::ARCH, arch.name()));
     }
     OpenOptions::new().read(true).write(true).open(KVM).map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => format!("there is no {KVM}"),
@@ -98,8 +99,10 @@ fn run_probe(accel: Accel, arch: Arch, folder: &Path) -> Result<(), String> {
     let status = loop {
         match child.try_wait().map_err(failed)? {
             Some(status) => break Some(status),
-            // An Arm machine is only set up, not started: what is not set up ends at once.
-            None if arch == Arch::Arm && Instant::now() + PROBE_TIMEOUT > end + Duration::from_secs(1) => {
+            // Without I/O ports the machine is only set up, not started: one that cannot be set up ends at once.
+            None if !qemu_arch(arch).io_ports
+                && Instant::now() + PROBE_TIMEOUT > end + Duration::from_secs(1) =>
+            {
                 break None;
             }
             None if Instant::now() > end => break None,
@@ -113,7 +116,7 @@ fn run_probe(accel: Accel, arch: Arch, folder: &Path) -> Result<(), String> {
     let line = text.lines().find(|line| !line.trim().is_empty()).map(|line| format!(": {}", line.trim()));
     match status {
         Some(status) if status.code() == Some(EXIT_STATUS) => Ok(()),
-        None if arch == Arch::Arm => Ok(()),
+        None if !qemu_arch(arch).io_ports => Ok(()),
         None => Err(format!(
             "{KVM} is there and broken: a trial program did not end in {} s",
             PROBE_TIMEOUT.as_secs()
@@ -126,16 +129,20 @@ fn run_probe(accel: Accel, arch: Arch, folder: &Path) -> Result<(), String> {
 }
 
 fn probe_args(accel: Accel, arch: Arch, sector: &Path) -> Vec<String> {
-    let options = match arch {
-        Arch::X86 => format!(
-            "-machine q35 -cpu {} -m 64 -device isa-debug-exit,iobase={EXIT_PORT:#x},iosize=1 -device virtio-blk-pci,drive=d",
-            if accel == Accel::Kvm { "host" } else { "max" },
-        ),
-        Arch::Arm => "-machine virt,gic-version=host -cpu host -m 64 -S".to_owned(),
+    let row = qemu_arch(arch);
+    let options = if row.io_ports {
+        let (board, cpu) = if accel == Accel::Kvm { row.kvm } else { row.tcg };
+        format!(
+            "-machine {board} -cpu {cpu} -m 64 -device isa-debug-exit,iobase={EXIT_PORT:#x},iosize=1 -device \
+             virtio-blk-pci,drive=d"
+        )
+    } else {
+        let (board, cpu) = row.kvm;
+        format!("-machine {board} -cpu {cpu} -m 64 -S")
     };
     let mut args: Vec<_> = options.split(' ').map(str::to_owned).collect();
     args.extend(["-accel", accel.arg(), "-nodefaults", "-display", "none", "-no-reboot"].map(str::to_owned));
-    if arch == Arch::X86 {
+    if row.io_ports {
         let file = sector.to_string_lossy().replace(',', ",,");
         args.extend(["-drive".to_owned(), format!("if=none,id=d,format=raw,readonly=on,file={file}")]);
     }
@@ -170,17 +177,17 @@ mod tests {
 
     #[test]
     fn the_trial_ends_well_where_instructions_are_carried_out() {
-        if Command::new(qemu::program(Arch::X86)).arg("-version").output().is_err() {
+        if Command::new(qemu::program(Arch::X86_64)).arg("-version").output().is_err() {
             return;
         }
         let folder = tempfile::tempdir().unwrap();
-        assert_eq!(run_probe(Accel::Tcg, Arch::X86, folder.path()), Ok(()));
+        assert_eq!(run_probe(Accel::Tcg, Arch::X86_64, folder.path()), Ok(()));
     }
 
     #[test]
     fn kvm_is_not_for_another_architecture() {
         let folder = tempfile::tempdir().unwrap();
-        let other = if std::env::consts::ARCH == "x86_64" { Arch::Arm } else { Arch::X86 };
+        let other = if std::env::consts::ARCH == "x86_64" { Arch::Aarch64 } else { Arch::X86_64 };
         assert!(matches!(choose(AccelChoice::Kvm, other, folder.path()), Err(BootError::Kvm { .. })));
         assert!(matches!(choose(AccelChoice::Any, other, folder.path()), Ok((Accel::Tcg, Some(_)))));
         assert!(matches!(choose(AccelChoice::Tcg, other, folder.path()), Ok((Accel::Tcg, None))));

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use super::arch::qemu_arch;
 use super::host_packages::HostDependency;
 use super::{Arch, BootError};
 
@@ -24,22 +25,6 @@ pub struct Flash {
 /// Folders of descriptors, in the order in which they count.
 const DESCRIPTORS: [&str; 2] = ["/etc/qemu/firmware", "/usr/share/qemu/firmware"];
 
-/// Code and variables where there are no descriptors.
-const KNOWN_PATHS: [(Arch, &str, &str); 8] = [
-    (Arch::X86, "/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"),
-    (Arch::X86, "/usr/share/OVMF/OVMF_CODE.fd", "/usr/share/OVMF/OVMF_VARS.fd"),
-    (Arch::X86, "/usr/share/edk2/x64/OVMF_CODE.4m.fd", "/usr/share/edk2/x64/OVMF_VARS.4m.fd"),
-    (Arch::X86, "/usr/share/edk2/ovmf/OVMF_CODE.fd", "/usr/share/edk2/ovmf/OVMF_VARS.fd"),
-    (Arch::X86, "/usr/share/qemu/edk2-x86_64-code.fd", "/usr/share/qemu/edk2-i386-vars.fd"),
-    (Arch::Arm, "/usr/share/AAVMF/AAVMF_CODE.fd", "/usr/share/AAVMF/AAVMF_VARS.fd"),
-    (
-        Arch::Arm,
-        "/usr/share/edk2/aarch64/QEMU_EFI-pflash.raw",
-        "/usr/share/edk2/aarch64/vars-template-pflash.raw",
-    ),
-    (Arch::Arm, "/usr/share/qemu/edk2-aarch64-code.fd", "/usr/share/qemu/edk2-arm-vars.fd"),
-];
-
 /// Finds firmware without Secure Boot for an architecture.
 ///
 /// # Errors
@@ -47,8 +32,8 @@ const KNOWN_PATHS: [(Arch, &str, &str); 8] = [
 pub fn find(arch: Arch) -> Result<Flash, BootError> {
     let described = DESCRIPTORS.iter().find_map(|folder| find_described(Path::new(folder), arch));
     let installed = || {
-        let mut candidates = KNOWN_PATHS.iter().filter(|(of, ..)| *of == arch);
-        let (_, code, vars) = candidates.find(|(_, code, vars)| is_file(code) && is_file(vars))?;
+        let mut candidates = qemu_arch(arch).firmware_files.iter();
+        let (code, vars) = candidates.find(|(code, vars)| is_file(code) && is_file(vars))?;
         let raw = || "raw".to_owned();
         Some(Flash { code: code.into(), code_format: raw(), vars: vars.into(), vars_format: raw() })
     };
@@ -102,12 +87,9 @@ fn find_described(folder: &Path, arch: Arch) -> Option<Flash> {
 }
 
 fn matching(descriptor: FirmwareDescriptor, arch: Arch) -> Option<Flash> {
-    let machine = match arch {
-        Arch::X86 => "pc-q35-",
-        Arch::Arm => "virt-",
-    };
+    let machine = qemu_arch(arch).firmware_board;
     let target = descriptor.targets.iter().any(|target| {
-        target.architecture == arch.word() && target.machines.iter().any(|name| name.starts_with(machine))
+        target.architecture == arch.name() && target.machines.iter().any(|name| name.starts_with(machine))
     });
     let uefi = descriptor.interfaces.iter().any(|interface| interface == "uefi");
     // Firmware with keys in it refuses what nobody has signed, and that for SMM needs another machine.
@@ -146,9 +128,9 @@ mod tests {
         std::fs::write(at("10.json"), text(r#""requires-smm""#, "pc-q35-*")).unwrap();
         std::fs::write(at("20.json"), "{").unwrap();
         std::fs::write(at("30.json"), text("", "pc-i440fx-*")).unwrap();
-        assert_eq!(find_described(folder.path(), Arch::X86), None);
+        assert_eq!(find_described(folder.path(), Arch::X86_64), None);
         std::fs::write(at("40.json"), text("", "pc-q35-*")).unwrap();
-        assert_eq!(find_described(folder.path(), Arch::X86).unwrap().code, at("code"));
-        assert_eq!(find_described(folder.path(), Arch::Arm), None);
+        assert_eq!(find_described(folder.path(), Arch::X86_64).unwrap().code, at("code"));
+        assert_eq!(find_described(folder.path(), Arch::Aarch64), None);
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::Arch;
+use super::arch::qemu_arch;
 
 /// A program or file of the host that a launch needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,21 +87,8 @@ impl HostDependency {
 
     const fn package(self, family: DistroFamily) -> &'static str {
         match (self, family) {
-            (Self::Qemu(Arch::X86), DistroFamily::Debian | DistroFamily::Arch) => "qemu-system-x86",
-            (Self::Qemu(Arch::X86), DistroFamily::Fedora) => "qemu-system-x86-core",
-            (Self::Qemu(Arch::X86), DistroFamily::Suse) => "qemu-x86",
-            (Self::Qemu(Arch::X86), DistroFamily::Alpine) => "qemu-system-x86_64",
-            (Self::Qemu(Arch::Arm), DistroFamily::Debian) => "qemu-system-arm",
-            (Self::Qemu(Arch::Arm), DistroFamily::Fedora) => "qemu-system-aarch64-core",
-            (Self::Qemu(Arch::Arm), DistroFamily::Arch | DistroFamily::Alpine) => "qemu-system-aarch64",
-            (Self::Qemu(Arch::Arm), DistroFamily::Suse) => "qemu-arm",
-            (Self::Uefi(Arch::X86), DistroFamily::Debian | DistroFamily::Alpine) => "ovmf",
-            (Self::Uefi(Arch::X86), DistroFamily::Fedora | DistroFamily::Arch) => "edk2-ovmf",
-            (Self::Uefi(Arch::X86), DistroFamily::Suse) => "qemu-ovmf-x86_64",
-            (Self::Uefi(Arch::Arm), DistroFamily::Debian) => "qemu-efi-aarch64",
-            (Self::Uefi(Arch::Arm), DistroFamily::Fedora | DistroFamily::Arch) => "edk2-aarch64",
-            (Self::Uefi(Arch::Arm), DistroFamily::Suse) => "qemu-uefi-aarch64",
-            (Self::Uefi(Arch::Arm), DistroFamily::Alpine) => "aavmf",
+            (Self::Qemu(arch), family) => qemu_arch(arch).qemu_packages[family as usize],
+            (Self::Uefi(arch), family) => qemu_arch(arch).firmware_packages[family as usize],
             (Self::Bios, DistroFamily::Fedora) => "seabios-bin",
             (Self::Bios, DistroFamily::Suse) => "qemu-seabios",
             (Self::Bios, _) => "seabios",
@@ -120,9 +108,10 @@ pub fn is_on_path(program: &str) -> bool {
 impl fmt::Display for HostDependency {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Qemu(arch) => write!(f, "QEMU for {0} (`qemu-system-{0}`)", arch.word()),
-            Self::Uefi(Arch::X86) => f.write_str("UEFI firmware for x86_64 (OVMF)"),
-            Self::Uefi(Arch::Arm) => f.write_str("UEFI firmware for aarch64 (AAVMF)"),
+            Self::Qemu(arch) => write!(f, "QEMU for {0} (`qemu-system-{0}`)", arch.name()),
+            Self::Uefi(arch) => {
+                write!(f, "UEFI firmware for {} ({})", arch.name(), qemu_arch(*arch).firmware)
+            }
             Self::Bios => f.write_str("the BIOS of QEMU (SeaBIOS)"),
             Self::Ssh => f.write_str("the ssh client (`ssh`, `ssh-keygen`)"),
         }
@@ -135,7 +124,7 @@ mod tests {
 
     #[test]
     fn a_host_that_says_what_it_is_is_told_one_command() {
-        let dependency = HostDependency::Uefi(Arch::X86);
+        let dependency = HostDependency::Uefi(Arch::X86_64);
         assert_eq!(dependency.hint_for("ID=debian\n"), "`apt-get install ovmf`");
         assert_eq!(
             dependency.hint_for("NAME=x\nID=\"mint\"\nID_LIKE=\"ubuntu debian\"\n"),

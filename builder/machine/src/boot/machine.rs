@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use amiforge_formats::digest::Digest;
 
 use super::accel::Accel;
+use super::arch::qemu_arch;
 use super::{Arch, Bus, qemu};
 
 /// The network that the guest sees: EC2's link-local addresses must lie in it.
@@ -156,12 +157,9 @@ impl Machine {
     }
 
     fn add_board(&self, args: &mut QemuArgs) {
-        let (machine, cpu) = match (self.arch, self.accel) {
-            (Arch::X86, Accel::Kvm) => ("q35", "host"),
-            (Arch::X86, Accel::Tcg) => ("q35", "max"),
-            (Arch::Arm, Accel::Kvm) => ("virt,gic-version=host", "host"),
-            // Pointer authentication by the book costs half of the speed.
-            (Arch::Arm, Accel::Tcg) => ("virt,gic-version=3", "max,pauth-impdef=on"),
+        let (machine, cpu) = match self.accel {
+            Accel::Kvm => qemu_arch(self.arch).kvm,
+            Accel::Tcg => qemu_arch(self.arch).tcg,
         };
         args.add("-machine", machine);
         args.add("-accel", self.accel.arg());
@@ -177,7 +175,7 @@ impl Machine {
             args.add("-drive", &format!("if=pflash,unit=0,format={code_format},readonly=on,file={code}"));
             args.add("-drive", &format!("if=pflash,unit=1,format={vars_format},file={vars}"));
         }
-        if let Some(debug) = self.debug.as_deref().filter(|_| self.arch == Arch::X86) {
+        if let Some(debug) = self.debug.as_deref().filter(|_| qemu_arch(self.arch).io_ports) {
             args.add("-chardev", &format!("file,id=debug,path={}", escape_path(debug)));
             args.add("-device", "isa-debugcon,iobase=0x402,chardev=debug");
         }
@@ -287,7 +285,7 @@ mod tests {
             -netdev user,id=n0,ipv6=off,net=169.254.169.0/24,host=169.254.169.1,dns=169.254.169.253,\
             dhcpstart=169.254.169.15,restrict=on,hostfwd=tcp:127.0.0.1:2222-:22,\
             guestfwd=tcp:169.254.169.254:80-cmd:'/a b' x,,y -device virtio-net-pci,netdev=n0,mac=MAC,romfile= -S";
-        let machine = machine(Arch::X86);
+        let machine = machine(Arch::X86_64);
         let InstanceIdentity { instance, uuid, mac, .. } = &machine.identity;
         let expected = expected.replace("UUID", uuid).replace("INSTANCE", instance).replace("MAC", mac);
         assert_eq!(machine.args().join(" "), expected);
@@ -295,7 +293,7 @@ mod tests {
 
     #[test]
     fn an_arm_machine_has_no_debug_port_and_another_board() {
-        let args = machine(Arch::Arm).args().join(" ");
+        let args = machine(Arch::Aarch64).args().join(" ");
         assert!(
             args.starts_with("-machine virt,gic-version=3 -accel tcg") && !args.contains("debugcon"),
             "{args}"

@@ -4,6 +4,7 @@
 //! never written unless that is asked for. Knows no command line, no recipe and no region: it is given a disk.
 
 pub mod accel;
+mod arch;
 pub mod check;
 pub mod console;
 pub mod crash_report;
@@ -25,6 +26,7 @@ pub mod receipt;
 mod screen;
 mod ssh;
 
+pub use amiforge_formats::arch::Arch;
 pub use disk_state::DiskState;
 pub use error::BootError;
 pub use guest::GuestDisplay;
@@ -34,37 +36,6 @@ pub use launch::{
 pub use ssh::is_user_name;
 
 use serde::{Deserialize, Serialize};
-
-/// Architecture of the machine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Arch {
-    /// Intel and AMD, 64 bit.
-    #[serde(rename = "x86_64")]
-    X86,
-    /// Arm, 64 bit.
-    #[serde(rename = "aarch64")]
-    Arm,
-}
-
-impl Arch {
-    /// As recipes and manifests say it.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::X86 => "x86_64",
-            Self::Arm => "aarch64",
-        }
-    }
-
-    /// From the words of a manifest or of EC2.
-    pub fn from_word(word: &str) -> Option<Self> {
-        match word {
-            "x86_64" => Some(Self::X86),
-            "aarch64" | "arm64" => Some(Self::Arm),
-            _ => None,
-        }
-    }
-}
 
 /// What starts the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

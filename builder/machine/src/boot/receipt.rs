@@ -89,6 +89,7 @@ impl Receipt {
 #[serde(deny_unknown_fields)]
 pub struct BootRecord {
     /// Architecture.
+    #[serde(with = "arch_name")]
     pub arch: Arch,
     /// What started it.
     pub firmware: Firmware,
@@ -100,6 +101,23 @@ pub struct BootRecord {
     pub passed: Vec<Check>,
     /// Version of the program that watched.
     pub tool: String,
+}
+
+/// An architecture as recipes and manifests name it.
+mod arch_name {
+    use super::Arch;
+    use serde::{Deserialize as _, Deserializer, Serializer, de::Error};
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over references")]
+    pub(super) fn serialize<S: Serializer>(arch: &Arch, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(arch.name())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Arch, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        let arch = Arch::ALL.into_iter().find(|arch| arch.name() == name);
+        arch.ok_or_else(|| D::Error::custom(format_args!("`{name}` is not an architecture")))
+    }
 }
 
 /// Why a receipt cannot be used.
@@ -290,7 +308,13 @@ mod tests {
     use super::*;
 
     fn boot(firmware: Firmware) -> BootRecord {
-        BootRecord::new(Arch::X86, firmware, Bus::Nvme, Accel::Tcg, vec![Check::Expect("login:".to_owned())])
+        BootRecord::new(
+            Arch::X86_64,
+            firmware,
+            Bus::Nvme,
+            Accel::Tcg,
+            vec![Check::Expect("login:".to_owned())],
+        )
     }
 
     fn digests(bytes: &[u8]) -> ImageDigests {
@@ -317,13 +341,13 @@ mod tests {
         assert_eq!(require(&image, own_digests).unwrap().boots, [boot(Firmware::Bios), boot(Firmware::Uefi)]);
         let other = digests(b"other");
         assert!(matches!(require(&image, other), Err(ReceiptError::OtherImage { .. })));
-        remove_boot(&image, Arch::X86, Firmware::Uefi, Bus::Nvme).unwrap();
+        remove_boot(&image, Arch::X86_64, Firmware::Uefi, Bus::Nvme).unwrap();
         assert_eq!(require(&image, own_digests).unwrap().boots, [boot(Firmware::Bios)]);
         add_boot(&image, other, boot(Firmware::Bios)).unwrap();
         assert_eq!(require(&image, other).unwrap().boots.len(), 1);
-        remove_boot(&image, Arch::X86, Firmware::Bios, Bus::Nvme).unwrap();
+        remove_boot(&image, Arch::X86_64, Firmware::Bios, Bus::Nvme).unwrap();
         assert!(!path.exists());
-        remove_boot(&image, Arch::X86, Firmware::Bios, Bus::Nvme).unwrap();
+        remove_boot(&image, Arch::X86_64, Firmware::Bios, Bus::Nvme).unwrap();
     }
 
     #[test]

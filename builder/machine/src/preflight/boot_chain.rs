@@ -1,35 +1,23 @@
 //! The boot chain of an image: the file that UEFI firmware runs, the code that a legacy BIOS runs, and the kernel release,
 //! command line and initrd that they pass on.
 
+use amiforge_formats::arch::{Arch, BootMode};
 use amiforge_formats::bios;
 use amiforge_formats::gpt::types;
 use amiforge_formats::pe::{self, PeMachine};
 use amiforge_formats::read_at::ReadAt as _;
 use amiforge_formats::tree::{NodeId, NodeKind};
-use amiforge_image::inspect::{DiskView, FsKind, Medium};
+use amiforge_formats::volume::FsKind;
+use amiforge_image::inspect::{DiskView, Medium};
 
 use super::Findings;
 use super::files::{Mounted, bytes};
-
-/// Default boot files of UEFI firmware for a disk without a boot entry (UEFI 2.10, section 3.5.1.1).
-const DEFAULTS: [(&str, ImageArch); 2] =
-    [("BOOTX64.EFI", ImageArch::X86_64), ("BOOTAA64.EFI", ImageArch::Aarch64)];
 
 /// Maximum size of a text section in bytes.
 const TEXT_MAX: u64 = 64 << 10;
 
 /// Maximum size of an initrd in bytes.
 const INITRD_MAX: u64 = 512 << 20;
-
-/// Offset of the command line in the partition of this program's loader for a legacy BIOS.
-const CMDLINE_OFFSET: u64 = 0x800;
-
-/// Architecture of the machine that an image is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum ImageArch {
-    X86_64,
-    Aarch64,
-}
 
 /// The initrd, as far as it is known.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -47,7 +35,7 @@ pub(super) enum InitrdState {
 #[derive(Debug, Clone, Default)]
 pub(super) struct BootChain {
     pub(super) firmware: Vec<&'static str>,
-    pub(super) arch: Option<ImageArch>,
+    pub(super) arch: Option<Arch>,
     pub(super) release: Option<String>,
     pub(super) cmdline: Option<String>,
     pub(super) initrd: InitrdState,
@@ -64,7 +52,7 @@ impl BootChain {
         findings: &mut Findings,
     ) -> Self {
         let mut chain = Self::default();
-        for volume in volumes.iter().filter(|volume| volume.slot.holds == FsKind::Fat) {
+        for volume in volumes.iter().filter(|volume| volume.slot.content.kind() == Some(FsKind::Fat)) {
             chain.uefi(medium, volume, findings);
         }
         chain.bios(medium, view);
@@ -81,9 +69,10 @@ impl BootChain {
 
     /// Finds what UEFI firmware would start from a FAT file system.
     fn uefi(&mut self, medium: &Medium, volume: &Mounted, findings: &mut Findings) {
-        for (name, arch) in DEFAULTS {
+        for arch in Arch::ALL {
+            let name = arch.firmware().default;
             let Some(id) = lookup(volume, &["EFI", "BOOT", name]) else { continue };
-            self.firmware.push("uefi");
+            self.firmware.push(BootMode::Uefi.ec2_name());
             self.arch = Some(arch);
             if volume.slot.role().is_some_and(|role| role != "esp") {
                 let what = format!("partition {} holds EFI/BOOT/{name}", volume.slot.title());
@@ -112,7 +101,7 @@ impl BootChain {
         medium: &Medium,
         volume: &Mounted,
         id: NodeId,
-        arch: ImageArch,
+        arch: Arch,
         name: &str,
         findings: &mut Findings,
     ) -> bool {
@@ -129,12 +118,8 @@ impl BootChain {
                 return true;
             }
         };
-        let expected = match arch {
-            ImageArch::X86_64 => PeMachine::X86_64,
-            ImageArch::Aarch64 => PeMachine::Aarch64,
-        };
-        if image.machine != expected {
-            let what = format!("{name} is for {}, and its name is for {expected}", image.machine);
+        if image.machine != PeMachine::Known(arch) {
+            let what = format!("{name} is for {}, and its name is for {}", image.machine, arch.name());
             findings.failure("uefi", what, "build the image with the `arch` of its packages");
         }
         if image.section(".linux").is_none() {
@@ -162,7 +147,7 @@ impl BootChain {
         if medium.read_exact_at(0, &mut code).is_err() || code.iter().all(|byte| *byte == 0) {
             return;
         }
-        self.firmware.push("legacy-bios");
+        self.firmware.push(BootMode::Bios.ec2_name());
         let is_boot = |guid| guid == types::BIOS_BOOT;
         let slot = view
             .slots
@@ -173,7 +158,7 @@ impl BootChain {
         self.beside_root |= is_own_loader;
         let mut cmdline = [0; bios::CMDLINE_MAX];
         if let (Some(slot), true, None) = (slot, is_own_loader, &self.cmdline)
-            && medium.read_exact_at(slot.start + CMDLINE_OFFSET, &mut cmdline).is_ok()
+            && medium.read_exact_at(slot.start + bios::CMDLINE_AT as u64, &mut cmdline).is_ok()
         {
             let end = cmdline.iter().position(|byte| *byte == 0).unwrap_or(cmdline.len());
             self.cmdline = Some(String::from_utf8_lossy(&cmdline[..end]).into_owned());

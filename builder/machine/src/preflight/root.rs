@@ -1,11 +1,12 @@
 //! The partition with the root file system: by `root=` of the kernel's command line, by partition type, or by its files.
 //! Checks the partition table, the name of the root and its type on the way.
 
+use amiforge_formats::arch::Arch;
 use amiforge_formats::gpt::types;
 use amiforge_image::inspect::{DiskView, PartitionSlot};
 
 use super::Findings;
-use super::boot_chain::{BootChain, ImageArch, InitrdState};
+use super::boot_chain::{BootChain, InitrdState};
 use super::files::Mounted;
 
 /// Checks the partition table.
@@ -103,10 +104,10 @@ fn is_root_by_type(volume: &Mounted) -> bool {
 fn check_root_type(slot: &PartitionSlot, chain: &BootChain, findings: &mut Findings) {
     let Some(partition) = &slot.partition else { return };
     let expected = match chain.arch {
-        Some(ImageArch::Aarch64) => types::ROOT_AARCH64,
+        Some(arch) => arch.root_type(),
         None if slot.role() == Some("root") => return,
         // Only x86-64 machines have a legacy BIOS.
-        Some(ImageArch::X86_64) | None => types::ROOT_X86_64,
+        None => Arch::X86_64.root_type(),
     };
     if partition.type_guid != expected {
         let name = types::name(expected).unwrap_or_default();

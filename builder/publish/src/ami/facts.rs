@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::AmiError;
 use crate::api::ec2::Tags;
-use crate::request::{Architecture, BootMode, ImageFacts};
+use crate::request::{Arch, ImageFacts, boot_mode_of};
 use crate::source::ImageSource;
 use crate::tags;
 
@@ -33,13 +33,13 @@ pub fn image_facts(source: &ImageSource) -> ImageFacts {
     let Some(manifest) = source.manifest() else {
         return ImageFacts { gib, ..ImageFacts::default() };
     };
-    let architecture = Architecture::from_word(&manifest.origin.arch);
+    let architecture = Arch::by_name(&manifest.origin.arch);
     ImageFacts {
         name: Some(manifest.origin.name.clone()),
         version: manifest.origin.version.clone(),
         content: manifest.merkle_root.to_string().get(..12).map(str::to_owned),
         architecture,
-        boot_mode: architecture.and_then(|architecture| BootMode::of_manifest(manifest, architecture)),
+        boot_mode: architecture.and_then(|architecture| boot_mode_of(manifest, architecture)),
         gib,
         tags: digests(source),
     }

@@ -331,7 +331,7 @@ mod tests {
     fn request() -> Request {
         let facts = ImageFacts {
             name: Some("web".to_owned()),
-            architecture: crate::request::Architecture::from_word("arm64"),
+            architecture: crate::request::Arch::by_name("arm64"),
             ..ImageFacts::default()
         };
         check(&AmiOptions::default(), &facts, "local", 0).unwrap()

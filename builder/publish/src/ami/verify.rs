@@ -12,9 +12,7 @@ use super::ledger::{AmiLedger, read_copies, read_entry};
 use super::region::AmiRegion;
 use crate::api::SnapshotState;
 use crate::api::ec2::{Cooldown, DescribedImage, Ec2, NewImage, Tags};
-use crate::request::{
-    Architecture, BootMode, ImageFacts, KeyChoice, Request, SnapshotSharing, VolumeContent,
-};
+use crate::request::{Arch, BootMode, ImageFacts, KeyChoice, Request, SnapshotSharing, VolumeContent};
 
 /// What an AMI should be.
 #[derive(Debug, Clone)]
@@ -170,11 +168,11 @@ impl<C: Ec2> AmiComparison<'_, C> {
         let or_found = |word: Option<&'static str>, found: &Option<String>| {
             word.map(str::to_owned).or_else(|| found.clone()).unwrap_or_default()
         };
-        let mode = facts.boot_mode.filter(|mode| *mode != BootMode::UefiPreferred).map(BootMode::word);
+        let mode = facts.boot_mode.filter(|mode| *mode != BootMode::Hybrid).map(BootMode::ec2_name);
         let requested = NewImage {
             name: image.name.clone().unwrap_or_default(),
             description: image.description.clone(),
-            architecture: or_found(facts.architecture.map(Architecture::word), &image.architecture),
+            architecture: or_found(facts.architecture.map(Arch::ec2_name), &image.architecture),
             boot_mode: or_found(mode, &image.boot_mode),
             tpm: image.tpm.clone(),
             uefi_data: None,

@@ -259,7 +259,7 @@ pub struct DescribedImage {
     pub created: Option<String>,
     /// Its description.
     pub description: Option<String>,
-    /// Architecture.
+    /// Arch.
     pub architecture: Option<String>,
     /// `hvm` or `paravirtual`.
     pub virtualization: Option<String>,

@@ -1,11 +1,11 @@
 use super::*;
-use crate::request::{AmiOptions, Architecture, Audience, ImageFacts, KeyChoice, SnapshotSharing, check};
+use crate::request::{AmiOptions, Arch, Audience, ImageFacts, KeyChoice, SnapshotSharing, check};
 
 fn request(options: &AmiOptions) -> Request {
     let subject = ImageFacts {
         name: Some("web".to_owned()),
         version: Some("1".to_owned()),
-        architecture: Some(Architecture::Arm),
+        architecture: Some(Arch::Aarch64),
         tags: [("amiforge:image".to_owned(), "web".to_owned())].into(),
         ..ImageFacts::default()
     };
@@ -137,7 +137,7 @@ fn copies_are_told_by_region_and_only_there() {
 fn partitions_name_their_own_arns() {
     let subject = ImageFacts {
         name: Some("web".to_owned()),
-        architecture: Some(Architecture::Arm),
+        architecture: Some(Arch::Aarch64),
         ..ImageFacts::default()
     };
     let request = check(&AmiOptions::default(), &subject, "cn-north-1", 0).unwrap();

@@ -2,8 +2,8 @@
 
 use super::volume::{FurtherVolume, VolumeContent};
 use super::{
-    AmiOptions, Architecture, Audience, BootMode, Deprecation, ImageFacts, KeyChoice, Request,
-    RequestMistake, RequestMistakes, Share, Tpm, copies, partition, region, share, text, uefi, volume_option,
+    AmiOptions, Arch, Audience, BootMode, Deprecation, ImageFacts, KeyChoice, Request, RequestMistake,
+    RequestMistakes, Share, Tpm, copies, partition, region, share, text, uefi, volume_option,
 };
 use crate::api::ec2::Tags;
 
@@ -25,7 +25,7 @@ pub fn check(
     collect(region::check_name("--region", home), collected);
     let name = collect(text::ami_name(options.name.as_deref(), facts), collected).unwrap_or_default();
     let description = collect(text::description(options.description.as_deref(), facts), collected).flatten();
-    let architecture = collect(architecture(options, facts), collected).unwrap_or(Architecture::X86);
+    let architecture = collect(architecture(options, facts), collected).unwrap_or(Arch::X86_64);
     let boot_mode = collect(boot_mode(options, facts, architecture), collected);
     let uefi_data = options.uefi_data.as_ref().and_then(|path| collect(uefi::read(path), collected));
     if let Some(boot_mode) = boot_mode {
@@ -93,11 +93,14 @@ fn collect<T>(outcome: Result<T, RequestMistake>, mistakes: &mut Vec<RequestMist
     outcome.map_err(|mistake| mistakes.push(mistake)).ok()
 }
 
-fn architecture(options: &AmiOptions, facts: &ImageFacts) -> Result<Architecture, RequestMistake> {
+fn architecture(options: &AmiOptions, facts: &ImageFacts) -> Result<Arch, RequestMistake> {
     match (options.architecture, facts.architecture) {
         (Some(requested), Some(built)) if requested != built => {
-            let problem =
-                format!("`{}` is asked for, and the image is for `{}`", requested.word(), built.word());
+            let problem = format!(
+                "`{}` is asked for, and the image is for `{}`",
+                requested.ec2_name(),
+                built.ec2_name()
+            );
             Err(RequestMistake::new("--arch", problem, "leave the option out"))
         }
         (Some(known), _) | (None, Some(known)) => Ok(known),
@@ -111,21 +114,25 @@ fn architecture(options: &AmiOptions, facts: &ImageFacts) -> Result<Architecture
 fn boot_mode(
     options: &AmiOptions,
     facts: &ImageFacts,
-    architecture: Architecture,
+    architecture: Arch,
 ) -> Result<BootMode, RequestMistake> {
     const OPTION: &str = "--boot-mode";
-    let derived = facts.boot_mode.or((architecture == Architecture::Arm).then_some(BootMode::Uefi));
+    let derived = facts.boot_mode.or((!architecture.has_bios()).then_some(BootMode::Uefi));
     let mistake = |problem: String, remedy: &str| Err(RequestMistake::new(OPTION, problem, remedy));
     match (options.boot_mode, derived) {
-        (Some(requested), _) if architecture == Architecture::Arm && requested != BootMode::Uefi => mistake(
-            format!("`{}` is asked for, and arm64 machines have UEFI only", requested.word()),
+        (Some(requested), _) if !architecture.has_bios() && requested != BootMode::Uefi => mistake(
+            format!(
+                "`{}` is asked for, and {} machines have UEFI only",
+                requested.ec2_name(),
+                architecture.ec2_name()
+            ),
             "leave the option out",
         ),
-        (Some(requested), Some(built)) if requested != built && built != BootMode::UefiPreferred => {
+        (Some(requested), Some(built)) if requested != built && built != BootMode::Hybrid => {
             let problem = format!(
                 "`{}` is asked for, and the partitions allow `{}` only",
-                requested.word(),
-                built.word()
+                requested.ec2_name(),
+                built.ec2_name()
             );
             mistake(
                 problem,
@@ -144,13 +151,13 @@ fn boot_mode(
 fn check_firmware(
     options: &AmiOptions,
     boot_mode: BootMode,
-    architecture: Architecture,
+    architecture: Arch,
     mistakes: &mut Vec<RequestMistake>,
 ) {
-    let word = boot_mode.word();
+    let word = boot_mode.ec2_name();
     if options.tpm == Tpm::V2 && boot_mode != BootMode::Uefi {
         let remedy = match (boot_mode, architecture) {
-            (BootMode::UefiPreferred, _) => "add `--boot-mode uefi`, or leave `--tpm` out",
+            (BootMode::Hybrid, _) => "add `--boot-mode uefi`, or leave `--tpm` out",
             _ => "leave `--tpm` out, or build the image with an ESP",
         };
         mistakes.push(RequestMistake::new(
@@ -159,7 +166,7 @@ fn check_firmware(
             remedy,
         ));
     }
-    if options.uefi_data.is_some() && boot_mode == BootMode::LegacyBios {
+    if options.uefi_data.is_some() && boot_mode == BootMode::Bios {
         let problem = format!("the boot mode is `{word}`, which has no UEFI variables");
         mistakes.push(RequestMistake::new(
             "--uefi-data",

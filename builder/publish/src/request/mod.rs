@@ -25,7 +25,8 @@ use serde::{Deserialize, Serialize};
 
 use super::api::ec2::{Cooldown, DeviceMapping, NewImage, Tags};
 
-pub use boot::{Architecture, BootMode, Imds, Tpm};
+pub use amiforge_formats::arch::{Arch, BootMode};
+pub use boot::{Imds, Tpm, boot_mode_of};
 pub use check::{check, check_snapshot};
 pub use copies::{CopyTarget, KeyChoice};
 pub use deprecation::Deprecation;
@@ -42,7 +43,7 @@ pub struct AmiOptions {
     /// `--description`.
     pub description: Option<String>,
     /// `--arch`.
-    pub architecture: Option<Architecture>,
+    pub architecture: Option<Arch>,
     /// `--boot-mode`.
     pub boot_mode: Option<BootMode>,
     /// `--tpm`.
@@ -98,8 +99,8 @@ pub struct ImageFacts {
     pub version: Option<String>,
     /// What tells images of one name without a version apart: the start of the Merkle root.
     pub content: Option<String>,
-    /// Architecture.
-    pub architecture: Option<Architecture>,
+    /// Arch.
+    pub architecture: Option<Arch>,
     /// Boot mode.
     pub boot_mode: Option<BootMode>,
     /// Size of the snapshot in GiB, where it is known.
@@ -117,9 +118,11 @@ pub struct Request {
     pub name: String,
     /// Description.
     pub description: Option<String>,
-    /// Architecture.
-    pub architecture: Architecture,
+    /// Arch.
+    #[serde(with = "boot::ec2_arch")]
+    pub architecture: Arch,
     /// Boot mode.
+    #[serde(with = "boot::ec2_boot_mode")]
     pub boot_mode: BootMode,
     /// TPM.
     pub tpm: Tpm,
@@ -184,8 +187,8 @@ impl Request {
         NewImage {
             name: self.name.clone(),
             description: self.description.clone(),
-            architecture: self.architecture.word().to_owned(),
-            boot_mode: self.boot_mode.word().to_owned(),
+            architecture: self.architecture.ec2_name().to_owned(),
+            boot_mode: self.boot_mode.ec2_name().to_owned(),
             tpm: self.tpm.as_str().map(str::to_owned),
             uefi_data: self.uefi_data.clone(),
             imds: self.imds.as_str().map(str::to_owned),

@@ -10,7 +10,7 @@ fn facts() -> ImageFacts {
         name: Some("web".to_owned()),
         version: Some("2026.11".to_owned()),
         content: Some("0123456789ab".to_owned()),
-        architecture: Some(Architecture::X86),
+        architecture: Some(Arch::X86_64),
         boot_mode: Some(BootMode::Uefi),
         gib: Some(8),
         tags: Tags::from([("amiforge:image".to_owned(), "web".to_owned())]),
@@ -57,28 +57,11 @@ fn names_come_from_the_version_else_from_the_content() {
 }
 
 #[test]
-fn boot_modes_follow_from_partitions() {
-    use Presence::{Missing, There};
-    use boot::Presence;
-    for (architecture, esp, bios, mode) in [
-        (Architecture::X86, There, Missing, Some(BootMode::Uefi)),
-        (Architecture::X86, There, There, Some(BootMode::UefiPreferred)),
-        (Architecture::X86, Missing, There, Some(BootMode::LegacyBios)),
-        (Architecture::X86, Missing, Missing, None),
-        (Architecture::Arm, There, Missing, Some(BootMode::Uefi)),
-        (Architecture::Arm, There, There, Some(BootMode::Uefi)),
-        (Architecture::Arm, Missing, There, Some(BootMode::Uefi)),
-    ] {
-        assert_eq!(
-            BootMode::of_partitions(architecture, esp, bios),
-            mode,
-            "{architecture:?} {esp:?} {bios:?}"
-        );
-    }
-    let both = ImageFacts { boot_mode: Some(BootMode::UefiPreferred), ..facts() };
-    let options_with_mode = |mode| AmiOptions { boot_mode: Some(mode), ..AmiOptions::default() };
-    for mode in [BootMode::Uefi, BootMode::LegacyBios, BootMode::UefiPreferred] {
-        assert_eq!(accepted(&options_with_mode(mode), &both).boot_mode, mode);
+fn a_hybrid_image_may_be_registered_with_any_boot_mode() {
+    let both = ImageFacts { boot_mode: Some(BootMode::Hybrid), ..facts() };
+    let asked = |mode| AmiOptions { boot_mode: Some(mode), ..AmiOptions::default() };
+    for mode in [BootMode::Uefi, BootMode::Bios, BootMode::Hybrid] {
+        assert_eq!(accepted(&asked(mode), &both).boot_mode, mode);
     }
 }
 
@@ -219,14 +202,14 @@ fn names_descriptions_and_tags_that_cannot_be_are_refused() {
 
 #[test]
 fn firmware_that_does_not_fit_the_image_is_refused() {
-    let legacy = ImageFacts { boot_mode: Some(BootMode::LegacyBios), ..facts() };
-    let both = ImageFacts { boot_mode: Some(BootMode::UefiPreferred), ..facts() };
+    let legacy = ImageFacts { boot_mode: Some(BootMode::Bios), ..facts() };
+    let both = ImageFacts { boot_mode: Some(BootMode::Hybrid), ..facts() };
     let none = ImageFacts { boot_mode: None, ..facts() };
-    let arm = ImageFacts { architecture: Some(Architecture::Arm), boot_mode: None, ..facts() };
+    let arm = ImageFacts { architecture: Some(Arch::Aarch64), boot_mode: None, ..facts() };
     let unknown = ImageFacts { architecture: None, ..facts() };
     let tpm = AmiOptions { tpm: Tpm::V2, ..AmiOptions::default() };
     let mode = |mode| AmiOptions { boot_mode: Some(mode), ..AmiOptions::default() };
-    let for_arm = AmiOptions { architecture: Some(Architecture::Arm), ..AmiOptions::default() };
+    let for_arm = AmiOptions { architecture: Some(Arch::Aarch64), ..AmiOptions::default() };
     for (options, facts, why) in [
         (&tpm, &legacy, "`--tpm`: NitroTPM needs the boot mode `uefi`, and this is `legacy-bios`"),
         (
@@ -236,12 +219,12 @@ fn firmware_that_does_not_fit_the_image_is_refused() {
         ),
         (&mode(BootMode::Uefi), &legacy, "`uefi` is asked for, and the partitions allow `legacy-bios` only"),
         (
-            &mode(BootMode::UefiPreferred),
+            &mode(BootMode::Hybrid),
             &facts(),
             "`uefi-preferred` is asked for, and the partitions allow `uefi` only",
         ),
-        (&mode(BootMode::LegacyBios), &arm, "arm64 machines have UEFI only"),
-        (&mode(BootMode::UefiPreferred), &arm, "arm64 machines have UEFI only"),
+        (&mode(BootMode::Bios), &arm, "arm64 machines have UEFI only"),
+        (&mode(BootMode::Hybrid), &arm, "arm64 machines have UEFI only"),
         (&AmiOptions::default(), &none, "neither an ESP nor a BIOS boot partition"),
         (&for_arm, &facts(), "`arm64` is asked for, and the image is for `x86_64`"),
         (&AmiOptions::default(), &unknown, "nothing says which architecture"),
@@ -416,7 +399,7 @@ fn all_mistakes_are_told_at_once() {
         copy_to: texts(&["eu-west-1"]),
         ..AmiOptions::default()
     };
-    let legacy = ImageFacts { boot_mode: Some(BootMode::LegacyBios), ..facts() };
+    let legacy = ImageFacts { boot_mode: Some(BootMode::Bios), ..facts() };
     let refused = check(&options, &legacy, "eu-west-1", NOW).unwrap_err().to_string();
     assert_eq!(refused.lines().next(), Some("4 mistakes"), "{refused}");
     assert_eq!(refused.lines().count(), 5, "{refused}");

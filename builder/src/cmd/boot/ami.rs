@@ -45,7 +45,7 @@ pub(super) fn fetch(args: &Args, id: &str, ui: &Ui, cancel: &CancelToken) -> Res
         }
     ));
     let medium = Medium::open(&disk).with_context(cannot)?;
-    let arch = args.arch().or_else(|| Arch::from_word(image.architecture.as_deref()?)).unwrap_or(Arch::X86);
+    let arch = args.arch().or_else(|| Arch::by_name(image.architecture.as_deref()?)).unwrap_or(Arch::X86_64);
     Ok(BootTarget {
         name: id.to_owned(),
         size: medium.size(),

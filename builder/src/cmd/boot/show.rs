@@ -117,7 +117,7 @@ impl GuestDisplay for LaunchView<'_> {
 #[derive(Serialize)]
 struct BootJson<'a> {
     image: &'a str,
-    arch: Arch,
+    arch: &'static str,
     firmware: Firmware,
     bus: Bus,
     accelerator: Accel,
@@ -151,7 +151,7 @@ pub(super) fn outcome(
     if ui.json() {
         return ui.object(&BootJson {
             image: &target.name,
-            arch: launch.arch,
+            arch: launch.arch.name(),
             firmware: launch.firmware,
             bus: launch.bus,
             accelerator: launched.accel,
@@ -217,5 +217,5 @@ fn machine(arch: Arch, firmware: Firmware, bus: Bus) -> String {
         Bus::Nvme => "NVMe",
         Bus::Virtio => "virtio",
     };
-    format!("{} by {firmware} from {bus}", arch.word())
+    format!("{} by {firmware} from {bus}", arch.name())
 }

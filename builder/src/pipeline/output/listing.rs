@@ -3,7 +3,7 @@
 //! A line `# ID FS MOUNT` begins a file system; the lines of its dump follow. Dump lines begin with `/`.
 
 use amiforge_formats::dump;
-use amiforge_image::disk::{DiskSpec, PartitionContent};
+use amiforge_image::disk::{DiskSpec, PartitionContent, VolumeSpec};
 
 use crate::recipe::RecipePartition;
 
@@ -17,16 +17,13 @@ pub(in crate::pipeline) fn listing(
     for (index, (partition, specified)) in partitions.iter().zip(&spec.partitions).enumerate() {
         let content =
             sealed.iter().find(|(at, _)| *at == index).map_or(&specified.content, |(_, content)| content);
-        let (file_system, tree) = match content {
-            PartitionContent::Fat32 { tree, .. } => ("fat32", tree),
-            PartitionContent::Ext4 { tree, .. } => ("ext4", tree),
-            PartitionContent::Swap { .. }
-            | PartitionContent::Raw(_)
-            | PartitionContent::Loader(_)
-            | PartitionContent::Empty => continue,
-        };
+        let PartitionContent::Volume(VolumeSpec { options, tree }) = content else { continue };
+        let format = options.kind().format();
+        if format.files().is_none() {
+            continue;
+        }
         let mount = partition.mount.as_deref().unwrap_or("-");
-        parts.push(format!("# {} {file_system} {mount}\n", partition.id));
+        parts.push(format!("# {} {} {mount}\n", partition.id, format.written_name()));
         parts.push(dump::to_string(tree));
     }
     parts.concat()

@@ -1,10 +1,9 @@
 //! The steps that make the merged tree a system, in the order that gives a recipe its meaning.
 
-use amiforge_formats::fat;
 use amiforge_formats::gpt::types;
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::Tree;
-use amiforge_image::disk::{file_system_uuid, volume_id};
+use amiforge_formats::volume::{FsKind, VolumeIds};
 use amiforge_rootfs::steps::files::{FileAction, FileSpec};
 use amiforge_rootfs::steps::first_boot::{self, FirstBootAgent, FirstBootSpec, Hostname};
 use amiforge_rootfs::steps::fstab::{self, Device, FstabSpec, MountSpec};
@@ -14,7 +13,7 @@ use amiforge_store::blobs::Blobs;
 use super::apt_sources;
 use super::host_files::HostFiles;
 use crate::pipeline::BuildError;
-use crate::recipe::{FileEntry, FilePut, FirstBoot, Fstab, Recipe, RecipeContent, RecipePartition};
+use crate::recipe::{FileEntry, FilePut, FirstBoot, Fstab, Recipe, RecipePartition};
 
 /// Applies everything that the recipe says of the tree, and gives what is to be warned of.
 pub(super) fn apply(
@@ -99,24 +98,15 @@ fn fstab_of(recipe: &Recipe) -> Option<FstabSpec> {
 
 /// The line for a partition. File systems are named by their own UUIDs, which survive a copy to another disk.
 fn mount(image: &str, partition: &RecipePartition) -> Option<MountSpec> {
-    let by_uuid = |uuid: Option<_>| {
-        Device::Uuid(uuid.unwrap_or_else(|| file_system_uuid(image, &partition.id)).to_string())
-    };
-    let point = partition.mount.as_deref();
-    let mut spec = match &partition.holds {
-        RecipeContent::Swap { uuid, .. } => MountSpec::swap(by_uuid(*uuid)),
-        RecipeContent::Ext4 { uuid, .. } if point? == "/" => MountSpec::root(by_uuid(*uuid), "ext4"),
-        RecipeContent::Ext4 { uuid, .. } => MountSpec::data(by_uuid(*uuid), point?, "ext4"),
-        RecipeContent::Fat32 { volume_id: id, .. } => {
-            let id = id.unwrap_or_else(|| volume_id(image, &partition.id));
-            let device = Device::Uuid(fat::id_text(id));
-            if partition.type_guid == types::ESP {
-                MountSpec::esp(device, point?)
-            } else {
-                MountSpec::data(device, point?, "vfat")
-            }
-        }
-        RecipeContent::Raw { .. } | RecipeContent::Loader | RecipeContent::Nothing => return None,
+    let options = partition.holds.volume()?;
+    let kind = options.kind();
+    let device = Device::Uuid(options.id(&VolumeIds::derive(image, &partition.id)));
+    let fs_type = kind.format().mount_type();
+    let mut spec = match (kind, partition.mount.as_deref()) {
+        (FsKind::Swap, _) => MountSpec::swap(device),
+        (FsKind::Fat, point) if partition.type_guid == types::ESP => MountSpec::esp(device, point?),
+        (_, Some("/")) => MountSpec::root(device, fs_type),
+        (_, point) => MountSpec::data(device, point?, fs_type),
     };
     if let Some(options) = &partition.mount_options {
         spec.options.clone_from(options);

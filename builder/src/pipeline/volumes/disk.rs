@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Meta, Tree};
-use amiforge_image::disk::{DiskSpec, PartitionContent, PartitionSpec};
+use amiforge_image::disk::{DiskSpec, PartitionContent, PartitionSpec, VolumeSpec};
 use amiforge_image::seal::{EspFile, Sealed};
 use amiforge_rootfs::steps::files::{self, FileAction, FileSpec};
 use amiforge_store::blobs::Blobs;
@@ -13,7 +13,7 @@ use amiforge_store::blobs::Blobs;
 use crate::pipeline::BuildError;
 use crate::pipeline::boot::Boot;
 use crate::pipeline::system::host_files::HostFiles;
-use crate::recipe::{Arch, Recipe, RecipeContent, RecipePartition};
+use crate::recipe::{BootMode, Recipe, RecipeContent, RecipePartition};
 
 /// Where the EFI system partition is mounted if the recipe does not say it.
 const ESP_MOUNT: &str = "/boot/efi";
@@ -72,7 +72,7 @@ impl SealedPartitions {
         if let Some((index, tree)) = &self.esp {
             let mut tree = tree.clone();
             put(&mut tree, "", &sealed.esp, blobs, self.time)?;
-            contents.extend(file_system(&recipe.partitions[*index], tree).map(|content| (*index, content)));
+            contents.extend(volume(&recipe.partitions[*index], tree).map(|content| (*index, content)));
         }
         for index in &self.bios {
             contents.extend(sealed.bios.clone().map(|loader| (*index, PartitionContent::Loader(loader))));
@@ -131,7 +131,7 @@ pub(in crate::pipeline) fn spec(
             PartitionContent::Raw(host_files.open(path, name, blobs)?)
         } else {
             let tree = tree.unwrap_or_else(|| empty(time));
-            file_system(partition, tree).unwrap_or(PartitionContent::Empty)
+            volume(partition, tree).unwrap_or(PartitionContent::Empty)
         };
         partitions.push(PartitionSpec {
             number: partition.number,
@@ -147,22 +147,10 @@ pub(in crate::pipeline) fn spec(
     Ok(DiskSpec { name: recipe.image.name.clone(), size: recipe.size, guid: recipe.guid, time, partitions })
 }
 
-/// The file system of a partition, or its swap area; none for one that holds neither.
-fn file_system(partition: &RecipePartition, tree: Tree) -> Option<PartitionContent> {
-    Some(match &partition.holds {
-        RecipeContent::Fat32 { label, volume_id } => {
-            PartitionContent::Fat32 { tree, label: label.clone(), volume_id: *volume_id }
-        }
-        RecipeContent::Ext4 { label, uuid, journal, reserved } => PartitionContent::Ext4 {
-            tree,
-            uuid: *uuid,
-            label: label.clone(),
-            journal: *journal,
-            reserved: *reserved,
-        },
-        RecipeContent::Swap { label, uuid } => PartitionContent::Swap { uuid: *uuid, label: label.clone() },
-        RecipeContent::Raw { .. } | RecipeContent::Nothing | RecipeContent::Loader => return None,
-    })
+/// The file system of a partition, or its swap space; none for one that holds neither.
+fn volume(partition: &RecipePartition, tree: Tree) -> Option<PartitionContent> {
+    let options = partition.holds.volume()?.clone();
+    Some(PartitionContent::Volume(VolumeSpec { options, tree }))
 }
 
 /// A tree without files.
@@ -172,14 +160,10 @@ fn empty(time: Time) -> Tree {
 
 /// How the image boots, as EC2 names it: as the recipe says, else by the partitions that firmware looks for.
 pub(in crate::pipeline) fn boot_mode(recipe: &Recipe) -> Option<&'static str> {
-    if let Some(boot) = &recipe.boot {
-        return Some(boot.mode.of_ami());
-    }
     let has = |id| recipe.partitions.iter().any(|partition| partition.id == id);
-    match (recipe.image.arch, has("esp"), has("bios-boot")) {
-        (Arch::Aarch64, true, _) | (Arch::X86_64, true, false) => Some("uefi"),
-        (Arch::X86_64, true, true) => Some("uefi-preferred"),
-        (Arch::X86_64, false, true) => Some("legacy-bios"),
-        (_, false, _) => None,
-    }
+    let mode = match &recipe.boot {
+        Some(boot) => Some(boot.mode),
+        None => BootMode::of_partitions(recipe.image.arch, has("esp"), has("bios-boot")),
+    };
+    mode.map(BootMode::ec2_name)
 }

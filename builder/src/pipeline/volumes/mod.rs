@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Meta, Name, Node, NodeId, NodeKind, Printable, Tree, TreeError};
 
-use crate::recipe::{RecipeContent, RecipePartition};
+use crate::recipe::RecipePartition;
 
 /// Why a tree cannot be divided.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -85,8 +85,7 @@ pub(super) fn split(
     }
     // A file system that nothing is put on has a root nevertheless, and the listing shows it.
     let empty = |partition: &RecipePartition| {
-        let holds_files = matches!(partition.holds, RecipeContent::Fat32 { .. } | RecipeContent::Ext4 { .. });
-        holds_files.then(|| Tree::new(Meta::root_owned(0o755, time)))
+        partition.holds.holds_files().then(|| Tree::new(Meta::root_owned(0o755, time)))
     };
     let tree_of = |(index, partition)| trees.remove(&index).or_else(|| empty(partition));
     Ok(partitions.iter().enumerate().map(tree_of).collect())

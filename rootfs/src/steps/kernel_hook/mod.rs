@@ -7,6 +7,7 @@
 
 use std::fmt::Write as _;
 
+use amiforge_formats::arch::Arch;
 use amiforge_formats::path::{self, PathError};
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Content, Tree};
@@ -16,7 +17,6 @@ use serde::Deserialize;
 use super::error::StepError;
 use super::probe::has_entry;
 use super::write::replace_file;
-use crate::initrd::InitrdMachine;
 
 /// Path and text of the script.
 const SCRIPT: (&str, &str) = ("/usr/lib/amiforge/update-boot", include_str!("image/update-boot"));
@@ -91,7 +91,7 @@ pub struct KernelHookSpec {
     /// Drivers of an initrd of amiforge.
     pub drivers: Vec<String>,
     /// Architecture.
-    pub machine: InitrdMachine,
+    pub machine: Arch,
     /// UEFI, where the image boots by it.
     pub uefi: Option<Uefi>,
     /// Whether the image also boots by a legacy BIOS.
@@ -123,7 +123,7 @@ fn write_files(tree: &mut Tree, spec: &KernelHookSpec) -> Result<bool, PathError
         put(path, HOOK.as_bytes(), 0o755)?;
     }
     if matches!(spec.initrd, InitrdSource::Auto | InitrdSource::Own) {
-        put(INITRD_INIT, spec.machine.init(), 0o755)?;
+        put(INITRD_INIT, crate::initrd::init(spec.machine), 0o755)?;
     }
     if !has_entry(tree, CONFIGURATION)? {
         let text = configuration(spec);
@@ -169,11 +169,7 @@ fn configuration(spec: &KernelHookSpec) -> String {
     };
     assign("What UEFI starts: uki, systemd-boot, grub or none.", "LOADER", loader);
     if let Some(uefi) = &spec.uefi {
-        let suffix = match spec.machine {
-            InitrdMachine::X86_64 => "x64",
-            InitrdMachine::Aarch64 => "aa64",
-        };
-        assign("The architecture as UEFI names it.", "EFI", suffix);
+        assign("The architecture as UEFI names it.", "EFI", spec.machine.firmware().suffix);
         let mount = uefi.mount.as_deref().unwrap_or_default();
         assign("Where the EFI system partition is mounted, and its GUID.", "ESP", mount);
         assign("Used where it is not mounted.", "ESP_PARTUUID", &uefi.partition);
@@ -210,7 +206,7 @@ mod tests {
             cmdline: "root=LABEL=it's ro".to_owned(),
             initrd: InitrdSource::Auto,
             drivers: vec!["nvme".to_owned(), "ext4".to_owned()],
-            machine: InitrdMachine::X86_64,
+            machine: Arch::X86_64,
             uefi: Some(Uefi {
                 loader: UefiLoader::Uki,
                 mount: Some("/boot/efi".to_owned()),

@@ -84,7 +84,7 @@ pub(crate) fn assert_holds(region: &Region, snapshot: &str, image: &Path, folder
     assert_eq!(differing, None, "a block differs");
     // What follows was never written, up to the end of the last block.
     let written = (expected.len() as u64).next_multiple_of(1 << 19);
-    assert_eq!(volume.stretches(written, volume.size()).unwrap(), []);
+    assert_eq!(volume.data_ranges(written, volume.size()).unwrap(), []);
     let mut rest = vec![0; (written - expected.len() as u64) as usize];
     volume.read_exact_at(expected.len() as u64, &mut rest).unwrap();
     assert!(rest.iter().all(|byte| *byte == 0));

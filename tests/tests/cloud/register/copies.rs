@@ -9,7 +9,7 @@ use amiforge_progress::Monitor;
 use amiforge_publish::ami::AmiError;
 use amiforge_publish::api::SnapshotCalls as _;
 use amiforge_publish::api::ec2::{Cooldown, DescribedImage, Ec2 as _, ImageQuery, NewImage};
-use amiforge_publish::request::{AmiOptions, Architecture, ImageFacts, KeyChoice, SnapshotSharing, check};
+use amiforge_publish::request::{AmiOptions, Arch, ImageFacts, KeyChoice, SnapshotSharing, check};
 use amiforge_publish::services::Services;
 use amiforge_publish::source::ImageSource;
 use amiforge_publish::upload;
@@ -32,7 +32,7 @@ pub(crate) fn occupy(fixture: &AmiFixture, ec2: &Ec2Client, region: &str, name: 
     let snapshot = fixture.region.block_on(work).unwrap().snapshot.id;
     let subject = ImageFacts {
         name: Some(name.to_owned()),
-        architecture: Architecture::from_word("arm64"),
+        architecture: Arch::by_name("arm64"),
         ..ImageFacts::default()
     };
     let request = check(&AmiOptions::default(), &subject, region, NOW).unwrap();

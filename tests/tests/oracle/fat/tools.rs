@@ -162,7 +162,10 @@ fn volumes_that_mtools_fill_are_read() {
             .retain(|name, _| name.strip_prefix("hole").is_none_or(|n| n.parse::<u32>().unwrap() % 2 != 0));
         let bytes = std::fs::read(&path).unwrap();
         let read = read::read(&bytes, SourceId(0), 0).unwrap();
-        assert_eq!((read.width, read.volume_id, read.label.as_str()), (width, 0x1234_5678, "FOREIGN"));
+        assert_eq!(
+            (read.shape.width, read.shape.volume_id, read.label.as_str()),
+            (width, 0x1234_5678, "FOREIGN")
+        );
         assert_eq!(contents(&read.tree, &bytes), expected, "FAT{bits}");
         assert_eq!(check::check(&bytes).unwrap(), [], "FAT{bits}");
     }

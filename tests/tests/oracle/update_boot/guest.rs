@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
+use amiforge_formats::arch::Arch;
 use amiforge_formats::bios;
 use amiforge_formats::gpt::types;
 use amiforge_formats::pe::{self, UkiSection};
@@ -14,7 +15,6 @@ use amiforge_formats::tree::{NodeKind, Tree};
 use amiforge_image::disk::{
     DiskSize, DiskSpec, Loader, PartitionContent, PartitionSize, PartitionSpec, lay_out,
 };
-use amiforge_rootfs::initrd::InitrdMachine;
 use amiforge_rootfs::steps::kernel_hook::{self, InitrdSource, KernelHookSpec, Uefi, UefiLoader};
 use amiforge_tests::{archive, folder_tree, oracle, scratch, volume};
 
@@ -52,7 +52,7 @@ impl Guest {
             cmdline: CMDLINE.to_owned(),
             initrd,
             drivers: vec!["nvme".to_owned(), "xen".to_owned(), "virtio".to_owned()],
-            machine: InitrdMachine::X86_64,
+            machine: Arch::X86_64,
             uefi: Some(Uefi {
                 loader,
                 mount: None,

@@ -11,7 +11,7 @@ use crate::boot::host_packages::{HostDependency, is_on_path};
 use crate::boot::imds::{BlockDevice, Instance, MetadataService};
 use crate::boot::machine::{ADDRESS, Drive, FlashCopy, Forward, InstanceIdentity, Machine};
 use crate::boot::ssh::{SshKey, SshSession};
-use crate::boot::{Arch, BootError, Firmware, firmware, overlay};
+use crate::boot::{BootError, Firmware, firmware, overlay};
 
 /// The account that everything in a local region belongs to.
 const ACCOUNT: &str = "123456789012";
@@ -94,10 +94,7 @@ fn metadata_instance(launch: &Launch, identity: &InstanceIdentity, key: Option<&
         id: identity.instance.clone(),
         image: settings.image.clone(),
         kind: settings.kind.clone(),
-        architecture: match launch.arch {
-            Arch::X86 => "x86_64",
-            Arch::Arm => "arm64",
-        },
+        architecture: launch.arch.ec2_name(),
         region: settings.region.clone(),
         account: ACCOUNT.to_owned(),
         mac: identity.mac.clone(),
@@ -112,8 +109,8 @@ fn metadata_instance(launch: &Launch, identity: &InstanceIdentity, key: Option<&
 
 fn prepare_flash(launch: &Launch, folder: &Path) -> Result<Option<FlashCopy>, BootError> {
     match (launch.firmware, launch.arch) {
-        (Firmware::Bios, Arch::X86) => Ok(None),
-        (Firmware::Bios, Arch::Arm) => Err(BootError::NoBios),
+        (Firmware::Bios, arch) if arch.has_bios() => Ok(None),
+        (Firmware::Bios, _) => Err(BootError::NoBios),
         (Firmware::Uefi, arch) => {
             let flash = firmware::find(arch)?;
             let vars = folder.join("vars");

@@ -1,6 +1,6 @@
 //! Whether the root file system can grow to a volume that is larger than the image, and something grows it.
 
-use amiforge_image::inspect::FsKind;
+use amiforge_formats::volume::FsKind;
 
 use super::{Findings, System};
 
@@ -17,7 +17,7 @@ pub(super) fn check(system: &System<'_>, findings: &mut Findings) {
         || files.is_file("/usr/lib/systemd/system/amiforge-grow-root.service")
         || !files.names("/usr/lib/repart.d").is_empty()
         || !files.names("/etc/repart.d").is_empty();
-    if !grows && root.slot.holds == FsKind::Ext4 {
+    if !grows && root.slot.content.kind() == Some(FsKind::Ext4) {
         let what = "nothing grows the root to a volume that is larger than the image";
         let remedy =
             "set `first-boot` under `[boot]`, or install cloud-init and cloud-guest-utils (growpart)";

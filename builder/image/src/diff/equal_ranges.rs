@@ -1,4 +1,4 @@
-//! Which pages of two stretches differ: read once, on all cores, shared holes and blocks with equal digests passed over.
+//! The pages of two ranges that differ: read once, on all cores; shared holes and blocks with equal digests are not read.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,13 +10,13 @@ use amiforge_progress::Monitor;
 use super::DiffError;
 use crate::inspect::Medium;
 
-/// Bytes in a page: the grain of what is remembered of a comparison.
+/// Bytes in a page: the unit in which the result of a comparison is stored.
 pub(crate) const PAGE: u64 = 4096;
 
 /// Pages in a block.
 const PER_BLOCK: usize = (BLOCK / PAGE) as usize;
 
-/// Two stretches of equal length in two images.
+/// Two ranges of equal length in two images.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PairedRange {
     /// First byte in the first image.
@@ -27,26 +27,26 @@ pub(crate) struct PairedRange {
     pub(crate) len: u64,
 }
 
-/// What comparing takes.
+/// The two images and the settings of a comparison.
 pub(crate) struct Comparison<'a> {
     pub(crate) a: &'a Medium,
     pub(crate) b: &'a Medium,
     pub(crate) threads: usize,
-    /// Whether digests say that a block of both disks is equal, by its number.
+    /// Whether a block of both disks has equal digests, by its number.
     pub(crate) known_equal: &'a (dyn Fn(u64) -> bool + Sync),
     pub(crate) monitor: Monitor<'a>,
     /// Bytes read of each image so far.
     pub(crate) read: AtomicU64,
 }
 
-/// The pages that differ, counted from the start of the stretch.
+/// The pages that differ, counted from the start of the range.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(crate) struct DifferingPages {
     bits: Vec<u64>,
 }
 
 impl DifferingPages {
-    /// Whether any page that `at..at + len` touches differs; what lies past the stretch always does.
+    /// Whether any page that `at..at + len` touches differs; a page past the range always does.
     pub(crate) fn differ(&self, at: u64, len: u64) -> bool {
         if len == 0 {
             return false;
@@ -87,14 +87,14 @@ impl DifferingPages {
 }
 
 impl Comparison<'_> {
-    /// Compares a stretch.
+    /// Compares two ranges.
     ///
     /// # Errors
     /// [`DiffError::Medium`], [`DiffError::Interrupted`].
-    pub(crate) fn pages(&self, stretch: PairedRange) -> Result<DifferingPages, DiffError> {
-        let chunks = stretch.len.div_ceil(BLOCK);
-        let words = usize::try_from(stretch.len.div_ceil(PAGE).div_ceil(64)).unwrap_or(usize::MAX);
-        let pages = Mutex::new(DifferingPages { bits: vec![0; words] });
+    pub(crate) fn pages(&self, range: PairedRange) -> Result<DifferingPages, DiffError> {
+        let chunks = range.len.div_ceil(BLOCK);
+        let len = usize::try_from(range.len.div_ceil(PAGE).div_ceil(64)).unwrap_or(usize::MAX);
+        let pages = Mutex::new(DifferingPages { bits: vec![0; len] });
         let next = AtomicU64::new(0);
         let work = || -> Result<(), DiffError> {
             let mut buffers = (vec![0; BLOCK as usize], vec![0; BLOCK as usize]);
@@ -107,8 +107,8 @@ impl Comparison<'_> {
                     return Err(DiffError::Interrupted);
                 }
                 let at = chunk * BLOCK;
-                let len = BLOCK.min(stretch.len - at);
-                if let Some(differing) = self.chunk(stretch, (at, len), &mut buffers)? {
+                let len = BLOCK.min(range.len - at);
+                if let Some(differing) = self.chunk(range, (at, len), &mut buffers)? {
                     let mut pages = pages.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
                     pages.mark(at / PAGE, &differing);
                 }
@@ -129,19 +129,19 @@ impl Comparison<'_> {
     /// The pages of a chunk that differ; `None` when none does.
     fn chunk(
         &self,
-        stretch: PairedRange,
+        range: PairedRange,
         (at, len): (u64, u64),
         (a, b): &mut (Vec<u8>, Vec<u8>),
     ) -> Result<Option<[bool; PER_BLOCK]>, DiffError> {
-        let (in_a, in_b) = (stretch.a + at, stretch.b + at);
+        let (in_a, in_b) = (range.a + at, range.b + at);
         let last = (in_a + len - 1) / BLOCK;
         if in_a == in_b && (in_a / BLOCK..=last).all(|block| (self.known_equal)(block)) {
             return Ok(None);
         }
         let holes = |medium: &Medium, from: u64| {
             medium
-                .stretches(from, from + len)
-                .map(|found| found.is_empty())
+                .data_ranges(from, from + len)
+                .map(|ranges| ranges.is_empty())
                 .map_err(|e| DiffError::medium(medium, e))
         };
         if holes(self.a, in_a)? && holes(self.b, in_b)? {
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn pages_that_differ_are_found_and_equal_digests_are_not_read() {
+    fn differing_pages_are_detected_and_equal_digests_are_not_read() {
         let folder = tempfile::tempdir().unwrap();
         let a = image(&folder, "a", &[(5000, b"x"), (1 << 20, b"same"), (3 << 20, b"p")]);
         let b = image(&folder, "b", &[(5000, b"y"), (1 << 20, b"same"), (3 << 20, b"q")]);
@@ -195,7 +195,7 @@ mod tests {
         let pages = comparison.pages(PairedRange { a: 0, b: 0, len: 4 << 20 }).unwrap();
         assert_eq!(pages.runs(4 << 20), [(4096, 8192)]);
         assert!(pages.differ(4000, 200) && !pages.differ(0, 4096) && !pages.differ(3 << 20, 1));
-        // Two blocks hold something and are not known; all else is a hole in both.
+        // Two blocks have data and no known digest; all else is a hole in both.
         assert_eq!(comparison.read.load(Ordering::Relaxed), 2 * BLOCK);
         let moved = comparison.pages(PairedRange { a: 4096, b: 4096 + 512, len: 4096 }).unwrap();
         assert_eq!(moved.runs(4096), [(0, 4096)]);

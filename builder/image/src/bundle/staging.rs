@@ -1,7 +1,7 @@
-//! How a bundle comes to its place: a locked directory beside it, and one rename.
+//! The staging directory of a bundle: a locked directory beside the final path, and one rename.
 //!
-//! The directory's name follows from the bundle's, so what a killed build left is found, and cleared, by the next
-//! build of the same bundle. The lock (flock, which ends with its owner) tells a killed build from a running one.
+//! The name of the directory follows from the bundle's, so the next build of the same bundle clears the files of a killed
+//! one. The lock (flock, which ends with its owner) distinguishes a killed build from a running one.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -13,10 +13,10 @@ use rustix::fs::{CWD, FlockOperation, OFlags, RenameFlags, flock, renameat_with}
 
 use super::{BundleError, ExistingBundle, names};
 
-/// Tries to lock the directory; each fails only when another build of the same bundle began or ended in between.
+/// Attempts to lock the directory; each fails only when another build of the same bundle began or ended in between.
 const TRIES: usize = 100;
 
-/// A directory in which a bundle is written. Dropped before [`StagingDir::commit`], it goes with all that it holds.
+/// A directory in which a bundle is written. Dropped before [`StagingDir::commit`], it is removed with its files.
 #[derive(Debug)]
 pub(super) struct StagingDir {
     out: PathBuf,
@@ -32,13 +32,13 @@ impl StagingDir {
         let directory = beside(out)?;
         check_taken(out, existing)?;
         let lock = lock(&directory)?;
-        let place = Self { out: out.to_owned(), existing, directory, lock, committed: false };
-        // What is there is of a build that was killed.
-        clear(&place.directory)?;
-        Ok(place)
+        let staging = Self { out: out.to_owned(), existing, directory, lock, committed: false };
+        // Files in it are those of a killed build.
+        clear(&staging.directory)?;
+        Ok(staging)
     }
 
-    /// Where to write.
+    /// The path of the directory.
     pub(super) fn directory(&self) -> &Path {
         &self.directory
     }
@@ -58,7 +58,7 @@ impl StagingDir {
 
     fn rename(&self) -> Result<(), BundleError> {
         let renamed = match renameat_with(CWD, &self.directory, CWD, &self.out, RenameFlags::NOREPLACE) {
-            // A file system that does not know the flag; a directory in the way still stops a plain rename.
+            // The file system does not support the flag; an existing directory still stops a plain rename.
             Err(rustix::io::Errno::INVAL) => fs::rename(&self.directory, &self.out),
             other => other.map_err(io::Error::from),
         };
@@ -82,7 +82,7 @@ impl StagingDir {
 impl Drop for StagingDir {
     fn drop(&mut self) {
         if !self.committed {
-            // There is nobody left to tell; the next build of this bundle clears what stays.
+            // An error cannot be returned from here; the next build of this bundle clears the directory.
             let _ = remove(&self.directory);
         }
     }
@@ -107,13 +107,13 @@ pub(super) fn check_taken(out: &Path, existing: ExistingBundle) -> Result<(), Bu
         (Err(error), _) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         (Err(source), _) => Err(failed(out, source)),
         (Ok(_), ExistingBundle::Refuse) => Err(BundleError::Exists { path: out.to_owned() }),
-        // The old bundle's files would be removed through the link, and the new bundle would take the link's place.
+        // The old bundle's files would be removed through the link, and the new bundle would replace the link.
         (Ok(found), _) if found.is_symlink() => Err(BundleError::Link { path: out.to_owned() }),
         (Ok(_), ExistingBundle::Replace) => strangers(out),
     }
 }
 
-/// Where a bundle goes that may replace another: a link to a directory stays and what it leads to is replaced.
+/// The path of a bundle that may replace another: a link to a directory stays, and its target is replaced.
 pub(super) fn resolve(out: &Path) -> Result<PathBuf, BundleError> {
     // Without a slash at its end, by which the system would follow the link.
     let out: PathBuf = out.components().collect();

@@ -60,7 +60,7 @@ pub enum TableCorruption {
     /// The MBR does not end in its signature.
     #[error("signature 0x{found:04x} is not 0xaa55")]
     MbrSignature {
-        /// What stands there.
+        /// The stored value.
         found: u16,
     },
     /// The MBR has no partition of type 0xee.
@@ -77,7 +77,7 @@ pub enum TableCorruption {
     ProtectiveLen {
         /// Its length.
         found: u32,
-        /// The length of the disk less the MBR, or the largest that the field can say.
+        /// The length of the disk less the MBR, or the largest value of the field.
         expected: u32,
     },
     /// The MBR has partitions of its own beside the protective one.
@@ -86,28 +86,28 @@ pub enum TableCorruption {
         /// Its type.
         kind: u8,
     },
-    /// No header stands here.
+    /// There is no header.
     #[error("signature {:?} is not \"EFI PART\"", String::from_utf8_lossy(found))]
     Signature {
-        /// What stands there.
+        /// The stored value.
         found: [u8; 8],
     },
     /// The revision is not 1.0.
     #[error("revision 0x{found:08x} is not 0x00010000")]
     Revision {
-        /// What stands there.
+        /// The stored value.
         found: u32,
     },
     /// The header's length is impossible.
     #[error("header length {found} is not within 92..=512")]
     HeaderLen {
-        /// What stands there.
+        /// The stored value.
         found: u32,
     },
     /// A checksum does not match.
     #[error("checksum 0x{stored:08x} is stored, 0x{computed:08x} computed")]
     Crc {
-        /// What stands in the header.
+        /// The value in the header.
         stored: u32,
         /// What the bytes give.
         computed: u32,
@@ -117,31 +117,31 @@ pub enum TableCorruption {
     Reserved {
         /// Offset in the header of the first of them.
         at: usize,
-        /// What stands there.
+        /// The stored value.
         found: u8,
     },
-    /// The header says that it stands elsewhere.
-    #[error("it says that it stands in sector {stored} and stands in {actual}")]
+    /// The header gives another sector as its own.
+    #[error("it is in sector {actual} and gives {stored} as its own")]
     MyLba {
-        /// What it says.
+        /// Its value.
         stored: Lba,
         /// Where it was read.
         actual: Lba,
     },
-    /// The header points to no possible place of the other one.
+    /// The header gives an impossible sector for the other one.
     #[error("the other header cannot be in sector {stored}: the disk has {sectors}")]
     AlternateLba {
-        /// What it says.
+        /// Its value.
         stored: Lba,
         /// Sectors of the disk.
         sectors: u64,
     },
-    /// The backup header stands before the end of the disk.
+    /// The backup header is before the end of the disk.
     #[error(
-        "it stands in sector {stored}, not in the last one {last}: the disk grew after the table was written"
+        "it is in sector {stored}, not in the last one {last}: the disk grew after the table was written"
     )]
     NotAtEnd {
-        /// Where it stands.
+        /// Its sector.
         stored: Lba,
         /// The disk's last sector.
         last: Lba,
@@ -149,13 +149,13 @@ pub enum TableCorruption {
     /// The length of an entry is not 128 times a power of two, or absurd.
     #[error("entry length {found} is not 128, 256, 512, 1024, 2048 or 4096")]
     EntryLen {
-        /// What stands there.
+        /// The stored value.
         found: u32,
     },
     /// There are no entries or absurdly many.
     #[error("{found} entries are not within 1..={most}")]
     EntryCount {
-        /// What stands there.
+        /// The stored value.
         found: u32,
         /// The most that is believed.
         most: u32,
@@ -166,8 +166,8 @@ pub enum TableCorruption {
         /// Bytes of entries.
         found: u64,
     },
-    /// The entries do not lie where entries can.
-    #[error("entries at sectors {first}..={last} lie outside the disk or on a header")]
+    /// The entries are where no entries can be.
+    #[error("entries at sectors {first}..={last} are outside the disk or on a header")]
     EntriesPlace {
         /// First sector.
         first: Lba,
@@ -236,14 +236,14 @@ pub enum TableCorruption {
         /// Its first sector.
         first: Lba,
     },
-    /// The two headers say different things.
+    /// The two headers differ.
     #[error("{field} is {primary} in the primary and {backup} in the backup")]
     HeadersDisagree {
         /// The field.
         field: &'static str,
-        /// What the primary says.
+        /// The value in the primary.
         primary: String,
-        /// What the backup says.
+        /// The value in the backup.
         backup: String,
     },
     /// An entry differs between the two copies.
@@ -268,7 +268,7 @@ impl TableCorruption {
         }
     }
 
-    /// The finding of this fault at a place.
+    /// The finding of this corruption at a location.
     pub(super) fn at(self, place: TableLocation) -> GptFinding {
         GptFinding { severity: self.severity(), place, fault: self }
     }

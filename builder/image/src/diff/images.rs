@@ -1,28 +1,28 @@
-//! Two stretches that are compared with each other, such as the two sides of a partition.
+//! Two ranges of two images that are compared with each other, such as one partition of both.
 
 use std::io;
 
 use amiforge_formats::read_at::{ReadAt as _, Window};
 
-use super::bytes::ByteDiff;
-use super::pages::DifferingPages;
+use super::byte_diff::ByteDiff;
+use super::equal_ranges::DifferingPages;
 use crate::inspect::Medium;
 
 /// Bytes compared at a time.
 const CHUNK: u64 = 1 << 20;
 
 /// The bytes of one side.
-pub(crate) type Bytes<'a> = Window<&'a Medium>;
+pub(crate) type RangeBytes<'a> = Window<&'a Medium>;
 
-/// Two stretches, and which of their pages differ at equal offsets.
-pub(crate) struct Pair<'a> {
-    pub(crate) a: Bytes<'a>,
-    pub(crate) b: Bytes<'a>,
+/// Two ranges, and which of their pages differ at equal offsets.
+pub(crate) struct RangePair<'a> {
+    pub(crate) a: RangeBytes<'a>,
+    pub(crate) b: RangeBytes<'a>,
     pub(crate) pages: DifferingPages,
 }
 
-impl Pair<'_> {
-    /// Length of what both have.
+impl RangePair<'_> {
+    /// Length of the shorter one.
     pub(crate) fn len(&self) -> u64 {
         self.a.size().min(self.b.size())
     }
@@ -35,7 +35,7 @@ impl Pair<'_> {
     /// The bytes of both at one offset; fewer where one ends.
     ///
     /// # Errors
-    /// What the media say.
+    /// The error of a medium.
     pub(crate) fn both(&self, at: u64, len: u64) -> io::Result<(Vec<u8>, Vec<u8>)> {
         Ok((read(&self.a, at, len)?, read(&self.b, at, len)?))
     }
@@ -43,7 +43,7 @@ impl Pair<'_> {
     /// Where bytes `from..to`, in both, differ.
     ///
     /// # Errors
-    /// What the media say.
+    /// The error of a medium.
     pub(crate) fn compare(&self, from: u64, to: u64, diff: &mut ByteDiff) -> io::Result<()> {
         let to = to.min(self.len());
         let mut at = from;
@@ -64,8 +64,8 @@ impl Pair<'_> {
     }
 }
 
-/// Reads `len` bytes at `at`, fewer where the stretch ends.
-fn read(bytes: &Bytes<'_>, at: u64, len: u64) -> io::Result<Vec<u8>> {
+/// Reads `len` bytes at `at`, fewer where the range ends.
+fn read(bytes: &RangeBytes<'_>, at: u64, len: u64) -> io::Result<Vec<u8>> {
     let len = len.min(bytes.size().saturating_sub(at));
     let mut buf = vec![0; usize::try_from(len).map_err(|_| io::ErrorKind::OutOfMemory)?];
     bytes.read_exact_at(at, &mut buf)?;

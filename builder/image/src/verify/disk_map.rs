@@ -1,6 +1,6 @@
-//! Where a block lies: in which partition, and in the contents of which files.
+//! A map from ranges of a disk to partitions and files.
 //!
-//! The files are those that the readers see in the image as it is, so a damaged file system may tell none.
+//! The files are those that the readers see in the image as it is, so a damaged file system may have none.
 
 use amiforge_formats::plan::SourceId;
 use amiforge_formats::tree::{NodeKind, Origin, Printable, Tree};
@@ -12,12 +12,12 @@ use crate::manifest::{Manifest, ManifestPartition};
 /// Most files that are named for a block; the others are counted.
 const NAMED: usize = 8;
 
-/// What lies where on a disk.
+/// The partitions of a disk and the ranges of the files in them.
 pub struct DiskMap {
     partitions: Vec<(ManifestPartition, Vec<FileExtent>)>,
 }
 
-/// A stretch of a file's content on the disk.
+/// A range of the disk with content of a file.
 struct FileExtent {
     start: u64,
     end: u64,
@@ -25,43 +25,40 @@ struct FileExtent {
 }
 
 impl DiskMap {
-    /// Looks where everything is.
+    /// Reads the file systems that the manifest names.
     pub fn of(medium: &Medium, manifest: &Manifest) -> Self {
         let partitions = manifest.partitions.iter().map(|partition| {
             let tree = formats::slot(medium, partition).and_then(|slot| formats::tree(medium, &slot).ok()?);
-            let mut stretches = tree.map_or_else(Vec::new, |tree| stretches(&tree, partition.start));
-            stretches.sort_by_key(|stretch| stretch.start);
-            (partition.clone(), stretches)
+            let mut extents = tree.map_or_else(Vec::new, |tree| file_extents(&tree, partition.start));
+            extents.sort_by_key(|extent| extent.start);
+            (partition.clone(), extents)
         });
         Self { partitions: partitions.collect() }
     }
 
-    /// What lies within a range of the disk, in words.
+    /// The partitions and files within a range of the disk, as text.
     pub fn within(&self, start: u64, end: u64) -> Vec<String> {
         let overlaps = |from: u64, to: u64| from < end && start < to;
         let inside = self.partitions.iter().filter(|(partition, _)| {
             overlaps(partition.start, partition.start.saturating_add(partition.len))
         });
-        let mut places = Vec::new();
-        for (partition, stretches) in inside {
-            places.push(formats::title(partition));
-            let mut paths: Vec<_> = stretches
-                .iter()
-                .filter(|stretch| overlaps(stretch.start, stretch.end))
-                .map(|s| &s.path)
-                .collect();
+        let mut names = Vec::new();
+        for (partition, extents) in inside {
+            names.push(formats::title(partition));
+            let mut paths: Vec<_> =
+                extents.iter().filter(|extent| overlaps(extent.start, extent.end)).map(|s| &s.path).collect();
             paths.dedup();
-            places.extend(paths.iter().take(NAMED).map(|path| format!("`{path}`")));
+            names.extend(paths.iter().take(NAMED).map(|path| format!("`{path}`")));
             if paths.len() > NAMED {
-                places.push(format!("{} more files", paths.len() - NAMED));
+                names.push(format!("{} more files", paths.len() - NAMED));
             }
         }
-        places
+        names
     }
 }
 
-/// Where the contents of the files of a tree are on the disk; its slices are counted from `base`.
-fn stretches(tree: &Tree, base: u64) -> Vec<FileExtent> {
+/// The ranges of the disk with contents of files of a tree, whose slices are counted from `base`.
+fn file_extents(tree: &Tree, base: u64) -> Vec<FileExtent> {
     let mut found = Vec::new();
     for entry in tree.walk() {
         let NodeKind::File(content) = &tree.node(entry.id).kind else { continue };

@@ -1,23 +1,23 @@
-//! Which clusters directories and files get.
+//! The clusters of directories and files, and the room to grow between them.
 //!
 //! Everything is contiguous: the directories first, then files under 1 MiB by path, then the others by path. So that a
-//! change moves little else, the directories' stretch is rounded up to 64 KiB, a file starts at a multiple of 4 KiB and
+//! change moves little else, the range of the directories is rounded up to 64 KiB, a file starts at a multiple of 4 KiB and
 //! is followed by room to grow: its length is rounded up to an eighth of its largest power of two. That costs at most
 //! an eighth of the contents; a volume too small for it has less room between files, down to none.
 
 use super::draft::FatDraft;
 use super::geometry::FatGeometry;
 
-/// Where the files' stretch starts, at a multiple of so many bytes.
+/// The range of the files starts at a multiple of this number of bytes.
 const DIRS_ROOM: u64 = 64 << 10;
 
-/// Files of at least so many bytes stand last: one of them growing moves none of the small ones.
+/// Files of at least this number of bytes come last: one of them growing moves none of the small ones.
 const LARGE: u64 = 1 << 20;
 
-/// Bytes that a file's room is a multiple of.
+/// The unit of the room after a file in bytes.
 const PAGE: u64 = 4096;
 
-/// How much room to leave: files are rounded up to their power of two shifted right by so much.
+/// The room that is left after files, in parts of their largest power of two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Room {
     /// The largest power of two in the length, shifted right.
@@ -32,14 +32,14 @@ const ROOMS: [Room; 5] = [ROOMY, Room::Shift(4), Room::Shift(5), Room::Shift(7),
 /// The room that a volume of minimal length has.
 pub(super) const ROOMY: Room = Room::Shift(3);
 
-/// A run of clusters. An empty file has none and starts at 0, as its entry says.
+/// A run of clusters. An empty file has none, and its entry has 0 as the first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct ClusterRun {
     pub(super) first: u32,
     pub(super) count: u32,
 }
 
-/// Where everything of a draft stands.
+/// The clusters of every directory and file of a draft.
 #[derive(Debug)]
 pub(super) struct Placement {
     pub(super) dirs: Vec<ClusterRun>,
@@ -59,7 +59,7 @@ struct ClusterWalk {
 }
 
 impl ClusterWalk {
-    /// Moves to a multiple of so many bytes, unless there is no room for that.
+    /// Moves to a multiple of `bytes`, unless the placement has no room for that.
     fn align(&mut self, bytes: u64) {
         if self.room != Room::None {
             self.next = self.next.next_multiple_of(bytes.div_ceil(self.cluster));
@@ -83,11 +83,11 @@ impl ClusterWalk {
     }
 }
 
-/// Places a draft in a volume with the widest room that fits.
+/// Gives the directories and files of a draft their clusters, with the widest room that fits.
 ///
 /// # Errors
 /// The clusters that it takes without any room, when even they are too many.
-pub(super) fn place(draft: &FatDraft, geometry: &FatGeometry) -> Result<Placement, u64> {
+pub(super) fn allocate(draft: &FatDraft, geometry: &FatGeometry) -> Result<Placement, u64> {
     let mut least = 0;
     for room in ROOMS {
         let placement = walk(draft, geometry.cluster(), room);

@@ -1,6 +1,7 @@
-//! The structures of ext4 as tables of fields, names as in the kernel's `Documentation/filesystems/ext4`.
+//! The structures of ext4 as tables of named fields, for tools that show or compare them. Names as in the kernel's
+//! `Documentation/filesystems/ext4`.
 
-use crate::diff::fields::{FieldDisplay, FieldRole, StructField};
+use crate::structure::{FieldDisplay, FieldRole, StructField};
 
 const fn number(name: &'static str, at: usize, len: usize) -> StructField {
     StructField::number(name, at, len)
@@ -23,11 +24,11 @@ const fn text(name: &'static str, at: usize, len: usize) -> StructField {
 }
 
 const fn count(name: &'static str, at: usize, len: usize) -> StructField {
-    number(name, at, len).part(FieldRole::Count)
+    number(name, at, len).role(FieldRole::Count)
 }
 
-/// The superblock. The feature sets are told by the names of the features.
-pub(super) const SUPERBLOCK: &[StructField] = &[
+/// The superblock. The sets of feature bits are compared by the names of the features, not here.
+pub const SUPERBLOCK: &[StructField] = &[
     number("s_inodes_count", 0x0, 4),
     number("s_blocks_count_lo", 0x4, 4),
     number("s_r_blocks_count_lo", 0x8, 4),
@@ -56,9 +57,9 @@ pub(super) const SUPERBLOCK: &[StructField] = &[
     number("s_first_ino", 0x54, 4),
     number("s_inode_size", 0x58, 2),
     number("s_block_group_nr", 0x5a, 2),
-    hexed("s_feature_compat", 0x5c, 4).part(FieldRole::Skip),
-    hexed("s_feature_incompat", 0x60, 4).part(FieldRole::Skip),
-    hexed("s_feature_ro_compat", 0x64, 4).part(FieldRole::Skip),
+    hexed("s_feature_compat", 0x5c, 4).role(FieldRole::Skip),
+    hexed("s_feature_incompat", 0x60, 4).role(FieldRole::Skip),
+    hexed("s_feature_ro_compat", 0x64, 4).role(FieldRole::Skip),
     StructField::own("s_uuid", 0x68, 16, FieldDisplay::Uuid),
     text("s_volume_name", 0x78, 16),
     text("s_last_mounted", 0x88, 64),
@@ -77,7 +78,7 @@ pub(super) const SUPERBLOCK: &[StructField] = &[
     hexed("s_default_mount_opts", 0x100, 4),
     number("s_first_meta_bg", 0x104, 4),
     seconds("s_mkfs_time", 0x108),
-    bytes("s_jnl_blocks", 0x10c, 68).part(FieldRole::Count),
+    bytes("s_jnl_blocks", 0x10c, 68).role(FieldRole::Count),
     number("s_blocks_count_hi", 0x150, 4),
     number("s_r_blocks_count_hi", 0x154, 4),
     count("s_free_blocks_count_hi", 0x158, 4),
@@ -119,23 +120,23 @@ pub(super) const SUPERBLOCK: &[StructField] = &[
     number("s_encoding", 0x27c, 2),
     hexed("s_encoding_flags", 0x27e, 2),
     number("s_orphan_file_inum", 0x280, 4),
-    hexed("s_checksum", 0x3fc, 4).part(FieldRole::Checksum),
+    hexed("s_checksum", 0x3fc, 4).role(FieldRole::Checksum),
 ];
 
-/// A group descriptor; one of 32 bytes has no high halves.
-pub(super) const GROUP: &[StructField] = &[
+/// A group descriptor; one of 32 bytes ends before the high halves.
+pub const GROUP: &[StructField] = &[
     count("bg_block_bitmap_lo", 0, 4),
     count("bg_inode_bitmap_lo", 4, 4),
     count("bg_inode_table_lo", 8, 4),
     count("bg_free_blocks_count_lo", 12, 2),
     count("bg_free_inodes_count_lo", 14, 2),
     count("bg_used_dirs_count_lo", 16, 2),
-    hexed("bg_flags", 18, 2).part(FieldRole::Count),
+    hexed("bg_flags", 18, 2).role(FieldRole::Count),
     number("bg_exclude_bitmap_lo", 20, 4),
-    hexed("bg_block_bitmap_csum_lo", 24, 2).part(FieldRole::Checksum),
-    hexed("bg_inode_bitmap_csum_lo", 26, 2).part(FieldRole::Checksum),
+    hexed("bg_block_bitmap_csum_lo", 24, 2).role(FieldRole::Checksum),
+    hexed("bg_inode_bitmap_csum_lo", 26, 2).role(FieldRole::Checksum),
     count("bg_itable_unused_lo", 28, 2),
-    hexed("bg_checksum", 30, 2).part(FieldRole::Checksum),
+    hexed("bg_checksum", 30, 2).role(FieldRole::Checksum),
     count("bg_block_bitmap_hi", 32, 4),
     count("bg_inode_bitmap_hi", 36, 4),
     count("bg_inode_table_hi", 40, 4),
@@ -144,40 +145,40 @@ pub(super) const GROUP: &[StructField] = &[
     count("bg_used_dirs_count_hi", 48, 2),
     count("bg_itable_unused_hi", 50, 2),
     number("bg_exclude_bitmap_hi", 52, 4),
-    hexed("bg_block_bitmap_csum_hi", 56, 2).part(FieldRole::Checksum),
-    hexed("bg_inode_bitmap_csum_hi", 58, 2).part(FieldRole::Checksum),
+    hexed("bg_block_bitmap_csum_hi", 56, 2).role(FieldRole::Checksum),
+    hexed("bg_inode_bitmap_csum_hi", 58, 2).role(FieldRole::Checksum),
     number("bg_reserved", 60, 4),
 ];
 
-/// An inode as far as the tree does not tell of it. Times and the mapping are told in words.
-pub(super) const INODE: &[StructField] = &[
-    hexed("i_mode", 0, 2).part(FieldRole::Skip),
-    number("i_uid", 2, 2).part(FieldRole::Skip),
-    number("i_size_lo", 4, 4).part(FieldRole::Skip),
-    bytes("times", 8, 12).part(FieldRole::Skip),
+/// The fields of an inode that the tree does not hold. Times and the mapping are compared as values, not here.
+pub const INODE: &[StructField] = &[
+    hexed("i_mode", 0, 2).role(FieldRole::Skip),
+    number("i_uid", 2, 2).role(FieldRole::Skip),
+    number("i_size_lo", 4, 4).role(FieldRole::Skip),
+    bytes("times", 8, 12).role(FieldRole::Skip),
     number("i_dtime", 0x14, 4),
-    number("i_gid", 0x18, 2).part(FieldRole::Skip),
+    number("i_gid", 0x18, 2).role(FieldRole::Skip),
     count("i_links_count", 0x1a, 2),
     count("i_blocks_lo", 0x1c, 4),
     hexed("i_flags", 0x20, 4),
     number("i_version_lo", 0x24, 4),
-    bytes("i_block", 0x28, 60).part(FieldRole::Skip),
+    bytes("i_block", 0x28, 60).role(FieldRole::Skip),
     number("i_generation", 0x64, 4),
     count("i_file_acl_lo", 0x68, 4),
-    number("i_size_high", 0x6c, 4).part(FieldRole::Skip),
+    number("i_size_high", 0x6c, 4).role(FieldRole::Skip),
     number("i_obso_faddr", 0x70, 4),
     count("i_blocks_high", 0x74, 2),
     count("i_file_acl_high", 0x76, 2),
-    number("i_uid_high", 0x78, 2).part(FieldRole::Skip),
-    number("i_gid_high", 0x7a, 2).part(FieldRole::Skip),
-    hexed("i_checksum_lo", 0x7c, 2).part(FieldRole::Checksum),
+    number("i_uid_high", 0x78, 2).role(FieldRole::Skip),
+    number("i_gid_high", 0x7a, 2).role(FieldRole::Skip),
+    hexed("i_checksum_lo", 0x7c, 2).role(FieldRole::Checksum),
     number("i_reserved", 0x7e, 2),
     number("i_extra_isize", 0x80, 2),
-    hexed("i_checksum_hi", 0x82, 2).part(FieldRole::Checksum),
-    bytes("extra times", 0x84, 0x14).part(FieldRole::Skip),
+    hexed("i_checksum_hi", 0x82, 2).role(FieldRole::Checksum),
+    bytes("extra times", 0x84, 0x14).role(FieldRole::Skip),
     number("i_version_hi", 0x98, 4),
     number("i_projid", 0x9c, 4),
 ];
 
-/// Bytes that [`INODE`] describes; attributes stand behind them.
-pub(super) const INODE_LEN: usize = 0xa0;
+/// Bytes that [`INODE`] describes; extended attributes follow.
+pub const INODE_LEN: usize = 0xa0;

@@ -52,19 +52,19 @@ pub enum VolumeCorruption {
     /// A sector does not end in its signature.
     #[error("signature 0x{found:04x} is not 0xaa55")]
     Signature {
-        /// What stands there.
+        /// The stored value.
         found: u16,
     },
     /// The length of a sector is impossible.
     #[error("sector length {found} is not 512, 1024, 2048 or 4096")]
     SectorLen {
-        /// What stands there.
+        /// The stored value.
         found: u16,
     },
     /// The length of a cluster is impossible.
     #[error("cluster length {found} is not a power of two of sectors")]
     ClusterLen {
-        /// What stands there.
+        /// The stored value.
         found: u8,
     },
     /// No sector is reserved, not even for the boot sector.
@@ -115,16 +115,16 @@ pub enum VolumeCorruption {
         /// Clusters of the volume.
         clusters: u64,
     },
-    /// A version that nobody knows.
+    /// An unknown version.
     #[error("version 0x{found:04x} is not 0")]
     Version {
-        /// What stands there.
+        /// The stored value.
         found: u16,
     },
     /// The table in use is not there.
     #[error("table {index} is in use and there are {tables}")]
     ActiveTable {
-        /// Which one is said to be in use.
+        /// The index of the table in use.
         index: u8,
         /// How many there are.
         tables: u8,
@@ -137,8 +137,8 @@ pub enum VolumeCorruption {
         /// The last cluster.
         last: u32,
     },
-    /// The sector of FSInfo or of the backup does not lie within the reserved ones.
-    #[error("the {what} is said to be in sector {sector} of {reserved} reserved ones")]
+    /// The sector of FSInfo or of the backup is not within the reserved ones.
+    #[error("the {what} has sector {sector}, and {reserved} sectors are reserved")]
     ReservedPlace {
         /// `FSInfo sector` or `backup boot sector`.
         what: &'static str,
@@ -152,15 +152,15 @@ pub enum VolumeCorruption {
     BackupDiffers {
         /// Offset of the first byte that differs.
         at: usize,
-        /// What stands in the copy.
+        /// The byte in the copy.
         found: u8,
-        /// What stands in the boot sector.
+        /// The byte in the boot sector.
         expected: u8,
     },
     /// A signature of FSInfo is wrong.
     #[error("signature 0x{found:08x} is not 0x{expected:08x}")]
     FsInfoSignature {
-        /// What stands there.
+        /// The stored value.
         found: u32,
         /// What should.
         expected: u32,
@@ -168,15 +168,15 @@ pub enum VolumeCorruption {
     /// FSInfo counts free clusters wrongly.
     #[error("{stored} free clusters are stored and {counted} counted")]
     FreeCount {
-        /// What stands there.
+        /// The stored value.
         stored: u32,
-        /// What the table says.
+        /// The entry in the table.
         counted: u32,
     },
     /// FSInfo's hint is no cluster.
     #[error("the hint for a free cluster, {found}, is no cluster")]
     FreeHint {
-        /// What stands there.
+        /// The stored value.
         found: u32,
     },
     /// The table does not begin with the media byte.
@@ -240,7 +240,7 @@ pub enum VolumeCorruption {
     #[error("it has more than 65536 entries")]
     LongDirectory,
     /// Directories nest deeper than is believed.
-    #[error("it stands more than 255 directories deep")]
+    #[error("it is more than 255 directories deep")]
     TooDeep,
     /// `.` or `..` is missing or does not come first.
     #[error("its entry {} is not `{name}`", u8::from(*name != "."))]
@@ -264,7 +264,7 @@ pub enum VolumeCorruption {
     /// The checksum of a long name does not match the short one.
     #[error("the long name has checksum 0x{stored:02x} and the short one 0x{computed:02x}")]
     LongSum {
-        /// What stands with the long name.
+        /// The checksum with the long name.
         stored: u8,
         /// What the short name gives.
         computed: u8,
@@ -299,7 +299,7 @@ pub enum VolumeCorruption {
         time: u16,
     },
     /// A label outside the root or a second one.
-    #[error("a volume label stands where none belongs")]
+    #[error("a volume label is where none belongs")]
     StrayLabel,
     /// The boot sector and the root directory have different labels.
     #[error("its label `{}` is not that of the root directory, `{}`", Printable(boot), Printable(root))]
@@ -321,15 +321,15 @@ pub enum VolumeCorruption {
         /// The bits.
         bits: u8,
     },
-    /// More was found than is told.
-    #[error("more is wrong; the first {told} findings are told")]
+    /// There are more findings than the report lists.
+    #[error("there are more findings; the first {listed} are listed")]
     More {
-        /// Findings told.
-        told: usize,
+        /// Findings in the report.
+        listed: usize,
     },
 }
 
-/// The time that stands for a stamp that names none: the first that FAT can say.
+/// The time of a stamp that is no time: the first that FAT can represent.
 pub(super) const NO_TIME: Time = Time::from_secs(315_532_800);
 
 impl VolumeCorruption {
@@ -367,7 +367,7 @@ impl VolumeCorruption {
         self.severity() == Severity::Damage && !harmless
     }
 
-    /// The finding of this fault at a place.
+    /// The finding of this corruption at a location.
     pub(super) fn at(self, place: VolumeLocation) -> FatFinding {
         FatFinding { severity: self.severity(), place, fault: self }
     }

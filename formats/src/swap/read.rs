@@ -1,73 +1,11 @@
-//! Swap areas, as mkswap writes them: a header in the first page, the rest for the kernel to fill.
-//!
-//! The structure is `union swap_header` of Linux, `include/linux/swap.h`, version 1 with pages of 4 KiB.
+//! Swap reader: the header of an area, checked as the kernel checks it.
 
 use std::io;
 
+use super::{LABEL, PAGE, PAGES_MIN, SIGNATURE, SIGNATURE_AT};
 use crate::fields;
 use crate::guid::Guid;
-use crate::plan::{Claims, Data, Plan};
 use crate::read_at::ReadAt;
-
-/// Bytes in a page: the only size that x86-64 has and the usual one of aarch64.
-pub const PAGE: u64 = 4096;
-
-/// Fewest pages that mkswap and the kernel take.
-const PAGES_MIN: u64 = 10;
-
-/// Bytes of the label's field. mkswap keeps the last one zero; blkid and the kernel's tools read all sixteen.
-const LABEL: usize = 16;
-
-/// The last ten bytes of the first page.
-const SIGNATURE: [u8; 10] = *b"SWAPSPACE2";
-
-/// Why a swap area cannot be written.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum SwapWriteError {
-    /// Fewer than ten pages.
-    #[error("a swap area of {len} bytes is too small: it needs {}", PAGES_MIN * PAGE)]
-    TooSmall {
-        /// Bytes there are.
-        len: u64,
-    },
-    /// More pages than the header can count.
-    #[error("a swap area of {len} bytes is too large: its header counts at most {} pages", u32::MAX)]
-    TooLarge {
-        /// Bytes there are.
-        len: u64,
-    },
-    /// The label does not fit its field.
-    #[error("the label `{label}` has {} bytes; at most {LABEL} without a NUL fit", label.len())]
-    Label {
-        /// The label.
-        label: String,
-    },
-}
-
-/// Plans a swap area of `len` bytes, in whole pages; all but the first page is free.
-///
-/// # Errors
-/// [`SwapWriteError`] when the length or the label is impossible.
-pub fn plan(uuid: Guid, label: &str, len: u64) -> Result<Plan, SwapWriteError> {
-    if label.len() > LABEL || label.contains('\0') {
-        return Err(SwapWriteError::Label { label: label.to_owned() });
-    }
-    if len / PAGE < PAGES_MIN {
-        return Err(SwapWriteError::TooSmall { len });
-    }
-    let last_page = u32::try_from(len / PAGE - 1).map_err(|_| SwapWriteError::TooLarge { len })?;
-    let mut page = vec![0; PAGE as usize];
-    page[1024..1028].copy_from_slice(&1_u32.to_le_bytes());
-    page[1028..1032].copy_from_slice(&last_page.to_le_bytes());
-    page[1036..1052].copy_from_slice(&uuid.to_bytes());
-    page[1052..1052 + label.len()].copy_from_slice(label.as_bytes());
-    page[PAGE as usize - SIGNATURE.len()..].copy_from_slice(&SIGNATURE);
-    let mut claims = Claims::new(len);
-    claims.bytes(0, page);
-    // One claim at the start of a longer plan can neither overlap nor reach past its end.
-    claims.finish(&Data::Free).map_err(|_| SwapWriteError::TooSmall { len })
-}
 
 /// A swap area that was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,13 +36,13 @@ pub enum SwapReadError {
     /// The first page does not end in the signature.
     #[error("signature {:?} is not \"SWAPSPACE2\"", String::from_utf8_lossy(found))]
     Signature {
-        /// What stands there.
+        /// The value in the header.
         found: [u8; 10],
     },
     /// An unknown version, or one of another byte order.
     #[error("version {found} is not 1")]
     Version {
-        /// What stands there.
+        /// The value in the header.
         found: u32,
     },
     /// The header counts more pages than there are.
@@ -124,7 +62,7 @@ pub enum SwapReadError {
     /// More bad pages than their list has room for.
     #[error("{found} bad pages are more than the 637 that the header can list")]
     BadPages {
-        /// What stands there.
+        /// The value in the header.
         found: u32,
     },
 }
@@ -140,7 +78,7 @@ pub fn read(area: &dyn ReadAt) -> Result<Swap, SwapReadError> {
     }
     let mut page = [0; PAGE as usize];
     area.read_exact_at(0, &mut page).map_err(SwapReadError::Io)?;
-    let found = fields::array(&page, PAGE as usize - SIGNATURE.len());
+    let found = fields::array(&page, SIGNATURE_AT);
     if found != SIGNATURE {
         return Err(SwapReadError::Signature { found });
     }
@@ -156,7 +94,7 @@ pub fn read(area: &dyn ReadAt) -> Result<Swap, SwapReadError> {
         return Err(SwapReadError::TooManyPages { pages, available: len / PAGE });
     }
     let bad_pages = fields::u32(&page, 1032);
-    // From byte 1536 to the signature there is room for so many 32-bit numbers.
+    // The list of bad pages is from byte 1536 to the signature: room for 637 numbers of 32 bits.
     if bad_pages > 637 {
         return Err(SwapReadError::BadPages { found: bad_pages });
     }

@@ -1,4 +1,4 @@
-//! Where partitions stand: numbers, starts and lengths. Knows lengths only, not what stands in a partition.
+//! Numbers, starts and lengths of partitions. Knows the lengths of contents, not the contents.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,30 +6,30 @@ use amiforge_formats::gpt::{ENTRIES, HEAD_SECTORS, SECTOR, TAIL_SECTORS, types};
 
 use super::{DiskError, DiskSize, PartitionSize, PartitionSpec};
 
-/// What partitions are aligned to and lengths are rounded up to.
+/// Alignment of partitions, and the unit that lengths are rounded up to.
 pub(super) const MIB: u64 = 1 << 20;
 
-/// The largest disk: what EBS has, and far below where arithmetic on bytes could overflow.
+/// The largest disk: the limit of EBS, and far below where arithmetic on bytes could overflow.
 const DISK_MAX: u64 = 64 << 40;
 
 /// First byte of a BIOS-boot partition before the first MiB.
 const EARLY_START: u64 = HEAD_SECTORS * SECTOR;
 
-/// A stretch of the disk.
+/// A range of the disk in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct DiskRange {
     pub(super) start: u64,
     pub(super) len: u64,
 }
 
-/// The disk's length and where each partition stands, in the order given.
+/// The length of the disk, and the range of each partition in the order given.
 #[derive(Debug)]
 pub(super) struct DiskLayout {
     pub(super) size: u64,
-    pub(super) stretches: Vec<DiskRange>,
+    pub(super) ranges: Vec<DiskRange>,
 }
 
-/// The numbers of the partitions: those asked for, and for the others the least that are free, in order.
+/// The numbers of the partitions: the requested ones, and for the others the least that are free, in order.
 pub(super) fn numbers(partitions: &[PartitionSpec]) -> Result<Vec<u32>, DiskError> {
     if partitions.len() > ENTRIES as usize {
         return Err(DiskError::TooManyPartitions { count: partitions.len() });
@@ -55,23 +55,23 @@ pub(super) fn numbers(partitions: &[PartitionSpec]) -> Result<Vec<u32>, DiskErro
     Ok(partitions.iter().filter_map(number).collect())
 }
 
-/// Places partitions whose least lengths in bytes are known (of a fill, what its content needs on a minimal disk).
-pub(super) fn place(
+/// The ranges of partitions whose requested lengths in bytes are known (for a fill, the least length of its content).
+pub(super) fn ranges(
     partitions: &[PartitionSpec],
-    wanted: &[u64],
+    requested: &[u64],
     size: DiskSize,
 ) -> Result<DiskLayout, DiskError> {
     let fill = fill(partitions)?;
     let early = partitions.iter().position(fits_early);
     let mut lens = Vec::with_capacity(partitions.len());
     let mut end = MIB;
-    for (index, (partition, wanted)) in partitions.iter().zip(wanted).enumerate() {
+    for (index, (partition, requested)) in partitions.iter().zip(requested).enumerate() {
         let id = || partition.id.clone();
-        if *wanted == 0 {
+        if *requested == 0 {
             return Err(DiskError::NoLength { id: id() });
         }
         let unit = if early == Some(index) { SECTOR } else { MIB };
-        let len = wanted.checked_next_multiple_of(unit).filter(|len| *len <= DISK_MAX);
+        let len = requested.checked_next_multiple_of(unit).filter(|len| *len <= DISK_MAX);
         let len = len.ok_or_else(|| DiskError::TooLarge { id: id(), most: DISK_MAX })?;
         if early != Some(index) {
             end += len;
@@ -94,13 +94,13 @@ pub(super) fn place(
             size
         }
     };
-    Ok(DiskLayout { size, stretches: stretches(&lens, early) })
+    Ok(DiskLayout { size, ranges: consecutive(&lens, early) })
 }
 
-/// Starts, one after the other.
-fn stretches(lens: &[u64], early: Option<usize>) -> Vec<DiskRange> {
+/// Ranges of the given lengths, one after the other; the early one before the first MiB.
+fn consecutive(lens: &[u64], early: Option<usize>) -> Vec<DiskRange> {
     let mut next = MIB;
-    let stretch = |(index, len): (usize, &u64)| {
+    let range = |(index, len): (usize, &u64)| {
         if early == Some(index) {
             return DiskRange { start: EARLY_START, len: *len };
         }
@@ -108,10 +108,10 @@ fn stretches(lens: &[u64], early: Option<usize>) -> Vec<DiskRange> {
         next += len;
         DiskRange { start, len: *len }
     };
-    lens.iter().enumerate().map(stretch).collect()
+    lens.iter().enumerate().map(range).collect()
 }
 
-/// Where the last partition may end on a disk of that size: at a whole MiB, before the backup table.
+/// The last byte at which a partition may end on a disk of that size: at a whole MiB, before the backup table.
 fn room(size: u64) -> Result<u64, DiskError> {
     if !size.is_multiple_of(SECTOR) {
         return Err(DiskError::PartSector { size });
@@ -119,7 +119,7 @@ fn room(size: u64) -> Result<u64, DiskError> {
     Ok(size.saturating_sub(TAIL_SECTORS * SECTOR) / MIB * MIB)
 }
 
-/// The partition that takes what the others leave.
+/// The partition that takes the space that the others leave.
 fn fill(partitions: &[PartitionSpec]) -> Result<Option<usize>, DiskError> {
     let fills = |partition: &PartitionSpec| partition.size == PartitionSize::Fill;
     let mut found = partitions.iter().enumerate().filter(|(_, partition)| fills(partition));
@@ -130,8 +130,8 @@ fn fill(partitions: &[PartitionSpec]) -> Result<Option<usize>, DiskError> {
     Ok(first.map(|(index, _)| index))
 }
 
-/// Whether a partition goes before the first MiB: a BIOS-boot one that fits there. Nothing reads its alignment, and a
-/// loader that wants more room than this asks for a size that is placed as any other.
+/// Whether a partition goes before the first MiB: a BIOS-boot one that fits there. Nothing depends on its alignment; a
+/// loader that needs more space has a size with which the partition is aligned like any other.
 fn fits_early(partition: &PartitionSpec) -> bool {
     let fits = |len: u64| len > 0 && len <= MIB - EARLY_START;
     partition.type_guid == types::BIOS_BOOT
