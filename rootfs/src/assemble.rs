@@ -10,7 +10,7 @@ use amiforge_formats::tree::Tree;
 use amiforge_progress::Monitor;
 use amiforge_store::Store;
 use amiforge_store::blobs::Blobs;
-use amiforge_store::checks::{CheckError, Checks};
+use amiforge_store::deferred::{Deferred, DeferredError, InputDigests};
 
 use crate::glob::NotAGlob;
 use crate::merge::{MergeError, Merged};
@@ -32,7 +32,9 @@ pub struct Assembled {
     pub oci_config: Option<serde_json::Value>,
     /// What is remarkable about the sources, each with the label of the source.
     pub warnings: Vec<String>,
-    checks: Checks,
+    /// Checks of the inputs, under way, which join under the labels of the inputs. [`Assembled::settle`] joins them; so
+    /// may the caller, with others, and then record the digests.
+    pub deferred: Deferred,
 }
 
 /// An input as the manifest lists it.
@@ -106,14 +108,8 @@ pub enum AssembleError {
         source: Box<MergeError>,
     },
     /// An input is not what it should be.
-    #[error("checking {label}")]
-    Check {
-        /// Which source.
-        label: String,
-        /// What is wrong.
-        #[source]
-        source: CheckError,
-    },
+    #[error(transparent)]
+    Check(#[from] DeferredError),
     /// An input was written to during the build.
     #[error("`{}` changed during the build", path.display())]
     Changed {
@@ -133,21 +129,29 @@ impl Assembled {
     /// # Errors
     /// A digest that is not the one named, an input that changed, an entry of the store that is damaged.
     pub fn settle(&mut self, blobs: &Blobs) -> Result<(), AssembleError> {
-        let label =
-            |inputs: &[ListedInput], number: usize| inputs.get(number).map(|input| input.label.clone());
-        let digests = self.checks.wait().map_err(|(number, source)| AssembleError::Check {
-            label: label(&self.inputs, number).unwrap_or_default(),
-            source,
-        })?;
-        for (number, digest) in digests {
-            if let Some(input) = self.inputs.get_mut(number) {
-                input.sha256 = Some(digest);
+        let digests = std::mem::take(&mut self.deferred).join()?;
+        self.record(&digests);
+        unchanged(blobs)
+    }
+
+    /// Records the digests of inputs that were taken.
+    pub fn record(&mut self, digests: &InputDigests) {
+        for input in &mut self.inputs {
+            if let Some((_, digest)) = digests.iter().find(|(label, _)| *label == input.label) {
+                input.sha256 = Some(*digest);
             }
         }
-        match blobs.changed().map_err(AssembleError::Look)? {
-            Some(path) => Err(AssembleError::Changed { path: path.to_owned() }),
-            None => Ok(()),
-        }
+    }
+}
+
+/// Checks that no open file among the blobs changed since it was added.
+///
+/// # Errors
+/// [`AssembleError::Changed`].
+pub fn unchanged(blobs: &Blobs) -> Result<(), AssembleError> {
+    match blobs.changed().map_err(AssembleError::Look)? {
+        Some(path) => Err(AssembleError::Changed { path: path.to_owned() }),
+        None => Ok(()),
     }
 }
 
@@ -175,19 +179,20 @@ pub fn assemble_over(
     blobs: &mut Blobs,
     monitor: Monitor<'_>,
 ) -> Result<Assembled, AssembleError> {
-    let (mut inputs, mut tasks, mut newest, mut oci_config) = (Vec::new(), Vec::new(), None, None);
+    let (mut inputs, mut deferred, mut newest, mut oci_config) = (Vec::new(), Deferred::new(), None, None);
     let mut warnings = Vec::new();
-    for (number, spec) in specs.iter().enumerate() {
+    for spec in specs {
         let reshape = reshape(spec)?;
         let opening = Opening { store, monitor, reshape: &reshape };
         let opened = opening.open(spec, blobs).map_err(|error| match error {
             _ if monitor.cancel.is_cancelled() => AssembleError::Interrupted,
             error => AssembleError::Source { label: spec.label.clone(), source: Box::new(error) },
         })?;
-        let OpenedSource { indexed, kind, size, sha256, pinned, tasks: own, config } = opened;
+        let OpenedSource { indexed, kind, size, sha256, pinned, deferred: mut own, config } = opened;
         newest = newest.max(indexed.newest);
         oci_config = config.or(oci_config);
-        tasks.extend(own.into_iter().map(|task| (number, task)));
+        own.label(&spec.label);
+        deferred.append(own);
         inputs.push(ListedInput { label: spec.label.clone(), kind, size, sha256, pinned });
         let (own, deepest) = (indexed.warnings.clone(), deepest(&indexed.tree, &reshape));
         let taken = merged.take(&spec.label, indexed, &reshape, spec.overrides, blobs);
@@ -198,9 +203,9 @@ pub fn assemble_over(
         let remarks = own.into_iter().chain(remarks(&reshape, taken));
         warnings.extend(remarks.map(|warning| format!("{}: {warning}", spec.label)));
     }
-    let checks = Checks::start(tasks);
+    deferred.start();
     let newest = newest.unwrap_or(Time::EPOCH);
-    Ok(Assembled { tree: merged.finish(), inputs, newest, oci_config, warnings, checks })
+    Ok(Assembled { tree: merged.finish(), inputs, newest, oci_config, warnings, deferred })
 }
 
 /// Names of the longest path of a source, if `strip` drops every path of it.

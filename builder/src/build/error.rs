@@ -18,7 +18,7 @@ use amiforge_rootfs::stage::StageError;
 use amiforge_rootfs::steps::StepError;
 use amiforge_sandbox::SandboxError;
 use amiforge_store::StoreError;
-use amiforge_store::checks::CheckError;
+use amiforge_store::deferred::DeferredError;
 use amiforge_store::layer::LayerError;
 
 use super::boot::NoLoader;
@@ -61,7 +61,7 @@ pub enum BuildError {
     Unpack(#[from] UnpackError),
     /// A package is not the one that the lock pins.
     #[error("checking the packages")]
-    Packages(#[source] CheckError),
+    Packages(#[source] DeferredError),
     /// Their database could not be written.
     #[error("entering the packages into the database of dpkg")]
     Database(#[from] DatabaseError),

@@ -1,57 +1,55 @@
-//! Checks of what layers are made from, and the names that new layers get when those are done.
+//! The checks of all inputs and layers of a build, and the names of its new layers: joined once, before the bundle gets
+//! its name.
 
-use amiforge_store::checks::{CheckError, Outstanding, Settling};
+use amiforge_store::deferred::{Deferred, DeferredError, InputDigests};
 
 use super::workshop::Workshop;
 
-/// Checks of layers that were started or are held back, and names that wait for them. A build that fails after them
-/// still settles them: what packages made is good and has its name for the next one.
+/// Deferred work of the build. A build that fails still joins it when layers wait for their names: what packages made is
+/// good, and the next build loads it.
 #[derive(Default)]
 pub(super) struct KeptLayers {
-    checks: Vec<Settling>,
-    /// Of layers that were taken from the store.
-    held: Outstanding,
-    names: Outstanding,
+    deferred: Deferred,
 }
 
 impl KeptLayers {
-    /// Takes over what a workshop has outstanding.
+    /// Takes over the deferred work of a workshop.
     pub(super) fn take(&mut self, workshop: &mut Workshop<'_>) {
-        self.checks.append(&mut workshop.checks);
-        self.held.append(std::mem::take(&mut workshop.loaded));
-        self.names.append(std::mem::take(&mut workshop.names));
+        self.append(std::mem::take(&mut workshop.deferred));
     }
 
-    /// Starts on the checks that are held back.
+    /// Takes over other deferred work.
+    pub(super) fn append(&mut self, deferred: Deferred) {
+        self.deferred.append(deferred);
+    }
+
+    /// Starts on the checks of loaded layers.
     pub(super) fn start(&mut self) {
-        self.checks.push(std::mem::take(&mut self.held).start());
+        self.deferred.start();
     }
 
-    /// Whether the layers that were taken may be left unchecked once something else vouches for every byte of the image:
-    /// not when another layer was made from them.
-    pub(super) fn may_be_left(&self) -> bool {
-        self.names.is_empty()
+    /// Whether loaded layers need no check when the digest of every byte of the image is known: not when another layer
+    /// was made from them.
+    pub(super) fn may_be_discarded(&self) -> bool {
+        !self.deferred.has_layers()
     }
 
-    /// Lets go of the checks that are held back: something else vouches for every byte.
-    pub(super) fn leave(&mut self) {
-        drop(std::mem::take(&mut self.held));
+    /// Drops the checks of loaded layers: the digest of every byte of the image is known.
+    pub(super) fn discard(&mut self) {
+        self.deferred.discard();
     }
 
-    /// Waits for the checks, then gives the names.
-    pub(super) fn settle(&mut self) -> Result<(), CheckError> {
-        self.start();
-        self.checks.drain(..).try_for_each(Settling::wait)?;
-        std::mem::take(&mut self.names).start().wait()
+    /// Waits for the checks, then gives the layers their names.
+    pub(super) fn join(&mut self) -> Result<InputDigests, DeferredError> {
+        std::mem::take(&mut self.deferred).join()
     }
 }
 
 impl Drop for KeptLayers {
     fn drop(&mut self) {
-        if self.may_be_left() {
-            return;
+        if self.deferred.has_layers() {
+            // The build has failed already; the next one reports the same error again.
+            let _ = self.join();
         }
-        // The build has failed already; what this finds is found again by the next one.
-        let _ = self.settle();
     }
 }

@@ -120,6 +120,7 @@ pub fn build(recipe: &Recipe, options: &BuildOptions, monitor: Monitor<'_>) -> R
     kept.take(&mut workshop);
     let (merged, newest) = beginning(system.as_ref());
     let mut assembled = assemble::assemble_over(merged, &recipe.sources, spool.store(), &mut blobs, monitor)?;
+    kept.append(std::mem::take(&mut assembled.deferred));
     let mut host_files = HostFiles::new(monitor);
     let newest = newest.map_or(assembled.newest, |newest| newest.max(assembled.newest));
     let epoch = epoch::choose(options.source_date_epoch, recipe.image.epoch, newest)?;
@@ -203,8 +204,8 @@ fn workshop<'a>(
     if let (Some(vendor), Some(packages)) = (&options.vendor, packages) {
         vendor::take(vendor, packages.lock, &store.objects(), monitor)?;
     }
-    let (checks, loaded, names, layers, dependents) = Default::default();
-    Ok(Workshop { recipe, options, packages, store, monitor, checks, loaded, names, layers, dependents })
+    let (deferred, layers, dependents) = Default::default();
+    Ok(Workshop { recipe, options, packages, store, monitor, deferred, layers, dependents })
 }
 
 /// What the other sources are put over, and the newest time in it.

@@ -46,7 +46,7 @@ fn part(
     let key = keys::stage(spec, workshop.recipe, tools, &sources, &patches);
     let (layers, name) = (Layers::of(workshop.store), format!("stage {}", spec.name));
     if let Some(layer) = layers.load(key, blobs)? {
-        workshop.loaded.append(layer.outstanding);
+        workshop.deferred.append(layer.deferred);
         workshop.dependents.append(&mut secrets::read_notes(&layer.notes)?);
         workshop.layers.push(BuildLayer { name, reused: true });
         return Ok(layer.tree);
@@ -96,7 +96,7 @@ fn part(
     let (tree, mut dependents) = built?;
     let saved = layers.save(key, &tree, blobs, &secrets::notes(&dependents)?)?;
     workshop.dependents.append(&mut dependents);
-    workshop.names.append(saved.outstanding);
+    workshop.deferred.append(saved.deferred);
     Ok(saved.tree)
 }
 

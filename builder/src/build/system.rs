@@ -12,8 +12,8 @@ use amiforge_rootfs::packages::unpack::{DebFile, Unpacked, unpack};
 use amiforge_rootfs::secrets::order;
 use amiforge_sandbox::SandboxError;
 use amiforge_store::blobs::Blobs;
-use amiforge_store::checks::Settling;
-use amiforge_store::digests::Digesting;
+use amiforge_store::deferred::Deferred;
+use amiforge_store::digests::BackgroundDigests;
 
 use super::BuildError;
 use super::secrets;
@@ -23,7 +23,7 @@ use crate::recipe::{DebFilters, DebSource, Recipe, Scripts, Stays};
 /// A system, and the checks of what it was made from, which are under way.
 pub(super) struct Made {
     pub(super) system: PackageSystem,
-    pub(super) checks: Settling,
+    pub(super) deferred: Deferred,
 }
 
 /// Unpacks packages and configures them.
@@ -41,8 +41,9 @@ pub(super) fn make(
     let filters = filters(&deb.filters)?;
     let mut unpacked = unpack(&debs, &filters, workshop.store, blobs, workshop.monitor)?;
     // Scripts leave a core to spare.
-    let checks = std::mem::take(&mut unpacked.outstanding).start();
-    let digesting = Digesting::start(&unpacked.tree, blobs);
+    let mut deferred = std::mem::take(&mut unpacked.deferred);
+    deferred.start();
+    let digesting = BackgroundDigests::start(&unpacked.tree, blobs);
     let mut notes = Notes {
         newest: (unpacked.newest.secs, unpacked.newest.nanos),
         skipped: Vec::new(),
@@ -54,8 +55,8 @@ pub(super) fn make(
         return Err(BuildError::UnknownQuestion { question });
     }
     let tree = configure(workshop, deb, (&mut unpacked, purpose), &answers.text, &mut notes, blobs)?;
-    digesting.finish(blobs).map_err(BuildError::Sbom)?;
-    Ok(Made { system: PackageSystem { tree, notes }, checks })
+    digesting.join(blobs).map_err(BuildError::Sbom)?;
+    Ok(Made { system: PackageSystem { tree, notes }, deferred })
 }
 
 /// Configures what was unpacked.

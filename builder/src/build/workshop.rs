@@ -12,7 +12,7 @@ use amiforge_rootfs::steps::lacks;
 use amiforge_sandbox::{Launcher, OnFailure, Sandbox, SandboxError, SandboxJob, SandboxStep, Seed};
 use amiforge_store::Store;
 use amiforge_store::blobs::Blobs;
-use amiforge_store::checks::{Outstanding, Settling};
+use amiforge_store::deferred::Deferred;
 use amiforge_store::layer::Layers;
 use serde::{Deserialize, Serialize};
 
@@ -30,12 +30,8 @@ pub(super) struct Workshop<'a> {
     pub(super) packages: Option<Packages<'a>>,
     pub(super) store: &'a Store,
     pub(super) monitor: Monitor<'a>,
-    /// Layers that are getting their names.
-    pub(super) checks: Vec<Settling>,
-    /// Checks of the layers that were taken from the store.
-    pub(super) loaded: Outstanding,
-    /// Names of layers, to be given when everything has been checked.
-    pub(super) names: Outstanding,
+    /// Checks of the layers that were loaded, and names of those that were saved.
+    pub(super) deferred: Deferred,
     /// The layers so far.
     pub(super) layers: Vec<BuildLayer>,
     /// What depends on random numbers in what goes into the image.
@@ -104,18 +100,19 @@ impl Workshop<'_> {
         if let Some(layer) = Layers::of(self.store).load(key, blobs)?
             && let Ok(notes) = serde_json::from_slice(&layer.notes)
         {
-            self.loaded.append(layer.outstanding);
+            self.deferred.append(layer.deferred);
             self.layers.push(BuildLayer { name, reused: true });
             return Ok(PackageSystem { tree: layer.tree, notes });
         }
         self.layers.push(BuildLayer { name, reused: false });
         let made = system::make(self, deb, (packages, purpose), blobs)?;
         // Started before the scripts, so done: the layer gets its name at once, and a build that is killed later leaves it.
-        made.checks.wait().map_err(BuildError::Packages)?;
+        made.deferred.join().map_err(BuildError::Packages)?;
         let notes =
             serde_json::to_vec(&made.system.notes).map_err(|error| BuildError::Notes(error.to_string()))?;
-        let saved = Layers::of(self.store).save(key, &made.system.tree, blobs, &notes)?;
-        self.checks.push(saved.outstanding.start());
+        let mut saved = Layers::of(self.store).save(key, &made.system.tree, blobs, &notes)?;
+        saved.deferred.start_with_layers();
+        self.deferred.append(saved.deferred);
         Ok(PackageSystem { tree: saved.tree, notes: made.system.notes })
     }
 
@@ -138,7 +135,7 @@ impl Workshop<'_> {
         let seed = self.seed(For::Image);
         let key = keys::run(before, (self.recipe, self.options), stale, seed, time.secs);
         if let Some(layer) = layers.load(key, blobs)? {
-            self.loaded.append(layer.outstanding);
+            self.deferred.append(layer.deferred);
             self.dependents.append(&mut secrets::read_notes(&layer.notes)?);
             self.layers.push(BuildLayer { name: "run".to_owned(), reused: true });
             return Ok(layer.tree);
@@ -165,7 +162,7 @@ impl Workshop<'_> {
         )?;
         let saved = layers.save(key, &tree, blobs, &secrets::notes(&dependents)?)?;
         self.dependents.append(&mut dependents);
-        self.names.append(saved.outstanding);
+        self.deferred.append(saved.deferred);
         Ok(saved.tree)
     }
 

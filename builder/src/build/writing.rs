@@ -13,7 +13,7 @@ use amiforge_image::inspect::{InspectError, Medium};
 use amiforge_image::manifest::{ImageOrigin, Manifest, Secret};
 use amiforge_machine::preflight;
 use amiforge_progress::Monitor;
-use amiforge_rootfs::assemble::Assembled;
+use amiforge_rootfs::assemble::{Assembled, unchanged};
 use amiforge_rootfs::normalize::RuleChange;
 use amiforge_store::blobs::Blobs;
 
@@ -62,7 +62,7 @@ impl BundleWriter<'_> {
         mut made_from: MadeFrom<'_>,
         monitor: Monitor<'_>,
     ) -> Result<(Manifest, Vec<String>), BuildError> {
-        let known = self.recall.known().filter(|_| made_from.kept.may_be_left());
+        let known = self.recall.known().filter(|_| made_from.kept.may_be_discarded());
         if known.is_none() {
             made_from.kept.start();
         }
@@ -130,11 +130,10 @@ impl BundleWriter<'_> {
     ) -> Result<ImageOrigin, Box<dyn Error + Send + Sync>> {
         let MadeFrom { mut kept, mut assembled, host_files, epoch, changes, skipped } = made_from;
         if emitted.recalled {
-            kept.leave();
+            kept.discard();
         }
-        kept.settle()?;
-        assembled.settle(self.blobs)?;
-        host_files.settle()?;
+        assembled.record(&kept.join()?);
+        unchanged(self.blobs)?;
         let inputs = origin::inputs(self.options, &assembled, &host_files);
         Ok(origin::origin(self.recipe, self.options, epoch, inputs, &changes, (secrets, skipped)))
     }

@@ -44,7 +44,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     };
     let cancel = stop_on_signals()?;
     let store = args.store.open()?;
-    let _held = store.hold();
+    let _held = store.lock_shared();
     let mirrors = Mirrors::of_this_machine();
     let failed = |error: FetchError| {
         let variable = variable_for(&error, &recipe, &mirrors);

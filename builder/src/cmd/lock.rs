@@ -129,7 +129,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     }
     let cancel = stop_on_signals()?;
     let store = args.store.open()?;
-    let _held = store.hold();
+    let _held = store.lock_shared();
     let (wire, mirrors) = (Wire::new(), Mirrors::of_this_machine());
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64);
     let jobs = args.store.jobs();

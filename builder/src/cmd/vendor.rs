@@ -48,7 +48,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     };
     let cancel = stop_on_signals()?;
     let store = store::open(args.store.as_deref())?;
-    let _held = store.hold();
+    let _held = store.lock_shared();
     let packed = vendor::pack(&lock, &store.objects(), &args.out, Monitor::new(ui, &cancel));
     let size = packed.map_err(|error| failure(error, title(), args))?;
     if ui.json() {

@@ -11,7 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 use amiforge_progress::Monitor;
-use amiforge_store::{Begun, ObjectPart, Objects, StoreError};
+use amiforge_store::{CreatedObject, Objects, PartialObject, StoreError};
 
 use super::wire::{ATTEMPTS, broken, pause};
 use super::{FetchError, FileLocation, Want, Wire, WireError, git, shown};
@@ -84,7 +84,7 @@ pub fn fetch(
     if monitor.cancel.is_cancelled() {
         return Err(FetchError::Interrupted);
     }
-    objects.settle()?;
+    objects.sync()?;
     Ok(outcome)
 }
 
@@ -210,16 +210,16 @@ impl Work<'_> {
             if self.stop() {
                 return Err(FetchError::Interrupted);
             }
-            let mut part = match self.objects.begin(want.sha256, want.size)? {
-                Begun::There(_) => return Ok(()),
-                Begun::Busy => {
+            let mut part = match self.objects.create(want.sha256, want.size)? {
+                CreatedObject::Exists(_) => return Ok(()),
+                CreatedObject::Locked => {
                     // Somebody else fetches it: it will be there, or theirs to continue.
                     thread::sleep(Duration::from_millis(50));
                     continue;
                 }
-                Begun::Part(part) => part,
+                CreatedObject::Partial(part) => part,
             };
-            let found = part.at();
+            let found = part.len();
             match self.pull(&mut part, want, url) {
                 Ok(()) => match part.finish() {
                     Ok(_) => return Ok(()),
@@ -240,25 +240,25 @@ impl Work<'_> {
     }
 
     /// Appends to a part what it lacks.
-    fn pull(&self, part: &mut ObjectPart, want: &Want, url: &str) -> Result<(), Pull> {
-        if part.at() == want.size {
+    fn pull(&self, part: &mut PartialObject, want: &Want, url: &str) -> Result<(), Pull> {
+        if part.len() == want.size {
             return Ok(());
         }
-        let mut answer = self.wire.open(url, part.at())?;
+        let mut answer = self.wire.open(url, part.len())?;
         if let Some(found) = answer.size.filter(|&found| found != want.size) {
             return Err(WireError::Length { found, size: want.size }.into());
         }
-        if answer.from != part.at() {
-            part.restart()?;
+        if answer.from != part.len() {
+            part.truncate()?;
         }
         let mut buffer = vec![0; CHUNK];
-        while part.at() < want.size {
+        while part.len() < want.size {
             if self.monitor.cancel.is_cancelled() {
                 return Err(Pull::Stopped);
             }
             let count = answer.body.read(&mut buffer).map_err(|error| broken(&error))?;
             if count == 0 {
-                return Err(WireError::Cut { got: part.at(), size: want.size }.into());
+                return Err(WireError::Cut { got: part.len(), size: want.size }.into());
             }
             part.write(&buffer[..count])?;
             self.monitor.progress.advance(count as u64);

@@ -134,7 +134,7 @@ impl Bench {
         with_database(&mut unpacked, &blobs, state);
         let folder = self.new_folder("ours");
         written::write_out(&unpacked.tree, &blobs, &folder);
-        unpacked.outstanding.start().wait().unwrap();
+        unpacked.deferred.join().unwrap();
         folder
     }
 
