@@ -3,39 +3,40 @@
 //! The tree is written into a file system in memory that only the sandbox sees (a tmpfs in a mount namespace of its
 //! own), so nothing of it ever lies on the disk of the host and nothing has to be cleaned up: when the sandbox's
 //! first process ends, or this program is killed, the kernel takes away all of it. Files whose inode was not touched
-//! keep the reference to their old content; only what changed is read back, into a [`Pack`].
+//! keep the reference to their old content; only what changed is read back, into a [`CapturedFiles`].
 //!
 //! Knows nothing of packages or recipes. Linux only: `user_namespaces(7)`, `pid_namespaces(7)`, `seccomp(2)`, `tmpfs(5)`.
 
+mod capture;
+mod captured_files;
+mod changes;
 mod error;
-mod fill;
-mod found;
-mod gather;
-mod handover;
 mod ids;
 mod inner;
 mod job;
 mod log;
-mod orders;
+mod message;
 mod outer;
-mod pack;
+mod protocol;
 mod sys;
+mod terminal;
 mod wire;
+mod writer;
 
 use std::path::PathBuf;
 
 use amiforge_formats::tree::Tree;
 
+pub use captured_files::CapturedFiles;
 pub use error::{CommandEnd, Limit, OutputTail, SandboxError};
 pub use inner::enter;
 pub use job::{
     CaptureScope, Launcher, OnFailure, SUBCOMMAND, SandboxClock, SandboxJob, SandboxLimits, SandboxStep, Seed,
 };
-pub use pack::Pack;
 
 use amiforge_progress::Monitor;
 use amiforge_store::blobs::Blobs;
-use gather::Gathering;
+use capture::Capture;
 use ids::{IDS, Ids};
 use outer::Outer;
 
@@ -70,15 +71,15 @@ impl Sandbox {
         monitor: Monitor<'_>,
     ) -> Result<Captured, SandboxError> {
         let what = || "making a file for what is written in the sandbox".to_owned();
-        let pack = Pack::begin(&self.scratch);
+        let pack = CapturedFiles::begin(&self.scratch);
         let mut pack = pack.map_err(|source| SandboxError::Content { what: what(), source })?;
         let (mut outer, ids) = self.enter(job, monitor)?;
         let planted = outer.plant(&ids, tree, blobs)?;
         let findings = outer.follow()?;
-        let mut gathering = Gathering::begin(tree, &planted, findings, job.epoch)?;
-        let log = outer.gather(&mut gathering, blobs, &mut pack)?;
+        let mut capture = Capture::begin(tree, &planted, findings, job.epoch)?;
+        let log = outer.gather(&mut capture, blobs, &mut pack)?;
         let source = pack.finish(blobs);
-        let tree = gathering.finish(source, &job.keep)?;
+        let tree = capture.finish(source, &job.keep)?;
         Ok(Captured { tree, log })
     }
 

@@ -13,16 +13,17 @@ use amiforge_formats::tree::Tree;
 use amiforge_progress::Monitor;
 use amiforge_store::blobs::Blobs;
 
-use super::fill::Fillers;
-use super::found::CapturedNames;
-use super::gather::Gathering;
-use super::handover::{self, Raw};
+use super::capture::Capture;
+use super::changes::Changes;
 use super::ids::{Ids, forbidden};
 use super::log::Log;
-use super::orders::{PlantedNodes, encode_job, encode_tree};
-use super::wire::{Channel, Said, StepEnd, WireWriter, garbled};
+use super::message::{Message, StepEnd};
+use super::protocol::{SentNodes, encode_job, encode_tree};
+use super::terminal::{self, RawTerminal};
+use super::wire::{Channel, WireWriter, protocol_error};
+use super::writer::FileWriters;
 use super::{
-    CommandEnd, Launcher, Limit, OnFailure, OutputTail, Pack, SandboxError, SandboxJob, SandboxStep,
+    CapturedFiles, CommandEnd, Launcher, Limit, OnFailure, OutputTail, SandboxError, SandboxJob, SandboxStep,
 };
 
 /// How often it is asked whether to go on while nothing is heard.
@@ -71,16 +72,16 @@ impl<'a> Outer<'a> {
             return self.send(b"plain");
         }
         self.send(b"mapped")?;
-        match self.hear()? {
-            Said::Unshared => {}
-            _ => return Err(confused()),
+        match self.recv()? {
+            Message::Unshared => {}
+            _ => return Err(unexpected_message()),
         }
         ids.give(self.child.id())?;
         self.send(b"mapped")
     }
 
     /// Hands over the job and the tree, and fills the tree's files.
-    pub(super) fn plant(&self, ids: &Ids, tree: &Tree, blobs: &Blobs) -> Result<PlantedNodes, SandboxError> {
+    pub(super) fn plant(&self, ids: &Ids, tree: &Tree, blobs: &Blobs) -> Result<SentNodes, SandboxError> {
         let mut orders = WireWriter::default();
         orders.u8(u8::from(*ids != Ids::Plain));
         encode_job(self.job, &mut orders);
@@ -88,7 +89,7 @@ impl<'a> Outer<'a> {
         match self.job.on_failure {
             OnFailure::Stop => self.send(&orders.0)?,
             OnFailure::Shell => {
-                let sent = self.channel.send_with(&orders.0, &handover::files()?);
+                let sent = self.channel.send_with(&orders.0, &terminal::files()?);
                 sent.map_err(|error| self.lost(error))?;
             }
         }
@@ -101,9 +102,9 @@ impl<'a> Outer<'a> {
         let content =
             |source| SandboxError::Content { what: "copying files into the sandbox".to_owned(), source };
         std::thread::scope(|scope| {
-            let fillers = Fillers::start(scope, tree, blobs, self.monitor, &filled);
-            let heard = self.hand_out(&fillers, &planted);
-            let filled = fillers.finish().map_err(content);
+            let writers = FileWriters::start(scope, tree, blobs, self.monitor, &filled);
+            let heard = self.hand_out(&writers, &planted);
+            let filled = writers.finish().map_err(content);
             // A file that cannot be filled is the reason for what the inner half says then, not the other way round.
             match heard {
                 _ if self.monitor.cancel.is_cancelled() => Err(SandboxError::Interrupted),
@@ -114,48 +115,51 @@ impl<'a> Outer<'a> {
         Ok(planted)
     }
 
-    fn hand_out(&self, fillers: &Fillers<'_>, planted: &PlantedNodes) -> Result<(), SandboxError> {
+    fn hand_out(&self, writers: &FileWriters<'_>, planted: &SentNodes) -> Result<(), SandboxError> {
         loop {
-            match self.hear()? {
-                Said::Fill(nodes) => {
+            match self.recv()? {
+                Message::FilesToWrite(nodes) => {
                     let files = self.channel.receive_files().map_err(|error| self.lost(error))?;
                     let ids = nodes.iter().map(|node| planted.nodes.get(*node as usize).copied());
                     let batch: Option<Vec<_>> = ids.zip(files).map(|(id, file)| Some((id?, file))).collect();
-                    let batch = batch.filter(|batch| batch.len() == nodes.len()).ok_or_else(confused)?;
-                    fillers.push(batch).map_err(|error| self.lost(error))?;
+                    let batch =
+                        batch.filter(|batch| batch.len() == nodes.len()).ok_or_else(unexpected_message)?;
+                    writers.push(batch).map_err(|error| self.lost(error))?;
                 }
-                Said::Planted => return Ok(()),
-                _ => return Err(confused()),
+                Message::TreeWritten => return Ok(()),
+                _ => return Err(unexpected_message()),
             }
         }
     }
 
     /// Follows the commands; the names that the tree has afterwards.
-    pub(super) fn follow(&mut self) -> Result<CapturedNames, SandboxError> {
+    pub(super) fn follow(&mut self) -> Result<Changes, SandboxError> {
         let mut raw = None;
         loop {
-            match self.hear()? {
-                Said::Begins(step) => {
+            match self.recv()? {
+                Message::StepStarted(step) => {
                     self.monitor.progress.begin(&format!("running {}", self.step(step)?.name), None);
                 }
-                Said::Ended { how: StepEnd::Status(0), .. } => {}
-                Said::Shell { step, how } if self.job.on_failure == OnFailure::Shell => {
+                Message::StepEnded { how: StepEnd::Status(0), .. } => {}
+                Message::ShellOpened { step, how } if self.job.on_failure == OnFailure::Shell => {
                     let why = failed(self.step(step)?, how, self.job, self.log.so_far());
                     self.monitor.progress.end();
                     self.monitor.progress.message(&format!(
                         "{why}\nthis is a shell in the state that it left; `exit` ends it, and the build"
                     ));
-                    raw = Raw::begin();
-                    let term = raw.as_ref().map(|_| Raw::kind()).unwrap_or_default();
+                    raw = RawTerminal::begin();
+                    let term = raw.as_ref().map(|_| RawTerminal::kind()).unwrap_or_default();
                     self.send(term.as_bytes())?;
                 }
-                Said::Ended { step, how } => {
+                Message::StepEnded { step, how } => {
                     drop(raw);
                     let log = self.finish();
                     return Err(failed(self.step(step)?, how, self.job, log));
                 }
-                Said::Found(bytes) => return super::found::decode(&bytes).map_err(|error| self.lost(error)),
-                _ => return Err(confused()),
+                Message::Changes(bytes) => {
+                    return super::changes::decode(&bytes).map_err(|error| self.lost(error));
+                }
+                _ => return Err(unexpected_message()),
             }
         }
     }
@@ -163,23 +167,23 @@ impl<'a> Outer<'a> {
     /// Reads the contents of what changed.
     pub(super) fn gather(
         &mut self,
-        gathering: &mut Gathering<'_>,
+        capture: &mut Capture<'_>,
         blobs: &Blobs,
-        pack: &mut Pack,
+        pack: &mut CapturedFiles,
     ) -> Result<OutputTail, SandboxError> {
         let content = |source| SandboxError::Content {
             what: "taking over what was written in the sandbox".to_owned(),
             source,
         };
         loop {
-            match self.hear()? {
-                Said::Read(names) => {
+            match self.recv()? {
+                Message::FilesToRead(names) => {
                     let files = self.channel.receive_files().map_err(|error| self.lost(error))?;
                     if files.len() != names.len() {
-                        return Err(confused());
+                        return Err(unexpected_message());
                     }
                     for (name, file) in names.into_iter().zip(files) {
-                        let read = gathering.read(name, &File::from(file), blobs, pack, self.monitor);
+                        let read = capture.read(name, &File::from(file), blobs, pack, self.monitor);
                         read.map_err(|error| match error {
                             _ if self.monitor.cancel.is_cancelled() => SandboxError::Interrupted,
                             error => content(error),
@@ -187,21 +191,21 @@ impl<'a> Outer<'a> {
                     }
                     self.send(b"read")?;
                 }
-                Said::Done => return Ok(self.finish()),
-                _ => return Err(confused()),
+                Message::Done => return Ok(self.finish()),
+                _ => return Err(unexpected_message()),
             }
         }
     }
 
     fn step(&self, number: u32) -> Result<&'a SandboxStep, SandboxError> {
-        self.job.steps.get(number as usize).ok_or_else(confused)
+        self.job.steps.get(number as usize).ok_or_else(unexpected_message)
     }
 
     fn send(&self, bytes: &[u8]) -> Result<(), SandboxError> {
         self.channel.send(bytes).map_err(|error| self.lost(error))
     }
 
-    fn hear(&self) -> Result<Said, SandboxError> {
+    fn recv(&self) -> Result<Message, SandboxError> {
         // Messages may follow each other without a pause in which the socket would ask.
         if self.monitor.cancel.is_cancelled() {
             return Err(SandboxError::Interrupted);
@@ -210,14 +214,14 @@ impl<'a> Outer<'a> {
             .channel
             .receive(&|| !self.monitor.cancel.is_cancelled())
             .map_err(|error| self.lost(error))?;
-        match Said::decode(&bytes).map_err(|error| self.lost(error))? {
-            Said::Failed { entering: true, what, errno } => {
+        match Message::decode(&bytes).map_err(|error| self.lost(error))? {
+            Message::Failed { entering: true, what, errno } => {
                 Err(forbidden(&what, &io::Error::from_raw_os_error(errno)))
             }
-            Said::Failed { entering: false, what, errno } if errno == libc::ENOSPC => {
+            Message::Failed { entering: false, what, errno } if errno == libc::ENOSPC => {
                 Err(SandboxError::Full { what, limit: self.job.limits.disk })
             }
-            Said::Failed { entering: false, what, errno } => {
+            Message::Failed { entering: false, what, errno } => {
                 Err(SandboxError::Inside { what, source: io::Error::from_raw_os_error(errno) })
             }
             said => Ok(said),
@@ -255,8 +259,8 @@ impl Drop for Outer<'_> {
     }
 }
 
-fn confused() -> SandboxError {
-    SandboxError::Died { how: garbled().to_string() }
+fn unexpected_message() -> SandboxError {
+    SandboxError::Died { how: protocol_error().to_string() }
 }
 
 fn failed(step: &SandboxStep, how: StepEnd, job: &SandboxJob, tail: OutputTail) -> SandboxError {

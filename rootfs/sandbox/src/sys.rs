@@ -96,14 +96,14 @@ pub(super) fn loopback_up() -> io::Result<()> {
 
 /// Makes the segment of shared memory by which OpenSSL knows that `/dev/urandom` may be used. (Where `getrandom` is
 /// missing and the kernel new, it takes no other random numbers: `OPENSSL_RAND_SEED_DEVRANDOM_SHM_ID`.)
-pub(super) fn vouch_for_urandom() -> io::Result<()> {
+pub(super) fn mark_urandom_seeded() -> io::Result<()> {
     // SAFETY: no memory of this process is involved: the segment is not mapped.
     let made = unsafe { libc::shmget(114, 1, libc::IPC_CREAT | 0o444) };
     if made < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
 /// Ends this process as another did, or with failure.
-pub(super) fn end_as(status: Option<rustix::process::WaitStatus>) -> ! {
+pub(super) fn exit_like(status: Option<rustix::process::WaitStatus>) -> ! {
     let signal = status.and_then(rustix::process::WaitStatus::terminating_signal);
     let status = status.and_then(rustix::process::WaitStatus::exit_status).unwrap_or(125);
     // SAFETY: no memory is involved. `_exit` leaves what the process that was forked from will do at its own end.
@@ -117,7 +117,7 @@ pub(super) fn end_as(status: Option<rustix::process::WaitStatus>) -> ! {
 }
 
 /// Has the calling process traced by its parent from its next `exec` on.
-pub(super) fn trace_me() -> io::Result<()> {
+pub(super) fn request_trace() -> io::Result<()> {
     trace(libc::PTRACE_TRACEME, None, 0, 0)
 }
 
@@ -140,7 +140,7 @@ pub(super) fn resume(pid: Pid, signal: i32) -> io::Result<()> {
 }
 
 /// Lets a traced program that stands go on until the system call that it is in has been made.
-pub(super) fn resume_until_made(pid: Pid) -> io::Result<()> {
+pub(super) fn resume_until_syscall_exit(pid: Pid) -> io::Result<()> {
     trace(libc::PTRACE_SYSCALL, Some(pid), 0, 0)
 }
 
@@ -180,7 +180,7 @@ pub(super) struct Registers(libc::user_regs_struct);
 #[cfg(target_arch = "x86_64")]
 impl Registers {
     /// Whether the program runs in 64-bit mode (`__USER_CS` of the kernel's `asm/segment.h`).
-    pub(super) fn are_wide(&self) -> bool {
+    pub(super) fn is_64_bit(&self) -> bool {
         self.0.cs == 0x33
     }
 

@@ -48,7 +48,7 @@ const BASIC: u32 = 0x7ff;
 const TMPFS: u64 = 0x0102_1994;
 
 /// What files have to do with the host, for all programs of one command.
-pub(super) struct HostAttributes {
+pub(super) struct AttributeEmulator {
     /// The kernel's number of the file system that holds the tree.
     main: u64,
     /// Whether it numbers inodes by itself, as kernels since 5.9 do.
@@ -67,13 +67,13 @@ pub(super) struct HostAttributes {
 
 /// What is known of the file system that holds the tree.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct FsTraits {
+pub(super) struct FsOrigin {
     main: u64,
     own_inodes: bool,
     begun: Timespec,
 }
 
-impl FsTraits {
+impl FsOrigin {
     /// Of the file system whose root is open, for what is written from `begun` on.
     pub(super) fn of(root: &OwnedFd, begun: Timespec) -> rustix::io::Result<Self> {
         let root = rustix::fs::fstat(root)?;
@@ -82,11 +82,11 @@ impl FsTraits {
     }
 }
 
-impl HostAttributes {
+impl AttributeEmulator {
     /// `time` is the longest that a job may take, `disk` how many bytes of files it may have.
-    pub(super) fn new(origin: FsTraits, epoch: i64, time: Duration, disk: u64) -> Self {
+    pub(super) fn new(origin: FsOrigin, epoch: i64, time: Duration, disk: u64) -> Self {
         let unit = (time.as_nanos() / 1_000_000_000).try_into().unwrap_or(u64::MAX).max(RESOLUTION);
-        let FsTraits { main, own_inodes, begun } = origin;
+        let FsOrigin { main, own_inodes, begun } = origin;
         let (devices, inodes) = (BTreeMap::new(), BTreeMap::new());
         Self { main, own_inodes, begun, epoch, unit, disk, devices, inodes, seen: 0 }
     }
@@ -251,9 +251,9 @@ mod tests {
 
     const BEGUN: Timespec = Timespec { tv_sec: 2_000_000_000, tv_nsec: 500_000_000 };
 
-    fn of_device(main: u64) -> HostAttributes {
-        let origin = FsTraits { main, own_inodes: true, begun: BEGUN };
-        HostAttributes::new(origin, 1_600_000_000, Duration::from_hours(1), 1 << 30)
+    fn of_device(main: u64) -> AttributeEmulator {
+        let origin = FsOrigin { main, own_inodes: true, begun: BEGUN };
+        AttributeEmulator::new(origin, 1_600_000_000, Duration::from_hours(1), 1 << 30)
     }
 
     fn stat(device: u64, inode: u64, modified: (i64, u64)) -> [u8; STAT] {

@@ -1,6 +1,6 @@
 //! What the kernel reports about itself and the machine, fixed: the same release, processors, memory and settings on
 //! every host. `/proc` shows these files instead of the host's ([`super::proc`]), and where the clock stands still the
-//! system calls that report the same facts are answered from here ([`super::answers`]).
+//! system calls that report the same facts are answered from here ([`super::clock_emulator`]).
 //!
 //! `proc(5)`, `uname(2)`, `sysinfo(2)`, `sched_getaffinity(2)`.
 

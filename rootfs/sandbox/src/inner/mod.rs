@@ -6,20 +6,20 @@
 //! at while commands run.
 
 #[cfg(target_arch = "x86_64")]
-mod answers;
-#[cfg(target_arch = "x86_64")]
 mod attributes;
-mod calls;
 #[cfg(target_arch = "x86_64")]
-mod clock;
+mod clock_emulator;
 mod confine;
 mod kernel;
 mod mounts;
-mod plant;
+mod populate;
 mod proc;
+mod scan;
+mod seccomp;
 mod shell;
 mod steps;
-mod survey;
+#[cfg(target_arch = "x86_64")]
+mod tracer;
 mod usage;
 #[cfg(target_arch = "x86_64")]
 mod waits;
@@ -32,9 +32,10 @@ use std::process::ExitCode;
 use rustix::process::{DumpableBehavior, Signal, WaitOptions};
 use rustix::thread::UnshareFlags;
 
-use super::orders::decode_job;
+use super::message::Message;
+use super::protocol::decode_job;
 use super::sys::{self, ForkSide};
-use super::wire::{Channel, Said, WireReader, garbled};
+use super::wire::{Channel, WireReader, protocol_error};
 
 /// Why the inner half cannot go on.
 #[derive(Debug)]
@@ -94,7 +95,7 @@ pub fn enter() -> ExitCode {
 fn tell(channel: &Channel, fault: InnerError) -> ExitCode {
     let InnerError { entering, what, errno } = fault;
     // If it cannot be told, the outer half sees the socket end.
-    let _ = channel.send(&Said::Failed { entering, what, errno }.encode());
+    let _ = channel.send(&Message::Failed { entering, what, errno }.encode());
     ExitCode::FAILURE
 }
 
@@ -111,9 +112,9 @@ fn outside(channel: &Channel) -> Result<Role, InnerError> {
     let hello = receive(channel)?;
     if hello.as_slice() == b"mapped" {
         sys::unshare(UnshareFlags::NEWUSER).entering("making a user namespace")?;
-        say(channel, &Said::Unshared)?;
+        say(channel, &Message::Unshared)?;
         if receive(channel)?.as_slice() != b"mapped" {
-            return Err(garbled()).during(|| "waiting for ids".to_owned());
+            return Err(protocol_error()).during(|| "waiting for ids".to_owned());
         }
     }
     become_root()?;
@@ -140,7 +141,7 @@ fn inside(channel: &Channel) -> Result<(), InnerError> {
     rustix::system::sethostname(b"localhost").entering("naming the host")?;
     rustix::system::setdomainname(b"(none)").entering("naming the domain")?;
     sys::loopback_up().entering("turning on the loopback device")?;
-    sys::vouch_for_urandom().entering("making a segment of shared memory")?;
+    sys::mark_urandom_seeded().entering("making a segment of shared memory")?;
     let orders = receive(channel)?;
     let mut orders = WireReader(&orders);
     let unwell = || "reading the job".to_owned();
@@ -150,16 +151,16 @@ fn inside(channel: &Channel) -> Result<(), InnerError> {
         super::OnFailure::Shell => channel.receive_files().during(unwell)?,
         super::OnFailure::Stop => Vec::new(),
     };
-    let mut places = mounts::enter(&job)?;
-    let _ = rustix::stdio::dup2_stdin(&places.nothing);
-    let planted = plant::plant(channel, &mut orders, &places)?;
-    places.cover(mapped, &job.limits)?;
-    let ended = steps::run(channel, &job, &places, &terminal)?;
-    if ended == steps::CommandsOutcome::Well {
-        places.uncover()?;
-        survey::survey(channel, &job.keep, &places, &planted)?;
+    let mut mounts = mounts::enter(&job)?;
+    let _ = rustix::stdio::dup2_stdin(&mounts.nothing);
+    let planted = populate::plant(channel, &mut orders, &mounts)?;
+    mounts.cover(mapped, &job.limits)?;
+    let ended = steps::run(channel, &job, &mounts, &terminal)?;
+    if ended == steps::Outcome::Well {
+        mounts.uncover()?;
+        scan::survey(channel, &job.keep, &mounts, &planted)?;
     }
-    say(channel, &Said::Done)
+    say(channel, &Message::Done)
 }
 
 fn die_with_parent() -> Result<(), InnerError> {
@@ -190,22 +191,22 @@ fn receive(channel: &Channel) -> Result<Vec<u8>, InnerError> {
     channel.receive(&|| true).during(|| "listening to the outer half".to_owned())
 }
 
-fn say(channel: &Channel, what: &Said) -> Result<(), InnerError> {
+fn say(channel: &Channel, what: &Message) -> Result<(), InnerError> {
     channel.send(&what.encode()).during(|| "telling the outer half".to_owned())
 }
 
 /// Sends batches of open files, of which the outer half acknowledges each.
-struct Batches<'a> {
+struct FileBatches<'a> {
     channel: &'a Channel,
     numbers: Vec<u32>,
     files: Vec<OwnedFd>,
-    under_way: usize,
-    say: fn(Vec<u32>) -> Said,
+    unacknowledged: usize,
+    say: fn(Vec<u32>) -> Message,
 }
 
-impl<'a> Batches<'a> {
-    fn new(channel: &'a Channel, say: fn(Vec<u32>) -> Said) -> Self {
-        Self { channel, numbers: Vec::new(), files: Vec::new(), under_way: 0, say }
+impl<'a> FileBatches<'a> {
+    fn new(channel: &'a Channel, say: fn(Vec<u32>) -> Message) -> Self {
+        Self { channel, numbers: Vec::new(), files: Vec::new(), unacknowledged: 0, say }
     }
 
     fn push(&mut self, number: u32, file: OwnedFd) -> Result<(), InnerError> {
@@ -218,27 +219,27 @@ impl<'a> Batches<'a> {
         if self.files.is_empty() {
             return Ok(());
         }
-        while self.under_way >= super::wire::UNDER_WAY {
+        while self.unacknowledged >= super::wire::UNACKNOWLEDGED_MAX {
             self.acknowledged()?;
         }
         let said = (self.say)(std::mem::take(&mut self.numbers)).encode();
         let sent = self.channel.send_with(&said, &self.files);
         sent.during(|| "handing over open files".to_owned())?;
         self.files.clear();
-        self.under_way += 1;
+        self.unacknowledged += 1;
         Ok(())
     }
 
     fn acknowledged(&mut self) -> Result<(), InnerError> {
         receive(self.channel)?;
-        self.under_way -= 1;
+        self.unacknowledged -= 1;
         Ok(())
     }
 
     /// Sends the last and waits until all are done with.
     fn finish(mut self) -> Result<(), InnerError> {
         self.send()?;
-        while self.under_way > 0 {
+        while self.unacknowledged > 0 {
             self.acknowledged()?;
         }
         Ok(())

@@ -15,11 +15,11 @@ use rustix::mount::{
 
 use super::super::{SandboxJob, SandboxLimits, Seed};
 #[cfg(target_arch = "x86_64")]
-use super::attributes::FsTraits;
+use super::attributes::FsOrigin;
 use super::{During, InnerError, proc};
 
 /// Folders of the host that the new root may be mounted over, in this mount namespace only.
-const FOOTHOLDS: &[&str] = &["/tmp", "/mnt", "/run", "/var"];
+const TEMPORARY_MOUNTS: &[&str] = &["/tmp", "/mnt", "/run", "/var"];
 
 /// Devices of the host that the sandbox sees.
 const DEVICES: &[&str] = &["null", "zero", "full", "tty"];
@@ -29,10 +29,10 @@ const DEVICES: &[&str] = &["null", "zero", "full", "tty"];
 const RANDOM: usize = 1 << 20;
 
 /// Where something is mounted over the tree while commands run.
-pub(super) const COVERED: &[&str] = &["dev", "proc", "run", "sys", "tmp"];
+pub(super) const MOUNT_POINTS: &[&str] = &["dev", "proc", "run", "sys", "tmp"];
 
 /// The file systems, entered.
-pub(super) struct EnteredMounts {
+pub(super) struct Mounts {
     /// The root of the tree, without what is mounted over it.
     pub(super) root: OwnedFd,
     /// The same tree with all that is mounted over it, as commands have it for their root.
@@ -47,13 +47,13 @@ pub(super) struct EnteredMounts {
     fixed: OwnedFd,
     /// How what commands wrote is told from the rest.
     #[cfg(target_arch = "x86_64")]
-    pub(super) origin: FsTraits,
+    pub(super) origin: FsOrigin,
     /// The kernel's list of segments of shared memory, which commands do not see (`sysvipc(7)`).
     pub(super) segments: Option<File>,
 }
 
 /// Makes the file systems and leaves the host's.
-pub(super) fn enter(job: &SandboxJob) -> Result<EnteredMounts, InnerError> {
+pub(super) fn enter(job: &SandboxJob) -> Result<Mounts, InnerError> {
     let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
     rustix::mount::mount_change("/", private).entering("making mounts private")?;
     #[cfg(target_arch = "x86_64")]
@@ -97,8 +97,8 @@ pub(super) fn enter(job: &SandboxJob) -> Result<EnteredMounts, InnerError> {
     let root = rustix::fs::open("/", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
         .entering("opening the new root")?;
     #[cfg(target_arch = "x86_64")]
-    let origin = FsTraits::of(&memory, begun).entering("looking at the file system in memory")?;
-    Ok(EnteredMounts {
+    let origin = FsOrigin::of(&memory, begun).entering("looking at the file system in memory")?;
+    Ok(Mounts {
         root,
         cell: None,
         nothing,
@@ -164,7 +164,7 @@ pub(super) fn attach(mount: &OwnedFd, place: &impl AsFd) -> rustix::io::Result<(
 /// Mounts the file system somewhere: parts of it can be cloned only then.
 fn foothold(memory: &OwnedFd) -> Result<&'static str, InnerError> {
     let mut last = rustix::io::Errno::NOENT;
-    for place in FOOTHOLDS {
+    for place in TEMPORARY_MOUNTS {
         match rustix::mount::move_mount(memory, "", CWD, *place, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH) {
             Ok(()) => return Ok(place),
             Err(error) => last = error,
@@ -245,7 +245,7 @@ fn change_root(root: &OwnedFd, foothold: &str) -> Result<(), InnerError> {
     rustix::process::chdir("/").entering(what)
 }
 
-impl EnteredMounts {
+impl Mounts {
     /// Mounts over the tree what commands need.
     pub(super) fn cover(&mut self, mapped: bool, limits: &SandboxLimits) -> Result<(), InnerError> {
         for (name, mount) in &self.over {
@@ -282,7 +282,7 @@ impl EnteredMounts {
     /// Takes away what was mounted over the tree.
     #[expect(clippy::unused_self, reason = "only places that were entered may be left: it unmounts by path")]
     pub(super) fn uncover(&self) -> Result<(), InnerError> {
-        for name in COVERED {
+        for name in MOUNT_POINTS {
             let gone =
                 rustix::mount::unmount(format!("/{name}"), UnmountFlags::DETACH | UnmountFlags::NOFOLLOW);
             gone.during(|| format!("unmounting `/{name}`"))?;

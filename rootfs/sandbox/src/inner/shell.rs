@@ -18,7 +18,7 @@ use rustix::process::{Pid, PidfdFlags};
 use rustix::pty::OpenptFlags;
 
 use super::super::{SandboxJob, SandboxStep};
-use super::steps::{CommandSession, CommandWatch, TICK, reap, spawn};
+use super::steps::{CommandSession, Supervisor, TICK, reap, spawn};
 use super::{During, InnerError, receive};
 
 /// Bytes that go from one terminal to the other at once.
@@ -26,7 +26,7 @@ const BYTES: usize = 4096;
 
 /// Waits for the outer half's word, runs a shell with the variables of a step, and waits until it has ended.
 pub(super) fn open(
-    watch: &CommandWatch<'_>,
+    watch: &Supervisor<'_>,
     job: &SandboxJob,
     step: &SandboxStep,
     terminal: &[OwnedFd],
@@ -44,7 +44,7 @@ pub(super) fn open(
     let mut command = Command::new(if bash.exists() { bash } else { Path::new("/bin/sh") });
     command.arg("-i").stdin(own(given[0])?).stdout(own(given[1])?).stderr(own(given[2])?);
     // Not traced: what a person does in the shell is not captured, so the real time and machine may be seen.
-    match spawn(command, job, step, watch.places, None, &CommandSession::Interactive { term }) {
+    match spawn(command, job, step, watch.mounts, None, &CommandSession::Interactive { term }) {
         Err(error) => {
             let words = format!("there is no shell in this state: {error}\r\n");
             let _ = rustix::io::write(errors, words.as_bytes());
@@ -58,7 +58,7 @@ pub(super) fn open(
 }
 
 /// Waits for a shell that has the user's files themselves.
-fn wait(watch: &CommandWatch<'_>, child: Pid) -> Result<(), InnerError> {
+fn wait(watch: &Supervisor<'_>, child: Pid) -> Result<(), InnerError> {
     let ended = rustix::process::pidfd_open(child, PidfdFlags::empty());
     let ended = ended.during(|| "watching a shell".to_owned())?;
     while reap(child)?.is_none() {
@@ -87,7 +87,7 @@ impl<'a> Relay<'a> {
         Ok(Self { input, output, ours, theirs })
     }
 
-    fn run(self, watch: &CommandWatch<'_>, child: Pid) -> Result<(), InnerError> {
+    fn run(self, watch: &Supervisor<'_>, child: Pid) -> Result<(), InnerError> {
         let Self { input, output, ours, theirs } = self;
         let what = || "passing on what is typed".to_owned();
         // Held by the shell alone, so that its end is the end of the terminal.

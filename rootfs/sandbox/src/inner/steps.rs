@@ -15,14 +15,15 @@ use rustix::process::{DumpableBehavior, Pid, PidfdFlags, WaitOptions, WaitStatus
 use rustix::thread::UnshareFlags;
 use rustix::time::ClockId;
 
-use super::super::wire::{Channel, Said, StepEnd};
+use super::super::message::{Message, StepEnd};
+use super::super::wire::Channel;
 use super::super::{OnFailure, SandboxClock, SandboxJob, SandboxLimits, SandboxStep, sys};
-#[cfg(target_arch = "x86_64")]
-use super::clock::Tracer;
 use super::kernel::UPTIME;
-use super::mounts::EnteredMounts;
+use super::mounts::Mounts;
+#[cfg(target_arch = "x86_64")]
+use super::tracer::Tracer;
 use super::usage::measure;
-use super::{During, InnerError, calls, confine, say, shell};
+use super::{During, InnerError, confine, say, seccomp, shell};
 
 /// How often the commands are looked after.
 pub(super) const TICK: Duration = Duration::from_millis(100);
@@ -46,7 +47,7 @@ const FIXED: &[(&str, &str)] = &[
 
 /// Whether all commands ended well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum CommandsOutcome {
+pub(super) enum Outcome {
     Well,
     Badly,
 }
@@ -55,29 +56,29 @@ pub(super) enum CommandsOutcome {
 pub(super) fn run(
     channel: &Channel,
     job: &SandboxJob,
-    places: &EnteredMounts,
+    mounts: &Mounts,
     terminal: &[OwnedFd],
-) -> Result<CommandsOutcome, InnerError> {
+) -> Result<Outcome, InnerError> {
     set_uptime()?;
     let deadline = Instant::now().checked_add(job.limits.time);
-    let mut watch = CommandWatch { channel, limits: job.limits, places, deadline };
+    let mut watch = Supervisor { channel, limits: job.limits, mounts, deadline };
     for (number, step) in (0u32..).zip(&job.steps) {
-        say(channel, &Said::Begins(number))?;
+        say(channel, &Message::StepStarted(number))?;
         let how = watch.one(job, step)?;
         finish_others()?;
         let well = how == StepEnd::Status(0);
         if !well && job.on_failure == OnFailure::Shell {
             watch.deadline = None;
-            say(channel, &Said::Shell { step: number, how: how.clone() })?;
+            say(channel, &Message::ShellOpened { step: number, how: how.clone() })?;
             shell::open(&watch, job, step, terminal)?;
             finish_others()?;
         }
-        say(channel, &Said::Ended { step: number, how })?;
+        say(channel, &Message::StepEnded { step: number, how })?;
         if !well {
-            return Ok(CommandsOutcome::Badly);
+            return Ok(Outcome::Badly);
         }
     }
-    Ok(CommandsOutcome::Well)
+    Ok(Outcome::Well)
 }
 
 /// Lets the clocks that count from the start of the machine begin anew for all that is started from now on
@@ -98,12 +99,12 @@ fn set_uptime() -> Result<(), InnerError> {
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).entering("hiding memory")
 }
 
-fn start(job: &SandboxJob, step: &SandboxStep, places: &EnteredMounts) -> std::io::Result<Pid> {
+fn start(job: &SandboxJob, step: &SandboxStep, mounts: &Mounts) -> std::io::Result<Pid> {
     let (program, arguments) = step.argv.split_first().ok_or(std::io::ErrorKind::InvalidInput)?;
     let input = if step.input.is_empty() { Stdio::null() } else { Stdio::from(given(&step.input)?) };
     let mut command = Command::new(program);
     command.args(arguments).stdin(input);
-    spawn(command, job, step, places, traced(job), &CommandSession::Silent)
+    spawn(command, job, step, mounts, traced(job), &CommandSession::Silent)
 }
 
 /// The clock that the tracer of a job's commands keeps, where this machine can trace them.
@@ -124,7 +125,7 @@ pub(super) fn spawn(
     mut command: Command,
     job: &SandboxJob,
     step: &SandboxStep,
-    places: &EnteredMounts,
+    mounts: &Mounts,
     traced: Option<SandboxClock>,
     session: &CommandSession,
 ) -> std::io::Result<Pid> {
@@ -136,10 +137,10 @@ pub(super) fn spawn(
         env.insert("TERM", term);
     }
     command.env_clear().envs(env);
-    let (limits, filter) = (job.limits, calls::filter(traced));
+    let (limits, filter) = (job.limits, seccomp::filter(traced));
     let on_terminal = matches!(session, CommandSession::Interactive { term: Some(_) });
     let folder = CString::new(step.folder.as_str())?;
-    let cell = places.cell.as_ref().map(AsFd::as_fd).map(|cell| cell.try_clone_to_owned()).transpose()?;
+    let cell = mounts.cell.as_ref().map(AsFd::as_fd).map(|cell| cell.try_clone_to_owned()).transpose()?;
     sys::before_exec(&mut command, move || {
         if let Some(cell) = &cell {
             rustix::process::fchdir(cell)?;
@@ -147,7 +148,7 @@ pub(super) fn spawn(
         }
         rustix::process::chdir(folder.as_c_str())?;
         if traced.is_some() {
-            sys::trace_me()?;
+            sys::request_trace()?;
         }
         confine::confine(&limits, &filter)?;
         if on_terminal {
@@ -168,23 +169,23 @@ fn given(bytes: &[u8]) -> std::io::Result<File> {
 }
 
 /// What is looked at while a command runs.
-pub(super) struct CommandWatch<'a> {
+pub(super) struct Supervisor<'a> {
     pub(super) channel: &'a Channel,
     limits: SandboxLimits,
-    pub(super) places: &'a EnteredMounts,
+    pub(super) mounts: &'a Mounts,
     deadline: Option<Instant>,
 }
 
-impl CommandWatch<'_> {
+impl Supervisor<'_> {
     /// Runs a command to its end.
     fn one(&self, job: &SandboxJob, step: &SandboxStep) -> Result<StepEnd, InnerError> {
         #[cfg(target_arch = "x86_64")]
         if traced(job).is_some() {
-            let tracer = Tracer::start(job, self.places.origin, || start(job, step, self.places))?;
+            let tracer = Tracer::start(job, self.mounts.origin, || start(job, step, self.mounts))?;
             let how = self.until_end(tracer.pid)?;
             return Ok(tracer.fault().map_or(how, StepEnd::NotStarted));
         }
-        match start(job, step, self.places) {
+        match start(job, step, self.mounts) {
             Err(error) => Ok(StepEnd::NotStarted(error.to_string())),
             Ok(child) => self.until_end(child),
         }
@@ -198,7 +199,7 @@ impl CommandWatch<'_> {
             self.wait(ended.as_fd())?;
             if let Some(status) = reap(child)? {
                 // What is full now may be why it failed, or what it did not notice.
-                return Ok(if self.places.is_full() { StepEnd::DiskFull } else { how(status) });
+                return Ok(if self.mounts.is_full() { StepEnd::DiskFull } else { how(status) });
             }
             if let Some(how) = self.over() {
                 sys::kill_all();
@@ -229,14 +230,14 @@ impl CommandWatch<'_> {
         if self.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
             return Some(StepEnd::TooLong);
         }
-        let usage = measure(self.places.segments.as_ref(), self.limits.memory);
+        let usage = measure(self.mounts.segments.as_ref(), self.limits.memory);
         if usage.memory > self.limits.memory {
             return Some(StepEnd::TooMuchMemory);
         }
         if usage.threads > u64::from(self.limits.processes) {
             return Some(StepEnd::TooMany);
         }
-        self.places.is_full().then_some(StepEnd::DiskFull)
+        self.mounts.is_full().then_some(StepEnd::DiskFull)
     }
 }
 

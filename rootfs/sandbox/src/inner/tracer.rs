@@ -4,7 +4,7 @@
 //! The kernel lets a program read the clock without a system call, from code and data that it maps into every program
 //! (vdso(7)). So commands are traced (ptrace(2)) by a process beside the first one: after each `exec` the place of that
 //! code is struck from what the program is told (getauxval(3)), and then it has to call; the filter of system calls
-//! hands those few calls to the tracer, which answers them ([`super::answers`]). Clocks that measure how long something
+//! hands those few calls to the tracer, which answers them ([`super::clock_emulator`]). Clocks that measure how long something
 //! takes go on, or whoever waits would wait forever. Random numbers come from here too: getrandom(2), and the sixteen
 //! bytes that the kernel gives every program; with the real clock these are all that is answered.
 
@@ -16,8 +16,8 @@ use rustix::process::{Pid, RawPid, WaitOptions, WaitStatus};
 
 use super::super::sys::{self, ForkSide};
 use super::super::{SandboxClock, SandboxJob, Seed};
-use super::answers::{Asker, SharedTrace, Then};
-use super::attributes::{FsTraits, HostAttributes};
+use super::attributes::{AttributeEmulator, FsOrigin};
+use super::clock_emulator::{ClockEmulator, SharedState, Then};
 use super::{During as _, InnerError};
 
 /// Entries of the auxiliary vector (`linux/auxvec.h`): its end, one that is passed over, the abilities of the processor,
@@ -59,7 +59,7 @@ impl Tracer {
     /// Starts a process that starts a command and traces it. It ends as the command does.
     pub(super) fn start(
         job: &SandboxJob,
-        origin: FsTraits,
+        origin: FsOrigin,
         command: impl FnOnce() -> io::Result<Pid>,
     ) -> Result<Self, InnerError> {
         let what = || "starting a command".to_owned();
@@ -69,15 +69,15 @@ impl Tracer {
             ForkSide::Child => {
                 drop(said);
                 let limits = &job.limits;
-                let attributes = HostAttributes::new(origin, job.epoch.secs, limits.time, limits.disk);
+                let attributes = AttributeEmulator::new(origin, job.epoch.secs, limits.time, limits.disk);
                 let nice = rustix::process::getpriority_process(None).unwrap_or(0).into();
-                let machine = SharedTrace { attributes, memory: limits.memory, nice };
+                let machine = SharedState { attributes, memory: limits.memory, nice };
                 let outcome = Tracees::new(job, machine).trace(command);
                 if let Err(error) = &outcome {
                     // If it cannot be told, the status still says that it failed.
                     let _ = tell.write_all(error.to_string().as_bytes());
                 }
-                sys::end_as(outcome.ok())
+                sys::exit_like(outcome.ok())
             }
         }
     }
@@ -92,7 +92,7 @@ impl Tracer {
 
 /// A thread that is traced.
 struct Tracee {
-    asker: Asker,
+    emulator: ClockEmulator,
     /// Which one made it.
     parent: Option<RawPid>,
     /// Whether it has stopped before.
@@ -108,11 +108,11 @@ struct Tracees {
     /// Whether the time and the machine are the same for all, too.
     still: bool,
     known: BTreeMap<RawPid, Tracee>,
-    machine: SharedTrace,
+    machine: SharedState,
 }
 
 impl Tracees {
-    fn new(job: &SandboxJob, machine: SharedTrace) -> Self {
+    fn new(job: &SandboxJob, machine: SharedState) -> Self {
         let (epoch, seed, still) = (job.epoch, job.seed, job.clock == SandboxClock::Still);
         Self { epoch, seed, random: random(seed), still, known: BTreeMap::new(), machine }
     }
@@ -144,7 +144,7 @@ impl Tracees {
 
     fn tracee(&mut self, pid: RawPid) -> &mut Tracee {
         let (epoch, seed) = (self.epoch, self.seed);
-        let new = || Tracee { asker: Asker::new(epoch, seed), parent: None, begun: false };
+        let new = || Tracee { emulator: ClockEmulator::new(epoch, seed), parent: None, begun: false };
         self.known.entry(pid).or_insert_with(new)
     }
 
@@ -158,10 +158,10 @@ impl Tracees {
             libc::PTRACE_EVENT_EXEC => hide_machine(pid, &self.random, self.still)?,
             libc::PTRACE_EVENT_SECCOMP => {
                 let (epoch, seed) = (self.epoch, self.seed);
-                let new = || Tracee { asker: Asker::new(epoch, seed), parent: None, begun: true };
+                let new = || Tracee { emulator: ClockEmulator::new(epoch, seed), parent: None, begun: true };
                 let tracee = self.known.entry(number).or_insert_with(new);
-                if tracee.asker.asked(pid, &mut self.machine)? == Then::Make {
-                    return sys::resume_until_made(pid);
+                if tracee.emulator.asked(pid, &mut self.machine)? == Then::Make {
+                    return sys::resume_until_syscall_exit(pid);
                 }
             }
             libc::PTRACE_EVENT_FORK | libc::PTRACE_EVENT_VFORK | libc::PTRACE_EVENT_CLONE => {
@@ -169,7 +169,7 @@ impl Tracees {
             }
             0 if signal == MADE => {
                 if let Some(tracee) = self.known.get_mut(&number) {
-                    tracee.asker.made(pid, &mut self.machine)?;
+                    tracee.emulator.made(pid, &mut self.machine)?;
                 }
             }
             0 if first && is_main && signal == libc::SIGTRAP => {
@@ -188,17 +188,17 @@ impl Tracees {
     /// A thread has made another, which has its time.
     fn made_another(&mut self, parent: RawPid, child: u64) {
         let Ok(child) = RawPid::try_from(child) else { return };
-        let passed = self.tracee(parent).asker.passed;
+        let passed = self.tracee(parent).emulator.passed;
         let child = self.tracee(child);
         child.parent = Some(parent);
-        child.asker.passed = child.asker.passed.max(passed);
+        child.emulator.passed = child.emulator.passed.max(passed);
     }
 
     /// A thread has ended. Whoever made it and waited for it has waited as long.
     fn ended(&mut self, pid: RawPid) {
         let Some(ended) = self.known.remove(&pid) else { return };
         if let Some(parent) = ended.parent.and_then(|parent| self.known.get_mut(&parent)) {
-            parent.asker.passed = parent.asker.passed.max(ended.asker.passed);
+            parent.emulator.passed = parent.emulator.passed.max(ended.emulator.passed);
         }
     }
 }
@@ -213,7 +213,7 @@ fn random(seed: Seed) -> [u8; 16] {
 /// told, and makes what it is told of the processor the same for all.
 fn hide_machine(pid: Pid, random: &[u8; 16], still: bool) -> io::Result<()> {
     let registers = sys::registers(pid)?;
-    if !registers.are_wide() {
+    if !registers.is_64_bit() {
         // The filter ends a 32-bit program at its first call.
         return Ok(());
     }

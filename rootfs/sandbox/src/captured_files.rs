@@ -10,13 +10,13 @@ use amiforge_store::blobs::Blobs;
 
 /// A file that contents are appended to.
 #[derive(Debug)]
-pub struct Pack {
+pub struct CapturedFiles {
     file: File,
     path: PathBuf,
     len: u64,
 }
 
-impl Pack {
+impl CapturedFiles {
     /// An empty pack in a folder, which is made if need be; errors name it after the folder.
     ///
     /// # Errors

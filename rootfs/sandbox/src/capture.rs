@@ -15,20 +15,20 @@ use amiforge_progress::Monitor;
 use amiforge_store::blobs::Blobs;
 use rustix::fs::SeekFrom;
 
-use super::fill::{PIECE, equal, go_on};
-use super::found::{CapturedNames, Is, Now, PresentName};
+use super::changes::{CapturedName, Changes, Is, Now};
 use super::job::CaptureScope;
-use super::orders::PlantedNodes;
-use super::{Pack, SandboxError};
+use super::protocol::SentNodes;
+use super::writer::{PIECE, check_cancelled, equal};
+use super::{CapturedFiles, SandboxError};
 
 /// Stands for the pack until that is a source.
-const PACK: SourceId = SourceId(u32::MAX);
+const PENDING_SOURCE: SourceId = SourceId(u32::MAX);
 
 /// The tree that comes to be.
-pub(super) struct Gathering<'a> {
+pub(super) struct Capture<'a> {
     before: &'a Tree,
-    planted: &'a PlantedNodes,
-    kept_out: BTreeMap<u32, Vec<Vec<u8>>>,
+    planted: &'a SentNodes,
+    unset_xattrs: BTreeMap<u32, Vec<Vec<u8>>>,
     tree: Tree,
     /// The nodes of the names.
     names: Vec<NodeId>,
@@ -38,37 +38,37 @@ pub(super) struct Gathering<'a> {
     bufs: [Vec<u8>; 2],
 }
 
-impl<'a> Gathering<'a> {
+impl<'a> Capture<'a> {
     /// Makes every name; the contents of changed files are still missing.
     pub(super) fn begin(
         before: &'a Tree,
-        planted: &'a PlantedNodes,
-        findings: CapturedNames,
+        planted: &'a SentNodes,
+        findings: Changes,
         epoch: Time,
     ) -> Result<Self, SandboxError> {
-        let mut kept_out: BTreeMap<u32, Vec<Vec<u8>>> = BTreeMap::new();
-        for (node, name) in findings.kept_out {
-            kept_out.entry(node).or_default().push(name);
+        let mut unset_xattrs: BTreeMap<u32, Vec<Vec<u8>>> = BTreeMap::new();
+        for (node, name) in findings.unset_xattrs {
+            unset_xattrs.entry(node).or_default().push(name);
         }
         let tree = Tree::new(Meta::root_owned(0o755, epoch));
         let (names, unread, packed) = (Vec::new(), BTreeMap::new(), Vec::new());
         let bufs = [vec![0; PIECE], vec![0; PIECE]];
-        let mut gathering = Self { before, planted, kept_out, tree, names, unread, packed, bufs };
+        let mut capture = Self { before, planted, unset_xattrs, tree, names, unread, packed, bufs };
         let mut same = vec![None; planted.nodes.len()];
         for (number, found) in (0u32..).zip(findings.names) {
-            gathering.take(number, &found, &mut same, epoch)?;
+            capture.take(number, &found, &mut same, epoch)?;
         }
-        Ok(gathering)
+        Ok(capture)
     }
 
     fn take(
         &mut self,
         number: u32,
-        found: &PresentName,
+        found: &CapturedName,
         same: &mut [Option<NodeId>],
         epoch: Time,
     ) -> Result<(), SandboxError> {
-        let garbled =
+        let protocol_error =
             || SandboxError::Died { how: "it told of a name that it had not told of before".to_owned() };
         if let Now::Same(node) = found.what
             && let Some(&Some(earlier)) = same.get(node as usize)
@@ -77,13 +77,13 @@ impl<'a> Gathering<'a> {
         }
         let node = match found.what {
             Now::Link(earlier) => {
-                let earlier = *self.names.get(earlier as usize).ok_or_else(garbled)?;
+                let earlier = *self.names.get(earlier as usize).ok_or_else(protocol_error)?;
                 return self.link(found, earlier);
             }
-            Now::Same(node) => self.old(node).ok_or_else(garbled)?.clone(),
+            Now::Same(node) => self.old(node).ok_or_else(protocol_error)?.clone(),
             Now::Opened(node) => {
-                let old = self.old(node).ok_or_else(garbled)?.clone();
-                let NodeKind::File(content) = &old.kind else { return Err(garbled()) };
+                let old = self.old(node).ok_or_else(protocol_error)?.clone();
+                let NodeKind::File(content) = &old.kind else { return Err(protocol_error()) };
                 let former = self.planted.nodes.get(node as usize).copied();
                 self.unread.insert(number, (former, content.len()));
                 old
@@ -103,13 +103,13 @@ impl<'a> Gathering<'a> {
             self.tree.node_mut(root).meta = node.meta;
             root
         } else {
-            let name = Name::new(&found.name).map_err(|_| garbled())?;
+            let name = Name::new(&found.name).map_err(|_| protocol_error())?;
             let empty = match node.kind {
                 NodeKind::Dir(_) => Node { meta: node.meta, kind: NodeKind::dir() },
                 _ => node,
             };
-            let parent = *self.names.get(found.parent as usize).ok_or_else(garbled)?;
-            self.tree.add(parent, name, empty).map_err(|_| garbled())?
+            let parent = *self.names.get(found.parent as usize).ok_or_else(protocol_error)?;
+            self.tree.add(parent, name, empty).map_err(|_| protocol_error())?
         };
         if let Now::Same(node) = found.what
             && let Some(slot) = same.get_mut(node as usize)
@@ -120,7 +120,7 @@ impl<'a> Gathering<'a> {
         Ok(())
     }
 
-    fn link(&mut self, found: &PresentName, earlier: NodeId) -> Result<(), SandboxError> {
+    fn link(&mut self, found: &CapturedName, earlier: NodeId) -> Result<(), SandboxError> {
         let odd = || SandboxError::Odd {
             path: found.name.clone(),
             reason: "it is a second name of a folder".to_owned(),
@@ -140,11 +140,11 @@ impl<'a> Gathering<'a> {
     fn changed(&self, former: Option<(u32, NodeId)>, mut meta: Meta, body: &Is, epoch: Time) -> Node {
         meta.mtime = meta.mtime.min(epoch);
         if let Some((number, id)) = former
-            && let (Some(kept_out), Some(had)) =
-                (self.kept_out.get(&number), &self.before.node(id).meta.xattrs)
+            && let (Some(unset_xattrs), Some(had)) =
+                (self.unset_xattrs.get(&number), &self.before.node(id).meta.xattrs)
         {
             let mut xattrs = meta.xattrs.take().unwrap_or_default();
-            for name in kept_out {
+            for name in unset_xattrs {
                 if let Some(value) = had.get(&**name) {
                     xattrs.insert(name.as_slice().into(), value.clone());
                 }
@@ -168,12 +168,12 @@ impl<'a> Gathering<'a> {
         number: u32,
         file: &File,
         blobs: &Blobs,
-        pack: &mut Pack,
+        pack: &mut CapturedFiles,
         monitor: Monitor<'_>,
     ) -> io::Result<()> {
         let (Some((former, len)), Some(&id)) = (self.unread.remove(&number), self.names.get(number as usize))
         else {
-            return Err(super::wire::garbled());
+            return Err(super::wire::protocol_error());
         };
         if let Some(former) = former
             && let NodeKind::File(content) = &self.before.node(former).kind
@@ -189,7 +189,13 @@ impl<'a> Gathering<'a> {
     }
 
     /// Appends a file's bytes to the pack; its holes stay holes.
-    fn pack(&mut self, file: &File, len: u64, pack: &mut Pack, monitor: Monitor<'_>) -> io::Result<Content> {
+    fn pack(
+        &mut self,
+        file: &File,
+        len: u64,
+        pack: &mut CapturedFiles,
+        monitor: Monitor<'_>,
+    ) -> io::Result<Content> {
         let mut segments: Vec<Segment> = Vec::new();
         let mut at = 0;
         while at < len {
@@ -204,12 +210,12 @@ impl<'a> Gathering<'a> {
             while at < end {
                 let piece = (end - at).min(PIECE as u64) as usize;
                 let buf = &mut self.bufs[0][..piece];
-                go_on(monitor)?;
+                check_cancelled(monitor)?;
                 file.read_exact_at(buf, at)?;
                 pack.append(buf)?;
                 at += piece as u64;
             }
-            let origin = Origin::Slice { source: PACK, at: from };
+            let origin = Origin::Slice { source: PENDING_SOURCE, at: from };
             segments.push(Segment { offset: start, len: end - start, origin });
         }
         Ok(match segments.as_slice() {

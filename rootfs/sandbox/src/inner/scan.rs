@@ -9,12 +9,13 @@ use rustix::fs::{FileType, Mode, OFlags, RawDir, Statx};
 use std::collections::BTreeMap;
 
 use super::super::CaptureScope;
-use super::super::found::{Is, Now, PresentName, encode};
-use super::super::orders::NONE;
-use super::super::wire::{Channel, Said, WireWriter};
-use super::mounts::{EnteredMounts, look};
-use super::plant::{PlantedInode, PlantedTree, mark};
-use super::{Batches, During, InnerError, say};
+use super::super::changes::{CapturedName, Is, Now, encode};
+use super::super::message::Message;
+use super::super::protocol::NONE;
+use super::super::wire::{Channel, WireWriter};
+use super::mounts::{Mounts, look};
+use super::populate::{InodeStamp, WrittenTree, mark};
+use super::{During, FileBatches, InnerError, say};
 
 /// Deepest nesting of folders; deeper ones have paths that no program can open.
 const DEPTH_MAX: usize = 2048;
@@ -26,31 +27,31 @@ const OF_THE_HOST: &[&[u8]] = &[b"security.selinux", b"security.ima", b"security
 pub(super) fn survey(
     channel: &Channel,
     keep: &CaptureScope,
-    places: &EnteredMounts,
-    planted: &PlantedTree,
+    mounts: &Mounts,
+    planted: &WrittenTree,
 ) -> Result<(), InnerError> {
     let mut out = WireWriter::default();
-    out.u32(planted.kept_out.len() as u32);
-    for (node, name) in &planted.kept_out {
+    out.u32(planted.unset_xattrs.len() as u32);
+    for (node, name) in &planted.unset_xattrs {
         out.u32(*node);
         out.bytes(name);
     }
     let nodes = (0u32..).zip(&planted.marks).map(|(number, mark)| (mark.ino, number)).collect();
     let mut survey = Survey { keep, planted, nodes, seen: BTreeMap::new(), out, count: 0, read: Vec::new() };
-    survey.walk(places)?;
+    survey.walk(mounts)?;
     let Survey { out, read, .. } = survey;
-    say(channel, &Said::Found(out.0))?;
-    let mut batches = Batches::new(channel, Said::Read);
+    say(channel, &Message::Changes(out.0))?;
+    let mut batches = FileBatches::new(channel, Message::FilesToRead);
     for (number, path) in read {
-        batches.push(number, open_below(places, &path)?)?;
+        batches.push(number, open_below(mounts, &path)?)?;
     }
     batches.finish()
 }
 
 /// Opens a file by its path, name by name: a long path cannot be opened at once.
-fn open_below(places: &EnteredMounts, path: &[u8]) -> Result<OwnedFd, InnerError> {
+fn open_below(mounts: &Mounts, path: &[u8]) -> Result<OwnedFd, InnerError> {
     let what = || format!("opening `/{}`", Printable(path));
-    let mut dir = rustix::io::fcntl_dupfd_cloexec(&places.root, 3).during(what)?;
+    let mut dir = rustix::io::fcntl_dupfd_cloexec(&mounts.root, 3).during(what)?;
     let mut names = path.split(|&byte| byte == b'/').peekable();
     while let Some(name) = names.next() {
         let kind = if names.peek().is_some() { OFlags::DIRECTORY } else { OFlags::NONBLOCK };
@@ -62,7 +63,7 @@ fn open_below(places: &EnteredMounts, path: &[u8]) -> Result<OwnedFd, InnerError
 
 struct Survey<'a> {
     keep: &'a CaptureScope,
-    planted: &'a PlantedTree,
+    planted: &'a WrittenTree,
     /// Nodes by inode.
     nodes: BTreeMap<u64, u32>,
     /// Names by inode of what has several.
@@ -74,7 +75,7 @@ struct Survey<'a> {
 }
 
 /// A folder whose entries are being told.
-struct OpenFolder {
+struct OpenDir {
     number: u32,
     dir: OwnedFd,
     /// Length of its path.
@@ -84,14 +85,14 @@ struct OpenFolder {
 }
 
 impl Survey<'_> {
-    fn walk(&mut self, places: &EnteredMounts) -> Result<(), InnerError> {
+    fn walk(&mut self, mounts: &Mounts) -> Result<(), InnerError> {
         let what = || "reading the root".to_owned();
-        let root = rustix::io::fcntl_dupfd_cloexec(&places.root, 3).during(what)?;
+        let root = rustix::io::fcntl_dupfd_cloexec(&mounts.root, 3).during(what)?;
         let now = look(&root, b"").during(what)?;
         let mut path = Vec::new();
         let number = self.tell(NONE, &root, b"", &path, &now)?;
         let entries = names(&root, &path)?;
-        let mut folders = vec![OpenFolder { number, dir: root, path: 0, names: entries }];
+        let mut folders = vec![OpenDir { number, dir: root, path: 0, names: entries }];
         while let Some(folder) = folders.last_mut() {
             path.truncate(folder.path);
             let Some(name) = folder.names.pop() else {
@@ -117,7 +118,7 @@ impl Survey<'_> {
                     return deep.during(|| format!("reading folders nested {DEPTH_MAX} deep"));
                 }
                 let entries = names(&dir, &path)?;
-                folders.push(OpenFolder { number, dir, path: path.len(), names: entries });
+                folders.push(OpenDir { number, dir, path: path.len(), names: entries });
             }
         }
         Ok(())
@@ -153,7 +154,7 @@ impl Survey<'_> {
         if reads {
             self.read.push((number, path.to_vec()));
         }
-        encode(&PresentName { parent, name: name.to_vec(), what }, &mut self.out);
+        encode(&CapturedName { parent, name: name.to_vec(), what }, &mut self.out);
         Ok(number)
     }
 }
@@ -163,7 +164,7 @@ fn compare(
     dir: &OwnedFd,
     name: &[u8],
     now: &Statx,
-    before: Option<(u32, PlantedInode)>,
+    before: Option<(u32, InodeStamp)>,
 ) -> rustix::io::Result<Now> {
     let kind = FileType::from_raw_mode(now.stx_mode.into());
     if let Some((node, before)) = before

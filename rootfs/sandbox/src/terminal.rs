@@ -8,11 +8,11 @@ use rustix::termios::{OptionalActions, Termios};
 use super::SandboxError;
 
 /// A terminal that passes on every key as it is; as it was again when dropped.
-pub(super) struct Raw {
+pub(super) struct RawTerminal {
     before: Termios,
 }
 
-impl Raw {
+impl RawTerminal {
     /// Standard input, if that is a terminal.
     pub(super) fn begin() -> Option<Self> {
         let input = io::stdin();
@@ -32,7 +32,7 @@ impl Raw {
     }
 }
 
-impl Drop for Raw {
+impl Drop for RawTerminal {
     fn drop(&mut self) {
         let _ = rustix::termios::tcsetattr(io::stdin(), OptionalActions::Drain, &self.before);
     }

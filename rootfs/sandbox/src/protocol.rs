@@ -8,7 +8,7 @@ use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Meta, NodeId, NodeKind, Tree, Xattrs};
 
 use super::job::{CaptureScope, OnFailure, SandboxClock, SandboxJob, SandboxLimits, SandboxStep, Seed};
-use super::wire::{WireReader, WireWriter, garbled};
+use super::wire::{WireReader, WireWriter, protocol_error};
 use super::{IDS, SandboxError};
 
 /// No node.
@@ -33,15 +33,15 @@ pub(super) enum Fill {
 
 /// A name of the tree to be made.
 #[derive(Debug)]
-pub(super) struct PlantOrder {
+pub(super) struct TreeEntry {
     /// Number of the directory that it stands in, counted among all names.
     pub(super) parent: u32,
     pub(super) name: Vec<u8>,
-    pub(super) what: OrderKind,
+    pub(super) what: EntryKind,
 }
 
 #[derive(Debug)]
-pub(super) enum OrderKind {
+pub(super) enum EntryKind {
     /// One more name of a node, by its number among the nodes.
     Link(u32),
     /// The next node.
@@ -50,15 +50,15 @@ pub(super) enum OrderKind {
 
 /// The nodes that are made in the sandbox, by their number there, and the names of device nodes, which are not.
 #[derive(Debug)]
-pub(super) struct PlantedNodes {
+pub(super) struct SentNodes {
     pub(super) nodes: Vec<NodeId>,
     pub(super) devices: Vec<(Vec<u8>, NodeId)>,
 }
 
 /// Writes a tree down for the inner half.
-pub(super) fn encode_tree(tree: &Tree, out: &mut WireWriter) -> Result<PlantedNodes, SandboxError> {
+pub(super) fn encode_tree(tree: &Tree, out: &mut WireWriter) -> Result<SentNodes, SandboxError> {
     let mut numbers = vec![NONE; tree.capacity()];
-    let mut planted = PlantedNodes { nodes: Vec::new(), devices: Vec::new() };
+    let mut planted = SentNodes { nodes: Vec::new(), devices: Vec::new() };
     // The numbers of the names of the directories that lead to the present one, by the length of their paths.
     let mut above: Vec<(usize, u32)> = Vec::new();
     let mut names = 0u32;
@@ -141,11 +141,11 @@ pub(super) fn decode_meta(bytes: &mut WireReader<'_>) -> io::Result<Meta> {
 }
 
 /// The next name to be made.
-pub(super) fn decode_planting(bytes: &mut WireReader<'_>) -> io::Result<PlantOrder> {
+pub(super) fn decode_entry(bytes: &mut WireReader<'_>) -> io::Result<TreeEntry> {
     let parent = bytes.u32()?;
     let name = bytes.bytes()?.to_vec();
     let what = match bytes.u8()? {
-        0 => OrderKind::Link(bytes.u32()?),
+        0 => EntryKind::Link(bytes.u32()?),
         kind => {
             let meta = decode_meta(bytes)?;
             let body = match kind {
@@ -155,12 +155,12 @@ pub(super) fn decode_planting(bytes: &mut WireReader<'_>) -> io::Result<PlantOrd
                 4 => NodeBody::Symlink(bytes.bytes()?.to_vec()),
                 5 => NodeBody::Fifo,
                 6 => NodeBody::Socket,
-                _ => return Err(garbled()),
+                _ => return Err(protocol_error()),
             };
-            OrderKind::Node(meta, body)
+            EntryKind::Node(meta, body)
         }
     };
-    Ok(PlantOrder { parent, name, what })
+    Ok(TreeEntry { parent, name, what })
 }
 
 /// Writes a job down for the inner half.
@@ -173,7 +173,7 @@ pub(super) fn encode_job(job: &SandboxJob, out: &mut WireWriter) {
     out.u8(u8::from(job.on_failure == OnFailure::Shell));
     out.u8(u8::from(job.clock == SandboxClock::Still));
     out.bytes(job.seed.bytes());
-    variables(&job.env, out);
+    encode_env(&job.env, out);
     match &job.keep {
         CaptureScope::Everything => out.u8(0),
         CaptureScope::Below(paths) => {
@@ -191,7 +191,7 @@ pub(super) fn encode_job(job: &SandboxJob, out: &mut WireWriter) {
         for word in &step.argv {
             out.bytes(word.as_bytes());
         }
-        variables(&step.env, out);
+        encode_env(&step.env, out);
         out.bytes(step.folder.as_bytes());
         out.bytes(&step.input);
     }
@@ -204,8 +204,8 @@ pub(super) fn decode_job(bytes: &mut WireReader<'_>) -> io::Result<SandboxJob> {
     let epoch: Time = bytes.time()?;
     let on_failure = if bytes.u8()? == 0 { OnFailure::Stop } else { OnFailure::Shell };
     let clock = if bytes.u8()? == 0 { SandboxClock::Real } else { SandboxClock::Still };
-    let seed = Seed::from_bytes(bytes.bytes()?.try_into().map_err(|_| garbled())?);
-    let env = decode_variables(bytes)?;
+    let seed = Seed::from_bytes(bytes.bytes()?.try_into().map_err(|_| protocol_error())?);
+    let env = decode_env(bytes)?;
     let keep = match bytes.u8()? {
         0 => CaptureScope::Everything,
         _ => CaptureScope::Below(
@@ -216,14 +216,14 @@ pub(super) fn decode_job(bytes: &mut WireReader<'_>) -> io::Result<SandboxJob> {
     for _ in 0..bytes.u32()? {
         let name = bytes.text()?;
         let argv = (0..bytes.u32()?).map(|_| bytes.text()).collect::<io::Result<_>>()?;
-        let env = decode_variables(bytes)?;
+        let env = decode_env(bytes)?;
         let folder = bytes.text()?;
         steps.push(SandboxStep { name, argv, env, folder, input: bytes.bytes()?.to_vec() });
     }
     Ok(SandboxJob { steps, env, limits, epoch, keep, on_failure, clock, seed })
 }
 
-fn variables(env: &BTreeMap<String, String>, out: &mut WireWriter) {
+fn encode_env(env: &BTreeMap<String, String>, out: &mut WireWriter) {
     out.u32(env.len() as u32);
     for (name, value) in env {
         out.bytes(name.as_bytes());
@@ -231,6 +231,6 @@ fn variables(env: &BTreeMap<String, String>, out: &mut WireWriter) {
     }
 }
 
-fn decode_variables(bytes: &mut WireReader<'_>) -> io::Result<BTreeMap<String, String>> {
+fn decode_env(bytes: &mut WireReader<'_>) -> io::Result<BTreeMap<String, String>> {
     (0..bytes.u32()?).map(|_| Ok((bytes.text()?, bytes.text()?))).collect()
 }

@@ -16,7 +16,7 @@ use rustix::process::Pid;
 
 use super::super::Seed;
 use super::super::sys::{self, Argument, Registers};
-use super::attributes::{HostAttributes, STAT, STATFS, STATX};
+use super::attributes::{AttributeEmulator, STAT, STATFS, STATX};
 use super::kernel;
 use super::waits::{self, FUTEX_WAIT_BITSET, Sleep, TIMESPEC};
 
@@ -40,14 +40,14 @@ const GOES_ON: i64 = -516;
 pub(super) enum Then {
     /// It goes on.
     GoOn,
-    /// It makes its call, and [`Asker::made`] is called when that is over.
+    /// It makes its call, and [`ClockEmulator::made`] is called when that is over.
     Make,
 }
 
 /// What all programs of a command have in common.
-pub(super) struct SharedTrace {
+pub(super) struct SharedState {
     /// Files as programs see them.
-    pub(super) attributes: HostAttributes,
+    pub(super) attributes: AttributeEmulator,
     /// Bytes of memory.
     pub(super) memory: u64,
     /// The priority that commands begin with, which is that of the program that builds.
@@ -55,7 +55,7 @@ pub(super) struct SharedTrace {
 }
 
 /// A thread, and what it was told so far.
-pub(super) struct Asker {
+pub(super) struct ClockEmulator {
     epoch: Time,
     /// How far its clock has gone on.
     pub(super) passed: Duration,
@@ -65,11 +65,11 @@ pub(super) struct Asker {
     seed: u64,
     /// Random words that it was given.
     drawn: u64,
-    making: Option<TracedCall>,
+    making: Option<PendingCall>,
 }
 
 /// A call that is being made, of which the answer matters.
-enum TracedCall {
+enum PendingCall {
     Until(Wait),
     Sleep(Sleep),
     /// `stat` and its kin, with the address of their structure.
@@ -88,14 +88,14 @@ struct Wait {
     until: Duration,
 }
 
-impl Asker {
+impl ClockEmulator {
     pub(super) fn new(epoch: Time, seed: Seed) -> Self {
         let seed = seed.derive("getrandom", 0).0.first_chunk().map_or(0, |word| u64::from_le_bytes(*word));
         Self { epoch, passed: Duration::ZERO, looks: 0, seed, drawn: 0, making: None }
     }
 
     /// Answers the call that the thread stands at.
-    pub(super) fn asked(&mut self, pid: Pid, machine: &mut SharedTrace) -> io::Result<Then> {
+    pub(super) fn asked(&mut self, pid: Pid, machine: &mut SharedState) -> io::Result<Then> {
         let mut registers = sys::registers(pid)?;
         let [first, second, third, fourth, fifth, _] = registers.arguments();
         let put = |at: u64, bytes: &[u8]| if at == 0 { Ok(()) } else { sys::write_memory(pid, at, bytes) };
@@ -106,18 +106,18 @@ impl Asker {
             libc::SYS_clock_nanosleep if second & 1 == 1 && first == 0 => {
                 return self.wait(pid, registers, Argument::Third, third);
             }
-            libc::SYS_stat | libc::SYS_lstat => return Ok(self.make(TracedCall::Stat(second))),
+            libc::SYS_stat | libc::SYS_lstat => return Ok(self.make(PendingCall::Stat(second))),
             libc::SYS_fstat => match opened(pid, first, machine) {
                 Some(bytes) => (sys::write_memory(pid, second, &bytes), 0),
-                None => return Ok(self.make(TracedCall::Stat(second))),
+                None => return Ok(self.make(PendingCall::Stat(second))),
             },
             libc::SYS_newfstatat => match opened_at(pid, [first, second, fourth], machine) {
                 Some(bytes) => (sys::write_memory(pid, third, &bytes), 0),
-                None => return Ok(self.make(TracedCall::Stat(third))),
+                None => return Ok(self.make(PendingCall::Stat(third))),
             },
-            libc::SYS_statx => return Ok(self.make(TracedCall::Statx(fifth))),
-            libc::SYS_statfs | libc::SYS_fstatfs => return Ok(self.make(TracedCall::Statfs(second))),
-            libc::SYS_getpriority => return Ok(self.make(TracedCall::Priority)),
+            libc::SYS_statx => return Ok(self.make(PendingCall::Statx(fifth))),
+            libc::SYS_statfs | libc::SYS_fstatfs => return Ok(self.make(PendingCall::Statfs(second))),
+            libc::SYS_getpriority => return Ok(self.make(PendingCall::Priority)),
             // It goes on with the wait that it was interrupted in.
             libc::SYS_restart_syscall => {
                 return Ok(if self.making.is_some() { Then::Make } else { Then::GoOn });
@@ -142,7 +142,7 @@ impl Asker {
                 (put(first, &seconds.to_ne_bytes()), seconds)
             }
             call => match waits::sleep(pid, call, registers.arguments()) {
-                Some(sleep) => return Ok(self.make(TracedCall::Sleep(sleep))),
+                Some(sleep) => return Ok(self.make(PendingCall::Sleep(sleep))),
                 None => return Ok(Then::GoOn),
             },
         };
@@ -151,7 +151,7 @@ impl Asker {
         Ok(Then::GoOn)
     }
 
-    fn make(&mut self, call: TracedCall) -> Then {
+    fn make(&mut self, call: PendingCall) -> Then {
         self.making = Some(call);
         Then::Make
     }
@@ -188,16 +188,16 @@ impl Asker {
         }
         registers.set_argument(argument, at);
         sys::set_registers(pid, &registers)?;
-        Ok(self.make(TracedCall::Until(Wait { argument, pointer, until })))
+        Ok(self.make(PendingCall::Until(Wait { argument, pointer, until })))
     }
 
     /// A call was made.
-    pub(super) fn made(&mut self, pid: Pid, machine: &mut SharedTrace) -> io::Result<()> {
+    pub(super) fn made(&mut self, pid: Pid, machine: &mut SharedState) -> io::Result<()> {
         let Some(call) = self.making.take() else { return Ok(()) };
         let mut registers = sys::registers(pid)?;
         let result = registers.result();
         match call {
-            TracedCall::Until(wait) => {
+            PendingCall::Until(wait) => {
                 let whole = match wait.argument {
                     Argument::Third => 0,
                     Argument::Fourth => -i64::from(libc::ETIMEDOUT),
@@ -209,19 +209,19 @@ impl Asker {
                 registers.set_argument(wait.argument, wait.pointer);
                 return sys::set_registers(pid, &registers);
             }
-            TracedCall::Sleep(sleep) if result == sleep.over => self.passed += sleep.length,
-            TracedCall::Sleep(_) if result == GOES_ON => self.making = Some(call),
-            TracedCall::Stat(at) if result == 0 => {
+            PendingCall::Sleep(sleep) if result == sleep.over => self.passed += sleep.length,
+            PendingCall::Sleep(_) if result == GOES_ON => self.making = Some(call),
+            PendingCall::Stat(at) if result == 0 => {
                 change::<STAT>(pid, at, |bytes| machine.attributes.stat(bytes))?;
             }
-            TracedCall::Statx(at) if result == 0 => {
+            PendingCall::Statx(at) if result == 0 => {
                 change::<STATX>(pid, at, |bytes| machine.attributes.statx(bytes))?;
             }
-            TracedCall::Statfs(at) if result == 0 => {
+            PendingCall::Statfs(at) if result == 0 => {
                 change::<STATFS>(pid, at, |bytes| machine.attributes.statfs(bytes))?;
             }
             // The call itself answers 20 less the priority (`getpriority(2)`, "C library/kernel differences").
-            TracedCall::Priority if result > 0 => {
+            PendingCall::Priority if result > 0 => {
                 registers.set_result((result + machine.nice).min(40));
                 return sys::set_registers(pid, &registers);
             }
@@ -253,7 +253,7 @@ fn is_until_time_of_day(operation: u64) -> bool {
 }
 
 /// What an open file is, without a second stop; nothing where the program has to ask by itself.
-fn opened(pid: Pid, file: u64, machine: &mut SharedTrace) -> Option<[u8; STAT]> {
+fn opened(pid: Pid, file: u64, machine: &mut SharedState) -> Option<[u8; STAT]> {
     let file = i32::from_ne_bytes(*file.to_ne_bytes().first_chunk()?);
     let file = u32::try_from(file).ok()?;
     let stat = rustix::fs::stat(format!("/proc/{}/fd/{file}", pid.as_raw_nonzero())).ok()?;
@@ -261,7 +261,7 @@ fn opened(pid: Pid, file: u64, machine: &mut SharedTrace) -> Option<[u8; STAT]> 
 }
 
 /// The same where the file is given by an empty path (`AT_EMPTY_PATH`): directory, path and flags.
-fn opened_at(pid: Pid, [file, path, flags]: [u64; 3], machine: &mut SharedTrace) -> Option<[u8; STAT]> {
+fn opened_at(pid: Pid, [file, path, flags]: [u64; 3], machine: &mut SharedState) -> Option<[u8; STAT]> {
     if flags & libc::AT_EMPTY_PATH as u64 == 0 {
         return None;
     }

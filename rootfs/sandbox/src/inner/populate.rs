@@ -7,14 +7,15 @@ use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Meta, Printable};
 use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Timespec, Timestamps, Uid, XattrFlags};
 
-use super::super::orders::{Fill, NONE, NodeBody, OrderKind, PlantOrder, decode_planting};
-use super::super::wire::{Channel, Said, WireReader, garbled};
-use super::mounts::{COVERED, EnteredMounts, look};
-use super::{Batches, During, InnerError, receive, say};
+use super::super::message::Message;
+use super::super::protocol::{EntryKind, Fill, NONE, NodeBody, TreeEntry, decode_entry};
+use super::super::wire::{Channel, WireReader, protocol_error};
+use super::mounts::{MOUNT_POINTS, Mounts, look};
+use super::{During, FileBatches, InnerError, receive, say};
 
 /// What the inode of a node was when it was planted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct PlantedInode {
+pub(super) struct InodeStamp {
     pub(super) ino: u64,
     pub(super) size: u64,
     pub(super) changed: (i64, u32),
@@ -22,11 +23,11 @@ pub(super) struct PlantedInode {
 
 /// The tree as it was planted.
 #[derive(Debug)]
-pub(super) struct PlantedTree {
+pub(super) struct WrittenTree {
     /// One for each node.
-    pub(super) marks: Vec<PlantedInode>,
+    pub(super) marks: Vec<InodeStamp>,
     /// Attributes that could not be set, by node.
-    pub(super) kept_out: Vec<(u32, Vec<u8>)>,
+    pub(super) unset_xattrs: Vec<(u32, Vec<u8>)>,
     /// Inodes of folders that were made to mount something on.
     pub(super) ours: Vec<u64>,
 }
@@ -35,15 +36,15 @@ pub(super) struct PlantedTree {
 pub(super) fn plant(
     channel: &Channel,
     orders: &mut WireReader<'_>,
-    places: &EnteredMounts,
-) -> Result<PlantedTree, InnerError> {
-    let names = create_all(channel, orders, places)?;
-    let ours = footholds(places)?;
-    let (mut marks, mut kept_out) = (Vec::new(), Vec::new());
-    let mut steps = OpenFolders::new(places)?;
+    mounts: &Mounts,
+) -> Result<WrittenTree, InnerError> {
+    let names = create_all(channel, orders, mounts)?;
+    let ours = create_mount_points(mounts)?;
+    let (mut marks, mut unset_xattrs) = (Vec::new(), Vec::new());
+    let mut steps = OpenDirs::new(mounts)?;
     let mut last = (0, 0);
     for (number, planting) in (0u32..).zip(&names) {
-        let OrderKind::Node(meta, body) = &planting.what else { continue };
+        let EntryKind::Node(meta, body) = &planting.what else { continue };
         let dir = steps.to(planting.parent)?;
         dress(dir, planting, meta, body).during(|| format!("setting up {}", named(planting)))?;
         if let Some(xattrs) = &meta.xattrs {
@@ -52,7 +53,7 @@ pub(super) fn plant(
             let own: &[u8] = if planting.name.is_empty() { b"." } else { &planting.name };
             for (name, value) in xattrs.iter() {
                 if rustix::fs::lsetxattr(own, &**name, value, XattrFlags::empty()).is_err() {
-                    kept_out.push((marks.len() as u32, name.to_vec()));
+                    unset_xattrs.push((marks.len() as u32, name.to_vec()));
                 }
             }
             stamp(dir, planting, meta.mtime).during(|| format!("setting up {}", named(planting)))?;
@@ -67,19 +68,19 @@ pub(super) fn plant(
     }
     rustix::process::chdir("/").during(|| "changing the folder".to_owned())?;
     wait_past(last);
-    Ok(PlantedTree { marks, kept_out, ours })
+    Ok(WrittenTree { marks, unset_xattrs, ours })
 }
 
 /// What is remembered of an inode.
-pub(super) fn mark(now: &rustix::fs::Statx) -> PlantedInode {
-    PlantedInode {
+pub(super) fn mark(now: &rustix::fs::Statx) -> InodeStamp {
+    InodeStamp {
         ino: now.stx_ino,
         size: now.stx_size,
         changed: (now.stx_ctime.tv_sec, now.stx_ctime.tv_nsec),
     }
 }
 
-fn named(planting: &PlantOrder) -> String {
+fn named(planting: &TreeEntry) -> String {
     format!("`{}`", Printable(&planting.name))
 }
 
@@ -87,17 +88,17 @@ fn named(planting: &PlantOrder) -> String {
 fn create_all(
     channel: &Channel,
     orders: &mut WireReader<'_>,
-    places: &EnteredMounts,
-) -> Result<Vec<PlantOrder>, InnerError> {
+    mounts: &Mounts,
+) -> Result<Vec<TreeEntry>, InnerError> {
     let mut names = Vec::new();
-    let mut fill = Batches::new(channel, Said::Fill);
-    let mut steps = OpenFolders::new(places)?;
+    let mut fill = FileBatches::new(channel, Message::FilesToWrite);
+    let mut steps = OpenDirs::new(mounts)?;
     // The first name of each node, as the number of its directory's name and its own.
     let mut nodes: Vec<(u32, u32)> = Vec::new();
     while !orders.is_empty() {
         let number = names.len() as u32;
-        let planting = decode_planting(orders).during(|| "reading the tree".to_owned())?;
-        if let OrderKind::Node(_, body) = &planting.what {
+        let planting = decode_entry(orders).during(|| "reading the tree".to_owned())?;
+        if let EntryKind::Node(_, body) = &planting.what {
             let node = nodes.len() as u32;
             nodes.push((planting.parent, number));
             if planting.parent != NONE {
@@ -110,24 +111,24 @@ fn create_all(
             if *body == NodeBody::Dir {
                 steps.enter(number, &planting.name)?;
             }
-        } else if let OrderKind::Link(node) = planting.what {
+        } else if let EntryKind::Link(node) = planting.what {
             let first = nodes.get(node as usize).copied().unwrap_or((NONE, NONE)).1;
             let path = path_of(&names, first);
             let dir = steps.to(planting.parent)?;
-            let linked = rustix::fs::linkat(&places.root, path, dir, &*planting.name, AtFlags::empty());
+            let linked = rustix::fs::linkat(&mounts.root, path, dir, &*planting.name, AtFlags::empty());
             linked.during(|| format!("linking {}", named(&planting)))?;
         }
         names.push(planting);
     }
     fill.finish()?;
-    say(channel, &Said::Planted)?;
+    say(channel, &Message::TreeWritten)?;
     // The outer half has filled all of them when it answers.
     receive(channel)?;
     Ok(names)
 }
 
 /// The path of a name below the root.
-fn path_of(names: &[PlantOrder], mut number: u32) -> Vec<u8> {
+fn path_of(names: &[TreeEntry], mut number: u32) -> Vec<u8> {
     let mut parts = Vec::new();
     while let Some(planting) = names.get(number as usize).filter(|planting| planting.parent != NONE) {
         parts.push(planting.name.as_slice());
@@ -138,7 +139,7 @@ fn path_of(names: &[PlantOrder], mut number: u32) -> Vec<u8> {
 }
 
 /// Makes a name; gives a file that is to be filled.
-fn create(dir: &OwnedFd, planting: &PlantOrder, body: &NodeBody) -> rustix::io::Result<Option<OwnedFd>> {
+fn create(dir: &OwnedFd, planting: &TreeEntry, body: &NodeBody) -> rustix::io::Result<Option<OwnedFd>> {
     let name = &*planting.name;
     let private = Mode::from_raw_mode(0o600);
     match body {
@@ -156,7 +157,7 @@ fn create(dir: &OwnedFd, planting: &PlantOrder, body: &NodeBody) -> rustix::io::
 }
 
 /// Gives a node its owner, mode and time.
-fn dress(dir: &OwnedFd, planting: &PlantOrder, meta: &Meta, body: &NodeBody) -> rustix::io::Result<()> {
+fn dress(dir: &OwnedFd, planting: &TreeEntry, meta: &Meta, body: &NodeBody) -> rustix::io::Result<()> {
     let name: &[u8] = if planting.name.is_empty() { b"." } else { &planting.name };
     if (meta.uid, meta.gid) != (0, 0) {
         let (uid, gid) = (Uid::from_raw(meta.uid), Gid::from_raw(meta.gid));
@@ -169,7 +170,7 @@ fn dress(dir: &OwnedFd, planting: &PlantOrder, meta: &Meta, body: &NodeBody) -> 
 }
 
 /// Sets the times: that of access to the epoch, so that it shows whether a file was opened and read or mapped.
-fn stamp(dir: &OwnedFd, planting: &PlantOrder, mtime: Time) -> rustix::io::Result<()> {
+fn stamp(dir: &OwnedFd, planting: &TreeEntry, mtime: Time) -> rustix::io::Result<()> {
     let name: &[u8] = if planting.name.is_empty() { b"." } else { &planting.name };
     let last_access = Timespec { tv_sec: 0, tv_nsec: 0 };
     let last_modification = Timespec { tv_sec: mtime.secs, tv_nsec: mtime.nanos.into() };
@@ -178,12 +179,12 @@ fn stamp(dir: &OwnedFd, planting: &PlantOrder, mtime: Time) -> rustix::io::Resul
 }
 
 /// Makes the folders that something is mounted on where the tree has none.
-fn footholds(places: &EnteredMounts) -> Result<Vec<u64>, InnerError> {
+fn create_mount_points(mounts: &Mounts) -> Result<Vec<u64>, InnerError> {
     let mut ours = Vec::new();
-    for name in COVERED {
-        let made = rustix::fs::mkdirat(&places.root, *name, Mode::from_raw_mode(0o755));
+    for name in MOUNT_POINTS {
+        let made = rustix::fs::mkdirat(&mounts.root, *name, Mode::from_raw_mode(0o755));
         if made.is_ok() {
-            let now = look(&places.root, name.as_bytes()).during(|| format!("looking at `/{name}`"))?;
+            let now = look(&mounts.root, name.as_bytes()).during(|| format!("looking at `/{name}`"))?;
             ours.push(now.stx_ino);
         }
     }
@@ -202,14 +203,14 @@ fn wait_past(last: (i64, u32)) {
 }
 
 /// The folders that lead to the present place in the walk, open.
-struct OpenFolders {
+struct OpenDirs {
     open: Vec<(u32, OwnedFd)>,
 }
 
-impl OpenFolders {
-    fn new(places: &EnteredMounts) -> Result<Self, InnerError> {
+impl OpenDirs {
+    fn new(mounts: &Mounts) -> Result<Self, InnerError> {
         let root =
-            rustix::io::fcntl_dupfd_cloexec(&places.root, 3).during(|| "opening the root".to_owned())?;
+            rustix::io::fcntl_dupfd_cloexec(&mounts.root, 3).during(|| "opening the root".to_owned())?;
         Ok(Self { open: vec![(0, root)] })
     }
 
@@ -220,7 +221,7 @@ impl OpenFolders {
             self.open.pop();
         }
         let found = self.open.last().filter(|(at, _)| *at == number).map(|(_, dir)| dir);
-        found.ok_or_else(garbled).during(|| "reading the tree".to_owned())
+        found.ok_or_else(protocol_error).during(|| "reading the tree".to_owned())
     }
 
     fn enter(&mut self, number: u32, name: &[u8]) -> Result<(), InnerError> {

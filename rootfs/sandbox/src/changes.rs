@@ -5,12 +5,12 @@ use std::io;
 
 use amiforge_formats::tree::Meta;
 
-use super::orders::{decode_meta, encode_meta};
-use super::wire::{WireReader, WireWriter, garbled};
+use super::protocol::{decode_meta, encode_meta};
+use super::wire::{WireReader, WireWriter, protocol_error};
 
 /// A name that stands in the tree now.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct PresentName {
+pub(super) struct CapturedName {
     /// Number of the name of the directory that it stands in; none for the root.
     pub(super) parent: u32,
     pub(super) name: Vec<u8>,
@@ -43,13 +43,13 @@ pub(super) enum Is {
 
 /// The names now, and the attributes that could not be set on nodes in the sandbox.
 #[derive(Debug)]
-pub(super) struct CapturedNames {
-    pub(super) kept_out: Vec<(u32, Vec<u8>)>,
-    pub(super) names: Vec<PresentName>,
+pub(super) struct Changes {
+    pub(super) unset_xattrs: Vec<(u32, Vec<u8>)>,
+    pub(super) names: Vec<CapturedName>,
 }
 
 /// Writes a name down.
-pub(super) fn encode(found: &PresentName, out: &mut WireWriter) {
+pub(super) fn encode(found: &CapturedName, out: &mut WireWriter) {
     out.u32(found.parent);
     out.bytes(&found.name);
     match &found.what {
@@ -87,11 +87,11 @@ fn number(out: &mut WireWriter, tag: u8, number: u32) {
 }
 
 /// Reads all of it.
-pub(super) fn decode(bytes: &[u8]) -> io::Result<CapturedNames> {
+pub(super) fn decode(bytes: &[u8]) -> io::Result<Changes> {
     let mut bytes = WireReader(bytes);
-    let mut findings = CapturedNames { kept_out: Vec::new(), names: Vec::new() };
+    let mut findings = Changes { unset_xattrs: Vec::new(), names: Vec::new() };
     for _ in 0..bytes.u32()? {
-        findings.kept_out.push((bytes.u32()?, bytes.bytes()?.to_vec()));
+        findings.unset_xattrs.push((bytes.u32()?, bytes.bytes()?.to_vec()));
     }
     while !bytes.is_empty() {
         let (parent, name) = (bytes.u32()?, bytes.bytes()?.to_vec());
@@ -103,9 +103,9 @@ pub(super) fn decode(bytes: &[u8]) -> io::Result<CapturedNames> {
                 let (former, meta) = (bytes.u32()?, decode_meta(&mut bytes)?);
                 Now::Changed { former, meta, body: decode_is(&mut bytes)? }
             }
-            _ => return Err(garbled()),
+            _ => return Err(protocol_error()),
         };
-        findings.names.push(PresentName { parent, name, what });
+        findings.names.push(CapturedName { parent, name, what });
     }
     Ok(findings)
 }
@@ -118,6 +118,6 @@ fn decode_is(bytes: &mut WireReader<'_>) -> io::Result<Is> {
         3 => Is::Fifo,
         4 => Is::Socket,
         5 => Is::CharDevice { major: bytes.u32()?, minor: bytes.u32()? },
-        _ => return Err(garbled()),
+        _ => return Err(protocol_error()),
     })
 }

@@ -14,7 +14,7 @@ use amiforge_formats::tree::{Content, NodeId, NodeKind, Origin, Tree};
 use amiforge_progress::Monitor;
 use amiforge_store::blobs::Blobs;
 
-use super::wire::UNDER_WAY;
+use super::wire::UNACKNOWLEDGED_MAX;
 
 /// Bytes that are copied at a time.
 pub(super) const PIECE: usize = 256 << 10;
@@ -26,12 +26,12 @@ const THREADS: usize = 2;
 type Batch = Vec<(NodeId, OwnedFd)>;
 
 /// Threads that fill files.
-pub(super) struct Fillers<'scope> {
+pub(super) struct FileWriters<'scope> {
     work: SyncSender<Batch>,
     threads: Vec<std::thread::ScopedJoinHandle<'scope, io::Result<()>>>,
 }
 
-impl<'scope> Fillers<'scope> {
+impl<'scope> FileWriters<'scope> {
     /// Starts them; `filled` is called for each batch when it is done with, well or not.
     pub(super) fn start<'env>(
         scope: &'scope Scope<'scope, 'env>,
@@ -40,7 +40,7 @@ impl<'scope> Fillers<'scope> {
         monitor: Monitor<'env>,
         filled: &'env (dyn Fn() -> io::Result<()> + Sync),
     ) -> Self {
-        let (work, batches) = sync_channel::<Batch>(UNDER_WAY);
+        let (work, batches) = sync_channel::<Batch>(UNACKNOWLEDGED_MAX);
         let batches = Arc::new(Mutex::new(batches));
         let threads = (0..THREADS)
             .map(|_| {
@@ -87,7 +87,7 @@ fn fill_all(
 }
 
 /// An error where the user asked to stop.
-pub(super) fn go_on(monitor: Monitor<'_>) -> io::Result<()> {
+pub(super) fn check_cancelled(monitor: Monitor<'_>) -> io::Result<()> {
     if monitor.cancel.is_cancelled() { Err(io::Error::other("interrupted")) } else { Ok(()) }
 }
 
@@ -110,7 +110,7 @@ fn fill(
                 let mut done = 0;
                 while done < segment.len {
                     let piece = (segment.len - done).min(buf.len() as u64) as usize;
-                    go_on(monitor)?;
+                    check_cancelled(monitor)?;
                     blobs.read_exact_at(*source, at + done, &mut buf[..piece])?;
                     file.write_all_at(&buf[..piece], segment.offset + done)?;
                     done += piece as u64;
@@ -138,7 +138,7 @@ pub(super) fn equal(
         let mut done = 0;
         while done < segment.len {
             let piece = (segment.len - done).min(PIECE as u64) as usize;
-            go_on(monitor)?;
+            check_cancelled(monitor)?;
             file.read_exact_at(&mut now[..piece], segment.offset + done)?;
             let same = match &segment.origin {
                 Origin::Inline { bytes, at } => {
